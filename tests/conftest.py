@@ -1,0 +1,1 @@
+"""Shared fixtures; doctests use ellipses for the digits that do not matter."""

@@ -1,0 +1,5 @@
+"""``python -m xentexp`` is the command ``xentexp``."""
+
+from xentexp.cli import main
+
+raise SystemExit(main())

@@ -1,0 +1,160 @@
+"""How things look in a terminal; plain where the output is a file or a pipe."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import sys
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from rich import box
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from xentexp.leaderboard import Leaderboard, Row
+from xentexp.losses import LOSSES
+
+
+def console(*, stderr: bool = False) -> Console:
+    """Console that is coloured on a terminal alone, and wide enough elsewhere.
+
+    Parameters
+    ----------
+    stderr : bool
+        Whether it writes to standard error.
+
+    Returns
+    -------
+    Console
+        Of rich.
+    """
+    stream = sys.stderr if stderr else sys.stdout
+    width = None if stream.isatty() else int(os.environ.get("COLUMNS", "120"))
+    return Console(stderr=stderr, width=width, highlight=False, soft_wrap=False)
+
+
+def print_json(value: object) -> None:
+    """One JSON document on standard output.
+
+    Parameters
+    ----------
+    value : object
+        JSON-able, without NaN.
+    """
+    print(json.dumps(value, indent=2, allow_nan=False, default=str))
+
+
+def print_table(headers: Sequence[str], rows: Iterable[Sequence[str]], *, title: str = "") -> None:
+    """A plain table of text.
+
+    Parameters
+    ----------
+    headers : sequence of str
+        One for each column.
+    rows : iterable of sequence of str
+        The cells.
+    title : str
+        Above it.
+    """
+    table = Table(*headers, box=box.SIMPLE_HEAD, title=title or None, title_justify="left")
+    for row in rows:
+        table.add_row(*map(Text, row))
+    console().print(table)
+
+
+def print_leaderboard(board: Leaderboard, *, title: str) -> None:
+    """Losses in rows, candidates in columns, best first; in several tables where it is narrow.
+
+    Parameters
+    ----------
+    board : Leaderboard
+        What to show.
+    title : str
+        Above it.
+    """
+    out = console()
+    rows = [row for row in board.ranked() if row.reason is None]
+    losses = board.losses()
+    if rows:
+        out.print(Text(title, style="bold"))
+        first = max(len(loss) for loss in losses) + 4
+        fit = max(1, (out.width - first) // 12)
+        for start in range(0, len(rows), fit):
+            out.print(_table(board, losses, rows[start : start + fit]))
+        notes = [
+            f"mean over the folds, standard deviation below it; lower is better; "
+            f"ranked by {board.primary}; * lowest of its row"
+        ]
+        if any(row.regret for row in rows):
+            notes.append(
+                "regret: expected loss above the best possible, under the true probabilities"
+            )
+        for note in notes:
+            out.print(Text(note, style="dim"))
+    for row in board.ranked():
+        if row.reason is not None:
+            out.print(Text(f"failed: {row.model}: {row.reason}", style="red"), soft_wrap=True)
+
+
+def _table(board: Leaderboard, losses: list[str], rows: list[Row]) -> Table:
+    table = Table(box=box.SIMPLE_HEAD, padding=(0, 1), collapse_padding=True)
+    table.add_column("loss", no_wrap=True)
+    for row in rows:
+        table.add_column(row.model.replace("_", "\n"), justify="right", vertical="top")
+    for loss in losses:
+        table.add_row(_loss_name(board, loss), *(_cell(board, row, loss) for row in rows))
+    for loss in losses:
+        if any(loss in row.regret for row in rows):
+            cells = (_number(row.regret.get(loss, math.nan)) for row in rows)
+            table.add_row(f"regret {loss}", *cells)
+    table.add_row("fit seconds", *(f"{row.seconds:.1f} " for row in rows), style="dim")
+    return table
+
+
+def _loss_name(board: Leaderboard, loss: str) -> Text:
+    if loss == board.primary:
+        return Text(loss, style="bold")
+    describes = LOSSES[loss].facts.direction == "none"
+    return Text(f"{loss} (no rank)" if describes else loss)
+
+
+def _cell(board: Leaderboard, row: Row, loss: str) -> Text:
+    if loss not in row.mean:
+        return Text("- ", style="dim")
+    lowest = row.mean[loss] == board.lowest(loss)
+    text = Text(_number(row.mean[loss]), style="bold green" if lowest else "")
+    text.append("*" if lowest else " ")
+    spread = row.std.get(loss, math.nan)
+    text.append(f"\n{_number(spread)} ", style="not bold dim default")
+    return text
+
+
+def _number(value: float) -> str:
+    return "-" if math.isnan(value) else f"{value:.4f}"
+
+
+def facts_row(name: str) -> dict[str, Any]:
+    """What `xentexp losses` says of a loss.
+
+    Parameters
+    ----------
+    name : str
+        Key of the table of losses.
+
+    Returns
+    -------
+    dict
+        JSON-able.
+    """
+    facts = LOSSES[name].facts
+    return {
+        "name": name,
+        "direction": facts.direction,
+        "range": facts.range,
+        "proper": facts.properness,
+        "needs": facts.needs + (", two classes" if facts.binary_only else ""),
+        "formula": facts.formula,
+    }

@@ -1,0 +1,71 @@
+"""Check of the parameters that a user gives to a loader."""
+
+from __future__ import annotations
+
+import inspect
+import math
+import os
+import types
+import typing
+from collections.abc import Callable, Mapping, Sequence
+from numbers import Integral, Real
+from typing import Any
+
+from xentexp.errors import InputError, unknown_name
+
+Path = str | os.PathLike[str]
+
+_WORDS: dict[Any, str] = {
+    bool: "true or false",
+    int: "a whole number",
+    float: "a finite number",
+    str: "text",
+    os.PathLike[str]: "a path",
+    Sequence[str]: "a list of texts",
+    types.NoneType: "null",
+}
+
+
+def check_arguments(name: str, loader: Callable[..., Any], given: Mapping[str, object]) -> None:
+    """Compare parameters with a loader's signature.
+
+    Parameters
+    ----------
+    name : str
+        Name of the data set, for the message.
+    loader : callable
+        Function whose annotations say what each parameter may be.
+    given : mapping
+        Parameter names to values.
+
+    Raises
+    ------
+    InputError
+        If the loader has no parameter of that name, or its value is of a wrong type.
+    """
+    hints = typing.get_type_hints(loader)
+    known = list(inspect.signature(loader).parameters)
+    for key, value in given.items():
+        if key not in known:
+            raise unknown_name(f"parameter of the data set {name!r}", key, known)
+        allowed = typing.get_args(hints[key]) or (hints[key],)
+        if hints[key] == Sequence[str]:
+            allowed = (hints[key],)
+        if not any(_fits(value, hint) for hint in allowed):
+            said = " or ".join(_WORDS[hint] for hint in allowed)
+            raise InputError(f"{name}: the parameter {key} is {value!r}; give {said}.")
+
+
+def _fits(value: object, hint: Any) -> bool:
+    """Whether a value is of one of the types in ``_WORDS``."""
+    if hint is bool:
+        return isinstance(value, bool)
+    if hint is int:
+        return isinstance(value, Integral) and not isinstance(value, bool)
+    if hint is float:
+        number = isinstance(value, Real) and not isinstance(value, bool)
+        return number and math.isfinite(typing.cast(float, value))
+    if hint == Sequence[str]:
+        listed = isinstance(value, Sequence) and not isinstance(value, str)
+        return listed and all(isinstance(item, str) for item in typing.cast(list[Any], value))
+    return isinstance(value, typing.get_origin(hint) or hint)

@@ -1,0 +1,410 @@
+"""A data set, some candidates and folds become a result; nothing here tells or stores."""
+
+from __future__ import annotations
+
+import traceback
+import warnings
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from time import perf_counter, time
+from typing import Any
+
+import joblib
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from sklearn.base import clone
+
+from xentexp.datasets import Dataset
+from xentexp.errors import InputError, unknown_name
+from xentexp.evaluation import LossState, choose, evaluate, run
+from xentexp.folds import Fold
+from xentexp.leaderboard import Leaderboard, Row
+from xentexp.losses import LOSSES, Loss, get_loss
+from xentexp.scorers import align
+from xentexp.validation import read
+
+FloatArray = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A model to compare: an unfitted estimator under a name.
+
+    Parameters
+    ----------
+    name : str
+        Unique among the candidates of a run.
+    estimator : estimator
+        Cloned for each fold.
+    parameters : dict
+        What the user would call its settings, to be recorded.
+    """
+
+    name: str
+    estimator: Any
+    parameters: dict[str, object] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class FoldPrediction:
+    """What one fit gave: predictions of the test rows, times, warnings; or why it failed."""
+
+    fold: Fold
+    proba: FloatArray | None = None
+    decision: FloatArray | None = None
+    started: float = 0.0
+    fit_seconds: float = 0.0
+    predict_seconds: float = 0.0
+    warnings: tuple[str, ...] = ()
+    error: str | None = None
+    traceback: str | None = None
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """All folds of one candidate, with its losses; `error` instead where it failed.
+
+    Attributes
+    ----------
+    states : tuple of LossState
+        One for each fold, in the order of the folds.
+    regrets : tuple of dict
+        Expected loss above the best possible, for each fold, where the true class
+        probabilities are known.
+    """
+
+    candidate: Candidate
+    predictions: tuple[FoldPrediction, ...]
+    states: tuple[LossState, ...] = ()
+    regrets: tuple[dict[str, float], ...] = ()
+    error: str | None = None
+    traceback: str | None = None
+
+    def fold_losses(self) -> dict[str, list[float]]:
+        """Mean of each loss in each fold."""
+        if not self.states:
+            return {}
+        table = np.array([state.mean() for state in self.states]).T.tolist()
+        return dict(zip(self.states[0].losses, table, strict=True))
+
+    def pooled(self) -> LossState | None:
+        """State of all folds together; None for a failed candidate."""
+        if not self.states:
+            return None
+        return sum(self.states[1:], start=self.states[0])
+
+    def mean(self) -> dict[str, float]:
+        """Mean over the folds of each loss, each fold counting the same."""
+        return {name: float(np.mean(values)) for name, values in self.fold_losses().items()}
+
+    def std(self) -> dict[str, float]:
+        """Standard deviation over the folds (divisor: folds - 1) of each loss."""
+        return {name: float(np.std(v, ddof=1)) for name, v in self.fold_losses().items()}
+
+    def regret(self) -> dict[str, float]:
+        """Mean over the folds of the expected loss above the best possible."""
+        names = self.regrets[0] if self.regrets else {}
+        return {name: float(np.mean([r[name] for r in self.regrets])) for name in names}
+
+    @property
+    def fit_seconds(self) -> float:
+        """Time of all fits."""
+        return sum(prediction.fit_seconds for prediction in self.predictions)
+
+    @property
+    def warnings(self) -> dict[str, int]:
+        """Each warning of the fits, and in how many folds it came."""
+        found: dict[str, int] = {}
+        for prediction in self.predictions:
+            for message in prediction.warnings:
+                found[message] = found.get(message, 0) + 1
+        return found
+
+
+@dataclass(frozen=True)
+class Result:
+    """What a run found: an outcome for each candidate, on the same folds."""
+
+    dataset: Dataset
+    folds: tuple[Fold, ...]
+    outcomes: tuple[Outcome, ...]
+    primary: str
+
+    def leaderboard(self) -> Leaderboard:
+        """Candidates by losses, best first."""
+        return Leaderboard(tuple(map(_row, self.outcomes)), self.primary)
+
+
+def _row(outcome: Outcome) -> Row:
+    pooled = outcome.pooled()
+    if pooled is None:
+        return Row(outcome.candidate.name, reason=outcome.error, seconds=outcome.fit_seconds)
+    errors = dict(zip(pooled.losses, pooled.standard_error().tolist(), strict=True))
+    return Row(
+        outcome.candidate.name,
+        outcome.mean(),
+        outcome.std(),
+        errors,
+        outcome.regret(),
+        outcome.fit_seconds,
+    )
+
+
+def out_of_fold(outcome: Outcome, dataset: Dataset) -> pd.DataFrame:
+    """Out-of-fold predictions of a candidate.
+
+    Parameters
+    ----------
+    outcome : Outcome
+        Of a candidate that did not fail.
+    dataset : Dataset
+        That it was run on.
+
+    Returns
+    -------
+    DataFrame
+        Columns ``row``, ``repeat``, ``fold``, ``y``, a ``proba_<class>`` for each class, and
+        ``decision`` or a ``decision_<class>`` for each class.
+    """
+    parts = []
+    for prediction in outcome.predictions:
+        fold = prediction.fold
+        columns: dict[str, Any] = {
+            "row": fold.test,
+            "repeat": np.full(len(fold.test), fold.repeat),
+            "fold": np.full(len(fold.test), fold.number),
+            "y": dataset.y.to_numpy()[fold.test],
+        }
+        for what, values in (("proba", prediction.proba), ("decision", prediction.decision)):
+            if values is None:
+                continue
+            if values.ndim == 1:
+                columns[what] = values
+            else:
+                for label, column in zip(dataset.classes, values.T, strict=True):
+                    columns[f"{what}_{label}"] = column
+        parts.append(pd.DataFrame(columns))
+    return pd.concat(parts, ignore_index=True)
+
+
+def run_experiment(
+    dataset: Dataset,
+    candidates: Sequence[Candidate],
+    folds: Sequence[Fold],
+    *,
+    losses: Sequence[str | Loss] | None = None,
+    primary: str = "categorical_crossentropy",
+    n_jobs: int = 1,
+    on_fold: Callable[[str, FoldPrediction], None] | None = None,
+    on_outcome: Callable[[Outcome], None] | None = None,
+) -> Result:
+    """Fit each candidate on each fold and score what it predicts out of fold.
+
+    Parameters
+    ----------
+    dataset : Dataset
+        Rows and labels.
+    candidates : sequence of Candidate
+        What is compared; one that fails does not stop the others.
+    folds : sequence of Fold
+        The same for all candidates.
+    losses : sequence of str or Loss, optional
+        Which losses; all that apply to a candidate by default.
+    primary : str
+        Loss that ranks the candidates.
+    n_jobs : int
+        Fits that run at once; -1 for as many as there are cores.
+    on_fold, on_outcome : callable, optional
+        Told of each fit, and of each candidate, as they are done.
+
+    Returns
+    -------
+    Result
+        Identical for identical arguments.
+
+    Raises
+    ------
+    InputError
+        For names that do not exist or do not apply to the number of classes.
+    """
+    chosen = _check(dataset, candidates, losses, primary)
+    jobs = [(candidate, fold) for candidate in candidates for fold in folds]
+    fits: Iterator[tuple[int, FoldPrediction]] = joblib.Parallel(
+        n_jobs=n_jobs, return_as="generator_unordered", max_nbytes=None
+    )(
+        joblib.delayed(_numbered)(number, candidate.estimator, dataset, fold)
+        for number, (candidate, fold) in enumerate(jobs)
+    )
+    done: dict[str, dict[int, FoldPrediction]] = {candidate.name: {} for candidate in candidates}
+    outcomes: dict[str, Outcome] = {}
+    for number, prediction in fits:
+        candidate = jobs[number][0]
+        if on_fold is not None:
+            on_fold(candidate.name, prediction)
+        predictions = done[candidate.name]
+        predictions[number] = prediction
+        if len(predictions) == len(folds):
+            in_order = tuple(predictions[number] for number in sorted(predictions))
+            outcome = _score(candidate, in_order, dataset, chosen)
+            outcomes[candidate.name] = outcome
+            if on_outcome is not None:
+                on_outcome(outcome)
+    ordered = tuple(outcomes[candidate.name] for candidate in candidates)
+    return Result(dataset, tuple(folds), ordered, primary)
+
+
+def _check(
+    dataset: Dataset,
+    candidates: Sequence[Candidate],
+    losses: Sequence[str | Loss] | None,
+    primary: str,
+) -> list[Loss] | None:
+    names = [candidate.name for candidate in candidates]
+    if not names:
+        raise InputError("models must name one model at least; got none")
+    if len(set(names)) < len(names):
+        raise InputError(f"models must be distinct; got {names}")
+    chosen = None if losses is None else [get_loss(loss) for loss in losses]
+    if chosen is not None and not chosen:
+        raise InputError("losses must name one loss at least; got none")
+    for loss in [*(chosen or []), get_loss(primary)]:
+        reason = loss.unsuited(
+            n_classes=len(dataset.classes), soft=False, has_proba=True, has_decision=True
+        )
+        if reason is not None:
+            raise InputError(f"{loss.name} {reason} in data set {dataset.name}")
+    if get_loss(primary).facts.direction != "lower":
+        raise InputError(f"primary must be a loss that ranks; {primary} describes")
+    if chosen is not None and primary not in [loss.name for loss in chosen]:
+        raise unknown_name("primary among losses", primary, [loss.name for loss in chosen])
+    return chosen
+
+
+def _numbered(
+    number: int, estimator: Any, dataset: Dataset, fold: Fold
+) -> tuple[int, FoldPrediction]:
+    return number, _fit_predict(estimator, dataset, fold)
+
+
+def _fit_predict(estimator: Any, dataset: Dataset, fold: Fold) -> FoldPrediction:
+    started = time()
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        try:
+            model = clone(estimator)
+            start = perf_counter()
+            model.fit(dataset.X.iloc[fold.train], dataset.y.iloc[fold.train])
+            fitted = perf_counter()
+            proba, decision = predict(model, dataset.X.iloc[fold.test], dataset.classes)
+            predicted = perf_counter()
+        except Exception as error:  # a candidate may fail in any way; it is reported as such
+            message = f"{type(error).__name__}: {error}".strip().split("\n")[0]
+            return FoldPrediction(
+                fold, started=started, error=message, traceback=traceback.format_exc()
+            )
+    messages = {f"{w.category.__name__}: {str(w.message).strip().splitlines()[0]}" for w in caught}
+    return FoldPrediction(
+        fold,
+        proba,
+        decision,
+        started,
+        fitted - start,
+        predicted - fitted,
+        tuple(sorted(messages)),
+    )
+
+
+def predict(
+    model: Any, X: pd.DataFrame, classes: Sequence[Any]
+) -> tuple[FloatArray | None, FloatArray | None]:
+    """Probabilities and decision scores of a fitted model, with a column for every class.
+
+    Parameters
+    ----------
+    model : estimator
+        With `predict_proba`, `decision_function`, or both.
+    X : DataFrame
+        Rows.
+    classes : sequence
+        Every class, in order.
+
+    Returns
+    -------
+    proba : ndarray of shape (n, k) or None
+        None where the model has no `predict_proba`.
+    decision : ndarray of shape (n,) or (n, k), or None
+        None where the model has no `decision_function`.
+
+    Raises
+    ------
+    InputError
+        Where the model has neither.
+    """
+    known = np.asarray(model.classes_).tolist()
+    proba = decision = None
+    if hasattr(model, "predict_proba"):
+        proba = align(np.asarray(model.predict_proba(X)), known, classes, absent="zero")
+    if hasattr(model, "decision_function"):
+        decision = align(np.asarray(model.decision_function(X)), known, classes, absent="below")
+    if proba is None and decision is None:
+        raise InputError(f"{type(model).__name__} has neither predict_proba nor decision_function")
+    return proba, decision
+
+
+def _score(
+    candidate: Candidate,
+    predictions: tuple[FoldPrediction, ...],
+    dataset: Dataset,
+    losses: list[Loss] | None,
+) -> Outcome:
+    failed = next((p for p in predictions if p.error is not None), None)
+    if failed is not None:
+        reason = f"fold {failed.fold.number}: {failed.error}"
+        return Outcome(candidate, predictions, error=reason, traceback=failed.traceback)
+    try:
+        states = tuple(_fold_state(prediction, dataset, losses) for prediction in predictions)
+        regrets = tuple(_regret(prediction, dataset, losses) for prediction in predictions)
+    except InputError as error:  # predictions that are no probabilities are the model's failure
+        return Outcome(candidate, predictions, error=str(error), traceback=traceback.format_exc())
+    return Outcome(candidate, predictions, states, regrets if dataset.true_proba is not None else ())
+
+
+def _fold_state(
+    prediction: FoldPrediction, dataset: Dataset, losses: list[Loss] | None
+) -> LossState:
+    problem = read(
+        dataset.y.to_numpy()[prediction.fold.test],
+        prediction.proba,
+        decision=prediction.decision,
+        labels=dataset.classes,
+    )
+    applying = choose(problem, None)
+    if losses is not None:
+        # A model without probabilities, or without scores, is judged by the losses it allows.
+        names = {loss.name for loss in applying}
+        applying = [loss for loss in losses if loss.name in names]
+        if not applying:
+            raise InputError(f"none of the losses {[loss.name for loss in losses]} applies")
+    return run(problem, applying).state
+
+
+def _regret(
+    prediction: FoldPrediction, dataset: Dataset, losses: list[Loss] | None
+) -> dict[str, float]:
+    """Expected loss under the true class probabilities, less that of predicting those."""
+    if dataset.true_proba is None or prediction.proba is None:
+        return {}
+    truth = dataset.true_proba[prediction.fold.test]
+    proper = [
+        loss
+        for loss in (losses if losses is not None else LOSSES.values())
+        if loss.facts.properness in ("proper", "strictly proper")
+        and loss.facts.targets == "soft"
+        and not (loss.facts.binary_only and len(dataset.classes) > 2)
+    ]
+    if not proper:
+        return {}
+    reached = evaluate(truth, prediction.proba, proper, labels=dataset.classes).mean
+    best = evaluate(truth, truth, proper, labels=dataset.classes).mean
+    return {name: reached[name] - best[name] for name in reached}

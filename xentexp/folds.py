@@ -1,0 +1,168 @@
+"""Folds: which rows train and which are predicted, always the same for a seed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.model_selection import (
+    RepeatedStratifiedKFold,
+    StratifiedGroupKFold,
+    StratifiedKFold,
+    TimeSeriesSplit,
+)
+
+from xentexp.datasets import Dataset
+from xentexp.errors import InputError, unknown_name
+
+Rows = NDArray[np.intp]
+
+
+@dataclass(frozen=True)
+class Fold:
+    """Rows of one fold."""
+
+    repeat: int
+    number: int
+    train: Rows
+    test: Rows
+
+
+@dataclass(frozen=True)
+class CrossValidation:
+    """How rows are split.
+
+    Parameters
+    ----------
+    kind : {"stratified", "repeated", "grouped", "time_ordered"}
+        Shares of the classes kept; the same, repeated; rows of a group kept together; only
+        later rows predicted.
+    n_splits : int
+        Folds, 2 or more.
+    n_repeats : int
+        Repeats, for "repeated" alone.
+    time_column : str or None
+        Feature whose order is that of time, for "time_ordered" alone.
+    seed : int
+        Of the shuffling.
+    """
+
+    kind: str = "stratified"
+    n_splits: int = 5
+    n_repeats: int = 1
+    time_column: str | None = None
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        if self.kind not in _SPLITS:
+            raise unknown_name("cv.kind", self.kind, _SPLITS)
+        for name, low in (("n_splits", 2), ("n_repeats", 1)):
+            value = getattr(self, name)
+            if not isinstance(value, int) or isinstance(value, bool) or value < low:
+                raise InputError(f"cv.{name} must be a whole number >= {low}; got {value!r}")
+
+    def folds(self, dataset: Dataset) -> list[Fold]:
+        """Folds of a data set.
+
+        Parameters
+        ----------
+        dataset : Dataset
+            Whose rows are split.
+
+        Returns
+        -------
+        list of Fold
+            Each row is predicted once in each repeat ("time_ordered": the first part never).
+
+        Raises
+        ------
+        InputError
+            Where a class, the groups or the rows are too few, or the column is missing.
+        """
+        n_rows = len(dataset.y)
+        if self.n_splits > n_rows:
+            raise InputError(f"cv.n_splits={self.n_splits} is more than the {n_rows} rows")
+        splits = _SPLITS[self.kind](self, dataset)
+        return [
+            Fold(i // self.n_splits, i % self.n_splits, train.astype(np.intp), test.astype(np.intp))
+            for i, (train, test) in enumerate(splits)
+        ]
+
+
+def _codes(dataset: Dataset) -> Rows:
+    column = {label: i for i, label in enumerate(dataset.classes)}
+    return np.array([column[label] for label in dataset.y.tolist()], dtype=np.intp)
+
+
+def _check_classes(cv: CrossValidation, dataset: Dataset) -> Rows:
+    codes = _codes(dataset)
+    counts = np.bincount(codes, minlength=len(dataset.classes))
+    if counts.min() < cv.n_splits:
+        label = dataset.classes[int(counts.argmin())]
+        raise InputError(
+            f"cv.n_splits={cv.n_splits} needs as many rows of each class; class {label!r} has "
+            f"{counts.min()}: lower cv.n_splits"
+        )
+    return codes
+
+
+def _stratified(cv: CrossValidation, dataset: Dataset) -> Iterator[Any]:
+    codes = _check_classes(cv, dataset)
+    splitter = StratifiedKFold(cv.n_splits, shuffle=True, random_state=cv.seed)
+    return iter(splitter.split(codes, codes))
+
+
+def _repeated(cv: CrossValidation, dataset: Dataset) -> Iterator[Any]:
+    codes = _check_classes(cv, dataset)
+    splitter = RepeatedStratifiedKFold(
+        n_splits=cv.n_splits, n_repeats=cv.n_repeats, random_state=cv.seed
+    )
+    return iter(splitter.split(codes, codes))
+
+
+def _grouped(cv: CrossValidation, dataset: Dataset) -> Iterator[Any]:
+    if dataset.groups is None:
+        raise InputError(
+            f"cv=grouped needs groups, which data set {dataset.name} has not; name a column of "
+            f"groups (dataset=table dataset.group=COLUMN) or choose cv=stratified"
+        )
+    n_groups = dataset.groups.nunique()
+    if n_groups < cv.n_splits:
+        raise InputError(f"cv.n_splits={cv.n_splits} is more than the {n_groups} groups")
+    codes = _check_classes(cv, dataset)
+    splitter = StratifiedGroupKFold(cv.n_splits, shuffle=True, random_state=cv.seed)
+    return iter(splitter.split(codes, codes, dataset.groups.to_numpy()))
+
+
+def _time_ordered(cv: CrossValidation, dataset: Dataset) -> Iterator[Any]:
+    if cv.time_column is None:
+        raise InputError("cv=time_ordered needs cv.time_column, the feature that orders the rows")
+    if cv.time_column not in dataset.X:
+        raise unknown_name("cv.time_column", cv.time_column, map(str, dataset.X.columns))
+    time = dataset.X[cv.time_column]
+    if time.isna().any():
+        raise InputError(f"cv.time_column {cv.time_column!r} has {time.isna().sum()} missing values")
+    order = np.argsort(time.to_numpy(), kind="stable")
+    if cv.n_splits + 1 > len(order):
+        raise InputError(f"cv.n_splits={cv.n_splits} needs more than {len(order)} rows")
+    splitter = TimeSeriesSplit(cv.n_splits)
+    return ((order[train], order[test]) for train, test in splitter.split(order))
+
+
+_SPLITS: dict[str, Callable[[CrossValidation, Dataset], Iterator[Any]]] = {
+    "stratified": _stratified,
+    "repeated": _repeated,
+    "grouped": _grouped,
+    "time_ordered": _time_ordered,
+}
+
+OPTIONS: dict[str, tuple[str, ...]] = {
+    "stratified": (),
+    "repeated": ("n_repeats",),
+    "grouped": (),
+    "time_ordered": ("time_column",),
+}
+"""What may be set for a kind besides the number of folds."""

@@ -1,0 +1,311 @@
+"""Targets and predictions of some rows, and what the losses share, computed once."""
+
+from __future__ import annotations
+
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+
+from xentexp.losses.links import FloatArray, log_softmax, softplus
+
+IntArray = NDArray[np.intp]
+
+
+class Block:
+    """Targets and predictions of some rows, checked by ``xentexp.validation``.
+
+    Whatever several losses need is a cached property, so that twenty losses take one
+    logarithm and one gather. Matrices that end in ``_by_class`` have one contiguous row per
+    class, because NumPy reduces over the first axis several times faster than over a short
+    last one.
+
+    Parameters
+    ----------
+    n_classes : int
+        Number of classes ``k``, at least 2.
+    index : ndarray of shape (n,), optional
+        Column of the true class.
+    soft : ndarray of shape (n, k), optional
+        Target distributions; given instead of `index`.
+    proba, logits, decision : ndarray of shape (n,) or (n, k), optional
+        Probabilities, or raw scores whose softmax they are, and the scores that margins are
+        taken from. ``(n,)`` speaks of the second of two classes: its probability, or its
+        score with the first class at 0.
+    clip : float
+        Smallest probability that a logarithm sees; 0 for none. Raw scores are never clipped.
+    """
+
+    def __init__(
+        self,
+        *,
+        n_classes: int,
+        index: IntArray | None = None,
+        soft: FloatArray | None = None,
+        proba: NDArray[np.floating] | None = None,
+        logits: NDArray[np.floating] | None = None,
+        decision: NDArray[np.floating] | None = None,
+        clip: float = 0.0,
+    ) -> None:
+        self.n_classes = n_classes
+        self.index = index
+        self.soft = soft
+        self.proba = proba
+        self.logits = logits
+        self.decision = decision
+        self.clip = clip
+
+    @cached_property
+    def n_rows(self) -> int:
+        """Number of rows."""
+        for array in (self.proba, self.logits, self.decision):
+            if array is not None:
+                return len(array)
+        raise AssertionError("a block has predictions")
+
+    @cached_property
+    def rows(self) -> IntArray:
+        """Row numbers within the block."""
+        return np.arange(self.n_rows)
+
+    # -- targets ---------------------------------------------------------------------------
+
+    @cached_property
+    def target_by_class(self) -> FloatArray:
+        """Target distribution, (k, n)."""
+        if self.soft is not None:
+            return np.ascontiguousarray(self.soft.T)
+        target = np.zeros((self.n_classes, self.n_rows))
+        target[self.index, self.rows] = 1.0
+        return target
+
+    def expected(self, by_class: FloatArray) -> FloatArray:
+        """Expectation under the target of a value per class, (k, n) -> (n,)."""
+        if self.index is not None:
+            return by_class[self.index, self.rows]
+        # A class of target 0 does not count, not even where its value is infinite.
+        target = self.target_by_class
+        product = np.multiply(target, by_class, where=target > 0, out=np.zeros_like(target))
+        return product.sum(axis=0)
+
+    # -- probabilities ---------------------------------------------------------------------
+
+    @cached_property
+    def _against_true(self) -> tuple[FloatArray, FloatArray] | None:
+        """``exp(z_j - z_y)`` for the wrong classes (0 for the true one), and their sum.
+
+        With the true class as the reference the cross-entropy is ``log1p(sum)``: no maximum
+        to take, and full accuracy for small losses. None where the exponential would overflow.
+        """
+        assert self.logits is not None
+        assert self.index is not None
+        odds = scores_by_class(self.logits)
+        odds -= odds[self.index, self.rows]
+        if odds.max() > 700.0:
+            return None
+        odds[self.index, self.rows] = -np.inf
+        np.exp(odds, out=odds)
+        return odds, odds.sum(axis=0)
+
+    @cached_property
+    def _softmax(self) -> tuple[FloatArray, FloatArray]:
+        assert self.logits is not None
+        return log_softmax(scores_by_class(self.logits))
+
+    @cached_property
+    def proba_by_class(self) -> FloatArray:
+        """Predicted probabilities, (k, n)."""
+        if self.proba is None:
+            if self.index is None or self._against_true is None:
+                return self._softmax[1]
+            odds, total = self._against_true
+            true_proba = 1.0 / (1.0 + total)
+            proba = odds * true_proba
+            proba[self.index, self.rows] = true_proba
+            return proba
+        if self.proba.ndim == 2:
+            return np.ascontiguousarray(self.proba.T, dtype=np.float64)
+        both = np.empty((2, self.n_rows))
+        both[1] = self.proba
+        np.subtract(1.0, both[1], out=both[0])
+        return both
+
+    @cached_property
+    def true_proba(self) -> FloatArray:
+        """Predicted probability of the true class, (n,); needs `index`."""
+        assert self.index is not None
+        if self.proba is None:
+            return self.proba_by_class[self.index, self.rows]
+        if self.proba.ndim == 2:
+            return gather(self.proba, self.index, self.rows)
+        positive = self.proba.astype(np.float64, copy=False)
+        return np.where(self.index == 1, positive, 1.0 - positive)
+
+    @cached_property
+    def log_proba_by_class(self) -> FloatArray:
+        """Logarithms of the (clipped) probabilities, (k, n)."""
+        if self.logits is not None:
+            if self.index is None or self._against_true is None:
+                return self._softmax[0]
+            scores = scores_by_class(self.logits)
+            scores -= scores[self.index, self.rows] + self.cross_entropy
+            return scores
+        return self._log(self.proba_by_class)
+
+    @cached_property
+    def cross_entropy(self) -> FloatArray:
+        """``-sum_j t_j log p_j``, (n,): what the whole cross-entropy family rests on."""
+        if self.index is None:
+            return 0.0 - self.expected(self.log_proba_by_class)
+        if self.logits is None:
+            logarithm = self._log(self.true_proba)
+            return np.subtract(0.0, logarithm, out=logarithm)  # 0 - 0 is 0, where -0 is -0.0
+        if self.logits.ndim == 1:
+            signed = self.logits.astype(np.float64)
+            signed *= 1.0 - 2.0 * self.index
+            return softplus(signed)
+        if self._against_true is not None:
+            return np.log1p(self._against_true[1])
+        return 0.0 - self.log_proba_by_class[self.index, self.rows]
+
+    @cached_property
+    def clipped_rows(self) -> int:
+        """Number of rows whose cross-entropy the clip touched."""
+        if self.proba is None or self.clip == 0.0:
+            return 0
+        if self.index is not None:
+            return int(np.count_nonzero(self.true_proba < self.clip))
+        touched = (self.target_by_class > 0) & (self.proba_by_class < self.clip)
+        return int(np.count_nonzero(touched.any(axis=0)))
+
+    def _log(self, proba: FloatArray) -> FloatArray:
+        if self.clip > 0.0:
+            logarithm = np.maximum(proba, self.clip)
+            return np.log(logarithm, out=logarithm)
+        with np.errstate(divide="ignore"):
+            return np.log(proba)
+
+    @cached_property
+    def entropy(self) -> FloatArray:
+        """Entropy of the predicted distribution, (n,), with ``0 log 0 = 0``."""
+        proba = self.proba_by_class
+        if self.proba is None or self.clip > 0.0:
+            terms = proba * self.log_proba_by_class
+        else:
+            terms = proba * np.log(np.where(proba > 0, proba, 1.0))
+        return 0.0 - terms.sum(axis=0)
+
+    @cached_property
+    def residual_by_class(self) -> FloatArray:
+        """Predicted minus target distribution, (k, n)."""
+        if self.index is None:
+            return self.proba_by_class - self.target_by_class
+        residual = self.proba_by_class.copy()
+        residual[self.index, self.rows] -= 1.0
+        return residual
+
+    @cached_property
+    def squared_distance(self) -> FloatArray:
+        """``sum_j (p_j - t_j)^2``, (n,)."""
+        return np.einsum("ji,ji->i", self.residual_by_class, self.residual_by_class)
+
+    @cached_property
+    def absolute_distance(self) -> FloatArray:
+        """``sum_j |p_j - t_j|``, (n,)."""
+        return np.abs(self.residual_by_class).sum(axis=0)
+
+    # -- decisions -------------------------------------------------------------------------
+
+    @cached_property
+    def predicted(self) -> IntArray:
+        """Column of the most probable class, (n,); the first of those that tie."""
+        if self.proba is not None:
+            values = self.proba_by_class
+        else:
+            raw = self.logits if self.logits is not None else self.decision
+            assert raw is not None
+            values = scores_by_class(raw)
+        best = values[0].copy()
+        winner = np.zeros(self.n_rows, dtype=np.intp)
+        for column in range(1, self.n_classes):
+            np.copyto(winner, column, where=values[column] > best)
+            np.maximum(best, values[column], out=best)
+        return winner
+
+    @cached_property
+    def rivals_by_class(self) -> FloatArray:
+        """Score of each class less that of the true one, (k, n); -inf at the true class."""
+        assert self.decision is not None
+        assert self.index is not None
+        rivals = scores_by_class(self.decision)
+        rivals -= rivals[self.index, self.rows]
+        rivals[self.index, self.rows] = -np.inf
+        return rivals
+
+    @cached_property
+    def best_rival(self) -> FloatArray:
+        """Largest score of a wrong class less that of the true one, (n,)."""
+        assert self.decision is not None
+        assert self.index is not None
+        if self.decision.ndim == 1:
+            rival = self.decision.astype(np.float64)
+            rival *= 1.0 - 2.0 * self.index
+            return rival
+        return self.rivals_by_class.max(axis=0)
+
+
+def scores_by_class(scores: NDArray[np.floating]) -> FloatArray:
+    """Raw scores as a new class-major float64 matrix; ``(n,)`` puts the first class at 0.
+
+    Parameters
+    ----------
+    scores : ndarray of shape (n,) or (n, k)
+        Raw scores.
+
+    Returns
+    -------
+    ndarray of shape (k, n)
+        A copy.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> scores_by_class(np.array([0.5, -2.0]))
+    array([[ 0. ,  0. ],
+           [ 0.5, -2. ]])
+    """
+    if scores.ndim == 2:
+        return np.array(scores.T, dtype=np.float64, order="C")
+    both = np.zeros((2, len(scores)))
+    both[1] = scores
+    return both
+
+
+def gather(matrix: NDArray[np.floating], index: IntArray, rows: IntArray) -> FloatArray:
+    """``matrix[rows, index]`` as float64, by the fastest way that NumPy has.
+
+    Parameters
+    ----------
+    matrix : ndarray of shape (n, k)
+        Values.
+    index : ndarray of shape (n,)
+        Column for each row.
+    rows : ndarray of shape (n,)
+        ``arange(n)``.
+
+    Returns
+    -------
+    ndarray of shape (n,)
+        The chosen values.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> gather(np.array([[0.1, 0.9], [0.7, 0.3]]), np.array([1, 0]), np.arange(2))
+    array([0.9, 0.7])
+    """
+    if matrix.flags.c_contiguous:
+        flat = rows * matrix.shape[1]
+        flat += index
+        return matrix.reshape(-1).take(flat).astype(np.float64, copy=False)
+    return matrix[rows, index].astype(np.float64, copy=False)

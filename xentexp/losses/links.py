@@ -1,0 +1,64 @@
+"""From raw scores to probabilities, stable both ways; class-major: one row per class."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+FloatArray = NDArray[np.float64]
+
+
+def log_softmax(scores: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """Logarithms of the class probabilities, and the probabilities.
+
+    Parameters
+    ----------
+    scores : ndarray of shape (k, n)
+        Raw scores, one row per class.
+
+    Returns
+    -------
+    log_proba, proba : ndarray of shape (k, n)
+        ``log_proba`` is never a logarithm of a rounded probability: it is exact to rounding
+        however improbable the class.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> log_proba, proba = log_softmax(np.array([[0.0], [-800.0]]))
+    >>> print(log_proba.ravel(), proba.ravel())
+    [   0. -800.] [1. 0.]
+    """
+    shifted = scores - scores.max(axis=0)
+    proba = np.exp(shifted)
+    total = proba.sum(axis=0)
+    shifted -= np.log(total)
+    proba /= total
+    return shifted, proba
+
+
+def softplus(x: FloatArray) -> FloatArray:
+    """``log(1 + exp(x))`` without overflow, accurate for large negative ``x``.
+
+    Parameters
+    ----------
+    x : ndarray
+        Any shape.
+
+    Returns
+    -------
+    ndarray
+        The same shape.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> print(softplus(np.array([-40.0, 0.0, 800.0])))
+    [4.24835426e-18 6.93147181e-01 8.00000000e+02]
+    """
+    out = np.abs(x)
+    np.negative(out, out=out)
+    np.exp(out, out=out)
+    np.log1p(out, out=out)
+    out += np.maximum(x, 0.0)
+    return out

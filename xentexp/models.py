@@ -1,0 +1,147 @@
+"""Classifiers for tables: a preprocessing that fits the column types, then the classifier."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Self
+
+import pandas as pd
+from sklearn.base import BaseEstimator, TransformerMixin
+from sklearn.compose import ColumnTransformer, make_column_selector
+from sklearn.impute import SimpleImputer
+from sklearn.pipeline import Pipeline, make_pipeline
+from sklearn.preprocessing import OneHotEncoder, OrdinalEncoder, StandardScaler
+from sklearn.utils.validation import check_is_fitted
+
+from xentexp.errors import unknown_name
+
+_numeric = make_column_selector(dtype_include="number")
+_other = make_column_selector(dtype_exclude="number")
+
+
+def _scaled() -> Any:
+    numeric = make_pipeline(
+        SimpleImputer(strategy="median", add_indicator=True, keep_empty_features=True),
+        StandardScaler(),
+    )
+    category = OneHotEncoder(
+        handle_unknown="infrequent_if_exist", max_categories=50, sparse_output=False
+    )
+    return ColumnTransformer([("numeric", numeric, _numeric), ("category", category, _other)])
+
+
+def _ordinal() -> Any:
+    numeric = SimpleImputer(strategy="median", add_indicator=True, keep_empty_features=True)
+    category = OrdinalEncoder(
+        handle_unknown="use_encoded_value", unknown_value=-1, encoded_missing_value=-2
+    )
+    return ColumnTransformer([("numeric", numeric, _numeric), ("category", category, _other)])
+
+
+class FrequentCategories(TransformerMixin, BaseEstimator):  # type: ignore[misc]
+    """Columns that are not numeric as pandas categories of the training part.
+
+    For classifiers that split on categories themselves. Only the most frequent categories are
+    kept, because those classifiers bound their number; all others become missing.
+
+    Parameters
+    ----------
+    max_categories : int
+        Categories kept in a column.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> frame = pd.DataFrame({"job": ["cook", "cook", "clerk"]})
+    >>> FrequentCategories(max_categories=1).fit_transform(frame)["job"].isna().tolist()
+    [False, False, True]
+    """
+
+    def __init__(self, max_categories: int = 254) -> None:
+        self.max_categories = max_categories
+
+    def fit(self, X: pd.DataFrame, y: object = None) -> Self:
+        """Learn the categories of each column.
+
+        Parameters
+        ----------
+        X : DataFrame
+            Training rows.
+        y : object
+            Not looked at.
+
+        Returns
+        -------
+        FrequentCategories
+            Itself.
+        """
+        self.categories_ = {
+            name: sorted(X[name].value_counts().index[: self.max_categories], key=str)
+            for name in _other(X)
+        }
+        self.n_features_in_ = X.shape[1]
+        return self
+
+    def transform(self, X: pd.DataFrame) -> pd.DataFrame:
+        """Rows whose categories are those of the training part.
+
+        Parameters
+        ----------
+        X : DataFrame
+            Rows.
+
+        Returns
+        -------
+        DataFrame
+            A copy.
+        """
+        check_is_fitted(self)
+        return X.assign(
+            **{
+                name: pd.Categorical(X[name], categories=pd.Index(kept, dtype=object))
+                for name, kept in self.categories_.items()
+            }
+        )
+
+
+PREPROCESSING: dict[str, Callable[[], Any]] = {
+    "scaled": _scaled,
+    "ordinal": _ordinal,
+    "native": FrequentCategories,
+    "none": lambda: "passthrough",
+}
+"""What may stand before a classifier: medians for missing numbers (with an indicator) and unit
+variance, one column per category; medians and a number per category; categories left to the
+classifier; nothing."""
+
+
+def tabular_pipeline(classifier: Any, preprocessing: str = "scaled") -> Pipeline:
+    """Pipeline of a classifier for tables of mixed columns.
+
+    Parameters
+    ----------
+    classifier : estimator
+        Any scikit-learn classifier.
+    preprocessing : {"scaled", "ordinal", "native", "none"}
+        What stands before it: see `PREPROCESSING`.
+
+    Returns
+    -------
+    Pipeline
+        Unfitted.
+
+    Raises
+    ------
+    InputError
+        For an unknown preprocessing.
+
+    Examples
+    --------
+    >>> from sklearn.linear_model import LogisticRegression
+    >>> tabular_pipeline(LogisticRegression()).named_steps["classifier"]
+    LogisticRegression()
+    """
+    if preprocessing not in PREPROCESSING:
+        raise unknown_name("preprocessing", preprocessing, PREPROCESSING)
+    steps = [("preprocessing", PREPROCESSING[preprocessing]()), ("classifier", classifier)]
+    return Pipeline(steps)

@@ -1,0 +1,641 @@
+"""What a run found, as items, and the one place that hands them to MLflow."""
+
+from __future__ import annotations
+
+import contextlib
+import getpass
+import logging
+import math
+import os
+import socket
+import sqlite3
+import tempfile
+import time
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import pandas as pd
+
+from xentexp.errors import InputError, unknown_name
+from xentexp.experiment import Outcome, Result, out_of_fold
+from xentexp.leaderboard import Leaderboard, Row
+from xentexp.losses import LOSSES
+
+os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
+os.environ.setdefault("MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT", "true")
+
+import mlflow.entities as entities  # noqa: E402  (reads the environment when it is imported)
+from mlflow import MlflowClient  # noqa: E402
+from mlflow.exceptions import MlflowException  # noqa: E402
+
+for _noisy in ("mlflow", "alembic"):
+    logging.getLogger(_noisy).setLevel(logging.WARNING)
+
+SQLITE = "sqlite:///"
+
+
+# -- items: what there is to tell ------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Param:
+    """A setting."""
+
+    key: str
+    value: object
+
+
+@dataclass(frozen=True)
+class Metric:
+    """A number, at a step."""
+
+    key: str
+    value: float
+    step: int = 0
+
+
+@dataclass(frozen=True)
+class Tag:
+    """A label of a run."""
+
+    key: str
+    value: object
+
+
+@dataclass(frozen=True)
+class Text:
+    """A text file among the artifacts."""
+
+    path: str
+    content: str
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table that the dashboard shows, as JSON."""
+
+    path: str
+    frame: pd.DataFrame
+
+
+@dataclass(frozen=True)
+class Parquet:
+    """A table as a Parquet file among the artifacts."""
+
+    path: str
+    frame: pd.DataFrame
+
+
+@dataclass(frozen=True)
+class DataInput:
+    """The data set that a run used."""
+
+    name: str
+    digest: str
+    source: str
+    profile: str
+
+
+Item = Param | Metric | Tag | Text | Table | Parquet | DataInput
+
+
+def outcome_items(outcome: Outcome, result_of: Mapping[str, object]) -> Iterator[Item]:
+    """Everything to tell of one candidate, but for its data set and predictions.
+
+    Parameters
+    ----------
+    outcome : Outcome
+        Of a candidate.
+    result_of : mapping
+        Settings that hold for the whole run: they are repeated on each child, because
+        MLflow's filters do not look at parents.
+
+    Yields
+    ------
+    Item
+        Parameters, metrics, tags and texts.
+    """
+    yield Param("model", outcome.candidate.name)
+    yield Tag("model", outcome.candidate.name)
+    for key, value in {**result_of, **outcome.candidate.parameters}.items():
+        yield Param(key, value)
+    for message, count in outcome.warnings.items():
+        yield Text("warnings.txt", f"{count} of {len(outcome.predictions)} folds: {message}\n")
+    yield Metric("time/fit_seconds", outcome.fit_seconds)
+    yield Metric("time/predict_seconds", sum(p.predict_seconds for p in outcome.predictions))
+    if outcome.error is not None:
+        yield Tag("error", outcome.error)
+        yield Tag("mlflow.note.content", f"Failed: {outcome.error}")
+        yield Text("error.txt", outcome.traceback or outcome.error)
+        return
+    pooled = outcome.pooled()
+    assert pooled is not None
+    std = outcome.std()
+    for name, value in outcome.mean().items():
+        yield Metric(f"cv/{name}", value)
+        yield Metric(f"cv_std/{name}", std[name])
+    for name, value in zip(pooled.losses, pooled.standard_error().tolist(), strict=True):
+        yield Metric(f"cv_se/{name}", value)
+    for name, values in outcome.fold_losses().items():
+        for step, value in enumerate(values):
+            yield Metric(f"fold/{name}", value, step)
+    for name, value in outcome.regret().items():
+        yield Metric(f"regret/{name}", value)
+    yield Metric("count/clipped_rows", float(pooled.n_clipped))
+    yield Metric("count/infinite_values", float(pooled.n_infinite.sum()))
+
+
+def result_items(result: Result) -> Iterator[Item]:
+    """What a parent run tells: the leaderboard, as its note and as a table.
+
+    Parameters
+    ----------
+    result : Result
+        Of all candidates.
+
+    Yields
+    ------
+    Item
+        Tags, texts and a table.
+    """
+    board = result.leaderboard()
+    note = f"### {result.dataset.card.title}\n\n{board.to_markdown()}\n"
+    yield Tag("mlflow.note.content", note)
+    yield Text("leaderboard.md", note)
+    yield Table(
+        "leaderboard.json",
+        pd.DataFrame(
+            [
+                {"model": row.model, "loss": loss, "mean": row.mean[loss], "std": row.std[loss]}
+                for row in board.ranked()
+                for loss in row.mean
+            ]
+            + [{"model": row.model, "loss": row.reason} for row in board.ranked() if row.reason],
+            columns=["model", "loss", "mean", "std"],
+        ),
+    )
+    best = board.best()
+    if best is not None:
+        yield Tag("best_model", best.model)
+
+
+# -- the sink --------------------------------------------------------------------------------
+
+
+def store_uri(uri: str | None = None) -> str:
+    """Address of the store: as given, else MLFLOW_TRACKING_URI, else mlflow.db in this folder.
+
+    Parameters
+    ----------
+    uri : str, optional
+        E.g. ``sqlite:///runs/mlflow.db`` or ``http://host:5000``; a path of a file is taken
+        as sqlite.
+
+    Returns
+    -------
+    str
+        With an absolute path, so that it does not depend on the folder of a later command.
+
+    Raises
+    ------
+    InputError
+        For a scheme that is not supported.
+    """
+    uri = uri or os.environ.get("MLFLOW_TRACKING_URI") or f"{SQLITE}mlflow.db"
+    if uri.startswith(SQLITE):
+        return f"{SQLITE}{Path(uri.removeprefix(SQLITE)).expanduser().absolute()}"
+    if uri.startswith(("http://", "https://", "postgresql", "mysql", "mssql", "databricks")):
+        return uri
+    if "://" in uri or uri.startswith("file:"):
+        raise InputError(
+            f"the tracking store must be sqlite:///FILE, http(s):// or a database; got {uri!r}"
+        )
+    path = Path(uri).expanduser().absolute()
+    if path.is_dir():
+        raise InputError(f"the tracking store must be a file or an address; {path} is a folder")
+    return f"{SQLITE}{path}"
+
+
+def open_client(uri: str, *, create: bool) -> MlflowClient:
+    """Client of a store that was shown to answer.
+
+    Parameters
+    ----------
+    uri : str
+        As `store_uri` gives it.
+    create : bool
+        Whether a sqlite file is made where there is none, and must be writable.
+
+    Returns
+    -------
+    MlflowClient
+        Bound to the store.
+
+    Raises
+    ------
+    InputError
+        Where the store cannot be reached, read or written.
+    """
+    if uri.startswith(SQLITE):
+        path = Path(uri.removeprefix(SQLITE))
+        if not create and not path.is_file():
+            raise InputError(
+                f"there is no tracking store {path}; run `xentexp run` in that folder first, or "
+                f"name another with --store or MLFLOW_TRACKING_URI"
+            )
+        with _open_once(path):
+            _check_sqlite(path, write=create)
+            client = MlflowClient(tracking_uri=uri)
+            with told_plainly(uri):
+                client.search_experiments(max_results=1)  # makes the tables
+        return client
+    if uri.startswith(("http://", "https://")):
+        _check_server(uri)
+    return MlflowClient(tracking_uri=uri)
+
+
+@contextlib.contextmanager
+def _open_once(path: Path) -> Iterator[None]:
+    """Keep two processes from making the tables of a new file at once, which destroys it."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if path.exists() and path.stat().st_size > 0:
+            yield
+            return
+    except OSError as error:
+        raise InputError(f"the tracking store {path} cannot be made: {error.strerror}") from error
+    guard = path.with_name(f"{path.name}.lock")
+    lock = None
+    try:
+        lock = sqlite3.connect(guard, timeout=120.0, isolation_level=None)
+        lock.execute("BEGIN EXCLUSIVE")
+        yield
+    except sqlite3.Error as error:
+        raise InputError(f"the tracking store {path} cannot be made: {error}") from error
+    finally:
+        if lock is not None:
+            lock.close()
+            guard.unlink(missing_ok=True)
+
+
+def _check_sqlite(path: Path, *, write: bool) -> None:
+    try:
+        connection = sqlite3.connect(path, timeout=30.0, isolation_level=None)
+        try:
+            connection.execute("SELECT count(*) FROM sqlite_master")
+            if write:
+                connection.execute("BEGIN IMMEDIATE")
+                connection.execute("CREATE TABLE xentexp_write_check (x)")
+                connection.execute("ROLLBACK")
+        finally:
+            connection.close()
+    except sqlite3.Error as error:
+        raise InputError(f"the tracking store {path} cannot be used: {error}") from error
+
+
+def _check_server(uri: str) -> None:
+    parts = urlsplit(uri)
+    port = parts.port or (443 if parts.scheme == "https" else 80)
+    try:
+        socket.create_connection((parts.hostname or "", port), timeout=5.0).close()
+    except OSError as error:
+        raise InputError(f"the tracking server {uri} does not answer: {error}") from error
+
+
+@contextlib.contextmanager
+def told_plainly(uri: str) -> Iterator[None]:
+    """Errors of the store as one sentence.
+
+    Parameters
+    ----------
+    uri : str
+        The store.
+
+    Yields
+    ------
+    None
+        To the code that talks to it.
+    """
+    try:
+        yield
+    except MlflowException as error:
+        message = str(error).strip().split("\n")[0]
+        raise InputError(f"the tracking store {uri} failed: {message}") from error
+    except OSError as error:
+        where = f" ({error.filename})" if error.filename else ""
+        reason = error.strerror or str(error)
+        raise InputError(f"the tracking store {uri} failed: {reason}{where}") from error
+
+
+class Store:
+    """An experiment in a store, and the runs that are written to it.
+
+    Parameters
+    ----------
+    uri : str or None
+        See `store_uri`.
+    experiment : str
+        Its name; made where there is none.
+    primary : str
+        Loss that the dashboard charts first.
+    description : str
+        Note of a new experiment.
+
+    Raises
+    ------
+    InputError
+        Where the store cannot be written to.
+    """
+
+    def __init__(self, uri: str | None, experiment: str, *, primary: str, description: str) -> None:
+        self.uri = store_uri(uri)
+        self.client = open_client(self.uri, create=True)
+        with told_plainly(self.uri):
+            self.experiment_id = self._experiment(experiment, primary, description)
+
+    def _experiment(self, name: str, primary: str, description: str) -> str:
+        location = None
+        if self.uri.startswith(SQLITE):
+            folder = Path(self.uri.removeprefix(SQLITE)).parent / "mlartifacts"
+            folder.mkdir(exist_ok=True)
+            location = folder.as_uri()
+        tags = {
+            "mlflow.experimentKind": "custom_model_development",
+            "mlflow.experiment.primaryMetric.name": f"cv/{primary}",
+            "mlflow.experiment.primaryMetric.greaterIsBetter": "False",
+            "mlflow.note.content": description,
+        }
+        found = self.client.get_experiment_by_name(name)
+        if found is None:
+            try:
+                return str(self.client.create_experiment(name, location, tags))
+            except MlflowException:
+                found = self.client.get_experiment_by_name(name)  # another process was first
+                if found is None:
+                    raise
+        if found.lifecycle_stage != "active":
+            raise InputError(
+                f"the MLflow experiment {name!r} was deleted; restore it, or choose another name "
+                f"with tracking.experiment=NAME"
+            )
+        return str(found.experiment_id)
+
+    @contextlib.contextmanager
+    def run(
+        self, name: str, tags: Mapping[str, object], *, parent: str | None = None, started: float = 0
+    ) -> Iterator[str]:
+        """Run that ends FINISHED, FAILED or KILLED, whatever happens inside.
+
+        Parameters
+        ----------
+        name : str
+            For a person to read.
+        tags : mapping
+            Labels.
+        parent : str, optional
+            Identifier of the parent run.
+        started : float
+            Seconds since 1970; now by default.
+
+        Yields
+        ------
+        str
+            Identifier of the run.
+        """
+        labels = {key: str(value) for key, value in tags.items()}
+        labels["mlflow.user"] = getpass.getuser()
+        labels["mlflow.source.type"] = "LOCAL"
+        if parent is not None:
+            labels["mlflow.parentRunId"] = parent
+        milliseconds = int((started or time.time()) * 1000)
+        with told_plainly(self.uri):
+            run = self.client.create_run(self.experiment_id, milliseconds, labels, name)
+        run_id = str(run.info.run_id)
+        status = "FAILED"
+        try:
+            yield run_id
+            status = "FINISHED"
+        except (KeyboardInterrupt, SystemExit):
+            status = "KILLED"
+            raise
+        finally:
+            with told_plainly(self.uri):
+                self.client.set_terminated(run_id, status)
+
+    def log(self, run_id: str, items: Iterable[Item]) -> None:
+        """Write items to a run, in as few calls as MLflow allows.
+
+        Parameters
+        ----------
+        run_id : str
+            Of the run.
+        items : iterable of Item
+            In any order.
+
+        Raises
+        ------
+        InputError
+            Where the store fails, e.g. because the disk is full.
+        """
+        given = list(items)
+        now = int(time.time() * 1000)
+        metrics = [
+            entities.Metric(item.key, item.value, now, item.step)
+            for item in given
+            if isinstance(item, Metric) and not math.isinf(item.value)
+        ]
+        params = [entities.Param(i.key, _short(i.value)) for i in given if isinstance(i, Param)]
+        tags = [entities.RunTag(i.key, str(i.value)) for i in given if isinstance(i, Tag)]
+        texts: dict[str, str] = {}
+        for item in given:
+            if isinstance(item, Text):
+                texts[item.path] = texts.get(item.path, "") + item.content
+        with told_plainly(self.uri):
+            for start in range(0, len(metrics), 1000):
+                self.client.log_batch(run_id, metrics=metrics[start : start + 1000])
+            for start in range(0, max(len(params), len(tags)), 50):
+                end = start + 50
+                self.client.log_batch(run_id, params=params[start:end], tags=tags[start:end])
+            for path, content in texts.items():
+                self.client.log_text(run_id, content, path)
+            for item in given:
+                if isinstance(item, Table):
+                    self.client.log_table(run_id, item.frame, item.path)
+                elif isinstance(item, Parquet):
+                    self._log_parquet(run_id, item)
+                elif isinstance(item, DataInput):
+                    self._log_input(run_id, item)
+
+    def _log_parquet(self, run_id: str, item: Parquet) -> None:
+        folder, _, name = item.path.rpartition("/")
+        with tempfile.TemporaryDirectory() as temporary:
+            file = Path(temporary) / name
+            item.frame.to_parquet(file, index=False)
+            self.client.log_artifact(run_id, str(file), folder or None)
+
+    def _log_input(self, run_id: str, item: DataInput) -> None:
+        data = entities.Dataset(
+            name=item.name,
+            digest=item.digest,
+            source_type="xentexp",
+            source=item.source,
+            profile=item.profile,
+        )
+        context = [entities.InputTag("mlflow.data.context", "training")]
+        self.client.log_inputs(run_id, [entities.DatasetInput(data, context)])
+
+    def page(self) -> str:
+        """Part of the dashboard's address that shows the runs of the experiment in charts."""
+        return chart_page(self.experiment_id)
+
+
+def chart_page(experiment_id: str) -> str:
+    """Part of the dashboard's address that compares the runs of an experiment in charts.
+
+    Parameters
+    ----------
+    experiment_id : str
+        Of the experiment.
+
+    Returns
+    -------
+    str
+        To be put behind the address of the server.
+    """
+    return (
+        f"/#/experiments/{experiment_id}/runs?compareRunsMode=CHART"
+        f"&workflowType=machine_learning"
+    )
+
+
+def log_outcome(
+    store: Store,
+    outcome: Outcome,
+    result_of: Mapping[str, object],
+    data: DataInput,
+    predictions: pd.DataFrame | None,
+    tags: Mapping[str, object],
+    parent: str,
+) -> None:
+    """Write one candidate as a child run, FAILED where the candidate failed.
+
+    Parameters
+    ----------
+    store : Store
+        Where to.
+    outcome : Outcome
+        What it found.
+    result_of : mapping
+        Settings of the whole run.
+    data : DataInput
+        The data set.
+    predictions : DataFrame or None
+        Out-of-fold predictions.
+    tags : mapping
+        Labels of the whole run.
+    parent : str
+        Identifier of the parent run.
+    """
+    started = min(prediction.started for prediction in outcome.predictions)
+    with contextlib.suppress(_CandidateFailed):
+        with store.run(outcome.candidate.name, tags, parent=parent, started=started) as run_id:
+            store.log(run_id, [*outcome_items(outcome, result_of), data])
+            if predictions is not None:
+                store.log(run_id, [Parquet("predictions/oof.parquet", predictions)])
+            if outcome.error is not None:
+                raise _CandidateFailed
+
+
+class _CandidateFailed(Exception):  # noqa: N818  (ends a run as FAILED; never seen outside)
+    pass
+
+
+def _short(value: object) -> str:
+    """A parameter as text that MLflow keeps whole."""
+    text = str(value)
+    return text if len(text) <= 6000 else f"{text[:5990]}... (cut)"
+
+
+# -- reading back ----------------------------------------------------------------------------
+
+
+def read_leaderboard(
+    client: MlflowClient, experiment: str | None, *, every: bool = False
+) -> tuple[str, Leaderboard]:
+    """Leaderboard of the latest run of an experiment, or of all its runs.
+
+    Parameters
+    ----------
+    client : MlflowClient
+        Of the store.
+    experiment : str or None
+        Its name; the one with the latest run by default.
+    every : bool
+        Whether the candidates of all runs are listed instead of the latest run's.
+
+    Returns
+    -------
+    experiment : str
+        Its name.
+    leaderboard : Leaderboard
+        Ranked by the experiment's primary loss.
+
+    Raises
+    ------
+    InputError
+        For an unknown experiment, and for a store without runs of ours.
+    """
+    known = {e.name: e for e in client.search_experiments()}
+    if experiment is not None and experiment not in known:
+        raise unknown_name("experiment", experiment, known)
+    chosen = list(known.values()) if experiment is None else [known[experiment]]
+    parents = client.search_runs(
+        [e.experiment_id for e in chosen],
+        "tags.`xentexp.kind` = 'comparison'",
+        order_by=["attributes.start_time DESC"],
+        max_results=1,
+    )
+    if not parents:
+        where = f"experiment {experiment!r}" if experiment else "the tracking store"
+        raise InputError(f"{where} holds no run of xentexp; make one with `xentexp run`")
+    latest = parents[0]
+    filters = "tags.`xentexp.kind` = 'candidate'"
+    if not every:
+        filters += f" and tags.`mlflow.parentRunId` = '{latest.info.run_id}'"
+    children: list[Any] = []
+    token = None
+    while True:
+        page = client.search_runs(
+            [latest.info.experiment_id], filters, page_token=token, max_results=1000
+        )
+        children += page
+        token = page.token
+        if not token:
+            break
+    name = next(e.name for e in known.values() if e.experiment_id == latest.info.experiment_id)
+    primary = latest.data.tags["xentexp.primary"]
+    rows = tuple(_row(run, every) for run in children)
+    return name, Leaderboard(rows, primary)
+
+
+def _row(run: Any, every: bool) -> Row:
+    metrics = run.data.metrics
+
+    def section(name: str) -> dict[str, float]:
+        return {loss: metrics[f"{name}/{loss}"] for loss in LOSSES if f"{name}/{loss}" in metrics}
+
+    model = run.info.run_name
+    if every:
+        model = f"{model} {run.info.run_id[:6]}"
+    return Row(
+        model,
+        section("cv"),
+        section("cv_std"),
+        section("cv_se"),
+        section("regret"),
+        metrics.get("time/fit_seconds", math.nan),
+        run.data.tags.get("error"),
+    )

@@ -1,0 +1,307 @@
+"""The door: user arrays become checked blocks; every complaint about input is raised here."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from xentexp.errors import InputError
+from xentexp.losses.block import Block
+from xentexp.validation.arrays import (
+    Array,
+    column_names,
+    show,
+    to_array,
+    to_classes,
+    to_numbers,
+    to_weight,
+)
+from xentexp.validation.predictions import Predictions
+from xentexp.validation.targets import (
+    Distributions,
+    Labels,
+    as_index,
+    match_columns,
+    named_classes,
+    read_targets,
+)
+
+_BLOCK_ELEMENTS = 32768  # 256 KiB of float64: a block and what is made of it stay in cache
+
+
+@dataclass(frozen=True)
+class Part:
+    """A block, where it stands among all rows, and the weights of its rows."""
+
+    rows: slice
+    block: Block
+    keep: NDArray[np.bool_] | None  # rows that are not ignored, where some are
+    weight: NDArray[np.float64] | None
+
+
+@dataclass(frozen=True)
+class Problem:
+    """Checked shapes and names of targets and predictions; values are checked by block."""
+
+    classes: tuple[Any, ...]
+    targets: Labels | Distributions | None
+    probabilities: Predictions | None
+    decision: Predictions | None
+    weight: NDArray[np.float64] | None
+    smoothing: float = 0.0
+    clip: float = 0.0
+    ignore_label: object = None
+
+    @property
+    def n_rows(self) -> int:
+        """Number of rows, ignored ones included."""
+        predictions = self.probabilities or self.decision
+        assert predictions is not None
+        return len(predictions.values)
+
+    @property
+    def soft(self) -> bool:
+        """Whether the targets come as a column per class."""
+        return isinstance(self.targets, Distributions)
+
+    @property
+    def step(self) -> int:
+        """Rows per block."""
+        return max(128, _BLOCK_ELEMENTS // len(self.classes))
+
+    def one_hot(self) -> bool:
+        """Whether every row has one true class."""
+        return not isinstance(self.targets, Distributions) or self.targets.one_hot(self.step)
+
+    def parts(self, *, hard: str | None = None) -> Iterator[Part]:
+        """Blocks in the order of the rows.
+
+        Parameters
+        ----------
+        hard : str, optional
+            Name of a loss that needs one true class in each row.
+
+        Yields
+        ------
+        Part
+            At least one row each; blocks of nothing but ignored rows are left out.
+        """
+        seen = False
+        for start in range(0, self.n_rows, self.step):
+            rows = slice(start, min(start + self.step, self.n_rows))
+            part = self._part(rows)
+            if part is None:
+                continue
+            if hard is not None and part.block.index is None:
+                assert part.block.soft is not None
+                row = int((part.block.soft.max(axis=1) < 1.0).argmax())
+                raise InputError(
+                    f"{hard} needs one true class in each row; row {start + row} of y_true is "
+                    f"{part.block.soft[row].tolist()}"
+                )
+            seen = True
+            yield part
+        if not seen:
+            raise InputError(f"every label is {self.ignore_label!r}, which is ignored")
+
+    def _part(self, rows: slice) -> Part | None:
+        keep: NDArray[np.bool_] | None = None
+        index = soft = None
+        if isinstance(self.targets, Labels):
+            values = self.targets.values[rows]
+            if self.ignore_label is not None:
+                mask = np.asarray(values != self.ignore_label)
+                if not mask.any():
+                    return None
+                if not mask.all():
+                    keep, values = mask, values[mask]
+            index = self.targets.index(values, rows.start)
+        elif self.targets is not None:
+            soft = self.targets.soft(rows)
+            index = as_index(soft)
+            soft = soft if index is None else None
+        if self.smoothing and (index is not None or soft is not None):
+            soft = np.eye(len(self.classes))[index] if soft is None else soft
+            soft = soft * (1.0 - self.smoothing) + self.smoothing / len(self.classes)
+            index = None
+        predicted = {
+            predictions.kind: predictions.block(rows) if keep is None
+            else predictions.block(rows)[keep]
+            for predictions in (self.probabilities, self.decision)
+            if predictions is not None
+        }
+        weight = None if self.weight is None else self.weight[rows]
+        block = Block(
+            n_classes=len(self.classes), index=index, soft=soft, clip=self.clip, **predicted
+        )
+        return Part(rows, block, keep, weight if weight is None or keep is None else weight[keep])
+
+
+def read(
+    y_true: object,
+    y_pred: object,
+    *,
+    decision: object = None,
+    from_logits: bool = False,
+    labels: object = None,
+    sample_weight: object = None,
+    label_smoothing: float = 0.0,
+    normalize: bool | None = False,
+    clip: float | Literal["auto"] = "auto",
+    ignore_label: object = None,
+) -> Problem:
+    """Check shapes, names and options of what a user handed over.
+
+    Parameters
+    ----------
+    y_true : array-like of shape (n,) or (n, k), or None
+        Labels, one-hot or soft targets; None where the predictions stand alone.
+    y_pred : array-like of shape (n,) or (n, k), or None
+        Probabilities, or raw scores with `from_logits`.
+    decision : array-like of shape (n,) or (n, k), optional
+        Decision scores, for margins.
+    from_logits : bool
+        Whether `y_pred` holds raw scores; they serve as decision scores too.
+    labels : array-like of shape (k,), optional
+        Classes in the order of the columns.
+    sample_weight : array-like of shape (n,), optional
+        Weights.
+    label_smoothing : float
+        Share of the target that is spread evenly over the classes.
+    normalize : bool or None
+        What to do with rows that do not sum to 1: refuse, divide by the sum (True), or take
+        them as they are (None).
+    clip : float or "auto"
+        Smallest probability that a logarithm sees; "auto" is the precision of the dtype.
+    ignore_label : object
+        Label of rows to leave out.
+
+    Returns
+    -------
+    Problem
+        Whose parts are still to be checked, block by block.
+
+    Raises
+    ------
+    InputError
+        For anything that does not fit.
+    """
+    if not 0.0 <= label_smoothing <= 1.0:
+        raise InputError(f"label_smoothing must lie in [0, 1]; got {label_smoothing}")
+    if normalize not in (True, False, None):
+        raise InputError(f"normalize must be True, False or None; got {normalize!r}")
+    probabilities = scores = None
+    if y_pred is not None:
+        values = to_numbers(y_pred, "y_pred")
+        kind: Literal["proba", "logits"] = "logits" if from_logits else "proba"
+        probabilities = Predictions(values, kind, normalize=normalize)
+        if from_logits and decision is None:
+            scores = replace(probabilities, kind="decision")
+    if decision is not None:
+        name = "y_pred" if y_pred is None else "decision"
+        scores = Predictions(to_numbers(decision, name), "decision", name=name)
+    first = probabilities or scores
+    if first is None:
+        raise InputError("y_pred must be given; got None")
+    both = (y_pred, decision)
+    frames = [names for names in map(column_names, both) if names is not None]
+    classes = _known_classes(labels, frames, first.n_classes)
+    n_rows = len(first.values)
+    for predictions in (probabilities, scores):
+        if predictions is not None:
+            _check_shape(predictions, n_rows, first.n_classes, classes)
+    targets: Labels | Distributions | None = None
+    if y_true is not None:
+        array = to_array(y_true, "y_true")
+        if len(array) != n_rows:
+            raise InputError(f"y_true has {len(array)} rows but {first.name} has {n_rows}")
+        counted = _without_ignored(array, ignore_label)
+        if labels is None and classes is not None and array.ndim == 1:
+            classes = named_classes(classes, counted)
+        targets, classes = read_targets(
+            y_true if counted is array else counted, first.n_classes, classes
+        )
+        if counted is not array:
+            targets = Labels(array, classes)
+        if ignore_label is not None and isinstance(targets, Distributions):
+            raise InputError("ignore_label goes with labels of shape (n,), not with distributions")
+    classes = classes or tuple(range(first.n_classes))
+    return Problem(
+        classes=classes,
+        targets=targets,
+        probabilities=_in_order(probabilities, y_pred, classes),
+        decision=_in_order(scores, y_pred if decision is None else decision, classes),
+        weight=None if sample_weight is None else to_weight(sample_weight, n_rows),
+        smoothing=float(label_smoothing),
+        clip=_clip(clip, first.values),
+        ignore_label=ignore_label,
+    )
+
+
+def _clip(clip: float | Literal["auto"], values: Array) -> float:
+    if isinstance(clip, str):
+        if clip != "auto":
+            raise InputError(f"clip must be 'auto' or a number in [0, 1); got {clip!r}")
+        return float(np.finfo(values.dtype).eps)
+    if not 0.0 <= clip < 1.0:
+        raise InputError(f"clip must be 'auto' or a number in [0, 1); got {clip}")
+    return float(clip)
+
+
+def _known_classes(
+    labels: object, frames: list[list[object]], n_classes: int
+) -> tuple[Any, ...] | None:
+    """Classes from `labels`, or from the names of the columns; None where neither tells."""
+    if labels is not None:
+        return to_classes(labels)
+    for names in frames:
+        if names != list(range(n_classes)):
+            return to_classes(names, "column names of y_pred")
+    return None
+
+
+def _check_shape(
+    predictions: Predictions, n_rows: int, n_classes: int, classes: tuple[Any, ...] | None
+) -> None:
+    name, shape = predictions.name, predictions.values.shape
+    if shape[0] != n_rows:
+        raise InputError(f"y_pred has {n_rows} rows but {name} has {shape[0]}")
+    n_wanted = n_classes if classes is None else len(classes)
+    if predictions.n_classes != n_wanted:
+        of = "" if classes is None else f" ({show(classes)})"
+        what = (
+            "which speaks of the second of two classes"
+            if len(shape) == 1
+            else f"{shape[1]} columns"
+        )
+        raise InputError(
+            f"{name} has shape {shape}, {what}, but there are {n_wanted} classes{of}; give one "
+            f"column for each class"
+        )
+
+
+def _without_ignored(y_true: Array, ignore_label: object) -> Array:
+    """The labels that count: classes are inferred from those; `y_true` itself if all do."""
+    if ignore_label is None or y_true.ndim == 2:
+        return y_true
+    kept = y_true[np.asarray(y_true != ignore_label)]
+    if len(kept) == 0:
+        raise InputError(f"every label is {ignore_label!r}, which is ignored")
+    return y_true if len(kept) == len(y_true) else kept
+
+
+def _in_order(
+    predictions: Predictions | None, given: object, classes: tuple[Any, ...]
+) -> Predictions | None:
+    """Predictions whose named columns are matched to the classes."""
+    names = column_names(given)
+    if predictions is None or names is None:
+        return predictions
+    return replace(predictions, order=match_columns(names, classes, predictions.name))
+
+
+__all__ = ["Part", "Problem", "read"]

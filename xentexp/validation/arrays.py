@@ -1,0 +1,112 @@
+"""What users hand over (lists, NumPy, pandas, Polars) as arrays, or a clear complaint."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from xentexp.errors import InputError
+
+Array = NDArray[Any]
+
+
+def column_names(values: object) -> list[object] | None:
+    """Column names of a data frame, None for anything else."""
+    if not (hasattr(values, "columns") and hasattr(values, "to_numpy")):
+        return None
+    names = list(values.columns)
+    repeated = sorted({str(name) for name in names if names.count(name) > 1})
+    if repeated:
+        raise InputError(f"column names must be unique; {', '.join(repeated)} stand twice or more")
+    return names
+
+
+def to_array(values: object, name: str) -> Array:
+    """Any array-like as a NumPy array of one or two dimensions, without a copy if possible."""
+    if values is None:
+        raise InputError(f"{name} must be given; got None")
+    try:
+        array = np.asarray(values)
+    except ValueError:
+        raise InputError(f"{name} must be a rectangular array; its rows differ in length") from None
+    if array.ndim == 0:
+        raise InputError(f"{name} must be an array; got the single value {values!r}")
+    if array.ndim > 2:
+        raise InputError(f"{name} must have one or two dimensions; its shape is {array.shape}")
+    if array.shape[0] == 0 or array.size == 0:
+        raise InputError(f"{name} is empty; at least one row is needed")
+    if array.ndim == 2 and array.shape[1] == 1:
+        raise InputError(
+            f"{name} has shape {array.shape}, which is neither (n,) nor one column for each of "
+            f"two or more classes; ravel it to ({array.shape[0]},) if that is what it means"
+        )
+    return array
+
+
+def to_numbers(values: object, name: str) -> Array:
+    """Any array-like of real numbers; floats keep their precision."""
+    array = to_array(values, name)
+    if array.dtype.kind == "f" and array.dtype.itemsize <= 8:
+        return array
+    if array.dtype.kind == "c":
+        raise InputError(f"{name} must be real numbers; got {array.dtype}")
+    try:
+        return array.astype(np.float64)
+    except (TypeError, ValueError):
+        example = next((v for v in array.flat if not isinstance(v, (int, float))), array.flat[0])
+        raise InputError(f"{name} must be numbers; it holds {_plain(example)!r}") from None
+
+
+def to_weight(values: object, n_rows: int) -> NDArray[np.float64]:
+    """Sample weights: one for each row, finite, not negative, not all zero."""
+    weight = to_numbers(values, "sample_weight").astype(np.float64, copy=False)
+    if weight.shape != (n_rows,):
+        raise InputError(
+            f"sample_weight must have shape ({n_rows},), one for each row; got {weight.shape}"
+        )
+    low = weight.min()
+    if not (low >= 0.0 and np.isfinite(weight.max())):
+        row = int(np.flatnonzero(~((weight >= 0.0) & np.isfinite(weight)))[0])
+        raise InputError(
+            f"sample_weight must be finite and not negative; row {row} has {weight[row]}"
+        )
+    if not weight.any():
+        raise InputError("sample_weight is zero for every row; at least one must be positive")
+    return weight
+
+
+def to_classes(labels: object, name: str = "labels") -> tuple[Any, ...]:
+    """Class list: two or more distinct labels, none missing."""
+    array = np.asarray(labels, dtype=object) if isinstance(labels, (list, tuple)) else labels
+    array = np.asarray(array)
+    if array.ndim != 1:
+        raise InputError(f"{name} must be one-dimensional; its shape is {array.shape}")
+    classes = tuple(_plain(label) for label in array)
+    for label in classes:
+        if is_missing(label):
+            raise InputError(f"{name} must not hold a missing value; got {list(classes)}")
+    if len(set(classes)) != len(classes):
+        raise InputError(f"{name} must be distinct; got {list(classes)}")
+    if len(classes) < 2:
+        raise InputError(f"{name} must name two classes at least; got {list(classes)}")
+    return classes
+
+
+def is_missing(label: object) -> bool:
+    """Whether a label is None, NaN, NaT or pandas' NA."""
+    if label is None or type(label).__name__ in ("NAType", "NaTType"):
+        return True
+    return isinstance(label, float) and label != label
+
+
+def show(labels: tuple[Any, ...] | list[Any]) -> str:
+    """Labels for a message, at most ten."""
+    shown = ", ".join(map(repr, labels[:10]))
+    return shown if len(labels) <= 10 else f"{shown}, ... ({len(labels)} in all)"
+
+
+def _plain(label: Any) -> Any:
+    """A label as a plain Python value."""
+    return label.item() if isinstance(label, np.generic) else label
