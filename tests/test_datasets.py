@@ -80,22 +80,22 @@ def test_unknown_data_set_names_the_nearest() -> None:
 
 
 def test_unknown_parameter_names_the_nearest() -> None:
-    with pytest.raises(InputError, match="'simulated' 'n_sample'; did you mean 'n_samples'"):
-        load_dataset("simulated", n_sample=1000)
+    with pytest.raises(InputError, match="'simulated_delinquency' 'n_sample'; did you mean 'n_samples'"):
+        load_dataset("simulated_delinquency", n_sample=1000)
 
 
 @pytest.mark.parametrize(
     ("name", "parameters", "message"),
     [
-        ("simulated", {"n_samples": "abc"}, "n_samples is 'abc'; give a whole number"),
-        ("simulated", {"n_samples": 1000.0}, "n_samples is 1000.0; give a whole number"),
-        ("simulated", {"n_samples": True}, "n_samples is True; give a whole number"),
-        ("simulated", {"n_samples": -5}, "n_samples is -5; set it at least 100"),
-        ("simulated", {"seed": -1}, "seed is -1; set it at least 0"),
-        ("simulated", {"seed": None}, "seed is None; give a whole number"),
-        ("simulated", {"repeats": 0.5}, "repeats is 0.5; set it at least 1"),
-        ("simulated", {"repeats": float("nan")}, "repeats is nan; give a finite number"),
-        ("simulated", {"missing": 1}, "missing is 1; set it at least 0 and below 1"),
+        ("simulated_delinquency", {"n_samples": "abc"}, "n_samples is 'abc'; give a whole number"),
+        ("simulated_delinquency", {"n_samples": 1000.0}, "n_samples is 1000.0; give a whole number"),
+        ("simulated_delinquency", {"n_samples": True}, "n_samples is True; give a whole number"),
+        ("simulated_delinquency", {"n_samples": -5}, "n_samples is -5; set it at least 100"),
+        ("simulated_delinquency", {"seed": -1}, "seed is -1; set it at least 0"),
+        ("simulated_delinquency", {"seed": None}, "seed is None; give a whole number"),
+        ("simulated_delinquency", {"repeats": 0.5}, "repeats is 0.5; set it at least 1"),
+        ("simulated_delinquency", {"repeats": float("nan")}, "repeats is nan; give a finite number"),
+        ("simulated_delinquency", {"missing": 1}, "missing is 1; set it at least 0 and below 1"),
         ("uci_default", {"categorical": "yes"}, "categorical is 'yes'; give true or false"),
         ("dacon", {"path": 3}, "path is 3; give text or a path or null"),
         ("table", {"drop": "a"}, "drop is 'a'; give a list of texts or null"),
@@ -115,7 +115,7 @@ def test_configuration_has_the_loaders_parameters_and_defaults(name: str) -> Non
     written = yaml.safe_load(text)
     parameters = inspect.signature(DATASETS[name].load).parameters
     expected = {"name": name, **{key: p.default for key, p in parameters.items()}}
-    if name == "simulated":
+    if name == "simulated_delinquency":
         expected["seed"] = "${seed}"
     assert written == expected
 
@@ -415,12 +415,12 @@ def test_simulation_has_the_shape_of_dacon(simulated) -> None:
 
 
 def test_simulation_parameters_do_what_they_say() -> None:
-    data = load_dataset("simulated", n_samples=5000, repeats=1.0, missing=0.0)
+    data = load_dataset("simulated_delinquency", n_samples=5000, repeats=1.0, missing=0.0)
     assert len(data.X) == 5000
     assert data.groups.nunique() == 5000
     assert not data.X["occyp_type"].isna().any()
     assert (
-        load_dataset("simulated", n_samples=5000, missing=0.6).X["occyp_type"].isna().mean() > 0.5
+        load_dataset("simulated_delinquency", n_samples=5000, missing=0.6).X["occyp_type"].isna().mean() > 0.5
     )
 
 

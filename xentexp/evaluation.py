@@ -37,7 +37,7 @@ class LossState:
     n_rows, n_ignored, n_clipped : int
         Rows counted, left out because of their label, touched by the clip.
     n_infinite : ndarray of shape (L,)
-        Rows of infinite value, for each loss.
+        Rows of positive weight and infinite value, for each loss.
     weight, weight_squared : float
         Sums of the weights and of their squares.
     total : ndarray of shape (L,)
@@ -103,7 +103,7 @@ class LossState:
         self.total_squared += np.einsum("ij,ij->i", weighted, weighted)
         finite = np.isfinite(total)
         if not finite.all():
-            self.n_infinite += np.isinf(values).sum(axis=1)
+            self.n_infinite += np.isinf(weighted).sum(axis=1)
         if part.block.index is None and part.block.soft is None:
             return
         target = part.block.target_by_class

@@ -16,7 +16,8 @@ import numpy as np
 from xentexp.errors import InputError, unknown_name
 from xentexp.evaluation import unsuited, weigh
 from xentexp.losses import LOSSES, Loss, get_loss
-from xentexp.validation import Problem, read
+from xentexp.validation import SINGLE_BLOCK_ELEMENTS, Problem, read
+from xentexp.validation.arrays import to_array
 
 _REDUCTIONS = ("mean", "sum", "none")
 
@@ -154,17 +155,19 @@ def _of_distributions(
     loss: Loss, reduction: str, p: Any, q: Any = None, normalize: bool | None = False, **given: Any
 ) -> Any:
     alone = loss.facts.targets == "none"
-    single = np.ndim(p) == 1
-    if not alone and np.shape(p) != np.shape(q):
-        raise InputError(
-            f"p and q must have the same shape; got {np.shape(p)} and {np.shape(q)}"
-        )
+    shape = to_array(p, "p").shape
+    if not alone and (other := to_array(q, "q").shape) != shape:
+        raise InputError(f"p and q must have the same shape; got {shape} and {other}")
+    if shape[-1] < 2:
+        raise InputError(f"p must have an entry for each of two or more classes; got {shape}")
+    single = len(shape) == 1
     if single:
         p, q = [p], None if alone else [q]
     if getattr(loss, "delta", 0.0) > 0.0 and normalize is False:
         normalize = None
     predicted, target = (p, None) if alone else (q, p)
-    problem = read(target, predicted, normalize=normalize, clip=0.0, **given)
+    names = ("p", "p" if alone else "q")
+    problem = read(target, predicted, normalize=normalize, clip=0.0, names=names, **given)
     value = _reduce(loss, problem, reduction)
     return float(value[0]) if single and reduction == "none" else value
 
@@ -175,7 +178,8 @@ def _reduce(loss: Loss, problem: Problem, reduction: str) -> Any:
         raise InputError(f"{loss.name} {reason}")
     kept = np.zeros(problem.n_rows) if reduction == "none" else None
     total = denominator = 0.0
-    for part in problem.parts(hard=loss.name if loss.facts.targets == "one-hot" else None):
+    hard = loss.name if loss.facts.targets == "one-hot" else None
+    for part in problem.parts(hard=hard, elements=SINGLE_BLOCK_ELEMENTS):
         values = loss.per_sample(part.block)
         if part.weight is not None:
             values = weigh(values, part.weight)

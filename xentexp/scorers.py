@@ -15,6 +15,7 @@ from xentexp.errors import InputError, unknown_name
 from xentexp.evaluation import choose, run
 from xentexp.losses import LOSSES, Loss, get_loss
 from xentexp.validation import read
+from xentexp.validation.arrays import is_missing, show, to_array
 
 Array = NDArray[Any]
 
@@ -222,9 +223,13 @@ def loss_scorers(
     >>> [name for name in scores if name.startswith("test_")]
     ['test_neg_brier_loss', 'test_neg_categorical_hinge']
     """
-    for loss in losses or ():
-        if get_loss(loss).name not in _RANKED:
-            raise InputError(f"{get_loss(loss).name} ranks nothing, so it is no score")
+    if isinstance(losses, (str, Loss)):
+        losses = [losses]
+    if losses is not None:
+        if len(losses) == 0:
+            raise InputError("losses must name one loss at least; got none")
+        for loss in losses:
+            _check_ranked(get_loss(loss))
     return LossScorers(losses, labels)
 
 
@@ -269,15 +274,29 @@ def align(values: Array, known: Sequence[Any], classes: Sequence[Any], *, absent
     return filled
 
 
-def _all_classes(known: Sequence[Any], y: ArrayLike, labels: ArrayLike | None) -> list[Any]:
+def _check_ranked(loss: Loss) -> None:
+    if loss.name not in _RANKED:
+        raise InputError(f"{loss.name} ranks nothing, so it is no score")
+
+
+def _all_classes(known: list[Any], y: ArrayLike, labels: ArrayLike | None) -> list[Any]:
     if labels is not None:
         given = np.asarray(labels).tolist()
         strange = [label for label in known if label not in given]
         if strange:
             raise InputError(f"labels must name every class of the classifier; it knows {strange}")
         return list(given)
-    unseen = set(np.asarray(y).tolist()).difference(known)
-    return sorted([*known, *unseen]) if unseen else list(known)
+    found = to_array(y, "y")
+    if found.ndim != 1:
+        raise InputError(f"y must hold labels, of shape (n,); its shape is {found.shape}")
+    unseen = {label for label in found.tolist() if not is_missing(label)}.difference(known)
+    try:
+        return sorted([*known, *unseen]) if unseen else list(known)
+    except TypeError:
+        raise InputError(
+            f"y holds {show(list(unseen))}, which has no order with the classes {show(known)} of "
+            f"the classifier; pass labels="
+        ) from None
 
 
 def _score(
@@ -295,6 +314,7 @@ def _score(
     has_proba = hasattr(estimator, "predict_proba")
     has_decision = hasattr(estimator, "decision_function")
     for loss in losses or ():
+        _check_ranked(loss)
         lacking = _lacking(loss, has_proba=has_proba, has_decision=has_decision)
         if lacking:
             raise InputError(f"{loss.name} needs {lacking}, which {_describe(estimator)} has not")

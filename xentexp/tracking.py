@@ -487,10 +487,6 @@ class Store:
         context = [entities.InputTag("mlflow.data.context", "training")]
         self.client.log_inputs(run_id, [entities.DatasetInput(data, context)])
 
-    def page(self) -> str:
-        """Part of the dashboard's address that shows the runs of the experiment in charts."""
-        return chart_page(self.experiment_id)
-
 
 def chart_page(experiment_id: str) -> str:
     """Part of the dashboard's address that compares the runs of an experiment in charts.
@@ -588,20 +584,7 @@ def read_leaderboard(
     InputError
         For an unknown experiment, and for a store without runs of ours.
     """
-    known = {e.name: e for e in client.search_experiments()}
-    if experiment is not None and experiment not in known:
-        raise unknown_name("experiment", experiment, known)
-    chosen = list(known.values()) if experiment is None else [known[experiment]]
-    parents = client.search_runs(
-        [e.experiment_id for e in chosen],
-        "tags.`xentexp.kind` = 'comparison'",
-        order_by=["attributes.start_time DESC"],
-        max_results=1,
-    )
-    if not parents:
-        where = f"experiment {experiment!r}" if experiment else "the tracking store"
-        raise InputError(f"{where} holds no run of xentexp; make one with `xentexp run`")
-    latest = parents[0]
+    latest = _latest_run(client, experiment)
     filters = "tags.`xentexp.kind` = 'candidate'"
     if not every:
         filters += f" and tags.`mlflow.parentRunId` = '{latest.info.run_id}'"
@@ -615,10 +598,50 @@ def read_leaderboard(
         token = page.token
         if not token:
             break
-    name = next(e.name for e in known.values() if e.experiment_id == latest.info.experiment_id)
+    name = str(client.get_experiment(latest.info.experiment_id).name)
     primary = latest.data.tags["xentexp.primary"]
     rows = tuple(_row(run, every) for run in children)
     return name, Leaderboard(rows, primary)
+
+
+def latest_experiment(client: MlflowClient, experiment: str | None) -> str:
+    """Identifier of an experiment.
+
+    Parameters
+    ----------
+    client : MlflowClient
+        Of the store.
+    experiment : str or None
+        Its name; the one with the latest run by default.
+
+    Returns
+    -------
+    str
+        Identifier.
+
+    Raises
+    ------
+    InputError
+        For an unknown experiment, and for a store without runs of ours.
+    """
+    return str(_latest_run(client, experiment).info.experiment_id)
+
+
+def _latest_run(client: MlflowClient, experiment: str | None) -> Any:
+    """Parent run that was started last."""
+    known = {e.name: e.experiment_id for e in client.search_experiments()}
+    if experiment is not None and experiment not in known:
+        raise unknown_name("experiment", experiment, known)
+    runs = client.search_runs(
+        list(known.values()) if experiment is None else [known[experiment]],
+        "tags.`xentexp.kind` = 'comparison'",
+        order_by=["attributes.start_time DESC"],
+        max_results=1,
+    )
+    if not runs:
+        where = f"experiment {experiment!r}" if experiment else "the tracking store"
+        raise InputError(f"{where} holds no run of xentexp; make one with `xentexp run`")
+    return runs[0]
 
 
 def _row(run: Any, every: bool) -> Row:

@@ -170,7 +170,10 @@ def _dispatch(given: list[str]) -> int:
         overrides = [word for word in rest if word not in _FLAGS]
         return run(overrides, quiet="quiet" in flags, as_json="json" in flags)
     options = _parser().parse_args(given)
+    if options.command == "ui":
+        from xentexp.cli.ui import ui
+
+        return ui(options)
     from xentexp.cli import show
 
-    handler = getattr(show, options.command)
-    return int(handler(options))
+    return int(getattr(show, options.command)(options))

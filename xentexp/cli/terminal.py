@@ -7,6 +7,7 @@ import math
 import os
 import sys
 from collections.abc import Iterable, Sequence
+from dataclasses import asdict
 from typing import Any
 
 from rich import box
@@ -59,7 +60,9 @@ def print_table(headers: Sequence[str], rows: Iterable[Sequence[str]], *, title:
     title : str
         Above it.
     """
-    table = Table(*headers, box=box.SIMPLE_HEAD, title=title or None, title_justify="left")
+    table = Table(box=box.SIMPLE_HEAD, title=title or None, title_justify="left", pad_edge=False)
+    for number, header in enumerate(headers):
+        table.add_column(header, no_wrap=number == 0)
     for row in rows:
         table.add_row(*map(Text, row))
     console().print(table)
@@ -136,8 +139,38 @@ def _number(value: float) -> str:
     return "-" if math.isnan(value) else f"{value:.4f}"
 
 
+def print_losses(names: Iterable[str]) -> None:
+    """The table of losses, in words short enough for one line each.
+
+    Parameters
+    ----------
+    names : iterable of str
+        Which losses.
+    """
+    short = {
+        "strictly proper": "strictly",
+        "proper": "yes",
+        "improper": "no",
+        "probabilities": "proba",
+        "scores": "decision",
+    }
+    rows = []
+    for name in names:
+        facts = LOSSES[name].facts
+        proper = short.get(facts.properness, facts.properness)
+        needs = short.get(facts.needs, facts.needs)
+        classes = "2" if facts.binary_only else "any"
+        rows.append([name, facts.direction, facts.range, proper, needs, classes, facts.formula])
+    print_table(["name", "better", "range", "proper", "needs", "classes", "formula"], rows)
+    console().print(
+        "needs: predict_proba, decision_function, or either. y, t: label, target distribution; "
+        "p, d: predictions; k classes.\nOne in full: xentexp losses NAME",
+        style="dim",
+    )
+
+
 def facts_row(name: str) -> dict[str, Any]:
-    """What `xentexp losses` says of a loss.
+    """What `xentexp losses --json` says of a loss.
 
     Parameters
     ----------
@@ -149,12 +182,4 @@ def facts_row(name: str) -> dict[str, Any]:
     dict
         JSON-able.
     """
-    facts = LOSSES[name].facts
-    return {
-        "name": name,
-        "direction": facts.direction,
-        "range": facts.range,
-        "proper": facts.properness,
-        "needs": facts.needs + (", two classes" if facts.binary_only else ""),
-        "formula": facts.formula,
-    }
+    return {"name": name, **asdict(LOSSES[name].facts)}

@@ -91,7 +91,7 @@ def load_dataset(name: str, **parameters: Any) -> Dataset:
 
     Examples
     --------
-    >>> data = load_dataset("simulated", n_samples=1000)
+    >>> data = load_dataset("simulated_delinquency", n_samples=1000)
     >>> data.X.shape, data.classes
     ((1000, 17), (0, 1, 2))
     """
@@ -112,6 +112,6 @@ def dataset_cards() -> list[Card]:
     Examples
     --------
     >>> [card.name for card in dataset_cards()]
-    ['uci_default', 'simulated', 'dacon', 'table', 'openml', 'pakdd2009', 'vub']
+    ['uci_default', 'simulated_delinquency', 'dacon', 'table', 'openml', 'pakdd2009', 'vub']
     """
     return [entry.card for entry in DATASETS.values()]

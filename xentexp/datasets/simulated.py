@@ -69,7 +69,7 @@ EFFECTS: dict[str, dict[str, float]] = {
 CUTS = (-0.147, 1.447)
 
 CARD = Card(
-    name="simulated",
+    name="simulated_delinquency",
     title="Simulated credit-card delinquency in the shape of DACON 235713",
     source="xentexp.datasets.simulated_delinquency",
     licence="none needed: drawn at random by xentexp",

@@ -70,7 +70,7 @@ def get_loss(name: str | Loss, **parameters: object) -> Loss:
     """
     if isinstance(name, Loss):
         loss = name
-    elif name in LOSSES:
+    elif isinstance(name, str) and name in LOSSES:
         loss = LOSSES[name]
     else:
         raise unknown_name("loss", name, LOSSES)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from numbers import Real
 from typing import ClassVar
 
 import numpy as np
@@ -123,7 +124,7 @@ class CrossEntropy(Loss):
     facts: ClassVar[Facts] = Facts(
         summary="Cross-entropy of two distributions.",
         formula="-sum_j p_j log(q_j + delta)",
-        range="[-log(1 + delta), inf]",
+        range="[0, inf]",
         properness="strictly proper",
         needs="probabilities",
         distributions=True,
@@ -135,8 +136,8 @@ class CrossEntropy(Loss):
     delta: float = 0.0
 
     def __post_init__(self) -> None:
-        if not 0.0 <= self.delta < np.inf:
-            raise InputError(f"delta must be >= 0 and finite; got {self.delta}")
+        if not (isinstance(self.delta, Real) and 0.0 <= self.delta < np.inf):
+            raise InputError(f"delta must be >= 0 and finite; got {self.delta!r}")
 
     def per_sample(self, block: Block) -> FloatArray:
         if self.delta == 0.0:

@@ -33,8 +33,8 @@ class BrierLoss(Loss):
     name: ClassVar[str] = "brier_loss"
     facts: ClassVar[Facts] = Facts(
         summary="Brier's quadratic score.",
-        formula="sum_j (p_j - t_j)^2, halved for two classes: (p - y)^2",
-        range="[0, 2], two classes [0, 1]",
+        formula="sum_j (p_j - t_j)^2, half if k = 2",
+        range="[0, 2]",
         properness="strictly proper",
         needs="probabilities",
         reference="Brier, G. W. (1950). Verification of forecasts expressed in terms of "
@@ -82,7 +82,7 @@ class SquaredError(_Distance):
     facts: ClassVar[Facts] = Facts(
         summary="Squared error of class probabilities: mean, sum or half sum over classes.",
         formula="1/k sum_j (p_j - t_j)^2",
-        range="[0, 2/k]; sum [0, 2]",
+        range="[0, 2/k]",
         properness="strictly proper",
         needs="probabilities",
         reference="keras MeanSquaredError on one-hot targets; torch MSELoss",
@@ -111,7 +111,7 @@ class AbsoluteError(_Distance):
     facts: ClassVar[Facts] = Facts(
         summary="Absolute error of class probabilities: mean, sum or half sum over classes.",
         formula="1/k sum_j |p_j - t_j|",
-        range="[0, 2/k]; sum [0, 2]",
+        range="[0, 2/k]",
         properness="improper",
         needs="probabilities",
         reference="keras MeanAbsoluteError on one-hot targets; torch L1Loss; improper: "
@@ -145,5 +145,5 @@ class ZeroOneLoss(Loss):
 
     def per_sample(self, block: Block) -> FloatArray:
         if block.index is not None:
-            return (block.predicted != block.index).astype(np.float64)
+            return block.misclassified.astype(np.float64)
         return 1.0 - block.target_by_class[block.predicted, block.rows]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from numbers import Real
 from typing import Any, Literal
 
 import numpy as np
@@ -30,7 +31,9 @@ from xentexp.validation.targets import (
     read_targets,
 )
 
-_BLOCK_ELEMENTS = 32768  # 256 KiB of float64: a block and what is made of it stay in cache
+# Elements of a block: it and what is made of it stay in the L2 cache. A single loss makes less.
+BLOCK_ELEMENTS = 65536
+SINGLE_BLOCK_ELEMENTS = 131072
 
 
 @dataclass(frozen=True)
@@ -68,22 +71,25 @@ class Problem:
         """Whether the targets come as a column per class."""
         return isinstance(self.targets, Distributions)
 
-    @property
-    def step(self) -> int:
+    def _step(self, elements: int = BLOCK_ELEMENTS) -> int:
         """Rows per block."""
-        return max(128, _BLOCK_ELEMENTS // len(self.classes))
+        return max(128, elements // len(self.classes))
 
     def one_hot(self) -> bool:
         """Whether every row has one true class."""
-        return not isinstance(self.targets, Distributions) or self.targets.one_hot(self.step)
+        return not isinstance(self.targets, Distributions) or self.targets.one_hot(self._step())
 
-    def parts(self, *, hard: str | None = None) -> Iterator[Part]:
+    def parts(
+        self, *, hard: str | None = None, elements: int = BLOCK_ELEMENTS
+    ) -> Iterator[Part]:
         """Blocks in the order of the rows.
 
         Parameters
         ----------
         hard : str, optional
             Name of a loss that needs one true class in each row.
+        elements : int
+            Size of a block, in predictions.
 
         Yields
         ------
@@ -91,8 +97,9 @@ class Problem:
             At least one row each; blocks of nothing but ignored rows are left out.
         """
         seen = False
-        for start in range(0, self.n_rows, self.step):
-            rows = slice(start, min(start + self.step, self.n_rows))
+        step = self._step(elements)
+        for start in range(0, self.n_rows, step):
+            rows = slice(start, min(start + step, self.n_rows))
             part = self._part(rows)
             if part is None:
                 continue
@@ -128,12 +135,16 @@ class Problem:
             soft = np.eye(len(self.classes))[index] if soft is None else soft
             soft = soft * (1.0 - self.smoothing) + self.smoothing / len(self.classes)
             index = None
-        predicted = {
-            predictions.kind: predictions.block(rows) if keep is None
-            else predictions.block(rows)[keep]
-            for predictions in (self.probabilities, self.decision)
-            if predictions is not None
-        }
+        predicted: dict[str, Array] = {}
+        if self.probabilities is not None:
+            values = self.probabilities.block(rows)
+            predicted[self.probabilities.kind] = values if keep is None else values[keep]
+        if self.decision is not None:
+            if self.probabilities is not None and self.decision.values is self.probabilities.values:
+                predicted["decision"] = predicted["logits"]  # checked once, and known as the same
+            else:
+                values = self.decision.block(rows)
+                predicted["decision"] = values if keep is None else values[keep]
         weight = None if self.weight is None else self.weight[rows]
         block = Block(
             n_classes=len(self.classes), index=index, soft=soft, clip=self.clip, **predicted
@@ -153,6 +164,7 @@ def read(
     normalize: bool | None = False,
     clip: float | Literal["auto"] = "auto",
     ignore_label: object = None,
+    names: tuple[str, str] = ("y_true", "y_pred"),
 ) -> Problem:
     """Check shapes, names and options of what a user handed over.
 
@@ -179,6 +191,8 @@ def read(
         Smallest probability that a logarithm sees; "auto" is the precision of the dtype.
     ignore_label : object
         Label of rows to leave out.
+    names : tuple of str
+        What to call targets and predictions in a message.
 
     Returns
     -------
@@ -190,25 +204,26 @@ def read(
     InputError
         For anything that does not fit.
     """
-    if not 0.0 <= label_smoothing <= 1.0:
-        raise InputError(f"label_smoothing must lie in [0, 1]; got {label_smoothing}")
+    if not (isinstance(label_smoothing, Real) and 0.0 <= label_smoothing <= 1.0):
+        raise InputError(f"label_smoothing must lie in [0, 1]; got {label_smoothing!r}")
     if normalize not in (True, False, None):
         raise InputError(f"normalize must be True, False or None; got {normalize!r}")
+    normalize = None if normalize is None else bool(normalize)
     probabilities = scores = None
     if y_pred is not None:
-        values = to_numbers(y_pred, "y_pred")
+        values = to_numbers(y_pred, names[1])
         kind: Literal["proba", "logits"] = "logits" if from_logits else "proba"
-        probabilities = Predictions(values, kind, normalize=normalize)
+        probabilities = Predictions(values, kind, normalize=normalize, name=names[1])
         if from_logits and decision is None:
             scores = replace(probabilities, kind="decision")
     if decision is not None:
-        name = "y_pred" if y_pred is None else "decision"
+        name = names[1] if y_pred is None else "decision"
         scores = Predictions(to_numbers(decision, name), "decision", name=name)
     first = probabilities or scores
     if first is None:
-        raise InputError("y_pred must be given; got None")
+        raise InputError(f"{names[1]} must be given; got None")
     both = (y_pred, decision)
-    frames = [names for names in map(column_names, both) if names is not None]
+    frames = [columns for columns in map(column_names, both) if columns is not None]
     classes = _known_classes(labels, frames, first.n_classes)
     n_rows = len(first.values)
     for predictions in (probabilities, scores):
@@ -216,19 +231,19 @@ def read(
             _check_shape(predictions, n_rows, first.n_classes, classes)
     targets: Labels | Distributions | None = None
     if y_true is not None:
-        array = to_array(y_true, "y_true")
+        array = to_array(y_true, names[0])
         if len(array) != n_rows:
-            raise InputError(f"y_true has {len(array)} rows but {first.name} has {n_rows}")
+            raise InputError(f"{names[0]} has {len(array)} rows but {first.name} has {n_rows}")
         counted = _without_ignored(array, ignore_label)
         if labels is None and classes is not None and array.ndim == 1:
             classes = named_classes(classes, counted)
         targets, classes = read_targets(
-            y_true if counted is array else counted, first.n_classes, classes
+            y_true if counted is array else counted, first.n_classes, classes, names[0]
         )
-        if counted is not array:
-            targets = Labels(array, classes)
         if ignore_label is not None and isinstance(targets, Distributions):
             raise InputError("ignore_label goes with labels of shape (n,), not with distributions")
+        if counted is not array:
+            targets = Labels(array, classes)
     classes = classes or tuple(range(first.n_classes))
     return Problem(
         classes=classes,
@@ -247,8 +262,8 @@ def _clip(clip: float | Literal["auto"], values: Array) -> float:
         if clip != "auto":
             raise InputError(f"clip must be 'auto' or a number in [0, 1); got {clip!r}")
         return float(np.finfo(values.dtype).eps)
-    if not 0.0 <= clip < 1.0:
-        raise InputError(f"clip must be 'auto' or a number in [0, 1); got {clip}")
+    if not (isinstance(clip, Real) and 0.0 <= clip < 1.0):
+        raise InputError(f"clip must be 'auto' or a number in [0, 1); got {clip!r}")
     return float(clip)
 
 
@@ -304,4 +319,4 @@ def _in_order(
     return replace(predictions, order=match_columns(names, classes, predictions.name))
 
 
-__all__ = ["Part", "Problem", "read"]
+__all__ = ["SINGLE_BLOCK_ELEMENTS", "Part", "Problem", "read"]

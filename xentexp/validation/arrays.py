@@ -31,6 +31,13 @@ def to_array(values: object, name: str) -> Array:
         array = np.asarray(values)
     except ValueError:
         raise InputError(f"{name} must be a rectangular array; its rows differ in length") from None
+    if (
+        isinstance(values, (list, tuple))
+        and array.ndim == 1
+        and array.dtype.kind in "US"
+        and not all(isinstance(value, (str, bytes)) for value in values)
+    ):
+        array = np.asarray(values, dtype=object)  # NumPy would turn numbers and NaN into text
     if array.ndim == 0:
         raise InputError(f"{name} must be an array; got the single value {values!r}")
     if array.ndim > 2:
@@ -52,11 +59,21 @@ def to_numbers(values: object, name: str) -> Array:
         return array
     if array.dtype.kind == "c":
         raise InputError(f"{name} must be real numbers; got {array.dtype}")
+    if array.dtype.kind not in "biufO":
+        raise InputError(f"{name} must be numbers; it holds {_plain(array.flat[0])!r}")
+    strange = array.dtype.kind == "O" and any(isinstance(v, (str, bytes)) for v in array.flat)
     try:
-        return array.astype(np.float64)
+        if not strange:
+            return array.astype(np.float64)
     except (TypeError, ValueError):
-        example = next((v for v in array.flat if not isinstance(v, (int, float))), array.flat[0])
-        raise InputError(f"{name} must be numbers; it holds {_plain(example)!r}") from None
+        pass
+    example = next((v for v in array.flat if not isinstance(v, (int, float))), array.flat[0])
+    raise InputError(f"{name} must be numbers; it holds {_plain(example)!r}")
+
+
+def row_sum_tolerance(values: Array) -> float:
+    """How far from 1 a row sum may be: the square root of the precision, as scikit-learn has it."""
+    return float(np.sqrt(np.finfo(values.dtype).eps))
 
 
 def to_weight(values: object, n_rows: int) -> NDArray[np.float64]:

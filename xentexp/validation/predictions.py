@@ -9,7 +9,7 @@ import numpy as np
 
 from xentexp.errors import InputError
 from xentexp.losses.block import IntArray
-from xentexp.validation.arrays import Array
+from xentexp.validation.arrays import Array, row_sum_tolerance
 
 
 @dataclass(frozen=True)
@@ -44,6 +44,12 @@ class Predictions:
         divide = self.normalize is True and values.ndim == 2
         low, high = values.min(), values.max()
         if not (low >= 0.0 and (high <= 1.0 or (divide and high < np.inf))):
+            if divide:
+                row = _first_bad((values >= 0.0) & np.isfinite(values))
+                raise InputError(
+                    f"normalize=True takes finite numbers that are not negative; row "
+                    f"{start + row} of {self.name} has {values[row].tolist()}"
+                )
             row = _first_bad((values >= 0.0) & (values <= 1.0))
             raise InputError(
                 f"probabilities must lie in [0, 1]; row {start + row} of {self.name} has "
@@ -76,11 +82,6 @@ class Predictions:
             f"{row} with {sums[row]:.9g}; pass normalize=True to divide each row by its sum, or "
             f"normalize=None to take them as they are"
         )
-
-
-def row_sum_tolerance(values: Array) -> float:
-    """How far from 1 a row sum may be: the square root of the precision, as scikit-learn has it."""
-    return float(np.sqrt(np.finfo(values.dtype).eps))
 
 
 def _row_sums(values: Array) -> Array:

@@ -15,13 +15,12 @@ from xentexp.validation.arrays import (
     Array,
     column_names,
     is_missing,
+    row_sum_tolerance,
     show,
     to_array,
     to_classes,
     to_numbers,
 )
-
-TOLERANCE = float(np.sqrt(np.finfo(np.float64).eps))
 
 
 @dataclass(frozen=True)
@@ -81,10 +80,12 @@ def infer_classes(y_true: Array, n_columns: int) -> tuple[Any, ...]:
     if y_true.dtype.kind in "iu" and y_true.min() >= 0 and y_true.max() < n_columns:
         return tuple(range(n_columns))
     found = set(y_true.tolist())
-    missing = [label for label in found if is_missing(label)]
-    if missing:
-        row = next(i for i, label in enumerate(y_true.tolist()) if is_missing(label))
-        raise InputError(f"y_true holds a missing value ({missing[0]}) at row {row}")
+    if any(is_missing(label) for label in found):
+        row, label = next((i, v) for i, v in enumerate(y_true.tolist()) if is_missing(v))
+        raise InputError(f"y_true holds a missing value ({label}) at row {row}")
+    if y_true.dtype.kind == "f" and not np.isfinite(y_true).all():
+        row = int(np.isinf(y_true).argmax())
+        raise InputError(f"y_true holds {y_true[row]} at row {row}; labels must be finite")
     if all(isinstance(label, (int, float)) for label in found) and (
         found <= set(range(n_columns))
     ):
@@ -117,6 +118,7 @@ class Distributions:
 
     values: Array
     order: IntArray | None = None
+    name: str = "y_true"
 
     def soft(self, rows: slice) -> FloatArray:
         """Checked target distribution of some rows, (n, k)."""
@@ -128,13 +130,13 @@ class Distributions:
             row, column = np.argwhere(bad)[0]
             raise InputError(
                 f"targets in columns must lie in [0, 1]; row {rows.start + int(row)}, "
-                f"column {int(column)} of y_true has {block[row, column]}"
+                f"column {int(column)} of {self.name} has {block[row, column]}"
             )
         off = np.abs(block @ np.ones(block.shape[1]) - 1.0)
-        if off.max() > TOLERANCE:
+        if off.max() > row_sum_tolerance(self.values):
             row = int(off.argmax())
             raise InputError(
-                f"rows of y_true must sum to 1; row {rows.start + row} sums to "
+                f"rows of {self.name} must sum to 1; row {rows.start + row} sums to "
                 f"{block[row].sum():.9g}"
             )
         return block if self.order is None else block[:, self.order]
@@ -161,6 +163,7 @@ def read_targets(
     y_true: object,
     n_columns: int,
     classes: tuple[Any, ...] | None,
+    name: str = "y_true",
 ) -> tuple[Labels | Distributions, tuple[Any, ...]]:
     """Targets and classes from labels, one-hot or soft targets.
 
@@ -172,6 +175,8 @@ def read_targets(
         Number of classes that the predictions speak of.
     classes : tuple or None
         The classes in the order of the columns, where they are known.
+    name : str
+        What to call `y_true` in a message.
 
     Returns
     -------
@@ -180,7 +185,7 @@ def read_targets(
     classes : tuple
         In the order of the columns.
     """
-    array = to_array(y_true, "y_true")
+    array = to_array(y_true, name)
     if array.ndim == 1:
         if n_columns == 2 and classes in (None, (0, 1)) and fractional(array):
             return Distributions(array), (0, 1)
@@ -189,13 +194,13 @@ def read_targets(
     order = None
     if array.shape[1] != n_columns:
         raise InputError(
-            f"y_true has {array.shape[1]} columns but y_pred speaks of {n_columns} classes"
+            f"{name} has {array.shape[1]} columns but y_pred speaks of {n_columns} classes"
         )
     names = column_names(y_true)
     if names is not None:
-        classes = to_classes(names, "column names of y_true") if classes is None else classes
-        order = match_columns(names, classes, "y_true")
-    return Distributions(to_numbers(array, "y_true"), order), classes or tuple(range(n_columns))
+        classes = to_classes(names, f"column names of {name}") if classes is None else classes
+        order = match_columns(names, classes, name)
+    return Distributions(to_numbers(array, name), order, name), classes or tuple(range(n_columns))
 
 
 def named_classes(names: tuple[Any, ...], y_true: Array) -> tuple[Any, ...]:

@@ -1,0 +1,361 @@
+"""Values of the peers on the same input, and where our convention differs from theirs.
+
+Literals were computed with the version that stands beside them. scikit-learn and scipy are
+asked live as well.
+"""
+
+import numpy as np
+import pytest
+from scipy.special import log_softmax, rel_entr, softmax
+from scipy.stats import entropy as scipy_entropy
+from sklearn.metrics import brier_score_loss, log_loss
+from sklearn.metrics import hinge_loss as sklearn_hinge_loss
+from sklearn.metrics import zero_one_loss as sklearn_zero_one_loss
+
+from xentexp import metrics as m
+from xentexp.errors import InputError
+from xentexp.evaluation import evaluate
+from xentexp.losses import get_loss
+
+Y, P = [1, 0], [0.9, 0.6]  # -log .9 = .1054, -log .4 = .9163
+P3 = [[0.7, 0.2, 0.1], [0.1, 0.8, 0.1], [0.3, 0.3, 0.4]]
+NOT_ONE = [[0.3, 0.3], [0.2, 0.6]]
+D, YD = [0.5, -2.0, 3.0, 0.2], [1, 0, 1, 0]
+BCE, CCE = m.binary_crossentropy, m.categorical_crossentropy
+
+
+def call(function, *args, **options):
+    return lambda: function(*args, **options)
+
+
+@pytest.mark.parametrize(
+    ("clip", "dtype", "expected"),
+    [
+        pytest.param("auto", np.float64, 36.0437, id="sklearn 1.9.1"),
+        pytest.param("auto", np.float32, 15.9424, id="sklearn 1.9.1, float32"),
+        pytest.param("auto", np.float16, 6.93, id="sklearn 1.9.1, float16"),
+        pytest.param(1e-7, np.float64, 16.1181, id="keras 3.15.1"),
+        pytest.param(np.exp(-100), np.float64, 100, id="torch 2.13.0"),
+        pytest.param(np.finfo(np.float32).tiny, np.float64, 87.34, id="probmetrics 1.3.0"),
+        pytest.param(1e-16, np.float64, 36.84, id="xgboost 3.2.0"),
+        pytest.param(1e-15, np.float64, 34.539, id="lightgbm 4.7.0, binary"),
+        pytest.param(1e-12, np.float64, 27.631, id="lightgbm 4.7.0, cross_entropy"),
+        pytest.param(0, np.float64, np.inf, id="model-diagnostics 1.5.0, scoringrules 0.10.0"),
+    ],
+)
+def test_the_clip_decides_what_an_impossible_outcome_costs(clip, dtype, expected):
+    # 'auto' is scikit-learn's convention; every other peer's is a value of clip.
+    p = np.array([0.0], dtype=dtype)
+    digits = {"abs": 0.5 * 10.0 ** -len(str(expected).partition(".")[2])}
+    assert BCE([1], p, clip=clip) == pytest.approx(expected, rel=1e-9, **digits)
+    assert CCE([1], [[1, 0], p.repeat(2) + [1, 0]][1:], clip=clip) >= BCE([1], p, clip=clip) - 1e-9
+
+
+@pytest.mark.parametrize(
+    ("ours", "expected"),
+    [
+        # torch 2.13.0 gives 0, scikit-learn 1.9.1 2.2e-16, keras 3.15.1 about 1e-7: it is 0.
+        pytest.param(call(BCE, [1], [1.0]), 0.0, id="perfect: torch"),
+        # sklearn._loss, torch BCEWithLogits, optax 0.2.8; keras' numpy backend clips at 16.1.
+        pytest.param(call(BCE, [1], [-200.0], from_logits=True), 200.0, id="logit -200"),
+        pytest.param(call(CCE, [1], [[200.0, 0]], from_logits=True), 200.0, id="logits 200, 0"),
+    ],
+)
+def test_extreme_predictions_to_the_bit(ours, expected):
+    assert ours() == expected
+
+
+@pytest.mark.parametrize(
+    ("ours", "expected"),
+    [
+        # Weighted means divide by the sum of weights, as scikit-learn does. keras' default
+        # and torch's BCE divide by the number of rows: 1.4271, which is our sum over N.
+        pytest.param(
+            call(BCE, Y, P, sample_weight=[1, 3]),
+            0.7136,
+            id="weights: sklearn, keras mean_with_sample_weight, model-diagnostics",
+        ),
+        pytest.param(
+            lambda: BCE(Y, P, sample_weight=[1, 3], reduction="sum") / 2,
+            1.4271,
+            id="weights over N: keras sum_over_batch_size, torch",
+        ),
+        pytest.param(
+            call(CCE, Y, [[0.1, 0.9], [0.4, 0.6]], sample_weight=[1, 3]),
+            0.7136,
+            id="class weight {0: 3, 1: 1}: torch index targets",
+        ),
+        pytest.param(call(BCE, Y, P, sample_weight=[3, 1]), 0.308, id="pos_weight 3: sklearn"),
+        pytest.param(
+            lambda: BCE(Y, P, sample_weight=[3, 1], reduction="sum") / 2,
+            0.616,
+            id="pos_weight 3: torch, over N",
+        ),
+        # keras, torch CrossEntropyLoss and optax 0.2.8 agree on t (1 - e) + e / K.
+        pytest.param(
+            call(BCE, Y, P, label_smoothing=0.2, reduction="none"),
+            [0.3251, 0.8757],
+            id="smoothing: keras, torch, optax",
+        ),
+        # torch weights the smoothed mass by class (.8277); a sample weight weights the row.
+        pytest.param(
+            call(BCE, Y, P, label_smoothing=0.2, sample_weight=[1, 3]),
+            (0.3251 + 3 * 0.8757) / 4,
+            id="smoothing and weights: not torch's .8277",
+        ),
+        pytest.param(
+            call(BCE, [1, -1, 0], [0.7, 0.5, 0.6], ignore_label=-1),
+            0.6365,
+            id="ignore one of 3: keras, torch",
+        ),
+        # keras' loss divides 1.5528 * 2 by the number of valid rows, its metric by sum w.
+        pytest.param(
+            call(BCE, [1, -1, 0], [0.7, 0.5, 0.6], ignore_label=-1, sample_weight=[1, 2, 3]),
+            0.7764,
+            id="ignore one of 3, weights: keras metric, torch class weights",
+        ),
+        # scikit-learn and torch NLL take rows as they are, keras and probmetrics renormalise:
+        # we refuse, unless one of the two is asked for.
+        pytest.param(
+            call(CCE, [0, 1], NOT_ONE, normalize=None), 0.8574, id="rows as they are: sklearn"
+        ),
+        pytest.param(
+            call(CCE, [0, 1], NOT_ONE, normalize=True), 0.4904, id="renormalised: keras"
+        ),
+        pytest.param(
+            call(CCE, [0], [[0, 0]], normalize=None), 36.0437, id="all-zero row: sklearn"
+        ),
+        pytest.param(
+            call(BCE, [0.7, 0.2], P), 0.7999, id="soft targets: sklearn._loss, keras, torch"
+        ),
+        # model-diagnostics 1.5.0 subtracts the entropy of the target: that is the divergence.
+        pytest.param(
+            call(m.kl_divergence, [[0.3, 0.7], [0.8, 0.2]], [[0.1, 0.9], [0.4, 0.6]]),
+            0.2444,
+            id="soft targets less entropy: model-diagnostics",
+        ),
+        pytest.param(call(m.hinge_loss, YD, D), 0.425, id="hinge: sklearn, keras"),
+        # torch MultiMarginLoss on [0, d] divides the sum over wrong classes by C.
+        pytest.param(
+            lambda: m.weston_watkins_hinge(YD, D) / 2, 0.2125, id="hinge over C: torch"
+        ),
+        # scikit-learn 1.9.1 ignores labels= here and gives 1.5; keras gives .5.
+        pytest.param(
+            call(m.hinge_loss, [1, 1], [0.5, 0.5], labels=[0, 1]), 0.5, id="hinge, one class"
+        ),
+        pytest.param(call(m.brier_loss, Y, P), 0.185, id="Brier: sklearn; MSE: keras"),
+        pytest.param(
+            call(m.brier_loss, Y, P, scale_by_half=False), 0.37, id="Brier: probmetrics doubles"
+        ),
+        pytest.param(call(m.brier_loss, [0, 1, 2], P3), 0.2467, id="3-class Brier: sklearn"),
+        pytest.param(
+            call(m.squared_error, [0, 1, 2], P3), 0.0822, id="3-class MSE: keras, over C"
+        ),
+        pytest.param(
+            call(m.kl_divergence, [0, 1, 0], [0.1, 0.8, 0.1]),
+            0.22314,
+            id="KL: keras, torch batchmean, scipy, optax",
+        ),
+        pytest.param(
+            lambda: m.kl_divergence([0, 1, 0], [0.1, 0.8, 0.1]) / 3,
+            0.0744,
+            id="KL: torch mean is over elements",
+        ),
+    ],
+)
+def test_literals_of_the_peers(ours, expected):
+    half_a_digit = {0.308: 5e-4, 0.616: 5e-4, 0.425: 5e-4, 0.22314: 5e-6}
+    tolerance = half_a_digit.get(expected, 5e-5) if isinstance(expected, float) else 5e-5
+    assert ours() == pytest.approx(expected, rel=0, abs=tolerance)
+
+
+@pytest.mark.parametrize(
+    ("ours", "part"),
+    [
+        pytest.param(call(BCE, [1], [np.inf], from_logits=True), "finite", id="logit inf"),
+        pytest.param(
+            call(CCE, [0], [[1, 2, -np.inf]], from_logits=True), "finite", id="-inf, absent class"
+        ),
+        pytest.param(call(CCE, [0, 1], NOT_ONE), "sum to 1", id="rows not summing to 1"),
+        pytest.param(call(CCE, [0], [[0, 0]]), "sum to 1", id="all-zero row"),
+        pytest.param(call(BCE, Y, P, label_smoothing=1.5), "label_smoothing", id="smoothing 1.5"),
+        pytest.param(call(BCE, [-1, -1], P, ignore_label=-1), "every label", id="all ignored"),
+        pytest.param(call(BCE, Y, P, sample_weight=[0, 0]), "zero", id="all weights 0"),
+        pytest.param(call(CCE, [0, 1, 2, -1], [*P3, P3[0]]), "labels", id="label -1"),
+        pytest.param(call(CCE, [0, 1, 5], P3, labels=[0, 1, 2]), "holds 5", id="label 5 of 3"),
+        pytest.param(call(BCE, Y, [1.2, 0.5]), r"\[0, 1\]", id="p=1.2"),
+        pytest.param(call(BCE, Y, [np.nan, 0.5]), r"\[0, 1\]", id="p=NaN"),
+        pytest.param(call(BCE, [0, 1, 2], [0.1, 0.2, 0.3]), "3 different labels", id="y=2"),
+        pytest.param(call(BCE, [], []), "empty", id="empty"),
+        pytest.param(call(m.brier_loss, [[1], [0]], P), "ravel", id="(N,) against (N,1)"),
+        pytest.param(call(m.brier_loss, Y, [[0.9], [0.6]]), "ravel", id="(N,1) against (N,)"),
+    ],
+)
+def test_where_peers_give_a_number_or_nan_we_refuse(ours, part):
+    with pytest.raises(InputError, match=part):
+        ours()
+
+
+TEXTBOOK = [0, 0, 0, 0.5, 0.5, 0, 0, 0, 0, 0]
+
+
+@pytest.mark.parametrize(
+    ("q", "expected"),
+    [
+        (TEXTBOOK, 0.6931471803599453),
+        ([0.01, 0.01, 0.1, 0.3, 0.33, 0.04, 0.02, 0.05, 0.01, 0.1], 1.1563177141055918),
+        ([0.3, 0.01, 0.1, 0.01, 0.04, 0.02, 0.05, 0.33, 0.01, 0.1], 3.9120229991781463),
+    ],
+)
+def test_cross_entropy_with_delta_of_the_source_material(q, expected):
+    assert m.cross_entropy(TEXTBOOK, q, delta=1e-10) == pytest.approx(expected, rel=4e-16, abs=0)
+    assert evaluate(
+        [TEXTBOOK], [q], [get_loss("cross_entropy", delta=1e-10)], normalize=None
+    ).mean == {"cross_entropy": pytest.approx(expected, rel=4e-16, abs=0)}
+
+
+def test_values_of_the_source_material():
+    assert round(m.entropy([0.5, 0.5]), 3) == 0.693
+    assert round(m.entropy([1 / 6] * 6), 2) == 1.79
+    one_hot, p = [[0, 1, 0], [0, 0, 1]], [[0.05, 0.95, 0], [0.1, 0.8, 0.1]]
+    assert round(CCE(one_hot, p), 3) == 1.177
+    sparse = m.sparse_categorical_crossentropy([1, 2], p, reduction="none")
+    assert [f"{v:.4g}" for v in sparse] == ["0.05129", "2.303"]
+    assert CCE([[0, 1, 0]], [[0, 1, 0]], clip=0) == 0.0  # 0 log 0 = 0
+    assert BCE([1], [0.0], clip=0) == np.inf
+    clipped = evaluate([1, 0, 1], [0.0, 0.5, 0.7], ["binary_crossentropy"])
+    assert clipped.state.n_clipped == 1
+
+
+def test_hinge_values_of_the_source_material():
+    images = [[3.2, 5.1, -1.7], [1.3, 4.9, 2.0], [2.2, 2.5, -3.1]]
+    values = m.weston_watkins_hinge([0, 1, 2], images, reduction="none")
+    np.testing.assert_allclose(values, [2.9, 0, 12.9], rtol=1e-14, atol=0)
+    assert round(m.weston_watkins_hinge([0, 1, 2], images), 2) == 5.27
+    for car in (4.9, 3.9):
+        assert m.weston_watkins_hinge([1], [[1.3, car, 2.0]]) == 0.0
+
+
+# torch 2.13.0+cpu, double precision and, second, single precision.
+@pytest.mark.parametrize(
+    ("function", "y", "scores", "dtype", "mean", "values"),
+    [
+        (
+            BCE, [1, 0, 0, 1], [0.8, 0.3, 0.1, 0.9], "double", 0.5777516113054909,
+            [0.37110066594777763, 0.8543552444685272, 0.744396660073571, 0.3411538747320879],
+        ),
+        (
+            BCE, [1, 0, 0, 1], [0.8, 0.3, 0.1, 0.9], "single", 0.5777515769004822,
+            [0.37110066413879395, 0.8543552160263062, 0.7443966269493103, 0.34115391969680786],
+        ),
+        (
+            BCE, [1, 0, 0, 1], [1.2, -0.5, -2.0, 0.8], "double", 0.3088470321272221,
+            [0.26328246733803123, 0.4740769841801067, 0.1269280110429727, 0.3711006659477777],
+        ),
+        (
+            BCE, [1, 0, 0, 1], [1.2, -0.5, -2.0, 0.8], "single", 0.308847039937973,
+            [0.26328244805336, 0.4740769863128662, 0.12692809104919434, 0.37110066413879395],
+        ),
+        (
+            CCE, [0, 2], [[1.2, 0.5, -0.8], [-0.5, 0.8, 2.0]], "double", 0.4071072576720596,
+            [0.48975759544868336, 0.32445691989543585],
+        ),
+        (
+            CCE, [0, 2], [[1.2, 0.5, -0.8], [-0.5, 0.8, 2.0]], "single", 0.40710726380348206,
+            [0.48975759744644165, 0.32445693016052246],
+        ),
+    ],
+    ids=["BCELoss", "BCELoss32", "BCEWithLogits", "BCEWithLogits32", "CrossEntropy", "CE32"],
+)  # fmt: skip
+def test_torch_values(function, y, scores, dtype, mean, values):
+    tolerance = 1e-12 if dtype == "double" else 1e-7
+    scores = np.array(scores, dtype=dtype)
+    ours = function(y, scores, from_logits=True, reduction="none")
+    np.testing.assert_allclose(ours, values, rtol=0, atol=tolerance)
+    assert function(y, scores, from_logits=True) == pytest.approx(mean, rel=0, abs=tolerance)
+    if function is BCE and dtype == "double":  # BCELoss takes the sigmoid's probabilities
+        p = 1 / (1 + np.exp(-scores))
+        assert BCE(y, p) == pytest.approx(mean, rel=0, abs=tolerance)
+
+
+# -- live ------------------------------------------------------------------------------------
+
+
+@pytest.fixture(params=[2, 3, 7])
+def data(request):
+    rng = np.random.default_rng(request.param)
+    n, k = 500, request.param
+    y = np.r_[np.arange(k), rng.integers(k, size=n - k)]
+    scores = rng.normal(0, 3, (n, k))
+    return y, scores, softmax(scores, axis=1), rng.uniform(0, 2, n)
+
+
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+def test_scikit_learn_log_loss(data, dtype):
+    y, _, p, w = data
+    p = p.astype(dtype)
+    theirs = log_loss(y, p, sample_weight=w)
+    tolerance = {np.float64: 1e-14, np.float32: 1e-6}[dtype]  # they sum in the given precision
+    total = log_loss(y, p, sample_weight=w, normalize=False)
+    for function in (CCE, m.sparse_categorical_crossentropy):
+        assert function(y, p, sample_weight=w) == pytest.approx(theirs, rel=tolerance)
+        ours = function(y, p, sample_weight=w, reduction="sum")
+        assert ours == pytest.approx(total, rel=tolerance)
+
+
+def test_scikit_learn_binary_losses(data):
+    y, scores, p, w = data
+    y, d, p = (y == 1).astype(int), scores[:, 1], p[:, 1]
+    for ours, theirs in [
+        (BCE(y, p, sample_weight=w), log_loss(y, p, sample_weight=w)),
+        (m.brier_loss(y, p, sample_weight=w), brier_score_loss(y, p, sample_weight=w)),
+        (
+            m.brier_loss(y, p, scale_by_half=False),
+            brier_score_loss(y, p, scale_by_half=False),
+        ),
+        (m.squared_error(y, p), brier_score_loss(y, p)),
+        (m.hinge_loss(y, d, sample_weight=w), sklearn_hinge_loss(y, d, sample_weight=w)),
+        (m.zero_one_loss(y, p), sklearn_zero_one_loss(y, p > 0.5)),
+        (m.zero_one_loss(y, d, from_logits=True), sklearn_zero_one_loss(y, d > 0)),
+    ]:
+        assert ours == pytest.approx(theirs, rel=1e-13)
+
+
+def test_scikit_learn_multiclass_losses(data):
+    y, scores, p, w = data
+    brier = brier_score_loss(y, p, sample_weight=w)
+    assert m.brier_loss(y, p, sample_weight=w) == pytest.approx(brier, rel=1e-13)
+    wrong = sklearn_zero_one_loss(y, p.argmax(axis=1), sample_weight=w)
+    assert m.zero_one_loss(y, p, sample_weight=w) == pytest.approx(wrong, rel=1e-13)
+    assert m.zero_one_loss(y, p, reduction="sum") == sklearn_zero_one_loss(
+        y, p.argmax(axis=1), normalize=False
+    )
+    if p.shape[1] > 2:
+        hinge = sklearn_hinge_loss(y, scores, sample_weight=w)
+        assert m.categorical_hinge(y, scores, sample_weight=w) == pytest.approx(hinge, rel=1e-13)
+        moved = m.categorical_hinge(y, scores - 5)  # keras 3.15.1 is not invariant, sklearn is
+        assert moved == pytest.approx(sklearn_hinge_loss(y, scores), rel=1e-12)
+
+
+def test_scipy(data):
+    y, scores, p, _ = data
+    target = softmax(scores[::-1], axis=1)
+    for ours, theirs in [
+        (m.entropy(p, reduction="none"), scipy_entropy(p, axis=1)),
+        (m.entropy(p[0]), scipy_entropy(p[0])),
+        (m.kl_divergence(target, p, reduction="none"), rel_entr(target, p).sum(axis=1)),
+        (m.kl_divergence(target[0], p[0]), scipy_entropy(target[0], p[0])),
+        (
+            m.cross_entropy(target, p, reduction="none"),
+            scipy_entropy(target, axis=1) + rel_entr(target, p).sum(axis=1),
+        ),
+        (
+            CCE(y, scores, from_logits=True, reduction="none"),
+            -log_softmax(scores, axis=1)[np.arange(len(y)), y],
+        ),
+        (
+            CCE(target, scores, from_logits=True, reduction="none"),
+            -(target * log_softmax(scores, axis=1)).sum(axis=1),
+        ),
+    ]:
+        np.testing.assert_allclose(ours, theirs, rtol=1e-12, atol=1e-13)

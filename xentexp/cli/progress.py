@@ -1,0 +1,95 @@
+"""Progress of a run: a bar on a terminal, a line per model elsewhere, nothing when quiet."""
+
+from __future__ import annotations
+
+from types import TracebackType
+from typing import TYPE_CHECKING, Self
+
+from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn
+from rich.progress import Progress as Bar
+
+from xentexp.cli.terminal import console
+
+if TYPE_CHECKING:
+    from xentexp.configuration import Study
+    from xentexp.experiment import FoldPrediction, Outcome
+
+
+class Progress:
+    """Tells on standard error how far a run is.
+
+    Parameters
+    ----------
+    study : Study
+        The run.
+    quiet : bool
+        Whether to say nothing.
+    """
+
+    def __init__(self, study: Study, *, quiet: bool) -> None:
+        self._quiet = quiet
+        self._study = study
+        self._console = console(stderr=True)
+        self._bar = Bar(
+            TextColumn("{task.description}"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TimeElapsedColumn(),
+            console=self._console,
+            disable=quiet or not self._console.is_terminal,
+            transient=True,
+        )
+        self._task = self._bar.add_task("fits", total=len(study.candidates) * len(study.folds))
+
+    def __enter__(self) -> Self:
+        dataset = self._study.dataset
+        self._say(
+            f"{dataset.card.title}: {len(dataset.y):,} x {dataset.X.shape[1]}, "
+            f"{len(self._study.candidates)} models, {len(self._study.folds)} folds"
+        )
+        self._bar.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._bar.stop()
+
+    def fold(self, name: str, prediction: FoldPrediction) -> None:
+        """One fit is done.
+
+        Parameters
+        ----------
+        name : str
+            Of the model.
+        prediction : FoldPrediction
+            What it gave.
+        """
+        self._bar.update(self._task, advance=1, description=name)
+
+    def outcome(self, outcome: Outcome) -> None:
+        """One model is done.
+
+        Parameters
+        ----------
+        outcome : Outcome
+            What was found.
+        """
+        primary = self._study.primary
+        mean = outcome.mean()
+        if outcome.error is not None:
+            told = f"FAILED: {outcome.error}"
+        elif primary in mean:
+            told = f"{primary} {mean[primary]:.4f} ± {outcome.std()[primary]:.4f}"
+        else:
+            told = f"no {primary}: decision scores only"
+        self._say(f"  {outcome.candidate.name:<24} {outcome.fit_seconds:6.1f} s of fits   {told}")
+        for message, count in outcome.warnings.items():
+            self._say(f"    in {count} of {len(outcome.predictions)} folds: {message}")
+
+    def _say(self, line: str) -> None:
+        if not self._quiet:
+            self._console.print(line, markup=False, soft_wrap=True)

@@ -1,0 +1,302 @@
+"""`xentexp run`: Hydra composes, `configuration` builds, `experiment` computes, the rest tells."""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import re
+import signal
+import subprocess
+import sys
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import hydra
+from hydra.core.hydra_config import HydraConfig
+from hydra.errors import HydraException
+from hydra.types import RunMode
+from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+
+from xentexp.cli import conf_folder
+from xentexp.cli.progress import Progress
+from xentexp.errors import InputError
+
+
+def run(overrides: list[str], *, quiet: bool, as_json: bool) -> int:
+    """One run, or several with Hydra's multirun.
+
+    Parameters
+    ----------
+    overrides : list of str
+        Arguments for Hydra.
+    quiet : bool
+        Whether to leave out progress and hints.
+    as_json : bool
+        Whether the leaderboard is printed as JSON.
+
+    Returns
+    -------
+    int
+        Exit code, the largest of all jobs.
+    """
+    codes = [0]
+    documents: list[dict[str, Any]] = []
+    failures: list[tuple[str, InputError]] = []
+    main_process = os.getpid()
+
+    @hydra.main(version_base="1.3", config_path=str(conf_folder()), config_name="run")
+    def job(config: DictConfig) -> None:
+        try:
+            code, document = _job(config, quiet=quiet, as_json=as_json)
+            codes.append(code)
+            documents.append(document)
+        except InputError as error:
+            if os.getpid() != main_process:  # a job of a parallel launcher, which reports it
+                raise
+            # Hydra would add lines of its own, and a sweep would end with its first failure.
+            failures.append((" ".join(HydraConfig.get().overrides.task), error))
+
+    # Hydra would print its errors itself and exit with 1; this way they come here.
+    os.environ["HYDRA_FULL_ERROR"] = "1"
+    sys.argv = ["xentexp run", *overrides]
+    with _terminable():
+        try:
+            job()
+        except (HydraException, OmegaConfBaseException) as error:
+            raise InputError(_explain(error)) from error
+    if as_json and documents:
+        from xentexp.cli.terminal import print_json
+
+        print_json(documents[0] if len(documents) == 1 else documents)
+    for overridden, failure in failures[:-1]:
+        print(f"xentexp: error: [{overridden}] {failure}", file=sys.stderr)
+    if failures:
+        raise failures[-1][1]
+    return max(codes)
+
+
+@contextmanager
+def _terminable() -> Iterator[None]:
+    """SIGTERM ends a run as Ctrl-C does: its record in MLflow says KILLED."""
+
+    def stop(*_: object) -> None:
+        raise SystemExit(128 + signal.SIGTERM)
+
+    before = signal.signal(signal.SIGTERM, stop)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def _job(config: DictConfig, *, quiet: bool, as_json: bool) -> tuple[int, dict[str, Any]]:
+    from xentexp.configuration import build
+
+    plain = OmegaConf.to_container(config, resolve=True, throw_on_missing=True)
+    assert isinstance(plain, dict)
+    study = build({str(key): value for key, value in plain.items()})
+
+    # Imported when the configuration is known to be good: MLflow takes more than a second.
+    from xentexp import tracking
+    from xentexp.cli.terminal import print_leaderboard
+    from xentexp.experiment import out_of_fold, run_experiment
+
+    dataset = study.dataset
+    store = tracking.Store(
+        study.tracking_uri,
+        study.experiment,
+        primary=study.primary,
+        description=f"{dataset.card.title}. Source: {dataset.card.source}",
+    )
+    hydra_config = HydraConfig.get()
+    sweep = None
+    if hydra_config.mode == RunMode.MULTIRUN:
+        sweep = Path(hydra_config.sweep.dir).as_posix()
+    tags = {
+        "xentexp.sweep": sweep or uuid.uuid4().hex[:12],
+        "xentexp.config_hash": study.config_hash,
+        "xentexp.primary": study.primary,
+        "dataset": dataset.name,
+        "dataset_digest": dataset.digest,
+        "seed": study.seed,
+        "overrides": " ".join(hydra_config.overrides.task) or "(none)",
+        "mlflow.source.name": "xentexp run",
+        **{f"version.{name}": number for name, number in _versions().items()},
+        **_git(),
+    }
+    settings = {
+        "dataset": dataset.name,
+        "n_rows": len(dataset.y),
+        "n_classes": len(dataset.classes),
+        "seed": study.seed,
+        "n_jobs": study.n_jobs,
+        **{f"cv.{key}": value for key, value in study.config["cv"].items()},
+        **{f"dataset.{k}": v for k, v in study.config["dataset"].items() if k != "name"},
+    }
+    data = tracking.DataInput(
+        dataset.name,
+        dataset.digest,
+        json.dumps({"source": dataset.card.source}),
+        json.dumps(dataset.describe(), default=str),
+    )
+    name = f"{dataset.name} seed={study.seed} {study.config['cv']['kind']}"
+    progress = Progress(study, quiet=quiet)
+    with store.run(name, {**tags, "xentexp.kind": "comparison"}) as run_id:
+        store.log(
+            run_id,
+            [
+                *(tracking.Param(key, value) for key, value in settings.items()),
+                tracking.Param("models", ",".join(c.name for c in study.candidates)),
+                tracking.Text("config/config.yaml", OmegaConf.to_yaml(config, resolve=True)),
+                tracking.Text("config/dataset.json", json.dumps(dataset.describe(), default=str)),
+                data,
+            ],
+        )
+
+        def record(outcome: Any) -> None:
+            tracking.log_outcome(
+                store,
+                outcome,
+                settings,
+                data,
+                None if outcome.error else out_of_fold(outcome, dataset),
+                {**tags, "xentexp.kind": "candidate"},
+                run_id,
+            )
+            progress.outcome(outcome)
+
+        with progress:
+            result = run_experiment(
+                dataset,
+                study.candidates,
+                study.folds,
+                losses=study.losses,
+                primary=study.primary,
+                n_jobs=study.n_jobs,
+                on_fold=progress.fold,
+                on_outcome=record,
+            )
+        store.log(run_id, tracking.result_items(result))
+        board = result.leaderboard()
+        if study.submission is not None:
+            _submit(study, board.best())
+        if not any(row.reason is None for row in board.rows):
+            raise InputError(f"every model failed; the first: {board.rows[0].reason}")
+    title = (
+        f"{dataset.card.title}: {len(dataset.y):,} rows, {len(dataset.classes)} classes, "
+        f"{len(study.folds)} folds ({study.config['cv']['kind']}), seed {study.seed}"
+    )
+    if not as_json:
+        print_leaderboard(board, title=title)
+        if not quiet:
+            print(_where(store.uri, tracking.chart_page(store.experiment_id)))
+    document = {
+        "experiment": study.experiment,
+        "experiment_id": store.experiment_id,
+        "run_id": run_id,
+        "store": store.uri,
+        "primary": study.primary,
+        "leaderboard": board.to_records(),
+    }
+    return (1 if any(row.reason for row in board.rows) else 0), document
+
+
+def _where(uri: str, page: str) -> str:
+    if uri.startswith(("http://", "https://")):
+        return f"\nAll of it is in MLflow: {uri}{page}"
+    return f"\nAll of it is in MLflow ({uri}). To see it: xentexp ui --store {uri}"
+
+
+def _submit(study: Any, best: Any) -> None:
+    """Refit the best candidate on all rows and write its probabilities for the test rows."""
+    import pandas as pd
+    from sklearn.base import clone
+
+    from xentexp.experiment import predict
+
+    if best is None:
+        raise InputError(f"submission needs a model with {study.primary}; none has it")
+    dataset = study.dataset
+    candidate = next(c for c in study.candidates if c.name == best.model)
+    model = clone(candidate.estimator).fit(dataset.X, dataset.y)
+    proba, _ = predict(model, dataset.test.X, dataset.classes)
+    if proba is None:
+        raise InputError(f"submission needs probabilities, which {best.model} has not")
+    frame = pd.DataFrame(proba, columns=list(dataset.test.columns))
+    frame.insert(0, dataset.test.index_name, dataset.test.index.to_numpy())
+    partial = study.submission.with_name(f".{study.submission.name}.{os.getpid()}")
+    try:
+        frame.to_csv(partial, index=False)
+        partial.replace(study.submission)
+    except OSError as error:
+        raise InputError(f"submission {study.submission}: {error.strerror or error}") from error
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def _versions() -> dict[str, str]:
+    packages = ("xentexp", "scikit-learn", "numpy", "pandas", "mlflow")
+    return {"python": platform.python_version(), **{name: version(name) for name in packages}}
+
+
+def _git() -> dict[str, str]:
+    """Commit of the folder's repository, and whether it was changed since; nothing elsewhere."""
+
+    def ask(*words: str) -> str | None:
+        try:
+            done = subprocess.run(
+                ["git", *words], capture_output=True, text=True, timeout=10, check=False
+            )
+        except (OSError, subprocess.TimeoutExpired):
+            return None
+        return done.stdout.strip() if done.returncode == 0 else None
+
+    commit = ask("rev-parse", "HEAD")
+    if commit is None:
+        return {}
+    return {
+        "mlflow.source.git.commit": commit,
+        "git_dirty": str(bool(ask("status", "--porcelain"))),
+    }
+
+
+def _explain(error: Exception) -> str:
+    """Hydra's message in one sentence, with the nearest names instead of advice to append."""
+    from xentexp.errors import unknown_name
+
+    own, cause = (" ".join(str(e).split()) for e in (error, error.__cause__ or error))
+    key = re.search(r"Could not override '([^']+)'", own)
+    if key:
+        return _unknown_key(key.group(1))
+    choice = re.search(r"Could not (?:find|load) '([^'/]+)/([^']+)'", own)
+    if choice:
+        group, name = choice.groups()
+        known = [path.stem for path in (conf_folder() / group).glob("*.yaml")]
+        return f"{unknown_name(group, name, known)} (and those of --config-dir)"
+    return re.sub(r" (Set the environment variable|To append to your config use).*", "", cause)
+
+
+def _unknown_key(key: str) -> str:
+    """Which part of a dotted key does not exist, and what stands there instead."""
+    from xentexp.errors import unknown_name
+
+    with hydra.initialize_config_dir(str(conf_folder()), version_base="1.3"):
+        node: Any = hydra.compose("run")
+    parts = key.split(".")
+    for depth, part in enumerate(parts):
+        if not isinstance(node, DictConfig) or part not in node:
+            above = ".".join(parts[:depth])
+            kind = f"key of {above}" if above else "configuration key"
+            known = map(str, node) if isinstance(node, DictConfig) else ()
+            return str(unknown_name(kind, part, known))
+        node = node[part]
+    return f"{key} cannot be set"
+
+
+__all__ = ["run"]

@@ -1,0 +1,227 @@
+"""The subcommands that look things up or score what exists."""
+
+from __future__ import annotations
+
+import argparse
+from typing import Any
+
+from rich.text import Text
+
+from xentexp.cli.terminal import (
+    console,
+    facts_row,
+    print_json,
+    print_leaderboard,
+    print_losses,
+    print_table,
+)
+from xentexp.errors import InputError, unknown_name
+from xentexp.losses import LOSSES, get_loss
+
+
+def losses(options: argparse.Namespace) -> int:
+    """`xentexp losses [NAME]`.
+
+    Parameters
+    ----------
+    options : Namespace
+        Of the command.
+
+    Returns
+    -------
+    int
+        Exit code.
+    """
+    names = list(LOSSES) if options.name is None else [get_loss(options.name).name]
+    if options.json:
+        rows = [facts_row(name) for name in names]
+        print_json(rows if options.name is None else rows[0])
+    elif options.name is None:
+        print_losses(names)
+    else:
+        from xentexp import metrics
+
+        print(f"xentexp.metrics.{options.name}\n")
+        print(getattr(metrics, options.name).__doc__)
+    return 0
+
+
+def datasets(options: argparse.Namespace) -> int:
+    """`xentexp datasets [NAME]`.
+
+    Parameters
+    ----------
+    options : Namespace
+        Of the command.
+
+    Returns
+    -------
+    int
+        Exit code.
+    """
+    from dataclasses import asdict
+
+    from xentexp.datasets import DATASETS
+
+    cards = {name: asdict(entry.card) for name, entry in DATASETS.items()}
+    if options.name is None:
+        if options.json:
+            print_json(list(cards.values()))
+        else:
+            print_table(
+                ["name", "title", "target", "licence"],
+                [[c["name"], c["title"], c["target"], c["licence"]] for c in cards.values()],
+            )
+        return 0
+    if options.name not in cards:
+        raise unknown_name("data set", options.name, cards)
+    card = cards[options.name]
+    if options.name in _WITHOUT_ARGUMENTS:
+        from xentexp.datasets import load_dataset
+
+        card = load_dataset(options.name).describe()
+    if options.json:
+        print_json(card)
+        return 0
+    out = console()
+    for key, value in card.items():
+        if isinstance(value, (list, tuple)) and key == "traps":
+            out.print(Text("traps", style="bold"))
+            for trap in value:
+                out.print(Text(f"  - {trap}"))
+        elif isinstance(value, dict):
+            inner = ", ".join(
+                f"{k}: {v:.4f}" if isinstance(v, float) else f"{k}: {v}" for k, v in value.items()
+            )
+            out.print(Text.assemble((f"{key:<14}", "bold"), inner or "none"))
+        elif value is not None:
+            out.print(Text.assemble((f"{key:<14}", "bold"), str(value)))
+    return 0
+
+
+# Data sets whose card is completed by loading them: they are at hand and need nothing.
+_WITHOUT_ARGUMENTS = ("uci_default", "simulated_delinquency")
+
+
+def leaderboard(options: argparse.Namespace) -> int:
+    """`xentexp leaderboard`.
+
+    Parameters
+    ----------
+    options : Namespace
+        Of the command.
+
+    Returns
+    -------
+    int
+        Exit code.
+    """
+    from xentexp import tracking
+
+    uri = tracking.store_uri(options.store)
+    client = tracking.open_client(uri, create=False)
+    with tracking.told_plainly(uri):
+        name, board = tracking.read_leaderboard(client, options.experiment, every=options.all)
+    if options.sort is not None:
+        board = board.sorted_by(options.sort)
+    if options.json:
+        records = board.to_records()
+        print_json({"experiment": name, "primary": board.primary, "leaderboard": records})
+    else:
+        which = "all runs" if options.all else "latest run"
+        print_leaderboard(board, title=f"{name}: {which}")
+    return 0
+
+
+def score(options: argparse.Namespace) -> int:
+    """`xentexp score FILE --target y --proba p0,p1`.
+
+    Parameters
+    ----------
+    options : Namespace
+        Of the command.
+
+    Returns
+    -------
+    int
+        Exit code.
+    """
+    from xentexp.datasets.files import read_table
+    from xentexp.evaluation import evaluate
+
+    if options.proba is None and options.decision is None:
+        raise InputError("--proba or --decision must name columns of predictions")
+    table = read_table(options.file, "score")
+    target = _column(table, options.target, "--target")
+    labels = None
+    if options.labels is not None:
+        labels = _labels(options.labels.split(","), target)
+    result = evaluate(
+        target,
+        _columns(table, options.proba, "--proba"),
+        None if options.losses is None else options.losses.split(","),
+        decision=_columns(table, options.decision, "--decision"),
+        from_logits=options.from_logits,
+        labels=labels,
+        sample_weight=None
+        if options.weight is None
+        else _column(table, options.weight, "--weight"),
+        normalize=options.normalize,
+    )
+    state = result.state
+    if options.json:
+        frame = result.to_frame()
+        print_json(
+            {
+                "rows": state.n_rows,
+                "classes": list(state.classes),
+                "clipped_rows": state.n_clipped,
+                "losses": {
+                    str(name): {key: _finite(value) for key, value in row.items()}
+                    for name, row in frame.to_dict("index").items()
+                },
+            }
+        )
+        return 0
+    classes = [f"class {label}" for label in state.classes]
+    rows = [
+        [name, f"{row['mean']:.6f}", f"{row['standard_error']:.6f}"]
+        + [f"{row[label]:.4f}" for label in classes]
+        for name, row in result.to_frame().to_dict("index").items()
+    ]
+    title = f"{options.file.name}: {state.n_rows:,} rows, {state.n_clipped:,} clipped"
+    print_table(["loss", "mean", "std. error", *classes], rows, title=title)
+    return 0
+
+
+def _finite(value: Any) -> Any:
+    return value if not isinstance(value, float) or value - value == 0 else None
+
+
+def _column(table: Any, name: str, option: str) -> Any:
+    if name not in table:
+        raise unknown_name(f"column for {option}", name, map(str, table.columns))
+    return table[name].to_numpy()
+
+
+def _columns(table: Any, names: str | None, option: str) -> Any:
+    """One column as a vector, several as a matrix in the order they are named in."""
+    if names is None:
+        return None
+    listed = names.split(",")
+    for name in listed:
+        if name not in table:
+            raise unknown_name(f"column for {option}", name, map(str, table.columns))
+    return table[listed[0]].to_numpy() if len(listed) == 1 else table[listed].to_numpy()
+
+
+def _labels(names: list[str], target: Any) -> list[Any]:
+    """Labels as typed in the terminal, with the type that they have in the file."""
+    by_text = {
+        str(int(label)) if isinstance(label, float) and label.is_integer() else str(label): label
+        for label in set(target.tolist())
+    }
+    return [by_text.get(name, name) for name in names]
+
+
+__all__ = ["datasets", "leaderboard", "losses", "score"]
