@@ -1,11 +1,65 @@
 """Shared fixtures; doctests use ellipses for the digits that do not matter."""
 
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from collections.abc import Iterator
+
 import pytest
+from threadpoolctl import threadpool_limits
 
 from xentexp.losses import LOSSES, Loss
+
+
+@pytest.fixture(scope="session", autouse=True)
+def one_thread() -> Iterator[None]:
+    """One thread for each test worker: the data are small, and more would wait for each other."""
+    with threadpool_limits(1):
+        yield
 
 
 @pytest.fixture(params=LOSSES.values(), ids=LOSSES.keys())
 def loss(request: pytest.FixtureRequest) -> Loss:
     """Each loss of the one table, with its default parameters."""
     return request.param
+
+
+@pytest.fixture(scope="session")
+def migrated_store(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An MLflow file whose tables exist: making them takes seconds, copying it does not."""
+    from xentexp import tracking
+
+    path = tmp_path_factory.mktemp("store") / "template.db"
+    tracking.open_client(f"sqlite:///{path}", create=True)
+    return path
+
+
+@pytest.fixture
+def workplace(tmp_path: Path, migrated_store: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty working directory with an empty MLflow store, the default one there."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    shutil.copy(migrated_store, tmp_path / "mlflow.db")
+    return tmp_path
+
+
+@pytest.fixture
+def table_csv(workplace: Path) -> Path:
+    """A small table with numbers, categories and missing values, and three classes."""
+    rng = np.random.default_rng(0)
+    n = 240
+    y = rng.integers(0, 3, n)
+    frame = pd.DataFrame(
+        {
+            "income": rng.lognormal(size=n) + y,
+            "age": np.where(rng.random(n) < 0.1, np.nan, rng.integers(18, 80, n)),
+            "job": rng.choice(["cook", "clerk", "pilot"], n),
+            "person": np.arange(n) // 2,
+            "grade": y,
+        }
+    )
+    path = workplace / "table.csv"
+    frame.to_csv(path, index=False)
+    return path

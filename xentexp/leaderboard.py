@@ -96,7 +96,7 @@ class Leaderboard:
         """Table for a note: one line per loss, one column per candidate, best first."""
         rows = [row for row in self.ranked() if row.reason is None]
         lines = [
-            f"| loss | {' | '.join(row.model for row in rows)} |",
+            f"| loss | {' | '.join(row.model.replace('_', ' ') for row in rows)} |",
             f"|---|{'---:|' * len(rows)}",
         ]
         for loss in self.losses():
@@ -105,7 +105,7 @@ class Leaderboard:
                 if loss not in row.mean:
                     cells.append("-")
                     continue
-                text = f"{row.mean[loss]:.4f} ± {row.std.get(loss, math.nan):.4f}"
+                text = f"{row.mean[loss]:.4f}&nbsp;±&nbsp;{row.std.get(loss, math.nan):.4f}"
                 cells.append(f"**{text}**" if row.mean[loss] == self.lowest(loss) else text)
             lines.append(f"| {loss} | {' | '.join(cells)} |")
         lines += ["", f"Mean ± standard deviation over the folds; ranked by {self.primary}."]

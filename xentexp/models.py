@@ -41,8 +41,10 @@ def _ordinal() -> Any:
 class FrequentCategories(TransformerMixin, BaseEstimator):  # type: ignore[misc]
     """Columns that are not numeric as pandas categories of the training part.
 
-    For classifiers that split on categories themselves. Only the most frequent categories are
-    kept, because those classifiers bound their number; all others become missing.
+    For classifiers that split on categories and missing values themselves. Only the most
+    frequent categories are kept, because those classifiers bound their number; all others
+    become missing. Columns without any value in the training part are dropped: scikit-learn's
+    boosting cannot bin them.
 
     Parameters
     ----------
@@ -79,6 +81,7 @@ class FrequentCategories(TransformerMixin, BaseEstimator):  # type: ignore[misc]
             name: sorted(X[name].value_counts().index[: self.max_categories], key=str)
             for name in _other(X)
         }
+        self.empty_ = [name for name in X if X[name].isna().all()]
         self.n_features_in_ = X.shape[1]
         return self
 
@@ -96,10 +99,11 @@ class FrequentCategories(TransformerMixin, BaseEstimator):  # type: ignore[misc]
             A copy.
         """
         check_is_fitted(self)
-        return X.assign(
+        return X.drop(columns=self.empty_).assign(
             **{
-                name: pd.Categorical(X[name], categories=pd.Index(kept, dtype=object))
+                name: X[name].astype("category").cat.set_categories(kept)
                 for name, kept in self.categories_.items()
+                if name not in self.empty_
             }
         )
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import getpass
+import hashlib
+import json
 import logging
 import math
 import os
@@ -15,21 +17,21 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlencode, urlsplit
 
 import pandas as pd
 
 from xentexp.errors import InputError, unknown_name
-from xentexp.experiment import Outcome, Result, out_of_fold
+from xentexp.experiment import Outcome, Result
 from xentexp.leaderboard import Leaderboard, Row
 from xentexp.losses import LOSSES
 
 os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
 os.environ.setdefault("MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT", "true")
 
-import mlflow.entities as entities  # noqa: E402  (reads the environment when it is imported)
-from mlflow import MlflowClient  # noqa: E402
-from mlflow.exceptions import MlflowException  # noqa: E402
+import mlflow.entities as entities
+from mlflow import MlflowClient
+from mlflow.exceptions import MlflowException
 
 for _noisy in ("mlflow", "alembic"):
     logging.getLogger(_noisy).setLevel(logging.WARNING)
@@ -74,14 +76,6 @@ class Text:
 
 
 @dataclass(frozen=True)
-class Table:
-    """A table that the dashboard shows, as JSON."""
-
-    path: str
-    frame: pd.DataFrame
-
-
-@dataclass(frozen=True)
 class Parquet:
     """A table as a Parquet file among the artifacts."""
 
@@ -99,7 +93,7 @@ class DataInput:
     profile: str
 
 
-Item = Param | Metric | Tag | Text | Table | Parquet | DataInput
+Item = Param | Metric | Tag | Text | Parquet | DataInput
 
 
 def outcome_items(outcome: Outcome, result_of: Mapping[str, object]) -> Iterator[Item]:
@@ -144,8 +138,8 @@ def outcome_items(outcome: Outcome, result_of: Mapping[str, object]) -> Iterator
             yield Metric(f"fold/{name}", value, step)
     for name, value in outcome.regret().items():
         yield Metric(f"regret/{name}", value)
-    yield Metric("count/clipped_rows", float(pooled.n_clipped))
-    yield Metric("count/infinite_values", float(pooled.n_infinite.sum()))
+    yield Metric("rows/clipped", float(pooled.n_clipped))
+    yield Metric("rows/infinite_values", float(pooled.n_infinite.sum()))
 
 
 def result_items(result: Result) -> Iterator[Item]:
@@ -165,18 +159,16 @@ def result_items(result: Result) -> Iterator[Item]:
     note = f"### {result.dataset.card.title}\n\n{board.to_markdown()}\n"
     yield Tag("mlflow.note.content", note)
     yield Text("leaderboard.md", note)
-    yield Table(
-        "leaderboard.json",
-        pd.DataFrame(
-            [
-                {"model": row.model, "loss": loss, "mean": row.mean[loss], "std": row.std[loss]}
-                for row in board.ranked()
-                for loss in row.mean
-            ]
-            + [{"model": row.model, "loss": row.reason} for row in board.ranked() if row.reason],
-            columns=["model", "loss", "mean", "std"],
-        ),
-    )
+    rows = [
+        {"model": row.model, "loss": loss, "mean": row.mean[loss], "std": row.std[loss]}
+        for row in board.ranked()
+        for loss in row.mean
+    ]
+    rows += [{"model": row.model, "loss": row.reason} for row in board.ranked() if row.reason]
+    table = pd.DataFrame(rows, columns=["model", "loss", "mean", "std"])
+    # As MLflow's log_table has it: the dashboard shows such a file as a table.
+    yield Text("leaderboard.json", table.to_json(orient="split", index=False))
+    yield Tag("mlflow.loggedArtifacts", json.dumps([{"path": "leaderboard.json", "type": "table"}]))
     best = board.best()
     if best is not None:
         yield Tag("best_model", best.model)
@@ -259,26 +251,23 @@ def open_client(uri: str, *, create: bool) -> MlflowClient:
 
 @contextlib.contextmanager
 def _open_once(path: Path) -> Iterator[None]:
-    """Keep two processes from making the tables of a new file at once, which destroys it."""
+    """Keep two processes from making the tables of a new file at once, which destroys it.
+
+    The guard is a file of the system's temporary folder, because whoever removed it after use
+    would pull it from under those who wait for it.
+    """
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        if path.exists() and path.stat().st_size > 0:
-            yield
-            return
     except OSError as error:
         raise InputError(f"the tracking store {path} cannot be made: {error.strerror}") from error
-    guard = path.with_name(f"{path.name}.lock")
-    lock = None
-    try:
-        lock = sqlite3.connect(guard, timeout=120.0, isolation_level=None)
-        lock.execute("BEGIN EXCLUSIVE")
+    name = hashlib.sha256(str(path.resolve()).encode()).hexdigest()[:16]
+    guard = Path(tempfile.gettempdir()) / f"xentexp-{getpass.getuser()}-{name}.lock"
+    with contextlib.closing(sqlite3.connect(guard, timeout=120.0, isolation_level=None)) as lock:
+        try:
+            lock.execute("BEGIN EXCLUSIVE")
+        except sqlite3.Error as error:
+            raise InputError(f"the tracking store {path} is not free: {error}") from error
         yield
-    except sqlite3.Error as error:
-        raise InputError(f"the tracking store {path} cannot be made: {error}") from error
-    finally:
-        if lock is not None:
-            lock.close()
-            guard.unlink(missing_ok=True)
 
 
 def _check_sqlite(path: Path, *, write: bool) -> None:
@@ -385,7 +374,12 @@ class Store:
 
     @contextlib.contextmanager
     def run(
-        self, name: str, tags: Mapping[str, object], *, parent: str | None = None, started: float = 0
+        self,
+        name: str,
+        tags: Mapping[str, object],
+        *,
+        parent: str | None = None,
+        started: float = 0,
     ) -> Iterator[str]:
         """Run that ends FINISHED, FAILED or KILLED, whatever happens inside.
 
@@ -462,9 +456,7 @@ class Store:
             for path, content in texts.items():
                 self.client.log_text(run_id, content, path)
             for item in given:
-                if isinstance(item, Table):
-                    self.client.log_table(run_id, item.frame, item.path)
-                elif isinstance(item, Parquet):
+                if isinstance(item, Parquet):
                     self._log_parquet(run_id, item)
                 elif isinstance(item, DataInput):
                     self._log_input(run_id, item)
@@ -488,23 +480,30 @@ class Store:
         self.client.log_inputs(run_id, [entities.DatasetInput(data, context)])
 
 
-def chart_page(experiment_id: str) -> str:
-    """Part of the dashboard's address that compares the runs of an experiment in charts.
+def chart_page(experiment_id: str, run_id: str, primary: str) -> str:
+    """Part of the dashboard's address that compares the candidates of a run in charts.
 
     Parameters
     ----------
-    experiment_id : str
-        Of the experiment.
+    experiment_id, run_id : str
+        Of the experiment, and of the parent run: MLflow charts no child of a folded parent,
+        so the page is filtered to the children.
+    primary : str
+        Loss that they are sorted by.
 
     Returns
     -------
     str
         To be put behind the address of the server.
     """
-    return (
-        f"/#/experiments/{experiment_id}/runs?compareRunsMode=CHART"
-        f"&workflowType=machine_learning"
-    )
+    options = {
+        "searchFilter": f"tags.`mlflow.parentRunId` = '{run_id}'",
+        "orderByKey": f"metrics.`cv/{primary}`",
+        "orderByAsc": "true",
+        "compareRunsMode": "CHART",
+        "workflowType": "machine_learning",
+    }
+    return f"/#/experiments/{experiment_id}/runs?{urlencode(options, quote_via=quote)}"
 
 
 def log_outcome(
@@ -536,13 +535,16 @@ def log_outcome(
         Identifier of the parent run.
     """
     started = min(prediction.started for prediction in outcome.predictions)
-    with contextlib.suppress(_CandidateFailed):
-        with store.run(outcome.candidate.name, tags, parent=parent, started=started) as run_id:
-            store.log(run_id, [*outcome_items(outcome, result_of), data])
-            if predictions is not None:
-                store.log(run_id, [Parquet("predictions/oof.parquet", predictions)])
-            if outcome.error is not None:
-                raise _CandidateFailed
+    items: list[Item] = [*outcome_items(outcome, result_of), data]
+    if predictions is not None:
+        items.append(Parquet("predictions/oof.parquet", predictions))
+    with (
+        contextlib.suppress(_CandidateFailed),
+        store.run(outcome.candidate.name, tags, parent=parent, started=started) as run_id,
+    ):
+        store.log(run_id, items)
+        if outcome.error is not None:
+            raise _CandidateFailed
 
 
 class _CandidateFailed(Exception):  # noqa: N818  (ends a run as FAILED; never seen outside)
@@ -604,8 +606,8 @@ def read_leaderboard(
     return name, Leaderboard(rows, primary)
 
 
-def latest_experiment(client: MlflowClient, experiment: str | None) -> str:
-    """Identifier of an experiment.
+def latest_page(client: MlflowClient, experiment: str | None) -> str:
+    """Part of the dashboard's address that shows the latest run.
 
     Parameters
     ----------
@@ -617,14 +619,15 @@ def latest_experiment(client: MlflowClient, experiment: str | None) -> str:
     Returns
     -------
     str
-        Identifier.
+        See `chart_page`.
 
     Raises
     ------
     InputError
         For an unknown experiment, and for a store without runs of ours.
     """
-    return str(_latest_run(client, experiment).info.experiment_id)
+    run = _latest_run(client, experiment)
+    return chart_page(run.info.experiment_id, run.info.run_id, run.data.tags["xentexp.primary"])
 
 
 def _latest_run(client: MlflowClient, experiment: str | None) -> Any:

@@ -195,7 +195,8 @@ def _job(config: DictConfig, *, quiet: bool, as_json: bool) -> tuple[int, dict[s
     if not as_json:
         print_leaderboard(board, title=title)
         if not quiet:
-            print(_where(store.uri, tracking.chart_page(store.experiment_id)))
+            page = tracking.chart_page(store.experiment_id, run_id, study.primary)
+            print(_where(store.uri, page))
     document = {
         "experiment": study.experiment,
         "experiment_id": store.experiment_id,
@@ -208,9 +209,12 @@ def _job(config: DictConfig, *, quiet: bool, as_json: bool) -> tuple[int, dict[s
 
 
 def _where(uri: str, page: str) -> str:
+    from xentexp.tracking import store_uri
+
     if uri.startswith(("http://", "https://")):
         return f"\nAll of it is in MLflow: {uri}{page}"
-    return f"\nAll of it is in MLflow ({uri}). To see it: xentexp ui --store {uri}"
+    option = "" if uri == store_uri() else f" --store {uri}"
+    return f"\nAll of it is in MLflow ({uri}). To see it: xentexp ui{option}"
 
 
 def _submit(study: Any, best: Any) -> None:

@@ -185,7 +185,7 @@ def score(options: argparse.Namespace) -> int:
         return 0
     classes = [f"class {label}" for label in state.classes]
     rows = [
-        [name, f"{row['mean']:.6f}", f"{row['standard_error']:.6f}"]
+        [str(name), f"{row['mean']:.6f}", f"{row['standard_error']:.6f}"]
         + [f"{row[label]:.4f}" for label in classes]
         for name, row in result.to_frame().to_dict("index").items()
     ]

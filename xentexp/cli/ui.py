@@ -30,7 +30,7 @@ def ui(options: argparse.Namespace) -> int:
     uri = tracking.store_uri(options.store)
     client = tracking.open_client(uri, create=False)
     with tracking.told_plainly(uri):
-        page = tracking.chart_page(tracking.latest_experiment(client, options.experiment))
+        page = tracking.latest_page(client, options.experiment)
     if uri.startswith(("http://", "https://")):
         _show(f"{uri.rstrip('/')}{page}", browser=not options.no_browser)
         return 0
@@ -59,7 +59,9 @@ def _check_port(host: str, port: int) -> None:
             probe.bind((host, port))
     except OSError as error:
         reason = error.strerror or error
-        raise InputError(f"{host}:{port} cannot be used ({reason}); choose another --port") from error
+        raise InputError(
+            f"{host}:{port} cannot be used ({reason}); choose another --port"
+        ) from error
 
 
 def _wait(server: subprocess.Popen[bytes], host: str, port: int) -> None:

@@ -78,7 +78,7 @@ def get_loss(name: str | Loss, **parameters: object) -> Loss:
     for parameter in parameters:
         if parameter not in known:
             raise unknown_name(f"parameter of {loss.name}", parameter, known)
-    return replace(loss, **parameters)  # type: ignore[arg-type]
+    return replace(loss, **parameters)
 
 
 __all__ = ["LOSSES", "Block", "Facts", "Loss", "get_loss"]

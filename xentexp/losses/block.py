@@ -98,7 +98,8 @@ class Block:
         # A class of target 0 does not count, not even where its value is infinite.
         target = self.target_by_class
         product = np.multiply(target, by_class, where=target > 0, out=np.zeros_like(target))
-        return product.sum(axis=0)
+        value: FloatArray = product.sum(axis=0)
+        return value
 
     # -- probabilities ---------------------------------------------------------------------
 
@@ -214,7 +215,8 @@ class Block:
             terms = proba * self.log_proba_by_class
         else:
             terms = proba * np.log(np.where(proba > 0, proba, 1.0))
-        return np.maximum(0.0 - terms.sum(axis=0), 0.0)  # rounding may leave -1e-14
+        value: FloatArray = np.maximum(0.0 - terms.sum(axis=0), 0.0)  # rounding may leave -1e-14
+        return value
 
     @cached_property
     def residual_by_class(self) -> FloatArray:
@@ -228,12 +230,14 @@ class Block:
     @cached_property
     def squared_distance(self) -> FloatArray:
         """``sum_j (p_j - t_j)^2``, (n,)."""
-        return np.einsum("ji,ji->i", self.residual_by_class, self.residual_by_class)
+        value: FloatArray = np.einsum("ji,ji->i", self.residual_by_class, self.residual_by_class)
+        return value
 
     @cached_property
     def absolute_distance(self) -> FloatArray:
         """``sum_j |p_j - t_j|``, (n,)."""
-        return np.abs(self.residual_by_class).sum(axis=0)
+        value: FloatArray = np.abs(self.residual_by_class).sum(axis=0)
+        return value
 
     # -- decisions -------------------------------------------------------------------------
 
@@ -249,7 +253,8 @@ class Block:
     @cached_property
     def predicted(self) -> IntArray:
         """Column of the most probable class, (n,); the first of those that tie."""
-        return self._ranking.argmax(axis=0)
+        value: IntArray = self._ranking.argmax(axis=0)
+        return value
 
     @cached_property
     def misclassified(self) -> NDArray[np.bool_]:
@@ -258,7 +263,8 @@ class Block:
         largest = ranking.max(axis=0)
         if np.count_nonzero(ranking == largest) > self.n_rows:  # some tie
             return np.asarray(self.predicted != self.index)
-        return self._of_true(ranking) < largest
+        value: NDArray[np.bool_] = self._of_true(ranking) < largest
+        return value
 
     @cached_property
     def rivals_by_class(self) -> FloatArray:
@@ -275,7 +281,8 @@ class Block:
             rival = self.decision.astype(np.float64)
             rival *= 1.0 - 2.0 * self.index
             return rival
-        return self.rivals_by_class.max(axis=0)
+        value: FloatArray = self.rivals_by_class.max(axis=0)
+        return value
 
 
 def scores_by_class(scores: NDArray[np.floating]) -> FloatArray:
@@ -331,5 +338,6 @@ def gather(matrix: NDArray[np.floating], index: IntArray, rows: IntArray) -> Flo
     if matrix.flags.c_contiguous:
         flat = rows * matrix.shape[1]
         flat += index
-        return matrix.reshape(-1).take(flat).astype(np.float64, copy=False)
+        value: FloatArray = matrix.reshape(-1).take(flat).astype(np.float64, copy=False)
+        return value
     return matrix[rows, index].astype(np.float64, copy=False)

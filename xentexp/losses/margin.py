@@ -111,4 +111,5 @@ array([2.9, 0.6])""",
     def per_sample(self, block: Block) -> FloatArray:
         if block.n_classes == 2:
             return _hinge(block.best_rival)
-        return _hinge(block.rivals_by_class).sum(axis=0)
+        value: FloatArray = _hinge(block.rivals_by_class).sum(axis=0)
+        return value

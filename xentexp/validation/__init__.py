@@ -79,9 +79,7 @@ class Problem:
         """Whether every row has one true class."""
         return not isinstance(self.targets, Distributions) or self.targets.one_hot(self._step())
 
-    def parts(
-        self, *, hard: str | None = None, elements: int = BLOCK_ELEMENTS
-    ) -> Iterator[Part]:
+    def parts(self, *, hard: str | None = None, elements: int = BLOCK_ELEMENTS) -> Iterator[Part]:
         """Blocks in the order of the rows.
 
         Parameters
@@ -140,7 +138,8 @@ class Problem:
             values = self.probabilities.block(rows)
             predicted[self.probabilities.kind] = values if keep is None else values[keep]
         if self.decision is not None:
-            if self.probabilities is not None and self.decision.values is self.probabilities.values:
+            raw = self.probabilities if "logits" in predicted else None
+            if raw is not None and self.decision.values is raw.values:
                 predicted["decision"] = predicted["logits"]  # checked once, and known as the same
             else:
                 values = self.decision.block(rows)

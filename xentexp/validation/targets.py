@@ -86,9 +86,7 @@ def infer_classes(y_true: Array, n_columns: int) -> tuple[Any, ...]:
     if y_true.dtype.kind == "f" and not np.isfinite(y_true).all():
         row = int(np.isinf(y_true).argmax())
         raise InputError(f"y_true holds {y_true[row]} at row {row}; labels must be finite")
-    if all(isinstance(label, (int, float)) for label in found) and (
-        found <= set(range(n_columns))
-    ):
+    if all(isinstance(label, (int, float)) for label in found) and (found <= set(range(n_columns))):
         return tuple(range(n_columns))
     if len(found) != n_columns:
         shown = show(sorted(found, key=str))

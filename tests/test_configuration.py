@@ -1,0 +1,167 @@
+"""The configuration: composed by Hydra, refused with the nearest names where it is wrong."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import hydra
+import pytest
+from omegaconf import OmegaConf
+
+from xentexp.cli import conf_folder
+from xentexp.configuration import build
+from xentexp.datasets import DATASETS
+from xentexp.errors import InputError
+from xentexp.folds import OPTIONS
+
+SMALL = ["dataset=simulated_delinquency", "dataset.n_samples=300", "models=[prior,logistic]"]
+
+
+def compose(*overrides: str) -> dict[str, Any]:
+    with hydra.initialize_config_dir(str(conf_folder()), version_base="1.3"):
+        config = OmegaConf.to_container(hydra.compose("run", list(overrides)), resolve=True)
+    assert isinstance(config, dict)
+    return {str(key): value for key, value in config.items()}
+
+
+def test_the_default_is_the_main_job() -> None:
+    config = compose()
+    assert config["dataset"]["name"] == "uci_default"
+    assert list(config["models"]) == [
+        "prior",
+        "logistic",
+        "random_forest",
+        "hist_gradient_boosting",
+        "mlp",
+        "linear_svm",
+        "linear_svm_calibrated",
+    ]
+    assert config["cv"] == {"kind": "stratified", "n_splits": 5}
+
+
+def test_objects_are_those_that_the_configuration_names() -> None:
+    study = build(compose(*SMALL, "cv=repeated", "cv.n_splits=3", "cv.n_repeats=2", "seed=4"))
+    assert [candidate.name for candidate in study.candidates] == ["prior", "logistic"]
+    assert len(study.folds) == 6
+    assert study.seed == 4
+    assert study.losses is None
+    assert study.experiment == "simulated_delinquency"
+    logistic = study.candidates[1]
+    assert logistic.parameters["classifier.C"] == 1.0
+    assert logistic.parameters["classifier"] == "sklearn.linear_model.LogisticRegression"
+
+
+def test_the_seed_reaches_models_data_and_folds() -> None:
+    def study(seed: int) -> Any:
+        return build(compose("dataset=simulated_delinquency", "models=[mlp]", f"seed={seed}"))
+
+    one, two = study(1), study(2)
+    assert one.candidates[0].estimator.named_steps["classifier"].random_state == 1
+    assert one.dataset.digest != two.dataset.digest
+    assert one.folds[0].test.tolist() != two.folds[0].test.tolist()
+
+
+def test_the_hash_is_of_what_the_numbers_depend_on() -> None:
+    def digest(*overrides: str) -> str:
+        return build(compose(*SMALL, *overrides)).config_hash
+
+    assert digest() == digest("n_jobs=1", "tracking.experiment=x")
+    assert digest() != digest("seed=1")
+    assert digest() != digest("models.logistic.classifier.C=2.0")
+
+
+def test_every_choice_has_a_file() -> None:
+    def stems(group: str) -> set[str]:
+        return {path.stem for path in (conf_folder() / group).glob("*.yaml")}
+
+    assert stems("dataset") == set(DATASETS)
+    assert stems("cv") == set(OPTIONS)
+
+
+def test_every_cv_file_has_the_options_of_its_kind() -> None:
+    for kind, options in OPTIONS.items():
+        config = compose(f"cv={kind}")["cv"]
+        assert set(config) == {"kind", "n_splits", *options}
+        assert config["kind"] == kind
+
+
+@pytest.mark.parametrize(
+    ("overrides", "message"),
+    [
+        (["+typo=1"], "unknown configuration key 'typo'"),
+        (["+sed=1"], "unknown configuration key 'sed'; did you mean 'seed'"),
+        (["+tracking.url=x"], "unknown key of tracking 'url'; did you mean 'uri'"),
+        (["+cv.n_repeats=2"], "unknown key of cv=stratified 'n_repeats'"),
+        (["+dataset.n_sampels=3"], "did you mean 'n_samples'"),
+        (["+models.logistic.step=1"], "unknown key of model logistic 'step'"),
+        (["+models.logistic.classifier.tool=1"], "did you mean 'tol'"),
+        (["~cv.n_splits"], "key of cv=stratified n_splits is missing"),
+        (["dataset.name=nope"], "unknown data set 'nope'"),
+        (["dataset.name=null"], "dataset.name must be the name of a data set"),
+        (["models.logistic.preprocessing=scale"], "did you mean 'scaled'"),
+        (["seed=1.5"], "seed must be a whole number from 0 to 4294967295; got 1.5"),
+        (["seed=true"], "seed must be a whole number"),
+        (["n_jobs=0"], "n_jobs must be a number of processes, or -1 for all cores; got 0"),
+        (["losses=[]"], "losses must be a list of names, or null for all"),
+        (["losses=[log_loss]"], "unknown loss 'log_loss'"),
+        (["losses={a: 1}"], "losses must be a list of names"),
+        (["primary=null"], "unknown loss None"),
+        (["cv=3"], "cv must be a section of its own; got 3"),
+        (["cv.kind=x"], "unknown cv 'x'"),
+        (["submission=x.csv"], "submission needs rows to predict, which simulated"),
+    ],
+)
+def test_bad_configurations_say_what_is_wrong(overrides: list[str], message: str) -> None:
+    if overrides == ["cv=3"]:
+        config = {**compose(*SMALL), "cv": 3}
+    else:
+        config = compose(*SMALL, *overrides)
+    with pytest.raises(InputError, match=message):
+        build(config)
+
+
+@pytest.mark.parametrize(
+    ("classifier", "message"),
+    [
+        ({"_target_": "os.system", "command": "true"}, "'os.system' is not in a trusted package"),
+        ({"_target_": "joblib.load", "filename": "x"}, "'joblib.load' is not in a trusted package"),
+        ({"_target_": "sklearn.os.system"}, "is not the class of an estimator|no module"),
+        ({"_target_": "sklearn.datasets.load_iris"}, "is not the class of an estimator"),
+        ({"_target_": "sklearn.linear_model.LogisticRegresion"}, "not the class of an estimator"),
+        ({"_target_": "sklearn.nothing.Here"}, "there is no module sklearn.nothing"),
+        ({"_target_": "sklearn.linear_model.LinearRegression"}, "is not a classifier"),
+        ({"C": 1.0}, "classifier must have a _target_"),
+        ("logistic", "classifier must have a _target_"),
+        (
+            {"_target_": "sklearn.linear_model.LogisticRegression", "_partial_": True},
+            "_partial_ is not allowed",
+        ),
+        (
+            {
+                "_target_": "sklearn.calibration.CalibratedClassifierCV",
+                "estimator": {"_target_": "os.system", "command": "true"},
+            },
+            "'os.system' is not in a trusted package",
+        ),
+        (
+            {
+                "_target_": "sklearn.pipeline.Pipeline",
+                "steps": [["a", {"_target_": "os.system", "command": "true"}]],
+            },
+            "'os.system' is not in a trusted package",
+        ),
+    ],
+)
+def test_a_model_file_makes_classifiers_and_nothing_else(classifier: Any, message: str) -> None:
+    config = compose(*SMALL)
+    config["models"] = {"mine": {"preprocessing": "none", "classifier": classifier}}
+    with pytest.raises(InputError, match=message):
+        build(config)
+
+
+def test_a_submission_needs_a_folder_that_exists(tmp_path: Path) -> None:
+    folder = tmp_path / "dacon"
+    folder.mkdir()
+    with pytest.raises(InputError, match="train.csv"):
+        build(compose("dataset=dacon", f"dataset.path={folder}", "submission=x.csv"))

@@ -1,0 +1,333 @@
+"""Many losses in one pass: the same values as one by one, and states that add up."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy import stats
+
+from xentexp import metrics
+from xentexp.errors import InputError
+from xentexp.evaluation import Evaluation, LossState, evaluate
+from xentexp.losses import LOSSES, get_loss
+
+quick = settings(max_examples=30, deadline=None, derandomize=True)
+
+
+def sample(n_classes, n_rows=300, seed=0):
+    """Labels, probabilities, decision scores and weights."""
+    rng = np.random.default_rng(seed)
+    y = np.r_[np.arange(n_classes), rng.integers(n_classes, size=n_rows - n_classes)]
+    p = rng.dirichlet(np.ones(n_classes), size=n_rows)
+    return y, p, rng.normal(0, 2, (n_rows, n_classes)), rng.uniform(0, 3, n_rows)
+
+
+def one_by_one(name, y, p, decision, **options):
+    """Value of the metric function on what it needs."""
+    function, facts = getattr(metrics, name), LOSSES[name].facts
+    if facts.targets == "none":
+        return function(p, **options)
+    if facts.distributions:
+        return function(np.eye(p.shape[1])[y], p, **options)
+    return function(y, decision if facts.needs == "scores" else p, **options)
+
+
+@pytest.mark.parametrize("n_rows", [3, 300, 50_000], ids=["few", "some", "blocks"])
+@pytest.mark.parametrize("n_classes", [2, 3])
+@pytest.mark.parametrize("weighted", [False, True])
+def test_every_loss_equals_its_metric_function(n_classes, weighted, n_rows):
+    y, p, decision, weight = sample(n_classes, n_rows)
+    weight = weight if weighted else None
+    result = evaluate(y, p, decision=decision, sample_weight=weight, per_sample=True)
+    applies = [
+        name for name, loss in LOSSES.items() if n_classes == 2 or not loss.facts.binary_only
+    ]
+    assert list(result.mean) == applies
+    for name in applies:
+        expected = one_by_one(name, y, p, decision, sample_weight=weight)
+        assert result.mean[name] == pytest.approx(expected, rel=1e-12, abs=1e-15), name
+        values = one_by_one(name, y, p, decision, reduction="none")
+        # Shared matrices round elsewhere than a gather does, by an ulp or two.
+        np.testing.assert_allclose(result.samples[name], values, rtol=1e-14, atol=1e-15)
+    assert result.state.weight == pytest.approx(n_rows if weight is None else weight.sum())
+    assert result.state.n_rows == n_rows
+
+
+def test_raw_scores_serve_all_losses():
+    y, _, scores, weight = sample(3)
+    result = evaluate(y, scores, from_logits=True, sample_weight=weight)
+    assert set(result.mean) == {n for n, loss in LOSSES.items() if not loss.facts.binary_only}
+    for name, value in result.mean.items():
+        facts = LOSSES[name].facts
+        if facts.distributions:
+            continue
+        options = {} if facts.needs == "scores" else {"from_logits": True}
+        expected = getattr(metrics, name)(y, scores, sample_weight=weight, **options)
+        assert value == pytest.approx(expected, rel=1e-12), name
+    cross_entropy = metrics.categorical_crossentropy(
+        y, scores, from_logits=True, sample_weight=weight
+    )
+    for name in ("cross_entropy", "kl_divergence"):  # the entropy of a label is 0
+        assert result.mean[name] == pytest.approx(cross_entropy, rel=1e-12)
+
+
+@pytest.mark.parametrize("name", ["categorical_crossentropy", "categorical_hinge"])
+def test_one_array_may_be_probabilities_and_decision_scores(name):
+    y, p, _, _ = sample(3)
+    result = evaluate(y, p, decision=p)
+    assert result.mean[name] == pytest.approx(getattr(metrics, name)(y, p), rel=1e-12)
+
+
+# -- what a result tells ---------------------------------------------------------------------
+
+
+def test_standard_error_of_an_unweighted_mean():
+    y, p, decision, _ = sample(3)
+    result = evaluate(y, p, decision=decision, per_sample=True)
+    for name, values in result.samples.items():
+        expected = np.std(values, ddof=1) / np.sqrt(len(values))
+        assert result.standard_error[name] == pytest.approx(expected, rel=1e-9), name
+        assert result.standard_error[name] == pytest.approx(stats.sem(values), rel=1e-9), name
+
+
+def test_standard_error_of_a_weighted_mean():
+    y, p, decision, weight = sample(3)
+    result = evaluate(y, p, decision=decision, sample_weight=weight, per_sample=True)
+    n = len(y)
+    for name, values in result.samples.items():
+        mean = np.average(values, weights=weight)
+        squares = n / (n - 1) * np.sum(weight**2 * (values - mean) ** 2)
+        expected = np.sqrt(squares) / weight.sum()
+        assert result.standard_error[name] == pytest.approx(expected, rel=1e-9), name
+    scaled = evaluate(y, p, decision=decision, sample_weight=7 * weight).standard_error
+    assert scaled == pytest.approx(result.standard_error, rel=1e-9)  # weights have no unit
+
+
+def test_standard_error_where_there_is_none():
+    assert np.isnan(evaluate([0], [0.3], ["brier_loss"]).standard_error["brier_loss"])
+    infinite = evaluate([1, 0], [0.0, 0.3], ["cross_entropy", "brier_loss"], clip=0)
+    assert np.isnan(infinite.standard_error["cross_entropy"])
+    assert infinite.standard_error["brier_loss"] > 0
+
+
+def test_class_means():
+    y, p, decision, weight = sample(3)
+    for w in (None, weight):
+        result = evaluate(y, p, decision=decision, sample_weight=w, per_sample=True)
+        for name, values in result.samples.items():
+            for c in range(3):
+                rows = y == c
+                expected = np.average(values[rows], weights=None if w is None else w[rows])
+                assert result.class_mean[name][c] == pytest.approx(expected, rel=1e-12)
+    lacking = evaluate(["a", "a"], [0.2, 0.3], ["brier_loss"], labels=["a", "b"])
+    assert lacking.class_mean["brier_loss"]["a"] == pytest.approx((0.04 + 0.09) / 2)
+    assert np.isnan(lacking.class_mean["brier_loss"]["b"])
+    soft = evaluate([[0.5, 0.5], [1, 0]], [[0.3, 0.7], [1, 0]], ["brier_loss"])
+    assert soft.class_mean["brier_loss"] == pytest.approx({0: 0.04 * 0.5 / 1.5, 1: 0.04})
+
+
+def test_counts_of_clipped_ignored_and_infinite_rows():
+    y, p = [1, 0, 0, 9, 1, 9], [0.0, 1.0, 1.0, 0.0, 0.5, 0.7]
+    names = ["binary_crossentropy", "brier_loss"]
+    clipped = evaluate(y, p, names, ignore_label=9)
+    assert (clipped.state.n_rows, clipped.state.n_ignored, clipped.state.n_clipped) == (4, 2, 3)
+    assert clipped.infinite == {"binary_crossentropy": 0, "brier_loss": 0}
+    assert clipped.class_mean["binary_crossentropy"][0] == pytest.approx(-np.log(2**-52))
+    bare = evaluate(y, p, names, ignore_label=9, clip=0)
+    assert bare.state.n_clipped == 0
+    assert bare.infinite == {"binary_crossentropy": 3, "brier_loss": 0}
+    assert bare.mean == {"binary_crossentropy": np.inf, "brier_loss": 0.8125}
+    assert bare.class_mean == {
+        "binary_crossentropy": {0: np.inf, 1: np.inf},
+        "brier_loss": {0: 1.0, 1: 0.625},
+    }
+    soft = evaluate([[0.5, 0.5], [1, 0]], [[1, 0], [1, 0]], names)
+    assert soft.state.n_clipped == 1  # a clipped class of target 0 does not count
+    assert evaluate([1], [-900.0], names, from_logits=True).state.n_clipped == 0
+
+
+def test_an_infinite_row_of_weight_zero_does_not_count():
+    y, p, weight = [1, 1, 0, 1], [0.0, 0.0, 0.5, 0.5], [0, 1, 1, 1]
+    options = {"losses": ["cross_entropy"], "clip": 0}
+    whole = evaluate(y, p, sample_weight=weight, **options)
+    halves = [
+        evaluate(y[rows], p[rows], sample_weight=weight[rows], **options).state
+        for rows in (slice(None, None, 2), slice(1, None, 2))
+    ]
+    assert whole.infinite == {"cross_entropy": 1}
+    assert Evaluation(halves[0] + halves[1]).infinite == {"cross_entropy": 1}
+    assert halves[0].mean()[0] == pytest.approx(np.log(2))  # where only that row is infinite
+    assert halves[0].n_infinite[0] == 0
+
+
+def test_values_of_each_row():
+    y, p = np.array([0, 9, 1, 1]), np.array([0.2, 0.5, 0.7, 0.1])
+    plain = evaluate(y, p, ["brier_loss"], ignore_label=9)
+    assert plain.samples is None
+    result = evaluate(
+        y, p, ["brier_loss"], ignore_label=9, per_sample=True, sample_weight=[5, 1, 1, 2]
+    )
+    # unweighted, and not a number where a row is ignored
+    np.testing.assert_allclose(result.samples["brier_loss"], [0.04, np.nan, 0.09, 0.81])
+    assert result.mean["brier_loss"] == pytest.approx((0.2 + 0.09 + 1.62) / 8)
+
+
+def test_a_table_of_the_result():
+    y, p, _, _ = sample(3)
+    names = ["zero_one_loss", "brier_loss"]
+    result = evaluate(np.array(["a", "b", "c"])[y], p, names)
+    table = result.to_frame()
+    assert table.index.tolist() == names
+    assert table.index.name == "loss"
+    assert list(table) == ["mean", "standard_error", "infinite", "class a", "class b", "class c"]
+    assert table.loc["brier_loss", "mean"] == result.mean["brier_loss"]
+    assert table.loc["brier_loss", "class b"] == result.class_mean["brier_loss"]["b"]
+
+
+def test_options_reach_every_loss():
+    y, p = [0, 1, 2], [[0.2, 0.3, 0.5], [0.1, 0.1, 0.8], [0.4, 0.3, 0.3]]
+    smooth = evaluate(y, p, label_smoothing=0.3)
+    soft = evaluate(np.eye(3)[y] * 0.7 + 0.1, p)
+    for name, value in soft.mean.items():
+        assert smooth.mean[name] == pytest.approx(value, rel=1e-12)
+    assert "categorical_hinge" not in smooth.mean  # needs one true class
+    twice = evaluate(y, np.array(p) * 2, normalize=True)
+    assert twice.mean == pytest.approx(evaluate(y, p).mean, rel=1e-12)
+    parameter = get_loss("squared_error", over_classes="sum")
+    assert evaluate(y, p, [parameter]).mean["squared_error"] == pytest.approx(
+        3 * evaluate(y, p, ["squared_error"]).mean["squared_error"]
+    )
+    assert evaluate(y, p, "brier_loss").mean == evaluate(y, p, ["brier_loss"]).mean
+
+
+# -- what does not apply ---------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("losses", "input_", "part"),
+    [
+        (["hinge_loss"], ([0, 1], [0.2, 0.7]), "hinge_loss needs decision scores"),
+        (["binary_crossentropy"], ([0, 1, 2], np.full((3, 3), 1 / 3)), "for two classes; there"),
+        (
+            ["sparse_categorical_crossentropy"],
+            ([[1, 0], [0, 1]], [[0.5, 0.5]] * 2),
+            r"takes labels of shape \(n,\)",
+        ),
+        (["brier"], ([0, 1], [0.2, 0.7]), "unknown loss 'brier'; did you mean 'brier_loss'"),
+        ([], ([0, 1], [0.2, 0.7]), "one loss at least"),
+        (["brier_loss"] * 2, ([0, 1], [0.2, 0.7]), "brier_loss stands twice"),
+        (
+            ["squared_error", get_loss("squared_error", over_classes="sum")],
+            ([0, 1], [0.2, 0.7]),
+            "squared_error stands twice",
+        ),
+    ],
+)
+def test_a_named_loss_that_does_not_apply_is_refused(losses, input_, part):
+    with pytest.raises(InputError, match=part):
+        evaluate(*input_, losses)
+
+
+def test_a_named_loss_needs_what_it_needs():
+    with pytest.raises(InputError, match="brier_loss needs probabilities"):
+        evaluate([0, 1], None, ["brier_loss"], decision=[0.2, 0.7])
+    with pytest.raises(InputError, match="hinge_loss needs one true class in each row; row 1"):
+        evaluate([[1, 0], [0.5, 0.5]], [[1, 0], [0, 1]], ["hinge_loss"], decision=[1, 2])
+
+
+def test_losses_that_do_not_apply_are_left_out():
+    names = set(LOSSES)
+    hinges = {name for name, loss in LOSSES.items() if loss.facts.needs == "scores"}
+    binary = {name for name, loss in LOSSES.items() if loss.facts.binary_only}
+    sparse = {"sparse_categorical_crossentropy"}
+    two, three = [[0.5, 0.5]] * 2, [[0.5, 0.25, 0.25]] * 2
+    for result, left_out in [
+        (evaluate([0, 1], two), hinges),
+        (evaluate([0, 1], two, decision=two), set()),
+        (evaluate([0, 1], [0.2, 0.3], from_logits=True), set()),
+        (evaluate([0, 1], three), hinges | binary),
+        (evaluate([0, 1], three, decision=three), binary),
+        (evaluate([[1, 0], [0, 1]], two, decision=two), sparse),
+        (evaluate([[1, 0], [0.3, 0.7]], two, decision=two), sparse | hinges),
+        (evaluate([0.3, 0.7], [0.2, 0.3]), sparse | hinges),
+        (evaluate([0, 1], None, decision=two), names - hinges - {"zero_one_loss"}),
+    ]:
+        assert set(result.mean) == names - left_out
+
+
+# -- states ----------------------------------------------------------------------------------
+
+
+def assert_same_state(one, other):
+    assert (one.losses, one.classes) == (other.losses, other.classes)
+    for name in ("n_rows", "n_ignored", "n_clipped", "n_infinite"):
+        np.testing.assert_array_equal(getattr(one, name), getattr(other, name), err_msg=name)
+    for name in (
+        "weight", "weight_squared", "total", "total_squared", "total_crossed", "class_weight",
+        "class_total",
+    ):  # fmt: skip
+        np.testing.assert_allclose(
+            getattr(one, name), getattr(other, name), rtol=1e-12, atol=1e-12, err_msg=name
+        )
+
+
+@quick
+@given(
+    seed=st.integers(0, 2**32 - 1),
+    n_parts=st.integers(1, 6),
+    weighted=st.booleans(),
+    clip=st.sampled_from([0, "auto"]),
+)
+def test_any_partition_adds_up_to_the_whole(seed, n_parts, weighted, clip):
+    rng = np.random.default_rng(seed)
+    y, p, decision, weight = sample(3, int(rng.integers(10, 80)), seed)
+    p[rng.uniform(size=len(p)) < 0.1] = [1, 0, 0]  # clipped, or infinite without a clip
+    y = np.where(rng.uniform(size=len(y)) < 0.2, -1, y)
+    weight = weight * (rng.uniform(size=len(y)) < 0.8) if weighted else np.ones(len(y))
+    # every part has a row that counts
+    parts = np.arange(len(y)) % n_parts
+    first = np.arange(n_parts)
+    y[first], weight[first] = 1, 1.0
+    options = {"clip": clip, "labels": [0, 1, 2], "ignore_label": -1}
+
+    def state(rows):
+        w = weight[rows] if weighted else None
+        return evaluate(y[rows], p[rows], decision=decision[rows], sample_weight=w, **options).state
+
+    whole = state(slice(None))
+    merged = LossState(whole.losses, whole.classes)
+    for part in rng.permutation(n_parts):
+        merged = merged + state(rng.permutation(np.flatnonzero(parts == part)))
+    assert_same_state(merged, whole)
+    np.testing.assert_allclose(merged.mean(), whole.mean(), rtol=1e-12)
+    np.testing.assert_allclose(merged.class_mean(), whole.class_mean(), rtol=1e-12)
+    np.testing.assert_allclose(merged.standard_error(), whole.standard_error(), rtol=1e-9)
+
+
+def test_a_state_that_saw_nothing():
+    empty = LossState(("brier_loss",), (0, 1))
+    assert np.isnan([*empty.mean(), *empty.standard_error(), *empty.class_mean()[0]]).all()
+    some = evaluate([0, 1], [0.2, 0.7], ["brier_loss"]).state
+    assert_same_state(empty + some, some)
+    assert_same_state(some + empty, some)
+
+
+def test_adding_leaves_both_parts_alone():
+    one = evaluate([0, 1], [0.2, 0.7], ["brier_loss"]).state
+    before = one.total.copy()
+    both = one + one
+    np.testing.assert_array_equal(one.total, before)
+    np.testing.assert_array_equal(both.total, 2 * before)
+    assert (one.n_rows, both.n_rows) == (2, 4)
+
+
+@pytest.mark.parametrize(
+    ("losses", "labels"),
+    [(["zero_one_loss"], [0, 1]), (["brier_loss", "zero_one_loss"], [0, 1]),
+     (["brier_loss"], [1, 0])],
+)  # fmt: skip
+def test_states_of_different_losses_or_classes_do_not_add(losses, labels):
+    one = evaluate([0, 1], [0.2, 0.7], ["brier_loss"], labels=[0, 1]).state
+    other = evaluate([0, 1], [0.2, 0.7], losses, labels=labels).state
+    with pytest.raises(InputError, match="same losses and classes add up; these differ"):
+        one + other

@@ -1,0 +1,100 @@
+"""Folds: every row predicted once, nothing leaks, the same for a seed."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+import pytest
+
+from xentexp.datasets import Dataset, load_dataset
+from xentexp.errors import InputError
+from xentexp.folds import OPTIONS, CrossValidation
+
+
+@pytest.fixture(scope="module")
+def data() -> Dataset:
+    return load_dataset("simulated_delinquency", n_samples=600)
+
+
+@pytest.mark.parametrize("kind", ["stratified", "grouped"])
+def test_every_row_is_predicted_once_by_rows_apart(kind: str, data: Dataset) -> None:
+    folds = CrossValidation(kind, n_splits=4, seed=1).folds(data)
+    assert sorted(np.concatenate([fold.test for fold in folds])) == list(range(600))
+    for fold in folds:
+        assert not set(fold.train) & set(fold.test)
+        assert len(fold.train) + len(fold.test) == 600
+
+
+def test_repeats_predict_every_row_once_each(data: Dataset) -> None:
+    folds = CrossValidation("repeated", n_splits=3, n_repeats=2).folds(data)
+    assert [(fold.repeat, fold.number) for fold in folds] == [
+        (0, 0), (0, 1), (0, 2), (1, 0), (1, 1), (1, 2)
+    ]  # fmt: skip
+    for repeat in (0, 1):
+        rows = np.concatenate([fold.test for fold in folds if fold.repeat == repeat])
+        assert sorted(rows) == list(range(600))
+    assert folds[0].test.tolist() != folds[3].test.tolist()
+
+
+def test_stratified_folds_keep_the_shares(data: Dataset) -> None:
+    counts = [
+        np.bincount(data.y.to_numpy()[fold.test], minlength=3)
+        for fold in CrossValidation("stratified", n_splits=4).folds(data)
+    ]
+    assert np.ptp(counts, axis=0).max() <= 1
+
+
+def test_no_group_stands_in_both_parts(data: Dataset) -> None:
+    groups = data.groups.to_numpy()
+    for fold in CrossValidation("grouped", n_splits=4).folds(data):
+        assert not set(groups[fold.train]) & set(groups[fold.test])
+
+
+def test_time_ordered_folds_predict_later_rows_only(data: Dataset) -> None:
+    time = data.X["begin_month"].to_numpy()
+    folds = CrossValidation("time_ordered", n_splits=4, time_column="begin_month").folds(data)
+    assert len(folds) == 4
+    for fold in folds:
+        assert time[fold.train].max() <= time[fold.test].min()
+
+
+@pytest.mark.parametrize("kind", ["stratified", "repeated", "grouped"])
+def test_a_seed_determines_the_folds(kind: str, data: Dataset) -> None:
+    def rows(seed: int) -> list[list[int]]:
+        return [fold.test.tolist() for fold in CrossValidation(kind, seed=seed).folds(data)]
+
+    assert rows(0) == rows(0)
+    assert rows(0) != rows(1)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"kind": "stratifed"}, "unknown cv.kind 'stratifed'; did you mean 'stratified'"),
+        ({"n_splits": 1}, "n_splits must be a whole number >= 2; got 1"),
+        ({"n_splits": 2.5}, "n_splits must be a whole number >= 2; got 2.5"),
+        ({"kind": "repeated", "n_repeats": 0}, "n_repeats must be a whole number >= 1; got 0"),
+        ({"n_splits": 601}, "n_splits=601 is more than the 600 rows"),
+        ({"n_splits": 500}, "n_splits=500 needs as many rows of each class; class 0 has"),
+        ({"kind": "time_ordered"}, "needs cv.time_column"),
+        ({"kind": "time_ordered", "time_column": "begin_mnth"}, "did you mean 'begin_month'"),
+        ({"kind": "time_ordered", "time_column": "occyp_type"}, "'occyp_type' has .* missing"),
+    ],
+)
+def test_folds_that_cannot_be_made(options: dict, message: str, data: Dataset) -> None:
+    with pytest.raises(InputError, match=message):
+        CrossValidation(**options).folds(data)
+
+
+def test_grouped_folds_need_groups(data: Dataset) -> None:
+    with pytest.raises(InputError, match="needs groups, which data set simulated_delinquency"):
+        CrossValidation("grouped").folds(dataclasses.replace(data, groups=None))
+    with pytest.raises(InputError, match="is more than the 2 groups"):
+        two = data.groups % 2
+        CrossValidation("grouped").folds(dataclasses.replace(data, groups=two))
+
+
+def test_options_name_every_kind() -> None:
+    for kind in OPTIONS:
+        assert CrossValidation(kind).kind == kind

@@ -1,0 +1,327 @@
+"""The public functions: derived from the table, ordinary to look at, and their options."""
+
+import inspect
+import pickle
+
+import numpy as np
+import pytest
+from sklearn.metrics import make_scorer
+
+from xentexp import metrics
+from xentexp.errors import InputError
+from xentexp.losses import LOSSES
+
+P3 = np.array([[0.2, 0.3, 0.5], [0.1, 0.1, 0.8], [0.4, 0.3, 0.3], [0.6, 0.2, 0.2]])
+Y3 = np.array([0, 2, 1, 0])
+P2, Y2 = np.array([0.2, 0.9, 0.6, 0.3]), np.array([0, 1, 0, 1])
+WEIGHT = np.array([1.0, 0.0, 2.5, 3.0])
+OPTIONS = {
+    "from_logits": False,
+    "labels": None,
+    "sample_weight": None,
+    "label_smoothing": 0.0,
+    "normalize": False,
+    "clip": "auto",
+    "ignore_label": None,
+    "reduction": "mean",
+}
+PARAMETERS = {
+    "cross_entropy": {"delta": 0.0},
+    "squared_error": {"over_classes": "mean"},
+    "absolute_error": {"over_classes": "mean"},
+    "brier_loss": {"scale_by_half": "auto"},
+}
+
+
+def takes(loss, option):
+    facts = loss.facts
+    return {
+        "from_logits": not facts.distributions and facts.needs != "scores",
+        "labels": not facts.distributions,
+        "ignore_label": not facts.distributions,
+        "normalize": facts.needs != "scores",
+        "label_smoothing": loss.name.endswith("crossentropy"),
+        "clip": loss.name.endswith("crossentropy"),
+    }.get(option, True)
+
+
+@pytest.fixture
+def case(loss):
+    """A metric function and arguments that suit it."""
+    function = getattr(metrics, loss.name)
+    if loss.facts.targets == "none":
+        return function, (P3,)
+    if loss.facts.distributions:
+        return function, (P3[::-1], P3)
+    return function, ((Y2, P2) if loss.facts.binary_only else (Y3, P3))
+
+
+def test_the_exports_are_the_table():
+    assert metrics.__all__ == sorted(LOSSES)
+    assert all(callable(getattr(metrics, name)) for name in LOSSES)
+
+
+def test_a_metric_is_an_ordinary_function(loss):
+    function = getattr(metrics, loss.name)
+    assert inspect.isfunction(function)
+    assert function.__name__ == function.__qualname__ == loss.name
+    assert function.__module__ == "xentexp.metrics"
+    assert pickle.loads(pickle.dumps(function)) is function
+
+
+def test_the_signature_holds_the_options_of_the_loss(loss):
+    parameters = dict(inspect.signature(getattr(metrics, loss.name)).parameters)
+    positional = {"none": ["p"]}.get(
+        loss.facts.targets, ["p", "q"] if loss.facts.distributions else ["y_true", "y_pred"]
+    )
+    assert list(parameters)[: len(positional)] == positional
+    for name in positional:
+        parameter = parameters.pop(name)
+        assert parameter.kind is parameter.POSITIONAL_OR_KEYWORD
+        assert parameter.default is parameter.empty
+    expected = {o: default for o, default in OPTIONS.items() if takes(loss, o)}
+    expected |= PARAMETERS.get(loss.name, {})
+    assert {name: parameter.default for name, parameter in parameters.items()} == expected
+    assert all(parameter.kind is parameter.KEYWORD_ONLY for parameter in parameters.values())
+    assert list(parameters)[-1] == "reduction"
+
+
+def test_the_docstring_says_it_all(loss):
+    function = getattr(metrics, loss.name)
+    doc = inspect.getdoc(function)
+    assert doc.startswith(loss.facts.summary)
+    assert loss.facts.formula in doc
+    assert loss.facts.range in doc
+    assert loss.facts.reference in doc
+    assert ("Lower is better" in doc) == (loss.name != "entropy")
+    if loss.facts.properness != "-":
+        assert f"It is {loss.facts.properness}." in doc
+    positions = [
+        doc.index(f"\n{title}\n{'-' * len(title)}\n")
+        for title in ("Parameters", "Returns", "Raises", "References", "Examples")
+    ]
+    assert positions == sorted(positions)
+    documented = [
+        line.split(" : ")[0]
+        for line in doc[positions[0] : positions[1]].split("\n")
+        if " : " in line
+    ]
+    assert documented == list(inspect.signature(function).parameters)
+    assert f">>> {loss.name}(" in doc or f"{loss.name}(" in doc[positions[-1] :]
+
+
+def test_arguments_go_by_name_and_are_checked(case):
+    function, args = case
+    names = list(inspect.signature(function).parameters)[: len(args)]
+    assert function(**dict(zip(names, args, strict=True))) == function(*args)
+    for call in (
+        lambda: function(),
+        lambda: function(*args, reduktion="mean"),
+        lambda: function(*args, None, None),
+    ):
+        with pytest.raises(TypeError, match=rf"^{function.__name__}\(\): "):
+            call()
+
+
+# -- options that are the same for all -------------------------------------------------------
+
+
+def test_reductions(case):
+    function, args = case
+    each = function(*args, reduction="none")
+    assert isinstance(each, np.ndarray)
+    assert each.shape == (4,)
+    assert each.dtype == np.float64
+    total, mean = function(*args, reduction="sum"), function(*args)
+    assert type(total) is type(mean) is float
+    assert total == pytest.approx(each.sum(), rel=1e-14)
+    assert mean == pytest.approx(each.mean(), rel=1e-14)
+
+
+def test_weighted_reductions(case):
+    function, args = case
+    each = function(*args, reduction="none")
+    weighted = function(*args, reduction="none", sample_weight=WEIGHT)
+    np.testing.assert_allclose(weighted, WEIGHT * each, rtol=1e-15)
+    total = function(*args, reduction="sum", sample_weight=WEIGHT)
+    assert total == pytest.approx(weighted.sum(), rel=1e-14)
+    assert function(*args, sample_weight=WEIGHT) == pytest.approx(total / WEIGHT.sum(), rel=1e-14)
+    scaled = function(*args, sample_weight=10 * WEIGHT)
+    assert scaled == pytest.approx(function(*args, sample_weight=WEIGHT), rel=1e-14)
+
+
+def test_ignored_rows_leave_sums_and_counts(loss, case):
+    function, args = case
+    if not takes(loss, "ignore_label"):
+        with pytest.raises(TypeError, match="ignore_label"):
+            function(*args, ignore_label=-1)
+        return
+    y, p = args
+    spoilt, weight = np.where([False, True, False, False], -1, y), np.array([1.0, 7.0, 2.0, 3.0])
+    kept = np.array([0, 2, 3])
+    labels = range(2 if p.ndim == 1 else 3)
+    for w in (None, weight):
+        rest = None if w is None else w[kept]
+        for reduction in ("mean", "sum"):
+            options = {"reduction": reduction, "labels": labels}
+            assert function(
+                spoilt, p, ignore_label=-1, sample_weight=w, **options
+            ) == pytest.approx(function(y[kept], p[kept], sample_weight=rest, **options), rel=1e-14)
+        each = function(spoilt, p, ignore_label=-1, sample_weight=w, reduction="none")
+        expected = function(y, p, sample_weight=w, reduction="none")
+        np.testing.assert_allclose(each, np.where(spoilt == -1, 0.0, expected), rtol=1e-15)
+    assert function(spoilt, p, ignore_label=-1) == function(spoilt, p, ignore_label=-1.0)
+
+
+def test_an_ignored_label_may_be_a_class_or_a_word():
+    text = np.array(["b", "?", "a"])
+    ignored = metrics.binary_crossentropy(text, [0.9, 0.1, 0.2], ignore_label="?")
+    assert ignored == pytest.approx(-(np.log(0.9) + np.log(0.8)) / 2)
+    one_class = metrics.brier_loss(Y3, P3, ignore_label=0)
+    assert one_class == pytest.approx(metrics.brier_loss(Y3[1:3], P3[1:3]))
+
+
+@pytest.mark.parametrize("smoothing", [0.0, 0.1, 0.5, 1.0])
+@pytest.mark.parametrize("targets", ["labels", "one-hot", "soft"])
+def test_label_smoothing_spreads_its_share_over_the_classes(smoothing, targets):
+    target = {"soft": np.array([[0.5, 0.25, 0.25]] * 4)}.get(targets, np.eye(3)[Y3])
+    y = Y3 if targets == "labels" else target
+    expected = -((target * (1 - smoothing) + smoothing / 3) * np.log(P3)).sum(axis=1)
+    ours = metrics.categorical_crossentropy(y, P3, label_smoothing=smoothing, reduction="none")
+    np.testing.assert_allclose(ours, expected, rtol=1e-14)
+    from_logits = metrics.categorical_crossentropy(
+        y, np.log(P3) + 3.0, label_smoothing=smoothing, reduction="none", from_logits=True
+    )
+    np.testing.assert_allclose(from_logits, expected, rtol=1e-13)
+    if targets == "labels":
+        sparse = metrics.sparse_categorical_crossentropy(y, P3, label_smoothing=smoothing)
+        assert sparse == pytest.approx(expected.mean(), rel=1e-14)
+
+
+def test_infinite_values_without_a_clip():
+    bce = metrics.binary_crossentropy
+    each = bce([1, 0, 1], [0.0, 0.0, 0.5], clip=0, reduction="none")
+    np.testing.assert_array_equal(each, [np.inf, 0.0, np.log(2)])
+    assert bce([1, 0, 1], [0.0, 0.0, 0.5], clip=0) == np.inf
+    # a weight of 0 leaves the row out, infinite or not
+    assert bce([1, 1], [0.0, 0.5], clip=0, sample_weight=[0, 1]) == pytest.approx(np.log(2))
+    soft = metrics.categorical_crossentropy([[0, 0.5, 0.5]], [[0, 0.5, 0.5]], clip=0)
+    assert soft == pytest.approx(np.log(2))  # 0 log 0 = 0
+    assert metrics.kl_divergence([0.5, 0.5], [1, 0]) == np.inf
+    assert metrics.kl_divergence([1, 0], [1, 0]) == 0.0
+    assert metrics.cross_entropy([1, 0], [0, 1]) == np.inf
+
+
+# -- parameters of single losses -------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("name", "power"), [("squared_error", 2), ("absolute_error", 1)])
+@pytest.mark.parametrize(("over", "factor"), [("mean", 1 / 3), ("sum", 1), ("half_sum", 0.5)])
+def test_over_classes(name, power, over, factor):
+    ours = getattr(metrics, name)(Y3, P3, over_classes=over, reduction="none")
+    expected = factor * (np.abs(P3 - np.eye(3)[Y3]) ** power).sum(axis=1)
+    np.testing.assert_allclose(ours, expected, rtol=1e-14)
+
+
+@pytest.mark.parametrize(
+    ("y", "p", "scale", "factor"),
+    [
+        (Y2, P2, "auto", 0.5), (Y2, P2, True, 0.5), (Y2, P2, False, 1.0),
+        (Y3, P3, "auto", 1.0), (Y3, P3, True, 0.5), (Y3, P3, False, 1.0),
+    ],
+)  # fmt: skip
+def test_scale_by_half(y, p, scale, factor):
+    full = p if p.ndim == 2 else np.stack([1 - p, p], axis=1)
+    expected = factor * ((full - np.eye(full.shape[1])[y]) ** 2).sum(axis=1)
+    ours = metrics.brier_loss(y, p, scale_by_half=scale, reduction="none")
+    np.testing.assert_allclose(ours, expected, rtol=1e-14)
+
+
+@pytest.mark.parametrize("delta", [0.0, 1e-10, 0.5])
+def test_delta_is_added_inside_the_logarithm(delta):
+    target = P3[::-1]
+    expected = -(target * np.log(P3 + delta)).sum(axis=1)
+    ours = metrics.cross_entropy(target, P3, delta=delta, reduction="none")
+    np.testing.assert_allclose(ours, expected, rtol=1e-14)
+    labels = metrics.cross_entropy(np.eye(3), P3[:3], delta=delta, reduction="none")
+    np.testing.assert_allclose(labels, -np.log(np.diag(P3[:3]) + delta), rtol=1e-14)
+    assert metrics.cross_entropy([1, 0], [0, 1], delta=1e-10) == pytest.approx(-np.log(1e-10))
+
+
+@pytest.mark.parametrize("name", ["entropy", "cross_entropy", "kl_divergence"])
+def test_one_distribution_or_one_in_each_row(name):
+    function = getattr(metrics, name)
+    pairs = [P3] if name == "entropy" else [P3[::-1], P3]
+    each = function(*pairs, reduction="none")
+    for row, value in enumerate(each):
+        one = [matrix[row] for matrix in pairs]
+        for reduction in ("mean", "sum", "none"):
+            result = function(*one, reduction=reduction)
+            assert type(result) is float
+            assert result == value
+        assert function(*(list(vector) for vector in one)) == value
+        assert function(*(np.atleast_2d(vector) for vector in one)) == value
+    assert function(*pairs, sample_weight=WEIGHT) == pytest.approx(
+        np.average(each, weights=WEIGHT), rel=1e-14
+    )
+
+
+def test_a_divergence_is_a_cross_entropy_less_an_entropy():
+    target = P3[::-1]
+    np.testing.assert_allclose(
+        metrics.kl_divergence(target, P3, reduction="none"),
+        metrics.cross_entropy(target, P3, reduction="none")
+        - metrics.entropy(target, reduction="none"),
+        rtol=1e-13,
+        atol=1e-15,
+    )
+    assert metrics.kl_divergence(P3, P3) == 0.0
+    np.testing.assert_allclose(
+        metrics.cross_entropy(P3, P3, reduction="none"),
+        metrics.entropy(P3, reduction="none"),
+        rtol=1e-14,
+    )
+
+
+def test_normalize_divides_predictions_and_not_targets():
+    assert metrics.entropy([2, 2], normalize=True) == pytest.approx(np.log(2))
+    assert metrics.kl_divergence([0.5, 0.5], [9, 1], normalize=True) == pytest.approx(
+        metrics.kl_divergence([0.5, 0.5], [0.9, 0.1])
+    )
+    with pytest.raises(InputError, match="rows of p must sum to 1"):
+        metrics.kl_divergence([0.6, 0.5], [0.9, 0.1], normalize=True)
+
+
+def test_zero_one_takes_the_first_of_the_largest():
+    assert metrics.zero_one_loss([0, 1], [[0.5, 0.5], [0.5, 0.5]], reduction="none").tolist() == [
+        0,
+        1,
+    ]
+    assert metrics.zero_one_loss([0, 1], [0.5, 0.5]) == 0.5
+    assert metrics.zero_one_loss([1, 2], [[0.2, 0.4, 0.4]] * 2) == 0.5
+    soft = metrics.zero_one_loss([[0.1, 0.7, 0.2]], [[0.5, 0.3, 0.2]])
+    assert soft == pytest.approx(0.9)
+
+
+def test_a_metric_makes_a_scorer_of_scikit_learn():
+    class Constant:
+        classes_ = np.array([0, 1])
+        _estimator_type = "classifier"
+
+        def fit(self, X, y):
+            return self
+
+        def predict_proba(self, X):
+            return np.tile([0.2, 0.8], (len(X), 1))
+
+        def __sklearn_tags__(self):
+            from sklearn.base import BaseEstimator, ClassifierMixin
+
+            return type("_", (ClassifierMixin, BaseEstimator), {})().__sklearn_tags__()
+
+    scorer = make_scorer(
+        metrics.brier_loss, greater_is_better=False, response_method="predict_proba"
+    )
+    assert scorer(Constant(), np.zeros((2, 1)), [1, 1]) == pytest.approx(-0.04)
+    weighted = scorer(Constant(), np.zeros((2, 1)), [1, 0], sample_weight=[1, 3])
+    assert weighted == pytest.approx(-(0.04 + 3 * 0.64) / 4)

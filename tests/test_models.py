@@ -1,0 +1,96 @@
+"""Models by name: each file makes a pipeline that takes tables as they come."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import yaml
+from sklearn.base import clone
+from sklearn.linear_model import LogisticRegression
+
+from xentexp.cli import conf_folder
+from xentexp.configuration import _candidate
+from xentexp.errors import InputError
+from xentexp.models import PREPROCESSING, FrequentCategories, tabular_pipeline
+
+MODELS = sorted((conf_folder() / "models").glob("*.yaml"))
+BOOSTERS = ("lightgbm", "xgboost", "catboost")
+
+
+def messy(n: int, seed: int) -> tuple[pd.DataFrame, np.ndarray]:
+    """Numbers, categories and missing values; `empty` has no value at all."""
+    rng = np.random.default_rng(seed)
+    y = rng.integers(0, 3, n)
+    frame = pd.DataFrame(
+        {
+            "income": np.where(rng.random(n) < 0.2, np.nan, rng.lognormal(size=n) + y),
+            "count": rng.integers(0, 9, n),
+            "empty": np.full(n, np.nan),
+            "job": pd.Categorical(rng.choice(["cook", "clerk", None], n)),
+        }
+    )
+    return frame, y
+
+
+def load(path: Path, seed: int = 0) -> dict:
+    return yaml.safe_load(path.read_text().replace("${seed}", str(seed)))
+
+
+@pytest.mark.parametrize("path", MODELS, ids=lambda path: path.stem)
+def test_each_model_file_fits_messy_tables(path: Path) -> None:
+    (name, config), *others = load(path).items()
+    assert name == path.stem
+    assert not others
+    if name in BOOSTERS:
+        pytest.importorskip(name)
+    candidate = _candidate(name, config)
+    X, y = messy(150, 0)
+    model = clone(candidate.estimator).fit(X, y)
+    new, _ = messy(40, 1)
+    new["job"] = new["job"].cat.add_categories("pilot").where(new.index > 3, "pilot")
+    if hasattr(model, "predict_proba"):
+        proba = np.asarray(model.predict_proba(new))
+        assert proba.shape == (40, 3)
+        np.testing.assert_allclose(proba.sum(axis=1), 1.0, atol=1e-6)
+    else:
+        assert model.decision_function(new).shape == (40, 3)
+    assert list(np.asarray(model.classes_)) == [0, 1, 2]
+
+
+def test_only_the_svm_has_no_probabilities() -> None:
+    without = []
+    for path in MODELS:
+        ((name, config),) = load(path).items()
+        if name not in BOOSTERS:
+            estimator = _candidate(name, config).estimator
+            X, y = messy(150, 0)
+            if not hasattr(estimator.fit(X, y), "predict_proba"):
+                without.append(name)
+    assert without == ["linear_svm"]
+
+
+def test_scaling_learns_from_the_training_rows_alone() -> None:
+    X = pd.DataFrame({"a": [0.0, 2.0, np.nan], "b": pd.Categorical(["x", "y", "x"])})
+    pipeline = tabular_pipeline(LogisticRegression(), "scaled").fit(X, [0, 1, 0])
+    step = pipeline.named_steps["preprocessing"]
+    # median 1 for the missing value; mean 1, so the numbers are -1, 1, 0 over their deviation
+    scaled = step.transform(X)[:, 0]
+    np.testing.assert_allclose(scaled, np.array([-1.0, 1.0, 0.0]) / np.sqrt(2 / 3))
+
+
+def test_frequent_categories_are_those_of_the_training_part() -> None:
+    train = pd.DataFrame({"job": list("aaabbc"), "n": range(6)})
+    step = FrequentCategories(max_categories=2).fit(train)
+    new = step.transform(pd.DataFrame({"job": ["a", "b", "c", "d"], "n": range(4)}))
+    assert new["job"].cat.categories.tolist() == ["a", "b"]
+    assert new["job"].isna().tolist() == [False, False, True, True]
+    assert new["n"].tolist() == [0, 1, 2, 3]
+
+
+def test_unknown_preprocessing_names_the_nearest() -> None:
+    with pytest.raises(InputError, match="did you mean 'scaled'"):
+        tabular_pipeline(LogisticRegression(), "scale")
+    assert set(PREPROCESSING) == {"scaled", "ordinal", "native", "none"}

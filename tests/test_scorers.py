@@ -1,0 +1,488 @@
+"""scikit-learn's own tools take the scorers, and get numbers where theirs give NaN."""
+
+import pickle
+import warnings
+
+import numpy as np
+import pandas as pd
+import pytest
+import sklearn
+from sklearn.base import BaseEstimator, ClassifierMixin, clone
+from sklearn.datasets import make_classification
+from sklearn.dummy import DummyClassifier
+from sklearn.ensemble import RandomForestClassifier, VotingClassifier
+from sklearn.exceptions import UndefinedMetricWarning
+from sklearn.experimental import enable_halving_search_cv  # noqa: F401
+from sklearn.inspection import permutation_importance
+from sklearn.linear_model import LinearRegression, LogisticRegression
+from sklearn.metrics import get_scorer as sklearn_get_scorer
+from sklearn.model_selection import (
+    GridSearchCV,
+    HalvingGridSearchCV,
+    PredefinedSplit,
+    RandomizedSearchCV,
+    StratifiedKFold,
+    cross_val_score,
+    cross_validate,
+    validation_curve,
+)
+from sklearn.naive_bayes import GaussianNB
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+from sklearn.svm import SVC, LinearSVC
+from sklearn.tree import DecisionTreeClassifier
+
+from xentexp import metrics
+from xentexp.errors import InputError
+from xentexp.losses import LOSSES, get_loss
+from xentexp.scorers import LossScorer, LossScorers, get_scorer, get_scorer_names, loss_scorers
+
+RANKED = [name for name in LOSSES if name != "entropy"]
+HINGES = {name for name in RANKED if LOSSES[name].facts.needs == "scores"}
+BINARY = {name for name in RANKED if LOSSES[name].facts.binary_only}
+EPSILON = 36.04365338911715  # -log of the precision of float64, 2.2e-16
+
+
+def data(n_classes, n_rows=240):
+    return make_classification(
+        n_rows, 6, n_informative=5, n_redundant=0, n_classes=n_classes, random_state=n_classes
+    )
+
+
+X2, Y2 = data(2)
+X3, Y3 = data(3)
+NAMES = np.array(["low", "mid", "high"])
+CV = StratifiedKFold(4, shuffle=True, random_state=0)
+
+
+# -- equality with scikit-learn --------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "model",
+    [
+        LogisticRegression(),
+        make_pipeline(StandardScaler(), LogisticRegression(C=10)),
+        GaussianNB(),
+        DecisionTreeClassifier(random_state=0),  # probabilities of 0 and 1
+        RandomForestClassifier(10, random_state=0),
+        DummyClassifier(),
+    ],
+    ids=lambda model: type(model).__name__,
+)
+@pytest.mark.parametrize(("X", "y"), [(X2, Y2), (X3, Y3), (X3, NAMES[Y3])], ids=["2", "3", "text"])
+def test_cross_entropy_equals_neg_log_loss(model, X, y):
+    ours = cross_val_score(model, X, y, cv=CV, scoring=get_scorer("neg_categorical_crossentropy"))
+    theirs = cross_val_score(model, X, y, cv=CV, scoring="neg_log_loss")
+    np.testing.assert_allclose(ours, theirs, rtol=1e-12, atol=1e-12)
+    brier = cross_val_score(model, X, y, cv=CV, scoring=get_scorer("neg_brier_loss"))
+    # scikit-learn's Brier scorer is for two classes whose second counts as positive
+    model = clone(model).fit(X, y)
+    theirs = sklearn.metrics.brier_score_loss(
+        y, model.predict_proba(X)[:, 1] if X is X2 else model.predict_proba(X)
+    )
+    assert get_scorer("neg_brier_loss")(model, X, y) == pytest.approx(-theirs, rel=1e-12)
+    assert (brier < 0).all()
+    accuracy = get_scorer("neg_zero_one_loss")(model, X, y)
+    assert accuracy == pytest.approx(model.score(X, y) - 1, rel=1e-12)
+
+
+@pytest.mark.parametrize("name", RANKED)
+@pytest.mark.parametrize(("X", "y"), [(X2, Y2), (X3, Y3)], ids=["2", "3"])
+def test_a_scorer_is_the_negative_metric(name, X, y):
+    model = LogisticRegression().fit(X, y)
+    scorer = get_scorer(f"neg_{name}")
+    if name in BINARY and X is X3:
+        with pytest.raises(InputError, match=f"{name} is for two classes; there are 3"):
+            scorer(model, X, y)
+        return
+    function, facts = getattr(metrics, name), LOSSES[name].facts
+    target = np.eye(len(model.classes_))[y] if facts.distributions else y
+    predicted = model.decision_function(X) if name in HINGES else model.predict_proba(X)
+    assert scorer(model, X, y) == pytest.approx(-function(target, predicted), rel=1e-12)
+    weight = np.arange(len(y)) % 3
+    expected = -function(target, predicted, sample_weight=weight)
+    assert scorer(model, X, y, sample_weight=weight) == pytest.approx(expected, rel=1e-12)
+    assert LossScorer(get_loss(name))(model, X, y) == scorer(model, X, y)
+
+
+# -- folds that lack a class -----------------------------------------------------------------
+
+
+def test_a_class_that_training_lacks_costs_36_nats_a_row():
+    X, y = X3.copy(), NAMES[Y3]
+    folds = PredefinedSplit(np.where(y == "mid", 0, np.arange(len(y)) % 2))
+    trains = [set(y[train]) for train, _ in folds.split()]
+    assert trains[0] == {"low", "high"}
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        theirs = cross_val_score(
+            LogisticRegression(), X, y, cv=folds, scoring="neg_log_loss", error_score=np.nan
+        )
+    assert np.isnan(theirs).all()  # training lacks "mid" in the first fold, testing in the second
+    (train, test), (other_train, other_test) = folds.split()
+    model = LogisticRegression().fit(X[other_train], y[other_train])
+    p = model.predict_proba(X[other_test])
+    second = -sklearn.metrics.log_loss(y[other_test], p, labels=model.classes_)
+    for scorer in (
+        get_scorer("neg_categorical_crossentropy"),
+        get_scorer("neg_categorical_crossentropy", labels=NAMES),
+    ):
+        ours = cross_val_score(LogisticRegression(), X, y, cv=folds, scoring=scorer)
+        assert np.isfinite(ours).all()
+        assert ours[1] == pytest.approx(second, rel=1e-12)
+        model = LogisticRegression().fit(X[train], y[train])
+        p = model.predict_proba(X[test])
+        seen = np.array([model.classes_.tolist().index(c) if c != "mid" else -1 for c in y[test]])
+        cost = np.where(seen < 0, EPSILON, -np.log(p[np.arange(len(p)), seen]))
+        assert ours[0] == pytest.approx(-cost.mean(), rel=1e-12)
+    only = test[y[test] == "mid"]
+    scorer = get_scorer("neg_categorical_crossentropy")
+    assert scorer(model, X[only], y[only]) == pytest.approx(-EPSILON, rel=1e-14)
+    assert get_scorer("neg_zero_one_loss")(model, X[only], y[only]) == -1.0
+
+
+@pytest.mark.parametrize("n_known", [2, 3])
+def test_a_class_that_training_lacks_scores_one_below_the_lowest(n_known):
+    X, y = data(n_known + 1)
+    train = y != 1
+    model = LinearSVC().fit(X[train], y[train])
+    decision = model.decision_function(X)
+    if n_known == 2:
+        decision = np.stack([np.zeros(len(X)), decision], axis=1)
+    full = np.insert(decision, 1, decision.min(axis=1) - 1, axis=1)
+    for name in ("categorical_hinge", "weston_watkins_hinge", "zero_one_loss"):
+        value = get_scorer(f"neg_{name}")(model, X, y)
+        options = {"from_logits": True} if name == "zero_one_loss" else {}
+        expected = -getattr(metrics, name)(y, full, **options)
+        assert value == pytest.approx(expected, rel=1e-12)
+        assert get_scorer(f"neg_{name}", labels=range(n_known + 1))(model, X, y) == value
+
+
+def test_training_on_one_class_alone():
+    X, y = X2, Y2
+    model = DummyClassifier().fit(X[:3], np.zeros(3, dtype=int))
+    assert model.predict_proba(X[:1]).shape == (1, 1)
+    scorer = get_scorer("neg_binary_crossentropy")
+    assert scorer(model, X, y) == pytest.approx(-EPSILON * np.mean(y == 1), rel=1e-12)
+    with_labels = get_scorer("neg_binary_crossentropy", labels=[0, 1])
+    assert with_labels(model, X[y == 0], y[y == 0]) == 0.0
+
+
+def test_a_test_part_of_one_class_is_finite_where_scikit_learn_gives_nan():
+    X, y = X2, Y2
+    only = y == 1
+    model = LogisticRegression().fit(X, y)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UndefinedMetricWarning)
+        with pytest.raises(ValueError, match="labels"):
+            sklearn_get_scorer("neg_log_loss")(model, X[only], y[only])
+    expected = np.log(model.predict_proba(X[only])[:, 1]).mean()
+    for name in ("binary", "categorical", "sparse_categorical"):
+        ours = get_scorer(f"neg_{name}_crossentropy")(model, X[only], y[only])
+        assert ours == pytest.approx(expected, rel=1e-12)
+    hinge = np.maximum(0, 1 - model.decision_function(X[only])).mean()
+    ours = get_scorer("neg_hinge_loss")(model, X[only], y[only])
+    assert ours == pytest.approx(-hinge, rel=1e-12)
+
+
+def test_labels_may_stand_in_any_order_and_name_more():
+    model = LogisticRegression().fit(X3, NAMES[Y3])
+    plain = get_scorer("neg_categorical_crossentropy")(model, X3, NAMES[Y3])
+    hinge = get_scorer("neg_categorical_hinge")(model, X3, NAMES[Y3])
+    for labels in (["low", "mid", "high"], ["high", "mid", "low"], NAMES, [*NAMES, "never"]):
+        scorer = get_scorer("neg_categorical_crossentropy", labels=labels)
+        assert scorer(model, X3, NAMES[Y3]) == pytest.approx(plain, rel=1e-12)
+        scorer = get_scorer("neg_categorical_hinge", labels=labels)
+        assert scorer(model, X3, NAMES[Y3]) == pytest.approx(hinge, rel=1e-12)
+    binary = LogisticRegression().fit(X2, Y2)
+    for name in ("binary_crossentropy", "hinge_loss", "categorical_hinge", "brier_loss"):
+        turned = get_scorer(f"neg_{name}", labels=[1, 0])(binary, X2, Y2)
+        assert turned == pytest.approx(get_scorer(f"neg_{name}")(binary, X2, Y2), rel=1e-12)
+
+
+# -- every tool of scikit-learn --------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("model", "X", "y", "expected"),
+    [
+        (LogisticRegression(), X2, Y2, set(RANKED)),
+        (LogisticRegression(), X3, Y3, set(RANKED) - BINARY),
+        (GaussianNB(), X3, NAMES[Y3], set(RANKED) - BINARY - HINGES),
+        (LinearSVC(), X2, Y2 == 1, HINGES | {"zero_one_loss"}),
+        (LinearSVC(), X3, Y3, (HINGES | {"zero_one_loss"}) - BINARY),
+    ],
+    ids=["logistic 2", "logistic 3", "bayes", "svm 2", "svm 3"],
+)
+def test_cross_validate_with_every_loss_that_applies(model, X, y, expected):
+    scores = cross_validate(model, X, y, cv=CV, scoring=loss_scorers(), return_train_score=True)
+    assert {key for key in scores if key.startswith("test_")} == {
+        f"test_neg_{name}" for name in expected
+    }
+    for name in expected:
+        single = cross_val_score(model, X, y, cv=CV, scoring=get_scorer(f"neg_{name}"))
+        np.testing.assert_allclose(scores[f"test_neg_{name}"], single, rtol=1e-12)
+        assert scores[f"train_neg_{name}"].shape == (4,)
+
+
+def test_cross_validate_with_a_chosen_few_and_a_full_class_list():
+    chosen = ["brier_loss", get_loss("squared_error", over_classes="sum")]
+    scores = cross_validate(
+        LogisticRegression(), X3, Y3, cv=CV, scoring=loss_scorers(chosen, labels=[2, 1, 0, 9])
+    )
+    assert [key for key in scores if key.startswith("test_")] == [
+        "test_neg_brier_loss",
+        "test_neg_squared_error",
+    ]
+    np.testing.assert_allclose(scores["test_neg_brier_loss"], scores["test_neg_squared_error"])
+    assert list(loss_scorers("brier_loss")(LogisticRegression().fit(X2, Y2), X2, Y2)) == [
+        "neg_brier_loss"
+    ]
+
+
+def test_a_dict_mixes_ours_and_theirs():
+    scoring = {"ours": get_scorer("neg_categorical_crossentropy"), "theirs": "neg_log_loss"}
+    scores = cross_validate(LogisticRegression(), X3, Y3, cv=CV, scoring=scoring)
+    np.testing.assert_allclose(scores["test_ours"], scores["test_theirs"], rtol=1e-12)
+
+
+GRID = {"C": [1e-3, 1.0]}
+
+
+@pytest.mark.parametrize("n_jobs", [None, 2])
+def test_searches_rank_by_our_loss(n_jobs):
+    options = {"cv": CV, "n_jobs": n_jobs}
+    ours = GridSearchCV(
+        LogisticRegression(), GRID, scoring=get_scorer("neg_categorical_crossentropy"), **options
+    ).fit(X3, Y3)
+    theirs = GridSearchCV(LogisticRegression(), GRID, scoring="neg_log_loss", **options).fit(X3, Y3)
+    np.testing.assert_allclose(
+        ours.cv_results_["mean_test_score"], theirs.cv_results_["mean_test_score"], rtol=1e-12
+    )
+    assert ours.best_params_ == theirs.best_params_
+    assert ours.score(X3, Y3) == pytest.approx(theirs.score(X3, Y3), rel=1e-12)
+    many = GridSearchCV(
+        LogisticRegression(), GRID, scoring=loss_scorers(), refit="neg_brier_loss", **options
+    ).fit(X3, Y3)
+    assert many.best_index_ == np.argmax(many.cv_results_["mean_test_neg_brier_loss"])
+    np.testing.assert_allclose(
+        many.cv_results_["mean_test_neg_categorical_crossentropy"],
+        ours.cv_results_["mean_test_score"],
+        rtol=1e-12,
+    )
+
+
+def test_other_tools():
+    scorer = get_scorer("neg_brier_loss")
+    halving = HalvingGridSearchCV(
+        LogisticRegression(), GRID, scoring=scorer, cv=2, random_state=0
+    ).fit(X2, Y2)
+    assert halving.best_score_ < 0
+    random = RandomizedSearchCV(LogisticRegression(), GRID, n_iter=1, scoring=scorer, cv=2)
+    assert random.fit(X2, Y2).best_score_ < 0
+    importance = permutation_importance(
+        halving, X2, Y2, scoring=scorer, n_repeats=2, random_state=0
+    )
+    assert importance.importances_mean.max() > 0
+    train, test = validation_curve(
+        LogisticRegression(), X2, Y2, param_name="C", param_range=[1.0], scoring=scorer, cv=2
+    )
+    assert train.shape == test.shape == (1, 2)
+    assert scorer(halving, X2, Y2) == scorer(halving.best_estimator_, X2, Y2)
+
+
+@pytest.mark.parametrize(
+    "scorer",
+    [
+        get_scorer("neg_brier_loss"),
+        get_scorer("neg_categorical_crossentropy", labels=np.array([0, 1])),
+        LossScorer(get_loss("squared_error", over_classes="sum")),
+        loss_scorers(),
+        loss_scorers(["hinge_loss", "brier_loss"], labels=[0, 1]),
+    ],
+    ids=repr,
+)
+def test_a_scorer_clones_pickles_and_shows_itself(scorer):
+    model = LogisticRegression().fit(X2, Y2)
+    expected = scorer(model, X2, Y2)
+    for other in (
+        clone(scorer),
+        pickle.loads(pickle.dumps(scorer)),
+        type(scorer)(**scorer.get_params()),
+    ):
+        assert other(model, X2, Y2) == expected
+        assert repr(other) == repr(scorer)
+    search = clone(GridSearchCV(LogisticRegression(), GRID, scoring=scorer))
+    assert type(search.scoring) is type(scorer)
+
+
+def test_pandas_and_named_columns():
+    X, y = pd.DataFrame(X3).add_prefix("x"), pd.Series(NAMES[Y3], dtype="category")
+    model = make_pipeline(StandardScaler(), LogisticRegression())
+    ours = cross_validate(model, X, y, cv=CV, scoring=loss_scorers())
+    theirs = cross_val_score(model, X3, NAMES[Y3], cv=CV, scoring="neg_log_loss")
+    np.testing.assert_allclose(ours["test_neg_categorical_crossentropy"], theirs, rtol=1e-12)
+
+
+@pytest.mark.parametrize("name", ["neg_categorical_crossentropy", "neg_hinge_loss"])
+def test_sample_weight_by_metadata_routing(name):
+    weight = np.linspace(0.1, 3, len(Y2))
+    theirs = {"neg_categorical_crossentropy": "neg_log_loss"}.get(name)
+    with sklearn.config_context(enable_metadata_routing=True):
+        model = LogisticRegression().set_fit_request(sample_weight=False)
+        options = {"cv": CV, "params": {"sample_weight": weight}}
+        scorer = get_scorer(name).set_score_request(sample_weight=True)
+        ours = cross_val_score(model, X2, Y2, scoring=scorer, **options)
+        if theirs:
+            scorer = sklearn_get_scorer(theirs).set_score_request(sample_weight=True)
+            expected = cross_val_score(model, X2, Y2, scoring=scorer, **options)
+            np.testing.assert_allclose(ours, expected, rtol=1e-12)
+        many = cross_validate(
+            model, X2, Y2, scoring=loss_scorers().set_score_request(sample_weight=True), **options
+        )
+        np.testing.assert_allclose(many[f"test_{name}"], ours, rtol=1e-12)
+        mixed = {"a": get_scorer(name).set_score_request(sample_weight=True)}
+        np.testing.assert_array_equal(
+            cross_validate(model, X2, Y2, scoring=mixed, **options)["test_a"], ours
+        )
+        unweighted = get_scorer(name).set_score_request(sample_weight=False)
+        plain = cross_val_score(
+            LogisticRegression().set_fit_request(sample_weight=True), X2, Y2,
+            scoring=unweighted, **options,
+        )  # fmt: skip
+        assert not np.allclose(plain, ours)
+
+
+class Counting(ClassifierMixin, BaseEstimator):
+    """Class prior that counts what it is asked for, over all its clones."""
+
+    calls: list[str] = []  # noqa: RUF012
+
+    def fit(self, X, y):
+        self.classes_, counts = np.unique(y, return_counts=True)
+        self.prior_ = counts / counts.sum()
+        return self
+
+    def predict(self, X):
+        raise AssertionError("no loss needs labels")
+
+    def predict_proba(self, X):
+        self.calls.append("proba")
+        return np.tile(self.prior_, (len(X), 1))
+
+    def decision_function(self, X):
+        self.calls.append("decision")
+        return np.tile(self.prior_, (len(X), 1))
+
+
+@pytest.mark.parametrize(
+    ("scorer", "expected"),
+    [
+        (loss_scorers(), ["proba", "decision"]),
+        (loss_scorers(["brier_loss", "categorical_crossentropy", "zero_one_loss"]), ["proba"]),
+        (loss_scorers(["categorical_hinge", "weston_watkins_hinge"]), ["decision"]),
+        (get_scorer("neg_zero_one_loss"), ["proba"]),
+        (get_scorer("neg_categorical_hinge"), ["decision"]),
+    ],
+    ids=["all", "probabilities", "margins", "zero-one", "hinge"],
+)
+def test_it_predicts_once_per_fold_and_only_what_it_needs(scorer, expected):
+    Counting.calls.clear()
+    cross_validate(Counting(), X3, Y3, cv=CV, scoring=scorer)
+    assert Counting.calls == expected * 4
+
+
+# -- what does not work ----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("scorer", "model", "parts"),
+    [
+        (get_scorer("neg_brier_loss"), LinearSVC(),
+         ["brier_loss needs predict_proba, which LinearSVC has not"]),
+        (get_scorer("neg_hinge_loss"), GaussianNB(),
+         ["hinge_loss needs decision_function, which GaussianNB has not"]),
+        (get_scorer("neg_brier_loss"), make_pipeline(StandardScaler(), LinearSVC()),
+         ["brier_loss needs predict_proba, which LinearSVC has not"]),
+        (get_scorer("neg_zero_one_loss"), VotingClassifier([("bayes", GaussianNB())]),
+         ["zero_one_loss needs predict_proba or decision_function", "VotingClassifier"]),
+        (loss_scorers(["brier_loss", "categorical_hinge"]), GaussianNB(),
+         ["categorical_hinge needs decision_function, which GaussianNB has not"]),
+        (get_scorer("neg_brier_loss"), LinearRegression(),
+         ["LinearRegression has no classes_", "fitted classifiers"]),
+        (get_scorer("neg_categorical_hinge"), SVC(decision_function_shape="ovo"),
+         ["(240, 6)", "4 classes", "decision_function_shape='ovr'"]),
+        (LossScorer("entropy"), GaussianNB(), ["entropy ranks nothing"]),
+        (LossScorers(["entropy"]), GaussianNB(), ["entropy ranks nothing"]),
+        (LossScorer("brier"), GaussianNB(), ["unknown loss 'brier'", "'brier_loss'"]),
+        (get_scorer("neg_brier_loss", labels=[0, 1]), GaussianNB(),
+         ["labels must name every class of the classifier", "[2, 3]"]),
+    ],
+    ids=lambda value: type(value).__name__,
+)  # fmt: skip
+def test_what_a_classifier_lacks_is_said_with_both_names(scorer, model, parts):
+    X, y = data(4)
+    with pytest.raises(InputError) as error:
+        scorer(model.fit(X, y), X, y)
+    assert all(part in str(error.value) for part in parts), str(error.value)
+
+
+def test_an_svc_of_one_against_rest_and_an_unfitted_classifier():
+    X, y = data(4)
+    assert get_scorer("neg_categorical_hinge")(SVC().fit(X, y), X, y) < 0
+    with pytest.raises(InputError, match="LogisticRegression has no classes_"):
+        get_scorer("neg_brier_loss")(LogisticRegression(), X, y)
+
+
+@pytest.mark.parametrize(
+    ("y", "labels", "parts"),
+    [
+        (np.array(["a"] * len(Y2)), None, ["'a'", "no order with the classes 0, 1", "labels="]),
+        (np.eye(2)[Y2], None, ["y must hold labels, of shape (n,)", "(240, 2)"]),
+        (np.where(Y2 == 0, np.nan, 1.0), None, ["missing value", "row"]),
+        (np.where(Y2 == 0, 7, 1), [0, 1], ["holds 7", "not among the classes 0, 1"]),
+    ],
+)
+def test_targets_that_do_not_fit(y, labels, parts):
+    model = LogisticRegression().fit(X2, Y2)
+    with pytest.raises(InputError) as error:
+        get_scorer("neg_brier_loss", labels=labels)(model, X2, y)
+    assert all(part in str(error.value) for part in parts), str(error.value)
+
+
+def test_names():
+    names = get_scorer_names()
+    assert names == sorted(set(names))
+    assert {f"neg_{name}" for name in RANKED} < set(names)
+    assert set(sklearn.metrics.get_scorer_names()) < set(names)
+    assert not {f"neg_{name}" for name in RANKED} & set(sklearn.metrics.get_scorer_names())
+    assert "neg_entropy" not in names
+    for name in names:
+        assert callable(get_scorer(name))
+    model = LogisticRegression().fit(X2, Y2)
+    theirs = sklearn_get_scorer("roc_auc")(model, X2, Y2)
+    assert get_scorer("roc_auc")(model, X2, Y2) == theirs
+    ours = get_scorer("neg_brier_loss")
+    assert get_scorer(ours) is ours
+
+
+@pytest.mark.parametrize(
+    ("call", "parts"),
+    [
+        (lambda: get_scorer("neg_categorical_crossentropi"),
+         ["unknown scorer", "did you mean 'neg_categorical_crossentropy'"]),
+        (lambda: get_scorer("brier_loss"), ["unknown scorer", "'neg_brier_loss'"]),
+        (lambda: get_scorer("roc_au"), ["unknown scorer", "'roc_auc'"]),
+        (lambda: get_scorer("neg_entropy"), ["unknown scorer 'neg_entropy'"]),
+        (lambda: get_scorer("roc_auc", labels=[0, 1]), ["'roc_auc' takes none"]),
+        (lambda: loss_scorers(["entropy"]), ["entropy ranks nothing, so it is no score"]),
+        (lambda: loss_scorers("entropy"), ["entropy ranks nothing"]),
+        (lambda: loss_scorers(["brier"]), ["unknown loss 'brier'", "'brier_loss'"]),
+        (lambda: loss_scorers([]), ["one loss at least"]),
+    ],
+)  # fmt: skip
+def test_names_that_are_no_scorer(call, parts):
+    with pytest.raises(InputError) as error:
+        call()
+    assert all(part in str(error.value) for part in parts), str(error.value)

@@ -1,0 +1,287 @@
+"""MLflow: what a run writes, how runs end, and stores that cannot be used."""
+
+from __future__ import annotations
+
+import json
+import math
+import multiprocessing
+import sqlite3
+import stat
+from collections.abc import Iterator
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from mlflow import MlflowClient
+from mlflow.exceptions import MlflowException
+from sklearn.dummy import DummyClassifier
+from sklearn.linear_model import LogisticRegression
+
+from xentexp import tracking
+from xentexp.datasets import load_dataset
+from xentexp.errors import InputError
+from xentexp.experiment import Candidate, Result, out_of_fold, run_experiment
+from xentexp.folds import CrossValidation
+from xentexp.models import tabular_pipeline
+from xentexp.tracking import DataInput, Metric, Param, Store, Tag, Text
+
+
+@pytest.fixture
+def store(workplace: Path) -> Store:
+    return Store(None, "trial", primary="brier_loss", description="A trial.")
+
+
+@pytest.fixture(scope="module")
+def result() -> Result:
+    data = load_dataset("simulated_delinquency", n_samples=300)
+    candidates = [
+        Candidate("prior", tabular_pipeline(DummyClassifier(), "none"), {"classifier": "Dummy"}),
+        Candidate("broken", tabular_pipeline(LogisticRegression(C=-1.0))),
+    ]
+    return run_experiment(data, candidates, CrossValidation(n_splits=3).folds(data))
+
+
+DATA = DataInput("simulated", "0123456789abcdef", "{}", "{}")
+TAGS = {"xentexp.kind": "candidate", "xentexp.primary": "categorical_crossentropy"}
+
+
+@pytest.fixture
+def logged(store: Store, result: Result) -> Store:
+    parent_tags = {**TAGS, "xentexp.kind": "comparison"}
+    with store.run("comparison", parent_tags) as run_id:
+        for outcome in result.outcomes:
+            table = None if outcome.error else out_of_fold(outcome, result.dataset)
+            tracking.log_outcome(store, outcome, {"seed": 0}, DATA, table, TAGS, run_id)
+        store.log(run_id, tracking.result_items(result))
+    return store
+
+
+def runs(store: Store) -> dict[str, object]:
+    found = store.client.search_runs([store.experiment_id])
+    return {run.info.run_name: run for run in found}
+
+
+def test_the_experiment_opens_as_it_should(store: Store) -> None:
+    experiment = store.client.get_experiment(store.experiment_id)
+    assert experiment.name == "trial"
+    assert experiment.tags["mlflow.experimentKind"] == "custom_model_development"
+    assert experiment.tags["mlflow.experiment.primaryMetric.name"] == "cv/brier_loss"
+    assert experiment.tags["mlflow.experiment.primaryMetric.greaterIsBetter"] == "False"
+    assert experiment.artifact_location == (Path.cwd() / "mlartifacts").as_uri()
+
+
+def test_a_second_store_finds_the_experiment(store: Store) -> None:
+    again = Store(None, "trial", primary="entropy", description="")
+    assert again.experiment_id == store.experiment_id
+
+
+def test_a_child_holds_every_number(logged: Store, result: Result) -> None:
+    run = runs(logged)["prior"]
+    outcome = result.outcomes[0]
+    assert run.info.status == "FINISHED"
+    for name, value in outcome.mean().items():
+        assert run.data.metrics[f"cv/{name}"] == pytest.approx(value, rel=1e-15)
+        assert run.data.metrics[f"cv_std/{name}"] == pytest.approx(outcome.std()[name], rel=1e-15)
+        history = logged.client.get_metric_history(run.info.run_id, f"fold/{name}")
+        assert [point.step for point in history] == [0, 1, 2]
+        assert [point.value for point in history] == outcome.fold_losses()[name]
+    regret = outcome.regret()["categorical_crossentropy"]
+    assert run.data.metrics["regret/categorical_crossentropy"] == pytest.approx(regret)
+    assert run.data.params == {"model": "prior", "seed": "0", "classifier": "Dummy"}
+    assert run.data.tags["model"] == "prior"
+    (used,) = run.inputs.dataset_inputs
+    assert used.dataset.digest == "0123456789abcdef"
+    assert used.tags[0].value == "training"
+
+
+def test_out_of_fold_predictions_come_back_whole(logged: Store, result: Result) -> None:
+    run = runs(logged)["prior"]
+    path = logged.client.download_artifacts(run.info.run_id, "predictions/oof.parquet")
+    expected = out_of_fold(result.outcomes[0], result.dataset)
+    pd.testing.assert_frame_equal(pd.read_parquet(path), expected)
+
+
+def test_a_failed_candidate_is_a_failed_run_with_its_reason(logged: Store) -> None:
+    run = runs(logged)["broken"]
+    assert run.info.status == "FAILED"
+    assert "InvalidParameterError" in run.data.tags["error"]
+    path = logged.client.download_artifacts(run.info.run_id, "error.txt")
+    assert "Traceback" in Path(path).read_text()
+    assert runs(logged)["comparison"].info.status == "FINISHED"
+
+
+def test_the_parent_tells_the_leaderboard(logged: Store) -> None:
+    parent = runs(logged)["comparison"]
+    note = parent.data.tags["mlflow.note.content"]
+    assert "| categorical_crossentropy |" in note
+    assert "Failed: **broken**" in note
+    assert parent.data.tags["best_model"] == "prior"
+    path = logged.client.download_artifacts(parent.info.run_id, "leaderboard.json")
+    assert set(json.loads(Path(path).read_text())["columns"]) == {"model", "loss", "mean", "std"}
+
+
+def test_a_leaderboard_comes_back_as_it_was(logged: Store, result: Result) -> None:
+    name, board = tracking.read_leaderboard(logged.client, None)
+    assert name == "trial"
+    assert board.primary == "categorical_crossentropy"
+    here, there = result.leaderboard().ranked(), board.ranked()
+    assert [row.model for row in there] == [row.model for row in here] == ["prior", "broken"]
+    assert there[0].mean == pytest.approx(here[0].mean, rel=1e-15)
+    assert there[0].std == pytest.approx(here[0].std, rel=1e-15)
+    assert there[1].reason == here[1].reason
+
+
+@pytest.mark.parametrize(
+    ("error", "status"),
+    [
+        (KeyboardInterrupt(), "KILLED"),
+        (SystemExit(143), "KILLED"),
+        (RuntimeError("x"), "FAILED"),
+        (InputError("x"), "FAILED"),
+    ],
+)
+def test_no_run_is_left_running(error: BaseException, status: str, store: Store) -> None:
+    with pytest.raises(type(error)), store.run("interrupted", {}):
+        raise error
+    assert runs(store)["interrupted"].info.status == status
+
+
+def test_infinite_values_do_not_reach_the_charts(store: Store) -> None:
+    with store.run("inf", {}) as run_id:
+        store.log(run_id, [Metric("cv/a", math.inf), Metric("cv/b", 1.0)])
+    assert runs(store)["inf"].data.metrics == {"cv/b": 1.0}
+
+
+def test_more_items_than_a_batch_takes(store: Store) -> None:
+    items = [
+        *(Metric("fold/a", float(step), step) for step in range(2500)),
+        *(Param(f"p{i}", i) for i in range(230)),
+        *(Tag(f"t{i}", i) for i in range(120)),
+        Param("long", "x" * 7000),
+        Text("a.txt", "one\n"),
+        Text("a.txt", "two\n"),
+    ]
+    with store.run("many", {}) as run_id:
+        store.log(run_id, items)
+    run = runs(store)["many"]
+    assert len(run.data.params) == 231
+    assert run.data.params["long"].endswith("... (cut)")
+    assert len(store.client.get_metric_history(run_id, "fold/a")) == 2500
+    path = store.client.download_artifacts(run_id, "a.txt")
+    assert Path(path).read_text() == "one\ntwo\n"
+
+
+# -- which store ------------------------------------------------------------------------------
+
+
+def test_the_store_is_as_given_else_the_environment_else_here(
+    workplace: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert tracking.store_uri() == f"sqlite:///{workplace}/mlflow.db"
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{workplace}/other.db")
+    assert tracking.store_uri() == f"sqlite:///{workplace}/other.db"
+    assert tracking.store_uri("third.db") == f"sqlite:///{workplace}/third.db"
+    assert tracking.store_uri("http://localhost:5000") == "http://localhost:5000"
+
+
+@pytest.mark.parametrize("uri", ["file:///tmp/mlruns", "ftp://host/x"])
+def test_schemes_that_are_not_supported(uri: str) -> None:
+    with pytest.raises(InputError, match="the tracking store must be"):
+        tracking.store_uri(uri)
+
+
+def test_a_folder_is_no_store(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="is a folder"):
+        tracking.store_uri(str(tmp_path))
+
+
+def test_a_store_is_made_with_its_folder(tmp_path: Path) -> None:
+    uri = f"sqlite:///{tmp_path}/new/folder/mlflow.db"
+    store = Store(uri, "trial", primary="entropy", description="")
+    with store.run("one", {}) as run_id:
+        store.log(run_id, [Text("a.txt", "x")])
+    assert (tmp_path / "new" / "folder" / "mlartifacts").is_dir()
+
+
+def unusable(tmp_path: Path) -> Iterator[tuple[str, str]]:
+    text = tmp_path / "text.db"
+    text.write_text("this is no database, " * 100)
+    yield f"sqlite:///{text}", "file is not a database"
+    yield f"sqlite:///{text}/below.db", "cannot be made: (Not a directory|File exists)"
+    yield "sqlite:////proc/nowhere/mlflow.db", "cannot be made"
+    yield "http://127.0.0.1:9", "does not answer"
+    yield "http://no.such.host.invalid:80", "does not answer"
+
+
+@pytest.mark.parametrize("case", range(5))
+def test_stores_that_cannot_be_used(case: int, tmp_path: Path) -> None:
+    uri, message = list(unusable(tmp_path))[case]
+    with pytest.raises(InputError, match=message):
+        Store(uri, "trial", primary="entropy", description="")
+
+
+def test_a_store_that_is_locked_for_good(
+    workplace: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    connect = sqlite3.connect
+    monkeypatch.setattr(sqlite3, "connect", lambda *a, **k: connect(*a, **{**k, "timeout": 0.1}))
+    holder = connect("mlflow.db", isolation_level=None)
+    holder.execute("BEGIN EXCLUSIVE")
+    with pytest.raises(InputError, match="cannot be used: database is locked"):
+        tracking.open_client(tracking.store_uri(), create=True)
+    holder.close()
+
+
+def test_reading_makes_no_store(tmp_path: Path) -> None:
+    path = tmp_path / "absent.db"
+    with pytest.raises(InputError, match="there is no tracking store"):
+        tracking.open_client(f"sqlite:///{path}", create=False)
+    assert not path.exists()
+
+
+def test_a_deleted_experiment_is_named(store: Store) -> None:
+    store.client.delete_experiment(store.experiment_id)
+    with pytest.raises(InputError, match="'trial' was deleted; restore it"):
+        Store(None, "trial", primary="entropy", description="")
+
+
+@pytest.mark.parametrize(
+    "error",
+    [OSError(28, "No space left on device"), MlflowException("database or disk is full")],
+)
+def test_a_full_disk_ends_the_run_as_failed(
+    error: Exception, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object, **__: object) -> None:
+        raise error
+
+    monkeypatch.setattr(MlflowClient, "log_batch", full)
+    with (
+        pytest.raises(InputError, match=r"failed: .*(No space left|disk is full)"),
+        store.run("full", {}) as run_id,
+    ):
+        store.log(run_id, [Metric("a", 1.0)])
+    assert runs(store)["full"].info.status == "FAILED"
+
+
+def test_unknown_experiments_name_the_nearest(logged: Store) -> None:
+    with pytest.raises(InputError, match="unknown experiment 'trail'; did you mean 'trial'"):
+        tracking.read_leaderboard(logged.client, "trail")
+
+
+def test_a_store_without_runs_says_how_to_make_one(store: Store) -> None:
+    with pytest.raises(InputError, match="make one with `xentexp run`"):
+        tracking.read_leaderboard(store.client, None)
+
+
+def _open(uri: str) -> str:
+    return Store(uri, "race", primary="entropy", description="").experiment_id
+
+
+@pytest.mark.slow
+def test_processes_that_make_a_store_at_once_get_one_store(tmp_path: Path) -> None:
+    uri = f"sqlite:///{tmp_path}/race.db"
+    with multiprocessing.get_context("spawn").Pool(3) as pool:
+        assert len(set(pool.map(_open, [uri] * 3))) == 1
+    assert not list(tmp_path.glob("*.lock"))
+    assert stat.S_ISREG((tmp_path / "race.db").stat().st_mode)
