@@ -1,12 +1,11 @@
 """Shared fixtures; doctests use ellipses for the digits that do not matter."""
 
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from collections.abc import Iterator
-
 import pytest
 from threadpoolctl import threadpool_limits
 

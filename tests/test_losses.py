@@ -282,3 +282,30 @@ def test_what_properness_means(name, truth, lie, sign):
 def test_margin_losses_are_improper_and_need_scores(name):
     assert LOSSES[name].facts.properness == "improper"
     assert LOSSES[name].facts.needs == "scores"
+
+
+@pytest.mark.parametrize("n_classes", [2, 3, 5])
+def test_margin_losses_by_their_formulas(n_classes):
+    rng = np.random.default_rng(n_classes)
+    y, scores = rng.integers(n_classes, size=60), rng.normal(0, 2, (60, n_classes))
+    lead = scores - scores[np.arange(60), y][:, np.newaxis] + 1
+    wrong = np.maximum(lead, 0) * (np.arange(n_classes) != y[:, np.newaxis])
+    expected = {"categorical_hinge": wrong.max(axis=1), "weston_watkins_hinge": wrong.sum(axis=1)}
+    if n_classes == 2:
+        expected |= {"hinge_loss": wrong.max(axis=1), "squared_hinge_loss": wrong.max(axis=1) ** 2}
+    result = evaluate(y, None, list(expected), decision=scores, per_sample=True)
+    for name, values in expected.items():
+        np.testing.assert_allclose(result.samples[name], values, rtol=1e-12, atol=1e-15)
+        assert (values > 1).any()
+        assert (values == 0).any()
+
+
+@pytest.mark.parametrize("gap", [600.0, 699.0, 701.0, 1e4, 1e300])
+def test_raw_scores_far_apart_stay_accurate(gap):
+    scores, names = [[gap, 0.0, -1.0], [0.0, gap, 0.0]], ["categorical_crossentropy", "entropy"]
+    result = evaluate([1, 1], scores, names, from_logits=True, per_sample=True)
+    np.testing.assert_allclose(result.samples["categorical_crossentropy"], [gap, 0], 1e-15, 1e-200)
+    np.testing.assert_allclose(result.samples["entropy"], [0, 0], atol=1e-12)
+    everything = evaluate([1, 1], scores, from_logits=True, per_sample=True)
+    assert all(np.isfinite(values).all() for values in everything.samples.values())
+    np.testing.assert_allclose(everything.samples["brier_loss"], [2, 0], rtol=1e-15, atol=1e-200)

@@ -112,7 +112,7 @@ def bad(ident, function, *args, parts, **options):
             parts=["y_true must be numbers"]),
         # -- weights -------------------------------------------------------------------------
         bad("all weights zero", BCE, [0, 1], [0.5, 0.5], sample_weight=[0, 0],
-            parts=["sample_weight is zero for every row"]),
+            parts=["sample_weight is zero for every row; at least one must be positive"]),
         bad("negative weight", BCE, [0, 1], [0.5, 0.5], sample_weight=[1, -2],
             parts=["not negative; row 1 has -2.0"]),
         bad("NaN weight", BCE, [0, 1], [0.5, 0.5], sample_weight=[np.nan, 1],
@@ -455,6 +455,10 @@ def test_labels_name_the_columns():
     assert CCE([1, 0], P2, labels=[1, 0]) == pytest.approx(VALUE)
     assert CCE([2.0, 7.0], P2, labels=np.array([2, 7])) == pytest.approx(VALUE)
     assert CCE([10, 11], P2, labels=range(10, 12)) == pytest.approx(VALUE)
+    for labels in ([0, 1], [1, 2], [-1, 0], [-1, 1], [5, 4]):
+        first, second = [labels[0]] * 2, [labels[1]] * 2
+        assert CCE(first, P2, labels=labels) == pytest.approx(-np.log(0.9 * 0.2) / 2)
+        assert CCE(second, P2, labels=labels) == pytest.approx(-np.log(0.1 * 0.8) / 2)
     assert CCE([1, "a"], P2, labels=[1, "a"]) == pytest.approx(VALUE)
     assert CCE(["a", "a"], [[0.5, 0.25, 0.25]] * 2, labels=["b", "a", "c"]) == np.log(4)
     assert BCE(["yes", "no"], [0.1, 0.8], labels=["yes", "no"]) == pytest.approx(VALUE)

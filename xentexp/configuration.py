@@ -16,7 +16,7 @@ from sklearn.base import is_classifier
 
 from xentexp.datasets import Dataset, load_dataset
 from xentexp.errors import InputError, unknown_name
-from xentexp.experiment import Candidate
+from xentexp.experiment import Candidate, check_losses
 from xentexp.folds import OPTIONS as CV_OPTIONS
 from xentexp.folds import CrossValidation, Fold
 from xentexp.losses import get_loss
@@ -79,6 +79,8 @@ def build(config: Mapping[str, Any]) -> Study:
     InputError
         For any key, name or value that does not fit.
     """
+    if "models" not in config:  # Hydra leaves an empty choice out
+        raise InputError("models must name one model at least; got none")
     _known_keys("configuration key", config, _KEYS)
     seed = _whole(config, "seed", low=0, high=2**32 - 1)
     n_jobs = _whole(config, "n_jobs", low=-1, high=4096)
@@ -96,6 +98,7 @@ def build(config: Mapping[str, Any]) -> Study:
     if not isinstance(parameters.get("name"), str):
         raise InputError("dataset.name must be the name of a data set; see xentexp datasets")
     dataset = load_dataset(**parameters)
+    check_losses(dataset, losses, primary)
     submission = _submission(config["submission"], dataset)
     experiment = tracking["experiment"] or _experiment_name(dataset, parameters)
     return Study(

@@ -228,7 +228,12 @@ def run_experiment(
     InputError
         For names that do not exist or do not apply to the number of classes.
     """
-    chosen = _check(dataset, candidates, losses, primary)
+    names = [candidate.name for candidate in candidates]
+    if not names:
+        raise InputError("models must name one model at least; got none")
+    if len(set(names)) < len(names):
+        raise InputError(f"models must be distinct; got {names}")
+    chosen = check_losses(dataset, losses, primary)
     jobs = [(candidate, fold) for candidate in candidates for fold in folds]
     fits: Iterator[tuple[int, FoldPrediction]] = joblib.Parallel(
         n_jobs=n_jobs, return_as="generator_unordered", max_nbytes=None
@@ -254,17 +259,30 @@ def run_experiment(
     return Result(dataset, tuple(folds), ordered, primary)
 
 
-def _check(
-    dataset: Dataset,
-    candidates: Sequence[Candidate],
-    losses: Sequence[str | Loss] | None,
-    primary: str,
+def check_losses(
+    dataset: Dataset, losses: Sequence[str | Loss] | None, primary: str
 ) -> list[Loss] | None:
-    names = [candidate.name for candidate in candidates]
-    if not names:
-        raise InputError("models must name one model at least; got none")
-    if len(set(names)) < len(names):
-        raise InputError(f"models must be distinct; got {names}")
+    """Losses by name, shown to suit the data set; None for all that apply.
+
+    Parameters
+    ----------
+    dataset : Dataset
+        Whose number of classes decides.
+    losses : sequence of str or Loss, or None
+        The choice.
+    primary : str
+        Loss that ranks, one of `losses`.
+
+    Returns
+    -------
+    list of Loss or None
+        None where all are wanted.
+
+    Raises
+    ------
+    InputError
+        For unknown names and for losses that are not for so many classes.
+    """
     chosen = None if losses is None else [get_loss(loss) for loss in losses]
     if chosen is not None and not chosen:
         raise InputError("losses must name one loss at least; got none")

@@ -64,7 +64,7 @@ def run(overrides: list[str], *, quiet: bool, as_json: bool) -> int:
 
     # Hydra would print its errors itself and exit with 1; this way they come here.
     os.environ["HYDRA_FULL_ERROR"] = "1"
-    sys.argv = ["xentexp run", *overrides]
+    sys.argv = ["xentexp run", *_options_first(overrides)]
     with _terminable():
         try:
             job()
@@ -79,6 +79,23 @@ def run(overrides: list[str], *, quiet: bool, as_json: bool) -> int:
     if failures:
         raise failures[-1][1]
     return max(codes)
+
+
+def _options_first(words: list[str]) -> list[str]:
+    """Hydra's parser refuses overrides on both sides of an option: put the options first."""
+    with_value = {"--config-dir", "-cd", "--config-name", "-cn", "--config-path", "-cp"}
+    with_value |= {"--cfg", "-c", "--package", "-p", "--experimental-rerun"}
+    options: list[str] = []
+    others: list[str] = []
+    rest = iter(words)
+    for word in rest:
+        if not word.startswith("-"):
+            others.append(word)
+            continue
+        options.append(word)
+        if word in with_value:
+            options += [value for value in [next(rest, None)] if value is not None]
+    return [*options, *others]
 
 
 @contextmanager

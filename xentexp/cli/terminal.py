@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import math
-import os
 import sys
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict
@@ -33,7 +32,7 @@ def console(*, stderr: bool = False) -> Console:
         Of rich.
     """
     stream = sys.stderr if stderr else sys.stdout
-    width = None if stream.isatty() else int(os.environ.get("COLUMNS", "120"))
+    width = None if stream.isatty() else 140  # a file has no width: wide enough for one line each
     return Console(stderr=stderr, width=width, highlight=False, soft_wrap=False)
 
 
@@ -62,7 +61,7 @@ def print_table(headers: Sequence[str], rows: Iterable[Sequence[str]], *, title:
     """
     table = Table(box=box.SIMPLE_HEAD, title=title or None, title_justify="left", pad_edge=False)
     for number, header in enumerate(headers):
-        table.add_column(header, no_wrap=number == 0)
+        table.add_column(header, no_wrap=number == 0, overflow="fold")
     for row in rows:
         table.add_row(*map(Text, row))
     console().print(table)

@@ -7,6 +7,7 @@ import os
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 import webbrowser
 
@@ -39,9 +40,13 @@ def ui(options: argparse.Namespace) -> int:
     command = [sys.executable, "-m", "mlflow", "server", "--backend-store-uri", uri]
     command += ["--host", options.host, "--port", str(options.port), "--workers", "1"]
     environment = {**os.environ, "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}
-    server = subprocess.Popen(command, env=environment, stderr=subprocess.DEVNULL)
+    log = tempfile.TemporaryFile()  # noqa: SIM115  (the server writes to it until the end)
+    server = subprocess.Popen(command, env=environment, stdout=log, stderr=subprocess.STDOUT)
     try:
-        _wait(server, options.host, options.port)
+        if not _answers(server, options.host, options.port):
+            log.seek(0)
+            last = (log.read().decode(errors="replace").split("\n") or [""])[-2:][0]
+            raise InputError(f"MLflow's server did not start: {last.strip()}")
         _show(f"{address}{page}", browser=not options.no_browser)
         print("Ctrl-C stops the server.", flush=True)
         return server.wait()
@@ -64,18 +69,18 @@ def _check_port(host: str, port: int) -> None:
         ) from error
 
 
-def _wait(server: subprocess.Popen[bytes], host: str, port: int) -> None:
-    """Return when the server answers."""
+def _answers(server: subprocess.Popen[bytes], host: str, port: int) -> bool:
+    """Whether the server came up within a minute."""
     for _ in range(600):
         if server.poll() is not None:
-            raise InputError(f"MLflow's server stopped at once, with exit code {server.returncode}")
+            return False
         try:
             socket.create_connection((host, port), timeout=1.0).close()
         except OSError:
             time.sleep(0.1)
         else:
-            return
-    raise InputError("MLflow's server did not answer within a minute")
+            return True
+    return False
 
 
 def _show(address: str, *, browser: bool) -> None:

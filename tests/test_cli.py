@@ -1,0 +1,507 @@
+"""The command as people type it: what it prints, its exit codes, and what it leaves behind."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from mlflow import MlflowClient
+
+from xentexp import __version__
+from xentexp.cli import main
+from xentexp.losses import LOSSES
+from xentexp.metrics import brier_loss, categorical_crossentropy
+
+SMALL = ["dataset=table", "dataset.path=table.csv", "dataset.target=grade", "n_jobs=1"]
+RUN = ["run", *SMALL, "models=[prior,logistic]", "cv.n_splits=3"]
+
+
+def client() -> MlflowClient:
+    return MlflowClient(tracking_uri=f"sqlite:///{Path.cwd()}/mlflow.db")
+
+
+def runs(kind: str = "candidate") -> list:
+    experiments = [e.experiment_id for e in client().search_experiments()]
+    return client().search_runs(experiments, f"tags.`xentexp.kind` = '{kind}'")
+
+
+def command(*words: str, **options: object) -> subprocess.CompletedProcess[str]:
+    """The command in a process of its own."""
+    return subprocess.run(
+        [sys.executable, "-m", "xentexp", *words], capture_output=True, text=True, **options
+    )
+
+
+# -- run --------------------------------------------------------------------------------------
+
+
+def test_a_run_prints_a_leaderboard_and_logs_it(
+    table_csv: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(RUN) == 0
+    out, err = capsys.readouterr()
+    assert "categorical_crossentropy" in out
+    assert "weston_watkins_hinge" in out
+    assert "xentexp ui" in out
+    assert "3 folds (stratified), seed 0" in out
+    assert "prior" in err
+    assert "Traceback" not in out + err
+    assert "\x1b" not in out + err  # no colour codes where it is not a terminal
+    (parent,) = runs("comparison")
+    assert parent.info.status == "FINISHED"
+    assert {run.info.run_name for run in runs()} == {"prior", "logistic"}
+    for run in runs():
+        assert run.info.status == "FINISHED"
+        assert run.data.tags["mlflow.parentRunId"] == parent.info.run_id
+        assert run.data.params["cv.n_splits"] == "3"
+        assert run.data.params["dataset.target"] == "grade"
+        for tag in ("seed", "dataset_digest", "xentexp.config_hash", "version.scikit-learn"):
+            assert run.data.tags[tag]
+    config = client().download_artifacts(parent.info.run_id, "config/config.yaml")
+    assert "n_splits: 3" in Path(config).read_text()
+
+
+def test_json_is_all_that_stands_on_standard_output(
+    table_csv: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main([*RUN, "--json", "--quiet"]) == 0
+    out, err = capsys.readouterr()
+    document = json.loads(out)
+    assert err == ""
+    assert document["primary"] == "categorical_crossentropy"
+    assert [row["model"] for row in document["leaderboard"]] == ["logistic", "prior"]
+    assert document["leaderboard"][0]["mean"]["brier_loss"] > 0
+    assert client().get_run(document["run_id"]).info.status == "FINISHED"
+
+
+def test_quiet_leaves_the_leaderboard_alone(
+    table_csv: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main([*RUN, "-q"]) == 0
+    out, err = capsys.readouterr()
+    assert err == ""
+    assert "xentexp ui" not in out
+    assert "brier_loss" in out
+
+
+def test_the_same_seed_prints_the_same_numbers(
+    table_csv: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def numbers(*extra: str) -> list:
+        assert main([*RUN, "--json", "-q", *extra]) == 0
+        board = json.loads(capsys.readouterr().out)["leaderboard"]
+        return [(row["model"], row["mean"], row["std"]) for row in board]
+
+    assert numbers() == numbers()
+    assert numbers() != numbers("seed=1")
+
+
+def test_a_sweep_runs_every_job_and_shares_a_name(
+    table_csv: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main([*RUN, "-m", "seed=0,1", "--json", "-q", "models=[prior]"]) == 0
+    documents = json.loads(capsys.readouterr().out)
+    assert len(documents) == 2
+    parents = runs("comparison")
+    assert {run.data.tags["seed"] for run in parents} == {"0", "1"}
+    assert len({run.data.tags["xentexp.sweep"] for run in parents}) == 1
+
+
+def test_a_bad_job_of_a_sweep_does_not_stop_the_others(
+    table_csv: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main([*RUN, "-m", "seed=-1,0", "models=[prior]"]) == 2
+    assert "seed must be a whole number" in capsys.readouterr().err
+    assert len(runs("comparison")) == 1
+
+
+def test_a_failing_model_is_shown_with_its_reason_and_exit_code_1(
+    table_csv: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main([*RUN, "models.logistic.classifier.C=-1"]) == 1
+    out, err = capsys.readouterr()
+    assert "failed: logistic: fold 0: InvalidParameterError" in out
+    assert "Traceback" not in out + err
+    status = {run.info.run_name: run.info.status for run in runs()}
+    assert status == {"prior": "FINISHED", "logistic": "FAILED"}
+    assert main(["leaderboard"]) == 0
+    assert "failed: logistic" in capsys.readouterr().out
+
+
+def test_when_every_model_fails_so_does_the_run(table_csv: Path) -> None:
+    assert main([*RUN, "models=[logistic]", "models.logistic.classifier.C=-1"]) == 2
+    assert [run.info.status for run in runs("comparison")] == ["FAILED"]
+
+
+def test_a_folder_of_the_users_own_adds_models(
+    table_csv: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = table_csv.parent / "mine" / "models"
+    folder.mkdir(parents=True)
+    (folder / "stump.yaml").write_text(
+        "stump:\n  preprocessing: ordinal\n  classifier:\n"
+        "    _target_: sklearn.tree.DecisionTreeClassifier\n    max_depth: 1\n"
+    )
+    mine = ["--config-dir", "mine", "models=[prior,stump]"]
+    assert main(["run", *SMALL, "cv.n_splits=3", *mine, "--json"]) == 0
+    board = json.loads(capsys.readouterr().out)["leaderboard"]
+    assert {row["model"] for row in board} == {"prior", "stump"}
+
+
+def test_the_true_probabilities_give_a_regret(
+    workplace: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ["dataset=simulated_delinquency", "dataset.n_samples=600", "models=[prior,logistic]"]
+    assert main(["run", *words, "n_jobs=1"]) == 0
+    assert "regret categorical_crossentropy" in capsys.readouterr().out
+    assert all(run.data.metrics["regret/brier_loss"] > 0 for run in runs())
+
+
+def dacon_like(folder: Path) -> None:
+    """Files in the shape of the competition's, with made-up rows."""
+    from xentexp.datasets import load_dataset
+
+    data = load_dataset("simulated_delinquency", n_samples=420)
+    rename = {"gender": "gender"}
+    X = data.X.rename(columns=rename)
+    X.insert(0, "index", range(len(X)))
+    train = X.iloc[:400].assign(credit=data.y[:400].astype(float))
+    train.to_csv(folder / "train.csv", index=False)
+    X.iloc[400:].to_csv(folder / "test.csv", index=False)
+    sample = pd.DataFrame({"index": X["index"].iloc[400:], "0": 0, "1": 0, "2": 0})
+    sample.to_csv(folder / "sample_submission.csv", index=False)
+
+
+def test_a_submission_has_the_samples_format(
+    workplace: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    dacon_like(workplace)
+    words = ["dataset=dacon", f"dataset.path={workplace}", "models=[prior,logistic]"]
+    assert main(["run", *words, "n_jobs=1", "cv.n_splits=3", "submission=sub.csv"]) == 0
+    table = pd.read_csv("sub.csv")
+    assert list(table.columns) == ["index", "0", "1", "2"]
+    assert table["index"].tolist() == list(range(400, 420))
+    np.testing.assert_allclose(table[["0", "1", "2"]].sum(axis=1), 1.0, atol=1e-12)
+    assert not list(workplace.glob(".sub.csv*"))
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["sed=1"], "unknown configuration key 'sed'; did you mean 'seed'"),
+        (["cv.n_split=3"], "unknown key of cv 'n_split'; did you mean 'n_splits'"),
+        (["+typo=1"], "unknown configuration key 'typo'"),
+        (["models=[logistik]"], "unknown models 'logistik'; did you mean 'logistic'"),
+        (["models=[]"], "models must name one model at least"),
+        (["dataset=tabel"], "unknown dataset 'tabel'; did you mean 'table'"),
+        (["cv=stratifed"], "unknown cv 'stratifed'; did you mean 'stratified'"),
+        (["losses=[brier]"], "unknown loss 'brier'; did you mean 'brier_loss'"),
+        (["primary=hinge_loss"], "hinge_loss is for two classes; there are 3"),
+        (["dataset.target=grad"], "did you mean 'grade'"),
+        (["dataset.path=absent.csv"], "there is no file"),
+        (["tracking.uri=sqlite:////proc/no/mlflow.db"], "cannot be made"),
+        (["tracking.uri=http://127.0.0.1:9"], "does not answer"),
+        (["models=["], "no viable alternative|mismatched"),
+        (["--config-dir", "absent"], "absent"),
+        (["--config-name", "absent"], "absent"),
+        (["cv=grouped"], "cv=grouped needs groups"),
+        (["seed=x"], "seed must be a whole number"),
+    ],
+)
+def test_bad_input_is_one_sentence_and_exit_code_2(
+    words: list[str], message: str, table_csv: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    import re
+
+    assert main([*RUN, *words]) == 2
+    out, err = capsys.readouterr()
+    assert re.search(message, err)
+    assert err.startswith("xentexp: error: ")
+    assert err.count("\n") == 1
+    assert "Traceback" not in err
+    assert out == ""
+    assert runs("comparison") == []
+
+
+def test_debug_shows_the_traceback(table_csv: Path) -> None:
+    done = command(*RUN, "--debug", "losses=[brier]")
+    assert done.returncode != 0
+    assert "Traceback" in done.stderr
+    done = command(*RUN, "losses=[brier]")
+    assert done.returncode == 2
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize("name", ["SIGTERM", "SIGINT"])
+def test_an_interrupted_run_is_killed_in_the_store(name: str, table_csv: Path) -> None:
+    words = ["models=[prior,mlp]", "models.mlp.classifier.max_iter=100000"]
+    words += ["models.mlp.classifier.early_stopping=false", "+models.mlp.classifier.tol=0.0"]
+    process = subprocess.Popen(
+        [sys.executable, "-m", "xentexp", *RUN, *words],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        for _ in range(600):
+            if runs():  # the first model is done, the second at work
+                break
+            time.sleep(0.1)
+        process.send_signal(getattr(signal, name))
+        out, err = process.communicate(timeout=60)
+    finally:
+        process.kill()
+        process.wait()
+    assert process.returncode == {"SIGTERM": 143, "SIGINT": 130}[name]
+    assert "Traceback" not in out + err
+    assert [run.info.status for run in runs("comparison")] == ["KILLED"]
+    assert [run.info.status for run in runs()] == ["FINISHED"]
+
+
+def test_a_disk_that_fills_up_is_told_and_the_run_ends_as_failed(table_csv: Path) -> None:
+    """A limit on the size of files stands in for the disk: writing more fails alike."""
+    limit = os.path.getsize("mlflow.db") + 4096
+    done = subprocess.run(
+        ["bash", "-c", f'ulimit -f {limit // 1024}; exec "$@"', "-", sys.executable, "-m"]
+        + ["xentexp", *RUN],
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 2
+    assert "xentexp: error: the tracking store" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_the_environment_names_the_store(
+    table_csv: Path, monkeypatch: pytest.MonkeyPatch, migrated_store: Path
+) -> None:
+    other = table_csv.parent / "other.db"
+    other.write_bytes(migrated_store.read_bytes())
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{other}")
+    assert main([*RUN, "models=[prior]", "-q"]) == 0
+    assert runs() == []
+    found = MlflowClient(tracking_uri=f"sqlite:///{other}")
+    assert found.get_experiment_by_name("table table grade") is not None
+
+
+# -- the other commands -----------------------------------------------------------------------
+
+
+def test_losses_lists_the_table(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["losses"]) == 0
+    out = capsys.readouterr().out
+    for name, loss in LOSSES.items():
+        (line,) = [line for line in out.splitlines() if line.split()[:1] == [name]]
+        assert loss.facts.range in line
+    assert main(["losses", "--json"]) == 0
+    rows = json.loads(capsys.readouterr().out)
+    assert [row["name"] for row in rows] == list(LOSSES)
+    assert rows[3]["formula"] == LOSSES["brier_loss"].facts.formula
+
+
+def test_losses_shows_one_in_full(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["losses", "brier_loss"]) == 0
+    assert "Brier, G. W. (1950)" in capsys.readouterr().out
+    assert main(["losses", "brier"]) == 2
+    assert "did you mean 'brier_loss'" in capsys.readouterr().err
+
+
+def test_datasets_lists_the_cards(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["datasets"]) == 0
+    assert "uci_default" in capsys.readouterr().out
+    assert main(["datasets", "uci_default", "--json"]) == 0
+    card = json.loads(capsys.readouterr().out)
+    assert card["rows"] == 30000
+    assert card["licence"] == "CC BY 4.0"
+    assert main(["datasets", "dacon"]) == 0
+    assert "AGPL" not in capsys.readouterr().out
+    assert main(["datasets", "uci"]) == 2
+    assert "did you mean 'uci_default'" in capsys.readouterr().err
+
+
+def test_leaderboard_reads_the_store(table_csv: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main([*RUN, "-q"]) == 0
+    first = capsys.readouterr().out
+    assert main(["leaderboard"]) == 0
+    again = capsys.readouterr().out
+    assert first.splitlines()[2:] == again.splitlines()[2:]  # all but the title
+    assert main(["leaderboard", "--sort", "zero_one_loss", "--json"]) == 0
+    document = json.loads(capsys.readouterr().out)
+    assert document["primary"] == "zero_one_loss"
+    means = [row["mean"]["zero_one_loss"] for row in document["leaderboard"]]
+    assert means == sorted(means)
+    assert main([*RUN, "-q", "seed=1"]) == 0
+    capsys.readouterr()
+    assert main(["leaderboard", "--all", "--json"]) == 0
+    assert len(json.loads(capsys.readouterr().out)["leaderboard"]) == 4
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["--sort", "brier"], "did you mean 'brier_loss'"),
+        (["--sort", "entropy"], "unknown loss to sort by 'entropy'"),
+        (["--experiment", "no"], "unknown experiment 'no'"),
+        (["--store", "absent.db"], "there is no tracking store"),
+    ],
+)
+def test_leaderboard_refuses_unknown_names(
+    words: list[str], message: str, table_csv: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    main([*RUN, "-q", "models=[prior]"])
+    capsys.readouterr()
+    assert main(["leaderboard", *words]) == 2
+    assert message in capsys.readouterr().err
+
+
+@pytest.fixture
+def predictions(tmp_path: Path) -> Path:
+    rng = np.random.default_rng(0)
+    p = rng.dirichlet([1, 1, 1], 50)
+    y = rng.choice(["bad", "fair", "good"], 50)
+    frame = pd.DataFrame(p, columns=["p0", "p1", "p2"]).assign(y=y, w=rng.random(50))
+    path = tmp_path / "scored.csv"
+    frame.to_csv(path, index=False)
+    frame.to_parquet(tmp_path / "scored.parquet")
+    return path
+
+
+@pytest.mark.parametrize("suffix", [".csv", ".parquet"])
+def test_score_scores_a_file(
+    suffix: str, predictions: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = predictions.with_suffix(suffix)
+    words = ["score", str(file), "--target", "y", "--proba", "p0,p1,p2", "--weight", "w"]
+    assert main([*words, "--json"]) == 0
+    document = json.loads(capsys.readouterr().out)
+    table = pd.read_csv(predictions)
+    p = table[["p0", "p1", "p2"]]
+    expected = brier_loss(table["y"], p.to_numpy(), sample_weight=table["w"])
+    assert document["losses"]["brier_loss"]["mean"] == pytest.approx(expected, rel=1e-12)
+    assert document["classes"] == ["bad", "fair", "good"]
+    assert main(words) == 0
+    assert f"{expected:.6f}" in capsys.readouterr().out
+
+
+def test_score_takes_the_classes_in_the_order_of_the_columns(
+    predictions: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ["score", str(predictions), "--target", "y", "--proba", "p2,p1,p0", "--json"]
+    assert main([*words, "--labels", "good,fair,bad"]) == 0
+    document = json.loads(capsys.readouterr().out)
+    table = pd.read_csv(predictions)
+    expected = categorical_crossentropy(table["y"], table[["p0", "p1", "p2"]].to_numpy())
+    mean = document["losses"]["categorical_crossentropy"]["mean"]
+    assert mean == pytest.approx(expected, rel=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["--target", "yy", "--proba", "p0,p1,p2"], "unknown column for --target 'yy'"),
+        (["--target", "y", "--proba", "p0,p1,p3"], "unknown column for --proba 'p3'"),
+        (["--target", "y"], "--proba or --decision must name columns"),
+        (["--target", "y", "--proba", "p0,p1"], "3 different labels"),
+        (["--target", "y", "--proba", "p0,p1,w"], "must sum to 1"),
+        (["--target", "y", "--proba", "p0,p1,p2", "--losses", "brier"], "did you mean"),
+        (["--target", "y", "--proba", "p0,p1,p2", "--losses", "hinge_loss"], "is for two classes"),
+        (["--target", "y", "--proba", "p0,p1,y"], "must be numbers"),
+    ],
+)
+def test_score_refuses_bad_input(
+    words: list[str], message: str, predictions: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["score", str(predictions), *words]) == 2
+    err = capsys.readouterr().err
+    assert message in err
+    assert err.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [("a.csv", b""), ("a.csv", b"\x00\x01\x02"), ("a.parquet", b"y,p\n0,0.5\n"), ("a.txt", b"y")],
+)
+def test_a_file_that_is_not_what_its_name_says(
+    name: str, content: bytes, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / name).write_bytes(content)
+    assert main(["score", str(tmp_path / name), "--target", "y", "--proba", "p"]) == 2
+    assert name in capsys.readouterr().err
+
+
+@pytest.mark.slow
+def test_ui_serves_the_store_it_is_given(table_csv: Path) -> None:
+    import socket
+    import urllib.request
+
+    assert main([*RUN, "-q", "models=[prior]"]) == 0
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    process = subprocess.Popen(
+        [sys.executable, "-m", "xentexp", "ui", "--no-browser", "--port", str(port)],
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        assert process.stdout is not None
+        address = process.stdout.readline().split()[-1]
+        (parent,) = runs("comparison")
+        assert f"/#/experiments/{parent.info.experiment_id}/runs" in address
+        assert parent.info.run_id in address
+        assert urllib.request.urlopen(f"http://127.0.0.1:{port}/health").read() == b"OK"
+        process.send_signal(signal.SIGINT)
+        assert process.wait(timeout=30) == 130
+    finally:
+        process.kill()
+        process.wait()
+        process.stdout.close()
+
+
+def test_ui_refuses_what_it_cannot_serve(
+    table_csv: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["ui", "--no-browser"]) == 2
+    assert "make one with `xentexp run`" in capsys.readouterr().err
+    assert main([*RUN, "-q", "models=[prior]"]) == 0
+    assert main(["ui", "--no-browser", "--port", "70000"]) == 2
+    assert "--port must lie between 1 and 65535; got 70000" in capsys.readouterr().err
+
+
+# -- lightness --------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("words", [["--help"], ["run", "--help"], ["--version"]])
+def test_help_imports_nothing_heavy(words: list[str]) -> None:
+    code = (
+        "import sys\nfrom xentexp.cli import main\n"
+        f"try: main({words!r})\nexcept SystemExit: pass\n"
+        "print(sorted({m.partition('.')[0] for m in sys.modules}), file=sys.stderr)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    loaded = done.stderr
+    for heavy in ("numpy", "pandas", "sklearn", "hydra", "mlflow", "rich", "scipy"):
+        assert f"'{heavy}'" not in loaded
+    assert done.stdout
+
+
+def test_version(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as stopped:
+        main(["--version"])
+    assert stopped.value.code == 0
+    assert capsys.readouterr().out == f"xentexp {__version__}\n"
+
+
+def test_unknown_commands_and_missing_arguments_exit_with_2() -> None:
+    for words in (["rnu"], [], ["score", "a.csv"]):
+        with pytest.raises(SystemExit) as stopped:
+            main(words)
+        assert stopped.value.code == 2
