@@ -20,6 +20,7 @@ from xentexp.cli import main
 from xentexp.losses import LOSSES
 from xentexp.metrics import brier_loss, categorical_crossentropy
 
+XENTEXP = [sys.executable, "-m", "xentexp"]
 SMALL = ["dataset=table", "dataset.path=table.csv", "dataset.target=grade", "n_jobs=1"]
 RUN = ["run", *SMALL, "models=[prior,logistic]", "cv.n_splits=3"]
 
@@ -35,9 +36,7 @@ def runs(kind: str = "candidate") -> list:
 
 def command(*words: str, **options: object) -> subprocess.CompletedProcess[str]:
     """The command in a process of its own."""
-    return subprocess.run(
-        [sys.executable, "-m", "xentexp", *words], capture_output=True, text=True, **options
-    )
+    return subprocess.run([*XENTEXP, *words], capture_output=True, text=True, **options)
 
 
 # -- run --------------------------------------------------------------------------------------
@@ -168,10 +167,10 @@ def test_the_true_probabilities_give_a_regret(
 def dacon_like(folder: Path) -> None:
     """Files in the shape of the competition's, with made-up rows."""
     from xentexp.datasets import load_dataset
+    from xentexp.datasets.dacon import FEATURES
 
     data = load_dataset("simulated_delinquency", n_samples=420)
-    rename = {"gender": "gender"}
-    X = data.X.rename(columns=rename)
+    X = data.X.assign(**{name: 0 for name in FEATURES if name not in data.X})[list(FEATURES)]
     X.insert(0, "index", range(len(X)))
     train = X.iloc[:400].assign(credit=data.y[:400].astype(float))
     train.to_csv(folder / "train.csv", index=False)
@@ -243,16 +242,17 @@ def test_debug_shows_the_traceback(table_csv: Path) -> None:
 @pytest.mark.parametrize("name", ["SIGTERM", "SIGINT"])
 def test_an_interrupted_run_is_killed_in_the_store(name: str, table_csv: Path) -> None:
     words = ["models=[prior,mlp]", "models.mlp.classifier.max_iter=100000"]
-    words += ["models.mlp.classifier.early_stopping=false", "+models.mlp.classifier.tol=0.0"]
+    words += ["models.mlp.classifier.early_stopping=false"]
+    words += ["+models.mlp.classifier.n_iter_no_change=100000"]
     process = subprocess.Popen(
-        [sys.executable, "-m", "xentexp", *RUN, *words],
+        [*XENTEXP, *RUN, *words],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
     )
     try:
         for _ in range(600):
-            if runs():  # the first model is done, the second at work
+            if [run.info.status for run in runs()] == ["FINISHED"]:  # the second is at work
                 break
             time.sleep(0.1)
         process.send_signal(getattr(signal, name))
@@ -270,8 +270,7 @@ def test_a_disk_that_fills_up_is_told_and_the_run_ends_as_failed(table_csv: Path
     """A limit on the size of files stands in for the disk: writing more fails alike."""
     limit = os.path.getsize("mlflow.db") + 4096
     done = subprocess.run(
-        ["bash", "-c", f'ulimit -f {limit // 1024}; exec "$@"', "-", sys.executable, "-m"]
-        + ["xentexp", *RUN],
+        ["bash", "-c", f'ulimit -f {limit // 1024}; exec "$@"', "-", *XENTEXP, *RUN],
         capture_output=True,
         text=True,
     )
@@ -447,7 +446,7 @@ def test_ui_serves_the_store_it_is_given(table_csv: Path) -> None:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     process = subprocess.Popen(
-        [sys.executable, "-m", "xentexp", "ui", "--no-browser", "--port", str(port)],
+        [*XENTEXP, "ui", "--no-browser", "--port", str(port)],
         stdout=subprocess.PIPE,
         text=True,
     )

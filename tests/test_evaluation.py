@@ -305,7 +305,7 @@ def test_any_partition_adds_up_to_the_whole(seed, n_parts, weighted, clip):
 
 
 def test_a_state_that_saw_nothing():
-    empty = LossState(("brier_loss",), (0, 1))
+    empty = LossState((get_loss("brier_loss"),), (0, 1))
     assert np.isnan([*empty.mean(), *empty.standard_error(), *empty.class_mean()[0]]).all()
     some = evaluate([0, 1], [0.2, 0.7], ["brier_loss"]).state
     assert_same_state(empty + some, some)

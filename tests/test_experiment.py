@@ -26,7 +26,15 @@ DACON = Path(
     os.environ.get("XENTEXP_DACON_DIR")
     or Path(__file__).parents[2] / "shared" / "data" / "dacon_235713"
 )
-CARD = Card(name="made", title="made up", source="this test", licence="-", target="y", traps=(), reference=None)
+CARD = Card(
+    name="made",
+    title="made up",
+    source="this test",
+    licence="-",
+    target="y",
+    traps=(),
+    reference=None,
+)
 
 
 class Failing(ClassifierMixin, BaseEstimator):
@@ -36,10 +44,10 @@ class Failing(ClassifierMixin, BaseEstimator):
         raise RuntimeError("no good\nsecond line")
 
 
-class Warning_(DummyClassifier):
+class Noisy(DummyClassifier):
     """Warns when it is fitted."""
 
-    def fit(self, X: object, y: object, sample_weight: object = None) -> Warning_:
+    def fit(self, X: object, y: object, sample_weight: object = None) -> Noisy:
         warnings.warn("slow convergence", UserWarning, stacklevel=1)
         return super().fit(X, y)
 
@@ -125,7 +133,7 @@ def test_a_failing_model_is_named_with_its_reason_and_the_others_finish(data: Da
 
 def test_warnings_of_fits_are_counted(data: Dataset) -> None:
     folds = CrossValidation(n_splits=3).folds(data)
-    noisy = candidate("noisy", Warning_(strategy="prior"), "none")
+    noisy = candidate("noisy", Noisy(strategy="prior"), "none")
     result = run_experiment(data, [noisy], folds)
     assert result.outcomes[0].warnings == {"UserWarning: slow convergence": 3}
 

@@ -220,9 +220,7 @@ def test_stores_that_cannot_be_used(case: int, tmp_path: Path) -> None:
         Store(uri, "trial", primary="entropy", description="")
 
 
-def test_a_store_that_is_locked_for_good(
-    workplace: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_store_that_is_locked_for_good(workplace: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     connect = sqlite3.connect
     monkeypatch.setattr(sqlite3, "connect", lambda *a, **k: connect(*a, **{**k, "timeout": 0.1}))
     holder = connect("mlflow.db", isolation_level=None)

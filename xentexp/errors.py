@@ -40,4 +40,5 @@ def unknown_name(kind: str, name: object, known: Iterable[str]) -> InputError:
     near = difflib.get_close_matches(str(name), names, n=3, cutoff=0.5)
     near = near or [known for known in names if str(name) and str(name) in known][:3]
     hint = f"; did you mean {' or '.join(map(repr, near))}?" if near else "."
-    return InputError(f"unknown {kind} {name!r}{hint} Known: {', '.join(names)}")
+    more = f", ... ({len(names)} in all)" if len(names) > 20 else ""
+    return InputError(f"unknown {kind} {name!r}{hint} Known: {', '.join(names[:20])}{more}")

@@ -27,8 +27,8 @@ class LossState:
 
     Parameters
     ----------
-    losses : tuple of str
-        Names, in the order of the rows of the sums.
+    losses : tuple of Loss
+        In the order of the rows of the sums.
     classes : tuple
         Classes, in the order of the columns of the sums per class.
 
@@ -50,7 +50,7 @@ class LossState:
         ``sum w l`` over each true class.
     """
 
-    losses: tuple[str, ...]
+    losses: tuple[Loss, ...]
     classes: tuple[Any, ...]
     n_rows: int = 0
     n_ignored: int = 0
@@ -72,6 +72,11 @@ class LossState:
         self.total_crossed = np.zeros(n_losses)
         self.class_weight = np.zeros(n_classes)
         self.class_total = np.zeros((n_losses, n_classes))
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Names of the losses."""
+        return tuple(loss.name for loss in self.losses)
 
     def add(self, values: FloatArray, part: Part) -> None:
         """Take in the per-sample values, of shape (L, n), of one part.
@@ -123,7 +128,7 @@ class LossState:
         if self.losses != other.losses or self.classes != other.classes:
             raise InputError(
                 f"states of the same losses and classes add up; these differ: "
-                f"{self.losses} of {self.classes}, {other.losses} of {other.classes}"
+                f"{list(self.losses)} of {self.classes}, {list(other.losses)} of {other.classes}"
             )
         both = LossState(self.losses, self.classes)
         for name in _SUMS:
@@ -214,7 +219,7 @@ class Evaluation:
     samples: dict[str, FloatArray] | None = None
 
     def _by_name(self, values: FloatArray) -> dict[str, float]:
-        return dict(zip(self.state.losses, values.tolist(), strict=True))
+        return dict(zip(self.state.names, values.tolist(), strict=True))
 
     @property
     def mean(self) -> dict[str, float]:
@@ -237,7 +242,7 @@ class Evaluation:
         table = self.state.class_mean().tolist()
         return {
             name: dict(zip(self.state.classes, row, strict=True))
-            for name, row in zip(self.state.losses, table, strict=True)
+            for name, row in zip(self.state.names, table, strict=True)
         }
 
     def to_frame(self) -> pd.DataFrame:
@@ -252,7 +257,7 @@ class Evaluation:
                 **{f"class {c}": self._by_name(column) for c, column in self._class_columns()},
             }
         )
-        return table.rename_axis("loss").loc[list(self.state.losses)]
+        return table.rename_axis("loss").loc[list(self.state.names)]
 
     def _class_columns(self) -> Iterable[tuple[Any, FloatArray]]:
         return zip(self.state.classes, self.state.class_mean().T, strict=True)
@@ -401,8 +406,7 @@ def run(problem: Problem, losses: Sequence[Loss], *, per_sample: bool = False) -
     Evaluation
         Of all rows.
     """
-    names = tuple(loss.name for loss in losses)
-    state = LossState(names, problem.classes)
+    state = LossState(tuple(losses), problem.classes)
     kept = np.full((len(losses), problem.n_rows), np.nan) if per_sample else None
     hard = next((loss.name for loss in losses if loss.facts.targets == "one-hot"), None)
     for part in problem.parts(hard=hard):
@@ -417,7 +421,7 @@ def run(problem: Problem, losses: Sequence[Loss], *, per_sample: bool = False) -
                 kept[:, np.flatnonzero(part.keep) + part.rows.start] = values
     if state.weight == 0.0:
         raise InputError("sample_weight is zero for every row that is not ignored")
-    return Evaluation(state, None if kept is None else dict(zip(names, kept, strict=True)))
+    return Evaluation(state, None if kept is None else dict(zip(state.names, kept, strict=True)))
 
 
 __all__ = ["Evaluation", "LossState", "evaluate"]

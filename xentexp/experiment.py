@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import traceback
 import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass, field
 from time import perf_counter, time
 from typing import Any
@@ -86,7 +86,7 @@ class Outcome:
         if not self.states:
             return {}
         table = np.array([state.mean() for state in self.states]).T.tolist()
-        return dict(zip(self.states[0].losses, table, strict=True))
+        return dict(zip(self.states[0].names, table, strict=True))
 
     def pooled(self) -> LossState | None:
         """State of all folds together; None for a failed candidate."""
@@ -140,7 +140,7 @@ def _row(outcome: Outcome) -> Row:
     pooled = outcome.pooled()
     if pooled is None:
         return Row(outcome.candidate.name, reason=outcome.error, seconds=outcome.fit_seconds)
-    errors = dict(zip(pooled.losses, pooled.standard_error().tolist(), strict=True))
+    errors = dict(zip(pooled.names, pooled.standard_error().tolist(), strict=True))
     return Row(
         outcome.candidate.name,
         outcome.mean(),
@@ -235,7 +235,7 @@ def run_experiment(
         raise InputError(f"models must be distinct; got {names}")
     chosen = check_losses(dataset, losses, primary)
     jobs = [(candidate, fold) for candidate in candidates for fold in folds]
-    fits: Iterator[tuple[int, FoldPrediction]] = joblib.Parallel(
+    fits: Generator[tuple[int, FoldPrediction]] = joblib.Parallel(
         n_jobs=n_jobs, return_as="generator_unordered", max_nbytes=None
     )(
         joblib.delayed(_numbered)(number, candidate.estimator, dataset, fold)
@@ -243,18 +243,23 @@ def run_experiment(
     )
     done: dict[str, dict[int, FoldPrediction]] = {candidate.name: {} for candidate in candidates}
     outcomes: dict[str, Outcome] = {}
-    for number, prediction in fits:
-        candidate = jobs[number][0]
-        if on_fold is not None:
-            on_fold(candidate.name, prediction)
-        predictions = done[candidate.name]
-        predictions[number] = prediction
-        if len(predictions) == len(folds):
-            in_order = tuple(predictions[number] for number in sorted(predictions))
-            outcome = _score(candidate, in_order, dataset, chosen)
-            outcomes[candidate.name] = outcome
-            if on_outcome is not None:
-                on_outcome(outcome)
+    try:
+        for number, prediction in fits:
+            candidate = jobs[number][0]
+            if on_fold is not None:
+                on_fold(candidate.name, prediction)
+            predictions = done[candidate.name]
+            predictions[number] = prediction
+            if len(predictions) == len(folds):
+                in_order = tuple(predictions[number] for number in sorted(predictions))
+                outcome = _score(candidate, in_order, dataset, chosen)
+                outcomes[candidate.name] = outcome
+                if on_outcome is not None:
+                    on_outcome(outcome)
+    finally:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # joblib tells of fits that an interrupt left over
+            fits.close()
     ordered = tuple(outcomes[candidate.name] for candidate in candidates)
     return Result(dataset, tuple(folds), ordered, primary)
 

@@ -9,13 +9,16 @@ import json
 import logging
 import math
 import os
+import signal
 import socket
 import sqlite3
 import tempfile
+import threading
 import time
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from types import FrameType
 from typing import Any
 from urllib.parse import quote, urlencode, urlsplit
 
@@ -33,8 +36,8 @@ import mlflow.entities as entities
 from mlflow import MlflowClient
 from mlflow.exceptions import MlflowException
 
-for _noisy in ("mlflow", "alembic"):
-    logging.getLogger(_noisy).setLevel(logging.WARNING)
+for _noisy in ("mlflow", "alembic", "sqlalchemy"):
+    logging.getLogger(_noisy).setLevel(logging.CRITICAL)  # what matters comes as an exception
 
 SQLITE = "sqlite:///"
 
@@ -131,7 +134,7 @@ def outcome_items(outcome: Outcome, result_of: Mapping[str, object]) -> Iterator
     for name, value in outcome.mean().items():
         yield Metric(f"cv/{name}", value)
         yield Metric(f"cv_std/{name}", std[name])
-    for name, value in zip(pooled.losses, pooled.standard_error().tolist(), strict=True):
+    for name, value in zip(pooled.names, pooled.standard_error().tolist(), strict=True):
         yield Metric(f"cv_se/{name}", value)
     for name, values in outcome.fold_losses().items():
         for step, value in enumerate(values):
@@ -319,6 +322,34 @@ def told_plainly(uri: str) -> Iterator[None]:
         raise InputError(f"the tracking store {uri} failed: {reason}{where}") from error
 
 
+@contextlib.contextmanager
+def shielded() -> Iterator[None]:
+    """Put off Ctrl-C and SIGTERM to the end of the block, so that it is done whole.
+
+    Yields
+    ------
+    None
+        To the code that must not be cut in two.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    came: list[tuple[int, FrameType | None]] = []
+    before = {
+        number: signal.signal(number, lambda *call: came.append(call))
+        for number in (signal.SIGINT, signal.SIGTERM)
+    }
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+        for call in came:
+            handler = before[signal.Signals(call[0])]
+            if callable(handler):
+                handler(*call)
+
+
 class Store:
     """An experiment in a store, and the runs that are written to it.
 
@@ -405,19 +436,21 @@ class Store:
         if parent is not None:
             labels["mlflow.parentRunId"] = parent
         milliseconds = int((started or time.time()) * 1000)
-        with told_plainly(self.uri):
-            run = self.client.create_run(self.experiment_id, milliseconds, labels, name)
-        run_id = str(run.info.run_id)
+        run_id = None
         status = "FAILED"
         try:
+            with shielded(), told_plainly(self.uri):
+                run = self.client.create_run(self.experiment_id, milliseconds, labels, name)
+                run_id = str(run.info.run_id)
             yield run_id
             status = "FINISHED"
         except (KeyboardInterrupt, SystemExit):
             status = "KILLED"
             raise
         finally:
-            with told_plainly(self.uri):
-                self.client.set_terminated(run_id, status)
+            if run_id is not None:
+                with shielded(), told_plainly(self.uri):
+                    self.client.set_terminated(run_id, status)
 
     def log(self, run_id: str, items: Iterable[Item]) -> None:
         """Write items to a run, in as few calls as MLflow allows.
@@ -539,6 +572,7 @@ def log_outcome(
     if predictions is not None:
         items.append(Parquet("predictions/oof.parquet", predictions))
     with (
+        shielded(),  # a candidate that is done is written whole
         contextlib.suppress(_CandidateFailed),
         store.run(outcome.candidate.name, tags, parent=parent, started=started) as run_id,
     ):

@@ -100,16 +100,25 @@ def _options_first(words: list[str]) -> list[str]:
 
 @contextmanager
 def _terminable() -> Iterator[None]:
-    """SIGTERM ends a run as Ctrl-C does: its record in MLflow says KILLED."""
+    """Ctrl-C and SIGTERM end a run at once, and its record in MLflow says KILLED.
 
-    def stop(*_: object) -> None:
-        raise SystemExit(128 + signal.SIGTERM)
+    Not as a KeyboardInterrupt: scikit-learn's neural networks take that for "stop training here"
+    and go on with a model that is half trained.
+    """
 
-    before = signal.signal(signal.SIGTERM, stop)
+    def stop(number: int, _: object) -> None:
+        raise SystemExit(128 + number)
+
+    before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
         yield
+    except SystemExit as stopped:
+        if stopped.code in (128 + signal.SIGINT, 128 + signal.SIGTERM):
+            print("xentexp: interrupted; models that were done are in the store", file=sys.stderr)
+        raise
     finally:
-        signal.signal(signal.SIGTERM, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def _job(config: DictConfig, *, quiet: bool, as_json: bool) -> tuple[int, dict[str, Any]]:

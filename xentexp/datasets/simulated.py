@@ -121,7 +121,9 @@ def simulated_delinquency(
         ("missing", missing, "at least 0 and below 1", 0 <= missing < 1),
     ):
         if not kept:
-            raise InputError(f"simulated: the parameter {name} is {value!r}; set it {rule}.")
+            raise InputError(
+                f"simulated_delinquency: the parameter {name} is {value!r}; set it {rule}."
+            )
     rng = np.random.default_rng(seed)
     cards = rng.geometric(1 / repeats, size=n_samples)
     person = rng.permutation(np.repeat(np.arange(n_samples), cards)[:n_samples])

@@ -74,6 +74,7 @@ def infer_classes(y_true: Array, n_columns: int) -> tuple[Any, ...]:
 
     Whole numbers from 0 up to less than `n_columns` are column numbers; any other labels are
     taken in sorted order, as scikit-learn does, and must be as many as there are columns.
+    A negative one is taken for a mark of rows without a label, unless the labels are -1 and 1.
     """
     if y_true.dtype.kind == "b":
         return (False, True)
@@ -88,6 +89,14 @@ def infer_classes(y_true: Array, n_columns: int) -> tuple[Any, ...]:
         raise InputError(f"y_true holds {y_true[row]} at row {row}; labels must be finite")
     if all(isinstance(label, (int, float)) for label in found) and (found <= set(range(n_columns))):
         return tuple(range(n_columns))
+    numbers = [label for label in found if isinstance(label, (int, float))]
+    if numbers and min(numbers) < 0 and found != {-1, 1}:
+        row = y_true.tolist().index(min(numbers))
+        raise InputError(
+            f"y_true holds {min(numbers)!r} at row {row}; labels are not negative, save -1 against "
+            f"1: pass ignore_label={min(numbers)!r} to leave such rows out, or labels= with every "
+            f"class if it is one"
+        )
     if len(found) != n_columns:
         shown = show(sorted(found, key=str))
         raise InputError(
