@@ -6,6 +6,7 @@ import json
 import os
 import platform
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -240,7 +241,14 @@ def _where(uri: str, page: str) -> str:
     if uri.startswith(("http://", "https://")):
         return f"\nAll of it is in MLflow: {uri}{page}"
     option = "" if uri == store_uri() else f" --store {uri}"
-    return f"\nAll of it is in MLflow ({uri}). To see it: xentexp ui{option}"
+    return f"\nAll of it is in MLflow ({uri}). To see it: {_program()} ui{option}"
+
+
+def _program() -> str:
+    """How to call the command from here: by name, or by its path where it is not on PATH."""
+    if shutil.which("xentexp"):
+        return "xentexp"
+    return os.path.relpath(Path(sys.executable).with_name("xentexp"))
 
 
 def _submit(study: Any, best: Any) -> None:
