@@ -70,7 +70,8 @@ def test_every_dependency_is_pinned_for_the_scripts() -> None:
     pinned = {
         line.partition("==")[0].lower() for line in (ROOT / "constraints.txt").read_text().split()
     }
-    wanted = [*project["dependencies"], *sum(project["optional-dependencies"].values(), [])]
+    extras = project["optional-dependencies"].values()
+    wanted = [*project["dependencies"], *(item for extra in extras for item in extra)]
     for requirement in wanted:
         name = requirement.partition(">")[0].partition("=")[0].lower()
         assert name in pinned, f"{name} has no tested version in constraints.txt"

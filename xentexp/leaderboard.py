@@ -95,7 +95,12 @@ class Leaderboard:
     def to_markdown(self) -> str:
         """Table for a note: one line per loss, one column per candidate, best first."""
         rows = [row for row in self.ranked() if row.reason is None]
-        lines = [
+        best = self.best()
+        lines = []
+        if best is not None:
+            value, spread = best.mean[self.primary], best.std.get(self.primary, math.nan)
+            lines += [f"Lowest {self.primary}: **{best.model}**, {value:.4f} ± {spread:.4f}", ""]
+        lines += [
             f"| loss | {' | '.join(row.model.replace('_', ' ') for row in rows)} |",
             f"|---|{'---:|' * len(rows)}",
         ]
@@ -106,7 +111,8 @@ class Leaderboard:
                     cells.append("-")
                     continue
                 text = f"{row.mean[loss]:.4f}&nbsp;±&nbsp;{row.std.get(loss, math.nan):.4f}"
-                cells.append(f"**{text}**" if row.mean[loss] == self.lowest(loss) else text)
+                mark = "**" if row.mean[loss] == self.lowest(loss) else ""
+                cells.append(f"&nbsp;{mark}{text}{mark}&nbsp;")  # MLflow sets no space between
             lines.append(f"| {loss} | {' | '.join(cells)} |")
         lines += ["", f"Mean ± standard deviation over the folds; ranked by {self.primary}."]
         failed = [row for row in self.ranked() if row.reason is not None]

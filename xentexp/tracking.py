@@ -121,8 +121,6 @@ def outcome_items(outcome: Outcome, result_of: Mapping[str, object]) -> Iterator
         yield Param(key, value)
     for message, count in outcome.warnings.items():
         yield Text("warnings.txt", f"{count} of {len(outcome.predictions)} folds: {message}\n")
-    yield Metric("time/fit_seconds", outcome.fit_seconds)
-    yield Metric("time/predict_seconds", sum(p.predict_seconds for p in outcome.predictions))
     if outcome.error is not None:
         yield Tag("error", outcome.error)
         yield Tag("mlflow.note.content", f"Failed: {outcome.error}")
@@ -143,6 +141,8 @@ def outcome_items(outcome: Outcome, result_of: Mapping[str, object]) -> Iterator
         yield Metric(f"regret/{name}", value)
     yield Metric("rows/clipped", float(pooled.n_clipped))
     yield Metric("rows/infinite_values", float(pooled.n_infinite.sum()))
+    yield Metric("time/fit_seconds", outcome.fit_seconds)
+    yield Metric("time/predict_seconds", sum(p.predict_seconds for p in outcome.predictions))
 
 
 def result_items(result: Result) -> Iterator[Item]:
