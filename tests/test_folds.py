@@ -56,7 +56,14 @@ def test_time_ordered_folds_predict_later_rows_only(data: Dataset) -> None:
     folds = CrossValidation("time_ordered", n_splits=4, time_column="begin_month").folds(data)
     assert len(folds) == 4
     for fold in folds:
-        assert time[fold.train].max() <= time[fold.test].min()
+        assert time[fold.train].max() < time[fold.test].min()
+
+
+def test_rows_of_one_time_cannot_be_told_apart(data: Dataset) -> None:
+    X = data.X.assign(year=1.0)
+    cv = CrossValidation("time_ordered", n_splits=2, time_column="year")
+    with pytest.raises(InputError, match="leaves no earlier row to train on: 'year'"):
+        cv.folds(dataclasses.replace(data, X=X))
 
 
 @pytest.mark.parametrize("kind", ["stratified", "repeated", "grouped"])

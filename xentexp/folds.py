@@ -38,8 +38,8 @@ class CrossValidation:
     Parameters
     ----------
     kind : {"stratified", "repeated", "grouped", "time_ordered"}
-        Shares of the classes kept; the same, repeated; rows of a group kept together; only
-        later rows predicted.
+        Shares of the classes kept; the same, repeated; rows of a group kept together; rows
+        predicted from strictly earlier ones.
     n_splits : int
         Folds, 2 or more.
     n_repeats : int
@@ -147,11 +147,19 @@ def _time_ordered(cv: CrossValidation, dataset: Dataset) -> Iterator[Any]:
         raise InputError(
             f"cv.time_column {cv.time_column!r} has {time.isna().sum()} missing values"
         )
-    order = np.argsort(time.to_numpy(), kind="stable")
+    times = time.to_numpy()
+    order = np.argsort(times, kind="stable")
     if cv.n_splits + 1 > len(order):
         raise InputError(f"cv.n_splits={cv.n_splits} needs more than {len(order)} rows")
-    splitter = TimeSeriesSplit(cv.n_splits)
-    return ((order[train], order[test]) for train, test in splitter.split(order))
+    for train, test in TimeSeriesSplit(cv.n_splits).split(order):
+        # Rows of the same time as the first predicted one are not before it.
+        before = train[times[order[train]] < times[order[test[0]]]]
+        if len(before) == 0:
+            raise InputError(
+                f"cv.n_splits={cv.n_splits} leaves no earlier row to train on: {cv.time_column!r} "
+                f"has too many rows of one time; lower cv.n_splits"
+            )
+        yield order[before], order[test]
 
 
 _SPLITS: dict[str, Callable[[CrossValidation, Dataset], Iterator[Any]]] = {
