@@ -263,7 +263,7 @@ def assert_same_state(one, other):
     for name in ("n_rows", "n_ignored", "n_clipped", "n_infinite"):
         np.testing.assert_array_equal(getattr(one, name), getattr(other, name), err_msg=name)
     for name in (
-        "weight", "weight_squared", "total", "total_squared", "total_crossed", "class_weight",
+        "weight", "weight_squared", "total", "spread", "tilt", "class_weight",
         "class_total",
     ):  # fmt: skip
         np.testing.assert_allclose(

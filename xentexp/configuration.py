@@ -90,6 +90,9 @@ def build(config: Mapping[str, Any]) -> Study:
     primary = get_loss(config["primary"]).name
     tracking = _section(config, "tracking")
     _known_keys("key of tracking", tracking, {"uri", "experiment"})
+    for key, value in tracking.items():
+        if value is not None and not isinstance(value, (str, int)):
+            raise InputError(f"tracking.{key} must be text; got {value!r}")
     candidates = tuple(
         _candidate(name, model) for name, model in _section(config, "models").items()
     )
@@ -109,7 +112,7 @@ def build(config: Mapping[str, Any]) -> Study:
         primary=primary,
         seed=seed,
         n_jobs=n_jobs,
-        tracking_uri=tracking["uri"],
+        tracking_uri=None if tracking["uri"] is None else str(tracking["uri"]),
         experiment=str(experiment),
         submission=submission,
         config=dict(config),
@@ -169,6 +172,10 @@ def _candidate(name: str, model: object) -> Candidate:
     if not is_classifier(classifier):
         target = model["classifier"]["_target_"]
         raise InputError(f"model {name}: {target} is not a classifier")
+    if not isinstance(model["preprocessing"], str):
+        raise InputError(
+            f"model {name}: preprocessing must be a name; got {model['preprocessing']}"
+        )
     pipeline = tabular_pipeline(classifier, model["preprocessing"])
     return Candidate(name, pipeline, {"preprocessing": model["preprocessing"], **_flat(model)})
 
@@ -178,7 +185,7 @@ def _flat(model: Mapping[str, Any]) -> dict[str, object]:
     flat: dict[str, object] = {}
 
     def walk(prefix: str, value: object) -> None:
-        if isinstance(value, Mapping):
+        if isinstance(value, Mapping) and "_target_" in value:
             for key, inner in value.items():
                 walk(f"{prefix}.{key}", inner)
         else:
@@ -189,7 +196,11 @@ def _flat(model: Mapping[str, Any]) -> dict[str, object]:
 
 
 def _check_targets(name: str, node: object, at: str = "classifier") -> None:
-    """Refuse anything but estimators of trusted packages: `_target_` could call any function."""
+    """Refuse anything but estimators of trusted packages: `_target_` could call any function.
+
+    This is for accidents and for values from elsewhere; a whole folder given as --config-dir can
+    set Hydra's own callbacks, and is to be trusted like code.
+    """
     if isinstance(node, list):
         for item in node:
             _check_targets(name, item, at)
@@ -201,7 +212,7 @@ def _check_targets(name: str, node: object, at: str = "classifier") -> None:
     if target is None and at == "classifier":
         raise InputError(f"model {name}: classifier must have a _target_, the path of its class")
     for key, value in node.items():
-        if key.startswith("_") and key != "_target_":
+        if str(key).startswith("_") and key != "_target_":
             raise InputError(f"model {name}: {key} is not allowed in a model file")
         _check_targets(name, value, f"{at}.{key}")
     if target is not None:
@@ -238,6 +249,11 @@ def _submission(path: object, dataset: Dataset) -> Path | None:
         return None
     if dataset.test is None:
         raise InputError(f"submission needs rows to predict, which {dataset.name} has not")
+    if len(dataset.test.columns) != len(dataset.classes):
+        raise InputError(
+            f"submission has the columns {', '.join(dataset.test.columns)}, but the training rows "
+            f"have the classes {', '.join(map(str, dataset.classes))} alone"
+        )
     file = Path(str(path)).expanduser().absolute()
     if not file.parent.is_dir():
         raise InputError(f"submission: there is no folder {file.parent}")

@@ -42,8 +42,9 @@ class LossState:
         Sums of the weights and of their squares.
     total : ndarray of shape (L,)
         ``sum w l``.
-    total_squared, total_crossed : ndarray of shape (L,)
-        ``sum (w l)^2`` and ``sum w^2 l``, for the standard error.
+    spread, tilt : ndarray of shape (L,)
+        ``sum w^2 (l - m)^2`` and ``sum w^2 (l - m)`` about the mean ``m`` so far, for the
+        standard error: about zero they would lose the digits of a large mean.
     class_weight : ndarray of shape (k,)
         Weight of each true class.
     class_total : ndarray of shape (L, k)
@@ -59,8 +60,8 @@ class LossState:
     weight: float = 0.0
     weight_squared: float = 0.0
     total: FloatArray = field(init=False)
-    total_squared: FloatArray = field(init=False)
-    total_crossed: FloatArray = field(init=False)
+    spread: FloatArray = field(init=False)
+    tilt: FloatArray = field(init=False)
     class_weight: FloatArray = field(init=False)
     class_total: FloatArray = field(init=False)
 
@@ -68,8 +69,8 @@ class LossState:
         n_losses, n_classes = len(self.losses), len(self.classes)
         self.n_infinite = np.zeros(n_losses)
         self.total = np.zeros(n_losses)
-        self.total_squared = np.zeros(n_losses)
-        self.total_crossed = np.zeros(n_losses)
+        self.spread = np.zeros(n_losses)
+        self.tilt = np.zeros(n_losses)
         self.class_weight = np.zeros(n_classes)
         self.class_total = np.zeros((n_losses, n_classes))
 
@@ -88,40 +89,54 @@ class LossState:
         part : Part
             The rows.
         """
-        n_rows = values.shape[1]
-        self.n_rows += n_rows
-        self.n_ignored += part.rows.stop - part.rows.start - n_rows
-        self.n_clipped += part.block.clipped_rows
-        weighted = values
-        if part.weight is None:
-            total = values.sum(axis=1)
-            self.weight += n_rows
-            self.weight_squared += n_rows
-            self.total_crossed += total
-        else:
-            weighted = weigh(values, part.weight)
-            total = weighted.sum(axis=1)
-            self.weight += float(part.weight.sum())
-            self.weight_squared += float(part.weight @ part.weight)
-            self.total_crossed += weigh(weighted, part.weight).sum(axis=1)
-        self.total += total
-        self.total_squared += np.einsum("ij,ij->i", weighted, weighted)
-        finite = np.isfinite(total)
-        if not finite.all():
-            self.n_infinite += np.isinf(weighted).sum(axis=1)
-        if part.block.index is None and part.block.soft is None:
-            return
-        target = part.block.target_by_class
-        if part.weight is None:
-            self.class_weight += target.sum(axis=1)
-        else:
-            self.class_weight += target @ part.weight
-        if finite.all():
-            self.class_total += weighted @ target.T
-        else:
+        state = LossState(self.losses, self.classes)
+        state.n_rows = values.shape[1]
+        state.n_clipped = part.block.clipped_rows
+        weight = part.weight
+        weighted = values if weight is None else weigh(values, weight)
+        state.weight = float(state.n_rows if weight is None else weight.sum())
+        state.weight_squared = float(state.n_rows if weight is None else weight @ weight)
+        state.total = weighted.sum(axis=1)
+        finite = bool(np.isfinite(state.total).all())
+        if not finite:
+            state.n_infinite = np.isinf(weighted).sum(axis=1).astype(np.float64)
+        if state.weight:
             with np.errstate(invalid="ignore"):
-                products = weighted[:, np.newaxis, :] * target
-            self.class_total += np.where(target > 0, products, 0.0).sum(axis=2)
+                off = values - state.mean()[:, np.newaxis]
+                if weight is None:
+                    state.spread = np.einsum("ij,ij->i", off, off)
+                    state.tilt = off.sum(axis=1)
+                else:
+                    state.tilt = weigh(off, weight**2).sum(axis=1)
+                    state.spread = weigh(off * off, weight**2).sum(axis=1)
+        if part.block.index is not None or part.block.soft is not None:
+            target = part.block.target_by_class
+            state.class_weight = target.sum(axis=1) if weight is None else target @ weight
+            if finite:
+                state.class_total = weighted @ target.T
+            else:
+                with np.errstate(invalid="ignore"):
+                    products = weighted[:, np.newaxis, :] * target
+                state.class_total = np.where(target > 0, products, 0.0).sum(axis=2)
+        self._take(state)
+
+    def _take(self, other: LossState) -> None:
+        """Add another state to this one."""
+        total, weight = self.total + other.total, self.weight + other.weight
+        if weight:
+            mean = total / weight
+            about = [state._about(mean) for state in (self, other) if state.weight]
+            self.spread = np.sum([spread for spread, _ in about], axis=0)
+            self.tilt = np.sum([tilt for _, tilt in about], axis=0)
+        for name in _SUMS:
+            setattr(self, name, getattr(self, name) + getattr(other, name))
+
+    def _about(self, mean: FloatArray) -> tuple[FloatArray, FloatArray]:
+        """`spread` and `tilt` about another mean."""
+        with np.errstate(invalid="ignore"):
+            shift = self.mean() - mean
+            spread = self.spread + 2.0 * shift * self.tilt + shift**2 * self.weight_squared
+            return spread, self.tilt + shift * self.weight_squared
 
     def __add__(self, other: LossState) -> LossState:
         """State of both parts together."""
@@ -131,8 +146,8 @@ class LossState:
                 f"{list(self.losses)} of {self.classes}, {list(other.losses)} of {other.classes}"
             )
         both = LossState(self.losses, self.classes)
-        for name in _SUMS:
-            setattr(both, name, getattr(self, name) + getattr(other, name))
+        both._take(self)
+        both._take(other)
         return both
 
     def mean(self) -> FloatArray:
@@ -147,14 +162,10 @@ class LossState:
         """
         if self.n_rows < 2 or not self.weight:
             return np.full(len(self.losses), np.nan)
-        mean = self.mean()
+        correction = self.n_rows / (self.n_rows - 1)
         with np.errstate(invalid="ignore"):
-            squares = (
-                self.total_squared - 2.0 * mean * self.total_crossed + mean**2 * self.weight_squared
-            )
-            correction = self.n_rows / (self.n_rows - 1)
-            error = np.sqrt(correction * np.maximum(squares, 0.0)) / self.weight
-        return np.where(np.isfinite(mean), error, np.nan)
+            error = np.sqrt(correction * np.maximum(self.spread, 0.0)) / self.weight
+        return np.where(np.isfinite(self.total), error, np.nan)
 
     def class_mean(self) -> FloatArray:
         """Mean of each loss over the rows of each true class, (L, k); NaN for no row."""
@@ -170,8 +181,6 @@ _SUMS = (
     "weight",
     "weight_squared",
     "total",
-    "total_squared",
-    "total_crossed",
     "class_weight",
     "class_total",
 )
@@ -415,10 +424,11 @@ def run(problem: Problem, losses: Sequence[Loss], *, per_sample: bool = False) -
             row[:] = loss.per_sample(part.block)
         state.add(values, part)
         if kept is not None:
-            if part.keep is None:
-                kept[:, part.rows] = values
+            if part.rows.keep is None:
+                kept[:, part.rows.span] = values
             else:
-                kept[:, np.flatnonzero(part.keep) + part.rows.start] = values
+                kept[:, part.rows.span][:, part.rows.keep] = values
+    state.n_ignored = problem.n_rows - state.n_rows
     if state.weight == 0.0:
         raise InputError("sample_weight is zero for every row that is not ignored")
     return Evaluation(state, None if kept is None else dict(zip(state.names, kept, strict=True)))

@@ -291,6 +291,8 @@ def check_losses(
     chosen = None if losses is None else [get_loss(loss) for loss in losses]
     if chosen is not None and not chosen:
         raise InputError("losses must name one loss at least; got none")
+    if chosen is not None and len({loss.name for loss in chosen}) < len(chosen):
+        raise InputError(f"losses must be distinct; got {[loss.name for loss in chosen]}")
     for loss in [*(chosen or []), get_loss(primary)]:
         reason = loss.unsuited(
             n_classes=len(dataset.classes), soft=False, has_proba=True, has_decision=True

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 from sklearn.model_selection import (
     RepeatedStratifiedKFold,
@@ -140,14 +141,14 @@ def _grouped(cv: CrossValidation, dataset: Dataset) -> Iterator[Any]:
 def _time_ordered(cv: CrossValidation, dataset: Dataset) -> Iterator[Any]:
     if cv.time_column is None:
         raise InputError("cv=time_ordered needs cv.time_column, the feature that orders the rows")
-    if cv.time_column not in dataset.X:
+    if not isinstance(cv.time_column, str) or cv.time_column not in dataset.X:
         raise unknown_name("cv.time_column", cv.time_column, map(str, dataset.X.columns))
     time = dataset.X[cv.time_column]
     if time.isna().any():
         raise InputError(
             f"cv.time_column {cv.time_column!r} has {time.isna().sum()} missing values"
         )
-    times = time.to_numpy()
+    times = _in_time_order(time, cv.time_column)
     order = np.argsort(times, kind="stable")
     if cv.n_splits + 1 > len(order):
         raise InputError(f"cv.n_splits={cv.n_splits} needs more than {len(order)} rows")
@@ -160,6 +161,23 @@ def _time_ordered(cv: CrossValidation, dataset: Dataset) -> Iterator[Any]:
                 f"has too many rows of one time; lower cv.n_splits"
             )
         yield order[before], order[test]
+
+
+def _in_time_order(time: pd.Series[Any], name: str) -> Any:
+    """Values whose order is that of time: numbers, ordered categories, or dates as text."""
+    if not isinstance(time.dtype, pd.CategoricalDtype):
+        return time.to_numpy()
+    if time.cat.ordered:
+        return time.cat.codes.to_numpy()
+    dates = pd.to_datetime(time.astype(str), format="ISO8601", errors="coerce", utc=True)
+    if dates.isna().any():
+        example = time[dates.isna()].iloc[0]
+        raise InputError(
+            f"cv.time_column {name!r} must hold numbers or dates as ISO 8601 has them "
+            f"(2020-01-31); row {int(dates.isna().argmax())} has {example!r}, whose order in time "
+            f"is unknown"
+        )
+    return dates.to_numpy()
 
 
 _SPLITS: dict[str, Callable[[CrossValidation, Dataset], Iterator[Any]]] = {

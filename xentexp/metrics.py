@@ -186,10 +186,10 @@ def _reduce(loss: Loss, problem: Problem, reduction: str) -> Any:
         if kept is None:
             total += float(values.sum())
             denominator += len(values) if part.weight is None else float(part.weight.sum())
-        elif part.keep is None:
-            kept[part.rows] = values
+        elif part.rows.keep is None:
+            kept[part.rows.span] = values
         else:
-            kept[part.rows][part.keep] = values
+            kept[part.rows.span][part.rows.keep] = values
     if kept is not None:
         return kept
     if denominator == 0.0:

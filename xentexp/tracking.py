@@ -35,6 +35,7 @@ os.environ.setdefault("MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT", "true")
 import mlflow.entities as entities
 from mlflow import MlflowClient
 from mlflow.exceptions import MlflowException
+from sqlalchemy.exc import SQLAlchemyError
 
 for _noisy in ("mlflow", "alembic", "sqlalchemy"):
     logging.getLogger(_noisy).setLevel(logging.CRITICAL)  # what matters comes as an exception
@@ -241,19 +242,22 @@ def open_client(uri: str, *, create: bool) -> MlflowClient:
                 f"there is no tracking store {path}; run `xentexp run` in that folder first, or "
                 f"name another with --store or MLFLOW_TRACKING_URI"
             )
-        with _open_once(path):
+        with _alone(path):
+            if not path.exists() or path.stat().st_size == 0:
+                _make_tables(path)
             _check_sqlite(path, write=create)
+        with told_plainly(uri):
             client = MlflowClient(tracking_uri=uri)
-            with told_plainly(uri):
-                client.search_experiments(max_results=1)  # makes the tables
+            client.search_experiments(max_results=1)
         return client
     if uri.startswith(("http://", "https://")):
         _check_server(uri)
-    return MlflowClient(tracking_uri=uri)
+    with told_plainly(uri):
+        return MlflowClient(tracking_uri=uri)
 
 
 @contextlib.contextmanager
-def _open_once(path: Path) -> Iterator[None]:
+def _alone(path: Path) -> Iterator[None]:
     """Keep two processes from making the tables of a new file at once, which destroys it.
 
     The guard is a file of the system's temporary folder, because whoever removed it after use
@@ -273,6 +277,17 @@ def _open_once(path: Path) -> Iterator[None]:
         yield
 
 
+def _make_tables(path: Path) -> None:
+    """Make the tables beside `path` and move them there: half of them would be of no use."""
+    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
+    try:
+        with shielded(), told_plainly(f"{SQLITE}{path}"):
+            MlflowClient(tracking_uri=f"{SQLITE}{partial}").search_experiments(max_results=1)
+            partial.replace(path)
+    finally:
+        partial.unlink(missing_ok=True)
+
+
 def _check_sqlite(path: Path, *, write: bool) -> None:
     try:
         connection = sqlite3.connect(path, timeout=30.0, isolation_level=None)
@@ -289,11 +304,11 @@ def _check_sqlite(path: Path, *, write: bool) -> None:
 
 
 def _check_server(uri: str) -> None:
-    parts = urlsplit(uri)
-    port = parts.port or (443 if parts.scheme == "https" else 80)
     try:
+        parts = urlsplit(uri)
+        port = parts.port or (443 if parts.scheme == "https" else 80)
         socket.create_connection((parts.hostname or "", port), timeout=5.0).close()
-    except OSError as error:
+    except (OSError, ValueError) as error:
         raise InputError(f"the tracking server {uri} does not answer: {error}") from error
 
 
@@ -313,13 +328,24 @@ def told_plainly(uri: str) -> Iterator[None]:
     """
     try:
         yield
-    except MlflowException as error:
-        message = str(error).strip().split("\n")[0]
-        raise InputError(f"the tracking store {uri} failed: {message}") from error
-    except OSError as error:
-        where = f" ({error.filename})" if error.filename else ""
-        reason = error.strerror or str(error)
-        raise InputError(f"the tracking store {uri} failed: {reason}{where}") from error
+    except InputError:
+        raise
+    except (MlflowException, SQLAlchemyError, OSError, ImportError, ValueError) as error:
+        raise InputError(f"the tracking store {uri} failed: {_reason(error)}") from error
+
+
+def _reason(error: BaseException) -> str:
+    """The first cause that says something: SQLAlchemy and MLflow wrap it in advice."""
+    found: BaseException | None = error
+    while found is not None:
+        if isinstance(found, OSError):
+            where = f" ({found.filename})" if found.filename else ""
+            return f"{found.strerror or found}{where}"
+        if isinstance(found, (sqlite3.Error, ImportError)):
+            return str(found)
+        found = found.__cause__ or found.__context__
+    lines = [line for line in str(error).splitlines() if line.strip() and line[0] != "("]
+    return (lines or [str(error)])[0].strip()
 
 
 @contextlib.contextmanager
@@ -620,20 +646,9 @@ def read_leaderboard(
     InputError
         For an unknown experiment, and for a store without runs of ours.
     """
-    latest = _latest_run(client, experiment)
-    filters = "tags.`xentexp.kind` = 'candidate'"
-    if not every:
-        filters += f" and tags.`mlflow.parentRunId` = '{latest.info.run_id}'"
-    children: list[Any] = []
-    token = None
-    while True:
-        page = client.search_runs(
-            [latest.info.experiment_id], filters, page_token=token, max_results=1000
-        )
-        children += page
-        token = page.token
-        if not token:
-            break
+    latest, children = _latest_run(client, experiment)
+    if every:
+        children = _search(client, latest.info.experiment_id, "tags.`xentexp.kind` = 'candidate'")
     name = str(client.get_experiment(latest.info.experiment_id).name)
     primary = latest.data.tags["xentexp.primary"]
     rows = tuple(_row(run, every) for run in children)
@@ -660,25 +675,43 @@ def latest_page(client: MlflowClient, experiment: str | None) -> str:
     InputError
         For an unknown experiment, and for a store without runs of ours.
     """
-    run = _latest_run(client, experiment)
+    run, _ = _latest_run(client, experiment)
     return chart_page(run.info.experiment_id, run.info.run_id, run.data.tags["xentexp.primary"])
 
 
-def _latest_run(client: MlflowClient, experiment: str | None) -> Any:
-    """Parent run that was started last."""
+def _latest_run(client: MlflowClient, experiment: str | None) -> tuple[Any, list[Any]]:
+    """Parent run that was started last among those with a finished candidate; its candidates."""
     known = {e.name: e.experiment_id for e in client.search_experiments()}
     if experiment is not None and experiment not in known:
         raise unknown_name("experiment", experiment, known)
-    runs = client.search_runs(
+    parents = client.search_runs(
         list(known.values()) if experiment is None else [known[experiment]],
         "tags.`xentexp.kind` = 'comparison'",
         order_by=["attributes.start_time DESC"],
-        max_results=1,
+        max_results=100,
     )
-    if not runs:
-        where = f"experiment {experiment!r}" if experiment else "the tracking store"
-        raise InputError(f"{where} holds no run of xentexp; make one with `xentexp run`")
-    return runs[0]
+    for parent in parents:
+        children = _search(
+            client,
+            parent.info.experiment_id,
+            f"tags.`mlflow.parentRunId` = '{parent.info.run_id}'",
+        )
+        if children:
+            return parent, children
+    where = f"experiment {experiment!r}" if experiment else "the tracking store"
+    what = f"no finished model, its last run is {parents[0].info.status}" if parents else "no run"
+    raise InputError(f"{where} holds {what} of xentexp; make one with `xentexp run`")
+
+
+def _search(client: MlflowClient, experiment_id: str, condition: str) -> list[Any]:
+    found: list[Any] = []
+    token = None
+    while True:
+        page = client.search_runs([experiment_id], condition, page_token=token, max_results=1000)
+        found += page
+        token = page.token
+        if not token:
+            return found
 
 
 def _row(run: Any, every: bool) -> Row:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import os
 import sys
 from collections.abc import Sequence
@@ -144,7 +145,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     from xentexp.errors import InputError
 
     try:
-        return _dispatch(given)
+        code = _dispatch(given)
+        if sys.stdout is not None:
+            sys.stdout.flush()
+        return code
     except InputError as error:
         if debug:
             raise
@@ -156,6 +160,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except BrokenPipeError:  # the reader of the output went away, e.g. `| head`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
+    except OSError as error:  # a full disk, a file that cannot be read: nothing of ours to trace
+        if debug:
+            raise
+        where = f" ({error.filename})" if error.filename else ""
+        with contextlib.suppress(OSError):
+            print(f"xentexp: error: {error.strerror or error}{where}", file=sys.stderr)
+            if sys.stdout is not None:
+                os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 2
 
 
 def _dispatch(given: list[str]) -> int:
@@ -163,6 +176,9 @@ def _dispatch(given: list[str]) -> int:
         rest = given[1:]
         if "-h" in rest or "--help" in rest:
             print(_run_help(), end="")
+            return 0
+        if "--version" in rest:
+            print(f"xentexp {__version__}")
             return 0
         from xentexp.cli.run import run
 

@@ -47,19 +47,22 @@ def run(overrides: list[str], *, quiet: bool, as_json: bool) -> int:
         Exit code, the largest of all jobs.
     """
     codes = [0]
+    started: list[bool] = []
     documents: list[dict[str, Any]] = []
     failures: list[tuple[str, InputError]] = []
     main_process = os.getpid()
 
     @hydra.main(version_base="1.3", config_path=str(conf_folder()), config_name="run")
     def job(config: DictConfig) -> None:
+        started.append(True)
         try:
             code, document = _job(config, quiet=quiet, as_json=as_json)
             codes.append(code)
             documents.append(document)
-        except InputError as error:
+        except (InputError, OmegaConfBaseException) as caught:
+            error = caught if isinstance(caught, InputError) else InputError(_explain(caught))
             if os.getpid() != main_process:  # a job of a parallel launcher, which reports it
-                raise
+                raise error from caught
             # Hydra would add lines of its own, and a sweep would end with its first failure.
             failures.append((" ".join(HydraConfig.get().overrides.task), error))
 
@@ -69,8 +72,12 @@ def run(overrides: list[str], *, quiet: bool, as_json: bool) -> int:
     with _terminable():
         try:
             job()
-        except (HydraException, OmegaConfBaseException) as error:
-            raise InputError(_explain(error)) from error
+        except Exception as error:
+            # What Hydra raises while it composes is the user's to mend, whatever its class.
+            if started and not isinstance(error, (HydraException, OmegaConfBaseException)):
+                raise
+            choices = [word for word in overrides if re.match(r"(dataset|models|cv)=", word)]
+            raise InputError(_explain(error, choices)) from error
     if as_json and documents:
         from xentexp.cli.terminal import print_json
 
@@ -262,8 +269,11 @@ def _submit(study: Any, best: Any) -> None:
         raise InputError(f"submission needs a model with {study.primary}; none has it")
     dataset = study.dataset
     candidate = next(c for c in study.candidates if c.name == best.model)
-    model = clone(candidate.estimator).fit(dataset.X, dataset.y)
-    proba, _ = predict(model, dataset.test.X, dataset.classes)
+    try:
+        model = clone(candidate.estimator).fit(dataset.X, dataset.y)
+        proba, _ = predict(model, dataset.test.X, dataset.classes)
+    except Exception as error:
+        raise InputError(f"submission: {best.model} failed on all rows: {error}") from error
     if proba is None:
         raise InputError(f"submission needs probabilities, which {best.model} has not")
     frame = pd.DataFrame(proba, columns=list(dataset.test.columns))
@@ -304,14 +314,14 @@ def _git() -> dict[str, str]:
     }
 
 
-def _explain(error: Exception) -> str:
+def _explain(error: Exception, choices: list[str] | None = None) -> str:
     """Hydra's message in one sentence, with the nearest names instead of advice to append."""
     from xentexp.errors import unknown_name
 
     own, cause = (" ".join(str(e).split()) for e in (error, error.__cause__ or error))
     key = re.search(r"Could not override '([^']+)'", own)
     if key:
-        return _unknown_key(key.group(1))
+        return _unknown_key(key.group(1), choices)
     choice = re.search(r"Could not (?:find|load) '([^'/]+)/([^']+)'", own)
     if choice:
         group, name = choice.groups()
@@ -320,12 +330,15 @@ def _explain(error: Exception) -> str:
     return re.sub(r" (Set the environment variable|To append to your config use).*", "", cause)
 
 
-def _unknown_key(key: str) -> str:
+def _unknown_key(key: str, choices: list[str] | None) -> str:
     """Which part of a dotted key does not exist, and what stands there instead."""
     from xentexp.errors import unknown_name
 
     with hydra.initialize_config_dir(str(conf_folder()), version_base="1.3"):
-        node: Any = hydra.compose("run")
+        try:
+            node: Any = hydra.compose("run", choices)
+        except HydraException:  # choices of a sweep, or of --config-dir
+            node = hydra.compose("run")
     parts = key.split(".")
     for depth, part in enumerate(parts):
         if not isinstance(node, DictConfig) or part not in node:

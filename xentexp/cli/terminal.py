@@ -32,7 +32,9 @@ def console(*, stderr: bool = False) -> Console:
         Of rich.
     """
     stream = sys.stderr if stderr else sys.stdout
-    width = None if stream.isatty() else 140  # a file has no width: wide enough for one line each
+    width = (
+        None if stream is not None and stream.isatty() else 140
+    )  # a file has no width: wide enough for one line each
     return Console(stderr=stderr, width=width, highlight=False, soft_wrap=False)
 
 

@@ -13,8 +13,6 @@ from xentexp.datasets.base import Card, Dataset, TestSet
 from xentexp.datasets.digest import content_digest
 from xentexp.errors import InputError
 
-MOST_FLOAT_CLASSES = 50
-
 
 def make_dataset(
     X: pd.DataFrame,
@@ -177,6 +175,8 @@ def _feature(column: pd.Series[Any], name: str, where: str) -> pd.Series[Any]:
             "turn it into numbers or text, or drop it."
         )
     whole = kind in ("boolean", "integer") and not column.isna().any()
+    if whole and kind == "integer" and not _fits(column):
+        whole = False  # as floats: beyond the range of int64
     if whole:
         numbers = column.astype("int8" if kind == "boolean" else "int64")
         return pd.Series(numbers.to_numpy(), name=name)
@@ -192,6 +192,13 @@ def _feature(column: pd.Series[Any], name: str, where: str) -> pd.Series[Any]:
 # What pandas.api.types.infer_dtype and _dtype_kind call the kinds that become numbers; a
 # column with no value at all is "empty".
 _NUMBERS = {"boolean", "integer", "floating", "mixed-integer-float", "decimal", "empty"}
+
+
+def _fits(column: pd.Series[Any]) -> bool:
+    """Whether int64 holds every whole number of a column."""
+    limits = np.iinfo(np.int64)
+    numbers = column.astype(object)
+    return bool(limits.min <= numbers.min() and numbers.max() <= limits.max)
 
 
 def _dtype_kind(dtype: Any) -> str:
@@ -236,15 +243,18 @@ def _target(y: pd.Series[Any], where: str) -> pd.Series[Any]:
             f"{where}: the target is of the kind {kind}; make it whole numbers or text."
         )
     if kind in ("boolean", "integer"):
+        if not _fits(y):
+            raise InputError(
+                f"{where}: the target has numbers beyond the range of int64; make them text."
+            )
         return y.astype("int64")
     floats = y.astype(object).astype("float64")
     if np.isinf(floats).any():
         raise InputError(f"{where}: the target has infinite values; make it a class label.")
     if (floats == floats.round()).all():
         return floats.astype("int64")
-    if floats.nunique() > MOST_FLOAT_CLASSES:
-        raise InputError(
-            f"{where}: the target has {floats.nunique()} distinct fractional values and looks "
-            "like a regression target; name a target of classes."
-        )
-    return floats
+    example = floats[floats != floats.round()].iloc[0]
+    raise InputError(
+        f"{where}: the target has {floats.nunique()} distinct values, {example} among them, and "
+        "looks like a regression target; write classes as whole numbers or text."
+    )

@@ -14,6 +14,7 @@ from xentexp.errors import InputError
 from xentexp.losses.block import Block
 from xentexp.validation.arrays import (
     Array,
+    Rows,
     column_names,
     show,
     to_array,
@@ -40,9 +41,8 @@ SINGLE_BLOCK_ELEMENTS = 131072
 class Part:
     """A block, where it stands among all rows, and the weights of its rows."""
 
-    rows: slice
+    rows: Rows
     block: Block
-    keep: NDArray[np.bool_] | None  # rows that are not ignored, where some are
     weight: NDArray[np.float64] | None
 
 
@@ -97,8 +97,7 @@ class Problem:
         seen = False
         step = self._step(elements)
         for start in range(0, self.n_rows, step):
-            rows = slice(start, min(start + step, self.n_rows))
-            part = self._part(rows)
+            part = self._part(slice(start, min(start + step, self.n_rows)))
             if part is None:
                 continue
             if hard is not None and part.block.index is None:
@@ -113,20 +112,18 @@ class Problem:
         if not seen:
             raise InputError(f"every label is {self.ignore_label!r}, which is ignored")
 
-    def _part(self, rows: slice) -> Part | None:
-        keep: NDArray[np.bool_] | None = None
+    def _part(self, span: slice) -> Part | None:
+        rows = Rows(span)
         index = soft = None
         if isinstance(self.targets, Labels):
-            values = self.targets.values[rows]
             if self.ignore_label is not None:
-                mask = np.asarray(values != self.ignore_label)
-                if not mask.any():
+                keep = np.asarray(self.targets.values[span] != self.ignore_label)
+                if not keep.any():
                     return None
-                if not mask.all():
-                    keep, values = mask, values[mask]
-            index = self.targets.index(values, rows.start)
+                rows = rows if keep.all() else Rows(span, keep)
+            index = self.targets.index(rows)
         elif self.targets is not None:
-            soft = self.targets.soft(rows)
+            soft = self.targets.soft(span)
             index = as_index(soft)
             soft = soft if index is None else None
         if self.smoothing and (index is not None or soft is not None):
@@ -135,20 +132,17 @@ class Problem:
             index = None
         predicted: dict[str, Array] = {}
         if self.probabilities is not None:
-            values = self.probabilities.block(rows)
-            predicted[self.probabilities.kind] = values if keep is None else values[keep]
+            predicted[self.probabilities.kind] = self.probabilities.block(rows)
         if self.decision is not None:
             raw = self.probabilities if "logits" in predicted else None
             if raw is not None and self.decision.values is raw.values:
                 predicted["decision"] = predicted["logits"]  # checked once, and known as the same
             else:
-                values = self.decision.block(rows)
-                predicted["decision"] = values if keep is None else values[keep]
-        weight = None if self.weight is None else self.weight[rows]
+                predicted["decision"] = self.decision.block(rows)
         block = Block(
             n_classes=len(self.classes), index=index, soft=soft, clip=self.clip, **predicted
         )
-        return Part(rows, block, keep, weight if weight is None or keep is None else weight[keep])
+        return Part(rows, block, None if self.weight is None else rows.of(self.weight))
 
 
 def read(

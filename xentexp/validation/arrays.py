@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -10,6 +11,23 @@ from numpy.typing import NDArray
 from xentexp.errors import InputError
 
 Array = NDArray[Any]
+
+
+@dataclass(frozen=True)
+class Rows:
+    """Some consecutive rows, without those that are ignored."""
+
+    span: slice
+    keep: NDArray[np.bool_] | None = None
+
+    def of(self, values: Array) -> Array:
+        """Those rows of an array."""
+        return values[self.span] if self.keep is None else values[self.span][self.keep]
+
+    def number(self, position: int) -> int:
+        """Number among all rows of the row at a position among these."""
+        within = position if self.keep is None else int(np.flatnonzero(self.keep)[position])
+        return int(self.span.start) + within
 
 
 def column_names(values: object) -> list[object] | None:
@@ -27,6 +45,8 @@ def to_array(values: object, name: str) -> Array:
     """Any array-like as a NumPy array of one or two dimensions, without a copy if possible."""
     if values is None:
         raise InputError(f"{name} must be given; got None")
+    if np.ma.is_masked(values):
+        raise InputError(f"{name} has masked values; leave those rows out, or fill them in")
     try:
         array = np.asarray(values)
     except ValueError:
@@ -83,11 +103,18 @@ def to_weight(values: object, n_rows: int) -> NDArray[np.float64]:
         raise InputError(
             f"sample_weight must have shape ({n_rows},), one for each row; got {weight.shape}"
         )
-    low = weight.min()
-    if not (low >= 0.0 and np.isfinite(weight.max())):
+    low, high = weight.min(), weight.max()
+    if not (low >= 0.0 and np.isfinite(high)):
         row = int(np.flatnonzero(~((weight >= 0.0) & np.isfinite(weight)))[0])
         raise InputError(
             f"sample_weight must be finite and not negative; row {row} has {weight[row]}"
+        )
+    with np.errstate(over="ignore", under="ignore"):
+        squares = float(weight @ weight)
+    if weight.any() and not (np.isfinite(squares) and squares > np.finfo(np.float64).tiny):
+        raise InputError(
+            f"sample_weight must be of a size whose square float64 can hold; the largest is "
+            f"{high}: divide all by the same number"
         )
     if not weight.any():
         raise InputError("sample_weight is zero for every row; at least one must be positive")

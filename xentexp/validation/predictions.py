@@ -9,7 +9,7 @@ import numpy as np
 
 from xentexp.errors import InputError
 from xentexp.losses.block import IntArray
-from xentexp.validation.arrays import Array, row_sum_tolerance
+from xentexp.validation.arrays import Array, Rows, row_sum_tolerance
 
 
 @dataclass(frozen=True)
@@ -27,20 +27,20 @@ class Predictions:
         """Number of classes that the predictions speak of."""
         return 2 if self.values.ndim == 1 else int(self.values.shape[1])
 
-    def block(self, rows: slice) -> Array:
+    def block(self, rows: Rows) -> Array:
         """Checked predictions of some rows, in the order of the classes."""
-        values = self.values[rows]
+        values = rows.of(self.values)
         if self.kind == "proba":
-            values = self._check_proba(values, rows.start)
+            values = self._check_proba(values, rows)
         elif not (values.min() > -np.inf and values.max() < np.inf):
             row = _first_bad(np.isfinite(values))
             raise InputError(
-                f"raw scores must be finite; row {rows.start + row} of {self.name} has "
+                f"raw scores must be finite; row {rows.number(row)} of {self.name} has "
                 f"{values[row].tolist()}"
             )
         return values if self.order is None else values[:, self.order]
 
-    def _check_proba(self, values: Array, start: int) -> Array:
+    def _check_proba(self, values: Array, rows: Rows) -> Array:
         divide = self.normalize is True and values.ndim == 2
         low, high = values.min(), values.max()
         if not (low >= 0.0 and (high <= 1.0 or (divide and high < np.inf))):
@@ -48,11 +48,11 @@ class Predictions:
                 row = _first_bad((values >= 0.0) & np.isfinite(values))
                 raise InputError(
                     f"normalize=True takes finite numbers that are not negative; row "
-                    f"{start + row} of {self.name} has {values[row].tolist()}"
+                    f"{rows.number(row)} of {self.name} has {values[row].tolist()}"
                 )
             row = _first_bad((values >= 0.0) & (values <= 1.0))
             raise InputError(
-                f"probabilities must lie in [0, 1]; row {start + row} of {self.name} has "
+                f"probabilities must lie in [0, 1]; row {rows.number(row)} of {self.name} has "
                 f"{values[row].tolist()} (pass raw scores with from_logits=True where there is "
                 f"such an option)"
             )
@@ -63,24 +63,26 @@ class Predictions:
             if not sums.min() > 0.0:
                 row = int(sums.argmin())
                 raise InputError(
-                    f"normalize=True divides rows by their sums; row {start + row} of "
+                    f"normalize=True divides rows by their sums; row {rows.number(row)} of "
                     f"{self.name} sums to 0"
                 )
             return values / sums[:, np.newaxis]
         tolerance = row_sum_tolerance(values)
         if not (sums.min() >= 1.0 - tolerance and sums.max() <= 1.0 + tolerance):
-            self._complain_of_sums(tolerance)
+            self._complain_of_sums(tolerance, rows)
         return values
 
-    def _complain_of_sums(self, tolerance: float) -> None:
-        sums = _row_sums(self.values)
+    def _complain_of_sums(self, tolerance: float, rows: Rows) -> None:
+        if rows.keep is None:  # the worst of all rows, none of which is ignored here
+            rows = Rows(slice(0, len(self.values)))
+        sums = _row_sums(rows.of(self.values))
         off = np.abs(sums - 1.0)
         row = int(np.nanargmax(off))
         count = int(np.count_nonzero(off > tolerance))
         raise InputError(
             f"rows of {self.name} must sum to 1; {count} of {len(sums)} do not, the worst is row "
-            f"{row} with {sums[row]:.9g}; pass normalize=True to divide each row by its sum, or "
-            f"normalize=None to take them as they are"
+            f"{rows.number(row)} with {sums[row]:.9g}; pass normalize=True to divide each row by "
+            f"its sum, or normalize=None to take them as they are"
         )
 
 

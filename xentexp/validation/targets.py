@@ -13,6 +13,7 @@ from xentexp.losses.block import IntArray
 from xentexp.losses.links import FloatArray
 from xentexp.validation.arrays import (
     Array,
+    Rows,
     column_names,
     is_missing,
     row_sum_tolerance,
@@ -38,6 +39,8 @@ class Labels:
         if not all(isinstance(label, (int, float)) for label in self.classes):
             return None
         steps = [label - self.classes[0] for label in self.classes]
+        if any(abs(label) >= 2**62 for label in self.classes):  # beyond what an index can hold
+            return None
         whole = float(self.classes[0]).is_integer() and steps == list(range(len(steps)))
         return int(self.classes[0]) if whole else None
 
@@ -45,8 +48,9 @@ class Labels:
     def _lookup(self) -> dict[Any, int]:
         return {label: column for column, label in enumerate(self.classes)}
 
-    def index(self, values: Array, start: int) -> IntArray:
-        """Columns of the labels in `values`, which begin at row `start`."""
+    def index(self, rows: Rows) -> IntArray:
+        """Columns of the labels of some rows."""
+        values = rows.of(self.values)
         if self._first is not None:
             with np.errstate(invalid="ignore"):
                 index = values.astype(np.intp, copy=False)
@@ -58,12 +62,12 @@ class Labels:
         found = (self._lookup.get(label, -1) for label in values.tolist())
         index = np.fromiter(found, dtype=np.intp, count=len(values))
         if index.min() < 0:
-            row = int(np.argmin(index))
-            label = values[row : row + 1].tolist()[0]
+            bad = int(np.argmin(index))
+            label, row = values[bad : bad + 1].tolist()[0], rows.number(bad)
             if is_missing(label):
-                raise InputError(f"y_true holds a missing value ({label}) at row {start + row}")
+                raise InputError(f"y_true holds a missing value ({label}) at row {row}")
             raise InputError(
-                f"y_true holds {label!r} at row {start + row}, which is not among the classes "
+                f"y_true holds {label!r} at row {row}, which is not among the classes "
                 f"{show(self.classes)}; pass labels= with every class, in the order of the columns"
             )
         return index
