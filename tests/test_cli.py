@@ -22,6 +22,7 @@ from xentexp.metrics import brier_loss, categorical_crossentropy
 
 XENTEXP = [sys.executable, "-m", "xentexp"]
 SMALL = ["dataset=table", "dataset.path=table.csv", "dataset.target=grade", "n_jobs=1"]
+LABELS = ["--labels", "bad,fair,good"]
 RUN = ["run", *SMALL, "models=[prior,logistic]", "cv.n_splits=3"]
 
 
@@ -57,6 +58,8 @@ def test_a_run_prints_a_leaderboard_and_logs_it(
     (parent,) = runs("comparison")
     assert parent.info.status == "FINISHED"
     assert {run.info.run_name for run in runs()} == {"prior", "logistic"}
+    logistic = next(line for line in out.splitlines() if "brier_loss" in line)
+    assert logistic.count("*") == 1
     for run in runs():
         assert run.info.status == "FINISHED"
         assert run.data.tags["mlflow.parentRunId"] == parent.info.run_id
@@ -212,6 +215,18 @@ def test_a_submission_has_the_samples_format(
         (["--config-dir", "absent"], "absent"),
         (["--config-name", "absent"], "absent"),
         (["cv=grouped"], "cv=grouped needs groups"),
+        (["cv=null"], "group override must be a string or a list"),
+        (["models=[prior,null]"], "models|null|None"),
+        (["cv.kind=[stratified]"], "unknown cv"),
+        (["models.logistic.preprocessing=[scaled]"], "preprocessing must be a name"),
+        (["losses=[brier_loss,brier_loss]", "primary=brier_loss"], "losses must be distinct"),
+        (["seed=${nope}"], "nope"),
+        (["seed=???"], "seed"),
+        (["tracking.uri=[a]"], "tracking.uri must be text"),
+        (["tracking.uri=mysql+foo://x/y"], "failed"),
+        (["cv=repeated", "cv.n_repeat=3"], "did you mean 'n_repeats'"),
+        (["dataset.pth=x"], "did you mean 'path'"),
+        (["hydra.run.dir=/proc/x"], "/proc/x|proc"),
         (["seed=x"], "seed must be a whole number"),
     ],
 )
@@ -239,7 +254,7 @@ def test_debug_shows_the_traceback(table_csv: Path) -> None:
     assert "Traceback" not in done.stderr
 
 
-@pytest.mark.parametrize("name", ["SIGTERM", "SIGINT"])
+@pytest.mark.parametrize("name", ["SIGTERM", "SIGINT", "SIGHUP"])
 def test_an_interrupted_run_is_killed_in_the_store(name: str, table_csv: Path) -> None:
     words = ["models=[prior,mlp]", "models.mlp.classifier.max_iter=100000"]
     words += ["models.mlp.classifier.early_stopping=false"]
@@ -260,7 +275,7 @@ def test_an_interrupted_run_is_killed_in_the_store(name: str, table_csv: Path) -
     finally:
         process.kill()
         process.wait()
-    assert process.returncode == {"SIGTERM": 143, "SIGINT": 130}[name]
+    assert process.returncode == 128 + getattr(signal, name)
     assert "Traceback" not in out + err
     assert [run.info.status for run in runs("comparison")] == ["KILLED"]
     assert [run.info.status for run in runs()] == ["FINISHED"]
@@ -361,6 +376,33 @@ def test_leaderboard_refuses_unknown_names(
     assert message in capsys.readouterr().err
 
 
+def test_a_run_tells_the_commit_of_the_folder(table_csv: Path) -> None:
+    for words in (["init", "-q"], ["add", "table.csv"], ["commit", "-qm", "x"]):
+        identity = ["-c", "user.name=a", "-c", "user.email=a@b"]
+        subprocess.run(["git", *identity, *words], check=True)
+    head = subprocess.run(["git", "rev-parse", "HEAD"], capture_output=True, text=True, check=True)
+    assert main([*RUN, "-q", "models=[prior]"]) == 0
+    (run,) = runs()
+    assert run.data.tags["mlflow.source.git.commit"] == head.stdout.strip()
+    assert run.data.tags["git_dirty"] == "True"  # mlflow.db is there and not committed
+
+
+def test_output_that_cannot_be_written_is_told() -> None:
+    for shell in ('exec "$@" >/dev/full', 'exec "$@" >&-'):
+        done = subprocess.run(
+            ["bash", "-c", shell, "-", *XENTEXP, "losses"], stderr=subprocess.PIPE, text=True
+        )
+        assert "Traceback" not in done.stderr
+        assert done.returncode == (2 if "full" in shell else 0)
+
+
+def test_class_weights_by_label(table_csv: Path) -> None:
+    weights = "++models.logistic.classifier.class_weight={0:1,1:5,2:3}"
+    assert main([*RUN, "-q", "models=[logistic]", weights]) == 0
+    (run,) = runs()
+    assert run.data.params["classifier.class_weight"] == "{0: 1, 1: 5, 2: 3}"
+
+
 @pytest.fixture
 def predictions(tmp_path: Path) -> Path:
     rng = np.random.default_rng(0)
@@ -379,6 +421,7 @@ def test_score_scores_a_file(
 ) -> None:
     file = predictions.with_suffix(suffix)
     words = ["score", str(file), "--target", "y", "--proba", "p0,p1,p2", "--weight", "w"]
+    words += LABELS
     assert main([*words, "--json"]) == 0
     document = json.loads(capsys.readouterr().out)
     table = pd.read_csv(predictions)
@@ -408,11 +451,15 @@ def test_score_takes_the_classes_in_the_order_of_the_columns(
         (["--target", "yy", "--proba", "p0,p1,p2"], "unknown column for --target 'yy'"),
         (["--target", "y", "--proba", "p0,p1,p3"], "unknown column for --proba 'p3'"),
         (["--target", "y"], "--proba or --decision must name columns"),
-        (["--target", "y", "--proba", "p0,p1"], "3 different labels"),
-        (["--target", "y", "--proba", "p0,p1,w"], "must sum to 1"),
-        (["--target", "y", "--proba", "p0,p1,p2", "--losses", "brier"], "did you mean"),
-        (["--target", "y", "--proba", "p0,p1,p2", "--losses", "hinge_loss"], "is for two classes"),
-        (["--target", "y", "--proba", "p0,p1,y"], "must be numbers"),
+        (["--target", "y", "--proba", "p0,p1,p2"], "--labels must name the classes in the order"),
+        (["--target", "y", "--proba", "p0,p1", *LABELS], "there are 3 classes"),
+        (["--target", "y", "--proba", "p0,p1,w", *LABELS], "pass --normalize to divide"),
+        (["--target", "y", "--proba", "p0,p1,p2", *LABELS, "--losses", "brier"], "did you mean"),
+        (
+            ["--target", "y", "--proba", "p0,p1,p2", *LABELS, "--losses", "hinge_loss"],
+            "is for two classes",
+        ),
+        (["--target", "y", "--proba", "p0,p1,y", *LABELS], "must be numbers"),
     ],
 )
 def test_score_refuses_bad_input(

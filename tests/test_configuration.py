@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 from typing import Any
 
 import hydra
+import pandas as pd
 import pytest
 from omegaconf import OmegaConf
 
 from xentexp.cli import conf_folder
-from xentexp.configuration import build
-from xentexp.datasets import DATASETS
+from xentexp.configuration import _submission, build
+from xentexp.datasets import DATASETS, TestSet, load_dataset
 from xentexp.errors import InputError
 from xentexp.folds import OPTIONS
 
@@ -160,8 +162,14 @@ def test_a_model_file_makes_classifiers_and_nothing_else(classifier: Any, messag
         build(config)
 
 
-def test_a_submission_needs_a_folder_that_exists(tmp_path: Path) -> None:
-    folder = tmp_path / "dacon"
-    folder.mkdir()
-    with pytest.raises(InputError, match=r"train\.csv"):
-        build(compose("dataset=dacon", f"dataset.path={folder}", "submission=x.csv"))
+def test_a_submission_is_checked_before_anything_is_fitted(tmp_path: Path) -> None:
+    data = load_dataset("simulated_delinquency", n_samples=300)
+    rows = TestSet(data.X[:5], pd.Series(range(5)), "index", ("0", "1", "2"))
+    data = dataclasses.replace(data, test=rows)
+    assert _submission(str(tmp_path / "a.csv"), data) == tmp_path / "a.csv"
+    with pytest.raises(InputError, match="there is no folder"):
+        _submission(str(tmp_path / "absent" / "a.csv"), data)
+    with pytest.raises(InputError, match="must be a file"):
+        _submission(str(tmp_path), data)
+    with pytest.raises(InputError, match="have the classes 0, 1 alone"):
+        _submission("a.csv", dataclasses.replace(data, classes=(0, 1)))

@@ -245,7 +245,7 @@ def test_test_rows_share_category_codes_and_dtypes_with_the_training_rows() -> N
         (
             frame(a=range(60)),
             np.linspace(0, 1, 60),
-            "60 distinct fractional values and looks like a regression target",
+            "60 distinct values, .* and looks like a regression target",
         ),
     ],
 )
@@ -750,3 +750,25 @@ def test_empulse_that_is_absent(monkeypatch, name) -> None:
     monkeypatch.setitem(sys.modules, "empulse", None)
     with pytest.raises(InputError, match=rf'^{name}: .*pip install "xentexp\[empulse\]"'):
         load_dataset(name)
+
+
+def test_cards_tell_rows_and_shares_that_are_those_of_the_data() -> None:
+    loaded = [load_dataset("uci_default")]
+    if DACON.is_dir():
+        loaded.append(load_dataset("dacon", path=str(DACON)))
+    for data in loaded:
+        assert data.card.rows == len(data.y)
+        shares = {str(label): round(share, 4) for label, share in data.class_shares().items()}
+        assert data.card.class_shares == shares
+
+
+def test_numbers_beyond_int64_stay_what_they_are() -> None:
+    big = pd.Series([2**64 - 1, 2**63], dtype="uint64")
+    assert made(pd.DataFrame({"a": big}), y=[0, 1]).X["a"].tolist() == [2.0**64, 2.0**63]
+    with pytest.raises(InputError, match="beyond the range of int64"):
+        made(pd.DataFrame({"a": [1, 2]}), y=big)
+
+
+def test_fractional_classes_are_refused() -> None:
+    with pytest.raises(InputError, match=r"2 distinct values, 0\.5 among them"):
+        made(pd.DataFrame({"a": [1, 2]}), y=[0.5, 1.5])

@@ -331,3 +331,44 @@ def test_states_of_different_losses_or_classes_do_not_add(losses, labels):
     other = evaluate([0, 1], [0.2, 0.7], losses, labels=labels).state
     with pytest.raises(InputError, match="same losses and classes add up; these differ"):
         one + other
+
+
+def test_class_means_are_of_the_true_class_even_when_targets_are_smoothed():
+    rng = np.random.default_rng(0)
+    y, p = rng.integers(0, 3, 200), rng.dirichlet([1, 1, 1], 200)
+    result = evaluate(y, p, ["brier_loss"], label_smoothing=0.1, per_sample=True)
+    for label in range(3):
+        expected = result.samples["brier_loss"][y == label].mean()
+        assert result.class_mean["brier_loss"][label] == pytest.approx(expected, rel=1e-12)
+
+
+def test_the_standard_error_of_a_large_mean_keeps_its_digits():
+    rng = np.random.default_rng(0)
+    rivals = rng.normal(size=500)
+    raw = np.stack([np.full(500, 1e8), rivals], axis=1)
+    y = np.ones(500, dtype=int)  # hinge 1e8 + 1 - rival
+    result = evaluate(y, None, ["hinge_loss"], decision=raw)
+    expected = rivals.std(ddof=1) / np.sqrt(500)
+    assert result.standard_error["hinge_loss"] == pytest.approx(expected, rel=1e-6)
+
+
+def test_ignored_rows_are_counted_wherever_they_stand_and_not_checked():
+    y = np.array([-1] * 200_000 + [0, 1])
+    p = np.full(200_002, 0.5)
+    p[[3, 199_999]] = np.nan
+    state = evaluate(y, p, ["brier_loss"], ignore_label=-1).state
+    assert (state.n_rows, state.n_ignored) == (2, 200_000)
+    p[-1] = np.nan
+    with pytest.raises(InputError, match="row 200001"):
+        evaluate(y, p, ["brier_loss"], ignore_label=-1)
+
+
+def test_smoothing_is_not_for_losses_of_one_true_class():
+    with pytest.raises(InputError, match=r"hinge_loss needs one true class .* no label_smoothing"):
+        evaluate([0, 1], None, ["hinge_loss"], decision=[1.0, 2.0], label_smoothing=0.1)
+
+
+def test_an_evaluation_shows_its_means():
+    assert repr(evaluate([0, 1], [0.2, 0.7], ["brier_loss"])) == (
+        "Evaluation(2 rows: brier_loss=0.065)"
+    )

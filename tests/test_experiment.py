@@ -131,6 +131,40 @@ def test_a_failing_model_is_named_with_its_reason_and_the_others_finish(data: Da
     assert [row.model for row in result.leaderboard().ranked()] == ["prior", "failing"]
 
 
+class Dying(ClassifierMixin, BaseEstimator):
+    """Takes its process down, as a crash in a library does."""
+
+    def fit(self, X: object, y: object) -> None:
+        os._exit(1)
+
+
+@pytest.mark.slow
+def test_a_model_that_takes_its_process_down_does_not_stop_the_others(data: Dataset) -> None:
+    folds = CrossValidation(n_splits=2).folds(data)
+    dying = Candidate("dying", Dying())
+    result = run_experiment(data, [dying, PRIOR, LOGISTIC], folds, n_jobs=2)
+    assert "its process died" in result.outcomes[0].error
+    alone = run_experiment(data, [PRIOR, LOGISTIC], folds)
+    assert [o.mean() for o in result.outcomes[1:]] == [o.mean() for o in alone.outcomes]
+
+
+def test_repeats_are_not_counted_as_more_rows(data: Dataset) -> None:
+    def error(kind: str, **options: int) -> float:
+        folds = CrossValidation(kind, n_splits=3, **options).folds(data)
+        outcome = run_experiment(data, [LOGISTIC], folds).outcomes[0]
+        return outcome.standard_error()["brier_loss"]
+
+    assert error("repeated", n_repeats=8) == pytest.approx(error("stratified"), rel=0.05)
+
+
+def test_one_fold_has_no_spread(data: Dataset) -> None:
+    folds = CrossValidation(n_splits=3).folds(data)[:1]
+    outcome = run_experiment(data, [PRIOR], folds).outcomes[0]
+    assert math.isnan(outcome.std()["brier_loss"])
+    with pytest.raises(InputError, match="folds must be one at least"):
+        run_experiment(data, [PRIOR], [])
+
+
 def test_warnings_of_fits_are_counted(data: Dataset) -> None:
     folds = CrossValidation(n_splits=3).folds(data)
     noisy = candidate("noisy", Noisy(strategy="prior"), "none")
@@ -187,6 +221,7 @@ def test_regret_is_the_divergence_from_the_true_probabilities(data: Dataset) -> 
     [
         ({"losses": ["brier"]}, "did you mean 'brier_loss'"),
         ({"losses": []}, "losses must name one loss at least"),
+        ({"losses": ["brier_loss"] * 2, "primary": "brier_loss"}, "losses must be distinct"),
         ({"losses": ["hinge_loss"]}, "hinge_loss is for two classes; there are 3"),
         ({"primary": "entropy"}, "primary must be a loss that ranks; entropy describes"),
         ({"losses": ["brier_loss"]}, "unknown primary among losses 'categorical_crossentropy'"),

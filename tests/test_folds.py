@@ -5,11 +5,12 @@ from __future__ import annotations
 import dataclasses
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from xentexp.datasets import Dataset, load_dataset
 from xentexp.errors import InputError
-from xentexp.folds import OPTIONS, CrossValidation
+from xentexp.folds import CrossValidation, Fold
 
 
 @pytest.fixture(scope="module")
@@ -59,6 +60,32 @@ def test_time_ordered_folds_predict_later_rows_only(data: Dataset) -> None:
         assert time[fold.train].max() < time[fold.test].min()
 
 
+def test_dates_as_text_are_ordered_as_dates(data: Dataset) -> None:
+    def folds(months: list[str], *, ordered: bool = False) -> list[Fold]:
+        values = [months[i % len(months)] for i in range(600)]
+        kind = pd.CategoricalDtype(months, ordered=True) if ordered else "category"
+        X = data.X.assign(when=pd.Series(values, dtype="str").astype(kind))
+        cv = CrossValidation("time_ordered", n_splits=2, time_column="when")
+        return cv.folds(dataclasses.replace(data, X=X))
+
+    dates = ["2019-12-31", "2020-01-01", "2020-02-01T10:00:00", "2020-10-01"]
+    for fold in folds(dates):
+        assert (fold.train % 4).max() < (fold.test % 4).min()
+    for fold in folds(["mon", "fri", "sat", "tue"], ordered=True):
+        assert (fold.train % 4).max() < (fold.test % 4).min()
+    with pytest.raises(
+        InputError, match=r"ISO 8601 .*'03/01/2020', whose order in time is unknown"
+    ):
+        folds(["03/01/2020", "09/01/2020"])
+
+
+def test_options_of_another_kind_are_not_ignored() -> None:
+    with pytest.raises(InputError, match=r"cv\.n_repeats is not for cv=stratified"):
+        CrossValidation("stratified", n_repeats=3)
+    with pytest.raises(InputError, match=r"cv\.time_column is not for cv=grouped"):
+        CrossValidation("grouped", time_column="begin_month")
+
+
 def test_rows_of_one_time_cannot_be_told_apart(data: Dataset) -> None:
     X = data.X.assign(year=1.0)
     cv = CrossValidation("time_ordered", n_splits=2, time_column="year")
@@ -100,8 +127,3 @@ def test_grouped_folds_need_groups(data: Dataset) -> None:
     two = dataclasses.replace(data, groups=data.groups % 2)
     with pytest.raises(InputError, match="is more than the 2 groups"):
         CrossValidation("grouped").folds(two)
-
-
-def test_options_name_every_kind() -> None:
-    for kind in OPTIONS:
-        assert CrossValidation(kind).kind == kind

@@ -10,11 +10,12 @@ import pytest
 import yaml
 from sklearn.base import clone
 from sklearn.linear_model import LogisticRegression
+from sklearn.tree import DecisionTreeClassifier
 
 from xentexp.cli import conf_folder
 from xentexp.configuration import _candidate
 from xentexp.errors import InputError
-from xentexp.models import PREPROCESSING, FrequentCategories, tabular_pipeline
+from xentexp.models import PREPROCESSING, EncodedLabels, FrequentCategories, tabular_pipeline
 
 MODELS = sorted((conf_folder() / "models").glob("*.yaml"))
 BOOSTERS = ("lightgbm", "xgboost", "catboost")
@@ -58,6 +59,18 @@ def test_each_model_file_fits_messy_tables(path: Path) -> None:
     else:
         assert model.decision_function(new).shape == (40, 3)
     assert list(np.asarray(model.classes_)) == [0, 1, 2]
+
+
+def test_labels_of_any_kind_are_encoded_for_those_that_need_it() -> None:
+    X, codes = messy(150, 0)
+    y = np.array(["good", "bad", "fair"])[codes]
+    inner = DecisionTreeClassifier(max_depth=2, random_state=0)
+    model = tabular_pipeline(EncodedLabels(inner), "ordinal").fit(X, y)
+    plain = tabular_pipeline(inner, "ordinal").fit(X, y)
+    assert list(model.classes_) == ["bad", "fair", "good"]
+    np.testing.assert_array_equal(model.predict_proba(X), plain.predict_proba(X))
+    np.testing.assert_array_equal(model.predict(X), plain.predict(X))
+    assert model.named_steps["classifier"].estimator_.classes_.tolist() == [0, 1, 2]
 
 
 def test_only_the_svm_has_no_probabilities() -> None:

@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 import sklearn
 from sklearn.base import BaseEstimator, ClassifierMixin, clone
-from sklearn.datasets import make_classification
+from sklearn.datasets import load_iris, make_classification
 from sklearn.dummy import DummyClassifier
 from sklearn.ensemble import RandomForestClassifier, VotingClassifier
 from sklearn.exceptions import UndefinedMetricWarning
@@ -412,7 +412,7 @@ def test_it_predicts_once_per_fold_and_only_what_it_needs(scorer, expected):
         (get_scorer("neg_brier_loss"), LinearRegression(),
          ["LinearRegression has no classes_", "fitted classifiers"]),
         (get_scorer("neg_categorical_hinge"), SVC(decision_function_shape="ovo"),
-         ["(240, 6)", "4 classes", "decision_function_shape='ovr'"]),
+         ["one column for each of 4 classes", "SVC", "decision_function_shape='ovr'"]),
         (LossScorer("entropy"), GaussianNB(), ["entropy ranks nothing"]),
         (LossScorers(["entropy"]), GaussianNB(), ["entropy ranks nothing"]),
         (LossScorer("brier"), GaussianNB(), ["unknown loss 'brier'", "'brier_loss'"]),
@@ -486,3 +486,10 @@ def test_names_that_are_no_scorer(call, parts):
     with pytest.raises(InputError) as error:
         call()
     assert all(part in str(error.value) for part in parts), str(error.value)
+
+
+def test_scores_of_pairs_of_three_classes_are_refused_though_their_shape_fits():
+    X, y = load_iris(return_X_y=True)
+    model = make_pipeline(StandardScaler(), SVC(decision_function_shape="ovo")).fit(X, y)
+    with pytest.raises(InputError, match="SVC has scores of pairs of classes"):
+        get_scorer("neg_categorical_hinge")(model, X, y)

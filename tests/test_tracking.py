@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import math
 import multiprocessing
 import sqlite3
-import stat
 from collections.abc import Iterator
 from pathlib import Path
+from urllib.parse import unquote
 
 import pandas as pd
 import pytest
@@ -51,7 +52,7 @@ def logged(store: Store, result: Result) -> Store:
     with store.run("comparison", parent_tags) as run_id:
         for outcome in result.outcomes:
             table = None if outcome.error else out_of_fold(outcome, result.dataset)
-            tracking.log_outcome(store, outcome, {"seed": 0}, DATA, table, TAGS, run_id)
+            tracking.log_outcome(store, outcome, {"seed": 0}, DATA, table, "seed: 0", TAGS, run_id)
         store.log(run_id, tracking.result_items(result))
     return store
 
@@ -82,6 +83,8 @@ def test_a_child_holds_every_number(logged: Store, result: Result) -> None:
     for name, value in outcome.mean().items():
         assert run.data.metrics[f"cv/{name}"] == pytest.approx(value, rel=1e-15)
         assert run.data.metrics[f"cv_std/{name}"] == pytest.approx(outcome.std()[name], rel=1e-15)
+        error = outcome.standard_error()[name]
+        assert run.data.metrics[f"cv_se/{name}"] == pytest.approx(error, rel=1e-15)
         history = logged.client.get_metric_history(run.info.run_id, f"fold/{name}")
         assert [point.step for point in history] == [0, 1, 2]
         assert [point.value for point in history] == outcome.fold_losses()[name]
@@ -89,6 +92,10 @@ def test_a_child_holds_every_number(logged: Store, result: Result) -> None:
     assert run.data.metrics["regret/categorical_crossentropy"] == pytest.approx(regret)
     assert run.data.params == {"model": "prior", "seed": "0", "classifier": "Dummy"}
     assert run.data.tags["model"] == "prior"
+    assert run.data.metrics["rows/clipped"] == 0
+    assert run.data.metrics["time/fit_seconds"] > 0
+    config = logged.client.download_artifacts(run.info.run_id, "config/config.yaml")
+    assert Path(config).read_text() == "seed: 0"
     (used,) = run.inputs.dataset_inputs
     assert used.dataset.digest == "0123456789abcdef"
     assert used.tags[0].value == "training"
@@ -149,7 +156,9 @@ def test_no_run_is_left_running(error: BaseException, status: str, store: Store)
 def test_infinite_values_do_not_reach_the_charts(store: Store) -> None:
     with store.run("inf", {}) as run_id:
         store.log(run_id, [Metric("cv/a", math.inf), Metric("cv/b", 1.0)])
-    assert runs(store)["inf"].data.metrics == {"cv/b": 1.0}
+    metrics = runs(store)["inf"].data.metrics
+    assert math.isnan(metrics["cv/a"])
+    assert metrics["cv/b"] == 1.0
 
 
 def test_more_items_than_a_batch_takes(store: Store) -> None:
@@ -184,6 +193,36 @@ def test_the_store_is_as_given_else_the_environment_else_here(
     assert tracking.store_uri("http://localhost:5000") == "http://localhost:5000"
 
 
+def test_making_a_store_is_all_or_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupted(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(MlflowClient, "search_experiments", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            tracking.open_client(f"sqlite:///{tmp_path}/mlflow.db", create=True)
+    assert list(tmp_path.iterdir()) == []
+    tracking.open_client(f"sqlite:///{tmp_path}/mlflow.db", create=True)
+    assert [path.name for path in tmp_path.iterdir()] == ["mlflow.db"]
+
+
+def test_the_page_shows_the_candidates_best_first(logged: Store) -> None:
+    page = unquote(tracking.latest_page(logged.client, "trial"))
+    parent = runs(logged)["comparison"]
+    assert page.startswith(f"/#/experiments/{logged.experiment_id}/runs?")
+    assert f"tags.`mlflow.parentRunId` = '{parent.info.run_id}'" in page
+    assert "orderByKey=metrics.`cv/categorical_crossentropy`&orderByAsc=true" in page
+
+
+def test_a_run_without_a_finished_model_does_not_hide_the_one_before(
+    logged: Store, result: Result
+) -> None:
+    with pytest.raises(KeyboardInterrupt), logged.run("late", {"xentexp.kind": "comparison"}):
+        raise KeyboardInterrupt
+    _, board = tracking.read_leaderboard(logged.client, None)
+    assert len(board.rows) == 2
+
+
 @pytest.mark.parametrize("uri", ["file:///tmp/mlruns", "ftp://host/x"])
 def test_schemes_that_are_not_supported(uri: str) -> None:
     with pytest.raises(InputError, match="the tracking store must be"):
@@ -209,11 +248,18 @@ def unusable(tmp_path: Path) -> Iterator[tuple[str, str]]:
     yield f"sqlite:///{text}", "file is not a database"
     yield f"sqlite:///{text}/below.db", "cannot be made: (Not a directory|File exists)"
     yield "sqlite:////proc/nowhere/mlflow.db", "cannot be made"
+    foreign = tmp_path / "foreign.db"
+    with contextlib.closing(sqlite3.connect(foreign)) as connection:
+        connection.execute("CREATE TABLE runs (mine)")
+        connection.commit()
+    yield f"sqlite:///{foreign}", "failed: "
+    yield "http://127.0.0.1:99999", "does not answer"
+    yield "postgresql://host/db", "failed: No module named"
     yield "http://127.0.0.1:9", "does not answer"
     yield "http://no.such.host.invalid:80", "does not answer"
 
 
-@pytest.mark.parametrize("case", range(5))
+@pytest.mark.parametrize("case", range(8))
 def test_stores_that_cannot_be_used(case: int, tmp_path: Path) -> None:
     uri, message = list(unusable(tmp_path))[case]
     with pytest.raises(InputError, match=message):
@@ -281,5 +327,4 @@ def test_processes_that_make_a_store_at_once_get_one_store(tmp_path: Path) -> No
     uri = f"sqlite:///{tmp_path}/race.db"
     with multiprocessing.get_context("spawn").Pool(3) as pool:
         assert len(set(pool.map(_open, [uri] * 3))) == 1
-    assert not list(tmp_path.glob("*.lock"))
-    assert stat.S_ISREG((tmp_path / "race.db").stat().st_mode)
+    assert {path.name for path in tmp_path.iterdir()} == {"race.db", "mlartifacts"}

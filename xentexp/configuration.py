@@ -56,8 +56,9 @@ class Study:
 
     @property
     def config_hash(self) -> str:
-        """Hash of what the numbers depend on: not of where they are kept, nor of the cores."""
-        kept = {k: v for k, v in self.config.items() if k not in ("tracking", "n_jobs")}
+        """Hash of what the numbers depend on: not of where they go, nor of the cores."""
+        aside = ("tracking", "n_jobs", "submission", "primary")
+        kept = {key: value for key, value in self.config.items() if key not in aside}
         return hashlib.sha256(json.dumps(kept, sort_keys=True).encode()).hexdigest()[:16]
 
 
@@ -153,7 +154,7 @@ def _losses(names: object) -> tuple[str, ...] | None:
 
 def _cross_validation(section: dict[str, Any], seed: int) -> CrossValidation:
     kind = section.get("kind")
-    if kind not in CV_OPTIONS:
+    if not isinstance(kind, str) or kind not in CV_OPTIONS:
         raise unknown_name("cv", kind, CV_OPTIONS)
     _known_keys(f"key of cv={kind}", section, {"kind", "n_splits", *CV_OPTIONS[kind]})
     return CrossValidation(seed=seed, **section)
@@ -234,6 +235,8 @@ def _estimator_class(name: str, target: object) -> Any:
         )
     try:
         cls = getattr(importlib.import_module(module_name), class_name, None)
+    except OSError as error:  # a booster whose shared library does not load
+        raise InputError(f"model {name}: {module_name} cannot be loaded: {error}") from error
     except ModuleNotFoundError as error:
         missing = error.name or module_name
         extra = missing in ("lightgbm", "xgboost", "catboost")

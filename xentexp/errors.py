@@ -14,7 +14,9 @@ class InputError(ValueError):
     """
 
 
-def unknown_name(kind: str, name: object, known: Iterable[str]) -> InputError:
+def unknown_name(
+    kind: str, name: object, known: Iterable[str], *, shown: Iterable[str] | None = None
+) -> InputError:
     """Error for a name that is in no table, with the nearest names.
 
     Parameters
@@ -25,6 +27,8 @@ def unknown_name(kind: str, name: object, known: Iterable[str]) -> InputError:
         The name that was asked for.
     known : iterable of str
         The names that exist.
+    shown : iterable of str, optional
+        Those of them that are listed; all by default.
 
     Returns
     -------
@@ -40,5 +44,7 @@ def unknown_name(kind: str, name: object, known: Iterable[str]) -> InputError:
     near = difflib.get_close_matches(str(name), names, n=3, cutoff=0.5)
     near = near or [known for known in names if str(name) and str(name) in known][:3]
     hint = f"; did you mean {' or '.join(map(repr, near))}?" if near else "."
-    more = f", ... ({len(names)} in all)" if len(names) > 20 else ""
-    return InputError(f"unknown {kind} {name!r}{hint} Known: {', '.join(names[:20])}{more}")
+    listed = names if shown is None else sorted(shown)
+    listed = listed[:20]
+    more = f", ... ({len(names)} in all)" if len(names) > len(listed) else ""
+    return InputError(f"unknown {kind} {name!r}{hint} Known: {', '.join(listed)}{more}")

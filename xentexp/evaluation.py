@@ -110,7 +110,7 @@ class LossState:
                     state.tilt = weigh(off, weight**2).sum(axis=1)
                     state.spread = weigh(off * off, weight**2).sum(axis=1)
         if part.block.index is not None or part.block.soft is not None:
-            target = part.block.target_by_class
+            target = part.unsmoothed.target_by_class
             state.class_weight = target.sum(axis=1) if weight is None else target @ weight
             if finite:
                 state.class_total = weighted @ target.T
@@ -206,7 +206,7 @@ def weigh(values: FloatArray, weight: FloatArray) -> FloatArray:
     return np.where(weight > 0, product, 0.0) if np.isnan(product).any() else product
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Evaluation:
     """What many losses say of one set of predictions.
 
@@ -227,12 +227,16 @@ class Evaluation:
     state: LossState
     samples: dict[str, FloatArray] | None = None
 
+    def __repr__(self) -> str:
+        means = ", ".join(f"{name}={value:.6g}" for name, value in self.mean.items())
+        return f"Evaluation({self.state.n_rows} rows: {means})"
+
     def _by_name(self, values: FloatArray) -> dict[str, float]:
         return dict(zip(self.state.names, values.tolist(), strict=True))
 
     @property
     def mean(self) -> dict[str, float]:
-        """Mean of each loss; lower is better."""
+        """Mean of each loss; lower is better, save for entropy, which describes."""
         return self._by_name(self.state.mean())
 
     @property
@@ -324,6 +328,11 @@ def evaluate(
     Evaluation
         Means, standard errors, means per class, counts, and a state that merges.
 
+    Notes
+    -----
+    The clip holds for `cross_entropy` and `kl_divergence` too; the functions of those names in
+    `xentexp.metrics`, for two distributions, have none.
+
     Raises
     ------
     InputError
@@ -335,6 +344,8 @@ def evaluate(
     >>> sorted(result.mean)[:3]
     ['absolute_error', 'brier_loss', 'categorical_crossentropy']
     """
+    if y_true is None:
+        raise InputError("y_true must be given; got None")
     problem = read(
         y_true,
         y_pred,
@@ -382,6 +393,8 @@ def choose(problem: Problem, losses: Sequence[str | Loss] | None) -> list[Loss]:
     if twice:
         raise InputError(f"each loss can be named once; {', '.join(twice)} stands twice or more")
     for loss in chosen:
+        if problem.smoothing and loss.facts.targets == "one-hot":
+            raise InputError(f"{loss.name} needs one true class in each row: no label_smoothing")
         reason = unsuited(loss, problem)
         if reason is not None:
             raise InputError(f"{loss.name} {reason}")

@@ -3,25 +3,21 @@
 from __future__ import annotations
 
 import traceback
-import warnings
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from time import perf_counter, time
 from typing import Any
 
-import joblib
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from sklearn.base import clone
 
 from xentexp.datasets import Dataset
 from xentexp.errors import InputError, unknown_name
 from xentexp.evaluation import LossState, choose, evaluate, run
+from xentexp.fitting import FoldPrediction, fit_all
 from xentexp.folds import Fold
 from xentexp.leaderboard import Leaderboard, Row
 from xentexp.losses import LOSSES, Loss, get_loss
-from xentexp.scorers import align
 from xentexp.validation import read
 
 FloatArray = NDArray[np.float64]
@@ -44,21 +40,6 @@ class Candidate:
     name: str
     estimator: Any
     parameters: dict[str, object] = field(default_factory=dict)
-
-
-@dataclass(frozen=True)
-class FoldPrediction:
-    """What one fit gave: predictions of the test rows, times, warnings; or why it failed."""
-
-    fold: Fold
-    proba: FloatArray | None = None
-    decision: FloatArray | None = None
-    started: float = 0.0
-    fit_seconds: float = 0.0
-    predict_seconds: float = 0.0
-    warnings: tuple[str, ...] = ()
-    error: str | None = None
-    traceback: str | None = None
 
 
 @dataclass(frozen=True)
@@ -100,7 +81,24 @@ class Outcome:
 
     def std(self) -> dict[str, float]:
         """Standard deviation over the folds (divisor: folds - 1) of each loss."""
-        return {name: float(np.std(v, ddof=1)) for name, v in self.fold_losses().items()}
+        return {
+            name: float(np.std(values, ddof=1)) if len(values) > 1 else np.nan
+            for name, values in self.fold_losses().items()
+        }
+
+    def standard_error(self) -> dict[str, float]:
+        """Standard error of each loss over the rows, taken as independent of each other.
+
+        Repeats predict the same rows again: they are averaged, not counted as more rows.
+        """
+        repeats: dict[int, LossState] = {}
+        for prediction, state in zip(self.predictions, self.states, strict=False):
+            repeat = prediction.fold.repeat
+            repeats[repeat] = repeats[repeat] + state if repeat in repeats else state
+        if not repeats:
+            return {}
+        errors = np.mean([state.standard_error() for state in repeats.values()], axis=0)
+        return dict(zip(self.states[0].names, errors.tolist(), strict=True))
 
     def regret(self) -> dict[str, float]:
         """Mean over the folds of the expected loss above the best possible."""
@@ -137,15 +135,13 @@ class Result:
 
 
 def _row(outcome: Outcome) -> Row:
-    pooled = outcome.pooled()
-    if pooled is None:
+    if outcome.error is not None:
         return Row(outcome.candidate.name, reason=outcome.error, seconds=outcome.fit_seconds)
-    errors = dict(zip(pooled.names, pooled.standard_error().tolist(), strict=True))
     return Row(
         outcome.candidate.name,
         outcome.mean(),
         outcome.std(),
-        errors,
+        outcome.standard_error(),
         outcome.regret(),
         outcome.fit_seconds,
     )
@@ -196,7 +192,7 @@ def run_experiment(
     losses: Sequence[str | Loss] | None = None,
     primary: str = "categorical_crossentropy",
     n_jobs: int = 1,
-    on_fold: Callable[[str, FoldPrediction], None] | None = None,
+    on_fold: Callable[[str], None] | None = None,
     on_outcome: Callable[[Outcome], None] | None = None,
 ) -> Result:
     """Fit each candidate on each fold and score what it predicts out of fold.
@@ -233,13 +229,16 @@ def run_experiment(
         raise InputError("models must name one model at least; got none")
     if len(set(names)) < len(names):
         raise InputError(f"models must be distinct; got {names}")
+    if not folds:
+        raise InputError("folds must be one at least; got none")
     chosen = check_losses(dataset, losses, primary)
     jobs = [(candidate, fold) for candidate in candidates for fold in folds]
-    fits: Generator[tuple[int, FoldPrediction]] = joblib.Parallel(
-        n_jobs=n_jobs, return_as="generator_unordered", max_nbytes=None
-    )(
-        joblib.delayed(_numbered)(number, candidate.estimator, dataset, fold)
-        for number, (candidate, fold) in enumerate(jobs)
+    fits = fit_all(
+        [(candidate.estimator, fold) for candidate, fold in jobs],
+        dataset.X,
+        dataset.y,
+        dataset.classes,
+        n_jobs=n_jobs,
     )
     done: dict[str, dict[int, FoldPrediction]] = {candidate.name: {} for candidate in candidates}
     outcomes: dict[str, Outcome] = {}
@@ -247,7 +246,7 @@ def run_experiment(
         for number, prediction in fits:
             candidate = jobs[number][0]
             if on_fold is not None:
-                on_fold(candidate.name, prediction)
+                on_fold(candidate.name)
             predictions = done[candidate.name]
             predictions[number] = prediction
             if len(predictions) == len(folds):
@@ -257,9 +256,7 @@ def run_experiment(
                 if on_outcome is not None:
                     on_outcome(outcome)
     finally:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # joblib tells of fits that an interrupt left over
-            fits.close()
+        fits.close()
     ordered = tuple(outcomes[candidate.name] for candidate in candidates)
     return Result(dataset, tuple(folds), ordered, primary)
 
@@ -304,77 +301,6 @@ def check_losses(
     if chosen is not None and primary not in [loss.name for loss in chosen]:
         raise unknown_name("primary among losses", primary, [loss.name for loss in chosen])
     return chosen
-
-
-def _numbered(
-    number: int, estimator: Any, dataset: Dataset, fold: Fold
-) -> tuple[int, FoldPrediction]:
-    return number, _fit_predict(estimator, dataset, fold)
-
-
-def _fit_predict(estimator: Any, dataset: Dataset, fold: Fold) -> FoldPrediction:
-    started = time()
-    with warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter("always")
-        try:
-            model = clone(estimator)
-            start = perf_counter()
-            model.fit(dataset.X.iloc[fold.train], dataset.y.iloc[fold.train])
-            fitted = perf_counter()
-            proba, decision = predict(model, dataset.X.iloc[fold.test], dataset.classes)
-            predicted = perf_counter()
-        except Exception as error:  # a candidate may fail in any way; it is reported as such
-            message = f"{type(error).__name__}: {error}".strip().split("\n")[0]
-            return FoldPrediction(
-                fold, started=started, error=message, traceback=traceback.format_exc()
-            )
-    messages = {f"{w.category.__name__}: {str(w.message).strip().splitlines()[0]}" for w in caught}
-    return FoldPrediction(
-        fold,
-        proba,
-        decision,
-        started,
-        fitted - start,
-        predicted - fitted,
-        tuple(sorted(messages)),
-    )
-
-
-def predict(
-    model: Any, X: pd.DataFrame, classes: Sequence[Any]
-) -> tuple[FloatArray | None, FloatArray | None]:
-    """Probabilities and decision scores of a fitted model, with a column for every class.
-
-    Parameters
-    ----------
-    model : estimator
-        With `predict_proba`, `decision_function`, or both.
-    X : DataFrame
-        Rows.
-    classes : sequence
-        Every class, in order.
-
-    Returns
-    -------
-    proba : ndarray of shape (n, k) or None
-        None where the model has no `predict_proba`.
-    decision : ndarray of shape (n,) or (n, k), or None
-        None where the model has no `decision_function`.
-
-    Raises
-    ------
-    InputError
-        Where the model has neither.
-    """
-    known = np.asarray(model.classes_).tolist()
-    proba = decision = None
-    if hasattr(model, "predict_proba"):
-        proba = align(np.asarray(model.predict_proba(X)), known, classes, absent="zero")
-    if hasattr(model, "decision_function"):
-        decision = align(np.asarray(model.decision_function(X)), known, classes, absent="below")
-    if proba is None and decision is None:
-        raise InputError(f"{type(model).__name__} has neither predict_proba nor decision_function")
-    return proba, decision
 
 
 def _score(

@@ -58,8 +58,12 @@ class CrossValidation:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        if self.kind not in _SPLITS:
+        if not isinstance(self.kind, str) or self.kind not in _SPLITS:
             raise unknown_name("cv.kind", self.kind, _SPLITS)
+        for option in ("n_repeats", "time_column"):
+            default = type(self).__dataclass_fields__[option].default
+            if getattr(self, option) != default and option not in OPTIONS[self.kind]:
+                raise InputError(f"cv.{option} is not for cv={self.kind}; leave it out")
         for name, low in (("n_splits", 2), ("n_repeats", 1)):
             value = getattr(self, name)
             if not isinstance(value, int) or isinstance(value, bool) or value < low:

@@ -141,6 +141,8 @@ def _derive(name: str) -> Callable[..., Any]:
         if loss.facts.distributions:
             return _of_distributions(loss, reduction, **given)
         y_true, y_pred = given.pop("y_true"), given.pop("y_pred")
+        if y_true is None:
+            raise InputError("y_true must be given; got None")
         if loss.facts.needs == "scores":
             return _reduce(loss, read(y_true, None, decision=y_pred, **given), reduction)
         return _reduce(loss, read(y_true, y_pred, **given), reduction)

@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Self
 
+import numpy as np
 import pandas as pd
-from sklearn.base import BaseEstimator, TransformerMixin
+from numpy.typing import NDArray
+from sklearn.base import BaseEstimator, ClassifierMixin, TransformerMixin, clone
 from sklearn.compose import ColumnTransformer, make_column_selector
 from sklearn.impute import SimpleImputer
 from sklearn.pipeline import Pipeline, make_pipeline
@@ -106,6 +108,77 @@ class FrequentCategories(TransformerMixin, BaseEstimator):  # type: ignore[misc]
                 if name not in self.empty_
             }
         )
+
+
+class EncodedLabels(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
+    """A classifier that takes labels 0 to k - 1 alone, made to take any.
+
+    Parameters
+    ----------
+    estimator : estimator
+        E.g. ``xgboost.XGBClassifier()``.
+
+    Examples
+    --------
+    >>> from sklearn.dummy import DummyClassifier
+    >>> model = EncodedLabels(DummyClassifier()).fit([[0], [1], [2]], ["no", "yes", "no"])
+    >>> model.classes_.tolist(), model.predict([[0]]).tolist()
+    (['no', 'yes'], ['no'])
+    """
+
+    def __init__(self, estimator: Any) -> None:
+        self.estimator = estimator
+
+    def fit(self, X: Any, y: Any) -> Self:
+        """Fit the classifier on the numbers of the labels.
+
+        Parameters
+        ----------
+        X : array-like
+            Training rows.
+        y : array-like of shape (n,)
+            Labels of any type.
+
+        Returns
+        -------
+        EncodedLabels
+            Itself.
+        """
+        self.classes_, codes = np.unique(np.asarray(y), return_inverse=True)
+        self.estimator_ = clone(self.estimator).fit(X, codes)
+        return self
+
+    def predict_proba(self, X: Any) -> NDArray[Any]:
+        """Class probabilities.
+
+        Parameters
+        ----------
+        X : array-like
+            Rows.
+
+        Returns
+        -------
+        ndarray of shape (n, k)
+            In the order of `classes_`.
+        """
+        check_is_fitted(self)
+        return np.asarray(self.estimator_.predict_proba(X))
+
+    def predict(self, X: Any) -> NDArray[Any]:
+        """Most probable class.
+
+        Parameters
+        ----------
+        X : array-like
+            Rows.
+
+        Returns
+        -------
+        ndarray of shape (n,)
+            Labels.
+        """
+        most_probable: NDArray[Any] = self.classes_[self.predict_proba(X).argmax(axis=1)]
+        return most_probable
 
 
 PREPROCESSING: dict[str, Callable[[], Any]] = {

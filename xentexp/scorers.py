@@ -131,7 +131,8 @@ class LossScorers(BaseEstimator):  # type: ignore[misc]
         InputError
             Where the classifier lacks what a named loss needs.
         """
-        losses = None if self.losses is None else [get_loss(loss) for loss in self.losses]
+        named = [self.losses] if isinstance(self.losses, (str, Loss)) else self.losses
+        losses = None if named is None else [get_loss(loss) for loss in named]
         scores = _score(estimator, X, y, losses, self.labels, sample_weight)
         return {f"neg_{name}": score for name, score in scores.items()}
 
@@ -167,7 +168,8 @@ def get_scorer(name: str | Callable[..., Any], *, labels: ArrayLike | None = Non
     if isinstance(name, str) and name.removeprefix("neg_") in _RANKED and name.startswith("neg_"):
         return LossScorer(name.removeprefix("neg_"), labels=labels)
     if isinstance(name, str) and name not in sklearn_get_scorer_names():
-        raise unknown_name("scorer", name, get_scorer_names())
+        ours = [f"neg_{loss}" for loss in _RANKED]
+        raise unknown_name("scorer", name, get_scorer_names(), shown=ours)
     if labels is not None:
         raise InputError(f"labels go with the scorers of xentexp; {name!r} takes none")
     return sklearn_get_scorer(name)
@@ -233,30 +235,60 @@ def loss_scorers(
     return LossScorers(losses, labels)
 
 
-def align(values: Array, known: Sequence[Any], classes: Sequence[Any], *, absent: str) -> Array:
-    """Predictions for the classes that an estimator knows, as columns of all classes.
+def predict(
+    estimator: Any, X: Any, classes: Sequence[Any], *, proba: bool = True, decision: bool = True
+) -> tuple[Array | None, Array | None]:
+    """Probabilities and decision scores of a fitted classifier, with a column for every class.
 
     Parameters
     ----------
-    values : ndarray of shape (n,) or (n, k)
-        Probabilities or decision scores for the classes `known`.
-    known, classes : sequence
-        The estimator's classes; all classes, in the order wanted.
-    absent : {"zero", "below"}
-        What a class unknown to the estimator gets: 0 (probabilities), or one less than the
-        row's lowest score (decision scores).
+    estimator : object
+        A fitted classifier or pipeline.
+    X : array-like
+        Rows.
+    classes : sequence
+        Every class, in the order wanted.
+    proba, decision : bool
+        What is wanted.
 
     Returns
     -------
-    ndarray of shape (n,) or (n, len(classes))
-        `values` itself where the classes agree.
+    proba : ndarray of shape (n, k) or None
+        A class unknown to the estimator has probability 0. None where it has no
+        `predict_proba`.
+    decision : ndarray of shape (n,) or (n, k), or None
+        A class unknown to the estimator scores one below the row's lowest. None where it has
+        no `decision_function`.
 
-    Examples
-    --------
-    >>> import numpy as np
-    >>> align(np.array([[0.9, 0.1]]), ["a", "c"], ["a", "b", "c"], absent="zero")
-    array([[0.9, 0. , 0.1]])
+    Raises
+    ------
+    InputError
+        Where it has neither, and for scores of pairs of classes.
     """
+    has_proba = hasattr(estimator, "predict_proba")
+    has_decision = hasattr(estimator, "decision_function")
+    if not has_proba and not has_decision:
+        raise InputError(f"{_describe(estimator)} has neither predict_proba nor decision_function")
+    known = np.asarray(estimator.classes_).tolist()
+    probabilities = scores = None
+    if proba and has_proba:
+        probabilities = _align(np.asarray(estimator.predict_proba(X)), known, classes, absent=0.0)
+    if decision and has_decision:
+        last = _last_step(estimator)
+        if getattr(last, "decision_function_shape", "ovr") == "ovo" and len(known) > 2:
+            raise InputError(
+                f"losses of decision scores need one column for each of {len(known)} classes; "
+                f"{_describe(estimator)} has scores of pairs of classes: set "
+                f"decision_function_shape='ovr'"
+            )
+        scores = _align(np.asarray(estimator.decision_function(X)), known, classes, absent=None)
+    return probabilities, scores
+
+
+def _align(
+    values: Array, known: Sequence[Any], classes: Sequence[Any], *, absent: float | None
+) -> Array:
+    """Columns of `known` as columns of all `classes`; None: one below the row's lowest."""
     if values.ndim == 2 and values.shape[1] != len(known):
         raise InputError(
             f"predictions must have one column for each of {len(known)} classes; their shape is "
@@ -267,8 +299,7 @@ def align(values: Array, known: Sequence[Any], classes: Sequence[Any], *, absent
     if values.ndim == 1:
         values = np.stack([np.zeros_like(values), values], axis=1)
     filled = np.zeros((len(values), len(classes)), dtype=values.dtype)
-    if absent == "below":
-        filled[:] = values.min(axis=1, keepdims=True) - 1.0
+    filled[:] = values.min(axis=1, keepdims=True) - 1.0 if absent is None else absent
     position = {label: column for column, label in enumerate(classes)}
     filled[:, [position[label] for label in known]] = values
     return filled
@@ -323,11 +354,7 @@ def _score(
     use_decision = has_decision and ("scores" in needs or not use_proba)
     known = np.asarray(estimator.classes_).tolist()
     classes = _all_classes(known, y, labels)
-    proba = decision = None
-    if use_proba:
-        proba = align(estimator.predict_proba(X), known, classes, absent="zero")
-    if use_decision:
-        decision = align(estimator.decision_function(X), known, classes, absent="below")
+    proba, decision = predict(estimator, X, classes, proba=use_proba, decision=use_decision)
     problem = read(y, proba, decision=decision, labels=classes, sample_weight=sample_weight)
     chosen = [loss for loss in choose(problem, losses) if loss.name in _RANKED]
     return {name: -value for name, value in run(problem, chosen).mean.items()}
@@ -342,9 +369,19 @@ def _lacking(loss: Loss, *, has_proba: bool, has_decision: bool) -> str | None:
     return None if has_proba or has_decision else "predict_proba or decision_function"
 
 
+def _last_step(estimator: Any) -> Any:
+    """The classifier itself, out of searches and pipelines."""
+    while True:
+        if hasattr(estimator, "best_estimator_"):
+            estimator = estimator.best_estimator_
+        elif hasattr(estimator, "steps"):
+            estimator = estimator.steps[-1][1]
+        else:
+            return estimator
+
+
 def _describe(estimator: Any) -> str:
-    steps = getattr(estimator, "steps", None)
-    return type(steps[-1][1] if steps else estimator).__name__
+    return type(_last_step(estimator)).__name__
 
 
-__all__ = ["LossScorer", "LossScorers", "align", "get_scorer", "get_scorer_names", "loss_scorers"]
+__all__ = ["LossScorer", "LossScorers", "get_scorer", "get_scorer_names", "loss_scorers", "predict"]

@@ -9,12 +9,14 @@ import json
 import logging
 import math
 import os
+import re
 import signal
 import socket
 import sqlite3
 import tempfile
 import threading
 import time
+import uuid
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -33,6 +35,7 @@ os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
 os.environ.setdefault("MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT", "true")
 
 import mlflow.entities as entities
+from alembic.util import CommandError
 from mlflow import MlflowClient
 from mlflow.exceptions import MlflowException
 from sqlalchemy.exc import SQLAlchemyError
@@ -133,7 +136,7 @@ def outcome_items(outcome: Outcome, result_of: Mapping[str, object]) -> Iterator
     for name, value in outcome.mean().items():
         yield Metric(f"cv/{name}", value)
         yield Metric(f"cv_std/{name}", std[name])
-    for name, value in zip(pooled.names, pooled.standard_error().tolist(), strict=True):
+    for name, value in outcome.standard_error().items():
         yield Metric(f"cv_se/{name}", value)
     for name, values in outcome.fold_losses().items():
         for step, value in enumerate(values):
@@ -203,7 +206,7 @@ def store_uri(uri: str | None = None) -> str:
     uri = uri or os.environ.get("MLFLOW_TRACKING_URI") or f"{SQLITE}mlflow.db"
     if uri.startswith(SQLITE):
         return f"{SQLITE}{Path(uri.removeprefix(SQLITE)).expanduser().absolute()}"
-    if uri.startswith(("http://", "https://", "postgresql", "mysql", "mssql", "databricks")):
+    if re.match(r"(https?|postgresql|mysql|mssql)(\+\w+)?://", uri):
         return uri
     if "://" in uri or uri.startswith("file:"):
         raise InputError(
@@ -268,7 +271,7 @@ def _alone(path: Path) -> Iterator[None]:
     except OSError as error:
         raise InputError(f"the tracking store {path} cannot be made: {error.strerror}") from error
     name = hashlib.sha256(str(path.resolve()).encode()).hexdigest()[:16]
-    guard = Path(tempfile.gettempdir()) / f"xentexp-{getpass.getuser()}-{name}.lock"
+    guard = Path(tempfile.gettempdir()) / f"xentexp-{_user()}-{name}.lock"
     with contextlib.closing(sqlite3.connect(guard, timeout=120.0, isolation_level=None)) as lock:
         try:
             lock.execute("BEGIN EXCLUSIVE")
@@ -277,9 +280,16 @@ def _alone(path: Path) -> Iterator[None]:
         yield
 
 
+def _user() -> str:
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):  # a number without a name, as in some containers
+        return str(os.getuid())
+
+
 def _make_tables(path: Path) -> None:
     """Make the tables beside `path` and move them there: half of them would be of no use."""
-    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
+    partial = path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}.partial")
     try:
         with shielded(), told_plainly(f"{SQLITE}{path}"):
             MlflowClient(tracking_uri=f"{SQLITE}{partial}").search_experiments(max_results=1)
@@ -330,7 +340,9 @@ def told_plainly(uri: str) -> Iterator[None]:
         yield
     except InputError:
         raise
-    except (MlflowException, SQLAlchemyError, OSError, ImportError, ValueError) as error:
+    except (
+        MlflowException, SQLAlchemyError, CommandError, OSError, ImportError, ValueError
+    ) as error:  # fmt: skip
         raise InputError(f"the tracking store {uri} failed: {_reason(error)}") from error
 
 
@@ -363,7 +375,7 @@ def shielded() -> Iterator[None]:
     came: list[tuple[int, FrameType | None]] = []
     before = {
         number: signal.signal(number, lambda *call: came.append(call))
-        for number in (signal.SIGINT, signal.SIGTERM)
+        for number in (signal.SIGINT, signal.SIGTERM, getattr(signal, "SIGHUP", signal.SIGTERM))
     }
     try:
         yield
@@ -403,9 +415,10 @@ class Store:
             self.experiment_id = self._experiment(experiment, primary, description)
 
     def _experiment(self, name: str, primary: str, description: str) -> str:
-        location = None
-        if self.uri.startswith(SQLITE):
-            folder = Path(self.uri.removeprefix(SQLITE)).parent / "mlartifacts"
+        location = None  # a server's own choice
+        if not self.uri.startswith("http"):
+            home = Path(self.uri.removeprefix(SQLITE)).parent
+            folder = (home if self.uri.startswith(SQLITE) else Path.cwd()) / "mlartifacts"
             folder.mkdir(exist_ok=True)
             location = folder.as_uri()
         tags = {
@@ -457,7 +470,7 @@ class Store:
             Identifier of the run.
         """
         labels = {key: str(value) for key, value in tags.items()}
-        labels["mlflow.user"] = getpass.getuser()
+        labels["mlflow.user"] = _user()
         labels["mlflow.source.type"] = "LOCAL"
         if parent is not None:
             labels["mlflow.parentRunId"] = parent
@@ -496,9 +509,12 @@ class Store:
         given = list(items)
         now = int(time.time() * 1000)
         metrics = [
-            entities.Metric(item.key, item.value, now, item.step)
+            # An infinite value is kept as 1.8e308 and would ruin the charts.
+            entities.Metric(
+                item.key, math.nan if math.isinf(item.value) else item.value, now, item.step
+            )
             for item in given
-            if isinstance(item, Metric) and not math.isinf(item.value)
+            if isinstance(item, Metric)
         ]
         params = [entities.Param(i.key, _short(i.value)) for i in given if isinstance(i, Param)]
         tags = [entities.RunTag(i.key, str(i.value)) for i in given if isinstance(i, Tag)]
@@ -571,6 +587,7 @@ def log_outcome(
     result_of: Mapping[str, object],
     data: DataInput,
     predictions: pd.DataFrame | None,
+    config: str,
     tags: Mapping[str, object],
     parent: str,
 ) -> None:
@@ -588,6 +605,8 @@ def log_outcome(
         The data set.
     predictions : DataFrame or None
         Out-of-fold predictions.
+    config : str
+        The whole configuration, as YAML.
     tags : mapping
         Labels of the whole run.
     parent : str
@@ -595,6 +614,7 @@ def log_outcome(
     """
     started = min(prediction.started for prediction in outcome.predictions)
     items: list[Item] = [*outcome_items(outcome, result_of), data]
+    items.append(Text("config/config.yaml", config))
     if predictions is not None:
         items.append(Parquet("predictions/oof.parquet", predictions))
     with (
@@ -722,7 +742,9 @@ def _row(run: Any, every: bool) -> Row:
 
     model = run.info.run_name
     if every:
-        model = f"{model} {run.info.run_id[:6]}"
+        params = run.data.params
+        folds = f"{params.get('cv.kind')} {params.get('cv.n_splits')}"
+        model = f"{model} {folds} seed {params.get('seed')} {run.info.run_id[:4]}"
     return Row(
         model,
         section("cv"),

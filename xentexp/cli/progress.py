@@ -12,7 +12,7 @@ from xentexp.cli.terminal import console
 
 if TYPE_CHECKING:
     from xentexp.configuration import Study
-    from xentexp.experiment import FoldPrediction, Outcome
+    from xentexp.experiment import Outcome
 
 
 class Progress:
@@ -58,15 +58,13 @@ class Progress:
     ) -> None:
         self._bar.stop()
 
-    def fold(self, name: str, prediction: FoldPrediction) -> None:
+    def fold(self, name: str) -> None:
         """One fit is done.
 
         Parameters
         ----------
         name : str
             Of the model.
-        prediction : FoldPrediction
-            What it gave.
         """
         self._bar.update(self._task, advance=1, description=name)
 

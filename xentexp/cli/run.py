@@ -13,7 +13,7 @@ import sys
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
-from importlib.metadata import version
+from importlib.metadata import distributions, version
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +24,7 @@ from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from xentexp.cli import conf_folder
+from xentexp.cli import STOPPING, conf_folder
 from xentexp.cli.progress import Progress
 from xentexp.errors import InputError
 
@@ -64,12 +64,10 @@ def run(overrides: list[str], *, quiet: bool, as_json: bool) -> int:
             if os.getpid() != main_process:  # a job of a parallel launcher, which reports it
                 raise error from caught
             # Hydra would add lines of its own, and a sweep would end with its first failure.
-            failures.append((" ".join(HydraConfig.get().overrides.task), error))
+            failures.append((_overrides(), error))
 
-    # Hydra would print its errors itself and exit with 1; this way they come here.
-    os.environ["HYDRA_FULL_ERROR"] = "1"
-    sys.argv = ["xentexp run", *_options_first(overrides)]
-    with _terminable():
+    several = any(word in ("-m", "--multirun") for word in overrides)
+    with _terminable(), _hydra_arguments(["xentexp run", *_options_first(overrides)]):
         try:
             job()
         except Exception as error:
@@ -81,12 +79,18 @@ def run(overrides: list[str], *, quiet: bool, as_json: bool) -> int:
     if as_json and documents:
         from xentexp.cli.terminal import print_json
 
-        print_json(documents[0] if len(documents) == 1 else documents)
+        print_json(documents if several else documents[0])
     for overridden, failure in failures[:-1]:
         print(f"xentexp: error: [{overridden}] {failure}", file=sys.stderr)
     if failures:
         raise failures[-1][1]
     return max(codes)
+
+
+def _overrides() -> str:
+    """What was set on the command line, as typed: interpolations are not looked up."""
+    words = OmegaConf.to_container(HydraConfig.get().overrides.task, resolve=False)
+    return " ".join(map(str, words if isinstance(words, list) else []))
 
 
 def _options_first(words: list[str]) -> list[str]:
@@ -107,8 +111,23 @@ def _options_first(words: list[str]) -> list[str]:
 
 
 @contextmanager
+def _hydra_arguments(words: list[str]) -> Iterator[None]:
+    """Hydra reads sys.argv; it hands us its errors instead of printing them if asked to."""
+    before = sys.argv, os.environ.get("HYDRA_FULL_ERROR")
+    sys.argv, os.environ["HYDRA_FULL_ERROR"] = words, "1"
+    try:
+        yield
+    finally:
+        sys.argv = before[0]
+        if before[1] is None:
+            del os.environ["HYDRA_FULL_ERROR"]
+        else:
+            os.environ["HYDRA_FULL_ERROR"] = before[1]
+
+
+@contextmanager
 def _terminable() -> Iterator[None]:
-    """Ctrl-C and SIGTERM end a run at once, and its record in MLflow says KILLED.
+    """Ctrl-C, SIGTERM and a closed terminal end a run at once; MLflow's record says KILLED.
 
     Not as a KeyboardInterrupt: scikit-learn's neural networks take that for "stop training here"
     and go on with a model that is half trained.
@@ -117,11 +136,11 @@ def _terminable() -> Iterator[None]:
     def stop(number: int, _: object) -> None:
         raise SystemExit(128 + number)
 
-    before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
+    before = {number: signal.signal(number, stop) for number in STOPPING}
     try:
         yield
     except SystemExit as stopped:
-        if stopped.code in (128 + signal.SIGINT, 128 + signal.SIGTERM):
+        if stopped.code in [128 + number for number in STOPPING]:
             print("xentexp: interrupted; models that were done are in the store", file=sys.stderr)
         raise
     finally:
@@ -159,7 +178,7 @@ def _job(config: DictConfig, *, quiet: bool, as_json: bool) -> tuple[int, dict[s
         "dataset": dataset.name,
         "dataset_digest": dataset.digest,
         "seed": study.seed,
-        "overrides": " ".join(hydra_config.overrides.task) or "(none)",
+        "overrides": _overrides() or "(none)",
         "mlflow.source.name": "xentexp run",
         **{f"version.{name}": number for name, number in _versions().items()},
         **_git(),
@@ -179,6 +198,7 @@ def _job(config: DictConfig, *, quiet: bool, as_json: bool) -> tuple[int, dict[s
         json.dumps({"source": dataset.card.source}),
         json.dumps(dataset.describe(), default=str),
     )
+    written = OmegaConf.to_yaml(config, resolve=True)
     name = f"{dataset.name} seed={study.seed} {study.config['cv']['kind']}"
     progress = Progress(study, quiet=quiet)
     with store.run(name, {**tags, "xentexp.kind": "comparison"}) as run_id:
@@ -187,8 +207,9 @@ def _job(config: DictConfig, *, quiet: bool, as_json: bool) -> tuple[int, dict[s
             [
                 *(tracking.Param(key, value) for key, value in settings.items()),
                 tracking.Param("models", ",".join(c.name for c in study.candidates)),
-                tracking.Text("config/config.yaml", OmegaConf.to_yaml(config, resolve=True)),
+                tracking.Text("config/config.yaml", written),
                 tracking.Text("config/dataset.json", json.dumps(dataset.describe(), default=str)),
+                tracking.Text("environment/requirements.txt", _installed()),
                 data,
             ],
         )
@@ -200,6 +221,7 @@ def _job(config: DictConfig, *, quiet: bool, as_json: bool) -> tuple[int, dict[s
                 settings,
                 data,
                 None if outcome.error else out_of_fold(outcome, dataset),
+                written,
                 {**tags, "xentexp.kind": "candidate"},
                 run_id,
             )
@@ -263,7 +285,7 @@ def _submit(study: Any, best: Any) -> None:
     import pandas as pd
     from sklearn.base import clone
 
-    from xentexp.experiment import predict
+    from xentexp.scorers import predict
 
     if best is None:
         raise InputError(f"submission needs a model with {study.primary}; none has it")
@@ -291,6 +313,11 @@ def _submit(study: Any, best: Any) -> None:
 def _versions() -> dict[str, str]:
     packages = ("xentexp", "scikit-learn", "numpy", "pandas", "mlflow")
     return {"python": platform.python_version(), **{name: version(name) for name in packages}}
+
+
+def _installed() -> str:
+    names = {d.metadata["Name"]: d.version for d in distributions() if d.metadata["Name"]}
+    return "".join(f"{name}=={names[name]}\n" for name in sorted(names, key=str.lower))
 
 
 def _git() -> dict[str, str]:
@@ -327,7 +354,10 @@ def _explain(error: Exception, choices: list[str] | None = None) -> str:
         group, name = choice.groups()
         known = [path.stem for path in (conf_folder() / group).glob("*.yaml")]
         return f"{unknown_name(group, name, known)} (and those of --config-dir)"
-    return re.sub(r" (Set the environment variable|To append to your config use).*", "", cause)
+    advice = (
+        r" (Set the environment variable|To append to your config use|full_key:|object_type=).*"
+    )
+    return re.sub(advice, "", cause)
 
 
 def _unknown_key(key: str, choices: list[str] | None) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import re
 from typing import Any
 
 from rich.text import Text
@@ -17,6 +18,7 @@ from xentexp.cli.terminal import (
 )
 from xentexp.errors import InputError, unknown_name
 from xentexp.losses import LOSSES, get_loss
+from xentexp.validation import plain_text
 
 
 def losses(options: argparse.Namespace) -> int:
@@ -61,9 +63,9 @@ def datasets(options: argparse.Namespace) -> int:
     """
     from dataclasses import asdict
 
-    from xentexp.datasets import DATASETS
+    from xentexp.datasets import dataset_cards
 
-    cards = {name: asdict(entry.card) for name, entry in DATASETS.items()}
+    cards = {card.name: asdict(card) for card in dataset_cards()}
     if options.name is None:
         if options.json:
             print_json(list(cards.values()))
@@ -128,7 +130,7 @@ def leaderboard(options: argparse.Namespace) -> int:
         records = board.to_records()
         print_json({"experiment": name, "primary": board.primary, "leaderboard": records})
     else:
-        which = "all runs" if options.all else "latest run"
+        which = "all runs, whose data and folds may differ" if options.all else "latest run"
         print_leaderboard(board, title=f"{name}: {which}")
     return 0
 
@@ -153,21 +155,28 @@ def score(options: argparse.Namespace) -> int:
         raise InputError("--proba or --decision must name columns of predictions")
     table = read_table(options.file, "score")
     target = _column(table, options.target, "--target")
-    labels = None
-    if options.labels is not None:
-        labels = _labels(options.labels.split(","), target)
-    result = evaluate(
-        target,
-        _columns(table, options.proba, "--proba"),
-        None if options.losses is None else options.losses.split(","),
-        decision=_columns(table, options.decision, "--decision"),
-        from_logits=options.from_logits,
-        labels=labels,
-        sample_weight=None
-        if options.weight is None
-        else _column(table, options.weight, "--weight"),
-        normalize=options.normalize,
-    )
+    proba = _columns(table, options.proba, "--proba")
+    decision = _columns(table, options.decision, "--decision")
+    named = (options.proba or options.decision).split(",")
+    labels = _labels(options.labels, named, target)
+    try:
+        result = evaluate(
+            target,
+            proba,
+            None if options.losses is None else options.losses.split(","),
+            decision=decision,
+            from_logits=options.from_logits,
+            labels=labels,
+            sample_weight=None
+            if options.weight is None
+            else _column(table, options.weight, "--weight"),
+            normalize=options.normalize,
+        )
+    except InputError as error:
+        advice = re.sub(
+            r"normalize=True to (.*?), or normalize=None.*", r"--normalize to \1", str(error)
+        )
+        raise InputError(advice.replace("labels=", "--labels")) from error
     state = result.state
     if options.json:
         frame = result.to_frame()
@@ -215,13 +224,22 @@ def _columns(table: Any, names: str | None, option: str) -> Any:
     return table[listed[0]].to_numpy() if len(listed) == 1 else table[listed].to_numpy()
 
 
-def _labels(names: list[str], target: Any) -> list[Any]:
-    """Labels as typed in the terminal, with the type that they have in the file."""
-    by_text = {
-        str(int(label)) if isinstance(label, float) and label.is_integer() else str(label): label
-        for label in set(target.tolist())
-    }
-    return [by_text.get(name, name) for name in names]
+def _labels(given: str | None, columns: list[str], target: Any) -> list[Any] | None:
+    """Classes in the order of the columns; None where they are column numbers.
+
+    As typed in the terminal, as the columns are named, and never by a guess at an order.
+    """
+    found = {plain_text(label): label for label in set(target.tolist())}
+    if given is not None:
+        return [found.get(name, name) for name in given.split(",")]
+    if len(columns) > 1 and set(found) <= set(columns):
+        return [found.get(name, name) for name in columns]
+    if set(found) <= {str(number) for number in range(max(2, len(columns)))}:
+        return None
+    raise InputError(
+        f"--labels must name the classes in the order of the columns {', '.join(columns)}; "
+        f"the labels are {', '.join(sorted(found)[:10])}"
+    )
 
 
 __all__ = ["datasets", "leaderboard", "losses", "score"]

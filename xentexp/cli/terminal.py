@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 import sys
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict
@@ -82,7 +83,7 @@ def print_leaderboard(board: Leaderboard, *, title: str) -> None:
     out = console()
     rows = [row for row in board.ranked() if row.reason is None]
     losses = board.losses()
-    if rows:
+    if rows and losses:
         out.print(Text(title, style="bold"))
         first = max(len(loss) for loss in losses) + 4
         fit = max(1, (out.width - first) // 12)
@@ -107,7 +108,7 @@ def _table(board: Leaderboard, losses: list[str], rows: list[Row]) -> Table:
     table = Table(box=box.SIMPLE_HEAD, padding=(0, 1), collapse_padding=True)
     table.add_column("loss", no_wrap=True)
     for row in rows:
-        table.add_column(row.model.replace("_", "\n"), justify="right", vertical="top")
+        table.add_column(re.sub("[_ ]", "\n", row.model), justify="right", vertical="top")
     for loss in losses:
         table.add_row(_loss_name(board, loss), *(_cell(board, row, loss) for row in rows))
     for loss in losses:
@@ -156,13 +157,16 @@ def print_losses(names: Iterable[str]) -> None:
         "scores": "decision",
     }
     rows = []
+    narrow = console().width < 120
     for name in names:
         facts = LOSSES[name].facts
         proper = short.get(facts.properness, facts.properness)
         needs = short.get(facts.needs, facts.needs)
         classes = "2" if facts.binary_only else "any"
-        rows.append([name, facts.direction, facts.range, proper, needs, classes, facts.formula])
-    print_table(["name", "better", "range", "proper", "needs", "classes", "formula"], rows)
+        row = [facts.direction, facts.range, proper, needs, classes]
+        rows.append([f"{name}\n  {facts.formula}", *row] if narrow else [name, *row, facts.formula])
+    headers = ["name", "better", "range", "proper", "needs", "classes", "formula"]
+    print_table(headers[:-1] if narrow else headers, rows)
     console().print(
         "needs: predict_proba, decision_function, or either. y, t: label, target distribution; "
         "p, d: predictions; k classes.\nOne in full: xentexp losses NAME",

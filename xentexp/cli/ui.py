@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import signal
 import socket
 import subprocess
 import sys
@@ -12,6 +13,7 @@ import time
 import webbrowser
 
 from xentexp import tracking
+from xentexp.cli import STOPPING
 from xentexp.errors import InputError
 
 
@@ -40,6 +42,13 @@ def ui(options: argparse.Namespace) -> int:
     command = [sys.executable, "-m", "mlflow", "server", "--backend-store-uri", uri]
     command += ["--host", options.host, "--port", str(options.port), "--workers", "1"]
     environment = {**os.environ, "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}
+
+    def stop(number: int, _: object) -> None:
+        raise SystemExit(128 + number)
+
+    # Whatever ends this command ends the server too.
+    for number in STOPPING:
+        signal.signal(number, stop)
     log = tempfile.TemporaryFile()  # noqa: SIM115  (the server writes to it until the end)
     server = subprocess.Popen(command, env=environment, stdout=log, stderr=subprocess.STDOUT)
     try:
@@ -49,7 +58,9 @@ def ui(options: argparse.Namespace) -> int:
             raise InputError(f"MLflow's server did not start: {last.strip()}")
         _show(f"{address}{page}", browser=not options.no_browser)
         print("Ctrl-C stops the server.", flush=True)
-        return server.wait()
+        while server.poll() is None:
+            time.sleep(0.2)  # wait() would not be interrupted where a library restarts calls
+        return server.returncode
     finally:
         server.terminate()
         server.wait()

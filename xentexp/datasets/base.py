@@ -32,6 +32,10 @@ class Card:
         What goes wrong when one does not know the data.
     reference : str or None
         Publication to cite.
+    rows : int or None
+        Number of rows, where it is always the same.
+    class_shares : dict or None
+        Share of each class by the label as text, likewise.
     """
 
     name: str
@@ -41,6 +45,8 @@ class Card:
     target: str
     traps: tuple[str, ...]
     reference: str | None
+    rows: int | None = None
+    class_shares: dict[str, float] | None = None
 
 
 @dataclasses.dataclass(frozen=True, eq=False)

@@ -31,6 +31,8 @@ PAKDD2009 = Card(
         "application_booth_code have one value in every row.",
         "profession_code has 289 categories, most of them rare.",
     ),
+    rows=38938,
+    class_shares={"0": 0.8011, "1": 0.1989},
     reference="Bahnsen, A. C., Aouada, D. and Ottersten, B. (2014). Example-dependent "
     "cost-sensitive logistic regression for credit scoring. ICMLA 2014, 263-269.",
 )
@@ -46,6 +48,8 @@ VUB = Card(
         "The numeric columns are standardised: their units are unknown.",
         "fico_score is 0 where has_fico is 0, which is not a score: use both columns together.",
     ),
+    rows=18917,
+    class_shares={"0": 0.8305, "1": 0.1695},
     reference="Petrides, G., Moldovan, D., Coenen, L., Guns, T. and Verbeke, W. (2020). "
     "Cost-sensitive learning for profit-driven credit scoring. Journal of the Operational "
     "Research Society.",

@@ -26,6 +26,8 @@ CARD = Card(
         "SEX, EDUCATION and MARRIAGE are codes; many published results treat them as numbers, "
         "which categorical=false repeats.",
     ),
+    rows=30000,
+    class_shares={"0": 0.7788, "1": 0.2212},
     reference="Yeh, I.-C. and Lien, C.-h. (2009). The comparisons of data mining techniques for "
     "the predictive accuracy of probability of default of credit card clients. Expert Systems "
     "with Applications 36(2), 2473-2480.",

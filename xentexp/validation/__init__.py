@@ -29,6 +29,7 @@ from xentexp.validation.targets import (
     as_index,
     match_columns,
     named_classes,
+    plain_text,
     read_targets,
 )
 
@@ -39,10 +40,14 @@ SINGLE_BLOCK_ELEMENTS = 131072
 
 @dataclass(frozen=True)
 class Part:
-    """A block, where it stands among all rows, and the weights of its rows."""
+    """A block, where it stands among all rows, and the weights of its rows.
+
+    `unsmoothed` has the targets as they were given; it is `block` where none are smoothed.
+    """
 
     rows: Rows
     block: Block
+    unsmoothed: Block
     weight: NDArray[np.float64] | None
 
 
@@ -126,10 +131,6 @@ class Problem:
             soft = self.targets.soft(span)
             index = as_index(soft)
             soft = soft if index is None else None
-        if self.smoothing and (index is not None or soft is not None):
-            soft = np.eye(len(self.classes))[index] if soft is None else soft
-            soft = soft * (1.0 - self.smoothing) + self.smoothing / len(self.classes)
-            index = None
         predicted: dict[str, Array] = {}
         if self.probabilities is not None:
             predicted[self.probabilities.kind] = self.probabilities.block(rows)
@@ -139,10 +140,14 @@ class Problem:
                 predicted["decision"] = predicted["logits"]  # checked once, and known as the same
             else:
                 predicted["decision"] = self.decision.block(rows)
-        block = Block(
+        block = unsmoothed = Block(
             n_classes=len(self.classes), index=index, soft=soft, clip=self.clip, **predicted
         )
-        return Part(rows, block, None if self.weight is None else rows.of(self.weight))
+        if self.smoothing and self.targets is not None:
+            given = np.ascontiguousarray(block.target_by_class.T)
+            smoothed = given * (1.0 - self.smoothing) + self.smoothing / len(self.classes)
+            block = Block(n_classes=block.n_classes, soft=smoothed, clip=self.clip, **predicted)
+        return Part(rows, block, unsmoothed, None if self.weight is None else rows.of(self.weight))
 
 
 def read(
@@ -312,4 +317,4 @@ def _in_order(
     return replace(predictions, order=match_columns(names, classes, predictions.name))
 
 
-__all__ = ["SINGLE_BLOCK_ELEMENTS", "Part", "Problem", "read"]
+__all__ = ["SINGLE_BLOCK_ELEMENTS", "Part", "Problem", "plain_text", "read"]

@@ -51,6 +51,11 @@ class Predictions:
                     f"{rows.number(row)} of {self.name} has {values[row].tolist()}"
                 )
             row = _first_bad((values >= 0.0) & (values <= 1.0))
+            if np.isnan(values[row]).any():
+                raise InputError(
+                    f"probabilities must lie in [0, 1]; row {rows.number(row)} of {self.name} has "
+                    f"{values[row].tolist()}, a missing value"
+                )
             raise InputError(
                 f"probabilities must lie in [0, 1]; row {rows.number(row)} of {self.name} has "
                 f"{values[row].tolist()} (pass raw scores with from_logits=True where there is "

@@ -222,9 +222,9 @@ def named_classes(names: tuple[Any, ...], y_true: Array) -> tuple[Any, ...]:
     found = {label for label in y_true.tolist() if not is_missing(label)}
     if found <= set(names):
         return names
-    by_text = {_text(label): label for label in found}
-    if len(by_text) == len(found) and set(by_text) <= {_text(name) for name in names}:
-        return tuple(by_text.get(_text(name), name) for name in names)
+    by_text = {plain_text(label): label for label in found}
+    if len(by_text) == len(found) and set(by_text) <= {plain_text(name) for name in names}:
+        return tuple(by_text.get(plain_text(name), name) for name in names)
     raise InputError(
         f"the columns of y_pred are named {show(names)}, which are not the labels "
         f"{show(sorted(found, key=str))} of y_true; rename them, or pass y_pred.to_numpy() to "
@@ -232,13 +232,14 @@ def named_classes(names: tuple[Any, ...], y_true: Array) -> tuple[Any, ...]:
     )
 
 
-def _text(label: object) -> str:
+def plain_text(label: object) -> str:
+    """A label as a file or a terminal shows it: 1.0 is 1."""
     return str(int(label)) if isinstance(label, float) and label.is_integer() else str(label)
 
 
 def match_columns(names: list[object], classes: tuple[Any, ...], what: str) -> IntArray | None:
     """Position of each class among named columns; None where they stand in order already."""
-    for key in (lambda label: label, _text):
+    for key in (lambda label: label, plain_text):
         position = {key(name): i for i, name in enumerate(names)}
         wanted = [key(label) for label in classes]
         if len(position) == len(wanted) and set(position) == set(wanted):
