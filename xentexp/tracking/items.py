@@ -1,0 +1,143 @@
+"""What a run found, as items: plain values that say what to tell, not how."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+import pandas as pd
+
+from xentexp.experiment import Outcome, Result
+
+
+@dataclass(frozen=True)
+class Param:
+    """A setting."""
+
+    key: str
+    value: object
+
+
+@dataclass(frozen=True)
+class Metric:
+    """A number, at a step."""
+
+    key: str
+    value: float
+    step: int = 0
+
+
+@dataclass(frozen=True)
+class Tag:
+    """A label of a run."""
+
+    key: str
+    value: object
+
+
+@dataclass(frozen=True)
+class Text:
+    """A text file among the artifacts."""
+
+    path: str
+    content: str
+
+
+@dataclass(frozen=True)
+class Parquet:
+    """A table as a Parquet file among the artifacts."""
+
+    path: str
+    frame: pd.DataFrame
+
+
+@dataclass(frozen=True)
+class DataInput:
+    """The data set that a run used."""
+
+    name: str
+    digest: str
+    source: str
+    profile: str
+
+
+Item = Param | Metric | Tag | Text | Parquet | DataInput
+
+
+def outcome_items(outcome: Outcome, result_of: Mapping[str, object]) -> Iterator[Item]:
+    """Everything to tell of one candidate, but for its data set and predictions.
+
+    Parameters
+    ----------
+    outcome : Outcome
+        Of a candidate.
+    result_of : mapping
+        Settings that hold for the whole run: they are repeated on each child, because
+        MLflow's filters do not look at parents.
+
+    Yields
+    ------
+    Item
+        Parameters, metrics, tags and texts.
+    """
+    yield Param("model", outcome.candidate.name)
+    yield Tag("model", outcome.candidate.name)
+    for key, value in {**result_of, **outcome.candidate.parameters}.items():
+        yield Param(key, value)
+    for message, count in outcome.warnings.items():
+        yield Text("warnings.txt", f"{count} of {len(outcome.predictions)} folds: {message}\n")
+    if outcome.error is not None:
+        yield Tag("error", outcome.error)
+        yield Tag("mlflow.note.content", f"Failed: {outcome.error}")
+        yield Text("error.txt", outcome.traceback or outcome.error)
+        return
+    pooled = outcome.pooled()
+    assert pooled is not None
+    std = outcome.std()
+    for name, value in outcome.mean().items():
+        yield Metric(f"cv/{name}", value)
+        yield Metric(f"cv_std/{name}", std[name])
+    for name, value in outcome.standard_error().items():
+        yield Metric(f"cv_se/{name}", value)
+    for name, values in outcome.fold_losses().items():
+        for step, value in enumerate(values):
+            yield Metric(f"fold/{name}", value, step)
+    for name, value in outcome.regret().items():
+        yield Metric(f"regret/{name}", value)
+    yield Metric("rows/clipped", float(pooled.n_clipped))
+    yield Metric("rows/infinite_values", float(pooled.n_infinite.sum()))
+    yield Metric("time/fit_seconds", outcome.fit_seconds)
+    yield Metric("time/predict_seconds", sum(p.predict_seconds for p in outcome.predictions))
+
+
+def result_items(result: Result) -> Iterator[Item]:
+    """What a parent run tells: the leaderboard, as its note and as a table.
+
+    Parameters
+    ----------
+    result : Result
+        Of all candidates.
+
+    Yields
+    ------
+    Item
+        Tags, texts and a table.
+    """
+    board = result.leaderboard()
+    note = f"### {result.dataset.card.title}\n\n{board.to_markdown()}\n"
+    yield Tag("mlflow.note.content", note)
+    yield Text("leaderboard.md", note)
+    rows = [
+        {"model": row.model, "loss": loss, "mean": row.mean[loss], "std": row.std[loss]}
+        for row in board.ranked()
+        for loss in row.mean
+    ]
+    rows += [{"model": row.model, "loss": row.reason} for row in board.ranked() if row.reason]
+    table = pd.DataFrame(rows, columns=["model", "loss", "mean", "std"])
+    # As MLflow's log_table has it: the dashboard shows such a file as a table.
+    yield Text("leaderboard.json", table.to_json(orient="split", index=False))
+    yield Tag("mlflow.loggedArtifacts", json.dumps([{"path": "leaderboard.json", "type": "table"}]))
+    best = board.best()
+    if best is not None:
+        yield Tag("best_model", best.model)
