@@ -372,3 +372,8 @@ def test_an_evaluation_shows_its_means():
     assert repr(evaluate([0, 1], [0.2, 0.7], ["brier_loss"])) == (
         "Evaluation(2 rows: brier_loss=0.065)"
     )
+
+
+def test_a_label_that_equals_nothing_cannot_be_ignored():
+    with pytest.raises(InputError, match="ignore_label must be a label that equals itself"):
+        evaluate([0.0, np.nan, 1.0], [0.1, 0.2, 0.7], ignore_label=np.nan)

@@ -70,7 +70,7 @@ class Outcome:
         return dict(zip(self.states[0].names, table, strict=True))
 
     def pooled(self) -> LossState | None:
-        """State of all folds together; None for a failed candidate."""
+        """State of all folds together, each row once per repeat; None for a failed candidate."""
         if not self.states:
             return None
         return sum(self.states[1:], start=self.states[0])

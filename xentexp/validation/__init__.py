@@ -207,6 +207,8 @@ def read(
     if normalize not in (True, False, None):
         raise InputError(f"normalize must be True, False or None; got {normalize!r}")
     normalize = None if normalize is None else bool(normalize)
+    if isinstance(ignore_label, float) and ignore_label != ignore_label:
+        raise InputError("ignore_label must be a label that equals itself; got nan (use -1)")
     probabilities = scores = None
     if y_pred is not None:
         values = to_numbers(y_pred, names[1])
