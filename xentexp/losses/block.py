@@ -172,7 +172,7 @@ class Block:
             scores = scores_by_class(self.logits)
             scores -= self._of_true(scores) + self.cross_entropy
             return scores
-        return self._log(self.proba_by_class)
+        return self.clipped_log(self.proba_by_class)
 
     @cached_property
     def cross_entropy(self) -> FloatArray:
@@ -180,7 +180,7 @@ class Block:
         if self.index is None:
             return 0.0 - self.expected(self.log_proba_by_class)
         if self.logits is None:
-            logarithm = self._log(self.true_proba)
+            logarithm = self.clipped_log(self.true_proba)
             return np.subtract(0.0, logarithm, out=logarithm)  # 0 - 0 is 0, where -0 is -0.0
         if self.logits.ndim == 1:
             signed = self.logits.astype(np.float64)
@@ -200,7 +200,8 @@ class Block:
         touched = (self.target_by_class > 0) & (self.proba_by_class < self.clip)
         return int(np.count_nonzero(touched.any(axis=0)))
 
-    def _log(self, proba: FloatArray) -> FloatArray:
+    def clipped_log(self, proba: FloatArray) -> FloatArray:
+        """Logarithm of probabilities that were given, clipped."""
         if self.clip > 0.0:
             logarithm = np.maximum(proba, self.clip)
             return np.log(logarithm, out=logarithm)
@@ -238,6 +239,26 @@ class Block:
         """``sum_j |p_j - t_j|``, (n,)."""
         value: FloatArray = np.abs(self.residual_by_class).sum(axis=0)
         return value
+
+    @cached_property
+    def true_miss(self) -> FloatArray:
+        """``1 - p`` of the true class, (n,), without cancellation from raw scores."""
+        if self.proba is None:
+            return -np.expm1(-self.cross_entropy)
+        return 1.0 - self.true_proba
+
+    @cached_property
+    def miss_by_class(self) -> FloatArray:
+        """``1 - p`` of each class, (k, n), without cancellation from raw scores."""
+        if self.proba is not None:
+            return 1.0 - self.proba_by_class
+        return -np.expm1(self.log_proba_by_class)
+
+    @cached_property
+    def cumulative(self) -> tuple[FloatArray, FloatArray]:
+        """``P(class <= m)`` predicted and in the target, (k - 1, n): for ordered classes."""
+        predicted = np.cumsum(self.proba_by_class, axis=0)[:-1]
+        return predicted, np.cumsum(self.target_by_class, axis=0)[:-1]
 
     # -- decisions -------------------------------------------------------------------------
 
