@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import inspect
 import re
+import textwrap
 from collections.abc import Callable
 from dataclasses import fields
 from typing import Any
@@ -263,7 +264,7 @@ def _docstring(loss: Loss, signature: inspect.Signature) -> str:
     lines += [_indent("An array where `reduction` is 'none'.")]
     lines += ["", "Raises", "------", "InputError"]
     lines += [_indent("A ``ValueError`` that states the rule, the value and what to do.")]
-    lines += ["", "References", "----------", facts.reference]
+    lines += ["", "References", "----------", *_wrap(facts.reference)]
     lines += ["", "Examples", "--------"]
     lines += [f">>> from xentexp.metrics import {loss.name}", facts.example, ""]
     return "\n".join(lines)
@@ -289,7 +290,7 @@ def _more_facts(loss: Loss) -> list[str]:
     if not facts.symmetric:
         lines += ["Classes are not alike: it changes where they are renamed."]
     if facts.peers:
-        lines += ["", "Peers call it " + ", ".join(facts.peers) + "."]
+        lines += ["", *_wrap("Peers call it " + ", ".join(facts.peers) + ".")]
     return lines
 
 
@@ -302,6 +303,10 @@ def _documented_fields(loss: Loss) -> dict[str, tuple[str, str]]:
         for names, kind, meaning in entries
         for name in names.split(", ")
     }
+
+
+def _wrap(text: str) -> list[str]:
+    return textwrap.wrap(text, 92, break_long_words=False, break_on_hyphens=False)
 
 
 def _indent(text: str) -> str:

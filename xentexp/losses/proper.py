@@ -274,24 +274,27 @@ class BetaLoss(SeparableLoss):
 
 
 def _tail(chance: Chance, a: float, b: float) -> FloatArray:
-    """``int_p^1 c^(a - 1) (1 - c)^b dc`` by Euler's integral (Abramowitz, Stegun 15.3.1)."""
+    """``int_p^1 c^(a - 1) (1 - c)^b dc``, by the cheapest special function that has it."""
+    p, log_p, miss = chance
     if a == 0.0 and b == 0.0:
-        return 0.0 - chance.log_p
-    from scipy.special import beta, digamma, hyp2f1  # special functions that NumPy lacks
+        return 0.0 - log_p
+    if a == 0.5 and b == 0.5:
+        return np.asarray(np.arcsin(np.sqrt(miss)) - np.sqrt(p * miss))
+    from scipy.special import beta, betainc, digamma, hyp2f1  # which NumPy lacks
 
-    near = np.minimum(chance.miss, 1.0 - 1e-4)
+    if a > 0.0:
+        return np.asarray(beta(b + 1.0, a) * betainc(b + 1.0, a, miss))
+    # Euler's integral (Abramowitz, Stegun 15.3.1).
+    near = np.minimum(miss, 1.0 - 1e-4)
     value = near ** (b + 1.0) / (b + 1.0) * hyp2f1(b + 1.0, 1.0 - a, b + 2.0, near)
-    # For small p, where 1 - p would lose it: the whole integral less its head, term by term.
-    small = chance.miss > near
-    if small.any():
-        p, log_p = chance.p[small], chance.log_p[small]
-        if abs(a) < 1e-9:
-            head = log_p + p * (
-                -b + p * (b * (b - 1.0) / 4.0 - p * b * (b - 1.0) * (b - 2.0) / 18.0)
-            )
-            value[small] = -(digamma(b + 1.0) + np.euler_gamma) - head
-        else:
-            value[small] = beta(a, b + 1.0) - np.exp(a * log_p) / a * hyp2f1(a, -b, a + 1.0, p)
+    # For small p, where 1 - p would lose it: the whole integral less its head.
+    small = miss > near
+    p, log_p = p[small], log_p[small]
+    if abs(a) < 1e-9:
+        series = b * (b - 1.0) / 4.0 - p * b * (b - 1.0) * (b - 2.0) / 18.0
+        value[small] = -(digamma(b + 1.0) + np.euler_gamma) - log_p - p * (p * series - b)
+    else:
+        value[small] = beta(a, b + 1.0) - np.exp(a * log_p) / a * hyp2f1(a, -b, a + 1.0, p)
     return np.asarray(value)
 
 
