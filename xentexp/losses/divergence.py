@@ -249,7 +249,6 @@ class RenyiDivergence(_PowerDivergence):
         properness="strictly proper",
         needs="probabilities",
         distributions=True,
-        convex=True,
         reference="van Erven, T., Harremoes, P. (2014). Renyi divergence and Kullback-Leibler "
         "divergence. IEEE Trans. Inf. Theory 60, 3797-3820",
         example="""\

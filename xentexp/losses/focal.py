@@ -244,6 +244,7 @@ class Poly1Crossentropy(OutcomeLoss):
         properness="improper",
         needs="probabilities",
         smoothing=True,
+        convex=True,
         reference="Leng, Z. et al. (2022). PolyLoss: a polynomial expansion perspective of "
         "classification loss functions. ICLR; optax poly_loss_cross_entropy",
         peers=("optax.losses.poly_loss_cross_entropy",),

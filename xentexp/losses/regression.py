@@ -245,6 +245,7 @@ class PoissonDeviance(DistanceLoss):
         properness="strictly proper",
         needs="probabilities",
         numbers="counts",
+        convex=True,
         reference="McCullagh, P., Nelder, J. A. (1989). Generalized linear models; "
         "sklearn.metrics.mean_poisson_deviance. keras Poisson and torch PoissonNLLLoss are "
         "p - t log p: half of it, up to a term of the target alone",

@@ -166,6 +166,7 @@ class LabelRelaxation(OutcomeLoss):
         properness="improper",
         needs="probabilities",
         targets="one-hot",
+        convex=True,
         reference="Lienen, J., Huellermeier, E. (2021). From label smoothing to label "
         "relaxation. AAAI",
         example="""\
