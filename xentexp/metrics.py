@@ -136,12 +136,17 @@ def _derive(name: str) -> Callable[..., Any]:
     default = LOSSES[name]
     signature = _signature(default)
     known = [field.name for field in fields(default)]
+    required = [name for name, it in signature.parameters.items() if it.default is it.empty]
+    options = frozenset(signature.parameters).difference(required)
 
     def metric(*args: Any, **kwargs: Any) -> Any:
-        try:
-            given = signature.bind(*args, **kwargs).arguments
-        except TypeError as error:
-            raise TypeError(f"{name}(): {error}") from None
+        if len(args) == len(required) and options.issuperset(kwargs):
+            given = dict(zip(required, args, strict=True), **kwargs)
+        else:  # binding is slow, and only needed for arguments by name and for complaints
+            try:
+                given = signature.bind(*args, **kwargs).arguments
+            except TypeError as error:
+                raise TypeError(f"{name}(): {error}") from None
         parameters = {option: given.pop(option) for option in known if option in given}
         loss = get_loss(default, **parameters) if parameters else default
         reduction = given.pop("reduction", "mean")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from functools import cached_property
+from functools import cached_property, lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -65,8 +65,8 @@ class Block:
 
     @cached_property
     def rows(self) -> IntArray:
-        """Row numbers within the block."""
-        return np.arange(self.n_rows)
+        """Row numbers within the block; not to be written to."""
+        return first_entries(self.n_rows, 1)
 
     @cached_property
     def _true(self) -> IntArray:
@@ -75,6 +75,12 @@ class Block:
         place = self.index * self.n_rows
         place += self.rows
         return place
+
+    @cached_property
+    def _true_by_row(self) -> IntArray:
+        """Where the true class of each row stands in a flattened (n, k) matrix."""
+        assert self.index is not None
+        return first_entries(self.n_rows, self.n_classes) + self.index
 
     def _of_true(self, by_class: FloatArray) -> FloatArray:
         """Value of the true class, (k, n) -> (n,); several times faster than two indices."""
@@ -130,6 +136,27 @@ class Block:
         return rivals
 
     @cached_property
+    def _odds_by_row(self) -> tuple[FloatArray, FloatArray, FloatArray] | None:
+        """``exp(z_j)`` for the wrong classes (0 for the true one), ``exp(z_y)``, and their sum.
+
+        Without a reference there is nothing to transpose or subtract first, and the
+        cross-entropy is ``log1p(sum / exp(z_y))``. None where one of them leaves the range in
+        which it is exact to rounding.
+        """
+        assert self.logits is not None
+        if self.logits.ndim == 1 or not self.logits.flags.c_contiguous:
+            return None
+        with np.errstate(over="ignore", under="ignore"):
+            odds = np.exp(self.logits, dtype=np.float64)
+        flat = odds.reshape(-1)
+        true = flat.take(self._true_by_row)
+        flat[self._true_by_row] = 0.0
+        with np.errstate(over="ignore"):
+            wrong = odds @ np.ones(self.n_classes)
+        exact = true.min() > 1e-150 and wrong.min() > 1e-290 and wrong.max() < 1e150
+        return (odds, true, wrong) if exact else None
+
+    @cached_property
     def _softmax(self) -> tuple[FloatArray, FloatArray]:
         assert self.logits is not None
         return log_softmax(scores_by_class(self.logits))
@@ -138,19 +165,28 @@ class Block:
     def proba_by_class(self) -> FloatArray:
         """Predicted probabilities, (k, n)."""
         if self.proba is None:
-            if self.index is None or self._against_true is None:
-                return self._softmax[1]
-            odds, total = self._against_true
-            true_proba = 1.0 / (1.0 + total)
-            proba = odds * true_proba
-            proba.reshape(-1)[self._true] = true_proba
-            return proba
+            return self._softmax[1] if self.index is None else self._softmax_of_true()
         if self.proba.ndim == 2:
             return np.ascontiguousarray(self.proba.T, dtype=np.float64)
         both = np.empty((2, self.n_rows))
         both[1] = self.proba
         np.subtract(1.0, both[1], out=both[0])
         return both
+
+    def _softmax_of_true(self) -> FloatArray:
+        if self._odds_by_row is not None:
+            by_row, true, wrong = self._odds_by_row
+            scale = 1.0 / (true + wrong)
+            proba = np.multiply(by_row.T, scale, order="C")
+            true_proba = true * scale
+        elif self._against_true is not None:
+            odds, total = self._against_true
+            true_proba = 1.0 / (1.0 + total)
+            proba = odds * true_proba
+        else:
+            return self._softmax[1]
+        proba.reshape(-1)[self._true] = true_proba
+        return proba
 
     @cached_property
     def true_proba(self) -> FloatArray:
@@ -159,15 +195,34 @@ class Block:
         if self.proba is None:
             return self._of_true(self.proba_by_class)
         if self.proba.ndim == 2:
-            return gather(self.proba, self.index, self.rows)
-        positive = self.proba.astype(np.float64, copy=False)
-        return np.where(self.index == 1, positive, 1.0 - positive)
+            return self._gathered(self.proba)
+        # |p - (1 - y)|: p of the second class, 1 - p of the first, without a choice.
+        proba = self.index.astype(np.float64)
+        np.subtract(1.0, proba, out=proba)
+        proba -= self.proba
+        return np.abs(proba, out=proba)
+
+    def _gathered(self, matrix: NDArray[np.floating]) -> FloatArray:
+        """Value of the true class, (n, k) -> (n,), as float64."""
+        assert self.index is not None
+        if matrix.flags.c_contiguous:
+            value = matrix.reshape(-1).take(self._true_by_row)
+        elif (flat := one_line(matrix)) is not None:
+            rows, columns = (stride // matrix.itemsize for stride in matrix.strides)
+            place = self.index * columns
+            place += first_entries(self.n_rows, rows)
+            value = flat.take(place)
+        else:
+            value = matrix[self.rows, self.index]
+        return value.astype(np.float64, copy=False)
 
     @cached_property
     def log_proba_by_class(self) -> FloatArray:
         """Logarithms of the (clipped) probabilities, (k, n)."""
         if self.logits is not None:
-            if self.index is None or self._against_true is None:
+            if self.index is None:
+                return self._softmax[0]
+            if self._odds_by_row is None and self._against_true is None:
                 return self._softmax[0]
             scores = scores_by_class(self.logits)
             scores -= self._of_true(scores) + self.cross_entropy
@@ -183,12 +238,23 @@ class Block:
             logarithm = self.clipped_log(self.true_proba)
             return np.subtract(0.0, logarithm, out=logarithm)  # 0 - 0 is 0, where -0 is -0.0
         if self.logits.ndim == 1:
-            signed = self.logits.astype(np.float64)
-            signed *= 1.0 - 2.0 * self.index
-            return softplus(signed)
+            return softplus(self._away(self.logits))
+        if self._odds_by_row is not None:
+            _, true, wrong = self._odds_by_row
+            ratio = wrong / true
+            return np.log1p(ratio, out=ratio)
         if self._against_true is not None:
             return np.log1p(self._against_true[1])
         return 0.0 - self._of_true(self.log_proba_by_class)
+
+    def _away(self, scores: NDArray[np.floating]) -> FloatArray:
+        """Scores ``(n,)`` of the second of two classes, as those of the wrong class."""
+        assert self.index is not None
+        signed = self.index.astype(np.float64)
+        signed *= -2.0
+        signed += 1.0
+        signed *= scores
+        return signed
 
     @cached_property
     def clipped_rows(self) -> int:
@@ -203,6 +269,8 @@ class Block:
     def clipped_log(self, proba: FloatArray) -> FloatArray:
         """Logarithm of probabilities that were given, clipped."""
         if self.clip > 0.0:
+            if proba.min() >= self.clip:  # looking is quicker than clipping
+                return np.log(proba)
             logarithm = np.maximum(proba, self.clip)
             return np.log(logarithm, out=logarithm)
         with np.errstate(divide="ignore"):
@@ -299,9 +367,7 @@ class Block:
         assert self.decision is not None
         assert self.index is not None
         if self.decision.ndim == 1:
-            rival = self.decision.astype(np.float64)
-            rival *= 1.0 - 2.0 * self.index
-            return rival
+            return self._away(self.decision)
         value: FloatArray = self.rivals_by_class.max(axis=0)
         return value
 
@@ -333,32 +399,63 @@ def scores_by_class(scores: NDArray[np.floating]) -> FloatArray:
     return both
 
 
-def gather(matrix: NDArray[np.floating], index: IntArray, rows: IntArray) -> FloatArray:
-    """``matrix[rows, index]`` as float64, by the fastest way that NumPy has.
+@lru_cache(maxsize=4)
+def _kept_entries(n: int, step: int) -> IntArray:
+    entries = np.arange(0, n * step, step)
+    entries.flags.writeable = False
+    return entries
+
+
+def first_entries(n: int, step: int) -> IntArray:
+    """``0, step, ..., (n - 1) step``: blocks of one size share it; not to be written to.
 
     Parameters
     ----------
-    matrix : ndarray of shape (n, k)
-        Values.
-    index : ndarray of shape (n,)
-        Column for each row.
-    rows : ndarray of shape (n,)
-        ``arange(n)``.
+    n : int
+        How many.
+    step : int
+        From one to the next.
 
     Returns
     -------
     ndarray of shape (n,)
-        The chosen values.
+        Kept from one call to the next unless it is large.
+
+    Examples
+    --------
+    >>> first_entries(3, 4)
+    array([0, 4, 8])
+    """
+    return _kept_entries(n, step) if n <= 65536 else np.arange(0, n * step, step)
+
+
+def one_line(matrix: NDArray[np.floating]) -> NDArray[np.floating] | None:
+    """Memory between the first and the last entry of a matrix, as a vector; None where it has gaps.
+
+    Columns that are contiguous, as in a slice of a Fortran-ordered matrix, are taken from much
+    faster so than by two indices.
+
+    Parameters
+    ----------
+    matrix : ndarray of shape (n, k)
+        Of any layout.
+
+    Returns
+    -------
+    ndarray of shape (m,) or None
+        ``matrix[i, j]`` stands at ``i * strides[0] + j * strides[1]``, in entries.
 
     Examples
     --------
     >>> import numpy as np
-    >>> gather(np.array([[0.1, 0.9], [0.7, 0.3]]), np.array([1, 0]), np.arange(2))
-    array([0.9, 0.7])
+    >>> one_line(np.asfortranarray([[1.0, 2.0], [3.0, 4.0]]))
+    array([1., 3., 2., 4.])
     """
-    if matrix.flags.c_contiguous:
-        flat = rows * matrix.shape[1]
-        flat += index
-        value: FloatArray = matrix.reshape(-1).take(flat).astype(np.float64, copy=False)
-        return value
-    return matrix[rows, index].astype(np.float64, copy=False)
+    rows, columns = (stride // matrix.itemsize for stride in matrix.strides)
+    whole = all(stride % matrix.itemsize == 0 for stride in matrix.strides)
+    if not whole or min(rows, columns) <= 0:
+        return None
+    length = (matrix.shape[0] - 1) * rows + (matrix.shape[1] - 1) * columns + 1
+    return np.lib.stride_tricks.as_strided(
+        matrix, shape=(length,), strides=(matrix.itemsize,), writeable=False
+    )

@@ -56,11 +56,13 @@ def softplus(x: FloatArray) -> FloatArray:
     >>> print(softplus(np.array([-40.0, 0.0, 800.0])))
     [4.24835426e-18 6.93147181e-01 8.00000000e+02]
     """
-    out = np.abs(x)
-    np.negative(out, out=out)
+    size = np.abs(x)
+    out = np.negative(size)
     np.exp(out, out=out)
     np.log1p(out, out=out)
-    out += np.maximum(x, 0.0)
+    size *= 0.5  # max(x, 0) as |x| / 2 + x / 2: a maximum with a number is slow
+    size += 0.5 * x
+    out += size
     return out
 
 

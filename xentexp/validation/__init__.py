@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from itertools import pairwise
 from numbers import Real
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,6 +25,7 @@ from xentexp.validation.arrays import (
     to_weight,
 )
 from xentexp.validation.columns import ColumnKind, Columns, to_columns
+from xentexp.validation.mapped import ReadPages
 from xentexp.validation.predictions import Predictions
 from xentexp.validation.targets import (
     Distributions,
@@ -38,11 +39,10 @@ from xentexp.validation.targets import (
 
 # Elements of a block: it and what is made of it stay in the L2 cache. A single loss makes less.
 BLOCK_ELEMENTS = 65536
-SINGLE_BLOCK_ELEMENTS = 131072
+SINGLE_BLOCK_ELEMENTS = 196608
 
 
-@dataclass(frozen=True)
-class Part:
+class Part(NamedTuple):
     """A block, where it stands among all rows, and the weights of its rows.
 
     `unsmoothed` has the targets as they were given; it is `block` where none are smoothed.
@@ -62,7 +62,7 @@ class Problem:
     targets: Labels | Distributions | Columns | None
     probabilities: Predictions | Columns | None
     decision: Predictions | None
-    weight: NDArray[np.float64] | None
+    weight: Array | None
     class_weight: NDArray[np.float64] | None = None
     smoothing: float = 0.0
     clip: float = 0.0
@@ -116,7 +116,10 @@ class Problem:
         """
         seen = False
         step = self._step(elements)
+        given = (self.targets, self.probabilities, self.decision)
+        read = ReadPages(*(None if it is None else it.values for it in given), self.weight)
         for start in range(0, self.n_rows, step):
+            read.up_to(start)
             part = self._part(slice(start, min(start + step, self.n_rows)))
             if part is None:
                 continue
@@ -165,7 +168,9 @@ class Problem:
             spread = 2 if isinstance(self.targets, Columns) else len(self.classes)
             smoothed = given * (1.0 - self.smoothing) + self.smoothing / spread
             block = Block(n_classes=block.n_classes, soft=smoothed, clip=self.clip, **predicted)
-        weight = None if self.weight is None else rows.of(self.weight)
+        weight = None
+        if self.weight is not None:
+            weight = rows.of(self.weight).astype(np.float64, copy=False)
         if self.class_weight is not None:
             own = self.class_weight[index] if soft is None else soft @ self.class_weight
             weight = own if weight is None else weight * own
@@ -282,16 +287,18 @@ def read(
         array = to_array(y_true, names[0])
         if len(array) != n_rows:
             raise InputError(f"{names[0]} has {len(array)} rows but {first.name} has {n_rows}")
-        counted = _without_ignored(array, ignore_label)
         if labels is None and classes is not None and array.ndim == 1:
-            classes = named_classes(classes, counted)
+            classes = named_classes(classes, array, ignore_label)
         targets, classes = read_targets(
-            y_true if counted is array else counted, n_classes, classes, names[0]
+            array,
+            n_classes,
+            classes,
+            columns=column_names(y_true),
+            ignore_label=ignore_label,
+            name=names[0],
         )
         if ignore_label is not None and isinstance(targets, Distributions):
             raise InputError("ignore_label goes with labels of shape (n,), not with distributions")
-        if counted is not array:
-            targets = Labels(array, classes)
     classes = classes or tuple(range(n_classes))
     weights = None if class_weight is None else to_class_weight(class_weight, classes)
     problem = Problem(
@@ -302,7 +309,7 @@ def read(
         weight=None if sample_weight is None else to_weight(sample_weight, n_rows),
         class_weight=weights,
         smoothing=float(label_smoothing),
-        clip=_clip(clip, first.values),
+        clip=_clip(clip, first.dtype),
         ignore_label=ignore_label,
         ordered=(labels is not None or _ascending(classes)) if ordered is None else ordered,
     )
@@ -363,7 +370,7 @@ def read_columns(
         decision=None,
         weight=None if sample_weight is None else to_weight(sample_weight, n_rows),
         smoothing=float(label_smoothing),
-        clip=_clip(clip, predicted.values) if kind == "multilabel" else 0.0,
+        clip=_clip(clip, predicted.values.dtype) if kind == "multilabel" else 0.0,
     )
 
 
@@ -389,11 +396,11 @@ def _ascending(classes: tuple[Any, ...]) -> bool:
     return all(a < b for a, b in pairwise(classes))
 
 
-def _clip(clip: float | Literal["auto"], values: Array) -> float:
+def _clip(clip: float | Literal["auto"], dtype: np.dtype[np.floating[Any]]) -> float:
     if isinstance(clip, str):
         if clip != "auto":
             raise InputError(f"clip must be 'auto' or a number in [0, 1); got {clip!r}")
-        return float(np.finfo(values.dtype).eps)
+        return float(np.finfo(dtype).eps)
     if not (isinstance(clip, Real) and 0.0 <= clip < 1.0):
         raise InputError(f"clip must be 'auto' or a number in [0, 1); got {clip!r}")
     return float(clip)
@@ -429,16 +436,6 @@ def _check_shape(
             f"{name} has shape {shape}, {what}, but there are {n_wanted} classes{of}; give one "
             f"column for each class"
         )
-
-
-def _without_ignored(y_true: Array, ignore_label: object) -> Array:
-    """The labels that count: classes are inferred from those; `y_true` itself if all do."""
-    if ignore_label is None or y_true.ndim == 2:
-        return y_true
-    kept = y_true[np.asarray(y_true != ignore_label)]
-    if len(kept) == 0:
-        raise InputError(f"every label is {ignore_label!r}, which is ignored")
-    return y_true if len(kept) == len(y_true) else kept
 
 
 def _in_order(

@@ -3,13 +3,21 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 
 from xentexp.errors import InputError
 from xentexp.losses.block import IntArray
-from xentexp.validation.arrays import Array, Rows, row_sum_tolerance
+from xentexp.validation.arrays import (
+    Array,
+    Rows,
+    float_type,
+    pieces,
+    row_sum_tolerance,
+    row_sums,
+    within_unit,
+)
 
 
 @dataclass(frozen=True)
@@ -27,12 +35,19 @@ class Predictions:
         """Number of classes that the predictions speak of."""
         return 2 if self.values.ndim == 1 else int(self.values.shape[1])
 
+    @property
+    def dtype(self) -> np.dtype[np.floating[Any]]:
+        """Type that the values are computed from."""
+        return float_type(self.values)
+
     def block(self, rows: Rows) -> Array:
         """Checked predictions of some rows, in the order of the classes."""
         values = rows.of(self.values)
+        if values.dtype != self.dtype:
+            values = values.astype(self.dtype)
         if self.kind == "proba":
             values = self._check_proba(values, rows)
-        elif not (values.min() > -np.inf and values.max() < np.inf):
+        elif not _finite(values):
             row = _first_bad(np.isfinite(values))
             raise InputError(
                 f"raw scores must be finite; row {rows.number(row)} of {self.name} has "
@@ -42,8 +57,9 @@ class Predictions:
 
     def _check_proba(self, values: Array, rows: Rows) -> Array:
         divide = self.normalize is True and values.ndim == 2
-        low, high = values.min(), values.max()
-        if not (low >= 0.0 and (high <= 1.0 or (divide and high < np.inf))):
+        if not within_unit(values) and not (
+            divide and 0.0 <= values.min() <= values.max() < np.inf
+        ):
             if divide:
                 row = _first_bad((values >= 0.0) & np.isfinite(values))
                 raise InputError(
@@ -63,7 +79,7 @@ class Predictions:
             )
         if values.ndim == 1 or self.normalize is None:
             return values
-        sums = _row_sums(values)
+        sums = row_sums(values)
         if divide:
             if not sums.min() > 0.0:
                 row = int(sums.argmin())
@@ -72,15 +88,17 @@ class Predictions:
                     f"{self.name} sums to 0"
                 )
             return values / sums[:, np.newaxis]
-        tolerance = row_sum_tolerance(values)
+        tolerance = row_sum_tolerance(self.dtype)
         if not (sums.min() >= 1.0 - tolerance and sums.max() <= 1.0 + tolerance):
             self._complain_of_sums(tolerance, rows)
         return values
 
     def _complain_of_sums(self, tolerance: float, rows: Rows) -> None:
         if rows.keep is None:  # the worst of all rows, none of which is ignored here
+            sums = np.concatenate([row_sums(piece) for _, piece in pieces(self.values)])
             rows = Rows(slice(0, len(self.values)))
-        sums = _row_sums(rows.of(self.values))
+        else:
+            sums = row_sums(rows.of(self.values))
         off = np.abs(sums - 1.0)
         row = int(np.nanargmax(off))
         count = int(np.count_nonzero(off > tolerance))
@@ -91,10 +109,13 @@ class Predictions:
         )
 
 
-def _row_sums(values: Array) -> Array:
-    if values.dtype.itemsize < 4:
-        values = values.astype(np.float32)
-    return values @ np.ones(values.shape[1], dtype=values.dtype)
+def _finite(scores: Array) -> bool:
+    if scores.dtype.itemsize >= 4 and (scores.flags.c_contiguous or scores.flags.f_contiguous):
+        flat = scores.reshape(-1) if scores.flags.c_contiguous else scores.T.reshape(-1)
+        with np.errstate(over="ignore", invalid="ignore"):
+            if np.dot(flat, flat) < np.inf:  # quicker than a minimum and a maximum
+                return True
+    return bool(scores.min() > -np.inf and scores.max() < np.inf)
 
 
 def _first_bad(good: Array) -> int:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import repeat
 from typing import Any
 
 import numpy as np
@@ -14,13 +16,16 @@ from xentexp.losses.links import FloatArray
 from xentexp.validation.arrays import (
     Array,
     Rows,
-    column_names,
+    all_below,
+    float_type,
     is_missing,
+    pieces,
     row_sum_tolerance,
+    row_sums,
     show,
-    to_array,
     to_classes,
     to_numbers,
+    within_unit,
 )
 
 
@@ -52,14 +57,14 @@ class Labels:
         """Columns of the labels of some rows."""
         values = rows.of(self.values)
         if self._first is not None:
-            with np.errstate(invalid="ignore"):
-                index = values.astype(np.intp, copy=False)
+            index = _whole(values)
             if self._first:
                 index = index - self._first
-            fits = index.min() >= 0 and index.max() < len(self.classes)
-            if fits and (values.dtype.kind != "f" or bool(np.all(index + self._first == values))):
+            if all_below(index, len(self.classes)) and (
+                values.dtype.kind != "f" or bool(np.all(index + self._first == values))
+            ):
                 return index
-        found = (self._lookup.get(label, -1) for label in values.tolist())
+        found = map(self._lookup.get, values.tolist(), repeat(-1))
         index = np.fromiter(found, dtype=np.intp, count=len(values))
         if index.min() < 0:
             bad = int(np.argmin(index))
@@ -73,7 +78,28 @@ class Labels:
         return index
 
 
-def infer_classes(y_true: Array, n_columns: int) -> tuple[Any, ...]:
+def _whole(values: Array) -> IntArray:
+    if values.dtype.kind != "f":
+        return np.ascontiguousarray(values, dtype=np.intp)
+    with np.errstate(invalid="ignore"):  # NaN and what an integer cannot hold are found later
+        return np.ascontiguousarray(values.astype(np.intp))
+
+
+def _are_columns(labels: Array, n_columns: int) -> bool:
+    """Whether some labels are whole numbers from 0 up to less than `n_columns`."""
+    if labels.dtype.kind not in "iuf":
+        numbers = labels.tolist()
+        return all(isinstance(label, (int, float)) for label in numbers) and set(numbers) <= set(
+            range(n_columns)
+        )
+    if labels.dtype.kind == "u":
+        return bool(labels.max() < n_columns)
+    index = _whole(labels)
+    same = labels.dtype.kind == "i" or bool(np.all(index == labels))
+    return same and all_below(index, n_columns)
+
+
+def infer_classes(y_true: Array, n_columns: int, ignore_label: object = None) -> tuple[Any, ...]:
     """Classes of `n_columns` columns, from labels alone.
 
     Whole numbers from 0 up to less than `n_columns` are column numbers; any other labels are
@@ -82,20 +108,18 @@ def infer_classes(y_true: Array, n_columns: int) -> tuple[Any, ...]:
     """
     if y_true.dtype.kind == "b":
         return (False, True)
-    if y_true.dtype.kind in "iu" and y_true.min() >= 0 and y_true.max() < n_columns:
+    if all(_are_columns(piece, n_columns) for _, piece in pieces(y_true, ignore_label)):
         return tuple(range(n_columns))
-    found = set(y_true.tolist())
+    found = distinct(y_true, ignore_label)
     if any(is_missing(label) for label in found):
-        row, label = next((i, v) for i, v in enumerate(y_true.tolist()) if is_missing(v))
+        row, label = _first(y_true, is_missing, ignore_label)
         raise InputError(f"y_true holds a missing value ({label}) at row {row}")
-    if y_true.dtype.kind == "f" and not np.isfinite(y_true).all():
-        row = int(np.isinf(y_true).argmax())
-        raise InputError(f"y_true holds {y_true[row]} at row {row}; labels must be finite")
-    if all(isinstance(label, (int, float)) for label in found) and (found <= set(range(n_columns))):
-        return tuple(range(n_columns))
+    if any(isinstance(label, float) and np.isinf(label) for label in found):
+        row, label = _first(y_true, lambda v: v in (np.inf, -np.inf), ignore_label)
+        raise InputError(f"y_true holds {label} at row {row}; labels must be finite")
     numbers = [label for label in found if isinstance(label, (int, float))]
     if numbers and min(numbers) < 0 and found != {-1, 1}:
-        row = y_true.tolist().index(min(numbers))
+        row, _ = _first(y_true, lambda v: v == min(numbers), ignore_label)
         raise InputError(
             f"y_true holds {min(numbers)!r} at row {row}; labels are not negative, save -1 against "
             f"1: pass ignore_label={min(numbers)!r} to leave such rows out, or labels= with every "
@@ -116,11 +140,36 @@ def infer_classes(y_true: Array, n_columns: int) -> tuple[Any, ...]:
         ) from None
 
 
-def fractional(y_true: Array) -> bool:
+def distinct(y_true: Array, ignore_label: object = None) -> set[Any]:
+    """The different labels."""
+    found: set[Any] = set()
+    for _, piece in pieces(y_true, ignore_label):
+        found.update(piece.tolist())
+    return found
+
+
+def _first(
+    y_true: Array, wanted: Callable[[Any], bool], ignore_label: object = None
+) -> tuple[int, Any]:
+    """Row and value of the first label of a kind that is known to occur."""
+    return next(
+        (rows.number(position), label)
+        for rows, piece in pieces(y_true, ignore_label)
+        for position, label in enumerate(piece.tolist())
+        if wanted(label)
+    )
+
+
+def fractional(y_true: Array, ignore_label: object = None) -> bool:
     """Whether floats in [0, 1] lie between 0 and 1: targets of two classes, not labels."""
-    if y_true.dtype.kind != "f" or not (y_true.min() >= 0.0 and y_true.max() <= 1.0):
+    if y_true.dtype.kind != "f":
         return False
-    return bool(((y_true > 0.0) & (y_true < 1.0)).any())
+    between = False
+    for _, piece in pieces(y_true, ignore_label):
+        if not (piece.min() >= 0.0 and piece.max() <= 1.0):
+            return False
+        between = between or bool(((piece > 0.0) & (piece < 1.0)).any())
+    return between
 
 
 @dataclass(frozen=True)
@@ -136,16 +185,16 @@ class Distributions:
         block = self.values[rows].astype(np.float64, copy=False)
         if block.ndim == 1:
             return np.stack([1.0 - block, block], axis=1)
-        if not (block.min() >= 0.0 and block.max() <= 1.0):
+        if not within_unit(block):
             bad = ~((block >= 0.0) & (block <= 1.0))
             row, column = np.argwhere(bad)[0]
             raise InputError(
                 f"targets in columns must lie in [0, 1]; row {rows.start + int(row)}, "
                 f"column {int(column)} of {self.name} has {block[row, column]}"
             )
-        off = np.abs(block @ np.ones(block.shape[1]) - 1.0)
-        if off.max() > row_sum_tolerance(self.values):
-            row = int(off.argmax())
+        sums, tolerance = row_sums(block), row_sum_tolerance(float_type(self.values))
+        if not (sums.min() >= 1.0 - tolerance and sums.max() <= 1.0 + tolerance):
+            row = int(np.abs(sums - 1.0).argmax())
             raise InputError(
                 f"rows of {self.name} must sum to 1; row {rows.start + row} sums to "
                 f"{block[row].sum():.9g}"
@@ -171,21 +220,28 @@ def as_index(soft: FloatArray) -> IntArray | None:
 
 
 def read_targets(
-    y_true: object,
+    y_true: Array,
     n_columns: int,
     classes: tuple[Any, ...] | None,
+    *,
+    columns: list[object] | None = None,
+    ignore_label: object = None,
     name: str = "y_true",
 ) -> tuple[Labels | Distributions, tuple[Any, ...]]:
     """Targets and classes from labels, one-hot or soft targets.
 
     Parameters
     ----------
-    y_true : array-like of shape (n,) or (n, k)
-        As the user gave it.
+    y_true : ndarray of shape (n,) or (n, k)
+        Of any type.
     n_columns : int
         Number of classes that the predictions speak of.
     classes : tuple or None
         The classes in the order of the columns, where they are known.
+    columns : list or None
+        Names of the columns of `y_true`, where it has any.
+    ignore_label : object
+        Label that is no class.
     name : str
         What to call `y_true` in a message.
 
@@ -196,30 +252,30 @@ def read_targets(
     classes : tuple
         In the order of the columns.
     """
-    array = to_array(y_true, name)
-    if array.ndim == 1:
-        if n_columns == 2 and classes in (None, (0, 1)) and fractional(array):
-            return Distributions(array), (0, 1)
-        classes = infer_classes(array, n_columns) if classes is None else classes
-        return Labels(array, classes), classes
+    if y_true.ndim == 1:
+        if n_columns == 2 and classes in (None, (0, 1)) and fractional(y_true, ignore_label):
+            return Distributions(y_true), (0, 1)
+        classes = infer_classes(y_true, n_columns, ignore_label) if classes is None else classes
+        return Labels(y_true, classes), classes
     order = None
-    if array.shape[1] != n_columns:
+    if y_true.shape[1] != n_columns:
         raise InputError(
-            f"{name} has {array.shape[1]} columns but y_pred speaks of {n_columns} classes"
+            f"{name} has {y_true.shape[1]} columns but y_pred speaks of {n_columns} classes"
         )
-    names = column_names(y_true)
-    if names is not None:
-        classes = to_classes(names, f"column names of {name}") if classes is None else classes
-        order = match_columns(names, classes, name)
-    return Distributions(to_numbers(array, name), order, name), classes or tuple(range(n_columns))
+    if columns is not None:
+        classes = to_classes(columns, f"column names of {name}") if classes is None else classes
+        order = match_columns(columns, classes, name)
+    return Distributions(to_numbers(y_true, name), order, name), classes or tuple(range(n_columns))
 
 
-def named_classes(names: tuple[Any, ...], y_true: Array) -> tuple[Any, ...]:
+def named_classes(
+    names: tuple[Any, ...], y_true: Array, ignore_label: object = None
+) -> tuple[Any, ...]:
     """Classes as the columns name them, with the labels of `y_true` where only the type differs.
 
     A CSV file gives the columns ``"0"``, ``"1"`` to labels 0 and 1.
     """
-    found = {label for label in y_true.tolist() if not is_missing(label)}
+    found = {label for label in distinct(y_true, ignore_label) if not is_missing(label)}
     if found <= set(names):
         return names
     by_text = {plain_text(label): label for label in found}
