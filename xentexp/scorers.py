@@ -13,13 +13,20 @@ from sklearn.metrics import get_scorer_names as sklearn_get_scorer_names
 
 from xentexp.errors import InputError, unknown_name
 from xentexp.evaluation import choose, run
-from xentexp.losses import LOSSES, Loss, get_loss
+from xentexp.losses import LOSSES, Loss, get_loss, load_plugins
 from xentexp.validation import read
 from xentexp.validation.arrays import is_missing, show, to_array
 
 Array = NDArray[Any]
 
-_RANKED = tuple(name for name, loss in LOSSES.items() if loss.facts.direction == "lower")
+
+def _scorable() -> list[str]:
+    """Names of the losses that a classifier's predictions and labels can have."""
+    return [
+        name
+        for name, loss in LOSSES.items()
+        if loss.facts.direction == "lower" and loss.facts.targets not in ("multilabel", "positive")
+    ]
 
 
 class LossScorer(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no types
@@ -165,11 +172,12 @@ def get_scorer(name: str | Callable[..., Any], *, labels: ArrayLike | None = Non
     >>> get_scorer("neg_brier_loss")
     LossScorer(loss='brier_loss')
     """
-    if isinstance(name, str) and name.removeprefix("neg_") in _RANKED and name.startswith("neg_"):
-        return LossScorer(name.removeprefix("neg_"), labels=labels)
     if isinstance(name, str) and name not in sklearn_get_scorer_names():
-        ours = [f"neg_{loss}" for loss in _RANKED]
-        raise unknown_name("scorer", name, get_scorer_names(), shown=ours)
+        load_plugins()
+        ours = [f"neg_{loss}" for loss in _scorable()]
+        if name not in ours:
+            raise unknown_name("scorer", name, get_scorer_names(), shown=ours)
+        return LossScorer(name.removeprefix("neg_"), labels=labels)
     if labels is not None:
         raise InputError(f"labels go with the scorers of xentexp; {name!r} takes none")
     return sklearn_get_scorer(name)
@@ -188,7 +196,8 @@ def get_scorer_names() -> list[str]:
     >>> "neg_categorical_crossentropy" in get_scorer_names()
     True
     """
-    ours = [f"neg_{name}" for name in _RANKED]
+    load_plugins()
+    ours = [f"neg_{name}" for name in _scorable()]
     return sorted({*ours, *sklearn_get_scorer_names()})
 
 
@@ -306,7 +315,7 @@ def _align(
 
 
 def _check_ranked(loss: Loss) -> None:
-    if loss.name not in _RANKED:
+    if loss.facts.direction == "none":
         raise InputError(f"{loss.name} ranks nothing, so it is no score")
 
 
@@ -351,12 +360,20 @@ def _score(
             raise InputError(f"{loss.name} needs {lacking}, which {_describe(estimator)} has not")
     needs = {"probabilities", "scores"} if losses is None else {loss.facts.needs for loss in losses}
     use_proba = has_proba and not needs.isdisjoint({"probabilities", "either"})
-    use_decision = has_decision and ("scores" in needs or not use_proba)
+    use_decision = has_decision and (not needs.isdisjoint({"scores", "latent"}) or not use_proba)
     known = np.asarray(estimator.classes_).tolist()
     classes = _all_classes(known, y, labels)
     proba, decision = predict(estimator, X, classes, proba=use_proba, decision=use_decision)
-    problem = read(y, proba, decision=decision, labels=classes, sample_weight=sample_weight)
-    chosen = [loss for loss in choose(problem, losses) if loss.name in _RANKED]
+    problem = read(
+        y,
+        proba,
+        decision=decision,
+        labels=classes,
+        sample_weight=sample_weight,
+        # Only the user knows whether the order in which names are sorted means something.
+        ordered=labels is not None or all(isinstance(label, (int, float)) for label in classes),
+    )
+    chosen = [loss for loss in choose(problem, losses) if loss.facts.direction == "lower"]
     return {name: -value for name, value in run(problem, chosen).mean.items()}
 
 
@@ -364,7 +381,7 @@ def _lacking(loss: Loss, *, has_proba: bool, has_decision: bool) -> str | None:
     """Methods that a loss needs and an estimator lacks, or None."""
     if loss.facts.needs == "probabilities":
         return None if has_proba else "predict_proba"
-    if loss.facts.needs == "scores":
+    if loss.facts.needs in ("scores", "latent"):
         return None if has_decision else "decision_function"
     return None if has_proba or has_decision else "predict_proba or decision_function"
 

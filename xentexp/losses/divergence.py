@@ -283,13 +283,14 @@ class AlphaDivergence(_PowerDivergence):
     alpha : float
         Order, positive and not 1, where it is the Kullback-Leibler divergence; 1/2 is four
         times the squared Hellinger distance ``1 - sum sqrt(p q)``, 2 is half of chi-squared.
+        Below 1 it is at most ``1 / (alpha (1 - alpha))``, above 1 it has no bound.
     """
 
     name: ClassVar[str] = "alpha_divergence"
     facts: ClassVar[Facts] = Facts(
         summary="Alpha divergence of the second distribution from the first.",
         formula="(sum_j p_j^alpha q_j^(1 - alpha) - 1) / (alpha (alpha - 1))",
-        range="[0, inf]",
+        range="[0, 4]",
         properness="improper",
         needs="probabilities",
         distributions=True,
