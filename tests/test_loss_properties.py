@@ -307,7 +307,7 @@ def test_the_upper_end_is_reached_or_approached(loss, k):
         return
     y = np.ones((1, k), dtype=int) if is_multilabel(loss) else np.array([k - 1])
     far = -1e4 * np.eye(k)[[k - 1]] if loss.facts.needs != "latent" else np.array([-1e4])
-    assert 1e3 < by_row(loss, y, -1e4 * np.ones((1, k)) if is_multilabel(loss) else far, k)[0]
+    assert by_row(loss, y, -1e4 * np.ones((1, k)) if is_multilabel(loss) else far, k)[0] > 1e3
 
 
 @pytest.mark.parametrize("k", [2, 3])
