@@ -282,17 +282,16 @@ def _more_facts(loss: Loss) -> list[str]:
     lines = []
     if "log2" in facts.formula:
         lines += ["Units are bits."]
-    elif "log" in facts.formula:
+    elif re.search(r"\blog\b", facts.formula) and not facts.numbers:
         lines += ["Units are nats."]
-    if facts.targets == "none":
-        return lines
     curved = "convex" if facts.convex else "not convex"
     slope = {
         "smooth": "smooth",
         "subgradient": "with kinks, where its gradient is a subgradient",
         "none": "a step, without a gradient",
     }[facts.gradient]
-    lines += ["", f"In the raw scores ({facts.link} link) it is {curved} and {slope}."]
+    if facts.direction != "none":
+        lines += ["", f"In the raw scores ({facts.link} link) it is {curved} and {slope}."]
     if not facts.symmetric:
         lines += ["Classes are not alike: it changes where they are renamed."]
     if facts.peers:

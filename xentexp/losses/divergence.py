@@ -170,7 +170,7 @@ class JensenShannonDivergence(SeparableLoss):
     name: ClassVar[str] = "jensen_shannon_divergence"
     facts: ClassVar[Facts] = Facts(
         summary="Jensen-Shannon divergence of two distributions.",
-        formula="KL(p, m) / 2 + KL(q, m) / 2, m = (p + q) / 2",
+        formula="1/2 sum_j p_j log(p_j / m_j) + q_j log(q_j / m_j), m = (p + q) / 2",
         range="[0, log 2]",
         properness="improper",
         needs="probabilities",
