@@ -43,7 +43,7 @@ def softplus(x: FloatArray) -> FloatArray:
     Parameters
     ----------
     x : ndarray
-        Any shape.
+        Any shape; finite.
 
     Returns
     -------

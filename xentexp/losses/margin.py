@@ -359,7 +359,7 @@ array([0.3132..., 1.3132...])""",
     )
 
     def value(self, rival: FloatArray) -> FloatArray:
-        return softplus(rival)
+        return softplus(np.maximum(rival, -1000.0))  # which takes no infinity
 
     def derivatives(self, rival: FloatArray) -> Pair:
         slope = sigmoid(rival)
