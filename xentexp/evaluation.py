@@ -250,6 +250,11 @@ class Evaluation:
         return {name: int(n) for name, n in self._by_name(self.state.n_infinite).items()}
 
     @property
+    def clipped(self) -> int:
+        """Number of rows whose cross-entropy the clip touched."""
+        return self.state.n_clipped
+
+    @property
     def class_mean(self) -> dict[str, dict[Any, float]]:
         """Mean of each loss over the rows of each true class."""
         table = self.state.class_mean().tolist()
@@ -349,7 +354,7 @@ def evaluate(
     --------
     >>> result = evaluate([0, 2], [[0.7, 0.2, 0.1], [0.1, 0.1, 0.8]])
     >>> sorted(result.mean)[:3]
-    ['absolute_error', 'brier_loss', 'categorical_crossentropy']
+    ['absolute_error', 'alpha_divergence', 'bi_tempered_logistic_loss']
     """
     if y_true is None:
         raise InputError("y_true must be given; got None")
