@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from xentexp.conventions.arrays import Array, choice, numbers, together, total
+from xentexp.conventions.arrays import Array, choice, numbers, stretched, together, total
 
 _REDUCTIONS = ("sum_over_batch_size", "mean", "mean_with_sample_weight", "sum", "none")
 _DTYPES = ("float16", "float32", "float64")
@@ -41,8 +41,8 @@ def _reduce(
             counted = counted * _divide(np.asarray(mask.size, dtype), total(counted))
         if weight is not None:
             counted, weight = _same_rank(counted, weight)
-            counted, weight = together(counted, weight, ("y_true", "sample_weight"))
-            counted = counted * weight
+            # The weights do not grow by the mask, though they may by the values below.
+            counted = stretched(counted, "the values of the rows", weight.shape) * weight
         weight = counted
     if weight is not None:
         values, weight = _same_rank(values, weight)

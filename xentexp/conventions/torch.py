@@ -178,8 +178,8 @@ def _of_numbers(
     taken = np.take_along_axis(log_proba, labels[np.newaxis], axis=0)[0]
     weights = np.ones_like(taken) if class_weight is None else class_weight[labels]
     weights = np.where(counted, weights, np.zeros_like(weights))
-    values = np.where(counted, -taken * weights, np.zeros_like(taken))
-    smooth = None
+    values: Array = np.where(counted, -taken * weights, np.zeros_like(taken))
+    smooth: Array | None = None
     if smoothing:
         scaled = log_proba
         if class_weight is not None:
