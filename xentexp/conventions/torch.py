@@ -240,7 +240,7 @@ def multi_margin_loss(
 def logistic_margin_loss(y_true: object, y_pred: object, *, reduction: str = "mean") -> Array:
     """SoftMarginLoss: log(1 + exp(-y x)), y = +-1; infinite where the exponential overflows."""
     target, scores = _pair(y_true, y_pred)
-    margin = target * stretched(scores, "y_pred", target.shape)
+    margin = stretched(target, "y_true", scores.shape) * scores
     return _reduce(np.log1p(np.exp(-margin)), reduction)
 
 
