@@ -64,3 +64,25 @@ def softplus(x: FloatArray) -> FloatArray:
     size += 0.5 * x
     out += size
     return out
+
+
+def positive_part(x: FloatArray) -> FloatArray:
+    """``max(x, 0)``, in place; the zeros are a vector, as NumPy is slow where they are a number.
+
+    Parameters
+    ----------
+    x : ndarray of shape (n,) or (k, n)
+        Is overwritten.
+
+    Returns
+    -------
+    ndarray
+        `x`.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> positive_part(np.array([-2.0, 3.0]))
+    array([0., 3.])
+    """
+    return np.maximum(x, np.zeros(x.shape[-1]), out=x)

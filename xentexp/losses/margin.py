@@ -9,15 +9,14 @@ import numpy as np
 
 from xentexp.losses.base import Facts, Loss
 from xentexp.losses.block import Block
-from xentexp.losses.links import FloatArray
+from xentexp.losses.links import FloatArray, positive_part
 
 _CORTES = "Cortes, C., Vapnik, V. (1995). Support-vector networks. Mach. Learn. 20, 273-297"
 
 
 def _hinge(rival: FloatArray) -> FloatArray:
     """``max(0, 1 + r)`` of the score ``r`` of a wrong class less that of the true one."""
-    lead = rival + 1.0
-    return np.maximum(lead, 0.0, out=lead)
+    return positive_part(rival + 1.0)
 
 
 @dataclass(frozen=True)
