@@ -8,6 +8,7 @@ import pytest
 from sklearn.metrics import make_scorer
 
 from xentexp import metrics
+from xentexp.conventions import CONVENTIONS
 from xentexp.errors import InputError
 from xentexp.losses import LOSSES
 
@@ -79,6 +80,9 @@ def test_the_signature_holds_the_options_of_the_loss(loss):
         parameter = parameters.pop(name)
         assert parameter.kind is parameter.POSITIONAL_OR_KEYWORD
         assert parameter.default is parameter.empty
+    if loss.name in CONVENTIONS:
+        assert parameters.pop("convention").default == "xentexp"
+        assert parameters.pop("peer_options").kind is inspect.Parameter.VAR_KEYWORD
     expected = {o: default for o, default in OPTIONS.items() if takes(loss, o)}
     expected |= PARAMETERS.get(loss.name, {})
     assert {name: parameter.default for name, parameter in parameters.items()} == expected
@@ -102,7 +106,7 @@ def test_the_docstring_says_it_all(loss):
     ]
     assert positions == sorted(positions)
     documented = [
-        line.split(" : ")[0]
+        line.split(" : ")[0].lstrip("*")
         for line in doc[positions[0] : positions[1]].split("\n")
         if " : " in line
     ]

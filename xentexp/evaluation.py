@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from xentexp.errors import InputError
-from xentexp.losses import LOSSES, Loss, get_loss
+from xentexp.losses import LOSSES, Loss, get_loss, load_plugins
 from xentexp.losses.links import FloatArray
 from xentexp.validation import Part, Problem, read
 
@@ -275,6 +275,11 @@ class Evaluation:
         return {name: int(n) for name, n in self._by_name(self.state.n_infinite).items()}
 
     @property
+    def clipped(self) -> int:
+        """Number of rows whose cross-entropy the clip touched."""
+        return self.state.n_clipped
+
+    @property
     def class_mean(self) -> dict[str, dict[Any, float]]:
         """Mean of each loss over the rows of each true class."""
         table = self.state.class_mean().tolist()
@@ -310,10 +315,12 @@ def evaluate(
     from_logits: bool = False,
     labels: ArrayLike | None = None,
     sample_weight: ArrayLike | None = None,
+    class_weight: Mapping[Any, float] | ArrayLike | Literal["balanced"] | None = None,
     label_smoothing: float = 0.0,
     normalize: bool | None = False,
     clip: float | Literal["auto"] = "auto",
     ignore_label: object = None,
+    ordered: bool = False,
     per_sample: bool = False,
 ) -> Evaluation:
     """Compute many losses in one pass over the predictions.
@@ -335,6 +342,8 @@ def evaluate(
         Every class, in the order of the columns.
     sample_weight : array-like of shape (n,), optional
         Weights of the rows; means divide by their sum.
+    class_weight : dict, array-like of shape (k,), "balanced", or None
+        Weight of each class, by which that of its rows is multiplied.
     label_smoothing : float, default=0
         Share of the target that is spread evenly over the classes, for all losses alike.
     normalize : bool or None, default=False
@@ -345,6 +354,9 @@ def evaluate(
         leaves infinite values as they are. Raw scores are never clipped.
     ignore_label : object, optional
         Rows of this label leave numerator and denominator.
+    ordered : bool, default=False
+        Whether the classes are ordered: then the losses of ordered classes are among those
+        that apply by default.
     per_sample : bool, default=False
         Whether to keep the value of each row.
 
@@ -367,7 +379,7 @@ def evaluate(
     --------
     >>> result = evaluate([0, 2], [[0.7, 0.2, 0.1], [0.1, 0.1, 0.8]])
     >>> sorted(result.mean)[:3]
-    ['absolute_error', 'brier_loss', 'categorical_crossentropy']
+    ['absolute_error', 'alpha_divergence', 'bi_tempered_logistic_loss']
     """
     if y_true is None:
         raise InputError("y_true must be given; got None")
@@ -378,15 +390,19 @@ def evaluate(
         from_logits=from_logits,
         labels=labels,
         sample_weight=sample_weight,
+        class_weight=class_weight,
         label_smoothing=label_smoothing,
         normalize=normalize,
         clip=clip,
         ignore_label=ignore_label,
+        ordered=True if ordered else None,
     )
-    return run(problem, choose(problem, losses), per_sample=per_sample)
+    return run(problem, choose(problem, losses, ordered=ordered), per_sample=per_sample)
 
 
-def choose(problem: Problem, losses: Sequence[str | Loss] | None) -> list[Loss]:
+def choose(
+    problem: Problem, losses: Sequence[str | Loss] | None, *, ordered: bool = False
+) -> list[Loss]:
     """Losses by name, checked to apply; all that apply where none are named.
 
     Parameters
@@ -395,6 +411,8 @@ def choose(problem: Problem, losses: Sequence[str | Loss] | None) -> list[Loss]:
         The input.
     losses : sequence of str or Loss, or None
         The choice.
+    ordered : bool
+        Whether the losses of ordered classes are among those that apply by default.
 
     Returns
     -------
@@ -404,11 +422,14 @@ def choose(problem: Problem, losses: Sequence[str | Loss] | None) -> list[Loss]:
     if isinstance(losses, (str, Loss)):
         losses = [losses]
     if losses is None:
+        load_plugins()
         hard = problem.smoothing == 0.0 and problem.one_hot()
         return [
             loss
             for loss in LOSSES.values()
-            if unsuited(loss, problem) is None and (hard or loss.facts.targets != "one-hot")
+            if unsuited(loss, problem) is None
+            and (hard or loss.facts.targets not in ("one-hot", "positive"))
+            and (ordered or not loss.facts.ordered)
         ]
     chosen = [get_loss(loss) for loss in losses]
     if not chosen:
@@ -433,6 +454,8 @@ def unsuited(loss: Loss, problem: Problem) -> str | None:
         soft=problem.soft,
         has_proba=problem.probabilities is not None,
         has_decision=problem.decision is not None,
+        latent=problem.latent,
+        ordered=problem.ordered,
     )
 
 

@@ -7,15 +7,19 @@ a logarithm, and lower is better unless the docstring says otherwise.
 from __future__ import annotations
 
 import inspect
+import re
+import textwrap
 from collections.abc import Callable
 from dataclasses import fields
 from typing import Any
 
 import numpy as np
 
+from xentexp.conventions import CONVENTIONS, apply, describe, refuse_peer_keywords
 from xentexp.errors import InputError, unknown_name
 from xentexp.evaluation import unsuited, weigh
-from xentexp.losses import LOSSES, Loss, get_loss
+from xentexp.losses import LOSSES, Loss, get_loss, load_plugins
+from xentexp.reading import read_for
 from xentexp.validation import SINGLE_BLOCK_ELEMENTS, Problem, read
 from xentexp.validation.arrays import to_array
 
@@ -41,6 +45,24 @@ _OPTIONS: dict[str, tuple[str, object, str]] = {
         "array-like of shape (n,)",
         None,
         "Weights of the rows; the mean divides by their sum.",
+    ),
+    "class_weight": (
+        "dict, array-like of shape (k,), 'balanced' or None",
+        None,
+        "Weight of each class: by label (1 for those left out), or in the order of the\n"
+        "classes. A row counts its sample weight times that of its class (its expectation for\n"
+        "soft targets, before smoothing). 'balanced' gives every class the same total.",
+    ),
+    "pos_weight": (
+        "float",
+        None,
+        "Weight of the second class, where the first has 1: `class_weight` in short.",
+    ),
+    "numbers": (
+        "bool",
+        False,
+        "Whether `y_true` and `y_pred` are plain numbers, of shape (n,) or (n, k), and no\n"
+        "labels and probabilities.",
     ),
     "label_smoothing": (
         "float",
@@ -70,34 +92,28 @@ _OPTIONS: dict[str, tuple[str, object, str]] = {
         "mean",
         "Weighted mean, weighted sum, or the weighted value of each row.",
     ),
-}
-_PARAMETERS = {
-    "delta": ("float", "Added to `q` before the logarithm; with one, `q` may have any sum."),
-    "over_classes": (
-        "{'mean', 'sum', 'half_sum'}",
-        "How the columns of a row become one number; 'half_sum' is the 1/2 * sum that\n"
-        "textbooks also call mean squared error.",
-    ),
-    "scale_by_half": (
-        "{'auto'} or bool",
-        "Whether the sum over classes is halved; 'auto' does so for two classes.",
+    "convention": (
+        "str",
+        "xentexp",
+        "'xentexp', or the peer whose number is returned, with its own keywords and none of\n"
+        "those above.",
     ),
 }
 
 
 def _option_names(loss: Loss) -> list[str]:
     facts = loss.facts
-    names = []
-    if not facts.distributions:
-        names += [] if facts.needs == "scores" else ["from_logits"]
-        names += ["labels"]
+    scores = facts.needs in ("scores", "latent")
+    classes = not facts.distributions and facts.targets != "multilabel"
+    names = [] if scores or facts.distributions else ["from_logits"]
+    names += ["labels"] if classes else []
     names += ["sample_weight"]
-    if facts.smoothing:
-        names += ["label_smoothing", "clip"]
-    if facts.needs != "scores":
-        names += ["normalize"]
-    if not facts.distributions:
-        names += ["ignore_label"]
+    names += ["class_weight"] if classes else []
+    names += ["pos_weight"] if classes and facts.binary_only else []
+    names += ["label_smoothing", "clip"] if facts.smoothing else []
+    names += ["normalize"] if not scores and facts.targets != "multilabel" else []
+    names += ["ignore_label"] if classes else []
+    names += ["numbers"] if facts.numbers else []
     return [*names, "reduction"]
 
 
@@ -122,6 +138,15 @@ def _signature(loss: Loss) -> inspect.Signature:
     return inspect.Signature([*positional, *keywords])
 
 
+def _shown(name: str, signature: inspect.Signature) -> inspect.Signature:
+    """Signature for help(): with the keywords of the peers where the loss has any."""
+    if name not in CONVENTIONS:
+        return signature
+    convention = inspect.Parameter("convention", inspect.Parameter.KEYWORD_ONLY, default="xentexp")
+    options = inspect.Parameter("peer_options", inspect.Parameter.VAR_KEYWORD)
+    return inspect.Signature([*signature.parameters.values(), convention, options])
+
+
 def _derive(name: str) -> Callable[..., Any]:
     """Metric function of a loss: an ordinary function to ``help()``, pickle and IDEs."""
     default = LOSSES[name]
@@ -129,11 +154,16 @@ def _derive(name: str) -> Callable[..., Any]:
     known = [field.name for field in fields(default)]
     required = [name for name, it in signature.parameters.items() if it.default is it.empty]
     options = frozenset(signature.parameters).difference(required)
+    shown = _shown(name, signature)
 
     def metric(*args: Any, **kwargs: Any) -> Any:
+        convention = kwargs.pop("convention", "xentexp")
+        if convention != "xentexp":
+            return _of_peer(name, convention, list(signature.parameters)[:2], args, kwargs)
         if len(args) == len(required) and options.issuperset(kwargs):
             given = dict(zip(required, args, strict=True), **kwargs)
         else:  # binding is slow, and only needed for arguments by name and for complaints
+            refuse_peer_keywords(name, [key for key in kwargs if key not in signature.parameters])
             try:
                 given = signature.bind(*args, **kwargs).arguments
             except TypeError as error:
@@ -145,17 +175,22 @@ def _derive(name: str) -> Callable[..., Any]:
             raise unknown_name("reduction", reduction, _REDUCTIONS)
         if loss.facts.distributions:
             return _of_distributions(loss, reduction, **given)
-        y_true, y_pred = given.pop("y_true"), given.pop("y_pred")
-        if y_true is None:
-            raise InputError("y_true must be given; got None")
-        if loss.facts.needs == "scores":
-            return _reduce(loss, read(y_true, None, decision=y_pred, **given), reduction)
-        return _reduce(loss, read(y_true, y_pred, **given), reduction)
+        return _reduce(loss, read_for(loss, **given), reduction)
 
     metric.__name__ = metric.__qualname__ = name
-    metric.__signature__ = signature  # type: ignore[attr-defined]
-    metric.__doc__ = _docstring(default, signature)
+    metric.__signature__ = shown  # type: ignore[attr-defined]
+    metric.__doc__ = _docstring(default, shown)
     return metric
+
+
+def _of_peer(
+    name: str, convention: str, names: list[str], args: tuple[Any, ...], options: dict[str, Any]
+) -> Any:
+    if len(args) > len(names):
+        raise TypeError(f"{name}(): too many positional arguments")
+    given = dict(zip(names, args, strict=False))
+    given |= {key: options.pop(key) for key in names if key in options}
+    return apply(name, convention, given.get(names[0]), given.get(names[1]), options)
 
 
 def _of_distributions(
@@ -180,7 +215,7 @@ def _of_distributions(
 
 
 def _reduce(loss: Loss, problem: Problem, reduction: str) -> Any:
-    reason = unsuited(loss, problem)
+    reason = None if problem.of_columns else unsuited(loss, problem)
     if reason is not None:
         raise InputError(f"{loss.name} {reason}")
     kept = np.zeros(problem.n_rows) if reduction == "none" else None
@@ -215,18 +250,27 @@ def _docstring(loss: Loss, signature: inspect.Signature) -> str:
         "probabilities": "Class probabilities; rows sum to 1.",
         "scores": "Decision scores: any finite numbers, never probabilities.",
         "either": "Class probabilities, or raw scores with `from_logits`.",
+        "latent": "One decision score for each row, whatever the number of classes.",
     }[facts.needs]
+    if facts.targets == "multilabel":
+        domain = "Probability of each label."
+    one_column = {"latent": "", "multilabel": "\nShape (n,) is one label."}.get(
+        "latent" if facts.needs == "latent" else facts.targets,
+        "\nShape (n,) speaks of the second of two classes.",
+    )
     targets = {
         "labels": ("(n,)", "Labels."),
         "one-hot": ("(n,) or (n, k)", "Labels, or one-hot rows."),
         "soft": ("(n,) or (n, k)", "Labels, one-hot rows, or distributions."),
+        "positive": ("(n, k)", "Distributions."),
+        "multilabel": ("(n,) or (n, k)", "1 or 0 (or a probability) for each label."),
         "none": ("", ""),
     }[facts.targets]
     arguments = {
         "y_true": (f"array-like of shape {targets[0]}", targets[1]),
         "y_pred": (
-            "array-like of shape (n,) or (n, k)",
-            f"{domain}\nShape (n,) speaks of the second of two classes.",
+            "array-like of shape (n,)" + (" or (n, k)" if facts.needs != "latent" else ""),
+            f"{domain}{one_column}",
         ),
         "p": (
             "array-like of shape (k,) or (n, k)",
@@ -236,64 +280,187 @@ def _docstring(loss: Loss, signature: inspect.Signature) -> str:
         ),
         "q": ("array-like of the same shape", "Predicted distributions."),
     }
+    parameters = _documented_fields(loss)
     lines = [facts.summary, "", f"{direction}; values lie in {facts.range}."]
     proper = "" if facts.properness == "-" else f" It is {facts.properness}."
     lines += [f"Value of a row: ``{facts.formula}``.{proper}"]
-    if "log" in facts.formula:
-        lines += ["Units are nats."]
+    lines += _more_facts(loss)
     lines += ["", "Parameters", "----------"]
     for parameter in signature.parameters.values():
-        if parameter.default is inspect.Parameter.empty:
+        if parameter.kind is inspect.Parameter.VAR_KEYWORD:
+            kind, text = "keywords of the peer", "With its `convention` alone; see the notes."
+        elif parameter.default is inspect.Parameter.empty:
             kind, text = arguments[parameter.name]
         elif parameter.name in _OPTIONS:
             kind, _, text = _OPTIONS[parameter.name]
             kind = f"{kind}, default={parameter.default!r}"
         else:
-            kind, text = _PARAMETERS[parameter.name]
+            kind, text = parameters[parameter.name]
             kind = f"{kind}, default={parameter.default!r}"
-        lines += [f"{parameter.name} : {kind}", _indent(text)]
+        stars = "**" if parameter.kind is inspect.Parameter.VAR_KEYWORD else ""
+        lines += [f"{stars}{parameter.name} : {kind}", _indent(text)]
     lines += ["", "Returns", "-------", "float or ndarray of shape (n,)"]
     lines += [_indent("An array where `reduction` is 'none'.")]
     lines += ["", "Raises", "------", "InputError"]
     lines += [_indent("A ``ValueError`` that states the rule, the value and what to do.")]
-    lines += ["", "References", "----------", facts.reference]
+    if conventions := describe(loss.name):
+        lines += ["", "Notes", "-----", "A convention returns what the peer does, bad input too:"]
+        lines += ["", *conventions]
+    lines += ["", "References", "----------", *_wrap(facts.reference)]
     lines += ["", "Examples", "--------"]
     lines += [f">>> from xentexp.metrics import {loss.name}", facts.example, ""]
     return "\n".join(lines)
+
+
+def _more_facts(loss: Loss) -> list[str]:
+    """Units, and what is true of the raw scores."""
+    facts = loss.facts
+    lines = []
+    if "log2" in facts.formula:
+        lines += ["Units are bits."]
+    elif "log" in facts.formula:
+        lines += ["Units are nats."]
+    if facts.targets == "none":
+        return lines
+    curved = "convex" if facts.convex else "not convex"
+    slope = {
+        "smooth": "smooth",
+        "subgradient": "with kinks, where its gradient is a subgradient",
+        "none": "a step, without a gradient",
+    }[facts.gradient]
+    lines += ["", f"In the raw scores ({facts.link} link) it is {curved} and {slope}."]
+    if not facts.symmetric:
+        lines += ["Classes are not alike: it changes where they are renamed."]
+    if facts.peers:
+        lines += ["", *_wrap("Peers call it " + ", ".join(facts.peers) + ".")]
+    return lines
+
+
+def _documented_fields(loss: Loss) -> dict[str, tuple[str, str]]:
+    """Type and meaning of each parameter, from the docstring of the class."""
+    text = inspect.cleandoc(type(loss).__doc__ or "").partition("----------\n")[2]
+    entries = re.findall(r"^(\S[^:\n]*) : (.+)\n((?:    .*\n?|\n)+)", text, re.MULTILINE)
+    return {
+        name: (kind, inspect.cleandoc(meaning))
+        for names, kind, meaning in entries
+        for name in names.split(", ")
+    }
+
+
+def _wrap(text: str) -> list[str]:
+    return textwrap.wrap(text, 92, break_long_words=False, break_on_hyphens=False)
 
 
 def _indent(text: str) -> str:
     return "\n".join(f"    {line}" for line in text.split("\n"))
 
 
+def __getattr__(name: str) -> Any:
+    """Functions of losses that were registered from outside."""
+    if not name.startswith("_"):
+        if name not in LOSSES:
+            load_plugins()
+        if name in LOSSES:
+            return globals().setdefault(name, _derive(name))
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
 binary_crossentropy = _derive("binary_crossentropy")
 categorical_crossentropy = _derive("categorical_crossentropy")
 sparse_categorical_crossentropy = _derive("sparse_categorical_crossentropy")
+logarithmic_score = _derive("logarithmic_score")
 brier_loss = _derive("brier_loss")
-squared_error = _derive("squared_error")
-absolute_error = _derive("absolute_error")
+spherical_loss = _derive("spherical_loss")
+pseudospherical_loss = _derive("pseudospherical_loss")
+power_loss = _derive("power_loss")
+beta_loss = _derive("beta_loss")
 zero_one_loss = _derive("zero_one_loss")
+binary_focal_crossentropy = _derive("binary_focal_crossentropy")
+categorical_focal_crossentropy = _derive("categorical_focal_crossentropy")
+asymmetric_loss = _derive("asymmetric_loss")
+poly1_crossentropy = _derive("poly1_crossentropy")
+generalized_crossentropy = _derive("generalized_crossentropy")
+symmetric_crossentropy = _derive("symmetric_crossentropy")
+taylor_crossentropy = _derive("taylor_crossentropy")
+label_relaxation = _derive("label_relaxation")
+bi_tempered_logistic_loss = _derive("bi_tempered_logistic_loss")
+ranked_probability_score = _derive("ranked_probability_score")
+squared_earth_mover_distance = _derive("squared_earth_mover_distance")
+cumulative_log_loss = _derive("cumulative_log_loss")
+cumulative_link_log_loss = _derive("cumulative_link_log_loss")
+expected_absolute_grade_error = _derive("expected_absolute_grade_error")
 hinge_loss = _derive("hinge_loss")
 squared_hinge_loss = _derive("squared_hinge_loss")
+smoothed_hinge_loss = _derive("smoothed_hinge_loss")
+modified_huber_loss = _derive("modified_huber_loss")
 categorical_hinge = _derive("categorical_hinge")
 weston_watkins_hinge = _derive("weston_watkins_hinge")
+multi_margin_loss = _derive("multi_margin_loss")
+exponential_loss = _derive("exponential_loss")
+logistic_margin_loss = _derive("logistic_margin_loss")
+squared_error = _derive("squared_error")
+absolute_error = _derive("absolute_error")
+huber_loss = _derive("huber_loss")
+log_cosh_loss = _derive("log_cosh_loss")
+poisson_deviance = _derive("poisson_deviance")
+squared_log_error = _derive("squared_log_error")
 entropy = _derive("entropy")
 cross_entropy = _derive("cross_entropy")
 kl_divergence = _derive("kl_divergence")
+reverse_kl_divergence = _derive("reverse_kl_divergence")
+jensen_shannon_divergence = _derive("jensen_shannon_divergence")
+renyi_divergence = _derive("renyi_divergence")
+alpha_divergence = _derive("alpha_divergence")
+multilabel_crossentropy = _derive("multilabel_crossentropy")
+multilabel_asymmetric_loss = _derive("multilabel_asymmetric_loss")
 
 __all__ = [
     "absolute_error",
+    "alpha_divergence",
+    "asymmetric_loss",
+    "beta_loss",
+    "bi_tempered_logistic_loss",
     "binary_crossentropy",
+    "binary_focal_crossentropy",
     "brier_loss",
     "categorical_crossentropy",
+    "categorical_focal_crossentropy",
     "categorical_hinge",
     "cross_entropy",
+    "cumulative_link_log_loss",
+    "cumulative_log_loss",
     "entropy",
+    "expected_absolute_grade_error",
+    "exponential_loss",
+    "generalized_crossentropy",
     "hinge_loss",
+    "huber_loss",
+    "jensen_shannon_divergence",
     "kl_divergence",
+    "label_relaxation",
+    "log_cosh_loss",
+    "logarithmic_score",
+    "logistic_margin_loss",
+    "modified_huber_loss",
+    "multi_margin_loss",
+    "multilabel_asymmetric_loss",
+    "multilabel_crossentropy",
+    "poisson_deviance",
+    "poly1_crossentropy",
+    "power_loss",
+    "pseudospherical_loss",
+    "ranked_probability_score",
+    "renyi_divergence",
+    "reverse_kl_divergence",
+    "smoothed_hinge_loss",
     "sparse_categorical_crossentropy",
+    "spherical_loss",
+    "squared_earth_mover_distance",
     "squared_error",
     "squared_hinge_loss",
+    "squared_log_error",
+    "symmetric_crossentropy",
+    "taylor_crossentropy",
     "weston_watkins_hinge",
     "zero_one_loss",
 ]

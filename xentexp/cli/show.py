@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import inspect
 import re
 from typing import Any
 
@@ -17,7 +18,7 @@ from xentexp.cli.terminal import (
     print_table,
 )
 from xentexp.errors import InputError, unknown_name
-from xentexp.losses import LOSSES, get_loss
+from xentexp.losses import LOSSES, get_loss, load_plugins
 from xentexp.validation import plain_text
 
 
@@ -34,6 +35,7 @@ def losses(options: argparse.Namespace) -> int:
     int
         Exit code.
     """
+    load_plugins()
     names = list(LOSSES) if options.name is None else [get_loss(options.name).name]
     if options.json:
         rows = [facts_row(name) for name in names]
@@ -43,8 +45,9 @@ def losses(options: argparse.Namespace) -> int:
     else:
         from xentexp import metrics
 
-        print(f"xentexp.metrics.{options.name}\n")
-        print(getattr(metrics, options.name).__doc__)
+        function = getattr(metrics, names[0])
+        print(f"xentexp.metrics.{names[0]}{inspect.signature(function)}\n")
+        print(function.__doc__)
     return 0
 
 

@@ -141,37 +141,70 @@ def _number(value: float) -> str:
     return "-" if math.isnan(value) else f"{value:.4f}"
 
 
+_FAMILIES = {
+    "crossentropy": "Cross-entropy",
+    "proper": "Proper scores and zero-one",
+    "focal": "Cross-entropy, refocused",
+    "robust": "Forgiving of wrong labels",
+    "ordinal": "Ordered classes",
+    "margin": "Margins of decision scores",
+    "regression": "Distances, also of numbers",
+    "divergence": "Distributions",
+    "multilabel": "Several labels in a row",
+}
+
+
 def print_losses(names: Iterable[str]) -> None:
-    """The table of losses, in words short enough for one line each.
+    """The table of losses by family, in words short enough for one line each.
 
     Parameters
     ----------
     names : iterable of str
         Which losses.
     """
-    short = {
-        "strictly proper": "strictly",
-        "proper": "yes",
-        "improper": "no",
-        "probabilities": "proba",
-        "scores": "decision",
-    }
-    rows = []
-    narrow = console().width < 120
+    families: dict[str, list[str]] = {}
     for name in names:
-        facts = LOSSES[name].facts
-        proper = short.get(facts.properness, facts.properness)
-        needs = short.get(facts.needs, facts.needs)
-        classes = "2" if facts.binary_only else "any"
-        row = [facts.direction, facts.range, proper, needs, classes]
-        rows.append([f"{name}\n  {facts.formula}", *row] if narrow else [name, *row, facts.formula])
-    headers = ["name", "better", "range", "proper", "needs", "classes", "formula"]
-    print_table(headers[:-1] if narrow else headers, rows)
-    console().print(
-        "needs: predict_proba, decision_function, or either. y, t: label, target distribution; "
-        "p, d: predictions; k classes.\nOne in full: xentexp losses NAME",
-        style="dim",
-    )
+        module = type(LOSSES[name]).__module__
+        own = module.startswith("xentexp.losses.")
+        family = _FAMILIES[module.rpartition(".")[2]] if own else f"Registered by {module}"
+        families.setdefault(family, []).append(name)
+    width = console().width
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1), collapse_padding=True)
+    headers = ["name", "proper", "needs", "classes", "convex"]
+    if width >= 100:
+        headers.append("formula")
+    for number, header in enumerate(headers):
+        table.add_column(header, no_wrap=number < 5, overflow="fold")
+    for family, members in families.items():
+        table.add_row(Text(family, style="bold"))
+        for name in members:
+            facts = LOSSES[name].facts
+            proper = _SHORT.get(facts.properness, facts.properness)
+            needs = _SHORT.get(facts.needs, facts.needs)
+            classes = "2" if facts.binary_only else "ordered" if facts.ordered else "any"
+            classes = "labels" if facts.targets == "multilabel" else classes
+            cells = [f"  {name}", proper, needs, classes, "yes" if facts.convex else "no"]
+            table.add_row(*map(Text, [*cells, facts.formula][: len(headers)]))
+        table.add_row()
+    out = console()
+    out.print(table)
+    for note in (
+        "needs: predict_proba, decision_function, either, or one latent score a row; convex: in "
+        "the raw scores.",
+        "y, t: label, target distribution; p, d: predictions; k classes. Lower is better; only "
+        "entropy ranks nothing.",
+        "One in full, by its name or a peer's (torch.nn.CrossEntropyLoss): xentexp losses NAME",
+    ):
+        out.print(Text(note, style="dim"))
+
+
+_SHORT = {
+    "strictly proper": "strictly",
+    "proper": "yes",
+    "improper": "no",
+    "probabilities": "proba",
+    "scores": "decision",
+}
 
 
 def facts_row(name: str) -> dict[str, Any]:
@@ -187,4 +220,5 @@ def facts_row(name: str) -> dict[str, Any]:
     dict
         JSON-able.
     """
-    return {"name": name, **asdict(LOSSES[name].facts)}
+    loss = LOSSES[name]
+    return {"name": name, "parameters": asdict(loss), **asdict(loss.facts)}

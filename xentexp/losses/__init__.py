@@ -2,83 +2,124 @@
 
 from __future__ import annotations
 
-from dataclasses import fields, replace
-
-from xentexp.errors import unknown_name
 from xentexp.losses.base import Facts, Loss
 from xentexp.losses.block import Block
 from xentexp.losses.crossentropy import (
     BinaryCrossentropy,
     CategoricalCrossentropy,
+    LogarithmicScore,
+    SparseCategoricalCrossentropy,
+)
+from xentexp.losses.divergence import (
+    AlphaDivergence,
     CrossEntropy,
     Entropy,
+    JensenShannonDivergence,
     KLDivergence,
-    SparseCategoricalCrossentropy,
+    RenyiDivergence,
+    ReverseKLDivergence,
+)
+from xentexp.losses.focal import (
+    AsymmetricLoss,
+    BinaryFocalCrossentropy,
+    CategoricalFocalCrossentropy,
+    Poly1Crossentropy,
 )
 from xentexp.losses.margin import (
     CategoricalHinge,
+    ExponentialLoss,
     HingeLoss,
+    LogisticMarginLoss,
+    ModifiedHuberLoss,
+    MultiMarginLoss,
+    SmoothedHingeLoss,
     SquaredHingeLoss,
     WestonWatkinsHinge,
 )
-from xentexp.losses.quadratic import AbsoluteError, BrierLoss, SquaredError, ZeroOneLoss
-
-_TABLE: tuple[Loss, ...] = (
-    BinaryCrossentropy(),
-    CategoricalCrossentropy(),
-    SparseCategoricalCrossentropy(),
-    BrierLoss(),
-    SquaredError(),
-    AbsoluteError(),
-    ZeroOneLoss(),
-    HingeLoss(),
-    SquaredHingeLoss(),
-    CategoricalHinge(),
-    WestonWatkinsHinge(),
-    Entropy(),
-    CrossEntropy(),
-    KLDivergence(),
+from xentexp.losses.multilabel import MultilabelAsymmetricLoss, MultilabelCrossentropy
+from xentexp.losses.ordinal import (
+    CumulativeLinkLogLoss,
+    CumulativeLogLoss,
+    ExpectedAbsoluteGradeError,
+    RankedProbabilityScore,
+    SquaredEarthMoverDistance,
 )
-LOSSES: dict[str, Loss] = {loss.name: loss for loss in _TABLE}
-"""Every loss by name, with its default parameters."""
+from xentexp.losses.proper import (
+    BetaLoss,
+    BrierLoss,
+    PowerLoss,
+    PseudosphericalLoss,
+    SphericalLoss,
+    ZeroOneLoss,
+)
+from xentexp.losses.regression import (
+    AbsoluteError,
+    HuberLoss,
+    LogCoshLoss,
+    PoissonDeviance,
+    SquaredError,
+    SquaredLogError,
+)
+from xentexp.losses.robust import (
+    BiTemperedLogisticLoss,
+    GeneralizedCrossentropy,
+    LabelRelaxation,
+    SymmetricCrossentropy,
+    TaylorCrossentropy,
+)
+from xentexp.losses.table import LOSSES, get_loss, load_plugins, register_loss
 
+for _loss in (
+    BinaryCrossentropy,
+    CategoricalCrossentropy,
+    SparseCategoricalCrossentropy,
+    LogarithmicScore,
+    BrierLoss,
+    SphericalLoss,
+    PseudosphericalLoss,
+    PowerLoss,
+    BetaLoss,
+    ZeroOneLoss,
+    BinaryFocalCrossentropy,
+    CategoricalFocalCrossentropy,
+    AsymmetricLoss,
+    Poly1Crossentropy,
+    GeneralizedCrossentropy,
+    SymmetricCrossentropy,
+    TaylorCrossentropy,
+    LabelRelaxation,
+    BiTemperedLogisticLoss,
+    RankedProbabilityScore,
+    SquaredEarthMoverDistance,
+    CumulativeLogLoss,
+    CumulativeLinkLogLoss,
+    ExpectedAbsoluteGradeError,
+    HingeLoss,
+    SquaredHingeLoss,
+    SmoothedHingeLoss,
+    ModifiedHuberLoss,
+    CategoricalHinge,
+    WestonWatkinsHinge,
+    MultiMarginLoss,
+    ExponentialLoss,
+    LogisticMarginLoss,
+    SquaredError,
+    AbsoluteError,
+    HuberLoss,
+    LogCoshLoss,
+    PoissonDeviance,
+    SquaredLogError,
+    Entropy,
+    CrossEntropy,
+    KLDivergence,
+    ReverseKLDivergence,
+    JensenShannonDivergence,
+    RenyiDivergence,
+    AlphaDivergence,
+    MultilabelCrossentropy,
+    MultilabelAsymmetricLoss,
+):
+    register_loss(_loss)
+del _loss
 
-def get_loss(name: str | Loss, **parameters: object) -> Loss:
-    """Loss by name, with other parameters than the default where they are given.
-
-    Parameters
-    ----------
-    name : str or Loss
-        A key of `LOSSES`, or a loss itself.
-    **parameters : object
-        Fields of the loss, e.g. ``over_classes="sum"``.
-
-    Returns
-    -------
-    Loss
-        A frozen value; equal parameters make equal losses.
-
-    Raises
-    ------
-    InputError
-        For an unknown name or parameter, with the nearest ones, and for a bad value.
-
-    Examples
-    --------
-    >>> get_loss("squared_error", over_classes="half_sum")
-    SquaredError(over_classes='half_sum')
-    """
-    if isinstance(name, Loss):
-        loss = name
-    elif isinstance(name, str) and name in LOSSES:
-        loss = LOSSES[name]
-    else:
-        raise unknown_name("loss", name, LOSSES)
-    known = [field.name for field in fields(loss)]
-    for parameter in parameters:
-        if parameter not in known:
-            raise unknown_name(f"parameter of {loss.name}", parameter, known)
-    return replace(loss, **parameters)
-
-
-__all__ = ["LOSSES", "Block", "Facts", "Loss", "get_loss"]
+__all__ = ["LOSSES", "Block", "Facts", "Loss", "get_loss", "load_plugins", "register_loss"]

@@ -1,4 +1,4 @@
-"""What a loss is: its facts, its parameters and its value on each row of a block."""
+"""What a loss is: its facts, its parameters, its value and its derivatives on a block."""
 
 from __future__ import annotations
 
@@ -6,13 +6,18 @@ from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 
+from xentexp.errors import InputError
 from xentexp.losses.block import Block
 from xentexp.losses.links import FloatArray
+
+Pair = tuple[FloatArray, FloatArray]
 
 
 @dataclass(frozen=True)
 class Facts:
     """What is true of a loss whatever the data: the source of its docstring and its row.
+
+    They hold for the default parameters; what other parameters change, its docstring says.
 
     Parameters
     ----------
@@ -21,11 +26,14 @@ class Facts:
     formula : str
         Value of one row, in one line of ASCII.
     range : str
-        Values that a row can take, e.g. ``"[0, inf)"``.
+        Values that a row can take, e.g. ``"[0, inf)"``; the lower end is the minimum.
     properness : str
-        Whether the true distribution minimizes the expected loss: alone, among others, not.
+        Whether the true distribution minimizes the expected loss: alone (``"strictly
+        proper"``), among others (``"proper"``), or not (``"improper"``); ``"-"`` for what is
+        no loss of an outcome.
     needs : str
-        ``"probabilities"``, ``"scores"`` (margins), or ``"either"``.
+        ``"probabilities"``, ``"scores"`` (margins), ``"either"``, or ``"latent"``: one score
+        for a row, whatever the number of classes.
     reference : str
         Paper, book or peer that defines it.
     example : str
@@ -33,28 +41,54 @@ class Facts:
     direction : str
         ``"lower"`` is better, or ``"none"`` for a description that ranks nothing.
     targets : str
-        ``"labels"``; ``"one-hot"`` as well; ``"soft"``: any distribution as well; or
-        ``"none"``: the predictions alone.
+        ``"labels"``; ``"one-hot"`` as well; ``"soft"``: any distribution as well;
+        ``"positive"``: distributions without a zero; ``"multilabel"``: a yes or no in each
+        column; or ``"none"``: the predictions alone.
     binary_only : bool
         Whether it is defined for two classes only.
     distributions : bool
         Whether its function compares two distributions instead of labels and predictions.
     smoothing : bool
         Whether its function offers label smoothing and the clip of the logarithm.
+    link : str
+        From raw scores to what the formula speaks of: ``"softmax"``, ``"sigmoid"`` (of each
+        column), ``"tempered softmax"``, ``"cumulative logit"``, or ``"identity"``.
+    gradient : str
+        ``"smooth"``; ``"subgradient"`` where the value has kinks; ``"none"``.
+    convex : bool
+        Whether it is convex in the raw scores.
+    symmetric : bool
+        Whether classes are alike: renaming them in target and prediction changes nothing.
+    ordered : bool
+        Whether it is for ordered classes only.
+    numbers : str or None
+        Which plain numbers its function takes too: ``"real"``, ``"counts"`` (predictions
+        positive, targets not negative) or ``"above -1"``.
+    peers : tuple of str
+        What other libraries call it, in full; `get_loss` finds it by these names.
     """
 
     summary: str
     formula: str
     range: str
     properness: Literal["strictly proper", "proper", "improper", "-"]
-    needs: Literal["probabilities", "scores", "either"]
+    needs: Literal["probabilities", "scores", "either", "latent"]
     reference: str
     example: str
     direction: Literal["lower", "none"] = "lower"
-    targets: Literal["labels", "one-hot", "soft", "none"] = "soft"
+    targets: Literal["labels", "one-hot", "soft", "positive", "multilabel", "none"] = "soft"
     binary_only: bool = False
     distributions: bool = False
     smoothing: bool = False
+    link: Literal["softmax", "sigmoid", "tempered softmax", "cumulative logit", "identity"] = (
+        "softmax"
+    )
+    gradient: Literal["smooth", "subgradient", "none"] = "smooth"
+    convex: bool = False
+    symmetric: bool = True
+    ordered: bool = False
+    numbers: Literal["real", "counts", "above -1"] | None = None
+    peers: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -83,8 +117,35 @@ class Loss(ABC):
             Not to be written to: several losses may share it.
         """
 
+    def gradient_hessian(self, block: Block) -> Pair:
+        """First and second derivative of each row's value with respect to its raw scores.
+
+        Parameters
+        ----------
+        block : Block
+            Of raw scores.
+
+        Returns
+        -------
+        gradient, hessian : ndarray of shape (k, n)
+            One row per class; the hessian is the diagonal of each sample's.
+
+        Raises
+        ------
+        InputError
+            For a loss that has none.
+        """
+        raise InputError(f"{self.name} has no gradient: it is a step in the raw scores")
+
     def unsuited(
-        self, *, n_classes: int, soft: bool, has_proba: bool, has_decision: bool
+        self,
+        *,
+        n_classes: int,
+        soft: bool,
+        has_proba: bool,
+        has_decision: bool,
+        latent: bool = False,
+        ordered: bool = True,
     ) -> str | None:
         """Why the loss is not defined for such an input, or None where it is.
 
@@ -96,6 +157,10 @@ class Loss(ABC):
             Whether targets are given as a column per class.
         has_proba, has_decision : bool
             What the predictions hold.
+        latent : bool
+            Whether the decision scores are one for a row.
+        ordered : bool
+            Whether the classes are known to have an order.
 
         Returns
         -------
@@ -103,14 +168,57 @@ class Loss(ABC):
             The reason, as the end of a sentence that starts with the name.
         """
         facts = self.facts
+        if facts.targets == "multilabel":
+            return "is for several labels in a row, a yes or no in each column, not for classes"
         if facts.binary_only and n_classes != 2:
             return f"is for two classes; there are {n_classes}"
+        if facts.ordered and not ordered:
+            return "is for ordered classes; name them in their order with labels="
         if facts.needs == "probabilities" and not has_proba:
             return "needs probabilities"
         if facts.needs == "scores" and not has_decision:
             return "needs decision scores"
+        if facts.needs == "latent" and not latent:
+            return "needs one decision score for each row, of shape (n,)"
         if facts.needs == "either" and not (has_proba or has_decision):
             return "needs probabilities or decision scores"
         if facts.targets == "labels" and soft:
             return "takes labels of shape (n,), not a column per class"
+        if facts.targets == "positive" and not soft:
+            return "is infinite for labels: it takes distributions without a zero"
         return None
+
+
+def check_number(
+    name: str, value: object, low: float, high: float, *, low_open: bool = False
+) -> None:
+    """Refuse a parameter that is no number of an interval.
+
+    Parameters
+    ----------
+    name : str
+        Of the parameter.
+    value : object
+        As the user gave it.
+    low, high : float
+        Ends of the interval; an infinite one is never included.
+    low_open : bool
+        Whether `low` itself is refused.
+
+    Raises
+    ------
+    InputError
+        With the interval and the value.
+    """
+    number = isinstance(value, (int, float)) and not isinstance(value, bool)
+    above = number and (value > low if low_open else value >= low)  # type: ignore[operator]
+    below = number and value <= high and value < float("inf")  # type: ignore[operator]
+    if above and below:
+        return
+    sign = ">" if low_open else ">="
+    rule = f"{sign} {low:g}" if high == float("inf") else f"{sign} {low:g} and <= {high:g}"
+    if low == -float("inf"):
+        rule = "a finite number" if high == float("inf") else f"a finite number <= {high:g}"
+    elif high == float("inf"):
+        rule += " and finite"
+    raise InputError(f"{name} must be {rule}; got {value!r}")

@@ -1,20 +1,17 @@
-"""Cross-entropy of labels or distributions, and its parts: entropy, divergence."""
+"""Cross-entropy of labels or distributions and class probabilities."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from numbers import Real
 from typing import ClassVar
 
 import numpy as np
 
-from xentexp.errors import InputError
-from xentexp.losses.base import Facts, Loss
+from xentexp.losses.base import Facts, Loss, Pair, check_number
 from xentexp.losses.block import Block
 from xentexp.losses.links import FloatArray
 
 _GOOD = "Good, I. J. (1952). Rational decisions. J. R. Stat. Soc. B 14, 107-114"
-_SHANNON = "Shannon, C. E. (1948). A mathematical theory of communication. Bell Syst. Tech. J. 27"
 
 
 @dataclass(frozen=True)
@@ -29,7 +26,17 @@ class CategoricalCrossentropy(Loss):
         properness="strictly proper",
         needs="probabilities",
         smoothing=True,
+        convex=True,
         reference=f"{_GOOD}; sklearn.metrics.log_loss; keras CategoricalCrossentropy",
+        peers=(
+            "sklearn.metrics.log_loss",
+            "keras.losses.CategoricalCrossentropy",
+            "torch.nn.CrossEntropyLoss",
+            "optax.losses.softmax_cross_entropy",
+            "lightgbm.multi_logloss",
+            "xgboost.mlogloss",
+            "catboost.MultiClass",
+        ),
         example="""\
 >>> categorical_crossentropy([[0, 1, 0], [0, 0, 1]], [[0.05, 0.95, 0], [0.1, 0.8, 0.1]])
 1.1769...
@@ -40,6 +47,9 @@ class CategoricalCrossentropy(Loss):
 
     def per_sample(self, block: Block) -> FloatArray:
         return block.cross_entropy
+
+    def gradient_hessian(self, block: Block) -> Pair:
+        return block.residual_by_class, block.proba_by_class * block.miss_by_class
 
 
 @dataclass(frozen=True)
@@ -55,7 +65,17 @@ class BinaryCrossentropy(CategoricalCrossentropy):
         needs="probabilities",
         binary_only=True,
         smoothing=True,
+        convex=True,
         reference=f"{_GOOD}; torch BCELoss, BCEWithLogitsLoss; keras BinaryCrossentropy",
+        peers=(
+            "torch.nn.BCELoss",
+            "torch.nn.BCEWithLogitsLoss",
+            "keras.losses.BinaryCrossentropy",
+            "optax.losses.sigmoid_binary_cross_entropy",
+            "lightgbm.binary_logloss",
+            "xgboost.logloss",
+            "catboost.Logloss",
+        ),
         example="""\
 >>> binary_crossentropy([0, 1, 1], [0.1, 0.8, 0.6])
 0.2797...
@@ -77,7 +97,13 @@ class SparseCategoricalCrossentropy(CategoricalCrossentropy):
         needs="probabilities",
         targets="labels",
         smoothing=True,
+        convex=True,
         reference=f"{_GOOD}; keras SparseCategoricalCrossentropy; torch CrossEntropyLoss",
+        peers=(
+            "keras.losses.SparseCategoricalCrossentropy",
+            "torch.nn.NLLLoss",
+            "optax.losses.softmax_cross_entropy_with_integer_labels",
+        ),
         example="""\
 >>> sparse_categorical_crossentropy([1, 2], [[0.05, 0.95, 0], [0.1, 0.8, 0.1]], reduction="none")
 array([0.0512..., 2.3025...])""",
@@ -85,92 +111,41 @@ array([0.0512..., 2.3025...])""",
 
 
 @dataclass(frozen=True)
-class Entropy(Loss):
-    """Entropy of the predicted distribution: how sharp the prediction is."""
-
-    name: ClassVar[str] = "entropy"
-    facts: ClassVar[Facts] = Facts(
-        summary="Entropy of a distribution; of predictions: the log loss they promise.",
-        formula="-sum_j p_j log p_j",
-        range="[0, log k]",
-        properness="-",
-        needs="probabilities",
-        direction="none",
-        targets="none",
-        distributions=True,
-        reference=_SHANNON,
-        example="""\
->>> entropy([0.5, 0.5])
-0.6931...
->>> entropy([[1 / 6] * 6, [1, 0, 0, 0, 0, 0]], reduction="none")
-array([1.7917..., 0.        ])""",
-    )
-
-    def per_sample(self, block: Block) -> FloatArray:
-        return block.entropy
-
-
-@dataclass(frozen=True)
-class CrossEntropy(Loss):
-    """Cross-entropy of two distributions, with an additive delta inside the logarithm.
+class LogarithmicScore(Loss):
+    """Cross-entropy in another base of the logarithm.
 
     Parameters
     ----------
-    delta : float
-        Added to ``q`` before the logarithm, as textbooks do to avoid ``log 0``.
+    base : float
+        Base of the logarithm: 2 gives bits, 10 gives bans.
     """
 
-    name: ClassVar[str] = "cross_entropy"
+    name: ClassVar[str] = "logarithmic_score"
     facts: ClassVar[Facts] = Facts(
-        summary="Cross-entropy of two distributions.",
-        formula="-sum_j p_j log(q_j + delta)",
-        range="[0, inf]",
+        summary="Logarithmic score in bits (base 2): the ignorance of a forecast.",
+        formula="-log2 p_y",
+        range="[0, inf)",
         properness="strictly proper",
         needs="probabilities",
-        distributions=True,
-        reference=f"{_SHANNON}; {_GOOD}",
+        smoothing=True,
+        convex=True,
+        reference=f"{_GOOD}; Roulston, M. S., Smith, L. A. (2002). Evaluating probabilistic "
+        "forecasts using information theory. Mon. Weather Rev. 130, 1653-1660",
         example="""\
->>> cross_entropy([0, 0, 0.5, 0.5], [0, 0, 0.5, 0.5], delta=1e-10)
-0.6931471803599453""",
+>>> logarithmic_score([0, 1], [[0.5, 0.5], [0.75, 0.25]], reduction="none")
+array([1., 2.])
+>>> logarithmic_score([1], [[0.9, 0.1]], base=10)
+0.99...""",
     )
-    delta: float = 0.0
+    base: float = 2.0
 
     def __post_init__(self) -> None:
-        if not (isinstance(self.delta, Real) and 0.0 <= self.delta < np.inf):
-            raise InputError(f"delta must be >= 0 and finite; got {self.delta!r}")
+        check_number("base", self.base, 1.0, np.inf, low_open=True)
 
     def per_sample(self, block: Block) -> FloatArray:
-        if self.delta == 0.0:
-            return block.cross_entropy
-        if block.index is not None:
-            return 0.0 - np.log(block.true_proba + self.delta)
-        return 0.0 - block.expected(np.log(block.proba_by_class + self.delta))
+        return np.asarray(block.cross_entropy / np.log(self.base))
 
-
-@dataclass(frozen=True)
-class KLDivergence(Loss):
-    """Kullback-Leibler divergence: cross-entropy less the entropy of the target."""
-
-    name: ClassVar[str] = "kl_divergence"
-    facts: ClassVar[Facts] = Facts(
-        summary="Kullback-Leibler divergence of the second distribution from the first.",
-        formula="sum_j p_j log(p_j / q_j)",
-        range="[0, inf]",
-        properness="strictly proper",
-        needs="probabilities",
-        distributions=True,
-        reference="Kullback, S., Leibler, R. A. (1951). On information and sufficiency. "
-        "Ann. Math. Stat. 22, 79-86; scipy.special.rel_entr",
-        example="""\
->>> kl_divergence([0.5, 0.5], [0.9, 0.1])
-0.5108...
->>> kl_divergence([0.5, 0.5], [1.0, 0.0])
-inf""",
-    )
-
-    def per_sample(self, block: Block) -> FloatArray:
-        if block.index is not None:
-            return block.cross_entropy  # the entropy of one label is 0
-        target = block.target_by_class
-        log_target = np.log(np.where(target > 0, target, 1.0))
-        return block.expected(log_target - block.log_proba_by_class)
+    def gradient_hessian(self, block: Block) -> Pair:
+        scale = 1.0 / np.log(self.base)
+        hessian = block.proba_by_class * block.miss_by_class
+        return block.residual_by_class * scale, hessian * scale

@@ -43,7 +43,7 @@ def softplus(x: FloatArray) -> FloatArray:
     Parameters
     ----------
     x : ndarray
-        Any shape.
+        Any shape; finite.
 
     Returns
     -------
@@ -64,6 +64,95 @@ def softplus(x: FloatArray) -> FloatArray:
     size += 0.5 * x
     out += size
     return out
+
+
+def tempered_log(log_x: FloatArray, t: float) -> FloatArray:
+    """Tempered logarithm ``(x^(1 - t) - 1) / (1 - t)`` of ``x``, from ``log x``.
+
+    Parameters
+    ----------
+    log_x : ndarray
+        Logarithms of the arguments.
+    t : float
+        Temperature; at 1 it is the logarithm.
+
+    Returns
+    -------
+    ndarray
+        The same shape.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> print(tempered_log(np.log(np.array([0.25, 1.0])), 0.5))
+    [-1.  0.]
+    """
+    if t == 1.0:
+        return log_x.copy()
+    return np.expm1((1.0 - t) * log_x) / (1.0 - t)
+
+
+def tempered_log_softmax(scores: FloatArray, t: float) -> FloatArray:
+    """Logarithms of the tempered softmax ``exp_t(z - c)``, with ``c`` so that they sum to 1.
+
+    Parameters
+    ----------
+    scores : ndarray of shape (k, n)
+        Raw scores, one row per class.
+    t : float
+        Temperature, at least 1; at 1 it is the softmax, above its tail is heavy.
+
+    Returns
+    -------
+    ndarray of shape (k, n)
+        ``log p``.
+
+    Notes
+    -----
+    ``exp_t(x) = (1 - (t - 1) x)^(-1 / (t - 1))``. The sum is convex and falls in ``c``, and it
+    is at least 1 at the largest score: Newton's steps from there never pass the solution.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> log_p = tempered_log_softmax(np.array([[0.0], [0.0]]), 1.2)
+    >>> print(np.exp(log_p).ravel())
+    [0.5 0.5]
+    """
+    if t == 1.0:
+        return log_softmax(scores)[0]
+    shifted = scores - scores.max(axis=0)
+    c = np.zeros(scores.shape[1])
+    for _ in range(100):
+        log_p = -np.log1p((t - 1.0) * (c - shifted)) / (t - 1.0)
+        step = (np.exp(log_p).sum(axis=0) - 1.0) / np.exp(t * log_p).sum(axis=0)
+        c += step
+        if np.all(np.abs(step) <= 1e-15 * (1.0 + c)):
+            break
+    return np.asarray(-np.log1p((t - 1.0) * (c - shifted)) / (t - 1.0))
+
+
+def sigmoid(x: FloatArray) -> FloatArray:
+    """``1 / (1 + exp(-x))`` without overflow.
+
+    Parameters
+    ----------
+    x : ndarray
+        Any shape.
+
+    Returns
+    -------
+    ndarray
+        The same shape.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> print(sigmoid(np.array([-800.0, 0.0, 800.0])))
+    [0.  0.5 1. ]
+    """
+    small = np.exp(-np.abs(x))
+    return np.where(x >= 0, 1.0, small) / (1.0 + small)
 
 
 def positive_part(x: FloatArray) -> FloatArray:

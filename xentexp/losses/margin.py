@@ -1,26 +1,67 @@
-"""Hinge losses: on decision scores, never on probabilities."""
+"""Margin losses: on decision scores, never on probabilities.
+
+Each is a function of the rivals ``r_j = d_j - d_y``, the scores of wrong classes less that of
+the true one (for two classes ``-s d`` with ``s = +-1``), summed or taken at the largest.
+"""
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import ClassVar, Literal
 
 import numpy as np
 
-from xentexp.losses.base import Facts, Loss
+from xentexp.errors import InputError
+from xentexp.losses.base import Facts, Loss, Pair, check_number
 from xentexp.losses.block import Block
-from xentexp.losses.links import FloatArray, positive_part
+from xentexp.losses.links import FloatArray, positive_part, sigmoid, softplus
 
 _CORTES = "Cortes, C., Vapnik, V. (1995). Support-vector networks. Mach. Learn. 20, 273-297"
 
 
-def _hinge(rival: FloatArray) -> FloatArray:
-    """``max(0, 1 + r)`` of the score ``r`` of a wrong class less that of the true one."""
-    return positive_part(rival + 1.0)
+@dataclass(frozen=True)
+class MarginLoss(Loss):
+    """A function of the rivals of the true class."""
+
+    over: ClassVar[Literal["largest", "sum"]] = "largest"
+
+    @abstractmethod
+    def value(self, rival: FloatArray) -> FloatArray:
+        """Value of one rival; 0 at minus infinity."""
+
+    @abstractmethod
+    def derivatives(self, rival: FloatArray) -> Pair:
+        """First and second derivative of `value`, 0 at minus infinity."""
+
+    def scale(self, block: Block) -> float:
+        """What the value of a row is multiplied by."""
+        return 1.0
+
+    def per_sample(self, block: Block) -> FloatArray:
+        if self.over == "largest" or block.n_classes == 2:
+            value = self.value(block.best_rival)
+        else:
+            value = self.value(block.rivals_by_class).sum(axis=0)
+        scale = self.scale(block)
+        return value if scale == 1.0 else value * scale
+
+    def gradient_hessian(self, block: Block) -> Pair:
+        rivals = block.rivals_by_class
+        first, second = self.derivatives(rivals)
+        if self.over == "largest":
+            chosen = np.zeros(rivals.shape, dtype=bool)
+            chosen[rivals.argmax(axis=0), block.rows] = True
+            first, second = np.where(chosen, first, 0.0), np.where(chosen, second, 0.0)
+        assert block.index is not None
+        first[block.index, block.rows] = -first.sum(axis=0)
+        second[block.index, block.rows] = second.sum(axis=0)
+        scale = self.scale(block)
+        return scale * first, scale * second
 
 
 @dataclass(frozen=True)
-class HingeLoss(Loss):
+class HingeLoss(MarginLoss):
     """Hinge loss of two classes."""
 
     name: ClassVar[str] = "hinge_loss"
@@ -32,18 +73,30 @@ class HingeLoss(Loss):
         needs="scores",
         targets="one-hot",
         binary_only=True,
+        link="identity",
+        gradient="subgradient",
+        convex=True,
         reference=f"{_CORTES}; sklearn.metrics.hinge_loss",
+        peers=(
+            "sklearn.metrics.hinge_loss",
+            "keras.losses.Hinge",
+            "optax.losses.hinge_loss",
+            "torchmetrics.HingeLoss",
+        ),
         example="""\
 >>> hinge_loss([1, 0, 1, 0], [0.5, -2.0, 3.0, 0.2])
 0.425""",
     )
 
-    def per_sample(self, block: Block) -> FloatArray:
-        return _hinge(block.best_rival)
+    def value(self, rival: FloatArray) -> FloatArray:
+        return positive_part(rival + 1.0)
+
+    def derivatives(self, rival: FloatArray) -> Pair:
+        return (rival > -1.0).astype(np.float64), np.zeros_like(rival)
 
 
 @dataclass(frozen=True)
-class SquaredHingeLoss(Loss):
+class SquaredHingeLoss(HingeLoss):
     """Squared hinge loss of two classes."""
 
     name: ClassVar[str] = "squared_hinge_loss"
@@ -55,18 +108,100 @@ class SquaredHingeLoss(Loss):
         needs="scores",
         targets="one-hot",
         binary_only=True,
+        link="identity",
+        convex=True,
         reference=f"{_CORTES}; keras SquaredHinge; sklearn.svm.LinearSVC(loss='squared_hinge')",
+        peers=("keras.losses.SquaredHinge",),
         example="""\
 >>> squared_hinge_loss([1, 0, 1, 0], [0.5, -2.0, 3.0, 0.2])
 0.4225""",
     )
 
-    def per_sample(self, block: Block) -> FloatArray:
-        return np.square(_hinge(block.best_rival))
+    def value(self, rival: FloatArray) -> FloatArray:
+        return np.square(super().value(rival))
+
+    def derivatives(self, rival: FloatArray) -> Pair:
+        return 2.0 * super().value(rival), 2.0 * (rival > -1.0).astype(np.float64)
 
 
 @dataclass(frozen=True)
-class CategoricalHinge(Loss):
+class SmoothedHingeLoss(MarginLoss):
+    """Hinge loss whose corner is rounded by a parabola.
+
+    Parameters
+    ----------
+    gamma : float
+        Width of the parabola, below the margin.
+    """
+
+    name: ClassVar[str] = "smoothed_hinge_loss"
+    facts: ClassVar[Facts] = Facts(
+        summary="Hinge loss of two classes whose corner is a parabola (Huberized hinge).",
+        formula="0 if m >= 1, (1 - m)^2 / (2 gamma) if m >= 1 - gamma, else 1 - m - gamma / 2; "
+        "m = s d",
+        range="[0, inf)",
+        properness="improper",
+        needs="scores",
+        targets="one-hot",
+        binary_only=True,
+        link="identity",
+        convex=True,
+        reference="Shalev-Shwartz, S., Zhang, T. (2013). Stochastic dual coordinate ascent "
+        "methods for regularized loss minimization. JMLR 14, 567-599; gamma = 1: Rennie, J. D. "
+        "M. (2005). Smooth hinge classification; gamma = 2: LIBLINEAR-style Huber hinge",
+        example="""\
+>>> smoothed_hinge_loss([1, 1, 1], [2.0, 0.5, -1.0], reduction="none")
+array([0.   , 0.125, 1.5  ])""",
+    )
+    gamma: float = 1.0
+
+    def __post_init__(self) -> None:
+        check_number("gamma", self.gamma, 0.0, np.inf, low_open=True)
+
+    def value(self, rival: FloatArray) -> FloatArray:
+        lead = positive_part(rival + 1.0)
+        near = np.minimum(lead, self.gamma)
+        return near * (lead - 0.5 * near) / self.gamma
+
+    def derivatives(self, rival: FloatArray) -> Pair:
+        lead = rival + 1.0
+        inside = (lead > 0.0) & (lead < self.gamma)
+        return np.clip(lead / self.gamma, 0.0, 1.0), inside / self.gamma
+
+
+@dataclass(frozen=True)
+class ModifiedHuberLoss(MarginLoss):
+    """Squared hinge that turns linear for rows that are badly wrong."""
+
+    name: ClassVar[str] = "modified_huber_loss"
+    facts: ClassVar[Facts] = Facts(
+        summary="Modified Huber loss of two classes: squared hinge, linear below margin -1.",
+        formula="max(0, 1 - m)^2 if m >= -1 else -4 m; m = s d",
+        range="[0, inf)",
+        properness="improper",
+        needs="scores",
+        targets="one-hot",
+        binary_only=True,
+        link="identity",
+        convex=True,
+        reference="Zhang, T. (2004). Solving large scale linear prediction problems using "
+        "stochastic gradient descent algorithms. ICML; sklearn SGDClassifier",
+        peers=("sklearn.linear_model.SGDClassifier.modified_huber",),
+        example="""\
+>>> modified_huber_loss([1, 1, 1], [2.0, 0.5, -2.0], reduction="none")
+array([0.  , 0.25, 8.  ])""",
+    )
+
+    def value(self, rival: FloatArray) -> FloatArray:
+        return np.where(rival <= 1.0, np.square(positive_part(rival + 1.0)), 4.0 * rival)
+
+    def derivatives(self, rival: FloatArray) -> Pair:
+        inside = (rival > -1.0) & (rival < 1.0)
+        return np.clip(2.0 * (rival + 1.0), 0.0, 4.0), 2.0 * inside.astype(np.float64)
+
+
+@dataclass(frozen=True)
+class CategoricalHinge(HingeLoss):
     """Hinge loss against the largest wrong score."""
 
     name: ClassVar[str] = "categorical_hinge"
@@ -77,21 +212,23 @@ class CategoricalHinge(Loss):
         properness="improper",
         needs="scores",
         targets="one-hot",
+        link="identity",
+        gradient="subgradient",
+        convex=True,
         reference="Crammer, K., Singer, Y. (2001). On the algorithmic implementation of "
         "multiclass kernel-based vector machines. JMLR 2, 265-292; sklearn.metrics.hinge_loss",
+        peers=("keras.losses.CategoricalHinge", "optax.losses.multiclass_hinge_loss"),
         example="""\
 >>> categorical_hinge([0, 1], [[3.2, 5.1, -1.7], [1.3, 4.9, 2.0]], reduction="none")
 array([2.9, 0. ])""",
     )
 
-    def per_sample(self, block: Block) -> FloatArray:
-        return _hinge(block.best_rival)
-
 
 @dataclass(frozen=True)
-class WestonWatkinsHinge(Loss):
+class WestonWatkinsHinge(HingeLoss):
     """Sum of the hinge losses against every wrong class."""
 
+    over: ClassVar[Literal["largest", "sum"]] = "sum"
     name: ClassVar[str] = "weston_watkins_hinge"
     facts: ClassVar[Facts] = Facts(
         summary="Sum of the hinge losses against every wrong class (Weston-Watkins).",
@@ -100,6 +237,9 @@ class WestonWatkinsHinge(Loss):
         properness="improper",
         needs="scores",
         targets="one-hot",
+        link="identity",
+        gradient="subgradient",
+        convex=True,
         reference="Weston, J., Watkins, C. (1999). Support vector machines for multi-class "
         "pattern recognition. ESANN",
         example="""\
@@ -107,8 +247,119 @@ class WestonWatkinsHinge(Loss):
 array([2.9, 0.6])""",
     )
 
-    def per_sample(self, block: Block) -> FloatArray:
-        if block.n_classes == 2:
-            return _hinge(block.best_rival)
-        value: FloatArray = _hinge(block.rivals_by_class).sum(axis=0)
-        return value
+
+@dataclass(frozen=True)
+class MultiMarginLoss(MarginLoss):
+    """Powers of the hinge losses against every wrong class, over the number of classes.
+
+    Parameters
+    ----------
+    p : {1, 2}
+        Power of each hinge.
+    margin : float
+        By how much the true score must lead.
+    """
+
+    over: ClassVar[Literal["largest", "sum"]] = "sum"
+    name: ClassVar[str] = "multi_margin_loss"
+    facts: ClassVar[Facts] = Facts(
+        summary="Multi-class margin loss: hinges of power p against every wrong class, over k.",
+        formula="1/k sum_{j != y} max(0, margin + d_j - d_y)^p",
+        range="[0, inf)",
+        properness="improper",
+        needs="scores",
+        targets="one-hot",
+        link="identity",
+        gradient="subgradient",
+        convex=True,
+        reference="torch MultiMarginLoss; Weston, J., Watkins, C. (1999). ESANN",
+        peers=("torch.nn.MultiMarginLoss",),
+        example="""\
+>>> multi_margin_loss([0], [[3.2, 5.1, -1.7]])  # 2.9 / 3
+0.9666...
+>>> multi_margin_loss([0], [[3.2, 5.1, -1.7]], p=2, margin=2)  # 3.9^2 / 3
+5.069...""",
+    )
+    p: int = 1
+    margin: float = 1.0
+
+    def __post_init__(self) -> None:
+        if self.p not in (1, 2):
+            raise InputError(f"p must be 1 or 2; got {self.p!r}")
+        check_number("margin", self.margin, 0.0, np.inf)
+
+    def scale(self, block: Block) -> float:
+        return 1.0 / block.n_classes
+
+    def value(self, rival: FloatArray) -> FloatArray:
+        lead = positive_part(rival + self.margin)
+        return lead if self.p == 1 else np.square(lead)
+
+    def derivatives(self, rival: FloatArray) -> Pair:
+        inside = (rival > -self.margin).astype(np.float64)
+        if self.p == 1:
+            return inside, np.zeros_like(rival)
+        return 2.0 * positive_part(rival + self.margin), 2.0 * inside
+
+
+@dataclass(frozen=True)
+class ExponentialLoss(MarginLoss):
+    """Exponential loss, which AdaBoost minimizes."""
+
+    over: ClassVar[Literal["largest", "sum"]] = "sum"
+    name: ClassVar[str] = "exponential_loss"
+    facts: ClassVar[Facts] = Facts(
+        summary="Exponential loss of decision scores, against every wrong class.",
+        formula="sum_{j != y} exp(d_j - d_y); exp(-s d) for two classes",
+        range="[0, inf)",
+        properness="improper",
+        needs="scores",
+        targets="one-hot",
+        link="identity",
+        convex=True,
+        reference="Freund, Y., Schapire, R. E. (1997). A decision-theoretic generalization of "
+        "on-line learning. JCSS 55, 119-139; several classes: Mukherjee, I., Schapire, R. E. "
+        "(2013). A theory of multiclass boosting. JMLR 14, 437-497. sklearn's _loss takes "
+        "exp(-s d / 2)",
+        example="""\
+>>> exponential_loss([1], [1.0])
+0.3678...""",
+    )
+
+    def value(self, rival: FloatArray) -> FloatArray:
+        with np.errstate(over="ignore"):  # infinite is what it is
+            return np.exp(rival)
+
+    def derivatives(self, rival: FloatArray) -> Pair:
+        value = self.value(rival)
+        return value, value.copy()
+
+
+@dataclass(frozen=True)
+class LogisticMarginLoss(MarginLoss):
+    """Logistic loss of the margin."""
+
+    over: ClassVar[Literal["largest", "sum"]] = "sum"
+    name: ClassVar[str] = "logistic_margin_loss"
+    facts: ClassVar[Facts] = Facts(
+        summary="Logistic loss of decision scores, against every wrong class.",
+        formula="sum_{j != y} log(1 + exp(d_j - d_y)); log(1 + exp(-s d)) for two classes",
+        range="[0, inf)",
+        properness="improper",
+        needs="scores",
+        targets="one-hot",
+        link="identity",
+        convex=True,
+        reference="torch SoftMarginLoss; for two classes the cross-entropy of a sigmoid",
+        peers=("torch.nn.SoftMarginLoss", "sklearn.linear_model.SGDClassifier.log_loss"),
+        example="""\
+>>> logistic_margin_loss([1, 0], [1.0, 1.0], reduction="none")
+array([0.3132..., 1.3132...])""",
+    )
+
+    def value(self, rival: FloatArray) -> FloatArray:
+        return softplus(np.maximum(rival, -1000.0))  # which takes no infinity
+
+    def derivatives(self, rival: FloatArray) -> Pair:
+        slope = sigmoid(rival)
+        return slope, slope * sigmoid(-rival)

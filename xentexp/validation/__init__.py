@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from numbers import Real
 from typing import Any, Literal, NamedTuple
 
@@ -18,10 +19,12 @@ from xentexp.validation.arrays import (
     column_names,
     show,
     to_array,
+    to_class_weight,
     to_classes,
     to_numbers,
     to_weight,
 )
+from xentexp.validation.columns import ColumnKind, Columns, to_columns
 from xentexp.validation.mapped import ReadPages
 from xentexp.validation.predictions import Predictions
 from xentexp.validation.targets import (
@@ -56,13 +59,15 @@ class Problem:
     """Checked shapes and names of targets and predictions; values are checked by block."""
 
     classes: tuple[Any, ...]
-    targets: Labels | Distributions | None
-    probabilities: Predictions | None
+    targets: Labels | Distributions | Columns | None
+    probabilities: Predictions | Columns | None
     decision: Predictions | None
     weight: Array | None
+    class_weight: NDArray[np.float64] | None = None
     smoothing: float = 0.0
     clip: float = 0.0
     ignore_label: object = None
+    ordered: bool = False
 
     @property
     def n_rows(self) -> int:
@@ -75,6 +80,16 @@ class Problem:
     def soft(self) -> bool:
         """Whether the targets come as a column per class."""
         return isinstance(self.targets, Distributions)
+
+    @property
+    def of_columns(self) -> bool:
+        """Whether the columns are no classes: numbers, or several labels in a row."""
+        return isinstance(self.targets, Columns)
+
+    @property
+    def latent(self) -> bool:
+        """Whether the decision scores are one for a row."""
+        return self.decision is not None and self.decision.values.ndim == 1
 
     def _step(self, elements: int = BLOCK_ELEMENTS) -> int:
         """Rows per block."""
@@ -130,6 +145,8 @@ class Problem:
                     return None
                 rows = rows if keep.all() else Rows(span, keep)
             index = self.targets.index(rows)
+        elif isinstance(self.targets, Columns):
+            soft = self.targets.block(rows)
         elif self.targets is not None:
             soft = self.targets.soft(span)
             index = as_index(soft)
@@ -148,12 +165,26 @@ class Problem:
         )
         if self.smoothing and self.targets is not None:
             given = np.ascontiguousarray(block.target_by_class.T)
-            smoothed = given * (1.0 - self.smoothing) + self.smoothing / len(self.classes)
+            spread = 2 if isinstance(self.targets, Columns) else len(self.classes)
+            smoothed = given * (1.0 - self.smoothing) + self.smoothing / spread
             block = Block(n_classes=block.n_classes, soft=smoothed, clip=self.clip, **predicted)
         weight = None
         if self.weight is not None:
             weight = rows.of(self.weight).astype(np.float64, copy=False)
+        if self.class_weight is not None:
+            own = self.class_weight[index] if soft is None else soft @ self.class_weight
+            weight = own if weight is None else weight * own
         return Part(rows, block, unsmoothed, weight)
+
+    def balanced(self) -> Problem:
+        """The same with class weights that give every class the same total."""
+        totals = np.zeros(len(self.classes))
+        for part in replace(self, class_weight=None, smoothing=0.0).parts():
+            target = part.block.target_by_class
+            totals += target.sum(axis=1) if part.weight is None else target @ part.weight
+        share = totals / totals.sum() * np.count_nonzero(totals)
+        weights = np.divide(1.0, share, out=np.zeros_like(share), where=share > 0)
+        return replace(self, class_weight=weights)
 
 
 def read(
@@ -164,10 +195,13 @@ def read(
     from_logits: bool = False,
     labels: object = None,
     sample_weight: object = None,
+    class_weight: object = None,
     label_smoothing: float = 0.0,
     normalize: bool | None = False,
     clip: float | Literal["auto"] = "auto",
     ignore_label: object = None,
+    ordered: bool | None = None,
+    latent: int | None = None,
     names: tuple[str, str] = ("y_true", "y_pred"),
 ) -> Problem:
     """Check shapes, names and options of what a user handed over.
@@ -186,6 +220,8 @@ def read(
         Classes in the order of the columns.
     sample_weight : array-like of shape (n,), optional
         Weights.
+    class_weight : mapping, array-like of shape (k,), "balanced", or None
+        Weight of each class, by which that of its rows is multiplied.
     label_smoothing : float
         Share of the target that is spread evenly over the classes.
     normalize : bool or None
@@ -195,6 +231,12 @@ def read(
         Smallest probability that a logarithm sees; "auto" is the precision of the dtype.
     ignore_label : object
         Label of rows to leave out.
+    ordered : bool, optional
+        Whether the classes have an order; by default those that are numbers in it, or that
+        `labels` names.
+    latent : int, optional
+        Number of classes where `decision` has one score for a row, whatever the number; 0
+        where `labels` names them.
     names : tuple of str
         What to call targets and predictions in a message.
 
@@ -230,11 +272,16 @@ def read(
         raise InputError(f"{names[1]} must be given; got None")
     both = (y_pred, decision)
     frames = [columns for columns in map(column_names, both) if columns is not None]
-    classes = _known_classes(labels, frames, first.n_classes)
+    n_classes = first.n_classes if latent is None else latent
+    classes = _known_classes(labels, frames, n_classes)
     n_rows = len(first.values)
-    for predictions in (probabilities, scores):
-        if predictions is not None:
-            _check_shape(predictions, n_rows, first.n_classes, classes)
+    if latent is not None:
+        classes = _latent_classes(first, classes, latent)
+        n_classes = len(classes)
+    else:
+        for predictions in (probabilities, scores):
+            if predictions is not None:
+                _check_shape(predictions, n_rows, n_classes, classes)
     targets: Labels | Distributions | None = None
     if y_true is not None:
         array = to_array(y_true, names[0])
@@ -244,7 +291,7 @@ def read(
             classes = named_classes(classes, array, ignore_label)
         targets, classes = read_targets(
             array,
-            first.n_classes,
+            n_classes,
             classes,
             columns=column_names(y_true),
             ignore_label=ignore_label,
@@ -252,17 +299,101 @@ def read(
         )
         if ignore_label is not None and isinstance(targets, Distributions):
             raise InputError("ignore_label goes with labels of shape (n,), not with distributions")
-    classes = classes or tuple(range(first.n_classes))
-    return Problem(
+    classes = classes or tuple(range(n_classes))
+    weights = None if class_weight is None else to_class_weight(class_weight, classes)
+    problem = Problem(
         classes=classes,
         targets=targets,
         probabilities=_in_order(probabilities, y_pred, classes),
         decision=_in_order(scores, y_pred if decision is None else decision, classes),
         weight=None if sample_weight is None else to_weight(sample_weight, n_rows),
+        class_weight=weights,
         smoothing=float(label_smoothing),
         clip=_clip(clip, first.dtype),
         ignore_label=ignore_label,
+        ordered=(labels is not None or _ascending(classes)) if ordered is None else ordered,
     )
+    return problem.balanced() if isinstance(class_weight, str) else problem
+
+
+def read_columns(
+    y_true: object,
+    y_pred: object,
+    kind: ColumnKind,
+    *,
+    from_logits: bool = False,
+    sample_weight: object = None,
+    label_smoothing: float = 0.0,
+    clip: float | Literal["auto"] = "auto",
+) -> Problem:
+    """Check numbers, or several labels in a row: columns that are no classes.
+
+    Parameters
+    ----------
+    y_true, y_pred : array-like of shape (n,) or (n, k)
+        Of the same shape.
+    kind : str
+        What they hold: ``"multilabel"``, or the domain of numbers.
+    from_logits : bool
+        Whether `y_pred` holds raw scores of labels.
+    sample_weight : array-like of shape (n,), optional
+        Weights.
+    label_smoothing : float
+        Share of the target that is spread evenly over yes and no.
+    clip : float or "auto"
+        Smallest probability that a logarithm sees.
+
+    Returns
+    -------
+    Problem
+        Whose values are still to be checked, block by block.
+
+    Raises
+    ------
+    InputError
+        For anything that does not fit.
+    """
+    if not (isinstance(label_smoothing, Real) and 0.0 <= label_smoothing <= 1.0):
+        raise InputError(f"label_smoothing must lie in [0, 1]; got {label_smoothing!r}")
+    truth = to_columns(y_true, kind, "y_true")
+    predicted = to_columns(y_pred, kind, "y_pred", logits=from_logits)
+    if truth.values.shape != predicted.values.shape:
+        raise InputError(
+            f"y_true and y_pred must have the same shape; got {truth.values.shape} and "
+            f"{predicted.values.shape}"
+        )
+    n_rows = len(truth.values)
+    return Problem(
+        classes=tuple(range(truth.n_columns)),
+        targets=truth,
+        probabilities=predicted,
+        decision=None,
+        weight=None if sample_weight is None else to_weight(sample_weight, n_rows),
+        smoothing=float(label_smoothing),
+        clip=_clip(clip, predicted.values.dtype) if kind == "multilabel" else 0.0,
+    )
+
+
+def _latent_classes(
+    scores: Predictions, classes: tuple[Any, ...] | None, n_classes: int
+) -> tuple[Any, ...]:
+    if scores.values.ndim != 1:
+        raise InputError(
+            f"{scores.name} must hold one score for each row, of shape (n,); its shape is "
+            f"{scores.values.shape}"
+        )
+    if classes is None and n_classes:
+        classes = tuple(range(n_classes))
+    if classes is None or (n_classes and n_classes != len(classes)):
+        raise InputError("pass labels= with every class in order, as many as thresholds and one")
+    return classes
+
+
+def _ascending(classes: tuple[Any, ...]) -> bool:
+    """Whether classes are numbers in their order."""
+    if not all(isinstance(label, (int, float)) for label in classes):
+        return False
+    return all(a < b for a, b in pairwise(classes))
 
 
 def _clip(clip: float | Literal["auto"], dtype: np.dtype[np.floating[Any]]) -> float:
@@ -317,4 +448,4 @@ def _in_order(
     return replace(predictions, order=match_columns(names, classes, predictions.name))
 
 
-__all__ = ["SINGLE_BLOCK_ELEMENTS", "Part", "Problem", "plain_text", "read"]
+__all__ = ["SINGLE_BLOCK_ELEMENTS", "Part", "Problem", "plain_text", "read", "read_columns"]

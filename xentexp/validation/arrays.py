@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -232,6 +232,35 @@ def to_weight(values: object, n_rows: int) -> Array:
         raise InputError(
             f"sample_weight must be of a size whose square float64 can hold; the largest is "
             f"{high}: divide all by the same number"
+        )
+    return weight
+
+
+def to_class_weight(values: object, classes: tuple[Any, ...]) -> NDArray[np.float64] | None:
+    """Weight of each class: from a mapping, in their order; None for "balanced"."""
+    if isinstance(values, str):
+        if values != "balanced":
+            raise InputError(
+                f"class_weight must be 'balanced', a mapping or one number for each class; got "
+                f"{values!r}"
+            )
+        return None
+    if isinstance(values, Mapping):
+        strange = [label for label in values if label not in classes]
+        if strange:
+            raise InputError(
+                f"class_weight names {show(strange)}, not among the classes {show(classes)}"
+            )
+        values = [values.get(label, 1.0) for label in classes]
+    weight = to_numbers(values, "class_weight").astype(np.float64, copy=False)
+    if weight.shape != (len(classes),):
+        raise InputError(
+            f"class_weight must have one number for each of {len(classes)} classes; got shape "
+            f"{weight.shape}"
+        )
+    if not (weight.min() >= 0.0 and weight.max() < np.inf and weight.any()):
+        raise InputError(
+            f"class_weight must be finite, not negative and not all zero; got {weight.tolist()}"
         )
     return weight
 

@@ -1,0 +1,256 @@
+"""Values, gradients and hessians of a loss on what users have: labels and raw scores."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from xentexp import losses
+from xentexp.errors import InputError
+from xentexp.evaluation import unsuited, weigh
+from xentexp.losses import Facts, Loss
+from xentexp.losses.links import FloatArray
+from xentexp.reading import read_for
+from xentexp.validation import Part, Problem
+from xentexp.validation.predictions import Predictions
+
+ClassWeight = Mapping[Any, float] | ArrayLike | Literal["balanced"] | None
+
+
+@dataclass(frozen=True)
+class CheckedLoss:
+    """A loss that takes labels and raw scores as they are, and checks them.
+
+    Made by `get_loss`. Raw scores are what goes through the link of the loss: logits for
+    losses of probabilities, decision scores for margins, the numbers themselves with
+    ``numbers=True``.
+
+    Parameters
+    ----------
+    definition : Loss
+        The mathematics.
+
+    Examples
+    --------
+    >>> loss = get_loss("categorical_crossentropy")
+    >>> loss.per_sample([0, 1], [[2.0, 0.0], [0.0, 0.0]])
+    array([0.1269..., 0.6931...])
+    >>> loss.gradient(["no", "yes"], [[2.0, 0.0], [0.0, 0.0]])
+    array([[-0.1192...,  0.1192...],
+           [ 0.5       , -0.5       ]])
+    """
+
+    definition: Loss
+
+    @property
+    def name(self) -> str:
+        """Name of the loss."""
+        return self.definition.name
+
+    @property
+    def facts(self) -> Facts:
+        """What is true of the loss whatever the data."""
+        return self.definition.facts
+
+    def per_sample(
+        self,
+        y_true: ArrayLike,
+        raw: ArrayLike,
+        *,
+        labels: ArrayLike | None = None,
+        sample_weight: ArrayLike | None = None,
+        class_weight: ClassWeight = None,
+        label_smoothing: float = 0.0,
+        ignore_label: object = None,
+        numbers: bool = False,
+    ) -> FloatArray:
+        """Value of each row.
+
+        Parameters
+        ----------
+        y_true : array-like of shape (n,) or (n, k)
+            Labels, one-hot or soft targets.
+        raw : array-like of shape (n,) or (n, k)
+            Raw scores; ``(n,)`` is the score of the second of two classes.
+        labels : array-like of shape (k,), optional
+            Every class, in the order of the columns.
+        sample_weight : array-like of shape (n,), optional
+            Weights, by which value and derivatives are multiplied.
+        class_weight : mapping, array-like of shape (k,), "balanced", or None
+            Weight of each class, likewise.
+        label_smoothing : float, default=0
+            Share of the target that is spread evenly over the classes.
+        ignore_label : object, optional
+            Rows of this label have value and derivatives 0.
+        numbers : bool, default=False
+            Whether targets and scores are plain numbers.
+
+        Returns
+        -------
+        ndarray of shape (n,)
+            Weighted, not averaged.
+
+        Raises
+        ------
+        InputError
+            For anything that does not fit the loss.
+        """
+        problem = self._read(
+            y_true,
+            raw,
+            labels=labels,
+            sample_weight=sample_weight,
+            class_weight=class_weight,
+            label_smoothing=label_smoothing,
+            ignore_label=ignore_label,
+            numbers=numbers,
+        )
+        values = np.zeros(problem.n_rows)
+        for part in problem.parts(hard=self._hard()):
+            own = self.definition.per_sample(part.block)
+            _place(values, own if part.weight is None else weigh(own, part.weight), part)
+        return values
+
+    def gradient(self, y_true: ArrayLike, raw: ArrayLike, **options: Any) -> FloatArray:
+        """First derivative of each row's value with respect to its raw scores.
+
+        Parameters
+        ----------
+        y_true, raw : array-like
+            As for `per_sample`.
+        **options : object
+            As for `per_sample`.
+
+        Returns
+        -------
+        ndarray of the shape of `raw`
+            Weighted, not averaged; a subgradient where the loss has kinks.
+
+        Raises
+        ------
+        InputError
+            For a loss without a gradient, and as `per_sample`.
+        """
+        return self.gradient_hessian(y_true, raw, **options)[0]
+
+    def gradient_hessian(
+        self, y_true: ArrayLike, raw: ArrayLike, **options: Any
+    ) -> tuple[FloatArray, FloatArray]:
+        """First and second derivatives of each row's value with respect to its raw scores.
+
+        Parameters
+        ----------
+        y_true, raw : array-like
+            As for `per_sample`.
+        **options : object
+            As for `per_sample`.
+
+        Returns
+        -------
+        gradient, hessian : ndarray of the shape of `raw`
+            Weighted, not averaged; the hessian is the diagonal of each row's, without any
+            factor.
+
+        Raises
+        ------
+        InputError
+            For a loss without a gradient, and as `per_sample`.
+
+        Examples
+        --------
+        >>> get_loss("brier_loss").gradient_hessian([1, 0], [0.0, 0.0])
+        (array([-0.25,  0.25]), array([0.125, 0.125]))
+        """
+        problem = self._read(y_true, raw, **options)
+        given = problem.probabilities or problem.decision
+        assert given is not None
+        gradient, hessian = np.zeros(given.values.shape), np.zeros(given.values.shape)
+        order = given.order if isinstance(given, Predictions) else None
+        for part in problem.parts(hard=self._hard()):
+            for out, own in zip(
+                (gradient, hessian), self.definition.gradient_hessian(part.block), strict=True
+            ):
+                weighted = own if part.weight is None else weigh(own, part.weight)
+                if out.ndim == 1:
+                    _place(out, weighted[-1], part)
+                elif order is None:
+                    _place(out, weighted.T, part)
+                else:
+                    _place(out, weighted.T[:, np.argsort(order)], part)
+        return gradient, hessian
+
+    def _hard(self) -> str | None:
+        return self.name if self.facts.targets == "one-hot" else None
+
+    def _read(
+        self, y_true: ArrayLike, raw: ArrayLike, *, numbers: bool = False, **options: Any
+    ) -> Problem:
+        if self.facts.distributions and self.facts.targets == "none":
+            y_true = _any_target(y_true, raw)
+        if self.facts.targets == "multilabel":
+            strange = [name for name in _CLASS_OPTIONS if options.pop(name, None) is not None]
+            if strange:
+                raise InputError(f"{', '.join(strange)} cannot go with {self.name}")
+        if numbers:
+            problem = read_for(self.definition, y_true, raw, numbers=True, **options)
+        elif self.facts.needs in ("scores", "latent"):
+            problem = read_for(self.definition, y_true, raw, **options)
+        else:
+            problem = read_for(self.definition, y_true, raw, from_logits=True, **options)
+        if problem.smoothing and self.facts.targets == "one-hot":
+            raise InputError(f"{self.name} needs one true class in each row: no label_smoothing")
+        reason = None if problem.of_columns else unsuited(self.definition, problem)
+        if reason is not None:
+            raise InputError(f"{self.name} {reason}")
+        return problem
+
+
+_CLASS_OPTIONS = ("labels", "class_weight", "ignore_label")
+
+
+def _any_target(y_true: object, raw: ArrayLike) -> ArrayLike:
+    """Targets for a loss of the predictions alone: `y_true` may be None."""
+    if y_true is not None:
+        return y_true  # type: ignore[return-value]
+    return np.zeros(len(np.asarray(raw)), dtype=np.intp)
+
+
+def _place(out: FloatArray, values: FloatArray, part: Part) -> None:
+    if part.rows.keep is None:
+        out[part.rows.span] = values
+    else:
+        out[part.rows.span][part.rows.keep] = values
+
+
+def get_loss(name: str | Loss | CheckedLoss, **parameters: object) -> CheckedLoss:
+    """Loss by name, with values and derivatives of labels and raw scores.
+
+    Parameters
+    ----------
+    name : str, Loss or CheckedLoss
+        A name of ``xentexp losses``, or what a peer calls it, e.g.
+        ``"torch.nn.CrossEntropyLoss"``.
+    **parameters : object
+        Parameters of the loss, e.g. ``gamma=2``.
+
+    Returns
+    -------
+    CheckedLoss
+        With `per_sample`, `gradient` and `gradient_hessian`. It also stands for the loss
+        wherever xentexp takes one.
+
+    Raises
+    ------
+    InputError
+        For an unknown name or parameter, with the nearest ones, and for a bad value.
+
+    Examples
+    --------
+    >>> get_loss("BCEWithLogitsLoss").gradient([1, 0], [0.0, 2.0])
+    array([-0.5       ,  0.8807...])
+    """
+    return CheckedLoss(losses.get_loss(name, **parameters))  # type: ignore[arg-type]

@@ -1,0 +1,182 @@
+"""Derivatives in raw scores of losses that are functions of probabilities.
+
+With ``p = softmax(z)`` a sum ``l = sum_i f_i(p_i)`` has the derivatives
+
+    dl/dz_j = u_j - p_j U,                                u_i = p_i   f_i'(p_i),  U = sum u_i
+    d2l/dz_j2 = (1 - 2 p_j) (dl/dz_j + v_j) + p_j^2 V,    v_i = p_i^2 f_i''(p_i), V = sum v_i
+
+so a loss states `u` and `v`, which stay finite where ``f'`` does not (a logarithm at 0).
+"""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+
+from xentexp.losses.base import Loss, Pair
+from xentexp.losses.block import Block
+from xentexp.losses.links import FloatArray
+
+
+def through_softmax(p: FloatArray, u: FloatArray, v: FloatArray) -> Pair:
+    """Gradient and diagonal hessian in raw scores, from slopes in probabilities.
+
+    Parameters
+    ----------
+    p : ndarray of shape (k, n)
+        Probabilities.
+    u, v : ndarray of shape (k, n)
+        ``p f'(p)`` and ``p^2 f''(p)`` of the separable sum.
+
+    Returns
+    -------
+    gradient, hessian : ndarray of shape (k, n)
+        See the head of the module.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> p = np.array([[0.75], [0.25]])  # cross-entropy of class 0: f = -log p_0
+    >>> gradient, hessian = through_softmax(p, np.array([[-1.0], [0]]), np.array([[1.0], [0]]))
+    >>> print(gradient.ravel(), hessian.ravel())
+    [-0.25  0.25] [0.1875 0.1875]
+    """
+    gradient = u - p * u.sum(axis=0)
+    hessian = (1.0 - 2.0 * p) * (gradient + v) + p * p * v.sum(axis=0)
+    return gradient, hessian
+
+
+@dataclass(frozen=True)
+class SeparableLoss(Loss):
+    """A sum over the classes of functions of one probability each."""
+
+    def gradient_hessian(self, block: Block) -> Pair:  # noqa: D102
+        return through_softmax(block.proba_by_class, *self.slopes(block))
+
+    @abstractmethod
+    def slopes(self, block: Block) -> Pair:
+        """``p f'(p)`` and ``p^2 f''(p)`` of each class.
+
+        Parameters
+        ----------
+        block : Block
+            Of raw scores.
+
+        Returns
+        -------
+        u, v : ndarray of shape (k, n)
+            Of the functions that are added up.
+        """
+
+
+class Chance(NamedTuple):
+    """Probabilities ``p`` with ``log p`` and ``1 - p``, each to full accuracy."""
+
+    p: FloatArray
+    log_p: FloatArray
+    miss: FloatArray
+
+
+@dataclass(frozen=True)
+class OutcomeLoss(SeparableLoss):
+    """A function of the probability of the class that came true; its expectation if soft."""
+
+    @abstractmethod
+    def value(self, chance: Chance) -> FloatArray:
+        """``f(p)``.
+
+        Parameters
+        ----------
+        chance : Chance
+            Probabilities of any shape.
+
+        Returns
+        -------
+        ndarray
+            Of the same shape.
+        """
+
+    @abstractmethod
+    def slopes_of(self, chance: Chance) -> Pair:
+        """``p f'(p)`` and ``p^2 f''(p)``.
+
+        Parameters
+        ----------
+        chance : Chance
+            Probabilities of any shape.
+
+        Returns
+        -------
+        u, v : ndarray
+            Of the same shape.
+        """
+
+    def class_factors(self, n_classes: int) -> FloatArray | None:
+        """Factor of each class, or None where they are all 1.
+
+        Parameters
+        ----------
+        n_classes : int
+            Number of classes.
+
+        Returns
+        -------
+        ndarray of shape (k,) or None
+            Factors in the order of the classes.
+        """
+        return None
+
+    def per_sample(self, block: Block) -> FloatArray:  # noqa: D102
+        factors = self.class_factors(block.n_classes)
+        if block.index is not None:
+            value = self.value(of_true_class(block))
+            return value if factors is None else value * factors[block.index]
+        values = self.value(of_each_class(block))
+        if factors is not None:
+            values = values * factors[:, np.newaxis]
+        return block.expected(values)
+
+    def slopes(self, block: Block) -> Pair:  # noqa: D102
+        u, v = self.slopes_of(of_each_class(block))
+        weight = block.target_by_class
+        factors = self.class_factors(block.n_classes)
+        if factors is not None:
+            weight = weight * factors[:, np.newaxis]
+        # A class of target 0 does not count, not even where a slope overflows.
+        zero = weight == 0.0
+        return np.where(zero, 0.0, weight * u), np.where(zero, 0.0, weight * v)
+
+
+def of_true_class(block: Block) -> Chance:
+    """Probability of the true class.
+
+    Parameters
+    ----------
+    block : Block
+        With an index.
+
+    Returns
+    -------
+    Chance
+        Of shape (n,).
+    """
+    return Chance(block.true_proba, -block.cross_entropy, block.true_miss)
+
+
+def of_each_class(block: Block) -> Chance:
+    """Probabilities of all classes.
+
+    Parameters
+    ----------
+    block : Block
+        Any.
+
+    Returns
+    -------
+    Chance
+        Of shape (k, n).
+    """
+    return Chance(block.proba_by_class, block.log_proba_by_class, block.miss_by_class)

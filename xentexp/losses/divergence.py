@@ -1,0 +1,314 @@
+"""Entropy and divergences of distributions."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+
+from xentexp.errors import InputError
+from xentexp.losses.base import Facts, Loss, Pair, check_number
+from xentexp.losses.block import Block
+from xentexp.losses.differentiable import Chance, OutcomeLoss, SeparableLoss, through_softmax
+from xentexp.losses.links import FloatArray
+
+_GOOD = "Good, I. J. (1952). Rational decisions. J. R. Stat. Soc. B 14, 107-114"
+_SHANNON = "Shannon, C. E. (1948). A mathematical theory of communication. Bell Syst. Tech. J. 27"
+
+
+@dataclass(frozen=True)
+class Entropy(SeparableLoss):
+    """Entropy of the predicted distribution: how sharp the prediction is."""
+
+    name: ClassVar[str] = "entropy"
+    facts: ClassVar[Facts] = Facts(
+        summary="Entropy of a distribution; of predictions: the log loss they promise.",
+        formula="-sum_j p_j log p_j",
+        range="[0, log k]",
+        properness="-",
+        needs="probabilities",
+        direction="none",
+        targets="none",
+        distributions=True,
+        reference=_SHANNON,
+        peers=("scipy.stats.entropy",),
+        example="""\
+>>> entropy([0.5, 0.5])
+0.6931...
+>>> entropy([[1 / 6] * 6, [1, 0, 0, 0, 0, 0]], reduction="none")
+array([1.7917..., 0.        ])""",
+    )
+
+    def per_sample(self, block: Block) -> FloatArray:
+        return block.entropy
+
+    def slopes(self, block: Block) -> Pair:
+        p = block.proba_by_class
+        return -p * (block.log_proba_by_class + 1.0), -p
+
+
+@dataclass(frozen=True)
+class CrossEntropy(OutcomeLoss):
+    """Cross-entropy of two distributions, with an additive delta inside the logarithm.
+
+    Parameters
+    ----------
+    delta : float
+        Added to ``q`` before the logarithm, as textbooks do to avoid ``log 0``.
+    """
+
+    name: ClassVar[str] = "cross_entropy"
+    facts: ClassVar[Facts] = Facts(
+        summary="Cross-entropy of two distributions.",
+        formula="-sum_j p_j log(q_j + delta)",
+        range="[0, inf]",
+        properness="strictly proper",
+        needs="probabilities",
+        distributions=True,
+        convex=True,
+        reference=f"{_SHANNON}; {_GOOD}",
+        example="""\
+>>> cross_entropy([0, 0, 0.5, 0.5], [0, 0, 0.5, 0.5], delta=1e-10)
+0.6931471803599453""",
+    )
+    delta: float = 0.0
+
+    def __post_init__(self) -> None:
+        check_number("delta", self.delta, 0.0, np.inf)
+
+    def per_sample(self, block: Block) -> FloatArray:
+        return block.cross_entropy if self.delta == 0.0 else super().per_sample(block)
+
+    def value(self, chance: Chance) -> FloatArray:
+        return 0.0 - np.log(chance.p + self.delta)
+
+    def slopes_of(self, chance: Chance) -> Pair:
+        if self.delta == 0.0:
+            return np.full_like(chance.p, -1.0), np.ones_like(chance.p)
+        share = chance.p / (chance.p + self.delta)
+        return -share, share * share
+
+
+@dataclass(frozen=True)
+class KLDivergence(Loss):
+    """Kullback-Leibler divergence: cross-entropy less the entropy of the target."""
+
+    name: ClassVar[str] = "kl_divergence"
+    facts: ClassVar[Facts] = Facts(
+        summary="Kullback-Leibler divergence of the second distribution from the first.",
+        formula="sum_j p_j log(p_j / q_j)",
+        range="[0, inf]",
+        properness="strictly proper",
+        needs="probabilities",
+        distributions=True,
+        convex=True,
+        reference="Kullback, S., Leibler, R. A. (1951). On information and sufficiency. "
+        "Ann. Math. Stat. 22, 79-86; scipy.special.rel_entr",
+        peers=(
+            "keras.losses.KLDivergence",
+            "torch.nn.KLDivLoss",
+            "scipy.special.rel_entr",
+            "optax.losses.kl_divergence",
+        ),
+        example="""\
+>>> kl_divergence([0.5, 0.5], [0.9, 0.1])
+0.5108...
+>>> kl_divergence([0.5, 0.5], [1.0, 0.0])
+inf""",
+    )
+
+    def per_sample(self, block: Block) -> FloatArray:
+        if block.index is not None:
+            return block.cross_entropy  # the entropy of one label is 0
+        target = block.target_by_class
+        log_target = np.log(np.where(target > 0, target, 1.0))
+        return block.expected(log_target - block.log_proba_by_class)
+
+    def gradient_hessian(self, block: Block) -> Pair:
+        return block.residual_by_class, block.proba_by_class * block.miss_by_class
+
+
+@dataclass(frozen=True)
+class ReverseKLDivergence(SeparableLoss):
+    """Kullback-Leibler divergence of the target from the prediction."""
+
+    name: ClassVar[str] = "reverse_kl_divergence"
+    facts: ClassVar[Facts] = Facts(
+        summary="Kullback-Leibler divergence of the first distribution from the second.",
+        formula="sum_j q_j log(q_j / p_j)",
+        range="[0, inf]",
+        properness="-",
+        needs="probabilities",
+        targets="positive",
+        distributions=True,
+        reference="Kullback, S., Leibler, R. A. (1951). On information and sufficiency. "
+        "Ann. Math. Stat. 22, 79-86",
+        example="""\
+>>> reverse_kl_divergence([0.9, 0.1], [0.5, 0.5])
+0.5108...
+>>> reverse_kl_divergence([1.0, 0.0], [0.5, 0.5])
+inf""",
+    )
+
+    def per_sample(self, block: Block) -> FloatArray:
+        p, target = block.proba_by_class, block.target_by_class
+        with np.errstate(divide="ignore", invalid="ignore"):
+            terms = p * (block.log_proba_by_class - np.log(target))
+        value: FloatArray = np.where(p > 0, terms, 0.0).sum(axis=0)
+        return np.maximum(value, 0.0)  # rounding may leave -1e-17
+
+    def slopes(self, block: Block) -> Pair:
+        p = block.proba_by_class
+        return p * (block.log_proba_by_class - np.log(block.target_by_class) + 1.0), p
+
+
+@dataclass(frozen=True)
+class JensenShannonDivergence(SeparableLoss):
+    """Mean of the divergences of both distributions from their middle."""
+
+    name: ClassVar[str] = "jensen_shannon_divergence"
+    facts: ClassVar[Facts] = Facts(
+        summary="Jensen-Shannon divergence of two distributions.",
+        formula="KL(p, m) / 2 + KL(q, m) / 2, m = (p + q) / 2",
+        range="[0, log 2]",
+        properness="improper",
+        needs="probabilities",
+        distributions=True,
+        reference="Lin, J. (1991). Divergence measures based on the Shannon entropy. IEEE "
+        "Trans. Inf. Theory 37, 145-151; scipy.spatial.distance.jensenshannon, squared",
+        peers=("scipy.spatial.distance.jensenshannon",),
+        example="""\
+>>> jensen_shannon_divergence([0.5, 0.5], [0.9, 0.1])
+0.1017...
+>>> jensen_shannon_divergence([1.0, 0.0], [0.0, 1.0])
+0.6931...""",
+    )
+
+    def per_sample(self, block: Block) -> FloatArray:
+        p, t = block.proba_by_class, block.target_by_class
+        middle = 0.5 * (p + t)
+        terms = _relative(p, middle) + _relative(t, middle)
+        return np.asarray(np.maximum(0.5 * terms.sum(axis=0), 0.0))  # rounding may leave -1e-17
+
+    def slopes(self, block: Block) -> Pair:
+        p, t = block.proba_by_class, block.target_by_class
+        total = np.where(p + t > 0, p + t, 1.0)
+        return 0.5 * _relative(p, 0.5 * (p + t)), 0.5 * p * t / total
+
+
+def _relative(p: FloatArray, q: FloatArray) -> FloatArray:
+    """``p log(p / q)``, 0 where ``p`` is 0."""
+    positive = p > 0
+    ratio = np.divide(p, q, out=np.ones_like(p), where=positive)
+    return p * np.log(ratio)
+
+
+@dataclass(frozen=True)
+class _PowerDivergence(Loss):
+    """What rests on ``S = sum_j p_j^alpha q_j^(1 - alpha)``."""
+
+    alpha: float = 0.5
+
+    def __post_init__(self) -> None:
+        check_number("alpha", self.alpha, 0.0, np.inf, low_open=True)
+        if abs(self.alpha - 1.0) < 1e-6:
+            raise InputError(f"alpha must not be 1; got {self.alpha!r}: that is kl_divergence")
+
+    def _terms(self, block: Block) -> FloatArray:
+        log_p = block.log_proba_by_class
+        with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
+            exponent = self.alpha * np.log(block.target_by_class) + (1.0 - self.alpha) * log_p
+            terms = np.exp(exponent)
+        # A class of target 0 does not count, not even where its probability is 0 as well.
+        return np.where(block.target_by_class > 0, terms, 0.0)
+
+    def _sum_derivatives(self, block: Block) -> tuple[FloatArray, FloatArray, FloatArray]:
+        terms = self._terms(block)
+        power = 1.0 - self.alpha
+        p = block.proba_by_class
+        first, second = through_softmax(p, power * terms, power * (power - 1.0) * terms)
+        return terms.sum(axis=0), first, second
+
+
+@dataclass(frozen=True)
+class RenyiDivergence(_PowerDivergence):
+    """Renyi's divergence of order alpha.
+
+    Parameters
+    ----------
+    alpha : float
+        Order, positive and not 1, where it is the Kullback-Leibler divergence.
+    """
+
+    name: ClassVar[str] = "renyi_divergence"
+    facts: ClassVar[Facts] = Facts(
+        summary="Renyi divergence of order alpha of the second distribution from the first.",
+        formula="log(sum_j p_j^alpha q_j^(1 - alpha)) / (alpha - 1)",
+        range="[0, inf]",
+        properness="strictly proper",
+        needs="probabilities",
+        distributions=True,
+        reference="van Erven, T., Harremoes, P. (2014). Renyi divergence and Kullback-Leibler "
+        "divergence. IEEE Trans. Inf. Theory 60, 3797-3820",
+        example="""\
+>>> renyi_divergence([0.5, 0.5], [0.9, 0.1])  # alpha = 1/2: -2 log(sqrt .45 + sqrt .05)
+0.2231...
+>>> renyi_divergence([0.5, 0.5], [0.9, 0.1], alpha=2)
+1.0216...""",
+    )
+
+    def per_sample(self, block: Block) -> FloatArray:
+        if block.index is not None:
+            return block.cross_entropy  # of one label, whatever alpha
+        with np.errstate(divide="ignore"):
+            value: FloatArray = np.log(self._terms(block).sum(axis=0)) / (self.alpha - 1.0)
+        return np.maximum(value, 0.0)  # rounding may leave -1e-17
+
+    def gradient_hessian(self, block: Block) -> Pair:
+        if block.index is not None:
+            return block.residual_by_class, block.proba_by_class * block.miss_by_class
+        total, first, second = self._sum_derivatives(block)
+        first, second = first / total, second / total
+        scale = 1.0 / (self.alpha - 1.0)
+        return scale * first, scale * (second - first * first)
+
+
+@dataclass(frozen=True)
+class AlphaDivergence(_PowerDivergence):
+    """Alpha divergence (Cressie-Read power divergence).
+
+    Parameters
+    ----------
+    alpha : float
+        Order, positive and not 1, where it is the Kullback-Leibler divergence; 1/2 is four
+        times the squared Hellinger distance ``1 - sum sqrt(p q)``, 2 is half of chi-squared.
+    """
+
+    name: ClassVar[str] = "alpha_divergence"
+    facts: ClassVar[Facts] = Facts(
+        summary="Alpha divergence of the second distribution from the first.",
+        formula="(sum_j p_j^alpha q_j^(1 - alpha) - 1) / (alpha (alpha - 1))",
+        range="[0, inf]",
+        properness="improper",
+        needs="probabilities",
+        distributions=True,
+        reference="Cressie, N., Read, T. R. C. (1984). Multinomial goodness-of-fit tests. "
+        "J. R. Stat. Soc. B 46, 440-464; Cichocki, A., Amari, S. (2010). Families of alpha- "
+        "beta- and gamma-divergences. Entropy 12, 1532-1568",
+        example="""\
+>>> alpha_divergence([0.5, 0.5], [0.9, 0.1])  # 4 (1 - sqrt .45 - sqrt .05)
+0.4222...
+>>> alpha_divergence([0.5, 0.5], [0.9, 0.1], alpha=2)  # (.25 / .9 + .25 / .1 - 1) / 2
+0.8888...""",
+    )
+
+    def per_sample(self, block: Block) -> FloatArray:
+        scale = self.alpha * (self.alpha - 1.0)
+        value: FloatArray = (self._terms(block).sum(axis=0) - 1.0) / scale
+        return np.maximum(value, 0.0)  # rounding may leave -1e-17
+
+    def gradient_hessian(self, block: Block) -> Pair:
+        scale = self.alpha * (self.alpha - 1.0)
+        _, first, second = self._sum_derivatives(block)
+        return first / scale, second / scale

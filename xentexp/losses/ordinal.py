@@ -1,0 +1,270 @@
+"""Losses of ordered classes: delinquency grades, ratings."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import ClassVar
+
+import numpy as np
+
+from xentexp.errors import InputError
+from xentexp.losses.base import Facts, Loss, Pair, check_number
+from xentexp.losses.block import Block
+from xentexp.losses.links import FloatArray, sigmoid, softplus
+
+
+@dataclass(frozen=True)
+class CumulativeLoss(Loss):
+    """A sum over the thresholds between classes of a function of ``F_m = P(class <= m)``."""
+
+    def per_sample(self, block: Block) -> FloatArray:
+        total: FloatArray = self.terms(*block.cumulative).sum(axis=0)
+        total *= self.scale(block)
+        return total
+
+    def scale(self, block: Block) -> float:
+        """What the sum over the thresholds is multiplied by."""
+        return 1.0
+
+    @abstractmethod
+    def terms(self, predicted: FloatArray, target: FloatArray) -> FloatArray:
+        """Value of each threshold, (k - 1, n)."""
+
+    @abstractmethod
+    def derivatives(self, predicted: FloatArray, target: FloatArray) -> Pair:
+        """First and second derivative of each threshold's value in its ``F``."""
+
+    def gradient_hessian(self, block: Block) -> Pair:
+        # dF_m/dz_j = p_j (1[j <= m] - F_m), and d2F_m/dz_j2 = (1 - 2 p_j) dF_m/dz_j.
+        p = block.proba_by_class
+        predicted, target = block.cumulative
+        first, second = self.derivatives(predicted, target)
+        gradient = p * (_from(first) - (first * predicted).sum(axis=0))
+        curve = _from(second * (1.0 - 2.0 * predicted)) + (second * predicted**2).sum(axis=0)
+        hessian = p * p * curve + (1.0 - 2.0 * p) * gradient
+        scale = self.scale(block)
+        return scale * gradient, scale * hessian
+
+
+def _from(terms: FloatArray) -> FloatArray:
+    """``sum_{m >= j} terms_m`` for each class j, (k - 1, n) -> (k, n)."""
+    total = np.zeros((len(terms) + 1, terms.shape[1]))
+    np.cumsum(terms[::-1], axis=0, out=total[-2::-1])
+    return total
+
+
+@dataclass(frozen=True)
+class RankedProbabilityScore(CumulativeLoss):
+    """Brier's score of every threshold."""
+
+    name: ClassVar[str] = "ranked_probability_score"
+    facts: ClassVar[Facts] = Facts(
+        summary="Ranked probability score: Brier's score of every threshold of ordered classes.",
+        formula="sum_{m<k} (F_m - T_m)^2, F_m = P(class <= m)",
+        range="[0, k - 1]",
+        properness="strictly proper",
+        needs="probabilities",
+        ordered=True,
+        symmetric=False,
+        reference="Epstein, E. S. (1969). A scoring system for probability forecasts of ranked "
+        "categories. J. Appl. Meteorol. 8, 985-987; scoringrules rps_score",
+        peers=("scoringrules.rps_score",),
+        example="""\
+>>> ranked_probability_score([0, 0], [[0, 1, 0], [0, 0, 1]], reduction="none")
+array([1., 2.])""",
+    )
+
+    def terms(self, predicted: FloatArray, target: FloatArray) -> FloatArray:
+        return np.square(predicted - target)
+
+    def derivatives(self, predicted: FloatArray, target: FloatArray) -> Pair:
+        return 2.0 * (predicted - target), np.full_like(predicted, 2.0)
+
+
+@dataclass(frozen=True)
+class SquaredEarthMoverDistance(RankedProbabilityScore):
+    """Mean over the classes of the squared distance of the cumulative distributions."""
+
+    name: ClassVar[str] = "squared_earth_mover_distance"
+    facts: ClassVar[Facts] = Facts(
+        summary="Squared earth mover's distance of ordered classes: the ranked score over k.",
+        formula="1/k sum_{m<k} (F_m - T_m)^2, F_m = P(class <= m)",
+        range="[0, (k - 1)/k]",
+        properness="strictly proper",
+        needs="probabilities",
+        ordered=True,
+        symmetric=False,
+        reference="Hou, L., Yu, C.-P., Samaras, D. (2016). Squared earth mover's distance-based "
+        "loss for training deep neural networks. arXiv 1611.05916",
+        example="""\
+>>> squared_earth_mover_distance([0, 0], [[0, 1, 0, 0], [0, 0, 1, 0]], reduction="none")
+array([0.25, 0.5 ])""",
+    )
+
+    def scale(self, block: Block) -> float:
+        return 1.0 / block.n_classes
+
+
+@dataclass(frozen=True)
+class ExpectedAbsoluteGradeError(CumulativeLoss):
+    """How many grades off a draw from the prediction is on average."""
+
+    name: ClassVar[str] = "expected_absolute_grade_error"
+    facts: ClassVar[Facts] = Facts(
+        summary="Expected number of grades between the true class and a draw of the predicted.",
+        formula="sum_j p_j |j - y|",
+        range="[0, k - 1]",
+        properness="improper",
+        needs="probabilities",
+        ordered=True,
+        symmetric=False,
+        reference="de la Torre, J., Puig, D., Valls, A. (2018). Weighted kappa loss function "
+        "for multi-class classification of ordinal data. Pattern Recognit. Lett. 105, 144-154 "
+        "(expected cost, linear weights); for labels the earth mover's distance",
+        example="""\
+>>> expected_absolute_grade_error([0], [[0.5, 0.3, 0.2]])  # .3 + 2 (.2)
+0.7""",
+    )
+
+    def terms(self, predicted: FloatArray, target: FloatArray) -> FloatArray:
+        return predicted * (1.0 - target) + (1.0 - predicted) * target
+
+    def derivatives(self, predicted: FloatArray, target: FloatArray) -> Pair:
+        return 1.0 - 2.0 * target, np.zeros_like(predicted)
+
+
+@dataclass(frozen=True)
+class CumulativeLogLoss(Loss):
+    """Log loss of every threshold."""
+
+    name: ClassVar[str] = "cumulative_log_loss"
+    facts: ClassVar[Facts] = Facts(
+        summary="Log loss of every threshold of ordered classes (ranked ignorance score).",
+        formula="-sum_{m<k} T_m log F_m + (1 - T_m) log(1 - F_m), F_m = P(class <= m)",
+        range="[0, inf)",
+        properness="strictly proper",
+        needs="probabilities",
+        ordered=True,
+        symmetric=False,
+        smoothing=True,
+        reference="Toedter, J., Ahrens, B. (2012). Generalization of the ignorance score: "
+        "continuous ranked version and its decomposition. Mon. Weather Rev. 140, 2005-2017; "
+        "Rennie, J. D. M., Srebro, N. (2005). Loss functions for preference levels (all-"
+        "threshold)",
+        example="""\
+>>> cumulative_log_loss([0], [[0.5, 0.3, 0.2]])  # -log .5 - log .8
+0.9162...""",
+    )
+
+    def _logs(self, block: Block) -> Pair:
+        """``log F_m`` and ``log(1 - F_m)``, (k - 1, n)."""
+        if block.proba is None:
+            logs = block.log_proba_by_class
+            below = np.logaddexp.accumulate(logs, axis=0)[:-1]
+            above = np.logaddexp.accumulate(logs[::-1], axis=0)[-2::-1]
+            return np.minimum(below, 0.0), np.minimum(above, 0.0)  # rounding may pass 0
+        p = block.proba_by_class
+        below, above = np.cumsum(p, axis=0)[:-1], np.cumsum(p[::-1], axis=0)[-2::-1]
+        return block.clipped_log(below), block.clipped_log(above)
+
+    def per_sample(self, block: Block) -> FloatArray:
+        below, above = self._logs(block)
+        target = block.cumulative[1]
+        with np.errstate(invalid="ignore"):
+            left = np.where(target > 0, target * below, 0.0)
+            right = np.where(target < 1, (1.0 - target) * above, 0.0)
+        value: FloatArray = 0.0 - (left + right).sum(axis=0)
+        return value
+
+    def gradient_hessian(self, block: Block) -> Pair:
+        log_p, p = block.log_proba_by_class, block.proba_by_class
+        below, above = self._logs(block)
+        target = block.cumulative[1]
+        gradient, hessian = np.zeros_like(p), np.zeros_like(p)
+        # Ratios p_j / F_m of classes below a threshold never exceed 1: no overflow.
+        for m in range(len(below)):
+            t, lower, upper = target[m], slice(None, m + 1), slice(m + 1, None)
+            for side, log_own, log_rest, weight in (
+                (lower, below[m], above[m], t),
+                (upper, above[m], below[m], 1.0 - t),
+            ):
+                share = np.exp(log_p[side] - log_own) * np.exp(log_rest)
+                gradient[side] += (1.0 - weight) * p[side] - weight * share
+                hessian[side] += (1.0 - weight) * p[side] ** 2 + weight * share**2
+        return gradient, hessian + (1.0 - 2.0 * p) * gradient
+
+
+@dataclass(frozen=True)
+class CumulativeLinkLogLoss(Loss):
+    """Negative log-likelihood of the proportional odds model.
+
+    Parameters
+    ----------
+    thresholds : sequence of float or None
+        Increasing, one less than there are classes; None for steps of 1 about 0.
+    """
+
+    name: ClassVar[str] = "cumulative_link_log_loss"
+    facts: ClassVar[Facts] = Facts(
+        summary="Log loss of ordered classes cut from one latent score by thresholds.",
+        formula="-log(s(theta_y - d) - s(theta_{y-1} - d)), s(x) = 1 / (1 + exp(-x))",
+        range="[0, inf)",
+        properness="improper",
+        needs="latent",
+        targets="one-hot",
+        ordered=True,
+        symmetric=False,
+        convex=True,
+        link="cumulative logit",
+        reference="McCullagh, P. (1980). Regression models for ordinal data. J. R. Stat. Soc. "
+        "B 42, 109-142; improper as a loss of the score, which one number cannot make any "
+        "distribution; mord LogisticAT, statsmodels OrderedModel",
+        peers=("spacecutter.losses.CumulativeLinkLoss",),
+        example="""\
+>>> cumulative_link_log_loss([0, 1], [0.0, 0.0], labels=[0, 1, 2], reduction="none")
+array([0.9740..., 1.4068...])""",
+    )
+    thresholds: Sequence[float] | None = None
+
+    def __post_init__(self) -> None:
+        if self.thresholds is None:
+            return
+        try:
+            cuts = tuple(float(cut) for cut in self.thresholds)
+        except (TypeError, ValueError):
+            raise InputError(f"thresholds must be numbers; got {self.thresholds!r}") from None
+        for cut in cuts:
+            check_number("thresholds", cut, -np.inf, np.inf)
+        if not cuts or any(b <= a for a, b in pairwise(cuts)):
+            raise InputError(f"thresholds must increase; got {list(cuts)}")
+        object.__setattr__(self, "thresholds", cuts)  # hashable
+
+    def _gaps(self, block: Block) -> Pair:
+        """``theta_y - d`` and ``theta_{y-1} - d``, as good as infinite beyond the outer classes."""
+        k = block.n_classes
+        cuts = self.thresholds
+        if cuts is None:
+            cuts = tuple(np.arange(k - 1) - (k - 2) / 2)
+        if len(cuts) != k - 1:
+            raise InputError(f"thresholds must be {k - 1} for {k} classes; got {list(cuts)}")
+        assert block.decision is not None
+        assert block.index is not None
+        edges = np.array([-1e300, *cuts, 1e300])
+        score = block.decision.astype(np.float64, copy=False)
+        return edges[block.index + 1] - score, edges[block.index] - score
+
+    def per_sample(self, block: Block) -> FloatArray:
+        upper, lower = self._gaps(block)
+        # s(a) - s(b) = s(a) s(-b) (1 - exp(b - a))
+        value: FloatArray = softplus(-upper) + softplus(lower) - np.log1p(-np.exp(lower - upper))
+        return value
+
+    def gradient_hessian(self, block: Block) -> Pair:
+        upper, lower = self._gaps(block)
+        above, below = sigmoid(-upper), sigmoid(lower)
+        gradient = above - below
+        hessian = above * sigmoid(upper) + below * sigmoid(-lower)
+        return gradient[np.newaxis], hessian[np.newaxis]

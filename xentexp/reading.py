@@ -1,0 +1,58 @@
+"""What a single loss reads of what a user hands over: classes, a latent score, or columns."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from xentexp.errors import InputError
+from xentexp.losses import Loss
+from xentexp.validation import Problem, read, read_columns
+
+
+def read_for(loss: Loss, y_true: Any, y_pred: Any, **options: Any) -> Problem:
+    """Checked input of one loss.
+
+    Parameters
+    ----------
+    loss : Loss
+        Whose facts decide what is read.
+    y_true, y_pred : array-like
+        Targets, and probabilities, raw or decision scores.
+    **options : object
+        Of ``xentexp.validation.read``, and `numbers` and `pos_weight`.
+
+    Returns
+    -------
+    Problem
+        Whose values are still to be checked, block by block.
+
+    Raises
+    ------
+    InputError
+        For anything that does not fit, and for options that do not go together.
+    """
+    facts = loss.facts
+    if y_true is None:
+        raise InputError("y_true must be given; got None")
+    if facts.targets == "multilabel":
+        return read_columns(y_true, y_pred, "multilabel", **options)
+    if options.pop("numbers", False):
+        if not facts.numbers:
+            raise InputError(f"{loss.name} is for classes: it takes no plain numbers")
+        left = sorted(name for name, value in options.items() if value not in (None, False))
+        weight = options.pop("sample_weight", None)
+        if left := [name for name in left if name != "sample_weight"]:
+            raise InputError(f"{', '.join(left)} cannot go with numbers=True")
+        return read_columns(y_true, y_pred, facts.numbers, sample_weight=weight)
+    pos_weight = options.pop("pos_weight", None)
+    if pos_weight is not None:
+        if options.get("class_weight") is not None:
+            raise InputError("pos_weight is class_weight in short; give one of them")
+        options["class_weight"] = [1.0, pos_weight]
+    if facts.needs == "latent":
+        thresholds = getattr(loss, "thresholds", None)
+        known = 0 if thresholds is None else len(thresholds) + 1
+        return read(y_true, None, decision=y_pred, latent=known, **options)
+    if facts.needs == "scores":
+        return read(y_true, None, decision=y_pred, **options)
+    return read(y_true, y_pred, **options)
