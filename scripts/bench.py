@@ -7,20 +7,19 @@ The values of all pieces are compared before any is timed. Peers that are not in
 
 from __future__ import annotations
 
+import argparse
 import os
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
 
 for _name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
     os.environ[_name] = "1"  # before NumPy is imported
 os.environ.setdefault("KERAS_BACKEND", "torch")
 
-import argparse
-import time
-from collections.abc import Callable
-from dataclasses import dataclass, field
-
-import numpy as np
-from rich.console import Console
-from rich.table import Table
+import numpy as np  # noqa: E402
+from rich.console import Console  # noqa: E402
+from rich.table import Table  # noqa: E402
 
 Work = Callable[[], object]
 

@@ -481,7 +481,11 @@ def test_table_infers_three_classes_of_text(tmp_path: Path) -> None:
         ("t.csv", "a,bad\n1,0\n1,2,3\n", "t.csv is not a table .*Expected 2 fields in line 3"),
         ("t.csv", "a,bad\n1,2,3\n1,2,3\n", "rows with more fields than the 2 of its header"),
         ("t.csv.gz", CSV, "t.csv.gz is not a whole gzip file"),
-        ("t.csv.gz", gzip.compress(CSV.encode(), mtime=0)[:-12], "t.csv.gz is not a whole gzip file"),
+        (
+            "t.csv.gz",
+            gzip.compress(CSV.encode(), mtime=0)[:-12],
+            "t.csv.gz is not a whole gzip file",
+        ),
         ("t.parquet", CSV, "t.parquet is not Parquet"),
         ("t.parquet", b"PAR1 cut off", "t.parquet is damaged Parquet"),
         ("t.parquet", b"", "t.parquet is empty"),
