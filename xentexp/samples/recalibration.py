@@ -8,7 +8,7 @@ from typing import ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from xentexp.errors import InputError, unknown_name
+from xentexp.errors import unknown_name
 from xentexp.losses.links import FloatArray, softplus
 from xentexp.samples.base import SampleFacts, SampleMetric, UndefinedError, parameter
 from xentexp.samples.sample import Sample
@@ -21,6 +21,12 @@ _REFERENCE = (
 _CLIPPED = (
     "Probabilities of 0 and 1, whose log-odds are infinite, are clipped first: with forests they\n"
     "weigh heavily, and the result depends on `clip`."
+)
+
+
+_SEPARATE = (
+    "calibration_slope is undefined to rounding: but for rows of hardly any weight the predictions "
+    "separate the classes"
 )
 
 
@@ -173,32 +179,42 @@ class CalibrationIntercept(_Recalibration):
 
 
 def _fit_slope(x: FloatArray, y: NDArray[np.bool_], weight: FloatArray) -> float:
-    """Maximum-likelihood slope by Newton's method; it exists, because the classes overlap."""
+    """Maximum-likelihood slope, which exists because the classes overlap.
+
+    Newton's method; where its step goes too far, the curvature is raised (Levenberg).
+    """
     from scipy.special import expit
 
     weight = weight / weight.sum()
     centre = weight @ x
     scale = np.sqrt(weight @ (x - centre) ** 2)
     u = (x - centre) / scale
-    a, b = 0.0, 0.0
+    a, b, damping, gain = 0.0, 0.0, 0.0, np.inf
     value = _deviance(a, b, u, y, weight)
     for _ in range(200):
         p = expit(a + b * u)
         residual, curve = weight * (y - p), weight * p * (1.0 - p)
         slope_a, slope_b = residual.sum(), residual @ u
-        if max(abs(slope_a), abs(slope_b)) < 1e-13:
-            return float(b / scale)
         aa, ab, bb = curve.sum(), curve @ u, curve @ (u * u)
-        determinant = aa * bb - ab * ab
-        step_a = (bb * slope_a - ab * slope_b) / determinant
-        step_b = (aa * slope_b - ab * slope_a) / determinant
-        length = 1.0
-        while (new := _deviance(a + length * step_a, b + length * step_b, u, y, weight)) > value:
-            length /= 2.0
-            if length < 1e-10:  # no step lowers it: this is the minimum, to rounding
-                return float(b / scale)
-        a, b, value = a + length * step_a, b + length * step_b, new
-    raise InputError("calibration_slope did not converge in 200 steps of Newton's method")
+        while True:
+            raised_a, raised_b = aa + damping * (aa + bb), bb + damping * (aa + bb)
+            determinant = raised_a * raised_b - ab * ab
+            if determinant > 0.0:
+                step_a = (raised_b * slope_a - ab * slope_b) / determinant
+                step_b = (raised_a * slope_b - ab * slope_a) / determinant
+                lowered = _deviance(a + step_a, b + step_b, u, y, weight)
+                if lowered <= value * (1.0 + 1e-14):  # or no higher than rounding makes it
+                    break
+            damping = max(8.0 * damping, 1e-9)
+            if damping > 1e6:
+                raise UndefinedError(_SEPARATE)
+        a, b, value = a + step_a, b + step_b, lowered
+        # Twice what the step lowers the deviance by: squared in each step, until it is rounding.
+        gain, before = slope_a * step_a + slope_b * step_b, gain
+        if damping == 0.0 and gain <= 1e-8 * value and (gain <= 1e-18 * value or gain > before / 4):
+            return float(b / scale)
+        damping = damping / 64.0 if damping > 1e-7 else 0.0
+    raise UndefinedError(_SEPARATE)
 
 
 def _deviance(a: float, b: float, u: FloatArray, y: NDArray[np.bool_], weight: FloatArray) -> float:
