@@ -104,6 +104,11 @@ class SampleMetric(ABC):
         """What a leaderboard calls it: the name, unless a parameter makes it another thing."""
         return self.name
 
+    @property
+    def needs(self) -> str:
+        """What it takes of the predictions: see `SampleFacts`."""
+        return self.facts.needs
+
     def measure(self, sample: Sample) -> float:
         """Value of a sample, after a check that it suits.
 

@@ -86,6 +86,11 @@ class BalancedLoss(SampleMetric):
         """Name of the loss, balanced."""
         return f"balanced_{get_loss(self.loss).name}"
 
+    @property
+    def needs(self) -> str:
+        """What the loss takes."""
+        return get_loss(self.loss).facts.needs
+
     def value(self, sample: Sample) -> float:
         """See `SampleMetric.value`."""
         _, means, weights = sample.loss(get_loss(self.loss))
