@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from xentexp.samples.base import SampleFacts, SampleMetric, UndefinedError
 from xentexp.samples.sample import Sample
-from xentexp.samples.table import SAMPLE_METRICS, get_sample_metric, is_sample_metric
+from xentexp.samples.table import LOGGED, SAMPLE_METRICS, get_sample_metric, is_sample_metric
 
 __all__ = [
+    "LOGGED",
     "SAMPLE_METRICS",
     "Sample",
     "SampleFacts",

@@ -129,15 +129,19 @@ class SampleMetric(ABC):
         UndefinedError
             Where the metric has no value.
         """
-        reason = self.unsuited(
+        reason = self.unsuited_to(sample)
+        if reason is not None:
+            raise InputError(f"{self.label} {reason}")
+        return self.value(sample)
+
+    def unsuited_to(self, sample: Sample) -> str | None:
+        """Why the metric is not defined for a sample, or None where it is."""
+        return self.unsuited(
             n_classes=sample.n_classes,
             one_hot=sample.one_hot,
             has_proba=sample.has_proba,
             has_decision=sample.has_decision,
         )
-        if reason is not None:
-            raise InputError(f"{self.label} {reason}")
-        return self.value(sample)
 
     @abstractmethod
     def value(self, sample: Sample) -> float:

@@ -28,6 +28,16 @@ _TABLE: tuple[SampleMetric, ...] = (
 SAMPLE_METRICS: dict[str, SampleMetric] = {metric.name: metric for metric in _TABLE}
 """Every metric of a sample by name, with its default parameters."""
 
+LOGGED: tuple[SampleMetric, ...] = (
+    Perplexity(),
+    D2Score(),
+    D2Score("brier_loss"),
+    BalancedLoss(),
+    BalancedLoss("zero_one_loss"),
+    *_TABLE[3:],
+)
+"""What experiments compute by default, each under its label."""
+
 _OF_LOSS: dict[str, type[BalancedLoss] | type[D2Score]] = {
     "balanced_": BalancedLoss,
     "d2_": D2Score,
