@@ -98,6 +98,8 @@ def build(config: Mapping[str, Any]) -> Study:
     if losses is not None and shown is not None:
         shown = tuple(dict.fromkeys([*losses, *shown]))  # who names losses wants to see them
     primary = _loss_or_metric(config["primary"])
+    if shown is not None and primary not in shown:
+        shown = (primary, *shown)
     tracking = _section(config, "tracking")
     _known_keys("key of tracking", tracking, {"uri", "experiment"})
     for key, value in tracking.items():

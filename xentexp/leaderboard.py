@@ -147,13 +147,11 @@ class Leaderboard:
         ]
 
     def shown(self) -> list[str]:
-        """What a table shows: the chosen few, with the primary loss; or all but repetitions."""
+        """What a table shows: the chosen few that some candidate has, or all but repetitions."""
         names = self.names()
         if self.chosen is None:
             return [name for name in names if name not in self.repeated()]
-        chosen = [name for name in dict.fromkeys(self.chosen) if name in names]
-        wanted = self.primary in names and self.primary not in chosen
-        return [self.primary, *chosen] if wanted else chosen
+        return [name for name in dict.fromkeys(self.chosen) if name in names]
 
     def repeated(self) -> dict[str, str]:
         """Losses that are another one on every candidate, as several are on two classes."""
@@ -179,11 +177,14 @@ class Leaderboard:
         return min(values, key=lambda value: _distance(name, value))
 
     def sorted_by(self, name: str) -> Leaderboard:
-        """The same candidates, ranked by another loss or metric."""
+        """The same candidates, ranked by another loss or metric, which the table shows."""
         ranking = [known for known in self.names() if better(known) is not None]
         if name not in ranking:
             raise unknown_name("loss to sort by", name, ranking)
-        return replace(self, primary=name)
+        chosen = self.chosen
+        if chosen is not None and name not in chosen:
+            chosen = (name, *chosen)
+        return replace(self, primary=name, chosen=chosen)
 
     def showing(self, names: Sequence[str] | None) -> Leaderboard:
         """The same candidates, with other losses and metrics in the table; None for all."""
@@ -204,7 +205,7 @@ class Leaderboard:
         lines = []
         if best is not None:
             value, spread = best.mean[self.primary], best.std.get(self.primary, math.nan)
-            lines += [f"Best {self.primary}: **{best.model}**, {value:.4f} ± {spread:.4f}", ""]
+            lines += [f"Best {self.primary}: **{best.model}**, {value:z.4f} ± {spread:.4f}", ""]
         lines += [
             f"| loss | best | {' | '.join(row.model.replace('_', ' ') for row in rows)} |",
             f"|---|---|{'---:|' * len(rows)}",

@@ -86,12 +86,13 @@ def print_leaderboard(board: Leaderboard, *, title: str) -> None:
     losses = board.shown()
     if rows and losses:
         out.print(Text(title, style="bold"))
+        unbounded = out.options.update_width(10_000)
         while rows:
             table = _table(board, losses, rows[:1])
             fit = 1
             while fit < len(rows):
                 wider = _table(board, losses, rows[: fit + 1])
-                if Measurement.get(out, out.options, wider).maximum > out.width:
+                if Measurement.get(out, unbounded, wider).maximum > out.width:
                     break
                 table, fit = wider, fit + 1
             out.print(table)

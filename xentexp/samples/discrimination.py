@@ -8,7 +8,6 @@ from numbers import Real
 from typing import ClassVar, Literal
 
 import numpy as np
-from numpy.typing import NDArray
 
 from xentexp.errors import InputError
 from xentexp.losses.links import FloatArray
@@ -24,10 +23,10 @@ def _need_all_classes(label: str, sample: Sample) -> None:
         raise UndefinedError(f"{label} is undefined: the sample has no rows of class {absent[0]!r}")
 
 
-def _area(positive: NDArray[np.bool_], scores: FloatArray, weight: FloatArray | None) -> float:
+def _area(curve: tuple[FloatArray, FloatArray]) -> float:
     from sklearn.metrics import auc
 
-    return float(auc(*roc(positive, scores, weight)))
+    return float(auc(*curve))
 
 
 @dataclass(frozen=True)
@@ -70,21 +69,18 @@ class RocAuc(SampleMetric):
         """See `SampleMetric.value`."""
         _need_all_classes(self.name, sample)
         if sample.n_classes == 2:
-            from sklearn.metrics import auc
-
-            return float(auc(*sample.roc))
+            return _area(sample.roc(1))
         index, weight, share = sample.index, sample.weight, sample.class_weight
         areas, weights = [], []
         if self.multiclass == "ovr":
-            for column in range(sample.n_classes):
-                areas.append(_area(index == column, sample.ranking(column), weight))
-                weights.append(share[column])
+            areas = [_area(sample.roc(column)) for column in range(sample.n_classes)]
+            weights = list(share)
         else:
             for pair in combinations(range(sample.n_classes), 2):
                 rows = np.isin(index, pair)
                 kept = None if weight is None else weight[rows]
-                both = [_area(index[rows] == c, sample.ranking(c)[rows], kept) for c in pair]
-                areas.append(sum(both) / 2.0)
+                both = [roc(index[rows] == c, sample.ranking(c)[rows], kept) for c in pair]
+                areas.append(sum(map(_area, both)) / 2.0)
                 weights.append(share[list(pair)].sum())
         return float(np.average(areas, weights=None if self.average == "macro" else weights))
 
@@ -137,7 +133,7 @@ class KsStatistic(SampleMetric):
     def value(self, sample: Sample) -> float:
         """See `SampleMetric.value`."""
         _need_all_classes(self.name, sample)
-        false_rate, true_rate = sample.roc
+        false_rate, true_rate = sample.roc(1)
         return float(np.abs(true_rate - false_rate).max())
 
 
@@ -193,7 +189,7 @@ class HMeasure(SampleMetric):
             shape = 1.0 + pi1, 1.0 + pi0
         else:
             shape = 2.0, 1.0 + 1.0 / (pi1 / pi0 if self.cost == "severity" else float(self.cost))
-        rate, mass = _hull(*sample.roc, pi0, pi1)
+        rate, mass = _hull(*sample.roc(1), pi0, pi1)
         trivial = _expected_cost(np.array([pi1]), np.array([1.0]), *shape)
         return max(0.0, 1.0 - _expected_cost(rate, mass, *shape) / trivial)
 

@@ -44,6 +44,7 @@ class Sample:
         self.problem = problem
         self.prior = None if prior is None else _to_prior(prior, problem.classes)
         self._states = [] if state is None else [state]
+        self._curves: dict[int, tuple[FloatArray, FloatArray]] = {}
 
     @property
     def classes(self) -> tuple[Any, ...]:
@@ -189,10 +190,22 @@ class Sample:
             return np.asarray(values[column] - values[1 - column])
         return np.asarray(self._log_softmax[0][column] if kind == "logits" else values[column])
 
-    @cached_property
-    def roc(self) -> tuple[FloatArray, FloatArray]:
-        """False and true positive rates of the second of two classes, at every score."""
-        return roc(self.index == 1, self.ranking(1), self.weight)
+    def roc(self, column: int) -> tuple[FloatArray, FloatArray]:
+        """False and true positive rates of a class against the rest, at every score.
+
+        Parameters
+        ----------
+        column : int
+            Of the class.
+
+        Returns
+        -------
+        false_rate, true_rate : ndarray
+            See `roc`.
+        """
+        if column not in self._curves:
+            self._curves[column] = roc(self.index == column, self.ranking(column), self.weight)
+        return self._curves[column]
 
 
 def roc(

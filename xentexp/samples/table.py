@@ -70,6 +70,9 @@ def get_sample_metric(name: str | SampleMetric, **parameters: object) -> SampleM
     D2Score(loss='brier_loss', null='uniform')
     """
     metric = name if isinstance(name, SampleMetric) else _find(name)
+    if metric is None:
+        labels = [known.label for known in SAMPLE_METRICS.values()]
+        raise unknown_name("metric of a sample", name, {*SAMPLE_METRICS, *labels})
     known = [field.name for field in fields(metric)]
     for parameter in parameters:
         if parameter not in known:
@@ -78,16 +81,16 @@ def get_sample_metric(name: str | SampleMetric, **parameters: object) -> SampleM
     return made
 
 
-def _find(name: object) -> SampleMetric:
-    if isinstance(name, str):
-        if name in SAMPLE_METRICS:
-            return SAMPLE_METRICS[name]
-        for prefix, kind in _OF_LOSS.items():
-            loss = name.removeprefix(prefix)
-            if name.startswith(prefix) and loss in LOSSES:
-                return kind(loss=loss)
-    labels = [metric.label for metric in SAMPLE_METRICS.values()]
-    raise unknown_name("metric of a sample", name, {*SAMPLE_METRICS, *labels})
+def _find(name: object) -> SampleMetric | None:
+    if not isinstance(name, str):
+        return None
+    if name in SAMPLE_METRICS:
+        return SAMPLE_METRICS[name]
+    for prefix, kind in _OF_LOSS.items():
+        loss = name.removeprefix(prefix)
+        if name.startswith(prefix) and loss in LOSSES:
+            return kind(loss=loss)
+    return None
 
 
 def is_sample_metric(name: object) -> bool:
@@ -108,8 +111,4 @@ def is_sample_metric(name: object) -> bool:
     >>> is_sample_metric("balanced_brier_loss"), is_sample_metric("brier_loss")
     (True, False)
     """
-    try:
-        _find(name)
-    except ValueError:
-        return False
-    return True
+    return _find(name) is not None
