@@ -118,6 +118,9 @@ def test_raw_scores_are_their_probabilities(
         raw = np.log(p) - np.log1p(-p) if p.ndim == 1 else np.log(p) + 3.0
         ours = function(y, raw, from_logits=True, **options)
         assert ours == pytest.approx(function(y, p, **options), rel=1e-9)
+    both = np.log(np.stack([1 - P2, P2], axis=1)) + np.linspace(-5, 5, 80)[:, np.newaxis]
+    ours = function(Y2, both, from_logits=True, **extra(metric, 2))
+    assert ours == pytest.approx(function(Y2, P2, **extra(metric, 2)), rel=1e-9)
 
 
 def test_weights_are_repetitions_and_order_does_not_matter(

@@ -95,6 +95,10 @@ def test_calibration_error_by_hand() -> None:
     weighted = error(y, p, n_bins=2, bins="mass", sample_weight=[1, 1, 2, 2, 1, 1])
     low, high = (0.2 + 0.3 + 2 * 0.4) / 4, (2 * 0.5 + 0.6 + 1.0) / 4
     assert weighted == pytest.approx((abs(1 / 4 - low) + (1 - high)) / 2, rel=1e-14)
+    # three quarters of the rows share .8, whose middle lies in the upper half
+    y, p = [0, 0, 1, 1], [0.2, 0.8, 0.8, 0.8]
+    expected = 0.25 * 0.2 + 0.75 * (0.8 - 2 / 3)
+    assert error(y, p, n_bins=2, bins="mass") == pytest.approx(expected, rel=1e-13)
 
 
 # -- logistic recalibration ------------------------------------------------------------------
@@ -257,6 +261,12 @@ def test_d2_against_other_null_models() -> None:
     # a sample of one class is defined: -log .8 and -log .9 against -log .3
     ours = metrics.d2_score([1, 1], [[0.1, 0.8, 0.1], [0.0, 0.9, 0.1]], prior=prior)
     assert ours == pytest.approx(1 - np.log([0.8, 0.9]).mean() / np.log(0.3), rel=1e-13)
+
+
+def test_a_class_of_no_rows_costs_the_null_model_nothing() -> None:
+    p, prior = [[0.1, 0.8, 0.1], [0.0, 0.3, 0.7]], [0.0, 0.5, 0.5]
+    ours = metrics.d2_score([1, 2], p, prior=prior, clip=0)
+    assert ours == pytest.approx(1 - np.log([0.8, 0.7]).mean() / np.log(0.5), rel=1e-13)
 
 
 def test_d2_of_soft_targets() -> None:
