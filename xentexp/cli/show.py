@@ -129,6 +129,9 @@ def leaderboard(options: argparse.Namespace) -> int:
         name, board = tracking.read_leaderboard(client, options.experiment, every=options.all)
     if options.sort is not None:
         board = board.sorted_by(options.sort)
+    if options.losses is not None:
+        names = None if options.losses == "all" else options.losses.split(",")
+        board = board.showing(names)
     if options.json:
         records = board.to_records()
         print_json({"experiment": name, "primary": board.primary, "leaderboard": records})
