@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from xentexp.datasets import Dataset
 from xentexp.errors import InputError, unknown_name
-from xentexp.evaluation import LossState, choose, evaluate, run
+from xentexp.evaluation import LossState, choose, evaluate, run, unsuited
 from xentexp.fitting import FoldPrediction, fit_all
 from xentexp.folds import Fold
 from xentexp.leaderboard import Leaderboard, Row
@@ -26,7 +26,7 @@ from xentexp.samples import (
     get_sample_metric,
     is_sample_metric,
 )
-from xentexp.validation import read
+from xentexp.validation import ascending, read
 
 FloatArray = NDArray[np.float64]
 
@@ -322,7 +322,6 @@ def choose_losses(
     InputError
         For unknown names and for what is not for so many classes.
     """
-    n_classes = len(dataset.classes)
     judges: list[Loss | SampleMetric] = []
     if losses is not None:
         judges += _distinct("losses", [get_loss(loss) for loss in losses])
@@ -332,15 +331,20 @@ def choose_losses(
         judges += _distinct("samples", [get_sample_metric(metric) for metric in samples])
     first = get_sample_metric(primary) if is_sample_metric(primary) else get_loss(primary)
     for judge in [*judges, first]:
-        reason = _unsuited(judge, n_classes)
+        reason = _unsuited(judge, dataset)
         if reason is not None:
             raise InputError(f"{_label(judge)} {reason} in data set {dataset.name}")
     if isinstance(first, Loss) and first.facts.direction != "lower":
         raise InputError(f"primary must be a loss that ranks; {primary} describes")
+    if losses is None and isinstance(first, Loss) and first.facts.ordered > dataset.card.ordered:
+        raise InputError(
+            f"{first.name} is for ordered classes; set dataset.ordered=true where the data set has "
+            f"that parameter, or name it among losses"
+        )
     metrics = LOGGED if samples is None else [j for j in judges if isinstance(j, SampleMetric)]
     choice = Choice(
         None if losses is None else tuple(j for j in judges if isinstance(j, Loss)),
-        tuple(metric for metric in metrics if _unsuited(metric, n_classes) is None),
+        tuple(metric for metric in metrics if _unsuited(metric, dataset) is None),
     )
     among = LOSSES if choice.losses is None else [loss.name for loss in choice.losses]
     if isinstance(first, SampleMetric):
@@ -361,9 +365,17 @@ def _distinct(what: str, judges: Sequence[Loss | SampleMetric]) -> Sequence[Loss
     return judges
 
 
-def _unsuited(judge: Loss | SampleMetric, n_classes: int) -> str | None:
+def _unsuited(judge: Loss | SampleMetric, dataset: Dataset) -> str | None:
+    n_classes = len(dataset.classes)
     if isinstance(judge, Loss):
-        return judge.unsuited(n_classes=n_classes, soft=False, has_proba=True, has_decision=True)
+        return judge.unsuited(
+            n_classes=n_classes,
+            soft=False,
+            has_proba=True,
+            has_decision=True,
+            latent=n_classes == 2,
+            ordered=ascending(dataset.classes),
+        )
     return judge.unsuited(n_classes=n_classes, one_hot=True, has_proba=True, has_decision=True)
 
 
@@ -401,11 +413,11 @@ def _score_fold(
         decision=prediction.decision,
         labels=dataset.classes,
     )
-    applying = choose(problem, None)
-    if choice.losses is not None:
+    if choice.losses is None:
+        applying = choose(problem, None, ordered=dataset.card.ordered)
+    else:
         # A model without probabilities, or without scores, is judged by the losses it allows.
-        names = {loss.name for loss in applying}
-        applying = [loss for loss in choice.losses if loss.name in names]
+        applying = [loss for loss in choice.losses if unsuited(loss, problem) is None]
         if not applying:
             raise InputError(f"none of the losses {[loss.name for loss in choice.losses]} applies")
     state = run(problem, applying).state
@@ -438,7 +450,9 @@ def _regret(
         for loss in (losses if losses is not None else LOSSES.values())
         if loss.facts.properness in ("proper", "strictly proper")
         and loss.facts.targets == "soft"
+        and not loss.facts.distributions  # whose value is no expectation over labels
         and not (loss.facts.binary_only and len(dataset.classes) > 2)
+        and (dataset.card.ordered or not loss.facts.ordered)
     ]
     if not proper:
         return {}

@@ -14,7 +14,7 @@ from xentexp.evaluation import choose, run
 from xentexp.losses import Loss, get_loss
 from xentexp.samples import Sample, SampleMetric, get_sample_metric, is_sample_metric
 from xentexp.scorers.prediction import all_classes, describe, predict
-from xentexp.validation import read
+from xentexp.validation import ascending, read
 
 
 class LossScorer(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no types
@@ -260,7 +260,14 @@ def _score(
     known = np.asarray(estimator.classes_).tolist()
     classes = all_classes(known, y, labels)
     proba, decision = predict(estimator, X, classes, proba=use_proba, decision=use_decision)
-    problem = read(y, proba, decision=decision, labels=classes, sample_weight=sample_weight)
+    problem = read(
+        y,
+        proba,
+        decision=decision,
+        labels=classes,
+        sample_weight=sample_weight,
+        ordered=labels is not None or ascending(tuple(classes)),
+    )
     losses = [m for m in metrics or () if isinstance(m, Loss)]
     state, means = None, {}
     if losses or metrics is None:
