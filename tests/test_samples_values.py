@@ -96,8 +96,8 @@ def test_calibration_error_by_hand() -> None:
     low, high = (0.2 + 0.3 + 2 * 0.4) / 4, (2 * 0.5 + 0.6 + 1.0) / 4
     assert weighted == pytest.approx((abs(1 / 4 - low) + (1 - high)) / 2, rel=1e-14)
     # three quarters of the rows share .8, whose middle lies in the upper half
-    y, p = [0, 0, 1, 1], [0.2, 0.8, 0.8, 0.8]
-    expected = 0.25 * 0.2 + 0.75 * (0.8 - 2 / 3)
+    y, p = [1, 0, 1, 1], [0.2, 0.8, 0.8, 0.8]
+    expected = 0.25 * 0.8 + 0.75 * (0.8 - 2 / 3)
     assert error(y, p, n_bins=2, bins="mass") == pytest.approx(expected, rel=1e-13)
 
 

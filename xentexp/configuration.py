@@ -16,12 +16,13 @@ from sklearn.base import is_classifier
 
 from xentexp.datasets import Dataset, load_dataset
 from xentexp.errors import InputError, unknown_name
-from xentexp.experiment import Candidate, choose_losses
+from xentexp.experiment import Candidate
 from xentexp.folds import OPTIONS as CV_OPTIONS
 from xentexp.folds import CrossValidation, Fold
 from xentexp.losses import get_loss
 from xentexp.models import tabular_pipeline
 from xentexp.samples import get_sample_metric, is_sample_metric
+from xentexp.scoring import choose_losses
 
 TRUSTED = ("sklearn", "xentexp", "lightgbm", "xgboost", "catboost")
 """Packages whose classifiers a model file may name."""

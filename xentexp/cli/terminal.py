@@ -18,6 +18,7 @@ from rich.text import Text
 
 from xentexp.leaderboard import Leaderboard, Row, best_is
 from xentexp.losses import LOSSES
+from xentexp.samples import SAMPLE_METRICS
 
 
 def console(*, stderr: bool = False) -> Console:
@@ -207,9 +208,28 @@ def print_losses(names: Iterable[str]) -> None:
         "the raw scores.",
         "y, t: label, target distribution; p, d: predictions; k classes. Lower is better; only "
         "entropy ranks nothing.",
-        "One in full, by its name or a peer's (torch.nn.CrossEntropyLoss): xentexp losses NAME",
     ):
         out.print(Text(note, style="dim"))
+
+
+def print_sample_metrics() -> None:
+    """The metrics of a whole sample, one line each."""
+    formula = console().width >= 100
+    headers = ["name", "best", "needs", "classes", *(["formula"] if formula else [])]
+    rows = []
+    for name, metric in SAMPLE_METRICS.items():
+        facts = metric.facts
+        best = {"lower": "low", "higher": "high", "nearest": f"near {facts.optimum:g}"}
+        classes = "2" if facts.binary_only else "any"
+        row = [f"  {name}", best[facts.direction], _SHORT.get(facts.needs, facts.needs), classes]
+        rows.append([*row, *([facts.formula] if formula else [])])
+    print_table(headers, rows, title="Of a whole sample, no mean over its rows")
+    console().print(
+        Text(
+            "One in full, by its name or a peer's (torch.nn.CrossEntropyLoss): xentexp losses NAME",
+            style="dim",
+        )
+    )
 
 
 _SHORT = {
@@ -227,12 +247,12 @@ def facts_row(name: str) -> dict[str, Any]:
     Parameters
     ----------
     name : str
-        Key of the table of losses.
+        Key of the table of losses, or of the metrics of a sample.
 
     Returns
     -------
     dict
         JSON-able.
     """
-    loss = LOSSES[name]
-    return {"name": name, "parameters": asdict(loss), **asdict(loss.facts)}
+    judge = LOSSES[name] if name in LOSSES else SAMPLE_METRICS[name]
+    return {"name": name, "parameters": asdict(judge), **asdict(judge.facts)}
