@@ -16,6 +16,7 @@ from xentexp.evaluation import choose, run
 from xentexp.losses import LOSSES, Loss, get_loss
 from xentexp.validation import read
 from xentexp.validation.arrays import is_missing, show, to_array
+from xentexp.validation.targets import distinct
 
 Array = NDArray[Any]
 
@@ -320,7 +321,7 @@ def _all_classes(known: list[Any], y: ArrayLike, labels: ArrayLike | None) -> li
     found = to_array(y, "y")
     if found.ndim != 1:
         raise InputError(f"y must hold labels, of shape (n,); its shape is {found.shape}")
-    unseen = {label for label in found.tolist() if not is_missing(label)}.difference(known)
+    unseen = {label for label in distinct(found) if not is_missing(label)}.difference(known)
     try:
         return sorted([*known, *unseen]) if unseen else list(known)
     except TypeError:
