@@ -247,6 +247,9 @@ class WestonWatkinsHinge(HingeLoss):
 array([2.9, 0.6])""",
     )
 
+    def per_sample(self, block: Block) -> FloatArray:
+        return super().per_sample(block) if block.n_classes == 2 else block.hinge_sum(1.0)
+
 
 @dataclass(frozen=True)
 class MultiMarginLoss(MarginLoss):
@@ -290,6 +293,11 @@ class MultiMarginLoss(MarginLoss):
 
     def scale(self, block: Block) -> float:
         return 1.0 / block.n_classes
+
+    def per_sample(self, block: Block) -> FloatArray:
+        if self.p == 1 and block.n_classes > 2:
+            return block.hinge_sum(self.margin) * self.scale(block)
+        return super().per_sample(block)
 
     def value(self, rival: FloatArray) -> FloatArray:
         lead = positive_part(rival + self.margin)

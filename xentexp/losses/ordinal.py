@@ -77,6 +77,11 @@ class RankedProbabilityScore(CumulativeLoss):
 array([1., 2.])""",
     )
 
+    def per_sample(self, block: Block) -> FloatArray:
+        total: FloatArray = np.einsum("ji,ji->i", block.cumulative_gap, block.cumulative_gap)
+        total *= self.scale(block)
+        return total
+
     def terms(self, predicted: FloatArray, target: FloatArray) -> FloatArray:
         return np.square(predicted - target)
 

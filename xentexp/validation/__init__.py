@@ -38,7 +38,7 @@ from xentexp.validation.targets import (
 )
 
 # Elements of a block: it and what is made of it stay in the L2 cache. A single loss makes less.
-BLOCK_ELEMENTS = 65536
+BLOCK_ELEMENTS = 32768
 SINGLE_BLOCK_ELEMENTS = 196608
 
 
