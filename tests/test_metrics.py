@@ -9,8 +9,10 @@ import pytest
 from sklearn.metrics import make_scorer
 
 from xentexp import metrics
+from xentexp.conventions import CONVENTIONS
 from xentexp.errors import InputError
 from xentexp.losses import LOSSES
+from xentexp.samples import SAMPLE_METRICS
 
 P3 = np.array([[0.2, 0.3, 0.5], [0.1, 0.1, 0.8], [0.4, 0.3, 0.3], [0.6, 0.2, 0.2]])
 Y3 = np.array([0, 2, 1, 0])
@@ -114,8 +116,8 @@ def case(loss):
 
 
 def test_the_exports_are_the_table():
-    assert metrics.__all__ == sorted(LOSSES)
-    assert all(callable(getattr(metrics, name)) for name in LOSSES)
+    assert metrics.__all__ == [*sorted(LOSSES), *sorted(SAMPLE_METRICS)]
+    assert all(callable(getattr(metrics, name)) for name in metrics.__all__)
 
 
 def test_a_metric_is_an_ordinary_function(loss):
@@ -136,6 +138,9 @@ def test_the_signature_holds_the_options_of_the_loss(loss):
         parameter = parameters.pop(name)
         assert parameter.kind is parameter.POSITIONAL_OR_KEYWORD
         assert parameter.default is parameter.empty
+    if loss.name in CONVENTIONS:
+        assert parameters.pop("convention").default == "xentexp"
+        assert parameters.pop("peer_options").kind is inspect.Parameter.VAR_KEYWORD
     expected = {o: default for o, default in OPTIONS.items() if takes(loss, o)}
     expected |= PARAMETERS.get(loss.name, {})
     assert {name: parameter.default for name, parameter in parameters.items()} == expected
@@ -169,7 +174,7 @@ def test_the_docstring_says_it_all(loss):
     ]
     assert positions == sorted(positions)
     documented = [
-        line.split(" : ")[0]
+        line.split(" : ")[0].lstrip("*")
         for line in doc[positions[0] : positions[1]].split("\n")
         if " : " in line
     ]

@@ -15,10 +15,24 @@ from typing import Any
 
 import numpy as np
 
+from xentexp.conventions import CONVENTIONS, apply, describe, refuse_peer_keywords
 from xentexp.errors import InputError, unknown_name
 from xentexp.evaluation import unsuited, weigh
 from xentexp.losses import LOSSES, Loss, get_loss, load_plugins
 from xentexp.reading import read_for
+from xentexp.samples.functions import (
+    balanced_loss,
+    calibration_intercept,
+    calibration_slope,
+    d2_score,
+    expected_calibration_error,
+    gini,
+    h_measure,
+    ks_statistic,
+    maximum_calibration_error,
+    perplexity,
+    roc_auc,
+)
 from xentexp.validation import SINGLE_BLOCK_ELEMENTS, Problem, read
 from xentexp.validation.arrays import to_array
 
@@ -91,6 +105,12 @@ _OPTIONS: dict[str, tuple[str, object, str]] = {
         "mean",
         "Weighted mean, weighted sum, or the weighted value of each row.",
     ),
+    "convention": (
+        "str",
+        "xentexp",
+        "'xentexp', or the peer whose number is returned, with its own keywords and none of\n"
+        "those above.",
+    ),
 }
 
 
@@ -132,6 +152,15 @@ def _signature(loss: Loss) -> inspect.Signature:
     return inspect.Signature([*positional, *keywords])
 
 
+def _shown(name: str, signature: inspect.Signature) -> inspect.Signature:
+    """Signature for help(): with the keywords of the peers where the loss has any."""
+    if name not in CONVENTIONS:
+        return signature
+    convention = inspect.Parameter("convention", inspect.Parameter.KEYWORD_ONLY, default="xentexp")
+    options = inspect.Parameter("peer_options", inspect.Parameter.VAR_KEYWORD)
+    return inspect.Signature([*signature.parameters.values(), convention, options])
+
+
 def _derive(name: str) -> Callable[..., Any]:
     """Metric function of a loss: an ordinary function to ``help()``, pickle and IDEs."""
     default = LOSSES[name]
@@ -139,11 +168,16 @@ def _derive(name: str) -> Callable[..., Any]:
     known = [field.name for field in fields(default)]
     required = [name for name, it in signature.parameters.items() if it.default is it.empty]
     options = frozenset(signature.parameters).difference(required)
+    shown = _shown(name, signature)
 
     def metric(*args: Any, **kwargs: Any) -> Any:
+        convention = kwargs.pop("convention", "xentexp")
+        if convention != "xentexp":
+            return _of_peer(name, convention, list(signature.parameters)[:2], args, kwargs)
         if len(args) == len(required) and options.issuperset(kwargs):
             given = dict(zip(required, args, strict=True), **kwargs)
         else:  # binding is slow, and only needed for arguments by name and for complaints
+            refuse_peer_keywords(name, [key for key in kwargs if key not in signature.parameters])
             try:
                 given = signature.bind(*args, **kwargs).arguments
             except TypeError as error:
@@ -158,9 +192,19 @@ def _derive(name: str) -> Callable[..., Any]:
         return _reduce(loss, read_for(loss, **given), reduction)
 
     metric.__name__ = metric.__qualname__ = name
-    metric.__signature__ = signature  # type: ignore[attr-defined]
-    metric.__doc__ = _docstring(default, signature)
+    metric.__signature__ = shown  # type: ignore[attr-defined]
+    metric.__doc__ = _docstring(default, shown)
     return metric
+
+
+def _of_peer(
+    name: str, convention: str, names: list[str], args: tuple[Any, ...], options: dict[str, Any]
+) -> Any:
+    if len(args) > len(names):
+        raise TypeError(f"{name}(): too many positional arguments")
+    given = dict(zip(names, args, strict=False))
+    given |= {key: options.pop(key) for key in names if key in options}
+    return apply(name, convention, given.get(names[0]), given.get(names[1]), options)
 
 
 def _of_distributions(
@@ -257,7 +301,9 @@ def _docstring(loss: Loss, signature: inspect.Signature) -> str:
     lines += _more_facts(loss)
     lines += ["", "Parameters", "----------"]
     for parameter in signature.parameters.values():
-        if parameter.default is inspect.Parameter.empty:
+        if parameter.kind is inspect.Parameter.VAR_KEYWORD:
+            kind, text = "keywords of the peer", "With its `convention` alone; see the notes."
+        elif parameter.default is inspect.Parameter.empty:
             kind, text = arguments[parameter.name]
         elif parameter.name in _OPTIONS:
             kind, _, text = _OPTIONS[parameter.name]
@@ -265,11 +311,15 @@ def _docstring(loss: Loss, signature: inspect.Signature) -> str:
         else:
             kind, text = parameters[parameter.name]
             kind = f"{kind}, default={parameter.default!r}"
-        lines += [f"{parameter.name} : {kind}", _indent(text)]
+        stars = "**" if parameter.kind is inspect.Parameter.VAR_KEYWORD else ""
+        lines += [f"{stars}{parameter.name} : {kind}", _indent(text)]
     lines += ["", "Returns", "-------", "float or ndarray of shape (n,)"]
     lines += [_indent("An array where `reduction` is 'none'.")]
     lines += ["", "Raises", "------", "InputError"]
     lines += [_indent("A ``ValueError`` that states the rule, the value and what to do.")]
+    if conventions := describe(loss.name):
+        lines += ["", "Notes", "-----", "A convention returns what the peer does, bad input too:"]
+        lines += ["", *conventions]
     lines += ["", "References", "----------", *_wrap(facts.reference)]
     lines += ["", "Examples", "--------"]
     lines += [f">>> from xentexp.metrics import {loss.name}", facts.example, ""]
@@ -433,4 +483,19 @@ __all__ = [
     "taylor_crossentropy",
     "weston_watkins_hinge",
     "zero_one_loss",
+]
+
+# Metrics of a whole sample: defined in xentexp.samples, exported here beside the losses.
+__all__ += [
+    "balanced_loss",
+    "calibration_intercept",
+    "calibration_slope",
+    "d2_score",
+    "expected_calibration_error",
+    "gini",
+    "h_measure",
+    "ks_statistic",
+    "maximum_calibration_error",
+    "perplexity",
+    "roc_auc",
 ]

@@ -15,7 +15,7 @@ import numpy as np
 from xentexp.errors import InputError
 from xentexp.losses.base import Facts, Loss, Pair, check_number
 from xentexp.losses.block import Block
-from xentexp.losses.links import FloatArray, sigmoid, softplus
+from xentexp.losses.links import FloatArray, positive_part, sigmoid, softplus
 
 _CORTES = "Cortes, C., Vapnik, V. (1995). Support-vector networks. Mach. Learn. 20, 273-297"
 
@@ -89,8 +89,7 @@ class HingeLoss(MarginLoss):
     )
 
     def value(self, rival: FloatArray) -> FloatArray:
-        lead = rival + 1.0
-        return np.maximum(lead, 0.0, out=lead)
+        return positive_part(rival + 1.0)
 
     def derivatives(self, rival: FloatArray) -> Pair:
         return (rival > -1.0).astype(np.float64), np.zeros_like(rival)
@@ -160,7 +159,7 @@ array([0.   , 0.125, 1.5  ])""",
         check_number("gamma", self.gamma, 0.0, np.inf, low_open=True)
 
     def value(self, rival: FloatArray) -> FloatArray:
-        lead = np.maximum(rival + 1.0, 0.0)
+        lead = positive_part(rival + 1.0)
         near = np.minimum(lead, self.gamma)
         return near * (lead - 0.5 * near) / self.gamma
 
@@ -194,7 +193,7 @@ array([0.  , 0.25, 8.  ])""",
     )
 
     def value(self, rival: FloatArray) -> FloatArray:
-        return np.where(rival <= 1.0, np.square(np.maximum(rival + 1.0, 0.0)), 4.0 * rival)
+        return np.where(rival <= 1.0, np.square(positive_part(rival + 1.0)), 4.0 * rival)
 
     def derivatives(self, rival: FloatArray) -> Pair:
         inside = (rival > -1.0) & (rival < 1.0)
@@ -248,6 +247,9 @@ class WestonWatkinsHinge(HingeLoss):
 array([2.9, 0.6])""",
     )
 
+    def per_sample(self, block: Block) -> FloatArray:
+        return super().per_sample(block) if block.n_classes == 2 else block.hinge_sum(1.0)
+
 
 @dataclass(frozen=True)
 class MultiMarginLoss(MarginLoss):
@@ -292,15 +294,20 @@ class MultiMarginLoss(MarginLoss):
     def scale(self, block: Block) -> float:
         return 1.0 / block.n_classes
 
+    def per_sample(self, block: Block) -> FloatArray:
+        if self.p == 1 and block.n_classes > 2:
+            return block.hinge_sum(self.margin) * self.scale(block)
+        return super().per_sample(block)
+
     def value(self, rival: FloatArray) -> FloatArray:
-        lead = np.maximum(rival + self.margin, 0.0)
+        lead = positive_part(rival + self.margin)
         return lead if self.p == 1 else np.square(lead)
 
     def derivatives(self, rival: FloatArray) -> Pair:
         inside = (rival > -self.margin).astype(np.float64)
         if self.p == 1:
             return inside, np.zeros_like(rival)
-        return 2.0 * np.maximum(rival + self.margin, 0.0), 2.0 * inside
+        return 2.0 * positive_part(rival + self.margin), 2.0 * inside
 
 
 @dataclass(frozen=True)
@@ -358,7 +365,7 @@ array([0.3132..., 1.3132...])""",
     )
 
     def value(self, rival: FloatArray) -> FloatArray:
-        return softplus(rival)
+        return softplus(np.maximum(rival, -1000.0))  # which takes no infinity
 
     def derivatives(self, rival: FloatArray) -> Pair:
         slope = sigmoid(rival)

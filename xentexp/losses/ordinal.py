@@ -77,6 +77,11 @@ class RankedProbabilityScore(CumulativeLoss):
 array([1., 2.])""",
     )
 
+    def per_sample(self, block: Block) -> FloatArray:
+        total: FloatArray = np.einsum("ji,ji->i", block.cumulative_gap, block.cumulative_gap)
+        total *= self.scale(block)
+        return total
+
     def terms(self, predicted: FloatArray, target: FloatArray) -> FloatArray:
         return np.square(predicted - target)
 
@@ -243,7 +248,7 @@ array([0.9740..., 1.4068...])""",
         object.__setattr__(self, "thresholds", cuts)  # hashable
 
     def _gaps(self, block: Block) -> Pair:
-        """``theta_y - d`` and ``theta_{y-1} - d``, infinite beyond the outer classes."""
+        """``theta_y - d`` and ``theta_{y-1} - d``, as good as infinite beyond the outer classes."""
         k = block.n_classes
         cuts = self.thresholds
         if cuts is None:
@@ -252,7 +257,7 @@ array([0.9740..., 1.4068...])""",
             raise InputError(f"thresholds must be {k - 1} for {k} classes; got {list(cuts)}")
         assert block.decision is not None
         assert block.index is not None
-        edges = np.array([-np.inf, *cuts, np.inf])
+        edges = np.array([-1e300, *cuts, 1e300])
         score = block.decision.astype(np.float64, copy=False)
         return edges[block.index + 1] - score, edges[block.index] - score
 

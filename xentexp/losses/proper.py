@@ -128,7 +128,8 @@ class _NormedLoss(Loss):
 
     def per_sample(self, block: Block) -> FloatArray:
         b = self._power
-        total: FloatArray = (block.proba_by_class**b).sum(axis=0)
+        total: FloatArray
+        total = block.squared_norm if b == 2.0 else (block.proba_by_class**b).sum(axis=0)
         return np.asarray(1.0 - _power_of_true(block, b - 1.0) / total ** ((b - 1.0) / b))
 
     def gradient_hessian(self, block: Block) -> Pair:

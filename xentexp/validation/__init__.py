@@ -38,7 +38,7 @@ from xentexp.validation.targets import (
 )
 
 # Elements of a block: it and what is made of it stay in the L2 cache. A single loss makes less.
-BLOCK_ELEMENTS = 65536
+BLOCK_ELEMENTS = 32768
 SINGLE_BLOCK_ELEMENTS = 196608
 
 
@@ -317,7 +317,7 @@ def read(
         smoothing=float(label_smoothing),
         clip=_clip(clip, first.dtype),
         ignore_label=ignore_label,
-        ordered=(labels is not None or _ascending(classes)) if ordered is None else ordered,
+        ordered=(labels is not None or ascending(classes)) if ordered is None else ordered,
     )
     return problem.balanced() if isinstance(class_weight, str) else problem
 
@@ -395,8 +395,19 @@ def _latent_classes(
     return classes
 
 
-def _ascending(classes: tuple[Any, ...]) -> bool:
-    """Whether classes are numbers in their order."""
+def ascending(classes: tuple[Any, ...]) -> bool:
+    """Whether classes are numbers in their order: grades, as far as one can tell.
+
+    Parameters
+    ----------
+    classes : tuple
+        Labels.
+
+    Returns
+    -------
+    bool
+        False where any is a text.
+    """
     if not all(isinstance(label, (int, float)) for label in classes):
         return False
     return all(a < b for a, b in pairwise(classes))
@@ -454,4 +465,12 @@ def _in_order(
     return replace(predictions, order=match_columns(names, classes, predictions.name))
 
 
-__all__ = ["SINGLE_BLOCK_ELEMENTS", "Part", "Problem", "plain_text", "read", "read_columns"]
+__all__ = [
+    "SINGLE_BLOCK_ELEMENTS",
+    "Part",
+    "Problem",
+    "ascending",
+    "plain_text",
+    "read",
+    "read_columns",
+]

@@ -144,7 +144,12 @@ def distinct(y_true: Array, ignore_label: object = None) -> set[Any]:
     """The different labels."""
     found: set[Any] = set()
     for _, piece in pieces(y_true, ignore_label):
-        found.update(piece.tolist())
+        low = int(piece.min()) if piece.dtype.kind in "iu" else 0
+        if piece.dtype.kind in "iu" and int(piece.max()) - low < 1000:  # much quicker than a set
+            there = np.bincount(_whole(piece) - low).nonzero()[0] + low
+            found.update(there.tolist())
+        else:
+            found.update(piece.tolist())
     return found
 
 

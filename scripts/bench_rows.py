@@ -1,0 +1,281 @@
+"""The rows of the benchmark: what is computed, by whom, and how much faster ours should be."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import tempfile
+import tracemalloc
+from collections.abc import Callable
+from importlib.util import find_spec
+from pathlib import Path
+
+import numpy as np
+from bench import Fact, Row, Work, interleaved
+from bench_suite import PEERS, suite, torch_suite
+from scipy.special import expit, log_softmax, softmax
+from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.datasets import make_classification
+from sklearn.linear_model import LogisticRegression
+from sklearn.metrics import log_loss
+from sklearn.model_selection import StratifiedKFold, cross_validate
+
+from xentexp import metrics
+from xentexp.evaluation import evaluate
+from xentexp.losses import LOSSES
+from xentexp.scorers import loss_scorers
+
+Data = tuple[np.ndarray, np.ndarray, np.ndarray]
+HAS_TORCH = find_spec("torch") is not None
+HAS_KERAS = HAS_TORCH and find_spec("keras") is not None
+
+
+def data(n: int, k: int) -> Data:
+    """Labels, probabilities and the raw scores whose softmax they are."""
+    rng = np.random.default_rng(0)
+    raw = rng.normal(size=(n, k))
+    return rng.integers(0, k, size=n), softmax(raw, axis=1), raw
+
+
+def naive(y: np.ndarray, p: np.ndarray) -> float:
+    """What people write: one clip, one gather, one logarithm, nothing checked."""
+    return float(-np.log(np.clip(p, 1e-15, 1.0)[np.arange(len(y)), y]).mean())
+
+
+def labels(n: int, k: int) -> Callable[[], dict[str, Work]]:
+    def make() -> dict[str, Work]:
+        y, p, _ = data(n, k)
+        works: dict[str, Work] = {
+            "ours": lambda: metrics.categorical_crossentropy(y, p),
+            "sklearn": lambda: log_loss(y, p),
+            "naive": lambda: naive(y, p),
+        }
+        if HAS_TORCH:
+            import torch
+
+            torch.set_num_threads(1)
+            ty, tp = torch.from_numpy(y), torch.from_numpy(p)
+            works["torch"] = lambda: torch.nn.functional.nll_loss(torch.log(tp), ty)
+        if HAS_KERAS:
+            import keras
+
+            crossentropy = keras.losses.sparse_categorical_crossentropy
+            works["keras"] = lambda: crossentropy(ty, tp).mean()
+        return works
+
+    return make
+
+
+def one_hot(n: int, k: int) -> Callable[[], dict[str, Work]]:
+    def make() -> dict[str, Work]:
+        y, p, _ = data(n, k)
+        target = np.eye(k)[y]
+        return {
+            "ours": lambda: metrics.categorical_crossentropy(target, p),
+            "sklearn": lambda: log_loss(target, p),
+            "naive": lambda: -(target * np.log(np.clip(p, 1e-15, 1.0))).sum(axis=1).mean(),
+        }
+
+    return make
+
+
+def raw_scores(n: int, k: int) -> Callable[[], dict[str, Work]]:
+    def make() -> dict[str, Work]:
+        y, _, raw = data(n, k)
+        works: dict[str, Work] = {
+            "ours": lambda: metrics.categorical_crossentropy(y, raw, from_logits=True),
+            "sklearn": lambda: log_loss(y, softmax(raw, axis=1)),
+            "scipy": lambda: -log_softmax(raw, axis=1)[np.arange(n), y].mean(),
+        }
+        if HAS_TORCH:
+            import torch
+
+            torch.set_num_threads(1)
+            ty, scores = torch.from_numpy(y), torch.from_numpy(raw)
+            works["torch"] = lambda: torch.nn.functional.cross_entropy(scores, ty)
+        return works
+
+    return make
+
+
+def binary(n: int, *, logits: bool) -> Callable[[], dict[str, Work]]:
+    def make() -> dict[str, Work]:
+        rng = np.random.default_rng(0)
+        y, raw = rng.integers(0, 2, size=n), rng.normal(size=n)
+        given = raw if logits else expit(raw)
+        works: dict[str, Work] = {
+            "ours": lambda: metrics.binary_crossentropy(y, given, from_logits=logits),
+            "sklearn": lambda: log_loss(y, expit(given) if logits else given),
+        }
+        if HAS_TORCH:
+            import torch
+
+            torch.set_num_threads(1)
+            ty, tp = torch.from_numpy(y.astype(np.float64)), torch.from_numpy(given)
+            of_logits = torch.nn.functional.binary_cross_entropy_with_logits
+            function = of_logits if logits else torch.nn.functional.binary_cross_entropy
+            works["torch"] = lambda: function(tp, ty)
+        return works
+
+    return make
+
+
+def many(n: int, k: int) -> Callable[[], dict[str, Work]]:
+    def make() -> dict[str, Work]:
+        y, p, raw = data(n, k)
+        target, names = np.eye(k)[y], suite(k)
+        works: dict[str, Work] = {
+            "ours": lambda: list(evaluate(y, p, names, decision=raw).mean.values()),
+            "peers": lambda: [float(PEERS[name](y, target, p, raw)) for name in names],
+        }
+        if HAS_TORCH:
+            works["torch"] = torch_suite(names, y, target, p, raw)
+        return works
+
+    return make
+
+
+class Remembered(ClassifierMixin, BaseEstimator):
+    """Hands out what a fitted classifier predicted: what is left of scoring is the scorer."""
+
+    def __init__(self, fitted: object) -> None:
+        self.fitted = fitted
+        self.classes_ = fitted.classes_
+
+    def remember(self, X: np.ndarray) -> None:
+        self.proba_, self.decision_ = self.fitted.predict_proba(X), self.fitted.decision_function(X)
+
+    def predict_proba(self, X: np.ndarray) -> np.ndarray:
+        return self.proba_
+
+    def decision_function(self, X: np.ndarray) -> np.ndarray:
+        return self.decision_
+
+
+def cross_validation() -> tuple[str, bool]:
+    X, y = make_classification(
+        40_000, 25, n_informative=15, n_classes=5, random_state=0, n_clusters_per_class=1
+    )
+    folds, model = StratifiedKFold(5), LogisticRegression(max_iter=200)
+    names = [name for name in suite(5) if LOSSES[name].facts.direction == "lower"]
+    scorers = loss_scorers(names)
+    fit_time = [
+        cross_validate(model, X, y, cv=folds, scoring=scorers)["fit_time"].sum() for _ in range(3)
+    ]
+    fits = float(np.median(fit_time))
+    parts = []
+    for train, test in folds.split(X, y):
+        kept = Remembered(model.fit(X[train], y[train]))
+        kept.remember(X[test])
+        parts.append((kept, X[test], y[test]))
+    seconds = interleaved(
+        {
+            "ours": lambda: [scorers(*part) for part in parts],
+            "peers": lambda: [
+                PEERS[name](t, np.eye(5)[t], kept.proba_, kept.decision_)
+                for kept, _, t in parts
+                for name in names
+            ],
+        },
+        9,
+    )
+    share, ratio = seconds["ours"] / fits, seconds["peers"] / seconds["ours"]
+    found = (
+        f"{len(names)} losses: {seconds['ours'] * 1e3:.1f} ms, {share:.2%} of the fits "
+        f"({fits:.2f} s), peers {ratio:.1f}"
+    )
+    return found, share < 0.02 and ratio >= 8.0
+
+
+def memory() -> tuple[str, bool]:
+    """Peak of what is allocated during a call, over the size of the predictions."""
+    y, p, raw = data(10**6, 10)
+    works: dict[str, Work] = {
+        "probabilities": lambda: metrics.categorical_crossentropy(y, p),
+        "raw scores": lambda: metrics.categorical_crossentropy(y, raw, from_logits=True),
+        "suite": lambda: evaluate(y, p, suite(10), decision=raw),
+        "sklearn": lambda: log_loss(y, p),
+    }
+    shares = {}
+    for name, work in works.items():
+        tracemalloc.start()
+        work()
+        shares[name] = tracemalloc.get_traced_memory()[1] / p.nbytes
+        tracemalloc.stop()
+    ours = max(share for name, share in shares.items() if name != "sklearn")
+    return ", ".join(f"{name} {share:.2%}" for name, share in shares.items()), ours < 0.03
+
+
+SCORE_A_FILE = """
+import json, resource, sys, time
+import numpy as np
+from xentexp.metrics import categorical_crossentropy
+y, p = (np.load(f"{sys.argv[1]}/{name}.npy", mmap_mode="r") for name in "yp")
+start = time.process_time()
+value = categorical_crossentropy(y, p)
+seconds = time.process_time() - start
+peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+print(json.dumps({"value": value, "seconds": seconds, "peak": peak}))
+"""
+
+
+def memory_mapped(n: int = 5 * 10**7, k: int = 3) -> tuple[str, bool]:
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        y = np.lib.format.open_memmap(folder / "y.npy", "w+", np.int64, (n,))
+        p = np.lib.format.open_memmap(folder / "p.npy", "w+", np.float64, (n, k))
+        rng, total, step = np.random.default_rng(0), 0.0, 10**6
+        for start in range(0, n, step):
+            part = slice(start, start + step)
+            y[part], p[part] = rng.integers(0, k, step), softmax(rng.normal(size=(step, k)), axis=1)
+            total -= float(np.log(p[part][np.arange(step), y[part]]).sum())
+        size = (y.nbytes + p.nbytes) / 2**20
+        del y, p
+        # A process counts the memory of the one it was forked from: a shell forks it anew.
+        command = [sys.executable, "-c", SCORE_A_FILE, name]
+        output = subprocess.run(
+            ["sh", "-c", '"$@"; true', "sh", *command], check=True, capture_output=True, text=True
+        ).stdout
+    found = json.loads(output)
+    np.testing.assert_allclose(found["value"], total / n, rtol=1e-9)
+    text = f"{found['peak']:.0f} MB in all for {size:.0f} MB on disk, {found['seconds']:.2f} s"
+    return text, found["peak"] < 300
+
+
+def rows() -> list[Row | Fact]:
+    return [
+        Row("log loss 1e6 x 3", labels(10**6, 3), {"sklearn": 20, "keras": 5, "torch": 1.5}),
+        Row("log loss 1e6 x 10", labels(10**6, 10), {"sklearn": 20, "keras": 8, "torch": 3}),
+        Row(
+            "log loss 1e7 x 3",
+            labels(10**7, 3),
+            {"sklearn": 45, "keras": 8, "torch": 2.2},
+            long=True,
+        ),
+        Row("log loss 1e6 x 100", labels(10**6, 100), {"sklearn": 45, "torch": 3.5}, long=True),
+        Row("log loss 1e6 x 10, one-hot", one_hot(10**6, 10), {"sklearn": 10}),
+        Row("log loss 1e3 x 3", labels(10**3, 3), {"sklearn": 15}, at_most=80, calls=200),
+        Row(
+            "log loss 1e6 x 10, raw scores",
+            raw_scores(10**6, 10),
+            {"sklearn": 22, "scipy": 8, "torch": 3},
+        ),
+        Row(
+            "binary 1e7, probabilities",
+            binary(10**7, logits=False),
+            {"sklearn": 40, "torch": 3.5},
+            long=True,
+        ),
+        Row(
+            "binary 1e7, raw scores",
+            binary(10**7, logits=True),
+            {"sklearn": 35, "torch": 2.5},
+            long=True,
+        ),
+        Row(f"{len(suite(10))} losses 1e5 x 10", many(10**5, 10), {"peers": 8, "torch": 2}),
+        Row(f"{len(suite(10))} losses 1e6 x 10", many(10**6, 10), {"peers": 13, "torch": 2}),
+        Fact("cross_validate 40k x 25", "< 2% of the fits, peers 8", cross_validation),
+        Fact("memory beyond the input, 1e6 x 10", "< 3%", memory),
+        Fact("memory-mapped 5e7 x 3", "< 300 MB", memory_mapped, long=True),
+    ]

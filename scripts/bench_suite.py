@@ -1,0 +1,171 @@
+"""Sixteen losses at once, and how others compute them: one by one, and in torch with one log."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from scipy.special import rel_entr
+from scipy.stats import entropy as scipy_entropy
+from sklearn.metrics import (
+    brier_score_loss,
+    hinge_loss,
+    log_loss,
+    mean_absolute_error,
+    mean_squared_error,
+    zero_one_loss,
+)
+
+from xentexp.losses import LOSSES
+
+# Those of them that exist and suit the number of classes make the suite, sixteen at most.
+WANTED = (
+    "categorical_crossentropy",
+    "brier_loss",
+    "squared_error",
+    "absolute_error",
+    "zero_one_loss",
+    "entropy",
+    "kl_divergence",
+    "categorical_hinge",
+    "weston_watkins_hinge",
+    "categorical_focal_crossentropy",
+    "spherical_loss",
+    "ranked_probability_score",
+    "generalized_crossentropy",
+    "poly1_crossentropy",
+    "symmetric_crossentropy",
+    "multi_margin_loss",
+    "cross_entropy",
+    "sparse_categorical_crossentropy",
+)
+
+
+def suite(n_classes: int) -> list[str]:
+    """Names of the losses: each has a peer here, and a line in torch."""
+    known = [
+        name
+        for name in WANTED
+        if name in LOSSES and (n_classes == 2 or not LOSSES[name].facts.binary_only)
+    ]
+    return known[:16]
+
+
+def _rivals(y: np.ndarray, raw: np.ndarray) -> np.ndarray:
+    """Scores less that of the true class, plus the margin; 0 at the true class."""
+    rows = np.arange(len(y))
+    lead = raw - raw[rows, y][:, np.newaxis] + 1.0
+    lead[rows, y] = 0.0
+    return lead
+
+
+def _true(y: np.ndarray, p: np.ndarray) -> np.ndarray:
+    return p[np.arange(len(y)), y]
+
+
+def _focal(p: np.ndarray) -> np.ndarray:
+    return -((1.0 - p) ** 2) * np.log(p)
+
+
+# One call for each loss: scikit-learn's where it has one, SciPy's, else plain NumPy.
+PEERS: dict[str, Callable[..., Any]] = {
+    "categorical_crossentropy": lambda y, t, p, raw: log_loss(y, p),
+    "brier_loss": lambda y, t, p, raw: brier_score_loss(y, p),
+    "squared_error": lambda y, t, p, raw: mean_squared_error(t, p),
+    "absolute_error": lambda y, t, p, raw: mean_absolute_error(t, p),
+    "zero_one_loss": lambda y, t, p, raw: zero_one_loss(y, p.argmax(axis=1)),
+    "entropy": lambda y, t, p, raw: scipy_entropy(p, axis=1).mean(),
+    "kl_divergence": lambda y, t, p, raw: rel_entr(t, p).sum(axis=1).mean(),
+    "categorical_hinge": lambda y, t, p, raw: hinge_loss(y, raw, labels=np.arange(raw.shape[1])),
+    "weston_watkins_hinge": lambda y, t, p, raw: (
+        np.maximum(0.0, _rivals(y, raw)).sum(axis=1).mean()
+    ),
+    "categorical_focal_crossentropy": lambda y, t, p, raw: _focal(_true(y, p)).mean(),
+    "spherical_loss": lambda y, t, p, raw: (1.0 - _true(y, p) / np.linalg.norm(p, axis=1)).mean(),
+    "ranked_probability_score": lambda y, t, p, raw: (
+        ((np.cumsum(p, axis=1) - np.cumsum(t, axis=1)) ** 2).sum(axis=1).mean()
+    ),
+    "generalized_crossentropy": lambda y, t, p, raw: ((1.0 - _true(y, p) ** 0.7) / 0.7).mean(),
+    "poly1_crossentropy": lambda y, t, p, raw: (-np.log(_true(y, p)) + (1.0 - _true(y, p))).mean(),
+    "symmetric_crossentropy": lambda y, t, p, raw: (
+        -0.1 * np.log(_true(y, p)) + 4.0 * (1.0 - _true(y, p))
+    ).mean(),
+    "multi_margin_loss": lambda y, t, p, raw: np.maximum(0.0, _rivals(y, raw)).mean(axis=1).mean(),
+    "cross_entropy": lambda y, t, p, raw: -(t * np.log(np.maximum(p, 1e-15))).sum(axis=1).mean(),
+    "sparse_categorical_crossentropy": lambda y, t, p, raw: log_loss(y, p),
+}
+
+
+class Shared:
+    """What the losses have in common, computed once in torch."""
+
+    def __init__(self, y: Any, t: Any, p: Any, raw: Any) -> None:
+        self.y, self.t, self.p, self.raw = y, t, p, raw
+        self.column = y.unsqueeze(1)
+
+    @cached_property
+    def log(self) -> Any:
+        return self.p.log()
+
+    @cached_property
+    def nll(self) -> Any:
+        return -self.log.gather(1, self.column).squeeze(1)
+
+    @cached_property
+    def true(self) -> Any:
+        return self.p.gather(1, self.column).squeeze(1)
+
+    @cached_property
+    def residual(self) -> Any:
+        return self.p - self.t
+
+    @cached_property
+    def squared(self) -> Any:
+        return self.residual.square().sum(1)
+
+    @cached_property
+    def lead(self) -> Any:
+        lead = self.raw - self.raw.gather(1, self.column) + 1.0
+        return lead.scatter_(1, self.column, 0.0).clamp_(min=0.0)
+
+    @cached_property
+    def lead_sum(self) -> Any:
+        return self.lead.sum(1)
+
+
+TORCH: dict[str, Callable[[Shared], Any]] = {
+    "categorical_crossentropy": lambda s: s.nll.mean(),
+    "brier_loss": lambda s: s.squared.mean(),
+    "squared_error": lambda s: s.squared.mean() / s.p.shape[1],
+    "absolute_error": lambda s: s.residual.abs().mean(),
+    "zero_one_loss": lambda s: (s.p.argmax(1) != s.y).double().mean(),
+    "entropy": lambda s: -(s.p * s.log).sum(1).mean(),
+    "kl_divergence": lambda s: s.nll.mean(),
+    "categorical_hinge": lambda s: s.lead.amax(1).mean(),
+    "weston_watkins_hinge": lambda s: s.lead_sum.mean(),
+    "categorical_focal_crossentropy": lambda s: ((1 - s.true).square() * s.nll).mean(),
+    "spherical_loss": lambda s: (1 - s.true / s.p.square().sum(1).sqrt()).mean(),
+    "ranked_probability_score": lambda s: s.residual.cumsum(1).square().sum(1).mean(),
+    "generalized_crossentropy": lambda s: ((1 - s.true**0.7) / 0.7).mean(),
+    "poly1_crossentropy": lambda s: (s.nll + (1 - s.true)).mean(),
+    "symmetric_crossentropy": lambda s: (0.1 * s.nll + 4 * (1 - s.true)).mean(),
+    "multi_margin_loss": lambda s: s.lead_sum.mean() / s.p.shape[1],
+    "cross_entropy": lambda s: s.nll.mean(),
+    "sparse_categorical_crossentropy": lambda s: s.nll.mean(),
+}
+
+
+def torch_suite(names: list[str], *arrays: np.ndarray) -> Callable[[], list[float]]:
+    """All of them in torch, on tensors that share the memory of the arrays."""
+    import torch
+
+    torch.set_num_threads(1)
+    tensors = [torch.from_numpy(array) for array in arrays]
+
+    def work() -> list[float]:
+        shared = Shared(*tensors)
+        return [float(TORCH[name](shared)) for name in names]
+
+    return work

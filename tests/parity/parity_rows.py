@@ -1,0 +1,471 @@
+"""The parity matrix: one row an input, with what each convention returns for it.
+
+Numbers are text, to the digits that were printed: scikit-learn 1.9.1, Keras 3.15.1 on its
+torch backend, torch 2.13.0 on the CPU. ``RAISES`` stands for a refusal. ``why`` is the reason
+of our own convention, where it deviates from one of them.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+RAISES = "raises"
+Expected = str | tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Case:
+    """A call of one convention and what it returns."""
+
+    convention: str
+    loss: str
+    y_true: Any
+    y_pred: Any
+    expected: Expected
+    options: dict[str, Any] = field(default_factory=dict)
+    warns: type[Warning] | None = None
+
+
+@dataclass(frozen=True)
+class Row:
+    """An input, the conventions' answers to it, and the reason for ours."""
+
+    what: str
+    why: str
+    cases: tuple[Case, ...]
+
+
+def ours(loss, y_true, y_pred, expected, **options):
+    return Case("xentexp", loss, y_true, y_pred, expected, options)
+
+
+def sklearn(loss, y_true, y_pred, expected, warns=None, **options):
+    return Case("sklearn", loss, y_true, y_pred, expected, options, warns)
+
+
+def keras(loss, y_true, y_pred, expected, warns=None, **options):
+    return Case("keras", loss, y_true, y_pred, expected, options, warns)
+
+
+def torch(loss, y_true, y_pred, expected, warns=None, **options):
+    return Case("torch", loss, y_true, y_pred, expected, options, warns)
+
+
+def column(values):
+    return np.asarray(values, dtype=np.float64)[:, np.newaxis]
+
+
+def both(positive):
+    """Probabilities of two classes."""
+    positive = np.asarray(positive, dtype=np.float64)
+    return np.stack([1 - positive, positive], axis=1)
+
+
+BCE, CCE = "binary_crossentropy", "categorical_crossentropy"
+SPARSE = "sparse_categorical_crossentropy"
+FOCAL, CFOCAL = "binary_focal_crossentropy", "categorical_focal_crossentropy"
+
+Y, P = [1, 0], [0.9, 0.6]  # -log .9 = .1054, -log .4 = .9163
+PAIRS = both(P)
+ONE_HOT = [[0.0, 1.0], [1.0, 0.0]]
+LOG_PAIRS = np.log(PAIRS)  # as raw scores their softmax is PAIRS
+LOGITS = np.log(np.array(P) / (1 - np.array(P)))
+Y3, P3 = [0, 1, 2], np.array([[0.7, 0.2, 0.1], [0.1, 0.8, 0.1], [0.3, 0.3, 0.4]])
+T3 = np.eye(3)
+NOT_ONE = [[0.3, 0.3], [0.2, 0.6]]
+D, YD = [0.5, -2.0, 3.0, 0.2], [1, 0, 1, 0]
+WITH_ZERO = np.stack([np.zeros(4), D], axis=1)
+S3 = np.array([[3.2, 5.1, -1.7], [1.3, 4.9, 2.0], [2.2, 2.5, 1.1]])
+IGNORED = both([0.7, 0.5, 0.6])  # with labels 1, -1, 0: .3567, nothing, .9163
+KL_P, KL_Q = [[0.0, 1.0, 0.0]], [[0.1, 0.8, 0.1]]
+INF = np.inf
+NOTHING = np.zeros((0, 1))
+
+
+def _impossible(dtype, ours_, sklearn_, keras_):
+    p = np.zeros(1, dtype)
+    pair = np.array([[1, 0]], dtype)
+    labels = {"labels": [0, 1]}
+    return (
+        ours(BCE, [1], p, ours_),
+        sklearn(BCE, [1], p, sklearn_, **labels),
+        sklearn(CCE, [1], pair, sklearn_, **labels),
+        keras(BCE, [1], p, keras_),
+        keras(CCE, [[0, 1]], pair, keras_),
+        keras(SPARSE, [1], pair, keras_),
+        torch(BCE, [1], p, "100"),
+    )
+
+
+def _refused(loss, *inputs, **options):
+    return tuple(ours(loss, y_true, y_pred, RAISES, **options) for y_true, y_pred in inputs)
+
+
+ROWS = (
+    Row(
+        "y=1, p=0",
+        "The clip is the precision of the dtype, and the rows it touches are counted: 1e-7 "
+        "would change honest float64 probabilities, and an infinity would swallow the mean.",
+        _impossible(np.float64, "36.0437", "36.0437", "16.1181"),
+    ),
+    Row("y=1, p=0, float32", "", _impossible(np.float32, "15.9424", "15.9424", "16.118")),
+    Row("y=1, p=0, float16", "", _impossible(np.float16, "6.93", "6.93", "15.945")),
+    Row(
+        "perfect p",
+        "The clip is from below alone: a sure and right prediction costs exactly 0.",
+        (
+            ours(BCE, [1], [1.0], "0"),
+            sklearn(BCE, [1], [1.0], "2.2e-16", labels=[0, 1]),
+            keras(BCE, [1], [1.0], "1e-7"),
+            torch(BCE, [1], [1.0], "0"),
+        ),
+    ),
+    Row(
+        "logit -200, y=1",
+        "Raw scores are never clipped.",
+        (
+            ours(BCE, [1], [-200.0], "200", from_logits=True),
+            keras(BCE, [1], [-200.0], "200", from_logits=True),
+            torch(BCE, [1], [-200.0], "200", from_logits=True),
+            torch(BCE, [1], [1 / (1 + np.exp(200.0))], "100"),
+            keras(FOCAL, [1], [-200.0], "16.1", from_logits=True, gamma=0.0),
+        ),
+    ),
+    Row(
+        "logit +inf and -inf, y=1",
+        "An infinite raw score is a bug upstream; nan hides where it is.",
+        (
+            *_refused(BCE, ([1], [INF]), ([1], [-INF]), from_logits=True),
+            *(keras(BCE, [1], [z], "nan", from_logits=True) for z in (INF, -INF)),
+            *(torch(BCE, [1], [z], "nan", from_logits=True) for z in (INF, -INF)),
+        ),
+    ),
+    Row(
+        "-inf logit on an absent class",
+        "The same: index and one-hot must not differ.",
+        (
+            *_refused(CCE, ([0], [[1.0, -INF]]), ([[1, 0]], [[1.0, -INF]]), from_logits=True),
+            keras(CCE, [[1, 0]], [[1.0, -INF]], "nan", from_logits=True),
+            keras(SPARSE, [0], [[1.0, -INF]], "0", from_logits=True),
+            torch(CCE, [0], [[1.0, -INF]], "0", from_logits=True),
+            torch(CCE, [[1.0, 0.0]], [[1.0, -INF]], "nan", from_logits=True),
+        ),
+    ),
+    Row(
+        "y=[1,0], p=[.9,.6], w=[1,3]",
+        "A weighted mean divides by the sum of weights: a weight of 2 is a row twice.",
+        (
+            ours(BCE, Y, P, "0.7136", sample_weight=[1, 3]),
+            sklearn(BCE, Y, P, "0.7136", sample_weight=[1, 3]),
+            keras(BCE, column(Y), column(P), "1.4271", sample_weight=[1, 3]),
+            keras(BCE, column(Y), column(P), "1.4271", sample_weight=[1, 3], reduction="mean"),
+            keras(
+                BCE, column(Y), column(P), "0.7136",
+                sample_weight=[1, 3], reduction="mean_with_sample_weight",
+            ),
+            torch(BCE, Y, P, "1.4271", weight=[1, 3]),
+        ),
+    ),
+    Row(
+        "the same, 1-D inputs",
+        "Shape (n,) is n rows, never one row of n columns.",
+        (keras(BCE, Y, P, "1.0217", sample_weight=[1, 3]),),
+    ),
+    Row(
+        "class weight {0: 3, 1: 1}",
+        "One-hot equals index always.",
+        (
+            ours(CCE, Y, PAIRS, "0.7136", sample_weight=[1, 3]),
+            ours(CCE, ONE_HOT, PAIRS, "0.7136", sample_weight=[1, 3]),
+            torch(CCE, Y, LOG_PAIRS, "0.7136", from_logits=True, weight=[3, 1]),
+            torch(CCE, Y, PAIRS, "0.7136", weight=[3, 1]),
+            torch(CCE, ONE_HOT, LOG_PAIRS, "1.4271", from_logits=True, weight=[3, 1]),
+        ),
+    ),
+    Row(
+        "pos_weight=3, mean",
+        "A weight is in the denominator too.",
+        (
+            ours(BCE, Y, P, "0.308", sample_weight=[3, 1]),
+            sklearn(BCE, Y, P, "0.308", sample_weight=[3, 1]),
+            torch(BCE, Y, LOGITS, "0.616", from_logits=True, pos_weight=3),
+        ),
+    ),
+    Row(
+        "label smoothing .2, K=2",
+        "The binary loss is the categorical one of two classes, smoothing included.",
+        (
+            ours(BCE, Y, P, ("0.3251", "0.8757"), label_smoothing=0.2, reduction="none"),
+            keras(
+                BCE, column(Y), column(P), ("0.3251", "0.8757"),
+                label_smoothing=0.2, reduction="none",
+            ),
+            torch(
+                CCE, Y, LOG_PAIRS, ("0.3251", "0.8757"),
+                from_logits=True, label_smoothing=0.2, reduction="none",
+            ),
+            torch(BCE, Y, P, RAISES, label_smoothing=0.2),  # none in BCE
+        ),
+    ),
+    Row(
+        "smoothing .2 and class weight {0: 3, 1: 1}",
+        "A weight is of the row, by its own class: smoothed mass has no weight of its own.",
+        (
+            ours(BCE, Y, P, "0.7381", label_smoothing=0.2, sample_weight=[1, 3]),
+            *(
+                torch(
+                    CCE, y, LOG_PAIRS, expected,
+                    from_logits=True, label_smoothing=0.2, weight=[3, 1], reduction=reduction,
+                )
+                for y, reduction, expected in [
+                    (Y, "none", ("0.7856", "2.5251")),
+                    (ONE_HOT, "none", ("0.7856", "2.5251")),
+                    (Y, "mean", "0.8277"),
+                    (ONE_HOT, "mean", "1.6553"),
+                ]
+            ),
+        ),
+    ),
+    Row(
+        "smoothing 1.5",
+        "Targets outside [0, 1] are no distribution.",
+        (
+            *_refused(BCE, (Y, P), label_smoothing=1.5),
+            keras(BCE, column(Y), column(P), "1.1827", label_smoothing=1.5),
+            torch(CCE, Y, LOG_PAIRS, RAISES, from_logits=True, label_smoothing=1.5),
+        ),
+    ),
+    Row(
+        "ignore one of 3",
+        "Ignored rows leave numerator and denominator.",
+        (
+            ours(BCE, [1, -1, 0], [0.7, 0.5, 0.6], "0.6365", ignore_label=-1),
+            keras(SPARSE, [1, -1, 0], IGNORED, "0.6365", ignore_class=-1),
+            torch(SPARSE, [1, -1, 0], IGNORED, "0.6365", ignore_index=-1),
+        ),
+    ),
+    Row(
+        "ignore one of 3, weights [1,2,3]",
+        "And the denominator is the sum of the weights that are left.",
+        (
+            ours(
+                BCE, [1, -1, 0], [0.7, 0.5, 0.6], "0.7764",
+                ignore_label=-1, sample_weight=[1, 2, 3],
+            ),
+            keras(
+                SPARSE, [1, -1, 0], IGNORED, "1.5528", ignore_class=-1, sample_weight=[1, 2, 3]
+            ),
+            keras(  # as keras.metrics.Mean has it
+                SPARSE, [1, -1, 0], IGNORED, "0.7764",
+                ignore_class=-1, sample_weight=[1, 2, 3], reduction="mean_with_sample_weight",
+            ),
+            torch(SPARSE, [1, -1, 0], IGNORED, "0.7764", ignore_index=-1, weight=[3, 1]),
+        ),
+    ),
+    Row(
+        "all ignored",
+        "The mean of nothing is no number; 0 would be the best score there is.",
+        (
+            *_refused(BCE, ([-1, -1], P), ignore_label=-1),
+            keras(SPARSE, [-1, -1], PAIRS, "0", ignore_class=-1),
+            torch(SPARSE, [-1, -1], PAIRS, "nan", ignore_index=-1),
+        ),
+    ),
+    Row(
+        "all weights 0",
+        "The same.",
+        (
+            *_refused(BCE, (Y, P), sample_weight=[0, 0]),
+            sklearn(BCE, Y, P, RAISES, sample_weight=[0, 0]),
+            keras(BCE, column(Y), column(P), "0", sample_weight=[0, 0]),
+            torch(CCE, Y, LOG_PAIRS, "nan", from_logits=True, weight=[0, 0]),
+            torch(CCE, ONE_HOT, LOG_PAIRS, "0", from_logits=True, weight=[0, 0]),
+        ),
+    ),
+    Row(
+        "label -1, no ignore",
+        "A label that is no class is an error; numbering from the end is NumPy's, not ours.",
+        (
+            *_refused(CCE, ([0, 1, -1], P3), labels=[0, 1, 2]),
+            sklearn(CCE, [0, 1, -1], P3, RAISES, labels=[0, 1, 2]),
+            keras(SPARSE, [0, 1, -1], P3, RAISES),
+            torch(SPARSE, [0, 1, -1], P3, RAISES),
+        ),
+    ),
+    Row(
+        "label 5 of 3 classes",
+        "",
+        (
+            *_refused(CCE, ([0, 1, 5], P3), labels=[0, 1, 2]),
+            sklearn(CCE, [0, 1, 5], P3, RAISES, labels=[0, 1, 2]),
+            keras(SPARSE, [0, 1, 5], P3, RAISES),
+            torch(SPARSE, [0, 1, 5], P3, RAISES),
+        ),
+    ),
+    Row(
+        "rows not summing to 1",
+        "Not probabilities; normalize=None and normalize=True are the two ways out.",
+        (
+            *_refused(CCE, ([0, 1], NOT_ONE)),
+            ours(CCE, [0, 1], NOT_ONE, "0.8574", normalize=None),
+            ours(CCE, [0, 1], NOT_ONE, "0.4904", normalize=True),
+            sklearn(CCE, [0, 1], NOT_ONE, "0.8574", UserWarning),
+            keras(CCE, np.eye(2), NOT_ONE, "0.4904"),
+            torch(CCE, [0, 1], NOT_ONE, "0.8574"),
+        ),
+    ),
+    Row(
+        "all-zero row",
+        "The same.",
+        (
+            *_refused(CCE, ([0], [[0.0, 0.0]])),
+            ours(CCE, [0], [[0.0, 0.0]], "36.0437", normalize=None),
+            sklearn(CCE, [0], [[0.0, 0.0]], "36.04", UserWarning, labels=[0, 1]),
+            keras(CCE, [[1, 0]], [[0.0, 0.0]], "nan"),
+        ),
+    ),
+    Row(
+        "p=1.2 and p=nan",
+        "Neither is a probability.",
+        (
+            *_refused(BCE, (Y, [1.2, 0.5]), (Y, [np.nan, 0.5])),
+            sklearn(BCE, Y, [1.2, 0.5], RAISES),
+            sklearn(BCE, Y, [np.nan, 0.5], RAISES),
+            keras(BCE, Y, [1.2, 0.5], "0.3466"),  # clips
+            keras(BCE, Y, [np.nan, 0.5], RAISES),
+            keras(CCE, [[1, 0]], [[np.nan, 0.5]], "nan"),
+            torch(BCE, Y, [1.2, 0.5], RAISES),
+            torch(BCE, Y, [np.nan, 0.5], RAISES),
+        ),
+    ),
+    Row(
+        "y=2 in a binary loss",
+        "Two classes have two labels.",
+        (
+            *_refused(BCE, ([2, 0, 1], [0.9, 0.6, 0.5])),
+            sklearn(BCE, [2, 0, 1], [0.9, 0.6, 0.5], RAISES),
+            keras(BCE, [2, 0], P, RAISES),
+            torch(BCE, [2, 0], P, RAISES),
+            torch(BCE, [2, 0], P, "0.239", from_logits=True),
+        ),
+    ),
+    Row(
+        "soft y=[.7,.2]",
+        "The cross-entropy itself, entropy of the target included.",
+        (
+            ours(BCE, [0.7, 0.2], P, "0.7999"),
+            sklearn(BCE, [0.7, 0.2], P, RAISES),
+            keras(BCE, [0.7, 0.2], P, "0.7999"),
+            torch(BCE, [0.7, 0.2], P, "0.7999"),
+        ),
+    ),
+    Row(
+        "binary hinge",
+        "torch's MultiMarginLoss divides by the number of classes, which is another loss.",
+        (
+            ours("hinge_loss", YD, D, "0.425"),
+            sklearn("hinge_loss", YD, D, "0.425"),
+            keras("hinge_loss", YD, D, "0.425"),
+            torch("multi_margin_loss", YD, WITH_ZERO, "0.2125"),
+        ),
+    ),
+    Row(
+        "hinge, y=[1,1], d=[.5,.5], labels=[0,1]",
+        "The labels are heard.",
+        (
+            ours("hinge_loss", [1, 1], [0.5, 0.5], "0.5", labels=[0, 1]),
+            sklearn("hinge_loss", [1, 1], [0.5, 0.5], "1.5", labels=[0, 1]),
+            keras("hinge_loss", [1, 1], [0.5, 0.5], "0.5"),
+        ),
+    ),
+    Row(
+        "3-class hinge, and with scores less 5",
+        "A shift of all scores changes nothing: the rivals are the wrong classes alone.",
+        (
+            ours("categorical_hinge", Y3, S3, "1.7667"),
+            ours("categorical_hinge", Y3, S3 - 5, "1.7667"),
+            sklearn("categorical_hinge", Y3, S3, "1.7667"),
+            sklearn("categorical_hinge", Y3, S3 - 5, "1.7667"),
+            keras("categorical_hinge", T3, S3, "1.7667"),
+            keras("categorical_hinge", T3, S3 - 5, "2.9667"),
+            torch("multi_margin_loss", Y3, S3, "0.8222"),
+        ),
+    ),
+    Row(
+        "binary and 3-class Brier",
+        "Brier's sum over classes, halved for two as scikit-learn does; squared_error has Keras' "
+        "mean over classes.",
+        (
+            ours("brier_loss", Y, P, "0.185"),
+            ours("brier_loss", Y, P, "0.37", scale_by_half=False),  # probmetrics 1.3.0
+            ours("brier_loss", Y3, P3, "0.2467"),
+            ours("squared_error", Y3, P3, "0.0822"),
+            sklearn("brier_loss", Y, P, "0.185"),
+            sklearn("brier_loss", Y3, P3, "0.2467"),
+            sklearn("brier_loss", Y, P, "0.37", scale_by_half=False),
+            keras("squared_error", Y, P, "0.185"),
+            keras("squared_error", T3, P3, "0.0822"),
+            sklearn("squared_error", T3, P3, "0.0822"),
+            torch("squared_error", T3, P3, "0.0822"),
+        ),
+    ),
+    Row(
+        "KL divergence",
+        "Of each row: a mean over elements is no divergence.",
+        (
+            ours("kl_divergence", KL_P, KL_Q, "0.22314"),
+            keras("kl_divergence", KL_P, KL_Q, "0.22314"),
+            torch("kl_divergence", KL_P, KL_Q, "0.0744"),
+            torch("kl_divergence", KL_P, KL_Q, "0.22314", reduction="batchmean"),
+        ),
+    ),
+    Row(
+        "Poisson y=2, mu=0",
+        "",
+        (
+            sklearn("poisson_deviance", [2.0], [0.0], RAISES),
+            keras("poisson_deviance", [2.0], [0.0], "32.24"),
+            torch("poisson_deviance", [2.0], [0.0], "36.84", log_input=False),
+        ),
+    ),
+    Row(
+        "focal, alpha=.25",
+        "",
+        (
+            keras(FOCAL, column(Y), column(P), ("0.00105", "0.32986"), reduction="none"),
+            keras(
+                FOCAL, column(Y), column(P), ("0.00026", "0.24740"),
+                reduction="none", apply_class_balancing=True,
+            ),
+            keras(CFOCAL, ONE_HOT, PAIRS, ("0.00026", "0.08247"), reduction="none"),
+        ),
+    ),
+    Row(
+        "empty input",
+        "The mean of nothing is no number.",
+        (
+            *_refused(BCE, ([], [])),
+            sklearn(BCE, [], [], RAISES),
+            keras(BCE, NOTHING, NOTHING, ()),
+            keras(BCE, [], [], "nan"),
+            torch(BCE, [], [], "nan"),
+            torch(CCE, [], np.zeros((0, 3)), "nan", from_logits=True),
+        ),
+    ),
+    Row(
+        "(N,) against (N,1)",
+        "A column is refused: it may be one of k classes, or meant as (n,).",
+        (
+            *_refused("brier_loss", (column(Y), P), (Y, column(P))),
+            sklearn("brier_loss", Y, column(P), "0.185"),
+            sklearn("squared_error", Y, column(P), "0.185"),
+            keras("squared_error", Y, column(P), "0.185"),
+            keras(BCE, Y, column(P), "0.5108"),
+            torch(BCE, Y, column(P), RAISES),
+            torch("squared_error", Y, column(P), "0.335", UserWarning),
+        ),
+    ),
+)  # fmt: skip
