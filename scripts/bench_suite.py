@@ -66,7 +66,7 @@ def _true(y: np.ndarray, p: np.ndarray) -> np.ndarray:
 
 
 def _focal(p: np.ndarray) -> np.ndarray:
-    return -0.25 * (1.0 - p) ** 2 * np.log(p)
+    return -((1.0 - p) ** 2) * np.log(p)
 
 
 # One call for each loss: scikit-learn's where it has one, SciPy's, else plain NumPy.
@@ -90,7 +90,7 @@ PEERS: dict[str, Callable[..., Any]] = {
     "generalized_crossentropy": lambda y, t, p, raw: ((1.0 - _true(y, p) ** 0.7) / 0.7).mean(),
     "poly1_crossentropy": lambda y, t, p, raw: (-np.log(_true(y, p)) + (1.0 - _true(y, p))).mean(),
     "symmetric_crossentropy": lambda y, t, p, raw: (
-        -np.log(_true(y, p)) + 4.0 * (1.0 - _true(y, p))
+        -0.1 * np.log(_true(y, p)) + 4.0 * (1.0 - _true(y, p))
     ).mean(),
     "multi_margin_loss": lambda y, t, p, raw: np.maximum(0.0, _rivals(y, raw)).mean(axis=1).mean(),
     "cross_entropy": lambda y, t, p, raw: -(t * np.log(np.maximum(p, 1e-15))).sum(axis=1).mean(),
@@ -145,12 +145,12 @@ TORCH: dict[str, Callable[[Shared], Any]] = {
     "kl_divergence": lambda s: s.nll.mean(),
     "categorical_hinge": lambda s: s.lead.amax(1).mean(),
     "weston_watkins_hinge": lambda s: s.lead_sum.mean(),
-    "categorical_focal_crossentropy": lambda s: (0.25 * (1 - s.true).square() * s.nll).mean(),
+    "categorical_focal_crossentropy": lambda s: ((1 - s.true).square() * s.nll).mean(),
     "spherical_loss": lambda s: (1 - s.true / s.p.square().sum(1).sqrt()).mean(),
     "ranked_probability_score": lambda s: s.residual.cumsum(1).square().sum(1).mean(),
     "generalized_crossentropy": lambda s: ((1 - s.true**0.7) / 0.7).mean(),
     "poly1_crossentropy": lambda s: (s.nll + (1 - s.true)).mean(),
-    "symmetric_crossentropy": lambda s: (s.nll + 4 * (1 - s.true)).mean(),
+    "symmetric_crossentropy": lambda s: (0.1 * s.nll + 4 * (1 - s.true)).mean(),
     "multi_margin_loss": lambda s: s.lead_sum.mean() / s.p.shape[1],
     "cross_entropy": lambda s: s.nll.mean(),
     "sparse_categorical_crossentropy": lambda s: s.nll.mean(),

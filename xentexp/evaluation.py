@@ -111,7 +111,7 @@ class LossState:
                     state.spread = weigh(off * off, weight**2).sum(axis=1)
         if part.block.index is not None or part.block.soft is not None:
             target = part.unsmoothed.target_by_class
-            state.class_weight = target.sum(axis=1) if weight is None else target @ weight
+            state.class_weight = target @ (np.ones(state.n_rows) if weight is None else weight)
             if finite:
                 state.class_total = _products(weighted, target)
             else:
@@ -191,7 +191,7 @@ def _spread(values: FloatArray, mean: FloatArray) -> FloatArray:
     squares: FloatArray = np.vecdot(values, values)
     spread: FloatArray = squares - values.shape[1] * mean * mean
     # A difference of large numbers loses digits: those rows are centred, which takes longer.
-    lost = ~(squares < 64.0 * spread)
+    lost = ~(squares < 1024.0 * spread)
     if lost.any():
         off = values[lost] - mean[lost, np.newaxis]
         spread[lost] = np.vecdot(off, off)
@@ -428,7 +428,8 @@ def choose(
             loss
             for loss in LOSSES.values()
             if unsuited(loss, problem) is None
-            and (hard or loss.facts.targets not in ("one-hot", "positive"))
+            and (hard or loss.facts.targets != "one-hot")
+            and (loss.facts.targets != "positive" or problem.positive())
             and (ordered or not loss.facts.ordered)
         ]
     chosen = [get_loss(loss) for loss in losses]
@@ -479,8 +480,11 @@ def run(problem: Problem, losses: Sequence[Loss], *, per_sample: bool = False) -
     state = LossState(tuple(losses), problem.classes)
     kept = np.full((len(losses), problem.n_rows), np.nan) if per_sample else None
     hard = next((loss.name for loss in losses if loss.facts.targets == "one-hot"), None)
+    room = np.empty((len(losses), 0))
     for part in problem.parts(hard=hard):
-        values = np.empty((len(losses), part.block.n_rows))
+        if room.shape[1] < part.block.n_rows:
+            room = np.empty((len(losses), part.block.n_rows))
+        values = room[:, : part.block.n_rows]
         for row, loss in zip(values, losses, strict=True):
             row[:] = loss.per_sample(part.block)
         state.add(values, part)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from functools import cached_property, lru_cache
+from functools import lru_cache
 from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
 
+from xentexp.losses.lazy import cached_property
 from xentexp.losses.links import FloatArray, log_softmax, positive_part, softplus
 
 IntArray = NDArray[np.intp]
@@ -295,20 +296,8 @@ class Block:
         if self.index is None:
             return self.proba_by_class - self.target_by_class
         residual = self.proba_by_class.copy()
-        residual.reshape(-1)[self._true] -= 1.0
+        residual.reshape(-1)[self._true] = -self.true_miss
         return residual
-
-    @cached_property
-    def wrong_by_class(self) -> FloatArray:
-        """Predicted probabilities of the wrong classes, 0 for the true one, (k, n)."""
-        wrong = self.proba_by_class.copy()
-        wrong.reshape(-1)[self._true] = 0.0
-        return wrong
-
-    @cached_property
-    def _miss(self) -> FloatArray:
-        """How far the probability of the true class is from 1, (n,)."""
-        return np.abs(1.0 - self.true_proba)
 
     @cached_property
     def _wrong(self) -> FloatArray:
@@ -326,14 +315,9 @@ class Block:
     @cached_property
     def squared_distance(self) -> FloatArray:
         """``sum_j (p_j - t_j)^2``, (n,)."""
-        value: FloatArray
-        if self.index is None:
-            value = np.einsum("ji,ji->i", self.residual_by_class, self.residual_by_class)
-        elif self._is_one_number:
-            value = 2.0 * np.square(self._wrong)
-        else:
-            value = np.einsum("ji,ji->i", self.wrong_by_class, self.wrong_by_class)
-            value += np.square(self._miss)
+        if self.index is not None and self._is_one_number:
+            return 2.0 * np.square(self._wrong)
+        value: FloatArray = np.einsum("ji,ji->i", self.residual_by_class, self.residual_by_class)
         return value
 
     @cached_property
@@ -345,8 +329,14 @@ class Block:
         elif self._is_one_number:
             value = 2.0 * self._wrong
         else:
-            value = self.wrong_by_class.sum(axis=0)
-            value += self._miss
+            value = self.residual_by_class.sum(axis=0)  # negative for the true class alone
+            value += 2.0 * self.true_miss
+        return value
+
+    @cached_property
+    def squared_norm(self) -> FloatArray:
+        """``sum_j p_j^2``, (n,)."""
+        value: FloatArray = np.einsum("ji,ji->i", self.proba_by_class, self.proba_by_class)
         return value
 
     @cached_property
@@ -372,6 +362,11 @@ class Block:
         grades = np.arange(self.n_classes - 1)[:, np.newaxis]
         return predicted, (self.index <= grades).astype(np.float64)
 
+    @cached_property
+    def cumulative_gap(self) -> FloatArray:
+        """``P(class <= m)`` predicted less that in the target, (k - 1, n)."""
+        return running_sums(self.residual_by_class[:-1])
+
     # -- decisions -------------------------------------------------------------------------
 
     @cached_property
@@ -396,7 +391,7 @@ class Block:
         if self._is_one_number:
             wrong, true = self._wrong, self.true_proba
         elif self.proba is not None:
-            wrong, true = self.wrong_by_class.max(axis=0), self.true_proba
+            wrong, true = self.residual_by_class.max(axis=0), self.true_proba
         elif self.decision is not None and (self.logits is None or self.logits is self.decision):
             wrong, true = self.best_rival, 0.0
         else:
@@ -411,6 +406,16 @@ class Block:
         """Score of each class less that of the true one, (k, n); -inf at the true class."""
         assert self.decision is not None
         return self._rivals(self.decision)
+
+    @cached_property
+    def _hinge_sums(self) -> dict[float, FloatArray]:
+        return {}
+
+    def hinge_sum(self, margin: float) -> FloatArray:
+        """``sum_{j != y} max(0, margin + d_j - d_y)``, (n,)."""
+        if margin not in self._hinge_sums:
+            self._hinge_sums[margin] = positive_part(self.rivals_by_class + margin).sum(axis=0)
+        return self._hinge_sums[margin]
 
     @cached_property
     def best_rival(self) -> FloatArray:

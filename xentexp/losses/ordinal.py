@@ -77,6 +77,11 @@ class RankedProbabilityScore(CumulativeLoss):
 array([1., 2.])""",
     )
 
+    def per_sample(self, block: Block) -> FloatArray:
+        total: FloatArray = np.einsum("ji,ji->i", block.cumulative_gap, block.cumulative_gap)
+        total *= self.scale(block)
+        return total
+
     def terms(self, predicted: FloatArray, target: FloatArray) -> FloatArray:
         return np.square(predicted - target)
 
@@ -211,7 +216,7 @@ class CumulativeLinkLogLoss(Loss):
     facts: ClassVar[Facts] = Facts(
         summary="Log loss of ordered classes cut from one latent score by thresholds.",
         formula="-log(s(theta_y - d) - s(theta_{y-1} - d)), s(x) = 1 / (1 + exp(-x))",
-        range="[0, inf)",
+        range="(0, inf)",
         properness="improper",
         needs="latent",
         targets="one-hot",

@@ -10,6 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from xentexp.errors import InputError
 from xentexp.validation.arrays import is_missing, show, to_array
+from xentexp.validation.targets import distinct
 
 Array = NDArray[Any]
 
@@ -95,7 +96,7 @@ def all_classes(known: list[Any], y: ArrayLike, labels: ArrayLike | None) -> lis
     found = to_array(y, "y")
     if found.ndim != 1:
         raise InputError(f"y must hold labels, of shape (n,); its shape is {found.shape}")
-    unseen = {label for label in found.tolist() if not is_missing(label)}.difference(known)
+    unseen = {label for label in distinct(found) if not is_missing(label)}.difference(known)
     try:
         return sorted([*known, *unseen]) if unseen else list(known)
     except TypeError:

@@ -38,7 +38,7 @@ from xentexp.validation.targets import (
 )
 
 # Elements of a block: it and what is made of it stay in the L2 cache. A single loss makes less.
-BLOCK_ELEMENTS = 65536
+BLOCK_ELEMENTS = 32768
 SINGLE_BLOCK_ELEMENTS = 196608
 
 
@@ -98,6 +98,12 @@ class Problem:
     def one_hot(self) -> bool:
         """Whether every row has one true class."""
         return not isinstance(self.targets, Distributions) or self.targets.one_hot(self._step())
+
+    def positive(self) -> bool:
+        """Whether no target is 0."""
+        if not isinstance(self.targets, Distributions):
+            return self.smoothing > 0.0
+        return self.smoothing > 0.0 or self.targets.positive(self._step())
 
     def parts(self, *, hard: str | None = None, elements: int = BLOCK_ELEMENTS) -> Iterator[Part]:
         """Blocks in the order of the rows.
