@@ -55,7 +55,7 @@ def test_a_keyword_of_another_convention_is_refused_with_its_owner():
     with pytest.raises(InputError, match=r"pos_weight belongs to convention='torch'"):
         metrics.binary_crossentropy([1], [0.5], convention="keras", pos_weight=3)
     with pytest.raises(InputError, match=r"ignore_index goes with convention='torch'"):
-        metrics.sparse_categorical_crossentropy([1], [[0.5, 0.5]], ignore_index=-1)
+        metrics.sparse_categorical_crossentropy([1], [[0.5, 0.5]], ignore_index=3)
     with pytest.raises(InputError, match="clip is no keyword"):
         metrics.binary_crossentropy([1], [0.5], convention="keras", clip=0.1)
     with pytest.raises(InputError, match="use from_logits=True"):
