@@ -112,6 +112,14 @@ def test_what_is_no_array_of_numbers_is_refused(convention, values):
         metrics.binary_crossentropy([1.0], values, convention=convention)
 
 
+def test_class_numbers_are_whole():
+    # torch asks for the dtype of whole numbers; here it is the numbers that count.
+    value = apply("sparse_categorical_crossentropy", "torch", [1.0], [[0.5, 0.5]], {})
+    assert value == pytest.approx(np.log(2))
+    with pytest.raises(InputError, match=r"class numbers from 0 to 1; it holds 0\.5"):
+        apply("sparse_categorical_crossentropy", "torch", [0.5], [[0.5, 0.5]], {})
+
+
 def test_float16_has_the_precision_of_float16():
     p = np.array([[0.3], [0.7]], np.float16)
     for convention in ("keras", "torch"):
