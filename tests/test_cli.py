@@ -49,7 +49,8 @@ def test_a_run_prints_a_leaderboard_and_logs_it(
     assert main(RUN) == 0
     out, err = capsys.readouterr()
     assert "categorical_crossentropy" in out
-    assert "weston_watkins_hinge" in out
+    assert "roc_auc" in out
+    assert "more losses and metrics: xentexp leaderboard --losses all" in out
     assert "xentexp ui" in out
     assert "3 folds (stratified), seed 0" in out
     assert "prior" in err
@@ -80,8 +81,29 @@ def test_json_is_all_that_stands_on_standard_output(
     assert err == ""
     assert document["primary"] == "categorical_crossentropy"
     assert [row["model"] for row in document["leaderboard"]] == ["logistic", "prior"]
-    assert document["leaderboard"][0]["mean"]["brier_loss"] > 0
+    assert document["leaderboard"][0]["mean"]["weston_watkins_hinge"] > 0  # the table has it not
+    assert document["leaderboard"][0]["mean"]["gini"] > 0
+    assert document["leaderboard"][1]["mean"]["calibration_slope"] is None
     assert client().get_run(document["run_id"]).info.status == "FINISHED"
+
+
+def test_the_configuration_chooses_what_the_table_shows(
+    table_csv: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def shown(*words: str) -> list[str]:
+        assert main([*RUN, "-q", *words]) == 0
+        lines = capsys.readouterr().out.splitlines()
+        start = next(n for n, line in enumerate(lines) if "─" in line)
+        stop = next(n for n, line in enumerate(lines) if "fit seconds" in line)
+        named = [line.split()[0] for line in lines[start + 1 : stop]]
+        return [name for name in named if name[0].isalpha()]  # not the line of the spread
+
+    assert shown("leaderboard=[gini]", "primary=brier_loss") == ["brier_loss", "gini"]
+    assert shown("leaderboard=[ks_statistic,gini]", "primary=gini") == ["gini"]  # three classes
+    words = ["losses=[brier_loss]", "samples=[gini,perplexity]", "primary=brier_loss"]
+    assert shown(*words, "leaderboard=[gini]") == ["brier_loss", "gini"]
+    assert shown(*words, "leaderboard=null") == ["brier_loss", "perplexity", "gini"]
+    assert shown(*words[::2], "samples=[]") == ["brier_loss"]
 
 
 def test_quiet_leaves_the_leaderboard_alone(
@@ -347,6 +369,17 @@ def test_leaderboard_reads_the_store(table_csv: Path, capsys: pytest.CaptureFixt
     assert main(["leaderboard"]) == 0
     again = capsys.readouterr().out
     assert first.splitlines()[2:] == again.splitlines()[2:]  # all but the title
+    assert main(["leaderboard", "--losses", "all"]) == 0
+    everything = capsys.readouterr().out
+    assert "weston_watkins_hinge" in everything
+    assert "the same as categorical_crossentropy here: sparse_categorical" in everything
+    assert main(["leaderboard", "--losses", "entropy,d2_brier_loss"]) == 0
+    shown = [line.split()[0] for line in capsys.readouterr().out.splitlines() if line.strip()]
+    assert "entropy" in shown
+    assert "d2_brier_loss" in shown
+    assert "brier_loss" not in shown
+    assert main(["leaderboard", "--sort", "calibration_slope"]) == 0
+    assert "ranked by calibration_slope" in capsys.readouterr().out
     assert main(["leaderboard", "--sort", "zero_one_loss", "--json"]) == 0
     document = json.loads(capsys.readouterr().out)
     assert document["primary"] == "zero_one_loss"
@@ -363,6 +396,8 @@ def test_leaderboard_reads_the_store(table_csv: Path, capsys: pytest.CaptureFixt
     [
         (["--sort", "brier"], "did you mean 'brier_loss'"),
         (["--sort", "entropy"], "unknown loss to sort by 'entropy'"),
+        (["--losses", "ginni"], "unknown loss of this leaderboard 'ginni'; did you mean 'gini'"),
+        (["--losses", "hinge_loss"], "unknown loss of this leaderboard 'hinge_loss'"),
         (["--experiment", "no"], "unknown experiment 'no'"),
         (["--store", "absent.db"], "there is no tracking store"),
     ],

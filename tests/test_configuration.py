@@ -48,6 +48,8 @@ def test_objects_are_those_that_the_configuration_names() -> None:
     assert len(study.folds) == 6
     assert study.seed == 4
     assert study.losses is None
+    assert study.samples is None
+    assert {"categorical_crossentropy", "gini", "calibration_slope"} < set(study.shown)
     assert study.experiment == "simulated_delinquency"
     logistic = study.candidates[1]
     assert logistic.parameters["classifier.C"] == 1.0
@@ -68,7 +70,8 @@ def test_the_hash_is_of_what_the_numbers_depend_on() -> None:
     def digest(*overrides: str) -> str:
         return build(compose(*SMALL, *overrides)).config_hash
 
-    assert digest() == digest("n_jobs=1", "tracking.experiment=x")
+    assert digest() == digest("n_jobs=1", "tracking.experiment=x", "leaderboard=[gini]")
+    assert digest() != digest("samples=[gini]")
     assert digest() != digest("seed=1")
     assert digest() != digest("models.logistic.classifier.C=2.0")
 
@@ -108,6 +111,12 @@ def test_every_cv_file_has_the_options_of_its_kind() -> None:
         (["losses=[]"], "losses must be a list of names, or null for all"),
         (["losses=[log_loss]"], "unknown loss 'log_loss'"),
         (["losses={a: 1}"], "losses must be a list of names"),
+        (["leaderboard=[]"], "leaderboard must be a list of names, or null for all"),
+        (["leaderboard=[ginni]"], "unknown loss 'ginni'"),
+        (["samples=[ginni]"], "unknown metric of a sample 'ginni'; did you mean 'gini'"),
+        (["samples=[brier_loss]"], "unknown metric of a sample 'brier_loss'"),
+        (["samples=[ks_statistic]"], "ks_statistic is for two classes; there are 3"),
+        (["samples=3"], "samples must be a list of names"),
         (["primary=null"], "unknown loss None"),
         (["cv.kind=x"], "unknown cv 'x'"),
         (["submission=x.csv"], "submission needs rows to predict, which simulated"),

@@ -20,6 +20,7 @@ from xentexp.datasets import Card, Dataset, load_dataset, make_dataset
 from xentexp.errors import InputError
 from xentexp.experiment import Candidate, out_of_fold, run_experiment
 from xentexp.folds import CrossValidation, Fold
+from xentexp.losses import LOSSES
 from xentexp.models import tabular_pipeline
 
 DACON = Path(
@@ -94,8 +95,8 @@ def test_two_runs_give_identical_numbers_whatever_the_processes(data: Dataset) -
         return [outcome.mean() for outcome in result.outcomes]
 
     once = numbers(1)
-    assert numbers(1) == once
-    assert numbers(2) == once
+    np.testing.assert_equal(numbers(1), once)
+    np.testing.assert_equal(numbers(2), once)
 
 
 def test_out_of_fold_predictions_hold_each_row_once_per_repeat(data: Dataset) -> None:
@@ -145,7 +146,9 @@ def test_a_model_that_takes_its_process_down_does_not_stop_the_others(data: Data
     result = run_experiment(data, [dying, PRIOR, LOGISTIC], folds, n_jobs=2)
     assert "its process died" in result.outcomes[0].error
     alone = run_experiment(data, [PRIOR, LOGISTIC], folds)
-    assert [o.mean() for o in result.outcomes[1:]] == [o.mean() for o in alone.outcomes]
+    np.testing.assert_equal(
+        [o.mean() for o in result.outcomes[1:]], [o.mean() for o in alone.outcomes]
+    )
 
 
 def test_repeats_are_not_counted_as_more_rows(data: Dataset) -> None:
@@ -174,16 +177,78 @@ def test_warnings_of_fits_are_counted(data: Dataset) -> None:
 
 def test_scores_without_probabilities_get_the_losses_that_they_allow(data: Dataset) -> None:
     result = run_experiment(data, [SVM], CrossValidation(n_splits=3).folds(data))
-    assert set(result.outcomes[0].mean()) == {
-        "zero_one_loss", "categorical_hinge", "weston_watkins_hinge"
-    }  # fmt: skip
+    (outcome,) = result.outcomes
+    assert {"zero_one_loss", "categorical_hinge"} <= set(outcome.fold_losses())
+    assert all(LOSSES[name].facts.needs != "probabilities" for name in outcome.fold_losses())
+    metrics = set(outcome.mean()) - set(outcome.fold_losses())
+    assert metrics == {"roc_auc", "gini", "balanced_zero_one_loss"}
     assert result.leaderboard().best() is None
+
+
+def test_metrics_of_a_sample_are_those_of_each_test_part(data: Dataset) -> None:
+    folds = CrossValidation(n_splits=3, seed=5).folds(data)
+    (outcome,) = run_experiment(data, [LOGISTIC], folds).outcomes
+    values = outcome.fold_values()
+    splitter = StratifiedKFold(3, shuffle=True, random_state=5)
+    peer = cross_val_score(LOGISTIC.estimator, data.X, data.y, scoring="roc_auc_ovr", cv=splitter)
+    np.testing.assert_allclose(values["roc_auc"], peer, rtol=1e-12)
+    assert outcome.mean()["roc_auc"] == pytest.approx(np.mean(peer), rel=1e-12)
+    assert outcome.std()["roc_auc"] == pytest.approx(np.std(peer, ddof=1), rel=1e-10)
+    assert set(values) - set(outcome.fold_losses()) == {
+        "perplexity", "d2_categorical_crossentropy", "d2_brier_loss",
+        "balanced_categorical_crossentropy", "balanced_zero_one_loss", "roc_auc", "gini",
+        "expected_calibration_error", "maximum_calibration_error", "calibration_slope",
+    }  # fmt: skip
+    assert "roc_auc" not in outcome.standard_error()  # which is over the rows
+
+
+def test_d2_is_against_the_shares_of_the_training_part(data: Dataset) -> None:
+    folds = CrossValidation("grouped", n_splits=3).folds(data)
+    prior, logistic = run_experiment(data, [PRIOR, LOGISTIC], folds).outcomes
+    np.testing.assert_allclose(prior.fold_values()["d2_brier_loss"], 0.0, atol=1e-14)
+    null = np.array(prior.fold_losses()["categorical_crossentropy"])
+    loss = np.array(logistic.fold_losses()["categorical_crossentropy"])
+    ours = logistic.fold_values()["d2_categorical_crossentropy"]
+    np.testing.assert_allclose(ours, 1 - loss / null, rtol=1e-12)
+
+
+def test_what_a_fold_leaves_undefined_is_nan_and_no_mean(data: Dataset) -> None:
+    y = data.y.to_numpy()
+    two = np.flatnonzero(y < 2)
+    folds = [
+        Fold(0, 0, train=np.arange(0, 900, 2), test=np.arange(1, 900, 2)),
+        Fold(0, 1, train=np.arange(1, 900, 2), test=two[two % 2 == 0]),  # lacks the third class
+    ]
+    prior, logistic = run_experiment(data, [PRIOR, LOGISTIC], folds).outcomes
+    first, second = logistic.fold_values()["gini"]
+    assert first > 0
+    assert math.isnan(second)
+    assert math.isnan(logistic.mean()["gini"])
+    assert math.isnan(prior.mean()["calibration_slope"])  # its predictions are constant
+    assert prior.mean()["d2_brier_loss"] == pytest.approx(0, abs=1e-14)
+    rows = run_experiment(data, [PRIOR], folds).leaderboard().to_records()
+    assert rows[0]["mean"]["gini"] is None
+
+
+def test_a_metric_of_a_sample_can_rank(data: Dataset) -> None:
+    folds = CrossValidation(n_splits=3).folds(data)
+    options = {"losses": ["brier_loss"], "samples": ["gini"], "primary": "gini"}
+    result = run_experiment(data, [PRIOR, SVM, LOGISTIC], folds, **(options | {"losses": None}))
+    assert result.leaderboard().best().model in ("logistic", "svm")
+    assert result.leaderboard().ranked()[-1].model == "prior"
+    result = run_experiment(data, [PRIOR], folds, **options)
+    assert set(result.outcomes[0].mean()) == {"brier_loss", "gini"}
 
 
 def test_named_losses_alone_are_computed(data: Dataset) -> None:
     folds = CrossValidation(n_splits=3).folds(data)
     result = run_experiment(
-        data, [PRIOR, SVM], folds, losses=["brier_loss", "categorical_hinge"], primary="brier_loss"
+        data,
+        [PRIOR, SVM],
+        folds,
+        losses=["brier_loss", "categorical_hinge"],
+        samples=[],
+        primary="brier_loss",
     )
     assert set(result.outcomes[0].mean()) == {"brier_loss"}
     assert set(result.outcomes[1].mean()) == {"categorical_hinge"}
@@ -226,6 +291,11 @@ def test_regret_is_the_divergence_from_the_true_probabilities(data: Dataset) -> 
         ({"primary": "entropy"}, "primary must be a loss that ranks; entropy describes"),
         ({"losses": ["brier_loss"]}, "unknown primary among losses 'categorical_crossentropy'"),
         ({"primary": "binary_crossentropy"}, "binary_crossentropy is for two classes"),
+        ({"samples": ["ginni"]}, "unknown metric of a sample 'ginni'; did you mean 'gini'"),
+        ({"samples": ["ks_statistic"]}, "ks_statistic is for two classes; there are 3"),
+        ({"samples": ["gini", "gini"]}, "samples must be distinct"),
+        ({"samples": ["gini"], "primary": "roc_auc"}, "unknown primary among losses 'roc_auc'"),
+        ({"primary": "h_measure"}, "h_measure is for two classes"),
     ],
 )
 def test_choices_that_do_not_fit(options: dict, message: str, data: Dataset) -> None:

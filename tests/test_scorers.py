@@ -35,7 +35,15 @@ from sklearn.tree import DecisionTreeClassifier
 from xentexp import metrics
 from xentexp.errors import InputError
 from xentexp.losses import LOSSES, get_loss
-from xentexp.scorers import LossScorer, LossScorers, get_scorer, get_scorer_names, loss_scorers
+from xentexp.samples import SAMPLE_METRICS, get_sample_metric
+from xentexp.scorers import (
+    LossScorer,
+    LossScorers,
+    SampleScorer,
+    get_scorer,
+    get_scorer_names,
+    loss_scorers,
+)
 
 RANKED = [name for name in LOSSES if name != "entropy"]
 HINGES = {name for name in RANKED if LOSSES[name].facts.needs == "scores"}
@@ -451,10 +459,86 @@ def test_targets_that_do_not_fit(y, labels, parts):
     assert all(part in str(error.value) for part in parts), str(error.value)
 
 
+SCORED = {
+    name: ("" if metric.facts.direction == "higher" else "neg_") + metric.label
+    for name, metric in SAMPLE_METRICS.items()
+    if metric.facts.direction != "nearest" and not metric.facts.prior and name != "roc_auc"
+}
+
+
+@pytest.mark.parametrize("name", SCORED)
+def test_a_scorer_of_a_sample_is_the_metric_with_its_sign(name):
+    scorer, function = get_scorer(SCORED[name]), getattr(metrics, name)
+    sign = -1 if SCORED[name].startswith("neg_") else 1
+    for X, y in ((X2, Y2),) if SAMPLE_METRICS[name].facts.binary_only else ((X2, Y2), (X3, Y3)):
+        model = LogisticRegression().fit(X, y)
+        proba, weight = model.predict_proba(X), np.arange(len(y)) % 3
+        assert scorer(model, X, y) == pytest.approx(sign * function(y, proba), rel=1e-12)
+        expected = sign * function(y, proba, sample_weight=weight)
+        assert scorer(model, X, y, sample_weight=weight) == pytest.approx(expected, rel=1e-12)
+        assert pickle.loads(pickle.dumps(clone(scorer)))(model, X, y) == scorer(model, X, y)
+        many = loss_scorers(["brier_loss", name])(model, X, y)
+        assert list(many) == ["neg_brier_loss", SCORED[name]]
+        assert many[SCORED[name]] == scorer(model, X, y)
+
+
+def test_names_of_scikit_learn_stay_its_own():
+    theirs = get_scorer("roc_auc")
+    assert not isinstance(theirs, SampleScorer)
+    assert repr(get_scorer("roc_auc_ovr")) == repr(sklearn_get_scorer("roc_auc_ovr"))
+    model = LogisticRegression().fit(X2, Y2)
+    assert loss_scorers(["roc_auc"])(model, X2, Y2) == {
+        "roc_auc": pytest.approx(theirs(model, X2, Y2), rel=1e-12)
+    }
+
+
+def test_margins_rank_where_there_are_no_probabilities():
+    model = LinearSVC().fit(X2, Y2)
+    expected = 2 * sklearn_get_scorer("roc_auc")(model, X2, Y2) - 1
+    assert get_scorer("gini")(model, X2, Y2) == pytest.approx(expected, rel=1e-12)
+    with pytest.raises(InputError, match="perplexity needs predict_proba, which LinearSVC has not"):
+        get_scorer("neg_perplexity")(model, X2, Y2)
+    hinge = get_scorer("neg_balanced_hinge_loss")(model, X2, Y2)
+    decision = model.decision_function(X2)
+    expected = metrics.balanced_loss(Y2, decision, loss="hinge_loss", from_logits=True)
+    assert hinge == pytest.approx(-expected, rel=1e-12)
+
+
+def test_searches_take_parameters_and_other_null_models():
+    metric = get_sample_metric("expected_calibration_error", bins="mass", n_bins=5)
+    model = LogisticRegression().fit(X2, Y2)
+    expected = -metrics.expected_calibration_error(
+        Y2, model.predict_proba(X2)[:, 1], bins="mass", n_bins=5
+    )
+    assert SampleScorer(metric)(model, X2, Y2) == pytest.approx(expected, rel=1e-12)
+    skill = get_sample_metric("d2_score", null="test prior")
+    theirs = sklearn_get_scorer("d2_log_loss_score")(model, X2, Y2)
+    assert SampleScorer(skill)(model, X2, Y2) == pytest.approx(theirs, rel=1e-12)
+    search = GridSearchCV(
+        LogisticRegression(),
+        {"C": [1e-4, 1.0]},
+        cv=CV,
+        scoring=loss_scorers(["gini", "brier_loss"]),
+        refit="gini",
+    ).fit(X2, Y2)
+    single = cross_val_score(LogisticRegression(), X2, Y2, cv=CV, scoring=get_scorer("gini"))
+    ours = [search.cv_results_[f"split{n}_test_gini"][1] for n in range(4)]
+    np.testing.assert_allclose(ours, single, rtol=1e-12)
+
+
+def test_a_fold_without_a_value_is_told():
+    only = np.flatnonzero(Y2 == 1)
+    model = LogisticRegression().fit(X2, Y2)
+    with pytest.raises(InputError, match="gini is undefined: the sample has no rows of class 0"):
+        get_scorer("gini")(model, X2[only], Y2[only])
+
+
 def test_names():
     names = get_scorer_names()
     assert names == sorted(set(names))
     assert {f"neg_{name}" for name in RANKED} < set(names)
+    assert {"gini", "ks_statistic", "neg_expected_calibration_error"} < set(names)
+    assert not {"d2_score", "calibration_slope", "neg_gini"} & set(names)
     assert set(sklearn.metrics.get_scorer_names()) < set(names)
     assert not {f"neg_{name}" for name in RANKED} & set(sklearn.metrics.get_scorer_names())
     assert "neg_entropy" not in names
@@ -480,6 +564,11 @@ def test_names():
         (lambda: loss_scorers("entropy"), ["entropy ranks nothing"]),
         (lambda: loss_scorers(["brier"]), ["unknown loss 'brier'", "'brier_loss'"]),
         (lambda: loss_scorers([]), ["one loss at least"]),
+        (lambda: get_scorer("neg_gini"), ["unknown scorer 'neg_gini'", "did you mean 'gini'"]),
+        (lambda: get_scorer("expected_calibration_error"), ["'neg_expected_calibration_error'"]),
+        (lambda: get_scorer("calibration_slope"), ["best near 1, neither high nor low"]),
+        (lambda: get_scorer("d2_brier_loss"), ["training prior", "null='test prior'"]),
+        (lambda: loss_scorers(["d2_score"]), ["d2_categorical_crossentropy", "training prior"]),
     ],
 )  # fmt: skip
 def test_names_that_are_no_scorer(call, parts):

@@ -43,7 +43,11 @@ def result() -> Result:
 
 
 DATA = DataInput("simulated", "0123456789abcdef", "{}", "{}")
-TAGS = {"xentexp.kind": "candidate", "xentexp.primary": "categorical_crossentropy"}
+TAGS = {
+    "xentexp.kind": "candidate",
+    "xentexp.primary": "categorical_crossentropy",
+    "xentexp.leaderboard": "categorical_crossentropy,gini,hinge_loss",
+}
 
 
 @pytest.fixture
@@ -53,7 +57,7 @@ def logged(store: Store, result: Result) -> Store:
         for outcome in result.outcomes:
             table = None if outcome.error else out_of_fold(outcome, result.dataset)
             tracking.log_outcome(store, outcome, {"seed": 0}, DATA, table, "seed: 0", TAGS, run_id)
-        store.log(run_id, tracking.result_items(result))
+        store.log(run_id, tracking.result_items(result, ["categorical_crossentropy", "gini"]))
     return store
 
 
@@ -80,14 +84,17 @@ def test_a_child_holds_every_number(logged: Store, result: Result) -> None:
     run = runs(logged)["prior"]
     outcome = result.outcomes[0]
     assert run.info.status == "FINISHED"
+    same = {"rel": 1e-15, "nan_ok": True}
+    assert {"brier_loss", "roc_auc", "d2_brier_loss"} < set(outcome.mean())
     for name, value in outcome.mean().items():
-        assert run.data.metrics[f"cv/{name}"] == pytest.approx(value, rel=1e-15)
-        assert run.data.metrics[f"cv_std/{name}"] == pytest.approx(outcome.std()[name], rel=1e-15)
-        error = outcome.standard_error()[name]
-        assert run.data.metrics[f"cv_se/{name}"] == pytest.approx(error, rel=1e-15)
+        assert run.data.metrics[f"cv/{name}"] == pytest.approx(value, **same)
+        assert run.data.metrics[f"cv_std/{name}"] == pytest.approx(outcome.std()[name], **same)
         history = logged.client.get_metric_history(run.info.run_id, f"fold/{name}")
         assert [point.step for point in history] == [0, 1, 2]
-        assert [point.value for point in history] == outcome.fold_losses()[name]
+        folds = [point.value for point in history]
+        assert folds == pytest.approx(outcome.fold_values()[name], **same)
+    for name, error in outcome.standard_error().items():
+        assert run.data.metrics[f"cv_se/{name}"] == pytest.approx(error, **same)
     regret = outcome.regret()["categorical_crossentropy"]
     assert run.data.metrics["regret/categorical_crossentropy"] == pytest.approx(regret)
     assert run.data.params == {"model": "prior", "seed": "0", "classifier": "Dummy"}
@@ -120,11 +127,16 @@ def test_a_failed_candidate_is_a_failed_run_with_its_reason(logged: Store) -> No
 def test_the_parent_tells_the_leaderboard(logged: Store) -> None:
     parent = runs(logged)["comparison"]
     note = parent.data.tags["mlflow.note.content"]
-    assert "| categorical_crossentropy |" in note
+    assert "| categorical_crossentropy | low |" in note
+    assert "| gini | high |" in note
+    assert "brier_loss" not in note  # the table of all is an artifact
+    assert "as cv/NAME" in note
     assert "Failed: **broken**" in note
     assert parent.data.tags["best_model"] == "prior"
     path = logged.client.download_artifacts(parent.info.run_id, "leaderboard.json")
-    assert set(json.loads(Path(path).read_text())["columns"]) == {"model", "loss", "mean", "std"}
+    table = json.loads(Path(path).read_text())
+    assert set(table["columns"]) == {"model", "loss", "mean", "std"}
+    assert {"brier_loss", "gini", "calibration_slope"} < {row[1] for row in table["data"]}
 
 
 def test_a_leaderboard_comes_back_as_it_was(logged: Store, result: Result) -> None:
@@ -133,9 +145,29 @@ def test_a_leaderboard_comes_back_as_it_was(logged: Store, result: Result) -> No
     assert board.primary == "categorical_crossentropy"
     here, there = result.leaderboard().ranked(), board.ranked()
     assert [row.model for row in there] == [row.model for row in here] == ["prior", "broken"]
-    assert there[0].mean == pytest.approx(here[0].mean, rel=1e-15)
-    assert there[0].std == pytest.approx(here[0].std, rel=1e-15)
+    assert there[0].mean == pytest.approx(here[0].mean, rel=1e-15, nan_ok=True)
+    assert there[0].std == pytest.approx(here[0].std, rel=1e-15, nan_ok=True)
     assert there[1].reason == here[1].reason
+    assert board.chosen == ("categorical_crossentropy", "gini", "hinge_loss")
+    assert board.shown() == ["categorical_crossentropy", "gini"]  # hinge_loss is for two classes
+
+
+def test_a_run_that_chose_no_rows_shows_all(store: Store, result: Result) -> None:
+    tags = {"xentexp.primary": "brier_loss"}
+    with store.run("comparison", {**tags, "xentexp.kind": "comparison"}) as run_id:
+        tracking.log_outcome(store, result.outcomes[0], {}, DATA, None, "", tags, run_id)
+    _, board = tracking.read_leaderboard(store.client, None)
+    assert board.chosen is None
+    assert {"brier_loss", "entropy", "gini"} < set(board.shown())
+
+
+def test_charts_of_a_metric_begin_with_the_highest(workplace: Path) -> None:
+    store = Store(None, "trial", primary="gini", description="")
+    tags = store.client.get_experiment(store.experiment_id).tags
+    assert tags["mlflow.experiment.primaryMetric.name"] == "cv/gini"
+    assert tags["mlflow.experiment.primaryMetric.greaterIsBetter"] == "True"
+    assert "orderByAsc=false" in tracking.chart_page("1", "2", "gini")
+    assert "orderByAsc=true" in tracking.chart_page("1", "2", "brier_loss")
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ import hashlib
 import importlib
 import inspect
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,11 +16,13 @@ from sklearn.base import is_classifier
 
 from xentexp.datasets import Dataset, load_dataset
 from xentexp.errors import InputError, unknown_name
-from xentexp.experiment import Candidate, check_losses
+from xentexp.experiment import Candidate
 from xentexp.folds import OPTIONS as CV_OPTIONS
 from xentexp.folds import CrossValidation, Fold
 from xentexp.losses import get_loss
 from xentexp.models import tabular_pipeline
+from xentexp.samples import get_sample_metric, is_sample_metric
+from xentexp.scoring import choose_losses
 
 TRUSTED = ("sklearn", "xentexp", "lightgbm", "xgboost", "catboost")
 """Packages whose classifiers a model file may name."""
@@ -32,6 +34,8 @@ _KEYS = {
     "seed",
     "n_jobs",
     "losses",
+    "samples",
+    "leaderboard",
     "primary",
     "tracking",
     "submission",
@@ -46,6 +50,8 @@ class Study:
     candidates: tuple[Candidate, ...]
     folds: tuple[Fold, ...]
     losses: tuple[str, ...] | None
+    samples: tuple[str, ...] | None
+    shown: tuple[str, ...] | None
     primary: str
     seed: int
     n_jobs: int
@@ -57,7 +63,7 @@ class Study:
     @property
     def config_hash(self) -> str:
         """Hash of what the numbers depend on: not of where they go, nor of the cores."""
-        aside = ("tracking", "n_jobs", "submission", "primary")
+        aside = ("tracking", "n_jobs", "submission", "primary", "leaderboard")
         kept = {key: value for key, value in self.config.items() if key not in aside}
         return hashlib.sha256(json.dumps(kept, sort_keys=True).encode()).hexdigest()[:16]
 
@@ -87,8 +93,14 @@ def build(config: Mapping[str, Any]) -> Study:
     n_jobs = _whole(config, "n_jobs", low=-1, high=4096)
     if n_jobs == 0:
         raise InputError("n_jobs must be a number of processes, or -1 for all cores; got 0")
-    losses = _losses(config["losses"])
-    primary = get_loss(config["primary"]).name
+    losses = _names("losses", config["losses"], lambda name: get_loss(name).name)
+    samples = _names("samples", config["samples"], lambda name: get_sample_metric(name).label)
+    shown = _names("leaderboard", config["leaderboard"], _loss_or_metric)
+    if losses is not None and shown is not None:
+        shown = tuple(dict.fromkeys([*losses, *shown]))  # who names losses wants to see them
+    primary = _loss_or_metric(config["primary"])
+    if shown is not None and primary not in shown:
+        shown = (primary, *shown)
     tracking = _section(config, "tracking")
     _known_keys("key of tracking", tracking, {"uri", "experiment"})
     for key, value in tracking.items():
@@ -102,7 +114,7 @@ def build(config: Mapping[str, Any]) -> Study:
     if not isinstance(parameters.get("name"), str):
         raise InputError("dataset.name must be the name of a data set; see xentexp datasets")
     dataset = load_dataset(**parameters)
-    check_losses(dataset, losses, primary)
+    choose_losses(dataset, losses, samples, primary)
     submission = _submission(config["submission"], dataset)
     experiment = tracking["experiment"] or _experiment_name(dataset, parameters)
     return Study(
@@ -110,6 +122,8 @@ def build(config: Mapping[str, Any]) -> Study:
         candidates=candidates,
         folds=tuple(cv.folds(dataset)),
         losses=losses,
+        samples=samples,
+        shown=shown,
         primary=primary,
         seed=seed,
         n_jobs=n_jobs,
@@ -143,13 +157,20 @@ def _whole(config: Mapping[str, Any], key: str, *, low: int, high: int) -> int:
     return value
 
 
-def _losses(names: object) -> tuple[str, ...] | None:
+def _names(key: str, names: object, name_of: Callable[[str], str]) -> tuple[str, ...] | None:
+    """A list of names, each one checked; null is None, for all."""
     if names is None:
         return None
     listed = [names] if isinstance(names, str) else names
-    if not isinstance(listed, list) or not listed:
-        raise InputError(f"losses must be a list of names, or null for all; got {names!r}")
-    return tuple(get_loss(name).name for name in listed)
+    if not isinstance(listed, list) or not (listed or key == "samples"):
+        raise InputError(f"{key} must be a list of names, or null for all; got {names!r}")
+    return tuple(name_of(name) for name in listed)
+
+
+def _loss_or_metric(name: str) -> str:
+    if is_sample_metric(name):
+        return get_sample_metric(name).label
+    return get_loss(name).name
 
 
 def _cross_validation(section: dict[str, Any], seed: int) -> CrossValidation:

@@ -12,13 +12,14 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from xentexp.datasets import Dataset
-from xentexp.errors import InputError, unknown_name
-from xentexp.evaluation import LossState, choose, evaluate, run
+from xentexp.errors import InputError
+from xentexp.evaluation import LossState
 from xentexp.fitting import FoldPrediction, fit_all
 from xentexp.folds import Fold
 from xentexp.leaderboard import Leaderboard, Row
-from xentexp.losses import LOSSES, Loss, get_loss
-from xentexp.validation import read
+from xentexp.losses import Loss
+from xentexp.samples import SampleMetric
+from xentexp.scoring import Choice, choose_losses, regret_of, score_fold
 
 FloatArray = NDArray[np.float64]
 
@@ -50,6 +51,8 @@ class Outcome:
     ----------
     states : tuple of LossState
         One for each fold, in the order of the folds.
+    samples : tuple of dict
+        Metrics of a sample by label, for each fold; NaN where a fold has no such value.
     regrets : tuple of dict
         Expected loss above the best possible, for each fold, where the true class
         probabilities are known.
@@ -58,6 +61,7 @@ class Outcome:
     candidate: Candidate
     predictions: tuple[FoldPrediction, ...]
     states: tuple[LossState, ...] = ()
+    samples: tuple[dict[str, float], ...] = ()
     regrets: tuple[dict[str, float], ...] = ()
     error: str | None = None
     traceback: str | None = None
@@ -69,6 +73,12 @@ class Outcome:
         table = np.array([state.mean() for state in self.states]).T.tolist()
         return dict(zip(self.states[0].names, table, strict=True))
 
+    def fold_values(self) -> dict[str, list[float]]:
+        """Each loss and each metric of a sample, in each fold."""
+        labels = self.samples[0] if self.samples else {}
+        metrics = {label: [values[label] for values in self.samples] for label in labels}
+        return {**self.fold_losses(), **metrics}
+
     def pooled(self) -> LossState | None:
         """State of all folds together, each row once per repeat; None for a failed candidate."""
         if not self.states:
@@ -76,14 +86,17 @@ class Outcome:
         return sum(self.states[1:], start=self.states[0])
 
     def mean(self) -> dict[str, float]:
-        """Mean over the folds of each loss, each fold counting the same."""
-        return {name: float(np.mean(values)) for name, values in self.fold_losses().items()}
+        """Mean over the folds of each loss and metric, each fold counting the same.
+
+        NaN where a fold has no such value: a mean of the others would be of other rows.
+        """
+        return {name: float(np.mean(values)) for name, values in self.fold_values().items()}
 
     def std(self) -> dict[str, float]:
-        """Standard deviation over the folds (divisor: folds - 1) of each loss."""
+        """Standard deviation over the folds (divisor: folds - 1) of each loss and metric."""
         return {
             name: float(np.std(values, ddof=1)) if len(values) > 1 else np.nan
-            for name, values in self.fold_losses().items()
+            for name, values in self.fold_values().items()
         }
 
     def standard_error(self) -> dict[str, float]:
@@ -129,9 +142,10 @@ class Result:
     outcomes: tuple[Outcome, ...]
     primary: str
 
-    def leaderboard(self) -> Leaderboard:
-        """Candidates by losses, best first."""
-        return Leaderboard(tuple(map(_row, self.outcomes)), self.primary)
+    def leaderboard(self, shown: Sequence[str] | None = None) -> Leaderboard:
+        """Candidates by losses and metrics, best first; a table shows those named, or all."""
+        chosen = None if shown is None else tuple(shown)
+        return Leaderboard(tuple(map(_row, self.outcomes)), self.primary, chosen)
 
 
 def _row(outcome: Outcome) -> Row:
@@ -190,6 +204,7 @@ def run_experiment(
     folds: Sequence[Fold],
     *,
     losses: Sequence[str | Loss] | None = None,
+    samples: Sequence[str | SampleMetric] | None = None,
     primary: str = "categorical_crossentropy",
     n_jobs: int = 1,
     on_fold: Callable[[str], None] | None = None,
@@ -207,8 +222,10 @@ def run_experiment(
         The same for all candidates.
     losses : sequence of str or Loss, optional
         Which losses; all that apply to a candidate by default.
+    samples : sequence of str or SampleMetric, optional
+        Which metrics of a sample; those of `xentexp.samples.LOGGED` that apply by default.
     primary : str
-        Loss that ranks the candidates.
+        Loss, or metric of a sample, that ranks the candidates.
     n_jobs : int
         Fits that run at once; -1 for as many as there are cores.
     on_fold, on_outcome : callable, optional
@@ -231,7 +248,7 @@ def run_experiment(
         raise InputError(f"models must be distinct; got {names}")
     if not folds:
         raise InputError("folds must be one at least; got none")
-    chosen = check_losses(dataset, losses, primary)
+    choice = choose_losses(dataset, losses, samples, primary)
     jobs = [(candidate, fold) for candidate in candidates for fold in folds]
     fits = fit_all(
         [(candidate.estimator, fold) for candidate, fold in jobs],
@@ -251,7 +268,7 @@ def run_experiment(
             predictions[number] = prediction
             if len(predictions) == len(folds):
                 in_order = tuple(predictions[number] for number in sorted(predictions))
-                outcome = _score(candidate, in_order, dataset, chosen)
+                outcome = _score(candidate, in_order, dataset, choice)
                 outcomes[candidate.name] = outcome
                 if on_outcome is not None:
                     on_outcome(outcome)
@@ -261,103 +278,25 @@ def run_experiment(
     return Result(dataset, tuple(folds), ordered, primary)
 
 
-def check_losses(
-    dataset: Dataset, losses: Sequence[str | Loss] | None, primary: str
-) -> list[Loss] | None:
-    """Losses by name, shown to suit the data set; None for all that apply.
-
-    Parameters
-    ----------
-    dataset : Dataset
-        Whose number of classes decides.
-    losses : sequence of str or Loss, or None
-        The choice.
-    primary : str
-        Loss that ranks, one of `losses`.
-
-    Returns
-    -------
-    list of Loss or None
-        None where all are wanted.
-
-    Raises
-    ------
-    InputError
-        For unknown names and for losses that are not for so many classes.
-    """
-    chosen = None if losses is None else [get_loss(loss) for loss in losses]
-    if chosen is not None and not chosen:
-        raise InputError("losses must name one loss at least; got none")
-    if chosen is not None and len({loss.name for loss in chosen}) < len(chosen):
-        raise InputError(f"losses must be distinct; got {[loss.name for loss in chosen]}")
-    for loss in [*(chosen or []), get_loss(primary)]:
-        reason = loss.unsuited(
-            n_classes=len(dataset.classes), soft=False, has_proba=True, has_decision=True
-        )
-        if reason is not None:
-            raise InputError(f"{loss.name} {reason} in data set {dataset.name}")
-    if get_loss(primary).facts.direction != "lower":
-        raise InputError(f"primary must be a loss that ranks; {primary} describes")
-    if chosen is not None and primary not in [loss.name for loss in chosen]:
-        raise unknown_name("primary among losses", primary, [loss.name for loss in chosen])
-    return chosen
-
-
 def _score(
     candidate: Candidate,
     predictions: tuple[FoldPrediction, ...],
     dataset: Dataset,
-    losses: list[Loss] | None,
+    choice: Choice,
 ) -> Outcome:
     failed = next((p for p in predictions if p.error is not None), None)
     if failed is not None:
         reason = f"fold {failed.fold.number}: {failed.error}"
         return Outcome(candidate, predictions, error=reason, traceback=failed.traceback)
     try:
-        states = tuple(_fold_state(prediction, dataset, losses) for prediction in predictions)
-        regrets = tuple(_regret(prediction, dataset, losses) for prediction in predictions)
+        scored = [score_fold(prediction, dataset, choice) for prediction in predictions]
+        regrets = tuple(regret_of(prediction, dataset, choice.losses) for prediction in predictions)
     except InputError as error:  # predictions that are no probabilities are the model's failure
         return Outcome(candidate, predictions, error=str(error), traceback=traceback.format_exc())
     return Outcome(
-        candidate, predictions, states, regrets if dataset.true_proba is not None else ()
+        candidate,
+        predictions,
+        tuple(state for state, _ in scored),
+        tuple(values for _, values in scored),
+        regrets if dataset.true_proba is not None else (),
     )
-
-
-def _fold_state(
-    prediction: FoldPrediction, dataset: Dataset, losses: list[Loss] | None
-) -> LossState:
-    problem = read(
-        dataset.y.to_numpy()[prediction.fold.test],
-        prediction.proba,
-        decision=prediction.decision,
-        labels=dataset.classes,
-    )
-    applying = choose(problem, None)
-    if losses is not None:
-        # A model without probabilities, or without scores, is judged by the losses it allows.
-        names = {loss.name for loss in applying}
-        applying = [loss for loss in losses if loss.name in names]
-        if not applying:
-            raise InputError(f"none of the losses {[loss.name for loss in losses]} applies")
-    return run(problem, applying).state
-
-
-def _regret(
-    prediction: FoldPrediction, dataset: Dataset, losses: list[Loss] | None
-) -> dict[str, float]:
-    """Expected loss under the true class probabilities, less that of predicting those."""
-    if dataset.true_proba is None or prediction.proba is None:
-        return {}
-    truth = dataset.true_proba[prediction.fold.test]
-    proper = [
-        loss
-        for loss in (losses if losses is not None else LOSSES.values())
-        if loss.facts.properness in ("proper", "strictly proper")
-        and loss.facts.targets == "soft"
-        and not (loss.facts.binary_only and len(dataset.classes) > 2)
-    ]
-    if not proper:
-        return {}
-    reached = evaluate(truth, prediction.proba, proper, labels=dataset.classes).mean
-    best = evaluate(truth, truth, proper, labels=dataset.classes).mean
-    return {name: reached[name] - best[name] for name in reached}

@@ -1,14 +1,68 @@
-"""Candidates by losses: what a run prints, notes in MLflow, and reads back from there."""
+"""Candidates by losses and metrics: what a run prints, notes in MLflow, and reads back."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
-from xentexp.errors import unknown_name
+from xentexp.errors import InputError, unknown_name
 from xentexp.losses import LOSSES
+from xentexp.samples import LOGGED, get_sample_metric, is_sample_metric
+
+
+def better(name: str) -> tuple[str, float] | None:
+    """Which values of a loss or metric are better, and the best one.
+
+    Parameters
+    ----------
+    name : str
+        Of a loss, or label of a metric of a sample.
+
+    Returns
+    -------
+    direction : str
+        ``"lower"``, ``"higher"``, or ``"nearest"`` to the best.
+    optimum : float
+        The best value; NaN for a loss, which need not have one.
+        None instead of both for a name that ranks nothing, or that is not known here.
+
+    Examples
+    --------
+    >>> better("gini"), better("entropy"), better("calibration_slope")
+    (('higher', 1.0), None, ('nearest', 1.0))
+    """
+    if name in LOSSES:
+        return ("lower", math.nan) if LOSSES[name].facts.direction == "lower" else None
+    if is_sample_metric(name):
+        facts = get_sample_metric(name).facts
+        return facts.direction, facts.optimum
+    return None
+
+
+def higher_is_better(name: str) -> bool:
+    """Whether higher values of a loss or metric are better.
+
+    Parameters
+    ----------
+    name : str
+        Of a loss, or label of a metric of a sample.
+
+    Returns
+    -------
+    bool
+        False for a loss.
+    """
+    found = better(name)
+    return found is not None and found[0] == "higher"
+
+
+def _distance(name: str, value: float) -> float:
+    """How far a value is from good; infinite for NaN."""
+    direction, optimum = better(name) or ("lower", math.nan)
+    distance = {"lower": value, "higher": -value, "nearest": abs(value - optimum)}[direction]
+    return math.inf if math.isnan(distance) else distance
 
 
 @dataclass(frozen=True)
@@ -20,8 +74,9 @@ class Row:
     model : str
         Its name.
     mean, std, standard_error, regret : mapping
-        By loss: mean and standard deviation over the folds, standard error over the rows, and
-        expected loss above the best possible where that is known.
+        By loss or metric: mean and standard deviation over the folds, NaN where a fold has no
+        such value; by loss: standard error over the rows, and expected loss above the best
+        possible where that is known.
     seconds : float
         Time of all its fits.
     reason : str or None
@@ -36,61 +91,112 @@ class Row:
     seconds: float = math.nan
     reason: str | None = None
 
+    def value(self, name: str) -> float:
+        """Mean of a loss or metric; NaN where it has none."""
+        return self.mean.get(name, math.nan)
+
 
 @dataclass(frozen=True)
 class Leaderboard:
-    """Candidates by losses, best first.
+    """Candidates by losses and metrics, best first.
 
     Parameters
     ----------
     rows : tuple of Row
         Candidates, in any order.
     primary : str
-        Loss that ranks them.
+        Loss or metric that ranks them.
+    chosen : tuple of str or None
+        Losses and metrics that a table shows, those of them that some candidate has; None for
+        all. The records have all.
 
     Examples
     --------
-    >>> rows = Row("a", {"brier_loss": 0.2}), Row("b", {"brier_loss": 0.1}), Row("c", reason="?")
-    >>> [row.model for row in Leaderboard(rows, "brier_loss").ranked()]
+    >>> rows = Row("a", {"gini": 0.2}), Row("b", {"gini": 0.3}), Row("c", reason="?")
+    >>> [row.model for row in Leaderboard(rows, "gini").ranked()]
     ['b', 'a', 'c']
     """
 
     rows: tuple[Row, ...]
     primary: str
+    chosen: tuple[str, ...] | None = None
 
     def ranked(self) -> list[Row]:
-        """Rows by the primary loss; those without it after, failed ones last."""
+        """Rows by the primary loss, best first; those without it after, failed ones last."""
 
         def key(row: Row) -> tuple[int, float]:
             if row.reason is not None:
                 return 2, 0.0
-            value = row.mean.get(self.primary, math.nan)
-            return (1, 0.0) if math.isnan(value) else (0, value)
+            distance = _distance(self.primary, row.value(self.primary))
+            return (0, distance) if distance < math.inf else (1, 0.0)
 
         return sorted(self.rows, key=key)
 
     def best(self) -> Row | None:
-        """Row of the smallest primary loss, if any has it."""
+        """Row of the best value of the primary loss, if any has one."""
         first = next(iter(self.ranked()), None)
-        return first if first is not None and self.primary in first.mean else None
+        return None if first is None or math.isnan(first.value(self.primary)) else first
 
-    def losses(self) -> list[str]:
-        """Losses that some candidate has, in the order of the table of losses."""
-        found = {name for row in self.rows for name in row.mean}
-        return [name for name in LOSSES if name in found]
+    def names(self) -> list[str]:
+        """Losses and metrics that some candidate has, in the order of their tables."""
+        found = {name for row in self.rows for name in row.mean if row.mean[name] == row.mean[name]}
+        known = [*LOSSES, *(metric.label for metric in LOGGED)]
+        return [
+            *(name for name in known if name in found),
+            *sorted(found.difference(known)),
+        ]
 
-    def lowest(self, loss: str) -> float | None:
-        """Smallest mean of a loss among the candidates; None for one that ranks nothing."""
-        values = [row.mean[loss] for row in self.rows if loss in row.mean]
-        ranks = LOSSES[loss].facts.direction == "lower"
-        return min(values) if values and ranks else None
+    def shown(self) -> list[str]:
+        """What a table shows: the chosen few that some candidate has, or all but repetitions."""
+        names = self.names()
+        if self.chosen is None:
+            return [name for name in names if name not in self.repeated()]
+        return [name for name in dict.fromkeys(self.chosen) if name in names]
 
-    def sorted_by(self, loss: str) -> Leaderboard:
-        """The same candidates, ranked by another loss."""
-        ranking = [name for name in self.losses() if LOSSES[name].facts.direction == "lower"]
-        if loss not in ranking:
-            raise unknown_name("loss to sort by", loss, ranking)
-        return Leaderboard(self.rows, loss)
+    def repeated(self) -> dict[str, str]:
+        """Losses that are another one on every candidate, as several are on two classes."""
+        seen: dict[tuple[Any, ...], str] = {}
+        repeated: dict[str, str] = {}
+        for name in sorted(self.names(), key=lambda name: name != self.primary):
+            if name in LOSSES:
+                values = [
+                    f"{part.get(name, math.nan):.12g}"
+                    for row in self.rows
+                    for part in (row.mean, row.std)
+                ]
+                first = seen.setdefault((better(name) is None, *values), name)
+                if first != name:
+                    repeated[name] = first
+        return repeated
+
+    def best_value(self, name: str) -> float | None:
+        """Best mean of a loss or metric among the candidates; None where it ranks nothing."""
+        values = [row.mean[name] for row in self.rows if not math.isnan(row.value(name))]
+        if not values or better(name) is None:
+            return None
+        return min(values, key=lambda value: _distance(name, value))
+
+    def sorted_by(self, name: str) -> Leaderboard:
+        """The same candidates, ranked by another loss or metric, which the table shows."""
+        ranking = [known for known in self.names() if better(known) is not None]
+        if name not in ranking:
+            raise unknown_name("loss to sort by", name, ranking)
+        chosen = self.chosen
+        if chosen is not None and name not in chosen:
+            chosen = (name, *chosen)
+        return replace(self, primary=name, chosen=chosen)
+
+    def showing(self, names: Sequence[str] | None) -> Leaderboard:
+        """The same candidates, with other losses and metrics in the table; None for all."""
+        if names is None:
+            return replace(self, chosen=None)
+        known = self.names()
+        for name in names:
+            if name not in known:
+                raise unknown_name("loss of this leaderboard", name, known)
+        if not names:
+            raise InputError("losses to show must be one at least; got none")
+        return replace(self, chosen=tuple(names))
 
     def to_markdown(self) -> str:
         """Table for a note: one line per loss, one column per candidate, best first."""
@@ -99,28 +205,31 @@ class Leaderboard:
         lines = []
         if best is not None:
             value, spread = best.mean[self.primary], best.std.get(self.primary, math.nan)
-            lines += [f"Lowest {self.primary}: **{best.model}**, {value:.4f} ± {spread:.4f}", ""]
+            lines += [f"Best {self.primary}: **{best.model}**, {value:z.4f} ± {spread:.4f}", ""]
         lines += [
-            f"| loss | {' | '.join(row.model.replace('_', ' ') for row in rows)} |",
-            f"|---|{'---:|' * len(rows)}",
+            f"| loss | best | {' | '.join(row.model.replace('_', ' ') for row in rows)} |",
+            f"|---|---|{'---:|' * len(rows)}",
         ]
-        for loss in self.losses():
+        shown = self.shown()
+        for name in shown:
             cells = []
             for row in rows:
-                if loss not in row.mean:
+                if math.isnan(row.value(name)):
                     cells.append("-")
                     continue
-                text = f"{row.mean[loss]:.4f}&nbsp;±&nbsp;{row.std.get(loss, math.nan):.4f}"
-                mark = "**" if row.mean[loss] == self.lowest(loss) else ""
+                text = f"{row.mean[name]:z.4f}&nbsp;±&nbsp;{row.std.get(name, math.nan):.4f}"
+                mark = "**" if row.mean[name] == self.best_value(name) else ""
                 cells.append(f"&nbsp;{mark}{text}{mark}&nbsp;")  # MLflow sets no space between
-            lines.append(f"| {loss} | {' | '.join(cells)} |")
+            lines.append(f"| {name} | {best_is(name)} | {' | '.join(cells)} |")
         lines += ["", f"Mean ± standard deviation over the folds; ranked by {self.primary}."]
+        if len(self.names()) > len(shown):
+            lines += ["The other losses and metrics: among the metrics of each run, as cv/NAME."]
         failed = [row for row in self.ranked() if row.reason is not None]
         lines += [f"\nFailed: **{row.model}**: {row.reason}" for row in failed]
         return "\n".join(lines)
 
     def to_records(self) -> list[dict[str, Any]]:
-        """JSON-able rows, best first; numbers that are none are null."""
+        """JSON-able rows, best first, with everything; numbers that are none are null."""
         return [
             {
                 "model": row.model,
@@ -134,6 +243,30 @@ class Leaderboard:
             }
             for row in self.ranked()
         ]
+
+
+def best_is(name: str) -> str:
+    """Which values are best, in a word: ``low``, ``high``, ``near 1``, ``-``.
+
+    Parameters
+    ----------
+    name : str
+        Of a loss, or label of a metric of a sample.
+
+    Returns
+    -------
+    str
+        At most six letters.
+
+    Examples
+    --------
+    >>> [best_is(name) for name in ("brier_loss", "gini", "calibration_slope", "entropy")]
+    ['low', 'high', 'near 1', '-']
+    """
+    found = better(name)
+    if found is None:
+        return "-"
+    return {"lower": "low", "higher": "high", "nearest": f"near {found[1]:g}"}[found[0]]
 
 
 def _number(value: float) -> float | None:

@@ -20,6 +20,19 @@ from xentexp.errors import InputError, unknown_name
 from xentexp.evaluation import unsuited, weigh
 from xentexp.losses import LOSSES, Loss, get_loss, load_plugins
 from xentexp.reading import read_for
+from xentexp.samples.functions import (
+    balanced_loss,
+    calibration_intercept,
+    calibration_slope,
+    d2_score,
+    expected_calibration_error,
+    gini,
+    h_measure,
+    ks_statistic,
+    maximum_calibration_error,
+    perplexity,
+    roc_auc,
+)
 from xentexp.validation import SINGLE_BLOCK_ELEMENTS, Problem, read
 from xentexp.validation.arrays import to_array
 
@@ -463,4 +476,19 @@ __all__ = [
     "taylor_crossentropy",
     "weston_watkins_hinge",
     "zero_one_loss",
+]
+
+# Metrics of a whole sample: defined in xentexp.samples, exported here beside the losses.
+__all__ += [
+    "balanced_loss",
+    "calibration_intercept",
+    "calibration_slope",
+    "d2_score",
+    "expected_calibration_error",
+    "gini",
+    "h_measure",
+    "ks_statistic",
+    "maximum_calibration_error",
+    "perplexity",
+    "roc_auc",
 ]

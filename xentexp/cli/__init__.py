@@ -23,8 +23,8 @@ _RUN_HELP = """\
 usage: xentexp run [--quiet] [--json] [--debug] [KEY=VALUE ...] [Hydra options]
 
 Train classifiers with cross-validation, score each out-of-fold prediction with every loss that
-applies, log all of it to MLflow, and print a leaderboard. Without arguments: seven models on
-the bundled data set uci_default.
+applies and with metrics of the whole sample (AUC, calibration, skill), log all of it to MLflow, and
+print a leaderboard. Without arguments: seven models on the bundled data set uci_default.
 
 examples:
   xentexp run
@@ -37,7 +37,8 @@ choices (NAME of a file in the folder of the same name):
 {choices}
 
 other keys:
-  seed=INT  n_jobs=INT (-1: all cores)  losses=[NAME,...]  primary=NAME
+  seed=INT  n_jobs=INT (-1: all cores)  losses=[NAME,...]  samples=[NAME,...]  primary=NAME
+  leaderboard=[NAME,...]  what the table shows (null: all); MLflow and --json have everything
   tracking.uri=sqlite:///FILE|http://...  tracking.experiment=NAME
   submission=FILE    write predictions for the data set's test rows (dacon)
 
@@ -102,7 +103,10 @@ def _parser() -> argparse.ArgumentParser:
         "leaderboard", parents=[common, store], help="the leaderboard of a run in the store"
     )
     board.add_argument("--experiment", metavar="NAME", help="default: that of the latest run")
-    board.add_argument("--sort", metavar="LOSS", help="loss that ranks the models")
+    board.add_argument("--sort", metavar="LOSS", help="loss or metric that ranks the models")
+    board.add_argument(
+        "--losses", metavar="NAMES", help="rows of the table: names, or 'all' (default: a few)"
+    )
     board.add_argument("--all", action="store_true", help="the models of all runs")
 
     score = commands.add_parser(

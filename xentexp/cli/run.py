@@ -175,6 +175,7 @@ def _job(config: DictConfig, *, quiet: bool, as_json: bool) -> tuple[int, dict[s
         "xentexp.sweep": sweep or uuid.uuid4().hex[:12],
         "xentexp.config_hash": study.config_hash,
         "xentexp.primary": study.primary,
+        **({} if study.shown is None else {"xentexp.leaderboard": ",".join(study.shown)}),
         "dataset": dataset.name,
         "dataset_digest": dataset.digest,
         "seed": study.seed,
@@ -233,13 +234,14 @@ def _job(config: DictConfig, *, quiet: bool, as_json: bool) -> tuple[int, dict[s
                 study.candidates,
                 study.folds,
                 losses=study.losses,
+                samples=study.samples,
                 primary=study.primary,
                 n_jobs=study.n_jobs,
                 on_fold=progress.fold,
                 on_outcome=record,
             )
-        store.log(run_id, tracking.result_items(result))
-        board = result.leaderboard()
+        store.log(run_id, tracking.result_items(result, study.shown))
+        board = result.leaderboard(study.shown)
         if study.submission is not None:
             _submit(study, board.best())
         if not any(row.reason is None for row in board.rows):

@@ -15,10 +15,12 @@ from xentexp.cli.terminal import (
     print_json,
     print_leaderboard,
     print_losses,
+    print_sample_metrics,
     print_table,
 )
 from xentexp.errors import InputError, unknown_name
 from xentexp.losses import LOSSES, get_loss, load_plugins
+from xentexp.samples import SAMPLE_METRICS, get_sample_metric, is_sample_metric
 from xentexp.validation import plain_text
 
 
@@ -36,17 +38,22 @@ def losses(options: argparse.Namespace) -> int:
         Exit code.
     """
     load_plugins()
-    names = list(LOSSES) if options.name is None else [get_loss(options.name).name]
+    if options.name is None:
+        if options.json:
+            print_json([facts_row(name) for name in [*LOSSES, *SAMPLE_METRICS]])
+        else:
+            print_losses(LOSSES)
+            print_sample_metrics()
+        return 0
+    sample = is_sample_metric(options.name)
+    name = get_sample_metric(options.name).name if sample else get_loss(options.name).name
     if options.json:
-        rows = [facts_row(name) for name in names]
-        print_json(rows if options.name is None else rows[0])
-    elif options.name is None:
-        print_losses(names)
+        print_json(facts_row(name))
     else:
         from xentexp import metrics
 
-        function = getattr(metrics, names[0])
-        print(f"xentexp.metrics.{names[0]}{inspect.signature(function)}\n")
+        function = getattr(metrics, name)
+        print(f"xentexp.metrics.{name}{inspect.signature(function)}\n")
         print(function.__doc__)
     return 0
 
@@ -129,6 +136,9 @@ def leaderboard(options: argparse.Namespace) -> int:
         name, board = tracking.read_leaderboard(client, options.experiment, every=options.all)
     if options.sort is not None:
         board = board.sorted_by(options.sort)
+    if options.losses is not None:
+        names = None if options.losses == "all" else options.losses.split(",")
+        board = board.showing(names)
     if options.json:
         records = board.to_records()
         print_json({"experiment": name, "primary": board.primary, "leaderboard": records})

@@ -12,11 +12,13 @@ from typing import Any
 
 from rich import box
 from rich.console import Console
+from rich.measure import Measurement
 from rich.table import Table
 from rich.text import Text
 
-from xentexp.leaderboard import Leaderboard, Row
+from xentexp.leaderboard import Leaderboard, Row, best_is
 from xentexp.losses import LOSSES
+from xentexp.samples import SAMPLE_METRICS
 
 
 def console(*, stderr: bool = False) -> Console:
@@ -82,63 +84,76 @@ def print_leaderboard(board: Leaderboard, *, title: str) -> None:
     """
     out = console()
     rows = [row for row in board.ranked() if row.reason is None]
-    losses = board.losses()
+    losses = board.shown()
     if rows and losses:
         out.print(Text(title, style="bold"))
-        first = max(len(loss) for loss in losses) + 4
-        fit = max(1, (out.width - first) // 12)
-        for start in range(0, len(rows), fit):
-            out.print(_table(board, losses, rows[start : start + fit]))
-        notes = [
-            f"mean over the folds, standard deviation below it; lower is better; "
-            f"ranked by {board.primary}; * lowest of its row"
-        ]
-        if any(row.regret for row in rows):
-            notes.append(
-                "regret: expected loss above the best possible, under the true probabilities"
-            )
-        for note in notes:
+        unbounded = out.options.update_width(10_000)
+        while rows:
+            table = _table(board, losses, rows[:1])
+            fit = 1
+            while fit < len(rows):
+                wider = _table(board, losses, rows[: fit + 1])
+                if Measurement.get(out, unbounded, wider).maximum > out.width:
+                    break
+                table, fit = wider, fit + 1
+            out.print(table)
+            rows = rows[fit:]
+        for note in _notes(board, losses):
             out.print(Text(note, style="dim"))
     for row in board.ranked():
         if row.reason is not None:
             out.print(Text(f"failed: {row.model}: {row.reason}", style="red"), soft_wrap=True)
 
 
+def _notes(board: Leaderboard, losses: list[str]) -> list[str]:
+    notes = [
+        f"mean over the folds, standard deviation below; * best of its row; "
+        f"ranked by {board.primary}"
+    ]
+    if any(loss in row.regret for row in board.rows for loss in losses):
+        notes.append("regret: expected loss above the best possible, under the true probabilities")
+    left = [name for name in board.names() if name not in losses]
+    same: dict[str, list[str]] = {}
+    for name, first in board.repeated().items():
+        if name in left and first in losses and board.chosen is None:
+            same.setdefault(first, []).append(name)
+            left.remove(name)
+    notes += [f"the same as {first} here: {', '.join(names)}" for first, names in same.items()]
+    if left:
+        notes.append(f"{len(left)} more losses and metrics: xentexp leaderboard --losses all")
+    return notes
+
+
 def _table(board: Leaderboard, losses: list[str], rows: list[Row]) -> Table:
     table = Table(box=box.SIMPLE_HEAD, padding=(0, 1), collapse_padding=True)
     table.add_column("loss", no_wrap=True)
+    table.add_column("best", style="dim")
     for row in rows:
         table.add_column(re.sub("[_ ]", "\n", row.model), justify="right", vertical="top")
     for loss in losses:
-        table.add_row(_loss_name(board, loss), *(_cell(board, row, loss) for row in rows))
+        name = Text(loss, style="bold" if loss == board.primary else "")
+        table.add_row(name, best_is(loss), *(_cell(board, row, loss) for row in rows))
     for loss in losses:
         if any(loss in row.regret for row in rows):
             cells = (_number(row.regret.get(loss, math.nan)) for row in rows)
-            table.add_row(f"regret {loss}", *cells)
-    table.add_row("fit seconds", *(f"{row.seconds:.1f} " for row in rows), style="dim")
+            table.add_row(f"regret {loss}", "low", *cells)
+    table.add_row("fit seconds", "", *(f"{row.seconds:.1f} " for row in rows), style="dim")
     return table
 
 
-def _loss_name(board: Leaderboard, loss: str) -> Text:
-    if loss == board.primary:
-        return Text(loss, style="bold")
-    describes = LOSSES[loss].facts.direction == "none"
-    return Text(f"{loss} (no rank)" if describes else loss)
-
-
 def _cell(board: Leaderboard, row: Row, loss: str) -> Text:
-    if loss not in row.mean:
+    if math.isnan(row.value(loss)):
         return Text("- ", style="dim")
-    lowest = row.mean[loss] == board.lowest(loss)
-    text = Text(_number(row.mean[loss]), style="bold green" if lowest else "")
-    text.append("*" if lowest else " ")
+    best = row.mean[loss] == board.best_value(loss)
+    text = Text(_number(row.mean[loss]), style="bold green" if best else "")
+    text.append("*" if best else " ")
     spread = row.std.get(loss, math.nan)
     text.append(f"\n{_number(spread)} ", style="not bold dim default")
     return text
 
 
 def _number(value: float) -> str:
-    return "-" if math.isnan(value) else f"{value:.4f}"
+    return "-" if math.isnan(value) else f"{value:z.4f}"
 
 
 _FAMILIES = {
@@ -193,9 +208,28 @@ def print_losses(names: Iterable[str]) -> None:
         "the raw scores.",
         "y, t: label, target distribution; p, d: predictions; k classes. Lower is better; only "
         "entropy ranks nothing.",
-        "One in full, by its name or a peer's (torch.nn.CrossEntropyLoss): xentexp losses NAME",
     ):
         out.print(Text(note, style="dim"))
+
+
+def print_sample_metrics() -> None:
+    """The metrics of a whole sample, one line each."""
+    formula = console().width >= 100
+    headers = ["name", "best", "needs", "classes", *(["formula"] if formula else [])]
+    rows = []
+    for name, metric in SAMPLE_METRICS.items():
+        facts = metric.facts
+        best = {"lower": "low", "higher": "high", "nearest": f"near {facts.optimum:g}"}
+        classes = "2" if facts.binary_only else "any"
+        row = [f"  {name}", best[facts.direction], _SHORT.get(facts.needs, facts.needs), classes]
+        rows.append([*row, *([facts.formula] if formula else [])])
+    print_table(headers, rows, title="Of a whole sample, no mean over its rows")
+    console().print(
+        Text(
+            "One in full, by its name or a peer's (torch.nn.CrossEntropyLoss): xentexp losses NAME",
+            style="dim",
+        )
+    )
 
 
 _SHORT = {
@@ -213,12 +247,12 @@ def facts_row(name: str) -> dict[str, Any]:
     Parameters
     ----------
     name : str
-        Key of the table of losses.
+        Key of the table of losses, or of the metrics of a sample.
 
     Returns
     -------
     dict
         JSON-able.
     """
-    loss = LOSSES[name]
-    return {"name": name, "parameters": asdict(loss), **asdict(loss.facts)}
+    judge = LOSSES[name] if name in LOSSES else SAMPLE_METRICS[name]
+    return {"name": name, "parameters": asdict(judge), **asdict(judge.facts)}

@@ -36,6 +36,9 @@ class Card:
         Number of rows, where it is always the same.
     class_shares : dict or None
         Share of each class by the label as text, likewise.
+    ordered : bool
+        Whether the classes are grades, in the order of their numbers: then the losses of
+        ordered classes apply by default.
     """
 
     name: str
@@ -47,6 +50,7 @@ class Card:
     reference: str | None
     rows: int | None = None
     class_shares: dict[str, float] | None = None
+    ordered: bool = False
 
 
 @dataclasses.dataclass(frozen=True, eq=False)

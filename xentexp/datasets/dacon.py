@@ -65,6 +65,7 @@ CARD = Card(
     reference=None,
     rows=26457,
     class_shares={"0": 0.1218, "1": 0.2369, "2": 0.6413},
+    ordered=True,
 )
 
 

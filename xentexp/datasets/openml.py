@@ -40,6 +40,7 @@ def load_openml(
     version: int | None = None,
     target: str | None = None,
     cache_dir: Path | None = None,
+    ordered: bool = False,
 ) -> Dataset:
     """Fetch a data set from OpenML, or from the cache if it was fetched before.
 
@@ -55,6 +56,8 @@ def load_openml(
         Column to predict; when None, the one that OpenML calls the default target.
     cache_dir : str or path, optional
         Where the files are kept; when None, scikit-learn's data folder.
+    ordered : bool
+        Whether the classes are grades, in the order of their numbers.
 
     Returns
     -------
@@ -89,6 +92,7 @@ def load_openml(
         target=str(bunch.target.name),
         traps=(*CARD.traps, *notes),
         reference=str(details["citation"]) if details.get("citation") else None,
+        ordered=ordered,
     )
     return make_dataset(bunch.data, bunch.target, card)
 

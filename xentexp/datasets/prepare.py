@@ -76,6 +76,11 @@ def make_dataset(
             f"{where}: the target has the single class {classes[0]!r}; "
             "a classifier needs rows of at least 2 classes."
         )
+    if card.ordered and any(isinstance(label, str) for label in classes):
+        raise InputError(
+            f"{where}: ordered classes must be numbers, whose order is known; got "
+            f"{classes[0]!r}; number the grades, or leave out ordered."
+        )
     if true_proba is not None and true_proba.shape != (len(X), len(classes)):
         raise InputError(
             f"{where}: true_proba has the shape {true_proba.shape} for {len(classes)} classes "

@@ -82,6 +82,7 @@ CARD = Card(
         "DAYS_BIRTH, DAYS_EMPLOYED and begin_month count backwards.",
     ),
     reference=None,
+    ordered=True,
 )
 
 

@@ -36,6 +36,7 @@ def load_table(
     target: str | None = None,
     drop: Sequence[str] | None = None,
     group: str | None = None,
+    ordered: bool = False,
 ) -> Dataset:
     """Load a file of the user's own.
 
@@ -49,6 +50,8 @@ def load_table(
         Columns to leave out.
     group : str, optional
         Column that says which rows belong together; it is no feature.
+    ordered : bool
+        Whether the classes are grades, in the order of their numbers.
 
     Returns
     -------
@@ -76,7 +79,9 @@ def load_table(
             f"table: the target {target!r} is also named by "
             f"{'drop' if target in dropped else 'group'}; name another column."
         )
-    card = dataclasses.replace(CARD, title=file.name, source=str(file), target=target)
+    card = dataclasses.replace(
+        CARD, title=file.name, source=str(file), target=target, ordered=ordered
+    )
     return make_dataset(
         frame.drop(columns=[target, *dropped, *([] if group is None else [group])]),
         frame[target],

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import pandas as pd
@@ -100,7 +100,7 @@ def outcome_items(outcome: Outcome, result_of: Mapping[str, object]) -> Iterator
         yield Metric(f"cv_std/{name}", std[name])
     for name, value in outcome.standard_error().items():
         yield Metric(f"cv_se/{name}", value)
-    for name, values in outcome.fold_losses().items():
+    for name, values in outcome.fold_values().items():
         for step, value in enumerate(values):
             yield Metric(f"fold/{name}", value, step)
     for name, value in outcome.regret().items():
@@ -111,20 +111,22 @@ def outcome_items(outcome: Outcome, result_of: Mapping[str, object]) -> Iterator
     yield Metric("time/predict_seconds", sum(p.predict_seconds for p in outcome.predictions))
 
 
-def result_items(result: Result) -> Iterator[Item]:
+def result_items(result: Result, shown: Sequence[str] | None = None) -> Iterator[Item]:
     """What a parent run tells: the leaderboard, as its note and as a table.
 
     Parameters
     ----------
     result : Result
         Of all candidates.
+    shown : sequence of str, optional
+        Losses and metrics of the note; all by default. The table has all.
 
     Yields
     ------
     Item
         Tags, texts and a table.
     """
-    board = result.leaderboard()
+    board = result.leaderboard(shown)
     note = f"### {result.dataset.card.title}\n\n{board.to_markdown()}\n"
     yield Tag("mlflow.note.content", note)
     yield Text("leaderboard.md", note)

@@ -9,8 +9,7 @@ from urllib.parse import quote, urlencode
 from mlflow import MlflowClient
 
 from xentexp.errors import InputError, unknown_name
-from xentexp.leaderboard import Leaderboard, Row
-from xentexp.losses import LOSSES
+from xentexp.leaderboard import Leaderboard, Row, higher_is_better
 
 
 def chart_page(experiment_id: str, run_id: str, primary: str) -> str:
@@ -32,7 +31,7 @@ def chart_page(experiment_id: str, run_id: str, primary: str) -> str:
     options = {
         "searchFilter": f"tags.`mlflow.parentRunId` = '{run_id}'",
         "orderByKey": f"metrics.`cv/{primary}`",
-        "orderByAsc": "true",
+        "orderByAsc": "false" if higher_is_better(primary) else "true",
         "compareRunsMode": "CHART",
         "workflowType": "machine_learning",
     }
@@ -58,7 +57,7 @@ def read_leaderboard(
     experiment : str
         Its name.
     leaderboard : Leaderboard
-        Ranked by the experiment's primary loss.
+        Ranked by the primary loss of the latest run, and showing what that one shows.
 
     Raises
     ------
@@ -69,9 +68,11 @@ def read_leaderboard(
     if every:
         children = _search(client, latest.info.experiment_id, "tags.`xentexp.kind` = 'candidate'")
     name = str(client.get_experiment(latest.info.experiment_id).name)
-    primary = latest.data.tags["xentexp.primary"]
+    tags = latest.data.tags
     rows = tuple(_row(run, every) for run in children)
-    return name, Leaderboard(rows, primary)
+    shown = tags.get("xentexp.leaderboard")
+    chosen = tuple(shown.split(",")) if shown else None
+    return name, Leaderboard(rows, tags["xentexp.primary"], chosen)
 
 
 def latest_page(client: MlflowClient, experiment: str | None) -> str:
@@ -137,7 +138,8 @@ def _row(run: Any, every: bool) -> Row:
     metrics = run.data.metrics
 
     def section(name: str) -> dict[str, float]:
-        return {loss: metrics[f"{name}/{loss}"] for loss in LOSSES if f"{name}/{loss}" in metrics}
+        prefix = f"{name}/"
+        return {k.removeprefix(prefix): v for k, v in metrics.items() if k.startswith(prefix)}
 
     model = run.info.run_name
     if every:

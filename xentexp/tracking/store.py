@@ -15,6 +15,7 @@ from mlflow.exceptions import MlflowException
 
 from xentexp.errors import InputError
 from xentexp.experiment import Outcome
+from xentexp.leaderboard import higher_is_better
 from xentexp.tracking.items import (
     DataInput,
     Item,
@@ -71,7 +72,7 @@ class Store:
         tags = {
             "mlflow.experimentKind": "custom_model_development",
             "mlflow.experiment.primaryMetric.name": f"cv/{primary}",
-            "mlflow.experiment.primaryMetric.greaterIsBetter": "False",
+            "mlflow.experiment.primaryMetric.greaterIsBetter": str(higher_is_better(primary)),
             "mlflow.note.content": description,
         }
         found = self.client.get_experiment_by_name(name)

@@ -311,7 +311,7 @@ def read(
         smoothing=float(label_smoothing),
         clip=_clip(clip, first.dtype),
         ignore_label=ignore_label,
-        ordered=(labels is not None or _ascending(classes)) if ordered is None else ordered,
+        ordered=(labels is not None or ascending(classes)) if ordered is None else ordered,
     )
     return problem.balanced() if isinstance(class_weight, str) else problem
 
@@ -389,8 +389,19 @@ def _latent_classes(
     return classes
 
 
-def _ascending(classes: tuple[Any, ...]) -> bool:
-    """Whether classes are numbers in their order."""
+def ascending(classes: tuple[Any, ...]) -> bool:
+    """Whether classes are numbers in their order: grades, as far as one can tell.
+
+    Parameters
+    ----------
+    classes : tuple
+        Labels.
+
+    Returns
+    -------
+    bool
+        False where any is a text.
+    """
     if not all(isinstance(label, (int, float)) for label in classes):
         return False
     return all(a < b for a, b in pairwise(classes))
@@ -448,4 +459,12 @@ def _in_order(
     return replace(predictions, order=match_columns(names, classes, predictions.name))
 
 
-__all__ = ["SINGLE_BLOCK_ELEMENTS", "Part", "Problem", "plain_text", "read", "read_columns"]
+__all__ = [
+    "SINGLE_BLOCK_ELEMENTS",
+    "Part",
+    "Problem",
+    "ascending",
+    "plain_text",
+    "read",
+    "read_columns",
+]

@@ -1,0 +1,176 @@
+"""scikit-learn-style functions, one for each metric of a sample, derived from the table."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable
+from dataclasses import fields
+from typing import Any
+
+from xentexp.errors import InputError
+from xentexp.samples.base import SampleMetric
+from xentexp.samples.sample import Sample
+from xentexp.samples.table import SAMPLE_METRICS, get_sample_metric
+from xentexp.validation import read
+
+# Every option of the functions: type, default, and what the docstring says of it.
+_OPTIONS: dict[str, tuple[str, object, str]] = {
+    "from_logits": (
+        "bool",
+        False,
+        "Whether `y_pred` holds raw scores, whose softmax (sigmoid for shape (n,)) are the\n"
+        "probabilities.",
+    ),
+    "labels": (
+        "array-like of shape (k,)",
+        None,
+        "Every class, in the order of the columns; the second of two is the one that\n"
+        "predictions of shape (n,) speak of. By default whole numbers below k are column\n"
+        "numbers, and other labels count in sorted order.",
+    ),
+    "sample_weight": ("array-like of shape (n,)", None, "Weights of the rows."),
+    "normalize": (
+        "bool or None",
+        False,
+        "Rows that do not sum to 1 are refused (False), divided by their sum (True), or taken\n"
+        "as they are (None).",
+    ),
+    "clip": (
+        "float or 'auto'",
+        "auto",
+        "Smallest probability that a logarithm sees; 'auto' is the precision of the dtype\n"
+        "(2.2e-16 for float64), 0 is none. Raw scores are never clipped.",
+    ),
+    "ignore_label": ("label", None, "Rows of this label are left out."),
+    "prior": (
+        "array-like of shape (k,)",
+        None,
+        "Share of each class among the training rows, in the order of the columns; for\n"
+        "``null='training prior'``.",
+    ),
+}
+
+
+def _options(metric: SampleMetric) -> list[str]:
+    names = ["from_logits", "labels", "sample_weight", "normalize"]
+    names += ["clip"] if metric.facts.clip else []
+    return [*names, "ignore_label", *(["prior"] if metric.facts.prior else [])]
+
+
+def _derive(name: str) -> Callable[..., float]:
+    """Function of a metric: an ordinary one to ``help()``, pickle and IDEs."""
+    default = SAMPLE_METRICS[name]
+    known = [field.name for field in fields(default)]
+    keywords: dict[str, object] = {option: _OPTIONS[option][1] for option in _options(default)}
+    keywords |= {field: getattr(default, field) for field in known}
+    signature = inspect.Signature(
+        [
+            *(
+                inspect.Parameter(argument, inspect.Parameter.POSITIONAL_OR_KEYWORD)
+                for argument in ("y_true", "y_pred")
+            ),
+            *(
+                inspect.Parameter(key, inspect.Parameter.KEYWORD_ONLY, default=value)
+                for key, value in keywords.items()
+            ),
+        ],
+        return_annotation=float,
+    )
+
+    def metric(*args: Any, **kwargs: Any) -> float:
+        try:
+            given = signature.bind(*args, **kwargs).arguments
+        except TypeError as error:
+            raise TypeError(f"{name}(): {error}") from None
+        parameters = {option: given.pop(option) for option in known if option in given}
+        chosen = get_sample_metric(default, **parameters) if parameters else default
+        prior = given.pop("prior", None)
+        if given["y_true"] is None:
+            raise InputError("y_true must be given; got None")
+        return chosen.measure(Sample(read(**given), prior=prior))
+
+    metric.__name__ = metric.__qualname__ = name
+    metric.__signature__ = signature  # type: ignore[attr-defined]
+    metric.__doc__ = _docstring(default, signature)
+    return metric
+
+
+_DIRECTIONS = {
+    "lower": "Lower is better",
+    "higher": "Higher is better",
+    "nearest": "Neither lower nor higher is better",
+}
+
+
+def _docstring(metric: SampleMetric, signature: inspect.Signature) -> str:
+    facts = metric.facts
+    domain = "Class probabilities, or raw scores with `from_logits`."
+    if facts.needs == "either":
+        domain = (
+            "Class probabilities, or raw scores (any decision scores for two classes) with\n"
+            "`from_logits`."
+        )
+    targets = "Labels or one-hot rows." if facts.targets == "one-hot" else (
+        "Labels, one-hot rows, or distributions."
+    )  # fmt: skip
+    arguments = {
+        "y_true": ("array-like of shape (n,) or (n, k)", targets),
+        "y_pred": (
+            "array-like of shape (n,) or (n, k)",
+            f"{domain}\nShape (n,) speaks of the second of two classes.",
+        ),
+    }
+    parameters = {f.name: (f.metadata["kind"], f.metadata["text"]) for f in fields(metric)}
+    lines = [facts.summary, ""]
+    lines += [f"{_DIRECTIONS[facts.direction]}: {facts.optimum:g} is best. Range: {facts.range}."]
+    lines += [f"Value of a sample: ``{facts.formula}``.", ""]
+    lines += [facts.notes, "", "Parameters", "----------"]
+    for name, argument in signature.parameters.items():
+        if name in arguments:
+            kind, text = arguments[name]
+        elif name in parameters:
+            kind, text = parameters[name]
+            kind = f"{kind}, default={argument.default!r}"
+        else:
+            kind, _, text = _OPTIONS[name]
+            kind = f"{kind}, default={argument.default!r}"
+        lines += [f"{name} : {kind}", _indent(text)]
+    lines += ["", "Returns", "-------", "float", _indent("Of the whole sample.")]
+    lines += ["", "Raises", "------", "InputError"]
+    lines += [_indent("A ``ValueError`` that states the rule, the value and what to do; an")]
+    lines += [_indent("``UndefinedError`` where the sample has no such value.")]
+    lines += ["", "References", "----------", facts.reference]
+    lines += ["", "Examples", "--------"]
+    lines += [f">>> from xentexp.metrics import {metric.name}", facts.example, ""]
+    return "\n".join(lines)
+
+
+def _indent(text: str) -> str:
+    return "\n".join(f"    {line}" for line in text.split("\n"))
+
+
+balanced_loss = _derive("balanced_loss")
+calibration_intercept = _derive("calibration_intercept")
+calibration_slope = _derive("calibration_slope")
+d2_score = _derive("d2_score")
+expected_calibration_error = _derive("expected_calibration_error")
+gini = _derive("gini")
+h_measure = _derive("h_measure")
+ks_statistic = _derive("ks_statistic")
+maximum_calibration_error = _derive("maximum_calibration_error")
+perplexity = _derive("perplexity")
+roc_auc = _derive("roc_auc")
+
+__all__ = [
+    "balanced_loss",
+    "calibration_intercept",
+    "calibration_slope",
+    "d2_score",
+    "expected_calibration_error",
+    "gini",
+    "h_measure",
+    "ks_statistic",
+    "maximum_calibration_error",
+    "perplexity",
+    "roc_auc",
+]

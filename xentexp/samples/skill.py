@@ -1,0 +1,210 @@
+"""Skill: a loss against a null model's, averaged over classes, or as a number of choices."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import ClassVar, Literal
+
+import numpy as np
+
+from xentexp.errors import InputError
+from xentexp.evaluation import run
+from xentexp.losses import LOSSES, Block, Loss, get_loss
+from xentexp.losses.links import FloatArray
+from xentexp.samples.base import SampleFacts, SampleMetric, UndefinedError, one_of, parameter
+from xentexp.samples.sample import Sample
+from xentexp.validation.predictions import Predictions
+
+_CROSSENTROPY = "categorical_crossentropy"
+_NULLS = ("training prior", "test prior", "uniform")
+
+
+@dataclass(frozen=True)
+class Perplexity(SampleMetric):
+    """Exponential of the mean cross-entropy."""
+
+    name: ClassVar[str] = "perplexity"
+    facts: ClassVar[SampleFacts] = SampleFacts(
+        summary="Number of equally likely classes that would be as surprising.",
+        formula="exp(-mean_i sum_j t_ij log p_ij)",
+        range="[1, inf)",
+        direction="lower",
+        optimum=1.0,
+        needs="probabilities",
+        targets="soft",
+        clip=True,
+        reference="Jelinek, F., Mercer, R. L., Bahl, L. R. & Baker, J. K. (1977). Perplexity - a "
+        "measure of\nthe difficulty of speech recognition tasks. J. Acoust. Soc. Am. 62, S63.",
+        notes="Predictions of 1 / k everywhere have perplexity k.",
+        example=">>> perplexity([0, 1], [[0.5, 0.5], [0.5, 0.5]])\n2.0",
+    )
+
+    def value(self, sample: Sample) -> float:
+        """See `SampleMetric.value`."""
+        return float(np.exp(sample.loss(LOSSES[_CROSSENTROPY])[0]))
+
+
+@dataclass(frozen=True)
+class BalancedLoss(SampleMetric):
+    """Mean over the classes of the mean loss of each class."""
+
+    name: ClassVar[str] = "balanced_loss"
+    facts: ClassVar[SampleFacts] = SampleFacts(
+        summary="Mean over the classes of the mean loss of each class: the macro average.",
+        formula="mean_j (sum_{i in class j} w_i l_i / sum_{i in class j} w_i)",
+        range="that of the loss",
+        direction="lower",
+        optimum=0.0,
+        needs="either",
+        targets="soft",
+        clip=True,
+        reference="Brodersen, K. H., Ong, C. S., Stephan, K. E. & Buhmann, J. M. (2010). The "
+        "balanced accuracy\nand its posterior distribution. ICPR. (With the zero-one loss it is "
+        "one less that.)",
+        notes="Rare classes count as much as frequent ones. Soft targets share a row among its\n"
+        "classes. A class without rows has no mean: the value is undefined, or, with\n"
+        "``absent='skip'``, the mean over the others, as scikit-learn's balanced accuracy has it.\n"
+        "Losses of margins take decision scores, with ``from_logits=True``.",
+        example=">>> balanced_loss([0, 0, 0, 1], [0.1, 0.2, 0.9, 0.4], loss='zero_one_loss')\n"
+        "0.666...",
+    )
+
+    loss: str | Loss = parameter(  # noqa: RUF009
+        _CROSSENTROPY, "str or Loss", "Any loss that ranks, by name or itself."
+    )
+    absent: Literal["undefined", "skip"] = parameter(
+        "undefined", "{'undefined', 'skip'}", "What to do with a class that has no rows."
+    )
+
+    def __post_init__(self) -> None:
+        if get_loss(self.loss).facts.direction != "lower":
+            raise InputError(f"{get_loss(self.loss).name} ranks nothing, so it has no balance")
+        one_of("absent", self.absent, ("undefined", "skip"))
+
+    @property
+    def label(self) -> str:
+        """Name of the loss, balanced."""
+        return f"balanced_{get_loss(self.loss).name}"
+
+    @property
+    def needs(self) -> str:
+        """What the loss takes."""
+        return get_loss(self.loss).facts.needs
+
+    def value(self, sample: Sample) -> float:
+        """See `SampleMetric.value`."""
+        _, means, weights = sample.loss(get_loss(self.loss))
+        missing = [sample.classes[column] for column in np.flatnonzero(weights == 0.0)]
+        if missing and self.absent == "undefined":
+            raise UndefinedError(
+                f"{self.label} is undefined: class {missing[0]!r} has no rows; absent='skip' "
+                f"leaves it out"
+            )
+        return float(means[weights > 0.0].mean())
+
+    def unsuited(
+        self, *, n_classes: int, one_hot: bool, has_proba: bool, has_decision: bool
+    ) -> str | None:
+        """See `SampleMetric.unsuited`; the loss decides."""
+        return get_loss(self.loss).unsuited(
+            n_classes=n_classes, soft=not one_hot, has_proba=has_proba, has_decision=has_decision
+        )
+
+
+@dataclass(frozen=True)
+class D2Score(SampleMetric):
+    """Share of a null model's loss that the predictions take away."""
+
+    name: ClassVar[str] = "d2_score"
+    facts: ClassVar[SampleFacts] = SampleFacts(
+        summary="Share of a null model's loss that the predictions take away: a skill score.",
+        formula="1 - mean loss of the predictions / mean loss of the null model",
+        range="(-inf, 1]",
+        direction="higher",
+        optimum=1.0,
+        needs="probabilities",
+        targets="soft",
+        clip=True,
+        prior=True,
+        reference="Hastie, T., Tibshirani, R. & Wainwright, M. (2015). Statistical Learning with "
+        "Sparsity,\neq. 3.11. McFadden's R2 for the log loss, Brier's skill score for Brier's.",
+        notes="0 is no better than the null model, which predicts the same shares for every row:\n"
+        "'training prior' those of `prior`, which a sample of one class does not change; 'test\n"
+        "prior' those of this sample, scikit-learn's ``d2_log_loss_score`` and\n"
+        "``d2_brier_score``; 'uniform' 1 / k. Undefined where the null model's loss is 0.",
+        example=">>> round(d2_score([0, 1, 1], [0.1, 0.8, 0.6], prior=[0.4, 0.6]), 4)\n0.5669",
+    )
+
+    loss: str | Loss = parameter(  # noqa: RUF009
+        _CROSSENTROPY, "str or Loss", "A proper loss of probabilities, by name or itself."
+    )
+    null: Literal["training prior", "test prior", "uniform"] = parameter(
+        "training prior",
+        "{'training prior', 'test prior', 'uniform'}",
+        "The null model; the first takes its shares from `prior`.",
+    )
+
+    def __post_init__(self) -> None:
+        loss = get_loss(self.loss)
+        one_of("null", self.null, _NULLS)
+        if loss.facts.properness not in ("proper", "strictly proper"):
+            raise InputError(
+                f"d2_score needs a proper loss, which the best constant prediction cannot cheat; "
+                f"{loss.name} is {loss.facts.properness.replace('-', 'none')}"
+            )
+
+    @property
+    def label(self) -> str:
+        """Name of the loss, with d2 before it."""
+        return f"d2_{get_loss(self.loss).name}"
+
+    def value(self, sample: Sample) -> float:
+        """See `SampleMetric.value`."""
+        loss = get_loss(self.loss)
+        reached, _, class_weight = sample.loss(loss)
+        prior = self._shares(sample, class_weight)
+        null = _null_loss(loss, prior, sample, class_weight)
+        if not 0.0 < null < np.inf:
+            raise UndefinedError(
+                f"{self.label} is undefined: the null model {prior.tolist()} ({self.null}) has a "
+                f"{loss.name} of {null:g}"
+            )
+        return float(1.0 - reached / null)
+
+    def _shares(self, sample: Sample, class_weight: FloatArray) -> FloatArray:
+        if self.null == "training prior":
+            if sample.prior is None:
+                raise InputError(
+                    "prior must hold the training shares of the classes for null='training "
+                    "prior'; or choose null='test prior' or null='uniform'"
+                )
+            return sample.prior
+        if sample.prior is not None:
+            raise InputError(f"prior goes with null='training prior'; got null={self.null!r}")
+        if self.null == "uniform":
+            return np.full(sample.n_classes, 1.0 / sample.n_classes)
+        return np.asarray(class_weight / class_weight.sum())
+
+    def unsuited(
+        self, *, n_classes: int, one_hot: bool, has_proba: bool, has_decision: bool
+    ) -> str | None:
+        """See `SampleMetric.unsuited`; the loss has a say."""
+        if not has_proba:
+            return "needs probabilities"
+        return get_loss(self.loss).unsuited(
+            n_classes=n_classes, soft=not one_hot, has_proba=True, has_decision=has_decision
+        )
+
+
+def _null_loss(loss: Loss, prior: FloatArray, sample: Sample, class_weight: FloatArray) -> float:
+    """Mean loss of predicting `prior` for every row."""
+    problem = sample.problem
+    if sample.one_hot:
+        # Rows of a class are all alike: one stands for each.
+        everywhere = np.tile(prior, (len(prior), 1))
+        index = np.arange(len(prior))
+        block = Block(n_classes=len(prior), index=index, proba=everywhere, clip=problem.clip)
+        values, present = loss.per_sample(block), class_weight > 0.0
+        return float(np.average(values[present], weights=class_weight[present]))
+    same = Predictions(np.broadcast_to(prior, (problem.n_rows, len(prior))), "proba")
+    return float(run(replace(problem, probabilities=same, decision=None), [loss]).state.mean()[0])

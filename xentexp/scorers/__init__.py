@@ -1,0 +1,17 @@
+"""scikit-learn scorers: one loss or metric by name, or many from one prediction per fold."""
+
+from __future__ import annotations
+
+from xentexp.scorers.names import get_scorer, get_scorer_names, loss_scorers
+from xentexp.scorers.prediction import predict
+from xentexp.scorers.scorer import LossScorer, LossScorers, SampleScorer
+
+__all__ = [
+    "LossScorer",
+    "LossScorers",
+    "SampleScorer",
+    "get_scorer",
+    "get_scorer_names",
+    "loss_scorers",
+    "predict",
+]
