@@ -19,6 +19,7 @@ from xentexp import __version__
 from xentexp.cli import main
 from xentexp.losses import LOSSES
 from xentexp.metrics import brier_loss, categorical_crossentropy
+from xentexp.samples import SAMPLE_METRICS
 
 XENTEXP = [sys.executable, "-m", "xentexp"]
 SMALL = ["dataset=table", "dataset.path=table.csv", "dataset.target=grade", "n_jobs=1"]
@@ -336,11 +337,14 @@ def test_losses_lists_the_table(capsys: pytest.CaptureFixture[str]) -> None:
     out = capsys.readouterr().out
     for name, loss in LOSSES.items():
         (line,) = [line for line in out.splitlines() if line.split()[:1] == [name]]
-        assert loss.facts.range in line
+        convex = "yes" if loss.facts.convex else "no"
+        assert f" {convex} " in line
+        assert loss.facts.formula.split()[0] in line
     assert main(["losses", "--json"]) == 0
     rows = json.loads(capsys.readouterr().out)
-    assert [row["name"] for row in rows] == list(LOSSES)
-    assert rows[3]["formula"] == LOSSES["brier_loss"].facts.formula
+    assert [row["name"] for row in rows] == [*LOSSES, *SAMPLE_METRICS]
+    (brier,) = [row for row in rows if row["name"] == "brier_loss"]
+    assert brier["formula"] == LOSSES["brier_loss"].facts.formula
 
 
 def test_losses_shows_one_in_full(capsys: pytest.CaptureFixture[str]) -> None:

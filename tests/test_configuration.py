@@ -109,7 +109,7 @@ def test_every_cv_file_has_the_options_of_its_kind() -> None:
         (["seed=true"], "seed must be a whole number"),
         (["n_jobs=0"], "n_jobs must be a number of processes, or -1 for all cores; got 0"),
         (["losses=[]"], "losses must be a list of names, or null for all"),
-        (["losses=[log_loss]"], "unknown loss 'log_loss'"),
+        (["losses=[log_lost]"], "unknown loss 'log_lost'; did you mean 'log_loss'"),
         (["losses={a: 1}"], "losses must be a list of names"),
         (["leaderboard=[]"], "leaderboard must be a list of names, or null for all"),
         (["leaderboard=[ginni]"], "unknown loss 'ginni'"),

@@ -6,6 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
+import xentexp
 from xentexp import metrics
 from xentexp.errors import InputError
 from xentexp.evaluation import Evaluation, LossState, evaluate
@@ -28,8 +29,33 @@ def one_by_one(name, y, p, decision, **options):
     if facts.targets == "none":
         return function(p, **options)
     if facts.distributions:
-        return function(np.eye(p.shape[1])[y], p, **options)
-    return function(y, decision if facts.needs == "scores" else p, **options)
+        return function(y if y.ndim == 2 else np.eye(p.shape[1])[y], p, **options)
+    options["labels"] = range(p.shape[1])
+    return function(y, decision if facts.needs in ("scores", "latent") else p, **options)
+
+
+# What `evaluate` is never asked for: columns that are no classes.
+COLUMNS = {"multilabel_crossentropy", "multilabel_asymmetric_loss"}
+LATENT, POSITIVE = {"cumulative_link_log_loss"}, {"reverse_kl_divergence"}
+ORDERED = {
+    "ranked_probability_score", "squared_earth_mover_distance", "cumulative_log_loss",
+    "cumulative_link_log_loss", "expected_absolute_grade_error",
+}  # fmt: skip
+BINARY = {
+    "binary_crossentropy", "beta_loss", "binary_focal_crossentropy", "asymmetric_loss",
+    "hinge_loss", "squared_hinge_loss", "smoothed_hinge_loss", "modified_huber_loss",
+}  # fmt: skip
+MARGINS = {
+    "hinge_loss", "squared_hinge_loss", "smoothed_hinge_loss", "modified_huber_loss",
+    "categorical_hinge", "weston_watkins_hinge", "multi_margin_loss", "exponential_loss",
+    "logistic_margin_loss",
+}  # fmt: skip
+ONE_TRUE_CLASS = MARGINS | LATENT | {"label_relaxation"}
+
+
+def all_but(*left_out):
+    """Names in the order of the table."""
+    return [name for name in LOSSES if not any(name in names for names in left_out)]
 
 
 @pytest.mark.parametrize("n_rows", [3, 300, 50_000], ids=["few", "some", "blocks"])
@@ -38,36 +64,52 @@ def one_by_one(name, y, p, decision, **options):
 def test_every_loss_equals_its_metric_function(n_classes, weighted, n_rows):
     y, p, decision, weight = sample(n_classes, n_rows)
     weight = weight if weighted else None
-    result = evaluate(y, p, decision=decision, sample_weight=weight, per_sample=True)
-    applies = [
-        name for name, loss in LOSSES.items() if n_classes == 2 or not loss.facts.binary_only
-    ]
+    decision = decision[:, 0] if n_classes == 2 else decision  # one score for a row: latent too
+    result = evaluate(y, p, decision=decision, sample_weight=weight, per_sample=True, ordered=True)
+    beyond = COLUMNS | POSITIVE
+    applies = all_but(beyond) if n_classes == 2 else all_but(beyond, BINARY, LATENT)
     assert list(result.mean) == applies
     for name in applies:
         expected = one_by_one(name, y, p, decision, sample_weight=weight)
         assert result.mean[name] == pytest.approx(expected, rel=1e-12, abs=1e-15), name
         values = one_by_one(name, y, p, decision, reduction="none")
         # Shared matrices round elsewhere than a gather does, by an ulp or two.
-        np.testing.assert_allclose(result.samples[name], values, rtol=1e-14, atol=1e-15)
+        np.testing.assert_allclose(
+            result.samples[name], values, rtol=1e-13, atol=1e-15, err_msg=name
+        )
     assert result.state.weight == pytest.approx(n_rows if weight is None else weight.sum())
     assert result.state.n_rows == n_rows
 
 
+@pytest.mark.parametrize("targets", ["one-hot", "soft"])
+def test_distributions_as_targets_equal_the_metric_functions_too(targets):
+    y, p, decision, weight = sample(3)
+    target = (
+        np.eye(3)[y]
+        if targets == "one-hot"
+        else np.random.default_rng(5).dirichlet([1] * 3, len(y))
+    )
+    result = evaluate(target, p, decision=decision, sample_weight=weight, ordered=True)
+    left_out = [COLUMNS, BINARY, LATENT, {"sparse_categorical_crossentropy"}]
+    left_out += [POSITIVE] if targets == "one-hot" else [ONE_TRUE_CLASS]
+    assert list(result.mean) == all_but(*left_out)
+    for name, value in result.mean.items():
+        expected = one_by_one(name, target, p, decision, sample_weight=weight)
+        assert value == pytest.approx(expected, rel=1e-12), name
+
+
 def test_raw_scores_serve_all_losses():
     y, _, scores, weight = sample(3)
-    result = evaluate(y, scores, from_logits=True, sample_weight=weight)
-    assert set(result.mean) == {n for n, loss in LOSSES.items() if not loss.facts.binary_only}
+    result = evaluate(y, scores, from_logits=True, sample_weight=weight, ordered=True)
+    assert list(result.mean) == all_but(COLUMNS, BINARY, LATENT, POSITIVE)
     for name, value in result.mean.items():
-        facts = LOSSES[name].facts
-        if facts.distributions:
-            continue
-        options = {} if facts.needs == "scores" else {"from_logits": True}
-        expected = getattr(metrics, name)(y, scores, sample_weight=weight, **options)
-        assert value == pytest.approx(expected, rel=1e-12), name
+        each = xentexp.get_loss(name).per_sample(y, scores)
+        assert value == pytest.approx(np.average(each, weights=weight), rel=1e-12), name
     cross_entropy = metrics.categorical_crossentropy(
         y, scores, from_logits=True, sample_weight=weight
     )
-    for name in ("cross_entropy", "kl_divergence"):  # the entropy of a label is 0
+    # the entropy of a label is 0
+    for name in ("cross_entropy", "kl_divergence", "renyi_divergence"):
         assert result.mean[name] == pytest.approx(cross_entropy, rel=1e-12)
 
 
@@ -188,8 +230,10 @@ def test_options_reach_every_loss():
     y, p = [0, 1, 2], [[0.2, 0.3, 0.5], [0.1, 0.1, 0.8], [0.4, 0.3, 0.3]]
     smooth = evaluate(y, p, label_smoothing=0.3)
     soft = evaluate(np.eye(3)[y] * 0.7 + 0.1, p)
-    for name, value in soft.mean.items():
-        assert smooth.mean[name] == pytest.approx(value, rel=1e-12)
+    assert set(soft.mean) - set(smooth.mean) == POSITIVE  # labels stay labels
+    for name, value in smooth.mean.items():
+        if name not in {"sparse_categorical_crossentropy"}:
+            assert value == pytest.approx(soft.mean[name], rel=1e-12)
     assert "categorical_hinge" not in smooth.mean  # needs one true class
     twice = evaluate(y, np.array(p) * 2, normalize=True)
     assert twice.mean == pytest.approx(evaluate(y, p).mean, rel=1e-12)
@@ -236,23 +280,44 @@ def test_a_named_loss_needs_what_it_needs():
 
 
 def test_losses_that_do_not_apply_are_left_out():
-    names = set(LOSSES)
-    hinges = {name for name, loss in LOSSES.items() if loss.facts.needs == "scores"}
-    binary = {name for name, loss in LOSSES.items() if loss.facts.binary_only}
-    sparse = {"sparse_categorical_crossentropy"}
+    names, sparse = set(LOSSES), {"sparse_categorical_crossentropy"}
     two, three = [[0.5, 0.5]] * 2, [[0.5, 0.25, 0.25]] * 2
+    unasked = ORDERED | COLUMNS | POSITIVE  # ordered losses are for those who say ordered=True
     for result, left_out in [
-        (evaluate([0, 1], two), hinges),
+        (evaluate([0, 1], two), MARGINS),
         (evaluate([0, 1], two, decision=two), set()),
         (evaluate([0, 1], [0.2, 0.3], from_logits=True), set()),
-        (evaluate([0, 1], three), hinges | binary),
-        (evaluate([0, 1], three, decision=three), binary),
+        (evaluate([0, 1], three), MARGINS | BINARY),
+        (evaluate([0, 1], three, decision=three), BINARY),
         (evaluate([[1, 0], [0, 1]], two, decision=two), sparse),
-        (evaluate([[1, 0], [0.3, 0.7]], two, decision=two), sparse | hinges),
-        (evaluate([0.3, 0.7], [0.2, 0.3]), sparse | hinges),
-        (evaluate([0, 1], None, decision=two), names - hinges - {"zero_one_loss"}),
+        (evaluate([[1, 0], [0.3, 0.7]], two, decision=two), sparse | ONE_TRUE_CLASS),
+        (evaluate([0.3, 0.7], [0.2, 0.3]), sparse | ONE_TRUE_CLASS),
+        (evaluate([0, 1], None, decision=two), names - MARGINS - {"zero_one_loss"}),
     ]:
-        assert set(result.mean) == names - left_out
+        assert set(result.mean) - POSITIVE == names - unasked - left_out
+
+
+def test_distributions_without_a_zero_bring_the_reverse_divergence():
+    p = [[0.5, 0.5]] * 2
+    assert "reverse_kl_divergence" in evaluate([[0.9, 0.1], [0.3, 0.7]], p).mean
+    assert "reverse_kl_divergence" in evaluate([[1, 0], [0, 1]], p, label_smoothing=0.1).mean
+    for y in ([[1, 0], [0.3, 0.7]], [[1, 0], [0, 1]], [0, 1]):
+        assert "reverse_kl_divergence" not in evaluate(y, p).mean
+    with pytest.raises(InputError, match="reverse_kl_divergence is infinite for labels"):
+        evaluate([0, 1], p, ["reverse_kl_divergence"])
+
+
+@pytest.mark.parametrize("labels", [["low", "mid", "top"], [2, 1, 0], [0, 1, 2]])
+def test_ordered_classes_are_those_that_somebody_put_in_order(labels):
+    y, p = [labels[0], labels[2]], [[0.7, 0.2, 0.1], [0.1, 0.2, 0.7]]
+    score = evaluate(y, p, ["ranked_probability_score"], labels=labels).mean
+    assert score == {"ranked_probability_score": pytest.approx(0.3**2 + 0.1**2)}
+    assert "ranked_probability_score" in evaluate(y, p, labels=labels, ordered=True).mean
+    if labels[0] == "low":  # sorted, which is no order of the classes
+        three = [*y, "mid"], [*p, [0.2, 0.2, 0.6]]
+        with pytest.raises(InputError, match="is for ordered classes; name them in their order"):
+            evaluate(*three, ["ranked_probability_score"])
+        assert "ranked_probability_score" in evaluate(*three, ordered=True).mean
 
 
 # -- states ----------------------------------------------------------------------------------
@@ -262,15 +327,22 @@ def assert_same_state(one, other):
     assert (one.losses, one.classes) == (other.losses, other.classes)
     for name in ("n_rows", "n_ignored", "n_clipped", "n_infinite"):
         np.testing.assert_array_equal(getattr(one, name), getattr(other, name), err_msg=name)
-    for name in (
-        "weight", "weight_squared", "total", "spread", "tilt", "class_weight",
-        "class_total",
-    ):  # fmt: skip
+    for name in ("weight", "weight_squared", "total", "spread", "class_weight", "class_total"):
         np.testing.assert_allclose(
             getattr(one, name), getattr(other, name), rtol=1e-12, atol=1e-12, err_msg=name
         )
+    size = np.where(np.isfinite(one.total), np.abs(one.total), 0)  # a tilt is near 0 beside it
+    np.testing.assert_allclose(one.tilt / (1 + size), other.tilt / (1 + size), atol=1e-12)
 
 
+@pytest.mark.parametrize(
+    ("kind", "n_losses"),
+    [
+        ("labels", len(all_but(COLUMNS, BINARY, LATENT, POSITIVE))),
+        ("one score a row", len(all_but(COLUMNS, POSITIVE))),
+        ("soft", len(all_but(COLUMNS, BINARY, LATENT, ONE_TRUE_CLASS)) - 1),  # no sparse labels
+    ],
+)
 @quick
 @given(
     seed=st.integers(0, 2**32 - 1),
@@ -278,23 +350,30 @@ def assert_same_state(one, other):
     weighted=st.booleans(),
     clip=st.sampled_from([0, "auto"]),
 )
-def test_any_partition_adds_up_to_the_whole(seed, n_parts, weighted, clip):
+def test_any_partition_adds_up_to_the_whole(kind, n_losses, seed, n_parts, weighted, clip):
     rng = np.random.default_rng(seed)
-    y, p, decision, weight = sample(3, int(rng.integers(10, 80)), seed)
-    p[rng.uniform(size=len(p)) < 0.1] = [1, 0, 0]  # clipped, or infinite without a clip
-    y = np.where(rng.uniform(size=len(y)) < 0.2, -1, y)
+    k = 2 if kind == "one score a row" else 3
+    y, p, decision, weight = sample(k, int(rng.integers(10, 80)), seed)
+    p[rng.uniform(size=len(p)) < 0.1] = np.eye(k)[0]  # clipped, or infinite without a clip
     weight = weight * (rng.uniform(size=len(y)) < 0.8) if weighted else np.ones(len(y))
     # every part has a row that counts
     parts = np.arange(len(y)) % n_parts
-    first = np.arange(n_parts)
-    y[first], weight[first] = 1, 1.0
-    options = {"clip": clip, "labels": [0, 1, 2], "ignore_label": -1}
+    weight[:n_parts] = 1.0
+    options = {"clip": clip, "labels": list(range(k)), "ordered": True}
+    if kind == "soft":
+        y = rng.dirichlet(np.ones(k), len(y))
+    else:
+        y = np.where(rng.uniform(size=len(y)) < 0.2, -1, y)
+        y[:n_parts] = 1
+        options["ignore_label"] = -1
+    decision = decision[:, 0] if k == 2 else decision
 
     def state(rows):
         w = weight[rows] if weighted else None
         return evaluate(y[rows], p[rows], decision=decision[rows], sample_weight=w, **options).state
 
     whole = state(slice(None))
+    assert len(whole.losses) == n_losses
     merged = LossState(whole.losses, whole.classes)
     for part in rng.permutation(n_parts):
         merged = merged + state(rng.permutation(np.flatnonzero(parts == part)))

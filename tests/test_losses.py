@@ -1,61 +1,73 @@
-"""The table of losses, and the properties that every loss in it has."""
+"""The table of losses: what it holds, what is said of each, and how one is found."""
 
 import dataclasses
+import doctest
+import inspect
 import pickle
+from collections import Counter
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
-from scipy.special import softmax
 
+from xentexp import metrics
 from xentexp.errors import InputError
-from xentexp.evaluation import evaluate
-from xentexp.losses import LOSSES, get_loss
+from xentexp.losses import LOSSES, Loss, get_loss
 
 NAMES = [
     "binary_crossentropy",
     "categorical_crossentropy",
     "sparse_categorical_crossentropy",
+    "logarithmic_score",
     "brier_loss",
-    "squared_error",
-    "absolute_error",
+    "spherical_loss",
+    "pseudospherical_loss",
+    "power_loss",
+    "beta_loss",
     "zero_one_loss",
+    "binary_focal_crossentropy",
+    "categorical_focal_crossentropy",
+    "asymmetric_loss",
+    "poly1_crossentropy",
+    "generalized_crossentropy",
+    "symmetric_crossentropy",
+    "taylor_crossentropy",
+    "label_relaxation",
+    "bi_tempered_logistic_loss",
+    "ranked_probability_score",
+    "squared_earth_mover_distance",
+    "cumulative_log_loss",
+    "cumulative_link_log_loss",
+    "expected_absolute_grade_error",
     "hinge_loss",
     "squared_hinge_loss",
+    "smoothed_hinge_loss",
+    "modified_huber_loss",
     "categorical_hinge",
     "weston_watkins_hinge",
+    "multi_margin_loss",
+    "exponential_loss",
+    "logistic_margin_loss",
+    "squared_error",
+    "absolute_error",
+    "huber_loss",
+    "log_cosh_loss",
+    "poisson_deviance",
+    "squared_log_error",
     "entropy",
     "cross_entropy",
     "kl_divergence",
+    "reverse_kl_divergence",
+    "jensen_shannon_divergence",
+    "renyi_divergence",
+    "alpha_divergence",
+    "multilabel_crossentropy",
+    "multilabel_asymmetric_loss",
 ]
-quick = settings(
-    max_examples=30,
-    deadline=None,
-    derandomize=True,
-    suppress_health_check=[HealthCheck.function_scoped_fixture],  # losses are frozen
-)
+PEERS = [(peer, name) for name, loss in LOSSES.items() for peer in loss.facts.peers]
 
 
-@st.composite
-def problems(draw):
-    """Seed, number of rows and classes, and the spread of raw scores."""
-    seed = draw(st.integers(0, 2**32 - 1))
-    n_rows = draw(st.integers(1, 40))
-    n_classes = draw(st.integers(2, 6))
-    return np.random.default_rng(seed), n_rows, n_classes, draw(st.sampled_from([0.1, 2.0, 30.0]))
-
-
-def labels_and_scores(loss, problem):
-    rng, n_rows, n_classes, spread = problem
-    n_classes = 2 if loss.facts.binary_only else n_classes
-    return rng.integers(n_classes, size=n_rows), rng.normal(0, spread, (n_rows, n_classes))
-
-
-def rows(loss, y, scores, **options):
-    """Value of each row, from raw scores, which every loss takes."""
-    result = evaluate(y, scores, [loss], from_logits=True, per_sample=True, **options)
-    return result.samples[loss.name]
+def last_part(peer):
+    return peer.rpartition(".")[2]
 
 
 def test_the_table_holds_the_losses_in_this_order():
@@ -74,14 +86,64 @@ def test_a_loss_is_a_frozen_hashable_picklable_value(loss):
             setattr(loss, name, "other")
 
 
+# -- facts -----------------------------------------------------------------------------------
+
+
 def test_the_facts_of_a_loss_are_complete_and_frozen(loss):
     facts = loss.facts
     assert facts.summary.endswith(".")
-    assert all([facts.formula, facts.range, facts.reference, facts.example])
+    assert "\n" not in facts.summary + facts.formula
+    assert facts.formula.isascii()
+    assert facts.range[0] in "[("
+    assert facts.range[-1] in "])"
+    assert all(1900 < int(year) < 2030 for year in four_digits(facts.reference))
+    assert facts.reference
     assert f"{loss.name}(" in facts.example
-    assert (facts.direction == "none") == (facts.properness == "-") == (loss.name == "entropy")
+    assert (facts.direction == "none") == (loss.name == "entropy")
     with pytest.raises(dataclasses.FrozenInstanceError):
         facts.direction = "none"
+
+
+def four_digits(text):
+    """Years, as they stand in brackets."""
+    return [part[:4] for part in text.split("(")[1:] if part[:4].isdigit() and part[4:5] == ")"]
+
+
+def test_facts_agree_with_each_other(loss):
+    facts = loss.facts
+    scores = facts.needs in ("scores", "latent")
+    assert scores == (facts.link in ("identity", "cumulative logit"))
+    assert (facts.needs == "latent") == (facts.link == "cumulative logit")
+    assert (facts.targets == "multilabel") == (facts.link == "sigmoid")
+    assert not (scores and (facts.smoothing or facts.clip or facts.distributions))
+    assert not (facts.ordered and facts.symmetric)
+    assert not (facts.smoothing and facts.targets in ("one-hot", "positive", "none"))
+    assert not (facts.smoothing and facts.clip)  # smoothing brings the clip
+    if facts.numbers:
+        assert facts.link == "softmax"
+
+
+def test_every_parameter_is_documented_and_described(loss):
+    own = [field.name for field in dataclasses.fields(loss)]
+    doc = inspect.getdoc(type(loss))
+    assert [name for name in own if name not in doc] == []
+
+
+def test_the_example_of_every_loss_is_run():
+    finder, runner = (
+        doctest.DocTestFinder(recurse=True),
+        doctest.DocTestRunner(verbose=False, optionflags=doctest.ELLIPSIS),
+    )
+    seen = {}
+    for test in finder.find(metrics, "metrics"):
+        seen[test.name.removeprefix("metrics.")] = len(test.examples)
+        if test.examples:
+            runner.run(test, out=lambda text: None)
+    assert [name for name in LOSSES if seen.get(name, 0) < 2] == []  # an import and a call
+    assert runner.summarize(verbose=False).failed == 0
+
+
+# -- finding ---------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -91,6 +153,16 @@ def test_the_facts_of_a_loss_are_complete_and_frozen(loss):
         ("absolute_error", {"over_classes": "sum"}, "AbsoluteError(over_classes='sum')"),
         ("brier_loss", {"scale_by_half": False}, "BrierLoss(scale_by_half=False)"),
         ("cross_entropy", {"delta": 1e-10}, "CrossEntropy(delta=1e-10)"),
+        (
+            "categorical_focal_crossentropy",
+            {"alpha": [0.25, 1]},
+            "CategoricalFocalCrossentropy(gamma=2.0, alpha=(0.25, 1.0))",
+        ),
+        (
+            "cumulative_link_log_loss",
+            {"thresholds": np.array([-1, 2])},
+            "CumulativeLinkLogLoss(thresholds=(-1.0, 2.0))",
+        ),
         ("entropy", {}, "Entropy()"),
     ],
 )
@@ -100,23 +172,19 @@ def test_get_loss_sets_parameters(name, parameters, shown):
     assert loss == get_loss(LOSSES[name], **parameters)
     assert (loss == LOSSES[name]) == (parameters == {})
     assert pickle.loads(pickle.dumps(loss)) == loss
+    assert hash(loss) == hash(pickle.loads(pickle.dumps(loss)))
 
 
 @pytest.mark.parametrize(
     ("name", "parameters", "parts"),
     [
         ("brier", {}, ["unknown loss 'brier'", "did you mean 'brier_loss'"]),
-        ("log_loss", {}, ["unknown loss 'log_loss'", "Known: absolute_error, binary_cross"]),
+        ("logloss2", {}, ["unknown loss 'logloss2'", "Known: absolute_error, alpha_div"]),
+        ("", {}, ["unknown loss ''"]),
         (None, {}, ["unknown loss None", "Known:"]),
         (["hinge_loss"], {}, ["unknown loss ['hinge_loss']"]),
         ("squared_error", {"over_class": "sum"}, ["'over_class'", "did you mean 'over_classes'"]),
         ("hinge_loss", {"delta": 1.0}, ["unknown parameter of hinge_loss 'delta'"]),
-        ("squared_error", {"over_classes": "summ"}, ["'summ'", "did you mean 'sum'"]),
-        ("brier_loss", {"scale_by_half": "no"}, ["'auto', True or False", "got 'no'"]),
-        ("cross_entropy", {"delta": -1.0}, ["delta must be >= 0", "got -1.0"]),
-        ("cross_entropy", {"delta": np.nan}, ["delta must be >= 0", "got nan"]),
-        ("cross_entropy", {"delta": np.inf}, ["finite", "got inf"]),
-        ("cross_entropy", {"delta": "1"}, ["delta must be >= 0", "got '1'"]),
     ],
 )
 def test_get_loss_says_what_is_wrong(name, parameters, parts):
@@ -125,188 +193,141 @@ def test_get_loss_says_what_is_wrong(name, parameters, parts):
     assert all(part in str(error.value) for part in parts), str(error.value)
 
 
-@quick
-@given(problems())
-def test_every_row_stands_for_itself(loss, problem):
-    y, scores = labels_and_scores(loss, problem)
-    order = problem[0].permutation(len(y))
-    np.testing.assert_array_equal(rows(loss, y[order], scores[order]), rows(loss, y, scores)[order])
+FOUND = {  # every parameter of every loss, with a value out of its domain and the rule
+    "absolute_error": [({"over_classes": "summ"}, "did you mean 'sum'")],
+    "alpha_divergence": [({"alpha": 0}, "alpha must be > 0"), ({"alpha": 1}, "kl_divergence")],
+    "asymmetric_loss": [
+        ({"gamma_positive": -1}, "gamma_positive must be >= 0"),
+        ({"gamma_negative": np.nan}, "gamma_negative must be >= 0"),
+        ({"margin": 1.5}, "margin must be >= 0 and <= 1; got 1.5"),
+    ],
+    "beta_loss": [({"alpha": -1.0}, "alpha must be > -1"), ({"beta": -2}, "beta must be > -1")],
+    "bi_tempered_logistic_loss": [
+        ({"t1": 1.1}, "t1 must be >= 0 and <= 1"),
+        ({"t2": 0.9}, "t2 must be >= 1"),
+    ],
+    "binary_focal_crossentropy": [
+        ({"gamma": -0.1}, "gamma must be >= 0"),
+        ({"alpha": 1.01}, "alpha must be >= 0 and <= 1"),
+    ],
+    "brier_loss": [({"scale_by_half": "no"}, "'auto', True or False; got 'no'")],
+    "categorical_focal_crossentropy": [
+        ({"gamma": np.inf}, "gamma must be >= 0 and finite; got inf"),
+        ({"alpha": 0}, "alpha must be > 0"),
+        ({"alpha": [1, -1]}, "alpha of each class must be >= 0"),
+        ({"alpha": "a"}, "alpha must be a number, or one for each class"),
+    ],
+    "cross_entropy": [
+        ({"delta": -1.0}, "delta must be >= 0 and finite; got -1.0"),
+        ({"delta": "1"}, "got '1'"),
+        ({"delta": True}, "got True"),
+    ],
+    "cumulative_link_log_loss": [
+        ({"thresholds": [1, 1]}, r"thresholds must increase; got \[1.0, 1.0\]"),
+        ({"thresholds": []}, "thresholds must increase"),
+        ({"thresholds": [0, np.inf]}, "thresholds must be a finite number; got inf"),
+        ({"thresholds": 3}, "thresholds must be numbers; got 3"),
+    ],
+    "generalized_crossentropy": [({"q": 0}, "q must be > 0 and <= 1; got 0")],
+    "huber_loss": [
+        ({"delta": 0}, "delta must be > 0"),
+        ({"over_classes": "max"}, "unknown over_classes 'max'"),
+    ],
+    "label_relaxation": [({"alpha": 0.6}, "alpha must be > 0 and <= 0.5")],
+    "log_cosh_loss": [({"over_classes": 1}, "unknown over_classes 1")],
+    "logarithmic_score": [({"base": 1}, "base must be > 1")],
+    "multi_margin_loss": [
+        ({"p": 3}, "p must be 1 or 2; got 3"),
+        ({"margin": -1}, "margin must be >= 0"),
+    ],
+    "multilabel_asymmetric_loss": [
+        ({"over_labels": "all"}, "unknown over_labels 'all'"),
+        ({"gamma_positive": -1}, "gamma_positive must be >= 0"),
+        ({"gamma_negative": -1}, "gamma_negative must be >= 0"),
+        ({"margin": 2}, "margin must be >= 0 and <= 1"),
+    ],
+    "multilabel_crossentropy": [({"over_labels": None}, "unknown over_labels None")],
+    "poisson_deviance": [({"over_classes": "x"}, "unknown over_classes")],
+    "poly1_crossentropy": [({"epsilon": -1.5}, "epsilon must be >= -1")],
+    "power_loss": [({"beta": 1}, "beta must be > 1")],
+    "pseudospherical_loss": [({"beta": 0.5}, "beta must be > 1")],
+    "renyi_divergence": [({"alpha": -1}, "alpha must be > 0"), ({"alpha": 1.0}, "must not be 1")],
+    "smoothed_hinge_loss": [({"gamma": 0}, "gamma must be > 0")],
+    "squared_error": [({"over_classes": "summ"}, "did you mean 'sum'")],
+    "squared_log_error": [({"over_classes": ["sum"]}, "unknown over_classes")],
+    "symmetric_crossentropy": [
+        ({"alpha": -1}, "alpha must be >= 0"),
+        ({"beta": -1}, "beta must be >= 0"),
+        ({"log_zero": 0.1}, "log_zero must be a finite number <= 0"),
+    ],
+    "taylor_crossentropy": [
+        ({"order": 0}, "order must be >= 1"),
+        ({"order": 2.0}, "order must be a whole number; got 2.0"),
+    ],
+}
 
 
-@quick
-@given(problems())
-def test_a_whole_weight_is_a_repeated_row(loss, problem):
-    y, scores = labels_and_scores(loss, problem)
-    weight = problem[0].integers(0, 4, size=len(y))
-    weight[0] = 2
-    weighted = evaluate(y, scores, [loss], from_logits=True, sample_weight=weight).state
-    repeated = evaluate(
-        np.repeat(y, weight), np.repeat(scores, weight, axis=0), [loss], from_logits=True
-    ).state
-    assert weighted.weight == repeated.weight
-    np.testing.assert_allclose(weighted.mean(), repeated.mean(), rtol=1e-12, atol=1e-15)
-    np.testing.assert_allclose(weighted.class_mean(), repeated.class_mean(), rtol=1e-12, atol=1e-15)
+def test_every_parameter_has_a_domain(loss):
+    cases = FOUND.get(loss.name, [])
+    assert {name for parameters, _ in cases for name in parameters} == {
+        field.name for field in dataclasses.fields(loss)
+    }
+    for parameters, rule in cases:
+        with pytest.raises(InputError, match=rule):
+            get_loss(loss, **parameters)
 
 
-@quick
-@given(problems())
-def test_one_hot_targets_are_labels_to_the_bit(loss, problem):
-    y, scores = labels_and_scores(loss, problem)
-    one_hot = np.eye(scores.shape[1])[y]
-    if loss.facts.targets == "labels":
-        with pytest.raises(InputError, match="takes labels of shape"):
-            rows(loss, one_hot, scores)
-        return
-    np.testing.assert_array_equal(rows(loss, one_hot, scores), rows(loss, y, scores))
-    if loss.facts.needs != "scores":
-        proba = softmax(scores, axis=1)
-        by_target = [
-            evaluate(target, proba, [loss], per_sample=True).samples[loss.name]
-            for target in (one_hot, one_hot.astype(np.int8), y)
-        ]
-        np.testing.assert_array_equal(by_target[0], by_target[2])
-        np.testing.assert_array_equal(by_target[1], by_target[2])
+# -- what peers call them --------------------------------------------------------------------
 
 
-@quick
-@given(problems())
-def test_one_column_speaks_of_the_second_class(loss, problem):
-    rng, n_rows, _, spread = problem
-    y, score = rng.integers(2, size=n_rows), rng.normal(0, spread, n_rows)
-    both = np.stack([np.zeros(n_rows), score], axis=1)
-    # The rounding of an entropy from raw scores grows with their distance, here up to 100.
-    atol = 1e-13 if loss.name == "entropy" else 1e-15
-    np.testing.assert_allclose(rows(loss, y, score), rows(loss, y, both), rtol=1e-12, atol=atol)
-    if loss.facts.needs != "scores":
-        p = rng.uniform(size=n_rows)
-        one = evaluate(y, p, [loss], per_sample=True).samples[loss.name]
-        two = evaluate(y, np.stack([1 - p, p], axis=1), [loss], per_sample=True)
-        np.testing.assert_array_equal(one, two.samples[loss.name])
+def test_no_name_of_a_peer_belongs_to_two_losses():
+    counts = Counter(peer for peer, _ in PEERS)
+    assert counts.most_common(1)[0][1] == 1
+    assert not {peer for peer, _ in PEERS}.intersection(LOSSES)
 
 
-@quick
-@given(problems())
-def test_probabilities_are_the_softmax_of_raw_scores(loss, problem):
-    y, scores = labels_and_scores(loss, problem)
-    if loss.facts.needs == "scores":
-        with pytest.raises(InputError, match=f"{loss.name} needs decision scores"):
-            evaluate(y, softmax(scores, axis=1), [loss])
-        return
-    result = evaluate(y, softmax(scores, axis=1), [loss], clip=0, per_sample=True)
-    np.testing.assert_allclose(
-        result.samples[loss.name], rows(loss, y, scores), rtol=1e-9, atol=1e-9
-    )
-
-
-@quick
-@given(problems())
-def test_the_order_of_the_classes_does_not_matter(loss, problem):
-    y, scores = labels_and_scores(loss, problem)
-    names = np.array(list("defabc"))[: scores.shape[1]]
-    order = problem[0].permutation(scores.shape[1])
-    np.testing.assert_allclose(
-        rows(loss, names[y], scores[:, order], labels=names[order]),
-        rows(loss, names[y], scores, labels=names),
-        rtol=1e-12,
-        atol=1e-14,
-    )
-
-
-@quick
-@given(problems())
-def test_values_are_numbers_from_zero_up(loss, problem):
-    y, scores = labels_and_scores(loss, problem)
-    values = rows(loss, y, scores)
-    assert np.isfinite(values).all()
-    assert values.min() >= 0
-    if loss.facts.range.startswith("[0, 1]"):
-        assert values.max() <= 1
-
-
-@pytest.mark.parametrize("n_classes", [2, 3])
-def test_a_perfect_prediction_costs_nothing(loss, n_classes):
-    if loss.facts.binary_only and n_classes == 3:
-        assert loss.unsuited(n_classes=3, soft=False, has_proba=True, has_decision=True) == (
-            "is for two classes; there are 3"
-        )
-        return
-    y = np.arange(n_classes)
-    certain = np.eye(n_classes)
-    decision = 5 * certain - 3
-    result = evaluate(y, certain, [loss], decision=decision, clip=0, per_sample=True)
-    np.testing.assert_array_equal(result.samples[loss.name], np.zeros(n_classes))
-    assert not np.signbit(result.samples[loss.name]).any()
-
-
-def expected(loss, truth, p):
-    """Expected loss of the prediction `p` where labels come from `truth`."""
-    k = len(truth)
-    result = evaluate(
-        np.arange(k), np.tile(p, (k, 1)), [loss], sample_weight=truth, labels=range(k)
-    )
-    return result.mean[loss.name]
-
-
-@quick
-@given(problems())
-def test_the_truth_is_the_best_prediction_of_a_proper_loss(loss, problem):
-    if loss.facts.properness not in ("proper", "strictly proper"):
-        return
-    rng, _, n_classes, _ = problem
-    k = 2 if loss.facts.binary_only else n_classes
-    truth = rng.dirichlet(np.ones(k))
-    best = expected(loss, truth, truth)
-    for p in [*rng.dirichlet(np.ones(k), size=5), 0.9 * truth + 0.1 / k]:
-        excess = expected(loss, truth, p) - best
-        if loss.facts.properness == "strictly proper" and np.abs(p - truth).max() > 1e-3:
-            assert excess > 1e-9
-        else:
-            assert excess >= -1e-12
+@pytest.mark.parametrize(("peer", "name"), PEERS)
+def test_a_loss_is_found_by_the_names_that_peers_give_it(peer, name):
+    assert get_loss(peer) == LOSSES[name]
+    short = last_part(peer)
+    alike = {other for whole, other in PEERS if last_part(whole) == short}
+    if short in LOSSES:
+        assert get_loss(short).name == short  # our own name goes first
+    else:
+        assert alike == {name}
+        assert get_loss(short) == LOSSES[name]
 
 
 @pytest.mark.parametrize(
-    ("name", "truth", "lie", "sign"),
+    ("short", "name"),
     [
-        ("absolute_error", [0.6, 0.4], [1.0, 0.0], -1),  # improper: certainty beats the truth
-        ("zero_one_loss", [0.6, 0.4], [0.9, 0.1], 0),  # proper, not strictly
-        ("brier_loss", [0.6, 0.4], [1.0, 0.0], 1),
+        ("log_loss", "categorical_crossentropy"),
+        ("BCEWithLogitsLoss", "binary_crossentropy"),
+        ("SparseCategoricalCrossentropy", "sparse_categorical_crossentropy"),
+        ("softmax_cross_entropy", "categorical_crossentropy"),
+        ("multi_logloss", "categorical_crossentropy"),
+        ("brier_score_loss", "brier_loss"),
+        ("MSELoss", "squared_error"),
+        ("KLDivLoss", "kl_divergence"),
     ],
 )
-def test_what_properness_means(name, truth, lie, sign):
-    loss = LOSSES[name]
-    difference = expected(loss, truth, lie) - expected(loss, truth, truth)
-    assert np.sign(round(difference, 12)) == sign
-    assert loss.facts.properness == {-1: "improper", 0: "proper", 1: "strictly proper"}[sign]
+def test_names_that_people_know(short, name):
+    assert get_loss(short) == LOSSES[name]
 
 
-@pytest.mark.parametrize("name", ["hinge_loss", "squared_hinge_loss"])
-def test_margin_losses_are_improper_and_need_scores(name):
-    assert LOSSES[name].facts.properness == "improper"
-    assert LOSSES[name].facts.needs == "scores"
+def test_an_ambiguous_short_name_is_refused(monkeypatch):
+    def also_known_as(name, peer):
+        loss = LOSSES[name]
+        facts = dataclasses.replace(loss.facts, peers=(*loss.facts.peers, peer))
+        monkeypatch.setattr(type(loss), "facts", facts)
+
+    also_known_as("brier_loss", "elsewhere.Square")
+    also_known_as("squared_error", "here.Square")
+    with pytest.raises(InputError, match="'Square' may be brier_loss or squared_error; name the"):
+        get_loss("Square")
+    assert get_loss("here.Square") == LOSSES["squared_error"]
 
 
-@pytest.mark.parametrize("n_classes", [2, 3, 5])
-def test_margin_losses_by_their_formulas(n_classes):
-    rng = np.random.default_rng(n_classes)
-    y, scores = rng.integers(n_classes, size=60), rng.normal(0, 2, (60, n_classes))
-    lead = scores - scores[np.arange(60), y][:, np.newaxis] + 1
-    wrong = np.maximum(lead, 0) * (np.arange(n_classes) != y[:, np.newaxis])
-    expected = {"categorical_hinge": wrong.max(axis=1), "weston_watkins_hinge": wrong.sum(axis=1)}
-    if n_classes == 2:
-        expected |= {"hinge_loss": wrong.max(axis=1), "squared_hinge_loss": wrong.max(axis=1) ** 2}
-    result = evaluate(y, None, list(expected), decision=scores, per_sample=True)
-    for name, values in expected.items():
-        np.testing.assert_allclose(result.samples[name], values, rtol=1e-12, atol=1e-15)
-        assert (values > 1).any()
-        assert (values == 0).any()
-
-
-@pytest.mark.parametrize("gap", [600.0, 699.0, 701.0, 1e4, 1e300])
-def test_raw_scores_far_apart_stay_accurate(gap):
-    scores, names = [[gap, 0.0, -1.0], [0.0, gap, 0.0]], ["categorical_crossentropy", "entropy"]
-    result = evaluate([1, 1], scores, names, from_logits=True, per_sample=True)
-    np.testing.assert_allclose(result.samples["categorical_crossentropy"], [gap, 0], 1e-15, 1e-200)
-    np.testing.assert_allclose(result.samples["entropy"], [0, 0], atol=1e-12)
-    everything = evaluate([1, 1], scores, from_logits=True, per_sample=True)
-    assert all(np.isfinite(values).all() for values in everything.samples.values())
-    np.testing.assert_allclose(everything.samples["brier_loss"], [2, 0], rtol=1e-15, atol=1e-200)
+def test_a_loss_is_abstract_until_it_has_values():
+    with pytest.raises(TypeError, match="abstract"):
+        Loss()

@@ -2,6 +2,7 @@
 
 import inspect
 import pickle
+from functools import partial
 
 import numpy as np
 import pytest
@@ -21,41 +22,97 @@ OPTIONS = {
     "from_logits": False,
     "labels": None,
     "sample_weight": None,
+    "class_weight": None,
+    "pos_weight": None,
     "label_smoothing": 0.0,
-    "normalize": False,
     "clip": "auto",
+    "normalize": False,
     "ignore_label": None,
+    "numbers": False,
     "reduction": "mean",
 }
+SMOOTHED = {
+    "binary_crossentropy", "categorical_crossentropy", "sparse_categorical_crossentropy",
+    "logarithmic_score", "binary_focal_crossentropy", "categorical_focal_crossentropy",
+    "poly1_crossentropy", "symmetric_crossentropy", "cumulative_log_loss",
+    "multilabel_crossentropy",
+}  # fmt: skip
+CLIPPED = SMOOTHED | {
+    "asymmetric_loss", "beta_loss", "bi_tempered_logistic_loss", "label_relaxation",
+    "multilabel_asymmetric_loss", "poisson_deviance",
+}  # fmt: skip
+IN_NATS = {
+    "asymmetric_loss", "binary_crossentropy", "binary_focal_crossentropy",
+    "categorical_crossentropy", "categorical_focal_crossentropy", "cross_entropy",
+    "cumulative_link_log_loss", "cumulative_log_loss", "entropy", "jensen_shannon_divergence",
+    "kl_divergence", "label_relaxation", "logistic_margin_loss", "multilabel_crossentropy",
+    "poly1_crossentropy", "renyi_divergence", "reverse_kl_divergence",
+    "sparse_categorical_crossentropy", "symmetric_crossentropy",
+}  # fmt: skip
+DISTANCES = {
+    "squared_error", "absolute_error", "huber_loss", "log_cosh_loss", "poisson_deviance",
+    "squared_log_error",
+}  # fmt: skip
 PARAMETERS = {
     "cross_entropy": {"delta": 0.0},
-    "squared_error": {"over_classes": "mean"},
-    "absolute_error": {"over_classes": "mean"},
     "brier_loss": {"scale_by_half": "auto"},
-}
+    "logarithmic_score": {"base": 2.0},
+    "power_loss": {"beta": 3.0},
+    "pseudospherical_loss": {"beta": 3.0},
+    "beta_loss": {"alpha": 0.5, "beta": 0.5},
+    "binary_focal_crossentropy": {"gamma": 2.0, "alpha": None},
+    "categorical_focal_crossentropy": {"gamma": 2.0, "alpha": 1.0},
+    "asymmetric_loss": {"gamma_positive": 1.0, "gamma_negative": 4.0, "margin": 0.05},
+    "poly1_crossentropy": {"epsilon": 1.0},
+    "generalized_crossentropy": {"q": 0.7},
+    "symmetric_crossentropy": {"alpha": 0.1, "beta": 1.0, "log_zero": -4.0},
+    "taylor_crossentropy": {"order": 2},
+    "label_relaxation": {"alpha": 0.1},
+    "bi_tempered_logistic_loss": {"t1": 0.8, "t2": 1.2},
+    "cumulative_link_log_loss": {"thresholds": None},
+    "smoothed_hinge_loss": {"gamma": 1.0},
+    "multi_margin_loss": {"p": 1, "margin": 1.0},
+    "renyi_divergence": {"alpha": 0.5},
+    "alpha_divergence": {"alpha": 0.5},
+    "multilabel_crossentropy": {"over_labels": "mean"},
+    "multilabel_asymmetric_loss": {
+        "over_labels": "mean", "gamma_positive": 1.0, "gamma_negative": 4.0, "margin": 0.05,
+    },
+    **{name: {"over_classes": "mean"} for name in DISTANCES - {"huber_loss"}},
+    "huber_loss": {"over_classes": "mean", "delta": 1.0},
+}  # fmt: skip
 
 
 def takes(loss, option):
     facts = loss.facts
+    scores = facts.needs in ("scores", "latent")
+    classes = not facts.distributions and facts.targets != "multilabel"
     return {
-        "from_logits": not facts.distributions and facts.needs != "scores",
-        "labels": not facts.distributions,
-        "ignore_label": not facts.distributions,
-        "normalize": facts.needs != "scores",
-        "label_smoothing": loss.name.endswith("crossentropy"),
-        "clip": loss.name.endswith("crossentropy"),
+        "from_logits": not facts.distributions and not scores,
+        "labels": classes,
+        "class_weight": classes,
+        "ignore_label": classes,
+        "pos_weight": facts.binary_only,
+        "normalize": not scores and facts.targets != "multilabel",
+        "label_smoothing": loss.name in SMOOTHED,
+        "clip": loss.name in CLIPPED,
+        "numbers": loss.name in DISTANCES,
     }.get(option, True)
 
 
 @pytest.fixture
 def case(loss):
-    """A metric function and arguments that suit it."""
-    function = getattr(metrics, loss.name)
-    if loss.facts.targets == "none":
-        return function, (P3,)
-    if loss.facts.distributions:
-        return function, (P3[::-1], P3)
-    return function, ((Y2, P2) if loss.facts.binary_only else (Y3, P3))
+    """A metric function, arguments that suit it, and options that it cannot do without."""
+    function, facts = getattr(metrics, loss.name), loss.facts
+    if facts.targets == "none":
+        return function, (P3,), {}
+    if facts.targets == "multilabel":
+        return function, (np.array([[1, 0, 1], [0, 0, 0], [1, 1, 1], [0, 1, 0]]), P3), {}
+    if facts.distributions:
+        return function, (P3[::-1], P3), {}
+    if facts.needs == "latent":
+        return function, (Y3, P2), {"labels": [0, 1, 2]}
+    return function, ((Y2, P2) if facts.binary_only else (Y3, P3)), {}
 
 
 def test_the_exports_are_the_table():
@@ -97,8 +154,18 @@ def test_the_docstring_says_it_all(loss):
     assert doc.startswith(loss.facts.summary)
     assert loss.facts.formula in doc
     assert loss.facts.range in doc
-    assert loss.facts.reference in doc
+    flowing = " ".join(doc.split())
+    assert " ".join(loss.facts.reference.split()) in flowing
+    assert all(peer in flowing for peer in loss.facts.peers)
     assert ("Lower is better" in doc) == (loss.name != "entropy")
+    if loss.name != "entropy":
+        assert f"({loss.facts.link} link)" in doc
+        assert ("is not convex" in doc) == (not loss.facts.convex)
+        assert ("subgradient" in doc) == (loss.facts.gradient == "subgradient")
+        assert ("Classes are not alike" in doc) == (not loss.facts.symmetric)
+    information = loss.name in IN_NATS or loss.name == "logarithmic_score"
+    assert ("Units are nats" in doc) == (loss.name in IN_NATS)
+    assert ("Units are" in doc) == information
     if loss.facts.properness != "-":
         assert f"It is {loss.facts.properness}." in doc
     positions = [
@@ -116,9 +183,10 @@ def test_the_docstring_says_it_all(loss):
 
 
 def test_arguments_go_by_name_and_are_checked(case):
-    function, args = case
+    function, args, needed = case
     names = list(inspect.signature(function).parameters)[: len(args)]
-    assert function(**dict(zip(names, args, strict=True))) == function(*args)
+    named = dict(zip(names, args, strict=True))
+    assert function(**named, **needed) == function(*args, **needed)
     for call in (
         lambda: function(),
         lambda: function(*args, reduktion="mean"),
@@ -132,7 +200,8 @@ def test_arguments_go_by_name_and_are_checked(case):
 
 
 def test_reductions(case):
-    function, args = case
+    function, args, needed = case
+    function = partial(function, **needed)
     each = function(*args, reduction="none")
     assert isinstance(each, np.ndarray)
     assert each.shape == (4,)
@@ -144,7 +213,8 @@ def test_reductions(case):
 
 
 def test_weighted_reductions(case):
-    function, args = case
+    function, args, needed = case
+    function = partial(function, **needed)
     each = function(*args, reduction="none")
     weighted = function(*args, reduction="none", sample_weight=WEIGHT)
     np.testing.assert_allclose(weighted, WEIGHT * each, rtol=1e-15)
@@ -156,7 +226,7 @@ def test_weighted_reductions(case):
 
 
 def test_ignored_rows_leave_sums_and_counts(loss, case):
-    function, args = case
+    function, args, _ = case
     if not takes(loss, "ignore_label"):
         with pytest.raises(TypeError, match="ignore_label"):
             function(*args, ignore_label=-1)
@@ -164,11 +234,12 @@ def test_ignored_rows_leave_sums_and_counts(loss, case):
     y, p = args
     spoilt, weight = np.where([False, True, False, False], -1, y), np.array([1.0, 7.0, 2.0, 3.0])
     kept = np.array([0, 2, 3])
-    labels = range(2 if p.ndim == 1 else 3)
+    labels = range(2 if loss.facts.binary_only else 3)
+    function = partial(function, labels=labels)
     for w in (None, weight):
         rest = None if w is None else w[kept]
         for reduction in ("mean", "sum"):
-            options = {"reduction": reduction, "labels": labels}
+            options = {"reduction": reduction}
             assert function(
                 spoilt, p, ignore_label=-1, sample_weight=w, **options
             ) == pytest.approx(function(y[kept], p[kept], sample_weight=rest, **options), rel=1e-14)
@@ -253,7 +324,7 @@ def test_delta_is_added_inside_the_logarithm(delta):
     assert metrics.cross_entropy([1, 0], [0, 1], delta=1e-10) == pytest.approx(-np.log(1e-10))
 
 
-@pytest.mark.parametrize("name", ["entropy", "cross_entropy", "kl_divergence"])
+@pytest.mark.parametrize("name", [n for n, loss in LOSSES.items() if loss.facts.distributions])
 def test_one_distribution_or_one_in_each_row(name):
     function = getattr(metrics, name)
     pairs = [P3] if name == "entropy" else [P3[::-1], P3]

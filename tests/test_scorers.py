@@ -2,6 +2,7 @@
 
 import pickle
 import warnings
+from functools import partial
 
 import numpy as np
 import pandas as pd
@@ -45,8 +46,14 @@ from xentexp.scorers import (
     loss_scorers,
 )
 
-RANKED = [name for name in LOSSES if name != "entropy"]
+# No classifier predicts several labels in a row here, and no label is without a zero.
+NO_SCORES = {
+    "entropy", "multilabel_crossentropy", "multilabel_asymmetric_loss", "reverse_kl_divergence",
+}  # fmt: skip
+RANKED = [name for name in LOSSES if name not in NO_SCORES]
 HINGES = {name for name in RANKED if LOSSES[name].facts.needs == "scores"}
+LATENT = {"cumulative_link_log_loss"}
+ORDERED = {name for name in RANKED if LOSSES[name].facts.ordered}
 BINARY = {name for name in RANKED if LOSSES[name].facts.binary_only}
 EPSILON = 36.04365338911715  # -log of the precision of float64, 2.2e-16
 
@@ -104,9 +111,15 @@ def test_a_scorer_is_the_negative_metric(name, X, y):
         with pytest.raises(InputError, match=f"{name} is for two classes; there are 3"):
             scorer(model, X, y)
         return
+    if name in LATENT and X is X3:
+        with pytest.raises(InputError, match=f"{name} needs one decision score for each row"):
+            scorer(model, X, y)
+        return
     function, facts = getattr(metrics, name), LOSSES[name].facts
     target = np.eye(len(model.classes_))[y] if facts.distributions else y
-    predicted = model.decision_function(X) if name in HINGES else model.predict_proba(X)
+    on_scores = name in HINGES | LATENT
+    predicted = model.decision_function(X) if on_scores else model.predict_proba(X)
+    function = partial(function, labels=[0, 1]) if name in LATENT else function
     assert scorer(model, X, y) == pytest.approx(-function(target, predicted), rel=1e-12)
     weight = np.arange(len(y)) % 3
     expected = -function(target, predicted, sample_weight=weight)
@@ -215,9 +228,9 @@ def test_labels_may_stand_in_any_order_and_name_more():
 @pytest.mark.parametrize(
     ("model", "X", "y", "expected"),
     [
-        (LogisticRegression(), X2, Y2, set(RANKED)),
-        (LogisticRegression(), X3, Y3, set(RANKED) - BINARY),
-        (GaussianNB(), X3, NAMES[Y3], set(RANKED) - BINARY - HINGES),
+        (LogisticRegression(), X2, Y2, set(RANKED) - ORDERED),
+        (LogisticRegression(), X3, Y3, set(RANKED) - BINARY - ORDERED),
+        (GaussianNB(), X3, NAMES[Y3], set(RANKED) - BINARY - HINGES - ORDERED),
         (LinearSVC(), X2, Y2 == 1, HINGES | {"zero_one_loss"}),
         (LinearSVC(), X3, Y3, (HINGES | {"zero_one_loss"}) - BINARY),
     ],
@@ -232,6 +245,35 @@ def test_cross_validate_with_every_loss_that_applies(model, X, y, expected):
         single = cross_val_score(model, X, y, cv=CV, scoring=get_scorer(f"neg_{name}"))
         np.testing.assert_allclose(scores[f"test_neg_{name}"], single, rtol=1e-12)
         assert scores[f"train_neg_{name}"].shape == (4,)
+
+
+GRADES = ["low", "mid", "high"]
+
+
+def test_ordered_classes_are_those_that_somebody_put_in_order():
+    model = LogisticRegression().fit(X3, NAMES[Y3])
+    rps = "ranked_probability_score"
+    with pytest.raises(InputError, match=f"{rps} is for ordered classes; name them in their order"):
+        get_scorer(f"neg_{rps}")(model, X3, NAMES[Y3])
+    ours = get_scorer(f"neg_{rps}", labels=GRADES)(model, X3, NAMES[Y3])
+    p = pd.DataFrame(model.predict_proba(X3), columns=model.classes_)[GRADES].to_numpy()
+    truth = np.eye(3)[[GRADES.index(name) for name in NAMES[Y3]]]
+    gaps = np.cumsum(p, axis=1) - np.cumsum(truth, axis=1)
+    assert ours == pytest.approx(-(gaps**2).sum(axis=1).mean(), rel=1e-12)
+    chosen = loss_scorers([rps, "brier_loss"], labels=GRADES)(model, X3, NAMES[Y3])
+    assert chosen[f"neg_{rps}"] == pytest.approx(ours, rel=1e-12)
+    numbers = get_scorer(f"neg_{rps}")(LogisticRegression().fit(X3, Y3), X3, Y3)
+    assert numbers < 0  # numbers have an order of their own
+
+
+def test_a_latent_score_is_asked_for_beside_probabilities():
+    model = LogisticRegression().fit(X2, Y2)
+    both = loss_scorers(["brier_loss", "cumulative_link_log_loss"])(model, X2, Y2)
+    # two classes, cut at 0: the cross-entropy of the decision scores
+    expected = get_scorer("neg_binary_crossentropy")(model, X2, Y2)
+    assert both["neg_cumulative_link_log_loss"] == pytest.approx(expected, rel=1e-12)
+    with pytest.raises(InputError, match="cumulative_link_log_loss needs decision_function"):
+        get_scorer("neg_cumulative_link_log_loss")(GaussianNB().fit(X2, Y2), X2, Y2)
 
 
 def test_cross_validate_with_a_chosen_few_and_a_full_class_list():
@@ -541,7 +583,7 @@ def test_names():
     assert not {"d2_score", "calibration_slope", "neg_gini"} & set(names)
     assert set(sklearn.metrics.get_scorer_names()) < set(names)
     assert not {f"neg_{name}" for name in RANKED} & set(sklearn.metrics.get_scorer_names())
-    assert "neg_entropy" not in names
+    assert not {f"neg_{name}" for name in NO_SCORES} & set(names)
     for name in names:
         assert callable(get_scorer(name))
     model = LogisticRegression().fit(X2, Y2)
@@ -559,6 +601,11 @@ def test_names():
         (lambda: get_scorer("brier_loss"), ["unknown scorer", "'neg_brier_loss'"]),
         (lambda: get_scorer("roc_au"), ["unknown scorer", "'roc_auc'"]),
         (lambda: get_scorer("neg_entropy"), ["unknown scorer 'neg_entropy'"]),
+        (lambda: get_scorer("neg_reverse_kl_divergence"), ["unknown scorer"]),
+        (lambda: LossScorer("reverse_kl_divergence")(LogisticRegression().fit(X2, Y2), X2, Y2),
+         ["reverse_kl_divergence is infinite for labels"]),
+        (lambda: loss_scorers("multilabel_crossentropy")(LogisticRegression().fit(X2, Y2), X2, Y2),
+         ["multilabel_crossentropy is for several labels in a row"]),
         (lambda: get_scorer("roc_auc", labels=[0, 1]), ["'roc_auc' takes none"]),
         (lambda: loss_scorers(["entropy"]), ["entropy ranks nothing, so it is no score"]),
         (lambda: loss_scorers("entropy"), ["entropy ranks nothing"]),

@@ -428,7 +428,8 @@ def choose(
             loss
             for loss in LOSSES.values()
             if unsuited(loss, problem) is None
-            and (hard or loss.facts.targets not in ("one-hot", "positive"))
+            and (hard or loss.facts.targets != "one-hot")
+            and (loss.facts.targets != "positive" or problem.positive())
             and (ordered or not loss.facts.ordered)
         ]
     chosen = [get_loss(loss) for loss in losses]

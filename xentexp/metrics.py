@@ -123,7 +123,8 @@ def _option_names(loss: Loss) -> list[str]:
     names += ["sample_weight"]
     names += ["class_weight"] if classes else []
     names += ["pos_weight"] if classes and facts.binary_only else []
-    names += ["label_smoothing", "clip"] if facts.smoothing else []
+    names += ["label_smoothing"] if facts.smoothing else []
+    names += ["clip"] if facts.smoothing or facts.clip else []
     names += ["normalize"] if not scores and facts.targets != "multilabel" else []
     names += ["ignore_label"] if classes else []
     names += ["numbers"] if facts.numbers else []
@@ -331,17 +332,16 @@ def _more_facts(loss: Loss) -> list[str]:
     lines = []
     if "log2" in facts.formula:
         lines += ["Units are bits."]
-    elif "log" in facts.formula:
+    elif re.search(r"\blog\b", facts.formula) and not facts.numbers:
         lines += ["Units are nats."]
-    if facts.targets == "none":
-        return lines
     curved = "convex" if facts.convex else "not convex"
     slope = {
         "smooth": "smooth",
         "subgradient": "with kinks, where its gradient is a subgradient",
         "none": "a step, without a gradient",
     }[facts.gradient]
-    lines += ["", f"In the raw scores ({facts.link} link) it is {curved} and {slope}."]
+    if facts.direction != "none":
+        lines += ["", f"In the raw scores ({facts.link} link) it is {curved} and {slope}."]
     if not facts.symmetric:
         lines += ["Classes are not alike: it changes where they are renamed."]
     if facts.peers:
@@ -368,13 +368,20 @@ def _indent(text: str) -> str:
     return "\n".join(f"    {line}" for line in text.split("\n"))
 
 
+_from_outside: dict[str, tuple[Loss, Callable[..., Any]]] = {}
+
+
 def __getattr__(name: str) -> Any:
     """Functions of losses that were registered from outside."""
     if not name.startswith("_"):
         if name not in LOSSES:
             load_plugins()
         if name in LOSSES:
-            return globals().setdefault(name, _derive(name))
+            loss, function = _from_outside.get(name, (None, None))
+            if loss is not LOSSES[name]:  # new, or defined anew in a notebook
+                function = _derive(name)
+                _from_outside[name] = LOSSES[name], function
+            return function
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 

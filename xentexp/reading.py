@@ -39,9 +39,8 @@ def read_for(loss: Loss, y_true: Any, y_pred: Any, **options: Any) -> Problem:
     if options.pop("numbers", False):
         if not facts.numbers:
             raise InputError(f"{loss.name} is for classes: it takes no plain numbers")
-        left = sorted(name for name, value in options.items() if value not in (None, False))
         weight = options.pop("sample_weight", None)
-        if left := [name for name in left if name != "sample_weight"]:
+        if left := sorted(name for name, value in options.items() if not _unused(name, value)):
             raise InputError(f"{', '.join(left)} cannot go with numbers=True")
         return read_columns(y_true, y_pred, facts.numbers, sample_weight=weight)
     pos_weight = options.pop("pos_weight", None)
@@ -56,3 +55,10 @@ def read_for(loss: Loss, y_true: Any, y_pred: Any, **options: Any) -> Problem:
     if facts.needs == "scores":
         return read(y_true, None, decision=y_pred, **options)
     return read(y_true, y_pred, **options)
+
+
+def _unused(option: str, value: object) -> bool:
+    """Whether an option has the value that it has where nobody gives it."""
+    if option == "label_smoothing":
+        return value == 0.0
+    return value is None or value is False or (option == "clip" and value == "auto")

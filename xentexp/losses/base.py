@@ -26,7 +26,8 @@ class Facts:
     formula : str
         Value of one row, in one line of ASCII.
     range : str
-        Values that a row can take, e.g. ``"[0, inf)"``; the lower end is the minimum.
+        Values that a row can take, e.g. ``"[0, inf)"``; the lower end is the minimum, and one
+        that no prediction reaches where it is open.
     properness : str
         Whether the true distribution minimizes the expected loss: alone (``"strictly
         proper"``), among others (``"proper"``), or not (``"improper"``); ``"-"`` for what is
@@ -50,6 +51,8 @@ class Facts:
         Whether its function compares two distributions instead of labels and predictions.
     smoothing : bool
         Whether its function offers label smoothing and the clip of the logarithm.
+    clip : bool
+        Whether it offers the clip alone.
     link : str
         From raw scores to what the formula speaks of: ``"softmax"``, ``"sigmoid"`` (of each
         column), ``"tempered softmax"``, ``"cumulative logit"``, or ``"identity"``.
@@ -80,6 +83,7 @@ class Facts:
     binary_only: bool = False
     distributions: bool = False
     smoothing: bool = False
+    clip: bool = False
     link: Literal["softmax", "sigmoid", "tempered softmax", "cumulative logit", "identity"] = (
         "softmax"
     )

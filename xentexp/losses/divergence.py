@@ -170,7 +170,7 @@ class JensenShannonDivergence(SeparableLoss):
     name: ClassVar[str] = "jensen_shannon_divergence"
     facts: ClassVar[Facts] = Facts(
         summary="Jensen-Shannon divergence of two distributions.",
-        formula="KL(p, m) / 2 + KL(q, m) / 2, m = (p + q) / 2",
+        formula="1/2 sum_j p_j log(p_j / m_j) + q_j log(q_j / m_j), m = (p + q) / 2",
         range="[0, log 2]",
         properness="improper",
         needs="probabilities",
@@ -283,13 +283,14 @@ class AlphaDivergence(_PowerDivergence):
     alpha : float
         Order, positive and not 1, where it is the Kullback-Leibler divergence; 1/2 is four
         times the squared Hellinger distance ``1 - sum sqrt(p q)``, 2 is half of chi-squared.
+        Below 1 it is at most ``1 / (alpha (1 - alpha))``, above 1 it has no bound.
     """
 
     name: ClassVar[str] = "alpha_divergence"
     facts: ClassVar[Facts] = Facts(
         summary="Alpha divergence of the second distribution from the first.",
         formula="(sum_j p_j^alpha q_j^(1 - alpha) - 1) / (alpha (alpha - 1))",
-        range="[0, inf]",
+        range="[0, 4]",
         properness="improper",
         needs="probabilities",
         distributions=True,

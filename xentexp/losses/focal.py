@@ -165,7 +165,8 @@ class AsymmetricLoss(SeparableLoss):
     Parameters
     ----------
     gamma_positive, gamma_negative : float
-        Focus of rows of the second class, and of the first.
+        Focus of rows of the second class, and of the first; with 0 for the first the loss has
+        a kink at the margin.
     margin : float
         Probability that rows of the first class may have of the second at no cost.
     """
@@ -179,7 +180,7 @@ class AsymmetricLoss(SeparableLoss):
         needs="probabilities",
         binary_only=True,
         symmetric=False,
-        gradient="subgradient",
+        clip=True,
         reference="Ridnik, T. et al. (2021). Asymmetric loss for multi-label classification. ICCV",
         example="""\
 >>> asymmetric_loss([1, 0], [0.5, 0.55], reduction="none")  # log 2 / 2, .5^4 log 2

@@ -20,7 +20,7 @@ def log_softmax(scores: FloatArray) -> tuple[FloatArray, FloatArray]:
     -------
     log_proba, proba : ndarray of shape (k, n)
         ``log_proba`` is never a logarithm of a rounded probability: it is exact to rounding
-        however improbable the class.
+        however improbable the class, and however certain.
 
     Examples
     --------
@@ -28,12 +28,17 @@ def log_softmax(scores: FloatArray) -> tuple[FloatArray, FloatArray]:
     >>> log_proba, proba = log_softmax(np.array([[0.0], [-800.0]]))
     >>> print(log_proba.ravel(), proba.ravel())
     [   0. -800.] [1. 0.]
+    >>> log_softmax(np.array([[0.0], [-50.0]]))[0][0]
+    array([-1.92874985e-22])
     """
     shifted = scores - scores.max(axis=0)
     proba = np.exp(shifted)
-    total = proba.sum(axis=0)
-    shifted -= np.log(total)
-    proba /= total
+    largest = shifted == 0.0
+    # The total less 1, without the 1 that would swallow it.
+    rest = (proba * ~largest).sum(axis=0)
+    rest += largest.sum(axis=0) - 1.0
+    shifted -= np.log1p(rest)
+    proba /= 1.0 + rest
     return shifted, proba
 
 
@@ -53,16 +58,14 @@ def softplus(x: FloatArray) -> FloatArray:
     Examples
     --------
     >>> import numpy as np
-    >>> print(softplus(np.array([-40.0, 0.0, 800.0])))
-    [4.24835426e-18 6.93147181e-01 8.00000000e+02]
+    >>> print(softplus(np.array([-np.inf, -40.0, 0.0, 800.0])))
+    [0.00000000e+00 4.24835426e-18 6.93147181e-01 8.00000000e+02]
     """
-    size = np.abs(x)
-    out = np.negative(size)
+    out = np.abs(x)
+    np.negative(out, out=out)
     np.exp(out, out=out)
     np.log1p(out, out=out)
-    size *= 0.5  # max(x, 0) as |x| / 2 + x / 2: a maximum with a number is slow
-    size += 0.5 * x
-    out += size
+    out += np.maximum(x, 0.0)
     return out
 
 

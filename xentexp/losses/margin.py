@@ -186,7 +186,7 @@ class ModifiedHuberLoss(MarginLoss):
         convex=True,
         reference="Zhang, T. (2004). Solving large scale linear prediction problems using "
         "stochastic gradient descent algorithms. ICML; sklearn SGDClassifier",
-        peers=("sklearn.linear_model.SGDClassifier.modified_huber",),
+        peers=("sklearn.linear_model.SGDClassifier(loss='modified_huber')",),
         example="""\
 >>> modified_huber_loss([1, 1, 1], [2.0, 0.5, -2.0], reduction="none")
 array([0.  , 0.25, 8.  ])""",
@@ -319,7 +319,7 @@ class ExponentialLoss(MarginLoss):
     facts: ClassVar[Facts] = Facts(
         summary="Exponential loss of decision scores, against every wrong class.",
         formula="sum_{j != y} exp(d_j - d_y); exp(-s d) for two classes",
-        range="[0, inf)",
+        range="(0, inf)",
         properness="improper",
         needs="scores",
         targets="one-hot",
@@ -327,8 +327,7 @@ class ExponentialLoss(MarginLoss):
         convex=True,
         reference="Freund, Y., Schapire, R. E. (1997). A decision-theoretic generalization of "
         "on-line learning. JCSS 55, 119-139; several classes: Mukherjee, I., Schapire, R. E. "
-        "(2013). A theory of multiclass boosting. JMLR 14, 437-497. sklearn's _loss takes "
-        "exp(-s d / 2)",
+        "(2013). A theory of multiclass boosting. JMLR 14, 437-497; sklearn's ExponentialLoss",
         example="""\
 >>> exponential_loss([1], [1.0])
 0.3678...""",
@@ -352,14 +351,14 @@ class LogisticMarginLoss(MarginLoss):
     facts: ClassVar[Facts] = Facts(
         summary="Logistic loss of decision scores, against every wrong class.",
         formula="sum_{j != y} log(1 + exp(d_j - d_y)); log(1 + exp(-s d)) for two classes",
-        range="[0, inf)",
+        range="(0, inf)",
         properness="improper",
         needs="scores",
         targets="one-hot",
         link="identity",
         convex=True,
         reference="torch SoftMarginLoss; for two classes the cross-entropy of a sigmoid",
-        peers=("torch.nn.SoftMarginLoss", "sklearn.linear_model.SGDClassifier.log_loss"),
+        peers=("torch.nn.SoftMarginLoss", "sklearn.linear_model.SGDClassifier(loss='log_loss')"),
         example="""\
 >>> logistic_margin_loss([1, 0], [1.0, 1.0], reduction="none")
 array([0.3132..., 1.3132...])""",

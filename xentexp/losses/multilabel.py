@@ -101,7 +101,8 @@ class MultilabelAsymmetricLoss(MultilabelLoss):
     over_labels : {"mean", "sum"}
         How the columns of a row become one number; the paper's code takes the sum.
     gamma_positive, gamma_negative : float
-        Focus of labels that are there, and of those that are not.
+        Focus of labels that are there, and of those that are not; with 0 for these the loss
+        has a kink at the margin.
     margin : float
         Probability that a label that is not there may have at no cost.
     """
@@ -115,7 +116,7 @@ class MultilabelAsymmetricLoss(MultilabelLoss):
         needs="probabilities",
         targets="multilabel",
         link="sigmoid",
-        gradient="subgradient",
+        clip=True,
         reference="Ridnik, T. et al. (2021). Asymmetric loss for multi-label classification. ICCV",
         example="""\
 >>> multilabel_asymmetric_loss([[1, 0]], [[0.5, 0.55]], over_labels="sum")

@@ -216,7 +216,7 @@ class CumulativeLinkLogLoss(Loss):
     facts: ClassVar[Facts] = Facts(
         summary="Log loss of ordered classes cut from one latent score by thresholds.",
         formula="-log(s(theta_y - d) - s(theta_{y-1} - d)), s(x) = 1 / (1 + exp(-x))",
-        range="[0, inf)",
+        range="(0, inf)",
         properness="improper",
         needs="latent",
         targets="one-hot",

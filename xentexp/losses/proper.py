@@ -216,18 +216,19 @@ class BetaLoss(SeparableLoss):
     alpha, beta : float
         Exponents of ``c^(alpha - 1) (1 - c)^(beta - 1)``, the weight of the cost-weighted
         misclassification at threshold ``c``; both above -1. (0, 0) is the log loss, (1, 1)
-        half of ``(p - y)^2``, (-1/2, -1/2) the boosting loss; unequal ones weight one kind
-        of error more.
+        half of ``(p - y)^2``, (-1/2, -1/2) twice the boosting loss ``sqrt((1 - p_y) / p_y)``;
+        unequal ones weight one kind of error more. Bounded where both are positive.
     """
 
     name: ClassVar[str] = "beta_loss"
     facts: ClassVar[Facts] = Facts(
         summary="Beta family of proper losses of two classes: log loss, Brier and between.",
         formula="y=1: int_p^1 c^(a-1) (1-c)^b dc; y=0: int_0^p c^a (1-c)^(b-1) dc",
-        range="[0, inf)",
+        range="[0, pi/2]",
         properness="strictly proper",
         needs="probabilities",
         binary_only=True,
+        clip=True,
         reference="Buja, A., Stuetzle, W., Shen, Y. (2005). Loss functions for binary class "
         "probability estimation and classification; Merkle, E. C., Steyvers, M. (2013). "
         "Choosing a strictly proper scoring rule. Decis. Anal. 10, 292-304",

@@ -245,6 +245,7 @@ class PoissonDeviance(DistanceLoss):
         properness="strictly proper",
         needs="probabilities",
         numbers="counts",
+        clip=True,
         convex=True,
         reference="McCullagh, P., Nelder, J. A. (1989). Generalized linear models; "
         "sklearn.metrics.mean_poisson_deviance. keras Poisson and torch PoissonNLLLoss are "
@@ -262,7 +263,9 @@ class PoissonDeviance(DistanceLoss):
     def terms(self, block: Block) -> FloatArray:
         p, t = block.proba_by_class, block.target_by_class
         log_ratio = np.log(np.where(t > 0, t, 1.0)) - block.log_proba_by_class
-        return 2.0 * (np.where(t > 0, t * log_ratio, 0.0) + (p - t))
+        np.multiply(t, log_ratio, out=log_ratio, where=t > 0)  # 0 log 0 is 0
+        log_ratio[t == 0] = 0.0
+        return 2.0 * (log_ratio + (p - t))
 
     def slopes(self, block: Block) -> Pair:
         scale = 2.0 * self.scale(block)

@@ -166,6 +166,7 @@ class LabelRelaxation(OutcomeLoss):
         properness="improper",
         needs="probabilities",
         targets="one-hot",
+        clip=True,
         convex=True,
         reference="Lienen, J., Huellermeier, E. (2021). From label smoothing to label "
         "relaxation. AAAI",
@@ -201,7 +202,8 @@ class BiTemperedLogisticLoss(Loss):
     Parameters
     ----------
     t1 : float
-        Temperature of the logarithm, from 0 to 1; below 1 the loss is bounded.
+        Temperature of the logarithm, from 0 to 1; below 1 the loss is bounded, and nothing is
+        clipped.
     t2 : float
         Temperature of the softmax, at least 1; above 1 its tail is heavy. With both at 1 it
         is the cross-entropy.
@@ -214,6 +216,7 @@ class BiTemperedLogisticLoss(Loss):
         range="[0, 1/(1 - t1)]",
         properness="strictly proper",
         needs="probabilities",
+        clip=True,
         link="tempered softmax",
         reference="Amid, E. et al. (2019). Robust bi-tempered logistic loss based on Bregman "
         "divergences. NeurIPS",
@@ -230,7 +233,10 @@ class BiTemperedLogisticLoss(Loss):
 
     def _log_proba(self, block: Block) -> FloatArray:
         if block.logits is None:
-            return block.log_proba_by_class
+            if self.t1 == 1.0:
+                return block.log_proba_by_class
+            with np.errstate(divide="ignore"):  # its tempered logarithm is finite: no clip
+                return np.log(block.proba_by_class)
         return tempered_log_softmax(scores_by_class(block.logits), self.t2)
 
     def per_sample(self, block: Block) -> FloatArray:

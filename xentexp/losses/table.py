@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import fields, is_dataclass, replace
+from dataclasses import fields, replace
 from functools import cache
 from importlib.metadata import entry_points
+from inspect import isabstract
 from typing import TypeVar
 
 from xentexp.errors import InputError, unknown_name
@@ -61,8 +62,12 @@ def register_loss(loss: _LossClass) -> _LossClass:
     0.125
     >>> del LOSSES["squared_miss"]
     """
-    if not (isinstance(loss, type) and issubclass(loss, Loss) and is_dataclass(loss)):
-        raise InputError(f"a loss is a frozen dataclass derived from xentexp.Loss; got {loss!r}")
+    derived = isinstance(loss, type) and issubclass(loss, Loss)
+    if not (derived and "__dataclass_params__" in vars(loss)):  # its own, not one inherited
+        raise InputError(
+            f"a loss is a class derived from xentexp.Loss, with @dataclass(frozen=True); "
+            f"got {loss!r}"
+        )
     name, facts = getattr(loss, "name", None), getattr(loss, "facts", None)
     if not (isinstance(name, str) and name.isidentifier() and isinstance(facts, Facts)):
         raise InputError(f"{loss.__name__} must have a name (an identifier) and facts: Facts(...)")
@@ -71,12 +76,20 @@ def register_loss(loss: _LossClass) -> _LossClass:
             f"name and facts of {loss.__name__} must not be parameters: leave out the annotation, "
             f"or write ClassVar"
         )
+    if isabstract(loss):
+        raise InputError(
+            f"{loss.__name__} must define {', '.join(sorted(loss.__abstractmethods__))}"
+        )
     try:
         default = loss()
     except TypeError as error:
         raise InputError(f"parameters of {name} must have defaults: {error}") from None
-    if type(LOSSES.get(name, default)).__qualname__ != loss.__qualname__:
-        raise InputError(f"the name {name} is taken by {type(LOSSES[name]).__qualname__}")
+    holder = type(LOSSES.get(name, default))
+    # The same class again, as when a cell of a notebook is run twice, takes its own place.
+    if (holder.__module__, holder.__qualname__) != (loss.__module__, loss.__qualname__):
+        raise InputError(
+            f"the name {name} is taken by {holder.__module__}.{holder.__qualname__}; choose another"
+        )
     LOSSES[name] = default
     return loss
 

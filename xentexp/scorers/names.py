@@ -10,7 +10,7 @@ from sklearn.metrics import get_scorer as sklearn_get_scorer
 from sklearn.metrics import get_scorer_names as sklearn_get_scorer_names
 
 from xentexp.errors import InputError, unknown_name
-from xentexp.losses import LOSSES, Loss
+from xentexp.losses import LOSSES, Loss, load_plugins
 from xentexp.samples import SAMPLE_METRICS, SampleMetric, get_sample_metric, is_sample_metric
 from xentexp.scorers.scorer import (
     LossScorer,
@@ -55,7 +55,8 @@ def get_scorer(name: str | Callable[..., Any], *, labels: ArrayLike | None = Non
     if isinstance(name, str) and name not in sklearn_get_scorer_names():
         bare = name.removeprefix("neg_")
         negative = bare != name
-        if negative and bare in LOSSES and LOSSES[bare].facts.direction == "lower":
+        load_plugins()
+        if negative and bare in _scorable():
             return LossScorer(bare, labels=labels)
         if is_sample_metric(bare):
             metric = get_sample_metric(bare)
@@ -83,8 +84,18 @@ def get_scorer_names() -> list[str]:
     return sorted({*_ours(), *sklearn_get_scorer_names()})
 
 
+def _scorable() -> list[str]:
+    """Names of the losses that labels and a classifier's predictions can have."""
+    return [
+        name
+        for name, loss in LOSSES.items()
+        if loss.facts.direction == "lower" and loss.facts.targets not in ("multilabel", "positive")
+    ]
+
+
 def _ours() -> list[str]:
-    losses = [f"neg_{name}" for name, loss in LOSSES.items() if loss.facts.direction == "lower"]
+    load_plugins()
+    losses = [f"neg_{name}" for name in _scorable()]
     return losses + [
         score_name(metric)
         for metric in SAMPLE_METRICS.values()

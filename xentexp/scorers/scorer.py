@@ -256,7 +256,7 @@ def _score(
                 raise InputError(f"{name} needs {lacking}, which {describe(estimator)} has not")
             needs.add(wanted)
     use_proba = has_proba and not needs.isdisjoint({"probabilities", "either"})
-    use_decision = has_decision and ("scores" in needs or not use_proba)
+    use_decision = has_decision and (not needs.isdisjoint({"scores", "latent"}) or not use_proba)
     known = np.asarray(estimator.classes_).tolist()
     classes = all_classes(known, y, labels)
     proba, decision = predict(estimator, X, classes, proba=use_proba, decision=use_decision)
@@ -288,6 +288,6 @@ def _lacking(needs: str, *, has_proba: bool, has_decision: bool) -> str | None:
     """Methods that a loss or metric needs and an estimator lacks, or None."""
     if needs == "probabilities":
         return None if has_proba else "predict_proba"
-    if needs == "scores":
+    if needs in ("scores", "latent"):
         return None if has_decision else "decision_function"
     return None if has_proba or has_decision else "predict_proba or decision_function"

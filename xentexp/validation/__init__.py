@@ -99,6 +99,12 @@ class Problem:
         """Whether every row has one true class."""
         return not isinstance(self.targets, Distributions) or self.targets.one_hot(self._step())
 
+    def positive(self) -> bool:
+        """Whether no target is 0."""
+        if not isinstance(self.targets, Distributions):
+            return self.smoothing > 0.0
+        return self.smoothing > 0.0 or self.targets.positive(self._step())
+
     def parts(self, *, hard: str | None = None, elements: int = BLOCK_ELEMENTS) -> Iterator[Part]:
         """Blocks in the order of the rows.
 

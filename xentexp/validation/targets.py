@@ -212,6 +212,11 @@ class Distributions:
         parts = (self.soft(slice(start, start + step)) for start in starts)
         return all(as_index(part) is not None for part in parts)
 
+    def positive(self, step: int) -> bool:
+        """Whether no class of any row has target 0."""
+        starts = range(0, len(self.values), step)
+        return all(bool((self.soft(slice(start, start + step)) > 0).all()) for start in starts)
+
 
 def as_index(soft: FloatArray) -> IntArray | None:
     """Column of the 1 in each row where all rows are one-hot, else None."""

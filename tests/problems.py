@@ -1,0 +1,127 @@
+"""A fitting problem for every loss of the table, so that no property leaves one out silently."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+from scipy.special import expit, softmax
+
+import xentexp
+from xentexp import metrics
+from xentexp.losses import LOSSES, Loss
+
+quick = settings(
+    max_examples=20,
+    deadline=None,
+    derandomize=True,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],  # losses are frozen
+)
+SPREADS = [0.1, 2.0, 30.0]
+
+
+@st.composite
+def problems(draw: st.DrawFn, spreads: Any = SPREADS) -> tuple[Any, int, int, float]:
+    """Generator, number of rows and of classes, and the spread of raw scores."""
+    seed = draw(st.integers(0, 2**32 - 1))
+    n, k = draw(st.integers(1, 40)), draw(st.integers(2, 6))
+    return np.random.default_rng(seed), n, k, draw(st.sampled_from(spreads))
+
+
+def n_classes(loss: Loss, k: int) -> int:
+    return 2 if loss.facts.binary_only else k
+
+
+def is_multilabel(loss: Loss) -> bool:
+    return loss.facts.targets == "multilabel"
+
+
+def of_scores(loss: Loss) -> bool:
+    """Whether predictions are decision scores and nothing else."""
+    return loss.facts.needs in ("scores", "latent")
+
+
+def targets(loss: Loss, rng: Any, n: int, k: int, *, soft: bool = False) -> Any:
+    """Targets of the kind that the loss is for; distributions with `soft`, where it takes them."""
+    kind = loss.facts.targets
+    if kind == "multilabel":
+        return rng.uniform(size=(n, k)) if soft else rng.integers(2, size=(n, k))
+    if kind == "positive" or (soft and kind == "soft"):
+        return rng.dirichlet(np.ones(k), size=n)
+    return rng.integers(k, size=n)
+
+
+def scores(loss: Loss, rng: Any, n: int, k: int, spread: float = 2.0) -> Any:
+    """Raw scores: a column per class, or one for the row."""
+    return rng.normal(0, spread, n if loss.facts.needs == "latent" else (n, k))
+
+
+def problem_of(loss: Loss, problem: Any, *, soft: bool = False) -> tuple[Any, Any, int]:
+    """Targets, raw scores, and the number of classes."""
+    rng, n, k, spread = problem
+    k = n_classes(loss, k)
+    return targets(loss, rng, n, k, soft=soft), scores(loss, rng, n, k, spread), k
+
+
+def classes_of(loss: Loss, k: int) -> dict[str, Any]:
+    """What the loss must be told of the classes, since nothing else names them."""
+    return {"labels": list(range(k))} if loss.facts.needs == "latent" else {}
+
+
+def by_row(loss: Loss, y: Any, raw: Any, k: int, **options: Any) -> Any:
+    """Value of each row, from raw scores."""
+    return xentexp.get_loss(loss).per_sample(y, raw, **{**classes_of(loss, k), **options})
+
+
+def linked(loss: Loss, raw: Any) -> Any:
+    """What the metric function takes, by formulas that are not ours."""
+    if of_scores(loss):
+        return raw
+    if loss.facts.link == "sigmoid":
+        return expit(raw)
+    if loss.facts.link == "tempered softmax":
+        return tempered_softmax(raw, loss.t2)  # type: ignore[attr-defined]
+    return softmax(raw, axis=1)
+
+
+def tempered_softmax(raw: Any, t: float) -> Any:
+    """``exp_t(z - c)`` with ``c`` by bisection: Amid et al. (2019), equations 2 and 4."""
+    if t == 1.0:
+        return softmax(raw, axis=1)
+
+    def exp_t(x: Any) -> Any:
+        return np.maximum(1.0 + (1.0 - t) * x, 0.0) ** (1.0 / (1.0 - t))
+
+    low = raw.max(axis=1, keepdims=True)
+    high = low + (raw.shape[1] ** (t - 1.0) - 1.0) / (t - 1.0)
+    for _ in range(200):
+        middle = (low + high) / 2.0
+        above = exp_t(raw - middle).sum(axis=1, keepdims=True) > 1.0
+        low, high = np.where(above, middle, low), np.where(above, high, middle)
+    return exp_t(raw - (low + high) / 2.0)
+
+
+def arguments(loss: Loss, y: Any, predicted: Any, k: int) -> tuple[tuple[Any, ...], dict[str, Any]]:
+    """Positional and named arguments of the metric function."""
+    if loss.facts.targets == "none":
+        return (predicted,), {}
+    if loss.facts.distributions:
+        return (y if np.ndim(y) == 2 else np.eye(k)[y], predicted), {}
+    labelled = "labels" in xentexp_options(loss)
+    return (y, predicted), {"labels": list(range(k))} if labelled else {}
+
+
+def measure(loss: Loss, y: Any, predicted: Any, k: int, **options: Any) -> Any:
+    """What the metric function says."""
+    positional, named = arguments(loss, y, predicted, k)
+    return getattr(metrics, loss.name)(*positional, **{**named, **options})
+
+
+def xentexp_options(loss: Loss) -> set[str]:
+    """Names of the parameters of the metric function."""
+    return set(getattr(metrics, loss.name).__signature__.parameters)
+
+
+ON_PROBABILITIES = [loss for loss in LOSSES.values() if not of_scores(loss)]
