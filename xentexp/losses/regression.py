@@ -170,7 +170,12 @@ class HuberLoss(DistanceLoss):
         numbers="real",
         reference="Huber, P. J. (1964). Robust estimation of a location parameter. Ann. Math. "
         "Stat. 35, 73-101; torch HuberLoss, keras Huber. Improper for delta < 1",
-        peers=("keras.losses.Huber", "torch.nn.HuberLoss", "optax.losses.huber_loss"),
+        peers=(
+            "keras.losses.Huber",
+            "torch.nn.HuberLoss",
+            "torch.nn.SmoothL1Loss",
+            "optax.losses.huber_loss",
+        ),
         example="""\
 >>> huber_loss([3.0, 5.0], [2.5, 7.0], numbers=True)  # (.125 + 1.5) / 2
 0.8125""",
