@@ -782,6 +782,6 @@ def test_fractional_classes_are_refused() -> None:
 
 def test_ordered_classes_are_numbers() -> None:
     card = dataclasses.replace(CARD, ordered=True)
-    with pytest.raises(InputError, match="ordered classes must be numbers.*'high'"):
+    with pytest.raises(InputError, match=r"ordered classes must be numbers.*'high'"):
         make_dataset(frame(a=[1, 2]), pd.Series(["low", "high"]), card)
     assert make_dataset(frame(a=[1, 2]), pd.Series([1, 0]), card).card.ordered

@@ -249,7 +249,7 @@ def test_gradients_and_hessians_are_those_of_torch(name, dtype, atol):
     y = rng.integers(2 if binary else 4, size=40)
     tensor = torch.tensor(z, requires_grad=True)
     value = (torch_binary | torch_losses)[name](torch.nn.functional, tensor, torch.tensor(y))
-    piecewise_linear = "margin_loss" in name and not binary or name == "weston_watkins_hinge"
+    piecewise_linear = ("margin_loss" in name and not binary) or name == "weston_watkins_hinge"
     (first,) = torch.autograd.grad(value, tensor, create_graph=not piecewise_linear)
     second = np.zeros(z.shape)  # as it is of those, where torch has no second derivative
     for column in range(1 if binary else 4):

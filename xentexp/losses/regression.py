@@ -270,7 +270,7 @@ class PoissonDeviance(DistanceLoss):
         log_ratio = np.log(np.where(t > 0, t, 1.0)) - block.log_proba_by_class
         np.multiply(t, log_ratio, out=log_ratio, where=t > 0)  # 0 log 0 is 0
         log_ratio[t == 0] = 0.0
-        return 2.0 * (log_ratio + (p - t))
+        return np.maximum(2.0 * (log_ratio + (p - t)), 0.0)  # rounding may leave -1e-16
 
     def slopes(self, block: Block) -> Pair:
         scale = 2.0 * self.scale(block)
