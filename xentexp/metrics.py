@@ -33,7 +33,7 @@ from xentexp.samples.functions import (
     perplexity,
     roc_auc,
 )
-from xentexp.validation import SINGLE_BLOCK_ELEMENTS, Problem, read
+from xentexp.validation import LABEL_BLOCK_ELEMENTS, SINGLE_BLOCK_ELEMENTS, Problem, read
 from xentexp.validation.arrays import to_array
 
 _REDUCTIONS = ("mean", "sum", "none")
@@ -235,7 +235,9 @@ def _reduce(loss: Loss, problem: Problem, reduction: str) -> Any:
     kept = np.zeros(problem.n_rows) if reduction == "none" else None
     total = denominator = 0.0
     hard = loss.name if loss.facts.targets == "one-hot" else None
-    for part in problem.parts(hard=hard, elements=SINGLE_BLOCK_ELEMENTS):
+    lean = problem.plain_labels and loss.facts.smoothing  # that is: a cross-entropy
+    elements = LABEL_BLOCK_ELEMENTS if lean else SINGLE_BLOCK_ELEMENTS
+    for part in problem.parts(hard=hard, elements=elements):
         values = loss.per_sample(part.block)
         if part.weight is not None:
             values = weigh(values, part.weight)

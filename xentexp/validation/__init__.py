@@ -17,6 +17,7 @@ from xentexp.validation.arrays import (
     Array,
     Rows,
     column_names,
+    float_type,
     show,
     to_array,
     to_class_weight,
@@ -37,9 +38,11 @@ from xentexp.validation.targets import (
     read_targets,
 )
 
-# Elements of a block: it and what is made of it stay in the L2 cache. A single loss makes less.
+# Elements of a block: it and what is made of it stay in the L2 cache. Many losses make a dozen
+# matrices of a block's size, a single loss a few, and a cross-entropy of labels one at most.
 BLOCK_ELEMENTS = 32768
-SINGLE_BLOCK_ELEMENTS = 196608
+SINGLE_BLOCK_ELEMENTS = 65536
+LABEL_BLOCK_ELEMENTS = 131072
 
 
 class Part(NamedTuple):
@@ -94,6 +97,11 @@ class Problem:
     def _step(self, elements: int = BLOCK_ELEMENTS) -> int:
         """Rows per block."""
         return max(128, elements // len(self.classes))
+
+    @property
+    def plain_labels(self) -> bool:
+        """Whether the targets are labels, and stay so."""
+        return isinstance(self.targets, Labels) and not self.smoothing
 
     def one_hot(self) -> bool:
         """Whether every row has one true class."""
@@ -170,9 +178,13 @@ class Problem:
             n_classes=len(self.classes), index=index, soft=soft, clip=self.clip, **predicted
         )
         if self.smoothing and self.targets is not None:
-            given = np.ascontiguousarray(block.target_by_class.T)
             spread = 2 if isinstance(self.targets, Columns) else len(self.classes)
-            smoothed = given * (1.0 - self.smoothing) + self.smoothing / spread
+            if soft is None:
+                assert index is not None
+                smoothed = np.full((len(index), spread), self.smoothing / spread)
+                smoothed[np.arange(len(index)), index] += 1.0 - self.smoothing
+            else:
+                smoothed = soft * (1.0 - self.smoothing) + self.smoothing / spread
             block = Block(n_classes=block.n_classes, soft=smoothed, clip=self.clip, **predicted)
         weight = None
         if self.weight is not None:
@@ -376,7 +388,7 @@ def read_columns(
         decision=None,
         weight=None if sample_weight is None else to_weight(sample_weight, n_rows),
         smoothing=float(label_smoothing),
-        clip=_clip(clip, predicted.values.dtype) if kind == "multilabel" else 0.0,
+        clip=_clip(clip, float_type(predicted.values)) if kind == "multilabel" else 0.0,
     )
 
 
@@ -466,6 +478,7 @@ def _in_order(
 
 
 __all__ = [
+    "LABEL_BLOCK_ELEMENTS",
     "SINGLE_BLOCK_ELEMENTS",
     "Part",
     "Problem",

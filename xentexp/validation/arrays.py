@@ -70,7 +70,7 @@ def column_names(values: object) -> list[object] | None:
 
 def to_array(values: object, name: str) -> Array:
     """Any array-like as a NumPy array of one or two dimensions, without a copy if possible."""
-    array = values if type(values) is np.ndarray else _converted(values, name)
+    array = as_array(values, name)
     if array.ndim == 0:
         raise InputError(f"{name} must be an array; got the single value {values!r}")
     if array.ndim > 2:
@@ -85,7 +85,10 @@ def to_array(values: object, name: str) -> Array:
     return array
 
 
-def _converted(values: object, name: str) -> Array:
+def as_array(values: object, name: str) -> Array:
+    """Anything as a NumPy array of whatever shape, without a copy if possible."""
+    if type(values) is np.ndarray:
+        return values
     if values is None:
         raise InputError(f"{name} must be given; got None")
     if np.ma.is_masked(values):
