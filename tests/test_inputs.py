@@ -122,6 +122,27 @@ def test_raw_scores_of_any_size_are_exact(scale, offset, order):
     np.testing.assert_allclose(found, expected, rtol=1e-12, atol=1e-300)
 
 
+def test_a_sum_that_is_below_the_range_of_exp_keeps_its_digits():
+    value = m.categorical_crossentropy([0], [[-300.0, -741.0]], from_logits=True)
+    assert value == pytest.approx(np.exp(-441.0), rel=1e-12, abs=0)
+
+
+@pytest.mark.parametrize("dtype", [np.float64, np.float32, np.float16])
+@pytest.mark.parametrize("n_rows", [3, ROWS])
+def test_the_ends_of_the_unit_interval(dtype, n_rows):
+    y = np.arange(n_rows) % 2
+    p = np.where(y == 1, 1.0, 0.0).astype(dtype)
+    assert m.brier_loss(y, p) == 0.0
+    p[0] = -0.0
+    assert m.brier_loss(y, p) == 0.0
+    p[0] = 0.0
+    for value in (np.nextafter(dtype(1), dtype(2)), np.nextafter(dtype(0), dtype(-1)), np.nan):
+        p[-1] = value
+        for given in (p, np.stack([p, p], axis=1)):
+            with pytest.raises(InputError, match=rf"\[0, 1\]; row {n_rows - 1} of y_pred"):
+                m.brier_loss(y, given)
+
+
 def test_numbers_that_are_no_floats():
     y, _, _, _ = sample(3)
     certain = np.eye(3)[(y + (np.arange(len(y)) % 7 == 0)) % 3]
@@ -296,6 +317,17 @@ def test_tables_of_pyarrow():
     assert m.categorical_crossentropy(labels, table) == pytest.approx(expected, rel=1e-14)
     turned = table.select(["c", "a", "b"])
     assert m.categorical_crossentropy(labels, turned) == pytest.approx(expected, rel=1e-14)
+
+
+def test_weights_are_checked_in_all_rows():
+    y, p = np.zeros(100_000, dtype=int), np.full(100_000, 0.5)
+    for row in (0, 99_999):
+        for value, part in [(-1.0, f"row {row} has -1.0"), (np.inf, f"row {row} has inf"),
+                            (1e200, "the largest is 1e\\+200")]:  # fmt: skip
+            weight = np.ones(100_000)
+            weight[row] = value
+            with pytest.raises(InputError, match=part):
+                m.brier_loss(y, p, sample_weight=weight)
 
 
 # -- memory ----------------------------------------------------------------------------------
