@@ -96,7 +96,7 @@ def _option_names(loss: Loss) -> list[str]:
     names += ["class_weight"] if classes else []
     names += ["pos_weight"] if classes and facts.binary_only else []
     names += ["label_smoothing"] if facts.smoothing else []
-    names += ["clip"] if facts.smoothing or facts.clip else []
+    names += ["clip"] if facts.clip else []
     names += ["normalize"] if not scores and facts.targets != "multilabel" else []
     names += ["ignore_label"] if classes else []
     names += ["numbers"] if facts.numbers else []
@@ -257,7 +257,7 @@ def _more_facts(loss: Loss) -> list[str]:
     slope = {
         "smooth": "smooth",
         "subgradient": "with kinks, where its gradient is a subgradient",
-        "none": "a step, without a gradient",
+        "none": "without a gradient",
     }[facts.gradient]
     if facts.direction != "none":
         lines += ["", f"In the raw scores ({facts.link} link) it is {curved} and {slope}."]

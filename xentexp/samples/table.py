@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import fields, replace
 
 from xentexp.errors import unknown_name
-from xentexp.losses import LOSSES
+from xentexp.losses import LOSSES, load_plugins
 from xentexp.samples.base import SampleMetric
 from xentexp.samples.calibration import ExpectedCalibrationError, MaximumCalibrationError
 from xentexp.samples.discrimination import Gini, HMeasure, KsStatistic, RocAuc
@@ -88,8 +88,11 @@ def _find(name: object) -> SampleMetric | None:
         return SAMPLE_METRICS[name]
     for prefix, kind in _OF_LOSS.items():
         loss = name.removeprefix(prefix)
-        if name.startswith(prefix) and loss in LOSSES:
-            return kind(loss=loss)
+        if name.startswith(prefix):
+            if loss not in LOSSES:
+                load_plugins()
+            if loss in LOSSES:
+                return kind(loss=loss)
     return None
 
 
