@@ -155,7 +155,8 @@ class Block:
         flat[self._true_by_row] = 0.0
         with np.errstate(over="ignore"):
             wrong = odds @ np.ones(self.n_classes)
-        exact = true.min() > 1e-150 and wrong.min() > 1e-290 and wrong.max() < 1e150
+        exact = true.min() > 1e-150 and true.max() < 1e150
+        exact = exact and wrong.min() > 1e-290 and wrong.max() < 1e150
         return (odds, true, wrong) if exact else None
 
     @cached_property
@@ -227,8 +228,9 @@ class Block:
             if self._odds_by_row is None and self._against_true is None:
                 return self._softmax[0]
             scores = scores_by_class(self.logits)
-            scores -= self._of_true(scores) + self.cross_entropy
-            return scores
+            scores -= self._of_true(scores)
+            scores -= self.cross_entropy  # in two steps: their sum would lose its digits
+            return np.minimum(scores, 0.0, out=scores)
         return self.clipped_log(self.proba_by_class)
 
     @cached_property
@@ -351,7 +353,14 @@ class Block:
         """``1 - p`` of each class, (k, n), without cancellation from raw scores."""
         if self.proba is not None:
             return 1.0 - self.proba_by_class
-        return -np.expm1(self.log_proba_by_class)
+        # Of the largest it is the sum of the others, which 1 - p would round away.
+        proba = self.proba_by_class
+        top = proba.argmax(axis=0)
+        rest = proba.copy()
+        rest[top, self.rows] = 0.0
+        miss = 1.0 - proba
+        miss[top, self.rows] = rest.sum(axis=0)
+        return miss
 
     @cached_property
     def cumulative(self) -> tuple[FloatArray, FloatArray]:

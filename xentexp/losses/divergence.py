@@ -203,7 +203,7 @@ class JensenShannonDivergence(SeparableLoss):
 def _relative(p: FloatArray, q: FloatArray) -> FloatArray:
     """``p log(p / q)``, 0 where ``p`` is 0."""
     positive = p > 0
-    ratio = np.divide(p, q, out=np.ones_like(p), where=positive)
+    ratio = np.divide(p, q, out=np.ones_like(p), where=positive & (q > 0))  # half may round to 0
     return p * np.log(ratio)
 
 
@@ -218,20 +218,27 @@ class _PowerDivergence(Loss):
         if abs(self.alpha - 1.0) < 1e-6:
             raise InputError(f"alpha must not be 1; got {self.alpha!r}: that is kl_divergence")
 
-    def _terms(self, block: Block) -> FloatArray:
+    def _terms(self, block: Block) -> tuple[FloatArray, FloatArray]:
+        """The terms of the sum over ``exp(shift)``, and `shift`: no term overflows."""
         log_p = block.log_proba_by_class
-        with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
+        with np.errstate(divide="ignore", invalid="ignore"):
             exponent = self.alpha * np.log(block.target_by_class) + (1.0 - self.alpha) * log_p
-            terms = np.exp(exponent)
         # A class of target 0 does not count, not even where its probability is 0 as well.
-        return np.where(block.target_by_class > 0, terms, 0.0)
+        exponent = np.where(block.target_by_class > 0, exponent, -np.inf)
+        shift = exponent.max(axis=0)
+        shift = np.where(np.isfinite(shift), shift, 0.0)
+        with np.errstate(over="ignore"):
+            return np.exp(exponent - shift), shift
 
-    def _sum_derivatives(self, block: Block) -> tuple[FloatArray, FloatArray, FloatArray]:
-        terms = self._terms(block)
+    def _sum_derivatives(
+        self, block: Block
+    ) -> tuple[FloatArray, FloatArray, FloatArray, FloatArray]:
+        """The sum and its derivatives over ``exp(shift)``, and `shift`."""
+        terms, shift = self._terms(block)
         power = 1.0 - self.alpha
         p = block.proba_by_class
         first, second = through_softmax(p, power * terms, power * (power - 1.0) * terms)
-        return terms.sum(axis=0), first, second
+        return terms.sum(axis=0), first, second, shift
 
 
 @dataclass(frozen=True)
@@ -265,14 +272,15 @@ class RenyiDivergence(_PowerDivergence):
     def per_sample(self, block: Block) -> FloatArray:
         if block.index is not None:
             return block.cross_entropy  # of one label, whatever alpha
+        terms, shift = self._terms(block)
         with np.errstate(divide="ignore"):
-            value: FloatArray = np.log(self._terms(block).sum(axis=0)) / (self.alpha - 1.0)
+            value: FloatArray = (np.log(terms.sum(axis=0)) + shift) / (self.alpha - 1.0)
         return np.maximum(value, 0.0)  # rounding may leave -1e-17
 
     def gradient_hessian(self, block: Block) -> Pair:
         if block.index is not None:
             return block.residual_by_class, block.proba_by_class * block.miss_by_class
-        total, first, second = self._sum_derivatives(block)
+        total, first, second, _ = self._sum_derivatives(block)
         first, second = first / total, second / total
         scale = 1.0 / (self.alpha - 1.0)
         return scale * first, scale * (second - first * first)
@@ -310,11 +318,14 @@ class AlphaDivergence(_PowerDivergence):
     )
 
     def per_sample(self, block: Block) -> FloatArray:
-        scale = self.alpha * (self.alpha - 1.0)
-        value: FloatArray = (self._terms(block).sum(axis=0) - 1.0) / scale
+        terms, shift = self._terms(block)
+        with np.errstate(over="ignore"):  # infinite is what it is
+            total: FloatArray = terms.sum(axis=0) * np.exp(shift)
+        value = (total - 1.0) / (self.alpha * (self.alpha - 1.0))
         return np.maximum(value, 0.0)  # rounding may leave -1e-17
 
     def gradient_hessian(self, block: Block) -> Pair:
-        scale = self.alpha * (self.alpha - 1.0)
-        _, first, second = self._sum_derivatives(block)
-        return first / scale, second / scale
+        _, first, second, shift = self._sum_derivatives(block)
+        with np.errstate(over="ignore"):
+            scale = np.exp(shift) / (self.alpha * (self.alpha - 1.0))
+        return first * scale, second * scale

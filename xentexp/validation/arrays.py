@@ -255,6 +255,8 @@ def to_class_weight(values: object, classes: tuple[Any, ...]) -> NDArray[np.floa
                 f"{values!r}"
             )
         return None
+    if type(values).__name__ == "Series" and hasattr(values, "to_dict"):
+        values = values.to_dict()  # of pandas: by its index, whatever the order
     if isinstance(values, Mapping):
         strange = [label for label in values if label not in classes]
         if strange:
