@@ -77,7 +77,7 @@ def far_from_kinks(loss, y, raw, **options):
             other[np.s_[:] if raw.ndim == 1 else np.s_[:, column]] += move
             for a, b in zip(here, loss.gradient_hessian(y, other, **options), strict=True):
                 jump = np.abs(a - b).reshape(len(raw), -1).max(axis=1)
-                smooth &= jump < 0.05 * (1 + np.abs(a).reshape(len(raw), -1).max(axis=1))
+                smooth &= jump < 0.002 * (1 + np.abs(a).reshape(len(raw), -1).max(axis=1))
     return smooth
 
 
@@ -249,13 +249,17 @@ def test_gradients_and_hessians_are_those_of_torch(name, dtype, atol):
     y = rng.integers(2 if binary else 4, size=40)
     tensor = torch.tensor(z, requires_grad=True)
     value = (torch_binary | torch_losses)[name](torch.nn.functional, tensor, torch.tensor(y))
-    (first,) = torch.autograd.grad(value, tensor, create_graph=True)
-    second = np.zeros(z.shape)
+    piecewise_linear = ("margin_loss" in name and not binary) or name == "weston_watkins_hinge"
+    (first,) = torch.autograd.grad(value, tensor, create_graph=not piecewise_linear)
+    second = np.zeros(z.shape)  # as it is of those, where torch has no second derivative
     for column in range(1 if binary else 4):
         part = first if binary else first[:, column]
         if part.requires_grad:
             (own,) = torch.autograd.grad(part.sum(), tensor, retain_graph=True)
-            second.T[column if not binary else ...] = (own if binary else own[:, column]).T
+            if binary:
+                second[:] = own
+            else:
+                second[:, column] = own[:, column]
     loss = xentexp.get_loss(name)
     gradient, hessian = loss.gradient_hessian(y, z)
     assert loss.per_sample(y, z).sum() == pytest.approx(

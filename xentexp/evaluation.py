@@ -419,8 +419,8 @@ def choose(
     list of Loss
         At least one.
     """
-    if isinstance(losses, (str, Loss)):
-        losses = [losses]
+    if isinstance(losses, (str, Loss)) or hasattr(losses, "definition"):
+        losses = [losses]  # type: ignore[list-item]
     if losses is None:
         load_plugins()
         hard = problem.smoothing == 0.0 and problem.one_hot()

@@ -109,7 +109,7 @@ class PowerLoss(SeparableLoss):
         value: FloatArray = (block.proba_by_class**self.beta).sum(axis=0) * (self.beta - 1.0)
         value -= self.beta * hit
         value += 1.0
-        return value
+        return np.maximum(value, 0.0, out=value)  # rounding may leave -1e-16
 
     def slopes(self, block: Block) -> Pair:
         b, p = self.beta, block.proba_by_class

@@ -170,7 +170,12 @@ class HuberLoss(DistanceLoss):
         numbers="real",
         reference="Huber, P. J. (1964). Robust estimation of a location parameter. Ann. Math. "
         "Stat. 35, 73-101; torch HuberLoss, keras Huber. Improper for delta < 1",
-        peers=("keras.losses.Huber", "torch.nn.HuberLoss", "optax.losses.huber_loss"),
+        peers=(
+            "keras.losses.Huber",
+            "torch.nn.HuberLoss",
+            "torch.nn.SmoothL1Loss",
+            "optax.losses.huber_loss",
+        ),
         example="""\
 >>> huber_loss([3.0, 5.0], [2.5, 7.0], numbers=True)  # (.125 + 1.5) / 2
 0.8125""",
@@ -265,7 +270,7 @@ class PoissonDeviance(DistanceLoss):
         log_ratio = np.log(np.where(t > 0, t, 1.0)) - block.log_proba_by_class
         np.multiply(t, log_ratio, out=log_ratio, where=t > 0)  # 0 log 0 is 0
         log_ratio[t == 0] = 0.0
-        return 2.0 * (log_ratio + (p - t))
+        return np.maximum(2.0 * (log_ratio + (p - t)), 0.0)  # rounding may leave -1e-16
 
     def slopes(self, block: Block) -> Pair:
         scale = 2.0 * self.scale(block)

@@ -33,6 +33,7 @@ class GeneralizedCrossentropy(OutcomeLoss):
         needs="probabilities",
         reference="Zhang, Z., Sabuncu, M. (2018). Generalized cross entropy loss for training "
         "deep neural networks with noisy labels. NeurIPS",
+        peers=("keras.losses.CategoricalGeneralizedCrossEntropy",),
         example="""\
 >>> generalized_crossentropy([0], [[0.25, 0.75]], q=0.5)
 1.0
