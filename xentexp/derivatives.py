@@ -11,10 +11,11 @@ from numpy.typing import ArrayLike
 
 from xentexp import losses
 from xentexp.errors import InputError
-from xentexp.evaluation import unsuited, weigh
+from xentexp.evaluation import unsuited
 from xentexp.losses import Facts, Loss
 from xentexp.losses.links import FloatArray
 from xentexp.reading import read_for
+from xentexp.state import weigh
 from xentexp.validation import Part, Problem
 from xentexp.validation.predictions import Predictions
 
