@@ -363,9 +363,11 @@ class Block:
         return predicted, (self.index <= grades).astype(np.float64)
 
     @cached_property
-    def cumulative_gap(self) -> FloatArray:
-        """``P(class <= m)`` predicted less that in the target, (k - 1, n)."""
-        return running_sums(self.residual_by_class[:-1])
+    def ranked_score(self) -> FloatArray:
+        """``sum_m (P(class <= m) - T(class <= m))^2`` of predictions and targets, (n,)."""
+        gap = running_sums(self.residual_by_class[:-1])
+        value: FloatArray = np.einsum("ji,ji->i", gap, gap)
+        return value
 
     # -- decisions -------------------------------------------------------------------------
 
