@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike
 
 from xentexp.errors import InputError
 from xentexp.losses import LOSSES, Loss, get_loss, load_plugins
+from xentexp.losses.base import row_values
 from xentexp.losses.links import FloatArray
 from xentexp.state import LossState
 from xentexp.validation import Problem, read
@@ -228,12 +229,30 @@ def choose(
     if twice:
         raise InputError(f"each loss can be named once; {', '.join(twice)} stands twice or more")
     for loss in chosen:
-        if problem.smoothing and loss.facts.targets == "one-hot":
-            raise InputError(f"{loss.name} needs one true class in each row: no label_smoothing")
-        reason = unsuited(loss, problem)
-        if reason is not None:
-            raise InputError(f"{loss.name} {reason}")
+        check_suited(loss, problem)
     return chosen
+
+
+def check_suited(loss: Loss, problem: Problem) -> None:
+    """Complain of a loss that does not apply to a problem.
+
+    Parameters
+    ----------
+    loss : Loss
+        Which was named.
+    problem : Problem
+        The input.
+
+    Raises
+    ------
+    InputError
+        With the reason.
+    """
+    if problem.smoothing and loss.facts.targets == "one-hot":
+        raise InputError(f"{loss.name} needs one true class in each row: no label_smoothing")
+    reason = None if problem.of_columns else unsuited(loss, problem)
+    if reason is not None:
+        raise InputError(f"{loss.name} {reason}")
 
 
 def unsuited(loss: Loss, problem: Problem) -> str | None:
@@ -273,13 +292,10 @@ def run(problem: Problem, losses: Sequence[Loss], *, per_sample: bool = False) -
         if values.shape[1] != part.block.n_rows:
             values = np.empty((len(losses), part.block.n_rows))
         for row, loss in zip(values, losses, strict=True):
-            row[:] = loss.per_sample(part.block)
+            row[:] = row_values(loss, part.block)
         state.add(values, part)
         if kept is not None:
-            if part.rows.keep is None:
-                kept[:, part.rows.span] = values
-            else:
-                kept[:, part.rows.span][:, part.rows.keep] = values
+            part.rows.put(kept, values)
     state.n_ignored = problem.n_rows - state.n_rows
     if state.weight == 0.0:
         raise InputError("sample_weight is zero for every row that is not ignored")

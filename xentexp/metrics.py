@@ -14,8 +14,9 @@ import numpy as np
 
 from xentexp.conventions import apply, refuse_peer_keywords
 from xentexp.errors import InputError, unknown_name
-from xentexp.evaluation import unsuited
+from xentexp.evaluation import check_suited
 from xentexp.losses import LOSSES, Loss, get_loss, load_plugins
+from xentexp.losses.base import row_values
 from xentexp.reading import read_for
 from xentexp.samples.functions import (
     balanced_loss,
@@ -106,25 +107,21 @@ def _of_distributions(
 
 
 def _reduce(loss: Loss, problem: Problem, reduction: str) -> Any:
-    reason = None if problem.of_columns else unsuited(loss, problem)
-    if reason is not None:
-        raise InputError(f"{loss.name} {reason}")
+    check_suited(loss, problem)
     kept = np.zeros(problem.n_rows) if reduction == "none" else None
     total = denominator = 0.0
     hard = loss.name if loss.facts.targets == "one-hot" else None
     lean = problem.plain_labels and loss.facts.smoothing  # that is: a cross-entropy
     elements = LABEL_BLOCK_ELEMENTS if lean else SINGLE_BLOCK_ELEMENTS
     for part in problem.parts(hard=hard, elements=elements):
-        values = loss.per_sample(part.block)
+        values = row_values(loss, part.block)
         if part.weight is not None:
             values = weigh(values, part.weight)
         if kept is None:
             total += float(values.sum())
             denominator += len(values) if part.weight is None else float(part.weight.sum())
-        elif part.rows.keep is None:
-            kept[part.rows.span] = values
         else:
-            kept[part.rows.span][part.rows.keep] = values
+            part.rows.put(kept, values)
     if kept is not None:
         return kept
     if denominator == 0.0:

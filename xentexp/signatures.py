@@ -9,81 +9,7 @@ from dataclasses import fields
 
 from xentexp.conventions import CONVENTIONS, describe
 from xentexp.losses import Loss
-
-# Every option of the functions: type, default, and what the docstring says of it.
-_OPTIONS: dict[str, tuple[str, object, str]] = {
-    "from_logits": (
-        "bool",
-        False,
-        "Whether `y_pred` holds raw scores, whose softmax (sigmoid for shape (n,)) are the\n"
-        "probabilities. Raw scores are never clipped.",
-    ),
-    "labels": (
-        "array-like of shape (k,)",
-        None,
-        "Every class, in the order of the columns; the second of two is the one that\n"
-        "predictions of shape (n,) speak of. By default whole numbers below k are column\n"
-        "numbers, and other labels count in sorted order. Columns of a data frame are matched\n"
-        "to the classes by name.",
-    ),
-    "sample_weight": (
-        "array-like of shape (n,)",
-        None,
-        "Weights of the rows; the mean divides by their sum.",
-    ),
-    "class_weight": (
-        "dict, array-like of shape (k,), 'balanced' or None",
-        None,
-        "Weight of each class: by label (1 for those left out), or in the order of the\n"
-        "classes. A row counts its sample weight times that of its class (its expectation for\n"
-        "soft targets, before smoothing). 'balanced' gives every class the same total.",
-    ),
-    "pos_weight": (
-        "float",
-        None,
-        "Weight of the second class, where the first has 1: `class_weight` in short.",
-    ),
-    "numbers": (
-        "bool",
-        False,
-        "Whether `y_true` and `y_pred` are plain numbers, of shape (n,) or (n, k), and no\n"
-        "labels and probabilities.",
-    ),
-    "label_smoothing": (
-        "float",
-        0.0,
-        "Share e of the target that is spread over the classes: t (1 - e) + e / k.",
-    ),
-    "normalize": (
-        "bool or None",
-        False,
-        "Rows that do not sum to 1 are refused (False), divided by their sum (True), or taken\n"
-        "as they are (None).",
-    ),
-    "clip": (
-        "float or 'auto'",
-        "auto",
-        "Smallest probability that the logarithm sees; 'auto' is the precision of the dtype\n"
-        "(2.2e-16 for float64), 0 is none.",
-    ),
-    "ignore_label": (
-        "label",
-        None,
-        "Rows of this label leave numerator and denominator; their value is 0 where\n"
-        "`reduction` is 'none'.",
-    ),
-    "reduction": (
-        "{'mean', 'sum', 'none'}",
-        "mean",
-        "Weighted mean, weighted sum, or the weighted value of each row.",
-    ),
-    "convention": (
-        "str",
-        "xentexp",
-        "'xentexp', or the peer whose number is returned, with its own keywords and none of\n"
-        "those above.",
-    ),
-}
+from xentexp.options import OPTIONS, indent
 
 
 def _option_names(loss: Loss) -> list[str]:
@@ -96,7 +22,7 @@ def _option_names(loss: Loss) -> list[str]:
     names += ["class_weight"] if classes else []
     names += ["pos_weight"] if classes and facts.binary_only else []
     names += ["label_smoothing"] if facts.smoothing else []
-    names += ["clip"] if facts.smoothing or facts.clip else []
+    names += ["clip"] if facts.clip else []
     names += ["normalize"] if not scores and facts.targets != "multilabel" else []
     names += ["ignore_label"] if classes else []
     names += ["numbers"] if facts.numbers else []
@@ -124,7 +50,7 @@ def signature_of(loss: Loss) -> inspect.Signature:
     positional = [
         inspect.Parameter(name, inspect.Parameter.POSITIONAL_OR_KEYWORD) for name in arguments
     ]
-    defaults: dict[str, object] = {name: _OPTIONS[name][1] for name in _option_names(loss)}
+    defaults: dict[str, object] = {name: OPTIONS[name][1] for name in _option_names(loss)}
     reduction = defaults.pop("reduction")
     for field in fields(loss):
         defaults[field.name] = getattr(loss, field.name)
@@ -224,18 +150,18 @@ def docstring_of(loss: Loss, signature: inspect.Signature) -> str:
             kind, text = "keywords of the peer", "With its `convention` alone; see the notes."
         elif parameter.default is inspect.Parameter.empty:
             kind, text = arguments[parameter.name]
-        elif parameter.name in _OPTIONS:
-            kind, _, text = _OPTIONS[parameter.name]
+        elif parameter.name in OPTIONS:
+            kind, _, text = OPTIONS[parameter.name]
             kind = f"{kind}, default={parameter.default!r}"
         else:
             kind, text = parameters[parameter.name]
             kind = f"{kind}, default={parameter.default!r}"
         stars = "**" if parameter.kind is inspect.Parameter.VAR_KEYWORD else ""
-        lines += [f"{stars}{parameter.name} : {kind}", _indent(text)]
+        lines += [f"{stars}{parameter.name} : {kind}", indent(text)]
     lines += ["", "Returns", "-------", "float or ndarray of shape (n,)"]
-    lines += [_indent("An array where `reduction` is 'none'.")]
+    lines += [indent("An array where `reduction` is 'none'.")]
     lines += ["", "Raises", "------", "InputError"]
-    lines += [_indent("A ``ValueError`` that states the rule, the value and what to do.")]
+    lines += [indent("A ``ValueError`` that states the rule, the value and what to do.")]
     if conventions := describe(loss.name):
         lines += ["", "Notes", "-----", "A convention returns what the peer does, bad input too:"]
         lines += ["", *conventions]
@@ -257,14 +183,14 @@ def _more_facts(loss: Loss) -> list[str]:
     slope = {
         "smooth": "smooth",
         "subgradient": "with kinks, where its gradient is a subgradient",
-        "none": "a step, without a gradient",
+        "none": "without a gradient",
     }[facts.gradient]
     if facts.direction != "none":
         lines += ["", f"In the raw scores ({facts.link} link) it is {curved} and {slope}."]
     if not facts.symmetric:
         lines += ["Classes are not alike: it changes where they are renamed."]
     if facts.peers:
-        lines += ["", *_wrap("Peers call it " + ", ".join(facts.peers) + ".")]
+        lines += ["", *_wrap("`get_loss` finds it as " + ", ".join(facts.peers) + " too.")]
     return lines
 
 
@@ -281,10 +207,6 @@ def _documented_fields(loss: Loss) -> dict[str, tuple[str, str]]:
 
 def _wrap(text: str) -> list[str]:
     return textwrap.wrap(text, 92, break_long_words=False, break_on_hyphens=False)
-
-
-def _indent(text: str) -> str:
-    return "\n".join(f"    {line}" for line in text.split("\n"))
 
 
 __all__ = ["docstring_of", "shown_signature", "signature_of"]

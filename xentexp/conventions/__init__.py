@@ -210,9 +210,9 @@ def refuse_peer_keywords(loss: str, options: Iterable[str]) -> None:
 
     Examples
     --------
-    >>> refuse_peer_keywords("binary_crossentropy", ["pos_weight"])
+    >>> refuse_peer_keywords("sparse_categorical_crossentropy", ["ignore_index"])
     Traceback (most recent call last):
-    xentexp.errors.InputError: pos_weight goes with convention='torch'; with 'xentexp' ...
+    xentexp.errors.InputError: ignore_index goes with convention='torch'; with 'xentexp' ...
     """
     for option in options:
         if known := owners(loss, option):

@@ -65,6 +65,7 @@ class CrossEntropy(OutcomeLoss):
         range="[0, inf]",
         properness="strictly proper",
         needs="probabilities",
+        targets="soft",
         distributions=True,
         convex=True,
         reference=f"{_SHANNON}; {_GOOD}",
@@ -101,6 +102,7 @@ class KLDivergence(Loss):
         range="[0, inf]",
         properness="strictly proper",
         needs="probabilities",
+        targets="soft",
         distributions=True,
         convex=True,
         reference="Kullback, S., Leibler, R. A. (1951). On information and sufficiency. "
@@ -174,6 +176,7 @@ class JensenShannonDivergence(SeparableLoss):
         range="[0, log 2]",
         properness="improper",
         needs="probabilities",
+        targets="soft",
         distributions=True,
         reference="Lin, J. (1991). Divergence measures based on the Shannon entropy. IEEE "
         "Trans. Inf. Theory 37, 145-151; scipy.spatial.distance.jensenshannon, squared",
@@ -248,6 +251,7 @@ class RenyiDivergence(_PowerDivergence):
         range="[0, inf]",
         properness="strictly proper",
         needs="probabilities",
+        targets="soft",
         distributions=True,
         reference="van Erven, T., Harremoes, P. (2014). Renyi divergence and Kullback-Leibler "
         "divergence. IEEE Trans. Inf. Theory 60, 3797-3820",
@@ -293,6 +297,7 @@ class AlphaDivergence(_PowerDivergence):
         range="[0, 4]",
         properness="improper",
         needs="probabilities",
+        targets="soft",
         distributions=True,
         reference="Cressie, N., Read, T. R. C. (1984). Multinomial goodness-of-fit tests. "
         "J. R. Stat. Soc. B 46, 440-464; Cichocki, A., Amari, S. (2010). Families of alpha- "

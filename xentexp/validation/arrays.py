@@ -28,6 +28,13 @@ class Rows(NamedTuple):
         """Those rows of an array."""
         return values[self.span] if self.keep is None else values[self.span][self.keep]
 
+    def put(self, out: Array, values: Array) -> None:
+        """Write the values of those rows, the last axis, into an array of all rows."""
+        if self.keep is None:
+            out[..., self.span] = values
+        else:
+            out[..., self.span][..., self.keep] = values
+
     def number(self, position: int) -> int:
         """Number among all rows of the row at a position among these."""
         within = position if self.keep is None else int(np.flatnonzero(self.keep)[position])
