@@ -10,8 +10,9 @@ import numpy as np
 
 from xentexp.errors import InputError
 from xentexp.losses.base import Facts, Loss, Pair, check_number
-from xentexp.losses.block import Block, scores_by_class
+from xentexp.losses.block import Block
 from xentexp.losses.differentiable import Chance, OutcomeLoss, SeparableLoss
+from xentexp.losses.layout import scores_by_class
 from xentexp.losses.links import FloatArray, tempered_log, tempered_log_softmax
 
 

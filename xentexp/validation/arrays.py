@@ -315,4 +315,4 @@ def _plain(label: Any) -> Any:
 # The C library of Linux gives every freed array above a threshold back to the system, and pays
 # for it with a page fault per 4 KiB of the next one, which doubles the time of a block. The
 # threshold rises with what was freed: this array is never touched and costs nothing.
-np.empty(1 << 20)
+np.empty(1 << 19)
