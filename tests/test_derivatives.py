@@ -1,9 +1,9 @@
-"""Gradients and hessians of the whole table: finite differences, and torch's autograd."""
+"""Gradients and hessians of the whole table: finite differences, options, extremes."""
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given
+from problems import classes_of, is_multilabel, problem_of, problems, quick, scores, targets
 
 import xentexp
 from xentexp.errors import InputError
@@ -43,9 +43,34 @@ VARIANTS = [
     ("multilabel_crossentropy", {"over_labels": "sum"}),
 ]
 CASES = [(name, {}) for name, loss in LOSSES.items() if loss.facts.gradient != "none"] + VARIANTS
-cases = pytest.mark.parametrize(
-    ("name", "parameters"), CASES, ids=[f"{n}{list(p.values()) or ''}" for n, p in CASES]
-)
+
+
+def ids(rows):
+    """Name, parameters and the rest of each case."""
+    return [
+        "-".join([name, *map(str, parameters.values()), *map(str, rest)])
+        for name, parameters, *rest in rows
+    ]
+
+
+def soft_too(loss):
+    """Whether labels and distributions are two things to it."""
+    return loss.facts.targets in ("soft", "multilabel")
+
+
+def numbers_of_classes(name, parameters):
+    if "thresholds" in parameters:
+        return [len(parameters["thresholds"]) + 1]
+    return [2] if LOSSES[name].facts.binary_only else [2, 3, 5]
+
+
+SIZED_CASES = [
+    (name, parameters, k, soft)
+    for name, parameters in CASES
+    for k in numbers_of_classes(name, parameters)
+    for soft in ([False, True] if soft_too(LOSSES[name]) else [False])
+]
+cases = pytest.mark.parametrize(("name", "parameters"), CASES, ids=ids(CASES))
 
 
 def numerical(loss, y, raw, step=1e-4, **options):
@@ -81,27 +106,11 @@ def far_from_kinks(loss, y, raw, **options):
     return smooth
 
 
-def targets_of(loss, rng, n, k, soft):
-    kind = loss.facts.targets
-    if kind == "multilabel":
-        return rng.uniform(size=(n, k)) if soft else rng.integers(2, size=(n, k))
-    if kind == "positive" or (soft and kind == "soft"):
-        return rng.dirichlet(np.ones(k), size=n)
-    return rng.integers(k, size=n)
-
-
-@cases
-@pytest.mark.parametrize("soft", [False, True], ids=["labels", "soft"])
-@pytest.mark.parametrize("k", [2, 3, 5])
-def test_derivatives_are_those_of_the_value(name, parameters, soft, k):
-    loss = xentexp.get_loss(name, **parameters)
-    latent = loss.facts.needs == "latent"
-    if (loss.facts.binary_only and k != 2) or (parameters.get("thresholds") and k != 3):
-        pytest.skip("not for so many classes")
-    rng = np.random.default_rng(k)
-    raw = rng.normal(0, 1.5, 60 if latent else (60, k))
-    y = targets_of(loss, rng, 60, k, soft)
-    options = {"labels": list(range(k))} if latent else {}
+@pytest.mark.parametrize(("name", "parameters", "k", "soft"), SIZED_CASES, ids=ids(SIZED_CASES))
+def test_derivatives_are_those_of_the_value(name, parameters, k, soft):
+    loss, rng = LOSSES[name], np.random.default_rng(k)
+    y, raw = targets(loss, rng, 60, k, soft=soft), scores(loss, rng, 60, k, 1.5)
+    loss, options = xentexp.get_loss(name, **parameters), classes_of(loss, k)
     smooth = far_from_kinks(loss, y, raw, **options)
     assert smooth.mean() > 0.6
     gradient, hessian = loss.gradient_hessian(y, raw, **options)
@@ -112,58 +121,101 @@ def test_derivatives_are_those_of_the_value(name, parameters, soft, k):
 
 
 @cases
-def test_one_score_is_the_second_of_two(name, parameters):
-    loss = xentexp.get_loss(name, **parameters)
-    if loss.facts.needs == "latent" or loss.facts.targets == "multilabel":
-        pytest.skip("one column is something else")
-    rng = np.random.default_rng(1)
-    z = rng.normal(0, 2, 50)
-    y = targets_of(loss, rng, 50, 2, soft=loss.facts.targets == "positive")
+def test_one_column_of_scores(name, parameters):
+    loss, rng = xentexp.get_loss(name, **parameters), np.random.default_rng(1)
+    z, y = rng.normal(0, 2, 50), targets(LOSSES[name], rng, 50, 2)
     both = np.stack([np.zeros(50), z], axis=1)
-    for one, two in zip(loss.gradient_hessian(y, z), loss.gradient_hessian(y, both), strict=True):
+    if loss.facts.needs == "latent":  # is all there is
+        with pytest.raises(InputError, match="one score for each row"):
+            loss.gradient_hessian(y, both, labels=[0, 1])
+        return
+    if is_multilabel(loss):  # is one label, as is a matrix of one column
+        y, target, other = y[:, 0], y[:, :1], z[:, np.newaxis]
+    else:  # is the second of two classes, the first at 0
+        target, other = y, both
+    for one, two in zip(
+        loss.gradient_hessian(y, z), loss.gradient_hessian(target, other), strict=True
+    ):
         assert one.shape == (50,)
-        np.testing.assert_allclose(one, two[:, 1], rtol=1e-12, atol=1e-15)
-    np.testing.assert_allclose(loss.per_sample(y, z), loss.per_sample(y, both), rtol=1e-12)
+        np.testing.assert_allclose(one, two.reshape(50, -1)[:, -1], rtol=1e-12, atol=1e-15)
+    np.testing.assert_allclose(loss.per_sample(y, z), loss.per_sample(target, other), rtol=1e-12)
 
 
-@cases
-def test_scores_far_apart_have_finite_derivatives(name, parameters):
+def far_apart(name, parameters):
+    """Values, gradients and hessians of rows whose scores are far apart."""
     loss = xentexp.get_loss(name, **parameters)
-    if name == "exponential_loss" or (parameters.get("alpha") == 3.0 and "divergence" in name):
-        pytest.skip("its derivatives overflow as its value does")
     if loss.facts.needs == "latent":
         raw, y, options = np.array([900.0, -900.0]), [0, 2], {"labels": [0, 1, 2]}
     else:
         raw, options = np.array([[900.0, 0.0], [0.0, 900.0], [900.0, 0.0], [0.0, -40.0]]), {}
         y = [[0.9, 0.1]] * 4 if loss.facts.targets == "positive" else [0, 0, 1, 1]
         y = [[1, 0], [1, 0], [0, 1], [0, 1]] if loss.facts.targets == "multilabel" else y
-    if parameters.get("thresholds") is None or loss.facts.needs == "latent":
-        for values in (
-            loss.per_sample(y, raw, **options),
-            *loss.gradient_hessian(y, raw, **options),
-        ):
-            assert np.isfinite(values).all()
+    return loss.per_sample(y, raw, **options), *loss.gradient_hessian(y, raw, **options)
 
 
-@settings(max_examples=20, deadline=None, derandomize=True)
-@given(seed=st.integers(0, 2**32 - 1), n=st.integers(1, 30), k=st.integers(2, 5))
-@pytest.mark.parametrize("name", [name for name, _ in CASES[: len(LOSSES) - 1]])
-def test_weights_multiply_and_ignored_rows_are_zero(name, seed, n, k):
-    loss = xentexp.get_loss(name)
-    if loss.facts.targets in ("multilabel", "positive") or loss.facts.needs == "latent":
-        return
-    rng = np.random.default_rng(seed)
-    k = 2 if loss.facts.binary_only else k
-    y, raw = rng.integers(k, size=n), rng.normal(0, 2, (n, k))
+OVERFLOW = [("exponential_loss", {}), ("alpha_divergence", {"alpha": 3.0})]
+FINITE = [case for case in CASES if case not in OVERFLOW]
+
+
+@pytest.mark.parametrize(("name", "parameters"), FINITE, ids=ids(FINITE))
+def test_scores_far_apart_have_finite_derivatives(name, parameters):
+    for values in far_apart(name, parameters):
+        assert np.isfinite(values).all()
+
+
+@pytest.mark.parametrize(("name", "parameters"), OVERFLOW)
+def test_derivatives_overflow_where_the_value_does(name, parameters):
+    values, gradient, hessian = far_apart(name, parameters)
+    np.testing.assert_array_equal(np.isinf(values), [False, True, True, False])
+    np.testing.assert_array_equal(gradient[1:3], [[-np.inf, np.inf], [np.inf, -np.inf]])
+    np.testing.assert_array_equal(hessian[1:3], np.full((2, 2), np.inf))
+    assert np.isfinite([gradient[[0, 3]], hessian[[0, 3]]]).all()
+
+
+@pytest.mark.parametrize("alpha", [0.5, 2.0, 3.0])
+def test_a_renyi_divergence_stays_accurate_when_its_sum_overflows(alpha):
+    raw = np.array([[900.0, 0.0], [0.0, 900.0]])
+    loss = xentexp.get_loss("renyi_divergence", alpha=alpha)
+    far = {  # by hand: the class that is all but impossible is alone in the sum, or not at all
+        0.5: ([-np.log(0.3), -np.log(0.5)], np.zeros((2, 2))),
+        2.0: ([900 + np.log(0.49), 900 + np.log(0.25)], [[1, -1], [-1, 1]]),
+        3.0: ([900 + 1.5 * np.log(0.7), 900 + 1.5 * np.log(0.5)], [[1, -1], [-1, 1]]),
+    }
+    values, gradient = far[alpha]
+    y = [[0.3, 0.7], [0.5, 0.5]]
+    np.testing.assert_allclose(loss.per_sample(y, raw), values, rtol=1e-14)
+    np.testing.assert_allclose(loss.gradient(y, raw), gradient, atol=1e-100)
+
+
+@quick
+@given(problems(spreads=[2.0]))
+def test_weights_multiply_and_ignored_rows_are_zero(loss, problem):
+    y, raw, k = problem_of(loss, problem)
+    rng, n = problem[0], len(raw)
     weight, class_weight = rng.uniform(0.1, 2, n), rng.uniform(0.1, 2, k)
-    ignored = rng.random(n) < 0.3
-    ignored[0] = False
-    marked = np.where(ignored, -1, y)
-    factor = weight * class_weight[y] * ~ignored
-    options = {"sample_weight": weight, "class_weight": class_weight, "ignore_label": -1}
-    options["labels"] = list(range(k))
-    plain = loss.per_sample(y, raw), *loss.gradient_hessian(y, raw)
-    both = loss.per_sample(marked, raw, **options), *loss.gradient_hessian(marked, raw, **options)
+    checked, classes = xentexp.get_loss(loss), classes_of(loss, k)
+
+    def everything(target, **options):
+        if loss.facts.gradient == "none":
+            return [checked.per_sample(target, raw, **options)]
+        return checked.per_sample(target, raw, **options), *checked.gradient_hessian(
+            target, raw, **options
+        )
+
+    plain = everything(y, **classes)
+    if is_multilabel(loss):  # has columns, and no classes
+        for option in ({"class_weight": class_weight}, {"ignore_label": -1}):
+            with pytest.raises(InputError, match=f"{next(iter(option))} cannot go with multilabel"):
+                everything(y, **option)
+        marked, factor, options = y, weight, {}
+    elif y.ndim == 2:  # distributions, of which none is a label
+        marked, factor, options = y, weight * (y @ class_weight), {"class_weight": class_weight}
+    else:
+        ignored = rng.random(n) < 0.3
+        ignored[0] = False
+        marked, factor = np.where(ignored, -1, y), weight * class_weight[y] * ~ignored
+        options = {"class_weight": class_weight, "ignore_label": -1, "labels": list(range(k))}
+    both = everything(marked, sample_weight=weight, **options)
     for a, b in zip(plain, both, strict=True):
         np.testing.assert_allclose(b, (a.T * factor).T, rtol=1e-12, atol=1e-300)
 
@@ -212,87 +264,3 @@ def test_plain_numbers_have_derivatives_in_themselves():
 def test_what_cannot_be_is_said(name, call, part):
     with pytest.raises(InputError, match=part):
         xentexp.get_loss(name).gradient([0, 1], [0.3, -0.2], **call)
-
-
-torch_losses = {
-    "categorical_crossentropy": lambda F, z, y: F.cross_entropy(z, y, reduction="sum"),
-    "weston_watkins_hinge": lambda F, z, y: F.multi_margin_loss(z, y, reduction="sum") * z.shape[1],
-    "multi_margin_loss": lambda F, z, y: F.multi_margin_loss(z, y, reduction="sum"),
-    "squared_error": lambda F, z, y: (
-        F.mse_loss(z.softmax(1), F.one_hot(y, z.shape[1]).to(z.dtype), reduction="sum") / z.shape[1]
-    ),
-    "absolute_error": lambda F, z, y: (
-        F.l1_loss(z.softmax(1), F.one_hot(y, z.shape[1]).to(z.dtype), reduction="sum") / z.shape[1]
-    ),
-    "huber_loss": lambda F, z, y: (
-        F.huber_loss(z.softmax(1), F.one_hot(y, z.shape[1]).to(z.dtype), reduction="sum")
-        / z.shape[1]
-    ),
-}
-torch_binary = {
-    "binary_crossentropy": lambda F, z, y: F.binary_cross_entropy_with_logits(
-        z, y.to(z.dtype), reduction="sum"
-    ),
-    "logistic_margin_loss": lambda F, z, y: F.soft_margin_loss(
-        z, 2 * y.to(z.dtype) - 1, reduction="sum"
-    ),
-}
-
-
-@pytest.mark.parametrize("name", [*torch_losses, *torch_binary])
-@pytest.mark.parametrize(("dtype", "atol"), [("float64", 1e-12), ("float32", 1e-6)])
-def test_gradients_and_hessians_are_those_of_torch(name, dtype, atol):
-    torch = pytest.importorskip("torch")
-    rng = np.random.default_rng(3)
-    binary = name in torch_binary
-    z = rng.normal(0, 2, 40 if binary else (40, 4)).astype(dtype)
-    y = rng.integers(2 if binary else 4, size=40)
-    tensor = torch.tensor(z, requires_grad=True)
-    value = (torch_binary | torch_losses)[name](torch.nn.functional, tensor, torch.tensor(y))
-    piecewise_linear = ("margin_loss" in name and not binary) or name == "weston_watkins_hinge"
-    (first,) = torch.autograd.grad(value, tensor, create_graph=not piecewise_linear)
-    second = np.zeros(z.shape)  # as it is of those, where torch has no second derivative
-    for column in range(1 if binary else 4):
-        part = first if binary else first[:, column]
-        if part.requires_grad:
-            (own,) = torch.autograd.grad(part.sum(), tensor, retain_graph=True)
-            if binary:
-                second[:] = own
-            else:
-                second[:, column] = own[:, column]
-    loss = xentexp.get_loss(name)
-    gradient, hessian = loss.gradient_hessian(y, z)
-    assert loss.per_sample(y, z).sum() == pytest.approx(
-        value.item(), rel=1e-12 if atol < 1e-9 else 1e-5
-    )
-    np.testing.assert_allclose(gradient, first.detach().numpy(), rtol=1e-10, atol=atol)
-    np.testing.assert_allclose(hessian, second, rtol=1e-10, atol=10 * atol)
-
-
-# Formulas of the papers and of Keras, written in torch, for what torch has no function of.
-def _p(z):
-    return z.softmax(1)
-
-
-torch_formulas = {
-    "categorical_focal_crossentropy": lambda t, z, y: -((1 - _p(z)) ** 2) * z.log_softmax(1),
-    "generalized_crossentropy": lambda t, z, y: (1 - _p(z) ** 0.7) / 0.7,
-    "poly1_crossentropy": lambda t, z, y: 1 - _p(z) - z.log_softmax(1),
-    "taylor_crossentropy": lambda t, z, y: 1 - _p(z) + (1 - _p(z)) ** 2 / 2,
-    "spherical_loss": lambda t, z, y: 1 - _p(z) / _p(z).square().sum(1, keepdim=True).sqrt(),
-    "symmetric_crossentropy": lambda t, z, y: 4 * (1 - _p(z)) - 0.1 * z.log_softmax(1),
-}
-
-
-@pytest.mark.parametrize("name", torch_formulas)
-def test_gradients_of_papers_formulas_by_autograd(name):
-    torch = pytest.importorskip("torch")
-    rng = np.random.default_rng(4)
-    z, y = rng.normal(0, 2, (40, 4)), rng.integers(4, size=40)
-    tensor = torch.tensor(z, requires_grad=True)
-    each = torch_formulas[name](torch, tensor, None)
-    value = each.gather(1, torch.tensor(y)[:, None]).sum()
-    (first,) = torch.autograd.grad(value, tensor)
-    loss = xentexp.get_loss(name)
-    assert loss.per_sample(y, z).sum() == pytest.approx(value.item(), rel=1e-12)
-    np.testing.assert_allclose(loss.gradient(y, z), first.numpy(), rtol=1e-10, atol=1e-13)

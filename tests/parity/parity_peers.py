@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -13,16 +14,40 @@ from xentexp.conventions import CONVENTIONS, VERSIONS, apply
 from xentexp.errors import InputError
 
 DISTRIBUTIONS = {"sklearn": "scikit-learn", "keras": "keras", "torch": "torch"}
+PINS = dict(
+    line.split("==")
+    for line in (Path(__file__).parents[2] / "constraints.txt").read_text().splitlines()
+)
+
+
+def installed_version(name: str) -> str | None:
+    """Version without the label of a build, e.g. ``+cpu``; None where it is not installed."""
+    try:
+        return version(name).partition("+")[0]
+    except PackageNotFoundError:
+        return None
+
+
+def follows_pins() -> bool:
+    """Whether all that is installed, the peers left out, has the version of constraints.txt."""
+    others = PINS.keys() - DISTRIBUTIONS.values()
+    return all(installed_version(name) in (None, PINS[name]) for name in others)
 
 
 def require(peer: str) -> None:
-    """Skip where the peer is not installed at the version whose numbers are stated."""
+    """Skip where the peer is not the one whose numbers are stated, if that is the user's choice.
+
+    In an environment that follows constraints.txt it is a mistake, and the test fails.
+    """
     name = DISTRIBUTIONS[peer]
-    try:
-        found = version(name).partition("+")[0]
-    except PackageNotFoundError:
+    found = installed_version(name)
+    if found is None:
         pytest.skip(f"{name} is not installed; pip install 'xentexp[parity]'")
     if found != VERSIONS[peer]:
+        if follows_pins():
+            pytest.fail(
+                f"{name} is {found}, and constraints.txt has {PINS[name]}: run scripts/test"
+            )
         pytest.skip(f"{name} is {found}; the numbers are those of {VERSIONS[peer]}")
 
 
