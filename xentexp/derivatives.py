@@ -181,6 +181,8 @@ class CheckedLoss:
                     _place(out, weighted.T, part)
                 else:
                     _place(out, weighted.T[:, np.argsort(order)], part)
+        if getattr(raw, "shape", ())[1:] == (1,):  # one label, or one number, in a column
+            return gradient[:, np.newaxis], hessian[:, np.newaxis]
         return gradient, hessian
 
     def _hard(self) -> str | None:
