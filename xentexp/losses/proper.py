@@ -18,7 +18,7 @@ from xentexp.losses.differentiable import (
     of_true_class,
     through_softmax,
 )
-from xentexp.losses.links import FloatArray
+from xentexp.losses.links import FloatArray, positive_part
 
 _GNEITING = (
     "Gneiting, T., Raftery, A. E. (2007). Strictly proper scoring rules, prediction, and "
@@ -109,7 +109,7 @@ class PowerLoss(SeparableLoss):
         value: FloatArray = (block.proba_by_class**self.beta).sum(axis=0) * (self.beta - 1.0)
         value -= self.beta * hit
         value += 1.0
-        return value
+        return positive_part(value)  # rounding may leave -1e-16
 
     def slopes(self, block: Block) -> Pair:
         b, p = self.beta, block.proba_by_class
@@ -130,7 +130,8 @@ class _NormedLoss(Loss):
         b = self._power
         total: FloatArray
         total = block.squared_norm if b == 2.0 else (block.proba_by_class**b).sum(axis=0)
-        return np.asarray(1.0 - _power_of_true(block, b - 1.0) / total ** ((b - 1.0) / b))
+        cosine = _power_of_true(block, b - 1.0) / total ** ((b - 1.0) / b)
+        return positive_part(1.0 - cosine)  # rounding may leave -1e-16
 
     def gradient_hessian(self, block: Block) -> Pair:
         b, p = self._power, block.proba_by_class
