@@ -218,8 +218,9 @@ class CheckedLoss:
             elif order is not None:
                 both = both[:, np.argsort(order)]
             part.rows.put(out, both)
-        gradient, hessian = out
-        return np.ascontiguousarray(gradient.T), np.ascontiguousarray(hessian.T)
+        shape = (-1, 1) if getattr(raw, "shape", ())[1:] == (1,) else given.values.shape
+        gradient, hessian = (np.ascontiguousarray(part.T).reshape(shape) for part in out)
+        return gradient, hessian
 
     def _hard(self) -> str | None:
         return self.name if self.facts.targets == "one-hot" else None

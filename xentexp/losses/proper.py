@@ -18,7 +18,7 @@ from xentexp.losses.differentiable import (
     of_true_class,
     through_softmax,
 )
-from xentexp.losses.links import FloatArray
+from xentexp.losses.links import FloatArray, positive_part
 
 _GNEITING = (
     "Gneiting, T., Raftery, A. E. (2007). Strictly proper scoring rules, prediction, and "
@@ -111,7 +111,7 @@ class PowerLoss(SeparableLoss):
         value: FloatArray = (block.proba_by_class**self.beta).sum(axis=0) * (self.beta - 1.0)
         value -= self.beta * hit
         value += 1.0
-        return np.maximum(value, 0.0, out=value)  # rounding may leave -1e-16
+        return positive_part(value)  # rounding may leave -1e-16
 
     def slopes(self, block: Block) -> Pair:
         b, p = self.beta, block.proba_by_class
@@ -131,12 +131,13 @@ class _NormedLoss(Loss):
     def per_sample(self, block: Block) -> FloatArray:
         b = self._power
         if b == 2.0:
-            return np.asarray(1.0 - _power_of_true(block, 1.0) / np.sqrt(block.squared_norm))
+            cosine = _power_of_true(block, 1.0) / np.sqrt(block.squared_norm)
+            return positive_part(1.0 - cosine)  # rounding may leave -1e-16
         # Over the largest probability, which cancels: large powers of small numbers are 0.
         p = block.proba_by_class / block.proba_by_class.max(axis=0)
         total: FloatArray = (p**b).sum(axis=0)
         value = 1.0 - block.expected(p ** (b - 1.0)) / total ** ((b - 1.0) / b)
-        return np.asarray(np.maximum(value, 0.0))  # rounding may leave -1e-16
+        return positive_part(value)  # rounding may leave -1e-16
 
     def gradient_hessian(self, block: Block) -> Pair:
         b, p = self._power, block.proba_by_class
