@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import cached_property
+from importlib.util import find_spec
 from typing import Any
 
 import numpy as np
@@ -20,9 +21,11 @@ from sklearn.metrics import (
 
 from xentexp.losses import LOSSES
 
-# Those of them that exist and suit the number of classes make the suite, sixteen at most.
+# Those of them that exist and suit the number of classes make the suite, sixteen at most. The
+# first twelve have a peer in a library.
 WANTED = (
     "categorical_crossentropy",
+    "logarithmic_score",
     "brier_loss",
     "squared_error",
     "absolute_error",
@@ -30,16 +33,13 @@ WANTED = (
     "entropy",
     "kl_divergence",
     "categorical_hinge",
-    "weston_watkins_hinge",
     "categorical_focal_crossentropy",
+    "multi_margin_loss",
+    "generalized_crossentropy",
+    "weston_watkins_hinge",
     "spherical_loss",
     "ranked_probability_score",
-    "generalized_crossentropy",
     "poly1_crossentropy",
-    "symmetric_crossentropy",
-    "multi_margin_loss",
-    "cross_entropy",
-    "sparse_categorical_crossentropy",
 )
 
 
@@ -69,9 +69,10 @@ def _focal(p: np.ndarray) -> np.ndarray:
     return -((1.0 - p) ** 2) * np.log(p)
 
 
-# One call for each loss: scikit-learn's where it has one, SciPy's, else plain NumPy.
+# One call for each loss: of a library where one has it, else plain NumPy.
 PEERS: dict[str, Callable[..., Any]] = {
     "categorical_crossentropy": lambda y, t, p, raw: log_loss(y, p),
+    "logarithmic_score": lambda y, t, p, raw: log_loss(y, p) / np.log(2.0),
     "brier_loss": lambda y, t, p, raw: brier_score_loss(y, p),
     "squared_error": lambda y, t, p, raw: mean_squared_error(t, p),
     "absolute_error": lambda y, t, p, raw: mean_absolute_error(t, p),
@@ -89,13 +90,30 @@ PEERS: dict[str, Callable[..., Any]] = {
     ),
     "generalized_crossentropy": lambda y, t, p, raw: ((1.0 - _true(y, p) ** 0.7) / 0.7).mean(),
     "poly1_crossentropy": lambda y, t, p, raw: (-np.log(_true(y, p)) + (1.0 - _true(y, p))).mean(),
-    "symmetric_crossentropy": lambda y, t, p, raw: (
-        -0.1 * np.log(_true(y, p)) + 4.0 * (1.0 - _true(y, p))
-    ).mean(),
     "multi_margin_loss": lambda y, t, p, raw: np.maximum(0.0, _rivals(y, raw)).mean(axis=1).mean(),
-    "cross_entropy": lambda y, t, p, raw: -(t * np.log(np.maximum(p, 1e-15))).sum(axis=1).mean(),
-    "sparse_categorical_crossentropy": lambda y, t, p, raw: log_loss(y, p),
 }
+
+
+def _keras_focal(y: np.ndarray, t: np.ndarray, p: np.ndarray, raw: np.ndarray) -> float:
+    import keras
+    import torch
+
+    target, given = torch.from_numpy(t), torch.from_numpy(p)
+    return float(keras.losses.categorical_focal_crossentropy(target, given, alpha=1.0).mean())
+
+
+def _torch_multi_margin(y: np.ndarray, t: np.ndarray, p: np.ndarray, raw: np.ndarray) -> float:
+    import torch
+
+    torch.set_num_threads(1)
+    scores, labels = torch.from_numpy(raw), torch.from_numpy(y)
+    return float(torch.nn.functional.multi_margin_loss(scores, labels))
+
+
+if find_spec("torch") is not None:
+    PEERS["multi_margin_loss"] = _torch_multi_margin
+    if find_spec("keras") is not None:
+        PEERS["categorical_focal_crossentropy"] = _keras_focal
 
 
 class Shared:
@@ -137,6 +155,7 @@ class Shared:
 
 TORCH: dict[str, Callable[[Shared], Any]] = {
     "categorical_crossentropy": lambda s: s.nll.mean(),
+    "logarithmic_score": lambda s: s.nll.mean() / np.log(2.0),
     "brier_loss": lambda s: s.squared.mean(),
     "squared_error": lambda s: s.squared.mean() / s.p.shape[1],
     "absolute_error": lambda s: s.residual.abs().mean(),
@@ -150,10 +169,7 @@ TORCH: dict[str, Callable[[Shared], Any]] = {
     "ranked_probability_score": lambda s: s.residual.cumsum(1).square().sum(1).mean(),
     "generalized_crossentropy": lambda s: ((1 - s.true**0.7) / 0.7).mean(),
     "poly1_crossentropy": lambda s: (s.nll + (1 - s.true)).mean(),
-    "symmetric_crossentropy": lambda s: (0.1 * s.nll + 4 * (1 - s.true)).mean(),
     "multi_margin_loss": lambda s: s.lead_sum.mean() / s.p.shape[1],
-    "cross_entropy": lambda s: s.nll.mean(),
-    "sparse_categorical_crossentropy": lambda s: s.nll.mean(),
 }
 
 

@@ -124,4 +124,40 @@ def xentexp_options(loss: Loss) -> set[str]:
     return set(getattr(metrics, loss.name).__signature__.parameters)
 
 
-ON_PROBABILITIES = [loss for loss in LOSSES.values() if not of_scores(loss)]
+def without_a_clip(loss: Loss) -> dict[str, Any]:
+    """Options that leave infinite values as they are."""
+    return {"clip": 0} if "clip" in xentexp_options(loss) else {}
+
+
+# -- many losses at once ---------------------------------------------------------------------
+
+# What `evaluate` is never asked for: columns that are no classes.
+COLUMNS = {"multilabel_crossentropy", "multilabel_asymmetric_loss"}
+LATENT, POSITIVE = {"cumulative_link_log_loss"}, {"reverse_kl_divergence"}
+ORDERED = {
+    "ranked_probability_score", "squared_earth_mover_distance", "cumulative_log_loss",
+    "cumulative_link_log_loss", "expected_absolute_grade_error",
+}  # fmt: skip
+BINARY = {
+    "binary_crossentropy", "beta_loss", "binary_focal_crossentropy", "asymmetric_loss",
+    "hinge_loss", "squared_hinge_loss", "smoothed_hinge_loss", "modified_huber_loss",
+}  # fmt: skip
+MARGINS = {
+    "hinge_loss", "squared_hinge_loss", "smoothed_hinge_loss", "modified_huber_loss",
+    "categorical_hinge", "weston_watkins_hinge", "multi_margin_loss", "exponential_loss",
+    "logistic_margin_loss",
+}  # fmt: skip
+ONE_TRUE_CLASS = MARGINS | LATENT | {"label_relaxation"}
+
+
+def all_but(*left_out: set[str]) -> list[str]:
+    """Names in the order of the table."""
+    return [name for name in LOSSES if not any(name in names for names in left_out)]
+
+
+def sample(n_classes: int, n_rows: int = 300, seed: int = 0) -> tuple[Any, Any, Any, Any]:
+    """Labels, probabilities, decision scores and weights."""
+    rng = np.random.default_rng(seed)
+    y = np.r_[np.arange(n_classes), rng.integers(n_classes, size=n_rows - n_classes)]
+    p = rng.dirichlet(np.ones(n_classes), size=n_rows)
+    return y, p, rng.normal(0, 2, (n_rows, n_classes)), rng.uniform(0, 3, n_rows)

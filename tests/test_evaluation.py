@@ -1,26 +1,25 @@
-"""Many losses in one pass: the same values as one by one, and states that add up."""
+"""Many losses in one pass: the same values as one by one, and what a result tells."""
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from problems import (
+    BINARY,
+    COLUMNS,
+    LATENT,
+    MARGINS,
+    ONE_TRUE_CLASS,
+    ORDERED,
+    POSITIVE,
+    all_but,
+    sample,
+)
 from scipy import stats
 
 import xentexp
 from xentexp import metrics
 from xentexp.errors import InputError
-from xentexp.evaluation import Evaluation, LossState, evaluate
+from xentexp.evaluation import Evaluation, evaluate
 from xentexp.losses import LOSSES, get_loss
-
-quick = settings(max_examples=30, deadline=None, derandomize=True)
-
-
-def sample(n_classes, n_rows=300, seed=0):
-    """Labels, probabilities, decision scores and weights."""
-    rng = np.random.default_rng(seed)
-    y = np.r_[np.arange(n_classes), rng.integers(n_classes, size=n_rows - n_classes)]
-    p = rng.dirichlet(np.ones(n_classes), size=n_rows)
-    return y, p, rng.normal(0, 2, (n_rows, n_classes)), rng.uniform(0, 3, n_rows)
 
 
 def one_by_one(name, y, p, decision, **options):
@@ -32,30 +31,6 @@ def one_by_one(name, y, p, decision, **options):
         return function(y if y.ndim == 2 else np.eye(p.shape[1])[y], p, **options)
     options["labels"] = range(p.shape[1])
     return function(y, decision if facts.needs in ("scores", "latent") else p, **options)
-
-
-# What `evaluate` is never asked for: columns that are no classes.
-COLUMNS = {"multilabel_crossentropy", "multilabel_asymmetric_loss"}
-LATENT, POSITIVE = {"cumulative_link_log_loss"}, {"reverse_kl_divergence"}
-ORDERED = {
-    "ranked_probability_score", "squared_earth_mover_distance", "cumulative_log_loss",
-    "cumulative_link_log_loss", "expected_absolute_grade_error",
-}  # fmt: skip
-BINARY = {
-    "binary_crossentropy", "beta_loss", "binary_focal_crossentropy", "asymmetric_loss",
-    "hinge_loss", "squared_hinge_loss", "smoothed_hinge_loss", "modified_huber_loss",
-}  # fmt: skip
-MARGINS = {
-    "hinge_loss", "squared_hinge_loss", "smoothed_hinge_loss", "modified_huber_loss",
-    "categorical_hinge", "weston_watkins_hinge", "multi_margin_loss", "exponential_loss",
-    "logistic_margin_loss",
-}  # fmt: skip
-ONE_TRUE_CLASS = MARGINS | LATENT | {"label_relaxation"}
-
-
-def all_but(*left_out):
-    """Names in the order of the table."""
-    return [name for name in LOSSES if not any(name in names for names in left_out)]
 
 
 @pytest.mark.parametrize("n_rows", [3, 300, 50_000], ids=["few", "some", "blocks"])
@@ -84,11 +59,8 @@ def test_every_loss_equals_its_metric_function(n_classes, weighted, n_rows):
 @pytest.mark.parametrize("targets", ["one-hot", "soft"])
 def test_distributions_as_targets_equal_the_metric_functions_too(targets):
     y, p, decision, weight = sample(3)
-    target = (
-        np.eye(3)[y]
-        if targets == "one-hot"
-        else np.random.default_rng(5).dirichlet([1] * 3, len(y))
-    )
+    soft = np.random.default_rng(5).dirichlet([1] * 3, len(y))
+    target = soft if targets == "soft" else np.eye(3)[y]
     result = evaluate(target, p, decision=decision, sample_weight=weight, ordered=True)
     left_out = [COLUMNS, BINARY, LATENT, {"sparse_categorical_crossentropy"}]
     left_out += [POSITIVE] if targets == "one-hot" else [ONE_TRUE_CLASS]
@@ -320,96 +292,7 @@ def test_ordered_classes_are_those_that_somebody_put_in_order(labels):
         assert "ranked_probability_score" in evaluate(*three, ordered=True).mean
 
 
-# -- states ----------------------------------------------------------------------------------
-
-
-def assert_same_state(one, other):
-    assert (one.losses, one.classes) == (other.losses, other.classes)
-    for name in ("n_rows", "n_ignored", "n_clipped", "n_infinite"):
-        np.testing.assert_array_equal(getattr(one, name), getattr(other, name), err_msg=name)
-    for name in ("weight", "weight_squared", "total", "spread", "class_weight", "class_total"):
-        np.testing.assert_allclose(
-            getattr(one, name), getattr(other, name), rtol=1e-12, atol=1e-12, err_msg=name
-        )
-    size = np.where(np.isfinite(one.total), np.abs(one.total), 0)  # a tilt is near 0 beside it
-    np.testing.assert_allclose(one.tilt / (1 + size), other.tilt / (1 + size), atol=1e-12)
-
-
-@pytest.mark.parametrize(
-    ("kind", "n_losses"),
-    [
-        ("labels", len(all_but(COLUMNS, BINARY, LATENT, POSITIVE))),
-        ("one score a row", len(all_but(COLUMNS, POSITIVE))),
-        ("soft", len(all_but(COLUMNS, BINARY, LATENT, ONE_TRUE_CLASS)) - 1),  # no sparse labels
-    ],
-)
-@quick
-@given(
-    seed=st.integers(0, 2**32 - 1),
-    n_parts=st.integers(1, 6),
-    weighted=st.booleans(),
-    clip=st.sampled_from([0, "auto"]),
-)
-def test_any_partition_adds_up_to_the_whole(kind, n_losses, seed, n_parts, weighted, clip):
-    rng = np.random.default_rng(seed)
-    k = 2 if kind == "one score a row" else 3
-    y, p, decision, weight = sample(k, int(rng.integers(10, 80)), seed)
-    p[rng.uniform(size=len(p)) < 0.1] = np.eye(k)[0]  # clipped, or infinite without a clip
-    weight = weight * (rng.uniform(size=len(y)) < 0.8) if weighted else np.ones(len(y))
-    # every part has a row that counts
-    parts = np.arange(len(y)) % n_parts
-    weight[:n_parts] = 1.0
-    options = {"clip": clip, "labels": list(range(k)), "ordered": True}
-    if kind == "soft":
-        y = rng.dirichlet(np.ones(k), len(y))
-    else:
-        y = np.where(rng.uniform(size=len(y)) < 0.2, -1, y)
-        y[:n_parts] = 1
-        options["ignore_label"] = -1
-    decision = decision[:, 0] if k == 2 else decision
-
-    def state(rows):
-        w = weight[rows] if weighted else None
-        return evaluate(y[rows], p[rows], decision=decision[rows], sample_weight=w, **options).state
-
-    whole = state(slice(None))
-    assert len(whole.losses) == n_losses
-    merged = LossState(whole.losses, whole.classes)
-    for part in rng.permutation(n_parts):
-        merged = merged + state(rng.permutation(np.flatnonzero(parts == part)))
-    assert_same_state(merged, whole)
-    np.testing.assert_allclose(merged.mean(), whole.mean(), rtol=1e-12)
-    np.testing.assert_allclose(merged.class_mean(), whole.class_mean(), rtol=1e-12)
-    np.testing.assert_allclose(merged.standard_error(), whole.standard_error(), rtol=1e-9)
-
-
-def test_a_state_that_saw_nothing():
-    empty = LossState((get_loss("brier_loss"),), (0, 1))
-    assert np.isnan([*empty.mean(), *empty.standard_error(), *empty.class_mean()[0]]).all()
-    some = evaluate([0, 1], [0.2, 0.7], ["brier_loss"]).state
-    assert_same_state(empty + some, some)
-    assert_same_state(some + empty, some)
-
-
-def test_adding_leaves_both_parts_alone():
-    one = evaluate([0, 1], [0.2, 0.7], ["brier_loss"]).state
-    before = one.total.copy()
-    both = one + one
-    np.testing.assert_array_equal(one.total, before)
-    np.testing.assert_array_equal(both.total, 2 * before)
-    assert (one.n_rows, both.n_rows) == (2, 4)
-
-
-@pytest.mark.parametrize(
-    ("losses", "labels"),
-    [(["zero_one_loss"], [0, 1]), (["brier_loss", "zero_one_loss"], [0, 1]),
-     (["brier_loss"], [1, 0])],
-)  # fmt: skip
-def test_states_of_different_losses_or_classes_do_not_add(losses, labels):
-    one = evaluate([0, 1], [0.2, 0.7], ["brier_loss"], labels=[0, 1]).state
-    other = evaluate([0, 1], [0.2, 0.7], losses, labels=labels).state
-    with pytest.raises(InputError, match="same losses and classes add up; these differ"):
-        one + other
+# -- single cases -----------------------------------------------------------------------------
 
 
 def test_class_means_are_of_the_true_class_even_when_targets_are_smoothed():

@@ -248,7 +248,7 @@ print(get_scorer("neg_missed"))
 def test_a_plugin_has_every_face(installed):
     done = installed("-c", FACES)
     assert done.stdout.splitlines() == [
-        "0.375", "0.375", "True", "0.5", "LossScorer(loss='missed')",
+        "0.375", "0.375", "True", "0.5", "LossScorer(loss=Missed())",
     ], done.stderr  # fmt: skip
 
 

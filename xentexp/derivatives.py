@@ -18,7 +18,6 @@ from xentexp.losses.links import FloatArray
 from xentexp.reading import read_for
 from xentexp.state import weigh
 from xentexp.validation import Problem
-from xentexp.validation.predictions import Predictions
 
 ClassWeight = Mapping[Any, float] | ArrayLike | Literal["balanced"] | None
 
@@ -209,7 +208,7 @@ class CheckedLoss:
         given = problem.probabilities or problem.decision
         assert given is not None
         out = np.zeros((2, *given.values.shape[::-1]))  # one row per class, as losses have it
-        order = given.order if isinstance(given, Predictions) else None
+        order = given.order
         for part in problem.parts(hard=self._hard()):
             both = np.stack(self.definition.gradient_hessian(part.block))
             if part.weight is not None:
@@ -219,8 +218,9 @@ class CheckedLoss:
             elif order is not None:
                 both = both[:, np.argsort(order)]
             part.rows.put(out, both)
-        gradient, hessian = out
-        return np.ascontiguousarray(gradient.T), np.ascontiguousarray(hessian.T)
+        shape = (-1, 1) if getattr(raw, "shape", ())[1:] == (1,) else given.values.shape
+        gradient, hessian = (np.ascontiguousarray(part.T).reshape(shape) for part in out)
+        return gradient, hessian
 
     def _hard(self) -> str | None:
         return self.name if self.facts.targets == "one-hot" else None

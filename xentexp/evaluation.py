@@ -287,11 +287,10 @@ def run(problem: Problem, losses: Sequence[Loss], *, per_sample: bool = False) -
     state = LossState(tuple(losses), problem.classes)
     kept = np.full((len(losses), problem.n_rows), np.nan) if per_sample else None
     hard = next((loss.name for loss in losses if loss.facts.targets == "one-hot"), None)
-    room = np.empty((len(losses), 0))
+    values = np.empty((len(losses), 0))
     for part in problem.parts(hard=hard):
-        if room.shape[1] < part.block.n_rows:
-            room = np.empty((len(losses), part.block.n_rows))
-        values = room[:, : part.block.n_rows]
+        if values.shape[1] != part.block.n_rows:
+            values = np.empty((len(losses), part.block.n_rows))
         for row, loss in zip(values, losses, strict=True):
             row[:] = row_values(loss, part.block)
         state.add(values, part)

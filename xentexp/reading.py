@@ -35,6 +35,8 @@ def read_for(loss: Loss, y_true: Any, y_pred: Any, **options: Any) -> Problem:
     if y_true is None:
         raise InputError("y_true must be given; got None")
     if facts.targets == "multilabel":
+        if options.pop("numbers", False):
+            raise InputError(f"{loss.name} is for labels: it takes no plain numbers")
         return read_columns(y_true, y_pred, "multilabel", **options)
     if options.pop("numbers", False):
         if not facts.numbers:

@@ -154,7 +154,7 @@ def docstring_of(loss: Loss, signature: inspect.Signature) -> str:
             kind, _, text = OPTIONS[parameter.name]
             kind = f"{kind}, default={parameter.default!r}"
         else:
-            kind, text = parameters[parameter.name]
+            kind, text = parameters.get(parameter.name, ("object", "See the class of the loss."))
             kind = f"{kind}, default={parameter.default!r}"
         stars = "**" if parameter.kind is inspect.Parameter.VAR_KEYWORD else ""
         lines += [f"{stars}{parameter.name} : {kind}", indent(text)]

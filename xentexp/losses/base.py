@@ -5,6 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from functools import cache
+from numbers import Real
 from typing import ClassVar, Literal, get_args, get_type_hints
 
 import numpy as np
@@ -262,11 +263,11 @@ def check_number(
     InputError
         With the interval and the value.
     """
-    number = isinstance(value, (int, float)) and not isinstance(value, bool)
-    above = number and (value > low if low_open else value >= low)  # type: ignore[operator]
-    below = number and value <= high and value < float("inf")  # type: ignore[operator]
-    if above and below:
-        return
+    if isinstance(value, Real) and not isinstance(value, bool):
+        number = float(value)
+        above = number > low if low_open or low == -np.inf else number >= low
+        if above and number <= high and number < np.inf:
+            return
     sign = ">" if low_open else ">="
     rule = f"{sign} {low:g}" if high == float("inf") else f"{sign} {low:g} and <= {high:g}"
     if low == -float("inf"):

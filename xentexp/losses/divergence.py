@@ -203,7 +203,7 @@ class JensenShannonDivergence(SeparableLoss):
 def _relative(p: FloatArray, q: FloatArray) -> FloatArray:
     """``p log(p / q)``, 0 where ``p`` is 0."""
     positive = p > 0
-    ratio = np.divide(p, q, out=np.ones_like(p), where=positive)
+    ratio = np.divide(p, q, out=np.ones_like(p), where=positive & (q > 0))  # half may round to 0
     return p * np.log(ratio)
 
 

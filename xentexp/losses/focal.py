@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import ClassVar
+from numbers import Real
+from typing import ClassVar, cast
 
 import numpy as np
 
@@ -78,14 +79,16 @@ class CategoricalFocalCrossentropy(OutcomeLoss):
 
     def __post_init__(self) -> None:
         check_number("gamma", self.gamma, 0.0, np.inf)
-        if isinstance(self.alpha, (int, float)):
+        if isinstance(self.alpha, Real):
             check_number("alpha", self.alpha, 0.0, np.inf, low_open=True)
             return
         try:
-            factors = tuple(float(factor) for factor in self.alpha)
+            if isinstance(self.alpha, Mapping):
+                raise TypeError
+            factors = tuple(map(float, cast(Sequence[float], self.alpha)))
         except (TypeError, ValueError):
             raise InputError(
-                f"alpha must be a number, or one for each class; got {self.alpha!r}"
+                f"alpha must be a number, or one for each class in their order; got {self.alpha!r}"
             ) from None
         for factor in factors:
             check_number("alpha of each class", factor, 0.0, np.inf)
@@ -98,13 +101,14 @@ class CategoricalFocalCrossentropy(OutcomeLoss):
         return _focal_derivatives(chance, self.gamma)
 
     def class_factors(self, n_classes: int) -> FloatArray | None:
-        if isinstance(self.alpha, (int, float)):
+        if isinstance(self.alpha, Real):
             return None if self.alpha == 1.0 else np.full(n_classes, float(self.alpha))
-        if len(self.alpha) != n_classes:
+        factors = cast(tuple[float, ...], self.alpha)
+        if len(factors) != n_classes:
             raise InputError(
-                f"alpha must have one factor for each of {n_classes} classes; got {self.alpha}"
+                f"alpha must have one factor for each of {n_classes} classes; got {factors}"
             )
-        return np.array(self.alpha)
+        return np.array(factors)
 
 
 @dataclass(frozen=True)

@@ -79,9 +79,7 @@ array([1., 2.])""",
     )
 
     def per_sample(self, block: Block) -> FloatArray:
-        total: FloatArray = np.einsum("ji,ji->i", block.cumulative_gap, block.cumulative_gap)
-        total *= self.scale(block)
-        return total
+        return block.ranked_score * self.scale(block)
 
     def terms(self, predicted: FloatArray, target: FloatArray) -> FloatArray:
         return np.square(predicted - target)
@@ -252,8 +250,11 @@ array([0.9740..., 1.4068...])""",
             raise InputError(f"thresholds must increase; got {list(cuts)}")
         object.__setattr__(self, "thresholds", cuts)  # hashable
 
-    def _gaps(self, block: Block) -> Pair:
-        """``theta_y - d`` and ``theta_{y-1} - d``, as good as infinite beyond the outer classes."""
+    def _gaps(self, block: Block) -> tuple[FloatArray, FloatArray, FloatArray]:
+        """``theta_y - d``, ``theta_{y-1} - d`` and ``log(1 - exp(theta_{y-1} - theta_y))``.
+
+        Beyond the outer classes thresholds are as good as infinite.
+        """
         k = block.n_classes
         cuts = self.thresholds
         if cuts is None:
@@ -264,16 +265,19 @@ array([0.9740..., 1.4068...])""",
         assert block.index is not None
         edges = np.array([-1e300, *cuts, 1e300])
         score = block.decision.astype(np.float64, copy=False)
-        return edges[block.index + 1] - score, edges[block.index] - score
+        with np.errstate(over="ignore"):
+            widths = np.log(-np.expm1(edges[:-1] - edges[1:]))
+        upper, lower = edges[block.index + 1] - score, edges[block.index] - score
+        return upper, lower, widths[block.index]
 
     def per_sample(self, block: Block) -> FloatArray:
-        upper, lower = self._gaps(block)
+        upper, lower, width = self._gaps(block)
         # s(a) - s(b) = s(a) s(-b) (1 - exp(b - a))
-        value: FloatArray = softplus(-upper) + softplus(lower) - np.log1p(-np.exp(lower - upper))
+        value: FloatArray = softplus(-upper) + softplus(lower) - width
         return value
 
     def gradient_hessian(self, block: Block) -> Pair:
-        upper, lower = self._gaps(block)
+        upper, lower, _ = self._gaps(block)
         above, below = sigmoid(-upper), sigmoid(lower)
         gradient = above - below
         hessian = above * sigmoid(upper) + below * sigmoid(-lower)

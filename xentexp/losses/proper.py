@@ -18,7 +18,7 @@ from xentexp.losses.differentiable import (
     of_true_class,
     through_softmax,
 )
-from xentexp.losses.links import FloatArray
+from xentexp.losses.links import FloatArray, positive_part
 
 _GNEITING = (
     "Gneiting, T., Raftery, A. E. (2007). Strictly proper scoring rules, prediction, and "
@@ -111,7 +111,7 @@ class PowerLoss(SeparableLoss):
         value: FloatArray = (block.proba_by_class**self.beta).sum(axis=0) * (self.beta - 1.0)
         value -= self.beta * hit
         value += 1.0
-        return np.maximum(value, 0.0, out=value)  # rounding may leave -1e-16
+        return positive_part(value)  # rounding may leave -1e-16
 
     def slopes(self, block: Block) -> Pair:
         b, p = self.beta, block.proba_by_class
@@ -130,14 +130,20 @@ class _NormedLoss(Loss):
 
     def per_sample(self, block: Block) -> FloatArray:
         b = self._power
-        total: FloatArray
-        total = block.squared_norm if b == 2.0 else (block.proba_by_class**b).sum(axis=0)
-        return np.asarray(1.0 - _power_of_true(block, b - 1.0) / total ** ((b - 1.0) / b))
+        if b == 2.0:
+            cosine = _power_of_true(block, 1.0) / np.sqrt(block.squared_norm)
+            return positive_part(1.0 - cosine)  # rounding may leave -1e-16
+        # Over the largest probability, which cancels: large powers of small numbers are 0.
+        p = block.proba_by_class / block.proba_by_class.max(axis=0)
+        total: FloatArray = (p**b).sum(axis=0)
+        value = 1.0 - block.expected(p ** (b - 1.0)) / total ** ((b - 1.0) / b)
+        return positive_part(value)  # rounding may leave -1e-16
 
     def gradient_hessian(self, block: Block) -> Pair:
         b, p = self._power, block.proba_by_class
         c = (b - 1.0) / b
-        hit, power = block.target_by_class * p ** (b - 1.0), p**b
+        relative = p / p.max(axis=0)
+        hit, power = block.target_by_class * relative ** (b - 1.0), relative**b
         a, total = hit.sum(axis=0), power.sum(axis=0)
         a1, a2 = through_softmax(p, (b - 1.0) * hit, (b - 1.0) * (b - 2.0) * hit)
         n1, n2 = through_softmax(p, b * power, b * (b - 1.0) * power)
@@ -287,10 +293,11 @@ def _tail(chance: Chance, a: float, b: float) -> FloatArray:
         return 0.0 - log_p
     if a == 0.5 and b == 0.5:
         return np.asarray(np.arcsin(np.sqrt(miss)) - np.sqrt(p * miss))
-    from scipy.special import beta, betainc, digamma, hyp2f1  # which NumPy lacks
+    from scipy.special import beta, betainc, betaincc, digamma, hyp2f1  # which NumPy lacks
 
-    if a > 0.0:
-        return np.asarray(beta(b + 1.0, a) * betainc(b + 1.0, a, miss))
+    if a > 0.0:  # each half from the end that keeps its digits
+        near, far = betainc(b + 1.0, a, miss), betaincc(a, b + 1.0, p)
+        return np.asarray(beta(b + 1.0, a) * np.where(p < 0.5, far, near))
     # Euler's integral (Abramowitz, Stegun 15.3.1).
     near = np.minimum(miss, 1.0 - 1e-4)
     value = near ** (b + 1.0) / (b + 1.0) * hyp2f1(b + 1.0, 1.0 - a, b + 2.0, near)

@@ -12,7 +12,7 @@ from xentexp.errors import unknown_name
 from xentexp.losses.base import Facts, Pair, check_number
 from xentexp.losses.block import Block
 from xentexp.losses.differentiable import SeparableLoss, through_softmax
-from xentexp.losses.links import FloatArray
+from xentexp.losses.links import FloatArray, positive_part
 
 _SCALES = ("mean", "sum", "half_sum")
 
@@ -275,7 +275,7 @@ class PoissonDeviance(DistanceLoss):
         log_ratio = np.log(np.where(t > 0, t, 1.0)) - block.log_proba_by_class
         np.multiply(t, log_ratio, out=log_ratio, where=t > 0)  # 0 log 0 is 0
         log_ratio[t == 0] = 0.0
-        return np.maximum(2.0 * (log_ratio + (p - t)), 0.0)  # rounding may leave -1e-16
+        return positive_part(2.0 * (log_ratio + (p - t)))  # rounding may leave -1e-16
 
     def slopes(self, block: Block) -> Pair:
         scale = 2.0 * self.scale(block)

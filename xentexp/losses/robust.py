@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from numbers import Integral
 from typing import ClassVar
 
 import numpy as np
 
 from xentexp.errors import InputError
 from xentexp.losses.base import Facts, Loss, Pair, check_number
-from xentexp.losses.block import Block, scores_by_class
+from xentexp.losses.block import Block
 from xentexp.losses.differentiable import Chance, OutcomeLoss, SeparableLoss
+from xentexp.losses.layout import scores_by_class
 from xentexp.losses.links import FloatArray, tempered_log, tempered_log_softmax
 
 
@@ -47,11 +49,18 @@ class GeneralizedCrossentropy(OutcomeLoss):
         check_number("q", self.q, 0.0, 1.0, low_open=True)
 
     def value(self, chance: Chance) -> FloatArray:
-        return np.asarray((1.0 - chance.p**self.q) / self.q)
+        return np.asarray(0.0 - np.expm1(self.q * _log(chance)) / self.q)
 
     def slopes_of(self, chance: Chance) -> Pair:
-        power = chance.p**self.q
+        power = np.exp(self.q * _log(chance))
         return -power, (1.0 - self.q) * power
+
+
+def _log(chance: Chance) -> FloatArray:
+    """Logarithm without the clip: a power of 0 is a number. Of raw scores it never ends."""
+    with np.errstate(divide="ignore"):
+        of_p = np.log(chance.p)
+    return np.where((chance.p == 0.0) & (chance.log_p < -700.0), chance.log_p, of_p)
 
 
 @dataclass(frozen=True)
@@ -134,7 +143,7 @@ class TaylorCrossentropy(OutcomeLoss):
     order: int = 2
 
     def __post_init__(self) -> None:
-        if not (isinstance(self.order, int) and not isinstance(self.order, bool)):
+        if not isinstance(self.order, Integral) or isinstance(self.order, bool):
             raise InputError(f"order must be a whole number; got {self.order!r}")
         check_number("order", self.order, 1, 1000)
 

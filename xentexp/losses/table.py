@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import keyword
 from dataclasses import fields, replace
 from functools import cache
 from importlib.metadata import entry_points
@@ -10,11 +11,13 @@ from typing import TypeVar
 
 from xentexp.errors import InputError, unknown_name
 from xentexp.losses.base import Facts, Loss
+from xentexp.options import OPTIONS
 
 LOSSES: dict[str, Loss] = {}
 """Every loss by name, with its default parameters."""
 
 ENTRY_POINTS = "xentexp.losses"
+_ARGUMENTS = ("y_true", "y_pred", "raw", "convention")
 
 _LossClass = TypeVar("_LossClass", bound=type[Loss])
 
@@ -69,13 +72,20 @@ def register_loss(loss: _LossClass) -> _LossClass:
             f"got {loss!r}"
         )
     name, facts = getattr(loss, "name", None), getattr(loss, "facts", None)
-    if not (isinstance(name, str) and name.isidentifier() and isinstance(facts, Facts)):
+    good = isinstance(name, str) and name.isidentifier() and not keyword.iskeyword(name)
+    if not (good and isinstance(name, str) and isinstance(facts, Facts)):
         raise InputError(f"{loss.__name__} must have a name (an identifier) and facts: Facts(...)")
-    if {"name", "facts"}.intersection(field.name for field in fields(loss)):
-        raise InputError(
-            f"name and facts of {loss.__name__} must not be parameters: leave out the annotation, "
-            f"or write ClassVar"
-        )
+    for field in fields(loss):
+        if field.name in ("name", "facts"):
+            raise InputError(
+                f"name and facts of {loss.__name__} must not be parameters: leave out the "
+                f"annotation, or write ClassVar"
+            )
+        if field.name in (*OPTIONS, *_ARGUMENTS, *(("p", "q") if facts.distributions else ())):
+            raise InputError(
+                f"{field.name} cannot be a parameter of {name}: every function has an option or "
+                f"argument of that name"
+            )
     if isabstract(loss):
         raise InputError(
             f"{loss.__name__} must define {', '.join(sorted(loss.__abstractmethods__))}"

@@ -54,7 +54,8 @@ class _Binned(SampleMetric):
     )
 
     def __post_init__(self) -> None:
-        if not isinstance(self.n_bins, (int, np.integer)) or self.n_bins < 1:
+        whole = isinstance(self.n_bins, (int, np.integer)) and not isinstance(self.n_bins, bool)
+        if not whole or self.n_bins < 1:
             raise InputError(f"n_bins must be a whole number of at least 1; got {self.n_bins!r}")
         one_of("bins", self.bins, ("width", "mass"))
         one_of("of", self.of, _OF)
@@ -113,7 +114,7 @@ class _Binned(SampleMetric):
     def _place(self, proba: FloatArray, weight: FloatArray) -> IntArray:
         """Bin of each row."""
         if self.bins == "width":
-            edges = np.linspace(0.0, 1.0, self.n_bins + 1)
+            edges = np.arange(self.n_bins + 1) / self.n_bins
             return np.asarray(np.searchsorted(edges[1:-1], proba, side="right"))
         values, place = np.unique(proba, return_inverse=True)
         mass = np.bincount(place, weights=weight, minlength=len(values))

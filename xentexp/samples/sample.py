@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import cached_property
 from typing import Any
 
@@ -27,7 +28,7 @@ class Sample:
     ----------
     problem : Problem
         Targets and predictions; rows that are ignored are left out.
-    prior : array-like of shape (k,), optional
+    prior : mapping or array-like of shape (k,), optional
         Class shares of a null model, e.g. those of the training rows.
     state : LossState, optional
         Sums of losses that were computed on the same problem already.
@@ -246,6 +247,13 @@ def _predicted(block: Block) -> tuple[str, FloatArray]:
 
 
 def _to_prior(prior: object, classes: tuple[Any, ...]) -> FloatArray:
+    if type(prior).__name__ == "Series" and hasattr(prior, "to_dict"):
+        prior = prior.to_dict()  # of pandas: by its index, whatever the order
+    if isinstance(prior, Mapping):
+        strange = [label for label in prior if label not in classes]
+        if strange:
+            raise InputError(f"prior names {strange}, not among the classes {list(classes)}")
+        prior = [prior.get(label, 0.0) for label in classes]
     try:
         shares = np.asarray(prior, dtype=np.float64)
     except (TypeError, ValueError):

@@ -57,7 +57,9 @@ def get_scorer(name: str | Callable[..., Any], *, labels: ArrayLike | None = Non
         negative = bare != name
         load_plugins()
         if negative and bare in _scorable():
-            return LossScorer(bare, labels=labels)
+            ours = type(LOSSES[bare]).__module__.startswith("xentexp.")
+            # A worker that unpickles the name of another's loss would not know it.
+            return LossScorer(bare if ours else LOSSES[bare], labels=labels)
         if is_sample_metric(bare):
             metric = get_sample_metric(bare)
             if score_name(metric).startswith("neg_") == negative:

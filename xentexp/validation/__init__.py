@@ -213,6 +213,9 @@ def read_columns(
             f"y_true and y_pred must have the same shape; got {truth.values.shape} and "
             f"{predicted.values.shape}"
         )
+    names = column_names(y_true), column_names(y_pred)
+    if names[0] is not None and names[1] is not None and truth.n_columns > 1:
+        predicted = replace(predicted, order=match_columns(names[1], tuple(names[0]), "y_pred"))
     n_rows = len(truth.values)
     return Problem(
         classes=tuple(range(truth.n_columns)),

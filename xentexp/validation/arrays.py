@@ -255,6 +255,8 @@ def to_class_weight(values: object, classes: tuple[Any, ...]) -> NDArray[np.floa
                 f"{values!r}"
             )
         return None
+    if type(values).__name__ == "Series" and hasattr(values, "to_dict"):
+        values = values.to_dict()  # of pandas: by its index, whatever the order
     if isinstance(values, Mapping):
         strange = [label for label in values if label not in classes]
         if strange:
@@ -313,4 +315,4 @@ def _plain(label: Any) -> Any:
 # The C library of Linux gives every freed array above a threshold back to the system, and pays
 # for it with a page fault per 4 KiB of the next one, which doubles the time of a block. The
 # threshold rises with what was freed: this array is never touched and costs nothing.
-np.empty(1 << 20)
+np.empty(1 << 19)

@@ -8,6 +8,7 @@ from typing import Any, Literal
 import numpy as np
 
 from xentexp.errors import InputError
+from xentexp.losses.layout import IntArray
 from xentexp.validation.arrays import Array, Rows, as_array, to_numbers
 
 ColumnKind = Literal["multilabel", "real", "counts", "above -1"]
@@ -23,6 +24,7 @@ class Columns:
     high: float
     rule: str
     name: str
+    order: IntArray | None = None
 
     @property
     def n_columns(self) -> int:
@@ -39,7 +41,9 @@ class Columns:
                 f"{self.name} must hold {self.rule}; row {rows.number(row)} has "
                 f"{values[row].tolist()}"
             )
-        return values if values.ndim == 2 else values[:, np.newaxis]
+        if values.ndim == 1:
+            return values[:, np.newaxis]
+        return values if self.order is None else values[:, self.order]
 
 
 _LARGEST = float(np.finfo(np.float64).max)
@@ -79,9 +83,8 @@ def to_columns(values: object, kind: ColumnKind, name: str, *, logits: bool = Fa
     Columns
         One column for shape (n, 1) too.
     """
-    if getattr(values, "shape", ())[1:] == (1,):
-        values = as_array(values, name)[:, 0]
-    array = to_numbers(values, name)
+    array = as_array(values, name)
+    array = to_numbers(array[:, 0] if array.shape[1:] == (1,) else array, name)
     targets, predictions = _DOMAINS[kind]
     low, high, rule = targets if name == "y_true" else predictions
     if logits:

@@ -8,7 +8,7 @@ from typing import Any, Literal
 import numpy as np
 
 from xentexp.errors import InputError
-from xentexp.losses.block import IntArray
+from xentexp.losses.layout import IntArray
 from xentexp.validation.arrays import (
     Array,
     Rows,

@@ -19,7 +19,7 @@ from xentexp.validation.targets import Distributions, Labels, as_index
 
 # Elements of a block: it and what is made of it stay in the L2 cache. Many losses make a dozen
 # matrices of a block's size, a single loss a few, and a cross-entropy of labels one at most.
-BLOCK_ELEMENTS = 32768
+BLOCK_ELEMENTS = 34816
 SINGLE_BLOCK_ELEMENTS = 65536
 LABEL_BLOCK_ELEMENTS = 131072
 

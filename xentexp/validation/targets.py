@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from xentexp.errors import InputError
-from xentexp.losses.block import IntArray
+from xentexp.losses.layout import IntArray
 from xentexp.losses.links import FloatArray
 from xentexp.validation.arrays import (
     Array,

@@ -1,0 +1,143 @@
+"""Far ends of scores, probabilities and parameters, where rounding once made a wrong number.
+
+Values are limits worked out by hand, or mpmath's with 60 digits where that is said.
+"""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import xentexp
+from xentexp import metrics as m
+from xentexp.errors import InputError
+from xentexp.evaluation import evaluate
+from xentexp.losses import LOSSES
+
+SMOOTH = [
+    name
+    for name, loss in LOSSES.items()
+    if loss.facts.gradient != "none"
+    and loss.facts.targets not in ("positive", "multilabel")
+    and loss.facts.needs == "probabilities"
+]
+
+
+@pytest.mark.parametrize("name", SMOOTH)
+@pytest.mark.parametrize("true", [38.0, 200.0, 720.0, 1000.0])
+def test_a_sure_and_right_prediction_has_vanishing_derivatives(name, true):
+    loss = xentexp.get_loss(name)
+    both = loss.gradient_hessian([1, 0], [[0.0, true], [true, 0.0]])
+    one = loss.gradient_hessian([1, 0], [true, -true])
+    for matrix, vector in zip(both, one, strict=True):
+        assert np.abs(matrix).max() < (1e-6 if name == "bi_tempered_logistic_loss" else 1e-14)
+        np.testing.assert_allclose(matrix[:, 1], vector, atol=1e-16)
+    value = loss.per_sample([1, 0], [[0.0, true], [true, 0.0]])
+    assert np.abs(value).max() < (0.04 if name == "bi_tempered_logistic_loss" else 1e-14)
+
+
+def test_convex_losses_have_no_negative_curvature():
+    rng = np.random.default_rng(0)
+    y, raw = (
+        rng.integers(3, size=3000),
+        rng.normal(size=(3000, 3)) * rng.uniform(20, 300, (3000, 1)),
+    )
+    hessian = xentexp.get_loss("categorical_crossentropy").gradient_hessian(y, raw)[1]
+    assert hessian.min() >= 0.0
+
+
+@pytest.mark.parametrize(
+    ("parameters", "p", "expected"),
+    [  # mpmath: betainc(alpha, beta + 1, p, 1)
+        ({"alpha": 0.1, "beta": 0.5}, 1e-17, 9.23637958118290),
+        ({"alpha": 0.01, "beta": 0.5}, np.exp(-40.0), 32.3596721954990),
+    ],
+)
+def test_the_beta_family_keeps_its_digits_at_small_probabilities(parameters, p, expected):
+    assert m.beta_loss([1], [p], clip=0, **parameters) == pytest.approx(expected, rel=1e-9)
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [
+        (lambda: m.jensen_shannon_divergence([1.0, 0.0], [1.0, 5e-324]), 0.0),
+        # log(.25 e^800 + .25) to rounding
+        (
+            lambda: xentexp.get_loss("renyi_divergence", alpha=2).per_sample(
+                [[0.5, 0.5]], [[0, 800]]
+            ),
+            800 + np.log(0.25),
+        ),
+        # -2 log(2 sqrt(.5) e^-1500)
+        (
+            lambda: xentexp.get_loss("renyi_divergence").per_sample(
+                [[0, 0.5, 0.5]], [[3000.0, 0, 0]]
+            ),
+            3000 - np.log(2),
+        ),
+        # all equal: 1 - 1 / 10^(399 / 400)
+        (lambda: m.pseudospherical_loss([0], [[0.1] * 10], beta=400), 1 - 10 ** (-399 / 400)),
+        (lambda: m.generalized_crossentropy([0], [[0.7, 0.3]], q=1e-300), -np.log(0.7)),
+        (lambda: m.generalized_crossentropy([0], [[0.0, 1.0]], q=0.5), 2.0),
+        # the width of the middle class is lost where the score is taken off first
+        (
+            lambda: m.cumulative_link_log_loss(
+                [1], [500.0], labels=[0, 1, 2], thresholds=[1.0, 1.0 + 2.0**-52]
+            ),
+            499 - np.log(2.0**-52),
+        ),
+        # a bin holds its lower edge: .3 is no neighbour of .2, as .4 is none of .3
+        (lambda: m.expected_calibration_error([0, 1], [0.3, 0.2], n_bins=10), 0.55),
+        (lambda: m.expected_calibration_error([0, 1], [0.4, 0.3], n_bins=10), 0.55),
+    ],
+)
+def test_values_at_the_ends(value, expected):
+    np.testing.assert_allclose(value(), expected, rtol=1e-12, atol=1e-15)
+
+
+def test_what_is_keyed_by_class_goes_by_its_keys():
+    y, p = [1, 0], [0.9, 0.6]
+    expected = m.binary_crossentropy(y, p, class_weight={0: 1.0, 1: 3.0})
+    assert m.binary_crossentropy(y, p, class_weight=pd.Series({1: 3.0, 0: 1.0})) == expected
+    prior = {"prior": [2 / 7, 5 / 7]}
+    keyed = {"prior": pd.Series({1: 5 / 7, 0: 2 / 7})}
+    assert m.d2_score([0, 1, 1], [0.2, 0.8, 0.7], **keyed) == (
+        m.d2_score([0, 1, 1], [0.2, 0.8, 0.7], **prior)
+    )
+    with pytest.raises(InputError, match="one for each class in their order"):
+        xentexp.get_loss("categorical_focal_crossentropy", alpha={0: 1.0})
+
+
+def test_columns_of_labels_and_numbers_are_matched_by_name():
+    truth = pd.DataFrame({"a": [1, 0], "b": [0, 1]})
+    given = pd.DataFrame({"b": [0.1, 0.9], "a": [0.9, 0.1]})
+    expected = m.multilabel_crossentropy(truth, given[["a", "b"]])
+    assert m.multilabel_crossentropy(truth, given) == expected
+    assert m.squared_error(truth, truth[["b", "a"]], numbers=True) == 0.0
+    loss = xentexp.get_loss("multilabel_crossentropy")
+    np.testing.assert_array_equal(
+        loss.gradient(truth, given), loss.gradient(truth, given[["a", "b"]])[:, ::-1]
+    )
+    with pytest.raises(InputError, match="columns of y_pred are named"):
+        m.multilabel_crossentropy(truth, given.rename(columns={"a": "c"}))
+
+
+@pytest.mark.parametrize(
+    ("name", "parameters"),
+    [
+        ("cumulative_link_log_loss", {"thresholds": [-np.inf, 0.0]}),
+        ("symmetric_crossentropy", {"log_zero": -np.inf}),
+    ],
+)
+def test_infinity_is_no_finite_parameter(name, parameters):
+    with pytest.raises(InputError, match="finite number"):
+        xentexp.get_loss(name, **parameters)
+
+
+def test_parameters_may_be_numbers_of_numpy():
+    assert xentexp.get_loss("huber_loss", delta=np.float32(0.5)).definition.delta == 0.5
+    assert xentexp.get_loss("taylor_crossentropy", order=np.int64(3)).definition.order == 3
+
+
+def test_all_losses_of_a_sure_prediction_are_finite_but_the_exponential():
+    result = evaluate([1, 0, 0], [[0.0, 1000.0], [1.0, 2.0], [3.0, 2.0]], from_logits=True)
+    assert all(np.isfinite(value) for value in result.mean.values())
