@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import gzip
 import inspect
 import json
@@ -213,6 +214,7 @@ def test_dataset_describes_itself_in_json() -> None:
         "missing": {"a": 1},
         "groups": 2,
         "test_rows": None,
+        "ordered": False,
         "digest": data.digest,
     }
 
@@ -776,3 +778,10 @@ def test_numbers_beyond_int64_stay_what_they_are() -> None:
 def test_fractional_classes_are_refused() -> None:
     with pytest.raises(InputError, match=r"2 distinct values, 0\.5 among them"):
         made(pd.DataFrame({"a": [1, 2]}), y=[0.5, 1.5])
+
+
+def test_ordered_classes_are_numbers() -> None:
+    card = dataclasses.replace(CARD, ordered=True)
+    with pytest.raises(InputError, match=r"ordered classes must be numbers.*'high'"):
+        make_dataset(frame(a=[1, 2]), pd.Series(["low", "high"]), card)
+    assert make_dataset(frame(a=[1, 2]), pd.Series([1, 0]), card).card.ordered

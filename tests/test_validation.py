@@ -7,7 +7,7 @@ import pytest
 from xentexp import metrics as m
 from xentexp.errors import InputError
 from xentexp.evaluation import evaluate
-from xentexp.validation import SINGLE_BLOCK_ELEMENTS
+from xentexp.validation import LABEL_BLOCK_ELEMENTS
 
 BCE, CCE = m.binary_crossentropy, m.categorical_crossentropy
 P2 = [[0.9, 0.1], [0.2, 0.8]]
@@ -205,7 +205,7 @@ def test_bad_input_gets_one_clear_sentence(function, args, options, parts):
     assert len(message) < 300
 
 
-LAST = SINGLE_BLOCK_ELEMENTS - 2
+LAST = LABEL_BLOCK_ELEMENTS - 2
 
 
 def many(n_classes=3):

@@ -11,11 +11,13 @@ from numpy.typing import ArrayLike
 
 from xentexp import losses
 from xentexp.errors import InputError
-from xentexp.evaluation import unsuited, weigh
+from xentexp.evaluation import check_suited
 from xentexp.losses import Facts, Loss
+from xentexp.losses.base import row_values
 from xentexp.losses.links import FloatArray
 from xentexp.reading import read_for
-from xentexp.validation import Part, Problem
+from xentexp.state import weigh
+from xentexp.validation import Problem
 from xentexp.validation.predictions import Predictions
 
 ClassWeight = Mapping[Any, float] | ArrayLike | Literal["balanced"] | None
@@ -111,18 +113,29 @@ class CheckedLoss:
         )
         values = np.zeros(problem.n_rows)
         for part in problem.parts(hard=self._hard()):
-            own = self.definition.per_sample(part.block)
-            _place(values, own if part.weight is None else weigh(own, part.weight), part)
+            own = row_values(self.definition, part.block)
+            part.rows.put(values, own if part.weight is None else weigh(own, part.weight))
         return values
 
-    def gradient(self, y_true: ArrayLike, raw: ArrayLike, **options: Any) -> FloatArray:
+    def gradient(
+        self,
+        y_true: ArrayLike,
+        raw: ArrayLike,
+        *,
+        labels: ArrayLike | None = None,
+        sample_weight: ArrayLike | None = None,
+        class_weight: ClassWeight = None,
+        label_smoothing: float = 0.0,
+        ignore_label: object = None,
+        numbers: bool = False,
+    ) -> FloatArray:
         """First derivative of each row's value with respect to its raw scores.
 
         Parameters
         ----------
         y_true, raw : array-like
             As for `per_sample`.
-        **options : object
+        labels, sample_weight, class_weight, label_smoothing, ignore_label, numbers
             As for `per_sample`.
 
         Returns
@@ -135,10 +148,28 @@ class CheckedLoss:
         InputError
             For a loss without a gradient, and as `per_sample`.
         """
-        return self.gradient_hessian(y_true, raw, **options)[0]
+        return self.gradient_hessian(
+            y_true,
+            raw,
+            labels=labels,
+            sample_weight=sample_weight,
+            class_weight=class_weight,
+            label_smoothing=label_smoothing,
+            ignore_label=ignore_label,
+            numbers=numbers,
+        )[0]
 
     def gradient_hessian(
-        self, y_true: ArrayLike, raw: ArrayLike, **options: Any
+        self,
+        y_true: ArrayLike,
+        raw: ArrayLike,
+        *,
+        labels: ArrayLike | None = None,
+        sample_weight: ArrayLike | None = None,
+        class_weight: ClassWeight = None,
+        label_smoothing: float = 0.0,
+        ignore_label: object = None,
+        numbers: bool = False,
     ) -> tuple[FloatArray, FloatArray]:
         """First and second derivatives of each row's value with respect to its raw scores.
 
@@ -146,7 +177,7 @@ class CheckedLoss:
         ----------
         y_true, raw : array-like
             As for `per_sample`.
-        **options : object
+        labels, sample_weight, class_weight, label_smoothing, ignore_label, numbers
             As for `per_sample`.
 
         Returns
@@ -165,25 +196,33 @@ class CheckedLoss:
         >>> get_loss("brier_loss").gradient_hessian([1, 0], [0.0, 0.0])
         (array([-0.25,  0.25]), array([0.125, 0.125]))
         """
-        problem = self._read(y_true, raw, **options)
+        problem = self._read(
+            y_true,
+            raw,
+            labels=labels,
+            sample_weight=sample_weight,
+            class_weight=class_weight,
+            label_smoothing=label_smoothing,
+            ignore_label=ignore_label,
+            numbers=numbers,
+        )
         given = problem.probabilities or problem.decision
         assert given is not None
-        gradient, hessian = np.zeros(given.values.shape), np.zeros(given.values.shape)
+        out = np.zeros((2, *given.values.shape[::-1]))  # one row per class, as losses have it
         order = given.order if isinstance(given, Predictions) else None
         for part in problem.parts(hard=self._hard()):
-            for out, own in zip(
-                (gradient, hessian), self.definition.gradient_hessian(part.block), strict=True
-            ):
-                weighted = own if part.weight is None else weigh(own, part.weight)
-                if out.ndim == 1:
-                    _place(out, weighted[-1], part)
-                elif order is None:
-                    _place(out, weighted.T, part)
-                else:
-                    _place(out, weighted.T[:, np.argsort(order)], part)
+            both = np.stack(self.definition.gradient_hessian(part.block))
+            if part.weight is not None:
+                both = weigh(both, part.weight)
+            if out.ndim == 2:
+                both = both[:, -1]
+            elif order is not None:
+                both = both[:, np.argsort(order)]
+            part.rows.put(out, both)
         if getattr(raw, "shape", ())[1:] == (1,):  # one label, or one number, in a column
-            return gradient[:, np.newaxis], hessian[:, np.newaxis]
-        return gradient, hessian
+            out = out[:, np.newaxis]
+        gradient, hessian = out
+        return np.ascontiguousarray(gradient.T), np.ascontiguousarray(hessian.T)
 
     def _hard(self) -> str | None:
         return self.name if self.facts.targets == "one-hot" else None
@@ -203,11 +242,7 @@ class CheckedLoss:
             problem = read_for(self.definition, y_true, raw, **options)
         else:
             problem = read_for(self.definition, y_true, raw, from_logits=True, **options)
-        if problem.smoothing and self.facts.targets == "one-hot":
-            raise InputError(f"{self.name} needs one true class in each row: no label_smoothing")
-        reason = None if problem.of_columns else unsuited(self.definition, problem)
-        if reason is not None:
-            raise InputError(f"{self.name} {reason}")
+        check_suited(self.definition, problem)
         return problem
 
 
@@ -219,13 +254,6 @@ def _any_target(y_true: object, raw: ArrayLike) -> ArrayLike:
     if y_true is not None:
         return y_true  # type: ignore[return-value]
     return np.zeros(len(np.asarray(raw)), dtype=np.intp)
-
-
-def _place(out: FloatArray, values: FloatArray, part: Part) -> None:
-    if part.rows.keep is None:
-        out[part.rows.span] = values
-    else:
-        out[part.rows.span][part.rows.keep] = values
 
 
 def get_loss(name: str | Loss | CheckedLoss, **parameters: object) -> CheckedLoss:

@@ -40,11 +40,12 @@ def unknown_name(
     >>> print(unknown_name("loss", "brier", ["brier_loss", "entropy"]))
     unknown loss 'brier'; did you mean 'brier_loss'? Known: brier_loss, entropy
     """
-    names = sorted(known)
-    near = difflib.get_close_matches(str(name), names, n=3, cutoff=0.5)
-    near = near or [known for known in names if str(name) and str(name) in known][:3]
+    names = sorted(set(known))
+    text = str(name)
+    near = [known for known in names if known.lower() == text.lower()]
+    near = near or difflib.get_close_matches(text, names, n=3, cutoff=0.5)
+    near = near or [known for known in names if text and text in known][:3]
     hint = f"; did you mean {' or '.join(map(repr, near))}?" if near else "."
     listed = names if shown is None else sorted(shown)
-    listed = listed[:20]
-    more = f", ... ({len(names)} in all)" if len(names) > len(listed) else ""
-    return InputError(f"unknown {kind} {name!r}{hint} Known: {', '.join(listed)}{more}")
+    more = f", ... ({len(listed)} in all)" if len(listed) > 20 else ""
+    return InputError(f"unknown {kind} {name!r}{hint} Known: {', '.join(listed[:20])}{more}")

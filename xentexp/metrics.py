@@ -6,19 +6,17 @@ a logarithm, and lower is better unless the docstring says otherwise.
 
 from __future__ import annotations
 
-import inspect
-import re
-import textwrap
 from collections.abc import Callable
 from dataclasses import fields
 from typing import Any
 
 import numpy as np
 
-from xentexp.conventions import CONVENTIONS, apply, describe, refuse_peer_keywords
+from xentexp.conventions import apply, refuse_peer_keywords
 from xentexp.errors import InputError, unknown_name
-from xentexp.evaluation import unsuited, weigh
+from xentexp.evaluation import check_suited
 from xentexp.losses import LOSSES, Loss, get_loss, load_plugins
+from xentexp.losses.base import row_values
 from xentexp.reading import read_for
 from xentexp.samples.functions import (
     balanced_loss,
@@ -33,142 +31,22 @@ from xentexp.samples.functions import (
     perplexity,
     roc_auc,
 )
-from xentexp.validation import SINGLE_BLOCK_ELEMENTS, Problem, read
+from xentexp.signatures import docstring_of, shown_signature, signature_of
+from xentexp.state import weigh
+from xentexp.validation import LABEL_BLOCK_ELEMENTS, SINGLE_BLOCK_ELEMENTS, Problem, read
 from xentexp.validation.arrays import to_array
 
 _REDUCTIONS = ("mean", "sum", "none")
-
-# Every option of the functions: type, default, and what the docstring says of it.
-_OPTIONS: dict[str, tuple[str, object, str]] = {
-    "from_logits": (
-        "bool",
-        False,
-        "Whether `y_pred` holds raw scores, whose softmax (sigmoid for shape (n,)) are the\n"
-        "probabilities. Raw scores are never clipped.",
-    ),
-    "labels": (
-        "array-like of shape (k,)",
-        None,
-        "Every class, in the order of the columns; the second of two is the one that\n"
-        "predictions of shape (n,) speak of. By default whole numbers below k are column\n"
-        "numbers, and other labels count in sorted order. Columns of a data frame are matched\n"
-        "to the classes by name.",
-    ),
-    "sample_weight": (
-        "array-like of shape (n,)",
-        None,
-        "Weights of the rows; the mean divides by their sum.",
-    ),
-    "class_weight": (
-        "dict, array-like of shape (k,), 'balanced' or None",
-        None,
-        "Weight of each class: by label (1 for those left out), or in the order of the\n"
-        "classes. A row counts its sample weight times that of its class (its expectation for\n"
-        "soft targets, before smoothing). 'balanced' gives every class the same total.",
-    ),
-    "pos_weight": (
-        "float",
-        None,
-        "Weight of the second class, where the first has 1: `class_weight` in short.",
-    ),
-    "numbers": (
-        "bool",
-        False,
-        "Whether `y_true` and `y_pred` are plain numbers, of shape (n,) or (n, k), and no\n"
-        "labels and probabilities.",
-    ),
-    "label_smoothing": (
-        "float",
-        0.0,
-        "Share e of the target that is spread over the classes: t (1 - e) + e / k.",
-    ),
-    "normalize": (
-        "bool or None",
-        False,
-        "Rows that do not sum to 1 are refused (False), divided by their sum (True), or taken\n"
-        "as they are (None).",
-    ),
-    "clip": (
-        "float or 'auto'",
-        "auto",
-        "Smallest probability that the logarithm sees; 'auto' is the precision of the dtype\n"
-        "(2.2e-16 for float64), 0 is none.",
-    ),
-    "ignore_label": (
-        "label",
-        None,
-        "Rows of this label leave numerator and denominator; their value is 0 where\n"
-        "`reduction` is 'none'.",
-    ),
-    "reduction": (
-        "{'mean', 'sum', 'none'}",
-        "mean",
-        "Weighted mean, weighted sum, or the weighted value of each row.",
-    ),
-    "convention": (
-        "str",
-        "xentexp",
-        "'xentexp', or the peer whose number is returned, with its own keywords and none of\n"
-        "those above.",
-    ),
-}
-
-
-def _option_names(loss: Loss) -> list[str]:
-    facts = loss.facts
-    scores = facts.needs in ("scores", "latent")
-    classes = not facts.distributions and facts.targets != "multilabel"
-    names = [] if scores or facts.distributions else ["from_logits"]
-    names += ["labels"] if classes else []
-    names += ["sample_weight"]
-    names += ["class_weight"] if classes else []
-    names += ["pos_weight"] if classes and facts.binary_only else []
-    names += ["label_smoothing"] if facts.smoothing else []
-    names += ["clip"] if facts.smoothing or facts.clip else []
-    names += ["normalize"] if not scores and facts.targets != "multilabel" else []
-    names += ["ignore_label"] if classes else []
-    names += ["numbers"] if facts.numbers else []
-    return [*names, "reduction"]
-
-
-def _signature(loss: Loss) -> inspect.Signature:
-    arguments = (
-        (["p"] if loss.facts.targets == "none" else ["p", "q"])
-        if loss.facts.distributions
-        else ["y_true", "y_pred"]
-    )
-    positional = [
-        inspect.Parameter(name, inspect.Parameter.POSITIONAL_OR_KEYWORD) for name in arguments
-    ]
-    defaults: dict[str, object] = {name: _OPTIONS[name][1] for name in _option_names(loss)}
-    reduction = defaults.pop("reduction")
-    for field in fields(loss):
-        defaults[field.name] = getattr(loss, field.name)
-    defaults["reduction"] = reduction
-    keywords = [
-        inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=default)
-        for name, default in defaults.items()
-    ]
-    return inspect.Signature([*positional, *keywords])
-
-
-def _shown(name: str, signature: inspect.Signature) -> inspect.Signature:
-    """Signature for help(): with the keywords of the peers where the loss has any."""
-    if name not in CONVENTIONS:
-        return signature
-    convention = inspect.Parameter("convention", inspect.Parameter.KEYWORD_ONLY, default="xentexp")
-    options = inspect.Parameter("peer_options", inspect.Parameter.VAR_KEYWORD)
-    return inspect.Signature([*signature.parameters.values(), convention, options])
 
 
 def _derive(name: str) -> Callable[..., Any]:
     """Metric function of a loss: an ordinary function to ``help()``, pickle and IDEs."""
     default = LOSSES[name]
-    signature = _signature(default)
+    signature = signature_of(default)
     known = [field.name for field in fields(default)]
     required = [name for name, it in signature.parameters.items() if it.default is it.empty]
     options = frozenset(signature.parameters).difference(required)
-    shown = _shown(name, signature)
+    shown = shown_signature(name, signature)
 
     def metric(*args: Any, **kwargs: Any) -> Any:
         convention = kwargs.pop("convention", "xentexp")
@@ -193,7 +71,7 @@ def _derive(name: str) -> Callable[..., Any]:
 
     metric.__name__ = metric.__qualname__ = name
     metric.__signature__ = shown  # type: ignore[attr-defined]
-    metric.__doc__ = _docstring(default, shown)
+    metric.__doc__ = docstring_of(default, shown)
     return metric
 
 
@@ -229,143 +107,26 @@ def _of_distributions(
 
 
 def _reduce(loss: Loss, problem: Problem, reduction: str) -> Any:
-    reason = None if problem.of_columns else unsuited(loss, problem)
-    if reason is not None:
-        raise InputError(f"{loss.name} {reason}")
+    check_suited(loss, problem)
     kept = np.zeros(problem.n_rows) if reduction == "none" else None
     total = denominator = 0.0
     hard = loss.name if loss.facts.targets == "one-hot" else None
-    for part in problem.parts(hard=hard, elements=SINGLE_BLOCK_ELEMENTS):
-        values = loss.per_sample(part.block)
+    lean = problem.plain_labels and loss.facts.smoothing  # that is: a cross-entropy
+    elements = LABEL_BLOCK_ELEMENTS if lean else SINGLE_BLOCK_ELEMENTS
+    for part in problem.parts(hard=hard, elements=elements):
+        values = row_values(loss, part.block)
         if part.weight is not None:
             values = weigh(values, part.weight)
         if kept is None:
             total += float(values.sum())
             denominator += len(values) if part.weight is None else float(part.weight.sum())
-        elif part.rows.keep is None:
-            kept[part.rows.span] = values
         else:
-            kept[part.rows.span][part.rows.keep] = values
+            part.rows.put(kept, values)
     if kept is not None:
         return kept
     if denominator == 0.0:
         raise InputError("sample_weight is zero for every row that is not ignored")
     return total if reduction == "sum" else total / denominator
-
-
-def _docstring(loss: Loss, signature: inspect.Signature) -> str:
-    facts = loss.facts
-    direction = (
-        "Lower is better"
-        if facts.direction == "lower"
-        else "Neither lower nor higher is better: it describes"
-    )
-    domain = {
-        "probabilities": "Class probabilities; rows sum to 1.",
-        "scores": "Decision scores: any finite numbers, never probabilities.",
-        "either": "Class probabilities, or raw scores with `from_logits`.",
-        "latent": "One decision score for each row, whatever the number of classes.",
-    }[facts.needs]
-    if facts.targets == "multilabel":
-        domain = "Probability of each label."
-    one_column = {"latent": "", "multilabel": "\nShape (n,) is one label."}.get(
-        "latent" if facts.needs == "latent" else facts.targets,
-        "\nShape (n,) speaks of the second of two classes.",
-    )
-    targets = {
-        "labels": ("(n,)", "Labels."),
-        "one-hot": ("(n,) or (n, k)", "Labels, or one-hot rows."),
-        "soft": ("(n,) or (n, k)", "Labels, one-hot rows, or distributions."),
-        "positive": ("(n, k)", "Distributions."),
-        "multilabel": ("(n,) or (n, k)", "1 or 0 (or a probability) for each label."),
-        "none": ("", ""),
-    }[facts.targets]
-    arguments = {
-        "y_true": (f"array-like of shape {targets[0]}", targets[1]),
-        "y_pred": (
-            "array-like of shape (n,)" + (" or (n, k)" if facts.needs != "latent" else ""),
-            f"{domain}{one_column}",
-        ),
-        "p": (
-            "array-like of shape (k,) or (n, k)",
-            "One distribution, or one in each row."
-            if facts.targets == "none"
-            else "One target distribution, or one in each row; each sums to 1.",
-        ),
-        "q": ("array-like of the same shape", "Predicted distributions."),
-    }
-    parameters = _documented_fields(loss)
-    lines = [facts.summary, "", f"{direction}; values lie in {facts.range}."]
-    proper = "" if facts.properness == "-" else f" It is {facts.properness}."
-    lines += [f"Value of a row: ``{facts.formula}``.{proper}"]
-    lines += _more_facts(loss)
-    lines += ["", "Parameters", "----------"]
-    for parameter in signature.parameters.values():
-        if parameter.kind is inspect.Parameter.VAR_KEYWORD:
-            kind, text = "keywords of the peer", "With its `convention` alone; see the notes."
-        elif parameter.default is inspect.Parameter.empty:
-            kind, text = arguments[parameter.name]
-        elif parameter.name in _OPTIONS:
-            kind, _, text = _OPTIONS[parameter.name]
-            kind = f"{kind}, default={parameter.default!r}"
-        else:
-            kind, text = parameters[parameter.name]
-            kind = f"{kind}, default={parameter.default!r}"
-        stars = "**" if parameter.kind is inspect.Parameter.VAR_KEYWORD else ""
-        lines += [f"{stars}{parameter.name} : {kind}", _indent(text)]
-    lines += ["", "Returns", "-------", "float or ndarray of shape (n,)"]
-    lines += [_indent("An array where `reduction` is 'none'.")]
-    lines += ["", "Raises", "------", "InputError"]
-    lines += [_indent("A ``ValueError`` that states the rule, the value and what to do.")]
-    if conventions := describe(loss.name):
-        lines += ["", "Notes", "-----", "A convention returns what the peer does, bad input too:"]
-        lines += ["", *conventions]
-    lines += ["", "References", "----------", *_wrap(facts.reference)]
-    lines += ["", "Examples", "--------"]
-    lines += [f">>> from xentexp.metrics import {loss.name}", facts.example, ""]
-    return "\n".join(lines)
-
-
-def _more_facts(loss: Loss) -> list[str]:
-    """Units, and what is true of the raw scores."""
-    facts = loss.facts
-    lines = []
-    if "log2" in facts.formula:
-        lines += ["Units are bits."]
-    elif re.search(r"\blog\b", facts.formula) and not facts.numbers:
-        lines += ["Units are nats."]
-    curved = "convex" if facts.convex else "not convex"
-    slope = {
-        "smooth": "smooth",
-        "subgradient": "with kinks, where its gradient is a subgradient",
-        "none": "a step, without a gradient",
-    }[facts.gradient]
-    if facts.direction != "none":
-        lines += ["", f"In the raw scores ({facts.link} link) it is {curved} and {slope}."]
-    if not facts.symmetric:
-        lines += ["Classes are not alike: it changes where they are renamed."]
-    if facts.peers:
-        lines += ["", *_wrap("Peers call it " + ", ".join(facts.peers) + ".")]
-    return lines
-
-
-def _documented_fields(loss: Loss) -> dict[str, tuple[str, str]]:
-    """Type and meaning of each parameter, from the docstring of the class."""
-    text = inspect.cleandoc(type(loss).__doc__ or "").partition("----------\n")[2]
-    entries = re.findall(r"^(\S[^:\n]*) : (.+)\n((?:    .*\n?|\n)+)", text, re.MULTILINE)
-    return {
-        name: (kind, inspect.cleandoc(meaning))
-        for names, kind, meaning in entries
-        for name in names.split(", ")
-    }
-
-
-def _wrap(text: str) -> list[str]:
-    return textwrap.wrap(text, 92, break_long_words=False, break_on_hyphens=False)
-
-
-def _indent(text: str) -> str:
-    return "\n".join(f"    {line}" for line in text.split("\n"))
 
 
 _from_outside: dict[str, tuple[Loss, Callable[..., Any]]] = {}

@@ -98,7 +98,7 @@ def _torch(loss, y_true, y_pred, options):
             return _plain(nn.CrossEntropyLoss(**options)(predicted, target))
         return _plain(nn.NLLLoss(**options)(predicted.log(), target))
     target = target.to(predicted.dtype)
-    if loss == "binary_crossentropy":
+    if loss in ("binary_crossentropy", "multilabel_crossentropy"):
         function = nn.BCEWithLogitsLoss if logits else nn.BCELoss
     elif loss == "huber_loss":
         function = nn.SmoothL1Loss if "beta" in options else nn.HuberLoss

@@ -81,6 +81,7 @@ WITH_ZERO = np.stack([np.zeros(4), D], axis=1)
 S3 = np.array([[3.2, 5.1, -1.7], [1.3, 4.9, 2.0], [2.2, 2.5, 1.1]])
 IGNORED = both([0.7, 0.5, 0.6])  # with labels 1, -1, 0: .3567, nothing, .9163
 KL_P, KL_Q = [[0.0, 1.0, 0.0]], [[0.1, 0.8, 0.1]]
+NUMBERS = [2.0, 0.0], [4.0, 0.5]
 INF = np.inf
 NOTHING = np.zeros((0, 1))
 
@@ -131,6 +132,7 @@ ROWS = (
             keras(BCE, [1], [-200.0], "200", from_logits=True),
             torch(BCE, [1], [-200.0], "200", from_logits=True),
             torch(BCE, [1], [1 / (1 + np.exp(200.0))], "100"),
+            ours(FOCAL, [1], [-200.0], "200", from_logits=True, gamma=0.0),
             keras(FOCAL, [1], [-200.0], "16.1", from_logits=True, gamma=0.0),
         ),
     ),
@@ -364,11 +366,12 @@ ROWS = (
     ),
     Row(
         "binary hinge",
-        "torch's MultiMarginLoss divides by the number of classes, which is another loss.",
+        "torch's MultiMarginLoss divides by the number of classes: that is multi_margin_loss.",
         (
             ours("hinge_loss", YD, D, "0.425"),
             sklearn("hinge_loss", YD, D, "0.425"),
             keras("hinge_loss", YD, D, "0.425"),
+            ours("multi_margin_loss", YD, WITH_ZERO, "0.2125"),
             torch("multi_margin_loss", YD, WITH_ZERO, "0.2125"),
         ),
     ),
@@ -424,17 +427,59 @@ ROWS = (
     ),
     Row(
         "Poisson y=2, mu=0",
-        "",
+        "A mean of 0 makes 2 impossible. Keras' and torch's are no deviances: they leave out the "
+        "terms of y alone, and the factor 2.",
         (
+            *_refused("poisson_deviance", ([2.0], [0.0]), numbers=True),
             sklearn("poisson_deviance", [2.0], [0.0], RAISES),
             keras("poisson_deviance", [2.0], [0.0], "32.24"),
             torch("poisson_deviance", [2.0], [0.0], "36.84", log_input=False),
         ),
     ),
     Row(
-        "focal, alpha=.25",
-        "",
+        "numbers y=[2,0], p=[4,.5]",
+        "The deviance is the one with all its terms; logarithms are of numbers as they are.",
         (
+            ours("poisson_deviance", *NUMBERS, "1.1137", numbers=True),
+            sklearn("poisson_deviance", *NUMBERS, "1.1137"),
+            keras("poisson_deviance", *NUMBERS, "0.8637"),
+            torch("poisson_deviance", *NUMBERS, "0.8637", log_input=False),
+            torch("poisson_deviance", *NUMBERS, "24.1234"),  # log_input: exp(p) - y p
+            ours("huber_loss", *NUMBERS, "0.8125", numbers=True),
+            keras("huber_loss", *NUMBERS, "0.8125"),
+            torch("huber_loss", *NUMBERS, "0.8125"),
+            torch("huber_loss", *NUMBERS, "1", beta=0.5),
+            ours("log_cosh_loss", *NUMBERS, "0.7226", numbers=True),
+            keras("log_cosh_loss", *NUMBERS, "0.7226"),
+            ours("squared_log_error", *NUMBERS, "0.2127", numbers=True),
+            sklearn("squared_log_error", *NUMBERS, "0.2127"),
+            keras("squared_log_error", *NUMBERS, "0.2127"),
+            ours("squared_error", *NUMBERS, "2.125", numbers=True),
+            sklearn("squared_error", *NUMBERS, "2.125"),
+            keras("squared_error", *NUMBERS, "2.125"),
+            torch("squared_error", *NUMBERS, "2.125"),
+            ours("absolute_error", *NUMBERS, "1.25", numbers=True),
+            sklearn("absolute_error", *NUMBERS, "1.25"),
+            keras("absolute_error", *NUMBERS, "1.25"),
+            torch("absolute_error", *NUMBERS, "1.25"),
+        ),
+    ),
+    Row(
+        "logistic margin, score -800",
+        "The logarithm of an exponential that overflows is the score itself.",
+        (
+            ours("logistic_margin_loss", [1, 0], [-800.0, 0.3], "400.4272"),
+            torch("logistic_margin_loss", [1, -1], [-800.0, 0.3], "inf"),
+        ),
+    ),
+    Row(
+        "focal, alpha=.25",
+        "The alpha of the article is that of the positive class. Keras' categorical loss has it "
+        "on every class; ours is 1, or a number for each.",
+        (
+            ours(FOCAL, Y, P, ("0.00105", "0.32986"), reduction="none"),
+            ours(FOCAL, Y, P, ("0.00026", "0.24740"), reduction="none", alpha=0.25),
+            ours(CFOCAL, Y, PAIRS, ("0.00026", "0.08247"), reduction="none", alpha=0.25),
             keras(FOCAL, column(Y), column(P), ("0.00105", "0.32986"), reduction="none"),
             keras(
                 FOCAL, column(Y), column(P), ("0.00026", "0.24740"),

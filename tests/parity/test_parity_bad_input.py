@@ -10,6 +10,7 @@ NAN, INF = np.nan, np.inf
 BCE, CCE = "binary_crossentropy", "categorical_crossentropy"
 SPARSE = "sparse_categorical_crossentropy"
 MSE, MARGIN, HINGE = "squared_error", "multi_margin_loss", "hinge_loss"
+GENERALIZED = "generalized_crossentropy"
 A = np.array
 Y2, P2 = A([0.0, 1.0]), A([0.5, 0.3])
 S = A([[0.2, 1.0, -0.5], [0.3, 0.1, 0.9]])
@@ -117,7 +118,14 @@ CALLS = [
     ("keras", "squared_log_error", A([[-5.0]]), A([[-8.0]]), {}),
     ("keras", "kl_divergence", A([[-5.0, 2.0]]), A([[-8.0, 3.0]]), {}),
     ("keras", "log_cosh_loss", A([[0.0]]), A([[-80.0]]), {}),
+    ("keras", GENERALIZED, A([[0], [1]]), P2x3[:, :2], {"reduction": "none"}),
+    ("keras", GENERALIZED, A([0, 3]), P2x3, {}),
+    ("keras", GENERALIZED, A([0, 1.7]), P2x3, {"reduction": "none"}),
+    ("keras", GENERALIZED, A([0, NAN]), -P2x3, {"reduction": "none"}),
+    ("keras", GENERALIZED, A([0, 1, 0]), P2x3, {}),
+    ("keras", GENERALIZED, A([0, 1]), P2x3, {"q": 1.0}),
     # -- scikit-learn
+    ("sklearn", CCE, A([[0, 1, 2], [2, 1, 0], [0, 0, 1]]), P3, {}),
     ("sklearn", CCE, np.eye(3), P3, {"labels": [0, 1, 2]}),
     ("sklearn", CCE, A([[1, 1, 0], [0, 1, 0], [0, 0, 0]]), P3, {}),
     ("sklearn", CCE, A([[2, 2, 0], [0, 2, 0], [0, 0, 0]]), P3, {}),

@@ -54,8 +54,8 @@ def test_a_keyword_of_nobody_is_refused_with_those_that_are_known(loss, conventi
 def test_a_keyword_of_another_convention_is_refused_with_its_owner():
     with pytest.raises(InputError, match=r"pos_weight belongs to convention='torch'"):
         metrics.binary_crossentropy([1], [0.5], convention="keras", pos_weight=3)
-    with pytest.raises(InputError, match=r"pos_weight goes with convention='torch'"):
-        metrics.binary_crossentropy([1], [0.5], pos_weight=3)
+    with pytest.raises(InputError, match=r"ignore_index goes with convention='torch'"):
+        metrics.sparse_categorical_crossentropy([1], [[0.5, 0.5]], ignore_index=3)
     with pytest.raises(InputError, match="clip is no keyword"):
         metrics.binary_crossentropy([1], [0.5], convention="keras", clip=0.1)
     with pytest.raises(InputError, match="use from_logits=True"):
@@ -110,6 +110,14 @@ def test_the_docstring_names_each_peer_its_version_and_its_keywords(loss):
 def test_what_is_no_array_of_numbers_is_refused(convention, values):
     with pytest.raises(InputError, match="y_pred"):
         metrics.binary_crossentropy([1.0], values, convention=convention)
+
+
+def test_class_numbers_are_whole():
+    # torch asks for the dtype of whole numbers; here it is the numbers that count.
+    value = apply("sparse_categorical_crossentropy", "torch", [1.0], [[0.5, 0.5]], {})
+    assert value == pytest.approx(np.log(2))
+    with pytest.raises(InputError, match=r"class numbers from 0 to 1; it holds 0\.5"):
+        apply("sparse_categorical_crossentropy", "torch", [0.5], [[0.5, 0.5]], {})
 
 
 def test_float16_has_the_precision_of_float16():

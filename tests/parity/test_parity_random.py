@@ -119,6 +119,12 @@ def keras_sparse(d):
     return y, p, {"from_logits": logits, "axis": axis, **options, **keras_reduction(d, rest)}
 
 
+def keras_generalized(d):
+    p = d.proba(d.shape(), -1)
+    y = d.rng.integers(-1, p.shape[-1], p.shape[:-1])
+    return y, p, {**d.maybe(q=d.rng.uniform(0.1, 0.9)), **keras_reduction(d, y.shape)}
+
+
 def keras_margin(d):
     shape = d.shape()
     y = d.rng.integers(0, 2, shape)
@@ -302,6 +308,8 @@ KERAS = {
     "categorical_crossentropy": keras_categorical,
     "categorical_focal_crossentropy": keras_categorical_focal,
     "sparse_categorical_crossentropy": keras_sparse,
+    "generalized_crossentropy": keras_generalized,
+    "multilabel_crossentropy": keras_binary,
     "hinge_loss": keras_margin,
     "squared_hinge_loss": keras_margin,
     "categorical_hinge": keras_one_hot,
@@ -317,6 +325,7 @@ TORCH = {
     "binary_crossentropy": torch_binary,
     "categorical_crossentropy": torch_categorical,
     "sparse_categorical_crossentropy": torch_categorical,
+    "multilabel_crossentropy": torch_binary,
     "multi_margin_loss": torch_multi_margin,
     "logistic_margin_loss": torch_logistic_margin,
     "squared_error": torch_numbers,

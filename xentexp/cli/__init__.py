@@ -123,6 +123,7 @@ def _parser() -> argparse.ArgumentParser:
     score.add_argument("--labels", metavar="CLASSES", help="classes in the order of the columns")
     score.add_argument("--weight", metavar="COLUMN", help="column of sample weights")
     score.add_argument("--losses", metavar="NAMES", help="which losses (default: all that apply)")
+    score.add_argument("--ordered", action="store_true", help="the classes are grades, in order")
     score.add_argument("--from-logits", action="store_true", help="--proba holds raw scores")
     score.add_argument("--normalize", action="store_true", help="divide rows by their sums")
 

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import argparse
+import difflib
 import inspect
 import re
+from collections.abc import Iterator
 from typing import Any
 
 from rich.text import Text
@@ -19,8 +21,8 @@ from xentexp.cli.terminal import (
     print_table,
 )
 from xentexp.errors import InputError, unknown_name
-from xentexp.losses import LOSSES, get_loss, load_plugins
-from xentexp.samples import SAMPLE_METRICS, get_sample_metric, is_sample_metric
+from xentexp.losses import LOSSES, Loss, get_loss, load_plugins
+from xentexp.samples import SAMPLE_METRICS, SampleMetric, get_sample_metric, is_sample_metric
 from xentexp.validation import plain_text
 
 
@@ -40,22 +42,38 @@ def losses(options: argparse.Namespace) -> int:
     load_plugins()
     if options.name is None:
         if options.json:
-            print_json([facts_row(name) for name in [*LOSSES, *SAMPLE_METRICS]])
+            judges: list[Loss | SampleMetric] = [*LOSSES.values(), *SAMPLE_METRICS.values()]
+            print_json([facts_row(judge) for judge in judges])
         else:
             print_losses(LOSSES)
             print_sample_metrics()
         return 0
-    sample = is_sample_metric(options.name)
-    name = get_sample_metric(options.name).name if sample else get_loss(options.name).name
+    if is_sample_metric(options.name):
+        judge: Loss | SampleMetric = get_sample_metric(options.name)
+    else:
+        judge = _loss_of(options.name)
     if options.json:
-        print_json(facts_row(name))
+        print_json(facts_row(judge))
     else:
         from xentexp import metrics
 
-        function = getattr(metrics, name)
-        print(f"xentexp.metrics.{name}{inspect.signature(function)}\n")
+        function = getattr(metrics, judge.name)
+        print(f"xentexp.metrics.{judge.name}{inspect.signature(function)}\n")
+        if isinstance(judge, SampleMetric) and judge.label != judge.name:
+            print(f"{judge.label} is {judge!r}.\n")
         print(function.__doc__)
     return 0
+
+
+def _loss_of(name: str) -> Loss:
+    """Loss by name; where there is none, the metrics of a sample are near names too."""
+    try:
+        return get_loss(name)
+    except InputError:
+        near = difflib.get_close_matches(name, SAMPLE_METRICS, n=1, cutoff=0.7)
+        if near:
+            raise unknown_name("loss or metric", name, [*LOSSES, *SAMPLE_METRICS]) from None
+        raise
 
 
 def datasets(options: argparse.Namespace) -> int:
@@ -162,7 +180,9 @@ def score(options: argparse.Namespace) -> int:
         Exit code.
     """
     from xentexp.datasets.files import read_table
-    from xentexp.evaluation import evaluate
+    from xentexp.evaluation import choose, run
+    from xentexp.samples import Sample
+    from xentexp.validation import read
 
     if options.proba is None and options.decision is None:
         raise InputError("--proba or --decision must name columns of predictions")
@@ -170,50 +190,75 @@ def score(options: argparse.Namespace) -> int:
     target = _column(table, options.target, "--target")
     proba = _columns(table, options.proba, "--proba")
     decision = _columns(table, options.decision, "--decision")
-    named = (options.proba or options.decision).split(",")
-    labels = _labels(options.labels, named, target)
+    columns = (options.proba or options.decision).split(",")
+    named = None if options.losses is None else options.losses.split(",")
+    losses = None if named is None else [name for name in named if not is_sample_metric(name)]
+    metrics = [] if named is None else [name for name in named if is_sample_metric(name)]
     try:
-        result = evaluate(
+        problem = read(
             target,
             proba,
-            None if options.losses is None else options.losses.split(","),
             decision=decision,
             from_logits=options.from_logits,
-            labels=labels,
+            labels=_labels(options.labels, columns, target),
             sample_weight=None
             if options.weight is None
             else _column(table, options.weight, "--weight"),
             normalize=options.normalize,
         )
+        result = None
+        if losses or named is None:
+            result = run(problem, choose(problem, losses, ordered=options.ordered))
+        sample = Sample(problem, state=None if result is None else result.state)
+        values = {name: get_sample_metric(name).measure(sample) for name in metrics}
+        if named is None:
+            values = dict(_measured(sample))
     except InputError as error:
         advice = re.sub(
             r"normalize=True to (.*?), or normalize=None.*", r"--normalize to \1", str(error)
         )
         raise InputError(advice.replace("labels=", "--labels")) from error
-    state = result.state
+    frame = {} if result is None else result.to_frame().to_dict("index")
     if options.json:
-        frame = result.to_frame()
         print_json(
             {
-                "rows": state.n_rows,
-                "classes": list(state.classes),
-                "clipped_rows": state.n_clipped,
+                "rows": problem.n_rows,
+                "classes": list(problem.classes),
+                "clipped_rows": None if result is None else result.clipped,
                 "losses": {
                     str(name): {key: _finite(value) for key, value in row.items()}
-                    for name, row in frame.to_dict("index").items()
+                    for name, row in frame.items()
                 },
+                "metrics": values,
             }
         )
         return 0
-    classes = [f"class {label}" for label in state.classes]
-    rows = [
-        [str(name), f"{row['mean']:.6f}", f"{row['standard_error']:.6f}"]
-        + [f"{row[label]:.4f}" for label in classes]
-        for name, row in result.to_frame().to_dict("index").items()
-    ]
-    title = f"{options.file.name}: {state.n_rows:,} rows, {state.n_clipped:,} clipped"
-    print_table(["loss", "mean", "std. error", *classes], rows, title=title)
+    if result is not None:
+        classes = [f"class {label}" for label in problem.classes]
+        rows = [
+            [str(name), f"{row['mean']:.6f}", f"{row['standard_error']:.6f}"]
+            + [f"{row[label]:.4f}" for label in classes]
+            for name, row in frame.items()
+        ]
+        title = f"{options.file.name}: {problem.n_rows:,} rows, {result.clipped:,} clipped"
+        print_table(["loss", "mean", "std. error", *classes], rows, title=title)
+    if values:
+        rows = [[name, f"{value:.6f}"] for name, value in values.items()]
+        print_table(["of the whole sample", "value"], rows)
     return 0
+
+
+def _measured(sample: Any) -> Iterator[tuple[str, float]]:
+    """Metrics of a sample that apply, save those that need the shares of a training set."""
+    from xentexp.samples import LOGGED, UndefinedError
+
+    for metric in LOGGED:
+        if metric.facts.prior or metric.unsuited_to(sample) is not None:
+            continue
+        try:
+            yield metric.label, metric.value(sample)
+        except UndefinedError:
+            continue
 
 
 def _finite(value: Any) -> Any:

@@ -17,8 +17,8 @@ from rich.table import Table
 from rich.text import Text
 
 from xentexp.leaderboard import Leaderboard, Row, best_is
-from xentexp.losses import LOSSES
-from xentexp.samples import SAMPLE_METRICS
+from xentexp.losses import LOSSES, Loss
+from xentexp.samples import SAMPLE_METRICS, SampleMetric
 
 
 def console(*, stderr: bool = False) -> Console:
@@ -208,6 +208,7 @@ def print_losses(names: Iterable[str]) -> None:
         "the raw scores.",
         "y, t: label, target distribution; p, d: predictions; k classes. Lower is better; only "
         "entropy ranks nothing.",
+        *([] if width >= 100 else ["Formulas: in a wider terminal, or one in full (below)."]),
     ):
         out.print(Text(note, style="dim"))
 
@@ -241,18 +242,17 @@ _SHORT = {
 }
 
 
-def facts_row(name: str) -> dict[str, Any]:
-    """What `xentexp losses --json` says of a loss.
+def facts_row(judge: Loss | SampleMetric) -> dict[str, Any]:
+    """What `xentexp losses --json` says of a loss, or of a metric of a sample.
 
     Parameters
     ----------
-    name : str
-        Key of the table of losses, or of the metrics of a sample.
+    judge : Loss or SampleMetric
+        Of a table, or with other parameters.
 
     Returns
     -------
     dict
         JSON-able.
     """
-    judge = LOSSES[name] if name in LOSSES else SAMPLE_METRICS[name]
-    return {"name": name, "parameters": asdict(judge), **asdict(judge.facts)}
+    return {"name": judge.name, "parameters": asdict(judge), **asdict(judge.facts)}

@@ -60,14 +60,15 @@ def _torch(name: str, function: Callable[..., Any]) -> Peer:
     return Peer(f"torch.nn.{name}", function)
 
 
+_BINARY = {
+    "keras": _keras("BinaryCrossentropy", keras.binary_crossentropy),
+    "torch": _torch("BCELoss, BCEWithLogitsLoss", torch.binary_crossentropy),
+}
 _CROSS_ENTROPY = _torch("CrossEntropyLoss, NLLLoss", torch.categorical_crossentropy)
 
 CONVENTIONS: dict[str, dict[str, Peer]] = {
-    "binary_crossentropy": _peers(
-        sklearn=_sklearn(sklearn.log_loss),
-        keras=_keras("BinaryCrossentropy", keras.binary_crossentropy),
-        torch=_torch("BCELoss, BCEWithLogitsLoss", torch.binary_crossentropy),
-    ),
+    "binary_crossentropy": _peers(sklearn=_sklearn(sklearn.log_loss), **_BINARY),
+    "multilabel_crossentropy": _peers(**_BINARY),
     "categorical_crossentropy": _peers(
         sklearn=_sklearn(sklearn.log_loss),
         keras=_keras("CategoricalCrossentropy", keras.categorical_crossentropy),
@@ -83,6 +84,9 @@ CONVENTIONS: dict[str, dict[str, Peer]] = {
     ),
     "categorical_focal_crossentropy": _peers(
         keras=_keras("CategoricalFocalCrossentropy", keras.categorical_focal_crossentropy),
+    ),
+    "generalized_crossentropy": _peers(
+        keras=_keras("CategoricalGeneralizedCrossEntropy", keras.generalized_crossentropy),
     ),
     "brier_loss": _peers(sklearn=_sklearn(sklearn.brier_score_loss)),
     "zero_one_loss": _peers(sklearn=_sklearn(sklearn.zero_one_loss)),
@@ -206,9 +210,9 @@ def refuse_peer_keywords(loss: str, options: Iterable[str]) -> None:
 
     Examples
     --------
-    >>> refuse_peer_keywords("binary_crossentropy", ["pos_weight"])
+    >>> refuse_peer_keywords("sparse_categorical_crossentropy", ["ignore_index"])
     Traceback (most recent call last):
-    xentexp.errors.InputError: pos_weight goes with convention='torch'; with 'xentexp' ...
+    xentexp.errors.InputError: ignore_index goes with convention='torch'; with 'xentexp' ...
     """
     for option in options:
         if known := owners(loss, option):

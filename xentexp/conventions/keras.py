@@ -202,6 +202,24 @@ def sparse_categorical_crossentropy(
     return values if mask is None else (values, mask)
 
 
+@weighted
+def generalized_crossentropy(target: Array, predicted: Array, *, q: float = 0.5) -> Array:
+    """CategoricalGeneralizedCrossEntropy: class numbers; a negative one is no class, p = 0."""
+    exponent = real(q, "q")
+    if not 0 < exponent < 1:
+        raise InputError(f"q must lie in (0, 1); got {q!r}")
+    if predicted.ndim == 0:
+        raise InputError("y_pred must have an axis of classes; got a single number")
+    labels, n_classes = np.trunc(target), predicted.shape[-1]
+    if (labels >= n_classes).any():
+        raise InputError(
+            f"y_true must hold class numbers below {n_classes}; it holds {labels.max():g}"
+        )
+    one_hot = labels[..., np.newaxis] == np.arange(n_classes)
+    chosen, proba = together(one_hot.astype(predicted.dtype), predicted)
+    return (1 - np.power(total(proba * chosen, -1), exponent)) / exponent
+
+
 def _margins(target: Array, predicted: Array) -> Array:
     if ((target == 0) | (target == 1)).all():
         target = 2 * target - 1

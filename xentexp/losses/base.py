@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from typing import ClassVar, Literal
+from functools import cache
+from typing import ClassVar, Literal, get_args, get_type_hints
 
-from xentexp.errors import InputError
+import numpy as np
+
+from xentexp.errors import InputError, unknown_name
 from xentexp.losses.block import Block
 from xentexp.losses.links import FloatArray
 
@@ -50,9 +53,9 @@ class Facts:
     distributions : bool
         Whether its function compares two distributions instead of labels and predictions.
     smoothing : bool
-        Whether its function offers label smoothing and the clip of the logarithm.
+        Whether its function offers label smoothing.
     clip : bool
-        Whether it offers the clip alone.
+        Whether its function offers the clip of the logarithm.
     link : str
         From raw scores to what the formula speaks of: ``"softmax"``, ``"sigmoid"`` (of each
         column), ``"tempered softmax"``, ``"cumulative logit"``, or ``"identity"``.
@@ -79,7 +82,7 @@ class Facts:
     reference: str
     example: str
     direction: Literal["lower", "none"] = "lower"
-    targets: Literal["labels", "one-hot", "soft", "positive", "multilabel", "none"] = "soft"
+    targets: Literal["labels", "one-hot", "soft", "positive", "multilabel", "none"] = "one-hot"
     binary_only: bool = False
     distributions: bool = False
     smoothing: bool = False
@@ -93,6 +96,12 @@ class Facts:
     ordered: bool = False
     numbers: Literal["real", "counts", "above -1"] | None = None
     peers: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        for name, allowed in _allowed().items():
+            value = getattr(self, name)
+            if value not in allowed:
+                raise unknown_name(f"{name} of a loss", value, map(str, allowed))
 
 
 @dataclass(frozen=True)
@@ -139,7 +148,7 @@ class Loss(ABC):
         InputError
             For a loss that has none.
         """
-        raise InputError(f"{self.name} has no gradient: it is a step in the raw scores")
+        raise InputError(f"{self.name} has no gradient")
 
     def unsuited(
         self,
@@ -191,6 +200,45 @@ class Loss(ABC):
         if facts.targets == "positive" and not soft:
             return "is infinite for labels: it takes distributions without a zero"
         return None
+
+
+@cache
+def _allowed() -> dict[str, tuple[object, ...]]:
+    """Values that a fact may have, by name: what its annotation lists."""
+    hints = get_type_hints(Facts)
+    return {name: get_args(hints[name]) for name in _CHOSEN}
+
+
+_CHOSEN = ("properness", "needs", "direction", "targets", "link", "gradient")
+
+
+def row_values(loss: Loss, block: Block) -> FloatArray:
+    """Value of each row of a block, from a loss that may be anyone's.
+
+    Parameters
+    ----------
+    loss : Loss
+        Of the table, or registered from outside.
+    block : Block
+        Some rows.
+
+    Returns
+    -------
+    ndarray of shape (n,)
+        Not to be written to.
+
+    Raises
+    ------
+    InputError
+        For a loss that gives something else.
+    """
+    values = loss.per_sample(block)
+    if np.shape(values) != (block.n_rows,):
+        raise InputError(
+            f"per_sample of {loss.name} must return one value for each of {block.n_rows} rows; its "
+            f"shape is {np.shape(values)}"
+        )
+    return values
 
 
 def check_number(

@@ -155,7 +155,8 @@ class Block:
         flat[self._true_by_row] = 0.0
         with np.errstate(over="ignore"):
             wrong = odds @ np.ones(self.n_classes)
-        exact = true.min() > 1e-150 and wrong.min() > 1e-290 and wrong.max() < 1e150
+        exact = true.min() > 1e-150 and wrong.min() > 1e-290
+        exact = exact and max(true.max(), wrong.max()) < 1e150
         return (odds, true, wrong) if exact else None
 
     @cached_property

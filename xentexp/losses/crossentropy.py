@@ -25,7 +25,9 @@ class CategoricalCrossentropy(Loss):
         range="[0, inf)",
         properness="strictly proper",
         needs="probabilities",
+        targets="soft",
         smoothing=True,
+        clip=True,
         convex=True,
         reference=f"{_GOOD}; sklearn.metrics.log_loss; keras CategoricalCrossentropy",
         peers=(
@@ -63,8 +65,10 @@ class BinaryCrossentropy(CategoricalCrossentropy):
         range="[0, inf)",
         properness="strictly proper",
         needs="probabilities",
+        targets="soft",
         binary_only=True,
         smoothing=True,
+        clip=True,
         convex=True,
         reference=f"{_GOOD}; torch BCELoss, BCEWithLogitsLoss; keras BinaryCrossentropy",
         peers=(
@@ -97,6 +101,7 @@ class SparseCategoricalCrossentropy(CategoricalCrossentropy):
         needs="probabilities",
         targets="labels",
         smoothing=True,
+        clip=True,
         convex=True,
         reference=f"{_GOOD}; keras SparseCategoricalCrossentropy; torch CrossEntropyLoss",
         peers=(
@@ -127,7 +132,9 @@ class LogarithmicScore(Loss):
         range="[0, inf)",
         properness="strictly proper",
         needs="probabilities",
+        targets="soft",
         smoothing=True,
+        clip=True,
         convex=True,
         reference=f"{_GOOD}; Roulston, M. S., Smith, L. A. (2002). Evaluating probabilistic "
         "forecasts using information theory. Mon. Weather Rev. 130, 1653-1660",

@@ -65,6 +65,7 @@ class CrossEntropy(OutcomeLoss):
         range="[0, inf]",
         properness="strictly proper",
         needs="probabilities",
+        targets="soft",
         distributions=True,
         convex=True,
         reference=f"{_SHANNON}; {_GOOD}",
@@ -101,6 +102,7 @@ class KLDivergence(Loss):
         range="[0, inf]",
         properness="strictly proper",
         needs="probabilities",
+        targets="soft",
         distributions=True,
         convex=True,
         reference="Kullback, S., Leibler, R. A. (1951). On information and sufficiency. "
@@ -174,6 +176,7 @@ class JensenShannonDivergence(SeparableLoss):
         range="[0, log 2]",
         properness="improper",
         needs="probabilities",
+        targets="soft",
         distributions=True,
         reference="Lin, J. (1991). Divergence measures based on the Shannon entropy. IEEE "
         "Trans. Inf. Theory 37, 145-151; scipy.spatial.distance.jensenshannon, squared",
@@ -187,21 +190,20 @@ class JensenShannonDivergence(SeparableLoss):
 
     def per_sample(self, block: Block) -> FloatArray:
         p, t = block.proba_by_class, block.target_by_class
-        middle = 0.5 * (p + t)
-        terms = _relative(p, middle) + _relative(t, middle)
+        both = p + t
+        terms = _to_middle(p, both) + _to_middle(t, both)
         return np.asarray(np.maximum(0.5 * terms.sum(axis=0), 0.0))  # rounding may leave -1e-17
 
     def slopes(self, block: Block) -> Pair:
         p, t = block.proba_by_class, block.target_by_class
-        total = np.where(p + t > 0, p + t, 1.0)
-        return 0.5 * _relative(p, 0.5 * (p + t)), 0.5 * p * t / total
+        both = p + t
+        return 0.5 * _to_middle(p, both), 0.5 * p * t / np.where(both > 0, both, 1.0)
 
 
-def _relative(p: FloatArray, q: FloatArray) -> FloatArray:
-    """``p log(p / q)``, 0 where ``p`` is 0."""
-    positive = p > 0
-    ratio = np.divide(p, q, out=np.ones_like(p), where=positive)
-    return p * np.log(ratio)
+def _to_middle(p: FloatArray, both: FloatArray) -> FloatArray:
+    """``p log(2 p / both)``, 0 where ``p`` is 0; half of the smallest `both` would be 0."""
+    share = np.divide(p, both, out=np.ones_like(p), where=p > 0)
+    return p * np.log(2.0 * share)
 
 
 @dataclass(frozen=True)
@@ -248,6 +250,7 @@ class RenyiDivergence(_PowerDivergence):
         range="[0, inf]",
         properness="strictly proper",
         needs="probabilities",
+        targets="soft",
         distributions=True,
         reference="van Erven, T., Harremoes, P. (2014). Renyi divergence and Kullback-Leibler "
         "divergence. IEEE Trans. Inf. Theory 60, 3797-3820",
@@ -293,6 +296,7 @@ class AlphaDivergence(_PowerDivergence):
         range="[0, 4]",
         properness="improper",
         needs="probabilities",
+        targets="soft",
         distributions=True,
         reference="Cressie, N., Read, T. R. C. (1984). Multinomial goodness-of-fit tests. "
         "J. R. Stat. Soc. B 46, 440-464; Cichocki, A., Amari, S. (2010). Families of alpha- "

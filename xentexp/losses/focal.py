@@ -62,7 +62,9 @@ class CategoricalFocalCrossentropy(OutcomeLoss):
         range="[0, inf)",
         properness="improper",
         needs="probabilities",
+        targets="soft",
         smoothing=True,
+        clip=True,
         reference=_LIN + "; keras CategoricalFocalCrossentropy",
         peers=("keras.losses.CategoricalFocalCrossentropy",),
         example="""\
@@ -126,8 +128,10 @@ class BinaryFocalCrossentropy(OutcomeLoss):
         range="[0, inf)",
         properness="improper",
         needs="probabilities",
+        targets="soft",
         binary_only=True,
         smoothing=True,
+        clip=True,
         reference=_LIN + "; keras BinaryFocalCrossentropy; optax sigmoid_focal_loss",
         peers=(
             "keras.losses.BinaryFocalCrossentropy",
@@ -178,6 +182,7 @@ class AsymmetricLoss(SeparableLoss):
         range="[0, inf)",
         properness="improper",
         needs="probabilities",
+        targets="soft",
         binary_only=True,
         symmetric=False,
         clip=True,
@@ -244,7 +249,9 @@ class Poly1Crossentropy(OutcomeLoss):
         range="[0, inf)",
         properness="improper",
         needs="probabilities",
+        targets="soft",
         smoothing=True,
+        clip=True,
         convex=True,
         reference="Leng, Z. et al. (2022). PolyLoss: a polynomial expansion perspective of "
         "classification loss functions. ICLR; optax poly_loss_cross_entropy",

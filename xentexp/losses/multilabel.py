@@ -78,6 +78,7 @@ class MultilabelCrossentropy(MultilabelLoss):
         needs="probabilities",
         targets="multilabel",
         smoothing=True,
+        clip=True,
         link="sigmoid",
         convex=True,
         reference="torch BCEWithLogitsLoss and keras BinaryCrossentropy on a matrix; optax "

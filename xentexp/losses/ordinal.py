@@ -67,6 +67,7 @@ class RankedProbabilityScore(CumulativeLoss):
         range="[0, k - 1]",
         properness="strictly proper",
         needs="probabilities",
+        targets="soft",
         ordered=True,
         symmetric=False,
         reference="Epstein, E. S. (1969). A scoring system for probability forecasts of ranked "
@@ -100,6 +101,7 @@ class SquaredEarthMoverDistance(RankedProbabilityScore):
         range="[0, (k - 1)/k]",
         properness="strictly proper",
         needs="probabilities",
+        targets="soft",
         ordered=True,
         symmetric=False,
         reference="Hou, L., Yu, C.-P., Samaras, D. (2016). Squared earth mover's distance-based "
@@ -124,6 +126,7 @@ class ExpectedAbsoluteGradeError(CumulativeLoss):
         range="[0, k - 1]",
         properness="improper",
         needs="probabilities",
+        targets="soft",
         ordered=True,
         symmetric=False,
         reference="de la Torre, J., Puig, D., Valls, A. (2018). Weighted kappa loss function "
@@ -152,9 +155,11 @@ class CumulativeLogLoss(Loss):
         range="[0, inf)",
         properness="strictly proper",
         needs="probabilities",
+        targets="soft",
         ordered=True,
         symmetric=False,
         smoothing=True,
+        clip=True,
         reference="Toedter, J., Ahrens, B. (2012). Generalization of the ignorance score: "
         "continuous ranked version and its decomposition. Mon. Weather Rev. 140, 2005-2017; "
         "Rennie, J. D. M., Srebro, N. (2005). Loss functions for preference levels (all-"

@@ -44,6 +44,7 @@ class BrierLoss(SeparableLoss):
         range="[0, 2]",
         properness="strictly proper",
         needs="probabilities",
+        targets="soft",
         reference="Brier, G. W. (1950). Verification of forecasts expressed in terms of "
         "probability. Mon. Weather Rev. 78, 1-3; sklearn.metrics.brier_score_loss",
         peers=("sklearn.metrics.brier_score_loss", "scoringrules.brier_score"),
@@ -91,6 +92,7 @@ class PowerLoss(SeparableLoss):
         range="[0, beta]",
         properness="strictly proper",
         needs="probabilities",
+        targets="soft",
         reference=f"{_GNEITING}; Selten, R. (1998). Axiomatic characterization of the quadratic "
         "scoring rule. Exp. Econ. 1, 43-61",
         example="""\
@@ -158,6 +160,7 @@ class SphericalLoss(_NormedLoss):
         range="[0, 1]",
         properness="strictly proper",
         needs="probabilities",
+        targets="soft",
         reference=_GNEITING,
         example="""\
 >>> spherical_loss([0], [[0.5, 0.3, 0.2]])  # 1 - .5 / sqrt(.38)
@@ -186,6 +189,7 @@ class PseudosphericalLoss(_NormedLoss):
         range="[0, 1]",
         properness="strictly proper",
         needs="probabilities",
+        targets="soft",
         reference=_GNEITING,
         example="""\
 >>> pseudospherical_loss([1], [[0.5, 0.3, 0.2]])  # beta = 3: 1 - .09 / .16^(2/3)
@@ -228,6 +232,7 @@ class BetaLoss(SeparableLoss):
         range="[0, pi/2]",
         properness="strictly proper",
         needs="probabilities",
+        targets="soft",
         binary_only=True,
         clip=True,
         reference="Buja, A., Stuetzle, W., Shen, Y. (2005). Loss functions for binary class "
@@ -312,6 +317,7 @@ class ZeroOneLoss(Loss):
         range="[0, 1]",
         properness="proper",
         needs="either",
+        targets="soft",
         gradient="none",
         reference="sklearn.metrics.zero_one_loss",
         peers=("sklearn.metrics.zero_one_loss",),

@@ -78,6 +78,7 @@ class SquaredError(DistanceLoss):
         range="[0, 2/k]",
         properness="strictly proper",
         needs="probabilities",
+        targets="soft",
         numbers="real",
         reference="keras MeanSquaredError on one-hot targets; torch MSELoss",
         peers=(
@@ -122,6 +123,7 @@ class AbsoluteError(DistanceLoss):
         range="[0, 2/k]",
         properness="improper",
         needs="probabilities",
+        targets="soft",
         numbers="real",
         gradient="subgradient",
         reference="keras MeanAbsoluteError on one-hot targets; torch L1Loss; improper: "
@@ -167,10 +169,16 @@ class HuberLoss(DistanceLoss):
         range="[0, 1/k]",
         properness="strictly proper",
         needs="probabilities",
+        targets="soft",
         numbers="real",
         reference="Huber, P. J. (1964). Robust estimation of a location parameter. Ann. Math. "
         "Stat. 35, 73-101; torch HuberLoss, keras Huber. Improper for delta < 1",
-        peers=("keras.losses.Huber", "torch.nn.HuberLoss", "optax.losses.huber_loss"),
+        peers=(
+            "keras.losses.Huber",
+            "torch.nn.HuberLoss",
+            "torch.nn.SmoothL1Loss",
+            "optax.losses.huber_loss",
+        ),
         example="""\
 >>> huber_loss([3.0, 5.0], [2.5, 7.0], numbers=True)  # (.125 + 1.5) / 2
 0.8125""",
@@ -209,6 +217,7 @@ class LogCoshLoss(DistanceLoss):
         range="[0, 2/k log cosh 1]",
         properness="improper",
         needs="probabilities",
+        targets="soft",
         numbers="real",
         reference="keras LogCosh; torchmetrics LogCoshError",
         peers=("keras.losses.LogCosh", "optax.losses.log_cosh", "torchmetrics.LogCoshError"),
@@ -244,6 +253,7 @@ class PoissonDeviance(DistanceLoss):
         range="[0, inf)",
         properness="strictly proper",
         needs="probabilities",
+        targets="soft",
         numbers="counts",
         clip=True,
         convex=True,
@@ -293,6 +303,7 @@ class SquaredLogError(DistanceLoss):
         range="[0, 2/k log(2)^2]",
         properness="improper",
         needs="probabilities",
+        targets="soft",
         numbers="above -1",
         reference="sklearn.metrics.mean_squared_log_error; keras MeanSquaredLogarithmicError",
         peers=(

@@ -31,8 +31,10 @@ class GeneralizedCrossentropy(OutcomeLoss):
         range="[0, 1/q]",
         properness="improper",
         needs="probabilities",
+        targets="soft",
         reference="Zhang, Z., Sabuncu, M. (2018). Generalized cross entropy loss for training "
         "deep neural networks with noisy labels. NeurIPS",
+        peers=("keras.losses.CategoricalGeneralizedCrossEntropy",),
         example="""\
 >>> generalized_crossentropy([0], [[0.25, 0.75]], q=0.5)
 1.0
@@ -71,7 +73,9 @@ class SymmetricCrossentropy(SeparableLoss):
         range="[0, inf)",
         properness="improper",
         needs="probabilities",
+        targets="soft",
         smoothing=True,
+        clip=True,
         reference="Wang, Y. et al. (2019). Symmetric cross entropy for robust learning with "
         "noisy labels. ICCV (alpha .1, beta 1, A = -4 for CIFAR-10)",
         example="""\
@@ -121,6 +125,7 @@ class TaylorCrossentropy(OutcomeLoss):
         range="[0, sum_m 1/m]",
         properness="improper",
         needs="probabilities",
+        targets="soft",
         reference="Feng, L. et al. (2020). Can cross entropy loss be robust to label noise? IJCAI",
         example="""\
 >>> taylor_crossentropy([0], [[0.5, 0.3, 0.2]])  # .5 + .5^2 / 2
@@ -216,6 +221,7 @@ class BiTemperedLogisticLoss(Loss):
         range="[0, 1/(1 - t1)]",
         properness="strictly proper",
         needs="probabilities",
+        targets="soft",
         clip=True,
         link="tempered softmax",
         reference="Amid, E. et al. (2019). Robust bi-tempered logistic loss based on Bregman "

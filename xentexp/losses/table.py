@@ -80,6 +80,11 @@ def register_loss(loss: _LossClass) -> _LossClass:
         raise InputError(
             f"{loss.__name__} must define {', '.join(sorted(loss.__abstractmethods__))}"
         )
+    if facts.gradient != "none" and loss.gradient_hessian is Loss.gradient_hessian:
+        raise InputError(
+            f"the facts of {name} have the gradient {facts.gradient!r}, but it defines no "
+            f"gradient_hessian; define it, or state gradient='none'"
+        )
     try:
         default = loss()
     except TypeError as error:

@@ -51,6 +51,8 @@ class SampleFacts:
         Whether it takes a logarithm, so that its function offers the clip.
     prior : bool
         Whether its function takes the class shares of a null model.
+    peers : tuple of str
+        What other libraries call it, in full; `get_sample_metric` finds it by these names.
     """
 
     summary: str
@@ -66,6 +68,7 @@ class SampleFacts:
     binary_only: bool = False
     clip: bool = False
     prior: bool = False
+    peers: tuple[str, ...] = ()
 
 
 def parameter(default: T, kind: str, text: str) -> T:

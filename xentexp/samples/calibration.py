@@ -140,6 +140,10 @@ class ExpectedCalibrationError(_Binned):
         "Verified uncertainty calibration. NeurIPS;\nFerro, C. A. T. & Fricker, T. E. (2012). A "
         "bias-corrected decomposition of the Brier score.\nQJRMS 138.",
         notes=_NOTES,
+        peers=(
+            "torchmetrics.CalibrationError",
+            "netcal.metrics.ECE",
+        ),
         example=">>> y_true, y_pred = [0, 0, 1, 1, 1], [0.25, 0.25, 0.55, 0.75, 0.75]\n"
         ">>> round(expected_calibration_error(y_true, y_pred, n_bins=2), 4)\n0.29",
     )
@@ -200,6 +204,7 @@ class MaximumCalibrationError(_Binned):
         reference="Naeini, M. P., Cooper, G. F. & Hauskrecht, M. (2015). Obtaining well "
         "calibrated probabilities\nusing Bayesian binning. AAAI.",
         notes=_NOTES + "\nA bin of one row decides as much as any other: prefer ``bins='mass'``.",
+        peers=("netcal.metrics.MCE",),
         example=">>> y_true, y_pred = [0, 0, 1, 1, 1], [0.25, 0.25, 0.55, 0.75, 0.75]\n"
         ">>> round(maximum_calibration_error(y_true, y_pred, n_bins=2), 4)\n0.3167",
     )

@@ -46,6 +46,10 @@ class RocAuc(SampleMetric):
         "ROC curve.\nRadiology 143(1). More classes: Hand, D. J. & Till, R. J. (2001). Machine "
         "Learning 45.\nComputed by scikit-learn's `roc_curve` and `auc`.",
         notes="0.5 is a random order; less is one turned round.\n" + _UNDEFINED,
+        peers=(
+            "sklearn.metrics.roc_auc_score",
+            "torchmetrics.AUROC",
+        ),
         example=">>> roc_auc([0, 0, 1, 1], [0.1, 0.4, 0.35, 0.8])\n0.75",
     )
 
@@ -127,6 +131,7 @@ class KsStatistic(SampleMetric):
         "and its Applications, 7.4.\nThe two-sided statistic of SciPy's `ks_2samp`; computed "
         "from scikit-learn's `roc_curve`.",
         notes="Two-sided: scores that are turned round have the same value.\n" + _UNDEFINED,
+        peers=("scipy.stats.ks_2samp",),
         example=">>> ks_statistic([0, 0, 1, 1], [0.1, 0.4, 0.35, 0.8])\n0.5",
     )
 
@@ -161,6 +166,7 @@ class HMeasure(SampleMetric):
         "all.\nThe threshold is the best for each c, so the scores matter by their order alone; "
         "scores\nthat are turned round have 0 (R's `hmeasure` turns them back, with a warning).\n"
         + _UNDEFINED,
+        peers=("hmeasure.h_score",),
         example=">>> round(h_measure([0, 0, 1, 1], [0.1, 0.4, 0.35, 0.8]), 4)\n0.5",
     )
 

@@ -8,39 +8,16 @@ from dataclasses import fields
 from typing import Any
 
 from xentexp.errors import InputError
+from xentexp.options import OPTIONS, indent
 from xentexp.samples.base import SampleMetric
 from xentexp.samples.sample import Sample
 from xentexp.samples.table import SAMPLE_METRICS, get_sample_metric
 from xentexp.validation import read
 
-# Every option of the functions: type, default, and what the docstring says of it.
+# The options of the functions; where a sample has another word to say than a loss, it is said here.
 _OPTIONS: dict[str, tuple[str, object, str]] = {
-    "from_logits": (
-        "bool",
-        False,
-        "Whether `y_pred` holds raw scores, whose softmax (sigmoid for shape (n,)) are the\n"
-        "probabilities.",
-    ),
-    "labels": (
-        "array-like of shape (k,)",
-        None,
-        "Every class, in the order of the columns; the second of two is the one that\n"
-        "predictions of shape (n,) speak of. By default whole numbers below k are column\n"
-        "numbers, and other labels count in sorted order.",
-    ),
+    **{name: OPTIONS[name] for name in ("from_logits", "labels", "normalize", "clip")},
     "sample_weight": ("array-like of shape (n,)", None, "Weights of the rows."),
-    "normalize": (
-        "bool or None",
-        False,
-        "Rows that do not sum to 1 are refused (False), divided by their sum (True), or taken\n"
-        "as they are (None).",
-    ),
-    "clip": (
-        "float or 'auto'",
-        "auto",
-        "Smallest probability that a logarithm sees; 'auto' is the precision of the dtype\n"
-        "(2.2e-16 for float64), 0 is none. Raw scores are never clipped.",
-    ),
     "ignore_label": ("label", None, "Rows of this label are left out."),
     "prior": (
         "array-like of shape (k,)",
@@ -134,19 +111,15 @@ def _docstring(metric: SampleMetric, signature: inspect.Signature) -> str:
         else:
             kind, _, text = _OPTIONS[name]
             kind = f"{kind}, default={argument.default!r}"
-        lines += [f"{name} : {kind}", _indent(text)]
-    lines += ["", "Returns", "-------", "float", _indent("Of the whole sample.")]
+        lines += [f"{name} : {kind}", indent(text)]
+    lines += ["", "Returns", "-------", "float", indent("Of the whole sample.")]
     lines += ["", "Raises", "------", "InputError"]
-    lines += [_indent("A ``ValueError`` that states the rule, the value and what to do; an")]
-    lines += [_indent("``UndefinedError`` where the sample has no such value.")]
+    lines += [indent("A ``ValueError`` that states the rule, the value and what to do; an")]
+    lines += [indent("``UndefinedError`` where the sample has no such value.")]
     lines += ["", "References", "----------", facts.reference]
     lines += ["", "Examples", "--------"]
     lines += [f">>> from xentexp.metrics import {metric.name}", facts.example, ""]
     return "\n".join(lines)
-
-
-def _indent(text: str) -> str:
-    return "\n".join(f"    {line}" for line in text.split("\n"))
 
 
 balanced_loss = _derive("balanced_loss")

@@ -36,6 +36,7 @@ class Perplexity(SampleMetric):
         reference="Jelinek, F., Mercer, R. L., Bahl, L. R. & Baker, J. K. (1977). Perplexity - a "
         "measure of\nthe difficulty of speech recognition tasks. J. Acoust. Soc. Am. 62, S63.",
         notes="Predictions of 1 / k everywhere have perplexity k.",
+        peers=("torchmetrics.text.Perplexity",),
         example=">>> perplexity([0, 1], [[0.5, 0.5], [0.5, 0.5]])\n2.0",
     )
 
@@ -132,6 +133,10 @@ class D2Score(SampleMetric):
         "'training prior' those of `prior`, which a sample of one class does not change; 'test\n"
         "prior' those of this sample, scikit-learn's ``d2_log_loss_score`` and\n"
         "``d2_brier_score``; 'uniform' 1 / k. Undefined where the null model's loss is 0.",
+        peers=(
+            "sklearn.metrics.d2_log_loss_score",
+            "sklearn.metrics.d2_brier_score",
+        ),
         example=">>> round(d2_score([0, 1, 1], [0.1, 0.8, 0.6], prior=[0.4, 0.6]), 4)\n0.5669",
     )
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import fields, replace
 
 from xentexp.errors import unknown_name
-from xentexp.losses import LOSSES
+from xentexp.losses import LOSSES, load_plugins
 from xentexp.samples.base import SampleMetric
 from xentexp.samples.calibration import ExpectedCalibrationError, MaximumCalibrationError
 from xentexp.samples.discrimination import Gini, HMeasure, KsStatistic, RocAuc
@@ -86,10 +86,16 @@ def _find(name: object) -> SampleMetric | None:
         return None
     if name in SAMPLE_METRICS:
         return SAMPLE_METRICS[name]
+    for metric in SAMPLE_METRICS.values():
+        if any(name in (peer, peer.rpartition(".")[2]) for peer in metric.facts.peers):
+            return metric
     for prefix, kind in _OF_LOSS.items():
         loss = name.removeprefix(prefix)
-        if name.startswith(prefix) and loss in LOSSES:
-            return kind(loss=loss)
+        if name.startswith(prefix):
+            if loss not in LOSSES:
+                load_plugins()
+            if loss in LOSSES:
+                return kind(loss=loss)
     return None
 
 

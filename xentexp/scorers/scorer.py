@@ -199,7 +199,9 @@ def listed(
     losses: Sequence[str | Loss | SampleMetric] | str | Loss | SampleMetric | None,
 ) -> Sequence[str | Loss | SampleMetric] | None:
     """A single name or value as a list of one."""
-    return [losses] if isinstance(losses, (str, Loss, SampleMetric)) else losses
+    if isinstance(losses, (str, Loss, SampleMetric)) or hasattr(losses, "definition"):
+        return [losses]  # type: ignore[list-item]
+    return losses
 
 
 def to_metric(name: str | Loss | SampleMetric) -> Loss | SampleMetric:

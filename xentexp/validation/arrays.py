@@ -28,6 +28,13 @@ class Rows(NamedTuple):
         """Those rows of an array."""
         return values[self.span] if self.keep is None else values[self.span][self.keep]
 
+    def put(self, out: Array, values: Array) -> None:
+        """Write the values of those rows, the last axis, into an array of all rows."""
+        if self.keep is None:
+            out[..., self.span] = values
+        else:
+            out[..., self.span][..., self.keep] = values
+
     def number(self, position: int) -> int:
         """Number among all rows of the row at a position among these."""
         within = position if self.keep is None else int(np.flatnonzero(self.keep)[position])
@@ -70,7 +77,7 @@ def column_names(values: object) -> list[object] | None:
 
 def to_array(values: object, name: str) -> Array:
     """Any array-like as a NumPy array of one or two dimensions, without a copy if possible."""
-    array = values if type(values) is np.ndarray else _converted(values, name)
+    array = as_array(values, name)
     if array.ndim == 0:
         raise InputError(f"{name} must be an array; got the single value {values!r}")
     if array.ndim > 2:
@@ -85,7 +92,10 @@ def to_array(values: object, name: str) -> Array:
     return array
 
 
-def _converted(values: object, name: str) -> Array:
+def as_array(values: object, name: str) -> Array:
+    """Anything as a NumPy array of whatever shape, without a copy if possible."""
+    if type(values) is np.ndarray:
+        return values
     if values is None:
         raise InputError(f"{name} must be given; got None")
     if np.ma.is_masked(values):

@@ -8,7 +8,7 @@ from typing import Any, Literal
 import numpy as np
 
 from xentexp.errors import InputError
-from xentexp.validation.arrays import Array, Rows, to_numbers
+from xentexp.validation.arrays import Array, Rows, as_array, to_numbers
 
 ColumnKind = Literal["multilabel", "real", "counts", "above -1"]
 
@@ -80,7 +80,7 @@ def to_columns(values: object, kind: ColumnKind, name: str, *, logits: bool = Fa
         One column for shape (n, 1) too.
     """
     if getattr(values, "shape", ())[1:] == (1,):
-        values = np.asarray(values)[:, 0]
+        values = as_array(values, name)[:, 0]
     array = to_numbers(values, name)
     targets, predictions = _DOMAINS[kind]
     low, high, rule = targets if name == "y_true" else predictions

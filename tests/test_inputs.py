@@ -1,0 +1,435 @@
+"""Arrays of every library and layout: the same numbers, without a copy, in little memory."""
+
+import subprocess
+import sys
+import tracemalloc
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from xentexp import metrics as m
+from xentexp.errors import InputError
+from xentexp.evaluation import evaluate
+from xentexp.validation.arrays import to_array
+
+ROWS = 30_000  # several blocks
+
+
+def sample(n_classes=3, n_rows=ROWS, seed=0):
+    rng = np.random.default_rng(seed)
+    raw = rng.normal(size=(n_rows, n_classes))
+    p = np.exp(raw) / np.exp(raw).sum(axis=1, keepdims=True)
+    return rng.integers(0, n_classes, n_rows), p, raw, rng.uniform(0.5, 2.0, n_rows)
+
+
+# -- layouts and precisions of NumPy ---------------------------------------------------------
+
+
+def spaced(array):
+    wide = np.zeros(tuple(2 * size for size in array.shape), dtype=array.dtype)
+    view = wide[tuple(slice(None, None, 2) for _ in array.shape)]
+    view[...] = array
+    return view
+
+
+def backwards(array):
+    turned = tuple(slice(None, None, -1) for _ in array.shape)
+    return np.ascontiguousarray(array[turned])[turned]
+
+
+def read_only(array):
+    array = array.copy()
+    array.flags.writeable = False
+    return array
+
+
+def of_a_record(array):
+    """Every number a field between two others: strides that are no multiple of the size."""
+    record = np.zeros(array.shape, dtype=[("before", "i1"), ("value", array.dtype), ("c", "i2")])
+    record["value"] = array
+    return record["value"]
+
+
+LAYOUTS = {
+    "Fortran": np.asfortranarray,
+    "columns of a wider one": lambda a: np.concatenate([a, a], axis=-1)[..., : a.shape[-1]],
+    "spaced": spaced,
+    "backwards": backwards,
+    "read-only": read_only,
+    "big-endian": lambda a: a.astype(a.dtype.newbyteorder(">")),
+    "unaligned": of_a_record,
+}
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+@pytest.mark.parametrize("n_classes", [2, 3, 12])
+def test_the_layout_does_not_matter(layout, n_classes):
+    y, p, raw, weight = sample(n_classes)
+    lay = LAYOUTS[layout]
+    for given in (y, np.eye(n_classes)[y], p[::-1]):
+        expected = evaluate(given, p, decision=raw, sample_weight=weight)
+        found = evaluate(lay(given), lay(p), decision=lay(raw), sample_weight=lay(weight))
+        assert found.mean == pytest.approx(expected.mean, rel=1e-12)
+        assert found.standard_error == pytest.approx(expected.standard_error, rel=1e-9)
+    expected = evaluate(y, raw, from_logits=True)
+    assert evaluate(lay(y), lay(raw), from_logits=True).mean == pytest.approx(
+        expected.mean, rel=1e-12
+    )
+    each = m.categorical_crossentropy(y, raw, from_logits=True, reduction="none")
+    same = m.categorical_crossentropy(lay(y), lay(raw), from_logits=True, reduction="none")
+    np.testing.assert_allclose(same, each, rtol=1e-12)
+
+
+@pytest.mark.parametrize(("dtype", "tolerance"), [(np.float32, 1e-6), (np.float16, 1e-2)])
+@pytest.mark.parametrize("n_classes", [2, 3, 12, 150])
+def test_a_smaller_precision_agrees_with_float64(dtype, tolerance, n_classes):
+    y, p, raw, weight = sample(n_classes, 8000)
+    for options in ({}, {"sample_weight": weight}):
+        wide = evaluate(y, p, decision=raw, **options).mean
+        narrow = evaluate(y, p.astype(dtype), decision=raw.astype(dtype), **options).mean
+        assert narrow == pytest.approx(wide, rel=tolerance, abs=1e-15)
+        wide = evaluate(y, raw, from_logits=True, **options).mean
+        narrow = evaluate(y, raw.astype(dtype), from_logits=True, **options).mean
+        assert narrow == pytest.approx(wide, rel=tolerance, abs=1e-15)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float16])
+def test_sums_are_of_float64_whatever_the_input(dtype):
+    p = np.full(300_000, 0.5, dtype=dtype)  # in float16 the sum would stop at 2048
+    y = np.zeros(300_000, dtype=np.int8)
+    assert m.binary_crossentropy(y, p) == pytest.approx(np.log(2.0), rel=1e-14)
+    assert m.binary_crossentropy(y, p, reduction="sum") == pytest.approx(
+        300_000 * np.log(2.0), rel=1e-14
+    )
+    assert m.brier_loss(y, p, sample_weight=np.full(300_000, 0.1, dtype=dtype)) == 0.25
+
+
+# Raw scores from near to far apart; the loss of a far one is beyond the range of exp.
+@pytest.mark.parametrize("scale", [1e-3, 1.0, 30.0, 300.0, 800.0, 1e5])
+@pytest.mark.parametrize("offset", [0.0, 1e3, -1e3])
+@pytest.mark.parametrize("order", ["C", "F"])
+def test_raw_scores_of_any_size_are_exact(scale, offset, order):
+    y, _, raw, _ = sample(4, 500)
+    raw = np.array(raw * scale + offset, order=order)
+    away = raw - raw[np.arange(len(y)), y][:, np.newaxis]
+    expected = np.logaddexp.reduce(away, axis=1)
+    top = away.max(axis=1) <= 0  # then the loss is small, and log1p keeps its digits
+    away[np.arange(len(y)), y] = -np.inf
+    expected[top] = np.log1p(np.exp(away[top]).sum(axis=1))
+    found = m.categorical_crossentropy(y, raw, from_logits=True, reduction="none")
+    np.testing.assert_allclose(found, expected, rtol=1e-12, atol=1e-300)
+
+
+def test_a_sum_that_is_below_the_range_of_exp_keeps_its_digits():
+    value = m.categorical_crossentropy([0], [[-300.0, -741.0]], from_logits=True)
+    assert value == pytest.approx(np.exp(-441.0), rel=1e-12, abs=0)
+
+
+@pytest.mark.parametrize("dtype", [np.float64, np.float32, np.float16])
+@pytest.mark.parametrize("n_rows", [3, ROWS])
+def test_the_ends_of_the_unit_interval(dtype, n_rows):
+    y = np.arange(n_rows) % 2
+    p = np.where(y == 1, 1.0, 0.0).astype(dtype)
+    assert m.brier_loss(y, p) == 0.0
+    p[0] = -0.0
+    assert m.brier_loss(y, p) == 0.0
+    p[0] = 0.0
+    for value in (np.nextafter(dtype(1), dtype(2)), np.nextafter(dtype(0), dtype(-1)), np.nan):
+        p[-1] = value
+        for given in (p, np.stack([p, p], axis=1)):
+            with pytest.raises(InputError, match=rf"\[0, 1\]; row {n_rows - 1} of y_pred"):
+                m.brier_loss(y, given)
+
+
+def test_numbers_that_are_no_floats():
+    y, _, _, _ = sample(3)
+    certain = np.eye(3)[(y + (np.arange(len(y)) % 7 == 0)) % 3]
+    expected = evaluate(np.eye(3)[y], certain).mean
+    for dtype in (bool, np.int8, np.uint64, object, np.longdouble):
+        found = evaluate(np.eye(3)[y].astype(dtype), certain.astype(dtype)).mean
+        assert found == pytest.approx(expected, rel=1e-13)
+    whole = np.array([[3, -1, 0], [0, 2, 7]])
+    assert m.categorical_crossentropy([0, 2], whole, from_logits=True) == pytest.approx(
+        m.categorical_crossentropy([0, 2], whole.astype(float), from_logits=True), rel=1e-15
+    )
+    yes = np.array([[1, 0], [0, 1]])
+    assert m.multilabel_crossentropy(yes, yes) == 0.0
+    assert m.squared_error([3, 5], [2, 7], numbers=True) == 2.5
+
+
+# -- arrays of other libraries ---------------------------------------------------------------
+
+
+def test_torch_tensors_are_taken_without_a_copy():
+    torch = pytest.importorskip("torch")
+    y, p, raw, weight = sample()
+    tensors = [torch.from_numpy(array) for array in (y, p, raw, weight)]
+    for tensor, array in zip(tensors, (y, p, raw, weight), strict=True):
+        assert np.shares_memory(to_array(tensor, "y_pred"), array)
+    assert np.shares_memory(to_array(tensors[1].T.contiguous().T, "y_pred"), p) is False
+    assert evaluate(tensors[0], tensors[1], decision=tensors[2], sample_weight=tensors[3]).mean == (
+        evaluate(y, p, decision=raw, sample_weight=weight).mean
+    )
+    assert m.hinge_loss(torch.tensor([0, 1]), torch.tensor([-3.0, 0.0])) == 0.5
+
+
+def test_tensors_that_numpy_cannot_read_are_told_what_to_do():
+    torch = pytest.importorskip("torch")
+    p = torch.tensor([0.2, 0.7], dtype=torch.float64)
+    for values, parts in [
+        (p.clone().requires_grad_(), ["y_pred carries gradients", "detach()"]),
+        (torch.nn.Parameter(p), ["carries gradients"]),
+        (p.to("meta"), ["y_pred", "meta"]),
+        (p.to_sparse(), ["y_pred", "to_dense"]),
+        (p.bfloat16(), ["y_pred", "BFloat16"]),
+        ([p[0].clone().requires_grad_(), p[1]], ["y_pred", "plain numbers"]),
+    ]:
+        with pytest.raises(InputError) as error:
+            m.binary_crossentropy([0, 1], values)
+        assert all(part in str(error.value) for part in parts), str(error.value)
+        assert "\n" not in str(error.value)
+    with pytest.raises(InputError, match="sample_weight carries gradients"):
+        m.binary_crossentropy([0, 1], p, sample_weight=p.clone().requires_grad_())
+    with pytest.raises(InputError, match="y_true carries gradients"):
+        m.squared_error(p.clone().requires_grad_()[:, None], p[:, None], numbers=True)
+
+
+def test_jax_arrays_are_taken_without_a_copy():
+    jnp = pytest.importorskip("jax.numpy")
+    y, p, _, _ = sample()
+    labels, given = jnp.asarray(y), jnp.asarray(p)
+    view = to_array(given, "y_pred")
+    assert np.shares_memory(view, np.from_dlpack(given))
+    assert m.categorical_crossentropy(labels, given) == m.categorical_crossentropy(y, view)
+    with pytest.raises(InputError, match="y_pred must be numbers of a type that NumPy has; got bf"):
+        m.categorical_crossentropy(labels, given.astype(jnp.bfloat16))
+
+
+def test_arrays_of_the_array_api_are_taken_without_a_copy():
+    xp = pytest.importorskip("array_api_strict")
+    y, p, raw, weight = sample()
+    given = [xp.asarray(array, copy=False) for array in (y, p, raw, weight)]
+    for values, array in zip(given, (y, p, raw, weight), strict=True):
+        assert np.shares_memory(to_array(values, "y_pred"), array)
+    assert evaluate(given[0], given[1], decision=given[2], sample_weight=given[3]).mean == (
+        evaluate(y, p, decision=raw, sample_weight=weight).mean
+    )
+
+
+class Exchanged:
+    """An array that offers DLPack and nothing else, on some device."""
+
+    def __init__(self, array, device=1):
+        self._array, self._device = array, device
+
+    def __dlpack__(self, **options):
+        return self._array.__dlpack__(**options)
+
+    def __dlpack_device__(self):
+        return self._device, 0
+
+
+@pytest.mark.parametrize("device", [1, 3])  # main memory, pinned main memory
+def test_dlpack_alone_is_enough(device):
+    y, p, _, _ = sample()
+    given = Exchanged(p, device)
+    assert np.shares_memory(to_array(given, "y_pred"), p)
+    assert m.brier_loss(Exchanged(y, device), given) == m.brier_loss(y, p)
+
+
+@pytest.mark.parametrize(("device", "name"), [(2, "CUDA"), (8, "Metal"), (10, "ROCm"), (99, "a")])
+def test_arrays_on_a_device_are_refused(device, name):
+    with pytest.raises(InputError) as error:
+        m.binary_crossentropy([0, 1], Exchanged(np.array([0.2, 0.7]), device))
+    assert all(part in str(error.value) for part in ("y_pred", "main memory", name, ".cpu()"))
+
+
+def test_no_library_is_imported_for_it():
+    code = """
+import sys
+import numpy as np
+import xentexp.metrics as m
+class Exchanged:
+    def __init__(self, array): self.array = array
+    def __dlpack__(self, **options): return self.array.__dlpack__(**options)
+    def __dlpack_device__(self): return (1, 0)
+assert m.brier_loss([0, 1], Exchanged(np.array([0.2, 0.8]))) > 0
+print([name for name in ("torch", "jax", "polars", "pandas", "keras") if name in sys.modules])
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "[]\n"
+
+
+# -- data frames -----------------------------------------------------------------------------
+
+
+def test_polars_frames_and_series():
+    pl = pytest.importorskip("polars")
+    y, p, raw, weight = sample()
+    expected = evaluate(y, p, decision=raw, sample_weight=weight).mean
+    found = evaluate(
+        pl.Series(y), pl.DataFrame(p), decision=pl.DataFrame(raw), sample_weight=pl.Series(weight)
+    )
+    assert found.mean == pytest.approx(expected, rel=1e-12)
+    assert np.shares_memory(to_array(pl.Series(weight), "sample_weight"), weight)
+    names = np.array(["low", "mid", "high"])
+    for text in (pl.Series(names[y]), pl.Series(names[y]).cast(pl.Categorical)):
+        named = pl.DataFrame(p, schema=names.tolist())
+        value = m.categorical_crossentropy(text, named.select("mid", "high", "low"))
+        assert value == pytest.approx(m.categorical_crossentropy(y, p), rel=1e-14)
+    assert m.categorical_crossentropy(pl.DataFrame(np.eye(3)[y]), pl.DataFrame(p)) == pytest.approx(
+        m.categorical_crossentropy(y, p), rel=1e-14
+    )
+
+
+def test_polars_values_that_are_missing():
+    pl = pytest.importorskip("polars")
+    for labels in (["a", None], [0, None], [True, None]):
+        with pytest.raises(InputError, match=r"missing value .* at row 1"):
+            m.binary_crossentropy(pl.Series(labels), [0.2, 0.7])
+    with pytest.raises(InputError, match="row 1 of y_pred has nan"):
+        m.binary_crossentropy([0, 1], pl.Series([0.2, None]))
+    with pytest.raises(InputError, match="y_pred must be an array"):
+        m.binary_crossentropy([0, 1], pl.DataFrame({"a": [0.2, 0.7]}).lazy())
+
+
+def test_pandas_frames_are_taken_without_a_copy():
+    y, p, _, weight = sample()
+    for frame in (pd.DataFrame(p), pd.Series(weight)):
+        assert np.shares_memory(to_array(frame, "y_pred"), frame.to_numpy())
+    for frame in (pd.DataFrame(p), pd.DataFrame({i: p[:, i] for i in range(3)})):
+        value = m.categorical_crossentropy(pd.Series(y), frame)
+        assert value == pytest.approx(m.categorical_crossentropy(y, p), rel=1e-14)
+    strange = pd.DataFrame(p[:2], columns=["column_names", "shape", "columns"])
+    assert m.categorical_crossentropy(["shape", "columns"], strange) == pytest.approx(
+        -np.log(p[[0, 1], [1, 2]]).mean()
+    )
+
+
+def test_tables_of_pyarrow():
+    pa = pytest.importorskip("pyarrow")
+    y, p, _, _ = sample()
+    table = pa.table({name: p[:, i] for i, name in enumerate("abc")})
+    labels = pa.array(np.array(["a", "b", "c"])[y])
+    expected = m.categorical_crossentropy(y, p)
+    assert m.categorical_crossentropy(labels, table) == pytest.approx(expected, rel=1e-14)
+    turned = table.select(["c", "a", "b"])
+    assert m.categorical_crossentropy(labels, turned) == pytest.approx(expected, rel=1e-14)
+
+
+def test_weights_are_checked_in_all_rows():
+    y, p = np.zeros(100_000, dtype=int), np.full(100_000, 0.5)
+    for row in (0, 99_999):
+        for value, part in [(-1.0, f"row {row} has -1.0"), (np.inf, f"row {row} has inf"),
+                            (1e200, "the largest is 1e\\+200")]:  # fmt: skip
+            weight = np.ones(100_000)
+            weight[row] = value
+            with pytest.raises(InputError, match=part):
+                m.brier_loss(y, p, sample_weight=weight)
+
+
+# -- memory ----------------------------------------------------------------------------------
+
+MANY = 1_000_000
+NARROW = {
+    "labels of int8": lambda y, p: ((y.astype(np.int8), p), {}),
+    "labels of float32": lambda y, p: ((y.astype(np.float32), p), {}),
+    "labels from 1": lambda y, p: ((y + 1, p), {}),
+    "text": lambda y, p: ((np.array(["a", "b", "c", "d"])[y], p), {}),
+    "one-hot of uint8": lambda y, p: ((np.eye(4, dtype=np.uint8)[y], p), {}),
+    "weights of float32": lambda y, p: ((y, p), {"sample_weight": np.ones(MANY, np.float32)}),
+    "an ignored label": lambda y, p: ((np.where(y == 0, -1, y), p), {"ignore_label": -1}),
+    "columns in order": lambda y, p: ((y, p), {"labels": [3, 2, 1, 0]}),
+    "balanced classes": lambda y, p: ((y, p), {"class_weight": "balanced"}),
+    "smoothing": lambda y, p: ((y, p), {"label_smoothing": 0.1}),
+    "rows to normalize": lambda y, p: ((y, p), {"normalize": True}),
+    "raw scores of int8": lambda y, p: ((y, p), {"from_logits": True}),
+    "many losses": None,
+}
+
+
+@pytest.mark.parametrize("kind", NARROW)
+def test_no_array_is_copied_as_a_whole(kind):
+    y = np.arange(MANY) % 4
+    p = np.full((MANY, 4), 0.25, dtype=np.float32)
+    if kind == "an ignored label":
+        p = np.full((MANY, 3), 1 / 3, dtype=np.float32)
+    elif kind == "raw scores of int8":
+        p = np.ones((MANY, 4), dtype=np.int8)
+    if kind == "many losses":
+        args, function = (y, p), evaluate
+        names = ["categorical_crossentropy", "brier_loss", "entropy", "categorical_hinge"]
+        options = {"decision": p, "losses": names}
+    else:
+        (args, options), function = NARROW[kind](y, p), m.categorical_crossentropy
+    function(*args, **options)  # what is kept for later calls is no part of this one
+    tracemalloc.start()
+    function(*args, **options)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 7e6  # a column of float64 would take 8e6, and the predictions 32e6
+
+
+def mapped(folder, mode="r", n_rows=1_200_000):
+    """Labels, predictions and weights in files of 10, 29 and 10 MB."""
+    y, p, _, weight = sample(3, n_rows)
+    arrays = []
+    for name, array in [("y", y), ("p", p), ("w", weight)]:
+        np.save(folder / f"{name}.npy", array)
+        arrays.append(np.load(folder / f"{name}.npy", mmap_mode=mode))
+    return (y, p, weight), arrays
+
+
+def resident(folder):
+    """Bytes of the mapped files of a folder that count for this process."""
+    total, within = 0, False
+    for line in Path("/proc/self/smaps").read_text().splitlines():
+        if "-" in line.split(" ")[0]:
+            within = str(folder) in line
+        elif within and line.startswith("Rss:"):
+            total += 1024 * int(line.split()[1])
+    return total
+
+
+@pytest.mark.parametrize("mode", ["r", "r+", "c"])
+def test_mapped_files_give_the_same_numbers(tmp_path, mode):
+    (y, p, weight), (labels, given, weights) = mapped(tmp_path, mode)
+    for change in (slice(None), np.s_[7:-5], np.s_[::2]):
+        expected = m.categorical_crossentropy(y[change], p[change], sample_weight=weight[change])
+        found = m.categorical_crossentropy(
+            labels[change], given[change], sample_weight=weights[change]
+        )
+        assert found == expected
+    turned = np.save(tmp_path / "f.npy", np.asfortranarray(p)) or np.load(
+        tmp_path / "f.npy", mmap_mode=mode
+    )
+    assert m.brier_loss(labels, turned) == pytest.approx(m.brier_loss(y, p), rel=1e-13)
+
+
+@pytest.mark.skipif(not Path("/proc/self/smaps").exists(), reason="the system does not tell")
+@pytest.mark.parametrize("mode", ["r", "r+"])
+@pytest.mark.parametrize("compute", [m.categorical_crossentropy, evaluate])
+def test_pages_that_were_read_are_given_back(tmp_path, mode, compute):
+    _, (y, p, weight) = mapped(tmp_path, mode)
+    size = y.nbytes + p.nbytes + weight.nbytes
+    options = {} if compute is m.categorical_crossentropy else {"losses": ["brier_loss"]}
+    compute(y, p, sample_weight=weight, **options)
+    assert resident(tmp_path) < size / 2
+    for array in (y, p, weight):
+        array.sum()
+    assert resident(tmp_path) > 0.9 * size  # what it would be, and what the test can see
+
+
+@pytest.mark.parametrize("mode", ["c", "r+"])
+def test_what_was_written_to_a_map_stays(tmp_path, mode):
+    (y, p, weight), (labels, given, weights) = mapped(tmp_path, mode)
+    given[:] = given[:, ::-1].copy()
+    weights[::3] = 7.0
+    weight[::3] = 7.0
+    expected = m.categorical_crossentropy(y, p[:, ::-1], sample_weight=weight)
+    for _ in range(2):  # a page given back and read again holds what was written
+        found = m.categorical_crossentropy(labels, given, sample_weight=weights)
+        assert found == pytest.approx(expected, rel=1e-14)
+    np.testing.assert_array_equal(given, p[:, ::-1])

@@ -1,0 +1,96 @@
+"""The options that functions share: type, default, and what their docstrings say of them."""
+
+from __future__ import annotations
+
+OPTIONS: dict[str, tuple[str, object, str]] = {
+    "from_logits": (
+        "bool",
+        False,
+        "Whether `y_pred` holds raw scores, whose softmax (sigmoid for shape (n,)) are the\n"
+        "probabilities. Raw scores are never clipped.",
+    ),
+    "labels": (
+        "array-like of shape (k,)",
+        None,
+        "Every class, in the order of the columns; the second of two is the one that\n"
+        "predictions of shape (n,) speak of. By default whole numbers below k are column\n"
+        "numbers, and other labels count in sorted order. Columns of a data frame are matched\n"
+        "to the classes by name.",
+    ),
+    "sample_weight": (
+        "array-like of shape (n,)",
+        None,
+        "Weights of the rows; the mean divides by their sum.",
+    ),
+    "class_weight": (
+        "dict, array-like of shape (k,), 'balanced' or None",
+        None,
+        "Weight of each class: by label (1 for those left out), or in the order of the\n"
+        "classes. A row counts its sample weight times that of its class (its expectation for\n"
+        "soft targets, before smoothing). 'balanced' gives every class the same total.",
+    ),
+    "pos_weight": (
+        "float",
+        None,
+        "Weight of the second class, where the first has 1: `class_weight` in short.",
+    ),
+    "numbers": (
+        "bool",
+        False,
+        "Whether `y_true` and `y_pred` are plain numbers, of shape (n,) or (n, k), and no\n"
+        "labels and probabilities.",
+    ),
+    "label_smoothing": (
+        "float",
+        0.0,
+        "Share e of the target that is spread over the classes: t (1 - e) + e / k.",
+    ),
+    "normalize": (
+        "bool or None",
+        False,
+        "Rows that do not sum to 1 are refused (False), divided by their sum (True), or taken\n"
+        "as they are (None).",
+    ),
+    "clip": (
+        "float or 'auto'",
+        "auto",
+        "Smallest probability that the logarithm sees; 'auto' is the precision of the dtype\n"
+        "(2.2e-16 for float64), 0 is none.",
+    ),
+    "ignore_label": (
+        "label",
+        None,
+        "Rows of this label leave numerator and denominator; their value is 0 where\n"
+        "`reduction` is 'none'.",
+    ),
+    "reduction": (
+        "{'mean', 'sum', 'none'}",
+        "mean",
+        "Weighted mean, weighted sum, or the weighted value of each row.",
+    ),
+    "convention": (
+        "str",
+        "xentexp",
+        "'xentexp', or the peer whose number is returned, with its own keywords and none of\n"
+        "those above.",
+    ),
+}
+
+
+def indent(text: str) -> str:
+    """Lines of a docstring, one level in.
+
+    Parameters
+    ----------
+    text : str
+        One line or several.
+
+    Returns
+    -------
+    str
+        Each by four spaces.
+    """
+    return "\n".join(f"    {line}" for line in text.split("\n"))
+
+
+__all__ = ["OPTIONS", "indent"]

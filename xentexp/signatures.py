@@ -1,0 +1,212 @@
+"""What the function of a loss takes, and what its docstring says: from the facts of the loss."""
+
+from __future__ import annotations
+
+import inspect
+import re
+import textwrap
+from dataclasses import fields
+
+from xentexp.conventions import CONVENTIONS, describe
+from xentexp.losses import Loss
+from xentexp.options import OPTIONS, indent
+
+
+def _option_names(loss: Loss) -> list[str]:
+    facts = loss.facts
+    scores = facts.needs in ("scores", "latent")
+    classes = not facts.distributions and facts.targets != "multilabel"
+    names = [] if scores or facts.distributions else ["from_logits"]
+    names += ["labels"] if classes else []
+    names += ["sample_weight"]
+    names += ["class_weight"] if classes else []
+    names += ["pos_weight"] if classes and facts.binary_only else []
+    names += ["label_smoothing"] if facts.smoothing else []
+    names += ["clip"] if facts.clip else []
+    names += ["normalize"] if not scores and facts.targets != "multilabel" else []
+    names += ["ignore_label"] if classes else []
+    names += ["numbers"] if facts.numbers else []
+    return [*names, "reduction"]
+
+
+def signature_of(loss: Loss) -> inspect.Signature:
+    """Arguments and options of the function of a loss, with its parameters.
+
+    Parameters
+    ----------
+    loss : Loss
+        With its default parameters.
+
+    Returns
+    -------
+    inspect.Signature
+        Without the keywords of peers.
+    """
+    arguments = (
+        (["p"] if loss.facts.targets == "none" else ["p", "q"])
+        if loss.facts.distributions
+        else ["y_true", "y_pred"]
+    )
+    positional = [
+        inspect.Parameter(name, inspect.Parameter.POSITIONAL_OR_KEYWORD) for name in arguments
+    ]
+    defaults: dict[str, object] = {name: OPTIONS[name][1] for name in _option_names(loss)}
+    reduction = defaults.pop("reduction")
+    for field in fields(loss):
+        defaults[field.name] = getattr(loss, field.name)
+    defaults["reduction"] = reduction
+    keywords = [
+        inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=default)
+        for name, default in defaults.items()
+    ]
+    return inspect.Signature([*positional, *keywords])
+
+
+def shown_signature(name: str, signature: inspect.Signature) -> inspect.Signature:
+    """Signature for ``help()``: with the keywords of the peers where the loss has any.
+
+    Parameters
+    ----------
+    name : str
+        Of the loss.
+    signature : inspect.Signature
+        Of its function.
+
+    Returns
+    -------
+    inspect.Signature
+        Longer by `convention` and the peer's keywords.
+    """
+    if name not in CONVENTIONS:
+        return signature
+    convention = inspect.Parameter("convention", inspect.Parameter.KEYWORD_ONLY, default="xentexp")
+    options = inspect.Parameter("peer_options", inspect.Parameter.VAR_KEYWORD)
+    return inspect.Signature([*signature.parameters.values(), convention, options])
+
+
+def docstring_of(loss: Loss, signature: inspect.Signature) -> str:
+    """Docstring of the function of a loss.
+
+    Parameters
+    ----------
+    loss : Loss
+        With its default parameters.
+    signature : inspect.Signature
+        As shown.
+
+    Returns
+    -------
+    str
+        In numpydoc style, with an example that runs.
+    """
+    facts = loss.facts
+    direction = (
+        "Lower is better"
+        if facts.direction == "lower"
+        else "Neither lower nor higher is better: it describes"
+    )
+    domain = {
+        "probabilities": "Class probabilities; rows sum to 1.",
+        "scores": "Decision scores: any finite numbers, never probabilities.",
+        "either": "Class probabilities, or raw scores with `from_logits`.",
+        "latent": "One decision score for each row, whatever the number of classes.",
+    }[facts.needs]
+    if facts.targets == "multilabel":
+        domain = "Probability of each label."
+    one_column = {"latent": "", "multilabel": "\nShape (n,) is one label."}.get(
+        "latent" if facts.needs == "latent" else facts.targets,
+        "\nShape (n,) speaks of the second of two classes.",
+    )
+    targets = {
+        "labels": ("(n,)", "Labels."),
+        "one-hot": ("(n,) or (n, k)", "Labels, or one-hot rows."),
+        "soft": ("(n,) or (n, k)", "Labels, one-hot rows, or distributions."),
+        "positive": ("(n, k)", "Distributions."),
+        "multilabel": ("(n,) or (n, k)", "1 or 0 (or a probability) for each label."),
+        "none": ("", ""),
+    }[facts.targets]
+    arguments = {
+        "y_true": (f"array-like of shape {targets[0]}", targets[1]),
+        "y_pred": (
+            "array-like of shape (n,)" + (" or (n, k)" if facts.needs != "latent" else ""),
+            f"{domain}{one_column}",
+        ),
+        "p": (
+            "array-like of shape (k,) or (n, k)",
+            "One distribution, or one in each row."
+            if facts.targets == "none"
+            else "One target distribution, or one in each row; each sums to 1.",
+        ),
+        "q": ("array-like of the same shape", "Predicted distributions."),
+    }
+    parameters = _documented_fields(loss)
+    lines = [facts.summary, "", f"{direction}; values lie in {facts.range}."]
+    proper = "" if facts.properness == "-" else f" It is {facts.properness}."
+    lines += [f"Value of a row: ``{facts.formula}``.{proper}"]
+    lines += _more_facts(loss)
+    lines += ["", "Parameters", "----------"]
+    for parameter in signature.parameters.values():
+        if parameter.kind is inspect.Parameter.VAR_KEYWORD:
+            kind, text = "keywords of the peer", "With its `convention` alone; see the notes."
+        elif parameter.default is inspect.Parameter.empty:
+            kind, text = arguments[parameter.name]
+        elif parameter.name in OPTIONS:
+            kind, _, text = OPTIONS[parameter.name]
+            kind = f"{kind}, default={parameter.default!r}"
+        else:
+            kind, text = parameters[parameter.name]
+            kind = f"{kind}, default={parameter.default!r}"
+        stars = "**" if parameter.kind is inspect.Parameter.VAR_KEYWORD else ""
+        lines += [f"{stars}{parameter.name} : {kind}", indent(text)]
+    lines += ["", "Returns", "-------", "float or ndarray of shape (n,)"]
+    lines += [indent("An array where `reduction` is 'none'.")]
+    lines += ["", "Raises", "------", "InputError"]
+    lines += [indent("A ``ValueError`` that states the rule, the value and what to do.")]
+    if conventions := describe(loss.name):
+        lines += ["", "Notes", "-----", "A convention returns what the peer does, bad input too:"]
+        lines += ["", *conventions]
+    lines += ["", "References", "----------", *_wrap(facts.reference)]
+    lines += ["", "Examples", "--------"]
+    lines += [f">>> from xentexp.metrics import {loss.name}", facts.example, ""]
+    return "\n".join(lines)
+
+
+def _more_facts(loss: Loss) -> list[str]:
+    """Units, and what is true of the raw scores."""
+    facts = loss.facts
+    lines = []
+    if "log2" in facts.formula:
+        lines += ["Units are bits."]
+    elif re.search(r"\blog\b", facts.formula) and not facts.numbers:
+        lines += ["Units are nats."]
+    curved = "convex" if facts.convex else "not convex"
+    slope = {
+        "smooth": "smooth",
+        "subgradient": "with kinks, where its gradient is a subgradient",
+        "none": "without a gradient",
+    }[facts.gradient]
+    if facts.direction != "none":
+        lines += ["", f"In the raw scores ({facts.link} link) it is {curved} and {slope}."]
+    if not facts.symmetric:
+        lines += ["Classes are not alike: it changes where they are renamed."]
+    if facts.peers:
+        lines += ["", *_wrap("`get_loss` finds it as " + ", ".join(facts.peers) + " too.")]
+    return lines
+
+
+def _documented_fields(loss: Loss) -> dict[str, tuple[str, str]]:
+    """Type and meaning of each parameter, from the docstring of the class."""
+    text = inspect.cleandoc(type(loss).__doc__ or "").partition("----------\n")[2]
+    entries = re.findall(r"^(\S[^:\n]*) : (.+)\n((?:    .*\n?|\n)+)", text, re.MULTILINE)
+    return {
+        name: (kind, inspect.cleandoc(meaning))
+        for names, kind, meaning in entries
+        for name in names.split(", ")
+    }
+
+
+def _wrap(text: str) -> list[str]:
+    return textwrap.wrap(text, 92, break_long_words=False, break_on_hyphens=False)
+
+
+__all__ = ["docstring_of", "shown_signature", "signature_of"]

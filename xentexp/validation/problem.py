@@ -1,0 +1,193 @@
+"""A checked problem, and its blocks: targets, predictions and weights of some rows."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from xentexp.errors import InputError
+from xentexp.losses.block import Block
+from xentexp.validation.arrays import Array, Rows
+from xentexp.validation.columns import Columns
+from xentexp.validation.mapped import ReadPages
+from xentexp.validation.predictions import Predictions
+from xentexp.validation.targets import Distributions, Labels, as_index
+
+# Elements of a block: it and what is made of it stay in the L2 cache. Many losses make a dozen
+# matrices of a block's size, a single loss a few, and a cross-entropy of labels one at most.
+BLOCK_ELEMENTS = 32768
+SINGLE_BLOCK_ELEMENTS = 65536
+LABEL_BLOCK_ELEMENTS = 131072
+
+
+class Part(NamedTuple):
+    """A block, where it stands among all rows, and the weights of its rows.
+
+    `unsmoothed` has the targets as they were given; it is `block` where none are smoothed.
+    """
+
+    rows: Rows
+    block: Block
+    unsmoothed: Block
+    weight: NDArray[np.float64] | None
+
+
+@dataclass(frozen=True)
+class Problem:
+    """Checked shapes and names of targets and predictions; values are checked by block."""
+
+    classes: tuple[Any, ...]
+    targets: Labels | Distributions | Columns | None
+    probabilities: Predictions | Columns | None
+    decision: Predictions | None
+    weight: Array | None
+    class_weight: NDArray[np.float64] | None = None
+    smoothing: float = 0.0
+    clip: float = 0.0
+    ignore_label: object = None
+    ordered: bool = False
+
+    @property
+    def n_rows(self) -> int:
+        """Number of rows, ignored ones included."""
+        predictions = self.probabilities or self.decision
+        assert predictions is not None
+        return len(predictions.values)
+
+    @property
+    def soft(self) -> bool:
+        """Whether the targets come as a column per class."""
+        return isinstance(self.targets, Distributions)
+
+    @property
+    def of_columns(self) -> bool:
+        """Whether the columns are no classes: numbers, or several labels in a row."""
+        return isinstance(self.targets, Columns)
+
+    @property
+    def latent(self) -> bool:
+        """Whether the decision scores are one for a row."""
+        return self.decision is not None and self.decision.values.ndim == 1
+
+    def _step(self, elements: int = BLOCK_ELEMENTS) -> int:
+        """Rows per block."""
+        return max(128, elements // len(self.classes))
+
+    @property
+    def plain_labels(self) -> bool:
+        """Whether the targets are labels, and stay so."""
+        return isinstance(self.targets, Labels) and not self.smoothing
+
+    def one_hot(self) -> bool:
+        """Whether every row has one true class."""
+        return not isinstance(self.targets, Distributions) or self.targets.one_hot(self._step())
+
+    def positive(self) -> bool:
+        """Whether no target is 0."""
+        if not isinstance(self.targets, Distributions):
+            return self.smoothing > 0.0
+        return self.smoothing > 0.0 or self.targets.positive(self._step())
+
+    def parts(self, *, hard: str | None = None, elements: int = BLOCK_ELEMENTS) -> Iterator[Part]:
+        """Blocks in the order of the rows.
+
+        Parameters
+        ----------
+        hard : str, optional
+            Name of a loss that needs one true class in each row.
+        elements : int
+            Size of a block, in predictions.
+
+        Yields
+        ------
+        Part
+            At least one row each; blocks of nothing but ignored rows are left out.
+        """
+        seen = False
+        step = self._step(elements)
+        given = (self.targets, self.probabilities, self.decision)
+        read = ReadPages(*(None if it is None else it.values for it in given), self.weight)
+        for start in range(0, self.n_rows, step):
+            read.up_to(start)
+            part = self._part(slice(start, min(start + step, self.n_rows)))
+            if part is None:
+                continue
+            if hard is not None and part.block.index is None:
+                assert part.block.soft is not None
+                row = int((part.block.soft.max(axis=1) < 1.0).argmax())
+                raise InputError(
+                    f"{hard} needs one true class in each row; row {start + row} of y_true is "
+                    f"{part.block.soft[row].tolist()}"
+                )
+            seen = True
+            yield part
+        if not seen:
+            raise InputError(f"every label is {self.ignore_label!r}, which is ignored")
+
+    def _part(self, span: slice) -> Part | None:
+        rows = Rows(span)
+        index = soft = None
+        if isinstance(self.targets, Labels):
+            if self.ignore_label is not None:
+                keep = np.asarray(self.targets.values[span] != self.ignore_label)
+                if not keep.any():
+                    return None
+                rows = rows if keep.all() else Rows(span, keep)
+            index = self.targets.index(rows)
+        elif isinstance(self.targets, Columns):
+            soft = self.targets.block(rows)
+        elif self.targets is not None:
+            soft = self.targets.soft(span)
+            index = as_index(soft)
+            soft = soft if index is None else None
+        predicted: dict[str, Array] = {}
+        if self.probabilities is not None:
+            predicted[self.probabilities.kind] = self.probabilities.block(rows)
+        if self.decision is not None:
+            raw = self.probabilities if "logits" in predicted else None
+            if raw is not None and self.decision.values is raw.values:
+                predicted["decision"] = predicted["logits"]  # checked once, and known as the same
+            else:
+                predicted["decision"] = self.decision.block(rows)
+        block = unsmoothed = Block(
+            n_classes=len(self.classes), index=index, soft=soft, clip=self.clip, **predicted
+        )
+        if self.smoothing and self.targets is not None:
+            spread = 2 if isinstance(self.targets, Columns) else len(self.classes)
+            if soft is None:
+                assert index is not None
+                smoothed = np.full((len(index), spread), self.smoothing / spread)
+                smoothed[np.arange(len(index)), index] += 1.0 - self.smoothing
+            else:
+                smoothed = soft * (1.0 - self.smoothing) + self.smoothing / spread
+            block = Block(n_classes=block.n_classes, soft=smoothed, clip=self.clip, **predicted)
+        weight = None
+        if self.weight is not None:
+            weight = rows.of(self.weight).astype(np.float64, copy=False)
+        if self.class_weight is not None:
+            own = self.class_weight[index] if soft is None else soft @ self.class_weight
+            weight = own if weight is None else weight * own
+        return Part(rows, block, unsmoothed, weight)
+
+    def balanced(self) -> Problem:
+        """The same with class weights that give every class the same total."""
+        totals = np.zeros(len(self.classes))
+        for part in replace(self, class_weight=None, smoothing=0.0).parts():
+            target = part.block.target_by_class
+            totals += target.sum(axis=1) if part.weight is None else target @ part.weight
+        share = totals / totals.sum() * np.count_nonzero(totals)
+        weights = np.divide(1.0, share, out=np.zeros_like(share), where=share > 0)
+        return replace(self, class_weight=weights)
+
+
+__all__ = [
+    "BLOCK_ELEMENTS",
+    "LABEL_BLOCK_ELEMENTS",
+    "SINGLE_BLOCK_ELEMENTS",
+    "Part",
+    "Problem",
+]
