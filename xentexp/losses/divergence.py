@@ -10,7 +10,7 @@ import numpy as np
 from xentexp.errors import InputError
 from xentexp.losses.base import Facts, Loss, Pair, check_number
 from xentexp.losses.block import Block
-from xentexp.losses.differentiable import Chance, OutcomeLoss, SeparableLoss, through_softmax
+from xentexp.losses.differentiable import Chance, OutcomeLoss, SeparableLoss
 from xentexp.losses.links import FloatArray
 
 _GOOD = "Good, I. J. (1952). Rational decisions. J. R. Stat. Soc. B 14, 107-114"
@@ -217,20 +217,26 @@ class _PowerDivergence(Loss):
         if abs(self.alpha - 1.0) < 1e-6:
             raise InputError(f"alpha must not be 1; got {self.alpha!r}: that is kl_divergence")
 
-    def _terms(self, block: Block) -> FloatArray:
-        log_p = block.log_proba_by_class
-        with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
-            exponent = self.alpha * np.log(block.target_by_class) + (1.0 - self.alpha) * log_p
-            terms = np.exp(exponent)
+    def _log_terms(self, block: Block) -> FloatArray:
+        log_p, target = block.log_proba_by_class, block.target_by_class
+        with np.errstate(divide="ignore", invalid="ignore"):
+            terms = self.alpha * np.log(target) + (1.0 - self.alpha) * log_p
         # A class of target 0 does not count, not even where its probability is 0 as well.
-        return np.where(block.target_by_class > 0, terms, 0.0)
+        return np.where(target > 0, terms, -np.inf)
 
-    def _sum_derivatives(self, block: Block) -> tuple[FloatArray, FloatArray, FloatArray]:
-        terms = self._terms(block)
-        power = 1.0 - self.alpha
-        p = block.proba_by_class
-        first, second = through_softmax(p, power * terms, power * (power - 1.0) * terms)
-        return terms.sum(axis=0), first, second
+    def _log_sum(self, block: Block) -> tuple[FloatArray, FloatArray]:
+        """``log S``, and what it is made of: the share of each class in ``S``."""
+        terms = self._log_terms(block)
+        top = terms.max(axis=0)
+        top = np.where(np.isfinite(top), top, 0.0)
+        share = np.exp(terms - top)
+        total = share.sum(axis=0)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            return top + np.log(total), share / total
+
+    def _gap(self, block: Block, share: FloatArray) -> FloatArray:
+        """``p - share``, where the share of a label is 1 to the last digit of ``p - 1``."""
+        return block.residual_by_class if block.index is not None else block.proba_by_class - share
 
 
 @dataclass(frozen=True)
@@ -264,17 +270,13 @@ class RenyiDivergence(_PowerDivergence):
     def per_sample(self, block: Block) -> FloatArray:
         if block.index is not None:
             return block.cross_entropy  # of one label, whatever alpha
-        with np.errstate(divide="ignore"):
-            value: FloatArray = np.log(self._terms(block).sum(axis=0)) / (self.alpha - 1.0)
+        value: FloatArray = self._log_sum(block)[0] / (self.alpha - 1.0)
         return np.maximum(value, 0.0)  # rounding may leave -1e-17
 
     def gradient_hessian(self, block: Block) -> Pair:
-        if block.index is not None:
-            return block.residual_by_class, block.proba_by_class * block.miss_by_class
-        total, first, second = self._sum_derivatives(block)
-        first, second = first / total, second / total
-        scale = 1.0 / (self.alpha - 1.0)
-        return scale * first, scale * (second - first * first)
+        share = self._log_sum(block)[1]
+        curve = block.proba_by_class * block.miss_by_class
+        return self._gap(block, share), curve + (self.alpha - 1.0) * share * (1.0 - share)
 
 
 @dataclass(frozen=True)
@@ -310,10 +312,18 @@ class AlphaDivergence(_PowerDivergence):
 
     def per_sample(self, block: Block) -> FloatArray:
         scale = self.alpha * (self.alpha - 1.0)
-        value: FloatArray = (self._terms(block).sum(axis=0) - 1.0) / scale
-        return np.maximum(value, 0.0)  # rounding may leave -1e-17
+        with np.errstate(over="ignore"):  # infinite is what it is
+            total = np.exp(self._log_terms(block)).sum(axis=0)
+        return np.asarray(np.maximum((total - 1.0) / scale, 0.0))  # rounding may leave -1e-17
 
     def gradient_hessian(self, block: Block) -> Pair:
-        scale = self.alpha * (self.alpha - 1.0)
-        _, first, second = self._sum_derivatives(block)
-        return first / scale, second / scale
+        p, miss = block.proba_by_class, block.miss_by_class
+        log_total, share = self._log_sum(block)
+        curve = p * miss + (self.alpha - 1.0) * (share * miss**2 + p**2 * (1.0 - share))
+        with np.errstate(over="ignore"):
+            scale = np.broadcast_to(np.exp(log_total) / self.alpha, p.shape)
+        first, second = (
+            np.multiply(scale, slope, out=np.zeros_like(p), where=slope != 0.0)  # inf * 0 is 0
+            for slope in (self._gap(block, share), curve)
+        )
+        return first, second
