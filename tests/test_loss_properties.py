@@ -166,6 +166,18 @@ def test_probabilities_are_the_link_of_raw_scores(loss, problem):
         )
 
 
+@pytest.mark.parametrize("shift", [-1e4, -700.0, 700.0, 1e4])
+def test_a_constant_added_to_the_scores_of_a_row_changes_nothing(loss, shift):
+    if is_multilabel(loss) or loss.facts.needs == "latent":
+        assert loss.facts.link in ("sigmoid", "cumulative logit")  # where it does
+        return
+    for n in (1, 20):
+        y, raw, k = problem_of(loss, (np.random.default_rng(n), n, 3, 2.0))
+        raw = np.round(raw * 2**20) / 2**20  # so that the sum is exact
+        values, moved = by_row(loss, y, raw, k), by_row(loss, y, raw + shift, k)
+        np.testing.assert_allclose(moved, values, rtol=1e-12, atol=1e-15)
+
+
 @quick
 @given(problems())
 def test_single_precision_is_computed_in_double(loss, problem):

@@ -15,6 +15,7 @@ from problems import (
     quick,
     without_a_clip,
 )
+from scipy.special import expit
 
 from xentexp.losses import LOSSES, get_loss
 
@@ -165,3 +166,19 @@ def test_a_latent_score_far_off_stays_accurate():
     values = by_row(loss, [0, 1, 2], np.array([900.0, 900.0, -900.0]), 3)
     middle = 900 - 0.5 - np.log1p(-np.exp(-1.0))
     np.testing.assert_allclose(values, [900.5, middle, 900.5], rtol=1e-14)
+
+
+@pytest.mark.parametrize("name", ["categorical_crossentropy", "brier_loss", "categorical_hinge"])
+def test_every_pair_of_raw_scores_has_its_value_alone(name):
+    # Alone, because how a block is computed depends on the largest and smallest of its scores.
+    loss = get_loss(name)
+    for true in np.arange(-800.0, 801.0, 50.0):
+        for other in (*np.arange(-800.0, 801.0, 50.0), true + 712.0):
+            miss = expit(other - true)
+            expected = {
+                "categorical_crossentropy": np.logaddexp(0.0, other - true),
+                "brier_loss": miss**2,
+                "categorical_hinge": max(0.0, 1.0 + other - true),
+            }[name]
+            (ours,) = by_row(loss, np.array([1]), np.array([[other, true]]), 2)
+            assert ours == pytest.approx(expected, rel=1e-12, abs=1e-300), (true, other)
