@@ -1,0 +1,1 @@
+"""scikit-learn classifiers that are trained on any loss."""

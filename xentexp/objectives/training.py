@@ -1,0 +1,290 @@
+"""A loss on the rows that a model is trained on: targets and weights stay, scores change."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from xentexp.derivatives import CheckedLoss
+from xentexp.errors import InputError
+from xentexp.losses import Loss, get_loss
+from xentexp.losses.base import Pair, check_number, row_values
+from xentexp.losses.block import Block
+from xentexp.losses.layout import IntArray
+from xentexp.losses.links import FloatArray
+from xentexp.validation.arrays import to_class_weight
+
+BLOCK_SCORES = 34816
+"""Scores in a block: it and what is made of it stay in the L2 cache."""
+
+
+def find_loss(
+    loss: str | Loss | CheckedLoss, parameters: Mapping[str, object] | None = None
+) -> Loss:
+    """Loss by name or as an object, shown to be one that models of classes are trained on.
+
+    Parameters
+    ----------
+    loss : str, Loss or CheckedLoss
+        As `xentexp.get_loss` takes it.
+    parameters : mapping, optional
+        Parameters of the loss, where it is a name.
+
+    Returns
+    -------
+    Loss
+        With a gradient.
+
+    Raises
+    ------
+    InputError
+        For unknown names and parameters, and for losses without a gradient or of other things
+        than labels.
+
+    Examples
+    --------
+    >>> find_loss("categorical_focal_crossentropy", {"gamma": 1.0}).gamma
+    1.0
+    """
+    definition = get_loss(loss, **(parameters or {}))  # type: ignore[arg-type]
+    facts = definition.facts
+    if facts.gradient == "none":
+        raise InputError(f"{definition.name} has no gradient; train on another loss")
+    if facts.targets not in ("labels", "one-hot", "soft"):
+        raise InputError(
+            f"{definition.name} is no loss of labels and scores of classes; train on another"
+        )
+    return definition
+
+
+def find_class_weight(
+    class_weight: Mapping[Any, float] | ArrayLike | str | None,
+    classes: Sequence[Any],
+    index: IntArray,
+    sample_weight: FloatArray | None = None,
+) -> FloatArray | None:
+    """Weight of each class, in the order of the classes.
+
+    Parameters
+    ----------
+    class_weight : mapping, array-like of shape (k,), "balanced", or None
+        As scikit-learn has it; classes that a mapping does not name have 1.
+    classes : sequence
+        Labels.
+    index : ndarray of shape (n,)
+        Class of each training row.
+    sample_weight : ndarray of shape (n,), optional
+        By which "balanced" counts the rows.
+
+    Returns
+    -------
+    ndarray of shape (k,) or None
+        None where all are 1.
+
+    Raises
+    ------
+    InputError
+        For weights that are none.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> find_class_weight("balanced", ["good", "bad"], np.array([0, 0, 0, 1]))
+    array([0.6666..., 2.        ])
+    """
+    if class_weight is None:
+        return None
+    if not isinstance(class_weight, str):
+        return to_class_weight(class_weight, tuple(classes))
+    if class_weight != "balanced":
+        raise InputError(
+            f"class_weight must be 'balanced', a mapping from labels, an array or None; got "
+            f"{class_weight!r}"
+        )
+    totals = np.bincount(index, sample_weight, minlength=len(classes)).astype(np.float64)
+    present = totals > 0
+    weights = np.zeros(len(classes))
+    weights[present] = totals.sum() / (np.count_nonzero(present) * totals[present])
+    return weights
+
+
+class Training:
+    """A loss on training rows, as a function of their raw scores.
+
+    Scores are class-major: ``(k, n)``, or ``(1, n)`` for two classes, where they are those of
+    the second class with the first at 0, and for losses of one latent score. Row weights are
+    products of sample and class weights.
+
+    Parameters
+    ----------
+    definition : Loss
+        See `find_loss`.
+    index : ndarray of shape (n,)
+        Class of each row.
+    n_classes : int
+        Number of classes, 2 or more.
+    sample_weight : ndarray of shape (n,), optional
+        Checked weights.
+    class_weight : ndarray of shape (k,), optional
+        See `find_class_weight`.
+    label_smoothing : float
+        Share of the target that is spread evenly over the classes.
+
+    Attributes
+    ----------
+    n_rows, n_scores : int
+        Shape of the scores, turned around.
+    weight : ndarray of shape (n,) or None
+        Weight of each row.
+    total_weight : float
+        Their sum.
+
+    Raises
+    ------
+    InputError
+        For a loss that is not for so many classes, for smoothing that it cannot have, and for
+        weights whose sum is 0.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> training = Training(find_loss("categorical_crossentropy"), np.array([0, 1]), 2)
+    >>> training.loss(np.zeros((1, 2)))
+    0.6931...
+    >>> training.gradient_hessian(np.zeros((1, 2)))
+    (array([[ 0.5, -0.5]]), array([[0.25, 0.25]]))
+    """
+
+    def __init__(
+        self,
+        definition: Loss,
+        index: IntArray,
+        n_classes: int,
+        *,
+        sample_weight: FloatArray | None = None,
+        class_weight: FloatArray | None = None,
+        label_smoothing: float = 0.0,
+    ) -> None:
+        check_number("label_smoothing", label_smoothing, 0.0, 1.0)
+        needs = definition.facts.needs
+        reason = definition.unsuited(
+            n_classes=n_classes,
+            soft=label_smoothing > 0.0,
+            has_proba=needs != "scores",
+            has_decision=True,
+            latent=needs == "latent" or n_classes == 2,
+            ordered=True,
+        )
+        if label_smoothing and definition.facts.targets != "soft":
+            reason = "needs one true class in each row, and takes no label_smoothing"
+        if reason is not None:
+            raise InputError(f"{definition.name} {reason}")
+        self.definition = definition
+        self.index = index
+        self.n_classes = n_classes
+        self.n_rows = len(index)
+        self.n_scores = 1 if n_classes == 2 or needs == "latent" else n_classes
+        self.label_smoothing = float(label_smoothing)
+        self.weight = sample_weight
+        if class_weight is not None:
+            of_class = class_weight[index]
+            self.weight = of_class if sample_weight is None else of_class * sample_weight
+        self.total_weight = float(self.n_rows if self.weight is None else self.weight.sum())
+        if not self.total_weight > 0.0:
+            raise InputError("the weights of the training rows sum to 0; one must be positive")
+        self._of_margins = needs in ("scores", "latent")
+
+    def class_shares(self) -> FloatArray:
+        """Weighted share of each class in the (smoothed) targets, ``(k,)``."""
+        totals = np.bincount(self.index, self.weight, minlength=self.n_classes)
+        shares = totals / self.total_weight
+        e = self.label_smoothing
+        return np.asarray((1.0 - e) * shares + e / self.n_classes)
+
+    def values(self, scores: NDArray[np.floating]) -> FloatArray:
+        """Value of each row, not weighted.
+
+        Parameters
+        ----------
+        scores : ndarray of shape (n_scores, n)
+            Finite raw scores.
+
+        Returns
+        -------
+        ndarray of shape (n,)
+            New.
+        """
+        out = np.empty(self.n_rows)
+        for rows, block in self._blocks(scores):
+            out[rows] = row_values(self.definition, block)
+        return out
+
+    def loss(self, scores: NDArray[np.floating]) -> float:
+        """Weighted mean of the values.
+
+        Parameters
+        ----------
+        scores : ndarray of shape (n_scores, n)
+            Finite raw scores.
+
+        Returns
+        -------
+        float
+            What training makes small.
+        """
+        values = self.values(scores)
+        total = values.sum() if self.weight is None else values @ self.weight
+        return float(total) / self.total_weight
+
+    def gradient_hessian(
+        self, scores: NDArray[np.floating], out: Pair | None = None
+    ) -> tuple[FloatArray, FloatArray]:
+        """First and second derivatives of each row's weighted value, without any factor.
+
+        Parameters
+        ----------
+        scores : ndarray of shape (n_scores, n)
+            Finite raw scores.
+        out : pair of ndarray of shape (n_scores, n), optional
+            Where to write them; any floating dtype.
+
+        Returns
+        -------
+        gradient, hessian : ndarray of shape (n_scores, n)
+            As the loss has them: the hessian may be 0 or negative.
+        """
+        shape = (self.n_scores, self.n_rows)
+        gradient, hessian = out or (np.empty(shape), np.empty(shape))
+        for rows, block in self._blocks(scores):
+            own = self.definition.gradient_hessian(block)
+            for whole, part in zip((gradient, hessian), own, strict=True):
+                # Of two classes the second has the score; the first is held at 0.
+                kept = part[-self.n_scores :]
+                if self.weight is None:
+                    whole[:, rows] = kept
+                else:
+                    np.multiply(kept, self.weight[rows], out=whole[:, rows], casting="same_kind")
+        return gradient, hessian
+
+    def _blocks(self, scores: NDArray[np.floating]) -> Iterator[tuple[slice, Block]]:
+        step = max(128, BLOCK_SCORES // self.n_classes)
+        for start in range(0, self.n_rows, step):
+            rows = slice(start, min(start + step, self.n_rows))
+            yield rows, self._block(scores[:, rows], self.index[rows])
+
+    def _block(self, scores: NDArray[np.floating], index: IntArray) -> Block:
+        by_row = scores[0] if self.n_scores == 1 else scores.T
+        soft = self._smoothed(index) if self.label_smoothing else None
+        hard = index if soft is None else None
+        if self._of_margins:
+            return Block(n_classes=self.n_classes, index=hard, soft=soft, decision=by_row)
+        return Block(n_classes=self.n_classes, index=hard, soft=soft, logits=by_row)
+
+    def _smoothed(self, index: IntArray) -> FloatArray:
+        e = self.label_smoothing
+        soft = np.full((len(index), self.n_classes), e / self.n_classes)
+        soft[np.arange(len(index)), index] += 1.0 - e
+        return soft
