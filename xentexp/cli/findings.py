@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 import pandas as pd
@@ -13,8 +14,8 @@ from xentexp.cli.terminal import print_published
 from xentexp.configuration import Study
 from xentexp.experiment import Result
 from xentexp.inference import split_ratio
-from xentexp.matrix import build_matrices, trained_from
-from xentexp.tracking import Item, Table, Tag, Text
+from xentexp.matrix import Cell, Trained, build_matrices, trained_from
+from xentexp.tracking import Item, Metric, Table, Tag, Text
 
 
 @dataclass(frozen=True)
@@ -33,6 +34,8 @@ class Finding:
         Prints it.
     failed : bool
         Whether the run ends with exit code 1 for it.
+    of_candidates : mapping
+        Further items for the runs of candidates, by name.
     """
 
     name: str
@@ -40,6 +43,7 @@ class Finding:
     document: Any
     show: Callable[[], None]
     failed: bool = False
+    of_candidates: Mapping[str, tuple[Item, ...]] = field(default_factory=dict)
 
 
 def findings(study: Study, result: Result) -> list[Finding]:
@@ -94,14 +98,8 @@ def _matrix(study: Study, result: Result) -> Finding | None:
         return None
     sizes = [(len(fold.train), len(fold.test)) for fold in study.folds]
     matrices = build_matrices(rows, test_train_ratio=split_ratio(sizes), columns=study.losses)
-    records = [
-        {"model": matrix.model, **record} for matrix in matrices for record in matrix.to_records()
-    ]
-    calibration = [
-        {"model": matrix.model, **record}
-        for matrix in matrices
-        for record in matrix.calibration_records()
-    ]
+    records = [record for matrix in matrices for record in matrix.to_records()]
+    calibration = [record for matrix in matrices for record in matrix.calibration_records()]
     markdown = "\n\n".join(f"## {matrix.model}\n\n{matrix.to_markdown()}" for matrix in matrices)
     items = (
         Table("loss_matrix.json", pd.DataFrame(records)),
@@ -109,7 +107,31 @@ def _matrix(study: Study, result: Result) -> Finding | None:
         Text("loss_matrix.md", f"{markdown}\n"),
     )
     document = {"cells": records, "calibration": calibration}
-    return Finding("loss_matrix", items, document, lambda: None)
+    names = {
+        (candidate.family, candidate.trained_on.label, candidate.variant_of is not None): name
+        for outcome in result.outcomes
+        if (candidate := outcome.candidate).trained_on is not None
+        for name in [candidate.name]
+    }
+    of_candidates: dict[str, tuple[Item, ...]] = {
+        names[matrix.model, row.loss, row.corrected]: _of_row(row, matrix.columns, cells)
+        for matrix in matrices
+        for row, cells in zip(matrix.rows, matrix.cells, strict=True)
+        if row.error is None
+    }
+    return Finding("loss_matrix", items, document, lambda: None, of_candidates=of_candidates)
+
+
+def _of_row(row: Trained, columns: Sequence[str], cells: Sequence[Cell]) -> tuple[Item, ...]:
+    found = [
+        Metric(f"{section}/{name}", value)
+        for name, cell in zip(columns, cells, strict=True)
+        for section, value in (("matrix_regret", cell.regret), ("matrix_p", cell.p_adjusted))
+        if not math.isnan(value)
+    ]
+    if row.calibration is not None:
+        found.append(Metric("calibration/rate_shift", row.calibration.headline))
+    return tuple(found)
 
 
 _FINDERS: tuple[Callable[[Study, Result], Finding | None], ...] = (_matrix, _published)

@@ -223,7 +223,7 @@ def log_outcome(
     config: str,
     tags: Mapping[str, object],
     parent: str,
-) -> None:
+) -> str:
     """Write one candidate as a child run, FAILED where the candidate failed.
 
     Parameters
@@ -244,6 +244,11 @@ def log_outcome(
         Labels of the whole run.
     parent : str
         Identifier of the parent run.
+
+    Returns
+    -------
+    str
+        Identifier of the run.
     """
     started = min(prediction.started for prediction in outcome.predictions)
     items: list[Item] = [*outcome_items(outcome, result_of), data]
@@ -258,6 +263,7 @@ def log_outcome(
         store.log(run_id, items)
         if outcome.error is not None:
             raise _CandidateFailed
+    return run_id
 
 
 class _CandidateFailed(Exception):  # noqa: N818  (ends a run as FAILED; never seen outside)
