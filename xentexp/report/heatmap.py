@@ -6,9 +6,7 @@ import math
 from collections.abc import Sequence
 
 import matplotlib as mpl
-import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.colors import BoundaryNorm, ListedColormap
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
@@ -159,12 +157,11 @@ def _draw_labels(axes: Axes, matrix: LossMatrix) -> None:
 def _draw_scale(figure: Figure, marks: Sequence[str], width: float, height: float) -> None:
     bottom = 0.42 + len(marks) * _LINE
     axes = figure.add_axes((_LABELS / width, bottom / height, 4.4 / width, 0.14 / height))
-    edges = np.array([*STEPS, 1000.0])
-    middles = ((edges[:-1] + edges[1:]) / 2.0)[None]
-    norm = BoundaryNorm(edges, len(STEPS))
-    axes.imshow(middles, aspect="auto", cmap=ListedColormap(colours()), norm=norm)
+    axes.set_xlim(0.0, len(STEPS))
+    for i, colour in enumerate(colours()):
+        axes.add_patch(Rectangle((i, 0), 1, 1, facecolor=colour))
     axes.set_yticks([])
-    axes.set_xticks(np.arange(len(STEPS)) - 0.5, [f"{edge:g}" for edge in STEPS], fontsize=7.5)
+    axes.set_xticks(range(len(STEPS)), [f"{edge:g}" for edge in STEPS], fontsize=7.5)
     axes.tick_params(length=0, pad=2)
     for spine in axes.spines.values():
         spine.set_visible(False)
