@@ -125,7 +125,10 @@ def run_job(
             for name, items in finding.of_candidates.items():
                 store.log(children[name], items)
     if not as_json:
-        print_leaderboard(board, title=_title(study))
+        if any(finding.instead for finding in found):
+            print(_title(study))
+        else:
+            print_leaderboard(board, title=_title(study))
         for finding in found:
             finding.show()
         if not quiet:

@@ -25,6 +25,8 @@ class Finding:
         Prints it.
     failed : bool
         Whether the run ends with exit code 1 for it.
+    instead : bool
+        Whether it is printed in the place of the leaderboard.
     of_candidates : mapping
         Further items for the runs of candidates, by name.
     """
@@ -34,4 +36,5 @@ class Finding:
     document: Any
     show: Callable[[], None]
     failed: bool = False
+    instead: bool = False
     of_candidates: Mapping[str, tuple[Item, ...]] = field(default_factory=dict)
