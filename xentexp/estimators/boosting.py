@@ -1,4 +1,4 @@
-"""What the boosted classifiers share: reading rows, weights, held-out part, scores, probabilities."""
+"""What the boosted classifiers share: weights, held-out part, scores, probabilities."""
 
 from __future__ import annotations
 
@@ -29,6 +29,7 @@ from xentexp.errors import InputError
 from xentexp.estimators.probabilities import ScoreLink
 from xentexp.estimators.progress import PartLosses, Progress, find_recorded
 from xentexp.losses import Loss
+from xentexp.losses.base import check_number
 from xentexp.losses.links import FloatArray
 from xentexp.objectives import Training, find_class_weight, find_loss
 from xentexp.objectives.start import initial_scores
@@ -71,6 +72,7 @@ class BoosterClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     """
 
     module: ClassVar[str]
+    booster_: Any
     reserved: ClassVar[frozenset[str]]
     takes_categories: ClassVar[bool] = True
 
@@ -192,6 +194,8 @@ class BoosterClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
                 continue
             if not isinstance(value, Integral) or isinstance(value, bool) or value < 1:
                 raise InputError(f"{name} must be an integer >= 1; got {value!r}")
+        if self.hessian_factor is not None:
+            check_number("hessian_factor", self.hessian_factor, 0.0, np.inf, low_open=True)
         fraction = self.validation_fraction
         if fraction is not None and not 0.0 < fraction < 1.0:
             raise InputError(f"validation_fraction must be > 0 and < 1; got {fraction!r}")
@@ -205,48 +209,6 @@ class BoosterClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
                 f"booster_params must not hold {', '.join(taken)}: {type(self).__name__} has its "
                 f"own parameter or sets it itself"
             )
-
-    def _read_training(self, X: Any, y: Any) -> tuple[Any, NDArray[Any]]:
-        self.categories_: dict[Any, pd.Index] = {}
-        if isinstance(X, pd.DataFrame):
-            self.categories_ = {
-                name: X[name].cat.categories
-                for name in X
-                if isinstance(X[name].dtype, pd.CategoricalDtype)
-            }
-        if self.categories_:
-            if not self.takes_categories:
-                raise InputError(
-                    f"{type(self).__name__} takes numbers; encode the categories of "
-                    f"{', '.join(map(str, self.categories_))} (preprocessing 'ordinal')"
-                )
-            X, y = validate_data(self, X, y, skip_check_array=True)
-            X = self._frame(X)
-            y = column_or_1d(y, warn=True)
-            if len(X) != len(y):
-                raise InputError(f"X and y must have as many rows; got {len(X)} and {len(y)}")
-        else:
-            X, y = validate_data(self, X, y, dtype=_NUMBERS, ensure_all_finite="allow-nan")
-        check_classification_targets(y)
-        return X, np.asarray(y)
-
-    def _frame(self, X: pd.DataFrame) -> pd.DataFrame:
-        """Frame with the categories of the training rows, numbers, and neutral column names."""
-        columns: dict[str, Any] = {}
-        for place, name in enumerate(X.columns):
-            column = X[name]
-            if name in self.categories_:
-                columns[f"f{place}"] = column.astype("category").cat.set_categories(
-                    self.categories_[name]
-                )
-                continue
-            try:
-                columns[f"f{place}"] = column.astype(np.float64)
-            except (TypeError, ValueError):
-                raise InputError(
-                    f"columns must hold numbers or pandas categories; {name} holds {column.dtype}"
-                ) from None
-        return pd.DataFrame(columns)
 
     def _split(self, index: NDArray[np.intp]) -> tuple[Any, Any]:
         if self.validation_fraction is None:
@@ -282,17 +244,14 @@ class BoosterClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     def _scores(self, X: Any) -> FloatArray:
         check_is_fitted(self)
         if self.categories_:
-            X = validate_data(self, X, skip_check_array=True, reset=False)
             if not isinstance(X, pd.DataFrame):
                 raise InputError(
                     f"X must be a DataFrame with the columns of the training rows; got "
                     f"{type(X).__name__}"
                 )
-            X = self._frame(X)
+            X = self._frame(validate_data(self, X, skip_check_array=True, reset=False))
         else:
-            X = validate_data(
-                self, X, dtype=_NUMBERS, ensure_all_finite="allow-nan", reset=False
-            )
+            X = validate_data(self, X, dtype=_NUMBERS, ensure_all_finite="allow-nan", reset=False)
         start = self.initial_scores_[:, np.newaxis]
         if self.best_iteration_ == 0:
             return np.repeat(start, len(X), axis=1)
@@ -316,7 +275,7 @@ class BoosterClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         scores = self._scores(X)
         return scores[0] if len(scores) == 1 else np.ascontiguousarray(scores.T)
 
-    @available_if(_has_probabilities)
+    @available_if(_has_probabilities)  # type: ignore[untyped-decorator]
     def predict_proba(self, X: Any) -> FloatArray:
         """Class probabilities, by the link of the loss.
 
@@ -374,4 +333,3 @@ class BoosterClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
 
 
 _NUMBERS = [np.float64, np.float32]
-
