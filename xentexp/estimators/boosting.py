@@ -12,22 +12,17 @@ import numpy as np
 import pandas as pd
 from joblib import effective_n_jobs
 from numpy.typing import ArrayLike, NDArray
-from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.base import BaseEstimator
 from sklearn.model_selection import train_test_split
 from sklearn.utils import check_random_state
-from sklearn.utils.metaestimators import available_if
-from sklearn.utils.multiclass import check_classification_targets
-from sklearn.utils.validation import (
-    _check_sample_weight,
-    check_is_fitted,
-    column_or_1d,
-    validate_data,
-)
+from sklearn.utils.validation import _check_sample_weight, check_is_fitted
 
 from xentexp.derivatives import CheckedLoss
 from xentexp.errors import InputError
+from xentexp.estimators.predictions import ScorePredictor
 from xentexp.estimators.probabilities import ScoreLink
 from xentexp.estimators.progress import PartLosses, Progress, find_recorded
+from xentexp.estimators.rows import categories_of, further_rows, training_rows
 from xentexp.losses import Loss
 from xentexp.losses.base import check_number
 from xentexp.losses.links import FloatArray
@@ -43,16 +38,7 @@ class Part:
     training: Training
 
 
-def _has_probabilities(self: BoosterClassifier) -> bool:
-    if hasattr(self, "link_"):
-        return bool(self.link_.has_proba())
-    try:
-        return ScoreLink(find_loss(self.loss, self.loss_params), 2).has_proba()
-    except InputError:  # which fit will tell
-        return False
-
-
-class BoosterClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
+class BoosterClassifier(ScorePredictor, BaseEstimator):  # type: ignore[misc]
     """Base of the boosted classifiers: a booster's file says how it trains and predicts.
 
     Attributes
@@ -130,7 +116,13 @@ class BoosterClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         """
         definition = find_loss(self.loss, self.loss_params)
         self._check_parameters()
-        X, y = self._read_training(X, y)
+        self.categories_ = categories_of(X)
+        if self.categories_ and not self.takes_categories:
+            raise InputError(
+                f"{type(self).__name__} takes numbers; encode the categories of "
+                f"{', '.join(map(str, self.categories_))} (preprocessing 'ordinal')"
+            )
+        X, y = training_rows(self, X, y, self.categories_)
         self.classes_, index = np.unique(y, return_inverse=True)
         k = len(self.classes_)
         if k < 2:
@@ -243,77 +235,13 @@ class BoosterClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
 
     def _scores(self, X: Any) -> FloatArray:
         check_is_fitted(self)
-        if self.categories_:
-            if not isinstance(X, pd.DataFrame):
-                raise InputError(
-                    f"X must be a DataFrame with the columns of the training rows; got "
-                    f"{type(X).__name__}"
-                )
-            X = self._frame(validate_data(self, X, skip_check_array=True, reset=False))
-        else:
-            X = validate_data(self, X, dtype=_NUMBERS, ensure_all_finite="allow-nan", reset=False)
+        X = further_rows(self, X, self.categories_)
         start = self.initial_scores_[:, np.newaxis]
         if self.best_iteration_ == 0:
             return np.repeat(start, len(X), axis=1)
         scores = np.asarray(self._booster_scores(X), dtype=np.float64)
         by_class = scores[np.newaxis] if scores.ndim == 1 else scores.T
         return np.asarray(by_class + start)
-
-    def decision_function(self, X: Any) -> FloatArray:
-        """Raw scores.
-
-        Parameters
-        ----------
-        X : array-like or DataFrame of shape (n, n_features)
-            Rows.
-
-        Returns
-        -------
-        ndarray of shape (n,) or (n, k)
-            ``(n,)`` for two classes, that of the second, and for losses of a latent score.
-        """
-        scores = self._scores(X)
-        return scores[0] if len(scores) == 1 else np.ascontiguousarray(scores.T)
-
-    @available_if(_has_probabilities)  # type: ignore[untyped-decorator]
-    def predict_proba(self, X: Any) -> FloatArray:
-        """Class probabilities, by the link of the loss.
-
-        Parameters
-        ----------
-        X : array-like or DataFrame of shape (n, n_features)
-            Rows.
-
-        Returns
-        -------
-        ndarray of shape (n, k)
-            In the order of `classes_`.
-        """
-        scores = self._scores(X)
-        return self.link_.proba(scores)
-
-    def predict(self, X: Any) -> NDArray[Any]:
-        """Most probable class; that of the largest score where there are no probabilities.
-
-        Parameters
-        ----------
-        X : array-like or DataFrame of shape (n, n_features)
-            Rows.
-
-        Returns
-        -------
-        ndarray of shape (n,)
-            Labels.
-        """
-        scores = self._scores(X)
-        if self.link_.has_proba():
-            chosen = self.link_.proba(scores).argmax(axis=1)
-        elif len(scores) == 1:
-            chosen = (scores[0] > 0.0).astype(np.intp)
-        else:
-            chosen = scores.argmax(axis=0)
-        labels: NDArray[Any] = self.classes_[chosen]
-        return labels
 
     @property
     def feature_importances_(self) -> FloatArray:
@@ -330,6 +258,3 @@ class BoosterClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         tags.input_tags.allow_nan = True
         tags.input_tags.categorical = self.takes_categories
         return tags
-
-
-_NUMBERS = [np.float64, np.float32]

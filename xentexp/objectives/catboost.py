@@ -242,9 +242,10 @@ def catboost_objective(
     >>> objective = catboost_objective("categorical_crossentropy")
     >>> objective.calc_ders_range([0.0], [1.0], None)
     array([[ 0.5 , -0.25]])
-    >>> objective.calc_ders_multi([0.0, 0.0], 1.0, None)[1]
-    array([[-0.25,  0.25],
-           [ 0.25, -0.25]])
+    >>> objective.calc_ders_multi([0.0, 0.0, 0.0], 1.0, None)[1].round(3)
+    array([[-0.222,  0.111,  0.111],
+           [ 0.111, -0.222,  0.111],
+           [ 0.111,  0.111, -0.222]])
     """
     return CatBoostObjective(
         loss,
