@@ -77,17 +77,19 @@ def number(value: float) -> str:
     Returns
     -------
     str
-        Four significant digits where it is small.
+        Four significant digits where it is small, three where it is huge.
 
     Examples
     --------
-    >>> number(0.43212), number(0.00123456), number(float("nan")), number(float("inf"))
-    ('0.4321', '0.001235', '–', 'inf')
+    >>> number(0.43212), number(0.00123456), number(75412731238.9), number(float("nan"))
+    ('0.4321', '0.001235', '7.54e+10', '–')
     """
     if math.isnan(value):
         return DASH
     if 0.0 < abs(value) < 0.01:
         return f"{value:.4g}"
+    if 1e5 <= abs(value) < math.inf:
+        return f"{value:.3g}"
     return f"{value:.4f}" if math.isfinite(value) else f"{value}"
 
 
