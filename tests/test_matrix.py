@@ -101,6 +101,18 @@ def test_of_equals_the_diagonal_is_the_best() -> None:
     assert choice.diagonal.label == "hinge_loss"
 
 
+def test_a_corrected_row_is_no_diagonal_whatever_it_says() -> None:
+    rows = by_hand()
+    rows[3] = replace(rows[3], column="brier_loss")
+    assert not build(rows).cells[2][0].diagonal
+
+
+def test_means_that_differ_by_rounding_are_both_the_best() -> None:
+    values = {"a": [0.1 + 0.2], "b": [0.3]}
+    rows = [Trained("m", name, {"brier_loss": value}) for name, value in values.items()]
+    assert [cell.best for cell in build(rows).column("brier_loss")] == [True, True]
+
+
 def test_higher_is_better_for_some_columns() -> None:
     rows = [
         Trained("m", "a", {"roc_auc": [0.8, 0.7]}),

@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 
 from xentexp.inference import Comparison
-from xentexp.matrix import Choice, LossMatrix
+from xentexp.matrix import Cell, Choice, LossMatrix
 from xentexp.matrix.words import DASH, findings, number, p_value, percent
 from xentexp.report.curves import Curves, curves_by_loss, curves_by_row
 from xentexp.report.drawing import to_svg
@@ -25,11 +25,13 @@ ul { padding-left: 20px; } li { margin: 3px 0; }
 .soft, caption { color: #5a5a5a; }
 table { border-collapse: collapse; font-size: 14px; margin: 8px 0 18px; }
 caption { text-align: left; padding-bottom: 4px; }
-th, td { padding: 4px 12px 4px 0; text-align: left; vertical-align: top; }
+th, td { padding: 4px 16px 4px 0; text-align: left; vertical-align: top; }
 thead th { border-bottom: 1px solid #8a8a8a; font-weight: 600; }
 tbody tr + tr th, tbody tr + tr td { border-top: 1px solid #ececec; }
 tbody th { font-weight: 400; }
+tr.win th { font-weight: 600; }
 td.n, th.n { text-align: right; font-variant-numeric: tabular-nums; white-space: nowrap; }
+tr.of th { font-weight: 600; padding-top: 14px; }
 .win { font-weight: 600; } .other { color: #b34700; }
 .wide { overflow-x: auto; } svg { display: block; max-width: 100%; height: auto; }
 details { margin: 10px 0; } summary { cursor: pointer; color: #005a8f; }
@@ -140,7 +142,7 @@ def _section(matrix: LossMatrix, curves: Mapping[str, Sequence[Curves]]) -> Iter
     yield f"{_numbers(matrix)}</details>"
     if curves:
         yield f"<h3>Learning curves of {_text(name)}</h3>"
-        title = f"{name}: the loss that each row was trained on, its first record"
+        title = f"{name}: the loss that each row was trained on"
         yield f'<div class="wide">{_svg(to_svg(curves_by_row(curves, title), title))}</div>'
         for label, folds in curves.items():
             if len(folds[0]["train"]) > 1:
@@ -185,22 +187,26 @@ def _numbers(matrix: LossMatrix) -> str:
     top = "".join(f'<th class="n">{_text(head)}</th>' for head in heads)
     lines = []
     for name in matrix.columns:
+        lines.append(f'<tr class="of"><th colspan="8">scored on {_name(name)}</th></tr>')
         for row, cell in zip(matrix.rows, matrix.column(name), strict=True):
             own = " (own loss)" if cell.diagonal else ""
-            test = cell.comparison
-            texts = [number(cell.mean), number(cell.std), f"{cell.regret:.2g}"]
-            texts += [percent(cell.percent), *_test(test, cell.p_adjusted)]
-            if cell.reason is not None:
-                texts = [number(cell.mean), *[""] * 5, cell.reason]
-            numbers = "".join(f'<td class="n">{_text(text)}</td>' for text in texts)
-            mark = ' class="win"' if cell.best else ""
             lines.append(
-                f"<tr{mark}><th>{_name(name)}</th><th>{_name(row.label)}{own}</th>{numbers}</tr>"
+                f"<tr{' class=win' * cell.best}><th>{_name(row.label)}{own}</th>"
+                f'<td class="n">{number(cell.mean)}</td>{_cells(cell)}</tr>'
             )
     return (
-        f'<div class="wide"><table><thead><tr><th>scored on</th><th>trained on</th>{top}'
-        f"</tr></thead><tbody>{''.join(lines)}</tbody></table></div>"
+        f'<div class="wide"><table><thead><tr><th>trained on</th>{top}</tr></thead>'
+        f"<tbody>{''.join(lines)}</tbody></table></div>"
     )
+
+
+def _cells(cell: Cell) -> str:
+    """All but the mean."""
+    if cell.reason is not None:
+        return f'<td colspan="6">{_text(cell.reason)}</td>'
+    texts = [number(cell.std), f"{cell.regret:.2g}", percent(cell.percent)]
+    texts += _test(cell.comparison, cell.p_adjusted)
+    return "".join(f'<td class="n">{_text(text)}</td>' for text in texts)
 
 
 def _test(found: Comparison | None, adjusted: float) -> tuple[str, str, str]:
