@@ -77,7 +77,7 @@ def number(value: float) -> str:
     Returns
     -------
     str
-        Fewer decimals where it is large, more where it is small; nine letters at most.
+        Fewer decimals where it is large, more where it is small; nine letters at most, and a sign.
 
     Examples
     --------
