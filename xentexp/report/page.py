@@ -13,6 +13,9 @@ from xentexp.report.curves import Curves, curves_by_loss, curves_by_row
 from xentexp.report.drawing import to_svg
 from xentexp.report.heatmap import heat_map
 
+_READABLE = 1080.0
+"""Pixels below which a wide figure is scrolled, not shrunk."""
+
 _STYLE = """
 :root { color-scheme: light; }
 body { margin: 0 auto; padding: 24px 28px 64px; max-width: 1320px; background: #fff;
@@ -134,7 +137,7 @@ def _section(matrix: LossMatrix, curves: Mapping[str, Sequence[Curves]]) -> Iter
     yield f"<h2>{_text(name)}</h2>"
     first, *others = findings(matrix)
     yield f"<p>{_text(first)}</p>"
-    yield f'<div class="wide">{_svg(to_svg(heat_map(matrix), f"Loss matrix of {name}"))}</div>'
+    yield _svg(to_svg(heat_map(matrix), f"Loss matrix of {name}"))
     yield "<ul>" + "".join(f"<li>{_text(line)}</li>" for line in others) + "</ul>"
     if matrix.pairs():
         yield _before_after(matrix)
@@ -143,7 +146,7 @@ def _section(matrix: LossMatrix, curves: Mapping[str, Sequence[Curves]]) -> Iter
     if curves:
         yield f"<h3>Learning curves of {_text(name)}</h3>"
         title = f"{name}: the loss that each row was trained on"
-        yield f'<div class="wide">{_svg(to_svg(curves_by_row(curves, title), title))}</div>'
+        yield _svg(to_svg(curves_by_row(curves, title), title))
         for label, folds in curves.items():
             if len(folds[0]["train"]) > 1:
                 title = f"{name} trained on {label}"
@@ -250,8 +253,14 @@ def _protocol(matrices: Sequence[LossMatrix], facts: Mapping[str, str]) -> str:
 
 
 def _svg(element: str) -> str:
-    """SVG as wide as it is drawn, or as the page where that is less."""
-    return re.sub(r'(<svg[^>]*?) height="[^"]*"', r"\1", element, count=1)
+    """SVG as wide as it is drawn, or as the page; a narrow page scrolls it."""
+
+    def sized(found: re.Match[str]) -> str:
+        least = min(float(found[2]) * 96.0 / 72.0, _READABLE)
+        return f'{found[1]} style="min-width: {least:.0f}px" width="{found[2]}pt"'
+
+    size = re.compile(r'(<svg[^>]*?) width="([0-9.]+)pt" height="[^"]*"')
+    return f'<div class="wide">{size.sub(sized, element, count=1)}</div>'
 
 
 def _plain(name: str) -> str:
