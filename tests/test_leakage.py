@@ -304,7 +304,8 @@ def test_random_folds_flatter_a_model_that_knows_persons_by_heart() -> None:
     best = float((1 - (data.true_proba**2).sum(axis=1)).mean())
     assert random.mean()[name] < best - 0.05  # better than the best possible
     expected = best + grouped.regret()[name]
-    assert grouped.mean()[name] == pytest.approx(expected, abs=0.02)
+    # three standard errors: about 750 persons, whose losses have a deviation of 0.4
+    assert grouped.mean()[name] == pytest.approx(expected, abs=0.045)
     both = Comparison(name, {"forest": random.mean()[name]}, {"forest": grouped.mean()[name]})
     assert both.flatter("forest") > 0.1
 

@@ -6,9 +6,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+import pandas as pd
+
+from xentexp.benchmark import compare
+from xentexp.cli.terminal import print_published
 from xentexp.configuration import Study
 from xentexp.experiment import Result
-from xentexp.tracking import Item
+from xentexp.tracking import Item, Table, Tag
 
 
 @dataclass(frozen=True)
@@ -55,4 +59,20 @@ def findings(study: Study, result: Result) -> list[Finding]:
     return [finding for finding in found if finding is not None]
 
 
-_FINDERS: tuple[Callable[[Study, Result], Finding | None], ...] = ()
+def _published(study: Study, result: Result) -> Finding | None:
+    if not study.published:
+        return None
+    rows = compare(study.published, result)
+    missed = sum(not row.met for row in rows)
+    title = f"Published numbers: {len(rows) - missed} of {len(rows)} met"
+    records = [row.to_record() for row in rows]
+    items = (
+        Tag("xentexp.published", title),
+        Table("published.json", pd.DataFrame(records)),
+    )
+    return Finding(
+        "published", items, records, lambda: print_published(rows, title), failed=missed > 0
+    )
+
+
+_FINDERS: tuple[Callable[[Study, Result], Finding | None], ...] = (_published,)

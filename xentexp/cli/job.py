@@ -174,10 +174,13 @@ def _run_name(study: Study) -> str:
 
 
 def _title(study: Study) -> str:
-    dataset = study.dataset
+    dataset, kind = study.dataset, study.config["cv"]["kind"]
+    folds = f"{len(study.folds)} folds ({kind})"
+    if kind == "holdout":
+        folds = f"{len(study.folds[0].test):,} of them held out"
     return (
         f"{dataset.card.title}: {len(dataset.y):,} rows, {len(dataset.classes)} classes, "
-        f"{len(study.folds)} folds ({study.config['cv']['kind']}), seed {study.seed}"
+        f"{folds}, seed {study.seed}"
     )
 
 

@@ -19,7 +19,7 @@ TRUSTED = ("sklearn", "xentexp", "lightgbm", "xgboost", "catboost")
 """Packages whose classifiers a model file may name."""
 
 
-def candidate(name: str, model: object) -> Candidate:
+def read_candidate(name: str, model: object) -> Candidate:
     """Candidate of a model file.
 
     Parameters

@@ -9,8 +9,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from xentexp.benchmark import Published
 from xentexp.configuration.checks import known_keys, name_list, section, whole
-from xentexp.configuration.classifiers import candidate
+from xentexp.configuration.classifiers import read_candidate
+from xentexp.configuration.published import read_published
 from xentexp.datasets import Dataset, load_dataset
 from xentexp.errors import InputError, unknown_name
 from xentexp.experiment import Candidate
@@ -32,6 +34,7 @@ _KEYS = {
     "primary",
     "tracking",
     "submission",
+    "published",
 }
 
 
@@ -52,11 +55,12 @@ class Study:
     experiment: str
     submission: Path | None
     config: dict[str, Any]
+    published: tuple[Published, ...] = ()
 
     @property
     def config_hash(self) -> str:
         """Hash of what the numbers depend on: not of where they go, nor of the cores."""
-        aside = ("tracking", "n_jobs", "submission", "primary", "leaderboard")
+        aside = ("tracking", "n_jobs", "submission", "primary", "leaderboard", "published")
         kept = {key: value for key, value in self.config.items() if key not in aside}
         return hashlib.sha256(json.dumps(kept, sort_keys=True).encode()).hexdigest()[:16]
 
@@ -99,13 +103,17 @@ def build(config: Mapping[str, Any]) -> Study:
     for key, value in tracking.items():
         if value is not None and not isinstance(value, (str, int)):
             raise InputError(f"tracking.{key} must be text; got {value!r}")
-    candidates = tuple(candidate(name, model) for name, model in section(config, "models").items())
+    candidates = tuple(
+        read_candidate(name, model) for name, model in section(config, "models").items()
+    )
     cv = _cross_validation(section(config, "cv"), seed)
     parameters = section(config, "dataset")
     if not isinstance(parameters.get("name"), str):
         raise InputError("dataset.name must be the name of a data set; see xentexp datasets")
     dataset = load_dataset(**parameters)
     choose_losses(dataset, losses, samples, primary)
+    models = [candidate.name for candidate in candidates]
+    published = read_published(config["published"], models, _loss_or_metric)
     submission = _submission(config["submission"], dataset)
     experiment = tracking["experiment"] or _experiment_name(dataset, parameters)
     return Study(
@@ -122,6 +130,7 @@ def build(config: Mapping[str, Any]) -> Study:
         experiment=str(experiment),
         submission=submission,
         config=dict(config),
+        published=published,
     )
 
 
@@ -135,7 +144,7 @@ def _cross_validation(section: dict[str, Any], seed: int) -> CrossValidation:
     kind = section.get("kind")
     if not isinstance(kind, str) or kind not in CV_OPTIONS:
         raise unknown_name("cv", kind, CV_OPTIONS)
-    known_keys(f"key of cv={kind}", section, {"kind", "n_splits", *CV_OPTIONS[kind]})
+    known_keys(f"key of cv={kind}", section, {"kind", *CV_OPTIONS[kind]})
     return CrossValidation(seed=seed, **section)
 
 
