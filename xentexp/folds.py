@@ -251,10 +251,6 @@ _SPLITS: dict[str, Callable[[CrossValidation, Dataset], Iterator[Any]]] = {
 }
 
 OPTIONS: dict[str, tuple[str, ...]] = {
-    "stratified": (),
-    "repeated": ("n_repeats",),
-    "grouped": ("groups",),
-    "time_ordered": ("time_column",),
     "stratified": ("n_splits",),
     "repeated": ("n_splits", "n_repeats"),
     "grouped": ("n_splits", "groups"),

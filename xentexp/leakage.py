@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -12,10 +13,11 @@ import pandas as pd
 
 from xentexp.datasets import Dataset, Entities
 from xentexp.errors import InputError
+from xentexp.experiment import Result
 from xentexp.folds import CrossValidation, Fold
 from xentexp.leaderboard import better
 
-RANDOM = ("stratified", "repeated")
+RANDOM = ("stratified", "repeated", "holdout")
 """Kinds of folds that are drawn row by row."""
 
 LEAST_SHARE = 0.01
@@ -114,19 +116,21 @@ def folds_without(leak: Leak, dataset: Dataset, cv: CrossValidation) -> list[Fol
     Returns
     -------
     list of Fold
-        Each row is predicted once.
+        Each row is predicted once; of "holdout" one fold, with about as many test rows.
 
     Raises
     ------
     InputError
         Where the entities are too few.
     """
-    import dataclasses
-
-    groups = pd.Series(leak.entities.groups)
-    apart = CrossValidation("grouped", n_splits=cv.n_splits, seed=cv.seed)
+    n_splits = cv.n_splits
+    if cv.n_test is not None:
+        n_splits = max(2, round(len(dataset.y) / cv.n_test))
+    apart = CrossValidation("grouped", n_splits=n_splits, seed=cv.seed)
     try:
-        return apart.folds(dataclasses.replace(dataset, groups=groups))
+        groups = pd.Series(leak.entities.groups)
+        folds = apart.folds(dataclasses.replace(dataset, groups=groups))
+        return folds if cv.n_test is None else folds[:1]
     except InputError as error:
         raise InputError(
             f"the comparison with grouped folds cannot be made: {error}; set leakage.check=warn"
@@ -134,7 +138,7 @@ def folds_without(leak: Leak, dataset: Dataset, cv: CrossValidation) -> list[Fol
 
 
 @dataclass(frozen=True)
-class Comparison:
+class FoldComparison:
     """Each candidate's score on random folds, and on folds that keep entities together.
 
     Attributes
@@ -163,7 +167,7 @@ class Comparison:
         """Cells of a table: candidate, both numbers, difference; best grouped number first."""
 
         def distance(model: str) -> float:
-            worse = Comparison(self.primary, {model: 0.0}, self.grouped).flatter(model)
+            worse = FoldComparison(self.primary, {model: 0.0}, self.grouped).flatter(model)
             return math.inf if math.isnan(worse) else worse
 
         return [
@@ -177,7 +181,7 @@ class Comparison:
 
     def headers(self) -> list[str]:
         """Heads of the columns of ``rows``."""
-        return [self.primary, "random folds", "grouped folds", "random flatters by"]
+        return [self.primary, "random folds", "grouped folds", "random flatter by"]
 
     def to_markdown(self) -> str:
         """The table, for a note."""
@@ -191,10 +195,32 @@ class Comparison:
                 "model": model,
                 "random": _finite(self.random[model]),
                 "grouped": _finite(self.grouped.get(model, math.nan)),
-                "flatters_by": _finite(self.flatter(model)),
+                "flatter_by": _finite(self.flatter(model)),
             }
             for model in self.random
         ]
+
+
+def compare_folds(result: Result, apart: Result) -> FoldComparison:
+    """Primary loss or metric of the candidates of two runs.
+
+    Parameters
+    ----------
+    result : Result
+        On random folds.
+    apart : Result
+        Of the same candidates on folds that keep entities together.
+
+    Returns
+    -------
+    FoldComparison
+        NaN for candidates that failed.
+    """
+    random, grouped = (
+        {o.candidate.name: o.mean().get(result.primary, math.nan) for o in side.outcomes}
+        for side in (result, apart)
+    )
+    return FoldComparison(result.primary, random, grouped)
 
 
 def _number(value: float, sign: str = "") -> str:

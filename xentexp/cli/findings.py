@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 import pandas as pd
 
 from xentexp.benchmark import compare
-from xentexp.cli.terminal import print_published
+from xentexp.cli.terminal import print_published, print_table
 from xentexp.configuration import Study
 from xentexp.experiment import Result
-from xentexp.tracking import Item, Table, Tag
+from xentexp.leakage import compare_folds
+from xentexp.tracking import Item, Metric, Table, Tag, apart_items
 
 
 @dataclass(frozen=True)
@@ -31,6 +32,10 @@ class Finding:
         Prints it.
     failed : bool
         Whether the run ends with exit code 1 for it.
+    note : str
+        For the note of the parent run, in markdown.
+    children : mapping
+        Items for the runs of candidates, by their names.
     """
 
     name: str
@@ -38,6 +43,8 @@ class Finding:
     document: Any
     show: Callable[[], None]
     failed: bool = False
+    note: str = ""
+    children: Mapping[str, tuple[Item, ...]] = field(default_factory=dict)
 
 
 def findings(study: Study, result: Result) -> list[Finding]:
@@ -75,4 +82,32 @@ def _published(study: Study, result: Result) -> Finding | None:
     )
 
 
-_FINDERS: tuple[Callable[[Study, Result], Finding | None], ...] = (_published,)
+def _leak(study: Study, result: Result) -> Finding | None:
+    """What random folds share, and each candidate's score on folds that do not."""
+    leak = study.leak
+    if leak is None:
+        return None
+    warning = f"Warning: {leak.says()}"
+    document: dict[str, Any] = {
+        "share_of_test_rows": leak.share,
+        "shared_entities": leak.shared,
+        "entities": leak.entities.describe(),
+        "comparison": None,
+    }
+    share = Metric("leak/share_of_test_rows", leak.share)
+    if result.apart is None:
+        return Finding("leak", (share,), document, lambda: None, note=warning)
+    both = compare_folds(result, result.apart)
+    records = both.to_records()
+    title = "With shared entities, and without"
+    return Finding(
+        "leak",
+        (share, Table("leak.json", pd.DataFrame(records))),
+        {**document, "comparison": records},
+        lambda: print_table(both.headers(), both.rows(), title=title),
+        note=f"{warning}\n\n{both.to_markdown()}",
+        children={o.candidate.name: tuple(apart_items(o)) for o in result.apart.outcomes},
+    )
+
+
+_FINDERS: tuple[Callable[[Study, Result], Finding | None], ...] = (_leak, _published)

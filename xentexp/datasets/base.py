@@ -152,7 +152,7 @@ class Dataset:
             return entities_by(self.X, key)
         if self.groups is None:
             return self.found_entities
-        return Entities(self.groups.to_numpy(dtype=np.int64), "given")
+        return Entities(np.asarray(self.groups, dtype=np.int64), "given")
 
     @functools.cached_property
     def found_entities(self) -> Entities | None:

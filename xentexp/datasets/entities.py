@@ -254,4 +254,4 @@ def _pairs(sizes: NDArray[np.int64]) -> float:
 
 def _numbered(X: pd.DataFrame, key: Sequence[str]) -> NDArray[np.int64]:
     groups = X.groupby(list(key), dropna=False, sort=False, observed=True).ngroup()
-    return groups.to_numpy(dtype=np.int64)
+    return np.asarray(groups, dtype=np.int64)

@@ -66,7 +66,8 @@ def group_sizes(hashes: Hashes) -> NDArray[np.int64]:
     """
     ordered = np.sort(hashes)
     starts = np.flatnonzero(np.r_[True, ordered[1:] != ordered[:-1]])
-    return np.diff(np.r_[starts, len(ordered)])
+    sizes: NDArray[np.int64] = np.diff(np.r_[starts, len(ordered)])
+    return sizes
 
 
 @dataclass(frozen=True)

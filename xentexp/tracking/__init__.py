@@ -11,6 +11,8 @@ from xentexp.tracking.items import (
     Table,
     Tag,
     Text,
+    apart_items,
+    board_note,
     outcome_items,
     result_items,
 )
@@ -28,6 +30,8 @@ __all__ = [
     "Table",
     "Tag",
     "Text",
+    "apart_items",
+    "board_note",
     "chart_page",
     "latest_page",
     "log_outcome",

@@ -223,7 +223,7 @@ def log_outcome(
     config: str,
     tags: Mapping[str, object],
     parent: str,
-) -> None:
+) -> str:
     """Write one candidate as a child run, FAILED where the candidate failed.
 
     Parameters
@@ -244,7 +244,13 @@ def log_outcome(
         Labels of the whole run.
     parent : str
         Identifier of the parent run.
+
+    Returns
+    -------
+    str
+        Identifier of the child run.
     """
+    child = ""
     started = min(prediction.started for prediction in outcome.predictions)
     items: list[Item] = [*outcome_items(outcome, result_of), data]
     items.append(Text("config/config.yaml", config))
@@ -255,9 +261,11 @@ def log_outcome(
         contextlib.suppress(_CandidateFailed),
         store.run(outcome.candidate.name, tags, parent=parent, started=started) as run_id,
     ):
+        child = run_id
         store.log(run_id, items)
         if outcome.error is not None:
             raise _CandidateFailed
+    return child
 
 
 class _CandidateFailed(Exception):  # noqa: N818  (ends a run as FAILED; never seen outside)
