@@ -126,7 +126,7 @@ def run_job(
         found = findings(study, result)
         for finding in found:
             store.log(run_id, finding.items)
-            for name, items in finding.children.items():
+            for name, items in finding.of_candidates.items():
                 store.log(children[name], items)
         if notes := [finding.note for finding in found if finding.note]:
             note = tracking.board_note(result, study.shown, notes)

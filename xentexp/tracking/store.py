@@ -248,9 +248,8 @@ def log_outcome(
     Returns
     -------
     str
-        Identifier of the child run.
+        Identifier of the run.
     """
-    child = ""
     started = min(prediction.started for prediction in outcome.predictions)
     items: list[Item] = [*outcome_items(outcome, result_of), data]
     items.append(Text("config/config.yaml", config))
@@ -261,11 +260,10 @@ def log_outcome(
         contextlib.suppress(_CandidateFailed),
         store.run(outcome.candidate.name, tags, parent=parent, started=started) as run_id,
     ):
-        child = run_id
         store.log(run_id, items)
         if outcome.error is not None:
             raise _CandidateFailed
-    return child
+    return run_id
 
 
 class _CandidateFailed(Exception):  # noqa: N818  (ends a run as FAILED; never seen outside)
