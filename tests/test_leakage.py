@@ -5,6 +5,8 @@ from __future__ import annotations
 import dataclasses
 import json
 import math
+import os
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -353,3 +355,24 @@ def test_the_comparison_ranks_by_the_honest_number() -> None:
     assert both.to_records()[2] == {
         "model": "c", "random": None, "grouped": None, "flatter_by": None,
     }  # fmt: skip
+
+
+# --- DACON 235713, where its files are at hand ---------------------------------------------------
+
+DACON = Path(os.environ.get("XENTEXP_DACON_DIR") or "no such folder")
+
+
+@pytest.mark.skipif(not DACON.is_dir(), reason="the files of DACON 235713 are not here")
+def test_the_persons_of_dacon_are_found() -> None:
+    """8,759 persons by the 17 personal columns, all but index, begin_month and credit."""
+    data = load_dataset("dacon", path=DACON)
+    found = find_entities(data.X)
+    assert found is not None
+    assert found.number == 8759
+    assert found.varying == ("begin_month",)
+    assert precision_recall(found.groups, data.groups) == (1.0, 1.0)
+    as_table = data.X.assign(index=np.arange(len(data.X)), credit=data.y)
+    assert find_entities(as_table.drop(columns="credit")).number == 8759
+    leak = find_leak(data, CrossValidation(), CrossValidation().folds(data))
+    assert leak is not None
+    assert leak.share > 0.8

@@ -177,3 +177,29 @@ def test_the_column_of_the_entity_tells_persons_and_new_ones_apart() -> None:
     tree = tabular_pipeline(DecisionTreeClassifier(random_state=0), "entity_ordinal")
     tree.fit(data.X[known], data.y[known])
     assert tree.predict_proba(data.X[~known]).shape == ((~known).sum(), 3)
+
+
+@pytest.mark.slow
+def test_dacon_public_runs_on_files_of_its_shape(
+    workplace: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for package in ("lightgbm", "xgboost", "catboost"):
+        pytest.importorskip(package)
+    from xentexp.datasets.dacon import FEATURES
+
+    data = simulated_delinquency(n_samples=400, seed=2, person_effect=0.9)
+    frame = data.X.assign(FLAG_MOBIL=1)[list(FEATURES)]
+    frame.assign(credit=data.y).rename_axis("index").to_csv(workplace / "train.csv")
+    small = [
+        *("experiment=dacon_public", f"dataset.path={workplace}", "n_jobs=1", "cv.n_splits=3"),
+        "models.lightgbm.classifier.n_estimators=5",
+        "models.xgboost.classifier.estimator.n_estimators=5",
+        "models.catboost_entity.classifier.estimator.iterations=5",
+        "models.random_forest.classifier.n_estimators=5",
+    ]
+    found = document(small, capsys)
+    both = {row["model"]: row for row in found["leak"]["comparison"]}
+    names = {"prior", "lightgbm", "xgboost", "catboost_entity", "random_forest"}
+    assert set(both) == names
+    assert all(row["grouped"] is not None for row in both.values())
+    assert both["lightgbm"]["flatter_by"] > 0
