@@ -132,7 +132,10 @@ def run_job(
             note = tracking.board_note(result, study.shown, notes)
             store.log(run_id, [tracking.Tag("mlflow.note.content", note)])
     if not as_json:
-        print_leaderboard(board, title=_title(study))
+        if any(finding.instead for finding in found):
+            print(_title(study))
+        else:
+            print_leaderboard(board, title=_title(study))
         for finding in found:
             finding.show()
         if not quiet:

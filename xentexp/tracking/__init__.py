@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from xentexp.tracking.items import (
+    Binary,
     DataInput,
     Item,
     Metric,
@@ -21,6 +22,7 @@ from xentexp.tracking.reading import chart_page, latest_page, read_leaderboard
 from xentexp.tracking.store import Store, log_outcome
 
 __all__ = [
+    "Binary",
     "DataInput",
     "Item",
     "Metric",

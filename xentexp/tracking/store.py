@@ -18,6 +18,7 @@ from xentexp.errors import InputError
 from xentexp.experiment import Outcome
 from xentexp.leaderboard import higher_is_better
 from xentexp.tracking.items import (
+    Binary,
     DataInput,
     Item,
     Metric,
@@ -190,16 +191,19 @@ class Store:
             for path, content in texts.items():
                 self.client.log_text(run_id, content, path)
             for item in given:
-                if isinstance(item, Parquet):
-                    self._log_parquet(run_id, item)
+                if isinstance(item, (Binary, Parquet)):
+                    self._log_file(run_id, item)
                 elif isinstance(item, DataInput):
                     self._log_input(run_id, item)
 
-    def _log_parquet(self, run_id: str, item: Parquet) -> None:
+    def _log_file(self, run_id: str, item: Binary | Parquet) -> None:
         folder, _, name = item.path.rpartition("/")
         with tempfile.TemporaryDirectory() as temporary:
             file = Path(temporary) / name
-            item.frame.to_parquet(file, index=False)
+            if isinstance(item, Parquet):
+                item.frame.to_parquet(file, index=False)
+            else:
+                file.write_bytes(item.content)
             self.client.log_artifact(run_id, str(file), folder or None)
 
     def _log_input(self, run_id: str, item: DataInput) -> None:
