@@ -29,6 +29,8 @@ class Finding:
         Whether it is printed in the place of the leaderboard.
     of_candidates : mapping
         Further items for the runs of candidates, by name.
+    note : str
+        For the note of the parent run, in markdown.
     """
 
     name: str
@@ -38,3 +40,4 @@ class Finding:
     failed: bool = False
     instead: bool = False
     of_candidates: Mapping[str, tuple[Item, ...]] = field(default_factory=dict)
+    note: str = ""
