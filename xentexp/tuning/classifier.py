@@ -9,7 +9,7 @@ from typing import Any, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from sklearn.base import BaseEstimator, ClassifierMixin, MetaEstimatorMixin, clone
+from sklearn.base import BaseEstimator, ClassifierMixin, MetaEstimatorMixin
 from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold, check_cv
 from sklearn.pipeline import Pipeline
 from sklearn.utils import (
@@ -20,7 +20,7 @@ from sklearn.utils import (
     get_tags,
     indexable,
 )
-from sklearn.utils.metaestimators import _safe_split, available_if
+from sklearn.utils.metaestimators import available_if
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted
 
@@ -30,6 +30,7 @@ from xentexp.losses import Loss
 from xentexp.samples import SampleMetric
 from xentexp.scorers import LossScorer, SampleScorer
 from xentexp.scorers.scorer import score_name, to_metric
+from xentexp.tuning.inner import InnerFolds, fit_weights, with_settings
 from xentexp.tuning.search import Plan, SearchError, import_optuna, search
 from xentexp.tuning.space import Space, read_space
 from xentexp.tuning.storage import TrialStore, data_digest, open_trials, study_name
@@ -205,12 +206,9 @@ class TunedClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):  # ty
         splits = list(self._splitter(labels, groups, seed).split(X, labels, groups))
         self.n_splits_ = len(splits)
 
-        def evaluate(settings: dict[str, Any]) -> list[float]:
-            return [
-                sign * self._score_split(X, labels, weight, train, test, settings)
-                for train, test in splits
-            ]
-
+        inner = InnerFolds(
+            self.estimator, X, labels, weight, tuple(splits), self.scorer_, int(sign)
+        )
         plan = Plan(
             self.n_trials,
             self.timeout,
@@ -219,11 +217,11 @@ class TunedClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):  # ty
             _start(space, self.estimator),
         )
         with self._store(X, labels, weight, splits, space, plan) as store:
-            self.trials_ = search(space, evaluate, plan, store)
+            self.trials_ = search(space, inner.values, plan, store)
         self._choose(sign)
         if self.refit:
-            best = clone(self.estimator).set_params(**clone(self.best_params_, safe=False))
-            self.best_estimator_ = best.fit(X, labels, **_weights(best, weight))
+            best = with_settings(self.estimator, self.best_params_)
+            self.best_estimator_ = best.fit(X, labels, **fit_weights(best, weight))
             if hasattr(best, "feature_names_in_"):
                 self.feature_names_in_ = best.feature_names_in_
         return self
@@ -254,23 +252,6 @@ class TunedClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):  # ty
             return check_cv(self.cv, y, classifier=True)
         kind = StratifiedKFold if groups is None else StratifiedGroupKFold
         return kind(int(self.cv), shuffle=True, random_state=seed)
-
-    def _score_split(
-        self,
-        X: Any,
-        y: NDArray[Any],
-        weight: NDArray[Any] | None,
-        train: NDArray[np.intp],
-        test: NDArray[np.intp],
-        settings: dict[str, Any],
-    ) -> float:
-        # A setting may be an estimator: each fit gets a copy of its own.
-        model = clone(self.estimator).set_params(**clone(settings, safe=False))
-        X_train, y_train = _safe_split(model, X, y, train)
-        X_test, y_test = _safe_split(model, X, y, test, train)
-        kept = None if weight is None else weight[train]
-        model.fit(X_train, y_train, **_weights(model, kept))
-        return float(self.scorer_(model, X_test, y_test, None if weight is None else weight[test]))
 
     @contextlib.contextmanager
     def _store(
@@ -414,14 +395,6 @@ class TunedClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):  # ty
 
 def _last(estimator: Any) -> Any:
     return estimator.steps[-1][1] if isinstance(estimator, Pipeline) else estimator
-
-
-def _weights(estimator: Any, weight: NDArray[Any] | None) -> dict[str, Any]:
-    """Argument of `fit` for the weights: a pipeline's last step gets them."""
-    if weight is None:
-        return {}
-    step = f"{estimator.steps[-1][0]}__" if isinstance(estimator, Pipeline) else ""
-    return {f"{step}sample_weight": weight}
 
 
 def _start(space: Space, estimator: Any) -> dict[str, Any] | None:
