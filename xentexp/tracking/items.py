@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -45,6 +44,14 @@ class Text:
 
 
 @dataclass(frozen=True)
+class Table:
+    """A table that the dashboard shows as one: a JSON file among the artifacts."""
+
+    path: str
+    frame: pd.DataFrame
+
+
+@dataclass(frozen=True)
 class Parquet:
     """A table as a Parquet file among the artifacts."""
 
@@ -62,7 +69,7 @@ class DataInput:
     profile: str
 
 
-Item = Param | Metric | Tag | Text | Parquet | DataInput
+Item = Param | Metric | Tag | Text | Table | Parquet | DataInput
 
 
 def outcome_items(outcome: Outcome, result_of: Mapping[str, object]) -> Iterator[Item]:
@@ -136,10 +143,7 @@ def result_items(result: Result, shown: Sequence[str] | None = None) -> Iterator
         for loss in row.mean
     ]
     rows += [{"model": row.model, "loss": row.reason} for row in board.ranked() if row.reason]
-    table = pd.DataFrame(rows, columns=["model", "loss", "mean", "std"])
-    # As MLflow's log_table has it: the dashboard shows such a file as a table.
-    yield Text("leaderboard.json", table.to_json(orient="split", index=False))
-    yield Tag("mlflow.loggedArtifacts", json.dumps([{"path": "leaderboard.json", "type": "table"}]))
+    yield Table("leaderboard.json", pd.DataFrame(rows, columns=["model", "loss", "mean", "std"]))
     best = board.best()
     if best is not None:
         yield Tag("best_model", best.model)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import math
 import tempfile
 import time
@@ -22,6 +23,7 @@ from xentexp.tracking.items import (
     Metric,
     Param,
     Parquet,
+    Table,
     Tag,
     Text,
     outcome_items,
@@ -58,6 +60,7 @@ class Store:
 
     def __init__(self, uri: str | None, experiment: str, *, primary: str, description: str) -> None:
         self.uri = store_uri(uri)
+        self._tables: dict[str, list[str]] = {}
         self.client = open_client(self.uri, create=True)
         with told_plainly(self.uri):
             self.experiment_id = self._experiment(experiment, primary, description)
@@ -167,6 +170,14 @@ class Store:
         params = [entities.Param(i.key, _short(i.value)) for i in given if isinstance(i, Param)]
         tags = [entities.RunTag(i.key, str(i.value)) for i in given if isinstance(i, Tag)]
         texts: dict[str, str] = {}
+        tables = [item for item in given if isinstance(item, Table)]
+        if tables:
+            # As MLflow's log_table has it: the dashboard shows such files as tables.
+            texts = {t.path: str(t.frame.to_json(orient="split", index=False)) for t in tables}
+            paths = self._tables.setdefault(run_id, [])
+            paths += [table.path for table in tables]
+            logged = json.dumps([{"path": path, "type": "table"} for path in paths])
+            tags.append(entities.RunTag("mlflow.loggedArtifacts", logged))
         for item in given:
             if isinstance(item, Text):
                 texts[item.path] = texts.get(item.path, "") + item.content
