@@ -18,6 +18,7 @@ from sklearn.base import clone
 
 from xentexp.folds import Fold
 from xentexp.scorers import predict
+from xentexp.tuning import TunedClassifier
 
 FloatArray = NDArray[np.float64]
 Job = tuple[Any, Fold]
@@ -25,7 +26,11 @@ Job = tuple[Any, Fold]
 
 @dataclass(frozen=True)
 class FoldPrediction:
-    """What one fit gave: predictions of the test rows, times, warnings; or why it failed."""
+    """What one fit gave: predictions of the test rows, times, warnings; or why it failed.
+
+    `trials` are those of a search of settings, see `TunedClassifier`, and `best_trial` the one
+    whose settings it took.
+    """
 
     fold: Fold
     proba: FloatArray | None = None
@@ -36,6 +41,8 @@ class FoldPrediction:
     warnings: tuple[str, ...] = ()
     error: str | None = None
     traceback: str | None = None
+    trials: tuple[dict[str, Any], ...] = ()
+    best_trial: int | None = None
 
 
 def fit_all(
@@ -114,17 +121,22 @@ def _fit_predict(
     started = time()
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
+        model = None
         try:
             model = clone(estimator)
             start = perf_counter()
-            model.fit(X.iloc[fold.train], y.iloc[fold.train])
+            fit_grouped(model, X.iloc[fold.train], y.iloc[fold.train], fold.groups)
             fitted = perf_counter()
             proba, decision = predict(model, X.iloc[fold.test], classes)
             predicted = perf_counter()
         except Exception as error:  # a candidate may fail in any way; it is reported as such
             message = f"{type(error).__name__}: {error}".strip().split("\n")[0]
             return number, FoldPrediction(
-                fold, started=started, error=message, traceback=traceback.format_exc()
+                fold,
+                started=started,
+                error=message,
+                traceback=traceback.format_exc(),
+                trials=tuple(getattr(model, "trials_", ())),
             )
     messages = {f"{w.category.__name__}: {str(w.message).strip().splitlines()[0]}" for w in caught}
     return number, FoldPrediction(
@@ -135,4 +147,30 @@ def _fit_predict(
         fitted - start,
         predicted - fitted,
         tuple(sorted(messages)),
+        trials=tuple(model.trials_) if isinstance(model, TunedClassifier) else (),
+        best_trial=model.best_index_ if isinstance(model, TunedClassifier) else None,
     )
+
+
+def fit_grouped(model: Any, X: pd.DataFrame, y: pd.Series[Any], groups: Any) -> Any:
+    """Fit a model, which hears of the groups where it splits the rows itself.
+
+    Parameters
+    ----------
+    model : estimator
+        Unfitted.
+    X : DataFrame
+        Training rows.
+    y : Series
+        Their labels.
+    groups : array-like of shape (n,) or None
+        Rows of a group belong together.
+
+    Returns
+    -------
+    estimator
+        The same, fitted.
+    """
+    if groups is not None and isinstance(model, TunedClassifier):
+        return model.fit(X, y, groups=groups)
+    return model.fit(X, y)

@@ -13,6 +13,7 @@ from xentexp.benchmark import Published
 from xentexp.configuration.checks import known_keys, name_list, section, whole
 from xentexp.configuration.classifiers import read_candidate
 from xentexp.configuration.published import read_published
+from xentexp.configuration.tuning import Tuning, read_tuning, tuned_candidates
 from xentexp.datasets import Dataset, load_dataset
 from xentexp.errors import InputError, unknown_name
 from xentexp.experiment import Candidate
@@ -35,6 +36,7 @@ _KEYS = {
     "tracking",
     "submission",
     "published",
+    "tune",
 }
 
 
@@ -56,12 +58,18 @@ class Study:
     submission: Path | None
     config: dict[str, Any]
     published: tuple[Published, ...] = ()
+    tuning: Tuning | None = None
 
     @property
     def config_hash(self) -> str:
         """Hash of what the numbers depend on: not of where they go, nor of the cores."""
         aside = ("tracking", "n_jobs", "submission", "primary", "leaderboard", "published")
         kept = {key: value for key, value in self.config.items() if key not in aside}
+        if self.tuning is None:
+            models = kept["models"].items()
+            kept["models"] = {name: _without(model, "space") for name, model in models}
+        else:
+            kept["tune"] = _without(kept["tune"], "storage")
         return hashlib.sha256(json.dumps(kept, sort_keys=True).encode()).hexdigest()[:16]
 
 
@@ -103,17 +111,18 @@ def build(config: Mapping[str, Any]) -> Study:
     for key, value in tracking.items():
         if value is not None and not isinstance(value, (str, int)):
             raise InputError(f"tracking.{key} must be text; got {value!r}")
-    candidates = tuple(
-        read_candidate(name, model) for name, model in section(config, "models").items()
-    )
+    models = section(config, "models")
+    candidates = tuple(read_candidate(name, model) for name, model in models.items())
     cv = _cross_validation(section(config, "cv"), seed)
     parameters = section(config, "dataset")
     if not isinstance(parameters.get("name"), str):
         raise InputError("dataset.name must be the name of a data set; see xentexp datasets")
     dataset = load_dataset(**parameters)
     choose_losses(dataset, losses, samples, primary)
-    models = [candidate.name for candidate in candidates]
-    published = read_published(config["published"], models, _loss_or_metric)
+    tuning = read_tuning(config["tune"], primary, dataset, _loss_or_metric)
+    candidates = tuned_candidates(candidates, models, tuning, cv_kind=cv.kind, seed=seed)
+    names = [candidate.name for candidate in candidates]
+    published = read_published(config["published"], names, _loss_or_metric)
     submission = _submission(config["submission"], dataset)
     experiment = tracking["experiment"] or _experiment_name(dataset, parameters)
     return Study(
@@ -131,7 +140,12 @@ def build(config: Mapping[str, Any]) -> Study:
         submission=submission,
         config=dict(config),
         published=published,
+        tuning=tuning,
     )
+
+
+def _without(section: Mapping[str, Any], key: str) -> dict[str, Any]:
+    return {name: value for name, value in section.items() if name != key}
 
 
 def _loss_or_metric(name: str) -> str:
