@@ -105,7 +105,9 @@ class CrossValidation:
         if "n_splits" in OPTIONS[self.kind] and self.n_splits > n_rows:
             raise InputError(f"cv.n_splits={self.n_splits} is more than the {n_rows} rows")
         splits = _SPLITS[self.kind](self, dataset)
-        groups = pd.factorize(dataset.groups)[0] if self.kind == "grouped" else None
+        groups = None
+        if self.kind == "grouped" and dataset.groups is not None:
+            groups = pd.factorize(dataset.groups)[0]
         return [
             Fold(
                 i // self.n_splits,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -10,9 +11,12 @@ import pandas as pd
 
 from xentexp.benchmark import compare
 from xentexp.cli.terminal import print_published
+from xentexp.cli.tuning import print_tuning, tuning_records
 from xentexp.configuration import Study
 from xentexp.experiment import Result
-from xentexp.tracking import Item, Table, Tag
+from xentexp.inference import split_ratio
+from xentexp.matrix import build_matrices, trained_from
+from xentexp.tracking import Item, Table, Tag, Text
 
 
 @dataclass(frozen=True)
@@ -75,4 +79,48 @@ def _published(study: Study, result: Result) -> Finding | None:
     )
 
 
-_FINDERS: tuple[Callable[[Study, Result], Finding | None], ...] = (_published,)
+def _matrix(study: Study, result: Result) -> Finding | None:
+    rows = [
+        trained_from(
+            outcome,
+            study.dataset,
+            model=str(candidate.family),
+            loss=trained.label,
+            column=trained.definition.name if trained.plain else None,
+            corrected=candidate.variant_of is not None,
+        )
+        for outcome in result.outcomes
+        if (trained := (candidate := outcome.candidate).trained_on) is not None
+    ]
+    if len({row.loss for row in rows}) < 2:
+        return None
+    sizes = [(len(fold.train), len(fold.test)) for fold in study.folds]
+    matrices = build_matrices(rows, test_train_ratio=split_ratio(sizes), columns=study.losses)
+    records = [
+        {"model": matrix.model, **record} for matrix in matrices for record in matrix.to_records()
+    ]
+    calibration = [
+        {"model": matrix.model, **record}
+        for matrix in matrices
+        for record in matrix.calibration_records()
+    ]
+    markdown = "\n\n".join(f"## {matrix.model}\n\n{matrix.to_markdown()}" for matrix in matrices)
+    items = (
+        Table("loss_matrix.json", pd.DataFrame(records)),
+        Table("calibration.json", pd.DataFrame(calibration)),
+        Text("loss_matrix.md", f"{markdown}\n"),
+    )
+    document = {"cells": records, "calibration": calibration}
+    return Finding("loss_matrix", items, document, lambda: None)
+
+
+def _tuning(study: Study, result: Result) -> Finding | None:
+    if study.tuning is None:
+        return None
+    records = tuning_records(result)
+    flat = [{**record, "settings": json.dumps(record["settings"])} for record in records]
+    items = (Table("tuning.json", pd.DataFrame(flat)),)
+    return Finding("tuning", items, records, lambda: print_tuning(study, records))
+
+
+_FINDERS: tuple[Callable[[Study, Result], Finding | None], ...] = (_tuning, _matrix, _published)

@@ -61,10 +61,13 @@ def read_candidate(name: str, model: object) -> Candidate:
             f"model {name}: preprocessing must be a name; got {model['preprocessing']}"
         )
     pipeline = tabular_pipeline(classifier, model["preprocessing"])
-    if model.get("space") is not None:
+    space = model.get("space")
+    if space is not None:
         with _of_model(name):
-            read_space(model["space"], classifier)
-    return Candidate(name, pipeline, {"preprocessing": model["preprocessing"], **_flat(model)})
+            read_space(space, classifier)
+        space = {f"classifier__{key}": dimension for key, dimension in space.items()}
+    parameters = {"preprocessing": model["preprocessing"], **_flat(model)}
+    return Candidate(name, pipeline, parameters, space=space)
 
 
 @contextlib.contextmanager

@@ -11,8 +11,8 @@ from typing import Any
 
 from xentexp.benchmark import Published
 from xentexp.configuration.checks import known_keys, name_list, section, whole
-from xentexp.configuration.classifiers import read_candidate
 from xentexp.configuration.published import read_published
+from xentexp.configuration.training import read_candidates, with_corrections
 from xentexp.configuration.tuning import Tuning, read_tuning, tuned_candidates
 from xentexp.datasets import Dataset, load_dataset
 from xentexp.errors import InputError, unknown_name
@@ -20,6 +20,7 @@ from xentexp.experiment import Candidate
 from xentexp.folds import OPTIONS as CV_OPTIONS
 from xentexp.folds import CrossValidation, Fold
 from xentexp.losses import get_loss
+from xentexp.objectives import find_loss
 from xentexp.samples import get_sample_metric, is_sample_metric
 from xentexp.scoring import choose_losses
 
@@ -36,6 +37,8 @@ _KEYS = {
     "tracking",
     "submission",
     "published",
+    "train_on",
+    "curves",
     "tune",
 }
 
@@ -111,16 +114,17 @@ def build(config: Mapping[str, Any]) -> Study:
     for key, value in tracking.items():
         if value is not None and not isinstance(value, (str, int)):
             raise InputError(f"tracking.{key} must be text; got {value!r}")
-    models = section(config, "models")
-    candidates = tuple(read_candidate(name, model) for name, model in models.items())
+    curves = name_list("curves", config["curves"], lambda name: find_loss(name).name)
+    candidates = read_candidates(section(config, "models"), config["train_on"], curves)
     cv = _cross_validation(section(config, "cv"), seed)
     parameters = section(config, "dataset")
     if not isinstance(parameters.get("name"), str):
         raise InputError("dataset.name must be the name of a data set; see xentexp datasets")
     dataset = load_dataset(**parameters)
+    candidates = with_corrections(candidates, len(dataset.classes))
     choose_losses(dataset, losses, samples, primary)
     tuning = read_tuning(config["tune"], primary, dataset, _loss_or_metric)
-    candidates = tuned_candidates(candidates, models, tuning, cv_kind=cv.kind, seed=seed)
+    candidates = tuned_candidates(candidates, tuning, cv_kind=cv.kind, seed=seed)
     names = [candidate.name for candidate in candidates]
     published = read_published(config["published"], names, _loss_or_metric)
     submission = _submission(config["submission"], dataset)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -94,8 +94,8 @@ def read_tuning(
     loss = primary if section["loss"] is None else name_of(section["loss"])
     try:
         score_name(to_metric(loss))
-        alone = None, [loss]
-        choose_losses(dataset, *(alone if is_sample_metric(loss) else alone[::-1]), loss)
+        of_sample = is_sample_metric(loss)
+        choose_losses(dataset, None if of_sample else [loss], [loss] if of_sample else None, loss)
     except InputError as error:
         raise InputError(f"tune.loss: {error}") from None
     return Tuning(
@@ -117,7 +117,6 @@ def _whole(section: Mapping[str, Any], key: str, *, low: int) -> int:
 
 def tuned_candidates(
     candidates: Sequence[Candidate],
-    models: Mapping[str, Any],
     tuning: Tuning | None,
     *,
     cv_kind: str,
@@ -129,8 +128,6 @@ def tuned_candidates(
     ----------
     candidates : sequence of Candidate
         As their files have them.
-    models : mapping
-        The files.
     tuning : Tuning or None
         See `read_tuning`; None leaves the candidates as they are.
     cv_kind : str
@@ -150,24 +147,21 @@ def tuned_candidates(
     """
     if tuning is None:
         return tuple(candidates)
-    spaces = {name: model.get("space") for name, model in models.items()}
-    if not any(spaces.values()):
-        raise InputError(
-            f"tune needs a model whose file has a space; {', '.join(models)} have none"
-        )
+    if not any(candidate.space for candidate in candidates):
+        names = ", ".join(candidate.name for candidate in candidates)
+        raise InputError(f"tune needs a model whose file has a space; none of {names} has")
     cv = TimeSeriesSplit(tuning.folds) if cv_kind == "time_ordered" else tuning.folds
     found: list[Candidate] = []
     for candidate in candidates:
-        space = spaces[candidate.name]
-        if tuning.untuned or not space:
+        if tuning.untuned or not candidate.space:
             found.append(candidate)
-        if space:
-            found.append(_tuned(candidate, space, tuning, cv, seed))
+        if candidate.space:
+            found.append(_tuned(candidate, candidate.space, tuning, cv, seed))
     return tuple(found)
 
 
 def _tuned(
-    candidate: Candidate, space: Mapping[str, Any], tuning: Tuning, cv: Any, seed: int
+    candidate: Candidate, space: dict[str, Any], tuning: Tuning, cv: Any, seed: int
 ) -> Candidate:
     metric = to_metric(tuning.loss)
     missing = lacking(
@@ -182,7 +176,7 @@ def _tuned(
         )
     estimator = TunedClassifier(
         candidate.estimator,
-        {f"classifier__{name}": dimension for name, dimension in space.items()},
+        space,
         loss=tuning.loss,
         n_trials=tuning.n_trials,
         timeout=tuning.timeout,
@@ -196,12 +190,24 @@ def _tuned(
         "tune.n_trials": tuning.n_trials,
         "tune.timeout": tuning.timeout,
         "tune.folds": tuning.folds,
-        **{f"space.{name}": json.dumps(dimension) for name, dimension in space.items()},
+        **{f"space.{_dotted(name)}": json.dumps(dimension) for name, dimension in space.items()},
     }
     # What is searched has no value of its own: the folds' are among the parameters tuned.*.
-    kept = {
-        key: value
-        for key, value in candidate.parameters.items()
-        if key.removeprefix("classifier.").replace(".", "__") not in space
-    }
-    return Candidate(f"{candidate.name}_tuned", estimator, {**kept, **searched})
+    own = set(map(_dotted, space))
+    kept = {key: value for key, value in candidate.parameters.items() if key not in own}
+    family = None if candidate.family is None else f"{candidate.family}_tuned"
+    if family is not None:
+        kept["family"] = family
+    return replace(
+        candidate,
+        name=f"{candidate.name}_tuned",
+        estimator=estimator,
+        parameters={**kept, **searched},
+        variants={},  # they would be set on a model that is not the fitted one
+        family=family,
+    )
+
+
+def _dotted(name: str) -> str:
+    """A parameter as the run's others are called."""
+    return name.replace("__", ".")

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from xentexp.experiment import Outcome, Result
+from xentexp.experiment import Outcome, Result, all_curves
 
 
 @dataclass(frozen=True)
@@ -89,7 +89,9 @@ def outcome_items(outcome: Outcome, result_of: Mapping[str, object]) -> Iterator
         Parameters, metrics, tags and texts.
     """
     yield Param("model", outcome.candidate.name)
-    yield Tag("model", outcome.candidate.name)
+    yield Tag("model", outcome.candidate.family or outcome.candidate.name)
+    if outcome.candidate.trained_on is not None:
+        yield Tag("loss", outcome.candidate.trained_on.label)
     for key, value in {**result_of, **outcome.candidate.parameters}.items():
         yield Param(key, value)
     for message, count in outcome.warnings.items():
@@ -110,6 +112,12 @@ def outcome_items(outcome: Outcome, result_of: Mapping[str, object]) -> Iterator
     for name, values in outcome.fold_values().items():
         for step, value in enumerate(values):
             yield Metric(f"fold/{name}", value, step)
+    for name, values in outcome.curves().items():
+        for step, value in enumerate(values):
+            yield Metric(name, value, step)
+    steps = all_curves(outcome)
+    if len(steps):
+        yield Parquet("curves/curves.parquet", steps)
     for name, value in outcome.regret().items():
         yield Metric(f"regret/{name}", value)
     yield Metric("rows/clipped", float(pooled.n_clipped))
