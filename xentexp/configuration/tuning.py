@@ -19,7 +19,7 @@ from xentexp.samples import is_sample_metric
 from xentexp.scorers.scorer import lacking, score_name, to_metric
 from xentexp.scoring import choose_losses
 from xentexp.tuning import TunedClassifier
-from xentexp.tuning.search import import_optuna
+from xentexp.tuning.package import import_optuna
 from xentexp.tuning.storage import storage_path
 
 _KEYS = ("n_trials", "timeout", "loss", "folds", "storage", "untuned")

@@ -31,7 +31,8 @@ from xentexp.samples import SampleMetric
 from xentexp.scorers import LossScorer, SampleScorer
 from xentexp.scorers.scorer import score_name, to_metric
 from xentexp.tuning.inner import InnerFolds, fit_weights, with_settings
-from xentexp.tuning.search import Plan, SearchError, import_optuna, search
+from xentexp.tuning.package import import_optuna
+from xentexp.tuning.search import Plan, SearchError, search
 from xentexp.tuning.space import Space, read_space
 from xentexp.tuning.storage import TrialStore, data_digest, open_trials, study_name
 

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import contextlib
 import time
-import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
 import numpy as np
 
 from xentexp.errors import InputError
+from xentexp.tuning.package import import_optuna, quiet
 from xentexp.tuning.space import Space
 from xentexp.tuning.storage import NUMBER, Direction
 
@@ -57,28 +56,6 @@ class Plan:
     start: dict[str, Any] | None
 
 
-def import_optuna() -> Any:
-    """The package, or what to install.
-
-    Returns
-    -------
-    module
-        optuna.
-
-    Raises
-    ------
-    InputError
-        Where it is not installed.
-    """
-    try:
-        import optuna
-    except ImportError as error:
-        if error.name not in (None, "optuna"):
-            raise
-        raise InputError("tuning needs Optuna: pip install 'xentexp[tune]'") from None
-    return optuna
-
-
 def search(
     space: Space, evaluate: Evaluate, plan: Plan, store: Trials | None
 ) -> list[dict[str, Any]]:
@@ -106,7 +83,7 @@ def search(
     optuna = import_optuna()
     distributions = {name: dimension.distribution() for name, dimension in space.items()}
     done = [] if store is None else store.trials()[: plan.n_trials]
-    with _quiet(optuna):
+    with quiet(optuna):
         study = optuna.create_study(direction=plan.direction)
         for trial in done:
             study.add_trial(trial)
@@ -181,16 +158,3 @@ def _record(trial: Any, space: Space, *, resumed: bool) -> dict[str, Any]:
         "error": kept["error"],
         "resumed": resumed,
     }
-
-
-@contextlib.contextmanager
-def _quiet(optuna: Any) -> Iterator[None]:
-    """No line for each study, and no warning that the multivariate sampler is experimental."""
-    before = optuna.logging.get_verbosity()
-    optuna.logging.set_verbosity(optuna.logging.WARNING)
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
-            yield
-    finally:
-        optuna.logging.set_verbosity(before)

@@ -17,6 +17,7 @@ import pandas as pd
 
 from xentexp.datasets.digest import content_digest
 from xentexp.errors import InputError
+from xentexp.tuning.package import import_optuna, quiet
 
 Direction = Literal["minimize", "maximize"]
 
@@ -135,14 +136,13 @@ def open_trials(file: object, name: str, direction: Direction) -> Iterator[Trial
     InputError
         Where the file cannot be used, or is a database of something else.
     """
-    import optuna
-
+    optuna = import_optuna()
     path = storage_path(file)
     prepare(path)
     with _told_plainly(path):
         storage = _open(path)
     try:
-        with _told_plainly(path):
+        with _told_plainly(path), quiet(optuna):
             study = optuna.create_study(
                 storage=storage, study_name=name, direction=direction, load_if_exists=True
             )
