@@ -89,8 +89,10 @@ def run_job(
             ],
         )
 
+        children: dict[str, str] = {}
+
         def record(outcome: Any) -> None:
-            tracking.log_outcome(
+            children[outcome.candidate.name] = tracking.log_outcome(
                 store,
                 outcome,
                 settings,
@@ -124,8 +126,13 @@ def run_job(
         found = findings(study, result)
         for finding in found:
             store.log(run_id, finding.items)
+            for name, items in finding.of_candidates.items():
+                store.log(children[name], items)
     if not as_json:
-        print_leaderboard(board, title=_title(study))
+        if any(finding.instead for finding in found):
+            print(_title(study))
+        else:
+            print_leaderboard(board, title=_title(study))
         for finding in found:
             finding.show()
         if not quiet:

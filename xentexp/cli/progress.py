@@ -30,6 +30,8 @@ class Progress:
         self._quiet = quiet
         self._study = study
         self._console = console(stderr=True)
+        names = [name for c in study.candidates for name in (c.name, *c.variants)]
+        self._width = max(24, *map(len, names))
         self._bar = Bar(
             TextColumn("{task.description}"),
             BarColumn(),
@@ -87,7 +89,8 @@ class Progress:
                 told += f" ± {outcome.std()[primary]:.4f}"
         else:
             told = f"no {primary}: decision scores only"
-        self._say(f"  {outcome.candidate.name:<24} {outcome.fit_seconds:6.1f} s of fits   {told}")
+        name = f"{outcome.candidate.name:<{self._width}}"
+        self._say(f"  {name} {outcome.fit_seconds:6.1f} s of fits   {told}")
         for message, count in outcome.warnings.items():
             self._say(f"    in {count} of {len(outcome.predictions)} folds: {message}")
 

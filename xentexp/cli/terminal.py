@@ -128,7 +128,8 @@ def _table(board: Leaderboard, losses: list[str], rows: list[Row]) -> Table:
     table.add_column("loss", no_wrap=True)
     table.add_column("best", style="dim")
     for row in rows:
-        table.add_column(re.sub("[_ ]", "\n", row.model), justify="right", vertical="top")
+        name = Text(re.sub("[_ ]", "\n", row.model))  # no markup: names may have brackets
+        table.add_column(name, justify="right", vertical="top")
     for loss in losses:
         name = Text(loss, style="bold" if loss == board.primary else "")
         table.add_row(name, best_is(loss), *(_cell(board, row, loss) for row in rows))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import textwrap
 from collections.abc import Iterator
 
 from xentexp.matrix.rows import Trained
@@ -88,6 +89,31 @@ def number(value: float) -> str:
     if 0.0 < abs(value) < 0.01:
         return f"{value:.4g}"
     return f"{value:.4f}" if math.isfinite(value) else f"{value}"
+
+
+def wrapped(name: str, width: int) -> str:
+    r"""Name of a loss, and what may follow it, in lines broken at underscores and spaces.
+
+    Parameters
+    ----------
+    name : str
+        With underscores; those of what follows a space are kept (``class_weight=balanced``).
+    width : int
+        Letters in a line; a longer word keeps its line for itself.
+
+    Returns
+    -------
+    str
+        With spaces for the underscores of the name.
+
+    Examples
+    --------
+    >>> wrapped("categorical_focal_crossentropy", 18)
+    'categorical focal\ncrossentropy'
+    """
+    loss, space, rest = name.partition(" ")
+    words = loss.replace("_", " ") + space + rest
+    return "\n".join(textwrap.wrap(words, width, break_long_words=False, break_on_hyphens=False))
 
 
 def findings(matrix: LossMatrix) -> list[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from xentexp.tracking.items import (
+    Binary,
     DataInput,
     Item,
     Metric,
@@ -20,6 +21,7 @@ from xentexp.tracking.store import Store, log_outcome
 from xentexp.tracking.trials import log_trials, search_items
 
 __all__ = [
+    "Binary",
     "DataInput",
     "Item",
     "Metric",

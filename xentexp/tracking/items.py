@@ -44,6 +44,14 @@ class Text:
 
 
 @dataclass(frozen=True)
+class Binary:
+    """A file among the artifacts that is no text, e.g. a picture."""
+
+    path: str
+    content: bytes
+
+
+@dataclass(frozen=True)
 class Table:
     """A table that the dashboard shows as one: a JSON file among the artifacts."""
 
@@ -69,7 +77,7 @@ class DataInput:
     profile: str
 
 
-Item = Param | Metric | Tag | Text | Table | Parquet | DataInput
+Item = Param | Metric | Tag | Text | Binary | Table | Parquet | DataInput
 
 
 def outcome_items(outcome: Outcome, result_of: Mapping[str, object]) -> Iterator[Item]:

@@ -18,6 +18,7 @@ from xentexp.errors import InputError
 from xentexp.experiment import Outcome
 from xentexp.leaderboard import higher_is_better
 from xentexp.tracking.items import (
+    Binary,
     DataInput,
     Item,
     Metric,
@@ -235,16 +236,19 @@ class Store:
             for path, content in texts.items():
                 self.client.log_text(run_id, content, path)
             for item in given:
-                if isinstance(item, Parquet):
-                    self._log_parquet(run_id, item)
+                if isinstance(item, (Binary, Parquet)):
+                    self._log_file(run_id, item)
                 elif isinstance(item, DataInput):
                     self._log_input(run_id, item)
 
-    def _log_parquet(self, run_id: str, item: Parquet) -> None:
+    def _log_file(self, run_id: str, item: Binary | Parquet) -> None:
         folder, _, name = item.path.rpartition("/")
         with tempfile.TemporaryDirectory() as temporary:
             file = Path(temporary) / name
-            item.frame.to_parquet(file, index=False)
+            if isinstance(item, Parquet):
+                item.frame.to_parquet(file, index=False)
+            else:
+                file.write_bytes(item.content)
             self.client.log_artifact(run_id, str(file), folder or None)
 
     def _log_input(self, run_id: str, item: DataInput) -> None:
@@ -268,7 +272,7 @@ def log_outcome(
     config: str,
     tags: Mapping[str, object],
     parent: str,
-) -> None:
+) -> str:
     """Write one candidate as a child run, FAILED where the candidate failed.
 
     Parameters
@@ -289,6 +293,11 @@ def log_outcome(
         Labels of the whole run.
     parent : str
         Identifier of the parent run.
+
+    Returns
+    -------
+    str
+        Identifier of the run.
     """
     started = min(prediction.started for prediction in outcome.predictions)
     items: list[Item] = [*outcome_items(outcome, result_of), *search_items(outcome), data]
@@ -303,6 +312,7 @@ def log_outcome(
         store.log(run_id, items)
         if outcome.error is not None:
             raise _CandidateFailed
+    return run_id
 
 
 class _CandidateFailed(Exception):  # noqa: N818  (ends a run as FAILED; never seen outside)

@@ -2,15 +2,42 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import numpy as np
+import pandas as pd
 from rich import box
 from rich.table import Table
 
+from xentexp import tracking
+from xentexp.cli.findings.finding import Finding
 from xentexp.cli.terminal import console
 from xentexp.configuration import Study
 from xentexp.experiment import Outcome, Result
+
+
+def find_tuning(study: Study, result: Result) -> Finding | None:
+    """The searches of a run, where the configuration has any.
+
+    Parameters
+    ----------
+    study : Study
+        The run.
+    result : Result
+        What its candidates did.
+
+    Returns
+    -------
+    Finding or None
+        Settings and inner losses of each fold.
+    """
+    if study.tuning is None:
+        return None
+    records = tuning_records(result)
+    flat = [{**record, "settings": json.dumps(record["settings"])} for record in records]
+    items = (tracking.Table("tuning.json", pd.DataFrame(flat)),)
+    return Finding("tuning", items, records, lambda: print_tuning(study, records))
 
 
 def tuning_records(result: Result) -> list[dict[str, Any]]:
