@@ -158,7 +158,9 @@ def _has_spread(board: Leaderboard) -> bool:
 
 
 def _number(value: float) -> str:
-    return "-" if math.isnan(value) else f"{value:z.4f}"
+    if math.isnan(value):
+        return "-"
+    return f"{value:.3g}" if 1e5 <= abs(value) < math.inf else f"{value:z.4f}"
 
 
 def print_published(rows: Sequence[Comparison], title: str) -> None:
