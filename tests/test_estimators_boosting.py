@@ -319,6 +319,18 @@ def test_bad_parameters_are_told_in_one_sentence(model: Any, options: Any, messa
 
 
 @each
+@pytest.mark.parametrize("params", [{"learning_rate": "fast"}, {"booster_params": {"bogus": 1}}])
+def test_what_a_booster_refuses_is_bad_input(model: Any, params: Any) -> None:
+    X, y, _ = table(2, 60)
+    if model is XGBoostLossClassifier and "booster_params" in params:
+        with pytest.warns(UserWarning, match="are not used"):  # it warns of unknown names
+            model(n_estimators=2, **params).fit(X, y)
+        return
+    with pytest.raises(InputError, match=f"^{model.module} refuses|^unknown parameter"):
+        model(**params).fit(X, y)
+
+
+@each
 def test_a_missing_booster_says_what_to_install(model: Any, monkeypatch: Any) -> None:
     def missing(name: str) -> Any:
         raise ImportError(f"No module named {name!r}")
