@@ -88,7 +88,7 @@ def test_every_choice_has_a_file() -> None:
 def test_every_cv_file_has_the_options_of_its_kind() -> None:
     for kind, options in OPTIONS.items():
         config = compose(f"cv={kind}")["cv"]
-        assert set(config) == {"kind", "n_splits", *options}
+        assert set(config) == {"kind", *options}
         assert config["kind"] == kind
 
 

@@ -127,3 +127,32 @@ def test_grouped_folds_need_groups(data: Dataset) -> None:
     two = dataclasses.replace(data, groups=data.groups % 2)
     with pytest.raises(InputError, match="is more than the 2 groups"):
         CrossValidation("grouped").folds(two)
+
+
+def test_groups_are_given_found_or_named(data: Dataset) -> None:
+    given = CrossValidation("grouped", n_splits=4)
+    found = CrossValidation("grouped", n_splits=4, groups="auto")
+    named = CrossValidation("grouped", n_splits=4, groups=["DAYS_BIRTH", "gender"])
+    assert given.entities(data).source == "given"
+    assert found.entities(data).varying == ("begin_month",)
+    assert named.entities(data).columns == ("DAYS_BIRTH", "gender")
+    without = dataclasses.replace(data, groups=None)
+    person = data.groups.to_numpy()
+    born = data.X["DAYS_BIRTH"].to_numpy()
+    for cv, same in ((found, person), (named, born)):
+        for fold in cv.folds(without):
+            together = set(zip(same[fold.train], data.X["gender"].iloc[fold.train], strict=True))
+            apart = set(zip(same[fold.test], data.X["gender"].iloc[fold.test], strict=True))
+            assert not together & apart
+
+
+def test_what_cannot_be_groups(data: Dataset) -> None:
+    with pytest.raises(InputError, match=r"cv\.groups is not for cv=stratified"):
+        CrossValidation("stratified", groups="auto")
+    with pytest.raises(InputError, match="must be null, auto or a list of columns; got 'gender'"):
+        CrossValidation("grouped", groups="gender")
+    with pytest.raises(InputError, match=r"unknown column in cv\.groups 'gendr'"):
+        CrossValidation("grouped", groups=["gendr"]).folds(data)
+    alone = load_dataset("simulated_delinquency", n_samples=600, repeats=1.0)
+    with pytest.raises(InputError, match=r"cv\.groups=auto found no entities in data set simul"):
+        CrossValidation("grouped", groups="auto").folds(alone)

@@ -19,6 +19,7 @@ from xentexp.experiment import Candidate, run_experiment
 from xentexp.folds import CrossValidation
 from xentexp.inference import holm
 from xentexp.matrix import LossMatrix, Trained, build_matrices, trained_from
+from xentexp.matrix.words import number
 
 
 def build(rows: list[Trained] | None = None, **options: object) -> LossMatrix:
@@ -99,6 +100,18 @@ def test_of_equals_the_diagonal_is_the_best() -> None:
     choice = build(rows).choices()[1]
     assert choice.best is choice.diagonal
     assert choice.diagonal.label == "hinge_loss"
+
+
+def test_a_corrected_row_is_no_diagonal_whatever_it_says() -> None:
+    rows = by_hand()
+    rows[3] = replace(rows[3], column="brier_loss")
+    assert not build(rows).cells[2][0].diagonal
+
+
+def test_means_that_differ_by_rounding_are_both_the_best() -> None:
+    values = {"a": [0.1 + 0.2], "b": [0.3]}
+    rows = [Trained("m", name, {"brier_loss": value}) for name, value in values.items()]
+    assert [cell.best for cell in build(rows).column("brier_loss")] == [True, True]
 
 
 def test_higher_is_better_for_some_columns() -> None:
@@ -198,6 +211,16 @@ def test_findings_where_nothing_was_trained_on_a_column() -> None:
         "Judged by zero_one_loss, on which nothing was trained, training on a is best "
         "(0.2500; 1 other row not told apart)."
     )
+
+
+@pytest.mark.parametrize("sign", [1.0, -1.0])
+def test_a_number_fits_its_cell_whatever_its_size(sign: float) -> None:
+    for power in range(-20, 20):
+        for digits in (1.0, 1.23456789, 9.9999999):
+            value = sign * digits * 10.0**power
+            text = number(value)
+            assert len(text) <= 9 + (sign < 0)
+            assert float(text) == pytest.approx(value, rel=0.05)
 
 
 def test_records_are_json_and_complete() -> None:

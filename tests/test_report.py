@@ -224,6 +224,13 @@ def test_the_page_has_everything_and_loads_nothing(wide: list[LossMatrix]) -> No
         assert part in tags.text
 
 
+def test_a_narrow_window_scrolls_wide_figures_and_does_not_stretch_small_ones(
+    wide: list[LossMatrix],
+) -> None:
+    found = re.findall(r'<svg[^>]* style="min-width: (\d+)px"', page([wide[0], hand()], title="t"))
+    assert [int(pixels) for pixels in found] == [1080, 768]  # eight inches of 96 pixels
+
+
 def test_figures_on_one_page_share_no_ids(wide: list[LossMatrix]) -> None:
     html = page(wide, title="t", curves={"trees": {"a": [curves()]}, "linear": {"a": [curves()]}})
     used = set(re.findall(r'(?:url\(|xlink:href=")#([^)"]+)', html))

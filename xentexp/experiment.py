@@ -188,12 +188,19 @@ class Outcome:
 
 @dataclass(frozen=True)
 class Result:
-    """What a run found: an outcome for each candidate, on the same folds."""
+    """What a run found: an outcome for each candidate, on the same folds.
+
+    Attributes
+    ----------
+    apart : Result or None
+        The same candidates on folds that keep entities together, where random folds share them.
+    """
 
     dataset: Dataset
     folds: tuple[Fold, ...]
     outcomes: tuple[Outcome, ...]
     primary: str
+    apart: Result | None = None
 
     def leaderboard(self, shown: Sequence[str] | None = None) -> Leaderboard:
         """Candidates by losses and metrics, best first; a table shows those named, or all."""

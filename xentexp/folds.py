@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,7 +16,7 @@ from sklearn.model_selection import (
     TimeSeriesSplit,
 )
 
-from xentexp.datasets import Dataset
+from xentexp.datasets import Dataset, Entities, entities_by
 from xentexp.errors import InputError, unknown_name
 
 Rows = NDArray[np.intp]
@@ -47,6 +47,10 @@ class CrossValidation:
         Repeats, for "repeated" alone.
     time_column : str or None
         Feature whose order is that of time, for "time_ordered" alone.
+    groups : "auto", sequence of str or None
+        For "grouped" alone: None for the groups of the data set, "auto" to find entities
+        whatever groups there are (see ``find_entities``), or columns in which the rows of a
+        group agree.
     n_test : int or None
         Rows that are predicted, for "holdout" alone: the first of
         ``numpy.random.default_rng(seed).permutation(n)``.
@@ -58,13 +62,14 @@ class CrossValidation:
     n_splits: int = 5
     n_repeats: int = 1
     time_column: str | None = None
+    groups: str | Sequence[str] | None = None
     n_test: int | None = None
     seed: int = 0
 
     def __post_init__(self) -> None:
         if not isinstance(self.kind, str) or self.kind not in _SPLITS:
             raise unknown_name("cv.kind", self.kind, _SPLITS)
-        for option in ("n_splits", "n_repeats", "time_column", "n_test"):
+        for option in ("n_splits", "n_repeats", "time_column", "groups", "n_test"):
             default = type(self).__dataclass_fields__[option].default
             if getattr(self, option) != default and option not in OPTIONS[self.kind]:
                 raise InputError(f"cv.{option} is not for cv={self.kind}; leave it out")
@@ -74,6 +79,47 @@ class CrossValidation:
                 continue
             if not isinstance(value, int) or isinstance(value, bool) or value < low:
                 raise InputError(f"cv.{name} must be a whole number >= {low}; got {value!r}")
+        if isinstance(self.groups, str) and self.groups != "auto":
+            raise InputError(
+                f"cv.groups must be null, auto or a list of columns; got {self.groups!r}"
+            )
+
+    def entities(self, dataset: Dataset) -> Entities:
+        """Rows that "grouped" keeps together.
+
+        Parameters
+        ----------
+        dataset : Dataset
+            Whose rows they are.
+
+        Returns
+        -------
+        Entities
+            With how they are known.
+
+        Raises
+        ------
+        InputError
+            Where the data set has no groups, none are found, or a column is missing.
+        """
+        if self.groups == "auto":
+            found = dataset.found_entities
+            if found is None:
+                raise InputError(
+                    f"cv.groups=auto found no entities in data set {dataset.name}; name the "
+                    f"columns that identify one (cv.groups=[COLUMN,...]) or choose cv=stratified"
+                )
+            return found
+        if self.groups is not None:
+            return entities_by(dataset.X, self.groups, what="cv.groups")
+        given = dataset.entities()
+        if dataset.groups is None or given is None:
+            raise InputError(
+                f"cv=grouped needs groups, which data set {dataset.name} has not; let them be "
+                f"found (cv.groups=auto), name the columns that identify one "
+                f"(cv.groups=[COLUMN,...]) or choose cv=stratified"
+            )
+        return given
 
     def folds(self, dataset: Dataset) -> list[Fold]:
         """Folds of a data set.
@@ -136,17 +182,13 @@ def _repeated(cv: CrossValidation, dataset: Dataset) -> Iterator[Any]:
 
 
 def _grouped(cv: CrossValidation, dataset: Dataset) -> Iterator[Any]:
-    if dataset.groups is None:
-        raise InputError(
-            f"cv=grouped needs groups, which data set {dataset.name} has not; name a column of "
-            f"groups (dataset=table dataset.group=COLUMN) or choose cv=stratified"
-        )
-    n_groups = dataset.groups.nunique()
+    groups = cv.entities(dataset).groups
+    n_groups = len(np.unique(groups))
     if n_groups < cv.n_splits:
         raise InputError(f"cv.n_splits={cv.n_splits} is more than the {n_groups} groups")
     codes = _check_classes(cv, dataset)
     splitter = StratifiedGroupKFold(cv.n_splits, shuffle=True, random_state=cv.seed)
-    return iter(splitter.split(codes, codes, dataset.groups.to_numpy()))
+    return iter(splitter.split(codes, codes, groups))
 
 
 def _time_ordered(cv: CrossValidation, dataset: Dataset) -> Iterator[Any]:
@@ -211,7 +253,7 @@ _SPLITS: dict[str, Callable[[CrossValidation, Dataset], Iterator[Any]]] = {
 OPTIONS: dict[str, tuple[str, ...]] = {
     "stratified": ("n_splits",),
     "repeated": ("n_splits", "n_repeats"),
-    "grouped": ("n_splits",),
+    "grouped": ("n_splits", "groups"),
     "time_ordered": ("n_splits", "time_column"),
     "holdout": ("n_test",),
 }

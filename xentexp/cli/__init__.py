@@ -98,6 +98,15 @@ def _parser() -> argparse.ArgumentParser:
 
     datasets = commands.add_parser("datasets", parents=[common], help="the data sets")
     datasets.add_argument("name", nargs="?", help="the card of one")
+    datasets.add_argument(
+        "parameters",
+        nargs="*",
+        metavar="PARAMETER=VALUE",
+        help="of its loader, e.g. path=FILE target=COLUMN: the card then tells of the rows",
+    )
+    datasets.add_argument(
+        "--key", metavar="COLUMNS", help="columns that identify a person, or another entity"
+    )
 
     board = commands.add_parser(
         "leaderboard", parents=[common, store], help="the leaderboard of a run in the store"

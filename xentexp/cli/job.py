@@ -7,6 +7,8 @@ import os
 import shutil
 import sys
 import uuid
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -68,7 +70,7 @@ def run_job(
     )
     tags = _tags(study, overrides, sweep)
     settings = _settings(study)
-    described = json.dumps(dataset.describe(), default=str)
+    described = json.dumps(dataset.describe(study.key), default=str)
     source = json.dumps({"source": dataset.card.source})
     data = tracking.DataInput(dataset.name, dataset.digest, source, described)
     written = OmegaConf.to_yaml(config, resolve=True)
@@ -101,18 +103,20 @@ def run_job(
             )
             progress.outcome(outcome)
 
+        judged = partial(
+            run_experiment,
+            dataset,
+            study.candidates,
+            losses=study.losses,
+            samples=study.samples,
+            primary=study.primary,
+            n_jobs=study.n_jobs,
+            on_fold=progress.fold,
+        )
         with progress:
-            result = run_experiment(
-                dataset,
-                study.candidates,
-                study.folds,
-                losses=study.losses,
-                samples=study.samples,
-                primary=study.primary,
-                n_jobs=study.n_jobs,
-                on_fold=progress.fold,
-                on_outcome=record,
-            )
+            result = judged(study.folds, on_outcome=record)
+            if study.folds_apart:
+                result = replace(result, apart=judged(study.folds_apart, on_outcome=progress.apart))
         store.log(run_id, tracking.result_items(result, study.shown))
         board = result.leaderboard(study.shown)
         if study.submission is not None:
@@ -124,8 +128,14 @@ def run_job(
             store.log(run_id, finding.items)
             for name, items in finding.of_candidates.items():
                 store.log(children[name], items)
+        if notes := [finding.note for finding in found if finding.note]:
+            note = tracking.board_note(result, study.shown, notes)
+            store.log(run_id, [tracking.Tag("mlflow.note.content", note)])
     if not as_json:
-        print_leaderboard(board, title=_title(study))
+        if any(finding.instead for finding in found):
+            print(_title(study))
+        else:
+            print_leaderboard(board, title=_title(study))
         for finding in found:
             finding.show()
         if not quiet:
@@ -150,6 +160,7 @@ def _tags(study: Study, overrides: str, sweep: str | None) -> dict[str, object]:
         "xentexp.config_hash": study.config_hash,
         "xentexp.primary": study.primary,
         **({} if study.shown is None else {"xentexp.leaderboard": ",".join(study.shown)}),
+        **({} if study.leak is None else {"xentexp.leak": study.leak.says()}),
         "dataset": study.dataset.name,
         "dataset_digest": study.dataset.digest,
         "seed": study.seed,
@@ -169,8 +180,17 @@ def _settings(study: Study) -> dict[str, object]:
         "seed": study.seed,
         "n_jobs": study.n_jobs,
         **{f"cv.{key}": value for key, value in study.config["cv"].items()},
+        **_entities(study),
         **{f"dataset.{k}": v for k, v in study.config["dataset"].items() if k != "name"},
     }
+
+
+def _entities(study: Study) -> dict[str, object]:
+    """Entities that the folds keep together, or share, and how they are known."""
+    entities = study.entities if study.leak is None else study.leak.entities
+    if entities is None:
+        return {}
+    return {"entities.number": entities.number, "entities.how": entities.how()}
 
 
 def _run_name(study: Study) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
@@ -30,6 +31,8 @@ class Progress:
         self._quiet = quiet
         self._study = study
         self._console = console(stderr=True)
+        names = [name for c in study.candidates for name in (c.name, *c.variants)]
+        self._width = max(24, *map(len, names))
         self._bar = Bar(
             TextColumn("{task.description}"),
             BarColumn(),
@@ -39,7 +42,8 @@ class Progress:
             disable=quiet or not self._console.is_terminal,
             transient=True,
         )
-        self._task = self._bar.add_task("fits", total=len(study.candidates) * len(study.folds))
+        fits = len(study.candidates) * (len(study.folds) + len(study.folds_apart))
+        self._task = self._bar.add_task("fits", total=fits)
 
     def __enter__(self) -> Self:
         dataset = self._study.dataset
@@ -48,6 +52,10 @@ class Progress:
             f"{len(self._study.candidates)} models, {len(self._study.folds)} "
             f"{'fold' if len(self._study.folds) == 1 else 'folds'}"
         )
+        if self._study.leak is not None:  # told even when quiet
+            self._console.print(
+                f"warning: {self._study.leak.says()}", style="yellow", markup=False, soft_wrap=True
+            )
         self._bar.start()
         return self
 
@@ -87,9 +95,22 @@ class Progress:
                 told += f" ± {outcome.std()[primary]:.4f}"
         else:
             told = f"no {primary}: decision scores only"
-        self._say(f"  {outcome.candidate.name:<24} {outcome.fit_seconds:6.1f} s of fits   {told}")
+        name = f"{outcome.candidate.name:<{self._width}}"
+        self._say(f"  {name} {outcome.fit_seconds:6.1f} s of fits   {told}")
         for message, count in outcome.warnings.items():
             self._say(f"    in {count} of {len(outcome.predictions)} folds: {message}")
+
+    def apart(self, outcome: Outcome) -> None:
+        """One model is done on folds that keep entities together.
+
+        Parameters
+        ----------
+        outcome : Outcome
+            What was found.
+        """
+        primary = self._study.primary
+        told = outcome.error or f"{primary} {outcome.mean().get(primary, math.nan):.4f}"
+        self._say(f"  {outcome.candidate.name:<24} on grouped folds: {told}")
 
     def _say(self, line: str) -> None:
         if not self._quiet:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import difflib
 import inspect
+import os
 import re
 from collections.abc import Iterator
 from typing import Any
@@ -77,7 +78,7 @@ def _loss_of(name: str) -> Loss:
 
 
 def datasets(options: argparse.Namespace) -> int:
-    """`xentexp datasets [NAME]`.
+    """`xentexp datasets [NAME [PARAMETER=VALUE ...]] [--key COLUMNS]`.
 
     Parameters
     ----------
@@ -106,10 +107,16 @@ def datasets(options: argparse.Namespace) -> int:
     if options.name not in cards:
         raise unknown_name("data set", options.name, cards)
     card = cards[options.name]
-    if options.name in _WITHOUT_ARGUMENTS:
+    parameters = _parameters(options.parameters)
+    if parameters or options.name in _WITHOUT_ARGUMENTS or _is_at_hand(options.name):
         from xentexp.datasets import load_dataset
 
-        card = load_dataset(options.name).describe()
+        key = None if options.key is None else options.key.split(",")
+        card = load_dataset(options.name, **parameters).describe(key)
+    elif options.key is not None:
+        raise InputError(
+            f"--key needs the rows of {options.name}; name what its loader needs, e.g. path=FILE"
+        )
     if options.json:
         print_json(card)
         return 0
@@ -119,6 +126,16 @@ def datasets(options: argparse.Namespace) -> int:
             out.print(Text("traps", style="bold"))
             for trap in value:
                 out.print(Text(f"  - {trap}"))
+        elif key == "entities" and isinstance(value, dict):
+            told = (
+                f"{value['number']:,} ({value['how']}); {value['repeated_rows']:,} rows share "
+                f"one with another row, {value['largest']:,} at most"
+            )
+            out.print(Text.assemble((f"{key:<14}", "bold"), told))
+        elif key == "entities":
+            out.print(Text.assemble((f"{key:<14}", "bold"), "none found"))
+        elif key in ("constant", "id_like"):
+            out.print(Text.assemble((f"{key:<14}", "bold"), ", ".join(value) or "none"))
         elif isinstance(value, dict):
             inner = ", ".join(
                 f"{k}: {v:.4f}" if isinstance(v, float) else f"{k}: {v}" for k, v in value.items()
@@ -127,6 +144,28 @@ def datasets(options: argparse.Namespace) -> int:
         elif value is not None:
             out.print(Text.assemble((f"{key:<14}", "bold"), str(value)))
     return 0
+
+
+def _parameters(words: list[str]) -> dict[str, Any]:
+    """Parameters of a loader, as Hydra reads them on the command line of `run`."""
+    from omegaconf import OmegaConf
+    from omegaconf.errors import OmegaConfBaseException
+
+    for word in words:
+        if not re.match(r"\w+=", word):
+            raise InputError(f"a parameter must be NAME=VALUE; got {word!r}")
+    try:
+        read = OmegaConf.to_container(OmegaConf.from_dotlist(words), resolve=True)
+    except (OmegaConfBaseException, ValueError) as error:
+        raise InputError(f"the parameters {' '.join(words)} cannot be read: {error}") from error
+    assert isinstance(read, dict)
+    return {str(name): value for name, value in read.items()}
+
+
+def _is_at_hand(name: str) -> bool:
+    from xentexp.datasets.dacon import FOLDER_VARIABLE
+
+    return name == "dacon" and bool(os.environ.get(FOLDER_VARIABLE))
 
 
 # Data sets whose card is completed by loading them: they are at hand and need nothing.

@@ -128,7 +128,8 @@ def _table(board: Leaderboard, losses: list[str], rows: list[Row]) -> Table:
     table.add_column("loss", no_wrap=True)
     table.add_column("best", style="dim")
     for row in rows:
-        table.add_column(re.sub("[_ ]", "\n", row.model), justify="right", vertical="top")
+        name = Text(re.sub("[_ ]", "\n", row.model))  # no markup: names may have brackets
+        table.add_column(name, justify="right", vertical="top")
     for loss in losses:
         name = Text(loss, style="bold" if loss == board.primary else "")
         table.add_row(name, best_is(loss), *(_cell(board, row, loss) for row in rows))
@@ -157,7 +158,9 @@ def _has_spread(board: Leaderboard) -> bool:
 
 
 def _number(value: float) -> str:
-    return "-" if math.isnan(value) else f"{value:z.4f}"
+    if math.isnan(value):
+        return "-"
+    return f"{value:.3g}" if 1e5 <= abs(value) < math.inf else f"{value:z.4f}"
 
 
 def print_published(rows: Sequence[Comparison], title: str) -> None:

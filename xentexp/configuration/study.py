@@ -11,13 +11,15 @@ from typing import Any
 
 from xentexp.benchmark import Published
 from xentexp.configuration.checks import known_keys, name_list, section, whole
+from xentexp.configuration.leaks import read_leakage
 from xentexp.configuration.published import read_published
 from xentexp.configuration.training import read_candidates, with_corrections
-from xentexp.datasets import Dataset, load_dataset
+from xentexp.datasets import Dataset, Entities, load_dataset
 from xentexp.errors import InputError, unknown_name
 from xentexp.experiment import Candidate
 from xentexp.folds import OPTIONS as CV_OPTIONS
 from xentexp.folds import CrossValidation, Fold
+from xentexp.leakage import Leak
 from xentexp.losses import get_loss
 from xentexp.objectives import find_loss
 from xentexp.samples import get_sample_metric, is_sample_metric
@@ -36,6 +38,7 @@ _KEYS = {
     "tracking",
     "submission",
     "published",
+    "leakage",
     "train_on",
     "curves",
 }
@@ -43,7 +46,19 @@ _KEYS = {
 
 @dataclass(frozen=True)
 class Study:
-    """What one run is about, as objects."""
+    """What one run is about, as objects.
+
+    Attributes
+    ----------
+    leak : Leak or None
+        What random folds share, unless that is not asked for.
+    folds_apart : tuple of Fold
+        Folds that share nothing, where both numbers are to be shown.
+    entities : Entities or None
+        What grouped folds keep together.
+    key : tuple of str or None
+        Columns that identify an entity, where the user names them.
+    """
 
     dataset: Dataset
     candidates: tuple[Candidate, ...]
@@ -59,11 +74,23 @@ class Study:
     submission: Path | None
     config: dict[str, Any]
     published: tuple[Published, ...] = ()
+    leak: Leak | None = None
+    folds_apart: tuple[Fold, ...] = ()
+    entities: Entities | None = None
+    key: tuple[str, ...] | None = None
 
     @property
     def config_hash(self) -> str:
         """Hash of what the numbers depend on: not of where they go, nor of the cores."""
-        aside = ("tracking", "n_jobs", "submission", "primary", "leaderboard", "published")
+        aside = (
+            "tracking",
+            "n_jobs",
+            "submission",
+            "primary",
+            "leaderboard",
+            "published",
+            "leakage",
+        )
         kept = {key: value for key, value in self.config.items() if key not in aside}
         return hashlib.sha256(json.dumps(kept, sort_keys=True).encode()).hexdigest()[:16]
 
@@ -118,11 +145,13 @@ def build(config: Mapping[str, Any]) -> Study:
     models = [candidate.name for candidate in candidates]
     published = read_published(config["published"], models, _loss_or_metric)
     submission = _submission(config["submission"], dataset)
+    folds = tuple(cv.folds(dataset))
+    leak, folds_apart, named = read_leakage(section(config, "leakage"), dataset, cv, folds)
     experiment = tracking["experiment"] or _experiment_name(dataset, parameters)
     return Study(
         dataset=dataset,
         candidates=candidates,
-        folds=tuple(cv.folds(dataset)),
+        folds=folds,
         losses=losses,
         samples=samples,
         shown=shown,
@@ -134,6 +163,10 @@ def build(config: Mapping[str, Any]) -> Study:
         submission=submission,
         config=dict(config),
         published=published,
+        leak=leak,
+        folds_apart=folds_apart,
+        entities=cv.entities(dataset) if cv.kind == "grouped" else None,
+        key=named,
     )
 
 

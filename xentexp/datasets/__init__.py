@@ -12,9 +12,16 @@ from xentexp.datasets.dacon import CARD as _DACON
 from xentexp.datasets.dacon import load_dacon
 from xentexp.datasets.digest import content_digest
 from xentexp.datasets.empulse import PAKDD2009, VUB, load_pakdd2009, load_vub
+from xentexp.datasets.entities import Entities, entities_by, find_entities
 from xentexp.datasets.openml import CARD as _OPENML
 from xentexp.datasets.openml import load_openml
 from xentexp.datasets.prepare import make_dataset
+from xentexp.datasets.repeats import (
+    Duplicates,
+    constant_columns,
+    find_duplicates,
+    id_like_columns,
+)
 from xentexp.datasets.simulated import CARD as _SIMULATED
 from xentexp.datasets.simulated import delinquency_proba, simulated_delinquency
 from xentexp.datasets.table import CARD as _TABLE
@@ -27,11 +34,18 @@ __all__ = [
     "DATASETS",
     "Card",
     "Dataset",
+    "Duplicates",
+    "Entities",
     "Entry",
     "TestSet",
+    "constant_columns",
     "content_digest",
     "dataset_cards",
     "delinquency_proba",
+    "entities_by",
+    "find_duplicates",
+    "find_entities",
+    "id_like_columns",
     "load_dataset",
     "make_dataset",
     "simulated_delinquency",

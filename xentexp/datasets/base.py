@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
+
+from xentexp.datasets.entities import Entities, entities_by, find_entities
+from xentexp.datasets.repeats import constant_columns, find_duplicates, id_like_columns
 
 Label = int | float | str
 
@@ -124,17 +129,55 @@ class Dataset:
         shares = self.y.value_counts(normalize=True)
         return {label: float(shares[label]) for label in self.classes}
 
-    def describe(self) -> dict[str, Any]:
+    def entities(self, key: Sequence[str] | None = None) -> Entities | None:
+        """Which rows belong to one person or other entity.
+
+        Parameters
+        ----------
+        key : sequence of str, optional
+            Columns; rows that agree in them are one entity.
+
+        Returns
+        -------
+        Entities or None
+            By the key; without one those of ``groups``; without groups those that
+            ``find_entities`` finds, None for none.
+
+        Raises
+        ------
+        InputError
+            Where the key names no column of ``X``.
+        """
+        if key is not None:
+            return entities_by(self.X, key)
+        if self.groups is None:
+            return self.found_entities
+        return Entities(np.asarray(self.groups, dtype=np.int64), "given")
+
+    @functools.cached_property
+    def found_entities(self) -> Entities | None:
+        """What ``find_entities`` finds in the features, whatever the groups are."""
+        return find_entities(self.X)
+
+    def describe(self, key: Sequence[str] | None = None) -> dict[str, Any]:
         """Summary that ``json.dumps`` accepts.
+
+        Parameters
+        ----------
+        key : sequence of str, optional
+            Columns of an entity, see ``entities``.
 
         Returns
         -------
         dict
             The card's facts; ``rows``, ``columns``, ``classes``, ``class_shares`` (keyed by
             the label as text), ``missing`` (count per column that misses any), ``groups``
-            (number of groups or None), ``test_rows`` (number or None) and ``digest``.
+            (number of groups or None), ``duplicates`` (see ``Duplicates``), ``constant`` and
+            ``id_like`` (columns), ``entities`` (see ``Entities.describe``; None for none),
+            ``test_rows`` (number or None) and ``digest``.
         """
         missing = self.X.isna().sum()
+        entities = self.entities(key)
         return {
             **dataclasses.asdict(self.card),
             "traps": list(self.card.traps),
@@ -144,6 +187,10 @@ class Dataset:
             "class_shares": {str(k): share for k, share in self.class_shares().items()},
             "missing": {str(name): int(n) for name, n in missing.items() if n},
             "groups": None if self.groups is None else int(self.groups.nunique()),
+            "duplicates": dataclasses.asdict(find_duplicates(self.X, self.y)),
+            "constant": constant_columns(self.X),
+            "id_like": id_like_columns(self.X),
+            "entities": None if entities is None else entities.describe(),
             "test_rows": None if self.test is None else len(self.test.X),
             "digest": self.digest,
         }

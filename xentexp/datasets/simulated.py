@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from scipy.special import expit
+from scipy.special import expit, ndtr
 
 from xentexp.datasets.base import Card, Dataset
 from xentexp.datasets.prepare import make_dataset
@@ -76,8 +76,8 @@ CARD = Card(
     target="credit: 0, 1 or 2, lower is better credit",
     traps=(
         "The true probabilities are known (true_proba): no model has a lower expected log loss.",
-        "A person has several cards (groups), but the classes of these cards are independent "
-        "given the features: random folds leak less than in real data.",
+        "A person has several cards (groups); their classes are independent given the features "
+        "unless person_effect is above 0, as in real data: then random folds leak.",
         "DAYS_EMPLOYED is missing for pensioners.",
         "DAYS_BIRTH, DAYS_EMPLOYED and begin_month count backwards.",
     ),
@@ -87,7 +87,11 @@ CARD = Card(
 
 
 def simulated_delinquency(
-    n_samples: int = 20000, seed: int = 0, repeats: float = 3.0, missing: float = 0.3
+    n_samples: int = 20000,
+    seed: int = 0,
+    repeats: float = 3.0,
+    missing: float = 0.3,
+    person_effect: float = 0.0,
 ) -> Dataset:
     """Draw cards and their classes from a known model.
 
@@ -103,6 +107,11 @@ def simulated_delinquency(
     missing : float, default=0.3
         Share of the persons whose occupation is missing, from 0 to below 1; who it is depends
         on nothing else.
+    person_effect : float, default=0.0
+        Correlation of what the features do not tell between two cards of a person, from 0 to
+        below 1. It changes no card's probabilities given its own features (a Gaussian copula
+        joins the cards of a person), so ``true_proba`` holds for any value: it is the best that
+        can be told of a person whose other cards are not known.
 
     Returns
     -------
@@ -120,6 +129,7 @@ def simulated_delinquency(
         ("seed", seed, "at least 0", seed >= 0),
         ("repeats", repeats, "at least 1", repeats >= 1),
         ("missing", missing, "at least 0 and below 1", 0 <= missing < 1),
+        ("person_effect", person_effect, "at least 0 and below 1", 0 <= person_effect < 1),
     ):
         if not kept:
             raise InputError(
@@ -131,7 +141,8 @@ def simulated_delinquency(
     X = _persons(rng, int(person.max()) + 1, missing).iloc[person].reset_index(drop=True)
     X["begin_month"] = rng.integers(-60, 1, size=n_samples).astype(float)
     proba = delinquency_proba(X)
-    below = rng.random(n_samples)[:, None] >= proba.cumsum(axis=1)[:, :2]
+    drawn = rng.random(n_samples) if person_effect == 0 else _joined(rng, person, person_effect)
+    below = drawn[:, None] >= proba.cumsum(axis=1)[:, :2]
     return make_dataset(
         X,
         pd.Series(below.sum(axis=1), name="credit"),
@@ -139,6 +150,15 @@ def simulated_delinquency(
         groups=pd.Series(person, name="person"),
         true_proba=proba,
     )
+
+
+def _joined(
+    rng: np.random.Generator, person: NDArray[np.intp], correlation: float
+) -> NDArray[np.float64]:
+    """Uniform numbers whose normal scores are correlated within a person."""
+    shared = rng.normal(size=int(person.max()) + 1)[person]
+    own = rng.normal(size=len(person))
+    return np.asarray(ndtr(np.sqrt(correlation) * shared + np.sqrt(1 - correlation) * own))
 
 
 def delinquency_proba(X: pd.DataFrame) -> NDArray[np.float64]:

@@ -36,17 +36,22 @@ class ScorePredictor(ClassifierMixin):  # type: ignore[misc]
     classes_ : ndarray of shape (k,)
         Labels.
     link_ : ScoreLink
-        From raw scores to probabilities.
+        From raw scores to probabilities, as it was at the fit; `correct_probabilities` may be
+        changed afterwards, which costs no fit.
     """
 
     loss: str | Loss | CheckedLoss
     loss_params: Mapping[str, object] | None
+    correct_probabilities: bool
     classes_: NDArray[Any]
     link_: ScoreLink
 
     @abstractmethod
     def _scores(self, X: Any) -> FloatArray:
         """Raw scores of checked rows, (n_scores, n)."""
+
+    def _reading(self) -> ScoreLink:
+        return self.link_.corrected(self.correct_probabilities)
 
     def decision_function(self, X: Any) -> FloatArray:
         """Raw scores.
@@ -79,7 +84,7 @@ class ScorePredictor(ClassifierMixin):  # type: ignore[misc]
             In the order of `classes_`.
         """
         scores = self._scores(X)
-        return self.link_.proba(scores)
+        return self._reading().proba(scores)
 
     @available_if(_has_probabilities)  # type: ignore[untyped-decorator]
     def predict_log_proba(self, X: Any) -> FloatArray:
@@ -113,7 +118,7 @@ class ScorePredictor(ClassifierMixin):  # type: ignore[misc]
         """
         scores = self._scores(X)
         if self.link_.has_proba():
-            chosen = self.link_.proba(scores).argmax(axis=1)
+            chosen = self._reading().proba(scores).argmax(axis=1)
         elif len(scores) == 1:
             chosen = (scores[0] > 0.0).astype(np.intp)
         else:

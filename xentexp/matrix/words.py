@@ -67,7 +67,7 @@ def p_value(value: float) -> str:
 
 
 def number(value: float) -> str:
-    """Mean of a loss, with four decimals; a dash for NaN.
+    """Mean of a loss, with four decimals where that is short; a dash for NaN.
 
     Parameters
     ----------
@@ -77,17 +77,19 @@ def number(value: float) -> str:
     Returns
     -------
     str
-        Four significant digits where it is small.
+        Fewer decimals where it is large, more where it is small; nine letters at most, and a sign.
 
     Examples
     --------
-    >>> number(0.43212), number(0.00123456), number(float("nan")), number(float("inf"))
-    ('0.4321', '0.001235', '–', 'inf')
+    >>> [number(value) for value in (0.43212, 0.00123456, 8180048518.7, math.nan, math.inf)]
+    ['0.4321', '0.001235', '8.2e+09', '–', 'inf']
     """
     if math.isnan(value):
         return DASH
     if 0.0 < abs(value) < 0.01:
-        return f"{value:.4g}"
+        return f"{value:.4g}" if abs(value) >= 1e-4 else f"{value:.1e}"
+    if 1000.0 <= abs(value) < math.inf:
+        return f"{value:.0f}" if abs(value) < 99999.5 else f"{value:.1e}"
     return f"{value:.4f}" if math.isfinite(value) else f"{value}"
 
 

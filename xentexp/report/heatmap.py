@@ -149,7 +149,7 @@ def _draw_labels(axes: Axes, matrix: LossMatrix) -> None:
         for j, value in enumerate(calibration_texts(row)):
             axes.text(beside + j + 0.5, i + 0.5, value, ha="center", va="center", fontsize=8.2)
     for j, name in enumerate(matrix.columns):
-        axes.text(j + 0.5, -0.15, wrapped(name, 13), ha="center", va="bottom", fontsize=8.2)
+        axes.text(j + 0.5, -0.15, wrapped(name, 12), ha="center", va="bottom", fontsize=8.2)
     for j, name in enumerate(("shift of\nmean rate", "calibration\nerror")):
         axes.text(beside + j + 0.5, -0.15, name, ha="center", va="bottom", fontsize=8.2, color=SOFT)
 

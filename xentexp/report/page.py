@@ -7,11 +7,14 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 
 from xentexp.inference import Comparison
-from xentexp.matrix import Choice, LossMatrix
+from xentexp.matrix import Cell, Choice, LossMatrix
 from xentexp.matrix.words import DASH, findings, number, p_value, percent
 from xentexp.report.curves import Curves, curves_by_loss, curves_by_row
 from xentexp.report.drawing import to_svg
 from xentexp.report.heatmap import heat_map
+
+_READABLE = 1080.0
+"""Pixels below which a wide figure is scrolled, not shrunk."""
 
 _STYLE = """
 :root { color-scheme: light; }
@@ -25,11 +28,13 @@ ul { padding-left: 20px; } li { margin: 3px 0; }
 .soft, caption { color: #5a5a5a; }
 table { border-collapse: collapse; font-size: 14px; margin: 8px 0 18px; }
 caption { text-align: left; padding-bottom: 4px; }
-th, td { padding: 4px 12px 4px 0; text-align: left; vertical-align: top; }
+th, td { padding: 4px 16px 4px 0; text-align: left; vertical-align: top; }
 thead th { border-bottom: 1px solid #8a8a8a; font-weight: 600; }
 tbody tr + tr th, tbody tr + tr td { border-top: 1px solid #ececec; }
 tbody th { font-weight: 400; }
+tr.win th { font-weight: 600; }
 td.n, th.n { text-align: right; font-variant-numeric: tabular-nums; white-space: nowrap; }
+tr.of th { font-weight: 600; padding-top: 14px; }
 .win { font-weight: 600; } .other { color: #b34700; }
 .wide { overflow-x: auto; } svg { display: block; max-width: 100%; height: auto; }
 details { margin: 10px 0; } summary { cursor: pointer; color: #005a8f; }
@@ -132,7 +137,7 @@ def _section(matrix: LossMatrix, curves: Mapping[str, Sequence[Curves]]) -> Iter
     yield f"<h2>{_text(name)}</h2>"
     first, *others = findings(matrix)
     yield f"<p>{_text(first)}</p>"
-    yield f'<div class="wide">{_svg(to_svg(heat_map(matrix), f"Loss matrix of {name}"))}</div>'
+    yield _svg(to_svg(heat_map(matrix), f"Loss matrix of {name}"))
     yield "<ul>" + "".join(f"<li>{_text(line)}</li>" for line in others) + "</ul>"
     if matrix.pairs():
         yield _before_after(matrix)
@@ -140,8 +145,8 @@ def _section(matrix: LossMatrix, curves: Mapping[str, Sequence[Curves]]) -> Iter
     yield f"{_numbers(matrix)}</details>"
     if curves:
         yield f"<h3>Learning curves of {_text(name)}</h3>"
-        title = f"{name}: the loss that each row was trained on, its first record"
-        yield f'<div class="wide">{_svg(to_svg(curves_by_row(curves, title), title))}</div>'
+        title = f"{name}: the loss that each row was trained on"
+        yield _svg(to_svg(curves_by_row(curves, title), title))
         for label, folds in curves.items():
             if len(folds[0]["train"]) > 1:
                 title = f"{name} trained on {label}"
@@ -185,22 +190,26 @@ def _numbers(matrix: LossMatrix) -> str:
     top = "".join(f'<th class="n">{_text(head)}</th>' for head in heads)
     lines = []
     for name in matrix.columns:
+        lines.append(f'<tr class="of"><th colspan="8">scored on {_name(name)}</th></tr>')
         for row, cell in zip(matrix.rows, matrix.column(name), strict=True):
             own = " (own loss)" if cell.diagonal else ""
-            test = cell.comparison
-            texts = [number(cell.mean), number(cell.std), f"{cell.regret:.2g}"]
-            texts += [percent(cell.percent), *_test(test, cell.p_adjusted)]
-            if cell.reason is not None:
-                texts = [number(cell.mean), *[""] * 5, cell.reason]
-            numbers = "".join(f'<td class="n">{_text(text)}</td>' for text in texts)
-            mark = ' class="win"' if cell.best else ""
             lines.append(
-                f"<tr{mark}><th>{_name(name)}</th><th>{_name(row.label)}{own}</th>{numbers}</tr>"
+                f"<tr{' class=win' * cell.best}><th>{_name(row.label)}{own}</th>"
+                f'<td class="n">{number(cell.mean)}</td>{_cells(cell)}</tr>'
             )
     return (
-        f'<div class="wide"><table><thead><tr><th>scored on</th><th>trained on</th>{top}'
-        f"</tr></thead><tbody>{''.join(lines)}</tbody></table></div>"
+        f'<div class="wide"><table><thead><tr><th>trained on</th>{top}</tr></thead>'
+        f"<tbody>{''.join(lines)}</tbody></table></div>"
     )
+
+
+def _cells(cell: Cell) -> str:
+    """All but the mean."""
+    if cell.reason is not None:
+        return f'<td colspan="6">{_text(cell.reason)}</td>'
+    texts = [number(cell.std), f"{cell.regret:.2g}", percent(cell.percent)]
+    texts += _test(cell.comparison, cell.p_adjusted)
+    return "".join(f'<td class="n">{_text(text)}</td>' for text in texts)
 
 
 def _test(found: Comparison | None, adjusted: float) -> tuple[str, str, str]:
@@ -244,8 +253,14 @@ def _protocol(matrices: Sequence[LossMatrix], facts: Mapping[str, str]) -> str:
 
 
 def _svg(element: str) -> str:
-    """SVG as wide as it is drawn, or as the page where that is less."""
-    return re.sub(r'(<svg[^>]*?) height="[^"]*"', r"\1", element, count=1)
+    """SVG as wide as it is drawn, or as the page; a narrow page scrolls it."""
+
+    def sized(found: re.Match[str]) -> str:
+        least = min(float(found[2]) * 96.0 / 72.0, _READABLE)
+        return f'{found[1]} style="min-width: {least:.0f}px" width="{found[2]}pt"'
+
+    size = re.compile(r'(<svg[^>]*?) width="([0-9.]+)pt" height="[^"]*"')
+    return f'<div class="wide">{size.sub(sized, element, count=1)}</div>'
 
 
 def _plain(name: str) -> str:

@@ -12,6 +12,8 @@ from xentexp.tracking.items import (
     Table,
     Tag,
     Text,
+    apart_items,
+    board_note,
     outcome_items,
     result_items,
 )
@@ -30,6 +32,8 @@ __all__ = [
     "Table",
     "Tag",
     "Text",
+    "apart_items",
+    "board_note",
     "chart_page",
     "latest_page",
     "log_outcome",

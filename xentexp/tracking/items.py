@@ -150,7 +150,7 @@ def result_items(result: Result, shown: Sequence[str] | None = None) -> Iterator
         Tags, texts and a table.
     """
     board = result.leaderboard(shown)
-    note = f"### {result.dataset.card.title}\n\n{board.to_markdown()}\n"
+    note = board_note(result, shown)
     yield Tag("mlflow.note.content", note)
     yield Text("leaderboard.md", note)
     rows = [
@@ -163,3 +163,41 @@ def result_items(result: Result, shown: Sequence[str] | None = None) -> Iterator
     best = board.best()
     if best is not None:
         yield Tag("best_model", best.model)
+
+
+def board_note(result: Result, shown: Sequence[str] | None = None, more: Sequence[str] = ()) -> str:
+    """Note of a parent run, which the dashboard shows above it.
+
+    Parameters
+    ----------
+    result : Result
+        Of all candidates.
+    shown : sequence of str, optional
+        Losses and metrics of its table; all by default.
+    more : sequence of str
+        Paragraphs that stand below.
+
+    Returns
+    -------
+    str
+        In markdown.
+    """
+    board = result.leaderboard(shown)
+    return "\n\n".join([f"### {result.dataset.card.title}", board.to_markdown(), *more]) + "\n"
+
+
+def apart_items(outcome: Outcome) -> Iterator[Item]:
+    """What to add to a candidate of random folds: how it did on grouped ones.
+
+    Parameters
+    ----------
+    outcome : Outcome
+        Of the same candidate on folds that keep entities together.
+
+    Yields
+    ------
+    Item
+        A metric for each loss and metric.
+    """
+    for name, value in outcome.mean().items():
+        yield Metric(f"cv_grouped/{name}", value)

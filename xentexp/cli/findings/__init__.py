@@ -5,12 +5,17 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from xentexp.cli.findings.finding import Finding
+from xentexp.cli.findings.leak import tell_leak
 from xentexp.cli.findings.loss_matrix import find_matrix
 from xentexp.cli.findings.published import find_published
 from xentexp.configuration import Study
 from xentexp.experiment import Result
 
-_FINDERS: tuple[Callable[[Study, Result], Finding | None], ...] = (find_matrix, find_published)
+_FINDERS: tuple[Callable[[Study, Result], Finding | None], ...] = (
+    tell_leak,
+    find_matrix,
+    find_published,
+)
 
 
 def findings(study: Study, result: Result) -> list[Finding]:

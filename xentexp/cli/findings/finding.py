@@ -25,8 +25,12 @@ class Finding:
         Prints it.
     failed : bool
         Whether the run ends with exit code 1 for it.
+    instead : bool
+        Whether it is printed in the place of the leaderboard.
     of_candidates : mapping
         Further items for the runs of candidates, by name.
+    note : str
+        For the note of the parent run, in markdown.
     """
 
     name: str
@@ -34,4 +38,6 @@ class Finding:
     document: Any
     show: Callable[[], None]
     failed: bool = False
+    instead: bool = False
     of_candidates: Mapping[str, tuple[Item, ...]] = field(default_factory=dict)
+    note: str = ""

@@ -67,10 +67,15 @@ def find_matrix(study: Study, result: Result) -> Finding | None:
 
     def show() -> None:
         for matrix in matrices:
-            print_matrix(matrix, title=f"{matrix.model}: trained on (rows), scored on (columns)")
+            title = f"{matrix.model}: trained on (rows), scored on (columns)"
+            print_matrix(matrix, title=title)
             print_findings(matrix)
 
-    return Finding("loss_matrix", tuple(items), document, show, of_candidates=of_candidates)
+    # A leaderboard of so many rows says less than the matrix; MLflow and --json have both.
+    instead = all(outcome.candidate.trained_on for outcome in result.outcomes)
+    return Finding(
+        "loss_matrix", tuple(items), document, show, instead=instead, of_candidates=of_candidates
+    )
 
 
 def _row(outcome: Outcome, study: Study) -> Trained | None:
