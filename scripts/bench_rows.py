@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 from bench import Fact, Row, Work, interleaved
 from bench_suite import PEERS, suite, torch_suite
+from bench_training import training_rows
 from scipy.special import expit, log_softmax, softmax
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.datasets import make_classification
@@ -278,4 +279,5 @@ def rows() -> list[Row | Fact]:
         Fact("cross_validate 40k x 25", "< 2% of the fits, peers 8", cross_validation),
         Fact("memory beyond the input, 1e6 x 10", "< 3%", memory),
         Fact("memory-mapped 5e7 x 3", "< 300 MB", memory_mapped, long=True),
+        *training_rows(),
     ]

@@ -7,6 +7,17 @@ from typing import Any
 import numpy as np
 from sklearn.datasets import make_classification
 
+from xentexp.errors import InputError
+from xentexp.estimators.catboost import CatBoostLossClassifier
+from xentexp.estimators.lightgbm import LightGBMLossClassifier
+from xentexp.estimators.xgboost import XGBoostLossClassifier
+from xentexp.losses import LOSSES
+from xentexp.objectives import Training, find_loss
+
+MODELS: list[Any] = [LightGBMLossClassifier, XGBoostLossClassifier, CatBoostLossClassifier]
+TREES = MODELS[:2]  # those that split on categories
+SMALL = {"n_estimators": 10, "learning_rate": 0.1, "random_state": 0}
+
 
 def table(k: int, n: int = 600, *, weighted: bool = False) -> tuple[Any, Any, Any]:
     """Rows, labels 0 to k - 1 in unequal shares, and weights or None."""
@@ -16,3 +27,19 @@ def table(k: int, n: int = 600, *, weighted: bool = False) -> tuple[Any, Any, An
     )  # fmt: skip
     weight = np.random.default_rng(1).uniform(0.1, 3.0, n) if weighted else None
     return X, y, weight
+
+
+def trainable() -> list[tuple[str, int]]:
+    """Each loss that is trained on, with two classes and with three where it is for three."""
+    found = []
+    for name in LOSSES:
+        for k in (2, 3):
+            try:
+                Training(find_loss(name), np.arange(k), k)
+            except InputError:
+                continue
+            found.append((name, k))
+    return found
+
+
+TRAINABLE = trainable()

@@ -172,7 +172,12 @@ class BoosterClassifier(ScorePredictor, BaseEstimator):  # type: ignore[misc]
             if self.boost_from_average
             else np.zeros(train.training.n_scores)
         )
-        self._train(train, valid, progress)
+        try:
+            self._train(train, valid, progress)
+        except Exception as error:
+            if type(error).__module__.split(".")[0].lstrip("_") != self.module:
+                raise
+            raise InputError(f"{self.module} refuses: {str(error).strip()}") from error
         self.best_iteration_ = self.n_iter_
         if progress is not None and self.early_stopping_rounds is not None and self.n_iter_:
             self.best_iteration_ = progress.best_round()

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from xentexp.derivatives import CheckedLoss
+from xentexp.errors import unknown_name
 from xentexp.estimators.boosting import BoosterClassifier, Part
 from xentexp.estimators.progress import Progress
 from xentexp.losses import Loss
@@ -149,6 +150,7 @@ class LightGBMLossClassifier(BoosterClassifier):
 
     def _train(self, train: Part, valid: Part | None, progress: Progress | None) -> None:
         lightgbm = import_booster("lightgbm")
+        _check_names(lightgbm, self.booster_params or {})
         n_scores = train.training.n_scores
         factor = self.hessian_factor or lightgbm_factor(n_scores)
 
@@ -223,3 +225,12 @@ class LightGBMLossClassifier(BoosterClassifier):
 
     def _importances(self) -> FloatArray:
         return np.asarray(self.booster_.feature_importance("gain", iteration=self.best_iteration_))
+
+
+def _check_names(lightgbm: Any, params: Mapping[str, object]) -> None:
+    """Refuse what LightGBM would read and ignore."""
+    aliases = lightgbm.basic._ConfigAliases._get_all_param_aliases()
+    known = {name for names in aliases.values() for name in names} | set(aliases)
+    for name in params:
+        if name not in known:
+            raise unknown_name("parameter of LightGBM", name, known)

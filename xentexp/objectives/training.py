@@ -303,7 +303,8 @@ class Training:
         if self.weight is not None:
             scale = self.weight[rows] if factor == 1.0 else self.weight[rows] * factor
         elif factor == 1.0:
-            whole[:, rows] = part
+            for line, its_part in zip(whole, part, strict=True):  # NumPy is slow at both at once
+                line[rows] = its_part
             return
         np.multiply(part, scale, out=whole[:, rows], casting="same_kind")
 
