@@ -54,11 +54,15 @@ def model(loss="categorical_crossentropy", **options):
             "categorical_focal_crossentropy",
             "exponential_loss",
             "squared_hinge_loss",
-            "hinge_loss",
-            "weston_watkins_hinge",
         )
     ]
-    + [model("symmetric_crossentropy", correct_probabilities=True)]
+    + [model("hinge_loss", tol=1e-9)]  # as close as two fits to the same end are compared
+    + [model("symmetric_crossentropy", correct_probabilities=True)],
+    expected_failed_checks=lambda estimator: (
+        {"check_class_weight_classifiers": "what the weights shift is undone: so they ask"}
+        if estimator.correct_probabilities
+        else {}
+    ),
 )
 def test_scikit_learns_checks(estimator, check):
     check(estimator)
@@ -80,7 +84,7 @@ def test_the_cross_entropy_is_logistic_regression(k, class_weight, C):
     ours = model(**options).fit(X, y, weight)
     assert ours.predict_proba(X) == pytest.approx(peer.predict_proba(X), abs=1e-4)
     assert ours.decision_function(X).shape == peer.decision_function(X).shape
-    assert ours.predict_log_proba(X) == pytest.approx(peer.predict_log_proba(X), abs=1e-2)
+    assert ours.predict_log_proba(X) == pytest.approx(peer.predict_log_proba(X), rel=2e-3, abs=1e-4)
     for name in ("coef_", "intercept_", "n_iter_"):
         assert getattr(ours, name).shape == getattr(peer, name).shape
     assert ours.coef_ == pytest.approx(peer.coef_, abs=2e-3 * max(1.0, np.abs(peer.coef_).max()))
@@ -238,9 +242,9 @@ def test_bfgs_finds_the_minimum_on_a_kink():
 
 
 def test_a_start_on_a_kink_is_told():
+    y = np.repeat([0, 1, 2], 40)  # evenly: all scores tie
+    X = np.random.default_rng(0).normal(size=(120, 2)) + y[:, None]
     with pytest.warns(ConvergenceWarning, match="the start lies on a kink"):
-        y = np.repeat([0, 1, 2], 40)  # evenly: all scores tie
-        X = np.random.default_rng(0).normal(size=(120, 2)) + y[:, None]
         model("categorical_hinge", init="prior").fit(X, y)
 
 
@@ -273,14 +277,14 @@ def test_corrected_probabilities_are_the_rates_of_groups(name):
 
 def test_an_ordered_loss_has_one_score():
     rng = np.random.default_rng(0)
-    X = rng.normal(size=(400, 2))
-    y = np.digitize(X @ [1.0, -2.0] + rng.logistic(size=400), [-1.0, 1.0])
+    X = rng.normal(size=(4000, 2))
+    y = np.digitize(X @ [1.0, -2.0] + rng.logistic(size=4000), [-1.0, 1.0])
     ours = model("cumulative_link_log_loss", loss_params={"thresholds": [-1.0, 1.0]}, C=1e3)
     ours.fit(X, y)
     assert ours.coef_.shape == (1, 2)
-    assert ours.coef_[0] == pytest.approx([1.0, -2.0], abs=0.35)  # what the data were drawn from
-    assert ours.decision_function(X).shape == (400,)
-    assert ours.predict_proba(X).shape == (400, 3)
+    assert ours.coef_[0] == pytest.approx([1.0, -2.0], abs=0.15)  # what the data were drawn from
+    assert ours.decision_function(X).shape == (4000,)
+    assert ours.predict_proba(X).shape == (4000, 3)
     with pytest.raises(InputError, match="set init to 'prior' or 'auto'"):
         clone(ours).set_params(init="crossentropy").fit(X, y)
 
@@ -389,7 +393,8 @@ def test_weights_are_routed():
     weight = np.linspace(0.0, 3.0, len(CLASS))
     with sklearn.config_context(enable_metadata_routing=True):
         ours = model().set_fit_request(sample_weight=True)
-        routed = make_pipeline(StandardScaler(), ours).fit(BLURRED, CLASS, sample_weight=weight)
+        scaler = StandardScaler().set_fit_request(sample_weight=False)
+        routed = make_pipeline(scaler, ours).fit(BLURRED, CLASS, sample_weight=weight)
     direct = model().fit(StandardScaler().fit_transform(BLURRED), CLASS, weight)
     assert routed[-1].coef_ == pytest.approx(direct.coef_)
     assert direct.coef_ != pytest.approx(model().fit(BLURRED, CLASS).coef_, abs=1e-3)

@@ -86,9 +86,9 @@ class LinearLossClassifier(ScorePredictor, BaseEstimator):  # type: ignore[misc]
         the model of the cross-entropy. ``"auto"`` is the first, but the second for losses with
         kinks, which may have one at 0, and both for losses that are not convex: neither finds
         the lower minimum always, and the lower end is kept. It takes three fits.
-    tol : float, default=1e-6
+    tol : float, default=1e-7
         Largest entry of the gradient, per unit of weight, at which the descent ends. A loss with
-        kinks (hinges) ends it where 20 steps bring less than ``tol ** 2`` of its value.
+        kinks (hinges) ends it where 20 steps bring less than ``1e-5 tol`` of its value.
     max_iter : int, default=3000
         Most steps of a descent.
     warm_start : bool, default=False
@@ -147,7 +147,7 @@ class LinearLossClassifier(ScorePredictor, BaseEstimator):  # type: ignore[misc]
         label_smoothing: float = 0.0,
         correct_probabilities: bool = False,
         init: Literal["auto", "prior", "crossentropy"] = "auto",
-        tol: float = 1e-6,
+        tol: float = 1e-7,
         max_iter: int = 3000,
         warm_start: bool = False,
         record: Sequence[str | Loss] | None = None,
