@@ -14,7 +14,6 @@ from xentexp.estimators.boosting import BoosterClassifier, Part
 from xentexp.estimators.progress import Progress
 from xentexp.losses import Loss
 from xentexp.losses.links import FloatArray
-from xentexp.objectives import Training
 from xentexp.objectives.boosting import by_class, import_booster
 from xentexp.objectives.catboost import CatBoostMetric, CatBoostObjective
 
@@ -76,8 +75,8 @@ class CatBoostLossClassifier(BoosterClassifier):
     >>> from sklearn.datasets import load_iris
     >>> X, y = load_iris(return_X_y=True)
     >>> model = CatBoostLossClassifier("categorical_focal_crossentropy", n_estimators=20)
-    >>> model.fit(X, y).predict_proba(X[:1]).round(1)
-    array([[0.9, 0. , 0. ]])
+    >>> model.fit(X, y).predict_proba(X).shape, model.score(X, y) > 0.95
+    ((150, 3), True)
     """
 
     module: ClassVar[str] = "catboost"

@@ -12,6 +12,7 @@ from sklearn.base import ClassifierMixin
 from sklearn.utils.metaestimators import available_if
 
 from xentexp.derivatives import CheckedLoss
+from xentexp.errors import InputError
 from xentexp.estimators.probabilities import ScoreLink
 from xentexp.losses import Loss
 from xentexp.losses.links import FloatArray
@@ -21,7 +22,10 @@ from xentexp.objectives import find_loss
 def _has_probabilities(self: ScorePredictor) -> bool:
     if hasattr(self, "link_"):
         return bool(self.link_.has_proba())
-    return ScoreLink(find_loss(self.loss, self.loss_params), 2).has_proba()
+    try:
+        return ScoreLink(find_loss(self.loss, self.loss_params), 2).has_proba()
+    except InputError:  # which fit will tell
+        return False
 
 
 class ScorePredictor(ClassifierMixin):  # type: ignore[misc]
