@@ -32,6 +32,9 @@ from xentexp.objectives import Training, find_class_weight, find_loss
 
 _STARTS = ("auto", "prior", "crossentropy")
 
+_NEAR = 1e-4
+"""How well the cross-entropy is minimized where its model is a start and no more."""
+
 
 @dataclass(frozen=True)
 class _Part:
@@ -302,12 +305,15 @@ class LinearLossClassifier(ScorePredictor, BaseEstimator):  # type: ignore[misc]
         return PenalizedLoss(part.X, training, float(self.C), bool(self.fit_intercept))
 
     def _walk(
-        self, objective: PenalizedLoss, start: FloatArray, watch: Watcher | None = None
+        self,
+        objective: PenalizedLoss,
+        start: FloatArray,
+        watch: Watcher | None = None,
+        tol: float = 0.0,
     ) -> Descent:
         kinks = _has_kinks(objective.training.definition)
-        return descend(
-            objective, start, kinks=kinks, tol=self.tol, max_iter=self.max_iter, watch=watch
-        )
+        tol = max(self.tol, tol)
+        return descend(objective, start, kinks=kinks, tol=tol, max_iter=self.max_iter, watch=watch)
 
     def _progress(self, definition: Loss, parts: dict[str, _Part]) -> Progress | None:
         if self.record is None:
@@ -339,7 +345,7 @@ class LinearLossClassifier(ScorePredictor, BaseEstimator):  # type: ignore[misc]
                     f"{definition.name} has one score for {len(self.classes_)} classes, the "
                     f"cross-entropy one for each; set init to 'prior' or 'auto'"
                 )
-            starts.append(self._walk(near, near.prior()).point)
+            starts.append(self._walk(near, near.prior(), tol=_NEAR).point)
         return starts
 
     # -- predicting ------------------------------------------------------------------------
