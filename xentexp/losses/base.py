@@ -12,7 +12,8 @@ import numpy as np
 
 from xentexp.errors import InputError, unknown_name
 from xentexp.losses.block import Block
-from xentexp.losses.links import FloatArray
+from xentexp.losses.inverse import unsmoothed
+from xentexp.losses.links import FloatArray, log_softmax
 
 Pair = tuple[FloatArray, FloatArray]
 
@@ -150,6 +151,77 @@ class Loss(ABC):
             For a loss that has none.
         """
         raise InputError(f"{self.name} has no gradient")
+
+    def probabilities(self, scores: FloatArray, n_classes: int) -> FloatArray:
+        """Class probabilities by the link of the loss.
+
+        Parameters
+        ----------
+        scores : ndarray of shape (k, n)
+            Raw scores by class; ``(1, n)`` for a loss of one latent score.
+        n_classes : int
+            Number of classes.
+
+        Returns
+        -------
+        ndarray of shape (k, n)
+            The softmax unless the loss has another link; scores of margins are read as logits.
+        """
+        return log_softmax(scores)[1]
+
+    def invertible(self, n_classes: int, label_smoothing: float = 0.0) -> bool:
+        """Whether scores that minimize its expectation tell the distribution of the labels.
+
+        Parameters
+        ----------
+        n_classes : int
+            Number of classes.
+        label_smoothing : float
+            Share of the target that is spread evenly over the classes.
+
+        Returns
+        -------
+        bool
+            By default for what is strictly proper.
+        """
+        return self.facts.properness == "strictly proper" and label_smoothing < 1.0
+
+    def true_distribution(
+        self, scores: FloatArray, n_classes: int, label_smoothing: float = 0.0
+    ) -> FloatArray:
+        """Distribution of the labels for which raw scores minimize the expected value.
+
+        Parameters
+        ----------
+        scores : ndarray of shape (k, n)
+            Raw scores by class; ``(1, n)`` for a loss of one latent score.
+        n_classes : int
+            Number of classes.
+        label_smoothing : float
+            What the labels were smoothed by before the loss saw them.
+
+        Returns
+        -------
+        ndarray of shape (k, n)
+            In closed form; the nearest distribution where the scores minimize it for none. By
+            default what the link gives, without the smoothing.
+
+        Raises
+        ------
+        InputError
+            For a loss that is not `invertible`.
+        """
+        self._check_invertible(n_classes, label_smoothing)
+        return unsmoothed(self.probabilities(scores, n_classes), label_smoothing)
+
+    def _check_invertible(self, n_classes: int, label_smoothing: float) -> None:
+        if not self.invertible(n_classes, label_smoothing):
+            smoothed = f" with label_smoothing={label_smoothing:g}" if label_smoothing else ""
+            raise InputError(
+                f"scores that minimize {self.name}{smoothed} do not tell the distribution of "
+                f"{n_classes} classes; calibrate them (sklearn.calibration.CalibratedClassifierCV) "
+                f"or train on another loss"
+            )
 
     def unsuited(
         self,

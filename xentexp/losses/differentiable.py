@@ -18,7 +18,8 @@ import numpy as np
 
 from xentexp.losses.base import Loss, Pair
 from xentexp.losses.block import Block
-from xentexp.losses.links import FloatArray
+from xentexp.losses.inverse import balanced, narrowed, smoothed_ends
+from xentexp.losses.links import FloatArray, log_softmax
 
 
 def through_softmax(p: FloatArray, u: FloatArray, v: FloatArray) -> Pair:
@@ -70,6 +71,39 @@ class SeparableLoss(Loss):
         u, v : ndarray of shape (k, n)
             Of the functions that are added up.
         """
+
+    def invertible(self, n_classes: int, label_smoothing: float = 0.0) -> bool:  # noqa: D102
+        # Convex in the probabilities: scores at rest are the minimum. Not linear: it is inside.
+        grid = np.r_[1e-6, np.linspace(0.01, 0.99, 99), 1.0 - 1e-6]
+        proba = np.repeat(grid[:, np.newaxis], n_classes, axis=1)
+        (u1, v1), (u0, v0) = self._both_slopes(proba.shape, label_smoothing, proba=proba)
+        convex = min(v1.min(), v0.min()) >= -1e-12
+        curved = bool(((v1 + v0).max(axis=1) > 1e-12).all())
+        return convex and curved and bool(((u0 - u1).max(axis=1) > 1e-12).all())
+
+    def true_distribution(  # noqa: D102
+        self, scores: FloatArray, n_classes: int, label_smoothing: float = 0.0
+    ) -> FloatArray:
+        self._check_invertible(n_classes, label_smoothing)
+        logits = narrowed(scores).T
+        (own, _), (other, _) = self._both_slopes(logits.shape, label_smoothing, logits=logits)
+        return balanced(log_softmax(logits.T)[1], own, other)
+
+    def _both_slopes(
+        self,
+        shape: tuple[int, ...],
+        label_smoothing: float,
+        *,
+        proba: FloatArray | None = None,
+        logits: FloatArray | None = None,
+    ) -> tuple[Pair, Pair]:
+        """Slopes of each class as the true one and as another: they know their own target alone."""
+        k = shape[1]
+        own, other = (
+            self.slopes(Block(n_classes=k, soft=np.full(shape, end), proba=proba, logits=logits))
+            for end in smoothed_ends(label_smoothing, k)
+        )
+        return own, other
 
 
 class Chance(NamedTuple):

@@ -11,7 +11,8 @@ from xentexp.errors import InputError
 from xentexp.losses.base import Facts, Loss, Pair, check_number
 from xentexp.losses.block import Block
 from xentexp.losses.differentiable import Chance, OutcomeLoss, SeparableLoss
-from xentexp.losses.links import FloatArray
+from xentexp.losses.inverse import narrowed, on_simplex, smoothed_ends
+from xentexp.losses.links import FloatArray, log_softmax
 
 _GOOD = "Good, I. J. (1952). Rational decisions. J. R. Stat. Soc. B 14, 107-114"
 _SHANNON = "Shannon, C. E. (1948). A mathematical theory of communication. Bell Syst. Tech. J. 27"
@@ -238,6 +239,23 @@ class _PowerDivergence(Loss):
         """``p - share``, where the share of a label is 1 to the last digit of ``p - 1``."""
         return block.residual_by_class if block.index is not None else block.proba_by_class - share
 
+    def invertible(self, n_classes: int, label_smoothing: float = 0.0) -> bool:
+        return label_smoothing < 1.0  # both divergences are convex in the prediction
+
+    def _share_per_sum(
+        self, scores: FloatArray, label_smoothing: float
+    ) -> tuple[FloatArray, FloatArray]:
+        """``t_j`` and ``t_j / S_j`` where ``S_j`` is the sum of label j, each up to a factor."""
+        log_p = log_softmax(narrowed(scores))[0]
+        high, low = (end**self.alpha for end in smoothed_ends(label_smoothing, len(scores)))
+        # Where sum_i t_i s_ij = p_j, s_ij the share of class j in S_i:
+        # p_j^alpha = low sum_i w_i + (high - low) w_j, w_i = t_i / S_i, up to a factor.
+        escort = np.exp(self.alpha * (log_p - log_p.max(axis=0)))
+        w = on_simplex(escort - low * escort.sum(axis=0) / (high + (len(scores) - 1) * low))
+        terms = (1.0 - self.alpha) * log_p
+        terms = np.exp(terms - terms.max(axis=0))
+        return w * ((high - low) * terms + low * terms.sum(axis=0)), w
+
 
 @dataclass(frozen=True)
 class RenyiDivergence(_PowerDivergence):
@@ -277,6 +295,14 @@ class RenyiDivergence(_PowerDivergence):
         share = self._log_sum(block)[1]
         curve = block.proba_by_class * block.miss_by_class
         return self._gap(block, share), curve + (self.alpha - 1.0) * share * (1.0 - share)
+
+    def true_distribution(
+        self, scores: FloatArray, n_classes: int, label_smoothing: float = 0.0
+    ) -> FloatArray:
+        self._check_invertible(n_classes, label_smoothing)
+        if label_smoothing == 0.0:
+            return self.probabilities(scores, n_classes)  # of labels it is the cross-entropy
+        return on_simplex(self._share_per_sum(scores, label_smoothing)[0])
 
 
 @dataclass(frozen=True)
@@ -327,3 +353,9 @@ class AlphaDivergence(_PowerDivergence):
             for slope in (self._gap(block, share), curve)
         )
         return first, second
+
+    def true_distribution(
+        self, scores: FloatArray, n_classes: int, label_smoothing: float = 0.0
+    ) -> FloatArray:
+        self._check_invertible(n_classes, label_smoothing)
+        return self._share_per_sum(scores, label_smoothing)[1]

@@ -15,7 +15,8 @@ import numpy as np
 from xentexp.errors import InputError
 from xentexp.losses.base import Facts, Loss, Pair, check_number
 from xentexp.losses.block import Block
-from xentexp.losses.links import FloatArray, positive_part, sigmoid, softplus
+from xentexp.losses.inverse import WIDEST, stationary
+from xentexp.losses.links import FloatArray, log_softmax, positive_part, sigmoid, softplus
 
 _CORTES = "Cortes, C., Vapnik, V. (1995). Support-vector networks. Mach. Learn. 20, 273-297"
 
@@ -58,6 +59,20 @@ class MarginLoss(Loss):
         second[block.index, block.rows] = second.sum(axis=0)
         scale = self.scale(block)
         return scale * first, scale * second
+
+    def invertible(self, n_classes: int, label_smoothing: float = 0.0) -> bool:
+        if label_smoothing or (self.over == "largest" and n_classes > 2):
+            return False
+        # A slope at 0: it pays to rank rightly (Bartlett et al. 2006). A bend: by how much.
+        slope, bend = self.derivatives(np.linspace(-8.0, 8.0, 1601))
+        return bool(slope[800] > 0.0 and bend.max() > 0.0)
+
+    def true_distribution(
+        self, scores: FloatArray, n_classes: int, label_smoothing: float = 0.0
+    ) -> FloatArray:
+        self._check_invertible(n_classes, label_smoothing)
+        leads = np.clip(scores - scores[:, np.newaxis], -WIDEST, WIDEST)
+        return stationary(scores, self.derivatives(leads)[0])
 
 
 @dataclass(frozen=True)
@@ -341,6 +356,12 @@ class ExponentialLoss(MarginLoss):
         value = self.value(rival)
         return value, value.copy()
 
+    def true_distribution(
+        self, scores: FloatArray, n_classes: int, label_smoothing: float = 0.0
+    ) -> FloatArray:
+        self._check_invertible(n_classes, label_smoothing)
+        return log_softmax(2.0 * scores)[1]  # t_i exp(d_j - d_i) = t_j exp(d_i - d_j)
+
 
 @dataclass(frozen=True)
 class LogisticMarginLoss(MarginLoss):
@@ -370,3 +391,9 @@ array([0.3132..., 1.3132...])""",
     def derivatives(self, rival: FloatArray) -> Pair:
         slope = sigmoid(rival)
         return slope, slope * sigmoid(-rival)
+
+    def true_distribution(
+        self, scores: FloatArray, n_classes: int, label_smoothing: float = 0.0
+    ) -> FloatArray:
+        self._check_invertible(n_classes, label_smoothing)
+        return log_softmax(scores)[1]  # t_i s(d_j - d_i) = t_j s(d_i - d_j)

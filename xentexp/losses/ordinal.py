@@ -250,20 +250,20 @@ array([0.9740..., 1.4068...])""",
             raise InputError(f"thresholds must increase; got {list(cuts)}")
         object.__setattr__(self, "thresholds", cuts)  # hashable
 
-    def _gaps(self, block: Block) -> tuple[FloatArray, FloatArray, FloatArray]:
-        """``theta_y - d``, ``theta_{y-1} - d`` and ``log(1 - exp(theta_{y-1} - theta_y))``.
-
-        Beyond the outer classes thresholds are as good as infinite.
-        """
-        k = block.n_classes
+    def _edges(self, k: int) -> FloatArray:
+        """Thresholds, with one before and one after them that are as good as infinite."""
         cuts = self.thresholds
         if cuts is None:
             cuts = tuple(np.arange(k - 1) - (k - 2) / 2)
         if len(cuts) != k - 1:
             raise InputError(f"thresholds must be {k - 1} for {k} classes; got {list(cuts)}")
+        return np.array([-1e300, *cuts, 1e300])
+
+    def _gaps(self, block: Block) -> tuple[FloatArray, FloatArray, FloatArray]:
+        """``theta_y - d``, ``theta_{y-1} - d`` and ``log(1 - exp(theta_{y-1} - theta_y))``."""
         assert block.decision is not None
         assert block.index is not None
-        edges = np.array([-1e300, *cuts, 1e300])
+        edges = self._edges(block.n_classes)
         score = block.decision.astype(np.float64, copy=False)
         with np.errstate(over="ignore"):
             widths = np.log(-np.expm1(edges[:-1] - edges[1:]))
@@ -282,3 +282,12 @@ array([0.9740..., 1.4068...])""",
         gradient = above - below
         hessian = above * sigmoid(upper) + below * sigmoid(-lower)
         return gradient[np.newaxis], hessian[np.newaxis]
+
+    def probabilities(self, scores: FloatArray, n_classes: int) -> FloatArray:
+        edges = self._edges(n_classes)[:, np.newaxis]
+        upper, lower = edges[1:] - scores, edges[:-1] - scores
+        proba = sigmoid(upper) * sigmoid(-lower) * -np.expm1(edges[:-1] - edges[1:])
+        return np.asarray(proba / proba.sum(axis=0))
+
+    def invertible(self, n_classes: int, label_smoothing: float = 0.0) -> bool:
+        return n_classes == 2 and not label_smoothing  # one number tells one probability

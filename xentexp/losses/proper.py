@@ -119,6 +119,10 @@ class PowerLoss(SeparableLoss):
         u = b * (b - 1.0) * (p**b - hit)
         return u, b * (b - 1.0) * ((b - 1.0) * p**b - (b - 2.0) * hit)
 
+    # Proper whatever its power: there is nothing to solve for, in powers that overflow.
+    invertible = Loss.invertible
+    true_distribution = Loss.true_distribution
+
 
 @dataclass(frozen=True)
 class _NormedLoss(Loss):
@@ -284,6 +288,10 @@ class BetaLoss(SeparableLoss):
             u[label] = -weight * miss**b
             v[label] = weight * miss ** (b - 1.0) * ((1.0 - a) * miss + b * p)
         return u, v
+
+    # As for the power loss.
+    invertible = Loss.invertible
+    true_distribution = Loss.true_distribution
 
 
 def _tail(chance: Chance, a: float, b: float) -> FloatArray:

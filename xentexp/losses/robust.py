@@ -265,6 +265,9 @@ class BiTemperedLogisticLoss(Loss):
             np.maximum(block.expected(gap) - bregman, 0.0)
         )  # rounding may leave -1e-17
 
+    def probabilities(self, scores: FloatArray, n_classes: int) -> FloatArray:
+        return np.exp(tempered_log_softmax(scores, self.t2))
+
     def gradient_hessian(self, block: Block) -> Pair:
         t1, t2 = self.t1, self.t2
         log_p, target = self._log_proba(block), block.target_by_class
