@@ -15,6 +15,7 @@ from xentexp.losses.base import Pair, check_number, row_values
 from xentexp.losses.block import Block
 from xentexp.losses.layout import IntArray
 from xentexp.losses.links import FloatArray
+from xentexp.objectives.curvature import Rule, curvature_rule, positive_curvature
 from xentexp.validation.arrays import to_class_weight
 
 BLOCK_SCORES = 34816
@@ -256,18 +257,53 @@ class Training:
         gradient, hessian : ndarray of shape (n_scores, n)
             As the loss has them: the hessian may be 0 or negative.
         """
+        return self._derivatives(scores, out, None, 1.0)
+
+    def newton_terms(
+        self, scores: NDArray[np.floating], factor: float = 1.0, out: Pair | None = None
+    ) -> tuple[FloatArray, FloatArray]:
+        """Gradients, and curvatures that a step can be divided by.
+
+        Parameters
+        ----------
+        scores : ndarray of shape (n_scores, n)
+            Finite raw scores.
+        factor : float
+            What the curvatures are multiplied by.
+        out : pair of ndarray of shape (n_scores, n), optional
+            Where to write them; any floating dtype.
+
+        Returns
+        -------
+        gradient, curvature : ndarray of shape (n_scores, n)
+            Weighted; what stands in for a hessian that is not positive, says
+            `xentexp.objectives.curvature`.
+        """
+        return self._derivatives(scores, out, curvature_rule(self.definition), factor)
+
+    def _derivatives(
+        self, scores: NDArray[np.floating], out: Pair | None, rule: Rule | None, factor: float
+    ) -> tuple[FloatArray, FloatArray]:
         shape = (self.n_scores, self.n_rows)
         gradient, hessian = out or (np.empty(shape), np.empty(shape))
         for rows, block in self._blocks(scores):
             own = self.definition.gradient_hessian(block)
-            for whole, part in zip((gradient, hessian), own, strict=True):
-                # Of two classes the second has the score; the first is held at 0.
-                kept = part[-self.n_scores :]
-                if self.weight is None:
-                    whole[:, rows] = kept
-                else:
-                    np.multiply(kept, self.weight[rows], out=whole[:, rows], casting="same_kind")
+            # Of two classes the second has the score; the first is held at 0.
+            first, second = (part[-self.n_scores :] for part in own)
+            if rule is not None:
+                second = positive_curvature(rule, (first, second))
+            self._write(gradient, rows, first, 1.0)
+            self._write(hessian, rows, second, factor)
         return gradient, hessian
+
+    def _write(self, whole: FloatArray, rows: slice, part: FloatArray, factor: float) -> None:
+        scale: FloatArray | float = factor
+        if self.weight is not None:
+            scale = self.weight[rows] if factor == 1.0 else self.weight[rows] * factor
+        elif factor == 1.0:
+            whole[:, rows] = part
+            return
+        np.multiply(part, scale, out=whole[:, rows], casting="same_kind")
 
     def _blocks(self, scores: NDArray[np.floating]) -> Iterator[tuple[slice, Block]]:
         step = max(128, BLOCK_SCORES // self.n_classes)
