@@ -1,0 +1,374 @@
+"""What the boosted classifiers share: reading rows, weights, held-out part, scores, probabilities."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from numbers import Integral
+from typing import Any, ClassVar, Self
+
+import numpy as np
+import pandas as pd
+from joblib import effective_n_jobs
+from numpy.typing import ArrayLike, NDArray
+from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.model_selection import train_test_split
+from sklearn.utils import check_random_state
+from sklearn.utils.metaestimators import available_if
+from sklearn.utils.multiclass import check_classification_targets
+from sklearn.utils.validation import (
+    _check_sample_weight,
+    check_is_fitted,
+    column_or_1d,
+    validate_data,
+)
+
+from xentexp.derivatives import CheckedLoss
+from xentexp.errors import InputError
+from xentexp.estimators.probabilities import ScoreLink
+from xentexp.estimators.progress import PartLosses, Progress, find_recorded
+from xentexp.losses import Loss
+from xentexp.losses.links import FloatArray
+from xentexp.objectives import Training, find_class_weight, find_loss
+from xentexp.objectives.start import initial_scores
+
+
+@dataclass(frozen=True)
+class Part:
+    """Rows of one part, and the loss on them."""
+
+    X: Any
+    training: Training
+
+
+def _has_probabilities(self: BoosterClassifier) -> bool:
+    if hasattr(self, "link_"):
+        return bool(self.link_.has_proba())
+    return ScoreLink(find_loss(self.loss, self.loss_params), 2).has_proba()
+
+
+class BoosterClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
+    """Base of the boosted classifiers: a booster's file says how it trains and predicts.
+
+    Attributes
+    ----------
+    classes_ : ndarray of shape (k,)
+        Labels.
+    booster_ : object
+        The booster's own model; its scores start from 0.
+    initial_scores_ : ndarray of shape (n_scores,)
+        What is added to them.
+    n_iter_ : int
+        Rounds that were trained.
+    best_iteration_ : int
+        Rounds that predictions use.
+    learning_curve_ : dict
+        Part -> loss -> a value for each round; empty where nothing was recorded.
+    """
+
+    module: ClassVar[str]
+    reserved: ClassVar[frozenset[str]]
+    takes_categories: ClassVar[bool] = True
+
+    # Parameters of the derived classes.
+    loss: str | Loss | CheckedLoss
+    loss_params: Mapping[str, object] | None
+    class_weight: Mapping[Any, float] | ArrayLike | str | None
+    label_smoothing: float
+    correct_probabilities: bool
+    hessian_factor: float | None
+    boost_from_average: bool
+    n_estimators: int
+    early_stopping_rounds: int | None
+    validation_fraction: float | None
+    record: Sequence[str | Loss] | None
+    booster_params: Mapping[str, object] | None
+    n_jobs: int | None
+    random_state: Any
+
+    @abstractmethod
+    def _train(self, train: Part, valid: Part | None, progress: Progress | None) -> None:
+        """Set `booster_` and `n_iter_`."""
+
+    @abstractmethod
+    def _booster_scores(self, X: Any) -> NDArray[np.floating]:
+        """Raw scores of `best_iteration_` rounds, (n,) or (n, n_scores)."""
+
+    @abstractmethod
+    def _importances(self) -> FloatArray:
+        """Importance of each column, in any unit; of a model with trees."""
+
+    # -- fitting ---------------------------------------------------------------------------
+
+    def fit(self, X: Any, y: ArrayLike, sample_weight: ArrayLike | None = None) -> Self:
+        """Train on rows.
+
+        Parameters
+        ----------
+        X : array-like or DataFrame of shape (n, n_features)
+            Numbers, maybe missing; LightGBM and XGBoost take pandas categories too.
+        y : array-like of shape (n,)
+            Labels of any type, of two classes or more.
+        sample_weight : array-like of shape (n,), optional
+            Weights of the rows.
+
+        Returns
+        -------
+        self
+            Fitted.
+
+        Raises
+        ------
+        InputError
+            For a missing booster, a loss that is not trained on, and bad parameters.
+        """
+        definition = find_loss(self.loss, self.loss_params)
+        self._check_parameters()
+        X, y = self._read_training(X, y)
+        self.classes_, index = np.unique(y, return_inverse=True)
+        k = len(self.classes_)
+        if k < 2:
+            raise InputError(f"y must hold 2 classes or more; it holds 1 class: {self.classes_}")
+        weight = None
+        if sample_weight is not None:
+            weight = _check_sample_weight(
+                sample_weight, X, dtype=np.float64, ensure_non_negative=True
+            )
+        self.class_weight_ = find_class_weight(
+            self.class_weight, self.classes_.tolist(), index, weight
+        )
+        self.link_ = ScoreLink(
+            definition, k, self.class_weight_, self.label_smoothing, self.correct_probabilities
+        )
+        others = find_recorded(self.record or (), definition, self.link_, k)
+
+        def part(rows: NDArray[np.intp] | None) -> tuple[Part, PartLosses]:
+            its_X, its_index, its_weight = X, index, weight
+            if rows is not None:
+                its_X = X.iloc[rows] if isinstance(X, pd.DataFrame) else X[rows]
+                its_index = index[rows]
+                its_weight = None if weight is None else weight[rows]
+            training = Training(
+                definition,
+                its_index,
+                k,
+                sample_weight=its_weight,
+                class_weight=self.class_weight_,
+                label_smoothing=self.label_smoothing,
+            )
+            return Part(its_X, training), PartLosses(training, others, self.link_, its_weight)
+
+        kept, held_out = self._split(index)
+        train, train_losses = part(kept)
+        valid, valid_losses = (None, None) if held_out is None else part(held_out)
+        measured = {}
+        if self.record is not None:
+            measured["train"] = train_losses
+        if valid_losses is not None:
+            measured["valid"] = valid_losses
+        names = [definition.name, *(loss.name for loss in others)]
+        progress = Progress(names, measured, self.early_stopping_rounds) if measured else None
+
+        self.initial_scores_ = (
+            initial_scores(train.training)
+            if self.boost_from_average
+            else np.zeros(train.training.n_scores)
+        )
+        self._train(train, valid, progress)
+        self.best_iteration_ = self.n_iter_
+        if progress is not None and self.early_stopping_rounds is not None and self.n_iter_:
+            self.best_iteration_ = progress.best_round()
+        self.learning_curve_ = {} if progress is None else progress.curve
+        return self
+
+    def _check_parameters(self) -> None:
+        for name in ("n_estimators", "early_stopping_rounds"):
+            value = getattr(self, name)
+            if value is None and name != "n_estimators":
+                continue
+            if not isinstance(value, Integral) or isinstance(value, bool) or value < 1:
+                raise InputError(f"{name} must be an integer >= 1; got {value!r}")
+        fraction = self.validation_fraction
+        if fraction is not None and not 0.0 < fraction < 1.0:
+            raise InputError(f"validation_fraction must be > 0 and < 1; got {fraction!r}")
+        if self.early_stopping_rounds is not None and fraction is None:
+            raise InputError(
+                "early_stopping_rounds needs rows to watch; set validation_fraction, e.g. to 0.1"
+            )
+        taken = sorted(self.reserved & set(self.booster_params or ()))
+        if taken:
+            raise InputError(
+                f"booster_params must not hold {', '.join(taken)}: {type(self).__name__} has its "
+                f"own parameter or sets it itself"
+            )
+
+    def _read_training(self, X: Any, y: Any) -> tuple[Any, NDArray[Any]]:
+        self.categories_: dict[Any, pd.Index] = {}
+        if isinstance(X, pd.DataFrame):
+            self.categories_ = {
+                name: X[name].cat.categories
+                for name in X
+                if isinstance(X[name].dtype, pd.CategoricalDtype)
+            }
+        if self.categories_:
+            if not self.takes_categories:
+                raise InputError(
+                    f"{type(self).__name__} takes numbers; encode the categories of "
+                    f"{', '.join(map(str, self.categories_))} (preprocessing 'ordinal')"
+                )
+            X, y = validate_data(self, X, y, skip_check_array=True)
+            X = self._frame(X)
+            y = column_or_1d(y, warn=True)
+            if len(X) != len(y):
+                raise InputError(f"X and y must have as many rows; got {len(X)} and {len(y)}")
+        else:
+            X, y = validate_data(self, X, y, dtype=_NUMBERS, ensure_all_finite="allow-nan")
+        check_classification_targets(y)
+        return X, np.asarray(y)
+
+    def _frame(self, X: pd.DataFrame) -> pd.DataFrame:
+        """Frame with the categories of the training rows, numbers, and neutral column names."""
+        columns: dict[str, Any] = {}
+        for place, name in enumerate(X.columns):
+            column = X[name]
+            if name in self.categories_:
+                columns[f"f{place}"] = column.astype("category").cat.set_categories(
+                    self.categories_[name]
+                )
+                continue
+            try:
+                columns[f"f{place}"] = column.astype(np.float64)
+            except (TypeError, ValueError):
+                raise InputError(
+                    f"columns must hold numbers or pandas categories; {name} holds {column.dtype}"
+                ) from None
+        return pd.DataFrame(columns)
+
+    def _split(self, index: NDArray[np.intp]) -> tuple[Any, Any]:
+        if self.validation_fraction is None:
+            return None, None
+        try:
+            kept, held_out = train_test_split(
+                np.arange(len(index)),
+                test_size=self.validation_fraction,
+                stratify=index,
+                random_state=check_random_state(self.random_state),
+            )
+        except ValueError as error:
+            raise InputError(
+                f"validation_fraction={self.validation_fraction} leaves no part with each class: "
+                f"{error}"
+            ) from error
+        return np.sort(kept), np.sort(held_out)
+
+    def _seed(self) -> int:
+        if isinstance(self.random_state, Integral):
+            return int(self.random_state)
+        return int(check_random_state(self.random_state).randint(np.iinfo(np.int32).max))
+
+    def _threads(self) -> int:
+        return int(effective_n_jobs(self.n_jobs))
+
+    def _start(self, n_rows: int) -> FloatArray:
+        """Initial scores of rows, (n, n_scores)."""
+        return np.tile(self.initial_scores_, (n_rows, 1))
+
+    # -- predicting ------------------------------------------------------------------------
+
+    def _scores(self, X: Any) -> FloatArray:
+        check_is_fitted(self)
+        if self.categories_:
+            X = validate_data(self, X, skip_check_array=True, reset=False)
+            if not isinstance(X, pd.DataFrame):
+                raise InputError(
+                    f"X must be a DataFrame with the columns of the training rows; got "
+                    f"{type(X).__name__}"
+                )
+            X = self._frame(X)
+        else:
+            X = validate_data(
+                self, X, dtype=_NUMBERS, ensure_all_finite="allow-nan", reset=False
+            )
+        start = self.initial_scores_[:, np.newaxis]
+        if self.best_iteration_ == 0:
+            return np.repeat(start, len(X), axis=1)
+        scores = np.asarray(self._booster_scores(X), dtype=np.float64)
+        by_class = scores[np.newaxis] if scores.ndim == 1 else scores.T
+        return np.asarray(by_class + start)
+
+    def decision_function(self, X: Any) -> FloatArray:
+        """Raw scores.
+
+        Parameters
+        ----------
+        X : array-like or DataFrame of shape (n, n_features)
+            Rows.
+
+        Returns
+        -------
+        ndarray of shape (n,) or (n, k)
+            ``(n,)`` for two classes, that of the second, and for losses of a latent score.
+        """
+        scores = self._scores(X)
+        return scores[0] if len(scores) == 1 else np.ascontiguousarray(scores.T)
+
+    @available_if(_has_probabilities)
+    def predict_proba(self, X: Any) -> FloatArray:
+        """Class probabilities, by the link of the loss.
+
+        Parameters
+        ----------
+        X : array-like or DataFrame of shape (n, n_features)
+            Rows.
+
+        Returns
+        -------
+        ndarray of shape (n, k)
+            In the order of `classes_`.
+        """
+        scores = self._scores(X)
+        return self.link_.proba(scores)
+
+    def predict(self, X: Any) -> NDArray[Any]:
+        """Most probable class; that of the largest score where there are no probabilities.
+
+        Parameters
+        ----------
+        X : array-like or DataFrame of shape (n, n_features)
+            Rows.
+
+        Returns
+        -------
+        ndarray of shape (n,)
+            Labels.
+        """
+        scores = self._scores(X)
+        if self.link_.has_proba():
+            chosen = self.link_.proba(scores).argmax(axis=1)
+        elif len(scores) == 1:
+            chosen = (scores[0] > 0.0).astype(np.intp)
+        else:
+            chosen = scores.argmax(axis=0)
+        labels: NDArray[Any] = self.classes_[chosen]
+        return labels
+
+    @property
+    def feature_importances_(self) -> FloatArray:
+        """Share of each column in what the splits gained; all 0 without a split."""
+        check_is_fitted(self)
+        if self.best_iteration_ == 0:
+            return np.zeros(self.n_features_in_)
+        values = np.asarray(self._importances(), dtype=np.float64)
+        total = values.sum()
+        return values / total if total > 0.0 else values
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.input_tags.allow_nan = True
+        tags.input_tags.categorical = self.takes_categories
+        return tags
+
+
+_NUMBERS = [np.float64, np.float32]
+

@@ -1,0 +1,422 @@
+"""A linear classifier that is trained on any loss."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from numbers import Integral, Real
+from typing import Any, Literal, Self
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.model_selection import train_test_split
+from sklearn.utils.metaestimators import available_if
+from sklearn.utils.multiclass import check_classification_targets
+from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
+
+from xentexp.derivatives import CheckedLoss
+from xentexp.errors import InputError, unknown_name
+from xentexp.estimators.descent import Descent, Watcher, descend
+from xentexp.estimators.penalized import PenalizedLoss, scores_of, unpacked
+from xentexp.estimators.probabilities import ScoreLink
+from xentexp.estimators.progress import PartLosses, Progress, find_recorded
+from xentexp.losses import Loss
+from xentexp.losses.base import check_number
+from xentexp.losses.layout import IntArray
+from xentexp.losses.links import FloatArray
+from xentexp.objectives import Training, find_class_weight, find_loss
+
+_STARTS = ("auto", "prior", "crossentropy")
+
+
+def _has_probabilities(self: LinearLossClassifier) -> bool:
+    if hasattr(self, "link_"):
+        return self.link_.has_proba()
+    return ScoreLink(find_loss(self.loss, self.loss_params), 2).has_proba()
+
+
+@dataclass(frozen=True)
+class _Part:
+    """Rows that are trained on, or held out."""
+
+    X: Any
+    index: IntArray
+    weight: FloatArray | None
+
+
+def _part(X: Any, index: IntArray, weight: FloatArray | None, rows: IntArray | None) -> _Part:
+    if rows is None:
+        return _Part(X, index, weight)
+    return _Part(X[rows], index[rows], None if weight is None else weight[rows])
+
+
+class LinearLossClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
+    """Linear classifier trained on any loss: logistic regression with the loss of your choice.
+
+    It minimizes ``C sum_i w_i l_i + ||coef||^2 / 2``, ``l_i`` the loss of a row's raw scores
+    ``x_i coef' + intercept`` and ``w_i`` the product of its sample and class weight, as
+    `sklearn.linear_model.LogisticRegression` does: trained on the cross-entropy it is that
+    model. Scale the columns first.
+
+    Parameters
+    ----------
+    loss : str, Loss or CheckedLoss, default="categorical_crossentropy"
+        Any loss of classes that has a gradient: its name, a peer's name for it, or an object of
+        `xentexp.get_loss`.
+    loss_params : mapping, optional
+        Parameters of the loss, where it is a name.
+    C : float, default=1.0
+        Inverse strength of the penalty on the coefficients; ``inf`` for none. The intercept is
+        not penalized.
+    fit_intercept : bool, default=True
+        Whether scores have a constant; without it that of every class is 0.
+    class_weight : mapping, array-like of shape (k,), "balanced", or None
+        Weight of each class.
+    label_smoothing : float, default=0.0
+        Share of the target that is spread evenly over the classes.
+    correct_probabilities : bool, default=False
+        Whether `predict_proba` undoes what the loss, the class weights and the smoothing shift;
+        see `xentexp.estimators.probabilities.ScoreLink`. Probabilities of a loss that is not
+        proper are far from the truth without it.
+    init : {"auto", "prior", "crossentropy"}, default="auto"
+        Where a descent starts: coefficients of 0 and the best constant, or the model of the
+        cross-entropy. For losses that are not convex neither finds the better minimum always:
+        ``"auto"`` goes down from both and keeps the lower end, which takes three fits.
+    tol : float, default=1e-6
+        Largest entry of the gradient, per unit of weight, at which the descent ends. A loss with
+        kinks (hinges) ends it where 20 steps bring less than a hundredth of `tol` of its value.
+    max_iter : int, default=3000
+        Most steps of a descent.
+    warm_start : bool, default=False
+        Whether `fit` starts from the coefficients of the last one, and from nowhere else.
+    record : sequence of str or Loss, optional
+        Losses to record after each step beside the one that is trained on; ``()`` for that
+        alone, None for nothing.
+    validation_fraction : float, optional
+        Share of the rows that is held out, and what is recorded on it as well. It stops nothing.
+    random_state : int, RandomState instance or None
+        Which rows are held out.
+
+    Attributes
+    ----------
+    classes_ : ndarray of shape (k,)
+        Labels.
+    coef_ : ndarray of shape (1, n_features) or (k, n_features)
+        One row for two classes, and for losses of one latent score.
+    intercept_ : ndarray of shape (1,) or (k,)
+        Constants.
+    n_iter_ : ndarray of shape (1,)
+        Steps of the descent that was kept.
+    objective_ : float
+        What was minimized, over C and the sum of the weights: mean loss plus penalty.
+    class_weight_ : ndarray of shape (k,) or None
+        Weight of each class.
+    learning_curve_ : dict
+        ``{"train": {loss: [value after each step]}}``, and ``"valid"``: weighted means, not
+        penalized; empty where nothing was recorded.
+    n_features_in_ : int
+        Number of columns.
+    feature_names_in_ : ndarray of shape (n_features_in_,)
+        Their names, where they all have one.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_wine
+    >>> from sklearn.preprocessing import scale
+    >>> X, y = load_wine(return_X_y=True)
+    >>> model = LinearLossClassifier(loss="brier_loss").fit(scale(X), y)
+    >>> model.coef_.shape, model.predict_proba(scale(X)).shape
+    ((3, 13), (178, 3))
+    >>> LinearLossClassifier(loss="exponential_loss", correct_probabilities=True).fit(
+    ...     [[0.0], [1.0], [1.0], [2.0]], ["no", "no", "yes", "yes"]).predict([[1.9]])
+    array(['yes'], dtype='<U3')
+    """
+
+    def __init__(
+        self,
+        loss: str | Loss | CheckedLoss = "categorical_crossentropy",
+        *,
+        loss_params: Mapping[str, object] | None = None,
+        C: float = 1.0,
+        fit_intercept: bool = True,
+        class_weight: Mapping[Any, float] | ArrayLike | str | None = None,
+        label_smoothing: float = 0.0,
+        correct_probabilities: bool = False,
+        init: Literal["auto", "prior", "crossentropy"] = "auto",
+        tol: float = 1e-6,
+        max_iter: int = 3000,
+        warm_start: bool = False,
+        record: Sequence[str | Loss] | None = None,
+        validation_fraction: float | None = None,
+        random_state: Any = None,
+    ) -> None:
+        self.loss = loss
+        self.loss_params = loss_params
+        self.C = C
+        self.fit_intercept = fit_intercept
+        self.class_weight = class_weight
+        self.label_smoothing = label_smoothing
+        self.correct_probabilities = correct_probabilities
+        self.init = init
+        self.tol = tol
+        self.max_iter = max_iter
+        self.warm_start = warm_start
+        self.record = record
+        self.validation_fraction = validation_fraction
+        self.random_state = random_state
+
+    # -- fitting ---------------------------------------------------------------------------
+
+    def fit(self, X: Any, y: ArrayLike, sample_weight: ArrayLike | None = None) -> Self:
+        """Train on rows.
+
+        Parameters
+        ----------
+        X : array-like or sparse matrix of shape (n, n_features)
+            Numbers, as float64.
+        y : array-like of shape (n,)
+            Labels of any type, of two classes or more.
+        sample_weight : array-like of shape (n,), optional
+            Weights of the rows.
+
+        Returns
+        -------
+        LinearLossClassifier
+            Itself.
+
+        Raises
+        ------
+        InputError
+            For a loss that is not trained on, and bad parameters.
+        """
+        definition = find_loss(self.loss, self.loss_params)
+        self._check_parameters()
+        X, y = validate_data(self, X, y, accept_sparse="csr", dtype=np.float64)
+        check_classification_targets(y)
+        self.classes_, index = np.unique(y, return_inverse=True)
+        k = len(self.classes_)
+        if k < 2:
+            raise InputError(f"y must hold 2 classes or more; it holds 1 class: {self.classes_}")
+        weight = None
+        if sample_weight is not None:
+            weight = _check_sample_weight(
+                sample_weight, X, dtype=np.float64, ensure_non_negative=True
+            )
+        self.class_weight_ = find_class_weight(
+            self.class_weight, self.classes_.tolist(), index, weight
+        )
+        self.link_ = ScoreLink(
+            definition, k, self.class_weight_, self.label_smoothing, self.correct_probabilities
+        )
+        kept, held_out = self._split(index)
+        parts = {"train": _part(X, index, weight, kept)}
+        if held_out is not None:
+            parts["valid"] = _part(X, index, weight, held_out)
+        found, self.learning_curve_ = self._descend(definition, parts)
+        self.coef_, self.intercept_ = unpacked(found.point, X.shape[1], self.fit_intercept)
+        self.objective_ = found.value
+        self.n_iter_ = np.array([found.n_iter], dtype=np.int32)
+        if found.failure is not None:
+            warnings.warn(
+                f"the descent on {definition.name} did not converge after {found.n_iter} steps: "
+                f"{found.failure}; scale the columns, or raise max_iter (max_iter="
+                f"{self.max_iter}) or tol (tol={self.tol:g})",
+                ConvergenceWarning,
+                stacklevel=2,
+            )
+        return self
+
+    def _check_parameters(self) -> None:
+        if not (isinstance(self.C, Real) and self.C > 0.0):
+            raise InputError(f"C must be > 0, or inf for no penalty; got {self.C!r}")
+        check_number("tol", self.tol, 0.0, np.inf)
+        if not isinstance(self.max_iter, Integral) or self.max_iter < 1:
+            raise InputError(f"max_iter must be an integer >= 1; got {self.max_iter!r}")
+        if self.init not in _STARTS:
+            raise unknown_name("init", self.init, _STARTS)
+        if self.validation_fraction is not None:
+            check_number("validation_fraction", self.validation_fraction, 0.0, 1.0, low_open=True)
+            if self.record is None:
+                raise InputError(
+                    "validation_fraction holds rows out to record losses on; set record, e.g. to ()"
+                )
+
+    def _split(self, index: IntArray) -> tuple[IntArray | None, IntArray | None]:
+        """Rows to train on, and rows held out."""
+        if self.validation_fraction is None:
+            return None, None
+        try:
+            kept, held_out = train_test_split(
+                np.arange(len(index)),
+                test_size=self.validation_fraction,
+                stratify=index,
+                random_state=self.random_state,
+            )
+        except ValueError as error:
+            raise InputError(
+                f"validation_fraction={self.validation_fraction} leaves no part with each class: "
+                f"{error}"
+            ) from error
+        return np.sort(kept), np.sort(held_out)
+
+    def _training(self, definition: Loss, part: _Part) -> Training:
+        return Training(
+            definition,
+            part.index,
+            len(self.classes_),
+            sample_weight=part.weight,
+            class_weight=self.class_weight_,
+            label_smoothing=self.label_smoothing,
+        )
+
+    def _descend(
+        self, definition: Loss, parts: dict[str, _Part]
+    ) -> tuple[Descent, dict[str, dict[str, list[float]]]]:
+        """The lowest end of the descents from each start, and what was recorded on the way."""
+        train = parts["train"]
+        objective = self._objective(definition, train)
+        ends = []
+        for start in self._starts(objective, train):
+            progress = self._progress(definition, parts)
+
+            def watch(point: FloatArray, progress: Progress | None = progress) -> None:
+                if progress is not None:
+                    for name, part in parts.items():
+                        progress.record(name, objective.scores(point, part.X))
+
+            ends.append((self._walk(objective, start, watch), progress))
+        found, progress = min(ends, key=lambda end: end[0].value)
+        return found, {} if progress is None else progress.curve
+
+    def _objective(self, definition: Loss, part: _Part) -> PenalizedLoss:
+        training = self._training(definition, part)
+        return PenalizedLoss(part.X, training, float(self.C), bool(self.fit_intercept))
+
+    def _walk(
+        self, objective: PenalizedLoss, start: FloatArray, watch: Watcher | None = None
+    ) -> Descent:
+        facts = objective.training.definition.facts
+        # Of labels, the other losses with a subgradient have their kinks where p is 0 or 1.
+        kinks = facts.gradient == "subgradient" and facts.convex
+        return descend(
+            objective, start, kinks=kinks, tol=self.tol, max_iter=self.max_iter, watch=watch
+        )
+
+    def _progress(self, definition: Loss, parts: dict[str, _Part]) -> Progress | None:
+        if self.record is None:
+            return None
+        others = find_recorded(self.record, definition, self.link_, len(self.classes_))
+        names = [definition.name, *(loss.name for loss in others)]
+        return Progress(
+            names,
+            {
+                name: PartLosses(self._training(definition, part), others, self.link_, part.weight)
+                for name, part in parts.items()
+            },
+        )
+
+    def _starts(self, objective: PenalizedLoss, train: _Part) -> list[FloatArray]:
+        definition = objective.training.definition
+        if self.warm_start and hasattr(self, "coef_"):
+            start = objective.packed(self.coef_, self.intercept_)
+            if len(start) == objective.n_parameters:
+                return [start]
+        starts = []
+        if self.init != "crossentropy":
+            starts.append(objective.prior())
+        if self.init == "crossentropy" or (self.init == "auto" and not definition.facts.convex):
+            near = self._objective(find_loss("categorical_crossentropy"), train)
+            if near.n_parameters != objective.n_parameters:
+                raise InputError(
+                    f"{definition.name} has one score for {len(self.classes_)} classes, the "
+                    f"cross-entropy one for each; set init to 'prior' or 'auto'"
+                )
+            starts.append(self._walk(near, near.prior()).point)
+        return starts
+
+    # -- predicting ------------------------------------------------------------------------
+
+    def _scores(self, X: Any) -> FloatArray:
+        check_is_fitted(self)
+        X = validate_data(self, X, accept_sparse="csr", dtype=np.float64, reset=False)
+        return scores_of(X, self.coef_, self.intercept_)
+
+    def decision_function(self, X: Any) -> FloatArray:
+        """Raw scores.
+
+        Parameters
+        ----------
+        X : array-like or sparse matrix of shape (n, n_features)
+            Rows.
+
+        Returns
+        -------
+        ndarray of shape (n,) or (n, k)
+            ``(n,)`` for two classes, that of the second, and for losses of a latent score.
+        """
+        scores = self._scores(X)
+        return scores[0] if len(scores) == 1 else np.ascontiguousarray(scores.T)
+
+    @available_if(_has_probabilities)
+    def predict_proba(self, X: Any) -> FloatArray:
+        """Class probabilities, by the link of the loss.
+
+        Parameters
+        ----------
+        X : array-like or sparse matrix of shape (n, n_features)
+            Rows.
+
+        Returns
+        -------
+        ndarray of shape (n, k)
+            In the order of `classes_`.
+        """
+        return self.link_.proba(self._scores(X))
+
+    @available_if(_has_probabilities)
+    def predict_log_proba(self, X: Any) -> FloatArray:
+        """Logarithms of the class probabilities.
+
+        Parameters
+        ----------
+        X : array-like or sparse matrix of shape (n, n_features)
+            Rows.
+
+        Returns
+        -------
+        ndarray of shape (n, k)
+            In the order of `classes_`; -inf for a probability of 0.
+        """
+        with np.errstate(divide="ignore"):
+            return np.log(self.predict_proba(X))
+
+    def predict(self, X: Any) -> NDArray[Any]:
+        """Most probable class; that of the largest score where there are no probabilities.
+
+        Parameters
+        ----------
+        X : array-like or sparse matrix of shape (n, n_features)
+            Rows.
+
+        Returns
+        -------
+        ndarray of shape (n,)
+            Labels.
+        """
+        scores = self._scores(X)
+        if self.link_.has_proba():
+            chosen = self.link_.proba(scores).argmax(axis=1)
+        elif len(scores) == 1:
+            chosen = (scores[0] > 0.0).astype(np.intp)
+        else:
+            chosen = scores.argmax(axis=0)
+        labels: NDArray[Any] = self.classes_[chosen]
+        return labels
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.input_tags.sparse = True
+        return tags

@@ -1,0 +1,207 @@
+"""XGBoost as a classifier that is trained on any loss."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from xentexp.derivatives import CheckedLoss
+from xentexp.estimators.boosting import BoosterClassifier, Part
+from xentexp.estimators.progress import Progress
+from xentexp.losses import Loss
+from xentexp.losses.links import FloatArray
+from xentexp.objectives import Training
+from xentexp.objectives.boosting import by_class, import_booster, newton_like
+from xentexp.objectives.xgboost import xgboost_factor
+
+
+class XGBoostLossClassifier(BoosterClassifier):
+    """XGBoost trained on any loss, with probabilities.
+
+    XGBoost under a custom objective starts at 0 and predicts raw scores, rows of numbers or a
+    mistaken probability. This starts where its own objectives start, takes any labels, and gives
+    probabilities by the link of the loss: trained on the cross-entropy it is
+    ``xgboost.XGBClassifier`` to the precision of XGBoost's float32 scores.
+
+    Parameters
+    ----------
+    loss : str, Loss or CheckedLoss, default="categorical_crossentropy"
+        What to train on: a name, a peer's name, or a loss.
+    loss_params : dict, optional
+        Parameters of the loss, where it is a name.
+    class_weight : mapping, array-like of shape (k,), "balanced", or None
+        Weight of each class.
+    label_smoothing : float, default=0
+        Share of the target that is spread evenly over the classes.
+    correct_probabilities : bool, default=False
+        Whether to undo what the loss, smoothing and class weights do to the probabilities.
+    n_estimators : int, default=100
+        Rounds.
+    learning_rate : float, default=0.3
+        What each tree is multiplied by.
+    max_depth : int, default=6
+        Depth of a tree.
+    min_child_weight : float, default=1
+        Sum of curvatures in a leaf.
+    reg_lambda : float, default=1
+        L2 penalty of a leaf.
+    hessian_factor : float, optional
+        What curvatures are multiplied by; XGBoost's own by default: 2 of several classes, 1
+        of two.
+    boost_from_average : bool, default=True
+        Whether to start from the class shares.
+    early_stopping_rounds : int, optional
+        Rounds without a new best on the held-out part, after which to stop; predictions use
+        the best. Needs `validation_fraction`.
+    validation_fraction : float, optional
+        Share of the rows that is held out, stratified by class.
+    record : sequence of str or Loss, optional
+        Losses to record after each round beside the one that is trained on, in
+        `learning_curve_`. With None nothing is computed on the training part, and on a held-out
+        part the trained loss alone.
+    booster_params : dict, optional
+        Further parameters of XGBoost, e.g. ``{"colsample_bytree": 0.8}``.
+    n_jobs : int, optional
+        Threads; None for 1, -1 for all.
+    random_state : int, RandomState or None
+        Seed of XGBoost and of the held-out part.
+
+    Attributes
+    ----------
+    classes_, booster_, initial_scores_, n_iter_, best_iteration_, learning_curve_
+        See `BoosterClassifier`; `booster_` is a ``xgboost.Booster``.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_iris
+    >>> X, y = load_iris(return_X_y=True)
+    >>> model = XGBoostLossClassifier("categorical_focal_crossentropy", n_estimators=20)
+    >>> model.fit(X, y).predict_proba(X[:1]).round(1)
+    array([[0.9, 0. , 0. ]])
+    """
+
+    module: ClassVar[str] = "xgboost"
+    reserved: ClassVar[frozenset[str]] = frozenset(
+        (
+            *("objective", "num_class", "base_score", "eval_metric", "multi_strategy"),
+            *("disable_default_eval_metric", "n_estimators", "num_boost_round"),
+            *("learning_rate", "eta", "max_depth", "min_child_weight", "reg_lambda", "lambda"),
+            *("n_jobs", "nthread", "random_state", "seed", "early_stopping_rounds"),
+            *("booster", "enable_categorical"),
+        )
+    )
+
+    def __init__(
+        self,
+        loss: str | Loss | CheckedLoss = "categorical_crossentropy",
+        *,
+        loss_params: Mapping[str, object] | None = None,
+        class_weight: Mapping[Any, float] | ArrayLike | str | None = None,
+        label_smoothing: float = 0.0,
+        correct_probabilities: bool = False,
+        n_estimators: int = 100,
+        learning_rate: float = 0.3,
+        max_depth: int = 6,
+        min_child_weight: float = 1.0,
+        reg_lambda: float = 1.0,
+        hessian_factor: float | None = None,
+        boost_from_average: bool = True,
+        early_stopping_rounds: int | None = None,
+        validation_fraction: float | None = None,
+        record: Sequence[str | Loss] | None = None,
+        booster_params: Mapping[str, object] | None = None,
+        n_jobs: int | None = None,
+        random_state: Any = None,
+    ) -> None:
+        self.loss = loss
+        self.loss_params = loss_params
+        self.class_weight = class_weight
+        self.label_smoothing = label_smoothing
+        self.correct_probabilities = correct_probabilities
+        self.n_estimators = n_estimators
+        self.learning_rate = learning_rate
+        self.max_depth = max_depth
+        self.min_child_weight = min_child_weight
+        self.reg_lambda = reg_lambda
+        self.hessian_factor = hessian_factor
+        self.boost_from_average = boost_from_average
+        self.early_stopping_rounds = early_stopping_rounds
+        self.validation_fraction = validation_fraction
+        self.record = record
+        self.booster_params = booster_params
+        self.n_jobs = n_jobs
+        self.random_state = random_state
+
+    def _train(self, train: Part, valid: Part | None, progress: Progress | None) -> None:
+        xgboost = import_booster("xgboost")
+        n_scores = train.training.n_scores
+        factor = self.hessian_factor or xgboost_factor(n_scores)
+
+        def objective(scores: NDArray[np.float32], _: Any) -> tuple[Any, Any]:
+            return newton_like(train.training, scores, factor)
+
+        params: dict[str, Any] = {
+            "tree_method": "hist",
+            "verbosity": 1,
+            **(self.booster_params or {}),
+            "base_score": 0.0,
+            "disable_default_eval_metric": True,
+            "learning_rate": self.learning_rate,
+            "max_depth": self.max_depth,
+            "min_child_weight": self.min_child_weight,
+            "reg_lambda": self.reg_lambda,
+            "nthread": self._threads(),
+            "seed": self._seed(),
+        }
+        if n_scores > 1:
+            params["num_class"] = n_scores
+        sets = {"train": self._matrix(train.X, train.training)}
+        if valid is not None:
+            sets["valid"] = self._matrix(valid.X, valid.training)
+        watched = [name for name in sets if progress is not None and name in progress.parts]
+
+        class Watch(xgboost.callback.TrainingCallback):  # type: ignore[misc]
+            def after_iteration(self, model: Any, epoch: int, evals_log: Any) -> bool:
+                if progress is None:
+                    return False
+                # XGBoost's own metrics would be rounded to six decimals.
+                for name in watched:
+                    scores = model.predict(sets[name], output_margin=True)
+                    progress.record(name, by_class(scores))
+                return progress.is_over()
+
+        self.booster_ = xgboost.train(
+            params,
+            sets["train"],
+            num_boost_round=self.n_estimators,
+            obj=objective,
+            verbose_eval=False,
+            callbacks=[Watch()] if watched else None,
+        )
+        self.n_iter_ = int(self.booster_.num_boosted_rounds())
+
+    def _matrix(self, X: Any, training: Training | None = None) -> Any:
+        xgboost = import_booster("xgboost")
+        options: dict[str, Any] = {}
+        if training is not None:
+            start = self._start(training.n_rows)
+            options["label"] = training.index
+            options["weight"] = training.weight  # it weighs the quantiles that columns are cut at
+            options["base_margin"] = start[:, 0] if training.n_scores == 1 else start
+        return xgboost.DMatrix(
+            X, nthread=self._threads(), enable_categorical=bool(self.categories_), **options
+        )
+
+    def _booster_scores(self, X: Any) -> NDArray[np.floating]:
+        return np.asarray(
+            self.booster_.predict(
+                self._matrix(X), output_margin=True, iteration_range=(0, self.best_iteration_)
+            )
+        )
+
+    def _importances(self) -> FloatArray:
+        gains = self.booster_.get_score(importance_type="total_gain")
+        return np.array([gains.get(f"f{place}", 0.0) for place in range(self.n_features_in_)])
