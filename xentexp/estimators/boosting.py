@@ -45,7 +45,10 @@ class Part:
 def _has_probabilities(self: BoosterClassifier) -> bool:
     if hasattr(self, "link_"):
         return bool(self.link_.has_proba())
-    return ScoreLink(find_loss(self.loss, self.loss_params), 2).has_proba()
+    try:
+        return ScoreLink(find_loss(self.loss, self.loss_params), 2).has_proba()
+    except InputError:  # which fit will tell
+        return False
 
 
 class BoosterClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]

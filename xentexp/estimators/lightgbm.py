@@ -83,8 +83,8 @@ class LightGBMLossClassifier(BoosterClassifier):
     >>> from sklearn.datasets import load_iris
     >>> X, y = load_iris(return_X_y=True)
     >>> model = LightGBMLossClassifier("categorical_focal_crossentropy", n_estimators=20)
-    >>> model.fit(X, y).predict_proba(X[:1]).round(1)
-    array([[0.9, 0. , 0. ]])
+    >>> model.fit(X, y).predict_proba(X).shape, model.score(X, y) > 0.95
+    ((150, 3), True)
     """
 
     module: ClassVar[str] = "lightgbm"

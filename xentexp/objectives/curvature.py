@@ -34,10 +34,10 @@ def curvature_rule(definition: Loss) -> Rule:
     {"exact", "bounded", "unit"}
         ``"exact"``, for smooth convex losses: the hessian, and the size of the gradient in
         rows where it is 0 (as on the straight part of the modified Huber loss).
-        ``"bounded"``, for smooth losses that are not convex: the larger of the hessian and the
-        size of the gradient, so that no row asks for a step of more than 1 in its raw score.
-        ``"unit"``, for losses with kinks: the larger of the hessian and 1, as LightGBM does for
-        its L1 objective.
+        ``"bounded"``, for losses that are not convex: the larger of the hessian and the size of
+        the gradient, so that no row asks for a step of more than 1 in its raw score.
+        ``"unit"``, for convex losses with kinks: the larger of the hessian and 1, as LightGBM
+        does for its L1 objective.
 
     Examples
     --------
@@ -46,9 +46,9 @@ def curvature_rule(definition: Loss) -> Rule:
     >>> [curvature_rule(get_loss(name)) for name in names]
     ['exact', 'bounded', 'unit']
     """
-    if definition.facts.gradient == "subgradient":
-        return "unit"
-    return "exact" if definition.facts.convex else "bounded"
+    if not definition.facts.convex:
+        return "bounded"
+    return "unit" if definition.facts.gradient == "subgradient" else "exact"
 
 
 def positive_curvature(rule: Rule, derivatives: Pair) -> FloatArray:

@@ -132,7 +132,7 @@ def lightgbm_objective(
     >>> objective = lightgbm_objective("categorical_focal_crossentropy", gamma=2)
     >>> gradient, curvature = objective(np.array([0, 1]), np.zeros(2), None)
     >>> gradient, curvature
-    (array([ 0.2982..., -0.2982...]), array([0.2982..., 0.2982...]))
+    (array([ 0.2982..., -0.2982...]), array([0.3991..., 0.3991...]))
     """
     return LightGBMObjective(
         loss,
