@@ -83,7 +83,8 @@ class NetworkLossClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[mis
     correct_probabilities : bool, default=False
         Whether to undo what the loss, smoothing and class weights do to the probabilities.
     record : sequence of str or Loss, default=()
-        Losses to record after each epoch beside the one that is trained on.
+        Losses to record after each epoch beside the one that is trained on, which stops the
+        training and is recorded anyway; None is no more than that.
     n_jobs : int, optional
         Threads of torch in `fit`; None for 1, -1 for all.
     random_state : int, RandomState or None
@@ -150,7 +151,7 @@ class NetworkLossClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[mis
         class_weight: Mapping[Any, float] | ArrayLike | str | None = None,
         label_smoothing: float = 0.0,
         correct_probabilities: bool = False,
-        record: Sequence[str | Loss] = (),
+        record: Sequence[str | Loss] | None = (),
         n_jobs: int | None = None,
         random_state: Any = None,
     ) -> None:
@@ -218,7 +219,7 @@ class NetworkLossClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[mis
         self.link_ = ScoreLink(
             definition, k, self.class_weight_, self.label_smoothing, self.correct_probabilities
         )
-        others = find_recorded(self.record, definition, self.link_, k)
+        others = find_recorded(self.record or (), definition, self.link_, k)
         rng = check_random_state(self.random_state)
         rows = np.arange(len(numbers)) if weight is None else np.flatnonzero(weight)
         parts = {"train": rows}
