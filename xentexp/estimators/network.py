@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from numbers import Integral
 from typing import Any, Self
 
@@ -319,8 +320,7 @@ class NetworkLossClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[mis
                 label_smoothing=training.label_smoothing,
             )
             # The mean weight of all rows, not of the batch: light batches make short steps.
-            scale = 1.0 / (len(rows) * mean_weight)
-            steps.step(X[rows], lambda z, b=batch, s=scale: b.gradient_hessian(z)[0] * s)  # type: ignore[misc]
+            steps.step(X.take(rows, axis=0), partial(_slopes, batch, len(rows) * mean_weight))
 
     def _check_parameters(self) -> None:
         for name in ("batch_size", "max_epochs", "n_iter_no_change"):
@@ -412,6 +412,10 @@ class NetworkLossClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[mis
             chosen = scores.argmax(axis=0)
         labels: NDArray[Any] = self.classes_[chosen]
         return labels
+
+
+def _slopes(batch: Training, divisor: float, scores: FloatArray) -> FloatArray:
+    return batch.gradient_hessian(scores)[0] / divisor
 
 
 def _check_count(name: str, value: object) -> None:

@@ -195,11 +195,10 @@ class Steps:
         # The tensors are views: what Adam writes, NumPy sees.
         self._weights = [torch.from_numpy(w).requires_grad_() for w in net.weights]
         self._biases = [torch.from_numpy(b).requires_grad_() for b in net.biases]
-        groups = [
-            {"params": self._weights, "weight_decay": alpha},
-            {"params": self._biases, "weight_decay": 0.0},
-        ]
-        self._optimizer = torch.optim.Adam(groups, lr=learning_rate, fused=True)
+        self._alpha = alpha
+        self._optimizer = torch.optim.Adam(
+            [*self._weights, *self._biases], lr=learning_rate, fused=True
+        )
 
     def step(
         self, X: FloatArray, slopes: Callable[[NDArray[np.float64]], NDArray[np.float64]]
@@ -219,6 +218,8 @@ class Steps:
             for parameter in (*self._weights, *self._biases):
                 parameter.grad = None  # as zero_grad does, in a tenth of its time
             scores.backward(self._torch.from_numpy(gradient.T))
+        for weight in self._weights:  # quicker than a second group for Adam's weight_decay
+            weight.grad.add_(weight.detach(), alpha=self._alpha)
         self._optimizer.step()
 
     def _scores(self, hidden: Any) -> Any:

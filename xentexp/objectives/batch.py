@@ -13,8 +13,8 @@ from xentexp.errors import InputError
 from xentexp.losses import Loss
 from xentexp.losses.base import check_number, row_values
 from xentexp.losses.block import Block
-from xentexp.losses.layout import IntArray
 from xentexp.losses.links import FloatArray, tempered_log
+from xentexp.objectives.targets import Targets, distributions, of_shape, within_unit
 from xentexp.objectives.training import BLOCK_SCORES
 from xentexp.validation.arrays import row_sum_tolerance, to_class_weight
 
@@ -22,23 +22,6 @@ Array = NDArray[Any]
 
 CLIP = 1e-7
 """Probabilities below it count as it, without a gradient: ``keras.config.epsilon()``."""
-
-
-@dataclass(frozen=True)
-class Targets:
-    """What a batch should have been: `index` (n,), or `soft` (n, k); rows that are not `kept`."""
-
-    n_classes: int
-    index: IntArray | None = None
-    soft: FloatArray | None = None
-    kept: NDArray[np.bool_] | None = None
-
-    @property
-    def n_rows(self) -> int:
-        """Number of rows, ignored ones too."""
-        given = self.soft if self.index is None else self.index
-        assert given is not None
-        return len(given)
 
 
 @dataclass(frozen=True)
@@ -138,7 +121,7 @@ class BatchLoss:
             For targets that do not fit predictions of such a shape, or the loss.
         """
         if self._of_columns:
-            soft = _within_unit(_of_shape(target, shape), "target")
+            soft = within_unit(of_shape(target, shape), "target")
             e = self.label_smoothing
             return Targets(shape[1], soft=soft * (1.0 - e) + e / 2.0 if e else soft)
         n_classes = self._n_classes(shape)
@@ -172,8 +155,8 @@ class BatchLoss:
 
     def _classes(self, target: Array, shape: tuple[int, ...], n_classes: int) -> Targets:
         if target.ndim == 2 and target.shape == shape:
-            return _distributions(target, self.definition.facts.targets == "labels")
-        numbers = _of_shape(target, shape[:1])
+            return distributions(target, self.definition.facts.targets == "labels")
+        numbers = of_shape(target, shape[:1])
         kept = None
         if self.ignore_index is not None:
             kept = numbers != self.ignore_index
@@ -186,7 +169,7 @@ class BatchLoss:
                     f"dtype, for input of shape {shape}; got {target.dtype}: use .long()"
                 )
             if n_classes == 2:
-                share = _within_unit(numbers, "target")
+                share = within_unit(numbers, "target")
                 if not np.isin(share, (0.0, 1.0)).all():
                     return Targets(2, soft=np.stack([1.0 - share, share], axis=1), kept=kept)
             if (numbers != np.floor(numbers)).any():
@@ -232,7 +215,7 @@ class BatchLoss:
         """
         weight: FloatArray | None = None
         if sample_weight is not None:
-            weight = _of_shape(sample_weight, (targets.n_rows,), "sample_weight").astype(np.float64)
+            weight = of_shape(sample_weight, (targets.n_rows,), "sample_weight").astype(np.float64)
             if not (weight.min() >= 0.0 and weight.max() < np.inf):
                 raise InputError(
                     f"sample_weight must be finite and not negative; got {weight.tolist()[:10]}"
@@ -316,7 +299,7 @@ class BatchLoss:
             )
         if self.from_logits:
             return
-        _within_unit(predicted, "input with from_logits=False")
+        within_unit(predicted, "input with from_logits=False")
         if predicted.ndim == 2 and not self._of_columns:
             off = np.abs(predicted.sum(axis=1) - 1.0)
             if off.max() > row_sum_tolerance(predicted.dtype):
@@ -342,32 +325,3 @@ class BatchLoss:
             else:
                 raw, factor = tempered_log(raw, t), factor**t
         return raw, np.where(clipped == p, factor, 0.0)
-
-
-def _of_shape(values: Array, shape: tuple[int, ...], name: str = "target") -> Array:
-    if values.shape == (*shape, 1):
-        values = values[..., 0]
-    if values.shape != shape:
-        raise InputError(f"{name} must have shape {shape}, that of the input; got {values.shape}")
-    return values
-
-
-def _within_unit(values: Array, name: str) -> FloatArray:
-    if not (values.min() >= 0.0 and values.max() <= 1.0):
-        strange = values[~((values >= 0.0) & (values <= 1.0))]
-        raise InputError(f"{name} must lie in [0, 1]; got {strange.flat[0]}")
-    return np.asarray(values, dtype=np.float64)
-
-
-def _distributions(target: Array, as_given: bool) -> Targets:
-    """Targets with a column for each class: their class, where each row has one alone."""
-    soft = _within_unit(target, "target")
-    off = np.abs(soft.sum(axis=1) - 1.0)
-    # Integers and halves are sums of few digits: the bound of float32 is for rounded shares.
-    if off.max() > row_sum_tolerance(np.dtype(np.float32)):
-        raise InputError(
-            f"rows of target must sum to 1; row {off.argmax()} is {target[off.argmax()].tolist()}"
-        )
-    if not as_given and (soft.max(axis=1) == 1.0).all():
-        return Targets(soft.shape[1], index=soft.argmax(axis=1))
-    return Targets(soft.shape[1], soft=soft)

@@ -13,7 +13,8 @@ from numpy.typing import ArrayLike, NDArray
 from xentexp.derivatives import CheckedLoss
 from xentexp.errors import InputError, unknown_name
 from xentexp.losses import Loss, get_loss
-from xentexp.objectives.batch import BatchLoss, Targets
+from xentexp.objectives.batch import BatchLoss
+from xentexp.objectives.targets import Targets
 
 try:
     import torch
