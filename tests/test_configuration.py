@@ -12,7 +12,8 @@ import pytest
 from omegaconf import OmegaConf
 
 from xentexp.cli import conf_folder
-from xentexp.configuration import _submission, build
+from xentexp.configuration import build
+from xentexp.configuration.study import _submission
 from xentexp.datasets import DATASETS, TestSet, load_dataset
 from xentexp.errors import InputError
 from xentexp.folds import OPTIONS

@@ -15,7 +15,7 @@ from sklearn.model_selection import cross_validate
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 import xentexp
-from xentexp import objectives
+from xentexp import metrics, objectives
 from xentexp.errors import InputError
 from xentexp.estimators.catboost import CatBoostLossClassifier
 from xentexp.estimators.lightgbm import LightGBMLossClassifier
@@ -37,14 +37,16 @@ each = pytest.mark.parametrize("model", MODELS)
 
 def cannot_pass(estimator: Any) -> dict[str, str]:
     name = "check_sample_weight_equivalence_on_dense_data"
-    if isinstance(estimator, XGBoostLossClassifier):
-        return {name: "XGBoost rounds gradients to float32: 3 w g and g + g + g differ by 2e-7"}
     if isinstance(estimator, CatBoostLossClassifier):
         return {name: "CatBoost draws by row, and scales its L2 penalty by the mean weight"}
     return {}
 
 
-@parametrize_with_checks([model(n_estimators=5) for model in MODELS], expected_failed_checks=cannot_pass)
+# Five rounds: with more of them 3 g and g + g + g in XGBoost's float32 differ by twice the 1e-7
+# that the check of sample weights allows.
+@parametrize_with_checks(
+    [model(n_estimators=5) for model in MODELS], expected_failed_checks=cannot_pass
+)
 def test_scikit_learn_takes_it_for_its_own(estimator: Any, check: Any) -> None:
     check(estimator)
 
@@ -97,9 +99,7 @@ def test_class_weights_are_those_of_the_boosters_own_classifier(model: Any) -> N
     np.testing.assert_allclose(ours.predict_proba(X), by_row.predict_proba(X), atol=1e-6)
     if model is LightGBMLossClassifier:
         own = lightgbm.LGBMClassifier(n_estimators=10, class_weight=weight, verbosity=-1, n_jobs=1)
-        np.testing.assert_allclose(
-            ours.predict_proba(X), own.fit(X, y).predict_proba(X), atol=1e-6
-        )
+        np.testing.assert_allclose(ours.predict_proba(X), own.fit(X, y).predict_proba(X), atol=1e-6)
 
 
 # -- any loss ----------------------------------------------------------------------------------
@@ -151,7 +151,7 @@ def test_corrected_probabilities_undo_the_class_weights(model: Any) -> None:
     p = corrected.predict_proba(X)[:, 1]
     # Odds of weighted rows are four times those of the rows: Elkan (2001), theorem 2.
     np.testing.assert_allclose(shifted / (1 - shifted), 4.0 * p / (1 - p), rtol=1e-5)
-    assert abs(p.mean() - y.mean()) < 0.05 < abs(shifted.mean() - y.mean())
+    assert abs(p.mean() - y.mean()) < abs(shifted.mean() - y.mean()) / 2
 
 
 @each
@@ -186,7 +186,7 @@ def test_curves_hold_each_loss_after_each_round(model: Any, k: int) -> None:
     p, raw = fitted.predict_proba(X), fitted.decision_function(X)
     for name, values in curve.items():
         given = raw if name == "categorical_hinge" else p
-        expected = getattr(xentexp.metrics, name)(y, given, sample_weight=weight)
+        expected = getattr(metrics, name)(y, given, sample_weight=weight)
         np.testing.assert_allclose(values[-1], expected, rtol=1e-5)
 
 
@@ -228,9 +228,7 @@ def test_any_labels_pickle_and_clone(model: Any) -> None:
     np.testing.assert_array_equal(again.predict_proba(X), fitted.predict_proba(X))
     copy = clone(fitted)
     assert copy.get_params() == fitted.get_params()
-    np.testing.assert_array_equal(
-        copy.fit(X, names[y]).predict_proba(X), fitted.predict_proba(X)
-    )
+    np.testing.assert_array_equal(copy.fit(X, names[y]).predict_proba(X), fitted.predict_proba(X))
 
 
 @each
@@ -351,5 +349,3 @@ def test_no_booster_is_imported_before_it_is_needed() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
-
-

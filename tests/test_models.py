@@ -13,7 +13,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.tree import DecisionTreeClassifier
 
 from xentexp.cli import conf_folder
-from xentexp.configuration import _candidate
+from xentexp.configuration.classifiers import read_candidate
 from xentexp.errors import InputError
 from xentexp.models import PREPROCESSING, EncodedLabels, FrequentCategories, tabular_pipeline
 
@@ -48,9 +48,9 @@ def test_each_model_file_fits_messy_tables(path: Path) -> None:
     assert not others
     if name in PACKAGES:
         pytest.importorskip(PACKAGES[name])
-    candidate = _candidate(name, config)
+    built = read_candidate(name, config)
     X, y = messy(150, 0)
-    model = clone(candidate.estimator).fit(X, y)
+    model = clone(built.estimator).fit(X, y)
     new, _ = messy(40, 1)
     new["job"] = new["job"].cat.add_categories("pilot").where(new.index > 3, "pilot")
     if hasattr(model, "predict_proba"):
@@ -79,7 +79,7 @@ def test_only_the_svm_has_no_probabilities() -> None:
     for path in MODELS:
         ((name, config),) = load(path).items()
         if name not in PACKAGES:
-            estimator = _candidate(name, config).estimator
+            estimator = read_candidate(name, config).estimator
             X, y = messy(150, 0)
             if not hasattr(estimator.fit(X, y), "predict_proba"):
                 without.append(name)

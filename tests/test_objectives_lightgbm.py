@@ -48,7 +48,11 @@ def test_without_its_start_or_its_factor_it_is_another_model() -> None:
     settings = {"n_estimators": 20, "verbosity": -1, "n_jobs": 1}
     own = lightgbm.LGBMClassifier(**settings).fit(X, y).predict_proba(X)
     shares = np.log(np.bincount(y) / len(y))
-    for start, factor, same in [(shares, None, True), (0.0 * shares, None, False), (shares, 1.0, False)]:
+    for start, factor, same in [
+        (shares, None, True),
+        (0.0 * shares, None, False),
+        (shares, 1.0, False),
+    ]:
         objective = lightgbm_objective("categorical_crossentropy", hessian_factor=factor)
         model = lightgbm.LGBMClassifier(**settings, objective=objective)
         model.fit(X, y, init_score=np.tile(start, (len(y), 1)))
@@ -93,7 +97,9 @@ def test_layout_and_dtype_are_those_of_the_scores(k: int, dtype: Any, order: Any
     for ours, other, factor in zip(found, expected, (1.0, 1.0 if k == 2 else 1.5), strict=True):
         assert ours.dtype == dtype
         assert ours.strides == scores.strides
-        np.testing.assert_allclose(ours, other * factor, rtol=1e-6 if dtype == np.float32 else 1e-12)
+        np.testing.assert_allclose(
+            ours, other * factor, rtol=1e-6 if dtype == np.float32 else 1e-12
+        )
 
 
 def test_class_weight_smoothing_and_parameters_are_the_losss_own() -> None:

@@ -62,7 +62,10 @@ def test_the_sklearn_interface_gives_the_same_trees() -> None:
     model = xgboost.XGBClassifier(
         n_estimators=5, base_score=0.0, objective=objective, max_depth=4, learning_rate=0.1,
         n_jobs=1, tree_method="hist", eval_metric=xgboost_metric("brier_loss"),
-    ).fit(X, y, sample_weight=weight, eval_set=[(X, y)], sample_weight_eval_set=[weight], verbose=False)  # fmt: skip
+    ).fit(
+        X, y, sample_weight=weight, eval_set=[(X, y)], sample_weight_eval_set=[weight],
+        verbose=False,
+    )  # fmt: skip
     raw = model.predict(X, output_margin=True)
     np.testing.assert_array_equal(raw, native.predict(xgboost.DMatrix(X), output_margin=True))
     target = np.eye(3)[y]

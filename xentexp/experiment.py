@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import traceback
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -25,6 +25,29 @@ FloatArray = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
+class TrainedOn:
+    """What a candidate is trained on, where the run compares that.
+
+    Parameters
+    ----------
+    label : str
+        For a person to read, e.g. ``"categorical_focal_crossentropy gamma=1"``.
+    definition : Loss
+        The loss.
+    plain : bool
+        Whether it is the loss that predictions are scored on: default parameters, no smoothing,
+        no class weights.
+    shifted : bool
+        Whether the probabilities that minimize it are not the true ones.
+    """
+
+    label: str
+    definition: Loss
+    plain: bool = True
+    shifted: bool = False
+
+
+@dataclass(frozen=True)
 class Candidate:
     """A model to compare: an unfitted estimator under a name.
 
@@ -36,11 +59,24 @@ class Candidate:
         Cloned for each fold.
     parameters : dict
         What the user would call its settings, to be recorded.
+    variants : dict
+        Other readings of the fitted estimator, by name: parameters that are set after the fit.
+        Each is an outcome of its own, and costs no fit.
+    family : str, optional
+        The model, where several candidates are the same one trained on different losses.
+    trained_on : TrainedOn, optional
+        What this one is trained on, likewise.
+    variant_of : str, optional
+        Name of the candidate whose fits it reads otherwise.
     """
 
     name: str
     estimator: Any
     parameters: dict[str, object] = field(default_factory=dict)
+    variants: dict[str, dict[str, object]] = field(default_factory=dict)
+    family: str | None = None
+    trained_on: TrainedOn | None = None
+    variant_of: str | None = None
 
 
 @dataclass(frozen=True)
@@ -117,6 +153,23 @@ class Outcome:
         """Mean over the folds of the expected loss above the best possible."""
         names = self.regrets[0] if self.regrets else {}
         return {name: float(np.mean([r[name] for r in self.regrets])) for name in names}
+
+    def curves(self) -> dict[str, list[float]]:
+        """Learning curves, as ``"train/<loss>"`` and ``"valid/<loss>"``: means over the folds.
+
+        They end with the fold that stops first: a mean of fewer folds would jump.
+        """
+        given = [p.curve for p in self.predictions if p.curve is not None]
+        if not given or len(given) < len(self.predictions):
+            return {}
+        means = {}
+        for part, losses in given[0].items():
+            for name in losses:
+                of_folds = [curve[part][name] for curve in given]
+                steps = min(map(len, of_folds))
+                table = np.array([values[:steps] for values in of_folds])
+                means[f"{part}/{name}"] = table.mean(axis=0).tolist()
+        return means
 
     @property
     def fit_seconds(self) -> float:
@@ -198,6 +251,30 @@ def out_of_fold(outcome: Outcome, dataset: Dataset) -> pd.DataFrame:
     return pd.concat(parts, ignore_index=True)
 
 
+def all_curves(outcome: Outcome) -> pd.DataFrame:
+    """Learning curves of each fold, to their ends.
+
+    Parameters
+    ----------
+    outcome : Outcome
+        Of a candidate that did not fail.
+
+    Returns
+    -------
+    DataFrame
+        Columns ``fold`` (place among the folds), ``part``, ``loss``, ``step`` and ``value``;
+        empty where there are none.
+    """
+    rows = [
+        (fold, part, name, step, value)
+        for fold, prediction in enumerate(outcome.predictions)
+        for part, losses in (prediction.curve or {}).items()
+        for name, values in losses.items()
+        for step, value in enumerate(values)
+    ]
+    return pd.DataFrame(rows, columns=["fold", "part", "loss", "step", "value"])
+
+
 def run_experiment(
     dataset: Dataset,
     candidates: Sequence[Candidate],
@@ -241,7 +318,7 @@ def run_experiment(
     InputError
         For names that do not exist or do not apply to the number of classes.
     """
-    names = [candidate.name for candidate in candidates]
+    names = [name for candidate in candidates for name in (candidate.name, *candidate.variants)]
     if not names:
         raise InputError("models must name one model at least; got none")
     if len(set(names)) < len(names):
@@ -251,14 +328,14 @@ def run_experiment(
     choice = choose_losses(dataset, losses, samples, primary)
     jobs = [(candidate, fold) for candidate in candidates for fold in folds]
     fits = fit_all(
-        [(candidate.estimator, fold) for candidate, fold in jobs],
+        [(candidate.estimator, fold, candidate.variants) for candidate, fold in jobs],
         dataset.X,
         dataset.y,
         dataset.classes,
         n_jobs=n_jobs,
     )
     done: dict[str, dict[int, FoldPrediction]] = {candidate.name: {} for candidate in candidates}
-    outcomes: dict[str, Outcome] = {}
+    outcomes: dict[str, list[Outcome]] = {}
     try:
         for number, prediction in fits:
             candidate = jobs[number][0]
@@ -268,14 +345,31 @@ def run_experiment(
             predictions[number] = prediction
             if len(predictions) == len(folds):
                 in_order = tuple(predictions[number] for number in sorted(predictions))
-                outcome = _score(candidate, in_order, dataset, choice)
-                outcomes[candidate.name] = outcome
-                if on_outcome is not None:
-                    on_outcome(outcome)
+                for reading, own in _readings(candidate, in_order):
+                    outcome = _score(reading, own, dataset, choice)
+                    outcomes.setdefault(candidate.name, []).append(outcome)
+                    if on_outcome is not None:
+                        on_outcome(outcome)
     finally:
         fits.close()
-    ordered = tuple(outcomes[candidate.name] for candidate in candidates)
+    ordered = tuple(o for candidate in candidates for o in outcomes[candidate.name])
     return Result(dataset, tuple(folds), ordered, primary)
+
+
+def _readings(
+    candidate: Candidate, predictions: tuple[FoldPrediction, ...]
+) -> list[tuple[Candidate, tuple[FoldPrediction, ...]]]:
+    """A candidate and its variants, with the predictions of each."""
+    readings = [(candidate, predictions)]
+    if any(prediction.error is not None for prediction in predictions):
+        return readings  # what failed is told once
+    for name, settings in candidate.variants.items():
+        parameters = {**candidate.parameters, **settings}
+        variant = replace(
+            candidate, name=name, parameters=parameters, variants={}, variant_of=candidate.name
+        )
+        readings.append((variant, tuple(p.variants[name] for p in predictions)))
+    return readings
 
 
 def _score(

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import traceback
 import warnings
-from collections.abc import Generator, Sequence
-from dataclasses import dataclass
+from collections.abc import Generator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from time import perf_counter, time
 from typing import Any
 
@@ -15,17 +15,24 @@ import pandas as pd
 from joblib.externals.loky.process_executor import TerminatedWorkerError
 from numpy.typing import NDArray
 from sklearn.base import clone
+from sklearn.pipeline import Pipeline
 
 from xentexp.folds import Fold
 from xentexp.scorers import predict
 
 FloatArray = NDArray[np.float64]
-Job = tuple[Any, Fold]
+Settings = Mapping[str, Mapping[str, object]]
+Job = tuple[Any, Fold, Settings]
+Curve = Mapping[str, Mapping[str, Sequence[float]]]
 
 
 @dataclass(frozen=True)
 class FoldPrediction:
-    """What one fit gave: predictions of the test rows, times, warnings; or why it failed."""
+    """What one fit gave: predictions of the test rows, times, warnings; or why it failed.
+
+    `curve` is the learning curve of an estimator that has one: values by loss of the parts
+    ``train`` and ``valid``. `variants` are other readings of the same fit, by name.
+    """
 
     fold: Fold
     proba: FloatArray | None = None
@@ -36,6 +43,8 @@ class FoldPrediction:
     warnings: tuple[str, ...] = ()
     error: str | None = None
     traceback: str | None = None
+    curve: Curve | None = None
+    variants: Mapping[str, FoldPrediction] = field(default_factory=dict)
 
 
 def fit_all(
@@ -50,8 +59,8 @@ def fit_all(
 
     Parameters
     ----------
-    jobs : sequence of (estimator, Fold)
-        What is fitted on what; estimators are cloned.
+    jobs : sequence of (estimator, Fold, settings)
+        What is fitted on what, and the parameters of its variants; estimators are cloned.
     X : DataFrame
         All rows.
     y : Series
@@ -92,8 +101,7 @@ def _parallel(
 ) -> Generator[tuple[int, FoldPrediction]]:
     workers = min(joblib.effective_n_jobs(n_jobs), max(len(jobs), 1 if n_jobs == 1 else 2))
     fits = joblib.Parallel(n_jobs=workers, return_as="generator_unordered", max_nbytes=None)(
-        joblib.delayed(_fit_predict)(number, estimator, X, y, classes, fold)
-        for number, (estimator, fold) in jobs.items()
+        joblib.delayed(_fit_predict)(number, job, X, y, classes) for number, job in jobs.items()
     )
     try:
         yield from fits
@@ -104,13 +112,9 @@ def _parallel(
 
 
 def _fit_predict(
-    number: int,
-    estimator: Any,
-    X: pd.DataFrame,
-    y: pd.Series[Any],
-    classes: Sequence[Any],
-    fold: Fold,
+    number: int, job: Job, X: pd.DataFrame, y: pd.Series[Any], classes: Sequence[Any]
 ) -> tuple[int, FoldPrediction]:
+    estimator, fold, settings = job
     started = time()
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
@@ -118,21 +122,29 @@ def _fit_predict(
             model = clone(estimator)
             start = perf_counter()
             model.fit(X.iloc[fold.train], y.iloc[fold.train])
-            fitted = perf_counter()
-            proba, decision = predict(model, X.iloc[fold.test], classes)
-            predicted = perf_counter()
+            fit_seconds = perf_counter() - start
+
+            def told() -> FoldPrediction:
+                start = perf_counter()
+                proba, decision = predict(model, X.iloc[fold.test], classes)
+                seconds = perf_counter() - start
+                return FoldPrediction(fold, proba, decision, started, fit_seconds, seconds)
+
+            first = told()
+            curve = getattr(_last(model), "learning_curve_", None)
+            variants = {}
+            for name, changed in settings.items():
+                model.set_params(**changed)
+                variants[name] = told()
         except Exception as error:  # a candidate may fail in any way; it is reported as such
             message = f"{type(error).__name__}: {error}".strip().split("\n")[0]
             return number, FoldPrediction(
                 fold, started=started, error=message, traceback=traceback.format_exc()
             )
     messages = {f"{w.category.__name__}: {str(w.message).strip().splitlines()[0]}" for w in caught}
-    return number, FoldPrediction(
-        fold,
-        proba,
-        decision,
-        started,
-        fitted - start,
-        predicted - fitted,
-        tuple(sorted(messages)),
-    )
+    told_of = tuple(sorted(messages))
+    return number, replace(first, warnings=told_of, curve=curve, variants=variants)
+
+
+def _last(model: Any) -> Any:
+    return model[-1] if isinstance(model, Pipeline) else model

@@ -38,15 +38,18 @@ class CrossValidation:
 
     Parameters
     ----------
-    kind : {"stratified", "repeated", "grouped", "time_ordered"}
+    kind : {"stratified", "repeated", "grouped", "time_ordered", "holdout"}
         Shares of the classes kept; the same, repeated; rows of a group kept together; rows
-        predicted from strictly earlier ones.
+        predicted from strictly earlier ones; one random part predicted from the others.
     n_splits : int
-        Folds, 2 or more.
+        Folds, 2 or more; not for "holdout".
     n_repeats : int
         Repeats, for "repeated" alone.
     time_column : str or None
         Feature whose order is that of time, for "time_ordered" alone.
+    n_test : int or None
+        Rows that are predicted, for "holdout" alone: the first of
+        ``numpy.random.default_rng(seed).permutation(n)``.
     seed : int
         Of the shuffling.
     """
@@ -55,17 +58,20 @@ class CrossValidation:
     n_splits: int = 5
     n_repeats: int = 1
     time_column: str | None = None
+    n_test: int | None = None
     seed: int = 0
 
     def __post_init__(self) -> None:
         if not isinstance(self.kind, str) or self.kind not in _SPLITS:
             raise unknown_name("cv.kind", self.kind, _SPLITS)
-        for option in ("n_repeats", "time_column"):
+        for option in ("n_splits", "n_repeats", "time_column", "n_test"):
             default = type(self).__dataclass_fields__[option].default
             if getattr(self, option) != default and option not in OPTIONS[self.kind]:
                 raise InputError(f"cv.{option} is not for cv={self.kind}; leave it out")
-        for name, low in (("n_splits", 2), ("n_repeats", 1)):
+        for name, low in (("n_splits", 2), ("n_repeats", 1), ("n_test", 1)):
             value = getattr(self, name)
+            if name not in OPTIONS[self.kind]:
+                continue
             if not isinstance(value, int) or isinstance(value, bool) or value < low:
                 raise InputError(f"cv.{name} must be a whole number >= {low}; got {value!r}")
 
@@ -80,7 +86,8 @@ class CrossValidation:
         Returns
         -------
         list of Fold
-            Each row is predicted once in each repeat ("time_ordered": the first part never).
+            Each row is predicted once in each repeat ("time_ordered": the first part never;
+            "holdout": a part alone).
 
         Raises
         ------
@@ -88,7 +95,7 @@ class CrossValidation:
             Where a class, the groups or the rows are too few, or the column is missing.
         """
         n_rows = len(dataset.y)
-        if self.n_splits > n_rows:
+        if "n_splits" in OPTIONS[self.kind] and self.n_splits > n_rows:
             raise InputError(f"cv.n_splits={self.n_splits} is more than the {n_rows} rows")
         splits = _SPLITS[self.kind](self, dataset)
         return [
@@ -167,6 +174,15 @@ def _time_ordered(cv: CrossValidation, dataset: Dataset) -> Iterator[Any]:
         yield order[before], order[test]
 
 
+def _holdout(cv: CrossValidation, dataset: Dataset) -> Iterator[Any]:
+    n_rows = len(dataset.y)
+    assert cv.n_test is not None
+    if cv.n_test >= n_rows:
+        raise InputError(f"cv.n_test={cv.n_test} leaves none of the {n_rows} rows to train on")
+    order = np.random.default_rng(cv.seed).permutation(n_rows)
+    yield order[cv.n_test :], order[: cv.n_test]
+
+
 def _in_time_order(time: pd.Series[Any], name: str) -> Any:
     """Values whose order is that of time: numbers, ordered categories, or dates as text."""
     if not isinstance(time.dtype, pd.CategoricalDtype):
@@ -189,12 +205,14 @@ _SPLITS: dict[str, Callable[[CrossValidation, Dataset], Iterator[Any]]] = {
     "repeated": _repeated,
     "grouped": _grouped,
     "time_ordered": _time_ordered,
+    "holdout": _holdout,
 }
 
 OPTIONS: dict[str, tuple[str, ...]] = {
-    "stratified": (),
-    "repeated": ("n_repeats",),
-    "grouped": (),
-    "time_ordered": ("time_column",),
+    "stratified": ("n_splits",),
+    "repeated": ("n_splits", "n_repeats"),
+    "grouped": ("n_splits",),
+    "time_ordered": ("n_splits", "time_column"),
+    "holdout": ("n_test",),
 }
-"""What may be set for a kind besides the number of folds."""
+"""What may be set for a kind."""

@@ -66,9 +66,9 @@ def conf_folder() -> Path:
 
 def _run_help() -> str:
     lines = []
-    for group in ("dataset", "models", "cv"):
+    for group in ("experiment", "dataset", "models", "cv"):
         names = sorted(path.stem for path in (conf_folder() / group).glob("*.yaml"))
-        lines.append(f"  {group + '=':<9} {' '.join(names)}")
+        lines.append(f"  {group + '=':<12} {' '.join(names)}")
     return _RUN_HELP.format(choices="\n".join(lines))
 
 

@@ -30,6 +30,8 @@ class Progress:
         self._quiet = quiet
         self._study = study
         self._console = console(stderr=True)
+        names = [name for c in study.candidates for name in (c.name, *c.variants)]
+        self._width = max(24, *map(len, names))
         self._bar = Bar(
             TextColumn("{task.description}"),
             BarColumn(),
@@ -45,7 +47,8 @@ class Progress:
         dataset = self._study.dataset
         self._say(
             f"{dataset.card.title}: {len(dataset.y):,} x {dataset.X.shape[1]}, "
-            f"{len(self._study.candidates)} models, {len(self._study.folds)} folds"
+            f"{len(self._study.candidates)} models, {len(self._study.folds)} "
+            f"{'fold' if len(self._study.folds) == 1 else 'folds'}"
         )
         self._bar.start()
         return self
@@ -81,10 +84,13 @@ class Progress:
         if outcome.error is not None:
             told = f"FAILED: {outcome.error}"
         elif primary in mean:
-            told = f"{primary} {mean[primary]:.4f} ± {outcome.std()[primary]:.4f}"
+            told = f"{primary} {mean[primary]:.4f}"
+            if len(outcome.predictions) > 1:
+                told += f" ± {outcome.std()[primary]:.4f}"
         else:
             told = f"no {primary}: decision scores only"
-        self._say(f"  {outcome.candidate.name:<24} {outcome.fit_seconds:6.1f} s of fits   {told}")
+        name = f"{outcome.candidate.name:<{self._width}}"
+        self._say(f"  {name} {outcome.fit_seconds:6.1f} s of fits   {told}")
         for message, count in outcome.warnings.items():
             self._say(f"    in {count} of {len(outcome.predictions)} folds: {message}")
 

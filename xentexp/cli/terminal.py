@@ -16,6 +16,7 @@ from rich.measure import Measurement
 from rich.table import Table
 from rich.text import Text
 
+from xentexp.benchmark import Comparison
 from xentexp.leaderboard import Leaderboard, Row, best_is
 from xentexp.losses import LOSSES, Loss
 from xentexp.samples import SAMPLE_METRICS, SampleMetric
@@ -106,10 +107,8 @@ def print_leaderboard(board: Leaderboard, *, title: str) -> None:
 
 
 def _notes(board: Leaderboard, losses: list[str]) -> list[str]:
-    notes = [
-        f"mean over the folds, standard deviation below; * best of its row; "
-        f"ranked by {board.primary}"
-    ]
+    what = "mean over the folds, standard deviation below; " if _has_spread(board) else ""
+    notes = [f"{what}* best of its row; ranked by {board.primary}"]
     if any(loss in row.regret for row in board.rows for loss in losses):
         notes.append("regret: expected loss above the best possible, under the true probabilities")
     left = [name for name in board.names() if name not in losses]
@@ -129,7 +128,8 @@ def _table(board: Leaderboard, losses: list[str], rows: list[Row]) -> Table:
     table.add_column("loss", no_wrap=True)
     table.add_column("best", style="dim")
     for row in rows:
-        table.add_column(re.sub("[_ ]", "\n", row.model), justify="right", vertical="top")
+        name = Text(re.sub("[_ ]", "\n", row.model))  # no markup: names may have brackets
+        table.add_column(name, justify="right", vertical="top")
     for loss in losses:
         name = Text(loss, style="bold" if loss == board.primary else "")
         table.add_row(name, best_is(loss), *(_cell(board, row, loss) for row in rows))
@@ -147,13 +147,50 @@ def _cell(board: Leaderboard, row: Row, loss: str) -> Text:
     best = row.mean[loss] == board.best_value(loss)
     text = Text(_number(row.mean[loss]), style="bold green" if best else "")
     text.append("*" if best else " ")
-    spread = row.std.get(loss, math.nan)
-    text.append(f"\n{_number(spread)} ", style="not bold dim default")
+    if _has_spread(board):
+        spread = row.std.get(loss, math.nan)
+        text.append(f"\n{_number(spread)} ", style="not bold dim default")
     return text
 
 
+def _has_spread(board: Leaderboard) -> bool:
+    return any(not math.isnan(value) for row in board.rows for value in row.std.values())
+
+
 def _number(value: float) -> str:
-    return "-" if math.isnan(value) else f"{value:z.4f}"
+    if math.isnan(value):
+        return "-"
+    return f"{value:.3g}" if 1e5 <= abs(value) < math.inf else f"{value:z.4f}"
+
+
+def print_published(rows: Sequence[Comparison], title: str) -> None:
+    """Published numbers beside ours.
+
+    Parameters
+    ----------
+    rows : sequence of Comparison
+        In the order of the table.
+    title : str
+        Above it.
+    """
+    table = Table(box=box.SIMPLE_HEAD, title=title, title_justify="left", title_style="bold")
+    for header in ("model", "measure", "published", "ours", "difference", "within", ""):
+        table.add_column(header, justify="left" if header in ("model", "measure", "") else "right")
+    before = None
+    for row in rows:
+        told = row.published
+        there = not math.isnan(row.ours)
+        table.add_row(
+            "" if told.model == before else told.model,
+            told.measure,
+            f"{told.value:.6f}",
+            f"{row.ours:.6f}" if there else "-",
+            f"{row.difference:+.6f}" if there else "-",
+            f"{told.within:g}",
+            Text("met", style="green") if row.met else Text("NOT MET", style="bold red"),
+        )
+        before = told.model
+    console().print(table)
 
 
 _FAMILIES = {

@@ -1,4 +1,4 @@
-"""What the boosted classifiers share: reading rows, weights, held-out part, scores, probabilities."""
+"""What the boosted classifiers share: weights, held-out part, scores, probabilities."""
 
 from __future__ import annotations
 
@@ -12,23 +12,19 @@ import numpy as np
 import pandas as pd
 from joblib import effective_n_jobs
 from numpy.typing import ArrayLike, NDArray
-from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.base import BaseEstimator
 from sklearn.model_selection import train_test_split
 from sklearn.utils import check_random_state
-from sklearn.utils.metaestimators import available_if
-from sklearn.utils.multiclass import check_classification_targets
-from sklearn.utils.validation import (
-    _check_sample_weight,
-    check_is_fitted,
-    column_or_1d,
-    validate_data,
-)
+from sklearn.utils.validation import _check_sample_weight, check_is_fitted
 
 from xentexp.derivatives import CheckedLoss
 from xentexp.errors import InputError
+from xentexp.estimators.predictions import ScorePredictor
 from xentexp.estimators.probabilities import ScoreLink
 from xentexp.estimators.progress import PartLosses, Progress, find_recorded
+from xentexp.estimators.rows import categories_of, further_rows, training_rows
 from xentexp.losses import Loss
+from xentexp.losses.base import check_number
 from xentexp.losses.links import FloatArray
 from xentexp.objectives import Training, find_class_weight, find_loss
 from xentexp.objectives.start import initial_scores
@@ -42,16 +38,7 @@ class Part:
     training: Training
 
 
-def _has_probabilities(self: BoosterClassifier) -> bool:
-    if hasattr(self, "link_"):
-        return bool(self.link_.has_proba())
-    try:
-        return ScoreLink(find_loss(self.loss, self.loss_params), 2).has_proba()
-    except InputError:  # which fit will tell
-        return False
-
-
-class BoosterClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
+class BoosterClassifier(ScorePredictor, BaseEstimator):  # type: ignore[misc]
     """Base of the boosted classifiers: a booster's file says how it trains and predicts.
 
     Attributes
@@ -71,6 +58,7 @@ class BoosterClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     """
 
     module: ClassVar[str]
+    booster_: Any
     reserved: ClassVar[frozenset[str]]
     takes_categories: ClassVar[bool] = True
 
@@ -128,7 +116,13 @@ class BoosterClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         """
         definition = find_loss(self.loss, self.loss_params)
         self._check_parameters()
-        X, y = self._read_training(X, y)
+        self.categories_ = categories_of(X)
+        if self.categories_ and not self.takes_categories:
+            raise InputError(
+                f"{type(self).__name__} takes numbers; encode the categories of "
+                f"{', '.join(map(str, self.categories_))} (preprocessing 'ordinal')"
+            )
+        X, y = training_rows(self, X, y, self.categories_)
         self.classes_, index = np.unique(y, return_inverse=True)
         k = len(self.classes_)
         if k < 2:
@@ -192,6 +186,8 @@ class BoosterClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
                 continue
             if not isinstance(value, Integral) or isinstance(value, bool) or value < 1:
                 raise InputError(f"{name} must be an integer >= 1; got {value!r}")
+        if self.hessian_factor is not None:
+            check_number("hessian_factor", self.hessian_factor, 0.0, np.inf, low_open=True)
         fraction = self.validation_fraction
         if fraction is not None and not 0.0 < fraction < 1.0:
             raise InputError(f"validation_fraction must be > 0 and < 1; got {fraction!r}")
@@ -205,48 +201,6 @@ class BoosterClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
                 f"booster_params must not hold {', '.join(taken)}: {type(self).__name__} has its "
                 f"own parameter or sets it itself"
             )
-
-    def _read_training(self, X: Any, y: Any) -> tuple[Any, NDArray[Any]]:
-        self.categories_: dict[Any, pd.Index] = {}
-        if isinstance(X, pd.DataFrame):
-            self.categories_ = {
-                name: X[name].cat.categories
-                for name in X
-                if isinstance(X[name].dtype, pd.CategoricalDtype)
-            }
-        if self.categories_:
-            if not self.takes_categories:
-                raise InputError(
-                    f"{type(self).__name__} takes numbers; encode the categories of "
-                    f"{', '.join(map(str, self.categories_))} (preprocessing 'ordinal')"
-                )
-            X, y = validate_data(self, X, y, skip_check_array=True)
-            X = self._frame(X)
-            y = column_or_1d(y, warn=True)
-            if len(X) != len(y):
-                raise InputError(f"X and y must have as many rows; got {len(X)} and {len(y)}")
-        else:
-            X, y = validate_data(self, X, y, dtype=_NUMBERS, ensure_all_finite="allow-nan")
-        check_classification_targets(y)
-        return X, np.asarray(y)
-
-    def _frame(self, X: pd.DataFrame) -> pd.DataFrame:
-        """Frame with the categories of the training rows, numbers, and neutral column names."""
-        columns: dict[str, Any] = {}
-        for place, name in enumerate(X.columns):
-            column = X[name]
-            if name in self.categories_:
-                columns[f"f{place}"] = column.astype("category").cat.set_categories(
-                    self.categories_[name]
-                )
-                continue
-            try:
-                columns[f"f{place}"] = column.astype(np.float64)
-            except (TypeError, ValueError):
-                raise InputError(
-                    f"columns must hold numbers or pandas categories; {name} holds {column.dtype}"
-                ) from None
-        return pd.DataFrame(columns)
 
     def _split(self, index: NDArray[np.intp]) -> tuple[Any, Any]:
         if self.validation_fraction is None:
@@ -281,80 +235,13 @@ class BoosterClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
 
     def _scores(self, X: Any) -> FloatArray:
         check_is_fitted(self)
-        if self.categories_:
-            X = validate_data(self, X, skip_check_array=True, reset=False)
-            if not isinstance(X, pd.DataFrame):
-                raise InputError(
-                    f"X must be a DataFrame with the columns of the training rows; got "
-                    f"{type(X).__name__}"
-                )
-            X = self._frame(X)
-        else:
-            X = validate_data(
-                self, X, dtype=_NUMBERS, ensure_all_finite="allow-nan", reset=False
-            )
+        X = further_rows(self, X, self.categories_)
         start = self.initial_scores_[:, np.newaxis]
         if self.best_iteration_ == 0:
             return np.repeat(start, len(X), axis=1)
         scores = np.asarray(self._booster_scores(X), dtype=np.float64)
         by_class = scores[np.newaxis] if scores.ndim == 1 else scores.T
         return np.asarray(by_class + start)
-
-    def decision_function(self, X: Any) -> FloatArray:
-        """Raw scores.
-
-        Parameters
-        ----------
-        X : array-like or DataFrame of shape (n, n_features)
-            Rows.
-
-        Returns
-        -------
-        ndarray of shape (n,) or (n, k)
-            ``(n,)`` for two classes, that of the second, and for losses of a latent score.
-        """
-        scores = self._scores(X)
-        return scores[0] if len(scores) == 1 else np.ascontiguousarray(scores.T)
-
-    @available_if(_has_probabilities)
-    def predict_proba(self, X: Any) -> FloatArray:
-        """Class probabilities, by the link of the loss.
-
-        Parameters
-        ----------
-        X : array-like or DataFrame of shape (n, n_features)
-            Rows.
-
-        Returns
-        -------
-        ndarray of shape (n, k)
-            In the order of `classes_`.
-        """
-        scores = self._scores(X)
-        return self.link_.proba(scores)
-
-    def predict(self, X: Any) -> NDArray[Any]:
-        """Most probable class; that of the largest score where there are no probabilities.
-
-        Parameters
-        ----------
-        X : array-like or DataFrame of shape (n, n_features)
-            Rows.
-
-        Returns
-        -------
-        ndarray of shape (n,)
-            Labels.
-        """
-        scores = self._scores(X)
-        if self.link_.has_proba():
-            chosen = self.link_.proba(scores).argmax(axis=1)
-        elif len(scores) == 1:
-            chosen = (scores[0] > 0.0).astype(np.intp)
-        else:
-            chosen = scores.argmax(axis=0)
-        labels: NDArray[Any] = self.classes_[chosen]
-        return labels
 
     @property
     def feature_importances_(self) -> FloatArray:
@@ -371,7 +258,3 @@ class BoosterClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         tags.input_tags.allow_nan = True
         tags.input_tags.categorical = self.takes_categories
         return tags
-
-
-_NUMBERS = [np.float64, np.float32]
-

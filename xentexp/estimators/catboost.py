@@ -14,7 +14,6 @@ from xentexp.estimators.boosting import BoosterClassifier, Part
 from xentexp.estimators.progress import Progress
 from xentexp.losses import Loss
 from xentexp.losses.links import FloatArray
-from xentexp.objectives import Training
 from xentexp.objectives.boosting import by_class, import_booster
 from xentexp.objectives.catboost import CatBoostMetric, CatBoostObjective
 

@@ -62,8 +62,8 @@ def descend(
     kinks : bool
         Whether the objective has kinks at its minimum.
     tol : float
-        Largest entry of the gradient at the end. With kinks, where it never gets small: a
-        hundredth of it is by what the objective still falls in 20 steps, relative to its value.
+        Largest entry of the gradient at the end. With kinks, where it never gets small, its
+        square: by what 20 steps still make the objective fall, relative to its value.
     max_iter : int
         Most steps.
     watch : callable, optional
@@ -87,11 +87,11 @@ def descend(
     >>> def bowl(x):
     ...     return abs(x[0] - 1.0) + x[1] ** 2, np.array([np.sign(x[0] - 1.0), 2.0 * x[1]])
     >>> end = descend(bowl, np.array([3.0, 2.0]), kinks=True, tol=1e-6, max_iter=100)
-    >>> np.abs(end.point - [1.0, 0.0]).max() < 1e-6, end.failure
+    >>> bool(np.abs(end.point - [1.0, 0.0]).max() < 1e-6), end.failure
     (True, None)
     """
     if kinks and len(start) <= LARGEST_MATRIX:
-        return _bfgs(objective, start, 1e-2 * tol, max_iter, watch)
+        return _bfgs(objective, start, tol**2, max_iter, watch)
     return _lbfgs(objective, start, tol, max_iter, watch)
 
 
@@ -138,11 +138,14 @@ def _bfgs(
         length = 1.0 if n_iter else 1.0 / max(1.0, float(np.abs(gradient).sum()))
         found = _weak_wolfe(objective, point, value, direction, slope, length)
         if found is None:  # no descent is left that numbers can tell
-            return Descent(point, value, n_iter, None)
+            stuck = "the start lies on a kink, where the subgradient points nowhere lower"
+            return Descent(point, value, n_iter, None if n_iter or slope == 0.0 else stuck)
         length, value, ahead = found
         step, change = length * direction, ahead - gradient
         point, gradient = point + step, ahead
         product = float(step @ change)
+        if product < 1e-290:  # as flat as numbers tell
+            return Descent(point, value, n_iter + 1, None)
         if n_iter == 0:
             inverse *= product / float(change @ change)
         image = inverse @ change / product
@@ -151,7 +154,8 @@ def _bfgs(
         values.append(value)
         if watch is not None:
             watch(point)
-        if n_iter >= STALLED and values[-1 - STALLED] - value <= tol * abs(value):
+        fall = values[max(n_iter - STALLED + 1, 0)] - value
+        if n_iter + 1 >= STALLED and fall <= max(tol * abs(value), 1e-15):
             return Descent(point, value, n_iter + 1, None)
     return Descent(point, value, max_iter, f"{max_iter} iterations were not enough")
 

@@ -222,6 +222,4 @@ class LightGBMLossClassifier(BoosterClassifier):
         )
 
     def _importances(self) -> FloatArray:
-        return np.asarray(
-            self.booster_.feature_importance("gain", iteration=self.best_iteration_)
-        )
+        return np.asarray(self.booster_.feature_importance("gain", iteration=self.best_iteration_))

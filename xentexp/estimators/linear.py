@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from numbers import Integral, Real
 from typing import Any, Literal, Self
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
-from sklearn.base import BaseEstimator, ClassifierMixin
+from numpy.typing import ArrayLike
+from sklearn.base import BaseEstimator
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.model_selection import train_test_split
-from sklearn.utils.metaestimators import available_if
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
 
@@ -21,6 +21,7 @@ from xentexp.derivatives import CheckedLoss
 from xentexp.errors import InputError, unknown_name
 from xentexp.estimators.descent import Descent, Watcher, descend
 from xentexp.estimators.penalized import PenalizedLoss, scores_of, unpacked
+from xentexp.estimators.predictions import ScorePredictor
 from xentexp.estimators.probabilities import ScoreLink
 from xentexp.estimators.progress import PartLosses, Progress, find_recorded
 from xentexp.losses import Loss
@@ -30,12 +31,6 @@ from xentexp.losses.links import FloatArray
 from xentexp.objectives import Training, find_class_weight, find_loss
 
 _STARTS = ("auto", "prior", "crossentropy")
-
-
-def _has_probabilities(self: LinearLossClassifier) -> bool:
-    if hasattr(self, "link_"):
-        return self.link_.has_proba()
-    return ScoreLink(find_loss(self.loss, self.loss_params), 2).has_proba()
 
 
 @dataclass(frozen=True)
@@ -53,7 +48,12 @@ def _part(X: Any, index: IntArray, weight: FloatArray | None, rows: IntArray | N
     return _Part(X[rows], index[rows], None if weight is None else weight[rows])
 
 
-class LinearLossClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
+def _has_kinks(definition: Loss) -> bool:
+    """Whether there may be kinks at the minimum; other subgradients are those of p = 0 and 1."""
+    return definition.facts.gradient == "subgradient" and definition.facts.convex
+
+
+class LinearLossClassifier(ScorePredictor, BaseEstimator):  # type: ignore[misc]
     """Linear classifier trained on any loss: logistic regression with the loss of your choice.
 
     It minimizes ``C sum_i w_i l_i + ||coef||^2 / 2``, ``l_i`` the loss of a row's raw scores
@@ -82,12 +82,13 @@ class LinearLossClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc
         see `xentexp.estimators.probabilities.ScoreLink`. Probabilities of a loss that is not
         proper are far from the truth without it.
     init : {"auto", "prior", "crossentropy"}, default="auto"
-        Where a descent starts: coefficients of 0 and the best constant, or the model of the
-        cross-entropy. For losses that are not convex neither finds the better minimum always:
-        ``"auto"`` goes down from both and keeps the lower end, which takes three fits.
+        Where a descent starts: coefficients of 0 and the constants of the classes' shares, or
+        the model of the cross-entropy. ``"auto"`` is the first, but the second for losses with
+        kinks, which may have one at 0, and both for losses that are not convex: neither finds
+        the lower minimum always, and the lower end is kept. It takes three fits.
     tol : float, default=1e-6
         Largest entry of the gradient, per unit of weight, at which the descent ends. A loss with
-        kinks (hinges) ends it where 20 steps bring less than a hundredth of `tol` of its value.
+        kinks (hinges) ends it where 20 steps bring less than ``tol ** 2`` of its value.
     max_iter : int, default=3000
         Most steps of a descent.
     warm_start : bool, default=False
@@ -200,6 +201,11 @@ class LinearLossClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc
         k = len(self.classes_)
         if k < 2:
             raise InputError(f"y must hold 2 classes or more; it holds 1 class: {self.classes_}")
+        if k > 2 and definition.facts.binary_only:
+            raise InputError(
+                f"Only binary classification is supported. {definition.name} is for two classes; "
+                f"y holds {k}: train on a loss of several"
+            )
         weight = None
         if sample_weight is not None:
             weight = _check_sample_weight(
@@ -298,9 +304,7 @@ class LinearLossClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc
     def _walk(
         self, objective: PenalizedLoss, start: FloatArray, watch: Watcher | None = None
     ) -> Descent:
-        facts = objective.training.definition.facts
-        # Of labels, the other losses with a subgradient have their kinks where p is 0 or 1.
-        kinks = facts.gradient == "subgradient" and facts.convex
+        kinks = _has_kinks(objective.training.definition)
         return descend(
             objective, start, kinks=kinks, tol=self.tol, max_iter=self.max_iter, watch=watch
         )
@@ -324,10 +328,11 @@ class LinearLossClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc
             start = objective.packed(self.coef_, self.intercept_)
             if len(start) == objective.n_parameters:
                 return [start]
+        kinks, bumps = _has_kinks(definition), not definition.facts.convex
         starts = []
-        if self.init != "crossentropy":
+        if self.init == "prior" or (self.init == "auto" and not kinks):
             starts.append(objective.prior())
-        if self.init == "crossentropy" or (self.init == "auto" and not definition.facts.convex):
+        if self.init == "crossentropy" or (self.init == "auto" and (kinks or bumps)):
             near = self._objective(find_loss("categorical_crossentropy"), train)
             if near.n_parameters != objective.n_parameters:
                 raise InputError(
@@ -344,79 +349,10 @@ class LinearLossClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc
         X = validate_data(self, X, accept_sparse="csr", dtype=np.float64, reset=False)
         return scores_of(X, self.coef_, self.intercept_)
 
-    def decision_function(self, X: Any) -> FloatArray:
-        """Raw scores.
-
-        Parameters
-        ----------
-        X : array-like or sparse matrix of shape (n, n_features)
-            Rows.
-
-        Returns
-        -------
-        ndarray of shape (n,) or (n, k)
-            ``(n,)`` for two classes, that of the second, and for losses of a latent score.
-        """
-        scores = self._scores(X)
-        return scores[0] if len(scores) == 1 else np.ascontiguousarray(scores.T)
-
-    @available_if(_has_probabilities)
-    def predict_proba(self, X: Any) -> FloatArray:
-        """Class probabilities, by the link of the loss.
-
-        Parameters
-        ----------
-        X : array-like or sparse matrix of shape (n, n_features)
-            Rows.
-
-        Returns
-        -------
-        ndarray of shape (n, k)
-            In the order of `classes_`.
-        """
-        return self.link_.proba(self._scores(X))
-
-    @available_if(_has_probabilities)
-    def predict_log_proba(self, X: Any) -> FloatArray:
-        """Logarithms of the class probabilities.
-
-        Parameters
-        ----------
-        X : array-like or sparse matrix of shape (n, n_features)
-            Rows.
-
-        Returns
-        -------
-        ndarray of shape (n, k)
-            In the order of `classes_`; -inf for a probability of 0.
-        """
-        with np.errstate(divide="ignore"):
-            return np.log(self.predict_proba(X))
-
-    def predict(self, X: Any) -> NDArray[Any]:
-        """Most probable class; that of the largest score where there are no probabilities.
-
-        Parameters
-        ----------
-        X : array-like or sparse matrix of shape (n, n_features)
-            Rows.
-
-        Returns
-        -------
-        ndarray of shape (n,)
-            Labels.
-        """
-        scores = self._scores(X)
-        if self.link_.has_proba():
-            chosen = self.link_.proba(scores).argmax(axis=1)
-        elif len(scores) == 1:
-            chosen = (scores[0] > 0.0).astype(np.intp)
-        else:
-            chosen = scores.argmax(axis=0)
-        labels: NDArray[Any] = self.classes_[chosen]
-        return labels
-
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
         tags.input_tags.sparse = True
+        with suppress(InputError):  # which is for fit to raise
+            two = find_loss(self.loss, self.loss_params).facts.binary_only
+            tags.classifier_tags.multi_class = not two
         return tags

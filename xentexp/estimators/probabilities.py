@@ -92,6 +92,30 @@ class ScoreLink:
                 f"{np.asarray(class_weight).tolist()}: a class of weight 0 is not learned"
             )
 
+    def corrected(self, correct: bool) -> ScoreLink:
+        """The same link, corrected or not.
+
+        Parameters
+        ----------
+        correct : bool
+            See the class.
+
+        Returns
+        -------
+        ScoreLink
+            Itself where nothing changes.
+
+        Raises
+        ------
+        InputError
+            As the class.
+        """
+        if bool(correct) == self.correct:
+            return self
+        return ScoreLink(
+            self.definition, self.n_classes, self.class_weight, self.label_smoothing, correct
+        )
+
     def has_proba(self) -> bool:
         """Whether the scores stand for probabilities; those of a hinge loss do not.
 

@@ -184,5 +184,5 @@ def find_recorded(record: object, trained: Loss, link: ScoreLink, n_classes: int
         )
         if reason is not None:
             raise InputError(f"record: {loss.name} {reason}")
-    names = {trained.name}
-    return [loss for loss in found if not (loss.name in names or names.add(loss.name))]  # type: ignore[func-returns-value]
+    further = {loss.name: loss for loss in found if loss.name != trained.name}
+    return list(further.values())

@@ -163,7 +163,7 @@ class XGBoostLossClassifier(BoosterClassifier):
             sets["valid"] = self._matrix(valid.X, valid.training)
         watched = [name for name in sets if progress is not None and name in progress.parts]
 
-        class Watch(xgboost.callback.TrainingCallback):  # type: ignore[misc]
+        class Watch(xgboost.callback.TrainingCallback):  # type: ignore[misc, name-defined]
             def after_iteration(self, model: Any, epoch: int, evals_log: Any) -> bool:
                 if progress is None:
                     return False

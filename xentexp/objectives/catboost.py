@@ -112,11 +112,13 @@ class CatBoostObjective(CatBoostLoss):
         if e:
             soft = np.full((1, k), e / k)
             soft[0, index[0]] += 1.0 - e
+        by_row, margins = scores[np.newaxis], self.definition.facts.needs == "scores"
         block = Block(
             n_classes=k,
             index=None if e else index,
             soft=soft,
-            **{"decision" if self._margins else "logits": scores[np.newaxis]},
+            logits=None if margins else by_row,
+            decision=by_row if margins else None,
         )
         gradient, hessian = self.definition.gradient_hessian(block)
         factor = -own * (self.hessian_factor or 1.0)
@@ -125,15 +127,9 @@ class CatBoostObjective(CatBoostLoss):
             matrix = np.outer(p, -factor * p)
             np.fill_diagonal(matrix, factor * hessian[:, 0])
         else:
-            curvature = positive_curvature(
-                curvature_rule(self.definition), (gradient, hessian)
-            )
+            curvature = positive_curvature(curvature_rule(self.definition), (gradient, hessian))
             matrix = np.diag(factor * curvature[:, 0])
         return -own * gradient[:, 0], matrix
-
-    @property
-    def _margins(self) -> bool:
-        return self.definition.facts.needs in ("scores", "latent")
 
     def _of_class(self, k: int) -> FloatArray:
         """Weight of each class."""
@@ -246,9 +242,10 @@ def catboost_objective(
     >>> objective = catboost_objective("categorical_crossentropy")
     >>> objective.calc_ders_range([0.0], [1.0], None)
     array([[ 0.5 , -0.25]])
-    >>> objective.calc_ders_multi([0.0, 0.0], 1.0, None)[1]
-    array([[-0.25,  0.25],
-           [ 0.25, -0.25]])
+    >>> objective.calc_ders_multi([0.0, 0.0, 0.0], 1.0, None)[1].round(3)
+    array([[-0.222,  0.111,  0.111],
+           [ 0.111, -0.222,  0.111],
+           [ 0.111,  0.111, -0.222]])
     """
     return CatBoostObjective(
         loss,

@@ -11,12 +11,14 @@ from numpy.typing import ArrayLike, NDArray
 from xentexp.derivatives import CheckedLoss
 from xentexp.errors import InputError
 from xentexp.losses import Loss, get_loss
-from xentexp.losses.base import Pair, check_number, row_values
+from xentexp.losses.base import check_number, row_values
 from xentexp.losses.block import Block
 from xentexp.losses.layout import IntArray
 from xentexp.losses.links import FloatArray
 from xentexp.objectives.curvature import Rule, curvature_rule, positive_curvature
 from xentexp.validation.arrays import to_class_weight
+
+Out = tuple[NDArray[Any], NDArray[Any]]
 
 BLOCK_SCORES = 34816
 """Scores in a block: it and what is made of it stay in the L2 cache."""
@@ -241,7 +243,7 @@ class Training:
         return float(total) / self.total_weight
 
     def gradient_hessian(
-        self, scores: NDArray[np.floating], out: Pair | None = None
+        self, scores: NDArray[np.floating], out: Out | None = None
     ) -> tuple[FloatArray, FloatArray]:
         """First and second derivatives of each row's weighted value, without any factor.
 
@@ -260,7 +262,7 @@ class Training:
         return self._derivatives(scores, out, None, 1.0)
 
     def newton_terms(
-        self, scores: NDArray[np.floating], factor: float = 1.0, out: Pair | None = None
+        self, scores: NDArray[np.floating], factor: float = 1.0, out: Out | None = None
     ) -> tuple[FloatArray, FloatArray]:
         """Gradients, and curvatures that a step can be divided by.
 
@@ -282,10 +284,10 @@ class Training:
         return self._derivatives(scores, out, curvature_rule(self.definition), factor)
 
     def _derivatives(
-        self, scores: NDArray[np.floating], out: Pair | None, rule: Rule | None, factor: float
+        self, scores: NDArray[np.floating], out: Out | None, rule: Rule | None, factor: float
     ) -> tuple[FloatArray, FloatArray]:
         shape = (self.n_scores, self.n_rows)
-        gradient, hessian = out or (np.empty(shape), np.empty(shape))
+        gradient, hessian = (np.empty(shape), np.empty(shape)) if out is None else out
         for rows, block in self._blocks(scores):
             own = self.definition.gradient_hessian(block)
             # Of two classes the second has the score; the first is held at 0.
@@ -296,7 +298,7 @@ class Training:
             self._write(hessian, rows, second, factor)
         return gradient, hessian
 
-    def _write(self, whole: FloatArray, rows: slice, part: FloatArray, factor: float) -> None:
+    def _write(self, whole: NDArray[Any], rows: slice, part: FloatArray, factor: float) -> None:
         scale: FloatArray | float = factor
         if self.weight is not None:
             scale = self.weight[rows] if factor == 1.0 else self.weight[rows] * factor

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from xentexp.tracking.items import (
+    Binary,
     DataInput,
     Item,
     Metric,
     Param,
     Parquet,
+    Table,
     Tag,
     Text,
     outcome_items,
@@ -18,12 +20,14 @@ from xentexp.tracking.reading import chart_page, latest_page, read_leaderboard
 from xentexp.tracking.store import Store, log_outcome
 
 __all__ = [
+    "Binary",
     "DataInput",
     "Item",
     "Metric",
     "Param",
     "Parquet",
     "Store",
+    "Table",
     "Tag",
     "Text",
     "chart_page",

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import pandas as pd
 
-from xentexp.experiment import Outcome, Result
+from xentexp.experiment import Outcome, Result, all_curves
 
 
 @dataclass(frozen=True)
@@ -45,6 +44,22 @@ class Text:
 
 
 @dataclass(frozen=True)
+class Binary:
+    """A file among the artifacts that is no text, e.g. a picture."""
+
+    path: str
+    content: bytes
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table that the dashboard shows as one: a JSON file among the artifacts."""
+
+    path: str
+    frame: pd.DataFrame
+
+
+@dataclass(frozen=True)
 class Parquet:
     """A table as a Parquet file among the artifacts."""
 
@@ -62,7 +77,7 @@ class DataInput:
     profile: str
 
 
-Item = Param | Metric | Tag | Text | Parquet | DataInput
+Item = Param | Metric | Tag | Text | Binary | Table | Parquet | DataInput
 
 
 def outcome_items(outcome: Outcome, result_of: Mapping[str, object]) -> Iterator[Item]:
@@ -82,7 +97,9 @@ def outcome_items(outcome: Outcome, result_of: Mapping[str, object]) -> Iterator
         Parameters, metrics, tags and texts.
     """
     yield Param("model", outcome.candidate.name)
-    yield Tag("model", outcome.candidate.name)
+    yield Tag("model", outcome.candidate.family or outcome.candidate.name)
+    if outcome.candidate.trained_on is not None:
+        yield Tag("loss", outcome.candidate.trained_on.label)
     for key, value in {**result_of, **outcome.candidate.parameters}.items():
         yield Param(key, value)
     for message, count in outcome.warnings.items():
@@ -103,6 +120,12 @@ def outcome_items(outcome: Outcome, result_of: Mapping[str, object]) -> Iterator
     for name, values in outcome.fold_values().items():
         for step, value in enumerate(values):
             yield Metric(f"fold/{name}", value, step)
+    for name, values in outcome.curves().items():
+        for step, value in enumerate(values):
+            yield Metric(name, value, step)
+    steps = all_curves(outcome)
+    if len(steps):
+        yield Parquet("curves/curves.parquet", steps)
     for name, value in outcome.regret().items():
         yield Metric(f"regret/{name}", value)
     yield Metric("rows/clipped", float(pooled.n_clipped))
@@ -136,10 +159,7 @@ def result_items(result: Result, shown: Sequence[str] | None = None) -> Iterator
         for loss in row.mean
     ]
     rows += [{"model": row.model, "loss": row.reason} for row in board.ranked() if row.reason]
-    table = pd.DataFrame(rows, columns=["model", "loss", "mean", "std"])
-    # As MLflow's log_table has it: the dashboard shows such a file as a table.
-    yield Text("leaderboard.json", table.to_json(orient="split", index=False))
-    yield Tag("mlflow.loggedArtifacts", json.dumps([{"path": "leaderboard.json", "type": "table"}]))
+    yield Table("leaderboard.json", pd.DataFrame(rows, columns=["model", "loss", "mean", "std"]))
     best = board.best()
     if best is not None:
         yield Tag("best_model", best.model)

@@ -144,7 +144,7 @@ def _row(run: Any, every: bool) -> Row:
     model = run.info.run_name
     if every:
         params = run.data.params
-        folds = f"{params.get('cv.kind')} {params.get('cv.n_splits')}"
+        folds = f"{params.get('cv.kind')} {params.get('cv.n_splits') or params.get('cv.n_test')}"
         model = f"{model} {folds} seed {params.get('seed')} {run.info.run_id[:4]}"
     return Row(
         model,

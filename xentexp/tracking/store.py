@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import math
 import tempfile
 import time
@@ -17,11 +18,13 @@ from xentexp.errors import InputError
 from xentexp.experiment import Outcome
 from xentexp.leaderboard import higher_is_better
 from xentexp.tracking.items import (
+    Binary,
     DataInput,
     Item,
     Metric,
     Param,
     Parquet,
+    Table,
     Tag,
     Text,
     outcome_items,
@@ -58,6 +61,7 @@ class Store:
 
     def __init__(self, uri: str | None, experiment: str, *, primary: str, description: str) -> None:
         self.uri = store_uri(uri)
+        self._tables: dict[str, list[str]] = {}
         self.client = open_client(self.uri, create=True)
         with told_plainly(self.uri):
             self.experiment_id = self._experiment(experiment, primary, description)
@@ -167,6 +171,14 @@ class Store:
         params = [entities.Param(i.key, _short(i.value)) for i in given if isinstance(i, Param)]
         tags = [entities.RunTag(i.key, str(i.value)) for i in given if isinstance(i, Tag)]
         texts: dict[str, str] = {}
+        tables = [item for item in given if isinstance(item, Table)]
+        if tables:
+            # As MLflow's log_table has it: the dashboard shows such files as tables.
+            texts = {t.path: str(t.frame.to_json(orient="split", index=False)) for t in tables}
+            paths = self._tables.setdefault(run_id, [])
+            paths += [table.path for table in tables]
+            logged = json.dumps([{"path": path, "type": "table"} for path in paths])
+            tags.append(entities.RunTag("mlflow.loggedArtifacts", logged))
         for item in given:
             if isinstance(item, Text):
                 texts[item.path] = texts.get(item.path, "") + item.content
@@ -179,16 +191,19 @@ class Store:
             for path, content in texts.items():
                 self.client.log_text(run_id, content, path)
             for item in given:
-                if isinstance(item, Parquet):
-                    self._log_parquet(run_id, item)
+                if isinstance(item, (Binary, Parquet)):
+                    self._log_file(run_id, item)
                 elif isinstance(item, DataInput):
                     self._log_input(run_id, item)
 
-    def _log_parquet(self, run_id: str, item: Parquet) -> None:
+    def _log_file(self, run_id: str, item: Binary | Parquet) -> None:
         folder, _, name = item.path.rpartition("/")
         with tempfile.TemporaryDirectory() as temporary:
             file = Path(temporary) / name
-            item.frame.to_parquet(file, index=False)
+            if isinstance(item, Parquet):
+                item.frame.to_parquet(file, index=False)
+            else:
+                file.write_bytes(item.content)
             self.client.log_artifact(run_id, str(file), folder or None)
 
     def _log_input(self, run_id: str, item: DataInput) -> None:
@@ -212,7 +227,7 @@ def log_outcome(
     config: str,
     tags: Mapping[str, object],
     parent: str,
-) -> None:
+) -> str:
     """Write one candidate as a child run, FAILED where the candidate failed.
 
     Parameters
@@ -233,6 +248,11 @@ def log_outcome(
         Labels of the whole run.
     parent : str
         Identifier of the parent run.
+
+    Returns
+    -------
+    str
+        Identifier of the run.
     """
     started = min(prediction.started for prediction in outcome.predictions)
     items: list[Item] = [*outcome_items(outcome, result_of), data]
@@ -247,6 +267,7 @@ def log_outcome(
         store.log(run_id, items)
         if outcome.error is not None:
             raise _CandidateFailed
+    return run_id
 
 
 class _CandidateFailed(Exception):  # noqa: N818  (ends a run as FAILED; never seen outside)

@@ -1,0 +1,102 @@
+"""Training in experiments: other readings of one fit, learning curves, models times losses."""
+
+from __future__ import annotations
+
+from typing import Any, Self
+
+import numpy as np
+import pytest
+from sklearn.base import BaseEstimator, ClassifierMixin
+
+from xentexp.datasets import Dataset, load_dataset
+from xentexp.errors import InputError
+from xentexp.experiment import Candidate, all_curves, run_experiment
+from xentexp.folds import CrossValidation
+from xentexp.tracking import Metric, Parquet, outcome_items
+
+
+class Stepwise(ClassifierMixin, BaseEstimator):
+    """Shares of the classes, sharpened when predictions are read; it counts its fits."""
+
+    fits = 0
+
+    def __init__(self, power: float = 1.0, steps: int = 3, fails: bool = False) -> None:
+        self.power = power
+        self.steps = steps
+        self.fails = fails
+
+    def fit(self, X: Any, y: Any) -> Self:
+        type(self).fits += 1
+        if self.fails:
+            raise ValueError("no")
+        self.classes_, counts = np.unique(y, return_counts=True)
+        self.shares_ = counts / counts.sum()
+        values = [1.0 / (step + 1) + len(y) / 1e6 for step in range(self.steps + len(y) % 2)]
+        self.learning_curve_ = {
+            "train": {"brier_loss": values},
+            "valid": {"brier_loss": [2 * value for value in values]},
+        }
+        return self
+
+    def predict_proba(self, X: Any) -> np.ndarray:
+        sharp = self.shares_**self.power
+        return np.tile(sharp / sharp.sum(), (len(X), 1))
+
+    def predict(self, X: Any) -> np.ndarray:
+        return self.classes_[self.predict_proba(X).argmax(axis=1)]
+
+
+@pytest.fixture(scope="module")
+def data() -> Dataset:
+    return load_dataset("simulated_delinquency", n_samples=301)
+
+
+def test_a_variant_is_an_outcome_of_the_same_fit(data: Dataset) -> None:
+    Stepwise.fits = 0
+    folds = CrossValidation(n_splits=3).folds(data)
+    candidate = Candidate("plain", Stepwise(), variants={"sharp": {"power": 2.0}})
+    told: list[str] = []
+    result = run_experiment(
+        data, [candidate], folds, on_outcome=lambda outcome: told.append(outcome.candidate.name)
+    )
+    assert Stepwise.fits == 3
+    assert told == ["plain", "sharp"]
+    plain, sharp = result.outcomes
+    assert sharp.candidate.variant_of == "plain"
+    assert sharp.candidate.parameters == {"power": 2.0}
+    alone = run_experiment(data, [Candidate("alone", Stepwise(power=2.0))], folds).outcomes[0]
+    assert sharp.mean() == pytest.approx(alone.mean(), rel=0, abs=0, nan_ok=True)
+    assert plain.mean()["brier_loss"] != alone.mean()["brier_loss"]
+
+
+def test_a_candidate_that_fails_is_told_once(data: Dataset) -> None:
+    folds = CrossValidation(n_splits=3).folds(data)
+    candidate = Candidate("bad", Stepwise(fails=True), variants={"sharp": {"power": 2.0}})
+    (outcome,) = run_experiment(data, [candidate], folds).outcomes
+    assert outcome.error is not None
+
+
+def test_variants_have_names_of_their_own(data: Dataset) -> None:
+    folds = CrossValidation(n_splits=3).folds(data)
+    both = [Candidate("a", Stepwise(), variants={"b": {"power": 2.0}}), Candidate("b", Stepwise())]
+    with pytest.raises(InputError, match="distinct"):
+        run_experiment(data, both, folds)
+
+
+def test_learning_curves_are_means_over_folds_as_far_as_all_reach(data: Dataset) -> None:
+    folds = CrossValidation(n_splits=3).folds(data)  # 200, 201 and 201 training rows
+    (outcome,) = run_experiment(data, [Candidate("steps", Stepwise())], folds).outcomes
+    extra = np.mean([200, 201, 201]) / 1e6
+    expected = [1 + extra, 1 / 2 + extra, 1 / 3 + extra]
+    curves = outcome.curves()
+    assert curves["train/brier_loss"] == pytest.approx(expected)
+    assert curves["valid/brier_loss"] == pytest.approx([2 * value for value in expected])
+    items = list(outcome_items(outcome, {}))
+    steps = [item for item in items if isinstance(item, Metric) and item.key == "train/brier_loss"]
+    assert [(item.step, item.value) for item in steps] == list(
+        enumerate(curves["train/brier_loss"])
+    )
+    (table,) = [item for item in items if isinstance(item, Parquet)]
+    assert table.path == "curves/curves.parquet"
+    assert len(table.frame) == 2 * (3 + 4 + 4)  # nothing of the longer folds is lost
+    assert len(all_curves(outcome)) == len(table.frame)

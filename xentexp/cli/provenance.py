@@ -1,0 +1,58 @@
+"""Where a run comes from: versions, packages, the commit of the folder."""
+
+from __future__ import annotations
+
+import platform
+import subprocess
+from importlib.metadata import distributions, version
+
+
+def versions() -> dict[str, str]:
+    """Versions of Python and of the packages that the numbers depend on.
+
+    Returns
+    -------
+    dict
+        By name.
+    """
+    packages = ("xentexp", "scikit-learn", "numpy", "pandas", "mlflow")
+    return {"python": platform.python_version(), **{name: version(name) for name in packages}}
+
+
+def installed() -> str:
+    """Every installed package, as pip's requirements.
+
+    Returns
+    -------
+    str
+        One line each.
+    """
+    names = {d.metadata["Name"]: d.version for d in distributions() if d.metadata["Name"]}
+    return "".join(f"{name}=={names[name]}\n" for name in sorted(names, key=str.lower))
+
+
+def git() -> dict[str, str]:
+    """Commit of the folder's repository, and whether it was changed since.
+
+    Returns
+    -------
+    dict
+        Tags; none outside of a repository.
+    """
+
+    def ask(*words: str) -> str | None:
+        try:
+            done = subprocess.run(
+                ["git", *words], capture_output=True, text=True, timeout=10, check=False
+            )
+        except (OSError, subprocess.TimeoutExpired):
+            return None
+        return done.stdout.strip() if done.returncode == 0 else None
+
+    commit = ask("rev-parse", "HEAD")
+    if commit is None:
+        return {}
+    return {
+        "mlflow.source.git.commit": commit,
+        "git_dirty": str(bool(ask("status", "--porcelain"))),
+    }

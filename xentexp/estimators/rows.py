@@ -1,0 +1,162 @@
+"""Rows as boosters take them: numbers, maybe missing, or a frame with categories."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from sklearn.utils.multiclass import check_classification_targets
+from sklearn.utils.validation import column_or_1d, validate_data
+
+from xentexp.errors import InputError
+
+Categories = dict[Any, pd.Index]
+"""Categories of the training rows, by column."""
+
+_NUMBERS = [np.float64, np.float32]
+
+
+def categories_of(X: Any) -> Categories:
+    """Categories of the categorical columns of a frame.
+
+    Parameters
+    ----------
+    X : array-like or DataFrame
+        Training rows.
+
+    Returns
+    -------
+    dict
+        Empty for anything without such columns.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> frame = pd.DataFrame({"age": [1, 2], "job": pd.Categorical(["cook", "clerk"])})
+    >>> {name: list(kept) for name, kept in categories_of(frame).items()}
+    {'job': ['clerk', 'cook']}
+    """
+    if not isinstance(X, pd.DataFrame):
+        return {}
+    return {
+        name: X[name].cat.categories for name in X if isinstance(X[name].dtype, pd.CategoricalDtype)
+    }
+
+
+def training_rows(
+    estimator: Any, X: Any, y: Any, categories: Categories
+) -> tuple[Any, NDArray[Any]]:
+    """Rows and labels, checked as scikit-learn checks them.
+
+    Parameters
+    ----------
+    estimator : estimator
+        Whose ``n_features_in_`` and ``feature_names_in_`` are set.
+    X, y : array-like
+        Training rows and labels.
+    categories : dict
+        See `categories_of`.
+
+    Returns
+    -------
+    X : ndarray or DataFrame
+        A frame where there are categories.
+    y : ndarray of shape (n,)
+        Labels.
+
+    Raises
+    ------
+    InputError
+        For columns of something else. scikit-learn raises ValueError for its own checks.
+    """
+    if categories:
+        X, y = validate_data(estimator, X, y, skip_check_array=True)
+        X, y = neutral_frame(X, categories), column_or_1d(y, warn=True)
+        if len(X) != len(y):
+            raise InputError(f"X and y must have as many rows; got {len(X)} and {len(y)}")
+    else:
+        X, y = validate_data(estimator, X, y, dtype=_NUMBERS, ensure_all_finite="allow-nan")
+    check_classification_targets(y)
+    return X, np.asarray(y)
+
+
+def further_rows(estimator: Any, X: Any, categories: Categories) -> Any:
+    """Rows to predict, like those that were trained on.
+
+    Parameters
+    ----------
+    estimator : estimator
+        Fitted.
+    X : array-like or DataFrame
+        Rows.
+    categories : dict
+        Of the training rows.
+
+    Returns
+    -------
+    ndarray or DataFrame
+        A frame where there are categories; one that is not known is missing.
+
+    Raises
+    ------
+    InputError
+        For an array where a frame is needed.
+    """
+    if not categories:
+        return validate_data(
+            estimator, X, dtype=_NUMBERS, ensure_all_finite="allow-nan", reset=False
+        )
+    if not isinstance(X, pd.DataFrame):
+        raise InputError(
+            f"X must be a DataFrame with the columns of the training rows; got {type(X).__name__}"
+        )
+    return neutral_frame(
+        validate_data(estimator, X, skip_check_array=True, reset=False), categories
+    )
+
+
+def neutral_frame(X: pd.DataFrame, categories: Categories) -> pd.DataFrame:
+    """Frame with the categories of the training rows, and names that no booster refuses.
+
+    Parameters
+    ----------
+    X : DataFrame
+        Rows.
+    categories : dict
+        Of the training rows.
+
+    Returns
+    -------
+    DataFrame
+        Columns ``f0``, ``f1``, ...
+
+    Raises
+    ------
+    InputError
+        For columns that hold neither numbers nor categories.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> frame = pd.DataFrame({"age [y]": [1, 2], "job": pd.Categorical(["cook", "spy"])})
+    >>> neutral_frame(frame, {"job": pd.Index(["clerk", "cook"])})
+        f0    f1
+    0  1.0  cook
+    1  2.0   NaN
+    """
+    columns: dict[str, Any] = {}
+    for place, name in enumerate(X.columns):
+        column = X[name]
+        if name in categories:
+            column = column.astype("category").cat.set_categories(categories[name])
+        else:
+            try:
+                column = column.astype(np.float64)
+            except (TypeError, ValueError):
+                raise InputError(
+                    f"columns must hold numbers or pandas categories; {name} holds {column.dtype}"
+                ) from None
+        columns[f"f{place}"] = column
+    return pd.DataFrame(columns)

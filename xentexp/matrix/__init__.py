@@ -1,0 +1,29 @@
+"""Rows trained on, columns scored on: what it costs to train on one loss and be judged by another.
+
+Examples
+--------
+>>> rows = [
+...     Trained("linear", "brier_loss", {"brier_loss": [0.30, 0.31, 0.29]}, column="brier_loss"),
+...     Trained("linear", "exponential_loss", {"brier_loss": [0.33, 0.33, 0.32]}),
+... ]
+>>> [matrix] = build_matrices(rows, test_train_ratio=0.5)
+>>> matrix.to_frame("percent").round(1)
+                  brier_loss
+brier_loss               0.0
+exponential_loss         8.9
+"""
+
+from xentexp.matrix.build import build_matrices
+from xentexp.matrix.rows import Calibration, Trained, calibration_of, trained_from
+from xentexp.matrix.table import Cell, Choice, LossMatrix
+
+__all__ = [
+    "Calibration",
+    "Cell",
+    "Choice",
+    "LossMatrix",
+    "Trained",
+    "build_matrices",
+    "calibration_of",
+    "trained_from",
+]
