@@ -11,6 +11,7 @@ from xentexp.losses.layout import (
     one_line,
     running_sums,
     scores_by_class,
+    sums_of_others,
 )
 from xentexp.losses.lazy import cached_property
 from xentexp.losses.links import FloatArray, log_softmax, positive_part, softplus
@@ -355,14 +356,24 @@ class Block:
         """``1 - p`` of each class, (k, n), without cancellation from raw scores."""
         if self.proba is not None:
             return 1.0 - self.proba_by_class
-        # Of the largest it is the sum of the others, which 1 - p would round away.
-        proba = self.proba_by_class
-        top = proba.argmax(axis=0)
-        rest = proba.copy()
-        rest[top, self.rows] = 0.0
-        miss = 1.0 - proba
-        miss[top, self.rows] = rest.sum(axis=0)
-        return miss
+        return sums_of_others(self.proba_by_class)
+
+    def crossentropy_derivatives(self) -> tuple[FloatArray, FloatArray]:
+        """``p - t`` and ``p (1 - p)`` of each class, (k, n), from raw scores; yours to write to.
+
+        Boosters ask for them in every round: one exponential, and nothing that is not needed.
+        """
+        if self.logits is None or self.index is None:
+            return self.residual_by_class.copy(), self.proba_by_class * self.miss_by_class
+        gradient = scores_by_class(self.logits)
+        gradient -= gradient.max(axis=0)
+        np.exp(gradient, out=gradient)
+        gradient *= 1.0 / gradient.sum(axis=0)
+        others = sums_of_others(gradient)
+        hessian = gradient * others
+        true = self._true
+        gradient.reshape(-1)[true] = -others.reshape(-1).take(true)
+        return gradient, hessian
 
     @cached_property
     def cumulative(self) -> tuple[FloatArray, FloatArray]:

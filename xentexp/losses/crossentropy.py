@@ -51,7 +51,7 @@ class CategoricalCrossentropy(Loss):
         return block.cross_entropy
 
     def gradient_hessian(self, block: Block) -> Pair:
-        return block.residual_by_class, block.proba_by_class * block.miss_by_class
+        return block.crossentropy_derivatives()
 
 
 @dataclass(frozen=True)
@@ -153,6 +153,6 @@ array([1., 2.])
         return np.asarray(block.cross_entropy / np.log(self.base))
 
     def gradient_hessian(self, block: Block) -> Pair:
+        gradient, hessian = block.crossentropy_derivatives()
         scale = 1.0 / np.log(self.base)
-        hessian = block.proba_by_class * block.miss_by_class
-        return block.residual_by_class * scale, hessian * scale
+        return gradient * scale, hessian * scale

@@ -40,6 +40,40 @@ def scores_by_class(scores: NDArray[np.floating]) -> FloatArray:
     return both
 
 
+def sums_of_others(by_class: FloatArray) -> FloatArray:
+    """Sum over the other rows: ``1 - p`` of probabilities, to the last digit however near 1.
+
+    Parameters
+    ----------
+    by_class : ndarray of shape (k, n)
+        Numbers that are not negative.
+
+    Returns
+    -------
+    ndarray of shape (k, n)
+        New.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> sums_of_others(np.array([[1.0], [1e-20], [2e-20]])).ravel()
+    array([3.e-20, 1.e+00, 1.e+00])
+    """
+    k = len(by_class)
+    out = np.empty_like(by_class)
+    before, after = by_class[0].copy(), by_class[-1].copy()
+    out[0] = 0.0
+    for j in range(1, k):
+        out[j] = before
+        if j < k - 1:
+            before += by_class[j]
+    for j in range(k - 2, -1, -1):
+        out[j] += after
+        if j > 0:
+            after += by_class[j]
+    return out
+
+
 def running_sums(by_class: FloatArray) -> FloatArray:
     """Sums of the first rows, row by row: ten times faster than ``cumsum`` along the first axis.
 
