@@ -19,7 +19,9 @@ from xentexp.models import PREPROCESSING, EncodedLabels, FrequentCategories, tab
 
 MODELS = sorted((conf_folder() / "models").glob("*.yaml"))
 BOOSTERS = ("lightgbm", "xgboost", "catboost")
-PACKAGES = {**{name: name for name in BOOSTERS}, "network": "torch"}  # of an extra
+PACKAGES = {  # that a model file needs, of an extra
+    **{name: name for name in BOOSTERS}, "lightgbm_loss": "lightgbm", "network": "torch"
+}  # fmt: skip
 
 
 def messy(n: int, seed: int) -> tuple[pd.DataFrame, np.ndarray]:
