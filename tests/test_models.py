@@ -22,8 +22,10 @@ PACKAGES = {  # that a model file needs, of an extra
     "lightgbm": "lightgbm",
     "lightgbm_loss": "lightgbm",
     "xgboost": "xgboost",
+    "xgboost_loss": "xgboost",
     "catboost": "catboost",
     "catboost_entity": "catboost",
+    "catboost_loss": "catboost",
     "network": "torch",
 }
 
