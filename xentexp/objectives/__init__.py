@@ -4,12 +4,26 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from xentexp.objectives.catboost import catboost_metric, catboost_objective
+from xentexp.objectives.lightgbm import lightgbm_metric, lightgbm_objective
 from xentexp.objectives.training import Training, find_class_weight, find_loss
+from xentexp.objectives.xgboost import xgboost_metric, xgboost_objective
 
 if TYPE_CHECKING:
     from xentexp.objectives.torch import TorchLoss
 
-__all__ = ["TorchLoss", "Training", "find_class_weight", "find_loss"]
+__all__ = [
+    "TorchLoss",
+    "Training",
+    "catboost_metric",
+    "catboost_objective",
+    "find_class_weight",
+    "find_loss",
+    "lightgbm_metric",
+    "lightgbm_objective",
+    "xgboost_metric",
+    "xgboost_objective",
+]
 
 
 def __getattr__(name: str) -> Any:
