@@ -123,7 +123,7 @@ class CatBoostObjective(CatBoostLoss):
         gradient, hessian = self.definition.gradient_hessian(block)
         factor = -own * (self.hessian_factor or 1.0)
         if isinstance(self.definition, CategoricalCrossentropy):
-            p = block.proba_by_class[:, 0]
+            p = gradient[:, 0] + block.target_by_class[:, 0]
             matrix = np.outer(p, -factor * p)
             np.fill_diagonal(matrix, factor * hessian[:, 0])
         else:
