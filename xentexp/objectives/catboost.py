@@ -210,7 +210,7 @@ def catboost_objective(
     classes ``classes_count``. It calls a Python objective of several classes row by row, twice
     for each row and tree: that takes some 30 microseconds a call, so it is for small tables.
     It starts at 0; pass ``Pool(baseline=...)`` and add it to the predictions, or use
-    `xentexp.estimators.CatBoostLossClassifier`, which does it.
+    `xentexp.estimators.catboost.CatBoostLossClassifier`.
 
     Parameters
     ----------
