@@ -155,6 +155,7 @@ def test_a_leaderboard_comes_back_as_it_was(logged: Store, result: Result) -> No
 def test_a_run_that_chose_no_rows_shows_all(store: Store, result: Result) -> None:
     tags = {"xentexp.primary": "brier_loss"}
     with store.run("comparison", {**tags, "xentexp.kind": "comparison"}) as run_id:
+        tags["xentexp.kind"] = "candidate"
         tracking.log_outcome(store, result.outcomes[0], {}, DATA, None, "", tags, run_id)
     _, board = tracking.read_leaderboard(store.client, None)
     assert board.chosen is None

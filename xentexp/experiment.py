@@ -68,6 +68,8 @@ class Candidate:
         What this one is trained on, likewise.
     variant_of : str, optional
         Name of the candidate whose fits it reads otherwise.
+    space : dict, optional
+        What a search of its settings may set: see `xentexp.tuning.read_space`.
     """
 
     name: str
@@ -77,6 +79,7 @@ class Candidate:
     family: str | None = None
     trained_on: TrainedOn | None = None
     variant_of: str | None = None
+    space: dict[str, Any] | None = None
 
 
 @dataclass(frozen=True)

@@ -19,6 +19,7 @@ from sklearn.pipeline import Pipeline
 
 from xentexp.folds import Fold
 from xentexp.scorers import predict
+from xentexp.tuning import TunedClassifier
 
 FloatArray = NDArray[np.float64]
 Settings = Mapping[str, Mapping[str, object]]
@@ -31,7 +32,8 @@ class FoldPrediction:
     """What one fit gave: predictions of the test rows, times, warnings; or why it failed.
 
     `curve` is the learning curve of an estimator that has one: values by loss of the parts
-    ``train`` and ``valid``. `variants` are other readings of the same fit, by name.
+    ``train`` and ``valid``. `variants` are other readings of the same fit, by name. `trials`
+    are those of a search of settings, see `TunedClassifier`, and `best_trial` the one it took.
     """
 
     fold: Fold
@@ -45,6 +47,8 @@ class FoldPrediction:
     traceback: str | None = None
     curve: Curve | None = None
     variants: Mapping[str, FoldPrediction] = field(default_factory=dict)
+    trials: tuple[dict[str, Any], ...] = ()
+    best_trial: int | None = None
 
 
 def fit_all(
@@ -118,10 +122,11 @@ def _fit_predict(
     started = time()
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
+        model = None
         try:
             model = clone(estimator)
             start = perf_counter()
-            model.fit(X.iloc[fold.train], y.iloc[fold.train])
+            fit_grouped(model, X.iloc[fold.train], y.iloc[fold.train], fold.groups)
             fit_seconds = perf_counter() - start
 
             def told() -> FoldPrediction:
@@ -139,12 +144,45 @@ def _fit_predict(
         except Exception as error:  # a candidate may fail in any way; it is reported as such
             message = f"{type(error).__name__}: {error}".strip().split("\n")[0]
             return number, FoldPrediction(
-                fold, started=started, error=message, traceback=traceback.format_exc()
+                fold,
+                started=started,
+                error=message,
+                traceback=traceback.format_exc(),
+                trials=tuple(getattr(model, "trials_", ())),
             )
     messages = {f"{w.category.__name__}: {str(w.message).strip().splitlines()[0]}" for w in caught}
     told_of = tuple(sorted(messages))
-    return number, replace(first, warnings=told_of, curve=curve, variants=variants)
+    whole = replace(first, warnings=told_of, curve=curve, variants=variants)
+    if isinstance(model, TunedClassifier):
+        whole = replace(whole, trials=tuple(model.trials_), best_trial=model.best_index_)
+    return number, whole
+
+
+def fit_grouped(model: Any, X: pd.DataFrame, y: pd.Series[Any], groups: Any) -> Any:
+    """Fit a model, which hears of the groups where it splits the rows itself.
+
+    Parameters
+    ----------
+    model : estimator
+        Unfitted.
+    X : DataFrame
+        Training rows.
+    y : Series
+        Their labels.
+    groups : array-like of shape (n,) or None
+        Rows of a group belong together.
+
+    Returns
+    -------
+    estimator
+        The same, fitted.
+    """
+    if groups is not None and isinstance(model, TunedClassifier):
+        return model.fit(X, y, groups=groups)
+    return model.fit(X, y)
 
 
 def _last(model: Any) -> Any:
+    """The classifier: what a search chose, and what ends a pipeline."""
+    model = getattr(model, "best_estimator_", model)
     return model[-1] if isinstance(model, Pipeline) else model

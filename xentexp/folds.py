@@ -24,12 +24,19 @@ Rows = NDArray[np.intp]
 
 @dataclass(frozen=True)
 class Fold:
-    """Rows of one fold."""
+    """Rows of one fold.
+
+    Attributes
+    ----------
+    groups : ndarray or None
+        Group of each training row, where groups are kept together.
+    """
 
     repeat: int
     number: int
     train: Rows
     test: Rows
+    groups: Rows | None = None
 
 
 @dataclass(frozen=True)
@@ -144,8 +151,17 @@ class CrossValidation:
         if "n_splits" in OPTIONS[self.kind] and self.n_splits > n_rows:
             raise InputError(f"cv.n_splits={self.n_splits} is more than the {n_rows} rows")
         splits = _SPLITS[self.kind](self, dataset)
+        groups = None
+        if self.kind == "grouped" and dataset.groups is not None:
+            groups = pd.factorize(dataset.groups)[0]
         return [
-            Fold(i // self.n_splits, i % self.n_splits, train.astype(np.intp), test.astype(np.intp))
+            Fold(
+                i // self.n_splits,
+                i % self.n_splits,
+                train.astype(np.intp),
+                test.astype(np.intp),
+                None if groups is None else groups[train],
+            )
             for i, (train, test) in enumerate(splits)
         ]
 

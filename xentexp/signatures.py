@@ -187,6 +187,9 @@ def _more_facts(loss: Loss) -> list[str]:
     }[facts.gradient]
     if facts.direction != "none":
         lines += ["", f"In the raw scores ({facts.link} link) it is {curved} and {slope}."]
+    if facts.gradient != "none" and facts.targets in ("labels", "one-hot", "soft"):
+        tells = "" if loss.invertible(2) else "do not "
+        lines += [f"Raw scores that minimize its expectation {tells}tell the true probabilities."]
     if not facts.symmetric:
         lines += ["Classes are not alike: it changes where they are renamed."]
     if facts.peers:

@@ -54,8 +54,21 @@ def _unknown_key(key: str, choices: list[str] | None) -> str:
     for depth, part in enumerate(parts):
         if not isinstance(node, DictConfig) or part not in node:
             above = ".".join(parts[:depth])
+            if node is None:
+                return f"{above} is null here, so there is no {key} to set{_bringing(above)}"
             kind = f"key of {above}" if above else "configuration key"
             known = map(str, node) if isinstance(node, DictConfig) else ()
             return str(unknown_name(kind, part, known))
         node = node[part]
     return f"{key} cannot be set"
+
+
+def _bringing(section: str) -> str:
+    """Which experiments have the section."""
+    files = sorted((conf_folder() / "experiment").glob("*.yaml"))
+    names = [
+        f"experiment={path.stem}"
+        for path in files
+        if any(line.startswith(f"{section}:") for line in path.read_text().splitlines())
+    ]
+    return f"; {' or '.join(names)} brings it" if names else ""

@@ -18,6 +18,7 @@ from xentexp.cli.progress import Progress
 from xentexp.cli.provenance import git, installed, versions
 from xentexp.configuration import Study, build
 from xentexp.errors import InputError
+from xentexp.tuning.storage import prepare
 
 
 def run_job(
@@ -53,6 +54,8 @@ def run_job(
     plain = OmegaConf.to_container(config, resolve=True, throw_on_missing=True)
     assert isinstance(plain, dict)
     study = build({str(key): value for key, value in plain.items()})
+    if study.tuning is not None:
+        prepare(study.tuning.storage)
 
     # Imported when the configuration is known to be good: MLflow takes more than a second.
     from xentexp import tracking
@@ -101,6 +104,7 @@ def run_job(
                 {**tags, "xentexp.kind": "candidate"},
                 run_id,
             )
+            tracking.log_trials(store, outcome, tags, run_id)
             progress.outcome(outcome)
 
         judged = partial(

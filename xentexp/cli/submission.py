@@ -9,6 +9,7 @@ import pandas as pd
 from sklearn.base import clone
 
 from xentexp.errors import InputError
+from xentexp.fitting import fit_grouped
 from xentexp.scorers import predict
 
 
@@ -32,7 +33,8 @@ def submit(study: Any, best: Any) -> None:
     dataset = study.dataset
     candidate = next(c for c in study.candidates if c.name == best.model)
     try:
-        model = clone(candidate.estimator).fit(dataset.X, dataset.y)
+        groups = dataset.groups if study.config["cv"]["kind"] == "grouped" else None
+        model = fit_grouped(clone(candidate.estimator), dataset.X, dataset.y, groups)
         proba, _ = predict(model, dataset.test.X, dataset.classes)
     except Exception as error:
         raise InputError(f"submission: {best.model} failed on all rows: {error}") from error

@@ -292,4 +292,11 @@ def facts_row(judge: Loss | SampleMetric) -> dict[str, Any]:
     dict
         JSON-able.
     """
-    return {"name": judge.name, "parameters": asdict(judge), **asdict(judge.facts)}
+    row = {"name": judge.name, "parameters": asdict(judge), **asdict(judge.facts)}
+    if isinstance(judge, Loss):
+        trained = judge.facts.gradient != "none" and judge.facts.targets in _OF_CLASSES
+        row["invertible"] = judge.invertible(2) if trained else None
+    return row
+
+
+_OF_CLASSES = ("labels", "one-hot", "soft")

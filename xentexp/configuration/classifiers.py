@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import inspect
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from hydra.utils import instantiate
@@ -14,6 +15,7 @@ from xentexp.configuration.checks import known_keys
 from xentexp.errors import InputError, unknown_name
 from xentexp.experiment import Candidate
 from xentexp.models import tabular_pipeline
+from xentexp.tuning import read_space
 
 TRUSTED = ("sklearn", "xentexp", "lightgbm", "xgboost", "catboost")
 """Packages whose classifiers a model file may name."""
@@ -37,11 +39,14 @@ def read_candidate(name: str, model: object) -> Candidate:
     Raises
     ------
     InputError
-        For anything but a preprocessing and a trusted classifier with parameters that it has.
+        For anything but a preprocessing and a trusted classifier with parameters that it has,
+        and for a `space` of settings to search that does not fit it.
     """
     if not isinstance(model, Mapping):
         raise InputError(f"model {name} must have a preprocessing and a classifier; got {model!r}")
-    known_keys(f"key of model {name}", model, {"preprocessing", "classifier"})
+    known_keys(
+        f"key of model {name}", model, {"preprocessing", "classifier", "space"}, optional={"space"}
+    )
     _check_targets(name, model["classifier"])
     try:
         classifier = instantiate(model["classifier"], _convert_="all")
@@ -56,7 +61,21 @@ def read_candidate(name: str, model: object) -> Candidate:
             f"model {name}: preprocessing must be a name; got {model['preprocessing']}"
         )
     pipeline = tabular_pipeline(classifier, model["preprocessing"])
-    return Candidate(name, pipeline, {"preprocessing": model["preprocessing"], **_flat(model)})
+    space = model.get("space")
+    if space is not None:
+        with _of_model(name):
+            read_space(space, classifier)
+        space = {f"classifier__{key}": dimension for key, dimension in space.items()}
+    parameters = {"preprocessing": model["preprocessing"], **_flat(model)}
+    return Candidate(name, pipeline, parameters, space=space)
+
+
+@contextlib.contextmanager
+def _of_model(name: str) -> Iterator[None]:
+    try:
+        yield
+    except InputError as error:
+        raise InputError(f"model {name}: {error}") from None
 
 
 def _flat(model: Mapping[str, Any]) -> dict[str, object]:

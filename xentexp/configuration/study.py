@@ -14,6 +14,7 @@ from xentexp.configuration.checks import known_keys, name_list, section, whole
 from xentexp.configuration.leaks import read_leakage
 from xentexp.configuration.published import read_published
 from xentexp.configuration.training import read_candidates, with_corrections
+from xentexp.configuration.tuning import Tuning, read_tuning, tuned_candidates
 from xentexp.datasets import Dataset, Entities, load_dataset
 from xentexp.errors import InputError, unknown_name
 from xentexp.experiment import Candidate
@@ -41,6 +42,7 @@ _KEYS = {
     "leakage",
     "train_on",
     "curves",
+    "tune",
 }
 
 
@@ -78,6 +80,7 @@ class Study:
     folds_apart: tuple[Fold, ...] = ()
     entities: Entities | None = None
     key: tuple[str, ...] | None = None
+    tuning: Tuning | None = None
 
     @property
     def config_hash(self) -> str:
@@ -92,6 +95,11 @@ class Study:
             "leakage",
         )
         kept = {key: value for key, value in self.config.items() if key not in aside}
+        if self.tuning is None:
+            models = kept["models"].items()
+            kept["models"] = {name: _without(model, "space") for name, model in models}
+        else:
+            kept["tune"] = _without(kept["tune"], "storage")
         return hashlib.sha256(json.dumps(kept, sort_keys=True).encode()).hexdigest()[:16]
 
 
@@ -142,8 +150,10 @@ def build(config: Mapping[str, Any]) -> Study:
     dataset = load_dataset(**parameters)
     candidates = with_corrections(candidates, len(dataset.classes))
     choose_losses(dataset, losses, samples, primary)
-    models = [candidate.name for candidate in candidates]
-    published = read_published(config["published"], models, _loss_or_metric)
+    tuning = read_tuning(config["tune"], primary, dataset, _loss_or_metric)
+    candidates = tuned_candidates(candidates, tuning, cv_kind=cv.kind, seed=seed)
+    names = [candidate.name for candidate in candidates]
+    published = read_published(config["published"], names, _loss_or_metric)
     submission = _submission(config["submission"], dataset)
     folds = tuple(cv.folds(dataset))
     leak, folds_apart, named = read_leakage(section(config, "leakage"), dataset, cv, folds)
@@ -167,7 +177,12 @@ def build(config: Mapping[str, Any]) -> Study:
         folds_apart=folds_apart,
         entities=cv.entities(dataset) if cv.kind == "grouped" else None,
         key=named,
+        tuning=tuning,
     )
+
+
+def _without(section: Mapping[str, Any], key: str) -> dict[str, Any]:
+    return {name: value for name, value in section.items() if name != key}
 
 
 def _loss_or_metric(name: str) -> str:

@@ -62,8 +62,8 @@ def descend(
     kinks : bool
         Whether the objective has kinks at its minimum.
     tol : float
-        Largest entry of the gradient at the end. With kinks, where it never gets small, its
-        square: by what 20 steps still make the objective fall, relative to its value.
+        Largest entry of the gradient at the end. With kinks, where it never gets small, 1e-5 of
+        it: by what 20 steps still make the objective fall, relative to its value.
     max_iter : int
         Most steps.
     watch : callable, optional
@@ -91,7 +91,7 @@ def descend(
     (True, None)
     """
     if kinks and len(start) <= LARGEST_MATRIX:
-        return _bfgs(objective, start, tol**2, max_iter, watch)
+        return _bfgs(objective, start, 1e-5 * tol, max_iter, watch)
     return _lbfgs(objective, start, tol, max_iter, watch)
 
 

@@ -32,6 +32,9 @@ from xentexp.objectives import Training, find_class_weight, find_loss
 
 _STARTS = ("auto", "prior", "crossentropy")
 
+_NEAR = 1e-4
+"""How well the cross-entropy is minimized where its model is a start and no more."""
+
 
 @dataclass(frozen=True)
 class _Part:
@@ -86,9 +89,9 @@ class LinearLossClassifier(ScorePredictor, BaseEstimator):  # type: ignore[misc]
         the model of the cross-entropy. ``"auto"`` is the first, but the second for losses with
         kinks, which may have one at 0, and both for losses that are not convex: neither finds
         the lower minimum always, and the lower end is kept. It takes three fits.
-    tol : float, default=1e-6
+    tol : float, default=1e-7
         Largest entry of the gradient, per unit of weight, at which the descent ends. A loss with
-        kinks (hinges) ends it where 20 steps bring less than ``tol ** 2`` of its value.
+        kinks (hinges) ends it where 20 steps bring less than ``1e-5 tol`` of its value.
     max_iter : int, default=3000
         Most steps of a descent.
     warm_start : bool, default=False
@@ -147,7 +150,7 @@ class LinearLossClassifier(ScorePredictor, BaseEstimator):  # type: ignore[misc]
         label_smoothing: float = 0.0,
         correct_probabilities: bool = False,
         init: Literal["auto", "prior", "crossentropy"] = "auto",
-        tol: float = 1e-6,
+        tol: float = 1e-7,
         max_iter: int = 3000,
         warm_start: bool = False,
         record: Sequence[str | Loss] | None = None,
@@ -302,12 +305,15 @@ class LinearLossClassifier(ScorePredictor, BaseEstimator):  # type: ignore[misc]
         return PenalizedLoss(part.X, training, float(self.C), bool(self.fit_intercept))
 
     def _walk(
-        self, objective: PenalizedLoss, start: FloatArray, watch: Watcher | None = None
+        self,
+        objective: PenalizedLoss,
+        start: FloatArray,
+        watch: Watcher | None = None,
+        tol: float = 0.0,
     ) -> Descent:
         kinks = _has_kinks(objective.training.definition)
-        return descend(
-            objective, start, kinks=kinks, tol=self.tol, max_iter=self.max_iter, watch=watch
-        )
+        tol = max(self.tol, tol)
+        return descend(objective, start, kinks=kinks, tol=tol, max_iter=self.max_iter, watch=watch)
 
     def _progress(self, definition: Loss, parts: dict[str, _Part]) -> Progress | None:
         if self.record is None:
@@ -339,7 +345,7 @@ class LinearLossClassifier(ScorePredictor, BaseEstimator):  # type: ignore[misc]
                     f"{definition.name} has one score for {len(self.classes_)} classes, the "
                     f"cross-entropy one for each; set init to 'prior' or 'auto'"
                 )
-            starts.append(self._walk(near, near.prior()).point)
+            starts.append(self._walk(near, near.prior(), tol=_NEAR).point)
         return starts
 
     # -- predicting ------------------------------------------------------------------------

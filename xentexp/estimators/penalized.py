@@ -10,7 +10,7 @@ from xentexp.losses.links import FloatArray
 from xentexp.objectives import Training
 from xentexp.objectives.start import initial_scores
 
-_HUGE = 1e300
+_HUGE = 1e100
 
 
 def scores_of(X: Any, coef: FloatArray, intercept: FloatArray) -> FloatArray:
@@ -109,21 +109,19 @@ class PenalizedLoss:
         Returns
         -------
         value : float
-            A huge number where it overflows.
+            At most 1e100.
         gradient : ndarray of shape (n_parameters,)
             A subgradient at a kink.
         """
         coef, intercept = unpacked(point, self.n_features, self.fit_intercept)
         scores = scores_of(self.X, coef, intercept)
         value = self.training.loss(scores) + 0.5 * self._penalty * float(np.vdot(coef, coef))
+        if not value < _HUGE:  # a step too far: the line search comes back
+            return _HUGE, np.zeros(self.n_parameters)
         slopes, _ = self.training.gradient_hessian(scores, out=self._derivatives)
         slopes /= self.training.total_weight
         by_coef = slopes @ self.X if isinstance(self.X, np.ndarray) else (self.X.T @ slopes.T).T
-        by_coef = by_coef + self._penalty * coef
-        gradient = self.packed(by_coef, slopes.sum(axis=1))
-        if not np.isfinite(value):  # a step too far: the line search comes back
-            return _HUGE, np.nan_to_num(gradient, posinf=_HUGE, neginf=-_HUGE)
-        return value, gradient
+        return value, self.packed(by_coef + self._penalty * coef, slopes.sum(axis=1))
 
     def scores(self, point: FloatArray, X: Any) -> FloatArray:
         """Raw scores of other rows.

@@ -252,10 +252,10 @@ def _score(
         for metric in metrics:
             score_name(metric)
             wanted = metric.facts.needs if isinstance(metric, Loss) else metric.needs
-            lacking = _lacking(wanted, has_proba=has_proba, has_decision=has_decision)
-            if lacking:
+            missing = lacking(wanted, has_proba=has_proba, has_decision=has_decision)
+            if missing:
                 name = metric.name if isinstance(metric, Loss) else metric.label
-                raise InputError(f"{name} needs {lacking}, which {describe(estimator)} has not")
+                raise InputError(f"{name} needs {missing}, which {describe(estimator)} has not")
             needs.add(wanted)
     use_proba = has_proba and not needs.isdisjoint({"probabilities", "either"})
     use_decision = has_decision and (not needs.isdisjoint({"scores", "latent"}) or not use_proba)
@@ -286,7 +286,7 @@ def _score(
     return scores
 
 
-def _lacking(needs: str, *, has_proba: bool, has_decision: bool) -> str | None:
+def lacking(needs: str, *, has_proba: bool, has_decision: bool) -> str | None:
     """Methods that a loss or metric needs and an estimator lacks, or None."""
     if needs == "probabilities":
         return None if has_proba else "predict_proba"

@@ -20,6 +20,7 @@ from xentexp.tracking.items import (
 from xentexp.tracking.opening import open_client, store_uri, told_plainly
 from xentexp.tracking.reading import chart_page, latest_page, read_leaderboard
 from xentexp.tracking.store import Store, log_outcome
+from xentexp.tracking.trials import log_trials, search_items
 
 __all__ = [
     "Binary",
@@ -37,10 +38,12 @@ __all__ = [
     "chart_page",
     "latest_page",
     "log_outcome",
+    "log_trials",
     "open_client",
     "outcome_items",
     "read_leaderboard",
     "result_items",
+    "search_items",
     "store_uri",
     "told_plainly",
 ]

@@ -29,7 +29,7 @@ def chart_page(experiment_id: str, run_id: str, primary: str) -> str:
         To be put behind the address of the server.
     """
     options = {
-        "searchFilter": f"tags.`mlflow.parentRunId` = '{run_id}'",
+        "searchFilter": _candidates_of(run_id),
         "orderByKey": f"metrics.`cv/{primary}`",
         "orderByAsc": "false" if higher_is_better(primary) else "true",
         "compareRunsMode": "CHART",
@@ -114,13 +114,18 @@ def _latest_run(client: MlflowClient, experiment: str | None) -> tuple[Any, list
         children = _search(
             client,
             parent.info.experiment_id,
-            f"tags.`mlflow.parentRunId` = '{parent.info.run_id}'",
+            _candidates_of(parent.info.run_id),
         )
         if children:
             return parent, children
     where = f"experiment {experiment!r}" if experiment else "the tracking store"
     what = f"no finished model, its last run is {parents[0].info.status}" if parents else "no run"
     raise InputError(f"{where} holds {what} of xentexp; make one with `xentexp run`")
+
+
+def _candidates_of(run_id: str) -> str:
+    """Filter of the children that are candidates: the trials of a search are children too."""
+    return f"tags.`mlflow.parentRunId` = '{run_id}' AND tags.`xentexp.kind` = 'candidate'"
 
 
 def _search(client: MlflowClient, experiment_id: str, condition: str) -> list[Any]:

@@ -37,6 +37,7 @@ from xentexp.tracking.opening import (
     told_plainly,
     user_name,
 )
+from xentexp.tracking.trials import search_items
 
 
 class Store:
@@ -142,6 +143,50 @@ class Store:
             if run_id is not None:
                 with shielded(), told_plainly(self.uri):
                     self.client.set_terminated(run_id, status)
+
+    def write_run(
+        self,
+        name: str,
+        tags: Mapping[str, object],
+        items: Iterable[Item],
+        *,
+        parent: str,
+        started: float,
+        seconds: float,
+        failed: bool = False,
+    ) -> None:
+        """Write a run of something that is over, whole.
+
+        Parameters
+        ----------
+        name : str
+            For a person to read.
+        tags : mapping
+            Labels.
+        items : iterable of Item
+            What it found.
+        parent : str
+            Identifier of the parent run.
+        started : float
+            Seconds since 1970.
+        seconds : float
+            How long it took.
+        failed : bool
+            Whether it is shown as failed.
+
+        Raises
+        ------
+        InputError
+            Where the store fails.
+        """
+        labels = {key: str(value) for key, value in tags.items()}
+        labels |= {"mlflow.parentRunId": parent, "mlflow.user": user_name()}
+        begin, end = (int(moment * 1000) for moment in (started, started + seconds))
+        with shielded(), told_plainly(self.uri):
+            run = self.client.create_run(self.experiment_id, begin, labels, name)
+            self.log(run.info.run_id, items)
+            status = "FAILED" if failed else "FINISHED"
+            self.client.set_terminated(run.info.run_id, status, end)
 
     def log(self, run_id: str, items: Iterable[Item]) -> None:
         """Write items to a run, in as few calls as MLflow allows.
@@ -255,7 +300,7 @@ def log_outcome(
         Identifier of the run.
     """
     started = min(prediction.started for prediction in outcome.predictions)
-    items: list[Item] = [*outcome_items(outcome, result_of), data]
+    items: list[Item] = [*outcome_items(outcome, result_of), *search_items(outcome), data]
     items.append(Text("config/config.yaml", config))
     if predictions is not None:
         items.append(Parquet("predictions/oof.parquet", predictions))

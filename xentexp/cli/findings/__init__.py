@@ -8,11 +8,13 @@ from xentexp.cli.findings.finding import Finding
 from xentexp.cli.findings.leak import tell_leak
 from xentexp.cli.findings.loss_matrix import find_matrix
 from xentexp.cli.findings.published import find_published
+from xentexp.cli.findings.tuning import find_tuning
 from xentexp.configuration import Study
 from xentexp.experiment import Result
 
 _FINDERS: tuple[Callable[[Study, Result], Finding | None], ...] = (
     tell_leak,
+    find_tuning,
     find_matrix,
     find_published,
 )

@@ -1,0 +1,603 @@
+"""Settings searched with Optuna: what is searched, by which loss, honestly, and taken up again."""
+
+from __future__ import annotations
+
+import pickle
+import sqlite3
+import subprocess
+import sys
+import time
+import warnings
+from pathlib import Path
+from typing import Any
+
+import joblib
+import numpy as np
+import pandas as pd
+import pytest
+from sklearn.base import BaseEstimator, ClassifierMixin, clone
+from sklearn.datasets import make_classification
+from sklearn.dummy import DummyClassifier
+from sklearn.linear_model import LogisticRegression
+from sklearn.metrics import log_loss, roc_auc_score
+from sklearn.model_selection import (
+    GridSearchCV,
+    KFold,
+    StratifiedGroupKFold,
+    StratifiedKFold,
+    TimeSeriesSplit,
+    cross_validate,
+)
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+from sklearn.svm import LinearSVC
+from sklearn.tree import DecisionTreeClassifier
+from sklearn.utils.estimator_checks import check_estimator
+
+from xentexp.errors import InputError
+from xentexp.losses import get_loss
+from xentexp.scorers import LossScorer
+from xentexp.tuning import Choices, Range, SearchError, TunedClassifier, read_space
+
+X, Y = make_classification(200, 5, n_informative=3, n_classes=3, flip_y=0.1, random_state=0)
+C = {"C": {"low": 1e-3, "high": 100.0, "log": True, "type": "float"}}
+DEPTH = {
+    "max_depth": {"low": 1, "high": 6, "type": "int"},
+    "min_samples_leaf": {"low": 1, "high": 50, "type": "int", "log": True},
+    "criterion": ["gini", "entropy"],
+}
+
+
+def tree(**options: Any) -> TunedClassifier:
+    return TunedClassifier(
+        DecisionTreeClassifier(random_state=0, max_depth=3),
+        DEPTH,
+        **{"n_trials": 14, "random_state": 0, **options},
+    )
+
+
+def told(model: TunedClassifier) -> list[tuple[Any, ...]]:
+    """Trials without times."""
+    names = ("number", "params", "value", "fold_values", "state")
+    return [tuple(trial[name] for name in names) for trial in model.trials_]
+
+
+class Fussy(ClassifierMixin, BaseEstimator):
+    """Fails for some settings; writes down that it was fitted; may stop the process."""
+
+    def __init__(
+        self, level: float = 0.5, fails_above: float = 0.7, log: str = "", stops_at: int = 0
+    ) -> None:
+        self.level = level
+        self.fails_above = fails_above
+        self.log = log
+        self.stops_at = stops_at
+
+    def fit(self, X: Any, y: Any) -> Fussy:
+        if self.log:
+            path = Path(self.log)
+            fits = len(path.read_text().splitlines()) if path.exists() else 0
+            if self.stops_at and fits == self.stops_at:
+                raise SystemExit(143)
+            with path.open("a") as file:
+                file.write("fit\n")
+        if self.level > self.fails_above:
+            raise RuntimeError(f"too high: {self.level:.3f}\nand more")
+        self.classes_ = np.unique(y)
+        return self
+
+    def predict_proba(self, X: Any) -> Any:
+        shares = np.full((len(X), len(self.classes_)), (1 - self.level) / (len(self.classes_) - 1))
+        shares[:, 0] = self.level
+        return shares
+
+    def predict(self, X: Any) -> Any:
+        return self.classes_[self.predict_proba(X).argmax(axis=1)]
+
+
+LEVEL = {"level": {"low": 0.05, "high": 0.95}}
+
+
+# -- an estimator like others -----------------------------------------------------------------
+
+
+@pytest.mark.parametrize("inner", [LogisticRegression(), DecisionTreeClassifier(random_state=0)])
+def test_it_passes_scikit_learns_own_checks(inner: Any) -> None:
+    space = {"C": [0.5, 1.0]} if hasattr(inner, "C") else {"max_depth": [2, 4]}
+    check_estimator(TunedClassifier(inner, space, n_trials=2, cv=2, random_state=0), on_skip=None)
+
+
+def test_it_clones_and_pickles_with_what_it_found() -> None:
+    model = tree(loss=get_loss("categorical_focal_crossentropy", gamma=1.0)).fit(X, Y)
+    again = pickle.loads(pickle.dumps(model))
+    np.testing.assert_array_equal(again.predict_proba(X), model.predict_proba(X))
+    assert told(again) == told(model)
+    assert told(clone(model).fit(X, Y)) == told(model)  # the same seed, the same search
+    assert not hasattr(clone(model), "trials_")
+    assert clone(model).set_params(estimator__max_depth=2).estimator.max_depth == 2
+
+
+def test_methods_are_those_of_the_inner_classifier() -> None:
+    svm = TunedClassifier(LinearSVC(), C, loss="categorical_hinge", n_trials=2, random_state=0)
+    assert not hasattr(svm, "predict_proba")
+    svm.fit(X, Y)
+    assert svm.decision_function(X).shape == (200, 3)
+    assert not hasattr(svm, "predict_proba")
+    tuned = tree(n_trials=2, refit=False).fit(X, Y)
+    assert not hasattr(tuned, "predict")
+    assert not hasattr(tuned, "best_estimator_")
+    assert tuned.best_params_
+
+
+def test_data_frames_keep_their_columns() -> None:
+    frame = pd.DataFrame(X, columns=list("abcde"))
+    model = tree(n_trials=2).fit(frame, np.array(["x", "y", "z"])[Y])
+    assert model.feature_names_in_.tolist() == list("abcde")
+    assert model.n_features_in_ == 5
+    assert model.classes_.tolist() == ["x", "y", "z"]
+    assert set(model.predict(frame)) <= {"x", "y", "z"}
+
+
+# -- what is searched, and by which loss --------------------------------------------------------
+
+
+def test_the_trials_are_what_cross_validation_gives_for_their_settings() -> None:
+    model = tree(loss="categorical_crossentropy").fit(X, Y)
+    folds = StratifiedKFold(3, shuffle=True, random_state=0)
+    for trial in model.trials_[:4]:
+        inner = DecisionTreeClassifier(random_state=0).set_params(**trial["params"])
+        theirs = [
+            log_loss(Y[test], inner.fit(X[train], Y[train]).predict_proba(X[test]))
+            for train, test in folds.split(X, Y)
+        ]
+        assert trial["fold_values"] == pytest.approx(theirs, rel=1e-9)
+        assert trial["value"] == pytest.approx(np.mean(theirs), rel=1e-9)
+    values = [trial["value"] for trial in model.trials_]
+    assert model.best_index_ == int(np.argmin(values))
+    assert model.best_score_ == -min(values)
+    assert model.best_params_ == model.trials_[model.best_index_]["params"]
+    refitted = DecisionTreeClassifier(random_state=0).set_params(**model.best_params_).fit(X, Y)
+    np.testing.assert_array_equal(model.predict_proba(X), refitted.predict_proba(X))
+    assert model.score(X, Y) == pytest.approx(-log_loss(Y, refitted.predict_proba(X)))
+
+
+def test_a_metric_of_which_higher_is_better_is_made_large() -> None:
+    y = (Y > 0).astype(int)
+    model = tree(loss="roc_auc").fit(X, y)
+    values = [trial["value"] for trial in model.trials_]
+    assert model.best_score_ == max(values) > 0.5
+    assert model.score(X, y) == pytest.approx(roc_auc_score(y, model.predict_proba(X)[:, 1]))
+
+
+def test_the_first_trial_is_the_classifier_as_it_was_given() -> None:
+    first = tree(n_trials=1).fit(X, Y).trials_[0]["params"]
+    assert first == {"max_depth": 3, "min_samples_leaf": 1, "criterion": "gini"}
+    # Not where the space lacks one of its settings: no depth is no number.
+    other = clone(tree(n_trials=1)).set_params(estimator__max_depth=None).fit(X, Y)
+    assert isinstance(other.trials_[0]["params"]["max_depth"], int)
+
+
+def test_draws_stay_in_the_space_and_come_near_the_best() -> None:
+    model = TunedClassifier(
+        Fussy(fails_above=1.0), LEVEL, n_trials=40, random_state=0, loss="brier_loss"
+    ).fit(X, Y)
+    levels = [trial["params"]["level"] for trial in model.trials_]
+    assert all(0.05 <= level <= 0.95 for level in levels)
+    # The Brier score of constant shares is least at the share of the first class.
+    assert model.best_params_["level"] == pytest.approx(np.mean(Y == 0), abs=0.05)
+    # Guided: later draws are nearer than those at random.
+    off = np.abs(np.array(levels) - np.mean(Y == 0))
+    assert np.median(off[20:]) < 0.5 * np.median(off[:10])
+
+
+def test_choices_may_be_lists_truth_values_and_estimators() -> None:
+    pipe = make_pipeline(StandardScaler(), LogisticRegression())
+    steps = {"standardscaler": ["passthrough", StandardScaler(with_mean=False)]}
+    model = TunedClassifier(pipe, steps, n_trials=6, random_state=0).fit(X, Y)
+    assert {str(trial["params"]["standardscaler"]) for trial in model.trials_} == {
+        "passthrough",
+        "StandardScaler(with_mean=False)",
+    }
+    read = read_space({"max_depth": [1, 1.5, True, None, [2]]}, DecisionTreeClassifier())
+    for value in (1, 1.5, True, None, [2]):
+        found = read["max_depth"].from_stored(read["max_depth"].to_stored(value))
+        assert found == value
+        assert type(found) is type(value)
+
+
+# -- folds --------------------------------------------------------------------------------------
+
+
+def test_groups_stay_together_in_the_inner_folds() -> None:
+    groups = np.arange(200) // 4
+    model = tree(n_trials=1).fit(X, Y, groups=groups)
+    inner = DecisionTreeClassifier(random_state=0, max_depth=3)
+    folds = StratifiedGroupKFold(3, shuffle=True, random_state=0).split(X, Y, groups)
+    theirs = [log_loss(Y[b], inner.fit(X[a], Y[a]).predict_proba(X[b])) for a, b in folds]
+    assert model.trials_[0]["fold_values"] == pytest.approx(theirs, rel=1e-9)
+
+
+@pytest.mark.parametrize(
+    ("cv", "n"), [(4, 4), (TimeSeriesSplit(2), 2), (list(KFold(5).split(X)), 5)]
+)
+def test_folds_may_be_a_number_a_splitter_or_a_list(cv: Any, n: int) -> None:
+    model = tree(n_trials=1, cv=cv).fit(X, Y)
+    assert model.n_splits_ == len(model.trials_[0]["fold_values"]) == n
+
+
+def test_weights_count_in_fits_and_scores() -> None:
+    weight = np.where(np.arange(200) < 150, 1.0, 0.0)
+    folds = [(np.r_[0:100, 150:200], np.arange(100, 150)), (np.arange(100, 200), np.arange(100))]
+    weighted = tree(n_trials=4, cv=folds).fit(X, Y, sample_weight=weight)
+    kept = [(np.arange(100), np.arange(100, 150)), (np.arange(100, 150), np.arange(100))]
+    without = tree(n_trials=4, cv=kept).fit(X[:150], Y[:150])
+    assert told(weighted) == told(without)
+    np.testing.assert_array_equal(weighted.predict_proba(X), without.predict_proba(X))
+    pipe = TunedClassifier(
+        make_pipeline(StandardScaler(), LogisticRegression()),
+        {"logisticregression__C": [0.1, 1.0]},
+        n_trials=2,
+        random_state=0,
+    )
+    one = pipe.fit(X, Y, sample_weight=np.ones(200)).predict_proba(X)
+    np.testing.assert_allclose(one, clone(pipe).fit(X, Y).predict_proba(X), rtol=1e-6)
+    heavy = clone(pipe).fit(X, Y, sample_weight=np.where(Y == 0, 9.0, 1.0)).predict_proba(X)
+    assert heavy[:, 0].mean() > one[:, 0].mean() + 0.1
+
+
+def test_the_loss_of_a_nested_search_is_honest() -> None:
+    """On labels that nothing explains the inner loss is too good, and the outer one is not.
+
+    Varma and Simon 2006: the best of many trials is biased, its loss on rows unseen is not.
+    """
+    rng = np.random.default_rng(0)
+    noise, labels = rng.normal(size=(120, 4)), rng.integers(0, 2, 120)
+    space = {"max_depth": {"low": 1, "high": 10, "type": "int"}, "splitter": ["best", "random"],
+             "random_state": {"low": 0, "high": 10**6, "type": "int"}}  # fmt: skip
+    search = TunedClassifier(
+        DecisionTreeClassifier(), space, loss="zero_one_loss", n_trials=30, cv=2, random_state=0
+    )
+    found = cross_validate(
+        search, noise, labels, cv=4, scoring="accuracy", return_estimator=True, n_jobs=2
+    )
+    inner = np.mean([-model.best_score_ for model in found["estimator"]])
+    assert inner < 0.44
+    assert np.mean(1 - found["test_score"]) > inner + 0.03
+
+
+# -- failures and limits ------------------------------------------------------------------------
+
+
+def test_a_failed_trial_is_recorded_and_the_search_goes_on() -> None:
+    model = TunedClassifier(Fussy(), LEVEL, n_trials=12, random_state=0).fit(X, Y)
+    failed = [trial for trial in model.trials_ if trial["state"] == "failed"]
+    assert 0 < len(failed) < 12
+    assert all(trial["params"]["level"] > 0.7 for trial in failed)
+    assert all(trial["error"].startswith("RuntimeError: too high") for trial in failed)
+    assert all(trial["value"] is None and trial["fold_values"] == [] for trial in failed)
+    assert model.best_params_["level"] <= 0.7
+
+
+def test_a_search_whose_trials_all_fail_says_why() -> None:
+    search = TunedClassifier(Fussy(fails_above=0.0), LEVEL, n_trials=3, random_state=0)
+    with pytest.raises(SearchError, match=r"all 3 trials failed; the first: RuntimeError: too h"):
+        search.fit(X, Y)
+    with pytest.raises(InputError, match="needs predict_proba, which LinearSVC"):
+        TunedClassifier(LinearSVC(), C, n_trials=2, random_state=0).fit(X, Y)
+
+
+def test_a_value_that_is_no_number_fails_the_trial() -> None:
+    class Scorer(LossScorer):
+        def __call__(self, *_: Any) -> float:
+            return float("nan")
+
+    search = TunedClassifier(DummyClassifier(), {"strategy": ["prior"]}, n_trials=1)
+    search._scorer = lambda: (Scorer("brier_loss"), -1.0)
+    with pytest.raises(SearchError, match="the value of fold 0 is not a number"):
+        search.fit(X, Y)
+
+
+@pytest.mark.parametrize("stop", [KeyboardInterrupt, SystemExit])
+def test_an_interrupt_is_not_taken_for_a_failed_trial(
+    stop: type[BaseException], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fit(*_: Any) -> None:
+        raise stop
+
+    monkeypatch.setattr(Fussy, "fit", fit)
+    with pytest.raises(stop):
+        TunedClassifier(Fussy(), LEVEL, n_trials=3).fit(X, Y)
+
+
+def test_a_timeout_ends_the_search_after_the_trial_that_passes_it() -> None:
+    model = tree(timeout=1e-9, n_trials=50).fit(X, Y)
+    assert len(model.trials_) == 1
+    assert len(tree(timeout=600, n_trials=3).fit(X, Y).trials_) == 3
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"space": {}}, "space must be a mapping"),
+        ({"space": {"max_dept": [1]}}, "unknown parameter of DecisionTreeClassifier 'max_dept'; "
+                                       "did you mean 'max_depth'"),
+        ({"space": {"max_depth": []}}, "space of max_depth must list different choices"),
+        ({"space": {"max_depth": [1, 1]}}, "space of max_depth must list different choices"),
+        ({"space": {"max_depth": 3}}, "space of max_depth must be a list of choices, or"),
+        ({"space": {"max_depth": {"low": 1}}}, "space of max_depth: high must be a number"),
+        ({"space": {"max_depth": {"low": 1, "high": 9}}}, "say which by type: int or type: float"),
+        ({"space": {"max_depth": {"low": 9, "high": 1, "type": "int"}}}, "low must be below high"),
+        ({"space": {"max_depth": {"low": 1.5, "high": 3, "type": "int"}}}, "must be whole for"),
+        ({"space": {"max_depth": {"low": 1, "high": 3, "type": "whole"}}}, "type must be int or"),
+        ({"space": {"max_depth": {"low": 1, "hihg": 3}}}, "did you mean 'high'"),
+        ({"space": {"ccp_alpha": {"low": 0.0, "high": 0.5, "log": True}}}, "above 0 where log"),
+        ({"space": {"max_depth": {"low": 0, "high": 5, "log": True, "type": "int"}}}, "1 or more"),
+        ({"space": {"ccp_alpha": {"low": 0.0, "high": 0.5, "log": "yes"}}}, "log must be true or"),
+        ({"space": {"ccp_alpha": {"low": 0.0, "high": float("inf")}}}, "high must be a number"),
+        ({"loss": "brier"}, "did you mean 'brier_loss'"),
+        ({"loss": "calibration_slope"}, "is best near 1"),
+        ({"loss": "entropy"}, "entropy"),
+        ({"n_trials": 0}, "n_trials must be a whole number >= 1; got 0"),
+        ({"n_trials": 2.5}, "n_trials must be a whole number >= 1; got 2.5"),
+        ({"timeout": 0}, "timeout must be seconds > 0"),
+        ({"cv": 1}, "cv must be a whole number >= 2; got 1"),
+        ({"cv": None}, "cv must be a whole number >= 2; got None"),
+        ({"storage": "t.db", "random_state": None}, "storage needs a whole number as random_state"),
+        ({"storage": "postgresql://host/db"}, "storage must be a sqlite file"),
+        ({"storage": 7}, "storage must be a sqlite file"),
+    ],
+)  # fmt: skip
+def test_bad_settings_are_one_sentence(options: dict[str, Any], message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        tree().set_params(**options).fit(X, Y)
+
+
+def test_a_missing_package_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "optuna", None)
+    with pytest.raises(InputError, match=r"pip install 'xentexp\[tune\]'"):
+        tree().fit(X, Y)
+
+
+def test_optuna_is_not_imported_before_a_fit() -> None:
+    code = "import sys, xentexp.tuning; sys.exit('optuna' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_ranges_and_choices_are_values() -> None:
+    assert read_space(C, LogisticRegression())["C"] == Range(1e-3, 100.0, log=True)
+    space = read_space(DEPTH, DecisionTreeClassifier())
+    assert space["criterion"] == Choices(("gini", "entropy"))
+    assert space["max_depth"] == Range(1, 6, whole=True)
+    assert read_space(space, DecisionTreeClassifier()) == space
+    assert space["max_depth"].to_stored(7) is None
+    assert space["max_depth"].to_stored(2.5) is None
+    assert space["criterion"].to_stored("log_loss") is None
+
+
+# -- storage ------------------------------------------------------------------------------------
+
+
+def studies(path: Path) -> list[str]:
+    with sqlite3.connect(path) as connection:
+        names = [row[0] for row in connection.execute("SELECT study_name FROM studies")]
+    connection.close()
+    return names
+
+
+def test_a_search_that_was_cut_short_goes_on_and_ends_as_if_it_was_not(tmp_path: Path) -> None:
+    whole = tree(n_trials=25).fit(X, Y)
+    assert tree(n_trials=25, storage=tmp_path / "a.db").fit(X, Y).study_name_ is not None
+    for n_trials in (3, 12, 25):
+        part = tree(n_trials=n_trials, storage=tmp_path / "b.db").fit(X, Y)
+    assert told(part) == told(whole)
+    assert [trial["resumed"] for trial in part.trials_] == [True] * 12 + [False] * 13
+    assert len(studies(tmp_path / "b.db")) == 1
+    fewer = tree(n_trials=5, storage=tmp_path / "b.db").fit(X, Y)
+    assert told(fewer) == told(whole)[:5]
+    np.testing.assert_array_equal(part.predict_proba(X), whole.predict_proba(X))
+
+
+def test_failed_trials_are_kept_too(tmp_path: Path) -> None:
+    def search(n_trials: int, storage: Path | None) -> TunedClassifier:
+        return TunedClassifier(
+            Fussy(), LEVEL, n_trials=n_trials, random_state=0, storage=storage
+        ).fit(X, Y)
+
+    search(6, tmp_path / "a.db")
+    again = search(16, tmp_path / "a.db")
+    assert told(again) == told(search(16, None))
+    errors = [trial["error"] for trial in again.trials_ if trial["resumed"]]
+    assert any(error is not None and "and more" in error for error in errors)
+
+
+def test_a_stop_in_the_middle_leaves_the_trials_that_were_done(tmp_path: Path) -> None:
+    log = tmp_path / "log"
+
+    def search(stops_at: int) -> TunedClassifier:
+        search = TunedClassifier(
+            Fussy(fails_above=1.0, log=str(log), stops_at=stops_at), LEVEL, n_trials=8,
+            random_state=0, storage=tmp_path / "a.db", cv=2,
+        )  # fmt: skip
+        # The limit is not one of the settings that the numbers depend on.
+        search.__class__ = Patient
+        return search
+
+    with pytest.raises(SystemExit):
+        search(7).fit(X, Y)
+    done = search(0).fit(X, Y)
+    assert [trial["resumed"] for trial in done.trials_] == [True] * 3 + [False] * 5
+    # 7 fits before the stop, of which the last was of half a trial; 5 more trials; the refit.
+    assert len(log.read_text().splitlines()) == 7 + 10 + 1
+
+
+class Patient(TunedClassifier):
+    """Stores its trials under the name that it is given."""
+
+    def _store(self, *words: Any) -> Any:
+        from xentexp.tuning.storage import open_trials
+
+        return open_trials(self.storage, "patient", words[-1].direction)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"space": {**DEPTH, "criterion": ["gini", "log_loss"]}},
+        {"loss": "brier_loss"},
+        {"random_state": 1},
+        {"cv": 4},
+        {"estimator__min_samples_split": 3},
+        {"study_name": "mine"},
+    ],
+)
+def test_whatever_the_values_depend_on_begins_a_new_study(
+    change: dict[str, Any], tmp_path: Path
+) -> None:
+    one = tree(n_trials=2, storage=tmp_path / "a.db").fit(X, Y)
+    other = tree(n_trials=2, storage=tmp_path / "a.db").set_params(**change).fit(X, Y)
+    assert not any(trial["resumed"] for trial in other.trials_)
+    assert one.study_name_ != other.study_name_
+    assert one.study_name_.startswith("DecisionTreeClassifier ")
+    assert sorted(studies(tmp_path / "a.db")) == sorted([one.study_name_, other.study_name_])
+
+
+@pytest.mark.parametrize("change", ["cell", "label", "weight", "groups"])
+def test_other_rows_begin_a_new_study(change: str, tmp_path: Path) -> None:
+    def fit(X: Any, y: Any, **more: Any) -> TunedClassifier:
+        return tree(n_trials=1, storage=tmp_path / "a.db").fit(X, y, **more)
+
+    frame, y, more = pd.DataFrame(X), Y.copy(), {}
+    fit(frame, y)
+    if change == "cell":
+        frame = frame.copy()
+        frame.iloc[3, 2] += 1e-9
+    elif change == "label":
+        y[7] = (y[7] + 1) % 3
+    elif change == "weight":
+        more["sample_weight"] = np.where(np.arange(200) == 0, 1.1, 1.0)
+    else:
+        more["groups"] = np.arange(200) // 2
+    assert not fit(frame, y, **more).trials_[0]["resumed"]
+    assert fit(frame, y, **more).trials_[0]["resumed"]
+
+
+def test_another_process_knows_the_search_again(tmp_path: Path) -> None:
+    code = f"""
+import pandas as pd
+from sklearn.datasets import make_classification
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+from sklearn.linear_model import LogisticRegression
+from xentexp.tuning import TunedClassifier
+X, y = make_classification(80, 5, random_state=0)
+frame = pd.DataFrame(X, columns=list("abcde"))
+pipe = make_pipeline(StandardScaler(), LogisticRegression())
+model = TunedClassifier(pipe, {{"logisticregression__C": [0.1, 1.0]}}, n_trials=2,
+                        random_state=0, storage={str(tmp_path / "a.db")!r}).fit(frame, y)
+print([trial["resumed"] for trial in model.trials_])
+"""
+    outputs = [
+        subprocess.run(
+            [sys.executable, "-c", code], capture_output=True, text=True, check=True
+        ).stdout.strip()
+        for _ in range(2)
+    ]
+    assert outputs == ["[False, False]", "[True, True]"]
+
+
+def test_searches_in_processes_share_a_file(tmp_path: Path) -> None:
+    folds = StratifiedKFold(6, shuffle=True, random_state=1)
+    alone = cross_validate(tree(), X, Y, cv=folds, return_estimator=True)["estimator"]
+    search = tree(storage=tmp_path / "a.db")
+    shared = cross_validate(search, X, Y, cv=folds, n_jobs=2, return_estimator=True)["estimator"]
+    assert [told(model) for model in shared] == [told(model) for model in alone]
+    assert len(set(studies(tmp_path / "a.db"))) == 6
+    again = cross_validate(search, X, Y, cv=folds, n_jobs=2, return_estimator=True)["estimator"]
+    assert all(trial["resumed"] for model in again for trial in model.trials_)
+    assert [told(model) for model in again] == [told(model) for model in alone]
+    assert [path.name for path in tmp_path.iterdir()] == ["a.db"]
+
+
+def test_the_same_search_twice_at_once_is_one_search(tmp_path: Path) -> None:
+    search = tree(storage=tmp_path / "a.db")
+    models = joblib.Parallel(n_jobs=2)(joblib.delayed(clone(search).fit)(X, Y) for _ in range(4))
+    alone = told(tree().fit(X, Y))
+    assert all(told(model) == alone for model in models)
+    assert told(search.fit(X, Y)) == alone
+
+
+def test_a_file_of_something_else_is_refused_and_left_as_it_is(
+    tmp_path: Path, migrated_store: Path
+) -> None:
+    text = tmp_path / "notes.db"
+    text.write_text("not a database, but longer than the header of one " * 20)
+    before = migrated_store.read_bytes()
+    for path, message in (
+        (text, "cannot be used: file is not a database"),
+        (migrated_store, "is a database of something else; name a file of its own"),
+        (tmp_path, "is a folder"),
+        (text / "x.db", "cannot be used: "),
+    ):
+        with pytest.raises(InputError, match=message):
+            tree(n_trials=1, storage=path).fit(X, Y)
+    assert migrated_store.read_bytes() == before
+
+
+def test_a_classifier_that_does_not_pickle_has_no_storage(tmp_path: Path) -> None:
+    class Local(DecisionTreeClassifier):
+        pass
+
+    search = TunedClassifier(
+        Local(), {"max_depth": [1, 2]}, n_trials=1, random_state=0, storage=tmp_path / "a.db"
+    )
+    with pytest.raises(InputError, match="storage needs an estimator that can be pickled"):
+        search.fit(X, Y)
+
+
+def test_reading_a_long_search_takes_no_trial_twice(tmp_path: Path) -> None:
+    """Duplicates, as two processes leave them, count once; a gap ends what is taken up."""
+    import optuna
+    from optuna.trial import create_trial
+
+    from xentexp.tuning.storage import NUMBER, open_trials
+
+    with open_trials(tmp_path / "a.db", "s", "minimize") as store:
+        for number, value in ((0, 1.0), (1, 2.0), (1, 3.0), (3, 4.0)):
+            store.add(
+                create_trial(
+                    value=value,
+                    params={"x": 0.5},
+                    distributions={"x": optuna.distributions.FloatDistribution(0, 1)},
+                    user_attrs={NUMBER: number},
+                )
+            )
+        assert [trial.value for trial in store.trials()] == [1.0, 2.0]
+
+
+def test_warnings_of_fits_are_heard() -> None:
+    slow = TunedClassifier(LogisticRegression(max_iter=1), {"C": [1.0]}, n_trials=1, random_state=0)
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        slow.fit(X, Y)
+    assert {warning.category.__name__ for warning in caught} == {"ConvergenceWarning"}
+
+
+def test_a_search_over_times_its_trials(tmp_path: Path) -> None:
+    before = time.time()
+    trials = tree(n_trials=3, storage=tmp_path / "a.db").fit(X, Y).trials_
+    assert all(before - 1 <= trial["started"] <= time.time() for trial in trials)
+    assert all(trial["seconds"] > 0 for trial in trials)
+
+
+def test_grid_search_agrees_on_a_grid() -> None:
+    grid = {"max_depth": [1, 3], "criterion": ["gini", "entropy"]}
+    folds = StratifiedKFold(3, shuffle=True, random_state=0)
+    theirs = GridSearchCV(
+        DecisionTreeClassifier(random_state=0), grid, scoring=LossScorer("brier_loss"), cv=folds
+    ).fit(X, Y)
+    model = TunedClassifier(
+        DecisionTreeClassifier(random_state=0), grid, loss="brier_loss", cv=folds, n_trials=20,
+        random_state=0,
+    ).fit(X, Y)  # fmt: skip
+    assert model.best_params_ == theirs.best_params_
+    assert model.best_score_ == pytest.approx(theirs.best_score_, rel=1e-12)
