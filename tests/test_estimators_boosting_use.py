@@ -163,6 +163,8 @@ def test_columns_that_cannot_be_split_give_the_class_shares(model: Any) -> None:
         ({"n_estimators": 0}, "n_estimators must be an integer >= 1; got 0"),
         ({"early_stopping_rounds": 5}, "set validation_fraction"),
         ({"validation_fraction": 1.0}, "validation_fraction must be > 0 and < 1; got 1.0"),
+        ({"validation_fraction": "half"}, "validation_fraction must be > 0 and < 1; got 'half'"),
+        ({"booster_params": 5}, "booster_params must be a dict or None; got 5"),
         ({"booster_params": {"objective": "binary"}}, "must not hold objective"),
         ({"booster_params": {"learning_rate": 0.2}}, "must not hold learning_rate"),
         ({"record": "brier_loss"}, "record must be None or a sequence of losses"),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from numbers import Integral
+from numbers import Integral, Real
 from typing import Any, ClassVar, Self
 
 import numpy as np
@@ -194,13 +194,16 @@ class BoosterClassifier(ScorePredictor, BaseEstimator):  # type: ignore[misc]
         if self.hessian_factor is not None:
             check_number("hessian_factor", self.hessian_factor, 0.0, np.inf, low_open=True)
         fraction = self.validation_fraction
-        if fraction is not None and not 0.0 < fraction < 1.0:
+        if fraction is not None and not (isinstance(fraction, Real) and 0.0 < fraction < 1.0):
             raise InputError(f"validation_fraction must be > 0 and < 1; got {fraction!r}")
         if self.early_stopping_rounds is not None and fraction is None:
             raise InputError(
                 "early_stopping_rounds needs rows to watch; set validation_fraction, e.g. to 0.1"
             )
-        taken = sorted(self.reserved & set(self.booster_params or ()))
+        params = {} if self.booster_params is None else self.booster_params
+        if not isinstance(params, Mapping):
+            raise InputError(f"booster_params must be a dict or None; got {params!r}")
+        taken = sorted(self.reserved & set(params))
         if taken:
             raise InputError(
                 f"booster_params must not hold {', '.join(taken)}: {type(self).__name__} has its "

@@ -123,7 +123,7 @@ class CatBoostObjective(CatBoostLoss):
         gradient, hessian = self.definition.gradient_hessian(block)
         factor = -own * (self.hessian_factor or 1.0)
         if isinstance(self.definition, CategoricalCrossentropy):
-            p = block.proba_by_class[:, 0]
+            p = gradient[:, 0] + block.target_by_class[:, 0]
             matrix = np.outer(p, -factor * p)
             np.fill_diagonal(matrix, factor * hessian[:, 0])
         else:
@@ -210,7 +210,7 @@ def catboost_objective(
     classes ``classes_count``. It calls a Python objective of several classes row by row, twice
     for each row and tree: that takes some 30 microseconds a call, so it is for small tables.
     It starts at 0; pass ``Pool(baseline=...)`` and add it to the predictions, or use
-    `xentexp.estimators.CatBoostLossClassifier`, which does it.
+    `xentexp.estimators.catboost.CatBoostLossClassifier`.
 
     Parameters
     ----------

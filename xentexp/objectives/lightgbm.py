@@ -98,7 +98,7 @@ def lightgbm_objective(
     One object serves both interfaces: it takes ``(y_true, y_pred, weight)`` and
     ``(scores, Dataset)``. LightGBM starts a custom objective at 0 and returns raw scores under
     it: pass ``init_score`` and add it to the predictions, or use
-    `xentexp.estimators.LightGBMLossClassifier`, which does both.
+    `xentexp.estimators.lightgbm.LightGBMLossClassifier`.
 
     Parameters
     ----------

@@ -99,7 +99,7 @@ def xgboost_objective(
     One object serves both interfaces: it takes ``(scores, DMatrix)`` and ``(y_true, y_pred,
     sample_weight)``. Set ``base_score=0``, which XGBoost adds to every score, and, of several
     classes, ``num_class``; start from ``base_margin`` or use
-    `xentexp.estimators.XGBoostLossClassifier`, which does it.
+    `xentexp.estimators.xgboost.XGBoostLossClassifier`.
 
     Parameters
     ----------
