@@ -342,15 +342,16 @@ def test_a_loss_from_outside_tells_the_distribution_where_it_is_strictly_proper(
 
 def test_a_loss_whose_expectation_has_several_minima_tells_nothing():
     @dataclass(frozen=True)
-    class Concave(OutcomeLoss):  # 1 - p^2: at rest where it is largest
+    class Step(OutcomeLoss):  # concave, then convex: scores at rest may be a maximum
         def value(self, chance):
-            return 1.0 - chance.p**2
+            return 1.0 - 3.0 * chance.p**2 + 2.0 * chance.p**3
 
         def slopes_of(self, chance):
-            return -2.0 * chance.p**2, -2.0 * chance.p**2
+            p = chance.p
+            return 6.0 * (p**3 - p**2), 12.0 * p**3 - 6.0 * p**2
 
-    Concave.name, Concave.facts = "concave_of_mine", LOSSES["generalized_crossentropy"].facts
-    assert not Concave().invertible(2)
+    Step.name, Step.facts = "step_of_mine", LOSSES["generalized_crossentropy"].facts
+    assert not Step().invertible(2)
 
 
 @pytest.mark.parametrize("name", LOSSES)
