@@ -18,10 +18,11 @@ from sklearn.svm import LinearSVC
 
 from xentexp.datasets import Card, Dataset, load_dataset, make_dataset
 from xentexp.errors import InputError
-from xentexp.experiment import Candidate, out_of_fold, run_experiment
+from xentexp.experiment import run_experiment
 from xentexp.folds import CrossValidation, Fold
 from xentexp.losses import LOSSES
 from xentexp.models import tabular_pipeline
+from xentexp.outcome import Candidate, out_of_fold
 
 DACON = Path(
     os.environ.get("XENTEXP_DACON_DIR")

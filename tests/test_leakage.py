@@ -24,10 +24,11 @@ from xentexp.datasets import (
     simulated_delinquency,
 )
 from xentexp.errors import InputError
-from xentexp.experiment import Candidate, run_experiment
+from xentexp.experiment import run_experiment
 from xentexp.folds import CrossValidation
 from xentexp.leakage import FoldComparison, find_leak, folds_without
 from xentexp.models import tabular_pipeline
+from xentexp.outcome import Candidate
 
 
 @pytest.fixture(scope="module")

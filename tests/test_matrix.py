@@ -15,11 +15,12 @@ from sklearn.base import BaseEstimator, ClassifierMixin
 
 from xentexp.datasets import Card, make_dataset
 from xentexp.errors import InputError
-from xentexp.experiment import Candidate, run_experiment
+from xentexp.experiment import run_experiment
 from xentexp.folds import CrossValidation
 from xentexp.inference import holm
 from xentexp.matrix import LossMatrix, Trained, build_matrices, trained_from
 from xentexp.matrix.words import number
+from xentexp.outcome import Candidate
 
 
 def build(rows: list[Trained] | None = None, **options: object) -> LossMatrix:

@@ -21,9 +21,10 @@ from sklearn.linear_model import LogisticRegression
 from xentexp import tracking
 from xentexp.datasets import load_dataset
 from xentexp.errors import InputError
-from xentexp.experiment import Candidate, Result, out_of_fold, run_experiment
+from xentexp.experiment import run_experiment
 from xentexp.folds import CrossValidation
 from xentexp.models import tabular_pipeline
+from xentexp.outcome import Candidate, Result, out_of_fold
 from xentexp.tracking import DataInput, Metric, Param, Store, Tag, Text
 
 

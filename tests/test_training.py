@@ -10,8 +10,9 @@ from sklearn.base import BaseEstimator, ClassifierMixin
 
 from xentexp.datasets import Dataset, load_dataset
 from xentexp.errors import InputError
-from xentexp.experiment import Candidate, all_curves, run_experiment
+from xentexp.experiment import run_experiment
 from xentexp.folds import CrossValidation
+from xentexp.outcome import Candidate, all_curves
 from xentexp.tracking import Metric, Parquet, outcome_items
 
 

@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 
-from xentexp.experiment import Result
+from xentexp.outcome import Result
 
 
 @dataclass(frozen=True)

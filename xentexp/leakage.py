@@ -13,9 +13,9 @@ import pandas as pd
 
 from xentexp.datasets import Dataset, Entities
 from xentexp.errors import InputError
-from xentexp.experiment import Result
 from xentexp.folds import CrossValidation, Fold
 from xentexp.leaderboard import better
+from xentexp.outcome import Result
 
 RANDOM = ("stratified", "repeated", "holdout")
 """Kinds of folds that are drawn row by row."""

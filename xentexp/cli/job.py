@@ -62,7 +62,8 @@ def run_job(
     from xentexp.cli.findings import findings
     from xentexp.cli.submission import submit
     from xentexp.cli.terminal import print_leaderboard
-    from xentexp.experiment import out_of_fold, run_experiment
+    from xentexp.experiment import run_experiment
+    from xentexp.outcome import out_of_fold
 
     dataset = study.dataset
     store = tracking.Store(

@@ -13,7 +13,7 @@ from xentexp.cli.terminal import console
 
 if TYPE_CHECKING:
     from xentexp.configuration import Study
-    from xentexp.experiment import Outcome
+    from xentexp.outcome import Outcome
 
 
 class Progress:

@@ -13,8 +13,8 @@ from sklearn.base import is_classifier
 
 from xentexp.configuration.checks import known_keys
 from xentexp.errors import InputError, unknown_name
-from xentexp.experiment import Candidate
 from xentexp.models import tabular_pipeline
+from xentexp.outcome import Candidate
 from xentexp.tuning import read_space
 
 TRUSTED = ("sklearn", "xentexp", "lightgbm", "xgboost", "catboost")

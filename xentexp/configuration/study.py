@@ -17,12 +17,12 @@ from xentexp.configuration.training import read_candidates, with_corrections
 from xentexp.configuration.tuning import Tuning, read_tuning, tuned_candidates
 from xentexp.datasets import Dataset, Entities, load_dataset
 from xentexp.errors import InputError, unknown_name
-from xentexp.experiment import Candidate
 from xentexp.folds import OPTIONS as CV_OPTIONS
 from xentexp.folds import CrossValidation, Fold
 from xentexp.leakage import Leak
 from xentexp.losses import get_loss
 from xentexp.objectives import find_loss
+from xentexp.outcome import Candidate
 from xentexp.samples import get_sample_metric, is_sample_metric
 from xentexp.scoring import choose_losses
 

@@ -11,9 +11,9 @@ import numpy as np
 from xentexp.configuration.checks import known_keys
 from xentexp.configuration.classifiers import read_candidate
 from xentexp.errors import InputError
-from xentexp.experiment import Candidate, TrainedOn
 from xentexp.losses import Loss
 from xentexp.objectives import Training, find_loss
+from xentexp.outcome import Candidate, TrainedOn
 
 _OPTIONS = ("loss_params", "class_weight", "label_smoothing")
 

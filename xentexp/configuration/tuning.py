@@ -13,8 +13,8 @@ from sklearn.model_selection import TimeSeriesSplit
 from xentexp.configuration.checks import known_keys, whole
 from xentexp.datasets import Dataset
 from xentexp.errors import InputError
-from xentexp.experiment import Candidate
 from xentexp.losses import Loss
+from xentexp.outcome import Candidate
 from xentexp.samples import is_sample_metric
 from xentexp.scorers.scorer import lacking, score_name, to_metric
 from xentexp.scoring import choose_losses

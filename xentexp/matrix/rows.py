@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from xentexp.datasets import Dataset
-from xentexp.experiment import Outcome
 from xentexp.metrics import expected_calibration_error
+from xentexp.outcome import Outcome
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from xentexp.experiment import Outcome, Result, all_curves
+from xentexp.outcome import Outcome, Result, all_curves
 
 
 @dataclass(frozen=True)

@@ -15,8 +15,8 @@ import pandas as pd
 from mlflow.exceptions import MlflowException
 
 from xentexp.errors import InputError
-from xentexp.experiment import Outcome
 from xentexp.leaderboard import higher_is_better
+from xentexp.outcome import Outcome
 from xentexp.tracking.items import (
     Binary,
     DataInput,

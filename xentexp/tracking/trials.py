@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from xentexp.experiment import Outcome
 from xentexp.fitting import FoldPrediction
 from xentexp.losses import Loss
+from xentexp.outcome import Outcome
 from xentexp.scorers.scorer import to_metric
 from xentexp.tracking.items import Item, Metric, Param, Table, Tag
 

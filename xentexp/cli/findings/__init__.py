@@ -10,7 +10,7 @@ from xentexp.cli.findings.loss_matrix import find_matrix
 from xentexp.cli.findings.published import find_published
 from xentexp.cli.findings.tuning import find_tuning
 from xentexp.configuration import Study
-from xentexp.experiment import Result
+from xentexp.outcome import Result
 
 _FINDERS: tuple[Callable[[Study, Result], Finding | None], ...] = (
     tell_leak,

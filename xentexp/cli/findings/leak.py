@@ -9,8 +9,8 @@ import pandas as pd
 from xentexp.cli.findings.finding import Finding
 from xentexp.cli.terminal import print_table
 from xentexp.configuration import Study
-from xentexp.experiment import Result
 from xentexp.leakage import compare_folds
+from xentexp.outcome import Result
 from xentexp.tracking import Metric, Table, apart_items
 
 

@@ -10,9 +10,9 @@ import pandas as pd
 from xentexp.cli.findings.finding import Finding
 from xentexp.cli.matrix import print_findings, print_matrix
 from xentexp.configuration import Study
-from xentexp.experiment import Outcome, Result
 from xentexp.inference import split_ratio
 from xentexp.matrix import Cell, LossMatrix, Trained, build_matrices, trained_from
+from xentexp.outcome import Outcome, Result
 from xentexp.tracking import Binary, Item, Metric, Table, Text
 
 

@@ -8,7 +8,7 @@ from xentexp.benchmark import compare
 from xentexp.cli.findings.finding import Finding
 from xentexp.cli.terminal import print_published
 from xentexp.configuration import Study
-from xentexp.experiment import Result
+from xentexp.outcome import Result
 from xentexp.tracking import Table, Tag
 
 

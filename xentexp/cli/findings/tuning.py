@@ -14,7 +14,7 @@ from xentexp import tracking
 from xentexp.cli.findings.finding import Finding
 from xentexp.cli.terminal import console
 from xentexp.configuration import Study
-from xentexp.experiment import Outcome, Result
+from xentexp.outcome import Outcome, Result
 
 
 def find_tuning(study: Study, result: Result) -> Finding | None:

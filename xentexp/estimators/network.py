@@ -1,0 +1,438 @@
+"""A small neural network as a classifier that is trained on any loss."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from functools import partial
+from numbers import Integral
+from typing import Any, Self
+
+import numpy as np
+from joblib import effective_n_jobs
+from numpy.typing import ArrayLike, NDArray
+from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.utils import check_random_state
+from sklearn.utils.metaestimators import available_if
+from sklearn.utils.multiclass import check_classification_targets
+from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
+
+from xentexp.derivatives import CheckedLoss
+from xentexp.errors import InputError, unknown_name
+from xentexp.estimators.perceptron import (
+    ACTIVATIONS,
+    Perceptron,
+    Steps,
+    import_torch,
+    torch_threads,
+)
+from xentexp.estimators.probabilities import ScoreLink
+from xentexp.estimators.progress import PartLosses, Progress, find_recorded
+from xentexp.losses import Loss
+from xentexp.losses.base import check_number
+from xentexp.losses.layout import IntArray
+from xentexp.losses.links import FloatArray
+from xentexp.objectives import Training, find_class_weight, find_loss
+from xentexp.objectives.start import initial_scores
+
+
+def _has_probabilities(self: NetworkLossClassifier) -> bool:
+    if hasattr(self, "link_"):
+        return bool(self.link_.has_proba())
+    return ScoreLink(find_loss(self.loss, self.loss_params), 2).has_proba()
+
+
+class NetworkLossClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
+    """A multilayer perceptron trained on any loss by Adam; needs torch to be fitted.
+
+    It starts from the shares of the classes. Fitted, it is arrays: predictions and pickles
+    need no torch. Columns should be scaled to unit variance before.
+
+    Parameters
+    ----------
+    loss : str, Loss or CheckedLoss, default="categorical_crossentropy"
+        What to train on: a name, a peer's name, or a loss.
+    loss_params : dict, optional
+        Parameters of the loss, where it is a name.
+    hidden_layer_sizes : sequence of int, default=(32,)
+        Units of each hidden layer; without any the model is linear.
+    activation : {"relu", "tanh", "logistic", "identity"}
+        What a hidden unit makes of its input.
+    dropout : float, default=0
+        Share of the hidden units that a step leaves out.
+    alpha : float, default=0.0001
+        L2 penalty: half of it times the sum of squared weights is added to the mean loss.
+        Biases are free.
+    learning_rate : float, default=0.001
+        Of Adam.
+    batch_size : int, default=200
+        Rows of a step, at most.
+    max_epochs : int, default=200
+        Passes over the training rows, at most.
+    early_stopping : bool, default=False
+        Whether to watch the loss of the held-out rows instead of that of the training rows,
+        and to keep the epoch in which it was least. Needs `validation_fraction`.
+    validation_fraction : float, optional
+        Share of the rows that is held out, of each class alike.
+    n_iter_no_change : int, default=10
+        Epochs in which the watched loss does not fall by `tol`, after which to stop.
+    tol : float, default=0.0001
+        See `n_iter_no_change`.
+    class_weight : mapping, array-like of shape (k,), "balanced", or None
+        Weight of each class.
+    label_smoothing : float, default=0
+        Share of the target that is spread evenly over the classes.
+    correct_probabilities : bool, default=False
+        Whether to undo what the loss, smoothing and class weights do to the probabilities.
+    record : sequence of str or Loss, default=()
+        Losses to record after each epoch beside the one that is trained on, which stops the
+        training and is recorded anyway; None is no more than that.
+    n_jobs : int, optional
+        Threads of torch in `fit`; None for 1, -1 for all.
+    random_state : int, RandomState or None
+        Of weights, held-out rows, order and dropout. Torch's own generator is not touched.
+
+    Attributes
+    ----------
+    classes_ : ndarray of shape (k,)
+        Labels.
+    n_features_in_, feature_names_in_
+        As scikit-learn has them.
+    coefs_, intercepts_ : list of ndarray
+        Weights ``(n_in, n_out)`` and biases of each layer.
+    n_iter_ : int
+        Epochs that were trained.
+    best_iteration_ : int
+        Epoch whose weights are kept: the last one without `early_stopping`.
+    learning_curve_ : dict
+        ``"train"`` and, with `validation_fraction`, ``"valid"`` -> loss -> a value after each
+        epoch. What is trained on is weighted and smoothed as in training, and without penalty.
+    loss_curve_ : list of float
+        The loss that is trained on, on the training part.
+
+    Raises
+    ------
+    InputError
+        Without torch, for bad parameters, and when training diverges.
+
+    References
+    ----------
+    Kingma, D. P., Ba, J. (2015). Adam: a method for stochastic optimization. ICLR. Glorot, X.,
+    Bengio, Y. (2010). Understanding the difficulty of training deep feedforward neural networks.
+    AISTATS.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import make_moons
+    >>> X, y = make_moons(300, noise=0.2, random_state=0)
+    >>> model = NetworkLossClassifier("brier_loss", learning_rate=0.02, random_state=0)
+    >>> model.fit(X, y).score(X, y) > 0.95
+    True
+    >>> model.predict_proba(X[:5]).shape
+    (5, 2)
+    """
+
+    link_: ScoreLink
+
+    def __init__(
+        self,
+        loss: str | Loss | CheckedLoss = "categorical_crossentropy",
+        *,
+        loss_params: Mapping[str, object] | None = None,
+        hidden_layer_sizes: Sequence[int] = (32,),
+        activation: str = "relu",
+        dropout: float = 0.0,
+        alpha: float = 0.0001,
+        learning_rate: float = 0.001,
+        batch_size: int = 200,
+        max_epochs: int = 200,
+        early_stopping: bool = False,
+        validation_fraction: float | None = None,
+        n_iter_no_change: int = 10,
+        tol: float = 0.0001,
+        class_weight: Mapping[Any, float] | ArrayLike | str | None = None,
+        label_smoothing: float = 0.0,
+        correct_probabilities: bool = False,
+        record: Sequence[str | Loss] | None = (),
+        n_jobs: int | None = None,
+        random_state: Any = None,
+    ) -> None:
+        self.loss = loss
+        self.loss_params = loss_params
+        self.hidden_layer_sizes = hidden_layer_sizes
+        self.activation = activation
+        self.dropout = dropout
+        self.alpha = alpha
+        self.learning_rate = learning_rate
+        self.batch_size = batch_size
+        self.max_epochs = max_epochs
+        self.early_stopping = early_stopping
+        self.validation_fraction = validation_fraction
+        self.n_iter_no_change = n_iter_no_change
+        self.tol = tol
+        self.class_weight = class_weight
+        self.label_smoothing = label_smoothing
+        self.correct_probabilities = correct_probabilities
+        self.record = record
+        self.n_jobs = n_jobs
+        self.random_state = random_state
+
+    # -- fitting ---------------------------------------------------------------------------
+
+    def fit(self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None) -> Self:
+        """Train on rows.
+
+        Parameters
+        ----------
+        X : array-like of shape (n, n_features)
+            Finite numbers.
+        y : array-like of shape (n,)
+            Labels of any type, of two classes or more.
+        sample_weight : array-like of shape (n,), optional
+            Weights of the rows.
+
+        Returns
+        -------
+        self
+            Fitted.
+
+        Raises
+        ------
+        InputError
+            Without torch, for bad parameters, and when training diverges.
+        """
+        definition = find_loss(self.loss, self.loss_params)
+        self._check_parameters()
+        import_torch()
+        numbers, labels = validate_data(self, X, y, dtype=np.float64)
+        check_classification_targets(labels)
+        self.classes_, index = np.unique(labels, return_inverse=True)
+        k = len(self.classes_)
+        if k < 2:
+            raise InputError(f"y must hold 2 classes or more; it holds 1 class: {self.classes_}")
+        weight = None
+        if sample_weight is not None:
+            weight = _check_sample_weight(
+                sample_weight, numbers, dtype=np.float64, ensure_non_negative=True
+            )
+        self.class_weight_ = find_class_weight(
+            self.class_weight, self.classes_.tolist(), index, weight
+        )
+        self.link_ = ScoreLink(
+            definition, k, self.class_weight_, self.label_smoothing, self.correct_probabilities
+        )
+        others = find_recorded(self.record or (), definition, self.link_, k)
+        rng = check_random_state(self.random_state)
+        rows = np.arange(len(numbers)) if weight is None else np.flatnonzero(weight)
+        parts = {"train": rows}
+        if self.validation_fraction is not None:
+            parts = _split(rows, index, self.validation_fraction, rng)
+        trainings = {
+            part: Training(
+                definition,
+                index[kept],
+                k,
+                sample_weight=None if weight is None else weight[kept],
+                class_weight=self.class_weight_,
+                label_smoothing=self.label_smoothing,
+            )
+            for part, kept in parts.items()
+        }
+        measured = {
+            part: PartLosses(
+                trainings[part], others, self.link_, None if weight is None else weight[kept]
+            )
+            for part, kept in parts.items()
+        }
+        names = [definition.name, *(loss.name for loss in others)]
+        progress = Progress(names, measured)
+        with torch_threads(effective_n_jobs(self.n_jobs)):
+            net = self._train(
+                {part: numbers[kept] for part, kept in parts.items()},
+                trainings["train"],
+                progress,
+                rng,
+            )
+        self.coefs_, self.intercepts_ = net.weights, net.biases
+        self.learning_curve_ = progress.curve
+        self.loss_curve_ = progress.curve["train"][definition.name]
+        self.n_iter_ = len(self.loss_curve_)
+        self.best_iteration_ = progress.best_round() if self.early_stopping else self.n_iter_
+        return self
+
+    def _train(
+        self,
+        X: Mapping[str, FloatArray],
+        training: Training,
+        progress: Progress,
+        rng: np.random.RandomState,
+    ) -> Perceptron:
+        """Network of the epoch that is kept."""
+        watched = "valid" if self.early_stopping else "train"
+        sizes = [X["train"].shape[1], *self.hidden_layer_sizes, training.n_scores]
+        net = Perceptron.drawn(sizes, self.activation, initial_scores(training), rng)
+        steps = Steps(
+            net,
+            learning_rate=self.learning_rate,
+            alpha=self.alpha,
+            dropout=self.dropout,
+            seed=int(rng.randint(np.iinfo(np.int32).max)),
+        )
+        kept, least, waited = net, np.inf, 0
+        for epoch in range(self.max_epochs):
+            self._pass(X["train"], training, steps, rng)
+            for part, rows in X.items():
+                scores = net.scores(rows)
+                if not np.isfinite(scores).all():
+                    raise InputError(
+                        f"training diverged in epoch {epoch + 1}; scale the columns of X, or set "
+                        f"learning_rate below {self.learning_rate}"
+                    )
+                progress.record(part, scores)
+            value = progress.curve[watched][training.definition.name][-1]
+            waited = waited + 1 if value > least - self.tol else 0
+            if value < least:
+                least = value
+                kept = net.copy() if self.early_stopping else net
+            if waited >= self.n_iter_no_change:
+                break
+        return kept
+
+    def _pass(
+        self,
+        X: FloatArray,
+        training: Training,
+        steps: Steps,
+        rng: np.random.RandomState,
+    ) -> None:
+        """One epoch: a step on each batch, in random order."""
+        order = rng.permutation(training.n_rows)
+        mean_weight = training.total_weight / training.n_rows
+        for first in range(0, training.n_rows, self.batch_size):
+            rows = order[first : first + self.batch_size]
+            weight = None if training.weight is None else training.weight[rows]
+            if weight is not None and not weight.any():
+                continue
+            batch = Training(
+                training.definition,
+                training.index[rows],
+                training.n_classes,
+                sample_weight=weight,
+                label_smoothing=training.label_smoothing,
+            )
+            # The mean weight of all rows, not of the batch: light batches make short steps.
+            steps.step(X.take(rows, axis=0), partial(_slopes, batch, len(rows) * mean_weight))
+
+    def _check_parameters(self) -> None:
+        for name in ("batch_size", "max_epochs", "n_iter_no_change"):
+            _check_count(name, getattr(self, name))
+        if isinstance(self.hidden_layer_sizes, (str, Mapping)) or not hasattr(
+            self.hidden_layer_sizes, "__iter__"
+        ):
+            raise InputError(
+                f"hidden_layer_sizes must be a sequence of integers; got "
+                f"{self.hidden_layer_sizes!r}"
+            )
+        for size in self.hidden_layer_sizes:
+            _check_count("hidden_layer_sizes", size)
+        if self.activation not in ACTIVATIONS:
+            raise unknown_name("activation", self.activation, ACTIVATIONS)
+        check_number("alpha", self.alpha, 0.0, np.inf)
+        check_number("learning_rate", self.learning_rate, 0.0, np.inf, low_open=True)
+        check_number("tol", self.tol, 0.0, np.inf)
+        for name in ("dropout", "validation_fraction"):
+            value = getattr(self, name)
+            if value is not None:
+                check_number(name, value, 0.0, 1.0, low_open=name != "dropout")
+                if value == 1.0:
+                    raise InputError(f"{name} must be < 1; got {value!r}")
+        if self.early_stopping and self.validation_fraction is None:
+            raise InputError(
+                "early_stopping needs rows to watch; set validation_fraction, e.g. to 0.1"
+            )
+
+    # -- predicting ------------------------------------------------------------------------
+
+    def _scores(self, X: ArrayLike) -> FloatArray:
+        check_is_fitted(self)
+        rows = validate_data(self, X, dtype=np.float64, reset=False)
+        return Perceptron(self.coefs_, self.intercepts_, self.activation).scores(rows)
+
+    def decision_function(self, X: ArrayLike) -> FloatArray:
+        """Raw scores.
+
+        Parameters
+        ----------
+        X : array-like of shape (n, n_features)
+            Rows.
+
+        Returns
+        -------
+        ndarray of shape (n,) or (n, k)
+            ``(n,)`` for two classes, that of the second, and for losses of a latent score.
+        """
+        scores = self._scores(X)
+        return scores[0] if len(scores) == 1 else np.ascontiguousarray(scores.T)
+
+    @available_if(_has_probabilities)  # type: ignore[untyped-decorator]
+    def predict_proba(self, X: ArrayLike) -> FloatArray:
+        """Class probabilities, by the link of the loss.
+
+        Parameters
+        ----------
+        X : array-like of shape (n, n_features)
+            Rows.
+
+        Returns
+        -------
+        ndarray of shape (n, k)
+            In the order of `classes_`.
+        """
+        scores = self._scores(X)
+        return self.link_.proba(scores)
+
+    def predict(self, X: ArrayLike) -> NDArray[Any]:
+        """Most probable class; that of the largest score where there are no probabilities.
+
+        Parameters
+        ----------
+        X : array-like of shape (n, n_features)
+            Rows.
+
+        Returns
+        -------
+        ndarray of shape (n,)
+            Labels.
+        """
+        scores = self._scores(X)
+        if self.link_.has_proba():
+            chosen = self.link_.proba(scores).argmax(axis=1)
+        elif len(scores) == 1:
+            chosen = (scores[0] > 0.0).astype(np.intp)
+        else:
+            chosen = scores.argmax(axis=0)
+        labels: NDArray[Any] = self.classes_[chosen]
+        return labels
+
+
+def _slopes(batch: Training, divisor: float, scores: FloatArray) -> FloatArray:
+    return batch.gradient_hessian(scores)[0] / divisor
+
+
+def _check_count(name: str, value: object) -> None:
+    if not isinstance(value, Integral) or isinstance(value, bool) or value < 1:
+        raise InputError(f"{name} must be an integer >= 1; got {value!r}")
+
+
+def _split(
+    rows: IntArray, index: IntArray, fraction: float, rng: np.random.RandomState
+) -> dict[str, IntArray]:
+    """Training and held-out rows; of each class one row at least is trained on."""
+    held_out = np.zeros(len(rows), dtype=bool)
+    for label in np.unique(index[rows]):
+        own = rng.permutation(np.flatnonzero(index[rows] == label))
+        held_out[own[: min(round(fraction * len(own)), len(own) - 1)]] = True
+    if not held_out.any():
+        raise InputError(
+            f"validation_fraction={fraction} of {len(rows)} rows holds none out; set it higher"
+        )
+    return {"train": rows[~held_out], "valid": rows[held_out]}
