@@ -1,5 +1,6 @@
 """From raw scores to probabilities, and back from those that a loss shifts."""
 
+import json
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -12,10 +13,12 @@ from scipy.special import expit, softmax
 from sklearn._loss.loss import ExponentialLoss as PeersExponentialLoss
 from sklearn.linear_model import SGDClassifier
 
-from xentexp import Loss
+from xentexp import Loss, metrics
+from xentexp.cli import main
 from xentexp.errors import InputError
 from xentexp.estimators.probabilities import ScoreLink
 from xentexp.losses import LOSSES, get_loss
+from xentexp.losses.differentiable import OutcomeLoss
 from xentexp.objectives import Training, find_loss
 
 
@@ -335,3 +338,29 @@ def test_a_loss_from_outside_tells_the_distribution_where_it_is_strictly_proper(
     assert corrected(Proper(), Z, 3) == pytest.approx(P)
     assert not Improper().invertible(3)
     assert ScoreLink(Improper(), 3).has_proba()
+
+
+def test_a_loss_whose_expectation_has_several_minima_tells_nothing():
+    @dataclass(frozen=True)
+    class Step(OutcomeLoss):  # concave, then convex: scores at rest may be a maximum
+        def value(self, chance):
+            return 1.0 - 3.0 * chance.p**2 + 2.0 * chance.p**3
+
+        def slopes_of(self, chance):
+            p = chance.p
+            return 6.0 * (p**3 - p**2), 12.0 * p**3 - 6.0 * p**2
+
+    Step.name, Step.facts = "step_of_mine", LOSSES["generalized_crossentropy"].facts
+    assert not Step().invertible(2)
+
+
+@pytest.mark.parametrize("name", LOSSES)
+def test_what_is_said_of_a_loss_says_whether_it_tells_them(name, capsys):
+    said = " ".join(getattr(metrics, name).__doc__.split())
+    assert ("expectation tell the true probabilities" in said) == (
+        name in TRAINABLE and name not in UNTOLD
+    )
+    assert ("do not tell the true probabilities" in said) == (name in UNTOLD)
+    assert main(["losses", name, "--json"]) == 0
+    row = json.loads(capsys.readouterr().out)
+    assert row["invertible"] == (None if name not in TRAINABLE else name not in UNTOLD)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import warnings
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from numbers import Integral, Real
 from typing import Any, Literal, Self
 
@@ -13,20 +12,19 @@ import numpy as np
 from numpy.typing import ArrayLike
 from sklearn.base import BaseEstimator
 from sklearn.exceptions import ConvergenceWarning
-from sklearn.model_selection import train_test_split
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
 
 from xentexp.derivatives import CheckedLoss
 from xentexp.errors import InputError, unknown_name
 from xentexp.estimators.descent import Descent, Watcher, descend
+from xentexp.estimators.parts import Part, split_parts
 from xentexp.estimators.penalized import PenalizedLoss, scores_of, unpacked
 from xentexp.estimators.predictions import ScorePredictor
 from xentexp.estimators.probabilities import ScoreLink
 from xentexp.estimators.progress import PartLosses, Progress, find_recorded
 from xentexp.losses import Loss
 from xentexp.losses.base import check_number
-from xentexp.losses.layout import IntArray
 from xentexp.losses.links import FloatArray
 from xentexp.objectives import Training, find_class_weight, find_loss
 
@@ -34,21 +32,6 @@ _STARTS = ("auto", "prior", "crossentropy")
 
 _NEAR = 1e-4
 """How well the cross-entropy is minimized where its model is a start and no more."""
-
-
-@dataclass(frozen=True)
-class _Part:
-    """Rows that are trained on, or held out."""
-
-    X: Any
-    index: IntArray
-    weight: FloatArray | None
-
-
-def _part(X: Any, index: IntArray, weight: FloatArray | None, rows: IntArray | None) -> _Part:
-    if rows is None:
-        return _Part(X, index, weight)
-    return _Part(X[rows], index[rows], None if weight is None else weight[rows])
 
 
 def _has_kinks(definition: Loss) -> bool:
@@ -220,10 +203,9 @@ class LinearLossClassifier(ScorePredictor, BaseEstimator):  # type: ignore[misc]
         self.link_ = ScoreLink(
             definition, k, self.class_weight_, self.label_smoothing, self.correct_probabilities
         )
-        kept, held_out = self._split(index)
-        parts = {"train": _part(X, index, weight, kept)}
-        if held_out is not None:
-            parts["valid"] = _part(X, index, weight, held_out)
+        parts = split_parts(
+            Part(X, index, weight), self.validation_fraction, random_state=self.random_state
+        )
         found, self.learning_curve_ = self._descend(definition, parts)
         self.coef_, self.intercept_ = unpacked(found.point, X.shape[1], self.fit_intercept)
         self.objective_ = found.value
@@ -253,25 +235,7 @@ class LinearLossClassifier(ScorePredictor, BaseEstimator):  # type: ignore[misc]
                     "validation_fraction holds rows out to record losses on; set record, e.g. to ()"
                 )
 
-    def _split(self, index: IntArray) -> tuple[IntArray | None, IntArray | None]:
-        """Rows to train on, and rows held out."""
-        if self.validation_fraction is None:
-            return None, None
-        try:
-            kept, held_out = train_test_split(
-                np.arange(len(index)),
-                test_size=self.validation_fraction,
-                stratify=index,
-                random_state=self.random_state,
-            )
-        except ValueError as error:
-            raise InputError(
-                f"validation_fraction={self.validation_fraction} leaves no part with each class: "
-                f"{error}"
-            ) from error
-        return np.sort(kept), np.sort(held_out)
-
-    def _training(self, definition: Loss, part: _Part) -> Training:
+    def _training(self, definition: Loss, part: Part) -> Training:
         return Training(
             definition,
             part.index,
@@ -282,7 +246,7 @@ class LinearLossClassifier(ScorePredictor, BaseEstimator):  # type: ignore[misc]
         )
 
     def _descend(
-        self, definition: Loss, parts: dict[str, _Part]
+        self, definition: Loss, parts: dict[str, Part]
     ) -> tuple[Descent, dict[str, dict[str, list[float]]]]:
         """The lowest end of the descents from each start, and what was recorded on the way."""
         train = parts["train"]
@@ -300,7 +264,7 @@ class LinearLossClassifier(ScorePredictor, BaseEstimator):  # type: ignore[misc]
         found, progress = min(ends, key=lambda end: end[0].value)
         return found, {} if progress is None else progress.curve
 
-    def _objective(self, definition: Loss, part: _Part) -> PenalizedLoss:
+    def _objective(self, definition: Loss, part: Part) -> PenalizedLoss:
         training = self._training(definition, part)
         return PenalizedLoss(part.X, training, float(self.C), bool(self.fit_intercept))
 
@@ -315,7 +279,7 @@ class LinearLossClassifier(ScorePredictor, BaseEstimator):  # type: ignore[misc]
         tol = max(self.tol, tol)
         return descend(objective, start, kinks=kinks, tol=tol, max_iter=self.max_iter, watch=watch)
 
-    def _progress(self, definition: Loss, parts: dict[str, _Part]) -> Progress | None:
+    def _progress(self, definition: Loss, parts: dict[str, Part]) -> Progress | None:
         if self.record is None:
             return None
         others = find_recorded(self.record, definition, self.link_, len(self.classes_))
@@ -328,7 +292,7 @@ class LinearLossClassifier(ScorePredictor, BaseEstimator):  # type: ignore[misc]
             },
         )
 
-    def _starts(self, objective: PenalizedLoss, train: _Part) -> list[FloatArray]:
+    def _starts(self, objective: PenalizedLoss, train: Part) -> list[FloatArray]:
         definition = objective.training.definition
         if self.warm_start and hasattr(self, "coef_"):
             start = objective.packed(self.coef_, self.intercept_)
