@@ -426,3 +426,14 @@ def test_what_is_refused(options, message):
     y = options.pop("y", CLASS)
     with pytest.raises(InputError, match=message.replace("(", r"\(").replace(")", r"\)")):
         model(**options).fit(BLURRED, y)
+
+
+def test_grades_are_numbers() -> None:
+    grades = np.repeat([0, 1, 2], 10)
+    X = np.arange(30.0)[:, None] / 10.0
+    names = np.array(["low", "mid", "high"])  # sorted: high, low, mid
+    model = LinearLossClassifier("ranked_probability_score")
+    model.fit(X, grades)
+    with pytest.raises(InputError, match="ranked_probability_score is for ordered classes"):
+        model.fit(X, names[grades])
+    model.fit(X[:20], names[grades[:20]])  # of two classes either order is one

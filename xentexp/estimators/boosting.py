@@ -19,6 +19,7 @@ from sklearn.utils.validation import _check_sample_weight, check_is_fitted
 
 from xentexp.derivatives import CheckedLoss
 from xentexp.errors import InputError
+from xentexp.estimators.parts import check_classes
 from xentexp.estimators.predictions import ScorePredictor
 from xentexp.estimators.probabilities import ScoreLink
 from xentexp.estimators.progress import PartLosses, Progress, find_recorded
@@ -125,8 +126,7 @@ class BoosterClassifier(ScorePredictor, BaseEstimator):  # type: ignore[misc]
         X, y = training_rows(self, X, y, self.categories_)
         self.classes_, index = np.unique(y, return_inverse=True)
         k = len(self.classes_)
-        if k < 2:
-            raise InputError(f"y must hold 2 classes or more; it holds 1 class: {self.classes_}")
+        check_classes(definition, self.classes_)
         weight = None
         if sample_weight is not None:
             weight = _check_sample_weight(

@@ -18,7 +18,7 @@ from sklearn.utils.validation import _check_sample_weight, check_is_fitted, vali
 from xentexp.derivatives import CheckedLoss
 from xentexp.errors import InputError, unknown_name
 from xentexp.estimators.descent import Descent, Watcher, descend
-from xentexp.estimators.parts import Part, split_parts
+from xentexp.estimators.parts import Part, check_classes, split_parts
 from xentexp.estimators.penalized import PenalizedLoss, scores_of, unpacked
 from xentexp.estimators.predictions import ScorePredictor
 from xentexp.estimators.probabilities import ScoreLink
@@ -185,8 +185,7 @@ class LinearLossClassifier(ScorePredictor, BaseEstimator):  # type: ignore[misc]
         check_classification_targets(y)
         self.classes_, index = np.unique(y, return_inverse=True)
         k = len(self.classes_)
-        if k < 2:
-            raise InputError(f"y must hold 2 classes or more; it holds 1 class: {self.classes_}")
+        check_classes(definition, self.classes_)
         if k > 2 and definition.facts.binary_only:
             raise InputError(
                 f"Only binary classification is supported. {definition.name} is for two classes; "

@@ -17,6 +17,7 @@ from sklearn.utils.validation import _check_sample_weight, check_is_fitted, vali
 
 from xentexp.derivatives import CheckedLoss
 from xentexp.errors import InputError, unknown_name
+from xentexp.estimators.parts import check_classes
 from xentexp.estimators.perceptron import (
     ACTIVATIONS,
     Perceptron,
@@ -199,8 +200,7 @@ class NetworkLossClassifier(ScorePredictor, BaseEstimator):  # type: ignore[misc
         check_classification_targets(labels)
         self.classes_, index = np.unique(labels, return_inverse=True)
         k = len(self.classes_)
-        if k < 2:
-            raise InputError(f"y must hold 2 classes or more; it holds 1 class: {self.classes_}")
+        check_classes(definition, self.classes_)
         weight = None
         if sample_weight is not None:
             weight = _check_sample_weight(
