@@ -72,6 +72,7 @@ class BoosterClassifier(ScorePredictor, BaseEstimator):  # type: ignore[misc]
     hessian_factor: float | None
     boost_from_average: bool
     n_estimators: int
+    learning_rate: float
     early_stopping_rounds: int | None
     validation_fraction: float | None
     record: Sequence[str | Loss] | None
@@ -177,7 +178,8 @@ class BoosterClassifier(ScorePredictor, BaseEstimator):  # type: ignore[misc]
         except Exception as error:
             if type(error).__module__.split(".")[0].lstrip("_") != self.module:
                 raise
-            raise InputError(f"{self.module} refuses: {str(error).strip()}") from error
+            reason = str(error).split("\nStack trace", 1)[0].strip()  # of XGBoost's own code
+            raise InputError(f"{self.module} refuses: {reason}") from error
         self.best_iteration_ = self.n_iter_
         if progress is not None and self.early_stopping_rounds is not None and self.n_iter_:
             self.best_iteration_ = progress.best_round()
@@ -193,6 +195,7 @@ class BoosterClassifier(ScorePredictor, BaseEstimator):  # type: ignore[misc]
                 raise InputError(f"{name} must be an integer >= 1; got {value!r}")
         if self.hessian_factor is not None:
             check_number("hessian_factor", self.hessian_factor, 0.0, np.inf, low_open=True)
+        check_number("learning_rate", self.learning_rate, 0.0, np.inf, low_open=True)
         fraction = self.validation_fraction
         if fraction is not None and not (isinstance(fraction, Real) and 0.0 < fraction < 1.0):
             raise InputError(f"validation_fraction must be > 0 and < 1; got {fraction!r}")

@@ -206,6 +206,10 @@ class LinearLossClassifier(ScorePredictor, BaseEstimator):  # type: ignore[misc]
             Part(X, index, weight), self.validation_fraction, random_state=self.random_state
         )
         found, self.learning_curve_ = self._descend(definition, parts)
+        if not (np.isfinite(found.value) and np.isfinite(found.point).all()):
+            raise InputError(
+                f"the descent on {definition.name} left the finite numbers; scale the columns of X"
+            )
         self.coef_, self.intercept_ = unpacked(found.point, X.shape[1], self.fit_intercept)
         self.objective_ = found.value
         self.n_iter_ = np.array([found.n_iter], dtype=np.int32)
