@@ -191,7 +191,9 @@ def test_what_a_booster_refuses_is_bad_input(model: Any, params: Any) -> None:
         with pytest.warns(UserWarning, match="are not used"):  # it warns of unknown names
             model(n_estimators=2, **params).fit(X, y)
         return
-    with pytest.raises(InputError, match=f"^{model.module} refuses|^unknown parameter"):
+    with pytest.raises(
+        InputError, match=f"^{model.module} refuses|^unknown parameter|^learning_rate"
+    ):
         model(**params).fit(X, y)
 
 
@@ -223,3 +225,11 @@ def test_no_booster_is_imported_before_it_is_needed() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+@pytest.mark.parametrize("rate", [float("nan"), float("inf"), -1.0, "fast"])
+@pytest.mark.parametrize("kind", MODELS)
+def test_learning_rates_that_are_none(kind, rate):
+    X, y, _ = table(2, 40)
+    with pytest.raises(InputError, match="learning_rate must be > 0"):
+        kind(learning_rate=rate).fit(X, y)

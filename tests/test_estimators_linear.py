@@ -426,3 +426,37 @@ def test_what_is_refused(options, message):
     y = options.pop("y", CLASS)
     with pytest.raises(InputError, match=message.replace("(", r"\(").replace(")", r"\)")):
         model(**options).fit(BLURRED, y)
+
+
+def test_grades_are_numbers() -> None:
+    grades = np.repeat([0, 1, 2], 10)
+    X = np.arange(30.0)[:, None] / 10.0
+    names = np.array(["low", "mid", "high"])  # sorted: high, low, mid
+    model = LinearLossClassifier("ranked_probability_score")
+    model.fit(X, grades)
+    with pytest.raises(InputError, match="ranked_probability_score is for ordered classes"):
+        model.fit(X, names[grades])
+    model.fit(X[:20], names[grades[:20]])  # of two classes either order is one
+
+
+def test_weights_beyond_what_adds_up_and_parameters_that_are_none() -> None:
+    X, y = np.arange(8.0)[:, None], np.tile([0, 1], 4)
+    with pytest.raises(InputError, match="must have a finite sum"), np.errstate(over="ignore"):
+        LinearLossClassifier().fit(X, y, sample_weight=np.full(8, 1e308))
+    with pytest.raises(InputError, match="parameters of a loss must be a dict"):
+        LinearLossClassifier("brier_loss", loss_params=[1]).fit(X, y)
+
+
+def test_two_readings_of_one_loss_are_not_recorded_under_one_name() -> None:
+    X, y = np.arange(8.0)[:, None], np.tile([0, 1], 4)
+    wide = get_loss("categorical_focal_crossentropy", gamma=5.0)
+    with pytest.raises(InputError, match=r"record: .* goes by its name"):
+        LinearLossClassifier("categorical_focal_crossentropy", record=[wide]).fit(X, y)
+    model = LinearLossClassifier(wide, record=[wide, "brier_loss", "brier_loss"]).fit(X, y)
+    assert list(model.learning_curve_["train"]) == [wide.name, "brier_loss"]
+
+
+def test_columns_too_large_to_descend_on() -> None:
+    X = np.random.default_rng(0).normal(size=(30, 2)) * 1e200
+    with pytest.raises(InputError, match="scale the columns"), np.errstate(all="ignore"):
+        LinearLossClassifier().fit(X, np.arange(30) % 2)

@@ -360,3 +360,11 @@ def test_bad_parameters(options: dict[str, Any], message: str) -> None:
 def test_one_class_is_no_task() -> None:
     with pytest.raises(InputError, match="y must hold 2 classes or more"):
         model().fit(X, np.zeros(240))
+
+
+def test_the_correction_may_be_set_after_the_fit() -> None:
+    found = model(loss="exponential_loss").fit(X, Y)
+    raw = found.predict_proba(X)
+    corrected = found.set_params(correct_probabilities=True).predict_proba(X)
+    assert np.abs(raw - corrected).max() > 0.01
+    np.testing.assert_array_equal(found.predict_log_proba(X), np.log(corrected))

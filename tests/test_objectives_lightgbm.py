@@ -185,3 +185,12 @@ def test_a_latent_score_serves_any_number_of_classes() -> None:
     )
     np.testing.assert_allclose(gradient, expected[0])
     np.testing.assert_allclose(curvature, expected[1])
+
+
+def test_labels_weights_and_scores_are_as_many():
+    objective = lightgbm_objective("brier_loss")
+    y = np.array([0, 1, 0])
+    with pytest.raises(InputError, match="scores must have 3 rows; got 5"):
+        objective(y, np.zeros(5), None)
+    with pytest.raises(InputError, match="weights must be one for each of 3; got 2"):
+        objective(y, np.zeros(3), np.ones(2))

@@ -414,6 +414,7 @@ BAD_CALLS: list[tuple[dict[str, Any], Any, str]] = [
     ({}, (Z, Y + 1), "from 0 to 3 .* got 4"),
     ({}, (Z, Y - 1), "got -1: name it as ignore_index"),
     ({}, (Z, Y.double()), "integer dtype"),
+    ({"ignore_index": 1}, (Z, SHARES), "ignore_index=1 is for class numbers"),
     ({}, (Z, Y[:5]), r"target must have shape \(30,\)"),
     ({}, (Z, SHARES * 2), r"must lie in \[0, 1\]|must sum to 1"),
     ({}, (Z, SHARES / 2), "rows of target must sum to 1"),

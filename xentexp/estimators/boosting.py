@@ -19,6 +19,7 @@ from sklearn.utils.validation import _check_sample_weight, check_is_fitted
 
 from xentexp.derivatives import CheckedLoss
 from xentexp.errors import InputError
+from xentexp.estimators.parts import check_classes
 from xentexp.estimators.predictions import ScorePredictor
 from xentexp.estimators.probabilities import ScoreLink
 from xentexp.estimators.progress import PartLosses, Progress, find_recorded
@@ -71,6 +72,7 @@ class BoosterClassifier(ScorePredictor, BaseEstimator):  # type: ignore[misc]
     hessian_factor: float | None
     boost_from_average: bool
     n_estimators: int
+    learning_rate: float
     early_stopping_rounds: int | None
     validation_fraction: float | None
     record: Sequence[str | Loss] | None
@@ -125,8 +127,7 @@ class BoosterClassifier(ScorePredictor, BaseEstimator):  # type: ignore[misc]
         X, y = training_rows(self, X, y, self.categories_)
         self.classes_, index = np.unique(y, return_inverse=True)
         k = len(self.classes_)
-        if k < 2:
-            raise InputError(f"y must hold 2 classes or more; it holds 1 class: {self.classes_}")
+        check_classes(definition, self.classes_)
         weight = None
         if sample_weight is not None:
             weight = _check_sample_weight(
@@ -177,7 +178,8 @@ class BoosterClassifier(ScorePredictor, BaseEstimator):  # type: ignore[misc]
         except Exception as error:
             if type(error).__module__.split(".")[0].lstrip("_") != self.module:
                 raise
-            raise InputError(f"{self.module} refuses: {str(error).strip()}") from error
+            reason = str(error).split("\nStack trace", 1)[0].strip()  # of XGBoost's own code
+            raise InputError(f"{self.module} refuses: {reason}") from error
         self.best_iteration_ = self.n_iter_
         if progress is not None and self.early_stopping_rounds is not None and self.n_iter_:
             self.best_iteration_ = progress.best_round()
@@ -193,6 +195,7 @@ class BoosterClassifier(ScorePredictor, BaseEstimator):  # type: ignore[misc]
                 raise InputError(f"{name} must be an integer >= 1; got {value!r}")
         if self.hessian_factor is not None:
             check_number("hessian_factor", self.hessian_factor, 0.0, np.inf, low_open=True)
+        check_number("learning_rate", self.learning_rate, 0.0, np.inf, low_open=True)
         fraction = self.validation_fraction
         if fraction is not None and not (isinstance(fraction, Real) and 0.0 < fraction < 1.0):
             raise InputError(f"validation_fraction must be > 0 and < 1; got {fraction!r}")

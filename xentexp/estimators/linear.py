@@ -18,7 +18,7 @@ from sklearn.utils.validation import _check_sample_weight, check_is_fitted, vali
 from xentexp.derivatives import CheckedLoss
 from xentexp.errors import InputError, unknown_name
 from xentexp.estimators.descent import Descent, Watcher, descend
-from xentexp.estimators.parts import Part, split_parts
+from xentexp.estimators.parts import Part, check_classes, split_parts
 from xentexp.estimators.penalized import PenalizedLoss, scores_of, unpacked
 from xentexp.estimators.predictions import ScorePredictor
 from xentexp.estimators.probabilities import ScoreLink
@@ -185,8 +185,7 @@ class LinearLossClassifier(ScorePredictor, BaseEstimator):  # type: ignore[misc]
         check_classification_targets(y)
         self.classes_, index = np.unique(y, return_inverse=True)
         k = len(self.classes_)
-        if k < 2:
-            raise InputError(f"y must hold 2 classes or more; it holds 1 class: {self.classes_}")
+        check_classes(definition, self.classes_)
         if k > 2 and definition.facts.binary_only:
             raise InputError(
                 f"Only binary classification is supported. {definition.name} is for two classes; "
@@ -207,6 +206,10 @@ class LinearLossClassifier(ScorePredictor, BaseEstimator):  # type: ignore[misc]
             Part(X, index, weight), self.validation_fraction, random_state=self.random_state
         )
         found, self.learning_curve_ = self._descend(definition, parts)
+        if not (np.isfinite(found.value) and np.isfinite(found.point).all()):
+            raise InputError(
+                f"the descent on {definition.name} left the finite numbers; scale the columns of X"
+            )
         self.coef_, self.intercept_ = unpacked(found.point, X.shape[1], self.fit_intercept)
         self.objective_ = found.value
         self.n_iter_ = np.array([found.n_iter], dtype=np.int32)

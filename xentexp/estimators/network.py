@@ -9,15 +9,15 @@ from typing import Any, Self
 
 import numpy as np
 from joblib import effective_n_jobs
-from numpy.typing import ArrayLike, NDArray
-from sklearn.base import BaseEstimator, ClassifierMixin
+from numpy.typing import ArrayLike
+from sklearn.base import BaseEstimator
 from sklearn.utils import check_random_state
-from sklearn.utils.metaestimators import available_if
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
 
 from xentexp.derivatives import CheckedLoss
 from xentexp.errors import InputError, unknown_name
+from xentexp.estimators.parts import check_classes
 from xentexp.estimators.perceptron import (
     ACTIVATIONS,
     Perceptron,
@@ -25,6 +25,7 @@ from xentexp.estimators.perceptron import (
     import_torch,
     torch_threads,
 )
+from xentexp.estimators.predictions import ScorePredictor
 from xentexp.estimators.probabilities import ScoreLink
 from xentexp.estimators.progress import PartLosses, Progress, find_recorded
 from xentexp.losses import Loss
@@ -35,13 +36,7 @@ from xentexp.objectives import Training, find_class_weight, find_loss
 from xentexp.objectives.start import initial_scores
 
 
-def _has_probabilities(self: NetworkLossClassifier) -> bool:
-    if hasattr(self, "link_"):
-        return bool(self.link_.has_proba())
-    return ScoreLink(find_loss(self.loss, self.loss_params), 2).has_proba()
-
-
-class NetworkLossClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
+class NetworkLossClassifier(ScorePredictor, BaseEstimator):  # type: ignore[misc]
     """A multilayer perceptron trained on any loss by Adam; needs torch to be fitted.
 
     It starts from the shares of the classes. Fitted, it is arrays: predictions and pickles
@@ -131,8 +126,6 @@ class NetworkLossClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[mis
     (5, 2)
     """
 
-    link_: ScoreLink
-
     def __init__(
         self,
         loss: str | Loss | CheckedLoss = "categorical_crossentropy",
@@ -207,8 +200,7 @@ class NetworkLossClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[mis
         check_classification_targets(labels)
         self.classes_, index = np.unique(labels, return_inverse=True)
         k = len(self.classes_)
-        if k < 2:
-            raise InputError(f"y must hold 2 classes or more; it holds 1 class: {self.classes_}")
+        check_classes(definition, self.classes_)
         weight = None
         if sample_weight is not None:
             weight = _check_sample_weight(
@@ -356,62 +348,6 @@ class NetworkLossClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[mis
         check_is_fitted(self)
         rows = validate_data(self, X, dtype=np.float64, reset=False)
         return Perceptron(self.coefs_, self.intercepts_, self.activation).scores(rows)
-
-    def decision_function(self, X: ArrayLike) -> FloatArray:
-        """Raw scores.
-
-        Parameters
-        ----------
-        X : array-like of shape (n, n_features)
-            Rows.
-
-        Returns
-        -------
-        ndarray of shape (n,) or (n, k)
-            ``(n,)`` for two classes, that of the second, and for losses of a latent score.
-        """
-        scores = self._scores(X)
-        return scores[0] if len(scores) == 1 else np.ascontiguousarray(scores.T)
-
-    @available_if(_has_probabilities)  # type: ignore[untyped-decorator]
-    def predict_proba(self, X: ArrayLike) -> FloatArray:
-        """Class probabilities, by the link of the loss.
-
-        Parameters
-        ----------
-        X : array-like of shape (n, n_features)
-            Rows.
-
-        Returns
-        -------
-        ndarray of shape (n, k)
-            In the order of `classes_`.
-        """
-        scores = self._scores(X)
-        return self.link_.proba(scores)
-
-    def predict(self, X: ArrayLike) -> NDArray[Any]:
-        """Most probable class; that of the largest score where there are no probabilities.
-
-        Parameters
-        ----------
-        X : array-like of shape (n, n_features)
-            Rows.
-
-        Returns
-        -------
-        ndarray of shape (n,)
-            Labels.
-        """
-        scores = self._scores(X)
-        if self.link_.has_proba():
-            chosen = self.link_.proba(scores).argmax(axis=1)
-        elif len(scores) == 1:
-            chosen = (scores[0] > 0.0).astype(np.intp)
-        else:
-            chosen = scores.argmax(axis=0)
-        labels: NDArray[Any] = self.classes_[chosen]
-        return labels
 
 
 def _slopes(batch: Training, divisor: float, scores: FloatArray) -> FloatArray:

@@ -6,11 +6,14 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from sklearn.model_selection import train_test_split
 
 from xentexp.errors import InputError
+from xentexp.losses import Loss
 from xentexp.losses.layout import IntArray
 from xentexp.losses.links import FloatArray
+from xentexp.validation import ascending
 
 
 @dataclass(frozen=True)
@@ -91,3 +94,34 @@ def split_parts(whole: Part, fraction: float | None, *, random_state: Any) -> di
             f"validation_fraction={fraction} leaves no part with each class: {error}"
         ) from error
     return {"train": whole.of(np.sort(kept)), "valid": whole.of(np.sort(held_out))}
+
+
+def check_classes(definition: Loss, classes: NDArray[Any]) -> None:
+    """Whether a loss can be trained on these classes.
+
+    Parameters
+    ----------
+    definition : Loss
+        What is trained on.
+    classes : ndarray of shape (k,)
+        Labels, sorted.
+
+    Raises
+    ------
+    InputError
+        For one class alone, and for a loss of grades where more than two labels are no numbers:
+        sorted by their letters they are in no order.
+
+    Examples
+    --------
+    >>> from xentexp.objectives import find_loss
+    >>> check_classes(find_loss("ranked_probability_score"), np.array([1, 2, 3]))
+    """
+    k = len(classes)
+    if k < 2:
+        raise InputError(f"y must hold 2 classes or more; it holds 1 class: {classes}")
+    if definition.facts.ordered and k > 2 and not ascending(tuple(classes.tolist())):
+        raise InputError(
+            f"{definition.name} is for ordered classes; number the grades, as labels are taken in "
+            f"sorted order: {', '.join(map(repr, classes.tolist()[:5]))}"
+        )

@@ -184,5 +184,11 @@ def find_recorded(record: object, trained: Loss, link: ScoreLink, n_classes: int
         )
         if reason is not None:
             raise InputError(f"record: {loss.name} {reason}")
-    further = {loss.name: loss for loss in found if loss.name != trained.name}
-    return list(further.values())
+    known = {trained.name: trained}
+    for loss in found:
+        if known.setdefault(loss.name, loss) != loss:
+            raise InputError(
+                f"record: {loss.name} goes by its name, which {known[loss.name]} has already; "
+                f"record one of the two"
+            )
+    return list(known.values())[1:]

@@ -18,7 +18,7 @@ import numpy as np
 
 from xentexp.losses.base import Loss, Pair
 from xentexp.losses.block import Block
-from xentexp.losses.inverse import balanced, narrowed, smoothed_ends
+from xentexp.losses.inverse import WIDEST, balanced, narrowed, smoothed_ends
 from xentexp.losses.links import FloatArray, log_softmax
 
 
@@ -73,13 +73,27 @@ class SeparableLoss(Loss):
         """
 
     def invertible(self, n_classes: int, label_smoothing: float = 0.0) -> bool:  # noqa: D102
-        # Convex in the probabilities: scores at rest are the minimum. Not linear: it is inside.
+        # Convex in the probabilities: scores at rest are the minimum. Not linear: it is inside,
+        # but for a bounded slope, which puts it at a corner before the labels are all of a class.
         grid = np.r_[1e-6, np.linspace(0.01, 0.99, 99), 1.0 - 1e-6]
         proba = np.repeat(grid[:, np.newaxis], n_classes, axis=1)
         (u1, v1), (u0, v0) = self._both_slopes(proba.shape, label_smoothing, proba=proba)
         convex = min(v1.min(), v0.min()) >= -1e-12
         curved = bool(((v1 + v0).max(axis=1) > 1e-12).all())
-        return convex and curved and bool(((u0 - u1).max(axis=1) > 1e-12).all())
+        falling = bool(((u0 - u1).max(axis=1) > 1e-12).all())
+        return convex and curved and falling and self._reaches_corners(n_classes, label_smoothing)
+
+    def _reaches_corners(self, n_classes: int, label_smoothing: float) -> bool:
+        """Whether ever larger scores of a class stand for ever larger shares of it, up to 1."""
+        scores = np.zeros((n_classes, 2 * n_classes))
+        for winner in range(n_classes):
+            scores[winner, [2 * winner, 2 * winner + 1]] = WIDEST / 2.0, WIDEST
+        logits = scores.T
+        (own, _), (other, _) = self._both_slopes(logits.shape, label_smoothing, logits=logits)
+        shares = balanced(log_softmax(scores)[1], own, other)
+        winners = np.arange(n_classes)
+        rest = 1.0 - shares[winners, 2 * winners], 1.0 - shares[winners, 2 * winners + 1]
+        return bool(((rest[1] < 1e-6) | (rest[1] < 0.999 * rest[0])).all())
 
     def true_distribution(  # noqa: D102
         self, scores: FloatArray, n_classes: int, label_smoothing: float = 0.0

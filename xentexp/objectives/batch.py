@@ -155,6 +155,11 @@ class BatchLoss:
 
     def _classes(self, target: Array, shape: tuple[int, ...], n_classes: int) -> Targets:
         if target.ndim == 2 and target.shape == shape:
+            if self.ignore_index is not None:
+                raise InputError(
+                    f"ignore_index={self.ignore_index} is for class numbers; target of shape "
+                    f"{target.shape} has a column for each class: give those rows weight 0"
+                )
             return distributions(target, self.definition.facts.targets == "labels")
         numbers = of_shape(target, shape[:1])
         kept = None

@@ -129,6 +129,8 @@ class BoosterLoss:
                 and (weight is None or np.array_equal(weight, seen_weight))
             ):
                 return training
+        if weight is not None and len(weight) != len(labels):
+            raise InputError(f"weights must be one for each of {len(labels)}; got {len(weight)}")
         k = self.n_classes or max(2, n_scores)
         index = np.asarray(labels).astype(np.intp)
         if not np.array_equal(index, labels) or index.min() < 0 or index.max() >= k:

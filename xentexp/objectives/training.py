@@ -52,6 +52,8 @@ def find_loss(
     >>> find_loss("categorical_focal_crossentropy", {"gamma": 1.0}).gamma
     1.0
     """
+    if not isinstance(parameters, Mapping | None):
+        raise InputError(f"parameters of a loss must be a dict or None; got {parameters!r}")
     definition = get_loss(loss, **(parameters or {}))  # type: ignore[arg-type]
     facts = definition.facts
     if facts.gradient == "none":
@@ -196,6 +198,11 @@ class Training:
             of_class = class_weight[index]
             self.weight = of_class if sample_weight is None else of_class * sample_weight
         self.total_weight = float(self.n_rows if self.weight is None else self.weight.sum())
+        if not self.total_weight < np.inf:
+            raise InputError(
+                f"the weights of the training rows must have a finite sum; it is "
+                f"{self.total_weight}: scale them down"
+            )
         if not self.total_weight > 0.0:
             raise InputError("the weights of the training rows sum to 0; one must be positive")
         self._of_margins = needs in ("scores", "latent")
@@ -309,6 +316,8 @@ class Training:
         np.multiply(part, scale, out=whole[:, rows], casting="same_kind")
 
     def _blocks(self, scores: NDArray[np.floating]) -> Iterator[tuple[slice, Block]]:
+        if scores.shape[1] != self.n_rows:
+            raise InputError(f"scores must have {self.n_rows} rows; got {scores.shape[1]}")
         step = max(128, BLOCK_SCORES // self.n_classes)
         for start in range(0, self.n_rows, step):
             rows = slice(start, min(start + step, self.n_rows))
