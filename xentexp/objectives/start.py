@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+from scipy.optimize import minimize
 
 from xentexp.losses.links import FloatArray, tempered_log
 from xentexp.objectives.training import Training
@@ -10,17 +11,15 @@ from xentexp.objectives.training import Training
 SMALLEST_SHARE = 1e-15
 """Share of a class without weight, as LightGBM has it."""
 
-_HALF = ("exponential_loss",)
-_LOGARITHM = ("logistic_margin_loss",)
-_STRAIGHT = ("squared_hinge_loss", "modified_huber_loss")
-
 
 def initial_scores(training: Training) -> FloatArray:
-    """Raw scores whose probabilities are the shares of the classes in the training part.
+    """Raw scores of all rows alike that are best for the class shares of the training part.
 
-    They are what the boosters' own objectives start from (``boost_from_average`` of LightGBM,
-    the estimated ``base_score`` of XGBoost): logarithms of the weighted shares, smoothed and
-    weighted by class as the targets are; the logit of the second of two classes.
+    For strictly proper losses they are what the boosters' own objectives start from
+    (``boost_from_average`` of LightGBM, the estimated ``base_score`` of XGBoost): logarithms of the
+    weighted shares, smoothed and weighted by class as the targets are; the logit of the second of
+    two classes. Other losses have their own best constant, whose corrected probabilities are the
+    shares.
 
     Parameters
     ----------
@@ -30,10 +29,8 @@ def initial_scores(training: Training) -> FloatArray:
     Returns
     -------
     ndarray of shape (n_scores,)
-        Half the logarithms for the exponential loss, twice the share less 1 for the squared
-        hinge and the modified Huber loss, tempered logarithms for the tempered softmax, the
-        best constant for a latent score; 0 for margin losses whose scores have no
-        probabilities.
+        Logarithms of the shares (0 for margins) too where the best constant is no finite one,
+        as that of a hinge.
 
     Examples
     --------
@@ -42,41 +39,42 @@ def initial_scores(training: Training) -> FloatArray:
     >>> y = np.array([0, 0, 0, 1])
     >>> initial_scores(Training(find_loss("categorical_crossentropy"), y, 2))  # log(1 / 3)
     array([-1.0986...])
-    >>> initial_scores(Training(find_loss("exponential_loss"), y, 2))
+    >>> initial_scores(Training(find_loss("exponential_loss"), y, 2))  # half of that
     array([-0.5493...])
     """
     loss = training.definition
-    if loss.facts.needs == "latent":
-        return _best_constant(training)
     shares = np.clip(training.class_shares(), SMALLEST_SHARE, 1.0)
-    if loss.name in _STRAIGHT:
-        return np.asarray(2.0 * shares[1:] - 1.0)
     scores = np.log(shares)
     if loss.facts.link == "tempered softmax":
         scores = tempered_log(scores, loss.t2)  # type: ignore[attr-defined]
-    elif loss.name in _HALF:
-        scores *= 0.5
-    elif loss.facts.link == "identity" and loss.name not in _LOGARITHM:
-        scores = np.zeros_like(scores)
-    return scores[1:] - scores[0] if training.n_scores == 1 else scores
+    elif loss.facts.needs in ("scores", "latent"):
+        scores = np.zeros(len(shares))
+    if training.n_scores == 1:
+        scores = scores[1:2] - scores[0]
+    exact = loss.facts.properness == "strictly proper"
+    told = loss.facts.needs == "latent" or loss.invertible(
+        training.n_classes, training.label_smoothing
+    )
+    return scores if exact or not told else _best_constant(training, scores)
 
 
-def _best_constant(training: Training) -> FloatArray:
-    """Newton's steps on the loss of one score for all rows, each of at most 1."""
-    shares = training.class_shares()
-    k = len(shares)
+def _best_constant(training: Training, start: FloatArray) -> FloatArray:
+    """Minimum of the loss over scores that are those of every row; never above the start."""
+    totals = np.bincount(training.index, training.weight, minlength=training.n_classes)
+    k = training.n_classes
     of_classes = Training(
         training.definition,
         np.arange(k),
         k,
-        sample_weight=shares,
-        label_smoothing=0.0,
+        sample_weight=np.maximum(totals / totals.sum(), SMALLEST_SHARE),
+        label_smoothing=training.label_smoothing,
     )
-    score = np.zeros((1, k))
-    for _ in range(100):
-        gradient, hessian = of_classes.gradient_hessian(score)
-        step = np.clip(gradient.sum() / max(hessian.sum(), 1e-15), -1.0, 1.0)
-        score -= step
-        if abs(step) < 1e-12:
-            break
-    return score[:, 0]
+
+    def value(scores: FloatArray) -> tuple[float, FloatArray]:
+        rows = np.repeat(scores[:, np.newaxis], k, axis=1)
+        gradient, _ = of_classes.gradient_hessian(rows)
+        return of_classes.loss(rows), gradient.sum(axis=1)
+
+    found = minimize(value, start, jac=True, method="BFGS", options={"gtol": 1e-10})
+    better = np.all(np.isfinite(found.x)) and found.fun <= value(start)[0]
+    return np.asarray(found.x) if better else start

@@ -164,14 +164,16 @@ class TorchLoss(torch.nn.Module):  # type: ignore[misc]
         divisor = float(len(values))
         if self.reduction == "sum_over_batch_size" and targets.kept is not None:
             divisor = float(targets.kept.sum())
+        elif self.reduction == "mean" and weight is not None:
+            divisor = float(weight.sum())
+        if self.reduction in ("none", "sum") or divisor == 0.0:
+            divisor = 1.0
         if weight is not None:
-            values = values * torch.from_numpy(weight).to(values)
-            if self.reduction == "mean":
-                divisor = float(weight.sum())
-        if self.reduction == "none":
-            return values
-        total = values.sum()
-        return total if self.reduction == "sum" or divisor == 0.0 else total / divisor
+            # Divided first, in float64: large weights would overflow in the values' own type.
+            values = values * torch.from_numpy(np.asarray(weight / divisor)).to(values)
+        elif divisor != 1.0:
+            values = values / divisor
+        return values if self.reduction == "none" else values.sum()
 
     def extra_repr(self) -> str:
         """Loss and reduction, as torch prints them.
