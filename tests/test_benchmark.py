@@ -98,6 +98,19 @@ def test_the_packaged_benchmark_is_reproduced(capsys: pytest.CaptureFixture[str]
 
 
 @pytest.mark.usefixtures("workplace")
+def test_a_forced_number_ends_with_1_and_models_may_be_left_out(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    words = ["run", "experiment=uci_benchmark", "models=[lightgbm]", "--quiet"]
+    assert main(words) == 0
+    assert "2 of 2 met" in capsys.readouterr().out
+    assert main([*words, "published.lightgbm.roc_auc.value=0.777"]) == 1
+    assert "1 of 2 met" in capsys.readouterr().out
+    assert main([*words, "models.xgboost.classifier.estimator.max_depth=3"]) == 2
+    assert "a model that is not among models=" in capsys.readouterr().err
+
+
+@pytest.mark.usefixtures("workplace")
 def test_without_the_boosters_it_says_what_to_install(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -15,7 +15,7 @@ import hydra
 from hydra.core.hydra_config import HydraConfig
 from hydra.errors import HydraException
 from hydra.types import RunMode
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig, OmegaConf, open_dict
 from omegaconf.errors import OmegaConfBaseException
 
 from xentexp.cli import STOPPING, conf_folder
@@ -52,6 +52,7 @@ def run(overrides: list[str], *, quiet: bool, as_json: bool) -> int:
 
         started.append(True)
         try:
+            _leave_out_others(config)
             code, document = run_job(
                 config, overrides=_overrides(), sweep=_sweep(), quiet=quiet, as_json=as_json
             )
@@ -85,6 +86,20 @@ def run(overrides: list[str], *, quiet: bool, as_json: bool) -> int:
     if failures:
         raise failures[-1][1]
     return max(codes)
+
+
+def _leave_out_others(config: DictConfig) -> None:
+    """Take away an experiment's settings of models that ``models=[...]`` leaves out."""
+    models = config.get("models")
+    for name in list(models) if isinstance(models, DictConfig) else ():
+        there = OmegaConf.select(models, f"{name}.classifier._target_") is not None
+        if there or not (conf_folder() / "models" / f"{name}.yaml").exists():
+            continue
+        typed = [word for word in _overrides().split() if word.startswith(f"models.{name}.")]
+        if typed:
+            raise InputError(f"{typed[0]} sets a model that is not among models=; add it there")
+        with open_dict(config):
+            del models[name]
 
 
 def _overrides() -> str:
