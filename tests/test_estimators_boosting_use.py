@@ -13,12 +13,15 @@ import pytest
 from boosting_data import MODELS, SMALL, TREES, table
 from sklearn.base import clone
 from sklearn.model_selection import cross_validate
+from sklearn.utils import get_tags
 
 import xentexp
 from xentexp import metrics, objectives
 from xentexp.errors import InputError
 from xentexp.estimators.catboost import CatBoostLossClassifier
+from xentexp.estimators.parts import Part, split_parts
 from xentexp.estimators.xgboost import XGBoostLossClassifier
+from xentexp.losses import get_loss
 from xentexp.models import tabular_pipeline
 
 for _name in ("lightgbm", "xgboost", "catboost"):
@@ -63,9 +66,25 @@ def test_early_stopping_keeps_the_best_round(model: Any) -> None:
     curve = fitted.learning_curve_["valid"]["brier_loss"]
     assert len(fitted.learning_curve_["train"]["brier_loss"]) == len(curve) == fitted.n_iter_ < 200
     assert fitted.best_iteration_ == np.argmin(curve) + 1 == fitted.n_iter_ - 4
-    _, held_out = fitted._split(y)
-    p = fitted.predict_proba(X[held_out])[:, 1]
-    np.testing.assert_allclose(np.mean((p - y[held_out]) ** 2), min(curve), rtol=1e-5)
+    training = objectives.Training(get_loss("brier_loss"), y, 2)
+    held_out = split_parts(Part(X, training, None), 0.3, 0)["valid"]
+    p = fitted.predict_proba(held_out.X)[:, 1]
+    np.testing.assert_allclose(np.mean((p - held_out.training.index) ** 2), min(curve), rtol=1e-5)
+
+
+@each
+def test_a_class_of_one_row_is_trained_on(model: Any) -> None:
+    X, y, _ = table(2, 100)
+    fitted = model(validation_fraction=0.2, **SMALL).fit(X, np.append(y[:-1], 2))
+    assert fitted.predict_proba(X).shape == (100, 3)
+
+
+@each
+def test_a_loss_of_two_classes_says_so(model: Any) -> None:
+    X, y, _ = table(3, 100)
+    with pytest.raises(InputError, match="hinge_loss is for two classes; there are 3"):
+        model("hinge_loss", **SMALL).fit(X, y)
+    assert not get_tags(model("hinge_loss")).classifier_tags.multi_class
 
 
 @each

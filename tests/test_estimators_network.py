@@ -22,6 +22,7 @@ from sklearn.utils.estimator_checks import parametrize_with_checks
 from xentexp.errors import InputError
 from xentexp.estimators import network
 from xentexp.estimators.network import NetworkLossClassifier
+from xentexp.estimators.parts import Part, split_parts
 from xentexp.estimators.perceptron import Perceptron, Steps
 from xentexp.losses import LOSSES, get_loss
 from xentexp.objectives import Training, find_loss
@@ -203,13 +204,13 @@ def test_learning_curves() -> None:
 
 def test_stops_early_at_the_best_epoch(monkeypatch: pytest.MonkeyPatch) -> None:
     parts = {}
-    split = network._split
+    split = network.split_parts
 
     def watched(*arguments: Any) -> Any:
         parts.update(split(*arguments))
         return parts
 
-    monkeypatch.setattr(network, "_split", watched)
+    monkeypatch.setattr(network, "split_parts", watched)
     rng = np.random.default_rng(0)
     noise, y = rng.normal(size=(200, 10)), rng.integers(0, 2, 200)  # nothing to be learned
     fitted = model(early_stopping=True, validation_fraction=0.3, max_epochs=100).fit(noise, y)
@@ -217,9 +218,9 @@ def test_stops_early_at_the_best_epoch(monkeypatch: pytest.MonkeyPatch) -> None:
     assert fitted.n_iter_ < 100
     assert fitted.best_iteration_ == np.argmin(curve) + 1 < fitted.n_iter_
     held_out = parts["valid"]
-    assert len(held_out) == 60
-    assert not set(held_out) & set(parts["train"])
-    found = log_loss(y[held_out], fitted.predict_proba(noise[held_out]))
+    assert len(held_out.X) == 60
+    assert not set(held_out.X[:, 0]) & set(parts["train"].X[:, 0])
+    found = log_loss(held_out.training.index, fitted.predict_proba(held_out.X))
     np.testing.assert_allclose(found, min(curve), rtol=1e-12)
 
 
@@ -234,9 +235,10 @@ def test_stops_when_the_training_loss_stays() -> None:
 
 def test_every_class_stays_in_the_training_part() -> None:
     y = np.r_[np.zeros(100), np.ones(20), 2].astype(int)
-    parts = network._split(np.arange(121), y, 0.2, np.random.RandomState(0))
-    assert np.bincount(y[parts["train"]]).tolist() == [80, 16, 1]
-    assert np.bincount(y[parts["valid"]]).tolist() == [20, 4]
+    whole = Part(np.arange(121), Training(get_loss("brier_loss"), y, 3), None)
+    parts = split_parts(whole, 0.2, 0)
+    assert np.bincount(y[parts["train"].X]).tolist() == [80, 16, 1]
+    assert np.bincount(y[parts["valid"].X]).tolist() == [20, 4]
 
 
 # -- chance, threads, copies -----------------------------------------------------------------
@@ -332,7 +334,10 @@ def test_only_losses_that_tell_probabilities_have_them() -> None:
 
 BAD = [
     ({"loss": "zero_one_loss"}, "zero_one_loss has no gradient"),
-    ({"loss": "hinge_loss"}, "is for two classes; there are 3"),
+    (
+        {"loss": "hinge_loss"},
+        "Only binary classification is supported. hinge_loss is for two classes; there are 3",
+    ),
     ({"hidden_layer_sizes": 8}, "hidden_layer_sizes must be a sequence of integers; got 8"),
     ({"hidden_layer_sizes": (8, 0)}, "hidden_layer_sizes must be an integer >= 1; got 0"),
     ({"activation": "gelu"}, "unknown activation 'gelu'"),
@@ -343,7 +348,7 @@ BAD = [
     ({"max_epochs": 2.5}, "max_epochs must be an integer >= 1"),
     ({"tol": -1.0}, "tol must be >= 0"),
     ({"early_stopping": True}, "early_stopping needs rows to watch"),
-    ({"validation_fraction": 1.0}, "validation_fraction must be < 1"),
+    ({"validation_fraction": 1.0}, "validation_fraction must be > 0 and < 1"),
     ({"validation_fraction": 0.001}, "holds none out; set it higher"),
     ({"label_smoothing": 2.0}, "label_smoothing must be >= 0"),
     ({"class_weight": {"no": 2.0}}, "class_weight names 'no'"),
@@ -355,6 +360,16 @@ BAD = [
 def test_bad_parameters(options: dict[str, Any], message: str) -> None:
     with pytest.raises(InputError, match=message):
         model(**options).fit(X3, Y3)
+
+
+def test_the_correction_may_be_chosen_afterwards() -> None:
+    weights = {"bad": 1.0, "fair": 1.0, "good": 5.0}
+    fitted = model(class_weight=weights).fit(X3, NAMES[Y3])
+    shifted = fitted.predict_proba(X3)
+    corrected = fitted.set_params(correct_probabilities=True).predict_proba(X3)
+    expected = shifted / [1.0, 1.0, 5.0]
+    np.testing.assert_allclose(corrected, expected / expected.sum(axis=1, keepdims=True))
+    np.testing.assert_allclose(fitted.predict_log_proba(X3), np.log(corrected))
 
 
 def test_one_class_is_no_task() -> None:

@@ -366,6 +366,8 @@ def test_what_is_said_of_a_loss_says_whether_it_tells_them(name, capsys):
         name in TRAINABLE and name not in UNTOLD
     )
     assert ("do not tell the true probabilities" in said) == (name in UNTOLD)
+    only_two = name == "cumulative_link_log_loss"  # a latent score does not tell three
+    assert ("probabilities, but only of two classes." in said) == only_two
     assert main(["losses", name, "--json"]) == 0
     row = json.loads(capsys.readouterr().out)
     assert row["invertible"] == (None if name not in TRAINABLE else name not in UNTOLD)

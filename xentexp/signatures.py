@@ -153,6 +153,8 @@ def docstring_of(loss: Loss, signature: inspect.Signature) -> str:
         elif parameter.name in OPTIONS:
             kind, _, text = OPTIONS[parameter.name]
             kind = f"{kind}, default={parameter.default!r}"
+            if parameter.name == "from_logits" and loss.facts.link == "tempered softmax":
+                text = text.replace("softmax (sigmoid for shape (n,))", loss.facts.link)
         else:
             kind, text = parameters.get(parameter.name, ("object", "See the class of the loss."))
             kind = f"{kind}, default={parameter.default!r}"
@@ -188,8 +190,12 @@ def _more_facts(loss: Loss) -> list[str]:
     if facts.direction != "none":
         lines += ["", f"In the raw scores ({facts.link} link) it is {curved} and {slope}."]
     if facts.gradient != "none" and facts.targets in ("labels", "one-hot", "soft"):
-        tells = "" if loss.invertible(2) else "do not "
-        lines += [f"Raw scores that minimize its expectation {tells}tell the true probabilities."]
+        tells = "tell" if loss.invertible(2) else "do not tell"
+        two = loss.invertible(2) and not (facts.binary_only or loss.invertible(3))
+        where = ", but only of two classes" if two else ""
+        lines += [
+            f"Raw scores that minimize its expectation {tells} the true probabilities{where}."
+        ]
     if not facts.symmetric:
         lines += ["Classes are not alike: it changes where they are renamed."]
     if facts.peers:

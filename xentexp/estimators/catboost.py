@@ -10,7 +10,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from xentexp.derivatives import CheckedLoss
-from xentexp.estimators.boosting import BoosterClassifier, Part
+from xentexp.estimators.boosting import BoosterClassifier
+from xentexp.estimators.parts import Part
 from xentexp.estimators.progress import Progress
 from xentexp.losses import Loss
 from xentexp.losses.links import FloatArray

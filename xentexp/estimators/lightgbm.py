@@ -10,7 +10,8 @@ from numpy.typing import ArrayLike, NDArray
 
 from xentexp.derivatives import CheckedLoss
 from xentexp.errors import unknown_name
-from xentexp.estimators.boosting import BoosterClassifier, Part
+from xentexp.estimators.boosting import BoosterClassifier
+from xentexp.estimators.parts import Part
 from xentexp.estimators.progress import Progress
 from xentexp.losses import Loss
 from xentexp.losses.links import FloatArray

@@ -4,29 +4,25 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
-from numbers import Integral, Real
+from numbers import Real
 from typing import Any, Literal, Self
 
 import numpy as np
 from numpy.typing import ArrayLike
-from sklearn.base import BaseEstimator
 from sklearn.exceptions import ConvergenceWarning
-from sklearn.utils.multiclass import check_classification_targets
-from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
+from sklearn.utils.validation import check_is_fitted, validate_data
 
 from xentexp.derivatives import CheckedLoss
 from xentexp.errors import InputError, unknown_name
+from xentexp.estimators.base import LossClassifier, check_count
 from xentexp.estimators.descent import Descent, Watcher, descend
-from xentexp.estimators.parts import Part, check_classes, split_parts
+from xentexp.estimators.parts import Part, split_parts
 from xentexp.estimators.penalized import PenalizedLoss, scores_of, unpacked
-from xentexp.estimators.predictions import ScorePredictor
-from xentexp.estimators.probabilities import ScoreLink
-from xentexp.estimators.progress import PartLosses, Progress, find_recorded
+from xentexp.estimators.progress import Progress
 from xentexp.losses import Loss
 from xentexp.losses.base import check_number
 from xentexp.losses.links import FloatArray
-from xentexp.objectives import Training, find_class_weight, find_loss
+from xentexp.objectives import Training, find_loss
 
 _STARTS = ("auto", "prior", "crossentropy")
 
@@ -39,7 +35,7 @@ def _has_kinks(definition: Loss) -> bool:
     return definition.facts.gradient == "subgradient" and definition.facts.convex
 
 
-class LinearLossClassifier(ScorePredictor, BaseEstimator):  # type: ignore[misc]
+class LinearLossClassifier(LossClassifier):
     """Linear classifier trained on any loss: logistic regression with the loss of your choice.
 
     It minimizes ``C sum_i w_i l_i + ||coef||^2 / 2``, ``l_i`` the loss of a row's raw scores
@@ -182,30 +178,9 @@ class LinearLossClassifier(ScorePredictor, BaseEstimator):  # type: ignore[misc]
         definition = find_loss(self.loss, self.loss_params)
         self._check_parameters()
         X, y = validate_data(self, X, y, accept_sparse="csr", dtype=np.float64)
-        check_classification_targets(y)
-        self.classes_, index = np.unique(y, return_inverse=True)
-        k = len(self.classes_)
-        check_classes(definition, self.classes_)
-        if k > 2 and definition.facts.binary_only:
-            raise InputError(
-                f"Only binary classification is supported. {definition.name} is for two classes; "
-                f"y holds {k}: train on a loss of several"
-            )
-        weight = None
-        if sample_weight is not None:
-            weight = _check_sample_weight(
-                sample_weight, X, dtype=np.float64, ensure_non_negative=True
-            )
-        self.class_weight_ = find_class_weight(
-            self.class_weight, self.classes_.tolist(), index, weight
-        )
-        self.link_ = ScoreLink(
-            definition, k, self.class_weight_, self.label_smoothing, self.correct_probabilities
-        )
-        parts = split_parts(
-            Part(X, index, weight), self.validation_fraction, random_state=self.random_state
-        )
-        found, self.learning_curve_ = self._descend(definition, parts)
+        whole = self._read(definition, X, y, sample_weight)
+        parts = split_parts(whole, self.validation_fraction, self.random_state)
+        found, self.learning_curve_ = self._descend(parts)
         if not (np.isfinite(found.value) and np.isfinite(found.point).all()):
             raise InputError(
                 f"the descent on {definition.name} left the finite numbers; scale the columns of X"
@@ -227,36 +202,22 @@ class LinearLossClassifier(ScorePredictor, BaseEstimator):  # type: ignore[misc]
         if not (isinstance(self.C, Real) and self.C > 0.0):
             raise InputError(f"C must be > 0, or inf for no penalty; got {self.C!r}")
         check_number("tol", self.tol, 0.0, np.inf)
-        if not isinstance(self.max_iter, Integral) or self.max_iter < 1:
-            raise InputError(f"max_iter must be an integer >= 1; got {self.max_iter!r}")
+        check_count("max_iter", self.max_iter)
         if self.init not in _STARTS:
             raise unknown_name("init", self.init, _STARTS)
-        if self.validation_fraction is not None:
-            check_number("validation_fraction", self.validation_fraction, 0.0, 1.0, low_open=True)
-            if self.record is None:
-                raise InputError(
-                    "validation_fraction holds rows out to record losses on; set record, e.g. to ()"
-                )
+        self._check_fraction()
+        if self.validation_fraction is not None and self.record is None:
+            raise InputError(
+                "validation_fraction holds rows out to record losses on; set record, e.g. to ()"
+            )
 
-    def _training(self, definition: Loss, part: Part) -> Training:
-        return Training(
-            definition,
-            part.index,
-            len(self.classes_),
-            sample_weight=part.weight,
-            class_weight=self.class_weight_,
-            label_smoothing=self.label_smoothing,
-        )
-
-    def _descend(
-        self, definition: Loss, parts: dict[str, Part]
-    ) -> tuple[Descent, dict[str, dict[str, list[float]]]]:
+    def _descend(self, parts: dict[str, Part]) -> tuple[Descent, dict[str, dict[str, list[float]]]]:
         """The lowest end of the descents from each start, and what was recorded on the way."""
         train = parts["train"]
-        objective = self._objective(definition, train)
+        objective = self._objective(train.X, train.training)
         ends = []
-        for start in self._starts(objective, train):
-            progress = self._progress(definition, parts)
+        for start in self._starts(objective):
+            progress = None if self.record is None else self._progress(parts)
 
             def watch(point: FloatArray, progress: Progress | None = progress) -> None:
                 if progress is not None:
@@ -267,9 +228,8 @@ class LinearLossClassifier(ScorePredictor, BaseEstimator):  # type: ignore[misc]
         found, progress = min(ends, key=lambda end: end[0].value)
         return found, {} if progress is None else progress.curve
 
-    def _objective(self, definition: Loss, part: Part) -> PenalizedLoss:
-        training = self._training(definition, part)
-        return PenalizedLoss(part.X, training, float(self.C), bool(self.fit_intercept))
+    def _objective(self, X: Any, training: Training) -> PenalizedLoss:
+        return PenalizedLoss(X, training, float(self.C), bool(self.fit_intercept))
 
     def _walk(
         self,
@@ -282,21 +242,9 @@ class LinearLossClassifier(ScorePredictor, BaseEstimator):  # type: ignore[misc]
         tol = max(self.tol, tol)
         return descend(objective, start, kinks=kinks, tol=tol, max_iter=self.max_iter, watch=watch)
 
-    def _progress(self, definition: Loss, parts: dict[str, Part]) -> Progress | None:
-        if self.record is None:
-            return None
-        others = find_recorded(self.record, definition, self.link_, len(self.classes_))
-        names = [definition.name, *(loss.name for loss in others)]
-        return Progress(
-            names,
-            {
-                name: PartLosses(self._training(definition, part), others, self.link_, part.weight)
-                for name, part in parts.items()
-            },
-        )
-
-    def _starts(self, objective: PenalizedLoss, train: Part) -> list[FloatArray]:
-        definition = objective.training.definition
+    def _starts(self, objective: PenalizedLoss) -> list[FloatArray]:
+        training = objective.training
+        definition = training.definition
         if self.warm_start and hasattr(self, "coef_"):
             start = objective.packed(self.coef_, self.intercept_)
             if len(start) == objective.n_parameters:
@@ -306,7 +254,14 @@ class LinearLossClassifier(ScorePredictor, BaseEstimator):  # type: ignore[misc]
         if self.init == "prior" or (self.init == "auto" and not kinks):
             starts.append(objective.prior())
         if self.init == "crossentropy" or (self.init == "auto" and (kinks or bumps)):
-            near = self._objective(find_loss("categorical_crossentropy"), train)
+            proper = Training(
+                find_loss("categorical_crossentropy"),
+                training.index,
+                training.n_classes,
+                sample_weight=training.weight,
+                label_smoothing=training.label_smoothing,
+            )
+            near = self._objective(objective.X, proper)
             if near.n_parameters != objective.n_parameters:
                 raise InputError(
                     f"{definition.name} has one score for {len(self.classes_)} classes, the "
@@ -325,7 +280,4 @@ class LinearLossClassifier(ScorePredictor, BaseEstimator):  # type: ignore[misc]
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
         tags.input_tags.sparse = True
-        with suppress(InputError):  # which is for fit to raise
-            two = find_loss(self.loss, self.loss_params).facts.binary_only
-            tags.classifier_tags.multi_class = not two
         return tags

@@ -4,20 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from functools import partial
-from numbers import Integral
 from typing import Any, Self
 
 import numpy as np
 from joblib import effective_n_jobs
 from numpy.typing import ArrayLike
-from sklearn.base import BaseEstimator
 from sklearn.utils import check_random_state
-from sklearn.utils.multiclass import check_classification_targets
-from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
+from sklearn.utils.validation import check_is_fitted, validate_data
 
 from xentexp.derivatives import CheckedLoss
 from xentexp.errors import InputError, unknown_name
-from xentexp.estimators.parts import check_classes
+from xentexp.estimators.base import LossClassifier, check_count
+from xentexp.estimators.parts import Part, split_parts
 from xentexp.estimators.perceptron import (
     ACTIVATIONS,
     Perceptron,
@@ -25,18 +23,15 @@ from xentexp.estimators.perceptron import (
     import_torch,
     torch_threads,
 )
-from xentexp.estimators.predictions import ScorePredictor
-from xentexp.estimators.probabilities import ScoreLink
-from xentexp.estimators.progress import PartLosses, Progress, find_recorded
+from xentexp.estimators.progress import Progress
 from xentexp.losses import Loss
 from xentexp.losses.base import check_number
-from xentexp.losses.layout import IntArray
 from xentexp.losses.links import FloatArray
-from xentexp.objectives import Training, find_class_weight, find_loss
+from xentexp.objectives import Training, find_loss
 from xentexp.objectives.start import initial_scores
 
 
-class NetworkLossClassifier(ScorePredictor, BaseEstimator):  # type: ignore[misc]
+class NetworkLossClassifier(LossClassifier):
     """A multilayer perceptron trained on any loss by Adam; needs torch to be fitted.
 
     It starts from the shares of the classes. Fitted, it is arrays: predictions and pickles
@@ -197,53 +192,14 @@ class NetworkLossClassifier(ScorePredictor, BaseEstimator):  # type: ignore[misc
         self._check_parameters()
         import_torch()
         numbers, labels = validate_data(self, X, y, dtype=np.float64)
-        check_classification_targets(labels)
-        self.classes_, index = np.unique(labels, return_inverse=True)
-        k = len(self.classes_)
-        check_classes(definition, self.classes_)
-        weight = None
-        if sample_weight is not None:
-            weight = _check_sample_weight(
-                sample_weight, numbers, dtype=np.float64, ensure_non_negative=True
-            )
-        self.class_weight_ = find_class_weight(
-            self.class_weight, self.classes_.tolist(), index, weight
-        )
-        self.link_ = ScoreLink(
-            definition, k, self.class_weight_, self.label_smoothing, self.correct_probabilities
-        )
-        others = find_recorded(self.record or (), definition, self.link_, k)
+        whole = self._read(definition, numbers, labels, sample_weight)
+        if whole.weight is not None:
+            whole = whole.of(np.flatnonzero(whole.weight))
         rng = check_random_state(self.random_state)
-        rows = np.arange(len(numbers)) if weight is None else np.flatnonzero(weight)
-        parts = {"train": rows}
-        if self.validation_fraction is not None:
-            parts = _split(rows, index, self.validation_fraction, rng)
-        trainings = {
-            part: Training(
-                definition,
-                index[kept],
-                k,
-                sample_weight=None if weight is None else weight[kept],
-                class_weight=self.class_weight_,
-                label_smoothing=self.label_smoothing,
-            )
-            for part, kept in parts.items()
-        }
-        measured = {
-            part: PartLosses(
-                trainings[part], others, self.link_, None if weight is None else weight[kept]
-            )
-            for part, kept in parts.items()
-        }
-        names = [definition.name, *(loss.name for loss in others)]
-        progress = Progress(names, measured)
+        parts = split_parts(whole, self.validation_fraction, rng)
+        progress = self._progress(parts)
         with torch_threads(effective_n_jobs(self.n_jobs)):
-            net = self._train(
-                {part: numbers[kept] for part, kept in parts.items()},
-                trainings["train"],
-                progress,
-                rng,
-            )
+            net = self._train(parts, progress, rng)
         self.coefs_, self.intercepts_ = net.weights, net.biases
         self.learning_curve_ = progress.curve
         self.loss_curve_ = progress.curve["train"][definition.name]
@@ -253,14 +209,14 @@ class NetworkLossClassifier(ScorePredictor, BaseEstimator):  # type: ignore[misc
 
     def _train(
         self,
-        X: Mapping[str, FloatArray],
-        training: Training,
+        parts: Mapping[str, Part],
         progress: Progress,
         rng: np.random.RandomState,
     ) -> Perceptron:
         """Network of the epoch that is kept."""
         watched = "valid" if self.early_stopping else "train"
-        sizes = [X["train"].shape[1], *self.hidden_layer_sizes, training.n_scores]
+        X, training = parts["train"].X, parts["train"].training
+        sizes = [X.shape[1], *self.hidden_layer_sizes, training.n_scores]
         net = Perceptron.drawn(sizes, self.activation, initial_scores(training), rng)
         steps = Steps(
             net,
@@ -271,15 +227,15 @@ class NetworkLossClassifier(ScorePredictor, BaseEstimator):  # type: ignore[misc
         )
         kept, least, waited = net, np.inf, 0
         for epoch in range(self.max_epochs):
-            self._pass(X["train"], training, steps, rng)
-            for part, rows in X.items():
-                scores = net.scores(rows)
+            self._pass(X, training, steps, rng)
+            for name, part in parts.items():
+                scores = net.scores(part.X)
                 if not np.isfinite(scores).all():
                     raise InputError(
                         f"training diverged in epoch {epoch + 1}; scale the columns of X, or set "
                         f"learning_rate below {self.learning_rate}"
                     )
-                progress.record(part, scores)
+                progress.record(name, scores)
             value = progress.curve[watched][training.definition.name][-1]
             waited = waited + 1 if value > least - self.tol else 0
             if value < least:
@@ -301,22 +257,15 @@ class NetworkLossClassifier(ScorePredictor, BaseEstimator):  # type: ignore[misc
         mean_weight = training.total_weight / training.n_rows
         for first in range(0, training.n_rows, self.batch_size):
             rows = order[first : first + self.batch_size]
-            weight = None if training.weight is None else training.weight[rows]
-            if weight is not None and not weight.any():
+            if training.weight is not None and not training.weight[rows].any():
                 continue
-            batch = Training(
-                training.definition,
-                training.index[rows],
-                training.n_classes,
-                sample_weight=weight,
-                label_smoothing=training.label_smoothing,
-            )
+            batch = training.of(rows)
             # The mean weight of all rows, not of the batch: light batches make short steps.
             steps.step(X.take(rows, axis=0), partial(_slopes, batch, len(rows) * mean_weight))
 
     def _check_parameters(self) -> None:
         for name in ("batch_size", "max_epochs", "n_iter_no_change"):
-            _check_count(name, getattr(self, name))
+            check_count(name, getattr(self, name))
         if isinstance(self.hidden_layer_sizes, (str, Mapping)) or not hasattr(
             self.hidden_layer_sizes, "__iter__"
         ):
@@ -325,18 +274,16 @@ class NetworkLossClassifier(ScorePredictor, BaseEstimator):  # type: ignore[misc
                 f"{self.hidden_layer_sizes!r}"
             )
         for size in self.hidden_layer_sizes:
-            _check_count("hidden_layer_sizes", size)
+            check_count("hidden_layer_sizes", size)
         if self.activation not in ACTIVATIONS:
             raise unknown_name("activation", self.activation, ACTIVATIONS)
         check_number("alpha", self.alpha, 0.0, np.inf)
         check_number("learning_rate", self.learning_rate, 0.0, np.inf, low_open=True)
         check_number("tol", self.tol, 0.0, np.inf)
-        for name in ("dropout", "validation_fraction"):
-            value = getattr(self, name)
-            if value is not None:
-                check_number(name, value, 0.0, 1.0, low_open=name != "dropout")
-                if value == 1.0:
-                    raise InputError(f"{name} must be < 1; got {value!r}")
+        check_number("dropout", self.dropout, 0.0, 1.0)
+        if self.dropout == 1.0:
+            raise InputError(f"dropout must be < 1; got {self.dropout!r}")
+        self._check_fraction()
         if self.early_stopping and self.validation_fraction is None:
             raise InputError(
                 "early_stopping needs rows to watch; set validation_fraction, e.g. to 0.1"
@@ -352,23 +299,3 @@ class NetworkLossClassifier(ScorePredictor, BaseEstimator):  # type: ignore[misc
 
 def _slopes(batch: Training, divisor: float, scores: FloatArray) -> FloatArray:
     return batch.gradient_hessian(scores)[0] / divisor
-
-
-def _check_count(name: str, value: object) -> None:
-    if not isinstance(value, Integral) or isinstance(value, bool) or value < 1:
-        raise InputError(f"{name} must be an integer >= 1; got {value!r}")
-
-
-def _split(
-    rows: IntArray, index: IntArray, fraction: float, rng: np.random.RandomState
-) -> dict[str, IntArray]:
-    """Training and held-out rows; of each class one row at least is trained on."""
-    held_out = np.zeros(len(rows), dtype=bool)
-    for label in np.unique(index[rows]):
-        own = rng.permutation(np.flatnonzero(index[rows] == label))
-        held_out[own[: min(round(fraction * len(own)), len(own) - 1)]] = True
-    if not held_out.any():
-        raise InputError(
-            f"validation_fraction={fraction} of {len(rows)} rows holds none out; set it higher"
-        )
-    return {"train": rows[~held_out], "valid": rows[held_out]}

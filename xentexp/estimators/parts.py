@@ -6,32 +6,31 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
-from sklearn.model_selection import train_test_split
+import pandas as pd
+from sklearn.utils import check_random_state
 
 from xentexp.errors import InputError
-from xentexp.losses import Loss
 from xentexp.losses.layout import IntArray
 from xentexp.losses.links import FloatArray
-from xentexp.validation import ascending
+from xentexp.objectives import Training
 
 
 @dataclass(frozen=True)
 class Part:
-    """Some rows.
+    """Some rows, and the loss on them.
 
     Parameters
     ----------
-    X : ndarray or sparse matrix of shape (n, n_features)
+    X : ndarray, sparse matrix or DataFrame of shape (n, n_features)
         Checked rows.
-    index : ndarray of shape (n,)
-        Class of each.
+    training : Training
+        Classes, weights by row and class, and what is trained on.
     weight : ndarray of shape (n,) or None
-        Weight of each.
+        Weight of each row as the user gave it.
     """
 
     X: Any
-    index: IntArray
+    training: Training
     weight: FloatArray | None
 
     def of(self, rows: IntArray) -> Part:
@@ -47,19 +46,20 @@ class Part:
         Part
             A copy.
         """
-        weight = None if self.weight is None else self.weight[rows]
-        return Part(self.X[rows], self.index[rows], weight)
+        X = self.X.iloc[rows] if isinstance(self.X, pd.DataFrame) else self.X[rows]
+        return Part(X, self.training.of(rows), None if self.weight is None else self.weight[rows])
 
 
-def split_parts(whole: Part, fraction: float | None, *, random_state: Any) -> dict[str, Part]:
-    """Rows to train on, and rows held out, with each class in both.
+def split_parts(whole: Part, fraction: float | None, random_state: Any) -> dict[str, Part]:
+    """Rows to train on, and rows held out.
 
     Parameters
     ----------
     whole : Part
         All rows.
     fraction : float or None
-        Share that is held out, stratified by class; None for nothing.
+        Share that is held out, of each class alike; None for nothing. Of each class one row at
+        least is trained on.
     random_state : int, RandomState instance or None
         Which rows.
 
@@ -71,57 +71,30 @@ def split_parts(whole: Part, fraction: float | None, *, random_state: Any) -> di
     Raises
     ------
     InputError
-        For a share that leaves no part with each class.
+        For a share that is no row.
 
     Examples
     --------
     >>> import numpy as np
-    >>> whole = Part(np.arange(8)[:, None], np.array([0, 1] * 4), None)
-    >>> {name: len(part.index) for name, part in split_parts(whole, 0.25, random_state=0).items()}
+    >>> from xentexp.objectives import find_loss
+    >>> training = Training(find_loss("brier_loss"), np.array([0, 1] * 4), 2)
+    >>> parts = split_parts(Part(np.arange(8)[:, None], training, None), 0.25, random_state=0)
+    >>> {name: part.training.n_rows for name, part in parts.items()}
     {'train': 6, 'valid': 2}
     """
     if fraction is None:
         return {"train": whole}
-    try:
-        kept, held_out = train_test_split(
-            np.arange(len(whole.index)),
-            test_size=fraction,
-            stratify=whole.index,
-            random_state=random_state,
-        )
-    except ValueError as error:
+    rng = check_random_state(random_state)
+    index = whole.training.index
+    held_out = np.zeros(len(index), dtype=bool)
+    for label in np.unique(index):
+        own = rng.permutation(np.flatnonzero(index == label))
+        held_out[own[: min(round(fraction * len(own)), len(own) - 1)]] = True
+    if not held_out.any():
         raise InputError(
-            f"validation_fraction={fraction} leaves no part with each class: {error}"
-        ) from error
-    return {"train": whole.of(np.sort(kept)), "valid": whole.of(np.sort(held_out))}
-
-
-def check_classes(definition: Loss, classes: NDArray[Any]) -> None:
-    """Whether a loss can be trained on these classes.
-
-    Parameters
-    ----------
-    definition : Loss
-        What is trained on.
-    classes : ndarray of shape (k,)
-        Labels, sorted.
-
-    Raises
-    ------
-    InputError
-        For one class alone, and for a loss of grades where more than two labels are no numbers:
-        sorted by their letters they are in no order.
-
-    Examples
-    --------
-    >>> from xentexp.objectives import find_loss
-    >>> check_classes(find_loss("ranked_probability_score"), np.array([1, 2, 3]))
-    """
-    k = len(classes)
-    if k < 2:
-        raise InputError(f"y must hold 2 classes or more; it holds 1 class: {classes}")
-    if definition.facts.ordered and k > 2 and not ascending(tuple(classes.tolist())):
-        raise InputError(
-            f"{definition.name} is for ordered classes; number the grades, as labels are taken in "
-            f"sorted order: {', '.join(map(repr, classes.tolist()[:5]))}"
+            f"validation_fraction={fraction} of {len(index)} rows holds none out; set it higher"
         )
+    return {
+        "train": whole.of(np.flatnonzero(~held_out)),
+        "valid": whole.of(np.flatnonzero(held_out)),
+    }

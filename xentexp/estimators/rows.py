@@ -7,7 +7,6 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import column_or_1d, validate_data
 
 from xentexp.errors import InputError
@@ -78,7 +77,6 @@ def training_rows(
             raise InputError(f"X and y must have as many rows; got {len(X)} and {len(y)}")
     else:
         X, y = validate_data(estimator, X, y, dtype=_NUMBERS, ensure_all_finite="allow-nan")
-    check_classification_targets(y)
     return X, np.asarray(y)
 
 

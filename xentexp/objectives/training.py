@@ -207,6 +207,32 @@ class Training:
             raise InputError("the weights of the training rows sum to 0; one must be positive")
         self._of_margins = needs in ("scores", "latent")
 
+    def of(self, rows: IntArray) -> Training:
+        """The same loss on some of the rows.
+
+        Parameters
+        ----------
+        rows : ndarray of int
+            Which.
+
+        Returns
+        -------
+        Training
+            A copy.
+
+        Raises
+        ------
+        InputError
+            For rows whose weights sum to 0.
+        """
+        return Training(
+            self.definition,
+            self.index[rows],
+            self.n_classes,
+            sample_weight=None if self.weight is None else self.weight[rows],
+            label_smoothing=self.label_smoothing,
+        )
+
     def class_shares(self) -> FloatArray:
         """Weighted share of each class in the (smoothed) targets, ``(k,)``."""
         totals = np.bincount(self.index, self.weight, minlength=self.n_classes)

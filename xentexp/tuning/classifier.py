@@ -207,9 +207,7 @@ class TunedClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):  # ty
         splits = list(self._splitter(labels, groups, seed).split(X, labels, groups))
         self.n_splits_ = len(splits)
 
-        inner = InnerFolds(
-            self.estimator, X, labels, weight, tuple(splits), self.scorer_, int(sign)
-        )
+        inner = InnerFolds(self.estimator, X, labels, weight, tuple(splits), self.scorer_, sign)
         plan = Plan(
             self.n_trials,
             self.timeout,
@@ -227,10 +225,10 @@ class TunedClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):  # ty
                 self.feature_names_in_ = best.feature_names_in_
         return self
 
-    def _scorer(self) -> tuple[LossScorer | SampleScorer, float]:
+    def _scorer(self) -> tuple[LossScorer | SampleScorer, int]:
         """Scorer, and 1 where its scores are the values, -1 where they are negative losses."""
         metric = to_metric(self.loss)  # type: ignore[arg-type]
-        sign = -1.0 if score_name(metric).startswith("neg_") else 1.0
+        sign = -1 if score_name(metric).startswith("neg_") else 1
         return LossScorer(metric) if isinstance(metric, Loss) else SampleScorer(metric), sign
 
     def _check(self) -> None:
@@ -279,7 +277,7 @@ class TunedClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):  # ty
         with open_trials(self.storage, self.study_name_, plan.direction) as store:
             yield store
 
-    def _choose(self, sign: float) -> None:
+    def _choose(self, sign: int) -> None:
         complete = [trial for trial in self.trials_ if trial["state"] == "complete"]
         if not complete:
             raise SearchError(

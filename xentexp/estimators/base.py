@@ -1,0 +1,130 @@
+"""What classifiers that are trained on a loss share: labels, weights, parts, what is recorded."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from numbers import Integral, Real
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from sklearn.base import BaseEstimator
+from sklearn.utils.multiclass import check_classification_targets
+from sklearn.utils.validation import _check_sample_weight
+
+from xentexp.errors import InputError
+from xentexp.estimators.parts import Part
+from xentexp.estimators.predictions import ScorePredictor
+from xentexp.estimators.probabilities import ScoreLink
+from xentexp.estimators.progress import PartLosses, Progress, find_recorded
+from xentexp.losses import Loss
+from xentexp.objectives import Training, find_class_weight, find_loss
+from xentexp.validation import ascending
+
+
+class LossClassifier(ScorePredictor, BaseEstimator):  # type: ignore[misc]
+    """A classifier that is trained on a loss; a file of its own says how.
+
+    Attributes
+    ----------
+    classes_ : ndarray of shape (k,)
+        Labels.
+    class_weight_ : ndarray of shape (k,) or None
+        Weight of each class.
+    link_ : ScoreLink
+        From raw scores to probabilities, as it was at the fit.
+    """
+
+    # Parameters of the derived classes.
+    class_weight: Mapping[Any, float] | ArrayLike | str | None
+    label_smoothing: float
+    validation_fraction: float | None
+    record: Sequence[str | Loss] | None
+
+    def _read(self, definition: Loss, X: Any, y: Any, sample_weight: Any) -> Part:
+        """All rows, and the loss on them; `X` and the length of `y` are checked."""
+        check_classification_targets(y)
+        self.classes_, index = np.unique(y, return_inverse=True)
+        k = len(self.classes_)
+        _check_classes(definition, self.classes_)
+        if k > 2 and definition.facts.binary_only:
+            raise InputError(
+                f"Only binary classification is supported. {definition.name} is for two classes; "
+                f"there are {k}: train on a loss of several"
+            )
+        weight = None
+        if sample_weight is not None:
+            weight = _check_sample_weight(
+                sample_weight, X, dtype=np.float64, ensure_non_negative=True
+            )
+        self.class_weight_ = find_class_weight(
+            self.class_weight, self.classes_.tolist(), index, weight
+        )
+        self.link_ = ScoreLink(
+            definition, k, self.class_weight_, self.label_smoothing, self.correct_probabilities
+        )
+        training = Training(
+            definition,
+            index,
+            k,
+            sample_weight=weight,
+            class_weight=self.class_weight_,
+            label_smoothing=self.label_smoothing,
+        )
+        return Part(X, training, weight)
+
+    def _progress(self, parts: Mapping[str, Part], patience: int | None = None) -> Progress:
+        """Empty curves of the loss that is trained on, and of those in `record`."""
+        link = self.link_
+        record = () if self.record is None else self.record
+        others = find_recorded(record, link.definition, link, link.n_classes)
+        names = [link.definition.name, *(loss.name for loss in others)]
+        losses = {
+            name: PartLosses(part.training, others, link, part.weight)
+            for name, part in parts.items()
+        }
+        return Progress(names, losses, patience)
+
+    def _check_fraction(self) -> None:
+        fraction = self.validation_fraction
+        if fraction is not None and not (isinstance(fraction, Real) and 0.0 < fraction < 1.0):
+            raise InputError(f"validation_fraction must be > 0 and < 1; got {fraction!r}")
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        with suppress(InputError):  # which is for fit to raise
+            two = find_loss(self.loss, self.loss_params).facts.binary_only
+            tags.classifier_tags.multi_class = not two
+        return tags
+
+
+def _check_classes(definition: Loss, classes: NDArray[Any]) -> None:
+    if len(classes) < 2:
+        raise InputError(f"y must hold 2 classes or more; it holds 1 class: {classes}")
+    labels = classes.tolist()
+    if definition.facts.ordered and len(labels) > 2 and not ascending(tuple(labels)):
+        # Sorted by their letters they are in no order.
+        raise InputError(
+            f"{definition.name} is for ordered classes; number the grades, as labels are taken in "
+            f"sorted order: {', '.join(map(repr, labels[:5]))}"
+        )
+
+
+def check_count(name: str, value: object) -> None:
+    """Refuse a parameter that is no count.
+
+    Parameters
+    ----------
+    name : str
+        Of the parameter.
+    value : object
+        As the user gave it.
+
+    Raises
+    ------
+    InputError
+        For anything but an integer of at least 1.
+    """
+    if not isinstance(value, Integral) or isinstance(value, bool) or value < 1:
+        raise InputError(f"{name} must be an integer >= 1; got {value!r}")
