@@ -15,7 +15,7 @@ import hydra
 from hydra.core.hydra_config import HydraConfig
 from hydra.errors import HydraException
 from hydra.types import RunMode
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig, OmegaConf, open_dict
 from omegaconf.errors import OmegaConfBaseException
 
 from xentexp.cli import STOPPING, conf_folder
@@ -53,7 +53,11 @@ def run(overrides: list[str], *, quiet: bool, as_json: bool) -> int:
         started.append(True)
         try:
             code, document = run_job(
-                config, overrides=_overrides(), sweep=_sweep(), quiet=quiet, as_json=as_json
+                _chosen(config),
+                overrides=_overrides(),
+                sweep=_sweep(),
+                quiet=quiet,
+                as_json=as_json,
             )
             codes.append(code)
             documents.append(document)
@@ -85,6 +89,23 @@ def run(overrides: list[str], *, quiet: bool, as_json: bool) -> int:
     if failures:
         raise failures[-1][1]
     return max(codes)
+
+
+def _chosen(config: DictConfig) -> DictConfig:
+    """Without the settings that an experiment has for models which `models=` leaves out."""
+    hydra_config = HydraConfig.get()
+    words = [str(word) for word in hydra_config.overrides.task]
+    given = [word.partition("=")[2] for word in words if word.startswith("models=")]
+    models = OmegaConf.select(config, "models")
+    if not given or not hydra_config.runtime.choices.get("experiment"):
+        return config
+    named = re.findall(r"[^\[\],\s'\"]+", given[-1])
+    with open_dict(config):
+        for name in list(models or {}):
+            target = OmegaConf.select(models[name], "classifier._target_")
+            if target is None and name not in named:
+                del models[name]
+    return config
 
 
 def _overrides() -> str:
