@@ -275,3 +275,10 @@ def test_the_terminal_table(capsys: pytest.CaptureFixture[str]) -> None:
     assert ["best", "+60%"] in lines
     assert ["corrected", "2.5000*", "2.5000", "+0.0040", "0.0300"] in lines
     assert ["hinge", "loss", "–", "[3.0000]", "–", "–"] in lines  # noqa: RUF001
+
+
+def test_a_booster_that_recorded_its_validation_part_alone(wide: list[LossMatrix]) -> None:
+    alone = {"valid": curves(names=("brier_loss", "hinge_loss"))["valid"]}
+    assert "hinge loss" in words(to_svg(curves_by_loss([alone], "c"), "c"))
+    html = page(wide, title="t", curves={"trees": {"a": [alone]}})
+    assert "every loss recorded" in html

@@ -185,7 +185,7 @@ def print_published(rows: Sequence[Comparison], title: str) -> None:
             told.measure,
             f"{told.value:.6f}",
             f"{row.ours:.6f}" if there else "-",
-            f"{row.difference:+.6f}" if there else "-",
+            f"{row.difference:+z.6f}" if there else "-",
             f"{told.within:g}",
             Text("met", style="green") if row.met else Text("NOT MET", style="bold red"),
         )

@@ -21,7 +21,6 @@ from xentexp.folds import OPTIONS as CV_OPTIONS
 from xentexp.folds import CrossValidation, Fold
 from xentexp.leakage import Leak
 from xentexp.losses import get_loss
-from xentexp.objectives import find_loss
 from xentexp.outcome import Candidate
 from xentexp.samples import get_sample_metric, is_sample_metric
 from xentexp.scoring import choose_losses
@@ -141,7 +140,7 @@ def build(config: Mapping[str, Any]) -> Study:
     for key, value in tracking.items():
         if value is not None and not isinstance(value, (str, int)):
             raise InputError(f"tracking.{key} must be text; got {value!r}")
-    curves = name_list("curves", config["curves"], lambda name: find_loss(name).name)
+    curves = name_list("curves", config["curves"], lambda name: get_loss(name).name)
     candidates = read_candidates(section(config, "models"), config["train_on"], curves)
     cv = _cross_validation(section(config, "cv"), seed)
     parameters = section(config, "dataset")

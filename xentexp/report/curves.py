@@ -22,6 +22,22 @@ _PARTS = (("train", BLUE), ("valid", VERMILLION))
 _PER_ROW, _WIDE, _HIGH = 4, 2.9, 2.15
 
 
+def recorded(fold: Curves) -> dict[str, None]:
+    """Losses that a fit recorded, in their order: boosters may do so on the valid part alone.
+
+    Parameters
+    ----------
+    fold : mapping
+        ``learning_curve_`` of a fit.
+
+    Returns
+    -------
+    dict
+        Names as keys.
+    """
+    return dict.fromkeys(name for part, _ in _PARTS for name in fold.get(part, {}))
+
+
 def curves_by_loss(folds: Sequence[Curves], title: str) -> Figure:
     """Learning curves of one candidate: a panel for each loss that was recorded.
 
@@ -42,7 +58,7 @@ def curves_by_loss(folds: Sequence[Curves], title: str) -> Figure:
     InputError
         Where nothing was recorded.
     """
-    names = dict.fromkeys(name for fold in folds for name in fold.get("train", {}))
+    names = dict.fromkeys(name for fold in folds for name in recorded(fold))
     return _panels({name: (folds, name) for name in names}, title)
 
 
@@ -67,9 +83,9 @@ def curves_by_row(rows: Mapping[str, Sequence[Curves]], title: str) -> Figure:
         Where nothing was recorded.
     """
     panels = {
-        label: (folds, next(iter(folds[0]["train"])))
+        label: (folds, next(iter(recorded(folds[0]))))
         for label, folds in rows.items()
-        if folds and folds[0].get("train")
+        if folds and recorded(folds[0])
     }
     return _panels(panels, title)
 

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from xentexp.inference import Comparison
 from xentexp.matrix import Cell, Choice, LossMatrix
 from xentexp.matrix.words import DASH, findings, number, p_value, percent
-from xentexp.report.curves import Curves, curves_by_loss, curves_by_row
+from xentexp.report.curves import Curves, curves_by_loss, curves_by_row, recorded
 from xentexp.report.drawing import to_svg
 from xentexp.report.heatmap import heat_map
 
@@ -148,7 +148,7 @@ def _section(matrix: LossMatrix, curves: Mapping[str, Sequence[Curves]]) -> Iter
         title = f"{name}: the loss that each row was trained on"
         yield _svg(to_svg(curves_by_row(curves, title), title))
         for label, folds in curves.items():
-            if len(folds[0]["train"]) > 1:
+            if len(recorded(folds[0])) > 1:
                 title = f"{name} trained on {label}"
                 yield f"<details><summary>{_text(title)}: every loss recorded</summary>"
                 yield f"{_svg(to_svg(curves_by_loss(folds, title), title))}</details>"

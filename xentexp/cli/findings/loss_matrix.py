@@ -112,7 +112,7 @@ def _page(matrices: Sequence[LossMatrix], study: Study, result: Result) -> str:
     curves: dict[str, dict[str, list[Mapping[str, Mapping[str, Sequence[float]]]]]] = {}
     for outcome in result.outcomes:
         candidate, trained = outcome.candidate, outcome.candidate.trained_on
-        of_folds = [p.curve for p in outcome.predictions if p.curve is not None]
+        of_folds = [p.curve for p in outcome.predictions if p.curve]
         if trained is not None and candidate.variant_of is None and of_folds:
             curves.setdefault(str(candidate.family), {})[trained.label] = of_folds
     dataset = study.dataset
