@@ -68,7 +68,7 @@ def test_a_model_that_lacks_the_number_has_not_met_it(
         ("published={prior:{brier_loss:{value:1}}}", "within is missing"),
         ("published={prior:{brier_loss:{value:x,within:1}}}", "must be a finite number; got 'x'"),
         ("cv.n_test=400", "cv.n_test=400 leaves none of the 400 rows to train on"),
-        ("cv.n_test=null", "cv.n_test must be a whole number >= 1; got None"),
+        ("cv.n_test=null", "cv=holdout needs a number of rows; set cv.n_test=ROWS"),
         ("+cv.n_splits=3", "unknown key of cv=holdout 'n_splits'"),
     ],
 )

@@ -149,7 +149,7 @@ def test_groups_are_given_found_or_named(data: Dataset) -> None:
 def test_what_cannot_be_groups(data: Dataset) -> None:
     with pytest.raises(InputError, match=r"cv\.groups is not for cv=stratified"):
         CrossValidation("stratified", groups="auto")
-    with pytest.raises(InputError, match="must be null, auto or a list of columns; got 'gender'"):
+    with pytest.raises(InputError, match=r"null, auto or a list of columns, e.g. \[gender\]; got"):
         CrossValidation("grouped", groups="gender")
     with pytest.raises(InputError, match=r"unknown column in cv\.groups 'gendr'"):
         CrossValidation("grouped", groups=["gendr"]).folds(data)

@@ -177,7 +177,9 @@ def test_a_key_is_what_the_user_names() -> None:
         "varying": [], "by_chance": 0.0, "how": "",
     }  # fmt: skip
     for key in ([], "a", [1], 3):
-        with pytest.raises(InputError, match="key must be a list of columns; got"):
+        with pytest.raises(
+            InputError, match=r"key must be a list of columns, e\.g\. .age,job.; got"
+        ):
             entities_by(X, key)
     with pytest.raises(InputError, match="unknown column in key 'c'"):
         entities_by(X, ["c"])

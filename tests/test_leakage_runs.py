@@ -127,12 +127,18 @@ def test_persons_are_found_in_a_file_of_ones_own(
     [
         (["leakage.check=compar"], "unknown leakage.check 'compar'; did you mean 'compare'"),
         (["leakage.key=[begin_mnth]"], "unknown column in leakage.key 'begin_mnth'; did you mean"),
-        (["leakage.key=gender"], "leakage.key must be a list of columns; got 'gender'"),
+        (
+            ["leakage.key=gender"],
+            "leakage.key must be a list of columns, e.g. .age,job.; got 'gender'",
+        ),
         (["leakage.key=[gender]", "leakage.check=ignore"], "leave one of them out"),
         (["leakage.key=[gender]"], "are too few|2 groups; set leakage.check=warn"),
         (["cv=grouped", "cv.groups=gender"], "cv.groups must be null, auto or a list of columns"),
         (["cv=grouped", "cv.groups=[gendr]"], "unknown column in cv.groups 'gendr'"),
-        (["cv=grouped", "cv.groups=3"], "cv.groups must be a list of columns; got 3"),
+        (
+            ["cv=grouped", "cv.groups=3"],
+            "cv.groups must be a list of columns, e.g. .age,job.; got 3",
+        ),
         (["dataset.repeats=1", "cv=grouped", "cv.groups=auto"], "cv.groups=auto found no entities"),
     ],
 )

@@ -10,6 +10,7 @@ from boosting_data import TRAINABLE
 from scipy.optimize import minimize_scalar
 from scipy.special import logit, softmax
 
+from xentexp.estimators.probabilities import ScoreLink
 from xentexp.objectives import Training, find_loss
 from xentexp.objectives.curvature import curvature_rule
 from xentexp.objectives.start import initial_scores
@@ -131,3 +132,14 @@ def test_tempered_scores_start_at_the_class_shares() -> None:
 def test_margins_without_probabilities_start_at_0() -> None:
     training = Training(find_loss("categorical_hinge"), np.array([0, 1, 1, 2]), 3)
     np.testing.assert_array_equal(initial_scores(training), [0.0, 0.0, 0.0])
+
+
+@pytest.mark.parametrize(("name", "k"), TRAINABLE)
+def test_the_corrected_probabilities_of_the_start_are_the_class_shares(name: str, k: int) -> None:
+    index = np.array([0] * 11 + [1] * 5 + [2] * 4) if k == 3 else np.array([0] * 13 + [1] * 7)
+    training = Training(find_loss(name), index, k)
+    link = ScoreLink(training.definition, k)
+    if not link.has_correction():
+        return
+    proba = link.corrected(True).proba(initial_scores(training)[:, np.newaxis])[0]
+    np.testing.assert_allclose(proba, training.class_shares(), atol=1e-6)

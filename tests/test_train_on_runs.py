@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from pathlib import Path
 
 import pytest
@@ -31,3 +32,49 @@ def test_an_experiment_with_a_part_of_its_models(
     assert main(["run", *words, "--json"]) == 0
     (row,) = json.loads(capsys.readouterr().out)["leaderboard"]
     assert "prior" in row.values()
+
+
+@pytest.mark.usefixtures("workplace")
+def test_a_matrix_of_ones_own_has_the_losses_trained_on_and_those_shown(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert main(["run", *MATRIX, "--json"]) == 0
+    document = json.loads(capsys.readouterr().out)
+    columns = {cell["scored_on"] for cell in document["loss_matrix"]["cells"]}
+    assert {"brier_loss", "exponential_loss"} <= columns
+    assert len(columns) < 6
+
+
+@pytest.mark.usefixtures("workplace")
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["train_on=[{loss:brier_loss,class_weight:heavy},brier_loss]"], "class_weight must be"),
+        (["train_on=[brier_loss,brier_loss]"], "train_on has 'brier_loss' twice"),
+        (["train_on=[squared_hinge_loss,brier_loss]"], "squared_hinge_loss is for two classes"),
+        (["train_on=[zero_one_loss]"], "zero_one_loss has no gradient"),
+        (["train_on=brier_loss", "models=[logistic]"], "model logistic is not trained on a loss"),
+    ],
+)
+def test_what_cannot_be_trained_ends_before_any_fit(
+    words: list[str], message: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["run", *MATRIX, *words]) == 2
+    assert message in capsys.readouterr().err
+
+
+@pytest.mark.usefixtures("workplace")
+@pytest.mark.parametrize(
+    ("model", "package", "extra"),
+    [("lightgbm_loss", "lightgbm", "boosters"), ("network", "torch", "torch")],
+)
+def test_a_missing_package_is_told_before_any_fit(
+    model: str,
+    package: str,
+    extra: str,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setitem(sys.modules, package, None)
+    assert main(["run", *MATRIX, f"models=[{model}]"]) == 2
+    assert f"pip install 'xentexp[{extra}]'" in capsys.readouterr().err

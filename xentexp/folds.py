@@ -80,6 +80,8 @@ class CrossValidation:
             default = type(self).__dataclass_fields__[option].default
             if getattr(self, option) != default and option not in OPTIONS[self.kind]:
                 raise InputError(f"cv.{option} is not for cv={self.kind}; leave it out")
+        if self.kind == "holdout" and self.n_test is None:
+            raise InputError("cv=holdout needs a number of rows; set cv.n_test=ROWS")
         for name, low in (("n_splits", 2), ("n_repeats", 1), ("n_test", 1)):
             value = getattr(self, name)
             if name not in OPTIONS[self.kind]:
@@ -88,7 +90,8 @@ class CrossValidation:
                 raise InputError(f"cv.{name} must be a whole number >= {low}; got {value!r}")
         if isinstance(self.groups, str) and self.groups != "auto":
             raise InputError(
-                f"cv.groups must be null, auto or a list of columns; got {self.groups!r}"
+                f"cv.groups must be null, auto or a list of columns, e.g. [{self.groups}]; got "
+                f"{self.groups!r}"
             )
 
     def entities(self, dataset: Dataset) -> Entities:

@@ -183,10 +183,10 @@ class FoldComparison:
         """Heads of the columns of ``rows``."""
         return [self.primary, "random folds", "grouped folds", "random flatter by"]
 
-    def to_markdown(self) -> str:
-        """The table, for a note."""
+    def to_markdown(self, n_rows: int | None = None) -> str:
+        """The table, for a note: its first rows, or all."""
         lines = [f"| {' | '.join(self.headers())} |", "|---|---:|---:|---:|"]
-        return "\n".join([*lines, *(f"| {' | '.join(row)} |" for row in self.rows())])
+        return "\n".join([*lines, *(f"| {' | '.join(row)} |" for row in self.rows()[:n_rows])])
 
     def to_records(self) -> list[dict[str, Any]]:
         """JSON-able rows; numbers that are none are null."""

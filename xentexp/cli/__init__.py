@@ -41,6 +41,12 @@ other keys:
   leaderboard=[NAME,...]  what the table shows (null: all); MLflow and --json have everything
   tracking.uri=sqlite:///FILE|http://...  tracking.experiment=NAME
   submission=FILE    write predictions for the data set's test rows (dacon)
+  train_on=[LOSS,...]  each model that takes a loss, trained on each: the loss matrix
+  curves=[LOSS,...]    losses to record at each step of training
+  leakage.check=compare|warn|ignore  leakage.key=[COLUMN,...]  entities that random folds share;
+                       compare fits every model on grouped folds too
+  cv.groups=auto|[COLUMN,...] (cv=grouped)  cv.n_test=ROWS (cv=holdout)
+  tune.n_trials=INT  tune.loss=NAME (experiment=tune)
 
 options:
   --quiet, -q   no progress and no hints, the leaderboard alone
@@ -48,7 +54,7 @@ options:
   --debug       show the traceback of an error
   --cfg job     show the configuration and stop; --hydra-help lists the rest of Hydra's options
 
-Exit code: 0, 1 where a model failed, 2 for bad input.
+Exit code: 0, 1 where a model failed or a published number is not met, 2 for bad input.
 """
 
 

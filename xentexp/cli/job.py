@@ -134,7 +134,8 @@ def run_job(
             for name, items in finding.of_candidates.items():
                 store.log(children[name], items)
         if notes := [finding.note for finding in found if finding.note]:
-            note = tracking.board_note(result, study.shown, notes)
+            whole = not any(finding.instead for finding in found)
+            note = tracking.board_note(result, study.shown, notes, whole=whole)
             store.log(run_id, [tracking.Tag("mlflow.note.content", note)])
     if not as_json:
         if any(finding.instead for finding in found):

@@ -117,5 +117,6 @@ def name_list(key: str, names: object, name_of: Callable[[str], str]) -> tuple[s
         return None
     listed = [names] if isinstance(names, str) else names
     if not isinstance(listed, list) or not (listed or key in ("samples", "curves")):
-        raise InputError(f"{key} must be a list of names, or null for all; got {names!r}")
+        null = "null" if key == "curves" else "null for all"
+        raise InputError(f"{key} must be a list of names, or {null}; got {names!r}")
     return tuple(name_of(name) for name in listed)

@@ -6,6 +6,7 @@ import contextlib
 import importlib
 import inspect
 from collections.abc import Iterator, Mapping
+from importlib.util import find_spec
 from typing import Any
 
 from hydra.utils import instantiate
@@ -19,6 +20,11 @@ from xentexp.tuning import read_space
 
 TRUSTED = ("sklearn", "xentexp", "lightgbm", "xgboost", "catboost")
 """Packages whose classifiers a model file may name."""
+
+_EXTRAS = {
+    **dict.fromkeys(("lightgbm", "xgboost", "catboost"), "pip install 'xentexp[boosters]'"),
+    "torch": "pip install 'xentexp[torch]'",
+}
 
 
 def read_candidate(name: str, model: object) -> Candidate:
@@ -136,9 +142,11 @@ def _estimator_class(name: str, target: object) -> Any:
         raise InputError(f"model {name}: {module_name} cannot be loaded: {error}") from error
     except ModuleNotFoundError as error:
         missing = error.name or module_name
-        extra = missing in ("lightgbm", "xgboost", "catboost")
-        hint = "; pip install 'xentexp[boosters]'" if extra else ""
+        hint = f"; {_EXTRAS[missing]}" if missing in _EXTRAS else ""
         raise InputError(f"model {name}: there is no module {missing}{hint}") from None
+    needed = getattr(cls, "module", None)  # of a classifier of ours that imports it when it fits
+    if isinstance(needed, str) and find_spec(needed) is None:
+        raise InputError(f"model {name}: there is no module {needed}; {_EXTRAS[needed]}")
     if not (inspect.isclass(cls) and hasattr(cls, "fit") and hasattr(cls, "get_params")):
         raise InputError(f"model {name}: _target_ {target!r} is not the class of an estimator")
     return cls

@@ -147,7 +147,7 @@ def build(config: Mapping[str, Any]) -> Study:
     if not isinstance(parameters.get("name"), str):
         raise InputError("dataset.name must be the name of a data set; see xentexp datasets")
     dataset = load_dataset(**parameters)
-    candidates = with_corrections(candidates, len(dataset.classes))
+    candidates = with_corrections(candidates, dataset.classes)
     choose_losses(dataset, losses, samples, primary)
     tuning = read_tuning(config["tune"], primary, dataset, _loss_or_metric)
     candidates = tuned_candidates(candidates, tuning, cv_kind=cv.kind, seed=seed)

@@ -12,7 +12,7 @@ from xentexp.configuration.checks import known_keys
 from xentexp.configuration.classifiers import read_candidate
 from xentexp.errors import InputError
 from xentexp.losses import Loss
-from xentexp.objectives import Training, find_loss
+from xentexp.objectives import Training, find_class_weight, find_loss
 from xentexp.outcome import Candidate, TrainedOn
 
 _OPTIONS = ("loss_params", "class_weight", "label_smoothing")
@@ -93,12 +93,6 @@ def _crossed(
             f"model {name} is not trained on a loss of choice; leave it out of models=, or train_on"
         )
     changed = {**model, "classifier": {**model["classifier"], **settings}}
-    known = candidate.estimator[-1].get_params(deep=False)
-    changed["classifier"] = {
-        key: value
-        for key, value in changed["classifier"].items()
-        if key in known or key == "_target_"
-    }
     if trained is None:
         return read_candidate(name, changed)
     crossed = read_candidate(f"{name}[{trained.label}]", changed)
@@ -106,14 +100,16 @@ def _crossed(
     return replace(crossed, parameters=parameters, family=name, trained_on=trained)
 
 
-def with_corrections(candidates: Sequence[Candidate], n_classes: int) -> tuple[Candidate, ...]:
+def with_corrections(
+    candidates: Sequence[Candidate], classes: Sequence[Any]
+) -> tuple[Candidate, ...]:
     """Candidates shown to suit the classes, with their corrected probabilities as a variant.
 
     Parameters
     ----------
     candidates : sequence of Candidate
         Of `read_candidates`.
-    n_classes : int
+    classes : sequence
         Of the data set.
 
     Returns
@@ -125,18 +121,20 @@ def with_corrections(candidates: Sequence[Candidate], n_classes: int) -> tuple[C
     Raises
     ------
     InputError
-        For a loss that is not for so many classes.
+        For a loss that is not for so many classes, and weights of other classes.
     """
-    return tuple(_with_correction(candidate, n_classes) for candidate in candidates)
+    return tuple(_with_correction(candidate, classes) for candidate in candidates)
 
 
-def _with_correction(candidate: Candidate, n_classes: int) -> Candidate:
+def _with_correction(candidate: Candidate, classes: Sequence[Any]) -> Candidate:
     trained = candidate.trained_on
     if trained is None:
         return candidate
     classifier = candidate.estimator[-1]
     definition, smoothing = trained.definition, classifier.label_smoothing
+    n_classes = len(classes)
     try:
+        find_class_weight(classifier.class_weight, classes, np.arange(n_classes))
         Training(definition, np.arange(n_classes), n_classes, label_smoothing=smoothing)
     except InputError as error:
         raise InputError(f"train_on: {error}") from error

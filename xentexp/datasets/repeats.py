@@ -209,7 +209,7 @@ def check_key(X: pd.DataFrame, columns: Sequence[str], what: str) -> tuple[str, 
     """
     listed = isinstance(columns, Sequence) and not isinstance(columns, str)
     if not listed or not columns or not all(isinstance(column, str) for column in columns):
-        raise InputError(f"{what} must be a list of columns; got {columns!r}")
+        raise InputError(f"{what} must be a list of columns, e.g. [age,job]; got {columns!r}")
     for column in columns:
         if column not in X:
             raise unknown_name(f"column in {what}", column, map(str, X.columns))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from functools import partial
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 import numpy as np
 from joblib import effective_n_jobs
@@ -120,6 +120,8 @@ class NetworkLossClassifier(LossClassifier):
     >>> model.predict_proba(X[:5]).shape
     (5, 2)
     """
+
+    module: ClassVar[str] = "torch"
 
     def __init__(
         self,

@@ -77,7 +77,7 @@ def page(
         f"<style>{_STYLE}</style></head><body>",
         f"<h1>{_text(heading)}</h1>",
         f'<p class="soft">{_text(_subtitle(matrices))}</p>',
-        _choices(matrices),
+        *map(_choices, matrices),
     ]
     for matrix in matrices:
         parts += _section(matrix, curves.get(matrix.model, {}))
@@ -94,28 +94,22 @@ def _subtitle(matrices: Sequence[LossMatrix]) -> str:
     )
 
 
-def _choices(matrices: Sequence[LossMatrix]) -> str:
-    """What to train on, for each loss to be judged by: a line per loss, two columns per model."""
-    found = {m.model: {choice.column: choice for choice in m.choices()} for m in matrices}
-    columns = dict.fromkeys(name for choices in found.values() for name in choices)
-    heads = "".join(
-        f'<th>{_text(model)}: best trained on</th><th class="n">mean</th>'
-        f"<th>trained on the loss itself</th>"
-        for model in found
-    )
-    lines = []
-    for name in columns:
-        cells = [_choice(choices.get(name)) for choices in found.values()]
-        lines.append(f"<tr><th>{_name(name)}</th>{''.join(cells)}</tr>")
+def _choices(matrix: LossMatrix) -> str:
+    """What to train one model on: a line for each loss to be judged by."""
+    lines = [
+        f"<tr><th>{_name(choice.column)}</th>{_choice(choice)}</tr>" for choice in matrix.choices()
+    ]
     return (
-        '<div class="wide"><table><caption>The answer in short: what to train on, if this is the '
-        f"loss you are judged by</caption><thead><tr><th>judged by</th>{heads}</tr></thead>"
-        f"<tbody>{''.join(lines)}</tbody></table></div>"
+        f'<div class="wide"><table><caption>The answer in short: what to train '
+        f"{_text(matrix.model)} on, if this is the loss you are judged by</caption>"
+        "<thead><tr><th>judged by</th>"
+        '<th>best trained on</th><th class="n">mean</th><th>trained on the loss itself</th></tr>'
+        f"</thead><tbody>{''.join(lines)}</tbody></table></div>"
     )
 
 
-def _choice(choice: Choice | None) -> str:
-    if choice is None or choice.best is None or choice.cell is None:
+def _choice(choice: Choice) -> str:
+    if choice.best is None or choice.cell is None:
         return f'<td>{DASH}</td><td class="n">{DASH}</td><td>{DASH}</td>'
     mean = f'<td class="n">{number(choice.cell.mean)}</td>'
     if choice.best is choice.diagonal:
@@ -126,7 +120,7 @@ def _choice(choice: Choice | None) -> str:
     elif own.comparison is None:
         verdict = own.reason or DASH
     else:
-        verdict = f"+{percent(own.percent)} %, {p_value(own.p_adjusted)}".replace("+<", "< +")
+        verdict = f"+{percent(own.percent)}\u00a0%, {p_value(own.p_adjusted)}".replace("+<", "< +")
         verdict += ": worse" if own.worse else ": not told apart" if own.p_adjusted >= 0 else ""
     mark = ' class="other"' if own is not None and own.worse else ""
     return f"<td>{_name(choice.best.label)}</td>{mean}<td{mark}>{_text(verdict)}</td>"

@@ -165,7 +165,13 @@ def result_items(result: Result, shown: Sequence[str] | None = None) -> Iterator
         yield Tag("best_model", best.model)
 
 
-def board_note(result: Result, shown: Sequence[str] | None = None, more: Sequence[str] = ()) -> str:
+def board_note(
+    result: Result,
+    shown: Sequence[str] | None = None,
+    more: Sequence[str] = (),
+    *,
+    whole: bool = True,
+) -> str:
     """Note of a parent run, which the dashboard shows above it.
 
     Parameters
@@ -175,15 +181,17 @@ def board_note(result: Result, shown: Sequence[str] | None = None, more: Sequenc
     shown : sequence of str, optional
         Losses and metrics of its table; all by default.
     more : sequence of str
-        Paragraphs that stand below.
+        Paragraphs that stand above it.
+    whole : bool
+        Whether the leaderboard is part of it.
 
     Returns
     -------
     str
         In markdown.
     """
-    board = result.leaderboard(shown)
-    return "\n\n".join([f"### {result.dataset.card.title}", board.to_markdown(), *more]) + "\n"
+    board = [result.leaderboard(shown).to_markdown()] if whole else []
+    return "\n\n".join([f"### {result.dataset.card.title}", *more, *board]) + "\n"
 
 
 def apart_items(outcome: Outcome) -> Iterator[Item]:

@@ -13,9 +13,9 @@ from xentexp.configuration import Study
 from xentexp.outcome import Result
 
 _FINDERS: tuple[Callable[[Study, Result], Finding | None], ...] = (
+    find_matrix,
     tell_leak,
     find_tuning,
-    find_matrix,
     find_published,
 )
 

@@ -26,7 +26,7 @@ class Finding:
     failed : bool
         Whether the run ends with exit code 1 for it.
     instead : bool
-        Whether it is printed in the place of the leaderboard.
+        Whether it stands in the place of the leaderboard, on the terminal and in the note.
     of_candidates : mapping
         Further items for the runs of candidates, by name.
     note : str

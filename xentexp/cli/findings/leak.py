@@ -13,6 +13,9 @@ from xentexp.leakage import compare_folds
 from xentexp.outcome import Result
 from xentexp.tracking import Metric, Table, apart_items
 
+SHOWN = 12
+"""Rows of the comparison on the terminal and in the note."""
+
 
 def tell_leak(study: Study, result: Result) -> Finding | None:
     """The leak of a study, with both numbers where the configuration asks for them.
@@ -45,11 +48,13 @@ def tell_leak(study: Study, result: Result) -> Finding | None:
     both = compare_folds(result, result.apart)
     records = both.to_records()
     title = "With shared entities, and without"
+    if len(records) > SHOWN:
+        title += f" (the best {SHOWN} of {len(records)}; all are in leak.json)"
     return Finding(
         "leak",
         (share, Table("leak.json", pd.DataFrame(records))),
         {**document, "comparison": records},
-        lambda: print_table(both.headers(), both.rows(), title=title),
+        lambda: print_table(both.headers(), both.rows()[:SHOWN], title=title),
         of_candidates={o.candidate.name: tuple(apart_items(o)) for o in result.apart.outcomes},
-        note=f"{warning}\n\n{both.to_markdown()}",
+        note=f"{warning}\n\n{both.to_markdown(SHOWN)}",
     )

@@ -11,6 +11,7 @@ from xentexp.cli.findings.finding import Finding
 from xentexp.cli.matrix import print_findings, print_matrix
 from xentexp.configuration import Study
 from xentexp.inference import split_ratio
+from xentexp.losses import LOSSES
 from xentexp.matrix import Cell, LossMatrix, Trained, build_matrices, trained_from
 from xentexp.outcome import Outcome, Result
 from xentexp.tracking import Binary, Item, Metric, Table, Text
@@ -40,7 +41,7 @@ def find_matrix(study: Study, result: Result) -> Finding | None:
         return None
     sizes = [(len(fold.train), len(fold.test)) for fold in study.folds]
     matrices = build_matrices(
-        list(rows.values()), test_train_ratio=split_ratio(sizes), columns=study.losses
+        list(rows.values()), test_train_ratio=split_ratio(sizes), columns=_columns(study, rows)
     )
     cells = [record for matrix in matrices for record in matrix.to_records()]
     calibration = [record for matrix in matrices for record in matrix.calibration_records()]
@@ -74,7 +75,13 @@ def find_matrix(study: Study, result: Result) -> Finding | None:
     # A leaderboard of so many rows says less than the matrix; MLflow and --json have both.
     instead = all(outcome.candidate.trained_on for outcome in result.outcomes)
     return Finding(
-        "loss_matrix", tuple(items), document, show, instead=instead, of_candidates=of_candidates
+        "loss_matrix",
+        tuple(items),
+        document,
+        show,
+        instead=instead,
+        of_candidates=of_candidates,
+        note=_note(matrices),
     )
 
 
@@ -90,6 +97,25 @@ def _row(outcome: Outcome, study: Study) -> Trained | None:
         loss=trained.label,
         column=trained.definition.name if trained.plain else None,
         corrected=candidate.variant_of is not None,
+    )
+
+
+def _columns(study: Study, rows: Mapping[str, Trained]) -> list[str] | None:
+    """Losses to score on: those that were named, else those trained on and those shown."""
+    if study.losses is not None or study.shown is None:
+        return None if study.losses is None else list(study.losses)
+    known = {name for row in rows.values() for name in row.fold_values}
+    wanted = dict.fromkeys([*(row.column for row in rows.values() if row.column), *study.shown])
+    return [name for name in wanted if name in known and name in LOSSES]
+
+
+def _note(matrices: Sequence[LossMatrix]) -> str:
+    told = "\n\n".join(
+        f"**{matrix.model}**\n\n" + "\n".join(f"- {line}" for line in matrix.findings())
+        for matrix in matrices
+    )
+    return (
+        f"Trained on x scored on: see report.html and loss_matrix/ among the artifacts.\n\n{told}"
     )
 
 

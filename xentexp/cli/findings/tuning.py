@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 from rich import box
 from rich.table import Table
+from rich.text import Text
 
 from xentexp import tracking
 from xentexp.cli.findings.finding import Finding
@@ -119,6 +120,11 @@ def print_tuning(study: Study, records: list[dict[str, Any]]) -> None:
     )
     told = f"{done} trials, {resumed} of them from before, {failed} failed; kept in "
     screen.print(f"{told}{study.tuning.storage}", markup=False, soft_wrap=True)
+    same = (
+        "one seed draws the first ten trials of every fold: settings that agree are no sign of "
+        "stability"
+    )
+    screen.print(Text(same, style="dim"))
 
 
 def _mean(records: list[dict[str, Any]], key: str) -> str:
