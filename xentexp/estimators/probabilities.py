@@ -22,7 +22,8 @@ class ScoreLink:
     A loss that is not proper (focal, exponential, ...), smoothed labels and class weights shift
     them away from the truth. Corrected, they are the class distribution for which the scores
     minimize the expected loss: a model that minimizes it perfectly then gives true
-    probabilities, and of two classes the order of the rows stays.
+    probabilities, and of two classes the order of the rows stays. One that stops short of the
+    minimum, as after few rounds of boosting, is corrected too far or not far enough.
 
     Parameters
     ----------

@@ -13,13 +13,12 @@ SMALLEST_SHARE = 1e-15
 
 
 def initial_scores(training: Training) -> FloatArray:
-    """Raw scores of all rows alike that are best for the class shares of the training part.
+    """Raw scores whose probabilities are the shares of the classes in the training part.
 
-    For strictly proper losses they are what the boosters' own objectives start from
-    (``boost_from_average`` of LightGBM, the estimated ``base_score`` of XGBoost): logarithms of the
-    weighted shares, smoothed and weighted by class as the targets are; the logit of the second of
-    two classes. Other losses have their own best constant, whose corrected probabilities are the
-    shares.
+    They are what the boosters' own objectives start from (``boost_from_average`` of LightGBM,
+    the estimated ``base_score`` of XGBoost): logarithms of the weighted shares, smoothed and
+    weighted by class as the targets are; the logit of the second of two classes. Margins and a
+    latent score start at the best constant of their loss.
 
     Parameters
     ----------
@@ -29,8 +28,13 @@ def initial_scores(training: Training) -> FloatArray:
     Returns
     -------
     ndarray of shape (n_scores,)
-        Logarithms of the shares (0 for margins) too where the best constant is no finite one,
-        as that of a hinge.
+        0 for margins whose best constant tells no shares, as that of a hinge.
+
+    Notes
+    -----
+    The best constant of a loss that is not proper is another one. That of a saturating loss
+    (generalized, symmetric cross-entropy) is nearly sure of the larger class, where its gradient
+    is so flat that boosting from there ends higher.
 
     Examples
     --------
@@ -51,11 +55,9 @@ def initial_scores(training: Training) -> FloatArray:
         scores = np.zeros(len(shares))
     if training.n_scores == 1:
         scores = scores[1:2] - scores[0]
-    exact = loss.facts.properness == "strictly proper"
-    told = loss.facts.needs == "latent" or loss.invertible(
-        training.n_classes, training.label_smoothing
-    )
-    return scores if exact or not told else _best_constant(training, scores)
+    of_link = loss.facts.needs not in ("scores", "latent")
+    told = loss.facts.needs == "latent" or loss.invertible(training.n_classes)
+    return scores if of_link or not told else _best_constant(training, scores)
 
 
 def _best_constant(training: Training, start: FloatArray) -> FloatArray:
