@@ -17,6 +17,7 @@ from mlflow import MlflowClient
 
 from xentexp import __version__
 from xentexp.cli import main
+from xentexp.cli.run import _terminable
 from xentexp.losses import LOSSES
 from xentexp.metrics import brier_loss, categorical_crossentropy
 from xentexp.samples import SAMPLE_METRICS
@@ -590,3 +591,18 @@ def test_unknown_commands_and_missing_arguments_exit_with_2() -> None:
         with pytest.raises(SystemExit) as stopped:
             main(words)
         assert stopped.value.code == 2
+
+
+def test_a_signal_within_a_destructor_ends_the_run_all_the_same() -> None:
+    class Connection:
+        def __del__(self) -> None:
+            os.kill(os.getpid(), signal.SIGTERM)
+            time.sleep(0.01)
+
+    def fits() -> None:
+        Connection()  # gone at once: what is raised there goes nowhere
+        time.sleep(10)
+
+    with pytest.raises(SystemExit) as ended, _terminable():
+        fits()
+    assert ended.value.code == 128 + signal.SIGTERM

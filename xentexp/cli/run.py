@@ -6,6 +6,7 @@ import os
 import re
 import signal
 import sys
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -155,17 +156,30 @@ def _terminable() -> Iterator[None]:
     Not as a KeyboardInterrupt: scikit-learn's neural networks take that for "stop training here"
     and go on with a model that is half trained.
     """
+    codes = [128 + number for number in STOPPING]
 
     def stop(number: int, _: object) -> None:
         raise SystemExit(128 + number)
 
+    def lost(caught: Any) -> None:
+        """Raised within a destructor, as of a connection, it is lost there: try again soon."""
+        error = caught.exc_value
+        if isinstance(error, SystemExit) and isinstance(error.code, int) and error.code in codes:
+            again = threading.Timer(0.05, os.kill, (os.getpid(), error.code - 128))
+            again.daemon = True
+            again.start()
+        else:
+            hook(caught)
+
+    hook, sys.unraisablehook = sys.unraisablehook, lost
     before = {number: signal.signal(number, stop) for number in STOPPING}
     try:
         yield
     except SystemExit as stopped:
-        if stopped.code in [128 + number for number in STOPPING]:
+        if stopped.code in codes:
             print("xentexp: interrupted; models that were done are in the store", file=sys.stderr)
         raise
     finally:
+        sys.unraisablehook = hook
         for number, handler in before.items():
             signal.signal(number, handler)
