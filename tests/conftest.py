@@ -28,7 +28,7 @@ def loss(request: pytest.FixtureRequest) -> Loss:
 @pytest.fixture(scope="session")
 def migrated_store(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """An MLflow file whose tables exist: making them takes seconds, copying it does not."""
-    from xentexp import tracking
+    from xentexp.experiments import tracking
 
     path = tmp_path_factory.mktemp("store") / "template.db"
     tracking.open_client(f"sqlite:///{path}", create=True)

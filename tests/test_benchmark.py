@@ -8,10 +8,10 @@ import sys
 import numpy as np
 import pytest
 
-from xentexp.cli import main
-from xentexp.datasets import load_dataset
 from xentexp.errors import InputError
-from xentexp.folds import CrossValidation
+from xentexp.experiments.cli import main
+from xentexp.experiments.datasets import load_dataset
+from xentexp.experiments.folds import CrossValidation
 
 SMALL = [
     *("dataset=simulated_delinquency", "dataset.n_samples=400", "models=[prior]", "n_jobs=1"),

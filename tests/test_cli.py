@@ -16,8 +16,8 @@ import pytest
 from mlflow import MlflowClient
 
 from xentexp import __version__
-from xentexp.cli import main
-from xentexp.cli.run import _terminable
+from xentexp.experiments.cli import main
+from xentexp.experiments.cli.run import _terminable
 from xentexp.losses import LOSSES
 from xentexp.metrics import brier_loss, categorical_crossentropy
 from xentexp.samples import SAMPLE_METRICS
@@ -193,8 +193,8 @@ def test_the_true_probabilities_give_a_regret(
 
 def dacon_like(folder: Path) -> None:
     """Files in the shape of the competition's, with made-up rows."""
-    from xentexp.datasets import load_dataset
-    from xentexp.datasets.dacon import FEATURES
+    from xentexp.experiments.datasets import load_dataset
+    from xentexp.experiments.datasets.dacon import FEATURES
 
     data = load_dataset("simulated_delinquency", n_samples=420)
     X = data.X.assign(**{name: 0 for name in FEATURES if name not in data.X})[list(FEATURES)]
@@ -568,7 +568,7 @@ def test_ui_refuses_what_it_cannot_serve(
 @pytest.mark.parametrize("words", [["--help"], ["run", "--help"], ["--version"]])
 def test_help_imports_nothing_heavy(words: list[str]) -> None:
     code = (
-        "import sys\nfrom xentexp.cli import main\n"
+        "import sys\nfrom xentexp.experiments.cli import main\n"
         f"try: main({words!r})\nexcept SystemExit: pass\n"
         "print(sorted({m.partition('.')[0] for m in sys.modules}), file=sys.stderr)"
     )

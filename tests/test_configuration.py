@@ -11,12 +11,12 @@ import pandas as pd
 import pytest
 from omegaconf import OmegaConf
 
-from xentexp.cli import conf_folder
-from xentexp.configuration import build
-from xentexp.configuration.study import _submission
-from xentexp.datasets import DATASETS, TestSet, load_dataset
 from xentexp.errors import InputError
-from xentexp.folds import OPTIONS
+from xentexp.experiments.cli import conf_folder
+from xentexp.experiments.config import build
+from xentexp.experiments.config.study import _submission
+from xentexp.experiments.datasets import DATASETS, TestSet, load_dataset
+from xentexp.experiments.folds import OPTIONS
 
 SMALL = ["dataset=simulated_delinquency", "dataset.n_samples=300", "models=[prior,logistic]"]
 

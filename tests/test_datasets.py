@@ -1,4 +1,4 @@
-"""What xentexp.datasets promises."""
+"""What xentexp.experiments.datasets promises."""
 
 from __future__ import annotations
 
@@ -22,8 +22,9 @@ import pytest
 import yaml
 from sklearn.metrics import log_loss
 
-from xentexp import datasets
-from xentexp.datasets import (
+from xentexp.errors import InputError
+from xentexp.experiments import datasets
+from xentexp.experiments.datasets import (
     DATASETS,
     Card,
     TestSet,
@@ -34,7 +35,6 @@ from xentexp.datasets import (
     make_dataset,
     simulated_delinquency,
 )
-from xentexp.errors import InputError
 
 ROOT = Path(__file__).parents[1]
 CARD = Card("mine", "Mine", "here", "none", "y", ("trap",), None)
@@ -68,7 +68,9 @@ def test_cards_are_listed_without_loading() -> None:
 
 
 def test_import_is_light() -> None:
-    code = "import sys, xentexp.datasets; print(*{m.split('.')[0] for m in sys.modules})"
+    code = (
+        "import sys, xentexp.experiments.datasets; print(*{m.split('.')[0] for m in sys.modules})"
+    )
     run = subprocess.run(
         [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True
     )

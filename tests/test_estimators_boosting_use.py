@@ -21,8 +21,8 @@ from xentexp.errors import InputError
 from xentexp.estimators.catboost import CatBoostLossClassifier
 from xentexp.estimators.parts import Part, split_parts
 from xentexp.estimators.xgboost import XGBoostLossClassifier
+from xentexp.experiments.models import tabular_pipeline
 from xentexp.losses import get_loss
-from xentexp.models import tabular_pipeline
 
 for _name in ("lightgbm", "xgboost", "catboost"):
     pytest.importorskip(_name)

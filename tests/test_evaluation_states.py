@@ -16,8 +16,9 @@ from problems import (
 )
 
 from xentexp.errors import InputError
-from xentexp.evaluation import LossState, evaluate
+from xentexp.evaluation import evaluate
 from xentexp.losses import get_loss
+from xentexp.state import LossState
 
 
 def assert_same_state(one, other):

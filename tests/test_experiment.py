@@ -16,13 +16,13 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import StratifiedKFold, cross_val_score
 from sklearn.svm import LinearSVC
 
-from xentexp.datasets import Card, Dataset, load_dataset, make_dataset
 from xentexp.errors import InputError
-from xentexp.experiment import run_experiment
-from xentexp.folds import CrossValidation, Fold
+from xentexp.experiments.compare import run_experiment
+from xentexp.experiments.datasets import Card, Dataset, load_dataset, make_dataset
+from xentexp.experiments.folds import CrossValidation, Fold
+from xentexp.experiments.models import tabular_pipeline
+from xentexp.experiments.results import Candidate, out_of_fold
 from xentexp.losses import LOSSES
-from xentexp.models import tabular_pipeline
-from xentexp.outcome import Candidate, out_of_fold
 
 DACON = Path(
     os.environ.get("XENTEXP_DACON_DIR")

@@ -22,12 +22,12 @@ from omegaconf import OmegaConf
 from sklearn.base import clone
 from sklearn.model_selection import TimeSeriesSplit
 
-from xentexp import tracking
-from xentexp.cli import conf_folder, main
-from xentexp.configuration import build
-from xentexp.configuration.classifiers import read_candidate
 from xentexp.errors import InputError
-from xentexp.experiment import run_experiment
+from xentexp.experiments import tracking
+from xentexp.experiments.cli import conf_folder, main
+from xentexp.experiments.compare import run_experiment
+from xentexp.experiments.config import build
+from xentexp.experiments.config.classifiers import read_candidate
 from xentexp.tuning import TunedClassifier, read_space
 from xentexp.tuning.classifier import _start
 

@@ -8,9 +8,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from xentexp.datasets import Dataset, load_dataset
 from xentexp.errors import InputError
-from xentexp.folds import CrossValidation, Fold
+from xentexp.experiments.datasets import Dataset, load_dataset
+from xentexp.experiments.folds import CrossValidation, Fold
 
 
 @pytest.fixture(scope="module")

@@ -6,9 +6,9 @@ import math
 
 import pytest
 
-from xentexp.cli.terminal import print_leaderboard
 from xentexp.errors import InputError
-from xentexp.leaderboard import Leaderboard, Row, best_is
+from xentexp.experiments.cli.terminal import print_leaderboard
+from xentexp.experiments.leaderboard import Leaderboard, Row, best_is
 
 NAN = math.nan
 ROWS = (
@@ -127,7 +127,7 @@ def test_no_number_is_cut_at_any_width(
     from rich.console import Console
 
     narrow = lambda **_: Console(width=width, highlight=False)  # noqa: E731
-    monkeypatch.setattr("xentexp.cli.terminal.console", narrow)
+    monkeypatch.setattr("xentexp.experiments.cli.terminal.console", narrow)
     names = [f"model_number_{n}_calibrated" for n in range(7)]
     rows = tuple(Row(name, {"gini": n / 10}, {"gini": 0.1}) for n, name in enumerate(names))
     print_leaderboard(Leaderboard(rows, "gini"), title="A trial")

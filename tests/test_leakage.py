@@ -13,7 +13,10 @@ import pandas as pd
 import pytest
 from sklearn.ensemble import RandomForestClassifier
 
-from xentexp.datasets import (
+from xentexp.errors import InputError
+from xentexp.experiments.analysis.leakage import FoldComparison, find_leak, folds_without
+from xentexp.experiments.compare import run_experiment
+from xentexp.experiments.datasets import (
     Dataset,
     constant_columns,
     entities_by,
@@ -23,12 +26,9 @@ from xentexp.datasets import (
     load_dataset,
     simulated_delinquency,
 )
-from xentexp.errors import InputError
-from xentexp.experiment import run_experiment
-from xentexp.folds import CrossValidation
-from xentexp.leakage import FoldComparison, find_leak, folds_without
-from xentexp.models import tabular_pipeline
-from xentexp.outcome import Candidate
+from xentexp.experiments.folds import CrossValidation
+from xentexp.experiments.models import tabular_pipeline
+from xentexp.experiments.results import Candidate
 
 
 @pytest.fixture(scope="module")
@@ -158,8 +158,8 @@ def test_duplicates_by_chance_are_no_entities(uci: Dataset) -> None:
 
 def test_what_agrees_by_chance_is_estimated(uci: Dataset) -> None:
     """A few values of two columns: C(n, 2) p q pairs agree by chance, all of those there are."""
-    from xentexp.datasets.entities import _Search
-    from xentexp.datasets.repeats import cell_hashes
+    from xentexp.experiments.datasets.entities import _Search
+    from xentexp.experiments.datasets.repeats import cell_hashes
 
     rng = np.random.default_rng(1)
     X = pd.DataFrame({"a": rng.integers(0, 50, 4000), "b": rng.integers(0, 50, 4000)})

@@ -13,14 +13,15 @@ from matrices import by_hand, large
 from scipy import stats
 from sklearn.base import BaseEstimator, ClassifierMixin
 
-from xentexp.datasets import Card, make_dataset
 from xentexp.errors import InputError
-from xentexp.experiment import run_experiment
-from xentexp.folds import CrossValidation
-from xentexp.inference import holm
-from xentexp.matrix import LossMatrix, Trained, build_matrices, trained_from
-from xentexp.matrix.words import number
-from xentexp.outcome import Candidate
+from xentexp.experiments.analysis import LossMatrix, Trained, build_matrices, trained_from
+from xentexp.experiments.analysis.wording import findings, markdown
+from xentexp.experiments.compare import run_experiment
+from xentexp.experiments.datasets import Card, make_dataset
+from xentexp.experiments.folds import CrossValidation
+from xentexp.experiments.formatting import number
+from xentexp.experiments.results import Candidate
+from xentexp.inference.comparison import holm
 
 
 def build(rows: list[Trained] | None = None, **options: object) -> LossMatrix:
@@ -141,7 +142,7 @@ def test_a_column_with_the_same_values_is_left_out_and_its_row_is_the_diagonal_o
     assert matrix.repeated == {"categorical_crossentropy": "binary_crossentropy"}
     assert matrix.cells[0][0].diagonal
     assert matrix.n_tests == 1
-    assert any("has the same values as binary_crossentropy" in line for line in matrix.findings())
+    assert any("has the same values as binary_crossentropy" in line for line in findings(matrix))
 
 
 def test_cells_without_a_value_say_why() -> None:
@@ -154,7 +155,7 @@ def test_cells_without_a_value_say_why() -> None:
     assert matrix.cells[5][0].reason == "fold 2 of 3 has no finite value"
     assert matrix.cells[5][0].mean == math.inf
     assert [cell.best for cell in matrix.column("brier_loss")].index(True) == 0
-    said = " ".join(matrix.findings())
+    said = " ".join(findings(matrix))
     assert "hinge_loss has no value in 1 column: the model has no probabilities." in said
     assert "focal failed: no memory." in said
 
@@ -165,8 +166,8 @@ def test_one_fold_has_no_test() -> None:
     assert matrix.n_tests == 0
     assert matrix.cells[0][0].reason == "one fold: no spread to test against"
     assert matrix.cells[0][0].regret == pytest.approx(0.1)
-    assert any("One fold: nothing can be tested" in line for line in matrix.findings())
-    assert "No tests" in matrix.to_markdown()
+    assert any("One fold: nothing can be tested" in line for line in findings(matrix))
+    assert "No tests" in markdown(matrix)
 
 
 def test_a_best_of_zero_has_no_percent() -> None:
@@ -185,7 +186,7 @@ def test_models_have_a_matrix_and_a_family_each() -> None:
 
 
 def test_findings() -> None:
-    first, *others = build().findings()
+    first, *others = findings(build())
     assert first == (
         "linear: training on the loss that judges gives the best mean for 1 of the 2 losses that "
         "it was both trained and scored on."
@@ -207,7 +208,7 @@ def test_findings_where_nothing_was_trained_on_a_column() -> None:
         Trained("m", "a", {"zero_one_loss": [0.2, 0.3]}),
         Trained("m", "b", {"zero_one_loss": [0.2, 0.4]}),
     ]
-    said = build(rows).findings()
+    said = findings(build(rows))
     assert said[0] == (
         "Judged by zero_one_loss, on which nothing was trained, training on a is best "
         "(0.2500; 1 other row not told apart)."
@@ -242,7 +243,7 @@ def test_records_are_json_and_complete() -> None:
 
 
 def test_markdown() -> None:
-    lines = build(test_train_ratio=0.0).to_markdown().splitlines()
+    lines = markdown(build(test_train_ratio=0.0)).splitlines()
     assert lines[2] == "| brier loss | **[2.0000]** | 4.0000 | -0.0100 | 0.0200 |"
     assert (
         lines[4] == "| exponential loss (corrected) | 2.5000\\* | **2.5000** | +0.0040 | 0.0300 |"

@@ -12,10 +12,15 @@ from sklearn.base import clone
 from sklearn.linear_model import LogisticRegression
 from sklearn.tree import DecisionTreeClassifier
 
-from xentexp.cli import conf_folder
-from xentexp.configuration.classifiers import read_candidate
 from xentexp.errors import InputError
-from xentexp.models import PREPROCESSING, EncodedLabels, FrequentCategories, tabular_pipeline
+from xentexp.experiments.cli import conf_folder
+from xentexp.experiments.config.classifiers import read_candidate
+from xentexp.experiments.models import (
+    PREPROCESSING,
+    EncodedLabels,
+    FrequentCategories,
+    tabular_pipeline,
+)
 
 MODELS = sorted((conf_folder() / "models").glob("*.yaml"))
 PACKAGES = {  # that a model file needs, of an extra

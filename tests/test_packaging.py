@@ -36,7 +36,7 @@ def test_the_wheel_runs_from_an_unrelated_folder(
     (work / "mlflow.db").write_bytes(migrated_store.read_bytes())
     environment = {**os.environ, "PYTHONPATH": str(site)}
     environment.pop("MLFLOW_TRACKING_URI", None)
-    where = "import xentexp.cli as c; print(c.conf_folder())"
+    where = "import xentexp.experiments.cli as c; print(c.conf_folder())"
     done = subprocess.run(
         [sys.executable, "-c", where], cwd=work, env=environment, capture_output=True, text=True
     )
@@ -54,7 +54,7 @@ def test_the_wheel_holds_what_it_needs_and_nothing_else(wheel: Path) -> None:
     for path in (ROOT / "conf").rglob("*.yaml"):
         assert f"xentexp/conf/{path.relative_to(ROOT / 'conf')}" in names
     assert "xentexp/py.typed" in names
-    assert "xentexp/datasets/data/uci_default.csv.gz" in names
+    assert "xentexp/experiments/datasets/data/uci_default.csv.gz" in names
     assert any(name.endswith("licenses/LICENSE") for name in names)
     assert {name.partition("/")[0].partition("-")[0] for name in names} == {"xentexp"}
 

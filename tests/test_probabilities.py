@@ -14,9 +14,9 @@ from sklearn._loss.loss import ExponentialLoss as PeersExponentialLoss
 from sklearn.linear_model import SGDClassifier
 
 from xentexp import Loss, metrics
-from xentexp.cli import main
 from xentexp.errors import InputError
 from xentexp.estimators.probabilities import ScoreLink
+from xentexp.experiments.cli import main
 from xentexp.losses import LOSSES, get_loss
 from xentexp.losses.differentiable import OutcomeLoss
 from xentexp.objectives import Training, find_loss

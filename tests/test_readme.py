@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from xentexp import metrics
-from xentexp.cli import _parser, main
 from xentexp.evaluation import evaluate
+from xentexp.experiments.cli import _parser, main
 from xentexp.losses import LOSSES
 from xentexp.scorers import get_scorer
 

@@ -13,12 +13,21 @@ import pytest
 from matrices import by_hand, large
 from rich.console import Console
 
-from xentexp.cli.matrix import print_findings, print_matrix
 from xentexp.errors import InputError
-from xentexp.matrix import LossMatrix, Trained, build_matrices
-from xentexp.matrix.words import number
-from xentexp.report import Curves, curves_by_loss, curves_by_row, heat_map, page, to_png, to_svg
-from xentexp.report.heatmap import STEPS, colour_of, colours
+from xentexp.experiments.analysis import LossMatrix, Trained, build_matrices
+from xentexp.experiments.analysis.wording import findings
+from xentexp.experiments.cli.sections.loss_matrix import print_findings, print_matrix
+from xentexp.experiments.formatting import number
+from xentexp.experiments.report import (
+    Curves,
+    curves_by_loss,
+    curves_by_row,
+    heat_map,
+    page,
+    to_png,
+    to_svg,
+)
+from xentexp.experiments.report.heatmap import STEPS, colour_of, colours
 
 SVG = "{http://www.w3.org/2000/svg}"
 
@@ -211,7 +220,7 @@ def test_the_page_has_everything_and_loads_nothing(wide: list[LossMatrix]) -> No
     assert "<loans>" not in html
     for matrix in wide:
         assert f"Loss matrix of {matrix.model}" in tags.text
-        for line in matrix.findings():
+        for line in findings(matrix):
             assert line in tags.text
         for row in matrix.rows:
             assert row.label in tags.text
@@ -255,7 +264,7 @@ def test_no_number_of_the_terminal_table_is_cut_at_any_width(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     narrow = lambda **_: Console(width=width, highlight=False)  # noqa: E731
-    monkeypatch.setattr("xentexp.cli.terminal.console", narrow)
+    monkeypatch.setattr("xentexp.experiments.cli.terminal.console", narrow)
     matrix = wide[0]
     print_matrix(matrix, title="A trial")
     print_findings(matrix)

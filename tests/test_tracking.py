@@ -18,14 +18,14 @@ from mlflow.exceptions import MlflowException
 from sklearn.dummy import DummyClassifier
 from sklearn.linear_model import LogisticRegression
 
-from xentexp import tracking
-from xentexp.datasets import load_dataset
 from xentexp.errors import InputError
-from xentexp.experiment import run_experiment
-from xentexp.folds import CrossValidation
-from xentexp.models import tabular_pipeline
-from xentexp.outcome import Candidate, Result, out_of_fold
-from xentexp.tracking import DataInput, Metric, Param, Store, Tag, Text
+from xentexp.experiments import tracking
+from xentexp.experiments.compare import run_experiment
+from xentexp.experiments.datasets import load_dataset
+from xentexp.experiments.folds import CrossValidation
+from xentexp.experiments.models import tabular_pipeline
+from xentexp.experiments.results import Candidate, Result, out_of_fold
+from xentexp.experiments.tracking import DataInput, Metric, Param, Store, Tag, Text
 
 
 @pytest.fixture
@@ -47,7 +47,7 @@ DATA = DataInput("simulated", "0123456789abcdef", "{}", "{}")
 TAGS = {
     "xentexp.kind": "candidate",
     "xentexp.primary": "categorical_crossentropy",
-    "xentexp.leaderboard": "categorical_crossentropy,gini,hinge_loss",
+    "xentexp.experiments.leaderboard": "categorical_crossentropy,gini,hinge_loss",
 }
 
 

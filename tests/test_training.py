@@ -8,12 +8,12 @@ import numpy as np
 import pytest
 from sklearn.base import BaseEstimator, ClassifierMixin
 
-from xentexp.datasets import Dataset, load_dataset
 from xentexp.errors import InputError
-from xentexp.experiment import run_experiment
-from xentexp.folds import CrossValidation
-from xentexp.outcome import Candidate, all_curves
-from xentexp.tracking import Metric, Parquet, outcome_items
+from xentexp.experiments.compare import run_experiment
+from xentexp.experiments.datasets import Dataset, load_dataset
+from xentexp.experiments.folds import CrossValidation
+from xentexp.experiments.results import Candidate, all_curves
+from xentexp.experiments.tracking import Metric, Parquet, outcome_items
 
 
 class Stepwise(ClassifierMixin, BaseEstimator):

@@ -1,5 +1,5 @@
 """``python -m xentexp`` is the command ``xentexp``."""
 
-from xentexp.cli import main
+from xentexp.experiments.cli import main
 
 raise SystemExit(main())

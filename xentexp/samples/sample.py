@@ -10,10 +10,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from xentexp.errors import InputError
-from xentexp.evaluation import LossState, run, unsuited
+from xentexp.evaluation import run, unsuited
 from xentexp.losses import Loss
 from xentexp.losses.block import Block
 from xentexp.losses.links import FloatArray, log_softmax
+from xentexp.state import LossState
 from xentexp.validation import Problem
 
 IntArray = NDArray[np.intp]

@@ -15,7 +15,7 @@ from typing import Any, Literal
 import joblib
 import pandas as pd
 
-from xentexp.datasets.digest import content_digest
+from xentexp.digest import content_digest
 from xentexp.errors import InputError
 from xentexp.tuning.package import import_optuna, quiet
 

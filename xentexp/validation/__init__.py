@@ -22,12 +22,7 @@ from xentexp.validation.arrays import (
 )
 from xentexp.validation.columns import ColumnKind, to_columns
 from xentexp.validation.predictions import Predictions
-from xentexp.validation.problem import (
-    LABEL_BLOCK_ELEMENTS,
-    SINGLE_BLOCK_ELEMENTS,
-    Part,
-    Problem,
-)
+from xentexp.validation.problem import LABEL_BLOCK_ELEMENTS, SINGLE_BLOCK_ELEMENTS, Part, Problem
 from xentexp.validation.targets import (
     Distributions,
     Labels,

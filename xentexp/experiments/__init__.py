@@ -1,0 +1,1 @@
+"""The experiment harness: data sets, folds, candidates, results, reports and tracking."""

@@ -1,0 +1,36 @@
+"""Rows trained on, columns scored on: what it costs to train on one loss and be judged by another.
+
+Examples
+--------
+>>> rows = [
+...     Trained("linear", "brier_loss", {"brier_loss": [0.30, 0.31, 0.29]}, column="brier_loss"),
+...     Trained("linear", "exponential_loss", {"brier_loss": [0.33, 0.33, 0.32]}),
+... ]
+>>> [matrix] = build_matrices(rows, test_train_ratio=0.5)
+>>> matrix.to_frame("percent").round(1)
+                  brier_loss
+brier_loss               0.0
+exponential_loss         8.9
+"""
+
+from xentexp.experiments.analysis.cells import (
+    Calibration,
+    Cell,
+    Choice,
+    LossMatrix,
+    Trained,
+    calibration_of,
+    trained_from,
+)
+from xentexp.experiments.analysis.loss_matrix import build_matrices
+
+__all__ = [
+    "Calibration",
+    "Cell",
+    "Choice",
+    "LossMatrix",
+    "Trained",
+    "build_matrices",
+    "calibration_of",
+    "trained_from",
+]

@@ -1,0 +1,231 @@
+"""Entities that stand in both parts of a fold, and how much better that makes a model look."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from xentexp.errors import InputError
+from xentexp.experiments.datasets import Dataset, Entities
+from xentexp.experiments.folds import CrossValidation, Fold
+from xentexp.experiments.leaderboard import better
+from xentexp.experiments.results import Result
+
+RANDOM = ("stratified", "repeated", "holdout")
+"""Kinds of folds that are drawn row by row."""
+
+LEAST_SHARE = 0.01
+"""Share of the test rows whose entity must stand in training: less is told in the data card."""
+
+
+@dataclass(frozen=True)
+class Leak:
+    """Entities that random folds share.
+
+    Attributes
+    ----------
+    entities : Entities
+        Which rows belong together.
+    share : float
+        Share of the test rows, over all folds, whose entity also stands in training.
+    shared : int
+        Entities that stand in both parts of a fold.
+    """
+
+    entities: Entities
+    share: float
+    shared: int
+
+    def says(self) -> str:
+        """The warning, in two sentences."""
+        return (
+            f"random folds share entities: {self.share:.1%} of the test rows belong to one of "
+            f"{self.shared:,} entities that also stand in training "
+            f"({self.entities.number:,} in {len(self.entities.groups):,} rows; "
+            f"{self.entities.how()}). Their scores hold for entities that are known already; "
+            f"cv=grouped tells those of new ones."
+        )
+
+
+def find_leak(
+    dataset: Dataset,
+    cv: CrossValidation,
+    folds: Sequence[Fold],
+    key: Sequence[str] | None = None,
+) -> Leak | None:
+    """Look for entities that stand in both parts of a fold.
+
+    Parameters
+    ----------
+    dataset : Dataset
+        Whose entities: by the key, else its groups, else what is found.
+    cv : CrossValidation
+        How the folds were drawn; only those drawn row by row are looked at.
+    folds : sequence of Fold
+        What was drawn.
+    key : sequence of str, optional
+        Columns; rows that agree in them are one entity.
+
+    Returns
+    -------
+    Leak or None
+        None for other folds, and where less than 1 % of the test rows are concerned.
+
+    Raises
+    ------
+    InputError
+        Where the key names no column.
+    """
+    if cv.kind not in RANDOM:
+        return None
+    entities = dataset.entities(key)
+    if entities is None:
+        return None
+    _, number = np.unique(entities.groups, return_inverse=True)
+    shared = np.zeros(number.max() + 1, dtype=bool)
+    rows = concerned = 0
+    for fold in folds:
+        trained = np.zeros(len(shared), dtype=bool)
+        trained[number[fold.train]] = True
+        known = trained[number[fold.test]]
+        shared[number[fold.test][known]] = True
+        concerned += int(known.sum())
+        rows += len(known)
+    share = concerned / rows
+    return Leak(entities, share, int(shared.sum())) if share >= LEAST_SHARE else None
+
+
+def folds_without(leak: Leak, dataset: Dataset, cv: CrossValidation) -> list[Fold]:
+    """Folds of the same size that keep entities together: one repeat, whatever the others have.
+
+    Parameters
+    ----------
+    leak : Leak
+        With the entities.
+    dataset : Dataset
+        Whose rows are split.
+    cv : CrossValidation
+        Number of folds and seed.
+
+    Returns
+    -------
+    list of Fold
+        Each row is predicted once; of "holdout" one fold, with about as many test rows.
+
+    Raises
+    ------
+    InputError
+        Where the entities are too few.
+    """
+    n_splits = cv.n_splits
+    if cv.n_test is not None:
+        n_splits = max(2, round(len(dataset.y) / cv.n_test))
+    apart = CrossValidation("grouped", n_splits=n_splits, seed=cv.seed)
+    try:
+        groups = pd.Series(leak.entities.groups)
+        folds = apart.folds(dataclasses.replace(dataset, groups=groups))
+        return folds if cv.n_test is None else folds[:1]
+    except InputError as error:
+        raise InputError(
+            f"the comparison with grouped folds cannot be made: {error}; set leakage.check=warn"
+        ) from error
+
+
+@dataclass(frozen=True)
+class FoldComparison:
+    """Each candidate's score on random folds, and on folds that keep entities together.
+
+    Attributes
+    ----------
+    primary : str
+        Loss or metric.
+    random, grouped : mapping
+        Its mean over the folds by candidate; NaN, or none, for one that has none.
+    """
+
+    primary: str
+    random: Mapping[str, float]
+    grouped: Mapping[str, float]
+
+    def flatter(self, model: str) -> float:
+        """How much better the random folds make a candidate look; negative where worse."""
+        random, grouped = (side.get(model, math.nan) for side in (self.random, self.grouped))
+        direction, optimum = better(self.primary) or ("lower", math.nan)
+        if direction == "higher":
+            return random - grouped
+        if direction == "nearest":
+            return abs(grouped - optimum) - abs(random - optimum)
+        return grouped - random
+
+    def rows(self) -> list[list[str]]:
+        """Cells of a table: candidate, both numbers, difference; best grouped number first."""
+
+        def distance(model: str) -> float:
+            worse = FoldComparison(self.primary, {model: 0.0}, self.grouped).flatter(model)
+            return math.inf if math.isnan(worse) else worse
+
+        return [
+            [
+                model,
+                *(_number(side.get(model, math.nan)) for side in (self.random, self.grouped)),
+                _number(self.flatter(model), sign="+"),
+            ]
+            for model in sorted(self.random, key=distance)
+        ]
+
+    def headers(self) -> list[str]:
+        """Heads of the columns of ``rows``."""
+        return [self.primary, "random folds", "grouped folds", "random flatter by"]
+
+    def to_markdown(self, n_rows: int | None = None) -> str:
+        """The table, for a note: its first rows, or all."""
+        lines = [f"| {' | '.join(self.headers())} |", "|---|---:|---:|---:|"]
+        return "\n".join([*lines, *(f"| {' | '.join(row)} |" for row in self.rows()[:n_rows])])
+
+    def to_records(self) -> list[dict[str, Any]]:
+        """JSON-able rows; numbers that are none are null."""
+        return [
+            {
+                "model": model,
+                "random": _finite(self.random[model]),
+                "grouped": _finite(self.grouped.get(model, math.nan)),
+                "flatter_by": _finite(self.flatter(model)),
+            }
+            for model in self.random
+        ]
+
+
+def compare_folds(result: Result, apart: Result) -> FoldComparison:
+    """Primary loss or metric of the candidates of two runs.
+
+    Parameters
+    ----------
+    result : Result
+        On random folds.
+    apart : Result
+        Of the same candidates on folds that keep entities together.
+
+    Returns
+    -------
+    FoldComparison
+        NaN for candidates that failed.
+    """
+    random, grouped = (
+        {o.candidate.name: o.mean().get(result.primary, math.nan) for o in side.outcomes}
+        for side in (result, apart)
+    )
+    return FoldComparison(result.primary, random, grouped)
+
+
+def _number(value: float, sign: str = "") -> str:
+    return "-" if math.isnan(value) else f"{value:{sign}z.4f}"
+
+
+def _finite(value: float) -> float | None:
+    return value if math.isfinite(value) else None

@@ -1,0 +1,96 @@
+"""Published numbers against those of a run: a run that reproduces a table, or says where not."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+
+from xentexp.experiments.results import Result
+
+
+@dataclass(frozen=True)
+class Published:
+    """A number that was published of a model.
+
+    Parameters
+    ----------
+    model : str
+        Name of the candidate.
+    measure : str
+        Name of the loss or metric.
+    value : float
+        As published.
+    within : float
+        Largest difference that counts as reproduced.
+    """
+
+    model: str
+    measure: str
+    value: float
+    within: float
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """A published number beside ours.
+
+    Parameters
+    ----------
+    published : Published
+        The number.
+    ours : float
+        Of the run; NaN where the model failed or has no such number.
+    """
+
+    published: Published
+    ours: float
+
+    @property
+    def difference(self) -> float:
+        """Ours less the published number."""
+        return self.ours - self.published.value
+
+    @property
+    def met(self) -> bool:
+        """Whether the difference is within what is tolerated; never where there is none."""
+        return abs(self.difference) <= self.published.within
+
+    def to_record(self) -> dict[str, object]:
+        """Plain values, JSON-able.
+
+        Returns
+        -------
+        dict
+            The published number, ours, the difference (None where there is none), and whether
+            it is met.
+        """
+        there = not math.isnan(self.ours)
+        return {
+            **asdict(self.published),
+            "ours": self.ours if there else None,
+            "difference": self.difference if there else None,
+            "met": self.met,
+        }
+
+
+def compare(published: Sequence[Published], result: Result) -> list[Comparison]:
+    """Published numbers beside those of a run.
+
+    Parameters
+    ----------
+    published : sequence of Published
+        Of candidates of the run.
+    result : Result
+        The run.
+
+    Returns
+    -------
+    list of Comparison
+        One for each, in the same order.
+    """
+    means = {outcome.candidate.name: outcome.mean() for outcome in result.outcomes}
+    return [
+        Comparison(number, means.get(number.model, {}).get(number.measure, math.nan))
+        for number in published
+    ]

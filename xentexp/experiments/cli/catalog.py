@@ -1,0 +1,278 @@
+"""The subcommands that look things up or score what exists."""
+
+from __future__ import annotations
+
+import argparse
+import difflib
+import inspect
+import os
+import re
+from collections.abc import Iterable
+from dataclasses import asdict
+from typing import Any
+
+from rich import box
+from rich.table import Table
+from rich.text import Text
+
+from xentexp.errors import InputError, unknown_name
+from xentexp.experiments.cli.terminal import console, print_json, print_table
+from xentexp.losses import LOSSES, Loss, get_loss, load_plugins
+from xentexp.samples import SAMPLE_METRICS, SampleMetric, get_sample_metric, is_sample_metric
+
+
+def losses(options: argparse.Namespace) -> int:
+    """`xentexp losses [NAME]`.
+
+    Parameters
+    ----------
+    options : Namespace
+        Of the command.
+
+    Returns
+    -------
+    int
+        Exit code.
+    """
+    load_plugins()
+    if options.name is None:
+        if options.json:
+            judges: list[Loss | SampleMetric] = [*LOSSES.values(), *SAMPLE_METRICS.values()]
+            print_json([facts_row(judge) for judge in judges])
+        else:
+            print_losses(LOSSES)
+            print_sample_metrics()
+        return 0
+    if is_sample_metric(options.name):
+        judge: Loss | SampleMetric = get_sample_metric(options.name)
+    else:
+        judge = _loss_of(options.name)
+    if options.json:
+        print_json(facts_row(judge))
+    else:
+        from xentexp import metrics
+
+        function = getattr(metrics, judge.name)
+        print(f"xentexp.metrics.{judge.name}{inspect.signature(function)}\n")
+        if isinstance(judge, SampleMetric) and judge.label != judge.name:
+            print(f"{judge.label} is {judge!r}.\n")
+        print(function.__doc__)
+    return 0
+
+
+def _loss_of(name: str) -> Loss:
+    """Loss by name; where there is none, the metrics of a sample are near names too."""
+    try:
+        return get_loss(name)
+    except InputError:
+        near = difflib.get_close_matches(name, SAMPLE_METRICS, n=1, cutoff=0.7)
+        if near:
+            raise unknown_name("loss or metric", name, [*LOSSES, *SAMPLE_METRICS]) from None
+        raise
+
+
+def datasets(options: argparse.Namespace) -> int:
+    """`xentexp datasets [NAME [PARAMETER=VALUE ...]] [--key COLUMNS]`.
+
+    Parameters
+    ----------
+    options : Namespace
+        Of the command.
+
+    Returns
+    -------
+    int
+        Exit code.
+    """
+    from dataclasses import asdict
+
+    from xentexp.experiments.datasets import dataset_cards
+
+    cards = {card.name: asdict(card) for card in dataset_cards()}
+    if options.name is None:
+        if options.json:
+            print_json(list(cards.values()))
+        else:
+            print_table(
+                ["name", "title", "target", "licence"],
+                [[c["name"], c["title"], c["target"], c["licence"]] for c in cards.values()],
+            )
+        return 0
+    if options.name not in cards:
+        raise unknown_name("data set", options.name, cards)
+    card = cards[options.name]
+    parameters = _parameters(options.parameters)
+    if parameters or options.name in _WITHOUT_ARGUMENTS or _is_at_hand(options.name):
+        from xentexp.experiments.datasets import load_dataset
+
+        key = None if options.key is None else options.key.split(",")
+        card = load_dataset(options.name, **parameters).describe(key)
+    elif options.key is not None:
+        raise InputError(
+            f"--key needs the rows of {options.name}; name what its loader needs, e.g. path=FILE"
+        )
+    if options.json:
+        print_json(card)
+        return 0
+    out = console()
+    for key, value in card.items():
+        if isinstance(value, (list, tuple)) and key == "traps":
+            out.print(Text("traps", style="bold"))
+            for trap in value:
+                out.print(Text(f"  - {trap}"))
+        elif key == "entities" and isinstance(value, dict):
+            told = (
+                f"{value['number']:,} ({value['how']}); {value['repeated_rows']:,} rows share "
+                f"one with another row, {value['largest']:,} at most"
+            )
+            out.print(Text.assemble((f"{key:<14}", "bold"), told))
+        elif key == "entities":
+            out.print(Text.assemble((f"{key:<14}", "bold"), "none found"))
+        elif key in ("constant", "id_like"):
+            out.print(Text.assemble((f"{key:<14}", "bold"), ", ".join(value) or "none"))
+        elif isinstance(value, dict):
+            inner = ", ".join(
+                f"{k}: {v:.4f}" if isinstance(v, float) else f"{k}: {v}" for k, v in value.items()
+            )
+            out.print(Text.assemble((f"{key:<14}", "bold"), inner or "none"))
+        elif value is not None:
+            out.print(Text.assemble((f"{key:<14}", "bold"), str(value)))
+    return 0
+
+
+def _parameters(words: list[str]) -> dict[str, Any]:
+    """Parameters of a loader, as Hydra reads them on the command line of `run`."""
+    from omegaconf import OmegaConf
+    from omegaconf.errors import OmegaConfBaseException
+
+    for word in words:
+        if not re.match(r"\w+=", word):
+            raise InputError(f"a parameter must be NAME=VALUE; got {word!r}")
+    try:
+        read = OmegaConf.to_container(OmegaConf.from_dotlist(words), resolve=True)
+    except (OmegaConfBaseException, ValueError) as error:
+        raise InputError(f"the parameters {' '.join(words)} cannot be read: {error}") from error
+    assert isinstance(read, dict)
+    return {str(name): value for name, value in read.items()}
+
+
+def _is_at_hand(name: str) -> bool:
+    from xentexp.experiments.datasets.dacon import FOLDER_VARIABLE
+
+    return name == "dacon" and bool(os.environ.get(FOLDER_VARIABLE))
+
+
+# Data sets whose card is completed by loading them: they are at hand and need nothing.
+_WITHOUT_ARGUMENTS = ("uci_default", "simulated_delinquency")
+
+
+_FAMILIES = {
+    "crossentropy": "Cross-entropy",
+    "proper": "Proper scores and zero-one",
+    "focal": "Cross-entropy, refocused",
+    "robust": "Forgiving of wrong labels",
+    "ordinal": "Ordered classes",
+    "margin": "Margins of decision scores",
+    "regression": "Distances, also of numbers",
+    "divergence": "Distributions",
+    "multilabel": "Several labels in a row",
+}
+
+
+def print_losses(names: Iterable[str]) -> None:
+    """The table of losses by family, in words short enough for one line each.
+
+    Parameters
+    ----------
+    names : iterable of str
+        Which losses.
+    """
+    families: dict[str, list[str]] = {}
+    for name in names:
+        module = type(LOSSES[name]).__module__
+        own = module.startswith("xentexp.losses.")
+        family = _FAMILIES[module.rpartition(".")[2]] if own else f"Registered by {module}"
+        families.setdefault(family, []).append(name)
+    width = console().width
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1), collapse_padding=True)
+    headers = ["name", "proper", "needs", "classes", "convex"]
+    if width >= 100:
+        headers.append("formula")
+    for number, header in enumerate(headers):
+        table.add_column(header, no_wrap=number < 5, overflow="fold")
+    for family, members in families.items():
+        table.add_row(Text(family, style="bold"))
+        for name in members:
+            facts = LOSSES[name].facts
+            proper = _SHORT.get(facts.properness, facts.properness)
+            needs = _SHORT.get(facts.needs, facts.needs)
+            classes = "2" if facts.binary_only else "ordered" if facts.ordered else "any"
+            classes = "labels" if facts.targets == "multilabel" else classes
+            cells = [f"  {name}", proper, needs, classes, "yes" if facts.convex else "no"]
+            table.add_row(*map(Text, [*cells, facts.formula][: len(headers)]))
+        table.add_row()
+    out = console()
+    out.print(table)
+    for note in (
+        "needs: predict_proba, decision_function, either, or one latent score a row; convex: in "
+        "the raw scores.",
+        "y, t: label, target distribution; p, d: predictions; k classes. Lower is better; only "
+        "entropy ranks nothing.",
+        *([] if width >= 100 else ["Formulas: in a wider terminal, or one in full (below)."]),
+    ):
+        out.print(Text(note, style="dim"))
+
+
+def print_sample_metrics() -> None:
+    """The metrics of a whole sample, one line each."""
+    formula = console().width >= 100
+    headers = ["name", "best", "needs", "classes", *(["formula"] if formula else [])]
+    rows = []
+    for name, metric in SAMPLE_METRICS.items():
+        facts = metric.facts
+        best = {"lower": "low", "higher": "high", "nearest": f"near {facts.optimum:g}"}
+        classes = "2" if facts.binary_only else "any"
+        row = [f"  {name}", best[facts.direction], _SHORT.get(facts.needs, facts.needs), classes]
+        rows.append([*row, *([facts.formula] if formula else [])])
+    print_table(headers, rows, title="Of a whole sample, no mean over its rows")
+    console().print(
+        Text(
+            "One in full, by its name or a peer's (torch.nn.CrossEntropyLoss): xentexp losses NAME",
+            style="dim",
+        )
+    )
+
+
+_SHORT = {
+    "strictly proper": "strictly",
+    "proper": "yes",
+    "improper": "no",
+    "probabilities": "proba",
+    "scores": "decision",
+}
+
+
+def facts_row(judge: Loss | SampleMetric) -> dict[str, Any]:
+    """What `xentexp losses --json` says of a loss, or of a metric of a sample.
+
+    Parameters
+    ----------
+    judge : Loss or SampleMetric
+        Of a table, or with other parameters.
+
+    Returns
+    -------
+    dict
+        JSON-able.
+    """
+    row = {"name": judge.name, "parameters": asdict(judge), **asdict(judge.facts)}
+    if isinstance(judge, Loss):
+        trained = judge.facts.gradient != "none" and judge.facts.targets in _OF_CLASSES
+        row["invertible"] = judge.invertible(2) if trained else None
+    return row
+
+
+_OF_CLASSES = ("labels", "one-hot", "soft")
+
+
+__all__ = ["datasets", "losses"]

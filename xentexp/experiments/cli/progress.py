@@ -1,0 +1,117 @@
+"""Progress of a run: a bar on a terminal, a line per model elsewhere, nothing when quiet."""
+
+from __future__ import annotations
+
+import math
+from types import TracebackType
+from typing import TYPE_CHECKING, Self
+
+from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn
+from rich.progress import Progress as Bar
+
+from xentexp.experiments.cli.terminal import console
+
+if TYPE_CHECKING:
+    from xentexp.experiments.config import Study
+    from xentexp.experiments.results import Outcome
+
+
+class Progress:
+    """Tells on standard error how far a run is.
+
+    Parameters
+    ----------
+    study : Study
+        The run.
+    quiet : bool
+        Whether to say nothing.
+    """
+
+    def __init__(self, study: Study, *, quiet: bool) -> None:
+        self._quiet = quiet
+        self._study = study
+        self._console = console(stderr=True)
+        names = [name for c in study.candidates for name in (c.name, *c.variants)]
+        self._width = max(24, *map(len, names))
+        self._bar = Bar(
+            TextColumn("{task.description}"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TimeElapsedColumn(),
+            console=self._console,
+            disable=quiet or not self._console.is_terminal,
+            transient=True,
+        )
+        fits = len(study.candidates) * (len(study.folds) + len(study.folds_apart))
+        self._task = self._bar.add_task("fits", total=fits)
+
+    def __enter__(self) -> Self:
+        dataset = self._study.dataset
+        self._say(
+            f"{dataset.card.title}: {len(dataset.y):,} x {dataset.X.shape[1]}, "
+            f"{len(self._study.candidates)} models, {len(self._study.folds)} "
+            f"{'fold' if len(self._study.folds) == 1 else 'folds'}"
+        )
+        if self._study.leak is not None:  # told even when quiet
+            self._console.print(
+                f"warning: {self._study.leak.says()}", style="yellow", markup=False, soft_wrap=True
+            )
+        self._bar.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._bar.stop()
+
+    def fold(self, name: str) -> None:
+        """One fit is done.
+
+        Parameters
+        ----------
+        name : str
+            Of the model.
+        """
+        self._bar.update(self._task, advance=1, description=name)
+
+    def outcome(self, outcome: Outcome) -> None:
+        """One model is done.
+
+        Parameters
+        ----------
+        outcome : Outcome
+            What was found.
+        """
+        primary = self._study.primary
+        mean = outcome.mean()
+        if outcome.error is not None:
+            told = f"FAILED: {outcome.error}"
+        elif primary in mean:
+            told = f"{primary} {mean[primary]:.4f}"
+            if len(outcome.predictions) > 1:
+                told += f" ± {outcome.std()[primary]:.4f}"
+        else:
+            told = f"no {primary}: decision scores only"
+        name = f"{outcome.candidate.name:<{self._width}}"
+        self._say(f"  {name} {outcome.fit_seconds:6.1f} s of fits   {told}")
+        for message, count in outcome.warnings.items():
+            self._say(f"    in {count} of {len(outcome.predictions)} folds: {message}")
+
+    def apart(self, outcome: Outcome) -> None:
+        """One model is done on folds that keep entities together.
+
+        Parameters
+        ----------
+        outcome : Outcome
+            What was found.
+        """
+        primary = self._study.primary
+        told = outcome.error or f"{primary} {outcome.mean().get(primary, math.nan):.4f}"
+        self._say(f"  {outcome.candidate.name:<24} on grouped folds: {told}")
+
+    def _say(self, line: str) -> None:
+        if not self._quiet:
+            self._console.print(line, markup=False, soft_wrap=True)

@@ -1,0 +1,78 @@
+"""Published numbers, and whether the run reproduced them."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import pandas as pd
+from rich import box
+from rich.table import Table
+from rich.text import Text
+
+from xentexp.experiments import tracking
+from xentexp.experiments.analysis.replication import Comparison, compare
+from xentexp.experiments.cli.sections.section import Finding
+from xentexp.experiments.cli.terminal import console
+from xentexp.experiments.config import Study
+from xentexp.experiments.results import Result
+
+
+def find_published(study: Study, result: Result) -> Finding | None:
+    """Published numbers beside those of the run, where the configuration has any.
+
+    Parameters
+    ----------
+    study : Study
+        The run.
+    result : Result
+        What its candidates did.
+
+    Returns
+    -------
+    Finding or None
+        Failed where a number is not met.
+    """
+    if not study.published:
+        return None
+    rows = compare(study.published, result)
+    missed = sum(not row.met for row in rows)
+    title = f"Published numbers: {len(rows) - missed} of {len(rows)} met"
+    records = [row.to_record() for row in rows]
+    items = (
+        tracking.Tag("xentexp.published", title),
+        tracking.Table("published.json", pd.DataFrame(records)),
+    )
+    return Finding(
+        "published", items, records, lambda: print_published(rows, title), failed=missed > 0
+    )
+
+
+def print_published(rows: Sequence[Comparison], title: str) -> None:
+    """Published numbers beside ours.
+
+    Parameters
+    ----------
+    rows : sequence of Comparison
+        In the order of the table.
+    title : str
+        Above it.
+    """
+    table = Table(box=box.SIMPLE_HEAD, title=title, title_justify="left", title_style="bold")
+    for header in ("model", "measure", "published", "ours", "difference", "within", ""):
+        table.add_column(header, justify="left" if header in ("model", "measure", "") else "right")
+    before = None
+    for row in rows:
+        told = row.published
+        there = not math.isnan(row.ours)
+        table.add_row(
+            "" if told.model == before else told.model,
+            told.measure,
+            f"{told.value:.6f}",
+            f"{row.ours:.6f}" if there else "-",
+            f"{row.difference:+z.6f}" if there else "-",
+            f"{told.within:g}",
+            Text("met", style="green") if row.met else Text("NOT MET", style="bold red"),
+        )
+        before = told.model
+    console().print(table)

@@ -1,0 +1,136 @@
+"""What a run with a search tells: the settings of each fold, and where the trials are kept."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from rich import box
+from rich.table import Table
+from rich.text import Text
+
+from xentexp.experiments import tracking
+from xentexp.experiments.cli.sections.section import Finding
+from xentexp.experiments.cli.terminal import console
+from xentexp.experiments.config import Study
+from xentexp.experiments.results import Outcome, Result
+
+
+def find_tuning(study: Study, result: Result) -> Finding | None:
+    """The searches of a run, where the configuration has any.
+
+    Parameters
+    ----------
+    study : Study
+        The run.
+    result : Result
+        What its candidates did.
+
+    Returns
+    -------
+    Finding or None
+        Settings and inner losses of each fold.
+    """
+    if study.tuning is None:
+        return None
+    records = tuning_records(result)
+    flat = [{**record, "settings": json.dumps(record["settings"])} for record in records]
+    items = (tracking.Table("tuning.json", pd.DataFrame(flat)),)
+    return Finding("tuning", items, records, lambda: print_tuning(study, records))
+
+
+def tuning_records(result: Result) -> list[dict[str, Any]]:
+    """The searches of a run, one of each tuned model in each fold.
+
+    Parameters
+    ----------
+    result : Result
+        Of a run.
+
+    Returns
+    -------
+    list of dict
+        JSON-able: ``model``, ``repeat``, ``fold``, number of ``trials``, of them ``resumed`` and
+        ``failed``, the inner loss of the ``first`` and of the ``best``, and the ``settings``.
+    """
+    return [
+        record for outcome in result.outcomes if outcome.error is None for record in _of(outcome)
+    ]
+
+
+def _of(outcome: Outcome) -> list[dict[str, Any]]:
+    return [
+        {
+            "model": outcome.candidate.name,
+            "repeat": prediction.fold.repeat,
+            "fold": prediction.fold.number,
+            "trials": len(prediction.trials),
+            "resumed": sum(trial["resumed"] for trial in prediction.trials),
+            "failed": sum(trial["state"] == "failed" for trial in prediction.trials),
+            "first": prediction.trials[0]["value"],
+            "best": prediction.trials[prediction.best_trial]["value"],
+            "settings": {
+                name.removeprefix("classifier__").replace("__", "."): _plain(value)
+                for name, value in prediction.trials[prediction.best_trial]["params"].items()
+            },
+        }
+        for prediction in outcome.predictions
+        if prediction.best_trial is not None
+    ]
+
+
+def _plain(value: Any) -> Any:
+    known = isinstance(value, (str, int, float, bool, list, dict)) or value is None
+    return value if known else repr(value)
+
+
+def print_tuning(study: Study, records: list[dict[str, Any]]) -> None:
+    """The searches as a table, a row for each model: settings of all folds side by side.
+
+    Parameters
+    ----------
+    study : Study
+        With a search.
+    records : list of dict
+        Of `tuning_records`.
+    """
+    assert study.tuning is not None
+    table = Table(
+        box=box.SIMPLE_HEAD,
+        title=f"Settings searched for {study.tuning.loss}",
+        title_justify="left",
+        title_style="bold",
+    )
+    for header in ("model", "setting", "in the folds"):
+        table.add_column(header, overflow="fold")
+    for model in dict.fromkeys(record["model"] for record in records):
+        own = [record for record in records if record["model"] == model]
+        before = model
+        for name in own[0]["settings"]:
+            table.add_row(before, name, "  ".join(_text(r["settings"][name]) for r in own))
+            before = ""
+        means = [_mean(own, key) for key in ("first", "best")]
+        table.add_row(before, "inner loss", f"first trial {means[0]}, best {means[1]}")
+    screen = console()
+    screen.print(table)
+    done, resumed, failed = (
+        sum(record[key] for record in records) for key in ("trials", "resumed", "failed")
+    )
+    told = f"{done} trials, {resumed} of them from before, {failed} failed; kept in "
+    screen.print(f"{told}{study.tuning.storage}", markup=False, soft_wrap=True)
+    same = (
+        "one seed draws the first ten trials of every fold: settings that agree are no sign of "
+        "stability"
+    )
+    screen.print(Text(same, style="dim"))
+
+
+def _mean(records: list[dict[str, Any]], key: str) -> str:
+    values = [record[key] for record in records]
+    return "-" if None in values else f"{np.mean(values):.4f}"
+
+
+def _text(value: Any) -> str:
+    return f"{value:.3g}" if isinstance(value, float) else str(value)

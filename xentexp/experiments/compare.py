@@ -1,0 +1,140 @@
+"""A data set, some candidates and folds become a result; nothing here tells or stores."""
+
+from __future__ import annotations
+
+import traceback
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+
+from xentexp.errors import InputError
+from xentexp.experiments.datasets import Dataset
+from xentexp.experiments.fitting import FoldPrediction, fit_all
+from xentexp.experiments.folds import Fold
+from xentexp.experiments.results import Candidate, Outcome, Result
+from xentexp.experiments.scoring import Choice, choose_losses, regret_of, score_fold
+from xentexp.losses import Loss
+from xentexp.samples import SampleMetric
+
+
+def run_experiment(
+    dataset: Dataset,
+    candidates: Sequence[Candidate],
+    folds: Sequence[Fold],
+    *,
+    losses: Sequence[str | Loss] | None = None,
+    samples: Sequence[str | SampleMetric] | None = None,
+    primary: str = "categorical_crossentropy",
+    n_jobs: int = 1,
+    on_fold: Callable[[str], None] | None = None,
+    on_outcome: Callable[[Outcome], None] | None = None,
+) -> Result:
+    """Fit each candidate on each fold and score what it predicts out of fold.
+
+    Parameters
+    ----------
+    dataset : Dataset
+        Rows and labels.
+    candidates : sequence of Candidate
+        What is compared; one that fails does not stop the others.
+    folds : sequence of Fold
+        The same for all candidates.
+    losses : sequence of str or Loss, optional
+        Which losses; all that apply to a candidate by default.
+    samples : sequence of str or SampleMetric, optional
+        Which metrics of a sample; those of `xentexp.samples.LOGGED` that apply by default.
+    primary : str
+        Loss, or metric of a sample, that ranks the candidates.
+    n_jobs : int
+        Fits that run at once; -1 for as many as there are cores.
+    on_fold, on_outcome : callable, optional
+        Told of each fit, and of each candidate, as they are done.
+
+    Returns
+    -------
+    Result
+        Identical for identical arguments.
+
+    Raises
+    ------
+    InputError
+        For names that do not exist or do not apply to the number of classes.
+    """
+    names = [name for candidate in candidates for name in (candidate.name, *candidate.variants)]
+    if not names:
+        raise InputError("models must name one model at least; got none")
+    if len(set(names)) < len(names):
+        raise InputError(f"models must be distinct; got {names}")
+    if not folds:
+        raise InputError("folds must be one at least; got none")
+    choice = choose_losses(dataset, losses, samples, primary)
+    jobs = [(candidate, fold) for candidate in candidates for fold in folds]
+    fits = fit_all(
+        [(candidate.estimator, fold, candidate.variants) for candidate, fold in jobs],
+        dataset.X,
+        dataset.y,
+        dataset.classes,
+        n_jobs=n_jobs,
+    )
+    done: dict[str, dict[int, FoldPrediction]] = {candidate.name: {} for candidate in candidates}
+    outcomes: dict[str, list[Outcome]] = {}
+    try:
+        for number, prediction in fits:
+            candidate = jobs[number][0]
+            if on_fold is not None:
+                on_fold(candidate.name)
+            predictions = done[candidate.name]
+            predictions[number] = prediction
+            if len(predictions) == len(folds):
+                in_order = tuple(predictions[number] for number in sorted(predictions))
+                for reading, own in _readings(candidate, in_order):
+                    outcome = _score(reading, own, dataset, choice)
+                    outcomes.setdefault(candidate.name, []).append(outcome)
+                    if on_outcome is not None:
+                        on_outcome(outcome)
+    finally:
+        fits.close()
+    ordered = tuple(o for candidate in candidates for o in outcomes[candidate.name])
+    return Result(dataset, tuple(folds), ordered, primary)
+
+
+def _readings(
+    candidate: Candidate, predictions: tuple[FoldPrediction, ...]
+) -> list[tuple[Candidate, tuple[FoldPrediction, ...]]]:
+    """A candidate and its variants, with the predictions of each."""
+    readings = [(candidate, predictions)]
+    if any(prediction.error is not None for prediction in predictions):
+        return readings  # what failed is told once
+    for name, settings in candidate.variants.items():
+        parameters = {**candidate.parameters, **settings}
+        variant = replace(
+            candidate, name=name, parameters=parameters, variants={}, variant_of=candidate.name
+        )
+        readings.append((variant, tuple(p.variants[name] for p in predictions)))
+    return readings
+
+
+def _score(
+    candidate: Candidate,
+    predictions: tuple[FoldPrediction, ...],
+    dataset: Dataset,
+    choice: Choice,
+) -> Outcome:
+    failed = next((p for p in predictions if p.error is not None), None)
+    if failed is not None:
+        reason = f"fold {failed.fold.number}: {failed.error}"
+        return Outcome(candidate, predictions, error=reason, traceback=failed.traceback)
+    try:
+        scored = [score_fold(prediction, dataset, choice) for prediction in predictions]
+        regrets = tuple(regret_of(prediction, dataset, choice.losses) for prediction in predictions)
+    except InputError as error:  # predictions that are no probabilities are the model's failure
+        return Outcome(candidate, predictions, error=str(error), traceback=traceback.format_exc())
+    return Outcome(
+        candidate,
+        predictions,
+        tuple(state for state, _ in scored),
+        tuple(values for _, values in scored),
+        regrets if dataset.true_proba is not None else (),
+    )
+
+
+__all__ = ["Candidate", "run_experiment"]

@@ -1,0 +1,310 @@
+"""What a run found, as items: plain values that say what to tell, not how."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from xentexp.experiments.fitting import FoldPrediction
+from xentexp.experiments.results import Outcome, Result, all_curves
+from xentexp.losses import Loss
+from xentexp.scorers.scorer import to_metric
+
+
+@dataclass(frozen=True)
+class Param:
+    """A setting."""
+
+    key: str
+    value: object
+
+
+@dataclass(frozen=True)
+class Metric:
+    """A number, at a step."""
+
+    key: str
+    value: float
+    step: int = 0
+
+
+@dataclass(frozen=True)
+class Tag:
+    """A label of a run."""
+
+    key: str
+    value: object
+
+
+@dataclass(frozen=True)
+class Text:
+    """A text file among the artifacts."""
+
+    path: str
+    content: str
+
+
+@dataclass(frozen=True)
+class Binary:
+    """A file among the artifacts that is no text, e.g. a picture."""
+
+    path: str
+    content: bytes
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table that the dashboard shows as one: a JSON file among the artifacts."""
+
+    path: str
+    frame: pd.DataFrame
+
+
+@dataclass(frozen=True)
+class Parquet:
+    """A table as a Parquet file among the artifacts."""
+
+    path: str
+    frame: pd.DataFrame
+
+
+@dataclass(frozen=True)
+class DataInput:
+    """The data set that a run used."""
+
+    name: str
+    digest: str
+    source: str
+    profile: str
+
+
+Item = Param | Metric | Tag | Text | Binary | Table | Parquet | DataInput
+
+
+def outcome_items(outcome: Outcome, result_of: Mapping[str, object]) -> Iterator[Item]:
+    """Everything to tell of one candidate, but for its data set and predictions.
+
+    Parameters
+    ----------
+    outcome : Outcome
+        Of a candidate.
+    result_of : mapping
+        Settings that hold for the whole run: they are repeated on each child, because
+        MLflow's filters do not look at parents.
+
+    Yields
+    ------
+    Item
+        Parameters, metrics, tags and texts.
+    """
+    yield Param("model", outcome.candidate.name)
+    yield Tag("model", outcome.candidate.family or outcome.candidate.name)
+    if outcome.candidate.trained_on is not None:
+        yield Tag("loss", outcome.candidate.trained_on.label)
+    for key, value in {**result_of, **outcome.candidate.parameters}.items():
+        yield Param(key, value)
+    for message, count in outcome.warnings.items():
+        yield Text("warnings.txt", f"{count} of {len(outcome.predictions)} folds: {message}\n")
+    if outcome.error is not None:
+        yield Tag("error", outcome.error)
+        yield Tag("mlflow.note.content", f"Failed: {outcome.error}")
+        yield Text("error.txt", outcome.traceback or outcome.error)
+        return
+    pooled = outcome.pooled()
+    assert pooled is not None
+    std = outcome.std()
+    for name, value in outcome.mean().items():
+        yield Metric(f"cv/{name}", value)
+        yield Metric(f"cv_std/{name}", std[name])
+    for name, value in outcome.standard_error().items():
+        yield Metric(f"cv_se/{name}", value)
+    for name, values in outcome.fold_values().items():
+        for step, value in enumerate(values):
+            yield Metric(f"fold/{name}", value, step)
+    for name, values in outcome.curves().items():
+        for step, value in enumerate(values):
+            yield Metric(name, value, step)
+    steps = all_curves(outcome)
+    if len(steps):
+        yield Parquet("curves/curves.parquet", steps)
+    for name, value in outcome.regret().items():
+        yield Metric(f"regret/{name}", value)
+    yield Metric("rows/clipped", float(pooled.n_clipped))
+    yield Metric("rows/infinite_values", float(pooled.n_infinite.sum()))
+    yield Metric("time/fit_seconds", outcome.fit_seconds)
+    yield Metric("time/predict_seconds", sum(p.predict_seconds for p in outcome.predictions))
+
+
+def result_items(result: Result, shown: Sequence[str] | None = None) -> Iterator[Item]:
+    """What a parent run tells: the leaderboard, as its note and as a table.
+
+    Parameters
+    ----------
+    result : Result
+        Of all candidates.
+    shown : sequence of str, optional
+        Losses and metrics of the note; all by default. The table has all.
+
+    Yields
+    ------
+    Item
+        Tags, texts and a table.
+    """
+    board = result.leaderboard(shown)
+    note = board_note(result, shown)
+    yield Tag("mlflow.note.content", note)
+    yield Text("leaderboard.md", note)
+    rows = [
+        {"model": row.model, "loss": loss, "mean": row.mean[loss], "std": row.std[loss]}
+        for row in board.ranked()
+        for loss in row.mean
+    ]
+    rows += [{"model": row.model, "loss": row.reason} for row in board.ranked() if row.reason]
+    yield Table("leaderboard.json", pd.DataFrame(rows, columns=["model", "loss", "mean", "std"]))
+    best = board.best()
+    if best is not None:
+        yield Tag("best_model", best.model)
+
+
+def board_note(
+    result: Result,
+    shown: Sequence[str] | None = None,
+    more: Sequence[str] = (),
+    *,
+    whole: bool = True,
+) -> str:
+    """Note of a parent run, which the dashboard shows above it.
+
+    Parameters
+    ----------
+    result : Result
+        Of all candidates.
+    shown : sequence of str, optional
+        Losses and metrics of its table; all by default.
+    more : sequence of str
+        Paragraphs that stand above it.
+    whole : bool
+        Whether the leaderboard is part of it.
+
+    Returns
+    -------
+    str
+        In markdown.
+    """
+    board = [result.leaderboard(shown).to_markdown()] if whole else []
+    return "\n\n".join([f"### {result.dataset.card.title}", *more, *board]) + "\n"
+
+
+def apart_items(outcome: Outcome) -> Iterator[Item]:
+    """What to add to a candidate of random folds: how it did on grouped ones.
+
+    Parameters
+    ----------
+    outcome : Outcome
+        Of the same candidate on folds that keep entities together.
+
+    Yields
+    ------
+    Item
+        A metric for each loss and metric.
+    """
+    for name, value in outcome.mean().items():
+        yield Metric(f"cv_grouped/{name}", value)
+
+
+def search_items(outcome: Outcome) -> Iterator[Item]:
+    """What a candidate tells of its searches: settings and inner loss of each fold.
+
+    Parameters
+    ----------
+    outcome : Outcome
+        Of a candidate.
+
+    Yields
+    ------
+    Item
+        Nothing where it has no searches, or failed.
+    """
+    best = [_best(prediction) for prediction in outcome.predictions]
+    chosen = [trial for trial in best if trial is not None]
+    if len(chosen) < len(outcome.predictions) or not chosen:
+        return
+    loss = searched_for(outcome)
+    for name in chosen[0]["params"]:
+        values = ", ".join(text(trial["params"][name]) for trial in chosen)
+        yield Param(f"tuned.{dotted(name)}", values)
+    # Beside cv/LOSS: what the search saw of it, which is too good.
+    yield Metric(f"tune/{loss}", float(np.mean([trial["value"] for trial in chosen])))
+    yield Metric("tune/trials", float(sum(len(p.trials) for p in outcome.predictions)))
+    failed = [t for p in outcome.predictions for t in p.trials if t["state"] == "failed"]
+    yield Metric("tune/failed_trials", float(len(failed)))
+    yield Table("tuning.json", trials_table(outcome))
+
+
+def searched_for(outcome: Outcome) -> str:
+    """Loss that a candidate's settings were searched for.
+
+    Parameters
+    ----------
+    outcome : Outcome
+        Of a candidate that is a `TunedClassifier`.
+
+    Returns
+    -------
+    str
+        Name of a loss, or label of a metric.
+    """
+    metric = to_metric(outcome.candidate.estimator.loss)
+    return metric.name if isinstance(metric, Loss) else metric.label
+
+
+def trials_table(outcome: Outcome) -> pd.DataFrame:
+    """All trials of a candidate.
+
+    Parameters
+    ----------
+    outcome : Outcome
+        Of a candidate.
+
+    Returns
+    -------
+    DataFrame
+        A row for each, with its settings.
+    """
+    loss = searched_for(outcome)
+    return pd.DataFrame(
+        [
+            {
+                "repeat": prediction.fold.repeat,
+                "fold": prediction.fold.number,
+                "trial": trial["number"],
+                "chosen": trial["number"] == prediction.best_trial,
+                f"tune/{loss}": trial["value"],
+                **{dotted(name): text(value) for name, value in trial["params"].items()},
+                "seconds": round(trial["seconds"], 3),
+                "error": trial["error"],
+            }
+            for prediction in outcome.predictions
+            for trial in prediction.trials
+        ]
+    )
+
+
+def _best(prediction: FoldPrediction) -> dict[str, Any] | None:
+    if prediction.best_trial is None:
+        return None
+    return prediction.trials[prediction.best_trial]
+
+
+def dotted(name: str) -> str:
+    """A nested parameter as users write it in a model file."""
+    return name.replace("__", ".")
+
+
+def text(value: object) -> str:
+    """A setting for a table: six digits of a float."""
+    return f"{value:.6g}" if isinstance(value, float) else str(value)

@@ -1,0 +1,1 @@
+"""Uncertainty: paired comparisons of losses and the tests behind them."""
