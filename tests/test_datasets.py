@@ -355,7 +355,7 @@ def test_uci_default_has_three_categories_unless_told() -> None:
 
 
 def test_uci_default_is_small_and_attributed() -> None:
-    folder = ROOT / "xentexp" / "datasets" / "data"
+    folder = ROOT / "xentexp" / "experiments" / "datasets" / "data"
     packed = (folder / "uci_default.csv.gz").read_bytes()
     assert len(packed) < 1_000_000
     assert packed[4:8] == bytes(4)  # gzip's time stamp: the file can be built again

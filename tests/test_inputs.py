@@ -12,7 +12,7 @@ import pytest
 from xentexp import metrics as m
 from xentexp.errors import InputError
 from xentexp.evaluation import evaluate
-from xentexp.validation.arrays import to_array
+from xentexp.inputs.asarray import to_array
 
 ROWS = 30_000  # several blocks
 

@@ -14,6 +14,7 @@ import pytest
 
 from xentexp import metrics
 from xentexp.errors import InputError
+from xentexp.inputs.read import read
 from xentexp.losses import LOSSES, get_loss
 from xentexp.samples import (
     LOGGED,
@@ -24,7 +25,6 @@ from xentexp.samples import (
     get_sample_metric,
     is_sample_metric,
 )
-from xentexp.validation import read
 
 _RNG = np.random.default_rng(0)
 _U = 0.05 + _RNG.random((80, 3))

@@ -12,12 +12,11 @@ from numpy.typing import ArrayLike
 from xentexp import losses
 from xentexp.errors import InputError
 from xentexp.evaluation import check_suited
+from xentexp.inputs.checked import Problem
 from xentexp.losses import Facts, Loss
 from xentexp.losses.base import row_values
-from xentexp.losses.links import FloatArray
+from xentexp.numerics import FloatArray, weigh
 from xentexp.reading import read_for
-from xentexp.state import weigh
-from xentexp.validation import Problem
 
 ClassWeight = Mapping[Any, float] | ArrayLike | Literal["balanced"] | None
 

@@ -10,11 +10,12 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from xentexp.errors import InputError
+from xentexp.inputs.checked import Problem
+from xentexp.inputs.read import read
 from xentexp.losses import LOSSES, Loss, get_loss, load_plugins
 from xentexp.losses.base import row_values
-from xentexp.losses.links import FloatArray
+from xentexp.numerics import FloatArray
 from xentexp.state import LossState
-from xentexp.validation import Problem, read
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -15,8 +15,12 @@ import numpy as np
 from xentexp.conventions import apply, refuse_peer_keywords
 from xentexp.errors import InputError, unknown_name
 from xentexp.evaluation import check_suited
+from xentexp.inputs.asarray import to_array
+from xentexp.inputs.checked import LABEL_BLOCK_ELEMENTS, SINGLE_BLOCK_ELEMENTS, Problem
+from xentexp.inputs.read import read
 from xentexp.losses import LOSSES, Loss, get_loss, load_plugins
 from xentexp.losses.base import row_values
+from xentexp.numerics import weigh
 from xentexp.reading import read_for
 from xentexp.samples.functions import (
     balanced_loss,
@@ -32,9 +36,6 @@ from xentexp.samples.functions import (
     roc_auc,
 )
 from xentexp.signatures import docstring_of, shown_signature, signature_of
-from xentexp.state import weigh
-from xentexp.validation import LABEL_BLOCK_ELEMENTS, SINGLE_BLOCK_ELEMENTS, Problem, read
-from xentexp.validation.arrays import to_array
 
 _REDUCTIONS = ("mean", "sum", "none")
 

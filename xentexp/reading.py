@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from xentexp.errors import InputError
+from xentexp.inputs.checked import Problem
+from xentexp.inputs.read import read, read_columns
 from xentexp.losses import Loss
-from xentexp.validation import Problem, read, read_columns
 
 
 def read_for(loss: Loss, y_true: Any, y_pred: Any, **options: Any) -> Problem:
@@ -19,7 +20,7 @@ def read_for(loss: Loss, y_true: Any, y_pred: Any, **options: Any) -> Problem:
     y_true, y_pred : array-like
         Targets, and probabilities, raw or decision scores.
     **options : object
-        Of ``xentexp.validation.read``, and `numbers` and `pos_weight`.
+        Of ``xentexp.inputs.read.read``, and `numbers` and `pos_weight`.
 
     Returns
     -------

@@ -8,8 +8,8 @@ import textwrap
 from dataclasses import fields
 
 from xentexp.conventions import CONVENTIONS, describe
+from xentexp.inputs.options import OPTIONS, indent
 from xentexp.losses import Loss
-from xentexp.options import OPTIONS, indent
 
 
 def _option_names(loss: Loss) -> list[str]:

@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 
 from xentexp.errors import InputError
+from xentexp.inputs.checked import Part
 from xentexp.losses import Loss
-from xentexp.losses.links import FloatArray
-from xentexp.validation import Part
+from xentexp.numerics import FloatArray, weigh
 
 
 @dataclass
@@ -204,26 +204,6 @@ def _products(values: FloatArray, target: FloatArray) -> FloatArray:
         some = slice(start, start + step)
         total += values[:, some] @ target[:, some].T
     return total
-
-
-def weigh(values: FloatArray, weight: FloatArray) -> FloatArray:
-    """``w * l``, where an infinite value of weight zero counts nothing.
-
-    Parameters
-    ----------
-    values : ndarray of shape (..., n)
-        Values of the rows.
-    weight : ndarray of shape (n,)
-        Their weights.
-
-    Returns
-    -------
-    ndarray of shape (..., n)
-        The products.
-    """
-    with np.errstate(invalid="ignore"):
-        product = values * weight
-    return np.where(weight > 0, product, 0.0) if np.isnan(product).any() else product
 
 
 __all__ = ["LossState", "weigh"]

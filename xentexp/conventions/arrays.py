@@ -7,11 +7,10 @@ from numbers import Real
 from typing import Any
 
 import numpy as np
-from numpy.typing import DTypeLike, NDArray
+from numpy.typing import DTypeLike
 
 from xentexp.errors import InputError, unknown_name
-
-Array = NDArray[Any]
+from xentexp.numerics import Array
 
 
 def numbers(values: object, name: str, dtype: DTypeLike | None = None) -> Array:

@@ -13,7 +13,6 @@ import warnings
 import numpy as np
 
 from xentexp.conventions.arrays import (
-    Array,
     class_numbers,
     dimension,
     mean,
@@ -29,7 +28,7 @@ from xentexp.conventions.arrays import (
 from xentexp.conventions.keras_reduction import weighted
 from xentexp.conventions.torch import clamped_cross_entropy
 from xentexp.errors import InputError
-from xentexp.losses.links import log_softmax, softplus
+from xentexp.numerics import Array, log_softmax, softplus
 
 EPSILON = 1e-7
 """``keras.config.epsilon()``."""

@@ -7,8 +7,8 @@ import warnings
 import numpy as np
 from numpy.typing import NDArray
 
-from xentexp.conventions.arrays import Array
 from xentexp.errors import InputError
+from xentexp.numerics import Array
 
 
 def read_labels(values: object, name: str) -> Array:

@@ -11,9 +11,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import DTypeLike
 
-from xentexp.conventions.arrays import Array, numbers, switch
+from xentexp.conventions.arrays import numbers, switch
 from xentexp.conventions.labels import indicators, kind_of, positions, read_labels
 from xentexp.errors import InputError
+from xentexp.numerics import Array
 
 _NOT_ONE = "The values of y_pred do not sum to one. Make sure to pass probabilities."
 

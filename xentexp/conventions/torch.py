@@ -12,7 +12,6 @@ import warnings
 import numpy as np
 
 from xentexp.conventions.arrays import (
-    Array,
     between_0_and_1,
     choice,
     class_numbers,
@@ -27,7 +26,7 @@ from xentexp.conventions.arrays import (
     whole,
 )
 from xentexp.errors import InputError
-from xentexp.losses.links import log_softmax, softplus
+from xentexp.numerics import Array, log_softmax, softplus
 
 _REDUCTIONS = ("mean", "sum", "none")
 

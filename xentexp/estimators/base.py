@@ -18,9 +18,9 @@ from xentexp.estimators.parts import Part
 from xentexp.estimators.predictions import ScorePredictor
 from xentexp.estimators.probabilities import ScoreLink
 from xentexp.estimators.progress import PartLosses, Progress, find_recorded
+from xentexp.inputs.read import ascending
 from xentexp.losses import Loss
 from xentexp.objectives import Training, find_class_weight, find_loss
-from xentexp.validation import ascending
 
 
 class LossClassifier(ScorePredictor, BaseEstimator):  # type: ignore[misc]

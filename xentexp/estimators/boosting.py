@@ -20,7 +20,7 @@ from xentexp.estimators.parts import Part, split_parts
 from xentexp.estimators.progress import Progress
 from xentexp.estimators.rows import categories_of, further_rows, training_rows
 from xentexp.losses.base import check_number
-from xentexp.losses.links import FloatArray
+from xentexp.numerics import FloatArray
 from xentexp.objectives import find_loss
 from xentexp.objectives.start import initial_scores
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from xentexp.losses.links import FloatArray
+from xentexp.numerics import FloatArray
 
 Objective = Callable[[FloatArray], tuple[float, FloatArray]]
 Watcher = Callable[[FloatArray], object]

@@ -14,7 +14,7 @@ from xentexp.estimators.boosting import BoosterClassifier
 from xentexp.estimators.parts import Part
 from xentexp.estimators.progress import Progress
 from xentexp.losses import Loss
-from xentexp.losses.links import FloatArray
+from xentexp.numerics import FloatArray
 from xentexp.objectives.boosting import by_class, import_booster, newton_like
 from xentexp.objectives.lightgbm import lightgbm_factor
 

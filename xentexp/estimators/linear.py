@@ -21,7 +21,7 @@ from xentexp.estimators.penalized import PenalizedLoss, scores_of, unpacked
 from xentexp.estimators.progress import Progress
 from xentexp.losses import Loss
 from xentexp.losses.base import check_number
-from xentexp.losses.links import FloatArray
+from xentexp.numerics import FloatArray
 from xentexp.objectives import Training, find_loss
 
 _STARTS = ("auto", "prior", "crossentropy")

@@ -26,7 +26,7 @@ from xentexp.estimators.perceptron import (
 from xentexp.estimators.progress import Progress
 from xentexp.losses import Loss
 from xentexp.losses.base import check_number
-from xentexp.losses.links import FloatArray
+from xentexp.numerics import FloatArray
 from xentexp.objectives import Training, find_loss
 from xentexp.objectives.start import initial_scores
 

@@ -10,8 +10,7 @@ import pandas as pd
 from sklearn.utils import check_random_state
 
 from xentexp.errors import InputError
-from xentexp.losses.layout import IntArray
-from xentexp.losses.links import FloatArray
+from xentexp.numerics import FloatArray, IntArray
 from xentexp.objectives import Training
 
 

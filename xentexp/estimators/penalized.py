@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from xentexp.losses.links import FloatArray
+from xentexp.numerics import FloatArray
 from xentexp.objectives import Training
 from xentexp.objectives.start import initial_scores
 

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from xentexp.errors import InputError
-from xentexp.losses.links import FloatArray, sigmoid
+from xentexp.numerics import FloatArray, sigmoid
 
 ACTIVATIONS: dict[str, Callable[[FloatArray], FloatArray]] = {
     "relu": lambda x: np.maximum(x, 0.0),

@@ -15,7 +15,7 @@ from xentexp.derivatives import CheckedLoss
 from xentexp.errors import InputError
 from xentexp.estimators.probabilities import ScoreLink
 from xentexp.losses import Loss
-from xentexp.losses.links import FloatArray
+from xentexp.numerics import FloatArray
 from xentexp.objectives import find_loss
 
 

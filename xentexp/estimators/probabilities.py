@@ -9,7 +9,7 @@ from xentexp.errors import InputError
 from xentexp.losses import Loss
 from xentexp.losses.base import check_number
 from xentexp.losses.inverse import on_simplex
-from xentexp.losses.links import FloatArray
+from xentexp.numerics import FloatArray
 
 
 class ScoreLink:

@@ -11,7 +11,7 @@ from xentexp.errors import InputError
 from xentexp.estimators.probabilities import ScoreLink
 from xentexp.evaluation import evaluate
 from xentexp.losses import Loss, get_loss
-from xentexp.losses.links import FloatArray
+from xentexp.numerics import FloatArray
 from xentexp.objectives import Training
 
 

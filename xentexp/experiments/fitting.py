@@ -10,18 +10,16 @@ from time import perf_counter, time
 from typing import Any
 
 import joblib
-import numpy as np
 import pandas as pd
 from joblib.externals.loky.process_executor import TerminatedWorkerError
-from numpy.typing import NDArray
 from sklearn.base import clone
 from sklearn.pipeline import Pipeline
 
 from xentexp.experiments.folds import Fold
+from xentexp.numerics import FloatArray
 from xentexp.scorers import predict
 from xentexp.tuning import TunedClassifier
 
-FloatArray = NDArray[np.float64]
 Settings = Mapping[str, Mapping[str, object]]
 Job = tuple[Any, Fold, Settings]
 Curve = Mapping[str, Mapping[str, Sequence[float]]]

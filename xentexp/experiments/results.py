@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
 from xentexp.experiments.datasets import Dataset
 from xentexp.experiments.fitting import FoldPrediction
@@ -16,8 +15,6 @@ from xentexp.experiments.folds import Fold
 from xentexp.experiments.leaderboard import Leaderboard, Row
 from xentexp.losses import Loss
 from xentexp.state import LossState
-
-FloatArray = NDArray[np.float64]
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,7 @@ from xentexp.errors import InputError, unknown_name
 from xentexp.evaluation import choose, evaluate, run, unsuited
 from xentexp.experiments.datasets import Dataset
 from xentexp.experiments.fitting import FoldPrediction
+from xentexp.inputs.read import ascending, read
 from xentexp.losses import LOSSES, Loss, get_loss
 from xentexp.samples import (
     LOGGED,
@@ -21,7 +22,6 @@ from xentexp.samples import (
     is_sample_metric,
 )
 from xentexp.state import LossState
-from xentexp.validation import ascending, read
 
 
 @dataclass(frozen=True)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from xentexp.inputs.block import Block
 from xentexp.losses.base import Facts, Loss
-from xentexp.losses.block import Block
 from xentexp.losses.crossentropy import (
     BinaryCrossentropy,
     CategoricalCrossentropy,

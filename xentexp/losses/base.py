@@ -11,9 +11,9 @@ from typing import ClassVar, Literal, get_args, get_type_hints
 import numpy as np
 
 from xentexp.errors import InputError, unknown_name
-from xentexp.losses.block import Block
+from xentexp.inputs.block import Block
 from xentexp.losses.inverse import unsmoothed
-from xentexp.losses.links import FloatArray, log_softmax
+from xentexp.numerics import FloatArray, log_softmax
 
 Pair = tuple[FloatArray, FloatArray]
 

@@ -7,9 +7,9 @@ from typing import ClassVar
 
 import numpy as np
 
+from xentexp.inputs.block import Block
 from xentexp.losses.base import Facts, Loss, Pair, check_number
-from xentexp.losses.block import Block
-from xentexp.losses.links import FloatArray
+from xentexp.numerics import FloatArray
 
 _GOOD = "Good, I. J. (1952). Rational decisions. J. R. Stat. Soc. B 14, 107-114"
 

@@ -16,10 +16,10 @@ from typing import NamedTuple
 
 import numpy as np
 
+from xentexp.inputs.block import Block
 from xentexp.losses.base import Loss, Pair
-from xentexp.losses.block import Block
 from xentexp.losses.inverse import WIDEST, balanced, narrowed, smoothed_ends
-from xentexp.losses.links import FloatArray, log_softmax
+from xentexp.numerics import FloatArray, log_softmax
 
 
 def through_softmax(p: FloatArray, u: FloatArray, v: FloatArray) -> Pair:

@@ -8,11 +8,11 @@ from typing import ClassVar
 import numpy as np
 
 from xentexp.errors import InputError
+from xentexp.inputs.block import Block
 from xentexp.losses.base import Facts, Loss, Pair, check_number
-from xentexp.losses.block import Block
 from xentexp.losses.differentiable import Chance, OutcomeLoss, SeparableLoss
 from xentexp.losses.inverse import narrowed, on_simplex, smoothed_ends
-from xentexp.losses.links import FloatArray, log_softmax
+from xentexp.numerics import FloatArray, log_softmax
 
 _GOOD = "Good, I. J. (1952). Rational decisions. J. R. Stat. Soc. B 14, 107-114"
 _SHANNON = "Shannon, C. E. (1948). A mathematical theory of communication. Bell Syst. Tech. J. 27"

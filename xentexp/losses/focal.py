@@ -10,10 +10,10 @@ from typing import ClassVar, cast
 import numpy as np
 
 from xentexp.errors import InputError
+from xentexp.inputs.block import Block
 from xentexp.losses.base import Facts, Pair, check_number
-from xentexp.losses.block import Block
 from xentexp.losses.differentiable import Chance, OutcomeLoss, SeparableLoss, of_each_class
-from xentexp.losses.links import FloatArray
+from xentexp.numerics import FloatArray
 
 _LIN = (
     "Lin, T.-Y. et al. (2017). Focal loss for dense object detection. ICCV. Improper for "

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from xentexp.losses.links import FloatArray
+from xentexp.numerics import FloatArray
 
 WIDEST = 690.0
 """Largest gap of raw scores that is told apart: the smallest probability stays a normal number."""

@@ -13,10 +13,10 @@ from typing import ClassVar, Literal
 import numpy as np
 
 from xentexp.errors import InputError
+from xentexp.inputs.block import Block
 from xentexp.losses.base import Facts, Loss, Pair, check_number
-from xentexp.losses.block import Block
 from xentexp.losses.inverse import WIDEST, stationary
-from xentexp.losses.links import FloatArray, log_softmax, positive_part, sigmoid, softplus
+from xentexp.numerics import FloatArray, log_softmax, positive_part, sigmoid, softplus
 
 _CORTES = "Cortes, C., Vapnik, V. (1995). Support-vector networks. Mach. Learn. 20, 273-297"
 

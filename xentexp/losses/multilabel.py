@@ -9,11 +9,11 @@ from typing import ClassVar, Literal
 import numpy as np
 
 from xentexp.errors import unknown_name
+from xentexp.inputs.block import Block
 from xentexp.losses.base import Facts, Loss, Pair
-from xentexp.losses.block import Block
 from xentexp.losses.crossentropy import BinaryCrossentropy
 from xentexp.losses.focal import AsymmetricLoss
-from xentexp.losses.links import FloatArray
+from xentexp.numerics import FloatArray
 
 _SCALES = ("mean", "sum")
 

@@ -11,9 +11,9 @@ from typing import ClassVar
 import numpy as np
 
 from xentexp.errors import InputError
+from xentexp.inputs.block import Block
 from xentexp.losses.base import Facts, Loss, Pair, check_number
-from xentexp.losses.block import Block
-from xentexp.losses.links import FloatArray, sigmoid, softplus
+from xentexp.numerics import FloatArray, sigmoid, softplus
 
 
 @dataclass(frozen=True)

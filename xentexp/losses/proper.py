@@ -9,8 +9,8 @@ from typing import ClassVar, Literal
 import numpy as np
 
 from xentexp.errors import InputError
+from xentexp.inputs.block import Block
 from xentexp.losses.base import Facts, Loss, Pair, check_number
-from xentexp.losses.block import Block
 from xentexp.losses.differentiable import (
     Chance,
     SeparableLoss,
@@ -18,7 +18,7 @@ from xentexp.losses.differentiable import (
     of_true_class,
     through_softmax,
 )
-from xentexp.losses.links import FloatArray, positive_part
+from xentexp.numerics import FloatArray, positive_part
 
 _GNEITING = (
     "Gneiting, T., Raftery, A. E. (2007). Strictly proper scoring rules, prediction, and "

@@ -9,10 +9,10 @@ from typing import ClassVar, Literal
 import numpy as np
 
 from xentexp.errors import unknown_name
+from xentexp.inputs.block import Block
 from xentexp.losses.base import Facts, Pair, check_number
-from xentexp.losses.block import Block
 from xentexp.losses.differentiable import SeparableLoss, through_softmax
-from xentexp.losses.links import FloatArray, positive_part
+from xentexp.numerics import FloatArray, positive_part
 
 _SCALES = ("mean", "sum", "half_sum")
 

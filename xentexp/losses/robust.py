@@ -9,11 +9,10 @@ from typing import ClassVar
 import numpy as np
 
 from xentexp.errors import InputError
+from xentexp.inputs.block import Block
 from xentexp.losses.base import Facts, Loss, Pair, check_number
-from xentexp.losses.block import Block
 from xentexp.losses.differentiable import Chance, OutcomeLoss, SeparableLoss
-from xentexp.losses.layout import scores_by_class
-from xentexp.losses.links import FloatArray, tempered_log, tempered_log_softmax
+from xentexp.numerics import FloatArray, scores_by_class, tempered_log, tempered_log_softmax
 
 
 @dataclass(frozen=True)

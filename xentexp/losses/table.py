@@ -10,8 +10,8 @@ from inspect import isabstract
 from typing import TypeVar
 
 from xentexp.errors import InputError, unknown_name
+from xentexp.inputs.options import OPTIONS
 from xentexp.losses.base import Facts, Loss
-from xentexp.options import OPTIONS
 
 LOSSES: dict[str, Loss] = {}
 """Every loss by name, with its default parameters."""

@@ -4,21 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from xentexp.errors import InputError
+from xentexp.inputs.block import Block
+from xentexp.inputs.columns import row_sum_tolerance
+from xentexp.inputs.labels import to_class_weight
 from xentexp.losses import Loss
 from xentexp.losses.base import check_number, row_values
-from xentexp.losses.block import Block
-from xentexp.losses.links import FloatArray, tempered_log
+from xentexp.numerics import Array, FloatArray, tempered_log
 from xentexp.objectives.targets import Targets, distributions, of_shape, within_unit
 from xentexp.objectives.training import BLOCK_SCORES
-from xentexp.validation.arrays import row_sum_tolerance, to_class_weight
-
-Array = NDArray[Any]
 
 CLIP = 1e-7
 """Probabilities below it count as it, without a gradient: ``keras.config.epsilon()``."""

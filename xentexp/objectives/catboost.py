@@ -10,10 +10,10 @@ from numpy.typing import ArrayLike, NDArray
 
 from xentexp.derivatives import CheckedLoss
 from xentexp.errors import InputError
+from xentexp.inputs.block import Block
 from xentexp.losses import Loss
-from xentexp.losses.block import Block
 from xentexp.losses.crossentropy import CategoricalCrossentropy
-from xentexp.losses.links import FloatArray
+from xentexp.numerics import FloatArray
 from xentexp.objectives.boosting import BoosterLoss
 from xentexp.objectives.curvature import curvature_rule, positive_curvature
 from xentexp.objectives.training import Training

@@ -13,7 +13,7 @@ import numpy as np
 
 from xentexp.losses import Loss
 from xentexp.losses.base import Pair
-from xentexp.losses.links import FloatArray
+from xentexp.numerics import FloatArray
 
 Rule = Literal["exact", "bounded", "unit"]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from scipy.optimize import minimize
 
-from xentexp.losses.links import FloatArray, tempered_log
+from xentexp.numerics import FloatArray, tempered_log
 from xentexp.objectives.training import Training
 
 SMALLEST_SHARE = 1e-15

@@ -3,17 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from xentexp.errors import InputError
-from xentexp.losses.layout import IntArray
-from xentexp.losses.links import FloatArray
-from xentexp.validation.arrays import row_sum_tolerance
-
-Array = NDArray[Any]
+from xentexp.inputs.columns import row_sum_tolerance
+from xentexp.numerics import Array, FloatArray, IntArray
 
 
 @dataclass(frozen=True)

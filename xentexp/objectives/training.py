@@ -10,13 +10,12 @@ from numpy.typing import ArrayLike, NDArray
 
 from xentexp.derivatives import CheckedLoss
 from xentexp.errors import InputError
+from xentexp.inputs.block import Block
+from xentexp.inputs.labels import to_class_weight
 from xentexp.losses import Loss, get_loss
 from xentexp.losses.base import check_number, row_values
-from xentexp.losses.block import Block
-from xentexp.losses.layout import IntArray
-from xentexp.losses.links import FloatArray
+from xentexp.numerics import FloatArray, IntArray
 from xentexp.objectives.curvature import Rule, curvature_rule, positive_curvature
-from xentexp.validation.arrays import to_class_weight
 
 Out = tuple[NDArray[Any], NDArray[Any]]
 

@@ -10,9 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from xentexp.errors import InputError
-from xentexp.losses.links import FloatArray
+from xentexp.numerics import FloatArray, IntArray
 from xentexp.samples.base import SampleFacts, SampleMetric, one_of, parameter
-from xentexp.samples.sample import IntArray, Sample
+from xentexp.samples.sample import Sample
 
 _OF = ("auto", "second class", "top label", "classes")
 _NOTES = (

@@ -10,7 +10,7 @@ from typing import ClassVar, Literal
 import numpy as np
 
 from xentexp.errors import InputError
-from xentexp.losses.links import FloatArray
+from xentexp.numerics import FloatArray
 from xentexp.samples.base import SampleFacts, SampleMetric, UndefinedError, one_of, parameter
 from xentexp.samples.sample import Sample, roc
 

@@ -8,11 +8,11 @@ from dataclasses import fields
 from typing import Any
 
 from xentexp.errors import InputError
-from xentexp.options import OPTIONS, indent
+from xentexp.inputs.options import OPTIONS, indent
+from xentexp.inputs.read import read
 from xentexp.samples.base import SampleMetric
 from xentexp.samples.sample import Sample
 from xentexp.samples.table import SAMPLE_METRICS, get_sample_metric
-from xentexp.validation import read
 
 # The options of the functions; where a sample has another word to say than a loss, it is said here.
 _OPTIONS: dict[str, tuple[str, object, str]] = {

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from xentexp.errors import unknown_name
-from xentexp.losses.links import FloatArray, softplus
+from xentexp.numerics import FloatArray, softplus
 from xentexp.samples.base import SampleFacts, SampleMetric, UndefinedError, parameter
 from xentexp.samples.sample import Sample
 

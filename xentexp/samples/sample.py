@@ -11,13 +11,11 @@ from numpy.typing import NDArray
 
 from xentexp.errors import InputError
 from xentexp.evaluation import run, unsuited
+from xentexp.inputs.block import Block
+from xentexp.inputs.checked import Problem
 from xentexp.losses import Loss
-from xentexp.losses.block import Block
-from xentexp.losses.links import FloatArray, log_softmax
+from xentexp.numerics import FloatArray, IntArray, log_softmax
 from xentexp.state import LossState
-from xentexp.validation import Problem
-
-IntArray = NDArray[np.intp]
 
 
 class Sample:

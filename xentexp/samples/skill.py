@@ -9,11 +9,11 @@ import numpy as np
 
 from xentexp.errors import InputError
 from xentexp.evaluation import run
+from xentexp.inputs.columns import Predictions
 from xentexp.losses import LOSSES, Block, Loss, get_loss
-from xentexp.losses.links import FloatArray
+from xentexp.numerics import FloatArray
 from xentexp.samples.base import SampleFacts, SampleMetric, UndefinedError, one_of, parameter
 from xentexp.samples.sample import Sample
-from xentexp.validation.predictions import Predictions
 
 _CROSSENTROPY = "categorical_crossentropy"
 _NULLS = ("training prior", "test prior", "uniform")

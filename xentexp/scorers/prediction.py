@@ -6,13 +6,12 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from xentexp.errors import InputError
-from xentexp.validation.arrays import is_missing, show, to_array
-from xentexp.validation.targets import distinct
-
-Array = NDArray[Any]
+from xentexp.inputs.asarray import to_array
+from xentexp.inputs.labels import distinct, is_missing, show
+from xentexp.numerics import Array
 
 
 def predict(

@@ -11,10 +11,10 @@ from sklearn.base import BaseEstimator
 
 from xentexp.errors import InputError
 from xentexp.evaluation import choose, run
+from xentexp.inputs.read import ascending, read
 from xentexp.losses import Loss, get_loss
 from xentexp.samples import Sample, SampleMetric, get_sample_metric, is_sample_metric
 from xentexp.scorers.prediction import all_classes, describe, predict
-from xentexp.validation import ascending, read
 
 
 class LossScorer(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no types

@@ -9,8 +9,8 @@ from typing import Any
 
 from xentexp.errors import InputError, unknown_name
 from xentexp.experiments.cli.terminal import print_json, print_table
+from xentexp.inputs.labels import plain_text
 from xentexp.samples import get_sample_metric, is_sample_metric
-from xentexp.validation import plain_text
 
 
 def score(options: argparse.Namespace) -> int:
@@ -28,8 +28,8 @@ def score(options: argparse.Namespace) -> int:
     """
     from xentexp.evaluation import choose, run
     from xentexp.experiments.datasets.files import read_table
+    from xentexp.inputs.read import read
     from xentexp.samples import Sample
-    from xentexp.validation import read
 
     if options.proba is None and options.decision is None:
         raise InputError("--proba or --decision must name columns of predictions")

@@ -10,27 +10,27 @@ from typing import Any, Literal
 import numpy as np
 
 from xentexp.errors import InputError
-from xentexp.validation.arrays import (
-    column_names,
-    float_type,
-    show,
-    to_array,
-    to_class_weight,
-    to_classes,
-    to_numbers,
+from xentexp.inputs.asarray import column_names, float_type, to_array, to_numbers
+from xentexp.inputs.checked import LABEL_BLOCK_ELEMENTS, SINGLE_BLOCK_ELEMENTS, Part, Problem
+from xentexp.inputs.columns import (
+    ColumnKind,
+    Distributions,
+    Predictions,
+    to_columns,
     to_weight,
 )
-from xentexp.validation.columns import ColumnKind, to_columns
-from xentexp.validation.predictions import Predictions
-from xentexp.validation.problem import LABEL_BLOCK_ELEMENTS, SINGLE_BLOCK_ELEMENTS, Part, Problem
-from xentexp.validation.targets import (
-    Distributions,
+from xentexp.inputs.labels import (
     Labels,
+    fractional,
+    infer_classes,
     match_columns,
     named_classes,
     plain_text,
-    read_targets,
+    show,
+    to_class_weight,
+    to_classes,
 )
+from xentexp.numerics import Array
 
 
 def read(
@@ -306,6 +306,55 @@ def _in_order(
     if predictions is None or names is None:
         return predictions
     return replace(predictions, order=match_columns(names, classes, predictions.name))
+
+
+def read_targets(
+    y_true: Array,
+    n_columns: int,
+    classes: tuple[Any, ...] | None,
+    *,
+    columns: list[object] | None = None,
+    ignore_label: object = None,
+    name: str = "y_true",
+) -> tuple[Labels | Distributions, tuple[Any, ...]]:
+    """Targets and classes from labels, one-hot or soft targets.
+
+    Parameters
+    ----------
+    y_true : ndarray of shape (n,) or (n, k)
+        Of any type.
+    n_columns : int
+        Number of classes that the predictions speak of.
+    classes : tuple or None
+        The classes in the order of the columns, where they are known.
+    columns : list or None
+        Names of the columns of `y_true`, where it has any.
+    ignore_label : object
+        Label that is no class.
+    name : str
+        What to call `y_true` in a message.
+
+    Returns
+    -------
+    targets : Labels or Distributions
+        Still to be checked, block by block.
+    classes : tuple
+        In the order of the columns.
+    """
+    if y_true.ndim == 1:
+        if n_columns == 2 and classes in (None, (0, 1)) and fractional(y_true, ignore_label):
+            return Distributions(y_true), (0, 1)
+        classes = infer_classes(y_true, n_columns, ignore_label) if classes is None else classes
+        return Labels(y_true, classes), classes
+    order = None
+    if y_true.shape[1] != n_columns:
+        raise InputError(
+            f"{name} has {y_true.shape[1]} columns but y_pred speaks of {n_columns} classes"
+        )
+    if columns is not None:
+        classes = to_classes(columns, f"column names of {name}") if classes is None else classes
+        order = match_columns(columns, classes, name)
+    return Distributions(to_numbers(y_true, name), order, name), classes or tuple(range(n_columns))
 
 
 __all__ = [

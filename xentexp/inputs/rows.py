@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import mmap
-from typing import Any
+from collections.abc import Iterator
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.lib.array_utils import byte_bounds
 from numpy.typing import NDArray
+
+from xentexp.numerics import Array
 
 # Only where a page is shared with the file: a private copy (mode "c") holds what the file lacks.
 _SHARED = ("r", "r+", "w+")
@@ -74,3 +77,45 @@ def _bounds(rows: NDArray[Any]) -> list[tuple[int, int]]:
     if rows.ndim == 2 and abs(rows.strides[0]) < abs(rows.strides[1]):
         return [byte_bounds(column) for column in rows.T]
     return [byte_bounds(rows)]
+
+
+PIECE = 65536  # numbers that are looked at together: they stay in the cache
+
+
+class Rows(NamedTuple):
+    """Some consecutive rows, without those that are ignored."""
+
+    span: slice
+    keep: NDArray[np.bool_] | None = None
+
+    def of(self, values: Array) -> Array:
+        """Those rows of an array."""
+        return values[self.span] if self.keep is None else values[self.span][self.keep]
+
+    def put(self, out: Array, values: Array) -> None:
+        """Write the values of those rows, the last axis, into an array of all rows."""
+        if self.keep is None:
+            out[..., self.span] = values
+        else:
+            out[..., self.span][..., self.keep] = values
+
+    def number(self, position: int) -> int:
+        """Number among all rows of the row at a position among these."""
+        within = position if self.keep is None else int(np.flatnonzero(self.keep)[position])
+        return int(self.span.start) + within
+
+
+def pieces(values: Array, ignore_label: object = None) -> Iterator[tuple[Rows, Array]]:
+    """Pieces of an array, without ignored labels: what looks at all rows needs little memory."""
+    read = ReadPages(values)
+    step = max(1, PIECE // (1 if values.ndim == 1 else values.shape[1]))
+    for start in range(0, len(values), step):
+        rows = Rows(slice(start, min(start + step, len(values))))
+        piece = values[rows.span]
+        if ignore_label is not None:
+            keep = np.asarray(piece != ignore_label)
+            if not keep.all():
+                rows, piece = Rows(rows.span, keep), piece[keep]
+        if len(piece):
+            yield rows, piece
+        read.up_to(rows.span.stop)

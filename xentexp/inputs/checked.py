@@ -10,12 +10,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from xentexp.errors import InputError
-from xentexp.losses.block import Block
-from xentexp.validation.arrays import Array, Rows
-from xentexp.validation.columns import Columns
-from xentexp.validation.mapped import ReadPages
-from xentexp.validation.predictions import Predictions
-from xentexp.validation.targets import Distributions, Labels, as_index
+from xentexp.inputs.block import Block
+from xentexp.inputs.columns import Columns, Distributions, Predictions, as_index
+from xentexp.inputs.labels import Labels
+from xentexp.inputs.rows import ReadPages, Rows
+from xentexp.numerics import Array
 
 # Elements of a block: it and what is made of it stay in the L2 cache. Many losses make a dozen
 # matrices of a block's size, a single loss a few, and a cross-entropy of labels one at most.

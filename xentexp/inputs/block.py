@@ -2,23 +2,27 @@
 
 from __future__ import annotations
 
+from functools import cached_property
+
 import numpy as np
 from numpy.typing import NDArray
 
-from xentexp.losses.layout import (
+from xentexp.numerics import (
+    FloatArray,
     IntArray,
     first_entries,
+    log_softmax,
     one_line,
+    positive_part,
     running_sums,
     scores_by_class,
+    softplus,
     sums_of_others,
 )
-from xentexp.losses.lazy import cached_property
-from xentexp.losses.links import FloatArray, log_softmax, positive_part, softplus
 
 
 class Block:
-    """Targets and predictions of some rows, checked by ``xentexp.validation``.
+    """Targets and predictions of some rows, checked by ``xentexp.inputs.read``.
 
     Whatever several losses need is a cached property, so that twenty losses take one
     logarithm and one gather. Matrices that end in ``_by_class`` have one contiguous row per

@@ -2,31 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import repeat
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from xentexp.errors import InputError
-from xentexp.losses.layout import IntArray
-from xentexp.losses.links import FloatArray
-from xentexp.validation.arrays import (
-    Array,
-    Rows,
-    all_below,
-    float_type,
-    is_missing,
-    pieces,
-    row_sum_tolerance,
-    row_sums,
-    show,
-    to_classes,
-    to_numbers,
-    within_unit,
-)
+from xentexp.inputs.asarray import plain, to_numbers
+from xentexp.inputs.columns import all_below
+from xentexp.inputs.rows import Rows, pieces
+from xentexp.numerics import Array, IntArray
 
 
 @dataclass(frozen=True)
@@ -177,107 +166,6 @@ def fractional(y_true: Array, ignore_label: object = None) -> bool:
     return between
 
 
-@dataclass(frozen=True)
-class Distributions:
-    """Target distributions: ``(n, k)`` in the order of the classes, or ``(n,)`` of the second."""
-
-    values: Array
-    order: IntArray | None = None
-    name: str = "y_true"
-
-    def soft(self, rows: slice) -> FloatArray:
-        """Checked target distribution of some rows, (n, k)."""
-        block = self.values[rows].astype(np.float64, copy=False)
-        if block.ndim == 1:
-            return np.stack([1.0 - block, block], axis=1)
-        if not within_unit(block):
-            bad = ~((block >= 0.0) & (block <= 1.0))
-            row, column = np.argwhere(bad)[0]
-            raise InputError(
-                f"targets in columns must lie in [0, 1]; row {rows.start + int(row)}, "
-                f"column {int(column)} of {self.name} has {block[row, column]}"
-            )
-        sums, tolerance = row_sums(block), row_sum_tolerance(float_type(self.values))
-        if not (sums.min() >= 1.0 - tolerance and sums.max() <= 1.0 + tolerance):
-            row = int(np.abs(sums - 1.0).argmax())
-            raise InputError(
-                f"rows of {self.name} must sum to 1; row {rows.start + row} sums to "
-                f"{block[row].sum():.9g}"
-            )
-        return block if self.order is None else block[:, self.order]
-
-    def one_hot(self, step: int) -> bool:
-        """Whether every row has one class of target 1."""
-        starts = range(0, len(self.values), step)
-        parts = (self.soft(slice(start, start + step)) for start in starts)
-        return all(as_index(part) is not None for part in parts)
-
-    def positive(self, step: int) -> bool:
-        """Whether no class of any row has target 0."""
-        starts = range(0, len(self.values), step)
-        return all(bool((self.soft(slice(start, start + step)) > 0).all()) for start in starts)
-
-
-def as_index(soft: FloatArray) -> IntArray | None:
-    """Column of the 1 in each row where all rows are one-hot, else None."""
-    # Entries of [0, 1] in rows of sum 1 have squares that add up to n only if they are one-hot.
-    flat = np.ascontiguousarray(soft).reshape(-1)
-    if float(flat @ flat) != len(soft):
-        return None
-    index = soft @ np.arange(soft.shape[1], dtype=np.float64)
-    rounded = index.astype(np.intp)
-    return rounded if bool(np.all(soft[np.arange(len(soft)), rounded] == 1.0)) else None
-
-
-def read_targets(
-    y_true: Array,
-    n_columns: int,
-    classes: tuple[Any, ...] | None,
-    *,
-    columns: list[object] | None = None,
-    ignore_label: object = None,
-    name: str = "y_true",
-) -> tuple[Labels | Distributions, tuple[Any, ...]]:
-    """Targets and classes from labels, one-hot or soft targets.
-
-    Parameters
-    ----------
-    y_true : ndarray of shape (n,) or (n, k)
-        Of any type.
-    n_columns : int
-        Number of classes that the predictions speak of.
-    classes : tuple or None
-        The classes in the order of the columns, where they are known.
-    columns : list or None
-        Names of the columns of `y_true`, where it has any.
-    ignore_label : object
-        Label that is no class.
-    name : str
-        What to call `y_true` in a message.
-
-    Returns
-    -------
-    targets : Labels or Distributions
-        Still to be checked, block by block.
-    classes : tuple
-        In the order of the columns.
-    """
-    if y_true.ndim == 1:
-        if n_columns == 2 and classes in (None, (0, 1)) and fractional(y_true, ignore_label):
-            return Distributions(y_true), (0, 1)
-        classes = infer_classes(y_true, n_columns, ignore_label) if classes is None else classes
-        return Labels(y_true, classes), classes
-    order = None
-    if y_true.shape[1] != n_columns:
-        raise InputError(
-            f"{name} has {y_true.shape[1]} columns but y_pred speaks of {n_columns} classes"
-        )
-    if columns is not None:
-        classes = to_classes(columns, f"column names of {name}") if classes is None else classes
-        order = match_columns(columns, classes, name)
-    return Distributions(to_numbers(y_true, name), order, name), classes or tuple(range(n_columns))
-
-
 def named_classes(
     names: tuple[Any, ...], y_true: Array, ignore_label: object = None
 ) -> tuple[Any, ...]:
@@ -317,3 +205,64 @@ def match_columns(names: list[object], classes: tuple[Any, ...], what: str) -> I
         f"the columns of {what} are named {show(names)}, which are not the classes "
         f"{show(classes)}; rename them, or pass {what}.to_numpy() to take them by position"
     )
+
+
+def to_class_weight(values: object, classes: tuple[Any, ...]) -> NDArray[np.float64] | None:
+    """Weight of each class: from a mapping, in their order; None for "balanced"."""
+    if isinstance(values, str):
+        if values != "balanced":
+            raise InputError(
+                f"class_weight must be 'balanced', a mapping or one number for each class; got "
+                f"{values!r}"
+            )
+        return None
+    if type(values).__name__ == "Series" and hasattr(values, "to_dict"):
+        values = values.to_dict()  # of pandas: by its index, whatever the order
+    if isinstance(values, Mapping):
+        strange = [label for label in values if label not in classes]
+        if strange:
+            raise InputError(
+                f"class_weight names {show(strange)}, not among the classes {show(classes)}"
+            )
+        values = [values.get(label, 1.0) for label in classes]
+    weight = to_numbers(values, "class_weight").astype(np.float64, copy=False)
+    if weight.shape != (len(classes),):
+        raise InputError(
+            f"class_weight must have one number for each of {len(classes)} classes; got shape "
+            f"{weight.shape}"
+        )
+    if not (weight.min() >= 0.0 and weight.max() < np.inf and weight.any()):
+        raise InputError(
+            f"class_weight must be finite, not negative and not all zero; got {weight.tolist()}"
+        )
+    return weight
+
+
+def to_classes(labels: object, name: str = "labels") -> tuple[Any, ...]:
+    """Class list: two or more distinct labels, none missing."""
+    array = np.asarray(labels, dtype=object) if isinstance(labels, (list, tuple)) else labels
+    array = np.asarray(array)
+    if array.ndim != 1:
+        raise InputError(f"{name} must be one-dimensional; its shape is {array.shape}")
+    classes = tuple(plain(label) for label in array)
+    for label in classes:
+        if is_missing(label):
+            raise InputError(f"{name} must not hold a missing value; got {list(classes)}")
+    if len(set(classes)) != len(classes):
+        raise InputError(f"{name} must be distinct; got {list(classes)}")
+    if len(classes) < 2:
+        raise InputError(f"{name} must name two classes at least; got {list(classes)}")
+    return classes
+
+
+def is_missing(label: object) -> bool:
+    """Whether a label is None, NaN, NaT or pandas' NA."""
+    if label is None or type(label).__name__ in ("NAType", "NaTType"):
+        return True
+    return isinstance(label, float) and label != label
+
+
+def show(labels: tuple[Any, ...] | list[Any]) -> str:
+    """Labels for a message, at most ten."""
+    shown = ", ".join(map(repr, labels[:10]))
+    return shown if len(labels) <= 10 else f"{shown}, ... ({len(labels)} in all)"

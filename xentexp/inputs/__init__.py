@@ -1,0 +1,1 @@
+"""Arrays in, blocks out: what users pass is checked here, once, and read block by block."""
