@@ -23,8 +23,8 @@ from sklearn.metrics import log_loss
 from sklearn.model_selection import StratifiedKFold, cross_validate
 
 from xentexp import metrics
-from xentexp.evaluation import evaluate
 from xentexp.losses import LOSSES
+from xentexp.metrics.evaluation import evaluate
 from xentexp.scorers import loss_scorers
 
 Data = tuple[np.ndarray, np.ndarray, np.ndarray]

@@ -20,7 +20,7 @@ from xentexp.experiments.cli import main
 from xentexp.experiments.cli.run import _terminable
 from xentexp.losses import LOSSES
 from xentexp.metrics import brier_loss, categorical_crossentropy
-from xentexp.samples import SAMPLE_METRICS
+from xentexp.metrics.registry import SAMPLE_METRICS
 
 XENTEXP = [sys.executable, "-m", "xentexp"]
 SMALL = ["dataset=table", "dataset.path=table.csv", "dataset.target=grade", "n_jobs=1"]

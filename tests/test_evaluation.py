@@ -18,8 +18,8 @@ from scipy import stats
 import xentexp
 from xentexp import metrics
 from xentexp.errors import InputError
-from xentexp.evaluation import Evaluation, evaluate
 from xentexp.losses import LOSSES, get_loss
+from xentexp.metrics.evaluation import Evaluation, evaluate
 
 
 def one_by_one(name, y, p, decision, **options):

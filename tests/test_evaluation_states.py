@@ -16,9 +16,9 @@ from problems import (
 )
 
 from xentexp.errors import InputError
-from xentexp.evaluation import evaluate
 from xentexp.losses import get_loss
-from xentexp.state import LossState
+from xentexp.metrics.evaluation import evaluate
+from xentexp.metrics.running_sums import LossState
 
 
 def assert_same_state(one, other):

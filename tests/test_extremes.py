@@ -10,8 +10,8 @@ import pytest
 import xentexp
 from xentexp import metrics as m
 from xentexp.errors import InputError
-from xentexp.evaluation import evaluate
 from xentexp.losses import LOSSES
+from xentexp.metrics.evaluation import evaluate
 
 SMOOTH = [
     name

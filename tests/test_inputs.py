@@ -11,8 +11,8 @@ import pytest
 
 from xentexp import metrics as m
 from xentexp.errors import InputError
-from xentexp.evaluation import evaluate
 from xentexp.inputs.asarray import to_array
+from xentexp.metrics.evaluation import evaluate
 
 ROWS = 30_000  # several blocks
 

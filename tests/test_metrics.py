@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 from xentexp import metrics
-from xentexp.conventions import CONVENTIONS
 from xentexp.losses import LOSSES
-from xentexp.samples import SAMPLE_METRICS
+from xentexp.metrics.compat import CONVENTIONS
+from xentexp.metrics.registry import SAMPLE_METRICS
 
 P3 = np.array([[0.2, 0.3, 0.5], [0.1, 0.1, 0.8], [0.4, 0.3, 0.3], [0.6, 0.2, 0.2]])
 Y3 = np.array([0, 2, 1, 0])

@@ -17,8 +17,8 @@ from sklearn.utils.class_weight import compute_class_weight
 import xentexp
 from xentexp import metrics as m
 from xentexp.errors import InputError
-from xentexp.evaluation import evaluate
 from xentexp.losses import LOSSES
+from xentexp.metrics.evaluation import evaluate
 
 RNG = np.random.default_rng(3)
 N, K = 50, 3

@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from xentexp import metrics
-from xentexp.evaluation import evaluate
 from xentexp.experiments.cli import _parser, main
 from xentexp.losses import LOSSES
+from xentexp.metrics.evaluation import evaluate
 from xentexp.scorers import get_scorer
 
 TEXT = (Path(__file__).parents[1] / "README.md").read_text()

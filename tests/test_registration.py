@@ -20,8 +20,8 @@ from sklearn.model_selection import cross_val_score
 import xentexp
 from xentexp import Facts, Loss, metrics, register_loss
 from xentexp.errors import InputError
-from xentexp.evaluation import evaluate
 from xentexp.losses import LOSSES
+from xentexp.metrics.evaluation import evaluate
 from xentexp.scorers import get_scorer, get_scorer_names, loss_scorers
 
 FACTS = Facts(
@@ -234,7 +234,7 @@ FACES = """
 import pickle
 import xentexp
 from xentexp import metrics
-from xentexp.evaluation import evaluate
+from xentexp.metrics.evaluation import evaluate
 from xentexp.scorers import get_scorer
 
 print(evaluate([1, 0], [0.5, 0.25]).mean["missed"])

@@ -16,15 +16,9 @@ from xentexp import metrics
 from xentexp.errors import InputError
 from xentexp.inputs.read import read
 from xentexp.losses import LOSSES, get_loss
-from xentexp.samples import (
-    LOGGED,
-    SAMPLE_METRICS,
-    Sample,
-    SampleMetric,
-    UndefinedError,
-    get_sample_metric,
-    is_sample_metric,
-)
+from xentexp.metrics.base import SampleMetric, UndefinedError
+from xentexp.metrics.registry import LOGGED, SAMPLE_METRICS, get_sample_metric, is_sample_metric
+from xentexp.metrics.sample import Sample
 
 _RNG = np.random.default_rng(0)
 _U = 0.05 + _RNG.random((80, 3))
@@ -316,7 +310,7 @@ def test_a_metric_is_a_value(metric: SampleMetric) -> None:
 
 
 def test_a_sample_takes_losses_that_were_computed_already() -> None:
-    from xentexp.evaluation import run
+    from xentexp.metrics.evaluation import run
 
     problem = read(Y2, P2)
     state = run(problem, [LOSSES["categorical_crossentropy"]]).state

@@ -36,7 +36,7 @@ from sklearn.tree import DecisionTreeClassifier
 from xentexp import metrics
 from xentexp.errors import InputError
 from xentexp.losses import LOSSES, get_loss
-from xentexp.samples import SAMPLE_METRICS, get_sample_metric
+from xentexp.metrics.registry import SAMPLE_METRICS, get_sample_metric
 from xentexp.scorers import (
     LossScorer,
     LossScorers,

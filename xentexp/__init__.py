@@ -2,7 +2,7 @@
 
 Start with :mod:`xentexp.metrics` (functions), :func:`xentexp.get_loss` (values and
 derivatives of raw scores), :mod:`xentexp.scorers` (``scoring=``),
-:mod:`xentexp.evaluation` (many losses in one pass), or the command ``xentexp run``.
+:mod:`xentexp.metrics.evaluation` (many losses in one pass), or the command ``xentexp run``.
 """
 
 from __future__ import annotations

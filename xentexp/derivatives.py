@@ -11,10 +11,10 @@ from numpy.typing import ArrayLike
 
 from xentexp import losses
 from xentexp.errors import InputError
-from xentexp.evaluation import check_suited
 from xentexp.inputs.checked import Problem
 from xentexp.losses import Facts, Loss
 from xentexp.losses.base import row_values
+from xentexp.metrics.evaluation import check_suited
 from xentexp.numerics import FloatArray, weigh
 from xentexp.reading import read_for
 

@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 from parity_rows import RAISES
 
-from xentexp.conventions import CONVENTIONS, VERSIONS, apply
 from xentexp.errors import InputError
+from xentexp.metrics.compat import CONVENTIONS, VERSIONS, apply
 
 DISTRIBUTIONS = {"sklearn": "scikit-learn", "keras": "keras", "torch": "torch"}
 PINS = dict(

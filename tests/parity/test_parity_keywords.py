@@ -9,9 +9,9 @@ import pytest
 from parity_peers import require
 
 from xentexp import metrics
-from xentexp.conventions import CONVENTIONS, VERSIONS, apply, describe
 from xentexp.errors import InputError
 from xentexp.losses import LOSSES
+from xentexp.metrics.compat import CONVENTIONS, VERSIONS, apply, describe
 
 PAIRS = [(loss, name) for loss, peers in CONVENTIONS.items() for name in peers]
 NOT_OF_VALUES = {"self", "name", "size_average", "reduce"}  # a label, and two of 2018
@@ -130,7 +130,7 @@ def test_float16_has_the_precision_of_float16():
 
 def test_no_peer_is_imported():
     code = (
-        "import sys, xentexp.conventions as c;"
+        "import sys, xentexp.metrics.compat as c;"
         "c.apply('binary_crossentropy', 'sklearn', [0, 1], [.5, .5], {});"
         "print(sorted({'sklearn', 'keras', 'torch', 'scipy'} & set(sys.modules)))"
     )

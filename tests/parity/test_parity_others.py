@@ -6,7 +6,7 @@ from scipy.special import softmax
 from sklearn.metrics import d2_brier_score, d2_log_loss_score
 
 from xentexp import metrics as m
-from xentexp.conventions import apply
+from xentexp.metrics.compat import apply
 
 Y, P = [1, 0], [0.9, 0.6]
 D, YD = [0.5, -2.0, 3.0, 0.2], [1, 0, 1, 0]

@@ -6,8 +6,8 @@ from parity_peers import live, outcome, require
 from parity_rows import RAISES, ROWS, Case
 
 from xentexp import metrics
-from xentexp.conventions import apply
 from xentexp.errors import InputError
+from xentexp.metrics.compat import apply
 
 CASES = [
     pytest.param(case, id=f"{row.what}-{case.convention}-{number}")

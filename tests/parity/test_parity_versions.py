@@ -7,7 +7,7 @@ import parity_peers
 import pytest
 from parity_peers import DISTRIBUTIONS, PINS, follows_pins, installed_version, require
 
-from xentexp.conventions import VERSIONS
+from xentexp.metrics.compat import VERSIONS
 
 ROOT = Path(__file__).parents[2]
 PEERS = (

@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 
 from xentexp.errors import InputError
 from xentexp.estimators.probabilities import ScoreLink
-from xentexp.evaluation import evaluate
 from xentexp.losses import Loss, get_loss
+from xentexp.metrics.evaluation import evaluate
 from xentexp.numerics import FloatArray
 from xentexp.objectives import Training
 

@@ -13,7 +13,7 @@ from xentexp.experiments.folds import Fold
 from xentexp.experiments.results import Candidate, Outcome, Result
 from xentexp.experiments.scoring import Choice, choose_losses, regret_of, score_fold
 from xentexp.losses import Loss
-from xentexp.samples import SampleMetric
+from xentexp.metrics.base import SampleMetric
 
 
 def run_experiment(
@@ -41,7 +41,7 @@ def run_experiment(
     losses : sequence of str or Loss, optional
         Which losses; all that apply to a candidate by default.
     samples : sequence of str or SampleMetric, optional
-        Which metrics of a sample; those of `xentexp.samples.LOGGED` that apply by default.
+        Which metrics of a sample; those of `xentexp.metrics.registry.LOGGED` that apply by default.
     primary : str
         Loss, or metric of a sample, that ranks the candidates.
     n_jobs : int

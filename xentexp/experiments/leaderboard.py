@@ -9,7 +9,7 @@ from typing import Any
 
 from xentexp.errors import InputError, unknown_name
 from xentexp.losses import LOSSES
-from xentexp.samples import LOGGED, get_sample_metric, is_sample_metric
+from xentexp.metrics.registry import LOGGED, get_sample_metric, is_sample_metric
 
 
 def better(name: str) -> tuple[str, float] | None:

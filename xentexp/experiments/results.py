@@ -14,7 +14,7 @@ from xentexp.experiments.fitting import FoldPrediction
 from xentexp.experiments.folds import Fold
 from xentexp.experiments.leaderboard import Leaderboard, Row
 from xentexp.losses import Loss
-from xentexp.state import LossState
+from xentexp.metrics.running_sums import LossState
 
 
 @dataclass(frozen=True)

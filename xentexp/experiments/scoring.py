@@ -8,20 +8,15 @@ from dataclasses import dataclass
 import numpy as np
 
 from xentexp.errors import InputError, unknown_name
-from xentexp.evaluation import choose, evaluate, run, unsuited
 from xentexp.experiments.datasets import Dataset
 from xentexp.experiments.fitting import FoldPrediction
 from xentexp.inputs.read import ascending, read
 from xentexp.losses import LOSSES, Loss, get_loss
-from xentexp.samples import (
-    LOGGED,
-    Sample,
-    SampleMetric,
-    UndefinedError,
-    get_sample_metric,
-    is_sample_metric,
-)
-from xentexp.state import LossState
+from xentexp.metrics.base import SampleMetric, UndefinedError
+from xentexp.metrics.evaluation import choose, evaluate, run, unsuited
+from xentexp.metrics.registry import LOGGED, get_sample_metric, is_sample_metric
+from xentexp.metrics.running_sums import LossState
+from xentexp.metrics.sample import Sample
 
 
 @dataclass(frozen=True)

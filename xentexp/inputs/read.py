@@ -12,13 +12,7 @@ import numpy as np
 from xentexp.errors import InputError
 from xentexp.inputs.asarray import column_names, float_type, to_array, to_numbers
 from xentexp.inputs.checked import LABEL_BLOCK_ELEMENTS, SINGLE_BLOCK_ELEMENTS, Part, Problem
-from xentexp.inputs.columns import (
-    ColumnKind,
-    Distributions,
-    Predictions,
-    to_columns,
-    to_weight,
-)
+from xentexp.inputs.columns import ColumnKind, Distributions, Predictions, to_columns, to_weight
 from xentexp.inputs.labels import (
     Labels,
     fractional,

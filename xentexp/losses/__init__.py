@@ -52,6 +52,7 @@ from xentexp.losses.proper import (
     SphericalLoss,
     ZeroOneLoss,
 )
+from xentexp.losses.registry import LOSSES, get_loss, load_plugins, register_loss
 from xentexp.losses.regression import (
     AbsoluteError,
     HuberLoss,
@@ -67,7 +68,6 @@ from xentexp.losses.robust import (
     SymmetricCrossentropy,
     TaylorCrossentropy,
 )
-from xentexp.losses.table import LOSSES, get_loss, load_plugins, register_loss
 
 for _loss in (
     BinaryCrossentropy,

@@ -11,7 +11,8 @@ from sklearn.metrics import get_scorer_names as sklearn_get_scorer_names
 
 from xentexp.errors import InputError, unknown_name
 from xentexp.losses import LOSSES, Loss, load_plugins
-from xentexp.samples import SAMPLE_METRICS, SampleMetric, get_sample_metric, is_sample_metric
+from xentexp.metrics.base import SampleMetric
+from xentexp.metrics.registry import SAMPLE_METRICS, get_sample_metric, is_sample_metric
 from xentexp.scorers.scorer import (
     LossScorer,
     LossScorers,

@@ -10,10 +10,12 @@ from numpy.typing import ArrayLike
 from sklearn.base import BaseEstimator
 
 from xentexp.errors import InputError
-from xentexp.evaluation import choose, run
 from xentexp.inputs.read import ascending, read
 from xentexp.losses import Loss, get_loss
-from xentexp.samples import Sample, SampleMetric, get_sample_metric, is_sample_metric
+from xentexp.metrics.base import SampleMetric
+from xentexp.metrics.evaluation import choose, run
+from xentexp.metrics.registry import get_sample_metric, is_sample_metric
+from xentexp.metrics.sample import Sample
 from xentexp.scorers.prediction import all_classes, describe, predict
 
 
@@ -99,7 +101,7 @@ class SampleScorer(BaseEstimator):  # type: ignore[misc]
 
     Examples
     --------
-    >>> from xentexp.samples import get_sample_metric
+    >>> from xentexp.metrics.registry import get_sample_metric
     >>> SampleScorer(get_sample_metric("d2_brier_loss", null="uniform"))
     SampleScorer(metric=D2Score(loss='brier_loss', null='uniform'))
     """

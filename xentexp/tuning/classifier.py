@@ -27,7 +27,7 @@ from sklearn.utils.validation import check_is_fitted
 from xentexp.derivatives import CheckedLoss
 from xentexp.errors import InputError
 from xentexp.losses import Loss
-from xentexp.samples import SampleMetric
+from xentexp.metrics.base import SampleMetric
 from xentexp.scorers import LossScorer, SampleScorer
 from xentexp.scorers.scorer import score_name, to_metric
 from xentexp.tuning.inner import InnerFolds, fit_weights, with_settings

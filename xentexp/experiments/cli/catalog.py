@@ -18,7 +18,8 @@ from rich.text import Text
 from xentexp.errors import InputError, unknown_name
 from xentexp.experiments.cli.terminal import console, print_json, print_table
 from xentexp.losses import LOSSES, Loss, get_loss, load_plugins
-from xentexp.samples import SAMPLE_METRICS, SampleMetric, get_sample_metric, is_sample_metric
+from xentexp.metrics.base import SampleMetric
+from xentexp.metrics.registry import SAMPLE_METRICS, get_sample_metric, is_sample_metric
 
 
 def losses(options: argparse.Namespace) -> int:

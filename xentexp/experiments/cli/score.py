@@ -10,7 +10,7 @@ from typing import Any
 from xentexp.errors import InputError, unknown_name
 from xentexp.experiments.cli.terminal import print_json, print_table
 from xentexp.inputs.labels import plain_text
-from xentexp.samples import get_sample_metric, is_sample_metric
+from xentexp.metrics.registry import get_sample_metric, is_sample_metric
 
 
 def score(options: argparse.Namespace) -> int:
@@ -26,10 +26,10 @@ def score(options: argparse.Namespace) -> int:
     int
         Exit code.
     """
-    from xentexp.evaluation import choose, run
     from xentexp.experiments.datasets.files import read_table
     from xentexp.inputs.read import read
-    from xentexp.samples import Sample
+    from xentexp.metrics.evaluation import choose, run
+    from xentexp.metrics.sample import Sample
 
     if options.proba is None and options.decision is None:
         raise InputError("--proba or --decision must name columns of predictions")
@@ -97,7 +97,8 @@ def score(options: argparse.Namespace) -> int:
 
 def _measured(sample: Any) -> Iterator[tuple[str, float]]:
     """Metrics of a sample that apply, save those that need the shares of a training set."""
-    from xentexp.samples import LOGGED, UndefinedError
+    from xentexp.metrics.base import UndefinedError
+    from xentexp.metrics.registry import LOGGED
 
     for metric in LOGGED:
         if metric.facts.prior or metric.unsuited_to(sample) is not None:

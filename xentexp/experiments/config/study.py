@@ -23,7 +23,7 @@ from xentexp.experiments.folds import CrossValidation, Fold
 from xentexp.experiments.results import Candidate
 from xentexp.experiments.scoring import choose_losses
 from xentexp.losses import get_loss
-from xentexp.samples import get_sample_metric, is_sample_metric
+from xentexp.metrics.registry import get_sample_metric, is_sample_metric
 
 _KEYS = {
     "dataset",

@@ -16,7 +16,7 @@ from xentexp.experiments.datasets import Dataset
 from xentexp.experiments.results import Candidate
 from xentexp.experiments.scoring import choose_losses
 from xentexp.losses import Loss
-from xentexp.samples import is_sample_metric
+from xentexp.metrics.registry import is_sample_metric
 from xentexp.scorers.scorer import lacking, score_name, to_metric
 from xentexp.tuning import TunedClassifier
 from xentexp.tuning.package import import_optuna

@@ -10,9 +10,9 @@ from typing import ClassVar, Literal
 import numpy as np
 
 from xentexp.errors import InputError
+from xentexp.metrics.base import SampleFacts, SampleMetric, UndefinedError, one_of, parameter
+from xentexp.metrics.sample import Sample, roc
 from xentexp.numerics import FloatArray
-from xentexp.samples.base import SampleFacts, SampleMetric, UndefinedError, one_of, parameter
-from xentexp.samples.sample import Sample, roc
 
 _UNDEFINED = "Undefined where the sample lacks a class. Decision scores will do for probabilities."
 

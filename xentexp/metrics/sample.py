@@ -10,12 +10,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from xentexp.errors import InputError
-from xentexp.evaluation import run, unsuited
 from xentexp.inputs.block import Block
 from xentexp.inputs.checked import Problem
 from xentexp.losses import Loss
+from xentexp.metrics.evaluation import run, unsuited
+from xentexp.metrics.running_sums import LossState
 from xentexp.numerics import FloatArray, IntArray, log_softmax
-from xentexp.state import LossState
 
 
 class Sample:

@@ -7,9 +7,9 @@ import re
 import textwrap
 from dataclasses import fields
 
-from xentexp.conventions import CONVENTIONS, describe
 from xentexp.inputs.options import OPTIONS, indent
 from xentexp.losses import Loss
+from xentexp.metrics.compat import CONVENTIONS, describe
 
 
 def _option_names(loss: Loss) -> list[str]:

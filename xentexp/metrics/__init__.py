@@ -12,17 +12,16 @@ from typing import Any
 
 import numpy as np
 
-from xentexp.conventions import apply, refuse_peer_keywords
 from xentexp.errors import InputError, unknown_name
-from xentexp.evaluation import check_suited
 from xentexp.inputs.asarray import to_array
 from xentexp.inputs.checked import LABEL_BLOCK_ELEMENTS, SINGLE_BLOCK_ELEMENTS, Problem
 from xentexp.inputs.read import read
 from xentexp.losses import LOSSES, Loss, get_loss, load_plugins
 from xentexp.losses.base import row_values
-from xentexp.numerics import weigh
-from xentexp.reading import read_for
-from xentexp.samples.functions import (
+from xentexp.metrics.compat import apply, refuse_peer_keywords
+from xentexp.metrics.evaluation import check_suited
+from xentexp.metrics.functions import docstring_of, shown_signature, signature_of
+from xentexp.metrics.sample_functions import (
     balanced_loss,
     calibration_intercept,
     calibration_slope,
@@ -35,7 +34,8 @@ from xentexp.samples.functions import (
     perplexity,
     roc_auc,
 )
-from xentexp.signatures import docstring_of, shown_signature, signature_of
+from xentexp.numerics import weigh
+from xentexp.reading import read_for
 
 _REDUCTIONS = ("mean", "sum", "none")
 
@@ -247,7 +247,7 @@ __all__ = [
     "zero_one_loss",
 ]
 
-# Metrics of a whole sample: defined in xentexp.samples, exported here beside the losses.
+# Metrics of a whole sample: defined in xentexp.metrics.registry, exported here beside the losses.
 __all__ += [
     "balanced_loss",
     "calibration_intercept",

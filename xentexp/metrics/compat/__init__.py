@@ -15,8 +15,8 @@ from typing import Any
 
 import numpy as np
 
-from xentexp.conventions import keras, sklearn, torch
 from xentexp.errors import InputError, unknown_name
+from xentexp.metrics.compat import keras, sklearn, torch
 
 VERSIONS = {"sklearn": "1.9.1", "keras": "3.15.1", "torch": "2.13.0"}
 """The version of each peer whose numbers are returned."""

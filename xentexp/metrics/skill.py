@@ -8,12 +8,12 @@ from typing import ClassVar, Literal
 import numpy as np
 
 from xentexp.errors import InputError
-from xentexp.evaluation import run
 from xentexp.inputs.columns import Predictions
 from xentexp.losses import LOSSES, Block, Loss, get_loss
+from xentexp.metrics.base import SampleFacts, SampleMetric, UndefinedError, one_of, parameter
+from xentexp.metrics.evaluation import run
+from xentexp.metrics.sample import Sample
 from xentexp.numerics import FloatArray
-from xentexp.samples.base import SampleFacts, SampleMetric, UndefinedError, one_of, parameter
-from xentexp.samples.sample import Sample
 
 _CROSSENTROPY = "categorical_crossentropy"
 _NULLS = ("training prior", "test prior", "uniform")

@@ -10,9 +10,9 @@ from typing import Any
 from xentexp.errors import InputError
 from xentexp.inputs.options import OPTIONS, indent
 from xentexp.inputs.read import read
-from xentexp.samples.base import SampleMetric
-from xentexp.samples.sample import Sample
-from xentexp.samples.table import SAMPLE_METRICS, get_sample_metric
+from xentexp.metrics.base import SampleMetric
+from xentexp.metrics.registry import SAMPLE_METRICS, get_sample_metric
+from xentexp.metrics.sample import Sample
 
 # The options of the functions; where a sample has another word to say than a loss, it is said here.
 _OPTIONS: dict[str, tuple[str, object, str]] = {

@@ -6,11 +6,15 @@ from dataclasses import fields, replace
 
 from xentexp.errors import unknown_name
 from xentexp.losses import LOSSES, load_plugins
-from xentexp.samples.base import SampleMetric
-from xentexp.samples.calibration import ExpectedCalibrationError, MaximumCalibrationError
-from xentexp.samples.discrimination import Gini, HMeasure, KsStatistic, RocAuc
-from xentexp.samples.recalibration import CalibrationIntercept, CalibrationSlope
-from xentexp.samples.skill import BalancedLoss, D2Score, Perplexity
+from xentexp.metrics.base import SampleMetric
+from xentexp.metrics.calibration import (
+    CalibrationIntercept,
+    CalibrationSlope,
+    ExpectedCalibrationError,
+    MaximumCalibrationError,
+)
+from xentexp.metrics.ranking import Gini, HMeasure, KsStatistic, RocAuc
+from xentexp.metrics.skill import BalancedLoss, D2Score, Perplexity
 
 _TABLE: tuple[SampleMetric, ...] = (
     Perplexity(),

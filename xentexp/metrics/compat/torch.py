@@ -11,7 +11,8 @@ import warnings
 
 import numpy as np
 
-from xentexp.conventions.arrays import (
+from xentexp.errors import InputError
+from xentexp.metrics.compat.arrays import (
     between_0_and_1,
     choice,
     class_numbers,
@@ -25,7 +26,6 @@ from xentexp.conventions.arrays import (
     total,
     whole,
 )
-from xentexp.errors import InputError
 from xentexp.numerics import Array, log_softmax, softplus
 
 _REDUCTIONS = ("mean", "sum", "none")

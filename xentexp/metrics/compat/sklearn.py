@@ -11,9 +11,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import DTypeLike
 
-from xentexp.conventions.arrays import numbers, switch
-from xentexp.conventions.labels import indicators, kind_of, positions, read_labels
 from xentexp.errors import InputError
+from xentexp.metrics.compat.arrays import numbers, switch
+from xentexp.metrics.compat.labels import indicators, kind_of, positions, read_labels
 from xentexp.numerics import Array
 
 _NOT_ONE = "The values of y_pred do not sum to one. Make sure to pass probabilities."

@@ -14,8 +14,8 @@ from xentexp.inputs.checked import Problem
 from xentexp.inputs.read import read
 from xentexp.losses import LOSSES, Loss, get_loss, load_plugins
 from xentexp.losses.base import row_values
+from xentexp.metrics.running_sums import LossState
 from xentexp.numerics import FloatArray
-from xentexp.state import LossState
 
 if TYPE_CHECKING:
     import pandas as pd

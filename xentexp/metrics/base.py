@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import ClassVar, Literal, TypeVar
 
 from xentexp.errors import InputError
-from xentexp.samples.sample import Sample
+from xentexp.metrics.sample import Sample
 
 T = TypeVar("T")
 

@@ -12,7 +12,8 @@ import warnings
 
 import numpy as np
 
-from xentexp.conventions.arrays import (
+from xentexp.errors import InputError
+from xentexp.metrics.compat.arrays import (
     class_numbers,
     dimension,
     mean,
@@ -25,9 +26,8 @@ from xentexp.conventions.arrays import (
     total,
     whole,
 )
-from xentexp.conventions.keras_reduction import weighted
-from xentexp.conventions.torch import clamped_cross_entropy
-from xentexp.errors import InputError
+from xentexp.metrics.compat.keras_reduction import weighted
+from xentexp.metrics.compat.torch import clamped_cross_entropy
 from xentexp.numerics import Array, log_softmax, softplus
 
 EPSILON = 1e-7

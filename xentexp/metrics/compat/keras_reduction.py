@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from xentexp.conventions.arrays import choice, numbers, stretched, together, total
+from xentexp.metrics.compat.arrays import choice, numbers, stretched, together, total
 from xentexp.numerics import Array
 
 _REDUCTIONS = ("sum_over_batch_size", "mean", "mean_with_sample_weight", "sum", "none")
