@@ -19,7 +19,7 @@ import xentexp
 from xentexp import metrics, objectives
 from xentexp.errors import InputError
 from xentexp.estimators.catboost import CatBoostLossClassifier
-from xentexp.estimators.parts import Part, split_parts
+from xentexp.estimators.holdout import Part, split_parts
 from xentexp.estimators.xgboost import XGBoostLossClassifier
 from xentexp.experiments.models import tabular_pipeline
 from xentexp.losses import get_loss

@@ -22,8 +22,7 @@ from sklearn.utils.estimator_checks import parametrize_with_checks
 from xentexp import get_loss
 from xentexp.errors import InputError
 from xentexp.estimators.descent import descend
-from xentexp.estimators.linear import LinearLossClassifier
-from xentexp.estimators.penalized import PenalizedLoss
+from xentexp.estimators.linear import LinearLossClassifier, PenalizedLoss
 from xentexp.losses import LOSSES
 from xentexp.metrics import brier_loss, categorical_crossentropy
 from xentexp.objectives import Training, find_loss

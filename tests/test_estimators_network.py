@@ -21,9 +21,8 @@ from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from xentexp.errors import InputError
 from xentexp.estimators import network
-from xentexp.estimators.network import NetworkLossClassifier
-from xentexp.estimators.parts import Part, split_parts
-from xentexp.estimators.perceptron import Perceptron, Steps
+from xentexp.estimators.holdout import Part, split_parts
+from xentexp.estimators.network import NetworkLossClassifier, Perceptron, Steps
 from xentexp.losses import LOSSES, get_loss
 from xentexp.objectives import Training, find_loss
 

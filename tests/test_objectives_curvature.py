@@ -10,10 +10,10 @@ from boosting_data import TRAINABLE
 from scipy.optimize import minimize_scalar
 from scipy.special import logit, softmax
 
-from xentexp.estimators.probabilities import ScoreLink
+from xentexp.estimators.link import ScoreLink
 from xentexp.objectives import Training, find_loss
 from xentexp.objectives.curvature import curvature_rule
-from xentexp.objectives.start import initial_scores
+from xentexp.objectives.objective import initial_scores
 
 
 def training_of(name: str, k: int, n: int = 60, **options: Any) -> Training:

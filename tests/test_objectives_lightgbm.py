@@ -14,7 +14,7 @@ from scipy.special import expit, softmax
 import xentexp
 from xentexp.errors import InputError
 from xentexp.objectives.lightgbm import lightgbm_metric, lightgbm_objective
-from xentexp.objectives.start import initial_scores
+from xentexp.objectives.objective import initial_scores
 
 lightgbm = pytest.importorskip("lightgbm")
 QUIET = {"verbosity": -1, "num_threads": 1, "num_leaves": 15, "learning_rate": 0.1}

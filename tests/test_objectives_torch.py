@@ -17,8 +17,7 @@ import xentexp
 from xentexp.errors import InputError
 from xentexp.losses import LOSSES, Loss
 from xentexp.objectives import Training, find_loss
-from xentexp.objectives.batch import BatchLoss
-from xentexp.objectives.targets import Targets
+from xentexp.objectives.torch import BatchLoss, Targets
 
 torch = pytest.importorskip("torch")
 from torch import nn  # noqa: E402

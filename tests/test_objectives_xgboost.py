@@ -11,7 +11,7 @@ from boosting_data import table
 from scipy.special import expit, softmax
 
 import xentexp
-from xentexp.objectives.start import initial_scores
+from xentexp.objectives.objective import initial_scores
 from xentexp.objectives.xgboost import xgboost_metric, xgboost_objective
 
 xgboost = pytest.importorskip("xgboost")

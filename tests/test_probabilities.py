@@ -15,7 +15,7 @@ from sklearn.linear_model import SGDClassifier
 
 from xentexp import Loss, metrics
 from xentexp.errors import InputError
-from xentexp.estimators.probabilities import ScoreLink
+from xentexp.estimators.link import ScoreLink
 from xentexp.experiments.cli import main
 from xentexp.losses import LOSSES, get_loss
 from xentexp.losses.differentiable import OutcomeLoss

@@ -16,13 +16,13 @@ from sklearn.utils.validation import check_is_fitted
 
 from xentexp.errors import InputError
 from xentexp.estimators.base import LossClassifier, check_count
-from xentexp.estimators.parts import Part, split_parts
-from xentexp.estimators.progress import Progress
-from xentexp.estimators.rows import categories_of, further_rows, training_rows
+from xentexp.estimators.history import Progress
+from xentexp.estimators.holdout import Part, split_parts
+from xentexp.estimators.tabular_input import categories_of, further_rows, training_rows
 from xentexp.losses.base import check_number
 from xentexp.numerics import FloatArray
 from xentexp.objectives import find_loss
-from xentexp.objectives.start import initial_scores
+from xentexp.objectives.objective import initial_scores
 
 
 class BoosterClassifier(LossClassifier):

@@ -11,8 +11,8 @@ from numpy.typing import ArrayLike, NDArray
 
 from xentexp.derivatives import CheckedLoss
 from xentexp.estimators.boosting import BoosterClassifier
-from xentexp.estimators.parts import Part
-from xentexp.estimators.progress import Progress
+from xentexp.estimators.history import Progress
+from xentexp.estimators.holdout import Part
 from xentexp.losses import Loss
 from xentexp.numerics import FloatArray
 from xentexp.objectives.boosting import by_class, import_booster

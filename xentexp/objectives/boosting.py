@@ -13,7 +13,7 @@ from xentexp.derivatives import CheckedLoss
 from xentexp.errors import InputError
 from xentexp.losses import Loss
 from xentexp.losses.base import check_number
-from xentexp.objectives.training import Training, find_class_weight, find_loss
+from xentexp.objectives.objective import Training, find_class_weight, find_loss
 
 
 def import_booster(module: str) -> Any:

@@ -16,7 +16,7 @@ from xentexp.losses.crossentropy import CategoricalCrossentropy
 from xentexp.numerics import FloatArray
 from xentexp.objectives.boosting import BoosterLoss
 from xentexp.objectives.curvature import curvature_rule, positive_curvature
-from xentexp.objectives.training import Training
+from xentexp.objectives.objective import Training
 
 
 class CatBoostLoss(BoosterLoss):

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from xentexp.scorers.names import get_scorer, get_scorer_names, loss_scorers
-from xentexp.scorers.prediction import predict
-from xentexp.scorers.scorer import LossScorer, LossScorers, SampleScorer
+from xentexp.scorers.scorer import LossScorer, LossScorers, SampleScorer, predict
 
 __all__ = [
     "LossScorer",

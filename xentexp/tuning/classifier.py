@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from sklearn.base import BaseEstimator, ClassifierMixin, MetaEstimatorMixin
+from sklearn.base import BaseEstimator, ClassifierMixin, MetaEstimatorMixin, clone
 from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold, check_cv
 from sklearn.pipeline import Pipeline
 from sklearn.utils import (
@@ -20,7 +21,7 @@ from sklearn.utils import (
     get_tags,
     indexable,
 )
-from sklearn.utils.metaestimators import available_if
+from sklearn.utils.metaestimators import _safe_split, available_if
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted
 
@@ -30,11 +31,9 @@ from xentexp.losses import Loss
 from xentexp.metrics.base import SampleMetric
 from xentexp.scorers import LossScorer, SampleScorer
 from xentexp.scorers.scorer import score_name, to_metric
-from xentexp.tuning.inner import InnerFolds, fit_weights, with_settings
-from xentexp.tuning.package import import_optuna
 from xentexp.tuning.search import Plan, SearchError, search
 from xentexp.tuning.space import Space, read_space
-from xentexp.tuning.storage import TrialStore, data_digest, open_trials, study_name
+from xentexp.tuning.storage import TrialStore, data_digest, import_optuna, open_trials, study_name
 
 
 def _has(method: str) -> Callable[[TunedClassifier], bool]:
@@ -401,3 +400,90 @@ def _start(space: Space, estimator: Any) -> dict[str, Any] | None:
     present = estimator.get_params(deep=True)
     stored = {name: space[name].to_stored(present[name]) for name in space}
     return None if any(value is None for value in stored.values()) else stored
+
+
+Rows = NDArray[np.intp]
+
+
+@dataclass(frozen=True)
+class InnerFolds:
+    """Rows that a search may look at, split.
+
+    Parameters
+    ----------
+    estimator : estimator
+        Cloned for each fit.
+    X : array-like
+        Rows.
+    y : ndarray of shape (n,)
+        Their labels.
+    weight : ndarray of shape (n,) or None
+        Their weights, in fits and scores.
+    splits : tuple of (train, test)
+        Numbers of rows.
+    scorer : callable
+        ``scorer(model, X, y, weight)``.
+    sign : int
+        1 where scores are the values, -1 where they are negative losses.
+    """
+
+    estimator: Any
+    X: Any
+    y: NDArray[Any]
+    weight: NDArray[Any] | None
+    splits: tuple[tuple[Rows, Rows], ...]
+    scorer: Callable[..., float]
+    sign: int
+
+    def values(self, settings: Mapping[str, Any]) -> list[float]:
+        """Loss or metric of the settings on each fold."""
+        return [self._value(train, test, settings) for train, test in self.splits]
+
+    def _value(self, train: Rows, test: Rows, settings: Mapping[str, Any]) -> float:
+        model = with_settings(self.estimator, settings)
+        X_train, y_train = _safe_split(model, self.X, self.y, train)
+        X_test, y_test = _safe_split(model, self.X, self.y, test, train)
+        of_train = None if self.weight is None else self.weight[train]
+        of_test = None if self.weight is None else self.weight[test]
+        model.fit(X_train, y_train, **fit_weights(model, of_train))
+        return self.sign * float(self.scorer(model, X_test, y_test, of_test))
+
+
+def with_settings(estimator: Any, settings: Mapping[str, Any]) -> Any:
+    """Copy of an estimator with other settings, of which estimators are copied too.
+
+    Parameters
+    ----------
+    estimator : estimator
+        Left as it is.
+    settings : mapping
+        By parameter.
+
+    Returns
+    -------
+    estimator
+        Unfitted.
+    """
+    copies = {name: clone(value, safe=False) for name, value in settings.items()}
+    return clone(estimator).set_params(**copies)
+
+
+def fit_weights(estimator: Any, weight: NDArray[Any] | None) -> dict[str, Any]:
+    """Argument of `fit` for the weights: a pipeline's last step gets them.
+
+    Parameters
+    ----------
+    estimator : estimator
+        To be fitted.
+    weight : ndarray of shape (n,) or None
+        Of the rows.
+
+    Returns
+    -------
+    dict
+        Empty without weights.
+    """
+    if weight is None:
+        return {}
+    step = f"{estimator.steps[-1][0]}__" if isinstance(estimator, Pipeline) else ""
+    return {f"{step}sample_weight": weight}

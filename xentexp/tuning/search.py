@@ -10,9 +10,8 @@ from typing import Any, Protocol
 import numpy as np
 
 from xentexp.errors import InputError
-from xentexp.tuning.package import import_optuna, quiet
 from xentexp.tuning.space import Space
-from xentexp.tuning.storage import NUMBER, Direction
+from xentexp.tuning.storage import NUMBER, Direction, import_optuna, quiet
 
 Evaluate = Callable[[dict[str, Any]], Sequence[float]]
 

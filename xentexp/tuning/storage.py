@@ -8,6 +8,7 @@ import os
 import pickle
 import sqlite3
 import uuid
+import warnings
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Literal
@@ -17,7 +18,6 @@ import pandas as pd
 
 from xentexp.digest import content_digest
 from xentexp.errors import InputError
-from xentexp.tuning.package import import_optuna, quiet
 
 Direction = Literal["minimize", "maximize"]
 
@@ -237,3 +237,49 @@ def _told_plainly(path: Path) -> Iterator[None]:
         cause = error.__cause__ or error
         reason = getattr(cause, "strerror", None) or getattr(cause, "orig", None) or cause
         raise InputError(f"storage {path} cannot be used: {reason}") from error
+
+
+def import_optuna() -> Any:
+    """The package, or what to install.
+
+    Returns
+    -------
+    module
+        optuna.
+
+    Raises
+    ------
+    InputError
+        Where it is not installed.
+    """
+    try:
+        import optuna
+    except ImportError as error:
+        if error.name not in (None, "optuna"):
+            raise
+        raise InputError("tuning needs Optuna: pip install 'xentexp[tune]'") from None
+    return optuna
+
+
+@contextlib.contextmanager
+def quiet(optuna: Any) -> Iterator[None]:
+    """No line for each study, and no warning that the multivariate sampler is experimental.
+
+    Parameters
+    ----------
+    optuna : module
+        The package.
+
+    Yields
+    ------
+    None
+        To the code that uses it.
+    """
+    before = optuna.logging.get_verbosity()
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
+            yield
+    finally:
+        optuna.logging.set_verbosity(before)

@@ -19,8 +19,7 @@ from xentexp.losses import Loss
 from xentexp.metrics.registry import is_sample_metric
 from xentexp.scorers.scorer import lacking, score_name, to_metric
 from xentexp.tuning import TunedClassifier
-from xentexp.tuning.package import import_optuna
-from xentexp.tuning.storage import storage_path
+from xentexp.tuning.storage import import_optuna, storage_path
 
 _KEYS = ("n_trials", "timeout", "loss", "folds", "storage", "untuned")
 

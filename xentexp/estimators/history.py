@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from xentexp.errors import InputError
-from xentexp.estimators.probabilities import ScoreLink
+from xentexp.estimators.link import ScoreLink
 from xentexp.losses import Loss, get_loss
 from xentexp.metrics.evaluation import evaluate
 from xentexp.numerics import FloatArray
