@@ -159,7 +159,7 @@ def cross_validation() -> tuple[str, bool]:
         40_000, 25, n_informative=15, n_classes=5, random_state=0, n_clusters_per_class=1
     )
     folds, model = StratifiedKFold(5), LogisticRegression(max_iter=200)
-    names = [name for name in suite(5) if LOSSES[name].facts.direction == "lower"]
+    names = [name for name in suite(5) if LOSSES[name].properties.direction == "lower"]
     scorers = loss_scorers(names)
     fit_time = [
         cross_validate(model, X, y, cv=folds, scoring=scorers)["fit_time"].sum() for _ in range(3)

@@ -48,7 +48,7 @@ def suite(n_classes: int) -> list[str]:
     known = [
         name
         for name in WANTED
-        if name in LOSSES and (n_classes == 2 or not LOSSES[name].facts.binary_only)
+        if name in LOSSES and (n_classes == 2 or not LOSSES[name].properties.binary_only)
     ]
     return known[:16]
 

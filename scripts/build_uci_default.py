@@ -79,7 +79,7 @@ def restore(frame: pd.DataFrame) -> pd.DataFrame:
 
 def check(frame: pd.DataFrame) -> None:
     """Compare with what is known of the data as UCI publishes them."""
-    facts = {
+    properties = {
         "shape": (frame.shape, (30000, 25)),
         "IDs": (frame["ID"].tolist(), list(range(1, 30001))),
         "first client": (frame.iloc[0].tolist(), FIRST_CLIENT),
@@ -89,7 +89,7 @@ def check(frame: pd.DataFrame) -> None:
         },
         **{f"mean of {name}": (round(frame[name].mean(), 6), mean) for name, mean in MEANS.items()},
     }
-    wrong = [name for name, (found, expected) in facts.items() if found != expected]
+    wrong = [name for name, (found, expected) in properties.items() if found != expected]
     if wrong:
         raise SystemExit(f"not the data that UCI publishes: {', '.join(wrong)} differ")
 

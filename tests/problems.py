@@ -31,21 +31,21 @@ def problems(draw: st.DrawFn, spreads: Any = SPREADS) -> tuple[Any, int, int, fl
 
 
 def n_classes(loss: Loss, k: int) -> int:
-    return 2 if loss.facts.binary_only else k
+    return 2 if loss.properties.binary_only else k
 
 
 def is_multilabel(loss: Loss) -> bool:
-    return loss.facts.targets == "multilabel"
+    return loss.properties.targets == "multilabel"
 
 
 def of_scores(loss: Loss) -> bool:
     """Whether predictions are decision scores and nothing else."""
-    return loss.facts.needs in ("scores", "latent")
+    return loss.properties.needs in ("scores", "latent")
 
 
 def targets(loss: Loss, rng: Any, n: int, k: int, *, soft: bool = False) -> Any:
     """Targets of the kind that the loss is for; distributions with `soft`, where it takes them."""
-    kind = loss.facts.targets
+    kind = loss.properties.targets
     if kind == "multilabel":
         return rng.uniform(size=(n, k)) if soft else rng.integers(2, size=(n, k))
     if kind == "positive" or (soft and kind == "soft"):
@@ -55,19 +55,19 @@ def targets(loss: Loss, rng: Any, n: int, k: int, *, soft: bool = False) -> Any:
 
 def scores(loss: Loss, rng: Any, n: int, k: int, spread: float = 2.0) -> Any:
     """Raw scores: a column per class, or one for the row."""
-    return rng.normal(0, spread, n if loss.facts.needs == "latent" else (n, k))
+    return rng.normal(0, spread, n if loss.properties.needs == "latent" else (n, k))
 
 
-def problem_of(loss: Loss, problem: Any, *, soft: bool = False) -> tuple[Any, Any, int]:
+def problem_of(loss: Loss, checked: Any, *, soft: bool = False) -> tuple[Any, Any, int]:
     """Targets, raw scores, and the number of classes."""
-    rng, n, k, spread = problem
+    rng, n, k, spread = checked
     k = n_classes(loss, k)
     return targets(loss, rng, n, k, soft=soft), scores(loss, rng, n, k, spread), k
 
 
 def classes_of(loss: Loss, k: int) -> dict[str, Any]:
     """What the loss must be told of the classes, since nothing else names them."""
-    return {"labels": list(range(k))} if loss.facts.needs == "latent" else {}
+    return {"labels": list(range(k))} if loss.properties.needs == "latent" else {}
 
 
 def by_row(loss: Loss, y: Any, raw: Any, k: int, **options: Any) -> Any:
@@ -79,9 +79,9 @@ def linked(loss: Loss, raw: Any) -> Any:
     """What the metric function takes, by formulas that are not ours."""
     if of_scores(loss):
         return raw
-    if loss.facts.link == "sigmoid":
+    if loss.properties.link == "sigmoid":
         return expit(raw)
-    if loss.facts.link == "tempered softmax":
+    if loss.properties.link == "tempered softmax":
         return tempered_softmax(raw, loss.t2)  # type: ignore[attr-defined]
     return softmax(raw, axis=1)
 
@@ -105,9 +105,9 @@ def tempered_softmax(raw: Any, t: float) -> Any:
 
 def arguments(loss: Loss, y: Any, predicted: Any, k: int) -> tuple[tuple[Any, ...], dict[str, Any]]:
     """Positional and named arguments of the metric function."""
-    if loss.facts.targets == "none":
+    if loss.properties.targets == "none":
         return (predicted,), {}
-    if loss.facts.distributions:
+    if loss.properties.distributions:
         return (y if np.ndim(y) == 2 else np.eye(k)[y], predicted), {}
     labelled = "labels" in xentexp_options(loss)
     return (y, predicted), {"labels": list(range(k))} if labelled else {}

@@ -338,14 +338,14 @@ def test_losses_lists_the_table(capsys: pytest.CaptureFixture[str]) -> None:
     out = capsys.readouterr().out
     for name, loss in LOSSES.items():
         (line,) = [line for line in out.splitlines() if line.split()[:1] == [name]]
-        convex = "yes" if loss.facts.convex else "no"
+        convex = "yes" if loss.properties.convex else "no"
         assert f" {convex} " in line
-        assert loss.facts.formula.split()[0] in line
+        assert loss.properties.formula.split()[0] in line
     assert main(["losses", "--json"]) == 0
     rows = json.loads(capsys.readouterr().out)
     assert [row["name"] for row in rows] == [*LOSSES, *SAMPLE_METRICS]
     (brier,) = [row for row in rows if row["name"] == "brier_loss"]
-    assert brier["formula"] == LOSSES["brier_loss"].facts.formula
+    assert brier["formula"] == LOSSES["brier_loss"].properties.formula
 
 
 def test_losses_shows_one_in_full(capsys: pytest.CaptureFixture[str]) -> None:

@@ -42,7 +42,9 @@ VARIANTS = [
     ("huber_loss", {"delta": 0.3, "over_classes": "sum"}),
     ("multilabel_crossentropy", {"over_labels": "sum"}),
 ]
-CASES = [(name, {}) for name, loss in LOSSES.items() if loss.facts.gradient != "none"] + VARIANTS
+CASES = [
+    (name, {}) for name, loss in LOSSES.items() if loss.properties.gradient != "none"
+] + VARIANTS
 
 
 def ids(rows):
@@ -55,13 +57,13 @@ def ids(rows):
 
 def soft_too(loss):
     """Whether labels and distributions are two things to it."""
-    return loss.facts.targets in ("soft", "multilabel")
+    return loss.properties.targets in ("soft", "multilabel")
 
 
 def numbers_of_classes(name, parameters):
     if "thresholds" in parameters:
         return [len(parameters["thresholds"]) + 1]
-    return [2] if LOSSES[name].facts.binary_only else [2, 3, 5]
+    return [2] if LOSSES[name].properties.binary_only else [2, 3, 5]
 
 
 SIZED_CASES = [
@@ -125,7 +127,7 @@ def test_one_column_of_scores(name, parameters):
     loss, rng = xentexp.get_loss(name, **parameters), np.random.default_rng(1)
     z, y = rng.normal(0, 2, 50), targets(LOSSES[name], rng, 50, 2)
     both = np.stack([np.zeros(50), z], axis=1)
-    if loss.facts.needs == "latent":  # is all there is
+    if loss.properties.needs == "latent":  # is all there is
         with pytest.raises(InputError, match="one score for each row"):
             loss.gradient_hessian(y, both, labels=[0, 1])
         return
@@ -144,12 +146,12 @@ def test_one_column_of_scores(name, parameters):
 def far_apart(name, parameters):
     """Values, gradients and hessians of rows whose scores are far apart."""
     loss = xentexp.get_loss(name, **parameters)
-    if loss.facts.needs == "latent":
+    if loss.properties.needs == "latent":
         raw, y, options = np.array([900.0, -900.0]), [0, 2], {"labels": [0, 1, 2]}
     else:
         raw, options = np.array([[900.0, 0.0], [0.0, 900.0], [900.0, 0.0], [0.0, -40.0]]), {}
-        y = [[0.9, 0.1]] * 4 if loss.facts.targets == "positive" else [0, 0, 1, 1]
-        y = [[1, 0], [1, 0], [0, 1], [0, 1]] if loss.facts.targets == "multilabel" else y
+        y = [[0.9, 0.1]] * 4 if loss.properties.targets == "positive" else [0, 0, 1, 1]
+        y = [[1, 0], [1, 0], [0, 1], [0, 1]] if loss.properties.targets == "multilabel" else y
     return loss.per_sample(y, raw, **options), *loss.gradient_hessian(y, raw, **options)
 
 
@@ -189,14 +191,14 @@ def test_a_renyi_divergence_stays_accurate_when_its_sum_overflows(alpha):
 
 @quick
 @given(problems(spreads=[2.0]))
-def test_weights_multiply_and_ignored_rows_are_zero(loss, problem):
-    y, raw, k = problem_of(loss, problem)
-    rng, n = problem[0], len(raw)
+def test_weights_multiply_and_ignored_rows_are_zero(loss, checked):
+    y, raw, k = problem_of(loss, checked)
+    rng, n = checked[0], len(raw)
     weight, class_weight = rng.uniform(0.1, 2, n), rng.uniform(0.1, 2, k)
     checked, classes = xentexp.get_loss(loss), classes_of(loss, k)
 
     def everything(target, **options):
-        if loss.facts.gradient == "none":
+        if loss.properties.gradient == "none":
             return [checked.per_sample(target, raw, **options)]
         return checked.per_sample(target, raw, **options), *checked.gradient_hessian(
             target, raw, **options
@@ -243,7 +245,7 @@ def test_plain_numbers_have_derivatives_in_themselves():
             2 * (1 - np.log1p(x) + np.log1p(y)) / (1 + x) ** 2,
         ),
     }
-    assert set(expected) == {name for name, loss in LOSSES.items() if loss.facts.numbers}
+    assert set(expected) == {name for name, loss in LOSSES.items() if loss.properties.numbers}
     for name, pair in expected.items():
         ours = xentexp.get_loss(name).gradient_hessian(y, x, numbers=True)
         np.testing.assert_allclose(ours, pair, rtol=1e-13, err_msg=name)

@@ -161,7 +161,7 @@ def test_functions_of_torch(name, parameters, options, twice, function, kind, dt
 
 
 def test_every_loss_with_a_gradient_has_a_formula():
-    assert list(FORMULAS) == [n for n, loss in LOSSES.items() if loss.facts.gradient != "none"]
+    assert list(FORMULAS) == [n for n, loss in LOSSES.items() if loss.properties.gradient != "none"]
 
 
 FORMULA_CASES = [
@@ -174,12 +174,12 @@ FORMULA_CASES = [
 @pytest.mark.parametrize(("name", "parameters", "soft"), FORMULA_CASES, ids=ids(FORMULA_CASES))
 def test_formulas_of_the_papers(name, parameters, soft):
     loss, rng = LOSSES[name], np.random.default_rng(4)
-    k = 2 if loss.facts.binary_only else K
+    k = 2 if loss.properties.binary_only else K
     if "thresholds" in parameters:
         k = len(parameters["thresholds"]) + 1
     y, raw = targets(loss, rng, N, k, soft=soft), scores(loss, rng, N, k)
     target = torch.tensor(y if y.ndim == 2 else np.eye(k)[y], dtype=torch.float64)
-    options = {"labels": range(k)} if loss.facts.needs == "latent" else {}
+    options = {"labels": range(k)} if loss.properties.needs == "latent" else {}
     compare(
         xentexp.get_loss(name, **parameters),
         y, raw, lambda z: FORMULAS[name](z, target, **parameters), **options,

@@ -14,7 +14,7 @@ from sklearn.utils.estimator_checks import parametrize_with_checks
 from xentexp.estimators.catboost import CatBoostLossClassifier
 from xentexp.estimators.lightgbm import LightGBMLossClassifier
 from xentexp.estimators.xgboost import XGBoostLossClassifier
-from xentexp.objectives import Training, find_loss
+from xentexp.objectives import TrainingObjective, find_loss
 
 lightgbm = pytest.importorskip("lightgbm")
 xgboost = pytest.importorskip("xgboost")
@@ -97,7 +97,7 @@ def test_class_weights_are_those_of_the_boosters_own_classifier(model: Any) -> N
 @pytest.mark.parametrize(("name", "k"), TRAINABLE)
 def test_training_lowers_the_loss_that_is_trained_on(name: str, k: int, model: Any) -> None:
     X, y, _ = table(k, 120)
-    training = Training(find_loss(name), y, k)
+    training = TrainingObjective(find_loss(name), y, k)
     fitted = model(name, record=(), **{**SMALL, "n_estimators": 8}).fit(X, y)
     start = training.loss(np.repeat(fitted.initial_scores_[:, np.newaxis], len(y), axis=1))
     curve = fitted.learning_curve_["train"][name]

@@ -66,7 +66,7 @@ def test_early_stopping_keeps_the_best_round(model: Any) -> None:
     curve = fitted.learning_curve_["valid"]["brier_loss"]
     assert len(fitted.learning_curve_["train"]["brier_loss"]) == len(curve) == fitted.n_iter_ < 200
     assert fitted.best_iteration_ == np.argmin(curve) + 1 == fitted.n_iter_ - 4
-    training = objectives.Training(get_loss("brier_loss"), y, 2)
+    training = objectives.TrainingObjective(get_loss("brier_loss"), y, 2)
     held_out = split_parts(Part(X, training, None), 0.3, 0)["valid"]
     p = fitted.predict_proba(held_out.X)[:, 1]
     np.testing.assert_allclose(np.mean((p - held_out.training.index) ** 2), min(curve), rtol=1e-5)

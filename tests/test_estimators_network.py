@@ -24,7 +24,7 @@ from xentexp.estimators import network
 from xentexp.estimators.holdout import Part, split_parts
 from xentexp.estimators.network import NetworkLossClassifier, Perceptron, Steps
 from xentexp.losses import LOSSES, get_loss
-from xentexp.objectives import Training, find_loss
+from xentexp.objectives import TrainingObjective, find_loss
 
 torch = pytest.importorskip("torch")
 
@@ -34,7 +34,8 @@ NAMES = np.array(["good", "bad", "fair"])
 TRAINABLE = [
     name
     for name, loss in LOSSES.items()
-    if loss.facts.gradient != "none" and loss.facts.targets in ("labels", "one-hot", "soft")
+    if loss.properties.gradient != "none"
+    and loss.properties.targets in ("labels", "one-hot", "soft")
 ]
 
 
@@ -61,9 +62,9 @@ def test_scikit_learn_takes_it_for_its_own(estimator: Any, check: Any) -> None:
 
 @pytest.mark.parametrize("name", TRAINABLE)
 def test_every_loss_falls_in_training(name: str) -> None:
-    binary = LOSSES[name].facts.binary_only
+    binary = LOSSES[name].properties.binary_only
     data, y = (X, Y) if binary else (X3, NAMES[Y3])
-    if LOSSES[name].facts.ordered:
+    if LOSSES[name].properties.ordered:
         y = Y3
     fitted = model(name).fit(data, y)
     curve = fitted.learning_curve_["train"][name]
@@ -71,7 +72,7 @@ def test_every_loss_falls_in_training(name: str) -> None:
     assert len(curve) == fitted.n_iter_ == fitted.best_iteration_
     assert curve[-1] < curve[0]
     # The curve is the loss of the scores that the fitted network gives.
-    training = Training(find_loss(name), np.unique(y, return_inverse=True)[1], len(set(y)))
+    training = TrainingObjective(find_loss(name), np.unique(y, return_inverse=True)[1], len(set(y)))
     scores = fitted.decision_function(data)
     by_class = scores[np.newaxis] if scores.ndim == 1 else scores.T
     np.testing.assert_allclose(training.loss(by_class), curve[-1], rtol=1e-12)
@@ -80,7 +81,7 @@ def test_every_loss_falls_in_training(name: str) -> None:
         np.testing.assert_allclose(proba.sum(axis=1), 1.0, rtol=1e-9)
         np.testing.assert_array_equal(fitted.classes_[proba.argmax(1)], fitted.predict(data))
     else:
-        assert LOSSES[name].facts.link == "identity"
+        assert LOSSES[name].properties.link == "identity"
 
 
 def test_without_hidden_units_it_is_logistic_regression() -> None:
@@ -130,7 +131,7 @@ def test_steps_are_those_of_torch(activation: str) -> None:
     outer = {"params": [layer.bias for layer in theirs[::2]]}
     adam = torch.optim.Adam([inner, outer], lr=0.01)
     steps = Steps(net, learning_rate=0.01, alpha=0.1, dropout=0.0, seed=0)
-    training = Training(find_loss("categorical_crossentropy"), Y3, 3)
+    training = TrainingObjective(find_loss("categorical_crossentropy"), Y3, 3)
     for _ in range(5):
         adam.zero_grad()
         torch.nn.CrossEntropyLoss()(theirs(torch.tensor(X3)), torch.tensor(Y3)).backward()
@@ -234,7 +235,7 @@ def test_stops_when_the_training_loss_stays() -> None:
 
 def test_every_class_stays_in_the_training_part() -> None:
     y = np.r_[np.zeros(100), np.ones(20), 2].astype(int)
-    whole = Part(np.arange(121), Training(get_loss("brier_loss"), y, 3), None)
+    whole = Part(np.arange(121), TrainingObjective(get_loss("brier_loss"), y, 3), None)
     parts = split_parts(whole, 0.2, 0)
     assert np.bincount(y[parts["train"].X]).tolist() == [80, 16, 1]
     assert np.bincount(y[parts["valid"].X]).tolist() == [20, 4]

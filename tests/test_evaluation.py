@@ -24,13 +24,13 @@ from xentexp.metrics.evaluation import Evaluation, evaluate
 
 def one_by_one(name, y, p, decision, **options):
     """Value of the metric function on what it needs."""
-    function, facts = getattr(metrics, name), LOSSES[name].facts
-    if facts.targets == "none":
+    function, properties = getattr(metrics, name), LOSSES[name].properties
+    if properties.targets == "none":
         return function(p, **options)
-    if facts.distributions:
+    if properties.distributions:
         return function(y if y.ndim == 2 else np.eye(p.shape[1])[y], p, **options)
     options["labels"] = range(p.shape[1])
-    return function(y, decision if facts.needs in ("scores", "latent") else p, **options)
+    return function(y, decision if properties.needs in ("scores", "latent") else p, **options)
 
 
 @pytest.mark.parametrize("n_rows", [3, 300, 50_000], ids=["few", "some", "blocks"])

@@ -16,9 +16,9 @@ from xentexp.metrics.evaluation import evaluate
 SMOOTH = [
     name
     for name, loss in LOSSES.items()
-    if loss.facts.gradient != "none"
-    and loss.facts.targets not in ("positive", "multilabel")
-    and loss.facts.needs == "probabilities"
+    if loss.properties.gradient != "none"
+    and loss.properties.targets not in ("positive", "multilabel")
+    and loss.properties.needs == "probabilities"
 ]
 
 

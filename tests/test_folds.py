@@ -142,8 +142,8 @@ def test_groups_are_given_found_or_named(data: Dataset) -> None:
     for cv, same in ((found, person), (named, born)):
         for fold in cv.folds(without):
             together = set(zip(same[fold.train], data.X["gender"].iloc[fold.train], strict=True))
-            apart = set(zip(same[fold.test], data.X["gender"].iloc[fold.test], strict=True))
-            assert not together & apart
+            grouped = set(zip(same[fold.test], data.X["gender"].iloc[fold.test], strict=True))
+            assert not together & grouped
 
 
 def test_what_cannot_be_groups(data: Dataset) -> None:

@@ -25,14 +25,14 @@ from xentexp.errors import InputError
 from xentexp.losses import LOSSES
 
 # Where classes are not alike, renaming them must show.
-UNLIKE = {name for name, loss in LOSSES.items() if not loss.facts.symmetric}
+UNLIKE = {name for name, loss in LOSSES.items() if not loss.properties.symmetric}
 
 
 @quick
 @given(problems())
-def test_every_row_stands_for_itself(loss, problem):
-    y, raw, k = problem_of(loss, problem)
-    order = problem[0].permutation(len(raw))
+def test_every_row_stands_for_itself(loss, checked):
+    y, raw, k = problem_of(loss, checked)
+    order = checked[0].permutation(len(raw))
     np.testing.assert_array_equal(
         by_row(loss, y[order], raw[order], k), by_row(loss, y, raw, k)[order]
     )
@@ -45,9 +45,9 @@ def test_every_row_stands_for_itself(loss, problem):
 
 @quick
 @given(problems())
-def test_a_whole_weight_is_a_repeated_row(loss, problem):
-    y, raw, k = problem_of(loss, problem)
-    weight = problem[0].integers(0, 4, size=len(raw))
+def test_a_whole_weight_is_a_repeated_row(loss, checked):
+    y, raw, k = problem_of(loss, checked)
+    weight = checked[0].integers(0, 4, size=len(raw))
     weight[0] = 2
     p = linked(loss, raw)
     again = np.repeat(y, weight, axis=0), np.repeat(p, weight, axis=0)
@@ -59,9 +59,9 @@ def test_a_whole_weight_is_a_repeated_row(loss, problem):
 
 @quick
 @given(problems())
-def test_a_class_weight_is_a_weight_of_its_rows(loss, problem):
-    y, raw, k = problem_of(loss, problem)
-    factors = problem[0].uniform(0.1, 3.0, k)
+def test_a_class_weight_is_a_weight_of_its_rows(loss, checked):
+    y, raw, k = problem_of(loss, checked)
+    factors = checked[0].uniform(0.1, 3.0, k)
     if is_multilabel(loss):
         with pytest.raises(InputError, match="class_weight cannot go with multilabel"):
             by_row(loss, y, raw, k, class_weight=factors)
@@ -80,9 +80,9 @@ def test_a_class_weight_is_a_weight_of_its_rows(loss, problem):
 
 @quick
 @given(problems())
-def test_sums_over_any_partition_add_up(loss, problem):
-    rng = problem[0]
-    y, raw, k = problem_of(loss, problem)
+def test_sums_over_any_partition_add_up(loss, checked):
+    rng = checked[0]
+    y, raw, k = problem_of(loss, checked)
     p, weight = linked(loss, raw), rng.uniform(0.1, 3.0, len(raw))
     parts = rng.integers(4, size=len(raw))
     whole = measure(loss, y, p, k, sample_weight=weight, reduction="sum")
@@ -95,25 +95,25 @@ def test_sums_over_any_partition_add_up(loss, problem):
 
 @quick
 @given(problems())
-def test_one_hot_targets_are_labels_to_the_bit(loss, problem):
-    y, raw, k = problem_of(loss, problem)
+def test_one_hot_targets_are_labels_to_the_bit(loss, checked):
+    y, raw, k = problem_of(loss, checked)
     if is_multilabel(loss):  # whole numbers, truth values and probabilities of 0 and 1
         for same in (y.astype(float), y.astype(bool)):
             np.testing.assert_array_equal(by_row(loss, same, raw, k), by_row(loss, y, raw, k))
         return
-    if loss.facts.targets == "positive":
+    if loss.properties.targets == "positive":
         with pytest.raises(InputError, match="takes distributions without a zero"):
-            by_row(loss, problem[0].integers(k, size=len(raw)), raw, k)
+            by_row(loss, checked[0].integers(k, size=len(raw)), raw, k)
         return
     one_hot = np.eye(k)[y]
-    if loss.facts.targets == "labels":
+    if loss.properties.targets == "labels":
         with pytest.raises(InputError, match="takes labels of shape"):
             by_row(loss, one_hot, raw, k)
         return
     expected = by_row(loss, y, raw, k)
     for target in (one_hot, one_hot.astype(np.int8)):
         np.testing.assert_array_equal(by_row(loss, target, raw, k), expected)
-        if not loss.facts.distributions:
+        if not loss.properties.distributions:
             np.testing.assert_array_equal(
                 measure(loss, target, linked(loss, raw), k, reduction="none"),
                 measure(loss, y, linked(loss, raw), k, reduction="none"),
@@ -122,10 +122,10 @@ def test_one_hot_targets_are_labels_to_the_bit(loss, problem):
 
 @quick
 @given(problems(spreads=[0.1, 2.0, 10.0]))
-def test_one_column_speaks_of_the_second_class(loss, problem):
-    rng, n, _, spread = problem
+def test_one_column_speaks_of_the_second_class(loss, checked):
+    rng, n, _, spread = checked
     y, score = targets(loss, rng, n, 2), rng.normal(0, spread, n)
-    if loss.facts.needs == "latent":
+    if loss.properties.needs == "latent":
         with pytest.raises(InputError, match="one score for each row"):
             by_row(loss, y, np.stack([-score, score], axis=1), 2)
         return
@@ -138,7 +138,7 @@ def test_one_column_speaks_of_the_second_class(loss, problem):
     np.testing.assert_allclose(
         by_row(loss, y, score, 2), by_row(loss, y, both, 2), rtol=1e-12, atol=1e-13
     )
-    if not of_scores(loss) and not loss.facts.distributions:
+    if not of_scores(loss) and not loss.properties.distributions:
         p = rng.uniform(size=n)
         one = measure(loss, y, p, 2, reduction="none")
         two = measure(loss, y, np.stack([1 - p, p], axis=1), 2, reduction="none")
@@ -147,14 +147,14 @@ def test_one_column_speaks_of_the_second_class(loss, problem):
 
 @quick
 @given(problems())
-def test_probabilities_are_the_link_of_raw_scores(loss, problem):
-    soft = bool(problem[0].integers(2))
-    y, raw, k = problem_of(loss, problem, soft=soft)
+def test_probabilities_are_the_link_of_raw_scores(loss, checked):
+    soft = bool(checked[0].integers(2))
+    y, raw, k = problem_of(loss, checked, soft=soft)
     if is_multilabel(loss):
         raw = raw / 10  # a probability near 1 has lost the digits of its complement
     from_raw = by_row(loss, y, raw, k)
     if of_scores(loss):
-        assert loss.facts.link in ("identity", "cumulative logit")
+        assert loss.properties.link in ("identity", "cumulative logit")
         assert "from_logits" not in xentexp_options(loss)
         np.testing.assert_array_equal(from_raw, measure(loss, y, raw, k, reduction="none"))
         return
@@ -168,8 +168,8 @@ def test_probabilities_are_the_link_of_raw_scores(loss, problem):
 
 @pytest.mark.parametrize("shift", [-1e4, -700.0, 700.0, 1e4])
 def test_a_constant_added_to_the_scores_of_a_row_changes_nothing(loss, shift):
-    if is_multilabel(loss) or loss.facts.needs == "latent":
-        assert loss.facts.link in ("sigmoid", "cumulative logit")  # where it does
+    if is_multilabel(loss) or loss.properties.needs == "latent":
+        assert loss.properties.link in ("sigmoid", "cumulative logit")  # where it does
         return
     for n in (1, 20):
         y, raw, k = problem_of(loss, (np.random.default_rng(n), n, 3, 2.0))
@@ -180,15 +180,15 @@ def test_a_constant_added_to_the_scores_of_a_row_changes_nothing(loss, shift):
 
 @quick
 @given(problems())
-def test_single_precision_is_computed_in_double(loss, problem):
-    y, raw, k = problem_of(loss, problem)
+def test_single_precision_is_computed_in_double(loss, checked):
+    y, raw, k = problem_of(loss, checked)
     single = raw.astype(np.float32)
     np.testing.assert_allclose(
         by_row(loss, y, single, k), by_row(loss, y, single.astype(np.float64), k), rtol=1e-6
     )
     if of_scores(loss):
         return
-    rng, n = problem[0], len(raw)
+    rng, n = checked[0], len(raw)
     for dtype, steps in ((np.float32, 4096), (np.float16, 512)):  # exact in every precision
         p = (rng.multinomial(steps - k, np.ones(k) / k, size=n) + 1) / steps
         for reduction in ("none", "mean"):
@@ -202,11 +202,11 @@ def test_single_precision_is_computed_in_double(loss, problem):
 
 @pytest.mark.parametrize("name", [name for name in LOSSES if name not in UNLIKE])
 @quick
-@given(problem=problems())
-def test_the_order_of_alike_classes_does_not_matter(name, problem):
+@given(checked=problems())
+def test_the_order_of_alike_classes_does_not_matter(name, checked):
     loss = LOSSES[name]
-    y, raw, k = problem_of(loss, problem)
-    order = problem[0].permutation(k)
+    y, raw, k = problem_of(loss, checked)
+    order = checked[0].permutation(k)
     moved = y[:, order] if y.ndim == 2 else np.argsort(order)[y]
     # The rounding of an entropy from raw scores grows with their distance, here up to 200.
     atol = 1e-12 if loss.name == "entropy" else 1e-14
@@ -235,5 +235,5 @@ def test_renaming_unlike_classes_changes_the_value(name):
 
 
 def test_the_unlike_classes_are_ordered_ones_and_those_of_two_focuses():
-    ordered = {name for name, loss in LOSSES.items() if loss.facts.ordered}
+    ordered = {name for name, loss in LOSSES.items() if loss.properties.ordered}
     assert ordered | {"asymmetric_loss"} == UNLIKE

@@ -19,7 +19,7 @@ from scipy.special import expit
 
 from xentexp.losses import LOSSES, get_loss
 
-# Largest value of a row, by what stands at the upper end of facts.range.
+# Largest value of a row, by what stands at the upper end of properties.range.
 UPPER = {
     "inf": lambda loss, k: np.inf,
     "1": lambda loss, k: 1.0,
@@ -43,26 +43,26 @@ WITHIN = 1 + 1e-14
 
 
 def upper_end(loss, k):
-    low, high = loss.facts.range[1:-1].split(", ")
+    low, high = loss.properties.range[1:-1].split(", ")
     assert low == "0"
     return UPPER[high](loss, k)
 
 
 @quick
 @given(problems(spreads=[0.1, 2.0, 30.0, 1e3, 1e6]))
-def test_values_lie_in_their_range(loss, problem):
+def test_values_lie_in_their_range(loss, checked):
     for soft in (False, True):
-        y, raw, k = problem_of(loss, problem, soft=soft)
+        y, raw, k = problem_of(loss, checked, soft=soft)
         values = by_row(loss, y, raw, k)
         assert not np.isnan(values).any()
         assert values.min() >= 0
         assert values.max() <= upper_end(loss, k) * WITHIN
         assert np.isfinite(values).all() or loss.name in OVERFLOW
-        if loss.facts.range.startswith("(") and np.abs(raw).max() < 20:
+        if loss.properties.range.startswith("(") and np.abs(raw).max() < 20:
             assert values.min() > 0
         if of_scores(loss):
             continue
-        certain = np.eye(k)[problem[0].integers(k, size=len(raw))]
+        certain = np.eye(k)[checked[0].integers(k, size=len(raw))]
         for p in (linked(loss, raw), certain):
             values = measure(loss, y, p, k, reduction="none")
             assert not np.isnan(values).any()
@@ -75,21 +75,21 @@ OVERFLOW = {"exponential_loss"}
 
 @pytest.mark.parametrize("k", [2, 3, 5])
 def test_the_upper_end_is_reached_or_approached(loss, k):
-    if loss.facts.binary_only and k > 2:
-        assert loss.unsuited(n_classes=k, soft=False, has_proba=True, has_decision=True) == (
+    if loss.properties.binary_only and k > 2:
+        assert loss.why_not(n_classes=k, soft=False, has_proba=True, has_decision=True) == (
             f"is for two classes; there are {k}"
         )
         return
     end = 1.0 if loss.name == "brier_loss" and k == 2 else upper_end(loss, k)  # it is halved
     last, first = np.eye(k)[[k - 1]], np.eye(k)[[0]]
-    if loss.facts.targets == "none":
+    if loss.properties.targets == "none":
         reached = measure(loss, None, np.full((1, k), 1 / k), k)
-    elif loss.facts.targets == "positive":
+    elif loss.properties.targets == "positive":
         reached = measure(loss, first, last, k)  # which is infinite at the first zero
-    elif np.isfinite(end) or loss.facts.range.endswith("]"):
+    elif np.isfinite(end) or loss.properties.range.endswith("]"):
         reached = measure(loss, np.array([0]), last, k)
     else:
-        far = {"latent": np.array([-1e4])}.get(loss.facts.needs, -1e4 * last)
+        far = {"latent": np.array([-1e4])}.get(loss.properties.needs, -1e4 * last)
         y = last.astype(int) if is_multilabel(loss) else np.array([k - 1])
         assert by_row(loss, y, far, k)[0] > 1e3
         return
@@ -98,7 +98,7 @@ def test_the_upper_end_is_reached_or_approached(loss, k):
 
 @pytest.mark.parametrize("k", [2, 3])
 def test_a_perfect_prediction_costs_nothing(loss, k):
-    if loss.facts.range.startswith("("):
+    if loss.properties.range.startswith("("):
         assert loss.name in NEVER_NOTHING
         return
     assert loss.name not in NEVER_NOTHING
@@ -106,7 +106,7 @@ def test_a_perfect_prediction_costs_nothing(loss, k):
     certain, y = np.eye(k), np.arange(k)
     if is_multilabel(loss):
         y = certain.astype(int)
-    if loss.facts.targets == "positive":
+    if loss.properties.targets == "positive":
         y = certain = np.full((k, k), 0.1) + (1 - 0.1 * k) * np.eye(k)
     predicted = 5 * certain - 3 if of_scores(loss) else certain
     values = measure(loss, y, predicted, k, reduction="none", **without_a_clip(loss))

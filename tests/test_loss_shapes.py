@@ -1,4 +1,4 @@
-"""Facts that speak of the shape of a loss: proper, convex, smooth."""
+"""Properties that speak of the shape of a loss: proper, convex, smooth."""
 
 from __future__ import annotations
 
@@ -58,23 +58,23 @@ def by_properness(*kinds):
     names = [
         name
         for name, loss in LOSSES.items()
-        if loss.facts.properness in kinds and not of_scores(loss)
+        if loss.properties.properness in kinds and not of_scores(loss)
     ]
     return pytest.mark.parametrize("name", names)
 
 
 @by_properness("strictly proper", "proper")
 @quick
-@given(problem=problems())
-def test_the_truth_is_the_best_prediction_of_a_proper_loss(name, problem):
-    loss, (rng, _, k, _) = LOSSES[name], problem
+@given(checked=problems())
+def test_the_truth_is_the_best_prediction_of_a_proper_loss(name, checked):
+    loss, (rng, _, k, _) = LOSSES[name], checked
     k = n_classes(loss, min(k, 4))
     truth, *lies = some_distributions(loss, rng, k, 6)
     lies = np.array([*lies, 0.9 * truth + 0.1 / k, 0.99 * truth + 0.01 / k])
     best, *others = expected(loss, truth, np.array([truth, *lies]))
     excess = np.array(others) - best
     assert (excess >= -1e-12).all()
-    if loss.facts.properness == "strictly proper":
+    if loss.properties.properness == "strictly proper":
         assert (excess[np.abs(lies - truth).max(axis=1) > 1e-3] > 1e-10).all()
 
 
@@ -101,8 +101,8 @@ def test_a_lie_beats_the_truth_of_an_improper_loss(name):
 def test_what_speaks_of_scores_is_called_improper_and_what_no_outcome_has_is_called_nothing():
     for loss in LOSSES.values():
         if of_scores(loss):  # a score is no probability that could be true
-            assert loss.facts.properness == "improper", loss.name
-    nothing = {name for name, loss in LOSSES.items() if loss.facts.properness == "-"}
+            assert loss.properties.properness == "improper", loss.name
+    nothing = {name for name, loss in LOSSES.items() if loss.properties.properness == "-"}
     assert nothing == {"entropy", "reverse_kl_divergence"}  # no target; infinite for an outcome
 
 
@@ -111,9 +111,9 @@ def test_what_speaks_of_scores_is_called_improper_and_what_no_outcome_has_is_cal
 
 def bulges(loss, rng, k, spread, n=4000):
     """By how much the middle of two raw scores costs more than both on average."""
-    soft = loss.facts.targets not in ("one-hot", "labels", "none")
+    soft = loss.properties.targets not in ("one-hot", "labels", "none")
     y = targets(loss, rng, n, k, soft=soft)
-    if soft and loss.facts.targets == "soft":
+    if soft and loss.properties.targets == "soft":
         y[: n // 2] = np.eye(k)[rng.integers(k, size=n // 2)]
     a, b = scores(loss, rng, n, k, spread), scores(loss, rng, n, k, spread)
     ends = (by_row(loss, y, a, k) + by_row(loss, y, b, k)) / 2
@@ -130,9 +130,9 @@ def most_bulging(loss):
 
 
 def test_a_convex_loss_lies_below_its_chords_and_no_other_does(loss):
-    if loss.facts.gradient == "none":
-        assert not loss.facts.convex
-    elif loss.facts.convex:
+    if loss.properties.gradient == "none":
+        assert not loss.properties.convex
+    elif loss.properties.convex:
         assert most_bulging(loss) < 1e-12
     else:
         assert most_bulging(loss) > 1e-4
@@ -162,7 +162,7 @@ def sharpest_turn(loss, k, soft):
     rng, n = np.random.default_rng(1), 2000
     y = targets(loss, rng, n, k, soft=soft)
     checked, named = xentexp.get_loss(loss), {"labels": list(range(k))}
-    named = named if loss.facts.needs == "latent" else {}
+    named = named if loss.properties.needs == "latent" else {}
 
     def slope(raw):
         return checked.gradient(y, raw, **named).reshape(n, -1)
@@ -187,16 +187,16 @@ def sharpest_of(loss):
         "soft": (False, True),
         "multilabel": (False, True),
         "positive": (True,),
-    }.get(loss.facts.targets, (False,))
+    }.get(loss.properties.targets, (False,))
     sizes = {n_classes(loss, k) for k in (2, 4)}
     return max(sharpest_turn(loss, k, soft) for k in sizes for soft in kinds)
 
 
 def test_the_gradient_jumps_where_it_is_called_a_subgradient_and_nowhere_else(loss):
-    if loss.facts.gradient == "none":
+    if loss.properties.gradient == "none":
         with pytest.raises(InputError, match=f"{loss.name} has no gradient"):
             xentexp.get_loss(loss).gradient([0, 1], [0.3, -0.2])
-    elif loss.facts.gradient == "smooth":
+    elif loss.properties.gradient == "smooth":
         assert sharpest_of(loss) < 1e-6
     else:
         assert sharpest_of(loss) > 0.01

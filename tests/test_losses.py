@@ -63,7 +63,7 @@ NAMES = [
     "multilabel_crossentropy",
     "multilabel_asymmetric_loss",
 ]
-PEERS = [(peer, name) for name, loss in LOSSES.items() for peer in loss.facts.peers]
+PEERS = [(peer, name) for name, loss in LOSSES.items() for peer in loss.properties.peers]
 
 
 def last_part(peer):
@@ -86,22 +86,22 @@ def test_a_loss_is_a_frozen_hashable_picklable_value(loss):
             setattr(loss, name, "other")
 
 
-# -- facts -----------------------------------------------------------------------------------
+# -- properties -----------------------------------------------------------------------------------
 
 
 def test_the_facts_of_a_loss_are_complete_and_frozen(loss):
-    facts = loss.facts
-    assert facts.summary.endswith(".")
-    assert "\n" not in facts.summary + facts.formula
-    assert facts.formula.isascii()
-    assert facts.range[0] in "[("
-    assert facts.range[-1] in "])"
-    assert all(1900 < int(year) < 2030 for year in four_digits(facts.reference))
-    assert facts.reference
-    assert f"{loss.name}(" in facts.example
-    assert (facts.direction == "none") == (loss.name == "entropy")
+    properties = loss.properties
+    assert properties.summary.endswith(".")
+    assert "\n" not in properties.summary + properties.formula
+    assert properties.formula.isascii()
+    assert properties.range[0] in "[("
+    assert properties.range[-1] in "])"
+    assert all(1900 < int(year) < 2030 for year in four_digits(properties.reference))
+    assert properties.reference
+    assert f"{loss.name}(" in properties.example
+    assert (properties.direction == "none") == (loss.name == "entropy")
     with pytest.raises(dataclasses.FrozenInstanceError):
-        facts.direction = "none"
+        properties.direction = "none"
 
 
 def four_digits(text):
@@ -110,17 +110,17 @@ def four_digits(text):
 
 
 def test_facts_agree_with_each_other(loss):
-    facts = loss.facts
-    scores = facts.needs in ("scores", "latent")
-    assert scores == (facts.link in ("identity", "cumulative logit"))
-    assert (facts.needs == "latent") == (facts.link == "cumulative logit")
-    assert (facts.targets == "multilabel") == (facts.link == "sigmoid")
-    assert not (scores and (facts.smoothing or facts.clip or facts.distributions))
-    assert not (facts.ordered and facts.symmetric)
-    assert not (facts.smoothing and facts.targets in ("one-hot", "positive", "none"))
-    assert facts.clip or not facts.smoothing  # smoothing brings the clip
-    if facts.numbers:
-        assert facts.link == "softmax"
+    properties = loss.properties
+    scores = properties.needs in ("scores", "latent")
+    assert scores == (properties.link in ("identity", "cumulative logit"))
+    assert (properties.needs == "latent") == (properties.link == "cumulative logit")
+    assert (properties.targets == "multilabel") == (properties.link == "sigmoid")
+    assert not (scores and (properties.smoothing or properties.clip or properties.distributions))
+    assert not (properties.ordered and properties.symmetric)
+    assert not (properties.smoothing and properties.targets in ("one-hot", "positive", "none"))
+    assert properties.clip or not properties.smoothing  # smoothing brings the clip
+    if properties.numbers:
+        assert properties.link == "softmax"
 
 
 def test_every_parameter_is_documented_and_described(loss):
@@ -318,8 +318,8 @@ def test_names_that_people_know(short, name):
 def test_an_ambiguous_short_name_is_refused(monkeypatch):
     def also_known_as(name, peer):
         loss = LOSSES[name]
-        facts = dataclasses.replace(loss.facts, peers=(*loss.facts.peers, peer))
-        monkeypatch.setattr(type(loss), "facts", facts)
+        properties = dataclasses.replace(loss.properties, peers=(*loss.properties.peers, peer))
+        monkeypatch.setattr(type(loss), "properties", properties)
 
     also_known_as("brier_loss", "elsewhere.Square")
     also_known_as("squared_error", "here.Square")

@@ -82,16 +82,16 @@ PARAMETERS = {
 
 
 def takes(loss, option):
-    facts = loss.facts
-    scores = facts.needs in ("scores", "latent")
-    classes = not facts.distributions and facts.targets != "multilabel"
+    properties = loss.properties
+    scores = properties.needs in ("scores", "latent")
+    classes = not properties.distributions and properties.targets != "multilabel"
     return {
-        "from_logits": not facts.distributions and not scores,
+        "from_logits": not properties.distributions and not scores,
         "labels": classes,
         "class_weight": classes,
         "ignore_label": classes,
-        "pos_weight": facts.binary_only,
-        "normalize": not scores and facts.targets != "multilabel",
+        "pos_weight": properties.binary_only,
+        "normalize": not scores and properties.targets != "multilabel",
         "label_smoothing": loss.name in SMOOTHED,
         "clip": loss.name in CLIPPED,
         "numbers": loss.name in DISTANCES,
@@ -101,16 +101,16 @@ def takes(loss, option):
 @pytest.fixture
 def case(loss):
     """A metric function, arguments that suit it, and options that it cannot do without."""
-    function, facts = getattr(metrics, loss.name), loss.facts
-    if facts.targets == "none":
+    function, properties = getattr(metrics, loss.name), loss.properties
+    if properties.targets == "none":
         return function, (P3,), {}
-    if facts.targets == "multilabel":
+    if properties.targets == "multilabel":
         return function, (np.array([[1, 0, 1], [0, 0, 0], [1, 1, 1], [0, 1, 0]]), P3), {}
-    if facts.distributions:
+    if properties.distributions:
         return function, (P3[::-1], P3), {}
-    if facts.needs == "latent":
+    if properties.needs == "latent":
         return function, (Y3, P2), {"labels": [0, 1, 2]}
-    return function, ((Y2, P2) if facts.binary_only else (Y3, P3)), {}
+    return function, ((Y2, P2) if properties.binary_only else (Y3, P3)), {}
 
 
 def test_the_exports_are_the_table():
@@ -129,7 +129,8 @@ def test_a_metric_is_an_ordinary_function(loss):
 def test_the_signature_holds_the_options_of_the_loss(loss):
     parameters = dict(inspect.signature(getattr(metrics, loss.name)).parameters)
     positional = {"none": ["p"]}.get(
-        loss.facts.targets, ["p", "q"] if loss.facts.distributions else ["y_true", "y_pred"]
+        loss.properties.targets,
+        ["p", "q"] if loss.properties.distributions else ["y_true", "y_pred"],
     )
     assert list(parameters)[: len(positional)] == positional
     for name in positional:
@@ -149,23 +150,23 @@ def test_the_signature_holds_the_options_of_the_loss(loss):
 def test_the_docstring_says_it_all(loss):
     function = getattr(metrics, loss.name)
     doc = inspect.getdoc(function)
-    assert doc.startswith(loss.facts.summary)
-    assert loss.facts.formula in doc
-    assert loss.facts.range in doc
+    assert doc.startswith(loss.properties.summary)
+    assert loss.properties.formula in doc
+    assert loss.properties.range in doc
     flowing = " ".join(doc.split())
-    assert " ".join(loss.facts.reference.split()) in flowing
-    assert all(peer in flowing for peer in loss.facts.peers)
+    assert " ".join(loss.properties.reference.split()) in flowing
+    assert all(peer in flowing for peer in loss.properties.peers)
     assert ("Lower is better" in doc) == (loss.name != "entropy")
     if loss.name != "entropy":
-        assert f"({loss.facts.link} link)" in doc
-        assert ("is not convex" in doc) == (not loss.facts.convex)
-        assert ("subgradient" in doc) == (loss.facts.gradient == "subgradient")
-        assert ("Classes are not alike" in doc) == (not loss.facts.symmetric)
+        assert f"({loss.properties.link} link)" in doc
+        assert ("is not convex" in doc) == (not loss.properties.convex)
+        assert ("subgradient" in doc) == (loss.properties.gradient == "subgradient")
+        assert ("Classes are not alike" in doc) == (not loss.properties.symmetric)
     information = loss.name in IN_NATS or loss.name == "logarithmic_score"
     assert ("Units are nats" in doc) == (loss.name in IN_NATS)
     assert ("Units are" in doc) == information
-    if loss.facts.properness != "-":
-        assert f"It is {loss.facts.properness}." in doc
+    if loss.properties.properness != "-":
+        assert f"It is {loss.properties.properness}." in doc
     positions = [
         doc.index(f"\n{title}\n{'-' * len(title)}\n")
         for title in ("Parameters", "Returns", "Raises", "References", "Examples")
@@ -232,7 +233,7 @@ def test_ignored_rows_leave_sums_and_counts(loss, case):
     y, p = args
     spoilt, weight = np.where([False, True, False, False], -1, y), np.array([1.0, 7.0, 2.0, 3.0])
     kept = np.array([0, 2, 3])
-    labels = range(2 if loss.facts.binary_only else 3)
+    labels = range(2 if loss.properties.binary_only else 3)
     function = partial(function, labels=labels)
     for w in (None, weight):
         rest = None if w is None else w[kept]

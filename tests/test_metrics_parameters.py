@@ -47,7 +47,7 @@ def test_delta_is_added_inside_the_logarithm(delta):
     assert metrics.cross_entropy([1, 0], [0, 1], delta=1e-10) == pytest.approx(-np.log(1e-10))
 
 
-@pytest.mark.parametrize("name", [n for n, loss in LOSSES.items() if loss.facts.distributions])
+@pytest.mark.parametrize("name", [n for n, loss in LOSSES.items() if loss.properties.distributions])
 def test_one_distribution_or_one_in_each_row(name):
     function = getattr(metrics, name)
     pairs = [P3] if name == "entropy" else [P3[::-1], P3]

@@ -11,21 +11,23 @@ from scipy.optimize import minimize_scalar
 from scipy.special import logit, softmax
 
 from xentexp.estimators.link import ScoreLink
-from xentexp.objectives import Training, find_loss
+from xentexp.objectives import TrainingObjective, find_loss
 from xentexp.objectives.curvature import curvature_rule
 from xentexp.objectives.objective import initial_scores
 
 
-def training_of(name: str, k: int, n: int = 60, **options: Any) -> Training:
+def training_of(name: str, k: int, n: int = 60, **options: Any) -> TrainingObjective:
     """The loss on random labels."""
-    return Training(find_loss(name), np.random.default_rng(0).integers(k, size=n), k, **options)
+    return TrainingObjective(
+        find_loss(name), np.random.default_rng(0).integers(k, size=n), k, **options
+    )
 
 
 def test_forty_losses_are_trained_on() -> None:
     assert len({name for name, _ in TRAINABLE}) >= 40
 
 
-def random_scores(training: Training, spread: float = 3.0) -> Any:
+def random_scores(training: TrainingObjective, spread: float = 3.0) -> Any:
     shape = (training.n_scores, training.n_rows)
     return np.random.default_rng(1).normal(0.0, spread, shape)
 
@@ -65,7 +67,7 @@ def test_the_hessian_of_a_smooth_convex_loss_is_left_alone() -> None:
 
 
 def test_the_straight_part_of_a_convex_loss_has_the_size_of_its_slope() -> None:
-    training = Training(find_loss("modified_huber_loss"), np.array([1, 1]), 2)
+    training = TrainingObjective(find_loss("modified_huber_loss"), np.array([1, 1]), 2)
     # -4 m below margin -1; (1 - m)^2 above: Zhang (2004).
     gradient, curvature = training.newton_terms(np.array([[-3.0, 0.5]]))
     np.testing.assert_allclose(gradient, [[-4.0, -1.0]])
@@ -88,17 +90,17 @@ def test_weights_and_factor_multiply() -> None:
 def test_the_start_is_the_logarithm_of_the_class_shares() -> None:
     index, weight = np.array([0, 1, 1, 2]), np.array([1.0, 2.0, 1.0, 4.0])
     loss = find_loss("categorical_crossentropy")
-    three = Training(loss, index, 3, sample_weight=weight)
+    three = TrainingObjective(loss, index, 3, sample_weight=weight)
     np.testing.assert_allclose(initial_scores(three), np.log([1 / 8, 3 / 8, 4 / 8]))
-    smooth = Training(loss, index, 3, sample_weight=weight, label_smoothing=0.3)
+    smooth = TrainingObjective(loss, index, 3, sample_weight=weight, label_smoothing=0.3)
     shares = 0.7 * np.array([1, 3, 4]) / 8 + 0.1
     np.testing.assert_allclose(softmax(initial_scores(smooth)), shares)
-    weighted = Training(loss, np.array([0, 0, 0, 1]), 2, class_weight=np.array([1.0, 6.0]))
+    weighted = TrainingObjective(loss, np.array([0, 0, 0, 1]), 2, class_weight=np.array([1.0, 6.0]))
     np.testing.assert_allclose(initial_scores(weighted), [logit(6 / 9)])
 
 
 def test_a_class_without_weight_starts_where_lightgbm_starts_it() -> None:
-    training = Training(find_loss("categorical_crossentropy"), np.array([0, 1]), 3)
+    training = TrainingObjective(find_loss("categorical_crossentropy"), np.array([0, 1]), 3)
     # kEpsilon = 1e-15 of LightGBM's meta.h
     np.testing.assert_allclose(initial_scores(training), np.log([0.5, 0.5, 1e-15]))
 
@@ -115,7 +117,7 @@ def test_a_class_without_weight_starts_where_lightgbm_starts_it() -> None:
     ],
 )
 def test_the_start_is_the_best_constant_of_losses_that_tell_probabilities(name: str) -> None:
-    training = Training(find_loss(name), np.array([0] * 7 + [1] * 3), 2)
+    training = TrainingObjective(find_loss(name), np.array([0] * 7 + [1] * 3), 2)
     best = minimize_scalar(
         lambda score: training.loss(np.full((1, 10), score)), bounds=(-4, 4), method="bounded"
     )
@@ -124,27 +126,27 @@ def test_the_start_is_the_best_constant_of_losses_that_tell_probabilities(name: 
 
 def test_tempered_scores_start_at_the_class_shares() -> None:
     loss = find_loss("bi_tempered_logistic_loss")
-    training = Training(loss, np.array([0, 1, 1, 2, 2, 2, 2]), 3)
+    training = TrainingObjective(loss, np.array([0, 1, 1, 2, 2, 2, 2]), 3)
     proba = loss.probabilities(initial_scores(training)[:, np.newaxis], 3)
     np.testing.assert_allclose(proba[:, 0], [1 / 7, 2 / 7, 4 / 7], rtol=1e-9)
 
 
 def test_margins_without_probabilities_start_at_0() -> None:
-    training = Training(find_loss("categorical_hinge"), np.array([0, 1, 1, 2]), 3)
+    training = TrainingObjective(find_loss("categorical_hinge"), np.array([0, 1, 1, 2]), 3)
     np.testing.assert_array_equal(initial_scores(training), [0.0, 0.0, 0.0])
 
 
 def starts_at_the_truth(name: str, k: int) -> bool:
     """Strictly proper losses, and margins whose minimum tells the probabilities."""
     loss = find_loss(name)
-    improper = (loss.facts.needs, loss.facts.properness) == ("probabilities", "improper")
+    improper = (loss.properties.needs, loss.properties.properness) == ("probabilities", "improper")
     return loss.invertible(k) and not improper
 
 
 @pytest.mark.parametrize(("name", "k"), [case for case in TRAINABLE if starts_at_the_truth(*case)])
 def test_the_corrected_probabilities_of_the_start_are_the_class_shares(name: str, k: int) -> None:
     index = np.array([0] * 11 + [1] * 5 + [2] * 4) if k == 3 else np.array([0] * 13 + [1] * 7)
-    training = Training(find_loss(name), index, k)
+    training = TrainingObjective(find_loss(name), index, k)
     link = ScoreLink(training.definition, k, correct=True)
     proba = link.proba(initial_scores(training)[:, np.newaxis])[0]
     np.testing.assert_allclose(proba, training.class_shares(), atol=1e-6)

@@ -16,7 +16,7 @@ from problems import n_classes, of_scores, scores, targets
 import xentexp
 from xentexp.errors import InputError
 from xentexp.losses import LOSSES, Loss
-from xentexp.objectives import Training, find_loss
+from xentexp.objectives import TrainingObjective, find_loss
 from xentexp.objectives.torch import BatchLoss, Targets
 
 torch = pytest.importorskip("torch")
@@ -28,7 +28,7 @@ N, K = 30, 4
 TRAINABLE = [
     name
     for name, loss in LOSSES.items()
-    if loss.facts.gradient != "none" and loss.facts.targets != "none"
+    if loss.properties.gradient != "none" and loss.properties.targets != "none"
 ]
 NEAR = {torch.float32: {"rtol": 1e-6, "atol": 1e-7}, torch.float64: {"rtol": 0, "atol": 1e-12}}
 WEIGHTS = [0.5, 1.0, 3.0, 0.2]
@@ -43,7 +43,9 @@ def one_torch_thread() -> Any:
 
 
 def of_name(name: str, **options: Any) -> TorchLoss:
-    parameters = {"thresholds": [-1.0, 0.0, 1.5]} if LOSSES[name].facts.needs == "latent" else {}
+    parameters = (
+        {"thresholds": [-1.0, 0.0, 1.5]} if LOSSES[name].properties.needs == "latent" else {}
+    )
     return TorchLoss(name, **parameters, **options)
 
 
@@ -151,7 +153,7 @@ def test_values_and_gradients_are_those_of_the_definition(name):
     values.sum().backward()
     # torch's float32 result is the float64 one, rounded once.
     checked = xentexp.get_loss(criterion.batch_loss.definition)
-    options = {"labels": range(K)} if LOSSES[name].facts.needs == "latent" else {}
+    options = {"labels": range(K)} if LOSSES[name].properties.needs == "latent" else {}
     z = raw.detach().double().numpy()
     wanted = checked.per_sample(y.numpy(), z, **options)
     np.testing.assert_array_equal(values.detach(), wanted.astype(np.float32))
@@ -164,7 +166,7 @@ def test_training_and_module_agree(name):
     rng = np.random.default_rng(1)
     weight, y = rng.uniform(0, 3, N), LABELS.numpy()
     options: dict[str, Any] = {"class_weight": np.array(WEIGHTS), "label_smoothing": 0.1}
-    training = Training(find_loss(name), y, K, sample_weight=weight, **options)
+    training = TrainingObjective(find_loss(name), y, K, sample_weight=weight, **options)
     z = torch.tensor(SCORES, requires_grad=True)
     value = TorchLoss(name, **options)(z, LABELS, torch.tensor(weight))
     value.backward()
@@ -228,14 +230,14 @@ def test_half_precision_is_computed_in_float32(dtype):
 def test_probabilities_and_scores_train_alike(name, soft):
     loss = LOSSES[name]
     raw, y = batch(loss, soft=soft)
-    if loss.facts.link == "tempered softmax":
+    if loss.properties.link == "tempered softmax":
         pytest.skip("torch has no tempered softmax; see the next test")
     links = {"softmax": lambda z: z.softmax(1), "sigmoid": torch.sigmoid}
     found = []
     for from_logits in (True, False):
         z = raw.detach().clone().requires_grad_()
         value = of_name(name, from_logits=from_logits)(
-            z if from_logits else links[loss.facts.link](z), y
+            z if from_logits else links[loss.properties.link](z), y
         )
         value.backward()
         found.append((value.detach(), z.grad))

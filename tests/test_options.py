@@ -83,9 +83,9 @@ def test_several_labels_are_smoothed_toward_one_half():
 
 def test_smoothing_is_the_same_whoever_smooths(loss):
     rng = np.random.default_rng(0)
-    k = 2 if loss.facts.binary_only else 3
+    k = 2 if loss.properties.binary_only else 3
     y, raw = targets(loss, rng, 20, k), scores(loss, rng, 20, k)
-    if loss.facts.targets == "one-hot":
+    if loss.properties.targets == "one-hot":
         with pytest.raises(InputError, match=f"{loss.name} needs one true class in each row"):
             by_row(loss, y, raw, k, label_smoothing=0.3)
         return
@@ -93,7 +93,7 @@ def test_smoothing_is_the_same_whoever_smooths(loss):
     distributions = y if y.ndim == 2 else np.eye(k)[y]
     by_hand = 0.7 * distributions + 0.3 / spread
     ours = by_row(loss, y, raw, k, label_smoothing=0.3)
-    if loss.facts.targets == "labels":
+    if loss.properties.targets == "labels":
         loss = LOSSES["categorical_crossentropy"]
     np.testing.assert_allclose(ours, by_row(loss, by_hand, raw, k), rtol=1e-12, atol=1e-15)
 
@@ -152,7 +152,7 @@ def test_balanced_soft_targets_give_every_class_the_same_total():
     assert smooth == pytest.approx(by_hand, rel=1e-12)
 
 
-BINARY = [name for name, loss in LOSSES.items() if loss.facts.binary_only]
+BINARY = [name for name, loss in LOSSES.items() if loss.properties.binary_only]
 
 
 @pytest.mark.parametrize("name", BINARY)
@@ -211,7 +211,7 @@ NUMBERS = {
 
 
 def test_these_losses_take_plain_numbers():
-    assert set(NUMBERS) == {name for name, loss in LOSSES.items() if loss.facts.numbers}
+    assert set(NUMBERS) == {name for name, loss in LOSSES.items() if loss.properties.numbers}
 
 
 @pytest.mark.parametrize("name", NUMBERS)

@@ -18,8 +18,8 @@ from xentexp.errors import InputError
 from xentexp.estimators.link import ScoreLink
 from xentexp.experiments.cli import main
 from xentexp.losses import LOSSES, get_loss
-from xentexp.losses.differentiable import OutcomeLoss
-from xentexp.objectives import Training, find_loss
+from xentexp.losses.differentiable import TrueClassLoss
+from xentexp.objectives import TrainingObjective, find_loss
 
 
 def is_trainable(name):
@@ -62,7 +62,7 @@ def fitting_classes(loss):
     factors = getattr(loss, "alpha", None)
     if isinstance(factors, tuple):
         return [len(factors)]
-    return [2] if loss.facts.binary_only else [2, 3]
+    return [2] if loss.properties.binary_only else [2, 3]
 
 
 # -- the definition: the distribution whose expected loss the scores minimize ------------------
@@ -71,7 +71,7 @@ def fitting_classes(loss):
 def best_scores(loss, target, label_smoothing, class_weight):
     """Scores that minimize the expected loss, by SciPy."""
     k = len(target)
-    training = Training(
+    training = TrainingObjective(
         loss,
         np.arange(k),
         k,
@@ -100,7 +100,7 @@ def test_the_corrected_distribution_is_that_whose_expected_loss_is_least(name, p
     loss = get_loss(name, **parameters)
     rng = np.random.default_rng(0)
     even, weights = 0.6, np.array([1.0, 1.5, 0.8])
-    smoothings = [0.0, 0.2] if loss.facts.targets == "soft" else [0.0]
+    smoothings = [0.0, 0.2] if loss.properties.targets == "soft" else [0.0]
     for k in fitting_classes(loss):
         for label_smoothing in smoothings:
             for weight in (None, weights[:k]):
@@ -287,12 +287,12 @@ def test_extreme_scores_have_probabilities(name, correct):
     loss = LOSSES[name]
     for k in (2, 3):
         link = ScoreLink(loss, k)
-        if (k > 2 and loss.facts.binary_only) or not link.has_proba():
+        if (k > 2 and loss.properties.binary_only) or not link.has_proba():
             continue
         if correct and not link.has_correction():
             continue
         ends = np.array([-800.0, -50.0, -1.0, 0.0, 1.0, 50.0, 800.0])
-        one = k == 2 or loss.facts.needs == "latent"
+        one = k == 2 or loss.properties.needs == "latent"
         scores = ends[None] if one else np.array(np.meshgrid(ends, ends, ends)).reshape(3, -1)
         found = ScoreLink(loss, k, correct=correct).proba(scores)
         assert found.shape == (scores.shape[1], k)
@@ -317,7 +317,7 @@ def test_two_classes_keep_their_ranking(name):
     def check(seed):
         rng = np.random.default_rng(seed)
         scores = np.sort(rng.normal(0, rng.choice([0.1, 2.0, 20.0]), 30))[None]
-        smoothing = 0.1 if loss.facts.targets == "soft" else 0.0
+        smoothing = 0.1 if loss.properties.targets == "soft" else 0.0
         link = ScoreLink(loss, 2, rng.uniform(0.2, 5.0, 2), smoothing, correct=True)
         found = link.proba(scores)[:, 1]
         assert (np.diff(found) >= -1e-12).all()
@@ -326,7 +326,7 @@ def test_two_classes_keep_their_ranking(name):
 
 
 def test_a_loss_from_outside_tells_the_distribution_where_it_is_strictly_proper():
-    facts = LOSSES["brier_loss"].facts
+    properties = LOSSES["brier_loss"].properties
 
     @dataclass(frozen=True)
     class Proper(Loss):
@@ -339,7 +339,7 @@ def test_a_loss_from_outside_tells_the_distribution_where_it_is_strictly_proper(
     class Improper(Proper):
         name = "improper_of_mine"
 
-    Proper.facts, Improper.facts = facts, replace(facts, properness="improper")
+    Proper.properties, Improper.properties = properties, replace(properties, properness="improper")
     assert corrected(Proper(), Z, 3) == pytest.approx(P)
     assert not Improper().invertible(3)
     assert ScoreLink(Improper(), 3).has_proba()
@@ -347,7 +347,7 @@ def test_a_loss_from_outside_tells_the_distribution_where_it_is_strictly_proper(
 
 def test_a_loss_whose_expectation_has_several_minima_tells_nothing():
     @dataclass(frozen=True)
-    class Step(OutcomeLoss):  # concave, then convex: scores at rest may be a maximum
+    class Step(TrueClassLoss):  # concave, then convex: scores at rest may be a maximum
         def value(self, chance):
             return 1.0 - 3.0 * chance.p**2 + 2.0 * chance.p**3
 
@@ -355,7 +355,7 @@ def test_a_loss_whose_expectation_has_several_minima_tells_nothing():
             p = chance.p
             return 6.0 * (p**3 - p**2), 12.0 * p**3 - 6.0 * p**2
 
-    Step.name, Step.facts = "step_of_mine", LOSSES["generalized_crossentropy"].facts
+    Step.name, Step.properties = "step_of_mine", LOSSES["generalized_crossentropy"].properties
     assert not Step().invertible(2)
 
 

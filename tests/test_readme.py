@@ -61,7 +61,7 @@ def test_the_python_runs_and_returns_what_the_comments_say(tmp_path, monkeypatch
     assert len(compared) == len(re.findall(r"# +[-\d']", "".join(blocks("python")))) > 5
     assert not list(tmp_path.iterdir())
     # "It then has every face", with the value of its own example.
-    example = namespace["SquaredMiss"].facts.example
+    example = namespace["SquaredMiss"].properties.example
     assert metrics.squared_miss([1], [0.5]) == float(example.rpartition("\n")[2])
     assert get_scorer("neg_squared_miss")
     assert evaluate([1], [0.5]).mean["squared_miss"] == 0.25

@@ -18,13 +18,13 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import cross_val_score
 
 import xentexp
-from xentexp import Facts, Loss, metrics, register_loss
+from xentexp import Loss, Properties, metrics, register_loss
 from xentexp.errors import InputError
 from xentexp.losses import LOSSES
 from xentexp.metrics.evaluation import evaluate
 from xentexp.scorers import get_scorer, get_scorer_names, loss_scorers
 
-FACTS = Facts(
+PROPERTIES = Properties(
     summary="Missing probability of the true class, to a power.",
     formula="(1 - p_y)^power",
     range="[0, 1]",
@@ -57,7 +57,7 @@ class MissingPower(Loss):
     """
 
     name: ClassVar[str] = "missing_power"
-    facts: ClassVar[Facts] = FACTS
+    properties: ClassVar[Properties] = PROPERTIES
     power: float = 2.0
 
     def per_sample(self, block):
@@ -108,7 +108,7 @@ def test_a_class_defined_anew_takes_its_own_place():
         @dataclasses.dataclass(frozen=True)
         class Renewed(Loss):
             name: ClassVar[str] = "renewed"
-            facts: ClassVar[Facts] = FACTS
+            properties: ClassVar[Properties] = PROPERTIES
 
             def per_sample(self, block):
                 return block.true_miss**power
@@ -123,8 +123,13 @@ def test_a_class_defined_anew_takes_its_own_place():
 
 
 def make(*, bases=(Loss,), frozen=True, decorated=True, **members):
-    members = {"name": "mine", "facts": FACTS, "per_sample": lambda self, block: block.true_miss,
-               "__module__": __name__, **members}  # fmt: skip
+    members = {
+        "name": "mine",
+        "properties": PROPERTIES,
+        "per_sample": lambda self, block: block.true_miss,
+        "__module__": __name__,
+        **members,
+    }
     made = type("Mine", bases, {key: value for key, value in members.items() if value is not None})
     return dataclasses.dataclass(frozen=frozen)(made) if decorated else made
 
@@ -137,14 +142,14 @@ def make(*, bases=(Loss,), frozen=True, decorated=True, **members):
         (MissingPower(), "a class derived from xentexp.Loss"),
         ("brier_loss", "a class derived from xentexp.Loss"),
         (make(name=None), "Mine must have a name"),
-        (make(name="my loss"), r"Mine must have a name \(an identifier\) and facts"),
-        (make(facts=None), "Mine must have a name"),
-        (make(facts={"summary": "x"}), r"and facts: Facts\(...\)"),
+        (make(name="my loss"), r"Mine must have a name \(an identifier\) and properties"),
+        (make(properties=None), "Mine must have a name"),
+        (make(properties={"summary": "x"}), r"and properties: Properties\(...\)"),
         (make(per_sample=None), "Mine must define per_sample"),
         (make(__annotations__={"power": float}), "parameters of mine must have defaults"),
         (
             make(__annotations__={"name": str}),
-            "name and facts of Mine must not be parameters: leave out the annotation",
+            "name and properties of Mine must not be parameters: leave out the annotation",
         ),
         (make(name="brier_loss"), "brier_loss is taken by xentexp.losses.proper.BrierLoss"),
     ],
@@ -157,7 +162,7 @@ def test_what_is_no_loss_is_refused(loss, rule):
 
 
 def test_a_class_of_the_same_name_elsewhere_does_not_push_ours_out():
-    theirs = type("BrierLoss", (Loss,), {"name": "brier_loss", "facts": FACTS,
+    theirs = type("BrierLoss", (Loss,), {"name": "brier_loss", "properties": PROPERTIES,
                   "per_sample": lambda self, block: block.true_miss})  # fmt: skip
     with pytest.raises(InputError, match="the name brier_loss is taken by xentexp"):
         register_loss(dataclasses.dataclass(frozen=True)(theirs))
@@ -169,7 +174,7 @@ PLUGIN = '''
 from dataclasses import dataclass
 from typing import ClassVar
 
-from xentexp import Facts, Loss
+from xentexp import Properties, Loss
 
 
 @dataclass(frozen=True)
@@ -177,7 +182,7 @@ class Missed(Loss):
     """Missing probability of the true class."""
 
     name: ClassVar[str] = "missed"
-    facts: ClassVar[Facts] = Facts(
+    properties: ClassVar[Properties] = Properties(
         summary="Missing probability of the true class.", formula="1 - p_y", range="[0, 1]",
         properness="improper", needs="probabilities", targets="one-hot", gradient="none",
         reference="a plug-in", peers=("elsewhere.Missed",), example=">>> missed([1], [0.5])",

@@ -209,7 +209,7 @@ def test_the_page_has_everything_and_loads_nothing(wide: list[LossMatrix]) -> No
     html = page(
         wide,
         title="cards & <loans>",
-        facts={"Data set": "uci_default"},
+        properties={"Data set": "uci_default"},
         curves={"trees": {"brier_loss": folds}},
     )
     tags = parsed(html)

@@ -43,7 +43,7 @@ def function(metric: SampleMetric) -> Callable[..., float]:
 
 def extra(metric: SampleMetric, n_classes: int) -> dict[str, Any]:
     """Options without which it has no value."""
-    needed: dict[str, Any] = {"prior": PRIOR[n_classes]} if metric.facts.prior else {}
+    needed: dict[str, Any] = {"prior": PRIOR[n_classes]} if metric.properties.prior else {}
     if metric.name == "calibration_intercept" and n_classes > 2:
         needed["positive"] = 1
     return needed
@@ -52,7 +52,7 @@ def extra(metric: SampleMetric, n_classes: int) -> dict[str, Any]:
 def cases(metric: SampleMetric) -> list[tuple[np.ndarray, np.ndarray, dict[str, Any]]]:
     """Labels, probabilities and options, of two classes, and of three where it takes them."""
     two = [(Y2, P2, extra(metric, 2))]
-    return two if metric.facts.binary_only else [*two, (Y3, P3, extra(metric, 3))]
+    return two if metric.properties.binary_only else [*two, (Y3, P3, extra(metric, 3))]
 
 
 def test_a_metric_is_an_ordinary_function(
@@ -73,10 +73,18 @@ def test_a_metric_is_an_ordinary_function(
 
 def test_the_docstring_says_it_all(metric: SampleMetric, function: Callable[..., float]) -> None:
     doc = inspect.getdoc(function)
-    facts = metric.facts
-    for part in (facts.summary, facts.formula, facts.range, facts.reference, facts.notes):
+    properties = metric.properties
+    for part in (
+        properties.summary,
+        properties.formula,
+        properties.range,
+        properties.reference,
+        properties.notes,
+    ):
         assert part in doc
-    direction = {"lower": "Lower is", "higher": "Higher is", "nearest": "Neither"}[facts.direction]
+    direction = {"lower": "Lower is", "higher": "Higher is", "nearest": "Neither"}[
+        properties.direction
+    ]
     assert f"{direction} " in doc
     positions = [
         doc.index(f"\n{title}\n{'-' * len(title)}\n")
@@ -171,7 +179,7 @@ def test_perfect_predictions_have_the_best_value(metric: SampleMetric) -> None:
         assert function(y, p) == pytest.approx(1.0, rel=1e-12)
         return
     ours = function(y, y.astype(float), **extra(metric, 2))
-    assert ours == pytest.approx(metric.facts.optimum, abs=1e-12)
+    assert ours == pytest.approx(metric.properties.optimum, abs=1e-12)
 
 
 @pytest.mark.parametrize("name", ["roc_auc", "gini", "ks_statistic", "h_measure"])
@@ -312,9 +320,9 @@ def test_a_metric_is_a_value(metric: SampleMetric) -> None:
 def test_a_sample_takes_losses_that_were_computed_already() -> None:
     from xentexp.metrics.evaluation import run
 
-    problem = read(Y2, P2)
-    state = run(problem, [LOSSES["categorical_crossentropy"]]).state
+    checked = read(Y2, P2)
+    state = run(checked, [LOSSES["categorical_crossentropy"]]).state
     state.total *= 2.0  # a mark: what comes out is what was put in
-    once = get_sample_metric("perplexity").measure(Sample(problem))
-    twice = get_sample_metric("perplexity").measure(Sample(problem, state=state))
+    once = get_sample_metric("perplexity").measure(Sample(checked))
+    twice = get_sample_metric("perplexity").measure(Sample(checked, state=state))
     assert twice == pytest.approx(once**2, rel=1e-12)

@@ -51,10 +51,10 @@ NO_SCORES = {
     "entropy", "multilabel_crossentropy", "multilabel_asymmetric_loss", "reverse_kl_divergence",
 }  # fmt: skip
 RANKED = [name for name in LOSSES if name not in NO_SCORES]
-HINGES = {name for name in RANKED if LOSSES[name].facts.needs == "scores"}
+HINGES = {name for name in RANKED if LOSSES[name].properties.needs == "scores"}
 LATENT = {"cumulative_link_log_loss"}
-ORDERED = {name for name in RANKED if LOSSES[name].facts.ordered}
-BINARY = {name for name in RANKED if LOSSES[name].facts.binary_only}
+ORDERED = {name for name in RANKED if LOSSES[name].properties.ordered}
+BINARY = {name for name in RANKED if LOSSES[name].properties.binary_only}
 EPSILON = 36.04365338911715  # -log of the precision of float64, 2.2e-16
 
 
@@ -115,8 +115,8 @@ def test_a_scorer_is_the_negative_metric(name, X, y):
         with pytest.raises(InputError, match=f"{name} needs one decision score for each row"):
             scorer(model, X, y)
         return
-    function, facts = getattr(metrics, name), LOSSES[name].facts
-    target = np.eye(len(model.classes_))[y] if facts.distributions else y
+    function, properties = getattr(metrics, name), LOSSES[name].properties
+    target = np.eye(len(model.classes_))[y] if properties.distributions else y
     on_scores = name in HINGES | LATENT
     predicted = model.decision_function(X) if on_scores else model.predict_proba(X)
     function = partial(function, labels=[0, 1]) if name in LATENT else function
@@ -502,9 +502,11 @@ def test_targets_that_do_not_fit(y, labels, parts):
 
 
 SCORED = {
-    name: ("" if metric.facts.direction == "higher" else "neg_") + metric.label
+    name: ("" if metric.properties.direction == "higher" else "neg_") + metric.label
     for name, metric in SAMPLE_METRICS.items()
-    if metric.facts.direction != "nearest" and not metric.facts.prior and name != "roc_auc"
+    if metric.properties.direction != "nearest"
+    and not metric.properties.prior
+    and name != "roc_auc"
 }
 
 
@@ -512,7 +514,9 @@ SCORED = {
 def test_a_scorer_of_a_sample_is_the_metric_with_its_sign(name):
     scorer, function = get_scorer(SCORED[name]), getattr(metrics, name)
     sign = -1 if SCORED[name].startswith("neg_") else 1
-    for X, y in ((X2, Y2),) if SAMPLE_METRICS[name].facts.binary_only else ((X2, Y2), (X3, Y3)):
+    for X, y in (
+        ((X2, Y2),) if SAMPLE_METRICS[name].properties.binary_only else ((X2, Y2), (X3, Y3))
+    ):
         model = LogisticRegression().fit(X, y)
         proba, weight = model.predict_proba(X), np.arange(len(y)) % 3
         assert scorer(model, X, y) == pytest.approx(sign * function(y, proba), rel=1e-12)

@@ -24,7 +24,7 @@ from xentexp.experiments.compare import run_experiment
 from xentexp.experiments.datasets import load_dataset
 from xentexp.experiments.folds import CrossValidation
 from xentexp.experiments.models import tabular_pipeline
-from xentexp.experiments.results import Candidate, Result, out_of_fold
+from xentexp.experiments.results import Candidate, ExperimentResult, out_of_fold
 from xentexp.experiments.tracking import DataInput, Metric, Param, Store, Tag, Text
 
 
@@ -34,7 +34,7 @@ def store(workplace: Path) -> Store:
 
 
 @pytest.fixture(scope="module")
-def result() -> Result:
+def result() -> ExperimentResult:
     data = load_dataset("simulated_delinquency", n_samples=300)
     candidates = [
         Candidate("prior", tabular_pipeline(DummyClassifier(), "none"), {"classifier": "Dummy"}),
@@ -52,7 +52,7 @@ TAGS = {
 
 
 @pytest.fixture
-def logged(store: Store, result: Result) -> Store:
+def logged(store: Store, result: ExperimentResult) -> Store:
     parent_tags = {**TAGS, "xentexp.kind": "comparison"}
     with store.run("comparison", parent_tags) as run_id:
         for outcome in result.outcomes:
@@ -81,7 +81,7 @@ def test_a_second_store_finds_the_experiment(store: Store) -> None:
     assert again.experiment_id == store.experiment_id
 
 
-def test_a_child_holds_every_number(logged: Store, result: Result) -> None:
+def test_a_child_holds_every_number(logged: Store, result: ExperimentResult) -> None:
     run = runs(logged)["prior"]
     outcome = result.outcomes[0]
     assert run.info.status == "FINISHED"
@@ -109,7 +109,7 @@ def test_a_child_holds_every_number(logged: Store, result: Result) -> None:
     assert used.tags[0].value == "training"
 
 
-def test_out_of_fold_predictions_come_back_whole(logged: Store, result: Result) -> None:
+def test_out_of_fold_predictions_come_back_whole(logged: Store, result: ExperimentResult) -> None:
     run = runs(logged)["prior"]
     path = logged.client.download_artifacts(run.info.run_id, "predictions/oof.parquet")
     expected = out_of_fold(result.outcomes[0], result.dataset)
@@ -140,7 +140,7 @@ def test_the_parent_tells_the_leaderboard(logged: Store) -> None:
     assert {"brier_loss", "gini", "calibration_slope"} < {row[1] for row in table["data"]}
 
 
-def test_a_leaderboard_comes_back_as_it_was(logged: Store, result: Result) -> None:
+def test_a_leaderboard_comes_back_as_it_was(logged: Store, result: ExperimentResult) -> None:
     name, board = tracking.read_leaderboard(logged.client, None)
     assert name == "trial"
     assert board.primary == "categorical_crossentropy"
@@ -153,7 +153,7 @@ def test_a_leaderboard_comes_back_as_it_was(logged: Store, result: Result) -> No
     assert board.shown() == ["categorical_crossentropy", "gini"]  # hinge_loss is for two classes
 
 
-def test_a_run_that_chose_no_rows_shows_all(store: Store, result: Result) -> None:
+def test_a_run_that_chose_no_rows_shows_all(store: Store, result: ExperimentResult) -> None:
     tags = {"xentexp.primary": "brier_loss"}
     with store.run("comparison", {**tags, "xentexp.kind": "comparison"}) as run_id:
         tags["xentexp.kind"] = "candidate"
@@ -249,7 +249,7 @@ def test_the_page_shows_the_candidates_best_first(logged: Store) -> None:
 
 
 def test_a_run_without_a_finished_model_does_not_hide_the_one_before(
-    logged: Store, result: Result
+    logged: Store, result: ExperimentResult
 ) -> None:
     with pytest.raises(KeyboardInterrupt), logged.run("late", {"xentexp.kind": "comparison"}):
         raise KeyboardInterrupt

@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from xentexp.derivatives import CheckedLoss, get_loss
-    from xentexp.losses import Facts, Loss, register_loss
+    from xentexp.losses import Loss, Properties, register_loss
 
 __version__ = "0.1.0"
 
 _HOMES = {
     "CheckedLoss": "xentexp.derivatives",
-    "Facts": "xentexp.losses",
+    "Properties": "xentexp.losses",
     "Loss": "xentexp.losses",
     "get_loss": "xentexp.derivatives",
     "register_loss": "xentexp.losses",
@@ -33,4 +33,4 @@ def __getattr__(name: str) -> Any:
     return getattr(import_module(_HOMES[name]), name)
 
 
-__all__ = ["CheckedLoss", "Facts", "Loss", "__version__", "get_loss", "register_loss"]
+__all__ = ["CheckedLoss", "Loss", "Properties", "__version__", "get_loss", "register_loss"]

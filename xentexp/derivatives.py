@@ -11,10 +11,10 @@ from numpy.typing import ArrayLike
 
 from xentexp import losses
 from xentexp.errors import InputError
-from xentexp.inputs.checked import Problem
-from xentexp.losses import Facts, Loss
+from xentexp.inputs.checked import CheckedInput
+from xentexp.losses import Loss, Properties
 from xentexp.losses.base import row_values
-from xentexp.metrics.evaluation import check_suited
+from xentexp.metrics.evaluation import check_applies
 from xentexp.numerics import FloatArray, weigh
 from xentexp.reading import read_for
 
@@ -52,9 +52,9 @@ class CheckedLoss:
         return self.definition.name
 
     @property
-    def facts(self) -> Facts:
+    def properties(self) -> Properties:
         """What is true of the loss whatever the data."""
-        return self.definition.facts
+        return self.definition.properties
 
     def per_sample(
         self,
@@ -99,7 +99,7 @@ class CheckedLoss:
         InputError
             For anything that does not fit the loss.
         """
-        problem = self._read(
+        checked = self._read(
             y_true,
             raw,
             labels=labels,
@@ -109,8 +109,8 @@ class CheckedLoss:
             ignore_label=ignore_label,
             numbers=numbers,
         )
-        values = np.zeros(problem.n_rows)
-        for part in problem.parts(hard=self._hard()):
+        values = np.zeros(checked.n_rows)
+        for part in checked.parts(hard=self._hard()):
             own = row_values(self.definition, part.block)
             part.rows.put(values, own if part.weight is None else weigh(own, part.weight))
         return values
@@ -194,7 +194,7 @@ class CheckedLoss:
         >>> get_loss("brier_loss").gradient_hessian([1, 0], [0.0, 0.0])
         (array([-0.25,  0.25]), array([0.125, 0.125]))
         """
-        problem = self._read(
+        checked = self._read(
             y_true,
             raw,
             labels=labels,
@@ -204,11 +204,11 @@ class CheckedLoss:
             ignore_label=ignore_label,
             numbers=numbers,
         )
-        given = problem.probabilities or problem.decision
+        given = checked.probabilities or checked.decision
         assert given is not None
         out = np.zeros((2, *given.values.shape[::-1]))  # one row per class, as losses have it
         order = given.order
-        for part in problem.parts(hard=self._hard()):
+        for part in checked.parts(hard=self._hard()):
             both = np.stack(self.definition.gradient_hessian(part.block))
             if part.weight is not None:
                 both = weigh(both, part.weight)
@@ -222,25 +222,25 @@ class CheckedLoss:
         return gradient, hessian
 
     def _hard(self) -> str | None:
-        return self.name if self.facts.targets == "one-hot" else None
+        return self.name if self.properties.targets == "one-hot" else None
 
     def _read(
         self, y_true: ArrayLike, raw: ArrayLike, *, numbers: bool = False, **options: Any
-    ) -> Problem:
-        if self.facts.distributions and self.facts.targets == "none":
+    ) -> CheckedInput:
+        if self.properties.distributions and self.properties.targets == "none":
             y_true = _any_target(y_true, raw)
-        if self.facts.targets == "multilabel":
+        if self.properties.targets == "multilabel":
             strange = [name for name in _CLASS_OPTIONS if options.pop(name, None) is not None]
             if strange:
                 raise InputError(f"{', '.join(strange)} cannot go with {self.name}")
         if numbers:
-            problem = read_for(self.definition, y_true, raw, numbers=True, **options)
-        elif self.facts.needs in ("scores", "latent"):
-            problem = read_for(self.definition, y_true, raw, **options)
+            checked = read_for(self.definition, y_true, raw, numbers=True, **options)
+        elif self.properties.needs in ("scores", "latent"):
+            checked = read_for(self.definition, y_true, raw, **options)
         else:
-            problem = read_for(self.definition, y_true, raw, from_logits=True, **options)
-        check_suited(self.definition, problem)
-        return problem
+            checked = read_for(self.definition, y_true, raw, from_logits=True, **options)
+        check_applies(self.definition, checked)
+        return checked
 
 
 _CLASS_OPTIONS = ("labels", "class_weight", "ignore_label")

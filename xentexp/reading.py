@@ -5,18 +5,18 @@ from __future__ import annotations
 from typing import Any
 
 from xentexp.errors import InputError
-from xentexp.inputs.checked import Problem
+from xentexp.inputs.checked import CheckedInput
 from xentexp.inputs.read import read, read_columns
 from xentexp.losses import Loss
 
 
-def read_for(loss: Loss, y_true: Any, y_pred: Any, **options: Any) -> Problem:
+def read_for(loss: Loss, y_true: Any, y_pred: Any, **options: Any) -> CheckedInput:
     """Checked input of one loss.
 
     Parameters
     ----------
     loss : Loss
-        Whose facts decide what is read.
+        Whose properties decide what is read.
     y_true, y_pred : array-like
         Targets, and probabilities, raw or decision scores.
     **options : object
@@ -24,7 +24,7 @@ def read_for(loss: Loss, y_true: Any, y_pred: Any, **options: Any) -> Problem:
 
     Returns
     -------
-    Problem
+    CheckedInput
         Whose values are still to be checked, block by block.
 
     Raises
@@ -32,30 +32,30 @@ def read_for(loss: Loss, y_true: Any, y_pred: Any, **options: Any) -> Problem:
     InputError
         For anything that does not fit, and for options that do not go together.
     """
-    facts = loss.facts
+    properties = loss.properties
     if y_true is None:
         raise InputError("y_true must be given; got None")
-    if facts.targets == "multilabel":
+    if properties.targets == "multilabel":
         if options.pop("numbers", False):
             raise InputError(f"{loss.name} is for labels: it takes no plain numbers")
         return read_columns(y_true, y_pred, "multilabel", **options)
     if options.pop("numbers", False):
-        if not facts.numbers:
+        if not properties.numbers:
             raise InputError(f"{loss.name} is for classes: it takes no plain numbers")
         weight = options.pop("sample_weight", None)
         if left := sorted(name for name, value in options.items() if not _unused(name, value)):
             raise InputError(f"{', '.join(left)} cannot go with numbers=True")
-        return read_columns(y_true, y_pred, facts.numbers, sample_weight=weight)
+        return read_columns(y_true, y_pred, properties.numbers, sample_weight=weight)
     pos_weight = options.pop("pos_weight", None)
     if pos_weight is not None:
         if options.get("class_weight") is not None:
             raise InputError("pos_weight is class_weight in short; give one of them")
         options["class_weight"] = [1.0, pos_weight]
-    if facts.needs == "latent":
+    if properties.needs == "latent":
         thresholds = getattr(loss, "thresholds", None)
         known = 0 if thresholds is None else len(thresholds) + 1
         return read(y_true, None, decision=y_pred, latent=known, **options)
-    if facts.needs == "scores":
+    if properties.needs == "scores":
         return read(y_true, None, decision=y_pred, **options)
     return read(y_true, y_pred, **options)
 

@@ -17,13 +17,13 @@ from sklearn.utils.validation import _check_sample_weight
 
 from xentexp.derivatives import CheckedLoss
 from xentexp.errors import InputError
-from xentexp.estimators.history import PartLosses, Progress, find_recorded
-from xentexp.estimators.holdout import Part
+from xentexp.estimators.history import History, PartLosses, find_recorded
+from xentexp.estimators.holdout import TrainingRows
 from xentexp.estimators.link import ScoreLink
 from xentexp.inputs.read import ascending
 from xentexp.losses import Loss
 from xentexp.numerics import FloatArray
-from xentexp.objectives import Training, find_class_weight, find_loss
+from xentexp.objectives import TrainingObjective, find_class_weight, find_loss
 
 
 def _has_probabilities(self: ScorePredictor) -> bool:
@@ -153,13 +153,13 @@ class LossClassifier(ScorePredictor, BaseEstimator):  # type: ignore[misc]
     validation_fraction: float | None
     record: Sequence[str | Loss] | None
 
-    def _read(self, definition: Loss, X: Any, y: Any, sample_weight: Any) -> Part:
+    def _read(self, definition: Loss, X: Any, y: Any, sample_weight: Any) -> TrainingRows:
         """All rows, and the loss on them; `X` and the length of `y` are checked."""
         check_classification_targets(y)
         self.classes_, index = np.unique(y, return_inverse=True)
         k = len(self.classes_)
         _check_classes(definition, self.classes_)
-        if k > 2 and definition.facts.binary_only:
+        if k > 2 and definition.properties.binary_only:
             raise InputError(
                 f"Only binary classification is supported. {definition.name} is for two classes; "
                 f"there are {k}: train on a loss of several"
@@ -175,7 +175,7 @@ class LossClassifier(ScorePredictor, BaseEstimator):  # type: ignore[misc]
         self.link_ = ScoreLink(
             definition, k, self.class_weight_, self.label_smoothing, self.correct_probabilities
         )
-        training = Training(
+        training = TrainingObjective(
             definition,
             index,
             k,
@@ -183,9 +183,9 @@ class LossClassifier(ScorePredictor, BaseEstimator):  # type: ignore[misc]
             class_weight=self.class_weight_,
             label_smoothing=self.label_smoothing,
         )
-        return Part(X, training, weight)
+        return TrainingRows(X, training, weight)
 
-    def _progress(self, parts: Mapping[str, Part], patience: int | None = None) -> Progress:
+    def _progress(self, parts: Mapping[str, TrainingRows], patience: int | None = None) -> History:
         """Empty curves of the loss that is trained on, and of those in `record`."""
         link = self.link_
         record = () if self.record is None else self.record
@@ -195,7 +195,7 @@ class LossClassifier(ScorePredictor, BaseEstimator):  # type: ignore[misc]
             name: PartLosses(part.training, others, link, part.weight)
             for name, part in parts.items()
         }
-        return Progress(names, losses, patience)
+        return History(names, losses, patience)
 
     def _check_fraction(self) -> None:
         fraction = self.validation_fraction
@@ -205,7 +205,7 @@ class LossClassifier(ScorePredictor, BaseEstimator):  # type: ignore[misc]
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
         with suppress(InputError):  # which is for fit to raise
-            two = find_loss(self.loss, self.loss_params).facts.binary_only
+            two = find_loss(self.loss, self.loss_params).properties.binary_only
             tags.classifier_tags.multi_class = not two
         return tags
 
@@ -214,7 +214,7 @@ def _check_classes(definition: Loss, classes: NDArray[Any]) -> None:
     if len(classes) < 2:
         raise InputError(f"y must hold 2 classes or more; it holds 1 class: {classes}")
     labels = classes.tolist()
-    if definition.facts.ordered and len(labels) > 2 and not ascending(tuple(labels)):
+    if definition.properties.ordered and len(labels) > 2 and not ascending(tuple(labels)):
         # Sorted by their letters they are in no order.
         raise InputError(
             f"{definition.name} is for ordered classes; number the grades, as labels are taken in "

@@ -16,8 +16,8 @@ from sklearn.utils.validation import check_is_fitted
 
 from xentexp.errors import InputError
 from xentexp.estimators.base import LossClassifier, check_count
-from xentexp.estimators.history import Progress
-from xentexp.estimators.holdout import Part, split_parts
+from xentexp.estimators.history import History
+from xentexp.estimators.holdout import TrainingRows, split_parts
 from xentexp.estimators.tabular_input import categories_of, further_rows, training_rows
 from xentexp.losses.base import check_number
 from xentexp.numerics import FloatArray
@@ -60,7 +60,9 @@ class BoosterClassifier(LossClassifier):
     random_state: Any
 
     @abstractmethod
-    def _train(self, train: Part, valid: Part | None, progress: Progress | None) -> None:
+    def _train(
+        self, train: TrainingRows, valid: TrainingRows | None, progress: History | None
+    ) -> None:
         """Set `booster_` and `n_iter_`."""
 
     @abstractmethod

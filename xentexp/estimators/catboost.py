@@ -11,8 +11,8 @@ from numpy.typing import ArrayLike, NDArray
 
 from xentexp.derivatives import CheckedLoss
 from xentexp.estimators.boosting import BoosterClassifier
-from xentexp.estimators.history import Progress
-from xentexp.estimators.holdout import Part
+from xentexp.estimators.history import History
+from xentexp.estimators.holdout import TrainingRows
 from xentexp.losses import Loss
 from xentexp.numerics import FloatArray
 from xentexp.objectives.boosting import by_class, import_booster
@@ -133,7 +133,9 @@ class CatBoostLossClassifier(BoosterClassifier):
         self.n_jobs = n_jobs
         self.random_state = random_state
 
-    def _train(self, train: Part, valid: Part | None, progress: Progress | None) -> None:
+    def _train(
+        self, train: TrainingRows, valid: TrainingRows | None, progress: History | None
+    ) -> None:
         catboost = import_booster("catboost")
         n_scores = train.training.n_scores
         options: dict[str, Any] = {
@@ -163,7 +165,7 @@ class CatBoostLossClassifier(BoosterClassifier):
             return
         watches = valid is not None and self.early_stopping_rounds is not None
 
-        def pool(part: Part) -> Any:
+        def pool(part: TrainingRows) -> Any:
             return catboost.Pool(
                 part.X,
                 part.training.index,
@@ -188,7 +190,7 @@ class CatBoostLossClassifier(BoosterClassifier):
             assert part is not None
             self._record(name, part, progress)
 
-    def _record(self, name: str, part: Part, progress: Progress) -> None:
+    def _record(self, name: str, part: TrainingRows, progress: History) -> None:
         """Losses of each round, afterwards: CatBoost tells a metric nothing of other losses."""
         scores = np.array(self._start(part.training.n_rows).T, order="C")
         for place in range(self.n_iter_):

@@ -12,7 +12,7 @@ from xentexp.estimators.link import ScoreLink
 from xentexp.losses import Loss, get_loss
 from xentexp.metrics.evaluation import evaluate
 from xentexp.numerics import FloatArray
-from xentexp.objectives import Training
+from xentexp.objectives import TrainingObjective
 
 
 class PartLosses:
@@ -20,7 +20,7 @@ class PartLosses:
 
     Parameters
     ----------
-    trained : Training
+    trained : TrainingObjective
         What is trained on, with these rows: weighted and smoothed as it is.
     others : sequence of Loss
         Further losses, weighted by `sample_weight` alone: those of probabilities see the
@@ -33,7 +33,7 @@ class PartLosses:
 
     def __init__(
         self,
-        trained: Training,
+        trained: TrainingObjective,
         others: Sequence[Loss],
         link: ScoreLink,
         sample_weight: FloatArray | None,
@@ -71,7 +71,7 @@ class PartLosses:
         return values
 
 
-class Progress:
+class History:
     """What was recorded so far, and whether it is time to stop.
 
     Parameters
@@ -90,7 +90,7 @@ class Progress:
 
     Examples
     --------
-    >>> progress = Progress(["loss"], {"valid": lambda scores: [scores]}, patience=2)
+    >>> progress = History(["loss"], {"valid": lambda scores: [scores]}, patience=2)
     >>> for value in [3.0, 1.0, 2.0, 2.0]:
     ...     progress.record("valid", value)
     ...     print(progress.is_over(), progress.best_round())
@@ -175,12 +175,12 @@ def find_recorded(record: object, trained: Loss, link: ScoreLink, n_classes: int
         raise InputError(f"record must be None or a sequence of losses; got {record!r}")
     found = [get_loss(loss) for loss in record]
     for loss in found:
-        reason = loss.unsuited(
+        reason = loss.why_not(
             n_classes=n_classes,
             soft=False,
             has_proba=link.has_proba(),
             has_decision=True,
-            latent=trained.facts.needs == "latent" or n_classes == 2,
+            latent=trained.properties.needs == "latent" or n_classes == 2,
         )
         if reason is not None:
             raise InputError(f"record: {loss.name} {reason}")

@@ -11,28 +11,28 @@ from sklearn.utils import check_random_state
 
 from xentexp.errors import InputError
 from xentexp.numerics import FloatArray, IntArray
-from xentexp.objectives import Training
+from xentexp.objectives import TrainingObjective
 
 
 @dataclass(frozen=True)
-class Part:
+class TrainingRows:
     """Some rows, and the loss on them.
 
     Parameters
     ----------
     X : ndarray, sparse matrix or DataFrame of shape (n, n_features)
         Checked rows.
-    training : Training
+    training : TrainingObjective
         Classes, weights by row and class, and what is trained on.
     weight : ndarray of shape (n,) or None
         Weight of each row as the user gave it.
     """
 
     X: Any
-    training: Training
+    training: TrainingObjective
     weight: FloatArray | None
 
-    def of(self, rows: IntArray) -> Part:
+    def of(self, rows: IntArray) -> TrainingRows:
         """Some of the rows.
 
         Parameters
@@ -42,19 +42,23 @@ class Part:
 
         Returns
         -------
-        Part
+        TrainingRows
             A copy.
         """
         X = self.X.iloc[rows] if isinstance(self.X, pd.DataFrame) else self.X[rows]
-        return Part(X, self.training.of(rows), None if self.weight is None else self.weight[rows])
+        return TrainingRows(
+            X, self.training.of(rows), None if self.weight is None else self.weight[rows]
+        )
 
 
-def split_parts(whole: Part, fraction: float | None, random_state: Any) -> dict[str, Part]:
+def split_parts(
+    whole: TrainingRows, fraction: float | None, random_state: Any
+) -> dict[str, TrainingRows]:
     """Rows to train on, and rows held out.
 
     Parameters
     ----------
-    whole : Part
+    whole : TrainingRows
         All rows.
     fraction : float or None
         Share that is held out, of each class alike; None for nothing. Of each class one row at
@@ -76,8 +80,9 @@ def split_parts(whole: Part, fraction: float | None, random_state: Any) -> dict[
     --------
     >>> import numpy as np
     >>> from xentexp.objectives import find_loss
-    >>> training = Training(find_loss("brier_loss"), np.array([0, 1] * 4), 2)
-    >>> parts = split_parts(Part(np.arange(8)[:, None], training, None), 0.25, random_state=0)
+    >>> training = TrainingObjective(find_loss("brier_loss"), np.array([0, 1] * 4), 2)
+    >>> rows = TrainingRows(np.arange(8)[:, None], training, None)
+    >>> parts = split_parts(rows, 0.25, random_state=0)
     >>> {name: part.training.n_rows for name, part in parts.items()}
     {'train': 6, 'valid': 2}
     """

@@ -11,8 +11,8 @@ from numpy.typing import ArrayLike, NDArray
 from xentexp.derivatives import CheckedLoss
 from xentexp.errors import unknown_name
 from xentexp.estimators.boosting import BoosterClassifier
-from xentexp.estimators.history import Progress
-from xentexp.estimators.holdout import Part
+from xentexp.estimators.history import History
+from xentexp.estimators.holdout import TrainingRows
 from xentexp.losses import Loss
 from xentexp.numerics import FloatArray
 from xentexp.objectives.boosting import by_class, import_booster, newton_like
@@ -149,7 +149,9 @@ class LightGBMLossClassifier(BoosterClassifier):
         self.n_jobs = n_jobs
         self.random_state = random_state
 
-    def _train(self, train: Part, valid: Part | None, progress: Progress | None) -> None:
+    def _train(
+        self, train: TrainingRows, valid: TrainingRows | None, progress: History | None
+    ) -> None:
         lightgbm = import_booster("lightgbm")
         _check_names(lightgbm, self.booster_params or {})
         n_scores = train.training.n_scores
@@ -174,7 +176,7 @@ class LightGBMLossClassifier(BoosterClassifier):
         if n_scores > 1:
             params["num_class"] = n_scores
 
-        def data(part: Part, reference: Any = None) -> Any:
+        def data(part: TrainingRows, reference: Any = None) -> Any:
             return lightgbm.Dataset(
                 part.X,
                 part.training.index,

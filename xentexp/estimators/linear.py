@@ -16,12 +16,12 @@ from xentexp.derivatives import CheckedLoss
 from xentexp.errors import InputError, unknown_name
 from xentexp.estimators.base import LossClassifier, check_count
 from xentexp.estimators.descent import Descent, Watcher, descend
-from xentexp.estimators.history import Progress
-from xentexp.estimators.holdout import Part, split_parts
+from xentexp.estimators.history import History
+from xentexp.estimators.holdout import TrainingRows, split_parts
 from xentexp.losses import Loss
 from xentexp.losses.base import check_number
 from xentexp.numerics import FloatArray
-from xentexp.objectives import Training, find_loss
+from xentexp.objectives import TrainingObjective, find_loss
 from xentexp.objectives.objective import initial_scores
 
 _STARTS = ("auto", "prior", "crossentropy")
@@ -32,7 +32,7 @@ _NEAR = 1e-4
 
 def _has_kinks(definition: Loss) -> bool:
     """Whether there may be kinks at the minimum; other subgradients are those of p = 0 and 1."""
-    return definition.facts.gradient == "subgradient" and definition.facts.convex
+    return definition.properties.gradient == "subgradient" and definition.properties.convex
 
 
 class LinearLossClassifier(LossClassifier):
@@ -211,7 +211,9 @@ class LinearLossClassifier(LossClassifier):
                 "validation_fraction holds rows out to record losses on; set record, e.g. to ()"
             )
 
-    def _descend(self, parts: dict[str, Part]) -> tuple[Descent, dict[str, dict[str, list[float]]]]:
+    def _descend(
+        self, parts: dict[str, TrainingRows]
+    ) -> tuple[Descent, dict[str, dict[str, list[float]]]]:
         """The lowest end of the descents from each start, and what was recorded on the way."""
         train = parts["train"]
         objective = self._objective(train.X, train.training)
@@ -219,7 +221,7 @@ class LinearLossClassifier(LossClassifier):
         for start in self._starts(objective):
             progress = None if self.record is None else self._progress(parts)
 
-            def watch(point: FloatArray, progress: Progress | None = progress) -> None:
+            def watch(point: FloatArray, progress: History | None = progress) -> None:
                 if progress is not None:
                     for name, part in parts.items():
                         progress.record(name, objective.scores(point, part.X))
@@ -228,7 +230,7 @@ class LinearLossClassifier(LossClassifier):
         found, progress = min(ends, key=lambda end: end[0].value)
         return found, {} if progress is None else progress.curve
 
-    def _objective(self, X: Any, training: Training) -> PenalizedLoss:
+    def _objective(self, X: Any, training: TrainingObjective) -> PenalizedLoss:
         return PenalizedLoss(X, training, float(self.C), bool(self.fit_intercept))
 
     def _walk(
@@ -249,12 +251,12 @@ class LinearLossClassifier(LossClassifier):
             start = objective.packed(self.coef_, self.intercept_)
             if len(start) == objective.n_parameters:
                 return [start]
-        kinks, bumps = _has_kinks(definition), not definition.facts.convex
+        kinks, bumps = _has_kinks(definition), not definition.properties.convex
         starts = []
         if self.init == "prior" or (self.init == "auto" and not kinks):
             starts.append(objective.prior())
         if self.init == "crossentropy" or (self.init == "auto" and (kinks or bumps)):
-            proper = Training(
+            proper = TrainingObjective(
                 find_loss("categorical_crossentropy"),
                 training.index,
                 training.n_classes,
@@ -353,7 +355,7 @@ class PenalizedLoss:
     ----------
     X : ndarray or sparse matrix of shape (n, n_features)
         Training rows.
-    training : Training
+    training : TrainingObjective
         The loss on them.
     C : float
         Inverse strength of the penalty; ``inf`` for none.
@@ -361,7 +363,7 @@ class PenalizedLoss:
         Whether scores have constants, which are not penalized.
     """
 
-    def __init__(self, X: Any, training: Training, C: float, fit_intercept: bool) -> None:
+    def __init__(self, X: Any, training: TrainingObjective, C: float, fit_intercept: bool) -> None:
         self.X = X
         self.training = training
         self.fit_intercept = fit_intercept

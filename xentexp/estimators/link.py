@@ -125,7 +125,9 @@ class ScoreLink:
         bool
             True for losses of probabilities, and for margins that tell them.
         """
-        return self.definition.facts.needs != "scores" or self.definition.invertible(self.n_classes)
+        return self.definition.properties.needs != "scores" or self.definition.invertible(
+            self.n_classes
+        )
 
     def has_correction(self) -> bool:
         """Whether there is a correction, with this smoothing and these class weights.
@@ -164,7 +166,7 @@ class ScoreLink:
                 f"scores of {self.definition.name} are no probabilities; use decision_function"
             )
         by_class = np.asarray(scores, dtype=np.float64)
-        if len(by_class) == 1 and self.definition.facts.needs != "latent":
+        if len(by_class) == 1 and self.definition.properties.needs != "latent":
             by_class = np.concatenate([np.zeros_like(by_class), by_class])
         if not self.correct:
             proba = self.definition.probabilities(by_class, self.n_classes)

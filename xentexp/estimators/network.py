@@ -18,12 +18,12 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 from xentexp.derivatives import CheckedLoss
 from xentexp.errors import InputError, unknown_name
 from xentexp.estimators.base import LossClassifier, check_count
-from xentexp.estimators.history import Progress
-from xentexp.estimators.holdout import Part, split_parts
+from xentexp.estimators.history import History
+from xentexp.estimators.holdout import TrainingRows, split_parts
 from xentexp.losses import Loss
 from xentexp.losses.base import check_number
 from xentexp.numerics import FloatArray, sigmoid
-from xentexp.objectives import Training, find_loss
+from xentexp.objectives import TrainingObjective, find_loss
 from xentexp.objectives.objective import initial_scores
 
 
@@ -207,8 +207,8 @@ class NetworkLossClassifier(LossClassifier):
 
     def _train(
         self,
-        parts: Mapping[str, Part],
-        progress: Progress,
+        parts: Mapping[str, TrainingRows],
+        progress: History,
         rng: np.random.RandomState,
     ) -> Perceptron:
         """Network of the epoch that is kept."""
@@ -246,7 +246,7 @@ class NetworkLossClassifier(LossClassifier):
     def _pass(
         self,
         X: FloatArray,
-        training: Training,
+        training: TrainingObjective,
         steps: Steps,
         rng: np.random.RandomState,
     ) -> None:
@@ -295,7 +295,7 @@ class NetworkLossClassifier(LossClassifier):
         return Perceptron(self.coefs_, self.intercepts_, self.activation).scores(rows)
 
 
-def _slopes(batch: Training, divisor: float, scores: FloatArray) -> FloatArray:
+def _slopes(batch: TrainingObjective, divisor: float, scores: FloatArray) -> FloatArray:
     return batch.gradient_hessian(scores)[0] / divisor
 
 

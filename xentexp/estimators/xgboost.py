@@ -10,11 +10,11 @@ from numpy.typing import ArrayLike, NDArray
 
 from xentexp.derivatives import CheckedLoss
 from xentexp.estimators.boosting import BoosterClassifier
-from xentexp.estimators.history import Progress
-from xentexp.estimators.holdout import Part
+from xentexp.estimators.history import History
+from xentexp.estimators.holdout import TrainingRows
 from xentexp.losses import Loss
 from xentexp.numerics import FloatArray
-from xentexp.objectives import Training
+from xentexp.objectives import TrainingObjective
 from xentexp.objectives.boosting import by_class, import_booster, newton_like
 from xentexp.objectives.xgboost import xgboost_factor
 
@@ -136,7 +136,9 @@ class XGBoostLossClassifier(BoosterClassifier):
         self.n_jobs = n_jobs
         self.random_state = random_state
 
-    def _train(self, train: Part, valid: Part | None, progress: Progress | None) -> None:
+    def _train(
+        self, train: TrainingRows, valid: TrainingRows | None, progress: History | None
+    ) -> None:
         xgboost = import_booster("xgboost")
         n_scores = train.training.n_scores
         factor = self.hessian_factor or xgboost_factor(n_scores)
@@ -184,7 +186,7 @@ class XGBoostLossClassifier(BoosterClassifier):
         )
         self.n_iter_ = int(self.booster_.num_boosted_rounds())
 
-    def _matrix(self, X: Any, training: Training | None = None) -> Any:
+    def _matrix(self, X: Any, training: TrainingObjective | None = None) -> Any:
         xgboost = import_booster("xgboost")
         options: dict[str, Any] = {}
         if training is not None:

@@ -10,7 +10,7 @@ from xentexp.errors import InputError
 from xentexp.experiments.datasets import Dataset
 from xentexp.experiments.fitting import FoldPrediction, fit_all
 from xentexp.experiments.folds import Fold
-from xentexp.experiments.results import Candidate, Outcome, Result
+from xentexp.experiments.results import Candidate, CandidateResult, ExperimentResult
 from xentexp.experiments.scoring import Choice, choose_losses, regret_of, score_fold
 from xentexp.losses import Loss
 from xentexp.metrics.base import SampleMetric
@@ -26,8 +26,8 @@ def run_experiment(
     primary: str = "categorical_crossentropy",
     n_jobs: int = 1,
     on_fold: Callable[[str], None] | None = None,
-    on_outcome: Callable[[Outcome], None] | None = None,
-) -> Result:
+    on_outcome: Callable[[CandidateResult], None] | None = None,
+) -> ExperimentResult:
     """Fit each candidate on each fold and score what it predicts out of fold.
 
     Parameters
@@ -51,7 +51,7 @@ def run_experiment(
 
     Returns
     -------
-    Result
+    ExperimentResult
         Identical for identical arguments.
 
     Raises
@@ -76,7 +76,7 @@ def run_experiment(
         n_jobs=n_jobs,
     )
     done: dict[str, dict[int, FoldPrediction]] = {candidate.name: {} for candidate in candidates}
-    outcomes: dict[str, list[Outcome]] = {}
+    outcomes: dict[str, list[CandidateResult]] = {}
     try:
         for number, prediction in fits:
             candidate = jobs[number][0]
@@ -94,7 +94,7 @@ def run_experiment(
     finally:
         fits.close()
     ordered = tuple(o for candidate in candidates for o in outcomes[candidate.name])
-    return Result(dataset, tuple(folds), ordered, primary)
+    return ExperimentResult(dataset, tuple(folds), ordered, primary)
 
 
 def _readings(
@@ -118,17 +118,19 @@ def _score(
     predictions: tuple[FoldPrediction, ...],
     dataset: Dataset,
     choice: Choice,
-) -> Outcome:
+) -> CandidateResult:
     failed = next((p for p in predictions if p.error is not None), None)
     if failed is not None:
         reason = f"fold {failed.fold.number}: {failed.error}"
-        return Outcome(candidate, predictions, error=reason, traceback=failed.traceback)
+        return CandidateResult(candidate, predictions, error=reason, traceback=failed.traceback)
     try:
         scored = [score_fold(prediction, dataset, choice) for prediction in predictions]
         regrets = tuple(regret_of(prediction, dataset, choice.losses) for prediction in predictions)
     except InputError as error:  # predictions that are no probabilities are the model's failure
-        return Outcome(candidate, predictions, error=str(error), traceback=traceback.format_exc())
-    return Outcome(
+        return CandidateResult(
+            candidate, predictions, error=str(error), traceback=traceback.format_exc()
+        )
+    return CandidateResult(
         candidate,
         predictions,
         tuple(state for state, _ in scored),

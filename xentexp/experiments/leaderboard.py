@@ -34,10 +34,10 @@ def better(name: str) -> tuple[str, float] | None:
     (('higher', 1.0), None, ('nearest', 1.0))
     """
     if name in LOSSES:
-        return ("lower", math.nan) if LOSSES[name].facts.direction == "lower" else None
+        return ("lower", math.nan) if LOSSES[name].properties.direction == "lower" else None
     if is_sample_metric(name):
-        facts = get_sample_metric(name).facts
-        return facts.direction, facts.optimum
+        properties = get_sample_metric(name).properties
+        return properties.direction, properties.optimum
     return None
 
 

@@ -76,7 +76,7 @@ class Candidate:
 
 
 @dataclass(frozen=True)
-class Outcome:
+class CandidateResult:
     """All folds of one candidate, with its losses; `error` instead where it failed.
 
     Attributes
@@ -183,20 +183,20 @@ class Outcome:
 
 
 @dataclass(frozen=True)
-class Result:
+class ExperimentResult:
     """What a run found: an outcome for each candidate, on the same folds.
 
     Attributes
     ----------
-    apart : Result or None
+    apart : ExperimentResult or None
         The same candidates on folds that keep entities together, where random folds share them.
     """
 
     dataset: Dataset
     folds: tuple[Fold, ...]
-    outcomes: tuple[Outcome, ...]
+    outcomes: tuple[CandidateResult, ...]
     primary: str
-    apart: Result | None = None
+    grouped: ExperimentResult | None = None
 
     def leaderboard(self, shown: Sequence[str] | None = None) -> Leaderboard:
         """Candidates by losses and metrics, best first; a table shows those named, or all."""
@@ -204,7 +204,7 @@ class Result:
         return Leaderboard(tuple(map(_row, self.outcomes)), self.primary, chosen)
 
 
-def _row(outcome: Outcome) -> Row:
+def _row(outcome: CandidateResult) -> Row:
     if outcome.error is not None:
         return Row(outcome.candidate.name, reason=outcome.error, seconds=outcome.fit_seconds)
     return Row(
@@ -217,12 +217,12 @@ def _row(outcome: Outcome) -> Row:
     )
 
 
-def out_of_fold(outcome: Outcome, dataset: Dataset) -> pd.DataFrame:
+def out_of_fold(outcome: CandidateResult, dataset: Dataset) -> pd.DataFrame:
     """Out-of-fold predictions of a candidate.
 
     Parameters
     ----------
-    outcome : Outcome
+    outcome : CandidateResult
         Of a candidate that did not fail.
     dataset : Dataset
         That it was run on.
@@ -254,12 +254,12 @@ def out_of_fold(outcome: Outcome, dataset: Dataset) -> pd.DataFrame:
     return pd.concat(parts, ignore_index=True)
 
 
-def all_curves(outcome: Outcome) -> pd.DataFrame:
+def all_curves(outcome: CandidateResult) -> pd.DataFrame:
     """Learning curves of each fold, to their ends.
 
     Parameters
     ----------
-    outcome : Outcome
+    outcome : CandidateResult
         Of a candidate that did not fail.
 
     Returns

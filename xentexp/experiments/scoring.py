@@ -13,7 +13,7 @@ from xentexp.experiments.fitting import FoldPrediction
 from xentexp.inputs.read import ascending, read
 from xentexp.losses import LOSSES, Loss, get_loss
 from xentexp.metrics.base import SampleMetric, UndefinedError
-from xentexp.metrics.evaluation import choose, evaluate, run, unsuited
+from xentexp.metrics.evaluation import choose, evaluate, run, why_not
 from xentexp.metrics.registry import LOGGED, get_sample_metric, is_sample_metric
 from xentexp.metrics.running_sums import LossState
 from xentexp.metrics.sample import Sample
@@ -65,12 +65,16 @@ def choose_losses(
         judges += _distinct("samples", [get_sample_metric(metric) for metric in samples])
     first = get_sample_metric(primary) if is_sample_metric(primary) else get_loss(primary)
     for judge in [*judges, first]:
-        reason = _unsuited(judge, dataset)
+        reason = _why_not(judge, dataset)
         if reason is not None:
             raise InputError(f"{_label(judge)} {reason} in data set {dataset.name}")
-    if isinstance(first, Loss) and first.facts.direction != "lower":
+    if isinstance(first, Loss) and first.properties.direction != "lower":
         raise InputError(f"primary must be a loss that ranks; {primary} describes")
-    if losses is None and isinstance(first, Loss) and first.facts.ordered > dataset.card.ordered:
+    if (
+        losses is None
+        and isinstance(first, Loss)
+        and first.properties.ordered > dataset.card.ordered
+    ):
         raise InputError(
             f"{first.name} is for ordered classes; set dataset.ordered=true where the data set has "
             f"that parameter, or name it among losses"
@@ -78,7 +82,7 @@ def choose_losses(
     metrics = LOGGED if samples is None else [j for j in judges if isinstance(j, SampleMetric)]
     choice = Choice(
         None if losses is None else tuple(j for j in judges if isinstance(j, Loss)),
-        tuple(metric for metric in metrics if _unsuited(metric, dataset) is None),
+        tuple(metric for metric in metrics if _why_not(metric, dataset) is None),
     )
     among = LOSSES if choice.losses is None else [loss.name for loss in choice.losses]
     if isinstance(first, SampleMetric):
@@ -99,10 +103,10 @@ def _distinct(what: str, judges: Sequence[Loss | SampleMetric]) -> Sequence[Loss
     return judges
 
 
-def _unsuited(judge: Loss | SampleMetric, dataset: Dataset) -> str | None:
+def _why_not(judge: Loss | SampleMetric, dataset: Dataset) -> str | None:
     n_classes = len(dataset.classes)
     if isinstance(judge, Loss):
-        return judge.unsuited(
+        return judge.why_not(
             n_classes=n_classes,
             soft=False,
             has_proba=True,
@@ -110,7 +114,7 @@ def _unsuited(judge: Loss | SampleMetric, dataset: Dataset) -> str | None:
             latent=n_classes == 2,
             ordered=ascending(dataset.classes),
         )
-    return judge.unsuited(n_classes=n_classes, one_hot=True, has_proba=True, has_decision=True)
+    return judge.why_not(n_classes=n_classes, one_hot=True, has_proba=True, has_decision=True)
 
 
 def score_fold(
@@ -140,27 +144,27 @@ def score_fold(
         For predictions that are no probabilities, and where no loss applies.
     """
     y = dataset.y.to_numpy()
-    problem = read(
+    checked = read(
         y[prediction.fold.test],
         prediction.proba,
         decision=prediction.decision,
         labels=dataset.classes,
     )
     if choice.losses is None:
-        applying = choose(problem, None, ordered=dataset.card.ordered)
+        applying = choose(checked, None, ordered=dataset.card.ordered)
     else:
         # A model without probabilities, or without scores, is judged by the losses it allows.
-        applying = [loss for loss in choice.losses if unsuited(loss, problem) is None]
+        applying = [loss for loss in choice.losses if why_not(loss, checked) is None]
         if not applying:
             raise InputError(f"none of the losses {[loss.name for loss in choice.losses]} applies")
-    state = run(problem, applying).state
+    state = run(checked, applying).state
     train = y[prediction.fold.train]
     prior = [float(np.mean(train == label)) for label in dataset.classes]
-    sample = Sample(problem, prior=prior, state=state)
+    sample = Sample(checked, prior=prior, state=state)
     return state, {
         metric.label: _value(metric, sample)
         for metric in choice.samples
-        if metric.unsuited_to(sample) is None
+        if metric.why_not_for(sample) is None
     }
 
 
@@ -196,11 +200,11 @@ def regret_of(
     proper = [
         loss
         for loss in (losses if losses is not None else LOSSES.values())
-        if loss.facts.properness in ("proper", "strictly proper")
-        and loss.facts.targets == "soft"
-        and not loss.facts.distributions  # whose value is no expectation over labels
-        and not (loss.facts.binary_only and len(dataset.classes) > 2)
-        and (dataset.card.ordered or not loss.facts.ordered)
+        if loss.properties.properness in ("proper", "strictly proper")
+        and loss.properties.targets == "soft"
+        and not loss.properties.distributions  # whose value is no expectation over labels
+        and not (loss.properties.binary_only and len(dataset.classes) > 2)
+        and (dataset.card.ordered or not loss.properties.ordered)
     ]
     if not proper:
         return {}

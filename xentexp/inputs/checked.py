@@ -36,7 +36,7 @@ class Part(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Problem:
+class CheckedInput:
     """Checked shapes and names of targets and predictions; values are checked by block."""
 
     classes: tuple[Any, ...]
@@ -172,7 +172,7 @@ class Problem:
             weight = own if weight is None else weight * own
         return Part(rows, block, unsmoothed, weight)
 
-    def balanced(self) -> Problem:
+    def balanced(self) -> CheckedInput:
         """The same with class weights that give every class the same total."""
         totals = np.zeros(len(self.classes))
         for part in replace(self, class_weight=None, smoothing=0.0).parts():
@@ -187,6 +187,6 @@ __all__ = [
     "BLOCK_ELEMENTS",
     "LABEL_BLOCK_ELEMENTS",
     "SINGLE_BLOCK_ELEMENTS",
+    "CheckedInput",
     "Part",
-    "Problem",
 ]

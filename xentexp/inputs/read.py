@@ -11,7 +11,7 @@ import numpy as np
 
 from xentexp.errors import InputError
 from xentexp.inputs.asarray import column_names, float_type, to_array, to_numbers
-from xentexp.inputs.checked import LABEL_BLOCK_ELEMENTS, SINGLE_BLOCK_ELEMENTS, Part, Problem
+from xentexp.inputs.checked import LABEL_BLOCK_ELEMENTS, SINGLE_BLOCK_ELEMENTS, CheckedInput, Part
 from xentexp.inputs.columns import ColumnKind, Distributions, Predictions, to_columns, to_weight
 from xentexp.inputs.labels import (
     Labels,
@@ -43,7 +43,7 @@ def read(
     ordered: bool | None = None,
     latent: int | None = None,
     names: tuple[str, str] = ("y_true", "y_pred"),
-) -> Problem:
+) -> CheckedInput:
     """Check shapes, names and options of what a user handed over.
 
     Parameters
@@ -82,7 +82,7 @@ def read(
 
     Returns
     -------
-    Problem
+    CheckedInput
         Whose parts are still to be checked, block by block.
 
     Raises
@@ -141,7 +141,7 @@ def read(
             raise InputError("ignore_label goes with labels of shape (n,), not with distributions")
     classes = classes or tuple(range(n_classes))
     weights = None if class_weight is None else to_class_weight(class_weight, classes)
-    problem = Problem(
+    checked = CheckedInput(
         classes=classes,
         targets=targets,
         probabilities=_in_order(probabilities, y_pred, classes),
@@ -153,7 +153,7 @@ def read(
         ignore_label=ignore_label,
         ordered=(labels is not None or ascending(classes)) if ordered is None else ordered,
     )
-    return problem.balanced() if isinstance(class_weight, str) else problem
+    return checked.balanced() if isinstance(class_weight, str) else checked
 
 
 def read_columns(
@@ -165,7 +165,7 @@ def read_columns(
     sample_weight: object = None,
     label_smoothing: float = 0.0,
     clip: float | Literal["auto"] = "auto",
-) -> Problem:
+) -> CheckedInput:
     """Check numbers, or several labels in a row: columns that are no classes.
 
     Parameters
@@ -185,7 +185,7 @@ def read_columns(
 
     Returns
     -------
-    Problem
+    CheckedInput
         Whose values are still to be checked, block by block.
 
     Raises
@@ -206,7 +206,7 @@ def read_columns(
     if names[0] is not None and names[1] is not None and truth.n_columns > 1:
         predicted = replace(predicted, order=match_columns(names[1], tuple(names[0]), "y_pred"))
     n_rows = len(truth.values)
-    return Problem(
+    return CheckedInput(
         classes=tuple(range(truth.n_columns)),
         targets=truth,
         probabilities=predicted,
@@ -354,8 +354,8 @@ def read_targets(
 __all__ = [
     "LABEL_BLOCK_ELEMENTS",
     "SINGLE_BLOCK_ELEMENTS",
+    "CheckedInput",
     "Part",
-    "Problem",
     "ascending",
     "plain_text",
     "read",

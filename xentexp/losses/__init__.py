@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from xentexp.inputs.block import Block
-from xentexp.losses.base import Facts, Loss
+from xentexp.losses.base import Loss, Properties
 from xentexp.losses.crossentropy import (
     BinaryCrossentropy,
     CategoricalCrossentropy,
@@ -122,4 +122,4 @@ for _loss in (
     register_loss(_loss)
 del _loss
 
-__all__ = ["LOSSES", "Block", "Facts", "Loss", "get_loss", "load_plugins", "register_loss"]
+__all__ = ["LOSSES", "Block", "Loss", "Properties", "get_loss", "load_plugins", "register_loss"]

@@ -1,4 +1,4 @@
-"""What a loss is: its facts, its parameters, its value and its derivatives on a block."""
+"""What a loss is: its properties, its parameters, its value and its derivatives on a block."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ Pair = tuple[FloatArray, FloatArray]
 
 
 @dataclass(frozen=True)
-class Facts:
+class Properties:
     """What is true of a loss whatever the data: the source of its docstring and its row.
 
     They hold for the default parameters; what other parameters change, its docstring says.
@@ -115,7 +115,7 @@ class Loss(ABC):
     """
 
     name: ClassVar[str]
-    facts: ClassVar[Facts]
+    properties: ClassVar[Properties]
 
     @abstractmethod
     def per_sample(self, block: Block) -> FloatArray:
@@ -184,7 +184,7 @@ class Loss(ABC):
         bool
             By default for what is strictly proper.
         """
-        return self.facts.properness == "strictly proper" and label_smoothing < 1.0
+        return self.properties.properness == "strictly proper" and label_smoothing < 1.0
 
     def true_distribution(
         self, scores: FloatArray, n_classes: int, label_smoothing: float = 0.0
@@ -223,7 +223,7 @@ class Loss(ABC):
                 f"or train on another loss"
             )
 
-    def unsuited(
+    def why_not(
         self,
         *,
         n_classes: int,
@@ -253,24 +253,24 @@ class Loss(ABC):
         str or None
             The reason, as the end of a sentence that starts with the name.
         """
-        facts = self.facts
-        if facts.targets == "multilabel":
+        properties = self.properties
+        if properties.targets == "multilabel":
             return "is for several labels in a row, a yes or no in each column, not for classes"
-        if facts.binary_only and n_classes != 2:
+        if properties.binary_only and n_classes != 2:
             return f"is for two classes; there are {n_classes}"
-        if facts.ordered and not ordered:
+        if properties.ordered and not ordered:
             return "is for ordered classes; name them in their order with labels="
-        if facts.needs == "probabilities" and not has_proba:
+        if properties.needs == "probabilities" and not has_proba:
             return "needs probabilities"
-        if facts.needs == "scores" and not has_decision:
+        if properties.needs == "scores" and not has_decision:
             return "needs decision scores"
-        if facts.needs == "latent" and not latent:
+        if properties.needs == "latent" and not latent:
             return "needs one decision score for each row, of shape (n,)"
-        if facts.needs == "either" and not (has_proba or has_decision):
+        if properties.needs == "either" and not (has_proba or has_decision):
             return "needs probabilities or decision scores"
-        if facts.targets == "labels" and soft:
+        if properties.targets == "labels" and soft:
             return "takes labels of shape (n,), not a column per class"
-        if facts.targets == "positive" and not soft:
+        if properties.targets == "positive" and not soft:
             return "is infinite for labels: it takes distributions without a zero"
         return None
 
@@ -278,7 +278,7 @@ class Loss(ABC):
 @cache
 def _allowed() -> dict[str, tuple[object, ...]]:
     """Values that a fact may have, by name: what its annotation lists."""
-    hints = get_type_hints(Facts)
+    hints = get_type_hints(Properties)
     return {name: get_args(hints[name]) for name in _CHOSEN}
 
 

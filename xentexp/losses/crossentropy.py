@@ -8,7 +8,7 @@ from typing import ClassVar
 import numpy as np
 
 from xentexp.inputs.block import Block
-from xentexp.losses.base import Facts, Loss, Pair, check_number
+from xentexp.losses.base import Loss, Pair, Properties, check_number
 from xentexp.numerics import FloatArray
 
 _GOOD = "Good, I. J. (1952). Rational decisions. J. R. Stat. Soc. B 14, 107-114"
@@ -19,7 +19,7 @@ class CategoricalCrossentropy(Loss):
     """Negative log-likelihood of the target under the predicted distribution."""
 
     name: ClassVar[str] = "categorical_crossentropy"
-    facts: ClassVar[Facts] = Facts(
+    properties: ClassVar[Properties] = Properties(
         summary="Cross-entropy of labels, one-hot or soft targets and class probabilities.",
         formula="-sum_j t_j log p_j",
         range="[0, inf)",
@@ -59,7 +59,7 @@ class BinaryCrossentropy(CategoricalCrossentropy):
     """Cross-entropy of two classes."""
 
     name: ClassVar[str] = "binary_crossentropy"
-    facts: ClassVar[Facts] = Facts(
+    properties: ClassVar[Properties] = Properties(
         summary="Cross-entropy of two classes: log loss.",
         formula="-y log p - (1 - y) log(1 - p)",
         range="[0, inf)",
@@ -93,7 +93,7 @@ class SparseCategoricalCrossentropy(CategoricalCrossentropy):
     """Cross-entropy of labels, given as such and not as a column per class."""
 
     name: ClassVar[str] = "sparse_categorical_crossentropy"
-    facts: ClassVar[Facts] = Facts(
+    properties: ClassVar[Properties] = Properties(
         summary="Cross-entropy of labels, given as such, and class probabilities.",
         formula="-log p_y",
         range="[0, inf)",
@@ -126,7 +126,7 @@ class LogarithmicScore(Loss):
     """
 
     name: ClassVar[str] = "logarithmic_score"
-    facts: ClassVar[Facts] = Facts(
+    properties: ClassVar[Properties] = Properties(
         summary="Logarithmic score in bits (base 2): the ignorance of a forecast.",
         formula="-log2 p_y",
         range="[0, inf)",

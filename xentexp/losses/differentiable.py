@@ -129,7 +129,7 @@ class Chance(NamedTuple):
 
 
 @dataclass(frozen=True)
-class OutcomeLoss(SeparableLoss):
+class TrueClassLoss(SeparableLoss):
     """A function of the probability of the class that came true; its expectation if soft."""
 
     @abstractmethod

@@ -9,8 +9,8 @@ import numpy as np
 
 from xentexp.errors import InputError
 from xentexp.inputs.block import Block
-from xentexp.losses.base import Facts, Loss, Pair, check_number
-from xentexp.losses.differentiable import Chance, OutcomeLoss, SeparableLoss
+from xentexp.losses.base import Loss, Pair, Properties, check_number
+from xentexp.losses.differentiable import Chance, SeparableLoss, TrueClassLoss
 from xentexp.losses.inverse import narrowed, on_simplex, smoothed_ends
 from xentexp.numerics import FloatArray, log_softmax
 
@@ -23,7 +23,7 @@ class Entropy(SeparableLoss):
     """Entropy of the predicted distribution: how sharp the prediction is."""
 
     name: ClassVar[str] = "entropy"
-    facts: ClassVar[Facts] = Facts(
+    properties: ClassVar[Properties] = Properties(
         summary="Entropy of a distribution; of predictions: the log loss they promise.",
         formula="-sum_j p_j log p_j",
         range="[0, log k]",
@@ -50,7 +50,7 @@ array([1.7917..., 0.        ])""",
 
 
 @dataclass(frozen=True)
-class CrossEntropy(OutcomeLoss):
+class CrossEntropy(TrueClassLoss):
     """Cross-entropy of two distributions, with an additive delta inside the logarithm.
 
     Parameters
@@ -60,7 +60,7 @@ class CrossEntropy(OutcomeLoss):
     """
 
     name: ClassVar[str] = "cross_entropy"
-    facts: ClassVar[Facts] = Facts(
+    properties: ClassVar[Properties] = Properties(
         summary="Cross-entropy of two distributions.",
         formula="-sum_j p_j log(q_j + delta)",
         range="[0, inf]",
@@ -97,7 +97,7 @@ class KLDivergence(Loss):
     """Kullback-Leibler divergence: cross-entropy less the entropy of the target."""
 
     name: ClassVar[str] = "kl_divergence"
-    facts: ClassVar[Facts] = Facts(
+    properties: ClassVar[Properties] = Properties(
         summary="Kullback-Leibler divergence of the second distribution from the first.",
         formula="sum_j p_j log(p_j / q_j)",
         range="[0, inf]",
@@ -137,7 +137,7 @@ class ReverseKLDivergence(SeparableLoss):
     """Kullback-Leibler divergence of the target from the prediction."""
 
     name: ClassVar[str] = "reverse_kl_divergence"
-    facts: ClassVar[Facts] = Facts(
+    properties: ClassVar[Properties] = Properties(
         summary="Kullback-Leibler divergence of the first distribution from the second.",
         formula="sum_j q_j log(q_j / p_j)",
         range="[0, inf]",
@@ -171,7 +171,7 @@ class JensenShannonDivergence(SeparableLoss):
     """Mean of the divergences of both distributions from their middle."""
 
     name: ClassVar[str] = "jensen_shannon_divergence"
-    facts: ClassVar[Facts] = Facts(
+    properties: ClassVar[Properties] = Properties(
         summary="Jensen-Shannon divergence of two distributions.",
         formula="1/2 sum_j p_j log(p_j / m_j) + q_j log(q_j / m_j), m = (p + q) / 2",
         range="[0, log 2]",
@@ -268,7 +268,7 @@ class RenyiDivergence(_PowerDivergence):
     """
 
     name: ClassVar[str] = "renyi_divergence"
-    facts: ClassVar[Facts] = Facts(
+    properties: ClassVar[Properties] = Properties(
         summary="Renyi divergence of order alpha of the second distribution from the first.",
         formula="log(sum_j p_j^alpha q_j^(1 - alpha)) / (alpha - 1)",
         range="[0, inf]",
@@ -318,7 +318,7 @@ class AlphaDivergence(_PowerDivergence):
     """
 
     name: ClassVar[str] = "alpha_divergence"
-    facts: ClassVar[Facts] = Facts(
+    properties: ClassVar[Properties] = Properties(
         summary="Alpha divergence of the second distribution from the first.",
         formula="(sum_j p_j^alpha q_j^(1 - alpha) - 1) / (alpha (alpha - 1))",
         range="[0, 4]",

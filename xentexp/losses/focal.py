@@ -11,8 +11,8 @@ import numpy as np
 
 from xentexp.errors import InputError
 from xentexp.inputs.block import Block
-from xentexp.losses.base import Facts, Pair, check_number
-from xentexp.losses.differentiable import Chance, OutcomeLoss, SeparableLoss, of_each_class
+from xentexp.losses.base import Pair, Properties, check_number
+from xentexp.losses.differentiable import Chance, SeparableLoss, TrueClassLoss, of_each_class
 from xentexp.numerics import FloatArray
 
 _LIN = (
@@ -43,7 +43,7 @@ def _focal_derivatives(chance: Chance, gamma: float) -> Pair:
 
 
 @dataclass(frozen=True)
-class CategoricalFocalCrossentropy(OutcomeLoss):
+class CategoricalFocalCrossentropy(TrueClassLoss):
     """Focal loss of any number of classes.
 
     Parameters
@@ -57,7 +57,7 @@ class CategoricalFocalCrossentropy(OutcomeLoss):
     """
 
     name: ClassVar[str] = "categorical_focal_crossentropy"
-    facts: ClassVar[Facts] = Facts(
+    properties: ClassVar[Properties] = Properties(
         summary="Focal loss: cross-entropy that counts well predicted rows less.",
         formula="-sum_j t_j alpha_j (1 - p_j)^gamma log p_j",
         range="[0, inf)",
@@ -112,7 +112,7 @@ class CategoricalFocalCrossentropy(OutcomeLoss):
 
 
 @dataclass(frozen=True)
-class BinaryFocalCrossentropy(OutcomeLoss):
+class BinaryFocalCrossentropy(TrueClassLoss):
     """Focal loss of two classes.
 
     Parameters
@@ -126,7 +126,7 @@ class BinaryFocalCrossentropy(OutcomeLoss):
     """
 
     name: ClassVar[str] = "binary_focal_crossentropy"
-    facts: ClassVar[Facts] = Facts(
+    properties: ClassVar[Properties] = Properties(
         summary="Focal loss of two classes: well predicted rows count less.",
         formula="-alpha_y (1 - p_y)^gamma log p_y",
         range="[0, inf)",
@@ -180,7 +180,7 @@ class AsymmetricLoss(SeparableLoss):
     """
 
     name: ClassVar[str] = "asymmetric_loss"
-    facts: ClassVar[Facts] = Facts(
+    properties: ClassVar[Properties] = Properties(
         summary="Asymmetric focal loss of two classes: easy rows of the first count least.",
         formula="-y (1 - p)^g+ log p - (1 - y) q^g- log(1 - q), q = max(p - margin, 0)",
         range="[0, inf)",
@@ -237,7 +237,7 @@ array([0.3465..., 0.0433...])""",
 
 
 @dataclass(frozen=True)
-class Poly1Crossentropy(OutcomeLoss):
+class Poly1Crossentropy(TrueClassLoss):
     """Cross-entropy with another first coefficient of its expansion in ``1 - p``.
 
     Parameters
@@ -247,7 +247,7 @@ class Poly1Crossentropy(OutcomeLoss):
     """
 
     name: ClassVar[str] = "poly1_crossentropy"
-    facts: ClassVar[Facts] = Facts(
+    properties: ClassVar[Properties] = Properties(
         summary="Poly-1 loss: cross-entropy plus epsilon times the missing probability.",
         formula="-log p_y + epsilon (1 - p_y)",
         range="[0, inf)",

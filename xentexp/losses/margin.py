@@ -14,7 +14,7 @@ import numpy as np
 
 from xentexp.errors import InputError
 from xentexp.inputs.block import Block
-from xentexp.losses.base import Facts, Loss, Pair, check_number
+from xentexp.losses.base import Loss, Pair, Properties, check_number
 from xentexp.losses.inverse import WIDEST, stationary
 from xentexp.numerics import FloatArray, log_softmax, positive_part, sigmoid, softplus
 
@@ -80,7 +80,7 @@ class HingeLoss(MarginLoss):
     """Hinge loss of two classes."""
 
     name: ClassVar[str] = "hinge_loss"
-    facts: ClassVar[Facts] = Facts(
+    properties: ClassVar[Properties] = Properties(
         summary="Hinge loss of two classes, on decision scores.",
         formula="max(0, 1 - s d), s = +-1",
         range="[0, inf)",
@@ -115,7 +115,7 @@ class SquaredHingeLoss(HingeLoss):
     """Squared hinge loss of two classes."""
 
     name: ClassVar[str] = "squared_hinge_loss"
-    facts: ClassVar[Facts] = Facts(
+    properties: ClassVar[Properties] = Properties(
         summary="Squared hinge loss of two classes, on decision scores.",
         formula="max(0, 1 - s d)^2, s = +-1",
         range="[0, inf)",
@@ -150,7 +150,7 @@ class SmoothedHingeLoss(MarginLoss):
     """
 
     name: ClassVar[str] = "smoothed_hinge_loss"
-    facts: ClassVar[Facts] = Facts(
+    properties: ClassVar[Properties] = Properties(
         summary="Hinge loss of two classes whose corner is a parabola (Huberized hinge).",
         formula="0 if m >= 1, (1 - m)^2 / (2 gamma) if m >= 1 - gamma, else 1 - m - gamma / 2; "
         "m = s d",
@@ -189,7 +189,7 @@ class ModifiedHuberLoss(MarginLoss):
     """Squared hinge that turns linear for rows that are badly wrong."""
 
     name: ClassVar[str] = "modified_huber_loss"
-    facts: ClassVar[Facts] = Facts(
+    properties: ClassVar[Properties] = Properties(
         summary="Modified Huber loss of two classes: squared hinge, linear below margin -1.",
         formula="max(0, 1 - m)^2 if m >= -1 else -4 m; m = s d",
         range="[0, inf)",
@@ -220,7 +220,7 @@ class CategoricalHinge(HingeLoss):
     """Hinge loss against the largest wrong score."""
 
     name: ClassVar[str] = "categorical_hinge"
-    facts: ClassVar[Facts] = Facts(
+    properties: ClassVar[Properties] = Properties(
         summary="Hinge loss against the largest score of a wrong class (Crammer-Singer).",
         formula="max(0, 1 + max_{j != y} d_j - d_y)",
         range="[0, inf)",
@@ -245,7 +245,7 @@ class WestonWatkinsHinge(HingeLoss):
 
     over: ClassVar[Literal["largest", "sum"]] = "sum"
     name: ClassVar[str] = "weston_watkins_hinge"
-    facts: ClassVar[Facts] = Facts(
+    properties: ClassVar[Properties] = Properties(
         summary="Sum of the hinge losses against every wrong class (Weston-Watkins).",
         formula="sum_{j != y} max(0, 1 + d_j - d_y)",
         range="[0, inf)",
@@ -280,7 +280,7 @@ class MultiMarginLoss(MarginLoss):
 
     over: ClassVar[Literal["largest", "sum"]] = "sum"
     name: ClassVar[str] = "multi_margin_loss"
-    facts: ClassVar[Facts] = Facts(
+    properties: ClassVar[Properties] = Properties(
         summary="Multi-class margin loss: hinges of power p against every wrong class, over k.",
         formula="1/k sum_{j != y} max(0, margin + d_j - d_y)^p",
         range="[0, inf)",
@@ -331,7 +331,7 @@ class ExponentialLoss(MarginLoss):
 
     over: ClassVar[Literal["largest", "sum"]] = "sum"
     name: ClassVar[str] = "exponential_loss"
-    facts: ClassVar[Facts] = Facts(
+    properties: ClassVar[Properties] = Properties(
         summary="Exponential loss of decision scores, against every wrong class.",
         formula="sum_{j != y} exp(d_j - d_y); exp(-s d) for two classes",
         range="(0, inf)",
@@ -369,7 +369,7 @@ class LogisticMarginLoss(MarginLoss):
 
     over: ClassVar[Literal["largest", "sum"]] = "sum"
     name: ClassVar[str] = "logistic_margin_loss"
-    facts: ClassVar[Facts] = Facts(
+    properties: ClassVar[Properties] = Properties(
         summary="Logistic loss of decision scores, against every wrong class.",
         formula="sum_{j != y} log(1 + exp(d_j - d_y)); log(1 + exp(-s d)) for two classes",
         range="(0, inf)",

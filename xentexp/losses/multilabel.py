@@ -10,7 +10,7 @@ import numpy as np
 
 from xentexp.errors import unknown_name
 from xentexp.inputs.block import Block
-from xentexp.losses.base import Facts, Loss, Pair
+from xentexp.losses.base import Loss, Pair, Properties
 from xentexp.losses.crossentropy import BinaryCrossentropy
 from xentexp.losses.focal import AsymmetricLoss
 from xentexp.numerics import FloatArray
@@ -70,7 +70,7 @@ class MultilabelCrossentropy(MultilabelLoss):
     """
 
     name: ClassVar[str] = "multilabel_crossentropy"
-    facts: ClassVar[Facts] = Facts(
+    properties: ClassVar[Properties] = Properties(
         summary="Binary cross-entropy of each of several labels.",
         formula="1/k sum_j -y_j log p_j - (1 - y_j) log(1 - p_j)",
         range="[0, inf)",
@@ -109,7 +109,7 @@ class MultilabelAsymmetricLoss(MultilabelLoss):
     """
 
     name: ClassVar[str] = "multilabel_asymmetric_loss"
-    facts: ClassVar[Facts] = Facts(
+    properties: ClassVar[Properties] = Properties(
         summary="Asymmetric focal loss of each of several labels.",
         formula="1/k sum_j asymmetric_loss(y_j, p_j)",
         range="[0, inf)",

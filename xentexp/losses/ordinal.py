@@ -12,7 +12,7 @@ import numpy as np
 
 from xentexp.errors import InputError
 from xentexp.inputs.block import Block
-from xentexp.losses.base import Facts, Loss, Pair, check_number
+from xentexp.losses.base import Loss, Pair, Properties, check_number
 from xentexp.numerics import FloatArray, sigmoid, softplus
 
 
@@ -61,7 +61,7 @@ class RankedProbabilityScore(CumulativeLoss):
     """Brier's score of every threshold."""
 
     name: ClassVar[str] = "ranked_probability_score"
-    facts: ClassVar[Facts] = Facts(
+    properties: ClassVar[Properties] = Properties(
         summary="Ranked probability score: Brier's score of every threshold of ordered classes.",
         formula="sum_{m<k} (F_m - T_m)^2, F_m = P(class <= m)",
         range="[0, k - 1]",
@@ -93,7 +93,7 @@ class SquaredEarthMoverDistance(RankedProbabilityScore):
     """Mean over the classes of the squared distance of the cumulative distributions."""
 
     name: ClassVar[str] = "squared_earth_mover_distance"
-    facts: ClassVar[Facts] = Facts(
+    properties: ClassVar[Properties] = Properties(
         summary="Squared earth mover's distance of ordered classes: the ranked score over k.",
         formula="1/k sum_{m<k} (F_m - T_m)^2, F_m = P(class <= m)",
         range="[0, (k - 1)/k]",
@@ -118,7 +118,7 @@ class ExpectedAbsoluteGradeError(CumulativeLoss):
     """How many grades off a draw from the prediction is on average."""
 
     name: ClassVar[str] = "expected_absolute_grade_error"
-    facts: ClassVar[Facts] = Facts(
+    properties: ClassVar[Properties] = Properties(
         summary="Expected number of grades between the true class and a draw of the predicted.",
         formula="sum_j p_j |j - y|",
         range="[0, k - 1]",
@@ -147,7 +147,7 @@ class CumulativeLogLoss(Loss):
     """Log loss of every threshold."""
 
     name: ClassVar[str] = "cumulative_log_loss"
-    facts: ClassVar[Facts] = Facts(
+    properties: ClassVar[Properties] = Properties(
         summary="Log loss of every threshold of ordered classes (ranked ignorance score).",
         formula="-sum_{m<k} T_m log F_m + (1 - T_m) log(1 - F_m), F_m = P(class <= m)",
         range="[0, inf)",
@@ -216,7 +216,7 @@ class CumulativeLinkLogLoss(Loss):
     """
 
     name: ClassVar[str] = "cumulative_link_log_loss"
-    facts: ClassVar[Facts] = Facts(
+    properties: ClassVar[Properties] = Properties(
         summary="Log loss of ordered classes cut from one latent score by thresholds.",
         formula="-log(s(theta_y - d) - s(theta_{y-1} - d)), s(x) = 1 / (1 + exp(-x))",
         range="(0, inf)",

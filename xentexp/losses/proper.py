@@ -10,7 +10,7 @@ import numpy as np
 
 from xentexp.errors import InputError
 from xentexp.inputs.block import Block
-from xentexp.losses.base import Facts, Loss, Pair, check_number
+from xentexp.losses.base import Loss, Pair, Properties, check_number
 from xentexp.losses.differentiable import (
     Chance,
     SeparableLoss,
@@ -38,7 +38,7 @@ class BrierLoss(SeparableLoss):
     """
 
     name: ClassVar[str] = "brier_loss"
-    facts: ClassVar[Facts] = Facts(
+    properties: ClassVar[Properties] = Properties(
         summary="Brier's quadratic score.",
         formula="sum_j (p_j - t_j)^2, half if k = 2",
         range="[0, 2]",
@@ -86,7 +86,7 @@ class PowerLoss(SeparableLoss):
     """
 
     name: ClassVar[str] = "power_loss"
-    facts: ClassVar[Facts] = Facts(
+    properties: ClassVar[Properties] = Properties(
         summary="Power score (Tsallis): proper for any power above 1.",
         formula="1 - beta p_y^(beta - 1) + (beta - 1) sum_j p_j^beta",
         range="[0, beta]",
@@ -163,7 +163,7 @@ class SphericalLoss(_NormedLoss):
     """Spherical score, turned into a loss."""
 
     name: ClassVar[str] = "spherical_loss"
-    facts: ClassVar[Facts] = Facts(
+    properties: ClassVar[Properties] = Properties(
         summary="Spherical score: for labels, one less the cosine of target and prediction.",
         formula="1 - p_y / sqrt(sum_j p_j^2)",
         range="[0, 1]",
@@ -192,7 +192,7 @@ class PseudosphericalLoss(_NormedLoss):
     """
 
     name: ClassVar[str] = "pseudospherical_loss"
-    facts: ClassVar[Facts] = Facts(
+    properties: ClassVar[Properties] = Properties(
         summary="Pseudospherical score: proper for any power above 1.",
         formula="1 - p_y^(beta - 1) / (sum_j p_j^beta)^((beta - 1) / beta)",
         range="[0, 1]",
@@ -235,7 +235,7 @@ class BetaLoss(SeparableLoss):
     """
 
     name: ClassVar[str] = "beta_loss"
-    facts: ClassVar[Facts] = Facts(
+    properties: ClassVar[Properties] = Properties(
         summary="Beta family of proper losses of two classes: log loss, Brier and between.",
         formula="y=1: int_p^1 c^(a-1) (1-c)^b dc; y=0: int_0^p c^a (1-c)^(b-1) dc",
         range="[0, pi/2]",
@@ -325,7 +325,7 @@ class ZeroOneLoss(Loss):
     """Share of rows whose most probable class is not the true one."""
 
     name: ClassVar[str] = "zero_one_loss"
-    facts: ClassVar[Facts] = Facts(
+    properties: ClassVar[Properties] = Properties(
         summary="Misclassification of the most probable class; the first of those that tie.",
         formula="1 - t_m, m = argmax_j p_j",
         range="[0, 1]",

@@ -11,7 +11,7 @@ from typing import TypeVar
 
 from xentexp.errors import InputError, unknown_name
 from xentexp.inputs.options import OPTIONS
-from xentexp.losses.base import Facts, Loss
+from xentexp.losses.base import Loss, Properties
 
 LOSSES: dict[str, Loss] = {}
 """Every loss by name, with its default parameters."""
@@ -32,7 +32,7 @@ def register_loss(loss: _LossClass) -> _LossClass:
     Parameters
     ----------
     loss : type
-        A frozen dataclass derived from `Loss`, with `name` and `facts`, whose parameters all
+        A frozen dataclass derived from `Loss`, with `name` and `properties`, whose parameters all
         have defaults.
 
     Returns
@@ -48,12 +48,12 @@ def register_loss(loss: _LossClass) -> _LossClass:
     Examples
     --------
     >>> from dataclasses import dataclass
-    >>> from xentexp import Facts, Loss, register_loss
+    >>> from xentexp import Properties, Loss, register_loss
     >>> @register_loss
     ... @dataclass(frozen=True)
     ... class SquaredMiss(Loss):
     ...     name = "squared_miss"
-    ...     facts = Facts(
+    ...     properties = Properties(
     ...         summary="Squared missing probability of the true class.",
     ...         formula="(1 - p_y)^2", range="[0, 1]", properness="improper",
     ...         needs="probabilities", targets="one-hot", gradient="none",
@@ -71,17 +71,19 @@ def register_loss(loss: _LossClass) -> _LossClass:
             f"a loss is a class derived from xentexp.Loss, with @dataclass(frozen=True); "
             f"got {loss!r}"
         )
-    name, facts = getattr(loss, "name", None), getattr(loss, "facts", None)
+    name, properties = getattr(loss, "name", None), getattr(loss, "properties", None)
     good = isinstance(name, str) and name.isidentifier() and not keyword.iskeyword(name)
-    if not (good and isinstance(name, str) and isinstance(facts, Facts)):
-        raise InputError(f"{loss.__name__} must have a name (an identifier) and facts: Facts(...)")
+    if not (good and isinstance(name, str) and isinstance(properties, Properties)):
+        raise InputError(
+            f"{loss.__name__} must have a name (an identifier) and properties: Properties(...)"
+        )
     for field in fields(loss):
-        if field.name in ("name", "facts"):
+        if field.name in ("name", "properties"):
             raise InputError(
-                f"name and facts of {loss.__name__} must not be parameters: leave out the "
+                f"name and properties of {loss.__name__} must not be parameters: leave out the "
                 f"annotation, or write ClassVar"
             )
-        if field.name in (*OPTIONS, *_ARGUMENTS, *(("p", "q") if facts.distributions else ())):
+        if field.name in (*OPTIONS, *_ARGUMENTS, *(("p", "q") if properties.distributions else ())):
             raise InputError(
                 f"{field.name} cannot be a parameter of {name}: every function has an option or "
                 f"argument of that name"
@@ -90,10 +92,10 @@ def register_loss(loss: _LossClass) -> _LossClass:
         raise InputError(
             f"{loss.__name__} must define {', '.join(sorted(loss.__abstractmethods__))}"
         )
-    if facts.gradient != "none" and loss.gradient_hessian is Loss.gradient_hessian:
+    if properties.gradient != "none" and loss.gradient_hessian is Loss.gradient_hessian:
         raise InputError(
-            f"the facts of {name} have the gradient {facts.gradient!r}, but it defines no "
-            f"gradient_hessian; define it, or state gradient='none'"
+            f"the properties of {name} have the gradient {properties.gradient!r}, but it "
+            f"defines no gradient_hessian; define it, or state gradient='none'"
         )
     try:
         default = loss()
@@ -176,13 +178,13 @@ def _find(name: object) -> Loss:
     found = {
         loss.name
         for loss in LOSSES.values()
-        for peer in loss.facts.peers
+        for peer in loss.properties.peers
         if name in (peer, peer.rpartition(".")[2])
     }
     if len(found) == 1:
         return LOSSES[found.pop()]
     if found:
         raise InputError(f"{name!r} may be {' or '.join(sorted(found))}; name the one you mean")
-    peers = [peer for loss in LOSSES.values() for peer in loss.facts.peers]
+    peers = [peer for loss in LOSSES.values() for peer in loss.properties.peers]
     short = [peer.rpartition(".")[2] for peer in peers]
     raise unknown_name("loss", name, [*LOSSES, *peers, *short], shown=LOSSES)

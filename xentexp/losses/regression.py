@@ -10,7 +10,7 @@ import numpy as np
 
 from xentexp.errors import unknown_name
 from xentexp.inputs.block import Block
-from xentexp.losses.base import Facts, Pair, check_number
+from xentexp.losses.base import Pair, Properties, check_number
 from xentexp.losses.differentiable import SeparableLoss, through_softmax
 from xentexp.numerics import FloatArray, positive_part
 
@@ -72,7 +72,7 @@ class SquaredError(DistanceLoss):
     """
 
     name: ClassVar[str] = "squared_error"
-    facts: ClassVar[Facts] = Facts(
+    properties: ClassVar[Properties] = Properties(
         summary="Squared error of class probabilities or numbers, over the columns.",
         formula="1/k sum_j (p_j - t_j)^2",
         range="[0, 2/k]",
@@ -117,7 +117,7 @@ class AbsoluteError(DistanceLoss):
     """
 
     name: ClassVar[str] = "absolute_error"
-    facts: ClassVar[Facts] = Facts(
+    properties: ClassVar[Properties] = Properties(
         summary="Absolute error of class probabilities or numbers, over the columns.",
         formula="1/k sum_j |p_j - t_j|",
         range="[0, 2/k]",
@@ -163,7 +163,7 @@ class HuberLoss(DistanceLoss):
     """
 
     name: ClassVar[str] = "huber_loss"
-    facts: ClassVar[Facts] = Facts(
+    properties: ClassVar[Properties] = Properties(
         summary="Huber loss of class probabilities or numbers: squared, then linear.",
         formula="1/k sum_j (r_j^2 / 2 if |r_j| <= delta else delta (|r_j| - delta / 2))",
         range="[0, 1/k]",
@@ -211,7 +211,7 @@ class LogCoshLoss(DistanceLoss):
     """
 
     name: ClassVar[str] = "log_cosh_loss"
-    facts: ClassVar[Facts] = Facts(
+    properties: ClassVar[Properties] = Properties(
         summary="Log-cosh loss of class probabilities or numbers: a smooth Huber loss.",
         formula="1/k sum_j log cosh(p_j - t_j)",
         range="[0, 2/k log cosh 1]",
@@ -247,7 +247,7 @@ class PoissonDeviance(DistanceLoss):
     """
 
     name: ClassVar[str] = "poisson_deviance"
-    facts: ClassVar[Facts] = Facts(
+    properties: ClassVar[Properties] = Properties(
         summary="Poisson deviance of class probabilities or counts.",
         formula="1/k sum_j 2 (t_j log(t_j / p_j) + p_j - t_j)",
         range="[0, inf)",
@@ -297,7 +297,7 @@ class SquaredLogError(DistanceLoss):
     """
 
     name: ClassVar[str] = "squared_log_error"
-    facts: ClassVar[Facts] = Facts(
+    properties: ClassVar[Properties] = Properties(
         summary="Squared logarithmic error of class probabilities or numbers.",
         formula="1/k sum_j (log(1 + p_j) - log(1 + t_j))^2",
         range="[0, 2/k log(2)^2]",

@@ -10,13 +10,13 @@ import numpy as np
 
 from xentexp.errors import InputError
 from xentexp.inputs.block import Block
-from xentexp.losses.base import Facts, Loss, Pair, check_number
-from xentexp.losses.differentiable import Chance, OutcomeLoss, SeparableLoss
+from xentexp.losses.base import Loss, Pair, Properties, check_number
+from xentexp.losses.differentiable import Chance, SeparableLoss, TrueClassLoss
 from xentexp.numerics import FloatArray, scores_by_class, tempered_log, tempered_log_softmax
 
 
 @dataclass(frozen=True)
-class GeneralizedCrossentropy(OutcomeLoss):
+class GeneralizedCrossentropy(TrueClassLoss):
     """Box-Cox transform of the missing probability.
 
     Parameters
@@ -26,7 +26,7 @@ class GeneralizedCrossentropy(OutcomeLoss):
     """
 
     name: ClassVar[str] = "generalized_crossentropy"
-    facts: ClassVar[Facts] = Facts(
+    properties: ClassVar[Properties] = Properties(
         summary="Generalized cross-entropy: between cross-entropy and absolute error.",
         formula="(1 - p_y^q) / q",
         range="[0, 1/q]",
@@ -75,7 +75,7 @@ class SymmetricCrossentropy(SeparableLoss):
     """
 
     name: ClassVar[str] = "symmetric_crossentropy"
-    facts: ClassVar[Facts] = Facts(
+    properties: ClassVar[Properties] = Properties(
         summary="Symmetric cross-entropy: cross-entropy plus the reverse one.",
         formula="-alpha sum_j t_j log p_j - beta sum_j p_j max(log t_j, log_zero)",
         range="[0, inf)",
@@ -117,7 +117,7 @@ class SymmetricCrossentropy(SeparableLoss):
 
 
 @dataclass(frozen=True)
-class TaylorCrossentropy(OutcomeLoss):
+class TaylorCrossentropy(TrueClassLoss):
     """The first terms of the expansion of the cross-entropy in ``1 - p``.
 
     Parameters
@@ -127,7 +127,7 @@ class TaylorCrossentropy(OutcomeLoss):
     """
 
     name: ClassVar[str] = "taylor_crossentropy"
-    facts: ClassVar[Facts] = Facts(
+    properties: ClassVar[Properties] = Properties(
         summary="Taylor cross-entropy: the first terms of its expansion.",
         formula="sum_{m=1}^{order} (1 - p_y)^m / m",
         range="[0, sum_m 1/m]",
@@ -161,7 +161,7 @@ class TaylorCrossentropy(OutcomeLoss):
 
 
 @dataclass(frozen=True)
-class LabelRelaxation(OutcomeLoss):
+class LabelRelaxation(TrueClassLoss):
     """Divergence from the nearest distribution that gives the label ``1 - alpha``.
 
     Parameters
@@ -171,7 +171,7 @@ class LabelRelaxation(OutcomeLoss):
     """
 
     name: ClassVar[str] = "label_relaxation"
-    facts: ClassVar[Facts] = Facts(
+    properties: ClassVar[Properties] = Properties(
         summary="Label relaxation: no cost once the label has probability 1 - alpha.",
         formula="(1 - alpha) log((1 - alpha) / p_y) + alpha log(alpha / (1 - p_y)), "
         "0 if p_y >= 1 - alpha",
@@ -223,7 +223,7 @@ class BiTemperedLogisticLoss(Loss):
     """
 
     name: ClassVar[str] = "bi_tempered_logistic_loss"
-    facts: ClassVar[Facts] = Facts(
+    properties: ClassVar[Properties] = Properties(
         summary="Bi-tempered logistic loss; raw scores go through its tempered softmax.",
         formula="sum_j t_j (log_t1 t_j - log_t1 p_j) - (t_j^(2-t1) - p_j^(2-t1)) / (2 - t1)",
         range="[0, 1/(1 - t1)]",

@@ -14,12 +14,12 @@ import numpy as np
 
 from xentexp.errors import InputError, unknown_name
 from xentexp.inputs.asarray import to_array
-from xentexp.inputs.checked import LABEL_BLOCK_ELEMENTS, SINGLE_BLOCK_ELEMENTS, Problem
+from xentexp.inputs.checked import LABEL_BLOCK_ELEMENTS, SINGLE_BLOCK_ELEMENTS, CheckedInput
 from xentexp.inputs.read import read
 from xentexp.losses import LOSSES, Loss, get_loss, load_plugins
 from xentexp.losses.base import row_values
 from xentexp.metrics.compat import apply, refuse_peer_keywords
-from xentexp.metrics.evaluation import check_suited
+from xentexp.metrics.evaluation import check_applies
 from xentexp.metrics.functions import docstring_of, shown_signature, signature_of
 from xentexp.metrics.sample_functions import (
     balanced_loss,
@@ -66,7 +66,7 @@ def _derive(name: str) -> Callable[..., Any]:
         reduction = given.pop("reduction", "mean")
         if reduction not in _REDUCTIONS:
             raise unknown_name("reduction", reduction, _REDUCTIONS)
-        if loss.facts.distributions:
+        if loss.properties.distributions:
             return _of_distributions(loss, reduction, **given)
         return _reduce(loss, read_for(loss, **given), reduction)
 
@@ -89,7 +89,7 @@ def _of_peer(
 def _of_distributions(
     loss: Loss, reduction: str, p: Any, q: Any = None, normalize: bool | None = False, **given: Any
 ) -> Any:
-    alone = loss.facts.targets == "none"
+    alone = loss.properties.targets == "none"
     shape = to_array(p, "p").shape
     if not alone and (other := to_array(q, "q").shape) != shape:
         raise InputError(f"p and q must have the same shape; got {shape} and {other}")
@@ -102,19 +102,19 @@ def _of_distributions(
         normalize = None
     predicted, target = (p, None) if alone else (q, p)
     names = ("p", "p" if alone else "q")
-    problem = read(target, predicted, normalize=normalize, clip=0.0, names=names, **given)
-    value = _reduce(loss, problem, reduction)
+    checked = read(target, predicted, normalize=normalize, clip=0.0, names=names, **given)
+    value = _reduce(loss, checked, reduction)
     return float(value[0]) if single and reduction == "none" else value
 
 
-def _reduce(loss: Loss, problem: Problem, reduction: str) -> Any:
-    check_suited(loss, problem)
-    kept = np.zeros(problem.n_rows) if reduction == "none" else None
+def _reduce(loss: Loss, checked: CheckedInput, reduction: str) -> Any:
+    check_applies(loss, checked)
+    kept = np.zeros(checked.n_rows) if reduction == "none" else None
     total = denominator = 0.0
-    hard = loss.name if loss.facts.targets == "one-hot" else None
-    lean = problem.plain_labels and loss.facts.smoothing  # that is: a cross-entropy
+    hard = loss.name if loss.properties.targets == "one-hot" else None
+    lean = checked.plain_labels and loss.properties.smoothing  # that is: a cross-entropy
     elements = LABEL_BLOCK_ELEMENTS if lean else SINGLE_BLOCK_ELEMENTS
-    for part in problem.parts(hard=hard, elements=elements):
+    for part in checked.parts(hard=hard, elements=elements):
         values = row_values(loss, part.block)
         if part.weight is not None:
             values = weigh(values, part.weight)

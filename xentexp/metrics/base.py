@@ -1,4 +1,4 @@
-"""What a metric of a whole sample is: its facts, its parameters, and its value."""
+"""What a metric of a whole sample is: its properties, its parameters, and its value."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class UndefinedError(InputError):
 
 
 @dataclass(frozen=True)
-class SampleFacts:
+class MetricProperties:
     """What is true of a metric whatever the data: the source of its docstring and its row.
 
     Parameters
@@ -100,7 +100,7 @@ class SampleMetric(ABC):
     """
 
     name: ClassVar[str]
-    facts: ClassVar[SampleFacts]
+    properties: ClassVar[MetricProperties]
 
     @property
     def label(self) -> str:
@@ -109,8 +109,8 @@ class SampleMetric(ABC):
 
     @property
     def needs(self) -> str:
-        """What it takes of the predictions: see `SampleFacts`."""
-        return self.facts.needs
+        """What it takes of the predictions: see `MetricProperties`."""
+        return self.properties.needs
 
     def measure(self, sample: Sample) -> float:
         """Value of a sample, after a check that it suits.
@@ -123,7 +123,7 @@ class SampleMetric(ABC):
         Returns
         -------
         float
-            See the facts for its range.
+            See the properties for its range.
 
         Raises
         ------
@@ -132,14 +132,14 @@ class SampleMetric(ABC):
         UndefinedError
             Where the metric has no value.
         """
-        reason = self.unsuited_to(sample)
+        reason = self.why_not_for(sample)
         if reason is not None:
             raise InputError(f"{self.label} {reason}")
         return self.value(sample)
 
-    def unsuited_to(self, sample: Sample) -> str | None:
+    def why_not_for(self, sample: Sample) -> str | None:
         """Why the metric is not defined for a sample, or None where it is."""
-        return self.unsuited(
+        return self.why_not(
             n_classes=sample.n_classes,
             one_hot=sample.one_hot,
             has_proba=sample.has_proba,
@@ -158,10 +158,10 @@ class SampleMetric(ABC):
         Returns
         -------
         float
-            See the facts for its range.
+            See the properties for its range.
         """
 
-    def unsuited(
+    def why_not(
         self, *, n_classes: int, one_hot: bool, has_proba: bool, has_decision: bool
     ) -> str | None:
         """Why the metric is not defined for such an input, or None where it is.
@@ -180,12 +180,12 @@ class SampleMetric(ABC):
         str or None
             The reason, as the end of a sentence that starts with the name.
         """
-        if self.facts.binary_only and n_classes != 2:
+        if self.properties.binary_only and n_classes != 2:
             return f"is for two classes; there are {n_classes}"
-        if self.facts.targets == "one-hot" and not one_hot:
+        if self.properties.targets == "one-hot" and not one_hot:
             return "needs one true class in each row; give labels or one-hot rows"
-        if not has_proba and (self.facts.needs == "probabilities" or not has_decision):
-            also = "" if self.facts.needs == "probabilities" else " or decision scores"
+        if not has_proba and (self.properties.needs == "probabilities" or not has_decision):
+            also = "" if self.properties.needs == "probabilities" else " or decision scores"
             return f"needs probabilities{also}"
         return None
 

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from xentexp.errors import InputError, unknown_name
-from xentexp.metrics.base import SampleFacts, SampleMetric, UndefinedError, one_of, parameter
+from xentexp.metrics.base import MetricProperties, SampleMetric, UndefinedError, one_of, parameter
 from xentexp.metrics.sample import Sample
 from xentexp.numerics import FloatArray, IntArray, softplus
 
@@ -60,13 +60,13 @@ class _Binned(SampleMetric):
         one_of("bins", self.bins, ("width", "mass"))
         one_of("of", self.of, _OF)
 
-    def unsuited(
+    def why_not(
         self, *, n_classes: int, one_hot: bool, has_proba: bool, has_decision: bool
     ) -> str | None:
-        """See `SampleMetric.unsuited`."""
+        """See `SampleMetric.why_not`."""
         if self.of == "second class" and n_classes != 2:
             return f"of='second class' is for two classes; there are {n_classes}"
-        return super().unsuited(
+        return super().why_not(
             n_classes=n_classes, one_hot=one_hot, has_proba=has_proba, has_decision=has_decision
         )
 
@@ -128,7 +128,7 @@ class ExpectedCalibrationError(_Binned):
     """Mean distance of observed frequencies from predicted probabilities."""
 
     name: ClassVar[str] = "expected_calibration_error"
-    facts: ClassVar[SampleFacts] = SampleFacts(
+    properties: ClassVar[MetricProperties] = MetricProperties(
         summary="Mean distance between predicted probability and observed frequency, over bins.",
         formula="sum_b (W_b / W) |o_b - p_b|",
         range="[0, 1]",
@@ -195,7 +195,7 @@ class MaximumCalibrationError(_Binned):
     """Largest distance of an observed frequency from its predicted probability."""
 
     name: ClassVar[str] = "maximum_calibration_error"
-    facts: ClassVar[SampleFacts] = SampleFacts(
+    properties: ClassVar[MetricProperties] = MetricProperties(
         summary="Largest distance between predicted probability and observed frequency of a bin.",
         formula="max_b |o_b - p_b|",
         range="[0, 1]",
@@ -293,7 +293,7 @@ class CalibrationSlope(_Recalibration):
     """Slope of the logistic regression of the labels on the predicted log-odds."""
 
     name: ClassVar[str] = "calibration_slope"
-    facts: ClassVar[SampleFacts] = SampleFacts(
+    properties: ClassVar[MetricProperties] = MetricProperties(
         summary="Slope of the labels on the predicted log-odds: below 1, predictions are too "
         "extreme.",
         formula="b of the logistic regression y ~ a + b log(p / (1 - p)), by maximum likelihood",
@@ -339,7 +339,7 @@ class CalibrationIntercept(_Recalibration):
     """Intercept of the logistic regression of the labels, with the log-odds as offset."""
 
     name: ClassVar[str] = "calibration_intercept"
-    facts: ClassVar[SampleFacts] = SampleFacts(
+    properties: ClassVar[MetricProperties] = MetricProperties(
         summary="Calibration in the large: by how much the log-odds are too low on the whole.",
         formula="a of the logistic regression y ~ a + log(p / (1 - p)), the slope fixed at 1",
         range="(-inf, inf)",
@@ -355,13 +355,13 @@ class CalibrationIntercept(_Recalibration):
         ">>> round(calibration_intercept(y_true, y_pred), 3)\n0.486",
     )
 
-    def unsuited(
+    def why_not(
         self, *, n_classes: int, one_hot: bool, has_proba: bool, has_decision: bool
     ) -> str | None:
-        """See `SampleMetric.unsuited`."""
+        """See `SampleMetric.why_not`."""
         if self.positive is None and n_classes != 2:
             return f"is for two classes, or one named by positive=; there are {n_classes}"
-        return super().unsuited(
+        return super().why_not(
             n_classes=n_classes, one_hot=one_hot, has_proba=has_proba, has_decision=has_decision
         )
 

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from xentexp.errors import InputError
-from xentexp.inputs.checked import Problem
+from xentexp.inputs.checked import CheckedInput
 from xentexp.inputs.read import read
 from xentexp.losses import LOSSES, Loss, get_loss, load_plugins
 from xentexp.losses.base import row_values
@@ -173,7 +173,7 @@ def evaluate(
     """
     if y_true is None:
         raise InputError("y_true must be given; got None")
-    problem = read(
+    checked = read(
         y_true,
         y_pred,
         decision=decision,
@@ -187,17 +187,17 @@ def evaluate(
         ignore_label=ignore_label,
         ordered=True if ordered else None,
     )
-    return run(problem, choose(problem, losses, ordered=ordered), per_sample=per_sample)
+    return run(checked, choose(checked, losses, ordered=ordered), per_sample=per_sample)
 
 
 def choose(
-    problem: Problem, losses: Sequence[str | Loss] | None, *, ordered: bool = False
+    checked: CheckedInput, losses: Sequence[str | Loss] | None, *, ordered: bool = False
 ) -> list[Loss]:
     """Losses by name, checked to apply; all that apply where none are named.
 
     Parameters
     ----------
-    problem : Problem
+    problem : CheckedInput
         The input.
     losses : sequence of str or Loss, or None
         The choice.
@@ -213,14 +213,14 @@ def choose(
         losses = [losses]  # type: ignore[list-item]
     if losses is None:
         load_plugins()
-        hard = problem.smoothing == 0.0 and problem.one_hot()
+        hard = checked.smoothing == 0.0 and checked.one_hot()
         return [
             loss
             for loss in LOSSES.values()
-            if unsuited(loss, problem) is None
-            and (hard or loss.facts.targets != "one-hot")
-            and (loss.facts.targets != "positive" or problem.positive())
-            and (ordered or not loss.facts.ordered)
+            if why_not(loss, checked) is None
+            and (hard or loss.properties.targets != "one-hot")
+            and (loss.properties.targets != "positive" or checked.positive())
+            and (ordered or not loss.properties.ordered)
         ]
     chosen = [get_loss(loss) for loss in losses]
     if not chosen:
@@ -230,18 +230,18 @@ def choose(
     if twice:
         raise InputError(f"each loss can be named once; {', '.join(twice)} stands twice or more")
     for loss in chosen:
-        check_suited(loss, problem)
+        check_applies(loss, checked)
     return chosen
 
 
-def check_suited(loss: Loss, problem: Problem) -> None:
+def check_applies(loss: Loss, checked: CheckedInput) -> None:
     """Complain of a loss that does not apply to a problem.
 
     Parameters
     ----------
     loss : Loss
         Which was named.
-    problem : Problem
+    problem : CheckedInput
         The input.
 
     Raises
@@ -249,31 +249,31 @@ def check_suited(loss: Loss, problem: Problem) -> None:
     InputError
         With the reason.
     """
-    if problem.smoothing and loss.facts.targets == "one-hot":
+    if checked.smoothing and loss.properties.targets == "one-hot":
         raise InputError(f"{loss.name} needs one true class in each row: no label_smoothing")
-    reason = None if problem.of_columns else unsuited(loss, problem)
+    reason = None if checked.of_columns else why_not(loss, checked)
     if reason is not None:
         raise InputError(f"{loss.name} {reason}")
 
 
-def unsuited(loss: Loss, problem: Problem) -> str | None:
+def why_not(loss: Loss, checked: CheckedInput) -> str | None:
     """Why a loss does not apply to a problem, or None."""
-    return loss.unsuited(
-        n_classes=len(problem.classes),
-        soft=problem.soft,
-        has_proba=problem.probabilities is not None,
-        has_decision=problem.decision is not None,
-        latent=problem.latent,
-        ordered=problem.ordered,
+    return loss.why_not(
+        n_classes=len(checked.classes),
+        soft=checked.soft,
+        has_proba=checked.probabilities is not None,
+        has_decision=checked.decision is not None,
+        latent=checked.latent,
+        ordered=checked.ordered,
     )
 
 
-def run(problem: Problem, losses: Sequence[Loss], *, per_sample: bool = False) -> Evaluation:
+def run(checked: CheckedInput, losses: Sequence[Loss], *, per_sample: bool = False) -> Evaluation:
     """One pass of some losses over a checked problem.
 
     Parameters
     ----------
-    problem : Problem
+    problem : CheckedInput
         Targets and predictions.
     losses : sequence of Loss
         Which are known to apply.
@@ -285,11 +285,11 @@ def run(problem: Problem, losses: Sequence[Loss], *, per_sample: bool = False) -
     Evaluation
         Of all rows.
     """
-    state = LossState(tuple(losses), problem.classes)
-    kept = np.full((len(losses), problem.n_rows), np.nan) if per_sample else None
-    hard = next((loss.name for loss in losses if loss.facts.targets == "one-hot"), None)
+    state = LossState(tuple(losses), checked.classes)
+    kept = np.full((len(losses), checked.n_rows), np.nan) if per_sample else None
+    hard = next((loss.name for loss in losses if loss.properties.targets == "one-hot"), None)
     values = np.empty((len(losses), 0))
-    for part in problem.parts(hard=hard):
+    for part in checked.parts(hard=hard):
         if values.shape[1] != part.block.n_rows:
             values = np.empty((len(losses), part.block.n_rows))
         for row, loss in zip(values, losses, strict=True):
@@ -297,7 +297,7 @@ def run(problem: Problem, losses: Sequence[Loss], *, per_sample: bool = False) -
         state.add(values, part)
         if kept is not None:
             part.rows.put(kept, values)
-    state.n_ignored = problem.n_rows - state.n_rows
+    state.n_ignored = checked.n_rows - state.n_rows
     if state.weight == 0.0:
         raise InputError("sample_weight is zero for every row that is not ignored")
     return Evaluation(state, None if kept is None else dict(zip(state.names, kept, strict=True)))

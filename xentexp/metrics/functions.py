@@ -1,4 +1,4 @@
-"""What the function of a loss takes, and what its docstring says: from the facts of the loss."""
+"""Signatures and docstrings of the functions of losses, derived from their properties."""
 
 from __future__ import annotations
 
@@ -13,19 +13,19 @@ from xentexp.metrics.compat import CONVENTIONS, describe
 
 
 def _option_names(loss: Loss) -> list[str]:
-    facts = loss.facts
-    scores = facts.needs in ("scores", "latent")
-    classes = not facts.distributions and facts.targets != "multilabel"
-    names = [] if scores or facts.distributions else ["from_logits"]
+    properties = loss.properties
+    scores = properties.needs in ("scores", "latent")
+    classes = not properties.distributions and properties.targets != "multilabel"
+    names = [] if scores or properties.distributions else ["from_logits"]
     names += ["labels"] if classes else []
     names += ["sample_weight"]
     names += ["class_weight"] if classes else []
-    names += ["pos_weight"] if classes and facts.binary_only else []
-    names += ["label_smoothing"] if facts.smoothing else []
-    names += ["clip"] if facts.clip else []
-    names += ["normalize"] if not scores and facts.targets != "multilabel" else []
+    names += ["pos_weight"] if classes and properties.binary_only else []
+    names += ["label_smoothing"] if properties.smoothing else []
+    names += ["clip"] if properties.clip else []
+    names += ["normalize"] if not scores and properties.targets != "multilabel" else []
     names += ["ignore_label"] if classes else []
-    names += ["numbers"] if facts.numbers else []
+    names += ["numbers"] if properties.numbers else []
     return [*names, "reduction"]
 
 
@@ -43,8 +43,8 @@ def signature_of(loss: Loss) -> inspect.Signature:
         Without the keywords of peers.
     """
     arguments = (
-        (["p"] if loss.facts.targets == "none" else ["p", "q"])
-        if loss.facts.distributions
+        (["p"] if loss.properties.targets == "none" else ["p", "q"])
+        if loss.properties.distributions
         else ["y_true", "y_pred"]
     )
     positional = [
@@ -99,10 +99,10 @@ def docstring_of(loss: Loss, signature: inspect.Signature) -> str:
     str
         In numpydoc style, with an example that runs.
     """
-    facts = loss.facts
+    properties = loss.properties
     direction = (
         "Lower is better"
-        if facts.direction == "lower"
+        if properties.direction == "lower"
         else "Neither lower nor higher is better: it describes"
     )
     domain = {
@@ -110,11 +110,11 @@ def docstring_of(loss: Loss, signature: inspect.Signature) -> str:
         "scores": "Decision scores: any finite numbers, never probabilities.",
         "either": "Class probabilities, or raw scores with `from_logits`.",
         "latent": "One decision score for each row, whatever the number of classes.",
-    }[facts.needs]
-    if facts.targets == "multilabel":
+    }[properties.needs]
+    if properties.targets == "multilabel":
         domain = "Probability of each label."
     one_column = {"latent": "", "multilabel": "\nShape (n,) is one label."}.get(
-        "latent" if facts.needs == "latent" else facts.targets,
+        "latent" if properties.needs == "latent" else properties.targets,
         "\nShape (n,) speaks of the second of two classes.",
     )
     targets = {
@@ -124,26 +124,26 @@ def docstring_of(loss: Loss, signature: inspect.Signature) -> str:
         "positive": ("(n, k)", "Distributions."),
         "multilabel": ("(n,) or (n, k)", "1 or 0 (or a probability) for each label."),
         "none": ("", ""),
-    }[facts.targets]
+    }[properties.targets]
     arguments = {
         "y_true": (f"array-like of shape {targets[0]}", targets[1]),
         "y_pred": (
-            "array-like of shape (n,)" + (" or (n, k)" if facts.needs != "latent" else ""),
+            "array-like of shape (n,)" + (" or (n, k)" if properties.needs != "latent" else ""),
             f"{domain}{one_column}",
         ),
         "p": (
             "array-like of shape (k,) or (n, k)",
             "One distribution, or one in each row."
-            if facts.targets == "none"
+            if properties.targets == "none"
             else "One target distribution, or one in each row; each sums to 1.",
         ),
         "q": ("array-like of the same shape", "Predicted distributions."),
     }
     parameters = _documented_fields(loss)
-    lines = [facts.summary, "", f"{direction}; values lie in {facts.range}."]
-    proper = "" if facts.properness == "-" else f" It is {facts.properness}."
-    lines += [f"Value of a row: ``{facts.formula}``.{proper}"]
-    lines += _more_facts(loss)
+    lines = [properties.summary, "", f"{direction}; values lie in {properties.range}."]
+    proper = "" if properties.properness == "-" else f" It is {properties.properness}."
+    lines += [f"Value of a row: ``{properties.formula}``.{proper}"]
+    lines += _more_properties(loss)
     lines += ["", "Parameters", "----------"]
     for parameter in signature.parameters.values():
         if parameter.kind is inspect.Parameter.VAR_KEYWORD:
@@ -153,8 +153,8 @@ def docstring_of(loss: Loss, signature: inspect.Signature) -> str:
         elif parameter.name in OPTIONS:
             kind, _, text = OPTIONS[parameter.name]
             kind = f"{kind}, default={parameter.default!r}"
-            if parameter.name == "from_logits" and loss.facts.link == "tempered softmax":
-                text = text.replace("softmax (sigmoid for shape (n,))", loss.facts.link)
+            if parameter.name == "from_logits" and loss.properties.link == "tempered softmax":
+                text = text.replace("softmax (sigmoid for shape (n,))", loss.properties.link)
         else:
             kind, text = parameters.get(parameter.name, ("object", "See the class of the loss."))
             kind = f"{kind}, default={parameter.default!r}"
@@ -167,39 +167,39 @@ def docstring_of(loss: Loss, signature: inspect.Signature) -> str:
     if conventions := describe(loss.name):
         lines += ["", "Notes", "-----", "A convention returns what the peer does, bad input too:"]
         lines += ["", *conventions]
-    lines += ["", "References", "----------", *_wrap(facts.reference)]
+    lines += ["", "References", "----------", *_wrap(properties.reference)]
     lines += ["", "Examples", "--------"]
-    lines += [f">>> from xentexp.metrics import {loss.name}", facts.example, ""]
+    lines += [f">>> from xentexp.metrics import {loss.name}", properties.example, ""]
     return "\n".join(lines)
 
 
-def _more_facts(loss: Loss) -> list[str]:
+def _more_properties(loss: Loss) -> list[str]:
     """Units, and what is true of the raw scores."""
-    facts = loss.facts
+    properties = loss.properties
     lines = []
-    if "log2" in facts.formula:
+    if "log2" in properties.formula:
         lines += ["Units are bits."]
-    elif re.search(r"\blog\b", facts.formula) and not facts.numbers:
+    elif re.search(r"\blog\b", properties.formula) and not properties.numbers:
         lines += ["Units are nats."]
-    curved = "convex" if facts.convex else "not convex"
+    curved = "convex" if properties.convex else "not convex"
     slope = {
         "smooth": "smooth",
         "subgradient": "with kinks, where its gradient is a subgradient",
         "none": "without a gradient",
-    }[facts.gradient]
-    if facts.direction != "none":
-        lines += ["", f"In the raw scores ({facts.link} link) it is {curved} and {slope}."]
-    if facts.gradient != "none" and facts.targets in ("labels", "one-hot", "soft"):
+    }[properties.gradient]
+    if properties.direction != "none":
+        lines += ["", f"In the raw scores ({properties.link} link) it is {curved} and {slope}."]
+    if properties.gradient != "none" and properties.targets in ("labels", "one-hot", "soft"):
         tells = "tell" if loss.invertible(2) else "do not tell"
-        two = loss.invertible(2) and not (facts.binary_only or loss.invertible(3))
+        two = loss.invertible(2) and not (properties.binary_only or loss.invertible(3))
         where = ", but only of two classes" if two else ""
         lines += [
             f"Raw scores that minimize its expectation {tells} the true probabilities{where}."
         ]
-    if not facts.symmetric:
+    if not properties.symmetric:
         lines += ["Classes are not alike: it changes where they are renamed."]
-    if facts.peers:
-        lines += ["", *_wrap("`get_loss` finds it as " + ", ".join(facts.peers) + " too.")]
+    if properties.peers:
+        lines += ["", *_wrap("`get_loss` finds it as " + ", ".join(properties.peers) + " too.")]
     return lines
 
 

@@ -10,7 +10,7 @@ from typing import ClassVar, Literal
 import numpy as np
 
 from xentexp.errors import InputError
-from xentexp.metrics.base import SampleFacts, SampleMetric, UndefinedError, one_of, parameter
+from xentexp.metrics.base import MetricProperties, SampleMetric, UndefinedError, one_of, parameter
 from xentexp.metrics.sample import Sample, roc
 from xentexp.numerics import FloatArray
 
@@ -34,7 +34,7 @@ class RocAuc(SampleMetric):
     """Area under the ROC curve."""
 
     name: ClassVar[str] = "roc_auc"
-    facts: ClassVar[SampleFacts] = SampleFacts(
+    properties: ClassVar[MetricProperties] = MetricProperties(
         summary="Area under the ROC curve: how often a row of the second class ranks above one "
         "of the first.",
         formula="P(s+ > s-) + P(s+ = s-) / 2",
@@ -94,7 +94,7 @@ class Gini(RocAuc):
     """Twice the area under the ROC curve, less one."""
 
     name: ClassVar[str] = "gini"
-    facts: ClassVar[SampleFacts] = SampleFacts(
+    properties: ClassVar[MetricProperties] = MetricProperties(
         summary="Gini coefficient, the accuracy ratio of credit scoring: 2 AUC - 1.",
         formula="2 AUC - 1 = P(s+ > s-) - P(s+ < s-)",
         range="[-1, 1]",
@@ -117,7 +117,7 @@ class KsStatistic(SampleMetric):
     """Largest distance between the score distributions of the classes."""
 
     name: ClassVar[str] = "ks_statistic"
-    facts: ClassVar[SampleFacts] = SampleFacts(
+    properties: ClassVar[MetricProperties] = MetricProperties(
         summary="Kolmogorov-Smirnov statistic: the largest distance between the classes' score "
         "distributions.",
         formula="max_s |F0(s) - F1(s)|",
@@ -147,7 +147,7 @@ class HMeasure(SampleMetric):
     """Share of the trivial classifier's expected cost that the scores take away."""
 
     name: ClassVar[str] = "h_measure"
-    facts: ClassVar[SampleFacts] = SampleFacts(
+    properties: ClassVar[MetricProperties] = MetricProperties(
         summary="H-measure: share of the expected cost of misclassification that the order "
         "takes away.",
         formula="1 - int min_t L(c, t) u(c) dc / int min(pi0 c, pi1 (1 - c)) u(c) dc, "

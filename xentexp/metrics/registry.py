@@ -91,7 +91,7 @@ def _find(name: object) -> SampleMetric | None:
     if name in SAMPLE_METRICS:
         return SAMPLE_METRICS[name]
     for metric in SAMPLE_METRICS.values():
-        if any(name in (peer, peer.rpartition(".")[2]) for peer in metric.facts.peers):
+        if any(name in (peer, peer.rpartition(".")[2]) for peer in metric.properties.peers):
             return metric
     for prefix, kind in _OF_LOSS.items():
         loss = name.removeprefix(prefix)

@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 
 from xentexp.errors import InputError
 from xentexp.inputs.block import Block
-from xentexp.inputs.checked import Problem
+from xentexp.inputs.checked import CheckedInput
 from xentexp.losses import Loss
-from xentexp.metrics.evaluation import run, unsuited
+from xentexp.metrics.evaluation import run, why_not
 from xentexp.metrics.running_sums import LossState
 from xentexp.numerics import FloatArray, IntArray, log_softmax
 
@@ -25,7 +25,7 @@ class Sample:
 
     Parameters
     ----------
-    problem : Problem
+    problem : CheckedInput
         Targets and predictions; rows that are ignored are left out.
     prior : mapping or array-like of shape (k,), optional
         Class shares of a null model, e.g. those of the training rows.
@@ -39,37 +39,37 @@ class Sample:
     """
 
     def __init__(
-        self, problem: Problem, *, prior: object = None, state: LossState | None = None
+        self, checked: CheckedInput, *, prior: object = None, state: LossState | None = None
     ) -> None:
-        self.problem = problem
-        self.prior = None if prior is None else _to_prior(prior, problem.classes)
+        self.checked = checked
+        self.prior = None if prior is None else _to_prior(prior, checked.classes)
         self._states = [] if state is None else [state]
         self._curves: dict[int, tuple[FloatArray, FloatArray]] = {}
 
     @property
     def classes(self) -> tuple[Any, ...]:
         """Classes, in the order of the columns."""
-        return self.problem.classes
+        return self.checked.classes
 
     @property
     def n_classes(self) -> int:
         """Number of classes."""
-        return len(self.problem.classes)
+        return len(self.checked.classes)
 
     @property
     def has_proba(self) -> bool:
         """Whether the predictions hold probabilities, or raw scores that give them."""
-        return self.problem.probabilities is not None
+        return self.checked.probabilities is not None
 
     @property
     def has_decision(self) -> bool:
         """Whether the predictions hold decision scores."""
-        return self.problem.decision is not None
+        return self.checked.decision is not None
 
     @cached_property
     def one_hot(self) -> bool:
         """Whether every row has one true class."""
-        return self.problem.one_hot()
+        return self.checked.one_hot()
 
     # -- losses ----------------------------------------------------------------------------
 
@@ -92,10 +92,10 @@ class Sample:
             if loss in state.losses:
                 break
         else:
-            reason = unsuited(loss, self.problem)
+            reason = why_not(loss, self.checked)
             if reason is not None:
                 raise InputError(f"{loss.name} {reason}")
-            state = run(self.problem, [loss]).state
+            state = run(self.checked, [loss]).state
             self._states.append(state)
         row = state.losses.index(loss)
         return float(state.mean()[row]), state.class_mean()[row], state.class_weight
@@ -106,7 +106,7 @@ class Sample:
     def _rows(self) -> tuple[str, IntArray, FloatArray | None, FloatArray]:
         """Kind of the predictions, true classes, weights, and predictions (k, n)."""
         index, weight, values = [], [], []
-        for part in self.problem.parts():
+        for part in self.checked.parts():
             assert part.block.index is not None
             index.append(part.block.index)
             weight.append(part.weight)
@@ -163,7 +163,7 @@ class Sample:
             highest = others.max(axis=0)
             rest = highest + np.log(np.exp(others - highest).sum(axis=0))
             return np.asarray(values[column] - rest)
-        clip = self.problem.clip
+        clip = self.checked.clip
         p = np.clip(self.proba_by_class[column], clip, 1.0 - clip)
         with np.errstate(divide="ignore"):
             return np.asarray(np.log(p) - np.log1p(-p))

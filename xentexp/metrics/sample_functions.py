@@ -30,8 +30,8 @@ _OPTIONS: dict[str, tuple[str, object, str]] = {
 
 def _options(metric: SampleMetric) -> list[str]:
     names = ["from_logits", "labels", "sample_weight", "normalize"]
-    names += ["clip"] if metric.facts.clip else []
-    return [*names, "ignore_label", *(["prior"] if metric.facts.prior else [])]
+    names += ["clip"] if metric.properties.clip else []
+    return [*names, "ignore_label", *(["prior"] if metric.properties.prior else [])]
 
 
 def _derive(name: str) -> Callable[..., float]:
@@ -80,14 +80,14 @@ _DIRECTIONS = {
 
 
 def _docstring(metric: SampleMetric, signature: inspect.Signature) -> str:
-    facts = metric.facts
+    properties = metric.properties
     domain = "Class probabilities, or raw scores with `from_logits`."
-    if facts.needs == "either":
+    if properties.needs == "either":
         domain = (
             "Class probabilities, or raw scores (any decision scores for two classes) with\n"
             "`from_logits`."
         )
-    targets = "Labels or one-hot rows." if facts.targets == "one-hot" else (
+    targets = "Labels or one-hot rows." if properties.targets == "one-hot" else (
         "Labels, one-hot rows, or distributions."
     )  # fmt: skip
     arguments = {
@@ -98,10 +98,13 @@ def _docstring(metric: SampleMetric, signature: inspect.Signature) -> str:
         ),
     }
     parameters = {f.name: (f.metadata["kind"], f.metadata["text"]) for f in fields(metric)}
-    lines = [facts.summary, ""]
-    lines += [f"{_DIRECTIONS[facts.direction]}: {facts.optimum:g} is best. Range: {facts.range}."]
-    lines += [f"Value of a sample: ``{facts.formula}``.", ""]
-    lines += [facts.notes, "", "Parameters", "----------"]
+    lines = [properties.summary, ""]
+    lines += [
+        f"{_DIRECTIONS[properties.direction]}: {properties.optimum:g} is best. "
+        f"Range: {properties.range}."
+    ]
+    lines += [f"Value of a sample: ``{properties.formula}``.", ""]
+    lines += [properties.notes, "", "Parameters", "----------"]
     for name, argument in signature.parameters.items():
         if name in arguments:
             kind, text = arguments[name]
@@ -116,9 +119,9 @@ def _docstring(metric: SampleMetric, signature: inspect.Signature) -> str:
     lines += ["", "Raises", "------", "InputError"]
     lines += [indent("A ``ValueError`` that states the rule, the value and what to do; an")]
     lines += [indent("``UndefinedError`` where the sample has no such value.")]
-    lines += ["", "References", "----------", facts.reference]
+    lines += ["", "References", "----------", properties.reference]
     lines += ["", "Examples", "--------"]
-    lines += [f">>> from xentexp.metrics import {metric.name}", facts.example, ""]
+    lines += [f">>> from xentexp.metrics import {metric.name}", properties.example, ""]
     return "\n".join(lines)
 
 

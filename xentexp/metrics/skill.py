@@ -10,7 +10,7 @@ import numpy as np
 from xentexp.errors import InputError
 from xentexp.inputs.columns import Predictions
 from xentexp.losses import LOSSES, Block, Loss, get_loss
-from xentexp.metrics.base import SampleFacts, SampleMetric, UndefinedError, one_of, parameter
+from xentexp.metrics.base import MetricProperties, SampleMetric, UndefinedError, one_of, parameter
 from xentexp.metrics.evaluation import run
 from xentexp.metrics.sample import Sample
 from xentexp.numerics import FloatArray
@@ -24,7 +24,7 @@ class Perplexity(SampleMetric):
     """Exponential of the mean cross-entropy."""
 
     name: ClassVar[str] = "perplexity"
-    facts: ClassVar[SampleFacts] = SampleFacts(
+    properties: ClassVar[MetricProperties] = MetricProperties(
         summary="Number of equally likely classes that would be as surprising.",
         formula="exp(-mean_i sum_j t_ij log p_ij)",
         range="[1, inf)",
@@ -50,7 +50,7 @@ class BalancedLoss(SampleMetric):
     """Mean over the classes of the mean loss of each class."""
 
     name: ClassVar[str] = "balanced_loss"
-    facts: ClassVar[SampleFacts] = SampleFacts(
+    properties: ClassVar[MetricProperties] = MetricProperties(
         summary="Mean over the classes of the mean loss of each class: the macro average.",
         formula="mean_j (sum_{i in class j} w_i l_i / sum_{i in class j} w_i)",
         range="that of the loss",
@@ -78,7 +78,7 @@ class BalancedLoss(SampleMetric):
     )
 
     def __post_init__(self) -> None:
-        if get_loss(self.loss).facts.direction != "lower":
+        if get_loss(self.loss).properties.direction != "lower":
             raise InputError(f"{get_loss(self.loss).name} ranks nothing, so it has no balance")
         one_of("absent", self.absent, ("undefined", "skip"))
 
@@ -90,7 +90,7 @@ class BalancedLoss(SampleMetric):
     @property
     def needs(self) -> str:
         """What the loss takes."""
-        return get_loss(self.loss).facts.needs
+        return get_loss(self.loss).properties.needs
 
     def value(self, sample: Sample) -> float:
         """See `SampleMetric.value`."""
@@ -103,11 +103,11 @@ class BalancedLoss(SampleMetric):
             )
         return float(means[weights > 0.0].mean())
 
-    def unsuited(
+    def why_not(
         self, *, n_classes: int, one_hot: bool, has_proba: bool, has_decision: bool
     ) -> str | None:
-        """See `SampleMetric.unsuited`; the loss decides."""
-        return get_loss(self.loss).unsuited(
+        """See `SampleMetric.why_not`; the loss decides."""
+        return get_loss(self.loss).why_not(
             n_classes=n_classes, soft=not one_hot, has_proba=has_proba, has_decision=has_decision
         )
 
@@ -117,7 +117,7 @@ class D2Score(SampleMetric):
     """Share of a null model's loss that the predictions take away."""
 
     name: ClassVar[str] = "d2_score"
-    facts: ClassVar[SampleFacts] = SampleFacts(
+    properties: ClassVar[MetricProperties] = MetricProperties(
         summary="Share of a null model's loss that the predictions take away: a skill score.",
         formula="1 - mean loss of the predictions / mean loss of the null model",
         range="(-inf, 1]",
@@ -152,10 +152,10 @@ class D2Score(SampleMetric):
     def __post_init__(self) -> None:
         loss = get_loss(self.loss)
         one_of("null", self.null, _NULLS)
-        if loss.facts.properness not in ("proper", "strictly proper"):
+        if loss.properties.properness not in ("proper", "strictly proper"):
             raise InputError(
                 f"d2_score needs a proper loss, which the best constant prediction cannot cheat; "
-                f"{loss.name} is {loss.facts.properness.replace('-', 'none')}"
+                f"{loss.name} is {loss.properties.properness.replace('-', 'none')}"
             )
 
     @property
@@ -190,26 +190,26 @@ class D2Score(SampleMetric):
             return np.full(sample.n_classes, 1.0 / sample.n_classes)
         return np.asarray(class_weight / class_weight.sum())
 
-    def unsuited(
+    def why_not(
         self, *, n_classes: int, one_hot: bool, has_proba: bool, has_decision: bool
     ) -> str | None:
-        """See `SampleMetric.unsuited`; the loss has a say."""
+        """See `SampleMetric.why_not`; the loss has a say."""
         if not has_proba:
             return "needs probabilities"
-        return get_loss(self.loss).unsuited(
+        return get_loss(self.loss).why_not(
             n_classes=n_classes, soft=not one_hot, has_proba=True, has_decision=has_decision
         )
 
 
 def _null_loss(loss: Loss, prior: FloatArray, sample: Sample, class_weight: FloatArray) -> float:
     """Mean loss of predicting `prior` for every row."""
-    problem = sample.problem
+    checked = sample.checked
     if sample.one_hot:
         # Rows of a class are all alike: one stands for each.
         everywhere = np.tile(prior, (len(prior), 1))
         index = np.arange(len(prior))
-        block = Block(n_classes=len(prior), index=index, proba=everywhere, clip=problem.clip)
+        block = Block(n_classes=len(prior), index=index, proba=everywhere, clip=checked.clip)
         values, present = loss.per_sample(block), class_weight > 0.0
         return float(np.average(values[present], weights=class_weight[present]))
-    same = Predictions(np.broadcast_to(prior, (problem.n_rows, len(prior))), "proba")
-    return float(run(replace(problem, probabilities=same, decision=None), [loss]).state.mean()[0])
+    same = Predictions(np.broadcast_to(prior, (checked.n_rows, len(prior))), "proba")
+    return float(run(replace(checked, probabilities=same, decision=None), [loss]).state.mean()[0])

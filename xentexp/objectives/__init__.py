@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from xentexp.objectives.catboost import catboost_metric, catboost_objective
 from xentexp.objectives.lightgbm import lightgbm_metric, lightgbm_objective
-from xentexp.objectives.objective import Training, find_class_weight, find_loss
+from xentexp.objectives.objective import TrainingObjective, find_class_weight, find_loss
 from xentexp.objectives.xgboost import xgboost_metric, xgboost_objective
 
 if TYPE_CHECKING:
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "TorchLoss",
-    "Training",
+    "TrainingObjective",
     "catboost_metric",
     "catboost_objective",
     "find_class_weight",

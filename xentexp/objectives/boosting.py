@@ -13,7 +13,7 @@ from xentexp.derivatives import CheckedLoss
 from xentexp.errors import InputError
 from xentexp.losses import Loss
 from xentexp.losses.base import check_number
-from xentexp.objectives.objective import Training, find_class_weight, find_loss
+from xentexp.objectives.objective import TrainingObjective, find_class_weight, find_loss
 
 
 def import_booster(module: str) -> Any:
@@ -74,7 +74,7 @@ class BoosterLoss:
         if hessian_factor is not None:
             check_number("hessian_factor", hessian_factor, 0.0, np.inf, low_open=True)
         self.definition = find_loss(loss, parameters)
-        if self.definition.facts.needs == "latent" and n_classes is None:
+        if self.definition.properties.needs == "latent" and n_classes is None:
             raise InputError(
                 f"{self.definition.name} has one score for any number of classes; pass n_classes="
             )
@@ -82,7 +82,7 @@ class BoosterLoss:
         self.label_smoothing = label_smoothing
         self.n_classes = n_classes
         self.hessian_factor = hessian_factor
-        self._seen: tuple[Any, Any, int, Training] | None = None
+        self._seen: tuple[Any, Any, int, TrainingObjective] | None = None
 
     @property
     def __name__(self) -> str:
@@ -98,7 +98,7 @@ class BoosterLoss:
 
     def training(
         self, labels: NDArray[Any], weight: NDArray[Any] | None, n_scores: int
-    ) -> Training:
+    ) -> TrainingObjective:
         """The loss on these rows; made once while the rows stay the same.
 
         Parameters
@@ -112,7 +112,7 @@ class BoosterLoss:
 
         Returns
         -------
-        Training
+        TrainingObjective
             See there.
 
         Raises
@@ -139,7 +139,7 @@ class BoosterLoss:
                 f"{np.unique(labels)[:5].tolist()}"
             )
         weights = None if weight is None else np.asarray(weight, dtype=np.float64)
-        training = Training(
+        training = TrainingObjective(
             self.definition,
             index,
             k,
@@ -180,13 +180,13 @@ def by_class(scores: NDArray[np.floating]) -> NDArray[np.floating]:
 
 
 def newton_like(
-    training: Training, scores: NDArray[np.floating], factor: float
+    training: TrainingObjective, scores: NDArray[np.floating], factor: float
 ) -> tuple[NDArray[np.floating], NDArray[np.floating]]:
     """Gradients and curvatures in the layout and dtype of the scores.
 
     Parameters
     ----------
-    training : Training
+    training : TrainingObjective
         Of as many rows.
     scores : ndarray of shape (n,) or (n, k)
         Raw scores, C- or Fortran-ordered, float32 or float64.

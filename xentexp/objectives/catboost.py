@@ -16,13 +16,13 @@ from xentexp.losses.crossentropy import CategoricalCrossentropy
 from xentexp.numerics import FloatArray
 from xentexp.objectives.boosting import BoosterLoss
 from xentexp.objectives.curvature import curvature_rule, positive_curvature
-from xentexp.objectives.objective import Training
+from xentexp.objectives.objective import TrainingObjective
 
 
 class CatBoostLoss(BoosterLoss):
     """A loss on a piece of the rows: CatBoost hands them over piece by piece."""
 
-    def piece(self, scores: FloatArray, labels: NDArray[Any], weight: Any) -> Training:
+    def piece(self, scores: FloatArray, labels: NDArray[Any], weight: Any) -> TrainingObjective:
         """The loss on some rows.
 
         Parameters
@@ -36,7 +36,7 @@ class CatBoostLoss(BoosterLoss):
 
         Returns
         -------
-        Training
+        TrainingObjective
             Of these rows.
 
         Raises
@@ -112,7 +112,7 @@ class CatBoostObjective(CatBoostLoss):
         if e:
             soft = np.full((1, k), e / k)
             soft[0, index[0]] += 1.0 - e
-        by_row, margins = scores[np.newaxis], self.definition.facts.needs == "scores"
+        by_row, margins = scores[np.newaxis], self.definition.properties.needs == "scores"
         block = Block(
             n_classes=k,
             index=None if e else index,

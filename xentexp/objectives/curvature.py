@@ -46,9 +46,9 @@ def curvature_rule(definition: Loss) -> Rule:
     >>> [curvature_rule(get_loss(name)) for name in names]
     ['exact', 'bounded', 'unit']
     """
-    if not definition.facts.convex:
+    if not definition.properties.convex:
         return "bounded"
-    return "unit" if definition.facts.gradient == "subgradient" else "exact"
+    return "unit" if definition.properties.gradient == "subgradient" else "exact"
 
 
 def positive_curvature(rule: Rule, derivatives: Pair) -> FloatArray:

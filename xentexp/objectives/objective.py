@@ -55,10 +55,10 @@ def find_loss(
     if not isinstance(parameters, Mapping | None):
         raise InputError(f"parameters of a loss must be a dict or None; got {parameters!r}")
     definition = get_loss(loss, **(parameters or {}))  # type: ignore[arg-type]
-    facts = definition.facts
-    if facts.gradient == "none":
+    properties = definition.properties
+    if properties.gradient == "none":
         raise InputError(f"{definition.name} has no gradient; train on another loss")
-    if facts.targets not in ("labels", "one-hot", "soft"):
+    if properties.targets not in ("labels", "one-hot", "soft"):
         raise InputError(
             f"{definition.name} is no loss of labels and scores of classes; train on another"
         )
@@ -116,7 +116,7 @@ def find_class_weight(
     return weights
 
 
-class Training:
+class TrainingObjective:
     """A loss on training rows, as a function of their raw scores.
 
     Scores are class-major: ``(k, n)``, or ``(1, n)`` for two classes, where they are those of
@@ -156,7 +156,7 @@ class Training:
     Examples
     --------
     >>> import numpy as np
-    >>> training = Training(find_loss("categorical_crossentropy"), np.array([0, 1]), 2)
+    >>> training = TrainingObjective(find_loss("categorical_crossentropy"), np.array([0, 1]), 2)
     >>> training.loss(np.zeros((1, 2)))
     0.6931...
     >>> training.gradient_hessian(np.zeros((1, 2)))
@@ -174,8 +174,8 @@ class Training:
         label_smoothing: float = 0.0,
     ) -> None:
         check_number("label_smoothing", label_smoothing, 0.0, 1.0)
-        needs = definition.facts.needs
-        reason = definition.unsuited(
+        needs = definition.properties.needs
+        reason = definition.why_not(
             n_classes=n_classes,
             soft=label_smoothing > 0.0,
             has_proba=needs != "scores",
@@ -183,7 +183,7 @@ class Training:
             latent=needs == "latent" or n_classes == 2,
             ordered=True,
         )
-        if label_smoothing and definition.facts.targets != "soft":
+        if label_smoothing and definition.properties.targets != "soft":
             reason = "needs one true class in each row, and takes no label_smoothing"
         if reason is not None:
             raise InputError(f"{definition.name} {reason}")
@@ -207,7 +207,7 @@ class Training:
             raise InputError("the weights of the training rows sum to 0; one must be positive")
         self._of_margins = needs in ("scores", "latent")
 
-    def of(self, rows: IntArray) -> Training:
+    def of(self, rows: IntArray) -> TrainingObjective:
         """The same loss on some of the rows.
 
         Parameters
@@ -217,7 +217,7 @@ class Training:
 
         Returns
         -------
-        Training
+        TrainingObjective
             A copy.
 
         Raises
@@ -225,7 +225,7 @@ class Training:
         InputError
             For rows whose weights sum to 0.
         """
-        return Training(
+        return TrainingObjective(
             self.definition,
             self.index[rows],
             self.n_classes,
@@ -368,7 +368,7 @@ SMALLEST_SHARE = 1e-15
 """Share of a class without weight, as LightGBM has it."""
 
 
-def initial_scores(training: Training) -> FloatArray:
+def initial_scores(training: TrainingObjective) -> FloatArray:
     """Raw scores whose probabilities are the shares of the classes in the training part.
 
     They are what the boosters' own objectives start from (``boost_from_average`` of LightGBM,
@@ -378,7 +378,7 @@ def initial_scores(training: Training) -> FloatArray:
 
     Parameters
     ----------
-    training : Training
+    training : TrainingObjective
         Targets and weights.
 
     Returns
@@ -397,30 +397,30 @@ def initial_scores(training: Training) -> FloatArray:
     >>> import numpy as np
     >>> from xentexp.objectives import find_loss
     >>> y = np.array([0, 0, 0, 1])
-    >>> initial_scores(Training(find_loss("categorical_crossentropy"), y, 2))  # log(1 / 3)
+    >>> initial_scores(TrainingObjective(find_loss("categorical_crossentropy"), y, 2))  # log(1 / 3)
     array([-1.0986...])
-    >>> initial_scores(Training(find_loss("exponential_loss"), y, 2))  # half of that
+    >>> initial_scores(TrainingObjective(find_loss("exponential_loss"), y, 2))  # half of that
     array([-0.5493...])
     """
     loss = training.definition
     shares = np.clip(training.class_shares(), SMALLEST_SHARE, 1.0)
     scores = np.log(shares)
-    if loss.facts.link == "tempered softmax":
+    if loss.properties.link == "tempered softmax":
         scores = tempered_log(scores, loss.t2)  # type: ignore[attr-defined]
-    elif loss.facts.needs in ("scores", "latent"):
+    elif loss.properties.needs in ("scores", "latent"):
         scores = np.zeros(len(shares))
     if training.n_scores == 1:
         scores = scores[1:2] - scores[0]
-    of_link = loss.facts.needs not in ("scores", "latent")
-    told = loss.facts.needs == "latent" or loss.invertible(training.n_classes)
+    of_link = loss.properties.needs not in ("scores", "latent")
+    told = loss.properties.needs == "latent" or loss.invertible(training.n_classes)
     return scores if of_link or not told else _best_constant(training, scores)
 
 
-def _best_constant(training: Training, start: FloatArray) -> FloatArray:
+def _best_constant(training: TrainingObjective, start: FloatArray) -> FloatArray:
     """Minimum of the loss over scores that are those of every row; never above the start."""
     totals = np.bincount(training.index, training.weight, minlength=training.n_classes)
     k = training.n_classes
-    of_classes = Training(
+    of_classes = TrainingObjective(
         training.definition,
         np.arange(k),
         k,

@@ -147,7 +147,7 @@ class TorchLoss(torch.nn.Module):  # type: ignore[misc]
         InputError
             For anything that does not fit the loss, and for scores that are not finite.
         """
-        of_columns = self.batch_loss.definition.facts.targets == "multilabel"
+        of_columns = self.batch_loss.definition.properties.targets == "multilabel"
         if not isinstance(input, torch.Tensor) or not input.is_floating_point():
             got = input.dtype if isinstance(input, torch.Tensor) else type(input).__name__
             raise InputError(f"input must be a tensor of floats; got {got}")
@@ -275,13 +275,13 @@ class BatchLoss:
     ignore_index: int | None = None
 
     def __post_init__(self) -> None:
-        name, facts = self.definition.name, self.definition.facts
-        if facts.gradient == "none":
+        name, properties = self.definition.name, self.definition.properties
+        if properties.gradient == "none":
             raise InputError(f"{name} has no gradient; train on another loss")
-        if facts.targets == "none":
+        if properties.targets == "none":
             raise InputError(f"{name} has no target to be trained on; train on another loss")
         check_number("label_smoothing", self.label_smoothing, 0.0, 1.0)
-        if self.label_smoothing and facts.targets in ("one-hot", "labels"):
+        if self.label_smoothing and properties.targets in ("one-hot", "labels"):
             raise InputError(
                 f"{name} needs one true class in each row, and takes no label_smoothing"
             )
@@ -304,11 +304,11 @@ class BatchLoss:
 
     @property
     def _of_margins(self) -> bool:
-        return self.definition.facts.needs in ("scores", "latent")
+        return self.definition.properties.needs in ("scores", "latent")
 
     @property
     def _of_columns(self) -> bool:
-        return self.definition.facts.targets == "multilabel"
+        return self.definition.properties.targets == "multilabel"
 
     # -- targets ---------------------------------------------------------------------------
 
@@ -338,7 +338,7 @@ class BatchLoss:
             return Targets(shape[1], soft=soft * (1.0 - e) + e / 2.0 if e else soft)
         n_classes = self._n_classes(shape)
         targets = self._classes(target, shape, n_classes)
-        reason = self.definition.unsuited(
+        reason = self.definition.why_not(
             n_classes=n_classes,
             soft=targets.index is None,
             has_proba=not self._of_margins,
@@ -346,7 +346,11 @@ class BatchLoss:
             latent=len(shape) == 1,
             ordered=True,
         )
-        if reason is None and targets.index is None and self.definition.facts.targets == "one-hot":
+        if (
+            reason is None
+            and targets.index is None
+            and self.definition.properties.targets == "one-hot"
+        ):
             reason = "needs one true class in each row; target holds shares of several"
         if reason is not None:
             raise InputError(f"{self.definition.name} {reason}")
@@ -355,7 +359,7 @@ class BatchLoss:
     def _n_classes(self, shape: tuple[int, ...]) -> int:
         if len(shape) == 2:
             return shape[1]
-        if self.definition.facts.needs != "latent":
+        if self.definition.properties.needs != "latent":
             return 2
         thresholds = getattr(self.definition, "thresholds", None)
         if thresholds is None:
@@ -372,7 +376,7 @@ class BatchLoss:
                     f"ignore_index={self.ignore_index} is for class numbers; target of shape "
                     f"{target.shape} has a column for each class: give those rows weight 0"
                 )
-            return distributions(target, self.definition.facts.targets == "labels")
+            return distributions(target, self.definition.properties.targets == "labels")
         numbers = of_shape(target, shape[:1])
         kept = None
         if self.ignore_index is not None:
@@ -533,7 +537,7 @@ class BatchLoss:
         else:
             clipped = np.maximum(p, CLIP)
             raw, factor = np.log(clipped), 1.0 / clipped
-        if self.definition.facts.link == "tempered softmax":
+        if self.definition.properties.link == "tempered softmax":
             t: float = self.definition.t2  # type: ignore[attr-defined]
             if p.ndim == 1:
                 wrong = 1.0 - clipped

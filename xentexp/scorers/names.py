@@ -92,7 +92,8 @@ def _scorable() -> list[str]:
     return [
         name
         for name, loss in LOSSES.items()
-        if loss.facts.direction == "lower" and loss.facts.targets not in ("multilabel", "positive")
+        if loss.properties.direction == "lower"
+        and loss.properties.targets not in ("multilabel", "positive")
     ]
 
 
@@ -102,7 +103,7 @@ def _ours() -> list[str]:
     return losses + [
         score_name(metric)
         for metric in SAMPLE_METRICS.values()
-        if metric.facts.direction != "nearest" and not metric.facts.prior
+        if metric.properties.direction != "nearest" and not metric.properties.prior
     ]
 
 

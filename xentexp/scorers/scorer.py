@@ -218,21 +218,21 @@ def to_metric(name: str | Loss | SampleMetric) -> Loss | SampleMetric:
 def score_name(metric: Loss | SampleMetric) -> str:
     """Name of a score of which higher is better, or a complaint where there is none."""
     if isinstance(metric, Loss):
-        if metric.facts.direction != "lower":
+        if metric.properties.direction != "lower":
             raise InputError(f"{metric.name} ranks nothing, so it is no score")
         return f"neg_{metric.name}"
-    if metric.facts.direction == "nearest":
+    if metric.properties.direction == "nearest":
         raise InputError(
-            f"{metric.label} is best near {metric.facts.optimum:g}, neither high nor low, so it is "
-            f"no score"
+            f"{metric.label} is best near {metric.properties.optimum:g}, neither high nor low, so "
+            f"it is no score"
         )
-    if metric.facts.prior and getattr(metric, "null", None) == "training prior":
+    if metric.properties.prior and getattr(metric, "null", None) == "training prior":
         raise InputError(
             f"{metric.label} needs the training prior, which a scorer does not see; name another "
             f"null model, SampleScorer(get_sample_metric({metric.label!r}, null='test prior')), or "
             f"take scikit-learn's d2_log_loss_score or d2_brier_score"
         )
-    return metric.label if metric.facts.direction == "higher" else f"neg_{metric.label}"
+    return metric.label if metric.properties.direction == "higher" else f"neg_{metric.label}"
 
 
 def _score(
@@ -255,7 +255,7 @@ def _score(
         needs = set()
         for metric in metrics:
             score_name(metric)
-            wanted = metric.facts.needs if isinstance(metric, Loss) else metric.needs
+            wanted = metric.properties.needs if isinstance(metric, Loss) else metric.needs
             missing = lacking(wanted, has_proba=has_proba, has_decision=has_decision)
             if missing:
                 name = metric.name if isinstance(metric, Loss) else metric.label
@@ -266,7 +266,7 @@ def _score(
     known = np.asarray(estimator.classes_).tolist()
     classes = all_classes(known, y, labels)
     proba, decision = predict(estimator, X, classes, proba=use_proba, decision=use_decision)
-    problem = read(
+    checked = read(
         y,
         proba,
         decision=decision,
@@ -277,12 +277,12 @@ def _score(
     losses = [m for m in metrics or () if isinstance(m, Loss)]
     state, means = None, {}
     if losses or metrics is None:
-        chosen = choose(problem, losses or None)
-        state = run(problem, [c for c in chosen if c.facts.direction == "lower"]).state
+        chosen = choose(checked, losses or None)
+        state = run(checked, [c for c in chosen if c.properties.direction == "lower"]).state
         means = dict(zip(state.names, state.mean().tolist(), strict=True))
     if metrics is None:
         return {f"neg_{name}": -value for name, value in means.items()}
-    sample, scores = Sample(problem, state=state), {}
+    sample, scores = Sample(checked, state=state), {}
     for metric in metrics:
         value = means[metric.name] if isinstance(metric, Loss) else metric.measure(sample)
         name = score_name(metric)

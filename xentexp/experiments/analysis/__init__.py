@@ -14,9 +14,9 @@ exponential_loss         8.9
 """
 
 from xentexp.experiments.analysis.cells import (
+    BestRow,
     Calibration,
     Cell,
-    Choice,
     LossMatrix,
     Trained,
     calibration_of,
@@ -25,9 +25,9 @@ from xentexp.experiments.analysis.cells import (
 from xentexp.experiments.analysis.loss_matrix import build_matrices
 
 __all__ = [
+    "BestRow",
     "Calibration",
     "Cell",
-    "Choice",
     "LossMatrix",
     "Trained",
     "build_matrices",

@@ -12,7 +12,7 @@ import pandas as pd
 
 from xentexp.errors import unknown_name
 from xentexp.experiments.datasets import Dataset
-from xentexp.experiments.results import Outcome
+from xentexp.experiments.results import CandidateResult
 from xentexp.inference.comparison import Comparison
 from xentexp.metrics.sample_functions import expected_calibration_error
 
@@ -56,7 +56,7 @@ class Cell:
 
 
 @dataclass(frozen=True)
-class Choice:
+class BestRow:
     """What to train on, for one loss to be judged by.
 
     Parameters
@@ -135,11 +135,11 @@ class LossMatrix:
             if row.corrected and row.loss in plain
         ]
 
-    def choices(self) -> list[Choice]:
+    def choices(self) -> list[BestRow]:
         """What to train on, for each column."""
         return [self._choice(name) for name in self.columns]
 
-    def _choice(self, name: str) -> Choice:
+    def _choice(self, name: str) -> BestRow:
         cells = self.column(name)
         best = first_best(cells)
         own = [place for place, cell in enumerate(cells) if cell.diagonal]
@@ -149,7 +149,7 @@ class LossMatrix:
             for row, cell in zip(self.rows, cells, strict=True)
             if cell.best or cell.p_adjusted >= self.alpha
         ]
-        return Choice(
+        return BestRow(
             name,
             None if best is None else self.rows[best],
             None if best is None else cells[best],
@@ -311,12 +311,12 @@ class Trained:
         return math.nan if values is None else float(np.mean(values))
 
 
-def calibration_of(outcome: Outcome, dataset: Dataset) -> Calibration | None:
+def calibration_of(outcome: CandidateResult, dataset: Dataset) -> Calibration | None:
     """Calibration of what a candidate predicted out of fold, each fold counting the same.
 
     Parameters
     ----------
-    outcome : Outcome
+    outcome : CandidateResult
         Of a candidate.
     dataset : Dataset
         That it was run on.
@@ -342,7 +342,7 @@ def calibration_of(outcome: Outcome, dataset: Dataset) -> Calibration | None:
 
 
 def trained_from(
-    outcome: Outcome,
+    outcome: CandidateResult,
     dataset: Dataset,
     *,
     model: str,
@@ -354,7 +354,7 @@ def trained_from(
 
     Parameters
     ----------
-    outcome : Outcome
+    outcome : CandidateResult
         Of the candidate; a failed one becomes a row without values.
     dataset : Dataset
         That it was run on.

@@ -15,7 +15,7 @@ from xentexp.errors import InputError
 from xentexp.experiments.datasets import Dataset, Entities
 from xentexp.experiments.folds import CrossValidation, Fold
 from xentexp.experiments.leaderboard import better
-from xentexp.experiments.results import Result
+from xentexp.experiments.results import ExperimentResult
 
 RANDOM = ("stratified", "repeated", "holdout")
 """Kinds of folds that are drawn row by row."""
@@ -126,10 +126,10 @@ def folds_without(leak: Leak, dataset: Dataset, cv: CrossValidation) -> list[Fol
     n_splits = cv.n_splits
     if cv.n_test is not None:
         n_splits = max(2, round(len(dataset.y) / cv.n_test))
-    apart = CrossValidation("grouped", n_splits=n_splits, seed=cv.seed)
+    grouped = CrossValidation("grouped", n_splits=n_splits, seed=cv.seed)
     try:
         groups = pd.Series(leak.entities.groups)
-        folds = apart.folds(dataclasses.replace(dataset, groups=groups))
+        folds = grouped.folds(dataclasses.replace(dataset, groups=groups))
         return folds if cv.n_test is None else folds[:1]
     except InputError as error:
         raise InputError(
@@ -201,14 +201,14 @@ class FoldComparison:
         ]
 
 
-def compare_folds(result: Result, apart: Result) -> FoldComparison:
+def compare_folds(result: ExperimentResult, grouped: ExperimentResult) -> FoldComparison:
     """Primary loss or metric of the candidates of two runs.
 
     Parameters
     ----------
-    result : Result
+    result : ExperimentResult
         On random folds.
-    apart : Result
+    grouped : ExperimentResult
         Of the same candidates on folds that keep entities together.
 
     Returns
@@ -216,11 +216,11 @@ def compare_folds(result: Result, apart: Result) -> FoldComparison:
     FoldComparison
         NaN for candidates that failed.
     """
-    random, grouped = (
+    on_random, on_grouped = (
         {o.candidate.name: o.mean().get(result.primary, math.nan) for o in side.outcomes}
-        for side in (result, apart)
+        for side in (result, grouped)
     )
-    return FoldComparison(result.primary, random, grouped)
+    return FoldComparison(result.primary, on_random, on_grouped)
 
 
 def _number(value: float, sign: str = "") -> str:

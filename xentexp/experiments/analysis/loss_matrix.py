@@ -203,7 +203,7 @@ def _reason(row: Trained, name: str) -> str:
         return f"failed: {row.error}"
     values = row.fold_values.get(name)
     if values is None:
-        needs = LOSSES[name].facts.needs if name in LOSSES else "probabilities"
+        needs = LOSSES[name].properties.needs if name in LOSSES else "probabilities"
         if row.calibration is None and needs == "probabilities":
             return "the model has no probabilities"
         return "does not apply to this model"

@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 
-from xentexp.experiments.results import Result
+from xentexp.experiments.results import ExperimentResult
 
 
 @dataclass(frozen=True)
@@ -32,7 +32,7 @@ class Published:
 
 
 @dataclass(frozen=True)
-class Comparison:
+class Reproduced:
     """A published number beside ours.
 
     Parameters
@@ -74,23 +74,23 @@ class Comparison:
         }
 
 
-def compare(published: Sequence[Published], result: Result) -> list[Comparison]:
+def compare(published: Sequence[Published], result: ExperimentResult) -> list[Reproduced]:
     """Published numbers beside those of a run.
 
     Parameters
     ----------
     published : sequence of Published
         Of candidates of the run.
-    result : Result
+    result : ExperimentResult
         The run.
 
     Returns
     -------
-    list of Comparison
+    list of Reproduced
         One for each, in the same order.
     """
     means = {outcome.candidate.name: outcome.mean() for outcome in result.outcomes}
     return [
-        Comparison(number, means.get(number.model, {}).get(number.measure, math.nan))
+        Reproduced(number, means.get(number.model, {}).get(number.measure, math.nan))
         for number in published
     ]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 
-from xentexp.experiments.analysis.cells import Cell, Choice, LossMatrix, Trained
+from xentexp.experiments.analysis.cells import BestRow, Cell, LossMatrix, Trained
 from xentexp.experiments.formatting import DASH, number, p_value, percent
 
 
@@ -49,7 +49,7 @@ def _diagonal(matrix: LossMatrix) -> Iterator[str]:
             yield _exception(choice, matrix)
 
 
-def _exception(choice: Choice, matrix: LossMatrix) -> str:
+def _exception(choice: BestRow, matrix: LossMatrix) -> str:
     best, cell, own = choice.best, choice.cell, choice.diagonal_cell
     assert best is not None
     assert cell is not None

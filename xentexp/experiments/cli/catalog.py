@@ -39,7 +39,7 @@ def losses(options: argparse.Namespace) -> int:
     if options.name is None:
         if options.json:
             judges: list[Loss | SampleMetric] = [*LOSSES.values(), *SAMPLE_METRICS.values()]
-            print_json([facts_row(judge) for judge in judges])
+            print_json([properties_row(judge) for judge in judges])
         else:
             print_losses(LOSSES)
             print_sample_metrics()
@@ -49,7 +49,7 @@ def losses(options: argparse.Namespace) -> int:
     else:
         judge = _loss_of(options.name)
     if options.json:
-        print_json(facts_row(judge))
+        print_json(properties_row(judge))
     else:
         from xentexp import metrics
 
@@ -204,13 +204,13 @@ def print_losses(names: Iterable[str]) -> None:
     for family, members in families.items():
         table.add_row(Text(family, style="bold"))
         for name in members:
-            facts = LOSSES[name].facts
-            proper = _SHORT.get(facts.properness, facts.properness)
-            needs = _SHORT.get(facts.needs, facts.needs)
-            classes = "2" if facts.binary_only else "ordered" if facts.ordered else "any"
-            classes = "labels" if facts.targets == "multilabel" else classes
-            cells = [f"  {name}", proper, needs, classes, "yes" if facts.convex else "no"]
-            table.add_row(*map(Text, [*cells, facts.formula][: len(headers)]))
+            properties = LOSSES[name].properties
+            proper = _SHORT.get(properties.properness, properties.properness)
+            needs = _SHORT.get(properties.needs, properties.needs)
+            classes = "2" if properties.binary_only else "ordered" if properties.ordered else "any"
+            classes = "labels" if properties.targets == "multilabel" else classes
+            cells = [f"  {name}", proper, needs, classes, "yes" if properties.convex else "no"]
+            table.add_row(*map(Text, [*cells, properties.formula][: len(headers)]))
         table.add_row()
     out = console()
     out.print(table)
@@ -230,11 +230,16 @@ def print_sample_metrics() -> None:
     headers = ["name", "best", "needs", "classes", *(["formula"] if formula else [])]
     rows = []
     for name, metric in SAMPLE_METRICS.items():
-        facts = metric.facts
-        best = {"lower": "low", "higher": "high", "nearest": f"near {facts.optimum:g}"}
-        classes = "2" if facts.binary_only else "any"
-        row = [f"  {name}", best[facts.direction], _SHORT.get(facts.needs, facts.needs), classes]
-        rows.append([*row, *([facts.formula] if formula else [])])
+        properties = metric.properties
+        best = {"lower": "low", "higher": "high", "nearest": f"near {properties.optimum:g}"}
+        classes = "2" if properties.binary_only else "any"
+        row = [
+            f"  {name}",
+            best[properties.direction],
+            _SHORT.get(properties.needs, properties.needs),
+            classes,
+        ]
+        rows.append([*row, *([properties.formula] if formula else [])])
     print_table(headers, rows, title="Of a whole sample, no mean over its rows")
     console().print(
         Text(
@@ -253,7 +258,7 @@ _SHORT = {
 }
 
 
-def facts_row(judge: Loss | SampleMetric) -> dict[str, Any]:
+def properties_row(judge: Loss | SampleMetric) -> dict[str, Any]:
     """What `xentexp losses --json` says of a loss, or of a metric of a sample.
 
     Parameters
@@ -266,9 +271,9 @@ def facts_row(judge: Loss | SampleMetric) -> dict[str, Any]:
     dict
         JSON-able.
     """
-    row = {"name": judge.name, "parameters": asdict(judge), **asdict(judge.facts)}
+    row = {"name": judge.name, "parameters": asdict(judge), **asdict(judge.properties)}
     if isinstance(judge, Loss):
-        trained = judge.facts.gradient != "none" and judge.facts.targets in _OF_CLASSES
+        trained = judge.properties.gradient != "none" and judge.properties.targets in _OF_CLASSES
         row["invertible"] = judge.invertible(2) if trained else None
     return row
 

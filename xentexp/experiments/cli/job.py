@@ -120,8 +120,10 @@ def run_job(
         )
         with progress:
             result = judged(study.folds, on_outcome=record)
-            if study.folds_apart:
-                result = replace(result, apart=judged(study.folds_apart, on_outcome=progress.apart))
+            if study.grouped_folds:
+                result = replace(
+                    result, grouped=judged(study.grouped_folds, on_outcome=progress.grouped)
+                )
         store.log(run_id, tracking.result_items(result, study.shown))
         board = result.leaderboard(study.shown)
         if study.submission is not None:

@@ -13,7 +13,7 @@ from xentexp.experiments.cli.terminal import console
 
 if TYPE_CHECKING:
     from xentexp.experiments.config import Study
-    from xentexp.experiments.results import Outcome
+    from xentexp.experiments.results import CandidateResult
 
 
 class Progress:
@@ -42,7 +42,7 @@ class Progress:
             disable=quiet or not self._console.is_terminal,
             transient=True,
         )
-        fits = len(study.candidates) * (len(study.folds) + len(study.folds_apart))
+        fits = len(study.candidates) * (len(study.folds) + len(study.grouped_folds))
         self._task = self._bar.add_task("fits", total=fits)
 
     def __enter__(self) -> Self:
@@ -77,12 +77,12 @@ class Progress:
         """
         self._bar.update(self._task, advance=1, description=name)
 
-    def outcome(self, outcome: Outcome) -> None:
+    def outcome(self, outcome: CandidateResult) -> None:
         """One model is done.
 
         Parameters
         ----------
-        outcome : Outcome
+        outcome : CandidateResult
             What was found.
         """
         primary = self._study.primary
@@ -100,12 +100,12 @@ class Progress:
         for message, count in outcome.warnings.items():
             self._say(f"    in {count} of {len(outcome.predictions)} folds: {message}")
 
-    def apart(self, outcome: Outcome) -> None:
+    def grouped(self, outcome: CandidateResult) -> None:
         """One model is done on folds that keep entities together.
 
         Parameters
         ----------
-        outcome : Outcome
+        outcome : CandidateResult
             What was found.
         """
         primary = self._study.primary

@@ -42,7 +42,7 @@ def score(options: argparse.Namespace) -> int:
     losses = None if named is None else [name for name in named if not is_sample_metric(name)]
     metrics = [] if named is None else [name for name in named if is_sample_metric(name)]
     try:
-        problem = read(
+        checked = read(
             target,
             proba,
             decision=decision,
@@ -55,8 +55,8 @@ def score(options: argparse.Namespace) -> int:
         )
         result = None
         if losses or named is None:
-            result = run(problem, choose(problem, losses, ordered=options.ordered))
-        sample = Sample(problem, state=None if result is None else result.state)
+            result = run(checked, choose(checked, losses, ordered=options.ordered))
+        sample = Sample(checked, state=None if result is None else result.state)
         values = {name: get_sample_metric(name).measure(sample) for name in metrics}
         if named is None:
             values = dict(_measured(sample))
@@ -69,8 +69,8 @@ def score(options: argparse.Namespace) -> int:
     if options.json:
         print_json(
             {
-                "rows": problem.n_rows,
-                "classes": list(problem.classes),
+                "rows": checked.n_rows,
+                "classes": list(checked.classes),
                 "clipped_rows": None if result is None else result.clipped,
                 "losses": {
                     str(name): {key: _finite(value) for key, value in row.items()}
@@ -81,13 +81,13 @@ def score(options: argparse.Namespace) -> int:
         )
         return 0
     if result is not None:
-        classes = [f"class {label}" for label in problem.classes]
+        classes = [f"class {label}" for label in checked.classes]
         rows = [
             [str(name), f"{row['mean']:.6f}", f"{row['standard_error']:.6f}"]
             + [f"{row[label]:.4f}" for label in classes]
             for name, row in frame.items()
         ]
-        title = f"{options.file.name}: {problem.n_rows:,} rows, {result.clipped:,} clipped"
+        title = f"{options.file.name}: {checked.n_rows:,} rows, {result.clipped:,} clipped"
         print_table(["loss", "mean", "std. error", *classes], rows, title=title)
     if values:
         rows = [[name, f"{value:.6f}"] for name, value in values.items()]
@@ -101,7 +101,7 @@ def _measured(sample: Any) -> Iterator[tuple[str, float]]:
     from xentexp.metrics.registry import LOGGED
 
     for metric in LOGGED:
-        if metric.facts.prior or metric.unsuited_to(sample) is not None:
+        if metric.properties.prior or metric.why_not_for(sample) is not None:
             continue
         try:
             yield metric.label, metric.value(sample)

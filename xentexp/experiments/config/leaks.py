@@ -56,7 +56,7 @@ def read_leakage(
             raise InputError("leakage.key is not for leakage.check=ignore; leave one of them out")
         key = check_key(dataset.X, key, "leakage.key")
     leak = None if check == "ignore" else find_leak(dataset, cv, folds, key)
-    apart: Sequence[Fold] = ()
+    grouped: Sequence[Fold] = ()
     if leak is not None and check == "compare":
-        apart = folds_without(leak, dataset, cv)
-    return leak, tuple(apart), key
+        grouped = folds_without(leak, dataset, cv)
+    return leak, tuple(grouped), key

@@ -76,7 +76,7 @@ class Study:
     config: dict[str, Any]
     published: tuple[Published, ...] = ()
     leak: Leak | None = None
-    folds_apart: tuple[Fold, ...] = ()
+    grouped_folds: tuple[Fold, ...] = ()
     entities: Entities | None = None
     key: tuple[str, ...] | None = None
     tuning: Tuning | None = None
@@ -155,7 +155,7 @@ def build(config: Mapping[str, Any]) -> Study:
     published = read_published(config["published"], names, _loss_or_metric)
     submission = _submission(config["submission"], dataset)
     folds = tuple(cv.folds(dataset))
-    leak, folds_apart, named = read_leakage(section(config, "leakage"), dataset, cv, folds)
+    leak, grouped_folds, named = read_leakage(section(config, "leakage"), dataset, cv, folds)
     experiment = tracking["experiment"] or _experiment_name(dataset, parameters)
     return Study(
         dataset=dataset,
@@ -173,7 +173,7 @@ def build(config: Mapping[str, Any]) -> Study:
         config=dict(config),
         published=published,
         leak=leak,
-        folds_apart=folds_apart,
+        grouped_folds=grouped_folds,
         entities=cv.entities(dataset) if cv.kind == "grouped" else None,
         key=named,
         tuning=tuning,

@@ -13,7 +13,7 @@ from xentexp.experiments.config.checks import known_keys
 from xentexp.experiments.config.classifiers import read_candidate
 from xentexp.experiments.results import Candidate, TrainedOn
 from xentexp.losses import Loss
-from xentexp.objectives import Training, find_class_weight, find_loss
+from xentexp.objectives import TrainingObjective, find_class_weight, find_loss
 
 _OPTIONS = ("loss_params", "class_weight", "label_smoothing")
 
@@ -135,7 +135,7 @@ def _with_correction(candidate: Candidate, classes: Sequence[Any]) -> Candidate:
     n_classes = len(classes)
     try:
         find_class_weight(classifier.class_weight, classes, np.arange(n_classes))
-        Training(definition, np.arange(n_classes), n_classes, label_smoothing=smoothing)
+        TrainingObjective(definition, np.arange(n_classes), n_classes, label_smoothing=smoothing)
     except InputError as error:
         raise InputError(f"train_on: {error}") from error
     done = classifier.correct_probabilities
@@ -159,7 +159,7 @@ def _recipe(entry: object) -> tuple[TrainedOn, dict[str, object]]:
     plain = type(definition)() == definition and not any(
         settings.get(key) for key in ("class_weight", "label_smoothing")
     )
-    shifted = not plain or definition.facts.properness != "strictly proper"
+    shifted = not plain or definition.properties.properness != "strictly proper"
     # Options that an entry leaves out are not those of the model's file.
     defaults: dict[str, object] = {
         "loss_params": None,

@@ -164,7 +164,7 @@ def _tuned(
 ) -> Candidate:
     metric = to_metric(tuning.loss)
     missing = lacking(
-        metric.facts.needs if isinstance(metric, Loss) else metric.needs,
+        metric.properties.needs if isinstance(metric, Loss) else metric.needs,
         has_proba=hasattr(candidate.estimator, "predict_proba"),
         has_decision=hasattr(candidate.estimator, "decision_function"),
     )

@@ -6,7 +6,7 @@ import html
 import re
 from collections.abc import Iterator, Mapping, Sequence
 
-from xentexp.experiments.analysis import Cell, Choice, LossMatrix
+from xentexp.experiments.analysis import BestRow, Cell, LossMatrix
 from xentexp.experiments.analysis.wording import findings
 from xentexp.experiments.formatting import DASH, number, p_value, percent
 from xentexp.experiments.report.curves import Curves, curves_by_loss, curves_by_row, recorded
@@ -48,7 +48,7 @@ def page(
     matrices: Sequence[LossMatrix],
     *,
     title: str,
-    facts: Mapping[str, str] | None = None,
+    properties: Mapping[str, str] | None = None,
     curves: Mapping[str, Mapping[str, Sequence[Curves]]] | None = None,
 ) -> str:
     """Report of loss matrices, to be read in a browser or in MLflow's artifact view.
@@ -82,7 +82,7 @@ def page(
     ]
     for matrix in matrices:
         parts += _section(matrix, curves.get(matrix.model, {}))
-    parts += [_protocol(matrices, facts or {}), "</body></html>"]
+    parts += [_protocol(matrices, properties or {}), "</body></html>"]
     return "\n".join(parts) + "\n"
 
 
@@ -109,7 +109,7 @@ def _choices(matrix: LossMatrix) -> str:
     )
 
 
-def _choice(choice: Choice) -> str:
+def _choice(choice: BestRow) -> str:
     if choice.best is None or choice.cell is None:
         return f'<td>{DASH}</td><td class="n">{DASH}</td><td>{DASH}</td>'
     mean = f'<td class="n">{number(choice.cell.mean)}</td>'
@@ -217,7 +217,7 @@ def _test(found: Comparison | None, adjusted: float) -> tuple[str, str, str]:
     )
 
 
-def _protocol(matrices: Sequence[LossMatrix], facts: Mapping[str, str]) -> str:
+def _protocol(matrices: Sequence[LossMatrix], properties: Mapping[str, str]) -> str:
     first = matrices[0]
     tests = ", ".join(f"{m.model} {m.n_tests}" for m in matrices)
     own = {
@@ -242,7 +242,8 @@ def _protocol(matrices: Sequence[LossMatrix], facts: Mapping[str, str]) -> str:
         ),
     }
     lines = "".join(
-        f"<dt>{_text(key)}</dt><dd>{_text(value)}</dd>" for key, value in {**facts, **own}.items()
+        f"<dt>{_text(key)}</dt><dd>{_text(value)}</dd>"
+        for key, value in {**properties, **own}.items()
     )
     return f"<h2>How it was done</h2><dl>{lines}</dl>"
 

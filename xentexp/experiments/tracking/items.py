@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from xentexp.experiments.fitting import FoldPrediction
-from xentexp.experiments.results import Outcome, Result, all_curves
+from xentexp.experiments.results import CandidateResult, ExperimentResult, all_curves
 from xentexp.losses import Loss
 from xentexp.scorers.scorer import to_metric
 
@@ -85,12 +85,12 @@ class DataInput:
 Item = Param | Metric | Tag | Text | Binary | Table | Parquet | DataInput
 
 
-def outcome_items(outcome: Outcome, result_of: Mapping[str, object]) -> Iterator[Item]:
+def outcome_items(outcome: CandidateResult, result_of: Mapping[str, object]) -> Iterator[Item]:
     """Everything to tell of one candidate, but for its data set and predictions.
 
     Parameters
     ----------
-    outcome : Outcome
+    outcome : CandidateResult
         Of a candidate.
     result_of : mapping
         Settings that hold for the whole run: they are repeated on each child, because
@@ -139,12 +139,12 @@ def outcome_items(outcome: Outcome, result_of: Mapping[str, object]) -> Iterator
     yield Metric("time/predict_seconds", sum(p.predict_seconds for p in outcome.predictions))
 
 
-def result_items(result: Result, shown: Sequence[str] | None = None) -> Iterator[Item]:
+def result_items(result: ExperimentResult, shown: Sequence[str] | None = None) -> Iterator[Item]:
     """What a parent run tells: the leaderboard, as its note and as a table.
 
     Parameters
     ----------
-    result : Result
+    result : ExperimentResult
         Of all candidates.
     shown : sequence of str, optional
         Losses and metrics of the note; all by default. The table has all.
@@ -171,7 +171,7 @@ def result_items(result: Result, shown: Sequence[str] | None = None) -> Iterator
 
 
 def board_note(
-    result: Result,
+    result: ExperimentResult,
     shown: Sequence[str] | None = None,
     more: Sequence[str] = (),
     *,
@@ -181,7 +181,7 @@ def board_note(
 
     Parameters
     ----------
-    result : Result
+    result : ExperimentResult
         Of all candidates.
     shown : sequence of str, optional
         Losses and metrics of its table; all by default.
@@ -199,12 +199,12 @@ def board_note(
     return "\n\n".join([f"### {result.dataset.card.title}", *more, *board]) + "\n"
 
 
-def apart_items(outcome: Outcome) -> Iterator[Item]:
+def grouped_items(outcome: CandidateResult) -> Iterator[Item]:
     """What to add to a candidate of random folds: how it did on grouped ones.
 
     Parameters
     ----------
-    outcome : Outcome
+    outcome : CandidateResult
         Of the same candidate on folds that keep entities together.
 
     Yields
@@ -216,12 +216,12 @@ def apart_items(outcome: Outcome) -> Iterator[Item]:
         yield Metric(f"cv_grouped/{name}", value)
 
 
-def search_items(outcome: Outcome) -> Iterator[Item]:
+def search_items(outcome: CandidateResult) -> Iterator[Item]:
     """What a candidate tells of its searches: settings and inner loss of each fold.
 
     Parameters
     ----------
-    outcome : Outcome
+    outcome : CandidateResult
         Of a candidate.
 
     Yields
@@ -245,12 +245,12 @@ def search_items(outcome: Outcome) -> Iterator[Item]:
     yield Table("tuning.json", trials_table(outcome))
 
 
-def searched_for(outcome: Outcome) -> str:
+def searched_for(outcome: CandidateResult) -> str:
     """Loss that a candidate's settings were searched for.
 
     Parameters
     ----------
-    outcome : Outcome
+    outcome : CandidateResult
         Of a candidate that is a `TunedClassifier`.
 
     Returns
@@ -262,12 +262,12 @@ def searched_for(outcome: Outcome) -> str:
     return metric.name if isinstance(metric, Loss) else metric.label
 
 
-def trials_table(outcome: Outcome) -> pd.DataFrame:
+def trials_table(outcome: CandidateResult) -> pd.DataFrame:
     """All trials of a candidate.
 
     Parameters
     ----------
-    outcome : Outcome
+    outcome : CandidateResult
         Of a candidate.
 
     Returns

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from xentexp.experiments.results import Outcome
+from xentexp.experiments.results import CandidateResult
 from xentexp.experiments.tracking.items import Item, Metric, Param, Tag, searched_for
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ from xentexp.experiments.tracking.items import (
 
 def log_outcome(
     store: Store,
-    outcome: Outcome,
+    outcome: CandidateResult,
     result_of: Mapping[str, object],
     data: DataInput,
     predictions: pd.DataFrame | None,
@@ -43,7 +43,7 @@ def log_outcome(
     ----------
     store : Store
         Where to.
-    outcome : Outcome
+    outcome : CandidateResult
         What it found.
     result_of : mapping
         Settings of the whole run.
@@ -87,14 +87,16 @@ _OF_RUN = ("xentexp.sweep", "xentexp.primary", "dataset", "dataset_digest", "see
 """Labels of the whole run that each trial has too: those that one filters by."""
 
 
-def log_trials(store: Store, outcome: Outcome, tags: Mapping[str, object], parent: str) -> None:
+def log_trials(
+    store: Store, outcome: CandidateResult, tags: Mapping[str, object], parent: str
+) -> None:
     """Write each trial of a candidate as a run below the parent, beside the candidates.
 
     Parameters
     ----------
     store : Store
         Where to.
-    outcome : Outcome
+    outcome : CandidateResult
         Of the candidate; one without searches has none.
     tags : mapping
         Labels of the whole run.

@@ -7,29 +7,29 @@ from typing import Any
 import pandas as pd
 
 from xentexp.experiments.analysis.leakage import compare_folds
-from xentexp.experiments.cli.sections.section import Finding
+from xentexp.experiments.cli.sections.section import Section
 from xentexp.experiments.cli.terminal import print_table
 from xentexp.experiments.config import Study
-from xentexp.experiments.results import Result
-from xentexp.experiments.tracking import Metric, Table, apart_items
+from xentexp.experiments.results import ExperimentResult
+from xentexp.experiments.tracking import Metric, Table, grouped_items
 
 SHOWN = 12
 """Rows of the comparison on the terminal and in the note."""
 
 
-def tell_leak(study: Study, result: Result) -> Finding | None:
+def tell_leak(study: Study, result: ExperimentResult) -> Section | None:
     """The leak of a study, with both numbers where the configuration asks for them.
 
     Parameters
     ----------
     study : Study
         The run.
-    result : Result
+    result : ExperimentResult
         What its candidates did, on folds apart too.
 
     Returns
     -------
-    Finding or None
+    Section or None
         None where nothing leaks.
     """
     leak = study.leak
@@ -43,18 +43,18 @@ def tell_leak(study: Study, result: Result) -> Finding | None:
         "comparison": None,
     }
     share = Metric("leak/share_of_test_rows", leak.share)
-    if result.apart is None:
-        return Finding("leak", (share,), document, lambda: None, note=warning)
-    both = compare_folds(result, result.apart)
+    if result.grouped is None:
+        return Section("leak", (share,), document, lambda: None, note=warning)
+    both = compare_folds(result, result.grouped)
     records = both.to_records()
     title = "With shared entities, and without"
     if len(records) > SHOWN:
         title += f" (the best {SHOWN} of {len(records)}; all are in leak.json)"
-    return Finding(
+    return Section(
         "leak",
         (share, Table("leak.json", pd.DataFrame(records))),
         {**document, "comparison": records},
         lambda: print_table(both.headers(), both.rows()[:SHOWN], title=title),
-        of_candidates={o.candidate.name: tuple(apart_items(o)) for o in result.apart.outcomes},
+        of_candidates={o.candidate.name: tuple(grouped_items(o)) for o in result.grouped.outcomes},
         note=f"{warning}\n\n{both.to_markdown(SHOWN)}",
     )

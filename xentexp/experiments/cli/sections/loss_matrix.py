@@ -15,28 +15,28 @@ from xentexp.experiments import tracking
 from xentexp.experiments.analysis import Cell, LossMatrix, Trained, build_matrices, trained_from
 from xentexp.experiments.analysis.wording import calibration_texts, findings, legend, markdown
 from xentexp.experiments.cli import terminal
-from xentexp.experiments.cli.sections.section import Finding
+from xentexp.experiments.cli.sections.section import Section
 from xentexp.experiments.config import Study
 from xentexp.experiments.formatting import DASH, number, percent, wrapped
-from xentexp.experiments.results import Outcome, Result
+from xentexp.experiments.results import CandidateResult, ExperimentResult
 from xentexp.experiments.tracking import Binary, Item, Metric
 from xentexp.inference.comparison import split_ratio
 from xentexp.losses import LOSSES
 
 
-def find_matrix(study: Study, result: Result) -> Finding | None:
+def find_matrix(study: Study, result: ExperimentResult) -> Section | None:
     """Matrix of each model, with its pictures and its page.
 
     Parameters
     ----------
     study : Study
         The run.
-    result : Result
+    result : ExperimentResult
         What its candidates did.
 
     Returns
     -------
-    Finding or None
+    Section or None
         None where the models were not trained on two losses at least.
     """
     rows = {
@@ -81,7 +81,7 @@ def find_matrix(study: Study, result: Result) -> Finding | None:
 
     # A leaderboard of so many rows says less than the matrix; MLflow and --json have both.
     instead = all(outcome.candidate.trained_on for outcome in result.outcomes)
-    return Finding(
+    return Section(
         "loss_matrix",
         tuple(items),
         document,
@@ -92,7 +92,7 @@ def find_matrix(study: Study, result: Result) -> Finding | None:
     )
 
 
-def _row(outcome: Outcome, study: Study) -> Trained | None:
+def _row(outcome: CandidateResult, study: Study) -> Trained | None:
     candidate = outcome.candidate
     trained = candidate.trained_on
     if trained is None:
@@ -139,7 +139,7 @@ def _pictures(matrices: Sequence[LossMatrix]) -> list[Item]:
     return items
 
 
-def _page(matrices: Sequence[LossMatrix], study: Study, result: Result) -> str:
+def _page(matrices: Sequence[LossMatrix], study: Study, result: ExperimentResult) -> str:
     from xentexp.experiments.report import page
 
     curves: dict[str, dict[str, list[Mapping[str, Mapping[str, Sequence[float]]]]]] = {}
@@ -149,13 +149,13 @@ def _page(matrices: Sequence[LossMatrix], study: Study, result: Result) -> str:
         if trained is not None and candidate.variant_of is None and of_folds:
             curves.setdefault(str(candidate.family), {})[trained.label] = of_folds
     dataset = study.dataset
-    facts = {
+    properties = {
         "Data": f"{dataset.card.title}: {len(dataset.y):,} rows, {dataset.X.shape[1]} features, "
         f"digest {dataset.digest}",
         "Folds": f"{len(study.folds)}, {study.config['cv']['kind']}",
         "Seed": str(study.seed),
     }
-    return page(matrices, title=dataset.card.title, facts=facts, curves=curves)
+    return page(matrices, title=dataset.card.title, properties=properties, curves=curves)
 
 
 def _of_row(row: Trained, columns: Sequence[str], cells: Sequence[Cell]) -> tuple[Item, ...]:

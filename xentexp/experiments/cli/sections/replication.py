@@ -11,26 +11,26 @@ from rich.table import Table
 from rich.text import Text
 
 from xentexp.experiments import tracking
-from xentexp.experiments.analysis.replication import Comparison, compare
-from xentexp.experiments.cli.sections.section import Finding
+from xentexp.experiments.analysis.replication import Reproduced, compare
+from xentexp.experiments.cli.sections.section import Section
 from xentexp.experiments.cli.terminal import console
 from xentexp.experiments.config import Study
-from xentexp.experiments.results import Result
+from xentexp.experiments.results import ExperimentResult
 
 
-def find_published(study: Study, result: Result) -> Finding | None:
+def find_published(study: Study, result: ExperimentResult) -> Section | None:
     """Published numbers beside those of the run, where the configuration has any.
 
     Parameters
     ----------
     study : Study
         The run.
-    result : Result
+    result : ExperimentResult
         What its candidates did.
 
     Returns
     -------
-    Finding or None
+    Section or None
         Failed where a number is not met.
     """
     if not study.published:
@@ -43,17 +43,17 @@ def find_published(study: Study, result: Result) -> Finding | None:
         tracking.Tag("xentexp.published", title),
         tracking.Table("published.json", pd.DataFrame(records)),
     )
-    return Finding(
+    return Section(
         "published", items, records, lambda: print_published(rows, title), failed=missed > 0
     )
 
 
-def print_published(rows: Sequence[Comparison], title: str) -> None:
+def print_published(rows: Sequence[Reproduced], title: str) -> None:
     """Published numbers beside ours.
 
     Parameters
     ----------
-    rows : sequence of Comparison
+    rows : sequence of Reproduced
         In the order of the table.
     title : str
         Above it.

@@ -10,7 +10,7 @@ from xentexp.experiments.tracking import Item
 
 
 @dataclass(frozen=True)
-class Finding:
+class Section:
     """Something to record, to print and to hand over as JSON.
 
     Parameters

@@ -12,25 +12,25 @@ from rich.table import Table
 from rich.text import Text
 
 from xentexp.experiments import tracking
-from xentexp.experiments.cli.sections.section import Finding
+from xentexp.experiments.cli.sections.section import Section
 from xentexp.experiments.cli.terminal import console
 from xentexp.experiments.config import Study
-from xentexp.experiments.results import Outcome, Result
+from xentexp.experiments.results import CandidateResult, ExperimentResult
 
 
-def find_tuning(study: Study, result: Result) -> Finding | None:
+def find_tuning(study: Study, result: ExperimentResult) -> Section | None:
     """The searches of a run, where the configuration has any.
 
     Parameters
     ----------
     study : Study
         The run.
-    result : Result
+    result : ExperimentResult
         What its candidates did.
 
     Returns
     -------
-    Finding or None
+    Section or None
         Settings and inner losses of each fold.
     """
     if study.tuning is None:
@@ -38,15 +38,15 @@ def find_tuning(study: Study, result: Result) -> Finding | None:
     records = tuning_records(result)
     flat = [{**record, "settings": json.dumps(record["settings"])} for record in records]
     items = (tracking.Table("tuning.json", pd.DataFrame(flat)),)
-    return Finding("tuning", items, records, lambda: print_tuning(study, records))
+    return Section("tuning", items, records, lambda: print_tuning(study, records))
 
 
-def tuning_records(result: Result) -> list[dict[str, Any]]:
+def tuning_records(result: ExperimentResult) -> list[dict[str, Any]]:
     """The searches of a run, one of each tuned model in each fold.
 
     Parameters
     ----------
-    result : Result
+    result : ExperimentResult
         Of a run.
 
     Returns
@@ -60,7 +60,7 @@ def tuning_records(result: Result) -> list[dict[str, Any]]:
     ]
 
 
-def _of(outcome: Outcome) -> list[dict[str, Any]]:
+def _of(outcome: CandidateResult) -> list[dict[str, Any]]:
     return [
         {
             "model": outcome.candidate.name,
