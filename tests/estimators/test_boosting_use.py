@@ -1,0 +1,254 @@
+"""Boosted classifiers in use: learning curves, early stopping, categories, labels, bad input."""
+
+from __future__ import annotations
+
+import pickle
+import subprocess
+import sys
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from sklearn.base import clone
+from sklearn.model_selection import cross_validate
+from sklearn.utils import get_tags
+
+import xentexp
+from tests.support.boosting import MODELS, SMALL, TREES, table
+from xentexp import metrics, objectives
+from xentexp.errors import InputError
+from xentexp.estimators.catboost import CatBoostLossClassifier
+from xentexp.estimators.holdout import TrainingRows, split_parts
+from xentexp.estimators.xgboost import XGBoostLossClassifier
+from xentexp.experiments.models import tabular_pipeline
+from xentexp.losses import get_loss
+
+for _name in ("lightgbm", "xgboost", "catboost"):
+    pytest.importorskip(_name)
+each = pytest.mark.parametrize("model", MODELS)
+
+
+# -- learning curves, early stopping -----------------------------------------------------------
+
+
+@each
+def test_nothing_is_recorded_unless_asked(model: Any) -> None:
+    X, y, _ = table(2, 100)
+    assert model(**SMALL).fit(X, y).learning_curve_ == {}
+    watched = model(validation_fraction=0.3, **SMALL).fit(X, y).learning_curve_
+    assert list(watched) == ["valid"]
+
+
+@each
+@pytest.mark.parametrize("k", [2, 3])
+def test_curves_hold_each_loss_after_each_round(model: Any, k: int) -> None:
+    X, y, weight = table(k, 200, weighted=True)
+    others = ["brier_loss", "zero_one_loss", "categorical_hinge"]
+    fitted = model("categorical_focal_crossentropy", record=others, **SMALL)
+    curve = fitted.fit(X, y, sample_weight=weight).learning_curve_["train"]
+    assert list(curve) == ["categorical_focal_crossentropy", *others]
+    assert {len(values) for values in curve.values()} == {10}
+    p, raw = fitted.predict_proba(X), fitted.decision_function(X)
+    for name, values in curve.items():
+        given = raw if name == "categorical_hinge" else p
+        expected = getattr(metrics, name)(y, given, sample_weight=weight)
+        np.testing.assert_allclose(values[-1], expected, rtol=1e-5)
+
+
+@each
+def test_early_stopping_keeps_the_best_round(model: Any) -> None:
+    X, y, _ = table(2, 300)
+    fitted = model(
+        "brier_loss", n_estimators=200, learning_rate=0.5, early_stopping_rounds=4,
+        validation_fraction=0.3, record=(), random_state=0,
+    ).fit(X, y)  # fmt: skip
+    curve = fitted.learning_curve_["valid"]["brier_loss"]
+    assert len(fitted.learning_curve_["train"]["brier_loss"]) == len(curve) == fitted.n_iter_ < 200
+    assert fitted.best_iteration_ == np.argmin(curve) + 1 == fitted.n_iter_ - 4
+    training = objectives.TrainingObjective(get_loss("brier_loss"), y, 2)
+    held_out = split_parts(TrainingRows(X, training, None), 0.3, 0)["valid"]
+    p = fitted.predict_proba(held_out.X)[:, 1]
+    np.testing.assert_allclose(np.mean((p - held_out.training.index) ** 2), min(curve), rtol=1e-5)
+
+
+@each
+def test_a_class_of_one_row_is_trained_on(model: Any) -> None:
+    X, y, _ = table(2, 100)
+    fitted = model(validation_fraction=0.2, **SMALL).fit(X, np.append(y[:-1], 2))
+    assert fitted.predict_proba(X).shape == (100, 3)
+
+
+@each
+def test_a_loss_of_two_classes_says_so(model: Any) -> None:
+    X, y, _ = table(3, 100)
+    with pytest.raises(InputError, match="hinge_loss is for two classes; there are 3"):
+        model("hinge_loss", **SMALL).fit(X, y)
+    assert not get_tags(model("hinge_loss")).classifier_tags.multi_class
+
+
+@each
+def test_watching_does_not_change_the_model(model: Any) -> None:
+    X, y, _ = table(2, 200)
+    plain, watched = model(**SMALL), model(record=["brier_loss"], **SMALL)
+    np.testing.assert_array_equal(
+        plain.fit(X, y).decision_function(X), watched.fit(X, y).decision_function(X)
+    )
+
+
+# -- what scikit-learn's users expect ----------------------------------------------------------
+
+
+@each
+def test_any_labels_pickle_and_clone(model: Any) -> None:
+    X, y, _ = table(3, 150)
+    names = np.array(["poor", "fair", "good"])
+    fitted = model("brier_loss", **SMALL).fit(X, names[y])
+    assert fitted.classes_.tolist() == ["fair", "good", "poor"]
+    assert set(fitted.predict(X)) <= set(names)
+    again = pickle.loads(pickle.dumps(fitted))
+    np.testing.assert_array_equal(again.predict_proba(X), fitted.predict_proba(X))
+    copy = clone(fitted)
+    assert copy.get_params() == fitted.get_params()
+    np.testing.assert_array_equal(copy.fit(X, names[y]).predict_proba(X), fitted.predict_proba(X))
+
+
+@each
+def test_a_loss_may_be_an_object(model: Any) -> None:
+    X, y, _ = table(2, 100)
+    by_name = model("categorical_focal_crossentropy", loss_params={"gamma": 1.0}, **SMALL)
+    by_object = model(xentexp.get_loss("categorical_focal_crossentropy", gamma=1.0), **SMALL)
+    np.testing.assert_array_equal(
+        by_name.fit(X, y).predict_proba(X), by_object.fit(X, y).predict_proba(X)
+    )
+
+
+def mixed_frame(n: int = 240) -> tuple[pd.DataFrame, Any]:
+    """Numbers and categories with missing values, in columns with names that boosters refuse."""
+    X, y, _ = table(2, n)
+    rng = np.random.default_rng(0)
+    frame = pd.DataFrame(X[:, :3], columns=["income [EUR]", "age, years", '"debt" < 1'])
+    frame["job"] = pd.Series(np.where(y == 1, "cook", rng.choice(["clerk", "pilot"], n)))
+    frame.loc[::9, "job"] = None
+    frame.loc[::7, "age, years"] = np.nan
+    return frame, y
+
+
+@each
+def test_it_works_in_a_pipeline_on_two_processes(model: Any) -> None:
+    frame, y = mixed_frame()
+    native = "native" if model.takes_categories else "ordinal"
+    pipeline = tabular_pipeline(model("brier_loss", **SMALL), native)
+    found = cross_validate(
+        pipeline, frame, y, cv=3, n_jobs=2, scoring="roc_auc", error_score="raise"
+    )
+    assert found["test_score"].min() > 0.9
+
+
+@pytest.mark.parametrize("model", TREES)
+def test_categories_are_known_by_name_whatever_their_order(model: Any) -> None:
+    frame, y = mixed_frame()
+    frame["job"] = frame["job"].astype("category")
+    fitted = model(**SMALL).fit(frame, y)
+    assert fitted.feature_names_in_.tolist() == list(frame.columns)
+    assert fitted.feature_importances_[3] > 0.5
+    expected = fitted.predict_proba(frame)
+    turned = frame.assign(job=frame["job"].cat.set_categories(["new", "pilot", "cook", "clerk"]))
+    np.testing.assert_array_equal(fitted.predict_proba(turned), expected)
+    unknown = frame.assign(job=pd.Categorical(["new"] * len(frame)))
+    missing = frame.assign(job=pd.Categorical([None] * len(frame), categories=["cook"]))
+    np.testing.assert_array_equal(fitted.predict_proba(unknown), fitted.predict_proba(missing))
+    with pytest.raises(InputError, match="X must be a DataFrame"):
+        fitted.predict(np.zeros((2, 4)))
+
+
+def test_catboost_takes_numbers_alone() -> None:
+    frame, y = mixed_frame()
+    with pytest.raises(InputError, match="encode the categories of job"):
+        CatBoostLossClassifier().fit(frame.astype({"job": "category"}), y)
+
+
+@each
+def test_columns_that_cannot_be_split_give_the_class_shares(model: Any) -> None:
+    y = np.array([0, 0, 0, 1])
+    fitted = model(**SMALL).fit(np.ones((4, 2)), y)
+    np.testing.assert_allclose(fitted.predict_proba(np.ones((1, 2))), [[0.75, 0.25]], atol=1e-6)
+    assert fitted.feature_importances_.shape == (2,)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"n_estimators": 0}, "n_estimators must be an integer >= 1; got 0"),
+        ({"early_stopping_rounds": 5}, "set validation_fraction"),
+        ({"validation_fraction": 1.0}, "validation_fraction must be > 0 and < 1; got 1.0"),
+        ({"validation_fraction": "half"}, "validation_fraction must be > 0 and < 1; got 'half'"),
+        ({"booster_params": 5}, "booster_params must be a dict or None; got 5"),
+        ({"booster_params": {"objective": "binary"}}, "must not hold objective"),
+        ({"booster_params": {"learning_rate": 0.2}}, "must not hold learning_rate"),
+        ({"record": "brier_loss"}, "record must be None or a sequence of losses"),
+        ({"record": ["cumulative_link_log_loss"]}, "record: .* needs one decision score"),
+        ({"loss": "entropy"}, "is no loss of labels"),
+        ({"loss": "hinge_loss"}, "is for two classes; there are 3"),
+        ({"loss": "categorical_hinge", "record": ["brier_loss"]}, "record: .* needs probabilities"),
+        ({"hessian_factor": 0.0}, "hessian_factor must be > 0"),
+        ({"class_weight": "even"}, "class_weight must be 'balanced'"),
+    ],
+)
+@each
+def test_bad_parameters_are_told_in_one_sentence(model: Any, options: Any, message: str) -> None:
+    X, y, _ = table(3, 60)
+    with pytest.raises(InputError, match=message):
+        model(**options).fit(X, y)
+
+
+@each
+@pytest.mark.parametrize("params", [{"learning_rate": "fast"}, {"booster_params": {"bogus": 1}}])
+def test_what_a_booster_refuses_is_bad_input(model: Any, params: Any) -> None:
+    X, y, _ = table(2, 60)
+    if model is XGBoostLossClassifier and "booster_params" in params:
+        with pytest.warns(UserWarning, match="are not used"):  # it warns of unknown names
+            model(n_estimators=2, **params).fit(X, y)
+        return
+    with pytest.raises(
+        InputError, match=f"^{model.module} refuses|^unknown parameter|^learning_rate"
+    ):
+        model(**params).fit(X, y)
+
+
+@each
+def test_a_missing_booster_says_what_to_install(model: Any, monkeypatch: Any) -> None:
+    def missing(name: str) -> Any:
+        raise ImportError(f"No module named {name!r}")
+
+    monkeypatch.setattr(objectives.boosting, "import_module", missing)
+    X, y, _ = table(2, 60)
+    with pytest.raises(InputError, match=r"pip install 'xentexp\[boosters\]'"):
+        model().fit(X, y)
+
+
+@each
+def test_a_booster_gets_its_further_parameters(model: Any) -> None:
+    X, y, _ = table(2, 100)
+    name = {"lightgbm": "feature_fraction", "xgboost": "colsample_bytree", "catboost": "rsm"}
+    drawn = model(booster_params={name[model.module]: 0.3}, **SMALL).fit(X, y)
+    whole = model(**SMALL).fit(X, y)
+    assert np.abs(drawn.predict_proba(X) - whole.predict_proba(X)).max() > 1e-3
+
+
+def test_no_booster_is_imported_before_it_is_needed() -> None:
+    code = (
+        "import sys, xentexp.estimators.lightgbm, xentexp.estimators.xgboost, "
+        "xentexp.estimators.catboost, xentexp.objectives.catboost; "
+        "print([m for m in ('lightgbm', 'xgboost', 'catboost') if m in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
+
+
+@pytest.mark.parametrize("rate", [float("nan"), float("inf"), -1.0, "fast"])
+@pytest.mark.parametrize("kind", MODELS)
+def test_learning_rates_that_are_none(kind, rate):
+    X, y, _ = table(2, 40)
+    with pytest.raises(InputError, match="learning_rate must be > 0"):
+        kind(learning_rate=rate).fit(X, y)

@@ -1,0 +1,385 @@
+"""`NetworkLossClassifier`: a scikit-learn classifier, reproducible, on every loss."""
+
+from __future__ import annotations
+
+import pickle
+import subprocess
+import sys
+from typing import Any
+
+import numpy as np
+import pytest
+from sklearn.base import clone
+from sklearn.datasets import make_blobs, make_moons
+from sklearn.linear_model import LogisticRegression
+from sklearn.metrics import log_loss
+from sklearn.model_selection import cross_validate
+from sklearn.neural_network import MLPClassifier
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+from sklearn.utils.estimator_checks import parametrize_with_checks
+
+from xentexp.errors import InputError
+from xentexp.estimators import network
+from xentexp.estimators.holdout import TrainingRows, split_parts
+from xentexp.estimators.network import NetworkLossClassifier, Perceptron, Steps
+from xentexp.losses import LOSSES, get_loss
+from xentexp.objectives import TrainingObjective, find_loss
+
+torch = pytest.importorskip("torch")
+
+X, Y = make_moons(240, noise=0.25, random_state=0)
+X3, Y3 = make_blobs(240, centers=[[0, 0], [2, 1], [0, 3]], random_state=0)
+NAMES = np.array(["good", "bad", "fair"])
+TRAINABLE = [
+    name
+    for name, loss in LOSSES.items()
+    if loss.properties.gradient != "none"
+    and loss.properties.targets in ("labels", "one-hot", "soft")
+]
+
+
+@pytest.fixture(autouse=True)
+def one_torch_thread() -> Any:
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+def model(loss: Any = "categorical_crossentropy", **options: Any) -> NetworkLossClassifier:
+    settings = {"learning_rate": 0.02, "max_epochs": 15, "batch_size": 60, "random_state": 0}
+    return NetworkLossClassifier(loss, **{**settings, **options})
+
+
+@parametrize_with_checks([NetworkLossClassifier(learning_rate=0.01, max_epochs=40)])
+def test_scikit_learn_takes_it_for_its_own(estimator: Any, check: Any) -> None:
+    check(estimator)
+
+
+# -- what it learns --------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", TRAINABLE)
+def test_every_loss_falls_in_training(name: str) -> None:
+    binary = LOSSES[name].properties.binary_only
+    data, y = (X, Y) if binary else (X3, NAMES[Y3])
+    if LOSSES[name].properties.ordered:
+        y = Y3
+    fitted = model(name).fit(data, y)
+    curve = fitted.learning_curve_["train"][name]
+    assert fitted.loss_curve_ == curve
+    assert len(curve) == fitted.n_iter_ == fitted.best_iteration_
+    assert curve[-1] < curve[0]
+    # The curve is the loss of the scores that the fitted network gives.
+    training = TrainingObjective(find_loss(name), np.unique(y, return_inverse=True)[1], len(set(y)))
+    scores = fitted.decision_function(data)
+    by_class = scores[np.newaxis] if scores.ndim == 1 else scores.T
+    np.testing.assert_allclose(training.loss(by_class), curve[-1], rtol=1e-12)
+    if hasattr(fitted, "predict_proba"):
+        proba = fitted.predict_proba(data)
+        np.testing.assert_allclose(proba.sum(axis=1), 1.0, rtol=1e-9)
+        np.testing.assert_array_equal(fitted.classes_[proba.argmax(1)], fitted.predict(data))
+    else:
+        assert LOSSES[name].properties.link == "identity"
+
+
+def test_without_hidden_units_it_is_logistic_regression() -> None:
+    # scikit-learn minimizes C sum l + |w|^2 / 2; ours mean l + alpha |w|^2 / 2: C = 1 / (n alpha)
+    alpha = 0.01
+    wanted = LogisticRegression(C=1 / (len(X3) * alpha), tol=1e-8).fit(X3, Y3)
+    ours = model(hidden_layer_sizes=(), alpha=alpha, batch_size=240, max_epochs=1500, tol=0)
+    ours.fit(X3, Y3)
+    np.testing.assert_allclose(ours.predict_proba(X3), wanted.predict_proba(X3), atol=1e-4)
+
+
+def test_comparable_to_the_perceptron_of_scikit_learn() -> None:
+    settings: dict[str, Any] = {
+        "hidden_layer_sizes": (16,), "batch_size": 60, "n_iter_no_change": 1000, "random_state": 0
+    }  # fmt: skip
+    theirs = MLPClassifier(**settings, learning_rate_init=0.02, max_iter=60)
+    with pytest.warns(UserWarning, match="Maximum iterations"):
+        theirs.fit(X, Y)
+    ours = model(**settings, max_epochs=60).fit(X, Y)
+    found = log_loss(Y, ours.predict_proba(X))
+    assert abs(found - log_loss(Y, theirs.predict_proba(X))) < 0.05
+    np.testing.assert_allclose(found, ours.loss_curve_[-1], rtol=1e-12)
+
+
+def test_starts_from_the_shares_of_the_classes() -> None:
+    # A learning rate of nothing leaves the biases of the last layer where they started.
+    y = (np.arange(240) < 60).astype(int)
+    fitted = model(learning_rate=1e-300, max_epochs=1).fit(X, y)
+    np.testing.assert_allclose(fitted.intercepts_[-1], np.log([0.25 / 0.75]), rtol=1e-12)
+
+
+@pytest.mark.parametrize("activation", ["relu", "tanh", "logistic", "identity"])
+def test_steps_are_those_of_torch(activation: str) -> None:
+    """Gradient descent through a torch.nn network, with torch's loss and Adam."""
+    rng = np.random.RandomState(3)
+    net = Perceptron.drawn([2, 5, 4, 3], activation, np.log([0.2, 0.3, 0.5]), rng)
+    kinds = {"relu": torch.nn.ReLU, "tanh": torch.nn.Tanh, "logistic": torch.nn.Sigmoid}
+    between = kinds.get(activation, torch.nn.Identity)
+    theirs = torch.nn.Sequential(
+        torch.nn.Linear(2, 5), between(), torch.nn.Linear(5, 4), between(), torch.nn.Linear(4, 3)
+    ).double()
+    with torch.no_grad():
+        for layer, weight, bias in zip(theirs[::2], net.weights, net.biases, strict=True):
+            layer.weight.copy_(torch.tensor(weight.T))
+            layer.bias.copy_(torch.tensor(bias))
+    inner = {"weight_decay": 0.1, "params": [layer.weight for layer in theirs[::2]]}
+    outer = {"params": [layer.bias for layer in theirs[::2]]}
+    adam = torch.optim.Adam([inner, outer], lr=0.01)
+    steps = Steps(net, learning_rate=0.01, alpha=0.1, dropout=0.0, seed=0)
+    training = TrainingObjective(find_loss("categorical_crossentropy"), Y3, 3)
+    for _ in range(5):
+        adam.zero_grad()
+        torch.nn.CrossEntropyLoss()(theirs(torch.tensor(X3)), torch.tensor(Y3)).backward()
+        adam.step()
+        steps.step(X3, lambda z: training.gradient_hessian(z)[0] / 240)
+    with torch.no_grad():
+        np.testing.assert_allclose(net.scores(X3).T, theirs(torch.tensor(X3)), atol=1e-12)
+
+
+def test_weights_are_repeated_rows() -> None:
+    weight = np.random.default_rng(0).integers(0, 3, 240)
+    options: dict[str, Any] = {"batch_size": 1000, "record": ["brier_loss"]}
+    weighted = model(**options).fit(X3, Y3, sample_weight=weight)
+    repeated = model(**options).fit(X3.repeat(weight, axis=0), Y3.repeat(weight))
+    np.testing.assert_allclose(
+        weighted.decision_function(X3), repeated.decision_function(X3), atol=1e-8
+    )
+    for name, curve in repeated.learning_curve_["train"].items():
+        np.testing.assert_allclose(weighted.learning_curve_["train"][name], curve, rtol=1e-8)
+    by_class = model(class_weight={0: 1.0, 1: 2.0, 2: 0.0}, **options).fit(X3, Y3)
+    by_row = model(**options).fit(X3, Y3, sample_weight=np.array([1.0, 2.0, 1e-300])[Y3])
+    found = [fitted.loss_curve_[-1] for fitted in (by_class, by_row)]
+    np.testing.assert_allclose(found[0], found[1], rtol=1e-6)
+
+
+def test_correction_undoes_class_weights() -> None:
+    rng = np.random.default_rng(0)
+    y = (rng.uniform(size=2000) < 0.1).astype(int)
+    noise = rng.normal(size=(2000, 2))
+    options: dict[str, Any] = {"class_weight": "balanced", "batch_size": 200, "max_epochs": 8}
+    shifted = model(**options).fit(noise, y).predict_proba(noise)[:, 1].mean()
+    mended = model(**options, correct_probabilities=True).fit(noise, y).predict_proba(noise)
+    assert abs(shifted - 0.5) < 0.05
+    assert abs(mended[:, 1].mean() - y.mean()) < 0.02
+
+
+def test_smoothing_and_parameters_reach_the_loss() -> None:
+    # Columns that tell the class: nothing keeps it from the target, 1 - e + e / k.
+    options: dict[str, Any] = {"hidden_layer_sizes": (), "max_epochs": 150, "alpha": 0.0, "tol": 0}
+    smooth = model(label_smoothing=0.3, **options).fit(np.eye(3)[Y3], Y3)
+    np.testing.assert_allclose(smooth.predict_proba(np.eye(3)).diagonal(), 0.8, atol=1e-3)
+    focal = model("categorical_focal_crossentropy", loss_params={"gamma": 0.0}).fit(X3, Y3)
+    plain = model().fit(X3, Y3)
+    np.testing.assert_allclose(focal.predict_proba(X3), plain.predict_proba(X3), atol=1e-8)
+    by_object = model(get_loss("categorical_focal_crossentropy", gamma=0.0)).fit(X3, Y3)
+    np.testing.assert_array_equal(focal.predict_proba(X3), by_object.predict_proba(X3))
+
+
+def test_penalty_and_dropout_hold_it_back() -> None:
+    free = model(max_epochs=60).fit(X, Y)
+    held = model(max_epochs=60, alpha=1.0).fit(X, Y)
+    assert np.abs(held.coefs_[0]).max() < 0.1 * np.abs(free.coefs_[0]).max()
+    dropped = [model(dropout=0.5).fit(X, Y) for _ in range(2)]
+    assert dropped[0].loss_curve_ == dropped[1].loss_curve_
+    assert dropped[0].loss_curve_[-1] > model().fit(X, Y).loss_curve_[-1]
+
+
+# -- learning curves and stopping ------------------------------------------------------------
+
+
+def test_learning_curves() -> None:
+    fitted = model(record=["brier_loss", "zero_one_loss"], validation_fraction=0.25).fit(X3, Y3)
+    names = ["categorical_crossentropy", "brier_loss", "zero_one_loss"]
+    for part in ("train", "valid"):
+        curves = fitted.learning_curve_[part]
+        assert list(curves) == names
+        assert {len(curve) for curve in curves.values()} == {fitted.n_iter_}
+    assert list(model(record=None).fit(X, Y).learning_curve_["train"]) == names[:1]
+
+
+def test_stops_early_at_the_best_epoch(monkeypatch: pytest.MonkeyPatch) -> None:
+    parts = {}
+    split = network.split_parts
+
+    def watched(*arguments: Any) -> Any:
+        parts.update(split(*arguments))
+        return parts
+
+    monkeypatch.setattr(network, "split_parts", watched)
+    rng = np.random.default_rng(0)
+    noise, y = rng.normal(size=(200, 10)), rng.integers(0, 2, 200)  # nothing to be learned
+    fitted = model(early_stopping=True, validation_fraction=0.3, max_epochs=100).fit(noise, y)
+    curve = fitted.learning_curve_["valid"]["categorical_crossentropy"]
+    assert fitted.n_iter_ < 100
+    assert fitted.best_iteration_ == np.argmin(curve) + 1 < fitted.n_iter_
+    held_out = parts["valid"]
+    assert len(held_out.X) == 60
+    assert not set(held_out.X[:, 0]) & set(parts["train"].X[:, 0])
+    found = log_loss(held_out.training.index, fitted.predict_proba(held_out.X))
+    np.testing.assert_allclose(found, min(curve), rtol=1e-12)
+
+
+def test_stops_when_the_training_loss_stays() -> None:
+    fitted = model(max_epochs=500, n_iter_no_change=4, tol=0.01).fit(X, Y)
+    curve = np.array(fitted.loss_curve_)
+    assert fitted.n_iter_ < 500
+    falls = np.minimum.accumulate(curve)[:-1] - curve[1:]
+    assert (falls[-4:] < 0.01).all()
+    assert falls[-5] >= 0.01
+
+
+def test_every_class_stays_in_the_training_part() -> None:
+    y = np.r_[np.zeros(100), np.ones(20), 2].astype(int)
+    whole = TrainingRows(np.arange(121), TrainingObjective(get_loss("brier_loss"), y, 3), None)
+    parts = split_parts(whole, 0.2, 0)
+    assert np.bincount(y[parts["train"].X]).tolist() == [80, 16, 1]
+    assert np.bincount(y[parts["valid"].X]).tolist() == [20, 4]
+
+
+# -- chance, threads, copies -----------------------------------------------------------------
+
+
+def test_chance_is_its_own() -> None:
+    options: dict[str, Any] = {"dropout": 0.3, "early_stopping": True, "validation_fraction": 0.2}
+    torch.manual_seed(5)
+    state, numpy_state = torch.get_rng_state(), np.random.get_state()[1].copy()  # noqa: NPY002
+    first = model(**options).fit(X, Y)
+    assert torch.equal(torch.get_rng_state(), state)
+    np.testing.assert_array_equal(np.random.get_state()[1], numpy_state)  # noqa: NPY002
+    torch.manual_seed(6)
+    again = clone(first).fit(X, Y)
+    np.testing.assert_array_equal(again.predict_proba(X), first.predict_proba(X))
+    other = model(**{**options, "random_state": 1}).fit(X, Y)
+    assert np.abs(other.predict_proba(X) - first.predict_proba(X)).max() > 1e-3
+
+
+def test_threads_of_torch_are_put_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen = []
+    step = Steps.step
+
+    def watched(self: Steps, *arguments: Any) -> None:
+        seen.append(torch.get_num_threads())
+        step(self, *arguments)
+
+    monkeypatch.setattr(Steps, "step", watched)
+    torch.set_num_threads(2)
+    model(max_epochs=1).fit(X, Y)
+    assert set(seen) == {1}
+    assert torch.get_num_threads() == 2
+    with pytest.raises(InputError, match="diverged"):
+        model("exponential_loss", learning_rate=1e300).fit(X, Y)
+    assert torch.get_num_threads() == 2
+
+
+def test_ctrl_c_is_not_swallowed(monkeypatch: pytest.MonkeyPatch) -> None:
+    def pressed(*_: Any) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Steps, "step", pressed)
+    with pytest.raises(KeyboardInterrupt):
+        model().fit(X, Y)
+
+
+def test_a_call_without_gradients_trains_all_the_same() -> None:
+    wanted = model().fit(X, Y).decision_function(X)
+    with torch.no_grad():
+        np.testing.assert_array_equal(model().fit(X, Y).decision_function(X), wanted)
+
+
+def test_a_fitted_one_needs_no_torch() -> None:
+    fitted = model().fit(X3, NAMES[Y3])
+    copied = pickle.loads(pickle.dumps(fitted))
+    np.testing.assert_array_equal(copied.predict_proba(X3), fitted.predict_proba(X3))
+    code = (
+        "import pickle, sys\n"
+        "class Finder:\n"
+        "    def find_spec(self, name, path=None, target=None):\n"
+        "        if name == 'torch': raise ModuleNotFoundError(name)\n"
+        "sys.meta_path.insert(0, Finder())\n"
+        "model = pickle.load(sys.stdin.buffer)\n"
+        "print(model.predict([[0.0, 0.0]])[0])\n"
+        "try: model.fit([[0.0], [1.0]], [0, 1])\n"
+        "except ValueError as e: print(e)"
+    )
+    said = subprocess.run(
+        [sys.executable, "-c", code], input=pickle.dumps(fitted), stdout=subprocess.PIPE, check=True
+    )
+    first, second = said.stdout.decode().splitlines()
+    assert first == fitted.predict([[0.0, 0.0]])[0]
+    assert second == "a network needs torch; pip install 'xentexp[torch]'"
+
+
+@pytest.mark.slow  # two processes import all of it
+def test_pipelines_in_processes() -> None:
+    pipeline = make_pipeline(StandardScaler(), model(max_epochs=3))
+    alone, together = (
+        cross_validate(pipeline, X, Y, cv=2, n_jobs=n, scoring="neg_log_loss")["test_score"]
+        for n in (1, 2)
+    )
+    np.testing.assert_array_equal(alone, together)
+
+
+def test_only_losses_that_tell_probabilities_have_them() -> None:
+    assert not hasattr(NetworkLossClassifier("hinge_loss"), "predict_proba")
+    fitted = model("categorical_hinge").fit(X3, NAMES[Y3])
+    assert not hasattr(fitted, "predict_proba")
+    assert fitted.score(X3, NAMES[Y3]) > 0.8
+    assert hasattr(model("exponential_loss"), "predict_proba")
+
+
+BAD = [
+    ({"loss": "zero_one_loss"}, "zero_one_loss has no gradient"),
+    (
+        {"loss": "hinge_loss"},
+        "Only binary classification is supported. hinge_loss is for two classes; there are 3",
+    ),
+    ({"hidden_layer_sizes": 8}, "hidden_layer_sizes must be a sequence of integers; got 8"),
+    ({"hidden_layer_sizes": (8, 0)}, "hidden_layer_sizes must be an integer >= 1; got 0"),
+    ({"activation": "gelu"}, "unknown activation 'gelu'"),
+    ({"dropout": 1.0}, "dropout must be < 1"),
+    ({"alpha": -1.0}, "alpha must be >= 0"),
+    ({"learning_rate": 0.0}, "learning_rate must be > 0"),
+    ({"batch_size": 0}, "batch_size must be an integer >= 1"),
+    ({"max_epochs": 2.5}, "max_epochs must be an integer >= 1"),
+    ({"tol": -1.0}, "tol must be >= 0"),
+    ({"early_stopping": True}, "early_stopping needs rows to watch"),
+    ({"validation_fraction": 1.0}, "validation_fraction must be > 0 and < 1"),
+    ({"validation_fraction": 0.001}, "holds none out; set it higher"),
+    ({"label_smoothing": 2.0}, "label_smoothing must be >= 0"),
+    ({"class_weight": {"no": 2.0}}, "class_weight names 'no'"),
+    ({"record": "brier_loss"}, "record must be"),
+]
+
+
+@pytest.mark.parametrize(("options", "message"), BAD)
+def test_bad_parameters(options: dict[str, Any], message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        model(**options).fit(X3, Y3)
+
+
+def test_the_correction_may_be_chosen_afterwards() -> None:
+    weights = {"bad": 1.0, "fair": 1.0, "good": 5.0}
+    fitted = model(class_weight=weights).fit(X3, NAMES[Y3])
+    shifted = fitted.predict_proba(X3)
+    corrected = fitted.set_params(correct_probabilities=True).predict_proba(X3)
+    expected = shifted / [1.0, 1.0, 5.0]
+    np.testing.assert_allclose(corrected, expected / expected.sum(axis=1, keepdims=True))
+    np.testing.assert_allclose(fitted.predict_log_proba(X3), np.log(corrected))
+
+
+def test_one_class_is_no_task() -> None:
+    with pytest.raises(InputError, match="y must hold 2 classes or more"):
+        model().fit(X, np.zeros(240))
+
+
+def test_the_correction_may_be_set_after_the_fit() -> None:
+    found = model(loss="exponential_loss").fit(X, Y)
+    raw = found.predict_proba(X)
+    corrected = found.set_params(correct_probabilities=True).predict_proba(X)
+    assert np.abs(raw - corrected).max() > 0.01
+    np.testing.assert_array_equal(found.predict_log_proba(X), np.log(corrected))

@@ -1,0 +1,211 @@
+"""Properties that speak of the shape of a loss: proper, convex, smooth."""
+
+from __future__ import annotations
+
+from itertools import product
+
+import numpy as np
+import pytest
+from hypothesis import given
+
+import xentexp
+from tests.support.strategies import (
+    by_row,
+    is_multilabel,
+    measure,
+    n_classes,
+    of_scores,
+    problems,
+    quick,
+    scores,
+    targets,
+)
+from xentexp.errors import InputError
+from xentexp.losses import LOSSES, get_loss
+
+SMOOTH_VARIANTS = [  # parameters other than the default, where they change a fact
+    ("poly1_crossentropy", {"epsilon": -0.5}),
+    ("asymmetric_loss", {"margin": 0.0}),
+    ("huber_loss", {"delta": 0.3}),
+    ("squared_error", {"over_classes": "sum"}),
+    ("beta_loss", {"alpha": -0.5, "beta": -0.5}),
+    ("multi_margin_loss", {"p": 2}),
+]
+
+
+# -- proper ----------------------------------------------------------------------------------
+
+
+def expected(loss, truth, predictions):
+    """Expected loss of each of some predictions, where outcomes come from `truth`."""
+    k = len(truth)
+    if is_multilabel(loss):  # every column is an outcome of its own
+        outcomes = np.array(list(product([0, 1], repeat=k)))
+        chance = np.where(outcomes, truth, 1 - np.array(truth)).prod(axis=1)
+    else:
+        outcomes, chance = np.arange(k), np.array(truth)
+    rows = np.repeat(predictions, len(outcomes), axis=0)
+    tiled = np.concatenate([outcomes] * len(predictions))
+    values = measure(loss, tiled, rows, k, reduction="none")
+    return values.reshape(len(predictions), -1) @ chance
+
+
+def some_distributions(loss, rng, k, n):
+    return rng.uniform(size=(n, k)) if is_multilabel(loss) else rng.dirichlet(np.ones(k), size=n)
+
+
+def by_properness(*kinds):
+    names = [
+        name
+        for name, loss in LOSSES.items()
+        if loss.properties.properness in kinds and not of_scores(loss)
+    ]
+    return pytest.mark.parametrize("name", names)
+
+
+@by_properness("strictly proper", "proper")
+@quick
+@given(checked=problems())
+def test_the_truth_is_the_best_prediction_of_a_proper_loss(name, checked):
+    loss, (rng, _, k, _) = LOSSES[name], checked
+    k = n_classes(loss, min(k, 4))
+    truth, *lies = some_distributions(loss, rng, k, 6)
+    lies = np.array([*lies, 0.9 * truth + 0.1 / k, 0.99 * truth + 0.01 / k])
+    best, *others = expected(loss, truth, np.array([truth, *lies]))
+    excess = np.array(others) - best
+    assert (excess >= -1e-12).all()
+    if loss.properties.properness == "strictly proper":
+        assert (excess[np.abs(lies - truth).max(axis=1) > 1e-3] > 1e-10).all()
+
+
+@by_properness("proper")
+def test_a_proper_loss_that_is_not_strict_has_another_best_prediction(name):
+    truth, lie = [0.6, 0.4], [0.9, 0.1]
+    best, other = expected(LOSSES[name], truth, np.array([truth, lie]))
+    assert best == pytest.approx(other, rel=1e-12)
+
+
+@by_properness("improper")
+def test_a_lie_beats_the_truth_of_an_improper_loss(name):
+    loss, lies = LOSSES[name], np.linspace(0, 1, 1001)
+    lies = np.stack([1 - lies, lies], axis=1)
+    gains = []
+    for p in (0.55, 0.7, 0.85, 0.95):
+        truth = np.array([1 - p, p])
+        gains.append(
+            expected(loss, truth, truth[np.newaxis])[0] - expected(loss, truth, lies).min()
+        )
+    assert max(gains) > 1e-6
+
+
+def test_what_speaks_of_scores_is_called_improper_and_what_no_outcome_has_is_called_nothing():
+    for loss in LOSSES.values():
+        if of_scores(loss):  # a score is no probability that could be true
+            assert loss.properties.properness == "improper", loss.name
+    nothing = {name for name, loss in LOSSES.items() if loss.properties.properness == "-"}
+    assert nothing == {"entropy", "reverse_kl_divergence"}  # no target; infinite for an outcome
+
+
+# -- convex ----------------------------------------------------------------------------------
+
+
+def bulges(loss, rng, k, spread, n=4000):
+    """By how much the middle of two raw scores costs more than both on average."""
+    soft = loss.properties.targets not in ("one-hot", "labels", "none")
+    y = targets(loss, rng, n, k, soft=soft)
+    if soft and loss.properties.targets == "soft":
+        y[: n // 2] = np.eye(k)[rng.integers(k, size=n // 2)]
+    a, b = scores(loss, rng, n, k, spread), scores(loss, rng, n, k, spread)
+    ends = (by_row(loss, y, a, k) + by_row(loss, y, b, k)) / 2
+    return (by_row(loss, y, (a + b) / 2, k) - ends) / (1 + np.abs(ends))
+
+
+def most_bulging(loss):
+    rng = np.random.default_rng(0)
+    return max(
+        bulges(loss, rng, n_classes(loss, k), spread).max()
+        for k in (2, 3, 5)
+        for spread in (0.3, 2.0, 10.0)
+    )
+
+
+def test_a_convex_loss_lies_below_its_chords_and_no_other_does(loss):
+    if loss.properties.gradient == "none":
+        assert not loss.properties.convex
+    elif loss.properties.convex:
+        assert most_bulging(loss) < 1e-12
+    else:
+        assert most_bulging(loss) > 1e-4
+
+
+@pytest.mark.parametrize(
+    ("name", "parameters", "convex"),
+    [
+        ("poly1_crossentropy", {"epsilon": 2.0}, False),
+        ("renyi_divergence", {"alpha": 2.0}, True),
+        ("multi_margin_loss", {"p": 2, "margin": 3.0}, True),
+        ("bi_tempered_logistic_loss", {"t1": 1.0, "t2": 1.0}, True),
+        ("label_relaxation", {"alpha": 0.4}, True),
+        ("categorical_focal_crossentropy", {"gamma": 0.0}, True),
+        ("beta_loss", {"alpha": -0.5, "beta": -0.5}, True),
+    ],
+)
+def test_other_parameters_may_bend_it_otherwise(name, parameters, convex):
+    assert (most_bulging(get_loss(name, **parameters)) < 1e-12) == convex
+
+
+# -- smooth ----------------------------------------------------------------------------------
+
+
+def sharpest_turn(loss, k, soft):
+    """Largest relative jump of the gradient, found by halving many lines toward it."""
+    rng, n = np.random.default_rng(1), 2000
+    y = targets(loss, rng, n, k, soft=soft)
+    checked, named = xentexp.get_loss(loss), {"labels": list(range(k))}
+    named = named if loss.properties.needs == "latent" else {}
+
+    def slope(raw):
+        return checked.gradient(y, raw, **named).reshape(n, -1)
+
+    def column(where):
+        return where if low.ndim == 1 else where[:, np.newaxis]
+
+    low, high = scores(loss, rng, n, k, 3.0), scores(loss, rng, n, k, 3.0)
+    at_low, at_high = slope(low), slope(high)
+    for _ in range(45):
+        middle = (low + high) / 2
+        at = slope(middle)
+        left = np.abs(at - at_low).max(axis=1) > np.abs(at_high - at).max(axis=1)
+        high, low = np.where(column(left), middle, high), np.where(column(left), low, middle)
+        at_high = np.where(left[:, np.newaxis], at, at_high)
+        at_low = np.where(left[:, np.newaxis], at_low, at)
+    return (np.abs(at_high - at_low) / (1 + np.abs(at_high))).max()
+
+
+def sharpest_of(loss):
+    kinds = {
+        "soft": (False, True),
+        "multilabel": (False, True),
+        "positive": (True,),
+    }.get(loss.properties.targets, (False,))
+    sizes = {n_classes(loss, k) for k in (2, 4)}
+    return max(sharpest_turn(loss, k, soft) for k in sizes for soft in kinds)
+
+
+def test_the_gradient_jumps_where_it_is_called_a_subgradient_and_nowhere_else(loss):
+    if loss.properties.gradient == "none":
+        with pytest.raises(InputError, match=f"{loss.name} has no gradient"):
+            xentexp.get_loss(loss).gradient([0, 1], [0.3, -0.2])
+    elif loss.properties.gradient == "smooth":
+        assert sharpest_of(loss) < 1e-6
+    else:
+        assert sharpest_of(loss) > 0.01
+
+
+@pytest.mark.parametrize(("name", "parameters"), SMOOTH_VARIANTS)
+def test_other_parameters_keep_it_smooth(name, parameters):
+    assert sharpest_of(get_loss(name, **parameters)) < 1e-6
+
+
+def test_an_asymmetric_loss_without_focus_has_a_kink_at_its_margin():
+    assert sharpest_of(get_loss("asymmetric_loss", gamma_negative=0.0, margin=0.3)) > 0.01

@@ -1,0 +1,138 @@
+"""The keywords of a convention are the peer's own, and no other's."""
+
+import inspect
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from tests.metrics.compat.parity_peers import require
+from xentexp import metrics
+from xentexp.errors import InputError
+from xentexp.losses import LOSSES
+from xentexp.metrics.compat import CONVENTIONS, VERSIONS, apply, describe
+
+PAIRS = [(loss, name) for loss, peers in CONVENTIONS.items() for name in peers]
+NOT_OF_VALUES = {"self", "name", "size_average", "reduce"}  # a label, and two of 2018
+
+
+def the_peers_own(convention, dotted):
+    """Keywords of the classes or the function that the table names."""
+    module, _, names = dotted.rpartition(".") if "," not in dotted else dotted.partition("nn.")
+    module = pytest.importorskip(module + ("nn" if "," in dotted else ""))
+    keywords = set()
+    for name in names.split(", "):
+        found = inspect.signature(getattr(module, name)).parameters.values()
+        keywords |= {p.name for p in found if p.kind is not p.VAR_KEYWORD}
+    return keywords - NOT_OF_VALUES
+
+
+@pytest.mark.parametrize(("loss", "convention"), PAIRS)
+def test_the_keywords_are_the_peers(loss, convention):
+    require(convention)
+    peer = CONVENTIONS[loss][convention]
+    own = the_peers_own(convention, peer.name)
+    ours = set(peer.keywords)
+    if convention == "sklearn":
+        own -= {"y_true", "y_pred", "y_proba", "pred_decision"}
+    if convention == "keras":
+        own |= {"sample_weight"}  # of the call
+    if convention == "torch":
+        ours -= {"from_logits"}  # chooses between two of torch's losses
+    assert ours == own
+
+
+@pytest.mark.parametrize(("loss", "convention"), PAIRS)
+def test_a_keyword_of_nobody_is_refused_with_those_that_are_known(loss, convention):
+    with pytest.raises(
+        InputError, match="keywords are .*" + CONVENTIONS[loss][convention].keywords[-1]
+    ):
+        apply(loss, convention, [1.0], [0.5], {"beat": 1.0})
+
+
+def test_a_keyword_of_another_convention_is_refused_with_its_owner():
+    with pytest.raises(InputError, match=r"pos_weight belongs to convention='torch'"):
+        metrics.binary_crossentropy([1], [0.5], convention="keras", pos_weight=3)
+    with pytest.raises(InputError, match=r"ignore_index goes with convention='torch'"):
+        metrics.sparse_categorical_crossentropy([1], [[0.5, 0.5]], ignore_index=3)
+    with pytest.raises(InputError, match="clip is no keyword"):
+        metrics.binary_crossentropy([1], [0.5], convention="keras", clip=0.1)
+    with pytest.raises(InputError, match="use from_logits=True"):
+        metrics.binary_crossentropy([1], [0.5], convention="torch", pos_weight=3)
+    with pytest.raises(InputError, match="use from_logits=True"):
+        metrics.categorical_crossentropy([1], [[0.5, 0.5]], convention="torch", label_smoothing=0.1)
+    with pytest.raises(InputError, match="use from_logits=True"):
+        metrics.categorical_crossentropy([[0.0, 1.0]], [[0.5, 0.5]], convention="torch")
+
+
+def test_a_convention_that_a_loss_does_not_have_is_refused():
+    with pytest.raises(InputError, match="unknown convention of binary_crossentropy 'jax'"):
+        metrics.binary_crossentropy([1], [0.5], convention="jax")
+    with pytest.raises(InputError, match="Known: keras, torch, xentexp"):
+        metrics.kl_divergence([0, 1], [0.5, 0.5], convention="sklearn")
+    with pytest.raises(InputError, match="entropy is in no peer's convention"):
+        metrics.entropy([0.5, 0.5], convention="torch")
+
+
+def test_normalize_has_the_meaning_of_the_convention():
+    y, p = [0, 1, 1], [0.1, 0.8, 0.6]
+    mean = metrics.binary_crossentropy(y, p, convention="sklearn", normalize=True)
+    total = metrics.binary_crossentropy(y, p, convention="sklearn", normalize=False)
+    assert mean == metrics.binary_crossentropy(y, p, normalize=True)
+    assert total == pytest.approx(3 * mean)
+    assert metrics.binary_crossentropy(y, p, normalize=False) == mean  # rows checked, not summed
+
+
+def test_arguments_go_by_name_too():
+    value = metrics.kl_divergence(q=[0.5, 0.5], p=[0.0, 1.0], convention="torch", reduction="sum")
+    assert value == pytest.approx(np.log(2))
+    with pytest.raises(InputError, match="y_pred must be given"):
+        metrics.binary_crossentropy([1], convention="keras")
+    with pytest.raises(TypeError, match="too many"):
+        metrics.binary_crossentropy([1], [0.5], [1], convention="keras")
+
+
+@pytest.mark.parametrize("loss", [name for name in CONVENTIONS if name in LOSSES])
+def test_the_docstring_names_each_peer_its_version_and_its_keywords(loss):
+    doc = inspect.getdoc(getattr(metrics, loss))
+    for name, peer in CONVENTIONS[loss].items():
+        assert f"{name!r} : {peer.name} {VERSIONS[name]}" in doc
+        assert f"Keywords: {', '.join(peer.keywords)}." in doc
+    assert describe("entropy") == []
+
+
+@pytest.mark.parametrize(
+    "values",
+    [None, [[1.0, 2.0], [3.0]], ["a"], [1j], np.ma.masked_array([1.0], [True]), [None, {}]],
+)
+@pytest.mark.parametrize("convention", ["keras", "torch"])
+def test_what_is_no_array_of_numbers_is_refused(convention, values):
+    with pytest.raises(InputError, match="y_pred"):
+        metrics.binary_crossentropy([1.0], values, convention=convention)
+
+
+def test_class_numbers_are_whole():
+    # torch asks for the dtype of whole numbers; here it is the numbers that count.
+    value = apply("sparse_categorical_crossentropy", "torch", [1.0], [[0.5, 0.5]], {})
+    assert value == pytest.approx(np.log(2))
+    with pytest.raises(InputError, match=r"class numbers from 0 to 1; it holds 0\.5"):
+        apply("sparse_categorical_crossentropy", "torch", [0.5], [[0.5, 0.5]], {})
+
+
+def test_float16_has_the_precision_of_float16():
+    p = np.array([[0.3], [0.7]], np.float16)
+    for convention in ("keras", "torch"):
+        values = apply("binary_crossentropy", convention, [[1], [1]], p, {"reduction": "none"})
+        assert values.dtype == np.float16
+        np.testing.assert_allclose(values.ravel(), -np.log(p.astype(float).ravel()), rtol=1e-3)
+
+
+def test_no_peer_is_imported():
+    code = (
+        "import sys, xentexp.metrics.compat as c;"
+        "c.apply('binary_crossentropy', 'sklearn', [0, 1], [.5, .5], {});"
+        "print(sorted({'sklearn', 'keras', 'torch', 'scipy'} & set(sys.modules)))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"

@@ -1,0 +1,110 @@
+"""States of an evaluation: those of any partition add up to that of the whole."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tests.support.strategies import (
+    BINARY,
+    COLUMNS,
+    LATENT,
+    ONE_TRUE_CLASS,
+    POSITIVE,
+    all_but,
+    quick,
+    sample,
+)
+from xentexp.errors import InputError
+from xentexp.losses import get_loss
+from xentexp.metrics.evaluation import evaluate
+from xentexp.metrics.running_sums import LossState
+
+
+def assert_same_state(one, other):
+    assert (one.losses, one.classes) == (other.losses, other.classes)
+    for name in ("n_rows", "n_ignored", "n_clipped", "n_infinite"):
+        np.testing.assert_array_equal(getattr(one, name), getattr(other, name), err_msg=name)
+    for name in ("weight", "weight_squared", "total", "spread", "class_weight", "class_total"):
+        np.testing.assert_allclose(
+            getattr(one, name), getattr(other, name), rtol=1e-12, atol=1e-12, err_msg=name
+        )
+    size = np.where(np.isfinite(one.total), np.abs(one.total), 0)  # a tilt is near 0 beside it
+    np.testing.assert_allclose(one.tilt / (1 + size), other.tilt / (1 + size), atol=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("kind", "n_losses"),
+    [
+        ("labels", len(all_but(COLUMNS, BINARY, LATENT, POSITIVE))),
+        ("one score a row", len(all_but(COLUMNS, POSITIVE))),
+        ("soft", len(all_but(COLUMNS, BINARY, LATENT, ONE_TRUE_CLASS)) - 1),  # no sparse labels
+    ],
+)
+@quick
+@given(
+    seed=st.integers(0, 2**32 - 1),
+    n_parts=st.integers(1, 6),
+    weighted=st.booleans(),
+    clip=st.sampled_from([0, "auto"]),
+)
+def test_any_partition_adds_up_to_the_whole(kind, n_losses, seed, n_parts, weighted, clip):
+    rng = np.random.default_rng(seed)
+    k = 2 if kind == "one score a row" else 3
+    y, p, decision, weight = sample(k, int(rng.integers(10, 80)), seed)
+    p[rng.uniform(size=len(p)) < 0.1] = np.eye(k)[0]  # clipped, or infinite without a clip
+    weight = weight * (rng.uniform(size=len(y)) < 0.8) if weighted else np.ones(len(y))
+    # every part has a row that counts
+    parts = np.arange(len(y)) % n_parts
+    weight[:n_parts] = 1.0
+    options = {"clip": clip, "labels": list(range(k)), "ordered": True}
+    if kind == "soft":
+        y = rng.dirichlet(np.ones(k), len(y))
+    else:
+        y = np.where(rng.uniform(size=len(y)) < 0.2, -1, y)
+        y[:n_parts] = 1
+        options["ignore_label"] = -1
+    decision = decision[:, 0] if k == 2 else decision
+
+    def state(rows):
+        w = weight[rows] if weighted else None
+        return evaluate(y[rows], p[rows], decision=decision[rows], sample_weight=w, **options).state
+
+    whole = state(slice(None))
+    assert len(whole.losses) == n_losses
+    merged = LossState(whole.losses, whole.classes)
+    for part in rng.permutation(n_parts):
+        merged = merged + state(rng.permutation(np.flatnonzero(parts == part)))
+    assert_same_state(merged, whole)
+    np.testing.assert_allclose(merged.mean(), whole.mean(), rtol=1e-12)
+    np.testing.assert_allclose(merged.class_mean(), whole.class_mean(), rtol=1e-12)
+    np.testing.assert_allclose(merged.standard_error(), whole.standard_error(), rtol=1e-9)
+
+
+def test_a_state_that_saw_nothing():
+    empty = LossState((get_loss("brier_loss"),), (0, 1))
+    assert np.isnan([*empty.mean(), *empty.standard_error(), *empty.class_mean()[0]]).all()
+    some = evaluate([0, 1], [0.2, 0.7], ["brier_loss"]).state
+    assert_same_state(empty + some, some)
+    assert_same_state(some + empty, some)
+
+
+def test_adding_leaves_both_parts_alone():
+    one = evaluate([0, 1], [0.2, 0.7], ["brier_loss"]).state
+    before = one.total.copy()
+    both = one + one
+    np.testing.assert_array_equal(one.total, before)
+    np.testing.assert_array_equal(both.total, 2 * before)
+    assert (one.n_rows, both.n_rows) == (2, 4)
+
+
+@pytest.mark.parametrize(
+    ("losses", "labels"),
+    [(["zero_one_loss"], [0, 1]), (["brier_loss", "zero_one_loss"], [0, 1]),
+     (["brier_loss"], [1, 0])],
+)  # fmt: skip
+def test_states_of_different_losses_or_classes_do_not_add(losses, labels):
+    one = evaluate([0, 1], [0.2, 0.7], ["brier_loss"], labels=[0, 1]).state
+    other = evaluate([0, 1], [0.2, 0.7], losses, labels=labels).state
+    with pytest.raises(InputError, match="same losses and classes add up; these differ"):
+        one + other

@@ -1,0 +1,128 @@
+"""Objectives and metrics for those who call CatBoost themselves."""
+
+from __future__ import annotations
+
+import pickle
+from typing import Any
+
+import numpy as np
+import pytest
+from scipy.special import expit, softmax
+
+import xentexp
+from tests.support.boosting import table
+from xentexp.errors import InputError
+from xentexp.objectives.catboost import catboost_metric, catboost_objective
+
+catboost = pytest.importorskip("catboost")
+PLAIN = {
+    "iterations": 20, "depth": 4, "learning_rate": 0.1, "thread_count": 1, "random_seed": 0,
+    "verbose": False, "allow_writing_files": False, "bootstrap_type": "No",
+}  # fmt: skip
+pytestmark = pytest.mark.filterwarnings("ignore:Failed to import numba", "ignore:Can't optimi")
+
+
+@pytest.mark.parametrize("weighted", [False, True])
+@pytest.mark.parametrize("k", [2, 3])
+def test_cross_entropy_reproduces_the_objective_of_catboost(k: int, weighted: bool) -> None:
+    # To rounding: CatBoost computes in float64, and its MultiClass takes the whole matrix.
+    X, y, weight = table(k, 200, weighted=weighted)
+    pool = catboost.Pool(X, y, weight=weight)
+    own = catboost.CatBoost({**PLAIN, "loss_function": "MultiClass" if k > 2 else "Logloss"})
+    ours = catboost.CatBoost(
+        {
+            **PLAIN,
+            "loss_function": catboost_objective("categorical_crossentropy"),
+            "eval_metric": catboost_metric("categorical_crossentropy"),
+            **({"classes_count": k} if k > 2 else {}),
+        }
+    )
+    found, expected = (
+        model.fit(pool).predict(pool, prediction_type="RawFormulaVal") for model in (ours, own)
+    )
+    np.testing.assert_allclose(found, expected, atol=1e-12)
+
+
+def test_the_sign_is_that_of_what_is_made_large() -> None:
+    y, scores = np.array([0.0, 1.0, 1.0]), np.array([0.3, -0.5, 2.0])
+    weight = np.array([1.0, 2.0, 0.5])
+    gradient, hessian = xentexp.get_loss("categorical_crossentropy").gradient_hessian(
+        y, scores, sample_weight=weight
+    )
+    ders = catboost_objective("categorical_crossentropy").calc_ders_range(scores, y, weight)
+    np.testing.assert_allclose(ders, -np.column_stack([gradient, hessian]))
+
+
+def finite_matrix(loss: Any, y: int, scores: Any, options: Any, h: float = 1e-5) -> Any:
+    """Hessian of one row, by differences of the gradient."""
+    columns = []
+    for step in h * np.eye(len(scores)):
+        up, down = (
+            loss.gradient([y], scores[np.newaxis] + sign * step, labels=[0, 1, 2], **options)[0]
+            for sign in (1.0, -1.0)
+        )
+        columns.append((up - down) / (2.0 * h))
+    return np.array(columns)
+
+
+@pytest.mark.parametrize("smoothing", [0.0, 0.2])
+def test_the_cross_entropy_has_its_cross_terms(smoothing: float) -> None:
+    scores = np.array([0.3, -1.0, 0.7])
+    objective = catboost_objective(
+        "categorical_crossentropy", class_weight={1: 2.0}, label_smoothing=smoothing
+    )
+    gradient, matrix = objective.calc_ders_multi(scores, 1.0, 1.5)
+    loss, options = xentexp.get_loss("categorical_crossentropy"), {"label_smoothing": smoothing}
+    expected = loss.gradient([1], scores[np.newaxis], labels=[0, 1, 2], **options)[0]
+    np.testing.assert_allclose(gradient, -3.0 * expected)
+    np.testing.assert_allclose(matrix, -3.0 * finite_matrix(loss, 1, scores, options), atol=1e-9)
+
+
+@pytest.mark.parametrize("name", ["brier_loss", "categorical_hinge", "exponential_loss"])
+def test_other_losses_have_their_curvatures_on_the_diagonal(name: str) -> None:
+    from xentexp.objectives import TrainingObjective, find_loss
+
+    scores = np.array([0.3, -1.0, 0.7])
+    gradient, matrix = catboost_objective(name).calc_ders_multi(scores, 2.0, 2.0)
+    training = TrainingObjective(find_loss(name), np.array([2]), 3, sample_weight=np.array([2.0]))
+    expected, curvature = training.newton_terms(scores[:, np.newaxis])
+    np.testing.assert_allclose(gradient, -expected[:, 0])
+    np.testing.assert_allclose(matrix, -np.diag(curvature[:, 0]))
+    assert np.all(np.diag(matrix)[gradient != 0.0] < 0.0)
+
+
+def test_the_metric_is_a_weighted_mean() -> None:
+    rng = np.random.default_rng(0)
+    y, scores, weight = rng.integers(3, size=40), rng.normal(size=(3, 40)), rng.uniform(size=40)
+    metric = catboost_metric("brier_loss")
+    assert not metric.is_max_optimal()
+    pieces = [slice(0, 15), slice(15, 40)]
+    sums = np.sum([metric.evaluate(scores[:, s], y[s], weight[s]) for s in pieces], axis=0)
+    squares = ((softmax(scores, axis=0) - np.eye(3)[y].T) ** 2).sum(axis=0)
+    np.testing.assert_allclose(metric.get_final_error(*sums), np.average(squares, weights=weight))
+
+
+def test_the_metric_stops_training_early() -> None:
+    X, y, _ = table(2)
+    model = catboost.CatBoost(
+        {
+            **PLAIN, "iterations": 500, "learning_rate": 0.5, "early_stopping_rounds": 5,
+            "loss_function": catboost_objective("brier_loss"),
+            "eval_metric": catboost_metric("brier_loss"),
+        }
+    ).fit(catboost.Pool(X[:400], y[:400]), eval_set=catboost.Pool(X[400:], y[400:]))  # fmt: skip
+    assert model.tree_count_ < 500
+    p = expit(model.predict(X[400:], prediction_type="RawFormulaVal"))
+    best = model.get_best_score()["validation"]["CatBoostMetric"]
+    np.testing.assert_allclose(best, np.mean((p - y[400:]) ** 2), rtol=1e-6)
+
+
+def test_balanced_weights_need_all_rows() -> None:
+    objective = catboost_objective("brier_loss", class_weight="balanced")
+    with pytest.raises(InputError, match="pass the weights"):
+        objective.calc_ders_range([0.0], [1.0], None)
+
+
+def test_they_can_be_pickled() -> None:
+    objective = pickle.loads(pickle.dumps(catboost_objective("brier_loss", hessian_factor=2.0)))
+    np.testing.assert_allclose(objective.calc_ders_range([0.0], [1.0], None), [[0.25, -0.5]])

@@ -1,0 +1,485 @@
+"""`TorchLoss`: values and gradients of torch's and Keras' own losses, by our definition."""
+
+from __future__ import annotations
+
+import copy
+import os
+import pickle
+import subprocess
+import sys
+from typing import Any
+
+import numpy as np
+import pytest
+
+import xentexp
+from tests.support.strategies import n_classes, of_scores, scores, targets
+from xentexp.errors import InputError
+from xentexp.losses import LOSSES, Loss
+from xentexp.objectives import TrainingObjective, find_loss
+from xentexp.objectives.torch import BatchLoss, Targets
+
+torch = pytest.importorskip("torch")
+from torch import nn  # noqa: E402
+
+from xentexp.objectives import TorchLoss  # noqa: E402
+
+N, K = 30, 4
+TRAINABLE = [
+    name
+    for name, loss in LOSSES.items()
+    if loss.properties.gradient != "none" and loss.properties.targets != "none"
+]
+NEAR = {torch.float32: {"rtol": 1e-6, "atol": 1e-7}, torch.float64: {"rtol": 0, "atol": 1e-12}}
+WEIGHTS = [0.5, 1.0, 3.0, 0.2]
+
+
+@pytest.fixture(autouse=True)
+def one_torch_thread() -> Any:
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+def of_name(name: str, **options: Any) -> TorchLoss:
+    parameters = (
+        {"thresholds": [-1.0, 0.0, 1.5]} if LOSSES[name].properties.needs == "latent" else {}
+    )
+    return TorchLoss(name, **parameters, **options)
+
+
+def batch(loss: Loss, dtype: Any = None, seed: int = 0, *, soft: bool = False) -> Any:
+    """Raw scores that want a gradient, and targets."""
+    rng, k = np.random.default_rng(seed), n_classes(loss, K)
+    raw = torch.tensor(scores(loss, rng, N, k), dtype=dtype or torch.float64)
+    return raw.requires_grad_(), torch.tensor(targets(loss, rng, N, k, soft=soft))
+
+
+def compare(ours: Any, theirs: Any, raw: np.ndarray, dtype: Any) -> None:
+    """Value and gradient of two functions of one input."""
+    found = []
+    for function in (ours, theirs):
+        z = torch.tensor(raw, dtype=dtype, requires_grad=True)
+        value = function(z)
+        value.sum().backward()
+        assert value.dtype == z.grad.dtype == dtype
+        found.append((value.detach(), z.grad))
+    torch.testing.assert_close(found[0][0], found[1][0], **NEAR[dtype])
+    torch.testing.assert_close(found[0][1], found[1][1], **NEAR[dtype])
+
+
+# -- values and gradients of torch's own modules ---------------------------------------------
+
+RNG = np.random.default_rng(5)
+SCORES, LABELS = RNG.normal(0, 2, (N, K)), torch.tensor(RNG.integers(0, K, N))
+ONE_SCORE, YES = RNG.normal(0, 2, N), torch.tensor(RNG.integers(0, 2, N))
+SHARES = torch.tensor(RNG.dirichlet(np.ones(K), N))
+
+
+def cast(module: Any, target: Any) -> Any:
+    return lambda z: module.to(z.dtype)(z, target.to(z.dtype))
+
+
+BOTH = [
+    ("CrossEntropyLoss", {}, lambda **o: nn.CrossEntropyLoss(**o), SCORES, LABELS),
+    ("CrossEntropyLoss", {"label_smoothing": 0.2}, nn.CrossEntropyLoss, SCORES, LABELS),
+    ("CrossEntropyLoss", {"ignore_index": 2}, nn.CrossEntropyLoss, SCORES, LABELS),
+    ("MultiMarginLoss", {}, nn.MultiMarginLoss, SCORES, LABELS),
+    ("MultiMarginLoss", {"p": 2, "margin": 0.7}, nn.MultiMarginLoss, SCORES, LABELS),
+]
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+@pytest.mark.parametrize("reduction", ["mean", "sum", "none"])
+@pytest.mark.parametrize(("name", "options", "module", "raw", "y"), BOTH)
+def test_modules_of_torch(name, options, module, raw, y, reduction, dtype):
+    options = {**options, "reduction": reduction}
+    ours, theirs = TorchLoss(name, **options), module(**options)
+    compare(lambda z: ours(z, y), lambda z: theirs(z, y), raw, dtype)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_class_weights_of_torch(dtype):
+    ours = TorchLoss(class_weight=dict(enumerate(WEIGHTS)))
+    theirs = nn.CrossEntropyLoss(weight=torch.tensor(WEIGHTS, dtype=dtype))
+    compare(lambda z: ours(z, LABELS), lambda z: theirs(z, LABELS), SCORES, dtype)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_one_score_and_soft_targets(dtype):
+    theirs = nn.BCEWithLogitsLoss()
+    for target in (YES.double(), SHARES[:, 0], YES[:, None].double()):
+        own = TorchLoss("BCEWithLogitsLoss")
+        wanted = cast(theirs, target.reshape(-1))
+        compare(lambda z, y=target, f=own: f(z, y), wanted, ONE_SCORE, dtype)
+        compare(lambda z, y=target, f=own: f(z[:, None], y), wanted, ONE_SCORE, dtype)
+    soft = TorchLoss("cross_entropy")
+    compare(lambda z: soft(z, SHARES), cast(nn.CrossEntropyLoss(), SHARES), SCORES, dtype)
+
+
+# The tensors of the material this project started from (design/parity): torch 2.13.0.
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_tensors_of_the_material(dtype):
+    y = torch.tensor([[1, 0], [0, 1]])
+    ours = TorchLoss("multilabel_crossentropy", from_logits=False)
+    p = 1 / (1 + np.exp(-np.array([[0.8, 0.3], [0.1, 0.9]])))
+    compare(lambda z: ours(z, y), cast(nn.BCELoss(), y), p, dtype)
+    logits = TorchLoss("multilabel_crossentropy")
+    raw = np.array([[1.2, -0.5], [-2.0, 0.8]])
+    compare(lambda z: logits(z, y), cast(nn.BCEWithLogitsLoss(), y), raw, dtype)
+    raw, index = np.array([[1.2, 0.5, -0.8], [-0.5, 0.8, 2.0]]), torch.tensor([0, 2])
+    entropy, theirs = TorchLoss("CrossEntropyLoss"), nn.CrossEntropyLoss()
+    compare(lambda z: entropy(z, index), lambda z: theirs(z, index), raw, dtype)
+
+
+# -- every loss ------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", TRAINABLE)
+def test_gradient_by_finite_differences(name):
+    # Seed 0 puts no score within 1e-6 of a kink; torch's step is that.
+    raw, y = batch(LOSSES[name])
+    criterion = of_name(name)
+    raw, y = raw.detach()[:8].requires_grad_(), y[:8]
+    assert torch.autograd.gradcheck(lambda z: criterion(z, y), (raw,))
+
+
+@pytest.mark.parametrize("name", TRAINABLE)
+def test_values_and_gradients_are_those_of_the_definition(name):
+    raw, y = batch(LOSSES[name], torch.float32)
+    criterion = of_name(name, reduction="none")
+    values = criterion(raw, y)
+    values.sum().backward()
+    # torch's float32 result is the float64 one, rounded once.
+    checked = xentexp.get_loss(criterion.batch_loss.definition)
+    options = {"labels": range(K)} if LOSSES[name].properties.needs == "latent" else {}
+    z = raw.detach().double().numpy()
+    wanted = checked.per_sample(y.numpy(), z, **options)
+    np.testing.assert_array_equal(values.detach(), wanted.astype(np.float32))
+    gradient = checked.gradient(y.numpy(), z, **options)
+    np.testing.assert_array_equal(raw.grad, gradient.astype(np.float32))
+
+
+@pytest.mark.parametrize("name", ["categorical_crossentropy", "brier_loss", "poly1_crossentropy"])
+def test_training_and_module_agree(name):
+    rng = np.random.default_rng(1)
+    weight, y = rng.uniform(0, 3, N), LABELS.numpy()
+    options: dict[str, Any] = {"class_weight": np.array(WEIGHTS), "label_smoothing": 0.1}
+    training = TrainingObjective(find_loss(name), y, K, sample_weight=weight, **options)
+    z = torch.tensor(SCORES, requires_grad=True)
+    value = TorchLoss(name, **options)(z, LABELS, torch.tensor(weight))
+    value.backward()
+    np.testing.assert_allclose(value.item(), training.loss(SCORES.T), rtol=1e-13)
+    gradient = training.gradient_hessian(SCORES.T)[0].T / training.total_weight
+    np.testing.assert_allclose(z.grad, gradient, atol=1e-15)
+
+
+def test_blocks_of_a_large_batch_make_one():
+    rng = np.random.default_rng(2)
+    z, y = rng.normal(size=(40_000, 3)), rng.integers(0, 3, 40_000)
+    loss = BatchLoss(find_loss("categorical_crossentropy"))
+    values, gradient = loss.values_gradient(z, loss.read(y, z.shape))
+    few = loss.values_gradient(z[-5:], loss.read(y[-5:], (5, 3)))
+    np.testing.assert_allclose(values[-5:], few[0], rtol=1e-14)
+    np.testing.assert_allclose(gradient[-5:], few[1], atol=1e-15)
+
+
+def test_second_derivatives_are_refused():
+    raw, y = batch(LOSSES["brier_loss"])
+    value = TorchLoss("brier_loss")(raw, y)
+    (first,) = torch.autograd.grad(value, raw, create_graph=True)
+    with pytest.raises(InputError, match="no second derivatives"):
+        (value + first.square().sum()).backward()
+
+
+def test_nothing_is_differentiated_that_nobody_asked_for(monkeypatch):
+    asked = []
+    own = BatchLoss.values_gradient
+
+    def watched(self, predicted, read: Targets, *, gradient=True):
+        asked.append(gradient)
+        return own(self, predicted, read, gradient=gradient)
+
+    monkeypatch.setattr(BatchLoss, "values_gradient", watched)
+    raw, y = batch(LOSSES["brier_loss"])
+    criterion = TorchLoss("brier_loss")
+    with torch.no_grad():
+        assert not criterion(raw, y).requires_grad
+    criterion(raw.detach(), y)
+    criterion(raw, y)
+    assert asked == [False, False, True]
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
+def test_half_precision_is_computed_in_float32(dtype):
+    raw = torch.tensor(SCORES, dtype=dtype, requires_grad=True)
+    value = TorchLoss()(raw, LABELS)
+    value.backward()
+    wanted = raw.detach().float().requires_grad_()
+    TorchLoss()(wanted, LABELS).backward()
+    assert value.dtype == torch.float32
+    assert torch.equal(raw.grad, wanted.grad.to(dtype))
+
+
+# -- probabilities ---------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("soft", [False, True])
+@pytest.mark.parametrize("name", [n for n in TRAINABLE if not of_scores(LOSSES[n])])
+def test_probabilities_and_scores_train_alike(name, soft):
+    loss = LOSSES[name]
+    raw, y = batch(loss, soft=soft)
+    if loss.properties.link == "tempered softmax":
+        pytest.skip("torch has no tempered softmax; see the next test")
+    links = {"softmax": lambda z: z.softmax(1), "sigmoid": torch.sigmoid}
+    found = []
+    for from_logits in (True, False):
+        z = raw.detach().clone().requires_grad_()
+        value = of_name(name, from_logits=from_logits)(
+            z if from_logits else links[loss.properties.link](z), y
+        )
+        value.backward()
+        found.append((value.detach(), z.grad))
+    torch.testing.assert_close(found[0], found[1], rtol=1e-9, atol=1e-12)
+
+
+@pytest.mark.parametrize("shape", [(6,), (6, 3)])
+def test_probabilities_of_the_tempered_softmax(shape):
+    rng = np.random.default_rng(0)
+    p = rng.dirichlet(np.ones(3), 6) if len(shape) == 2 else rng.uniform(0.1, 0.9, 6)
+    y = rng.integers(0, shape[-1] if len(shape) == 2 else 2, 6)
+    criterion = TorchLoss("bi_tempered_logistic_loss", from_logits=False, reduction="none")
+    values = criterion(torch.tensor(p), torch.tensor(y))
+    metric = xentexp.metrics.bi_tempered_logistic_loss
+    labels = [0, 1, 2] if len(shape) == 2 else [0, 1]
+    np.testing.assert_allclose(values, metric(y, p, labels=labels, reduction="none"), rtol=1e-12)
+    raw = torch.tensor(p, requires_grad=True)
+    if len(shape) == 1:
+        assert torch.autograd.gradcheck(lambda q: criterion(q, torch.tensor(y)), (raw,))
+        return
+    # Along the distributions: p moves from the first class to the others.
+    step = torch.tensor(rng.normal(size=shape))
+    step -= step.mean(1, keepdim=True)
+    criterion(raw, torch.tensor(y)).sum().backward()
+    up, down = (
+        metric(y, p + h * step.numpy(), labels=labels, reduction="none").sum()
+        for h in (1e-6, -1e-6)
+    )
+    np.testing.assert_allclose((raw.grad * step).sum(), (up - down) / 2e-6, rtol=1e-6)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_probabilities_of_one_class(dtype):
+    p = np.array([0.2, 0.9, 0.5, 1e-5, 0.999])
+    y = torch.tensor([0, 1, 0, 1, 1])
+    ours = TorchLoss("BCELoss", from_logits=False)
+    wanted = nn.BCELoss()
+    near = {"rtol": 3e-6, "atol": 1e-7} if dtype == torch.float32 else {"rtol": 1e-12, "atol": 0}
+    found = []
+    for function in (ours, lambda q, y: wanted(q, y.to(dtype))):
+        z = torch.tensor(p, dtype=dtype, requires_grad=True)
+        value = function(z, y)
+        value.backward()
+        found.append((value.detach(), z.grad))
+    torch.testing.assert_close(found[0], found[1], **near)
+
+
+def test_gradient_of_nll_loss_along_the_distributions():
+    p = torch.tensor(np.random.default_rng(0).dirichlet(np.ones(K), N), requires_grad=True)
+    (ours,) = torch.autograd.grad(TorchLoss(from_logits=False)(p, LABELS), p)
+    (theirs,) = torch.autograd.grad(nn.NLLLoss()(p.log(), LABELS), p)
+    gap = ours - theirs
+    torch.testing.assert_close(gap, gap[:, :1].expand_as(gap), rtol=0, atol=1e-12)
+
+
+def test_keras():
+    os.environ.setdefault("KERAS_BACKEND", "torch")
+    keras = pytest.importorskip("keras")
+    if keras.backend.backend() != "torch":
+        pytest.skip("Keras runs on another backend")
+    rng = np.random.default_rng(7)
+    p = rng.dirichlet(np.ones(K), N)
+    p[:3] = [[0, 1, 0, 0], [1, 0, 0, 0], [1e-9, 1 - 1e-9, 0, 0]]
+    one_hot = torch.eye(K)[LABELS]
+    weight = torch.tensor(rng.uniform(0, 3, N), dtype=torch.float32)
+    cases = [
+        ("categorical_crossentropy", keras.losses.CategoricalCrossentropy(), {}),
+        ("categorical_focal_crossentropy",
+         keras.losses.CategoricalFocalCrossentropy(alpha=1.0), {}),
+        ("categorical_crossentropy",
+         keras.losses.CategoricalCrossentropy(label_smoothing=0.2), {"label_smoothing": 0.2}),
+    ]  # fmt: skip
+    for name, theirs, options in cases:
+        ours = TorchLoss(name, from_logits=False, reduction="sum_over_batch_size", **options)
+        found = []
+        for function in (
+            lambda q, f=ours: f(q, LABELS, weight),
+            lambda q, f=theirs: f(one_hot, q, sample_weight=weight),
+        ):
+            q = torch.tensor(p, dtype=torch.float32, requires_grad=True)
+            value = function(q)
+            value.backward()
+            found.append((value.detach(), q.grad - q.grad.mean(1, keepdim=True)))
+        torch.testing.assert_close(found[0][0], found[1][0], rtol=2e-6, atol=0)
+        # Keras passes the gradient of an element that equals its bound; ours of rows inside.
+        torch.testing.assert_close(found[0][1][3:], found[1][1][3:], rtol=2e-5, atol=2e-6)
+
+
+def test_clipped_probabilities_have_no_gradient():
+    p = torch.tensor([[0.0, 1.0], [1e-9, 1 - 1e-9], [1e-6, 1 - 1e-6]], dtype=torch.float64)
+    p.requires_grad_()
+    value = TorchLoss(from_logits=False, reduction="none")(p, torch.tensor([0, 0, 0]))
+    np.testing.assert_allclose(value.detach(), -np.log([1e-7, 1e-7, 1e-6]), rtol=1e-6)
+    value.sum().backward()
+    assert p.grad[:, 0].tolist()[:2] == [0.0, 0.0]
+    assert p.grad[2, 0] < -9e5
+
+
+# -- what stands around ----------------------------------------------------------------------
+
+
+def test_reductions():
+    weight = torch.tensor(np.random.default_rng(3).uniform(0, 2, N))
+    z = torch.tensor(SCORES)
+    kept = LABELS != 1
+    each = nn.CrossEntropyLoss(reduction="none")(z, LABELS) * weight * kept
+    found = {
+        name: TorchLoss(reduction=name, ignore_index=1)(z, LABELS, weight)
+        for name in ("none", "sum", "mean", "sum_over_batch_size")
+    }
+    torch.testing.assert_close(found["none"], each)
+    torch.testing.assert_close(found["sum"], each.sum())
+    torch.testing.assert_close(found["mean"], each.sum() / (weight * kept).sum())
+    torch.testing.assert_close(found["sum_over_batch_size"], each.sum() / kept.sum())
+
+
+@pytest.mark.parametrize("reduction", ["mean", "sum_over_batch_size", "sum"])
+def test_a_batch_of_ignored_rows_changes_nothing(reduction):
+    z = torch.tensor(SCORES, requires_grad=True)
+    criterion = TorchLoss(ignore_index=-100, reduction=reduction)
+    value = criterion(z, torch.full((N,), -100))
+    value.backward()
+    assert value.item() == 0.0
+    assert not z.grad.any()
+
+
+def test_targets_of_every_form_are_the_same():
+    z = torch.tensor(SCORES)
+    values = {
+        TorchLoss()(z, y).item()
+        for y in (LABELS, LABELS[:, None], LABELS.int(), nn.functional.one_hot(LABELS, K),
+                  nn.functional.one_hot(LABELS, K).bfloat16())
+    }  # fmt: skip
+    assert len(values) == 1
+
+
+def test_weights_of_soft_targets_are_means_over_the_classes():
+    criterion = TorchLoss(class_weight=WEIGHTS, reduction="none")
+    plain = TorchLoss(reduction="none")
+    z = torch.tensor(SCORES)
+    wanted = plain(z, SHARES) * (SHARES @ torch.tensor(WEIGHTS).double())
+    torch.testing.assert_close(criterion(z, SHARES), wanted)
+
+
+BAD = [
+    ({"loss": "zero_one_loss"}, "zero_one_loss has no gradient"),
+    ({"loss": "entropy"}, "no target"),
+    ({"loss": "brier"}, "did you mean 'brier_loss'"),
+    ({"gamma": 2.0}, "parameter of categorical_crossentropy"),
+    ({"reduction": "average"}, "unknown reduction 'average'"),
+    ({"label_smoothing": 1.5}, "label_smoothing must be >= 0"),
+    ({"loss": "hinge_loss", "label_smoothing": 0.1}, "takes no label_smoothing"),
+    ({"loss": "hinge_loss", "from_logits": False}, "is of decision scores"),
+    ({"from_logits": 1}, "from_logits must be True or False"),
+    ({"class_weight": "balanced"}, "does not know all training rows"),
+    ({"ignore_index": 1.5}, "ignore_index must be a whole number"),
+    ({"loss": "multilabel_crossentropy", "ignore_index": 1}, "no class numbers"),
+    ({"loss": "multilabel_crossentropy", "class_weight": [1, 2]}, "columns are no classes"),
+]
+
+
+@pytest.mark.parametrize(("options", "message"), BAD)
+def test_bad_options(options, message):
+    with pytest.raises(InputError, match=message):
+        TorchLoss(**options)
+
+
+Z, Y = torch.tensor(SCORES), LABELS
+BAD_CALLS: list[tuple[dict[str, Any], Any, str]] = [
+    ({}, (SCORES, Y), "input must be a tensor of floats; got ndarray"),
+    ({}, (Y, Y), "input must be a tensor of floats; got torch.int64"),
+    ({}, (Z[:0], Y[:0]), "with a row at least"),
+    ({}, (Z[None], Y), r"shape \(n,\) or \(n, k\)"),
+    ({}, (Z / 0, Y), "input must be finite; row 0"),
+    ({}, (Z, Y + 1), "from 0 to 3 .* got 4"),
+    ({}, (Z, Y - 1), "got -1: name it as ignore_index"),
+    ({}, (Z, Y.double()), "integer dtype"),
+    ({"ignore_index": 1}, (Z, SHARES), "ignore_index=1 is for class numbers"),
+    ({}, (Z, Y[:5]), r"target must have shape \(30,\)"),
+    ({}, (Z, SHARES * 2), r"must lie in \[0, 1\]|must sum to 1"),
+    ({}, (Z, SHARES / 2), "rows of target must sum to 1"),
+    ({}, (Z, Y, -torch.ones(N)), "sample_weight must be finite and not negative"),
+    ({}, (Z, Y, torch.ones(3)), "sample_weight must have shape"),
+    ({"class_weight": [1.0, 2.0]}, (Z, Y), "class_weight must have one number for each of 4"),
+    ({"from_logits": False}, (Z, Y), r"from_logits=False must lie in \[0, 1\]"),
+    ({"from_logits": False}, (torch.full((N, K), 0.5), Y), "rows of input must sum to 1"),
+    ({"loss": "hinge_loss"}, (Z, Y), "is for two classes; there are 4"),
+    ({"loss": "categorical_hinge"}, (Z, SHARES), "needs one true class|takes labels"),
+    ({"loss": "reverse_kl_divergence"}, (Z, Y), "distributions without a zero"),
+    ({"loss": "sparse_categorical_crossentropy"}, (Z, SHARES), "takes labels of shape"),
+    ({"loss": "cumulative_link_log_loss"}, (Z[:, 0], Y), "needs thresholds here"),
+    ({"loss": "multilabel_crossentropy"}, (Z[:, 0], Y), r"shape \(n, k\)"),
+    ({"loss": "multilabel_crossentropy"}, (Z, Y), r"target must have shape \(30, 4\)"),
+    ({"loss": "binary_crossentropy"}, (Z[:, 0], 2.0 * YES), r"must lie in \[0, 1\]"),
+]
+
+
+@pytest.mark.parametrize(("options", "arguments", "message"), BAD_CALLS)
+def test_bad_batches(options, arguments, message):
+    with pytest.raises(InputError, match=message):
+        TorchLoss(**options)(*arguments)
+
+
+def test_it_is_a_module():
+    criterion = TorchLoss("categorical_focal_crossentropy", gamma=1.0, class_weight=WEIGHTS)
+    assert isinstance(criterion, nn.Module)
+    assert "CategoricalFocalCrossentropy(gamma=1.0" in repr(criterion)
+    z = torch.tensor(SCORES)
+    for other in (pickle.loads(pickle.dumps(criterion)), copy.deepcopy(criterion)):
+        assert other(z, LABELS) == criterion(z, LABELS)
+
+
+@pytest.mark.parametrize("code", [
+    "import sys, xentexp.objectives; assert 'torch' not in sys.modules",
+    # As if it were not installed.
+    "import sys; sys.modules['torch'] = None; import xentexp.objectives as o\n"
+    "try: o.TorchLoss\n"
+    "except ValueError as e: assert \"pip install 'xentexp[torch]'\" in str(e)\n"
+    "else: raise SystemExit('no complaint')",
+])  # fmt: skip
+def test_torch_is_imported_when_it_is_used(code):
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+def test_skorch():
+    skorch = pytest.importorskip("skorch")
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(200, 3)).astype(np.float32)
+    y = (X[:, 0] + 0.3 * rng.normal(size=200) > 0).astype(np.int64)
+    torch.manual_seed(0)
+    net = skorch.NeuralNetClassifier(
+        nn.Sequential(nn.Linear(3, 2)), criterion=TorchLoss,
+        criterion__loss="categorical_focal_crossentropy", criterion__gamma=1.0,
+        max_epochs=6, lr=0.3, verbose=0, predict_nonlinearity=lambda z: z.softmax(-1),
+    )  # fmt: skip
+    net.fit(X, y)
+    curve = net.history[:, "train_loss"]
+    assert len(curve) == 6
+    assert curve[-1] < 0.7 * curve[0]
+    assert net.criterion_.batch_loss.definition.gamma == 1.0
+    np.testing.assert_allclose(net.predict_proba(X).sum(axis=1), 1.0, rtol=1e-5)
+    assert net.score(X, y) > 0.85
+    net.set_params(criterion__gamma=3.0)
+    assert net.criterion_.batch_loss.definition.gamma == 3.0
