@@ -47,7 +47,7 @@ DATA = DataInput("simulated", "0123456789abcdef", "{}", "{}")
 TAGS = {
     "xentexp.kind": "candidate",
     "xentexp.primary": "categorical_crossentropy",
-    "xentexp.experiments.leaderboard": "categorical_crossentropy,gini,hinge_loss",
+    "xentexp.leaderboard": "categorical_crossentropy,gini,hinge_loss",
 }
 
 

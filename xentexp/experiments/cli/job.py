@@ -170,7 +170,7 @@ def _tags(study: Study, overrides: str, sweep: str | None) -> dict[str, object]:
         **(
             {}
             if study.shown is None
-            else {"xentexp.experiments.leaderboard": ",".join(study.shown)}
+            else {"xentexp.leaderboard": ",".join(study.shown)}
         ),
         **({} if study.leak is None else {"xentexp.leak": study.leak.says()}),
         "dataset": study.dataset.name,

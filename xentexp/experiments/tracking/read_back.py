@@ -70,7 +70,7 @@ def read_leaderboard(
     name = str(client.get_experiment(latest.info.experiment_id).name)
     tags = latest.data.tags
     rows = tuple(_row(run, every) for run in children)
-    shown = tags.get("xentexp.experiments.leaderboard")
+    shown = tags.get("xentexp.leaderboard")
     chosen = tuple(shown.split(",")) if shown else None
     return name, Leaderboard(rows, tags["xentexp.primary"], chosen)
 
