@@ -10,16 +10,18 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from xentexp.derivatives import CheckedLoss, get_loss
     from xentexp.losses import Loss, Properties, register_loss
+    from xentexp.metrics import Evaluation, evaluate, get_loss, get_metric
 
 __version__ = "0.1.0"
 
 _HOMES = {
-    "CheckedLoss": "xentexp.derivatives",
-    "Properties": "xentexp.losses",
+    "Evaluation": "xentexp.metrics",
     "Loss": "xentexp.losses",
-    "get_loss": "xentexp.derivatives",
+    "Properties": "xentexp.losses",
+    "evaluate": "xentexp.metrics",
+    "get_loss": "xentexp.metrics",
+    "get_metric": "xentexp.metrics",
     "register_loss": "xentexp.losses",
 }
 
@@ -33,4 +35,13 @@ def __getattr__(name: str) -> Any:
     return getattr(import_module(_HOMES[name]), name)
 
 
-__all__ = ["CheckedLoss", "Loss", "Properties", "__version__", "get_loss", "register_loss"]
+__all__ = [
+    "Evaluation",
+    "Loss",
+    "Properties",
+    "__version__",
+    "evaluate",
+    "get_loss",
+    "get_metric",
+    "register_loss",
+]

@@ -15,7 +15,6 @@ from sklearn.utils.metaestimators import available_if
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import _check_sample_weight
 
-from xentexp.derivatives import CheckedLoss
 from xentexp.errors import InputError
 from xentexp.estimators.history import History, PartLosses, find_recorded
 from xentexp.estimators.holdout import TrainingRows
@@ -47,7 +46,7 @@ class ScorePredictor(ClassifierMixin):  # type: ignore[misc]
         changed afterwards, which costs no fit.
     """
 
-    loss: str | Loss | CheckedLoss
+    loss: str | Loss
     loss_params: Mapping[str, object] | None
     correct_probabilities: bool
     classes_: NDArray[Any]

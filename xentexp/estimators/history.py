@@ -9,8 +9,10 @@ from numpy.typing import NDArray
 
 from xentexp.errors import InputError
 from xentexp.estimators.link import ScoreLink
-from xentexp.losses import Loss, get_loss
+from xentexp.inputs.checked import PlannedInput
+from xentexp.losses import Loss
 from xentexp.metrics.evaluation import evaluate
+from xentexp.metrics.registry import get_loss
 from xentexp.numerics import FloatArray
 from xentexp.objectives import TrainingObjective
 
@@ -176,11 +178,11 @@ def find_recorded(record: object, trained: Loss, link: ScoreLink, n_classes: int
     found = [get_loss(loss) for loss in record]
     for loss in found:
         reason = loss.why_not(
-            n_classes=n_classes,
-            soft=False,
-            has_proba=link.has_proba(),
-            has_decision=True,
-            latent=trained.properties.needs == "latent" or n_classes == 2,
+            PlannedInput(
+                n_classes,
+                has_proba=link.has_proba(),
+                latent=trained.properties.needs == "latent" or n_classes == 2,
+            )
         )
         if reason is not None:
             raise InputError(f"record: {loss.name} {reason}")

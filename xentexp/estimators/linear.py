@@ -12,7 +12,6 @@ from numpy.typing import ArrayLike
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from xentexp.derivatives import CheckedLoss
 from xentexp.errors import InputError, unknown_name
 from xentexp.estimators.base import LossClassifier, check_count
 from xentexp.estimators.descent import Descent, Watcher, descend
@@ -45,7 +44,7 @@ class LinearLossClassifier(LossClassifier):
 
     Parameters
     ----------
-    loss : str, Loss or CheckedLoss, default="categorical_crossentropy"
+    loss : str or Loss, default="categorical_crossentropy"
         Any loss of classes that has a gradient: its name, a peer's name for it, or an object of
         `xentexp.get_loss`.
     loss_params : mapping, optional
@@ -120,7 +119,7 @@ class LinearLossClassifier(LossClassifier):
 
     def __init__(
         self,
-        loss: str | Loss | CheckedLoss = "categorical_crossentropy",
+        loss: str | Loss = "categorical_crossentropy",
         *,
         loss_params: Mapping[str, object] | None = None,
         C: float = 1.0,

@@ -53,7 +53,7 @@ class ScoreLink:
     Examples
     --------
     >>> import numpy as np
-    >>> from xentexp.losses import get_loss
+    >>> from xentexp.metrics.registry import get_loss
     >>> scores = np.array([[0.0, 1.0]])  # of the second of two classes
     >>> ScoreLink(get_loss("exponential_loss"), 2).proba(scores)
     array([[0.5       , 0.5       ],

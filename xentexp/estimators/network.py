@@ -15,7 +15,6 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from xentexp.derivatives import CheckedLoss
 from xentexp.errors import InputError, unknown_name
 from xentexp.estimators.base import LossClassifier, check_count
 from xentexp.estimators.history import History
@@ -35,7 +34,7 @@ class NetworkLossClassifier(LossClassifier):
 
     Parameters
     ----------
-    loss : str, Loss or CheckedLoss, default="categorical_crossentropy"
+    loss : str or Loss, default="categorical_crossentropy"
         What to train on: a name, a peer's name, or a loss.
     loss_params : dict, optional
         Parameters of the loss, where it is a name.
@@ -121,7 +120,7 @@ class NetworkLossClassifier(LossClassifier):
 
     def __init__(
         self,
-        loss: str | Loss | CheckedLoss = "categorical_crossentropy",
+        loss: str | Loss = "categorical_crossentropy",
         *,
         loss_params: Mapping[str, object] | None = None,
         hidden_layer_sizes: Sequence[int] = (32,),

@@ -8,7 +8,6 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from xentexp.derivatives import CheckedLoss
 from xentexp.estimators.boosting import BoosterClassifier
 from xentexp.estimators.history import History
 from xentexp.estimators.holdout import TrainingRows
@@ -29,7 +28,7 @@ class XGBoostLossClassifier(BoosterClassifier):
 
     Parameters
     ----------
-    loss : str, Loss or CheckedLoss, default="categorical_crossentropy"
+    loss : str or Loss, default="categorical_crossentropy"
         What to train on: a name, a peer's name, or a loss.
     loss_params : dict, optional
         Parameters of the loss, where it is a name.
@@ -97,7 +96,7 @@ class XGBoostLossClassifier(BoosterClassifier):
 
     def __init__(
         self,
-        loss: str | Loss | CheckedLoss = "categorical_crossentropy",
+        loss: str | Loss = "categorical_crossentropy",
         *,
         loss_params: Mapping[str, object] | None = None,
         class_weight: Mapping[Any, float] | ArrayLike | str | None = None,

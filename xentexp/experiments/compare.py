@@ -11,7 +11,7 @@ from xentexp.experiments.datasets import Dataset
 from xentexp.experiments.fitting import FoldPrediction, fit_all
 from xentexp.experiments.folds import Fold
 from xentexp.experiments.results import Candidate, CandidateResult, ExperimentResult
-from xentexp.experiments.scoring import Choice, choose_losses, regret_of, score_fold
+from xentexp.experiments.scoring import Measures, choose_measures, regret_of, score_fold
 from xentexp.losses import Loss
 from xentexp.metrics.base import SampleMetric
 
@@ -22,7 +22,7 @@ def run_experiment(
     folds: Sequence[Fold],
     *,
     losses: Sequence[str | Loss] | None = None,
-    samples: Sequence[str | SampleMetric] | None = None,
+    metrics: Sequence[str | SampleMetric] | None = None,
     primary: str = "categorical_crossentropy",
     n_jobs: int = 1,
     on_fold: Callable[[str], None] | None = None,
@@ -40,8 +40,9 @@ def run_experiment(
         The same for all candidates.
     losses : sequence of str or Loss, optional
         Which losses; all that apply to a candidate by default.
-    samples : sequence of str or SampleMetric, optional
-        Which metrics of a sample; those of `xentexp.metrics.registry.LOGGED` that apply by default.
+    metrics : sequence of str or SampleMetric, optional
+        Which metrics of the whole data set; by default those of
+        ``xentexp.metrics.registry.DEFAULT_METRICS`` that apply.
     primary : str
         Loss, or metric of a sample, that ranks the candidates.
     n_jobs : int
@@ -66,7 +67,7 @@ def run_experiment(
         raise InputError(f"models must be distinct; got {names}")
     if not folds:
         raise InputError("folds must be one at least; got none")
-    choice = choose_losses(dataset, losses, samples, primary)
+    measures = choose_measures(dataset, losses, metrics, primary)
     jobs = [(candidate, fold) for candidate in candidates for fold in folds]
     fits = fit_all(
         [(candidate.estimator, fold, candidate.variants) for candidate, fold in jobs],
@@ -87,7 +88,7 @@ def run_experiment(
             if len(predictions) == len(folds):
                 in_order = tuple(predictions[number] for number in sorted(predictions))
                 for reading, own in _readings(candidate, in_order):
-                    outcome = _score(reading, own, dataset, choice)
+                    outcome = _score(reading, own, dataset, measures)
                     outcomes.setdefault(candidate.name, []).append(outcome)
                     if on_outcome is not None:
                         on_outcome(outcome)
@@ -117,15 +118,17 @@ def _score(
     candidate: Candidate,
     predictions: tuple[FoldPrediction, ...],
     dataset: Dataset,
-    choice: Choice,
+    measures: Measures,
 ) -> CandidateResult:
     failed = next((p for p in predictions if p.error is not None), None)
     if failed is not None:
         reason = f"fold {failed.fold.number}: {failed.error}"
         return CandidateResult(candidate, predictions, error=reason, traceback=failed.traceback)
     try:
-        scored = [score_fold(prediction, dataset, choice) for prediction in predictions]
-        regrets = tuple(regret_of(prediction, dataset, choice.losses) for prediction in predictions)
+        scored = [score_fold(prediction, dataset, measures) for prediction in predictions]
+        regrets = tuple(
+            regret_of(prediction, dataset, measures.losses) for prediction in predictions
+        )
     except InputError as error:  # predictions that are no probabilities are the model's failure
         return CandidateResult(
             candidate, predictions, error=str(error), traceback=traceback.format_exc()
@@ -133,8 +136,8 @@ def _score(
     return CandidateResult(
         candidate,
         predictions,
-        tuple(state for state, _ in scored),
-        tuple(values for _, values in scored),
+        tuple(fold.state for fold in scored),
+        tuple(fold.metrics for fold in scored),
         regrets if dataset.true_proba is not None else (),
     )
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from xentexp.errors import InputError, unknown_name
 from xentexp.losses import LOSSES
-from xentexp.metrics.registry import LOGGED, get_sample_metric, is_sample_metric
+from xentexp.metrics.registry import DEFAULT_METRICS, get_metric
 
 
 def better(name: str) -> tuple[str, float] | None:
@@ -33,12 +33,12 @@ def better(name: str) -> tuple[str, float] | None:
     >>> better("gini"), better("entropy"), better("calibration_slope")
     (('higher', 1.0), None, ('nearest', 1.0))
     """
-    if name in LOSSES:
-        return ("lower", math.nan) if LOSSES[name].properties.direction == "lower" else None
-    if is_sample_metric(name):
-        properties = get_sample_metric(name).properties
-        return properties.direction, properties.optimum
-    return None
+    try:
+        metric = get_metric(name)
+    except InputError:
+        return None
+    direction, optimum = metric.properties.direction, metric.properties.optimum
+    return None if direction == "none" else (direction, math.nan if optimum is None else optimum)
 
 
 def higher_is_better(name: str) -> bool:
@@ -140,7 +140,7 @@ class Leaderboard:
     def names(self) -> list[str]:
         """Losses and metrics that some candidate has, in the order of their tables."""
         found = {name for row in self.rows for name in row.mean if row.mean[name] == row.mean[name]}
-        known = [*LOSSES, *(metric.label for metric in LOGGED)]
+        known = [*LOSSES, *DEFAULT_METRICS]
         return [
             *(name for name in known if name in found),
             *sorted(found.difference(known)),

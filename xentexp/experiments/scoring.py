@@ -1,4 +1,4 @@
-"""What candidates are judged by, and the judgement of the predictions of one fold."""
+"""Losses and metrics of an experiment, and their values on the predictions of one fold."""
 
 from __future__ import annotations
 
@@ -10,138 +10,83 @@ import numpy as np
 from xentexp.errors import InputError, unknown_name
 from xentexp.experiments.datasets import Dataset
 from xentexp.experiments.fitting import FoldPrediction
+from xentexp.inputs.checked import PlannedInput
 from xentexp.inputs.read import ascending, read
-from xentexp.losses import LOSSES, Loss, get_loss
-from xentexp.metrics.base import SampleMetric, UndefinedError
-from xentexp.metrics.evaluation import choose, evaluate, run, why_not
-from xentexp.metrics.registry import LOGGED, get_sample_metric, is_sample_metric
-from xentexp.metrics.running_sums import LossState
-from xentexp.metrics.sample import Sample
+from xentexp.losses import LOSSES, Loss
+from xentexp.metrics.base import Metric, SampleMetric
+from xentexp.metrics.evaluation import Evaluation, evaluate, evaluate_checked, losses_for
+from xentexp.metrics.registry import (
+    DEFAULT_METRICS,
+    get_loss,
+    get_metric,
+    refuse_duplicates,
+)
 
 
 @dataclass(frozen=True)
-class Choice:
-    """What candidates are judged by: losses, None for all that apply, and metrics of a sample."""
+class Measures:
+    """What candidates are compared by; None for every loss that applies."""
 
     losses: tuple[Loss, ...] | None
-    samples: tuple[SampleMetric, ...]
+    metrics: tuple[SampleMetric, ...]
 
 
-def choose_losses(
+def choose_measures(
     dataset: Dataset,
     losses: Sequence[str | Loss] | None,
-    samples: Sequence[str | SampleMetric] | None,
+    metrics: Sequence[str | SampleMetric] | None,
     primary: str,
-) -> Choice:
-    """Losses and metrics by name, shown to suit the data set.
-
-    Parameters
-    ----------
-    dataset : Dataset
-        Whose number of classes decides.
-    losses : sequence of str or Loss, or None
-        The choice; None for all that apply.
-    samples : sequence of str or SampleMetric, or None
-        Likewise, of metrics of a sample.
-    primary : str
-        The one that ranks, one of them.
-
-    Returns
-    -------
-    Choice
-        To be passed on.
-
-    Raises
-    ------
-    InputError
-        For unknown names and for what is not for so many classes.
-    """
-    judges: list[Loss | SampleMetric] = []
-    if losses is not None:
-        judges += _distinct("losses", [get_loss(loss) for loss in losses])
-        if not judges:
+) -> Measures:
+    """Losses and metrics by name, checked to apply to the data set; `primary` is one of them."""
+    chosen = None if losses is None else [get_loss(loss) for loss in losses]
+    if chosen is not None:
+        refuse_duplicates(chosen, "losses")
+        if not chosen:
             raise InputError("losses must name one loss at least; got none")
-    if samples is not None:
-        judges += _distinct("samples", [get_sample_metric(metric) for metric in samples])
-    first = get_sample_metric(primary) if is_sample_metric(primary) else get_loss(primary)
-    for judge in [*judges, first]:
-        reason = _why_not(judge, dataset)
-        if reason is not None:
-            raise InputError(f"{_label(judge)} {reason} in data set {dataset.name}")
-    if isinstance(first, Loss) and first.properties.direction != "lower":
-        raise InputError(f"primary must be a loss that ranks; {primary} describes")
-    if (
-        losses is None
-        and isinstance(first, Loss)
-        and first.properties.ordered > dataset.card.ordered
-    ):
-        raise InputError(
-            f"{first.name} is for ordered classes; set dataset.ordered=true where the data set has "
-            f"that parameter, or name it among losses"
-        )
-    metrics = LOGGED if samples is None else [j for j in judges if isinstance(j, SampleMetric)]
-    choice = Choice(
-        None if losses is None else tuple(j for j in judges if isinstance(j, Loss)),
-        tuple(metric for metric in metrics if _why_not(metric, dataset) is None),
-    )
-    among = LOSSES if choice.losses is None else [loss.name for loss in choice.losses]
-    if isinstance(first, SampleMetric):
-        among = [metric.label for metric in choice.samples]
-    if _label(first) not in among:
+    wanted = [_sample_metric(name) for name in (DEFAULT_METRICS if metrics is None else metrics)]
+    refuse_duplicates(wanted, "metrics")
+    first, planned = get_metric(primary), _planned(dataset)
+    for metric in [*(chosen or ()), *(() if metrics is None else wanted), first]:
+        if reason := metric.why_not(planned):
+            raise InputError(f"{metric.name} {reason} in data set {dataset.name}")
+    if isinstance(first, Loss):
+        if first.higher_is_better is None:
+            raise InputError(f"primary must be a loss that ranks; {primary} describes")
+        if chosen is None and first.properties.ordered > dataset.card.ordered:
+            raise InputError(
+                f"{first.name} is for ordered classes; set dataset.ordered=true where the data set "
+                f"has that parameter, or name it among losses"
+            )
+    wanted = [metric for metric in wanted if metric.why_not(planned) is None]
+    among = list(LOSSES) if chosen is None else [loss.name for loss in chosen]
+    if not isinstance(first, Loss):
+        among = [metric.name for metric in wanted]
+    if first.name not in among:
         raise unknown_name("primary among losses", primary, among)
-    return choice
+    return Measures(None if chosen is None else tuple(chosen), tuple(wanted))
 
 
-def _label(judge: Loss | SampleMetric) -> str:
-    return judge.name if isinstance(judge, Loss) else judge.label
-
-
-def _distinct(what: str, judges: Sequence[Loss | SampleMetric]) -> Sequence[Loss | SampleMetric]:
-    names = [_label(judge) for judge in judges]
-    if len(set(names)) < len(names):
-        raise InputError(f"{what} must be distinct; got {names}")
-    return judges
-
-
-def _why_not(judge: Loss | SampleMetric, dataset: Dataset) -> str | None:
-    n_classes = len(dataset.classes)
-    if isinstance(judge, Loss):
-        return judge.why_not(
-            n_classes=n_classes,
-            soft=False,
-            has_proba=True,
-            has_decision=True,
-            latent=n_classes == 2,
-            ordered=ascending(dataset.classes),
+def _sample_metric(name: str | SampleMetric) -> SampleMetric:
+    metric = get_metric(name)
+    if not isinstance(metric, SampleMetric):
+        raise InputError(
+            f"metrics must name metrics of the whole data set; {metric.name} is a loss: name it "
+            f"among losses"
         )
-    return judge.why_not(n_classes=n_classes, one_hot=True, has_proba=True, has_decision=True)
+    return metric
 
 
-def score_fold(
-    prediction: FoldPrediction, dataset: Dataset, choice: Choice
-) -> tuple[LossState, dict[str, float]]:
-    """Losses and metrics of what one fit predicted.
+def _planned(dataset: Dataset) -> PlannedInput:
+    """The predictions that a classifier will make."""
+    k = len(dataset.classes)
+    return PlannedInput(k, latent=k == 2, ordered=ascending(dataset.classes))
 
-    Parameters
-    ----------
-    prediction : FoldPrediction
-        Of the test rows.
-    dataset : Dataset
-        With their labels.
-    choice : Choice
-        What is wanted; what the predictions do not allow is left out.
 
-    Returns
-    -------
-    state : LossState
-        Sums of the losses.
-    values : dict
-        Metrics by label; NaN where the fold has no such value.
+def score_fold(prediction: FoldPrediction, dataset: Dataset, measures: Measures) -> Evaluation:
+    """Losses and metrics of what one fit predicted; NaN where the fold has no such value.
 
-    Raises
-    ------
-    InputError
-        For predictions that are no probabilities, and where no loss applies.
+    What the predictions do not allow is left out, such as losses of probabilities for a model
+    without them.
     """
     y = dataset.y.to_numpy()
     checked = read(
@@ -150,29 +95,18 @@ def score_fold(
         decision=prediction.decision,
         labels=dataset.classes,
     )
-    if choice.losses is None:
-        applying = choose(checked, None, ordered=dataset.card.ordered)
+    losses: Sequence[Metric]
+    if measures.losses is None:
+        losses = losses_for(checked, ordered=dataset.card.ordered)
     else:
-        # A model without probabilities, or without scores, is judged by the losses it allows.
-        applying = [loss for loss in choice.losses if why_not(loss, checked) is None]
-        if not applying:
-            raise InputError(f"none of the losses {[loss.name for loss in choice.losses]} applies")
-    state = run(checked, applying).state
+        losses = [loss for loss in measures.losses if loss.why_not(checked) is None]
+        if not losses:
+            names = [loss.name for loss in measures.losses]
+            raise InputError(f"none of the losses {names} applies")
+    metrics = [metric for metric in measures.metrics if metric.why_not(checked) is None]
     train = y[prediction.fold.train]
     prior = [float(np.mean(train == label)) for label in dataset.classes]
-    sample = Sample(checked, prior=prior, state=state)
-    return state, {
-        metric.label: _value(metric, sample)
-        for metric in choice.samples
-        if metric.why_not_for(sample) is None
-    }
-
-
-def _value(metric: SampleMetric, sample: Sample) -> float:
-    try:
-        return metric.value(sample)
-    except UndefinedError:
-        return np.nan
+    return evaluate_checked(checked, [*losses, *metrics], prior=prior, undefined="nan")
 
 
 def regret_of(

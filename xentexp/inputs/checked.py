@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -36,6 +37,23 @@ class Part(NamedTuple):
 
 
 @dataclass(frozen=True)
+class PlannedInput:
+    """Traits of input that does not exist yet, such as the predictions of a model to be fitted."""
+
+    n_classes: int
+    soft: bool = False
+    has_proba: bool = True
+    has_decision: bool = True
+    latent: bool = False
+    ordered: bool = True
+
+    @property
+    def one_hot(self) -> bool:
+        """Whether every row has one true class."""
+        return not self.soft
+
+
+@dataclass(frozen=True)
 class CheckedInput:
     """Checked shapes and names of targets and predictions; values are checked by block."""
 
@@ -56,6 +74,21 @@ class CheckedInput:
         predictions = self.probabilities or self.decision
         assert predictions is not None
         return len(predictions.values)
+
+    @property
+    def n_classes(self) -> int:
+        """Number of classes."""
+        return len(self.classes)
+
+    @property
+    def has_proba(self) -> bool:
+        """Whether there are probabilities, or raw scores that give them."""
+        return self.probabilities is not None
+
+    @property
+    def has_decision(self) -> bool:
+        """Whether there are decision scores."""
+        return self.decision is not None
 
     @property
     def soft(self) -> bool:
@@ -81,6 +114,7 @@ class CheckedInput:
         """Whether the targets are labels, and stay so."""
         return isinstance(self.targets, Labels) and not self.smoothing
 
+    @cached_property
     def one_hot(self) -> bool:
         """Whether every row has one true class."""
         return not isinstance(self.targets, Distributions) or self.targets.one_hot(self._step())
@@ -183,10 +217,5 @@ class CheckedInput:
         return replace(self, class_weight=weights)
 
 
-__all__ = [
-    "BLOCK_ELEMENTS",
-    "LABEL_BLOCK_ELEMENTS",
-    "SINGLE_BLOCK_ELEMENTS",
-    "CheckedInput",
-    "Part",
-]
+InputTraits = CheckedInput | PlannedInput
+"""What decides whether a loss or metric is defined for some input."""

@@ -2,6 +2,33 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any, Literal, TypedDict
+
+from numpy.typing import ArrayLike
+
+ClassWeight = Mapping[Any, float] | ArrayLike | Literal["balanced"] | None
+
+
+class InputOptions(TypedDict, total=False):
+    """How targets and predictions are read; `OPTIONS` says what each option does."""
+
+    labels: ArrayLike | None
+    sample_weight: ArrayLike | None
+    class_weight: ClassWeight
+    label_smoothing: float
+    normalize: bool | None
+    clip: float | Literal["auto"]
+    ignore_label: object
+
+
+class LossOptions(InputOptions, total=False):
+    """Options of a single loss."""
+
+    pos_weight: float | None
+    numbers: bool
+
+
 OPTIONS: dict[str, tuple[str, object, str]] = {
     "from_logits": (
         "bool",
@@ -63,6 +90,12 @@ OPTIONS: dict[str, tuple[str, object, str]] = {
         "Rows of this label leave numerator and denominator; their value is 0 where\n"
         "`reduction` is 'none'.",
     ),
+    "prior": (
+        "array-like of shape (k,)",
+        None,
+        "Share of each class among the training rows, in the order of the columns; for\n"
+        "``null='training prior'``.",
+    ),
     "reduction": (
         "{'mean', 'sum', 'none'}",
         "mean",
@@ -93,4 +126,4 @@ def indent(text: str) -> str:
     return "\n".join(f"    {line}" for line in text.split("\n"))
 
 
-__all__ = ["OPTIONS", "indent"]
+__all__ = ["OPTIONS", "ClassWeight", "InputOptions", "LossOptions", "indent"]

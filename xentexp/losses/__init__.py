@@ -52,7 +52,7 @@ from xentexp.losses.proper import (
     SphericalLoss,
     ZeroOneLoss,
 )
-from xentexp.losses.registry import LOSSES, get_loss, load_plugins, register_loss
+from xentexp.losses.registry import LOSSES, load_plugins, register_loss
 from xentexp.losses.regression import (
     AbsoluteError,
     HuberLoss,
@@ -122,4 +122,4 @@ for _loss in (
     register_loss(_loss)
 del _loss
 
-__all__ = ["LOSSES", "Block", "Loss", "Properties", "get_loss", "load_plugins", "register_loss"]
+__all__ = ["LOSSES", "Block", "Loss", "Properties", "load_plugins", "register_loss"]

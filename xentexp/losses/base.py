@@ -1,4 +1,4 @@
-"""What a loss is: its properties, its parameters, its value and its derivatives on a block."""
+"""What a loss is: its properties, its values and derivatives on blocks, and both on arrays."""
 
 from __future__ import annotations
 
@@ -6,89 +6,130 @@ from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from functools import cache
 from numbers import Real
-from typing import ClassVar, Literal, get_args, get_type_hints
+from typing import Any, ClassVar, Literal, Unpack, get_args, get_origin, get_type_hints
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from xentexp.errors import InputError, unknown_name
 from xentexp.inputs.block import Block
+from xentexp.inputs.checked import (
+    LABEL_BLOCK_ELEMENTS,
+    SINGLE_BLOCK_ELEMENTS,
+    CheckedInput,
+    InputTraits,
+)
+from xentexp.inputs.options import LossOptions
+from xentexp.inputs.read import read, read_columns
 from xentexp.losses.inverse import unsmoothed
-from xentexp.numerics import FloatArray, log_softmax
+from xentexp.numerics import FloatArray, log_softmax, tempered_log, weigh
 
 Pair = tuple[FloatArray, FloatArray]
 
 
-@dataclass(frozen=True)
-class Properties:
-    """What is true of a loss whatever the data: the source of its docstring and its row.
+Needs = Literal["probabilities", "scores", "either", "latent"]
 
-    They hold for the default parameters; what other parameters change, its docstring says.
+
+@dataclass(frozen=True, kw_only=True)
+class MetricProperties:
+    """What holds for a loss or metric whatever the data: the source of its documentation.
 
     Parameters
     ----------
     summary : str
         What it measures, in one line.
     formula : str
-        Value of one row, in one line of ASCII.
+        Its value, in one line of ASCII: that of one row for a loss, of the data set else.
     range : str
-        Values that a row can take, e.g. ``"[0, inf)"``; the lower end is the minimum, and one
-        that no prediction reaches where it is open.
-    properness : str
-        Whether the true distribution minimizes the expected loss: alone (``"strictly
-        proper"``), among others (``"proper"``), or not (``"improper"``); ``"-"`` for what is
-        no loss of an outcome.
+        Values that it can take, e.g. ``"[0, inf)"``.
     needs : str
         ``"probabilities"``, ``"scores"`` (margins), ``"either"``, or ``"latent"``: one score
         for a row, whatever the number of classes.
     reference : str
         Paper, book or peer that defines it.
     example : str
-        Doctest of the metric function.
+        Doctest of its function.
     direction : str
-        ``"lower"`` is better, or ``"none"`` for a description that ranks nothing.
+        ``"lower"`` or ``"higher"`` is better, ``"nearest"`` to the optimum is, or ``"none"``
+        for a description that ranks nothing.
+    optimum : float, optional
+        Value of predictions that cannot be better, for a metric of the whole data set.
+    notes : str
+        Conventions, and when it is undefined.
     targets : str
         ``"labels"``; ``"one-hot"`` as well; ``"soft"``: any distribution as well;
         ``"positive"``: distributions without a zero; ``"multilabel"``: a yes or no in each
         column; or ``"none"``: the predictions alone.
     binary_only : bool
         Whether it is defined for two classes only.
+    clip : bool
+        Whether its function offers the clip of the logarithm.
+    prior : bool
+        Whether its function takes the class shares of a null model.
+    peers : tuple of str
+        What other libraries call it, in full; it is found by these names.
+    """
+
+    summary: str
+    formula: str
+    range: str
+    needs: Needs
+    reference: str
+    example: str
+    direction: Literal["lower", "higher", "nearest", "none"] = "lower"
+    optimum: float | None = None
+    notes: str = ""
+    targets: Literal["labels", "one-hot", "soft", "positive", "multilabel", "none"] = "one-hot"
+    binary_only: bool = False
+    clip: bool = False
+    prior: bool = False
+    peers: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        kind: Any = type(self)
+        for name, allowed in _allowed(kind).items():
+            value = getattr(self, name)
+            if value not in allowed:
+                raise unknown_name(f"{name} of a loss", value, map(str, allowed))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Properties(MetricProperties):
+    """What holds for a loss whatever the data, for its default parameters.
+
+    Parameters
+    ----------
+    properness : str
+        Whether the true distribution minimizes the expected loss: alone (``"strictly
+        proper"``), among others (``"proper"``), or not (``"improper"``); ``"-"`` for a
+        description.
     distributions : bool
         Whether its function compares two distributions instead of labels and predictions.
     smoothing : bool
         Whether its function offers label smoothing.
-    clip : bool
-        Whether its function offers the clip of the logarithm.
     link : str
-        From raw scores to what the formula speaks of: ``"softmax"``, ``"sigmoid"`` (of each
+        From raw scores to the predictions in the formula: ``"softmax"``, ``"sigmoid"`` (of each
         column), ``"tempered softmax"``, ``"cumulative logit"``, or ``"identity"``.
     gradient : str
         ``"smooth"``; ``"subgradient"`` where the value has kinks; ``"none"``.
     convex : bool
         Whether it is convex in the raw scores.
     symmetric : bool
-        Whether classes are alike: renaming them in target and prediction changes nothing.
+        Whether renaming the classes in target and prediction changes nothing.
     ordered : bool
         Whether it is for ordered classes only.
     numbers : str or None
         Which plain numbers its function takes too: ``"real"``, ``"counts"`` (predictions
         positive, targets not negative) or ``"above -1"``.
-    peers : tuple of str
-        What other libraries call it, in full; `get_loss` finds it by these names.
+
+    Notes
+    -----
+    The other parameters are those of `MetricProperties`.
     """
 
-    summary: str
-    formula: str
-    range: str
     properness: Literal["strictly proper", "proper", "improper", "-"]
-    needs: Literal["probabilities", "scores", "either", "latent"]
-    reference: str
-    example: str
-    direction: Literal["lower", "none"] = "lower"
-    targets: Literal["labels", "one-hot", "soft", "positive", "multilabel", "none"] = "one-hot"
-    binary_only: bool = False
     distributions: bool = False
     smoothing: bool = False
-    clip: bool = False
     link: Literal["softmax", "sigmoid", "tempered softmax", "cumulative logit", "identity"] = (
         "softmax"
     )
@@ -97,60 +138,353 @@ class Properties:
     symmetric: bool = True
     ordered: bool = False
     numbers: Literal["real", "counts", "above -1"] | None = None
-    peers: tuple[str, ...] = ()
 
-    def __post_init__(self) -> None:
-        for name, allowed in _allowed().items():
-            value = getattr(self, name)
-            if value not in allowed:
-                raise unknown_name(f"{name} of a loss", value, map(str, allowed))
+
+Reduction = Literal["mean", "sum", "none"]
 
 
 @dataclass(frozen=True)
 class Loss(ABC):
     """A loss: a frozen value whose fields are its parameters.
 
-    Reduction, weights, label smoothing and ignored labels are not its business: they are
-    applied once, around it.
+    A loss of your own derives from it, as ``@dataclass(frozen=True)``, with `name`, `properties`
+    and two methods on blocks: `block_values` and, where it has a gradient,
+    `block_gradient_hessian`. The methods on arrays follow from them: ``loss(y_true, y_pred)``,
+    `per_sample`, `gradient`, `gradient_hessian`, which check their input and apply weights, label
+    smoothing and ignored labels.
+
+    Attributes
+    ----------
+    name : str
+        Name of the loss; that of its function in `xentexp.metrics`.
+    properties : Properties
+        What holds for the loss whatever the data.
+
+    See Also
+    --------
+    get_loss : Find a loss by name.
+    register_loss : Add a loss to those that are found by name.
+
+    Examples
+    --------
+    >>> from xentexp import get_loss
+    >>> brier = get_loss("brier_loss")
+    >>> brier([1, 0], [0.9, 0.2])
+    0.025...
+    >>> brier.gradient([1, 0], [0.0, 0.0])
+    array([-0.25,  0.25])
     """
 
     name: ClassVar[str]
     properties: ClassVar[Properties]
 
+    # -- on blocks: what a loss defines ----------------------------------------------------
+
     @abstractmethod
-    def per_sample(self, block: Block) -> FloatArray:
-        """Value of each row.
+    def block_values(self, block: Block) -> FloatArray:
+        """Value of each row of a block, of shape (n,); callers must not write to it."""
+
+    def block_gradient_hessian(self, block: Block) -> Pair:
+        """Gradient and diagonal of the hessian in the raw scores, each of shape (k, n)."""
+        raise InputError(f"{self.name} has no gradient")
+
+    # -- on arrays: derived ----------------------------------------------------------------
+
+    def __call__(
+        self,
+        y_true: ArrayLike | None,
+        y_pred: ArrayLike,
+        *,
+        from_logits: bool = False,
+        **options: Unpack[LossOptions],
+    ) -> float:
+        """Weighted mean of the loss over the rows.
 
         Parameters
         ----------
-        block : Block
-            Targets and predictions of some rows.
+        y_true : array-like of shape (n,) or (n, k)
+            Labels, one-hot or soft targets. None for a loss of the predictions alone.
+        y_pred : array-like of shape (n,) or (n, k)
+            Class probabilities; raw scores with `from_logits`. Losses of decision scores take
+            raw scores in any case. Shape (n,) is that of the second of two classes.
+        from_logits : bool, default=False
+            Whether `y_pred` holds raw scores, whose link gives the probabilities.
+        **options
+            `labels`, `sample_weight`, `class_weight`, `pos_weight`, `label_smoothing`,
+            `normalize`, `clip`, `ignore_label` and `numbers`, as for the function of the same
+            name in `xentexp.metrics`.
 
         Returns
         -------
-        ndarray of shape (n,)
-            Not to be written to: several losses may share it.
-        """
-
-    def gradient_hessian(self, block: Block) -> Pair:
-        """First and second derivative of each row's value with respect to its raw scores.
-
-        Parameters
-        ----------
-        block : Block
-            Of raw scores.
-
-        Returns
-        -------
-        gradient, hessian : ndarray of shape (k, n)
-            One row per class; the hessian is the diagonal of each sample's.
+        float
+            ``sum_i w_i l_i / sum_i w_i``.
 
         Raises
         ------
         InputError
-            For a loss that has none.
+            For input that does not fit the loss.
         """
-        raise InputError(f"{self.name} has no gradient")
+        checked = self.check_input(y_true, y_pred, from_logits=from_logits, **options)
+        return float(self.reduce(checked, "mean"))
+
+    def per_sample(
+        self,
+        y_true: ArrayLike | None,
+        y_pred: ArrayLike,
+        *,
+        from_logits: bool = False,
+        **options: Unpack[LossOptions],
+    ) -> FloatArray:
+        """Weighted value of each row.
+
+        Parameters
+        ----------
+        y_true, y_pred, from_logits, **options
+            As for the call of the loss.
+
+        Returns
+        -------
+        ndarray of shape (n,)
+            ``w_i l_i``; 0 for ignored rows.
+
+        Raises
+        ------
+        InputError
+            For input that does not fit the loss.
+        """
+        checked = self.check_input(y_true, y_pred, from_logits=from_logits, **options)
+        return np.asarray(self.reduce(checked, "none"))
+
+    def gradient(
+        self,
+        y_true: ArrayLike | None,
+        y_pred: ArrayLike,
+        *,
+        from_logits: bool = True,
+        **options: Unpack[LossOptions],
+    ) -> FloatArray:
+        """First derivative of each row's weighted value in its predictions.
+
+        Parameters
+        ----------
+        y_true : array-like of shape (n,) or (n, k)
+            Labels, one-hot or soft targets. None for a loss of the predictions alone.
+        y_pred : array-like of shape (n,) or (n, k)
+            Raw scores, as models are trained on; probabilities with ``from_logits=False``.
+        from_logits : bool, default=True
+            Whether `y_pred` holds raw scores. The derivative is in whatever `y_pred` holds;
+            that in probabilities is taken through raw scores whose link gives them, and is 0
+            where a probability is below the clip. Losses of decision scores take True alone.
+        **options
+            As for the call of the loss.
+
+        Returns
+        -------
+        ndarray of the shape of `y_pred`
+            Not averaged; a subgradient where the loss has kinks.
+
+        Raises
+        ------
+        InputError
+            For a loss without a gradient, and for input that does not fit the loss.
+
+        Examples
+        --------
+        >>> from xentexp import get_loss
+        >>> get_loss("BCEWithLogitsLoss").gradient([1, 0], [0.0, 2.0])
+        array([-0.5       ,  0.8807...])
+        """
+        return self._derivatives(y_true, y_pred, from_logits, options)[0]
+
+    def gradient_hessian(
+        self,
+        y_true: ArrayLike | None,
+        y_pred: ArrayLike,
+        *,
+        from_logits: bool = True,
+        **options: Unpack[LossOptions],
+    ) -> Pair:
+        """First and second derivatives of each row's weighted value in its predictions.
+
+        Parameters
+        ----------
+        y_true, y_pred, from_logits, **options
+            As for `gradient`.
+
+        Returns
+        -------
+        gradient, hessian : ndarray of the shape of `y_pred`
+            Not averaged; the hessian is the diagonal of each row's, without any factor.
+
+        Raises
+        ------
+        InputError
+            For a loss without a gradient, and for input that does not fit the loss.
+
+        Examples
+        --------
+        >>> from xentexp import get_loss
+        >>> get_loss("brier_loss").gradient_hessian([1, 0], [0.0, 0.0])
+        (array([-0.25,  0.25]), array([0.125, 0.125]))
+        """
+        return self._derivatives(y_true, y_pred, from_logits, options)
+
+    def check_input(
+        self,
+        y_true: ArrayLike | None,
+        y_pred: ArrayLike,
+        *,
+        from_logits: bool = False,
+        numbers: bool = False,
+        pos_weight: float | None = None,
+        **options: Any,
+    ) -> CheckedInput:
+        """Validate the inputs that the loss needs; the values are checked block by block."""
+        properties = self.properties
+        if y_true is None and properties.targets != "none":
+            raise InputError("y_true must be given; got None")
+        if pos_weight is not None:
+            if options.get("class_weight") is not None:
+                raise InputError("pos_weight is class_weight in short; give one of them")
+            options["class_weight"] = [1.0, pos_weight]
+        if numbers:
+            if not properties.numbers:
+                kind = "labels" if properties.targets == "multilabel" else "classes"
+                raise InputError(f"{self.name} is for {kind}: it takes no plain numbers")
+            weight = options.pop("sample_weight", None)
+            options["from_logits"] = from_logits
+            if left := sorted(name for name, value in options.items() if not _unused(name, value)):
+                raise InputError(f"{', '.join(left)} cannot go with numbers=True")
+            return read_columns(y_true, y_pred, properties.numbers, sample_weight=weight)
+        if properties.targets == "multilabel":
+            left = [name for name in _CLASS_OPTIONS if not _unused(name, options.pop(name, None))]
+            if left:
+                raise InputError(f"{', '.join(left)} cannot go with {self.name}")
+            return read_columns(y_true, y_pred, "multilabel", from_logits=from_logits, **options)
+        if properties.needs == "latent":
+            thresholds = getattr(self, "thresholds", None)
+            known = 0 if thresholds is None else len(thresholds) + 1
+            checked = read(y_true, None, decision=y_pred, latent=known, **options)
+        elif properties.needs == "scores":
+            checked = read(y_true, None, decision=y_pred, **options)
+        else:
+            checked = read(y_true, y_pred, from_logits=from_logits, **options)
+        self.check_applies(checked)
+        return checked
+
+    def check_applies(self, checked: CheckedInput) -> None:
+        """Raise an InputError where the loss is not defined for checked input."""
+        if checked.smoothing and self.properties.targets == "one-hot":
+            raise InputError(f"{self.name} needs one true class in each row: no label_smoothing")
+        reason = None if checked.of_columns else self.why_not(checked)
+        if reason is not None:
+            raise InputError(f"{self.name} {reason}")
+
+    def reduce(self, checked: CheckedInput, reduction: Reduction) -> float | FloatArray:
+        """Weighted mean, weighted sum, or weighted values of the rows of checked input."""
+        if reduction not in get_args(Reduction):
+            raise unknown_name("reduction", reduction, get_args(Reduction))
+        rows = np.zeros(checked.n_rows) if reduction == "none" else None
+        total = denominator = 0.0
+        lean = checked.plain_labels and self.properties.smoothing  # that is: a cross-entropy
+        elements = LABEL_BLOCK_ELEMENTS if lean else SINGLE_BLOCK_ELEMENTS
+        for part in checked.parts(hard=self._hard, elements=elements):
+            values = row_values(self, part.block)
+            if part.weight is not None:
+                values = weigh(values, part.weight)
+            if rows is None:
+                total += float(values.sum())
+                denominator += len(values) if part.weight is None else float(part.weight.sum())
+            else:
+                part.rows.put(rows, values)
+        if rows is not None:
+            return rows
+        if denominator == 0.0:
+            raise InputError("sample_weight is zero for every row that is not ignored")
+        return total if reduction == "sum" else total / denominator
+
+    @property
+    def _hard(self) -> str | None:
+        """Name to complain with of rows without one true class, for a loss that needs one."""
+        return self.name if self.properties.targets == "one-hot" else None
+
+    def _derivatives(
+        self,
+        y_true: ArrayLike | None,
+        y_pred: ArrayLike,
+        from_logits: bool,
+        options: LossOptions,
+    ) -> Pair:
+        numbers = options.get("numbers", False)
+        if not (from_logits or numbers) and self.properties.needs in ("scores", "latent"):
+            raise InputError(f"{self.name} is of decision scores; leave from_logits at True")
+        checked = self.check_input(
+            y_true, y_pred, from_logits=from_logits and not numbers, **options
+        )
+        given = checked.probabilities or checked.decision
+        assert given is not None
+        out = np.zeros((2, *given.values.shape[::-1]))  # one row per class, as losses have it
+        order = given.order
+        for part in checked.parts(hard=self._hard):
+            if part.block.proba is None or numbers:
+                both = np.stack(self.block_gradient_hessian(part.block))
+            else:
+                both = np.stack(self._in_probabilities(part.block))
+            if part.weight is not None:
+                both = weigh(both, part.weight)
+            if out.ndim == 2:
+                both = both[:, -1]
+            elif order is not None:
+                both = both[:, np.argsort(order)]
+            part.rows.put(out, both)
+        shape = (-1, 1) if getattr(y_pred, "shape", ())[1:] == (1,) else given.values.shape
+        gradient, hessian = (np.ascontiguousarray(part.T).reshape(shape) for part in out)
+        return gradient, hessian
+
+    def _in_probabilities(self, block: Block) -> Pair:
+        """Derivatives in the probabilities of a block, through scores whose link gives them."""
+        assert block.proba is not None
+        scores, first, second = self.scores_of(block.proba.astype(np.float64), block.clip)
+        on_scores = Block(
+            n_classes=block.n_classes, index=block.index, soft=block.soft, logits=scores
+        )
+        gradient, hessian = self.block_gradient_hessian(on_scores)
+        if scores.ndim == 2:
+            first, second = first.T, second.T
+        return gradient * first, hessian * first * first + gradient * second
+
+    def scores_of(
+        self, proba: FloatArray, clip: float
+    ) -> tuple[FloatArray, FloatArray, FloatArray]:
+        """Raw scores whose link gives probabilities, and the scores' two derivatives in them.
+
+        Probabilities below the clip count as the clip, and their derivatives are 0.
+        """
+        alone = proba.ndim == 1 or self.properties.link == "sigmoid"
+        tempered = self.properties.link == "tempered softmax"
+        t = float(getattr(self, "t2", 1.0)) if tempered else 1.0
+        clipped = np.clip(proba, clip, 1.0 - clip) if alone else np.maximum(proba, clip)
+        scores = np.log(clipped) if t == 1.0 else tempered_log(np.log(clipped), t)
+        first, second = clipped**-t, -t * clipped ** (-t - 1.0)
+        if alone:
+            rest = np.log1p(-clipped)
+            scores = scores - (rest if t == 1.0 else tempered_log(rest, t))
+            first = first + (1.0 - clipped) ** -t
+            second = second + t * (1.0 - clipped) ** (-t - 1.0)
+        kept = clipped == proba
+        return scores, np.where(kept, first, 0.0), np.where(kept, second, 0.0)
+
+    # -- what training and reports ask of a loss -------------------------------------------
+
+    @property
+    def needs(self) -> Needs:
+        """Kind of predictions that the loss takes."""
+        return self.properties.needs
+
+    @property
+    def higher_is_better(self) -> bool | None:
+        """False; None for a description that ranks nothing, such as entropy."""
+        return False if self.properties.direction == "lower" else None
 
     def probabilities(self, scores: FloatArray, n_classes: int) -> FloatArray:
         """Class probabilities by the link of the loss.
@@ -223,66 +557,45 @@ class Loss(ABC):
                 f"or train on another loss"
             )
 
-    def why_not(
-        self,
-        *,
-        n_classes: int,
-        soft: bool,
-        has_proba: bool,
-        has_decision: bool,
-        latent: bool = False,
-        ordered: bool = True,
-    ) -> str | None:
-        """Why the loss is not defined for such an input, or None where it is.
-
-        Parameters
-        ----------
-        n_classes : int
-            Number of classes.
-        soft : bool
-            Whether targets are given as a column per class.
-        has_proba, has_decision : bool
-            What the predictions hold.
-        latent : bool
-            Whether the decision scores are one for a row.
-        ordered : bool
-            Whether the classes are known to have an order.
-
-        Returns
-        -------
-        str or None
-            The reason, as the end of a sentence that starts with the name.
-        """
+    def why_not(self, given: InputTraits) -> str | None:
+        """Reason why the loss is not defined for such input, which ends a sentence, or None."""
         properties = self.properties
         if properties.targets == "multilabel":
             return "is for several labels in a row, a yes or no in each column, not for classes"
-        if properties.binary_only and n_classes != 2:
-            return f"is for two classes; there are {n_classes}"
-        if properties.ordered and not ordered:
+        if properties.binary_only and given.n_classes != 2:
+            return f"is for two classes; there are {given.n_classes}"
+        if properties.ordered and not given.ordered:
             return "is for ordered classes; name them in their order with labels="
-        if properties.needs == "probabilities" and not has_proba:
+        if properties.needs == "probabilities" and not given.has_proba:
             return "needs probabilities"
-        if properties.needs == "scores" and not has_decision:
+        if properties.needs == "scores" and not given.has_decision:
             return "needs decision scores"
-        if properties.needs == "latent" and not latent:
+        if properties.needs == "latent" and not given.latent:
             return "needs one decision score for each row, of shape (n,)"
-        if properties.needs == "either" and not (has_proba or has_decision):
+        if properties.needs == "either" and not (given.has_proba or given.has_decision):
             return "needs probabilities or decision scores"
-        if properties.targets == "labels" and soft:
+        if properties.targets == "labels" and given.soft:
             return "takes labels of shape (n,), not a column per class"
-        if properties.targets == "positive" and not soft:
+        if properties.targets == "positive" and not given.soft:
             return "is infinite for labels: it takes distributions without a zero"
         return None
 
 
+_CLASS_OPTIONS = ("labels", "class_weight", "ignore_label", "normalize")
+
+
+def _unused(option: str, value: object) -> bool:
+    """Whether an option has the value that it has where nobody gives it."""
+    if option == "label_smoothing":
+        return value == 0.0
+    return value is None or value is False or (option == "clip" and value == "auto")
+
+
 @cache
-def _allowed() -> dict[str, tuple[object, ...]]:
-    """Values that a fact may have, by name: what its annotation lists."""
-    hints = get_type_hints(Properties)
-    return {name: get_args(hints[name]) for name in _CHOSEN}
-
-
-_CHOSEN = ("properness", "needs", "direction", "targets", "link", "gradient")
+def _allowed(properties: Any) -> dict[str, tuple[object, ...]]:
+    """Values that a property may have, by name: those that its annotation lists."""
+    hints = get_type_hints(properties)
+    return {name: get_args(hint) for name, hint in hints.items() if get_origin(hint) is Literal}
 
 
 def row_values(loss: Loss, block: Block) -> FloatArray:
@@ -305,11 +618,11 @@ def row_values(loss: Loss, block: Block) -> FloatArray:
     InputError
         For a loss that gives something else.
     """
-    values = loss.per_sample(block)
+    values = loss.block_values(block)
     if np.shape(values) != (block.n_rows,):
         raise InputError(
-            f"per_sample of {loss.name} must return one value for each of {block.n_rows} rows; its "
-            f"shape is {np.shape(values)}"
+            f"block_values of {loss.name} must return one value for each of {block.n_rows} rows; "
+            f"its shape is {np.shape(values)}"
         )
     return values
 

@@ -47,10 +47,10 @@ class CategoricalCrossentropy(Loss):
 1.4712...""",
     )
 
-    def per_sample(self, block: Block) -> FloatArray:
+    def block_values(self, block: Block) -> FloatArray:
         return block.cross_entropy
 
-    def gradient_hessian(self, block: Block) -> Pair:
+    def block_gradient_hessian(self, block: Block) -> Pair:
         return block.crossentropy_derivatives()
 
 
@@ -149,10 +149,10 @@ array([1., 2.])
     def __post_init__(self) -> None:
         check_number("base", self.base, 1.0, np.inf, low_open=True)
 
-    def per_sample(self, block: Block) -> FloatArray:
+    def block_values(self, block: Block) -> FloatArray:
         return np.asarray(block.cross_entropy / np.log(self.base))
 
-    def gradient_hessian(self, block: Block) -> Pair:
+    def block_gradient_hessian(self, block: Block) -> Pair:
         gradient, hessian = block.crossentropy_derivatives()
         scale = 1.0 / np.log(self.base)
         return gradient * scale, hessian * scale

@@ -54,7 +54,7 @@ def through_softmax(p: FloatArray, u: FloatArray, v: FloatArray) -> Pair:
 class SeparableLoss(Loss):
     """A sum over the classes of functions of one probability each."""
 
-    def gradient_hessian(self, block: Block) -> Pair:  # noqa: D102
+    def block_gradient_hessian(self, block: Block) -> Pair:  # noqa: D102
         return through_softmax(block.proba_by_class, *self.slopes(block))
 
     @abstractmethod
@@ -177,7 +177,7 @@ class TrueClassLoss(SeparableLoss):
         """
         return None
 
-    def per_sample(self, block: Block) -> FloatArray:  # noqa: D102
+    def block_values(self, block: Block) -> FloatArray:  # noqa: D102
         factors = self.class_factors(block.n_classes)
         if block.index is not None:
             value = self.value(of_true_class(block))

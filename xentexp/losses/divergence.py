@@ -41,7 +41,7 @@ class Entropy(SeparableLoss):
 array([1.7917..., 0.        ])""",
     )
 
-    def per_sample(self, block: Block) -> FloatArray:
+    def block_values(self, block: Block) -> FloatArray:
         return block.entropy
 
     def slopes(self, block: Block) -> Pair:
@@ -79,8 +79,8 @@ class CrossEntropy(TrueClassLoss):
     def __post_init__(self) -> None:
         check_number("delta", self.delta, 0.0, np.inf)
 
-    def per_sample(self, block: Block) -> FloatArray:
-        return block.cross_entropy if self.delta == 0.0 else super().per_sample(block)
+    def block_values(self, block: Block) -> FloatArray:
+        return block.cross_entropy if self.delta == 0.0 else super().block_values(block)
 
     def value(self, chance: Chance) -> FloatArray:
         return 0.0 - np.log(chance.p + self.delta)
@@ -121,14 +121,14 @@ class KLDivergence(Loss):
 inf""",
     )
 
-    def per_sample(self, block: Block) -> FloatArray:
+    def block_values(self, block: Block) -> FloatArray:
         if block.index is not None:
             return block.cross_entropy  # the entropy of one label is 0
         target = block.target_by_class
         log_target = np.log(np.where(target > 0, target, 1.0))
         return block.expected(log_target - block.log_proba_by_class)
 
-    def gradient_hessian(self, block: Block) -> Pair:
+    def block_gradient_hessian(self, block: Block) -> Pair:
         return block.residual_by_class, block.proba_by_class * block.miss_by_class
 
 
@@ -154,7 +154,7 @@ class ReverseKLDivergence(SeparableLoss):
 inf""",
     )
 
-    def per_sample(self, block: Block) -> FloatArray:
+    def block_values(self, block: Block) -> FloatArray:
         p, target = block.proba_by_class, block.target_by_class
         with np.errstate(divide="ignore", invalid="ignore"):
             terms = p * (block.log_proba_by_class - np.log(target))
@@ -189,7 +189,7 @@ class JensenShannonDivergence(SeparableLoss):
 0.6931...""",
     )
 
-    def per_sample(self, block: Block) -> FloatArray:
+    def block_values(self, block: Block) -> FloatArray:
         p, t = block.proba_by_class, block.target_by_class
         both = p + t
         terms = _to_middle(p, both) + _to_middle(t, both)
@@ -285,13 +285,13 @@ class RenyiDivergence(_PowerDivergence):
 1.0216...""",
     )
 
-    def per_sample(self, block: Block) -> FloatArray:
+    def block_values(self, block: Block) -> FloatArray:
         if block.index is not None:
             return block.cross_entropy  # of one label, whatever alpha
         value: FloatArray = self._log_sum(block)[0] / (self.alpha - 1.0)
         return np.maximum(value, 0.0)  # rounding may leave -1e-17
 
-    def gradient_hessian(self, block: Block) -> Pair:
+    def block_gradient_hessian(self, block: Block) -> Pair:
         share = self._log_sum(block)[1]
         curve = block.proba_by_class * block.miss_by_class
         return self._gap(block, share), curve + (self.alpha - 1.0) * share * (1.0 - share)
@@ -336,13 +336,13 @@ class AlphaDivergence(_PowerDivergence):
 0.8888...""",
     )
 
-    def per_sample(self, block: Block) -> FloatArray:
+    def block_values(self, block: Block) -> FloatArray:
         scale = self.alpha * (self.alpha - 1.0)
         with np.errstate(over="ignore"):  # infinite is what it is
             total = np.exp(self._log_terms(block)).sum(axis=0)
         return np.asarray(np.maximum((total - 1.0) / scale, 0.0))  # rounding may leave -1e-17
 
-    def gradient_hessian(self, block: Block) -> Pair:
+    def block_gradient_hessian(self, block: Block) -> Pair:
         p, miss = block.proba_by_class, block.miss_by_class
         log_total, share = self._log_sum(block)
         curve = p * miss + (self.alpha - 1.0) * (share * miss**2 + p**2 * (1.0 - share))

@@ -213,7 +213,7 @@ array([0.3465..., 0.0433...])""",
         miss = np.maximum(each.miss[0] - self.margin, 0.0)
         return Chance(1.0 - miss, np.log1p(-miss), miss), positive
 
-    def per_sample(self, block: Block) -> FloatArray:
+    def block_values(self, block: Block) -> FloatArray:
         negative, positive = self._chances(block)
         values = [_focal(negative, self.gamma_negative), _focal(positive, self.gamma_positive)]
         return block.expected(np.stack(values))

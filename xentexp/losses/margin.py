@@ -39,7 +39,7 @@ class MarginLoss(Loss):
         """What the value of a row is multiplied by."""
         return 1.0
 
-    def per_sample(self, block: Block) -> FloatArray:
+    def block_values(self, block: Block) -> FloatArray:
         if self.over == "largest" or block.n_classes == 2:
             value = self.value(block.best_rival)
         else:
@@ -47,7 +47,7 @@ class MarginLoss(Loss):
         scale = self.scale(block)
         return value if scale == 1.0 else value * scale
 
-    def gradient_hessian(self, block: Block) -> Pair:
+    def block_gradient_hessian(self, block: Block) -> Pair:
         rivals = block.rivals_by_class
         first, second = self.derivatives(rivals)
         if self.over == "largest":
@@ -262,8 +262,8 @@ class WestonWatkinsHinge(HingeLoss):
 array([2.9, 0.6])""",
     )
 
-    def per_sample(self, block: Block) -> FloatArray:
-        return super().per_sample(block) if block.n_classes == 2 else block.hinge_sum(1.0)
+    def block_values(self, block: Block) -> FloatArray:
+        return super().block_values(block) if block.n_classes == 2 else block.hinge_sum(1.0)
 
 
 @dataclass(frozen=True)
@@ -309,10 +309,10 @@ class MultiMarginLoss(MarginLoss):
     def scale(self, block: Block) -> float:
         return 1.0 / block.n_classes
 
-    def per_sample(self, block: Block) -> FloatArray:
+    def block_values(self, block: Block) -> FloatArray:
         if self.p == 1 and block.n_classes > 2:
             return block.hinge_sum(self.margin) * self.scale(block)
-        return super().per_sample(block)
+        return super().block_values(block)
 
     def value(self, rival: FloatArray) -> FloatArray:
         lead = positive_part(rival + self.margin)

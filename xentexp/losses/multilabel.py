@@ -48,13 +48,13 @@ class MultilabelLoss(Loss):
             clip=block.clip,
         )
 
-    def per_sample(self, block: Block) -> FloatArray:
-        values = self.of_one().per_sample(self._columns(block))
+    def block_values(self, block: Block) -> FloatArray:
+        values = self.of_one().block_values(self._columns(block))
         total: FloatArray = values.reshape(block.n_classes, -1).sum(axis=0)
         return total * self._scale(block)
 
-    def gradient_hessian(self, block: Block) -> Pair:
-        first, second = self.of_one().gradient_hessian(self._columns(block))
+    def block_gradient_hessian(self, block: Block) -> Pair:
+        first, second = self.of_one().block_gradient_hessian(self._columns(block))
         shape, scale = (block.n_classes, -1), self._scale(block)
         return scale * first[1].reshape(shape), scale * second[1].reshape(shape)
 

@@ -20,7 +20,7 @@ from xentexp.numerics import FloatArray, sigmoid, softplus
 class CumulativeLoss(Loss):
     """A sum over the thresholds between classes of a function of ``F_m = P(class <= m)``."""
 
-    def per_sample(self, block: Block) -> FloatArray:
+    def block_values(self, block: Block) -> FloatArray:
         total: FloatArray = self.terms(*block.cumulative).sum(axis=0)
         total *= self.scale(block)
         return total
@@ -37,7 +37,7 @@ class CumulativeLoss(Loss):
     def derivatives(self, predicted: FloatArray, target: FloatArray) -> Pair:
         """First and second derivative of each threshold's value in its ``F``."""
 
-    def gradient_hessian(self, block: Block) -> Pair:
+    def block_gradient_hessian(self, block: Block) -> Pair:
         # dF_m/dz_j = p_j (1[j <= m] - F_m), and d2F_m/dz_j2 = (1 - 2 p_j) dF_m/dz_j.
         p = block.proba_by_class
         predicted, target = block.cumulative
@@ -78,7 +78,7 @@ class RankedProbabilityScore(CumulativeLoss):
 array([1., 2.])""",
     )
 
-    def per_sample(self, block: Block) -> FloatArray:
+    def block_values(self, block: Block) -> FloatArray:
         return block.ranked_score * self.scale(block)
 
     def terms(self, predicted: FloatArray, target: FloatArray) -> FloatArray:
@@ -178,7 +178,7 @@ class CumulativeLogLoss(Loss):
         below, above = np.cumsum(p, axis=0)[:-1], np.cumsum(p[::-1], axis=0)[-2::-1]
         return block.clipped_log(below), block.clipped_log(above)
 
-    def per_sample(self, block: Block) -> FloatArray:
+    def block_values(self, block: Block) -> FloatArray:
         below, above = self._logs(block)
         target = block.cumulative[1]
         with np.errstate(invalid="ignore"):
@@ -187,7 +187,7 @@ class CumulativeLogLoss(Loss):
         value: FloatArray = 0.0 - (left + right).sum(axis=0)
         return value
 
-    def gradient_hessian(self, block: Block) -> Pair:
+    def block_gradient_hessian(self, block: Block) -> Pair:
         log_p, p = block.log_proba_by_class, block.proba_by_class
         below, above = self._logs(block)
         target = block.cumulative[1]
@@ -270,13 +270,13 @@ array([0.9740..., 1.4068...])""",
         upper, lower = edges[block.index + 1] - score, edges[block.index] - score
         return upper, lower, widths[block.index]
 
-    def per_sample(self, block: Block) -> FloatArray:
+    def block_values(self, block: Block) -> FloatArray:
         upper, lower, width = self._gaps(block)
         # s(a) - s(b) = s(a) s(-b) (1 - exp(b - a))
         value: FloatArray = softplus(-upper) + softplus(lower) - width
         return value
 
-    def gradient_hessian(self, block: Block) -> Pair:
+    def block_gradient_hessian(self, block: Block) -> Pair:
         upper, lower, _ = self._gaps(block)
         above, below = sigmoid(-upper), sigmoid(lower)
         gradient = above - below

@@ -66,7 +66,7 @@ class BrierLoss(SeparableLoss):
         half = block.n_classes == 2 if self.scale_by_half == "auto" else self.scale_by_half
         return 0.5 if half else 1.0
 
-    def per_sample(self, block: Block) -> FloatArray:
+    def block_values(self, block: Block) -> FloatArray:
         scale = self._scale(block)
         return block.squared_distance if scale == 1.0 else block.squared_distance * scale
 
@@ -106,7 +106,7 @@ class PowerLoss(SeparableLoss):
     def __post_init__(self) -> None:
         check_number("beta", self.beta, 1.0, np.inf, low_open=True)
 
-    def per_sample(self, block: Block) -> FloatArray:
+    def block_values(self, block: Block) -> FloatArray:
         hit = _power_of_true(block, self.beta - 1.0)
         value: FloatArray = (block.proba_by_class**self.beta).sum(axis=0) * (self.beta - 1.0)
         value -= self.beta * hit
@@ -132,7 +132,7 @@ class _NormedLoss(Loss):
     @abstractmethod
     def _power(self) -> float: ...
 
-    def per_sample(self, block: Block) -> FloatArray:
+    def block_values(self, block: Block) -> FloatArray:
         b = self._power
         if b == 2.0:
             cosine = _power_of_true(block, 1.0) / np.sqrt(block.squared_norm)
@@ -143,7 +143,7 @@ class _NormedLoss(Loss):
         value = 1.0 - block.expected(p ** (b - 1.0)) / total ** ((b - 1.0) / b)
         return positive_part(value)  # rounding may leave -1e-16
 
-    def gradient_hessian(self, block: Block) -> Pair:
+    def block_gradient_hessian(self, block: Block) -> Pair:
         b, p = self._power, block.proba_by_class
         c = (b - 1.0) / b
         relative = p / p.max(axis=0)
@@ -264,7 +264,7 @@ class BetaLoss(SeparableLoss):
         """``a, b`` of ``int_p^1 c^(a - 1) (1 - c)^b dc``, for each class and its own ``p``."""
         return (self.beta, self.alpha), (self.alpha, self.beta)
 
-    def per_sample(self, block: Block) -> FloatArray:
+    def block_values(self, block: Block) -> FloatArray:
         if block.index is not None:
             chance = of_true_class(block)
             values = np.empty(block.n_rows)
@@ -340,7 +340,7 @@ class ZeroOneLoss(Loss):
 0.3333...""",
     )
 
-    def per_sample(self, block: Block) -> FloatArray:
+    def block_values(self, block: Block) -> FloatArray:
         if block.index is not None:
             return block.misclassified.astype(np.float64)
         return 1.0 - block.target_by_class[block.predicted, block.rows]

@@ -3,21 +3,30 @@
 from __future__ import annotations
 
 import keyword
-from dataclasses import fields, replace
+from dataclasses import fields
 from functools import cache
 from importlib.metadata import entry_points
 from inspect import isabstract
 from typing import TypeVar
 
-from xentexp.errors import InputError, unknown_name
+from xentexp.errors import InputError
 from xentexp.inputs.options import OPTIONS
 from xentexp.losses.base import Loss, Properties
 
 LOSSES: dict[str, Loss] = {}
 """Every loss by name, with its default parameters."""
 
+ALIASES: dict[str, str] = {
+    "brier": "brier_loss",
+    "mae": "absolute_error",
+    "mse": "squared_error",
+    "nll": "categorical_crossentropy",
+    "rps": "ranked_probability_score",
+}
+"""Everyday names."""
+
 ENTRY_POINTS = "xentexp.losses"
-_ARGUMENTS = ("y_true", "y_pred", "raw", "convention")
+_ARGUMENTS = ("y_true", "y_pred", "convention")
 
 _LossClass = TypeVar("_LossClass", bound=type[Loss])
 
@@ -58,7 +67,7 @@ def register_loss(loss: _LossClass) -> _LossClass:
     ...         formula="(1 - p_y)^2", range="[0, 1]", properness="improper",
     ...         needs="probabilities", targets="one-hot", gradient="none",
     ...         reference="an example", example=">>> squared_miss([1], [0.5])")
-    ...     def per_sample(self, block):
+    ...     def block_values(self, block):
     ...         return block.true_miss ** 2
     >>> from xentexp.metrics import squared_miss
     >>> squared_miss([1, 0], [0.5, 0.0])
@@ -92,10 +101,10 @@ def register_loss(loss: _LossClass) -> _LossClass:
         raise InputError(
             f"{loss.__name__} must define {', '.join(sorted(loss.__abstractmethods__))}"
         )
-    if properties.gradient != "none" and loss.gradient_hessian is Loss.gradient_hessian:
+    if properties.gradient != "none" and loss.block_gradient_hessian is Loss.block_gradient_hessian:
         raise InputError(
             f"the properties of {name} have the gradient {properties.gradient!r}, but it "
-            f"defines no gradient_hessian; define it, or state gradient='none'"
+            f"defines no block_gradient_hessian; define it, or state gradient='none'"
         )
     try:
         default = loss()
@@ -130,61 +139,16 @@ def load_plugins() -> None:
             ) from error
 
 
-def get_loss(name: str | Loss, **parameters: object) -> Loss:
-    """Loss by name, with other parameters than the default where they are given.
-
-    Parameters
-    ----------
-    name : str or Loss
-        A key of `LOSSES`; what a peer calls it, in full (``"torch.nn.CrossEntropyLoss"``) or
-        the last part alone where that is one loss (``"BCEWithLogitsLoss"``); or a loss.
-    **parameters : object
-        Fields of the loss, e.g. ``over_classes="sum"``.
-
-    Returns
-    -------
-    Loss
-        A frozen value; equal parameters make equal losses.
-
-    Raises
-    ------
-    InputError
-        For an unknown name or parameter, with the nearest ones, and for a bad value.
-
-    Examples
-    --------
-    >>> get_loss("squared_error", over_classes="half_sum")
-    SquaredError(over_classes='half_sum')
-    >>> get_loss("torch.nn.CrossEntropyLoss")
-    CategoricalCrossentropy()
-    """
-    loss = name if isinstance(name, Loss) else getattr(name, "definition", None)
-    if not isinstance(loss, Loss):
-        loss = _find(name)
-    known = [field.name for field in fields(loss)]
-    for parameter in parameters:
-        if parameter not in known:
-            raise unknown_name(f"parameter of {loss.name}", parameter, known)
-    return replace(loss, **parameters)
-
-
-def _find(name: object) -> Loss:
-    if not isinstance(name, str):
-        raise unknown_name("loss", name, LOSSES)
+def find_losses(name: str) -> set[str]:
+    """Names of the losses that a name, an alias or a peer's name stands for."""
+    name = ALIASES.get(name, name)
     if name not in LOSSES:
         load_plugins()
     if name in LOSSES:
-        return LOSSES[name]
-    found = {
+        return {name}
+    return {
         loss.name
         for loss in LOSSES.values()
         for peer in loss.properties.peers
         if name in (peer, peer.rpartition(".")[2])
     }
-    if len(found) == 1:
-        return LOSSES[found.pop()]
-    if found:
-        raise InputError(f"{name!r} may be {' or '.join(sorted(found))}; name the one you mean")
-    peers = [peer for loss in LOSSES.values() for peer in loss.properties.peers]
-    short = [peer.rpartition(".")[2] for peer in peers]
-    raise unknown_name("loss", name, [*LOSSES, *peers, *short], shown=LOSSES)

@@ -35,7 +35,7 @@ class DistanceLoss(SeparableLoss):
         """What the sum over the columns is multiplied by."""
         return {"mean": 1.0 / block.n_classes, "sum": 1.0, "half_sum": 0.5}[self.over_classes]
 
-    def per_sample(self, block: Block) -> FloatArray:
+    def block_values(self, block: Block) -> FloatArray:
         total: FloatArray = self.terms(block).sum(axis=0)
         total *= self.scale(block)
         return total
@@ -53,7 +53,7 @@ class DistanceLoss(SeparableLoss):
         p, scale = block.proba_by_class, self.scale(block)
         return scale * p * first, scale * p * p * second
 
-    def gradient_hessian(self, block: Block) -> Pair:
+    def block_gradient_hessian(self, block: Block) -> Pair:
         if block.logits is None:
             first, second = self.derivatives(block)
             return self.scale(block) * first, self.scale(block) * second
@@ -96,7 +96,7 @@ class SquaredError(DistanceLoss):
 2.125""",
     )
 
-    def per_sample(self, block: Block) -> FloatArray:
+    def block_values(self, block: Block) -> FloatArray:
         return block.squared_distance * self.scale(block)
 
     def terms(self, block: Block) -> FloatArray:
@@ -139,7 +139,7 @@ class AbsoluteError(DistanceLoss):
 0.2333...""",
     )
 
-    def per_sample(self, block: Block) -> FloatArray:
+    def block_values(self, block: Block) -> FloatArray:
         return block.absolute_distance * self.scale(block)
 
     def terms(self, block: Block) -> FloatArray:

@@ -99,7 +99,7 @@ class SymmetricCrossentropy(SeparableLoss):
         check_number("beta", self.beta, 0.0, np.inf)
         check_number("log_zero", self.log_zero, -np.inf, 0.0)
 
-    def per_sample(self, block: Block) -> FloatArray:
+    def block_values(self, block: Block) -> FloatArray:
         if block.index is not None:
             reverse = -self.log_zero * block.true_miss
         else:
@@ -253,7 +253,7 @@ class BiTemperedLogisticLoss(Loss):
                 return np.log(block.proba_by_class)
         return tempered_log_softmax(scores_by_class(block.logits), self.t2)
 
-    def per_sample(self, block: Block) -> FloatArray:
+    def block_values(self, block: Block) -> FloatArray:
         log_p, target = self._log_proba(block), block.target_by_class
         p = block.proba_by_class if block.logits is None else np.exp(log_p)
         power = 2.0 - self.t1
@@ -267,7 +267,7 @@ class BiTemperedLogisticLoss(Loss):
     def probabilities(self, scores: FloatArray, n_classes: int) -> FloatArray:
         return np.exp(tempered_log_softmax(scores, self.t2))
 
-    def gradient_hessian(self, block: Block) -> Pair:
+    def block_gradient_hessian(self, block: Block) -> Pair:
         t1, t2 = self.t1, self.t2
         log_p, target = self._log_proba(block), block.target_by_class
 

@@ -10,7 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from xentexp.errors import InputError, unknown_name
-from xentexp.metrics.base import MetricProperties, SampleMetric, UndefinedError, one_of, parameter
+from xentexp.inputs.checked import InputTraits
+from xentexp.losses.base import MetricProperties
+from xentexp.metrics.base import SampleMetric, UndefinedError, one_of, parameter
+from xentexp.metrics.registry import register_metric
 from xentexp.metrics.sample import Sample
 from xentexp.numerics import FloatArray, IntArray, softplus
 
@@ -60,15 +63,10 @@ class _Binned(SampleMetric):
         one_of("bins", self.bins, ("width", "mass"))
         one_of("of", self.of, _OF)
 
-    def why_not(
-        self, *, n_classes: int, one_hot: bool, has_proba: bool, has_decision: bool
-    ) -> str | None:
-        """See `SampleMetric.why_not`."""
-        if self.of == "second class" and n_classes != 2:
-            return f"of='second class' is for two classes; there are {n_classes}"
-        return super().why_not(
-            n_classes=n_classes, one_hot=one_hot, has_proba=has_proba, has_decision=has_decision
-        )
+    def why_not(self, given: InputTraits) -> str | None:
+        if self.of == "second class" and given.n_classes != 2:
+            return f"of='second class' is for two classes; there are {given.n_classes}"
+        return super().why_not(given)
 
     def tables(self, sample: Sample) -> Iterator[_Bins]:
         """Bins of the sample, or of each class in turn.
@@ -123,11 +121,12 @@ class _Binned(SampleMetric):
         return np.asarray(np.minimum(bins, self.n_bins - 1)[place])
 
 
+@register_metric
 @dataclass(frozen=True)
 class ExpectedCalibrationError(_Binned):
     """Mean distance of observed frequencies from predicted probabilities."""
 
-    name: ClassVar[str] = "expected_calibration_error"
+    function: ClassVar[str] = "expected_calibration_error"
     properties: ClassVar[MetricProperties] = MetricProperties(
         summary="Mean distance between predicted probability and observed frequency, over bins.",
         formula="sum_b (W_b / W) |o_b - p_b|",
@@ -170,7 +169,6 @@ class ExpectedCalibrationError(_Binned):
             raise InputError(f"debiased=True is for norm='l2'; got norm={self.norm!r}")
 
     def value(self, sample: Sample) -> float:
-        """See `SampleMetric.value`."""
         errors = [self._error(table) for table in self.tables(sample)]
         if self.norm == "l1":
             return float(np.mean(errors))
@@ -190,11 +188,12 @@ class ExpectedCalibrationError(_Binned):
         return max(0.0, float(share @ squared))
 
 
+@register_metric
 @dataclass(frozen=True)
 class MaximumCalibrationError(_Binned):
     """Largest distance of an observed frequency from its predicted probability."""
 
-    name: ClassVar[str] = "maximum_calibration_error"
+    function: ClassVar[str] = "maximum_calibration_error"
     properties: ClassVar[MetricProperties] = MetricProperties(
         summary="Largest distance between predicted probability and observed frequency of a bin.",
         formula="max_b |o_b - p_b|",
@@ -211,7 +210,6 @@ class MaximumCalibrationError(_Binned):
     )
 
     def value(self, sample: Sample) -> float:
-        """See `SampleMetric.value`."""
         return max(
             float(np.abs(table.observed - table.predicted).max()) for table in self.tables(sample)
         )
@@ -288,11 +286,12 @@ class _Recalibration(SampleMetric):
         return sample.classes.index(self.positive)
 
 
+@register_metric
 @dataclass(frozen=True)
 class CalibrationSlope(_Recalibration):
     """Slope of the logistic regression of the labels on the predicted log-odds."""
 
-    name: ClassVar[str] = "calibration_slope"
+    function: ClassVar[str] = "calibration_slope"
     properties: ClassVar[MetricProperties] = MetricProperties(
         summary="Slope of the labels on the predicted log-odds: below 1, predictions are too "
         "extreme.",
@@ -312,7 +311,6 @@ class CalibrationSlope(_Recalibration):
     )
 
     def value(self, sample: Sample) -> float:
-        """See `SampleMetric.value`."""
         named = self.column(sample)
         columns = range(sample.n_classes) if named is None else [named]
         return float(np.mean([self._slope(sample, column) for column in columns]))
@@ -334,11 +332,12 @@ class CalibrationSlope(_Recalibration):
         return _fit_slope(odds, labels, weight)
 
 
+@register_metric
 @dataclass(frozen=True)
 class CalibrationIntercept(_Recalibration):
     """Intercept of the logistic regression of the labels, with the log-odds as offset."""
 
-    name: ClassVar[str] = "calibration_intercept"
+    function: ClassVar[str] = "calibration_intercept"
     properties: ClassVar[MetricProperties] = MetricProperties(
         summary="Calibration in the large: by how much the log-odds are too low on the whole.",
         formula="a of the logistic regression y ~ a + log(p / (1 - p)), the slope fixed at 1",
@@ -355,18 +354,12 @@ class CalibrationIntercept(_Recalibration):
         ">>> round(calibration_intercept(y_true, y_pred), 3)\n0.486",
     )
 
-    def why_not(
-        self, *, n_classes: int, one_hot: bool, has_proba: bool, has_decision: bool
-    ) -> str | None:
-        """See `SampleMetric.why_not`."""
-        if self.positive is None and n_classes != 2:
-            return f"is for two classes, or one named by positive=; there are {n_classes}"
-        return super().why_not(
-            n_classes=n_classes, one_hot=one_hot, has_proba=has_proba, has_decision=has_decision
-        )
+    def why_not(self, given: InputTraits) -> str | None:
+        if self.positive is None and given.n_classes != 2:
+            return f"is for two classes, or one named by positive=; there are {given.n_classes}"
+        return super().why_not(given)
 
     def value(self, sample: Sample) -> float:
-        """See `SampleMetric.value`."""
         from scipy.optimize import brentq
         from scipy.special import expit, logit
 

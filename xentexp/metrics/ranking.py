@@ -10,7 +10,9 @@ from typing import ClassVar, Literal
 import numpy as np
 
 from xentexp.errors import InputError
-from xentexp.metrics.base import MetricProperties, SampleMetric, UndefinedError, one_of, parameter
+from xentexp.losses.base import MetricProperties
+from xentexp.metrics.base import SampleMetric, UndefinedError, one_of, parameter
+from xentexp.metrics.registry import register_metric
 from xentexp.metrics.sample import Sample, roc
 from xentexp.numerics import FloatArray
 
@@ -29,11 +31,12 @@ def _area(curve: tuple[FloatArray, FloatArray]) -> float:
     return float(auc(*curve))
 
 
+@register_metric
 @dataclass(frozen=True)
 class RocAuc(SampleMetric):
     """Area under the ROC curve."""
 
-    name: ClassVar[str] = "roc_auc"
+    function: ClassVar[str] = "roc_auc"
     properties: ClassVar[MetricProperties] = MetricProperties(
         summary="Area under the ROC curve: how often a row of the second class ranks above one "
         "of the first.",
@@ -70,7 +73,6 @@ class RocAuc(SampleMetric):
         one_of("average", self.average, ("macro", "weighted"))
 
     def value(self, sample: Sample) -> float:
-        """See `SampleMetric.value`."""
         _need_all_classes(self.name, sample)
         if sample.n_classes == 2:
             return _area(sample.roc(1))
@@ -89,11 +91,12 @@ class RocAuc(SampleMetric):
         return float(np.average(areas, weights=None if self.average == "macro" else weights))
 
 
+@register_metric
 @dataclass(frozen=True)
 class Gini(RocAuc):
     """Twice the area under the ROC curve, less one."""
 
-    name: ClassVar[str] = "gini"
+    function: ClassVar[str] = "gini"
     properties: ClassVar[MetricProperties] = MetricProperties(
         summary="Gini coefficient, the accuracy ratio of credit scoring: 2 AUC - 1.",
         formula="2 AUC - 1 = P(s+ > s-) - P(s+ < s-)",
@@ -108,15 +111,15 @@ class Gini(RocAuc):
     )
 
     def value(self, sample: Sample) -> float:
-        """See `SampleMetric.value`."""
         return 2.0 * super().value(sample) - 1.0
 
 
+@register_metric
 @dataclass(frozen=True)
 class KsStatistic(SampleMetric):
     """Largest distance between the score distributions of the classes."""
 
-    name: ClassVar[str] = "ks_statistic"
+    function: ClassVar[str] = "ks_statistic"
     properties: ClassVar[MetricProperties] = MetricProperties(
         summary="Kolmogorov-Smirnov statistic: the largest distance between the classes' score "
         "distributions.",
@@ -136,17 +139,17 @@ class KsStatistic(SampleMetric):
     )
 
     def value(self, sample: Sample) -> float:
-        """See `SampleMetric.value`."""
         _need_all_classes(self.name, sample)
         false_rate, true_rate = sample.roc(1)
         return float(np.abs(true_rate - false_rate).max())
 
 
+@register_metric
 @dataclass(frozen=True)
 class HMeasure(SampleMetric):
     """Share of the trivial classifier's expected cost that the scores take away."""
 
-    name: ClassVar[str] = "h_measure"
+    function: ClassVar[str] = "h_measure"
     properties: ClassVar[MetricProperties] = MetricProperties(
         summary="H-measure: share of the expected cost of misclassification that the order "
         "takes away.",
@@ -188,7 +191,6 @@ class HMeasure(SampleMetric):
             )
 
     def value(self, sample: Sample) -> float:
-        """See `SampleMetric.value`."""
         _need_all_classes(self.name, sample)
         pi0, pi1 = sample.class_weight / sample.class_weight.sum()
         if self.cost == "prior":

@@ -1,67 +1,88 @@
-"""The one table of metrics of a sample."""
+"""The one lookup by name, of losses and of metrics of the whole data set."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from dataclasses import fields, replace
+from typing import TypeVar
 
-from xentexp.errors import unknown_name
-from xentexp.losses import LOSSES, load_plugins
-from xentexp.metrics.base import SampleMetric
-from xentexp.metrics.calibration import (
-    CalibrationIntercept,
-    CalibrationSlope,
-    ExpectedCalibrationError,
-    MaximumCalibrationError,
-)
-from xentexp.metrics.ranking import Gini, HMeasure, KsStatistic, RocAuc
-from xentexp.metrics.skill import BalancedLoss, D2Score, Perplexity
+from xentexp.errors import InputError, unknown_name
+from xentexp.losses import LOSSES, Loss
+from xentexp.losses.registry import ALIASES as LOSS_ALIASES
+from xentexp.losses.registry import find_losses
+from xentexp.metrics.base import Metric, SampleMetric
 
-_TABLE: tuple[SampleMetric, ...] = (
-    Perplexity(),
-    D2Score(),
-    BalancedLoss(),
-    RocAuc(),
-    Gini(),
-    KsStatistic(),
-    HMeasure(),
-    ExpectedCalibrationError(),
-    MaximumCalibrationError(),
-    CalibrationSlope(),
-    CalibrationIntercept(),
-)
-SAMPLE_METRICS: dict[str, SampleMetric] = {metric.name: metric for metric in _TABLE}
-"""Every metric of a sample by name, with its default parameters."""
+SAMPLE_METRICS: dict[str, SampleMetric] = {}
+"""Every metric of the whole data set by the name of its function, with default parameters."""
 
-LOGGED: tuple[SampleMetric, ...] = (
-    Perplexity(),
-    D2Score(),
-    D2Score("brier_loss"),
-    BalancedLoss(),
-    BalancedLoss("zero_one_loss"),
-    *_TABLE[3:],
-)
-"""What experiments compute by default, each under its label."""
+T = TypeVar("T")
+_MetricClass = TypeVar("_MetricClass", bound=type[SampleMetric])
 
-_OF_LOSS: dict[str, type[BalancedLoss] | type[D2Score]] = {
-    "balanced_": BalancedLoss,
-    "d2_": D2Score,
+ALIASES: dict[str, str] = {
+    **LOSS_ALIASES,
+    "auc": "roc_auc",
+    "auroc": "roc_auc",
+    "ece": "expected_calibration_error",
+    "f1": "f1_score",
+    "ks": "ks_statistic",
+    "mcc": "matthews_correlation",
+    "mce": "maximum_calibration_error",
+    "precision": "precision_score",
+    "recall": "recall_score",
 }
+"""Everyday names of losses and metrics."""
+
+DEFAULT_METRICS = (
+    "perplexity",
+    "d2_categorical_crossentropy",
+    "d2_brier_loss",
+    "balanced_categorical_crossentropy",
+    "balanced_zero_one_loss",
+    "roc_auc",
+    "gini",
+    "ks_statistic",
+    "h_measure",
+    "expected_calibration_error",
+    "maximum_calibration_error",
+    "calibration_slope",
+    "calibration_intercept",
+)
+"""Metrics of the whole data set that experiments compute unless they name others."""
 
 
-def get_sample_metric(name: str | SampleMetric, **parameters: object) -> SampleMetric:
-    """Metric of a sample by name, with other parameters than the default where given.
+def register_metric(metric: _MetricClass) -> _MetricClass:
+    """Class decorator: add a metric of the whole data set to those that are found by name.
 
     Parameters
     ----------
-    name : str or SampleMetric
-        A key of `SAMPLE_METRICS`; ``balanced_<loss>`` or ``d2_<loss>``; or a metric itself.
-    **parameters : object
-        Fields of the metric, e.g. ``n_bins=10``.
+    metric : type
+        A frozen dataclass derived from `SampleMetric`, whose parameters all have defaults.
 
     Returns
     -------
-    SampleMetric
-        A frozen value.
+    type
+        The same class.
+    """
+    SAMPLE_METRICS[metric.function] = metric()
+    return metric
+
+
+def get_metric(name: str | Metric, **parameters: object) -> Metric:
+    """Loss or metric of the whole data set by name, with other parameters than the defaults.
+
+    Parameters
+    ----------
+    name : str or Metric
+        Name of a function in `xentexp.metrics`; ``balanced_<loss>`` or ``d2_<loss>``; an
+        everyday name, e.g. ``"auc"`` or ``"nll"``; what a peer calls it, in full
+        (``"torch.nn.CrossEntropyLoss"``) or its last part alone; or a loss or metric itself.
+    **parameters : object
+        Parameters of the loss or metric, e.g. ``n_bins=10``.
+
+    Returns
+    -------
+    Metric
+        A frozen value; equal parameters make equal values.
 
     Raises
     ------
@@ -70,55 +91,108 @@ def get_sample_metric(name: str | SampleMetric, **parameters: object) -> SampleM
 
     Examples
     --------
-    >>> get_sample_metric("d2_brier_loss", null="uniform")
+    >>> from xentexp import get_metric
+    >>> get_metric("ece", n_bins=10)
+    ExpectedCalibrationError(n_bins=10, bins='width', of='auto')
+    >>> get_metric("d2_brier_loss", null="uniform")
     D2Score(loss='brier_loss', null='uniform')
     """
-    metric = name if isinstance(name, SampleMetric) else _find(name)
-    if metric is None:
-        labels = [known.label for known in SAMPLE_METRICS.values()]
-        raise unknown_name("metric of a sample", name, {*SAMPLE_METRICS, *labels})
-    known = [field.name for field in fields(metric)]
-    for parameter in parameters:
-        if parameter not in known:
-            raise unknown_name(f"parameter of {metric.name}", parameter, known)
-    made: SampleMetric = replace(metric, **parameters)
-    return made
+    return _with_parameters(_find(name, "loss or metric"), parameters)
 
 
-def _find(name: object) -> SampleMetric | None:
-    if not isinstance(name, str):
-        return None
-    if name in SAMPLE_METRICS:
-        return SAMPLE_METRICS[name]
-    for metric in SAMPLE_METRICS.values():
-        if any(name in (peer, peer.rpartition(".")[2]) for peer in metric.properties.peers):
-            return metric
-    for prefix, kind in _OF_LOSS.items():
-        loss = name.removeprefix(prefix)
-        if name.startswith(prefix):
-            if loss not in LOSSES:
-                load_plugins()
-            if loss in LOSSES:
-                return kind(loss=loss)
-    return None
-
-
-def is_sample_metric(name: object) -> bool:
-    """Whether `get_sample_metric` knows a name.
+def get_loss(name: str | Loss, **parameters: object) -> Loss:
+    """Loss by name, with other parameters than the defaults where they are given.
 
     Parameters
     ----------
-    name : object
-        Any.
+    name : str or Loss
+        Name of a loss (``xentexp losses`` lists them); an everyday name, e.g. ``"nll"`` or
+        ``"mse"``; what a peer calls it, in full (``"torch.nn.CrossEntropyLoss"``) or its last
+        part alone where that is one loss (``"BCEWithLogitsLoss"``); or a loss itself.
+    **parameters : object
+        Parameters of the loss, e.g. ``gamma=2``.
 
     Returns
     -------
-    bool
-        False for the name of a loss.
+    Loss
+        A frozen value that is called on arrays, and has `per_sample`, `gradient` and
+        `gradient_hessian`; equal parameters make equal losses.
+
+    Raises
+    ------
+    InputError
+        For an unknown name or parameter, with the nearest ones; for a bad value; and for the
+        name of a metric of the whole data set, which is not a loss.
 
     Examples
     --------
-    >>> is_sample_metric("balanced_brier_loss"), is_sample_metric("brier_loss")
-    (True, False)
+    >>> from xentexp import get_loss
+    >>> get_loss("brier_loss")([1, 0], [0.9, 0.2])
+    0.025...
+    >>> get_loss("squared_error", over_classes="half_sum")
+    SquaredError(over_classes='half_sum')
+    >>> get_loss("torch.nn.CrossEntropyLoss")
+    CategoricalCrossentropy()
     """
-    return _find(name) is not None
+    found = _find(name, "loss")
+    if not isinstance(found, Loss):
+        raise InputError(
+            f"{name!r} is {found.name}, a metric of the whole data set and not a loss; use "
+            f"get_metric({name!r}), or evaluate(y_true, y_pred, [{name!r}])"
+        )
+    return _with_parameters(found, parameters)
+
+
+def get_metrics(
+    names: str | Metric | Iterable[str | Metric], what: str = "losses and metrics"
+) -> list[Metric]:
+    """Losses and metrics by name; a single name is a list of one, and none may be repeated."""
+    if isinstance(names, (str, Loss, SampleMetric)):
+        names = [names]
+    metrics = [get_metric(name) for name in names]  # type: ignore[union-attr]
+    if not metrics:
+        raise InputError(f"{what} must name at least one; got none")
+    refuse_duplicates(metrics, what)
+    return metrics
+
+
+def refuse_duplicates(metrics: Sequence[Metric], what: str) -> None:
+    """Raise an InputError where two of some losses and metrics have the same name."""
+    names = [metric.name for metric in metrics]
+    if repeated := sorted({name for name in names if names.count(name) > 1}):
+        raise InputError(f"{what} must be distinct; duplicate: {', '.join(repeated)}")
+
+
+def _with_parameters(metric: T, parameters: dict[str, object]) -> T:
+    known = [field.name for field in fields(metric)]  # type: ignore[arg-type]
+    for parameter in parameters:
+        if parameter not in known:
+            raise unknown_name(f"parameter of {metric.name}", parameter, known)  # type: ignore[attr-defined]
+    return replace(metric, **parameters) if parameters else metric  # type: ignore[type-var]
+
+
+def _find(name: object, kind: str) -> Metric:
+    if isinstance(name, (Loss, SampleMetric)):
+        return name
+    if not isinstance(name, str):
+        raise InputError(f"a {kind} is given by its name, or as an object; got {name!r}")
+    if name in SAMPLE_METRICS or ALIASES.get(name) in SAMPLE_METRICS:
+        return SAMPLE_METRICS[ALIASES.get(name, name)]
+    found: list[Metric] = [LOSSES[loss] for loss in sorted(find_losses(name))]
+    for metric in SAMPLE_METRICS.values():
+        if any(name in (peer, peer.rpartition(".")[2]) for peer in metric.properties.peers):
+            found.append(metric)
+        prefix = metric.prefix
+        if prefix is not None and name.startswith(prefix):
+            losses = find_losses(name.removeprefix(prefix))
+            found += [replace(metric, loss=loss) for loss in sorted(losses)]  # type: ignore[call-arg]
+    if len(found) == 1:
+        return found[0]
+    if found:
+        names = " or ".join(metric.name for metric in found)
+        raise InputError(f"{name!r} may be {names}; name the one you mean")
+    everything: list[Metric] = [*LOSSES.values(), *SAMPLE_METRICS.values()]
+    peers = [peer for metric in everything for peer in metric.properties.peers]
+    short = [peer.rpartition(".")[2] for peer in peers]
+    ours = [*LOSSES, *SAMPLE_METRICS]
+    raise unknown_name(kind, name, [*ours, *ALIASES, *peers, *short], shown=ours)

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
 from xentexp.errors import InputError
-from xentexp.inputs.checked import Part
+from xentexp.inputs.checked import CheckedInput, Part
 from xentexp.losses import Loss
+from xentexp.losses.base import row_values
 from xentexp.numerics import FloatArray, weigh
 
 
@@ -206,4 +208,23 @@ def _products(values: FloatArray, target: FloatArray) -> FloatArray:
     return total
 
 
-__all__ = ["LossState", "weigh"]
+def sum_losses(
+    checked: CheckedInput, losses: Sequence[Loss], *, per_sample: bool = False
+) -> tuple[LossState, dict[str, FloatArray] | None]:
+    """Sums of losses that apply, in one pass over the blocks, and their rows where wanted."""
+    state = LossState(tuple(losses), checked.classes)
+    rows = np.full((len(losses), checked.n_rows), np.nan) if per_sample else None
+    hard = next((loss.name for loss in losses if loss.properties.targets == "one-hot"), None)
+    values = np.empty((len(losses), 0))
+    for part in checked.parts(hard=hard):
+        if values.shape[1] != part.block.n_rows:
+            values = np.empty((len(losses), part.block.n_rows))
+        for row, loss in zip(values, losses, strict=True):
+            row[:] = row_values(loss, part.block)
+        state.add(values, part)
+        if rows is not None:
+            part.rows.put(rows, values)
+    state.n_ignored = checked.n_rows - state.n_rows
+    if state.weight == 0.0:
+        raise InputError("sample_weight is zero for every row that is not ignored")
+    return state, None if rows is None else dict(zip(state.names, rows, strict=True))

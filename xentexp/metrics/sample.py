@@ -13,8 +13,7 @@ from xentexp.errors import InputError
 from xentexp.inputs.block import Block
 from xentexp.inputs.checked import CheckedInput
 from xentexp.losses import Loss
-from xentexp.metrics.evaluation import run, why_not
-from xentexp.metrics.running_sums import LossState
+from xentexp.metrics.running_sums import LossState, sum_losses
 from xentexp.numerics import FloatArray, IntArray, log_softmax
 
 
@@ -54,22 +53,7 @@ class Sample:
     @property
     def n_classes(self) -> int:
         """Number of classes."""
-        return len(self.checked.classes)
-
-    @property
-    def has_proba(self) -> bool:
-        """Whether the predictions hold probabilities, or raw scores that give them."""
-        return self.checked.probabilities is not None
-
-    @property
-    def has_decision(self) -> bool:
-        """Whether the predictions hold decision scores."""
-        return self.checked.decision is not None
-
-    @cached_property
-    def one_hot(self) -> bool:
-        """Whether every row has one true class."""
-        return self.checked.one_hot()
+        return self.checked.n_classes
 
     # -- losses ----------------------------------------------------------------------------
 
@@ -92,10 +76,8 @@ class Sample:
             if loss in state.losses:
                 break
         else:
-            reason = why_not(loss, self.checked)
-            if reason is not None:
-                raise InputError(f"{loss.name} {reason}")
-            state = run(self.checked, [loss]).state
+            loss.check_applies(self.checked)
+            state, _ = sum_losses(self.checked, [loss])
             self._states.append(state)
         row = state.losses.index(loss)
         return float(state.mean()[row]), state.class_mean()[row], state.class_weight

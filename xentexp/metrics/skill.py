@@ -8,10 +8,13 @@ from typing import ClassVar, Literal
 import numpy as np
 
 from xentexp.errors import InputError
+from xentexp.inputs.checked import InputTraits, PlannedInput
 from xentexp.inputs.columns import Predictions
-from xentexp.losses import LOSSES, Block, Loss, get_loss
-from xentexp.metrics.base import MetricProperties, SampleMetric, UndefinedError, one_of, parameter
-from xentexp.metrics.evaluation import run
+from xentexp.losses import LOSSES, Block, Loss
+from xentexp.losses.base import MetricProperties, Needs
+from xentexp.metrics.base import SampleMetric, UndefinedError, one_of, parameter
+from xentexp.metrics.registry import get_loss, register_metric
+from xentexp.metrics.running_sums import sum_losses
 from xentexp.metrics.sample import Sample
 from xentexp.numerics import FloatArray
 
@@ -19,11 +22,12 @@ _CROSSENTROPY = "categorical_crossentropy"
 _NULLS = ("training prior", "test prior", "uniform")
 
 
+@register_metric
 @dataclass(frozen=True)
 class Perplexity(SampleMetric):
     """Exponential of the mean cross-entropy."""
 
-    name: ClassVar[str] = "perplexity"
+    function: ClassVar[str] = "perplexity"
     properties: ClassVar[MetricProperties] = MetricProperties(
         summary="Number of equally likely classes that would be as surprising.",
         formula="exp(-mean_i sum_j t_ij log p_ij)",
@@ -41,15 +45,16 @@ class Perplexity(SampleMetric):
     )
 
     def value(self, sample: Sample) -> float:
-        """See `SampleMetric.value`."""
         return float(np.exp(sample.loss(LOSSES[_CROSSENTROPY])[0]))
 
 
+@register_metric
 @dataclass(frozen=True)
 class BalancedLoss(SampleMetric):
     """Mean over the classes of the mean loss of each class."""
 
-    name: ClassVar[str] = "balanced_loss"
+    prefix: ClassVar[str] = "balanced_"
+    function: ClassVar[str] = "balanced_loss"
     properties: ClassVar[MetricProperties] = MetricProperties(
         summary="Mean over the classes of the mean loss of each class: the macro average.",
         formula="mean_j (sum_{i in class j} w_i l_i / sum_{i in class j} w_i)",
@@ -83,40 +88,36 @@ class BalancedLoss(SampleMetric):
         one_of("absent", self.absent, ("undefined", "skip"))
 
     @property
-    def label(self) -> str:
+    def name(self) -> str:
         """Name of the loss, balanced."""
         return f"balanced_{get_loss(self.loss).name}"
 
     @property
-    def needs(self) -> str:
+    def needs(self) -> Needs:
         """What the loss takes."""
         return get_loss(self.loss).properties.needs
 
     def value(self, sample: Sample) -> float:
-        """See `SampleMetric.value`."""
         _, means, weights = sample.loss(get_loss(self.loss))
         missing = [sample.classes[column] for column in np.flatnonzero(weights == 0.0)]
         if missing and self.absent == "undefined":
             raise UndefinedError(
-                f"{self.label} is undefined: class {missing[0]!r} has no rows; absent='skip' "
+                f"{self.name} is undefined: class {missing[0]!r} has no rows; absent='skip' "
                 f"leaves it out"
             )
         return float(means[weights > 0.0].mean())
 
-    def why_not(
-        self, *, n_classes: int, one_hot: bool, has_proba: bool, has_decision: bool
-    ) -> str | None:
-        """See `SampleMetric.why_not`; the loss decides."""
-        return get_loss(self.loss).why_not(
-            n_classes=n_classes, soft=not one_hot, has_proba=has_proba, has_decision=has_decision
-        )
+    def why_not(self, given: InputTraits) -> str | None:
+        return get_loss(self.loss).why_not(_of_classes(given))
 
 
+@register_metric
 @dataclass(frozen=True)
 class D2Score(SampleMetric):
     """Share of a null model's loss that the predictions take away."""
 
-    name: ClassVar[str] = "d2_score"
+    prefix: ClassVar[str] = "d2_"
+    function: ClassVar[str] = "d2_score"
     properties: ClassVar[MetricProperties] = MetricProperties(
         summary="Share of a null model's loss that the predictions take away: a skill score.",
         formula="1 - mean loss of the predictions / mean loss of the null model",
@@ -159,19 +160,18 @@ class D2Score(SampleMetric):
             )
 
     @property
-    def label(self) -> str:
+    def name(self) -> str:
         """Name of the loss, with d2 before it."""
         return f"d2_{get_loss(self.loss).name}"
 
     def value(self, sample: Sample) -> float:
-        """See `SampleMetric.value`."""
         loss = get_loss(self.loss)
         reached, _, class_weight = sample.loss(loss)
         prior = self._shares(sample, class_weight)
         null = _null_loss(loss, prior, sample, class_weight)
         if not 0.0 < null < np.inf:
             raise UndefinedError(
-                f"{self.label} is undefined: the null model {prior.tolist()} ({self.null}) has a "
+                f"{self.name} is undefined: the null model {prior.tolist()} ({self.null}) has a "
                 f"{loss.name} of {null:g}"
             )
         return float(1.0 - reached / null)
@@ -190,26 +190,32 @@ class D2Score(SampleMetric):
             return np.full(sample.n_classes, 1.0 / sample.n_classes)
         return np.asarray(class_weight / class_weight.sum())
 
-    def why_not(
-        self, *, n_classes: int, one_hot: bool, has_proba: bool, has_decision: bool
-    ) -> str | None:
-        """See `SampleMetric.why_not`; the loss has a say."""
-        if not has_proba:
+    def why_not(self, given: InputTraits) -> str | None:
+        if not given.has_proba:
             return "needs probabilities"
-        return get_loss(self.loss).why_not(
-            n_classes=n_classes, soft=not one_hot, has_proba=True, has_decision=has_decision
-        )
+        return get_loss(self.loss).why_not(_of_classes(given))
 
 
 def _null_loss(loss: Loss, prior: FloatArray, sample: Sample, class_weight: FloatArray) -> float:
     """Mean loss of predicting `prior` for every row."""
     checked = sample.checked
-    if sample.one_hot:
+    if checked.one_hot:
         # Rows of a class are all alike: one stands for each.
         everywhere = np.tile(prior, (len(prior), 1))
         index = np.arange(len(prior))
         block = Block(n_classes=len(prior), index=index, proba=everywhere, clip=checked.clip)
-        values, present = loss.per_sample(block), class_weight > 0.0
+        values, present = loss.block_values(block), class_weight > 0.0
         return float(np.average(values[present], weights=class_weight[present]))
     same = Predictions(np.broadcast_to(prior, (checked.n_rows, len(prior))), "proba")
-    return float(run(replace(checked, probabilities=same, decision=None), [loss]).state.mean()[0])
+    state, _ = sum_losses(replace(checked, probabilities=same, decision=None), [loss])
+    return float(state.mean()[0])
+
+
+def _of_classes(given: InputTraits) -> PlannedInput:
+    """Traits that decide for the loss: its targets are as good as soft where rows are mixed."""
+    return PlannedInput(
+        given.n_classes,
+        soft=not given.one_hot,
+        has_proba=given.has_proba,
+        has_decision=given.has_decision,
+    )

@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from xentexp.derivatives import CheckedLoss
 from xentexp.errors import InputError
 from xentexp.losses import Loss
 from xentexp.losses.base import check_number
@@ -47,7 +46,7 @@ class BoosterLoss:
 
     Parameters
     ----------
-    loss : str, Loss or CheckedLoss
+    loss : str or Loss
         See `find_loss`.
     parameters : mapping, optional
         Parameters of the loss.
@@ -63,7 +62,7 @@ class BoosterLoss:
 
     def __init__(
         self,
-        loss: str | Loss | CheckedLoss,
+        loss: str | Loss,
         parameters: Mapping[str, object] | None = None,
         *,
         class_weight: Mapping[Any, float] | ArrayLike | str | None = None,

@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from xentexp.derivatives import CheckedLoss
 from xentexp.errors import InputError
 from xentexp.inputs.block import Block
 from xentexp.losses import Loss
@@ -120,7 +119,7 @@ class CatBoostObjective(CatBoostLoss):
             logits=None if margins else by_row,
             decision=by_row if margins else None,
         )
-        gradient, hessian = self.definition.gradient_hessian(block)
+        gradient, hessian = self.definition.block_gradient_hessian(block)
         factor = -own * (self.hessian_factor or 1.0)
         if isinstance(self.definition, CategoricalCrossentropy):
             p = gradient[:, 0] + block.target_by_class[:, 0]
@@ -196,7 +195,7 @@ class CatBoostMetric(CatBoostLoss):
 
 
 def catboost_objective(
-    loss: str | Loss | CheckedLoss,
+    loss: str | Loss,
     *,
     class_weight: Mapping[Any, float] | ArrayLike | None = None,
     label_smoothing: float = 0.0,
@@ -214,7 +213,7 @@ def catboost_objective(
 
     Parameters
     ----------
-    loss : str, Loss or CheckedLoss
+    loss : str or Loss
         Name, a peer's name, or a loss.
     class_weight : mapping or array-like of shape (k,), optional
         Weight of each class 0, 1, ...
@@ -258,7 +257,7 @@ def catboost_objective(
 
 
 def catboost_metric(
-    loss: str | Loss | CheckedLoss,
+    loss: str | Loss,
     *,
     class_weight: Mapping[Any, float] | ArrayLike | None = None,
     label_smoothing: float = 0.0,

@@ -41,7 +41,7 @@ def curvature_rule(definition: Loss) -> Rule:
 
     Examples
     --------
-    >>> from xentexp.losses import get_loss
+    >>> from xentexp.metrics.registry import get_loss
     >>> names = "categorical_crossentropy", "categorical_focal_crossentropy", "categorical_hinge"
     >>> [curvature_rule(get_loss(name)) for name in names]
     ['exact', 'bounded', 'unit']

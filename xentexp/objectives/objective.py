@@ -9,12 +9,13 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.optimize import minimize
 
-from xentexp.derivatives import CheckedLoss
 from xentexp.errors import InputError
 from xentexp.inputs.block import Block
+from xentexp.inputs.checked import PlannedInput
 from xentexp.inputs.labels import to_class_weight
-from xentexp.losses import Loss, get_loss
+from xentexp.losses import Loss
 from xentexp.losses.base import check_number, row_values
+from xentexp.metrics.registry import get_loss
 from xentexp.numerics import FloatArray, IntArray, tempered_log
 from xentexp.objectives.curvature import Rule, curvature_rule, positive_curvature
 
@@ -24,14 +25,12 @@ BLOCK_SCORES = 34816
 """Scores in a block: it and what is made of it stay in the L2 cache."""
 
 
-def find_loss(
-    loss: str | Loss | CheckedLoss, parameters: Mapping[str, object] | None = None
-) -> Loss:
+def find_loss(loss: str | Loss, parameters: Mapping[str, object] | None = None) -> Loss:
     """Loss by name or as an object, shown to be one that models of classes are trained on.
 
     Parameters
     ----------
-    loss : str, Loss or CheckedLoss
+    loss : str or Loss
         As `xentexp.get_loss` takes it.
     parameters : mapping, optional
         Parameters of the loss, where it is a name.
@@ -54,7 +53,7 @@ def find_loss(
     """
     if not isinstance(parameters, Mapping | None):
         raise InputError(f"parameters of a loss must be a dict or None; got {parameters!r}")
-    definition = get_loss(loss, **(parameters or {}))  # type: ignore[arg-type]
+    definition = get_loss(loss, **(parameters or {}))
     properties = definition.properties
     if properties.gradient == "none":
         raise InputError(f"{definition.name} has no gradient; train on another loss")
@@ -176,12 +175,12 @@ class TrainingObjective:
         check_number("label_smoothing", label_smoothing, 0.0, 1.0)
         needs = definition.properties.needs
         reason = definition.why_not(
-            n_classes=n_classes,
-            soft=label_smoothing > 0.0,
-            has_proba=needs != "scores",
-            has_decision=True,
-            latent=needs == "latent" or n_classes == 2,
-            ordered=True,
+            PlannedInput(
+                n_classes,
+                soft=label_smoothing > 0.0,
+                has_proba=needs != "scores",
+                latent=needs == "latent" or n_classes == 2,
+            )
         )
         if label_smoothing and definition.properties.targets != "soft":
             reason = "needs one true class in each row, and takes no label_smoothing"
@@ -322,7 +321,7 @@ class TrainingObjective:
         shape = (self.n_scores, self.n_rows)
         gradient, hessian = (np.empty(shape), np.empty(shape)) if out is None else out
         for rows, block in self._blocks(scores):
-            own = self.definition.gradient_hessian(block)
+            own = self.definition.block_gradient_hessian(block)
             # Of two classes the second has the score; the first is held at 0.
             first, second = (part[-self.n_scores :] for part in own)
             if rule is not None:

@@ -12,13 +12,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from xentexp.derivatives import CheckedLoss
 from xentexp.errors import InputError, unknown_name
 from xentexp.inputs.block import Block
+from xentexp.inputs.checked import PlannedInput
 from xentexp.inputs.columns import row_sum_tolerance
 from xentexp.inputs.labels import to_class_weight
-from xentexp.losses import Loss, get_loss
+from xentexp.losses import Loss
 from xentexp.losses.base import check_number, row_values
+from xentexp.metrics.registry import get_loss
 from xentexp.numerics import Array, FloatArray, IntArray, tempered_log
 from xentexp.objectives.objective import BLOCK_SCORES
 
@@ -40,7 +41,7 @@ class TorchLoss(torch.nn.Module):  # type: ignore[misc]
 
     Parameters
     ----------
-    loss : str, Loss or CheckedLoss
+    loss : str or Loss
         As `xentexp.get_loss` takes it; it must have a gradient.
     from_logits : bool, default=True
         Whether the input is raw scores. Else it is probabilities, as a softmax gives them:
@@ -100,7 +101,7 @@ class TorchLoss(torch.nn.Module):  # type: ignore[misc]
 
     def __init__(
         self,
-        loss: str | Loss | CheckedLoss = "categorical_crossentropy",
+        loss: str | Loss = "categorical_crossentropy",
         *,
         from_logits: bool = True,
         class_weight: Mapping[int, float] | ArrayLike | None = None,
@@ -116,7 +117,7 @@ class TorchLoss(torch.nn.Module):  # type: ignore[misc]
             class_weight = _array(class_weight)
         self.reduction = reduction
         self.batch_loss = BatchLoss(
-            get_loss(loss, **loss_params),  # type: ignore[arg-type]
+            get_loss(loss, **loss_params),
             from_logits=from_logits,
             class_weight=class_weight,
             label_smoothing=label_smoothing,
@@ -339,12 +340,12 @@ class BatchLoss:
         n_classes = self._n_classes(shape)
         targets = self._classes(target, shape, n_classes)
         reason = self.definition.why_not(
-            n_classes=n_classes,
-            soft=targets.index is None,
-            has_proba=not self._of_margins,
-            has_decision=True,
-            latent=len(shape) == 1,
-            ordered=True,
+            PlannedInput(
+                n_classes,
+                soft=targets.index is None,
+                has_proba=not self._of_margins,
+                latent=len(shape) == 1,
+            )
         )
         if (
             reason is None
@@ -497,7 +498,7 @@ class BatchLoss:
             block = self._block(raw, targets, rows)
             values[rows] = row_values(self.definition, block)
             if slopes is not None:
-                own = self.definition.gradient_hessian(block)[0]
+                own = self.definition.block_gradient_hessian(block)[0]
                 own = own[-1] if predicted.ndim == 1 else own.T
                 slopes[rows] = own if factor is None else own * factor
         return values, slopes

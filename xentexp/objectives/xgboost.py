@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from xentexp.derivatives import CheckedLoss
 from xentexp.losses import Loss
 from xentexp.objectives.boosting import BoosterLoss, by_class, newton_like, rows_of
 
@@ -86,7 +85,7 @@ class XGBoostMetric(BoosterLoss):
 
 
 def xgboost_objective(
-    loss: str | Loss | CheckedLoss,
+    loss: str | Loss,
     *,
     class_weight: Mapping[Any, float] | ArrayLike | str | None = None,
     label_smoothing: float = 0.0,
@@ -103,7 +102,7 @@ def xgboost_objective(
 
     Parameters
     ----------
-    loss : str, Loss or CheckedLoss
+    loss : str or Loss
         Name, a peer's name, or a loss.
     class_weight : mapping, array-like of shape (k,), "balanced", or None
         Weight of each class 0, 1, ...
@@ -146,7 +145,7 @@ def xgboost_objective(
 
 
 def xgboost_metric(
-    loss: str | Loss | CheckedLoss,
+    loss: str | Loss,
     *,
     class_weight: Mapping[Any, float] | ArrayLike | str | None = None,
     label_smoothing: float = 0.0,

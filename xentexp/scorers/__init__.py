@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from xentexp.scorers.names import get_scorer, get_scorer_names, loss_scorers
-from xentexp.scorers.scorer import LossScorer, LossScorers, SampleScorer, predict
+from xentexp.scorers.scorer import MetricScorer, MetricScorers, predict
 
 __all__ = [
-    "LossScorer",
-    "LossScorers",
-    "SampleScorer",
+    "MetricScorer",
+    "MetricScorers",
     "get_scorer",
     "get_scorer_names",
     "loss_scorers",

@@ -10,17 +10,10 @@ from sklearn.metrics import get_scorer as sklearn_get_scorer
 from sklearn.metrics import get_scorer_names as sklearn_get_scorer_names
 
 from xentexp.errors import InputError, unknown_name
-from xentexp.losses import LOSSES, Loss, load_plugins
-from xentexp.metrics.base import SampleMetric
-from xentexp.metrics.registry import SAMPLE_METRICS, get_sample_metric, is_sample_metric
-from xentexp.scorers.scorer import (
-    LossScorer,
-    LossScorers,
-    SampleScorer,
-    listed,
-    score_name,
-    to_metric,
-)
+from xentexp.losses import LOSSES, load_plugins
+from xentexp.metrics.base import Metric
+from xentexp.metrics.registry import SAMPLE_METRICS, get_metric, get_metrics
+from xentexp.scorers.scorer import MetricScorer, MetricScorers, score_name
 
 
 def get_scorer(name: str | Callable[..., Any], *, labels: ArrayLike | None = None) -> Any:
@@ -49,22 +42,21 @@ def get_scorer(name: str | Callable[..., Any], *, labels: ArrayLike | None = Non
     Examples
     --------
     >>> get_scorer("neg_brier_loss")
-    LossScorer(loss='brier_loss')
+    MetricScorer(metric='brier_loss')
     >>> get_scorer("gini")
-    SampleScorer(metric='gini')
+    MetricScorer(metric='gini')
     """
     if isinstance(name, str) and name not in sklearn_get_scorer_names():
         bare = name.removeprefix("neg_")
-        negative = bare != name
-        load_plugins()
-        if negative and bare in _scorable():
-            ours = type(LOSSES[bare]).__module__.startswith("xentexp.")
+        try:
+            metric = get_metric(bare)
+        except InputError:
+            raise unknown_name("scorer", name, get_scorer_names(), shown=_ours()) from None
+        scorable = metric.properties.targets not in _NOT_OF_CLASSES
+        if scorable and score_name(metric).startswith("neg_") == (bare != name):
+            ours = type(metric).__module__.startswith("xentexp.")
             # A worker that unpickles the name of another's loss would not know it.
-            return LossScorer(bare if ours else LOSSES[bare], labels=labels)
-        if is_sample_metric(bare):
-            metric = get_sample_metric(bare)
-            if score_name(metric).startswith("neg_") == negative:
-                return SampleScorer(bare, labels=labels)
+            return MetricScorer(bare if ours else metric, labels=labels)
         raise unknown_name("scorer", name, get_scorer_names(), shown=_ours())
     if labels is not None:
         raise InputError(f"labels go with the scorers of xentexp; {name!r} takes none")
@@ -87,42 +79,38 @@ def get_scorer_names() -> list[str]:
     return sorted({*_ours(), *sklearn_get_scorer_names()})
 
 
-def _scorable() -> list[str]:
-    """Names of the losses that labels and a classifier's predictions can have."""
-    return [
-        name
-        for name, loss in LOSSES.items()
-        if loss.properties.direction == "lower"
-        and loss.properties.targets not in ("multilabel", "positive")
-    ]
+_NOT_OF_CLASSES = ("multilabel", "positive")
+"""Targets that the labels of a classifier cannot be."""
 
 
 def _ours() -> list[str]:
     load_plugins()
-    losses = [f"neg_{name}" for name in _scorable()]
-    return losses + [
+    everything: list[Metric] = [*LOSSES.values(), *SAMPLE_METRICS.values()]
+    return [
         score_name(metric)
-        for metric in SAMPLE_METRICS.values()
-        if metric.properties.direction != "nearest" and not metric.properties.prior
+        for metric in everything
+        if metric.properties.targets not in _NOT_OF_CLASSES
+        and not metric.properties.prior
+        and metric.higher_is_better is not None
     ]
 
 
 def loss_scorers(
-    losses: Sequence[str | Loss | SampleMetric] | None = None, *, labels: ArrayLike | None = None
-) -> LossScorers:
+    losses: str | Metric | Sequence[str | Metric] | None = None, *, labels: ArrayLike | None = None
+) -> MetricScorers:
     """Scorer of many losses at once, for ``scoring=`` of `cross_validate` and searches.
 
     Parameters
     ----------
-    losses : sequence of str, Loss or SampleMetric, optional
-        Which losses, and metrics of a sample; all losses that the classifier and the number of
+    losses : str, Loss, SampleMetric or sequence of them, optional
+        Which losses and metrics; all losses that the classifier and the number of
         classes allow by default.
     labels : array-like, optional
         Every class.
 
     Returns
     -------
-    LossScorers
+    MetricScorers
         A callable that predicts once per fold and gives ``neg_<name>`` for each loss, and for
         each metric of which lower is better, ``<name>`` for one of which higher is.
 
@@ -142,10 +130,8 @@ def loss_scorers(
     >>> [name for name in scores if name.startswith("test_")]
     ['test_neg_brier_loss', 'test_roc_auc']
     """
-    chosen = listed(losses)
-    if chosen is not None:
-        if len(chosen) == 0:
-            raise InputError("losses must name one loss at least; got none")
-        for loss in chosen:
-            score_name(to_metric(loss))
-    return LossScorers(chosen, labels)
+    if losses is None:
+        return MetricScorers(None, labels)
+    for metric in get_metrics(losses):
+        score_name(metric)
+    return MetricScorers(losses, labels)

@@ -1,4 +1,4 @@
-"""Scorers: callables that a search or cross-validation hands a fitted classifier to."""
+"""Scorers: callables that a search or cross-validation calls with a fitted classifier."""
 
 from __future__ import annotations
 
@@ -13,24 +13,22 @@ from xentexp.errors import InputError
 from xentexp.inputs.asarray import to_array
 from xentexp.inputs.labels import distinct, is_missing, show
 from xentexp.inputs.read import ascending, read
-from xentexp.losses import Loss, get_loss
-from xentexp.metrics.base import SampleMetric
-from xentexp.metrics.evaluation import choose, run
-from xentexp.metrics.registry import get_sample_metric, is_sample_metric
-from xentexp.metrics.sample import Sample
+from xentexp.metrics.base import Metric
+from xentexp.metrics.evaluation import check_applies, evaluate_checked, losses_for
+from xentexp.metrics.registry import get_metric, get_metrics
 from xentexp.numerics import Array
 
 
-class LossScorer(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no types
-    """Scorer of one loss: the negative loss of an estimator's predictions, higher is better.
+class MetricScorer(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no types
+    """Scorer of one loss or metric: higher is better, so that losses are negative.
 
     A scikit-learn scorer with `get_params`, so that it clones, pickles, and takes
     `sample_weight` through metadata routing.
 
     Parameters
     ----------
-    loss : str or Loss
-        A loss, by name or itself.
+    metric : str, Loss or SampleMetric
+        A loss or metric, by name or as an object.
     labels : array-like, optional
         Every class. Without it the classes are those that the estimator was fitted on and
         those of the test part, sorted.
@@ -38,26 +36,28 @@ class LossScorer(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no ty
     Notes
     -----
     A class that the training part lacks has probability 0 (clipped at 2.2e-16, so that a row
-    of it costs 36.04 nats), and a decision score one below the row's lowest.
+    of it costs 36.04 nats), and a decision score one below the row's lowest. Where a metric is
+    undefined, e.g. on a fold of one class, the scorer raises, and scikit-learn records
+    ``error_score``.
 
     Examples
     --------
     >>> from sklearn.datasets import load_iris
     >>> from sklearn.linear_model import LogisticRegression
     >>> X, y = load_iris(return_X_y=True)
-    >>> scorer = LossScorer("categorical_crossentropy")
+    >>> scorer = MetricScorer("categorical_crossentropy")
     >>> scorer(LogisticRegression(max_iter=1000).fit(X, y), X, y)
     -0.119...
     """
 
-    def __init__(self, loss: str | Loss, labels: ArrayLike | None = None) -> None:
-        self.loss = loss
+    def __init__(self, metric: str | Metric, labels: ArrayLike | None = None) -> None:
+        self.metric = metric
         self.labels = labels
 
     def score(
         self, estimator: Any, X: Any, y: ArrayLike, sample_weight: ArrayLike | None = None
     ) -> float:
-        """Negative loss of the predictions for `X`.
+        """Score of the predictions for `X`.
 
         Parameters
         ----------
@@ -78,98 +78,41 @@ class LossScorer(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no ty
         Raises
         ------
         InputError
-            Where the classifier lacks what the loss needs.
+            Where the classifier lacks the predictions that the metric needs, and where the
+            metric is undefined.
         """
-        loss = get_loss(self.loss)
-        return _score(estimator, X, y, [loss], self.labels, sample_weight)[f"neg_{loss.name}"]
-
-    __call__ = score
-
-
-class SampleScorer(BaseEstimator):  # type: ignore[misc]
-    """Scorer of a metric of a sample: its value, negative where lower is better.
-
-    Parameters
-    ----------
-    metric : str or SampleMetric
-        A metric, by name or itself.
-    labels : array-like, optional
-        Every class, as for `LossScorer`.
-
-    Notes
-    -----
-    Where the metric is undefined, e.g. on a fold of one class, it raises, and scikit-learn
-    notes ``error_score``.
-
-    Examples
-    --------
-    >>> from xentexp.metrics.registry import get_sample_metric
-    >>> SampleScorer(get_sample_metric("d2_brier_loss", null="uniform"))
-    SampleScorer(metric=D2Score(loss='brier_loss', null='uniform'))
-    """
-
-    def __init__(self, metric: str | SampleMetric, labels: ArrayLike | None = None) -> None:
-        self.metric = metric
-        self.labels = labels
-
-    def score(
-        self, estimator: Any, X: Any, y: ArrayLike, sample_weight: ArrayLike | None = None
-    ) -> float:
-        """Value of the metric for the predictions for `X`; higher is better.
-
-        Parameters
-        ----------
-        estimator : object
-            A fitted classifier or pipeline.
-        X : array-like
-            Rows to predict.
-        y : array-like of shape (n,)
-            Their labels.
-        sample_weight : array-like of shape (n,), optional
-            Weights.
-
-        Returns
-        -------
-        float
-            Negative where lower is better.
-
-        Raises
-        ------
-        InputError
-            Where the classifier lacks what the metric needs, and where it is undefined.
-        """
-        metric = get_sample_metric(self.metric)
-        (score,) = _score(estimator, X, y, [metric], self.labels, sample_weight).values()
+        metrics = [get_metric(self.metric)]
+        (score,) = _scores(estimator, X, y, metrics, self.labels, sample_weight).values()
         return score
 
     __call__ = score
 
 
-class LossScorers(BaseEstimator):  # type: ignore[misc]
-    """Scorer of many losses at once, which predicts once: ``neg_<name>``, higher is better.
+class MetricScorers(BaseEstimator):  # type: ignore[misc]
+    """Scorer of many losses and metrics at once, which predicts once per fold.
 
     Parameters
     ----------
-    losses : sequence of str, Loss or SampleMetric, optional
-        Which losses, and metrics of a sample; all losses that the classifier and the number of
-        classes allow by default.
+    metrics : sequence of str, Loss or SampleMetric, optional
+        Which losses and metrics; all losses that the classifier and the number of classes
+        allow by default.
     labels : array-like, optional
-        Every class, as for `LossScorer`. Without it, what applies depends on the classes of
-        the fold: name `losses` or give `labels` where folds may lack a class.
+        Every class, as for `MetricScorer`. Without it, what applies depends on the classes of
+        the fold: name `metrics` or give `labels` where folds may lack a class.
     """
 
     def __init__(
         self,
-        losses: Sequence[str | Loss | SampleMetric] | None = None,
+        metrics: str | Metric | Sequence[str | Metric] | None = None,
         labels: ArrayLike | None = None,
     ) -> None:
-        self.losses = losses
+        self.metrics = metrics
         self.labels = labels
 
     def score(
         self, estimator: Any, X: Any, y: ArrayLike, sample_weight: ArrayLike | None = None
     ) -> dict[str, float]:
-        """Negative losses of the predictions for `X`.
+        """Scores of the predictions for `X`.
 
         Parameters
         ----------
@@ -190,56 +133,37 @@ class LossScorers(BaseEstimator):  # type: ignore[misc]
         Raises
         ------
         InputError
-            Where the classifier lacks what a named loss needs.
+            Where the classifier lacks the predictions that a named loss or metric needs.
         """
-        chosen = listed(self.losses)
-        metrics = None if chosen is None else [to_metric(loss) for loss in chosen]
-        return _score(estimator, X, y, metrics, self.labels, sample_weight)
+        metrics = None if self.metrics is None else get_metrics(self.metrics)
+        return _scores(estimator, X, y, metrics, self.labels, sample_weight)
 
     __call__ = score
 
 
-def listed(
-    losses: Sequence[str | Loss | SampleMetric] | str | Loss | SampleMetric | None,
-) -> Sequence[str | Loss | SampleMetric] | None:
-    """A single name or value as a list of one."""
-    if isinstance(losses, (str, Loss, SampleMetric)) or hasattr(losses, "definition"):
-        return [losses]  # type: ignore[list-item]
-    return losses
-
-
-def to_metric(name: str | Loss | SampleMetric) -> Loss | SampleMetric:
-    """Loss, or metric of a sample, by name or itself."""
-    if isinstance(name, SampleMetric) or (isinstance(name, str) and is_sample_metric(name)):
-        return get_sample_metric(name)
-    return get_loss(name)
-
-
-def score_name(metric: Loss | SampleMetric) -> str:
-    """Name of a score of which higher is better, or a complaint where there is none."""
-    if isinstance(metric, Loss):
-        if metric.properties.direction != "lower":
-            raise InputError(f"{metric.name} ranks nothing, so it is no score")
-        return f"neg_{metric.name}"
-    if metric.properties.direction == "nearest":
-        raise InputError(
-            f"{metric.label} is best near {metric.properties.optimum:g}, neither high nor low, so "
-            f"it is no score"
-        )
+def score_name(metric: Metric) -> str:
+    """Name of the score of a loss or metric; an InputError where it cannot rank models."""
     if metric.properties.prior and getattr(metric, "null", None) == "training prior":
         raise InputError(
-            f"{metric.label} needs the training prior, which a scorer does not see; name another "
-            f"null model, SampleScorer(get_sample_metric({metric.label!r}, null='test prior')), or "
-            f"take scikit-learn's d2_log_loss_score or d2_brier_score"
+            f"{metric.name} needs the training prior, which a scorer does not see; name another "
+            f"null model, MetricScorer(get_metric({metric.name!r}, null='test prior')), or take "
+            f"scikit-learn's d2_log_loss_score or d2_brier_score"
         )
-    return metric.label if metric.properties.direction == "higher" else f"neg_{metric.label}"
+    if metric.higher_is_better is not None:
+        return metric.name if metric.higher_is_better else f"neg_{metric.name}"
+    if metric.properties.direction == "nearest":
+        raise InputError(
+            f"{metric.name} is best near {metric.properties.optimum:g}, neither high nor low, so "
+            f"it is not a score"
+        )
+    raise InputError(f"{metric.name} does not rank predictions, so it is not a score")
 
 
-def _score(
+def _scores(
     estimator: Any,
     X: Any,
     y: ArrayLike,
-    metrics: Sequence[Loss | SampleMetric] | None,
+    metrics: Sequence[Metric] | None,
     labels: ArrayLike | None,
     sample_weight: ArrayLike | None,
 ) -> dict[str, float]:
@@ -252,15 +176,13 @@ def _score(
     has_decision = hasattr(estimator, "decision_function")
     needs = {"probabilities", "scores"}
     if metrics is not None:
-        needs = set()
         for metric in metrics:
             score_name(metric)
-            wanted = metric.properties.needs if isinstance(metric, Loss) else metric.needs
-            missing = lacking(wanted, has_proba=has_proba, has_decision=has_decision)
-            if missing:
-                name = metric.name if isinstance(metric, Loss) else metric.label
-                raise InputError(f"{name} needs {missing}, which {describe(estimator)} has not")
-            needs.add(wanted)
+            if missing := lacking(metric.needs, has_proba=has_proba, has_decision=has_decision):
+                raise InputError(
+                    f"{metric.name} needs {missing}, but {describe(estimator)} does not provide it"
+                )
+        needs = {metric.needs for metric in metrics}
     use_proba = has_proba and not needs.isdisjoint({"probabilities", "either"})
     use_decision = has_decision and (not needs.isdisjoint({"scores", "latent"}) or not use_proba)
     known = np.asarray(estimator.classes_).tolist()
@@ -274,20 +196,15 @@ def _score(
         sample_weight=sample_weight,
         ordered=labels is not None or ascending(tuple(classes)),
     )
-    losses = [m for m in metrics or () if isinstance(m, Loss)]
-    state, means = None, {}
-    if losses or metrics is None:
-        chosen = choose(checked, losses or None)
-        state = run(checked, [c for c in chosen if c.properties.direction == "lower"]).state
-        means = dict(zip(state.names, state.mean().tolist(), strict=True))
     if metrics is None:
-        return {f"neg_{name}": -value for name, value in means.items()}
-    sample, scores = Sample(checked, state=state), {}
-    for metric in metrics:
-        value = means[metric.name] if isinstance(metric, Loss) else metric.measure(sample)
-        name = score_name(metric)
-        scores[name] = -value if name.startswith("neg_") else value
-    return scores
+        metrics = [loss for loss in losses_for(checked) if loss.higher_is_better is not None]
+    else:
+        check_applies(checked, metrics)
+    values = evaluate_checked(checked, metrics).values
+    return {
+        score_name(metric): values[metric.name] if metric.higher_is_better else -values[metric.name]
+        for metric in metrics
+    }
 
 
 def lacking(needs: str, *, has_proba: bool, has_decision: bool) -> str | None:

@@ -25,12 +25,11 @@ from sklearn.utils.metaestimators import _safe_split, available_if
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted
 
-from xentexp.derivatives import CheckedLoss
 from xentexp.errors import InputError
-from xentexp.losses import Loss
-from xentexp.metrics.base import SampleMetric
-from xentexp.scorers import LossScorer, SampleScorer
-from xentexp.scorers.scorer import score_name, to_metric
+from xentexp.metrics.base import Metric
+from xentexp.metrics.registry import get_metric
+from xentexp.scorers import MetricScorer
+from xentexp.scorers.scorer import score_name
 from xentexp.tuning.search import Plan, SearchError, search
 from xentexp.tuning.space import Space, read_space
 from xentexp.tuning.storage import TrialStore, data_digest, import_optuna, open_trials, study_name
@@ -140,7 +139,7 @@ class TunedClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):  # ty
         estimator: Any,
         space: Mapping[str, Any],
         *,
-        loss: str | Loss | SampleMetric | CheckedLoss = "categorical_crossentropy",
+        loss: str | Metric = "categorical_crossentropy",
         n_trials: int = 20,
         timeout: float | None = None,
         cv: Any = 3,
@@ -224,11 +223,11 @@ class TunedClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):  # ty
                 self.feature_names_in_ = best.feature_names_in_
         return self
 
-    def _scorer(self) -> tuple[LossScorer | SampleScorer, int]:
+    def _scorer(self) -> tuple[MetricScorer, int]:
         """Scorer, and 1 where its scores are the values, -1 where they are negative losses."""
-        metric = to_metric(self.loss)  # type: ignore[arg-type]
+        metric = get_metric(self.loss)
         sign = -1 if score_name(metric).startswith("neg_") else 1
-        return LossScorer(metric) if isinstance(metric, Loss) else SampleScorer(metric), sign
+        return MetricScorer(metric), sign
 
     def _check(self) -> None:
         for name, value, low in (("n_trials", self.n_trials, 1), ("cv", self.cv, 2)):

@@ -14,7 +14,7 @@ from xentexp.errors import unknown_name
 from xentexp.experiments.datasets import Dataset
 from xentexp.experiments.results import CandidateResult
 from xentexp.inference.comparison import Comparison
-from xentexp.metrics.sample_functions import expected_calibration_error
+from xentexp.metrics import expected_calibration_error
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import difflib
 import inspect
 import os
 import re
@@ -17,9 +16,9 @@ from rich.text import Text
 
 from xentexp.errors import InputError, unknown_name
 from xentexp.experiments.cli.terminal import console, print_json, print_table
-from xentexp.losses import LOSSES, Loss, get_loss, load_plugins
-from xentexp.metrics.base import SampleMetric
-from xentexp.metrics.registry import SAMPLE_METRICS, get_sample_metric, is_sample_metric
+from xentexp.losses import LOSSES, Loss, load_plugins
+from xentexp.metrics.base import Metric, SampleMetric
+from xentexp.metrics.registry import SAMPLE_METRICS, get_metric
 
 
 def losses(options: argparse.Namespace) -> int:
@@ -38,38 +37,25 @@ def losses(options: argparse.Namespace) -> int:
     load_plugins()
     if options.name is None:
         if options.json:
-            judges: list[Loss | SampleMetric] = [*LOSSES.values(), *SAMPLE_METRICS.values()]
-            print_json([properties_row(judge) for judge in judges])
+            everything: list[Metric] = [*LOSSES.values(), *SAMPLE_METRICS.values()]
+            print_json([properties_row(metric) for metric in everything])
         else:
             print_losses(LOSSES)
             print_sample_metrics()
         return 0
-    if is_sample_metric(options.name):
-        judge: Loss | SampleMetric = get_sample_metric(options.name)
-    else:
-        judge = _loss_of(options.name)
+    metric = get_metric(options.name)
     if options.json:
-        print_json(properties_row(judge))
-    else:
-        from xentexp import metrics
+        print_json(properties_row(metric))
+        return 0
+    from xentexp import metrics
 
-        function = getattr(metrics, judge.name)
-        print(f"xentexp.metrics.{judge.name}{inspect.signature(function)}\n")
-        if isinstance(judge, SampleMetric) and judge.label != judge.name:
-            print(f"{judge.label} is {judge!r}.\n")
-        print(function.__doc__)
+    name = metric.function if isinstance(metric, SampleMetric) else metric.name
+    function = getattr(metrics, name)
+    print(f"xentexp.metrics.{name}{inspect.signature(function)}\n")
+    if metric.name != name:
+        print(f"{metric.name} is {metric!r}.\n")
+    print(function.__doc__)
     return 0
-
-
-def _loss_of(name: str) -> Loss:
-    """Loss by name; where there is none, the metrics of a sample are near names too."""
-    try:
-        return get_loss(name)
-    except InputError:
-        near = difflib.get_close_matches(name, SAMPLE_METRICS, n=1, cutoff=0.7)
-        if near:
-            raise unknown_name("loss or metric", name, [*LOSSES, *SAMPLE_METRICS]) from None
-        raise
 
 
 def datasets(options: argparse.Namespace) -> int:
@@ -258,23 +244,13 @@ _SHORT = {
 }
 
 
-def properties_row(judge: Loss | SampleMetric) -> dict[str, Any]:
-    """What `xentexp losses --json` says of a loss, or of a metric of a sample.
-
-    Parameters
-    ----------
-    judge : Loss or SampleMetric
-        Of a table, or with other parameters.
-
-    Returns
-    -------
-    dict
-        JSON-able.
-    """
-    row = {"name": judge.name, "parameters": asdict(judge), **asdict(judge.properties)}
-    if isinstance(judge, Loss):
-        trained = judge.properties.gradient != "none" and judge.properties.targets in _OF_CLASSES
-        row["invertible"] = judge.invertible(2) if trained else None
+def properties_row(metric: Metric) -> dict[str, Any]:
+    """Name, parameters and properties of a loss or metric, for ``--json``."""
+    parameters = asdict(metric)  # type: ignore[call-overload]
+    row = {"name": metric.name, "parameters": parameters, **asdict(metric.properties)}
+    if isinstance(metric, Loss):
+        trained = metric.properties.gradient != "none" and metric.properties.targets in _OF_CLASSES
+        row["invertible"] = metric.invertible(2) if trained else None
     return row
 
 

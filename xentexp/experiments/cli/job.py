@@ -113,7 +113,7 @@ def run_job(
             dataset,
             study.candidates,
             losses=study.losses,
-            samples=study.samples,
+            metrics=study.samples,
             primary=study.primary,
             n_jobs=study.n_jobs,
             on_fold=progress.fold,
@@ -167,11 +167,7 @@ def _tags(study: Study, overrides: str, sweep: str | None) -> dict[str, object]:
         "xentexp.sweep": sweep or uuid.uuid4().hex[:12],
         "xentexp.config_hash": study.config_hash,
         "xentexp.primary": study.primary,
-        **(
-            {}
-            if study.shown is None
-            else {"xentexp.leaderboard": ",".join(study.shown)}
-        ),
+        **({} if study.shown is None else {"xentexp.leaderboard": ",".join(study.shown)}),
         **({} if study.leak is None else {"xentexp.leak": study.leak.says()}),
         "dataset": study.dataset.name,
         "dataset_digest": study.dataset.digest,

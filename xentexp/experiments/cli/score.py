@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import argparse
 import re
-from collections.abc import Iterator
-from typing import Any
+from typing import Any, Literal
 
 from xentexp.errors import InputError, unknown_name
 from xentexp.experiments.cli.terminal import print_json, print_table
+from xentexp.inputs.checked import CheckedInput
 from xentexp.inputs.labels import plain_text
-from xentexp.metrics.registry import get_sample_metric, is_sample_metric
+from xentexp.inputs.read import read
+from xentexp.metrics.base import Metric
+from xentexp.metrics.evaluation import check_applies, evaluate_checked, losses_for
+from xentexp.metrics.registry import DEFAULT_METRICS, get_metric, get_metrics
 
 
 def score(options: argparse.Namespace) -> int:
@@ -27,9 +30,6 @@ def score(options: argparse.Namespace) -> int:
         Exit code.
     """
     from xentexp.experiments.datasets.files import read_table
-    from xentexp.inputs.read import read
-    from xentexp.metrics.evaluation import choose, run
-    from xentexp.metrics.sample import Sample
 
     if options.proba is None and options.decision is None:
         raise InputError("--proba or --decision must name columns of predictions")
@@ -38,9 +38,6 @@ def score(options: argparse.Namespace) -> int:
     proba = _columns(table, options.proba, "--proba")
     decision = _columns(table, options.decision, "--decision")
     columns = (options.proba or options.decision).split(",")
-    named = None if options.losses is None else options.losses.split(",")
-    losses = None if named is None else [name for name in named if not is_sample_metric(name)]
-    metrics = [] if named is None else [name for name in named if is_sample_metric(name)]
     try:
         checked = read(
             target,
@@ -53,39 +50,48 @@ def score(options: argparse.Namespace) -> int:
             else _column(table, options.weight, "--weight"),
             normalize=options.normalize,
         )
-        result = None
-        if losses or named is None:
-            result = run(checked, choose(checked, losses, ordered=options.ordered))
-        sample = Sample(checked, state=None if result is None else result.state)
-        values = {name: get_sample_metric(name).measure(sample) for name in metrics}
-        if named is None:
-            values = dict(_measured(sample))
+        if options.losses is None:
+            metrics = [*losses_for(checked, ordered=options.ordered), *_default_metrics(checked)]
+        else:
+            metrics = get_metrics(options.losses.split(","), "--losses")
+            check_applies(checked, metrics)
+        undefined: Literal["raise", "nan"] = "nan" if options.losses is None else "raise"
+        result = evaluate_checked(checked, metrics, undefined=undefined)
     except InputError as error:
         advice = re.sub(
             r"normalize=True to (.*?), or normalize=None.*", r"--normalize to \1", str(error)
         )
         raise InputError(advice.replace("labels=", "--labels")) from error
-    frame = {} if result is None else result.to_frame().to_dict("index")
+    values = {name: value for name, value in result.metrics.items() if value == value}
+    any_loss = bool(result.mean)
     if options.json:
         print_json(
             {
                 "rows": checked.n_rows,
                 "classes": list(checked.classes),
-                "clipped_rows": None if result is None else result.clipped,
+                "clipped_rows": result.clipped if any_loss else None,
                 "losses": {
-                    str(name): {key: _finite(value) for key, value in row.items()}
-                    for name, row in frame.items()
+                    name: {
+                        "mean": _finite(mean),
+                        "standard_error": _finite(result.standard_error[name]),
+                        "infinite": result.infinite[name],
+                        **{
+                            f"class {label}": _finite(value)
+                            for label, value in result.class_mean[name].items()
+                        },
+                    }
+                    for name, mean in result.mean.items()
                 },
                 "metrics": values,
             }
         )
         return 0
-    if result is not None:
+    if any_loss:
         classes = [f"class {label}" for label in checked.classes]
         rows = [
-            [str(name), f"{row['mean']:.6f}", f"{row['standard_error']:.6f}"]
-            + [f"{row[label]:.4f}" for label in classes]
-            for name, row in frame.items()
+            [name, f"{mean:.6f}", f"{result.standard_error[name]:.6f}"]
+            + [f"{value:.4f}" for value in result.class_mean[name].values()]
+            for name, mean in result.mean.items()
         ]
         title = f"{options.file.name}: {checked.n_rows:,} rows, {result.clipped:,} clipped"
         print_table(["loss", "mean", "std. error", *classes], rows, title=title)
@@ -95,18 +101,10 @@ def score(options: argparse.Namespace) -> int:
     return 0
 
 
-def _measured(sample: Any) -> Iterator[tuple[str, float]]:
-    """Metrics of a sample that apply, save those that need the shares of a training set."""
-    from xentexp.metrics.base import UndefinedError
-    from xentexp.metrics.registry import LOGGED
-
-    for metric in LOGGED:
-        if metric.properties.prior or metric.why_not_for(sample) is not None:
-            continue
-        try:
-            yield metric.label, metric.value(sample)
-        except UndefinedError:
-            continue
+def _default_metrics(checked: CheckedInput) -> list[Metric]:
+    """Default metrics that apply, without those that need the shares of a training set."""
+    metrics = map(get_metric, DEFAULT_METRICS)
+    return [m for m in metrics if not m.properties.prior and m.why_not(checked) is None]
 
 
 def _finite(value: Any) -> Any:

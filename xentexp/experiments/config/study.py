@@ -21,9 +21,8 @@ from xentexp.experiments.datasets import Dataset, Entities, load_dataset
 from xentexp.experiments.folds import OPTIONS as CV_OPTIONS
 from xentexp.experiments.folds import CrossValidation, Fold
 from xentexp.experiments.results import Candidate
-from xentexp.experiments.scoring import choose_losses
-from xentexp.losses import get_loss
-from xentexp.metrics.registry import get_sample_metric, is_sample_metric
+from xentexp.experiments.scoring import choose_measures
+from xentexp.metrics.registry import get_loss, get_metric
 
 _KEYS = {
     "dataset",
@@ -128,7 +127,7 @@ def build(config: Mapping[str, Any]) -> Study:
     if n_jobs == 0:
         raise InputError("n_jobs must be a number of processes, or -1 for all cores; got 0")
     losses = name_list("losses", config["losses"], lambda name: get_loss(name).name)
-    samples = name_list("samples", config["samples"], lambda name: get_sample_metric(name).label)
+    samples = name_list("samples", config["samples"], lambda name: get_metric(name).name)
     shown = name_list("leaderboard", config["leaderboard"], _loss_or_metric)
     if losses is not None and shown is not None:
         shown = tuple(dict.fromkeys([*losses, *shown]))  # who names losses wants to see them
@@ -148,7 +147,7 @@ def build(config: Mapping[str, Any]) -> Study:
         raise InputError("dataset.name must be the name of a data set; see xentexp datasets")
     dataset = load_dataset(**parameters)
     candidates = with_corrections(candidates, dataset.classes)
-    choose_losses(dataset, losses, samples, primary)
+    choose_measures(dataset, losses, samples, primary)
     tuning = read_tuning(config["tune"], primary, dataset, _loss_or_metric)
     candidates = tuned_candidates(candidates, tuning, cv_kind=cv.kind, seed=seed)
     names = [candidate.name for candidate in candidates]
@@ -185,9 +184,7 @@ def _without(section: Mapping[str, Any], key: str) -> dict[str, Any]:
 
 
 def _loss_or_metric(name: str) -> str:
-    if is_sample_metric(name):
-        return get_sample_metric(name).label
-    return get_loss(name).name
+    return get_metric(name).name
 
 
 def _cross_validation(section: dict[str, Any], seed: int) -> CrossValidation:

@@ -14,10 +14,10 @@ from xentexp.errors import InputError
 from xentexp.experiments.config.checks import known_keys, whole
 from xentexp.experiments.datasets import Dataset
 from xentexp.experiments.results import Candidate
-from xentexp.experiments.scoring import choose_losses
+from xentexp.experiments.scoring import choose_measures
 from xentexp.losses import Loss
-from xentexp.metrics.registry import is_sample_metric
-from xentexp.scorers.scorer import lacking, score_name, to_metric
+from xentexp.metrics.registry import get_metric
+from xentexp.scorers.scorer import lacking, score_name
 from xentexp.tuning import TunedClassifier
 from xentexp.tuning.storage import import_optuna, storage_path
 
@@ -92,9 +92,12 @@ def read_tuning(
         raise InputError(f"tune.untuned must be true or false; got {section['untuned']!r}")
     loss = primary if section["loss"] is None else name_of(section["loss"])
     try:
-        score_name(to_metric(loss))
-        of_sample = is_sample_metric(loss)
-        choose_losses(dataset, None if of_sample else [loss], [loss] if of_sample else None, loss)
+        metric = get_metric(loss)
+        score_name(metric)
+        if isinstance(metric, Loss):
+            choose_measures(dataset, [metric], None, loss)
+        else:
+            choose_measures(dataset, None, [loss], loss)
     except InputError as error:
         raise InputError(f"tune.loss: {error}") from None
     return Tuning(
@@ -162,9 +165,8 @@ def tuned_candidates(
 def _tuned(
     candidate: Candidate, space: dict[str, Any], tuning: Tuning, cv: Any, seed: int
 ) -> Candidate:
-    metric = to_metric(tuning.loss)
     missing = lacking(
-        metric.properties.needs if isinstance(metric, Loss) else metric.needs,
+        get_metric(tuning.loss).needs,
         has_proba=hasattr(candidate.estimator, "predict_proba"),
         has_decision=hasattr(candidate.estimator, "decision_function"),
     )

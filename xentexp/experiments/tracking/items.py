@@ -11,8 +11,7 @@ import pandas as pd
 
 from xentexp.experiments.fitting import FoldPrediction
 from xentexp.experiments.results import CandidateResult, ExperimentResult, all_curves
-from xentexp.losses import Loss
-from xentexp.scorers.scorer import to_metric
+from xentexp.metrics.registry import get_metric
 
 
 @dataclass(frozen=True)
@@ -258,8 +257,7 @@ def searched_for(outcome: CandidateResult) -> str:
     str
         Name of a loss, or label of a metric.
     """
-    metric = to_metric(outcome.candidate.estimator.loss)
-    return metric.name if isinstance(metric, Loss) else metric.label
+    return get_metric(outcome.candidate.estimator.loss).name
 
 
 def trials_table(outcome: CandidateResult) -> pd.DataFrame:
