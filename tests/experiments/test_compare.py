@@ -56,7 +56,7 @@ class Noisy(DummyClassifier):
 
 @pytest.fixture(scope="module")
 def data() -> Dataset:
-    return load_dataset("simulated_delinquency", n_samples=900)
+    return load_dataset("simulated_delinquency", n_metrics=900)
 
 
 def candidate(name: str, classifier: object, preprocessing: str = "scaled") -> Candidate:
@@ -233,7 +233,7 @@ def test_what_a_fold_leaves_undefined_is_nan_and_no_mean(data: Dataset) -> None:
 
 def test_a_metric_of_a_sample_can_rank(data: Dataset) -> None:
     folds = CrossValidation(n_splits=3).folds(data)
-    options = {"losses": ["brier_loss"], "samples": ["gini"], "primary": "gini"}
+    options = {"losses": ["brier_loss"], "metrics": ["gini"], "primary": "gini"}
     result = run_experiment(data, [PRIOR, SVM, LOGISTIC], folds, **(options | {"losses": None}))
     assert result.leaderboard().best().model in ("logistic", "svm")
     assert result.leaderboard().ranked()[-1].model == "prior"
@@ -248,7 +248,7 @@ def test_named_losses_alone_are_computed(data: Dataset) -> None:
         [PRIOR, SVM],
         folds,
         losses=["brier_loss", "categorical_hinge"],
-        samples=[],
+        metrics=[],
         primary="brier_loss",
     )
     assert set(result.outcomes[0].mean()) == {"brier_loss"}
@@ -285,17 +285,17 @@ def test_regret_is_the_divergence_from_the_true_probabilities(data: Dataset) -> 
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"losses": ["brier"]}, "did you mean 'brier_loss'"),
+        ({"losses": ["brier_los"]}, "did you mean 'brier_loss'"),
         ({"losses": []}, "losses must name one loss at least"),
         ({"losses": ["brier_loss"] * 2, "primary": "brier_loss"}, "losses must be distinct"),
         ({"losses": ["hinge_loss"]}, "hinge_loss is for two classes; there are 3"),
         ({"primary": "entropy"}, "primary must be a loss that ranks; entropy describes"),
         ({"losses": ["brier_loss"]}, "unknown primary among losses 'categorical_crossentropy'"),
         ({"primary": "binary_crossentropy"}, "binary_crossentropy is for two classes"),
-        ({"samples": ["ginni"]}, "unknown metric of a sample 'ginni'; did you mean 'gini'"),
-        ({"samples": ["ks_statistic"]}, "ks_statistic is for two classes; there are 3"),
-        ({"samples": ["gini", "gini"]}, "samples must be distinct"),
-        ({"samples": ["gini"], "primary": "roc_auc"}, "unknown primary among losses 'roc_auc'"),
+        ({"metrics": ["ginni"]}, "unknown loss or metric 'ginni'; did you mean 'gini'"),
+        ({"metrics": ["ks_statistic"]}, "ks_statistic is for two classes; there are 3"),
+        ({"metrics": ["gini", "gini"]}, "metrics must be distinct"),
+        ({"metrics": ["gini"], "primary": "roc_auc"}, "unknown primary among losses 'roc_auc'"),
         ({"primary": "h_measure"}, "h_measure is for two classes"),
     ],
 )

@@ -254,7 +254,7 @@ def test_models_that_are_trained_on_losses_are_tuned_for_each() -> None:
         (["tune.folds=1"], "tune.folds must be a whole number from 2"),
         (["tune.timeout=-1"], "tune.timeout must be seconds > 0, or null; got -1"),
         (["tune.untuned=maybe"], "tune.untuned must be true or false; got 'maybe'"),
-        (["tune.loss=brier"], "did you mean 'brier_loss'"),
+        (["tune.loss=brier_los"], "did you mean 'brier_loss'"),
         (["tune.loss=entropy"], "tune.loss: "),
         (["tune.loss=calibration_slope"], "tune.loss: calibration_slope"),
         (["primary=calibration_slope"], "calibration_slope"),

@@ -361,7 +361,7 @@ def test_no_array_is_copied_as_a_whole(kind):
     if kind == "many losses":
         args, function = (y, p), evaluate
         names = ["categorical_crossentropy", "brier_loss", "entropy", "categorical_hinge"]
-        options = {"decision": p, "losses": names}
+        options = {"decision": p, "metrics": names}
     else:
         (args, options), function = NARROW[kind](y, p), m.categorical_crossentropy
     function(*args, **options)  # what is kept for later calls is no part of this one
@@ -414,7 +414,7 @@ def test_mapped_files_give_the_same_numbers(tmp_path, mode):
 def test_pages_that_were_read_are_given_back(tmp_path, mode, compute):
     _, (y, p, weight) = mapped(tmp_path, mode)
     size = y.nbytes + p.nbytes + weight.nbytes
-    options = {} if compute is m.categorical_crossentropy else {"losses": ["brier_loss"]}
+    options = {} if compute is m.categorical_crossentropy else {"metrics": ["brier_loss"]}
     compute(y, p, sample_weight=weight, **options)
     assert resident(tmp_path) < size / 2
     for array in (y, p, weight):

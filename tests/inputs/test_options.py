@@ -55,7 +55,9 @@ def test_ignore_then_smooth_then_value_then_weights_then_their_sum():
     together = evaluate(marked, P, ["categorical_crossentropy"], **options)
     assert together.mean["categorical_crossentropy"] == pytest.approx(mean, rel=1e-13)
     assert together.state.n_ignored == ignored.sum()
-    checked = xentexp.get_loss("categorical_crossentropy").per_sample(marked, RAW, **options)
+    checked = xentexp.get_loss("categorical_crossentropy").per_sample(
+        marked, RAW, **options, from_logits=True
+    )
     np.testing.assert_allclose(checked, each, rtol=1e-12)
 
 
@@ -69,7 +71,9 @@ def test_soft_targets_weigh_by_expectation_before_they_are_smoothed():
     assert CCE(T, P, **options) == pytest.approx(mean, rel=1e-13)
     ours = evaluate(T, P, ["categorical_crossentropy"], **options)
     assert ours.mean["categorical_crossentropy"] == pytest.approx(mean, rel=1e-13)
-    checked = xentexp.get_loss("categorical_crossentropy").per_sample(T, RAW, **options)
+    checked = xentexp.get_loss("categorical_crossentropy").per_sample(
+        T, RAW, **options, from_logits=True
+    )
     np.testing.assert_allclose(checked, weight * values, rtol=1e-12)
 
 

@@ -1,5 +1,7 @@
 """Gradients and hessians of the whole table: finite differences, options, extremes."""
 
+from functools import partial
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -86,6 +88,7 @@ cases = pytest.mark.parametrize(("name", "parameters"), CASES, ids=ids(CASES))
 def numerical(loss, y, raw, step=1e-4, **options):
     """Central differences of fourth order, of the value and of the gradient."""
     first, second = np.zeros_like(raw), np.zeros_like(raw)
+    values = partial(loss.per_sample, from_logits=True)
     for column in range(1 if raw.ndim == 1 else raw.shape[1]):
         part = np.s_[:] if raw.ndim == 1 else np.s_[:, column]
 
@@ -93,9 +96,9 @@ def numerical(loss, y, raw, step=1e-4, **options):
             other = raw.copy()
             other[part] += by * step
             out = what(y, other, **options)
-            return out if what == loss.per_sample else out[part]
+            return out if what == values else out[part]
 
-        for out, what in ((first, loss.per_sample), (second, loss.gradient)):
+        for out, what in ((first, values), (second, loss.gradient)):
             near = moved(1, what) - moved(-1, what)
             far = moved(2, what) - moved(-2, what)
             out[part] = (8 * near - far) / (12 * step)
@@ -148,7 +151,11 @@ def test_one_column_of_scores(name, parameters):
     ):
         assert one.shape == (50,)
         np.testing.assert_allclose(one, two.reshape(50, -1)[:, -1], rtol=1e-12, atol=1e-15)
-    np.testing.assert_allclose(loss.per_sample(y, z), loss.per_sample(target, other), rtol=1e-12)
+    np.testing.assert_allclose(
+        loss.per_sample(y, z, from_logits=True),
+        loss.per_sample(target, other, from_logits=True),
+        rtol=1e-12,
+    )
 
 
 def far_apart(name, parameters):
@@ -160,7 +167,9 @@ def far_apart(name, parameters):
         raw, options = np.array([[900.0, 0.0], [0.0, 900.0], [900.0, 0.0], [0.0, -40.0]]), {}
         y = [[0.9, 0.1]] * 4 if loss.properties.targets == "positive" else [0, 0, 1, 1]
         y = [[1, 0], [1, 0], [0, 1], [0, 1]] if loss.properties.targets == "multilabel" else y
-    return loss.per_sample(y, raw, **options), *loss.gradient_hessian(y, raw, **options)
+    return loss.per_sample(y, raw, **options, from_logits=True), *loss.gradient_hessian(
+        y, raw, **options
+    )
 
 
 OVERFLOW = [("exponential_loss", {}), ("alpha_divergence", {"alpha": 3.0})]
@@ -193,7 +202,7 @@ def test_a_renyi_divergence_stays_accurate_when_its_sum_overflows(alpha):
     }
     values, gradient = far[alpha]
     y = [[0.3, 0.7], [0.5, 0.5]]
-    np.testing.assert_allclose(loss.per_sample(y, raw), values, rtol=1e-14)
+    np.testing.assert_allclose(loss.per_sample(y, raw, from_logits=True), values, rtol=1e-14)
     np.testing.assert_allclose(loss.gradient(y, raw), gradient, atol=1e-100)
 
 
@@ -207,10 +216,10 @@ def test_weights_multiply_and_ignored_rows_are_zero(loss, checked):
 
     def everything(target, **options):
         if loss.properties.gradient == "none":
-            return [checked.per_sample(target, raw, **options)]
-        return checked.per_sample(target, raw, **options), *checked.gradient_hessian(
-            target, raw, **options
-        )
+            return [checked.per_sample(target, raw, **options, from_logits=True)]
+        return checked.per_sample(
+            target, raw, **options, from_logits=True
+        ), *checked.gradient_hessian(target, raw, **options)
 
     plain = everything(y, **classes)
     if is_multilabel(loss):  # has columns, and no classes

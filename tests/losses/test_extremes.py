@@ -31,7 +31,7 @@ def test_a_sure_and_right_prediction_has_vanishing_derivatives(name, true):
     for matrix, vector in zip(both, one, strict=True):
         assert np.abs(matrix).max() < (1e-6 if name == "bi_tempered_logistic_loss" else 1e-14)
         np.testing.assert_allclose(matrix[:, 1], vector, atol=1e-16)
-    value = loss.per_sample([1, 0], [[0.0, true], [true, 0.0]])
+    value = loss.per_sample([1, 0], [[0.0, true], [true, 0.0]], from_logits=True)
     assert np.abs(value).max() < (0.04 if name == "bi_tempered_logistic_loss" else 1e-14)
 
 
@@ -63,14 +63,14 @@ def test_the_beta_family_keeps_its_digits_at_small_probabilities(parameters, p, 
         # log(.25 e^800 + .25) to rounding
         (
             lambda: xentexp.get_loss("renyi_divergence", alpha=2).per_sample(
-                [[0.5, 0.5]], [[0, 800]]
+                [[0.5, 0.5]], [[0, 800]], from_logits=True
             ),
             800 + np.log(0.25),
         ),
         # -2 log(2 sqrt(.5) e^-1500)
         (
             lambda: xentexp.get_loss("renyi_divergence").per_sample(
-                [[0, 0.5, 0.5]], [[3000.0, 0, 0]]
+                [[0, 0.5, 0.5]], [[3000.0, 0, 0]], from_logits=True
             ),
             3000 - np.log(2),
         ),
@@ -134,8 +134,8 @@ def test_infinity_is_no_finite_parameter(name, parameters):
 
 
 def test_parameters_may_be_numbers_of_numpy():
-    assert xentexp.get_loss("huber_loss", delta=np.float32(0.5)).definition.delta == 0.5
-    assert xentexp.get_loss("taylor_crossentropy", order=np.int64(3)).definition.order == 3
+    assert xentexp.get_loss("huber_loss", delta=np.float32(0.5)).delta == 0.5
+    assert xentexp.get_loss("taylor_crossentropy", order=np.int64(3)).order == 3
 
 
 def test_all_losses_of_a_sure_prediction_are_finite_but_the_exponential():

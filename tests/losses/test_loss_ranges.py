@@ -17,7 +17,9 @@ from tests.support.strategies import (
     quick,
     without_a_clip,
 )
-from xentexp.losses import LOSSES, get_loss
+from xentexp.inputs.checked import PlannedInput
+from xentexp.losses import LOSSES
+from xentexp.metrics.registry import get_loss
 
 # Largest value of a row, by what stands at the upper end of properties.range.
 UPPER = {
@@ -76,9 +78,7 @@ OVERFLOW = {"exponential_loss"}
 @pytest.mark.parametrize("k", [2, 3, 5])
 def test_the_upper_end_is_reached_or_approached(loss, k):
     if loss.properties.binary_only and k > 2:
-        assert loss.why_not(n_classes=k, soft=False, has_proba=True, has_decision=True) == (
-            f"is for two classes; there are {k}"
-        )
+        assert loss.why_not(PlannedInput(k)) == (f"is for two classes; there are {k}")
         return
     end = 1.0 if loss.name == "brier_loss" and k == 2 else upper_end(loss, k)  # it is halved
     last, first = np.eye(k)[[k - 1]], np.eye(k)[[0]]

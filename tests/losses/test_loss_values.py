@@ -34,7 +34,7 @@ D4, Y4 = np.array([0.4, -1.3, 2.2, -0.2]), np.array([1, 1, 0, 0])
 
 
 def raw_values(name, y, raw, labels=None, **parameters):
-    return xentexp.get_loss(name, **parameters).per_sample(y, raw, labels=labels)
+    return xentexp.get_loss(name, **parameters).per_sample(y, raw, labels=labels, from_logits=True)
 
 
 def rows(function, *args, **options):
@@ -58,13 +58,13 @@ def test_raw_scores_as_in_scikit_learns_losses():
     multinomial = HalfMultinomialLoss(n_classes=K)
     theirs, slope = multinomial.loss_gradient(Y.astype(float), Z)
     loss = xentexp.get_loss("categorical_crossentropy")
-    close(loss.per_sample(Y, Z), theirs)
+    close(loss.per_sample(Y, Z, from_logits=True), theirs)
     close(loss.gradient(Y, Z), slope, atol=1e-13)
     for name in ("binary_crossentropy", "logistic_margin_loss"):
         loss = xentexp.get_loss(name)
         theirs, slope, bend = *HalfBinomialLoss().loss_gradient(Y2.astype(float), D), None
         _, bend = HalfBinomialLoss().gradient_hessian(Y2.astype(float), D)
-        close(loss.per_sample(Y2, D), theirs)
+        close(loss.per_sample(Y2, D, from_logits=True), theirs)
         close(loss.gradient_hessian(Y2, D)[0], slope)
         close(loss.gradient_hessian(Y2, D)[1], bend)
 

@@ -60,7 +60,7 @@ class MissingPower(Loss):
     properties: ClassVar[Properties] = PROPERTIES
     power: float = 2.0
 
-    def per_sample(self, block):
+    def block_values(self, block):
         return block.true_miss**self.power
 
 
@@ -75,9 +75,9 @@ def test_a_registered_loss_has_every_face():
     assert "power : float, default=2.0" in missing_power.__doc__
     assert pickle.loads(pickle.dumps(missing_power)) is missing_power
     loss = xentexp.get_loss("missing_power", power=1.0)
-    assert loss.definition == MissingPower(1.0)
-    assert xentexp.get_loss("elsewhere.Missing").definition == MissingPower()
-    np.testing.assert_allclose(loss.per_sample([1, 0], [0.0, 0.0]), [0.5, 0.5])
+    assert loss == MissingPower(1.0)
+    assert xentexp.get_loss("elsewhere.Missing") == MissingPower()
+    np.testing.assert_allclose(loss.per_sample([1, 0], [0.0, 0.0], from_logits=True), [0.5, 0.5])
     with pytest.raises(InputError, match="missing_power has no gradient"):
         loss.gradient([1, 0], [0.0, 0.0])
     result = evaluate([1, 0], [0.5, 0.2])
@@ -110,7 +110,7 @@ def test_a_class_defined_anew_takes_its_own_place():
             name: ClassVar[str] = "renewed"
             properties: ClassVar[Properties] = PROPERTIES
 
-            def per_sample(self, block):
+            def block_values(self, block):
                 return block.true_miss**power
 
     define(1)
@@ -126,7 +126,7 @@ def make(*, bases=(Loss,), frozen=True, decorated=True, **members):
     members = {
         "name": "mine",
         "properties": PROPERTIES,
-        "per_sample": lambda self, block: block.true_miss,
+        "block_values": lambda self, block: block.true_miss,
         "__module__": __name__,
         **members,
     }
@@ -145,7 +145,7 @@ def make(*, bases=(Loss,), frozen=True, decorated=True, **members):
         (make(name="my loss"), r"Mine must have a name \(an identifier\) and properties"),
         (make(properties=None), "Mine must have a name"),
         (make(properties={"summary": "x"}), r"and properties: Properties\(...\)"),
-        (make(per_sample=None), "Mine must define per_sample"),
+        (make(block_values=None), "Mine must define block_values"),
         (make(__annotations__={"power": float}), "parameters of mine must have defaults"),
         (
             make(__annotations__={"name": str}),
@@ -163,7 +163,7 @@ def test_what_is_no_loss_is_refused(loss, rule):
 
 def test_a_class_of_the_same_name_elsewhere_does_not_push_ours_out():
     theirs = type("BrierLoss", (Loss,), {"name": "brier_loss", "properties": PROPERTIES,
-                  "per_sample": lambda self, block: block.true_miss})  # fmt: skip
+                  "block_values": lambda self, block: block.true_miss})  # fmt: skip
     with pytest.raises(InputError, match="the name brier_loss is taken by xentexp"):
         register_loss(dataclasses.dataclass(frozen=True)(theirs))
 
@@ -188,7 +188,7 @@ class Missed(Loss):
         reference="a plug-in", peers=("elsewhere.Missed",), example=">>> missed([1], [0.5])",
     )
 
-    def per_sample(self, block):
+    def block_values(self, block):
         return block.true_miss
 '''
 
@@ -245,7 +245,7 @@ from xentexp.scorers import get_scorer
 print(evaluate([1, 0], [0.5, 0.25]).mean["missed"])
 print(metrics.missed([1, 0], [0.5, 0.25]))
 print(pickle.loads(pickle.dumps(metrics.missed)) is metrics.missed)
-print(xentexp.get_loss("Missed").per_sample([1], [0.0])[0])
+print(xentexp.get_loss("Missed").per_sample([1], [0.0], from_logits=True)[0])
 print(get_scorer("neg_missed"))
 """
 
@@ -253,7 +253,7 @@ print(get_scorer("neg_missed"))
 def test_a_plugin_has_every_face(installed):
     done = installed("-c", FACES)
     assert done.stdout.splitlines() == [
-        "0.375", "0.375", "True", "0.5", "LossScorer(loss=Missed())",
+        "0.375", "0.375", "True", "0.5", "MetricScorer(metric=Missed())",
     ], done.stderr  # fmt: skip
 
 

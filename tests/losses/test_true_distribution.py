@@ -17,8 +17,9 @@ from xentexp import Loss, metrics
 from xentexp.errors import InputError
 from xentexp.estimators.link import ScoreLink
 from xentexp.experiments.cli import main
-from xentexp.losses import LOSSES, get_loss
+from xentexp.losses import LOSSES
 from xentexp.losses.differentiable import TrueClassLoss
+from xentexp.metrics.registry import get_loss
 from xentexp.objectives import TrainingObjective, find_loss
 
 
@@ -332,7 +333,7 @@ def test_a_loss_from_outside_tells_the_distribution_where_it_is_strictly_proper(
     class Proper(Loss):
         name = "proper_of_mine"
 
-        def per_sample(self, block):
+        def block_values(self, block):
             return block.squared_distance
 
     @dataclass(frozen=True)

@@ -18,8 +18,9 @@ from tests.support.strategies import (
 )
 from xentexp import metrics
 from xentexp.errors import InputError
-from xentexp.losses import LOSSES, get_loss
+from xentexp.losses import LOSSES
 from xentexp.metrics.evaluation import Evaluation, evaluate
+from xentexp.metrics.registry import get_loss
 
 
 def one_by_one(name, y, p, decision, **options):
@@ -75,7 +76,7 @@ def test_raw_scores_serve_all_losses():
     result = evaluate(y, scores, from_logits=True, sample_weight=weight, ordered=True)
     assert list(result.mean) == all_but(COLUMNS, BINARY, LATENT, POSITIVE)
     for name, value in result.mean.items():
-        each = xentexp.get_loss(name).per_sample(y, scores)
+        each = xentexp.get_loss(name).per_sample(y, scores, from_logits=True)
         assert value == pytest.approx(np.average(each, weights=weight), rel=1e-12), name
     cross_entropy = metrics.categorical_crossentropy(
         y, scores, from_logits=True, sample_weight=weight
@@ -162,7 +163,7 @@ def test_counts_of_clipped_ignored_and_infinite_rows():
 
 def test_an_infinite_row_of_weight_zero_does_not_count():
     y, p, weight = [1, 1, 0, 1], [0.0, 0.0, 0.5, 0.5], [0, 1, 1, 1]
-    options = {"losses": ["cross_entropy"], "clip": 0}
+    options = {"metrics": ["cross_entropy"], "clip": 0}
     whole = evaluate(y, p, sample_weight=weight, **options)
     halves = [
         evaluate(y[rows], p[rows], sample_weight=weight[rows], **options).state
@@ -192,9 +193,9 @@ def test_a_table_of_the_result():
     result = evaluate(np.array(["a", "b", "c"])[y], p, names)
     table = result.to_frame()
     assert table.index.tolist() == names
-    assert table.index.name == "loss"
-    assert list(table) == ["mean", "standard_error", "infinite", "class a", "class b", "class c"]
-    assert table.loc["brier_loss", "mean"] == result.mean["brier_loss"]
+    assert table.index.name == "metric"
+    assert list(table) == ["value", "standard_error", "infinite", "class a", "class b", "class c"]
+    assert table.loc["brier_loss", "value"] == result.mean["brier_loss"]
     assert table.loc["brier_loss", "class b"] == result.class_mean["brier_loss"]["b"]
 
 
@@ -229,13 +230,17 @@ def test_options_reach_every_loss():
             ([[1, 0], [0, 1]], [[0.5, 0.5]] * 2),
             r"takes labels of shape \(n,\)",
         ),
-        (["brier"], ([0, 1], [0.2, 0.7]), "unknown loss 'brier'; did you mean 'brier_loss'"),
-        ([], ([0, 1], [0.2, 0.7]), "one loss at least"),
-        (["brier_loss"] * 2, ([0, 1], [0.2, 0.7]), "brier_loss stands twice"),
+        (
+            ["brier_los"],
+            ([0, 1], [0.2, 0.7]),
+            "unknown loss or metric 'brier_los'; did you mean 'brier_loss'",
+        ),
+        ([], ([0, 1], [0.2, 0.7]), "must name at least one"),
+        (["brier_loss"] * 2, ([0, 1], [0.2, 0.7]), "duplicate: brier_loss"),
         (
             ["squared_error", get_loss("squared_error", over_classes="sum")],
             ([0, 1], [0.2, 0.7]),
-            "squared_error stands twice",
+            "duplicate: squared_error",
         ),
     ],
 )

@@ -1,5 +1,6 @@
 """The public functions: derived from the table, ordinary to look at, and their options."""
 
+import doctest
 import inspect
 import pickle
 from functools import partial
@@ -113,9 +114,21 @@ def case(loss):
     return function, ((Y2, P2) if properties.binary_only else (Y3, P3)), {}
 
 
-def test_the_exports_are_the_table():
-    assert metrics.__all__ == [*sorted(LOSSES), *sorted(SAMPLE_METRICS)]
+def test_all_names_every_loss_and_metric():
+    assert set(metrics.__all__) == {
+        *LOSSES, *SAMPLE_METRICS, "Evaluation", "evaluate", "get_loss", "get_metric",
+    }  # fmt: skip
     assert all(callable(getattr(metrics, name)) for name in metrics.__all__)
+
+
+@pytest.mark.parametrize("name", [*LOSSES, *SAMPLE_METRICS])
+def test_the_example_in_the_docstring_of_a_function_runs(name):
+    function = getattr(metrics, name)
+    (test,) = doctest.DocTestFinder(recurse=False).find(function, name, globs={})
+    assert len(test.examples) >= 2  # an import and a call
+    runner = doctest.DocTestRunner(verbose=False, optionflags=doctest.ELLIPSIS)
+    failures: list[str] = []
+    assert runner.run(test, out=failures.append).failed == 0, "".join(failures)
 
 
 def test_a_metric_is_an_ordinary_function(loss):

@@ -16,8 +16,8 @@ from tests.support.strategies import (
     sample,
 )
 from xentexp.errors import InputError
-from xentexp.losses import get_loss
 from xentexp.metrics.evaluation import evaluate
+from xentexp.metrics.registry import get_loss
 from xentexp.metrics.running_sums import LossState
 
 

@@ -15,9 +15,15 @@ import pytest
 from xentexp import metrics
 from xentexp.errors import InputError
 from xentexp.inputs.read import read
-from xentexp.losses import LOSSES, get_loss
+from xentexp.losses import LOSSES
 from xentexp.metrics.base import SampleMetric, UndefinedError
-from xentexp.metrics.registry import LOGGED, SAMPLE_METRICS, get_sample_metric, is_sample_metric
+from xentexp.metrics.registry import (
+    DEFAULT_METRICS,
+    SAMPLE_METRICS,
+    get_loss,
+    get_metric,
+)
+from xentexp.metrics.running_sums import sum_losses
 from xentexp.metrics.sample import Sample
 
 _RNG = np.random.default_rng(0)
@@ -38,13 +44,13 @@ def metric(request: pytest.FixtureRequest) -> SampleMetric:
 @pytest.fixture
 def function(metric: SampleMetric) -> Callable[..., float]:
     """Its function."""
-    return getattr(metrics, metric.name)
+    return getattr(metrics, metric.function)
 
 
 def extra(metric: SampleMetric, n_classes: int) -> dict[str, Any]:
     """Options without which it has no value."""
     needed: dict[str, Any] = {"prior": PRIOR[n_classes]} if metric.properties.prior else {}
-    if metric.name == "calibration_intercept" and n_classes > 2:
+    if metric.function == "calibration_intercept" and n_classes > 2:
         needed["positive"] = 1
     return needed
 
@@ -59,7 +65,7 @@ def test_a_metric_is_an_ordinary_function(
     metric: SampleMetric, function: Callable[..., float]
 ) -> None:
     assert inspect.isfunction(function)
-    assert function.__name__ == function.__qualname__ == metric.name
+    assert function.__name__ == function.__qualname__ == metric.function
     assert pickle.loads(pickle.dumps(function)) is function
     parameters = inspect.signature(function).parameters
     assert list(parameters)[:2] == ["y_true", "y_pred"]
@@ -67,7 +73,7 @@ def test_a_metric_is_an_ordinary_function(
     assert all(parameter.kind is parameter.KEYWORD_ONLY for parameter in keywords)
     given = {parameter.name: parameter.default for parameter in keywords}
     assert given | {f.name: getattr(metric, f.name) for f in fields(metric)} == given
-    with pytest.raises(TypeError, match=rf"^{metric.name}\(\): "):
+    with pytest.raises(TypeError, match=rf"^{metric.function}\(\): "):
         function(Y2, P2, n_bin=3)
 
 
@@ -173,7 +179,7 @@ def test_more_rows_than_a_block(metric: SampleMetric, function: Callable[..., fl
 
 def test_perfect_predictions_have_the_best_value(metric: SampleMetric) -> None:
     y = np.array([0, 1, 1, 0])
-    function = getattr(metrics, metric.name)
+    function = getattr(metrics, metric.function)
     if metric.name == "calibration_slope":  # the labels that separate have none
         y, p = np.array([0, 0, 0, 1, 0, 1, 1, 1]), np.repeat([0.25, 0.75], 4)
         assert function(y, p) == pytest.approx(1.0, rel=1e-12)
@@ -266,7 +272,7 @@ def test_a_slope_that_does_not_exist_is_told() -> None:
         (lambda: metrics.h_measure(Y2, P2, cost=0), "cost must be a number above 0"),
         (lambda: metrics.h_measure(Y2, P2, cost="x"), "cost must be one of"),
         (lambda: metrics.balanced_loss(Y2, P2, loss="entropy"), "entropy ranks nothing"),
-        (lambda: metrics.balanced_loss(Y2, P2, loss="brier"), "did you mean 'brier_loss'"),
+        (lambda: metrics.balanced_loss(Y2, P2, loss="brier_los"), "did you mean 'brier_loss'"),
         (lambda: metrics.balanced_loss(Y2, P2, loss="hinge_loss"), "needs decision scores"),
         (lambda: metrics.balanced_loss(Y2, P2, absent="x"), "absent must be one of"),
         (lambda: metrics.d2_score(Y2, P2), "prior must hold the training shares"),
@@ -281,8 +287,8 @@ def test_a_slope_that_does_not_exist_is_told() -> None:
          "d2_score needs a proper loss.* absolute_error is improper"),
         (lambda: metrics.perplexity(None, P2), "y_true must be given; got None"),
         (lambda: metrics.perplexity(Y2, P2 + 1), "probabilities must lie in"),
-        (lambda: get_sample_metric("ginni"), "unknown metric of a sample 'ginni'; did you mean"),
-        (lambda: get_sample_metric("gini", n_bins=3), "unknown parameter of gini 'n_bins'"),
+        (lambda: get_metric("ginni"), "unknown loss or metric 'ginni'; did you mean"),
+        (lambda: get_metric("gini", n_bins=3), "unknown parameter of gini 'n_bins'"),
     ],
 )  # fmt: skip
 def test_bad_input_is_one_sentence(call: Callable[[], float], message: str) -> None:
@@ -295,20 +301,18 @@ def test_bad_input_is_one_sentence(call: Callable[[], float], message: str) -> N
 
 
 def test_names_and_labels() -> None:
-    assert get_sample_metric("balanced_hinge_loss").loss == "hinge_loss"
-    assert get_sample_metric("d2_brier_loss", null="uniform").label == "d2_brier_loss"
+    assert get_metric("balanced_hinge_loss").loss == "hinge_loss"
+    assert get_metric("d2_brier_loss", null="uniform").name == "d2_brier_loss"
     loss = get_loss("brier_loss", scale_by_half=False)
-    assert get_sample_metric("balanced_loss", loss=loss).label == "balanced_brier_loss"
-    assert get_sample_metric("gini").label == "gini"
-    for metric in (*SAMPLE_METRICS.values(), *LOGGED):
-        assert is_sample_metric(metric.label)
-        assert get_sample_metric(metric.label) == metric
-        assert metric.label not in LOSSES
-    assert not is_sample_metric("brier_loss")
-    assert not is_sample_metric(None)
-    labels = [metric.label for metric in LOGGED]
-    assert len(set(labels)) == len(labels)
-    assert {metric.name for metric in LOGGED} == set(SAMPLE_METRICS)
+    assert get_metric("balanced_loss", loss=loss).name == "balanced_brier_loss"
+    assert get_metric("gini").name == "gini"
+    for metric in (*SAMPLE_METRICS.values(), *map(get_metric, DEFAULT_METRICS)):
+        assert get_metric(metric.name) == metric
+        assert metric.name not in LOSSES
+    assert len(set(DEFAULT_METRICS)) == len(DEFAULT_METRICS)
+    assert {type(get_metric(name)) for name in DEFAULT_METRICS} == set(
+        map(type, SAMPLE_METRICS.values())
+    )
 
 
 def test_a_metric_is_a_value(metric: SampleMetric) -> None:
@@ -318,11 +322,9 @@ def test_a_metric_is_a_value(metric: SampleMetric) -> None:
 
 
 def test_a_sample_takes_losses_that_were_computed_already() -> None:
-    from xentexp.metrics.evaluation import run
-
     checked = read(Y2, P2)
-    state = run(checked, [LOSSES["categorical_crossentropy"]]).state
+    state, _ = sum_losses(checked, [LOSSES["categorical_crossentropy"]])
     state.total *= 2.0  # a mark: what comes out is what was put in
-    once = get_sample_metric("perplexity").measure(Sample(checked))
-    twice = get_sample_metric("perplexity").measure(Sample(checked, state=state))
+    once = get_metric("perplexity").value(Sample(checked))
+    twice = get_metric("perplexity").value(Sample(checked, state=state))
     assert twice == pytest.approx(once**2, rel=1e-12)

@@ -35,12 +35,11 @@ from sklearn.tree import DecisionTreeClassifier
 
 from xentexp import metrics
 from xentexp.errors import InputError
-from xentexp.losses import LOSSES, get_loss
-from xentexp.metrics.registry import SAMPLE_METRICS, get_sample_metric
+from xentexp.losses import LOSSES
+from xentexp.metrics.registry import SAMPLE_METRICS, get_loss, get_metric
 from xentexp.scorers import (
-    LossScorer,
-    LossScorers,
-    SampleScorer,
+    MetricScorer,
+    MetricScorers,
     get_scorer,
     get_scorer_names,
     loss_scorers,
@@ -124,7 +123,7 @@ def test_a_scorer_is_the_negative_metric(name, X, y):
     weight = np.arange(len(y)) % 3
     expected = -function(target, predicted, sample_weight=weight)
     assert scorer(model, X, y, sample_weight=weight) == pytest.approx(expected, rel=1e-12)
-    assert LossScorer(get_loss(name))(model, X, y) == scorer(model, X, y)
+    assert MetricScorer(get_loss(name))(model, X, y) == scorer(model, X, y)
 
 
 # -- folds that lack a class -----------------------------------------------------------------
@@ -347,7 +346,7 @@ def test_other_tools():
     [
         get_scorer("neg_brier_loss"),
         get_scorer("neg_categorical_crossentropy", labels=np.array([0, 1])),
-        LossScorer(get_loss("squared_error", over_classes="sum")),
+        MetricScorer(get_loss("squared_error", over_classes="sum")),
         loss_scorers(),
         loss_scorers(["hinge_loss", "brier_loss"], labels=[0, 1]),
     ],
@@ -450,22 +449,23 @@ def test_it_predicts_once_per_fold_and_only_what_it_needs(scorer, expected):
     ("scorer", "model", "parts"),
     [
         (get_scorer("neg_brier_loss"), LinearSVC(),
-         ["brier_loss needs predict_proba, which LinearSVC has not"]),
+         ["brier_loss needs predict_proba, but LinearSVC does not"]),
         (get_scorer("neg_hinge_loss"), GaussianNB(),
-         ["hinge_loss needs decision_function, which GaussianNB has not"]),
+         ["hinge_loss needs decision_function, but GaussianNB does not"]),
         (get_scorer("neg_brier_loss"), make_pipeline(StandardScaler(), LinearSVC()),
-         ["brier_loss needs predict_proba, which LinearSVC has not"]),
+         ["brier_loss needs predict_proba, but LinearSVC does not"]),
         (get_scorer("neg_zero_one_loss"), VotingClassifier([("bayes", GaussianNB())]),
          ["zero_one_loss needs predict_proba or decision_function", "VotingClassifier"]),
         (loss_scorers(["brier_loss", "categorical_hinge"]), GaussianNB(),
-         ["categorical_hinge needs decision_function, which GaussianNB has not"]),
+         ["categorical_hinge needs decision_function, but GaussianNB does not"]),
         (get_scorer("neg_brier_loss"), LinearRegression(),
          ["LinearRegression has no classes_", "fitted classifiers"]),
         (get_scorer("neg_categorical_hinge"), SVC(decision_function_shape="ovo"),
          ["one column for each of 4 classes", "SVC", "decision_function_shape='ovr'"]),
-        (LossScorer("entropy"), GaussianNB(), ["entropy ranks nothing"]),
-        (LossScorers(["entropy"]), GaussianNB(), ["entropy ranks nothing"]),
-        (LossScorer("brier"), GaussianNB(), ["unknown loss 'brier'", "'brier_loss'"]),
+        (MetricScorer("entropy"), GaussianNB(), ["entropy does not rank predictions"]),
+        (MetricScorers(["entropy"]), GaussianNB(), ["entropy does not rank predictions"]),
+        (MetricScorer("brier_los"), GaussianNB(),
+         ["unknown loss or metric 'brier_los'", "'brier_loss'"]),
         (get_scorer("neg_brier_loss", labels=[0, 1]), GaussianNB(),
          ["labels must name every class of the classifier", "[2, 3]"]),
     ],
@@ -502,7 +502,7 @@ def test_targets_that_do_not_fit(y, labels, parts):
 
 
 SCORED = {
-    name: ("" if metric.properties.direction == "higher" else "neg_") + metric.label
+    name: ("" if metric.properties.direction == "higher" else "neg_") + metric.name
     for name, metric in SAMPLE_METRICS.items()
     if metric.properties.direction != "nearest"
     and not metric.properties.prior
@@ -530,7 +530,7 @@ def test_a_scorer_of_a_sample_is_the_metric_with_its_sign(name):
 
 def test_names_of_scikit_learn_stay_its_own():
     theirs = get_scorer("roc_auc")
-    assert not isinstance(theirs, SampleScorer)
+    assert not isinstance(theirs, MetricScorer)
     assert repr(get_scorer("roc_auc_ovr")) == repr(sklearn_get_scorer("roc_auc_ovr"))
     model = LogisticRegression().fit(X2, Y2)
     assert loss_scorers(["roc_auc"])(model, X2, Y2) == {
@@ -542,7 +542,7 @@ def test_margins_rank_where_there_are_no_probabilities():
     model = LinearSVC().fit(X2, Y2)
     expected = 2 * sklearn_get_scorer("roc_auc")(model, X2, Y2) - 1
     assert get_scorer("gini")(model, X2, Y2) == pytest.approx(expected, rel=1e-12)
-    with pytest.raises(InputError, match="perplexity needs predict_proba, which LinearSVC has not"):
+    with pytest.raises(InputError, match="perplexity needs predict_proba, but LinearSVC does not"):
         get_scorer("neg_perplexity")(model, X2, Y2)
     hinge = get_scorer("neg_balanced_hinge_loss")(model, X2, Y2)
     decision = model.decision_function(X2)
@@ -551,15 +551,15 @@ def test_margins_rank_where_there_are_no_probabilities():
 
 
 def test_searches_take_parameters_and_other_null_models():
-    metric = get_sample_metric("expected_calibration_error", bins="mass", n_bins=5)
+    metric = get_metric("expected_calibration_error", bins="mass", n_bins=5)
     model = LogisticRegression().fit(X2, Y2)
     expected = -metrics.expected_calibration_error(
         Y2, model.predict_proba(X2)[:, 1], bins="mass", n_bins=5
     )
-    assert SampleScorer(metric)(model, X2, Y2) == pytest.approx(expected, rel=1e-12)
-    skill = get_sample_metric("d2_score", null="test prior")
+    assert MetricScorer(metric)(model, X2, Y2) == pytest.approx(expected, rel=1e-12)
+    skill = get_metric("d2_score", null="test prior")
     theirs = sklearn_get_scorer("d2_log_loss_score")(model, X2, Y2)
-    assert SampleScorer(skill)(model, X2, Y2) == pytest.approx(theirs, rel=1e-12)
+    assert MetricScorer(skill)(model, X2, Y2) == pytest.approx(theirs, rel=1e-12)
     search = GridSearchCV(
         LogisticRegression(),
         {"C": [1e-4, 1.0]},
@@ -604,17 +604,19 @@ def test_names():
          ["unknown scorer", "did you mean 'neg_categorical_crossentropy'"]),
         (lambda: get_scorer("brier_loss"), ["unknown scorer", "'neg_brier_loss'"]),
         (lambda: get_scorer("roc_au"), ["unknown scorer", "'roc_auc'"]),
-        (lambda: get_scorer("neg_entropy"), ["unknown scorer 'neg_entropy'"]),
+        (lambda: get_scorer("neg_entropy"), ["entropy does not rank predictions"]),
         (lambda: get_scorer("neg_reverse_kl_divergence"), ["unknown scorer"]),
-        (lambda: LossScorer("reverse_kl_divergence")(LogisticRegression().fit(X2, Y2), X2, Y2),
+        (lambda: MetricScorer("reverse_kl_divergence")(LogisticRegression().fit(X2, Y2), X2, Y2),
          ["reverse_kl_divergence is infinite for labels"]),
         (lambda: loss_scorers("multilabel_crossentropy")(LogisticRegression().fit(X2, Y2), X2, Y2),
          ["multilabel_crossentropy is for several labels in a row"]),
         (lambda: get_scorer("roc_auc", labels=[0, 1]), ["'roc_auc' takes none"]),
-        (lambda: loss_scorers(["entropy"]), ["entropy ranks nothing, so it is no score"]),
-        (lambda: loss_scorers("entropy"), ["entropy ranks nothing"]),
-        (lambda: loss_scorers(["brier"]), ["unknown loss 'brier'", "'brier_loss'"]),
-        (lambda: loss_scorers([]), ["one loss at least"]),
+        (lambda: loss_scorers(["entropy"]),
+         ["entropy does not rank predictions, so it is not a score"]),
+        (lambda: loss_scorers("entropy"), ["entropy does not rank predictions"]),
+        (lambda: loss_scorers(["brier_los"]),
+         ["unknown loss or metric 'brier_los'", "'brier_loss'"]),
+        (lambda: loss_scorers([]), ["must name at least one"]),
         (lambda: get_scorer("neg_gini"), ["unknown scorer 'neg_gini'", "did you mean 'gini'"]),
         (lambda: get_scorer("expected_calibration_error"), ["'neg_expected_calibration_error'"]),
         (lambda: get_scorer("calibration_slope"), ["best near 1, neither high nor low"]),

@@ -72,7 +72,9 @@ def classes_of(loss: Loss, k: int) -> dict[str, Any]:
 
 def by_row(loss: Loss, y: Any, raw: Any, k: int, **options: Any) -> Any:
     """Value of each row, from raw scores."""
-    return xentexp.get_loss(loss).per_sample(y, raw, **{**classes_of(loss, k), **options})
+    return xentexp.get_loss(loss).per_sample(
+        y, raw, **{**classes_of(loss, k), **options}, from_logits=True
+    )
 
 
 def linked(loss: Loss, raw: Any) -> Any:

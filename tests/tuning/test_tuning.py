@@ -35,8 +35,8 @@ from sklearn.tree import DecisionTreeClassifier
 from sklearn.utils.estimator_checks import check_estimator
 
 from xentexp.errors import InputError
-from xentexp.losses import get_loss
-from xentexp.scorers import LossScorer
+from xentexp.metrics.registry import get_loss
+from xentexp.scorers import MetricScorer
 from xentexp.tuning import Choices, Range, SearchError, TunedClassifier, read_space
 
 X, Y = make_classification(200, 5, n_informative=3, n_classes=3, flip_y=0.1, random_state=0)
@@ -282,12 +282,12 @@ def test_a_search_whose_trials_all_fail_says_why() -> None:
     search = TunedClassifier(Fussy(fails_above=0.0), LEVEL, n_trials=3, random_state=0)
     with pytest.raises(SearchError, match=r"all 3 trials failed; the first: RuntimeError: too h"):
         search.fit(X, Y)
-    with pytest.raises(InputError, match="needs predict_proba, which LinearSVC"):
+    with pytest.raises(InputError, match="needs predict_proba, but LinearSVC"):
         TunedClassifier(LinearSVC(), C, n_trials=2, random_state=0).fit(X, Y)
 
 
 def test_a_value_that_is_no_number_fails_the_trial() -> None:
-    class Scorer(LossScorer):
+    class Scorer(MetricScorer):
         def __call__(self, *_: Any) -> float:
             return float("nan")
 
@@ -334,7 +334,7 @@ def test_a_timeout_ends_the_search_after_the_trial_that_passes_it() -> None:
         ({"space": {"max_depth": {"low": 0, "high": 5, "log": True, "type": "int"}}}, "1 or more"),
         ({"space": {"ccp_alpha": {"low": 0.0, "high": 0.5, "log": "yes"}}}, "log must be true or"),
         ({"space": {"ccp_alpha": {"low": 0.0, "high": float("inf")}}}, "high must be a number"),
-        ({"loss": "brier"}, "did you mean 'brier_loss'"),
+        ({"loss": "brier_los"}, "did you mean 'brier_loss'"),
         ({"loss": "calibration_slope"}, "is best near 1"),
         ({"loss": "entropy"}, "entropy"),
         ({"n_trials": 0}, "n_trials must be a whole number >= 1; got 0"),
@@ -593,7 +593,7 @@ def test_grid_search_agrees_on_a_grid() -> None:
     grid = {"max_depth": [1, 3], "criterion": ["gini", "entropy"]}
     folds = StratifiedKFold(3, shuffle=True, random_state=0)
     theirs = GridSearchCV(
-        DecisionTreeClassifier(random_state=0), grid, scoring=LossScorer("brier_loss"), cv=folds
+        DecisionTreeClassifier(random_state=0), grid, scoring=MetricScorer("brier_loss"), cv=folds
     ).fit(X, Y)
     model = TunedClassifier(
         DecisionTreeClassifier(random_state=0), grid, loss="brier_loss", cv=folds, n_trials=20,

@@ -110,6 +110,13 @@ OPTIONS: dict[str, tuple[str, object, str]] = {
 }
 
 
+def refuse_unknown(function: str, options: Mapping[str, object], known: type) -> None:
+    """Raise a TypeError, as Python does, for a keyword that a function does not have."""
+    for option in options:
+        if option not in known.__annotations__:
+            raise TypeError(f"{function}() got an unexpected keyword argument {option!r}")
+
+
 def indent(text: str) -> str:
     """Lines of a docstring, one level in.
 
@@ -126,4 +133,4 @@ def indent(text: str) -> str:
     return "\n".join(f"    {line}" for line in text.split("\n"))
 
 
-__all__ = ["OPTIONS", "ClassWeight", "InputOptions", "LossOptions", "indent"]
+__all__ = ["OPTIONS", "ClassWeight", "InputOptions", "LossOptions", "indent", "refuse_unknown"]

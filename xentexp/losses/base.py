@@ -19,7 +19,7 @@ from xentexp.inputs.checked import (
     CheckedInput,
     InputTraits,
 )
-from xentexp.inputs.options import LossOptions
+from xentexp.inputs.options import LossOptions, refuse_unknown
 from xentexp.inputs.read import read, read_columns
 from xentexp.losses.inverse import unsmoothed
 from xentexp.numerics import FloatArray, log_softmax, tempered_log, weigh
@@ -224,6 +224,7 @@ class Loss(ABC):
         InputError
             For input that does not fit the loss.
         """
+        refuse_unknown(self.name, options, LossOptions)
         checked = self.check_input(y_true, y_pred, from_logits=from_logits, **options)
         return float(self.reduce(checked, "mean"))
 
@@ -252,6 +253,7 @@ class Loss(ABC):
         InputError
             For input that does not fit the loss.
         """
+        refuse_unknown("per_sample", options, LossOptions)
         checked = self.check_input(y_true, y_pred, from_logits=from_logits, **options)
         return np.asarray(self.reduce(checked, "none"))
 
@@ -415,6 +417,7 @@ class Loss(ABC):
         from_logits: bool,
         options: LossOptions,
     ) -> Pair:
+        refuse_unknown("gradient", options, LossOptions)
         numbers = options.get("numbers", False)
         if not (from_logits or numbers) and self.properties.needs in ("scores", "latent"):
             raise InputError(f"{self.name} is of decision scores; leave from_logits at True")

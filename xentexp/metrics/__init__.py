@@ -9,14 +9,15 @@ from __future__ import annotations
 
 from typing import Any
 
+from xentexp.losses import LOSSES
 from xentexp.metrics import calibration as _calibration  # noqa: F401 - fills the table of metrics
 from xentexp.metrics import ranking as _ranking  # noqa: F401
 from xentexp.metrics import skill as _skill  # noqa: F401
 from xentexp.metrics.evaluation import Evaluation, evaluate
-from xentexp.metrics.functions import function_names, function_of
-from xentexp.metrics.registry import get_loss, get_metric
+from xentexp.metrics.functions import function_of
+from xentexp.metrics.registry import SAMPLE_METRICS, get_loss, get_metric
 
-__all__ = ["Evaluation", "evaluate", "get_loss", "get_metric", *function_names()]
+__all__ = ["Evaluation", "evaluate", "get_loss", "get_metric", *LOSSES, *SAMPLE_METRICS]
 
 
 def __getattr__(name: str) -> Any:
@@ -28,4 +29,4 @@ def __getattr__(name: str) -> Any:
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *function_names()})
+    return sorted({*globals(), *LOSSES, *SAMPLE_METRICS})

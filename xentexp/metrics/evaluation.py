@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, Unpack
 
 import numpy as np
@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike
 
 from xentexp.errors import InputError
 from xentexp.inputs.checked import CheckedInput
-from xentexp.inputs.options import InputOptions
+from xentexp.inputs.options import InputOptions, refuse_unknown
 from xentexp.inputs.read import read
 from xentexp.losses import LOSSES, Loss, load_plugins
 from xentexp.metrics.base import Metric, SampleMetric, UndefinedError
@@ -45,7 +45,7 @@ class Evaluation:
     """
 
     state: LossState
-    metrics: dict[str, float]
+    metrics: dict[str, float] = field(default_factory=dict)
     samples: dict[str, FloatArray] | None = None
 
     def __repr__(self) -> str:
@@ -190,6 +190,7 @@ def evaluate(
     >>> sorted(evaluate([0, 2], [[0.7, 0.2, 0.1], [0.1, 0.1, 0.8]]).mean)[:3]
     ['absolute_error', 'alpha_divergence', 'bi_tempered_logistic_loss']
     """
+    refuse_unknown("evaluate", options, InputOptions)
     if y_true is None:
         raise InputError("y_true must be given; got None")
     checked = read(

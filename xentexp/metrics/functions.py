@@ -26,12 +26,6 @@ from xentexp.metrics.sample import Sample
 _functions: dict[str, tuple[Metric, Callable[..., Any]]] = {}
 
 
-def function_names() -> list[str]:
-    """Names of all functions: those of losses, then those of metrics of the whole data set."""
-    load_plugins()
-    return [*LOSSES, *SAMPLE_METRICS]
-
-
 def function_of(name: str) -> Callable[..., Any] | None:
     """The metric function of a name, or None; made when it is first asked for."""
     if name not in LOSSES and name not in SAMPLE_METRICS:
@@ -56,7 +50,7 @@ def _derive(name: str, default: Metric) -> Callable[..., Any]:
     compute = _loss_value if isinstance(default, Loss) else _sample_value
 
     def metric(*args: Any, **kwargs: Any) -> Any:
-        if "convention" in kwargs and name in CONVENTIONS:
+        if "convention" in kwargs and isinstance(default, Loss):
             convention = kwargs.pop("convention")
             if convention != "xentexp":
                 return _of_peer(name, convention, list(signature.parameters)[:2], args, kwargs)

@@ -174,18 +174,9 @@ def _with_parameters(metric: T, parameters: dict[str, object]) -> T:
 def _find(name: object, kind: str) -> Metric:
     if isinstance(name, (Loss, SampleMetric)):
         return name
-    if not isinstance(name, str):
-        raise InputError(f"a {kind} is given by its name, or as an object; got {name!r}")
-    if name in SAMPLE_METRICS or ALIASES.get(name) in SAMPLE_METRICS:
-        return SAMPLE_METRICS[ALIASES.get(name, name)]
-    found: list[Metric] = [LOSSES[loss] for loss in sorted(find_losses(name))]
-    for metric in SAMPLE_METRICS.values():
-        if any(name in (peer, peer.rpartition(".")[2]) for peer in metric.properties.peers):
-            found.append(metric)
-        prefix = metric.prefix
-        if prefix is not None and name.startswith(prefix):
-            losses = find_losses(name.removeprefix(prefix))
-            found += [replace(metric, loss=loss) for loss in sorted(losses)]  # type: ignore[call-arg]
+    found: list[Metric] = []
+    if isinstance(name, str):
+        found = _named(name)
     if len(found) == 1:
         return found[0]
     if found:
@@ -196,3 +187,18 @@ def _find(name: object, kind: str) -> Metric:
     short = [peer.rpartition(".")[2] for peer in peers]
     ours = [*LOSSES, *SAMPLE_METRICS]
     raise unknown_name(kind, name, [*ours, *ALIASES, *peers, *short], shown=ours)
+
+
+def _named(name: str) -> list[Metric]:
+    """Losses and metrics that a name, an alias or a peer's name may stand for."""
+    if name in SAMPLE_METRICS or ALIASES.get(name) in SAMPLE_METRICS:
+        return [SAMPLE_METRICS[ALIASES.get(name, name)]]
+    found: list[Metric] = [LOSSES[loss] for loss in sorted(find_losses(name))]
+    for metric in SAMPLE_METRICS.values():
+        if any(name in (peer, peer.rpartition(".")[2]) for peer in metric.properties.peers):
+            found.append(metric)
+        prefix = metric.prefix
+        if prefix is not None and name.startswith(prefix):
+            losses = find_losses(name.removeprefix(prefix))
+            found += [replace(metric, loss=loss) for loss in sorted(losses)]  # type: ignore[call-arg]
+    return found

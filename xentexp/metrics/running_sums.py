@@ -198,7 +198,7 @@ def _spread(values: FloatArray, mean: FloatArray) -> FloatArray:
 def _products(values: FloatArray, target: FloatArray) -> FloatArray:
     """``values @ target.T``, in slices that BLAS has a quicker way for."""
     n_losses, n_classes = len(values), len(target)
-    step = max(256, 900_000 // (n_losses * n_classes))
+    step = max(256, 900_000 // max(1, n_losses * n_classes))
     if values.shape[1] <= step:
         return np.asarray(values @ target.T)
     total = np.zeros((n_losses, n_classes))

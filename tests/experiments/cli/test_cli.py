@@ -229,7 +229,7 @@ def test_a_submission_has_the_samples_format(
         (["models=[]"], "models must name one model at least"),
         (["dataset=tabel"], "unknown dataset 'tabel'; did you mean 'table'"),
         (["cv=stratifed"], "unknown cv 'stratifed'; did you mean 'stratified'"),
-        (["losses=[brier]"], "unknown loss 'brier'; did you mean 'brier_loss'"),
+        (["losses=[brier_los]"], "unknown loss 'brier_los'; did you mean 'brier_loss'"),
         (["primary=hinge_loss"], "hinge_loss is for two classes; there are 3"),
         (["dataset.target=grad"], "did you mean 'grade'"),
         (["dataset.path=absent.csv"], "there is no file"),
@@ -270,10 +270,10 @@ def test_bad_input_is_one_sentence_and_exit_code_2(
 
 
 def test_debug_shows_the_traceback(table_csv: Path) -> None:
-    done = command(*RUN, "--debug", "losses=[brier]")
+    done = command(*RUN, "--debug", "losses=[brier_los]")
     assert done.returncode != 0
     assert "Traceback" in done.stderr
-    done = command(*RUN, "losses=[brier]")
+    done = command(*RUN, "losses=[brier_los]")
     assert done.returncode == 2
     assert "Traceback" not in done.stderr
 
@@ -351,7 +351,7 @@ def test_losses_lists_the_table(capsys: pytest.CaptureFixture[str]) -> None:
 def test_losses_shows_one_in_full(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["losses", "brier_loss"]) == 0
     assert "Brier, G. W. (1950)" in capsys.readouterr().out
-    assert main(["losses", "brier"]) == 2
+    assert main(["losses", "brier_los"]) == 2
     assert "did you mean 'brier_loss'" in capsys.readouterr().err
 
 
@@ -399,7 +399,7 @@ def test_leaderboard_reads_the_store(table_csv: Path, capsys: pytest.CaptureFixt
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (["--sort", "brier"], "did you mean 'brier_loss'"),
+        (["--sort", "brier_los"], "did you mean 'brier_loss'"),
         (["--sort", "entropy"], "unknown loss to sort by 'entropy'"),
         (["--losses", "ginni"], "unknown loss of this leaderboard 'ginni'; did you mean 'gini'"),
         (["--losses", "hinge_loss"], "unknown loss of this leaderboard 'hinge_loss'"),
@@ -494,7 +494,10 @@ def test_score_takes_the_classes_in_the_order_of_the_columns(
         (["--target", "y", "--proba", "p0,p1,p2"], "--labels must name the classes in the order"),
         (["--target", "y", "--proba", "p0,p1", *LABELS], "there are 3 classes"),
         (["--target", "y", "--proba", "p0,p1,w", *LABELS], "pass --normalize to divide"),
-        (["--target", "y", "--proba", "p0,p1,p2", *LABELS, "--losses", "brier"], "did you mean"),
+        (
+            ["--target", "y", "--proba", "p0,p1,p2", *LABELS, "--losses", "brier_los"],
+            "did you mean",
+        ),
         (
             ["--target", "y", "--proba", "p0,p1,p2", *LABELS, "--losses", "hinge_loss"],
             "is for two classes",

@@ -247,7 +247,8 @@ _SHORT = {
 def properties_row(metric: Metric) -> dict[str, Any]:
     """Name, parameters and properties of a loss or metric, for ``--json``."""
     parameters = asdict(metric)  # type: ignore[call-overload]
-    row = {"name": metric.name, "parameters": parameters, **asdict(metric.properties)}
+    name = metric.function if isinstance(metric, SampleMetric) else metric.name
+    row = {"name": name, "parameters": parameters, **asdict(metric.properties)}
     if isinstance(metric, Loss):
         trained = metric.properties.gradient != "none" and metric.properties.targets in _OF_CLASSES
         row["invertible"] = metric.invertible(2) if trained else None
