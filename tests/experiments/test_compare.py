@@ -56,7 +56,7 @@ class Noisy(DummyClassifier):
 
 @pytest.fixture(scope="module")
 def data() -> Dataset:
-    return load_dataset("simulated_delinquency", n_metrics=900)
+    return load_dataset("simulated_delinquency", n_samples=900)
 
 
 def candidate(name: str, classifier: object, preprocessing: str = "scaled") -> Candidate:

@@ -17,6 +17,7 @@ from sklearn.experimental import enable_halving_search_cv  # noqa: F401
 from sklearn.inspection import permutation_importance
 from sklearn.linear_model import LinearRegression, LogisticRegression
 from sklearn.metrics import get_scorer as sklearn_get_scorer
+from sklearn.metrics import get_scorer_names as sklearn_get_scorer_names
 from sklearn.model_selection import (
     GridSearchCV,
     HalvingGridSearchCV,
@@ -506,7 +507,7 @@ SCORED = {
     for name, metric in SAMPLE_METRICS.items()
     if metric.properties.direction != "nearest"
     and not metric.properties.prior
-    and name != "roc_auc"
+    and name not in sklearn_get_scorer_names()
 }
 
 

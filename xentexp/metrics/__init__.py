@@ -13,6 +13,7 @@ from xentexp.losses import LOSSES
 from xentexp.metrics import calibration as _calibration  # noqa: F401 - fills the table of metrics
 from xentexp.metrics import ranking as _ranking  # noqa: F401
 from xentexp.metrics import skill as _skill  # noqa: F401
+from xentexp.metrics import threshold as _threshold  # noqa: F401
 from xentexp.metrics.evaluation import Evaluation, evaluate
 from xentexp.metrics.functions import function_of
 from xentexp.metrics.registry import SAMPLE_METRICS, get_loss, get_metric

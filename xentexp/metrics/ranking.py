@@ -116,6 +116,51 @@ class Gini(RocAuc):
 
 @register_metric
 @dataclass(frozen=True)
+class AveragePrecision(SampleMetric):
+    """Mean precision over the recalls, at every threshold."""
+
+    function: ClassVar[str] = "average_precision"
+    properties: ClassVar[MetricProperties] = MetricProperties(
+        summary="Average precision: area under the precision-recall curve, as a step function.",
+        formula="sum_t (recall_t - recall_{t-1}) precision_t",
+        range="[0, 1]",
+        direction="higher",
+        optimum=1.0,
+        needs="either",
+        reference="Zhu, M. (2004). Recall, precision and average precision. University of "
+        "Waterloo;\nsklearn.metrics.average_precision_score, which computes it",
+        notes="A random order has the share of the class. Two classes: that of the second. More:\n"
+        "each class against the rest, averaged.\n" + _UNDEFINED,
+        peers=("sklearn.metrics.average_precision_score", "torchmetrics.AveragePrecision"),
+        example=">>> average_precision([0, 0, 1, 1], [0.1, 0.4, 0.35, 0.8])\n0.833...",
+    )
+
+    average: Literal["macro", "weighted"] = parameter(
+        "macro",
+        "{'macro', 'weighted'}",
+        "Three classes or more: whether classes count the same, or by their share.",
+    )
+
+    def __post_init__(self) -> None:
+        one_of("average", self.average, ("macro", "weighted"))
+
+    def value(self, sample: Sample) -> float:
+        from sklearn.metrics import average_precision_score
+
+        _need_all_classes(self.name, sample)
+        columns = [1] if sample.n_classes == 2 else range(sample.n_classes)
+        areas = [
+            average_precision_score(
+                sample.index == column, sample.ranking(column), sample_weight=sample.weight
+            )
+            for column in columns
+        ]
+        weighted = self.average == "weighted" and sample.n_classes > 2
+        return float(np.average(areas, weights=sample.class_weight if weighted else None))
+
+
+@register_metric
+@dataclass(frozen=True)
 class KsStatistic(SampleMetric):
     """Largest distance between the score distributions of the classes."""
 

@@ -25,7 +25,7 @@ ALIASES: dict[str, str] = {
     "ece": "expected_calibration_error",
     "f1": "f1_score",
     "ks": "ks_statistic",
-    "mcc": "matthews_correlation",
+    "mcc": "matthews_corrcoef",
     "mce": "maximum_calibration_error",
     "precision": "precision_score",
     "recall": "recall_score",

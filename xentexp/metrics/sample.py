@@ -124,6 +124,11 @@ class Sample:
         """Predicted probabilities, (k, n)."""
         return self._rows[3] if self._rows[0] == "proba" else self._log_softmax[1]
 
+    @cached_property
+    def predicted(self) -> IntArray:
+        """Column of the most probable class of each row, or of the largest score."""
+        return np.asarray(self._rows[3].argmax(axis=0))
+
     def log_odds(self, column: int) -> FloatArray:
         """``log p - log(1 - p)`` of a class, of the clipped probabilities.
 

@@ -100,7 +100,7 @@ def test_columns_that_number_or_name_the_rows() -> None:
     ("n", "repeats"), [(100, 3.0), (600, 1.2), (5000, 1.05), (5000, 3.0), (5000, 20.0)]
 )
 def test_planted_persons_are_found(n: int, repeats: float) -> None:
-    data = simulated_delinquency(n_metrics=n, repeats=repeats, seed=5)
+    data = simulated_delinquency(n_samples=n, repeats=repeats, seed=5)
     found = find_entities(data.X)
     assert found is not None
     assert found.varying == ("begin_month",)
@@ -110,7 +110,7 @@ def test_planted_persons_are_found(n: int, repeats: float) -> None:
 
 
 def test_two_columns_may_vary_and_numbers_of_rows_stand_aside() -> None:
-    data = simulated_delinquency(n_metrics=3000, repeats=2.0)
+    data = simulated_delinquency(n_samples=3000, repeats=2.0)
     rng = np.random.default_rng(0)
     X = data.X.assign(row=np.arange(3000), one=1, balance=rng.normal(size=3000).round(1))
     found = find_entities(X)
@@ -141,7 +141,7 @@ def test_rows_that_were_copied_are_entities(uci: Dataset) -> None:
 @pytest.mark.parametrize("repeats", [1.0])
 def test_nothing_is_found_where_nobody_comes_twice(repeats: float) -> None:
     for n in (100, 600, 20000):
-        assert find_entities(simulated_delinquency(n_metrics=n, repeats=repeats).X) is None
+        assert find_entities(simulated_delinquency(n_samples=n, repeats=repeats).X) is None
 
 
 def test_duplicates_by_chance_are_no_entities(uci: Dataset) -> None:
@@ -192,7 +192,7 @@ def test_the_card_tells_all_of_it(uci: Dataset) -> None:
     assert card["entities"] is None
     by_key = uci.describe(["AGE", "SEX"])["entities"]
     assert by_key["number"] == len(uci.X[["AGE", "SEX"]].drop_duplicates())
-    simulated = simulated_delinquency(n_metrics=600)
+    simulated = simulated_delinquency(n_samples=600)
     assert simulated.describe()["entities"]["source"] == "given"
     without = dataclasses.replace(simulated, groups=None)
     assert without.describe()["entities"]["how"] == (
@@ -204,8 +204,8 @@ def test_the_card_tells_all_of_it(uci: Dataset) -> None:
 
 
 def test_persons_make_their_cards_depend_and_leave_each_card_as_it_was() -> None:
-    plain = simulated_delinquency(n_metrics=20000, seed=1)
-    joined = simulated_delinquency(n_metrics=20000, seed=1, person_effect=0.8)
+    plain = simulated_delinquency(n_samples=20000, seed=1)
+    joined = simulated_delinquency(n_samples=20000, seed=1, person_effect=0.8)
     pd.testing.assert_frame_equal(plain.X, joined.X)
     assert (plain.true_proba == joined.true_proba).all()
     drawn = np.eye(3)[joined.y.to_numpy()]
@@ -233,7 +233,7 @@ def test_persons_make_their_cards_depend_and_leave_each_card_as_it_was() -> None
 
 @pytest.mark.parametrize("kind", ["stratified", "repeated"])
 def test_a_leak_is_counted_row_by_row(kind: str) -> None:
-    data = simulated_delinquency(n_metrics=600, repeats=2.0)
+    data = simulated_delinquency(n_samples=600, repeats=2.0)
     cv = CrossValidation(kind, n_splits=4, n_repeats=2 if kind == "repeated" else 1)
     folds = cv.folds(data)
     leak = find_leak(data, cv, folds)
@@ -248,7 +248,7 @@ def test_a_leak_is_counted_row_by_row(kind: str) -> None:
 
 
 def test_a_leak_is_found_without_groups_and_by_a_key() -> None:
-    given = simulated_delinquency(n_metrics=600)
+    given = simulated_delinquency(n_samples=600)
     data = dataclasses.replace(given, groups=None)
     cv = CrossValidation()
     found = find_leak(data, cv, cv.folds(data))
@@ -265,9 +265,9 @@ def test_a_leak_is_found_without_groups_and_by_a_key() -> None:
 def test_no_leak_is_told_where_there_is_none(uci: Dataset) -> None:
     cv = CrossValidation()
     assert find_leak(uci, cv, cv.folds(uci)) is None
-    alone = simulated_delinquency(n_metrics=2000, repeats=1.0)
+    alone = simulated_delinquency(n_samples=2000, repeats=1.0)
     assert find_leak(alone, cv, cv.folds(alone)) is None
-    data = simulated_delinquency(n_metrics=600)
+    data = simulated_delinquency(n_samples=600)
     for other in (
         CrossValidation("grouped"),
         CrossValidation("time_ordered", time_column="begin_month"),
@@ -276,7 +276,7 @@ def test_no_leak_is_told_where_there_is_none(uci: Dataset) -> None:
 
 
 def test_folds_without_a_leak_have_its_size_and_keep_persons_together() -> None:
-    data = simulated_delinquency(n_metrics=600)
+    data = simulated_delinquency(n_samples=600)
     cv = CrossValidation("repeated", n_splits=4, n_repeats=3, seed=2)
     leak = find_leak(data, cv, cv.folds(data))
     assert leak is not None
@@ -300,7 +300,7 @@ def test_random_folds_flatter_a_model_that_knows_persons_by_heart() -> None:
     A forest that recalls persons seems better than that on random folds. On folds that keep
     persons together it has the loss that the true probabilities say it has.
     """
-    data = simulated_delinquency(n_metrics=3000, repeats=4.0, person_effect=0.9, seed=3)
+    data = simulated_delinquency(n_samples=3000, repeats=4.0, person_effect=0.9, seed=3)
     forest = RandomForestClassifier(60, min_samples_leaf=3, random_state=0)
     model = Candidate("forest", tabular_pipeline(forest, "ordinal"))
     cv = CrossValidation(n_splits=4)
@@ -322,7 +322,7 @@ def test_random_folds_flatter_a_model_that_knows_persons_by_heart() -> None:
 
 def test_random_folds_flatter_nothing_where_cards_are_independent() -> None:
     """The persons stand in both parts all the same, but to know them by heart does not help."""
-    data = simulated_delinquency(n_metrics=3000, repeats=4.0, seed=3)
+    data = simulated_delinquency(n_samples=3000, repeats=4.0, seed=3)
     forest = RandomForestClassifier(60, min_samples_leaf=3, random_state=0)
     model = Candidate("forest", tabular_pipeline(forest, "ordinal"))
     cv = CrossValidation(n_splits=4)
