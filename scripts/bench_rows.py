@@ -12,8 +12,8 @@ from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
-from bench import Fact, Row, Work, interleaved
 from bench_suite import PEERS, suite, torch_suite
+from bench_timing import Fact, Row, Work, interleaved
 from bench_training import training_rows
 from scipy.special import expit, log_softmax, softmax
 from sklearn.base import BaseEstimator, ClassifierMixin

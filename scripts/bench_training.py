@@ -7,7 +7,7 @@ from importlib.util import find_spec
 from typing import Any
 
 import numpy as np
-from bench import Fact, interleaved
+from bench_timing import Fact, interleaved
 from sklearn.datasets import make_classification
 
 from xentexp.estimators.lightgbm import LightGBMLossClassifier
