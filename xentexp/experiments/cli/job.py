@@ -95,7 +95,7 @@ def run_job(
         children: dict[str, str] = {}
 
         def record(outcome: Any) -> None:
-            children[outcome.candidate.name] = tracking.log_outcome(
+            children[outcome.candidate.name] = tracking.log_candidate(
                 store,
                 outcome,
                 settings,
@@ -167,11 +167,7 @@ def _tags(study: Study, overrides: str, sweep: str | None) -> dict[str, object]:
         "xentexp.sweep": sweep or uuid.uuid4().hex[:12],
         "xentexp.config_hash": study.config_hash,
         "xentexp.primary": study.primary,
-        **(
-            {}
-            if study.shown is None
-            else {"xentexp.leaderboard": ",".join(study.shown)}
-        ),
+        **({} if study.shown is None else {"xentexp.leaderboard": ",".join(study.shown)}),
         **({} if study.leak is None else {"xentexp.leak": study.leak.says()}),
         "dataset": study.dataset.name,
         "dataset_digest": study.dataset.digest,

@@ -32,7 +32,7 @@ def ui(options: argparse.Namespace) -> int:
     """
     uri = tracking.store_uri(options.store)
     client = tracking.open_client(uri, create=False)
-    with tracking.told_plainly(uri):
+    with tracking.store_errors(uri):
         page = tracking.latest_page(client, options.experiment)
     if uri.startswith(("http://", "https://")):
         _show(f"{uri.rstrip('/')}{page}", browser=not options.no_browser)
