@@ -12,6 +12,7 @@ import pandas as pd
 
 from xentexp.errors import unknown_name
 from xentexp.experiments.datasets import Dataset
+from xentexp.experiments.formatting import finite_or_none
 from xentexp.experiments.results import CandidateResult
 from xentexp.inference.comparison import Comparison
 from xentexp.metrics.sample_functions import expected_calibration_error
@@ -166,12 +167,14 @@ class LossMatrix:
                 "trained_on": row.loss,
                 "corrected": row.corrected,
                 "scored_on": name,
-                **{key: _number(getattr(cell, key)) for key in _NUMBERS},
+                **{key: finite_or_none(getattr(cell, key)) for key in _NUMBERS},
                 **{
-                    key: None if cell.comparison is None else _number(getattr(cell.comparison, key))
+                    key: None
+                    if cell.comparison is None
+                    else finite_or_none(getattr(cell.comparison, key))
                     for key in ("p", "low", "high")
                 },
-                "p_adjusted": _number(cell.p_adjusted),
+                "p_adjusted": finite_or_none(cell.p_adjusted),
                 **{key: getattr(cell, key) for key in ("best", "diagonal", "worse", "reason")},
             }
             for row, cells in zip(self.rows, self.cells, strict=True)
@@ -240,10 +243,6 @@ def first_best(cells: Sequence[Cell]) -> int | None:
 
 
 _NUMBERS = ("mean", "std", "regret", "percent", "from_diagonal")
-
-
-def _number(value: float) -> float | None:
-    return float(value) if math.isfinite(value) else None
 
 
 @dataclass(frozen=True)

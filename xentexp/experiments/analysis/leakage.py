@@ -14,6 +14,7 @@ import pandas as pd
 from xentexp.errors import InputError
 from xentexp.experiments.datasets import Dataset, Entities
 from xentexp.experiments.folds import CrossValidation, Fold
+from xentexp.experiments.formatting import finite_or_none, fixed, markdown_table
 from xentexp.experiments.leaderboard import better
 from xentexp.experiments.results import ExperimentResult
 
@@ -173,8 +174,8 @@ class FoldComparison:
         return [
             [
                 model,
-                *(_number(side.get(model, math.nan)) for side in (self.random, self.grouped)),
-                _number(self.flatter(model), sign="+"),
+                *(fixed(side.get(model, math.nan)) for side in (self.random, self.grouped)),
+                fixed(self.flatter(model), sign="+"),
             ]
             for model in sorted(self.random, key=distance)
         ]
@@ -185,17 +186,16 @@ class FoldComparison:
 
     def to_markdown(self, n_rows: int | None = None) -> str:
         """The table, for a note: its first rows, or all."""
-        lines = [f"| {' | '.join(self.headers())} |", "|---|---:|---:|---:|"]
-        return "\n".join([*lines, *(f"| {' | '.join(row)} |" for row in self.rows()[:n_rows])])
+        return markdown_table(self.headers(), self.rows()[:n_rows])
 
     def to_records(self) -> list[dict[str, Any]]:
         """JSON-able rows; numbers that are none are null."""
         return [
             {
                 "model": model,
-                "random": _finite(self.random[model]),
-                "grouped": _finite(self.grouped.get(model, math.nan)),
-                "flatter_by": _finite(self.flatter(model)),
+                "random": finite_or_none(self.random[model]),
+                "grouped": finite_or_none(self.grouped.get(model, math.nan)),
+                "flatter_by": finite_or_none(self.flatter(model)),
             }
             for model in self.random
         ]
@@ -221,11 +221,3 @@ def compare_folds(result: ExperimentResult, grouped: ExperimentResult) -> FoldCo
         for side in (result, grouped)
     )
     return FoldComparison(result.primary, on_random, on_grouped)
-
-
-def _number(value: float, sign: str = "") -> str:
-    return "-" if math.isnan(value) else f"{value:{sign}z.4f}"
-
-
-def _finite(value: float) -> float | None:
-    return value if math.isfinite(value) else None

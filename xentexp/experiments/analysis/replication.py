@@ -6,6 +6,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 
+from xentexp.experiments.formatting import finite_or_none
 from xentexp.experiments.results import ExperimentResult
 
 
@@ -65,11 +66,10 @@ class Reproduced:
             The published number, ours, the difference (None where there is none), and whether
             it is met.
         """
-        there = not math.isnan(self.ours)
         return {
             **asdict(self.published),
-            "ours": self.ours if there else None,
-            "difference": self.difference if there else None,
+            "ours": finite_or_none(self.ours),
+            "difference": finite_or_none(self.difference),
             "met": self.met,
         }
 

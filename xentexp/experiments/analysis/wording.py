@@ -6,7 +6,15 @@ import math
 from collections.abc import Iterator
 
 from xentexp.experiments.analysis.cells import BestRow, Cell, LossMatrix, Trained
-from xentexp.experiments.formatting import DASH, number, p_value, percent
+from xentexp.experiments.formatting import (
+    DASH,
+    fixed,
+    markdown_table,
+    number,
+    p_value,
+    percent,
+    spaced,
+)
 
 
 def findings(matrix: LossMatrix) -> list[str]:
@@ -105,10 +113,10 @@ def _correction(matrix: LossMatrix) -> Iterator[str]:
                 higher += b.regret > a.regret
         what = "mean predicted rate" if len(new.shift) == 2 else "largest shift of a class's rate"
         yield (
-            f"The inverse link takes the {what} of {row.loss} from {old.headline:+.4f} to "
-            f"{new.headline:+.4f} off the base rate and its calibration error from {old.ece:.4f} "
-            f"to {new.ece:.4f}; {lower} {'column gets' if lower == 1 else 'columns get'} better, "
-            f"{higher} worse."
+            f"The inverse link takes the {what} of {row.loss} from {fixed(old.headline, sign='+')} "
+            f"to {fixed(new.headline, sign='+')} off the base rate and its calibration error from "
+            f"{fixed(old.ece)} to {fixed(new.ece)}; {lower} "
+            f"{'column gets' if lower == 1 else 'columns get'} better, {higher} worse."
         )
 
 
@@ -178,16 +186,15 @@ def markdown(matrix: LossMatrix) -> str:
     str
         Bold: best of the column; underlined by brackets: trained on the column's loss.
     """
-    heads = [name.replace("_", " ") for name in matrix.columns]
-    lines = [
-        f"| {matrix.model}, trained on | {' | '.join(heads)} | shift of rate | ECE |",
-        f"|---|{'---:|' * (len(heads) + 2)}",
+    columns = map(spaced, matrix.columns)
+    headers = [f"{matrix.model}, trained on", *columns, "shift of rate", "ECE"]
+    rows = [
+        [spaced(row.label), *map(_cell, cells), *calibration_texts(row)]
+        for row, cells in zip(matrix.rows, matrix.cells, strict=True)
     ]
-    for row, cells in zip(matrix.rows, matrix.cells, strict=True):
-        texts = [*map(_cell, cells), *calibration_texts(row)]
-        lines.append(f"| {row.label.replace('_', ' ')} | {' | '.join(texts)} |")
     note = "Mean over the folds; **best** of its column; [trained on the column's loss]; "
-    return "\n".join([*lines, "", note + legend(matrix).replace("*", "\\*", 1)])
+    note += legend(matrix).replace("*", "\\*", 1)
+    return f"{markdown_table(headers, rows)}\n\n{note}"
 
 
 def _cell(cell: Cell) -> str:
@@ -211,4 +218,4 @@ def calibration_texts(row: Trained) -> tuple[str, str]:
     """
     if row.calibration is None:
         return DASH, DASH
-    return f"{row.calibration.headline:+z.4f}", f"{row.calibration.ece:.4f}"
+    return fixed(row.calibration.headline, sign="+"), fixed(row.calibration.ece)

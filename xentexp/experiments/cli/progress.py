@@ -10,6 +10,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsed
 from rich.progress import Progress as Bar
 
 from xentexp.experiments.cli.terminal import console
+from xentexp.experiments.formatting import fixed
 
 if TYPE_CHECKING:
     from xentexp.experiments.config import Study
@@ -90,9 +91,9 @@ class Progress:
         if outcome.error is not None:
             told = f"FAILED: {outcome.error}"
         elif primary in mean:
-            told = f"{primary} {mean[primary]:.4f}"
+            told = f"{primary} {fixed(mean[primary])}"
             if len(outcome.predictions) > 1:
-                told += f" ± {outcome.std()[primary]:.4f}"
+                told += f" ± {fixed(outcome.std()[primary])}"
         else:
             told = f"no {primary}: decision scores only"
         name = f"{outcome.candidate.name:<{self._width}}"
@@ -109,7 +110,7 @@ class Progress:
             What was found.
         """
         primary = self._study.primary
-        told = outcome.error or f"{primary} {outcome.mean().get(primary, math.nan):.4f}"
+        told = outcome.error or f"{primary} {fixed(outcome.mean().get(primary, math.nan))}"
         self._say(f"  {outcome.candidate.name:<24} on grouped folds: {told}")
 
     def _say(self, line: str) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 
 from xentexp.errors import InputError, unknown_name
 from xentexp.experiments.cli.terminal import print_json, print_table
+from xentexp.experiments.formatting import finite_or_none, fixed
 from xentexp.inputs.labels import plain_text
 from xentexp.metrics.registry import get_sample_metric, is_sample_metric
 
@@ -73,7 +74,7 @@ def score(options: argparse.Namespace) -> int:
                 "classes": list(checked.classes),
                 "clipped_rows": None if result is None else result.clipped,
                 "losses": {
-                    str(name): {key: _finite(value) for key, value in row.items()}
+                    str(name): {key: finite_or_none(value) for key, value in row.items()}
                     for name, row in frame.items()
                 },
                 "metrics": values,
@@ -83,14 +84,14 @@ def score(options: argparse.Namespace) -> int:
     if result is not None:
         classes = [f"class {label}" for label in checked.classes]
         rows = [
-            [str(name), f"{row['mean']:.6f}", f"{row['standard_error']:.6f}"]
-            + [f"{row[label]:.4f}" for label in classes]
+            [str(name), *(fixed(row[key], 6) for key in ("mean", "standard_error"))]
+            + [fixed(row[label]) for label in classes]
             for name, row in frame.items()
         ]
         title = f"{options.file.name}: {checked.n_rows:,} rows, {result.clipped:,} clipped"
         print_table(["loss", "mean", "std. error", *classes], rows, title=title)
     if values:
-        rows = [[name, f"{value:.6f}"] for name, value in values.items()]
+        rows = [[name, fixed(value, 6)] for name, value in values.items()]
         print_table(["of the whole sample", "value"], rows)
     return 0
 
@@ -107,10 +108,6 @@ def _measured(sample: Any) -> Iterator[tuple[str, float]]:
             yield metric.label, metric.value(sample)
         except UndefinedError:
             continue
-
-
-def _finite(value: Any) -> Any:
-    return value if not isinstance(value, float) or value - value == 0 else None
 
 
 def _column(table: Any, name: str, option: str) -> Any:

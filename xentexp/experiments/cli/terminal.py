@@ -14,6 +14,7 @@ from rich.measure import Measurement
 from rich.table import Table
 from rich.text import Text
 
+from xentexp.experiments.formatting import fixed
 from xentexp.experiments.leaderboard import Leaderboard, Row, best_is
 
 
@@ -153,6 +154,4 @@ def _has_spread(board: Leaderboard) -> bool:
 
 
 def _number(value: float) -> str:
-    if math.isnan(value):
-        return "-"
-    return f"{value:.3g}" if 1e5 <= abs(value) < math.inf else f"{value:z.4f}"
+    return f"{value:.3g}" if 1e5 <= abs(value) < math.inf else fixed(value)

@@ -12,7 +12,7 @@ from matplotlib.patches import Rectangle
 
 from xentexp.experiments.analysis import Cell, LossMatrix
 from xentexp.experiments.analysis.wording import calibration_texts
-from xentexp.experiments.formatting import DASH, number, percent, wrapped
+from xentexp.experiments.formatting import DASH, excess, number, spaced, wrapped
 from xentexp.experiments.report.drawing import INK, SOFT, VERMILLION, style
 
 STEPS = (0.0, 0.1, 0.3, 1.0, 3.0, 10.0, 30.0, 100.0)
@@ -94,7 +94,7 @@ def heat_map(matrix: LossMatrix) -> Figure:
         figure.text(
             0.12 / width,
             1.0 - 0.2 / height,
-            f"{matrix.model.replace('_', ' ')}: rows trained on, columns scored on",
+            f"{spaced(matrix.model)}: rows trained on, columns scored on",
             fontsize=11,
             fontweight="bold",
             va="center",
@@ -128,7 +128,7 @@ def _draw_cell(axes: Axes, cell: Cell, i: int, j: int) -> None:
     if cell.best:
         below = "best"
     elif math.isfinite(cell.percent):
-        below = f"+{percent(cell.percent)} %".replace("+<", "< +").replace("+>", "> +")
+        below = excess(cell.percent)
     else:
         below = f"+{cell.regret:.2g}" if math.isfinite(cell.regret) else ""
     axes.text(middle, i + 0.74, below, ha="center", va="center", color=ink, fontsize=7.2)

@@ -149,13 +149,13 @@ def _page(matrices: Sequence[LossMatrix], study: Study, result: ExperimentResult
         if trained is not None and candidate.variant_of is None and of_folds:
             curves.setdefault(str(candidate.family), {})[trained.label] = of_folds
     dataset = study.dataset
-    properties = {
+    details = {
         "Data": f"{dataset.card.title}: {len(dataset.y):,} rows, {dataset.X.shape[1]} features, "
         f"digest {dataset.digest}",
         "Folds": f"{len(study.folds)}, {study.config['cv']['kind']}",
         "Seed": str(study.seed),
     }
-    return page(matrices, title=dataset.card.title, properties=properties, curves=curves)
+    return page(matrices, title=dataset.card.title, details=details, curves=curves)
 
 
 def _of_row(row: Trained, columns: Sequence[str], cells: Sequence[Cell]) -> tuple[Item, ...]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 
 import pandas as pd
@@ -15,6 +14,7 @@ from xentexp.experiments.analysis.replication import Reproduced, compare
 from xentexp.experiments.cli.sections.section import Section
 from xentexp.experiments.cli.terminal import console
 from xentexp.experiments.config import Study
+from xentexp.experiments.formatting import fixed
 from xentexp.experiments.results import ExperimentResult
 
 
@@ -63,16 +63,15 @@ def print_published(rows: Sequence[Reproduced], title: str) -> None:
         table.add_column(header, justify="left" if header in ("model", "measure", "") else "right")
     before = None
     for row in rows:
-        told = row.published
-        there = not math.isnan(row.ours)
+        published = row.published
         table.add_row(
-            "" if told.model == before else told.model,
-            told.measure,
-            f"{told.value:.6f}",
-            f"{row.ours:.6f}" if there else "-",
-            f"{row.difference:+z.6f}" if there else "-",
-            f"{told.within:g}",
+            "" if published.model == before else published.model,
+            published.measure,
+            fixed(published.value, 6),
+            fixed(row.ours, 6),
+            fixed(row.difference, 6, sign="+"),
+            f"{published.within:g}",
             Text("met", style="green") if row.met else Text("NOT MET", style="bold red"),
         )
-        before = told.model
+        before = published.model
     console().print(table)

@@ -15,6 +15,7 @@ from xentexp.experiments import tracking
 from xentexp.experiments.cli.sections.section import Section
 from xentexp.experiments.cli.terminal import console
 from xentexp.experiments.config import Study
+from xentexp.experiments.formatting import dotted, fixed, setting
 from xentexp.experiments.results import CandidateResult, ExperimentResult
 
 
@@ -72,7 +73,7 @@ def _of(outcome: CandidateResult) -> list[dict[str, Any]]:
             "first": prediction.trials[0]["value"],
             "best": prediction.trials[prediction.best_trial]["value"],
             "settings": {
-                name.removeprefix("classifier__").replace("__", "."): _plain(value)
+                dotted(name.removeprefix("classifier__")): _plain(value)
                 for name, value in prediction.trials[prediction.best_trial]["params"].items()
             },
         }
@@ -109,7 +110,7 @@ def print_tuning(study: Study, records: list[dict[str, Any]]) -> None:
         own = [record for record in records if record["model"] == model]
         before = model
         for name in own[0]["settings"]:
-            table.add_row(before, name, "  ".join(_text(r["settings"][name]) for r in own))
+            table.add_row(before, name, "  ".join(setting(r["settings"][name], 3) for r in own))
             before = ""
         means = [_mean(own, key) for key in ("first", "best")]
         table.add_row(before, "inner loss", f"first trial {means[0]}, best {means[1]}")
@@ -129,8 +130,4 @@ def print_tuning(study: Study, records: list[dict[str, Any]]) -> None:
 
 def _mean(records: list[dict[str, Any]], key: str) -> str:
     values = [record[key] for record in records]
-    return "-" if None in values else f"{np.mean(values):.4f}"
-
-
-def _text(value: Any) -> str:
-    return f"{value:.3g}" if isinstance(value, float) else str(value)
+    return "-" if None in values else fixed(float(np.mean(values)))
