@@ -1,4 +1,4 @@
-"""Candidates by losses and metrics: what a run prints, notes in MLflow, and reads back."""
+"""Leaderboard: candidates by losses and metrics, as tables and records."""
 
 from __future__ import annotations
 
@@ -230,7 +230,7 @@ class Leaderboard:
         return f"&nbsp;{mark}{text}{mark}&nbsp;"  # MLflow sets no space between columns
 
     def to_records(self) -> list[dict[str, Any]]:
-        """JSON-able rows, best first, with everything; numbers that are none are null."""
+        """JSON-able rows, best first, with all losses; NaN and infinite values are None."""
         return [
             {
                 "model": row.model,

@@ -1,4 +1,4 @@
-"""The matrix itself: its cells, what to choose, and how it becomes records and tables."""
+"""Loss matrix: its cells, the best row of each column, records and tables."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from xentexp.metrics.sample_functions import expected_calibration_error
 
 @dataclass(frozen=True)
 class Cell:
-    """One row in one column.
+    """Result of one row (loss trained on) in one column (loss scored on).
 
     Parameters
     ----------
@@ -58,12 +58,12 @@ class Cell:
 
 @dataclass(frozen=True)
 class BestRow:
-    """What to train on, for one loss to be judged by.
+    """Row to choose for one column: the best loss to train on.
 
     Parameters
     ----------
     column : str
-        The loss to be judged by.
+        The loss scored on.
     best : Trained or None
         Row of its best mean; the diagonal one among equals. None where no row has a value.
     cell : Cell or None
@@ -73,7 +73,7 @@ class BestRow:
     diagonal_cell : Cell or None
         Of that row.
     near : tuple of Trained
-        Rows that are not told apart from the best.
+        Rows that do not differ significantly from the best.
     """
 
     column: str
@@ -160,7 +160,7 @@ class LossMatrix:
         )
 
     def to_records(self) -> list[dict[str, Any]]:
-        """JSON-able cells, row by row; numbers that are none are null."""
+        """JSON-able cells, row by row; NaN and infinite values are None."""
         return [
             {
                 "model": self.model,
@@ -247,7 +247,7 @@ _NUMBERS = ("mean", "std", "regret", "percent", "from_diagonal")
 
 @dataclass(frozen=True)
 class Calibration:
-    """How far predicted probabilities lie from what came: means over the folds.
+    """Calibration of predicted probabilities: means over the folds.
 
     Parameters
     ----------
@@ -268,7 +268,7 @@ class Calibration:
 
 @dataclass(frozen=True)
 class Trained:
-    """What one model, trained on one loss, reached in each fold.
+    """Losses of one model, trained on one loss, in each fold.
 
     Parameters
     ----------
@@ -311,7 +311,7 @@ class Trained:
 
 
 def calibration_of(outcome: CandidateResult, dataset: Dataset) -> Calibration | None:
-    """Calibration of what a candidate predicted out of fold, each fold counting the same.
+    """Calibration of out-of-fold predictions, averaged over the folds.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""Published numbers against those of a run: a run that reproduces a table, or says where not."""
+"""Compare published numbers with those of a run."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ class Reproduced:
     published : Published
         The number.
     ours : float
-        Of the run; NaN where the model failed or has no such number.
+        Of the run; NaN if the model failed or has no such number.
     """
 
     published: Published
@@ -54,7 +54,7 @@ class Reproduced:
 
     @property
     def met(self) -> bool:
-        """Whether the difference is within what is tolerated; never where there is none."""
+        """Whether the difference is within the tolerance; False without a number."""
         return abs(self.difference) <= self.published.within
 
     def to_record(self) -> dict[str, object]:

@@ -1,4 +1,4 @@
-"""A matrix in words: numbers as people read them, sentences, a table for a note."""
+"""A loss matrix as sentences and as a markdown table."""
 
 from __future__ import annotations
 
@@ -18,18 +18,7 @@ from xentexp.experiments.formatting import (
 
 
 def findings(matrix: LossMatrix) -> list[str]:
-    """What a matrix says, in plain sentences.
-
-    Parameters
-    ----------
-    matrix : LossMatrix
-        Of one model.
-
-    Returns
-    -------
-    list of str
-        The main point first.
-    """
+    """Main results of a matrix in sentences, the most important first."""
     return [
         *_diagonal(matrix),
         *_elsewhere(matrix),
@@ -137,18 +126,7 @@ def _missing(matrix: LossMatrix) -> Iterator[str]:
 
 
 def legend(matrix: LossMatrix) -> str:
-    """What the marks of a table mean, in a sentence.
-
-    Parameters
-    ----------
-    matrix : LossMatrix
-        Whose table it is.
-
-    Returns
-    -------
-    str
-        Without the marks of a certain face.
-    """
+    """Meaning of the marks of a table, in one sentence."""
     tested = (
         f"* worse than the column's best beyond chance: paired over {matrix.n_folds} folds, "
         f"Nadeau-Bengio correction, Holm over {matrix.n_tests} tests, alpha {matrix.alpha:g}"
@@ -158,34 +136,12 @@ def legend(matrix: LossMatrix) -> str:
 
 
 def has_dash(matrix: LossMatrix) -> bool:
-    """Whether some cell has no value.
-
-    Parameters
-    ----------
-    matrix : LossMatrix
-        Of one model.
-
-    Returns
-    -------
-    bool
-        True where a dash is shown.
-    """
+    """Whether some cell has no value."""
     return any(math.isnan(cell.mean) for cells in matrix.cells for cell in cells)
 
 
 def markdown(matrix: LossMatrix) -> str:
-    """Table for a note.
-
-    Parameters
-    ----------
-    matrix : LossMatrix
-        Of one model.
-
-    Returns
-    -------
-    str
-        Bold: best of the column; underlined by brackets: trained on the column's loss.
-    """
+    """Markdown table: best of a column in bold, trained on the column's loss in brackets."""
     columns = map(spaced, matrix.columns)
     headers = [f"{matrix.model}, trained on", *columns, "shift of rate", "ECE"]
     rows = [
@@ -204,18 +160,7 @@ def _cell(cell: Cell) -> str:
 
 
 def calibration_texts(row: Trained) -> tuple[str, str]:
-    """Shift of the mean predicted rate and calibration error, with four decimals.
-
-    Parameters
-    ----------
-    row : Trained
-        Of a matrix.
-
-    Returns
-    -------
-    shift, ece : str
-        Dashes for a model without probabilities.
-    """
+    """Shift of the mean rate and calibration error; dashes for a model without probabilities."""
     if row.calibration is None:
         return DASH, DASH
     return fixed(row.calibration.headline, sign="+"), fixed(row.calibration.ece)

@@ -1,4 +1,4 @@
-"""Published numbers, and whether the run reproduced them."""
+"""Published numbers beside those of the run."""
 
 from __future__ import annotations
 
@@ -18,21 +18,8 @@ from xentexp.experiments.formatting import fixed
 from xentexp.experiments.results import ExperimentResult
 
 
-def find_published(study: Study, result: ExperimentResult) -> Section | None:
-    """Published numbers beside those of the run, where the configuration has any.
-
-    Parameters
-    ----------
-    study : Study
-        The run.
-    result : ExperimentResult
-        What its candidates did.
-
-    Returns
-    -------
-    Section or None
-        Failed where a number is not met.
-    """
+def published_section(study: Study, result: ExperimentResult) -> Section | None:
+    """Published numbers and those of the run; failed if one is not reproduced; None without any."""
     if not study.published:
         return None
     rows = compare(study.published, result)
@@ -49,15 +36,7 @@ def find_published(study: Study, result: ExperimentResult) -> Section | None:
 
 
 def print_published(rows: Sequence[Reproduced], title: str) -> None:
-    """Published numbers beside ours.
-
-    Parameters
-    ----------
-    rows : sequence of Reproduced
-        In the order of the table.
-    title : str
-        Above it.
-    """
+    """Print published numbers beside ours."""
     table = Table(box=box.SIMPLE_HEAD, title=title, title_justify="left", title_style="bold")
     for header in ("model", "measure", "published", "ours", "difference", "within", ""):
         table.add_column(header, justify="left" if header in ("model", "measure", "") else "right")
