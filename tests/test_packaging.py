@@ -54,6 +54,9 @@ def test_the_wheel_holds_what_it_needs_and_nothing_else(wheel: Path) -> None:
     for path in (ROOT / "conf").rglob("*.yaml"):
         assert f"xentexp/conf/{path.relative_to(ROOT / 'conf')}" in names
     assert "xentexp/py.typed" in names
+    for path in (ROOT / "xentexp").rglob("*.j2"):
+        assert str(path.relative_to(ROOT)) in names
+    assert "xentexp/experiments/report/templates/loss_matrix.html.j2" in names
     assert "xentexp/experiments/datasets/data/uci_default.csv.gz" in names
     assert any(name.endswith("licenses/LICENSE") for name in names)
     assert {name.partition("/")[0].partition("-")[0] for name in names} == {"xentexp"}

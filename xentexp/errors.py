@@ -1,9 +1,24 @@
-"""The one exception for everything that a user can put right."""
+"""`InputError`, the one exception for what a user can correct, and how other errors become one."""
 
 from __future__ import annotations
 
+import contextlib
 import difflib
-from collections.abc import Iterable
+import sqlite3
+import sys
+from collections.abc import Iterable, Iterator
+from importlib import import_module
+from typing import Any
+
+EXTRAS = {
+    "lightgbm": "boosters",
+    "xgboost": "boosters",
+    "catboost": "boosters",
+    "torch": "torch",
+    "optuna": "tune",
+    "empulse": "empulse",
+}
+"""Optional packages, and the extra of xentexp that installs each."""
 
 
 class InputError(ValueError):
@@ -49,3 +64,108 @@ def unknown_name(
     listed = names if shown is None else sorted(shown)
     more = f", ... ({len(listed)} in all)" if len(listed) > 20 else ""
     return InputError(f"unknown {kind} {name!r}{hint} Known: {', '.join(listed[:20])}{more}")
+
+
+@contextlib.contextmanager
+def plain_errors(problem: str, *foreign: str | type[Exception]) -> Iterator[None]:
+    """Raise the errors of other libraries as an `InputError` of one sentence.
+
+    Parameters
+    ----------
+    problem : str
+        Start of the sentence; the library's reason follows after a colon.
+    *foreign : str or exception class
+        What is caught: exceptions that a package defines, by its name, and exception classes.
+
+    Yields
+    ------
+    None
+        To the code that calls the library.
+
+    Examples
+    --------
+    >>> with plain_errors("the settings cannot be read", OSError):
+    ...     open("absent.json")
+    Traceback (most recent call last):
+    xentexp.errors.InputError: the settings cannot be read: No such file or directory (absent.json)
+    """
+    handled = sys.exception()
+    try:
+        yield
+    except InputError:
+        raise
+    except Exception as error:
+        classes = tuple(kind for kind in foreign if isinstance(kind, type))
+        packages = {base.__module__.partition(".")[0].lstrip("_") for base in type(error).__mro__}
+        if not isinstance(error, classes) and packages.isdisjoint(foreign):
+            raise
+        raise InputError(f"{problem}: {_reason(error, handled)}") from error
+
+
+def _reason(error: BaseException, handled: BaseException | None) -> str:
+    """Reason of the system or the database if there is one, else the first line of the error."""
+    cause: BaseException | None = error
+    while cause is not None and cause is not handled:  # what came before the call is no reason
+        if isinstance(cause, OSError):
+            file = f" ({cause.filename})" if cause.filename else ""
+            return f"{cause.strerror or cause}{file}"
+        if isinstance(cause, (sqlite3.Error, ImportError)):
+            return str(cause)
+        cause = cause.__cause__ or cause.__context__
+    # SQLAlchemy adds lines of advice in brackets, XGBoost a stack trace.
+    lines = [line for line in str(error).splitlines() if line.strip() and line[0] != "("]
+    return (lines or [str(error)])[0].strip()
+
+
+def import_extra(module: str, needed_by: str) -> Any:
+    """Import an optional package; the error names the pip command that installs it.
+
+    Parameters
+    ----------
+    module : str
+        A package of `EXTRAS`, or a module in one.
+    needed_by : str
+        What needs the package, as the start of the sentence.
+
+    Returns
+    -------
+    module
+        Imported.
+
+    Raises
+    ------
+    InputError
+        If the package cannot be imported.
+    """
+    try:
+        return import_module(module)
+    except ImportError as error:
+        raise missing_extra(module, needed_by, str(error)) from error
+
+
+def missing_extra(module: str, needed_by: str, reason: str = "it is not installed") -> InputError:
+    """Error for an optional package that cannot be imported.
+
+    Parameters
+    ----------
+    module : str
+        A package of `EXTRAS`, or a module in one.
+    needed_by : str
+        What needs the package, as the start of the sentence.
+    reason : str
+        Why it cannot be imported.
+
+    Returns
+    -------
+    InputError
+        To be raised by the caller.
+
+    Examples
+    --------
+    >>> print(missing_extra("optuna", "TunedClassifier"))
+    TunedClassifier needs optuna (it is not installed); run pip install 'xentexp[tune]'
+    """
+    package = module.partition(".")[0]
+    return InputError(
+        f"{needed_by} needs {package} ({reason}); run pip install 'xentexp[{EXTRAS[package]}]'"
+    )

@@ -218,10 +218,7 @@ def test_what_a_booster_refuses_is_bad_input(model: Any, params: Any) -> None:
 
 @each
 def test_a_missing_booster_says_what_to_install(model: Any, monkeypatch: Any) -> None:
-    def missing(name: str) -> Any:
-        raise ImportError(f"No module named {name!r}")
-
-    monkeypatch.setattr(objectives.boosting, "import_module", missing)
+    monkeypatch.setitem(sys.modules, model.module, None)
     X, y, _ = table(2, 60)
     with pytest.raises(InputError, match=r"pip install 'xentexp\[boosters\]'"):
         model().fit(X, y)

@@ -311,7 +311,7 @@ def test_a_fitted_one_needs_no_torch() -> None:
     )
     first, second = said.stdout.decode().splitlines()
     assert first == fitted.predict([[0.0, 0.0]])[0]
-    assert second == "a network needs torch; pip install 'xentexp[torch]'"
+    assert second == "NetworkLossClassifier needs torch (torch); run pip install 'xentexp[torch]'"
 
 
 @pytest.mark.slow  # two processes import all of it

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from numbers import Integral
 from typing import Any, ClassVar, Self
 
@@ -14,7 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 
-from xentexp.errors import InputError
+from xentexp.errors import InputError, plain_errors
 from xentexp.estimators.base import LossClassifier, check_count
 from xentexp.estimators.history import History
 from xentexp.estimators.holdout import TrainingRows, split_parts
@@ -118,24 +117,13 @@ class BoosterClassifier(LossClassifier):
             if self.boost_from_average
             else np.zeros(train.training.n_scores)
         )
-        with self._told_plainly():
+        with plain_errors(f"{self.module} refuses", self.module):
             self._train(train, valid, progress)
         self.best_iteration_ = self.n_iter_
         if progress is not None and self.early_stopping_rounds is not None and self.n_iter_:
             self.best_iteration_ = progress.best_round()
         self.learning_curve_ = {} if progress is None else progress.curve
         return self
-
-    @contextmanager
-    def _told_plainly(self) -> Iterator[None]:
-        """What the booster itself refuses, as bad input."""
-        try:
-            yield
-        except Exception as error:
-            if type(error).__module__.split(".")[0].lstrip("_") != self.module:
-                raise
-            reason = str(error).split("\nStack trace", 1)[0].strip()  # of XGBoost's own code
-            raise InputError(f"{self.module} refuses: {reason}") from error
 
     def _check_parameters(self) -> None:
         check_count("n_estimators", self.n_estimators)
@@ -179,7 +167,7 @@ class BoosterClassifier(LossClassifier):
         start = self.initial_scores_[:, np.newaxis]
         if self.best_iteration_ == 0:
             return np.repeat(start, len(X), axis=1)
-        with self._told_plainly():
+        with plain_errors(f"{self.module} refuses", self.module):
             scores = np.asarray(self._booster_scores(X), dtype=np.float64)
         by_class = scores[np.newaxis] if scores.ndim == 1 else scores.T
         return np.asarray(by_class + start)

@@ -9,12 +9,13 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from xentexp.errors import import_extra
 from xentexp.estimators.boosting import BoosterClassifier
 from xentexp.estimators.history import History
 from xentexp.estimators.holdout import TrainingRows
 from xentexp.losses import Loss
 from xentexp.numerics import FloatArray
-from xentexp.objectives.boosting import by_class, import_booster
+from xentexp.objectives.boosting import by_class
 from xentexp.objectives.catboost import CatBoostMetric, CatBoostObjective
 
 
@@ -135,7 +136,7 @@ class CatBoostLossClassifier(BoosterClassifier):
     def _train(
         self, train: TrainingRows, valid: TrainingRows | None, progress: History | None
     ) -> None:
-        catboost = import_booster("catboost")
+        catboost = import_extra("catboost", type(self).__name__)
         n_scores = train.training.n_scores
         options: dict[str, Any] = {
             "n_classes": train.training.n_classes,

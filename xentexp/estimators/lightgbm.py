@@ -8,13 +8,13 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from xentexp.errors import unknown_name
+from xentexp.errors import import_extra, unknown_name
 from xentexp.estimators.boosting import BoosterClassifier
 from xentexp.estimators.history import History
 from xentexp.estimators.holdout import TrainingRows
 from xentexp.losses import Loss
 from xentexp.numerics import FloatArray
-from xentexp.objectives.boosting import by_class, import_booster, newton_like
+from xentexp.objectives.boosting import by_class, newton_like
 from xentexp.objectives.lightgbm import lightgbm_factor
 
 
@@ -151,7 +151,7 @@ class LightGBMLossClassifier(BoosterClassifier):
     def _train(
         self, train: TrainingRows, valid: TrainingRows | None, progress: History | None
     ) -> None:
-        lightgbm = import_booster("lightgbm")
+        lightgbm = import_extra("lightgbm", type(self).__name__)
         _check_names(lightgbm, self.booster_params or {})
         n_scores = train.training.n_scores
         factor = self.hessian_factor or lightgbm_factor(n_scores)

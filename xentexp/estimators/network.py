@@ -15,7 +15,7 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from xentexp.errors import InputError, unknown_name
+from xentexp.errors import InputError, import_extra, unknown_name
 from xentexp.estimators.base import LossClassifier, check_count
 from xentexp.estimators.history import History
 from xentexp.estimators.holdout import TrainingRows, split_parts
@@ -187,7 +187,7 @@ class NetworkLossClassifier(LossClassifier):
         """
         definition = find_loss(self.loss, self.loss_params)
         self._check_parameters()
-        import_torch()
+        import_extra("torch", "NetworkLossClassifier")
         numbers, labels = validate_data(self, X, y, dtype=np.float64)
         whole = self._read(definition, numbers, labels, sample_weight)
         if whole.weight is not None:
@@ -403,26 +403,6 @@ class Perceptron:
         return out
 
 
-def import_torch() -> Any:
-    """The package torch.
-
-    Returns
-    -------
-    module
-        Imported now, if it was not.
-
-    Raises
-    ------
-    InputError
-        Where it is not installed.
-    """
-    try:
-        import torch
-    except ImportError as error:
-        raise InputError("a network needs torch; pip install 'xentexp[torch]'") from error
-    return torch
-
-
 @contextmanager
 def torch_threads(n: int) -> Iterator[None]:
     """Let torch use `n` threads for a while: its setting is one for the whole process.
@@ -437,7 +417,7 @@ def torch_threads(n: int) -> Iterator[None]:
     None
         While it holds.
     """
-    torch = import_torch()
+    torch = import_extra("torch", "NetworkLossClassifier")
     before = torch.get_num_threads()
     torch.set_num_threads(n)
     try:
@@ -466,7 +446,7 @@ class Steps:
     def __init__(
         self, net: Perceptron, *, learning_rate: float, alpha: float, dropout: float, seed: int
     ) -> None:
-        torch = import_torch()
+        torch = import_extra("torch", "NetworkLossClassifier")
         self._torch = torch
         self._dropout = dropout
         self._generator = torch.Generator().manual_seed(seed)

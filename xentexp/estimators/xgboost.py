@@ -8,13 +8,14 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from xentexp.errors import import_extra
 from xentexp.estimators.boosting import BoosterClassifier
 from xentexp.estimators.history import History
 from xentexp.estimators.holdout import TrainingRows
 from xentexp.losses import Loss
 from xentexp.numerics import FloatArray
 from xentexp.objectives import TrainingObjective
-from xentexp.objectives.boosting import by_class, import_booster, newton_like
+from xentexp.objectives.boosting import by_class, newton_like
 from xentexp.objectives.xgboost import xgboost_factor
 
 
@@ -138,7 +139,7 @@ class XGBoostLossClassifier(BoosterClassifier):
     def _train(
         self, train: TrainingRows, valid: TrainingRows | None, progress: History | None
     ) -> None:
-        xgboost = import_booster("xgboost")
+        xgboost = import_extra("xgboost", type(self).__name__)
         n_scores = train.training.n_scores
         factor = self.hessian_factor or xgboost_factor(n_scores)
 
@@ -186,7 +187,7 @@ class XGBoostLossClassifier(BoosterClassifier):
         self.n_iter_ = int(self.booster_.num_boosted_rounds())
 
     def _matrix(self, X: Any, training: TrainingObjective | None = None) -> Any:
-        xgboost = import_booster("xgboost")
+        xgboost = import_extra("xgboost", type(self).__name__)
         options: dict[str, Any] = {}
         if training is not None:
             start = self._start(training.n_rows)

@@ -1,25 +1,16 @@
-"""Numbers and text as people read them: on the terminal, in notes and in reports."""
+"""Numbers and names as text: on the terminal, in notes, in reports and in records."""
 
 from __future__ import annotations
 
 import math
 import textwrap
+from collections.abc import Iterable, Sequence
 
 DASH = "–"  # noqa: RUF001
 
 
 def percent(value: float) -> str:
-    """Regret in percent, short: two decimals at most, no more digits than are worth it.
-
-    Parameters
-    ----------
-    value : float
-        Percent.
-
-    Returns
-    -------
-    str
-        A dash for NaN.
+    """Percentage with two decimals at most; a dash for NaN.
 
     Examples
     --------
@@ -37,18 +28,19 @@ def percent(value: float) -> str:
     return f"{value:.2f}" if value < 0.995 else f"{value:.1f}" if value < 9.95 else f"{value:.0f}"
 
 
+def excess(value: float) -> str:
+    """Percentage above the best, with sign and unit.
+
+    Examples
+    --------
+    >>> [excess(value) for value in (0.004, 4.56, 12345.0)]
+    ['< +0.01 %', '+4.6 %', '> +9999 %']
+    """
+    return f"+{percent(value)} %".replace("+<", "< +").replace("+>", "> +")
+
+
 def p_value(value: float) -> str:
-    """P-value, as in ``p = 0.43``.
-
-    Parameters
-    ----------
-    value : float
-        In [0, 1].
-
-    Returns
-    -------
-    str
-        ``no test`` for NaN.
+    """P-value as an equation; ``no test`` for NaN.
 
     Examples
     --------
@@ -63,17 +55,7 @@ def p_value(value: float) -> str:
 
 
 def number(value: float) -> str:
-    """Mean of a loss, with four decimals where that is short; a dash for NaN.
-
-    Parameters
-    ----------
-    value : float
-        Any.
-
-    Returns
-    -------
-    str
-        Fewer decimals where it is large, more where it is small; nine letters at most, and a sign.
+    """Mean of a loss in nine characters and a sign at most; a dash for NaN.
 
     Examples
     --------
@@ -89,26 +71,74 @@ def number(value: float) -> str:
     return f"{value:.4f}" if math.isfinite(value) else f"{value}"
 
 
-def wrapped(name: str, width: int) -> str:
-    r"""Name of a loss, and what may follow it, in lines broken at underscores and spaces.
-
-    Parameters
-    ----------
-    name : str
-        With underscores; those of what follows a space are kept (``class_weight=balanced``).
-    width : int
-        Letters in a line; a longer word keeps its line for itself.
-
-    Returns
-    -------
-    str
-        With spaces for the underscores of the name.
+def fixed(value: float, decimals: int = 4, *, sign: str = "") -> str:
+    """Number with fixed decimals, never ``-0``; a hyphen for NaN.
 
     Examples
     --------
-    >>> wrapped("categorical_focal_crossentropy", 18)
-    'categorical focal\ncrossentropy'
+    >>> fixed(0.43212), fixed(-1e-9, 6), fixed(0.5, 2, sign="+"), fixed(math.nan)
+    ('0.4321', '0.000000', '+0.50', '-')
+    """
+    return "-" if math.isnan(value) else f"{value:{sign}z.{decimals}f}"
+
+
+def setting(value: object, digits: int = 6) -> str:
+    """Value of a parameter, a float with so many significant digits.
+
+    Examples
+    --------
+    >>> setting(0.12345678), setting(0.12345678, 3), setting(None)
+    ('0.123457', '0.123', 'None')
+    """
+    return f"{value:.{digits}g}" if isinstance(value, float) else str(value)
+
+
+def finite_or_none(value: float) -> float | None:
+    """Number for JSON, which has no NaN and no infinity."""
+    return value if math.isfinite(value) else None
+
+
+def dotted(parameter: str) -> str:
+    """Nested parameter of scikit-learn as a configuration file names it.
+
+    Examples
+    --------
+    >>> dotted("classifier__max_depth")
+    'classifier.max_depth'
+    """
+    return parameter.replace("__", ".")
+
+
+def spaced(name: str) -> str:
+    """Name with spaces for underscores."""
+    return name.replace("_", " ")
+
+
+def wrapped(name: str, width: int) -> str:
+    r"""Label of a loss in lines of `width` characters; its name gets spaces for underscores.
+
+    Examples
+    --------
+    >>> wrapped("categorical_focal_crossentropy class_weight=balanced", 18)
+    'categorical focal\ncrossentropy\nclass_weight=balanced'
     """
     loss, space, rest = name.partition(" ")
-    words = loss.replace("_", " ") + space + rest
+    words = spaced(loss) + space + rest
     return "\n".join(textwrap.wrap(words, width, break_long_words=False, break_on_hyphens=False))
+
+
+def markdown_table(
+    headers: Sequence[str], rows: Iterable[Sequence[str]], *, n_text_columns: int = 1
+) -> str:
+    """Markdown table whose first columns are text; numbers are aligned to the right.
+
+    Examples
+    --------
+    >>> print(markdown_table(["model", "gini"], [["linear", "0.31"]]))
+    | model | gini |
+    |---|---:|
+    | linear | 0.31 |
+    """
+    rule = "---|" * n_text_columns + "---:|" * (len(headers) - n_text_columns)
+    lines = [f"| {' | '.join(cells)} |" for cells in (headers, *rows)]
+    return "\n".join([lines[0], f"|{rule}", *lines[1:]])

@@ -1,4 +1,4 @@
-"""Candidates by losses and metrics: what a run prints, notes in MLflow, and reads back."""
+"""Leaderboard: candidates by losses and metrics, as tables and records."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from xentexp.errors import InputError, unknown_name
+from xentexp.experiments.formatting import finite_or_none, fixed, markdown_table, spaced
 from xentexp.losses import LOSSES
 from xentexp.metrics.registry import DEFAULT_METRICS, get_metric
 
@@ -205,22 +206,15 @@ class Leaderboard:
         lines = []
         if best is not None:
             value, spread = best.mean[self.primary], best.std.get(self.primary, math.nan)
-            lines += [f"Best {self.primary}: **{best.model}**, {value:z.4f} ± {spread:.4f}", ""]
-        lines += [
-            f"| loss | best | {' | '.join(row.model.replace('_', ' ') for row in rows)} |",
-            f"|---|---|{'---:|' * len(rows)}",
-        ]
+            text = f"{fixed(value)} ± {spread:.4f}"
+            lines += [f"Best {self.primary}: **{best.model}**, {text}", ""]
         shown = self.shown()
-        for name in shown:
-            cells = []
-            for row in rows:
-                if math.isnan(row.value(name)):
-                    cells.append("-")
-                    continue
-                text = f"{row.mean[name]:z.4f}&nbsp;±&nbsp;{row.std.get(name, math.nan):.4f}"
-                mark = "**" if row.mean[name] == self.best_value(name) else ""
-                cells.append(f"&nbsp;{mark}{text}{mark}&nbsp;")  # MLflow sets no space between
-            lines.append(f"| {name} | {best_is(name)} | {' | '.join(cells)} |")
+        cells = [
+            [name, best_is(name), *(self._markdown_cell(row, name) for row in rows)]
+            for name in shown
+        ]
+        headers = ["loss", "best", *(spaced(row.model) for row in rows)]
+        lines += [markdown_table(headers, cells, n_text_columns=2)]
         lines += ["", f"Mean ± standard deviation over the folds; ranked by {self.primary}."]
         if len(self.names()) > len(shown):
             lines += ["The other losses and metrics: among the metrics of each run, as cv/NAME."]
@@ -228,16 +222,25 @@ class Leaderboard:
         lines += [f"\nFailed: **{row.model}**: {row.reason}" for row in failed]
         return "\n".join(lines)
 
+    def _markdown_cell(self, row: Row, name: str) -> str:
+        if math.isnan(row.value(name)):
+            return "-"
+        text = f"{fixed(row.mean[name])}&nbsp;±&nbsp;{row.std.get(name, math.nan):.4f}"
+        mark = "**" if row.mean[name] == self.best_value(name) else ""
+        return f"&nbsp;{mark}{text}{mark}&nbsp;"  # MLflow sets no space between columns
+
     def to_records(self) -> list[dict[str, Any]]:
-        """JSON-able rows, best first, with everything; numbers that are none are null."""
+        """JSON-able rows, best first, with all losses; NaN and infinite values are None."""
         return [
             {
                 "model": row.model,
                 "status": "ok" if row.reason is None else "failed",
                 "reason": row.reason,
-                "seconds": _number(row.seconds),
+                "seconds": finite_or_none(row.seconds),
                 **{
-                    what: {name: _number(value) for name, value in getattr(row, what).items()}
+                    what: {
+                        name: finite_or_none(value) for name, value in getattr(row, what).items()
+                    }
                     for what in ("mean", "std", "standard_error", "regret")
                 },
             }
@@ -267,7 +270,3 @@ def best_is(name: str) -> str:
     if found is None:
         return "-"
     return {"lower": "low", "higher": "high", "nearest": f"near {found[1]:g}"}[found[0]]
-
-
-def _number(value: float) -> float | None:
-    return value if math.isfinite(value) else None

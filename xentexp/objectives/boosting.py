@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from importlib import import_module
 from typing import Any
 
 import numpy as np
@@ -13,32 +12,6 @@ from xentexp.errors import InputError
 from xentexp.losses import Loss
 from xentexp.losses.base import check_number
 from xentexp.objectives.objective import TrainingObjective, find_class_weight, find_loss
-
-
-def import_booster(module: str) -> Any:
-    """A booster's module, or one sentence about how to get it.
-
-    Parameters
-    ----------
-    module : str
-        ``"lightgbm"``, ``"xgboost"`` or ``"catboost"``.
-
-    Returns
-    -------
-    module
-        Imported.
-
-    Raises
-    ------
-    InputError
-        Where it is not installed.
-    """
-    try:
-        return import_module(module)
-    except ImportError as error:
-        raise InputError(
-            f"{module} is not installed ({error}); pip install 'xentexp[boosters]'"
-        ) from error
 
 
 class BoosterLoss:

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from xentexp.errors import InputError, unknown_name
+from xentexp.errors import InputError, import_extra, unknown_name
 from xentexp.inputs.block import Block
 from xentexp.inputs.checked import PlannedInput
 from xentexp.inputs.columns import row_sum_tolerance
@@ -23,10 +23,8 @@ from xentexp.metrics.registry import get_loss
 from xentexp.numerics import Array, FloatArray, IntArray, tempered_log
 from xentexp.objectives.objective import BLOCK_SCORES
 
-try:
-    import torch
-except ImportError as error:
-    raise InputError("TorchLoss needs torch; pip install 'xentexp[torch]'") from error
+import_extra("torch", "TorchLoss")
+import torch  # noqa: E402
 
 REDUCTIONS = ("mean", "sum", "sum_over_batch_size", "none")
 _HALVES = (torch.float16, torch.bfloat16)

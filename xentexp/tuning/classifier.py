@@ -25,14 +25,14 @@ from sklearn.utils.metaestimators import _safe_split, available_if
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted
 
-from xentexp.errors import InputError
+from xentexp.errors import InputError, import_extra
 from xentexp.metrics.base import Metric
 from xentexp.metrics.registry import get_metric
 from xentexp.scorers import MetricScorer
 from xentexp.scorers.scorer import score_name
 from xentexp.tuning.search import Plan, SearchError, search
 from xentexp.tuning.space import Space, read_space
-from xentexp.tuning.storage import TrialStore, data_digest, import_optuna, open_trials, study_name
+from xentexp.tuning.storage import TrialStore, data_digest, open_trials, study_name
 
 
 def _has(method: str) -> Callable[[TunedClassifier], bool]:
@@ -189,7 +189,7 @@ class TunedClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):  # ty
         InputError
             See the class.
         """
-        import_optuna()
+        import_extra("optuna", "TunedClassifier")
         space = read_space(self.space, self.estimator)
         self.scorer_, sign = self._scorer()
         self._check()

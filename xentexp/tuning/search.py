@@ -9,9 +9,9 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from xentexp.errors import InputError
+from xentexp.errors import InputError, import_extra
 from xentexp.tuning.space import Space
-from xentexp.tuning.storage import NUMBER, Direction, import_optuna, quiet
+from xentexp.tuning.storage import NUMBER, Direction, quiet
 
 Evaluate = Callable[[dict[str, Any]], Sequence[float]]
 
@@ -79,7 +79,7 @@ def search(
     list of dict
         One for each trial: see `TunedClassifier.trials_`.
     """
-    optuna = import_optuna()
+    optuna = import_extra("optuna", "TunedClassifier")
     distributions = {name: dimension.distribution() for name, dimension in space.items()}
     done = [] if store is None else store.trials()[: plan.n_trials]
     with quiet(optuna):

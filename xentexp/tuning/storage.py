@@ -1,4 +1,4 @@
-"""Trials that are done, kept in a sqlite file of Optuna's: a search that was cut short goes on."""
+"""Finished trials in a sqlite file of Optuna, from which an interrupted search resumes."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ import hashlib
 import os
 import pickle
 import sqlite3
-import uuid
 import warnings
 from collections.abc import Iterator
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any, Literal
 
@@ -17,14 +17,15 @@ import joblib
 import pandas as pd
 
 from xentexp.digest import content_digest
-from xentexp.errors import InputError
+from xentexp.errors import InputError, import_extra, plain_errors
+from xentexp.sqlite_files import new_file
 
 Direction = Literal["minimize", "maximize"]
 
 NUMBER = "xentexp:trial"
-"""Attribute of a stored trial: its place in the search."""
+"""Attribute of a stored trial: its number in the search."""
 PATIENCE = 300.0
-"""Seconds that a write waits for those of other processes."""
+"""Seconds that a write waits for other processes."""
 
 
 def data_digest(X: Any, y: Any, *others: Any) -> str:
@@ -56,25 +57,7 @@ def data_digest(X: Any, y: Any, *others: Any) -> str:
 
 
 def study_name(prefix: str, *parts: Any) -> str:
-    """Name of the study of one search: another one for whatever its values depend on.
-
-    Parameters
-    ----------
-    prefix : str
-        For a person to read.
-    *parts : object
-        Data, estimator, space, loss, seed: anything that pickles.
-
-    Returns
-    -------
-    str
-        The prefix and a digest.
-
-    Raises
-    ------
-    InputError
-        For an estimator that does not pickle.
-    """
+    """Name of a search's study: `prefix` and a digest of all that its values depend on."""
     try:
         hashes = [str(joblib.hash(part)) for part in parts]
     except (pickle.PicklingError, AttributeError, TypeError) as error:
@@ -85,19 +68,15 @@ def study_name(prefix: str, *parts: Any) -> str:
 
 
 class TrialStore:
-    """Finished trials of one study, in a file that searches of several processes share.
-
-    Only what is finished is written, each trial in one go: a search that is killed leaves
-    nothing half done. Use `open_trials`.
-    """
+    """Finished trials of one study; several processes may share the file. Use `open_trials`."""
 
     def __init__(self, study: Any, path: Path) -> None:
         self._study = study
         self._path = path
 
     def trials(self) -> list[Any]:
-        """Trials from the first on without a gap, each once, whoever else wrote it too."""
-        with _told_plainly(self._path):
+        """Trials 0, 1, ... up to the first gap, each once even if two processes wrote it."""
+        with _storage_errors(self._path):
             stored = self._study.get_trials(deepcopy=False)
         first: dict[int, Any] = {}
         for trial in stored:
@@ -109,40 +88,20 @@ class TrialStore:
 
     def add(self, trial: Any) -> None:
         """Write a finished trial."""
-        with _told_plainly(self._path):
+        with _storage_errors(self._path):
             self._study.add_trial(trial)
 
 
 @contextlib.contextmanager
 def open_trials(file: object, name: str, direction: Direction) -> Iterator[TrialStore]:
-    """Trials of a study in a file; both are made where they do not exist.
-
-    Parameters
-    ----------
-    file : str or Path
-        A sqlite file, or its address ``sqlite:///FILE``.
-    name : str
-        Of the study.
-    direction : {"minimize", "maximize"}
-        Of its values.
-
-    Yields
-    ------
-    TrialStore
-        To the search.
-
-    Raises
-    ------
-    InputError
-        Where the file cannot be used, or is a database of something else.
-    """
-    optuna = import_optuna()
+    """Yield the stored trials of a study; the file and the study are created if missing."""
+    optuna = import_extra("optuna", "TunedClassifier")
     path = storage_path(file)
     prepare(path)
-    with _told_plainly(path):
+    with _storage_errors(path):
         storage = _open(path)
     try:
-        with _told_plainly(path), quiet(optuna):
+        with _storage_errors(path), quiet(optuna):
             study = optuna.create_study(
                 storage=storage, study_name=name, direction=direction, load_if_exists=True
             )
@@ -184,31 +143,12 @@ def storage_path(file: object) -> Path:
 
 
 def prepare(path: Path) -> None:
-    """Make the tables of a storage, or see that they are Optuna's.
-
-    They are made in a file beside it, which then gets the name: whoever comes second finds
-    either no file or a whole one.
-
-    Parameters
-    ----------
-    path : Path
-        Of the file.
-
-    Raises
-    ------
-    InputError
-        Where the file cannot be used, or is a database of something else.
-    """
-    with _told_plainly(path):
+    """Create the tables of a storage, or check that they are Optuna's."""
+    with _storage_errors(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         if not path.exists():
-            partial = path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}.partial")
-            try:
+            with new_file(path) as partial:
                 _close(_open(partial))
-                with contextlib.suppress(FileExistsError):  # another process was first
-                    os.link(partial, path)
-            finally:
-                partial.unlink(missing_ok=True)
         with contextlib.closing(sqlite3.connect(path, timeout=PATIENCE)) as connection:
             tables = {row[0] for row in connection.execute("SELECT name FROM sqlite_master")}
     if tables and "studies" not in tables:
@@ -226,55 +166,15 @@ def _close(storage: Any) -> None:
     storage.engine.dispose()
 
 
-@contextlib.contextmanager
-def _told_plainly(path: Path) -> Iterator[None]:
-    from optuna.exceptions import OptunaError
-    from sqlalchemy.exc import SQLAlchemyError
-
-    try:
-        yield
-    except (SQLAlchemyError, OptunaError, sqlite3.Error, OSError) as error:
-        cause = error.__cause__ or error
-        reason = getattr(cause, "strerror", None) or getattr(cause, "orig", None) or cause
-        raise InputError(f"storage {path} cannot be used: {reason}") from error
-
-
-def import_optuna() -> Any:
-    """The package, or what to install.
-
-    Returns
-    -------
-    module
-        optuna.
-
-    Raises
-    ------
-    InputError
-        Where it is not installed.
-    """
-    try:
-        import optuna
-    except ImportError as error:
-        if error.name not in (None, "optuna"):
-            raise
-        raise InputError("tuning needs Optuna: pip install 'xentexp[tune]'") from None
-    return optuna
+def _storage_errors(path: Path) -> AbstractContextManager[None]:
+    return plain_errors(
+        f"storage {path} cannot be used", "sqlalchemy", "optuna", sqlite3.Error, OSError
+    )
 
 
 @contextlib.contextmanager
 def quiet(optuna: Any) -> Iterator[None]:
-    """No line for each study, and no warning that the multivariate sampler is experimental.
-
-    Parameters
-    ----------
-    optuna : module
-        The package.
-
-    Yields
-    ------
-    None
-        To the code that uses it.
-    """
+    """Silence Optuna's line for each study and its warning of an experimental sampler."""
     before = optuna.logging.get_verbosity()
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     try:

@@ -769,7 +769,7 @@ def test_empulse(name, shape, bad) -> None:
 @pytest.mark.parametrize("name", ["pakdd2009", "vub"])
 def test_empulse_that_is_absent(monkeypatch, name) -> None:
     monkeypatch.setitem(sys.modules, "empulse", None)
-    with pytest.raises(InputError, match=rf'^{name}: .*pip install "xentexp\[empulse\]"'):
+    with pytest.raises(InputError, match=rf"^{name}: .*AGPL.*pip install 'xentexp\[empulse\]'"):
         load_dataset(name)
 
 

@@ -14,7 +14,7 @@ from rich.console import Console
 
 from tests.support.matrices import by_hand, large
 from xentexp.errors import InputError
-from xentexp.experiments.analysis import LossMatrix, Trained, build_matrices
+from xentexp.experiments.analysis import Calibration, LossMatrix, Trained, build_matrices
 from xentexp.experiments.analysis.wording import findings
 from xentexp.experiments.cli.sections.loss_matrix import print_findings, print_matrix
 from xentexp.experiments.formatting import number
@@ -209,7 +209,7 @@ def test_the_page_has_everything_and_loads_nothing(wide: list[LossMatrix]) -> No
     html = page(
         wide,
         title="cards & <loans>",
-        properties={"Data set": "uci_default"},
+        details={"Data set": "uci_default"},
         curves={"trees": {"brier_loss": folds}},
     )
     tags = parsed(html)
@@ -231,6 +231,28 @@ def test_the_page_has_everything_and_loads_nothing(wide: list[LossMatrix]) -> No
     assert "Before and after the inverse link" in tags.text
     for part in ("Nadeau and Bengio", "J = 10", "0.1111", "uci_default"):
         assert part in tags.text
+
+
+def test_names_from_the_data_are_escaped_on_the_page() -> None:
+    bad = "<script>alert(1)</script>"
+    values = {"brier_loss": [0.3, 0.2], bad: [0.3, 0.1]}
+    rows = [
+        Trained(bad, f"class {bad}", values, calibration=Calibration((0.1, -0.1), 0.1)),
+        Trained(bad, f"class {bad}", values, corrected=True, calibration=Calibration((0, 0), 0)),
+        Trained(bad, "failing", error=f"unknown label {bad}"),
+    ]
+    fold = curves(names=(bad, "brier_loss"))
+    html = page(
+        build_matrices(rows, test_train_ratio=0.5, columns=["brier_loss"]),
+        title=bad,
+        details={bad: bad},
+        curves={bad: {f"class {bad}": [fold]}},
+    )
+    assert "<script" not in html
+    said = parsed(html).text
+    for text in (f"Which loss to train on: {bad}", f"class {bad}", f"unknown label {bad}"):
+        assert text in said
+    assert f"{bad} trained on class {bad}: every loss recorded" in said
 
 
 def test_a_narrow_window_scrolls_wide_figures_and_does_not_stretch_small_ones(

@@ -57,7 +57,9 @@ def logged(store: Store, result: ExperimentResult) -> Store:
     with store.run("comparison", parent_tags) as run_id:
         for outcome in result.outcomes:
             table = None if outcome.error else out_of_fold(outcome, result.dataset)
-            tracking.log_outcome(store, outcome, {"seed": 0}, DATA, table, "seed: 0", TAGS, run_id)
+            tracking.log_candidate(
+                store, outcome, {"seed": 0}, DATA, table, "seed: 0", TAGS, run_id
+            )
         store.log(run_id, tracking.result_items(result, ["categorical_crossentropy", "gini"]))
     return store
 
@@ -157,7 +159,7 @@ def test_a_run_that_chose_no_rows_shows_all(store: Store, result: ExperimentResu
     tags = {"xentexp.primary": "brier_loss"}
     with store.run("comparison", {**tags, "xentexp.kind": "comparison"}) as run_id:
         tags["xentexp.kind"] = "candidate"
-        tracking.log_outcome(store, result.outcomes[0], {}, DATA, None, "", tags, run_id)
+        tracking.log_candidate(store, result.outcomes[0], {}, DATA, None, "", tags, run_id)
     _, board = tracking.read_leaderboard(store.client, None)
     assert board.chosen is None
     assert {"brier_loss", "entropy", "gini"} < set(board.shown())

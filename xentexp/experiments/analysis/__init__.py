@@ -1,4 +1,4 @@
-"""Rows trained on, columns scored on: what it costs to train on one loss and be judged by another.
+"""Loss matrix: models trained on each of several losses, scored on each of several losses.
 
 Examples
 --------

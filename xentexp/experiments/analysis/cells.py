@@ -1,4 +1,4 @@
-"""The matrix itself: its cells, what to choose, and how it becomes records and tables."""
+"""Loss matrix: its cells, the best row of each column, records and tables."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ import pandas as pd
 
 from xentexp.errors import unknown_name
 from xentexp.experiments.datasets import Dataset
+from xentexp.experiments.formatting import finite_or_none
 from xentexp.experiments.results import CandidateResult
 from xentexp.inference.comparison import Comparison
 from xentexp.metrics import expected_calibration_error
@@ -19,7 +20,7 @@ from xentexp.metrics import expected_calibration_error
 
 @dataclass(frozen=True)
 class Cell:
-    """One row in one column.
+    """Result of one row (loss trained on) in one column (loss scored on).
 
     Parameters
     ----------
@@ -57,12 +58,12 @@ class Cell:
 
 @dataclass(frozen=True)
 class BestRow:
-    """What to train on, for one loss to be judged by.
+    """Row to choose for one column: the best loss to train on.
 
     Parameters
     ----------
     column : str
-        The loss to be judged by.
+        The loss scored on.
     best : Trained or None
         Row of its best mean; the diagonal one among equals. None where no row has a value.
     cell : Cell or None
@@ -72,7 +73,7 @@ class BestRow:
     diagonal_cell : Cell or None
         Of that row.
     near : tuple of Trained
-        Rows that are not told apart from the best.
+        Rows that do not differ significantly from the best.
     """
 
     column: str
@@ -159,19 +160,21 @@ class LossMatrix:
         )
 
     def to_records(self) -> list[dict[str, Any]]:
-        """JSON-able cells, row by row; numbers that are none are null."""
+        """JSON-able cells, row by row; NaN and infinite values are None."""
         return [
             {
                 "model": self.model,
                 "trained_on": row.loss,
                 "corrected": row.corrected,
                 "scored_on": name,
-                **{key: _number(getattr(cell, key)) for key in _NUMBERS},
+                **{key: finite_or_none(getattr(cell, key)) for key in _NUMBERS},
                 **{
-                    key: None if cell.comparison is None else _number(getattr(cell.comparison, key))
+                    key: None
+                    if cell.comparison is None
+                    else finite_or_none(getattr(cell.comparison, key))
                     for key in ("p", "low", "high")
                 },
-                "p_adjusted": _number(cell.p_adjusted),
+                "p_adjusted": finite_or_none(cell.p_adjusted),
                 **{key: getattr(cell, key) for key in ("best", "diagonal", "worse", "reason")},
             }
             for row, cells in zip(self.rows, self.cells, strict=True)
@@ -242,13 +245,9 @@ def first_best(cells: Sequence[Cell]) -> int | None:
 _NUMBERS = ("mean", "std", "regret", "percent", "from_diagonal")
 
 
-def _number(value: float) -> float | None:
-    return float(value) if math.isfinite(value) else None
-
-
 @dataclass(frozen=True)
 class Calibration:
-    """How far predicted probabilities lie from what came: means over the folds.
+    """Calibration of predicted probabilities: means over the folds.
 
     Parameters
     ----------
@@ -269,7 +268,7 @@ class Calibration:
 
 @dataclass(frozen=True)
 class Trained:
-    """What one model, trained on one loss, reached in each fold.
+    """Losses of one model, trained on one loss, in each fold.
 
     Parameters
     ----------
@@ -312,7 +311,7 @@ class Trained:
 
 
 def calibration_of(outcome: CandidateResult, dataset: Dataset) -> Calibration | None:
-    """Calibration of what a candidate predicted out of fold, each fold counting the same.
+    """Calibration of out-of-fold predictions, averaged over the folds.
 
     Parameters
     ----------

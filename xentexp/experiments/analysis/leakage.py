@@ -1,4 +1,4 @@
-"""Entities that stand in both parts of a fold, and how much better that makes a model look."""
+"""Entities in both the training and the test part of a fold, and their effect on scores."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ import pandas as pd
 from xentexp.errors import InputError
 from xentexp.experiments.datasets import Dataset, Entities
 from xentexp.experiments.folds import CrossValidation, Fold
+from xentexp.experiments.formatting import finite_or_none, fixed, markdown_table
 from xentexp.experiments.leaderboard import better
 from xentexp.experiments.results import ExperimentResult
 
@@ -21,21 +22,21 @@ RANDOM = ("stratified", "repeated", "holdout")
 """Kinds of folds that are drawn row by row."""
 
 LEAST_SHARE = 0.01
-"""Share of the test rows whose entity must stand in training: less is told in the data card."""
+"""Smallest share of test rows with an entity in training that counts as a leak."""
 
 
 @dataclass(frozen=True)
 class Leak:
-    """Entities that random folds share.
+    """Entities that the training and test parts of random folds share.
 
     Attributes
     ----------
     entities : Entities
         Which rows belong together.
     share : float
-        Share of the test rows, over all folds, whose entity also stands in training.
+        Share of the test rows, over all folds, whose entity is also in training.
     shared : int
-        Entities that stand in both parts of a fold.
+        Number of entities in both parts of a fold.
     """
 
     entities: Entities
@@ -59,7 +60,7 @@ def find_leak(
     folds: Sequence[Fold],
     key: Sequence[str] | None = None,
 ) -> Leak | None:
-    """Look for entities that stand in both parts of a fold.
+    """Find entities that are in both parts of a fold.
 
     Parameters
     ----------
@@ -75,7 +76,7 @@ def find_leak(
     Returns
     -------
     Leak or None
-        None for other folds, and where less than 1 % of the test rows are concerned.
+        None for other folds, and if fewer than 1 % of the test rows are affected.
 
     Raises
     ------
@@ -102,7 +103,7 @@ def find_leak(
 
 
 def folds_without(leak: Leak, dataset: Dataset, cv: CrossValidation) -> list[Fold]:
-    """Folds of the same size that keep entities together: one repeat, whatever the others have.
+    """Folds of the same size that keep entities together, without repeats.
 
     Parameters
     ----------
@@ -154,7 +155,7 @@ class FoldComparison:
     grouped: Mapping[str, float]
 
     def flatter(self, model: str) -> float:
-        """How much better the random folds make a candidate look; negative where worse."""
+        """How much better a candidate scores on random folds; negative if it scores worse."""
         random, grouped = (side.get(model, math.nan) for side in (self.random, self.grouped))
         direction, optimum = better(self.primary) or ("lower", math.nan)
         if direction == "higher":
@@ -164,7 +165,7 @@ class FoldComparison:
         return grouped - random
 
     def rows(self) -> list[list[str]]:
-        """Cells of a table: candidate, both numbers, difference; best grouped number first."""
+        """Rows of a table, best on grouped folds first: candidate, both scores, difference."""
 
         def distance(model: str) -> float:
             worse = FoldComparison(self.primary, {model: 0.0}, self.grouped).flatter(model)
@@ -173,29 +174,28 @@ class FoldComparison:
         return [
             [
                 model,
-                *(_number(side.get(model, math.nan)) for side in (self.random, self.grouped)),
-                _number(self.flatter(model), sign="+"),
+                *(fixed(side.get(model, math.nan)) for side in (self.random, self.grouped)),
+                fixed(self.flatter(model), sign="+"),
             ]
             for model in sorted(self.random, key=distance)
         ]
 
     def headers(self) -> list[str]:
-        """Heads of the columns of ``rows``."""
+        """Headers of the columns of `rows`."""
         return [self.primary, "random folds", "grouped folds", "random flatter by"]
 
     def to_markdown(self, n_rows: int | None = None) -> str:
-        """The table, for a note: its first rows, or all."""
-        lines = [f"| {' | '.join(self.headers())} |", "|---|---:|---:|---:|"]
-        return "\n".join([*lines, *(f"| {' | '.join(row)} |" for row in self.rows()[:n_rows])])
+        """Markdown table of the first `n_rows` rows."""
+        return markdown_table(self.headers(), self.rows()[:n_rows])
 
     def to_records(self) -> list[dict[str, Any]]:
-        """JSON-able rows; numbers that are none are null."""
+        """JSON-able rows; NaN and infinite values are None."""
         return [
             {
                 "model": model,
-                "random": _finite(self.random[model]),
-                "grouped": _finite(self.grouped.get(model, math.nan)),
-                "flatter_by": _finite(self.flatter(model)),
+                "random": finite_or_none(self.random[model]),
+                "grouped": finite_or_none(self.grouped.get(model, math.nan)),
+                "flatter_by": finite_or_none(self.flatter(model)),
             }
             for model in self.random
         ]
@@ -221,11 +221,3 @@ def compare_folds(result: ExperimentResult, grouped: ExperimentResult) -> FoldCo
         for side in (result, grouped)
     )
     return FoldComparison(result.primary, on_random, on_grouped)
-
-
-def _number(value: float, sign: str = "") -> str:
-    return "-" if math.isnan(value) else f"{value:{sign}z.4f}"
-
-
-def _finite(value: float) -> float | None:
-    return value if math.isfinite(value) else None

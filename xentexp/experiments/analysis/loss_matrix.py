@@ -1,4 +1,4 @@
-"""From rows to matrices: regret, tests against each column's best, which row is whose diagonal."""
+"""Build loss matrices: regret and tests against the best row of each column."""
 
 from __future__ import annotations
 
@@ -133,10 +133,7 @@ def _build(
 
 
 def _repeated(rows: Sequence[Trained], columns: Sequence[str]) -> dict[str, str]:
-    """Columns with the same values as an earlier one on every row, as several have on two classes.
-
-    The digits are those of rounding; a column without any value is like no other.
-    """
+    """Columns, up to rounding, with the values of an earlier column, as on two classes."""
     first: dict[tuple[Any, ...], str] = {}
     repeated: dict[str, str] = {}
     for name in columns:

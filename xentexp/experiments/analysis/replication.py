@@ -1,4 +1,4 @@
-"""Published numbers against those of a run: a run that reproduces a table, or says where not."""
+"""Compare published numbers with those of a run."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 
+from xentexp.experiments.formatting import finite_or_none
 from xentexp.experiments.results import ExperimentResult
 
 
@@ -40,7 +41,7 @@ class Reproduced:
     published : Published
         The number.
     ours : float
-        Of the run; NaN where the model failed or has no such number.
+        Of the run; NaN if the model failed or has no such number.
     """
 
     published: Published
@@ -53,7 +54,7 @@ class Reproduced:
 
     @property
     def met(self) -> bool:
-        """Whether the difference is within what is tolerated; never where there is none."""
+        """Whether the difference is within the tolerance; False without a number."""
         return abs(self.difference) <= self.published.within
 
     def to_record(self) -> dict[str, object]:
@@ -65,11 +66,10 @@ class Reproduced:
             The published number, ours, the difference (None where there is none), and whether
             it is met.
         """
-        there = not math.isnan(self.ours)
         return {
             **asdict(self.published),
-            "ours": self.ours if there else None,
-            "difference": self.difference if there else None,
+            "ours": finite_or_none(self.ours),
+            "difference": finite_or_none(self.difference),
             "met": self.met,
         }
 

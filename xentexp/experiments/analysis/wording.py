@@ -1,4 +1,4 @@
-"""A matrix in words: numbers as people read them, sentences, a table for a note."""
+"""A loss matrix as sentences and as a markdown table."""
 
 from __future__ import annotations
 
@@ -6,22 +6,19 @@ import math
 from collections.abc import Iterator
 
 from xentexp.experiments.analysis.cells import BestRow, Cell, LossMatrix, Trained
-from xentexp.experiments.formatting import DASH, number, p_value, percent
+from xentexp.experiments.formatting import (
+    DASH,
+    fixed,
+    markdown_table,
+    number,
+    p_value,
+    percent,
+    spaced,
+)
 
 
 def findings(matrix: LossMatrix) -> list[str]:
-    """What a matrix says, in plain sentences.
-
-    Parameters
-    ----------
-    matrix : LossMatrix
-        Of one model.
-
-    Returns
-    -------
-    list of str
-        The main point first.
-    """
+    """Main results of a matrix in sentences, the most important first."""
     return [
         *_diagonal(matrix),
         *_elsewhere(matrix),
@@ -105,10 +102,10 @@ def _correction(matrix: LossMatrix) -> Iterator[str]:
                 higher += b.regret > a.regret
         what = "mean predicted rate" if len(new.shift) == 2 else "largest shift of a class's rate"
         yield (
-            f"The inverse link takes the {what} of {row.loss} from {old.headline:+.4f} to "
-            f"{new.headline:+.4f} off the base rate and its calibration error from {old.ece:.4f} "
-            f"to {new.ece:.4f}; {lower} {'column gets' if lower == 1 else 'columns get'} better, "
-            f"{higher} worse."
+            f"The inverse link takes the {what} of {row.loss} from {fixed(old.headline, sign='+')} "
+            f"to {fixed(new.headline, sign='+')} off the base rate and its calibration error from "
+            f"{fixed(old.ece)} to {fixed(new.ece)}; {lower} "
+            f"{'column gets' if lower == 1 else 'columns get'} better, {higher} worse."
         )
 
 
@@ -129,18 +126,7 @@ def _missing(matrix: LossMatrix) -> Iterator[str]:
 
 
 def legend(matrix: LossMatrix) -> str:
-    """What the marks of a table mean, in a sentence.
-
-    Parameters
-    ----------
-    matrix : LossMatrix
-        Whose table it is.
-
-    Returns
-    -------
-    str
-        Without the marks of a certain face.
-    """
+    """Meaning of the marks of a table, in one sentence."""
     tested = (
         f"* worse than the column's best beyond chance: paired over {matrix.n_folds} folds, "
         f"Nadeau-Bengio correction, Holm over {matrix.n_tests} tests, alpha {matrix.alpha:g}"
@@ -150,44 +136,21 @@ def legend(matrix: LossMatrix) -> str:
 
 
 def has_dash(matrix: LossMatrix) -> bool:
-    """Whether some cell has no value.
-
-    Parameters
-    ----------
-    matrix : LossMatrix
-        Of one model.
-
-    Returns
-    -------
-    bool
-        True where a dash is shown.
-    """
+    """Whether some cell has no value."""
     return any(math.isnan(cell.mean) for cells in matrix.cells for cell in cells)
 
 
 def markdown(matrix: LossMatrix) -> str:
-    """Table for a note.
-
-    Parameters
-    ----------
-    matrix : LossMatrix
-        Of one model.
-
-    Returns
-    -------
-    str
-        Bold: best of the column; underlined by brackets: trained on the column's loss.
-    """
-    heads = [name.replace("_", " ") for name in matrix.columns]
-    lines = [
-        f"| {matrix.model}, trained on | {' | '.join(heads)} | shift of rate | ECE |",
-        f"|---|{'---:|' * (len(heads) + 2)}",
+    """Markdown table: best of a column in bold, trained on the column's loss in brackets."""
+    columns = map(spaced, matrix.columns)
+    headers = [f"{matrix.model}, trained on", *columns, "shift of rate", "ECE"]
+    rows = [
+        [spaced(row.label), *map(_cell, cells), *calibration_texts(row)]
+        for row, cells in zip(matrix.rows, matrix.cells, strict=True)
     ]
-    for row, cells in zip(matrix.rows, matrix.cells, strict=True):
-        texts = [*map(_cell, cells), *calibration_texts(row)]
-        lines.append(f"| {row.label.replace('_', ' ')} | {' | '.join(texts)} |")
     note = "Mean over the folds; **best** of its column; [trained on the column's loss]; "
-    return "\n".join([*lines, "", note + legend(matrix).replace("*", "\\*", 1)])
+    note += legend(matrix).replace("*", "\\*", 1)
+    return f"{markdown_table(headers, rows)}\n\n{note}"
 
 
 def _cell(cell: Cell) -> str:
@@ -197,18 +160,7 @@ def _cell(cell: Cell) -> str:
 
 
 def calibration_texts(row: Trained) -> tuple[str, str]:
-    """Shift of the mean predicted rate and calibration error, with four decimals.
-
-    Parameters
-    ----------
-    row : Trained
-        Of a matrix.
-
-    Returns
-    -------
-    shift, ece : str
-        Dashes for a model without probabilities.
-    """
+    """Shift of the mean rate and calibration error; dashes for a model without probabilities."""
     if row.calibration is None:
         return DASH, DASH
-    return f"{row.calibration.headline:+z.4f}", f"{row.calibration.ece:.4f}"
+    return fixed(row.calibration.headline, sign="+"), fixed(row.calibration.ece)

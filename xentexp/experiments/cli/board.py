@@ -24,7 +24,7 @@ def leaderboard(options: argparse.Namespace) -> int:
 
     uri = tracking.store_uri(options.store)
     client = tracking.open_client(uri, create=False)
-    with tracking.told_plainly(uri):
+    with tracking.store_errors(uri):
         name, board = tracking.read_leaderboard(client, options.experiment, every=options.all)
     if options.sort is not None:
         board = board.sorted_by(options.sort)

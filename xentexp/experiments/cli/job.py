@@ -59,7 +59,7 @@ def run_job(
 
     # Imported when the configuration is known to be good: MLflow takes more than a second.
     from xentexp.experiments import tracking
-    from xentexp.experiments.cli.sections import findings
+    from xentexp.experiments.cli.sections import build_sections
     from xentexp.experiments.cli.terminal import print_leaderboard
     from xentexp.experiments.compare import run_experiment
     from xentexp.experiments.results import out_of_fold
@@ -95,7 +95,7 @@ def run_job(
         children: dict[str, str] = {}
 
         def record(outcome: Any) -> None:
-            children[outcome.candidate.name] = tracking.log_outcome(
+            children[outcome.candidate.name] = tracking.log_candidate(
                 store,
                 outcome,
                 settings,
@@ -130,7 +130,7 @@ def run_job(
             submit(study, board.best())
         if not any(row.reason is None for row in board.rows):
             raise InputError(f"every model failed; the first: {board.rows[0].reason}")
-        found = findings(study, result)
+        found = build_sections(study, result)
         for finding in found:
             store.log(run_id, finding.items)
             for name, items in finding.of_candidates.items():

@@ -1,31 +1,22 @@
-"""Progress of a run: a bar on a terminal, a line per model elsewhere, nothing when quiet."""
+"""Progress of a run on standard error: a bar on a terminal, a line for each model."""
 
 from __future__ import annotations
 
 import math
 from types import TracebackType
-from typing import TYPE_CHECKING, Self
+from typing import Self
 
 from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn
 from rich.progress import Progress as Bar
 
 from xentexp.experiments.cli.terminal import console
-
-if TYPE_CHECKING:
-    from xentexp.experiments.config import Study
-    from xentexp.experiments.results import CandidateResult
+from xentexp.experiments.config import Study
+from xentexp.experiments.formatting import fixed
+from xentexp.experiments.results import CandidateResult
 
 
 class Progress:
-    """Tells on standard error how far a run is.
-
-    Parameters
-    ----------
-    study : Study
-        The run.
-    quiet : bool
-        Whether to say nothing.
-    """
+    """Show how far a run is; with `quiet`, only its warnings."""
 
     def __init__(self, study: Study, *, quiet: bool) -> None:
         self._quiet = quiet
@@ -52,7 +43,7 @@ class Progress:
             f"{len(self._study.candidates)} models, {len(self._study.folds)} "
             f"{'fold' if len(self._study.folds) == 1 else 'folds'}"
         )
-        if self._study.leak is not None:  # told even when quiet
+        if self._study.leak is not None:  # shown even when quiet
             self._console.print(
                 f"warning: {self._study.leak.says()}", style="yellow", markup=False, soft_wrap=True
             )
@@ -68,49 +59,31 @@ class Progress:
         self._bar.stop()
 
     def fold(self, name: str) -> None:
-        """One fit is done.
-
-        Parameters
-        ----------
-        name : str
-            Of the model.
-        """
+        """Count one fit of the model `name`."""
         self._bar.update(self._task, advance=1, description=name)
 
     def outcome(self, outcome: CandidateResult) -> None:
-        """One model is done.
-
-        Parameters
-        ----------
-        outcome : CandidateResult
-            What was found.
-        """
+        """Show the result of one model."""
         primary = self._study.primary
         mean = outcome.mean()
         if outcome.error is not None:
-            told = f"FAILED: {outcome.error}"
+            text = f"FAILED: {outcome.error}"
         elif primary in mean:
-            told = f"{primary} {mean[primary]:.4f}"
+            text = f"{primary} {fixed(mean[primary])}"
             if len(outcome.predictions) > 1:
-                told += f" ± {outcome.std()[primary]:.4f}"
+                text += f" ± {fixed(outcome.std()[primary])}"
         else:
-            told = f"no {primary}: decision scores only"
+            text = f"no {primary}: decision scores only"
         name = f"{outcome.candidate.name:<{self._width}}"
-        self._say(f"  {name} {outcome.fit_seconds:6.1f} s of fits   {told}")
+        self._say(f"  {name} {outcome.fit_seconds:6.1f} s of fits   {text}")
         for message, count in outcome.warnings.items():
             self._say(f"    in {count} of {len(outcome.predictions)} folds: {message}")
 
     def grouped(self, outcome: CandidateResult) -> None:
-        """One model is done on folds that keep entities together.
-
-        Parameters
-        ----------
-        outcome : CandidateResult
-            What was found.
-        """
+        """Show the result of one model on folds that keep entities together."""
         primary = self._study.primary
-        told = outcome.error or f"{primary} {outcome.mean().get(primary, math.nan):.4f}"
-        self._say(f"  {outcome.candidate.name:<24} on grouped folds: {told}")
+        text = outcome.error or f"{primary} {fixed(outcome.mean().get(primary, math.nan))}"
+        self._say(f"  {outcome.candidate.name:<24} on grouped folds: {text}")
 
     def _say(self, line: str) -> None:
         if not self._quiet:

@@ -8,6 +8,7 @@ from typing import Any, Literal
 
 from xentexp.errors import InputError, unknown_name
 from xentexp.experiments.cli.terminal import print_json, print_table
+from xentexp.experiments.formatting import finite_or_none, fixed
 from xentexp.inputs.checked import CheckedInput
 from xentexp.inputs.labels import plain_text
 from xentexp.inputs.read import read
@@ -72,11 +73,11 @@ def score(options: argparse.Namespace) -> int:
                 "clipped_rows": result.clipped if any_loss else None,
                 "losses": {
                     name: {
-                        "mean": _finite(mean),
-                        "standard_error": _finite(result.standard_error[name]),
+                        "mean": finite_or_none(mean),
+                        "standard_error": finite_or_none(result.standard_error[name]),
                         "infinite": result.infinite[name],
                         **{
-                            f"class {label}": _finite(value)
+                            f"class {label}": finite_or_none(value)
                             for label, value in result.class_mean[name].items()
                         },
                     }
@@ -89,14 +90,14 @@ def score(options: argparse.Namespace) -> int:
     if any_loss:
         classes = [f"class {label}" for label in checked.classes]
         rows = [
-            [name, f"{mean:.6f}", f"{result.standard_error[name]:.6f}"]
-            + [f"{value:.4f}" for value in result.class_mean[name].values()]
+            [name, fixed(mean, 6), fixed(result.standard_error[name], 6)]
+            + [fixed(value) for value in result.class_mean[name].values()]
             for name, mean in result.mean.items()
         ]
         title = f"{options.file.name}: {checked.n_rows:,} rows, {result.clipped:,} clipped"
         print_table(["loss", "mean", "std. error", *classes], rows, title=title)
     if values:
-        rows = [[name, f"{value:.6f}"] for name, value in values.items()]
+        rows = [[name, fixed(value, 6)] for name, value in values.items()]
         print_table(["of the whole sample", "value"], rows)
     return 0
 
@@ -105,10 +106,6 @@ def _default_metrics(checked: CheckedInput) -> list[Metric]:
     """Default metrics that apply, without those that need the shares of a training set."""
     metrics = map(get_metric, DEFAULT_METRICS)
     return [m for m in metrics if not m.properties.prior and m.why_not(checked) is None]
-
-
-def _finite(value: Any) -> Any:
-    return value if not isinstance(value, float) or value - value == 0 else None
 
 
 def _column(table: Any, name: str, option: str) -> Any:

@@ -1,4 +1,4 @@
-"""How things look in a terminal; plain where the output is a file or a pipe."""
+"""Printing that several commands share; plain text if the output is a file or a pipe."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import json
 import math
 import re
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 from rich import box
 from rich.console import Console
@@ -14,52 +14,25 @@ from rich.measure import Measurement
 from rich.table import Table
 from rich.text import Text
 
+from xentexp.experiments.formatting import fixed
 from xentexp.experiments.leaderboard import Leaderboard, Row, best_is
 
 
 def console(*, stderr: bool = False) -> Console:
-    """Console that is coloured on a terminal alone, and wide enough elsewhere.
-
-    Parameters
-    ----------
-    stderr : bool
-        Whether it writes to standard error.
-
-    Returns
-    -------
-    Console
-        Of rich.
-    """
+    """Rich console of standard output or error, coloured on a terminal only."""
     stream = sys.stderr if stderr else sys.stdout
-    width = (
-        None if stream is not None and stream.isatty() else 140
-    )  # a file has no width: wide enough for one line each
+    # A file has no width: 140 characters keep most lines whole.
+    width = None if stream is not None and stream.isatty() else 140
     return Console(stderr=stderr, width=width, highlight=False, soft_wrap=False)
 
 
 def print_json(value: object) -> None:
-    """One JSON document on standard output.
-
-    Parameters
-    ----------
-    value : object
-        JSON-able, without NaN.
-    """
+    """Print one JSON document."""
     print(json.dumps(value, indent=2, allow_nan=False, default=str))
 
 
 def print_table(headers: Sequence[str], rows: Iterable[Sequence[str]], *, title: str = "") -> None:
-    """A plain table of text.
-
-    Parameters
-    ----------
-    headers : sequence of str
-        One for each column.
-    rows : iterable of sequence of str
-        The cells.
-    title : str
-        Above it.
-    """
+    """Print a table of text."""
     table = Table(box=box.SIMPLE_HEAD, title=title or None, title_justify="left", pad_edge=False)
     for number, header in enumerate(headers):
         table.add_column(header, no_wrap=number == 0, overflow="fold")
@@ -68,32 +41,31 @@ def print_table(headers: Sequence[str], rows: Iterable[Sequence[str]], *, title:
     console().print(table)
 
 
-def print_leaderboard(board: Leaderboard, *, title: str) -> None:
-    """Losses in rows, candidates in columns, best first; in several tables where it is narrow.
+def print_in_parts(table: Callable[[int, int], Table], n_columns: int) -> None:
+    """Print a table of many columns as several tables that fit; `table` builds columns i to j."""
+    out = console()
+    unbounded = out.options.update_width(10_000)
+    start = 0
+    while start < n_columns:
+        end = start + 1
+        widest = table(start, end)
+        while end < n_columns:
+            wider = table(start, end + 1)
+            if Measurement.get(out, unbounded, wider).maximum > out.width:
+                break
+            widest, end = wider, end + 1
+        out.print(widest)
+        start = end
 
-    Parameters
-    ----------
-    board : Leaderboard
-        What to show.
-    title : str
-        Above it.
-    """
+
+def print_leaderboard(board: Leaderboard, *, title: str) -> None:
+    """Print losses in rows and candidates in columns, best first, then what failed."""
     out = console()
     rows = [row for row in board.ranked() if row.reason is None]
     losses = board.shown()
     if rows and losses:
         out.print(Text(title, style="bold"))
-        unbounded = out.options.update_width(10_000)
-        while rows:
-            table = _table(board, losses, rows[:1])
-            fit = 1
-            while fit < len(rows):
-                wider = _table(board, losses, rows[: fit + 1])
-                if Measurement.get(out, unbounded, wider).maximum > out.width:
-                    break
-                table, fit = wider, fit + 1
-            out.print(table)
-            rows = rows[fit:]
+        print_in_parts(lambda start, end: _table(board, losses, rows[start:end]), len(rows))
         for note in _notes(board, losses):
             out.print(Text(note, style="dim"))
     for row in board.ranked():
@@ -123,7 +95,7 @@ def _table(board: Leaderboard, losses: list[str], rows: list[Row]) -> Table:
     table.add_column("loss", no_wrap=True)
     table.add_column("best", style="dim")
     for row in rows:
-        name = Text(re.sub("[_ ]", "\n", row.model))  # no markup: names may have brackets
+        name = Text(re.sub("[_ ]", "\n", row.model))  # not as markup: a name may contain brackets
         table.add_column(name, justify="right", vertical="top")
     for loss in losses:
         name = Text(loss, style="bold" if loss == board.primary else "")
@@ -153,6 +125,4 @@ def _has_spread(board: Leaderboard) -> bool:
 
 
 def _number(value: float) -> str:
-    if math.isnan(value):
-        return "-"
-    return f"{value:.3g}" if 1e5 <= abs(value) < math.inf else f"{value:z.4f}"
+    return f"{value:.3g}" if 1e5 <= abs(value) < math.inf else fixed(value)

@@ -1,4 +1,4 @@
-"""`xentexp ui`: MLflow's dashboard, on the right store and the right page."""
+"""`xentexp ui`: MLflow's dashboard, opened on the latest run."""
 
 from __future__ import annotations
 
@@ -18,21 +18,10 @@ from xentexp.experiments.cli import STOPPING
 
 
 def ui(options: argparse.Namespace) -> int:
-    """Serve the dashboard until it is interrupted.
-
-    Parameters
-    ----------
-    options : Namespace
-        Of the command.
-
-    Returns
-    -------
-    int
-        Exit code.
-    """
+    """Serve the dashboard until it is interrupted; return the exit code."""
     uri = tracking.store_uri(options.store)
     client = tracking.open_client(uri, create=False)
-    with tracking.told_plainly(uri):
+    with tracking.store_errors(uri):
         page = tracking.latest_page(client, options.experiment)
     if uri.startswith(("http://", "https://")):
         _show(f"{uri.rstrip('/')}{page}", browser=not options.no_browser)
@@ -46,7 +35,7 @@ def ui(options: argparse.Namespace) -> int:
     def stop(number: int, _: object) -> None:
         raise SystemExit(128 + number)
 
-    # Whatever ends this command ends the server too.
+    # A signal that ends this command ends the server too.
     for number in STOPPING:
         signal.signal(number, stop)
     log = tempfile.TemporaryFile()  # noqa: SIM115  (the server writes to it until the end)
@@ -81,7 +70,7 @@ def _check_port(host: str, port: int) -> None:
 
 
 def _answers(server: subprocess.Popen[bytes], host: str, port: int) -> bool:
-    """Whether the server came up within a minute."""
+    """Whether the server answers within a minute."""
     for _ in range(600):
         if server.poll() is not None:
             return False

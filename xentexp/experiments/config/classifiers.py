@@ -12,7 +12,7 @@ from typing import Any
 from hydra.utils import instantiate
 from sklearn.base import is_classifier
 
-from xentexp.errors import InputError, unknown_name
+from xentexp.errors import EXTRAS, InputError, missing_extra, unknown_name
 from xentexp.experiments.config.checks import known_keys
 from xentexp.experiments.models import tabular_pipeline
 from xentexp.experiments.results import Candidate
@@ -20,11 +20,6 @@ from xentexp.tuning import read_space
 
 TRUSTED = ("sklearn", "xentexp", "lightgbm", "xgboost", "catboost")
 """Packages whose classifiers a model file may name."""
-
-_EXTRAS = {
-    **dict.fromkeys(("lightgbm", "xgboost", "catboost"), "pip install 'xentexp[boosters]'"),
-    "torch": "pip install 'xentexp[torch]'",
-}
 
 
 def read_candidate(name: str, model: object) -> Candidate:
@@ -143,11 +138,12 @@ def _estimator_class(name: str, target: object) -> Any:
         raise InputError(f"model {name}: {module_name} cannot be loaded: {error}") from error
     except ModuleNotFoundError as error:
         missing = error.name or module_name
-        hint = f"; {_EXTRAS[missing]}" if missing in _EXTRAS else ""
-        raise InputError(f"model {name}: there is no module {missing}{hint}") from None
+        if missing in EXTRAS:
+            raise missing_extra(missing, f"model {name}") from None
+        raise InputError(f"model {name}: there is no module {missing}") from None
     needed = getattr(cls, "module", None)  # of a classifier of ours that imports it when it fits
     if isinstance(needed, str) and find_spec(needed) is None:
-        raise InputError(f"model {name}: there is no module {needed}; {_EXTRAS[needed]}")
+        raise missing_extra(needed, f"model {name}")
     if not (inspect.isclass(cls) and hasattr(cls, "fit") and hasattr(cls, "get_params")):
         raise InputError(f"model {name}: _target_ {target!r} is not the class of an estimator")
     return cls

@@ -10,16 +10,17 @@ from typing import Any
 
 from sklearn.model_selection import TimeSeriesSplit
 
-from xentexp.errors import InputError
+from xentexp.errors import InputError, import_extra
 from xentexp.experiments.config.checks import known_keys, whole
 from xentexp.experiments.datasets import Dataset
+from xentexp.experiments.formatting import dotted
 from xentexp.experiments.results import Candidate
 from xentexp.experiments.scoring import choose_measures
 from xentexp.losses import Loss
 from xentexp.metrics.registry import get_metric
 from xentexp.scorers.scorer import lacking, score_name
 from xentexp.tuning import TunedClassifier
-from xentexp.tuning.storage import import_optuna, storage_path
+from xentexp.tuning.storage import storage_path
 
 _KEYS = ("n_trials", "timeout", "loss", "folds", "storage", "untuned")
 
@@ -83,7 +84,7 @@ def read_tuning(
     if not isinstance(section, Mapping):
         raise InputError(f"tune must be a section of its own, or null; got {section!r}")
     known_keys("key of tune", section, _KEYS)
-    import_optuna()
+    import_extra("optuna", "tune")
     timeout = section["timeout"]
     number = isinstance(timeout, (int, float)) and not isinstance(timeout, bool)
     if timeout is not None and not (number and timeout > 0):
@@ -191,10 +192,10 @@ def _tuned(
         "tune.n_trials": tuning.n_trials,
         "tune.timeout": tuning.timeout,
         "tune.folds": tuning.folds,
-        **{f"space.{_dotted(name)}": json.dumps(dimension) for name, dimension in space.items()},
+        **{f"space.{dotted(name)}": json.dumps(dimension) for name, dimension in space.items()},
     }
     # What is searched has no value of its own: the folds' are among the parameters tuned.*.
-    own = set(map(_dotted, space))
+    own = set(map(dotted, space))
     kept = {key: value for key, value in candidate.parameters.items() if key not in own}
     family = None if candidate.family is None else f"{candidate.family}_tuned"
     if family is not None:
@@ -207,8 +208,3 @@ def _tuned(
         variants={},  # they would be set on a model that is not the fitted one
         family=family,
     )
-
-
-def _dotted(name: str) -> str:
-    """A parameter as the run's others are called."""
-    return name.replace("__", ".")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pandas as pd
 
-from xentexp.errors import InputError
+from xentexp.errors import import_extra
 from xentexp.experiments.datasets.base import Card, Dataset
 from xentexp.experiments.datasets.prepare import make_dataset
 
@@ -89,12 +89,8 @@ def load_vub() -> Dataset:
 
 
 def _load(function: str, card: Card) -> Dataset:
-    try:
-        from empulse import datasets
-    except ImportError as error:
-        raise InputError(
-            f"{card.name}: the package empulse cannot be imported ({error}); install it with "
-            'pip install "xentexp[empulse]" (it is AGPL-3.0).'
-        ) from error
+    datasets = import_extra(
+        "empulse.datasets", f"{card.name}: this data set of an AGPL-3.0 package"
+    )
     bunch = getattr(datasets, function)(backend=pd)
     return make_dataset(bunch.data, bunch.target, card)

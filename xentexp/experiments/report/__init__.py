@@ -1,4 +1,4 @@
-"""Figures and one self-contained page: the only importer of matplotlib."""
+"""Figures and one self-contained page: the only importer of matplotlib and Jinja."""
 
 from xentexp.experiments.report.curves import Curves, curves_by_loss, curves_by_row
 from xentexp.experiments.report.drawing import to_png, to_svg

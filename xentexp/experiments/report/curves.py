@@ -23,18 +23,7 @@ _PER_ROW, _WIDE, _HIGH = 4, 2.9, 2.15
 
 
 def recorded(fold: Curves) -> dict[str, None]:
-    """Losses that a fit recorded, in their order: boosters may do so on the valid part alone.
-
-    Parameters
-    ----------
-    fold : mapping
-        ``learning_curve_`` of a fit.
-
-    Returns
-    -------
-    dict
-        Names as keys.
-    """
+    """Names of the losses that a fit recorded; boosters may record the valid part alone."""
     return dict.fromkeys(name for part, _ in _PARTS for name in fold.get(part, {}))
 
 
@@ -51,12 +40,12 @@ def curves_by_loss(folds: Sequence[Curves], title: str) -> Figure:
     Returns
     -------
     Figure
-        Thin lines: the folds; thick: their mean, while all go on.
+        Thin lines: the folds; thick: their mean over the iterations that all have.
 
     Raises
     ------
     InputError
-        Where nothing was recorded.
+        If nothing was recorded.
     """
     names = dict.fromkeys(name for fold in folds for name in recorded(fold))
     return _panels({name: (folds, name) for name in names}, title)
@@ -80,7 +69,7 @@ def curves_by_row(rows: Mapping[str, Sequence[Curves]], title: str) -> Figure:
     Raises
     ------
     InputError
-        Where nothing was recorded.
+        If nothing was recorded.
     """
     panels = {
         label: (folds, next(iter(recorded(folds[0]))))
@@ -145,7 +134,7 @@ def _draw(axes: Axes, folds: Sequence[Curves], loss: str) -> None:
 
 
 def _zoom(axes: Axes, folds: Sequence[Curves], loss: str) -> None:
-    """Leave the first steps out of sight where they would flatten all others."""
+    """Cut off high first steps that would flatten the others."""
     values = [
         value
         for fold in folds

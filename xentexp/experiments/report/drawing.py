@@ -1,4 +1,4 @@
-"""What all figures share: fonts, colours, and how a figure becomes SVG and PNG."""
+"""Fonts and colours of all figures, and their output as SVG and PNG."""
 
 from __future__ import annotations
 
@@ -13,18 +13,12 @@ from matplotlib.figure import Figure
 
 INK, SOFT, RULE = "#1a1a1a", "#5a5a5a", "#d5d5d5"
 BLUE, VERMILLION = "#0072b2", "#d55e00"
-"""Of Okabe and Ito: told apart whatever one's colour vision."""
+"""Colours of Okabe and Ito, distinct for every colour vision."""
 
 
 @contextmanager
 def style(salt: str) -> Iterator[None]:
-    """Fonts and colours of a figure, while it is drawn or written.
-
-    Parameters
-    ----------
-    salt : str
-        Of the ids in the SVG: two figures on one page must not share them.
-    """
+    """Fonts and colours of a figure; `salt` keeps ids of two figures in one page apart."""
     settings: dict[Any, Any] = {
         "font.family": "sans-serif",
         "font.size": 8.0,

@@ -12,7 +12,7 @@ from matplotlib.patches import Rectangle
 
 from xentexp.experiments.analysis import Cell, LossMatrix
 from xentexp.experiments.analysis.wording import calibration_texts
-from xentexp.experiments.formatting import DASH, number, percent, wrapped
+from xentexp.experiments.formatting import DASH, excess, number, spaced, wrapped
 from xentexp.experiments.report.drawing import INK, SOFT, VERMILLION, style
 
 STEPS = (0.0, 0.1, 0.3, 1.0, 3.0, 10.0, 30.0, 100.0)
@@ -23,32 +23,14 @@ _LETTER, _LINE = 0.062, 0.17
 
 
 def colours() -> list[tuple[float, float, float]]:
-    """Colour of each class of regret, light to dark.
-
-    Returns
-    -------
-    list of (red, green, blue)
-        One for each of `STEPS`; lightness falls from each to the next, so that they are told
-        apart without colour as well.
-    """
+    """Colour of each class of `STEPS`, light to dark, distinct without colour vision too."""
     # without the middle tones, on which neither black nor white is read easily
     places = [0.0, 0.12, 0.23, 0.34, 0.45, 0.55, 0.78, 0.95]
     return [tuple(colour[:3]) for colour in mpl.colormaps["YlGnBu"](places).tolist()]
 
 
 def colour_of(cell: Cell) -> tuple[float, float, float] | str:
-    """Background of a cell.
-
-    Parameters
-    ----------
-    cell : Cell
-        Of a matrix.
-
-    Returns
-    -------
-    (red, green, blue) or str
-        Grey where there is no regret in percent.
-    """
+    """Background of a cell, grey if it has no regret in percent."""
     if cell.best:
         return colours()[0]
     if not math.isfinite(cell.percent):
@@ -94,7 +76,7 @@ def heat_map(matrix: LossMatrix) -> Figure:
         figure.text(
             0.12 / width,
             1.0 - 0.2 / height,
-            f"{matrix.model.replace('_', ' ')}: rows trained on, columns scored on",
+            f"{spaced(matrix.model)}: rows trained on, columns scored on",
             fontsize=11,
             fontweight="bold",
             va="center",
@@ -128,7 +110,7 @@ def _draw_cell(axes: Axes, cell: Cell, i: int, j: int) -> None:
     if cell.best:
         below = "best"
     elif math.isfinite(cell.percent):
-        below = f"+{percent(cell.percent)} %".replace("+<", "< +").replace("+>", "> +")
+        below = excess(cell.percent)
     else:
         below = f"+{cell.regret:.2g}" if math.isfinite(cell.regret) else ""
     axes.text(middle, i + 0.74, below, ha="center", va="center", color=ink, fontsize=7.2)
@@ -175,7 +157,7 @@ def _draw_scale(figure: Figure, marks: Sequence[str], width: float, height: floa
 
 
 def _marks(matrix: LossMatrix, letters: int) -> list[str]:
-    """What the marks mean, in lines of so many letters."""
+    """Meaning of the marks, in lines of at most `letters` characters."""
     marks = ["bold: best of its column", "framed: trained on the column's loss"]
     if matrix.n_tests:
         marks.append("* worse than the best beyond chance")

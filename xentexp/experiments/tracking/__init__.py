@@ -1,8 +1,8 @@
-"""MLflow: what a run found becomes items, and one sink writes them; the only user of mlflow."""
+"""Log results to MLflow and read them back; the only importer of mlflow."""
 
 from __future__ import annotations
 
-from xentexp.experiments.tracking.connect import open_client, store_uri, told_plainly
+from xentexp.experiments.tracking.connect import open_client, store_errors, store_uri
 from xentexp.experiments.tracking.items import (
     Binary,
     DataInput,
@@ -14,13 +14,13 @@ from xentexp.experiments.tracking.items import (
     Tag,
     Text,
     board_note,
+    candidate_items,
     grouped_items,
-    outcome_items,
     result_items,
     search_items,
 )
 from xentexp.experiments.tracking.read_back import chart_page, latest_page, read_leaderboard
-from xentexp.experiments.tracking.runs import log_outcome, log_trials
+from xentexp.experiments.tracking.runs import log_candidate, log_trials
 from xentexp.experiments.tracking.store import Store
 
 __all__ = [
@@ -35,16 +35,16 @@ __all__ = [
     "Tag",
     "Text",
     "board_note",
+    "candidate_items",
     "chart_page",
     "grouped_items",
     "latest_page",
-    "log_outcome",
+    "log_candidate",
     "log_trials",
     "open_client",
-    "outcome_items",
     "read_leaderboard",
     "result_items",
     "search_items",
+    "store_errors",
     "store_uri",
-    "told_plainly",
 ]

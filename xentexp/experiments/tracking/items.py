@@ -1,4 +1,4 @@
-"""What a run found, as items: plain values that say what to tell, not how."""
+"""Results of a run as plain items, which `Store` writes to MLflow."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from xentexp.experiments.fitting import FoldPrediction
+from xentexp.experiments.formatting import dotted, setting
 from xentexp.experiments.results import CandidateResult, ExperimentResult, all_curves
 from xentexp.metrics.registry import get_metric
 
@@ -33,7 +34,7 @@ class Metric:
 
 @dataclass(frozen=True)
 class Tag:
-    """A label of a run."""
+    """A tag of a run."""
 
     key: str
     value: object
@@ -49,7 +50,7 @@ class Text:
 
 @dataclass(frozen=True)
 class Binary:
-    """A file among the artifacts that is no text, e.g. a picture."""
+    """A binary file among the artifacts, such as a PNG image."""
 
     path: str
     content: bytes
@@ -57,7 +58,7 @@ class Binary:
 
 @dataclass(frozen=True)
 class Table:
-    """A table that the dashboard shows as one: a JSON file among the artifacts."""
+    """A JSON file among the artifacts that the dashboard shows as a table."""
 
     path: str
     frame: pd.DataFrame
@@ -84,27 +85,14 @@ class DataInput:
 Item = Param | Metric | Tag | Text | Binary | Table | Parquet | DataInput
 
 
-def outcome_items(outcome: CandidateResult, result_of: Mapping[str, object]) -> Iterator[Item]:
-    """Everything to tell of one candidate, but for its data set and predictions.
-
-    Parameters
-    ----------
-    outcome : CandidateResult
-        Of a candidate.
-    result_of : mapping
-        Settings that hold for the whole run: they are repeated on each child, because
-        MLflow's filters do not look at parents.
-
-    Yields
-    ------
-    Item
-        Parameters, metrics, tags and texts.
-    """
+def candidate_items(outcome: CandidateResult, settings: Mapping[str, object]) -> Iterator[Item]:
+    """Parameters, metrics and files of a candidate; `settings` are those of the whole run."""
     yield Param("model", outcome.candidate.name)
     yield Tag("model", outcome.candidate.family or outcome.candidate.name)
     if outcome.candidate.trained_on is not None:
         yield Tag("loss", outcome.candidate.trained_on.label)
-    for key, value in {**result_of, **outcome.candidate.parameters}.items():
+    # Settings of the run are repeated here: MLflow's filters do not look at parents.
+    for key, value in {**settings, **outcome.candidate.parameters}.items():
         yield Param(key, value)
     for message, count in outcome.warnings.items():
         yield Text("warnings.txt", f"{count} of {len(outcome.predictions)} folds: {message}\n")
@@ -139,20 +127,7 @@ def outcome_items(outcome: CandidateResult, result_of: Mapping[str, object]) -> 
 
 
 def result_items(result: ExperimentResult, shown: Sequence[str] | None = None) -> Iterator[Item]:
-    """What a parent run tells: the leaderboard, as its note and as a table.
-
-    Parameters
-    ----------
-    result : ExperimentResult
-        Of all candidates.
-    shown : sequence of str, optional
-        Losses and metrics of the note; all by default. The table has all.
-
-    Yields
-    ------
-    Item
-        Tags, texts and a table.
-    """
+    """Leaderboard of a parent run: a note of the losses `shown`, a table of all."""
     board = result.leaderboard(shown)
     note = board_note(result, shown)
     yield Tag("mlflow.note.content", note)
@@ -176,67 +151,28 @@ def board_note(
     *,
     whole: bool = True,
 ) -> str:
-    """Note of a parent run, which the dashboard shows above it.
-
-    Parameters
-    ----------
-    result : ExperimentResult
-        Of all candidates.
-    shown : sequence of str, optional
-        Losses and metrics of its table; all by default.
-    more : sequence of str
-        Paragraphs that stand above it.
-    whole : bool
-        Whether the leaderboard is part of it.
-
-    Returns
-    -------
-    str
-        In markdown.
-    """
+    """Markdown note of a parent run: paragraphs `more`, then the leaderboard if `whole`."""
     board = [result.leaderboard(shown).to_markdown()] if whole else []
     return "\n\n".join([f"### {result.dataset.card.title}", *more, *board]) + "\n"
 
 
 def grouped_items(outcome: CandidateResult) -> Iterator[Item]:
-    """What to add to a candidate of random folds: how it did on grouped ones.
-
-    Parameters
-    ----------
-    outcome : CandidateResult
-        Of the same candidate on folds that keep entities together.
-
-    Yields
-    ------
-    Item
-        A metric for each loss and metric.
-    """
+    """Metrics of a candidate on folds that keep entities together."""
     for name, value in outcome.mean().items():
         yield Metric(f"cv_grouped/{name}", value)
 
 
 def search_items(outcome: CandidateResult) -> Iterator[Item]:
-    """What a candidate tells of its searches: settings and inner loss of each fold.
-
-    Parameters
-    ----------
-    outcome : CandidateResult
-        Of a candidate.
-
-    Yields
-    ------
-    Item
-        Nothing where it has no searches, or failed.
-    """
+    """Chosen settings and inner losses of a candidate's searches; none without a search."""
     best = [_best(prediction) for prediction in outcome.predictions]
     chosen = [trial for trial in best if trial is not None]
     if len(chosen) < len(outcome.predictions) or not chosen:
         return
     loss = searched_for(outcome)
     for name in chosen[0]["params"]:
-        values = ", ".join(text(trial["params"][name]) for trial in chosen)
+        values = ", ".join(setting(trial["params"][name]) for trial in chosen)
         yield Param(f"tuned.{dotted(name)}", values)
-    # Beside cv/LOSS: what the search saw of it, which is too good.
+    # Of the loss that was minimized, so it is better than cv/LOSS on new rows.
     yield Metric(f"tune/{loss}", float(np.mean([trial["value"] for trial in chosen])))
     yield Metric("tune/trials", float(sum(len(p.trials) for p in outcome.predictions)))
     failed = [t for p in outcome.predictions for t in p.trials if t["state"] == "failed"]
@@ -245,34 +181,12 @@ def search_items(outcome: CandidateResult) -> Iterator[Item]:
 
 
 def searched_for(outcome: CandidateResult) -> str:
-    """Loss that a candidate's settings were searched for.
-
-    Parameters
-    ----------
-    outcome : CandidateResult
-        Of a candidate that is a `TunedClassifier`.
-
-    Returns
-    -------
-    str
-        Name of a loss, or label of a metric.
-    """
+    """Name of the loss or metric that a candidate's settings were searched for."""
     return get_metric(outcome.candidate.estimator.loss).name
 
 
 def trials_table(outcome: CandidateResult) -> pd.DataFrame:
-    """All trials of a candidate.
-
-    Parameters
-    ----------
-    outcome : CandidateResult
-        Of a candidate.
-
-    Returns
-    -------
-    DataFrame
-        A row for each, with its settings.
-    """
+    """All trials of a candidate's searches, one per row."""
     loss = searched_for(outcome)
     return pd.DataFrame(
         [
@@ -282,7 +196,7 @@ def trials_table(outcome: CandidateResult) -> pd.DataFrame:
                 "trial": trial["number"],
                 "chosen": trial["number"] == prediction.best_trial,
                 f"tune/{loss}": trial["value"],
-                **{dotted(name): text(value) for name, value in trial["params"].items()},
+                **{dotted(name): setting(value) for name, value in trial["params"].items()},
                 "seconds": round(trial["seconds"], 3),
                 "error": trial["error"],
             }
@@ -296,13 +210,3 @@ def _best(prediction: FoldPrediction) -> dict[str, Any] | None:
     if prediction.best_trial is None:
         return None
     return prediction.trials[prediction.best_trial]
-
-
-def dotted(name: str) -> str:
-    """A nested parameter as users write it in a model file."""
-    return name.replace("__", ".")
-
-
-def text(value: object) -> str:
-    """A setting for a table: six digits of a float."""
-    return f"{value:.6g}" if isinstance(value, float) else str(value)

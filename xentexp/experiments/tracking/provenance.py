@@ -1,4 +1,4 @@
-"""Where a run comes from: versions, packages, the commit of the folder."""
+"""Versions, installed packages and git commit of a run."""
 
 from __future__ import annotations
 
@@ -8,37 +8,19 @@ from importlib.metadata import distributions, version
 
 
 def versions() -> dict[str, str]:
-    """Versions of Python and of the packages that the numbers depend on.
-
-    Returns
-    -------
-    dict
-        By name.
-    """
+    """Versions of Python and of the packages that the numbers depend on."""
     packages = ("xentexp", "scikit-learn", "numpy", "pandas", "mlflow")
     return {"python": platform.python_version(), **{name: version(name) for name in packages}}
 
 
 def installed() -> str:
-    """Every installed package, as pip's requirements.
-
-    Returns
-    -------
-    str
-        One line each.
-    """
+    """Installed packages, as lines of a requirements file."""
     names = {d.metadata["Name"]: d.version for d in distributions() if d.metadata["Name"]}
     return "".join(f"{name}=={names[name]}\n" for name in sorted(names, key=str.lower))
 
 
 def git() -> dict[str, str]:
-    """Commit of the folder's repository, and whether it was changed since.
-
-    Returns
-    -------
-    dict
-        Tags; none outside of a repository.
-    """
+    """Tags for the commit of the current folder and uncommitted changes; none without git."""
 
     def ask(*words: str) -> str | None:
         try:

@@ -1,4 +1,4 @@
-"""Reading back: the leaderboard of a run, and where the dashboard shows it."""
+"""Read the leaderboard of a run from the store, and find its page of the dashboard."""
 
 from __future__ import annotations
 
@@ -13,21 +13,8 @@ from xentexp.experiments.leaderboard import Leaderboard, Row, higher_is_better
 
 
 def chart_page(experiment_id: str, run_id: str, primary: str) -> str:
-    """Part of the dashboard's address that compares the candidates of a run in charts.
-
-    Parameters
-    ----------
-    experiment_id, run_id : str
-        Of the experiment, and of the parent run: MLflow charts no child of a folded parent,
-        so the page is filtered to the children.
-    primary : str
-        Loss that they are sorted by.
-
-    Returns
-    -------
-    str
-        To be put behind the address of the server.
-    """
+    """Path and query of the dashboard's page that charts the candidates of a run."""
+    # Filtered to the candidates: MLflow charts no child of a folded parent.
     options = {
         "searchFilter": _candidates_of(run_id),
         "orderByKey": f"metrics.`cv/{primary}`",
@@ -41,29 +28,7 @@ def chart_page(experiment_id: str, run_id: str, primary: str) -> str:
 def read_leaderboard(
     client: MlflowClient, experiment: str | None, *, every: bool = False
 ) -> tuple[str, Leaderboard]:
-    """Leaderboard of the latest run of an experiment, or of all its runs.
-
-    Parameters
-    ----------
-    client : MlflowClient
-        Of the store.
-    experiment : str or None
-        Its name; the one with the latest run by default.
-    every : bool
-        Whether the candidates of all runs are listed instead of the latest run's.
-
-    Returns
-    -------
-    experiment : str
-        Its name.
-    leaderboard : Leaderboard
-        Ranked by the primary loss of the latest run, and showing what that one shows.
-
-    Raises
-    ------
-    InputError
-        For an unknown experiment, and for a store without runs of ours.
-    """
+    """Experiment's name and leaderboard of its latest run, or of all its runs."""
     latest, children = _latest_run(client, experiment)
     if every:
         children = _search(client, latest.info.experiment_id, "tags.`xentexp.kind` = 'candidate'")
@@ -76,31 +41,13 @@ def read_leaderboard(
 
 
 def latest_page(client: MlflowClient, experiment: str | None) -> str:
-    """Part of the dashboard's address that shows the latest run.
-
-    Parameters
-    ----------
-    client : MlflowClient
-        Of the store.
-    experiment : str or None
-        Its name; the one with the latest run by default.
-
-    Returns
-    -------
-    str
-        See `chart_page`.
-
-    Raises
-    ------
-    InputError
-        For an unknown experiment, and for a store without runs of ours.
-    """
+    """Path and query of the dashboard's page of the latest run."""
     run, _ = _latest_run(client, experiment)
     return chart_page(run.info.experiment_id, run.info.run_id, run.data.tags["xentexp.primary"])
 
 
 def _latest_run(client: MlflowClient, experiment: str | None) -> tuple[Any, list[Any]]:
-    """Parent run that was started last among those with a finished candidate; its candidates."""
+    """Latest parent run with a finished candidate, and its candidates."""
     known = {e.name: e.experiment_id for e in client.search_experiments()}
     if experiment is not None and experiment not in known:
         raise unknown_name("experiment", experiment, known)

@@ -1,75 +1,49 @@
-"""Results as MLflow runs: one for a candidate, one for each trial of a search."""
+"""Log each candidate, and each trial of its search, as an MLflow run."""
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pandas as pd
 
+from xentexp.experiments.formatting import dotted, setting
 from xentexp.experiments.results import CandidateResult
-from xentexp.experiments.tracking.items import Item, Metric, Param, Tag, searched_for
-
-if TYPE_CHECKING:
-    from xentexp.experiments.tracking.store import Store
-
-import contextlib
-
-from xentexp.experiments.tracking.connect import shielded
+from xentexp.experiments.tracking.connect import deferred_signals
 from xentexp.experiments.tracking.items import (
     DataInput,
+    Item,
+    Metric,
+    Param,
     Parquet,
+    Tag,
     Text,
-    dotted,
-    outcome_items,
+    candidate_items,
     search_items,
-    text,
+    searched_for,
 )
+from xentexp.experiments.tracking.store import Store
 
 
-def log_outcome(
+def log_candidate(
     store: Store,
     outcome: CandidateResult,
-    result_of: Mapping[str, object],
+    settings: Mapping[str, object],
     data: DataInput,
     predictions: pd.DataFrame | None,
     config: str,
     tags: Mapping[str, object],
     parent: str,
 ) -> str:
-    """Write one candidate as a child run, FAILED where the candidate failed.
-
-    Parameters
-    ----------
-    store : Store
-        Where to.
-    outcome : CandidateResult
-        What it found.
-    result_of : mapping
-        Settings of the whole run.
-    data : DataInput
-        The data set.
-    predictions : DataFrame or None
-        Out-of-fold predictions.
-    config : str
-        The whole configuration, as YAML.
-    tags : mapping
-        Labels of the whole run.
-    parent : str
-        Identifier of the parent run.
-
-    Returns
-    -------
-    str
-        Identifier of the run.
-    """
+    """Log one candidate as a child run, FAILED if it failed; return the run's id."""
     started = min(prediction.started for prediction in outcome.predictions)
-    items: list[Item] = [*outcome_items(outcome, result_of), *search_items(outcome), data]
+    items: list[Item] = [*candidate_items(outcome, settings), *search_items(outcome), data]
     items.append(Text("config/config.yaml", config))
     if predictions is not None:
         items.append(Parquet("predictions/oof.parquet", predictions))
     with (
-        shielded(),  # a candidate that is done is written whole
+        deferred_signals(),  # a finished candidate is written completely
         contextlib.suppress(_CandidateFailed),
         store.run(outcome.candidate.name, tags, parent=parent, started=started) as run_id,
     ):
@@ -79,36 +53,19 @@ def log_outcome(
     return run_id
 
 
-class _CandidateFailed(Exception):  # noqa: N818  (ends a run as FAILED; never seen outside)
+class _CandidateFailed(Exception):  # noqa: N818  (ends the run as FAILED; caught above)
     pass
 
 
-_OF_RUN = ("xentexp.sweep", "xentexp.primary", "dataset", "dataset_digest", "seed")
-"""Labels of the whole run that each trial has too: those that one filters by."""
+_RUN_TAGS = ("xentexp.sweep", "xentexp.primary", "dataset", "dataset_digest", "seed")
+"""Tags of the whole run that each trial repeats, to filter by them."""
 
 
 def log_trials(
     store: Store, outcome: CandidateResult, tags: Mapping[str, object], parent: str
 ) -> None:
-    """Write each trial of a candidate as a run below the parent, beside the candidates.
-
-    Parameters
-    ----------
-    store : Store
-        Where to.
-    outcome : CandidateResult
-        Of the candidate; one without searches has none.
-    tags : mapping
-        Labels of the whole run.
-    parent : str
-        Identifier of the parent run.
-
-    Raises
-    ------
-    InputError
-        Where the store fails.
-    """
-    kept = {key: tags[key] for key in _OF_RUN if key in tags}
+    """Log each trial of a candidate's searches as a run below the parent."""
+    kept = {key: tags[key] for key in _RUN_TAGS if key in tags}
     name = outcome.candidate.name
     loss = "" if not any(p.trials for p in outcome.predictions) else searched_for(outcome)
     for prediction in outcome.predictions:
@@ -123,7 +80,7 @@ def log_trials(
                 "repeat": fold.repeat,
                 "chosen": trial["number"] == prediction.best_trial,
             }
-            store.write_run(
+            store.log_finished_run(
                 f"{name} {place} trial {trial['number']}",
                 labels,
                 _trial_items(name, trial, loss),
@@ -138,7 +95,7 @@ def _trial_items(name: str, trial: Mapping[str, Any], loss: str) -> Iterator[Ite
     yield Param("model", name)
     yield Param("trial", trial["number"])
     for key, value in trial["params"].items():
-        yield Param(dotted(key), text(value))
+        yield Param(dotted(key), setting(value))
     if trial["error"] is not None:
         yield Tag("error", trial["error"])
         return

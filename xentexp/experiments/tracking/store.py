@@ -1,4 +1,4 @@
-"""The sink: an experiment in a store, its runs, and the items that are written to them."""
+"""Write items to the runs of an MLflow experiment."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ from xentexp.errors import InputError
 from xentexp.experiments.leaderboard import higher_is_better
 from xentexp.experiments.tracking.connect import (
     SQLITE,
+    deferred_signals,
     open_client,
-    shielded,
+    store_errors,
     store_uri,
-    told_plainly,
     user_name,
 )
 from xentexp.experiments.tracking.items import (
@@ -37,30 +37,13 @@ from xentexp.experiments.tracking.items import (
 
 
 class Store:
-    """An experiment in a store, and the runs that are written to it.
-
-    Parameters
-    ----------
-    uri : str or None
-        See `store_uri`.
-    experiment : str
-        Its name; made where there is none.
-    primary : str
-        Loss that the dashboard charts first.
-    description : str
-        Note of a new experiment.
-
-    Raises
-    ------
-    InputError
-        Where the store cannot be written to.
-    """
+    """An MLflow experiment: created if it does not exist, charted by `primary` first."""
 
     def __init__(self, uri: str | None, experiment: str, *, primary: str, description: str) -> None:
         self.uri = store_uri(uri)
         self._tables: dict[str, list[str]] = {}
         self.client = open_client(self.uri, create=True)
-        with told_plainly(self.uri):
+        with store_errors(self.uri):
             self.experiment_id = self._experiment(experiment, primary, description)
 
     def _experiment(self, name: str, primary: str, description: str) -> str:
@@ -81,7 +64,7 @@ class Store:
             try:
                 return str(self.client.create_experiment(name, location, tags))
             except MlflowException:
-                found = self.client.get_experiment_by_name(name)  # another process was first
+                found = self.client.get_experiment_by_name(name)  # another process created it
                 if found is None:
                     raise
         if found.lifecycle_stage != "active":
@@ -100,24 +83,7 @@ class Store:
         parent: str | None = None,
         started: float = 0,
     ) -> Iterator[str]:
-        """Run that ends FINISHED, FAILED or KILLED, whatever happens inside.
-
-        Parameters
-        ----------
-        name : str
-            For a person to read.
-        tags : mapping
-            Labels.
-        parent : str, optional
-            Identifier of the parent run.
-        started : float
-            Seconds since 1970; now by default.
-
-        Yields
-        ------
-        str
-            Identifier of the run.
-        """
+        """Start a run and yield its id; it ends FINISHED, FAILED or KILLED."""
         labels = {key: str(value) for key, value in tags.items()}
         labels["mlflow.user"] = user_name()
         labels["mlflow.source.type"] = "LOCAL"
@@ -127,7 +93,7 @@ class Store:
         run_id = None
         status = "FAILED"
         try:
-            with shielded(), told_plainly(self.uri):
+            with deferred_signals(), store_errors(self.uri):
                 run = self.client.create_run(self.experiment_id, milliseconds, labels, name)
                 run_id = str(run.info.run_id)
             yield run_id
@@ -137,10 +103,10 @@ class Store:
             raise
         finally:
             if run_id is not None:
-                with shielded(), told_plainly(self.uri):
+                with deferred_signals(), store_errors(self.uri):
                     self.client.set_terminated(run_id, status)
 
-    def write_run(
+    def log_finished_run(
         self,
         name: str,
         tags: Mapping[str, object],
@@ -151,54 +117,18 @@ class Store:
         seconds: float,
         failed: bool = False,
     ) -> None:
-        """Write a run of something that is over, whole.
-
-        Parameters
-        ----------
-        name : str
-            For a person to read.
-        tags : mapping
-            Labels.
-        items : iterable of Item
-            What it found.
-        parent : str
-            Identifier of the parent run.
-        started : float
-            Seconds since 1970.
-        seconds : float
-            How long it took.
-        failed : bool
-            Whether it is shown as failed.
-
-        Raises
-        ------
-        InputError
-            Where the store fails.
-        """
+        """Log a finished run in one go."""
         labels = {key: str(value) for key, value in tags.items()}
         labels |= {"mlflow.parentRunId": parent, "mlflow.user": user_name()}
         begin, end = (int(moment * 1000) for moment in (started, started + seconds))
-        with shielded(), told_plainly(self.uri):
+        with deferred_signals(), store_errors(self.uri):
             run = self.client.create_run(self.experiment_id, begin, labels, name)
             self.log(run.info.run_id, items)
             status = "FAILED" if failed else "FINISHED"
             self.client.set_terminated(run.info.run_id, status, end)
 
     def log(self, run_id: str, items: Iterable[Item]) -> None:
-        """Write items to a run, in as few calls as MLflow allows.
-
-        Parameters
-        ----------
-        run_id : str
-            Of the run.
-        items : iterable of Item
-            In any order.
-
-        Raises
-        ------
-        InputError
-            Where the store fails, e.g. because the disk is full.
-        """
+        """Write items to a run, in as few calls as MLflow allows."""
         given = list(items)
         now = int(time.time() * 1000)
         metrics = [
@@ -223,7 +153,7 @@ class Store:
         for item in given:
             if isinstance(item, Text):
                 texts[item.path] = texts.get(item.path, "") + item.content
-        with told_plainly(self.uri):
+        with store_errors(self.uri):
             for start in range(0, len(metrics), 1000):
                 self.client.log_batch(run_id, metrics=metrics[start : start + 1000])
             for start in range(0, max(len(params), len(tags)), 50):
@@ -260,6 +190,6 @@ class Store:
 
 
 def _short(value: object) -> str:
-    """A parameter as text that MLflow keeps whole."""
+    """Text of a parameter, cut to the length that MLflow accepts."""
     text = str(value)
     return text if len(text) <= 6000 else f"{text[:5990]}... (cut)"

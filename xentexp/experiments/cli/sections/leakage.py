@@ -1,4 +1,4 @@
-"""What random folds share, and each candidate's score on folds that do not."""
+"""Entities that random folds share, and scores on folds that keep entities together."""
 
 from __future__ import annotations
 
@@ -14,24 +14,11 @@ from xentexp.experiments.results import ExperimentResult
 from xentexp.experiments.tracking import Metric, Table, grouped_items
 
 SHOWN = 12
-"""Rows of the comparison on the terminal and in the note."""
+"""Rows of the comparison that the terminal and the note show."""
 
 
-def tell_leak(study: Study, result: ExperimentResult) -> Section | None:
-    """The leak of a study, with both numbers where the configuration asks for them.
-
-    Parameters
-    ----------
-    study : Study
-        The run.
-    result : ExperimentResult
-        What its candidates did, on folds apart too.
-
-    Returns
-    -------
-    Section or None
-        None where nothing leaks.
-    """
+def leak_section(study: Study, result: ExperimentResult) -> Section | None:
+    """Shared entities, and the comparison with grouped folds if it was made; None without."""
     leak = study.leak
     if leak is None:
         return None

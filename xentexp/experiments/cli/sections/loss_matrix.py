@@ -1,4 +1,4 @@
-"""The loss matrix of a run whose models were trained on several losses."""
+"""Loss matrix of a run whose models were trained on several losses."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ from collections.abc import Mapping, Sequence
 
 import pandas as pd
 from rich import box
-from rich.measure import Measurement
 from rich.table import Table
 from rich.text import Text
 
@@ -24,21 +23,8 @@ from xentexp.inference.comparison import split_ratio
 from xentexp.losses import LOSSES
 
 
-def find_matrix(study: Study, result: ExperimentResult) -> Section | None:
-    """Matrix of each model, with its pictures and its page.
-
-    Parameters
-    ----------
-    study : Study
-        The run.
-    result : ExperimentResult
-        What its candidates did.
-
-    Returns
-    -------
-    Section or None
-        None where the models were not trained on two losses at least.
-    """
+def matrix_section(study: Study, result: ExperimentResult) -> Section | None:
+    """Matrix of each model with figures and page; None unless two losses were trained on."""
     rows = {
         outcome.candidate.name: row
         for outcome in result.outcomes
@@ -79,7 +65,7 @@ def find_matrix(study: Study, result: ExperimentResult) -> Section | None:
             print_matrix(matrix, title=title)
             print_findings(matrix)
 
-    # A leaderboard of so many rows says less than the matrix; MLflow and --json have both.
+    # The matrix is easier to read than so long a leaderboard; MLflow and --json have both.
     instead = all(outcome.candidate.trained_on for outcome in result.outcomes)
     return Section(
         "loss_matrix",
@@ -108,7 +94,7 @@ def _row(outcome: CandidateResult, study: Study) -> Trained | None:
 
 
 def _columns(study: Study, rows: Mapping[str, Trained]) -> list[str] | None:
-    """Losses to score on: those that were named, else those trained on and those shown."""
+    """Losses to score on: those of `losses=`, else those trained on and those shown."""
     if study.losses is not None or study.shown is None:
         return None if study.losses is None else list(study.losses)
     known = {name for row in rows.values() for name in row.fold_values}
@@ -117,13 +103,12 @@ def _columns(study: Study, rows: Mapping[str, Trained]) -> list[str] | None:
 
 
 def _note(matrices: Sequence[LossMatrix]) -> str:
-    told = "\n\n".join(
+    sentences = "\n\n".join(
         f"**{matrix.model}**\n\n" + "\n".join(f"- {line}" for line in findings(matrix))
         for matrix in matrices
     )
-    return (
-        f"Trained on x scored on: see report.html and loss_matrix/ among the artifacts.\n\n{told}"
-    )
+    where = "Trained on x scored on: see report.html and loss_matrix/ among the artifacts."
+    return f"{where}\n\n{sentences}"
 
 
 def _pictures(matrices: Sequence[LossMatrix]) -> list[Item]:
@@ -149,13 +134,13 @@ def _page(matrices: Sequence[LossMatrix], study: Study, result: ExperimentResult
         if trained is not None and candidate.variant_of is None and of_folds:
             curves.setdefault(str(candidate.family), {})[trained.label] = of_folds
     dataset = study.dataset
-    properties = {
+    details = {
         "Data": f"{dataset.card.title}: {len(dataset.y):,} rows, {dataset.X.shape[1]} features, "
         f"digest {dataset.digest}",
         "Folds": f"{len(study.folds)}, {study.config['cv']['kind']}",
         "Seed": str(study.seed),
     }
-    return page(matrices, title=dataset.card.title, properties=properties, curves=curves)
+    return page(matrices, title=dataset.card.title, details=details, curves=curves)
 
 
 def _of_row(row: Trained, columns: Sequence[str], cells: Sequence[Cell]) -> tuple[Item, ...]:
@@ -171,29 +156,11 @@ def _of_row(row: Trained, columns: Sequence[str], cells: Sequence[Cell]) -> tupl
 
 
 def print_matrix(matrix: LossMatrix, *, title: str) -> None:
-    """Rows trained on, columns scored on; in several tables where it is narrow.
-
-    Parameters
-    ----------
-    matrix : LossMatrix
-        Of one model.
-    title : str
-        Above it.
-    """
+    """Print a matrix: rows trained on, columns scored on."""
     out = terminal.console()
     out.print(Text(title, style="bold"))
-    unbounded = out.options.update_width(10_000)
-    start, end = 0, len(matrix.columns) + 1  # the last one: calibration
-    while start < end:
-        fit = start + 1
-        table = _table(matrix, start, fit, out.width)
-        while fit < end:
-            wider = _table(matrix, start, fit + 1, out.width)
-            if Measurement.get(out, unbounded, wider).maximum > out.width:
-                break
-            table, fit = wider, fit + 1
-        out.print(table)
-        start = fit
+    n_columns = len(matrix.columns) + 1  # the last one: calibration
+    terminal.print_in_parts(lambda start, end: _table(matrix, start, end, out.width), n_columns)
     notes = [
         "mean over the folds, below it the regret in % of the column's best",
         "best of its column in bold with 'best'; [trained on the column's loss]",
@@ -205,13 +172,7 @@ def print_matrix(matrix: LossMatrix, *, title: str) -> None:
 
 
 def print_findings(matrix: LossMatrix) -> None:
-    """What the matrix says, in sentences.
-
-    Parameters
-    ----------
-    matrix : LossMatrix
-        Of one model.
-    """
+    """Print what a matrix shows, in sentences."""
     out = terminal.console()
     for line in findings(matrix):
         out.print(Text(line), soft_wrap=False)

@@ -1,8 +1,7 @@
-"""Published numbers, and whether the run reproduced them."""
+"""Published numbers beside those of the run."""
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 
 import pandas as pd
@@ -15,24 +14,12 @@ from xentexp.experiments.analysis.replication import Reproduced, compare
 from xentexp.experiments.cli.sections.section import Section
 from xentexp.experiments.cli.terminal import console
 from xentexp.experiments.config import Study
+from xentexp.experiments.formatting import fixed
 from xentexp.experiments.results import ExperimentResult
 
 
-def find_published(study: Study, result: ExperimentResult) -> Section | None:
-    """Published numbers beside those of the run, where the configuration has any.
-
-    Parameters
-    ----------
-    study : Study
-        The run.
-    result : ExperimentResult
-        What its candidates did.
-
-    Returns
-    -------
-    Section or None
-        Failed where a number is not met.
-    """
+def published_section(study: Study, result: ExperimentResult) -> Section | None:
+    """Published numbers and those of the run; failed if one is not reproduced; None without any."""
     if not study.published:
         return None
     rows = compare(study.published, result)
@@ -49,30 +36,21 @@ def find_published(study: Study, result: ExperimentResult) -> Section | None:
 
 
 def print_published(rows: Sequence[Reproduced], title: str) -> None:
-    """Published numbers beside ours.
-
-    Parameters
-    ----------
-    rows : sequence of Reproduced
-        In the order of the table.
-    title : str
-        Above it.
-    """
+    """Print published numbers beside ours."""
     table = Table(box=box.SIMPLE_HEAD, title=title, title_justify="left", title_style="bold")
     for header in ("model", "measure", "published", "ours", "difference", "within", ""):
         table.add_column(header, justify="left" if header in ("model", "measure", "") else "right")
     before = None
     for row in rows:
-        told = row.published
-        there = not math.isnan(row.ours)
+        published = row.published
         table.add_row(
-            "" if told.model == before else told.model,
-            told.measure,
-            f"{told.value:.6f}",
-            f"{row.ours:.6f}" if there else "-",
-            f"{row.difference:+z.6f}" if there else "-",
-            f"{told.within:g}",
+            "" if published.model == before else published.model,
+            published.measure,
+            fixed(published.value, 6),
+            fixed(row.ours, 6),
+            fixed(row.difference, 6, sign="+"),
+            f"{published.within:g}",
             Text("met", style="green") if row.met else Text("NOT MET", style="bold red"),
         )
-        before = told.model
+        before = published.model
     console().print(table)

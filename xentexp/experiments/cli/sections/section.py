@@ -1,4 +1,4 @@
-"""Something that a run found beyond its leaderboard."""
+"""Part of a run's report beyond the leaderboard."""
 
 from __future__ import annotations
 
@@ -11,33 +11,13 @@ from xentexp.experiments.tracking import Item
 
 @dataclass(frozen=True)
 class Section:
-    """Something to record, to print and to hand over as JSON.
-
-    Parameters
-    ----------
-    name : str
-        Its key in the JSON document.
-    items : tuple of Item
-        For the parent run.
-    document : object
-        JSON-able.
-    show : callable
-        Prints it.
-    failed : bool
-        Whether the run ends with exit code 1 for it.
-    instead : bool
-        Whether it stands in the place of the leaderboard, on the terminal and in the note.
-    of_candidates : mapping
-        Further items for the runs of candidates, by name.
-    note : str
-        For the note of the parent run, in markdown.
-    """
+    """What to log, to print and to return as JSON; `name` is its key in the JSON document."""
 
     name: str
-    items: tuple[Item, ...]
-    document: Any
-    show: Callable[[], None]
-    failed: bool = False
-    instead: bool = False
-    of_candidates: Mapping[str, tuple[Item, ...]] = field(default_factory=dict)
-    note: str = ""
+    items: tuple[Item, ...]  # for the parent run
+    document: Any  # JSON-able
+    show: Callable[[], None]  # prints it
+    failed: bool = False  # whether the command exits with 1
+    instead: bool = False  # whether it replaces the printed leaderboard
+    of_candidates: Mapping[str, tuple[Item, ...]] = field(default_factory=dict)  # by name
+    note: str = ""  # markdown for the parent run

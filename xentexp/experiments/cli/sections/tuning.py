@@ -1,4 +1,4 @@
-"""What a run with a search tells: the settings of each fold, and where the trials are kept."""
+"""Settings that a search chose in each fold, and where its trials are stored."""
 
 from __future__ import annotations
 
@@ -15,24 +15,12 @@ from xentexp.experiments import tracking
 from xentexp.experiments.cli.sections.section import Section
 from xentexp.experiments.cli.terminal import console
 from xentexp.experiments.config import Study
+from xentexp.experiments.formatting import dotted, fixed, setting
 from xentexp.experiments.results import CandidateResult, ExperimentResult
 
 
-def find_tuning(study: Study, result: ExperimentResult) -> Section | None:
-    """The searches of a run, where the configuration has any.
-
-    Parameters
-    ----------
-    study : Study
-        The run.
-    result : ExperimentResult
-        What its candidates did.
-
-    Returns
-    -------
-    Section or None
-        Settings and inner losses of each fold.
-    """
+def tuning_section(study: Study, result: ExperimentResult) -> Section | None:
+    """Settings and inner losses of each fold; None without a search."""
     if study.tuning is None:
         return None
     records = tuning_records(result)
@@ -42,19 +30,7 @@ def find_tuning(study: Study, result: ExperimentResult) -> Section | None:
 
 
 def tuning_records(result: ExperimentResult) -> list[dict[str, Any]]:
-    """The searches of a run, one of each tuned model in each fold.
-
-    Parameters
-    ----------
-    result : ExperimentResult
-        Of a run.
-
-    Returns
-    -------
-    list of dict
-        JSON-able: ``model``, ``repeat``, ``fold``, number of ``trials``, of them ``resumed`` and
-        ``failed``, the inner loss of the ``first`` and of the ``best``, and the ``settings``.
-    """
+    """One JSON-able record for each tuned model and fold."""
     return [
         record for outcome in result.outcomes if outcome.error is None for record in _of(outcome)
     ]
@@ -72,7 +48,7 @@ def _of(outcome: CandidateResult) -> list[dict[str, Any]]:
             "first": prediction.trials[0]["value"],
             "best": prediction.trials[prediction.best_trial]["value"],
             "settings": {
-                name.removeprefix("classifier__").replace("__", "."): _plain(value)
+                dotted(name.removeprefix("classifier__")): _plain(value)
                 for name, value in prediction.trials[prediction.best_trial]["params"].items()
             },
         }
@@ -87,15 +63,7 @@ def _plain(value: Any) -> Any:
 
 
 def print_tuning(study: Study, records: list[dict[str, Any]]) -> None:
-    """The searches as a table, a row for each model: settings of all folds side by side.
-
-    Parameters
-    ----------
-    study : Study
-        With a search.
-    records : list of dict
-        Of `tuning_records`.
-    """
+    """Print a row for each setting of each model, the values of all folds side by side."""
     assert study.tuning is not None
     table = Table(
         box=box.SIMPLE_HEAD,
@@ -109,7 +77,7 @@ def print_tuning(study: Study, records: list[dict[str, Any]]) -> None:
         own = [record for record in records if record["model"] == model]
         before = model
         for name in own[0]["settings"]:
-            table.add_row(before, name, "  ".join(_text(r["settings"][name]) for r in own))
+            table.add_row(before, name, "  ".join(setting(r["settings"][name], 3) for r in own))
             before = ""
         means = [_mean(own, key) for key in ("first", "best")]
         table.add_row(before, "inner loss", f"first trial {means[0]}, best {means[1]}")
@@ -118,8 +86,8 @@ def print_tuning(study: Study, records: list[dict[str, Any]]) -> None:
     done, resumed, failed = (
         sum(record[key] for record in records) for key in ("trials", "resumed", "failed")
     )
-    told = f"{done} trials, {resumed} of them from before, {failed} failed; kept in "
-    screen.print(f"{told}{study.tuning.storage}", markup=False, soft_wrap=True)
+    counts = f"{done} trials, {resumed} of them from before, {failed} failed; kept in "
+    screen.print(f"{counts}{study.tuning.storage}", markup=False, soft_wrap=True)
     same = (
         "one seed draws the first ten trials of every fold: settings that agree are no sign of "
         "stability"
@@ -129,8 +97,4 @@ def print_tuning(study: Study, records: list[dict[str, Any]]) -> None:
 
 def _mean(records: list[dict[str, Any]], key: str) -> str:
     values = [record[key] for record in records]
-    return "-" if None in values else f"{np.mean(values):.4f}"
-
-
-def _text(value: Any) -> str:
-    return f"{value:.3g}" if isinstance(value, float) else str(value)
+    return "-" if None in values else fixed(float(np.mean(values)))
