@@ -32,7 +32,7 @@ def works() -> dict[str, tuple[Callable[[], Callable[[], object]], int]]:
         from xentexp import evaluate
     except ImportError:  # a checkout in which it stood elsewhere
         from xentexp.evaluation import evaluate
-    from bench_suite import suite
+    from bench_suite import SUITE
 
     from xentexp.estimators import LinearLossClassifier
     from xentexp.scorers import loss_scorers
@@ -60,22 +60,21 @@ def works() -> dict[str, tuple[Callable[[], Callable[[], object]], int]]:
     def many(n: int, k: int) -> Any:
         def make() -> Callable[[], object]:
             y, p, raw = data(n, k)
-            names = suite(k)
-            return lambda: evaluate(y, p, names, decision=raw)
+            return lambda: evaluate(y, p, SUITE, decision=raw)
 
         return make
 
     def scorers() -> Callable[[], object]:
-        from bench_rows import Remembered
+        from bench_suite import Remembered
         from sklearn.datasets import make_classification
         from sklearn.linear_model import LogisticRegression
 
         X, y = make_classification(
             40_000, 25, n_informative=15, n_classes=5, random_state=0, n_clusters_per_class=1
         )
-        model = Remembered(LogisticRegression(max_iter=20).fit(X, y))
+        model = Remembered(LogisticRegression(max_iter=200).fit(X, y))
         model.remember(X)
-        names = [name for name in suite(5) if name != "entropy"]
+        names = [name for name in SUITE if name != "entropy"]
         scorer = loss_scorers(names, labels=list(range(5)))
         return lambda: scorer(model, X, y)
 

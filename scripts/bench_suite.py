@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from scipy.special import rel_entr
 from scipy.stats import entropy as scipy_entropy
+from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.metrics import (
     brier_score_loss,
     hinge_loss,
@@ -19,11 +20,8 @@ from sklearn.metrics import (
     zero_one_loss,
 )
 
-from xentexp.losses import LOSSES
-
-# Those of them that exist and suit the number of classes make the suite, sixteen at most. The
-# first twelve have a peer in a library.
-WANTED = (
+# The first twelve have a peer in a library; each has one here, and a line in torch.
+SUITE = (
     "categorical_crossentropy",
     "logarithmic_score",
     "brier_loss",
@@ -41,16 +39,6 @@ WANTED = (
     "ranked_probability_score",
     "poly1_crossentropy",
 )
-
-
-def suite(n_classes: int) -> list[str]:
-    """Names of the losses: each has a peer here, and a line in torch."""
-    known = [
-        name
-        for name in WANTED
-        if name in LOSSES and (n_classes == 2 or not LOSSES[name].properties.binary_only)
-    ]
-    return known[:16]
 
 
 def _rivals(y: np.ndarray, raw: np.ndarray) -> np.ndarray:
@@ -185,3 +173,20 @@ def torch_suite(names: list[str], *arrays: np.ndarray) -> Callable[[], list[floa
         return [float(TORCH[name](shared)) for name in names]
 
     return work
+
+
+class Remembered(ClassifierMixin, BaseEstimator):
+    """Hands out what a fitted classifier predicted: what is left of scoring is the scorer."""
+
+    def __init__(self, fitted: object) -> None:
+        self.fitted = fitted
+        self.classes_ = fitted.classes_
+
+    def remember(self, X: np.ndarray) -> None:
+        self.proba_, self.decision_ = self.fitted.predict_proba(X), self.fitted.decision_function(X)
+
+    def predict_proba(self, X: np.ndarray) -> np.ndarray:
+        return self.proba_
+
+    def decision_function(self, X: np.ndarray) -> np.ndarray:
+        return self.decision_
