@@ -141,6 +141,7 @@ class Properties(MetricProperties):
 
 
 Reduction = Literal["mean", "sum", "none"]
+_REDUCTIONS = get_args(Reduction)
 
 
 @dataclass(frozen=True)
@@ -384,8 +385,8 @@ class Loss(ABC):
 
     def reduce(self, checked: CheckedInput, reduction: Reduction) -> float | FloatArray:
         """Weighted mean, weighted sum, or weighted values of the rows of checked input."""
-        if reduction not in get_args(Reduction):
-            raise unknown_name("reduction", reduction, get_args(Reduction))
+        if reduction not in _REDUCTIONS:
+            raise unknown_name("reduction", reduction, _REDUCTIONS)
         rows = np.zeros(checked.n_rows) if reduction == "none" else None
         total = denominator = 0.0
         lean = checked.plain_labels and self.properties.smoothing  # that is: a cross-entropy

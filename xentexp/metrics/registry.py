@@ -176,6 +176,8 @@ def _find(name: object, kind: str) -> Metric:
         return name
     found: list[Metric] = []
     if isinstance(name, str):
+        if name in LOSSES:  # the usual case, without a search
+            return LOSSES[name]
         found = _named(name)
     if len(found) == 1:
         return found[0]
