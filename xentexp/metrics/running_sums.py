@@ -39,8 +39,8 @@ class LossState:
         Sums of the weights and of their squares.
     total : ndarray of shape (L,)
         ``sum w l``.
-    spread, tilt : ndarray of shape (L,)
-        ``sum w^2 (l - m)^2`` and ``sum w^2 (l - m)`` about the mean ``m`` so far, for the
+    m2, m1 : ndarray of shape (L,)
+        Central moments ``sum w^2 (l - m)^2`` and ``sum w^2 (l - m)`` about the mean ``m`` so far, for the
         standard error: about zero they would lose the digits of a large mean.
     class_weight : ndarray of shape (k,)
         Weight of each true class.
@@ -57,8 +57,8 @@ class LossState:
     weight: float = 0.0
     weight_squared: float = 0.0
     total: FloatArray = field(init=False)
-    spread: FloatArray = field(init=False)
-    tilt: FloatArray = field(init=False)
+    m2: FloatArray = field(init=False)
+    m1: FloatArray = field(init=False)
     class_weight: FloatArray = field(init=False)
     class_total: FloatArray = field(init=False)
 
@@ -66,8 +66,8 @@ class LossState:
         n_losses, n_classes = len(self.losses), len(self.classes)
         self.n_infinite = np.zeros(n_losses)
         self.total = np.zeros(n_losses)
-        self.spread = np.zeros(n_losses)
-        self.tilt = np.zeros(n_losses)
+        self.m2 = np.zeros(n_losses)
+        self.m1 = np.zeros(n_losses)
         self.class_weight = np.zeros(n_classes)
         self.class_total = np.zeros((n_losses, n_classes))
 
@@ -100,12 +100,12 @@ class LossState:
         if state.weight:
             with np.errstate(invalid="ignore", over="ignore"):
                 if weight is None:
-                    state.spread = _spread(values, state.mean())
-                    state.tilt = 0.0 * state.total  # deviations from a mean cancel
+                    state.m2 = _sum_of_squares(values, state.mean())
+                    state.m1 = 0.0 * state.total  # deviations from a mean cancel
                 else:
                     off = values - state.mean()[:, np.newaxis]
-                    state.tilt = weigh(off, weight**2).sum(axis=1)
-                    state.spread = weigh(off * off, weight**2).sum(axis=1)
+                    state.m1 = weigh(off, weight**2).sum(axis=1)
+                    state.m2 = weigh(off * off, weight**2).sum(axis=1)
         if part.block.index is not None or part.block.soft is not None:
             target = part.unsmoothed.target_by_class
             state.class_weight = target @ (np.ones(state.n_rows) if weight is None else weight)
@@ -120,20 +120,20 @@ class LossState:
     def _take(self, other: LossState) -> None:
         """Add another state to this one."""
         if other.weight and not self.weight:
-            self.spread, self.tilt = other.spread, other.tilt
+            self.m2, self.m1 = other.m2, other.m1
         elif other.weight:
             mean = (self.total + other.total) / (self.weight + other.weight)
-            (spread, tilt), (more, further) = self._about(mean), other._about(mean)
-            self.spread, self.tilt = spread + more, tilt + further
+            (m2, m1), (more, further) = self._about(mean), other._about(mean)
+            self.m2, self.m1 = m2 + more, m1 + further
         for name in _SUMS:
             setattr(self, name, getattr(self, name) + getattr(other, name))
 
     def _about(self, mean: FloatArray) -> tuple[FloatArray, FloatArray]:
-        """`spread` and `tilt` about another mean."""
+        """`m2` and `m1` about another mean."""
         with np.errstate(invalid="ignore"):
             shift = self.mean() - mean
             move = shift * self.weight_squared
-            return self.spread + shift * (2.0 * self.tilt + move), self.tilt + move
+            return self.m2 + shift * (2.0 * self.m1 + move), self.m1 + move
 
     def __add__(self, other: LossState) -> LossState:
         """State of both parts together."""
@@ -161,7 +161,7 @@ class LossState:
             return np.full(len(self.losses), np.nan)
         correction = self.n_rows / (self.n_rows - 1)
         with np.errstate(invalid="ignore"):
-            error = np.sqrt(correction * np.maximum(self.spread, 0.0)) / self.weight
+            error = np.sqrt(correction * np.maximum(self.m2, 0.0)) / self.weight
         return np.where(np.isfinite(self.total), error, np.nan)
 
     def class_mean(self) -> FloatArray:
@@ -183,16 +183,16 @@ _SUMS = (
 )
 
 
-def _spread(values: FloatArray, mean: FloatArray) -> FloatArray:
+def _sum_of_squares(values: FloatArray, mean: FloatArray) -> FloatArray:
     """``sum (l - mean)^2`` of each row of values; `mean` is their mean."""
     squares: FloatArray = np.vecdot(values, values)
-    spread: FloatArray = squares - values.shape[1] * mean * mean
+    m2: FloatArray = squares - values.shape[1] * mean * mean
     # A difference of large numbers loses digits: those rows are centred, which takes longer.
-    lost = ~(squares < 1024.0 * spread)
+    lost = ~(squares < 1024.0 * m2)
     if lost.any():
         off = values[lost] - mean[lost, np.newaxis]
-        spread[lost] = np.vecdot(off, off)
-    return spread
+        m2[lost] = np.vecdot(off, off)
+    return m2
 
 
 def _products(values: FloatArray, target: FloatArray) -> FloatArray:
