@@ -25,12 +25,12 @@ def assert_same_state(one, other):
     assert (one.losses, one.classes) == (other.losses, other.classes)
     for name in ("n_rows", "n_ignored", "n_clipped", "n_infinite"):
         np.testing.assert_array_equal(getattr(one, name), getattr(other, name), err_msg=name)
-    for name in ("weight", "weight_squared", "total", "spread", "class_weight", "class_total"):
+    for name in ("weight", "weight_squared", "total", "m2", "class_weight", "class_total"):
         np.testing.assert_allclose(
             getattr(one, name), getattr(other, name), rtol=1e-12, atol=1e-12, err_msg=name
         )
     size = np.where(np.isfinite(one.total), np.abs(one.total), 0)  # a tilt is near 0 beside it
-    np.testing.assert_allclose(one.tilt / (1 + size), other.tilt / (1 + size), atol=1e-12)
+    np.testing.assert_allclose(one.m1 / (1 + size), other.m1 / (1 + size), atol=1e-12)
 
 
 @pytest.mark.parametrize(
