@@ -42,6 +42,12 @@ def _listed(value: object) -> object:
     return (value,) if isinstance(value, str) else tuple(value) if type(value) is list else value
 
 
+def _as_given(value: Any, handler: Any) -> Any:
+    """A number that is checked but stays 0 or 0.0, because it is logged."""
+    handler(value)
+    return value
+
+
 def _not_zero(value: int) -> int:
     if value == 0:
         raise ValueError
@@ -134,7 +140,7 @@ class TrainOn(Section):
     name: Text | None = None
     loss_params: dict[str, Any] | None = None
     class_weight: Any = None  # checked by `find_class_weight`, which needs the classes
-    label_smoothing: Annotated[float, _rule("a finite number")] = 0.0
+    label_smoothing: Annotated[float, WrapValidator(_as_given), _rule("a finite number")] = 0.0
 
     @model_validator(mode="before")
     @classmethod
