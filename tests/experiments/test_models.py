@@ -15,6 +15,7 @@ from sklearn.tree import DecisionTreeClassifier
 from xentexp.errors import InputError
 from xentexp.experiments.cli import conf_folder
 from xentexp.experiments.config.classifiers import read_candidate
+from xentexp.experiments.config.schema import ModelFile
 from xentexp.experiments.models import (
     PREPROCESSING,
     EncodedLabels,
@@ -61,7 +62,7 @@ def test_each_model_file_fits_messy_tables(path: Path) -> None:
     assert not others
     if name in PACKAGES:
         pytest.importorskip(PACKAGES[name])
-    built = read_candidate(name, config)
+    built = read_candidate(name, ModelFile(**config))
     X, y = messy(150, 0)
     model = clone(built.estimator).fit(X, y)
     new, _ = messy(40, 1)
@@ -92,7 +93,7 @@ def test_only_the_svm_has_no_probabilities() -> None:
     for path in MODELS:
         ((name, config),) = load(path).items()
         if name not in PACKAGES:
-            estimator = read_candidate(name, config).estimator
+            estimator = read_candidate(name, ModelFile(**config)).estimator
             X, y = messy(150, 0)
             if not hasattr(estimator.fit(X, y), "predict_proba"):
                 without.append(name)

@@ -28,6 +28,7 @@ from xentexp.experiments.cli import conf_folder, main
 from xentexp.experiments.compare import run_experiment
 from xentexp.experiments.config import build
 from xentexp.experiments.config.classifiers import read_candidate
+from xentexp.experiments.config.schema import ModelFile
 from xentexp.tuning import TunedClassifier, read_space
 from xentexp.tuning.classifier import _start
 
@@ -249,10 +250,10 @@ def test_models_that_are_trained_on_losses_are_tuned_for_each() -> None:
     [
         (["tune=3"], "tune must be a section of its own, or null"),
         (["+tune.trials=3"], "unknown key of tune 'trials'"),
-        (["~tune.folds"], "key of tune folds is missing"),
+        (["~tune.folds"], "tune.folds is missing"),
         (["tune.n_trials=0"], "tune.n_trials must be a whole number from 1"),
         (["tune.folds=1"], "tune.folds must be a whole number from 2"),
-        (["tune.timeout=-1"], "tune.timeout must be seconds > 0, or null; got -1"),
+        (["tune.timeout=-1"], "tune.timeout must be a number of seconds > 0, or null; got -1"),
         (["tune.untuned=maybe"], "tune.untuned must be true or false; got 'maybe'"),
         (["tune.loss=brier_los"], "did you mean 'brier_loss'"),
         (["tune.loss=entropy"], "tune.loss: "),
@@ -303,7 +304,7 @@ def test_each_space_holds_the_model_as_it_is_and_settings_that_fit(path: Path) -
     for package in ("catboost", "lightgbm", "xgboost", "torch"):
         if package in model["classifier"]["_target_"] or package in name:
             pytest.importorskip(package)
-    candidate = read_candidate(name, model)
+    candidate = read_candidate(name, ModelFile(**model))
     if name == "prior":
         assert candidate.space is None
         return

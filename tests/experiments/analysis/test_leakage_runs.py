@@ -129,7 +129,7 @@ def test_persons_are_found_in_a_file_of_ones_own(
         (["leakage.key=[begin_mnth]"], "unknown column in leakage.key 'begin_mnth'; did you mean"),
         (
             ["leakage.key=gender"],
-            "leakage.key must be a list of columns, e.g. .age,job.; got 'gender'",
+            "leakage.key must be a list of columns, e.g. .age,job., or null; got 'gender'",
         ),
         (["leakage.key=[gender]", "leakage.check=ignore"], "leave one of them out"),
         (["leakage.key=[gender]"], "are too few|2 groups; set leakage.check=warn"),

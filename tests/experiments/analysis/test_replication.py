@@ -61,9 +61,15 @@ def test_a_model_that_lacks_the_number_has_not_met_it(
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (published(0.1, -1), "published.prior.brier_loss.within must be >= 0; got -1.0"),
+        (
+            published(0.1, -1),
+            "published.prior.brier_loss.within must be a finite number >= 0; got -1",
+        ),
         (published(0.1, 1, "brier_los"), "brier_los"),
-        ("published={prier:{brier_loss:{value:1,within:1}}}", "prior"),
+        (
+            "published={prier:{brier_loss:{value:1,within:1}}}",
+            "numbers of a model that is run (prior); got those of prier",
+        ),
         ("published={prior:{brier_loss:1}}", "must be a section of its own; got 1"),
         ("published={prior:{brier_loss:{value:1}}}", "within is missing"),
         ("published={prior:{brier_loss:{value:x,within:1}}}", "must be a finite number; got 'x'"),

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import dataclasses
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import hydra
 import pandas as pd
 import pytest
+from hydra.utils import instantiate
 from omegaconf import OmegaConf
 
 from xentexp.errors import InputError
 from xentexp.experiments.cli import conf_folder
-from xentexp.experiments.config import build
+from xentexp.experiments.config import build, classifiers
+from xentexp.experiments.config.schema import Grouped, Holdout, Repeated, Stratified, TimeOrdered
 from xentexp.experiments.config.study import _submission
 from xentexp.experiments.datasets import DATASETS, TestSet, load_dataset
 from xentexp.experiments.folds import OPTIONS
@@ -100,15 +102,18 @@ def test_every_cv_file_has_the_options_of_its_kind() -> None:
         (["+tracking.url=x"], "unknown key of tracking 'url'; did you mean 'uri'"),
         (["+cv.n_repeats=2"], "unknown key of cv=stratified 'n_repeats'"),
         (["+dataset.n_sampels=3"], "did you mean 'n_samples'"),
-        (["+models.logistic.step=1"], "unknown key of model logistic 'step'"),
+        (["+models.logistic.step=1"], "unknown key of models.logistic 'step'"),
         (["+models.logistic.classifier.tool=1"], "did you mean 'tol'"),
-        (["~cv.n_splits"], "key of cv=stratified n_splits is missing"),
+        (["~cv.n_splits"], "cv.n_splits is missing; set it"),
         (["dataset.name=nope"], "unknown data set 'nope'"),
         (["dataset.name=null"], "dataset.name must be the name of a data set"),
         (["models.logistic.preprocessing=scale"], "did you mean 'scaled'"),
         (["seed=1.5"], "seed must be a whole number from 0 to 4294967295; got 1.5"),
         (["seed=true"], "seed must be a whole number"),
-        (["n_jobs=0"], "n_jobs must be a number of processes, or -1 for all cores; got 0"),
+        (
+            ["n_jobs=0"],
+            "n_jobs must be a number of processes from 1 to 4096, or -1 for all cores; got 0",
+        ),
         (["losses=[]"], "losses must be a list of names, or null for all"),
         (["losses=[log_lost]"], "unknown loss 'log_lost'; did you mean 'log_loss'"),
         (["losses={a: 1}"], "losses must be a list of names"),
@@ -120,12 +125,76 @@ def test_every_cv_file_has_the_options_of_its_kind() -> None:
         (["samples=3"], "samples must be a list of names"),
         (["primary=null"], "unknown loss or metric None"),
         (["cv.kind=x"], "unknown cv 'x'"),
-        (["submission=x.csv"], "submission needs rows to predict, which simulated"),
+        (["~cv.kind"], "cv has no 'kind'; choose a cv=NAME"),
+        (["cv.n_splits=true"], "cv.n_splits must be a whole number >= 2; got True"),
+        (["cv.n_splits='5'"], "cv.n_splits must be a whole number >= 2; got '5'"),
+        (["cv.n_splits=5.0"], "cv.n_splits must be a whole number >= 2; got 5.0"),
+        (["n_jobs=-2"], "n_jobs must be a number of processes from 1 to 4096, or -1"),
+        (["losses=[brier_los]"], "losses: unknown loss 'brier_los'; did you mean 'brier_loss'"),
+        (["published={}"], "published must be a section of its own; got {}"),
+        (["published={prior:{}}"], "published.prior must be a section of its own; got {}"),
+        (
+            ["published={prior:{brier_loss:{value:nan,within:1}}}"],
+            "published.prior.brier_loss.value must be a finite number; got nan",
+        ),
+        (
+            ["published={prior:{brier_loss:{value:0,within:inf}}}"],
+            "published.prior.brier_loss.within must be a finite number >= 0; got inf",
+        ),
+        (
+            ["published={prior:{brier_loss:{value:true,within:1}}}"],
+            "published.prior.brier_loss.value must be a finite number; got True",
+        ),
+        (["train_on=[]"], "train_on must be a list of losses, or null; got \\[\\]"),
+        (["train_on=3"], "train_on must be a list of losses, or null; got 3"),
+        (["train_on=[3]"], "train_on must be a list of losses: names, or sections with a loss"),
+        (["train_on={los:brier_loss}"], "unknown key of train_on 'los'; did you mean 'loss'"),
+        (["train_on={name:mine}"], "train_on.loss is missing; set it"),
+        (["train_on={loss:brier_loss,loss_params:3}"], "train_on.loss_params must be a section"),
+        (
+            ["train_on={loss:brier_loss,label_smoothing:x}"],
+            "train_on.label_smoothing must be a fin",
+        ),
+        (
+            ["leakage.key=[3]"],
+            "leakage.key must be a list of columns, e.g. .age,job., or null; got 3",
+        ),
+        (["curves=3"], "curves must be a list of names, or null; got 3"),
+        (["leakage.check=compar"], "unknown leakage.check 'compar'; did you mean 'compare'"),
+        (["leakage.key=[]"], "leakage.key must be a list of columns"),
+        (["submission=[a]"], "submission must be text; got"),
+        (["submission=x.csv"], "submission needs rows to predict, but data set simulated_del"),
     ],
 )
 def test_bad_configurations_say_what_is_wrong(overrides: list[str], message: str) -> None:
     with pytest.raises(InputError, match=message):
         build(compose(*SMALL, *overrides))
+
+
+def test_each_kind_of_cv_has_the_keys_that_cross_validation_takes() -> None:
+    kinds = (Stratified, Repeated, Grouped, TimeOrdered, Holdout)
+    keys = {get_args(kind.model_fields["kind"].annotation)[0]: kind.model_fields for kind in kinds}
+    assert {kind: tuple(fields)[1:] for kind, fields in keys.items()} == OPTIONS
+
+
+def test_each_model_is_instantiated_once_for_each_loss(monkeypatch: pytest.MonkeyPatch) -> None:
+    made: list[str] = []
+
+    def counted(node: dict[str, Any], **options: Any) -> Any:
+        made.append(node.get("loss", "-"))
+        return instantiate(node, **options)
+
+    monkeypatch.setattr(classifiers, "instantiate", counted)
+    crossed = ["train_on=[brier_loss,exponential_loss]", "curves=[]", "models=[linear]"]
+    build(compose(*SMALL, *crossed))
+    assert made == ["brier_loss", "exponential_loss"]
+    made.clear()
+    build(compose(*SMALL, "models=[prior,linear]", "curves=[brier_loss]"))
+    assert made == ["-", "categorical_crossentropy"]
+    made.clear()
+    with pytest.raises(InputError, match="model logistic is not trained on a loss of choice"):
+        build(compose(*SMALL, "models=[logistic]", "train_on=[brier_loss]"))
+    assert made == []
 
 
 def test_a_section_must_be_one() -> None:
@@ -144,7 +213,7 @@ def test_a_section_must_be_one() -> None:
         ({"_target_": "sklearn.nothing.Here"}, "there is no module sklearn.nothing"),
         ({"_target_": "sklearn.linear_model.LinearRegression"}, "is not a classifier"),
         ({"C": 1.0}, "classifier must have a _target_"),
-        ("logistic", "classifier must have a _target_"),
+        ("logistic", "models.mine.classifier must be a section of its own; got 'logistic'"),
         (
             {"_target_": "sklearn.linear_model.LogisticRegression", "_partial_": True},
             "_partial_ is not allowed",

@@ -17,6 +17,7 @@ from omegaconf import DictConfig, OmegaConf
 from xentexp.errors import InputError
 from xentexp.experiments.cli.progress import Progress
 from xentexp.experiments.config import Study, build
+from xentexp.experiments.folds import OPTIONS as CV_OPTIONS
 from xentexp.experiments.tracking.provenance import git, installed, versions
 from xentexp.tuning.storage import prepare
 
@@ -127,7 +128,8 @@ def run_job(
         store.log(run_id, tracking.result_items(result, study.shown))
         board = result.leaderboard(study.shown)
         if study.submission is not None:
-            submit(study, board.best())
+            grouped = study.cv.kind == "grouped"
+            submit(study.submission, board, study.candidates, dataset, grouped=grouped)
         if not any(row.reason is None for row in board.rows):
             raise InputError(f"every model failed; the first: {board.rows[0].reason}")
         found = build_sections(study, result)
@@ -187,9 +189,10 @@ def _settings(study: Study) -> dict[str, object]:
         "n_classes": len(dataset.classes),
         "seed": study.seed,
         "n_jobs": study.n_jobs,
-        **{f"cv.{key}": value for key, value in study.config["cv"].items()},
+        "cv.kind": study.cv.kind,
+        **{f"cv.{key}": getattr(study.cv, key) for key in CV_OPTIONS[study.cv.kind]},
         **_entities(study),
-        **{f"dataset.{k}": v for k, v in study.config["dataset"].items() if k != "name"},
+        **{f"dataset.{key}": value for key, value in study.dataset_parameters.items()},
     }
 
 
@@ -202,11 +205,11 @@ def _entities(study: Study) -> dict[str, object]:
 
 
 def _run_name(study: Study) -> str:
-    return f"{study.dataset.name} seed={study.seed} {study.config['cv']['kind']}"
+    return f"{study.dataset.name} seed={study.seed} {study.cv.kind}"
 
 
 def _title(study: Study) -> str:
-    dataset, kind = study.dataset, study.config["cv"]["kind"]
+    dataset, kind = study.dataset, study.cv.kind
     folds = f"{len(study.folds)} folds ({kind})"
     if kind == "holdout":
         folds = f"{len(study.folds[0].test):,} of them held out"

@@ -93,7 +93,10 @@ def _leave_out_others(config: DictConfig) -> None:
     """Take away an experiment's settings of models that ``models=[...]`` leaves out."""
     models = config.get("models")
     for name in list(models) if isinstance(models, DictConfig) else ():
-        there = OmegaConf.select(models, f"{name}.classifier._target_") is not None
+        if not isinstance(model := models[name], DictConfig):
+            continue
+        classifier = model.get("classifier", {})
+        there = not isinstance(classifier, (dict, DictConfig)) or "_target_" in classifier
         if there or not (conf_folder() / "models" / f"{name}.yaml").exists():
             continue
         typed = [word for word in _overrides().split() if word.startswith(f"models.{name}.")]

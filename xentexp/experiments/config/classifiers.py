@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import contextlib
 import importlib
 import inspect
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Mapping
 from importlib.util import find_spec
 from typing import Any
 
@@ -13,7 +12,7 @@ from hydra.utils import instantiate
 from sklearn.base import is_classifier
 
 from xentexp.errors import EXTRAS, InputError, missing_extra, unknown_name
-from xentexp.experiments.config.checks import known_keys
+from xentexp.experiments.config.schema import ModelFile
 from xentexp.experiments.models import tabular_pipeline
 from xentexp.experiments.results import Candidate
 from xentexp.tuning import read_space
@@ -22,105 +21,69 @@ TRUSTED = ("sklearn", "xentexp", "lightgbm", "xgboost", "catboost")
 """Packages whose classifiers a model file may name."""
 
 
-def read_candidate(name: str, model: object) -> Candidate:
-    """Candidate of a model file.
-
-    Parameters
-    ----------
-    name : str
-        Of the model.
-    model : object
-        What its file says.
-
-    Returns
-    -------
-    Candidate
-        With its settings.
-
-    Raises
-    ------
-    InputError
-        For anything but a preprocessing and a trusted classifier with parameters that it has,
-        and for a `space` of settings to search that does not fit it.
-    """
-    if not isinstance(model, Mapping):
-        raise InputError(f"model {name} must have a preprocessing and a classifier; got {model!r}")
-    known_keys(
-        f"key of model {name}", model, {"preprocessing", "classifier", "space"}, optional={"space"}
-    )
-    _check_targets(name, model["classifier"])
+def read_candidate(name: str, model: ModelFile) -> Candidate:
+    """Candidate of a model file: a trusted classifier, instantiated once, and its settings."""
+    check_classifier(name, model.classifier)
     try:
-        classifier = instantiate(model["classifier"], _convert_="all")
+        classifier = instantiate(model.classifier, _convert_="all")
     except Exception as error:  # whatever a constructor raises
-        cause = error.__cause__ or error
-        raise InputError(f"model {name}: {cause}") from error
+        raise InputError(f"model {name}: {error.__cause__ or error}") from error
     if not is_classifier(classifier):
-        target = model["classifier"]["_target_"]
-        raise InputError(f"model {name}: {target} is not a classifier")
-    if not isinstance(model["preprocessing"], str):
-        raise InputError(
-            f"model {name}: preprocessing must be a name; got {model['preprocessing']}"
-        )
-    pipeline = tabular_pipeline(classifier, model["preprocessing"])
-    space = model.get("space")
-    if space is not None:
-        with _of_model(name):
-            read_space(space, classifier)
-        space = {f"classifier__{key}": dimension for key, dimension in space.items()}
-    parameters = {"preprocessing": model["preprocessing"], **_flat(model)}
+        raise InputError(f"model {name}: {model.classifier['_target_']} is not a classifier")
+    pipeline = tabular_pipeline(classifier, model.preprocessing)
+    space = None
+    if model.space is not None:
+        try:
+            read_space(model.space, classifier)
+        except InputError as error:
+            raise InputError(f"model {name}: {error}") from None
+        space = {f"classifier__{key}": dimension for key, dimension in model.space.items()}
+    parameters = {"preprocessing": model.preprocessing, **_flat("classifier", model.classifier)}
     return Candidate(name, pipeline, parameters, space=space)
 
 
-@contextlib.contextmanager
-def _of_model(name: str) -> Iterator[None]:
-    try:
-        yield
-    except InputError as error:
-        raise InputError(f"model {name}: {error}") from None
+def check_classifier(name: str, classifier: Mapping[str, Any]) -> Collection[str]:
+    """Parameters of a classifier of a trusted package, which is not instantiated."""
+    if classifier.get("_target_") is None:
+        raise InputError(f"model {name}: classifier must have a _target_, the path of its class")
+    _check_targets(name, classifier)
+    cls = _estimator_class(name, classifier["_target_"])
+    return inspect.signature(cls).parameters
 
 
-def _flat(model: Mapping[str, Any]) -> dict[str, object]:
+def _flat(prefix: str, value: object) -> dict[str, object]:
     """Settings of a classifier, dotted."""
-    flat: dict[str, object] = {}
-
-    def walk(prefix: str, value: object) -> None:
-        if isinstance(value, Mapping) and "_target_" in value:
-            for key, inner in value.items():
-                walk(f"{prefix}.{key}", inner)
-        else:
-            flat[prefix.replace("._target_", "")] = value
-
-    walk("classifier", model["classifier"])
-    return flat
+    if not (isinstance(value, Mapping) and "_target_" in value):
+        return {prefix.replace("._target_", ""): value}
+    return {
+        name: setting
+        for key, inner in value.items()
+        for name, setting in _flat(f"{prefix}.{key}", inner).items()
+    }
 
 
-def _check_targets(name: str, node: object, at: str = "classifier") -> None:
+def _check_targets(name: str, node: object) -> None:
     """Refuse anything but estimators of trusted packages: `_target_` could call any function.
 
     This is for accidents and for values from elsewhere; a whole folder given as --config-dir can
     set Hydra's own callbacks, and is to be trusted like code.
     """
-    if isinstance(node, list):
-        for item in node:
-            _check_targets(name, item, at)
+    for item in node if isinstance(node, list) else ():
+        _check_targets(name, item)
     if not isinstance(node, Mapping):
-        if at == "classifier":
-            raise InputError(f"model {name}: classifier must have a _target_; got {node!r}")
         return
-    target = node.get("_target_")
-    if target is None and at == "classifier":
-        raise InputError(f"model {name}: classifier must have a _target_, the path of its class")
     for key, value in node.items():
         if str(key).startswith("_") and key != "_target_":
             raise InputError(f"model {name}: {key} is not allowed in a model file")
-        _check_targets(name, value, f"{at}.{key}")
-    if target is not None:
-        cls = _estimator_class(name, target)
-        known = inspect.signature(cls).parameters
-        if not any(p.kind is inspect.Parameter.VAR_KEYWORD for p in known.values()):
-            for key in node:
-                if key != "_target_" and key not in known:
-                    raise unknown_name(f"parameter of {target}", key, known)
+        _check_targets(name, value)
+    target = node.get("_target_")
+    if target is None:
+        return
+    known = inspect.signature(_estimator_class(name, target)).parameters
+    if not any(p.kind is inspect.Parameter.VAR_KEYWORD for p in known.values()):
+        for key in node:
+            if key != "_target_" and key not in known:
+                raise unknown_name(f"parameter of {target}", key, known)
 
 
 def _estimator_class(name: str, target: object) -> Any:

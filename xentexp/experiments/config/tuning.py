@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -11,7 +11,7 @@ from typing import Any
 from sklearn.model_selection import TimeSeriesSplit
 
 from xentexp.errors import InputError, import_extra
-from xentexp.experiments.config.checks import known_keys, whole
+from xentexp.experiments.config.schema import Tune
 from xentexp.experiments.datasets import Dataset
 from xentexp.experiments.formatting import dotted
 from xentexp.experiments.results import Candidate
@@ -21,8 +21,6 @@ from xentexp.metrics.registry import get_metric
 from xentexp.scorers.scorer import lacking, score_name
 from xentexp.tuning import TunedClassifier
 from xentexp.tuning.storage import storage_path
-
-_KEYS = ("n_trials", "timeout", "loss", "folds", "storage", "untuned")
 
 
 @dataclass(frozen=True)
@@ -53,45 +51,15 @@ class Tuning:
     untuned: bool
 
 
-def read_tuning(
-    section: object, primary: str, dataset: Dataset, name_of: Callable[[str], str]
-) -> Tuning | None:
-    """Section of a configuration, shown to suit the data set.
+def read_tuning(section: Tune | None, primary: str, dataset: Dataset) -> Tuning | None:
+    """The section, checked against the data set; the primary is searched for where it names none.
 
-    Parameters
-    ----------
-    section : object
-        As configured; None for no search.
-    primary : str
-        Loss that is searched for where the section names none.
-    dataset : Dataset
-        Whose number of classes decides.
-    name_of : callable
-        Proper name of a loss or metric; raises for unknown ones.
-
-    Returns
-    -------
-    Tuning or None
-        What is wanted.
-
-    Raises
-    ------
-    InputError
-        For anything that does not fit, and where Optuna is not installed.
+    An InputError where Optuna is not installed.
     """
     if section is None:
         return None
-    if not isinstance(section, Mapping):
-        raise InputError(f"tune must be a section of its own, or null; got {section!r}")
-    known_keys("key of tune", section, _KEYS)
     import_extra("optuna", "tune")
-    timeout = section["timeout"]
-    number = isinstance(timeout, (int, float)) and not isinstance(timeout, bool)
-    if timeout is not None and not (number and timeout > 0):
-        raise InputError(f"tune.timeout must be seconds > 0, or null; got {timeout!r}")
-    if not isinstance(section["untuned"], bool):
-        raise InputError(f"tune.untuned must be true or false; got {section['untuned']!r}")
-    loss = primary if section["loss"] is None else name_of(section["loss"])
+    loss = section.loss or primary
     try:
         metric = get_metric(loss)
         score_name(metric)
@@ -101,21 +69,8 @@ def read_tuning(
             choose_measures(dataset, None, [loss], loss)
     except InputError as error:
         raise InputError(f"tune.loss: {error}") from None
-    return Tuning(
-        n_trials=_whole(section, "n_trials", low=1),
-        timeout=None if timeout is None else float(timeout),
-        loss=loss,
-        folds=_whole(section, "folds", low=2),
-        storage=storage_path("tuning.db" if section["storage"] is None else section["storage"]),
-        untuned=section["untuned"],
-    )
-
-
-def _whole(section: Mapping[str, Any], key: str, *, low: int) -> int:
-    try:
-        return whole(section, key, low=low, high=1_000_000)
-    except InputError as error:
-        raise InputError(f"tune.{error}") from None
+    storage = storage_path("tuning.db" if section.storage is None else section.storage)
+    return Tuning(**{**section.model_dump(), "loss": loss, "storage": storage})
 
 
 def tuned_candidates(
@@ -125,28 +80,9 @@ def tuned_candidates(
     cv_kind: str,
     seed: int,
 ) -> tuple[Candidate, ...]:
-    """Candidates, each with a search of its settings where its model file has a space.
+    """Candidates, ``NAME_tuned`` after ``NAME`` where the model's file has a space.
 
-    Parameters
-    ----------
-    candidates : sequence of Candidate
-        As their files have them.
-    tuning : Tuning or None
-        See `read_tuning`; None leaves the candidates as they are.
-    cv_kind : str
-        Kind of the outer folds: the inner ones are of the same.
-    seed : int
-        Of inner folds and draws.
-
-    Returns
-    -------
-    tuple of Candidate
-        ``NAME_tuned`` after ``NAME``.
-
-    Raises
-    ------
-    InputError
-        Where no model has a space, or one lacks the predictions that the loss needs.
+    `cv_kind` is the kind of the outer folds: the inner ones are of the same.
     """
     if tuning is None:
         return tuple(candidates)

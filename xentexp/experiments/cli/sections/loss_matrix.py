@@ -137,7 +137,7 @@ def _page(matrices: Sequence[LossMatrix], study: Study, result: ExperimentResult
     details = {
         "Data": f"{dataset.card.title}: {len(dataset.y):,} rows, {dataset.X.shape[1]} features, "
         f"digest {dataset.digest}",
-        "Folds": f"{len(study.folds)}, {study.config['cv']['kind']}",
+        "Folds": f"{len(study.folds)}, {study.cv.kind}",
         "Seed": str(study.seed),
     }
     return page(matrices, title=dataset.card.title, details=details, curves=curves)
