@@ -9,11 +9,13 @@ import numpy as np
 
 from xentexp.inputs.block import Block
 from xentexp.losses.base import Loss, Pair, Properties, check_number
+from xentexp.losses.registry import register_loss
 from xentexp.numerics import FloatArray
 
 _GOOD = "Good, I. J. (1952). Rational decisions. J. R. Stat. Soc. B 14, 107-114"
 
 
+@register_loss
 @dataclass(frozen=True)
 class CategoricalCrossentropy(Loss):
     """Negative log-likelihood of the target under the predicted distribution."""
@@ -54,6 +56,7 @@ class CategoricalCrossentropy(Loss):
         return block.crossentropy_derivatives()
 
 
+@register_loss
 @dataclass(frozen=True)
 class BinaryCrossentropy(CategoricalCrossentropy):
     """Cross-entropy of two classes."""
@@ -88,6 +91,7 @@ class BinaryCrossentropy(CategoricalCrossentropy):
     )
 
 
+@register_loss
 @dataclass(frozen=True)
 class SparseCategoricalCrossentropy(CategoricalCrossentropy):
     """Cross-entropy of labels, given as such and not as a column per class."""
@@ -115,6 +119,7 @@ array([0.0512..., 2.3025...])""",
     )
 
 
+@register_loss
 @dataclass(frozen=True)
 class LogarithmicScore(Loss):
     """Cross-entropy in another base of the logarithm.

@@ -13,6 +13,7 @@ from xentexp.errors import InputError
 from xentexp.inputs.block import Block
 from xentexp.losses.base import Pair, Properties, check_number
 from xentexp.losses.differentiable import Chance, SeparableLoss, TrueClassLoss, of_each_class
+from xentexp.losses.registry import register_loss
 from xentexp.numerics import FloatArray
 
 _LIN = (
@@ -42,6 +43,7 @@ def _focal_derivatives(chance: Chance, gamma: float) -> Pair:
     return first, second
 
 
+@register_loss
 @dataclass(frozen=True)
 class CategoricalFocalCrossentropy(TrueClassLoss):
     """Focal loss of any number of classes.
@@ -111,6 +113,7 @@ class CategoricalFocalCrossentropy(TrueClassLoss):
         return np.array(factors)
 
 
+@register_loss
 @dataclass(frozen=True)
 class BinaryFocalCrossentropy(TrueClassLoss):
     """Focal loss of two classes.
@@ -166,6 +169,7 @@ array([0.1732..., 0.5198...])""",
         return None if self.alpha is None else np.array([1.0 - self.alpha, self.alpha])
 
 
+@register_loss
 @dataclass(frozen=True)
 class AsymmetricLoss(SeparableLoss):
     """Focal loss with another focus for each of two classes, and a margin for the first.
@@ -236,6 +240,7 @@ array([0.3465..., 0.0433...])""",
         return np.where(target > 0, target * u, 0.0), np.where(target > 0, target * v, 0.0)
 
 
+@register_loss
 @dataclass(frozen=True)
 class Poly1Crossentropy(TrueClassLoss):
     """Cross-entropy with another first coefficient of its expansion in ``1 - p``.

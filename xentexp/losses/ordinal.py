@@ -13,6 +13,7 @@ import numpy as np
 from xentexp.errors import InputError
 from xentexp.inputs.block import Block
 from xentexp.losses.base import Loss, Pair, Properties, check_number
+from xentexp.losses.registry import register_loss
 from xentexp.numerics import FloatArray, sigmoid, softplus
 
 
@@ -56,6 +57,7 @@ def _from(terms: FloatArray) -> FloatArray:
     return total
 
 
+@register_loss
 @dataclass(frozen=True)
 class RankedProbabilityScore(CumulativeLoss):
     """Brier's score of every threshold."""
@@ -88,6 +90,7 @@ array([1., 2.])""",
         return 2.0 * (predicted - target), np.full_like(predicted, 2.0)
 
 
+@register_loss
 @dataclass(frozen=True)
 class SquaredEarthMoverDistance(RankedProbabilityScore):
     """Mean over the classes of the squared distance of the cumulative distributions."""
@@ -113,6 +116,7 @@ array([0.25, 0.5 ])""",
         return 1.0 / block.n_classes
 
 
+@register_loss
 @dataclass(frozen=True)
 class ExpectedAbsoluteGradeError(CumulativeLoss):
     """How many grades off a draw from the prediction is on average."""
@@ -142,6 +146,7 @@ class ExpectedAbsoluteGradeError(CumulativeLoss):
         return 1.0 - 2.0 * target, np.zeros_like(predicted)
 
 
+@register_loss
 @dataclass(frozen=True)
 class CumulativeLogLoss(Loss):
     """Log loss of every threshold."""
@@ -205,6 +210,7 @@ class CumulativeLogLoss(Loss):
         return gradient, hessian + (1.0 - 2.0 * p) * gradient
 
 
+@register_loss
 @dataclass(frozen=True)
 class CumulativeLinkLogLoss(Loss):
     """Negative log-likelihood of the proportional odds model.

@@ -18,6 +18,7 @@ from xentexp.losses.differentiable import (
     of_true_class,
     through_softmax,
 )
+from xentexp.losses.registry import register_loss
 from xentexp.numerics import FloatArray, positive_part
 
 _GNEITING = (
@@ -26,6 +27,7 @@ _GNEITING = (
 )
 
 
+@register_loss
 @dataclass(frozen=True)
 class BrierLoss(SeparableLoss):
     """Brier's quadratic score.
@@ -75,6 +77,7 @@ class BrierLoss(SeparableLoss):
         return twice * block.residual_by_class, twice * block.proba_by_class
 
 
+@register_loss
 @dataclass(frozen=True)
 class PowerLoss(SeparableLoss):
     """Power score, turned into a loss.
@@ -158,6 +161,7 @@ class _NormedLoss(Loss):
         return gradient, hessian
 
 
+@register_loss
 @dataclass(frozen=True)
 class SphericalLoss(_NormedLoss):
     """Spherical score, turned into a loss."""
@@ -181,6 +185,7 @@ class SphericalLoss(_NormedLoss):
         return 2.0
 
 
+@register_loss
 @dataclass(frozen=True)
 class PseudosphericalLoss(_NormedLoss):
     """Pseudospherical score, turned into a loss.
@@ -221,6 +226,7 @@ def _power_of_true(block: Block, exponent: float) -> FloatArray:
     return block.expected(block.proba_by_class**exponent)
 
 
+@register_loss
 @dataclass(frozen=True)
 class BetaLoss(SeparableLoss):
     """Loss of two classes whose thresholds are weighted by a beta density.
@@ -320,6 +326,7 @@ def _tail(chance: Chance, a: float, b: float) -> FloatArray:
     return np.asarray(value)
 
 
+@register_loss
 @dataclass(frozen=True)
 class ZeroOneLoss(Loss):
     """Share of rows whose most probable class is not the true one."""
