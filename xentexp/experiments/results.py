@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from html import escape
 from typing import Any
 
 import numpy as np
@@ -12,7 +13,7 @@ import pandas as pd
 from xentexp.experiments.datasets import Dataset
 from xentexp.experiments.fitting import FoldPrediction
 from xentexp.experiments.folds import Fold
-from xentexp.experiments.leaderboard import Leaderboard, Row
+from xentexp.experiments.leaderboard import SHOWN, Leaderboard, Row
 from xentexp.losses import Loss
 from xentexp.metrics.running_sums import LossState
 
@@ -97,6 +98,10 @@ class CandidateResult:
     regrets: tuple[dict[str, float], ...] = ()
     error: str | None = None
     traceback: str | None = None
+
+    def __repr__(self) -> str:
+        what = f"{len(self.predictions)} folds" if self.error is None else f"failed, {self.error}"
+        return f"CandidateResult({self.candidate.name}: {what})"
 
     def fold_losses(self) -> dict[str, list[float]]:
         """Mean of each loss in each fold."""
@@ -197,6 +202,19 @@ class ExperimentResult:
     outcomes: tuple[CandidateResult, ...]
     primary: str
     grouped: ExperimentResult | None = None
+
+    def __repr__(self) -> str:
+        return f"{self._title()}\n\n{self._shown()!r}"
+
+    def _repr_html_(self) -> str:
+        return f"<p>{escape(self._title())}</p>{self._shown()._repr_html_()}"
+
+    def _title(self) -> str:
+        rows, classes = len(self.dataset.y), len(self.dataset.classes)
+        return f"{self.dataset.name}: {rows:,} rows, {classes} classes, {len(self.folds)} folds"
+
+    def _shown(self) -> Leaderboard:
+        return self.leaderboard(SHOWN if self.primary in SHOWN else (self.primary, *SHOWN))
 
     def leaderboard(self, shown: Sequence[str] | None = None) -> Leaderboard:
         """Candidates by losses and metrics, best first; a table shows those named, or all."""
