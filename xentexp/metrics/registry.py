@@ -93,7 +93,7 @@ def get_metric(name: str | Metric, **parameters: object) -> Metric:
     --------
     >>> from xentexp import get_metric
     >>> get_metric("ece", n_bins=10)
-    ExpectedCalibrationError(n_bins=10, bins='width', of='auto')
+    ExpectedCalibrationError(n_bins=10, bins='width', of='auto', norm='l1', debiased=False)
     >>> get_metric("d2_brier_loss", null="uniform")
     D2Score(loss='brier_loss', null='uniform')
     """
