@@ -114,8 +114,8 @@ def function_stub(name: str, metric: Metric) -> str:
     mean = f'reduction: Literal["mean", "sum"] = {reduction!r}'
     each = 'reduction: Literal["none"]'
     overloads = [
-        definition(name, [*arguments, "*", *keywords, mean, *last], "float", doc),
-        definition(name, [*arguments, "*", *keywords, each, *last], rows),
+        ([*keywords, mean, *last], "float"),
+        ([*keywords, each, *last], rows),
     ]
     for convention, peer in conventions.items():
         own = inspect.signature(peer.function).parameters.values()
@@ -123,8 +123,12 @@ def function_stub(name: str, metric: Metric) -> str:
             declared(p.name, p.annotation, p.default) for p in own if p.name in peer.keywords
         ]
         keywords.append(f"convention: Literal[{convention!r}]")
-        overloads.append(definition(name, [*arguments, "*", *keywords], "float | NDArray[Any]"))
-    return "\n".join(f"@overload\n{one}" for one in overloads)
+        overloads.append((keywords, "float | NDArray[Any]"))
+    text = ""
+    for number, (keywords, returns) in enumerate(overloads, start=1):
+        shown = doc if number == len(overloads) else None  # editors read that of the last one
+        text += f"@overload\n{definition(name, [*arguments, '*', *keywords], returns, shown)}\n"
+    return text
 
 
 def declared(name: str, hint: str, default: object) -> str:

@@ -36,7 +36,7 @@ class InputError(ValueError):
     ...     evaluate([0, 1], [0.5, 1.5])
     ... except InputError as error:
     ...     print(error)
-    y_pred ...
+    probabilities must lie in [0, 1]; row 1 of y_pred has 1.5 ...
     """
 
 

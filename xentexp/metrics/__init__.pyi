@@ -200,7 +200,58 @@ def categorical_crossentropy(
     ignore_label: object = None,
     reduction: Literal["mean", "sum"] = "mean",
     convention: Literal["xentexp"] = "xentexp",
-) -> float:
+) -> float: ...
+@overload
+def categorical_crossentropy(
+    y_true: ArrayLike,
+    y_pred: ArrayLike,
+    *,
+    from_logits: bool = False,
+    labels: ArrayLike | None = None,
+    sample_weight: ArrayLike | None = None,
+    class_weight: ClassWeight = None,
+    label_smoothing: float = 0.0,
+    clip: float | Literal["auto"] = "auto",
+    normalize: bool | None = False,
+    ignore_label: object = None,
+    reduction: Literal["none"],
+    convention: Literal["xentexp"] = "xentexp",
+) -> NDArray[np.float64]: ...
+@overload
+def categorical_crossentropy(
+    y_true: ArrayLike,
+    y_pred: ArrayLike,
+    *,
+    normalize: bool = True,
+    sample_weight: object = None,
+    labels: object = None,
+    convention: Literal["sklearn"],
+) -> float | NDArray[Any]: ...
+@overload
+def categorical_crossentropy(
+    y_true: ArrayLike,
+    y_pred: ArrayLike,
+    *,
+    from_logits: bool = False,
+    label_smoothing: float = 0.0,
+    axis: int = -1,
+    sample_weight: object = None,
+    reduction: str | None = "sum_over_batch_size",
+    dtype: str | None = None,
+    convention: Literal["keras"],
+) -> float | NDArray[Any]: ...
+@overload
+def categorical_crossentropy(
+    y_true: ArrayLike,
+    y_pred: ArrayLike,
+    *,
+    from_logits: bool = False,
+    weight: object = None,
+    ignore_index: int = -100,
+    label_smoothing: float = 0.0,
+    reduction: str = "mean",
+    convention: Literal["torch"],
+) -> float | NDArray[Any]:
     """Cross-entropy of labels, one-hot or soft targets and class probabilities.
 
     Lower is better; values lie in [0, inf).
@@ -294,57 +345,6 @@ def categorical_crossentropy(
     """
 
 @overload
-def categorical_crossentropy(
-    y_true: ArrayLike,
-    y_pred: ArrayLike,
-    *,
-    from_logits: bool = False,
-    labels: ArrayLike | None = None,
-    sample_weight: ArrayLike | None = None,
-    class_weight: ClassWeight = None,
-    label_smoothing: float = 0.0,
-    clip: float | Literal["auto"] = "auto",
-    normalize: bool | None = False,
-    ignore_label: object = None,
-    reduction: Literal["none"],
-    convention: Literal["xentexp"] = "xentexp",
-) -> NDArray[np.float64]: ...
-@overload
-def categorical_crossentropy(
-    y_true: ArrayLike,
-    y_pred: ArrayLike,
-    *,
-    normalize: bool = True,
-    sample_weight: object = None,
-    labels: object = None,
-    convention: Literal["sklearn"],
-) -> float | NDArray[Any]: ...
-@overload
-def categorical_crossentropy(
-    y_true: ArrayLike,
-    y_pred: ArrayLike,
-    *,
-    from_logits: bool = False,
-    label_smoothing: float = 0.0,
-    axis: int = -1,
-    sample_weight: object = None,
-    reduction: str | None = "sum_over_batch_size",
-    dtype: str | None = None,
-    convention: Literal["keras"],
-) -> float | NDArray[Any]: ...
-@overload
-def categorical_crossentropy(
-    y_true: ArrayLike,
-    y_pred: ArrayLike,
-    *,
-    from_logits: bool = False,
-    weight: object = None,
-    ignore_index: int = -100,
-    label_smoothing: float = 0.0,
-    reduction: str = "mean",
-    convention: Literal["torch"],
-) -> float | NDArray[Any]: ...
-@overload
 def binary_crossentropy(
     y_true: ArrayLike,
     y_pred: ArrayLike,
@@ -360,7 +360,58 @@ def binary_crossentropy(
     ignore_label: object = None,
     reduction: Literal["mean", "sum"] = "mean",
     convention: Literal["xentexp"] = "xentexp",
-) -> float:
+) -> float: ...
+@overload
+def binary_crossentropy(
+    y_true: ArrayLike,
+    y_pred: ArrayLike,
+    *,
+    from_logits: bool = False,
+    labels: ArrayLike | None = None,
+    sample_weight: ArrayLike | None = None,
+    class_weight: ClassWeight = None,
+    pos_weight: float | None = None,
+    label_smoothing: float = 0.0,
+    clip: float | Literal["auto"] = "auto",
+    normalize: bool | None = False,
+    ignore_label: object = None,
+    reduction: Literal["none"],
+    convention: Literal["xentexp"] = "xentexp",
+) -> NDArray[np.float64]: ...
+@overload
+def binary_crossentropy(
+    y_true: ArrayLike,
+    y_pred: ArrayLike,
+    *,
+    normalize: bool = True,
+    sample_weight: object = None,
+    labels: object = None,
+    convention: Literal["sklearn"],
+) -> float | NDArray[Any]: ...
+@overload
+def binary_crossentropy(
+    y_true: ArrayLike,
+    y_pred: ArrayLike,
+    *,
+    from_logits: bool = False,
+    label_smoothing: float = 0.0,
+    axis: int | tuple[int, ...] | None = -1,
+    sample_weight: object = None,
+    reduction: str | None = "sum_over_batch_size",
+    dtype: str | None = None,
+    convention: Literal["keras"],
+) -> float | NDArray[Any]: ...
+@overload
+def binary_crossentropy(
+    y_true: ArrayLike,
+    y_pred: ArrayLike,
+    *,
+    from_logits: bool = False,
+    weight: object = None,
+    pos_weight: object = None,
+    reduction: str = "mean",
+    convention: Literal["torch"],
+) -> float | NDArray[Any]:
     """Cross-entropy of two classes: log loss.
 
     Lower is better; values lie in [0, inf).
@@ -455,57 +506,6 @@ def binary_crossentropy(
     """
 
 @overload
-def binary_crossentropy(
-    y_true: ArrayLike,
-    y_pred: ArrayLike,
-    *,
-    from_logits: bool = False,
-    labels: ArrayLike | None = None,
-    sample_weight: ArrayLike | None = None,
-    class_weight: ClassWeight = None,
-    pos_weight: float | None = None,
-    label_smoothing: float = 0.0,
-    clip: float | Literal["auto"] = "auto",
-    normalize: bool | None = False,
-    ignore_label: object = None,
-    reduction: Literal["none"],
-    convention: Literal["xentexp"] = "xentexp",
-) -> NDArray[np.float64]: ...
-@overload
-def binary_crossentropy(
-    y_true: ArrayLike,
-    y_pred: ArrayLike,
-    *,
-    normalize: bool = True,
-    sample_weight: object = None,
-    labels: object = None,
-    convention: Literal["sklearn"],
-) -> float | NDArray[Any]: ...
-@overload
-def binary_crossentropy(
-    y_true: ArrayLike,
-    y_pred: ArrayLike,
-    *,
-    from_logits: bool = False,
-    label_smoothing: float = 0.0,
-    axis: int | tuple[int, ...] | None = -1,
-    sample_weight: object = None,
-    reduction: str | None = "sum_over_batch_size",
-    dtype: str | None = None,
-    convention: Literal["keras"],
-) -> float | NDArray[Any]: ...
-@overload
-def binary_crossentropy(
-    y_true: ArrayLike,
-    y_pred: ArrayLike,
-    *,
-    from_logits: bool = False,
-    weight: object = None,
-    pos_weight: object = None,
-    reduction: str = "mean",
-    convention: Literal["torch"],
-) -> float | NDArray[Any]: ...
-@overload
 def sparse_categorical_crossentropy(
     y_true: ArrayLike,
     y_pred: ArrayLike,
@@ -520,7 +520,58 @@ def sparse_categorical_crossentropy(
     ignore_label: object = None,
     reduction: Literal["mean", "sum"] = "mean",
     convention: Literal["xentexp"] = "xentexp",
-) -> float:
+) -> float: ...
+@overload
+def sparse_categorical_crossentropy(
+    y_true: ArrayLike,
+    y_pred: ArrayLike,
+    *,
+    from_logits: bool = False,
+    labels: ArrayLike | None = None,
+    sample_weight: ArrayLike | None = None,
+    class_weight: ClassWeight = None,
+    label_smoothing: float = 0.0,
+    clip: float | Literal["auto"] = "auto",
+    normalize: bool | None = False,
+    ignore_label: object = None,
+    reduction: Literal["none"],
+    convention: Literal["xentexp"] = "xentexp",
+) -> NDArray[np.float64]: ...
+@overload
+def sparse_categorical_crossentropy(
+    y_true: ArrayLike,
+    y_pred: ArrayLike,
+    *,
+    normalize: bool = True,
+    sample_weight: object = None,
+    labels: object = None,
+    convention: Literal["sklearn"],
+) -> float | NDArray[Any]: ...
+@overload
+def sparse_categorical_crossentropy(
+    y_true: ArrayLike,
+    y_pred: ArrayLike,
+    *,
+    from_logits: bool = False,
+    ignore_class: int | None = None,
+    axis: int = -1,
+    sample_weight: object = None,
+    reduction: str | None = "sum_over_batch_size",
+    dtype: str | None = None,
+    convention: Literal["keras"],
+) -> float | NDArray[Any]: ...
+@overload
+def sparse_categorical_crossentropy(
+    y_true: ArrayLike,
+    y_pred: ArrayLike,
+    *,
+    from_logits: bool = False,
+    weight: object = None,
+    ignore_index: int = -100,
+    label_smoothing: float = 0.0,
+    reduction: str = "mean",
+    convention: Literal["torch"],
+) -> float | NDArray[Any]:
     """Cross-entropy of labels, given as such, and class probabilities.
 
     Lower is better; values lie in [0, inf).
@@ -610,57 +661,6 @@ def sparse_categorical_crossentropy(
     """
 
 @overload
-def sparse_categorical_crossentropy(
-    y_true: ArrayLike,
-    y_pred: ArrayLike,
-    *,
-    from_logits: bool = False,
-    labels: ArrayLike | None = None,
-    sample_weight: ArrayLike | None = None,
-    class_weight: ClassWeight = None,
-    label_smoothing: float = 0.0,
-    clip: float | Literal["auto"] = "auto",
-    normalize: bool | None = False,
-    ignore_label: object = None,
-    reduction: Literal["none"],
-    convention: Literal["xentexp"] = "xentexp",
-) -> NDArray[np.float64]: ...
-@overload
-def sparse_categorical_crossentropy(
-    y_true: ArrayLike,
-    y_pred: ArrayLike,
-    *,
-    normalize: bool = True,
-    sample_weight: object = None,
-    labels: object = None,
-    convention: Literal["sklearn"],
-) -> float | NDArray[Any]: ...
-@overload
-def sparse_categorical_crossentropy(
-    y_true: ArrayLike,
-    y_pred: ArrayLike,
-    *,
-    from_logits: bool = False,
-    ignore_class: int | None = None,
-    axis: int = -1,
-    sample_weight: object = None,
-    reduction: str | None = "sum_over_batch_size",
-    dtype: str | None = None,
-    convention: Literal["keras"],
-) -> float | NDArray[Any]: ...
-@overload
-def sparse_categorical_crossentropy(
-    y_true: ArrayLike,
-    y_pred: ArrayLike,
-    *,
-    from_logits: bool = False,
-    weight: object = None,
-    ignore_index: int = -100,
-    label_smoothing: float = 0.0,
-    reduction: str = "mean",
-    convention: Literal["torch"],
-) -> float | NDArray[Any]: ...
-@overload
 def logarithmic_score(
     y_true: ArrayLike,
     y_pred: ArrayLike,
@@ -675,7 +675,23 @@ def logarithmic_score(
     ignore_label: object = None,
     base: float = 2.0,
     reduction: Literal["mean", "sum"] = "mean",
-) -> float:
+) -> float: ...
+@overload
+def logarithmic_score(
+    y_true: ArrayLike,
+    y_pred: ArrayLike,
+    *,
+    from_logits: bool = False,
+    labels: ArrayLike | None = None,
+    sample_weight: ArrayLike | None = None,
+    class_weight: ClassWeight = None,
+    label_smoothing: float = 0.0,
+    clip: float | Literal["auto"] = "auto",
+    normalize: bool | None = False,
+    ignore_label: object = None,
+    base: float = 2.0,
+    reduction: Literal["none"],
+) -> NDArray[np.float64]:
     """Logarithmic score in bits (base 2): the ignorance of a forecast.
 
     Lower is better; values lie in [0, inf).
@@ -748,22 +764,6 @@ def logarithmic_score(
     """
 
 @overload
-def logarithmic_score(
-    y_true: ArrayLike,
-    y_pred: ArrayLike,
-    *,
-    from_logits: bool = False,
-    labels: ArrayLike | None = None,
-    sample_weight: ArrayLike | None = None,
-    class_weight: ClassWeight = None,
-    label_smoothing: float = 0.0,
-    clip: float | Literal["auto"] = "auto",
-    normalize: bool | None = False,
-    ignore_label: object = None,
-    base: float = 2.0,
-    reduction: Literal["none"],
-) -> NDArray[np.float64]: ...
-@overload
 def brier_loss(
     y_true: ArrayLike,
     y_pred: ArrayLike,
@@ -777,7 +777,33 @@ def brier_loss(
     scale_by_half: Literal["auto"] | bool = "auto",
     reduction: Literal["mean", "sum"] = "mean",
     convention: Literal["xentexp"] = "xentexp",
-) -> float:
+) -> float: ...
+@overload
+def brier_loss(
+    y_true: ArrayLike,
+    y_pred: ArrayLike,
+    *,
+    from_logits: bool = False,
+    labels: ArrayLike | None = None,
+    sample_weight: ArrayLike | None = None,
+    class_weight: ClassWeight = None,
+    normalize: bool | None = False,
+    ignore_label: object = None,
+    scale_by_half: Literal["auto"] | bool = "auto",
+    reduction: Literal["none"],
+    convention: Literal["xentexp"] = "xentexp",
+) -> NDArray[np.float64]: ...
+@overload
+def brier_loss(
+    y_true: ArrayLike,
+    y_pred: ArrayLike,
+    *,
+    sample_weight: object = None,
+    pos_label: Any = None,
+    labels: object = None,
+    scale_by_half: bool | str = "auto",
+    convention: Literal["sklearn"],
+) -> float | NDArray[Any]:
     """Brier's quadratic score.
 
     Lower is better; values lie in [0, 2].
@@ -859,32 +885,6 @@ def brier_loss(
     """
 
 @overload
-def brier_loss(
-    y_true: ArrayLike,
-    y_pred: ArrayLike,
-    *,
-    from_logits: bool = False,
-    labels: ArrayLike | None = None,
-    sample_weight: ArrayLike | None = None,
-    class_weight: ClassWeight = None,
-    normalize: bool | None = False,
-    ignore_label: object = None,
-    scale_by_half: Literal["auto"] | bool = "auto",
-    reduction: Literal["none"],
-    convention: Literal["xentexp"] = "xentexp",
-) -> NDArray[np.float64]: ...
-@overload
-def brier_loss(
-    y_true: ArrayLike,
-    y_pred: ArrayLike,
-    *,
-    sample_weight: object = None,
-    pos_label: Any = None,
-    labels: object = None,
-    scale_by_half: bool | str = "auto",
-    convention: Literal["sklearn"],
-) -> float | NDArray[Any]: ...
-@overload
 def power_loss(
     y_true: ArrayLike,
     y_pred: ArrayLike,
@@ -897,7 +897,21 @@ def power_loss(
     ignore_label: object = None,
     beta: float = 3.0,
     reduction: Literal["mean", "sum"] = "mean",
-) -> float:
+) -> float: ...
+@overload
+def power_loss(
+    y_true: ArrayLike,
+    y_pred: ArrayLike,
+    *,
+    from_logits: bool = False,
+    labels: ArrayLike | None = None,
+    sample_weight: ArrayLike | None = None,
+    class_weight: ClassWeight = None,
+    normalize: bool | None = False,
+    ignore_label: object = None,
+    beta: float = 3.0,
+    reduction: Literal["none"],
+) -> NDArray[np.float64]:
     """Power score (Tsallis): proper for any power above 1.
 
     Lower is better; values lie in [0, beta].
@@ -964,20 +978,6 @@ def power_loss(
     """
 
 @overload
-def power_loss(
-    y_true: ArrayLike,
-    y_pred: ArrayLike,
-    *,
-    from_logits: bool = False,
-    labels: ArrayLike | None = None,
-    sample_weight: ArrayLike | None = None,
-    class_weight: ClassWeight = None,
-    normalize: bool | None = False,
-    ignore_label: object = None,
-    beta: float = 3.0,
-    reduction: Literal["none"],
-) -> NDArray[np.float64]: ...
-@overload
 def spherical_loss(
     y_true: ArrayLike,
     y_pred: ArrayLike,
@@ -989,7 +989,20 @@ def spherical_loss(
     normalize: bool | None = False,
     ignore_label: object = None,
     reduction: Literal["mean", "sum"] = "mean",
-) -> float:
+) -> float: ...
+@overload
+def spherical_loss(
+    y_true: ArrayLike,
+    y_pred: ArrayLike,
+    *,
+    from_logits: bool = False,
+    labels: ArrayLike | None = None,
+    sample_weight: ArrayLike | None = None,
+    class_weight: ClassWeight = None,
+    normalize: bool | None = False,
+    ignore_label: object = None,
+    reduction: Literal["none"],
+) -> NDArray[np.float64]:
     """Spherical score: for labels, one less the cosine of target and prediction.
 
     Lower is better; values lie in [0, 1].
@@ -1051,19 +1064,6 @@ def spherical_loss(
     """
 
 @overload
-def spherical_loss(
-    y_true: ArrayLike,
-    y_pred: ArrayLike,
-    *,
-    from_logits: bool = False,
-    labels: ArrayLike | None = None,
-    sample_weight: ArrayLike | None = None,
-    class_weight: ClassWeight = None,
-    normalize: bool | None = False,
-    ignore_label: object = None,
-    reduction: Literal["none"],
-) -> NDArray[np.float64]: ...
-@overload
 def pseudospherical_loss(
     y_true: ArrayLike,
     y_pred: ArrayLike,
@@ -1076,7 +1076,21 @@ def pseudospherical_loss(
     ignore_label: object = None,
     beta: float = 3.0,
     reduction: Literal["mean", "sum"] = "mean",
-) -> float:
+) -> float: ...
+@overload
+def pseudospherical_loss(
+    y_true: ArrayLike,
+    y_pred: ArrayLike,
+    *,
+    from_logits: bool = False,
+    labels: ArrayLike | None = None,
+    sample_weight: ArrayLike | None = None,
+    class_weight: ClassWeight = None,
+    normalize: bool | None = False,
+    ignore_label: object = None,
+    beta: float = 3.0,
+    reduction: Literal["none"],
+) -> NDArray[np.float64]:
     """Pseudospherical score: proper for any power above 1.
 
     Lower is better; values lie in [0, 1].
@@ -1140,20 +1154,6 @@ def pseudospherical_loss(
     """
 
 @overload
-def pseudospherical_loss(
-    y_true: ArrayLike,
-    y_pred: ArrayLike,
-    *,
-    from_logits: bool = False,
-    labels: ArrayLike | None = None,
-    sample_weight: ArrayLike | None = None,
-    class_weight: ClassWeight = None,
-    normalize: bool | None = False,
-    ignore_label: object = None,
-    beta: float = 3.0,
-    reduction: Literal["none"],
-) -> NDArray[np.float64]: ...
-@overload
 def beta_loss(
     y_true: ArrayLike,
     y_pred: ArrayLike,
@@ -1169,7 +1169,24 @@ def beta_loss(
     alpha: float = 0.5,
     beta: float = 0.5,
     reduction: Literal["mean", "sum"] = "mean",
-) -> float:
+) -> float: ...
+@overload
+def beta_loss(
+    y_true: ArrayLike,
+    y_pred: ArrayLike,
+    *,
+    from_logits: bool = False,
+    labels: ArrayLike | None = None,
+    sample_weight: ArrayLike | None = None,
+    class_weight: ClassWeight = None,
+    pos_weight: float | None = None,
+    clip: float | Literal["auto"] = "auto",
+    normalize: bool | None = False,
+    ignore_label: object = None,
+    alpha: float = 0.5,
+    beta: float = 0.5,
+    reduction: Literal["none"],
+) -> NDArray[np.float64]:
     """Beta family of proper losses of two classes: log loss, Brier and between.
 
     Lower is better; values lie in [0, pi/2].
@@ -1249,23 +1266,6 @@ def beta_loss(
     """
 
 @overload
-def beta_loss(
-    y_true: ArrayLike,
-    y_pred: ArrayLike,
-    *,
-    from_logits: bool = False,
-    labels: ArrayLike | None = None,
-    sample_weight: ArrayLike | None = None,
-    class_weight: ClassWeight = None,
-    pos_weight: float | None = None,
-    clip: float | Literal["auto"] = "auto",
-    normalize: bool | None = False,
-    ignore_label: object = None,
-    alpha: float = 0.5,
-    beta: float = 0.5,
-    reduction: Literal["none"],
-) -> NDArray[np.float64]: ...
-@overload
 def zero_one_loss(
     y_true: ArrayLike,
     y_pred: ArrayLike,
@@ -1278,7 +1278,30 @@ def zero_one_loss(
     ignore_label: object = None,
     reduction: Literal["mean", "sum"] = "mean",
     convention: Literal["xentexp"] = "xentexp",
-) -> float:
+) -> float: ...
+@overload
+def zero_one_loss(
+    y_true: ArrayLike,
+    y_pred: ArrayLike,
+    *,
+    from_logits: bool = False,
+    labels: ArrayLike | None = None,
+    sample_weight: ArrayLike | None = None,
+    class_weight: ClassWeight = None,
+    normalize: bool | None = False,
+    ignore_label: object = None,
+    reduction: Literal["none"],
+    convention: Literal["xentexp"] = "xentexp",
+) -> NDArray[np.float64]: ...
+@overload
+def zero_one_loss(
+    y_true: ArrayLike,
+    y_pred: ArrayLike,
+    *,
+    normalize: bool = True,
+    sample_weight: object = None,
+    convention: Literal["sklearn"],
+) -> float | NDArray[Any]:
     """Misclassification of the most probable class; the first of those that tie.
 
     Lower is better; values lie in [0, 1].
@@ -1353,29 +1376,6 @@ def zero_one_loss(
     """
 
 @overload
-def zero_one_loss(
-    y_true: ArrayLike,
-    y_pred: ArrayLike,
-    *,
-    from_logits: bool = False,
-    labels: ArrayLike | None = None,
-    sample_weight: ArrayLike | None = None,
-    class_weight: ClassWeight = None,
-    normalize: bool | None = False,
-    ignore_label: object = None,
-    reduction: Literal["none"],
-    convention: Literal["xentexp"] = "xentexp",
-) -> NDArray[np.float64]: ...
-@overload
-def zero_one_loss(
-    y_true: ArrayLike,
-    y_pred: ArrayLike,
-    *,
-    normalize: bool = True,
-    sample_weight: object = None,
-    convention: Literal["sklearn"],
-) -> float | NDArray[Any]: ...
-@overload
 def categorical_focal_crossentropy(
     y_true: ArrayLike,
     y_pred: ArrayLike,
@@ -1392,7 +1392,40 @@ def categorical_focal_crossentropy(
     alpha: float | Sequence[float] = 1.0,
     reduction: Literal["mean", "sum"] = "mean",
     convention: Literal["xentexp"] = "xentexp",
-) -> float:
+) -> float: ...
+@overload
+def categorical_focal_crossentropy(
+    y_true: ArrayLike,
+    y_pred: ArrayLike,
+    *,
+    from_logits: bool = False,
+    labels: ArrayLike | None = None,
+    sample_weight: ArrayLike | None = None,
+    class_weight: ClassWeight = None,
+    label_smoothing: float = 0.0,
+    clip: float | Literal["auto"] = "auto",
+    normalize: bool | None = False,
+    ignore_label: object = None,
+    gamma: float = 2.0,
+    alpha: float | Sequence[float] = 1.0,
+    reduction: Literal["none"],
+    convention: Literal["xentexp"] = "xentexp",
+) -> NDArray[np.float64]: ...
+@overload
+def categorical_focal_crossentropy(
+    y_true: ArrayLike,
+    y_pred: ArrayLike,
+    *,
+    alpha: object = 0.25,
+    gamma: float = 2.0,
+    from_logits: bool = False,
+    label_smoothing: float = 0.0,
+    axis: int = -1,
+    sample_weight: object = None,
+    reduction: str | None = "sum_over_batch_size",
+    dtype: str | None = None,
+    convention: Literal["keras"],
+) -> float | NDArray[Any]:
     """Focal loss: cross-entropy that counts well predicted rows less.
 
     Lower is better; values lie in [0, inf).
@@ -1484,39 +1517,6 @@ def categorical_focal_crossentropy(
     """
 
 @overload
-def categorical_focal_crossentropy(
-    y_true: ArrayLike,
-    y_pred: ArrayLike,
-    *,
-    from_logits: bool = False,
-    labels: ArrayLike | None = None,
-    sample_weight: ArrayLike | None = None,
-    class_weight: ClassWeight = None,
-    label_smoothing: float = 0.0,
-    clip: float | Literal["auto"] = "auto",
-    normalize: bool | None = False,
-    ignore_label: object = None,
-    gamma: float = 2.0,
-    alpha: float | Sequence[float] = 1.0,
-    reduction: Literal["none"],
-    convention: Literal["xentexp"] = "xentexp",
-) -> NDArray[np.float64]: ...
-@overload
-def categorical_focal_crossentropy(
-    y_true: ArrayLike,
-    y_pred: ArrayLike,
-    *,
-    alpha: object = 0.25,
-    gamma: float = 2.0,
-    from_logits: bool = False,
-    label_smoothing: float = 0.0,
-    axis: int = -1,
-    sample_weight: object = None,
-    reduction: str | None = "sum_over_batch_size",
-    dtype: str | None = None,
-    convention: Literal["keras"],
-) -> float | NDArray[Any]: ...
-@overload
 def binary_focal_crossentropy(
     y_true: ArrayLike,
     y_pred: ArrayLike,
@@ -1534,7 +1534,42 @@ def binary_focal_crossentropy(
     alpha: float | None = None,
     reduction: Literal["mean", "sum"] = "mean",
     convention: Literal["xentexp"] = "xentexp",
-) -> float:
+) -> float: ...
+@overload
+def binary_focal_crossentropy(
+    y_true: ArrayLike,
+    y_pred: ArrayLike,
+    *,
+    from_logits: bool = False,
+    labels: ArrayLike | None = None,
+    sample_weight: ArrayLike | None = None,
+    class_weight: ClassWeight = None,
+    pos_weight: float | None = None,
+    label_smoothing: float = 0.0,
+    clip: float | Literal["auto"] = "auto",
+    normalize: bool | None = False,
+    ignore_label: object = None,
+    gamma: float = 2.0,
+    alpha: float | None = None,
+    reduction: Literal["none"],
+    convention: Literal["xentexp"] = "xentexp",
+) -> NDArray[np.float64]: ...
+@overload
+def binary_focal_crossentropy(
+    y_true: ArrayLike,
+    y_pred: ArrayLike,
+    *,
+    apply_class_balancing: bool = False,
+    alpha: float = 0.25,
+    gamma: float = 2.0,
+    from_logits: bool = False,
+    label_smoothing: float = 0.0,
+    axis: int | tuple[int, ...] | None = -1,
+    sample_weight: object = None,
+    reduction: str | None = "sum_over_batch_size",
+    dtype: str | None = None,
+    convention: Literal["keras"],
+) -> float | NDArray[Any]:
     """Focal loss of two classes: well predicted rows count less.
 
     Lower is better; values lie in [0, inf).
@@ -1629,41 +1664,6 @@ def binary_focal_crossentropy(
     """
 
 @overload
-def binary_focal_crossentropy(
-    y_true: ArrayLike,
-    y_pred: ArrayLike,
-    *,
-    from_logits: bool = False,
-    labels: ArrayLike | None = None,
-    sample_weight: ArrayLike | None = None,
-    class_weight: ClassWeight = None,
-    pos_weight: float | None = None,
-    label_smoothing: float = 0.0,
-    clip: float | Literal["auto"] = "auto",
-    normalize: bool | None = False,
-    ignore_label: object = None,
-    gamma: float = 2.0,
-    alpha: float | None = None,
-    reduction: Literal["none"],
-    convention: Literal["xentexp"] = "xentexp",
-) -> NDArray[np.float64]: ...
-@overload
-def binary_focal_crossentropy(
-    y_true: ArrayLike,
-    y_pred: ArrayLike,
-    *,
-    apply_class_balancing: bool = False,
-    alpha: float = 0.25,
-    gamma: float = 2.0,
-    from_logits: bool = False,
-    label_smoothing: float = 0.0,
-    axis: int | tuple[int, ...] | None = -1,
-    sample_weight: object = None,
-    reduction: str | None = "sum_over_batch_size",
-    dtype: str | None = None,
-    convention: Literal["keras"],
-) -> float | NDArray[Any]: ...
-@overload
 def asymmetric_loss(
     y_true: ArrayLike,
     y_pred: ArrayLike,
@@ -1680,7 +1680,25 @@ def asymmetric_loss(
     gamma_negative: float = 4.0,
     margin: float = 0.05,
     reduction: Literal["mean", "sum"] = "mean",
-) -> float:
+) -> float: ...
+@overload
+def asymmetric_loss(
+    y_true: ArrayLike,
+    y_pred: ArrayLike,
+    *,
+    from_logits: bool = False,
+    labels: ArrayLike | None = None,
+    sample_weight: ArrayLike | None = None,
+    class_weight: ClassWeight = None,
+    pos_weight: float | None = None,
+    clip: float | Literal["auto"] = "auto",
+    normalize: bool | None = False,
+    ignore_label: object = None,
+    gamma_positive: float = 1.0,
+    gamma_negative: float = 4.0,
+    margin: float = 0.05,
+    reduction: Literal["none"],
+) -> NDArray[np.float64]:
     """Asymmetric focal loss of two classes: easy rows of the first count least.
 
     Lower is better; values lie in [0, inf).
@@ -1756,24 +1774,6 @@ def asymmetric_loss(
     """
 
 @overload
-def asymmetric_loss(
-    y_true: ArrayLike,
-    y_pred: ArrayLike,
-    *,
-    from_logits: bool = False,
-    labels: ArrayLike | None = None,
-    sample_weight: ArrayLike | None = None,
-    class_weight: ClassWeight = None,
-    pos_weight: float | None = None,
-    clip: float | Literal["auto"] = "auto",
-    normalize: bool | None = False,
-    ignore_label: object = None,
-    gamma_positive: float = 1.0,
-    gamma_negative: float = 4.0,
-    margin: float = 0.05,
-    reduction: Literal["none"],
-) -> NDArray[np.float64]: ...
-@overload
 def poly1_crossentropy(
     y_true: ArrayLike,
     y_pred: ArrayLike,
@@ -1788,7 +1788,23 @@ def poly1_crossentropy(
     ignore_label: object = None,
     epsilon: float = 1.0,
     reduction: Literal["mean", "sum"] = "mean",
-) -> float:
+) -> float: ...
+@overload
+def poly1_crossentropy(
+    y_true: ArrayLike,
+    y_pred: ArrayLike,
+    *,
+    from_logits: bool = False,
+    labels: ArrayLike | None = None,
+    sample_weight: ArrayLike | None = None,
+    class_weight: ClassWeight = None,
+    label_smoothing: float = 0.0,
+    clip: float | Literal["auto"] = "auto",
+    normalize: bool | None = False,
+    ignore_label: object = None,
+    epsilon: float = 1.0,
+    reduction: Literal["none"],
+) -> NDArray[np.float64]:
     """Poly-1 loss: cross-entropy plus epsilon times the missing probability.
 
     Lower is better; values lie in [0, inf).
@@ -1860,22 +1876,6 @@ def poly1_crossentropy(
     """
 
 @overload
-def poly1_crossentropy(
-    y_true: ArrayLike,
-    y_pred: ArrayLike,
-    *,
-    from_logits: bool = False,
-    labels: ArrayLike | None = None,
-    sample_weight: ArrayLike | None = None,
-    class_weight: ClassWeight = None,
-    label_smoothing: float = 0.0,
-    clip: float | Literal["auto"] = "auto",
-    normalize: bool | None = False,
-    ignore_label: object = None,
-    epsilon: float = 1.0,
-    reduction: Literal["none"],
-) -> NDArray[np.float64]: ...
-@overload
 def generalized_crossentropy(
     y_true: ArrayLike,
     y_pred: ArrayLike,
@@ -1889,7 +1889,33 @@ def generalized_crossentropy(
     q: float = 0.7,
     reduction: Literal["mean", "sum"] = "mean",
     convention: Literal["xentexp"] = "xentexp",
-) -> float:
+) -> float: ...
+@overload
+def generalized_crossentropy(
+    y_true: ArrayLike,
+    y_pred: ArrayLike,
+    *,
+    from_logits: bool = False,
+    labels: ArrayLike | None = None,
+    sample_weight: ArrayLike | None = None,
+    class_weight: ClassWeight = None,
+    normalize: bool | None = False,
+    ignore_label: object = None,
+    q: float = 0.7,
+    reduction: Literal["none"],
+    convention: Literal["xentexp"] = "xentexp",
+) -> NDArray[np.float64]: ...
+@overload
+def generalized_crossentropy(
+    y_true: ArrayLike,
+    y_pred: ArrayLike,
+    *,
+    q: float = 0.5,
+    sample_weight: object = None,
+    reduction: str | None = "sum_over_batch_size",
+    dtype: str | None = None,
+    convention: Literal["keras"],
+) -> float | NDArray[Any]:
     """Generalized cross-entropy: between cross-entropy and absolute error.
 
     Lower is better; values lie in [0, 1/q].
@@ -1970,32 +1996,6 @@ def generalized_crossentropy(
     """
 
 @overload
-def generalized_crossentropy(
-    y_true: ArrayLike,
-    y_pred: ArrayLike,
-    *,
-    from_logits: bool = False,
-    labels: ArrayLike | None = None,
-    sample_weight: ArrayLike | None = None,
-    class_weight: ClassWeight = None,
-    normalize: bool | None = False,
-    ignore_label: object = None,
-    q: float = 0.7,
-    reduction: Literal["none"],
-    convention: Literal["xentexp"] = "xentexp",
-) -> NDArray[np.float64]: ...
-@overload
-def generalized_crossentropy(
-    y_true: ArrayLike,
-    y_pred: ArrayLike,
-    *,
-    q: float = 0.5,
-    sample_weight: object = None,
-    reduction: str | None = "sum_over_batch_size",
-    dtype: str | None = None,
-    convention: Literal["keras"],
-) -> float | NDArray[Any]: ...
-@overload
 def symmetric_crossentropy(
     y_true: ArrayLike,
     y_pred: ArrayLike,
@@ -2012,7 +2012,25 @@ def symmetric_crossentropy(
     beta: float = 1.0,
     log_zero: float = -4.0,
     reduction: Literal["mean", "sum"] = "mean",
-) -> float:
+) -> float: ...
+@overload
+def symmetric_crossentropy(
+    y_true: ArrayLike,
+    y_pred: ArrayLike,
+    *,
+    from_logits: bool = False,
+    labels: ArrayLike | None = None,
+    sample_weight: ArrayLike | None = None,
+    class_weight: ClassWeight = None,
+    label_smoothing: float = 0.0,
+    clip: float | Literal["auto"] = "auto",
+    normalize: bool | None = False,
+    ignore_label: object = None,
+    alpha: float = 0.1,
+    beta: float = 1.0,
+    log_zero: float = -4.0,
+    reduction: Literal["none"],
+) -> NDArray[np.float64]:
     """Symmetric cross-entropy: cross-entropy plus the reverse one.
 
     Lower is better; values lie in [0, inf).
@@ -2086,24 +2104,6 @@ def symmetric_crossentropy(
     """
 
 @overload
-def symmetric_crossentropy(
-    y_true: ArrayLike,
-    y_pred: ArrayLike,
-    *,
-    from_logits: bool = False,
-    labels: ArrayLike | None = None,
-    sample_weight: ArrayLike | None = None,
-    class_weight: ClassWeight = None,
-    label_smoothing: float = 0.0,
-    clip: float | Literal["auto"] = "auto",
-    normalize: bool | None = False,
-    ignore_label: object = None,
-    alpha: float = 0.1,
-    beta: float = 1.0,
-    log_zero: float = -4.0,
-    reduction: Literal["none"],
-) -> NDArray[np.float64]: ...
-@overload
 def taylor_crossentropy(
     y_true: ArrayLike,
     y_pred: ArrayLike,
@@ -2116,7 +2116,21 @@ def taylor_crossentropy(
     ignore_label: object = None,
     order: int = 2,
     reduction: Literal["mean", "sum"] = "mean",
-) -> float:
+) -> float: ...
+@overload
+def taylor_crossentropy(
+    y_true: ArrayLike,
+    y_pred: ArrayLike,
+    *,
+    from_logits: bool = False,
+    labels: ArrayLike | None = None,
+    sample_weight: ArrayLike | None = None,
+    class_weight: ClassWeight = None,
+    normalize: bool | None = False,
+    ignore_label: object = None,
+    order: int = 2,
+    reduction: Literal["none"],
+) -> NDArray[np.float64]:
     """Taylor cross-entropy: the first terms of its expansion.
 
     Lower is better; values lie in [0, sum_m 1/m].
@@ -2179,20 +2193,6 @@ def taylor_crossentropy(
     """
 
 @overload
-def taylor_crossentropy(
-    y_true: ArrayLike,
-    y_pred: ArrayLike,
-    *,
-    from_logits: bool = False,
-    labels: ArrayLike | None = None,
-    sample_weight: ArrayLike | None = None,
-    class_weight: ClassWeight = None,
-    normalize: bool | None = False,
-    ignore_label: object = None,
-    order: int = 2,
-    reduction: Literal["none"],
-) -> NDArray[np.float64]: ...
-@overload
 def label_relaxation(
     y_true: ArrayLike,
     y_pred: ArrayLike,
@@ -2206,7 +2206,22 @@ def label_relaxation(
     ignore_label: object = None,
     alpha: float = 0.1,
     reduction: Literal["mean", "sum"] = "mean",
-) -> float:
+) -> float: ...
+@overload
+def label_relaxation(
+    y_true: ArrayLike,
+    y_pred: ArrayLike,
+    *,
+    from_logits: bool = False,
+    labels: ArrayLike | None = None,
+    sample_weight: ArrayLike | None = None,
+    class_weight: ClassWeight = None,
+    clip: float | Literal["auto"] = "auto",
+    normalize: bool | None = False,
+    ignore_label: object = None,
+    alpha: float = 0.1,
+    reduction: Literal["none"],
+) -> NDArray[np.float64]:
     """Label relaxation: no cost once the label has probability 1 - alpha.
 
     Lower is better; values lie in [0, inf).
@@ -2273,21 +2288,6 @@ def label_relaxation(
     """
 
 @overload
-def label_relaxation(
-    y_true: ArrayLike,
-    y_pred: ArrayLike,
-    *,
-    from_logits: bool = False,
-    labels: ArrayLike | None = None,
-    sample_weight: ArrayLike | None = None,
-    class_weight: ClassWeight = None,
-    clip: float | Literal["auto"] = "auto",
-    normalize: bool | None = False,
-    ignore_label: object = None,
-    alpha: float = 0.1,
-    reduction: Literal["none"],
-) -> NDArray[np.float64]: ...
-@overload
 def bi_tempered_logistic_loss(
     y_true: ArrayLike,
     y_pred: ArrayLike,
@@ -2302,7 +2302,23 @@ def bi_tempered_logistic_loss(
     t1: float = 0.8,
     t2: float = 1.2,
     reduction: Literal["mean", "sum"] = "mean",
-) -> float:
+) -> float: ...
+@overload
+def bi_tempered_logistic_loss(
+    y_true: ArrayLike,
+    y_pred: ArrayLike,
+    *,
+    from_logits: bool = False,
+    labels: ArrayLike | None = None,
+    sample_weight: ArrayLike | None = None,
+    class_weight: ClassWeight = None,
+    clip: float | Literal["auto"] = "auto",
+    normalize: bool | None = False,
+    ignore_label: object = None,
+    t1: float = 0.8,
+    t2: float = 1.2,
+    reduction: Literal["none"],
+) -> NDArray[np.float64]:
     """Bi-tempered logistic loss; raw scores go through its tempered softmax.
 
     Lower is better; values lie in [0, 1/(1 - t1)].
@@ -2373,22 +2389,6 @@ def bi_tempered_logistic_loss(
     """
 
 @overload
-def bi_tempered_logistic_loss(
-    y_true: ArrayLike,
-    y_pred: ArrayLike,
-    *,
-    from_logits: bool = False,
-    labels: ArrayLike | None = None,
-    sample_weight: ArrayLike | None = None,
-    class_weight: ClassWeight = None,
-    clip: float | Literal["auto"] = "auto",
-    normalize: bool | None = False,
-    ignore_label: object = None,
-    t1: float = 0.8,
-    t2: float = 1.2,
-    reduction: Literal["none"],
-) -> NDArray[np.float64]: ...
-@overload
 def ranked_probability_score(
     y_true: ArrayLike,
     y_pred: ArrayLike,
@@ -2400,7 +2400,20 @@ def ranked_probability_score(
     normalize: bool | None = False,
     ignore_label: object = None,
     reduction: Literal["mean", "sum"] = "mean",
-) -> float:
+) -> float: ...
+@overload
+def ranked_probability_score(
+    y_true: ArrayLike,
+    y_pred: ArrayLike,
+    *,
+    from_logits: bool = False,
+    labels: ArrayLike | None = None,
+    sample_weight: ArrayLike | None = None,
+    class_weight: ClassWeight = None,
+    normalize: bool | None = False,
+    ignore_label: object = None,
+    reduction: Literal["none"],
+) -> NDArray[np.float64]:
     """Ranked probability score: Brier's score of every threshold of ordered classes.
 
     Lower is better; values lie in [0, k - 1].
@@ -2465,19 +2478,6 @@ def ranked_probability_score(
     """
 
 @overload
-def ranked_probability_score(
-    y_true: ArrayLike,
-    y_pred: ArrayLike,
-    *,
-    from_logits: bool = False,
-    labels: ArrayLike | None = None,
-    sample_weight: ArrayLike | None = None,
-    class_weight: ClassWeight = None,
-    normalize: bool | None = False,
-    ignore_label: object = None,
-    reduction: Literal["none"],
-) -> NDArray[np.float64]: ...
-@overload
 def squared_earth_mover_distance(
     y_true: ArrayLike,
     y_pred: ArrayLike,
@@ -2489,7 +2489,20 @@ def squared_earth_mover_distance(
     normalize: bool | None = False,
     ignore_label: object = None,
     reduction: Literal["mean", "sum"] = "mean",
-) -> float:
+) -> float: ...
+@overload
+def squared_earth_mover_distance(
+    y_true: ArrayLike,
+    y_pred: ArrayLike,
+    *,
+    from_logits: bool = False,
+    labels: ArrayLike | None = None,
+    sample_weight: ArrayLike | None = None,
+    class_weight: ClassWeight = None,
+    normalize: bool | None = False,
+    ignore_label: object = None,
+    reduction: Literal["none"],
+) -> NDArray[np.float64]:
     """Squared earth mover's distance of ordered classes: the ranked score over k.
 
     Lower is better; values lie in [0, (k - 1)/k].
@@ -2552,19 +2565,6 @@ def squared_earth_mover_distance(
     """
 
 @overload
-def squared_earth_mover_distance(
-    y_true: ArrayLike,
-    y_pred: ArrayLike,
-    *,
-    from_logits: bool = False,
-    labels: ArrayLike | None = None,
-    sample_weight: ArrayLike | None = None,
-    class_weight: ClassWeight = None,
-    normalize: bool | None = False,
-    ignore_label: object = None,
-    reduction: Literal["none"],
-) -> NDArray[np.float64]: ...
-@overload
 def expected_absolute_grade_error(
     y_true: ArrayLike,
     y_pred: ArrayLike,
@@ -2576,7 +2576,20 @@ def expected_absolute_grade_error(
     normalize: bool | None = False,
     ignore_label: object = None,
     reduction: Literal["mean", "sum"] = "mean",
-) -> float:
+) -> float: ...
+@overload
+def expected_absolute_grade_error(
+    y_true: ArrayLike,
+    y_pred: ArrayLike,
+    *,
+    from_logits: bool = False,
+    labels: ArrayLike | None = None,
+    sample_weight: ArrayLike | None = None,
+    class_weight: ClassWeight = None,
+    normalize: bool | None = False,
+    ignore_label: object = None,
+    reduction: Literal["none"],
+) -> NDArray[np.float64]:
     """Expected number of grades between the true class and a draw of the predicted.
 
     Lower is better; values lie in [0, k - 1].
@@ -2640,19 +2653,6 @@ def expected_absolute_grade_error(
     """
 
 @overload
-def expected_absolute_grade_error(
-    y_true: ArrayLike,
-    y_pred: ArrayLike,
-    *,
-    from_logits: bool = False,
-    labels: ArrayLike | None = None,
-    sample_weight: ArrayLike | None = None,
-    class_weight: ClassWeight = None,
-    normalize: bool | None = False,
-    ignore_label: object = None,
-    reduction: Literal["none"],
-) -> NDArray[np.float64]: ...
-@overload
 def cumulative_log_loss(
     y_true: ArrayLike,
     y_pred: ArrayLike,
@@ -2666,7 +2666,22 @@ def cumulative_log_loss(
     normalize: bool | None = False,
     ignore_label: object = None,
     reduction: Literal["mean", "sum"] = "mean",
-) -> float:
+) -> float: ...
+@overload
+def cumulative_log_loss(
+    y_true: ArrayLike,
+    y_pred: ArrayLike,
+    *,
+    from_logits: bool = False,
+    labels: ArrayLike | None = None,
+    sample_weight: ArrayLike | None = None,
+    class_weight: ClassWeight = None,
+    label_smoothing: float = 0.0,
+    clip: float | Literal["auto"] = "auto",
+    normalize: bool | None = False,
+    ignore_label: object = None,
+    reduction: Literal["none"],
+) -> NDArray[np.float64]:
     """Log loss of every threshold of ordered classes (ranked ignorance score).
 
     Lower is better; values lie in [0, inf).
@@ -2736,21 +2751,6 @@ def cumulative_log_loss(
     """
 
 @overload
-def cumulative_log_loss(
-    y_true: ArrayLike,
-    y_pred: ArrayLike,
-    *,
-    from_logits: bool = False,
-    labels: ArrayLike | None = None,
-    sample_weight: ArrayLike | None = None,
-    class_weight: ClassWeight = None,
-    label_smoothing: float = 0.0,
-    clip: float | Literal["auto"] = "auto",
-    normalize: bool | None = False,
-    ignore_label: object = None,
-    reduction: Literal["none"],
-) -> NDArray[np.float64]: ...
-@overload
 def cumulative_link_log_loss(
     y_true: ArrayLike,
     y_pred: ArrayLike,
@@ -2761,7 +2761,19 @@ def cumulative_link_log_loss(
     ignore_label: object = None,
     thresholds: Sequence[float] | None = None,
     reduction: Literal["mean", "sum"] = "mean",
-) -> float:
+) -> float: ...
+@overload
+def cumulative_link_log_loss(
+    y_true: ArrayLike,
+    y_pred: ArrayLike,
+    *,
+    labels: ArrayLike | None = None,
+    sample_weight: ArrayLike | None = None,
+    class_weight: ClassWeight = None,
+    ignore_label: object = None,
+    thresholds: Sequence[float] | None = None,
+    reduction: Literal["none"],
+) -> NDArray[np.float64]:
     """Log loss of ordered classes cut from one latent score by thresholds.
 
     Lower is better; values lie in (0, inf).
@@ -2823,18 +2835,6 @@ def cumulative_link_log_loss(
     """
 
 @overload
-def cumulative_link_log_loss(
-    y_true: ArrayLike,
-    y_pred: ArrayLike,
-    *,
-    labels: ArrayLike | None = None,
-    sample_weight: ArrayLike | None = None,
-    class_weight: ClassWeight = None,
-    ignore_label: object = None,
-    thresholds: Sequence[float] | None = None,
-    reduction: Literal["none"],
-) -> NDArray[np.float64]: ...
-@overload
 def hinge_loss(
     y_true: ArrayLike,
     y_pred: ArrayLike,
@@ -2846,7 +2846,39 @@ def hinge_loss(
     ignore_label: object = None,
     reduction: Literal["mean", "sum"] = "mean",
     convention: Literal["xentexp"] = "xentexp",
-) -> float:
+) -> float: ...
+@overload
+def hinge_loss(
+    y_true: ArrayLike,
+    y_pred: ArrayLike,
+    *,
+    labels: ArrayLike | None = None,
+    sample_weight: ArrayLike | None = None,
+    class_weight: ClassWeight = None,
+    pos_weight: float | None = None,
+    ignore_label: object = None,
+    reduction: Literal["none"],
+    convention: Literal["xentexp"] = "xentexp",
+) -> NDArray[np.float64]: ...
+@overload
+def hinge_loss(
+    y_true: ArrayLike,
+    y_pred: ArrayLike,
+    *,
+    labels: object = None,
+    sample_weight: object = None,
+    convention: Literal["sklearn"],
+) -> float | NDArray[Any]: ...
+@overload
+def hinge_loss(
+    y_true: ArrayLike,
+    y_pred: ArrayLike,
+    *,
+    sample_weight: object = None,
+    reduction: str | None = "sum_over_batch_size",
+    dtype: str | None = None,
+    convention: Literal["keras"],
+) -> float | NDArray[Any]:
     """Hinge loss of two classes, on decision scores.
 
     Lower is better; values lie in [0, inf).
@@ -2923,7 +2955,20 @@ def hinge_loss(
     """
 
 @overload
-def hinge_loss(
+def squared_hinge_loss(
+    y_true: ArrayLike,
+    y_pred: ArrayLike,
+    *,
+    labels: ArrayLike | None = None,
+    sample_weight: ArrayLike | None = None,
+    class_weight: ClassWeight = None,
+    pos_weight: float | None = None,
+    ignore_label: object = None,
+    reduction: Literal["mean", "sum"] = "mean",
+    convention: Literal["xentexp"] = "xentexp",
+) -> float: ...
+@overload
+def squared_hinge_loss(
     y_true: ArrayLike,
     y_pred: ArrayLike,
     *,
@@ -2936,16 +2981,7 @@ def hinge_loss(
     convention: Literal["xentexp"] = "xentexp",
 ) -> NDArray[np.float64]: ...
 @overload
-def hinge_loss(
-    y_true: ArrayLike,
-    y_pred: ArrayLike,
-    *,
-    labels: object = None,
-    sample_weight: object = None,
-    convention: Literal["sklearn"],
-) -> float | NDArray[Any]: ...
-@overload
-def hinge_loss(
+def squared_hinge_loss(
     y_true: ArrayLike,
     y_pred: ArrayLike,
     *,
@@ -2953,20 +2989,7 @@ def hinge_loss(
     reduction: str | None = "sum_over_batch_size",
     dtype: str | None = None,
     convention: Literal["keras"],
-) -> float | NDArray[Any]: ...
-@overload
-def squared_hinge_loss(
-    y_true: ArrayLike,
-    y_pred: ArrayLike,
-    *,
-    labels: ArrayLike | None = None,
-    sample_weight: ArrayLike | None = None,
-    class_weight: ClassWeight = None,
-    pos_weight: float | None = None,
-    ignore_label: object = None,
-    reduction: Literal["mean", "sum"] = "mean",
-    convention: Literal["xentexp"] = "xentexp",
-) -> float:
+) -> float | NDArray[Any]:
     """Squared hinge loss of two classes, on decision scores.
 
     Lower is better; values lie in [0, inf).
@@ -3039,29 +3062,6 @@ def squared_hinge_loss(
     """
 
 @overload
-def squared_hinge_loss(
-    y_true: ArrayLike,
-    y_pred: ArrayLike,
-    *,
-    labels: ArrayLike | None = None,
-    sample_weight: ArrayLike | None = None,
-    class_weight: ClassWeight = None,
-    pos_weight: float | None = None,
-    ignore_label: object = None,
-    reduction: Literal["none"],
-    convention: Literal["xentexp"] = "xentexp",
-) -> NDArray[np.float64]: ...
-@overload
-def squared_hinge_loss(
-    y_true: ArrayLike,
-    y_pred: ArrayLike,
-    *,
-    sample_weight: object = None,
-    reduction: str | None = "sum_over_batch_size",
-    dtype: str | None = None,
-    convention: Literal["keras"],
-) -> float | NDArray[Any]: ...
-@overload
 def smoothed_hinge_loss(
     y_true: ArrayLike,
     y_pred: ArrayLike,
@@ -3073,7 +3073,20 @@ def smoothed_hinge_loss(
     ignore_label: object = None,
     gamma: float = 1.0,
     reduction: Literal["mean", "sum"] = "mean",
-) -> float:
+) -> float: ...
+@overload
+def smoothed_hinge_loss(
+    y_true: ArrayLike,
+    y_pred: ArrayLike,
+    *,
+    labels: ArrayLike | None = None,
+    sample_weight: ArrayLike | None = None,
+    class_weight: ClassWeight = None,
+    pos_weight: float | None = None,
+    ignore_label: object = None,
+    gamma: float = 1.0,
+    reduction: Literal["none"],
+) -> NDArray[np.float64]:
     """Hinge loss of two classes whose corner is a parabola (Huberized hinge).
 
     Lower is better; values lie in [0, inf).
@@ -3134,19 +3147,6 @@ def smoothed_hinge_loss(
     """
 
 @overload
-def smoothed_hinge_loss(
-    y_true: ArrayLike,
-    y_pred: ArrayLike,
-    *,
-    labels: ArrayLike | None = None,
-    sample_weight: ArrayLike | None = None,
-    class_weight: ClassWeight = None,
-    pos_weight: float | None = None,
-    ignore_label: object = None,
-    gamma: float = 1.0,
-    reduction: Literal["none"],
-) -> NDArray[np.float64]: ...
-@overload
 def modified_huber_loss(
     y_true: ArrayLike,
     y_pred: ArrayLike,
@@ -3157,7 +3157,19 @@ def modified_huber_loss(
     pos_weight: float | None = None,
     ignore_label: object = None,
     reduction: Literal["mean", "sum"] = "mean",
-) -> float:
+) -> float: ...
+@overload
+def modified_huber_loss(
+    y_true: ArrayLike,
+    y_pred: ArrayLike,
+    *,
+    labels: ArrayLike | None = None,
+    sample_weight: ArrayLike | None = None,
+    class_weight: ClassWeight = None,
+    pos_weight: float | None = None,
+    ignore_label: object = None,
+    reduction: Literal["none"],
+) -> NDArray[np.float64]:
     """Modified Huber loss of two classes: squared hinge, linear below margin -1.
 
     Lower is better; values lie in [0, inf).
@@ -3217,18 +3229,6 @@ def modified_huber_loss(
     """
 
 @overload
-def modified_huber_loss(
-    y_true: ArrayLike,
-    y_pred: ArrayLike,
-    *,
-    labels: ArrayLike | None = None,
-    sample_weight: ArrayLike | None = None,
-    class_weight: ClassWeight = None,
-    pos_weight: float | None = None,
-    ignore_label: object = None,
-    reduction: Literal["none"],
-) -> NDArray[np.float64]: ...
-@overload
 def categorical_hinge(
     y_true: ArrayLike,
     y_pred: ArrayLike,
@@ -3239,7 +3239,38 @@ def categorical_hinge(
     ignore_label: object = None,
     reduction: Literal["mean", "sum"] = "mean",
     convention: Literal["xentexp"] = "xentexp",
-) -> float:
+) -> float: ...
+@overload
+def categorical_hinge(
+    y_true: ArrayLike,
+    y_pred: ArrayLike,
+    *,
+    labels: ArrayLike | None = None,
+    sample_weight: ArrayLike | None = None,
+    class_weight: ClassWeight = None,
+    ignore_label: object = None,
+    reduction: Literal["none"],
+    convention: Literal["xentexp"] = "xentexp",
+) -> NDArray[np.float64]: ...
+@overload
+def categorical_hinge(
+    y_true: ArrayLike,
+    y_pred: ArrayLike,
+    *,
+    labels: object = None,
+    sample_weight: object = None,
+    convention: Literal["sklearn"],
+) -> float | NDArray[Any]: ...
+@overload
+def categorical_hinge(
+    y_true: ArrayLike,
+    y_pred: ArrayLike,
+    *,
+    sample_weight: object = None,
+    reduction: str | None = "sum_over_batch_size",
+    dtype: str | None = None,
+    convention: Literal["keras"],
+) -> float | NDArray[Any]:
     """Hinge loss against the largest score of a wrong class (Crammer-Singer).
 
     Lower is better; values lie in [0, inf).
@@ -3314,37 +3345,6 @@ def categorical_hinge(
     """
 
 @overload
-def categorical_hinge(
-    y_true: ArrayLike,
-    y_pred: ArrayLike,
-    *,
-    labels: ArrayLike | None = None,
-    sample_weight: ArrayLike | None = None,
-    class_weight: ClassWeight = None,
-    ignore_label: object = None,
-    reduction: Literal["none"],
-    convention: Literal["xentexp"] = "xentexp",
-) -> NDArray[np.float64]: ...
-@overload
-def categorical_hinge(
-    y_true: ArrayLike,
-    y_pred: ArrayLike,
-    *,
-    labels: object = None,
-    sample_weight: object = None,
-    convention: Literal["sklearn"],
-) -> float | NDArray[Any]: ...
-@overload
-def categorical_hinge(
-    y_true: ArrayLike,
-    y_pred: ArrayLike,
-    *,
-    sample_weight: object = None,
-    reduction: str | None = "sum_over_batch_size",
-    dtype: str | None = None,
-    convention: Literal["keras"],
-) -> float | NDArray[Any]: ...
-@overload
 def weston_watkins_hinge(
     y_true: ArrayLike,
     y_pred: ArrayLike,
@@ -3354,7 +3354,18 @@ def weston_watkins_hinge(
     class_weight: ClassWeight = None,
     ignore_label: object = None,
     reduction: Literal["mean", "sum"] = "mean",
-) -> float:
+) -> float: ...
+@overload
+def weston_watkins_hinge(
+    y_true: ArrayLike,
+    y_pred: ArrayLike,
+    *,
+    labels: ArrayLike | None = None,
+    sample_weight: ArrayLike | None = None,
+    class_weight: ClassWeight = None,
+    ignore_label: object = None,
+    reduction: Literal["none"],
+) -> NDArray[np.float64]:
     """Sum of the hinge losses against every wrong class (Weston-Watkins).
 
     Lower is better; values lie in [0, inf).
@@ -3410,17 +3421,6 @@ def weston_watkins_hinge(
     """
 
 @overload
-def weston_watkins_hinge(
-    y_true: ArrayLike,
-    y_pred: ArrayLike,
-    *,
-    labels: ArrayLike | None = None,
-    sample_weight: ArrayLike | None = None,
-    class_weight: ClassWeight = None,
-    ignore_label: object = None,
-    reduction: Literal["none"],
-) -> NDArray[np.float64]: ...
-@overload
 def multi_margin_loss(
     y_true: ArrayLike,
     y_pred: ArrayLike,
@@ -3433,7 +3433,32 @@ def multi_margin_loss(
     margin: float = 1.0,
     reduction: Literal["mean", "sum"] = "mean",
     convention: Literal["xentexp"] = "xentexp",
-) -> float:
+) -> float: ...
+@overload
+def multi_margin_loss(
+    y_true: ArrayLike,
+    y_pred: ArrayLike,
+    *,
+    labels: ArrayLike | None = None,
+    sample_weight: ArrayLike | None = None,
+    class_weight: ClassWeight = None,
+    ignore_label: object = None,
+    p: int = 1,
+    margin: float = 1.0,
+    reduction: Literal["none"],
+    convention: Literal["xentexp"] = "xentexp",
+) -> NDArray[np.float64]: ...
+@overload
+def multi_margin_loss(
+    y_true: ArrayLike,
+    y_pred: ArrayLike,
+    *,
+    p: int = 1,
+    margin: float = 1.0,
+    weight: object = None,
+    reduction: str = "mean",
+    convention: Literal["torch"],
+) -> float | NDArray[Any]:
     """Multi-class margin loss: hinges of power p against every wrong class, over k.
 
     Lower is better; values lie in [0, inf).
@@ -3509,31 +3534,6 @@ def multi_margin_loss(
     """
 
 @overload
-def multi_margin_loss(
-    y_true: ArrayLike,
-    y_pred: ArrayLike,
-    *,
-    labels: ArrayLike | None = None,
-    sample_weight: ArrayLike | None = None,
-    class_weight: ClassWeight = None,
-    ignore_label: object = None,
-    p: int = 1,
-    margin: float = 1.0,
-    reduction: Literal["none"],
-    convention: Literal["xentexp"] = "xentexp",
-) -> NDArray[np.float64]: ...
-@overload
-def multi_margin_loss(
-    y_true: ArrayLike,
-    y_pred: ArrayLike,
-    *,
-    p: int = 1,
-    margin: float = 1.0,
-    weight: object = None,
-    reduction: str = "mean",
-    convention: Literal["torch"],
-) -> float | NDArray[Any]: ...
-@overload
 def exponential_loss(
     y_true: ArrayLike,
     y_pred: ArrayLike,
@@ -3543,7 +3543,18 @@ def exponential_loss(
     class_weight: ClassWeight = None,
     ignore_label: object = None,
     reduction: Literal["mean", "sum"] = "mean",
-) -> float:
+) -> float: ...
+@overload
+def exponential_loss(
+    y_true: ArrayLike,
+    y_pred: ArrayLike,
+    *,
+    labels: ArrayLike | None = None,
+    sample_weight: ArrayLike | None = None,
+    class_weight: ClassWeight = None,
+    ignore_label: object = None,
+    reduction: Literal["none"],
+) -> NDArray[np.float64]:
     """Exponential loss of decision scores, against every wrong class.
 
     Lower is better; values lie in (0, inf).
@@ -3600,17 +3611,6 @@ def exponential_loss(
     """
 
 @overload
-def exponential_loss(
-    y_true: ArrayLike,
-    y_pred: ArrayLike,
-    *,
-    labels: ArrayLike | None = None,
-    sample_weight: ArrayLike | None = None,
-    class_weight: ClassWeight = None,
-    ignore_label: object = None,
-    reduction: Literal["none"],
-) -> NDArray[np.float64]: ...
-@overload
 def logistic_margin_loss(
     y_true: ArrayLike,
     y_pred: ArrayLike,
@@ -3621,7 +3621,23 @@ def logistic_margin_loss(
     ignore_label: object = None,
     reduction: Literal["mean", "sum"] = "mean",
     convention: Literal["xentexp"] = "xentexp",
-) -> float:
+) -> float: ...
+@overload
+def logistic_margin_loss(
+    y_true: ArrayLike,
+    y_pred: ArrayLike,
+    *,
+    labels: ArrayLike | None = None,
+    sample_weight: ArrayLike | None = None,
+    class_weight: ClassWeight = None,
+    ignore_label: object = None,
+    reduction: Literal["none"],
+    convention: Literal["xentexp"] = "xentexp",
+) -> NDArray[np.float64]: ...
+@overload
+def logistic_margin_loss(
+    y_true: ArrayLike, y_pred: ArrayLike, *, reduction: str = "mean", convention: Literal["torch"]
+) -> float | NDArray[Any]:
     """Logistic loss of decision scores, against every wrong class.
 
     Lower is better; values lie in (0, inf).
@@ -3693,22 +3709,6 @@ def logistic_margin_loss(
     """
 
 @overload
-def logistic_margin_loss(
-    y_true: ArrayLike,
-    y_pred: ArrayLike,
-    *,
-    labels: ArrayLike | None = None,
-    sample_weight: ArrayLike | None = None,
-    class_weight: ClassWeight = None,
-    ignore_label: object = None,
-    reduction: Literal["none"],
-    convention: Literal["xentexp"] = "xentexp",
-) -> NDArray[np.float64]: ...
-@overload
-def logistic_margin_loss(
-    y_true: ArrayLike, y_pred: ArrayLike, *, reduction: str = "mean", convention: Literal["torch"]
-) -> float | NDArray[Any]: ...
-@overload
 def squared_error(
     y_true: ArrayLike,
     y_pred: ArrayLike,
@@ -3723,7 +3723,46 @@ def squared_error(
     over_classes: Literal["mean", "sum", "half_sum"] = "mean",
     reduction: Literal["mean", "sum"] = "mean",
     convention: Literal["xentexp"] = "xentexp",
-) -> float:
+) -> float: ...
+@overload
+def squared_error(
+    y_true: ArrayLike,
+    y_pred: ArrayLike,
+    *,
+    from_logits: bool = False,
+    labels: ArrayLike | None = None,
+    sample_weight: ArrayLike | None = None,
+    class_weight: ClassWeight = None,
+    normalize: bool | None = False,
+    ignore_label: object = None,
+    numbers: bool = False,
+    over_classes: Literal["mean", "sum", "half_sum"] = "mean",
+    reduction: Literal["none"],
+    convention: Literal["xentexp"] = "xentexp",
+) -> NDArray[np.float64]: ...
+@overload
+def squared_error(
+    y_true: ArrayLike,
+    y_pred: ArrayLike,
+    *,
+    sample_weight: object = None,
+    multioutput: object = "uniform_average",
+    convention: Literal["sklearn"],
+) -> float | NDArray[Any]: ...
+@overload
+def squared_error(
+    y_true: ArrayLike,
+    y_pred: ArrayLike,
+    *,
+    sample_weight: object = None,
+    reduction: str | None = "sum_over_batch_size",
+    dtype: str | None = None,
+    convention: Literal["keras"],
+) -> float | NDArray[Any]: ...
+@overload
+def squared_error(
+    y_true: ArrayLike, y_pred: ArrayLike, *, reduction: str = "mean", convention: Literal["torch"]
+) -> float | NDArray[Any]:
     """Squared error of class probabilities or numbers, over the columns.
 
     Lower is better; values lie in [0, 2/k].
@@ -3816,7 +3855,23 @@ def squared_error(
     """
 
 @overload
-def squared_error(
+def absolute_error(
+    y_true: ArrayLike,
+    y_pred: ArrayLike,
+    *,
+    from_logits: bool = False,
+    labels: ArrayLike | None = None,
+    sample_weight: ArrayLike | None = None,
+    class_weight: ClassWeight = None,
+    normalize: bool | None = False,
+    ignore_label: object = None,
+    numbers: bool = False,
+    over_classes: Literal["mean", "sum", "half_sum"] = "mean",
+    reduction: Literal["mean", "sum"] = "mean",
+    convention: Literal["xentexp"] = "xentexp",
+) -> float: ...
+@overload
+def absolute_error(
     y_true: ArrayLike,
     y_pred: ArrayLike,
     *,
@@ -3832,7 +3887,7 @@ def squared_error(
     convention: Literal["xentexp"] = "xentexp",
 ) -> NDArray[np.float64]: ...
 @overload
-def squared_error(
+def absolute_error(
     y_true: ArrayLike,
     y_pred: ArrayLike,
     *,
@@ -3841,7 +3896,7 @@ def squared_error(
     convention: Literal["sklearn"],
 ) -> float | NDArray[Any]: ...
 @overload
-def squared_error(
+def absolute_error(
     y_true: ArrayLike,
     y_pred: ArrayLike,
     *,
@@ -3851,25 +3906,9 @@ def squared_error(
     convention: Literal["keras"],
 ) -> float | NDArray[Any]: ...
 @overload
-def squared_error(
-    y_true: ArrayLike, y_pred: ArrayLike, *, reduction: str = "mean", convention: Literal["torch"]
-) -> float | NDArray[Any]: ...
-@overload
 def absolute_error(
-    y_true: ArrayLike,
-    y_pred: ArrayLike,
-    *,
-    from_logits: bool = False,
-    labels: ArrayLike | None = None,
-    sample_weight: ArrayLike | None = None,
-    class_weight: ClassWeight = None,
-    normalize: bool | None = False,
-    ignore_label: object = None,
-    numbers: bool = False,
-    over_classes: Literal["mean", "sum", "half_sum"] = "mean",
-    reduction: Literal["mean", "sum"] = "mean",
-    convention: Literal["xentexp"] = "xentexp",
-) -> float:
+    y_true: ArrayLike, y_pred: ArrayLike, *, reduction: str = "mean", convention: Literal["torch"]
+) -> float | NDArray[Any]:
     """Absolute error of class probabilities or numbers, over the columns.
 
     Lower is better; values lie in [0, 2/k].
@@ -3958,45 +3997,6 @@ def absolute_error(
     """
 
 @overload
-def absolute_error(
-    y_true: ArrayLike,
-    y_pred: ArrayLike,
-    *,
-    from_logits: bool = False,
-    labels: ArrayLike | None = None,
-    sample_weight: ArrayLike | None = None,
-    class_weight: ClassWeight = None,
-    normalize: bool | None = False,
-    ignore_label: object = None,
-    numbers: bool = False,
-    over_classes: Literal["mean", "sum", "half_sum"] = "mean",
-    reduction: Literal["none"],
-    convention: Literal["xentexp"] = "xentexp",
-) -> NDArray[np.float64]: ...
-@overload
-def absolute_error(
-    y_true: ArrayLike,
-    y_pred: ArrayLike,
-    *,
-    sample_weight: object = None,
-    multioutput: object = "uniform_average",
-    convention: Literal["sklearn"],
-) -> float | NDArray[Any]: ...
-@overload
-def absolute_error(
-    y_true: ArrayLike,
-    y_pred: ArrayLike,
-    *,
-    sample_weight: object = None,
-    reduction: str | None = "sum_over_batch_size",
-    dtype: str | None = None,
-    convention: Literal["keras"],
-) -> float | NDArray[Any]: ...
-@overload
-def absolute_error(
-    y_true: ArrayLike, y_pred: ArrayLike, *, reduction: str = "mean", convention: Literal["torch"]
-) -> float | NDArray[Any]: ...
-@overload
 def huber_loss(
     y_true: ArrayLike,
     y_pred: ArrayLike,
@@ -4012,7 +4012,45 @@ def huber_loss(
     delta: float = 1.0,
     reduction: Literal["mean", "sum"] = "mean",
     convention: Literal["xentexp"] = "xentexp",
-) -> float:
+) -> float: ...
+@overload
+def huber_loss(
+    y_true: ArrayLike,
+    y_pred: ArrayLike,
+    *,
+    from_logits: bool = False,
+    labels: ArrayLike | None = None,
+    sample_weight: ArrayLike | None = None,
+    class_weight: ClassWeight = None,
+    normalize: bool | None = False,
+    ignore_label: object = None,
+    numbers: bool = False,
+    over_classes: Literal["mean", "sum", "half_sum"] = "mean",
+    delta: float = 1.0,
+    reduction: Literal["none"],
+    convention: Literal["xentexp"] = "xentexp",
+) -> NDArray[np.float64]: ...
+@overload
+def huber_loss(
+    y_true: ArrayLike,
+    y_pred: ArrayLike,
+    *,
+    delta: float = 1.0,
+    sample_weight: object = None,
+    reduction: str | None = "sum_over_batch_size",
+    dtype: str | None = None,
+    convention: Literal["keras"],
+) -> float | NDArray[Any]: ...
+@overload
+def huber_loss(
+    y_true: ArrayLike,
+    y_pred: ArrayLike,
+    *,
+    delta: float | None = None,
+    beta: float | None = None,
+    reduction: str = "mean",
+    convention: Literal["torch"],
+) -> float | NDArray[Any]:
     """Huber loss of class probabilities or numbers: squared, then linear.
 
     Lower is better; values lie in [0, 1/k].
@@ -4101,44 +4139,6 @@ def huber_loss(
     """
 
 @overload
-def huber_loss(
-    y_true: ArrayLike,
-    y_pred: ArrayLike,
-    *,
-    from_logits: bool = False,
-    labels: ArrayLike | None = None,
-    sample_weight: ArrayLike | None = None,
-    class_weight: ClassWeight = None,
-    normalize: bool | None = False,
-    ignore_label: object = None,
-    numbers: bool = False,
-    over_classes: Literal["mean", "sum", "half_sum"] = "mean",
-    delta: float = 1.0,
-    reduction: Literal["none"],
-    convention: Literal["xentexp"] = "xentexp",
-) -> NDArray[np.float64]: ...
-@overload
-def huber_loss(
-    y_true: ArrayLike,
-    y_pred: ArrayLike,
-    *,
-    delta: float = 1.0,
-    sample_weight: object = None,
-    reduction: str | None = "sum_over_batch_size",
-    dtype: str | None = None,
-    convention: Literal["keras"],
-) -> float | NDArray[Any]: ...
-@overload
-def huber_loss(
-    y_true: ArrayLike,
-    y_pred: ArrayLike,
-    *,
-    delta: float | None = None,
-    beta: float | None = None,
-    reduction: str = "mean",
-    convention: Literal["torch"],
-) -> float | NDArray[Any]: ...
-@overload
 def log_cosh_loss(
     y_true: ArrayLike,
     y_pred: ArrayLike,
@@ -4153,7 +4153,33 @@ def log_cosh_loss(
     over_classes: Literal["mean", "sum", "half_sum"] = "mean",
     reduction: Literal["mean", "sum"] = "mean",
     convention: Literal["xentexp"] = "xentexp",
-) -> float:
+) -> float: ...
+@overload
+def log_cosh_loss(
+    y_true: ArrayLike,
+    y_pred: ArrayLike,
+    *,
+    from_logits: bool = False,
+    labels: ArrayLike | None = None,
+    sample_weight: ArrayLike | None = None,
+    class_weight: ClassWeight = None,
+    normalize: bool | None = False,
+    ignore_label: object = None,
+    numbers: bool = False,
+    over_classes: Literal["mean", "sum", "half_sum"] = "mean",
+    reduction: Literal["none"],
+    convention: Literal["xentexp"] = "xentexp",
+) -> NDArray[np.float64]: ...
+@overload
+def log_cosh_loss(
+    y_true: ArrayLike,
+    y_pred: ArrayLike,
+    *,
+    sample_weight: object = None,
+    reduction: str | None = "sum_over_batch_size",
+    dtype: str | None = None,
+    convention: Literal["keras"],
+) -> float | NDArray[Any]:
     """Log-cosh loss of class probabilities or numbers: a smooth Huber loss.
 
     Lower is better; values lie in [0, 2/k log cosh 1].
@@ -4235,32 +4261,6 @@ def log_cosh_loss(
     """
 
 @overload
-def log_cosh_loss(
-    y_true: ArrayLike,
-    y_pred: ArrayLike,
-    *,
-    from_logits: bool = False,
-    labels: ArrayLike | None = None,
-    sample_weight: ArrayLike | None = None,
-    class_weight: ClassWeight = None,
-    normalize: bool | None = False,
-    ignore_label: object = None,
-    numbers: bool = False,
-    over_classes: Literal["mean", "sum", "half_sum"] = "mean",
-    reduction: Literal["none"],
-    convention: Literal["xentexp"] = "xentexp",
-) -> NDArray[np.float64]: ...
-@overload
-def log_cosh_loss(
-    y_true: ArrayLike,
-    y_pred: ArrayLike,
-    *,
-    sample_weight: object = None,
-    reduction: str | None = "sum_over_batch_size",
-    dtype: str | None = None,
-    convention: Literal["keras"],
-) -> float | NDArray[Any]: ...
-@overload
 def poisson_deviance(
     y_true: ArrayLike,
     y_pred: ArrayLike,
@@ -4276,7 +4276,53 @@ def poisson_deviance(
     over_classes: Literal["mean", "sum", "half_sum"] = "mean",
     reduction: Literal["mean", "sum"] = "mean",
     convention: Literal["xentexp"] = "xentexp",
-) -> float:
+) -> float: ...
+@overload
+def poisson_deviance(
+    y_true: ArrayLike,
+    y_pred: ArrayLike,
+    *,
+    from_logits: bool = False,
+    labels: ArrayLike | None = None,
+    sample_weight: ArrayLike | None = None,
+    class_weight: ClassWeight = None,
+    clip: float | Literal["auto"] = "auto",
+    normalize: bool | None = False,
+    ignore_label: object = None,
+    numbers: bool = False,
+    over_classes: Literal["mean", "sum", "half_sum"] = "mean",
+    reduction: Literal["none"],
+    convention: Literal["xentexp"] = "xentexp",
+) -> NDArray[np.float64]: ...
+@overload
+def poisson_deviance(
+    y_true: ArrayLike,
+    y_pred: ArrayLike,
+    *,
+    sample_weight: object = None,
+    convention: Literal["sklearn"],
+) -> float | NDArray[Any]: ...
+@overload
+def poisson_deviance(
+    y_true: ArrayLike,
+    y_pred: ArrayLike,
+    *,
+    sample_weight: object = None,
+    reduction: str | None = "sum_over_batch_size",
+    dtype: str | None = None,
+    convention: Literal["keras"],
+) -> float | NDArray[Any]: ...
+@overload
+def poisson_deviance(
+    y_true: ArrayLike,
+    y_pred: ArrayLike,
+    *,
+    log_input: bool = True,
+    full: bool = False,
+    eps: float = 1e-08,
+    reduction: str = "mean",
+    convention: Literal["torch"],
+) -> float | NDArray[Any]:
     """Poisson deviance of class probabilities or counts.
 
     Lower is better; values lie in [0, inf).
@@ -4369,52 +4415,6 @@ def poisson_deviance(
     """
 
 @overload
-def poisson_deviance(
-    y_true: ArrayLike,
-    y_pred: ArrayLike,
-    *,
-    from_logits: bool = False,
-    labels: ArrayLike | None = None,
-    sample_weight: ArrayLike | None = None,
-    class_weight: ClassWeight = None,
-    clip: float | Literal["auto"] = "auto",
-    normalize: bool | None = False,
-    ignore_label: object = None,
-    numbers: bool = False,
-    over_classes: Literal["mean", "sum", "half_sum"] = "mean",
-    reduction: Literal["none"],
-    convention: Literal["xentexp"] = "xentexp",
-) -> NDArray[np.float64]: ...
-@overload
-def poisson_deviance(
-    y_true: ArrayLike,
-    y_pred: ArrayLike,
-    *,
-    sample_weight: object = None,
-    convention: Literal["sklearn"],
-) -> float | NDArray[Any]: ...
-@overload
-def poisson_deviance(
-    y_true: ArrayLike,
-    y_pred: ArrayLike,
-    *,
-    sample_weight: object = None,
-    reduction: str | None = "sum_over_batch_size",
-    dtype: str | None = None,
-    convention: Literal["keras"],
-) -> float | NDArray[Any]: ...
-@overload
-def poisson_deviance(
-    y_true: ArrayLike,
-    y_pred: ArrayLike,
-    *,
-    log_input: bool = True,
-    full: bool = False,
-    eps: float = 1e-08,
-    reduction: str = "mean",
-    convention: Literal["torch"],
-) -> float | NDArray[Any]: ...
-@overload
 def squared_log_error(
     y_true: ArrayLike,
     y_pred: ArrayLike,
@@ -4429,7 +4429,42 @@ def squared_log_error(
     over_classes: Literal["mean", "sum", "half_sum"] = "mean",
     reduction: Literal["mean", "sum"] = "mean",
     convention: Literal["xentexp"] = "xentexp",
-) -> float:
+) -> float: ...
+@overload
+def squared_log_error(
+    y_true: ArrayLike,
+    y_pred: ArrayLike,
+    *,
+    from_logits: bool = False,
+    labels: ArrayLike | None = None,
+    sample_weight: ArrayLike | None = None,
+    class_weight: ClassWeight = None,
+    normalize: bool | None = False,
+    ignore_label: object = None,
+    numbers: bool = False,
+    over_classes: Literal["mean", "sum", "half_sum"] = "mean",
+    reduction: Literal["none"],
+    convention: Literal["xentexp"] = "xentexp",
+) -> NDArray[np.float64]: ...
+@overload
+def squared_log_error(
+    y_true: ArrayLike,
+    y_pred: ArrayLike,
+    *,
+    sample_weight: object = None,
+    multioutput: object = "uniform_average",
+    convention: Literal["sklearn"],
+) -> float | NDArray[Any]: ...
+@overload
+def squared_log_error(
+    y_true: ArrayLike,
+    y_pred: ArrayLike,
+    *,
+    sample_weight: object = None,
+    reduction: str | None = "sum_over_batch_size",
+    dtype: str | None = None,
+    convention: Literal["keras"],
+) -> float | NDArray[Any]:
     """Squared logarithmic error of class probabilities or numbers.
 
     Lower is better; values lie in [0, 2/k log(2)^2].
@@ -4514,48 +4549,21 @@ def squared_log_error(
     """
 
 @overload
-def squared_log_error(
-    y_true: ArrayLike,
-    y_pred: ArrayLike,
-    *,
-    from_logits: bool = False,
-    labels: ArrayLike | None = None,
-    sample_weight: ArrayLike | None = None,
-    class_weight: ClassWeight = None,
-    normalize: bool | None = False,
-    ignore_label: object = None,
-    numbers: bool = False,
-    over_classes: Literal["mean", "sum", "half_sum"] = "mean",
-    reduction: Literal["none"],
-    convention: Literal["xentexp"] = "xentexp",
-) -> NDArray[np.float64]: ...
-@overload
-def squared_log_error(
-    y_true: ArrayLike,
-    y_pred: ArrayLike,
-    *,
-    sample_weight: object = None,
-    multioutput: object = "uniform_average",
-    convention: Literal["sklearn"],
-) -> float | NDArray[Any]: ...
-@overload
-def squared_log_error(
-    y_true: ArrayLike,
-    y_pred: ArrayLike,
-    *,
-    sample_weight: object = None,
-    reduction: str | None = "sum_over_batch_size",
-    dtype: str | None = None,
-    convention: Literal["keras"],
-) -> float | NDArray[Any]: ...
-@overload
 def entropy(
     p: ArrayLike,
     *,
     sample_weight: ArrayLike | None = None,
     normalize: bool | None = False,
     reduction: Literal["mean", "sum"] = "mean",
-) -> float:
+) -> float: ...
+@overload
+def entropy(
+    p: ArrayLike,
+    *,
+    sample_weight: ArrayLike | None = None,
+    normalize: bool | None = False,
+    reduction: Literal["none"],
+) -> float | NDArray[np.float64]:
     """Entropy of a distribution; of predictions: the log loss they promise.
 
     Neither lower nor higher is better: it describes; values lie in [0, log k].
@@ -4600,14 +4608,6 @@ def entropy(
     """
 
 @overload
-def entropy(
-    p: ArrayLike,
-    *,
-    sample_weight: ArrayLike | None = None,
-    normalize: bool | None = False,
-    reduction: Literal["none"],
-) -> float | NDArray[np.float64]: ...
-@overload
 def cross_entropy(
     p: ArrayLike,
     q: ArrayLike,
@@ -4616,7 +4616,17 @@ def cross_entropy(
     normalize: bool | None = False,
     delta: float = 0.0,
     reduction: Literal["mean", "sum"] = "mean",
-) -> float:
+) -> float: ...
+@overload
+def cross_entropy(
+    p: ArrayLike,
+    q: ArrayLike,
+    *,
+    sample_weight: ArrayLike | None = None,
+    normalize: bool | None = False,
+    delta: float = 0.0,
+    reduction: Literal["none"],
+) -> float | NDArray[np.float64]:
     """Cross-entropy of two distributions.
 
     Lower is better; values lie in [0, inf].
@@ -4665,16 +4675,6 @@ def cross_entropy(
     """
 
 @overload
-def cross_entropy(
-    p: ArrayLike,
-    q: ArrayLike,
-    *,
-    sample_weight: ArrayLike | None = None,
-    normalize: bool | None = False,
-    delta: float = 0.0,
-    reduction: Literal["none"],
-) -> float | NDArray[np.float64]: ...
-@overload
 def kl_divergence(
     p: ArrayLike,
     q: ArrayLike,
@@ -4683,7 +4683,36 @@ def kl_divergence(
     normalize: bool | None = False,
     reduction: Literal["mean", "sum"] = "mean",
     convention: Literal["xentexp"] = "xentexp",
-) -> float:
+) -> float: ...
+@overload
+def kl_divergence(
+    p: ArrayLike,
+    q: ArrayLike,
+    *,
+    sample_weight: ArrayLike | None = None,
+    normalize: bool | None = False,
+    reduction: Literal["none"],
+    convention: Literal["xentexp"] = "xentexp",
+) -> float | NDArray[np.float64]: ...
+@overload
+def kl_divergence(
+    p: ArrayLike,
+    q: ArrayLike,
+    *,
+    sample_weight: object = None,
+    reduction: str | None = "sum_over_batch_size",
+    dtype: str | None = None,
+    convention: Literal["keras"],
+) -> float | NDArray[Any]: ...
+@overload
+def kl_divergence(
+    p: ArrayLike,
+    q: ArrayLike,
+    *,
+    log_target: bool = False,
+    reduction: str = "mean",
+    convention: Literal["torch"],
+) -> float | NDArray[Any]:
     """Kullback-Leibler divergence of the second distribution from the first.
 
     Lower is better; values lie in [0, inf].
@@ -4751,35 +4780,6 @@ def kl_divergence(
     """
 
 @overload
-def kl_divergence(
-    p: ArrayLike,
-    q: ArrayLike,
-    *,
-    sample_weight: ArrayLike | None = None,
-    normalize: bool | None = False,
-    reduction: Literal["none"],
-    convention: Literal["xentexp"] = "xentexp",
-) -> float | NDArray[np.float64]: ...
-@overload
-def kl_divergence(
-    p: ArrayLike,
-    q: ArrayLike,
-    *,
-    sample_weight: object = None,
-    reduction: str | None = "sum_over_batch_size",
-    dtype: str | None = None,
-    convention: Literal["keras"],
-) -> float | NDArray[Any]: ...
-@overload
-def kl_divergence(
-    p: ArrayLike,
-    q: ArrayLike,
-    *,
-    log_target: bool = False,
-    reduction: str = "mean",
-    convention: Literal["torch"],
-) -> float | NDArray[Any]: ...
-@overload
 def reverse_kl_divergence(
     p: ArrayLike,
     q: ArrayLike,
@@ -4787,7 +4787,16 @@ def reverse_kl_divergence(
     sample_weight: ArrayLike | None = None,
     normalize: bool | None = False,
     reduction: Literal["mean", "sum"] = "mean",
-) -> float:
+) -> float: ...
+@overload
+def reverse_kl_divergence(
+    p: ArrayLike,
+    q: ArrayLike,
+    *,
+    sample_weight: ArrayLike | None = None,
+    normalize: bool | None = False,
+    reduction: Literal["none"],
+) -> float | NDArray[np.float64]:
     """Kullback-Leibler divergence of the first distribution from the second.
 
     Lower is better; values lie in [0, inf].
@@ -4835,15 +4844,6 @@ def reverse_kl_divergence(
     """
 
 @overload
-def reverse_kl_divergence(
-    p: ArrayLike,
-    q: ArrayLike,
-    *,
-    sample_weight: ArrayLike | None = None,
-    normalize: bool | None = False,
-    reduction: Literal["none"],
-) -> float | NDArray[np.float64]: ...
-@overload
 def jensen_shannon_divergence(
     p: ArrayLike,
     q: ArrayLike,
@@ -4851,7 +4851,16 @@ def jensen_shannon_divergence(
     sample_weight: ArrayLike | None = None,
     normalize: bool | None = False,
     reduction: Literal["mean", "sum"] = "mean",
-) -> float:
+) -> float: ...
+@overload
+def jensen_shannon_divergence(
+    p: ArrayLike,
+    q: ArrayLike,
+    *,
+    sample_weight: ArrayLike | None = None,
+    normalize: bool | None = False,
+    reduction: Literal["none"],
+) -> float | NDArray[np.float64]:
     """Jensen-Shannon divergence of two distributions.
 
     Lower is better; values lie in [0, log 2].
@@ -4902,15 +4911,6 @@ def jensen_shannon_divergence(
     """
 
 @overload
-def jensen_shannon_divergence(
-    p: ArrayLike,
-    q: ArrayLike,
-    *,
-    sample_weight: ArrayLike | None = None,
-    normalize: bool | None = False,
-    reduction: Literal["none"],
-) -> float | NDArray[np.float64]: ...
-@overload
 def renyi_divergence(
     p: ArrayLike,
     q: ArrayLike,
@@ -4919,7 +4919,17 @@ def renyi_divergence(
     normalize: bool | None = False,
     alpha: float = 0.5,
     reduction: Literal["mean", "sum"] = "mean",
-) -> float:
+) -> float: ...
+@overload
+def renyi_divergence(
+    p: ArrayLike,
+    q: ArrayLike,
+    *,
+    sample_weight: ArrayLike | None = None,
+    normalize: bool | None = False,
+    alpha: float = 0.5,
+    reduction: Literal["none"],
+) -> float | NDArray[np.float64]:
     """Renyi divergence of order alpha of the second distribution from the first.
 
     Lower is better; values lie in [0, inf].
@@ -4970,16 +4980,6 @@ def renyi_divergence(
     """
 
 @overload
-def renyi_divergence(
-    p: ArrayLike,
-    q: ArrayLike,
-    *,
-    sample_weight: ArrayLike | None = None,
-    normalize: bool | None = False,
-    alpha: float = 0.5,
-    reduction: Literal["none"],
-) -> float | NDArray[np.float64]: ...
-@overload
 def alpha_divergence(
     p: ArrayLike,
     q: ArrayLike,
@@ -4988,7 +4988,17 @@ def alpha_divergence(
     normalize: bool | None = False,
     alpha: float = 0.5,
     reduction: Literal["mean", "sum"] = "mean",
-) -> float:
+) -> float: ...
+@overload
+def alpha_divergence(
+    p: ArrayLike,
+    q: ArrayLike,
+    *,
+    sample_weight: ArrayLike | None = None,
+    normalize: bool | None = False,
+    alpha: float = 0.5,
+    reduction: Literal["none"],
+) -> float | NDArray[np.float64]:
     """Alpha divergence of the second distribution from the first.
 
     Lower is better; values lie in [0, 4].
@@ -5041,16 +5051,6 @@ def alpha_divergence(
     """
 
 @overload
-def alpha_divergence(
-    p: ArrayLike,
-    q: ArrayLike,
-    *,
-    sample_weight: ArrayLike | None = None,
-    normalize: bool | None = False,
-    alpha: float = 0.5,
-    reduction: Literal["none"],
-) -> float | NDArray[np.float64]: ...
-@overload
 def multilabel_crossentropy(
     y_true: ArrayLike,
     y_pred: ArrayLike,
@@ -5062,7 +5062,44 @@ def multilabel_crossentropy(
     over_labels: Literal["mean", "sum"] = "mean",
     reduction: Literal["mean", "sum"] = "mean",
     convention: Literal["xentexp"] = "xentexp",
-) -> float:
+) -> float: ...
+@overload
+def multilabel_crossentropy(
+    y_true: ArrayLike,
+    y_pred: ArrayLike,
+    *,
+    from_logits: bool = False,
+    sample_weight: ArrayLike | None = None,
+    label_smoothing: float = 0.0,
+    clip: float | Literal["auto"] = "auto",
+    over_labels: Literal["mean", "sum"] = "mean",
+    reduction: Literal["none"],
+    convention: Literal["xentexp"] = "xentexp",
+) -> NDArray[np.float64]: ...
+@overload
+def multilabel_crossentropy(
+    y_true: ArrayLike,
+    y_pred: ArrayLike,
+    *,
+    from_logits: bool = False,
+    label_smoothing: float = 0.0,
+    axis: int | tuple[int, ...] | None = -1,
+    sample_weight: object = None,
+    reduction: str | None = "sum_over_batch_size",
+    dtype: str | None = None,
+    convention: Literal["keras"],
+) -> float | NDArray[Any]: ...
+@overload
+def multilabel_crossentropy(
+    y_true: ArrayLike,
+    y_pred: ArrayLike,
+    *,
+    from_logits: bool = False,
+    weight: object = None,
+    pos_weight: object = None,
+    reduction: str = "mean",
+    convention: Literal["torch"],
+) -> float | NDArray[Any]:
     """Binary cross-entropy of each of several labels.
 
     Lower is better; values lie in [0, inf).
@@ -5134,43 +5171,6 @@ def multilabel_crossentropy(
     """
 
 @overload
-def multilabel_crossentropy(
-    y_true: ArrayLike,
-    y_pred: ArrayLike,
-    *,
-    from_logits: bool = False,
-    sample_weight: ArrayLike | None = None,
-    label_smoothing: float = 0.0,
-    clip: float | Literal["auto"] = "auto",
-    over_labels: Literal["mean", "sum"] = "mean",
-    reduction: Literal["none"],
-    convention: Literal["xentexp"] = "xentexp",
-) -> NDArray[np.float64]: ...
-@overload
-def multilabel_crossentropy(
-    y_true: ArrayLike,
-    y_pred: ArrayLike,
-    *,
-    from_logits: bool = False,
-    label_smoothing: float = 0.0,
-    axis: int | tuple[int, ...] | None = -1,
-    sample_weight: object = None,
-    reduction: str | None = "sum_over_batch_size",
-    dtype: str | None = None,
-    convention: Literal["keras"],
-) -> float | NDArray[Any]: ...
-@overload
-def multilabel_crossentropy(
-    y_true: ArrayLike,
-    y_pred: ArrayLike,
-    *,
-    from_logits: bool = False,
-    weight: object = None,
-    pos_weight: object = None,
-    reduction: str = "mean",
-    convention: Literal["torch"],
-) -> float | NDArray[Any]: ...
-@overload
 def multilabel_asymmetric_loss(
     y_true: ArrayLike,
     y_pred: ArrayLike,
@@ -5183,7 +5183,21 @@ def multilabel_asymmetric_loss(
     gamma_negative: float = 4.0,
     margin: float = 0.05,
     reduction: Literal["mean", "sum"] = "mean",
-) -> float:
+) -> float: ...
+@overload
+def multilabel_asymmetric_loss(
+    y_true: ArrayLike,
+    y_pred: ArrayLike,
+    *,
+    from_logits: bool = False,
+    sample_weight: ArrayLike | None = None,
+    clip: float | Literal["auto"] = "auto",
+    over_labels: Literal["mean", "sum"] = "mean",
+    gamma_positive: float = 1.0,
+    gamma_negative: float = 4.0,
+    margin: float = 0.05,
+    reduction: Literal["none"],
+) -> NDArray[np.float64]:
     """Asymmetric focal loss of each of several labels.
 
     Lower is better; values lie in [0, inf).
@@ -5240,20 +5254,6 @@ def multilabel_asymmetric_loss(
     0.3898...
     """
 
-@overload
-def multilabel_asymmetric_loss(
-    y_true: ArrayLike,
-    y_pred: ArrayLike,
-    *,
-    from_logits: bool = False,
-    sample_weight: ArrayLike | None = None,
-    clip: float | Literal["auto"] = "auto",
-    over_labels: Literal["mean", "sum"] = "mean",
-    gamma_positive: float = 1.0,
-    gamma_negative: float = 4.0,
-    margin: float = 0.05,
-    reduction: Literal["none"],
-) -> NDArray[np.float64]: ...
 def expected_calibration_error(
     y_true: ArrayLike,
     y_pred: ArrayLike,
