@@ -77,56 +77,6 @@ class BrierLoss(SeparableLoss):
         return twice * block.residual_by_class, twice * block.proba_by_class
 
 
-@register_loss
-@dataclass(frozen=True)
-class PowerLoss(SeparableLoss):
-    """Power score, turned into a loss.
-
-    Parameters
-    ----------
-    beta : float
-        Power, above 1; 2 is Brier's score of labels, not halved.
-    """
-
-    name: ClassVar[str] = "power_loss"
-    properties: ClassVar[Properties] = Properties(
-        summary="Power score (Tsallis): proper for any power above 1.",
-        formula="1 - beta p_y^(beta - 1) + (beta - 1) sum_j p_j^beta",
-        range="[0, beta]",
-        properness="strictly proper",
-        needs="probabilities",
-        targets="soft",
-        reference=f"{_GNEITING}; Selten, R. (1998). Axiomatic characterization of the quadratic "
-        "scoring rule. Exp. Econ. 1, 43-61",
-        example="""\
->>> power_loss([0], [[0.5, 0.3, 0.2]], beta=2)  # (1 - .5)^2 + .3^2 + .2^2
-0.38
->>> power_loss([0], [[0.5, 0.3, 0.2]], beta=3)  # 1 - 3 .25 + 2 (.125 + .027 + .008)
-0.57...""",
-    )
-    beta: float = 3.0
-
-    def __post_init__(self) -> None:
-        check_number("beta", self.beta, 1.0, np.inf, low_open=True)
-
-    def block_values(self, block: Block) -> FloatArray:
-        hit = _power_of_true(block, self.beta - 1.0)
-        value: FloatArray = (block.proba_by_class**self.beta).sum(axis=0) * (self.beta - 1.0)
-        value -= self.beta * hit
-        value += 1.0
-        return positive_part(value)  # rounding may leave -1e-16
-
-    def slopes(self, block: Block) -> Pair:
-        b, p = self.beta, block.proba_by_class
-        hit = block.target_by_class * p ** (b - 1.0)
-        u = b * (b - 1.0) * (p**b - hit)
-        return u, b * (b - 1.0) * ((b - 1.0) * p**b - (b - 2.0) * hit)
-
-    # Proper whatever its power: there is nothing to solve for, in powers that overflow.
-    invertible = Loss.invertible
-    true_distribution = Loss.true_distribution
-
-
 @dataclass(frozen=True)
 class _NormedLoss(Loss):
     """One less a power of the true class over a norm of all."""
@@ -217,6 +167,56 @@ class PseudosphericalLoss(_NormedLoss):
     @property
     def _power(self) -> float:
         return self.beta
+
+
+@register_loss
+@dataclass(frozen=True)
+class PowerLoss(SeparableLoss):
+    """Power score, turned into a loss.
+
+    Parameters
+    ----------
+    beta : float
+        Power, above 1; 2 is Brier's score of labels, not halved.
+    """
+
+    name: ClassVar[str] = "power_loss"
+    properties: ClassVar[Properties] = Properties(
+        summary="Power score (Tsallis): proper for any power above 1.",
+        formula="1 - beta p_y^(beta - 1) + (beta - 1) sum_j p_j^beta",
+        range="[0, beta]",
+        properness="strictly proper",
+        needs="probabilities",
+        targets="soft",
+        reference=f"{_GNEITING}; Selten, R. (1998). Axiomatic characterization of the quadratic "
+        "scoring rule. Exp. Econ. 1, 43-61",
+        example="""\
+>>> power_loss([0], [[0.5, 0.3, 0.2]], beta=2)  # (1 - .5)^2 + .3^2 + .2^2
+0.38
+>>> power_loss([0], [[0.5, 0.3, 0.2]], beta=3)  # 1 - 3 .25 + 2 (.125 + .027 + .008)
+0.57...""",
+    )
+    beta: float = 3.0
+
+    def __post_init__(self) -> None:
+        check_number("beta", self.beta, 1.0, np.inf, low_open=True)
+
+    def block_values(self, block: Block) -> FloatArray:
+        hit = _power_of_true(block, self.beta - 1.0)
+        value: FloatArray = (block.proba_by_class**self.beta).sum(axis=0) * (self.beta - 1.0)
+        value -= self.beta * hit
+        value += 1.0
+        return positive_part(value)  # rounding may leave -1e-16
+
+    def slopes(self, block: Block) -> Pair:
+        b, p = self.beta, block.proba_by_class
+        hit = block.target_by_class * p ** (b - 1.0)
+        u = b * (b - 1.0) * (p**b - hit)
+        return u, b * (b - 1.0) * ((b - 1.0) * p**b - (b - 2.0) * hit)
+
+    # Proper whatever its power: there is nothing to solve for, in powers that overflow.
+    invertible = Loss.invertible
+    true_distribution = Loss.true_distribution
 
 
 def _power_of_true(block: Block, exponent: float) -> FloatArray:

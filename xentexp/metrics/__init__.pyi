@@ -186,165 +186,6 @@ def evaluate(
     """
 
 @overload
-def categorical_crossentropy(
-    y_true: ArrayLike,
-    y_pred: ArrayLike,
-    *,
-    from_logits: bool = False,
-    labels: ArrayLike | None = None,
-    sample_weight: ArrayLike | None = None,
-    class_weight: ClassWeight = None,
-    label_smoothing: float = 0.0,
-    clip: float | Literal["auto"] = "auto",
-    normalize: bool | None = False,
-    ignore_label: object = None,
-    reduction: Literal["mean", "sum"] = "mean",
-    convention: Literal["xentexp"] = "xentexp",
-) -> float: ...
-@overload
-def categorical_crossentropy(
-    y_true: ArrayLike,
-    y_pred: ArrayLike,
-    *,
-    from_logits: bool = False,
-    labels: ArrayLike | None = None,
-    sample_weight: ArrayLike | None = None,
-    class_weight: ClassWeight = None,
-    label_smoothing: float = 0.0,
-    clip: float | Literal["auto"] = "auto",
-    normalize: bool | None = False,
-    ignore_label: object = None,
-    reduction: Literal["none"],
-    convention: Literal["xentexp"] = "xentexp",
-) -> NDArray[np.float64]: ...
-@overload
-def categorical_crossentropy(
-    y_true: ArrayLike,
-    y_pred: ArrayLike,
-    *,
-    normalize: bool = True,
-    sample_weight: object = None,
-    labels: object = None,
-    convention: Literal["sklearn"],
-) -> float | NDArray[Any]: ...
-@overload
-def categorical_crossentropy(
-    y_true: ArrayLike,
-    y_pred: ArrayLike,
-    *,
-    from_logits: bool = False,
-    label_smoothing: float = 0.0,
-    axis: int = -1,
-    sample_weight: object = None,
-    reduction: str | None = "sum_over_batch_size",
-    dtype: str | None = None,
-    convention: Literal["keras"],
-) -> float | NDArray[Any]: ...
-@overload
-def categorical_crossentropy(
-    y_true: ArrayLike,
-    y_pred: ArrayLike,
-    *,
-    from_logits: bool = False,
-    weight: object = None,
-    ignore_index: int = -100,
-    label_smoothing: float = 0.0,
-    reduction: str = "mean",
-    convention: Literal["torch"],
-) -> float | NDArray[Any]:
-    """Cross-entropy of labels, one-hot or soft targets and class probabilities.
-
-    Lower is better; values lie in [0, inf).
-    Value of a row: ``-sum_j t_j log p_j``. It is strictly proper.
-    Units are nats.
-
-    In the raw scores (softmax link) it is convex and smooth.
-    Raw scores that minimize its expectation tell the true probabilities.
-
-    `get_loss` finds it as sklearn.metrics.log_loss, keras.losses.CategoricalCrossentropy,
-    torch.nn.CrossEntropyLoss, optax.losses.softmax_cross_entropy, lightgbm.multi_logloss,
-    xgboost.mlogloss, catboost.MultiClass too.
-
-    Parameters
-    ----------
-    y_true : array-like of shape (n,) or (n, k)
-        Labels, one-hot rows, or distributions.
-    y_pred : array-like of shape (n,) or (n, k)
-        Class probabilities; rows sum to 1.
-        Shape (n,) is that of the second of two classes.
-    from_logits : bool, default=False
-        Whether `y_pred` holds raw scores, whose softmax (sigmoid for shape (n,)) are the
-        probabilities. Raw scores are never clipped.
-    labels : array-like of shape (k,), default=None
-        Every class, in the order of the columns; the second of two is the one that
-        predictions of shape (n,) speak of. By default whole numbers below k are column
-        numbers, and other labels count in sorted order. Columns of a data frame are matched
-        to the classes by name.
-    sample_weight : array-like of shape (n,), default=None
-        Weights of the rows; the mean divides by their sum.
-    class_weight : dict, array-like of shape (k,), 'balanced' or None, default=None
-        Weight of each class: by label (1 for those left out), or in the order of the
-        classes. A row counts its sample weight times that of its class (its expectation for
-        soft targets, before smoothing). 'balanced' gives every class the same total.
-    label_smoothing : float, default=0.0
-        Share e of the target that is spread over the classes: t (1 - e) + e / k.
-    clip : float or 'auto', default='auto'
-        Smallest probability that the logarithm sees; 'auto' is the precision of the dtype
-        (2.2e-16 for float64), 0 is none.
-    normalize : bool or None, default=False
-        Rows that do not sum to 1 are refused (False), divided by their sum (True), or taken
-        as they are (None).
-    ignore_label : label, default=None
-        Rows of this label leave numerator and denominator; their value is 0 where
-        `reduction` is 'none'.
-    reduction : {'mean', 'sum', 'none'}, default='mean'
-        Weighted mean, weighted sum, or the weighted value of each row.
-    convention : str, default='xentexp'
-        'xentexp', or the peer whose number is returned, with its own keywords and none of
-        those above.
-    **peer_options : keywords of the peer
-        With its `convention` alone; see the notes.
-
-    Returns
-    -------
-    float or ndarray of shape (n,)
-        An array where `reduction` is 'none'.
-
-    Raises
-    ------
-    InputError
-        A ``ValueError`` that states the rule, the value and what to do.
-
-    Notes
-    -----
-    A convention returns what the peer does, bad input too:
-
-    'sklearn' : sklearn.metrics.log_loss 1.9.1
-        Clip at the precision of the dtype, above as well; rows are never renormalised.
-        Keywords: normalize, sample_weight, labels.
-    'keras' : keras.losses.CategoricalCrossentropy 3.15.1
-        CategoricalCrossentropy: one-hot or soft targets; smoothing counts the last axis.
-        Keywords: from_logits, label_smoothing, axis, sample_weight, reduction, dtype.
-    'torch' : torch.nn.CrossEntropyLoss, NLLLoss 2.13.0
-        CrossEntropyLoss with `from_logits`, or NLLLoss on the logarithms of `y_pred`.
-        Keywords: from_logits, weight, ignore_index, label_smoothing, reduction.
-
-    References
-    ----------
-    Good, I. J. (1952). Rational decisions. J. R. Stat. Soc. B 14, 107-114;
-    sklearn.metrics.log_loss; keras CategoricalCrossentropy
-
-    Examples
-    --------
-    >>> from xentexp.metrics import categorical_crossentropy
-    >>> categorical_crossentropy([[0, 1, 0], [0, 0, 1]], [[0.05, 0.95, 0], [0.1, 0.8, 0.1]])
-    1.1769...
-    >>> categorical_crossentropy(["lo", "hi"], [[2.0, 0.5], [0.1, 1.0]],
-    ...                          labels=["hi", "lo"], from_logits=True)
-    1.4712...
-    """
-
-@overload
 def binary_crossentropy(
     y_true: ArrayLike,
     y_pred: ArrayLike,
@@ -503,6 +344,165 @@ def binary_crossentropy(
     0.2797...
     >>> binary_crossentropy([1], [-200.0], from_logits=True)
     200.0
+    """
+
+@overload
+def categorical_crossentropy(
+    y_true: ArrayLike,
+    y_pred: ArrayLike,
+    *,
+    from_logits: bool = False,
+    labels: ArrayLike | None = None,
+    sample_weight: ArrayLike | None = None,
+    class_weight: ClassWeight = None,
+    label_smoothing: float = 0.0,
+    clip: float | Literal["auto"] = "auto",
+    normalize: bool | None = False,
+    ignore_label: object = None,
+    reduction: Literal["mean", "sum"] = "mean",
+    convention: Literal["xentexp"] = "xentexp",
+) -> float: ...
+@overload
+def categorical_crossentropy(
+    y_true: ArrayLike,
+    y_pred: ArrayLike,
+    *,
+    from_logits: bool = False,
+    labels: ArrayLike | None = None,
+    sample_weight: ArrayLike | None = None,
+    class_weight: ClassWeight = None,
+    label_smoothing: float = 0.0,
+    clip: float | Literal["auto"] = "auto",
+    normalize: bool | None = False,
+    ignore_label: object = None,
+    reduction: Literal["none"],
+    convention: Literal["xentexp"] = "xentexp",
+) -> NDArray[np.float64]: ...
+@overload
+def categorical_crossentropy(
+    y_true: ArrayLike,
+    y_pred: ArrayLike,
+    *,
+    normalize: bool = True,
+    sample_weight: object = None,
+    labels: object = None,
+    convention: Literal["sklearn"],
+) -> float | NDArray[Any]: ...
+@overload
+def categorical_crossentropy(
+    y_true: ArrayLike,
+    y_pred: ArrayLike,
+    *,
+    from_logits: bool = False,
+    label_smoothing: float = 0.0,
+    axis: int = -1,
+    sample_weight: object = None,
+    reduction: str | None = "sum_over_batch_size",
+    dtype: str | None = None,
+    convention: Literal["keras"],
+) -> float | NDArray[Any]: ...
+@overload
+def categorical_crossentropy(
+    y_true: ArrayLike,
+    y_pred: ArrayLike,
+    *,
+    from_logits: bool = False,
+    weight: object = None,
+    ignore_index: int = -100,
+    label_smoothing: float = 0.0,
+    reduction: str = "mean",
+    convention: Literal["torch"],
+) -> float | NDArray[Any]:
+    """Cross-entropy of labels, one-hot or soft targets and class probabilities.
+
+    Lower is better; values lie in [0, inf).
+    Value of a row: ``-sum_j t_j log p_j``. It is strictly proper.
+    Units are nats.
+
+    In the raw scores (softmax link) it is convex and smooth.
+    Raw scores that minimize its expectation tell the true probabilities.
+
+    `get_loss` finds it as sklearn.metrics.log_loss, keras.losses.CategoricalCrossentropy,
+    torch.nn.CrossEntropyLoss, optax.losses.softmax_cross_entropy, lightgbm.multi_logloss,
+    xgboost.mlogloss, catboost.MultiClass too.
+
+    Parameters
+    ----------
+    y_true : array-like of shape (n,) or (n, k)
+        Labels, one-hot rows, or distributions.
+    y_pred : array-like of shape (n,) or (n, k)
+        Class probabilities; rows sum to 1.
+        Shape (n,) is that of the second of two classes.
+    from_logits : bool, default=False
+        Whether `y_pred` holds raw scores, whose softmax (sigmoid for shape (n,)) are the
+        probabilities. Raw scores are never clipped.
+    labels : array-like of shape (k,), default=None
+        Every class, in the order of the columns; the second of two is the one that
+        predictions of shape (n,) speak of. By default whole numbers below k are column
+        numbers, and other labels count in sorted order. Columns of a data frame are matched
+        to the classes by name.
+    sample_weight : array-like of shape (n,), default=None
+        Weights of the rows; the mean divides by their sum.
+    class_weight : dict, array-like of shape (k,), 'balanced' or None, default=None
+        Weight of each class: by label (1 for those left out), or in the order of the
+        classes. A row counts its sample weight times that of its class (its expectation for
+        soft targets, before smoothing). 'balanced' gives every class the same total.
+    label_smoothing : float, default=0.0
+        Share e of the target that is spread over the classes: t (1 - e) + e / k.
+    clip : float or 'auto', default='auto'
+        Smallest probability that the logarithm sees; 'auto' is the precision of the dtype
+        (2.2e-16 for float64), 0 is none.
+    normalize : bool or None, default=False
+        Rows that do not sum to 1 are refused (False), divided by their sum (True), or taken
+        as they are (None).
+    ignore_label : label, default=None
+        Rows of this label leave numerator and denominator; their value is 0 where
+        `reduction` is 'none'.
+    reduction : {'mean', 'sum', 'none'}, default='mean'
+        Weighted mean, weighted sum, or the weighted value of each row.
+    convention : str, default='xentexp'
+        'xentexp', or the peer whose number is returned, with its own keywords and none of
+        those above.
+    **peer_options : keywords of the peer
+        With its `convention` alone; see the notes.
+
+    Returns
+    -------
+    float or ndarray of shape (n,)
+        An array where `reduction` is 'none'.
+
+    Raises
+    ------
+    InputError
+        A ``ValueError`` that states the rule, the value and what to do.
+
+    Notes
+    -----
+    A convention returns what the peer does, bad input too:
+
+    'sklearn' : sklearn.metrics.log_loss 1.9.1
+        Clip at the precision of the dtype, above as well; rows are never renormalised.
+        Keywords: normalize, sample_weight, labels.
+    'keras' : keras.losses.CategoricalCrossentropy 3.15.1
+        CategoricalCrossentropy: one-hot or soft targets; smoothing counts the last axis.
+        Keywords: from_logits, label_smoothing, axis, sample_weight, reduction, dtype.
+    'torch' : torch.nn.CrossEntropyLoss, NLLLoss 2.13.0
+        CrossEntropyLoss with `from_logits`, or NLLLoss on the logarithms of `y_pred`.
+        Keywords: from_logits, weight, ignore_index, label_smoothing, reduction.
+
+    References
+    ----------
+    Good, I. J. (1952). Rational decisions. J. R. Stat. Soc. B 14, 107-114;
+    sklearn.metrics.log_loss; keras CategoricalCrossentropy
+
+    Examples
+    --------
+    >>> from xentexp.metrics import categorical_crossentropy
+    >>> categorical_crossentropy([[0, 1, 0], [0, 0, 1]], [[0.05, 0.95, 0], [0.1, 0.8, 0.1]])
+    1.1769...
+    >>> categorical_crossentropy(["lo", "hi"], [[2.0, 0.5], [0.1, 1.0]],
+    ...                          labels=["hi", "lo"], from_logits=True)
+    1.4712...
     """
 
 @overload
@@ -885,99 +885,6 @@ def brier_loss(
     """
 
 @overload
-def power_loss(
-    y_true: ArrayLike,
-    y_pred: ArrayLike,
-    *,
-    from_logits: bool = False,
-    labels: ArrayLike | None = None,
-    sample_weight: ArrayLike | None = None,
-    class_weight: ClassWeight = None,
-    normalize: bool | None = False,
-    ignore_label: object = None,
-    beta: float = 3.0,
-    reduction: Literal["mean", "sum"] = "mean",
-) -> float: ...
-@overload
-def power_loss(
-    y_true: ArrayLike,
-    y_pred: ArrayLike,
-    *,
-    from_logits: bool = False,
-    labels: ArrayLike | None = None,
-    sample_weight: ArrayLike | None = None,
-    class_weight: ClassWeight = None,
-    normalize: bool | None = False,
-    ignore_label: object = None,
-    beta: float = 3.0,
-    reduction: Literal["none"],
-) -> NDArray[np.float64]:
-    """Power score (Tsallis): proper for any power above 1.
-
-    Lower is better; values lie in [0, beta].
-    Value of a row: ``1 - beta p_y^(beta - 1) + (beta - 1) sum_j p_j^beta``. It is strictly proper.
-
-    In the raw scores (softmax link) it is not convex and smooth.
-    Raw scores that minimize its expectation tell the true probabilities.
-
-    Parameters
-    ----------
-    y_true : array-like of shape (n,) or (n, k)
-        Labels, one-hot rows, or distributions.
-    y_pred : array-like of shape (n,) or (n, k)
-        Class probabilities; rows sum to 1.
-        Shape (n,) is that of the second of two classes.
-    from_logits : bool, default=False
-        Whether `y_pred` holds raw scores, whose softmax (sigmoid for shape (n,)) are the
-        probabilities. Raw scores are never clipped.
-    labels : array-like of shape (k,), default=None
-        Every class, in the order of the columns; the second of two is the one that
-        predictions of shape (n,) speak of. By default whole numbers below k are column
-        numbers, and other labels count in sorted order. Columns of a data frame are matched
-        to the classes by name.
-    sample_weight : array-like of shape (n,), default=None
-        Weights of the rows; the mean divides by their sum.
-    class_weight : dict, array-like of shape (k,), 'balanced' or None, default=None
-        Weight of each class: by label (1 for those left out), or in the order of the
-        classes. A row counts its sample weight times that of its class (its expectation for
-        soft targets, before smoothing). 'balanced' gives every class the same total.
-    normalize : bool or None, default=False
-        Rows that do not sum to 1 are refused (False), divided by their sum (True), or taken
-        as they are (None).
-    ignore_label : label, default=None
-        Rows of this label leave numerator and denominator; their value is 0 where
-        `reduction` is 'none'.
-    beta : float, default=3.0
-        Power, above 1; 2 is Brier's score of labels, not halved.
-    reduction : {'mean', 'sum', 'none'}, default='mean'
-        Weighted mean, weighted sum, or the weighted value of each row.
-
-    Returns
-    -------
-    float or ndarray of shape (n,)
-        An array where `reduction` is 'none'.
-
-    Raises
-    ------
-    InputError
-        A ``ValueError`` that states the rule, the value and what to do.
-
-    References
-    ----------
-    Gneiting, T., Raftery, A. E. (2007). Strictly proper scoring rules, prediction, and
-    estimation. JASA 102, 359-378; Selten, R. (1998). Axiomatic characterization of the
-    quadratic scoring rule. Exp. Econ. 1, 43-61
-
-    Examples
-    --------
-    >>> from xentexp.metrics import power_loss
-    >>> power_loss([0], [[0.5, 0.3, 0.2]], beta=2)  # (1 - .5)^2 + .3^2 + .2^2
-    0.38
-    >>> power_loss([0], [[0.5, 0.3, 0.2]], beta=3)  # 1 - 3 .25 + 2 (.125 + .027 + .008)
-    0.57...
-    """
-
-@overload
 def spherical_loss(
     y_true: ArrayLike,
     y_pred: ArrayLike,
@@ -1151,6 +1058,99 @@ def pseudospherical_loss(
     >>> from xentexp.metrics import pseudospherical_loss
     >>> pseudospherical_loss([1], [[0.5, 0.3, 0.2]])  # beta = 3: 1 - .09 / .16^(2/3)
     0.6946...
+    """
+
+@overload
+def power_loss(
+    y_true: ArrayLike,
+    y_pred: ArrayLike,
+    *,
+    from_logits: bool = False,
+    labels: ArrayLike | None = None,
+    sample_weight: ArrayLike | None = None,
+    class_weight: ClassWeight = None,
+    normalize: bool | None = False,
+    ignore_label: object = None,
+    beta: float = 3.0,
+    reduction: Literal["mean", "sum"] = "mean",
+) -> float: ...
+@overload
+def power_loss(
+    y_true: ArrayLike,
+    y_pred: ArrayLike,
+    *,
+    from_logits: bool = False,
+    labels: ArrayLike | None = None,
+    sample_weight: ArrayLike | None = None,
+    class_weight: ClassWeight = None,
+    normalize: bool | None = False,
+    ignore_label: object = None,
+    beta: float = 3.0,
+    reduction: Literal["none"],
+) -> NDArray[np.float64]:
+    """Power score (Tsallis): proper for any power above 1.
+
+    Lower is better; values lie in [0, beta].
+    Value of a row: ``1 - beta p_y^(beta - 1) + (beta - 1) sum_j p_j^beta``. It is strictly proper.
+
+    In the raw scores (softmax link) it is not convex and smooth.
+    Raw scores that minimize its expectation tell the true probabilities.
+
+    Parameters
+    ----------
+    y_true : array-like of shape (n,) or (n, k)
+        Labels, one-hot rows, or distributions.
+    y_pred : array-like of shape (n,) or (n, k)
+        Class probabilities; rows sum to 1.
+        Shape (n,) is that of the second of two classes.
+    from_logits : bool, default=False
+        Whether `y_pred` holds raw scores, whose softmax (sigmoid for shape (n,)) are the
+        probabilities. Raw scores are never clipped.
+    labels : array-like of shape (k,), default=None
+        Every class, in the order of the columns; the second of two is the one that
+        predictions of shape (n,) speak of. By default whole numbers below k are column
+        numbers, and other labels count in sorted order. Columns of a data frame are matched
+        to the classes by name.
+    sample_weight : array-like of shape (n,), default=None
+        Weights of the rows; the mean divides by their sum.
+    class_weight : dict, array-like of shape (k,), 'balanced' or None, default=None
+        Weight of each class: by label (1 for those left out), or in the order of the
+        classes. A row counts its sample weight times that of its class (its expectation for
+        soft targets, before smoothing). 'balanced' gives every class the same total.
+    normalize : bool or None, default=False
+        Rows that do not sum to 1 are refused (False), divided by their sum (True), or taken
+        as they are (None).
+    ignore_label : label, default=None
+        Rows of this label leave numerator and denominator; their value is 0 where
+        `reduction` is 'none'.
+    beta : float, default=3.0
+        Power, above 1; 2 is Brier's score of labels, not halved.
+    reduction : {'mean', 'sum', 'none'}, default='mean'
+        Weighted mean, weighted sum, or the weighted value of each row.
+
+    Returns
+    -------
+    float or ndarray of shape (n,)
+        An array where `reduction` is 'none'.
+
+    Raises
+    ------
+    InputError
+        A ``ValueError`` that states the rule, the value and what to do.
+
+    References
+    ----------
+    Gneiting, T., Raftery, A. E. (2007). Strictly proper scoring rules, prediction, and
+    estimation. JASA 102, 359-378; Selten, R. (1998). Axiomatic characterization of the
+    quadratic scoring rule. Exp. Econ. 1, 43-61
+
+    Examples
+    --------
+    >>> from xentexp.metrics import power_loss
+    >>> power_loss([0], [[0.5, 0.3, 0.2]], beta=2)  # (1 - .5)^2 + .3^2 + .2^2
+    0.38
+    >>> power_loss([0], [[0.5, 0.3, 0.2]], beta=3)  # 1 - 3 .25 + 2 (.125 + .027 + .008)
+    0.57...
     """
 
 @overload
@@ -1376,147 +1376,6 @@ def zero_one_loss(
     """
 
 @overload
-def categorical_focal_crossentropy(
-    y_true: ArrayLike,
-    y_pred: ArrayLike,
-    *,
-    from_logits: bool = False,
-    labels: ArrayLike | None = None,
-    sample_weight: ArrayLike | None = None,
-    class_weight: ClassWeight = None,
-    label_smoothing: float = 0.0,
-    clip: float | Literal["auto"] = "auto",
-    normalize: bool | None = False,
-    ignore_label: object = None,
-    gamma: float = 2.0,
-    alpha: float | Sequence[float] = 1.0,
-    reduction: Literal["mean", "sum"] = "mean",
-    convention: Literal["xentexp"] = "xentexp",
-) -> float: ...
-@overload
-def categorical_focal_crossentropy(
-    y_true: ArrayLike,
-    y_pred: ArrayLike,
-    *,
-    from_logits: bool = False,
-    labels: ArrayLike | None = None,
-    sample_weight: ArrayLike | None = None,
-    class_weight: ClassWeight = None,
-    label_smoothing: float = 0.0,
-    clip: float | Literal["auto"] = "auto",
-    normalize: bool | None = False,
-    ignore_label: object = None,
-    gamma: float = 2.0,
-    alpha: float | Sequence[float] = 1.0,
-    reduction: Literal["none"],
-    convention: Literal["xentexp"] = "xentexp",
-) -> NDArray[np.float64]: ...
-@overload
-def categorical_focal_crossentropy(
-    y_true: ArrayLike,
-    y_pred: ArrayLike,
-    *,
-    alpha: object = 0.25,
-    gamma: float = 2.0,
-    from_logits: bool = False,
-    label_smoothing: float = 0.0,
-    axis: int = -1,
-    sample_weight: object = None,
-    reduction: str | None = "sum_over_batch_size",
-    dtype: str | None = None,
-    convention: Literal["keras"],
-) -> float | NDArray[Any]:
-    """Focal loss: cross-entropy that counts well predicted rows less.
-
-    Lower is better; values lie in [0, inf).
-    Value of a row: ``-sum_j t_j alpha_j (1 - p_j)^gamma log p_j``. It is improper.
-    Units are nats.
-
-    In the raw scores (softmax link) it is not convex and smooth.
-    Raw scores that minimize its expectation tell the true probabilities.
-
-    `get_loss` finds it as keras.losses.CategoricalFocalCrossentropy too.
-
-    Parameters
-    ----------
-    y_true : array-like of shape (n,) or (n, k)
-        Labels, one-hot rows, or distributions.
-    y_pred : array-like of shape (n,) or (n, k)
-        Class probabilities; rows sum to 1.
-        Shape (n,) is that of the second of two classes.
-    from_logits : bool, default=False
-        Whether `y_pred` holds raw scores, whose softmax (sigmoid for shape (n,)) are the
-        probabilities. Raw scores are never clipped.
-    labels : array-like of shape (k,), default=None
-        Every class, in the order of the columns; the second of two is the one that
-        predictions of shape (n,) speak of. By default whole numbers below k are column
-        numbers, and other labels count in sorted order. Columns of a data frame are matched
-        to the classes by name.
-    sample_weight : array-like of shape (n,), default=None
-        Weights of the rows; the mean divides by their sum.
-    class_weight : dict, array-like of shape (k,), 'balanced' or None, default=None
-        Weight of each class: by label (1 for those left out), or in the order of the
-        classes. A row counts its sample weight times that of its class (its expectation for
-        soft targets, before smoothing). 'balanced' gives every class the same total.
-    label_smoothing : float, default=0.0
-        Share e of the target that is spread over the classes: t (1 - e) + e / k.
-    clip : float or 'auto', default='auto'
-        Smallest probability that the logarithm sees; 'auto' is the precision of the dtype
-        (2.2e-16 for float64), 0 is none.
-    normalize : bool or None, default=False
-        Rows that do not sum to 1 are refused (False), divided by their sum (True), or taken
-        as they are (None).
-    ignore_label : label, default=None
-        Rows of this label leave numerator and denominator; their value is 0 where
-        `reduction` is 'none'.
-    gamma : float, default=2.0
-        How much rows that are predicted well are down-weighted; 0 is the cross-entropy.
-    alpha : float or sequence of float, default=1.0
-        One factor for all classes, which rescales the loss and is what Keras'
-        CategoricalFocalCrossentropy makes of a single alpha; or one factor for each class,
-        which balances them.
-    reduction : {'mean', 'sum', 'none'}, default='mean'
-        Weighted mean, weighted sum, or the weighted value of each row.
-    convention : str, default='xentexp'
-        'xentexp', or the peer whose number is returned, with its own keywords and none of
-        those above.
-    **peer_options : keywords of the peer
-        With its `convention` alone; see the notes.
-
-    Returns
-    -------
-    float or ndarray of shape (n,)
-        An array where `reduction` is 'none'.
-
-    Raises
-    ------
-    InputError
-        A ``ValueError`` that states the rule, the value and what to do.
-
-    Notes
-    -----
-    A convention returns what the peer does, bad input too:
-
-    'keras' : keras.losses.CategoricalFocalCrossentropy 3.15.1
-        CategoricalFocalCrossentropy: `alpha` on every class, or one number for each.
-        Keywords: alpha, gamma, from_logits, label_smoothing, axis, sample_weight, reduction, dtype.
-
-    References
-    ----------
-    Lin, T.-Y. et al. (2017). Focal loss for dense object detection. ICCV. Improper for gamma >
-    0: Charoenphakdee, N. et al. (2021). On focal loss for class-posterior probability
-    estimation. CVPR; keras CategoricalFocalCrossentropy
-
-    Examples
-    --------
-    >>> from xentexp.metrics import categorical_focal_crossentropy
-    >>> categorical_focal_crossentropy([0], [[0.5, 0.3, 0.2]])  # .5^2 log 2
-    0.1732...
-    >>> categorical_focal_crossentropy([0], [[0.5, 0.3, 0.2]], gamma=0, alpha=[0.25, 1, 1])
-    0.1732...
-    """
-
-@overload
 def binary_focal_crossentropy(
     y_true: ArrayLike,
     y_pred: ArrayLike,
@@ -1661,6 +1520,147 @@ def binary_focal_crossentropy(
     0.1732...
     >>> binary_focal_crossentropy([1, 0], [0.5, 0.5], gamma=0, alpha=0.25, reduction="none")
     array([0.1732..., 0.5198...])
+    """
+
+@overload
+def categorical_focal_crossentropy(
+    y_true: ArrayLike,
+    y_pred: ArrayLike,
+    *,
+    from_logits: bool = False,
+    labels: ArrayLike | None = None,
+    sample_weight: ArrayLike | None = None,
+    class_weight: ClassWeight = None,
+    label_smoothing: float = 0.0,
+    clip: float | Literal["auto"] = "auto",
+    normalize: bool | None = False,
+    ignore_label: object = None,
+    gamma: float = 2.0,
+    alpha: float | Sequence[float] = 1.0,
+    reduction: Literal["mean", "sum"] = "mean",
+    convention: Literal["xentexp"] = "xentexp",
+) -> float: ...
+@overload
+def categorical_focal_crossentropy(
+    y_true: ArrayLike,
+    y_pred: ArrayLike,
+    *,
+    from_logits: bool = False,
+    labels: ArrayLike | None = None,
+    sample_weight: ArrayLike | None = None,
+    class_weight: ClassWeight = None,
+    label_smoothing: float = 0.0,
+    clip: float | Literal["auto"] = "auto",
+    normalize: bool | None = False,
+    ignore_label: object = None,
+    gamma: float = 2.0,
+    alpha: float | Sequence[float] = 1.0,
+    reduction: Literal["none"],
+    convention: Literal["xentexp"] = "xentexp",
+) -> NDArray[np.float64]: ...
+@overload
+def categorical_focal_crossentropy(
+    y_true: ArrayLike,
+    y_pred: ArrayLike,
+    *,
+    alpha: object = 0.25,
+    gamma: float = 2.0,
+    from_logits: bool = False,
+    label_smoothing: float = 0.0,
+    axis: int = -1,
+    sample_weight: object = None,
+    reduction: str | None = "sum_over_batch_size",
+    dtype: str | None = None,
+    convention: Literal["keras"],
+) -> float | NDArray[Any]:
+    """Focal loss: cross-entropy that counts well predicted rows less.
+
+    Lower is better; values lie in [0, inf).
+    Value of a row: ``-sum_j t_j alpha_j (1 - p_j)^gamma log p_j``. It is improper.
+    Units are nats.
+
+    In the raw scores (softmax link) it is not convex and smooth.
+    Raw scores that minimize its expectation tell the true probabilities.
+
+    `get_loss` finds it as keras.losses.CategoricalFocalCrossentropy too.
+
+    Parameters
+    ----------
+    y_true : array-like of shape (n,) or (n, k)
+        Labels, one-hot rows, or distributions.
+    y_pred : array-like of shape (n,) or (n, k)
+        Class probabilities; rows sum to 1.
+        Shape (n,) is that of the second of two classes.
+    from_logits : bool, default=False
+        Whether `y_pred` holds raw scores, whose softmax (sigmoid for shape (n,)) are the
+        probabilities. Raw scores are never clipped.
+    labels : array-like of shape (k,), default=None
+        Every class, in the order of the columns; the second of two is the one that
+        predictions of shape (n,) speak of. By default whole numbers below k are column
+        numbers, and other labels count in sorted order. Columns of a data frame are matched
+        to the classes by name.
+    sample_weight : array-like of shape (n,), default=None
+        Weights of the rows; the mean divides by their sum.
+    class_weight : dict, array-like of shape (k,), 'balanced' or None, default=None
+        Weight of each class: by label (1 for those left out), or in the order of the
+        classes. A row counts its sample weight times that of its class (its expectation for
+        soft targets, before smoothing). 'balanced' gives every class the same total.
+    label_smoothing : float, default=0.0
+        Share e of the target that is spread over the classes: t (1 - e) + e / k.
+    clip : float or 'auto', default='auto'
+        Smallest probability that the logarithm sees; 'auto' is the precision of the dtype
+        (2.2e-16 for float64), 0 is none.
+    normalize : bool or None, default=False
+        Rows that do not sum to 1 are refused (False), divided by their sum (True), or taken
+        as they are (None).
+    ignore_label : label, default=None
+        Rows of this label leave numerator and denominator; their value is 0 where
+        `reduction` is 'none'.
+    gamma : float, default=2.0
+        How much rows that are predicted well are down-weighted; 0 is the cross-entropy.
+    alpha : float or sequence of float, default=1.0
+        One factor for all classes, which rescales the loss and is what Keras'
+        CategoricalFocalCrossentropy makes of a single alpha; or one factor for each class,
+        which balances them.
+    reduction : {'mean', 'sum', 'none'}, default='mean'
+        Weighted mean, weighted sum, or the weighted value of each row.
+    convention : str, default='xentexp'
+        'xentexp', or the peer whose number is returned, with its own keywords and none of
+        those above.
+    **peer_options : keywords of the peer
+        With its `convention` alone; see the notes.
+
+    Returns
+    -------
+    float or ndarray of shape (n,)
+        An array where `reduction` is 'none'.
+
+    Raises
+    ------
+    InputError
+        A ``ValueError`` that states the rule, the value and what to do.
+
+    Notes
+    -----
+    A convention returns what the peer does, bad input too:
+
+    'keras' : keras.losses.CategoricalFocalCrossentropy 3.15.1
+        CategoricalFocalCrossentropy: `alpha` on every class, or one number for each.
+        Keywords: alpha, gamma, from_logits, label_smoothing, axis, sample_weight, reduction, dtype.
+
+    References
+    ----------
+    Lin, T.-Y. et al. (2017). Focal loss for dense object detection. ICCV. Improper for gamma >
+    0: Charoenphakdee, N. et al. (2021). On focal loss for class-posterior probability
+    estimation. CVPR; keras CategoricalFocalCrossentropy
+
+    Examples
+    --------
+    >>> from xentexp.metrics import categorical_focal_crossentropy
+    >>> categorical_focal_crossentropy([0], [[0.5, 0.3, 0.2]])  # .5^2 log 2
+    0.1732...
+    >>> categorical_focal_crossentropy([0], [[0.5, 0.3, 0.2]], gamma=0, alpha=[0.25, 1, 1])
+    0.1732...
     """
 
 @overload
@@ -2565,94 +2565,6 @@ def squared_earth_mover_distance(
     """
 
 @overload
-def expected_absolute_grade_error(
-    y_true: ArrayLike,
-    y_pred: ArrayLike,
-    *,
-    from_logits: bool = False,
-    labels: ArrayLike | None = None,
-    sample_weight: ArrayLike | None = None,
-    class_weight: ClassWeight = None,
-    normalize: bool | None = False,
-    ignore_label: object = None,
-    reduction: Literal["mean", "sum"] = "mean",
-) -> float: ...
-@overload
-def expected_absolute_grade_error(
-    y_true: ArrayLike,
-    y_pred: ArrayLike,
-    *,
-    from_logits: bool = False,
-    labels: ArrayLike | None = None,
-    sample_weight: ArrayLike | None = None,
-    class_weight: ClassWeight = None,
-    normalize: bool | None = False,
-    ignore_label: object = None,
-    reduction: Literal["none"],
-) -> NDArray[np.float64]:
-    """Expected number of grades between the true class and a draw of the predicted.
-
-    Lower is better; values lie in [0, k - 1].
-    Value of a row: ``sum_j p_j |j - y|``. It is improper.
-
-    In the raw scores (softmax link) it is not convex and smooth.
-    Raw scores that minimize its expectation do not tell the true probabilities.
-    Classes are not alike: it changes where they are renamed.
-
-    Parameters
-    ----------
-    y_true : array-like of shape (n,) or (n, k)
-        Labels, one-hot rows, or distributions.
-    y_pred : array-like of shape (n,) or (n, k)
-        Class probabilities; rows sum to 1.
-        Shape (n,) is that of the second of two classes.
-    from_logits : bool, default=False
-        Whether `y_pred` holds raw scores, whose softmax (sigmoid for shape (n,)) are the
-        probabilities. Raw scores are never clipped.
-    labels : array-like of shape (k,), default=None
-        Every class, in the order of the columns; the second of two is the one that
-        predictions of shape (n,) speak of. By default whole numbers below k are column
-        numbers, and other labels count in sorted order. Columns of a data frame are matched
-        to the classes by name.
-    sample_weight : array-like of shape (n,), default=None
-        Weights of the rows; the mean divides by their sum.
-    class_weight : dict, array-like of shape (k,), 'balanced' or None, default=None
-        Weight of each class: by label (1 for those left out), or in the order of the
-        classes. A row counts its sample weight times that of its class (its expectation for
-        soft targets, before smoothing). 'balanced' gives every class the same total.
-    normalize : bool or None, default=False
-        Rows that do not sum to 1 are refused (False), divided by their sum (True), or taken
-        as they are (None).
-    ignore_label : label, default=None
-        Rows of this label leave numerator and denominator; their value is 0 where
-        `reduction` is 'none'.
-    reduction : {'mean', 'sum', 'none'}, default='mean'
-        Weighted mean, weighted sum, or the weighted value of each row.
-
-    Returns
-    -------
-    float or ndarray of shape (n,)
-        An array where `reduction` is 'none'.
-
-    Raises
-    ------
-    InputError
-        A ``ValueError`` that states the rule, the value and what to do.
-
-    References
-    ----------
-    de la Torre, J., Puig, D., Valls, A. (2018). Weighted kappa loss function for multi-class
-    classification of ordinal data. Pattern Recognit. Lett. 105, 144-154 (expected cost, linear
-    weights); for labels the earth mover's distance
-
-    Examples
-    --------
-    >>> from xentexp.metrics import expected_absolute_grade_error
-    >>> expected_absolute_grade_error([0], [[0.5, 0.3, 0.2]])  # .3 + 2 (.2)
-    0.7
-    """
-
-@overload
 def cumulative_log_loss(
     y_true: ArrayLike,
     y_pred: ArrayLike,
@@ -2832,6 +2744,94 @@ def cumulative_link_log_loss(
     >>> from xentexp.metrics import cumulative_link_log_loss
     >>> cumulative_link_log_loss([0, 1], [0.0, 0.0], labels=[0, 1, 2], reduction="none")
     array([0.9740..., 1.4068...])
+    """
+
+@overload
+def expected_absolute_grade_error(
+    y_true: ArrayLike,
+    y_pred: ArrayLike,
+    *,
+    from_logits: bool = False,
+    labels: ArrayLike | None = None,
+    sample_weight: ArrayLike | None = None,
+    class_weight: ClassWeight = None,
+    normalize: bool | None = False,
+    ignore_label: object = None,
+    reduction: Literal["mean", "sum"] = "mean",
+) -> float: ...
+@overload
+def expected_absolute_grade_error(
+    y_true: ArrayLike,
+    y_pred: ArrayLike,
+    *,
+    from_logits: bool = False,
+    labels: ArrayLike | None = None,
+    sample_weight: ArrayLike | None = None,
+    class_weight: ClassWeight = None,
+    normalize: bool | None = False,
+    ignore_label: object = None,
+    reduction: Literal["none"],
+) -> NDArray[np.float64]:
+    """Expected number of grades between the true class and a draw of the predicted.
+
+    Lower is better; values lie in [0, k - 1].
+    Value of a row: ``sum_j p_j |j - y|``. It is improper.
+
+    In the raw scores (softmax link) it is not convex and smooth.
+    Raw scores that minimize its expectation do not tell the true probabilities.
+    Classes are not alike: it changes where they are renamed.
+
+    Parameters
+    ----------
+    y_true : array-like of shape (n,) or (n, k)
+        Labels, one-hot rows, or distributions.
+    y_pred : array-like of shape (n,) or (n, k)
+        Class probabilities; rows sum to 1.
+        Shape (n,) is that of the second of two classes.
+    from_logits : bool, default=False
+        Whether `y_pred` holds raw scores, whose softmax (sigmoid for shape (n,)) are the
+        probabilities. Raw scores are never clipped.
+    labels : array-like of shape (k,), default=None
+        Every class, in the order of the columns; the second of two is the one that
+        predictions of shape (n,) speak of. By default whole numbers below k are column
+        numbers, and other labels count in sorted order. Columns of a data frame are matched
+        to the classes by name.
+    sample_weight : array-like of shape (n,), default=None
+        Weights of the rows; the mean divides by their sum.
+    class_weight : dict, array-like of shape (k,), 'balanced' or None, default=None
+        Weight of each class: by label (1 for those left out), or in the order of the
+        classes. A row counts its sample weight times that of its class (its expectation for
+        soft targets, before smoothing). 'balanced' gives every class the same total.
+    normalize : bool or None, default=False
+        Rows that do not sum to 1 are refused (False), divided by their sum (True), or taken
+        as they are (None).
+    ignore_label : label, default=None
+        Rows of this label leave numerator and denominator; their value is 0 where
+        `reduction` is 'none'.
+    reduction : {'mean', 'sum', 'none'}, default='mean'
+        Weighted mean, weighted sum, or the weighted value of each row.
+
+    Returns
+    -------
+    float or ndarray of shape (n,)
+        An array where `reduction` is 'none'.
+
+    Raises
+    ------
+    InputError
+        A ``ValueError`` that states the rule, the value and what to do.
+
+    References
+    ----------
+    de la Torre, J., Puig, D., Valls, A. (2018). Weighted kappa loss function for multi-class
+    classification of ordinal data. Pattern Recognit. Lett. 105, 144-154 (expected cost, linear
+    weights); for labels the earth mover's distance
+
+    Examples
+    --------
+    >>> from xentexp.metrics import expected_absolute_grade_error
+    >>> expected_absolute_grade_error([0], [[0.5, 0.3, 0.2]])  # .3 + 2 (.2)
+    0.7
     """
 
 @overload
