@@ -53,7 +53,7 @@ def test_the_wheel_holds_what_it_needs_and_nothing_else(wheel: Path) -> None:
     names = set(zipfile.ZipFile(wheel).namelist())
     for path in (ROOT / "conf").rglob("*.yaml"):
         assert f"xentexp/conf/{path.relative_to(ROOT / 'conf')}" in names
-    assert "xentexp/py.typed" in names
+    assert {"xentexp/py.typed", "xentexp/metrics/__init__.pyi"} <= names
     for path in (ROOT / "xentexp").rglob("*.j2"):
         assert str(path.relative_to(ROOT)) in names
     assert "xentexp/experiments/report/templates/loss_matrix.html.j2" in names

@@ -1,8 +1,16 @@
 """Cross-entropy and the losses one compares it with, for classifiers on tables.
 
-Start with :mod:`xentexp.metrics` (functions), :func:`xentexp.get_loss` (values and
-derivatives of raw scores), :mod:`xentexp.scorers` (``scoring=``),
-:mod:`xentexp.metrics.evaluation` (many losses in one pass), or the command ``xentexp run``.
+Submodules and names are imported when they are first used:
+
+- :mod:`xentexp.metrics`: a function for each loss and metric, and `evaluate` for many at once;
+- :mod:`xentexp.losses`: `Loss`, `get_loss`, `register_loss`; values and derivatives;
+- :mod:`xentexp.scorers`: scorers for ``scoring=`` in scikit-learn;
+- :mod:`xentexp.objectives`: losses as training objectives of boosters and torch;
+- :mod:`xentexp.estimators`: scikit-learn classifiers with a ``loss`` parameter;
+- :mod:`xentexp.tuning`: hyperparameter search for any loss;
+- :mod:`xentexp.inference`: paired comparisons and tests;
+- :mod:`xentexp.experiments`: cross-validated comparisons of models, as in ``xentexp run``;
+- :mod:`xentexp.errors`: `InputError`.
 """
 
 from __future__ import annotations
@@ -10,38 +18,73 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from xentexp.losses import Loss, Properties, register_loss
-    from xentexp.metrics import Evaluation, evaluate, get_loss, get_metric
+    from xentexp import errors as errors
+    from xentexp import estimators as estimators
+    from xentexp import experiments as experiments
+    from xentexp import inference as inference
+    from xentexp import losses as losses
+    from xentexp import metrics as metrics
+    from xentexp import objectives as objectives
+    from xentexp import scorers as scorers
+    from xentexp import tuning as tuning
+    from xentexp.errors import InputError as InputError
+    from xentexp.losses import Loss as Loss
+    from xentexp.losses import Properties as Properties
+    from xentexp.losses import register_loss as register_loss
+    from xentexp.metrics import Evaluation as Evaluation
+    from xentexp.metrics import evaluate as evaluate
+    from xentexp.metrics import get_loss as get_loss
+    from xentexp.metrics import get_metric as get_metric
 
 __version__ = "0.1.0"
 
-_HOMES = {
-    "Evaluation": "xentexp.metrics",
-    "Loss": "xentexp.losses",
-    "Properties": "xentexp.losses",
-    "evaluate": "xentexp.metrics",
-    "get_loss": "xentexp.metrics",
-    "get_metric": "xentexp.metrics",
-    "register_loss": "xentexp.losses",
-}
-
-
-def __getattr__(name: str) -> Any:
-    """Names of the top level, imported when they are used: the command starts without NumPy."""
-    if name not in _HOMES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    from importlib import import_module
-
-    return getattr(import_module(_HOMES[name]), name)
-
-
 __all__ = [
     "Evaluation",
+    "InputError",
     "Loss",
     "Properties",
     "__version__",
+    "errors",
+    "estimators",
     "evaluate",
+    "experiments",
     "get_loss",
     "get_metric",
+    "inference",
+    "losses",
+    "metrics",
+    "objectives",
     "register_loss",
+    "scorers",
+    "tuning",
 ]
+
+_MODULE_OF = {
+    "Evaluation": "metrics",
+    "InputError": "errors",
+    "Loss": "losses",
+    "Properties": "losses",
+    "evaluate": "metrics",
+    "get_loss": "metrics",
+    "get_metric": "metrics",
+    "register_loss": "losses",
+}
+
+
+def _import_public(name: str) -> Any:
+    """A public name, imported when it is first used: the command starts without NumPy."""
+    if name not in __all__:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from importlib import import_module
+
+    module = import_module(f"{__name__}.{_MODULE_OF.get(name, name)}")
+    found = globals()[name] = getattr(module, name) if name in _MODULE_OF else module
+    return found
+
+
+if not TYPE_CHECKING:  # type checkers read the imports above, and find a mistyped name
+    __getattr__ = _import_public
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

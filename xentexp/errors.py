@@ -20,12 +20,23 @@ EXTRAS = {
 }
 """Optional packages, and the extra of xentexp that installs each."""
 
+__all__ = ["InputError"]
+
 
 class InputError(ValueError):
     """Bad input: the message states the rule, the value and what to do.
 
     It is a ``ValueError``, as scikit-learn's users expect; the command line turns it into
     one sentence and exit code 2.
+
+    Examples
+    --------
+    >>> from xentexp import InputError, evaluate
+    >>> try:
+    ...     evaluate([0, 1], [0.5, 1.5])
+    ... except InputError as error:
+    ...     print(error)
+    probabilities must lie in [0, 1]; row 1 of y_pred has 1.5 ...
     """
 
 

@@ -1,1 +1,77 @@
-"""The experiment harness: data sets, folds, candidates, results, reports and tracking."""
+"""Cross-validated comparisons of models on a data set, by any losses and metrics.
+
+`run_experiment` fits every candidate on the same folds and scores what it predicts out of fold;
+the result prints as a table. The command ``xentexp run`` does the same with Hydra and MLflow.
+
+Examples
+--------
+>>> from sklearn.linear_model import LogisticRegression
+>>> from xentexp.experiments import load_dataset, run_experiment, tabular_pipeline
+>>> data = load_dataset("simulated_delinquency", n_samples=300)
+>>> models = {"logistic": tabular_pipeline(LogisticRegression(max_iter=1000))}
+>>> run_experiment(data, models, cv=3, losses=["categorical_crossentropy"], metrics=["gini"])
+simulated_delinquency: 300 rows, 3 classes, 3 folds
+<BLANKLINE>
+...
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from xentexp.experiments.compare import run_experiment as run_experiment
+    from xentexp.experiments.datasets import Card as Card
+    from xentexp.experiments.datasets import Dataset as Dataset
+    from xentexp.experiments.datasets import load_dataset as load_dataset
+    from xentexp.experiments.datasets import make_dataset as make_dataset
+    from xentexp.experiments.folds import CrossValidation as CrossValidation
+    from xentexp.experiments.models import tabular_pipeline as tabular_pipeline
+    from xentexp.experiments.results import Candidate as Candidate
+    from xentexp.experiments.results import CandidateResult as CandidateResult
+    from xentexp.experiments.results import ExperimentResult as ExperimentResult
+
+__all__ = [
+    "Candidate",
+    "CandidateResult",
+    "Card",
+    "CrossValidation",
+    "Dataset",
+    "ExperimentResult",
+    "load_dataset",
+    "make_dataset",
+    "run_experiment",
+    "tabular_pipeline",
+]
+
+_MODULE_OF = {
+    "Candidate": "results",
+    "CandidateResult": "results",
+    "Card": "datasets",
+    "CrossValidation": "folds",
+    "Dataset": "datasets",
+    "ExperimentResult": "results",
+    "load_dataset": "datasets",
+    "make_dataset": "datasets",
+    "run_experiment": "compare",
+    "tabular_pipeline": "models",
+}
+
+
+def _import_public(name: str) -> Any:
+    """A public name, imported when it is first used: the command starts without pandas."""
+    if name not in _MODULE_OF:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from importlib import import_module
+
+    found = getattr(import_module(f"{__name__}.{_MODULE_OF[name]}"), name)
+    globals()[name] = found
+    return found
+
+
+if not TYPE_CHECKING:  # type checkers read the imports above, and find a mistyped name
+    __getattr__ = _import_public
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -63,6 +63,14 @@ class CrossValidation:
         ``numpy.random.default_rng(seed).permutation(n)``.
     seed : int
         Of the shuffling.
+
+    Examples
+    --------
+    >>> from xentexp.experiments import CrossValidation, load_dataset
+    >>> data = load_dataset("simulated_delinquency", n_samples=300)
+    >>> folds = CrossValidation("repeated", n_splits=3, n_repeats=2).folds(data)
+    >>> [len(fold.test) for fold in folds]
+    [100, 100, 100, 100, 100, 100]
     """
 
     kind: str = "stratified"

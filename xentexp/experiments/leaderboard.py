@@ -5,12 +5,30 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
+from html import escape
+from typing import TYPE_CHECKING, Any
 
 from xentexp.errors import InputError, unknown_name
 from xentexp.experiments.formatting import finite_or_none, fixed, markdown_table, spaced
 from xentexp.losses import LOSSES
 from xentexp.metrics.registry import DEFAULT_METRICS, get_metric
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+SHOWN = (
+    "categorical_crossentropy",
+    "brier_loss",
+    "d2_categorical_crossentropy",
+    "roc_auc",
+    "gini",
+    "ks_statistic",
+    "expected_calibration_error",
+    "calibration_slope",
+    "calibration_intercept",
+    "zero_one_loss",
+)
+"""What a result prints, where it applies; the key ``leaderboard`` of conf/run.yaml is the same."""
 
 
 def better(name: str) -> tuple[str, float] | None:
@@ -121,6 +139,48 @@ class Leaderboard:
     rows: tuple[Row, ...]
     primary: str
     chosen: tuple[str, ...] | None = None
+
+    def __repr__(self) -> str:
+        return "\n".join([self._table().to_string(), "", *self._notes()])
+
+    def _repr_html_(self) -> str:
+        notes = "".join(f"<p>{escape(note)}</p>" for note in self._notes())
+        return f"{self._table().to_html()}{notes}"
+
+    def to_frame(self) -> pd.DataFrame:
+        """Means over the folds: one row for each loss or metric shown, a column per candidate.
+
+        Returns
+        -------
+        DataFrame
+            Best candidate first; failed ones are left out.
+        """
+        import pandas as pd
+
+        rows = [row for row in self.ranked() if row.reason is None]
+        names = pd.Index(self.shown(), name="metric", dtype=object)
+        means = {row.model: [row.value(name) for name in names] for row in rows}
+        return pd.DataFrame(means, index=names, dtype=float)
+
+    def _table(self) -> pd.DataFrame:
+        """Means and standard deviations as text, and which values are best."""
+        import pandas as pd
+
+        names = self.shown()
+        columns = {
+            row.model: [_mean_std(row, name) for name in names]
+            for row in self.ranked()
+            if row.reason is None
+        }
+        return pd.DataFrame({"best": [best_is(name) for name in names], **columns}, index=names)
+
+    def _notes(self) -> list[str]:
+        notes = [f"Mean ± standard deviation over the folds, ranked by {self.primary}."]
+        hidden = len(self.names()) - len(self.shown())
+        if hidden:
+            notes += [f"{hidden} more losses and metrics: leaderboard().to_frame()"]
+        failed = (row for row in self.ranked() if row.reason is not None)
+        return notes + [f"{row.model} failed: {row.reason}" for row in failed]
 
     def ranked(self) -> list[Row]:
         """Rows by the primary loss, best first; those without it after, failed ones last."""
@@ -270,3 +330,8 @@ def best_is(name: str) -> str:
     if found is None:
         return "-"
     return {"lower": "low", "higher": "high", "nearest": f"near {found[1]:g}"}[found[0]]
+
+
+def _mean_std(row: Row, name: str) -> str:
+    mean, std = row.value(name), row.std.get(name, math.nan)
+    return fixed(mean) if math.isnan(std) else f"{fixed(mean)} ± {fixed(std)}"

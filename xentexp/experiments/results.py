@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from html import escape
 from typing import Any
 
 import numpy as np
@@ -12,7 +13,7 @@ import pandas as pd
 from xentexp.experiments.datasets import Dataset
 from xentexp.experiments.fitting import FoldPrediction
 from xentexp.experiments.folds import Fold
-from xentexp.experiments.leaderboard import Leaderboard, Row
+from xentexp.experiments.leaderboard import SHOWN, Leaderboard, Row
 from xentexp.losses import Loss
 from xentexp.metrics.running_sums import LossState
 
@@ -63,6 +64,13 @@ class Candidate:
         Name of the candidate whose fits it reads otherwise.
     space : dict, optional
         What a search of its settings may set: see `xentexp.tuning.read_space`.
+
+    Examples
+    --------
+    >>> from sklearn.linear_model import LogisticRegression
+    >>> from xentexp.experiments import Candidate
+    >>> Candidate("logistic", LogisticRegression(C=0.1), parameters={"C": 0.1}).name
+    'logistic'
     """
 
     name: str
@@ -81,6 +89,10 @@ class CandidateResult:
 
     Attributes
     ----------
+    candidate : Candidate
+        The model.
+    predictions : tuple of FoldPrediction
+        What was predicted in each fold.
     states : tuple of LossState
         One for each fold, in the order of the folds.
     samples : tuple of dict
@@ -88,6 +100,19 @@ class CandidateResult:
     regrets : tuple of dict
         Expected loss above the best possible, for each fold, where the true class
         probabilities are known.
+    error, traceback : str or None
+        Why it failed, if it did.
+
+    Examples
+    --------
+    >>> from sklearn.dummy import DummyClassifier
+    >>> from xentexp.experiments import load_dataset, run_experiment
+    >>> data = load_dataset("simulated_delinquency", n_samples=300)
+    >>> result = run_experiment(data, {"prior": DummyClassifier()}, cv=3)
+    >>> result.outcomes[0]
+    CandidateResult(prior: 3 folds)
+    >>> [round(value, 2) for value in result.outcomes[0].fold_values()["zero_one_loss"]]
+    [0.34, 0.34, 0.35]
     """
 
     candidate: Candidate
@@ -97,6 +122,10 @@ class CandidateResult:
     regrets: tuple[dict[str, float], ...] = ()
     error: str | None = None
     traceback: str | None = None
+
+    def __repr__(self) -> str:
+        what = f"{len(self.predictions)} folds" if self.error is None else f"failed, {self.error}"
+        return f"CandidateResult({self.candidate.name}: {what})"
 
     def fold_losses(self) -> dict[str, list[float]]:
         """Mean of each loss in each fold."""
@@ -184,12 +213,37 @@ class CandidateResult:
 
 @dataclass(frozen=True)
 class ExperimentResult:
-    """What a run found: an outcome for each candidate, on the same folds.
+    """What an experiment found, for each candidate on the same folds; it prints as a table.
 
     Attributes
     ----------
-    apart : ExperimentResult or None
+    dataset : Dataset
+        Rows and labels.
+    folds : tuple of Fold
+        Training and test rows of each fold.
+    outcomes : tuple of CandidateResult
+        One for each candidate, in the order in which they were given.
+    primary : str
+        Loss or metric that ranks the candidates.
+    grouped : ExperimentResult or None
         The same candidates on folds that keep entities together, where random folds share them.
+
+    Examples
+    --------
+    >>> from sklearn.dummy import DummyClassifier
+    >>> from xentexp.experiments import load_dataset, run_experiment
+    >>> data = load_dataset("simulated_delinquency", n_samples=300)
+    >>> run_experiment(data, {"prior": DummyClassifier()}, cv=3, metrics=["roc_auc"])
+    simulated_delinquency: 300 rows, 3 classes, 3 folds
+    <BLANKLINE>
+                              best            prior
+    categorical_crossentropy   low  0.8337 ± 0.0121
+    brier_loss                 low  0.4943 ± 0.0067
+    roc_auc                   high  0.5000 ± 0.0000
+    zero_one_loss              low  0.3433 ± 0.0058
+    <BLANKLINE>
+    Mean ± standard deviation over the folds, ranked by categorical_crossentropy.
+    ... more losses and metrics: leaderboard().to_frame()
     """
 
     dataset: Dataset
@@ -197,6 +251,19 @@ class ExperimentResult:
     outcomes: tuple[CandidateResult, ...]
     primary: str
     grouped: ExperimentResult | None = None
+
+    def __repr__(self) -> str:
+        return f"{self._title()}\n\n{self._shown()!r}"
+
+    def _repr_html_(self) -> str:
+        return f"<p>{escape(self._title())}</p>{self._shown()._repr_html_()}"
+
+    def _title(self) -> str:
+        rows, classes = len(self.dataset.y), len(self.dataset.classes)
+        return f"{self.dataset.name}: {rows:,} rows, {classes} classes, {len(self.folds)} folds"
+
+    def _shown(self) -> Leaderboard:
+        return self.leaderboard(SHOWN if self.primary in SHOWN else (self.primary, *SHOWN))
 
     def leaderboard(self, shown: Sequence[str] | None = None) -> Leaderboard:
         """Candidates by losses and metrics, best first; a table shows those named, or all."""

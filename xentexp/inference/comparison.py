@@ -36,6 +36,13 @@ class Comparison:
         Two-sided p-value.
     reason : str or None
         Why there is no test, where there is none: all but the difference are NaN then.
+
+    Examples
+    --------
+    >>> from xentexp.inference import compare_paired
+    >>> found = compare_paired([0.44, 0.42, 0.47], [0.42, 0.41, 0.44], test_train_ratio=0.5)
+    >>> round(found.difference, 4), found.df
+    (0.02, 2)
     """
 
     difference: float

@@ -43,6 +43,13 @@ class Block:
         score with the first class at 0.
     clip : float
         Smallest probability that a logarithm sees; 0 for none. Raw scores are never clipped.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> block = Block(n_classes=2, index=np.array([0, 1]), proba=np.array([0.25, 0.5]))
+    >>> block.true_miss
+    array([0.25, 0.5 ])
     """
 
     def __init__(

@@ -125,6 +125,13 @@ class Properties(MetricProperties):
     Notes
     -----
     The other parameters are those of `MetricProperties`.
+
+    Examples
+    --------
+    >>> from xentexp import get_loss
+    >>> properties = get_loss("brier_loss").properties
+    >>> properties.formula, properties.properness
+    ('sum_j (p_j - t_j)^2, half if k = 2', 'strictly proper')
     """
 
     properness: Literal["strictly proper", "proper", "improper", "-"]

@@ -9,43 +9,15 @@ import numpy as np
 
 from xentexp.inputs.block import Block
 from xentexp.losses.base import Loss, Pair, Properties, check_number
+from xentexp.losses.registry import register_loss
 from xentexp.numerics import FloatArray
 
 _GOOD = "Good, I. J. (1952). Rational decisions. J. R. Stat. Soc. B 14, 107-114"
 
 
 @dataclass(frozen=True)
-class CategoricalCrossentropy(Loss):
-    """Negative log-likelihood of the target under the predicted distribution."""
-
-    name: ClassVar[str] = "categorical_crossentropy"
-    properties: ClassVar[Properties] = Properties(
-        summary="Cross-entropy of labels, one-hot or soft targets and class probabilities.",
-        formula="-sum_j t_j log p_j",
-        range="[0, inf)",
-        properness="strictly proper",
-        needs="probabilities",
-        targets="soft",
-        smoothing=True,
-        clip=True,
-        convex=True,
-        reference=f"{_GOOD}; sklearn.metrics.log_loss; keras CategoricalCrossentropy",
-        peers=(
-            "sklearn.metrics.log_loss",
-            "keras.losses.CategoricalCrossentropy",
-            "torch.nn.CrossEntropyLoss",
-            "optax.losses.softmax_cross_entropy",
-            "lightgbm.multi_logloss",
-            "xgboost.mlogloss",
-            "catboost.MultiClass",
-        ),
-        example="""\
->>> categorical_crossentropy([[0, 1, 0], [0, 0, 1]], [[0.05, 0.95, 0], [0.1, 0.8, 0.1]])
-1.1769...
->>> categorical_crossentropy(["lo", "hi"], [[2.0, 0.5], [0.1, 1.0]],
-...                          labels=["hi", "lo"], from_logits=True)
-1.4712...""",
-    )
+class Crossentropy(Loss):
+    """Base of the losses that are one function, and differ in the targets they accept."""
 
     def block_values(self, block: Block) -> FloatArray:
         return block.cross_entropy
@@ -54,8 +26,9 @@ class CategoricalCrossentropy(Loss):
         return block.crossentropy_derivatives()
 
 
+@register_loss
 @dataclass(frozen=True)
-class BinaryCrossentropy(CategoricalCrossentropy):
+class BinaryCrossentropy(Crossentropy):
     """Cross-entropy of two classes."""
 
     name: ClassVar[str] = "binary_crossentropy"
@@ -88,8 +61,44 @@ class BinaryCrossentropy(CategoricalCrossentropy):
     )
 
 
+@register_loss
 @dataclass(frozen=True)
-class SparseCategoricalCrossentropy(CategoricalCrossentropy):
+class CategoricalCrossentropy(Crossentropy):
+    """Negative log-likelihood of the target under the predicted distribution."""
+
+    name: ClassVar[str] = "categorical_crossentropy"
+    properties: ClassVar[Properties] = Properties(
+        summary="Cross-entropy of labels, one-hot or soft targets and class probabilities.",
+        formula="-sum_j t_j log p_j",
+        range="[0, inf)",
+        properness="strictly proper",
+        needs="probabilities",
+        targets="soft",
+        smoothing=True,
+        clip=True,
+        convex=True,
+        reference=f"{_GOOD}; sklearn.metrics.log_loss; keras CategoricalCrossentropy",
+        peers=(
+            "sklearn.metrics.log_loss",
+            "keras.losses.CategoricalCrossentropy",
+            "torch.nn.CrossEntropyLoss",
+            "optax.losses.softmax_cross_entropy",
+            "lightgbm.multi_logloss",
+            "xgboost.mlogloss",
+            "catboost.MultiClass",
+        ),
+        example="""\
+>>> categorical_crossentropy([[0, 1, 0], [0, 0, 1]], [[0.05, 0.95, 0], [0.1, 0.8, 0.1]])
+1.1769...
+>>> categorical_crossentropy(["lo", "hi"], [[2.0, 0.5], [0.1, 1.0]],
+...                          labels=["hi", "lo"], from_logits=True)
+1.4712...""",
+    )
+
+
+@register_loss
+@dataclass(frozen=True)
+class SparseCategoricalCrossentropy(Crossentropy):
     """Cross-entropy of labels, given as such and not as a column per class."""
 
     name: ClassVar[str] = "sparse_categorical_crossentropy"
@@ -115,6 +124,7 @@ array([0.0512..., 2.3025...])""",
     )
 
 
+@register_loss
 @dataclass(frozen=True)
 class LogarithmicScore(Loss):
     """Cross-entropy in another base of the logarithm.

@@ -12,12 +12,14 @@ from xentexp.inputs.block import Block
 from xentexp.losses.base import Loss, Pair, Properties, check_number
 from xentexp.losses.differentiable import Chance, SeparableLoss, TrueClassLoss
 from xentexp.losses.inverse import narrowed, on_simplex, smoothed_ends
+from xentexp.losses.registry import register_loss
 from xentexp.numerics import FloatArray, log_softmax
 
 _GOOD = "Good, I. J. (1952). Rational decisions. J. R. Stat. Soc. B 14, 107-114"
 _SHANNON = "Shannon, C. E. (1948). A mathematical theory of communication. Bell Syst. Tech. J. 27"
 
 
+@register_loss
 @dataclass(frozen=True)
 class Entropy(SeparableLoss):
     """Entropy of the predicted distribution: how sharp the prediction is."""
@@ -49,6 +51,7 @@ array([1.7917..., 0.        ])""",
         return -p * (block.log_proba_by_class + 1.0), -p
 
 
+@register_loss
 @dataclass(frozen=True)
 class CrossEntropy(TrueClassLoss):
     """Cross-entropy of two distributions, with an additive delta inside the logarithm.
@@ -92,6 +95,7 @@ class CrossEntropy(TrueClassLoss):
         return -share, share * share
 
 
+@register_loss
 @dataclass(frozen=True)
 class KLDivergence(Loss):
     """Kullback-Leibler divergence: cross-entropy less the entropy of the target."""
@@ -132,6 +136,7 @@ inf""",
         return block.residual_by_class, block.proba_by_class * block.miss_by_class
 
 
+@register_loss
 @dataclass(frozen=True)
 class ReverseKLDivergence(SeparableLoss):
     """Kullback-Leibler divergence of the target from the prediction."""
@@ -166,6 +171,7 @@ inf""",
         return p * (block.log_proba_by_class - np.log(block.target_by_class) + 1.0), p
 
 
+@register_loss
 @dataclass(frozen=True)
 class JensenShannonDivergence(SeparableLoss):
     """Mean of the divergences of both distributions from their middle."""
@@ -257,6 +263,7 @@ class _PowerDivergence(Loss):
         return w * ((high - low) * terms + low * terms.sum(axis=0)), w
 
 
+@register_loss
 @dataclass(frozen=True)
 class RenyiDivergence(_PowerDivergence):
     """Renyi's divergence of order alpha.
@@ -305,6 +312,7 @@ class RenyiDivergence(_PowerDivergence):
         return on_simplex(self._share_per_sum(scores, label_smoothing)[0])
 
 
+@register_loss
 @dataclass(frozen=True)
 class AlphaDivergence(_PowerDivergence):
     """Alpha divergence (Cressie-Read power divergence).

@@ -13,6 +13,7 @@ from xentexp.errors import InputError
 from xentexp.inputs.block import Block
 from xentexp.losses.base import Pair, Properties, check_number
 from xentexp.losses.differentiable import Chance, SeparableLoss, TrueClassLoss, of_each_class
+from xentexp.losses.registry import register_loss
 from xentexp.numerics import FloatArray
 
 _LIN = (
@@ -42,6 +43,63 @@ def _focal_derivatives(chance: Chance, gamma: float) -> Pair:
     return first, second
 
 
+@register_loss
+@dataclass(frozen=True)
+class BinaryFocalCrossentropy(TrueClassLoss):
+    """Focal loss of two classes.
+
+    Parameters
+    ----------
+    gamma : float
+        How much rows that are predicted well are down-weighted; 0 is the cross-entropy.
+    alpha : float or None
+        Weight of the second class, with ``1 - alpha`` for the first, as Lin et al. balance
+        them (they take .25); None for no balancing. Keras' BinaryFocalCrossentropy ignores
+        its alpha of .25 unless ``apply_class_balancing=True``.
+    """
+
+    name: ClassVar[str] = "binary_focal_crossentropy"
+    properties: ClassVar[Properties] = Properties(
+        summary="Focal loss of two classes: well predicted rows count less.",
+        formula="-alpha_y (1 - p_y)^gamma log p_y",
+        range="[0, inf)",
+        properness="improper",
+        needs="probabilities",
+        targets="soft",
+        binary_only=True,
+        smoothing=True,
+        clip=True,
+        reference=_LIN + "; keras BinaryFocalCrossentropy; optax sigmoid_focal_loss",
+        peers=(
+            "keras.losses.BinaryFocalCrossentropy",
+            "optax.losses.sigmoid_focal_loss",
+            "torchvision.ops.sigmoid_focal_loss",
+        ),
+        example="""\
+>>> binary_focal_crossentropy([1], [0.5])  # .5^2 log 2
+0.1732...
+>>> binary_focal_crossentropy([1, 0], [0.5, 0.5], gamma=0, alpha=0.25, reduction="none")
+array([0.1732..., 0.5198...])""",
+    )
+    gamma: float = 2.0
+    alpha: float | None = None
+
+    def __post_init__(self) -> None:
+        check_number("gamma", self.gamma, 0.0, np.inf)
+        if self.alpha is not None:
+            check_number("alpha", self.alpha, 0.0, 1.0)
+
+    def value(self, chance: Chance) -> FloatArray:
+        return _focal(chance, self.gamma)
+
+    def slopes_of(self, chance: Chance) -> Pair:
+        return _focal_derivatives(chance, self.gamma)
+
+    def class_factors(self, n_classes: int) -> FloatArray | None:
+        return None if self.alpha is None else np.array([1.0 - self.alpha, self.alpha])
+
+
+@register_loss
 @dataclass(frozen=True)
 class CategoricalFocalCrossentropy(TrueClassLoss):
     """Focal loss of any number of classes.
@@ -111,61 +169,7 @@ class CategoricalFocalCrossentropy(TrueClassLoss):
         return np.array(factors)
 
 
-@dataclass(frozen=True)
-class BinaryFocalCrossentropy(TrueClassLoss):
-    """Focal loss of two classes.
-
-    Parameters
-    ----------
-    gamma : float
-        How much rows that are predicted well are down-weighted; 0 is the cross-entropy.
-    alpha : float or None
-        Weight of the second class, with ``1 - alpha`` for the first, as Lin et al. balance
-        them (they take .25); None for no balancing. Keras' BinaryFocalCrossentropy ignores
-        its alpha of .25 unless ``apply_class_balancing=True``.
-    """
-
-    name: ClassVar[str] = "binary_focal_crossentropy"
-    properties: ClassVar[Properties] = Properties(
-        summary="Focal loss of two classes: well predicted rows count less.",
-        formula="-alpha_y (1 - p_y)^gamma log p_y",
-        range="[0, inf)",
-        properness="improper",
-        needs="probabilities",
-        targets="soft",
-        binary_only=True,
-        smoothing=True,
-        clip=True,
-        reference=_LIN + "; keras BinaryFocalCrossentropy; optax sigmoid_focal_loss",
-        peers=(
-            "keras.losses.BinaryFocalCrossentropy",
-            "optax.losses.sigmoid_focal_loss",
-            "torchvision.ops.sigmoid_focal_loss",
-        ),
-        example="""\
->>> binary_focal_crossentropy([1], [0.5])  # .5^2 log 2
-0.1732...
->>> binary_focal_crossentropy([1, 0], [0.5, 0.5], gamma=0, alpha=0.25, reduction="none")
-array([0.1732..., 0.5198...])""",
-    )
-    gamma: float = 2.0
-    alpha: float | None = None
-
-    def __post_init__(self) -> None:
-        check_number("gamma", self.gamma, 0.0, np.inf)
-        if self.alpha is not None:
-            check_number("alpha", self.alpha, 0.0, 1.0)
-
-    def value(self, chance: Chance) -> FloatArray:
-        return _focal(chance, self.gamma)
-
-    def slopes_of(self, chance: Chance) -> Pair:
-        return _focal_derivatives(chance, self.gamma)
-
-    def class_factors(self, n_classes: int) -> FloatArray | None:
-        return None if self.alpha is None else np.array([1.0 - self.alpha, self.alpha])
-
-
+@register_loss
 @dataclass(frozen=True)
 class AsymmetricLoss(SeparableLoss):
     """Focal loss with another focus for each of two classes, and a margin for the first.
@@ -236,6 +240,7 @@ array([0.3465..., 0.0433...])""",
         return np.where(target > 0, target * u, 0.0), np.where(target > 0, target * v, 0.0)
 
 
+@register_loss
 @dataclass(frozen=True)
 class Poly1Crossentropy(TrueClassLoss):
     """Cross-entropy with another first coefficient of its expansion in ``1 - p``.

@@ -16,6 +16,7 @@ from xentexp.errors import InputError
 from xentexp.inputs.block import Block
 from xentexp.losses.base import Loss, Pair, Properties, check_number
 from xentexp.losses.inverse import WIDEST, stationary
+from xentexp.losses.registry import register_loss
 from xentexp.numerics import FloatArray, log_softmax, positive_part, sigmoid, softplus
 
 _CORTES = "Cortes, C., Vapnik, V. (1995). Support-vector networks. Mach. Learn. 20, 273-297"
@@ -75,6 +76,7 @@ class MarginLoss(Loss):
         return stationary(scores, self.derivatives(leads)[0])
 
 
+@register_loss
 @dataclass(frozen=True)
 class HingeLoss(MarginLoss):
     """Hinge loss of two classes."""
@@ -110,6 +112,7 @@ class HingeLoss(MarginLoss):
         return (rival > -1.0).astype(np.float64), np.zeros_like(rival)
 
 
+@register_loss
 @dataclass(frozen=True)
 class SquaredHingeLoss(HingeLoss):
     """Squared hinge loss of two classes."""
@@ -139,6 +142,7 @@ class SquaredHingeLoss(HingeLoss):
         return 2.0 * super().value(rival), 2.0 * (rival > -1.0).astype(np.float64)
 
 
+@register_loss
 @dataclass(frozen=True)
 class SmoothedHingeLoss(MarginLoss):
     """Hinge loss whose corner is rounded by a parabola.
@@ -184,6 +188,7 @@ array([0.   , 0.125, 1.5  ])""",
         return np.clip(lead / self.gamma, 0.0, 1.0), inside / self.gamma
 
 
+@register_loss
 @dataclass(frozen=True)
 class ModifiedHuberLoss(MarginLoss):
     """Squared hinge that turns linear for rows that are badly wrong."""
@@ -215,6 +220,7 @@ array([0.  , 0.25, 8.  ])""",
         return np.clip(2.0 * (rival + 1.0), 0.0, 4.0), 2.0 * inside.astype(np.float64)
 
 
+@register_loss
 @dataclass(frozen=True)
 class CategoricalHinge(HingeLoss):
     """Hinge loss against the largest wrong score."""
@@ -239,6 +245,7 @@ array([2.9, 0. ])""",
     )
 
 
+@register_loss
 @dataclass(frozen=True)
 class WestonWatkinsHinge(HingeLoss):
     """Sum of the hinge losses against every wrong class."""
@@ -266,6 +273,7 @@ array([2.9, 0.6])""",
         return super().block_values(block) if block.n_classes == 2 else block.hinge_sum(1.0)
 
 
+@register_loss
 @dataclass(frozen=True)
 class MultiMarginLoss(MarginLoss):
     """Powers of the hinge losses against every wrong class, over the number of classes.
@@ -325,6 +333,7 @@ class MultiMarginLoss(MarginLoss):
         return 2.0 * positive_part(rival + self.margin), 2.0 * inside
 
 
+@register_loss
 @dataclass(frozen=True)
 class ExponentialLoss(MarginLoss):
     """Exponential loss, which AdaBoost minimizes."""
@@ -363,6 +372,7 @@ class ExponentialLoss(MarginLoss):
         return log_softmax(2.0 * scores)[1]  # t_i exp(d_j - d_i) = t_j exp(d_i - d_j)
 
 
+@register_loss
 @dataclass(frozen=True)
 class LogisticMarginLoss(MarginLoss):
     """Logistic loss of the margin."""

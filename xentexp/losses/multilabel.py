@@ -13,6 +13,7 @@ from xentexp.inputs.block import Block
 from xentexp.losses.base import Loss, Pair, Properties
 from xentexp.losses.crossentropy import BinaryCrossentropy
 from xentexp.losses.focal import AsymmetricLoss
+from xentexp.losses.registry import register_loss
 from xentexp.numerics import FloatArray
 
 _SCALES = ("mean", "sum")
@@ -59,6 +60,7 @@ class MultilabelLoss(Loss):
         return scale * first[1].reshape(shape), scale * second[1].reshape(shape)
 
 
+@register_loss
 @dataclass(frozen=True)
 class MultilabelCrossentropy(MultilabelLoss):
     """Binary cross-entropy of each column.
@@ -93,6 +95,7 @@ class MultilabelCrossentropy(MultilabelLoss):
         return BinaryCrossentropy()
 
 
+@register_loss
 @dataclass(frozen=True)
 class MultilabelAsymmetricLoss(MultilabelLoss):
     """Asymmetric loss of each column.

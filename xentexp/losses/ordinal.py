@@ -13,6 +13,7 @@ import numpy as np
 from xentexp.errors import InputError
 from xentexp.inputs.block import Block
 from xentexp.losses.base import Loss, Pair, Properties, check_number
+from xentexp.losses.registry import register_loss
 from xentexp.numerics import FloatArray, sigmoid, softplus
 
 
@@ -56,6 +57,7 @@ def _from(terms: FloatArray) -> FloatArray:
     return total
 
 
+@register_loss
 @dataclass(frozen=True)
 class RankedProbabilityScore(CumulativeLoss):
     """Brier's score of every threshold."""
@@ -88,6 +90,7 @@ array([1., 2.])""",
         return 2.0 * (predicted - target), np.full_like(predicted, 2.0)
 
 
+@register_loss
 @dataclass(frozen=True)
 class SquaredEarthMoverDistance(RankedProbabilityScore):
     """Mean over the classes of the squared distance of the cumulative distributions."""
@@ -113,35 +116,7 @@ array([0.25, 0.5 ])""",
         return 1.0 / block.n_classes
 
 
-@dataclass(frozen=True)
-class ExpectedAbsoluteGradeError(CumulativeLoss):
-    """How many grades off a draw from the prediction is on average."""
-
-    name: ClassVar[str] = "expected_absolute_grade_error"
-    properties: ClassVar[Properties] = Properties(
-        summary="Expected number of grades between the true class and a draw of the predicted.",
-        formula="sum_j p_j |j - y|",
-        range="[0, k - 1]",
-        properness="improper",
-        needs="probabilities",
-        targets="soft",
-        ordered=True,
-        symmetric=False,
-        reference="de la Torre, J., Puig, D., Valls, A. (2018). Weighted kappa loss function "
-        "for multi-class classification of ordinal data. Pattern Recognit. Lett. 105, 144-154 "
-        "(expected cost, linear weights); for labels the earth mover's distance",
-        example="""\
->>> expected_absolute_grade_error([0], [[0.5, 0.3, 0.2]])  # .3 + 2 (.2)
-0.7""",
-    )
-
-    def terms(self, predicted: FloatArray, target: FloatArray) -> FloatArray:
-        return predicted * (1.0 - target) + (1.0 - predicted) * target
-
-    def derivatives(self, predicted: FloatArray, target: FloatArray) -> Pair:
-        return 1.0 - 2.0 * target, np.zeros_like(predicted)
-
-
+@register_loss
 @dataclass(frozen=True)
 class CumulativeLogLoss(Loss):
     """Log loss of every threshold."""
@@ -205,6 +180,7 @@ class CumulativeLogLoss(Loss):
         return gradient, hessian + (1.0 - 2.0 * p) * gradient
 
 
+@register_loss
 @dataclass(frozen=True)
 class CumulativeLinkLogLoss(Loss):
     """Negative log-likelihood of the proportional odds model.
@@ -291,3 +267,33 @@ array([0.9740..., 1.4068...])""",
 
     def invertible(self, n_classes: int, label_smoothing: float = 0.0) -> bool:
         return n_classes == 2 and not label_smoothing  # one number tells one probability
+
+
+@register_loss
+@dataclass(frozen=True)
+class ExpectedAbsoluteGradeError(CumulativeLoss):
+    """How many grades off a draw from the prediction is on average."""
+
+    name: ClassVar[str] = "expected_absolute_grade_error"
+    properties: ClassVar[Properties] = Properties(
+        summary="Expected number of grades between the true class and a draw of the predicted.",
+        formula="sum_j p_j |j - y|",
+        range="[0, k - 1]",
+        properness="improper",
+        needs="probabilities",
+        targets="soft",
+        ordered=True,
+        symmetric=False,
+        reference="de la Torre, J., Puig, D., Valls, A. (2018). Weighted kappa loss function "
+        "for multi-class classification of ordinal data. Pattern Recognit. Lett. 105, 144-154 "
+        "(expected cost, linear weights); for labels the earth mover's distance",
+        example="""\
+>>> expected_absolute_grade_error([0], [[0.5, 0.3, 0.2]])  # .3 + 2 (.2)
+0.7""",
+    )
+
+    def terms(self, predicted: FloatArray, target: FloatArray) -> FloatArray:
+        return predicted * (1.0 - target) + (1.0 - predicted) * target
+
+    def derivatives(self, predicted: FloatArray, target: FloatArray) -> Pair:
+        return 1.0 - 2.0 * target, np.zeros_like(predicted)

@@ -18,6 +18,7 @@ from xentexp.losses.differentiable import (
     of_true_class,
     through_softmax,
 )
+from xentexp.losses.registry import register_loss
 from xentexp.numerics import FloatArray, positive_part
 
 _GNEITING = (
@@ -26,6 +27,7 @@ _GNEITING = (
 )
 
 
+@register_loss
 @dataclass(frozen=True)
 class BrierLoss(SeparableLoss):
     """Brier's quadratic score.
@@ -76,6 +78,99 @@ class BrierLoss(SeparableLoss):
 
 
 @dataclass(frozen=True)
+class _NormedLoss(Loss):
+    """One less a power of the true class over a norm of all."""
+
+    @property
+    @abstractmethod
+    def _power(self) -> float: ...
+
+    def block_values(self, block: Block) -> FloatArray:
+        b = self._power
+        if b == 2.0:
+            cosine = _power_of_true(block, 1.0) / np.sqrt(block.squared_norm)
+            return positive_part(1.0 - cosine)  # rounding may leave -1e-16
+        # Over the largest probability, which cancels: large powers of small numbers are 0.
+        p = block.proba_by_class / block.proba_by_class.max(axis=0)
+        total: FloatArray = (p**b).sum(axis=0)
+        value = 1.0 - block.expected(p ** (b - 1.0)) / total ** ((b - 1.0) / b)
+        return positive_part(value)  # rounding may leave -1e-16
+
+    def block_gradient_hessian(self, block: Block) -> Pair:
+        b, p = self._power, block.proba_by_class
+        c = (b - 1.0) / b
+        relative = p / p.max(axis=0)
+        hit, power = block.target_by_class * relative ** (b - 1.0), relative**b
+        a, total = hit.sum(axis=0), power.sum(axis=0)
+        a1, a2 = through_softmax(p, (b - 1.0) * hit, (b - 1.0) * (b - 2.0) * hit)
+        n1, n2 = through_softmax(p, b * power, b * (b - 1.0) * power)
+        n1, n2 = n1 / total, n2 / total
+        scale = total**-c
+        gradient = -scale * (a1 - c * a * n1)
+        hessian = -scale * (a2 - 2.0 * c * a1 * n1 - c * a * n2 + c * (c + 1.0) * a * n1 * n1)
+        return gradient, hessian
+
+
+@register_loss
+@dataclass(frozen=True)
+class SphericalLoss(_NormedLoss):
+    """Spherical score, turned into a loss."""
+
+    name: ClassVar[str] = "spherical_loss"
+    properties: ClassVar[Properties] = Properties(
+        summary="Spherical score: for labels, one less the cosine of target and prediction.",
+        formula="1 - p_y / sqrt(sum_j p_j^2)",
+        range="[0, 1]",
+        properness="strictly proper",
+        needs="probabilities",
+        targets="soft",
+        reference=_GNEITING,
+        example="""\
+>>> spherical_loss([0], [[0.5, 0.3, 0.2]])  # 1 - .5 / sqrt(.38)
+0.1888...""",
+    )
+
+    @property
+    def _power(self) -> float:
+        return 2.0
+
+
+@register_loss
+@dataclass(frozen=True)
+class PseudosphericalLoss(_NormedLoss):
+    """Pseudospherical score, turned into a loss.
+
+    Parameters
+    ----------
+    beta : float
+        Power, above 1; 2 is the spherical score.
+    """
+
+    name: ClassVar[str] = "pseudospherical_loss"
+    properties: ClassVar[Properties] = Properties(
+        summary="Pseudospherical score: proper for any power above 1.",
+        formula="1 - p_y^(beta - 1) / (sum_j p_j^beta)^((beta - 1) / beta)",
+        range="[0, 1]",
+        properness="strictly proper",
+        needs="probabilities",
+        targets="soft",
+        reference=_GNEITING,
+        example="""\
+>>> pseudospherical_loss([1], [[0.5, 0.3, 0.2]])  # beta = 3: 1 - .09 / .16^(2/3)
+0.6946...""",
+    )
+    beta: float = 3.0
+
+    def __post_init__(self) -> None:
+        check_number("beta", self.beta, 1.0, np.inf, low_open=True)
+
+    @property
+    def _power(self) -> float:
+        return self.beta
+
+
+@register_loss
+@dataclass(frozen=True)
 class PowerLoss(SeparableLoss):
     """Power score, turned into a loss.
 
@@ -124,96 +219,6 @@ class PowerLoss(SeparableLoss):
     true_distribution = Loss.true_distribution
 
 
-@dataclass(frozen=True)
-class _NormedLoss(Loss):
-    """One less a power of the true class over a norm of all."""
-
-    @property
-    @abstractmethod
-    def _power(self) -> float: ...
-
-    def block_values(self, block: Block) -> FloatArray:
-        b = self._power
-        if b == 2.0:
-            cosine = _power_of_true(block, 1.0) / np.sqrt(block.squared_norm)
-            return positive_part(1.0 - cosine)  # rounding may leave -1e-16
-        # Over the largest probability, which cancels: large powers of small numbers are 0.
-        p = block.proba_by_class / block.proba_by_class.max(axis=0)
-        total: FloatArray = (p**b).sum(axis=0)
-        value = 1.0 - block.expected(p ** (b - 1.0)) / total ** ((b - 1.0) / b)
-        return positive_part(value)  # rounding may leave -1e-16
-
-    def block_gradient_hessian(self, block: Block) -> Pair:
-        b, p = self._power, block.proba_by_class
-        c = (b - 1.0) / b
-        relative = p / p.max(axis=0)
-        hit, power = block.target_by_class * relative ** (b - 1.0), relative**b
-        a, total = hit.sum(axis=0), power.sum(axis=0)
-        a1, a2 = through_softmax(p, (b - 1.0) * hit, (b - 1.0) * (b - 2.0) * hit)
-        n1, n2 = through_softmax(p, b * power, b * (b - 1.0) * power)
-        n1, n2 = n1 / total, n2 / total
-        scale = total**-c
-        gradient = -scale * (a1 - c * a * n1)
-        hessian = -scale * (a2 - 2.0 * c * a1 * n1 - c * a * n2 + c * (c + 1.0) * a * n1 * n1)
-        return gradient, hessian
-
-
-@dataclass(frozen=True)
-class SphericalLoss(_NormedLoss):
-    """Spherical score, turned into a loss."""
-
-    name: ClassVar[str] = "spherical_loss"
-    properties: ClassVar[Properties] = Properties(
-        summary="Spherical score: for labels, one less the cosine of target and prediction.",
-        formula="1 - p_y / sqrt(sum_j p_j^2)",
-        range="[0, 1]",
-        properness="strictly proper",
-        needs="probabilities",
-        targets="soft",
-        reference=_GNEITING,
-        example="""\
->>> spherical_loss([0], [[0.5, 0.3, 0.2]])  # 1 - .5 / sqrt(.38)
-0.1888...""",
-    )
-
-    @property
-    def _power(self) -> float:
-        return 2.0
-
-
-@dataclass(frozen=True)
-class PseudosphericalLoss(_NormedLoss):
-    """Pseudospherical score, turned into a loss.
-
-    Parameters
-    ----------
-    beta : float
-        Power, above 1; 2 is the spherical score.
-    """
-
-    name: ClassVar[str] = "pseudospherical_loss"
-    properties: ClassVar[Properties] = Properties(
-        summary="Pseudospherical score: proper for any power above 1.",
-        formula="1 - p_y^(beta - 1) / (sum_j p_j^beta)^((beta - 1) / beta)",
-        range="[0, 1]",
-        properness="strictly proper",
-        needs="probabilities",
-        targets="soft",
-        reference=_GNEITING,
-        example="""\
->>> pseudospherical_loss([1], [[0.5, 0.3, 0.2]])  # beta = 3: 1 - .09 / .16^(2/3)
-0.6946...""",
-    )
-    beta: float = 3.0
-
-    def __post_init__(self) -> None:
-        check_number("beta", self.beta, 1.0, np.inf, low_open=True)
-
-    @property
-    def _power(self) -> float:
-        return self.beta
-
-
 def _power_of_true(block: Block, exponent: float) -> FloatArray:
     """Expectation of ``p_y^exponent`` under the target."""
     if block.index is not None:
@@ -221,6 +226,7 @@ def _power_of_true(block: Block, exponent: float) -> FloatArray:
     return block.expected(block.proba_by_class**exponent)
 
 
+@register_loss
 @dataclass(frozen=True)
 class BetaLoss(SeparableLoss):
     """Loss of two classes whose thresholds are weighted by a beta density.
@@ -320,6 +326,7 @@ def _tail(chance: Chance, a: float, b: float) -> FloatArray:
     return np.asarray(value)
 
 
+@register_loss
 @dataclass(frozen=True)
 class ZeroOneLoss(Loss):
     """Share of rows whose most probable class is not the true one."""

@@ -128,6 +128,12 @@ def load_plugins() -> None:
     ------
     InputError
         For one that cannot be loaded.
+
+    Examples
+    --------
+    >>> load_plugins()
+    >>> "brier_loss" in LOSSES
+    True
     """
     for entry in entry_points(group=ENTRY_POINTS):
         try:

@@ -12,6 +12,7 @@ from xentexp.errors import unknown_name
 from xentexp.inputs.block import Block
 from xentexp.losses.base import Pair, Properties, check_number
 from xentexp.losses.differentiable import SeparableLoss, through_softmax
+from xentexp.losses.registry import register_loss
 from xentexp.numerics import FloatArray, positive_part
 
 _SCALES = ("mean", "sum", "half_sum")
@@ -60,6 +61,7 @@ class DistanceLoss(SeparableLoss):
         return through_softmax(block.proba_by_class, *self.slopes(block))
 
 
+@register_loss
 @dataclass(frozen=True)
 class SquaredError(DistanceLoss):
     """Squared error of class probabilities or numbers.
@@ -106,6 +108,7 @@ class SquaredError(DistanceLoss):
         return 2.0 * block.residual_by_class, np.full_like(block.residual_by_class, 2.0)
 
 
+@register_loss
 @dataclass(frozen=True)
 class AbsoluteError(DistanceLoss):
     """Absolute error of class probabilities or numbers.
@@ -149,6 +152,7 @@ class AbsoluteError(DistanceLoss):
         return np.sign(block.residual_by_class), np.zeros_like(block.residual_by_class)
 
 
+@register_loss
 @dataclass(frozen=True)
 class HuberLoss(DistanceLoss):
     """Squared error that turns linear.
@@ -200,6 +204,7 @@ class HuberLoss(DistanceLoss):
         return np.clip(residual, -self.delta, self.delta), inside.astype(np.float64)
 
 
+@register_loss
 @dataclass(frozen=True)
 class LogCoshLoss(DistanceLoss):
     """Logarithm of the hyperbolic cosine of the error.
@@ -236,6 +241,7 @@ class LogCoshLoss(DistanceLoss):
         return slope, 1.0 - slope * slope
 
 
+@register_loss
 @dataclass(frozen=True)
 class PoissonDeviance(DistanceLoss):
     """Poisson deviance.
@@ -286,6 +292,7 @@ class PoissonDeviance(DistanceLoss):
         return 2.0 * (1.0 - t / p), 2.0 * t / p**2
 
 
+@register_loss
 @dataclass(frozen=True)
 class SquaredLogError(DistanceLoss):
     """Squared difference of ``log(1 + x)``.

@@ -12,9 +12,11 @@ from xentexp.errors import InputError
 from xentexp.inputs.block import Block
 from xentexp.losses.base import Loss, Pair, Properties, check_number
 from xentexp.losses.differentiable import Chance, SeparableLoss, TrueClassLoss
+from xentexp.losses.registry import register_loss
 from xentexp.numerics import FloatArray, scores_by_class, tempered_log, tempered_log_softmax
 
 
+@register_loss
 @dataclass(frozen=True)
 class GeneralizedCrossentropy(TrueClassLoss):
     """Box-Cox transform of the missing probability.
@@ -62,6 +64,7 @@ def _log(chance: Chance) -> FloatArray:
     return np.where((chance.p == 0.0) & (chance.log_p < -700.0), chance.log_p, of_p)
 
 
+@register_loss
 @dataclass(frozen=True)
 class SymmetricCrossentropy(SeparableLoss):
     """Cross-entropy, and that of the prediction under the target.
@@ -116,6 +119,7 @@ class SymmetricCrossentropy(SeparableLoss):
             return np.maximum(np.log(block.target_by_class), self.log_zero)
 
 
+@register_loss
 @dataclass(frozen=True)
 class TaylorCrossentropy(TrueClassLoss):
     """The first terms of the expansion of the cross-entropy in ``1 - p``.
@@ -160,6 +164,7 @@ class TaylorCrossentropy(TrueClassLoss):
         return -chance.p * first, chance.p**2 * second
 
 
+@register_loss
 @dataclass(frozen=True)
 class LabelRelaxation(TrueClassLoss):
     """Divergence from the nearest distribution that gives the label ``1 - alpha``.
@@ -208,6 +213,7 @@ array([0.3680..., 0.        ])""",
         return np.where(short, first, 0.0), np.where(short, second, 0.0)
 
 
+@register_loss
 @dataclass(frozen=True)
 class BiTemperedLogisticLoss(Loss):
     """Tempered logarithm of a tempered softmax: bounded, and with a heavy tail.

@@ -30,4 +30,4 @@ def __getattr__(name: str) -> Any:
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *LOSSES, *SAMPLE_METRICS})
+    return sorted({*__all__, *LOSSES, *SAMPLE_METRICS})

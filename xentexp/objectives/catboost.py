@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 from xentexp.errors import InputError
 from xentexp.inputs.block import Block
 from xentexp.losses import Loss
-from xentexp.losses.crossentropy import CategoricalCrossentropy
+from xentexp.losses.crossentropy import Crossentropy
 from xentexp.numerics import FloatArray
 from xentexp.objectives.boosting import BoosterLoss
 from xentexp.objectives.curvature import curvature_rule, positive_curvature
@@ -121,7 +121,7 @@ class CatBoostObjective(CatBoostLoss):
         )
         gradient, hessian = self.definition.block_gradient_hessian(block)
         factor = -own * (self.hessian_factor or 1.0)
-        if isinstance(self.definition, CategoricalCrossentropy):
+        if isinstance(self.definition, Crossentropy):
             p = gradient[:, 0] + block.target_by_class[:, 0]
             matrix = np.outer(p, -factor * p)
             np.fill_diagonal(matrix, factor * hessian[:, 0])

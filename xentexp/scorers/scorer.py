@@ -99,6 +99,14 @@ class MetricScorers(BaseEstimator):  # type: ignore[misc]
     labels : array-like, optional
         Every class, as for `MetricScorer`. Without it, what applies depends on the classes of
         the fold: name `metrics` or give `labels` where folds may lack a class.
+
+    Examples
+    --------
+    >>> from sklearn.dummy import DummyClassifier
+    >>> from xentexp.scorers import MetricScorers
+    >>> X, y = [[0]] * 4, [0, 0, 0, 1]
+    >>> MetricScorers(["brier_loss"])(DummyClassifier().fit(X, y), X, y)
+    {'neg_brier_loss': -0.1875}
     """
 
     def __init__(
@@ -245,6 +253,13 @@ def predict(
     ------
     InputError
         Where it has neither, and for scores of pairs of classes.
+
+    Examples
+    --------
+    >>> from sklearn.dummy import DummyClassifier
+    >>> model = DummyClassifier().fit([[0]] * 4, ["no", "no", "no", "yes"])
+    >>> predict(model, [[0]], ["no", "maybe", "yes"])[0]
+    array([[0.75, 0.  , 0.25]])
     """
     has_proba = hasattr(estimator, "predict_proba")
     has_decision = hasattr(estimator, "decision_function")

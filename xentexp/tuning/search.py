@@ -17,7 +17,15 @@ Evaluate = Callable[[dict[str, Any]], Sequence[float]]
 
 
 class SearchError(InputError, TypeError):
-    """All trials failed; a TypeError too, as the classifier's own complaint may have been."""
+    """All trials failed; a TypeError too, as the error of the classifier may have been.
+
+    Examples
+    --------
+    >>> from xentexp.errors import InputError
+    >>> from xentexp.tuning import SearchError
+    >>> issubclass(SearchError, InputError)
+    True
+    """
 
 
 class Trials(Protocol):

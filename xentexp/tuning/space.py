@@ -25,6 +25,13 @@ class Range:
         Whether only whole numbers are drawn.
     log : bool
         Whether they are drawn evenly in their logarithms.
+
+    Examples
+    --------
+    >>> from sklearn.linear_model import LogisticRegression
+    >>> from xentexp.tuning import Range, read_space
+    >>> read_space({"C": {"low": 0.01, "high": 10.0, "log": True}}, LogisticRegression())
+    {'C': Range(low=0.01, high=10.0, whole=False, log=True)}
     """
 
     low: float
@@ -61,6 +68,13 @@ class Choices:
     ----------
     values : tuple
         What is chosen from.
+
+    Examples
+    --------
+    >>> from sklearn.linear_model import LogisticRegression
+    >>> from xentexp.tuning import Choices, read_space
+    >>> read_space({"C": [0.1, 1.0, 10.0]}, LogisticRegression())
+    {'C': Choices(values=(0.1, 1.0, 10.0))}
     """
 
     values: tuple[Any, ...]

@@ -44,15 +44,21 @@ class Card:
     ordered : bool
         Whether the classes are grades, in the order of their numbers: then the losses of
         ordered classes apply by default.
+
+    Examples
+    --------
+    >>> from xentexp.experiments import Card
+    >>> Card("loans").ordered
+    False
     """
 
     name: str
-    title: str
-    source: str
-    licence: str
-    target: str
-    traps: tuple[str, ...]
-    reference: str | None
+    title: str = ""
+    source: str = ""
+    licence: str = ""
+    target: str = ""
+    traps: tuple[str, ...] = ()
+    reference: str | None = None
     rows: int | None = None
     class_shares: dict[str, float] | None = None
     ordered: bool = False
@@ -106,6 +112,13 @@ class Dataset:
         True conditional probabilities given ``X``, where the data are simulated.
     test : TestSet or None
         Rows to make a submission for.
+
+    Examples
+    --------
+    >>> from xentexp.experiments import load_dataset
+    >>> data = load_dataset("simulated_delinquency", n_samples=1000)
+    >>> len(data.y), data.classes
+    (1000, (0, 1, 2))
     """
 
     name: str

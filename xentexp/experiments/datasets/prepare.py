@@ -56,6 +56,15 @@ def make_dataset(
         If lengths differ, there is no row or no column, a column name occurs twice, a feature
         is infinite or neither number nor text, or the target misses values, has fewer than
         two classes or looks like that of a regression.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> from xentexp.experiments import Card, make_dataset
+    >>> X = pd.DataFrame({"income": [10.0, 20.0, 15.0], "job": ["cook", "clerk", None]})
+    >>> data = make_dataset(X, pd.Series(["good", "bad", "good"]), Card("loans"))
+    >>> data.classes, data.X.dtypes.astype(str).tolist()
+    (('bad', 'good'), ['float64', 'category'])
     """
     where = card.name
     lengths = {"X": len(X), "y": len(y)}

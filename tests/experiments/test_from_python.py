@@ -1,0 +1,146 @@
+"""An experiment from Python or a notebook: plain estimators, and a result that prints."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from omegaconf import OmegaConf
+from sklearn.datasets import load_wine
+from sklearn.dummy import DummyClassifier
+from sklearn.linear_model import LogisticRegression
+
+from xentexp import InputError, experiments
+from xentexp.experiments import (
+    Candidate,
+    CandidateResult,
+    Card,
+    CrossValidation,
+    ExperimentResult,
+    load_dataset,
+    make_dataset,
+    run_experiment,
+    tabular_pipeline,
+)
+from xentexp.experiments.leaderboard import SHOWN
+
+
+@pytest.fixture(scope="module")
+def data():
+    return load_dataset("simulated_delinquency", n_samples=300)
+
+
+@pytest.fixture(scope="module")
+def models():
+    logistic = tabular_pipeline(LogisticRegression(max_iter=1000))
+    return {"logistic": logistic, "prior": DummyClassifier(), "bare": LogisticRegression()}
+
+
+@pytest.fixture(scope="module")
+def result(data, models):
+    return run_experiment(data, models, cv=3)
+
+
+def test_public_names_are_listed_and_reached():
+    assert dir(experiments) == sorted(experiments.__all__)
+    assert all(getattr(experiments, name) for name in experiments.__all__)
+
+
+def test_a_mapping_of_estimators_gives_what_candidates_on_folds_give(data, models, result):
+    assert isinstance(result, ExperimentResult)
+    assert all(isinstance(outcome, CandidateResult) for outcome in result.outcomes)
+    candidates = [Candidate(name, model) for name, model in models.items()]
+    folds = CrossValidation(n_splits=3).folds(data)
+    for cv in (folds, CrossValidation(n_splits=3)):
+        other = run_experiment(data, candidates, cv)
+        for one, two in zip(result.outcomes, other.outcomes, strict=True):
+            assert one.candidate.name == two.candidate.name
+            assert one.fold_losses() == two.fold_losses()
+
+
+def test_five_stratified_folds_are_the_default(data):
+    result = run_experiment(data, {"prior": DummyClassifier()}, metrics=[])
+    assert [fold.number for fold in result.folds] == [0, 1, 2, 3, 4]
+
+
+def test_plain_estimators_get_no_preprocessing(result):
+    bare = result.outcomes[2]
+    assert "could not convert string to float" in bare.error
+    assert repr(bare) == f"CandidateResult(bare: failed, {bare.error})"
+
+
+@pytest.mark.parametrize(
+    ("candidates", "cv", "rule"),
+    [
+        (
+            [LogisticRegression()],
+            3,
+            r"a mapping of names to estimators.*got LogisticRegression\(\)",
+        ),
+        ({}, 3, "models must name one model at least"),
+        ({"prior": DummyClassifier()}, 1, "cv.n_splits must be a whole number >= 2; got 1"),
+        ({"prior": DummyClassifier()}, True, "cv.n_splits must be a whole number >= 2; got True"),
+        ({"prior": DummyClassifier()}, [], "folds must be one at least"),
+    ],
+)
+def test_what_is_no_candidate_or_fold_is_refused(data, candidates, cv, rule):
+    with pytest.raises(InputError, match=rule):
+        run_experiment(data, candidates, cv)
+
+
+def test_a_table_in_memory_needs_a_name_only():
+    X, y = load_wine(return_X_y=True, as_frame=True)
+    result = run_experiment(make_dataset(X, y, Card("wine")), {"prior": DummyClassifier()}, cv=3)
+    assert repr(result).startswith("wine: 178 rows, 3 classes, 3 folds\n")
+
+
+def test_a_result_prints_its_leaderboard_best_first(result):
+    title, _, header, *lines = repr(result).splitlines()
+    assert title == "simulated_delinquency: 300 rows, 3 classes, 3 folds"
+    assert header.split() == ["best", "prior", "logistic"]
+    rows = {line.split()[0]: line.split()[1:] for line in lines[: lines.index("")]}
+    assert list(rows) == [name for name in SHOWN if name in rows]
+    best, mean, _, std, *_ = rows["brier_loss"]
+    prior = result.outcomes[1]
+    assert (best, mean, std) == (
+        "low", f"{prior.mean()['brier_loss']:.4f}", f"{prior.std()['brier_loss']:.4f}",
+    )  # fmt: skip
+    notes = lines[lines.index("") + 1 :]
+    assert notes[0].endswith("ranked by categorical_crossentropy.")
+    assert notes[1].endswith("more losses and metrics: leaderboard().to_frame()")
+    assert notes[2].startswith("bare failed: fold 0: ValueError")
+    assert "[" not in "".join(notes[:2])  # no markup
+
+
+def test_the_ranking_metric_is_always_among_those_printed(data):
+    result = run_experiment(data, {"prior": DummyClassifier()}, cv=3, primary="spherical_loss")
+    assert repr(result).splitlines()[3].split()[0] == "spherical_loss"
+
+
+def test_a_single_fold_prints_means_alone(data):
+    cv = CrossValidation("holdout", n_test=100)
+    text = repr(run_experiment(data, {"prior": DummyClassifier()}, cv, metrics=[]))
+    assert "±" not in "\n".join(text.splitlines()[:-2])
+    assert "nan" not in text
+
+
+def test_a_result_is_a_table_in_a_notebook(data):
+    html = run_experiment(data, {"<b>": DummyClassifier()}, cv=3, metrics=[])._repr_html_()
+    assert html.count("<table") == 1
+    assert "&lt;b&gt;" in html
+    assert "<b>" not in html
+    assert "brier_loss" in html
+
+
+def test_the_leaderboard_as_a_frame_has_the_means_of_all(result):
+    frame = result.leaderboard().to_frame()
+    assert list(frame) == ["prior", "logistic"]
+    assert set(SHOWN) & set(frame.index) < set(frame.index)
+    assert frame.loc["zero_one_loss", "prior"] == result.outcomes[1].mean()["zero_one_loss"]
+    chosen = result.leaderboard(["brier_loss"]).to_frame()
+    assert list(chosen.index) == ["brier_loss"]
+
+
+def test_the_command_shows_what_a_result_prints():
+    conf = OmegaConf.load(Path(__file__).parents[2] / "conf" / "run.yaml")
+    assert tuple(conf.leaderboard) == SHOWN

@@ -1,0 +1,113 @@
+"""The public names: reachable, listed, imported when they are first used, and documented."""
+
+from __future__ import annotations
+
+import doctest
+import importlib
+import inspect
+import re
+import subprocess
+import sys
+
+import pytest
+
+import xentexp
+from xentexp import evaluate
+
+MODULES = [
+    "errors", "estimators", "experiments", "inference", "losses", "metrics", "objectives",
+    "scorers", "tuning",
+]  # fmt: skip
+
+
+def public_objects():
+    """Every public class and function by its full name, each once."""
+    found = {}
+    for module in [xentexp, *(importlib.import_module(f"xentexp.{name}") for name in MODULES)]:
+        for name in module.__all__:
+            thing = getattr(module, name)
+            if inspect.isclass(thing) or inspect.isfunction(thing):
+                found.setdefault(thing, f"{module.__name__}.{name}")
+    return [pytest.param(thing, id=name) for thing, name in found.items()]
+
+
+def run_python(code):
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    return done.stdout.split()
+
+
+def test_every_public_module_and_name_is_listed_at_the_top():
+    assert set(MODULES) < set(xentexp.__all__)
+    assert dir(xentexp) == sorted(xentexp.__all__)
+    assert {"Loss", "InputError", "evaluate", "get_loss", "get_metric"} < set(dir(xentexp))
+
+
+def test_a_listed_name_is_reached_by_attribute():
+    code = "import xentexp; [getattr(xentexp, name) for name in dir(xentexp)]; print('ok')"
+    assert run_python(code) == ["ok"]
+
+
+def test_the_star_import_brings_every_name():
+    code = "from xentexp import *; import xentexp; print(all(n in globals() for n in dir(xentexp)))"
+    assert run_python(code) == ["True"]
+
+
+@pytest.mark.parametrize("module", ["xentexp", "xentexp.experiments", "xentexp.metrics"])
+def test_an_unknown_name_is_an_attribute_error(module):
+    with pytest.raises(AttributeError, match=f"module '{module}' has no attribute 'evaluat'"):
+        importlib.import_module(module).evaluat  # noqa: B018
+
+
+@pytest.mark.parametrize(
+    ("module", "absent"),
+    [
+        ("xentexp", ["numpy", "argparse", "inspect", "importlib.metadata"]),
+        ("xentexp.metrics", ["pandas", "scipy", "sklearn", "joblib", "matplotlib", "torch"]),
+        ("xentexp.experiments", ["numpy", "pandas", "mlflow", "hydra"]),
+    ],
+)
+def test_an_import_brings_nothing_heavy(module, absent):
+    loaded = f"import sys, {module}; print(*sorted(set({absent}) & set(sys.modules)))"
+    assert run_python(loaded) == []
+
+
+# -- documentation -----------------------------------------------------------------------------
+
+HEADING = re.compile(r"^(\w[\w ]+)\n-{3,}$", re.MULTILINE)
+
+
+def sections(thing):
+    """Sections of a numpydoc docstring by heading, those of base classes where it has none."""
+    pieces = HEADING.split(inspect.getdoc(thing) or "")
+    return dict(zip(pieces[1::2], pieces[2::2], strict=True))
+
+
+def documented_names(thing):
+    """What Parameters and Attributes describe; a subclass need not repeat its bases."""
+    bases = thing.__mro__[:-1] if inspect.isclass(thing) else [thing]
+    headings = ("Parameters", "Attributes")
+    text = "".join(sections(base).get(heading, "") for base in bases for heading in headings)
+    entries = re.findall(r"^\S.*$", text, re.MULTILINE)
+    return {name.strip(" *") for entry in entries for name in entry.partition(" :")[0].split(",")}
+
+
+@pytest.mark.parametrize("thing", public_objects())
+def test_a_public_name_has_a_complete_docstring(thing):
+    found = sections(thing)
+    assert doctest.DocTestParser().get_examples(found.get("Examples", "")), "no example"
+    exception = inspect.isclass(thing) and issubclass(thing, Exception)
+    parameters = {} if exception else dict(inspect.signature(thing).parameters)
+    assert documented_names(thing) >= set(parameters) - {"self"}
+    if inspect.isfunction(thing) and inspect.signature(thing).return_annotation != "None":
+        assert "Returns" in found
+
+
+# -- notebooks ---------------------------------------------------------------------------------
+
+
+def test_an_evaluation_is_a_table_in_a_notebook():
+    html = evaluate([0, 1, 1], [0.1, 0.8, 0.4], ["brier_loss", "roc_auc"])._repr_html_()
+    assert html.count("<tr") == 1 + 1 + 2  # columns, name of the index, two rows
+    for text in ("brier_loss", "roc_auc", "standard_error", "0.136667", "1.000000"):
+        assert text in html
