@@ -40,8 +40,8 @@ class LossState:
     total : ndarray of shape (L,)
         ``sum w l``.
     m2, m1 : ndarray of shape (L,)
-        Central moments ``sum w^2 (l - m)^2`` and ``sum w^2 (l - m)`` about the mean ``m`` so far, for the
-        standard error: about zero they would lose the digits of a large mean.
+        Central moments ``sum w^2 (l - m)^2`` and ``sum w^2 (l - m)`` about the mean ``m`` so far,
+        for the standard error: about zero they would lose the digits of a large mean.
     class_weight : ndarray of shape (k,)
         Weight of each true class.
     class_total : ndarray of shape (L, k)
