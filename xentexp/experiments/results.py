@@ -95,7 +95,7 @@ class CandidateResult:
         What was predicted in each fold.
     states : tuple of LossState
         One for each fold, in the order of the folds.
-    samples : tuple of dict
+    metrics : tuple of dict
         Metrics of a sample by label, for each fold; NaN where a fold has no such value.
     regrets : tuple of dict
         Expected loss above the best possible, for each fold, where the true class
@@ -118,7 +118,7 @@ class CandidateResult:
     candidate: Candidate
     predictions: tuple[FoldPrediction, ...]
     states: tuple[LossState, ...] = ()
-    samples: tuple[dict[str, float], ...] = ()
+    metrics: tuple[dict[str, float], ...] = ()
     regrets: tuple[dict[str, float], ...] = ()
     error: str | None = None
     traceback: str | None = None
@@ -136,8 +136,8 @@ class CandidateResult:
 
     def fold_values(self) -> dict[str, list[float]]:
         """Each loss and each metric of a sample, in each fold."""
-        labels = self.samples[0] if self.samples else {}
-        metrics = {label: [values[label] for values in self.samples] for label in labels}
+        labels = self.metrics[0] if self.metrics else {}
+        metrics = {label: [values[label] for values in self.metrics] for label in labels}
         return {**self.fold_losses(), **metrics}
 
     def pooled(self) -> LossState | None:

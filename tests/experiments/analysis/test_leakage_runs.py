@@ -16,7 +16,7 @@ from xentexp.experiments.datasets import simulated_delinquency
 
 SMALL = ["dataset=simulated_delinquency", "dataset.n_samples=300", "n_jobs=1", "cv.n_splits=3"]
 LOGISTIC = [*SMALL, "models=[prior,logistic]", "losses=[brier_loss]", "primary=brier_loss"]
-PRIOR = [*SMALL, "models=[prior]", "losses=[brier_loss]", "primary=brier_loss", "samples=[]"]
+PRIOR = [*SMALL, "models=[prior]", "losses=[brier_loss]", "primary=brier_loss", "metrics=[]"]
 
 
 def document(words: list[str], capsys: pytest.CaptureFixture[str]) -> dict[str, Any]:

@@ -102,10 +102,10 @@ def test_the_configuration_chooses_what_the_table_shows(
 
     assert shown("leaderboard=[gini]", "primary=brier_loss") == ["brier_loss", "gini"]
     assert shown("leaderboard=[ks_statistic,gini]", "primary=gini") == ["gini"]  # three classes
-    words = ["losses=[brier_loss]", "samples=[gini,perplexity]", "primary=brier_loss"]
+    words = ["losses=[brier_loss]", "metrics=[gini,perplexity]", "primary=brier_loss"]
     assert shown(*words, "leaderboard=[gini]") == ["brier_loss", "gini"]
     assert shown(*words, "leaderboard=null") == ["brier_loss", "perplexity", "gini"]
-    assert shown(*words[::2], "samples=[]") == ["brier_loss"]
+    assert shown(*words[::2], "metrics=[]") == ["brier_loss"]
 
 
 def test_quiet_leaves_the_leaderboard_alone(

@@ -51,7 +51,7 @@ def test_objects_are_those_that_the_configuration_names() -> None:
     assert len(study.folds) == 6
     assert study.seed == 4
     assert study.losses is None
-    assert study.samples is None
+    assert study.metrics is None
     assert {"categorical_crossentropy", "gini", "calibration_slope"} < set(study.shown)
     assert study.experiment == "simulated_delinquency"
     logistic = study.candidates[1]
@@ -74,7 +74,7 @@ def test_the_hash_is_of_what_the_numbers_depend_on() -> None:
         return build(compose(*SMALL, *overrides)).config_hash
 
     assert digest() == digest("n_jobs=1", "tracking.experiment=x", "leaderboard=[gini]")
-    assert digest() != digest("samples=[gini]")
+    assert digest() != digest("metrics=[gini]")
     assert digest() != digest("seed=1")
     assert digest() != digest("models.logistic.classifier.C=2.0")
 
@@ -119,10 +119,11 @@ def test_every_cv_file_has_the_options_of_its_kind() -> None:
         (["losses={a: 1}"], "losses must be a list of names"),
         (["leaderboard=[]"], "leaderboard must be a list of names, or null for all"),
         (["leaderboard=[ginni]"], "unknown loss or metric 'ginni'"),
-        (["samples=[ginni]"], "unknown loss or metric 'ginni'; did you mean 'gini'"),
-        (["samples=[brier_loss]"], "brier_loss is a loss: name it among losses"),
-        (["samples=[ks_statistic]"], "ks_statistic is for two classes; there are 3"),
-        (["samples=3"], "samples must be a list of names"),
+        (["metrics=[ginni]"], "unknown loss or metric 'ginni'; did you mean 'gini'"),
+        (["metrics=[brier_loss]"], "brier_loss is a loss: name it among losses"),
+        (["metrics=[ks_statistic]"], "ks_statistic is for two classes; there are 3"),
+        (["+samples=[gini]"], "samples is now called metrics; set metrics instead"),
+        (["metrics=3"], "metrics must be a list of names"),
         (["primary=null"], "unknown loss or metric None"),
         (["cv.kind=x"], "unknown cv 'x'"),
         (["~cv.kind"], "cv has no 'kind'; choose a cv=NAME"),

@@ -37,7 +37,7 @@ choices (NAME of a file in the folder of the same name):
 {choices}
 
 other keys:
-  seed=INT  n_jobs=INT (-1: all cores)  losses=[NAME,...]  samples=[NAME,...]  primary=NAME
+  seed=INT  n_jobs=INT (-1: all cores)  losses=[NAME,...]  metrics=[NAME,...]  primary=NAME
   leaderboard=[NAME,...]  what the table shows (null: all); MLflow and --json have everything
   tracking.uri=sqlite:///FILE|http://...  tracking.experiment=NAME
   submission=FILE    write predictions for the data set's test rows (dacon)

@@ -11,6 +11,7 @@ from omegaconf import DictConfig
 
 from xentexp.errors import unknown_name
 from xentexp.experiments.cli import conf_folder
+from xentexp.experiments.config.schema import unknown_key
 
 
 def explain(error: Exception, choices: list[str] | None = None) -> str:
@@ -58,7 +59,7 @@ def _unknown_key(key: str, choices: list[str] | None) -> str:
                 return f"{above} is null here, so there is no {key} to set{_bringing(above)}"
             kind = f"key of {above}" if above else "configuration key"
             known = map(str, node) if isinstance(node, DictConfig) else ()
-            return str(unknown_name(kind, part, known))
+            return str(unknown_key(kind, part, known))
         node = node[part]
     return f"{key} cannot be set"
 

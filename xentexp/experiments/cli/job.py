@@ -114,7 +114,7 @@ def run_job(
             dataset,
             study.candidates,
             losses=study.losses,
-            metrics=study.samples,
+            metrics=study.metrics,
             primary=study.primary,
             n_jobs=study.n_jobs,
             on_fold=progress.fold,

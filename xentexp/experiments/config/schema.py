@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
@@ -61,6 +61,16 @@ LossName = Annotated[str, PlainValidator(lambda name: get_loss(name).name)]
 MetricName = Annotated[str, PlainValidator(lambda name: get_metric(name).name)]
 Losses = Annotated[tuple[LossName, ...], BeforeValidator(_listed)]
 Metrics = Annotated[tuple[MetricName, ...], BeforeValidator(_listed)]
+
+
+_RENAMED = {"samples": "metrics"}
+
+
+def unknown_key(kind: str, key: str, known: Iterable[str]) -> InputError:
+    """Error for a key that does not exist: its new name, or the nearest ones."""
+    if key in _RENAMED:
+        return InputError(f"{key} is now called {_RENAMED[key]}; set {_RENAMED[key]} instead")
+    return unknown_name(kind, key, known)
 
 
 class Section(BaseModel):
@@ -202,7 +212,7 @@ class Configuration(Section):
     losses: Annotated[
         Annotated[Losses, Field(min_length=1)] | None, _rule("a list of names, or null for all")
     ]
-    samples: Annotated[Metrics | None, _rule("a list of names, or null for all")]
+    metrics: Annotated[Metrics | None, _rule("a list of names, or null for all")]
     leaderboard: Annotated[
         Annotated[Metrics, Field(min_length=1)] | None, _rule("a list of names, or null for all")
     ]
@@ -247,7 +257,7 @@ def _sentence(error: ValidationError) -> InputError:
     where = _where(first["loc"])
     if kind == "unknown_key":
         what = f"key of {where}" if where else "configuration key"
-        return unknown_name(what, context["key"], context["known"])
+        return unknown_key(what, context["key"], context["known"])
     if kind in ("literal_error", "union_tag_invalid"):
         known = re.findall("'([^']+)'", context.get("expected") or context["expected_tags"])
         return unknown_name(where, context.get("tag", given), known)

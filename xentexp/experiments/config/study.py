@@ -60,7 +60,7 @@ class Study:
     cv: CrossValidation
     folds: tuple[Fold, ...]
     losses: tuple[str, ...] | None
-    samples: tuple[str, ...] | None
+    metrics: tuple[str, ...] | None
     shown: tuple[str, ...] | None
     primary: str
     seed: int
@@ -106,7 +106,7 @@ def build(config: Mapping[str, Any]) -> Study:
     parameters = given.dataset.model_extra or {}
     dataset = load_dataset(given.dataset.name, **parameters)
     candidates = with_corrections(candidates, dataset.classes)
-    choose_measures(dataset, given.losses, given.samples, given.primary)
+    choose_measures(dataset, given.losses, given.metrics, given.primary)
     tuning = read_tuning(given.tune, given.primary, dataset)
     candidates = tuned_candidates(candidates, tuning, cv_kind=cv.kind, seed=given.seed)
     published = _published(given.published or {}, [candidate.name for candidate in candidates])
@@ -120,7 +120,7 @@ def build(config: Mapping[str, Any]) -> Study:
         cv=cv,
         folds=folds,
         losses=given.losses,
-        samples=given.samples,
+        metrics=given.metrics,
         shown=shown,
         primary=given.primary,
         seed=given.seed,
