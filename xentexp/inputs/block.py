@@ -95,6 +95,11 @@ class Block:
         """Value of the true class, (k, n) -> (n,); several times faster than two indices."""
         return by_class.reshape(-1).take(self._true)
 
+    def put_true(self, by_class: FloatArray, values: FloatArray) -> FloatArray:
+        """Write the value of the true class of each row into a (k, n) matrix, and return it."""
+        by_class.reshape(-1)[self._true] = values
+        return by_class
+
     # -- targets ---------------------------------------------------------------------------
 
     @cached_property
@@ -304,9 +309,13 @@ class Block:
         """Predicted minus target distribution, (k, n)."""
         if self.index is None:
             return self.proba_by_class - self.target_by_class
-        residual = self.proba_by_class.copy()
-        residual.reshape(-1)[self._true] = -self.true_miss
-        return residual
+        if self.logits is not None and self.logits.ndim == 1:
+            # Of two classes what is wrong with one is right with the other.
+            residual = np.empty((2, self.n_rows))
+            np.multiply(self.true_miss, 1.0 - 2.0 * self.index, out=residual[1])
+            np.negative(residual[1], out=residual[0])
+            return residual
+        return self.put_true(self.proba_by_class.copy(), -self.true_miss)
 
     @cached_property
     def _wrong(self) -> FloatArray:
@@ -444,6 +453,13 @@ class Block:
         if margin not in self._hinge_sums:
             self._hinge_sums[margin] = positive_part(self.rivals_by_class + margin).sum(axis=0)
         return self._hinge_sums[margin]
+
+    @cached_property
+    def best_rival_class(self) -> IntArray:
+        """Column of the largest score of a wrong class, (n,); the first of those that tie."""
+        assert self.index is not None
+        value: IntArray = 1 - self.index
+        return value if self.n_classes == 2 else self.rivals_by_class.argmax(axis=0)
 
     @cached_property
     def best_rival(self) -> FloatArray:
