@@ -369,8 +369,7 @@ class PenalizedLoss:
         self.n_features = X.shape[1]
         self.n_parameters = training.n_scores * (self.n_features + fit_intercept)
         self._penalty = 1.0 / (C * training.total_weight)
-        shape = (training.n_scores, training.n_rows)
-        self._derivatives = (np.empty(shape), np.empty(shape))  # written anew at every point
+        self._slopes = np.empty((training.n_scores, training.n_rows))  # overwritten at each point
 
     def __call__(self, point: FloatArray) -> tuple[float, FloatArray]:
         """Value and gradient.
@@ -389,10 +388,11 @@ class PenalizedLoss:
         """
         coef, intercept = unpacked(point, self.n_features, self.fit_intercept)
         scores = scores_of(self.X, coef, intercept)
-        value = self.training.loss(scores) + 0.5 * self._penalty * float(np.vdot(coef, coef))
+        with np.errstate(over="ignore", invalid="ignore"):  # where the value is infinite
+            loss, slopes = self.training.loss_gradient(scores, out=self._slopes)
+        value = loss + 0.5 * self._penalty * float(np.vdot(coef, coef))
         if not value < _HUGE:  # a step too far: the line search comes back
             return _HUGE, np.zeros(self.n_parameters)
-        slopes, _ = self.training.gradient_hessian(scores, out=self._derivatives)
         slopes /= self.training.total_weight
         by_coef = slopes @ self.X if isinstance(self.X, np.ndarray) else (self.X.T @ slopes.T).T
         return value, self.packed(by_coef + self._penalty * coef, slopes.sum(axis=1))
