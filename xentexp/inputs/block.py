@@ -22,12 +22,11 @@ from xentexp.numerics import (
 
 
 class Block:
-    """Targets and predictions of some rows, checked by ``xentexp.inputs.read``.
+    """Checked targets and predictions of some rows, and the quantities that losses share.
 
-    Whatever several losses need is a cached property, so that twenty losses take one
-    logarithm and one gather. Matrices that end in ``_by_class`` have one contiguous row per
-    class, because NumPy reduces over the first axis several times faster than over a short
-    last one.
+    Those quantities are cached properties, so that twenty losses take one logarithm and one
+    gather. Matrices whose names end in ``_by_class`` have one contiguous row per class, because
+    NumPy reduces over the first axis several times faster than over a short last one.
 
     Parameters
     ----------
@@ -39,8 +38,8 @@ class Block:
         Target distributions; given instead of `index`.
     proba, logits, decision : ndarray of shape (n,) or (n, k), optional
         Probabilities, or raw scores whose softmax they are, and the scores that margins are
-        taken from. ``(n,)`` speaks of the second of two classes: its probability, or its
-        score with the first class at 0.
+        taken from. Shape ``(n,)`` is for two classes: the probability of the second, or its score
+        with that of the first at 0.
     clip : float
         Smallest probability that a logarithm sees; 0 for none. Raw scores are never clipped.
     """

@@ -1,4 +1,4 @@
-"""A checked problem, and its blocks: targets, predictions and weights of some rows."""
+"""Checked input, and its blocks: targets, predictions and weights of some rows."""
 
 from __future__ import annotations
 

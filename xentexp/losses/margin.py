@@ -383,6 +383,10 @@ class ExponentialLoss(MarginLoss):
     slope = value
     curvature = value
 
+    def block_gradient_hessian(self, block: Block) -> Pair:
+        gradient = self._by_class(block, self.slope, -1.0)
+        return gradient, np.abs(gradient)
+
     def true_distribution(
         self, scores: FloatArray, n_classes: int, label_smoothing: float = 0.0
     ) -> FloatArray:
@@ -419,7 +423,8 @@ array([0.3132..., 1.3132...])""",
         return sigmoid(rival)
 
     def curvature(self, rival: FloatArray) -> FloatArray:
-        return sigmoid(rival) * sigmoid(-rival)
+        small = np.exp(-np.abs(rival))
+        return np.asarray(small / np.square(1.0 + small))
 
     def true_distribution(
         self, scores: FloatArray, n_classes: int, label_smoothing: float = 0.0

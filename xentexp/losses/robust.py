@@ -288,15 +288,14 @@ class BiTemperedLogisticLoss(Loss):
 
     def block_loss_gradient(self, block: Block) -> Pair:
         log_p = self._log_proba(block)
-        escort, slope = self._slope(block, log_p)
+        _, escort, slope = self._slope(log_p, block.target_by_class)
         gradient = slope - escort / escort.sum(axis=0) * slope.sum(axis=0)
         return self._values(block, log_p), gradient
 
-    def _slope(self, block: Block, log_p: FloatArray) -> Pair:
-        """``p^t2``, and ``dl/dp = (p - t) p^-t1`` times it."""
-        t1, t2 = self.t1, self.t2
-        gap = np.exp(log_p) - block.target_by_class
-        return np.exp(t2 * log_p), gap * np.exp((t2 - t1) * log_p)
+    def _slope(self, log_p: FloatArray, target: FloatArray) -> tuple[FloatArray, ...]:
+        """``p - t``, ``p^t2``, and ``dl/dp = (p - t) p^-t1`` times that."""
+        gap = np.exp(log_p) - target
+        return gap, np.exp(self.t2 * log_p), gap * np.exp((self.t2 - self.t1) * log_p)
 
     def block_gradient_hessian(self, block: Block) -> Pair:
         t1, t2 = self.t1, self.t2
@@ -306,15 +305,13 @@ class BiTemperedLogisticLoss(Loss):
             return np.exp(exponent * log_p)
 
         # With p_i = exp_t2(z_i - c): dp_i/dz_j = p_i^t2 (1[i=j] - e_j), e = p^t2 / sum p^t2.
-        escort, slope = self._slope(block, log_p)
+        gap, escort, slope = self._slope(log_p, target)
         total = escort.sum(axis=0)
         share = escort / total
         bend = t2 * power(2.0 * t2 - 1.0)
         drift = (bend * (1.0 - 2.0 * share) + share**2 * bend.sum(axis=0)) / total  # d2c/dz_j2
         # d2l/dp2 = (p + t1 (t - p)) p^(-t1 - 1), with its dp/dz.
-        p = np.exp(log_p)
-        curve = (p + t1 * (target - p)) * power(2.0 * t2 - t1 - 1.0)
-        curve += (p - target) * t2 * power(2.0 * t2 - t1 - 1.0)
+        curve = (target + (1.0 + t2 - t1) * gap) * power(2.0 * t2 - t1 - 1.0)
         pull = slope.sum(axis=0)
         gradient = slope - share * pull
         hessian = curve * (1.0 - 2.0 * share) + share**2 * curve.sum(axis=0) - drift * pull

@@ -141,7 +141,7 @@ class TrainingObjective:
             PlannedInput(
                 n_classes,
                 soft=label_smoothing > 0.0,
-                has_proba=needs != "scores",
+                has_proba=score_kind(definition) == "logits",
                 latent=needs == "latent" or n_classes == 2,
             )
         )
@@ -377,39 +377,14 @@ SMALLEST_SHARE = 1e-15
 
 
 def initial_scores(training: TrainingObjective) -> FloatArray:
-    """Raw scores whose probabilities are the shares of the classes in the training part.
+    """Raw scores (n_scores,) whose probabilities are the (smoothed, weighted) class shares.
 
-    They are what the boosters' own objectives start from (``boost_from_average`` of LightGBM,
-    the estimated ``base_score`` of XGBoost): logarithms of the weighted shares, smoothed and
-    weighted by class as the targets are; the logit of the second of two classes. Margins and a
-    latent score start at the best constant of their loss.
-
-    Parameters
-    ----------
-    training : TrainingObjective
-        Targets and weights.
-
-    Returns
-    -------
-    ndarray of shape (n_scores,)
-        0 for margins whose best constant does not determine the shares, such as those of a hinge.
-
-    Notes
-    -----
-    A loss that is not proper has another best constant. That of a saturating loss (generalized,
-    symmetric cross-entropy) gives the larger class a probability near 1, where the gradient is so
-    flat that boosting from there ends at a higher loss.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from xentexp.objectives import find_loss
-    >>> y = np.array([0, 0, 0, 1])
-    >>> initial_scores(TrainingObjective(find_loss("categorical_crossentropy"), y, 2))  # log(1 / 3)
-    array([-1.0986...])
-    >>> initial_scores(TrainingObjective(find_loss("exponential_loss"), y, 2))  # half of that
-    array([-0.5493...])
+    The boosters' own objectives start from them too: ``boost_from_average`` of LightGBM, the
+    estimated ``base_score`` of XGBoost. Margins and a latent score start at the best constant of
+    their loss, or at 0 if that does not determine the shares, as for a hinge.
     """
+    # The best constant of a saturating loss (generalized, symmetric cross-entropy) gives the larger
+    # class a probability near 1, where the gradient is so flat that boosting ends higher.
     loss = training.definition
     shares = np.clip(training.class_shares(), SMALLEST_SHARE, 1.0)
     scores = np.log(shares)
@@ -426,7 +401,7 @@ def initial_scores(training: TrainingObjective) -> FloatArray:
 
 
 def _best_constant(training: TrainingObjective, start: FloatArray) -> FloatArray:
-    """Minimum of the loss over scores that are those of every row; never above the start."""
+    """Minimum of the loss over scores that all rows share; never above the start."""
     totals = np.bincount(training.index, training.weight, minlength=training.n_classes)
     k = training.n_classes
     of_classes = TrainingObjective(
