@@ -16,13 +16,12 @@ from sklearn.utils import get_tags
 
 import xentexp
 from tests.support.boosting import MODELS, SMALL, TREES, table
-from xentexp import metrics, objectives
+from xentexp import get_loss, metrics, objectives
 from xentexp.errors import InputError
 from xentexp.estimators.catboost import CatBoostLossClassifier
 from xentexp.estimators.holdout import TrainingRows, split_parts
 from xentexp.estimators.xgboost import XGBoostLossClassifier
 from xentexp.experiments.models import tabular_pipeline
-from xentexp.losses import get_loss
 
 for _name in ("lightgbm", "xgboost", "catboost"):
     pytest.importorskip(_name)
@@ -188,7 +187,7 @@ def test_columns_that_cannot_be_split_give_the_class_shares(model: Any) -> None:
         ({"booster_params": {"learning_rate": 0.2}}, "must not hold learning_rate"),
         ({"record": "brier_loss"}, "record must be None or a sequence of losses"),
         ({"record": ["cumulative_link_log_loss"]}, "record: .* needs one decision score"),
-        ({"loss": "entropy"}, "is no loss of labels"),
+        ({"loss": "entropy"}, "is not a loss of classes"),
         ({"loss": "hinge_loss"}, "is for two classes; there are 3"),
         ({"loss": "categorical_hinge", "record": ["brier_loss"]}, "record: .* needs probabilities"),
         ({"hessian_factor": 0.0}, "hessian_factor must be > 0"),

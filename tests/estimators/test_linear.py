@@ -129,7 +129,9 @@ def test_value_and_gradient_of_the_objective(loss, intercept):
     table = point.reshape(3, -1)
     coef, constant = (table[:, :-1], table[:, -1]) if intercept else (table, np.zeros(3))
     raw = WINE @ coef.T + constant
-    rows = get_loss(loss).per_sample(GRAPE, raw, sample_weight=weight, class_weight=c)
+    rows = get_loss(loss).per_sample(
+        GRAPE, raw, from_logits=True, sample_weight=weight, class_weight=c
+    )
     # C sum_i w_i l_i + |coef|^2 / 2, over C and the sum of the weights
     total = (weight * c[GRAPE]).sum()
     assert value == pytest.approx((0.3 * rows.sum() + (coef**2).sum() / 2) / (0.3 * total))
@@ -208,7 +210,10 @@ def test_each_loss_has_its_least_value_at_the_model_trained_on_it():
     fitted = {name: model(name, C=np.inf).fit(BLURRED, CLASS) for name in names}
     raw = {name: fitted[name].decision_function(BLURRED) for name in names}
     for judge in names:
-        mean = {name: get_loss(judge).per_sample(CLASS, raw[name]).mean() for name in names}
+        mean = {
+            name: get_loss(judge).per_sample(CLASS, raw[name], from_logits=True).mean()
+            for name in names
+        }
         assert min(mean, key=mean.get) == judge
 
 
@@ -304,7 +309,7 @@ def test_the_learning_curve_is_that_of_the_steps():
     raw, p = ours.decision_function(BLURRED), ours.predict_proba(BLURRED)
     # What is trained on, as it is trained on; the others by the weights of the rows alone.
     options = {"sample_weight": weight, "class_weight": [1.0, 2.0], "label_smoothing": 0.1}
-    trained = get_loss("brier_loss").per_sample(CLASS, raw, **options)
+    trained = get_loss("brier_loss").per_sample(CLASS, raw, from_logits=True, **options)
     total = (weight * np.array([1.0, 2.0])[CLASS]).sum()
     assert curve["brier_loss"][-1] == pytest.approx(trained.sum() / total)
     assert curve["brier_loss"][-1] < curve["brier_loss"][0]
@@ -402,7 +407,7 @@ def test_weights_are_routed():
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"loss": "brier"}, "did you mean 'brier_loss'"),
+        ({"loss": "brier_los"}, "did you mean 'brier_loss'"),
         ({"loss": "zero_one_loss"}, "zero_one_loss has no gradient; train on another loss"),
         ({"loss": "hinge_loss", "loss_params": {"delta": 1}}, "unknown parameter of hinge_loss"),
         ({"C": 0.0}, "C must be > 0, or inf for no penalty; got 0.0"),

@@ -19,11 +19,12 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
+from xentexp import get_loss
 from xentexp.errors import InputError
 from xentexp.estimators import network
 from xentexp.estimators.holdout import TrainingRows, split_parts
 from xentexp.estimators.network import NetworkLossClassifier, Perceptron, Steps
-from xentexp.losses import LOSSES, get_loss
+from xentexp.losses import LOSSES
 from xentexp.objectives import TrainingObjective, find_loss
 
 torch = pytest.importorskip("torch")

@@ -17,7 +17,9 @@ from tests.support.strategies import (
     targets,
 )
 from xentexp.errors import InputError
+from xentexp.inputs.block import Block
 from xentexp.losses import LOSSES
+from xentexp.losses.differentiable import TrueClassLoss
 
 # Losses with other parameters than the default, so that every branch has its derivative.
 VARIANTS = [
@@ -131,6 +133,57 @@ def test_derivatives_are_those_of_the_value(name, parameters, k, soft):
     np.testing.assert_allclose(gradient[smooth], first[smooth], rtol=1e-6, atol=1e-8)
     np.testing.assert_allclose(hessian[smooth], second[smooth], rtol=1e-6, atol=1e-8)
     assert np.abs(gradient).max() > 1e-3
+
+
+def blocks_of(loss, k, form):
+    """Blocks of raw scores in every layout, with targets of a form, or none it takes."""
+    rng = np.random.default_rng(k)
+    kind = "decision" if loss.properties.needs in ("scores", "latent") else "logits"
+    index = rng.integers(0, k, 50)
+    target = {
+        "labels": {"index": index},
+        "soft": {"soft": rng.dirichlet(np.ones(k), 50)},
+        "smoothed": {"soft": 0.9 * np.eye(k)[index] + 0.1 / k},
+    }[form]
+    z = scores(loss, rng, 50, k, 3.0)
+    layouts = [z, np.asfortranarray(z), z.astype(np.float32), 20.0 * z]
+    if k == 2 and not is_multilabel(loss):
+        layouts.append(z[..., -1] if z.ndim == 2 else z)
+    return [partial(Block, n_classes=k, **target, **{kind: layout}) for layout in layouts]
+
+
+FORM_CASES = [
+    (name, parameters, form)
+    for name, parameters in CASES
+    for form in ("labels", "soft", "smoothed")
+    if LOSSES[name].properties.targets
+    not in (("positive", "multilabel") if form == "labels" else ("labels", "one-hot"))
+]
+
+
+@pytest.mark.parametrize(("name", "parameters", "form"), FORM_CASES, ids=ids(FORM_CASES))
+def test_value_and_gradient_of_one_block_are_those_of_two(name, parameters, form):
+    loss = xentexp.get_loss(name, **parameters)
+    for k in numbers_of_classes(name, parameters):
+        for block in blocks_of(loss, k, form):
+            values, gradient = loss.block_loss_gradient(block())
+            np.testing.assert_allclose(values, loss.block_values(block()), rtol=1e-12)
+            expected = loss.block_gradient_hessian(block())[0]
+            np.testing.assert_allclose(gradient, expected, rtol=1e-12)
+
+
+@pytest.mark.parametrize(
+    "name", [name for name, loss in LOSSES.items() if isinstance(loss, TrueClassLoss)]
+)
+def test_labels_have_the_derivatives_of_one_hot_targets(name):
+    # Of labels one row of slopes is enough; of distributions all classes are gone through.
+    loss, rng = LOSSES[name], np.random.default_rng(0)
+    for k in numbers_of_classes(name, {}):
+        index, z = rng.integers(0, k, 50), rng.normal(0, 2, (50, k))
+        of_labels = loss.block_gradient_hessian(Block(n_classes=k, index=index, logits=z))
+        one_hot = Block(n_classes=k, soft=np.eye(k)[index], logits=z)
+        for ours, other in zip(of_labels, loss.block_gradient_hessian(one_hot), strict=True):
+            np.testing.assert_allclose(ours, other, rtol=1e-9, atol=1e-13)
 
 
 @cases

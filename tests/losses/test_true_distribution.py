@@ -352,9 +352,11 @@ def test_a_loss_whose_expectation_has_several_minima_tells_nothing():
         def value(self, chance):
             return 1.0 - 3.0 * chance.p**2 + 2.0 * chance.p**3
 
-        def slopes_of(self, chance):
-            p = chance.p
-            return 6.0 * (p**3 - p**2), 12.0 * p**3 - 6.0 * p**2
+        def slope_of(self, chance):
+            return 6.0 * (chance.p**3 - chance.p**2)
+
+        def curvature_of(self, chance):
+            return 12.0 * chance.p**3 - 6.0 * chance.p**2
 
     Step.name, Step.properties = "step_of_mine", LOSSES["generalized_crossentropy"].properties
     assert not Step().invertible(2)

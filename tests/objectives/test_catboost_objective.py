@@ -12,7 +12,7 @@ from scipy.special import expit, softmax
 import xentexp
 from tests.support.boosting import table
 from xentexp.errors import InputError
-from xentexp.objectives.catboost import catboost_metric, catboost_objective
+from xentexp.objectives.catboost import CatBoostMetric, CatBoostObjective
 
 catboost = pytest.importorskip("catboost")
 PLAIN = {
@@ -32,8 +32,8 @@ def test_cross_entropy_reproduces_the_objective_of_catboost(k: int, weighted: bo
     ours = catboost.CatBoost(
         {
             **PLAIN,
-            "loss_function": catboost_objective("categorical_crossentropy"),
-            "eval_metric": catboost_metric("categorical_crossentropy"),
+            "loss_function": CatBoostObjective("categorical_crossentropy"),
+            "eval_metric": CatBoostMetric("categorical_crossentropy"),
             **({"classes_count": k} if k > 2 else {}),
         }
     )
@@ -49,7 +49,7 @@ def test_the_sign_is_that_of_what_is_made_large() -> None:
     gradient, hessian = xentexp.get_loss("categorical_crossentropy").gradient_hessian(
         y, scores, sample_weight=weight
     )
-    ders = catboost_objective("categorical_crossentropy").calc_ders_range(scores, y, weight)
+    ders = CatBoostObjective("categorical_crossentropy").calc_ders_range(scores, y, weight)
     np.testing.assert_allclose(ders, -np.column_stack([gradient, hessian]))
 
 
@@ -68,7 +68,7 @@ def finite_matrix(loss: Any, y: int, scores: Any, options: Any, h: float = 1e-5)
 @pytest.mark.parametrize("smoothing", [0.0, 0.2])
 def test_the_cross_entropy_has_its_cross_terms(smoothing: float) -> None:
     scores = np.array([0.3, -1.0, 0.7])
-    objective = catboost_objective(
+    objective = CatBoostObjective(
         "categorical_crossentropy", class_weight={1: 2.0}, label_smoothing=smoothing
     )
     gradient, matrix = objective.calc_ders_multi(scores, 1.0, 1.5)
@@ -83,7 +83,7 @@ def test_other_losses_have_their_curvatures_on_the_diagonal(name: str) -> None:
     from xentexp.objectives import TrainingObjective, find_loss
 
     scores = np.array([0.3, -1.0, 0.7])
-    gradient, matrix = catboost_objective(name).calc_ders_multi(scores, 2.0, 2.0)
+    gradient, matrix = CatBoostObjective(name).calc_ders_multi(scores, 2.0, 2.0)
     training = TrainingObjective(find_loss(name), np.array([2]), 3, sample_weight=np.array([2.0]))
     expected, curvature = training.newton_terms(scores[:, np.newaxis])
     np.testing.assert_allclose(gradient, -expected[:, 0])
@@ -94,7 +94,7 @@ def test_other_losses_have_their_curvatures_on_the_diagonal(name: str) -> None:
 def test_the_metric_is_a_weighted_mean() -> None:
     rng = np.random.default_rng(0)
     y, scores, weight = rng.integers(3, size=40), rng.normal(size=(3, 40)), rng.uniform(size=40)
-    metric = catboost_metric("brier_loss")
+    metric = CatBoostMetric("brier_loss")
     assert not metric.is_max_optimal()
     pieces = [slice(0, 15), slice(15, 40)]
     sums = np.sum([metric.evaluate(scores[:, s], y[s], weight[s]) for s in pieces], axis=0)
@@ -107,8 +107,8 @@ def test_the_metric_stops_training_early() -> None:
     model = catboost.CatBoost(
         {
             **PLAIN, "iterations": 500, "learning_rate": 0.5, "early_stopping_rounds": 5,
-            "loss_function": catboost_objective("brier_loss"),
-            "eval_metric": catboost_metric("brier_loss"),
+            "loss_function": CatBoostObjective("brier_loss"),
+            "eval_metric": CatBoostMetric("brier_loss"),
         }
     ).fit(catboost.Pool(X[:400], y[:400]), eval_set=catboost.Pool(X[400:], y[400:]))  # fmt: skip
     assert model.tree_count_ < 500
@@ -118,11 +118,11 @@ def test_the_metric_stops_training_early() -> None:
 
 
 def test_balanced_weights_need_all_rows() -> None:
-    objective = catboost_objective("brier_loss", class_weight="balanced")
+    objective = CatBoostObjective("brier_loss", class_weight="balanced")
     with pytest.raises(InputError, match="pass the weights"):
         objective.calc_ders_range([0.0], [1.0], None)
 
 
 def test_they_can_be_pickled() -> None:
-    objective = pickle.loads(pickle.dumps(catboost_objective("brier_loss", hessian_factor=2.0)))
+    objective = pickle.loads(pickle.dumps(CatBoostObjective("brier_loss", hessian_factor=2.0)))
     np.testing.assert_allclose(objective.calc_ders_range([0.0], [1.0], None), [[0.25, -0.5]])

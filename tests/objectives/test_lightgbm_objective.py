@@ -13,7 +13,7 @@ from scipy.special import expit, softmax
 import xentexp
 from tests.support.boosting import table
 from xentexp.errors import InputError
-from xentexp.objectives.lightgbm import lightgbm_metric, lightgbm_objective
+from xentexp.objectives.lightgbm import LightGBMMetric, LightGBMObjective
 from xentexp.objectives.objective import initial_scores
 
 lightgbm = pytest.importorskip("lightgbm")
@@ -34,7 +34,7 @@ def test_cross_entropy_reproduces_the_objective_of_lightgbm(k: int, weighted: bo
         lightgbm.Dataset(X, y, weight=weight),
         60,
     )
-    objective = lightgbm_objective("categorical_crossentropy")
+    objective = LightGBMObjective("categorical_crossentropy")
     start = initial_scores(objective.training(y, weight, k if several else 1))
     data = lightgbm.Dataset(X, y, weight=weight, init_score=np.repeat(start, len(y)))
     ours = lightgbm.train({**QUIET, **several, "objective": objective}, data, 60)
@@ -53,7 +53,7 @@ def test_without_its_start_or_its_factor_it_is_another_model() -> None:
         (0.0 * shares, None, False),
         (shares, 1.0, False),
     ]:
-        objective = lightgbm_objective("categorical_crossentropy", hessian_factor=factor)
+        objective = LightGBMObjective("categorical_crossentropy", hessian_factor=factor)
         model = lightgbm.LGBMClassifier(**settings, objective=objective)
         model.fit(X, y, init_score=np.tile(start, (len(y), 1)))
         proba = softmax(model.predict(X, raw_score=True) + start, axis=1)
@@ -62,8 +62,8 @@ def test_without_its_start_or_its_factor_it_is_another_model() -> None:
 
 def test_the_sklearn_interface_hands_over_the_weights() -> None:
     # LightGBM counts the arguments: with two it would leave the weights out.
-    objective = lightgbm_objective("categorical_crossentropy")
-    assert list(inspect.signature(objective).parameters) == ["y_true", "y_pred", "weight"]
+    objective = LightGBMObjective("categorical_crossentropy")
+    assert list(inspect.signature(objective).parameters) == ["y_true", "y_pred", "sample_weight"]
     X, y, weight = table(2, weighted=True)
     model = lightgbm.LGBMClassifier(n_estimators=5, verbosity=-1, n_jobs=1, objective=objective)
     plain = model.fit(X, y).predict(X, raw_score=True)
@@ -74,7 +74,7 @@ def test_the_sklearn_interface_hands_over_the_weights() -> None:
 def test_lightgbm_predicts_raw_scores_under_a_custom_objective() -> None:
     X, y, _ = table(3)
     model = lightgbm.LGBMClassifier(
-        n_estimators=5, verbosity=-1, n_jobs=1, objective=lightgbm_objective("brier_loss")
+        n_estimators=5, verbosity=-1, n_jobs=1, objective=LightGBMObjective("brier_loss")
     ).fit(X, y)
     with pytest.warns(UserWarning, match="customized objective"):
         predicted = model.predict_proba(X)
@@ -90,7 +90,7 @@ def test_layout_and_dtype_are_those_of_the_scores(k: int, dtype: Any, order: Any
     y, weight = rng.integers(k, size=50), rng.uniform(0.5, 2.0, 50)
     shape = (50,) if k == 2 else (50, k)
     scores = np.asarray(rng.normal(size=shape), dtype=dtype, order=order)
-    found = lightgbm_objective("categorical_crossentropy")(y.astype(np.float32), scores, weight)
+    found = LightGBMObjective("categorical_crossentropy")(y.astype(np.float32), scores, weight)
     expected = xentexp.get_loss("categorical_crossentropy").gradient_hessian(
         y, scores.astype(np.float64), sample_weight=weight
     )
@@ -105,14 +105,14 @@ def test_layout_and_dtype_are_those_of_the_scores(k: int, dtype: Any, order: Any
 def test_class_weight_smoothing_and_parameters_are_the_losss_own() -> None:
     y, scores = np.array([0, 1, 2, 2]), np.random.default_rng(0).normal(size=(4, 3))
     options = {"class_weight": {0: 2.0, 2: 0.5}, "label_smoothing": 0.1}
-    objective = lightgbm_objective("categorical_focal_crossentropy", gamma=1.0, **options)
+    objective = LightGBMObjective("categorical_focal_crossentropy", gamma=1.0, **options)
     expected = xentexp.get_loss("categorical_focal_crossentropy", gamma=1.0).gradient(
         y, scores, **options
     )
     np.testing.assert_allclose(objective(y, scores, None)[0], expected)
-    metric = lightgbm_metric("categorical_focal_crossentropy", gamma=1.0, **options)
+    metric = LightGBMMetric("categorical_focal_crossentropy", gamma=1.0, **options)
     values = xentexp.get_loss("categorical_focal_crossentropy", gamma=1.0).per_sample(
-        y, scores, **options
+        y, scores, from_logits=True, **options
     )
     name, value, higher = metric(y, scores)
     assert (name, higher) == ("categorical_focal_crossentropy", False)
@@ -125,11 +125,11 @@ def test_a_metric_stops_training_early() -> None:
     held_out = lightgbm.Dataset(X[400:], y[400:], weight=weight[400:], reference=data)
     history: dict[str, Any] = {}
     model = lightgbm.train(
-        {**QUIET, "learning_rate": 0.3, "objective": lightgbm_objective("brier_loss")},
+        {**QUIET, "learning_rate": 0.3, "objective": LightGBMObjective("brier_loss")},
         data,
         300,
         valid_sets=[held_out],
-        feval=lightgbm_metric("brier_loss"),
+        feval=LightGBMMetric("brier_loss"),
         callbacks=[
             lightgbm.early_stopping(5, verbose=False),
             lightgbm.record_evaluation(history),
@@ -142,7 +142,7 @@ def test_a_metric_stops_training_early() -> None:
 
 
 def test_rows_that_change_in_place_are_seen() -> None:
-    objective = lightgbm_objective("categorical_crossentropy")
+    objective = LightGBMObjective("categorical_crossentropy")
     y, scores = np.array([0.0, 1.0]), np.zeros(2)
     objective(y, scores, None)
     y[0] = 1.0
@@ -152,11 +152,11 @@ def test_rows_that_change_in_place_are_seen() -> None:
 def test_it_can_be_pickled_and_cloned_within_an_estimator() -> None:
     from sklearn.base import clone
 
-    objective = lightgbm_objective("categorical_focal_crossentropy", gamma=1)
+    objective = LightGBMObjective("categorical_focal_crossentropy", gamma=1)
     scores = np.array([0.3, -0.2])
     expected = objective(np.array([0, 1]), scores, None)
     again = pickle.loads(pickle.dumps(objective))
-    assert again._seen is None
+    assert again._last is None
     np.testing.assert_array_equal(again(np.array([0, 1]), scores, None), expected)
     model = clone(lightgbm.LGBMClassifier(objective=objective))
     np.testing.assert_array_equal(model.objective(np.array([0, 1]), scores, None), expected)
@@ -164,21 +164,21 @@ def test_it_can_be_pickled_and_cloned_within_an_estimator() -> None:
 
 def test_bad_input_is_told_in_one_sentence() -> None:
     with pytest.raises(InputError, match="has no gradient"):
-        lightgbm_objective("zero_one_loss")
+        LightGBMObjective("zero_one_loss")
     with pytest.raises(InputError, match="hessian_factor must be > 0"):
-        lightgbm_objective("brier_loss", hessian_factor=0)
+        LightGBMObjective("brier_loss", hessian_factor=0)
     with pytest.raises(InputError, match="unknown parameter of brier_loss"):
-        lightgbm_objective("brier_loss", gama=2)
+        LightGBMObjective("brier_loss", gama=2)
     with pytest.raises(InputError, match="pass n_classes="):
-        lightgbm_objective("cumulative_link_log_loss")
+        LightGBMObjective("cumulative_link_log_loss")
     with pytest.raises(InputError, match="labels must be the numbers 0 to 1"):
-        lightgbm_objective("brier_loss")(np.array([1, 2]), np.zeros(2), None)
+        LightGBMObjective("brier_loss")(np.array([1, 2]), np.zeros(2), None)
     with pytest.raises(InputError, match="is for two classes; there are 3"):
-        lightgbm_objective("hinge_loss")(np.array([1, 2]), np.zeros((2, 3)), None)
+        LightGBMObjective("hinge_loss")(np.array([1, 2]), np.zeros((2, 3)), None)
 
 
 def test_a_latent_score_serves_any_number_of_classes() -> None:
-    objective = lightgbm_objective("cumulative_link_log_loss", n_classes=3)
+    objective = LightGBMObjective("cumulative_link_log_loss", n_classes=3)
     gradient, curvature = objective(np.array([0, 1, 2]), np.zeros(3), None)
     expected = xentexp.get_loss("cumulative_link_log_loss").gradient_hessian(
         [0, 1, 2], np.zeros(3), labels=[0, 1, 2]
@@ -188,7 +188,7 @@ def test_a_latent_score_serves_any_number_of_classes() -> None:
 
 
 def test_labels_weights_and_scores_are_as_many():
-    objective = lightgbm_objective("brier_loss")
+    objective = LightGBMObjective("brier_loss")
     y = np.array([0, 1, 0])
     with pytest.raises(InputError, match="scores must have 3 rows; got 5"):
         objective(y, np.zeros(5), None)

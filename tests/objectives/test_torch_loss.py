@@ -17,7 +17,7 @@ from tests.support.strategies import n_classes, of_scores, scores, targets
 from xentexp.errors import InputError
 from xentexp.losses import LOSSES, Loss
 from xentexp.objectives import TrainingObjective, find_loss
-from xentexp.objectives.torch import BatchLoss, Targets
+from xentexp.objectives.torch import Batch, BatchLoss
 
 torch = pytest.importorskip("torch")
 from torch import nn  # noqa: E402
@@ -155,7 +155,7 @@ def test_values_and_gradients_are_those_of_the_definition(name):
     checked = xentexp.get_loss(criterion.batch_loss.definition)
     options = {"labels": range(K)} if LOSSES[name].properties.needs == "latent" else {}
     z = raw.detach().double().numpy()
-    wanted = checked.per_sample(y.numpy(), z, **options)
+    wanted = checked.per_sample(y.numpy(), z, from_logits=True, **options)
     np.testing.assert_array_equal(values.detach(), wanted.astype(np.float32))
     gradient = checked.gradient(y.numpy(), z, **options)
     np.testing.assert_array_equal(raw.grad, gradient.astype(np.float32))
@@ -195,11 +195,11 @@ def test_second_derivatives_are_refused():
 
 def test_nothing_is_differentiated_that_nobody_asked_for(monkeypatch):
     asked = []
-    own = BatchLoss.values_gradient
+    values_gradient = BatchLoss.values_gradient
 
-    def watched(self, predicted, read: Targets, *, gradient=True):
+    def watched(self, predicted, batch: Batch, *, gradient=True):
         asked.append(gradient)
-        return own(self, predicted, read, gradient=gradient)
+        return values_gradient(self, predicted, batch, gradient=gradient)
 
     monkeypatch.setattr(BatchLoss, "values_gradient", watched)
     raw, y = batch(LOSSES["brier_loss"])
@@ -385,7 +385,7 @@ def test_weights_of_soft_targets_are_means_over_the_classes():
 BAD = [
     ({"loss": "zero_one_loss"}, "zero_one_loss has no gradient"),
     ({"loss": "entropy"}, "no target"),
-    ({"loss": "brier"}, "did you mean 'brier_loss'"),
+    ({"loss": "brier_los"}, "did you mean 'brier_loss'"),
     ({"gamma": 2.0}, "parameter of categorical_crossentropy"),
     ({"reduction": "average"}, "unknown reduction 'average'"),
     ({"label_smoothing": 1.5}, "label_smoothing must be >= 0"),
@@ -409,11 +409,11 @@ Z, Y = torch.tensor(SCORES), LABELS
 BAD_CALLS: list[tuple[dict[str, Any], Any, str]] = [
     ({}, (SCORES, Y), "input must be a tensor of floats; got ndarray"),
     ({}, (Y, Y), "input must be a tensor of floats; got torch.int64"),
-    ({}, (Z[:0], Y[:0]), "with a row at least"),
+    ({}, (Z[:0], Y[:0]), "and at least one row"),
     ({}, (Z[None], Y), r"shape \(n,\) or \(n, k\)"),
     ({}, (Z / 0, Y), "input must be finite; row 0"),
     ({}, (Z, Y + 1), "from 0 to 3 .* got 4"),
-    ({}, (Z, Y - 1), "got -1: name it as ignore_index"),
+    ({}, (Z, Y - 1), "got -1: pass it as ignore_index"),
     ({}, (Z, Y.double()), "integer dtype"),
     ({"ignore_index": 1}, (Z, SHARES), "ignore_index=1 is for class numbers"),
     ({}, (Z, Y[:5]), r"target must have shape \(30,\)"),
@@ -423,7 +423,11 @@ BAD_CALLS: list[tuple[dict[str, Any], Any, str]] = [
     ({}, (Z, Y, torch.ones(3)), "sample_weight must have shape"),
     ({"class_weight": [1.0, 2.0]}, (Z, Y), "class_weight must have one number for each of 4"),
     ({"from_logits": False}, (Z, Y), r"from_logits=False must lie in \[0, 1\]"),
-    ({"from_logits": False}, (torch.full((N, K), 0.5), Y), "rows of input must sum to 1"),
+    (
+        {"from_logits": False},
+        (torch.full((N, K), 0.5), Y),
+        "rows of input with from_logits=False must sum to 1",
+    ),
     ({"loss": "hinge_loss"}, (Z, Y), "is for two classes; there are 4"),
     ({"loss": "categorical_hinge"}, (Z, SHARES), "needs one true class|takes labels"),
     ({"loss": "reverse_kl_divergence"}, (Z, Y), "distributions without a zero"),

@@ -12,7 +12,7 @@ from scipy.special import expit, softmax
 import xentexp
 from tests.support.boosting import table
 from xentexp.objectives.objective import initial_scores
-from xentexp.objectives.xgboost import xgboost_metric, xgboost_objective
+from xentexp.objectives.xgboost import XGBoostMetric, XGBoostObjective
 
 xgboost = pytest.importorskip("xgboost")
 PLAIN = {"max_depth": 4, "learning_rate": 0.1, "nthread": 1, "tree_method": "hist"}
@@ -29,7 +29,7 @@ def test_cross_entropy_reproduces_the_objective_of_xgboost(k: int, weighted: boo
         xgboost.DMatrix(X, y, weight=weight),
         60,
     )
-    objective = xgboost_objective("categorical_crossentropy")
+    objective = XGBoostObjective("categorical_crossentropy")
     start = initial_scores(objective.training(y, weight, k if several else 1))
     margin = np.repeat(start[np.newaxis], len(y), axis=0)
     data = xgboost.DMatrix(X, y, weight=weight, base_margin=margin if several else margin[:, 0])
@@ -43,16 +43,14 @@ def test_the_margin_is_not_kept_by_the_model() -> None:
     X, y, _ = table(2)
     margin = np.full(len(y), 0.7)
     data = xgboost.DMatrix(X, y, base_margin=margin)
-    model = xgboost.train(
-        {**PLAIN, "base_score": 0.0}, data, 5, obj=xgboost_objective("brier_loss")
-    )
+    model = xgboost.train({**PLAIN, "base_score": 0.0}, data, 5, obj=XGBoostObjective("brier_loss"))
     without = model.predict(xgboost.DMatrix(X), output_margin=True)
     np.testing.assert_allclose(model.predict(data, output_margin=True), without + 0.7, atol=1e-6)
 
 
 def test_the_sklearn_interface_gives_the_same_trees() -> None:
     X, y, weight = table(3, weighted=True)
-    objective = xgboost_objective("categorical_focal_crossentropy", gamma=1.0)
+    objective = XGBoostObjective("categorical_focal_crossentropy", gamma=1.0)
     native = xgboost.train(
         {**PLAIN, "num_class": 3, "base_score": 0.0},
         xgboost.DMatrix(X, y, weight=weight),
@@ -61,7 +59,7 @@ def test_the_sklearn_interface_gives_the_same_trees() -> None:
     )
     model = xgboost.XGBClassifier(
         n_estimators=5, base_score=0.0, objective=objective, max_depth=4, learning_rate=0.1,
-        n_jobs=1, tree_method="hist", eval_metric=xgboost_metric("brier_loss"),
+        n_jobs=1, tree_method="hist", eval_metric=XGBoostMetric("brier_loss"),
     ).fit(
         X, y, sample_weight=weight, eval_set=[(X, y)], sample_weight_eval_set=[weight],
         verbose=False,
@@ -81,7 +79,7 @@ def test_xgboosts_own_classifier_takes_every_score_for_a_logit() -> None:
     X, y, _ = table(3)
     model = xgboost.XGBClassifier(
         n_estimators=5, base_score=0.0, n_jobs=1,
-        objective=xgboost_objective("bi_tempered_logistic_loss", t2=2.0),
+        objective=XGBoostObjective("bi_tempered_logistic_loss", t2=2.0),
     ).fit(X, y)  # fmt: skip
     raw = model.predict(X, output_margin=True)
     np.testing.assert_allclose(model.predict_proba(X), softmax(raw, axis=1), atol=1e-6)
@@ -92,7 +90,7 @@ def test_layout_and_dtype_are_those_of_the_scores(k: int) -> None:
     rng = np.random.default_rng(0)
     y = rng.integers(k, size=50)
     scores = rng.normal(size=(50,) if k == 2 else (50, k)).astype(np.float32)
-    found = xgboost_objective("categorical_crossentropy")(y, scores)
+    found = XGBoostObjective("categorical_crossentropy")(y, scores)
     expected = xentexp.get_loss("categorical_crossentropy").gradient_hessian(
         y, scores.astype(np.float64)
     )
@@ -108,8 +106,8 @@ def test_a_metric_of_the_native_interface_has_a_name() -> None:
     data = xgboost.DMatrix(X, y, weight=weight)
     model = xgboost.train(
         {**PLAIN, "base_score": 0.0, "disable_default_eval_metric": True}, data, 5,
-        obj=xgboost_objective("categorical_crossentropy"),
-        custom_metric=xgboost_metric("brier_loss"),
+        obj=XGBoostObjective("categorical_crossentropy"),
+        custom_metric=XGBoostMetric("brier_loss"),
         evals=[(data, "train")], evals_result=history, verbose_eval=False,
     )  # fmt: skip
     p = expit(model.predict(data, output_margin=True))
@@ -118,8 +116,8 @@ def test_a_metric_of_the_native_interface_has_a_name() -> None:
 
 
 def test_it_can_be_pickled() -> None:
-    objective = pickle.loads(pickle.dumps(xgboost_objective("brier_loss", hessian_factor=3.0)))
+    objective = pickle.loads(pickle.dumps(XGBoostObjective("brier_loss", hessian_factor=3.0)))
     y, scores = np.array([0, 1]), np.zeros(2)
     np.testing.assert_allclose(
-        objective(y, scores)[1], 3.0 * xgboost_objective("brier_loss")(y, scores)[1]
+        objective(y, scores)[1], 3.0 * XGBoostObjective("brier_loss")(y, scores)[1]
     )

@@ -19,10 +19,11 @@ from xentexp.errors import InputError
 from xentexp.estimators.history import History, PartLosses, find_recorded
 from xentexp.estimators.holdout import TrainingRows
 from xentexp.estimators.link import ScoreLink
+from xentexp.inputs.labels import to_class_weight
 from xentexp.inputs.read import ascending
 from xentexp.losses import Loss
 from xentexp.numerics import FloatArray
-from xentexp.objectives import TrainingObjective, find_class_weight, find_loss
+from xentexp.objectives import TrainingObjective, find_loss
 
 
 def _has_probabilities(self: ScorePredictor) -> bool:
@@ -168,8 +169,10 @@ class LossClassifier(ScorePredictor, BaseEstimator):  # type: ignore[misc]
             weight = _check_sample_weight(
                 sample_weight, X, dtype=np.float64, ensure_non_negative=True
             )
-        self.class_weight_ = find_class_weight(
-            self.class_weight, self.classes_.tolist(), index, weight
+        self.class_weight_ = to_class_weight(
+            self.class_weight,
+            tuple(self.classes_.tolist()),
+            lambda: np.bincount(index, weight, k),
         )
         self.link_ = ScoreLink(
             definition, k, self.class_weight_, self.label_smoothing, self.correct_probabilities

@@ -348,19 +348,7 @@ def unpacked(
 
 
 class PenalizedLoss:
-    """Mean loss plus ``||coef||^2 / (2 C W)``, ``W`` the sum of the weights, and its gradient.
-
-    Parameters
-    ----------
-    X : ndarray or sparse matrix of shape (n, n_features)
-        Training rows.
-    training : TrainingObjective
-        The loss on them.
-    C : float
-        Inverse strength of the penalty; ``inf`` for none.
-    fit_intercept : bool
-        Whether scores have constants, which are not penalized.
-    """
+    """Mean loss plus ``||coef||^2 / (2 C W)``, ``W`` the sum of the weights, and its gradient."""
 
     def __init__(self, X: Any, training: TrainingObjective, C: float, fit_intercept: bool) -> None:
         self.X = X
@@ -369,78 +357,33 @@ class PenalizedLoss:
         self.n_features = X.shape[1]
         self.n_parameters = training.n_scores * (self.n_features + fit_intercept)
         self._penalty = 1.0 / (C * training.total_weight)
-        shape = (training.n_scores, training.n_rows)
-        self._derivatives = (np.empty(shape), np.empty(shape))  # written anew at every point
+        self._slopes = np.empty((training.n_scores, training.n_rows))  # overwritten at each point
 
     def __call__(self, point: FloatArray) -> tuple[float, FloatArray]:
-        """Value and gradient.
-
-        Parameters
-        ----------
-        point : ndarray of shape (n_parameters,)
-            Parameters.
-
-        Returns
-        -------
-        value : float
-            At most 1e100.
-        gradient : ndarray of shape (n_parameters,)
-            A subgradient at a kink.
-        """
+        """Value, at most 1e100, and gradient at a vector of parameters."""
         coef, intercept = unpacked(point, self.n_features, self.fit_intercept)
         scores = scores_of(self.X, coef, intercept)
-        value = self.training.loss(scores) + 0.5 * self._penalty * float(np.vdot(coef, coef))
+        with np.errstate(over="ignore", invalid="ignore"):  # where the value is infinite
+            loss, slopes = self.training.loss_gradient(scores, out=self._slopes)
+        value = loss + 0.5 * self._penalty * float(np.vdot(coef, coef))
         if not value < _HUGE:  # a step too far: the line search comes back
             return _HUGE, np.zeros(self.n_parameters)
-        slopes, _ = self.training.gradient_hessian(scores, out=self._derivatives)
         slopes /= self.training.total_weight
         by_coef = slopes @ self.X if isinstance(self.X, np.ndarray) else (self.X.T @ slopes.T).T
         return value, self.packed(by_coef + self._penalty * coef, slopes.sum(axis=1))
 
     def scores(self, point: FloatArray, X: Any) -> FloatArray:
-        """Raw scores of other rows.
-
-        Parameters
-        ----------
-        point : ndarray of shape (n_parameters,)
-            Parameters.
-        X : ndarray or sparse matrix of shape (n, n_features)
-            Rows.
-
-        Returns
-        -------
-        ndarray of shape (m, n)
-            New.
-        """
+        """Raw scores (m, n) of other rows."""
         return scores_of(X, *unpacked(point, self.n_features, self.fit_intercept))
 
     def packed(self, coef: FloatArray, intercept: FloatArray) -> FloatArray:
-        """One vector of coefficients and constants.
-
-        Parameters
-        ----------
-        coef : ndarray of shape (m, n_features)
-            Coefficients.
-        intercept : ndarray of shape (m,)
-            Constants, left out where there are none.
-
-        Returns
-        -------
-        ndarray of shape (n_parameters,)
-            See `unpacked`.
-        """
+        """One vector of coefficients and constants: the inverse of `unpacked`."""
         if not self.fit_intercept:
             return coef.ravel()
         return np.column_stack([coef, intercept]).ravel()
 
     def prior(self) -> FloatArray:
-        """Coefficients of 0, and the constants that suit the shares of the classes.
-
-        Returns
-        -------
-        ndarray of shape (n_parameters,)
-            A start.
-        """
+        """Coefficients of 0, and the constants that fit the shares of the classes."""
         constants = initial_scores(self.training)
         if len(constants) > 1:
             constants = constants - constants.mean()  # as they stay, the penalty being even

@@ -22,12 +22,11 @@ from xentexp.numerics import (
 
 
 class Block:
-    """Targets and predictions of some rows, checked by ``xentexp.inputs.read``.
+    """Checked targets and predictions of some rows, and the quantities that losses share.
 
-    Whatever several losses need is a cached property, so that twenty losses take one
-    logarithm and one gather. Matrices that end in ``_by_class`` have one contiguous row per
-    class, because NumPy reduces over the first axis several times faster than over a short
-    last one.
+    Those quantities are cached properties, so that twenty losses take one logarithm and one
+    gather. Matrices whose names end in ``_by_class`` have one contiguous row per class, because
+    NumPy reduces over the first axis several times faster than over a short last one.
 
     Parameters
     ----------
@@ -39,8 +38,8 @@ class Block:
         Target distributions; given instead of `index`.
     proba, logits, decision : ndarray of shape (n,) or (n, k), optional
         Probabilities, or raw scores whose softmax they are, and the scores that margins are
-        taken from. ``(n,)`` speaks of the second of two classes: its probability, or its
-        score with the first class at 0.
+        taken from. Shape ``(n,)`` is for two classes: the probability of the second, or its score
+        with that of the first at 0.
     clip : float
         Smallest probability that a logarithm sees; 0 for none. Raw scores are never clipped.
 
@@ -101,6 +100,11 @@ class Block:
     def _of_true(self, by_class: FloatArray) -> FloatArray:
         """Value of the true class, (k, n) -> (n,); several times faster than two indices."""
         return by_class.reshape(-1).take(self._true)
+
+    def put_true(self, by_class: FloatArray, values: FloatArray) -> FloatArray:
+        """Write the value of the true class of each row into a (k, n) matrix, and return it."""
+        by_class.reshape(-1)[self._true] = values
+        return by_class
 
     # -- targets ---------------------------------------------------------------------------
 
@@ -311,9 +315,13 @@ class Block:
         """Predicted minus target distribution, (k, n)."""
         if self.index is None:
             return self.proba_by_class - self.target_by_class
-        residual = self.proba_by_class.copy()
-        residual.reshape(-1)[self._true] = -self.true_miss
-        return residual
+        if self.logits is not None and self.logits.ndim == 1:
+            # Of two classes what is wrong with one is right with the other.
+            residual = np.empty((2, self.n_rows))
+            np.multiply(self.true_miss, 1.0 - 2.0 * self.index, out=residual[1])
+            np.negative(residual[1], out=residual[0])
+            return residual
+        return self.put_true(self.proba_by_class.copy(), -self.true_miss)
 
     @cached_property
     def _wrong(self) -> FloatArray:
@@ -451,6 +459,13 @@ class Block:
         if margin not in self._hinge_sums:
             self._hinge_sums[margin] = positive_part(self.rivals_by_class + margin).sum(axis=0)
         return self._hinge_sums[margin]
+
+    @cached_property
+    def best_rival_class(self) -> IntArray:
+        """Column of the largest score of a wrong class, (n,); the first of those that tie."""
+        assert self.index is not None
+        value: IntArray = 1 - self.index
+        return value if self.n_classes == 2 else self.rivals_by_class.argmax(axis=0)
 
     @cached_property
     def best_rival(self) -> FloatArray:

@@ -1,11 +1,11 @@
-"""A checked problem, and its blocks: targets, predictions and weights of some rows."""
+"""Checked input, and its blocks: targets, predictions and weights of some rows."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,9 +13,11 @@ from numpy.typing import NDArray
 from xentexp.errors import InputError
 from xentexp.inputs.block import Block
 from xentexp.inputs.columns import Columns, Distributions, Predictions, as_index
-from xentexp.inputs.labels import Labels
+from xentexp.inputs.labels import KnownTargets, Labels
 from xentexp.inputs.rows import ReadPages, Rows
-from xentexp.numerics import Array
+from xentexp.numerics import Array, FloatArray, IntArray
+
+ScoreKind = Literal["logits", "decision"]
 
 # Elements of a block: it and what is made of it stay in the L2 cache. Many losses make a dozen
 # matrices of a block's size, a single loss a few, and a cross-entropy of labels one at most.
@@ -55,13 +57,17 @@ class PlannedInput:
 
 @dataclass(frozen=True)
 class CheckedInput:
-    """Checked shapes and names of targets and predictions; values are checked by block."""
+    """Checked shapes and names of targets and predictions; values are checked by block.
+
+    In training the targets and weights stay while the scores change: `KnownTargets`, and `blocks`
+    of scores in place of `parts` with the predictions.
+    """
 
     classes: tuple[Any, ...]
-    targets: Labels | Distributions | Columns | None
-    probabilities: Predictions | Columns | None
-    decision: Predictions | None
-    weight: Array | None
+    targets: Labels | Distributions | Columns | KnownTargets | None
+    probabilities: Predictions | Columns | None = None
+    decision: Predictions | None = None
+    weight: Array | None = None
     class_weight: NDArray[np.float64] | None = None
     smoothing: float = 0.0
     clip: float = 0.0
@@ -71,6 +77,8 @@ class CheckedInput:
     @property
     def n_rows(self) -> int:
         """Number of rows, ignored ones included."""
+        if isinstance(self.targets, KnownTargets):
+            return self.targets.n_rows
         predictions = self.probabilities or self.decision
         assert predictions is not None
         return len(predictions.values)
@@ -98,7 +106,8 @@ class CheckedInput:
     @property
     def of_columns(self) -> bool:
         """Whether the columns are no classes: numbers, or several labels in a row."""
-        return isinstance(self.targets, Columns)
+        known = isinstance(self.targets, KnownTargets) and self.targets.columns
+        return known or isinstance(self.targets, Columns)
 
     @property
     def latent(self) -> bool:
@@ -140,6 +149,7 @@ class CheckedInput:
         Part
             At least one row each; blocks of nothing but ignored rows are left out.
         """
+        assert not isinstance(self.targets, KnownTargets)
         seen = False
         step = self._step(elements)
         given = (self.targets, self.probabilities, self.decision)
@@ -163,7 +173,8 @@ class CheckedInput:
 
     def _part(self, span: slice) -> Part | None:
         rows = Rows(span)
-        index = soft = None
+        index: IntArray | None = None
+        soft: FloatArray | None = None
         if isinstance(self.targets, Labels):
             if self.ignore_label is not None:
                 keep = np.asarray(self.targets.values[span] != self.ignore_label)
@@ -173,7 +184,7 @@ class CheckedInput:
             index = self.targets.index(rows)
         elif isinstance(self.targets, Columns):
             soft = self.targets.block(rows)
-        elif self.targets is not None:
+        elif isinstance(self.targets, Distributions):
             soft = self.targets.soft(span)
             index = as_index(soft)
             soft = soft if index is None else None
@@ -190,31 +201,67 @@ class CheckedInput:
             n_classes=len(self.classes), index=index, soft=soft, clip=self.clip, **predicted
         )
         if self.smoothing and self.targets is not None:
-            spread = 2 if isinstance(self.targets, Columns) else len(self.classes)
-            if soft is None:
-                assert index is not None
-                smoothed = np.full((len(index), spread), self.smoothing / spread)
-                smoothed[np.arange(len(index)), index] += 1.0 - self.smoothing
-            else:
-                smoothed = soft * (1.0 - self.smoothing) + self.smoothing / spread
+            smoothed = self.smoothed(index, soft)
             block = Block(n_classes=block.n_classes, soft=smoothed, clip=self.clip, **predicted)
-        weight = None
+        return Part(rows, block, unsmoothed, self._weight_of(rows, index, soft))
+
+    def smoothed(self, index: IntArray | None, soft: FloatArray | None) -> FloatArray:
+        """Targets with a share spread evenly over the classes, or over yes and no of a column."""
+        spread = 2 if self.of_columns else len(self.classes)
+        if soft is not None:
+            return soft * (1.0 - self.smoothing) + self.smoothing / spread
+        assert index is not None
+        smoothed = np.full((len(index), spread), self.smoothing / spread)
+        smoothed[np.arange(len(index)), index] += 1.0 - self.smoothing
+        return smoothed
+
+    def _weight_of(
+        self, rows: Rows, index: IntArray | None, soft: FloatArray | None
+    ) -> FloatArray | None:
+        """Product of sample and class weight; that of a distribution is the mean of its classes."""
+        weight: FloatArray | None = None
         if self.weight is not None:
             weight = rows.of(self.weight).astype(np.float64, copy=False)
-        if self.class_weight is not None:
-            own = self.class_weight[index] if soft is None else soft @ self.class_weight
-            weight = own if weight is None else weight * own
-        return Part(rows, block, unsmoothed, weight)
+        if self.class_weight is None:
+            return weight
+        by_class: FloatArray
+        by_class = self.class_weight[index] if soft is None else soft @ self.class_weight
+        return by_class if weight is None else weight * by_class
 
-    def balanced(self) -> CheckedInput:
-        """The same with class weights that give every class the same total."""
+    # -- training: other scores at every step ----------------------------------------------
+
+    @cached_property
+    def row_weight(self) -> FloatArray | None:
+        """Product of the sample and class weight of each row of known targets."""
+        assert isinstance(self.targets, KnownTargets)
+        rows = slice(0, self.n_rows)
+        return self._weight_of(Rows(rows), *self.targets.of(rows))
+
+    def blocks(self, scores: Array, kind: ScoreKind = "logits") -> Iterator[tuple[slice, Block]]:
+        """Known targets with scores, (n,) or (n, k), in blocks; they are not checked again."""
+        step = self._step()
+        for start in range(0, self.n_rows, step):
+            rows = slice(start, min(start + step, self.n_rows))
+            yield rows, self.block(rows, scores[rows], kind)
+
+    def block(self, rows: slice, scores: Array, kind: ScoreKind = "logits") -> Block:
+        """Known targets of some rows with their scores."""
+        assert isinstance(self.targets, KnownTargets)
+        index, soft = self.targets.of(rows)
+        if self.smoothing:
+            index, soft = None, self.smoothed(index, soft)
+        scores_of_kind = {str(kind): scores}
+        return Block(
+            n_classes=len(self.classes), index=index, soft=soft, clip=self.clip, **scores_of_kind
+        )
+
+    def class_totals(self) -> FloatArray:
+        """Sum of the sample weights of each class, shares of it counted as such."""
         totals = np.zeros(len(self.classes))
         for part in replace(self, class_weight=None, smoothing=0.0).parts():
             target = part.block.target_by_class
             totals += target.sum(axis=1) if part.weight is None else target @ part.weight
-        share = totals / totals.sum() * np.count_nonzero(totals)
-        weights = np.divide(1.0, share, out=np.zeros_like(share), where=share > 0)
-        return replace(self, class_weight=weights)
+        return totals
 
 
 InputTraits = CheckedInput | PlannedInput

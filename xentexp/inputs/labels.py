@@ -15,7 +15,30 @@ from xentexp.errors import InputError
 from xentexp.inputs.asarray import plain, to_numbers
 from xentexp.inputs.columns import all_below
 from xentexp.inputs.rows import Rows, pieces
-from xentexp.numerics import Array, IntArray
+from xentexp.numerics import Array, FloatArray, IntArray
+
+
+@dataclass(frozen=True)
+class KnownTargets:
+    """Checked targets: the class of each row, or a distribution, or (`columns`) several labels."""
+
+    true_class: IntArray | None = None
+    distribution: FloatArray | None = None
+    columns: bool = False
+
+    @property
+    def n_rows(self) -> int:
+        """Number of rows."""
+        given = self.distribution if self.true_class is None else self.true_class
+        assert given is not None
+        return len(given)
+
+    def of(self, rows: slice) -> tuple[IntArray | None, FloatArray | None]:
+        """Column of the true class of some rows, or their distributions."""
+        if self.true_class is not None:
+            return self.true_class[rows], None
+        assert self.distribution is not None
+        return None, self.distribution[rows]
 
 
 @dataclass(frozen=True)
@@ -207,15 +230,19 @@ def match_columns(names: list[object], classes: tuple[Any, ...], what: str) -> I
     )
 
 
-def to_class_weight(values: object, classes: tuple[Any, ...]) -> NDArray[np.float64] | None:
-    """Weight of each class: from a mapping, in their order; None for "balanced"."""
+def to_class_weight(
+    values: object, classes: tuple[Any, ...], totals: Callable[[], Array] | None = None
+) -> NDArray[np.float64] | None:
+    """Weight of each class in their order, or None; "balanced" asks for the weight of the rows."""
+    if values is None:
+        return None
     if isinstance(values, str):
-        if values != "balanced":
+        if values != "balanced" or totals is None:
             raise InputError(
                 f"class_weight must be 'balanced', a mapping or one number for each class; got "
                 f"{values!r}"
             )
-        return None
+        return balanced_weight(totals())
     if type(values).__name__ == "Series" and hasattr(values, "to_dict"):
         values = values.to_dict()  # of pandas: by its index, whatever the order
     if isinstance(values, Mapping):
@@ -236,6 +263,12 @@ def to_class_weight(values: object, classes: tuple[Any, ...]) -> NDArray[np.floa
             f"class_weight must be finite, not negative and not all zero; got {weight.tolist()}"
         )
     return weight
+
+
+def balanced_weight(totals: Array) -> NDArray[np.float64]:
+    """Class weights that give each class with rows the same total; 0 for the others."""
+    share = totals / totals.sum() * np.count_nonzero(totals)
+    return np.asarray(np.divide(1.0, share, out=np.zeros_like(share), where=share > 0))
 
 
 def to_classes(labels: object, name: str = "labels") -> tuple[Any, ...]:

@@ -140,20 +140,19 @@ def read(
         if ignore_label is not None and isinstance(targets, Distributions):
             raise InputError("ignore_label goes with labels of shape (n,), not with distributions")
     classes = classes or tuple(range(n_classes))
-    weights = None if class_weight is None else to_class_weight(class_weight, classes)
     checked = CheckedInput(
         classes=classes,
         targets=targets,
         probabilities=_in_order(probabilities, y_pred, classes),
         decision=_in_order(scores, y_pred if decision is None else decision, classes),
         weight=None if sample_weight is None else to_weight(sample_weight, n_rows),
-        class_weight=weights,
         smoothing=float(label_smoothing),
         clip=_clip(clip, first.dtype),
         ignore_label=ignore_label,
         ordered=(labels is not None or ascending(classes)) if ordered is None else ordered,
     )
-    return checked.balanced() if isinstance(class_weight, str) else checked
+    weights = to_class_weight(class_weight, classes, checked.class_totals)
+    return checked if weights is None else replace(checked, class_weight=weights)
 
 
 def read_columns(

@@ -196,6 +196,13 @@ class Loss(ABC):
         """Gradient and diagonal of the hessian in the raw scores, each of shape (k, n)."""
         raise InputError(f"{self.name} has no gradient")
 
+    def block_loss_gradient(self, block: Block) -> Pair:
+        """Values, (n,), and gradient in the raw scores, (k, n); callers must not write to them.
+
+        Define it where it is cheaper than both together, e.g. as the hessian is not needed.
+        """
+        return self.block_values(block), self.block_gradient_hessian(block)[0]
+
     # -- on arrays: derived ----------------------------------------------------------------
 
     def __call__(
@@ -610,32 +617,25 @@ def _allowed(properties: Any) -> dict[str, tuple[object, ...]]:
 
 
 def row_values(loss: Loss, block: Block) -> FloatArray:
-    """Value of each row of a block, from a loss that may be anyone's.
-
-    Parameters
-    ----------
-    loss : Loss
-        Of the table, or registered from outside.
-    block : Block
-        Some rows.
-
-    Returns
-    -------
-    ndarray of shape (n,)
-        Not to be written to.
-
-    Raises
-    ------
-    InputError
-        For a loss that gives something else.
-    """
+    """`block_values` of a loss that may be anyone's: their shape is checked."""
     values = loss.block_values(block)
+    _check_values(loss, block, values)
+    return values
+
+
+def row_loss_gradient(loss: Loss, block: Block) -> Pair:
+    """`block_loss_gradient` of a loss that may be anyone's: the shape of the values is checked."""
+    values, gradient = loss.block_loss_gradient(block)
+    _check_values(loss, block, values)
+    return values, gradient
+
+
+def _check_values(loss: Loss, block: Block, values: FloatArray) -> None:
     if np.shape(values) != (block.n_rows,):
         raise InputError(
             f"block_values of {loss.name} must return one value for each of {block.n_rows} rows; "
             f"its shape is {np.shape(values)}"
         )
-    return values
 
 
 def check_number(

@@ -25,6 +25,9 @@ class Crossentropy(Loss):
     def block_gradient_hessian(self, block: Block) -> Pair:
         return block.crossentropy_derivatives()
 
+    def block_loss_gradient(self, block: Block) -> Pair:
+        return block.cross_entropy, block.residual_by_class
+
 
 @register_loss
 @dataclass(frozen=True)
@@ -166,3 +169,6 @@ array([1., 2.])
         gradient, hessian = block.crossentropy_derivatives()
         scale = 1.0 / np.log(self.base)
         return gradient * scale, hessian * scale
+
+    def block_loss_gradient(self, block: Block) -> Pair:
+        return self.block_values(block), block.residual_by_class / np.log(self.base)

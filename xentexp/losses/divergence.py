@@ -46,9 +46,11 @@ array([1.7917..., 0.        ])""",
     def block_values(self, block: Block) -> FloatArray:
         return block.entropy
 
-    def slopes(self, block: Block) -> Pair:
-        p = block.proba_by_class
-        return -p * (block.log_proba_by_class + 1.0), -p
+    def slope(self, block: Block) -> FloatArray:
+        return -block.proba_by_class * (block.log_proba_by_class + 1.0)
+
+    def curvature(self, block: Block) -> FloatArray:
+        return -block.proba_by_class
 
 
 @register_loss
@@ -88,11 +90,13 @@ class CrossEntropy(TrueClassLoss):
     def value(self, chance: Chance) -> FloatArray:
         return 0.0 - np.log(chance.p + self.delta)
 
-    def slopes_of(self, chance: Chance) -> Pair:
+    def slope_of(self, chance: Chance) -> FloatArray:
         if self.delta == 0.0:
-            return np.full_like(chance.p, -1.0), np.ones_like(chance.p)
-        share = chance.p / (chance.p + self.delta)
-        return -share, share * share
+            return np.full_like(chance.p, -1.0)
+        return -chance.p / (chance.p + self.delta)
+
+    def curvature_of(self, chance: Chance) -> FloatArray:
+        return np.square(self.slope_of(chance))
 
 
 @register_loss
@@ -132,6 +136,9 @@ inf""",
         log_target = np.log(np.where(target > 0, target, 1.0))
         return block.expected(log_target - block.log_proba_by_class)
 
+    def block_loss_gradient(self, block: Block) -> Pair:
+        return self.block_values(block), block.residual_by_class
+
     def block_gradient_hessian(self, block: Block) -> Pair:
         return block.residual_by_class, block.proba_by_class * block.miss_by_class
 
@@ -166,9 +173,12 @@ inf""",
         value: FloatArray = np.where(p > 0, terms, 0.0).sum(axis=0)
         return np.maximum(value, 0.0)  # rounding may leave -1e-17
 
-    def slopes(self, block: Block) -> Pair:
-        p = block.proba_by_class
-        return p * (block.log_proba_by_class - np.log(block.target_by_class) + 1.0), p
+    def slope(self, block: Block) -> FloatArray:
+        log_ratio = block.log_proba_by_class - np.log(block.target_by_class)
+        return block.proba_by_class * (log_ratio + 1.0)
+
+    def curvature(self, block: Block) -> FloatArray:
+        return block.proba_by_class
 
 
 @register_loss
@@ -201,10 +211,14 @@ class JensenShannonDivergence(SeparableLoss):
         terms = _to_middle(p, both) + _to_middle(t, both)
         return np.asarray(np.maximum(0.5 * terms.sum(axis=0), 0.0))  # rounding may leave -1e-17
 
-    def slopes(self, block: Block) -> Pair:
+    def slope(self, block: Block) -> FloatArray:
+        p = block.proba_by_class
+        return 0.5 * _to_middle(p, p + block.target_by_class)
+
+    def curvature(self, block: Block) -> FloatArray:
         p, t = block.proba_by_class, block.target_by_class
         both = p + t
-        return 0.5 * _to_middle(p, both), 0.5 * p * t / np.where(both > 0, both, 1.0)
+        return 0.5 * p * t / np.where(both > 0, both, 1.0)
 
 
 def _to_middle(p: FloatArray, both: FloatArray) -> FloatArray:
@@ -295,8 +309,16 @@ class RenyiDivergence(_PowerDivergence):
     def block_values(self, block: Block) -> FloatArray:
         if block.index is not None:
             return block.cross_entropy  # of one label, whatever alpha
-        value: FloatArray = self._log_sum(block)[0] / (self.alpha - 1.0)
-        return np.maximum(value, 0.0)  # rounding may leave -1e-17
+        return self._of_log_sum(self._log_sum(block)[0])
+
+    def _of_log_sum(self, log_sum: FloatArray) -> FloatArray:
+        return np.maximum(log_sum / (self.alpha - 1.0), 0.0)  # rounding may leave -1e-17
+
+    def block_loss_gradient(self, block: Block) -> Pair:
+        if block.index is not None:
+            return block.cross_entropy, block.residual_by_class
+        log_sum, share = self._log_sum(block)
+        return self._of_log_sum(log_sum), self._gap(block, share)
 
     def block_gradient_hessian(self, block: Block) -> Pair:
         share = self._log_sum(block)[1]
@@ -350,17 +372,21 @@ class AlphaDivergence(_PowerDivergence):
             total = np.exp(self._log_terms(block)).sum(axis=0)
         return np.asarray(np.maximum((total - 1.0) / scale, 0.0))  # rounding may leave -1e-17
 
+    def block_loss_gradient(self, block: Block) -> Pair:
+        log_total, share = self._log_sum(block)
+        return self.block_values(block), self._scaled(self._gap(block, share), log_total)
+
     def block_gradient_hessian(self, block: Block) -> Pair:
         p, miss = block.proba_by_class, block.miss_by_class
         log_total, share = self._log_sum(block)
         curve = p * miss + (self.alpha - 1.0) * (share * miss**2 + p**2 * (1.0 - share))
+        return self._scaled(self._gap(block, share), log_total), self._scaled(curve, log_total)
+
+    def _scaled(self, slope: FloatArray, log_total: FloatArray) -> FloatArray:
+        """``S slope / alpha``, 0 where the slope is 0 and ``S`` infinite."""
         with np.errstate(over="ignore"):
-            scale = np.broadcast_to(np.exp(log_total) / self.alpha, p.shape)
-        first, second = (
-            np.multiply(scale, slope, out=np.zeros_like(p), where=slope != 0.0)  # inf * 0 is 0
-            for slope in (self._gap(block, share), curve)
-        )
-        return first, second
+            scale = np.broadcast_to(np.exp(log_total) / self.alpha, slope.shape)
+        return np.multiply(scale, slope, out=np.zeros_like(slope), where=slope != 0.0)
 
     def true_distribution(
         self, scores: FloatArray, n_classes: int, label_smoothing: float = 0.0

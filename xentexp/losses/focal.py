@@ -11,7 +11,7 @@ import numpy as np
 
 from xentexp.errors import InputError
 from xentexp.inputs.block import Block
-from xentexp.losses.base import Pair, Properties, check_number
+from xentexp.losses.base import Properties, check_number
 from xentexp.losses.differentiable import Chance, SeparableLoss, TrueClassLoss, of_each_class
 from xentexp.losses.registry import register_loss
 from xentexp.numerics import FloatArray
@@ -27,20 +27,6 @@ def _focal(chance: Chance, gamma: float) -> FloatArray:
     """``-(1 - p)^gamma log p``."""
     value = np.multiply(chance.miss**gamma, chance.log_p)
     return np.subtract(0.0, value, out=value)
-
-
-def _focal_derivatives(chance: Chance, gamma: float) -> Pair:
-    """First and second derivative of `_focal` in ``p``, times ``p`` and ``p^2``."""
-    p, log_p, _ = chance
-    # Below this the powers overflow, and both derivatives are 0 to rounding all the same.
-    miss = np.maximum(chance.miss, 1e-100)
-    ratio = log_p / miss  # tends to -1
-    power = miss**gamma
-    first = gamma * p * power * ratio - power
-    second = power.copy()
-    if gamma:
-        second += gamma * p * power / miss * (2.0 - (gamma - 1.0) * p * ratio)
-    return first, second
 
 
 @register_loss
@@ -92,11 +78,36 @@ array([0.1732..., 0.5198...])""",
     def value(self, chance: Chance) -> FloatArray:
         return _focal(chance, self.gamma)
 
-    def slopes_of(self, chance: Chance) -> Pair:
-        return _focal_derivatives(chance, self.gamma)
+    def slope_of(self, chance: Chance) -> FloatArray:
+        return _focal_slope(chance, self.gamma)
+
+    def curvature_of(self, chance: Chance) -> FloatArray:
+        return _focal_curvature(chance, self.gamma)
 
     def class_factors(self, n_classes: int) -> FloatArray | None:
         return None if self.alpha is None else np.array([1.0 - self.alpha, self.alpha])
+
+
+def _focal_parts(chance: Chance, gamma: float) -> tuple[FloatArray, FloatArray, FloatArray]:
+    """``1 - p``, ``log p / (1 - p)`` and ``(1 - p)^gamma``."""
+    # Below this the powers overflow, and both derivatives are 0 to rounding all the same.
+    miss = np.maximum(chance.miss, 1e-100)
+    return miss, chance.log_p / miss, miss**gamma  # the ratio tends to -1
+
+
+def _focal_slope(chance: Chance, gamma: float) -> FloatArray:
+    """First derivative of `_focal` in ``p``, times ``p``."""
+    _, ratio, power = _focal_parts(chance, gamma)
+    return np.asarray((gamma * chance.p * ratio - 1.0) * power)
+
+
+def _focal_curvature(chance: Chance, gamma: float) -> FloatArray:
+    """Second derivative of `_focal` in ``p``, times ``p^2``."""
+    miss, ratio, power = _focal_parts(chance, gamma)
+    p = chance.p
+    if gamma:
+        power += gamma * p * power / miss * (2.0 - (gamma - 1.0) * p * ratio)
+    return power
 
 
 @register_loss
@@ -155,8 +166,11 @@ class CategoricalFocalCrossentropy(TrueClassLoss):
     def value(self, chance: Chance) -> FloatArray:
         return _focal(chance, self.gamma)
 
-    def slopes_of(self, chance: Chance) -> Pair:
-        return _focal_derivatives(chance, self.gamma)
+    def slope_of(self, chance: Chance) -> FloatArray:
+        return _focal_slope(chance, self.gamma)
+
+    def curvature_of(self, chance: Chance) -> FloatArray:
+        return _focal_curvature(chance, self.gamma)
 
     def class_factors(self, n_classes: int) -> FloatArray | None:
         if isinstance(self.alpha, Real):
@@ -222,22 +236,27 @@ array([0.3465..., 0.0433...])""",
         values = [_focal(negative, self.gamma_negative), _focal(positive, self.gamma_positive)]
         return block.expected(np.stack(values))
 
-    def slopes(self, block: Block) -> Pair:
+    def slope(self, block: Block) -> FloatArray:
         negative, positive = self._chances(block)
-        u, v = (
-            np.stack(pair)
-            for pair in zip(
-                _focal_derivatives(negative, self.gamma_negative),
-                _focal_derivatives(positive, self.gamma_positive),
-                strict=True,
-            )
-        )
-        if self.margin > 0.0:  # slopes are in p + margin, and 0 where that passes 1
-            share = np.where(negative.miss > 0.0, block.proba_by_class[0] / negative.p, 0.0)
-            u[0] *= share
-            v[0] *= share * share
+        first = _focal_slope(negative, self.gamma_negative) * self._share(block, negative)
+        return self._of_targets(block, first, _focal_slope(positive, self.gamma_positive))
+
+    def curvature(self, block: Block) -> FloatArray:
+        negative, positive = self._chances(block)
+        share = self._share(block, negative)
+        first = _focal_curvature(negative, self.gamma_negative) * (share * share)
+        return self._of_targets(block, first, _focal_curvature(positive, self.gamma_positive))
+
+    def _share(self, block: Block, negative: Chance) -> FloatArray | float:
+        """``p / (p + margin)`` of the first class: slopes are in the latter, 0 beyond 1."""
+        if self.margin == 0.0:
+            return 1.0
+        return np.where(negative.miss > 0.0, block.proba_by_class[0] / negative.p, 0.0)
+
+    @staticmethod
+    def _of_targets(block: Block, first: FloatArray, second: FloatArray) -> FloatArray:
         target = block.target_by_class
-        return np.where(target > 0, target * u, 0.0), np.where(target > 0, target * v, 0.0)
+        return np.where(target > 0, target * np.stack([first, second]), 0.0)
 
 
 @register_loss
@@ -277,5 +296,8 @@ class Poly1Crossentropy(TrueClassLoss):
     def value(self, chance: Chance) -> FloatArray:
         return self.epsilon * chance.miss - chance.log_p
 
-    def slopes_of(self, chance: Chance) -> Pair:
-        return -1.0 - self.epsilon * chance.p, np.ones_like(chance.p)
+    def slope_of(self, chance: Chance) -> FloatArray:
+        return -1.0 - self.epsilon * chance.p
+
+    def curvature_of(self, chance: Chance) -> FloatArray:
+        return np.ones_like(chance.p)

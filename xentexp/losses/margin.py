@@ -7,6 +7,7 @@ the true one (for two classes ``-s d`` with ``s = +-1``), summed or taken at the
 from __future__ import annotations
 
 from abc import abstractmethod
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 
@@ -33,47 +34,59 @@ class MarginLoss(Loss):
         """Value of one rival; 0 at minus infinity."""
 
     @abstractmethod
-    def derivatives(self, rival: FloatArray) -> Pair:
-        """First and second derivative of `value`, 0 at minus infinity."""
+    def slope(self, rival: FloatArray) -> FloatArray:
+        """First derivative of `value`, 0 at minus infinity."""
+
+    @abstractmethod
+    def curvature(self, rival: FloatArray) -> FloatArray:
+        """Second derivative of `value`, 0 at minus infinity."""
 
     def scale(self, block: Block) -> float:
         """What the value of a row is multiplied by."""
         return 1.0
 
+    def _one_rival(self, block: Block) -> bool:
+        return self.over == "largest" or block.n_classes == 2
+
     def block_values(self, block: Block) -> FloatArray:
-        if self.over == "largest" or block.n_classes == 2:
+        if self._one_rival(block):
             value = self.value(block.best_rival)
         else:
             value = self.value(block.rivals_by_class).sum(axis=0)
         scale = self.scale(block)
         return value if scale == 1.0 else value * scale
 
+    def block_loss_gradient(self, block: Block) -> Pair:
+        return self.block_values(block), self._by_class(block, self.slope, -1.0)
+
     def block_gradient_hessian(self, block: Block) -> Pair:
-        rivals = block.rivals_by_class
-        first, second = self.derivatives(rivals)
-        if self.over == "largest":
-            chosen = np.zeros(rivals.shape, dtype=bool)
-            chosen[rivals.argmax(axis=0), block.rows] = True
-            first, second = np.where(chosen, first, 0.0), np.where(chosen, second, 0.0)
-        assert block.index is not None
-        first[block.index, block.rows] = -first.sum(axis=0)
-        second[block.index, block.rows] = second.sum(axis=0)
-        scale = self.scale(block)
-        return scale * first, scale * second
+        return self._by_class(block, self.slope, -1.0), self._by_class(block, self.curvature, 1.0)
+
+    def _by_class(
+        self, block: Block, function: Callable[[FloatArray], FloatArray], sign: float
+    ) -> FloatArray:
+        """A derivative of each wrong class, and their sum, times the sign, of the true one."""
+        if self._one_rival(block):
+            of_rival = self.scale(block) * function(block.best_rival)
+            by_class = np.zeros((block.n_classes, block.n_rows))
+            by_class[block.best_rival_class, block.rows] = of_rival
+            return block.put_true(by_class, sign * of_rival)
+        by_class = self.scale(block) * function(block.rivals_by_class)
+        return block.put_true(by_class, sign * by_class.sum(axis=0))
 
     def invertible(self, n_classes: int, label_smoothing: float = 0.0) -> bool:
         if label_smoothing or (self.over == "largest" and n_classes > 2):
             return False
         # A slope at 0: it pays to rank rightly (Bartlett et al. 2006). A bend: by how much.
-        slope, bend = self.derivatives(np.linspace(-8.0, 8.0, 1601))
-        return bool(slope[800] > 0.0 and bend.max() > 0.0)
+        grid = np.linspace(-8.0, 8.0, 1601)
+        return bool(self.slope(grid)[800] > 0.0 and self.curvature(grid).max() > 0.0)
 
     def true_distribution(
         self, scores: FloatArray, n_classes: int, label_smoothing: float = 0.0
     ) -> FloatArray:
         self._check_invertible(n_classes, label_smoothing)
         leads = np.clip(scores - scores[:, np.newaxis], -WIDEST, WIDEST)
-        return stationary(scores, self.derivatives(leads)[0])
+        return stationary(scores, self.slope(leads))
 
 
 @register_loss
@@ -108,8 +121,11 @@ class HingeLoss(MarginLoss):
     def value(self, rival: FloatArray) -> FloatArray:
         return positive_part(rival + 1.0)
 
-    def derivatives(self, rival: FloatArray) -> Pair:
-        return (rival > -1.0).astype(np.float64), np.zeros_like(rival)
+    def slope(self, rival: FloatArray) -> FloatArray:
+        return (rival > -1.0).astype(np.float64)
+
+    def curvature(self, rival: FloatArray) -> FloatArray:
+        return np.zeros_like(rival)
 
 
 @register_loss
@@ -138,8 +154,11 @@ class SquaredHingeLoss(HingeLoss):
     def value(self, rival: FloatArray) -> FloatArray:
         return np.square(super().value(rival))
 
-    def derivatives(self, rival: FloatArray) -> Pair:
-        return 2.0 * super().value(rival), 2.0 * (rival > -1.0).astype(np.float64)
+    def slope(self, rival: FloatArray) -> FloatArray:
+        return 2.0 * super().value(rival)
+
+    def curvature(self, rival: FloatArray) -> FloatArray:
+        return 2.0 * (rival > -1.0).astype(np.float64)
 
 
 @register_loss
@@ -182,10 +201,12 @@ array([0.   , 0.125, 1.5  ])""",
         near = np.minimum(lead, self.gamma)
         return near * (lead - 0.5 * near) / self.gamma
 
-    def derivatives(self, rival: FloatArray) -> Pair:
+    def slope(self, rival: FloatArray) -> FloatArray:
+        return np.clip((rival + 1.0) / self.gamma, 0.0, 1.0)
+
+    def curvature(self, rival: FloatArray) -> FloatArray:
         lead = rival + 1.0
-        inside = (lead > 0.0) & (lead < self.gamma)
-        return np.clip(lead / self.gamma, 0.0, 1.0), inside / self.gamma
+        return ((lead > 0.0) & (lead < self.gamma)) / self.gamma
 
 
 @register_loss
@@ -215,9 +236,11 @@ array([0.  , 0.25, 8.  ])""",
     def value(self, rival: FloatArray) -> FloatArray:
         return np.where(rival <= 1.0, np.square(positive_part(rival + 1.0)), 4.0 * rival)
 
-    def derivatives(self, rival: FloatArray) -> Pair:
-        inside = (rival > -1.0) & (rival < 1.0)
-        return np.clip(2.0 * (rival + 1.0), 0.0, 4.0), 2.0 * inside.astype(np.float64)
+    def slope(self, rival: FloatArray) -> FloatArray:
+        return np.clip(2.0 * (rival + 1.0), 0.0, 4.0)
+
+    def curvature(self, rival: FloatArray) -> FloatArray:
+        return 2.0 * ((rival > -1.0) & (rival < 1.0)).astype(np.float64)
 
 
 @register_loss
@@ -326,11 +349,15 @@ class MultiMarginLoss(MarginLoss):
         lead = positive_part(rival + self.margin)
         return lead if self.p == 1 else np.square(lead)
 
-    def derivatives(self, rival: FloatArray) -> Pair:
-        inside = (rival > -self.margin).astype(np.float64)
+    def slope(self, rival: FloatArray) -> FloatArray:
         if self.p == 1:
-            return inside, np.zeros_like(rival)
-        return 2.0 * positive_part(rival + self.margin), 2.0 * inside
+            return (rival > -self.margin).astype(np.float64)
+        return 2.0 * positive_part(rival + self.margin)
+
+    def curvature(self, rival: FloatArray) -> FloatArray:
+        if self.p == 1:
+            return np.zeros_like(rival)
+        return 2.0 * (rival > -self.margin).astype(np.float64)
 
 
 @register_loss
@@ -361,9 +388,13 @@ class ExponentialLoss(MarginLoss):
         with np.errstate(over="ignore"):  # infinite is what it is
             return np.exp(rival)
 
-    def derivatives(self, rival: FloatArray) -> Pair:
-        value = self.value(rival)
-        return value, value.copy()
+    # Its own derivatives.
+    slope = value
+    curvature = value
+
+    def block_gradient_hessian(self, block: Block) -> Pair:
+        gradient = self._by_class(block, self.slope, -1.0)
+        return gradient, np.abs(gradient)
 
     def true_distribution(
         self, scores: FloatArray, n_classes: int, label_smoothing: float = 0.0
@@ -398,9 +429,12 @@ array([0.3132..., 1.3132...])""",
     def value(self, rival: FloatArray) -> FloatArray:
         return softplus(np.maximum(rival, -1000.0))  # which takes no infinity
 
-    def derivatives(self, rival: FloatArray) -> Pair:
-        slope = sigmoid(rival)
-        return slope, slope * sigmoid(-rival)
+    def slope(self, rival: FloatArray) -> FloatArray:
+        return sigmoid(rival)
+
+    def curvature(self, rival: FloatArray) -> FloatArray:
+        small = np.exp(-np.abs(rival))
+        return np.asarray(small / np.square(1.0 + small))
 
     def true_distribution(
         self, scores: FloatArray, n_classes: int, label_smoothing: float = 0.0

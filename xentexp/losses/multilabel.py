@@ -54,6 +54,11 @@ class MultilabelLoss(Loss):
         total: FloatArray = values.reshape(block.n_classes, -1).sum(axis=0)
         return total * self._scale(block)
 
+    def block_loss_gradient(self, block: Block) -> Pair:
+        values, gradient = self.of_one().block_loss_gradient(self._columns(block))
+        shape, scale = (block.n_classes, -1), self._scale(block)
+        return values.reshape(shape).sum(axis=0) * scale, scale * gradient[1].reshape(shape)
+
     def block_gradient_hessian(self, block: Block) -> Pair:
         first, second = self.of_one().block_gradient_hessian(self._columns(block))
         shape, scale = (block.n_classes, -1), self._scale(block)

@@ -35,19 +35,30 @@ class CumulativeLoss(Loss):
         """Value of each threshold, (k - 1, n)."""
 
     @abstractmethod
-    def derivatives(self, predicted: FloatArray, target: FloatArray) -> Pair:
-        """First and second derivative of each threshold's value in its ``F``."""
+    def slope(self, predicted: FloatArray, target: FloatArray) -> FloatArray:
+        """First derivative of each threshold's value in its ``F``."""
+
+    @abstractmethod
+    def curvature(self, predicted: FloatArray, target: FloatArray) -> FloatArray:
+        """Second derivative of each threshold's value in its ``F``."""
+
+    def block_loss_gradient(self, block: Block) -> Pair:
+        return self.block_values(block), self._gradient(block)
 
     def block_gradient_hessian(self, block: Block) -> Pair:
-        # dF_m/dz_j = p_j (1[j <= m] - F_m), and d2F_m/dz_j2 = (1 - 2 p_j) dF_m/dz_j.
-        p = block.proba_by_class
+        # d2F_m/dz_j2 = (1 - 2 p_j) dF_m/dz_j.
+        p, gradient = block.proba_by_class, self._gradient(block)
         predicted, target = block.cumulative
-        first, second = self.derivatives(predicted, target)
-        gradient = p * (_from(first) - (first * predicted).sum(axis=0))
+        second = self.scale(block) * self.curvature(predicted, target)
         curve = _from(second * (1.0 - 2.0 * predicted)) + (second * predicted**2).sum(axis=0)
-        hessian = p * p * curve + (1.0 - 2.0 * p) * gradient
-        scale = self.scale(block)
-        return scale * gradient, scale * hessian
+        return gradient, p * p * curve + (1.0 - 2.0 * p) * gradient
+
+    def _gradient(self, block: Block) -> FloatArray:
+        # dF_m/dz_j = p_j (1[j <= m] - F_m).
+        predicted, target = block.cumulative
+        first = self.scale(block) * self.slope(predicted, target)
+        gradient: FloatArray = _from(first) - (first * predicted).sum(axis=0)
+        return gradient * block.proba_by_class
 
 
 def _from(terms: FloatArray) -> FloatArray:
@@ -86,8 +97,11 @@ array([1., 2.])""",
     def terms(self, predicted: FloatArray, target: FloatArray) -> FloatArray:
         return np.square(predicted - target)
 
-    def derivatives(self, predicted: FloatArray, target: FloatArray) -> Pair:
-        return 2.0 * (predicted - target), np.full_like(predicted, 2.0)
+    def slope(self, predicted: FloatArray, target: FloatArray) -> FloatArray:
+        return 2.0 * (predicted - target)
+
+    def curvature(self, predicted: FloatArray, target: FloatArray) -> FloatArray:
+        return np.full_like(predicted, 2.0)
 
 
 @register_loss
@@ -154,7 +168,17 @@ class CumulativeLogLoss(Loss):
         return block.clipped_log(below), block.clipped_log(above)
 
     def block_values(self, block: Block) -> FloatArray:
-        below, above = self._logs(block)
+        return self._values(block, *self._logs(block))
+
+    def block_loss_gradient(self, block: Block) -> Pair:
+        logs = self._logs(block)  # they cost most, the hessian next to nothing
+        return self._values(block, *logs), self._gradient_hessian(block, *logs)[0]
+
+    def block_gradient_hessian(self, block: Block) -> Pair:
+        return self._gradient_hessian(block, *self._logs(block))
+
+    @staticmethod
+    def _values(block: Block, below: FloatArray, above: FloatArray) -> FloatArray:
         target = block.cumulative[1]
         with np.errstate(invalid="ignore"):
             left = np.where(target > 0, target * below, 0.0)
@@ -162,19 +186,19 @@ class CumulativeLogLoss(Loss):
         value: FloatArray = 0.0 - (left + right).sum(axis=0)
         return value
 
-    def block_gradient_hessian(self, block: Block) -> Pair:
+    @staticmethod
+    def _gradient_hessian(block: Block, below: FloatArray, above: FloatArray) -> Pair:
         log_p, p = block.log_proba_by_class, block.proba_by_class
-        below, above = self._logs(block)
         target = block.cumulative[1]
         gradient, hessian = np.zeros_like(p), np.zeros_like(p)
         # Ratios p_j / F_m of classes below a threshold never exceed 1: no overflow.
         for m in range(len(below)):
             t, lower, upper = target[m], slice(None, m + 1), slice(m + 1, None)
-            for side, log_own, log_rest, weight in (
+            for side, log_side, log_rest, weight in (
                 (lower, below[m], above[m], t),
                 (upper, above[m], below[m], 1.0 - t),
             ):
-                share = np.exp(log_p[side] - log_own) * np.exp(log_rest)
+                share = np.exp(log_p[side] - log_side) * np.exp(log_rest)
                 gradient[side] += (1.0 - weight) * p[side] - weight * share
                 hessian[side] += (1.0 - weight) * p[side] ** 2 + weight * share**2
         return gradient, hessian + (1.0 - 2.0 * p) * gradient
@@ -246,6 +270,11 @@ array([0.9740..., 1.4068...])""",
         upper, lower = edges[block.index + 1] - score, edges[block.index] - score
         return upper, lower, widths[block.index]
 
+    def block_loss_gradient(self, block: Block) -> Pair:
+        upper, lower, _ = self._gaps(block)
+        gradient = sigmoid(-upper) - sigmoid(lower)
+        return self.block_values(block), gradient[np.newaxis]
+
     def block_values(self, block: Block) -> FloatArray:
         upper, lower, width = self._gaps(block)
         # s(a) - s(b) = s(a) s(-b) (1 - exp(b - a))
@@ -295,5 +324,8 @@ class ExpectedAbsoluteGradeError(CumulativeLoss):
     def terms(self, predicted: FloatArray, target: FloatArray) -> FloatArray:
         return predicted * (1.0 - target) + (1.0 - predicted) * target
 
-    def derivatives(self, predicted: FloatArray, target: FloatArray) -> Pair:
-        return 1.0 - 2.0 * target, np.zeros_like(predicted)
+    def slope(self, predicted: FloatArray, target: FloatArray) -> FloatArray:
+        return 1.0 - 2.0 * target
+
+    def curvature(self, predicted: FloatArray, target: FloatArray) -> FloatArray:
+        return np.zeros_like(predicted)

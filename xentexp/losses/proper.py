@@ -14,6 +14,7 @@ from xentexp.losses.base import Loss, Pair, Properties, check_number
 from xentexp.losses.differentiable import (
     Chance,
     SeparableLoss,
+    gradient_through_softmax,
     of_each_class,
     of_true_class,
     through_softmax,
@@ -72,9 +73,13 @@ class BrierLoss(SeparableLoss):
         scale = self._scale(block)
         return block.squared_distance if scale == 1.0 else block.squared_distance * scale
 
-    def slopes(self, block: Block) -> Pair:
-        twice = 2.0 * self._scale(block) * block.proba_by_class
-        return twice * block.residual_by_class, twice * block.proba_by_class
+    def slope(self, block: Block) -> FloatArray:
+        u = block.proba_by_class * block.residual_by_class
+        u *= 2.0 * self._scale(block)
+        return u
+
+    def curvature(self, block: Block) -> FloatArray:
+        return 2.0 * self._scale(block) * np.square(block.proba_by_class)
 
 
 @dataclass(frozen=True)
@@ -96,12 +101,18 @@ class _NormedLoss(Loss):
         value = 1.0 - block.expected(p ** (b - 1.0)) / total ** ((b - 1.0) / b)
         return positive_part(value)  # rounding may leave -1e-16
 
+    def block_loss_gradient(self, block: Block) -> Pair:
+        b, p = self._power, block.proba_by_class
+        c = (b - 1.0) / b
+        hit, power, a, total = self._sums(block)
+        a1 = gradient_through_softmax(p, (b - 1.0) * hit)
+        n1 = gradient_through_softmax(p, b * power) / total
+        return self.block_values(block), -(total**-c) * (a1 - c * a * n1)
+
     def block_gradient_hessian(self, block: Block) -> Pair:
         b, p = self._power, block.proba_by_class
         c = (b - 1.0) / b
-        relative = p / p.max(axis=0)
-        hit, power = block.target_by_class * relative ** (b - 1.0), relative**b
-        a, total = hit.sum(axis=0), power.sum(axis=0)
+        hit, power, a, total = self._sums(block)
         a1, a2 = through_softmax(p, (b - 1.0) * hit, (b - 1.0) * (b - 2.0) * hit)
         n1, n2 = through_softmax(p, b * power, b * (b - 1.0) * power)
         n1, n2 = n1 / total, n2 / total
@@ -109,6 +120,12 @@ class _NormedLoss(Loss):
         gradient = -scale * (a1 - c * a * n1)
         hessian = -scale * (a2 - 2.0 * c * a1 * n1 - c * a * n2 + c * (c + 1.0) * a * n1 * n1)
         return gradient, hessian
+
+    def _sums(self, block: Block) -> tuple[FloatArray, FloatArray, FloatArray, FloatArray]:
+        """``t_j p_j^(b - 1)`` and ``p_j^b``, over the largest probability, and their sums."""
+        b, relative = self._power, block.proba_by_class / block.proba_by_class.max(axis=0)
+        hit, power = block.target_by_class * relative ** (b - 1.0), relative**b
+        return hit, power, hit.sum(axis=0), power.sum(axis=0)
 
 
 @register_loss
@@ -208,11 +225,14 @@ class PowerLoss(SeparableLoss):
         value += 1.0
         return positive_part(value)  # rounding may leave -1e-16
 
-    def slopes(self, block: Block) -> Pair:
+    def slope(self, block: Block) -> FloatArray:
         b, p = self.beta, block.proba_by_class
-        hit = block.target_by_class * p ** (b - 1.0)
-        u = b * (b - 1.0) * (p**b - hit)
-        return u, b * (b - 1.0) * ((b - 1.0) * p**b - (b - 2.0) * hit)
+        return b * (b - 1.0) * block.residual_by_class * p ** (b - 1.0)
+
+    def curvature(self, block: Block) -> FloatArray:
+        b, p = self.beta, block.proba_by_class
+        linear = (b - 1.0) * p - (b - 2.0) * block.target_by_class
+        return b * (b - 1.0) * linear * p ** (b - 1.0)
 
     # Proper whatever its power: there is nothing to solve for, in powers that overflow.
     invertible = Loss.invertible
@@ -285,15 +305,18 @@ class BetaLoss(SeparableLoss):
         ]
         return block.expected(np.stack(tails))
 
-    def slopes(self, block: Block) -> Pair:
-        each, target = of_each_class(block), block.target_by_class
-        u, v = np.zeros_like(each.p), np.zeros_like(each.p)
-        for label, (a, b) in enumerate(self._exponents()):
-            p, miss = each.p[label], np.maximum(each.miss[label], 1e-100)
-            weight = np.exp(a * each.log_p[label]) * target[label]
-            u[label] = -weight * miss**b
-            v[label] = weight * miss ** (b - 1.0) * ((1.0 - a) * miss + b * p)
-        return u, v
+    def slope(self, block: Block) -> FloatArray:
+        each = of_each_class(block)
+        a, b = np.array(self._exponents()).T[..., np.newaxis]
+        miss = np.maximum(each.miss, 1e-100)
+        return np.asarray(-block.target_by_class * np.exp(a * each.log_p) * miss**b)
+
+    def curvature(self, block: Block) -> FloatArray:
+        each = of_each_class(block)
+        a, b = np.array(self._exponents()).T[..., np.newaxis]
+        miss = np.maximum(each.miss, 1e-100)
+        weight = block.target_by_class * np.exp(a * each.log_p)
+        return np.asarray(weight * miss ** (b - 1.0) * ((1.0 - a) * miss + b * each.p))
 
     # As for the power loss.
     invertible = Loss.invertible

@@ -11,7 +11,7 @@ import numpy as np
 from xentexp.errors import unknown_name
 from xentexp.inputs.block import Block
 from xentexp.losses.base import Pair, Properties, check_number
-from xentexp.losses.differentiable import SeparableLoss, through_softmax
+from xentexp.losses.differentiable import SeparableLoss
 from xentexp.losses.registry import register_loss
 from xentexp.numerics import FloatArray, positive_part
 
@@ -46,19 +46,29 @@ class DistanceLoss(SeparableLoss):
         """Value of each column, (k, n), to be written to."""
 
     @abstractmethod
-    def derivatives(self, block: Block) -> Pair:
-        """First and second derivative of each column's value in its prediction."""
+    def first_derivative(self, block: Block) -> FloatArray:
+        """First derivative of each column's value in its prediction, (k, n)."""
 
-    def slopes(self, block: Block) -> Pair:
-        first, second = self.derivatives(block)
-        p, scale = block.proba_by_class, self.scale(block)
-        return scale * p * first, scale * p * p * second
+    @abstractmethod
+    def second_derivative(self, block: Block) -> FloatArray:
+        """Second derivative of each column's value in its prediction, (k, n)."""
+
+    def slope(self, block: Block) -> FloatArray:
+        return self.scale(block) * block.proba_by_class * self.first_derivative(block)
+
+    def curvature(self, block: Block) -> FloatArray:
+        return self.scale(block) * block.proba_by_class**2 * self.second_derivative(block)
+
+    def block_loss_gradient(self, block: Block) -> Pair:
+        if block.logits is None:
+            return self.block_values(block), self.scale(block) * self.first_derivative(block)
+        return super().block_loss_gradient(block)
 
     def block_gradient_hessian(self, block: Block) -> Pair:
         if block.logits is None:
-            first, second = self.derivatives(block)
-            return self.scale(block) * first, self.scale(block) * second
-        return through_softmax(block.proba_by_class, *self.slopes(block))
+            scale = self.scale(block)
+            return scale * self.first_derivative(block), scale * self.second_derivative(block)
+        return super().block_gradient_hessian(block)
 
 
 @register_loss
@@ -104,8 +114,11 @@ class SquaredError(DistanceLoss):
     def terms(self, block: Block) -> FloatArray:
         return np.square(block.residual_by_class)
 
-    def derivatives(self, block: Block) -> Pair:
-        return 2.0 * block.residual_by_class, np.full_like(block.residual_by_class, 2.0)
+    def first_derivative(self, block: Block) -> FloatArray:
+        return 2.0 * block.residual_by_class
+
+    def second_derivative(self, block: Block) -> FloatArray:
+        return np.full_like(block.residual_by_class, 2.0)
 
 
 @register_loss
@@ -148,8 +161,11 @@ class AbsoluteError(DistanceLoss):
     def terms(self, block: Block) -> FloatArray:
         return np.abs(block.residual_by_class)
 
-    def derivatives(self, block: Block) -> Pair:
-        return np.sign(block.residual_by_class), np.zeros_like(block.residual_by_class)
+    def first_derivative(self, block: Block) -> FloatArray:
+        return np.sign(block.residual_by_class)
+
+    def second_derivative(self, block: Block) -> FloatArray:
+        return np.zeros_like(block.residual_by_class)
 
 
 @register_loss
@@ -198,10 +214,11 @@ class HuberLoss(DistanceLoss):
         near = np.minimum(far, self.delta)
         return near * (far - 0.5 * near)
 
-    def derivatives(self, block: Block) -> Pair:
-        residual = block.residual_by_class
-        inside = np.abs(residual) <= self.delta
-        return np.clip(residual, -self.delta, self.delta), inside.astype(np.float64)
+    def first_derivative(self, block: Block) -> FloatArray:
+        return np.clip(block.residual_by_class, -self.delta, self.delta)
+
+    def second_derivative(self, block: Block) -> FloatArray:
+        return (np.abs(block.residual_by_class) <= self.delta).astype(np.float64)
 
 
 @register_loss
@@ -236,9 +253,11 @@ class LogCoshLoss(DistanceLoss):
         near = np.log1p(2.0 * np.sinh(0.5 * np.minimum(far, 1.0)) ** 2)  # keeps all digits
         return np.where(far < 1.0, near, far + np.log1p(np.exp(-2.0 * far)) - np.log(2.0))
 
-    def derivatives(self, block: Block) -> Pair:
-        slope = np.tanh(block.residual_by_class)
-        return slope, 1.0 - slope * slope
+    def first_derivative(self, block: Block) -> FloatArray:
+        return np.tanh(block.residual_by_class)
+
+    def second_derivative(self, block: Block) -> FloatArray:
+        return 1.0 - np.square(np.tanh(block.residual_by_class))
 
 
 @register_loss
@@ -283,13 +302,17 @@ class PoissonDeviance(DistanceLoss):
         log_ratio[t == 0] = 0.0
         return positive_part(2.0 * (log_ratio + (p - t)))  # rounding may leave -1e-16
 
-    def slopes(self, block: Block) -> Pair:
-        scale = 2.0 * self.scale(block)
-        return scale * block.residual_by_class, scale * block.target_by_class
+    def slope(self, block: Block) -> FloatArray:
+        return 2.0 * self.scale(block) * block.residual_by_class
 
-    def derivatives(self, block: Block) -> Pair:
-        p, t = block.proba_by_class, block.target_by_class
-        return 2.0 * (1.0 - t / p), 2.0 * t / p**2
+    def curvature(self, block: Block) -> FloatArray:
+        return 2.0 * self.scale(block) * block.target_by_class
+
+    def first_derivative(self, block: Block) -> FloatArray:
+        return 2.0 * (1.0 - block.target_by_class / block.proba_by_class)
+
+    def second_derivative(self, block: Block) -> FloatArray:
+        return 2.0 * block.target_by_class / block.proba_by_class**2
 
 
 @register_loss
@@ -323,10 +346,13 @@ class SquaredLogError(DistanceLoss):
     )
 
     def terms(self, block: Block) -> FloatArray:
-        gap: FloatArray = np.log1p(block.proba_by_class) - np.log1p(block.target_by_class)
-        return gap * gap
+        return np.square(self._gap(block))
 
-    def derivatives(self, block: Block) -> Pair:
-        p = block.proba_by_class
-        gap = np.log1p(p) - np.log1p(block.target_by_class)
-        return 2.0 * gap / (1.0 + p), 2.0 * (1.0 - gap) / (1.0 + p) ** 2
+    def _gap(self, block: Block) -> FloatArray:
+        return np.asarray(np.log1p(block.proba_by_class) - np.log1p(block.target_by_class))
+
+    def first_derivative(self, block: Block) -> FloatArray:
+        return 2.0 * self._gap(block) / (1.0 + block.proba_by_class)
+
+    def second_derivative(self, block: Block) -> FloatArray:
+        return 2.0 * (1.0 - self._gap(block)) / (1.0 + block.proba_by_class) ** 2

@@ -7,6 +7,7 @@ from numbers import Integral
 from typing import ClassVar
 
 import numpy as np
+from numpy.typing import NDArray
 
 from xentexp.errors import InputError
 from xentexp.inputs.block import Block
@@ -52,9 +53,11 @@ class GeneralizedCrossentropy(TrueClassLoss):
     def value(self, chance: Chance) -> FloatArray:
         return np.asarray(0.0 - np.expm1(self.q * _log(chance)) / self.q)
 
-    def slopes_of(self, chance: Chance) -> Pair:
-        power = np.exp(self.q * _log(chance))
-        return -power, (1.0 - self.q) * power
+    def slope_of(self, chance: Chance) -> FloatArray:
+        return -np.exp(self.q * _log(chance))
+
+    def curvature_of(self, chance: Chance) -> FloatArray:
+        return (self.q - 1.0) * self.slope_of(chance)
 
 
 def _log(chance: Chance) -> FloatArray:
@@ -109,10 +112,12 @@ class SymmetricCrossentropy(SeparableLoss):
             reverse = -(block.proba_by_class * self._log_target(block)).sum(axis=0)
         return self.alpha * block.cross_entropy + self.beta * reverse
 
-    def slopes(self, block: Block) -> Pair:
-        target = block.target_by_class
+    def slope(self, block: Block) -> FloatArray:
         linear = block.proba_by_class * self._log_target(block)
-        return -self.alpha * target - self.beta * linear, self.alpha * target
+        return -self.alpha * block.target_by_class - self.beta * linear
+
+    def curvature(self, block: Block) -> FloatArray:
+        return self.alpha * block.target_by_class
 
     def _log_target(self, block: Block) -> FloatArray:
         with np.errstate(divide="ignore"):
@@ -156,12 +161,18 @@ class TaylorCrossentropy(TrueClassLoss):
             total = (total + 1.0 / m) * chance.miss
         return total
 
-    def slopes_of(self, chance: Chance) -> Pair:
+    def slope_of(self, chance: Chance) -> FloatArray:
+        first = np.zeros_like(chance.miss)
+        for _ in range(self.order):
+            first = first * chance.miss + 1.0
+        return -chance.p * first
+
+    def curvature_of(self, chance: Chance) -> FloatArray:
         first, second = np.zeros_like(chance.miss), np.zeros_like(chance.miss)
         for _ in range(self.order):
             second = second * chance.miss + first
             first = first * chance.miss + 1.0
-        return -chance.p * first, chance.p**2 * second
+        return np.square(chance.p) * second
 
 
 @register_loss
@@ -204,13 +215,18 @@ array([0.3680..., 0.        ])""",
         value = (1.0 - a) * (np.log(1.0 - a) - chance.log_p) + a * np.log(a / miss)
         return np.where(short, value, 0.0)
 
-    def slopes_of(self, chance: Chance) -> Pair:
-        a = self.alpha
-        short = chance.miss > a
-        odds = chance.p / np.where(short, chance.miss, 1.0)
-        first = a * odds - (1.0 - a)
-        second = a * odds * odds + (1.0 - a)
-        return np.where(short, first, 0.0), np.where(short, second, 0.0)
+    def slope_of(self, chance: Chance) -> FloatArray:
+        a, (short, odds) = self.alpha, self._odds(chance)
+        return np.where(short, a * odds - (1.0 - a), 0.0)
+
+    def curvature_of(self, chance: Chance) -> FloatArray:
+        a, (short, odds) = self.alpha, self._odds(chance)
+        return np.where(short, a * odds * odds + (1.0 - a), 0.0)
+
+    def _odds(self, chance: Chance) -> tuple[NDArray[np.bool_], FloatArray]:
+        """Whether there is a cost, and ``p / (1 - p)`` where there is."""
+        short = chance.miss > self.alpha
+        return short, chance.p / np.where(short, chance.miss, 1.0)
 
 
 @register_loss
@@ -260,7 +276,10 @@ class BiTemperedLogisticLoss(Loss):
         return tempered_log_softmax(scores_by_class(block.logits), self.t2)
 
     def block_values(self, block: Block) -> FloatArray:
-        log_p, target = self._log_proba(block), block.target_by_class
+        return self._values(block, self._log_proba(block))
+
+    def _values(self, block: Block, log_p: FloatArray) -> FloatArray:
+        target = block.target_by_class
         p = block.proba_by_class if block.logits is None else np.exp(log_p)
         power = 2.0 - self.t1
         gap = tempered_log(np.log(np.where(target > 0, target, 1.0)), self.t1)
@@ -273,6 +292,17 @@ class BiTemperedLogisticLoss(Loss):
     def probabilities(self, scores: FloatArray, n_classes: int) -> FloatArray:
         return np.exp(tempered_log_softmax(scores, self.t2))
 
+    def block_loss_gradient(self, block: Block) -> Pair:
+        log_p = self._log_proba(block)
+        _, escort, slope = self._slope(log_p, block.target_by_class)
+        gradient = slope - escort / escort.sum(axis=0) * slope.sum(axis=0)
+        return self._values(block, log_p), gradient
+
+    def _slope(self, log_p: FloatArray, target: FloatArray) -> tuple[FloatArray, ...]:
+        """``p - t``, ``p^t2``, and ``dl/dp = (p - t) p^-t1`` times that."""
+        gap = np.exp(log_p) - target
+        return gap, np.exp(self.t2 * log_p), gap * np.exp((self.t2 - self.t1) * log_p)
+
     def block_gradient_hessian(self, block: Block) -> Pair:
         t1, t2 = self.t1, self.t2
         log_p, target = self._log_proba(block), block.target_by_class
@@ -281,16 +311,13 @@ class BiTemperedLogisticLoss(Loss):
             return np.exp(exponent * log_p)
 
         # With p_i = exp_t2(z_i - c): dp_i/dz_j = p_i^t2 (1[i=j] - e_j), e = p^t2 / sum p^t2.
-        escort = power(t2)
+        gap, escort, slope = self._slope(log_p, target)
         total = escort.sum(axis=0)
         share = escort / total
         bend = t2 * power(2.0 * t2 - 1.0)
         drift = (bend * (1.0 - 2.0 * share) + share**2 * bend.sum(axis=0)) / total  # d2c/dz_j2
-        # dl/dp = (p - t) p^-t1, d2l/dp2 = (p + t1 (t - p)) p^(-t1 - 1), each with its dp/dz.
-        p = np.exp(log_p)
-        slope = (p - target) * power(t2 - t1)
-        curve = (p + t1 * (target - p)) * power(2.0 * t2 - t1 - 1.0)
-        curve += (p - target) * t2 * power(2.0 * t2 - t1 - 1.0)
+        # d2l/dp2 = (p + t1 (t - p)) p^(-t1 - 1), with its dp/dz.
+        curve = (target + (1.0 + t2 - t1) * gap) * power(2.0 * t2 - t1 - 1.0)
         pull = slope.sum(axis=0)
         gradient = slope - share * pull
         hessian = curve * (1.0 - 2.0 * share) + share**2 * curve.sum(axis=0) - drift * pull

@@ -1,8 +1,8 @@
 """Curvatures that trees can divide by: positive, near the hessian, and of its scale.
 
 A leaf of a boosted tree moves the scores of its rows by the sum of their gradients over the sum
-of their hessians. Where a loss is not convex, or has kinks, its own hessian may be 0 or
-negative, and the step has no meaning; what stands in for it there is said by `curvature_rule`.
+of their hessians. If a loss is not convex, or has kinks, its hessian may be 0 or negative, and
+the step has no meaning; `curvature_rule` decides what replaces it.
 """
 
 from __future__ import annotations
@@ -18,33 +18,17 @@ from xentexp.numerics import FloatArray
 Rule = Literal["exact", "bounded", "unit"]
 
 _NOTHING = 1e-16
-"""Curvature of a row that is none beside its slope; XGBoost's own floor for the softmax."""
+"""Negligible ratio of curvature to slope; XGBoost's own floor for the softmax."""
 
 
 def curvature_rule(definition: Loss) -> Rule:
     """How the curvature of a loss is made positive.
 
-    Parameters
-    ----------
-    definition : Loss
-        With a gradient.
-
-    Returns
-    -------
-    {"exact", "bounded", "unit"}
-        ``"exact"``, for smooth convex losses: the hessian, and the size of the gradient in
-        rows where it is 0 (as on the straight part of the modified Huber loss).
-        ``"bounded"``, for losses that are not convex: the larger of the hessian and the size of
-        the gradient, so that no row asks for a step of more than 1 in its raw score.
-        ``"unit"``, for convex losses with kinks: the larger of the hessian and 1, as LightGBM
-        does for its L1 objective.
-
-    Examples
-    --------
-    >>> from xentexp.metrics.registry import get_loss
-    >>> names = "categorical_crossentropy", "categorical_focal_crossentropy", "categorical_hinge"
-    >>> [curvature_rule(get_loss(name)) for name in names]
-    ['exact', 'bounded', 'unit']
+    ``"exact"``, for smooth convex losses: the hessian, and the size of the gradient in rows where
+    it is 0 (as on the straight part of the modified Huber loss). ``"bounded"``, for losses that
+    are not convex: the larger of the hessian and the size of the gradient, so that no row alone
+    moves its raw score by more than 1. ``"unit"``, for convex losses with kinks: the larger of the
+    hessian and 1, as LightGBM does for its L1 objective.
     """
     if not definition.properties.convex:
         return "bounded"
@@ -52,27 +36,7 @@ def curvature_rule(definition: Loss) -> Rule:
 
 
 def positive_curvature(rule: Rule, derivatives: Pair) -> FloatArray:
-    """Curvature of each row and score, before weights and factors.
-
-    Parameters
-    ----------
-    rule : {"exact", "bounded", "unit"}
-        See `curvature_rule`.
-    derivatives : pair of ndarray of shape (k, n)
-        Gradient and hessian.
-
-    Returns
-    -------
-    ndarray of shape (k, n)
-        Positive wherever the gradient is not 0; maybe the hessian itself.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> derivatives = np.array([[-0.5, 0.25]]), np.array([[-0.1, 0.75]])
-    >>> positive_curvature("bounded", derivatives)
-    array([[0.5 , 0.75]])
-    """
+    """Curvatures that are positive wherever the gradient is not 0; maybe the hessian itself."""
     gradient, hessian = derivatives
     if rule == "unit":
         return np.maximum(hessian, np.ones(hessian.shape[1]))

@@ -2,31 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 from scipy.optimize import minimize
 
 from xentexp.errors import InputError
 from xentexp.inputs.block import Block
-from xentexp.inputs.checked import PlannedInput
-from xentexp.inputs.labels import to_class_weight
+from xentexp.inputs.checked import CheckedInput, PlannedInput, ScoreKind
+from xentexp.inputs.labels import KnownTargets
 from xentexp.losses import Loss
-from xentexp.losses.base import check_number, row_values
+from xentexp.losses.base import check_number, row_loss_gradient, row_values
 from xentexp.metrics.registry import get_loss
 from xentexp.numerics import FloatArray, IntArray, tempered_log
 from xentexp.objectives.curvature import Rule, curvature_rule, positive_curvature
 
 Out = tuple[NDArray[Any], NDArray[Any]]
 
-BLOCK_SCORES = 34816
-"""Scores in a block: it and what is made of it stay in the L2 cache."""
-
 
 def find_loss(loss: str | Loss, parameters: Mapping[str, object] | None = None) -> Loss:
-    """Loss by name or as an object, shown to be one that models of classes are trained on.
+    """Loss by name or as an object, if classifiers can be trained on it.
 
     Parameters
     ----------
@@ -38,13 +35,13 @@ def find_loss(loss: str | Loss, parameters: Mapping[str, object] | None = None) 
     Returns
     -------
     Loss
-        With a gradient.
+        A loss of classes that has a gradient.
 
     Raises
     ------
     InputError
-        For unknown names and parameters, and for losses without a gradient or of other things
-        than labels.
+        For unknown names and parameters, and for losses without a gradient or of other targets
+        than classes.
 
     Examples
     --------
@@ -53,74 +50,40 @@ def find_loss(loss: str | Loss, parameters: Mapping[str, object] | None = None) 
     """
     if not isinstance(parameters, Mapping | None):
         raise InputError(f"parameters of a loss must be a dict or None; got {parameters!r}")
-    definition = get_loss(loss, **(parameters or {}))
-    properties = definition.properties
-    if properties.gradient == "none":
-        raise InputError(f"{definition.name} has no gradient; train on another loss")
-    if properties.targets not in ("labels", "one-hot", "soft"):
-        raise InputError(
-            f"{definition.name} is no loss of labels and scores of classes; train on another"
-        )
+    definition = find_trainable(loss, parameters or {})
+    if definition.properties.targets not in ("labels", "one-hot", "soft"):
+        raise InputError(f"{definition.name} is not a loss of classes; train on another loss")
     return definition
 
 
-def find_class_weight(
-    class_weight: Mapping[Any, float] | ArrayLike | str | None,
-    classes: Sequence[Any],
-    index: IntArray,
-    sample_weight: FloatArray | None = None,
-) -> FloatArray | None:
-    """Weight of each class, in the order of the classes.
+def find_trainable(loss: str | Loss, parameters: Mapping[str, object]) -> Loss:
+    """Loss by name or as an object, if it has a gradient."""
+    definition = get_loss(loss, **parameters)
+    if definition.properties.gradient == "none":
+        raise InputError(f"{definition.name} has no gradient; train on another loss")
+    return definition
 
-    Parameters
-    ----------
-    class_weight : mapping, array-like of shape (k,), "balanced", or None
-        As scikit-learn has it; classes that a mapping does not name have 1.
-    classes : sequence
-        Labels.
-    index : ndarray of shape (n,)
-        Class of each training row.
-    sample_weight : ndarray of shape (n,), optional
-        By which "balanced" counts the rows.
 
-    Returns
-    -------
-    ndarray of shape (k,) or None
-        None where all are 1.
-
-    Raises
-    ------
-    InputError
-        For weights that are none.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> find_class_weight("balanced", ["good", "bad"], np.array([0, 0, 0, 1]))
-    array([0.6666..., 2.        ])
-    """
-    if class_weight is None:
-        return None
-    if not isinstance(class_weight, str):
-        return to_class_weight(class_weight, tuple(classes))
-    if class_weight != "balanced":
+def check_smoothing(definition: Loss, label_smoothing: float) -> None:
+    """Raise an InputError for label smoothing that is no share, or that the loss cannot take."""
+    check_number("label_smoothing", label_smoothing, 0.0, 1.0)
+    if label_smoothing and definition.properties.targets in ("one-hot", "labels"):
         raise InputError(
-            f"class_weight must be 'balanced', a mapping from labels, an array or None; got "
-            f"{class_weight!r}"
+            f"{definition.name} needs one true class in each row, and takes no label_smoothing"
         )
-    totals = np.bincount(index, sample_weight, minlength=len(classes)).astype(np.float64)
-    present = totals > 0
-    weights = np.zeros(len(classes))
-    weights[present] = totals.sum() / (np.count_nonzero(present) * totals[present])
-    return weights
+
+
+def score_kind(definition: Loss) -> ScoreKind:
+    """What the loss takes raw scores for."""
+    return "decision" if definition.properties.needs in ("scores", "latent") else "logits"
 
 
 class TrainingObjective:
-    """A loss on training rows, as a function of their raw scores.
+    """A loss on the training rows, as a function of their raw scores.
 
-    Scores are class-major: ``(k, n)``, or ``(1, n)`` for two classes, where they are those of
-    the second class with the first at 0, and for losses of one latent score. Row weights are
-    products of sample and class weights.
+    Scores are class-major: ``(k, n)``, or ``(1, n)`` for two classes (the scores of the second
+    class, with those of the first at 0) and for losses of one latent score. The weight of a row
+    is the product of its sample weight and the weight of its class.
 
     Parameters
     ----------
@@ -131,26 +94,26 @@ class TrainingObjective:
     n_classes : int
         Number of classes, 2 or more.
     sample_weight : ndarray of shape (n,), optional
-        Checked weights.
+        Weight of each row, checked.
     class_weight : ndarray of shape (k,), optional
-        See `find_class_weight`.
+        Weight of each class, checked.
     label_smoothing : float
         Share of the target that is spread evenly over the classes.
 
     Attributes
     ----------
     n_rows, n_scores : int
-        Shape of the scores, turned around.
+        Number of rows, and of scores for each row.
     weight : ndarray of shape (n,) or None
-        Weight of each row.
+        Weight of each row; None where all are 1.
     total_weight : float
-        Their sum.
+        Sum of the weights.
 
     Raises
     ------
     InputError
-        For a loss that is not for so many classes, for smoothing that it cannot have, and for
-        weights whose sum is 0.
+        For a loss that is not defined for that number of classes, for label smoothing that the
+        loss does not take, and for weights whose sum is 0.
 
     Examples
     --------
@@ -172,18 +135,16 @@ class TrainingObjective:
         class_weight: FloatArray | None = None,
         label_smoothing: float = 0.0,
     ) -> None:
-        check_number("label_smoothing", label_smoothing, 0.0, 1.0)
+        check_smoothing(definition, label_smoothing)
         needs = definition.properties.needs
         reason = definition.why_not(
             PlannedInput(
                 n_classes,
                 soft=label_smoothing > 0.0,
-                has_proba=needs != "scores",
+                has_proba=score_kind(definition) == "logits",
                 latent=needs == "latent" or n_classes == 2,
             )
         )
-        if label_smoothing and definition.properties.targets != "soft":
-            reason = "needs one true class in each row, and takes no label_smoothing"
         if reason is not None:
             raise InputError(f"{definition.name} {reason}")
         self.definition = definition
@@ -192,10 +153,14 @@ class TrainingObjective:
         self.n_rows = len(index)
         self.n_scores = 1 if n_classes == 2 or needs == "latent" else n_classes
         self.label_smoothing = float(label_smoothing)
-        self.weight = sample_weight
-        if class_weight is not None:
-            of_class = class_weight[index]
-            self.weight = of_class if sample_weight is None else of_class * sample_weight
+        self._input = CheckedInput(
+            classes=tuple(range(n_classes)),
+            targets=KnownTargets(index),
+            weight=sample_weight,
+            class_weight=class_weight,
+            smoothing=self.label_smoothing,
+        )
+        self.weight = self._input.row_weight
         self.total_weight = float(self.n_rows if self.weight is None else self.weight.sum())
         if not self.total_weight < np.inf:
             raise InputError(
@@ -204,7 +169,6 @@ class TrainingObjective:
             )
         if not self.total_weight > 0.0:
             raise InputError("the weights of the training rows sum to 0; one must be positive")
-        self._of_margins = needs in ("scores", "latent")
 
     def of(self, rows: IntArray) -> TrainingObjective:
         """The same loss on some of the rows.
@@ -212,12 +176,12 @@ class TrainingObjective:
         Parameters
         ----------
         rows : ndarray of int
-            Which.
+            Numbers of the rows.
 
         Returns
         -------
         TrainingObjective
-            A copy.
+            New, with copies of the targets and weights.
 
         Raises
         ------
@@ -235,9 +199,7 @@ class TrainingObjective:
     def class_shares(self) -> FloatArray:
         """Weighted share of each class in the (smoothed) targets, ``(k,)``."""
         totals = np.bincount(self.index, self.weight, minlength=self.n_classes)
-        shares = totals / self.total_weight
-        e = self.label_smoothing
-        return np.asarray((1.0 - e) * shares + e / self.n_classes)
+        return self._input.smoothed(None, totals / self.total_weight)
 
     def values(self, scores: NDArray[np.floating]) -> FloatArray:
         """Value of each row, not weighted.
@@ -250,12 +212,12 @@ class TrainingObjective:
         Returns
         -------
         ndarray of shape (n,)
-            New.
+            Values in a new array.
         """
-        out = np.empty(self.n_rows)
-        for rows, block in self._blocks(scores):
-            out[rows] = row_values(self.definition, block)
-        return out
+        values = np.empty(self.n_rows)
+        for rows, block in self.blocks(scores):
+            values[rows] = row_values(self.definition, block)
+        return values
 
     def loss(self, scores: NDArray[np.floating]) -> float:
         """Weighted mean of the values.
@@ -268,9 +230,47 @@ class TrainingObjective:
         Returns
         -------
         float
-            What training makes small.
+            The quantity that training minimizes.
         """
-        values = self.values(scores)
+        return self._mean(self.values(scores))
+
+    def loss_gradient(
+        self, scores: NDArray[np.floating], out: NDArray[Any] | None = None
+    ) -> tuple[float, FloatArray]:
+        """Weighted mean of the values, and the gradient of each row's weighted value.
+
+        Cheaper than `loss` and `gradient_hessian` one after the other: what both need is computed
+        once, and no hessian.
+
+        Parameters
+        ----------
+        scores : ndarray of shape (n_scores, n)
+            Finite raw scores.
+        out : ndarray of shape (n_scores, n), optional
+            Array to write the gradient to; any floating dtype.
+
+        Returns
+        -------
+        loss : float
+            As `loss` returns it.
+        gradient : ndarray of shape (n_scores, n)
+            As `gradient_hessian` returns it: not divided by the sum of the weights.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> training = TrainingObjective(find_loss("brier_loss"), np.array([0, 1]), 2)
+        >>> training.loss_gradient(np.zeros((1, 2)))
+        (0.25, array([[ 0.25, -0.25]]))
+        """
+        gradient = np.empty((self.n_scores, self.n_rows)) if out is None else out
+        values = np.empty(self.n_rows)
+        for rows, block in self.blocks(scores):
+            values[rows], by_class = row_loss_gradient(self.definition, block)
+            self._write(gradient, rows, by_class[-self.n_scores :], 1.0)
+        return self._mean(values), gradient
+
+    def _mean(self, values: FloatArray) -> float:
         total = values.sum() if self.weight is None else values @ self.weight
         return float(total) / self.total_weight
 
@@ -284,12 +284,12 @@ class TrainingObjective:
         scores : ndarray of shape (n_scores, n)
             Finite raw scores.
         out : pair of ndarray of shape (n_scores, n), optional
-            Where to write them; any floating dtype.
+            Arrays to write them to; any floating dtype.
 
         Returns
         -------
         gradient, hessian : ndarray of shape (n_scores, n)
-            As the loss has them: the hessian may be 0 or negative.
+            Derivatives of the loss itself: the hessian may be 0 or negative.
         """
         return self._derivatives(scores, out, None, 1.0)
 
@@ -303,14 +303,14 @@ class TrainingObjective:
         scores : ndarray of shape (n_scores, n)
             Finite raw scores.
         factor : float
-            What the curvatures are multiplied by.
+            Factor of the curvatures.
         out : pair of ndarray of shape (n_scores, n), optional
-            Where to write them; any floating dtype.
+            Arrays to write them to; any floating dtype.
 
         Returns
         -------
         gradient, curvature : ndarray of shape (n_scores, n)
-            Weighted; what stands in for a hessian that is not positive, says
+            Weighted derivatives. A hessian that is not positive is replaced as described in
             `xentexp.objectives.curvature`.
         """
         return self._derivatives(scores, out, curvature_rule(self.definition), factor)
@@ -320,10 +320,10 @@ class TrainingObjective:
     ) -> tuple[FloatArray, FloatArray]:
         shape = (self.n_scores, self.n_rows)
         gradient, hessian = (np.empty(shape), np.empty(shape)) if out is None else out
-        for rows, block in self._blocks(scores):
-            own = self.definition.block_gradient_hessian(block)
+        for rows, block in self.blocks(scores):
+            derivatives = self.definition.block_gradient_hessian(block)
             # Of two classes the second has the score; the first is held at 0.
-            first, second = (part[-self.n_scores :] for part in own)
+            first, second = (by_class[-self.n_scores :] for by_class in derivatives)
             if rule is not None:
                 second = positive_curvature(rule, (first, second))
             self._write(gradient, rows, first, 1.0)
@@ -335,32 +335,41 @@ class TrainingObjective:
         if self.weight is not None:
             scale = self.weight[rows] if factor == 1.0 else self.weight[rows] * factor
         elif factor == 1.0:
-            for line, its_part in zip(whole, part, strict=True):  # NumPy is slow at both at once
-                line[rows] = its_part
+            for row_of_whole, row in zip(whole, part, strict=True):  # NumPy is slow at both at once
+                row_of_whole[rows] = row
             return
         np.multiply(part, scale, out=whole[:, rows], casting="same_kind")
 
-    def _blocks(self, scores: NDArray[np.floating]) -> Iterator[tuple[slice, Block]]:
+    def blocks(self, scores: NDArray[np.floating]) -> Iterator[tuple[slice, Block]]:
+        """Rows, and their targets and scores as a block that stays in cache.
+
+        Parameters
+        ----------
+        scores : ndarray of shape (n_scores, n)
+            Finite raw scores.
+
+        Yields
+        ------
+        rows : slice
+            Consecutive rows.
+        block : Block
+            Their targets, smoothed if asked for, and scores.
+
+        Raises
+        ------
+        InputError
+            For another number of rows than that of the targets.
+        """
         if scores.shape[1] != self.n_rows:
             raise InputError(f"scores must have {self.n_rows} rows; got {scores.shape[1]}")
-        step = max(128, BLOCK_SCORES // self.n_classes)
-        for start in range(0, self.n_rows, step):
-            rows = slice(start, min(start + step, self.n_rows))
-            yield rows, self._block(scores[:, rows], self.index[rows])
+        return self._input.blocks(self._by_row(scores), score_kind(self.definition))
 
-    def _block(self, scores: NDArray[np.floating], index: IntArray) -> Block:
-        by_row = scores[0] if self.n_scores == 1 else scores.T
-        soft = self._smoothed(index) if self.label_smoothing else None
-        hard = index if soft is None else None
-        if self._of_margins:
-            return Block(n_classes=self.n_classes, index=hard, soft=soft, decision=by_row)
-        return Block(n_classes=self.n_classes, index=hard, soft=soft, logits=by_row)
+    def block(self, rows: slice, scores: NDArray[np.floating]) -> Block:
+        """Targets of some rows with their scores, (n_scores, m), as one block."""
+        return self._input.block(rows, self._by_row(scores), score_kind(self.definition))
 
-    def _smoothed(self, index: IntArray) -> FloatArray:
-        e = self.label_smoothing
-        soft = np.full((len(index), self.n_classes), e / self.n_classes)
-        soft[np.arange(len(index)), index] += 1.0 - e
-        return soft
+    def _by_row(self, scores: NDArray[np.floating]) -> NDArray[np.floating]:
+        return scores[0] if self.n_scores == 1 else scores.T
 
 
 SMALLEST_SHARE = 1e-15
@@ -368,55 +377,31 @@ SMALLEST_SHARE = 1e-15
 
 
 def initial_scores(training: TrainingObjective) -> FloatArray:
-    """Raw scores whose probabilities are the shares of the classes in the training part.
+    """Raw scores (n_scores,) whose probabilities are the (smoothed, weighted) class shares.
 
-    They are what the boosters' own objectives start from (``boost_from_average`` of LightGBM,
-    the estimated ``base_score`` of XGBoost): logarithms of the weighted shares, smoothed and
-    weighted by class as the targets are; the logit of the second of two classes. Margins and a
-    latent score start at the best constant of their loss.
-
-    Parameters
-    ----------
-    training : TrainingObjective
-        Targets and weights.
-
-    Returns
-    -------
-    ndarray of shape (n_scores,)
-        0 for margins whose best constant tells no shares, as that of a hinge.
-
-    Notes
-    -----
-    The best constant of a loss that is not proper is another one. That of a saturating loss
-    (generalized, symmetric cross-entropy) is nearly sure of the larger class, where its gradient
-    is so flat that boosting from there ends higher.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from xentexp.objectives import find_loss
-    >>> y = np.array([0, 0, 0, 1])
-    >>> initial_scores(TrainingObjective(find_loss("categorical_crossentropy"), y, 2))  # log(1 / 3)
-    array([-1.0986...])
-    >>> initial_scores(TrainingObjective(find_loss("exponential_loss"), y, 2))  # half of that
-    array([-0.5493...])
+    The boosters' own objectives start from them too: ``boost_from_average`` of LightGBM, the
+    estimated ``base_score`` of XGBoost. Margins and a latent score start at the best constant of
+    their loss, or at 0 if that does not determine the shares, as for a hinge.
     """
+    # The best constant of a saturating loss (generalized, symmetric cross-entropy) gives the larger
+    # class a probability near 1, where the gradient is so flat that boosting ends higher.
     loss = training.definition
     shares = np.clip(training.class_shares(), SMALLEST_SHARE, 1.0)
     scores = np.log(shares)
     if loss.properties.link == "tempered softmax":
         scores = tempered_log(scores, loss.t2)  # type: ignore[attr-defined]
-    elif loss.properties.needs in ("scores", "latent"):
+    elif score_kind(loss) == "decision":
         scores = np.zeros(len(shares))
     if training.n_scores == 1:
         scores = scores[1:2] - scores[0]
-    of_link = loss.properties.needs not in ("scores", "latent")
-    told = loss.properties.needs == "latent" or loss.invertible(training.n_classes)
-    return scores if of_link or not told else _best_constant(training, scores)
+    if score_kind(loss) == "logits":
+        return scores
+    determined = loss.properties.needs == "latent" or loss.invertible(training.n_classes)
+    return _best_constant(training, scores) if determined else scores
 
 
 def _best_constant(training: TrainingObjective, start: FloatArray) -> FloatArray:
-    """Minimum of the loss over scores that are those of every row; never above the start."""
+    """Minimum of the loss over scores that all rows share; never above the start."""
     totals = np.bincount(training.index, training.weight, minlength=training.n_classes)
     k = training.n_classes
     of_classes = TrainingObjective(
@@ -429,9 +414,9 @@ def _best_constant(training: TrainingObjective, start: FloatArray) -> FloatArray
 
     def value(scores: FloatArray) -> tuple[float, FloatArray]:
         rows = np.repeat(scores[:, np.newaxis], k, axis=1)
-        gradient, _ = of_classes.gradient_hessian(rows)
-        return of_classes.loss(rows), gradient.sum(axis=1)
+        loss, gradient = of_classes.loss_gradient(rows)
+        return loss, gradient.sum(axis=1)
 
-    found = minimize(value, start, jac=True, method="BFGS", options={"gtol": 1e-10})
-    better = np.all(np.isfinite(found.x)) and found.fun <= value(start)[0]
-    return np.asarray(found.x) if better else start
+    result = minimize(value, start, jac=True, method="BFGS", options={"gtol": 1e-10})
+    better = np.all(np.isfinite(result.x)) and result.fun <= value(start)[0]
+    return np.asarray(result.x) if better else start

@@ -12,8 +12,9 @@ from xentexp.errors import InputError
 from xentexp.experiments.config.classifiers import check_classifier, read_candidate
 from xentexp.experiments.config.schema import ModelFile, TrainOn
 from xentexp.experiments.results import Candidate, TrainedOn
+from xentexp.inputs.labels import to_class_weight
 from xentexp.losses import Loss
-from xentexp.objectives import TrainingObjective, find_class_weight, find_loss
+from xentexp.objectives import TrainingObjective, find_loss
 
 _OPTIONS = {"loss", "loss_params", "class_weight", "label_smoothing"}
 """Parameters of a classifier that is trained on any loss."""
@@ -79,7 +80,7 @@ def _with_correction(candidate: Candidate, classes: Sequence[Any]) -> Candidate:
     definition, smoothing = trained.definition, classifier.label_smoothing
     n_classes = len(classes)
     try:
-        find_class_weight(classifier.class_weight, classes, np.arange(n_classes))
+        to_class_weight(classifier.class_weight, tuple(classes), lambda: np.ones(n_classes))
         TrainingObjective(definition, np.arange(n_classes), n_classes, label_smoothing=smoothing)
     except InputError as error:
         raise InputError(f"train_on: {error}") from error
