@@ -20,7 +20,7 @@ EXTRAS = {
 }
 """Optional packages, and the extra of xentexp that installs each."""
 
-__all__ = ["InputError"]
+__all__ = ["InputError", "UndefinedError"]
 
 
 class InputError(ValueError):
@@ -37,6 +37,23 @@ class InputError(ValueError):
     ... except InputError as error:
     ...     print(error)
     probabilities must lie in [0, 1]; row 1 of y_pred has 1.5 ...
+    """
+
+
+class UndefinedError(InputError):
+    """The metric has no value on these data: a single class, constant predictions, ...
+
+    Functions and scorers raise it; an experiment records NaN for the fold.
+
+    Examples
+    --------
+    >>> from xentexp.errors import UndefinedError
+    >>> from xentexp.metrics import roc_auc
+    >>> try:
+    ...     roc_auc([1, 1], [0.2, 0.9])
+    ... except UndefinedError as error:
+    ...     print(error)
+    roc_auc is undefined: the sample has no rows of class 0
     """
 
 

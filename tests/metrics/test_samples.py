@@ -13,10 +13,10 @@ import pandas as pd
 import pytest
 
 from xentexp import metrics
-from xentexp.errors import InputError
+from xentexp.errors import InputError, UndefinedError
 from xentexp.inputs.read import read
 from xentexp.losses import LOSSES
-from xentexp.metrics.base import SampleMetric, UndefinedError
+from xentexp.metrics.base import SampleMetric
 from xentexp.metrics.registry import (
     DEFAULT_METRICS,
     SAMPLE_METRICS,

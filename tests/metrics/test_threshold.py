@@ -9,8 +9,7 @@ from hypothesis import strategies as st
 from sklearn import metrics as peer
 
 from xentexp import evaluate, get_loss, get_metric, metrics
-from xentexp.errors import InputError
-from xentexp.metrics.base import UndefinedError
+from xentexp.errors import InputError, UndefinedError
 
 OF_CLASSES = {  # our name -> scikit-learn's function of labels and predicted labels
     "precision_score": peer.precision_score,

@@ -14,13 +14,6 @@ from xentexp.metrics.sample import Sample
 T = TypeVar("T")
 
 
-class UndefinedError(InputError):
-    """The metric has no value on these data: a single class, constant predictions, ...
-
-    Functions and scorers raise it; an experiment records NaN for the fold.
-    """
-
-
 class Metric(Protocol):
     """What losses and metrics of the whole data set have in common.
 

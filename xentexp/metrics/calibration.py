@@ -9,10 +9,10 @@ from typing import ClassVar, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from xentexp.errors import InputError, unknown_name
+from xentexp.errors import InputError, UndefinedError, unknown_name
 from xentexp.inputs.checked import InputTraits
 from xentexp.losses.base import MetricProperties
-from xentexp.metrics.base import SampleMetric, UndefinedError, one_of, parameter
+from xentexp.metrics.base import SampleMetric, one_of, parameter
 from xentexp.metrics.registry import register_metric
 from xentexp.metrics.sample import Sample
 from xentexp.numerics import FloatArray, IntArray, softplus

@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Any, Literal, Unpack
 import numpy as np
 from numpy.typing import ArrayLike
 
-from xentexp.errors import InputError
+from xentexp.errors import InputError, UndefinedError
 from xentexp.inputs.checked import CheckedInput
 from xentexp.inputs.options import InputOptions, refuse_unknown
 from xentexp.inputs.read import read
 from xentexp.losses import LOSSES, Loss, load_plugins
-from xentexp.metrics.base import Metric, SampleMetric, UndefinedError
+from xentexp.metrics.base import Metric, SampleMetric
 from xentexp.metrics.registry import get_metrics
 from xentexp.metrics.running_sums import LossState, sum_losses
 from xentexp.metrics.sample import Sample

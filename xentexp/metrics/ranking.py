@@ -9,9 +9,9 @@ from typing import ClassVar, Literal
 
 import numpy as np
 
-from xentexp.errors import InputError
+from xentexp.errors import InputError, UndefinedError
 from xentexp.losses.base import MetricProperties
-from xentexp.metrics.base import SampleMetric, UndefinedError, one_of, parameter
+from xentexp.metrics.base import SampleMetric, one_of, parameter
 from xentexp.metrics.registry import register_metric
 from xentexp.metrics.sample import Sample, roc
 from xentexp.numerics import FloatArray

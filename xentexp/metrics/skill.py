@@ -7,12 +7,12 @@ from typing import ClassVar, Literal
 
 import numpy as np
 
-from xentexp.errors import InputError
+from xentexp.errors import InputError, UndefinedError
 from xentexp.inputs.checked import InputTraits, PlannedInput
 from xentexp.inputs.columns import Predictions
 from xentexp.losses import LOSSES, Block, Loss
 from xentexp.losses.base import MetricProperties, Needs
-from xentexp.metrics.base import SampleMetric, UndefinedError, one_of, parameter
+from xentexp.metrics.base import SampleMetric, one_of, parameter
 from xentexp.metrics.registry import get_loss, register_metric
 from xentexp.metrics.running_sums import sum_losses
 from xentexp.metrics.sample import Sample
