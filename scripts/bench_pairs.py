@@ -34,7 +34,7 @@ def works() -> dict[str, tuple[Callable[[], Callable[[], object]], int]]:
         from xentexp.evaluation import evaluate
     from bench_suite import SUITE
 
-    from xentexp.estimators import LinearLossClassifier
+    from xentexp import estimators
     from xentexp.scorers import loss_scorers
 
     def data(n: int, k: int) -> tuple[Any, Any, Any]:
@@ -78,23 +78,28 @@ def works() -> dict[str, tuple[Callable[[], Callable[[], object]], int]]:
         scorer = loss_scorers(names, labels=list(range(5)))
         return lambda: scorer(model, X, y)
 
-    def training(name: str, k: int) -> Any:
+    def training(kind: str, k: int, **parameters: Any) -> Any:
         def make() -> Callable[[], object]:
             from sklearn.datasets import make_classification
 
             X, y = make_classification(20_000, 30, n_informative=15, n_classes=k, random_state=0)
-            model = LinearLossClassifier(loss=name, max_iter=15, tol=1e-12)
+            model = getattr(estimators, kind)(**parameters)
 
             def fit() -> object:
                 with warnings.catch_warnings():
-                    warnings.simplefilter("ignore")  # fifteen steps do not converge
+                    warnings.simplefilter("ignore")  # linear training is cut off
                     return model.fit(X, y)
 
             return fit
 
         return make
 
+    def linear(name: str, k: int) -> Any:
+        return training("LinearLossClassifier", k, loss=name, max_iter=15, tol=1e-12)
+
     ce, focal = "categorical_crossentropy", "categorical_focal_crossentropy"
+    rounds = {"n_estimators": 20, "n_jobs": 1, "random_state": 0}
+    row_wise = {"force_row_wise": True}  # LightGBM would choose by a clock
     return {
         "log loss 1e3 x 3": (loss(ce, 10**3, 3), 200),
         "log loss 1e6 x 3": (loss(ce, 10**6, 3), 3),
@@ -115,12 +120,17 @@ def works() -> dict[str, tuple[Callable[[], Callable[[], object]], int]]:
         "16 losses 1e5 x 10": (many(10**5, 10), 1),
         "16 losses 1e6 x 10": (many(10**6, 10), 1),
         "scorers of 40k x 5": (scorers, 1),
-        "linear training, cross-entropy, 3 classes": (training(ce, 3), 1),
-        "linear training, focal, 3 classes": (training(focal, 3), 1),
-        "linear training, Brier, 3 classes": (training("brier_loss", 3), 1),
-        "linear training, cross-entropy, 2 classes": (training(ce, 2), 1),
-        "linear training, focal, 2 classes": (training(focal, 2), 1),
-        "linear training, Brier, 2 classes": (training("brier_loss", 2), 1),
+        "linear training, cross-entropy, 3 classes": (linear(ce, 3), 1),
+        "linear training, focal, 3 classes": (linear(focal, 3), 1),
+        "linear training, Brier, 3 classes": (linear("brier_loss", 3), 1),
+        "linear training, cross-entropy, 2 classes": (linear(ce, 2), 1),
+        "linear training, focal, 2 classes": (linear(focal, 2), 1),
+        "linear training, Brier, 2 classes": (linear("brier_loss", 2), 1),
+        "LightGBM, 20 rounds, 3 classes": (
+            training("LightGBMLossClassifier", 3, **rounds, booster_params=row_wise),
+            1,
+        ),
+        "XGBoost, 20 rounds, 3 classes": (training("XGBoostLossClassifier", 3, **rounds), 1),
     }
 
 

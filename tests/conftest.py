@@ -12,6 +12,13 @@ from threadpoolctl import threadpool_limits
 from xentexp.losses import LOSSES, Loss
 
 
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    for mark in item.iter_markers("debian"):
+        package, program = mark.args
+        if shutil.which(program) is None:
+            pytest.skip(f"{program} is missing; run apt-get install {package}")
+
+
 @pytest.fixture(scope="session", autouse=True)
 def one_thread() -> Iterator[None]:
     """One thread for each test worker: the data are small, and more would wait for each other."""
@@ -23,6 +30,15 @@ def one_thread() -> Iterator[None]:
 def loss(request: pytest.FixtureRequest) -> Loss:
     """Each loss of the one table, with its default parameters."""
     return request.param
+
+
+@pytest.fixture
+def restored_losses() -> Iterator[None]:
+    """Take out of the table what a test registers."""
+    before = dict(LOSSES)
+    yield
+    LOSSES.clear()
+    LOSSES.update(before)
 
 
 @pytest.fixture(scope="session")

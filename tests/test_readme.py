@@ -9,7 +9,6 @@ import pytest
 
 from xentexp import metrics
 from xentexp.experiments.cli import _parser, main
-from xentexp.losses import LOSSES
 from xentexp.metrics.evaluation import evaluate
 from xentexp.scorers import get_scorer
 
@@ -45,15 +44,7 @@ def run_block(source, namespace):
     return compared
 
 
-@pytest.fixture
-def table_as_it_was():
-    before = dict(LOSSES)
-    yield
-    LOSSES.clear()
-    LOSSES.update(before)
-
-
-def test_the_python_runs_and_returns_what_the_comments_say(tmp_path, monkeypatch, table_as_it_was):
+def test_the_python_runs_and_returns_what_the_comments_say(tmp_path, monkeypatch, restored_losses):
     monkeypatch.chdir(tmp_path)
     namespace, compared = {"__name__": "readme"}, []
     for source in blocks("python"):

@@ -17,11 +17,11 @@ import numpy as np
 import pandas as pd
 import pytest
 import yaml
-from mlflow import MlflowClient
 from omegaconf import OmegaConf
 from sklearn.base import clone
 from sklearn.model_selection import TimeSeriesSplit
 
+from tests.support.stores import client, runs
 from xentexp.errors import InputError
 from xentexp.experiments import tracking
 from xentexp.experiments.cli import conf_folder, main
@@ -42,15 +42,6 @@ def compose(*overrides: str) -> dict[str, Any]:
         config = OmegaConf.to_container(hydra.compose("run", list(overrides)), resolve=True)
     assert isinstance(config, dict)
     return {str(key): value for key, value in config.items()}
-
-
-def client() -> MlflowClient:
-    return MlflowClient(tracking_uri=f"sqlite:///{Path.cwd()}/mlflow.db")
-
-
-def runs(kind: str) -> list[Any]:
-    experiments = [e.experiment_id for e in client().search_experiments()]
-    return list(client().search_runs(experiments, f"tags.`xentexp.kind` = '{kind}'"))
 
 
 # -- what it leaves behind ----------------------------------------------------------------------

@@ -10,11 +10,11 @@ import xentexp
 from tests.support.strategies import (
     classes_of,
     is_multilabel,
-    problem_of,
-    problems,
     quick,
+    random_cases,
     scores,
     targets,
+    targets_and_scores,
 )
 from xentexp.errors import InputError
 from xentexp.inputs.block import Block
@@ -260,19 +260,19 @@ def test_a_renyi_divergence_stays_accurate_when_its_sum_overflows(alpha):
 
 
 @quick
-@given(problems(spreads=[2.0]))
-def test_weights_multiply_and_ignored_rows_are_zero(loss, checked):
-    y, raw, k = problem_of(loss, checked)
-    rng, n = checked[0], len(raw)
+@given(random_cases(spreads=[2.0]))
+def test_weights_multiply_and_ignored_rows_are_zero(loss, case):
+    y, raw, k = targets_and_scores(loss, case)
+    rng, n = case[0], len(raw)
     weight, class_weight = rng.uniform(0.1, 2, n), rng.uniform(0.1, 2, k)
-    checked, classes = xentexp.get_loss(loss), classes_of(loss, k)
+    classes = classes_of(loss, k)
 
     def everything(target, **options):
         if loss.properties.gradient == "none":
-            return [checked.per_sample(target, raw, **options, from_logits=True)]
-        return checked.per_sample(
-            target, raw, **options, from_logits=True
-        ), *checked.gradient_hessian(target, raw, **options)
+            return [loss.per_sample(target, raw, **options, from_logits=True)]
+        return loss.per_sample(target, raw, **options, from_logits=True), *loss.gradient_hessian(
+            target, raw, **options
+        )
 
     plain = everything(y, **classes)
     if is_multilabel(loss):  # has columns, and no classes

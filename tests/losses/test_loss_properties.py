@@ -13,11 +13,11 @@ from tests.support.strategies import (
     measure,
     n_classes,
     of_scores,
-    problem_of,
-    problems,
     quick,
+    random_cases,
     scores,
     targets,
+    targets_and_scores,
     without_a_clip,
     xentexp_options,
 )
@@ -29,10 +29,10 @@ UNLIKE = {name for name, loss in LOSSES.items() if not loss.properties.symmetric
 
 
 @quick
-@given(problems())
-def test_every_row_stands_for_itself(loss, checked):
-    y, raw, k = problem_of(loss, checked)
-    order = checked[0].permutation(len(raw))
+@given(random_cases())
+def test_every_row_stands_for_itself(loss, case):
+    y, raw, k = targets_and_scores(loss, case)
+    order = case[0].permutation(len(raw))
     np.testing.assert_array_equal(
         by_row(loss, y[order], raw[order], k), by_row(loss, y, raw, k)[order]
     )
@@ -44,10 +44,10 @@ def test_every_row_stands_for_itself(loss, checked):
 
 
 @quick
-@given(problems())
-def test_a_whole_weight_is_a_repeated_row(loss, checked):
-    y, raw, k = problem_of(loss, checked)
-    weight = checked[0].integers(0, 4, size=len(raw))
+@given(random_cases())
+def test_a_whole_weight_is_a_repeated_row(loss, case):
+    y, raw, k = targets_and_scores(loss, case)
+    weight = case[0].integers(0, 4, size=len(raw))
     weight[0] = 2
     p = linked(loss, raw)
     again = np.repeat(y, weight, axis=0), np.repeat(p, weight, axis=0)
@@ -58,10 +58,10 @@ def test_a_whole_weight_is_a_repeated_row(loss, checked):
 
 
 @quick
-@given(problems())
-def test_a_class_weight_is_a_weight_of_its_rows(loss, checked):
-    y, raw, k = problem_of(loss, checked)
-    factors = checked[0].uniform(0.1, 3.0, k)
+@given(random_cases())
+def test_a_class_weight_is_a_weight_of_its_rows(loss, case):
+    y, raw, k = targets_and_scores(loss, case)
+    factors = case[0].uniform(0.1, 3.0, k)
     if is_multilabel(loss):
         with pytest.raises(InputError, match="class_weight cannot go with multilabel"):
             by_row(loss, y, raw, k, class_weight=factors)
@@ -79,10 +79,10 @@ def test_a_class_weight_is_a_weight_of_its_rows(loss, checked):
 
 
 @quick
-@given(problems())
-def test_sums_over_any_partition_add_up(loss, checked):
-    rng = checked[0]
-    y, raw, k = problem_of(loss, checked)
+@given(random_cases())
+def test_sums_over_any_partition_add_up(loss, case):
+    rng = case[0]
+    y, raw, k = targets_and_scores(loss, case)
     p, weight = linked(loss, raw), rng.uniform(0.1, 3.0, len(raw))
     parts = rng.integers(4, size=len(raw))
     whole = measure(loss, y, p, k, sample_weight=weight, reduction="sum")
@@ -94,16 +94,16 @@ def test_sums_over_any_partition_add_up(loss, checked):
 
 
 @quick
-@given(problems())
-def test_one_hot_targets_are_labels_to_the_bit(loss, checked):
-    y, raw, k = problem_of(loss, checked)
+@given(random_cases())
+def test_one_hot_targets_are_labels_to_the_bit(loss, case):
+    y, raw, k = targets_and_scores(loss, case)
     if is_multilabel(loss):  # whole numbers, truth values and probabilities of 0 and 1
         for same in (y.astype(float), y.astype(bool)):
             np.testing.assert_array_equal(by_row(loss, same, raw, k), by_row(loss, y, raw, k))
         return
     if loss.properties.targets == "positive":
         with pytest.raises(InputError, match="takes distributions without a zero"):
-            by_row(loss, checked[0].integers(k, size=len(raw)), raw, k)
+            by_row(loss, case[0].integers(k, size=len(raw)), raw, k)
         return
     one_hot = np.eye(k)[y]
     if loss.properties.targets == "labels":
@@ -121,9 +121,9 @@ def test_one_hot_targets_are_labels_to_the_bit(loss, checked):
 
 
 @quick
-@given(problems(spreads=[0.1, 2.0, 10.0]))
-def test_one_column_speaks_of_the_second_class(loss, checked):
-    rng, n, _, spread = checked
+@given(random_cases(spreads=[0.1, 2.0, 10.0]))
+def test_one_column_speaks_of_the_second_class(loss, case):
+    rng, n, _, spread = case
     y, score = targets(loss, rng, n, 2), rng.normal(0, spread, n)
     if loss.properties.needs == "latent":
         with pytest.raises(InputError, match="one score for each row"):
@@ -146,10 +146,10 @@ def test_one_column_speaks_of_the_second_class(loss, checked):
 
 
 @quick
-@given(problems())
-def test_probabilities_are_the_link_of_raw_scores(loss, checked):
-    soft = bool(checked[0].integers(2))
-    y, raw, k = problem_of(loss, checked, soft=soft)
+@given(random_cases())
+def test_probabilities_are_the_link_of_raw_scores(loss, case):
+    soft = bool(case[0].integers(2))
+    y, raw, k = targets_and_scores(loss, case, soft=soft)
     if is_multilabel(loss):
         raw = raw / 10  # a probability near 1 has lost the digits of its complement
     from_raw = by_row(loss, y, raw, k)
@@ -172,23 +172,23 @@ def test_a_constant_added_to_the_scores_of_a_row_changes_nothing(loss, shift):
         assert loss.properties.link in ("sigmoid", "cumulative logit")  # where it does
         return
     for n in (1, 20):
-        y, raw, k = problem_of(loss, (np.random.default_rng(n), n, 3, 2.0))
+        y, raw, k = targets_and_scores(loss, (np.random.default_rng(n), n, 3, 2.0))
         raw = np.round(raw * 2**20) / 2**20  # so that the sum is exact
         values, moved = by_row(loss, y, raw, k), by_row(loss, y, raw + shift, k)
         np.testing.assert_allclose(moved, values, rtol=1e-12, atol=1e-15)
 
 
 @quick
-@given(problems())
-def test_single_precision_is_computed_in_double(loss, checked):
-    y, raw, k = problem_of(loss, checked)
+@given(random_cases())
+def test_single_precision_is_computed_in_double(loss, case):
+    y, raw, k = targets_and_scores(loss, case)
     single = raw.astype(np.float32)
     np.testing.assert_allclose(
         by_row(loss, y, single, k), by_row(loss, y, single.astype(np.float64), k), rtol=1e-6
     )
     if of_scores(loss):
         return
-    rng, n = checked[0], len(raw)
+    rng, n = case[0], len(raw)
     for dtype, steps in ((np.float32, 4096), (np.float16, 512)):  # exact in every precision
         p = (rng.multinomial(steps - k, np.ones(k) / k, size=n) + 1) / steps
         for reduction in ("none", "mean"):
@@ -202,11 +202,11 @@ def test_single_precision_is_computed_in_double(loss, checked):
 
 @pytest.mark.parametrize("name", [name for name in LOSSES if name not in UNLIKE])
 @quick
-@given(checked=problems())
-def test_the_order_of_alike_classes_does_not_matter(name, checked):
+@given(case=random_cases())
+def test_the_order_of_alike_classes_does_not_matter(name, case):
     loss = LOSSES[name]
-    y, raw, k = problem_of(loss, checked)
-    order = checked[0].permutation(k)
+    y, raw, k = targets_and_scores(loss, case)
+    order = case[0].permutation(k)
     moved = y[:, order] if y.ndim == 2 else np.argsort(order)[y]
     # The rounding of an entropy from raw scores grows with their distance, here up to 200.
     atol = 1e-12 if loss.name == "entropy" else 1e-14

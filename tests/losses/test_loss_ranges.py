@@ -12,9 +12,9 @@ from tests.support.strategies import (
     measure,
     n_classes,
     of_scores,
-    problem_of,
-    problems,
     quick,
+    random_cases,
+    targets_and_scores,
     without_a_clip,
 )
 from xentexp.inputs.checked import PlannedInput
@@ -51,10 +51,10 @@ def upper_end(loss, k):
 
 
 @quick
-@given(problems(spreads=[0.1, 2.0, 30.0, 1e3, 1e6]))
-def test_values_lie_in_their_range(loss, checked):
+@given(random_cases(spreads=[0.1, 2.0, 30.0, 1e3, 1e6]))
+def test_values_lie_in_their_range(loss, case):
     for soft in (False, True):
-        y, raw, k = problem_of(loss, checked, soft=soft)
+        y, raw, k = targets_and_scores(loss, case, soft=soft)
         values = by_row(loss, y, raw, k)
         assert not np.isnan(values).any()
         assert values.min() >= 0
@@ -64,7 +64,7 @@ def test_values_lie_in_their_range(loss, checked):
             assert values.min() > 0
         if of_scores(loss):
             continue
-        certain = np.eye(k)[checked[0].integers(k, size=len(raw))]
+        certain = np.eye(k)[case[0].integers(k, size=len(raw))]
         for p in (linked(loss, raw), certain):
             values = measure(loss, y, p, k, reduction="none")
             assert not np.isnan(values).any()

@@ -24,6 +24,8 @@ from xentexp.losses import LOSSES
 from xentexp.metrics.evaluation import evaluate
 from xentexp.scorers import get_scorer, get_scorer_names, loss_scorers
 
+pytestmark = pytest.mark.usefixtures("restored_losses")
+
 PROPERTIES = Properties(
     summary="Missing probability of the true class, to a power.",
     formula="(1 - p_y)^power",
@@ -36,14 +38,6 @@ PROPERTIES = Properties(
     peers=("elsewhere.Missing",),
     example=">>> missing_power([1], [0.5])\n0.25",
 )
-
-
-@pytest.fixture(autouse=True)
-def table_as_it_was(monkeypatch):
-    before = dict(LOSSES)
-    yield
-    LOSSES.clear()
-    LOSSES.update(before)
 
 
 @dataclasses.dataclass(frozen=True)

@@ -23,7 +23,7 @@ SPREADS = [0.1, 2.0, 30.0]
 
 
 @st.composite
-def problems(draw: st.DrawFn, spreads: Any = SPREADS) -> tuple[Any, int, int, float]:
+def random_cases(draw: st.DrawFn, spreads: Any = SPREADS) -> tuple[Any, int, int, float]:
     """Generator, number of rows and of classes, and the spread of raw scores."""
     seed = draw(st.integers(0, 2**32 - 1))
     n, k = draw(st.integers(1, 40)), draw(st.integers(2, 6))
@@ -58,9 +58,9 @@ def scores(loss: Loss, rng: Any, n: int, k: int, spread: float = 2.0) -> Any:
     return rng.normal(0, spread, n if loss.properties.needs == "latent" else (n, k))
 
 
-def problem_of(loss: Loss, checked: Any, *, soft: bool = False) -> tuple[Any, Any, int]:
+def targets_and_scores(loss: Loss, case: Any, *, soft: bool = False) -> tuple[Any, Any, int]:
     """Targets, raw scores, and the number of classes."""
-    rng, n, k, spread = checked
+    rng, n, k, spread = case
     k = n_classes(loss, k)
     return targets(loss, rng, n, k, soft=soft), scores(loss, rng, n, k, spread), k
 

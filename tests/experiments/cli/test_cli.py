@@ -15,6 +15,7 @@ import pandas as pd
 import pytest
 from mlflow import MlflowClient
 
+from tests.support.stores import client, runs
 from xentexp import __version__
 from xentexp.experiments.cli import main
 from xentexp.experiments.cli.run import _terminable
@@ -26,15 +27,6 @@ XENTEXP = [sys.executable, "-m", "xentexp"]
 SMALL = ["dataset=table", "dataset.path=table.csv", "dataset.target=grade", "n_jobs=1"]
 LABELS = ["--labels", "bad,fair,good"]
 RUN = ["run", *SMALL, "models=[prior,logistic]", "cv.n_splits=3"]
-
-
-def client() -> MlflowClient:
-    return MlflowClient(tracking_uri=f"sqlite:///{Path.cwd()}/mlflow.db")
-
-
-def runs(kind: str = "candidate") -> list:
-    experiments = [e.experiment_id for e in client().search_experiments()]
-    return client().search_runs(experiments, f"tags.`xentexp.kind` = '{kind}'")
 
 
 def command(*words: str, **options: object) -> subprocess.CompletedProcess[str]:
