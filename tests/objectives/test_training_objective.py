@@ -107,7 +107,9 @@ def test_a_step_of_linear_training_needs_no_hessian(monkeypatch: pytest.MonkeyPa
 
 @pytest.mark.filterwarnings("error")
 def test_a_step_into_overflow_is_a_large_value_without_a_warning() -> None:
-    training = TrainingObjective(find_loss("exponential_loss"), np.array([0, 1, 2]), 3)
+    training = TrainingObjective(
+        find_loss("exponential_loss"), np.arange(3), 3, sample_weight=np.array([0.0, 1.0, 1.0])
+    )
     step = PenalizedLoss(np.eye(3), training, 1.0, False)
     value, gradient = step(np.linspace(-1e4, 1e4, 9))
     assert value == 1e100

@@ -149,7 +149,7 @@ class TrainOn(Section):
     loss: Annotated[str, _rule("the name of a loss")]
     name: Text | None = None
     loss_params: dict[str, Any] | None = None
-    class_weight: Any = None  # checked by `find_class_weight`, which needs the classes
+    class_weight: Any = None  # checked by `to_class_weight`, which needs the classes
     label_smoothing: Annotated[float, WrapValidator(_as_given), _rule("a finite number")] = 0.0
 
     @model_validator(mode="before")
