@@ -28,6 +28,7 @@ from xentexp.losses import LOSSES
 from xentexp.objectives import TrainingObjective, find_loss
 
 torch = pytest.importorskip("torch")
+pytestmark = pytest.mark.peers
 
 X, Y = make_moons(240, noise=0.25, random_state=0)
 X3, Y3 = make_blobs(240, centers=[[0, 0], [2, 1], [0, 3]], random_state=0)

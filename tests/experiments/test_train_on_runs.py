@@ -14,6 +14,7 @@ SMALL = ["dataset=simulated_delinquency", "dataset.n_samples=300", "n_jobs=1", "
 MATRIX = [*SMALL, "models=[linear]", "train_on=[brier_loss,exponential_loss]", "--quiet"]
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("curves", [[], ["curves=[]"], ["curves=[zero_one_loss]"]])
 def test_a_matrix_with_and_without_learning_curves(
     curves: list[str], workplace: Path, capsys: pytest.CaptureFixture[str]
@@ -34,6 +35,7 @@ def test_an_experiment_with_a_part_of_its_models(
     assert "prior" in row.values()
 
 
+@pytest.mark.long
 @pytest.mark.usefixtures("workplace")
 def test_a_matrix_of_ones_own_has_the_losses_trained_on_and_those_shown(
     capsys: pytest.CaptureFixture[str],

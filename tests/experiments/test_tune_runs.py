@@ -47,6 +47,7 @@ def compose(*overrides: str) -> dict[str, Any]:
 # -- what it leaves behind ----------------------------------------------------------------------
 
 
+@pytest.mark.long
 def test_models_are_compared_with_themselves_tuned_and_every_trial_is_a_run(
     table_csv: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -93,6 +94,7 @@ def test_models_are_compared_with_themselves_tuned_and_every_trial_is_a_run(
     assert "xentexp.kind" in tracking.latest_page(client(), None)
 
 
+@pytest.mark.long
 def test_the_same_command_goes_on_where_it_was(
     table_csv: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -111,6 +113,7 @@ def test_the_same_command_goes_on_where_it_was(
     assert "tune/brier_loss" in runs("candidate")[0].data.metrics
 
 
+@pytest.mark.long
 def test_failed_trials_are_failed_runs_and_a_search_without_any_a_failed_candidate(
     table_csv: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -292,9 +295,11 @@ def model_file(path: Path) -> tuple[str, dict[str, Any]]:
 @pytest.mark.parametrize("path", MODELS, ids=lambda path: path.stem)
 def test_each_space_holds_the_model_as_it_is_and_settings_that_fit(path: Path) -> None:
     name, model = model_file(path)
-    for package in ("catboost", "lightgbm", "xgboost", "torch"):
+    for package in ("catboost", "lightgbm", "xgboost"):
         if package in model["classifier"]["_target_"] or package in name:
             pytest.importorskip(package)
+    if name == "network":
+        pytest.importorskip("torch")
     candidate = read_candidate(name, ModelFile(**model))
     if name == "prior":
         assert candidate.space is None

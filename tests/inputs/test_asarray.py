@@ -162,6 +162,7 @@ def test_numbers_that_are_no_floats():
 # -- arrays of other libraries ---------------------------------------------------------------
 
 
+@pytest.mark.peers
 def test_torch_tensors_are_taken_without_a_copy():
     torch = pytest.importorskip("torch")
     y, p, raw, weight = sample()
@@ -175,6 +176,7 @@ def test_torch_tensors_are_taken_without_a_copy():
     assert m.hinge_loss(torch.tensor([0, 1]), torch.tensor([-3.0, 0.0])) == 0.5
 
 
+@pytest.mark.peers
 def test_tensors_that_numpy_cannot_read_are_told_what_to_do():
     torch = pytest.importorskip("torch")
     p = torch.tensor([0.2, 0.7], dtype=torch.float64)
@@ -196,6 +198,7 @@ def test_tensors_that_numpy_cannot_read_are_told_what_to_do():
         m.squared_error(p.clone().requires_grad_()[:, None], p[:, None], numbers=True)
 
 
+@pytest.mark.peers
 def test_jax_arrays_are_taken_without_a_copy():
     jnp = pytest.importorskip("jax.numpy")
     y, p, _, _ = sample()

@@ -15,6 +15,8 @@ from tests.support.oracles import FORMULAS, F, torch
 from tests.support.strategies import scores, targets
 from xentexp.losses import LOSSES
 
+pytestmark = pytest.mark.peers
+
 N, K = 40, 4
 WEIGHTS = np.array([0.5, 1.0, 3.0, 0.2])
 

@@ -259,6 +259,7 @@ def test_a_scorer_of_a_plugin_needs_nothing_before_it(installed, first):
     assert done.stdout == "ok\n", done.stderr
 
 
+@pytest.mark.long
 def test_a_plugin_is_logged_in_an_experiment(installed, table_csv):
     done = installed(
         "-m", "xentexp", "run", "dataset=table", f"dataset.path={table_csv}",

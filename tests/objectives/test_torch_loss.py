@@ -17,12 +17,13 @@ from tests.support.strategies import n_classes, of_scores, scores, targets
 from xentexp.errors import InputError
 from xentexp.losses import LOSSES, Loss
 from xentexp.objectives import TrainingObjective, find_loss
-from xentexp.objectives.torch import Batch, BatchLoss
 
 torch = pytest.importorskip("torch")
 from torch import nn  # noqa: E402
 
-from xentexp.objectives import TorchLoss  # noqa: E402
+from xentexp.objectives.torch import Batch, BatchLoss, TorchLoss  # noqa: E402
+
+pytestmark = pytest.mark.peers
 
 N, K = 30, 4
 TRAINABLE = [

@@ -101,6 +101,7 @@ LEVEL = {"level": {"low": 0.05, "high": 0.95}}
 # -- an estimator like others -----------------------------------------------------------------
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("inner", [LogisticRegression(), DecisionTreeClassifier(random_state=0)])
 def test_it_passes_scikit_learns_own_checks(inner: Any) -> None:
     space = {"C": [0.5, 1.0]} if hasattr(inner, "C") else {"max_depth": [2, 4]}
@@ -384,6 +385,7 @@ def studies(path: Path) -> list[str]:
     return names
 
 
+@pytest.mark.long
 def test_a_search_that_was_cut_short_goes_on_and_ends_as_if_it_was_not(tmp_path: Path) -> None:
     whole = tree(n_trials=25).fit(X, Y)
     assert tree(n_trials=25, storage=tmp_path / "a.db").fit(X, Y).study_name_ is not None
@@ -481,6 +483,7 @@ def test_other_rows_begin_a_new_study(change: str, tmp_path: Path) -> None:
     assert fit(frame, y, **more).trials_[0]["resumed"]
 
 
+@pytest.mark.long
 def test_another_process_knows_the_search_again(tmp_path: Path) -> None:
     code = f"""
 import pandas as pd

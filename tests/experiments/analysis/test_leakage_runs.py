@@ -35,6 +35,7 @@ def runs(workplace: Path, found: dict[str, Any]) -> tuple[Any, dict[str, Any]]:
     return client.get_run(found["run_id"]), {run.info.run_name: run for run in children}
 
 
+@pytest.mark.long
 def test_both_numbers_stand_everywhere(workplace: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["run", *LOGISTIC, "dataset.person_effect=0.9", "--quiet"]) == 0
     told = capsys.readouterr()

@@ -81,6 +81,7 @@ def test_json_is_all_that_stands_on_standard_output(
     assert client().get_run(document["run_id"]).info.status == "FINISHED"
 
 
+@pytest.mark.long
 def test_the_configuration_chooses_what_the_table_shows(
     table_csv: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -110,6 +111,7 @@ def test_quiet_leaves_the_leaderboard_alone(
     assert "brier_loss" in out
 
 
+@pytest.mark.long
 def test_the_same_seed_prints_the_same_numbers(
     table_csv: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -267,6 +269,7 @@ def test_bad_input_is_one_sentence_and_exit_code_2(
     assert runs("comparison") == []
 
 
+@pytest.mark.long
 def test_debug_shows_the_traceback(table_csv: Path) -> None:
     done = command(*RUN, "--debug", "losses=[brier_los]")
     assert done.returncode != 0
@@ -276,6 +279,7 @@ def test_debug_shows_the_traceback(table_csv: Path) -> None:
     assert "Traceback" not in done.stderr
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("name", ["SIGTERM", "SIGINT", "SIGHUP"])
 def test_an_interrupted_run_is_killed_in_the_store(name: str, table_csv: Path) -> None:
     words = ["models=[prior,mlp]", "models.mlp.classifier.max_iter=100000"]
@@ -303,6 +307,7 @@ def test_an_interrupted_run_is_killed_in_the_store(name: str, table_csv: Path) -
     assert [run.info.status for run in runs()] == ["FINISHED"]
 
 
+@pytest.mark.long
 def test_a_disk_that_fills_up_is_told_and_the_run_ends_as_failed(table_csv: Path) -> None:
     """A limit on the size of files stands in for the disk: writing more fails alike."""
     limit = os.path.getsize("mlflow.db") + 4096

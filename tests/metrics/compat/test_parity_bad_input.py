@@ -210,6 +210,7 @@ CALLS = [
 ]  # fmt: skip
 
 
+@pytest.mark.peers
 @pytest.mark.parametrize(("convention", "loss", "y_true", "y_pred", "options"), CALLS)
 def test_bad_input_is_treated_alike(convention, loss, y_true, y_pred, options):
     require(convention)

@@ -28,6 +28,7 @@ def the_peers_own(convention, dotted):
     return keywords - NOT_OF_VALUES
 
 
+@pytest.mark.peers
 @pytest.mark.parametrize(("loss", "convention"), PAIRS)
 def test_the_keywords_are_the_peers(loss, convention):
     require(convention)

@@ -8,6 +8,8 @@ from sklearn.metrics import d2_brier_score, d2_log_loss_score
 from xentexp import metrics as m
 from xentexp.metrics.compat import apply
 
+pytestmark = pytest.mark.peers
+
 Y, P = [1, 0], [0.9, 0.6]
 D, YD = [0.5, -2.0, 3.0, 0.2], [1, 0, 1, 0]
 RNG = np.random.default_rng(0)

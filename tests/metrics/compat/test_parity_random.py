@@ -338,6 +338,7 @@ DRAWN = {"sklearn": SKLEARN, "keras": KERAS, "torch": TORCH}
 PAIRS = [(loss, name) for loss, peers in CONVENTIONS.items() for name in peers]
 
 
+@pytest.mark.peers
 @pytest.mark.parametrize("dtype", ["float64", "float32"])
 @pytest.mark.parametrize(("loss", "convention"), PAIRS)
 def test_random_input(loss, convention, dtype):

@@ -49,6 +49,7 @@ def test_ours(case):
         agree(value_of(case), case.expected)
 
 
+@pytest.mark.peers
 @pytest.mark.parametrize("case", OF_PEERS)
 def test_the_installed_peer(case):
     require(case.convention)
