@@ -154,6 +154,15 @@ def test_extreme_log_odds_are_fitted() -> None:
     assert ours == pytest.approx(0.14546589452555797, rel=1e-11)
 
 
+def test_slope_is_found_where_newtons_steps_go_too_far() -> None:
+    # Maximum of the likelihood by Newton's method with damping, in 60 digits
+    z = [1.57, -3.51, 0.3, -2.47, -2.69, -1.3, -2.23, -3.47, -700.0, 1.29, -2.0, -700.0, -2.13]
+    y = [0, 0, 0, 0, 0, 0, 1, 0, 0, 1, 0, 0, 0]
+    weight = [59.0, 0.29, 0.0016, 520.0, 1.1e-4, 0.2, 0.11, 5.5, 2200.0, 0.38, 1000.0, 1.3, 2000.0]
+    slope = metrics.calibration_slope(y, z, from_logits=True, sample_weight=weight)
+    assert slope == pytest.approx(1.3476514709613585, rel=1e-8)
+
+
 # -- discrimination --------------------------------------------------------------------------
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import ClassVar, Literal
@@ -15,7 +16,7 @@ from xentexp.losses.base import MetricProperties
 from xentexp.metrics.base import SampleMetric, one_of, parameter
 from xentexp.metrics.registry import register_metric
 from xentexp.metrics.sample import Sample
-from xentexp.numerics import FloatArray, IntArray, softplus
+from xentexp.numerics import FloatArray, IntArray
 
 _OF = ("auto", "second class", "top label", "classes")
 _NOTES = (
@@ -226,12 +227,6 @@ _CLIPPED = (
 )
 
 
-_SEPARATE = (
-    "calibration_slope is undefined to rounding: but for rows of hardly any weight the predictions "
-    "separate the classes"
-)
-
-
 @dataclass(frozen=True)
 class _Recalibration(SampleMetric):
     """What slope and intercept share: which class, and its log-odds."""
@@ -375,45 +370,26 @@ class CalibrationIntercept(_Recalibration):
         )
 
 
-def _fit_slope(x: FloatArray, y: NDArray[np.bool_], weight: FloatArray) -> float:
-    """Maximum-likelihood slope, which exists because the classes overlap.
+def _fit_slope(odds: FloatArray, labels: NDArray[np.bool_], weight: FloatArray) -> float:
+    """Maximum-likelihood slope, which exists because the classes overlap."""
+    from scipy.linalg import LinAlgWarning
+    from sklearn.exceptions import ConvergenceWarning
+    from sklearn.linear_model import LogisticRegression
 
-    Newton's method; where its step goes too far, the curvature is raised (Levenberg).
-    """
-    from scipy.special import expit
-
-    weight = weight / weight.sum()
-    centre = weight @ x
-    scale = np.sqrt(weight @ (x - centre) ** 2)
-    u = (x - centre) / scale
-    a, b, damping, gain = 0.0, 0.0, 0.0, np.inf
-    value = _deviance(a, b, u, y, weight)
-    for _ in range(200):
-        p = expit(a + b * u)
-        residual, curve = weight * (y - p), weight * p * (1.0 - p)
-        slope_a, slope_b = residual.sum(), residual @ u
-        aa, ab, bb = curve.sum(), curve @ u, curve @ (u * u)
-        while True:
-            raised_a, raised_b = aa + damping * (aa + bb), bb + damping * (aa + bb)
-            determinant = raised_a * raised_b - ab * ab
-            if determinant > 0.0:
-                step_a = (raised_b * slope_a - ab * slope_b) / determinant
-                step_b = (raised_a * slope_b - ab * slope_a) / determinant
-                lowered = _deviance(a + step_a, b + step_b, u, y, weight)
-                if lowered <= value * (1.0 + 1e-14):  # or no higher than rounding makes it
-                    break
-            damping = max(8.0 * damping, 1e-9)
-            if damping > 1e6:
-                raise UndefinedError(_SEPARATE)
-        a, b, value = a + step_a, b + step_b, lowered
-        # Twice what the step lowers the deviance by: squared in each step, until it is rounding.
-        gain, before = slope_a * step_a + slope_b * step_b, gain
-        if damping == 0.0 and gain <= 1e-8 * value and (gain <= 1e-18 * value or gain > before / 4):
-            return float(b / scale)
-        damping = damping / 64.0 if damping > 1e-7 else 0.0
-    raise UndefinedError(_SEPARATE)
-
-
-def _deviance(a: float, b: float, u: FloatArray, y: NDArray[np.bool_], weight: FloatArray) -> float:
-    eta = a + b * u
-    return float(weight @ (softplus(eta) - y * eta))
+    weight = weight / weight.mean()
+    centre = np.average(odds, weights=weight)
+    scale = np.sqrt(np.average((odds - centre) ** 2, weights=weight))
+    model = LogisticRegression(C=np.inf, solver="newton-cholesky", tol=1e-14, max_iter=1000)
+    with warnings.catch_warnings():
+        # Where Newton's steps go too far it says so, and goes on with L-BFGS.
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        warnings.filterwarnings("error", "lbfgs failed", ConvergenceWarning)
+        warnings.simplefilter("error", LinAlgWarning)
+        try:
+            model.fit(((odds - centre) / scale)[:, np.newaxis], labels, sample_weight=weight)
+        except (LinAlgWarning, ConvergenceWarning):
+            raise UndefinedError(
+                "calibration_slope is undefined to rounding: but for rows of hardly any weight "
+                "the predictions separate the classes"
+            ) from None
+    return float(model.coef_[0, 0] / scale)
