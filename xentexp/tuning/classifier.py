@@ -35,16 +35,33 @@ from xentexp.tuning.space import Space, read_space
 from xentexp.tuning.storage import TrialStore, data_digest, open_trials, study_name
 
 
-def _has(method: str) -> Callable[[TunedClassifier], bool]:
-    """Whether the classifier that was chosen, or may be, has a method."""
+def _delegated(name: str, what: str, returns: str) -> Any:
+    """Method of the best estimator, which exists where the estimator has it."""
 
-    def check(self: TunedClassifier) -> bool:
+    def has_method(self: TunedClassifier) -> bool:
         if not self.refit:
-            raise AttributeError(f"{method} needs refit=True: nothing is fitted on all rows")
-        getattr(getattr(self, "best_estimator_", self.estimator), method)
+            raise AttributeError(f"{name} needs refit=True: nothing is fitted on all rows")
+        getattr(getattr(self, "best_estimator_", self.estimator), name)
         return True
 
-    return check
+    def method(self: TunedClassifier, X: Any) -> NDArray[Any]:
+        check_is_fitted(self, "best_estimator_")
+        return getattr(self.best_estimator_, name)(X)  # type: ignore[no-any-return]
+
+    method.__name__, method.__qualname__ = name, f"TunedClassifier.{name}"
+    method.__doc__ = f"""{what} by the best settings.
+
+        Parameters
+        ----------
+        X : array-like
+            Rows.
+
+        Returns
+        -------
+        {returns}
+            In the order of `classes_`, where there are columns.
+        """
+    return available_if(has_method)(method)
 
 
 class TunedClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):  # type: ignore[misc]
@@ -302,69 +319,14 @@ class TunedClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):  # ty
         check_is_fitted(self, "best_estimator_")
         return int(self.best_estimator_.n_features_in_)
 
-    @available_if(_has("predict"))  # type: ignore[untyped-decorator]
-    def predict(self, X: Any) -> NDArray[Any]:
-        """Labels by the best settings.
-
-        Parameters
-        ----------
-        X : array-like
-            Rows.
-
-        Returns
-        -------
-        ndarray of shape (n,)
-            Labels.
-        """
-        return self._best().predict(X)  # type: ignore[no-any-return]
-
-    @available_if(_has("predict_proba"))  # type: ignore[untyped-decorator]
-    def predict_proba(self, X: Any) -> NDArray[Any]:
-        """Class probabilities by the best settings.
-
-        Parameters
-        ----------
-        X : array-like
-            Rows.
-
-        Returns
-        -------
-        ndarray of shape (n, k)
-            In the order of `classes_`.
-        """
-        return self._best().predict_proba(X)  # type: ignore[no-any-return]
-
-    @available_if(_has("predict_log_proba"))  # type: ignore[untyped-decorator]
-    def predict_log_proba(self, X: Any) -> NDArray[Any]:
-        """Logarithms of the class probabilities by the best settings.
-
-        Parameters
-        ----------
-        X : array-like
-            Rows.
-
-        Returns
-        -------
-        ndarray of shape (n, k)
-            In the order of `classes_`.
-        """
-        return self._best().predict_log_proba(X)  # type: ignore[no-any-return]
-
-    @available_if(_has("decision_function"))  # type: ignore[untyped-decorator]
-    def decision_function(self, X: Any) -> NDArray[Any]:
-        """Decision scores by the best settings.
-
-        Parameters
-        ----------
-        X : array-like
-            Rows.
-
-        Returns
-        -------
-        ndarray of shape (n,) or (n, k)
-            In the order of `classes_`.
-        """
-        return self._best().decision_function(X)  # type: ignore[no-any-return]
+    predict = _delegated("predict", "Labels", "ndarray of shape (n,)")
+    predict_proba = _delegated("predict_proba", "Class probabilities", "ndarray of shape (n, k)")
+    predict_log_proba = _delegated(
+        "predict_log_proba", "Logarithms of the class probabilities", "ndarray of shape (n, k)"
+    )
+    decision_function = _delegated(
+        "decision_function", "Decision scores", "ndarray of shape (n,) or (n, k)"
+    )
 
     def score(self, X: Any, y: ArrayLike, sample_weight: ArrayLike | None = None) -> float:
         """Score of the search: higher is better, so a loss is negative.
@@ -383,11 +345,8 @@ class TunedClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):  # ty
         float
             As `best_score_`, but of these rows.
         """
-        return float(self.scorer_(self._best(), X, y, sample_weight))
-
-    def _best(self) -> Any:
         check_is_fitted(self, "best_estimator_")
-        return self.best_estimator_
+        return float(self.scorer_(self.best_estimator_, X, y, sample_weight))
 
 
 def _last(estimator: Any) -> Any:
@@ -406,25 +365,7 @@ Rows = NDArray[np.intp]
 
 @dataclass(frozen=True)
 class InnerFolds:
-    """Rows that a search may look at, split.
-
-    Parameters
-    ----------
-    estimator : estimator
-        Cloned for each fit.
-    X : array-like
-        Rows.
-    y : ndarray of shape (n,)
-        Their labels.
-    weight : ndarray of shape (n,) or None
-        Their weights, in fits and scores.
-    splits : tuple of (train, test)
-        Numbers of rows.
-    scorer : callable
-        ``scorer(model, X, y, weight)``.
-    sign : int
-        1 where scores are the values, -1 where they are negative losses.
-    """
+    """Rows of a search and their inner folds; `sign` is -1 where scores are negative losses."""
 
     estimator: Any
     X: Any
@@ -442,46 +383,21 @@ class InnerFolds:
         model = with_settings(self.estimator, settings)
         X_train, y_train = _safe_split(model, self.X, self.y, train)
         X_test, y_test = _safe_split(model, self.X, self.y, test, train)
-        of_train = None if self.weight is None else self.weight[train]
-        of_test = None if self.weight is None else self.weight[test]
-        model.fit(X_train, y_train, **fit_weights(model, of_train))
-        return self.sign * float(self.scorer(model, X_test, y_test, of_test))
+        train_weight, test_weight = (
+            None if self.weight is None else self.weight[rows] for rows in (train, test)
+        )
+        model.fit(X_train, y_train, **fit_weights(model, train_weight))
+        return self.sign * float(self.scorer(model, X_test, y_test, test_weight))
 
 
 def with_settings(estimator: Any, settings: Mapping[str, Any]) -> Any:
-    """Copy of an estimator with other settings, of which estimators are copied too.
-
-    Parameters
-    ----------
-    estimator : estimator
-        Left as it is.
-    settings : mapping
-        By parameter.
-
-    Returns
-    -------
-    estimator
-        Unfitted.
-    """
+    """Copy of an estimator with other settings, of which estimators are copied too."""
     copies = {name: clone(value, safe=False) for name, value in settings.items()}
     return clone(estimator).set_params(**copies)
 
 
 def fit_weights(estimator: Any, weight: NDArray[Any] | None) -> dict[str, Any]:
-    """Argument of `fit` for the weights: a pipeline's last step gets them.
-
-    Parameters
-    ----------
-    estimator : estimator
-        To be fitted.
-    weight : ndarray of shape (n,) or None
-        Of the rows.
-
-    Returns
-    -------
-    dict
-        Empty without weights.
-    """
+    """Argument of `fit` for the weights: a pipeline's last step gets them."""
     if weight is None:
         return {}
     step = f"{estimator.steps[-1][0]}__" if isinstance(estimator, Pipeline) else ""

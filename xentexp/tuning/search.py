@@ -1,4 +1,4 @@
-"""The search itself: Optuna asks, a function of the settings answers, every trial is told."""
+"""A search with Optuna: settings are drawn, evaluated and recorded, trial by trial."""
 
 from __future__ import annotations
 
@@ -66,26 +66,11 @@ class Plan:
 def search(
     space: Space, evaluate: Evaluate, plan: Plan, store: Trials | None
 ) -> list[dict[str, Any]]:
-    """Trials of a search, first those that are stored.
+    """Trials of a search, first those that are stored: see `TunedClassifier.trials_`.
 
     What a trial draws depends on the seed, on its number and on the trials before it alone, so
-    that a search that was cut short and taken up again is the one that was not.
-
-    Parameters
-    ----------
-    space : dict
-        See `xentexp.tuning.read_space`.
-    evaluate : callable
-        From settings to the value in each inner fold. An ``Exception`` fails the trial.
-    plan : Plan
-        How many trials, from which seed.
-    store : Trials or None
-        Where they are kept.
-
-    Returns
-    -------
-    list of dict
-        One for each trial: see `TunedClassifier.trials_`.
+    that a search that was cut short and taken up again is the one that was not. An ``Exception``
+    of `evaluate` fails its trial.
     """
     optuna = import_extra("optuna", "TunedClassifier")
     distributions = {name: dimension.distribution() for name, dimension in space.items()}
@@ -120,10 +105,10 @@ def search(
 
 
 def _sampler(optuna: Any, seed: int, number: int) -> Any:
-    own = int(np.random.SeedSequence([seed, number]).generate_state(1)[0])
+    trial_seed = int(np.random.SeedSequence([seed, number]).generate_state(1)[0])
     # Not left to Optuna's default, which differs between its versions.
     return optuna.samplers.TPESampler(
-        seed=own, n_startup_trials=10, multivariate=True, constant_liar=False
+        seed=trial_seed, n_startup_trials=10, multivariate=True, constant_liar=False
     )
 
 
@@ -140,28 +125,28 @@ def _evaluate(
             error = f"the value of fold {int(np.isnan(values).argmax())} is not a number"
     except Exception as caught:  # settings may fail in any way: the search goes on without them
         error = f"{type(caught).__name__}: {caught}".strip()
-    kept = {
+    attributes = {
         "fold_values": values if error is None else [],
         "started": started,
         "seconds": time.perf_counter() - start,
         "error": error,
     }
     if error is not None:
-        return "FAIL", None, kept
-    return "COMPLETE", float(np.mean(values)), kept
+        return "FAIL", None, attributes
+    return "COMPLETE", float(np.mean(values)), attributes
 
 
 def _record(trial: Any, space: Space, *, resumed: bool) -> dict[str, Any]:
-    kept = trial.user_attrs
-    failed = kept["error"] is not None
+    attributes = trial.user_attrs
+    failed = attributes["error"] is not None
     return {
-        "number": kept[NUMBER],
+        "number": attributes[NUMBER],
         "params": {name: space[name].from_stored(trial.params[name]) for name in space},
         "value": None if failed else float(trial.value),
-        "fold_values": list(kept["fold_values"]),
-        "started": kept["started"],
-        "seconds": kept["seconds"],
+        "fold_values": list(attributes["fold_values"]),
+        "started": attributes["started"],
+        "seconds": attributes["seconds"],
         "state": "failed" if failed else "complete",
-        "error": kept["error"],
+        "error": attributes["error"],
         "resumed": resumed,
     }

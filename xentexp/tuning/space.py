@@ -40,7 +40,7 @@ class Range:
     log: bool = False
 
     def distribution(self) -> Any:
-        """As Optuna has it."""
+        """Distribution of Optuna."""
         from optuna.distributions import FloatDistribution, IntDistribution
 
         if self.whole:
@@ -48,7 +48,7 @@ class Range:
         return FloatDistribution(float(self.low), float(self.high), log=self.log)
 
     def to_stored(self, value: object) -> object | None:
-        """A setting as Optuna keeps it; None where it is outside."""
+        """A setting as Optuna stores it; None where it is outside."""
         if isinstance(value, bool) or not isinstance(value, (int, float)):
             return None
         if not self.low <= value <= self.high or (self.whole and value != int(value)):
@@ -56,7 +56,7 @@ class Range:
         return int(value) if self.whole else float(value)
 
     def from_stored(self, stored: Any) -> Any:
-        """The setting that Optuna keeps so."""
+        """The setting that Optuna stores as `stored`."""
         return stored
 
 
@@ -80,18 +80,18 @@ class Choices:
     values: tuple[Any, ...]
 
     def distribution(self) -> Any:
-        """As Optuna has it."""
+        """Distribution of Optuna."""
         from optuna.distributions import CategoricalDistribution
 
         return CategoricalDistribution([_label(value) for value in self.values])
 
     def to_stored(self, value: object) -> object | None:
-        """A setting as Optuna keeps it; None where it is not among the choices."""
+        """A setting as Optuna stores it; None where it is not among the choices."""
         label = _label(value)
         return label if label in map(_label, self.values) else None
 
     def from_stored(self, stored: Any) -> Any:
-        """The setting that Optuna keeps so."""
+        """The setting that Optuna stores as `stored`."""
         return next(value for value in self.values if _label(value) == stored)
 
 
