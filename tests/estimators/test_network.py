@@ -23,7 +23,7 @@ from xentexp import get_loss
 from xentexp.errors import InputError
 from xentexp.estimators import network
 from xentexp.estimators.holdout import TrainingRows, split_parts
-from xentexp.estimators.network import NetworkLossClassifier, Perceptron, Steps
+from xentexp.estimators.network import NetworkLossClassifier
 from xentexp.losses import LOSSES
 from xentexp.objectives import TrainingObjective, find_loss
 
@@ -116,31 +116,38 @@ def test_starts_from_the_shares_of_the_classes() -> None:
 
 
 @pytest.mark.parametrize("activation", ["relu", "tanh", "logistic", "identity"])
-def test_steps_are_those_of_torch(activation: str) -> None:
+def test_training_is_that_of_a_torch_network(activation: str) -> None:
     """Gradient descent through a torch.nn network, with torch's loss and Adam."""
-    rng = np.random.RandomState(3)
-    net = Perceptron.drawn([2, 5, 4, 3], activation, np.log([0.2, 0.3, 0.5]), rng)
+    options: dict[str, Any] = {
+        "hidden_layer_sizes": (5, 4), "activation": activation, "alpha": 0.1, "batch_size": 240
+    }  # fmt: skip
+    start = model(learning_rate=1e-300, max_epochs=1, **options).fit(X3, Y3)
+    fitted = model(learning_rate=0.01, max_epochs=5, **options).fit(X3, Y3)
     kinds = {"relu": torch.nn.ReLU, "tanh": torch.nn.Tanh, "logistic": torch.nn.Sigmoid}
     between = kinds.get(activation, torch.nn.Identity)
     theirs = torch.nn.Sequential(
         torch.nn.Linear(2, 5), between(), torch.nn.Linear(5, 4), between(), torch.nn.Linear(4, 3)
     ).double()
     with torch.no_grad():
-        for layer, weight, bias in zip(theirs[::2], net.weights, net.biases, strict=True):
+        for layer, weight, bias in zip(theirs[::2], start.coefs_, start.intercepts_, strict=True):
             layer.weight.copy_(torch.tensor(weight.T))
             layer.bias.copy_(torch.tensor(bias))
     inner = {"weight_decay": 0.1, "params": [layer.weight for layer in theirs[::2]]}
     outer = {"params": [layer.bias for layer in theirs[::2]]}
     adam = torch.optim.Adam([inner, outer], lr=0.01)
-    steps = Steps(net, learning_rate=0.01, alpha=0.1, dropout=0.0, seed=0)
-    training = TrainingObjective(find_loss("categorical_crossentropy"), Y3, 3)
     for _ in range(5):
         adam.zero_grad()
         torch.nn.CrossEntropyLoss()(theirs(torch.tensor(X3)), torch.tensor(Y3)).backward()
         adam.step()
-        steps.step(X3, lambda z: training.gradient_hessian(z)[0] / 240)
     with torch.no_grad():
-        np.testing.assert_allclose(net.scores(X3).T, theirs(torch.tensor(X3)), atol=1e-12)
+        expected = theirs(torch.tensor(X3)).numpy()
+    np.testing.assert_allclose(fitted.decision_function(X3), expected, atol=1e-12)
+
+
+def test_default_thresholds_are_those_of_the_loss() -> None:
+    default = model("cumulative_link_log_loss").fit(X3, Y3)
+    explicit = model("cumulative_link_log_loss", loss_params={"thresholds": [-0.5, 0.5]})
+    np.testing.assert_array_equal(default.predict_proba(X3), explicit.fit(X3, Y3).predict_proba(X3))
 
 
 def test_weights_are_repeated_rows() -> None:
@@ -262,13 +269,13 @@ def test_chance_is_its_own() -> None:
 
 def test_threads_of_torch_are_put_back(monkeypatch: pytest.MonkeyPatch) -> None:
     seen = []
-    step = Steps.step
+    step = torch.optim.Adam.step
 
-    def watched(self: Steps, *arguments: Any) -> None:
+    def watched(self: Any, *arguments: Any) -> None:
         seen.append(torch.get_num_threads())
         step(self, *arguments)
 
-    monkeypatch.setattr(Steps, "step", watched)
+    monkeypatch.setattr(torch.optim.Adam, "step", watched)
     torch.set_num_threads(2)
     model(max_epochs=1).fit(X, Y)
     assert set(seen) == {1}
@@ -282,7 +289,7 @@ def test_ctrl_c_is_not_swallowed(monkeypatch: pytest.MonkeyPatch) -> None:
     def pressed(*_: Any) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(Steps, "step", pressed)
+    monkeypatch.setattr(torch.optim.Adam, "step", pressed)
     with pytest.raises(KeyboardInterrupt):
         model().fit(X, Y)
 

@@ -31,21 +31,12 @@ def _has_probabilities(self: ScorePredictor) -> bool:
         return bool(self.link_.has_proba())
     try:
         return ScoreLink(find_loss(self.loss, self.loss_params), 2).has_proba()
-    except InputError:  # which fit will tell
+    except InputError:  # fit raises it
         return False
 
 
 class ScorePredictor(ClassifierMixin):  # type: ignore[misc]
-    """A classifier that was trained on a loss, and gives raw scores.
-
-    Attributes
-    ----------
-    classes_ : ndarray of shape (k,)
-        Labels.
-    link_ : ScoreLink
-        From raw scores to probabilities, as it was at the fit; `correct_probabilities` may be
-        changed afterwards, which costs no fit.
-    """
+    """A classifier with raw scores, and probabilities by the link of its loss."""
 
     loss: str | Loss
     loss_params: Mapping[str, object] | None
@@ -125,27 +116,17 @@ class ScorePredictor(ClassifierMixin):  # type: ignore[misc]
         """
         scores = self._scores(X)
         if self.link_.has_proba():
-            chosen = self._reading().proba(scores).argmax(axis=1)
+            column = self._reading().proba(scores).argmax(axis=1)
         elif len(scores) == 1:
-            chosen = (scores[0] > 0.0).astype(np.intp)
+            column = (scores[0] > 0.0).astype(np.intp)
         else:
-            chosen = scores.argmax(axis=0)
-        labels: NDArray[Any] = self.classes_[chosen]
+            column = scores.argmax(axis=0)
+        labels: NDArray[Any] = self.classes_[column]
         return labels
 
 
 class LossClassifier(ScorePredictor, BaseEstimator):  # type: ignore[misc]
-    """A classifier that is trained on a loss; a file of its own says how.
-
-    Attributes
-    ----------
-    classes_ : ndarray of shape (k,)
-        Labels.
-    class_weight_ : ndarray of shape (k,) or None
-        Weight of each class.
-    link_ : ScoreLink
-        From raw scores to probabilities, as it was at the fit.
-    """
+    """Base of the classifiers that are trained on a loss."""
 
     # Parameters of the derived classes.
     class_weight: Mapping[Any, float] | ArrayLike | str | None
@@ -187,11 +168,11 @@ class LossClassifier(ScorePredictor, BaseEstimator):  # type: ignore[misc]
         )
         return TrainingRows(X, training, weight)
 
-    def _progress(self, parts: Mapping[str, TrainingRows], patience: int | None = None) -> History:
-        """Empty curves of the loss that is trained on, and of those in `record`."""
+    def _history(self, parts: Mapping[str, TrainingRows], patience: int | None = None) -> History:
+        """Empty curves of the trained loss, and of those in `record`."""
         link = self.link_
         record = () if self.record is None else self.record
-        others = find_recorded(record, link.definition, link, link.n_classes)
+        others = find_recorded(record, link)
         names = [link.definition.name, *(loss.name for loss in others)]
         losses = {
             name: PartLosses(part.training, others, link, part.weight)
@@ -206,9 +187,9 @@ class LossClassifier(ScorePredictor, BaseEstimator):  # type: ignore[misc]
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
-        with suppress(InputError):  # which is for fit to raise
-            two = find_loss(self.loss, self.loss_params).properties.binary_only
-            tags.classifier_tags.multi_class = not two
+        with suppress(InputError):  # fit raises it
+            binary_only = find_loss(self.loss, self.loss_params).properties.binary_only
+            tags.classifier_tags.multi_class = not binary_only
         return tags
 
 
@@ -217,7 +198,6 @@ def _check_classes(definition: Loss, classes: NDArray[Any]) -> None:
         raise InputError(f"y must hold 2 classes or more; it holds 1 class: {classes}")
     labels = classes.tolist()
     if definition.properties.ordered and len(labels) > 2 and not ascending(tuple(labels)):
-        # Sorted by their letters they are in no order.
         raise InputError(
             f"{definition.name} is for ordered classes; number the grades, as labels are taken in "
             f"sorted order: {', '.join(map(repr, labels[:5]))}"
@@ -225,19 +205,6 @@ def _check_classes(definition: Loss, classes: NDArray[Any]) -> None:
 
 
 def check_count(name: str, value: object) -> None:
-    """Refuse a parameter that is no count.
-
-    Parameters
-    ----------
-    name : str
-        Of the parameter.
-    value : object
-        As the user gave it.
-
-    Raises
-    ------
-    InputError
-        For anything but an integer of at least 1.
-    """
+    """Refuse anything but an integer of at least 1."""
     if not isinstance(value, Integral) or isinstance(value, bool) or value < 1:
         raise InputError(f"{name} must be an integer >= 1; got {value!r}")

@@ -1,9 +1,9 @@
-"""What the boosted classifiers share: rows, rounds, where they start, scores."""
+"""What the boosted classifiers share: rows, rounds, initial scores, predictions."""
 
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from numbers import Integral
 from typing import Any, ClassVar, Self
 
@@ -20,8 +20,11 @@ from xentexp.estimators.holdout import TrainingRows, split_parts
 from xentexp.estimators.tabular_input import categories_of, further_rows, training_rows
 from xentexp.losses.base import check_number
 from xentexp.numerics import FloatArray
-from xentexp.objectives import find_loss
+from xentexp.objectives import TrainingObjective, find_loss
+from xentexp.objectives.boosting import by_class, newton_like
 from xentexp.objectives.objective import initial_scores
+
+Objective = Callable[[NDArray[np.floating], Any], tuple[NDArray[Any], NDArray[Any]]]
 
 
 class BoosterClassifier(LossClassifier):
@@ -53,16 +56,22 @@ class BoosterClassifier(LossClassifier):
     boost_from_average: bool
     n_estimators: int
     learning_rate: float
+    max_depth: int
+    reg_lambda: float
     early_stopping_rounds: int | None
     booster_params: Mapping[str, object] | None
     n_jobs: int | None
     random_state: Any
 
+    def _set_parameters(self, values: Mapping[str, Any]) -> None:
+        """Set the arguments of ``__init__`` as attributes."""
+        for name, value in values.items():
+            if name != "self":
+                setattr(self, name, value)
+
     @abstractmethod
-    def _train(
-        self, train: TrainingRows, valid: TrainingRows | None, progress: History | None
-    ) -> None:
-        """Set `booster_` and `n_iter_`."""
+    def _train(self, parts: Mapping[str, TrainingRows], history: History) -> None:
+        """Set `booster_` and `n_iter_`, and record the parts that the history has."""
 
     @abstractmethod
     def _booster_scores(self, X: Any) -> NDArray[np.floating]:
@@ -107,22 +116,20 @@ class BoosterClassifier(LossClassifier):
         X, y = training_rows(self, X, y, self.categories_)
         whole = self._read(definition, X, y, sample_weight)
         parts = split_parts(whole, self.validation_fraction, self.random_state)
-        train, valid = parts["train"], parts.get("valid")
-        watched = {
+        recorded = {
             name: part for name, part in parts.items() if self.record is not None or name == "valid"
         }
-        progress = self._progress(watched, self.early_stopping_rounds) if watched else None
+        history = self._history(recorded, self.early_stopping_rounds)
+        objective = parts["train"].training
         self.initial_scores_ = (
-            initial_scores(train.training)
-            if self.boost_from_average
-            else np.zeros(train.training.n_scores)
+            initial_scores(objective) if self.boost_from_average else np.zeros(objective.n_scores)
         )
         with plain_errors(f"{self.module} refuses", self.module):
-            self._train(train, valid, progress)
+            self._train(parts, history)
         self.best_iteration_ = self.n_iter_
-        if progress is not None and self.early_stopping_rounds is not None and self.n_iter_:
-            self.best_iteration_ = progress.best_round()
-        self.learning_curve_ = {} if progress is None else progress.curve
+        if self.early_stopping_rounds is not None and self.n_iter_:
+            self.best_iteration_ = history.best_round()
+        self.learning_curve_ = history.curve
         return self
 
     def _check_parameters(self) -> None:
@@ -147,6 +154,11 @@ class BoosterClassifier(LossClassifier):
                 f"own parameter or sets it itself"
             )
 
+    def _objective(self, objective: TrainingObjective, default_factor: float) -> Objective:
+        """Gradients and curvatures of raw scores, as LightGBM and XGBoost call for them."""
+        factor = self.hessian_factor or default_factor
+        return lambda scores, _: newton_like(objective, scores, factor)
+
     def _seed(self) -> int:
         if isinstance(self.random_state, Integral):
             return int(self.random_state)
@@ -169,8 +181,7 @@ class BoosterClassifier(LossClassifier):
             return np.repeat(start, len(X), axis=1)
         with plain_errors(f"{self.module} refuses", self.module):
             scores = np.asarray(self._booster_scores(X), dtype=np.float64)
-        by_class = scores[np.newaxis] if scores.ndim == 1 else scores.T
-        return np.asarray(by_class + start)
+        return np.asarray(by_class(scores) + start)
 
     @property
     def feature_importances_(self) -> FloatArray:

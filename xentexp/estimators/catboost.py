@@ -115,28 +115,11 @@ class CatBoostLossClassifier(BoosterClassifier):
         n_jobs: int | None = None,
         random_state: Any = None,
     ) -> None:
-        self.loss = loss
-        self.loss_params = loss_params
-        self.class_weight = class_weight
-        self.label_smoothing = label_smoothing
-        self.correct_probabilities = correct_probabilities
-        self.n_estimators = n_estimators
-        self.learning_rate = learning_rate
-        self.max_depth = max_depth
-        self.reg_lambda = reg_lambda
-        self.hessian_factor = hessian_factor
-        self.boost_from_average = boost_from_average
-        self.early_stopping_rounds = early_stopping_rounds
-        self.validation_fraction = validation_fraction
-        self.record = record
-        self.booster_params = booster_params
-        self.n_jobs = n_jobs
-        self.random_state = random_state
+        self._set_parameters(locals())
 
-    def _train(
-        self, train: TrainingRows, valid: TrainingRows | None, progress: History | None
-    ) -> None:
+    def _train(self, parts: Mapping[str, TrainingRows], history: History) -> None:
         catboost = import_extra("catboost", type(self).__name__)
+        train = parts["train"]
         n_scores = train.training.n_scores
         options: dict[str, Any] = {
             "n_classes": train.training.n_classes,
@@ -163,7 +146,7 @@ class CatBoostLossClassifier(BoosterClassifier):
         if not _can_split(train.X):
             self.booster_, self.n_iter_ = None, 0  # no column can be split: CatBoost would abort
             return
-        watches = valid is not None and self.early_stopping_rounds is not None
+        stops = self.early_stopping_rounds is not None
 
         def pool(part: TrainingRows) -> Any:
             return catboost.Pool(
@@ -178,31 +161,27 @@ class CatBoostLossClassifier(BoosterClassifier):
             warnings.filterwarnings("ignore", "Can't optimi")
             self.booster_ = catboost.CatBoost(params).fit(
                 pool(train),
-                eval_set=pool(valid) if valid is not None and watches else None,
-                early_stopping_rounds=self.early_stopping_rounds if watches else None,
+                eval_set=pool(parts["valid"]) if stops else None,
+                early_stopping_rounds=self.early_stopping_rounds,
                 use_best_model=False,
             )
         self.n_iter_ = int(self.booster_.tree_count_)
-        parts = {"train": train, "valid": valid}
-        for name in progress.parts if progress is not None else ():
-            part = parts[name]
-            assert progress is not None
-            assert part is not None
-            self._record(name, part, progress)
+        for name in history.parts:
+            self._record(name, parts[name], history)
 
-    def _record(self, name: str, part: TrainingRows, progress: History) -> None:
+    def _record(self, name: str, part: TrainingRows, history: History) -> None:
         """Losses of each round, afterwards: CatBoost tells a metric nothing of other losses."""
         scores = np.array(self._start(part.training.n_rows).T, order="C")
-        for place in range(self.n_iter_):
-            tree = self.booster_.predict(
+        for tree in range(self.n_iter_):
+            scores_of_tree = self.booster_.predict(
                 part.X,
                 prediction_type="RawFormulaVal",
-                ntree_start=place,
-                ntree_end=place + 1,
+                ntree_start=tree,
+                ntree_end=tree + 1,
                 thread_count=self._threads(),
             )
-            scores += by_class(np.asarray(tree))
-            progress.record(name, scores)
+            scores += by_class(np.asarray(scores_of_tree))
+            history.record(name, scores)
 
     def _booster_scores(self, X: Any) -> NDArray[np.floating]:
         return np.asarray(

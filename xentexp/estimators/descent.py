@@ -22,19 +22,7 @@ STALLED = 20
 
 @dataclass(frozen=True)
 class Descent:
-    """Where a descent ended.
-
-    Parameters
-    ----------
-    point : ndarray of shape (m,)
-        Parameters.
-    value : float
-        The objective there.
-    n_iter : int
-        Steps that were taken.
-    failure : str or None
-        Why it ended before its tolerance was met.
-    """
+    """Where a descent ended; `failure` says why its tolerance was not met."""
 
     point: FloatArray
     value: float
@@ -104,7 +92,7 @@ def _lbfgs(
         if watch is not None:
             watch(intermediate_result.x)
 
-    found = minimize(
+    result = minimize(
         objective,
         start,
         jac=True,
@@ -118,8 +106,8 @@ def _lbfgs(
             "maxls": 50,
         },
     )
-    failure = None if found.status == 0 else str(found.message)
-    return Descent(found.x, float(found.fun), int(found.nit), failure)
+    failure = None if result.status == 0 else str(result.message)
+    return Descent(result.x, float(result.fun), int(result.nit), failure)
 
 
 def _bfgs(
@@ -136,11 +124,11 @@ def _bfgs(
             inverse, direction = np.eye(len(start)), -gradient
             slope = float(gradient @ direction)
         length = 1.0 if n_iter else 1.0 / max(1.0, float(np.abs(gradient).sum()))
-        found = _weak_wolfe(objective, point, value, direction, slope, length)
-        if found is None:  # no descent is left that numbers can tell
+        step_found = _weak_wolfe(objective, point, value, direction, slope, length)
+        if step_found is None:  # no descent is left above rounding
             stuck = "the start lies on a kink, where the subgradient points nowhere lower"
             return Descent(point, value, n_iter, None if n_iter or slope == 0.0 else stuck)
-        length, value, ahead = found
+        length, value, ahead = step_found
         step, change = length * direction, ahead - gradient
         point, gradient = point + step, ahead
         product = float(step @ change)

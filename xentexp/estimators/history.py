@@ -1,4 +1,4 @@
-"""Losses of each round of boosting, on the rows that are trained on and on those held out."""
+"""Losses after each round of training, on the training rows and on the held-out ones."""
 
 from __future__ import annotations
 
@@ -18,20 +18,7 @@ from xentexp.objectives import TrainingObjective
 
 
 class PartLosses:
-    """Mean losses of raw scores on one part of the rows.
-
-    Parameters
-    ----------
-    trained : TrainingObjective
-        What is trained on, with these rows: weighted and smoothed as it is.
-    others : sequence of Loss
-        Further losses, weighted by `sample_weight` alone: those of probabilities see the
-        probabilities that the model gives, those of margins its raw scores.
-    link : ScoreLink
-        From raw scores to probabilities.
-    sample_weight : ndarray of shape (n,), optional
-        Weights of the rows.
-    """
+    """Mean losses of one part: the trained one as in training, others by sample weight."""
 
     def __init__(
         self,
@@ -46,21 +33,10 @@ class PartLosses:
         self.sample_weight = sample_weight
 
     def __call__(self, scores: NDArray[np.floating]) -> list[float]:
-        """Values in the order: what is trained on, the others.
-
-        Parameters
-        ----------
-        scores : ndarray of shape (n_scores, n)
-            Raw scores.
-
-        Returns
-        -------
-        list of float
-            Weighted means.
-        """
+        """The trained loss of scores ``(n_scores, n)``, then the others."""
         values = [self.trained.loss(scores)]
         if self.others:
-            found = evaluate(
+            evaluation = evaluate(
                 self.trained.index,
                 self.link.proba(scores) if self.link.has_proba() else None,
                 self.others,
@@ -69,7 +45,7 @@ class PartLosses:
                 sample_weight=self.sample_weight,
                 ordered=True,
             )
-            values += [found.mean[loss.name] for loss in self.others]
+            values += [evaluation.mean[loss.name] for loss in self.others]
         return values
 
 
@@ -92,10 +68,10 @@ class History:
 
     Examples
     --------
-    >>> progress = History(["loss"], {"valid": lambda scores: [scores]}, patience=2)
+    >>> history = History(["loss"], {"valid": lambda scores: [scores]}, patience=2)
     >>> for value in [3.0, 1.0, 2.0, 2.0]:
-    ...     progress.record("valid", value)
-    ...     print(progress.is_over(), progress.best_round())
+    ...     history.record("valid", value)
+    ...     print(history.is_over(), history.best_round())
     False 1
     False 2
     False 2
@@ -113,81 +89,40 @@ class History:
         self._watched = names[0]
 
     def record(self, part: str, scores: NDArray[np.floating]) -> None:
-        """Note the losses of a part after a round.
-
-        Parameters
-        ----------
-        part : str
-            Of `parts`.
-        scores : ndarray of shape (n_scores, n)
-            Raw scores of its rows.
-        """
+        """Add the losses of a part's scores ``(n_scores, n)`` after a round."""
         values = self.parts[part](scores)
         for line, value in zip(self.curve[part].values(), values, strict=True):
             line.append(value)
 
     def best_round(self) -> int:
-        """Number of rounds with the least loss on ``"valid"``, the first of those that tie.
-
-        Returns
-        -------
-        int
-            From 1.
-        """
+        """Round, from 1, of the least trained loss on ``"valid"``; the first of those that tie."""
         return int(np.argmin(self.curve["valid"][self._watched])) + 1
 
     def is_over(self) -> bool:
-        """Whether the patience is at its end.
-
-        Returns
-        -------
-        bool
-            Never without a patience.
-        """
+        """Whether `patience` rounds have passed since the best one."""
         if self.patience is None:
             return False
         return len(self.curve["valid"][self._watched]) - self.best_round() >= self.patience
 
 
-def find_recorded(record: object, trained: Loss, link: ScoreLink, n_classes: int) -> list[Loss]:
-    """Losses that are to be recorded beside the one that is trained on.
-
-    Parameters
-    ----------
-    record : sequence of str or Loss
-        As the user gave it.
-    trained : Loss
-        Which is recorded anyway.
-    link : ScoreLink
-        Whether there are probabilities.
-    n_classes : int
-        Number of classes.
-
-    Returns
-    -------
-    list of Loss
-        Without `trained`.
-
-    Raises
-    ------
-    InputError
-        For what is no loss, and for losses that the model's predictions have no room for.
-    """
+def find_recorded(record: object, link: ScoreLink) -> list[Loss]:
+    """Losses of `record`, without the trained one."""
+    trained = link.definition
     if isinstance(record, str) or not isinstance(record, Sequence):
         raise InputError(f"record must be None or a sequence of losses; got {record!r}")
-    found = [get_loss(loss) for loss in record]
-    for loss in found:
+    losses = [get_loss(loss) for loss in record]
+    for loss in losses:
         reason = loss.why_not(
             PlannedInput(
-                n_classes,
+                link.n_classes,
                 has_proba=link.has_proba(),
-                latent=trained.properties.needs == "latent" or n_classes == 2,
+                latent=trained.properties.needs == "latent" or link.n_classes == 2,
             )
         )
         if reason is not None:
             raise InputError(f"record: {loss.name} {reason}")
     known = {trained.name: trained}
-    for loss in found:
+    for loss in losses:
         if known.setdefault(loss.name, loss) != loss:
             raise InputError(
                 f"record: {loss.name} goes by its name, which {known[loss.name]} has already; "

@@ -14,7 +14,7 @@ from xentexp.estimators.history import History
 from xentexp.estimators.holdout import TrainingRows
 from xentexp.losses import Loss
 from xentexp.numerics import FloatArray
-from xentexp.objectives.boosting import by_class, newton_like
+from xentexp.objectives.boosting import by_class
 from xentexp.objectives.lightgbm import lightgbm_factor
 
 
@@ -105,6 +105,9 @@ class LightGBMLossClassifier(BoosterClassifier):
         )
     )
 
+    num_leaves: int
+    min_child_samples: int
+
     def __init__(
         self,
         loss: str | Loss = "categorical_crossentropy",
@@ -128,41 +131,17 @@ class LightGBMLossClassifier(BoosterClassifier):
         n_jobs: int | None = None,
         random_state: Any = None,
     ) -> None:
-        self.loss = loss
-        self.loss_params = loss_params
-        self.class_weight = class_weight
-        self.label_smoothing = label_smoothing
-        self.correct_probabilities = correct_probabilities
-        self.n_estimators = n_estimators
-        self.learning_rate = learning_rate
-        self.num_leaves = num_leaves
-        self.max_depth = max_depth
-        self.min_child_samples = min_child_samples
-        self.reg_lambda = reg_lambda
-        self.hessian_factor = hessian_factor
-        self.boost_from_average = boost_from_average
-        self.early_stopping_rounds = early_stopping_rounds
-        self.validation_fraction = validation_fraction
-        self.record = record
-        self.booster_params = booster_params
-        self.n_jobs = n_jobs
-        self.random_state = random_state
+        self._set_parameters(locals())
 
-    def _train(
-        self, train: TrainingRows, valid: TrainingRows | None, progress: History | None
-    ) -> None:
+    def _train(self, parts: Mapping[str, TrainingRows], history: History) -> None:
         lightgbm = import_extra("lightgbm", type(self).__name__)
         _check_names(lightgbm, self.booster_params or {})
+        train = parts["train"]
         n_scores = train.training.n_scores
-        factor = self.hessian_factor or lightgbm_factor(n_scores)
-
-        def objective(scores: NDArray[np.float64], _: Any) -> tuple[Any, Any]:
-            return newton_like(train.training, scores, factor)
-
         params: dict[str, Any] = {
             "verbosity": -1,
             **(self.booster_params or {}),
-            "objective": objective,
+            "objective": self._objective(train.training, lightgbm_factor(n_scores)),
             "metric": "none",
             "learning_rate": self.learning_rate,
             "num_leaves": self.num_leaves,
@@ -190,27 +169,26 @@ class LightGBMLossClassifier(BoosterClassifier):
         if not any(map(sets["train"].feature_num_bin, range(train.X.shape[1]))):
             self.booster_, self.n_iter_ = None, 0  # no column can be split: LightGBM would abort
             return
-        if valid is not None:
-            sets["valid"] = data(valid, sets["train"])
-        watched = [name for name in sets if progress is not None and name in progress.parts]
+        if "valid" in parts:
+            sets["valid"] = data(parts["valid"], sets["train"])
+        names = list(history.parts)
 
-        def measure(scores: NDArray[np.float64], its_data: Any) -> list[Any]:
-            assert progress is not None
-            part = next(name for name, known in sets.items() if known is its_data)
-            progress.record(part, by_class(scores))
+        def record(scores: NDArray[np.float64], data: Any) -> list[Any]:
+            name = next(name for name in names if sets[name] is data)
+            history.record(name, by_class(scores))
             return []
 
         def stop(state: Any) -> None:
-            if progress is not None and progress.is_over():
+            if history.is_over():
                 raise lightgbm.callback.EarlyStopException(state.iteration, [])
 
         self.booster_ = lightgbm.train(
             params,
             sets["train"],
             num_boost_round=self.n_estimators,
-            valid_sets=[sets[name] for name in watched] or None,
-            valid_names=watched or None,
-            feval=measure if watched else None,
+            valid_sets=[sets[name] for name in names] or None,
+            valid_names=names or None,
+            feval=record if names else None,
             callbacks=[stop],
         )
         self.n_iter_ = int(self.booster_.current_iteration())

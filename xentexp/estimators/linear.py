@@ -179,18 +179,18 @@ class LinearLossClassifier(LossClassifier):
         X, y = validate_data(self, X, y, accept_sparse="csr", dtype=np.float64)
         whole = self._read(definition, X, y, sample_weight)
         parts = split_parts(whole, self.validation_fraction, self.random_state)
-        found, self.learning_curve_ = self._descend(parts)
-        if not (np.isfinite(found.value) and np.isfinite(found.point).all()):
+        descent, self.learning_curve_ = self._descend(parts)
+        if not (np.isfinite(descent.value) and np.isfinite(descent.point).all()):
             raise InputError(
                 f"the descent on {definition.name} left the finite numbers; scale the columns of X"
             )
-        self.coef_, self.intercept_ = unpacked(found.point, X.shape[1], self.fit_intercept)
-        self.objective_ = found.value
-        self.n_iter_ = np.array([found.n_iter], dtype=np.int32)
-        if found.failure is not None:
+        self.coef_, self.intercept_ = unpacked(descent.point, X.shape[1], self.fit_intercept)
+        self.objective_ = descent.value
+        self.n_iter_ = np.array([descent.n_iter], dtype=np.int32)
+        if descent.failure is not None:
             warnings.warn(
-                f"the descent on {definition.name} did not converge after {found.n_iter} steps: "
-                f"{found.failure}; scale the columns, or raise max_iter (max_iter="
+                f"the descent on {definition.name} did not converge after {descent.n_iter} steps: "
+                f"{descent.failure}; scale the columns, or raise max_iter (max_iter="
                 f"{self.max_iter}) or tol (tol={self.tol:g})",
                 ConvergenceWarning,
                 stacklevel=2,
@@ -218,16 +218,15 @@ class LinearLossClassifier(LossClassifier):
         objective = self._objective(train.X, train.training)
         ends = []
         for start in self._starts(objective):
-            progress = None if self.record is None else self._progress(parts)
+            history = self._history({} if self.record is None else parts)
 
-            def watch(point: FloatArray, progress: History | None = progress) -> None:
-                if progress is not None:
-                    for name, part in parts.items():
-                        progress.record(name, objective.scores(point, part.X))
+            def watch(point: FloatArray, history: History = history) -> None:
+                for name in history.parts:
+                    history.record(name, objective.scores(point, parts[name].X))
 
-            ends.append((self._walk(objective, start, watch), progress))
-        found, progress = min(ends, key=lambda end: end[0].value)
-        return found, {} if progress is None else progress.curve
+            ends.append((self._walk(objective, start, watch), history))
+        descent, history = min(ends, key=lambda end: end[0].value)
+        return descent, history.curve
 
     def _objective(self, X: Any, training: TrainingObjective) -> PenalizedLoss:
         return PenalizedLoss(X, training, float(self.C), bool(self.fit_intercept))
@@ -288,28 +287,7 @@ _HUGE = 1e100
 
 
 def scores_of(X: Any, coef: FloatArray, intercept: FloatArray) -> FloatArray:
-    """Raw scores of a linear model.
-
-    Parameters
-    ----------
-    X : ndarray or sparse matrix of shape (n, n_features)
-        Rows.
-    coef : ndarray of shape (m, n_features)
-        Coefficients.
-    intercept : ndarray of shape (m,)
-        Constants.
-
-    Returns
-    -------
-    ndarray of shape (m, n)
-        New.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> scores_of(np.array([[1.0, 2.0], [0.0, 1.0]]), np.array([[1.0, 10.0]]), np.array([0.5]))
-    array([[21.5, 10.5]])
-    """
+    """Raw scores ``(m, n)`` of a linear model."""
     scores = (X @ coef[0])[np.newaxis] if len(coef) == 1 else np.ascontiguousarray((X @ coef.T).T)
     scores += intercept[:, np.newaxis]
     return np.asarray(scores)
@@ -318,30 +296,7 @@ def scores_of(X: Any, coef: FloatArray, intercept: FloatArray) -> FloatArray:
 def unpacked(
     point: FloatArray, n_features: int, fit_intercept: bool
 ) -> tuple[FloatArray, FloatArray]:
-    """Coefficients and constants from a vector of both.
-
-    Parameters
-    ----------
-    point : ndarray of shape (n_parameters,)
-        Parameters, one score after the other, its constant last.
-    n_features : int
-        Number of columns.
-    fit_intercept : bool
-        Whether there are constants; they are 0 otherwise.
-
-    Returns
-    -------
-    coef : ndarray of shape (m, n_features)
-        Coefficients.
-    intercept : ndarray of shape (m,)
-        Constants.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> unpacked(np.array([1.0, 2.0, 0.5]), 2, True)
-    (array([[1., 2.]]), array([0.5]))
-    """
+    """Coefficients and intercepts from a vector: score by score, its intercept last."""
     table = point.reshape(-1, n_features + fit_intercept)
     coef = np.ascontiguousarray(table[:, :n_features])
     return coef, table[:, n_features].copy() if fit_intercept else np.zeros(len(table))

@@ -94,23 +94,7 @@ class ScoreLink:
             )
 
     def corrected(self, correct: bool) -> ScoreLink:
-        """The same link, corrected or not.
-
-        Parameters
-        ----------
-        correct : bool
-            See the class.
-
-        Returns
-        -------
-        ScoreLink
-            Itself where nothing changes.
-
-        Raises
-        ------
-        InputError
-            As the class.
-        """
+        """The same link, corrected or not."""
         if bool(correct) == self.correct:
             return self
         return ScoreLink(
@@ -118,25 +102,13 @@ class ScoreLink:
         )
 
     def has_proba(self) -> bool:
-        """Whether the scores stand for probabilities; those of a hinge loss do not.
-
-        Returns
-        -------
-        bool
-            True for losses of probabilities, and for margins that tell them.
-        """
+        """Whether the scores give probabilities; those of a hinge loss do not."""
         return self.definition.properties.needs != "scores" or self.definition.invertible(
             self.n_classes
         )
 
     def has_correction(self) -> bool:
-        """Whether there is a correction, with this smoothing and these class weights.
-
-        Returns
-        -------
-        bool
-            Whether `correct` may be set.
-        """
+        """Whether `correct` may be set, with this smoothing and these class weights."""
         weight = self.class_weight
         return self.definition.invertible(self.n_classes, self.label_smoothing) and (
             weight is None or bool(np.all(weight > 0.0))

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
-from functools import partial
+from dataclasses import replace
 from itertools import pairwise
 from typing import Any, ClassVar, Self
 
 import numpy as np
 from joblib import effective_n_jobs
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted, validate_data
 
@@ -21,9 +20,23 @@ from xentexp.estimators.history import History
 from xentexp.estimators.holdout import TrainingRows, split_parts
 from xentexp.losses import Loss
 from xentexp.losses.base import check_number
+from xentexp.losses.ordinal import CumulativeLinkLogLoss, default_thresholds
 from xentexp.numerics import FloatArray, sigmoid
 from xentexp.objectives import TrainingObjective, find_loss
 from xentexp.objectives.objective import initial_scores
+
+ACTIVATIONS: dict[str, tuple[str, Callable[[FloatArray], FloatArray]]] = {
+    "relu": ("ReLU", lambda x: np.maximum(x, 0.0)),
+    "tanh": ("Tanh", np.tanh),
+    "logistic": ("Sigmoid", sigmoid),
+    "identity": ("Identity", lambda x: x),
+}
+"""Names of scikit-learn's MLPClassifier -> the module of torch.nn, and its function of arrays."""
+
+Layers = list[tuple[FloatArray, FloatArray]]
+"""Weights ``(n_in, n_out)`` and biases ``(n_out,)`` of each layer."""
+
+_ROWS = 8192  # that the network is applied to at once
 
 
 class NetworkLossClassifier(LossClassifier):
@@ -101,9 +114,7 @@ class NetworkLossClassifier(LossClassifier):
 
     References
     ----------
-    Kingma, D. P., Ba, J. (2015). Adam: a method for stochastic optimization. ICLR. Glorot, X.,
-    Bengio, Y. (2010). Understanding the difficulty of training deep feedforward neural networks.
-    AISTATS.
+    Kingma, D. P., Ba, J. (2015). Adam: a method for stochastic optimization. ICLR.
 
     Examples
     --------
@@ -188,77 +199,101 @@ class NetworkLossClassifier(LossClassifier):
         definition = find_loss(self.loss, self.loss_params)
         self._check_parameters()
         import_extra("torch", "NetworkLossClassifier")
-        numbers, labels = validate_data(self, X, y, dtype=np.float64)
-        whole = self._read(definition, numbers, labels, sample_weight)
+        X, y = validate_data(self, X, y, dtype=np.float64)
+        whole = self._read(definition, X, y, sample_weight)
         if whole.weight is not None:
             whole = whole.of(np.flatnonzero(whole.weight))
         rng = check_random_state(self.random_state)
         parts = split_parts(whole, self.validation_fraction, rng)
-        progress = self._progress(parts)
-        with torch_threads(effective_n_jobs(self.n_jobs)):
-            net = self._train(parts, progress, rng)
-        self.coefs_, self.intercepts_ = net.weights, net.biases
-        self.learning_curve_ = progress.curve
-        self.loss_curve_ = progress.curve["train"][definition.name]
+        history = self._history(parts)
+        seed = int(rng.randint(np.iinfo(np.int32).max))
+        with _torch_settings(effective_n_jobs(self.n_jobs), seed):
+            layers = self._train(parts, history)
+        self.coefs_ = [weight for weight, _ in layers]
+        self.intercepts_ = [bias for _, bias in layers]
+        self.learning_curve_ = history.curve
+        self.loss_curve_ = history.curve["train"][definition.name]
         self.n_iter_ = len(self.loss_curve_)
-        self.best_iteration_ = progress.best_round() if self.early_stopping else self.n_iter_
+        self.best_iteration_ = history.best_round() if self.early_stopping else self.n_iter_
         return self
 
-    def _train(
-        self,
-        parts: Mapping[str, TrainingRows],
-        progress: History,
-        rng: np.random.RandomState,
-    ) -> Perceptron:
-        """Network of the epoch that is kept."""
-        watched = "valid" if self.early_stopping else "train"
-        X, training = parts["train"].X, parts["train"].training
-        sizes = [X.shape[1], *self.hidden_layer_sizes, training.n_scores]
-        net = Perceptron.drawn(sizes, self.activation, initial_scores(training), rng)
-        steps = Steps(
-            net,
-            learning_rate=self.learning_rate,
-            alpha=self.alpha,
-            dropout=self.dropout,
-            seed=int(rng.randint(np.iinfo(np.int32).max)),
-        )
-        kept, least, waited = net, np.inf, 0
-        for epoch in range(self.max_epochs):
-            self._pass(X, training, steps, rng)
+    def _train(self, parts: Mapping[str, TrainingRows], history: History) -> Layers:
+        """Layers of the epoch that is kept."""
+        import torch
+
+        train = parts["train"]
+        objective = train.training
+        batch_loss = _batch_loss(objective)
+        # Over the mean of all rows, not of the batch: light batches make short steps.
+        mean_weight = objective.total_weight / objective.n_rows
+        net = self._network(train.X.shape[1], objective)
+        linear = [layer for layer in net if isinstance(layer, torch.nn.Linear)]
+        parameters = list(net.parameters())
+        optimizer = torch.optim.Adam(parameters, lr=self.learning_rate, fused=True)
+        curve = history.curve["valid" if self.early_stopping else "train"]
+        least, waited = np.inf, 0
+        for epoch in range(1, self.max_epochs + 1):
+            for rows in map(
+                torch.Tensor.numpy, torch.randperm(objective.n_rows).split(self.batch_size)
+            ):
+                weight = 1.0 if objective.weight is None else objective.weight[rows]
+                if not np.any(weight):
+                    continue
+                scores = net(torch.from_numpy(train.X.take(rows, axis=0)))
+                raw = scores.detach().numpy()
+                raw = raw[:, 0] if objective.n_scores == 1 else raw
+                targets = batch_loss.read(objective.index[rows], raw.shape)
+                try:
+                    _, gradient = batch_loss.values_gradient(raw, targets)
+                except InputError:
+                    self._check_finite(raw, epoch)
+                    raise
+                factor = weight / (len(rows) * mean_weight)
+                for parameter in parameters:
+                    parameter.grad = None  # as zero_grad does, in a tenth of its time
+                slopes = (gradient.T * factor).T.reshape(scores.shape)
+                scores.backward(torch.from_numpy(slopes))
+                for layer in linear:  # quicker than a second group with Adam's weight_decay
+                    layer.weight.grad.add_(layer.weight.detach(), alpha=self.alpha)
+                optimizer.step()
+            layers = [
+                (layer.weight.detach().numpy().T.copy(), layer.bias.detach().numpy().copy())
+                for layer in linear
+            ]
             for name, part in parts.items():
-                scores = net.scores(part.X)
-                if not np.isfinite(scores).all():
-                    raise InputError(
-                        f"training diverged in epoch {epoch + 1}; scale the columns of X, or set "
-                        f"learning_rate below {self.learning_rate}"
-                    )
-                progress.record(name, scores)
-            value = progress.curve[watched][training.definition.name][-1]
+                by_class = _forward(part.X, layers, self.activation)
+                self._check_finite(by_class, epoch)
+                history.record(name, by_class)
+            value = curve[objective.definition.name][-1]
             waited = waited + 1 if value > least - self.tol else 0
-            if value < least:
-                least = value
-                kept = net.copy() if self.early_stopping else net
+            if value < least or not self.early_stopping:
+                best_layers = layers
+            least = min(value, least)
             if waited >= self.n_iter_no_change:
                 break
-        return kept
+        return best_layers
 
-    def _pass(
-        self,
-        X: FloatArray,
-        training: TrainingObjective,
-        steps: Steps,
-        rng: np.random.RandomState,
-    ) -> None:
-        """One epoch: a step on each batch, in random order."""
-        order = rng.permutation(training.n_rows)
-        mean_weight = training.total_weight / training.n_rows
-        for first in range(0, training.n_rows, self.batch_size):
-            rows = order[first : first + self.batch_size]
-            if training.weight is not None and not training.weight[rows].any():
-                continue
-            batch = training.of(rows)
-            # The mean weight of all rows, not of the batch: light batches make short steps.
-            steps.step(X.take(rows, axis=0), partial(_slopes, batch, len(rows) * mean_weight))
+    def _network(self, n_features: int, objective: TrainingObjective) -> Any:
+        """Torch's module, with scores that start near the class shares."""
+        from torch import float64, from_numpy, nn
+
+        sizes = [n_features, *map(int, self.hidden_layer_sizes), objective.n_scores]
+        modules: list[Any] = []
+        for n_in, n_out in pairwise(sizes):
+            modules.append(nn.Linear(n_in, n_out, dtype=float64))
+            modules.append(getattr(nn, ACTIVATIONS[self.activation][0])())
+            if self.dropout:
+                modules.append(nn.Dropout(self.dropout))
+        del modules[-2 if self.dropout else -1 :]  # the last layer gives the scores
+        modules[-1].bias.data = from_numpy(initial_scores(objective))
+        return nn.Sequential(*modules)
+
+    def _check_finite(self, scores: FloatArray, epoch: int) -> None:
+        if not np.isfinite(scores).all():
+            raise InputError(
+                f"training diverged in epoch {epoch}; scale the columns of X, or set "
+                f"learning_rate below {self.learning_rate}"
+            )
 
     def _check_parameters(self) -> None:
         for name in ("batch_size", "max_epochs", "n_iter_no_change"):
@@ -291,207 +326,42 @@ class NetworkLossClassifier(LossClassifier):
     def _scores(self, X: ArrayLike) -> FloatArray:
         check_is_fitted(self)
         rows = validate_data(self, X, dtype=np.float64, reset=False)
-        return Perceptron(self.coefs_, self.intercepts_, self.activation).scores(rows)
+        layers = list(zip(self.coefs_, self.intercepts_, strict=True))
+        return _forward(rows, layers, self.activation)
 
 
-def _slopes(batch: TrainingObjective, divisor: float, scores: FloatArray) -> FloatArray:
-    return batch.gradient_hessian(scores)[0] / divisor
+def _forward(X: FloatArray, layers: Layers, activation: str) -> FloatArray:
+    """Raw scores ``(n_scores, n)``, without torch."""
+    activate = ACTIVATIONS[activation][1]
+    scores = np.empty((len(layers[-1][1]), len(X)))
+    for start in range(0, len(X), _ROWS):
+        hidden = X[start : start + _ROWS]
+        for weight, bias in layers[:-1]:
+            hidden = activate(hidden @ weight + bias)
+        weight, bias = layers[-1]
+        scores[:, start : start + _ROWS] = (hidden @ weight + bias).T
+    return scores
 
 
-ACTIVATIONS: dict[str, Callable[[FloatArray], FloatArray]] = {
-    "relu": lambda x: np.maximum(x, 0.0),
-    "tanh": np.tanh,
-    "logistic": sigmoid,
-    "identity": lambda x: x,
-}
-"""What a hidden unit makes of its input; the names are those of scikit-learn's MLPClassifier."""
+def _batch_loss(objective: TrainingObjective) -> Any:
+    """What `TorchLoss` computes of a batch, without the cost of a graph node of its own."""
+    from xentexp.objectives.torch import BatchLoss
 
-_ROWS = 8192  # applied at once
-
-
-@dataclass(frozen=True)
-class Perceptron:
-    """Layers of weights and biases.
-
-    Parameters
-    ----------
-    weights : list of ndarray of shape (n_in, n_out)
-        Of each layer.
-    biases : list of ndarray of shape (n_out,)
-        Likewise.
-    activation : str
-        Of `ACTIVATIONS`, between the layers.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> net = Perceptron.drawn([3, 4, 1], "relu", np.array([-1.0]), np.random.RandomState(0))
-    >>> net.scores(np.zeros((2, 3))).shape, [w.shape for w in net.weights]
-    ((1, 2), [(3, 4), (4, 1)])
-    """
-
-    weights: list[FloatArray]
-    biases: list[FloatArray]
-    activation: str
-
-    @classmethod
-    def drawn(
-        cls,
-        sizes: Sequence[int],
-        activation: str,
-        start: FloatArray,
-        rng: np.random.RandomState,
-    ) -> Perceptron:
-        """Perceptron with random weights, whose scores lie about `start`.
-
-        Parameters
-        ----------
-        sizes : sequence of int
-            Width of each layer, from the features to the scores.
-        activation : str
-            Of `ACTIVATIONS`.
-        start : ndarray of shape (n_scores,)
-            Biases of the last layer.
-        rng : RandomState
-            Draws weights and other biases.
-
-        Returns
-        -------
-        Perceptron
-            Uniform in the bounds of Glorot and Bengio (2010), as scikit-learn has them.
-        """
-        weights, biases = [], []
-        for n_in, n_out in pairwise(sizes):
-            bound = np.sqrt((2.0 if activation == "logistic" else 6.0) / (n_in + n_out))
-            weights.append(rng.uniform(-bound, bound, (n_in, n_out)))
-            biases.append(rng.uniform(-bound, bound, n_out))
-        biases[-1] = np.array(start, dtype=np.float64)
-        return cls(weights, biases, activation)
-
-    def copy(self) -> Perceptron:
-        """Perceptron that training does not change.
-
-        Returns
-        -------
-        Perceptron
-            With arrays of its own.
-        """
-        return Perceptron([w.copy() for w in self.weights], [b.copy() for b in self.biases],
-                          self.activation)  # fmt: skip
-
-    def scores(self, X: FloatArray) -> FloatArray:
-        """Raw scores of rows.
-
-        Parameters
-        ----------
-        X : ndarray of shape (n, n_features)
-            Rows.
-
-        Returns
-        -------
-        ndarray of shape (n_scores, n)
-            By class.
-        """
-        activate = ACTIVATIONS[self.activation]
-        out = np.empty((len(self.biases[-1]), len(X)))
-        for first in range(0, len(X), _ROWS):
-            rows = slice(first, first + _ROWS)
-            hidden = X[rows]
-            for weight, bias in zip(self.weights[:-1], self.biases[:-1], strict=True):
-                hidden = activate(hidden @ weight + bias)
-            out[:, rows] = (hidden @ self.weights[-1] + self.biases[-1]).T
-        return out
+    loss = objective.definition
+    if isinstance(loss, CumulativeLinkLogLoss) and loss.thresholds is None:
+        loss = replace(loss, thresholds=default_thresholds(objective.n_classes))
+    return BatchLoss(loss, label_smoothing=objective.label_smoothing)
 
 
 @contextmanager
-def torch_threads(n: int) -> Iterator[None]:
-    """Let torch use `n` threads for a while: its setting is one for the whole process.
-
-    Parameters
-    ----------
-    n : int
-        Number of threads.
-
-    Yields
-    ------
-    None
-        While it holds.
-    """
+def _torch_settings(n_threads: int, seed: int) -> Iterator[None]:
+    """Threads, seed and gradients of torch, put back at the end."""
     torch = import_extra("torch", "NetworkLossClassifier")
-    before = torch.get_num_threads()
-    torch.set_num_threads(n)
+    threads_before = torch.get_num_threads()
+    torch.set_num_threads(n_threads)
     try:
-        yield
+        with torch.random.fork_rng(devices=[]), torch.enable_grad():
+            torch.default_generator.manual_seed(seed)
+            yield
     finally:
-        torch.set_num_threads(before)
-
-
-class Steps:
-    """Adam's steps on a perceptron, whose arrays they change.
-
-    Parameters
-    ----------
-    net : Perceptron
-        What is trained.
-    learning_rate : float
-        Length of a step.
-    alpha : float
-        Half of it times the squared weights is added to the loss; biases are free.
-    dropout : float
-        Share of hidden units that a step leaves out.
-    seed : int
-        Of the units that are left out; torch's own generator is not touched.
-    """
-
-    def __init__(
-        self, net: Perceptron, *, learning_rate: float, alpha: float, dropout: float, seed: int
-    ) -> None:
-        torch = import_extra("torch", "NetworkLossClassifier")
-        self._torch = torch
-        self._dropout = dropout
-        self._generator = torch.Generator().manual_seed(seed)
-        self._activate = {
-            "relu": torch.relu,
-            "tanh": torch.tanh,
-            "logistic": torch.sigmoid,
-            "identity": lambda x: x,
-        }[net.activation]
-        # The tensors are views: what Adam writes, NumPy sees.
-        self._weights = [torch.from_numpy(w).requires_grad_() for w in net.weights]
-        self._biases = [torch.from_numpy(b).requires_grad_() for b in net.biases]
-        self._alpha = alpha
-        self._optimizer = torch.optim.Adam(
-            [*self._weights, *self._biases], lr=learning_rate, fused=True
-        )
-
-    def step(
-        self, X: FloatArray, slopes: Callable[[NDArray[np.float64]], NDArray[np.float64]]
-    ) -> None:
-        """One step on one batch.
-
-        Parameters
-        ----------
-        X : ndarray of shape (n, n_features)
-            Rows of the batch.
-        slopes : callable
-            Raw scores (n_scores, n) -> their derivatives of the batch's loss.
-        """
-        with self._torch.enable_grad():
-            scores = self._scores(self._torch.from_numpy(X))
-            gradient = slopes(scores.detach().numpy().T)
-            for parameter in (*self._weights, *self._biases):
-                parameter.grad = None  # as zero_grad does, in a tenth of its time
-            scores.backward(self._torch.from_numpy(gradient.T))
-        for weight in self._weights:  # quicker than a second group for Adam's weight_decay
-            weight.grad.add_(weight.detach(), alpha=self._alpha)
-        self._optimizer.step()
-
-    def _scores(self, hidden: Any) -> Any:
-        torch = self._torch
-        for weight, bias in zip(self._weights[:-1], self._biases[:-1], strict=True):
-            hidden = self._activate(torch.addmm(bias, hidden, weight))
-            if self._dropout:
-                kept = torch.empty_like(hidden)
-                kept.bernoulli_(1.0 - self._dropout, generator=self._generator)
-                hidden = hidden * (kept / (1.0 - self._dropout))
-        return torch.addmm(self._biases[-1], hidden, self._weights[-1])
+        torch.set_num_threads(threads_before)

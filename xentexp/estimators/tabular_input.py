@@ -1,4 +1,4 @@
-"""Rows as boosters take them: numbers, maybe missing, or a frame with categories."""
+"""Rows for boosters: numbers, maybe missing, or a frame with categories."""
 
 from __future__ import annotations
 
@@ -18,25 +18,7 @@ _NUMBERS = [np.float64, np.float32]
 
 
 def categories_of(X: Any) -> Categories:
-    """Categories of the categorical columns of a frame.
-
-    Parameters
-    ----------
-    X : array-like or DataFrame
-        Training rows.
-
-    Returns
-    -------
-    dict
-        Empty for anything without such columns.
-
-    Examples
-    --------
-    >>> import pandas as pd
-    >>> frame = pd.DataFrame({"age": [1, 2], "job": pd.Categorical(["cook", "clerk"])})
-    >>> {name: list(kept) for name, kept in categories_of(frame).items()}
-    {'job': ['clerk', 'cook']}
-    """
+    """Categories of the categorical columns of a frame; empty for anything else."""
     if not isinstance(X, pd.DataFrame):
         return {}
     return {
@@ -47,29 +29,7 @@ def categories_of(X: Any) -> Categories:
 def training_rows(
     estimator: Any, X: Any, y: Any, categories: Categories
 ) -> tuple[Any, NDArray[Any]]:
-    """Rows and labels, checked as scikit-learn checks them.
-
-    Parameters
-    ----------
-    estimator : estimator
-        Whose ``n_features_in_`` and ``feature_names_in_`` are set.
-    X, y : array-like
-        Training rows and labels.
-    categories : dict
-        See `categories_of`.
-
-    Returns
-    -------
-    X : ndarray or DataFrame
-        A frame where there are categories.
-    y : ndarray of shape (n,)
-        Labels.
-
-    Raises
-    ------
-    InputError
-        For columns of something else. scikit-learn raises ValueError for its own checks.
-    """
+    """Rows and labels, checked as scikit-learn does; a frame where there are categories."""
     if categories:
         X, y = validate_data(estimator, X, y, skip_check_array=True)
         X, y = neutral_frame(X, categories), column_or_1d(y, warn=True)
@@ -81,27 +41,7 @@ def training_rows(
 
 
 def further_rows(estimator: Any, X: Any, categories: Categories) -> Any:
-    """Rows to predict, like those that were trained on.
-
-    Parameters
-    ----------
-    estimator : estimator
-        Fitted.
-    X : array-like or DataFrame
-        Rows.
-    categories : dict
-        Of the training rows.
-
-    Returns
-    -------
-    ndarray or DataFrame
-        A frame where there are categories; one that is not known is missing.
-
-    Raises
-    ------
-    InputError
-        For an array where a frame is needed.
-    """
+    """Rows to predict, like the training rows; an unknown category becomes missing."""
     if not categories:
         return validate_data(
             estimator, X, dtype=_NUMBERS, ensure_all_finite="allow-nan", reset=False
@@ -116,34 +56,7 @@ def further_rows(estimator: Any, X: Any, categories: Categories) -> Any:
 
 
 def neutral_frame(X: pd.DataFrame, categories: Categories) -> pd.DataFrame:
-    """Frame with the categories of the training rows, and names that no booster refuses.
-
-    Parameters
-    ----------
-    X : DataFrame
-        Rows.
-    categories : dict
-        Of the training rows.
-
-    Returns
-    -------
-    DataFrame
-        Columns ``f0``, ``f1``, ...
-
-    Raises
-    ------
-    InputError
-        For columns that hold neither numbers nor categories.
-
-    Examples
-    --------
-    >>> import pandas as pd
-    >>> frame = pd.DataFrame({"age [y]": [1, 2], "job": pd.Categorical(["cook", "spy"])})
-    >>> neutral_frame(frame, {"job": pd.Index(["clerk", "cook"])})
-        f0    f1
-    0  1.0  cook
-    1  2.0   NaN
-    """
+    """Frame with the training categories, and column names that every booster takes."""
     columns: dict[str, Any] = {}
     for place, name in enumerate(X.columns):
         column = X[name]

@@ -15,7 +15,7 @@ from xentexp.estimators.holdout import TrainingRows
 from xentexp.losses import Loss
 from xentexp.numerics import FloatArray
 from xentexp.objectives import TrainingObjective
-from xentexp.objectives.boosting import by_class, newton_like
+from xentexp.objectives.boosting import by_class
 from xentexp.objectives.xgboost import xgboost_factor
 
 
@@ -95,6 +95,8 @@ class XGBoostLossClassifier(BoosterClassifier):
         )
     )
 
+    min_child_weight: float
+
     def __init__(
         self,
         loss: str | Loss = "categorical_crossentropy",
@@ -117,35 +119,12 @@ class XGBoostLossClassifier(BoosterClassifier):
         n_jobs: int | None = None,
         random_state: Any = None,
     ) -> None:
-        self.loss = loss
-        self.loss_params = loss_params
-        self.class_weight = class_weight
-        self.label_smoothing = label_smoothing
-        self.correct_probabilities = correct_probabilities
-        self.n_estimators = n_estimators
-        self.learning_rate = learning_rate
-        self.max_depth = max_depth
-        self.min_child_weight = min_child_weight
-        self.reg_lambda = reg_lambda
-        self.hessian_factor = hessian_factor
-        self.boost_from_average = boost_from_average
-        self.early_stopping_rounds = early_stopping_rounds
-        self.validation_fraction = validation_fraction
-        self.record = record
-        self.booster_params = booster_params
-        self.n_jobs = n_jobs
-        self.random_state = random_state
+        self._set_parameters(locals())
 
-    def _train(
-        self, train: TrainingRows, valid: TrainingRows | None, progress: History | None
-    ) -> None:
+    def _train(self, parts: Mapping[str, TrainingRows], history: History) -> None:
         xgboost = import_extra("xgboost", type(self).__name__)
-        n_scores = train.training.n_scores
-        factor = self.hessian_factor or xgboost_factor(n_scores)
-
-        def objective(scores: NDArray[np.float32], _: Any) -> tuple[Any, Any]:
-            return newton_like(train.training, scores, factor)
-
+        objective = parts["train"].training
+        n_scores = objective.n_scores
         params: dict[str, Any] = {
             "tree_method": "hist",
             "verbosity": 1,
@@ -161,28 +140,23 @@ class XGBoostLossClassifier(BoosterClassifier):
         }
         if n_scores > 1:
             params["num_class"] = n_scores
-        sets = {"train": self._matrix(train.X, train.training)}
-        if valid is not None:
-            sets["valid"] = self._matrix(valid.X, valid.training)
-        watched = [name for name in sets if progress is not None and name in progress.parts]
+        sets = {name: self._matrix(part.X, part.training) for name, part in parts.items()}
 
         class Watch(xgboost.callback.TrainingCallback):  # type: ignore[misc, name-defined]
             def after_iteration(self, model: Any, epoch: int, evals_log: Any) -> bool:
-                if progress is None:
-                    return False
                 # XGBoost's own metrics would be rounded to six decimals.
-                for name in watched:
+                for name in history.parts:
                     scores = model.predict(sets[name], output_margin=True)
-                    progress.record(name, by_class(scores))
-                return progress.is_over()
+                    history.record(name, by_class(scores))
+                return history.is_over()
 
         self.booster_ = xgboost.train(
             params,
             sets["train"],
             num_boost_round=self.n_estimators,
-            obj=objective,
+            obj=self._objective(objective, xgboost_factor(n_scores)),
             verbose_eval=False,
-            callbacks=[Watch()] if watched else None,
+            callbacks=[Watch()] if history.parts else None,
         )
         self.n_iter_ = int(self.booster_.num_boosted_rounds())
 

@@ -204,6 +204,11 @@ class CumulativeLogLoss(Loss):
         return gradient, hessian + (1.0 - 2.0 * p) * gradient
 
 
+def default_thresholds(n_classes: int) -> tuple[float, ...]:
+    """Thresholds of `CumulativeLinkLogLoss` where none are given: 1 apart, around 0."""
+    return tuple(np.arange(n_classes - 1) - (n_classes - 2) / 2)
+
+
 @register_loss
 @dataclass(frozen=True)
 class CumulativeLinkLogLoss(Loss):
@@ -254,7 +259,7 @@ array([0.9740..., 1.4068...])""",
         """Thresholds, with one before and one after them that are as good as infinite."""
         cuts = self.thresholds
         if cuts is None:
-            cuts = tuple(np.arange(k - 1) - (k - 2) / 2)
+            cuts = default_thresholds(k)
         if len(cuts) != k - 1:
             raise InputError(f"thresholds must be {k - 1} for {k} classes; got {list(cuts)}")
         return np.array([-1e300, *cuts, 1e300])
