@@ -266,7 +266,7 @@ class NetworkLossClassifier(LossClassifier):
                 history.record(name, by_class)
             value = curve[objective.definition.name][-1]
             waited = waited + 1 if value > least - self.tol else 0
-            if value < least or not self.early_stopping:
+            if epoch == 1 or value < least or not self.early_stopping:
                 best_layers = layers
             least = min(value, least)
             if waited >= self.n_iter_no_change:
