@@ -97,7 +97,7 @@ class Block:
         assert self.index is not None
         return first_entries(self.n_rows, self.n_classes) + self.index
 
-    def _of_true(self, by_class: FloatArray) -> FloatArray:
+    def of_true(self, by_class: FloatArray) -> FloatArray:
         """Value of the true class, (k, n) -> (n,); several times faster than two indices."""
         return by_class.reshape(-1).take(self._true)
 
@@ -120,7 +120,7 @@ class Block:
     def expected(self, by_class: FloatArray) -> FloatArray:
         """Expectation under the target of a value per class, (k, n) -> (n,)."""
         if self.index is not None:
-            return self._of_true(by_class)
+            return self.of_true(by_class)
         # A class of target 0 does not count, not even where its value is infinite.
         target = self.target_by_class
         product = np.multiply(target, by_class, where=target > 0, out=np.zeros_like(target))
@@ -151,7 +151,7 @@ class Block:
 
     def _rivals(self, scores: NDArray[np.floating]) -> FloatArray:
         rivals = scores_by_class(scores)
-        rivals -= self._of_true(rivals)
+        rivals -= self.of_true(rivals)
         rivals.reshape(-1)[self._true] = -np.inf
         return rivals
 
@@ -214,7 +214,7 @@ class Block:
         """Predicted probability of the true class, (n,); needs `index`."""
         assert self.index is not None
         if self.proba is None:
-            return self._of_true(self.proba_by_class)
+            return self.of_true(self.proba_by_class)
         if self.proba.ndim == 2:
             return self._gathered(self.proba)
         # |p - (1 - y)|: p of the second class, 1 - p of the first, without a choice.
@@ -246,7 +246,7 @@ class Block:
             if self._odds_by_row is None and self._against_true is None:
                 return self._softmax[0]
             scores = scores_by_class(self.logits)
-            scores -= self._of_true(scores)
+            scores -= self.of_true(scores)
             scores -= self.cross_entropy  # in two steps: their sum would lose its digits
             return np.minimum(scores, 0.0, out=scores)
         return self.clipped_log(self.proba_by_class)
@@ -267,7 +267,7 @@ class Block:
             return np.log1p(ratio, out=ratio)
         if self._against_true is not None:
             return np.log1p(self._against_true[1])
-        return 0.0 - self._of_true(self.log_proba_by_class)
+        return 0.0 - self.of_true(self.log_proba_by_class)
 
     def _away(self, scores: NDArray[np.floating]) -> FloatArray:
         """Scores ``(n,)`` of the second of two classes, as those of the wrong class."""
@@ -315,12 +315,6 @@ class Block:
         """Predicted minus target distribution, (k, n)."""
         if self.index is None:
             return self.proba_by_class - self.target_by_class
-        if self.logits is not None and self.logits.ndim == 1:
-            # Of two classes what is wrong with one is right with the other.
-            residual = np.empty((2, self.n_rows))
-            np.multiply(self.true_miss, 1.0 - 2.0 * self.index, out=residual[1])
-            np.negative(residual[1], out=residual[0])
-            return residual
         return self.put_true(self.proba_by_class.copy(), -self.true_miss)
 
     @cached_property
@@ -377,22 +371,30 @@ class Block:
             return 1.0 - self.proba_by_class
         return sums_of_others(self.proba_by_class)
 
-    def crossentropy_derivatives(self) -> tuple[FloatArray, FloatArray]:
-        """``p - t`` and ``p (1 - p)`` of each class, (k, n), from raw scores; yours to write to.
+    def crossentropy_gradient(self) -> FloatArray:
+        """``p - t`` of each class, (k, n), from raw scores; the caller may write to it."""
+        if self.logits is None or self.index is None:
+            return self.residual_by_class.copy()
+        proba = self._one_softmax(self.logits)
+        return self.put_true(proba, -self.of_true(sums_of_others(proba)))
 
-        Boosters ask for them in every round: one exponential, and nothing that is not needed.
-        """
+    def crossentropy_derivatives(self) -> tuple[FloatArray, FloatArray]:
+        """``p - t`` and ``p (1 - p)`` of each class, (k, n); the caller may write to them."""
         if self.logits is None or self.index is None:
             return self.residual_by_class.copy(), self.proba_by_class * self.miss_by_class
-        gradient = scores_by_class(self.logits)
-        gradient -= gradient.max(axis=0)
-        np.exp(gradient, out=gradient)
-        gradient *= 1.0 / gradient.sum(axis=0)
-        others = sums_of_others(gradient)
-        hessian = gradient * others
-        true = self._true
-        gradient.reshape(-1)[true] = -others.reshape(-1).take(true)
-        return gradient, hessian
+        proba = self._one_softmax(self.logits)
+        others = sums_of_others(proba)
+        hessian = proba * others
+        return self.put_true(proba, -self.of_true(others)), hessian
+
+    @staticmethod
+    def _one_softmax(scores: NDArray[np.floating]) -> FloatArray:
+        """Probabilities that nothing else shares: training asks for them at every step."""
+        proba = scores_by_class(scores)
+        proba -= proba.max(axis=0)
+        np.exp(proba, out=proba)
+        proba *= 1.0 / proba.sum(axis=0)
+        return proba
 
     @cached_property
     def cumulative(self) -> tuple[FloatArray, FloatArray]:

@@ -26,7 +26,7 @@ class Crossentropy(Loss):
         return block.crossentropy_derivatives()
 
     def block_loss_gradient(self, block: Block) -> Pair:
-        return block.cross_entropy, block.residual_by_class
+        return block.cross_entropy, block.crossentropy_gradient()
 
 
 @register_loss
@@ -171,4 +171,4 @@ array([1., 2.])
         return gradient * scale, hessian * scale
 
     def block_loss_gradient(self, block: Block) -> Pair:
-        return self.block_values(block), block.residual_by_class / np.log(self.base)
+        return self.block_values(block), block.crossentropy_gradient() * (1.0 / np.log(self.base))

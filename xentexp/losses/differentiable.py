@@ -168,7 +168,7 @@ class TrueClassLoss(SeparableLoss):
         if block.index is None:
             return super().block_gradient_hessian(block)
         # Of labels u and v are 0 but for the true class: one row of them is enough.
-        chance, u = of_true_class(block), self._label_slope(block)
+        chance, u = _true_of_each_class(block), self._label_slope(block)
         v = self._times_factor(block, self.curvature_of(chance))
         p, gradient = block.proba_by_class, self._label_gradient(block, u)
         hessian = (1.0 - 2.0 * p) * gradient + p * p * v
@@ -176,7 +176,7 @@ class TrueClassLoss(SeparableLoss):
         return gradient, block.put_true(hessian, true)
 
     def _label_slope(self, block: Block) -> FloatArray:
-        return self._times_factor(block, self.slope_of(of_true_class(block)))
+        return self._times_factor(block, self.slope_of(_true_of_each_class(block)))
 
     def _times_factor(self, block: Block, of_rows: FloatArray) -> FloatArray:
         factors = self.class_factors(block.n_classes)
@@ -184,12 +184,17 @@ class TrueClassLoss(SeparableLoss):
 
     @staticmethod
     def _label_gradient(block: Block, u: FloatArray) -> FloatArray:
-        return block.put_true(block.proba_by_class * -u, u * block.true_miss)
+        return block.put_true(block.proba_by_class * -u, u - block.true_proba * u)
 
 
 def of_true_class(block: Block) -> Chance:
     """Probability of the true class of each row, (n,); needs an index."""
     return Chance(block.true_proba, -block.cross_entropy, block.true_miss)
+
+
+def _true_of_each_class(block: Block) -> Chance:
+    """The true class's entries of `of_each_class`, to the last bit, so that paths agree."""
+    return Chance(block.true_proba, -block.cross_entropy, block.of_true(block.miss_by_class))
 
 
 def of_each_class(block: Block) -> Chance:

@@ -98,7 +98,7 @@ def _focal_parts(chance: Chance, gamma: float) -> tuple[FloatArray, FloatArray, 
 def _focal_slope(chance: Chance, gamma: float) -> FloatArray:
     """First derivative of `_focal` in ``p``, times ``p``."""
     _, ratio, power = _focal_parts(chance, gamma)
-    return np.asarray((gamma * chance.p * ratio - 1.0) * power)
+    return np.asarray(gamma * chance.p * power * ratio - power)
 
 
 def _focal_curvature(chance: Chance, gamma: float) -> FloatArray:

@@ -74,8 +74,8 @@ class BrierLoss(SeparableLoss):
         return block.squared_distance if scale == 1.0 else block.squared_distance * scale
 
     def slope(self, block: Block) -> FloatArray:
-        u = block.proba_by_class * block.residual_by_class
-        u *= 2.0 * self._scale(block)
+        u = 2.0 * self._scale(block) * block.proba_by_class
+        u *= block.residual_by_class
         return u
 
     def curvature(self, block: Block) -> FloatArray:
