@@ -138,7 +138,7 @@ def _readings(
     """A candidate and its variants, with the predictions of each."""
     readings = [(candidate, predictions)]
     if any(prediction.error is not None for prediction in predictions):
-        return readings  # what failed is told once
+        return readings  # a failure is reported once
     for name, settings in candidate.variants.items():
         parameters = {**candidate.parameters, **settings}
         variant = replace(

@@ -1,4 +1,4 @@
-"""Fits of estimators on folds, several at once; one that fails, or dies, is told and not raised."""
+"""Fits of estimators on folds, several at once; a fit that fails is reported, not raised."""
 
 from __future__ import annotations
 

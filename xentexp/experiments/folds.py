@@ -133,7 +133,7 @@ class CrossValidation:
         given = dataset.entities()
         if dataset.groups is None or given is None:
             raise InputError(
-                f"cv=grouped needs groups, which data set {dataset.name} has not; let them be "
+                f"cv=grouped needs groups, but data set {dataset.name} has none; let them be "
                 f"found (cv.groups=auto), name the columns that identify one "
                 f"(cv.groups=[COLUMN,...]) or choose cv=stratified"
             )

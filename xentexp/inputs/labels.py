@@ -133,9 +133,9 @@ def infer_classes(y_true: Array, n_columns: int, ignore_label: object = None) ->
     if numbers and min(numbers) < 0 and found != {-1, 1}:
         row, _ = _first(y_true, lambda v: v == min(numbers), ignore_label)
         raise InputError(
-            f"y_true holds {min(numbers)!r} at row {row}; labels are not negative, save -1 against "
-            f"1: pass ignore_label={min(numbers)!r} to leave such rows out, or labels= with every "
-            f"class if it is one"
+            f"y_true holds {min(numbers)!r} at row {row}; only the pair -1 and 1 may be "
+            f"negative: pass ignore_label={min(numbers)!r} to leave such rows out, or labels= with "
+            f"every class if it is one"
         )
     if len(found) != n_columns:
         shown = show(sorted(found, key=str))

@@ -1,4 +1,4 @@
-"""The door: user arrays become checked blocks; every complaint about input is raised here."""
+"""Validation: what users pass becomes a `CheckedInput`, or an InputError says why not."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import numpy as np
 
 from xentexp.errors import InputError
 from xentexp.inputs.asarray import column_names, float_type, to_array, to_numbers
-from xentexp.inputs.checked import LABEL_BLOCK_ELEMENTS, SINGLE_BLOCK_ELEMENTS, CheckedInput, Part
+from xentexp.inputs.checked import CheckedInput
 from xentexp.inputs.columns import ColumnKind, Distributions, Predictions, to_columns, to_weight
 from xentexp.inputs.labels import (
     Labels,
@@ -19,7 +19,6 @@ from xentexp.inputs.labels import (
     infer_classes,
     match_columns,
     named_classes,
-    plain_text,
     show,
     to_class_weight,
     to_classes,
@@ -348,15 +347,3 @@ def read_targets(
         classes = to_classes(columns, f"column names of {name}") if classes is None else classes
         order = match_columns(columns, classes, name)
     return Distributions(to_numbers(y_true, name), order, name), classes or tuple(range(n_columns))
-
-
-__all__ = [
-    "LABEL_BLOCK_ELEMENTS",
-    "SINGLE_BLOCK_ELEMENTS",
-    "CheckedInput",
-    "Part",
-    "ascending",
-    "plain_text",
-    "read",
-    "read_columns",
-]

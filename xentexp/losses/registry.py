@@ -25,6 +25,9 @@ ALIASES: dict[str, str] = {
 }
 """Everyday names."""
 
+TAKEN: set[str] = set(ALIASES)
+"""Names that a loss cannot have: aliases, and metrics of the whole data set once they exist."""
+
 ENTRY_POINTS = "xentexp.losses"
 _ARGUMENTS = ("y_true", "y_pred", "convention")
 
@@ -34,7 +37,7 @@ _LossClass = TypeVar("_LossClass", bound=type[Loss])
 def register_loss(loss: _LossClass) -> _LossClass:
     """Put a loss into the table: a class decorator.
 
-    From then on it has every face: ``xentexp.metrics.<name>``, a scorer, `evaluate`, its
+    From then on it has a function ``xentexp.metrics.<name>``, a scorer, a place in `evaluate`, its
     derivatives, and a place in experiments. A package that names the class among its entry
     points of group ``xentexp.losses`` brings it to the command line as well.
 
@@ -116,6 +119,8 @@ def register_loss(loss: _LossClass) -> _LossClass:
         raise InputError(
             f"the name {name} is taken by {holder.__module__}.{holder.__qualname__}; choose another"
         )
+    if name in TAKEN:
+        raise InputError(f"the name {name} is taken by another loss or metric; choose another")
     LOSSES[name] = default
     return loss
 

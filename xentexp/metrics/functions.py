@@ -221,7 +221,8 @@ def docstring_of(metric: Metric, signature: inspect.Signature) -> str:
         lines += _more_properties(loss)
     else:
         lines += [f"{direction}: {properties.optimum:g} is best. Range: {properties.range}."]
-        lines += [f"Value of a sample: ``{properties.formula}``.", "", properties.notes]
+        lines += [f"Value of a sample: ``{properties.formula}``."]
+        lines += ["", properties.notes] if properties.notes else []
     lines += ["", "Parameters", "----------"]
     for parameter in signature.parameters.values():
         stars = "**" if parameter.kind is inspect.Parameter.VAR_KEYWORD else ""

@@ -8,8 +8,9 @@ from typing import TypeVar
 
 from xentexp.errors import InputError, unknown_name
 from xentexp.losses import LOSSES, Loss
+from xentexp.losses.base import MetricProperties
 from xentexp.losses.registry import ALIASES as LOSS_ALIASES
-from xentexp.losses.registry import find_losses
+from xentexp.losses.registry import TAKEN, find_losses
 from xentexp.metrics.base import Metric, SampleMetric
 
 SAMPLE_METRICS: dict[str, SampleMetric] = {}
@@ -31,6 +32,7 @@ ALIASES: dict[str, str] = {
     "recall": "recall_score",
 }
 """Everyday names of losses and metrics."""
+TAKEN.update(ALIASES)
 
 DEFAULT_METRICS = (
     "perplexity",
@@ -62,8 +64,34 @@ def register_metric(metric: _MetricClass) -> _MetricClass:
     -------
     type
         The same class.
+
+    Raises
+    ------
+    InputError
+        For a class that is not such a metric, and for a name that is taken.
     """
-    SAMPLE_METRICS[metric.function] = metric()
+    name, properties = getattr(metric, "function", None), getattr(metric, "properties", None)
+    derived = isinstance(metric, type) and issubclass(metric, SampleMetric)
+    if not (derived and "__dataclass_params__" in vars(metric)):  # its own, not one inherited
+        raise InputError(
+            f"a metric is a class derived from SampleMetric, with @dataclass(frozen=True); got "
+            f"{metric!r}"
+        )
+    if not (isinstance(name, str) and name.isidentifier()):
+        raise InputError(f"{metric.__name__} must have the name of its function; got {name!r}")
+    if not isinstance(properties, MetricProperties) or properties.optimum is None:
+        raise InputError(
+            f"{metric.__name__} must have properties: MetricProperties(...) with an optimum"
+        )
+    holder: object = SAMPLE_METRICS.get(name)
+    same = (type(holder).__module__, type(holder).__qualname__) == (
+        metric.__module__,
+        metric.__qualname__,
+    )
+    if name in LOSSES or name in ALIASES or (holder is not None and not same):
+        raise InputError(f"the name {name} is taken by another loss or metric; choose another")
+    SAMPLE_METRICS[name] = metric()
+    TAKEN.add(name)
     return metric
 
 

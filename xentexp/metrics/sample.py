@@ -1,4 +1,4 @@
-"""A sample: targets and predictions of all rows, and what the metrics share, computed once."""
+"""All rows of checked input, and what metrics of the whole data set share, computed once."""
 
 from __future__ import annotations
 
@@ -18,18 +18,18 @@ from xentexp.numerics import FloatArray, IntArray, log_softmax
 
 
 class Sample:
-    """All rows of a checked problem.
+    """Targets and predictions of all rows.
 
     Matrices that end in ``_by_class`` have one row per class, as those of a block.
 
     Parameters
     ----------
-    problem : CheckedInput
+    checked : CheckedInput
         Targets and predictions; rows that are ignored are left out.
     prior : mapping or array-like of shape (k,), optional
         Class shares of a null model, e.g. those of the training rows.
     state : LossState, optional
-        Sums of losses that were computed on the same problem already.
+        Sums of losses that were computed on the same input already.
 
     Raises
     ------

@@ -43,10 +43,10 @@ def _diagonal(matrix: LossMatrix) -> Iterator[str]:
     )
     for choice in with_row:
         if choice.best is not choice.diagonal:
-            yield _exception(choice, matrix)
+            yield _exception(choice)
 
 
-def _exception(choice: BestRow, matrix: LossMatrix) -> str:
+def _exception(choice: BestRow) -> str:
     best, cell, own = choice.best, choice.cell, choice.diagonal_cell
     assert best is not None
     assert cell is not None

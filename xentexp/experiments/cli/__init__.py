@@ -1,4 +1,4 @@
-"""The command line: what is heavy is imported by the subcommand that needs it."""
+"""The command line; each subcommand imports the heavy packages that it needs."""
 
 from __future__ import annotations
 

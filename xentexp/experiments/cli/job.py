@@ -1,4 +1,4 @@
-"""One job of `xentexp run`: `configuration` builds, `experiment` computes, the rest tells."""
+"""One job of `xentexp run`: `config` builds, `compare` computes, `tracking` and `cli` report."""
 
 from __future__ import annotations
 
@@ -109,7 +109,7 @@ def run_job(
             tracking.log_trials(store, outcome, tags, run_id)
             progress.outcome(outcome)
 
-        judged = partial(
+        run_on = partial(
             run_experiment,
             dataset,
             study.candidates,
@@ -120,10 +120,10 @@ def run_job(
             on_fold=progress.fold,
         )
         with progress:
-            result = judged(study.folds, on_outcome=record)
+            result = run_on(study.folds, on_outcome=record)
             if study.grouped_folds:
                 result = replace(
-                    result, grouped=judged(study.grouped_folds, on_outcome=progress.grouped)
+                    result, grouped=run_on(study.grouped_folds, on_outcome=progress.grouped)
                 )
         store.log(run_id, tracking.result_items(result, study.shown))
         board = result.leaderboard(study.shown)
@@ -132,22 +132,22 @@ def run_job(
             submit(study.submission, board, study.candidates, dataset, grouped=grouped)
         if not any(row.reason is None for row in board.rows):
             raise InputError(f"every model failed; the first: {board.rows[0].reason}")
-        found = build_sections(study, result)
-        for finding in found:
-            store.log(run_id, finding.items)
-            for name, items in finding.of_candidates.items():
+        sections = build_sections(study, result)
+        for section in sections:
+            store.log(run_id, section.items)
+            for name, items in section.of_candidates.items():
                 store.log(children[name], items)
-        if notes := [finding.note for finding in found if finding.note]:
-            whole = not any(finding.instead for finding in found)
+        if notes := [section.note for section in sections if section.note]:
+            whole = not any(section.instead for section in sections)
             note = tracking.board_note(result, study.shown, notes, whole=whole)
             store.log(run_id, [tracking.Tag("mlflow.note.content", note)])
     if not as_json:
-        if any(finding.instead for finding in found):
+        if any(section.instead for section in sections):
             print(_title(study))
         else:
             print_leaderboard(board, title=_title(study))
-        for finding in found:
-            finding.show()
+        for section in sections:
+            section.show()
         if not quiet:
             page = tracking.chart_page(store.experiment_id, run_id, study.primary)
             print(_where(store.uri, page))
@@ -158,9 +158,9 @@ def run_job(
         "store": store.uri,
         "primary": study.primary,
         "leaderboard": board.to_records(),
-        **{finding.name: finding.document for finding in found},
+        **{section.name: section.document for section in sections},
     }
-    failed = any(row.reason for row in board.rows) or any(finding.failed for finding in found)
+    failed = any(row.reason for row in board.rows) or any(section.failed for section in sections)
     return int(failed), document
 
 

@@ -130,7 +130,7 @@ def _read(folder: pathlib.Path, name: str, columns: tuple[str, ...]) -> pd.DataF
     extra = [column for column in frame.columns if column not in columns]
     if extra:
         raise InputError(
-            f"dacon: {name} has columns that the competition's file has not: "
+            f"dacon: {name} has columns that are not in the competition's file: "
             f"{', '.join(map(repr, extra))}; load a changed file as the data set 'table'."
         )
     for column in columns:
