@@ -1,6 +1,8 @@
 """Shared fixtures; doctests use ellipses for the digits that do not matter."""
 
+import os
 import shutil
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,6 +12,17 @@ import pytest
 from threadpoolctl import threadpool_limits
 
 from xentexp.losses import LOSSES, Loss
+
+os.environ.setdefault("KERAS_BACKEND", "torch")  # Keras reads it when it is imported
+
+try:
+    from absl import logging
+except ImportError:
+    pass  # no peer that brings it
+else:
+    # absl remembers the stderr of its import, which is pytest's capture of that moment, and
+    # closes it when MLflow sets up logging anew: every later test of the process would fail.
+    logging.get_absl_handler().python_handler.stream = sys.__stderr__
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:

@@ -47,11 +47,13 @@ def test_every_public_module_and_name_is_listed_at_the_top():
     assert {"Loss", "InputError", "evaluate", "get_loss", "get_metric"} < set(dir(xentexp))
 
 
+@pytest.mark.long
 def test_a_listed_name_is_reached_by_attribute():
     code = "import xentexp; [getattr(xentexp, name) for name in dir(xentexp)]; print('ok')"
     assert run_python(code) == ["ok"]
 
 
+@pytest.mark.long
 def test_the_star_import_brings_every_name():
     code = "from xentexp import *; import xentexp; print(all(n in globals() for n in dir(xentexp)))"
     assert run_python(code) == ["True"]

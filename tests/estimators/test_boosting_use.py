@@ -232,6 +232,7 @@ def test_a_booster_gets_its_further_parameters(model: Any) -> None:
     assert np.abs(drawn.predict_proba(X) - whole.predict_proba(X)).max() > 1e-3
 
 
+@pytest.mark.long
 def test_no_booster_is_imported_before_it_is_needed() -> None:
     code = (
         "import sys, xentexp.estimators.lightgbm, xentexp.estimators.xgboost, "

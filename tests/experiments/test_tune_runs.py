@@ -200,6 +200,7 @@ def test_the_experiment_searches_two_models_for_the_primary() -> None:
     assert not Path(search.storage).exists()  # the run makes it
 
 
+@pytest.mark.long
 def test_without_the_section_nothing_is_searched_and_spaces_count_for_nothing() -> None:
     plain = compose("dataset=simulated_delinquency", "models=[logistic]")
     assert plain["tune"] is None

@@ -216,6 +216,7 @@ def installed(tmp_path: Path):
     return run
 
 
+@pytest.mark.long
 def test_a_plugin_is_listed_and_shown(installed):
     listed = installed("-m", "xentexp", "losses")
     assert "missed" in listed.stdout.split()
@@ -251,6 +252,7 @@ def test_a_plugin_has_every_face(installed):
     ], done.stderr  # fmt: skip
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     "first", ["get_scorer('neg_missed')", "get_scorer_names().index('neg_missed')"]
 )

@@ -122,6 +122,7 @@ def test_what_the_stub_hides_from_mypy_is_imports_and_two_hooks():
     assert sum(len(ast.unparse(node).splitlines()) for node in rest) < 15
 
 
+@pytest.mark.long
 def test_pyright_finds_mistakes_and_shows_types(script):
     (script.parent / "pyrightconfig.json").write_text('{"typeCheckingMode": "standard"}')
     command = ["basedpyright", "--pythonpath", sys.executable, "--outputjson"]

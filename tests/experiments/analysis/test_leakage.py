@@ -294,6 +294,7 @@ def test_folds_without_a_leak_have_its_size_and_keep_persons_together() -> None:
         folds_without(leak, three, cv)
 
 
+@pytest.mark.long
 def test_random_folds_flatter_a_model_that_knows_persons_by_heart() -> None:
     """The truth is known: no model has a lower expected loss than the true probabilities.
 
@@ -320,6 +321,7 @@ def test_random_folds_flatter_a_model_that_knows_persons_by_heart() -> None:
     assert both.flatter("forest") > 0.1
 
 
+@pytest.mark.long
 def test_random_folds_flatter_nothing_where_cards_are_independent() -> None:
     """The persons stand in both parts all the same, but to know them by heart does not help."""
     data = simulated_delinquency(n_samples=3000, repeats=4.0, seed=3)

@@ -68,6 +68,7 @@ def test_both_numbers_stand_everywhere(workplace: Path, capsys: pytest.CaptureFi
         assert run.data.metrics["cv/brier_loss"] == pytest.approx(both[name]["random"], abs=1e-12)
 
 
+@pytest.mark.long
 def test_warn_fits_once_and_ignore_does_not_look(
     workplace: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

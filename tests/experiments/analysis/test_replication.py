@@ -103,6 +103,7 @@ def test_the_packaged_benchmark_is_reproduced(capsys: pytest.CaptureFixture[str]
     assert "10 of 10 met" in capsys.readouterr().out
 
 
+@pytest.mark.long
 @pytest.mark.usefixtures("workplace")
 def test_a_forced_number_ends_with_1_and_models_may_be_left_out(
     capsys: pytest.CaptureFixture[str],

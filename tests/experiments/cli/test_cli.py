@@ -176,6 +176,7 @@ def test_a_folder_of_the_users_own_adds_models(
     assert {row["model"] for row in board} == {"prior", "stump"}
 
 
+@pytest.mark.long
 def test_the_true_probabilities_give_a_regret(
     workplace: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -59,6 +59,7 @@ def test_objects_are_those_that_the_configuration_names() -> None:
     assert logistic.parameters["classifier"] == "sklearn.linear_model.LogisticRegression"
 
 
+@pytest.mark.long
 def test_the_seed_reaches_models_data_and_folds() -> None:
     def study(seed: int) -> Any:
         return build(compose("dataset=simulated_delinquency", "models=[mlp]", f"seed={seed}"))

@@ -308,6 +308,7 @@ def test_the_terminal_table(capsys: pytest.CaptureFixture[str]) -> None:
     assert ["hinge", "loss", "–", "[3.0000]", "–", "–"] in lines  # noqa: RUF001
 
 
+@pytest.mark.long
 def test_a_booster_that_recorded_its_validation_part_alone(wide: list[LossMatrix]) -> None:
     alone = {"valid": curves(names=("brier_loss", "hinge_loss"))["valid"]}
     assert "hinge loss" in words(to_svg(curves_by_loss([alone], "c"), "c"))
