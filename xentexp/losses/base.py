@@ -619,23 +619,24 @@ def _allowed(properties: Any) -> dict[str, tuple[object, ...]]:
 def row_values(loss: Loss, block: Block) -> FloatArray:
     """`block_values` of a loss that may be anyone's: their shape is checked."""
     values = loss.block_values(block)
-    _check_values(loss, block, values)
+    if np.shape(values) != (block.n_rows,):
+        raise _wrong_shape(loss, block, values)
     return values
 
 
 def row_loss_gradient(loss: Loss, block: Block) -> Pair:
     """`block_loss_gradient` of a loss that may be anyone's: the shape of the values is checked."""
     values, gradient = loss.block_loss_gradient(block)
-    _check_values(loss, block, values)
+    if np.shape(values) != (block.n_rows,):
+        raise _wrong_shape(loss, block, values)
     return values, gradient
 
 
-def _check_values(loss: Loss, block: Block, values: FloatArray) -> None:
-    if np.shape(values) != (block.n_rows,):
-        raise InputError(
-            f"block_values of {loss.name} must return one value for each of {block.n_rows} rows; "
-            f"its shape is {np.shape(values)}"
-        )
+def _wrong_shape(loss: Loss, block: Block, values: FloatArray) -> InputError:
+    return InputError(
+        f"block_values of {loss.name} must return one value for each of {block.n_rows} rows; "
+        f"its shape is {np.shape(values)}"
+    )
 
 
 def check_number(
