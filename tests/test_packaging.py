@@ -36,7 +36,7 @@ def test_the_wheel_runs_from_an_unrelated_folder(
     (work / "mlflow.db").write_bytes(migrated_store.read_bytes())
     environment = {**os.environ, "PYTHONPATH": str(site)}
     environment.pop("MLFLOW_TRACKING_URI", None)
-    where = "import xentexp.experiments.cli as c; print(c.conf_folder())"
+    where = "from xentexp.experiments.cli.conf import conf_folder as c; print(c())"
     done = subprocess.run(
         [sys.executable, "-c", where], cwd=work, env=environment, capture_output=True, text=True
     )

@@ -13,7 +13,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.tree import DecisionTreeClassifier
 
 from xentexp.errors import InputError
-from xentexp.experiments.cli import conf_folder
+from xentexp.experiments.cli.conf import conf_folder
 from xentexp.experiments.config.classifiers import read_candidate
 from xentexp.experiments.config.schema import ModelFile
 from xentexp.experiments.models import (

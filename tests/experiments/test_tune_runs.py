@@ -24,7 +24,8 @@ from sklearn.model_selection import TimeSeriesSplit
 from tests.support.stores import client, runs
 from xentexp.errors import InputError
 from xentexp.experiments import tracking
-from xentexp.experiments.cli import conf_folder, main
+from xentexp.experiments.cli import main
+from xentexp.experiments.cli.conf import conf_folder
 from xentexp.experiments.compare import run_experiment
 from xentexp.experiments.config import build
 from xentexp.experiments.config.classifiers import read_candidate

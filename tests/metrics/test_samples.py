@@ -17,12 +17,7 @@ from xentexp.errors import InputError, UndefinedError
 from xentexp.inputs.read import read
 from xentexp.losses import LOSSES
 from xentexp.metrics.base import SampleMetric
-from xentexp.metrics.registry import (
-    DEFAULT_METRICS,
-    SAMPLE_METRICS,
-    get_loss,
-    get_metric,
-)
+from xentexp.metrics.registry import DEFAULT_METRICS, SAMPLE_METRICS, get_loss, get_metric
 from xentexp.metrics.running_sums import sum_losses
 from xentexp.metrics.sample import Sample
 

@@ -38,13 +38,7 @@ from xentexp import metrics
 from xentexp.errors import InputError
 from xentexp.losses import LOSSES
 from xentexp.metrics.registry import SAMPLE_METRICS, get_loss, get_metric
-from xentexp.scorers import (
-    MetricScorer,
-    MetricScorers,
-    get_scorer,
-    get_scorer_names,
-    loss_scorers,
-)
+from xentexp.scorers import MetricScorer, MetricScorers, get_scorer, get_scorer_names, loss_scorers
 
 # No classifier predicts several labels in a row here, and no label is without a zero.
 NO_SCORES = {

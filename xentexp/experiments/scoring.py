@@ -15,12 +15,7 @@ from xentexp.inputs.read import ascending, read
 from xentexp.losses import LOSSES, Loss
 from xentexp.metrics.base import Metric, SampleMetric
 from xentexp.metrics.evaluation import Evaluation, evaluate, evaluate_checked, losses_for
-from xentexp.metrics.registry import (
-    DEFAULT_METRICS,
-    get_loss,
-    get_metric,
-    refuse_duplicates,
-)
+from xentexp.metrics.registry import DEFAULT_METRICS, get_loss, get_metric, refuse_duplicates
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ from hydra.utils import instantiate
 from omegaconf import OmegaConf
 
 from xentexp.errors import InputError
-from xentexp.experiments.cli import conf_folder
+from xentexp.experiments.cli.conf import conf_folder
 from xentexp.experiments.config import build, classifiers
 from xentexp.experiments.config.schema import Grouped, Holdout, Repeated, Stratified, TimeOrdered
 from xentexp.experiments.config.study import _submission

@@ -5,17 +5,12 @@ from __future__ import annotations
 import argparse
 import contextlib
 import os
-import signal
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 
 from xentexp import __version__
-
-STOPPING = [
-    getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)
-]
-"""What ends a run: Ctrl-C, a request to stop, a terminal that was closed."""
+from xentexp.experiments.cli.conf import conf_folder
 
 _FLAGS = {"--quiet": "quiet", "-q": "quiet", "--json": "json", "--debug": "debug"}
 
@@ -56,19 +51,6 @@ options:
 
 Exit code: 0, 1 where a model failed or a published number is not met, 2 for bad input.
 """
-
-
-def conf_folder() -> Path:
-    """Folder of the configuration: the one in the package, else the repository's.
-
-    Returns
-    -------
-    Path
-        Absolute.
-    """
-    package = Path(__file__).resolve().parents[2]
-    packaged = package / "conf"
-    return packaged if packaged.is_dir() else package.parent / "conf"
 
 
 def _run_help() -> str:

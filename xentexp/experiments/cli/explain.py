@@ -10,7 +10,7 @@ from hydra.errors import HydraException
 from omegaconf import DictConfig
 
 from xentexp.errors import unknown_name
-from xentexp.experiments.cli import conf_folder
+from xentexp.experiments.cli.conf import conf_folder
 from xentexp.experiments.config.schema import unknown_key
 
 

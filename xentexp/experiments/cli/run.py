@@ -20,8 +20,9 @@ from omegaconf import DictConfig, OmegaConf, open_dict
 from omegaconf.errors import OmegaConfBaseException
 
 from xentexp.errors import InputError
-from xentexp.experiments.cli import STOPPING, conf_folder
+from xentexp.experiments.cli.conf import conf_folder
 from xentexp.experiments.cli.explain import explain
+from xentexp.experiments.cli.signals import STOPPING
 
 
 def run(overrides: list[str], *, quiet: bool, as_json: bool) -> int:

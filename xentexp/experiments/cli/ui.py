@@ -14,7 +14,7 @@ import webbrowser
 
 from xentexp.errors import InputError
 from xentexp.experiments import tracking
-from xentexp.experiments.cli import STOPPING
+from xentexp.experiments.cli.signals import STOPPING
 
 
 def ui(options: argparse.Namespace) -> int:
