@@ -3,7 +3,7 @@
 Submodules and names are imported when they are first used:
 
 - :mod:`xentexp.metrics`: a function for each loss and metric, and `evaluate` for many at once;
-- :mod:`xentexp.losses`: `Loss`, `get_loss`, `register_loss`; values and derivatives;
+- :mod:`xentexp.losses`: `Loss` and `register_loss`; `get_loss` finds a loss by name;
 - :mod:`xentexp.scorers`: scorers for ``scoring=`` in scikit-learn;
 - :mod:`xentexp.objectives`: losses as training objectives of boosters and torch;
 - :mod:`xentexp.estimators`: scikit-learn classifiers with a ``loss`` parameter;

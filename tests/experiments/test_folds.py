@@ -122,7 +122,7 @@ def test_folds_that_cannot_be_made(options: dict, message: str, data: Dataset) -
 
 
 def test_grouped_folds_need_groups(data: Dataset) -> None:
-    with pytest.raises(InputError, match="needs groups, which data set simulated_delinquency"):
+    with pytest.raises(InputError, match="needs groups, but data set simulated_delinquency"):
         CrossValidation("grouped").folds(dataclasses.replace(data, groups=None))
     two = dataclasses.replace(data, groups=data.groups % 2)
     with pytest.raises(InputError, match="is more than the 2 groups"):

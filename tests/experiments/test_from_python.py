@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 from omegaconf import OmegaConf
 from sklearn.datasets import load_wine
 from sklearn.dummy import DummyClassifier
 from sklearn.linear_model import LogisticRegression
 
-from xentexp import InputError, experiments
+from xentexp import InputError, experiments, get_metric
 from xentexp.experiments import (
     Candidate,
     CandidateResult,
@@ -79,13 +80,56 @@ def test_plain_estimators_get_no_preprocessing(result):
         ),
         ({}, 3, "models must name one model at least"),
         ({"prior": DummyClassifier()}, 1, "cv.n_splits must be a whole number >= 2; got 1"),
-        ({"prior": DummyClassifier()}, True, "cv.n_splits must be a whole number >= 2; got True"),
+        ({"prior": DummyClassifier()}, True, "cv must be a number of folds"),
         ({"prior": DummyClassifier()}, [], "folds must be one at least"),
+        ({"prior": DummyClassifier()}, "grouped", "cv must be a number of folds.*got 'grouped'"),
+        ({"prior": DummyClassifier()}, 3.0, "cv must be a number of folds"),
+        ({"prior": DummyClassifier}, 3, "candidate prior must be an unfitted classifier"),
+        ({"prior": "logistic"}, 3, "candidate prior must be an unfitted classifier"),
+        (LogisticRegression(), 3, "candidates must be a mapping of names to estimators"),
     ],
 )
 def test_what_is_no_candidate_or_fold_is_refused(data, candidates, cv, rule):
     with pytest.raises(InputError, match=rule):
         run_experiment(data, candidates, cv)
+
+
+def test_a_data_set_of_another_type_is_refused():
+    X, y = load_wine(return_X_y=True, as_frame=True)
+    with pytest.raises(InputError, match="dataset must be a Dataset, from load_dataset"):
+        run_experiment((X, y), {"prior": DummyClassifier()}, 3)
+
+
+@pytest.mark.parametrize("primary", ["auc", "roc_auc", get_metric("auc")])
+def test_an_everyday_name_or_an_object_ranks_as_the_name_does(primary):
+    X, y = load_wine(return_X_y=True)
+    models = {"prior": DummyClassifier(), "logistic": LogisticRegression(max_iter=3000)}
+    data = make_dataset(X, y, Card("wine"))
+    result = run_experiment(data, models, 3, losses="nll", metrics=["auc"], primary=primary)
+    assert result.primary == "roc_auc"
+    assert [row.model for row in result.leaderboard().ranked()] == ["logistic", "prior"]
+    assert result.leaderboard("auc").shown() == ["roc_auc"]
+    with pytest.raises(InputError, match="unknown loss or metric 'foo'"):
+        result.leaderboard(["foo"])
+
+
+def test_the_frame_of_all_losses_leaves_none_out(result):
+    frame = result.leaderboard().to_frame()
+    assert {"categorical_crossentropy", "sparse_categorical_crossentropy"} <= set(frame.index)
+    assert set(frame.index) == set(result.outcomes[0].mean()) | set(result.outcomes[1].mean())
+
+
+@pytest.mark.parametrize(
+    ("X", "y", "card", "rule"),
+    [
+        (3, [0, 1], Card("a"), "X must be a DataFrame or a two-dimensional array"),
+        (np.ones(4), [0, 1, 0, 1], Card("a"), "X must be a DataFrame or a two-dimensional array"),
+        (np.ones((2, 1)), [0, 1], "loans", "card must be a Card, e.g. Card"),
+    ],
+)
+def test_what_is_no_table_is_refused(X, y, card, rule):
+    with pytest.raises(InputError, match=rule):
+        make_dataset(X, y, card)
 
 
 def test_a_table_in_memory_needs_a_name_only():

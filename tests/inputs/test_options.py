@@ -168,7 +168,7 @@ def test_pos_weight_is_a_class_weight_in_short(name):
     assert short == pytest.approx(function(y, predicted, sample_weight=1 + 2 * y), rel=1e-14)
     with pytest.raises(InputError, match="pos_weight is class_weight in short; give one of them"):
         function(y, predicted, pos_weight=3.0, class_weight=[1, 3])
-    with pytest.raises(InputError, match="class_weight must be finite, not negative"):
+    with pytest.raises(InputError, match="pos_weight must be >= 0 and finite"):
         function(y, predicted, pos_weight=-1.0)
 
 

@@ -169,7 +169,7 @@ def test_get_loss_sets_parameters(name, parameters, shown):
         (None, {}, ["unknown loss None", "Known:"]),
         (["hinge_loss"], {}, ["unknown loss ['hinge_loss']"]),
         ("squared_error", {"over_class": "sum"}, ["'over_class'", "did you mean 'over_classes'"]),
-        ("hinge_loss", {"delta": 1.0}, ["unknown parameter of hinge_loss 'delta'"]),
+        ("hinge_loss", {"delta": 1.0}, ["hinge_loss has no parameters; got 'delta'"]),
     ],
 )
 def test_get_loss_says_what_is_wrong(name, parameters, parts):

@@ -20,6 +20,7 @@ from sklearn.model_selection import cross_val_score
 import xentexp
 from xentexp import Loss, Properties, metrics, register_loss
 from xentexp.errors import InputError
+from xentexp.estimators import LinearLossClassifier
 from xentexp.losses import LOSSES
 from xentexp.metrics.evaluation import evaluate
 from xentexp.scorers import get_scorer, get_scorer_names, loss_scorers
@@ -136,6 +137,19 @@ def make(*, bases=(Loss,), frozen=True, decorated=True, **members):
         (MissingPower(), "a class derived from xentexp.Loss"),
         ("brier_loss", "a class derived from xentexp.Loss"),
         (make(name=None), "Mine must have a name"),
+        *(
+            (make(name=name), f"the name {name} is taken")
+            for name in (
+                "gini",
+                "auc",
+                "nll",
+                "evaluate",
+                "registry",
+                "d2_mine",
+                "balanced_mine",
+                "neg_mine",
+            )
+        ),
         (make(name="my loss"), r"Mine must have a name \(an identifier\) and properties"),
         (make(properties=None), "Mine must have a name"),
         (make(properties={"summary": "x"}), r"and properties: Properties\(...\)"),
@@ -291,3 +305,19 @@ def test_a_broken_plugin_is_named_in_one_sentence(installed, entry, part):
     assert sentence.endswith("mend or uninstall its package")
     fine = installed("-c", "from xentexp.metrics import brier_loss; print(brier_loss([1], [0.5]))")
     assert fine.stdout == "0.25\n"  # what is named stays at hand
+
+
+@pytest.mark.parametrize("derivatives", [
+    lambda block: (np.zeros(block.n_rows), np.zeros(block.n_rows)),
+    lambda block: (np.zeros((block.n_rows, 2)), np.zeros((block.n_rows, 2))),
+])  # fmt: skip
+def test_derivatives_of_another_shape_are_refused(derivatives):
+    properties = dataclasses.replace(PROPERTIES, gradient="smooth")
+    loss = make(
+        properties=properties, block_gradient_hessian=lambda self, block: derivatives(block)
+    )()
+    y, raw = [0, 1, 1], [[0.1, 0.2], [0.3, 0.4], [0.5, 0.6]]
+    with pytest.raises(InputError, match="derivatives of mine must have one row for each of 2"):
+        loss.gradient(y, raw)
+    with pytest.raises(InputError, match="derivatives of mine must have one row for each of 2"):
+        LinearLossClassifier(loss=loss).fit(np.array(raw), y)

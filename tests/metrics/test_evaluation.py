@@ -344,3 +344,50 @@ def test_an_evaluation_shows_its_means():
 def test_a_label_that_equals_nothing_cannot_be_ignored():
     with pytest.raises(InputError, match="ignore_label must be a label that equals itself"):
         evaluate([0.0, np.nan, 1.0], [0.1, 0.2, 0.7], ignore_label=np.nan)
+
+
+# -- losses and metrics together ---------------------------------------------------------------
+
+
+def test_values_come_in_the_order_in_which_they_were_named():
+    result = evaluate([0, 1, 1, 0], [0.2, 0.7, 0.4, 0.3], ["auc", "nll", "ece", "brier"])
+    assert list(result.values) == [
+        "roc_auc", "categorical_crossentropy", "expected_calibration_error", "brier_loss",
+    ]  # fmt: skip
+    assert list(result.to_frame().index) == list(result.values)
+
+
+def test_a_value_is_found_by_its_everyday_name():
+    result = evaluate([0, 1, 1, 0], [0.2, 0.7, 0.4, 0.3], ["auc", "nll"])
+    assert result["auc"] == result["roc_auc"] == 1.0
+    assert result["nll"] == result.mean["categorical_crossentropy"]
+    with pytest.raises(InputError, match="unknown loss or metric of this evaluation 'brier_loss'"):
+        result["brier_loss"]
+
+
+def test_label_smoothing_is_for_losses_and_leaves_metrics_as_they_are():
+    y, p = [0, 1, 1, 0], [0.2, 0.7, 0.4, 0.6]
+    names = ["nll", "auc", "ece", "f1", "calibration_slope"]
+    plain, smooth = evaluate(y, p, names), evaluate(y, p, names, label_smoothing=0.1)
+    assert smooth.metrics == plain.metrics
+    assert smooth["nll"] > plain["nll"]
+
+
+@pytest.mark.parametrize(
+    ("names", "rule"),
+    [
+        (3, "losses and metrics must be a name, an object, or several of them; got 3"),
+        ([metrics.brier_loss], "write 'brier_loss'"),
+        (metrics.brier_loss, "must be a name, an object"),
+        (["nll", "categorical_crossentropy"], "duplicate: categorical_crossentropy"),
+    ],
+)
+def test_names_of_another_type_are_refused(names, rule):
+    with pytest.raises(InputError, match=rule):
+        evaluate([0, 1], [0.2, 0.7], names)
+
+
+def test_a_notebook_shows_the_table():
+    html = evaluate([0, 1, 1, 0], [0.2, 0.7, 0.4, 0.3], ["auc", "nll"])._repr_html_()
+    assert "<table" in html
+    assert "roc_auc" in html

@@ -387,7 +387,7 @@ BAD = [
     ({"loss": "zero_one_loss"}, "zero_one_loss has no gradient"),
     ({"loss": "entropy"}, "no target"),
     ({"loss": "brier_los"}, "did you mean 'brier_loss'"),
-    ({"gamma": 2.0}, "parameter of categorical_crossentropy"),
+    ({"gamma": 2.0}, "categorical_crossentropy has no parameters"),
     ({"reduction": "average"}, "unknown reduction 'average'"),
     ({"label_smoothing": 1.5}, "label_smoothing must be >= 0"),
     ({"loss": "hinge_loss", "label_smoothing": 0.1}, "takes no label_smoothing"),

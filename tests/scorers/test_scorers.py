@@ -612,6 +612,12 @@ def test_names():
         (lambda: loss_scorers(["brier_los"]),
          ["unknown loss or metric 'brier_los'", "'brier_loss'"]),
         (lambda: loss_scorers([]), ["must name at least one"]),
+        (lambda: loss_scorers(5), ["must be a name, an object"]),
+        (lambda: loss_scorers(["multilabel_crossentropy"]), ["is for several labels in a row"]),
+        (lambda: get_scorer("nll"), ["did you mean 'neg_categorical_crossentropy'"]),
+        (lambda: get_scorer("ece"), ["did you mean 'neg_expected_calibration_error'"]),
+        (lambda: get_scorer("neg_auc"), ["did you mean 'roc_auc'"]),
+        (lambda: get_scorer(get_metric("entropy")), ["entropy does not rank predictions"]),
         (lambda: get_scorer("neg_gini"), ["unknown scorer 'neg_gini'", "did you mean 'gini'"]),
         (lambda: get_scorer("expected_calibration_error"), ["'neg_expected_calibration_error'"]),
         (lambda: get_scorer("calibration_slope"), ["best near 1, neither high nor low"]),
@@ -630,3 +636,12 @@ def test_scores_of_pairs_of_three_classes_are_refused_though_their_shape_fits():
     model = make_pipeline(StandardScaler(), SVC(decision_function_shape="ovo")).fit(X, y)
     with pytest.raises(InputError, match="SVC has scores of pairs of classes"):
         get_scorer("neg_categorical_hinge")(model, X, y)
+
+
+def test_a_loss_or_metric_itself_and_a_generator_of_names_become_scorers():
+    model = LogisticRegression().fit(X2, Y2)
+    for metric, name in ((get_loss("brier"), "neg_brier_loss"), (get_metric("gini"), "gini")):
+        assert get_scorer(metric)(model, X2, Y2) == get_scorer(name)(model, X2, Y2)
+    scorers = loss_scorers(name for name in ("nll", "gini"))
+    for _ in range(2):
+        assert set(scorers(model, X2, Y2)) == {"neg_categorical_crossentropy", "gini"}

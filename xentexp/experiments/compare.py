@@ -1,10 +1,11 @@
-"""A data set, some candidates and folds become a result; nothing here tells or stores."""
+"""Fit and score candidates on folds of a data set; nothing here prints or stores."""
 
 from __future__ import annotations
 
 import traceback
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
+from numbers import Integral
 from typing import Any
 
 from xentexp.errors import InputError
@@ -14,7 +15,8 @@ from xentexp.experiments.folds import CrossValidation, Fold
 from xentexp.experiments.results import Candidate, CandidateResult, ExperimentResult
 from xentexp.experiments.scoring import Measures, choose_measures, regret_of, score_fold
 from xentexp.losses import Loss
-from xentexp.metrics.base import SampleMetric
+from xentexp.metrics.base import Metric, SampleMetric
+from xentexp.metrics.registry import get_metric
 
 
 def run_experiment(
@@ -22,9 +24,9 @@ def run_experiment(
     candidates: Mapping[str, Any] | Sequence[Candidate],
     cv: int | CrossValidation | Sequence[Fold] = 5,
     *,
-    losses: Sequence[str | Loss] | None = None,
-    metrics: Sequence[str | SampleMetric] | None = None,
-    primary: str = "categorical_crossentropy",
+    losses: str | Loss | Sequence[str | Loss] | None = None,
+    metrics: str | SampleMetric | Sequence[str | SampleMetric] | None = None,
+    primary: str | Metric = "categorical_crossentropy",
     n_jobs: int = 1,
     on_fold: Callable[[str], None] | None = None,
     on_outcome: Callable[[CandidateResult], None] | None = None,
@@ -41,12 +43,12 @@ def run_experiment(
         candidate that fails does not stop the others.
     cv : int, CrossValidation or sequence of Fold, default=5
         Number of shuffled stratified folds, another way to split, or the folds themselves.
-    losses : sequence of str or Loss, optional
+    losses : str, Loss or sequence of them, optional
         Which losses; all that apply to a candidate by default.
-    metrics : sequence of str or SampleMetric, optional
+    metrics : str, SampleMetric or sequence of them, optional
         Which metrics of the whole data set; by default those of
         ``xentexp.metrics.registry.DEFAULT_METRICS`` that apply.
-    primary : str, default="categorical_crossentropy"
+    primary : str, Loss or SampleMetric, default="categorical_crossentropy"
         Loss or metric that ranks the candidates.
     n_jobs : int, default=1
         Fits that run at once; -1 for as many as there are cores.
@@ -63,7 +65,8 @@ def run_experiment(
     Raises
     ------
     InputError
-        For names that do not exist or do not apply to the number of classes.
+        For names that do not exist or do not apply to the number of classes, and for
+        candidates or folds of another type.
 
     Examples
     --------
@@ -74,6 +77,11 @@ def run_experiment(
     >>> round(result.leaderboard().best().mean["zero_one_loss"], 2)
     0.34
     """
+    if not isinstance(dataset, Dataset):
+        raise InputError(
+            f"dataset must be a Dataset, from load_dataset(NAME) or make_dataset(X, y, card); got "
+            f"{type(dataset).__name__}"
+        )
     candidates = _candidates(candidates)
     folds = _folds(dataset, cv)
     names = [name for candidate in candidates for name in (candidate.name, *candidate.variants)]
@@ -83,7 +91,8 @@ def run_experiment(
         raise InputError(f"models must be distinct; got {names}")
     if not folds:
         raise InputError("folds must be one at least; got none")
-    measures = choose_measures(dataset, losses, metrics, primary)
+    first = get_metric(primary).name
+    measures = choose_measures(dataset, losses, metrics, first)
     jobs = [(candidate, fold) for candidate in candidates for fold in folds]
     fits = fit_all(
         [(candidate.estimator, fold, candidate.variants) for candidate, fold in jobs],
@@ -111,25 +120,42 @@ def run_experiment(
     finally:
         fits.close()
     ordered = tuple(o for candidate in candidates for o in outcomes[candidate.name])
-    return ExperimentResult(dataset, tuple(folds), ordered, primary)
+    return ExperimentResult(dataset, tuple(folds), ordered, first)
 
 
-def _candidates(given: Mapping[str, Any] | Sequence[Candidate]) -> Sequence[Candidate]:
+def _candidates(given: Mapping[str, Any] | Iterable[Candidate]) -> list[Candidate]:
     if isinstance(given, Mapping):
-        return [Candidate(name, estimator) for name, estimator in given.items()]
-    for candidate in given:
+        candidates = [Candidate(name, estimator) for name, estimator in given.items()]
+    else:
+        candidates = list(given) if isinstance(given, Iterable) else [given]
+    for candidate in candidates:
         if not isinstance(candidate, Candidate):
             raise InputError(
                 f"candidates must be a mapping of names to estimators, or a sequence of Candidate; "
-                f"got {candidate!r} among them"
+                f"got {candidate!r}"
             )
-    return given
+        estimator = candidate.estimator
+        if isinstance(estimator, type) or not hasattr(estimator, "fit"):
+            raise InputError(
+                f"candidate {candidate.name} must be an unfitted classifier, an object with a fit "
+                f"method; got {estimator!r}"
+            )
+    return candidates
 
 
-def _folds(dataset: Dataset, cv: int | CrossValidation | Sequence[Fold]) -> Sequence[Fold]:
-    if isinstance(cv, int):
-        cv = CrossValidation(n_splits=cv)
-    return cv.folds(dataset) if isinstance(cv, CrossValidation) else cv
+def _folds(dataset: Dataset, cv: int | CrossValidation | Iterable[Fold]) -> list[Fold]:
+    if isinstance(cv, Integral) and not isinstance(cv, bool):
+        cv = CrossValidation(n_splits=int(cv))
+    if isinstance(cv, CrossValidation):
+        return list(cv.folds(dataset))
+    folds: list[Any] = list(cv) if isinstance(cv, Iterable) and not isinstance(cv, str) else [cv]
+    for fold in folds:
+        if not isinstance(fold, Fold):
+            raise InputError(
+                f"cv must be a number of folds, a CrossValidation such as "
+                f"CrossValidation('grouped'), or a sequence of Fold; got {fold!r}"
+            )
+    return folds
 
 
 def _readings(

@@ -84,6 +84,16 @@ def _distance(name: str, value: float) -> float:
     return math.inf if math.isnan(distance) else distance
 
 
+def _name_among(name: str, known: Sequence[str]) -> str:
+    """The name that an everyday one stands for, unless it is known itself."""
+    if name in known:
+        return name
+    try:
+        return get_metric(name).name
+    except InputError:  # e.g. of a plug-in that is no longer installed
+        return name
+
+
 @dataclass(frozen=True)
 class Row:
     """One candidate.
@@ -148,17 +158,18 @@ class Leaderboard:
         return f"{self._table().to_html()}{notes}"
 
     def to_frame(self) -> pd.DataFrame:
-        """Means over the folds: one row for each loss or metric shown, a column per candidate.
+        """Means over the folds: one row for each loss or metric, a column per candidate.
 
         Returns
         -------
         DataFrame
-            Best candidate first; failed ones are left out.
+            Best candidate first; failed ones are left out. The chosen losses and metrics, or all.
         """
         import pandas as pd
 
         rows = [row for row in self.ranked() if row.reason is None]
-        names = pd.Index(self.shown(), name="metric", dtype=object)
+        shown = self.names() if self.chosen is None else self.shown()
+        names = pd.Index(shown, name="metric", dtype=object)
         means = {row.model: [row.value(name) for name in names] for row in rows}
         return pd.DataFrame(means, index=names, dtype=float)
 
@@ -240,6 +251,7 @@ class Leaderboard:
     def sorted_by(self, name: str) -> Leaderboard:
         """The same candidates, ranked by another loss or metric, which the table shows."""
         ranking = [known for known in self.names() if better(known) is not None]
+        name = _name_among(name, ranking)
         if name not in ranking:
             raise unknown_name("loss to sort by", name, ranking)
         chosen = self.chosen
@@ -252,6 +264,7 @@ class Leaderboard:
         if names is None:
             return replace(self, chosen=None)
         known = self.names()
+        names = [_name_among(name, known) for name in names]
         for name in names:
             if name not in known:
                 raise unknown_name("loss of this leaderboard", name, known)

@@ -15,6 +15,7 @@ from xentexp.experiments.fitting import FoldPrediction
 from xentexp.experiments.folds import Fold
 from xentexp.experiments.leaderboard import SHOWN, Leaderboard, Row
 from xentexp.losses import Loss
+from xentexp.metrics.registry import get_metrics
 from xentexp.metrics.running_sums import LossState
 
 
@@ -265,9 +266,9 @@ class ExperimentResult:
     def _shown(self) -> Leaderboard:
         return self.leaderboard(SHOWN if self.primary in SHOWN else (self.primary, *SHOWN))
 
-    def leaderboard(self, shown: Sequence[str] | None = None) -> Leaderboard:
+    def leaderboard(self, shown: str | Sequence[str] | None = None) -> Leaderboard:
         """Candidates by losses and metrics, best first; a table shows those named, or all."""
-        chosen = None if shown is None else tuple(shown)
+        chosen = None if shown is None else tuple(m.name for m in get_metrics(shown, "shown"))
         return Leaderboard(tuple(map(_row, self.outcomes)), self.primary, chosen)
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from xentexp.errors import InputError, unknown_name
+from xentexp.errors import InputError
 from xentexp.experiments.datasets import Dataset
 from xentexp.experiments.fitting import FoldPrediction
 from xentexp.inputs.checked import PlannedInput
@@ -28,11 +28,13 @@ class Measures:
 
 def choose_measures(
     dataset: Dataset,
-    losses: Sequence[str | Loss] | None,
-    metrics: Sequence[str | SampleMetric] | None,
+    losses: str | Loss | Sequence[str | Loss] | None,
+    metrics: str | SampleMetric | Sequence[str | SampleMetric] | None,
     primary: str,
 ) -> Measures:
     """Losses and metrics by name, checked to apply to the data set; `primary` is one of them."""
+    losses = [losses] if isinstance(losses, (str, Loss)) else losses
+    metrics = [metrics] if isinstance(metrics, (str, SampleMetric)) else metrics
     chosen = None if losses is None else [get_loss(loss) for loss in losses]
     if chosen is not None:
         refuse_duplicates(chosen, "losses")
@@ -57,7 +59,11 @@ def choose_measures(
     if not isinstance(first, Loss):
         among = [metric.name for metric in wanted]
     if first.name not in among:
-        raise unknown_name("primary among losses", primary, among)
+        raise InputError(
+            f"primary must be one of the losses and metrics that are computed; add {first.name} to "
+            f"{'losses' if isinstance(first, Loss) else 'metrics'}, or choose one of "
+            f"{', '.join(among[:20])}"
+        )
     return Measures(None if chosen is None else tuple(chosen), tuple(wanted))
 
 

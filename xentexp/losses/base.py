@@ -147,6 +147,7 @@ class Properties(MetricProperties):
     numbers: Literal["real", "counts", "above -1"] | None = None
 
 
+_EPS = float(np.finfo(np.float64).eps)
 Reduction = Literal["mean", "sum", "none"]
 _REDUCTIONS = get_args(Reduction)
 
@@ -290,8 +291,9 @@ class Loss(ABC):
             Raw scores, as models are trained on; probabilities with ``from_logits=False``.
         from_logits : bool, default=True
             Whether `y_pred` holds raw scores. The derivative is in whatever `y_pred` holds;
-            that in probabilities is taken through raw scores whose link gives them, and is 0
-            where a probability is below the clip. Losses of decision scores take True alone.
+            that in probabilities is taken through raw scores whose link gives them (so that
+            they are divided by their sum, as in Keras), and is 0 where a logarithm is clipped.
+            Losses of decision scores take True alone.
         **options
             As for the call of the loss.
 
@@ -363,7 +365,12 @@ class Loss(ABC):
         if pos_weight is not None:
             if options.get("class_weight") is not None:
                 raise InputError("pos_weight is class_weight in short; give one of them")
+            check_number("pos_weight", pos_weight, 0.0, np.inf)
             options["class_weight"] = [1.0, pos_weight]
+        if y_true is None:  # a description of the predictions alone: there are no classes of rows
+            of_classes = ("class_weight", "ignore_label", "label_smoothing")
+            if left := [n for n in of_classes if n in options and not _unused(n, options[n])]:
+                raise InputError(f"{', '.join(left)} cannot go without y_true")
         if numbers:
             if not properties.numbers:
                 kind = "labels" if properties.targets == "multilabel" else "classes"
@@ -434,6 +441,11 @@ class Loss(ABC):
     ) -> Pair:
         refuse_unknown("gradient", options, LossOptions)
         numbers = options.get("numbers", False)
+        if not (from_logits or numbers) and options.get("normalize", False) is not False:
+            raise InputError(
+                f"derivatives in probabilities are of rows that sum to 1; divide the rows by their "
+                f"sums instead of passing normalize={options['normalize']}"
+            )
         if not (from_logits or numbers) and self.properties.needs in ("scores", "latent"):
             raise InputError(f"{self.name} is of decision scores; leave from_logits at True")
         checked = self.check_input(
@@ -445,7 +457,7 @@ class Loss(ABC):
         order = given.order
         for part in checked.parts(hard=self._hard):
             if part.block.proba is None or numbers:
-                both = np.stack(self.block_gradient_hessian(part.block))
+                both = np.stack(row_gradient_hessian(self, part.block))
             else:
                 both = np.stack(self._in_probabilities(part.block))
             if part.weight is not None:
@@ -462,34 +474,44 @@ class Loss(ABC):
     def _in_probabilities(self, block: Block) -> Pair:
         """Derivatives in the probabilities of a block, through scores whose link gives them."""
         assert block.proba is not None
-        scores, first, second = self.scores_of(block.proba.astype(np.float64), block.clip)
+        proba = block.proba.astype(np.float64)
+        # At 0 and 1 the scores are infinite: derivatives are those of a probability beside it.
+        least = 1e-150 if proba.ndim == 2 else _EPS if self.properties.clip else 1e-9
+        clip: FloatArray | float = max(block.clip, least) if self.properties.clip else 0.0
+        if proba.ndim == 1 and block.index is not None:  # only the true class is clipped
+            clip = np.where(block.true_proba >= clip, 0.0, clip)
+        scores, first, second = self.scores_of(proba, clip, least)
         on_scores = Block(
             n_classes=block.n_classes, index=block.index, soft=block.soft, logits=scores
         )
-        gradient, hessian = self.block_gradient_hessian(on_scores)
+        gradient, hessian = row_gradient_hessian(self, on_scores)
         if scores.ndim == 2:
             first, second = first.T, second.T
-        return gradient * first, hessian * first * first + gradient * second
+        with np.errstate(over="ignore"):  # the second derivative of a logarithm at 0 is infinite
+            return gradient * first, hessian * first * first + gradient * second
 
     def scores_of(
-        self, proba: FloatArray, clip: float
+        self, proba: FloatArray, clip: FloatArray | float, least: float = 0.0
     ) -> tuple[FloatArray, FloatArray, FloatArray]:
         """Raw scores whose link gives probabilities, and the scores' two derivatives in them.
 
-        Probabilities below the clip count as the clip, and their derivatives are 0.
+        Probabilities below the clip count as the clip, with derivatives of 0; those below
+        `least` count as that.
         """
         alone = proba.ndim == 1 or self.properties.link == "sigmoid"
         tempered = self.properties.link == "tempered softmax"
         t = float(getattr(self, "t2", 1.0)) if tempered else 1.0
-        clipped = np.clip(proba, clip, 1.0 - clip) if alone else np.maximum(proba, clip)
+        low: FloatArray | float = np.maximum(clip, least)
+        clipped = np.clip(proba, low, 1.0 - low) if alone else np.maximum(proba, low)
+        kept = (proba >= clip) & (proba <= 1.0 - clip) if alone else proba >= clip
         scores = np.log(clipped) if t == 1.0 else tempered_log(np.log(clipped), t)
-        first, second = clipped**-t, -t * clipped ** (-t - 1.0)
-        if alone:
-            rest = np.log1p(-clipped)
-            scores = scores - (rest if t == 1.0 else tempered_log(rest, t))
-            first = first + (1.0 - clipped) ** -t
-            second = second + t * (1.0 - clipped) ** (-t - 1.0)
-        kept = clipped == proba
+        with np.errstate(over="ignore"):
+            first, second = clipped**-t, -t * clipped ** (-t - 1.0)
+            if alone:
+                rest = np.log1p(-clipped)
+                scores = scores - (rest if t == 1.0 else tempered_log(rest, t))
+                first = first + (1.0 - clipped) ** -t
+                second = second + t * (1.0 - clipped) ** (-t - 1.0)
         return scores, np.where(kept, first, 0.0), np.where(kept, second, 0.0)
 
     # -- what training and reports ask of a loss -------------------------------------------
@@ -624,11 +646,29 @@ def row_values(loss: Loss, block: Block) -> FloatArray:
     return values
 
 
+def row_gradient_hessian(loss: Loss, block: Block) -> Pair:
+    """`block_gradient_hessian` of a loss that may be anyone's: the shapes are checked."""
+    gradient, hessian = loss.block_gradient_hessian(block)
+    _check_gradient(loss, block, gradient)
+    _check_gradient(loss, block, hessian)
+    return gradient, hessian
+
+
+def _check_gradient(loss: Loss, block: Block, by_class: FloatArray) -> None:
+    shape = np.shape(by_class)
+    if shape not in ((block.n_classes, block.n_rows), (1, block.n_rows)):
+        raise InputError(
+            f"derivatives of {loss.name} must have one row for each of {block.n_classes} classes "
+            f"and one column for each of {block.n_rows} rows; their shape is {shape}"
+        )
+
+
 def row_loss_gradient(loss: Loss, block: Block) -> Pair:
     """`block_loss_gradient` of a loss that may be anyone's: the shape of the values is checked."""
     values, gradient = loss.block_loss_gradient(block)
     if np.shape(values) != (block.n_rows,):
         raise _wrong_shape(loss, block, values)
+    _check_gradient(loss, block, gradient)
     return values, gradient
 
 

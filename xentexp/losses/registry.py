@@ -26,7 +26,9 @@ ALIASES: dict[str, str] = {
 """Everyday names."""
 
 TAKEN: set[str] = set(ALIASES)
-"""Names that a loss cannot have: aliases, and metrics of the whole data set once they exist."""
+"""Names that a loss cannot have: aliases, and what `xentexp.metrics` has once it exists."""
+TAKEN_PREFIXES: set[str] = {"neg_"}
+"""Beginnings of names that a loss cannot have: those of scorers, and of metrics of a loss."""
 
 ENTRY_POINTS = "xentexp.losses"
 _ARGUMENTS = ("y_true", "y_pred", "convention")
@@ -119,7 +121,7 @@ def register_loss(loss: _LossClass) -> _LossClass:
         raise InputError(
             f"the name {name} is taken by {holder.__module__}.{holder.__qualname__}; choose another"
         )
-    if name in TAKEN:
+    if name in TAKEN or name.startswith(tuple(TAKEN_PREFIXES)):
         raise InputError(f"the name {name} is taken by another loss or metric; choose another")
     LOSSES[name] = default
     return loss

@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Any, Literal, Unpack
 import numpy as np
 from numpy.typing import ArrayLike
 
-from xentexp.errors import InputError, UndefinedError
+from xentexp.errors import InputError, UndefinedError, unknown_name
 from xentexp.inputs.checked import CheckedInput
 from xentexp.inputs.options import InputOptions, refuse_unknown
 from xentexp.inputs.read import read
 from xentexp.losses import LOSSES, Loss, load_plugins
 from xentexp.metrics.base import Metric, SampleMetric
-from xentexp.metrics.registry import get_metrics
+from xentexp.metrics.registry import get_metric, get_metrics
 from xentexp.metrics.running_sums import LossState, sum_losses
 from xentexp.metrics.sample import Sample
 from xentexp.numerics import FloatArray
@@ -36,6 +36,8 @@ class Evaluation:
         Value of each metric of the whole data set, by name.
     samples : dict or None
         Unweighted value of each row by loss, where asked for; NaN for ignored rows.
+    order : tuple of str
+        Names of losses and metrics as they were asked for.
 
     Examples
     --------
@@ -47,6 +49,7 @@ class Evaluation:
     state: LossState
     metrics: dict[str, float] = field(default_factory=dict)
     samples: dict[str, FloatArray] | None = None
+    order: tuple[str, ...] = ()
 
     def __repr__(self) -> str:
         values = ", ".join(f"{name}={value:.6g}" for name, value in self.values.items())
@@ -57,16 +60,21 @@ class Evaluation:
         return html
 
     def __getitem__(self, name: str) -> float:
-        """Value of a loss or metric, by name."""
-        return self.values[name]
+        """Value of a loss or metric, by its name or an everyday one."""
+        values = self.values
+        known = name if name in values else get_metric(name).name
+        if known not in values:
+            raise unknown_name("loss or metric of this evaluation", name, values)
+        return values[known]
 
     def _by_name(self, values: FloatArray) -> dict[str, float]:
         return dict(zip(self.state.names, values.tolist(), strict=True))
 
     @property
     def values(self) -> dict[str, float]:
-        """Mean of each loss, and value of each metric of the whole data set."""
-        return {**self.mean, **self.metrics}
+        """Mean of each loss and value of each metric, in the order in which they were named."""
+        values = {**self.mean, **self.metrics}
+        return {name: values[name] for name in self.order or values}
 
     @property
     def mean(self) -> dict[str, float]:
@@ -253,4 +261,4 @@ def evaluate_checked(
                 if undefined == "raise":
                     raise
                 values[metric.name] = np.nan
-    return Evaluation(state, values, rows)
+    return Evaluation(state, values, rows, tuple(metric.name for metric in metrics))

@@ -169,7 +169,8 @@ def signature_of(metric: Metric) -> inspect.Signature:
         inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=default)
         for name, default in {**defaults, **own, **reduction}.items()
     ]
-    return inspect.Signature([*positional, *keywords])
+    returned = inspect.Signature.empty if isinstance(metric, Loss) else float
+    return inspect.Signature([*positional, *keywords], return_annotation=returned)
 
 
 def shown_signature(name: str, signature: inspect.Signature) -> inspect.Signature:

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import fields, replace
+from pathlib import Path
+from pkgutil import iter_modules
 from typing import TypeVar
 
 from xentexp.errors import InputError, unknown_name
 from xentexp.losses import LOSSES, Loss
 from xentexp.losses.base import MetricProperties
 from xentexp.losses.registry import ALIASES as LOSS_ALIASES
-from xentexp.losses.registry import TAKEN, find_losses
+from xentexp.losses.registry import TAKEN, TAKEN_PREFIXES, find_losses
 from xentexp.metrics.base import Metric, SampleMetric
 
 SAMPLE_METRICS: dict[str, SampleMetric] = {}
@@ -32,7 +34,8 @@ ALIASES: dict[str, str] = {
     "recall": "recall_score",
 }
 """Everyday names of losses and metrics."""
-TAKEN.update(ALIASES)
+TAKEN.update(ALIASES, ("Evaluation", "evaluate", "get_loss", "get_metric"))
+TAKEN.update(module.name for module in iter_modules([str(Path(__file__).parent)]))
 
 DEFAULT_METRICS = (
     "perplexity",
@@ -92,6 +95,8 @@ def register_metric(metric: _MetricClass) -> _MetricClass:
         raise InputError(f"the name {name} is taken by another loss or metric; choose another")
     SAMPLE_METRICS[name] = metric()
     TAKEN.add(name)
+    if metric.prefix is not None:
+        TAKEN_PREFIXES.add(metric.prefix)
     return metric
 
 
@@ -177,7 +182,9 @@ def get_metrics(
     """Losses and metrics by name; a single name is a list of one, and none may be repeated."""
     if isinstance(names, (str, Loss, SampleMetric)):
         names = [names]
-    metrics = [get_metric(name) for name in names]  # type: ignore[union-attr]
+    if not isinstance(names, Iterable):
+        raise InputError(f"{what} must be a name, an object, or several of them; got {names!r}")
+    metrics = [get_metric(name) for name in names]
     if not metrics:
         raise InputError(f"{what} must name at least one; got none")
     refuse_duplicates(metrics, what)
@@ -194,6 +201,8 @@ def refuse_duplicates(metrics: Sequence[Metric], what: str) -> None:
 def _with_parameters(metric: T, parameters: dict[str, object]) -> T:
     known = [field.name for field in fields(metric)]  # type: ignore[arg-type]
     for parameter in parameters:
+        if not known:
+            raise InputError(f"{metric.name} has no parameters; got {parameter!r}")  # type: ignore[attr-defined]
         if parameter not in known:
             raise unknown_name(f"parameter of {metric.name}", parameter, known)  # type: ignore[attr-defined]
     return replace(metric, **parameters) if parameters else metric  # type: ignore[type-var]
@@ -216,6 +225,9 @@ def _find(name: object, kind: str) -> Metric:
     peers = [peer for metric in everything for peer in metric.properties.peers]
     short = [peer.rpartition(".")[2] for peer in peers]
     ours = [*LOSSES, *SAMPLE_METRICS]
+    function = getattr(name, "__name__", None)
+    if getattr(name, "__module__", None) == "xentexp.metrics" and function in ours:
+        raise InputError(f"a {kind} is named or given as an object; write {function!r}")
     raise unknown_name(kind, name, [*ours, *ALIASES, *peers, *short], shown=ours)
 
 

@@ -89,10 +89,11 @@ class Sample:
         """Kind of the predictions, true classes, weights, and predictions (k, n)."""
         index, weight, values = [], [], []
         for part in self.checked.parts():
-            assert part.block.index is not None
-            index.append(part.block.index)
+            block = part.unsmoothed  # these metrics are of labels as they are
+            assert block.index is not None
+            index.append(block.index)
             weight.append(part.weight)
-            kind, predicted = _predicted(part.block)
+            kind, predicted = _predicted(block)
             values.append(predicted)
         weights = (
             None if weight[0] is None else np.concatenate([w for w in weight if w is not None])

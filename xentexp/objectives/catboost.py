@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from xentexp.errors import InputError
+from xentexp.losses.base import row_gradient_hessian
 from xentexp.losses.crossentropy import Crossentropy
 from xentexp.numerics import FloatArray
 from xentexp.objectives.boosting import BoosterLoss, BoosterObjective
@@ -130,7 +131,7 @@ class CatBoostObjective(BoosterObjective):
         if training.weight is not None:
             scale *= training.weight[label]
         block = training.block(slice(label, label + 1), scores[:, np.newaxis])
-        gradient, hessian = self.definition.block_gradient_hessian(block)
+        gradient, hessian = row_gradient_hessian(self.definition, block)
         factor = -scale * (self.hessian_factor or 1.0)
         if isinstance(self.definition, Crossentropy):
             p = gradient[:, 0] + block.target_by_class[:, 0]

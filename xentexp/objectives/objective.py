@@ -14,7 +14,7 @@ from xentexp.inputs.block import Block
 from xentexp.inputs.checked import CheckedInput, PlannedInput, ScoreKind
 from xentexp.inputs.labels import KnownTargets
 from xentexp.losses import Loss
-from xentexp.losses.base import check_number, row_loss_gradient, row_values
+from xentexp.losses.base import check_number, row_gradient_hessian, row_loss_gradient, row_values
 from xentexp.metrics.registry import get_loss
 from xentexp.numerics import FloatArray, IntArray, tempered_log
 from xentexp.objectives.curvature import Rule, curvature_rule, positive_curvature
@@ -321,7 +321,7 @@ class TrainingObjective:
         shape = (self.n_scores, self.n_rows)
         gradient, hessian = (np.empty(shape), np.empty(shape)) if out is None else out
         for rows, block in self.blocks(scores):
-            derivatives = self.definition.block_gradient_hessian(block)
+            derivatives = row_gradient_hessian(self.definition, block)
             # Of two classes the second has the score; the first is held at 0.
             first, second = (by_class[-self.n_scores :] for by_class in derivatives)
             if rule is not None:

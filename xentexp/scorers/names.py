@@ -10,18 +10,18 @@ from sklearn.metrics import get_scorer as sklearn_get_scorer
 from sklearn.metrics import get_scorer_names as sklearn_get_scorer_names
 
 from xentexp.errors import InputError, unknown_name
-from xentexp.losses import LOSSES, load_plugins
-from xentexp.metrics.base import Metric
+from xentexp.losses import LOSSES, Loss, load_plugins
+from xentexp.metrics.base import Metric, SampleMetric
 from xentexp.metrics.registry import SAMPLE_METRICS, get_metric, get_metrics
 from xentexp.scorers.scorer import MetricScorer, MetricScorers, score_name
 
 
-def get_scorer(name: str | Callable[..., Any], *, labels: ArrayLike | None = None) -> Any:
+def get_scorer(name: str | Metric | Callable[..., Any], *, labels: ArrayLike | None = None) -> Any:
     """Scorer by name: ours, and scikit-learn's own.
 
     Parameters
     ----------
-    name : str or callable
+    name : str, Loss, SampleMetric or callable
         ``neg_<name>`` for a loss, or for a metric of a sample of which lower is better;
         ``<name>`` for one of which higher is better, e.g. ``"gini"``. A name of scikit-learn's,
         e.g. ``"roc_auc"``, is scikit-learn's. A callable is handed back.
@@ -46,6 +46,9 @@ def get_scorer(name: str | Callable[..., Any], *, labels: ArrayLike | None = Non
     >>> get_scorer("gini")
     MetricScorer(metric='gini')
     """
+    if isinstance(name, (Loss, SampleMetric)):
+        score_name(name)
+        return MetricScorer(name, labels=labels)
     if isinstance(name, str) and name not in sklearn_get_scorer_names():
         bare = name.removeprefix("neg_")
         try:
@@ -57,6 +60,8 @@ def get_scorer(name: str | Callable[..., Any], *, labels: ArrayLike | None = Non
             ours = type(metric).__module__.startswith("xentexp.")
             # A worker that unpickles the name of another's loss would not know it.
             return MetricScorer(bare if ours else metric, labels=labels)
+        if scorable:
+            raise InputError(f"unknown scorer {name!r}; did you mean {score_name(metric)!r}?")
         raise unknown_name("scorer", name, get_scorer_names(), shown=_ours())
     if labels is not None:
         raise InputError(f"labels go with the scorers of xentexp; {name!r} takes none")
@@ -132,6 +137,10 @@ def loss_scorers(
     """
     if losses is None:
         return MetricScorers(None, labels)
-    for metric in get_metrics(losses):
+    metrics = get_metrics(losses)
+    for metric in metrics:
         score_name(metric)
-    return MetricScorers(losses, labels)
+        if metric.properties.targets == "multilabel":
+            raise InputError(f"{metric.name} is for several labels in a row; no classifier has it")
+    named = isinstance(losses, (list, tuple))
+    return MetricScorers(list(losses) if named else metrics, labels)  # type: ignore[arg-type]

@@ -123,6 +123,7 @@ def test_every_cv_file_has_the_options_of_its_kind() -> None:
         (["metrics=[ginni]"], "unknown loss or metric 'ginni'; did you mean 'gini'"),
         (["metrics=[brier_loss]"], "brier_loss is a loss: name it among losses"),
         (["metrics=[ks_statistic]"], "ks_statistic is for two classes; there are 3"),
+        (["losses=[auc]"], "roc_auc is a metric of the whole data set; name it among metrics"),
         (["+samples=[gini]"], "samples is now called metrics; set metrics instead"),
         (["metrics=3"], "metrics must be a list of names"),
         (["primary=null"], "unknown loss or metric None"),

@@ -633,7 +633,7 @@ def test_dacon_names_all_missing_columns(tmp_path) -> None:
     [
         ({"credit": 3.0}, "train.csv has the value 3.0 in 'credit', which is 0, 1 or 2"),
         ({"income_total": "much"}, "train.csv has text in the column 'income_total'"),
-        ({"mine": 1}, "columns that the competition's file has not: 'mine'"),
+        ({"mine": 1}, "columns that are not in the competition's file: 'mine'"),
     ],
 )
 def test_dacon_values_are_checked(tmp_path, change, message) -> None:

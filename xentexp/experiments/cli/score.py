@@ -54,7 +54,7 @@ def score(options: argparse.Namespace) -> int:
         if options.losses is None:
             metrics = [*losses_for(checked, ordered=options.ordered), *_default_metrics(checked)]
         else:
-            metrics = get_metrics(options.losses.split(","), "--losses")
+            metrics = get_metrics(_words(options.losses), "--losses")
             check_applies(checked, metrics)
         undefined: Literal["raise", "nan"] = "nan" if options.losses is None else "raise"
         result = evaluate_checked(checked, metrics, undefined=undefined)
@@ -100,6 +100,10 @@ def score(options: argparse.Namespace) -> int:
         rows = [[name, fixed(value, 6)] for name, value in values.items()]
         print_table(["of the whole sample", "value"], rows)
     return 0
+
+
+def _words(text: str) -> list[str]:
+    return [word for word in map(str.strip, text.split(",")) if word]
 
 
 def _default_metrics(checked: CheckedInput) -> list[Metric]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 from collections.abc import Iterable, Mapping
 from typing import Annotated, Any, Literal
@@ -54,10 +55,21 @@ def _not_zero(value: int) -> int:
     return value
 
 
+def _loss_name(name: Any) -> str:
+    try:
+        return get_loss(name).name
+    except InputError as error:
+        with contextlib.suppress(InputError):
+            metric = get_metric(name).name
+            message = f"{metric} is a metric of the whole data set; name it among metrics"
+            raise ValueError(message) from error
+        raise
+
+
 _COLUMNS = _rule("a list of columns, e.g. [age,job], or null")
 Splits = Annotated[int, Field(ge=2), _rule("a whole number >= 2")]
 Text = Annotated[str, BeforeValidator(lambda v: str(v) if isinstance(v, int) else v), _rule("text")]
-LossName = Annotated[str, PlainValidator(lambda name: get_loss(name).name)]
+LossName = Annotated[str, PlainValidator(_loss_name)]
 MetricName = Annotated[str, PlainValidator(lambda name: get_metric(name).name)]
 Losses = Annotated[tuple[LossName, ...], BeforeValidator(_listed)]
 Metrics = Annotated[tuple[MetricName, ...], BeforeValidator(_listed)]

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 from pandas.api import types
 
 from xentexp.digest import content_digest
@@ -15,8 +15,8 @@ from xentexp.experiments.datasets.base import Card, Dataset, TestSet
 
 
 def make_dataset(
-    X: pd.DataFrame,
-    y: pd.Series[Any],
+    X: pd.DataFrame | NDArray[Any],
+    y: pd.Series[Any] | ArrayLike,
     card: Card,
     *,
     groups: pd.Series[int] | None = None,
@@ -32,9 +32,9 @@ def make_dataset(
 
     Parameters
     ----------
-    X : pandas.DataFrame
-        Features.
-    y : pandas.Series
+    X : pandas.DataFrame or ndarray of shape (n_rows, n_columns)
+        Features; the columns of an array are named x0, x1, ...
+    y : pandas.Series or array-like of shape (n_rows,)
         Target, one per row of ``X``.
     card : Card
         Facts; its name leads every complaint.
@@ -66,7 +66,17 @@ def make_dataset(
     >>> data.classes, data.X.dtypes.astype(str).tolist()
     (('bad', 'good'), ['float64', 'category'])
     """
+    if not isinstance(card, Card):
+        raise InputError(f"card must be a Card, e.g. Card('loans'); got {card!r}")
     where = card.name
+    if isinstance(X, np.ndarray) and X.ndim == 2:
+        X = pd.DataFrame(X, columns=[f"x{i}" for i in range(X.shape[1])])
+    if not isinstance(X, pd.DataFrame):
+        raise InputError(
+            f"{where}: X must be a DataFrame or a two-dimensional array; got {type(X).__name__}"
+        )
+    if not isinstance(y, pd.Series):
+        y = pd.Series(np.asarray(y))
     lengths = {"X": len(X), "y": len(y)}
     if groups is not None:
         lengths["groups"] = len(groups)
