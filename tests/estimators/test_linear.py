@@ -409,7 +409,7 @@ def test_weights_are_routed():
     [
         ({"loss": "brier_los"}, "did you mean 'brier_loss'"),
         ({"loss": "zero_one_loss"}, "zero_one_loss has no gradient; train on another loss"),
-        ({"loss": "hinge_loss", "loss_params": {"delta": 1}}, "unknown parameter of hinge_loss"),
+        ({"loss": "hinge_loss", "loss_params": {"delta": 1}}, "hinge_loss has no parameters"),
         ({"C": 0.0}, "C must be > 0, or inf for no penalty; got 0.0"),
         ({"tol": -1.0}, "tol must be >= 0"),
         ({"max_iter": 0}, "max_iter must be an integer >= 1; got 0"),
