@@ -120,7 +120,7 @@ class Evaluation:
             {
                 "value": self.values,
                 "standard_error": self.standard_error,
-                "infinite": self.infinite,
+                "infinite": pd.Series(self.infinite, dtype="Int64"),
                 **{f"class {c}": self._by_name(column) for c, column in self._class_columns()},
             }
         )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from xentexp.experiments.cli.terminal import print_json, print_leaderboard
+from xentexp.experiments.cli.terminal import print_json, print_leaderboard, store_option
 
 
 def leaderboard(options: argparse.Namespace) -> int:
@@ -36,5 +36,5 @@ def leaderboard(options: argparse.Namespace) -> int:
         print_json({"experiment": name, "primary": board.primary, "leaderboard": records})
     else:
         which = "all runs, whose data and folds may differ" if options.all else "latest run"
-        print_leaderboard(board, title=f"{name}: {which}")
+        print_leaderboard(board, title=f"{name}: {which}", store=store_option(uri))
     return 0

@@ -16,6 +16,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from xentexp.errors import InputError
 from xentexp.experiments.cli.progress import Progress
+from xentexp.experiments.cli.terminal import print_leaderboard, store_option
 from xentexp.experiments.config import Study, build
 from xentexp.experiments.folds import OPTIONS as CV_OPTIONS
 from xentexp.experiments.tracking.provenance import git, installed, versions
@@ -61,7 +62,6 @@ def run_job(
     # Imported when the configuration is known to be good: MLflow takes more than a second.
     from xentexp.experiments import tracking
     from xentexp.experiments.cli.sections import build_sections
-    from xentexp.experiments.cli.terminal import print_leaderboard
     from xentexp.experiments.compare import run_experiment
     from xentexp.experiments.results import out_of_fold
     from xentexp.experiments.submission import submit
@@ -145,7 +145,7 @@ def run_job(
         if any(section.instead for section in sections):
             print(_title(study))
         else:
-            print_leaderboard(board, title=_title(study))
+            print_leaderboard(board, title=_title(study), store=store_option(store.uri))
         for section in sections:
             section.show()
         if not quiet:
@@ -220,12 +220,9 @@ def _title(study: Study) -> str:
 
 
 def _where(uri: str, page: str) -> str:
-    from xentexp.experiments.tracking import store_uri
-
     if uri.startswith(("http://", "https://")):
         return f"\nAll of it is in MLflow: {uri}{page}"
-    option = "" if uri == store_uri() else f" --store {uri}"
-    return f"\nAll of it is in MLflow ({uri}). To see it: {_program()} ui{option}"
+    return f"\nAll of it is in MLflow ({uri}). To see it: {_program()} ui{store_option(uri)}"
 
 
 def _program() -> str:

@@ -58,22 +58,32 @@ def print_in_parts(table: Callable[[int, int], Table], n_columns: int) -> None:
         start = end
 
 
-def print_leaderboard(board: Leaderboard, *, title: str) -> None:
-    """Print losses in rows and candidates in columns, best first, then what failed."""
+def print_leaderboard(board: Leaderboard, *, title: str, store: str = "") -> None:
+    """Print losses in rows and candidates in columns, best first, then what failed.
+
+    `store` is the option that the hint of further losses needs to find the store, if any.
+    """
     out = console()
     rows = [row for row in board.ranked() if row.reason is None]
     losses = board.shown()
     if rows and losses:
         out.print(Text(title, style="bold"))
         print_in_parts(lambda start, end: _table(board, losses, rows[start:end]), len(rows))
-        for note in _notes(board, losses):
+        for note in _notes(board, losses, store):
             out.print(Text(note, style="dim"))
     for row in board.ranked():
         if row.reason is not None:
             out.print(Text(f"failed: {row.model}: {row.reason}", style="red"), soft_wrap=True)
 
 
-def _notes(board: Leaderboard, losses: list[str]) -> list[str]:
+def store_option(uri: str) -> str:
+    """What a command needs to be told of a store that is not the default one."""
+    from xentexp.experiments.tracking import store_uri
+
+    return "" if uri == store_uri() else f" --store {uri}"
+
+
+def _notes(board: Leaderboard, losses: list[str], store: str) -> list[str]:
     what = "mean over the folds, standard deviation below; " if _has_spread(board) else ""
     notes = [f"{what}* best of its row; ranked by {board.primary}"]
     if any(loss in row.regret for row in board.rows for loss in losses):
@@ -86,7 +96,8 @@ def _notes(board: Leaderboard, losses: list[str]) -> list[str]:
             left.remove(name)
     notes += [f"the same as {first} here: {', '.join(names)}" for first, names in same.items()]
     if left:
-        notes.append(f"{len(left)} more losses and metrics: xentexp leaderboard --losses all")
+        command = f"xentexp leaderboard --losses all{store}"
+        notes.append(f"{len(left)} more losses and metrics: {command}")
     return notes
 
 
