@@ -364,3 +364,23 @@ def test_processes_that_make_a_store_at_once_get_one_store(tmp_path: Path) -> No
     with multiprocessing.get_context("spawn").Pool(3) as pool:
         assert len(set(pool.map(_open, [uri] * 3))) == 1
     assert {path.name for path in tmp_path.iterdir()} == {"race.db", "mlartifacts"}
+
+
+@pytest.mark.parametrize(
+    ("uri", "shown"),
+    [
+        ("postgresql://ann:s3cret@db:5432/runs", "postgresql://ann:***@db:5432/runs"),
+        ("https://ann:s3cret@mlflow.example", "https://ann:***@mlflow.example"),
+        ("https://mlflow.example:5000/a@b", "https://mlflow.example:5000/a@b"),
+        ("sqlite:////home/ann/mlflow.db", "sqlite:////home/ann/mlflow.db"),
+    ],
+)
+def test_an_address_is_shown_without_its_password(uri, shown):
+    assert tracking.without_password(uri) == shown
+
+
+def test_a_store_that_fails_is_named_without_its_password():
+    uri = "postgresql://ann:s3cret@localhost:1/runs"
+    with pytest.raises(InputError) as error, tracking.store_errors(uri):
+        raise OSError(f"no answer from {uri}")
+    assert "ann:***@localhost" in str(error.value)

@@ -155,7 +155,7 @@ def run_job(
         "experiment": study.experiment,
         "experiment_id": store.experiment_id,
         "run_id": run_id,
-        "store": store.uri,
+        "store": tracking.without_password(store.uri),
         "primary": study.primary,
         "leaderboard": board.to_records(),
         **{section.name: section.document for section in sections},
@@ -220,9 +220,12 @@ def _title(study: Study) -> str:
 
 
 def _where(uri: str, page: str) -> str:
+    from xentexp.experiments.tracking import without_password
+
+    shown = without_password(uri)
     if uri.startswith(("http://", "https://")):
-        return f"\nAll of it is in MLflow: {uri}{page}"
-    return f"\nAll of it is in MLflow ({uri}). To see it: {_program()} ui{store_option(uri)}"
+        return f"\nAll of it is in MLflow: {shown}{page}"
+    return f"\nAll of it is in MLflow ({shown}). To see it: {_program()} ui{store_option(uri)}"
 
 
 def _program() -> str:

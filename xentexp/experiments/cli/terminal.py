@@ -78,9 +78,9 @@ def print_leaderboard(board: Leaderboard, *, title: str, store: str = "") -> Non
 
 def store_option(uri: str) -> str:
     """What a command needs to be told of a store that is not the default one."""
-    from xentexp.experiments.tracking import store_uri
+    from xentexp.experiments.tracking import store_uri, without_password
 
-    return "" if uri == store_uri() else f" --store {uri}"
+    return "" if uri == store_uri() else f" --store {without_password(uri)}"
 
 
 def _notes(board: Leaderboard, losses: list[str], store: str) -> list[str]:

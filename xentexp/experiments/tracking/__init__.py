@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
-from xentexp.experiments.tracking.connect import open_client, store_errors, store_uri
+from xentexp.experiments.tracking.connect import (
+    open_client,
+    store_errors,
+    store_uri,
+    without_password,
+)
 from xentexp.experiments.tracking.items import (
     Binary,
     DataInput,
@@ -47,4 +52,5 @@ __all__ = [
     "search_items",
     "store_errors",
     "store_uri",
+    "without_password",
 ]

@@ -33,6 +33,11 @@ for _logger in ("mlflow", "alembic", "sqlalchemy"):
 SQLITE = "sqlite:///"
 
 
+def without_password(uri: str) -> str:
+    """A store's address as it may be shown: with *** for a password."""
+    return re.sub(r"(://[^:/@]*):[^@/]*@", r"\1:***@", uri)
+
+
 def store_uri(uri: str | None = None) -> str:
     """Absolute address of the store: `uri`, else MLFLOW_TRACKING_URI, else mlflow.db here."""
     uri = uri or os.environ.get("MLFLOW_TRACKING_URI") or f"{SQLITE}mlflow.db"
@@ -42,7 +47,8 @@ def store_uri(uri: str | None = None) -> str:
         return uri
     if "://" in uri or uri.startswith("file:"):
         raise InputError(
-            f"the tracking store must be sqlite:///FILE, http(s):// or a database; got {uri!r}"
+            f"the tracking store must be sqlite:///FILE, http(s):// or a database; got "
+            f"{without_password(uri)!r}"
         )
     path = Path(uri).expanduser().absolute()
     if path.is_dir():
@@ -114,7 +120,9 @@ def _check_sqlite(path: Path, *, write: bool) -> None:
 
 
 def _check_server(uri: str) -> None:
-    with plain_errors(f"the tracking server {uri} does not answer", OSError, ValueError):
+    with plain_errors(
+        f"the tracking server {without_password(uri)} does not answer", OSError, ValueError
+    ):
         parts = urlsplit(uri)
         port = parts.port or (443 if parts.scheme == "https" else 80)
         socket.create_connection((parts.hostname or "", port), timeout=5.0).close()
@@ -123,7 +131,7 @@ def _check_server(uri: str) -> None:
 def store_errors(uri: str) -> AbstractContextManager[None]:
     """Raise what MLflow and its database report as one sentence about the store."""
     return plain_errors(
-        f"the tracking store {uri} failed",
+        f"the tracking store {without_password(uri)} failed",
         *("mlflow", "alembic", "sqlalchemy", OSError, ImportError, ValueError),
     )
 
