@@ -25,7 +25,7 @@ class Row:
 
 @dataclass(frozen=True)
 class Fact:
-    """A measure that is no ratio of times: what was found, and whether it is within its bound."""
+    """A measure other than a ratio of times, and whether it is within its bound."""
 
     name: str
     bound: str

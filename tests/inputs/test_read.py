@@ -168,7 +168,7 @@ def bad(ident, function, *args, parts, **options):
             parts=["did you mean 'mean'"]),
         # -- data frames ---------------------------------------------------------------------
         bad("duplicate column names", CCE, [0, 1], frame(P2, ["a", "a"]),
-            parts=["column names must be unique", "a stand twice"]),
+            parts=["column names must be unique", "duplicate: a"]),
         bad("columns of other names", CCE, [0, 1], frame(P2, ["p0", "p1"]),
             parts=["'p0', 'p1'", "labels 0, 1", "to_numpy()"]),
         bad("columns lack a label", CCE, ["a", "c"], frame(P2, ["a", "b"]),

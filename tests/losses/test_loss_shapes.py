@@ -1,4 +1,4 @@
-"""Properties that speak of the shape of a loss: proper, convex, smooth."""
+"""Properties of the shape of a loss: proper, convex, smooth."""
 
 from __future__ import annotations
 

@@ -25,7 +25,7 @@ def column_names(values: object) -> list[object] | None:
         return None
     repeated = sorted({str(name) for name in names if names.count(name) > 1})
     if repeated:
-        raise InputError(f"column names must be unique; {', '.join(repeated)} stand twice or more")
+        raise InputError(f"column names must be unique; duplicate: {', '.join(repeated)}")
     if names == [f"column_{i}" for i in range(len(names))]:  # Polars' names for columns without one
         return list(range(len(names)))
     return names

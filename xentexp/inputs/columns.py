@@ -26,7 +26,7 @@ class Predictions:
 
     @property
     def n_classes(self) -> int:
-        """Number of classes that the predictions speak of."""
+        """Number of classes that the predictions are for."""
         return 2 if self.values.ndim == 1 else int(self.values.shape[1])
 
     @property

@@ -140,7 +140,7 @@ def infer_classes(y_true: Array, n_columns: int, ignore_label: object = None) ->
     if len(found) != n_columns:
         shown = show(sorted(found, key=str))
         raise InputError(
-            f"y_true holds {len(found)} different labels ({shown}) but y_pred speaks of "
+            f"y_true holds {len(found)} different labels ({shown}) but y_pred is for "
             f"{n_columns} classes; pass labels= with every class, in the order of the columns"
         )
     try:

@@ -40,7 +40,7 @@ OPTIONS: dict[str, tuple[str, object, str]] = {
         "array-like of shape (k,)",
         None,
         "Every class, in the order of the columns; the second of two is the one that\n"
-        "predictions of shape (n,) speak of. By default whole numbers below k are column\n"
+        "predictions of shape (n,) are for. By default whole numbers below k are column\n"
         "numbers, and other labels count in sorted order. Columns of a data frame are matched\n"
         "to the classes by name.",
     ),

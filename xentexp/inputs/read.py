@@ -280,9 +280,7 @@ def _check_shape(
     if predictions.n_classes != n_wanted:
         of = "" if classes is None else f" ({show(classes)})"
         what = (
-            "which speaks of the second of two classes"
-            if len(shape) == 1
-            else f"{shape[1]} columns"
+            "which is for the second of two classes" if len(shape) == 1 else f"{shape[1]} columns"
         )
         raise InputError(
             f"{name} has shape {shape}, {what}, but there are {n_wanted} classes{of}; give one "
@@ -316,7 +314,7 @@ def read_targets(
     y_true : ndarray of shape (n,) or (n, k)
         Of any type.
     n_columns : int
-        Number of classes that the predictions speak of.
+        Number of classes that the predictions are for.
     classes : tuple or None
         The classes in the order of the columns, where they are known.
     columns : list or None
@@ -341,7 +339,7 @@ def read_targets(
     order = None
     if y_true.shape[1] != n_columns:
         raise InputError(
-            f"{name} has {y_true.shape[1]} columns but y_pred speaks of {n_columns} classes"
+            f"{name} has {y_true.shape[1]} columns but y_pred is for {n_columns} classes"
         )
     if columns is not None:
         classes = to_classes(columns, f"column names of {name}") if classes is None else classes

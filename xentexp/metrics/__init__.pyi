@@ -135,7 +135,7 @@ def evaluate(
         Whether to keep the value of each row.
     labels : array-like of shape (k,), default=None
         Every class, in the order of the columns; the second of two is the one that
-        predictions of shape (n,) speak of. By default whole numbers below k are column
+        predictions of shape (n,) are for. By default whole numbers below k are column
         numbers, and other labels count in sorted order. Columns of a data frame are matched
         to the classes by name.
     sample_weight : array-like of shape (n,), default=None
@@ -278,7 +278,7 @@ def binary_crossentropy(
         probabilities. Raw scores are never clipped.
     labels : array-like of shape (k,), default=None
         Every class, in the order of the columns; the second of two is the one that
-        predictions of shape (n,) speak of. By default whole numbers below k are column
+        predictions of shape (n,) are for. By default whole numbers below k are column
         numbers, and other labels count in sorted order. Columns of a data frame are matched
         to the classes by name.
     sample_weight : array-like of shape (n,), default=None
@@ -438,7 +438,7 @@ def categorical_crossentropy(
         probabilities. Raw scores are never clipped.
     labels : array-like of shape (k,), default=None
         Every class, in the order of the columns; the second of two is the one that
-        predictions of shape (n,) speak of. By default whole numbers below k are column
+        predictions of shape (n,) are for. By default whole numbers below k are column
         numbers, and other labels count in sorted order. Columns of a data frame are matched
         to the classes by name.
     sample_weight : array-like of shape (n,), default=None
@@ -596,7 +596,7 @@ def sparse_categorical_crossentropy(
         probabilities. Raw scores are never clipped.
     labels : array-like of shape (k,), default=None
         Every class, in the order of the columns; the second of two is the one that
-        predictions of shape (n,) speak of. By default whole numbers below k are column
+        predictions of shape (n,) are for. By default whole numbers below k are column
         numbers, and other labels count in sorted order. Columns of a data frame are matched
         to the classes by name.
     sample_weight : array-like of shape (n,), default=None
@@ -713,7 +713,7 @@ def logarithmic_score(
         probabilities. Raw scores are never clipped.
     labels : array-like of shape (k,), default=None
         Every class, in the order of the columns; the second of two is the one that
-        predictions of shape (n,) speak of. By default whole numbers below k are column
+        predictions of shape (n,) are for. By default whole numbers below k are column
         numbers, and other labels count in sorted order. Columns of a data frame are matched
         to the classes by name.
     sample_weight : array-like of shape (n,), default=None
@@ -826,7 +826,7 @@ def brier_loss(
         probabilities. Raw scores are never clipped.
     labels : array-like of shape (k,), default=None
         Every class, in the order of the columns; the second of two is the one that
-        predictions of shape (n,) speak of. By default whole numbers below k are column
+        predictions of shape (n,) are for. By default whole numbers below k are column
         numbers, and other labels count in sorted order. Columns of a data frame are matched
         to the classes by name.
     sample_weight : array-like of shape (n,), default=None
@@ -930,7 +930,7 @@ def spherical_loss(
         probabilities. Raw scores are never clipped.
     labels : array-like of shape (k,), default=None
         Every class, in the order of the columns; the second of two is the one that
-        predictions of shape (n,) speak of. By default whole numbers below k are column
+        predictions of shape (n,) are for. By default whole numbers below k are column
         numbers, and other labels count in sorted order. Columns of a data frame are matched
         to the classes by name.
     sample_weight : array-like of shape (n,), default=None
@@ -1018,7 +1018,7 @@ def pseudospherical_loss(
         probabilities. Raw scores are never clipped.
     labels : array-like of shape (k,), default=None
         Every class, in the order of the columns; the second of two is the one that
-        predictions of shape (n,) speak of. By default whole numbers below k are column
+        predictions of shape (n,) are for. By default whole numbers below k are column
         numbers, and other labels count in sorted order. Columns of a data frame are matched
         to the classes by name.
     sample_weight : array-like of shape (n,), default=None
@@ -1108,7 +1108,7 @@ def power_loss(
         probabilities. Raw scores are never clipped.
     labels : array-like of shape (k,), default=None
         Every class, in the order of the columns; the second of two is the one that
-        predictions of shape (n,) speak of. By default whole numbers below k are column
+        predictions of shape (n,) are for. By default whole numbers below k are column
         numbers, and other labels count in sorted order. Columns of a data frame are matched
         to the classes by name.
     sample_weight : array-like of shape (n,), default=None
@@ -1207,7 +1207,7 @@ def beta_loss(
         probabilities. Raw scores are never clipped.
     labels : array-like of shape (k,), default=None
         Every class, in the order of the columns; the second of two is the one that
-        predictions of shape (n,) speak of. By default whole numbers below k are column
+        predictions of shape (n,) are for. By default whole numbers below k are column
         numbers, and other labels count in sorted order. Columns of a data frame are matched
         to the classes by name.
     sample_weight : array-like of shape (n,), default=None
@@ -1323,7 +1323,7 @@ def zero_one_loss(
         probabilities. Raw scores are never clipped.
     labels : array-like of shape (k,), default=None
         Every class, in the order of the columns; the second of two is the one that
-        predictions of shape (n,) speak of. By default whole numbers below k are column
+        predictions of shape (n,) are for. By default whole numbers below k are column
         numbers, and other labels count in sorted order. Columns of a data frame are matched
         to the classes by name.
     sample_weight : array-like of shape (n,), default=None
@@ -1453,7 +1453,7 @@ def binary_focal_crossentropy(
         probabilities. Raw scores are never clipped.
     labels : array-like of shape (k,), default=None
         Every class, in the order of the columns; the second of two is the one that
-        predictions of shape (n,) speak of. By default whole numbers below k are column
+        predictions of shape (n,) are for. By default whole numbers below k are column
         numbers, and other labels count in sorted order. Columns of a data frame are matched
         to the classes by name.
     sample_weight : array-like of shape (n,), default=None
@@ -1596,7 +1596,7 @@ def categorical_focal_crossentropy(
         probabilities. Raw scores are never clipped.
     labels : array-like of shape (k,), default=None
         Every class, in the order of the columns; the second of two is the one that
-        predictions of shape (n,) speak of. By default whole numbers below k are column
+        predictions of shape (n,) are for. By default whole numbers below k are column
         numbers, and other labels count in sorted order. Columns of a data frame are matched
         to the classes by name.
     sample_weight : array-like of shape (n,), default=None
@@ -1721,7 +1721,7 @@ def asymmetric_loss(
         probabilities. Raw scores are never clipped.
     labels : array-like of shape (k,), default=None
         Every class, in the order of the columns; the second of two is the one that
-        predictions of shape (n,) speak of. By default whole numbers below k are column
+        predictions of shape (n,) are for. By default whole numbers below k are column
         numbers, and other labels count in sorted order. Columns of a data frame are matched
         to the classes by name.
     sample_weight : array-like of shape (n,), default=None
@@ -1828,7 +1828,7 @@ def poly1_crossentropy(
         probabilities. Raw scores are never clipped.
     labels : array-like of shape (k,), default=None
         Every class, in the order of the columns; the second of two is the one that
-        predictions of shape (n,) speak of. By default whole numbers below k are column
+        predictions of shape (n,) are for. By default whole numbers below k are column
         numbers, and other labels count in sorted order. Columns of a data frame are matched
         to the classes by name.
     sample_weight : array-like of shape (n,), default=None
@@ -1938,7 +1938,7 @@ def generalized_crossentropy(
         probabilities. Raw scores are never clipped.
     labels : array-like of shape (k,), default=None
         Every class, in the order of the columns; the second of two is the one that
-        predictions of shape (n,) speak of. By default whole numbers below k are column
+        predictions of shape (n,) are for. By default whole numbers below k are column
         numbers, and other labels count in sorted order. Columns of a data frame are matched
         to the classes by name.
     sample_weight : array-like of shape (n,), default=None
@@ -2052,7 +2052,7 @@ def symmetric_crossentropy(
         probabilities. Raw scores are never clipped.
     labels : array-like of shape (k,), default=None
         Every class, in the order of the columns; the second of two is the one that
-        predictions of shape (n,) speak of. By default whole numbers below k are column
+        predictions of shape (n,) are for. By default whole numbers below k are column
         numbers, and other labels count in sorted order. Columns of a data frame are matched
         to the classes by name.
     sample_weight : array-like of shape (n,), default=None
@@ -2151,7 +2151,7 @@ def taylor_crossentropy(
         probabilities. Raw scores are never clipped.
     labels : array-like of shape (k,), default=None
         Every class, in the order of the columns; the second of two is the one that
-        predictions of shape (n,) speak of. By default whole numbers below k are column
+        predictions of shape (n,) are for. By default whole numbers below k are column
         numbers, and other labels count in sorted order. Columns of a data frame are matched
         to the classes by name.
     sample_weight : array-like of shape (n,), default=None
@@ -2243,7 +2243,7 @@ def label_relaxation(
         probabilities. Raw scores are never clipped.
     labels : array-like of shape (k,), default=None
         Every class, in the order of the columns; the second of two is the one that
-        predictions of shape (n,) speak of. By default whole numbers below k are column
+        predictions of shape (n,) are for. By default whole numbers below k are column
         numbers, and other labels count in sorted order. Columns of a data frame are matched
         to the classes by name.
     sample_weight : array-like of shape (n,), default=None
@@ -2339,7 +2339,7 @@ def bi_tempered_logistic_loss(
         probabilities. Raw scores are never clipped.
     labels : array-like of shape (k,), default=None
         Every class, in the order of the columns; the second of two is the one that
-        predictions of shape (n,) speak of. By default whole numbers below k are column
+        predictions of shape (n,) are for. By default whole numbers below k are column
         numbers, and other labels count in sorted order. Columns of a data frame are matched
         to the classes by name.
     sample_weight : array-like of shape (n,), default=None
@@ -2437,7 +2437,7 @@ def ranked_probability_score(
         probabilities. Raw scores are never clipped.
     labels : array-like of shape (k,), default=None
         Every class, in the order of the columns; the second of two is the one that
-        predictions of shape (n,) speak of. By default whole numbers below k are column
+        predictions of shape (n,) are for. By default whole numbers below k are column
         numbers, and other labels count in sorted order. Columns of a data frame are matched
         to the classes by name.
     sample_weight : array-like of shape (n,), default=None
@@ -2524,7 +2524,7 @@ def squared_earth_mover_distance(
         probabilities. Raw scores are never clipped.
     labels : array-like of shape (k,), default=None
         Every class, in the order of the columns; the second of two is the one that
-        predictions of shape (n,) speak of. By default whole numbers below k are column
+        predictions of shape (n,) are for. By default whole numbers below k are column
         numbers, and other labels count in sorted order. Columns of a data frame are matched
         to the classes by name.
     sample_weight : array-like of shape (n,), default=None
@@ -2616,7 +2616,7 @@ def cumulative_log_loss(
         probabilities. Raw scores are never clipped.
     labels : array-like of shape (k,), default=None
         Every class, in the order of the columns; the second of two is the one that
-        predictions of shape (n,) speak of. By default whole numbers below k are column
+        predictions of shape (n,) are for. By default whole numbers below k are column
         numbers, and other labels count in sorted order. Columns of a data frame are matched
         to the classes by name.
     sample_weight : array-like of shape (n,), default=None
@@ -2706,7 +2706,7 @@ def cumulative_link_log_loss(
         One decision score for each row, whatever the number of classes.
     labels : array-like of shape (k,), default=None
         Every class, in the order of the columns; the second of two is the one that
-        predictions of shape (n,) speak of. By default whole numbers below k are column
+        predictions of shape (n,) are for. By default whole numbers below k are column
         numbers, and other labels count in sorted order. Columns of a data frame are matched
         to the classes by name.
     sample_weight : array-like of shape (n,), default=None
@@ -2793,7 +2793,7 @@ def expected_absolute_grade_error(
         probabilities. Raw scores are never clipped.
     labels : array-like of shape (k,), default=None
         Every class, in the order of the columns; the second of two is the one that
-        predictions of shape (n,) speak of. By default whole numbers below k are column
+        predictions of shape (n,) are for. By default whole numbers below k are column
         numbers, and other labels count in sorted order. Columns of a data frame are matched
         to the classes by name.
     sample_weight : array-like of shape (n,), default=None
@@ -2899,7 +2899,7 @@ def hinge_loss(
         Shape (n,) is that of the second of two classes.
     labels : array-like of shape (k,), default=None
         Every class, in the order of the columns; the second of two is the one that
-        predictions of shape (n,) speak of. By default whole numbers below k are column
+        predictions of shape (n,) are for. By default whole numbers below k are column
         numbers, and other labels count in sorted order. Columns of a data frame are matched
         to the classes by name.
     sample_weight : array-like of shape (n,), default=None
@@ -3009,7 +3009,7 @@ def squared_hinge_loss(
         Shape (n,) is that of the second of two classes.
     labels : array-like of shape (k,), default=None
         Every class, in the order of the columns; the second of two is the one that
-        predictions of shape (n,) speak of. By default whole numbers below k are column
+        predictions of shape (n,) are for. By default whole numbers below k are column
         numbers, and other labels count in sorted order. Columns of a data frame are matched
         to the classes by name.
     sample_weight : array-like of shape (n,), default=None
@@ -3104,7 +3104,7 @@ def smoothed_hinge_loss(
         Shape (n,) is that of the second of two classes.
     labels : array-like of shape (k,), default=None
         Every class, in the order of the columns; the second of two is the one that
-        predictions of shape (n,) speak of. By default whole numbers below k are column
+        predictions of shape (n,) are for. By default whole numbers below k are column
         numbers, and other labels count in sorted order. Columns of a data frame are matched
         to the classes by name.
     sample_weight : array-like of shape (n,), default=None
@@ -3189,7 +3189,7 @@ def modified_huber_loss(
         Shape (n,) is that of the second of two classes.
     labels : array-like of shape (k,), default=None
         Every class, in the order of the columns; the second of two is the one that
-        predictions of shape (n,) speak of. By default whole numbers below k are column
+        predictions of shape (n,) are for. By default whole numbers below k are column
         numbers, and other labels count in sorted order. Columns of a data frame are matched
         to the classes by name.
     sample_weight : array-like of shape (n,), default=None
@@ -3291,7 +3291,7 @@ def categorical_hinge(
         Shape (n,) is that of the second of two classes.
     labels : array-like of shape (k,), default=None
         Every class, in the order of the columns; the second of two is the one that
-        predictions of shape (n,) speak of. By default whole numbers below k are column
+        predictions of shape (n,) are for. By default whole numbers below k are column
         numbers, and other labels count in sorted order. Columns of a data frame are matched
         to the classes by name.
     sample_weight : array-like of shape (n,), default=None
@@ -3383,7 +3383,7 @@ def weston_watkins_hinge(
         Shape (n,) is that of the second of two classes.
     labels : array-like of shape (k,), default=None
         Every class, in the order of the columns; the second of two is the one that
-        predictions of shape (n,) speak of. By default whole numbers below k are column
+        predictions of shape (n,) are for. By default whole numbers below k are column
         numbers, and other labels count in sorted order. Columns of a data frame are matched
         to the classes by name.
     sample_weight : array-like of shape (n,), default=None
@@ -3478,7 +3478,7 @@ def multi_margin_loss(
         Shape (n,) is that of the second of two classes.
     labels : array-like of shape (k,), default=None
         Every class, in the order of the columns; the second of two is the one that
-        predictions of shape (n,) speak of. By default whole numbers below k are column
+        predictions of shape (n,) are for. By default whole numbers below k are column
         numbers, and other labels count in sorted order. Columns of a data frame are matched
         to the classes by name.
     sample_weight : array-like of shape (n,), default=None
@@ -3572,7 +3572,7 @@ def exponential_loss(
         Shape (n,) is that of the second of two classes.
     labels : array-like of shape (k,), default=None
         Every class, in the order of the columns; the second of two is the one that
-        predictions of shape (n,) speak of. By default whole numbers below k are column
+        predictions of shape (n,) are for. By default whole numbers below k are column
         numbers, and other labels count in sorted order. Columns of a data frame are matched
         to the classes by name.
     sample_weight : array-like of shape (n,), default=None
@@ -3659,7 +3659,7 @@ def logistic_margin_loss(
         Shape (n,) is that of the second of two classes.
     labels : array-like of shape (k,), default=None
         Every class, in the order of the columns; the second of two is the one that
-        predictions of shape (n,) speak of. By default whole numbers below k are column
+        predictions of shape (n,) are for. By default whole numbers below k are column
         numbers, and other labels count in sorted order. Columns of a data frame are matched
         to the classes by name.
     sample_weight : array-like of shape (n,), default=None
@@ -3786,7 +3786,7 @@ def squared_error(
         probabilities. Raw scores are never clipped.
     labels : array-like of shape (k,), default=None
         Every class, in the order of the columns; the second of two is the one that
-        predictions of shape (n,) speak of. By default whole numbers below k are column
+        predictions of shape (n,) are for. By default whole numbers below k are column
         numbers, and other labels count in sorted order. Columns of a data frame are matched
         to the classes by name.
     sample_weight : array-like of shape (n,), default=None
@@ -3932,7 +3932,7 @@ def absolute_error(
         probabilities. Raw scores are never clipped.
     labels : array-like of shape (k,), default=None
         Every class, in the order of the columns; the second of two is the one that
-        predictions of shape (n,) speak of. By default whole numbers below k are column
+        predictions of shape (n,) are for. By default whole numbers below k are column
         numbers, and other labels count in sorted order. Columns of a data frame are matched
         to the classes by name.
     sample_weight : array-like of shape (n,), default=None
@@ -4074,7 +4074,7 @@ def huber_loss(
         probabilities. Raw scores are never clipped.
     labels : array-like of shape (k,), default=None
         Every class, in the order of the columns; the second of two is the one that
-        predictions of shape (n,) speak of. By default whole numbers below k are column
+        predictions of shape (n,) are for. By default whole numbers below k are column
         numbers, and other labels count in sorted order. Columns of a data frame are matched
         to the classes by name.
     sample_weight : array-like of shape (n,), default=None
@@ -4203,7 +4203,7 @@ def log_cosh_loss(
         probabilities. Raw scores are never clipped.
     labels : array-like of shape (k,), default=None
         Every class, in the order of the columns; the second of two is the one that
-        predictions of shape (n,) speak of. By default whole numbers below k are column
+        predictions of shape (n,) are for. By default whole numbers below k are column
         numbers, and other labels count in sorted order. Columns of a data frame are matched
         to the classes by name.
     sample_weight : array-like of shape (n,), default=None
@@ -4346,7 +4346,7 @@ def poisson_deviance(
         probabilities. Raw scores are never clipped.
     labels : array-like of shape (k,), default=None
         Every class, in the order of the columns; the second of two is the one that
-        predictions of shape (n,) speak of. By default whole numbers below k are column
+        predictions of shape (n,) are for. By default whole numbers below k are column
         numbers, and other labels count in sorted order. Columns of a data frame are matched
         to the classes by name.
     sample_weight : array-like of shape (n,), default=None
@@ -4488,7 +4488,7 @@ def squared_log_error(
         probabilities. Raw scores are never clipped.
     labels : array-like of shape (k,), default=None
         Every class, in the order of the columns; the second of two is the one that
-        predictions of shape (n,) speak of. By default whole numbers below k are column
+        predictions of shape (n,) are for. By default whole numbers below k are column
         numbers, and other labels count in sorted order. Columns of a data frame are matched
         to the classes by name.
     sample_weight : array-like of shape (n,), default=None
@@ -5290,7 +5290,7 @@ def expected_calibration_error(
         probabilities. Raw scores are never clipped.
     labels : array-like of shape (k,), default=None
         Every class, in the order of the columns; the second of two is the one that
-        predictions of shape (n,) speak of. By default whole numbers below k are column
+        predictions of shape (n,) are for. By default whole numbers below k are column
         numbers, and other labels count in sorted order. Columns of a data frame are matched
         to the classes by name.
     sample_weight : array-like of shape (n,), default=None
@@ -5378,7 +5378,7 @@ def maximum_calibration_error(
         probabilities. Raw scores are never clipped.
     labels : array-like of shape (k,), default=None
         Every class, in the order of the columns; the second of two is the one that
-        predictions of shape (n,) speak of. By default whole numbers below k are column
+        predictions of shape (n,) are for. By default whole numbers below k are column
         numbers, and other labels count in sorted order. Columns of a data frame are matched
         to the classes by name.
     sample_weight : array-like of shape (n,), default=None
@@ -5458,7 +5458,7 @@ def calibration_slope(
         probabilities. Raw scores are never clipped.
     labels : array-like of shape (k,), default=None
         Every class, in the order of the columns; the second of two is the one that
-        predictions of shape (n,) speak of. By default whole numbers below k are column
+        predictions of shape (n,) are for. By default whole numbers below k are column
         numbers, and other labels count in sorted order. Columns of a data frame are matched
         to the classes by name.
     sample_weight : array-like of shape (n,), default=None
@@ -5535,7 +5535,7 @@ def calibration_intercept(
         probabilities. Raw scores are never clipped.
     labels : array-like of shape (k,), default=None
         Every class, in the order of the columns; the second of two is the one that
-        predictions of shape (n,) speak of. By default whole numbers below k are column
+        predictions of shape (n,) are for. By default whole numbers below k are column
         numbers, and other labels count in sorted order. Columns of a data frame are matched
         to the classes by name.
     sample_weight : array-like of shape (n,), default=None
@@ -5610,7 +5610,7 @@ def roc_auc(
         probabilities. Raw scores are never clipped.
     labels : array-like of shape (k,), default=None
         Every class, in the order of the columns; the second of two is the one that
-        predictions of shape (n,) speak of. By default whole numbers below k are column
+        predictions of shape (n,) are for. By default whole numbers below k are column
         numbers, and other labels count in sorted order. Columns of a data frame are matched
         to the classes by name.
     sample_weight : array-like of shape (n,), default=None
@@ -5684,7 +5684,7 @@ def gini(
         probabilities. Raw scores are never clipped.
     labels : array-like of shape (k,), default=None
         Every class, in the order of the columns; the second of two is the one that
-        predictions of shape (n,) speak of. By default whole numbers below k are column
+        predictions of shape (n,) are for. By default whole numbers below k are column
         numbers, and other labels count in sorted order. Columns of a data frame are matched
         to the classes by name.
     sample_weight : array-like of shape (n,), default=None
@@ -5757,7 +5757,7 @@ def average_precision(
         probabilities. Raw scores are never clipped.
     labels : array-like of shape (k,), default=None
         Every class, in the order of the columns; the second of two is the one that
-        predictions of shape (n,) speak of. By default whole numbers below k are column
+        predictions of shape (n,) are for. By default whole numbers below k are column
         numbers, and other labels count in sorted order. Columns of a data frame are matched
         to the classes by name.
     sample_weight : array-like of shape (n,), default=None
@@ -5825,7 +5825,7 @@ def ks_statistic(
         probabilities. Raw scores are never clipped.
     labels : array-like of shape (k,), default=None
         Every class, in the order of the columns; the second of two is the one that
-        predictions of shape (n,) speak of. By default whole numbers below k are column
+        predictions of shape (n,) are for. By default whole numbers below k are column
         numbers, and other labels count in sorted order. Columns of a data frame are matched
         to the classes by name.
     sample_weight : array-like of shape (n,), default=None
@@ -5896,7 +5896,7 @@ def h_measure(
         probabilities. Raw scores are never clipped.
     labels : array-like of shape (k,), default=None
         Every class, in the order of the columns; the second of two is the one that
-        predictions of shape (n,) speak of. By default whole numbers below k are column
+        predictions of shape (n,) are for. By default whole numbers below k are column
         numbers, and other labels count in sorted order. Columns of a data frame are matched
         to the classes by name.
     sample_weight : array-like of shape (n,), default=None
@@ -5967,7 +5967,7 @@ def perplexity(
         probabilities. Raw scores are never clipped.
     labels : array-like of shape (k,), default=None
         Every class, in the order of the columns; the second of two is the one that
-        predictions of shape (n,) speak of. By default whole numbers below k are column
+        predictions of shape (n,) are for. By default whole numbers below k are column
         numbers, and other labels count in sorted order. Columns of a data frame are matched
         to the classes by name.
     sample_weight : array-like of shape (n,), default=None
@@ -6041,7 +6041,7 @@ def balanced_loss(
         probabilities. Raw scores are never clipped.
     labels : array-like of shape (k,), default=None
         Every class, in the order of the columns; the second of two is the one that
-        predictions of shape (n,) speak of. By default whole numbers below k are column
+        predictions of shape (n,) are for. By default whole numbers below k are column
         numbers, and other labels count in sorted order. Columns of a data frame are matched
         to the classes by name.
     sample_weight : array-like of shape (n,), default=None
@@ -6119,7 +6119,7 @@ def d2_score(
         probabilities. Raw scores are never clipped.
     labels : array-like of shape (k,), default=None
         Every class, in the order of the columns; the second of two is the one that
-        predictions of shape (n,) speak of. By default whole numbers below k are column
+        predictions of shape (n,) are for. By default whole numbers below k are column
         numbers, and other labels count in sorted order. Columns of a data frame are matched
         to the classes by name.
     sample_weight : array-like of shape (n,), default=None
@@ -6198,7 +6198,7 @@ def precision_score(
         probabilities. Raw scores are never clipped.
     labels : array-like of shape (k,), default=None
         Every class, in the order of the columns; the second of two is the one that
-        predictions of shape (n,) speak of. By default whole numbers below k are column
+        predictions of shape (n,) are for. By default whole numbers below k are column
         numbers, and other labels count in sorted order. Columns of a data frame are matched
         to the classes by name.
     sample_weight : array-like of shape (n,), default=None
@@ -6271,7 +6271,7 @@ def recall_score(
         probabilities. Raw scores are never clipped.
     labels : array-like of shape (k,), default=None
         Every class, in the order of the columns; the second of two is the one that
-        predictions of shape (n,) speak of. By default whole numbers below k are column
+        predictions of shape (n,) are for. By default whole numbers below k are column
         numbers, and other labels count in sorted order. Columns of a data frame are matched
         to the classes by name.
     sample_weight : array-like of shape (n,), default=None
@@ -6344,7 +6344,7 @@ def f1_score(
         probabilities. Raw scores are never clipped.
     labels : array-like of shape (k,), default=None
         Every class, in the order of the columns; the second of two is the one that
-        predictions of shape (n,) speak of. By default whole numbers below k are column
+        predictions of shape (n,) are for. By default whole numbers below k are column
         numbers, and other labels count in sorted order. Columns of a data frame are matched
         to the classes by name.
     sample_weight : array-like of shape (n,), default=None
@@ -6417,7 +6417,7 @@ def balanced_accuracy(
         probabilities. Raw scores are never clipped.
     labels : array-like of shape (k,), default=None
         Every class, in the order of the columns; the second of two is the one that
-        predictions of shape (n,) speak of. By default whole numbers below k are column
+        predictions of shape (n,) are for. By default whole numbers below k are column
         numbers, and other labels count in sorted order. Columns of a data frame are matched
         to the classes by name.
     sample_weight : array-like of shape (n,), default=None
@@ -6488,7 +6488,7 @@ def matthews_corrcoef(
         probabilities. Raw scores are never clipped.
     labels : array-like of shape (k,), default=None
         Every class, in the order of the columns; the second of two is the one that
-        predictions of shape (n,) speak of. By default whole numbers below k are column
+        predictions of shape (n,) are for. By default whole numbers below k are column
         numbers, and other labels count in sorted order. Columns of a data frame are matched
         to the classes by name.
     sample_weight : array-like of shape (n,), default=None

@@ -56,8 +56,7 @@ class Evaluation:
         return f"Evaluation({self.state.n_rows} rows: {values})"
 
     def _repr_html_(self) -> str:
-        html: str = self.to_frame()._repr_html_()  # type: ignore[operator]
-        return html
+        return self.to_frame().to_html(na_rep="")
 
     def __getitem__(self, name: str) -> float:
         """Value of a loss or metric, by its name or an everyday one."""
