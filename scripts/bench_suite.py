@@ -41,7 +41,7 @@ SUITE = (
 )
 
 
-def _rivals(y: np.ndarray, raw: np.ndarray) -> np.ndarray:
+def _negative_margins(y: np.ndarray, raw: np.ndarray) -> np.ndarray:
     """Scores less that of the true class, plus the margin; 0 at the true class."""
     rows = np.arange(len(y))
     lead = raw - raw[rows, y][:, np.newaxis] + 1.0
@@ -69,7 +69,7 @@ PEERS: dict[str, Callable[..., Any]] = {
     "kl_divergence": lambda y, t, p, raw: rel_entr(t, p).sum(axis=1).mean(),
     "categorical_hinge": lambda y, t, p, raw: hinge_loss(y, raw, labels=np.arange(raw.shape[1])),
     "weston_watkins_hinge": lambda y, t, p, raw: (
-        np.maximum(0.0, _rivals(y, raw)).sum(axis=1).mean()
+        np.maximum(0.0, _negative_margins(y, raw)).sum(axis=1).mean()
     ),
     "categorical_focal_crossentropy": lambda y, t, p, raw: _focal(_true(y, p)).mean(),
     "spherical_loss": lambda y, t, p, raw: (1.0 - _true(y, p) / np.linalg.norm(p, axis=1)).mean(),
@@ -78,7 +78,9 @@ PEERS: dict[str, Callable[..., Any]] = {
     ),
     "generalized_crossentropy": lambda y, t, p, raw: ((1.0 - _true(y, p) ** 0.7) / 0.7).mean(),
     "poly1_crossentropy": lambda y, t, p, raw: (-np.log(_true(y, p)) + (1.0 - _true(y, p))).mean(),
-    "multi_margin_loss": lambda y, t, p, raw: np.maximum(0.0, _rivals(y, raw)).mean(axis=1).mean(),
+    "multi_margin_loss": lambda y, t, p, raw: (
+        np.maximum(0.0, _negative_margins(y, raw)).mean(axis=1).mean()
+    ),
 }
 
 

@@ -120,15 +120,15 @@ def test_exponential_as_in_scikit_learn():
 def test_margins_by_their_formulas(n_classes):
     rng = np.random.default_rng(n_classes)
     y, scores = rng.integers(n_classes, size=60), rng.normal(0, 2, (60, n_classes))
-    rival = scores - scores[np.arange(60), y][:, np.newaxis]
+    negative_margin = scores - scores[np.arange(60), y][:, np.newaxis]
     wrong = np.arange(n_classes) != y[:, np.newaxis]
-    lead = np.maximum(rival + 1, 0) * wrong
+    lead = np.maximum(negative_margin + 1, 0) * wrong
     expected = {
         "categorical_hinge": lead.max(axis=1),
         "weston_watkins_hinge": lead.sum(axis=1),
         "multi_margin_loss": lead.sum(axis=1) / n_classes,
-        "exponential_loss": (np.exp(rival) * wrong).sum(axis=1),
-        "logistic_margin_loss": (np.logaddexp(0, rival) * wrong).sum(axis=1),
+        "exponential_loss": (np.exp(negative_margin) * wrong).sum(axis=1),
+        "logistic_margin_loss": (np.logaddexp(0, negative_margin) * wrong).sum(axis=1),
     }
     if n_classes == 2:
         expected |= {"hinge_loss": lead.max(axis=1), "squared_hinge_loss": lead.max(axis=1) ** 2}

@@ -311,11 +311,11 @@ def test_class_means_are_of_the_true_class_even_when_targets_are_smoothed():
 
 def test_the_standard_error_of_a_large_mean_keeps_its_digits():
     rng = np.random.default_rng(0)
-    rivals = rng.normal(size=500)
-    raw = np.stack([np.full(500, 1e8), rivals], axis=1)
-    y = np.ones(500, dtype=int)  # hinge 1e8 + 1 - rival
+    wrong = rng.normal(size=500)
+    raw = np.stack([np.full(500, 1e8), wrong], axis=1)
+    y = np.ones(500, dtype=int)  # hinge 1e8 + 1 - wrong
     result = evaluate(y, None, ["hinge_loss"], decision=raw)
-    expected = rivals.std(ddof=1) / np.sqrt(500)
+    expected = wrong.std(ddof=1) / np.sqrt(500)
     assert result.standard_error["hinge_loss"] == pytest.approx(expected, rel=1e-6)
 
 

@@ -53,7 +53,7 @@ def test_no_row_of_a_loss_that_is_not_smooth_and_convex_asks_for_more_than_1(
 ) -> None:
     training = training_of(name, k)
     gradient, curvature = training.newton_terms(random_scores(training))
-    # A true class among k - 1 rivals has the slope of all of them.
+    # The slope of the true class is the sum over k - 1 wrong classes.
     most = k - 1 if curvature_rule(find_loss(name)) == "unit" else 1
     assert np.all(np.abs(gradient) <= most * curvature)
 

@@ -33,17 +33,21 @@ def distance(function):
     return loss
 
 
-def rivals(z, t):
+def negative_margins(z, t):
     """Scores less that of the true class."""
     return z - (t * z).sum(1, keepdim=True)
 
 
 def against_all(function):
-    return lambda z, t, **parameters: ((1 - t) * function(rivals(z, t), **parameters)).sum(1)
+    return lambda z, t, **parameters: (
+        (1 - t) * function(negative_margins(z, t), **parameters)
+    ).sum(1)
 
 
 def against_the_largest(function):
-    return lambda z, t, **parameters: function((rivals(z, t) - 1e9 * t).amax(1), **parameters)
+    return lambda z, t, **parameters: function(
+        (negative_margins(z, t) - 1e9 * t).amax(1), **parameters
+    )
 
 
 def lead(r):

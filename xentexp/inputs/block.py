@@ -158,20 +158,20 @@ class Block:
         assert self.index is not None
         # Margins of the same scores start from the same differences.
         if self.decision is self.logits:
-            rivals = self.rivals_by_class
+            negative_margins = self.negative_margins
             odds = None
         else:
-            rivals = odds = self._rivals(self.logits)
-        if rivals.max() > 700.0:
+            negative_margins = odds = self._negative_margins_of(self.logits)
+        if negative_margins.max() > 700.0:
             return None
-        odds = np.exp(rivals, out=odds)
+        odds = np.exp(negative_margins, out=odds)
         return odds, odds.sum(axis=0)
 
-    def _rivals(self, scores: NDArray[np.floating]) -> FloatArray:
-        rivals = scores_by_class(scores)
-        rivals -= self.of_true(rivals)
-        rivals.reshape(-1)[self._true] = -np.inf
-        return rivals
+    def _negative_margins_of(self, scores: NDArray[np.floating]) -> FloatArray:
+        negative_margins = scores_by_class(scores)
+        negative_margins -= self.of_true(negative_margins)
+        negative_margins.reshape(-1)[self._true] = -np.inf
+        return negative_margins
 
     @cached_property
     def _odds_by_row(self) -> tuple[FloatArray, FloatArray, FloatArray] | None:
@@ -456,7 +456,7 @@ class Block:
         elif self.proba is not None:
             wrong, true = self.residual_by_class.max(axis=0), self.true_proba
         elif self.decision is not None and (self.logits is None or self.logits is self.decision):
-            wrong, true = self.best_rival, 0.0
+            wrong, true = self.largest_negative_margin, 0.0
         else:
             return np.asarray(self.predicted != self.index)
         if (wrong == true).any():  # the first of those that tie counts
@@ -465,10 +465,10 @@ class Block:
         return value
 
     @cached_property
-    def rivals_by_class(self) -> FloatArray:
-        """Score of each class less that of the true one, (k, n); -inf at the true class."""
+    def negative_margins(self) -> FloatArray:
+        """Score of each class minus that of the true class, (k, n); -inf at the true class."""
         assert self.decision is not None
-        return self._rivals(self.decision)
+        return self._negative_margins_of(self.decision)
 
     @cached_property
     def _hinge_sums(self) -> dict[float, FloatArray]:
@@ -477,22 +477,22 @@ class Block:
     def hinge_sum(self, margin: float) -> FloatArray:
         """``sum_{j != y} max(0, margin + d_j - d_y)``, (n,)."""
         if margin not in self._hinge_sums:
-            self._hinge_sums[margin] = positive_part(self.rivals_by_class + margin).sum(axis=0)
+            self._hinge_sums[margin] = positive_part(self.negative_margins + margin).sum(axis=0)
         return self._hinge_sums[margin]
 
     @cached_property
-    def best_rival_class(self) -> IntArray:
+    def top_wrong_class(self) -> IntArray:
         """Column of the largest score of a wrong class, (n,); the first of those that tie."""
         assert self.index is not None
         value: IntArray = 1 - self.index
-        return value if self.n_classes == 2 else self.rivals_by_class.argmax(axis=0)
+        return value if self.n_classes == 2 else self.negative_margins.argmax(axis=0)
 
     @cached_property
-    def best_rival(self) -> FloatArray:
-        """Largest score of a wrong class less that of the true one, (n,)."""
+    def largest_negative_margin(self) -> FloatArray:
+        """Largest score of a wrong class minus that of the true class, (n,)."""
         assert self.decision is not None
         assert self.index is not None
         if self.decision.ndim == 1:
             return self._away(self.decision)
-        value: FloatArray = self.rivals_by_class.max(axis=0)
+        value: FloatArray = self.negative_margins.max(axis=0)
         return value

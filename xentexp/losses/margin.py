@@ -1,7 +1,8 @@
 """Margin losses: on decision scores, never on probabilities.
 
-Each is a function of the rivals ``r_j = d_j - d_y``, the scores of wrong classes less that of
-the true one (for two classes ``-s d`` with ``s = +-1``), summed or taken at the largest.
+Each is a function of the negative margins ``d_j - d_y``: the score of a wrong class minus that of
+the true class (``-s d`` with ``s = +-1`` for two classes). It is summed over the wrong classes, or
+taken at the largest.
 """
 
 from __future__ import annotations
@@ -25,34 +26,34 @@ _CORTES = "Cortes, C., Vapnik, V. (1995). Support-vector networks. Mach. Learn. 
 
 @dataclass(frozen=True)
 class MarginLoss(Loss):
-    """A function of the rivals of the true class."""
+    """A function of the negative margins."""
 
     over: ClassVar[Literal["largest", "sum"]] = "largest"
 
     @abstractmethod
-    def value(self, rival: FloatArray) -> FloatArray:
-        """Value of one rival; 0 at minus infinity."""
+    def value(self, negative_margin: FloatArray) -> FloatArray:
+        """Value at a negative margin; 0 at minus infinity."""
 
     @abstractmethod
-    def slope(self, rival: FloatArray) -> FloatArray:
+    def slope(self, negative_margin: FloatArray) -> FloatArray:
         """First derivative of `value`, 0 at minus infinity."""
 
     @abstractmethod
-    def curvature(self, rival: FloatArray) -> FloatArray:
+    def curvature(self, negative_margin: FloatArray) -> FloatArray:
         """Second derivative of `value`, 0 at minus infinity."""
 
     def scale(self, block: Block) -> float:
         """What the value of a row is multiplied by."""
         return 1.0
 
-    def _one_rival(self, block: Block) -> bool:
+    def _one_margin(self, block: Block) -> bool:
         return self.over == "largest" or block.n_classes == 2
 
     def block_values(self, block: Block) -> FloatArray:
-        if self._one_rival(block):
-            value = self.value(block.best_rival)
+        if self._one_margin(block):
+            value = self.value(block.largest_negative_margin)
         else:
-            value = self.value(block.rivals_by_class).sum(axis=0)
+            value = self.value(block.negative_margins).sum(axis=0)
         scale = self.scale(block)
         return value if scale == 1.0 else value * scale
 
@@ -66,12 +67,12 @@ class MarginLoss(Loss):
         self, block: Block, function: Callable[[FloatArray], FloatArray], sign: float
     ) -> FloatArray:
         """A derivative of each wrong class, and their sum, times the sign, of the true one."""
-        if self._one_rival(block):
-            of_rival = self.scale(block) * function(block.best_rival)
+        if self._one_margin(block):
+            derivative = self.scale(block) * function(block.largest_negative_margin)
             by_class = np.zeros((block.n_classes, block.n_rows))
-            by_class[block.best_rival_class, block.rows] = of_rival
-            return block.put_true(by_class, sign * of_rival)
-        by_class = self.scale(block) * function(block.rivals_by_class)
+            by_class[block.top_wrong_class, block.rows] = derivative
+            return block.put_true(by_class, sign * derivative)
+        by_class = self.scale(block) * function(block.negative_margins)
         return block.put_true(by_class, sign * by_class.sum(axis=0))
 
     def invertible(self, n_classes: int, label_smoothing: float = 0.0) -> bool:
@@ -118,14 +119,14 @@ class HingeLoss(MarginLoss):
 0.425""",
     )
 
-    def value(self, rival: FloatArray) -> FloatArray:
-        return positive_part(rival + 1.0)
+    def value(self, negative_margin: FloatArray) -> FloatArray:
+        return positive_part(negative_margin + 1.0)
 
-    def slope(self, rival: FloatArray) -> FloatArray:
-        return (rival > -1.0).astype(np.float64)
+    def slope(self, negative_margin: FloatArray) -> FloatArray:
+        return (negative_margin > -1.0).astype(np.float64)
 
-    def curvature(self, rival: FloatArray) -> FloatArray:
-        return np.zeros_like(rival)
+    def curvature(self, negative_margin: FloatArray) -> FloatArray:
+        return np.zeros_like(negative_margin)
 
 
 @register_loss
@@ -151,14 +152,14 @@ class SquaredHingeLoss(HingeLoss):
 0.4225""",
     )
 
-    def value(self, rival: FloatArray) -> FloatArray:
-        return np.square(super().value(rival))
+    def value(self, negative_margin: FloatArray) -> FloatArray:
+        return np.square(super().value(negative_margin))
 
-    def slope(self, rival: FloatArray) -> FloatArray:
-        return 2.0 * super().value(rival)
+    def slope(self, negative_margin: FloatArray) -> FloatArray:
+        return 2.0 * super().value(negative_margin)
 
-    def curvature(self, rival: FloatArray) -> FloatArray:
-        return 2.0 * (rival > -1.0).astype(np.float64)
+    def curvature(self, negative_margin: FloatArray) -> FloatArray:
+        return 2.0 * (negative_margin > -1.0).astype(np.float64)
 
 
 @register_loss
@@ -196,16 +197,16 @@ array([0.   , 0.125, 1.5  ])""",
     def __post_init__(self) -> None:
         check_number("gamma", self.gamma, 0.0, np.inf, low_open=True)
 
-    def value(self, rival: FloatArray) -> FloatArray:
-        lead = positive_part(rival + 1.0)
+    def value(self, negative_margin: FloatArray) -> FloatArray:
+        lead = positive_part(negative_margin + 1.0)
         near = np.minimum(lead, self.gamma)
         return near * (lead - 0.5 * near) / self.gamma
 
-    def slope(self, rival: FloatArray) -> FloatArray:
-        return np.clip((rival + 1.0) / self.gamma, 0.0, 1.0)
+    def slope(self, negative_margin: FloatArray) -> FloatArray:
+        return np.clip((negative_margin + 1.0) / self.gamma, 0.0, 1.0)
 
-    def curvature(self, rival: FloatArray) -> FloatArray:
-        lead = rival + 1.0
+    def curvature(self, negative_margin: FloatArray) -> FloatArray:
+        lead = negative_margin + 1.0
         return ((lead > 0.0) & (lead < self.gamma)) / self.gamma
 
 
@@ -233,14 +234,18 @@ class ModifiedHuberLoss(MarginLoss):
 array([0.  , 0.25, 8.  ])""",
     )
 
-    def value(self, rival: FloatArray) -> FloatArray:
-        return np.where(rival <= 1.0, np.square(positive_part(rival + 1.0)), 4.0 * rival)
+    def value(self, negative_margin: FloatArray) -> FloatArray:
+        return np.where(
+            negative_margin <= 1.0,
+            np.square(positive_part(negative_margin + 1.0)),
+            4.0 * negative_margin,
+        )
 
-    def slope(self, rival: FloatArray) -> FloatArray:
-        return np.clip(2.0 * (rival + 1.0), 0.0, 4.0)
+    def slope(self, negative_margin: FloatArray) -> FloatArray:
+        return np.clip(2.0 * (negative_margin + 1.0), 0.0, 4.0)
 
-    def curvature(self, rival: FloatArray) -> FloatArray:
-        return 2.0 * ((rival > -1.0) & (rival < 1.0)).astype(np.float64)
+    def curvature(self, negative_margin: FloatArray) -> FloatArray:
+        return 2.0 * ((negative_margin > -1.0) & (negative_margin < 1.0)).astype(np.float64)
 
 
 @register_loss
@@ -345,19 +350,19 @@ class MultiMarginLoss(MarginLoss):
             return block.hinge_sum(self.margin) * self.scale(block)
         return super().block_values(block)
 
-    def value(self, rival: FloatArray) -> FloatArray:
-        lead = positive_part(rival + self.margin)
+    def value(self, negative_margin: FloatArray) -> FloatArray:
+        lead = positive_part(negative_margin + self.margin)
         return lead if self.p == 1 else np.square(lead)
 
-    def slope(self, rival: FloatArray) -> FloatArray:
+    def slope(self, negative_margin: FloatArray) -> FloatArray:
         if self.p == 1:
-            return (rival > -self.margin).astype(np.float64)
-        return 2.0 * positive_part(rival + self.margin)
+            return (negative_margin > -self.margin).astype(np.float64)
+        return 2.0 * positive_part(negative_margin + self.margin)
 
-    def curvature(self, rival: FloatArray) -> FloatArray:
+    def curvature(self, negative_margin: FloatArray) -> FloatArray:
         if self.p == 1:
-            return np.zeros_like(rival)
-        return 2.0 * (rival > -self.margin).astype(np.float64)
+            return np.zeros_like(negative_margin)
+        return 2.0 * (negative_margin > -self.margin).astype(np.float64)
 
 
 @register_loss
@@ -384,9 +389,9 @@ class ExponentialLoss(MarginLoss):
 0.3678...""",
     )
 
-    def value(self, rival: FloatArray) -> FloatArray:
+    def value(self, negative_margin: FloatArray) -> FloatArray:
         with np.errstate(over="ignore"):  # infinite is what it is
-            return np.exp(rival)
+            return np.exp(negative_margin)
 
     # Its own derivatives.
     slope = value
@@ -426,14 +431,14 @@ class LogisticMarginLoss(MarginLoss):
 array([0.3132..., 1.3132...])""",
     )
 
-    def value(self, rival: FloatArray) -> FloatArray:
-        return softplus(np.maximum(rival, -1000.0))  # which takes no infinity
+    def value(self, negative_margin: FloatArray) -> FloatArray:
+        return softplus(np.maximum(negative_margin, -1000.0))  # which takes no infinity
 
-    def slope(self, rival: FloatArray) -> FloatArray:
-        return sigmoid(rival)
+    def slope(self, negative_margin: FloatArray) -> FloatArray:
+        return sigmoid(negative_margin)
 
-    def curvature(self, rival: FloatArray) -> FloatArray:
-        small = np.exp(-np.abs(rival))
+    def curvature(self, negative_margin: FloatArray) -> FloatArray:
+        small = np.exp(-np.abs(negative_margin))
         return np.asarray(small / np.square(1.0 + small))
 
     def true_distribution(

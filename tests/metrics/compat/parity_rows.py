@@ -386,7 +386,7 @@ ROWS = (
     ),
     Row(
         "3-class hinge, and with scores less 5",
-        "A shift of all scores changes nothing: the rivals are the wrong classes alone.",
+        "A shift of all scores changes nothing: only the wrong classes are compared.",
         (
             ours("categorical_hinge", Y3, S3, "1.7667"),
             ours("categorical_hinge", Y3, S3 - 5, "1.7667"),

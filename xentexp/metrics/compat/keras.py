@@ -240,12 +240,12 @@ def squared_hinge_loss(target: Array, predicted: Array) -> Array:
 
 @weighted
 def categorical_hinge(target: Array, predicted: Array) -> Array:
-    """CategoricalHinge: the true class is a rival of score 0, so a shift changes the value."""
+    """CategoricalHinge: the true class counts as a wrong class of score 0, so shifting scores matters."""
     target, scores = together(target, predicted)
     if scores.ndim == 0 or scores.shape[-1] == 0:
         raise InputError(f"y_pred must have an axis of classes; its shape is {scores.shape}")
-    true, rival = total(target * scores, -1), ((1 - target) * scores).max(axis=-1)
-    return np.asarray(np.maximum(rival - true + 1, np.zeros((), dtype=scores.dtype)))
+    true, wrong = total(target * scores, -1), ((1 - target) * scores).max(axis=-1)
+    return np.asarray(np.maximum(wrong - true + 1, np.zeros((), dtype=scores.dtype)))
 
 
 @weighted
