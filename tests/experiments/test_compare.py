@@ -180,7 +180,9 @@ def test_scores_without_probabilities_get_the_losses_that_they_allow(data: Datas
     result = run_experiment(data, [SVM], CrossValidation(n_splits=3).folds(data))
     (outcome,) = result.outcomes
     assert {"zero_one_loss", "categorical_hinge"} <= set(outcome.fold_losses())
-    assert all(LOSSES[name].properties.needs != "probabilities" for name in outcome.fold_losses())
+    assert all(
+        LOSSES[name].properties.response != "predict_proba" for name in outcome.fold_losses()
+    )
     metrics = set(outcome.mean()) - set(outcome.fold_losses())
     assert metrics == {"roc_auc", "gini", "balanced_zero_one_loss"}
     assert result.leaderboard().best() is None

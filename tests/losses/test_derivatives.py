@@ -138,7 +138,7 @@ def test_derivatives_are_those_of_the_value(name, parameters, k, soft):
 def blocks_of(loss, k, form):
     """Blocks of raw scores in every layout, with targets of a form, or none it takes."""
     rng = np.random.default_rng(k)
-    kind = "decision" if loss.properties.needs in ("scores", "latent") else "logits"
+    kind = "decision" if loss.properties.response in ("decision_function", "latent") else "logits"
     index = rng.integers(0, k, 50)
     target = {
         "labels": {"index": index},
@@ -191,7 +191,7 @@ def test_one_column_of_scores(name, parameters):
     loss, rng = xentexp.get_loss(name, **parameters), np.random.default_rng(1)
     z, y = rng.normal(0, 2, 50), targets(LOSSES[name], rng, 50, 2)
     both = np.stack([np.zeros(50), z], axis=1)
-    if loss.properties.needs == "latent":  # is all there is
+    if loss.properties.response == "latent":  # is all there is
         with pytest.raises(InputError, match="one score for each row"):
             loss.gradient_hessian(y, both, labels=[0, 1])
         return
@@ -214,7 +214,7 @@ def test_one_column_of_scores(name, parameters):
 def far_apart(name, parameters):
     """Values, gradients and hessians of rows whose scores are far apart."""
     loss = xentexp.get_loss(name, **parameters)
-    if loss.properties.needs == "latent":
+    if loss.properties.response == "latent":
         raw, y, options = np.array([900.0, -900.0]), [0, 2], {"labels": [0, 1, 2]}
     else:
         raw, options = np.array([[900.0, 0.0], [0.0, 900.0], [900.0, 0.0], [0.0, -40.0]]), {}

@@ -181,7 +181,7 @@ def test_formulas_of_the_papers(name, parameters, soft):
         k = len(parameters["thresholds"]) + 1
     y, raw = targets(loss, rng, N, k, soft=soft), scores(loss, rng, N, k)
     target = torch.tensor(y if y.ndim == 2 else np.eye(k)[y], dtype=torch.float64)
-    options = {"labels": range(k)} if loss.properties.needs == "latent" else {}
+    options = {"labels": range(k)} if loss.properties.response == "latent" else {}
     compare(
         xentexp.get_loss(name, **parameters),
         y, raw, lambda z: FORMULAS[name](z, target, **parameters), **options,

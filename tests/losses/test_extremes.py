@@ -18,7 +18,7 @@ SMOOTH = [
     for name, loss in LOSSES.items()
     if loss.properties.gradient != "none"
     and loss.properties.targets not in ("positive", "multilabel")
-    and loss.properties.needs == "probabilities"
+    and loss.properties.response == "predict_proba"
 ]
 
 

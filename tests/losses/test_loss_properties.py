@@ -125,7 +125,7 @@ def test_one_hot_targets_are_labels_to_the_bit(loss, case):
 def test_one_column_speaks_of_the_second_class(loss, case):
     rng, n, _, spread = case
     y, score = targets(loss, rng, n, 2), rng.normal(0, spread, n)
-    if loss.properties.needs == "latent":
+    if loss.properties.response == "latent":
         with pytest.raises(InputError, match="one score for each row"):
             by_row(loss, y, np.stack([-score, score], axis=1), 2)
         return
@@ -168,7 +168,7 @@ def test_probabilities_are_the_link_of_raw_scores(loss, case):
 
 @pytest.mark.parametrize("shift", [-1e4, -700.0, 700.0, 1e4])
 def test_a_constant_added_to_the_scores_of_a_row_changes_nothing(loss, shift):
-    if is_multilabel(loss) or loss.properties.needs == "latent":
+    if is_multilabel(loss) or loss.properties.response == "latent":
         assert loss.properties.link in ("sigmoid", "cumulative logit")  # where it does
         return
     for n in (1, 20):

@@ -89,7 +89,7 @@ def test_the_upper_end_is_reached_or_approached(loss, k):
     elif np.isfinite(end) or loss.properties.range.endswith("]"):
         reached = measure(loss, np.array([0]), last, k)
     else:
-        far = {"latent": np.array([-1e4])}.get(loss.properties.needs, -1e4 * last)
+        far = {"latent": np.array([-1e4])}.get(loss.properties.response, -1e4 * last)
         y = last.astype(int) if is_multilabel(loss) else np.array([k - 1])
         assert by_row(loss, y, far, k)[0] > 1e3
         return

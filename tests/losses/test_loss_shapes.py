@@ -163,7 +163,7 @@ def sharpest_turn(loss, k, soft):
     rng, n = np.random.default_rng(1), 2000
     y = targets(loss, rng, n, k, soft=soft)
     named = {"labels": list(range(k))}
-    named = named if loss.properties.needs == "latent" else {}
+    named = named if loss.properties.response == "latent" else {}
 
     def slope(raw):
         return loss.gradient(y, raw, **named).reshape(n, -1)

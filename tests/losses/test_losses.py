@@ -110,9 +110,9 @@ def four_digits(text):
 
 def test_facts_agree_with_each_other(loss):
     properties = loss.properties
-    scores = properties.needs in ("scores", "latent")
+    scores = properties.response in ("decision_function", "latent")
     assert scores == (properties.link in ("identity", "cumulative logit"))
-    assert (properties.needs == "latent") == (properties.link == "cumulative logit")
+    assert (properties.response == "latent") == (properties.link == "cumulative logit")
     assert (properties.targets == "multilabel") == (properties.link == "sigmoid")
     assert not (scores and (properties.smoothing or properties.clip or properties.distributions))
     assert not (properties.ordered and properties.symmetric)

@@ -32,7 +32,7 @@ PROPERTIES = Properties(
     formula="(1 - p_y)^power",
     range="[0, 1]",
     properness="improper",
-    needs="probabilities",
+    response="predict_proba",
     targets="one-hot",
     gradient="none",
     reference="a test",
@@ -192,7 +192,7 @@ class Missed(Loss):
     name: ClassVar[str] = "missed"
     properties: ClassVar[Properties] = Properties(
         summary="Missing probability of the true class.", formula="1 - p_y", range="[0, 1]",
-        properness="improper", needs="probabilities", targets="one-hot", gradient="none",
+        properness="improper", response="predict_proba", targets="one-hot", gradient="none",
         reference="a plug-in", peers=("elsewhere.Missed",), example=">>> missed([1], [0.5])",
     )
 

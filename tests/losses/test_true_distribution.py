@@ -293,7 +293,7 @@ def test_extreme_scores_have_probabilities(name, correct):
         if correct and not link.has_correction():
             continue
         ends = np.array([-800.0, -50.0, -1.0, 0.0, 1.0, 50.0, 800.0])
-        one = k == 2 or loss.properties.needs == "latent"
+        one = k == 2 or loss.properties.response == "latent"
         scores = ends[None] if one else np.array(np.meshgrid(ends, ends, ends)).reshape(3, -1)
         found = ScoreLink(loss, k, correct=correct).proba(scores)
         assert found.shape == (scores.shape[1], k)

@@ -31,7 +31,9 @@ def one_by_one(name, y, p, decision, **options):
     if properties.distributions:
         return function(y if y.ndim == 2 else np.eye(p.shape[1])[y], p, **options)
     options["labels"] = range(p.shape[1])
-    return function(y, decision if properties.needs in ("scores", "latent") else p, **options)
+    return function(
+        y, decision if properties.response in ("decision_function", "latent") else p, **options
+    )
 
 
 @pytest.mark.parametrize("n_rows", [3, 300, 50_000], ids=["few", "some", "blocks"])

@@ -84,7 +84,7 @@ PARAMETERS = {
 
 def takes(loss, option):
     properties = loss.properties
-    scores = properties.needs in ("scores", "latent")
+    scores = properties.response in ("decision_function", "latent")
     classes = not properties.distributions and properties.targets != "multilabel"
     return {
         "from_logits": not properties.distributions and not scores,
@@ -109,7 +109,7 @@ def case(loss):
         return function, (np.array([[1, 0, 1], [0, 0, 0], [1, 1, 1], [0, 1, 0]]), P3), {}
     if properties.distributions:
         return function, (P3[::-1], P3), {}
-    if properties.needs == "latent":
+    if properties.response == "latent":
         return function, (Y3, P2), {"labels": [0, 1, 2]}
     return function, ((Y2, P2) if properties.binary_only else (Y3, P3)), {}
 

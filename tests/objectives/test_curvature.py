@@ -139,7 +139,10 @@ def test_margins_without_probabilities_start_at_0() -> None:
 def starts_at_the_truth(name: str, k: int) -> bool:
     """Strictly proper losses, and margins whose minimum tells the probabilities."""
     loss = find_loss(name)
-    improper = (loss.properties.needs, loss.properties.properness) == ("probabilities", "improper")
+    improper = (loss.properties.response, loss.properties.properness) == (
+        "predict_proba",
+        "improper",
+    )
     return loss.invertible(k) and not improper
 
 

@@ -45,7 +45,7 @@ def one_torch_thread() -> Any:
 
 def of_name(name: str, **options: Any) -> TorchLoss:
     parameters = (
-        {"thresholds": [-1.0, 0.0, 1.5]} if LOSSES[name].properties.needs == "latent" else {}
+        {"thresholds": [-1.0, 0.0, 1.5]} if LOSSES[name].properties.response == "latent" else {}
     )
     return TorchLoss(name, **parameters, **options)
 
@@ -154,7 +154,7 @@ def test_values_and_gradients_are_those_of_the_definition(name):
     values.sum().backward()
     # torch's float32 result is the float64 one, rounded once.
     checked = xentexp.get_loss(criterion.batch_loss.definition)
-    options = {"labels": range(K)} if LOSSES[name].properties.needs == "latent" else {}
+    options = {"labels": range(K)} if LOSSES[name].properties.response == "latent" else {}
     z = raw.detach().double().numpy()
     wanted = checked.per_sample(y.numpy(), z, from_logits=True, **options)
     np.testing.assert_array_equal(values.detach(), wanted.astype(np.float32))

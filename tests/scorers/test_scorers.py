@@ -45,7 +45,7 @@ NO_SCORES = {
     "entropy", "multilabel_crossentropy", "multilabel_asymmetric_loss", "reverse_kl_divergence",
 }  # fmt: skip
 RANKED = [name for name in LOSSES if name not in NO_SCORES]
-HINGES = {name for name in RANKED if LOSSES[name].properties.needs == "scores"}
+HINGES = {name for name in RANKED if LOSSES[name].properties.response == "decision_function"}
 LATENT = {"cumulative_link_log_loss"}
 ORDERED = {name for name in RANKED if LOSSES[name].properties.ordered}
 BINARY = {name for name in RANKED if LOSSES[name].properties.binary_only}

@@ -40,7 +40,7 @@ def is_multilabel(loss: Loss) -> bool:
 
 def of_scores(loss: Loss) -> bool:
     """Whether predictions are decision scores and nothing else."""
-    return loss.properties.needs in ("scores", "latent")
+    return loss.properties.response in ("decision_function", "latent")
 
 
 def targets(loss: Loss, rng: Any, n: int, k: int, *, soft: bool = False) -> Any:
@@ -55,7 +55,7 @@ def targets(loss: Loss, rng: Any, n: int, k: int, *, soft: bool = False) -> Any:
 
 def scores(loss: Loss, rng: Any, n: int, k: int, spread: float = 2.0) -> Any:
     """Raw scores: a column per class, or one for the row."""
-    return rng.normal(0, spread, n if loss.properties.needs == "latent" else (n, k))
+    return rng.normal(0, spread, n if loss.properties.response == "latent" else (n, k))
 
 
 def targets_and_scores(loss: Loss, case: Any, *, soft: bool = False) -> tuple[Any, Any, int]:
@@ -67,7 +67,7 @@ def targets_and_scores(loss: Loss, case: Any, *, soft: bool = False) -> tuple[An
 
 def classes_of(loss: Loss, k: int) -> dict[str, Any]:
     """What the loss must be told of the classes, since nothing else names them."""
-    return {"labels": list(range(k))} if loss.properties.needs == "latent" else {}
+    return {"labels": list(range(k))} if loss.properties.response == "latent" else {}
 
 
 def by_row(loss: Loss, y: Any, raw: Any, k: int, **options: Any) -> Any:

@@ -116,7 +116,7 @@ def find_recorded(record: object, link: ScoreLink) -> list[Loss]:
             PlannedInput(
                 link.n_classes,
                 has_proba=link.has_proba(),
-                latent=trained.properties.needs == "latent" or link.n_classes == 2,
+                latent=trained.properties.response == "latent" or link.n_classes == 2,
             )
         )
         if reason is not None:

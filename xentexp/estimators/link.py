@@ -103,8 +103,9 @@ class ScoreLink:
 
     def has_proba(self) -> bool:
         """Whether the scores give probabilities; those of a hinge loss do not."""
-        return self.definition.properties.needs != "scores" or self.definition.invertible(
-            self.n_classes
+        return (
+            self.definition.properties.response != "decision_function"
+            or self.definition.invertible(self.n_classes)
         )
 
     def has_correction(self) -> bool:
@@ -138,7 +139,7 @@ class ScoreLink:
                 f"scores of {self.definition.name} are no probabilities; use decision_function"
             )
         by_class = np.asarray(scores, dtype=np.float64)
-        if len(by_class) == 1 and self.definition.properties.needs != "latent":
+        if len(by_class) == 1 and self.definition.properties.response != "latent":
             by_class = np.concatenate([np.zeros_like(by_class), by_class])
         if not self.correct:
             proba = self.definition.probabilities(by_class, self.n_classes)

@@ -27,7 +27,7 @@ from xentexp.numerics import FloatArray, log_softmax, tempered_log, weigh
 Pair = tuple[FloatArray, FloatArray]
 
 
-Needs = Literal["probabilities", "scores", "either", "latent"]
+Response = Literal["predict_proba", "decision_function", "either", "latent"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,9 +42,9 @@ class MetricProperties:
         Its value, in one line of ASCII: that of one row for a loss, of the data set else.
     range : str
         Values that it can take, e.g. ``"[0, inf)"``.
-    needs : str
-        ``"probabilities"``, ``"scores"`` (margins), ``"either"``, or ``"latent"``: one score
-        for a row, whatever the number of classes.
+    response : str
+        Predictions that it takes: ``"predict_proba"``, ``"decision_function"`` (margins),
+        ``"either"``, or ``"latent"`` (one decision score per row for any number of classes).
     reference : str
         Paper, book or peer that defines it.
     example : str
@@ -73,7 +73,7 @@ class MetricProperties:
     summary: str
     formula: str
     range: str
-    needs: Needs
+    response: Response
     reference: str
     example: str
     direction: Literal["lower", "higher", "nearest", "none"] = "lower"
@@ -385,11 +385,11 @@ class Loss(ABC):
             if left:
                 raise InputError(f"{', '.join(left)} cannot go with {self.name}")
             return read_columns(y_true, y_pred, "multilabel", from_logits=from_logits, **options)
-        if properties.needs == "latent":
+        if properties.response == "latent":
             thresholds = getattr(self, "thresholds", None)
             known = 0 if thresholds is None else len(thresholds) + 1
             checked = read(y_true, None, decision=y_pred, latent=known, **options)
-        elif properties.needs == "scores":
+        elif properties.response == "decision_function":
             checked = read(y_true, None, decision=y_pred, **options)
         else:
             checked = read(y_true, y_pred, from_logits=from_logits, **options)
@@ -446,7 +446,10 @@ class Loss(ABC):
                 f"derivatives in probabilities are of rows that sum to 1; divide the rows by their "
                 f"sums instead of passing normalize={options['normalize']}"
             )
-        if not (from_logits or numbers) and self.properties.needs in ("scores", "latent"):
+        if not (from_logits or numbers) and self.properties.response in (
+            "decision_function",
+            "latent",
+        ):
             raise InputError(f"{self.name} is of decision scores; leave from_logits at True")
         checked = self.check_input(
             y_true, y_pred, from_logits=from_logits and not numbers, **options
@@ -517,9 +520,9 @@ class Loss(ABC):
     # -- what training and reports ask of a loss -------------------------------------------
 
     @property
-    def needs(self) -> Needs:
+    def response(self) -> Response:
         """Kind of predictions that the loss takes."""
-        return self.properties.needs
+        return self.properties.response
 
     @property
     def higher_is_better(self) -> bool | None:
@@ -606,13 +609,13 @@ class Loss(ABC):
             return f"is for two classes; there are {given.n_classes}"
         if properties.ordered and not given.ordered:
             return "is for ordered classes; name them in their order with labels="
-        if properties.needs == "probabilities" and not given.has_proba:
+        if properties.response == "predict_proba" and not given.has_proba:
             return "needs probabilities"
-        if properties.needs == "scores" and not given.has_decision:
+        if properties.response == "decision_function" and not given.has_decision:
             return "needs decision scores"
-        if properties.needs == "latent" and not given.latent:
+        if properties.response == "latent" and not given.latent:
             return "needs one decision score for each row, of shape (n,)"
-        if properties.needs == "either" and not (given.has_proba or given.has_decision):
+        if properties.response == "either" and not (given.has_proba or given.has_decision):
             return "needs probabilities or decision scores"
         if properties.targets == "labels" and given.soft:
             return "takes labels of shape (n,), not a column per class"

@@ -46,7 +46,7 @@ class BrierLoss(SeparableLoss):
         formula="sum_j (p_j - t_j)^2, half if k = 2",
         range="[0, 2]",
         properness="strictly proper",
-        needs="probabilities",
+        response="predict_proba",
         targets="soft",
         reference="Brier, G. W. (1950). Verification of forecasts expressed in terms of "
         "probability. Mon. Weather Rev. 78, 1-3; sklearn.metrics.brier_score_loss",
@@ -139,7 +139,7 @@ class SphericalLoss(_NormedLoss):
         formula="1 - p_y / sqrt(sum_j p_j^2)",
         range="[0, 1]",
         properness="strictly proper",
-        needs="probabilities",
+        response="predict_proba",
         targets="soft",
         reference=_GNEITING,
         example="""\
@@ -169,7 +169,7 @@ class PseudosphericalLoss(_NormedLoss):
         formula="1 - p_y^(beta - 1) / (sum_j p_j^beta)^((beta - 1) / beta)",
         range="[0, 1]",
         properness="strictly proper",
-        needs="probabilities",
+        response="predict_proba",
         targets="soft",
         reference=_GNEITING,
         example="""\
@@ -203,7 +203,7 @@ class PowerLoss(SeparableLoss):
         formula="1 - beta p_y^(beta - 1) + (beta - 1) sum_j p_j^beta",
         range="[0, beta]",
         properness="strictly proper",
-        needs="probabilities",
+        response="predict_proba",
         targets="soft",
         reference=f"{_GNEITING}; Selten, R. (1998). Axiomatic characterization of the quadratic "
         "scoring rule. Exp. Econ. 1, 43-61",
@@ -266,7 +266,7 @@ class BetaLoss(SeparableLoss):
         formula="y=1: int_p^1 c^(a-1) (1-c)^b dc; y=0: int_0^p c^a (1-c)^(b-1) dc",
         range="[0, pi/2]",
         properness="strictly proper",
-        needs="probabilities",
+        response="predict_proba",
         targets="soft",
         binary_only=True,
         clip=True,
@@ -360,7 +360,7 @@ class ZeroOneLoss(Loss):
         formula="1 - t_m, m = argmax_j p_j",
         range="[0, 1]",
         properness="proper",
-        needs="either",
+        response="either",
         targets="soft",
         gradient="none",
         reference="sklearn.metrics.zero_one_loss",

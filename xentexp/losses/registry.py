@@ -70,7 +70,7 @@ def register_loss(loss: _LossClass) -> _LossClass:
     ...     properties = Properties(
     ...         summary="Squared missing probability of the true class.",
     ...         formula="(1 - p_y)^2", range="[0, 1]", properness="improper",
-    ...         needs="probabilities", targets="one-hot", gradient="none",
+    ...         response="predict_proba", targets="one-hot", gradient="none",
     ...         reference="an example", example=">>> squared_miss([1], [0.5])")
     ...     def block_values(self, block):
     ...         return block.true_miss ** 2

@@ -3329,7 +3329,7 @@ def categorical_hinge(
         Two classes: one class alone counts as the negative one, whatever `labels` say.
         Keywords: labels, sample_weight.
     'keras' : keras.losses.CategoricalHinge 3.15.1
-        CategoricalHinge: the true class is a rival of score 0, so a shift changes the value.
+        CategoricalHinge: the true class is compared as if it were a wrong class of score 0.
         Keywords: sample_weight, reduction, dtype.
 
     References

@@ -8,7 +8,7 @@ from typing import ClassVar, Protocol, TypeVar
 
 from xentexp.errors import InputError
 from xentexp.inputs.checked import InputTraits
-from xentexp.losses.base import MetricProperties, Needs
+from xentexp.losses.base import MetricProperties, Response
 from xentexp.metrics.sample import Sample
 
 T = TypeVar("T")
@@ -29,7 +29,7 @@ class Metric(Protocol):
         """What holds for it whatever the data."""
 
     @property
-    def needs(self) -> Needs:
+    def response(self) -> Response:
         """Kind of predictions that it takes."""
 
     @property
@@ -73,9 +73,9 @@ class SampleMetric(ABC):
         return self.function
 
     @property
-    def needs(self) -> Needs:
+    def response(self) -> Response:
         """Kind of predictions that it takes."""
-        return self.properties.needs
+        return self.properties.response
 
     @property
     def higher_is_better(self) -> bool | None:
@@ -92,8 +92,8 @@ class SampleMetric(ABC):
             return f"is for two classes; there are {given.n_classes}"
         if self.properties.targets == "one-hot" and not given.one_hot:
             return "needs one true class in each row; give labels or one-hot rows"
-        if not given.has_proba and (self.needs == "probabilities" or not given.has_decision):
-            also = "" if self.needs == "probabilities" else " or decision scores"
+        if not given.has_proba and (self.response == "predict_proba" or not given.has_decision):
+            also = "" if self.response == "predict_proba" else " or decision scores"
             return f"needs probabilities{also}"
         return None
 

@@ -134,7 +134,7 @@ class ExpectedCalibrationError(_Binned):
         range="[0, 1]",
         direction="lower",
         optimum=0.0,
-        needs="probabilities",
+        response="predict_proba",
         reference="Naeini, M. P., Cooper, G. F. & Hauskrecht, M. (2015). Obtaining well "
         "calibrated probabilities\nusing Bayesian binning. AAAI; Guo, C. et al. (2017). On "
         "calibration of modern neural\nnetworks. ICML; Kumar, A., Liang, P. & Ma, T. (2019). "
@@ -201,7 +201,7 @@ class MaximumCalibrationError(_Binned):
         range="[0, 1]",
         direction="lower",
         optimum=0.0,
-        needs="probabilities",
+        response="predict_proba",
         reference="Naeini, M. P., Cooper, G. F. & Hauskrecht, M. (2015). Obtaining well "
         "calibrated probabilities\nusing Bayesian binning. AAAI.",
         notes=_NOTES + "\nA bin of one row decides as much as any other: prefer ``bins='mass'``.",
@@ -294,7 +294,7 @@ class CalibrationSlope(_Recalibration):
         range="(-inf, inf)",
         direction="nearest",
         optimum=1.0,
-        needs="probabilities",
+        response="predict_proba",
         clip=True,
         reference=_REFERENCE,
         notes="Above 1 they are too timid; below 0 they are turned round. With three classes or "
@@ -339,7 +339,7 @@ class CalibrationIntercept(_Recalibration):
         range="(-inf, inf)",
         direction="nearest",
         optimum=0.0,
-        needs="probabilities",
+        response="predict_proba",
         clip=True,
         reference=_REFERENCE,
         notes="Above 0 the class is more frequent than predicted. With three classes or more "

@@ -139,7 +139,7 @@ def _option_names(metric: Metric) -> list[str]:
             *prior,
         ]
     properties = metric.properties
-    scores = properties.needs in ("scores", "latent")
+    scores = properties.response in ("decision_function", "latent")
     classes = not properties.distributions and properties.targets != "multilabel"
     names = [] if scores or properties.distributions else ["from_logits"]
     names += ["labels"] if classes else []
@@ -197,8 +197,8 @@ _TARGETS = {
     "none": ("", ""),
 }
 _PREDICTIONS = {
-    "probabilities": "Class probabilities; rows sum to 1.",
-    "scores": "Decision scores: any finite numbers, never probabilities.",
+    "predict_proba": "Class probabilities; rows sum to 1.",
+    "decision_function": "Decision scores: any finite numbers, never probabilities.",
     "either": "Class probabilities, or raw scores with `from_logits`.",
     "latent": "One decision score for each row, whatever the number of classes.",
 }
@@ -275,19 +275,19 @@ def _documented_argument(metric: Metric, name: str) -> tuple[str, str]:
     properties = metric.properties
     shape, targets = _TARGETS[properties.targets]
     one_column = "\nShape (n,) is that of the second of two classes."
-    predictions = _PREDICTIONS[properties.needs]
+    predictions = _PREDICTIONS[properties.response]
     if properties.targets == "multilabel":
         predictions, one_column = "Probability of each label.", "\nShape (n,) is one label."
-    elif properties.needs == "latent":
+    elif properties.response == "latent":
         one_column = ""
     elif not isinstance(metric, Loss):
         predictions = (
             "Class probabilities, or raw scores (any decision scores for two classes) with\n"
             "`from_logits`."
-            if properties.needs == "either"
+            if properties.response == "either"
             else _PREDICTIONS["either"]
         )
-    columns = "" if properties.needs == "latent" else " or (n, k)"
+    columns = "" if properties.response == "latent" else " or (n, k)"
     alone = properties.targets == "none"
     return {
         "y_true": (f"array-like of shape {shape}", targets),

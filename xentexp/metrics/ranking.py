@@ -44,7 +44,7 @@ class RocAuc(SampleMetric):
         range="[0, 1]",
         direction="higher",
         optimum=1.0,
-        needs="either",
+        response="either",
         reference="Hanley, J. A. & McNeil, B. J. (1982). The meaning and use of the area under a "
         "ROC curve.\nRadiology 143(1). More classes: Hand, D. J. & Till, R. J. (2001). Machine "
         "Learning 45.\nComputed by scikit-learn's `roc_curve` and `auc`.",
@@ -103,7 +103,7 @@ class Gini(RocAuc):
         range="[-1, 1]",
         direction="higher",
         optimum=1.0,
-        needs="either",
+        response="either",
         reference="Engelmann, B., Hayden, E. & Tasche, D. (2003). Testing rating accuracy. Risk "
         "16. Equal to\nSomers' D of the scores given the classes.",
         notes="0 is a random order. Not the impurity of decision trees.\n" + _UNDEFINED,
@@ -126,7 +126,7 @@ class AveragePrecision(SampleMetric):
         range="[0, 1]",
         direction="higher",
         optimum=1.0,
-        needs="either",
+        response="either",
         reference="Zhu, M. (2004). Recall, precision and average precision. University of "
         "Waterloo;\nsklearn.metrics.average_precision_score, which computes it",
         notes="A random order has the share of the class. Two classes: that of the second. More:\n"
@@ -172,7 +172,7 @@ class KsStatistic(SampleMetric):
         range="[0, 1]",
         direction="higher",
         optimum=1.0,
-        needs="either",
+        response="either",
         binary_only=True,
         reference="Hodges, J. L. (1958). The significance probability of the Smirnov two-sample "
         "test. Ark. Mat. 3;\nThomas, L. C., Edelman, D. B. & Crook, J. N. (2002). Credit Scoring "
@@ -203,7 +203,7 @@ class HMeasure(SampleMetric):
         range="[0, 1]",
         direction="higher",
         optimum=1.0,
-        needs="either",
+        response="either",
         binary_only=True,
         reference="Hand, D. J. (2009). Measuring classifier performance: a coherent alternative "
         "to the area\nunder the ROC curve. Machine Learning 77; Hand, D. J. & Anagnostopoulos, C. "

@@ -11,7 +11,7 @@ from xentexp.errors import InputError, UndefinedError
 from xentexp.inputs.checked import InputTraits, PlannedInput
 from xentexp.inputs.columns import Predictions
 from xentexp.losses import LOSSES, Block, Loss
-from xentexp.losses.base import MetricProperties, Needs
+from xentexp.losses.base import MetricProperties, Response
 from xentexp.metrics.base import SampleMetric, one_of, parameter
 from xentexp.metrics.registry import get_loss, register_metric
 from xentexp.metrics.running_sums import sum_losses
@@ -34,7 +34,7 @@ class Perplexity(SampleMetric):
         range="[1, inf)",
         direction="lower",
         optimum=1.0,
-        needs="probabilities",
+        response="predict_proba",
         targets="soft",
         clip=True,
         reference="Jelinek, F., Mercer, R. L., Bahl, L. R. & Baker, J. K. (1977). Perplexity - a "
@@ -61,7 +61,7 @@ class BalancedLoss(SampleMetric):
         range="that of the loss",
         direction="lower",
         optimum=0.0,
-        needs="either",
+        response="either",
         targets="soft",
         clip=True,
         reference="Brodersen, K. H., Ong, C. S., Stephan, K. E. & Buhmann, J. M. (2010). The "
@@ -93,9 +93,9 @@ class BalancedLoss(SampleMetric):
         return f"balanced_{get_loss(self.loss).name}"
 
     @property
-    def needs(self) -> Needs:
+    def response(self) -> Response:
         """What the loss takes."""
-        return get_loss(self.loss).properties.needs
+        return get_loss(self.loss).properties.response
 
     def value(self, sample: Sample) -> float:
         _, means, weights = sample.loss(get_loss(self.loss))
@@ -124,7 +124,7 @@ class D2Score(SampleMetric):
         range="(-inf, 1]",
         direction="higher",
         optimum=1.0,
-        needs="probabilities",
+        response="predict_proba",
         targets="soft",
         clip=True,
         prior=True,

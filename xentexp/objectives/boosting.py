@@ -29,7 +29,7 @@ class BoosterLoss:
         **loss_params: object,
     ) -> None:
         self.definition = find_loss(loss, loss_params)
-        if self.definition.properties.needs == "latent" and n_classes is None:
+        if self.definition.properties.response == "latent" and n_classes is None:
             raise InputError(
                 f"{self.definition.name} has one score for any number of classes; pass n_classes="
             )

@@ -75,7 +75,11 @@ def check_smoothing(definition: Loss, label_smoothing: float) -> None:
 
 def score_kind(definition: Loss) -> ScoreKind:
     """What the loss takes raw scores for."""
-    return "decision" if definition.properties.needs in ("scores", "latent") else "logits"
+    return (
+        "decision"
+        if definition.properties.response in ("decision_function", "latent")
+        else "logits"
+    )
 
 
 class TrainingObjective:
@@ -136,13 +140,13 @@ class TrainingObjective:
         label_smoothing: float = 0.0,
     ) -> None:
         check_smoothing(definition, label_smoothing)
-        needs = definition.properties.needs
+        response = definition.properties.response
         reason = definition.why_not(
             PlannedInput(
                 n_classes,
                 soft=label_smoothing > 0.0,
                 has_proba=score_kind(definition) == "logits",
-                latent=needs == "latent" or n_classes == 2,
+                latent=response == "latent" or n_classes == 2,
             )
         )
         if reason is not None:
@@ -151,7 +155,7 @@ class TrainingObjective:
         self.index = index
         self.n_classes = n_classes
         self.n_rows = len(index)
-        self.n_scores = 1 if n_classes == 2 or needs == "latent" else n_classes
+        self.n_scores = 1 if n_classes == 2 or response == "latent" else n_classes
         self.label_smoothing = float(label_smoothing)
         self._input = CheckedInput(
             classes=tuple(range(n_classes)),
@@ -396,7 +400,7 @@ def initial_scores(training: TrainingObjective) -> FloatArray:
         scores = scores[1:2] - scores[0]
     if score_kind(loss) == "logits":
         return scores
-    determined = loss.properties.needs == "latent" or loss.invertible(training.n_classes)
+    determined = loss.properties.response == "latent" or loss.invertible(training.n_classes)
     return _best_constant(training, scores) if determined else scores
 
 

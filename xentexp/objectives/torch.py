@@ -329,7 +329,7 @@ class BatchLoss:
     def _n_classes(self, shape: tuple[int, ...]) -> int:
         if len(shape) == 2:
             return shape[1]
-        if self.definition.properties.needs != "latent":
+        if self.definition.properties.response != "latent":
             return 2
         thresholds = getattr(self.definition, "thresholds", None)
         if thresholds is None:

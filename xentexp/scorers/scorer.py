@@ -182,17 +182,19 @@ def _scores(
         )
     has_proba = hasattr(estimator, "predict_proba")
     has_decision = hasattr(estimator, "decision_function")
-    needs = {"probabilities", "scores"}
+    responses = {"predict_proba", "decision_function"}
     if metrics is not None:
         for metric in metrics:
             score_name(metric)
-            if missing := lacking(metric.needs, has_proba=has_proba, has_decision=has_decision):
+            if missing := lacking(metric.response, has_proba=has_proba, has_decision=has_decision):
                 raise InputError(
                     f"{metric.name} needs {missing}, but {describe(estimator)} does not provide it"
                 )
-        needs = {metric.needs for metric in metrics}
-    use_proba = has_proba and not needs.isdisjoint({"probabilities", "either"})
-    use_decision = has_decision and (not needs.isdisjoint({"scores", "latent"}) or not use_proba)
+        responses = {metric.response for metric in metrics}
+    use_proba = has_proba and not responses.isdisjoint({"predict_proba", "either"})
+    use_decision = has_decision and (
+        not responses.isdisjoint({"decision_function", "latent"}) or not use_proba
+    )
     known = np.asarray(estimator.classes_).tolist()
     classes = all_classes(known, y, labels)
     proba, decision = predict(estimator, X, classes, proba=use_proba, decision=use_decision)
@@ -215,11 +217,11 @@ def _scores(
     }
 
 
-def lacking(needs: str, *, has_proba: bool, has_decision: bool) -> str | None:
+def lacking(response: str, *, has_proba: bool, has_decision: bool) -> str | None:
     """Methods that a loss or metric needs and an estimator lacks, or None."""
-    if needs == "probabilities":
+    if response == "predict_proba":
         return None if has_proba else "predict_proba"
-    if needs in ("scores", "latent"):
+    if response in ("decision_function", "latent"):
         return None if has_decision else "decision_function"
     return None if has_proba or has_decision else "predict_proba or decision_function"
 

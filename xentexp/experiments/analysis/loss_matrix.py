@@ -200,8 +200,8 @@ def _reason(row: Trained, name: str) -> str:
         return f"failed: {row.error}"
     values = row.fold_values.get(name)
     if values is None:
-        needs = LOSSES[name].properties.needs if name in LOSSES else "probabilities"
-        if row.calibration is None and needs == "probabilities":
+        response = LOSSES[name].properties.response if name in LOSSES else "predict_proba"
+        if row.calibration is None and response == "predict_proba":
             return "the model has no probabilities"
         return "does not apply to this model"
     bad = next(i for i, value in enumerate(values) if not math.isfinite(value))

@@ -182,7 +182,7 @@ def print_losses(names: Iterable[str]) -> None:
         families.setdefault(family, []).append(name)
     width = console().width
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1), collapse_padding=True)
-    headers = ["name", "proper", "needs", "classes", "convex"]
+    headers = ["name", "proper", "response", "classes", "convex"]
     if width >= 100:
         headers.append("formula")
     for number, header in enumerate(headers):
@@ -192,28 +192,28 @@ def print_losses(names: Iterable[str]) -> None:
         for name in members:
             properties = LOSSES[name].properties
             proper = _SHORT.get(properties.properness, properties.properness)
-            needs = _SHORT.get(properties.needs, properties.needs)
+            response = _SHORT.get(properties.response, properties.response)
             classes = "2" if properties.binary_only else "ordered" if properties.ordered else "any"
             classes = "labels" if properties.targets == "multilabel" else classes
-            cells = [f"  {name}", proper, needs, classes, "yes" if properties.convex else "no"]
+            cells = [f"  {name}", proper, response, classes, "yes" if properties.convex else "no"]
             table.add_row(*map(Text, [*cells, properties.formula][: len(headers)]))
         table.add_row()
     out = console()
     out.print(table)
     for note in (
-        "needs: predict_proba, decision_function, either, or one latent score a row; convex: in "
-        "the raw scores.",
-        "y, t: label, target distribution; p, d: predictions; k classes. Lower is better; only "
-        "entropy ranks nothing.",
+        "response: predictions that the loss takes (predict_proba, decision_function, either, or "
+        "latent: one score per row). convex: in the raw scores.",
+        "y: label; t: target distribution; p, d: predictions; k: number of classes. Lower is "
+        "better, except for entropy, which does not rank models.",
         *([] if width >= 100 else ["Formulas: in a wider terminal, or one in full (below)."]),
     ):
         out.print(Text(note, style="dim"))
 
 
 def print_sample_metrics() -> None:
-    """The metrics of a whole sample, one line each."""
+    """The metrics of the whole data set, one line each."""
     formula = console().width >= 100
-    headers = ["name", "best", "needs", "classes", *(["formula"] if formula else [])]
+    headers = ["name", "best", "response", "classes", *(["formula"] if formula else [])]
     rows = []
     for name, metric in SAMPLE_METRICS.items():
         properties = metric.properties
@@ -222,11 +222,11 @@ def print_sample_metrics() -> None:
         row = [
             f"  {name}",
             best[properties.direction],
-            _SHORT.get(properties.needs, properties.needs),
+            _SHORT.get(properties.response, properties.response),
             classes,
         ]
         rows.append([*row, *([properties.formula] if formula else [])])
-    print_table(headers, rows, title="Of a whole sample, no mean over its rows")
+    print_table(headers, rows, title="Metrics of the whole data set, not averages over rows")
     console().print(
         Text(
             "One in full, by its name or a peer's (torch.nn.CrossEntropyLoss): xentexp losses NAME",
@@ -239,8 +239,8 @@ _SHORT = {
     "strictly proper": "strictly",
     "proper": "yes",
     "improper": "no",
-    "probabilities": "proba",
-    "scores": "decision",
+    "predict_proba": "proba",
+    "decision_function": "decision",
 }
 
 

@@ -103,7 +103,7 @@ def _tuned(
     candidate: Candidate, space: dict[str, Any], tuning: Tuning, cv: Any, seed: int
 ) -> Candidate:
     missing = lacking(
-        get_metric(tuning.loss).needs,
+        get_metric(tuning.loss).response,
         has_proba=hasattr(candidate.estimator, "predict_proba"),
         has_decision=hasattr(candidate.estimator, "decision_function"),
     )

@@ -240,7 +240,7 @@ def squared_hinge_loss(target: Array, predicted: Array) -> Array:
 
 @weighted
 def categorical_hinge(target: Array, predicted: Array) -> Array:
-    """CategoricalHinge: the true class counts as a wrong class of score 0, so shifting scores matters."""
+    """CategoricalHinge: the true class is compared as if it were a wrong class of score 0."""
     target, scores = together(target, predicted)
     if scores.ndim == 0 or scores.shape[-1] == 0:
         raise InputError(f"y_pred must have an axis of classes; its shape is {scores.shape}")
