@@ -14,7 +14,7 @@ from tests.support.boosting import MODELS, SMALL, TRAINABLE, TREES, table
 from xentexp.estimators.catboost import CatBoostLossClassifier
 from xentexp.estimators.lightgbm import LightGBMLossClassifier
 from xentexp.estimators.xgboost import XGBoostLossClassifier
-from xentexp.objectives import TrainingObjective, find_loss
+from xentexp.objectives import TrainingObjective, get_training_loss
 
 lightgbm = pytest.importorskip("lightgbm")
 xgboost = pytest.importorskip("xgboost")
@@ -97,22 +97,22 @@ def test_class_weights_are_those_of_the_boosters_own_classifier(model: Any) -> N
 @pytest.mark.parametrize(("name", "k"), TRAINABLE)
 def test_training_lowers_the_loss_that_is_trained_on(name: str, k: int, model: Any) -> None:
     X, y, _ = table(k, 120)
-    training = TrainingObjective(find_loss(name), y, k)
+    training = TrainingObjective(get_training_loss(name), y, k)
     fitted = model(name, record=(), **{**SMALL, "n_estimators": 8}).fit(X, y)
-    start = training.loss(np.repeat(fitted.initial_scores_[:, np.newaxis], len(y), axis=1))
+    start = training.mean_loss(np.repeat(fitted.initial_scores_[:, np.newaxis], len(y), axis=1))
     curve = fitted.learning_curve_["train"][name]
     assert len(curve) == 8
     assert np.all(np.diff([start, *curve]) < 0.0)
     raw = fitted.decision_function(X)
     scores = raw[np.newaxis] if raw.ndim == 1 else raw.T
-    np.testing.assert_allclose(training.loss(scores), curve[-1], rtol=1e-5)
+    np.testing.assert_allclose(training.mean_loss(scores), curve[-1], rtol=1e-5)
 
 
 @each
 def test_probabilities_come_by_the_link_of_the_loss(model: Any) -> None:
     X, y, _ = table(3, 200)
     fitted = model("bi_tempered_logistic_loss", loss_params={"t2": 2.0}, **SMALL).fit(X, y)
-    expected = fitted.link_.definition.probabilities(fitted.decision_function(X).T, 3).T
+    expected = fitted.link_.loss.probabilities(fitted.decision_function(X).T, 3).T
     np.testing.assert_allclose(fitted.predict_proba(X), expected)
     assert np.abs(expected - softmax(fitted.decision_function(X), axis=1)).max() > 0.01
 

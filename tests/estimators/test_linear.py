@@ -25,7 +25,7 @@ from xentexp.estimators.descent import descend
 from xentexp.estimators.linear import LinearLossClassifier, PenalizedLoss
 from xentexp.losses import LOSSES
 from xentexp.metrics import brier_loss, categorical_crossentropy
-from xentexp.objectives import TrainingObjective, find_loss
+from xentexp.objectives import TrainingObjective, get_training_loss
 from xentexp.scorers import get_scorer
 
 WINE, GRAPE = load_wine(return_X_y=True)
@@ -122,7 +122,9 @@ def test_single_precision_is_read_as_double():
 def test_value_and_gradient_of_the_objective(loss, intercept):
     rng = np.random.default_rng(0)
     weight, c = rng.uniform(0, 2, len(GRAPE)), np.array([1.0, 3.0, 0.5])
-    training = TrainingObjective(find_loss(loss), GRAPE, 3, sample_weight=weight, class_weight=c)
+    training = TrainingObjective(
+        get_training_loss(loss), GRAPE, 3, sample_weight=weight, class_weight=c
+    )
     objective = PenalizedLoss(WINE, training, 0.3, intercept)
     point = rng.normal(0, 0.3, objective.n_parameters)
     value, gradient = objective(point)
@@ -170,7 +172,7 @@ def test_squared_hinge_is_liblinears():
 @pytest.mark.parametrize("loss", ["categorical_hinge", "weston_watkins_hinge", "multi_margin_loss"])
 def test_no_small_step_leads_lower_where_hinges_of_three_classes_end(loss, C):
     ours = model(loss, C=C).fit(WINE, GRAPE)
-    objective = PenalizedLoss(WINE, TrainingObjective(find_loss(loss), GRAPE, 3), C, True)
+    objective = PenalizedLoss(WINE, TrainingObjective(get_training_loss(loss), GRAPE, 3), C, True)
     end = np.column_stack([ours.coef_, ours.intercept_]).ravel()
     assert objective(end)[0] == pytest.approx(ours.objective_)
     rng = np.random.default_rng(0)

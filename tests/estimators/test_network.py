@@ -25,7 +25,7 @@ from xentexp.estimators import network
 from xentexp.estimators.holdout import TrainingRows, split_parts
 from xentexp.estimators.network import NetworkLossClassifier
 from xentexp.losses import LOSSES
-from xentexp.objectives import TrainingObjective, find_loss
+from xentexp.objectives import TrainingObjective, get_training_loss
 
 torch = pytest.importorskip("torch")
 pytestmark = pytest.mark.peers
@@ -74,10 +74,12 @@ def test_every_loss_falls_in_training(name: str) -> None:
     assert len(curve) == fitted.n_iter_ == fitted.best_iteration_
     assert curve[-1] < curve[0]
     # The curve is the loss of the scores that the fitted network gives.
-    training = TrainingObjective(find_loss(name), np.unique(y, return_inverse=True)[1], len(set(y)))
+    training = TrainingObjective(
+        get_training_loss(name), np.unique(y, return_inverse=True)[1], len(set(y))
+    )
     scores = fitted.decision_function(data)
     by_class = scores[np.newaxis] if scores.ndim == 1 else scores.T
-    np.testing.assert_allclose(training.loss(by_class), curve[-1], rtol=1e-12)
+    np.testing.assert_allclose(training.mean_loss(by_class), curve[-1], rtol=1e-12)
     if hasattr(fitted, "predict_proba"):
         proba = fitted.predict_proba(data)
         np.testing.assert_allclose(proba.sum(axis=1), 1.0, rtol=1e-9)

@@ -20,12 +20,12 @@ from xentexp.experiments.cli import main
 from xentexp.losses import LOSSES
 from xentexp.losses.differentiable import TrueClassLoss
 from xentexp.metrics.registry import get_loss
-from xentexp.objectives import TrainingObjective, find_loss
+from xentexp.objectives import TrainingObjective, get_training_loss
 
 
 def is_trainable(name):
     try:
-        find_loss(name)
+        get_training_loss(name)
     except InputError:
         return False
     return True
@@ -84,7 +84,7 @@ def best_scores(loss, target, label_smoothing, class_weight):
     def expectation(z):
         scores = np.repeat(z[:, np.newaxis], k, axis=1)
         gradient = training.gradient_hessian(scores)[0].sum(axis=1)
-        return training.loss(scores) * training.total_weight, gradient
+        return training.mean_loss(scores) * training.total_weight, gradient
 
     rng = np.random.default_rng(1)
     starts = [np.zeros(training.n_scores), *rng.normal(0, 0.3, (2, training.n_scores))]

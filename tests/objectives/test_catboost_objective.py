@@ -80,11 +80,13 @@ def test_the_cross_entropy_has_its_cross_terms(smoothing: float) -> None:
 
 @pytest.mark.parametrize("name", ["brier_loss", "categorical_hinge", "exponential_loss"])
 def test_other_losses_have_their_curvatures_on_the_diagonal(name: str) -> None:
-    from xentexp.objectives import TrainingObjective, find_loss
+    from xentexp.objectives import TrainingObjective, get_training_loss
 
     scores = np.array([0.3, -1.0, 0.7])
     gradient, matrix = CatBoostObjective(name).calc_ders_multi(scores, 2.0, 2.0)
-    training = TrainingObjective(find_loss(name), np.array([2]), 3, sample_weight=np.array([2.0]))
+    training = TrainingObjective(
+        get_training_loss(name), np.array([2]), 3, sample_weight=np.array([2.0])
+    )
     expected, curvature = training.newton_terms(scores[:, np.newaxis])
     np.testing.assert_allclose(gradient, -expected[:, 0])
     np.testing.assert_allclose(matrix, -np.diag(curvature[:, 0]))

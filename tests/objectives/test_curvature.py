@@ -11,7 +11,7 @@ from scipy.special import logit, softmax
 
 from tests.support.boosting import TRAINABLE
 from xentexp.estimators.link import ScoreLink
-from xentexp.objectives import TrainingObjective, find_loss
+from xentexp.objectives import TrainingObjective, get_training_loss
 from xentexp.objectives.curvature import curvature_rule
 from xentexp.objectives.objective import initial_scores
 
@@ -19,7 +19,7 @@ from xentexp.objectives.objective import initial_scores
 def training_of(name: str, k: int, n: int = 60, **options: Any) -> TrainingObjective:
     """The loss on random labels."""
     return TrainingObjective(
-        find_loss(name), np.random.default_rng(0).integers(k, size=n), k, **options
+        get_training_loss(name), np.random.default_rng(0).integers(k, size=n), k, **options
     )
 
 
@@ -44,7 +44,9 @@ def test_a_step_can_be_divided_by_it(name: str, k: int, spread: float) -> None:
     assert np.all(np.isfinite(curvature))
 
 
-NOT_EXACT = [(name, k) for name, k in TRAINABLE if curvature_rule(find_loss(name)) != "exact"]
+NOT_EXACT = [
+    (name, k) for name, k in TRAINABLE if curvature_rule(get_training_loss(name)) != "exact"
+]
 
 
 @pytest.mark.parametrize(("name", "k"), NOT_EXACT)
@@ -54,7 +56,7 @@ def test_no_row_of_a_loss_that_is_not_smooth_and_convex_asks_for_more_than_1(
     training = training_of(name, k)
     gradient, curvature = training.newton_terms(random_scores(training))
     # The slope of the true class is the sum over k - 1 wrong classes.
-    most = k - 1 if curvature_rule(find_loss(name)) == "unit" else 1
+    most = k - 1 if curvature_rule(get_training_loss(name)) == "unit" else 1
     assert np.all(np.abs(gradient) <= most * curvature)
 
 
@@ -67,7 +69,7 @@ def test_the_hessian_of_a_smooth_convex_loss_is_left_alone() -> None:
 
 
 def test_the_straight_part_of_a_convex_loss_has_the_size_of_its_slope() -> None:
-    training = TrainingObjective(find_loss("modified_huber_loss"), np.array([1, 1]), 2)
+    training = TrainingObjective(get_training_loss("modified_huber_loss"), np.array([1, 1]), 2)
     # -4 m below margin -1; (1 - m)^2 above: Zhang (2004).
     gradient, curvature = training.newton_terms(np.array([[-3.0, 0.5]]))
     np.testing.assert_allclose(gradient, [[-4.0, -1.0]])
@@ -89,7 +91,7 @@ def test_weights_and_factor_multiply() -> None:
 
 def test_the_start_is_the_logarithm_of_the_class_shares() -> None:
     index, weight = np.array([0, 1, 1, 2]), np.array([1.0, 2.0, 1.0, 4.0])
-    loss = find_loss("categorical_crossentropy")
+    loss = get_training_loss("categorical_crossentropy")
     three = TrainingObjective(loss, index, 3, sample_weight=weight)
     np.testing.assert_allclose(initial_scores(three), np.log([1 / 8, 3 / 8, 4 / 8]))
     smooth = TrainingObjective(loss, index, 3, sample_weight=weight, label_smoothing=0.3)
@@ -100,7 +102,7 @@ def test_the_start_is_the_logarithm_of_the_class_shares() -> None:
 
 
 def test_a_class_without_weight_starts_where_lightgbm_starts_it() -> None:
-    training = TrainingObjective(find_loss("categorical_crossentropy"), np.array([0, 1]), 3)
+    training = TrainingObjective(get_training_loss("categorical_crossentropy"), np.array([0, 1]), 3)
     # kEpsilon = 1e-15 of LightGBM's meta.h
     np.testing.assert_allclose(initial_scores(training), np.log([0.5, 0.5, 1e-15]))
 
@@ -117,28 +119,28 @@ def test_a_class_without_weight_starts_where_lightgbm_starts_it() -> None:
     ],
 )
 def test_the_start_is_the_best_constant_of_losses_that_tell_probabilities(name: str) -> None:
-    training = TrainingObjective(find_loss(name), np.array([0] * 7 + [1] * 3), 2)
+    training = TrainingObjective(get_training_loss(name), np.array([0] * 7 + [1] * 3), 2)
     best = minimize_scalar(
-        lambda score: training.loss(np.full((1, 10), score)), bounds=(-4, 4), method="bounded"
+        lambda score: training.mean_loss(np.full((1, 10), score)), bounds=(-4, 4), method="bounded"
     )
     np.testing.assert_allclose(initial_scores(training), best.x, atol=1e-4)
 
 
 def test_tempered_scores_start_at_the_class_shares() -> None:
-    loss = find_loss("bi_tempered_logistic_loss")
+    loss = get_training_loss("bi_tempered_logistic_loss")
     training = TrainingObjective(loss, np.array([0, 1, 1, 2, 2, 2, 2]), 3)
     proba = loss.probabilities(initial_scores(training)[:, np.newaxis], 3)
     np.testing.assert_allclose(proba[:, 0], [1 / 7, 2 / 7, 4 / 7], rtol=1e-9)
 
 
 def test_margins_without_probabilities_start_at_0() -> None:
-    training = TrainingObjective(find_loss("categorical_hinge"), np.array([0, 1, 1, 2]), 3)
+    training = TrainingObjective(get_training_loss("categorical_hinge"), np.array([0, 1, 1, 2]), 3)
     np.testing.assert_array_equal(initial_scores(training), [0.0, 0.0, 0.0])
 
 
 def starts_at_the_truth(name: str, k: int) -> bool:
     """Strictly proper losses, and margins whose minimum tells the probabilities."""
-    loss = find_loss(name)
+    loss = get_training_loss(name)
     improper = (loss.properties.response, loss.properties.properness) == (
         "predict_proba",
         "improper",
@@ -149,7 +151,7 @@ def starts_at_the_truth(name: str, k: int) -> bool:
 @pytest.mark.parametrize(("name", "k"), [case for case in TRAINABLE if starts_at_the_truth(*case)])
 def test_the_corrected_probabilities_of_the_start_are_the_class_shares(name: str, k: int) -> None:
     index = np.array([0] * 11 + [1] * 5 + [2] * 4) if k == 3 else np.array([0] * 13 + [1] * 7)
-    training = TrainingObjective(find_loss(name), index, k)
-    link = ScoreLink(training.definition, k, correct=True)
+    training = TrainingObjective(get_training_loss(name), index, k)
+    link = ScoreLink(training.loss, k, correct=True)
     proba = link.proba(initial_scores(training)[:, np.newaxis])[0]
     np.testing.assert_allclose(proba, training.class_shares(), atol=1e-6)

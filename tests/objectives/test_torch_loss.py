@@ -16,7 +16,7 @@ import xentexp
 from tests.support.strategies import n_classes, of_scores, scores, targets
 from xentexp.errors import InputError
 from xentexp.losses import LOSSES, Loss
-from xentexp.objectives import TrainingObjective, find_loss
+from xentexp.objectives import TrainingObjective, get_training_loss
 
 torch = pytest.importorskip("torch")
 from torch import nn  # noqa: E402
@@ -153,7 +153,7 @@ def test_values_and_gradients_are_those_of_the_definition(name):
     values = criterion(raw, y)
     values.sum().backward()
     # torch's float32 result is the float64 one, rounded once.
-    checked = xentexp.get_loss(criterion.batch_loss.definition)
+    checked = xentexp.get_loss(criterion.batch_loss.loss)
     options = {"labels": range(K)} if LOSSES[name].properties.response == "latent" else {}
     z = raw.detach().double().numpy()
     wanted = checked.per_sample(y.numpy(), z, from_logits=True, **options)
@@ -167,11 +167,11 @@ def test_training_and_module_agree(name):
     rng = np.random.default_rng(1)
     weight, y = rng.uniform(0, 3, N), LABELS.numpy()
     options: dict[str, Any] = {"class_weight": np.array(WEIGHTS), "label_smoothing": 0.1}
-    training = TrainingObjective(find_loss(name), y, K, sample_weight=weight, **options)
+    training = TrainingObjective(get_training_loss(name), y, K, sample_weight=weight, **options)
     z = torch.tensor(SCORES, requires_grad=True)
     value = TorchLoss(name, **options)(z, LABELS, torch.tensor(weight))
     value.backward()
-    np.testing.assert_allclose(value.item(), training.loss(SCORES.T), rtol=1e-13)
+    np.testing.assert_allclose(value.item(), training.mean_loss(SCORES.T), rtol=1e-13)
     gradient = training.gradient_hessian(SCORES.T)[0].T / training.total_weight
     np.testing.assert_allclose(z.grad, gradient, atol=1e-15)
 
@@ -179,7 +179,7 @@ def test_training_and_module_agree(name):
 def test_blocks_of_a_large_batch_make_one():
     rng = np.random.default_rng(2)
     z, y = rng.normal(size=(40_000, 3)), rng.integers(0, 3, 40_000)
-    loss = BatchLoss(find_loss("categorical_crossentropy"))
+    loss = BatchLoss(get_training_loss("categorical_crossentropy"))
     values, gradient = loss.values_gradient(z, loss.read(y, z.shape))
     few = loss.values_gradient(z[-5:], loss.read(y[-5:], (5, 3)))
     np.testing.assert_allclose(values[-5:], few[0], rtol=1e-14)
@@ -483,8 +483,8 @@ def test_skorch():
     curve = net.history[:, "train_loss"]
     assert len(curve) == 6
     assert curve[-1] < 0.7 * curve[0]
-    assert net.criterion_.batch_loss.definition.gamma == 1.0
+    assert net.criterion_.batch_loss.loss.gamma == 1.0
     np.testing.assert_allclose(net.predict_proba(X).sum(axis=1), 1.0, rtol=1e-5)
     assert net.score(X, y) > 0.85
     net.set_params(criterion__gamma=3.0)
-    assert net.criterion_.batch_loss.definition.gamma == 3.0
+    assert net.criterion_.batch_loss.loss.gamma == 3.0

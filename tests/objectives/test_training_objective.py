@@ -15,7 +15,7 @@ from xentexp.estimators.linear import PenalizedLoss
 from xentexp.inputs.checked import BLOCK_ELEMENTS
 from xentexp.losses import LOSSES, Loss
 from xentexp.losses.crossentropy import CategoricalCrossentropy
-from xentexp.objectives import TrainingObjective, find_loss
+from xentexp.objectives import TrainingObjective, get_training_loss
 
 CLASSIFYING = [
     name
@@ -31,7 +31,7 @@ def objective(name: str, n: int, k: int, **options: Any) -> TrainingObjective:
     k = n_classes(LOSSES[name], k)
     weight, class_weight = rng.uniform(0.0, 2.0, n), rng.uniform(0.5, 2.0, k)
     return TrainingObjective(
-        find_loss(name),
+        get_training_loss(name),
         rng.integers(0, k, n),
         k,
         sample_weight=weight,
@@ -51,7 +51,7 @@ def test_loss_and_gradient_together_are_those_of_the_single_methods(name: str, k
         training = objective(name, 70, k, label_smoothing=smoothing)
         scores = scores_for(training)
         loss, gradient = training.loss_gradient(scores)
-        np.testing.assert_allclose(loss, training.loss(scores), rtol=1e-12)
+        np.testing.assert_allclose(loss, training.mean_loss(scores), rtol=1e-12)
         expected, _ = training.gradient_hessian(scores)
         np.testing.assert_allclose(gradient, expected, rtol=1e-12)
 
@@ -108,7 +108,10 @@ def test_a_step_of_linear_training_needs_no_hessian(monkeypatch: pytest.MonkeyPa
 @pytest.mark.filterwarnings("error")
 def test_a_step_into_overflow_is_a_large_value_without_a_warning() -> None:
     training = TrainingObjective(
-        find_loss("exponential_loss"), np.arange(3), 3, sample_weight=np.array([0.0, 1.0, 1.0])
+        get_training_loss("exponential_loss"),
+        np.arange(3),
+        3,
+        sample_weight=np.array([0.0, 1.0, 1.0]),
     )
     step = PenalizedLoss(np.eye(3), training, 1.0, False)
     value, gradient = step(np.linspace(-1e4, 1e4, 9))

@@ -12,7 +12,7 @@ from xentexp.estimators.catboost import CatBoostLossClassifier
 from xentexp.estimators.lightgbm import LightGBMLossClassifier
 from xentexp.estimators.xgboost import XGBoostLossClassifier
 from xentexp.losses import LOSSES
-from xentexp.objectives import TrainingObjective, find_loss
+from xentexp.objectives import TrainingObjective, get_training_loss
 
 MODELS: list[Any] = [LightGBMLossClassifier, XGBoostLossClassifier, CatBoostLossClassifier]
 TREES = MODELS[:2]  # those that split on categories
@@ -35,7 +35,7 @@ def trainable() -> list[tuple[str, int]]:
     for name in LOSSES:
         for k in (2, 3):
             try:
-                TrainingObjective(find_loss(name), np.arange(k), k)
+                TrainingObjective(get_training_loss(name), np.arange(k), k)
             except InputError:
                 continue
             found.append((name, k))

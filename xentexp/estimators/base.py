@@ -16,21 +16,21 @@ from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import _check_sample_weight
 
 from xentexp.errors import InputError
-from xentexp.estimators.history import History, PartLosses, find_recorded
+from xentexp.estimators.history import History, PartLosses, recorded_losses
 from xentexp.estimators.holdout import TrainingRows
 from xentexp.estimators.link import ScoreLink
 from xentexp.inputs.labels import to_class_weight
 from xentexp.inputs.read import ascending
 from xentexp.losses import Loss
 from xentexp.numerics import FloatArray
-from xentexp.objectives import TrainingObjective, find_loss
+from xentexp.objectives import TrainingObjective, get_training_loss
 
 
 def _has_probabilities(self: ScorePredictor) -> bool:
     if hasattr(self, "link_"):
         return bool(self.link_.has_proba())
     try:
-        return ScoreLink(find_loss(self.loss, self.loss_params), 2).has_proba()
+        return ScoreLink(get_training_loss(self.loss, self.loss_params), 2).has_proba()
     except InputError:  # fit raises it
         return False
 
@@ -134,15 +134,15 @@ class LossClassifier(ScorePredictor, BaseEstimator):  # type: ignore[misc]
     validation_fraction: float | None
     record: Sequence[str | Loss] | None
 
-    def _read(self, definition: Loss, X: Any, y: Any, sample_weight: Any) -> TrainingRows:
+    def _read(self, loss: Loss, X: Any, y: Any, sample_weight: Any) -> TrainingRows:
         """All rows, and the loss on them; `X` and the length of `y` are checked."""
         check_classification_targets(y)
         self.classes_, index = np.unique(y, return_inverse=True)
         k = len(self.classes_)
-        _check_classes(definition, self.classes_)
-        if k > 2 and definition.properties.binary_only:
+        _check_classes(loss, self.classes_)
+        if k > 2 and loss.properties.binary_only:
             raise InputError(
-                f"Only binary classification is supported. {definition.name} is for two classes; "
+                f"Only binary classification is supported. {loss.name} is for two classes; "
                 f"there are {k}: train on a loss of several"
             )
         weight = None
@@ -156,10 +156,10 @@ class LossClassifier(ScorePredictor, BaseEstimator):  # type: ignore[misc]
             lambda: np.bincount(index, weight, k),
         )
         self.link_ = ScoreLink(
-            definition, k, self.class_weight_, self.label_smoothing, self.correct_probabilities
+            loss, k, self.class_weight_, self.label_smoothing, self.correct_probabilities
         )
         training = TrainingObjective(
-            definition,
+            loss,
             index,
             k,
             sample_weight=weight,
@@ -172,8 +172,8 @@ class LossClassifier(ScorePredictor, BaseEstimator):  # type: ignore[misc]
         """Empty curves of the trained loss, and of those in `record`."""
         link = self.link_
         record = () if self.record is None else self.record
-        others = find_recorded(record, link)
-        names = [link.definition.name, *(loss.name for loss in others)]
+        others = recorded_losses(record, link)
+        names = [link.loss.name, *(loss.name for loss in others)]
         losses = {
             name: PartLosses(part.training, others, link, part.weight)
             for name, part in parts.items()
@@ -188,18 +188,18 @@ class LossClassifier(ScorePredictor, BaseEstimator):  # type: ignore[misc]
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
         with suppress(InputError):  # fit raises it
-            binary_only = find_loss(self.loss, self.loss_params).properties.binary_only
+            binary_only = get_training_loss(self.loss, self.loss_params).properties.binary_only
             tags.classifier_tags.multi_class = not binary_only
         return tags
 
 
-def _check_classes(definition: Loss, classes: NDArray[Any]) -> None:
+def _check_classes(loss: Loss, classes: NDArray[Any]) -> None:
     if len(classes) < 2:
         raise InputError(f"y must hold 2 classes or more; it holds 1 class: {classes}")
     labels = classes.tolist()
-    if definition.properties.ordered and len(labels) > 2 and not ascending(tuple(labels)):
+    if loss.properties.ordered and len(labels) > 2 and not ascending(tuple(labels)):
         raise InputError(
-            f"{definition.name} is for ordered classes; number the grades, as labels are taken in "
+            f"{loss.name} is for ordered classes; number the grades, as labels are taken in "
             f"sorted order: {', '.join(map(repr, labels[:5]))}"
         )
 

@@ -20,7 +20,7 @@ from xentexp.estimators.holdout import TrainingRows, split_parts
 from xentexp.estimators.tabular_input import categories_of, further_rows, training_rows
 from xentexp.losses.base import check_number
 from xentexp.numerics import FloatArray
-from xentexp.objectives import TrainingObjective, find_loss
+from xentexp.objectives import TrainingObjective, get_training_loss
 from xentexp.objectives.boosting import by_class, newton_like
 from xentexp.objectives.objective import initial_scores
 
@@ -105,7 +105,7 @@ class BoosterClassifier(LossClassifier):
         InputError
             For a missing booster, a loss that is not trained on, and bad parameters.
         """
-        definition = find_loss(self.loss, self.loss_params)
+        loss = get_training_loss(self.loss, self.loss_params)
         self._check_parameters()
         self.categories_ = categories_of(X)
         if self.categories_ and not self.takes_categories:
@@ -114,7 +114,7 @@ class BoosterClassifier(LossClassifier):
                 f"{', '.join(map(str, self.categories_))} (preprocessing 'ordinal')"
             )
         X, y = training_rows(self, X, y, self.categories_)
-        whole = self._read(definition, X, y, sample_weight)
+        whole = self._read(loss, X, y, sample_weight)
         parts = split_parts(whole, self.validation_fraction, self.random_state)
         recorded = {
             name: part for name, part in parts.items() if self.record is not None or name == "valid"

@@ -129,9 +129,9 @@ class CatBoostLossClassifier(BoosterClassifier):
             "allow_writing_files": False,
             **(self.booster_params or {}),
             "loss_function": CatBoostObjective(
-                train.training.definition, hessian_factor=self.hessian_factor, **options
+                train.training.loss, hessian_factor=self.hessian_factor, **options
             ),
-            "eval_metric": CatBoostMetric(train.training.definition, **options),
+            "eval_metric": CatBoostMetric(train.training.loss, **options),
             "iterations": self.n_estimators,
             "learning_rate": self.learning_rate,
             "depth": self.max_depth,

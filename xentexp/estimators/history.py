@@ -34,7 +34,7 @@ class PartLosses:
 
     def __call__(self, scores: NDArray[np.floating]) -> list[float]:
         """The trained loss of scores ``(n_scores, n)``, then the others."""
-        values = [self.trained.loss(scores)]
+        values = [self.trained.mean_loss(scores)]
         if self.others:
             evaluation = evaluate(
                 self.trained.index,
@@ -105,9 +105,9 @@ class History:
         return len(self.curve["valid"][self._watched]) - self.best_round() >= self.patience
 
 
-def find_recorded(record: object, link: ScoreLink) -> list[Loss]:
+def recorded_losses(record: object, link: ScoreLink) -> list[Loss]:
     """Losses of `record`, without the trained one."""
-    trained = link.definition
+    trained = link.loss
     if isinstance(record, str) or not isinstance(record, Sequence):
         raise InputError(f"record must be None or a sequence of losses; got {record!r}")
     losses = [get_loss(loss) for loss in record]

@@ -20,7 +20,7 @@ from xentexp.estimators.holdout import TrainingRows, split_parts
 from xentexp.losses import Loss
 from xentexp.losses.base import check_number
 from xentexp.numerics import FloatArray
-from xentexp.objectives import TrainingObjective, find_loss
+from xentexp.objectives import TrainingObjective, get_training_loss
 from xentexp.objectives.objective import initial_scores
 
 _STARTS = ("auto", "prior", "crossentropy")
@@ -29,9 +29,9 @@ _NEAR = 1e-4
 """How well the cross-entropy is minimized where its model is a start and no more."""
 
 
-def _has_kinks(definition: Loss) -> bool:
+def _has_kinks(loss: Loss) -> bool:
     """Whether there may be kinks at the minimum; other subgradients are those of p = 0 and 1."""
-    return definition.properties.gradient == "subgradient" and definition.properties.convex
+    return loss.properties.gradient == "subgradient" and loss.properties.convex
 
 
 class LinearLossClassifier(LossClassifier):
@@ -174,22 +174,22 @@ class LinearLossClassifier(LossClassifier):
         InputError
             For a loss that is not trained on, and bad parameters.
         """
-        definition = find_loss(self.loss, self.loss_params)
+        loss = get_training_loss(self.loss, self.loss_params)
         self._check_parameters()
         X, y = validate_data(self, X, y, accept_sparse="csr", dtype=np.float64)
-        whole = self._read(definition, X, y, sample_weight)
+        whole = self._read(loss, X, y, sample_weight)
         parts = split_parts(whole, self.validation_fraction, self.random_state)
         descent, self.learning_curve_ = self._descend(parts)
         if not (np.isfinite(descent.value) and np.isfinite(descent.point).all()):
             raise InputError(
-                f"the descent on {definition.name} left the finite numbers; scale the columns of X"
+                f"the descent on {loss.name} left the finite numbers; scale the columns of X"
             )
         self.coef_, self.intercept_ = unpacked(descent.point, X.shape[1], self.fit_intercept)
         self.objective_ = descent.value
         self.n_iter_ = np.array([descent.n_iter], dtype=np.int32)
         if descent.failure is not None:
             warnings.warn(
-                f"the descent on {definition.name} did not converge after {descent.n_iter} steps: "
+                f"the descent on {loss.name} did not converge after {descent.n_iter} steps: "
                 f"{descent.failure}; scale the columns, or raise max_iter (max_iter="
                 f"{self.max_iter}) or tol (tol={self.tol:g})",
                 ConvergenceWarning,
@@ -238,24 +238,24 @@ class LinearLossClassifier(LossClassifier):
         watch: Watcher | None = None,
         tol: float = 0.0,
     ) -> Descent:
-        kinks = _has_kinks(objective.training.definition)
+        kinks = _has_kinks(objective.training.loss)
         tol = max(self.tol, tol)
         return descend(objective, start, kinks=kinks, tol=tol, max_iter=self.max_iter, watch=watch)
 
     def _starts(self, objective: PenalizedLoss) -> list[FloatArray]:
         training = objective.training
-        definition = training.definition
+        loss = training.loss
         if self.warm_start and hasattr(self, "coef_"):
             start = objective.packed(self.coef_, self.intercept_)
             if len(start) == objective.n_parameters:
                 return [start]
-        kinks, bumps = _has_kinks(definition), not definition.properties.convex
+        kinks, bumps = _has_kinks(loss), not loss.properties.convex
         starts = []
         if self.init == "prior" or (self.init == "auto" and not kinks):
             starts.append(objective.prior())
         if self.init == "crossentropy" or (self.init == "auto" and (kinks or bumps)):
             proper = TrainingObjective(
-                find_loss("categorical_crossentropy"),
+                get_training_loss("categorical_crossentropy"),
                 training.index,
                 training.n_classes,
                 sample_weight=training.weight,
@@ -264,7 +264,7 @@ class LinearLossClassifier(LossClassifier):
             near = self._objective(objective.X, proper)
             if near.n_parameters != objective.n_parameters:
                 raise InputError(
-                    f"{definition.name} has one score for {len(self.classes_)} classes, the "
+                    f"{loss.name} has one score for {len(self.classes_)} classes, the "
                     f"cross-entropy one for each; set init to 'prior' or 'auto'"
                 )
             starts.append(self._walk(near, near.prior(), tol=_NEAR).point)

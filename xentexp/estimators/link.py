@@ -27,7 +27,7 @@ class ScoreLink:
 
     Parameters
     ----------
-    definition : Loss
+    loss : Loss
         What the model was trained on.
     n_classes : int
         Number of classes, 2 or more.
@@ -65,25 +65,25 @@ class ScoreLink:
 
     def __init__(
         self,
-        definition: Loss,
+        loss: Loss,
         n_classes: int,
         class_weight: FloatArray | None = None,
         label_smoothing: float = 0.0,
         correct: bool = False,
     ) -> None:
         check_number("label_smoothing", label_smoothing, 0.0, 1.0)
-        self.definition = definition
+        self.loss = loss
         self.n_classes = n_classes
         self.class_weight = class_weight
         self.label_smoothing = float(label_smoothing)
         self.correct = bool(correct)
         if not self.correct:
             return
-        if not definition.invertible(n_classes, self.label_smoothing):
+        if not loss.invertible(n_classes, self.label_smoothing):
             smoothed = f", label_smoothing={label_smoothing:g}" if label_smoothing else ""
             raise InputError(
                 f"correct_probabilities=True needs a loss whose minimizer tells the true "
-                f"probabilities; that of {definition.name} ({n_classes} classes{smoothed}) does "
+                f"probabilities; that of {loss.name} ({n_classes} classes{smoothed}) does "
                 f"not: leave it out, calibrate the scores (CalibratedClassifierCV), or train on "
                 f"another loss"
             )
@@ -98,20 +98,19 @@ class ScoreLink:
         if bool(correct) == self.correct:
             return self
         return ScoreLink(
-            self.definition, self.n_classes, self.class_weight, self.label_smoothing, correct
+            self.loss, self.n_classes, self.class_weight, self.label_smoothing, correct
         )
 
     def has_proba(self) -> bool:
         """Whether the scores give probabilities; those of a hinge loss do not."""
-        return (
-            self.definition.properties.response != "decision_function"
-            or self.definition.invertible(self.n_classes)
+        return self.loss.properties.response != "decision_function" or self.loss.invertible(
+            self.n_classes
         )
 
     def has_correction(self) -> bool:
         """Whether `correct` may be set, with this smoothing and these class weights."""
         weight = self.class_weight
-        return self.definition.invertible(self.n_classes, self.label_smoothing) and (
+        return self.loss.invertible(self.n_classes, self.label_smoothing) and (
             weight is None or bool(np.all(weight > 0.0))
         )
 
@@ -136,17 +135,15 @@ class ScoreLink:
         """
         if not self.has_proba():
             raise InputError(
-                f"scores of {self.definition.name} are no probabilities; use decision_function"
+                f"scores of {self.loss.name} are no probabilities; use decision_function"
             )
         by_class = np.asarray(scores, dtype=np.float64)
-        if len(by_class) == 1 and self.definition.properties.response != "latent":
+        if len(by_class) == 1 and self.loss.properties.response != "latent":
             by_class = np.concatenate([np.zeros_like(by_class), by_class])
         if not self.correct:
-            proba = self.definition.probabilities(by_class, self.n_classes)
+            proba = self.loss.probabilities(by_class, self.n_classes)
         else:
-            proba = self.definition.true_distribution(
-                by_class, self.n_classes, self.label_smoothing
-            )
+            proba = self.loss.true_distribution(by_class, self.n_classes, self.label_smoothing)
             if self.class_weight is not None:
                 # A row counts by the weight of its label, before that was smoothed.
                 proba = on_simplex(proba / self.class_weight[:, np.newaxis])

@@ -22,7 +22,7 @@ from xentexp.losses import Loss
 from xentexp.losses.base import check_number
 from xentexp.losses.ordinal import CumulativeLinkLogLoss, default_thresholds
 from xentexp.numerics import FloatArray, sigmoid
-from xentexp.objectives import TrainingObjective, find_loss
+from xentexp.objectives import TrainingObjective, get_training_loss
 from xentexp.objectives.objective import initial_scores
 
 ACTIVATIONS: dict[str, tuple[str, Callable[[FloatArray], FloatArray]]] = {
@@ -196,11 +196,11 @@ class NetworkLossClassifier(LossClassifier):
         InputError
             Without torch, for bad parameters, and when training diverges.
         """
-        definition = find_loss(self.loss, self.loss_params)
+        loss = get_training_loss(self.loss, self.loss_params)
         self._check_parameters()
         import_extra("torch", "NetworkLossClassifier")
         X, y = validate_data(self, X, y, dtype=np.float64)
-        whole = self._read(definition, X, y, sample_weight)
+        whole = self._read(loss, X, y, sample_weight)
         if whole.weight is not None:
             whole = whole.of(np.flatnonzero(whole.weight))
         rng = check_random_state(self.random_state)
@@ -212,7 +212,7 @@ class NetworkLossClassifier(LossClassifier):
         self.coefs_ = [weight for weight, _ in layers]
         self.intercepts_ = [bias for _, bias in layers]
         self.learning_curve_ = history.curve
-        self.loss_curve_ = history.curve["train"][definition.name]
+        self.loss_curve_ = history.curve["train"][loss.name]
         self.n_iter_ = len(self.loss_curve_)
         self.best_iteration_ = history.best_round() if self.early_stopping else self.n_iter_
         return self
@@ -264,7 +264,7 @@ class NetworkLossClassifier(LossClassifier):
                 by_class = _forward(part.X, layers, self.activation)
                 self._check_finite(by_class, epoch)
                 history.record(name, by_class)
-            value = curve[objective.definition.name][-1]
+            value = curve[objective.loss.name][-1]
             waited = waited + 1 if value > least - self.tol else 0
             if epoch == 1 or value < least or not self.early_stopping:
                 best_layers = layers
@@ -347,7 +347,7 @@ def _batch_loss(objective: TrainingObjective) -> Any:
     """What `TorchLoss` computes of a batch, without the cost of a graph node of its own."""
     from xentexp.objectives.torch import BatchLoss
 
-    loss = objective.definition
+    loss = objective.loss
     if isinstance(loss, CumulativeLinkLogLoss) and loss.thresholds is None:
         loss = replace(loss, thresholds=default_thresholds(objective.n_classes))
     return BatchLoss(loss, label_smoothing=objective.label_smoothing)

@@ -27,7 +27,7 @@ class TrainedOn:
     ----------
     label : str
         For a person to read, e.g. ``"categorical_focal_crossentropy gamma=1"``.
-    definition : Loss
+    loss : Loss
         The loss.
     plain : bool
         Whether it is the loss that predictions are scored on: default parameters, no smoothing,
@@ -37,7 +37,7 @@ class TrainedOn:
     """
 
     label: str
-    definition: Loss
+    loss: Loss
     plain: bool = True
     shifted: bool = False
 

@@ -152,7 +152,7 @@ def load_plugins() -> None:
             ) from error
 
 
-def find_losses(name: str) -> set[str]:
+def matching_losses(name: str) -> set[str]:
     """Names of the losses that a name, an alias or a peer's name stands for."""
     name = ALIASES.get(name, name)
     if name not in LOSSES:

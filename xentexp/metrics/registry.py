@@ -12,7 +12,7 @@ from xentexp.errors import InputError, unknown_name
 from xentexp.losses import LOSSES, Loss
 from xentexp.losses.base import MetricProperties
 from xentexp.losses.registry import ALIASES as LOSS_ALIASES
-from xentexp.losses.registry import TAKEN, TAKEN_PREFIXES, find_losses
+from xentexp.losses.registry import TAKEN, TAKEN_PREFIXES, matching_losses
 from xentexp.metrics.base import Metric, SampleMetric
 
 SAMPLE_METRICS: dict[str, SampleMetric] = {}
@@ -235,12 +235,12 @@ def _named(name: str) -> list[Metric]:
     """Losses and metrics that a name, an alias or a peer's name may stand for."""
     if name in SAMPLE_METRICS or ALIASES.get(name) in SAMPLE_METRICS:
         return [SAMPLE_METRICS[ALIASES.get(name, name)]]
-    found: list[Metric] = [LOSSES[loss] for loss in sorted(find_losses(name))]
+    found: list[Metric] = [LOSSES[loss] for loss in sorted(matching_losses(name))]
     for metric in SAMPLE_METRICS.values():
         if any(name in (peer, peer.rpartition(".")[2]) for peer in metric.properties.peers):
             found.append(metric)
         prefix = metric.prefix
         if prefix is not None and name.startswith(prefix):
-            losses = find_losses(name.removeprefix(prefix))
+            losses = matching_losses(name.removeprefix(prefix))
             found += [replace(metric, loss=loss) for loss in sorted(losses)]  # type: ignore[call-arg]
     return found

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from xentexp.objectives.catboost import CatBoostMetric, CatBoostObjective
 from xentexp.objectives.lightgbm import LightGBMMetric, LightGBMObjective
-from xentexp.objectives.objective import TrainingObjective, find_loss
+from xentexp.objectives.objective import TrainingObjective, get_training_loss
 from xentexp.objectives.xgboost import XGBoostMetric, XGBoostObjective
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ __all__ = [
     "TrainingObjective",
     "XGBoostMetric",
     "XGBoostObjective",
-    "find_loss",
+    "get_training_loss",
 ]
 
 

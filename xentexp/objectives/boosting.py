@@ -13,7 +13,7 @@ from xentexp.errors import InputError
 from xentexp.inputs.labels import to_class_weight
 from xentexp.losses import Loss
 from xentexp.losses.base import check_number
-from xentexp.objectives.objective import TrainingObjective, find_loss
+from xentexp.objectives.objective import TrainingObjective, get_training_loss
 
 
 class BoosterLoss:
@@ -28,10 +28,10 @@ class BoosterLoss:
         n_classes: int | None = None,
         **loss_params: object,
     ) -> None:
-        self.definition = find_loss(loss, loss_params)
-        if self.definition.properties.response == "latent" and n_classes is None:
+        self.loss = get_training_loss(loss, loss_params)
+        if self.loss.properties.response == "latent" and n_classes is None:
             raise InputError(
-                f"{self.definition.name} has one score for any number of classes; pass n_classes="
+                f"{self.loss.name} has one score for any number of classes; pass n_classes="
             )
         self.class_weight = class_weight
         self.label_smoothing = label_smoothing
@@ -41,14 +41,14 @@ class BoosterLoss:
     @property
     def __name__(self) -> str:
         """Name of the loss: XGBoost asks its metrics for one."""
-        return self.definition.name
+        return self.loss.name
 
     def __getstate__(self) -> dict[str, Any]:
         """Everything but the rows of the last call."""
         return {**self.__dict__, "_last": None}
 
     def __repr__(self) -> str:
-        return f"{type(self).__name__}({self.definition!r})"
+        return f"{type(self).__name__}({self.loss!r})"
 
     def training(
         self, labels: NDArray[Any], weight: NDArray[Any] | None, n_scores: int
@@ -74,7 +74,7 @@ class BoosterLoss:
             )
         weights = None if weight is None else np.asarray(weight, dtype=np.float64)
         training = TrainingObjective(
-            self.definition,
+            self.loss,
             index,
             k,
             sample_weight=weights,
@@ -85,7 +85,7 @@ class BoosterLoss:
         )
         if training.n_scores != n_scores:
             raise InputError(
-                f"{self.definition.name} of {k} classes has {training.n_scores} scores in a row; "
+                f"{self.loss.name} of {k} classes has {training.n_scores} scores in a row; "
                 f"got {n_scores}"
             )
         kept_weight = None if weight is None else np.array(weight)
@@ -96,7 +96,7 @@ class BoosterLoss:
         """Weighted mean of the loss over rows that come in either order of arguments."""
         labels, scores, weight = rows_of(y_true, y_pred, weight)
         scores = by_class(scores)
-        return self.training(labels, weight, len(scores)).loss(scores)
+        return self.training(labels, weight, len(scores)).mean_loss(scores)
 
 
 class BoosterObjective(BoosterLoss):

@@ -131,14 +131,14 @@ class CatBoostObjective(BoosterObjective):
         if training.weight is not None:
             scale *= training.weight[label]
         block = training.block(slice(label, label + 1), scores[:, np.newaxis])
-        gradient, hessian = row_gradient_hessian(self.definition, block)
+        gradient, hessian = row_gradient_hessian(self.loss, block)
         factor = -scale * (self.hessian_factor or 1.0)
-        if isinstance(self.definition, Crossentropy):
+        if isinstance(self.loss, Crossentropy):
             p = gradient[:, 0] + block.target_by_class[:, 0]
             matrix = np.outer(p, -factor * p)
             np.fill_diagonal(matrix, factor * hessian[:, 0])
         else:
-            curvature = positive_curvature(curvature_rule(self.definition), (gradient, hessian))
+            curvature = positive_curvature(curvature_rule(self.loss), (gradient, hessian))
             matrix = np.diag(factor * curvature[:, 0])
         return -scale * gradient[:, 0], matrix
 
@@ -214,7 +214,7 @@ class CatBoostMetric(BoosterLoss):
         """
         scores = np.asarray(approxes, dtype=np.float64)
         training = _some_rows(self, scores, target, weight)
-        return training.loss(scores) * training.total_weight, training.total_weight
+        return training.mean_loss(scores) * training.total_weight, training.total_weight
 
     def get_final_error(self, error: float, weight: float) -> float:
         """Weighted mean.

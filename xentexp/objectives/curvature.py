@@ -21,7 +21,7 @@ _NOTHING = 1e-16
 """Negligible ratio of curvature to slope; XGBoost's own floor for the softmax."""
 
 
-def curvature_rule(definition: Loss) -> Rule:
+def curvature_rule(loss: Loss) -> Rule:
     """How the curvature of a loss is made positive.
 
     ``"exact"``, for smooth convex losses: the hessian, and the size of the gradient in rows where
@@ -30,9 +30,9 @@ def curvature_rule(definition: Loss) -> Rule:
     moves its raw score by more than 1. ``"unit"``, for convex losses with kinks: the larger of the
     hessian and 1, as LightGBM does for its L1 objective.
     """
-    if not definition.properties.convex:
+    if not loss.properties.convex:
         return "bounded"
-    return "unit" if definition.properties.gradient == "subgradient" else "exact"
+    return "unit" if loss.properties.gradient == "subgradient" else "exact"
 
 
 def positive_curvature(rule: Rule, derivatives: Pair) -> FloatArray:

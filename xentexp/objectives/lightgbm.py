@@ -111,4 +111,4 @@ class LightGBMMetric(BoosterLoss):
         tuple of str, float and bool
             As LightGBM expects it.
         """
-        return self.definition.name, self.value(y_true, y_pred, sample_weight), False
+        return self.loss.name, self.value(y_true, y_pred, sample_weight), False

@@ -22,7 +22,7 @@ from xentexp.objectives.curvature import Rule, curvature_rule, positive_curvatur
 Out = tuple[NDArray[Any], NDArray[Any]]
 
 
-def find_loss(loss: str | Loss, parameters: Mapping[str, object] | None = None) -> Loss:
+def get_training_loss(loss: str | Loss, parameters: Mapping[str, object] | None = None) -> Loss:
     """Loss by name or as an object, if classifiers can be trained on it.
 
     Parameters
@@ -45,41 +45,37 @@ def find_loss(loss: str | Loss, parameters: Mapping[str, object] | None = None) 
 
     Examples
     --------
-    >>> find_loss("categorical_focal_crossentropy", {"gamma": 1.0}).gamma
+    >>> get_training_loss("categorical_focal_crossentropy", {"gamma": 1.0}).gamma
     1.0
     """
     if not isinstance(parameters, Mapping | None):
         raise InputError(f"parameters of a loss must be a dict or None; got {parameters!r}")
-    definition = find_trainable(loss, parameters or {})
-    if definition.properties.targets not in ("labels", "one-hot", "soft"):
-        raise InputError(f"{definition.name} is not a loss of classes; train on another loss")
-    return definition
+    loss = get_differentiable_loss(loss, parameters or {})
+    if loss.properties.targets not in ("labels", "one-hot", "soft"):
+        raise InputError(f"{loss.name} is not a loss of classes; train on another loss")
+    return loss
 
 
-def find_trainable(loss: str | Loss, parameters: Mapping[str, object]) -> Loss:
+def get_differentiable_loss(loss: str | Loss, parameters: Mapping[str, object]) -> Loss:
     """Loss by name or as an object, if it has a gradient."""
-    definition = get_loss(loss, **parameters)
-    if definition.properties.gradient == "none":
-        raise InputError(f"{definition.name} has no gradient; train on another loss")
-    return definition
+    loss = get_loss(loss, **parameters)
+    if loss.properties.gradient == "none":
+        raise InputError(f"{loss.name} has no gradient; train on another loss")
+    return loss
 
 
-def check_smoothing(definition: Loss, label_smoothing: float) -> None:
+def check_smoothing(loss: Loss, label_smoothing: float) -> None:
     """Raise an InputError for label smoothing that is no share, or that the loss cannot take."""
     check_number("label_smoothing", label_smoothing, 0.0, 1.0)
-    if label_smoothing and definition.properties.targets in ("one-hot", "labels"):
+    if label_smoothing and loss.properties.targets in ("one-hot", "labels"):
         raise InputError(
-            f"{definition.name} needs one true class in each row, and takes no label_smoothing"
+            f"{loss.name} needs one true class in each row, and takes no label_smoothing"
         )
 
 
-def score_kind(definition: Loss) -> ScoreKind:
+def score_kind(loss: Loss) -> ScoreKind:
     """What the loss takes raw scores for."""
-    return (
-        "decision"
-        if definition.properties.response in ("decision_function", "latent")
-        else "logits"
-    )
+    return "decision" if loss.properties.response in ("decision_function", "latent") else "logits"
 
 
 class TrainingObjective:
@@ -91,8 +87,8 @@ class TrainingObjective:
 
     Parameters
     ----------
-    definition : Loss
-        See `find_loss`.
+    loss : Loss
+        See `get_training_loss`.
     index : ndarray of shape (n,)
         Class of each row.
     n_classes : int
@@ -122,8 +118,9 @@ class TrainingObjective:
     Examples
     --------
     >>> import numpy as np
-    >>> training = TrainingObjective(find_loss("categorical_crossentropy"), np.array([0, 1]), 2)
-    >>> training.loss(np.zeros((1, 2)))
+    >>> loss = get_training_loss("categorical_crossentropy")
+    >>> training = TrainingObjective(loss, np.array([0, 1]), 2)
+    >>> training.mean_loss(np.zeros((1, 2)))
     0.6931...
     >>> training.gradient_hessian(np.zeros((1, 2)))
     (array([[ 0.5, -0.5]]), array([[0.25, 0.25]]))
@@ -131,7 +128,7 @@ class TrainingObjective:
 
     def __init__(
         self,
-        definition: Loss,
+        loss: Loss,
         index: IntArray,
         n_classes: int,
         *,
@@ -139,19 +136,19 @@ class TrainingObjective:
         class_weight: FloatArray | None = None,
         label_smoothing: float = 0.0,
     ) -> None:
-        check_smoothing(definition, label_smoothing)
-        response = definition.properties.response
-        reason = definition.why_not(
+        check_smoothing(loss, label_smoothing)
+        response = loss.properties.response
+        reason = loss.why_not(
             PlannedInput(
                 n_classes,
                 soft=label_smoothing > 0.0,
-                has_proba=score_kind(definition) == "logits",
+                has_proba=score_kind(loss) == "logits",
                 latent=response == "latent" or n_classes == 2,
             )
         )
         if reason is not None:
-            raise InputError(f"{definition.name} {reason}")
-        self.definition = definition
+            raise InputError(f"{loss.name} {reason}")
+        self.loss = loss
         self.index = index
         self.n_classes = n_classes
         self.n_rows = len(index)
@@ -193,7 +190,7 @@ class TrainingObjective:
             For rows whose weights sum to 0.
         """
         return TrainingObjective(
-            self.definition,
+            self.loss,
             self.index[rows],
             self.n_classes,
             sample_weight=None if self.weight is None else self.weight[rows],
@@ -220,10 +217,10 @@ class TrainingObjective:
         """
         values = np.empty(self.n_rows)
         for rows, block in self.blocks(scores):
-            values[rows] = row_values(self.definition, block)
+            values[rows] = row_values(self.loss, block)
         return values
 
-    def loss(self, scores: NDArray[np.floating]) -> float:
+    def mean_loss(self, scores: NDArray[np.floating]) -> float:
         """Weighted mean of the values.
 
         Parameters
@@ -263,14 +260,14 @@ class TrainingObjective:
         Examples
         --------
         >>> import numpy as np
-        >>> training = TrainingObjective(find_loss("brier_loss"), np.array([0, 1]), 2)
+        >>> training = TrainingObjective(get_training_loss("brier_loss"), np.array([0, 1]), 2)
         >>> training.loss_gradient(np.zeros((1, 2)))
         (0.25, array([[ 0.25, -0.25]]))
         """
         gradient = np.empty((self.n_scores, self.n_rows)) if out is None else out
         values = np.empty(self.n_rows)
         for rows, block in self.blocks(scores):
-            values[rows], by_class = row_loss_gradient(self.definition, block)
+            values[rows], by_class = row_loss_gradient(self.loss, block)
             self._write(gradient, rows, by_class[-self.n_scores :], 1.0)
         return self._mean(values), gradient
 
@@ -317,7 +314,7 @@ class TrainingObjective:
             Weighted derivatives. A hessian that is not positive is replaced as described in
             `xentexp.objectives.curvature`.
         """
-        return self._derivatives(scores, out, curvature_rule(self.definition), factor)
+        return self._derivatives(scores, out, curvature_rule(self.loss), factor)
 
     def _derivatives(
         self, scores: NDArray[np.floating], out: Out | None, rule: Rule | None, factor: float
@@ -325,7 +322,7 @@ class TrainingObjective:
         shape = (self.n_scores, self.n_rows)
         gradient, hessian = (np.empty(shape), np.empty(shape)) if out is None else out
         for rows, block in self.blocks(scores):
-            derivatives = row_gradient_hessian(self.definition, block)
+            derivatives = row_gradient_hessian(self.loss, block)
             # Of two classes the second has the score; the first is held at 0.
             first, second = (by_class[-self.n_scores :] for by_class in derivatives)
             if rule is not None:
@@ -366,11 +363,11 @@ class TrainingObjective:
         """
         if scores.shape[1] != self.n_rows:
             raise InputError(f"scores must have {self.n_rows} rows; got {scores.shape[1]}")
-        return self._input.blocks(self._by_row(scores), score_kind(self.definition))
+        return self._input.blocks(self._by_row(scores), score_kind(self.loss))
 
     def block(self, rows: slice, scores: NDArray[np.floating]) -> Block:
         """Targets of some rows with their scores, (n_scores, m), as one block."""
-        return self._input.block(rows, self._by_row(scores), score_kind(self.definition))
+        return self._input.block(rows, self._by_row(scores), score_kind(self.loss))
 
     def _by_row(self, scores: NDArray[np.floating]) -> NDArray[np.floating]:
         return scores[0] if self.n_scores == 1 else scores.T
@@ -389,7 +386,7 @@ def initial_scores(training: TrainingObjective) -> FloatArray:
     """
     # The best constant of a saturating loss (generalized, symmetric cross-entropy) gives the larger
     # class a probability near 1, where the gradient is so flat that boosting ends higher.
-    loss = training.definition
+    loss = training.loss
     shares = np.clip(training.class_shares(), SMALLEST_SHARE, 1.0)
     scores = np.log(shares)
     if loss.properties.link == "tempered softmax":
@@ -409,7 +406,7 @@ def _best_constant(training: TrainingObjective, start: FloatArray) -> FloatArray
     totals = np.bincount(training.index, training.weight, minlength=training.n_classes)
     k = training.n_classes
     of_classes = TrainingObjective(
-        training.definition,
+        training.loss,
         np.arange(k),
         k,
         sample_weight=np.maximum(totals / totals.sum(), SMALLEST_SHARE),

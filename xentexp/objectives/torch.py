@@ -19,7 +19,7 @@ from xentexp.inputs.labels import KnownTargets, to_class_weight
 from xentexp.losses import Loss
 from xentexp.losses.base import row_loss_gradient, row_values
 from xentexp.numerics import Array, FloatArray
-from xentexp.objectives.objective import check_smoothing, find_trainable, score_kind
+from xentexp.objectives.objective import check_smoothing, get_differentiable_loss, score_kind
 
 import_extra("torch", "TorchLoss")
 import torch  # noqa: E402
@@ -114,7 +114,7 @@ class TorchLoss(torch.nn.Module):  # type: ignore[misc]
             class_weight = _array(class_weight)
         self.reduction = reduction
         self.batch_loss = BatchLoss(
-            find_trainable(loss, loss_params),
+            get_differentiable_loss(loss, loss_params),
             from_logits=from_logits,
             class_weight=class_weight,
             label_smoothing=label_smoothing,
@@ -180,7 +180,7 @@ class TorchLoss(torch.nn.Module):  # type: ignore[misc]
 
     def extra_repr(self) -> str:
         """Loss and reduction in one line, for the representation of the module."""
-        return f"{self.batch_loss.definition!r}, reduction={self.reduction!r}"
+        return f"{self.batch_loss.loss!r}, reduction={self.reduction!r}"
 
 
 class _RowValues(torch.autograd.Function):  # type: ignore[misc]
@@ -238,20 +238,20 @@ class Batch(NamedTuple):
 class BatchLoss:
     """A loss and its options, on targets and predictions as arrays."""
 
-    definition: Loss
+    loss: Loss
     from_logits: bool = True
     class_weight: Mapping[int, float] | ArrayLike | None = None
     label_smoothing: float = 0.0
     ignore_index: int | None = None
 
     def __post_init__(self) -> None:
-        name = self.definition.name
-        if self.definition.properties.targets == "none":
+        name = self.loss.name
+        if self.loss.properties.targets == "none":
             raise InputError(f"{name} has no target to be trained on; train on another loss")
-        check_smoothing(self.definition, self.label_smoothing)
+        check_smoothing(self.loss, self.label_smoothing)
         if not isinstance(self.from_logits, bool):
             raise InputError(f"from_logits must be True or False; got {self.from_logits!r}")
-        if not self.from_logits and score_kind(self.definition) == "decision":
+        if not self.from_logits and score_kind(self.loss) == "decision":
             raise InputError(f"{name} is of decision scores; leave from_logits at True")
         if isinstance(self.class_weight, str):
             raise InputError(
@@ -269,7 +269,7 @@ class BatchLoss:
     @property
     def multilabel(self) -> bool:
         """Whether the columns are several labels of a row, and not classes."""
-        return self.definition.properties.targets == "multilabel"
+        return self.loss.properties.targets == "multilabel"
 
     # -- targets ---------------------------------------------------------------------------
 
@@ -286,18 +286,18 @@ class BatchLoss:
         else:
             targets, kept = self._class_numbers(target, shape, n_classes)
         soft_targets = targets.distribution is not None
-        reason = self.definition.why_not(
+        reason = self.loss.why_not(
             PlannedInput(
                 n_classes,
                 soft=soft_targets,
-                has_proba=score_kind(self.definition) == "logits",
+                has_proba=score_kind(self.loss) == "logits",
                 latent=len(shape) == 1,
             )
         )
-        if reason is None and soft_targets and self.definition.properties.targets == "one-hot":
+        if reason is None and soft_targets and self.loss.properties.targets == "one-hot":
             reason = "needs one true class in each row; target holds shares of several"
         if reason is not None:
-            raise InputError(f"{self.definition.name} {reason}")
+            raise InputError(f"{self.loss.name} {reason}")
         return self._batch(targets, shape, sample_weight, kept)
 
     def _batch(
@@ -329,12 +329,12 @@ class BatchLoss:
     def _n_classes(self, shape: tuple[int, ...]) -> int:
         if len(shape) == 2:
             return shape[1]
-        if self.definition.properties.response != "latent":
+        if self.loss.properties.response != "latent":
             return 2
-        thresholds = getattr(self.definition, "thresholds", None)
+        thresholds = getattr(self.loss, "thresholds", None)
         if thresholds is None:
             raise InputError(
-                f"{self.definition.name} needs thresholds here, which determine the number of "
+                f"{self.loss.name} needs thresholds here, which determine the number of "
                 f"classes; pass thresholds="
             )
         return len(thresholds) + 1
@@ -382,7 +382,7 @@ class BatchLoss:
         soft = within_unit(target, "target")
         _check_row_sums(soft, "target", np.dtype(np.float32))
         one_hot = (soft.max(axis=1) == 1.0).all()
-        if one_hot and self.definition.properties.targets != "labels":
+        if one_hot and self.loss.properties.targets != "labels":
             return KnownTargets(soft.argmax(axis=1))
         return KnownTargets(distribution=soft)
 
@@ -398,14 +398,14 @@ class BatchLoss:
         self._check(predicted)
         raw, factor = predicted, None
         if not self.from_logits:
-            raw, factor, _ = self.definition.scores_of(predicted.astype(np.float64), CLIP)
+            raw, factor, _ = self.loss.scores_of(predicted.astype(np.float64), CLIP)
         values = np.empty(len(predicted), dtype=predicted.dtype)
         slopes = np.empty_like(predicted) if gradient else None
-        for rows, block in batch.checked.blocks(raw, score_kind(self.definition)):
+        for rows, block in batch.checked.blocks(raw, score_kind(self.loss)):
             if slopes is None:
-                values[rows] = row_values(self.definition, block)
+                values[rows] = row_values(self.loss, block)
                 continue
-            values[rows], by_class = row_loss_gradient(self.definition, block)
+            values[rows], by_class = row_loss_gradient(self.loss, block)
             part = by_class[-1] if predicted.ndim == 1 else by_class.T
             slopes[rows] = part if factor is None else part * factor[rows]
         return values, slopes

@@ -111,4 +111,4 @@ class XGBoostMetric(BoosterLoss):
             As each interface expects it.
         """
         value = self.value(y_true, y_pred, sample_weight)
-        return (self.definition.name, value) if hasattr(y_pred, "get_label") else value
+        return (self.loss.name, value) if hasattr(y_pred, "get_label") else value

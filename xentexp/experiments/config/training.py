@@ -14,7 +14,7 @@ from xentexp.experiments.config.schema import ModelFile, TrainOn
 from xentexp.experiments.results import Candidate, TrainedOn
 from xentexp.inputs.labels import to_class_weight
 from xentexp.losses import Loss
-from xentexp.objectives import TrainingObjective, find_loss
+from xentexp.objectives import TrainingObjective, get_training_loss
 
 _OPTIONS = {"loss", "loss_params", "class_weight", "label_smoothing"}
 """Parameters of a classifier that is trained on any loss."""
@@ -77,33 +77,33 @@ def _with_correction(candidate: Candidate, classes: Sequence[Any]) -> Candidate:
     if trained is None:
         return candidate
     classifier = candidate.estimator[-1]
-    definition, smoothing = trained.definition, classifier.label_smoothing
+    loss, smoothing = trained.loss, classifier.label_smoothing
     n_classes = len(classes)
     try:
         to_class_weight(classifier.class_weight, tuple(classes), lambda: np.ones(n_classes))
-        TrainingObjective(definition, np.arange(n_classes), n_classes, label_smoothing=smoothing)
+        TrainingObjective(loss, np.arange(n_classes), n_classes, label_smoothing=smoothing)
     except InputError as error:
         raise InputError(f"train_on: {error}") from error
     done = classifier.correct_probabilities
-    if done or not trained.shifted or not definition.invertible(n_classes, smoothing):
+    if done or not trained.shifted or not loss.invertible(n_classes, smoothing):
         return candidate
     settings: dict[str, object] = {"classifier__correct_probabilities": True}
     return replace(candidate, variants={f"{candidate.name} corrected": settings})
 
 
 def _trained_on(entry: TrainOn) -> TrainedOn:
-    definition = find_loss(entry.loss, entry.loss_params)
-    plain = type(definition)() == definition and not (entry.class_weight or entry.label_smoothing)
-    shifted = not plain or definition.properties.properness != "strictly proper"
-    label = entry.name or _label(definition, entry)
-    return TrainedOn(label, definition, plain=plain, shifted=shifted)
+    loss = get_training_loss(entry.loss, entry.loss_params)
+    plain = type(loss)() == loss and not (entry.class_weight or entry.label_smoothing)
+    shifted = not plain or loss.properties.properness != "strictly proper"
+    label = entry.name or _label(loss, entry)
+    return TrainedOn(label, loss, plain=plain, shifted=shifted)
 
 
-def _label(definition: Loss, entry: TrainOn) -> str:
-    plain = type(definition)()
-    words = [definition.name]
-    for field in fields(definition):
-        value = getattr(definition, field.name)
+def _label(loss: Loss, entry: TrainOn) -> str:
+    plain = type(loss)()
+    words = [loss.name]
+    for field in fields(loss):
+        value = getattr(loss, field.name)
         if value != getattr(plain, field.name):
             words.append(f"{field.name}={value}")
     if entry.label_smoothing:

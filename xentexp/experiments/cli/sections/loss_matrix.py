@@ -88,7 +88,7 @@ def _row(outcome: CandidateResult, study: Study) -> Trained | None:
         study.dataset,
         model=str(candidate.family),
         loss=trained.label,
-        column=trained.definition.name if trained.plain else None,
+        column=trained.loss.name if trained.plain else None,
         corrected=candidate.variant_of is not None,
     )
 
