@@ -71,7 +71,7 @@ SVM = candidate("svm", LinearSVC(C=0.01))
 def test_fold_losses_are_those_of_cross_val_score(data: Dataset) -> None:
     folds = CrossValidation(n_splits=3, seed=5).folds(data)
     result = run_experiment(data, [LOGISTIC], folds)
-    ours = result.outcomes[0].fold_losses()
+    ours = result.candidate_results[0].fold_losses()
     splitter = StratifiedKFold(3, shuffle=True, random_state=5)
     peer = cross_val_score(LOGISTIC.estimator, data.X, data.y, scoring="neg_log_loss", cv=splitter)
     np.testing.assert_allclose(ours["categorical_crossentropy"], -peer, rtol=1e-12)
@@ -81,11 +81,11 @@ def test_fold_losses_are_those_of_cross_val_score(data: Dataset) -> None:
 
 def test_mean_and_spread_are_those_of_the_folds(data: Dataset) -> None:
     result = run_experiment(data, [LOGISTIC], CrossValidation(n_splits=3).folds(data))
-    outcome = result.outcomes[0]
-    folds = outcome.fold_losses()["brier_loss"]
-    assert outcome.mean()["brier_loss"] == pytest.approx(np.mean(folds), abs=1e-15)
-    assert outcome.std()["brier_loss"] == pytest.approx(np.std(folds, ddof=1), abs=1e-15)
-    assert outcome.pooled().n_rows == 900
+    candidate_result = result.candidate_results[0]
+    folds = candidate_result.fold_losses()["brier_loss"]
+    assert candidate_result.mean()["brier_loss"] == pytest.approx(np.mean(folds), abs=1e-15)
+    assert candidate_result.std()["brier_loss"] == pytest.approx(np.std(folds, ddof=1), abs=1e-15)
+    assert candidate_result.pooled().n_rows == 900
 
 
 @pytest.mark.slow
@@ -93,7 +93,7 @@ def test_two_runs_give_identical_numbers_whatever_the_processes(data: Dataset) -
     def numbers(n_jobs: int) -> list[dict[str, float]]:
         folds = CrossValidation(n_splits=3, seed=2).folds(data)
         result = run_experiment(data, [PRIOR, LOGISTIC, SVM], folds, n_jobs=n_jobs)
-        return [outcome.mean() for outcome in result.outcomes]
+        return [candidate_result.mean() for candidate_result in result.candidate_results]
 
     once = numbers(1)
     np.testing.assert_equal(numbers(1), once)
@@ -103,7 +103,7 @@ def test_two_runs_give_identical_numbers_whatever_the_processes(data: Dataset) -
 def test_out_of_fold_predictions_hold_each_row_once_per_repeat(data: Dataset) -> None:
     folds = CrossValidation("repeated", n_splits=3, n_repeats=2).folds(data)
     result = run_experiment(data, [LOGISTIC], folds)
-    table = out_of_fold(result.outcomes[0], data)
+    table = out_of_fold(result.candidate_results[0], data)
     assert list(table.columns) == [
         "row", "repeat", "fold", "y", "proba_0", "proba_1", "proba_2",
         "decision_0", "decision_1", "decision_2",
@@ -122,9 +122,9 @@ def test_a_failing_model_is_named_with_its_reason_and_the_others_finish(data: Da
         data,
         [Candidate("failing", Failing()), PRIOR],
         CrossValidation(n_splits=3).folds(data),
-        on_outcome=lambda outcome: told.append(outcome.candidate.name),
+        on_result=lambda candidate_result: told.append(candidate_result.candidate.name),
     )
-    failing, prior = result.outcomes
+    failing, prior = result.candidate_results
     assert failing.error == "fold 0: RuntimeError: no good"
     assert "second line" in failing.traceback
     assert failing.mean() == {}
@@ -145,26 +145,27 @@ def test_a_model_that_takes_its_process_down_does_not_stop_the_others(data: Data
     folds = CrossValidation(n_splits=2).folds(data)
     dying = Candidate("dying", Dying())
     result = run_experiment(data, [dying, PRIOR, LOGISTIC], folds, n_jobs=2)
-    assert "its process died" in result.outcomes[0].error
+    assert "its process died" in result.candidate_results[0].error
     alone = run_experiment(data, [PRIOR, LOGISTIC], folds)
     np.testing.assert_equal(
-        [o.mean() for o in result.outcomes[1:]], [o.mean() for o in alone.outcomes]
+        [o.mean() for o in result.candidate_results[1:]],
+        [o.mean() for o in alone.candidate_results],
     )
 
 
 def test_repeats_are_not_counted_as_more_rows(data: Dataset) -> None:
     def error(kind: str, **options: int) -> float:
         folds = CrossValidation(kind, n_splits=3, **options).folds(data)
-        outcome = run_experiment(data, [LOGISTIC], folds).outcomes[0]
-        return outcome.standard_error()["brier_loss"]
+        candidate_result = run_experiment(data, [LOGISTIC], folds).candidate_results[0]
+        return candidate_result.standard_error()["brier_loss"]
 
     assert error("repeated", n_repeats=8) == pytest.approx(error("stratified"), rel=0.05)
 
 
 def test_one_fold_has_no_spread(data: Dataset) -> None:
     folds = CrossValidation(n_splits=3).folds(data)[:1]
-    outcome = run_experiment(data, [PRIOR], folds).outcomes[0]
-    assert math.isnan(outcome.std()["brier_loss"])
+    candidate_result = run_experiment(data, [PRIOR], folds).candidate_results[0]
+    assert math.isnan(candidate_result.std()["brier_loss"])
     with pytest.raises(InputError, match="folds must be one at least"):
         run_experiment(data, [PRIOR], [])
 
@@ -173,41 +174,42 @@ def test_warnings_of_fits_are_counted(data: Dataset) -> None:
     folds = CrossValidation(n_splits=3).folds(data)
     noisy = candidate("noisy", Noisy(strategy="prior"), "none")
     result = run_experiment(data, [noisy], folds)
-    assert result.outcomes[0].warnings == {"UserWarning: slow convergence": 3}
+    assert result.candidate_results[0].warnings == {"UserWarning: slow convergence": 3}
 
 
 def test_scores_without_probabilities_get_the_losses_that_they_allow(data: Dataset) -> None:
     result = run_experiment(data, [SVM], CrossValidation(n_splits=3).folds(data))
-    (outcome,) = result.outcomes
-    assert {"zero_one_loss", "categorical_hinge"} <= set(outcome.fold_losses())
+    (candidate_result,) = result.candidate_results
+    assert {"zero_one_loss", "categorical_hinge"} <= set(candidate_result.fold_losses())
     assert all(
-        LOSSES[name].properties.response != "predict_proba" for name in outcome.fold_losses()
+        LOSSES[name].properties.response != "predict_proba"
+        for name in candidate_result.fold_losses()
     )
-    metrics = set(outcome.mean()) - set(outcome.fold_losses())
+    metrics = set(candidate_result.mean()) - set(candidate_result.fold_losses())
     assert metrics == {"roc_auc", "gini", "balanced_zero_one_loss"}
     assert result.leaderboard().best() is None
 
 
 def test_metrics_of_a_sample_are_those_of_each_test_part(data: Dataset) -> None:
     folds = CrossValidation(n_splits=3, seed=5).folds(data)
-    (outcome,) = run_experiment(data, [LOGISTIC], folds).outcomes
-    values = outcome.fold_values()
+    (candidate_result,) = run_experiment(data, [LOGISTIC], folds).candidate_results
+    values = candidate_result.fold_values()
     splitter = StratifiedKFold(3, shuffle=True, random_state=5)
     peer = cross_val_score(LOGISTIC.estimator, data.X, data.y, scoring="roc_auc_ovr", cv=splitter)
     np.testing.assert_allclose(values["roc_auc"], peer, rtol=1e-12)
-    assert outcome.mean()["roc_auc"] == pytest.approx(np.mean(peer), rel=1e-12)
-    assert outcome.std()["roc_auc"] == pytest.approx(np.std(peer, ddof=1), rel=1e-10)
-    assert set(values) - set(outcome.fold_losses()) == {
+    assert candidate_result.mean()["roc_auc"] == pytest.approx(np.mean(peer), rel=1e-12)
+    assert candidate_result.std()["roc_auc"] == pytest.approx(np.std(peer, ddof=1), rel=1e-10)
+    assert set(values) - set(candidate_result.fold_losses()) == {
         "perplexity", "d2_categorical_crossentropy", "d2_brier_loss",
         "balanced_categorical_crossentropy", "balanced_zero_one_loss", "roc_auc", "gini",
         "expected_calibration_error", "maximum_calibration_error", "calibration_slope",
     }  # fmt: skip
-    assert "roc_auc" not in outcome.standard_error()  # which is over the rows
+    assert "roc_auc" not in candidate_result.standard_error()  # which is over the rows
 
 
 def test_d2_is_against_the_shares_of_the_training_part(data: Dataset) -> None:
     folds = CrossValidation("grouped", n_splits=3).folds(data)
-    prior, logistic = run_experiment(data, [PRIOR, LOGISTIC], folds).outcomes
+    prior, logistic = run_experiment(data, [PRIOR, LOGISTIC], folds).candidate_results
     np.testing.assert_allclose(prior.fold_values()["d2_brier_loss"], 0.0, atol=1e-14)
     null = np.array(prior.fold_losses()["categorical_crossentropy"])
     loss = np.array(logistic.fold_losses()["categorical_crossentropy"])
@@ -222,7 +224,7 @@ def test_what_a_fold_leaves_undefined_is_nan_and_no_mean(data: Dataset) -> None:
         Fold(0, 0, train=np.arange(0, 900, 2), test=np.arange(1, 900, 2)),
         Fold(0, 1, train=np.arange(1, 900, 2), test=two[two % 2 == 0]),  # lacks the third class
     ]
-    prior, logistic = run_experiment(data, [PRIOR, LOGISTIC], folds).outcomes
+    prior, logistic = run_experiment(data, [PRIOR, LOGISTIC], folds).candidate_results
     first, second = logistic.fold_values()["gini"]
     assert first > 0
     assert math.isnan(second)
@@ -240,7 +242,7 @@ def test_a_metric_of_a_sample_can_rank(data: Dataset) -> None:
     assert result.leaderboard().best().model in ("logistic", "svm")
     assert result.leaderboard().ranked()[-1].model == "prior"
     result = run_experiment(data, [PRIOR], folds, **options)
-    assert set(result.outcomes[0].mean()) == {"brier_loss", "gini"}
+    assert set(result.candidate_results[0].mean()) == {"brier_loss", "gini"}
 
 
 def test_named_losses_alone_are_computed(data: Dataset) -> None:
@@ -253,8 +255,8 @@ def test_named_losses_alone_are_computed(data: Dataset) -> None:
         metrics=[],
         primary="brier_loss",
     )
-    assert set(result.outcomes[0].mean()) == {"brier_loss"}
-    assert set(result.outcomes[1].mean()) == {"categorical_hinge"}
+    assert set(result.candidate_results[0].mean()) == {"brier_loss"}
+    assert set(result.candidate_results[1].mean()) == {"categorical_hinge"}
 
 
 def test_a_class_that_a_training_part_lacks_costs_the_clip_and_not_nan() -> None:
@@ -265,7 +267,7 @@ def test_a_class_that_a_training_part_lacks_costs_the_clip_and_not_nan() -> None
         Fold(0, 0, train=np.arange(4), test=np.array([4, 5])),
         Fold(0, 1, train=np.array([0, 2, 4]), test=np.array([1, 3, 5])),
     ]
-    losses = run_experiment(data, [PRIOR], folds).outcomes[0].fold_losses()
+    losses = run_experiment(data, [PRIOR], folds).candidate_results[0].fold_losses()
     # -log(2.220446049250313e-16), the smallest step of float64 at 1
     assert losses["categorical_crossentropy"][0] == pytest.approx(36.04365338911715, rel=1e-14)
     assert losses["categorical_crossentropy"][1] == pytest.approx(math.log(3), rel=1e-14)
@@ -273,15 +275,15 @@ def test_a_class_that_a_training_part_lacks_costs_the_clip_and_not_nan() -> None
 
 def test_regret_is_the_divergence_from_the_true_probabilities(data: Dataset) -> None:
     folds = CrossValidation(n_splits=3).folds(data)
-    outcome = run_experiment(data, [PRIOR], folds).outcomes[0]
+    candidate_result = run_experiment(data, [PRIOR], folds).candidate_results[0]
     by_hand = []
     for fold in folds:
         share = np.bincount(data.y.to_numpy()[fold.train]) / len(fold.train)
         truth = data.true_proba[fold.test]
         by_hand.append((truth * np.log(truth / share)).sum(axis=1).mean())
-    assert outcome.regret()["categorical_crossentropy"] == pytest.approx(np.mean(by_hand))
-    assert all(value > 0 for value in outcome.regret().values())
-    assert "absolute_error" not in outcome.regret()  # improper: the truth is not its best
+    assert candidate_result.regret()["categorical_crossentropy"] == pytest.approx(np.mean(by_hand))
+    assert all(value > 0 for value in candidate_result.regret().values())
+    assert "absolute_error" not in candidate_result.regret()  # improper: the truth is not its best
 
 
 @pytest.mark.parametrize(
@@ -320,7 +322,7 @@ def test_class_prior_on_dacon(n_splits: int) -> None:
     data = load_dataset("dacon", path=str(DACON))
     result = run_experiment(data, [PRIOR], CrossValidation(n_splits=n_splits).folds(data))
     # value stated for StratifiedKFold(5 or 10, shuffle) in the issue that asked for this
-    mean = result.outcomes[0].mean()["categorical_crossentropy"]
+    mean = result.candidate_results[0].mean()["categorical_crossentropy"]
     assert mean == pytest.approx(0.882447, abs=1e-5)
 
 
@@ -329,5 +331,5 @@ def test_class_prior_on_uci_default_is_the_entropy_of_the_shares() -> None:
     result = run_experiment(data, [PRIOR], CrossValidation().folds(data))
     share = 6636 / 30000
     expected = -share * math.log(share) - (1 - share) * math.log(1 - share)
-    mean = result.outcomes[0].mean()["binary_crossentropy"]
+    mean = result.candidate_results[0].mean()["binary_crossentropy"]
     assert mean == pytest.approx(expected, abs=1e-6)

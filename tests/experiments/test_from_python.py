@@ -49,12 +49,15 @@ def test_public_names_are_listed_and_reached():
 
 def test_a_mapping_of_estimators_gives_what_candidates_on_folds_give(data, models, result):
     assert isinstance(result, ExperimentResult)
-    assert all(isinstance(outcome, CandidateResult) for outcome in result.outcomes)
+    assert all(
+        isinstance(candidate_result, CandidateResult)
+        for candidate_result in result.candidate_results
+    )
     candidates = [Candidate(name, model) for name, model in models.items()]
     folds = CrossValidation(n_splits=3).folds(data)
     for cv in (folds, CrossValidation(n_splits=3)):
         other = run_experiment(data, candidates, cv)
-        for one, two in zip(result.outcomes, other.outcomes, strict=True):
+        for one, two in zip(result.candidate_results, other.candidate_results, strict=True):
             assert one.candidate.name == two.candidate.name
             assert one.fold_losses() == two.fold_losses()
 
@@ -65,7 +68,7 @@ def test_five_stratified_folds_are_the_default(data):
 
 
 def test_plain_estimators_get_no_preprocessing(result):
-    bare = result.outcomes[2]
+    bare = result.candidate_results[2]
     assert "could not convert string to float" in bare.error
     assert repr(bare) == f"CandidateResult(bare: failed, {bare.error})"
 
@@ -116,7 +119,9 @@ def test_an_everyday_name_or_an_object_ranks_as_the_name_does(primary):
 def test_the_frame_of_all_losses_leaves_none_out(result):
     frame = result.leaderboard().to_frame()
     assert {"categorical_crossentropy", "sparse_categorical_crossentropy"} <= set(frame.index)
-    assert set(frame.index) == set(result.outcomes[0].mean()) | set(result.outcomes[1].mean())
+    assert set(frame.index) == set(result.candidate_results[0].mean()) | set(
+        result.candidate_results[1].mean()
+    )
 
 
 @pytest.mark.parametrize(
@@ -145,7 +150,7 @@ def test_a_result_prints_its_leaderboard_best_first(result):
     rows = {line.split()[0]: line.split()[1:] for line in lines[: lines.index("")]}
     assert list(rows) == [name for name in SHOWN if name in rows]
     best, mean, _, std, *_ = rows["brier_loss"]
-    prior = result.outcomes[1]
+    prior = result.candidate_results[1]
     assert (best, mean, std) == (
         "low", f"{prior.mean()['brier_loss']:.4f}", f"{prior.std()['brier_loss']:.4f}",
     )  # fmt: skip
@@ -180,7 +185,9 @@ def test_the_leaderboard_as_a_frame_has_the_means_of_all(result):
     frame = result.leaderboard().to_frame()
     assert list(frame) == ["prior", "logistic"]
     assert set(SHOWN) & set(frame.index) < set(frame.index)
-    assert frame.loc["zero_one_loss", "prior"] == result.outcomes[1].mean()["zero_one_loss"]
+    assert (
+        frame.loc["zero_one_loss", "prior"] == result.candidate_results[1].mean()["zero_one_loss"]
+    )
     chosen = result.leaderboard(["brier_loss"]).to_frame()
     assert list(chosen.index) == ["brier_loss"]
 

@@ -224,7 +224,7 @@ def test_inner_folds_are_of_the_kind_of_the_outer_ones(table_csv: Path) -> None:
                 "tune.folds=2")
     )  # fmt: skip
     result = run_experiment(grouped.dataset, grouped.candidates, grouped.folds)
-    prediction = result.outcomes[0].predictions[0]
+    prediction = result.candidate_results[0].predictions[0]
     train = prediction.fold.train
     data, groups = grouped.dataset, grouped.dataset.groups.to_numpy()[train]
     alone = clone(grouped.candidates[0].estimator).set_params(storage=None)

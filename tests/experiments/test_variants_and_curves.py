@@ -52,20 +52,25 @@ def data() -> Dataset:
     return load_dataset("simulated_delinquency", n_samples=301)
 
 
-def test_a_variant_is_an_outcome_of_the_same_fit(data: Dataset) -> None:
+def test_a_variant_is_a_result_of_the_same_fit(data: Dataset) -> None:
     Stepwise.fits = 0
     folds = CrossValidation(n_splits=3).folds(data)
     candidate = Candidate("plain", Stepwise(), variants={"sharp": {"power": 2.0}})
     told: list[str] = []
     result = run_experiment(
-        data, [candidate], folds, on_outcome=lambda outcome: told.append(outcome.candidate.name)
+        data,
+        [candidate],
+        folds,
+        on_result=lambda candidate_result: told.append(candidate_result.candidate.name),
     )
     assert Stepwise.fits == 3
     assert told == ["plain", "sharp"]
-    plain, sharp = result.outcomes
+    plain, sharp = result.candidate_results
     assert sharp.candidate.variant_of == "plain"
     assert sharp.candidate.parameters == {"power": 2.0}
-    alone = run_experiment(data, [Candidate("alone", Stepwise(power=2.0))], folds).outcomes[0]
+    alone = run_experiment(
+        data, [Candidate("alone", Stepwise(power=2.0))], folds
+    ).candidate_results[0]
     assert sharp.mean() == pytest.approx(alone.mean(), rel=0, abs=0, nan_ok=True)
     assert plain.mean()["brier_loss"] != alone.mean()["brier_loss"]
 
@@ -73,8 +78,8 @@ def test_a_variant_is_an_outcome_of_the_same_fit(data: Dataset) -> None:
 def test_a_candidate_that_fails_is_told_once(data: Dataset) -> None:
     folds = CrossValidation(n_splits=3).folds(data)
     candidate = Candidate("bad", Stepwise(fails=True), variants={"sharp": {"power": 2.0}})
-    (outcome,) = run_experiment(data, [candidate], folds).outcomes
-    assert outcome.error is not None
+    (candidate_result,) = run_experiment(data, [candidate], folds).candidate_results
+    assert candidate_result.error is not None
 
 
 def test_variants_have_names_of_their_own(data: Dataset) -> None:
@@ -86,13 +91,15 @@ def test_variants_have_names_of_their_own(data: Dataset) -> None:
 
 def test_learning_curves_are_means_over_folds_as_far_as_all_reach(data: Dataset) -> None:
     folds = CrossValidation(n_splits=3).folds(data)  # 200, 201 and 201 training rows
-    (outcome,) = run_experiment(data, [Candidate("steps", Stepwise())], folds).outcomes
+    (candidate_result,) = run_experiment(
+        data, [Candidate("steps", Stepwise())], folds
+    ).candidate_results
     extra = np.mean([200, 201, 201]) / 1e6
     expected = [1 + extra, 1 / 2 + extra, 1 / 3 + extra]
-    curves = outcome.curves()
+    curves = candidate_result.curves()
     assert curves["train/brier_loss"] == pytest.approx(expected)
     assert curves["valid/brier_loss"] == pytest.approx([2 * value for value in expected])
-    items = list(candidate_items(outcome, {}))
+    items = list(candidate_items(candidate_result, {}))
     steps = [item for item in items if isinstance(item, Metric) and item.key == "train/brier_loss"]
     assert [(item.step, item.value) for item in steps] == list(
         enumerate(curves["train/brier_loss"])
@@ -100,4 +107,4 @@ def test_learning_curves_are_means_over_folds_as_far_as_all_reach(data: Dataset)
     (table,) = [item for item in items if isinstance(item, Parquet)]
     assert table.path == "curves/curves.parquet"
     assert len(table.frame) == 2 * (3 + 4 + 4)  # nothing of the longer folds is lost
-    assert len(all_curves(outcome)) == len(table.frame)
+    assert len(all_curves(candidate_result)) == len(table.frame)

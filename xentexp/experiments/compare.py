@@ -29,7 +29,7 @@ def run_experiment(
     primary: str | Metric = "categorical_crossentropy",
     n_jobs: int = 1,
     on_fold: Callable[[str], None] | None = None,
-    on_outcome: Callable[[CandidateResult], None] | None = None,
+    on_result: Callable[[CandidateResult], None] | None = None,
 ) -> ExperimentResult:
     """Fit each candidate on each fold and score what it predicts out of fold.
 
@@ -54,7 +54,7 @@ def run_experiment(
         Fits that run at once; -1 for as many as there are cores.
     on_fold : callable, optional
         Called with the name of the candidate after each fit.
-    on_outcome : callable, optional
+    on_result : callable, optional
         Called with the CandidateResult of each candidate as soon as it is complete.
 
     Returns
@@ -102,7 +102,7 @@ def run_experiment(
         n_jobs=n_jobs,
     )
     done: dict[str, dict[int, FoldPrediction]] = {candidate.name: {} for candidate in candidates}
-    outcomes: dict[str, list[CandidateResult]] = {}
+    candidate_results: dict[str, list[CandidateResult]] = {}
     try:
         for number, prediction in fits:
             candidate = jobs[number][0]
@@ -113,13 +113,13 @@ def run_experiment(
             if len(predictions) == len(folds):
                 in_order = tuple(predictions[number] for number in sorted(predictions))
                 for reading, own in _readings(candidate, in_order):
-                    outcome = _score(reading, own, dataset, measures)
-                    outcomes.setdefault(candidate.name, []).append(outcome)
-                    if on_outcome is not None:
-                        on_outcome(outcome)
+                    candidate_result = _score(reading, own, dataset, measures)
+                    candidate_results.setdefault(candidate.name, []).append(candidate_result)
+                    if on_result is not None:
+                        on_result(candidate_result)
     finally:
         fits.close()
-    ordered = tuple(o for candidate in candidates for o in outcomes[candidate.name])
+    ordered = tuple(o for candidate in candidates for o in candidate_results[candidate.name])
     return ExperimentResult(dataset, tuple(folds), ordered, first)
 
 

@@ -56,7 +56,7 @@ class Candidate:
         What the user would call its settings, to be recorded.
     variants : dict
         Other readings of the fitted estimator, by name: parameters that are set after the fit.
-        Each is an outcome of its own, and costs no fit.
+        Each is a result of its own and costs no fit.
     family : str, optional
         The model, where several candidates are the same one trained on different losses.
     trained_on : TrainedOn, optional
@@ -110,9 +110,9 @@ class CandidateResult:
     >>> from xentexp.experiments import load_dataset, run_experiment
     >>> data = load_dataset("simulated_delinquency", n_samples=300)
     >>> result = run_experiment(data, {"prior": DummyClassifier()}, cv=3)
-    >>> result.outcomes[0]
+    >>> result.candidate_results[0]
     CandidateResult(prior: 3 folds)
-    >>> [round(value, 2) for value in result.outcomes[0].fold_values()["zero_one_loss"]]
+    >>> [round(value, 2) for value in result.candidate_results[0].fold_values()["zero_one_loss"]]
     [0.34, 0.34, 0.35]
     """
 
@@ -222,7 +222,7 @@ class ExperimentResult:
         Rows and labels.
     folds : tuple of Fold
         Training and test rows of each fold.
-    outcomes : tuple of CandidateResult
+    candidate_results : tuple of CandidateResult
         One for each candidate, in the order in which they were given.
     primary : str
         Loss or metric that ranks the candidates.
@@ -249,7 +249,7 @@ class ExperimentResult:
 
     dataset: Dataset
     folds: tuple[Fold, ...]
-    outcomes: tuple[CandidateResult, ...]
+    candidate_results: tuple[CandidateResult, ...]
     primary: str
     grouped: ExperimentResult | None = None
 
@@ -269,28 +269,32 @@ class ExperimentResult:
     def leaderboard(self, shown: str | Sequence[str] | None = None) -> Leaderboard:
         """Candidates by losses and metrics, best first; a table shows those named, or all."""
         chosen = None if shown is None else tuple(m.name for m in get_metrics(shown, "shown"))
-        return Leaderboard(tuple(map(_row, self.outcomes)), self.primary, chosen)
+        return Leaderboard(tuple(map(_row, self.candidate_results)), self.primary, chosen)
 
 
-def _row(outcome: CandidateResult) -> Row:
-    if outcome.error is not None:
-        return Row(outcome.candidate.name, reason=outcome.error, seconds=outcome.fit_seconds)
+def _row(candidate_result: CandidateResult) -> Row:
+    if candidate_result.error is not None:
+        return Row(
+            candidate_result.candidate.name,
+            reason=candidate_result.error,
+            seconds=candidate_result.fit_seconds,
+        )
     return Row(
-        outcome.candidate.name,
-        outcome.mean(),
-        outcome.std(),
-        outcome.standard_error(),
-        outcome.regret(),
-        outcome.fit_seconds,
+        candidate_result.candidate.name,
+        candidate_result.mean(),
+        candidate_result.std(),
+        candidate_result.standard_error(),
+        candidate_result.regret(),
+        candidate_result.fit_seconds,
     )
 
 
-def out_of_fold(outcome: CandidateResult, dataset: Dataset) -> pd.DataFrame:
+def out_of_fold(candidate_result: CandidateResult, dataset: Dataset) -> pd.DataFrame:
     """Out-of-fold predictions of a candidate.
 
     Parameters
     ----------
-    outcome : CandidateResult
+    candidate_result : CandidateResult
         Of a candidate that did not fail.
     dataset : Dataset
         That it was run on.
@@ -302,7 +306,7 @@ def out_of_fold(outcome: CandidateResult, dataset: Dataset) -> pd.DataFrame:
         ``decision`` or a ``decision_<class>`` for each class.
     """
     parts = []
-    for prediction in outcome.predictions:
+    for prediction in candidate_result.predictions:
         fold = prediction.fold
         columns: dict[str, Any] = {
             "row": fold.test,
@@ -322,12 +326,12 @@ def out_of_fold(outcome: CandidateResult, dataset: Dataset) -> pd.DataFrame:
     return pd.concat(parts, ignore_index=True)
 
 
-def all_curves(outcome: CandidateResult) -> pd.DataFrame:
+def all_curves(candidate_result: CandidateResult) -> pd.DataFrame:
     """Learning curves of each fold, to their ends.
 
     Parameters
     ----------
-    outcome : CandidateResult
+    candidate_result : CandidateResult
         Of a candidate that did not fail.
 
     Returns
@@ -338,7 +342,7 @@ def all_curves(outcome: CandidateResult) -> pd.DataFrame:
     """
     rows = [
         (fold, part, name, step, value)
-        for fold, prediction in enumerate(outcome.predictions)
+        for fold, prediction in enumerate(candidate_result.predictions)
         for part, losses in (prediction.curve or {}).items()
         for name, values in losses.items()
         for step, value in enumerate(values)

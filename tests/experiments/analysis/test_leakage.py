@@ -309,7 +309,9 @@ def test_random_folds_flatter_a_model_that_knows_persons_by_heart() -> None:
     assert leak is not None
     name = "brier_loss"
     random, grouped = (
-        run_experiment(data, [model], folds, losses=[name], metrics=[], primary=name).outcomes[0]
+        run_experiment(
+            data, [model], folds, losses=[name], metrics=[], primary=name
+        ).candidate_results[0]
         for folds in (cv.folds(data), folds_without(leak, data, cv))
     )
     best = float((1 - (data.true_proba**2).sum(axis=1)).mean())
@@ -332,7 +334,9 @@ def test_random_folds_flatter_nothing_where_cards_are_independent() -> None:
     assert leak is not None
     name = "brier_loss"
     random, grouped = (
-        run_experiment(data, [model], folds, losses=[name], metrics=[], primary=name).outcomes[0]
+        run_experiment(
+            data, [model], folds, losses=[name], metrics=[], primary=name
+        ).candidate_results[0]
         for folds in (cv.folds(data), folds_without(leak, data, cv))
     )
     assert random.mean()[name] > grouped.mean()[name] - 0.01

@@ -306,7 +306,7 @@ def test_a_row_from_an_experiment() -> None:
         CrossValidation(n_splits=5).folds(dataset),
         losses=["brier_loss", "categorical_crossentropy"],
     )
-    row = trained_from(result.outcomes[0], dataset, model="prior", loss="none")
+    row = trained_from(result.candidate_results[0], dataset, model="prior", loss="none")
     # a quarter of each fold is of class 1, and .35 is predicted: .1 too much, in the one bin
     assert row.calibration.shift == pytest.approx((-0.1, 0.1))
     assert row.calibration.headline == pytest.approx(0.1)

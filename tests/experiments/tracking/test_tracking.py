@@ -55,10 +55,12 @@ TAGS = {
 def logged(store: Store, result: ExperimentResult) -> Store:
     parent_tags = {**TAGS, "xentexp.kind": "comparison"}
     with store.run("comparison", parent_tags) as run_id:
-        for outcome in result.outcomes:
-            table = None if outcome.error else out_of_fold(outcome, result.dataset)
+        for candidate_result in result.candidate_results:
+            table = (
+                None if candidate_result.error else out_of_fold(candidate_result, result.dataset)
+            )
             tracking.log_candidate(
-                store, outcome, {"seed": 0}, DATA, table, "seed: 0", TAGS, run_id
+                store, candidate_result, {"seed": 0}, DATA, table, "seed: 0", TAGS, run_id
             )
         store.log(run_id, tracking.result_items(result, ["categorical_crossentropy", "gini"]))
     return store
@@ -85,20 +87,22 @@ def test_a_second_store_finds_the_experiment(store: Store) -> None:
 
 def test_a_child_holds_every_number(logged: Store, result: ExperimentResult) -> None:
     run = runs(logged)["prior"]
-    outcome = result.outcomes[0]
+    candidate_result = result.candidate_results[0]
     assert run.info.status == "FINISHED"
     same = {"rel": 1e-15, "nan_ok": True}
-    assert {"brier_loss", "roc_auc", "d2_brier_loss"} < set(outcome.mean())
-    for name, value in outcome.mean().items():
+    assert {"brier_loss", "roc_auc", "d2_brier_loss"} < set(candidate_result.mean())
+    for name, value in candidate_result.mean().items():
         assert run.data.metrics[f"cv/{name}"] == pytest.approx(value, **same)
-        assert run.data.metrics[f"cv_std/{name}"] == pytest.approx(outcome.std()[name], **same)
+        assert run.data.metrics[f"cv_std/{name}"] == pytest.approx(
+            candidate_result.std()[name], **same
+        )
         history = logged.client.get_metric_history(run.info.run_id, f"fold/{name}")
         assert [point.step for point in history] == [0, 1, 2]
         folds = [point.value for point in history]
-        assert folds == pytest.approx(outcome.fold_values()[name], **same)
-    for name, error in outcome.standard_error().items():
+        assert folds == pytest.approx(candidate_result.fold_values()[name], **same)
+    for name, error in candidate_result.standard_error().items():
         assert run.data.metrics[f"cv_se/{name}"] == pytest.approx(error, **same)
-    regret = outcome.regret()["categorical_crossentropy"]
+    regret = candidate_result.regret()["categorical_crossentropy"]
     assert run.data.metrics["regret/categorical_crossentropy"] == pytest.approx(regret)
     assert run.data.params == {"model": "prior", "seed": "0", "classifier": "Dummy"}
     assert run.data.tags["model"] == "prior"
@@ -114,7 +118,7 @@ def test_a_child_holds_every_number(logged: Store, result: ExperimentResult) -> 
 def test_out_of_fold_predictions_come_back_whole(logged: Store, result: ExperimentResult) -> None:
     run = runs(logged)["prior"]
     path = logged.client.download_artifacts(run.info.run_id, "predictions/oof.parquet")
-    expected = out_of_fold(result.outcomes[0], result.dataset)
+    expected = out_of_fold(result.candidate_results[0], result.dataset)
     pd.testing.assert_frame_equal(pd.read_parquet(path), expected)
 
 
@@ -159,7 +163,7 @@ def test_a_run_that_chose_no_rows_shows_all(store: Store, result: ExperimentResu
     tags = {"xentexp.primary": "brier_loss"}
     with store.run("comparison", {**tags, "xentexp.kind": "comparison"}) as run_id:
         tags["xentexp.kind"] = "candidate"
-        tracking.log_candidate(store, result.outcomes[0], {}, DATA, None, "", tags, run_id)
+        tracking.log_candidate(store, result.candidate_results[0], {}, DATA, None, "", tags, run_id)
     _, board = tracking.read_leaderboard(store.client, None)
     assert board.chosen is None
     assert {"brier_loss", "entropy", "gini"} < set(board.shown())

@@ -310,12 +310,12 @@ class Trained:
         return math.nan if values is None else float(np.mean(values))
 
 
-def calibration_of(outcome: CandidateResult, dataset: Dataset) -> Calibration | None:
+def calibration_of(candidate_result: CandidateResult, dataset: Dataset) -> Calibration | None:
     """Calibration of out-of-fold predictions, averaged over the folds.
 
     Parameters
     ----------
-    outcome : CandidateResult
+    candidate_result : CandidateResult
         Of a candidate.
     dataset : Dataset
         That it was run on.
@@ -327,7 +327,7 @@ def calibration_of(outcome: CandidateResult, dataset: Dataset) -> Calibration | 
     """
     y = dataset.y.to_numpy()
     shifts, errors = [], []
-    for prediction in outcome.predictions:
+    for prediction in candidate_result.predictions:
         if prediction.proba is None:
             return None
         true = y[prediction.fold.test]
@@ -335,13 +335,13 @@ def calibration_of(outcome: CandidateResult, dataset: Dataset) -> Calibration | 
         shifts.append(prediction.proba.mean(axis=0) - rates)
         error = expected_calibration_error(true, prediction.proba, labels=dataset.classes)
         errors.append(float(error))
-    if not shifts or outcome.error is not None:
+    if not shifts or candidate_result.error is not None:
         return None
     return Calibration(tuple(np.mean(shifts, axis=0).tolist()), float(np.mean(errors)))
 
 
 def trained_from(
-    outcome: CandidateResult,
+    candidate_result: CandidateResult,
     dataset: Dataset,
     *,
     model: str,
@@ -353,7 +353,7 @@ def trained_from(
 
     Parameters
     ----------
-    outcome : CandidateResult
+    candidate_result : CandidateResult
         Of the candidate; a failed one becomes a row without values.
     dataset : Dataset
         That it was run on.
@@ -368,9 +368,9 @@ def trained_from(
     return Trained(
         model,
         loss,
-        outcome.fold_values(),
+        candidate_result.fold_values(),
         column,
         corrected,
-        calibration_of(outcome, dataset),
-        outcome.error,
+        calibration_of(candidate_result, dataset),
+        candidate_result.error,
     )

@@ -217,7 +217,7 @@ def compare_folds(result: ExperimentResult, grouped: ExperimentResult) -> FoldCo
         NaN for candidates that failed.
     """
     on_random, on_grouped = (
-        {o.candidate.name: o.mean().get(result.primary, math.nan) for o in side.outcomes}
+        {o.candidate.name: o.mean().get(result.primary, math.nan) for o in side.candidate_results}
         for side in (result, grouped)
     )
     return FoldComparison(result.primary, on_random, on_grouped)

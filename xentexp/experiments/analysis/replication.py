@@ -89,7 +89,10 @@ def compare(published: Sequence[Published], result: ExperimentResult) -> list[Re
     list of Reproduced
         One for each, in the same order.
     """
-    means = {outcome.candidate.name: outcome.mean() for outcome in result.outcomes}
+    means = {
+        candidate_result.candidate.name: candidate_result.mean()
+        for candidate_result in result.candidate_results
+    }
     return [
         Reproduced(number, means.get(number.model, {}).get(number.measure, math.nan))
         for number in published

@@ -95,19 +95,19 @@ def run_job(
 
         children: dict[str, str] = {}
 
-        def record(outcome: Any) -> None:
-            children[outcome.candidate.name] = tracking.log_candidate(
+        def record(candidate_result: Any) -> None:
+            children[candidate_result.candidate.name] = tracking.log_candidate(
                 store,
-                outcome,
+                candidate_result,
                 settings,
                 data,
-                None if outcome.error else out_of_fold(outcome, dataset),
+                None if candidate_result.error else out_of_fold(candidate_result, dataset),
                 written,
                 {**tags, "xentexp.kind": "candidate"},
                 run_id,
             )
-            tracking.log_trials(store, outcome, tags, run_id)
-            progress.outcome(outcome)
+            tracking.log_trials(store, candidate_result, tags, run_id)
+            progress.result(candidate_result)
 
         run_on = partial(
             run_experiment,
@@ -120,10 +120,10 @@ def run_job(
             on_fold=progress.fold,
         )
         with progress:
-            result = run_on(study.folds, on_outcome=record)
+            result = run_on(study.folds, on_result=record)
             if study.grouped_folds:
                 result = replace(
-                    result, grouped=run_on(study.grouped_folds, on_outcome=progress.grouped)
+                    result, grouped=run_on(study.grouped_folds, on_result=progress.grouped)
                 )
         store.log(run_id, tracking.result_items(result, study.shown))
         board = result.leaderboard(study.shown)

@@ -62,28 +62,31 @@ class Progress:
         """Count one fit of the model `name`."""
         self._bar.update(self._task, advance=1, description=name)
 
-    def outcome(self, outcome: CandidateResult) -> None:
+    def result(self, candidate_result: CandidateResult) -> None:
         """Show the result of one model."""
         primary = self._study.primary
-        mean = outcome.mean()
-        if outcome.error is not None:
-            text = f"FAILED: {outcome.error}"
+        mean = candidate_result.mean()
+        if candidate_result.error is not None:
+            text = f"FAILED: {candidate_result.error}"
         elif primary in mean:
             text = f"{primary} {fixed(mean[primary])}"
-            if len(outcome.predictions) > 1:
-                text += f" ± {fixed(outcome.std()[primary])}"
+            if len(candidate_result.predictions) > 1:
+                text += f" ± {fixed(candidate_result.std()[primary])}"
         else:
             text = f"no {primary}: decision scores only"
-        name = f"{outcome.candidate.name:<{self._width}}"
-        self._say(f"  {name} {outcome.fit_seconds:6.1f} s of fits   {text}")
-        for message, count in outcome.warnings.items():
-            self._say(f"    in {count} of {len(outcome.predictions)} folds: {message}")
+        name = f"{candidate_result.candidate.name:<{self._width}}"
+        self._say(f"  {name} {candidate_result.fit_seconds:6.1f} s of fits   {text}")
+        for message, count in candidate_result.warnings.items():
+            self._say(f"    in {count} of {len(candidate_result.predictions)} folds: {message}")
 
-    def grouped(self, outcome: CandidateResult) -> None:
+    def grouped(self, candidate_result: CandidateResult) -> None:
         """Show the result of one model on folds that keep entities together."""
         primary = self._study.primary
-        text = outcome.error or f"{primary} {fixed(outcome.mean().get(primary, math.nan))}"
-        self._say(f"  {outcome.candidate.name:<24} on grouped folds: {text}")
+        text = (
+            candidate_result.error
+            or f"{primary} {fixed(candidate_result.mean().get(primary, math.nan))}"
+        )
+        self._say(f"  {candidate_result.candidate.name:<24} on grouped folds: {text}")
 
     def _say(self, line: str) -> None:
         if not self._quiet:

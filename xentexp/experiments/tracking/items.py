@@ -85,45 +85,51 @@ class DataInput:
 Item = Param | Metric | Tag | Text | Binary | Table | Parquet | DataInput
 
 
-def candidate_items(outcome: CandidateResult, settings: Mapping[str, object]) -> Iterator[Item]:
+def candidate_items(
+    candidate_result: CandidateResult, settings: Mapping[str, object]
+) -> Iterator[Item]:
     """Parameters, metrics and files of a candidate; `settings` are those of the whole run."""
-    yield Param("model", outcome.candidate.name)
-    yield Tag("model", outcome.candidate.family or outcome.candidate.name)
-    if outcome.candidate.trained_on is not None:
-        yield Tag("loss", outcome.candidate.trained_on.label)
+    yield Param("model", candidate_result.candidate.name)
+    yield Tag("model", candidate_result.candidate.family or candidate_result.candidate.name)
+    if candidate_result.candidate.trained_on is not None:
+        yield Tag("loss", candidate_result.candidate.trained_on.label)
     # Settings of the run are repeated here: MLflow's filters do not look at parents.
-    for key, value in {**settings, **outcome.candidate.parameters}.items():
+    for key, value in {**settings, **candidate_result.candidate.parameters}.items():
         yield Param(key, value)
-    for message, count in outcome.warnings.items():
-        yield Text("warnings.txt", f"{count} of {len(outcome.predictions)} folds: {message}\n")
-    if outcome.error is not None:
-        yield Tag("error", outcome.error)
-        yield Tag("mlflow.note.content", f"Failed: {outcome.error}")
-        yield Text("error.txt", outcome.traceback or outcome.error)
+    for message, count in candidate_result.warnings.items():
+        yield Text(
+            "warnings.txt", f"{count} of {len(candidate_result.predictions)} folds: {message}\n"
+        )
+    if candidate_result.error is not None:
+        yield Tag("error", candidate_result.error)
+        yield Tag("mlflow.note.content", f"Failed: {candidate_result.error}")
+        yield Text("error.txt", candidate_result.traceback or candidate_result.error)
         return
-    pooled = outcome.pooled()
+    pooled = candidate_result.pooled()
     assert pooled is not None
-    std = outcome.std()
-    for name, value in outcome.mean().items():
+    std = candidate_result.std()
+    for name, value in candidate_result.mean().items():
         yield Metric(f"cv/{name}", value)
         yield Metric(f"cv_std/{name}", std[name])
-    for name, value in outcome.standard_error().items():
+    for name, value in candidate_result.standard_error().items():
         yield Metric(f"cv_se/{name}", value)
-    for name, values in outcome.fold_values().items():
+    for name, values in candidate_result.fold_values().items():
         for step, value in enumerate(values):
             yield Metric(f"fold/{name}", value, step)
-    for name, values in outcome.curves().items():
+    for name, values in candidate_result.curves().items():
         for step, value in enumerate(values):
             yield Metric(name, value, step)
-    steps = all_curves(outcome)
+    steps = all_curves(candidate_result)
     if len(steps):
         yield Parquet("curves/curves.parquet", steps)
-    for name, value in outcome.regret().items():
+    for name, value in candidate_result.regret().items():
         yield Metric(f"regret/{name}", value)
     yield Metric("rows/clipped", float(pooled.n_clipped))
     yield Metric("rows/infinite_values", float(pooled.n_infinite.sum()))
-    yield Metric("time/fit_seconds", outcome.fit_seconds)
-    yield Metric("time/predict_seconds", sum(p.predict_seconds for p in outcome.predictions))
+    yield Metric("time/fit_seconds", candidate_result.fit_seconds)
+    yield Metric(
+        "time/predict_seconds", sum(p.predict_seconds for p in candidate_result.predictions)
+    )
 
 
 def result_items(result: ExperimentResult, shown: Sequence[str] | None = None) -> Iterator[Item]:
@@ -156,38 +162,38 @@ def board_note(
     return "\n\n".join([f"### {result.dataset.card.title}", *more, *board]) + "\n"
 
 
-def grouped_items(outcome: CandidateResult) -> Iterator[Item]:
+def grouped_items(candidate_result: CandidateResult) -> Iterator[Item]:
     """Metrics of a candidate on folds that keep entities together."""
-    for name, value in outcome.mean().items():
+    for name, value in candidate_result.mean().items():
         yield Metric(f"cv_grouped/{name}", value)
 
 
-def search_items(outcome: CandidateResult) -> Iterator[Item]:
+def search_items(candidate_result: CandidateResult) -> Iterator[Item]:
     """Chosen settings and inner losses of a candidate's searches; none without a search."""
-    best = [_best(prediction) for prediction in outcome.predictions]
+    best = [_best(prediction) for prediction in candidate_result.predictions]
     chosen = [trial for trial in best if trial is not None]
-    if len(chosen) < len(outcome.predictions) or not chosen:
+    if len(chosen) < len(candidate_result.predictions) or not chosen:
         return
-    loss = searched_for(outcome)
+    loss = searched_for(candidate_result)
     for name in chosen[0]["params"]:
         values = ", ".join(setting(trial["params"][name]) for trial in chosen)
         yield Param(f"tuned.{dotted(name)}", values)
     # Of the loss that was minimized, so it is better than cv/LOSS on new rows.
     yield Metric(f"tune/{loss}", float(np.mean([trial["value"] for trial in chosen])))
-    yield Metric("tune/trials", float(sum(len(p.trials) for p in outcome.predictions)))
-    failed = [t for p in outcome.predictions for t in p.trials if t["state"] == "failed"]
+    yield Metric("tune/trials", float(sum(len(p.trials) for p in candidate_result.predictions)))
+    failed = [t for p in candidate_result.predictions for t in p.trials if t["state"] == "failed"]
     yield Metric("tune/failed_trials", float(len(failed)))
-    yield Table("tuning.json", trials_table(outcome))
+    yield Table("tuning.json", trials_table(candidate_result))
 
 
-def searched_for(outcome: CandidateResult) -> str:
+def searched_for(candidate_result: CandidateResult) -> str:
     """Name of the loss or metric that a candidate's settings were searched for."""
-    return get_metric(outcome.candidate.estimator.loss).name
+    return get_metric(candidate_result.candidate.estimator.loss).name
 
 
-def trials_table(outcome: CandidateResult) -> pd.DataFrame:
+def trials_table(candidate_result: CandidateResult) -> pd.DataFrame:
     """All trials of a candidate's searches, one per row."""
-    loss = searched_for(outcome)
+    loss = searched_for(candidate_result)
     return pd.DataFrame(
         [
             {
@@ -200,7 +206,7 @@ def trials_table(outcome: CandidateResult) -> pd.DataFrame:
                 "seconds": round(trial["seconds"], 3),
                 "error": trial["error"],
             }
-            for prediction in outcome.predictions
+            for prediction in candidate_result.predictions
             for trial in prediction.trials
         ]
     )

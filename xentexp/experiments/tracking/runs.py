@@ -28,7 +28,7 @@ from xentexp.experiments.tracking.store import Store
 
 def log_candidate(
     store: Store,
-    outcome: CandidateResult,
+    candidate_result: CandidateResult,
     settings: Mapping[str, object],
     data: DataInput,
     predictions: pd.DataFrame | None,
@@ -37,18 +37,22 @@ def log_candidate(
     parent: str,
 ) -> str:
     """Log one candidate as a child run, FAILED if it failed; return the run's id."""
-    started = min(prediction.started for prediction in outcome.predictions)
-    items: list[Item] = [*candidate_items(outcome, settings), *search_items(outcome), data]
+    started = min(prediction.started for prediction in candidate_result.predictions)
+    items: list[Item] = [
+        *candidate_items(candidate_result, settings),
+        *search_items(candidate_result),
+        data,
+    ]
     items.append(Text("config/config.yaml", config))
     if predictions is not None:
         items.append(Parquet("predictions/oof.parquet", predictions))
     with (
         deferred_signals(),  # a finished candidate is written completely
         contextlib.suppress(_CandidateFailed),
-        store.run(outcome.candidate.name, tags, parent=parent, started=started) as run_id,
+        store.run(candidate_result.candidate.name, tags, parent=parent, started=started) as run_id,
     ):
         store.log(run_id, items)
-        if outcome.error is not None:
+        if candidate_result.error is not None:
             raise _CandidateFailed
     return run_id
 
@@ -62,13 +66,17 @@ _RUN_TAGS = ("xentexp.sweep", "xentexp.primary", "dataset", "dataset_digest", "s
 
 
 def log_trials(
-    store: Store, outcome: CandidateResult, tags: Mapping[str, object], parent: str
+    store: Store, candidate_result: CandidateResult, tags: Mapping[str, object], parent: str
 ) -> None:
     """Log each trial of a candidate's searches as a run below the parent."""
     kept = {key: tags[key] for key in _RUN_TAGS if key in tags}
-    name = outcome.candidate.name
-    loss = "" if not any(p.trials for p in outcome.predictions) else searched_for(outcome)
-    for prediction in outcome.predictions:
+    name = candidate_result.candidate.name
+    loss = (
+        ""
+        if not any(p.trials for p in candidate_result.predictions)
+        else searched_for(candidate_result)
+    )
+    for prediction in candidate_result.predictions:
         fold = prediction.fold
         for trial in prediction.trials:
             place = f"fold {fold.number}" + (f" repeat {fold.repeat}" if fold.repeat else "")

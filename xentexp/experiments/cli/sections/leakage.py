@@ -42,6 +42,9 @@ def leak_section(study: Study, result: ExperimentResult) -> Section | None:
         (share, Table("leak.json", pd.DataFrame(records))),
         {**document, "comparison": records},
         lambda: print_table(both.headers(), both.rows()[:SHOWN], title=title),
-        of_candidates={o.candidate.name: tuple(grouped_items(o)) for o in result.grouped.outcomes},
+        of_candidates={
+            item.candidate.name: tuple(grouped_items(item))
+            for item in result.grouped.candidate_results
+        },
         note=f"{warning}\n\n{both.to_markdown(SHOWN)}",
     )

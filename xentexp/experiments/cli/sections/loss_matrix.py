@@ -26,9 +26,9 @@ from xentexp.losses import LOSSES
 def matrix_section(study: Study, result: ExperimentResult) -> Section | None:
     """Matrix of each model with figures and page; None unless two losses were trained on."""
     rows = {
-        outcome.candidate.name: row
-        for outcome in result.outcomes
-        if (row := _row(outcome, study)) is not None
+        candidate_result.candidate.name: row
+        for candidate_result in result.candidate_results
+        if (row := _row(candidate_result, study)) is not None
     }
     if len({row.loss for row in rows.values()}) < 2:
         return None
@@ -66,7 +66,9 @@ def matrix_section(study: Study, result: ExperimentResult) -> Section | None:
             print_findings(matrix)
 
     # The matrix is easier to read than so long a leaderboard; MLflow and --json have both.
-    instead = all(outcome.candidate.trained_on for outcome in result.outcomes)
+    instead = all(
+        candidate_result.candidate.trained_on for candidate_result in result.candidate_results
+    )
     return Section(
         "loss_matrix",
         tuple(items),
@@ -78,13 +80,13 @@ def matrix_section(study: Study, result: ExperimentResult) -> Section | None:
     )
 
 
-def _row(outcome: CandidateResult, study: Study) -> Trained | None:
-    candidate = outcome.candidate
+def _row(candidate_result: CandidateResult, study: Study) -> Trained | None:
+    candidate = candidate_result.candidate
     trained = candidate.trained_on
     if trained is None:
         return None
     return trained_from(
-        outcome,
+        candidate_result,
         study.dataset,
         model=str(candidate.family),
         loss=trained.label,
@@ -128,9 +130,9 @@ def _page(matrices: Sequence[LossMatrix], study: Study, result: ExperimentResult
     from xentexp.experiments.report import page
 
     curves: dict[str, dict[str, list[Mapping[str, Mapping[str, Sequence[float]]]]]] = {}
-    for outcome in result.outcomes:
-        candidate, trained = outcome.candidate, outcome.candidate.trained_on
-        of_folds = [p.curve for p in outcome.predictions if p.curve]
+    for candidate_result in result.candidate_results:
+        candidate, trained = candidate_result.candidate, candidate_result.candidate.trained_on
+        of_folds = [p.curve for p in candidate_result.predictions if p.curve]
         if trained is not None and candidate.variant_of is None and of_folds:
             curves.setdefault(str(candidate.family), {})[trained.label] = of_folds
     dataset = study.dataset

@@ -32,14 +32,17 @@ def tuning_section(study: Study, result: ExperimentResult) -> Section | None:
 def tuning_records(result: ExperimentResult) -> list[dict[str, Any]]:
     """One JSON-able record for each tuned model and fold."""
     return [
-        record for outcome in result.outcomes if outcome.error is None for record in _of(outcome)
+        record
+        for candidate_result in result.candidate_results
+        if candidate_result.error is None
+        for record in _of(candidate_result)
     ]
 
 
-def _of(outcome: CandidateResult) -> list[dict[str, Any]]:
+def _of(candidate_result: CandidateResult) -> list[dict[str, Any]]:
     return [
         {
-            "model": outcome.candidate.name,
+            "model": candidate_result.candidate.name,
             "repeat": prediction.fold.repeat,
             "fold": prediction.fold.number,
             "trials": len(prediction.trials),
@@ -52,7 +55,7 @@ def _of(outcome: CandidateResult) -> list[dict[str, Any]]:
                 for name, value in prediction.trials[prediction.best_trial]["params"].items()
             },
         }
-        for prediction in outcome.predictions
+        for prediction in candidate_result.predictions
         if prediction.best_trial is not None
     ]
 
