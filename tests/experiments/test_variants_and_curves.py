@@ -13,7 +13,7 @@ from xentexp.experiments.compare import run_experiment
 from xentexp.experiments.datasets import Dataset, load_dataset
 from xentexp.experiments.folds import CrossValidation
 from xentexp.experiments.results import Candidate, all_curves
-from xentexp.experiments.tracking import Metric, Parquet, candidate_items
+from xentexp.experiments.tracking import LoggedMetric, Parquet, candidate_items
 
 
 class Stepwise(ClassifierMixin, BaseEstimator):
@@ -100,7 +100,9 @@ def test_learning_curves_are_means_over_folds_as_far_as_all_reach(data: Dataset)
     assert curves["train/brier_loss"] == pytest.approx(expected)
     assert curves["valid/brier_loss"] == pytest.approx([2 * value for value in expected])
     items = list(candidate_items(candidate_result, {}))
-    steps = [item for item in items if isinstance(item, Metric) and item.key == "train/brier_loss"]
+    steps = [
+        item for item in items if isinstance(item, LoggedMetric) and item.key == "train/brier_loss"
+    ]
     assert [(item.step, item.value) for item in steps] == list(
         enumerate(curves["train/brier_loss"])
     )

@@ -25,7 +25,7 @@ def assert_same_state(one, other):
     assert (one.losses, one.classes) == (other.losses, other.classes)
     for name in ("n_rows", "n_ignored", "n_clipped", "n_infinite"):
         np.testing.assert_array_equal(getattr(one, name), getattr(other, name), err_msg=name)
-    for name in ("weight", "weight_squared", "total", "m2", "class_weight", "class_total"):
+    for name in ("weight", "weight_squared", "total", "m2", "class_weight_sum", "class_loss_sum"):
         np.testing.assert_allclose(
             getattr(one, name), getattr(other, name), rtol=1e-12, atol=1e-12, err_msg=name
         )

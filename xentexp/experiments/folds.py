@@ -86,13 +86,13 @@ class CrossValidation:
             raise unknown_name("cv.kind", self.kind, _SPLITS)
         for option in ("n_splits", "n_repeats", "time_column", "groups", "n_test"):
             default = type(self).__dataclass_fields__[option].default
-            if getattr(self, option) != default and option not in OPTIONS[self.kind]:
+            if getattr(self, option) != default and option not in CV_OPTIONS[self.kind]:
                 raise InputError(f"cv.{option} is not for cv={self.kind}; leave it out")
         if self.kind == "holdout" and self.n_test is None:
             raise InputError("cv=holdout needs a number of rows; set cv.n_test=ROWS")
         for name, low in (("n_splits", 2), ("n_repeats", 1), ("n_test", 1)):
             value = getattr(self, name)
-            if name not in OPTIONS[self.kind]:
+            if name not in CV_OPTIONS[self.kind]:
                 continue
             if not isinstance(value, int) or isinstance(value, bool) or value < low:
                 raise InputError(f"cv.{name} must be a whole number >= {low}; got {value!r}")
@@ -159,7 +159,7 @@ class CrossValidation:
             Where a class, the groups or the rows are too few, or the column is missing.
         """
         n_rows = len(dataset.y)
-        if "n_splits" in OPTIONS[self.kind] and self.n_splits > n_rows:
+        if "n_splits" in CV_OPTIONS[self.kind] and self.n_splits > n_rows:
             raise InputError(f"cv.n_splits={self.n_splits} is more than the {n_rows} rows")
         splits = _SPLITS[self.kind](self, dataset)
         groups = None
@@ -277,7 +277,7 @@ _SPLITS: dict[str, Callable[[CrossValidation, Dataset], Iterator[Any]]] = {
     "holdout": _holdout,
 }
 
-OPTIONS: dict[str, tuple[str, ...]] = {
+CV_OPTIONS: dict[str, tuple[str, ...]] = {
     "stratified": ("n_splits",),
     "repeated": ("n_splits", "n_repeats"),
     "grouped": ("n_splits", "groups"),

@@ -255,7 +255,7 @@ class CheckedInput:
             n_classes=len(self.classes), index=index, soft=soft, clip=self.clip, **scores_of_kind
         )
 
-    def class_totals(self) -> FloatArray:
+    def class_weight_sum(self) -> FloatArray:
         """Sum of the sample weights of each class, shares of it counted as such."""
         totals = np.zeros(len(self.classes))
         for part in replace(self, class_weight=None, smoothing=0.0).parts():

@@ -150,7 +150,7 @@ def read(
         ignore_label=ignore_label,
         ordered=(labels is not None or ascending(classes)) if ordered is None else ordered,
     )
-    weights = to_class_weight(class_weight, classes, checked.class_totals)
+    weights = to_class_weight(class_weight, classes, checked.class_weight_sum)
     return checked if weights is None else replace(checked, class_weight=weights)
 
 

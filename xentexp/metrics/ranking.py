@@ -20,7 +20,7 @@ _UNDEFINED = "Undefined where the sample lacks a class. Decision scores will do 
 
 
 def _need_all_classes(label: str, sample: Sample) -> None:
-    absent = [sample.classes[column] for column in np.flatnonzero(sample.class_weight == 0.0)]
+    absent = [sample.classes[column] for column in np.flatnonzero(sample.class_weight_sum == 0.0)]
     if absent:
         raise UndefinedError(f"{label} is undefined: the sample has no rows of class {absent[0]!r}")
 
@@ -76,7 +76,7 @@ class RocAuc(SampleMetric):
         _need_all_classes(self.name, sample)
         if sample.n_classes == 2:
             return _area(sample.roc(1))
-        index, weight, share = sample.index, sample.weight, sample.class_weight
+        index, weight, share = sample.index, sample.weight, sample.class_weight_sum
         areas, weights = [], []
         if self.multiclass == "ovr":
             areas = [_area(sample.roc(column)) for column in range(sample.n_classes)]
@@ -156,7 +156,7 @@ class AveragePrecision(SampleMetric):
             for column in columns
         ]
         weighted = self.average == "weighted" and sample.n_classes > 2
-        return float(np.average(areas, weights=sample.class_weight if weighted else None))
+        return float(np.average(areas, weights=sample.class_weight_sum if weighted else None))
 
 
 @register_metric
@@ -237,7 +237,7 @@ class HMeasure(SampleMetric):
 
     def value(self, sample: Sample) -> float:
         _need_all_classes(self.name, sample)
-        pi0, pi1 = sample.class_weight / sample.class_weight.sum()
+        pi0, pi1 = sample.class_weight_sum / sample.class_weight_sum.sum()
         if self.cost == "prior":
             shape = 1.0 + pi1, 1.0 + pi0
         else:

@@ -42,9 +42,9 @@ class LossState:
     m2, m1 : ndarray of shape (L,)
         Central moments ``sum w^2 (l - m)^2`` and ``sum w^2 (l - m)`` about the mean ``m`` so far,
         for the standard error: about zero they would lose the digits of a large mean.
-    class_weight : ndarray of shape (k,)
+    class_weight_sum : ndarray of shape (k,)
         Weight of each true class.
-    class_total : ndarray of shape (L, k)
+    class_loss_sum : ndarray of shape (L, k)
         ``sum w l`` over each true class.
     """
 
@@ -59,8 +59,8 @@ class LossState:
     total: FloatArray = field(init=False)
     m2: FloatArray = field(init=False)
     m1: FloatArray = field(init=False)
-    class_weight: FloatArray = field(init=False)
-    class_total: FloatArray = field(init=False)
+    class_weight_sum: FloatArray = field(init=False)
+    class_loss_sum: FloatArray = field(init=False)
 
     def __post_init__(self) -> None:
         n_losses, n_classes = len(self.losses), len(self.classes)
@@ -68,8 +68,8 @@ class LossState:
         self.total = np.zeros(n_losses)
         self.m2 = np.zeros(n_losses)
         self.m1 = np.zeros(n_losses)
-        self.class_weight = np.zeros(n_classes)
-        self.class_total = np.zeros((n_losses, n_classes))
+        self.class_weight_sum = np.zeros(n_classes)
+        self.class_loss_sum = np.zeros((n_losses, n_classes))
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -108,13 +108,13 @@ class LossState:
                     state.m2 = weigh(off * off, weight**2).sum(axis=1)
         if part.block.index is not None or part.block.soft is not None:
             target = part.unsmoothed.target_by_class
-            state.class_weight = target @ (np.ones(state.n_rows) if weight is None else weight)
+            state.class_weight_sum = target @ (np.ones(state.n_rows) if weight is None else weight)
             if finite:
-                state.class_total = _products(weighted, target)
+                state.class_loss_sum = _products(weighted, target)
             else:
                 with np.errstate(invalid="ignore"):
                     products = weighted[:, np.newaxis, :] * target
-                state.class_total = np.where(target > 0, products, 0.0).sum(axis=2)
+                state.class_loss_sum = np.where(target > 0, products, 0.0).sum(axis=2)
         self._take(state)
 
     def _take(self, other: LossState) -> None:
@@ -167,7 +167,7 @@ class LossState:
     def class_mean(self) -> FloatArray:
         """Mean of each loss over the rows of each true class, (L, k); NaN for no row."""
         with np.errstate(invalid="ignore", divide="ignore"):
-            return np.asarray(self.class_total / self.class_weight)
+            return np.asarray(self.class_loss_sum / self.class_weight_sum)
 
 
 _SUMS = (
@@ -178,8 +178,8 @@ _SUMS = (
     "weight",
     "weight_squared",
     "total",
-    "class_weight",
-    "class_total",
+    "class_weight_sum",
+    "class_loss_sum",
 )
 
 

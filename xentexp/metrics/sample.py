@@ -69,7 +69,7 @@ class Sample:
         -------
         mean : float
             Over all rows.
-        class_mean, class_weight : ndarray of shape (k,)
+        class_mean, class_weight_sum : ndarray of shape (k,)
             By true class; the mean is NaN where the weight is 0.
         """
         for state in self._states:
@@ -80,7 +80,7 @@ class Sample:
             state, _ = sum_losses(self.checked, [loss])
             self._states.append(state)
         row = state.losses.index(loss)
-        return float(state.mean()[row]), state.class_mean()[row], state.class_weight
+        return float(state.mean()[row]), state.class_mean()[row], state.class_weight_sum
 
     # -- rows ------------------------------------------------------------------------------
 
@@ -111,7 +111,7 @@ class Sample:
         return self._rows[2]
 
     @cached_property
-    def class_weight(self) -> FloatArray:
+    def class_weight_sum(self) -> FloatArray:
         """Weight of each true class, (k,)."""
         counted = np.bincount(self.index, weights=self.weight, minlength=self.n_classes)
         return counted.astype(np.float64)

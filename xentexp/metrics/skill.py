@@ -166,9 +166,9 @@ class D2Score(SampleMetric):
 
     def value(self, sample: Sample) -> float:
         loss = get_loss(self.loss)
-        reached, _, class_weight = sample.loss(loss)
-        prior = self._shares(sample, class_weight)
-        null = _null_loss(loss, prior, sample, class_weight)
+        reached, _, class_weight_sum = sample.loss(loss)
+        prior = self._shares(sample, class_weight_sum)
+        null = _null_loss(loss, prior, sample, class_weight_sum)
         if not 0.0 < null < np.inf:
             raise UndefinedError(
                 f"{self.name} is undefined: the null model {prior.tolist()} ({self.null}) has a "
@@ -176,7 +176,7 @@ class D2Score(SampleMetric):
             )
         return float(1.0 - reached / null)
 
-    def _shares(self, sample: Sample, class_weight: FloatArray) -> FloatArray:
+    def _shares(self, sample: Sample, class_weight_sum: FloatArray) -> FloatArray:
         if self.null == "training prior":
             if sample.prior is None:
                 raise InputError(
@@ -188,7 +188,7 @@ class D2Score(SampleMetric):
             raise InputError(f"prior goes with null='training prior'; got null={self.null!r}")
         if self.null == "uniform":
             return np.full(sample.n_classes, 1.0 / sample.n_classes)
-        return np.asarray(class_weight / class_weight.sum())
+        return np.asarray(class_weight_sum / class_weight_sum.sum())
 
     def why_not(self, given: InputTraits) -> str | None:
         if not given.has_proba:
@@ -196,7 +196,9 @@ class D2Score(SampleMetric):
         return get_loss(self.loss).why_not(_of_classes(given))
 
 
-def _null_loss(loss: Loss, prior: FloatArray, sample: Sample, class_weight: FloatArray) -> float:
+def _null_loss(
+    loss: Loss, prior: FloatArray, sample: Sample, class_weight_sum: FloatArray
+) -> float:
     """Mean loss of predicting `prior` for every row."""
     checked = sample.checked
     if checked.one_hot:
@@ -204,8 +206,8 @@ def _null_loss(loss: Loss, prior: FloatArray, sample: Sample, class_weight: Floa
         everywhere = np.tile(prior, (len(prior), 1))
         index = np.arange(len(prior))
         block = Block(n_classes=len(prior), index=index, proba=everywhere, clip=checked.clip)
-        values, present = loss.block_values(block), class_weight > 0.0
-        return float(np.average(values[present], weights=class_weight[present]))
+        values, present = loss.block_values(block), class_weight_sum > 0.0
+        return float(np.average(values[present], weights=class_weight_sum[present]))
     same = Predictions(np.broadcast_to(prior, (checked.n_rows, len(prior))), "proba")
     state, _ = sum_losses(replace(checked, probabilities=same, decision=None), [loss])
     return float(state.mean()[0])

@@ -178,7 +178,7 @@ class BalancedAccuracy(_OfPredictedClass):
             recall_score(
                 sample.index,
                 self.predicted(sample),
-                labels=np.flatnonzero(sample.class_weight).tolist(),
+                labels=np.flatnonzero(sample.class_weight_sum).tolist(),
                 average="macro",
                 sample_weight=sample.weight,
                 zero_division=0,

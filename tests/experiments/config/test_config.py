@@ -18,7 +18,7 @@ from xentexp.experiments.config import build, classifiers
 from xentexp.experiments.config.schema import Grouped, Holdout, Repeated, Stratified, TimeOrdered
 from xentexp.experiments.config.study import _submission
 from xentexp.experiments.datasets import DATASETS, TestSet, load_dataset
-from xentexp.experiments.folds import OPTIONS
+from xentexp.experiments.folds import CV_OPTIONS
 
 SMALL = ["dataset=simulated_delinquency", "dataset.n_samples=300", "models=[prior,logistic]"]
 
@@ -85,11 +85,11 @@ def test_every_choice_has_a_file() -> None:
         return {path.stem for path in (conf_folder() / group).glob("*.yaml")}
 
     assert stems("dataset") == set(DATASETS)
-    assert stems("cv") == set(OPTIONS)
+    assert stems("cv") == set(CV_OPTIONS)
 
 
 def test_every_cv_file_has_the_options_of_its_kind() -> None:
-    for kind, options in OPTIONS.items():
+    for kind, options in CV_OPTIONS.items():
         config = compose(f"cv={kind}")["cv"]
         assert set(config) == {"kind", *options}
         assert config["kind"] == kind
@@ -177,7 +177,7 @@ def test_bad_configurations_say_what_is_wrong(overrides: list[str], message: str
 def test_each_kind_of_cv_has_the_keys_that_cross_validation_takes() -> None:
     kinds = (Stratified, Repeated, Grouped, TimeOrdered, Holdout)
     keys = {get_args(kind.model_fields["kind"].annotation)[0]: kind.model_fields for kind in kinds}
-    assert {kind: tuple(fields)[1:] for kind, fields in keys.items()} == OPTIONS
+    assert {kind: tuple(fields)[1:] for kind, fields in keys.items()} == CV_OPTIONS
 
 
 def test_each_model_is_instantiated_once_for_each_loss(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -25,7 +25,7 @@ from xentexp.experiments.datasets import load_dataset
 from xentexp.experiments.folds import CrossValidation
 from xentexp.experiments.models import tabular_pipeline
 from xentexp.experiments.results import Candidate, ExperimentResult, out_of_fold
-from xentexp.experiments.tracking import DataInput, Metric, Param, Store, Tag, Text
+from xentexp.experiments.tracking import DataInput, LoggedMetric, Param, Store, Tag, Text
 
 
 @pytest.fixture
@@ -195,7 +195,7 @@ def test_no_run_is_left_running(error: BaseException, status: str, store: Store)
 
 def test_infinite_values_do_not_reach_the_charts(store: Store) -> None:
     with store.run("inf", {}) as run_id:
-        store.log(run_id, [Metric("cv/a", math.inf), Metric("cv/b", 1.0)])
+        store.log(run_id, [LoggedMetric("cv/a", math.inf), LoggedMetric("cv/b", 1.0)])
     metrics = runs(store)["inf"].data.metrics
     assert math.isnan(metrics["cv/a"])
     assert metrics["cv/b"] == 1.0
@@ -203,7 +203,7 @@ def test_infinite_values_do_not_reach_the_charts(store: Store) -> None:
 
 def test_more_items_than_a_batch_takes(store: Store) -> None:
     items = [
-        *(Metric("fold/a", float(step), step) for step in range(2500)),
+        *(LoggedMetric("fold/a", float(step), step) for step in range(2500)),
         *(Param(f"p{i}", i) for i in range(230)),
         *(Tag(f"t{i}", i) for i in range(120)),
         Param("long", "x" * 7000),
@@ -344,7 +344,7 @@ def test_a_full_disk_ends_the_run_as_failed(
         pytest.raises(InputError, match=r"failed: .*(No space left|disk is full)"),
         store.run("full", {}) as run_id,
     ):
-        store.log(run_id, [Metric("a", 1.0)])
+        store.log(run_id, [LoggedMetric("a", 1.0)])
     assert runs(store)["full"].info.status == "FAILED"
 
 

@@ -18,7 +18,7 @@ from xentexp.errors import InputError
 from xentexp.experiments.cli.progress import Progress
 from xentexp.experiments.cli.terminal import print_leaderboard, store_option
 from xentexp.experiments.config import Study, build
-from xentexp.experiments.folds import OPTIONS as CV_OPTIONS
+from xentexp.experiments.folds import CV_OPTIONS
 from xentexp.experiments.tracking.provenance import git, installed, versions
 from xentexp.tuning.storage import prepare
 

@@ -85,7 +85,7 @@ def unknown_key(kind: str, key: str, known: Iterable[str]) -> InputError:
     return unknown_name(kind, key, known)
 
 
-class Section(BaseModel):
+class ConfigSection(BaseModel):
     """A section with fixed keys; values are not converted."""
 
     model_config = ConfigDict(strict=True, frozen=True, allow_inf_nan=False)
@@ -101,14 +101,14 @@ class Section(BaseModel):
         return given
 
 
-class Stratified(Section):
+class Stratified(ConfigSection):
     """Folds of `cv=stratified`; of this and the other kinds, see `CrossValidation`."""
 
     kind: Literal["stratified"]
     n_splits: Splits
 
 
-class Repeated(Section):
+class Repeated(ConfigSection):
     """Folds of `cv=repeated`."""
 
     kind: Literal["repeated"]
@@ -116,7 +116,7 @@ class Repeated(Section):
     n_repeats: Annotated[int, Field(ge=1), _rule("a whole number >= 1")]
 
 
-class Grouped(Section):
+class Grouped(ConfigSection):
     """Folds of `cv=grouped`."""
 
     kind: Literal["grouped"]
@@ -124,7 +124,7 @@ class Grouped(Section):
     groups: Any  # "auto" or columns, which `CrossValidation` compares with those of the data set
 
 
-class TimeOrdered(Section):
+class TimeOrdered(ConfigSection):
     """Folds of `cv=time_ordered`."""
 
     kind: Literal["time_ordered"]
@@ -132,7 +132,7 @@ class TimeOrdered(Section):
     time_column: Annotated[str | None, _rule("the name of a column")]
 
 
-class Holdout(Section):
+class Holdout(ConfigSection):
     """The one part of `cv=holdout`."""
 
     kind: Literal["holdout"]
@@ -147,7 +147,7 @@ class DatasetSection(BaseModel):
     name: Annotated[str, _rule("the name of a data set (xentexp datasets lists them)")]
 
 
-class ModelFile(Section):
+class ModelFile(ConfigSection):
     """One file of conf/models."""
 
     preprocessing: Annotated[str, _rule("the name of a preprocessing")]
@@ -155,7 +155,7 @@ class ModelFile(Section):
     space: dict[str, Any] | None = None
 
 
-class TrainOn(Section):
+class TrainOn(ConfigSection):
     """A loss that models are trained on; a name stands for a loss with default parameters."""
 
     loss: Annotated[str, _rule("the name of a loss")]
@@ -170,28 +170,28 @@ class TrainOn(Section):
         return {"loss": given} if isinstance(given, str) else given
 
 
-class Leakage(Section):
+class Leakage(ConfigSection):
     """What is done where random folds share entities."""
 
     check: Literal["compare", "warn", "ignore"]
     key: Annotated[Annotated[list[Annotated[str, _COLUMNS]], Field(min_length=1)] | None, _COLUMNS]
 
 
-class Tracking(Section):
+class Tracking(ConfigSection):
     """Where a run is logged."""
 
     uri: Text | None
     experiment: Text | None
 
 
-class PublishedNumber(Section):
+class PublishedNumber(ConfigSection):
     """A number to reproduce."""
 
     value: Annotated[float, _rule("a finite number")]
     within: Annotated[float, Field(ge=0), _rule("a finite number >= 0")]
 
 
-class Tune(Section):
+class Tune(ConfigSection):
     """How settings are searched."""
 
     n_trials: Annotated[int, Field(ge=1, le=MOST), _rule(f"a whole number from 1 to {MOST}")]
@@ -202,7 +202,7 @@ class Tune(Section):
     untuned: Annotated[bool, _rule("true or false")]
 
 
-class Configuration(Section):
+class Configuration(ConfigSection):
     """All that Hydra composes."""
 
     dataset: DatasetSection

@@ -24,7 +24,7 @@ class Param:
 
 
 @dataclass(frozen=True)
-class Metric:
+class LoggedMetric:
     """A number, at a step."""
 
     key: str
@@ -82,7 +82,7 @@ class DataInput:
     profile: str
 
 
-Item = Param | Metric | Tag | Text | Binary | Table | Parquet | DataInput
+Item = Param | LoggedMetric | Tag | Text | Binary | Table | Parquet | DataInput
 
 
 def candidate_items(
@@ -109,25 +109,25 @@ def candidate_items(
     assert pooled is not None
     std = candidate_result.std()
     for name, value in candidate_result.mean().items():
-        yield Metric(f"cv/{name}", value)
-        yield Metric(f"cv_std/{name}", std[name])
+        yield LoggedMetric(f"cv/{name}", value)
+        yield LoggedMetric(f"cv_std/{name}", std[name])
     for name, value in candidate_result.standard_error().items():
-        yield Metric(f"cv_se/{name}", value)
+        yield LoggedMetric(f"cv_se/{name}", value)
     for name, values in candidate_result.fold_values().items():
         for step, value in enumerate(values):
-            yield Metric(f"fold/{name}", value, step)
+            yield LoggedMetric(f"fold/{name}", value, step)
     for name, values in candidate_result.curves().items():
         for step, value in enumerate(values):
-            yield Metric(name, value, step)
+            yield LoggedMetric(name, value, step)
     steps = all_curves(candidate_result)
     if len(steps):
         yield Parquet("curves/curves.parquet", steps)
     for name, value in candidate_result.regret().items():
-        yield Metric(f"regret/{name}", value)
-    yield Metric("rows/clipped", float(pooled.n_clipped))
-    yield Metric("rows/infinite_values", float(pooled.n_infinite.sum()))
-    yield Metric("time/fit_seconds", candidate_result.fit_seconds)
-    yield Metric(
+        yield LoggedMetric(f"regret/{name}", value)
+    yield LoggedMetric("rows/clipped", float(pooled.n_clipped))
+    yield LoggedMetric("rows/infinite_values", float(pooled.n_infinite.sum()))
+    yield LoggedMetric("time/fit_seconds", candidate_result.fit_seconds)
+    yield LoggedMetric(
         "time/predict_seconds", sum(p.predict_seconds for p in candidate_result.predictions)
     )
 
@@ -165,7 +165,7 @@ def board_note(
 def grouped_items(candidate_result: CandidateResult) -> Iterator[Item]:
     """Metrics of a candidate on folds that keep entities together."""
     for name, value in candidate_result.mean().items():
-        yield Metric(f"cv_grouped/{name}", value)
+        yield LoggedMetric(f"cv_grouped/{name}", value)
 
 
 def search_items(candidate_result: CandidateResult) -> Iterator[Item]:
@@ -179,10 +179,12 @@ def search_items(candidate_result: CandidateResult) -> Iterator[Item]:
         values = ", ".join(setting(trial["params"][name]) for trial in chosen)
         yield Param(f"tuned.{dotted(name)}", values)
     # Of the loss that was minimized, so it is better than cv/LOSS on new rows.
-    yield Metric(f"tune/{loss}", float(np.mean([trial["value"] for trial in chosen])))
-    yield Metric("tune/trials", float(sum(len(p.trials) for p in candidate_result.predictions)))
+    yield LoggedMetric(f"tune/{loss}", float(np.mean([trial["value"] for trial in chosen])))
+    yield LoggedMetric(
+        "tune/trials", float(sum(len(p.trials) for p in candidate_result.predictions))
+    )
     failed = [t for p in candidate_result.predictions for t in p.trials if t["state"] == "failed"]
-    yield Metric("tune/failed_trials", float(len(failed)))
+    yield LoggedMetric("tune/failed_trials", float(len(failed)))
     yield Table("tuning.json", trials_table(candidate_result))
 
 

@@ -14,7 +14,7 @@ from xentexp.experiments.tracking.connect import deferred_signals
 from xentexp.experiments.tracking.items import (
     DataInput,
     Item,
-    Metric,
+    LoggedMetric,
     Param,
     Parquet,
     Tag,
@@ -107,7 +107,7 @@ def _trial_items(name: str, trial: Mapping[str, Any], loss: str) -> Iterator[Ite
     if trial["error"] is not None:
         yield Tag("error", trial["error"])
         return
-    yield Metric(f"tune/{loss}", trial["value"])
+    yield LoggedMetric(f"tune/{loss}", trial["value"])
     for step, value in enumerate(trial["fold_values"]):
-        yield Metric(f"tune_fold/{loss}", value, step)
-    yield Metric("time/trial_seconds", trial["seconds"])
+        yield LoggedMetric(f"tune_fold/{loss}", value, step)
+    yield LoggedMetric("time/trial_seconds", trial["seconds"])

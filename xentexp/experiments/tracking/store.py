@@ -27,7 +27,7 @@ from xentexp.experiments.tracking.items import (
     Binary,
     DataInput,
     Item,
-    Metric,
+    LoggedMetric,
     Param,
     Parquet,
     Table,
@@ -137,7 +137,7 @@ class Store:
                 item.key, math.nan if math.isinf(item.value) else item.value, now, item.step
             )
             for item in given
-            if isinstance(item, Metric)
+            if isinstance(item, LoggedMetric)
         ]
         params = [entities.Param(i.key, _short(i.value)) for i in given if isinstance(i, Param)]
         tags = [entities.RunTag(i.key, str(i.value)) for i in given if isinstance(i, Tag)]

@@ -11,7 +11,7 @@ from xentexp.experiments.cli.sections.section import Section
 from xentexp.experiments.cli.terminal import print_table
 from xentexp.experiments.config import Study
 from xentexp.experiments.results import ExperimentResult
-from xentexp.experiments.tracking import Metric, Table, grouped_items
+from xentexp.experiments.tracking import LoggedMetric, Table, grouped_items
 
 SHOWN = 12
 """Rows of the comparison that the terminal and the note show."""
@@ -29,7 +29,7 @@ def leak_section(study: Study, result: ExperimentResult) -> Section | None:
         "entities": leak.entities.describe(),
         "comparison": None,
     }
-    share = Metric("leak/share_of_test_rows", leak.share)
+    share = LoggedMetric("leak/share_of_test_rows", leak.share)
     if result.grouped is None:
         return Section("leak", (share,), document, lambda: None, note=warning)
     both = compare_folds(result, result.grouped)

@@ -18,7 +18,7 @@ from xentexp.experiments.cli.sections.section import Section
 from xentexp.experiments.config import Study
 from xentexp.experiments.formatting import DASH, number, percent, wrapped
 from xentexp.experiments.results import CandidateResult, ExperimentResult
-from xentexp.experiments.tracking import Binary, Item, Metric
+from xentexp.experiments.tracking import Binary, Item, LoggedMetric
 from xentexp.inference.comparison import split_ratio
 from xentexp.losses import LOSSES
 
@@ -147,13 +147,13 @@ def _page(matrices: Sequence[LossMatrix], study: Study, result: ExperimentResult
 
 def _of_row(row: Trained, columns: Sequence[str], cells: Sequence[Cell]) -> tuple[Item, ...]:
     found = [
-        Metric(f"{section}/{name}", value)
+        LoggedMetric(f"{section}/{name}", value)
         for name, cell in zip(columns, cells, strict=True)
         for section, value in (("matrix_regret", cell.regret), ("matrix_p", cell.p_adjusted))
         if not math.isnan(value)
     ]
     if row.calibration is not None:
-        found.append(Metric("calibration/rate_shift", row.calibration.headline))
+        found.append(LoggedMetric("calibration/rate_shift", row.calibration.headline))
     return tuple(found)
 
 
