@@ -19,7 +19,7 @@ from xentexp.losses import LOSSES, Loss
 from xentexp.metrics.base import Metric
 from xentexp.metrics.compat import CONVENTIONS
 from xentexp.metrics.functions import docstring_of, shown_signature, signature_of
-from xentexp.metrics.registry import SAMPLE_METRICS
+from xentexp.metrics.registry import DATASET_METRICS
 
 ROOT = Path(__file__).parents[1]
 STUB = ROOT / "xentexp" / "metrics" / "__init__.pyi"
@@ -57,7 +57,7 @@ __all__ = {names!r}
 
 def build() -> str:
     """The text of the stub."""
-    everything: dict[str, Metric] = {**LOSSES, **SAMPLE_METRICS}
+    everything: dict[str, Metric] = {**LOSSES, **DATASET_METRICS}
     table = {
         name: metric
         for name, metric in everything.items()

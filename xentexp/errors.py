@@ -53,7 +53,7 @@ class UndefinedError(InputError):
     ...     roc_auc([1, 1], [0.2, 0.9])
     ... except UndefinedError as error:
     ...     print(error)
-    roc_auc is undefined: the sample has no rows of class 0
+    roc_auc is undefined: there are no rows of class 0
     """
 
 

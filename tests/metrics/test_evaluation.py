@@ -53,7 +53,7 @@ def test_every_loss_equals_its_metric_function(n_classes, weighted, n_rows):
         values = one_by_one(name, y, p, decision, reduction="none")
         # Shared matrices round elsewhere than a gather does, by an ulp or two.
         np.testing.assert_allclose(
-            result.samples[name], values, rtol=1e-13, atol=1e-15, err_msg=name
+            result.per_sample[name], values, rtol=1e-13, atol=1e-15, err_msg=name
         )
     assert result.state.weight == pytest.approx(n_rows if weight is None else weight.sum())
     assert result.state.n_rows == n_rows
@@ -101,7 +101,7 @@ def test_one_array_may_be_probabilities_and_decision_scores(name):
 def test_standard_error_of_an_unweighted_mean():
     y, p, decision, _ = sample(3)
     result = evaluate(y, p, decision=decision, per_sample=True)
-    for name, values in result.samples.items():
+    for name, values in result.per_sample.items():
         expected = np.std(values, ddof=1) / np.sqrt(len(values))
         assert result.standard_error[name] == pytest.approx(expected, rel=1e-9), name
         assert result.standard_error[name] == pytest.approx(stats.sem(values), rel=1e-9), name
@@ -111,7 +111,7 @@ def test_standard_error_of_a_weighted_mean():
     y, p, decision, weight = sample(3)
     result = evaluate(y, p, decision=decision, sample_weight=weight, per_sample=True)
     n = len(y)
-    for name, values in result.samples.items():
+    for name, values in result.per_sample.items():
         mean = np.average(values, weights=weight)
         squares = n / (n - 1) * np.sum(weight**2 * (values - mean) ** 2)
         expected = np.sqrt(squares) / weight.sum()
@@ -131,7 +131,7 @@ def test_class_means():
     y, p, decision, weight = sample(3)
     for w in (None, weight):
         result = evaluate(y, p, decision=decision, sample_weight=w, per_sample=True)
-        for name, values in result.samples.items():
+        for name, values in result.per_sample.items():
             for c in range(3):
                 rows = y == c
                 expected = np.average(values[rows], weights=None if w is None else w[rows])
@@ -180,12 +180,12 @@ def test_an_infinite_row_of_weight_zero_does_not_count():
 def test_values_of_each_row():
     y, p = np.array([0, 9, 1, 1]), np.array([0.2, 0.5, 0.7, 0.1])
     plain = evaluate(y, p, ["brier_loss"], ignore_label=9)
-    assert plain.samples is None
+    assert plain.per_sample is None
     result = evaluate(
         y, p, ["brier_loss"], ignore_label=9, per_sample=True, sample_weight=[5, 1, 1, 2]
     )
     # unweighted, and not a number where a row is ignored
-    np.testing.assert_allclose(result.samples["brier_loss"], [0.04, np.nan, 0.09, 0.81])
+    np.testing.assert_allclose(result.per_sample["brier_loss"], [0.04, np.nan, 0.09, 0.81])
     assert result.mean["brier_loss"] == pytest.approx((0.2 + 0.09 + 1.62) / 8)
 
 
@@ -307,7 +307,7 @@ def test_class_means_are_of_the_true_class_even_when_targets_are_smoothed():
     y, p = rng.integers(0, 3, 200), rng.dirichlet([1, 1, 1], 200)
     result = evaluate(y, p, ["brier_loss"], label_smoothing=0.1, per_sample=True)
     for label in range(3):
-        expected = result.samples["brier_loss"][y == label].mean()
+        expected = result.per_sample["brier_loss"][y == label].mean()
         assert result.class_mean["brier_loss"][label] == pytest.approx(expected, rel=1e-12)
 
 

@@ -11,7 +11,7 @@ import pytest
 from xentexp import metrics
 from xentexp.losses import LOSSES
 from xentexp.metrics.compat import CONVENTIONS
-from xentexp.metrics.registry import SAMPLE_METRICS
+from xentexp.metrics.registry import DATASET_METRICS
 
 P3 = np.array([[0.2, 0.3, 0.5], [0.1, 0.1, 0.8], [0.4, 0.3, 0.3], [0.6, 0.2, 0.2]])
 Y3 = np.array([0, 2, 1, 0])
@@ -116,12 +116,12 @@ def case(loss):
 
 def test_all_names_every_loss_and_metric():
     assert set(metrics.__all__) == {
-        *LOSSES, *SAMPLE_METRICS, "Evaluation", "evaluate", "get_loss", "get_metric",
+        *LOSSES, *DATASET_METRICS, "Evaluation", "evaluate", "get_loss", "get_metric",
     }  # fmt: skip
     assert all(callable(getattr(metrics, name)) for name in metrics.__all__)
 
 
-@pytest.mark.parametrize("name", [*LOSSES, *SAMPLE_METRICS])
+@pytest.mark.parametrize("name", [*LOSSES, *DATASET_METRICS])
 def test_the_example_in_the_docstring_of_a_function_runs(name):
     function = getattr(metrics, name)
     (test,) = doctest.DocTestFinder(recurse=False).find(function, name, globs={})

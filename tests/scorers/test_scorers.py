@@ -37,7 +37,7 @@ from sklearn.tree import DecisionTreeClassifier
 from xentexp import metrics
 from xentexp.errors import InputError
 from xentexp.losses import LOSSES
-from xentexp.metrics.registry import SAMPLE_METRICS, get_loss, get_metric
+from xentexp.metrics.registry import DATASET_METRICS, get_loss, get_metric
 from xentexp.scorers import MetricScorer, MetricScorers, get_scorer, get_scorer_names, loss_scorers
 
 # No classifier predicts several labels in a row here, and no label is without a zero.
@@ -498,7 +498,7 @@ def test_targets_that_do_not_fit(y, labels, parts):
 
 SCORED = {
     name: ("" if metric.properties.direction == "higher" else "neg_") + metric.name
-    for name, metric in SAMPLE_METRICS.items()
+    for name, metric in DATASET_METRICS.items()
     if metric.properties.direction != "nearest"
     and not metric.properties.prior
     and name not in sklearn_get_scorer_names()
@@ -510,7 +510,7 @@ def test_a_scorer_of_a_sample_is_the_metric_with_its_sign(name):
     scorer, function = get_scorer(SCORED[name]), getattr(metrics, name)
     sign = -1 if SCORED[name].startswith("neg_") else 1
     for X, y in (
-        ((X2, Y2),) if SAMPLE_METRICS[name].properties.binary_only else ((X2, Y2), (X3, Y3))
+        ((X2, Y2),) if DATASET_METRICS[name].properties.binary_only else ((X2, Y2), (X3, Y3))
     ):
         model = LogisticRegression().fit(X, y)
         proba, weight = model.predict_proba(X), np.arange(len(y)) % 3
@@ -570,7 +570,7 @@ def test_searches_take_parameters_and_other_null_models():
 def test_a_fold_without_a_value_is_told():
     only = np.flatnonzero(Y2 == 1)
     model = LogisticRegression().fit(X2, Y2)
-    with pytest.raises(InputError, match="gini is undefined: the sample has no rows of class 0"):
+    with pytest.raises(InputError, match="gini is undefined: there are no rows of class 0"):
         get_scorer("gini")(model, X2[only], Y2[only])
 
 

@@ -15,7 +15,7 @@ from xentexp.experiments.folds import CrossValidation, Fold
 from xentexp.experiments.results import Candidate, CandidateResult, ExperimentResult
 from xentexp.experiments.scoring import Measures, choose_measures, regret_of, score_fold
 from xentexp.losses import Loss
-from xentexp.metrics.base import Metric, SampleMetric
+from xentexp.metrics.base import DatasetMetric, Metric
 from xentexp.metrics.registry import get_metric
 
 
@@ -25,7 +25,7 @@ def run_experiment(
     cv: int | CrossValidation | Sequence[Fold] = 5,
     *,
     losses: str | Loss | Sequence[str | Loss] | None = None,
-    metrics: str | SampleMetric | Sequence[str | SampleMetric] | None = None,
+    metrics: str | DatasetMetric | Sequence[str | DatasetMetric] | None = None,
     primary: str | Metric = "categorical_crossentropy",
     n_jobs: int = 1,
     on_fold: Callable[[str], None] | None = None,
@@ -45,10 +45,10 @@ def run_experiment(
         Number of shuffled stratified folds, another way to split, or the folds themselves.
     losses : str, Loss or sequence of them, optional
         Which losses; all that apply to a candidate by default.
-    metrics : str, SampleMetric or sequence of them, optional
+    metrics : str, DatasetMetric or sequence of them, optional
         Which metrics of the whole data set; by default those of
         ``xentexp.metrics.registry.DEFAULT_METRICS`` that apply.
-    primary : str, Loss or SampleMetric, default="categorical_crossentropy"
+    primary : str, Loss or DatasetMetric, default="categorical_crossentropy"
         Loss or metric that ranks the candidates.
     n_jobs : int, default=1
         Fits that run at once; -1 for as many as there are cores.

@@ -37,7 +37,7 @@ def better(name: str) -> tuple[str, float] | None:
     Parameters
     ----------
     name : str
-        Of a loss, or label of a metric of a sample.
+        Of a loss, or label of a metric of the data set.
 
     Returns
     -------
@@ -66,7 +66,7 @@ def higher_is_better(name: str) -> bool:
     Parameters
     ----------
     name : str
-        Of a loss, or label of a metric of a sample.
+        Of a loss, or label of a metric of the data set.
 
     Returns
     -------
@@ -327,7 +327,7 @@ def best_is(name: str) -> str:
     Parameters
     ----------
     name : str
-        Of a loss, or label of a metric of a sample.
+        Of a loss, or label of a metric of the data set.
 
     Returns
     -------

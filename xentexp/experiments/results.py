@@ -97,7 +97,7 @@ class CandidateResult:
     states : tuple of LossState
         One for each fold, in the order of the folds.
     metrics : tuple of dict
-        Metrics of a sample by label, for each fold; NaN where a fold has no such value.
+        Metrics of the data set by label, for each fold; NaN where a fold has no such value.
     regrets : tuple of dict
         Expected loss above the best possible, for each fold, where the true class
         probabilities are known.
@@ -136,7 +136,7 @@ class CandidateResult:
         return dict(zip(self.states[0].names, table, strict=True))
 
     def fold_values(self) -> dict[str, list[float]]:
-        """Each loss and each metric of a sample, in each fold."""
+        """Each loss and each metric of the data set, in each fold."""
         labels = self.metrics[0] if self.metrics else {}
         metrics = {label: [values[label] for values in self.metrics] for label in labels}
         return {**self.fold_losses(), **metrics}

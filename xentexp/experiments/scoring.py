@@ -13,7 +13,7 @@ from xentexp.experiments.fitting import FoldPrediction
 from xentexp.inputs.checked import PlannedInput
 from xentexp.inputs.read import ascending, read
 from xentexp.losses import LOSSES, Loss
-from xentexp.metrics.base import Metric, SampleMetric
+from xentexp.metrics.base import DatasetMetric, Metric
 from xentexp.metrics.evaluation import Evaluation, evaluate, evaluate_checked, losses_for
 from xentexp.metrics.registry import DEFAULT_METRICS, get_loss, get_metric, refuse_duplicates
 
@@ -23,24 +23,24 @@ class Measures:
     """What candidates are compared by; None for every loss that applies."""
 
     losses: tuple[Loss, ...] | None
-    metrics: tuple[SampleMetric, ...]
+    metrics: tuple[DatasetMetric, ...]
 
 
 def choose_measures(
     dataset: Dataset,
     losses: str | Loss | Sequence[str | Loss] | None,
-    metrics: str | SampleMetric | Sequence[str | SampleMetric] | None,
+    metrics: str | DatasetMetric | Sequence[str | DatasetMetric] | None,
     primary: str,
 ) -> Measures:
     """Losses and metrics by name, checked to apply to the data set; `primary` is one of them."""
     losses = [losses] if isinstance(losses, (str, Loss)) else losses
-    metrics = [metrics] if isinstance(metrics, (str, SampleMetric)) else metrics
+    metrics = [metrics] if isinstance(metrics, (str, DatasetMetric)) else metrics
     chosen = None if losses is None else [get_loss(loss) for loss in losses]
     if chosen is not None:
         refuse_duplicates(chosen, "losses")
         if not chosen:
             raise InputError("losses must name one loss at least; got none")
-    wanted = [_sample_metric(name) for name in (DEFAULT_METRICS if metrics is None else metrics)]
+    wanted = [_dataset_metric(name) for name in (DEFAULT_METRICS if metrics is None else metrics)]
     refuse_duplicates(wanted, "metrics")
     first, planned = get_metric(primary), _planned(dataset)
     for metric in [*(chosen or ()), *(() if metrics is None else wanted), first]:
@@ -67,9 +67,9 @@ def choose_measures(
     return Measures(None if chosen is None else tuple(chosen), tuple(wanted))
 
 
-def _sample_metric(name: str | SampleMetric) -> SampleMetric:
+def _dataset_metric(name: str | DatasetMetric) -> DatasetMetric:
     metric = get_metric(name)
-    if not isinstance(metric, SampleMetric):
+    if not isinstance(metric, DatasetMetric):
         raise InputError(
             f"metrics must name metrics of the whole data set; {metric.name} is a loss: name it "
             f"among losses"

@@ -16,9 +16,9 @@ from xentexp.metrics import skill as _skill  # noqa: F401
 from xentexp.metrics import threshold as _threshold  # noqa: F401
 from xentexp.metrics.evaluation import Evaluation, evaluate
 from xentexp.metrics.functions import function_of
-from xentexp.metrics.registry import SAMPLE_METRICS, get_loss, get_metric
+from xentexp.metrics.registry import DATASET_METRICS, get_loss, get_metric
 
-__all__ = ["Evaluation", "evaluate", "get_loss", "get_metric", *LOSSES, *SAMPLE_METRICS]
+__all__ = ["Evaluation", "evaluate", "get_loss", "get_metric", *LOSSES, *DATASET_METRICS]
 
 
 def __getattr__(name: str) -> Any:
@@ -30,4 +30,4 @@ def __getattr__(name: str) -> Any:
 
 
 def __dir__() -> list[str]:
-    return sorted({*__all__, *LOSSES, *SAMPLE_METRICS})
+    return sorted({*__all__, *LOSSES, *DATASET_METRICS})

@@ -119,7 +119,7 @@ def evaluate(
     y_pred : array-like of shape (n,) or (n, k), or None
         Class probabilities, or raw scores with `from_logits`; None where there are decision
         scores alone.
-    metrics : str, Loss, SampleMetric or sequence of them, optional
+    metrics : str, Loss, DatasetMetric or sequence of them, optional
         Losses and metrics of the whole data set, by name or as objects; by default every loss
         that applies to the input.
     decision : array-like of shape (n,) or (n, k), optional
@@ -5272,7 +5272,7 @@ def expected_calibration_error(
     """Mean distance between predicted probability and observed frequency, over bins.
 
     Lower is better: 0 is best. Range: [0, 1].
-    Value of a sample: ``sum_b (W_b / W) |o_b - p_b|``.
+    Value of the data set: ``sum_b (W_b / W) |o_b - p_b|``.
 
     A bin holds its lower edge; the last one holds 1 too. Empty bins count nothing. Rows of
     equal probability share a bin, whatever their order. Few rows per bin make it too large:
@@ -5318,14 +5318,14 @@ def expected_calibration_error(
     Returns
     -------
     float
-        Of the whole sample.
+        Of the whole data set.
 
     Raises
     ------
     InputError
         A ``ValueError`` that states the rule, the value and what to do.
     UndefinedError
-        Where the sample has no such value.
+        Where it is undefined for these rows.
 
     References
     ----------
@@ -5359,7 +5359,7 @@ def maximum_calibration_error(
     """Largest distance between predicted probability and observed frequency of a bin.
 
     Lower is better: 0 is best. Range: [0, 1].
-    Value of a sample: ``max_b |o_b - p_b|``.
+    Value of the data set: ``max_b |o_b - p_b|``.
 
     A bin holds its lower edge; the last one holds 1 too. Empty bins count nothing. Rows of
     equal probability share a bin, whatever their order. Few rows per bin make it too large:
@@ -5400,14 +5400,14 @@ def maximum_calibration_error(
     Returns
     -------
     float
-        Of the whole sample.
+        Of the whole data set.
 
     Raises
     ------
     InputError
         A ``ValueError`` that states the rule, the value and what to do.
     UndefinedError
-        Where the sample has no such value.
+        Where it is undefined for these rows.
 
     References
     ----------
@@ -5437,11 +5437,11 @@ def calibration_slope(
     """Slope of the labels on the predicted log-odds: below 1, predictions are too extreme.
 
     Neither lower nor higher is better: 1 is best. Range: (-inf, inf).
-    Value of a sample: ``b of the logistic regression y ~ a + b log(p / (1 - p)), by maximum likelihood``.
+    Value of the data set: ``b of the logistic regression y ~ a + b log(p / (1 - p)), by maximum likelihood``.
 
     Above 1 they are too timid; below 0 they are turned round. With three classes or more and
     no class named it is the mean of the slopes of each class against the rest. Undefined for
-    constant predictions, for a sample of one class, and for one that the predictions separate:
+    constant predictions, for rows of a single class, and for one that the predictions separate:
     its slope is infinite.
     Probabilities of 0 and 1, whose log-odds are infinite, are clipped first: with forests they
     weigh heavily, and the result depends on `clip`.
@@ -5477,14 +5477,14 @@ def calibration_slope(
     Returns
     -------
     float
-        Of the whole sample.
+        Of the whole data set.
 
     Raises
     ------
     InputError
         A ``ValueError`` that states the rule, the value and what to do.
     UndefinedError
-        Where the sample has no such value.
+        Where it is undefined for these rows.
 
     References
     ----------
@@ -5515,11 +5515,11 @@ def calibration_intercept(
     """Calibration in the large: by how much the log-odds are too low on the whole.
 
     Neither lower nor higher is better: 0 is best. Range: (-inf, inf).
-    Value of a sample: ``a of the logistic regression y ~ a + log(p / (1 - p)), the slope fixed at 1``.
+    Value of the data set: ``a of the logistic regression y ~ a + log(p / (1 - p)), the slope fixed at 1``.
 
     Above 0 the class is more frequent than predicted. With three classes or more `positive`
     names one, to be taken against the rest: intercepts of several would cancel in a mean.
-    Undefined for a sample of one class.
+    Undefined for rows of a single class.
     Probabilities of 0 and 1, whose log-odds are infinite, are clipped first: with forests they
     weigh heavily, and the result depends on `clip`.
 
@@ -5554,14 +5554,14 @@ def calibration_intercept(
     Returns
     -------
     float
-        Of the whole sample.
+        Of the whole data set.
 
     Raises
     ------
     InputError
         A ``ValueError`` that states the rule, the value and what to do.
     UndefinedError
-        Where the sample has no such value.
+        Where it is undefined for these rows.
 
     References
     ----------
@@ -5592,10 +5592,10 @@ def roc_auc(
     """Area under the ROC curve: how often a row of the second class ranks above one of the first.
 
     Higher is better: 1 is best. Range: [0, 1].
-    Value of a sample: ``P(s+ > s-) + P(s+ = s-) / 2``.
+    Value of the data set: ``P(s+ > s-) + P(s+ = s-) / 2``.
 
     0.5 is a random order; less is one turned round.
-    Undefined where the sample lacks a class. Decision scores will do for probabilities.
+    Undefined where a class has no rows. Decision scores will do for probabilities.
 
     Parameters
     ----------
@@ -5629,14 +5629,14 @@ def roc_auc(
     Returns
     -------
     float
-        Of the whole sample.
+        Of the whole data set.
 
     Raises
     ------
     InputError
         A ``ValueError`` that states the rule, the value and what to do.
     UndefinedError
-        Where the sample has no such value.
+        Where it is undefined for these rows.
 
     References
     ----------
@@ -5666,10 +5666,10 @@ def gini(
     """Gini coefficient, the accuracy ratio of credit scoring: 2 AUC - 1.
 
     Higher is better: 1 is best. Range: [-1, 1].
-    Value of a sample: ``2 AUC - 1 = P(s+ > s-) - P(s+ < s-)``.
+    Value of the data set: ``2 AUC - 1 = P(s+ > s-) - P(s+ < s-)``.
 
     0 is a random order. Not the impurity of decision trees.
-    Undefined where the sample lacks a class. Decision scores will do for probabilities.
+    Undefined where a class has no rows. Decision scores will do for probabilities.
 
     Parameters
     ----------
@@ -5703,14 +5703,14 @@ def gini(
     Returns
     -------
     float
-        Of the whole sample.
+        Of the whole data set.
 
     Raises
     ------
     InputError
         A ``ValueError`` that states the rule, the value and what to do.
     UndefinedError
-        Where the sample has no such value.
+        Where it is undefined for these rows.
 
     References
     ----------
@@ -5738,11 +5738,11 @@ def average_precision(
     """Average precision: area under the precision-recall curve, as a step function.
 
     Higher is better: 1 is best. Range: [0, 1].
-    Value of a sample: ``sum_t (recall_t - recall_{t-1}) precision_t``.
+    Value of the data set: ``sum_t (recall_t - recall_{t-1}) precision_t``.
 
     A random order has the share of the class. Two classes: that of the second. More:
     each class against the rest, averaged.
-    Undefined where the sample lacks a class. Decision scores will do for probabilities.
+    Undefined where a class has no rows. Decision scores will do for probabilities.
 
     Parameters
     ----------
@@ -5773,14 +5773,14 @@ def average_precision(
     Returns
     -------
     float
-        Of the whole sample.
+        Of the whole data set.
 
     Raises
     ------
     InputError
         A ``ValueError`` that states the rule, the value and what to do.
     UndefinedError
-        Where the sample has no such value.
+        Where it is undefined for these rows.
 
     References
     ----------
@@ -5807,10 +5807,10 @@ def ks_statistic(
     """Kolmogorov-Smirnov statistic: the largest distance between the classes' score distributions.
 
     Higher is better: 1 is best. Range: [0, 1].
-    Value of a sample: ``max_s |F0(s) - F1(s)|``.
+    Value of the data set: ``max_s |F0(s) - F1(s)|``.
 
     Two-sided: scores that are turned round have the same value.
-    Undefined where the sample lacks a class. Decision scores will do for probabilities.
+    Undefined where a class has no rows. Decision scores will do for probabilities.
 
     Parameters
     ----------
@@ -5839,14 +5839,14 @@ def ks_statistic(
     Returns
     -------
     float
-        Of the whole sample.
+        Of the whole data set.
 
     Raises
     ------
     InputError
         A ``ValueError`` that states the rule, the value and what to do.
     UndefinedError
-        Where the sample has no such value.
+        Where it is undefined for these rows.
 
     References
     ----------
@@ -5875,13 +5875,13 @@ def h_measure(
     """H-measure: share of the expected cost of misclassification that the order takes away.
 
     Higher is better: 1 is best. Range: [0, 1].
-    Value of a sample: ``1 - int min_t L(c, t) u(c) dc / int min(pi0 c, pi1 (1 - c)) u(c) dc, u = Beta(a, b)``.
+    Value of the data set: ``1 - int min_t L(c, t) u(c) dc / int min(pi0 c, pi1 (1 - c)) u(c) dc, u = Beta(a, b)``.
 
     c is the cost of a false alarm (first class taken for the second), 1 - c that of a miss.
     The AUC lets the classifier choose the distribution of c; here it is one for all.
     The threshold is the best for each c, so the scores matter by their order alone; scores
     that are turned round have 0 (R's `hmeasure` turns them back, with a warning).
-    Undefined where the sample lacks a class. Decision scores will do for probabilities.
+    Undefined where a class has no rows. Decision scores will do for probabilities.
 
     Parameters
     ----------
@@ -5915,14 +5915,14 @@ def h_measure(
     Returns
     -------
     float
-        Of the whole sample.
+        Of the whole data set.
 
     Raises
     ------
     InputError
         A ``ValueError`` that states the rule, the value and what to do.
     UndefinedError
-        Where the sample has no such value.
+        Where it is undefined for these rows.
 
     References
     ----------
@@ -5951,7 +5951,7 @@ def perplexity(
     """Number of equally likely classes that would be as surprising.
 
     Lower is better: 1 is best. Range: [1, inf).
-    Value of a sample: ``exp(-mean_i sum_j t_ij log p_ij)``.
+    Value of the data set: ``exp(-mean_i sum_j t_ij log p_ij)``.
 
     Predictions of 1 / k everywhere have perplexity k.
 
@@ -5984,14 +5984,14 @@ def perplexity(
     Returns
     -------
     float
-        Of the whole sample.
+        Of the whole data set.
 
     Raises
     ------
     InputError
         A ``ValueError`` that states the rule, the value and what to do.
     UndefinedError
-        Where the sample has no such value.
+        Where it is undefined for these rows.
 
     References
     ----------
@@ -6021,7 +6021,7 @@ def balanced_loss(
     """Mean over the classes of the mean loss of each class: the macro average.
 
     Lower is better: 0 is best. Range: that of the loss.
-    Value of a sample: ``mean_j (sum_{i in class j} w_i l_i / sum_{i in class j} w_i)``.
+    Value of the data set: ``mean_j (sum_{i in class j} w_i l_i / sum_{i in class j} w_i)``.
 
     Rare classes count as much as frequent ones. Soft targets share a row among its
     classes. A class without rows has no mean: the value is undefined, or, with
@@ -6062,14 +6062,14 @@ def balanced_loss(
     Returns
     -------
     float
-        Of the whole sample.
+        Of the whole data set.
 
     Raises
     ------
     InputError
         A ``ValueError`` that states the rule, the value and what to do.
     UndefinedError
-        Where the sample has no such value.
+        Where it is undefined for these rows.
 
     References
     ----------
@@ -6100,11 +6100,11 @@ def d2_score(
     """Share of a null model's loss that the predictions take away: a skill score.
 
     Higher is better: 1 is best. Range: (-inf, 1].
-    Value of a sample: ``1 - mean loss of the predictions / mean loss of the null model``.
+    Value of the data set: ``1 - mean loss of the predictions / mean loss of the null model``.
 
     0 is no better than the null model, which predicts the same shares for every row:
-    'training prior' those of `prior`, which a sample of one class does not change; 'test
-    prior' those of this sample, scikit-learn's ``d2_log_loss_score`` and
+    'training prior' those of `prior`, which rows of a single class do not change; 'test
+    prior' those of these rows, scikit-learn's ``d2_log_loss_score`` and
     ``d2_brier_score``; 'uniform' 1 / k. Undefined where the null model's loss is 0.
 
     Parameters
@@ -6143,14 +6143,14 @@ def d2_score(
     Returns
     -------
     float
-        Of the whole sample.
+        Of the whole data set.
 
     Raises
     ------
     InputError
         A ``ValueError`` that states the rule, the value and what to do.
     UndefinedError
-        Where the sample has no such value.
+        Where it is undefined for these rows.
 
     References
     ----------
@@ -6179,7 +6179,7 @@ def precision_score(
     """Share of the rows assigned to the positive class that belong to it.
 
     Higher is better: 1 is best. Range: [0, 1].
-    Value of a sample: ``true positives / (true positives + false positives)``.
+    Value of the data set: ``true positives / (true positives + false positives)``.
 
     Two classes: the second is the positive one, and a row is assigned to it where its
     probability is above `threshold`. More classes: the most probable one, the first of equals.
@@ -6217,14 +6217,14 @@ def precision_score(
     Returns
     -------
     float
-        Of the whole sample.
+        Of the whole data set.
 
     Raises
     ------
     InputError
         A ``ValueError`` that states the rule, the value and what to do.
     UndefinedError
-        Where the sample has no such value.
+        Where it is undefined for these rows.
 
     References
     ----------
@@ -6252,7 +6252,7 @@ def recall_score(
     """Share of the rows of the positive class that are assigned to it: sensitivity.
 
     Higher is better: 1 is best. Range: [0, 1].
-    Value of a sample: ``true positives / (true positives + false negatives)``.
+    Value of the data set: ``true positives / (true positives + false negatives)``.
 
     Two classes: the second is the positive one, and a row is assigned to it where its
     probability is above `threshold`. More classes: the most probable one, the first of equals.
@@ -6290,14 +6290,14 @@ def recall_score(
     Returns
     -------
     float
-        Of the whole sample.
+        Of the whole data set.
 
     Raises
     ------
     InputError
         A ``ValueError`` that states the rule, the value and what to do.
     UndefinedError
-        Where the sample has no such value.
+        Where it is undefined for these rows.
 
     References
     ----------
@@ -6325,7 +6325,7 @@ def f1_score(
     """Harmonic mean of precision and recall.
 
     Higher is better: 1 is best. Range: [0, 1].
-    Value of a sample: ``2 precision recall / (precision + recall)``.
+    Value of the data set: ``2 precision recall / (precision + recall)``.
 
     Two classes: the second is the positive one, and a row is assigned to it where its
     probability is above `threshold`. More classes: the most probable one, the first of equals.
@@ -6363,14 +6363,14 @@ def f1_score(
     Returns
     -------
     float
-        Of the whole sample.
+        Of the whole data set.
 
     Raises
     ------
     InputError
         A ``ValueError`` that states the rule, the value and what to do.
     UndefinedError
-        Where the sample has no such value.
+        Where it is undefined for these rows.
 
     References
     ----------
@@ -6397,7 +6397,7 @@ def balanced_accuracy(
     """Mean recall of the classes.
 
     Higher is better: 1 is best. Range: [0, 1].
-    Value of a sample: ``mean_j (rows of class j assigned to it / rows of class j)``.
+    Value of the data set: ``mean_j (rows of class j assigned to it / rows of class j)``.
 
     Two classes: the second is the positive one, and a row is assigned to it where its
     probability is above `threshold`. More classes: the most probable one, the first of equals.
@@ -6433,14 +6433,14 @@ def balanced_accuracy(
     Returns
     -------
     float
-        Of the whole sample.
+        Of the whole data set.
 
     Raises
     ------
     InputError
         A ``ValueError`` that states the rule, the value and what to do.
     UndefinedError
-        Where the sample has no such value.
+        Where it is undefined for these rows.
 
     References
     ----------
@@ -6468,7 +6468,7 @@ def matthews_corrcoef(
     """Matthews correlation coefficient (MCC, phi) of true and predicted class.
 
     Higher is better: 1 is best. Range: [-1, 1].
-    Value of a sample: ``cov(true, predicted) / sqrt(cov(true, true) cov(predicted, predicted))``.
+    Value of the data set: ``cov(true, predicted) / sqrt(cov(true, true) cov(predicted, predicted))``.
 
     Two classes: the second is the positive one, and a row is assigned to it where its
     probability is above `threshold`. More classes: the most probable one, the first of equals.
@@ -6504,14 +6504,14 @@ def matthews_corrcoef(
     Returns
     -------
     float
-        Of the whole sample.
+        Of the whole data set.
 
     Raises
     ------
     InputError
         A ``ValueError`` that states the rule, the value and what to do.
     UndefinedError
-        Where the sample has no such value.
+        Where it is undefined for these rows.
 
     References
     ----------

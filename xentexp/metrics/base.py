@@ -9,7 +9,7 @@ from typing import ClassVar, Protocol, TypeVar
 from xentexp.errors import InputError
 from xentexp.inputs.checked import InputTraits
 from xentexp.losses.base import MetricProperties, Response
-from xentexp.metrics.sample import Sample
+from xentexp.metrics.metric_input import MetricInput
 
 T = TypeVar("T")
 
@@ -17,7 +17,7 @@ T = TypeVar("T")
 class Metric(Protocol):
     """What losses and metrics of the whole data set have in common.
 
-    A :class:`~xentexp.Loss` is a mean over rows; a :class:`SampleMetric`, such as AUC, is not.
+    A :class:`~xentexp.Loss` is a mean over rows; a :class:`DatasetMetric`, such as AUC, is not.
     """
 
     @property
@@ -47,7 +47,7 @@ def parameter(default: T, kind: str, text: str) -> T:
 
 
 @dataclass(frozen=True)
-class SampleMetric(ABC):
+class DatasetMetric(ABC):
     """A metric of the whole data set that is not an average over rows, such as AUC.
 
     A frozen value whose fields are its parameters, like a loss. A metric of your own derives
@@ -83,8 +83,8 @@ class SampleMetric(ABC):
         return {"lower": False, "higher": True}.get(self.properties.direction)
 
     @abstractmethod
-    def value(self, sample: Sample) -> float:
-        """Value of a sample that it is defined for."""
+    def value(self, data: MetricInput) -> float:
+        """Value of a data set that it is defined for."""
 
     def why_not(self, given: InputTraits) -> str | None:
         """Reason why it is not defined for such input, which ends a sentence, or None."""

@@ -13,9 +13,9 @@ from numpy.typing import NDArray
 from xentexp.errors import InputError, UndefinedError, unknown_name
 from xentexp.inputs.checked import InputTraits
 from xentexp.losses.base import MetricProperties
-from xentexp.metrics.base import SampleMetric, one_of, parameter
+from xentexp.metrics.base import DatasetMetric, one_of, parameter
+from xentexp.metrics.metric_input import MetricInput
 from xentexp.metrics.registry import register_metric
-from xentexp.metrics.sample import Sample
 from xentexp.numerics import FloatArray, IntArray
 
 _OF = ("auto", "second class", "top label", "classes")
@@ -40,7 +40,7 @@ class _Bins:
 
 
 @dataclass(frozen=True)
-class _Binned(SampleMetric):
+class _Binned(DatasetMetric):
     """What binned calibration errors share."""
 
     n_bins: int = parameter(15, "int", "Number of bins.")
@@ -69,12 +69,12 @@ class _Binned(SampleMetric):
             return f"of='second class' is for two classes; there are {given.n_classes}"
         return super().why_not(given)
 
-    def tables(self, sample: Sample) -> Iterator[_Bins]:
-        """Bins of the sample, or of each class in turn.
+    def tables(self, data: MetricInput) -> Iterator[_Bins]:
+        """Bins of all rows, or of each class in turn.
 
         Parameters
         ----------
-        sample : Sample
+        data : MetricInput
             Of probabilities.
 
         Yields
@@ -82,14 +82,14 @@ class _Binned(SampleMetric):
         _Bins
             Without empty ones.
         """
-        proba = sample.proba_by_class
-        if self.of == "top label" or (self.of == "auto" and sample.n_classes > 2):
+        proba = data.proba_by_class
+        if self.of == "top label" or (self.of == "auto" and data.n_classes > 2):
             top = proba.argmax(axis=0)
-            yield self._table(proba.max(axis=0), top == sample.index, sample.weight)
+            yield self._table(proba.max(axis=0), top == data.index, data.weight)
             return
-        columns = range(sample.n_classes) if self.of == "classes" else (1,)
+        columns = range(data.n_classes) if self.of == "classes" else (1,)
         for column in columns:
-            yield self._table(proba[column], sample.index == column, sample.weight)
+            yield self._table(proba[column], data.index == column, data.weight)
 
     def _table(
         self, proba: FloatArray, true: NDArray[np.bool_], weight: FloatArray | None
@@ -169,8 +169,8 @@ class ExpectedCalibrationError(_Binned):
         if self.debiased and self.norm != "l2":
             raise InputError(f"debiased=True is for norm='l2'; got norm={self.norm!r}")
 
-    def value(self, sample: Sample) -> float:
-        errors = [self._error(table) for table in self.tables(sample)]
+    def value(self, data: MetricInput) -> float:
+        errors = [self._error(table) for table in self.tables(data)]
         if self.norm == "l1":
             return float(np.mean(errors))
         return float(np.sqrt(np.mean(errors)))
@@ -210,9 +210,9 @@ class MaximumCalibrationError(_Binned):
         ">>> round(maximum_calibration_error(y_true, y_pred, n_bins=2), 4)\n0.3167",
     )
 
-    def value(self, sample: Sample) -> float:
+    def value(self, data: MetricInput) -> float:
         return max(
-            float(np.abs(table.observed - table.predicted).max()) for table in self.tables(sample)
+            float(np.abs(table.observed - table.predicted).max()) for table in self.tables(data)
         )
 
 
@@ -228,7 +228,7 @@ _CLIPPED = (
 
 
 @dataclass(frozen=True)
-class _Recalibration(SampleMetric):
+class _Recalibration(DatasetMetric):
     """What slope and intercept share: which class, and its log-odds."""
 
     positive: object = parameter(
@@ -238,13 +238,13 @@ class _Recalibration(SampleMetric):
     )
 
     def class_odds(
-        self, sample: Sample, column: int
+        self, data: MetricInput, column: int
     ) -> tuple[FloatArray, NDArray[np.bool_], FloatArray]:
         """Log-odds, labels and weights of a class against the rest; rows of no weight left out.
 
         Parameters
         ----------
-        sample : Sample
+        data : MetricInput
             Of probabilities.
         column : int
             Of the class.
@@ -254,16 +254,16 @@ class _Recalibration(SampleMetric):
         odds, labels, weight : ndarray of shape (n,)
             Both labels occur, and the log-odds are finite.
         """
-        odds, labels = sample.log_odds(column), sample.index == column
-        weight = np.ones(len(odds)) if sample.weight is None else sample.weight
+        odds, labels = data.log_odds(column), data.index == column
+        weight = np.ones(len(odds)) if data.weight is None else data.weight
         if not weight.all():
             some = weight > 0.0
             odds, labels, weight = odds[some], labels[some], weight[some]
         if labels.all() or not labels.any():
             which = "only" if labels.any() else "no"
             raise UndefinedError(
-                f"{self.name} is undefined: the sample has {which} rows of class "
-                f"{sample.classes[column]!r}"
+                f"{self.name} is undefined: there are {which} rows of class "
+                f"{data.classes[column]!r}"
             )
         if not np.isfinite(odds).all():
             raise UndefinedError(
@@ -272,13 +272,13 @@ class _Recalibration(SampleMetric):
             )
         return odds, labels, weight
 
-    def column(self, sample: Sample) -> int | None:
+    def column(self, data: MetricInput) -> int | None:
         """Column of the class; None where none is named and there are several."""
         if self.positive is None:
-            return 1 if sample.n_classes == 2 else None
-        if self.positive not in sample.classes:
-            raise unknown_name("class", self.positive, map(str, sample.classes))
-        return sample.classes.index(self.positive)
+            return 1 if data.n_classes == 2 else None
+        if self.positive not in data.classes:
+            raise unknown_name("class", self.positive, map(str, data.classes))
+        return data.classes.index(self.positive)
 
 
 @register_metric
@@ -299,20 +299,20 @@ class CalibrationSlope(_Recalibration):
         reference=_REFERENCE,
         notes="Above 1 they are too timid; below 0 they are turned round. With three classes or "
         "more and\nno class named it is the mean of the slopes of each class against the rest. "
-        "Undefined for\nconstant predictions, for a sample of one class, and for one that the "
+        "Undefined for\nconstant predictions, for rows of a single class, and for one that the "
         "predictions separate:\nits slope is infinite.\n" + _CLIPPED,
         example=">>> y_true, y_pred = [0, 1, 0, 1, 1], [0.1, 0.3, 0.6, 0.7, 0.9]\n"
         ">>> round(calibration_slope(y_true, y_pred), 3)\n0.897",
     )
 
-    def value(self, sample: Sample) -> float:
-        named = self.column(sample)
-        columns = range(sample.n_classes) if named is None else [named]
-        return float(np.mean([self._slope(sample, column) for column in columns]))
+    def value(self, data: MetricInput) -> float:
+        named = self.column(data)
+        columns = range(data.n_classes) if named is None else [named]
+        return float(np.mean([self._slope(data, column) for column in columns]))
 
-    def _slope(self, sample: Sample, column: int) -> float:
-        odds, labels, weight = self.class_odds(sample, column)
-        label = sample.classes[column]
+    def _slope(self, data: MetricInput, column: int) -> float:
+        odds, labels, weight = self.class_odds(data, column)
+        label = data.classes[column]
         if odds.min() == odds.max():
             raise UndefinedError(
                 f"calibration_slope is undefined: the prediction of class {label!r} is the same "
@@ -344,7 +344,7 @@ class CalibrationIntercept(_Recalibration):
         reference=_REFERENCE,
         notes="Above 0 the class is more frequent than predicted. With three classes or more "
         "`positive`\nnames one, to be taken against the rest: intercepts of several would cancel "
-        "in a mean.\nUndefined for a sample of one class.\n" + _CLIPPED,
+        "in a mean.\nUndefined for rows of a single class.\n" + _CLIPPED,
         example=">>> y_true, y_pred = [0, 1, 0, 1, 1], [0.1, 0.3, 0.6, 0.7, 0.9]\n"
         ">>> round(calibration_intercept(y_true, y_pred), 3)\n0.486",
     )
@@ -354,13 +354,13 @@ class CalibrationIntercept(_Recalibration):
             return f"is for two classes, or one named by positive=; there are {given.n_classes}"
         return super().why_not(given)
 
-    def value(self, sample: Sample) -> float:
+    def value(self, data: MetricInput) -> float:
         from scipy.optimize import brentq
         from scipy.special import expit, logit
 
-        column = self.column(sample)
+        column = self.column(data)
         assert column is not None
-        odds, labels, weight = self.class_odds(sample, column)
+        odds, labels, weight = self.class_odds(data, column)
         weight = weight / weight.sum()
         share = float(weight @ labels)
         # The excess falls in a, and the mean of the predictions lies between their extremes.

@@ -14,10 +14,10 @@ from xentexp.inputs.checked import CheckedInput
 from xentexp.inputs.options import InputOptions, refuse_unknown
 from xentexp.inputs.read import read
 from xentexp.losses import LOSSES, Loss, load_plugins
-from xentexp.metrics.base import Metric, SampleMetric
+from xentexp.metrics.base import DatasetMetric, Metric
+from xentexp.metrics.metric_input import MetricInput
 from xentexp.metrics.registry import get_metric, get_metrics
 from xentexp.metrics.running_sums import LossState, sum_losses
-from xentexp.metrics.sample import Sample
 from xentexp.numerics import FloatArray
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ class Evaluation:
         The sums that the losses follow from; states of several evaluations add up.
     metrics : dict
         Value of each metric of the whole data set, by name.
-    samples : dict or None
+    per_sample : dict or None
         Unweighted value of each row by loss, where asked for; NaN for ignored rows.
     order : tuple of str
         Names of losses and metrics as they were asked for.
@@ -48,7 +48,7 @@ class Evaluation:
 
     state: LossState
     metrics: dict[str, float] = field(default_factory=dict)
-    samples: dict[str, FloatArray] | None = None
+    per_sample: dict[str, FloatArray] | None = None
     order: tuple[str, ...] = ()
 
     def __repr__(self) -> str:
@@ -150,7 +150,7 @@ def evaluate(
     y_pred : array-like of shape (n,) or (n, k), or None
         Class probabilities, or raw scores with `from_logits`; None where there are decision
         scores alone.
-    metrics : str, Loss, SampleMetric or sequence of them, optional
+    metrics : str, Loss, DatasetMetric or sequence of them, optional
         Losses and metrics of the whole data set, by name or as objects; by default every loss
         that applies to the input.
     decision : array-like of shape (n,) or (n, k), optional
@@ -250,12 +250,12 @@ def evaluate_checked(
     """Losses and metrics that are known to apply to checked input."""
     losses = [metric for metric in metrics if isinstance(metric, Loss)]
     state, rows = sum_losses(checked, losses, per_sample=per_sample)
-    sample = Sample(checked, prior=prior, state=state)
+    data = MetricInput(checked, prior=prior, state=state)
     values = {}
     for metric in metrics:
-        if isinstance(metric, SampleMetric):
+        if isinstance(metric, DatasetMetric):
             try:
-                values[metric.name] = metric.value(sample)
+                values[metric.name] = metric.value(data)
             except UndefinedError:
                 if undefined == "raise":
                     raise

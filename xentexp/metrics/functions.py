@@ -17,20 +17,20 @@ from xentexp.inputs.options import OPTIONS, indent
 from xentexp.inputs.read import read
 from xentexp.losses import LOSSES, Loss, load_plugins
 from xentexp.losses.base import Reduction
-from xentexp.metrics.base import Metric, SampleMetric
+from xentexp.metrics.base import DatasetMetric, Metric
 from xentexp.metrics.compat import CONVENTIONS, apply, describe, refuse_peer_keywords
 from xentexp.metrics.evaluation import check_applies
-from xentexp.metrics.registry import SAMPLE_METRICS, get_metric
-from xentexp.metrics.sample import Sample
+from xentexp.metrics.metric_input import MetricInput
+from xentexp.metrics.registry import DATASET_METRICS, get_metric
 
 _functions: dict[str, tuple[Metric, Callable[..., Any]]] = {}
 
 
 def function_of(name: str) -> Callable[..., Any] | None:
     """The metric function of a name, or None; made when it is first asked for."""
-    if name not in LOSSES and name not in SAMPLE_METRICS:
+    if name not in LOSSES and name not in DATASET_METRICS:
         load_plugins()
-    metric: Metric | None = LOSSES.get(name) or SAMPLE_METRICS.get(name)
+    metric: Metric | None = LOSSES.get(name) or DATASET_METRICS.get(name)
     if metric is None:
         return None
     known, function = _functions.get(name, (None, None))
@@ -85,7 +85,7 @@ def _sample_value(metric: Any, arguments: dict[str, Any]) -> float:
         raise InputError("y_true must be given; got None")
     checked = read(**arguments)
     check_applies(checked, [metric])
-    return float(metric.value(Sample(checked, prior=prior)))
+    return float(metric.value(MetricInput(checked, prior=prior)))
 
 
 def _of_peer(
@@ -222,7 +222,7 @@ def docstring_of(metric: Metric, signature: inspect.Signature) -> str:
         lines += _more_properties(loss)
     else:
         lines += [f"{direction}: {properties.optimum:g} is best. Range: {properties.range}."]
-        lines += [f"Value of a sample: ``{properties.formula}``."]
+        lines += [f"Value of the data set: ``{properties.formula}``."]
         lines += ["", properties.notes] if properties.notes else []
     lines += ["", "Parameters", "----------"]
     for parameter in signature.parameters.values():
@@ -233,17 +233,17 @@ def docstring_of(metric: Metric, signature: inspect.Signature) -> str:
     if loss is not None:
         lines += ["float or ndarray of shape (n,)", indent("An array where `reduction` is 'none'.")]
     else:
-        lines += ["float", indent("Of the whole sample.")]
+        lines += ["float", indent("Of the whole data set.")]
     lines += ["", "Raises", "------", "InputError"]
     lines += [indent("A ``ValueError`` that states the rule, the value and what to do.")]
     if loss is None:
-        lines += ["UndefinedError", indent("Where the sample has no such value.")]
+        lines += ["UndefinedError", indent("Where it is undefined for these rows.")]
     if conventions := describe(metric.name):
         lines += ["", "Notes", "-----", "A convention returns what the peer does, bad input too:"]
         lines += ["", *conventions]
     lines += ["", "References", "----------"]
     lines += [properties.reference] if loss is None else _wrap(properties.reference)
-    name = metric.function if isinstance(metric, SampleMetric) else metric.name
+    name = metric.function if isinstance(metric, DatasetMetric) else metric.name
     lines += ["", "Examples", "--------"]
     lines += [f">>> from xentexp.metrics import {name}", properties.example, ""]
     return "\n".join(lines)

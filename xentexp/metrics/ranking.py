@@ -11,18 +11,18 @@ import numpy as np
 
 from xentexp.errors import InputError, UndefinedError
 from xentexp.losses.base import MetricProperties
-from xentexp.metrics.base import SampleMetric, one_of, parameter
+from xentexp.metrics.base import DatasetMetric, one_of, parameter
+from xentexp.metrics.metric_input import MetricInput, roc
 from xentexp.metrics.registry import register_metric
-from xentexp.metrics.sample import Sample, roc
 from xentexp.numerics import FloatArray
 
-_UNDEFINED = "Undefined where the sample lacks a class. Decision scores will do for probabilities."
+_UNDEFINED = "Undefined where a class has no rows. Decision scores will do for probabilities."
 
 
-def _need_all_classes(label: str, sample: Sample) -> None:
-    absent = [sample.classes[column] for column in np.flatnonzero(sample.class_weight_sum == 0.0)]
+def _need_all_classes(label: str, data: MetricInput) -> None:
+    absent = [data.classes[column] for column in np.flatnonzero(data.class_weight_sum == 0.0)]
     if absent:
-        raise UndefinedError(f"{label} is undefined: the sample has no rows of class {absent[0]!r}")
+        raise UndefinedError(f"{label} is undefined: there are no rows of class {absent[0]!r}")
 
 
 def _area(curve: tuple[FloatArray, FloatArray]) -> float:
@@ -33,7 +33,7 @@ def _area(curve: tuple[FloatArray, FloatArray]) -> float:
 
 @register_metric
 @dataclass(frozen=True)
-class RocAuc(SampleMetric):
+class RocAuc(DatasetMetric):
     """Area under the ROC curve."""
 
     function: ClassVar[str] = "roc_auc"
@@ -72,20 +72,20 @@ class RocAuc(SampleMetric):
         one_of("multiclass", self.multiclass, ("ovr", "ovo"))
         one_of("average", self.average, ("macro", "weighted"))
 
-    def value(self, sample: Sample) -> float:
-        _need_all_classes(self.name, sample)
-        if sample.n_classes == 2:
-            return _area(sample.roc(1))
-        index, weight, share = sample.index, sample.weight, sample.class_weight_sum
+    def value(self, data: MetricInput) -> float:
+        _need_all_classes(self.name, data)
+        if data.n_classes == 2:
+            return _area(data.roc(1))
+        index, weight, share = data.index, data.weight, data.class_weight_sum
         areas, weights = [], []
         if self.multiclass == "ovr":
-            areas = [_area(sample.roc(column)) for column in range(sample.n_classes)]
+            areas = [_area(data.roc(column)) for column in range(data.n_classes)]
             weights = list(share)
         else:
-            for pair in combinations(range(sample.n_classes), 2):
+            for pair in combinations(range(data.n_classes), 2):
                 rows = np.isin(index, pair)
                 kept = None if weight is None else weight[rows]
-                both = [roc(index[rows] == c, sample.ranking(c)[rows], kept) for c in pair]
+                both = [roc(index[rows] == c, data.ranking(c)[rows], kept) for c in pair]
                 areas.append(sum(map(_area, both)) / 2.0)
                 weights.append(share[list(pair)].sum())
         return float(np.average(areas, weights=None if self.average == "macro" else weights))
@@ -110,13 +110,13 @@ class Gini(RocAuc):
         example=">>> gini([0, 0, 1, 1], [0.1, 0.4, 0.35, 0.8])\n0.5",
     )
 
-    def value(self, sample: Sample) -> float:
-        return 2.0 * super().value(sample) - 1.0
+    def value(self, data: MetricInput) -> float:
+        return 2.0 * super().value(data) - 1.0
 
 
 @register_metric
 @dataclass(frozen=True)
-class AveragePrecision(SampleMetric):
+class AveragePrecision(DatasetMetric):
     """Mean precision over the recalls, at every threshold."""
 
     function: ClassVar[str] = "average_precision"
@@ -144,24 +144,24 @@ class AveragePrecision(SampleMetric):
     def __post_init__(self) -> None:
         one_of("average", self.average, ("macro", "weighted"))
 
-    def value(self, sample: Sample) -> float:
+    def value(self, data: MetricInput) -> float:
         from sklearn.metrics import average_precision_score
 
-        _need_all_classes(self.name, sample)
-        columns = [1] if sample.n_classes == 2 else range(sample.n_classes)
+        _need_all_classes(self.name, data)
+        columns = [1] if data.n_classes == 2 else range(data.n_classes)
         areas = [
             average_precision_score(
-                sample.index == column, sample.ranking(column), sample_weight=sample.weight
+                data.index == column, data.ranking(column), sample_weight=data.weight
             )
             for column in columns
         ]
-        weighted = self.average == "weighted" and sample.n_classes > 2
-        return float(np.average(areas, weights=sample.class_weight_sum if weighted else None))
+        weighted = self.average == "weighted" and data.n_classes > 2
+        return float(np.average(areas, weights=data.class_weight_sum if weighted else None))
 
 
 @register_metric
 @dataclass(frozen=True)
-class KsStatistic(SampleMetric):
+class KsStatistic(DatasetMetric):
     """Largest distance between the score distributions of the classes."""
 
     function: ClassVar[str] = "ks_statistic"
@@ -183,15 +183,15 @@ class KsStatistic(SampleMetric):
         example=">>> ks_statistic([0, 0, 1, 1], [0.1, 0.4, 0.35, 0.8])\n0.5",
     )
 
-    def value(self, sample: Sample) -> float:
-        _need_all_classes(self.name, sample)
-        false_rate, true_rate = sample.roc(1)
+    def value(self, data: MetricInput) -> float:
+        _need_all_classes(self.name, data)
+        false_rate, true_rate = data.roc(1)
         return float(np.abs(true_rate - false_rate).max())
 
 
 @register_metric
 @dataclass(frozen=True)
-class HMeasure(SampleMetric):
+class HMeasure(DatasetMetric):
     """Share of the trivial classifier's expected cost that the scores take away."""
 
     function: ClassVar[str] = "h_measure"
@@ -235,14 +235,14 @@ class HMeasure(SampleMetric):
                 f"cost must be a number above 0, 'prior' or 'severity'; got {self.cost}"
             )
 
-    def value(self, sample: Sample) -> float:
-        _need_all_classes(self.name, sample)
-        pi0, pi1 = sample.class_weight_sum / sample.class_weight_sum.sum()
+    def value(self, data: MetricInput) -> float:
+        _need_all_classes(self.name, data)
+        pi0, pi1 = data.class_weight_sum / data.class_weight_sum.sum()
         if self.cost == "prior":
             shape = 1.0 + pi1, 1.0 + pi0
         else:
             shape = 2.0, 1.0 + 1.0 / (pi1 / pi0 if self.cost == "severity" else float(self.cost))
-        rate, mass = _hull(*sample.roc(1), pi0, pi1)
+        rate, mass = _hull(*data.roc(1), pi0, pi1)
         trivial = _expected_cost(np.array([pi1]), np.array([1.0]), *shape)
         return max(0.0, 1.0 - _expected_cost(rate, mass, *shape) / trivial)
 

@@ -13,13 +13,13 @@ from xentexp.losses import LOSSES, Loss
 from xentexp.losses.base import MetricProperties
 from xentexp.losses.registry import ALIASES as LOSS_ALIASES
 from xentexp.losses.registry import TAKEN, TAKEN_PREFIXES, matching_losses
-from xentexp.metrics.base import Metric, SampleMetric
+from xentexp.metrics.base import DatasetMetric, Metric
 
-SAMPLE_METRICS: dict[str, SampleMetric] = {}
+DATASET_METRICS: dict[str, DatasetMetric] = {}
 """Every metric of the whole data set by the name of its function, with default parameters."""
 
 T = TypeVar("T")
-_MetricClass = TypeVar("_MetricClass", bound=type[SampleMetric])
+_MetricClass = TypeVar("_MetricClass", bound=type[DatasetMetric])
 
 ALIASES: dict[str, str] = {
     **LOSS_ALIASES,
@@ -61,7 +61,7 @@ def register_metric(metric: _MetricClass) -> _MetricClass:
     Parameters
     ----------
     metric : type
-        A frozen dataclass derived from `SampleMetric`, whose parameters all have defaults.
+        A frozen dataclass derived from `DatasetMetric`, whose parameters all have defaults.
 
     Returns
     -------
@@ -74,10 +74,10 @@ def register_metric(metric: _MetricClass) -> _MetricClass:
         For a class that is not such a metric, and for a name that is taken.
     """
     name, properties = getattr(metric, "function", None), getattr(metric, "properties", None)
-    derived = isinstance(metric, type) and issubclass(metric, SampleMetric)
+    derived = isinstance(metric, type) and issubclass(metric, DatasetMetric)
     if not (derived and "__dataclass_params__" in vars(metric)):  # its own, not one inherited
         raise InputError(
-            f"a metric is a class derived from SampleMetric, with @dataclass(frozen=True); got "
+            f"a metric is a class derived from DatasetMetric, with @dataclass(frozen=True); got "
             f"{metric!r}"
         )
     if not (isinstance(name, str) and name.isidentifier()):
@@ -86,14 +86,14 @@ def register_metric(metric: _MetricClass) -> _MetricClass:
         raise InputError(
             f"{metric.__name__} must have properties: MetricProperties(...) with an optimum"
         )
-    holder: object = SAMPLE_METRICS.get(name)
+    holder: object = DATASET_METRICS.get(name)
     same = (type(holder).__module__, type(holder).__qualname__) == (
         metric.__module__,
         metric.__qualname__,
     )
     if name in LOSSES or name in ALIASES or (holder is not None and not same):
         raise InputError(f"the name {name} is taken by another loss or metric; choose another")
-    SAMPLE_METRICS[name] = metric()
+    DATASET_METRICS[name] = metric()
     TAKEN.add(name)
     if metric.prefix is not None:
         TAKEN_PREFIXES.add(metric.prefix)
@@ -180,7 +180,7 @@ def get_metrics(
     names: str | Metric | Iterable[str | Metric], what: str = "losses and metrics"
 ) -> list[Metric]:
     """Losses and metrics by name; a single name is a list of one, and none may be repeated."""
-    if isinstance(names, (str, Loss, SampleMetric)):
+    if isinstance(names, (str, Loss, DatasetMetric)):
         names = [names]
     if not isinstance(names, Iterable):
         raise InputError(f"{what} must be a name, an object, or several of them; got {names!r}")
@@ -209,7 +209,7 @@ def _with_parameters(metric: T, parameters: dict[str, object]) -> T:
 
 
 def _find(name: object, kind: str) -> Metric:
-    if isinstance(name, (Loss, SampleMetric)):
+    if isinstance(name, (Loss, DatasetMetric)):
         return name
     found: list[Metric] = []
     if isinstance(name, str):
@@ -221,10 +221,10 @@ def _find(name: object, kind: str) -> Metric:
     if found:
         names = " or ".join(metric.name for metric in found)
         raise InputError(f"{name!r} may be {names}; name the one you mean")
-    everything: list[Metric] = [*LOSSES.values(), *SAMPLE_METRICS.values()]
+    everything: list[Metric] = [*LOSSES.values(), *DATASET_METRICS.values()]
     peers = [peer for metric in everything for peer in metric.properties.peers]
     short = [peer.rpartition(".")[2] for peer in peers]
-    ours = [*LOSSES, *SAMPLE_METRICS]
+    ours = [*LOSSES, *DATASET_METRICS]
     function = getattr(name, "__name__", None)
     if getattr(name, "__module__", None) == "xentexp.metrics" and function in ours:
         raise InputError(f"a {kind} is named or given as an object; write {function!r}")
@@ -233,10 +233,10 @@ def _find(name: object, kind: str) -> Metric:
 
 def _named(name: str) -> list[Metric]:
     """Losses and metrics that a name, an alias or a peer's name may stand for."""
-    if name in SAMPLE_METRICS or ALIASES.get(name) in SAMPLE_METRICS:
-        return [SAMPLE_METRICS[ALIASES.get(name, name)]]
+    if name in DATASET_METRICS or ALIASES.get(name) in DATASET_METRICS:
+        return [DATASET_METRICS[ALIASES.get(name, name)]]
     found: list[Metric] = [LOSSES[loss] for loss in sorted(matching_losses(name))]
-    for metric in SAMPLE_METRICS.values():
+    for metric in DATASET_METRICS.values():
         if any(name in (peer, peer.rpartition(".")[2]) for peer in metric.properties.peers):
             found.append(metric)
         prefix = metric.prefix

@@ -12,10 +12,10 @@ from xentexp.inputs.checked import InputTraits, PlannedInput
 from xentexp.inputs.columns import Predictions
 from xentexp.losses import LOSSES, Block, Loss
 from xentexp.losses.base import MetricProperties, Response
-from xentexp.metrics.base import SampleMetric, one_of, parameter
+from xentexp.metrics.base import DatasetMetric, one_of, parameter
+from xentexp.metrics.metric_input import MetricInput
 from xentexp.metrics.registry import get_loss, register_metric
 from xentexp.metrics.running_sums import sum_losses
-from xentexp.metrics.sample import Sample
 from xentexp.numerics import FloatArray
 
 _CROSSENTROPY = "categorical_crossentropy"
@@ -24,7 +24,7 @@ _NULLS = ("training prior", "test prior", "uniform")
 
 @register_metric
 @dataclass(frozen=True)
-class Perplexity(SampleMetric):
+class Perplexity(DatasetMetric):
     """Exponential of the mean cross-entropy."""
 
     function: ClassVar[str] = "perplexity"
@@ -44,13 +44,13 @@ class Perplexity(SampleMetric):
         example=">>> perplexity([0, 1], [[0.5, 0.5], [0.5, 0.5]])\n2.0",
     )
 
-    def value(self, sample: Sample) -> float:
-        return float(np.exp(sample.loss(LOSSES[_CROSSENTROPY])[0]))
+    def value(self, data: MetricInput) -> float:
+        return float(np.exp(data.loss(LOSSES[_CROSSENTROPY])[0]))
 
 
 @register_metric
 @dataclass(frozen=True)
-class BalancedLoss(SampleMetric):
+class BalancedLoss(DatasetMetric):
     """Mean over the classes of the mean loss of each class."""
 
     prefix: ClassVar[str] = "balanced_"
@@ -97,9 +97,9 @@ class BalancedLoss(SampleMetric):
         """What the loss takes."""
         return get_loss(self.loss).properties.response
 
-    def value(self, sample: Sample) -> float:
-        _, means, weights = sample.loss(get_loss(self.loss))
-        missing = [sample.classes[column] for column in np.flatnonzero(weights == 0.0)]
+    def value(self, data: MetricInput) -> float:
+        _, means, weights = data.loss(get_loss(self.loss))
+        missing = [data.classes[column] for column in np.flatnonzero(weights == 0.0)]
         if missing and self.absent == "undefined":
             raise UndefinedError(
                 f"{self.name} is undefined: class {missing[0]!r} has no rows; absent='skip' "
@@ -113,7 +113,7 @@ class BalancedLoss(SampleMetric):
 
 @register_metric
 @dataclass(frozen=True)
-class D2Score(SampleMetric):
+class D2Score(DatasetMetric):
     """Share of a null model's loss that the predictions take away."""
 
     prefix: ClassVar[str] = "d2_"
@@ -131,8 +131,8 @@ class D2Score(SampleMetric):
         reference="Hastie, T., Tibshirani, R. & Wainwright, M. (2015). Statistical Learning with "
         "Sparsity,\neq. 3.11. McFadden's R2 for the log loss, Brier's skill score for Brier's.",
         notes="0 is no better than the null model, which predicts the same shares for every row:\n"
-        "'training prior' those of `prior`, which a sample of one class does not change; 'test\n"
-        "prior' those of this sample, scikit-learn's ``d2_log_loss_score`` and\n"
+        "'training prior' those of `prior`, which rows of a single class do not change; 'test\n"
+        "prior' those of these rows, scikit-learn's ``d2_log_loss_score`` and\n"
         "``d2_brier_score``; 'uniform' 1 / k. Undefined where the null model's loss is 0.",
         peers=(
             "sklearn.metrics.d2_log_loss_score",
@@ -164,11 +164,11 @@ class D2Score(SampleMetric):
         """Name of the loss, with d2 before it."""
         return f"d2_{get_loss(self.loss).name}"
 
-    def value(self, sample: Sample) -> float:
+    def value(self, data: MetricInput) -> float:
         loss = get_loss(self.loss)
-        reached, _, class_weight_sum = sample.loss(loss)
-        prior = self._shares(sample, class_weight_sum)
-        null = _null_loss(loss, prior, sample, class_weight_sum)
+        reached, _, class_weight_sum = data.loss(loss)
+        prior = self._shares(data, class_weight_sum)
+        null = _null_loss(loss, prior, data, class_weight_sum)
         if not 0.0 < null < np.inf:
             raise UndefinedError(
                 f"{self.name} is undefined: the null model {prior.tolist()} ({self.null}) has a "
@@ -176,18 +176,18 @@ class D2Score(SampleMetric):
             )
         return float(1.0 - reached / null)
 
-    def _shares(self, sample: Sample, class_weight_sum: FloatArray) -> FloatArray:
+    def _shares(self, data: MetricInput, class_weight_sum: FloatArray) -> FloatArray:
         if self.null == "training prior":
-            if sample.prior is None:
+            if data.prior is None:
                 raise InputError(
                     "prior must hold the training shares of the classes for null='training "
                     "prior'; or choose null='test prior' or null='uniform'"
                 )
-            return sample.prior
-        if sample.prior is not None:
+            return data.prior
+        if data.prior is not None:
             raise InputError(f"prior goes with null='training prior'; got null={self.null!r}")
         if self.null == "uniform":
-            return np.full(sample.n_classes, 1.0 / sample.n_classes)
+            return np.full(data.n_classes, 1.0 / data.n_classes)
         return np.asarray(class_weight_sum / class_weight_sum.sum())
 
     def why_not(self, given: InputTraits) -> str | None:
@@ -197,10 +197,10 @@ class D2Score(SampleMetric):
 
 
 def _null_loss(
-    loss: Loss, prior: FloatArray, sample: Sample, class_weight_sum: FloatArray
+    loss: Loss, prior: FloatArray, data: MetricInput, class_weight_sum: FloatArray
 ) -> float:
     """Mean loss of predicting `prior` for every row."""
-    checked = sample.checked
+    checked = data.checked
     if checked.one_hot:
         # Rows of a class are all alike: one stands for each.
         everywhere = np.tile(prior, (len(prior), 1))

@@ -14,9 +14,9 @@ import numpy as np
 from xentexp.errors import InputError
 from xentexp.inputs.checked import InputTraits
 from xentexp.losses.base import MetricProperties
-from xentexp.metrics.base import SampleMetric, one_of, parameter
+from xentexp.metrics.base import DatasetMetric, one_of, parameter
+from xentexp.metrics.metric_input import MetricInput
 from xentexp.metrics.registry import register_metric
-from xentexp.metrics.sample import Sample
 from xentexp.numerics import IntArray
 
 _AVERAGES = ("macro", "weighted", "micro")
@@ -29,7 +29,7 @@ _ZERO = "0 / 0 counts as 0, as with scikit-learn's ``zero_division=0``."
 
 
 @dataclass(frozen=True)
-class _OfPredictedClass(SampleMetric):
+class _OfPredictedClass(DatasetMetric):
     """Base of metrics of the class that each row is assigned to."""
 
     threshold: float = parameter(
@@ -49,11 +49,11 @@ class _OfPredictedClass(SampleMetric):
             return "needs probabilities to apply a threshold"
         return super().why_not(given)
 
-    def predicted(self, sample: Sample) -> IntArray:
+    def predicted(self, data: MetricInput) -> IntArray:
         """Column of the class that each row is assigned to."""
         if self.threshold == 0.5:
-            return sample.predicted
-        return np.asarray(sample.proba_by_class[1] > self.threshold, dtype=np.intp)
+            return data.predicted
+        return np.asarray(data.proba_by_class[1] > self.threshold, dtype=np.intp)
 
 
 @dataclass(frozen=True)
@@ -72,16 +72,16 @@ class _Averaged(_OfPredictedClass):
         super().__post_init__()
         one_of("average", self.average, _AVERAGES)
 
-    def value(self, sample: Sample) -> float:
+    def value(self, data: MetricInput) -> float:
         from sklearn.metrics import precision_recall_fscore_support
 
-        binary = sample.n_classes == 2
+        binary = data.n_classes == 2
         values = precision_recall_fscore_support(
-            sample.index,
-            self.predicted(sample),
-            labels=[1] if binary else list(range(sample.n_classes)),
+            data.index,
+            self.predicted(data),
+            labels=[1] if binary else list(range(data.n_classes)),
             average="macro" if binary else self.average,
-            sample_weight=sample.weight,
+            sample_weight=data.weight,
             zero_division=0,
         )
         return float(values[self.measure])
@@ -171,16 +171,16 @@ class BalancedAccuracy(_OfPredictedClass):
         example=">>> balanced_accuracy([0, 0, 0, 1], [0.1, 0.2, 0.9, 0.8])\n0.833...",
     )
 
-    def value(self, sample: Sample) -> float:
+    def value(self, data: MetricInput) -> float:
         from sklearn.metrics import recall_score
 
         return float(
             recall_score(
-                sample.index,
-                self.predicted(sample),
-                labels=np.flatnonzero(sample.class_weight_sum).tolist(),
+                data.index,
+                self.predicted(data),
+                labels=np.flatnonzero(data.class_weight_sum).tolist(),
                 average="macro",
-                sample_weight=sample.weight,
+                sample_weight=data.weight,
                 zero_division=0,
             )
         )
@@ -206,9 +206,7 @@ class MatthewsCorrelation(_OfPredictedClass):
         example=">>> matthews_corrcoef([0, 0, 1, 1], [0.1, 0.6, 0.7, 0.8])\n0.577...",
     )
 
-    def value(self, sample: Sample) -> float:
+    def value(self, data: MetricInput) -> float:
         from sklearn.metrics import matthews_corrcoef
 
-        return float(
-            matthews_corrcoef(sample.index, self.predicted(sample), sample_weight=sample.weight)
-        )
+        return float(matthews_corrcoef(data.index, self.predicted(data), sample_weight=data.weight))

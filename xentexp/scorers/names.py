@@ -11,8 +11,8 @@ from sklearn.metrics import get_scorer_names as sklearn_get_scorer_names
 
 from xentexp.errors import InputError, unknown_name
 from xentexp.losses import LOSSES, Loss, load_plugins
-from xentexp.metrics.base import Metric, SampleMetric
-from xentexp.metrics.registry import SAMPLE_METRICS, get_metric, get_metrics
+from xentexp.metrics.base import DatasetMetric, Metric
+from xentexp.metrics.registry import DATASET_METRICS, get_metric, get_metrics
 from xentexp.scorers.scorer import MetricScorer, MetricScorers, score_name
 
 
@@ -21,8 +21,8 @@ def get_scorer(name: str | Metric | Callable[..., Any], *, labels: ArrayLike | N
 
     Parameters
     ----------
-    name : str, Loss, SampleMetric or callable
-        ``neg_<name>`` for a loss, or for a metric of a sample of which lower is better;
+    name : str, Loss, DatasetMetric or callable
+        ``neg_<name>`` for a loss, or for a metric of the data set of which lower is better;
         ``<name>`` for one of which higher is better, e.g. ``"gini"``. A name of scikit-learn's,
         e.g. ``"roc_auc"``, is scikit-learn's. A callable is handed back.
     labels : array-like, optional
@@ -46,7 +46,7 @@ def get_scorer(name: str | Metric | Callable[..., Any], *, labels: ArrayLike | N
     >>> get_scorer("gini")
     MetricScorer(metric='gini')
     """
-    if isinstance(name, (Loss, SampleMetric)):
+    if isinstance(name, (Loss, DatasetMetric)):
         score_name(name)
         return MetricScorer(name, labels=labels)
     if isinstance(name, str) and name not in sklearn_get_scorer_names():
@@ -90,7 +90,7 @@ _NOT_OF_CLASSES = ("multilabel", "positive")
 
 def _ours() -> list[str]:
     load_plugins()
-    everything: list[Metric] = [*LOSSES.values(), *SAMPLE_METRICS.values()]
+    everything: list[Metric] = [*LOSSES.values(), *DATASET_METRICS.values()]
     return [
         score_name(metric)
         for metric in everything
@@ -107,7 +107,7 @@ def loss_scorers(
 
     Parameters
     ----------
-    losses : str, Loss, SampleMetric or sequence of them, optional
+    losses : str, Loss, DatasetMetric or sequence of them, optional
         Which losses and metrics; all losses that the classifier and the number of
         classes allow by default.
     labels : array-like, optional

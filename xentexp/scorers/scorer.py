@@ -27,7 +27,7 @@ class MetricScorer(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no 
 
     Parameters
     ----------
-    metric : str, Loss or SampleMetric
+    metric : str, Loss or DatasetMetric
         A loss or metric, by name or as an object.
     labels : array-like, optional
         Every class. Without it the classes are those that the estimator was fitted on and
@@ -93,7 +93,7 @@ class MetricScorers(BaseEstimator):  # type: ignore[misc]
 
     Parameters
     ----------
-    metrics : sequence of str, Loss or SampleMetric, optional
+    metrics : sequence of str, Loss or DatasetMetric, optional
         Which losses and metrics; all losses that the classifier and the number of classes
         allow by default.
     labels : array-like, optional

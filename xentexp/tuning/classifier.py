@@ -77,7 +77,7 @@ class TunedClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):  # ty
         Any classifier, or pipeline that ends in one.
     space : mapping
         What is searched, by parameter: see `xentexp.tuning.read_space`.
-    loss : str, Loss or SampleMetric
+    loss : str, Loss or DatasetMetric
         What is made small, or large for a metric of which higher is better, e.g. "roc_auc".
     n_trials : int
         Trials in all.

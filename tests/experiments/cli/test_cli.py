@@ -21,7 +21,7 @@ from xentexp.experiments.cli import main
 from xentexp.experiments.cli.run import _terminable
 from xentexp.losses import LOSSES
 from xentexp.metrics import brier_loss, categorical_crossentropy
-from xentexp.metrics.registry import SAMPLE_METRICS
+from xentexp.metrics.registry import DATASET_METRICS
 
 XENTEXP = [sys.executable, "-m", "xentexp"]
 SMALL = ["dataset=table", "dataset.path=table.csv", "dataset.target=grade", "n_jobs=1"]
@@ -347,7 +347,7 @@ def test_losses_lists_the_table(capsys: pytest.CaptureFixture[str]) -> None:
         assert loss.properties.formula.split()[0] in line
     assert main(["losses", "--json"]) == 0
     rows = json.loads(capsys.readouterr().out)
-    assert [row["name"] for row in rows] == [*LOSSES, *SAMPLE_METRICS]
+    assert [row["name"] for row in rows] == [*LOSSES, *DATASET_METRICS]
     (brier,) = [row for row in rows if row["name"] == "brier_loss"]
     assert brier["formula"] == LOSSES["brier_loss"].properties.formula
 

@@ -18,8 +18,8 @@ _RUN_HELP = """\
 usage: xentexp run [--quiet] [--json] [--debug] [KEY=VALUE ...] [Hydra options]
 
 Train classifiers with cross-validation, score each out-of-fold prediction with every loss that
-applies and with metrics of the whole sample (AUC, calibration, skill), log all of it to MLflow, and
-print a leaderboard. Without arguments: seven models on the bundled data set uci_default.
+applies and with metrics of the whole data set (AUC, calibration, skill), log everything to MLflow,
+and print a leaderboard. Without arguments: seven models on the bundled data set uci_default.
 
 examples:
   xentexp run

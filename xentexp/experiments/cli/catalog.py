@@ -17,8 +17,8 @@ from rich.text import Text
 from xentexp.errors import InputError, unknown_name
 from xentexp.experiments.cli.terminal import console, print_json, print_table
 from xentexp.losses import LOSSES, Loss, load_plugins
-from xentexp.metrics.base import Metric, SampleMetric
-from xentexp.metrics.registry import SAMPLE_METRICS, get_metric
+from xentexp.metrics.base import DatasetMetric, Metric
+from xentexp.metrics.registry import DATASET_METRICS, get_metric
 
 
 def losses(options: argparse.Namespace) -> int:
@@ -37,11 +37,11 @@ def losses(options: argparse.Namespace) -> int:
     load_plugins()
     if options.name is None:
         if options.json:
-            everything: list[Metric] = [*LOSSES.values(), *SAMPLE_METRICS.values()]
+            everything: list[Metric] = [*LOSSES.values(), *DATASET_METRICS.values()]
             print_json([properties_row(metric) for metric in everything])
         else:
             print_losses(LOSSES)
-            print_sample_metrics()
+            print_dataset_metrics()
         return 0
     metric = get_metric(options.name)
     if options.json:
@@ -49,7 +49,7 @@ def losses(options: argparse.Namespace) -> int:
         return 0
     from xentexp import metrics
 
-    name = metric.function if isinstance(metric, SampleMetric) else metric.name
+    name = metric.function if isinstance(metric, DatasetMetric) else metric.name
     function = getattr(metrics, name)
     print(f"xentexp.metrics.{name}{inspect.signature(function)}\n")
     if metric.name != name:
@@ -210,12 +210,12 @@ def print_losses(names: Iterable[str]) -> None:
         out.print(Text(note, style="dim"))
 
 
-def print_sample_metrics() -> None:
+def print_dataset_metrics() -> None:
     """The metrics of the whole data set, one line each."""
     formula = console().width >= 100
     headers = ["name", "best", "response", "classes", *(["formula"] if formula else [])]
     rows = []
-    for name, metric in SAMPLE_METRICS.items():
+    for name, metric in DATASET_METRICS.items():
         properties = metric.properties
         best = {"lower": "low", "higher": "high", "nearest": f"near {properties.optimum:g}"}
         classes = "2" if properties.binary_only else "any"
@@ -247,7 +247,7 @@ _SHORT = {
 def properties_row(metric: Metric) -> dict[str, Any]:
     """Name, parameters and properties of a loss or metric, for ``--json``."""
     parameters = asdict(metric)  # type: ignore[call-overload]
-    name = metric.function if isinstance(metric, SampleMetric) else metric.name
+    name = metric.function if isinstance(metric, DatasetMetric) else metric.name
     row = {"name": name, "parameters": parameters, **asdict(metric.properties)}
     if isinstance(metric, Loss):
         trained = metric.properties.gradient != "none" and metric.properties.targets in _OF_CLASSES

@@ -98,7 +98,7 @@ def score(options: argparse.Namespace) -> int:
         print_table(["loss", "mean", "std. error", *classes], rows, title=title)
     if values:
         rows = [[name, fixed(value, 6)] for name, value in values.items()]
-        print_table(["of the whole sample", "value"], rows)
+        print_table(["of the whole data set", "value"], rows)
     return 0
 
 

@@ -17,7 +17,7 @@ from xentexp.metrics.running_sums import LossState, sum_losses
 from xentexp.numerics import FloatArray, IntArray, log_softmax
 
 
-class Sample:
+class MetricInput:
     """Targets and predictions of all rows.
 
     Matrices that end in ``_by_class`` have one row per class, as those of a block.

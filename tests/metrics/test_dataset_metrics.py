@@ -16,10 +16,10 @@ from xentexp import metrics
 from xentexp.errors import InputError, UndefinedError
 from xentexp.inputs.read import read
 from xentexp.losses import LOSSES
-from xentexp.metrics.base import SampleMetric
-from xentexp.metrics.registry import DEFAULT_METRICS, SAMPLE_METRICS, get_loss, get_metric
+from xentexp.metrics.base import DatasetMetric
+from xentexp.metrics.metric_input import MetricInput
+from xentexp.metrics.registry import DATASET_METRICS, DEFAULT_METRICS, get_loss, get_metric
 from xentexp.metrics.running_sums import sum_losses
-from xentexp.metrics.sample import Sample
 
 _RNG = np.random.default_rng(0)
 _U = 0.05 + _RNG.random((80, 3))
@@ -30,19 +30,19 @@ COUNTS = _RNG.integers(0, 4, 80)
 PRIOR = {2: [0.4, 0.6], 3: [0.2, 0.3, 0.5]}
 
 
-@pytest.fixture(params=SAMPLE_METRICS.values(), ids=SAMPLE_METRICS)
-def metric(request: pytest.FixtureRequest) -> SampleMetric:
+@pytest.fixture(params=DATASET_METRICS.values(), ids=DATASET_METRICS)
+def metric(request: pytest.FixtureRequest) -> DatasetMetric:
     """Each metric of the table."""
     return request.param
 
 
 @pytest.fixture
-def function(metric: SampleMetric) -> Callable[..., float]:
+def function(metric: DatasetMetric) -> Callable[..., float]:
     """Its function."""
     return getattr(metrics, metric.function)
 
 
-def extra(metric: SampleMetric, n_classes: int) -> dict[str, Any]:
+def extra(metric: DatasetMetric, n_classes: int) -> dict[str, Any]:
     """Options without which it has no value."""
     needed: dict[str, Any] = {"prior": PRIOR[n_classes]} if metric.properties.prior else {}
     if metric.function == "calibration_intercept" and n_classes > 2:
@@ -50,14 +50,14 @@ def extra(metric: SampleMetric, n_classes: int) -> dict[str, Any]:
     return needed
 
 
-def cases(metric: SampleMetric) -> list[tuple[np.ndarray, np.ndarray, dict[str, Any]]]:
+def cases(metric: DatasetMetric) -> list[tuple[np.ndarray, np.ndarray, dict[str, Any]]]:
     """Labels, probabilities and options, of two classes, and of three where it takes them."""
     two = [(Y2, P2, extra(metric, 2))]
     return two if metric.properties.binary_only else [*two, (Y3, P3, extra(metric, 3))]
 
 
 def test_a_metric_is_an_ordinary_function(
-    metric: SampleMetric, function: Callable[..., float]
+    metric: DatasetMetric, function: Callable[..., float]
 ) -> None:
     assert inspect.isfunction(function)
     assert function.__name__ == function.__qualname__ == metric.function
@@ -72,7 +72,7 @@ def test_a_metric_is_an_ordinary_function(
         function(Y2, P2, n_bin=3)
 
 
-def test_the_docstring_says_it_all(metric: SampleMetric, function: Callable[..., float]) -> None:
+def test_the_docstring_says_it_all(metric: DatasetMetric, function: Callable[..., float]) -> None:
     doc = inspect.getdoc(function)
     properties = metric.properties
     for part in (
@@ -98,7 +98,7 @@ def test_the_docstring_says_it_all(metric: SampleMetric, function: Callable[...,
 
 
 def test_labels_one_hot_rows_and_columns_are_one(
-    metric: SampleMetric, function: Callable[..., float]
+    metric: DatasetMetric, function: Callable[..., float]
 ) -> None:
     for y, p, options in cases(metric):
         expected = function(y, p, **options)
@@ -115,7 +115,7 @@ def test_labels_one_hot_rows_and_columns_are_one(
 
 
 def test_raw_scores_are_their_probabilities(
-    metric: SampleMetric, function: Callable[..., float]
+    metric: DatasetMetric, function: Callable[..., float]
 ) -> None:
     for y, p, options in cases(metric):
         raw = np.log(p) - np.log1p(-p) if p.ndim == 1 else np.log(p) + 3.0
@@ -127,7 +127,7 @@ def test_raw_scores_are_their_probabilities(
 
 
 def test_weights_are_repetitions_and_order_does_not_matter(
-    metric: SampleMetric, function: Callable[..., float]
+    metric: DatasetMetric, function: Callable[..., float]
 ) -> None:
     order = np.random.default_rng(1).permutation(80)
     for y, p, options in cases(metric):
@@ -151,7 +151,7 @@ def test_bins_do_not_depend_on_order_or_repetition(bins: str) -> None:
 
 
 def test_labels_name_the_classes_and_ignored_ones_are_left_out(
-    metric: SampleMetric, function: Callable[..., float]
+    metric: DatasetMetric, function: Callable[..., float]
 ) -> None:
     names = np.array(["good", "bad"])
     options = extra(metric, 2)
@@ -166,13 +166,13 @@ def test_labels_name_the_classes_and_ignored_ones_are_left_out(
     assert ours == pytest.approx(function(Y2[kept], P2[kept], **options), rel=1e-12)
 
 
-def test_more_rows_than_a_block(metric: SampleMetric, function: Callable[..., float]) -> None:
+def test_more_rows_than_a_block(metric: DatasetMetric, function: Callable[..., float]) -> None:
     for y, p, options in cases(metric):
         many = function(np.tile(y, 900), np.concatenate([p] * 900), **options)
         assert many == pytest.approx(function(y, p, **options), rel=1e-9)
 
 
-def test_perfect_predictions_have_the_best_value(metric: SampleMetric) -> None:
+def test_perfect_predictions_have_the_best_value(metric: DatasetMetric) -> None:
     y = np.array([0, 1, 1, 0])
     function = getattr(metrics, metric.function)
     if metric.name == "calibration_slope":  # the labels that separate have none
@@ -301,13 +301,13 @@ def test_names_and_labels() -> None:
     loss = get_loss("brier_loss", scale_by_half=False)
     assert get_metric("balanced_loss", loss=loss).name == "balanced_brier_loss"
     assert get_metric("gini").name == "gini"
-    for metric in (*SAMPLE_METRICS.values(), *map(get_metric, DEFAULT_METRICS)):
+    for metric in (*DATASET_METRICS.values(), *map(get_metric, DEFAULT_METRICS)):
         assert get_metric(metric.name) == metric
         assert metric.name not in LOSSES
     assert len(set(DEFAULT_METRICS)) == len(DEFAULT_METRICS)
 
 
-def test_a_metric_is_a_value(metric: SampleMetric) -> None:
+def test_a_metric_is_a_value(metric: DatasetMetric) -> None:
     assert metric == type(metric)()
     assert hash(metric) == hash(type(metric)())
     assert pickle.loads(pickle.dumps(metric)) == metric
@@ -317,6 +317,6 @@ def test_a_sample_takes_losses_that_were_computed_already() -> None:
     checked = read(Y2, P2)
     state, _ = sum_losses(checked, [LOSSES["categorical_crossentropy"]])
     state.total *= 2.0  # a mark: what comes out is what was put in
-    once = get_metric("perplexity").value(Sample(checked))
-    twice = get_metric("perplexity").value(Sample(checked, state=state))
+    once = get_metric("perplexity").value(MetricInput(checked))
+    twice = get_metric("perplexity").value(MetricInput(checked, state=state))
     assert twice == pytest.approx(once**2, rel=1e-12)
