@@ -31,7 +31,7 @@ def works() -> dict[str, tuple[Callable[[], Callable[[], object]], int]]:
     try:
         from xentexp import evaluate
     except ImportError:  # a checkout in which it stood elsewhere
-        from xentexp.evaluation import evaluate
+        from xentexp.metrics._evaluation import evaluate
     from bench_suite import SUITE
 
     from xentexp import estimators

@@ -10,8 +10,8 @@ import numpy as np
 from bench_timing import Fact, interleaved
 from sklearn.datasets import make_classification
 
-from xentexp.estimators.lightgbm import LightGBMLossClassifier
-from xentexp.estimators.xgboost import XGBoostLossClassifier
+from xentexp.estimators._lightgbm import LightGBMLossClassifier
+from xentexp.estimators._xgboost import XGBoostLossClassifier
 
 REPEATS = 3  # a fit takes ten seconds: what a round costs is averaged over its 200 rounds
 

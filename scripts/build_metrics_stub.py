@@ -14,12 +14,12 @@ from dataclasses import fields
 from pathlib import Path
 
 from xentexp import metrics
-from xentexp.inputs.options import OPTIONS, InputOptions, LossOptions, indent
+from xentexp._inputs.options import OPTIONS, InputOptions, LossOptions, indent
 from xentexp.losses import LOSSES, Loss
-from xentexp.metrics.base import Metric
-from xentexp.metrics.compat import CONVENTIONS
-from xentexp.metrics.functions import docstring_of, shown_signature, signature_of
-from xentexp.metrics.registry import DATASET_METRICS
+from xentexp.metrics._base import Metric
+from xentexp.metrics._compat import CONVENTIONS
+from xentexp.metrics._functions import docstring_of, shown_signature, signature_of
+from xentexp.metrics._registry import DATASET_METRICS
 
 ROOT = Path(__file__).parents[1]
 STUB = ROOT / "xentexp" / "metrics" / "__init__.pyi"
@@ -32,9 +32,9 @@ IMPORTS = {
     "Sequence": "collections.abc",
     "ArrayLike": "numpy.typing",
     "NDArray": "numpy.typing",
-    "ClassWeight": "xentexp.inputs.options",
+    "ClassWeight": "xentexp._inputs.options",
     "Loss": "xentexp.losses",
-    "Metric": "xentexp.metrics.base",
+    "Metric": "xentexp.metrics._base",
 }
 TYPES = {
     **{name: hint.__forward_arg__ for name, hint in LossOptions.__annotations__.items()},
@@ -48,8 +48,8 @@ HEADER = '''"""{doc}"""
 {imports}
 import numpy as np
 
-from xentexp.metrics.evaluation import Evaluation as Evaluation
-from xentexp.metrics.registry import get_loss as get_loss, get_metric as get_metric
+from xentexp.metrics._evaluation import Evaluation as Evaluation
+from xentexp.metrics._registry import get_loss as get_loss, get_metric as get_metric
 
 __all__ = {names!r}
 '''

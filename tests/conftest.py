@@ -57,7 +57,7 @@ def restored_losses() -> Iterator[None]:
 @pytest.fixture(scope="session")
 def migrated_store(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """An MLflow file whose tables exist: making them takes seconds, copying it does not."""
-    from xentexp.experiments import tracking
+    from xentexp.experiments import _tracking as tracking
 
     path = tmp_path_factory.mktemp("store") / "template.db"
     tracking.open_client(f"sqlite:///{path}", create=True)

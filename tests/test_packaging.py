@@ -36,7 +36,7 @@ def test_the_wheel_runs_from_an_unrelated_folder(
     (work / "mlflow.db").write_bytes(migrated_store.read_bytes())
     environment = {**os.environ, "PYTHONPATH": str(site)}
     environment.pop("MLFLOW_TRACKING_URI", None)
-    where = "from xentexp.experiments.cli.conf import conf_folder as c; print(c())"
+    where = "from xentexp.experiments._cli.conf import conf_folder as c; print(c())"
     done = subprocess.run(
         [sys.executable, "-c", where], cwd=work, env=environment, capture_output=True, text=True
     )
@@ -56,7 +56,7 @@ def test_the_wheel_holds_what_it_needs_and_nothing_else(wheel: Path) -> None:
     assert {"xentexp/py.typed", "xentexp/metrics/__init__.pyi"} <= names
     for path in (ROOT / "xentexp").rglob("*.j2"):
         assert str(path.relative_to(ROOT)) in names
-    assert "xentexp/experiments/report/templates/loss_matrix.html.j2" in names
+    assert "xentexp/experiments/_report/templates/loss_matrix.html.j2" in names
     assert "xentexp/experiments/datasets/data/uci_default.csv.gz" in names
     assert any(name.endswith("licenses/LICENSE") for name in names)
     assert {name.partition("/")[0].partition("-")[0] for name in names} == {"xentexp"}

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from xentexp import metrics
-from xentexp.experiments.cli import _parser, main
-from xentexp.metrics.evaluation import evaluate
+from xentexp.experiments._cli import _parser, main
+from xentexp.metrics._evaluation import evaluate
 from xentexp.scorers import get_scorer
 
 TEXT = (Path(__file__).parents[1] / "README.md").read_text()

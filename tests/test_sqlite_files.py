@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from xentexp.sqlite_files import new_file
+from xentexp._sqlite_files import new_file
 
 
 @pytest.fixture(params=["hard links", "no hard links"])

@@ -1,5 +1,5 @@
 """``python -m xentexp`` is the command ``xentexp``."""
 
-from xentexp.experiments.cli import main
+from xentexp.experiments._cli import main
 
 raise SystemExit(main())

@@ -11,9 +11,9 @@ from sklearn.base import clone
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from tests.support.boosting import MODELS, SMALL, TRAINABLE, TREES, table
-from xentexp.estimators.catboost import CatBoostLossClassifier
-from xentexp.estimators.lightgbm import LightGBMLossClassifier
-from xentexp.estimators.xgboost import XGBoostLossClassifier
+from xentexp.estimators._catboost import CatBoostLossClassifier
+from xentexp.estimators._lightgbm import LightGBMLossClassifier
+from xentexp.estimators._xgboost import XGBoostLossClassifier
 from xentexp.objectives import TrainingObjective, get_training_loss
 
 lightgbm = pytest.importorskip("lightgbm")

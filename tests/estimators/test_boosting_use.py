@@ -18,10 +18,10 @@ import xentexp
 from tests.support.boosting import MODELS, SMALL, TREES, table
 from xentexp import get_loss, metrics, objectives
 from xentexp.errors import InputError
-from xentexp.estimators.catboost import CatBoostLossClassifier
-from xentexp.estimators.holdout import TrainingRows, split_parts
-from xentexp.estimators.xgboost import XGBoostLossClassifier
-from xentexp.experiments.models import tabular_pipeline
+from xentexp.estimators._catboost import CatBoostLossClassifier
+from xentexp.estimators._holdout import TrainingRows, split_parts
+from xentexp.estimators._xgboost import XGBoostLossClassifier
+from xentexp.experiments._models import tabular_pipeline
 
 for _name in ("lightgbm", "xgboost", "catboost"):
     pytest.importorskip(_name)
@@ -235,8 +235,8 @@ def test_a_booster_gets_its_further_parameters(model: Any) -> None:
 @pytest.mark.long
 def test_no_booster_is_imported_before_it_is_needed() -> None:
     code = (
-        "import sys, xentexp.estimators.lightgbm, xentexp.estimators.xgboost, "
-        "xentexp.estimators.catboost, xentexp.objectives.catboost; "
+        "import sys, xentexp.estimators._lightgbm, xentexp.estimators._xgboost, "
+        "xentexp.estimators._catboost, xentexp.objectives._catboost; "
         "print([m for m in ('lightgbm', 'xgboost', 'catboost') if m in sys.modules])"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

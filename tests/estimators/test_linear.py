@@ -21,8 +21,8 @@ from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from xentexp import get_loss
 from xentexp.errors import InputError
-from xentexp.estimators.descent import descend
-from xentexp.estimators.linear import LinearLossClassifier, PenalizedLoss
+from xentexp.estimators._descent import descend
+from xentexp.estimators._linear import LinearLossClassifier, PenalizedLoss
 from xentexp.losses import LOSSES
 from xentexp.metrics import brier_loss, categorical_crossentropy
 from xentexp.objectives import TrainingObjective, get_training_loss

@@ -21,9 +21,9 @@ from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from xentexp import get_loss
 from xentexp.errors import InputError
-from xentexp.estimators import network
-from xentexp.estimators.holdout import TrainingRows, split_parts
-from xentexp.estimators.network import NetworkLossClassifier
+from xentexp.estimators import _network as network
+from xentexp.estimators._holdout import TrainingRows, split_parts
+from xentexp.estimators._network import NetworkLossClassifier
 from xentexp.losses import LOSSES
 from xentexp.objectives import TrainingObjective, get_training_loss
 

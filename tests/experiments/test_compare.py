@@ -17,11 +17,11 @@ from sklearn.model_selection import StratifiedKFold, cross_val_score
 from sklearn.svm import LinearSVC
 
 from xentexp.errors import InputError
-from xentexp.experiments.compare import run_experiment
+from xentexp.experiments._compare import run_experiment
+from xentexp.experiments._folds import CrossValidation, Fold
+from xentexp.experiments._models import tabular_pipeline
+from xentexp.experiments._results import Candidate, out_of_fold
 from xentexp.experiments.datasets import Card, Dataset, load_dataset, make_dataset
-from xentexp.experiments.folds import CrossValidation, Fold
-from xentexp.experiments.models import tabular_pipeline
-from xentexp.experiments.results import Candidate, out_of_fold
 from xentexp.losses import LOSSES
 
 DACON = Path(

@@ -9,8 +9,8 @@ import pandas as pd
 import pytest
 
 from xentexp.errors import InputError
+from xentexp.experiments._folds import CrossValidation, Fold
 from xentexp.experiments.datasets import Dataset, load_dataset
-from xentexp.experiments.folds import CrossValidation, Fold
 
 
 @pytest.fixture(scope="module")

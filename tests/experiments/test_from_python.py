@@ -23,7 +23,7 @@ from xentexp.experiments import (
     run_experiment,
     tabular_pipeline,
 )
-from xentexp.experiments.leaderboard import SHOWN
+from xentexp.experiments._leaderboard import SHOWN
 
 
 @pytest.fixture(scope="module")

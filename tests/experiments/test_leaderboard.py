@@ -7,8 +7,8 @@ import math
 import pytest
 
 from xentexp.errors import InputError
-from xentexp.experiments.cli.terminal import print_leaderboard
-from xentexp.experiments.leaderboard import Leaderboard, Row, best_is
+from xentexp.experiments._cli.terminal import print_leaderboard
+from xentexp.experiments._leaderboard import Leaderboard, Row, best_is
 
 NAN = math.nan
 ROWS = (
@@ -127,7 +127,7 @@ def test_no_number_is_cut_at_any_width(
     from rich.console import Console
 
     narrow = lambda **_: Console(width=width, highlight=False)  # noqa: E731
-    monkeypatch.setattr("xentexp.experiments.cli.terminal.console", narrow)
+    monkeypatch.setattr("xentexp.experiments._cli.terminal.console", narrow)
     names = [f"model_number_{n}_calibrated" for n in range(7)]
     rows = tuple(Row(name, {"gini": n / 10}, {"gini": 0.1}) for n, name in enumerate(names))
     print_leaderboard(Leaderboard(rows, "gini"), title="A trial")

@@ -13,10 +13,10 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.tree import DecisionTreeClassifier
 
 from xentexp.errors import InputError
-from xentexp.experiments.cli.conf import conf_folder
-from xentexp.experiments.config.classifiers import read_candidate
-from xentexp.experiments.config.schema import ModelFile
-from xentexp.experiments.models import (
+from xentexp.experiments._cli.conf import conf_folder
+from xentexp.experiments._config.classifiers import read_candidate
+from xentexp.experiments._config.schema import ModelFile
+from xentexp.experiments._models import (
     PREPROCESSING,
     EncodedLabels,
     FrequentCategories,

@@ -23,15 +23,15 @@ from sklearn.model_selection import TimeSeriesSplit
 
 from tests.support.stores import client, runs
 from xentexp.errors import InputError
-from xentexp.experiments import tracking
-from xentexp.experiments.cli import main
-from xentexp.experiments.cli.conf import conf_folder
-from xentexp.experiments.compare import run_experiment
-from xentexp.experiments.config import build
-from xentexp.experiments.config.classifiers import read_candidate
-from xentexp.experiments.config.schema import ModelFile
+from xentexp.experiments import _tracking as tracking
+from xentexp.experiments._cli import main
+from xentexp.experiments._cli.conf import conf_folder
+from xentexp.experiments._compare import run_experiment
+from xentexp.experiments._config import build
+from xentexp.experiments._config.classifiers import read_candidate
+from xentexp.experiments._config.schema import ModelFile
 from xentexp.tuning import TunedClassifier, read_space
-from xentexp.tuning.classifier import _start
+from xentexp.tuning._classifier import _start
 
 TABLE = ["dataset=table", "dataset.path=table.csv", "dataset.target=grade", "n_jobs=1"]
 TUNE = ["run", "experiment=tune", *TABLE, "cv.n_splits=3", "tune.n_trials=3", "tune.folds=2"]

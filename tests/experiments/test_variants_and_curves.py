@@ -9,11 +9,11 @@ import pytest
 from sklearn.base import BaseEstimator, ClassifierMixin
 
 from xentexp.errors import InputError
-from xentexp.experiments.compare import run_experiment
+from xentexp.experiments._compare import run_experiment
+from xentexp.experiments._folds import CrossValidation
+from xentexp.experiments._results import Candidate, all_curves
+from xentexp.experiments._tracking import LoggedMetric, Parquet, candidate_items
 from xentexp.experiments.datasets import Dataset, load_dataset
-from xentexp.experiments.folds import CrossValidation
-from xentexp.experiments.results import Candidate, all_curves
-from xentexp.experiments.tracking import LoggedMetric, Parquet, candidate_items
 
 
 class Stepwise(ClassifierMixin, BaseEstimator):

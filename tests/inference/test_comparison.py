@@ -9,7 +9,7 @@ import pytest
 from scipy import stats
 
 from xentexp.errors import InputError
-from xentexp.inference.comparison import compare_paired, holm, split_ratio
+from xentexp.inference._comparison import compare_paired, holm, split_ratio
 
 FIRST = [0.4412, 0.4208, 0.4731, 0.4518, 0.4329]
 SECOND = [0.4388, 0.4215, 0.4672, 0.4501, 0.4310]

@@ -10,9 +10,9 @@ import pandas as pd
 import pytest
 
 from xentexp import metrics as m
+from xentexp._inputs.asarray import to_array
 from xentexp.errors import InputError
-from xentexp.inputs.asarray import to_array
-from xentexp.metrics.evaluation import evaluate
+from xentexp.metrics._evaluation import evaluate
 
 ROWS = 30_000  # several blocks
 

@@ -18,7 +18,7 @@ from tests.support.strategies import by_row, is_multilabel, of_scores, scores, t
 from xentexp import metrics as m
 from xentexp.errors import InputError
 from xentexp.losses import LOSSES
-from xentexp.metrics.evaluation import evaluate
+from xentexp.metrics._evaluation import evaluate
 
 RNG = np.random.default_rng(3)
 N, K = 50, 3

@@ -5,9 +5,9 @@ import pandas as pd
 import pytest
 
 from xentexp import metrics as m
+from xentexp._inputs.checked import LABEL_BLOCK_ELEMENTS
 from xentexp.errors import InputError
-from xentexp.inputs.checked import LABEL_BLOCK_ELEMENTS
-from xentexp.metrics.evaluation import evaluate
+from xentexp.metrics._evaluation import evaluate
 
 BCE, CCE = m.binary_crossentropy, m.categorical_crossentropy
 P2 = [[0.9, 0.1], [0.2, 0.8]]

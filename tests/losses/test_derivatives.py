@@ -16,10 +16,10 @@ from tests.support.strategies import (
     targets,
     targets_and_scores,
 )
+from xentexp._inputs.block import Block
 from xentexp.errors import InputError
-from xentexp.inputs.block import Block
 from xentexp.losses import LOSSES
-from xentexp.losses.differentiable import TrueClassLoss
+from xentexp.losses._differentiable import TrueClassLoss
 
 # Losses with other parameters than the default, so that every branch has its derivative.
 VARIANTS = [

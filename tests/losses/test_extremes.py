@@ -11,7 +11,7 @@ import xentexp
 from xentexp import metrics as m
 from xentexp.errors import InputError
 from xentexp.losses import LOSSES
-from xentexp.metrics.evaluation import evaluate
+from xentexp.metrics._evaluation import evaluate
 
 SMOOTH = [
     name

@@ -17,9 +17,9 @@ from tests.support.strategies import (
     targets_and_scores,
     without_a_clip,
 )
-from xentexp.inputs.checked import PlannedInput
+from xentexp._inputs.checked import PlannedInput
 from xentexp.losses import LOSSES
-from xentexp.metrics.registry import get_loss
+from xentexp.metrics._registry import get_loss
 
 # Largest value of a row, by what stands at the upper end of properties.range.
 UPPER = {

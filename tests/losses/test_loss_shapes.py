@@ -22,7 +22,7 @@ from tests.support.strategies import (
 )
 from xentexp.errors import InputError
 from xentexp.losses import LOSSES
-from xentexp.metrics.registry import get_loss
+from xentexp.metrics._registry import get_loss
 
 SMOOTH_VARIANTS = [  # parameters other than the default, where they change a fact
     ("poly1_crossentropy", {"epsilon": -0.5}),

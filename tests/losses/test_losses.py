@@ -10,7 +10,7 @@ import pytest
 
 from xentexp.errors import InputError
 from xentexp.losses import LOSSES, Loss
-from xentexp.metrics.registry import get_loss
+from xentexp.metrics._registry import get_loss
 
 NAMES = [
     "binary_crossentropy",

@@ -22,7 +22,7 @@ from xentexp import Loss, Properties, metrics, register_loss
 from xentexp.errors import InputError
 from xentexp.estimators import LinearLossClassifier
 from xentexp.losses import LOSSES
-from xentexp.metrics.evaluation import evaluate
+from xentexp.metrics._evaluation import evaluate
 from xentexp.scorers import get_scorer, get_scorer_names, loss_scorers
 
 pytestmark = pytest.mark.usefixtures("restored_losses")
@@ -144,7 +144,6 @@ def make(*, bases=(Loss,), frozen=True, decorated=True, **members):
                 "auc",
                 "nll",
                 "evaluate",
-                "registry",
                 "d2_mine",
                 "balanced_mine",
                 "neg_mine",
@@ -159,7 +158,7 @@ def make(*, bases=(Loss,), frozen=True, decorated=True, **members):
             make(__annotations__={"name": str}),
             "name and properties of Mine must not be parameters: leave out the annotation",
         ),
-        (make(name="brier_loss"), "brier_loss is taken by xentexp.losses.proper.BrierLoss"),
+        (make(name="brier_loss"), "brier_loss is taken by xentexp.losses._proper.BrierLoss"),
     ],
 )
 def test_what_is_no_loss_is_refused(loss, rule):
@@ -248,7 +247,7 @@ FACES = """
 import pickle
 import xentexp
 from xentexp import metrics
-from xentexp.metrics.evaluation import evaluate
+from xentexp.metrics._evaluation import evaluate
 from xentexp.scorers import get_scorer
 
 print(evaluate([1, 0], [0.5, 0.25]).mean["missed"])

@@ -15,11 +15,11 @@ from sklearn.linear_model import SGDClassifier
 from tests.support.strategies import quick, tempered_softmax
 from xentexp import Loss, metrics
 from xentexp.errors import InputError
-from xentexp.estimators.link import ScoreLink
-from xentexp.experiments.cli import main
+from xentexp.estimators._link import ScoreLink
+from xentexp.experiments._cli import main
 from xentexp.losses import LOSSES
-from xentexp.losses.differentiable import TrueClassLoss
-from xentexp.metrics.registry import get_loss
+from xentexp.losses._differentiable import TrueClassLoss
+from xentexp.metrics._registry import get_loss
 from xentexp.objectives import TrainingObjective, get_training_loss
 
 

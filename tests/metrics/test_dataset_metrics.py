@@ -13,13 +13,13 @@ import pandas as pd
 import pytest
 
 from xentexp import metrics
+from xentexp._inputs.read import read
 from xentexp.errors import InputError, UndefinedError
-from xentexp.inputs.read import read
 from xentexp.losses import LOSSES
-from xentexp.metrics.base import DatasetMetric
-from xentexp.metrics.metric_input import MetricInput
-from xentexp.metrics.registry import DATASET_METRICS, DEFAULT_METRICS, get_loss, get_metric
-from xentexp.metrics.running_sums import sum_losses
+from xentexp.metrics._base import DatasetMetric
+from xentexp.metrics._metric_input import MetricInput
+from xentexp.metrics._registry import DATASET_METRICS, DEFAULT_METRICS, get_loss, get_metric
+from xentexp.metrics._running_sums import sum_losses
 
 _RNG = np.random.default_rng(0)
 _U = 0.05 + _RNG.random((80, 3))

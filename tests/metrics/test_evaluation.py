@@ -19,8 +19,8 @@ from tests.support.strategies import (
 from xentexp import metrics
 from xentexp.errors import InputError
 from xentexp.losses import LOSSES
-from xentexp.metrics.evaluation import Evaluation, evaluate
-from xentexp.metrics.registry import get_loss
+from xentexp.metrics._evaluation import Evaluation, evaluate
+from xentexp.metrics._registry import get_loss
 
 
 def one_by_one(name, y, p, decision, **options):

@@ -10,8 +10,8 @@ import pytest
 
 from xentexp import metrics
 from xentexp.losses import LOSSES
-from xentexp.metrics.compat import CONVENTIONS
-from xentexp.metrics.registry import DATASET_METRICS
+from xentexp.metrics._compat import CONVENTIONS
+from xentexp.metrics._registry import DATASET_METRICS
 
 P3 = np.array([[0.2, 0.3, 0.5], [0.1, 0.1, 0.8], [0.4, 0.3, 0.3], [0.6, 0.2, 0.2]])
 Y3 = np.array([0, 2, 1, 0])

@@ -16,9 +16,9 @@ from tests.support.strategies import (
     sample,
 )
 from xentexp.errors import InputError
-from xentexp.metrics.evaluation import evaluate
-from xentexp.metrics.registry import get_loss
-from xentexp.metrics.running_sums import LossState
+from xentexp.metrics._evaluation import evaluate
+from xentexp.metrics._registry import get_loss
+from xentexp.metrics._running_sums import LossState
 
 
 def assert_same_state(one, other):

@@ -12,7 +12,7 @@ from scipy.special import expit, softmax
 import xentexp
 from tests.support.boosting import table
 from xentexp.errors import InputError
-from xentexp.objectives.catboost import CatBoostMetric, CatBoostObjective
+from xentexp.objectives._catboost import CatBoostMetric, CatBoostObjective
 
 catboost = pytest.importorskip("catboost")
 PLAIN = {

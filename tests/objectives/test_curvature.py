@@ -10,10 +10,10 @@ from scipy.optimize import minimize_scalar
 from scipy.special import logit, softmax
 
 from tests.support.boosting import TRAINABLE
-from xentexp.estimators.link import ScoreLink
+from xentexp.estimators._link import ScoreLink
 from xentexp.objectives import TrainingObjective, get_training_loss
-from xentexp.objectives.curvature import curvature_rule
-from xentexp.objectives.objective import initial_scores
+from xentexp.objectives._curvature import curvature_rule
+from xentexp.objectives._objective import initial_scores
 
 
 def training_of(name: str, k: int, n: int = 60, **options: Any) -> TrainingObjective:

@@ -13,8 +13,8 @@ from scipy.special import expit, softmax
 import xentexp
 from tests.support.boosting import table
 from xentexp.errors import InputError
-from xentexp.objectives.lightgbm import LightGBMMetric, LightGBMObjective
-from xentexp.objectives.objective import initial_scores
+from xentexp.objectives._lightgbm import LightGBMMetric, LightGBMObjective
+from xentexp.objectives._objective import initial_scores
 
 lightgbm = pytest.importorskip("lightgbm")
 QUIET = {"verbosity": -1, "num_threads": 1, "num_leaves": 15, "learning_rate": 0.1}

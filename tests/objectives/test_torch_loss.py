@@ -21,7 +21,7 @@ from xentexp.objectives import TrainingObjective, get_training_loss
 torch = pytest.importorskip("torch")
 from torch import nn  # noqa: E402
 
-from xentexp.objectives.torch import Batch, BatchLoss, TorchLoss  # noqa: E402
+from xentexp.objectives._torch import Batch, BatchLoss, TorchLoss  # noqa: E402
 
 pytestmark = pytest.mark.peers
 

@@ -10,11 +10,11 @@ import pytest
 
 import xentexp
 from tests.support.strategies import n_classes
+from xentexp._inputs.checked import BLOCK_ELEMENTS
 from xentexp.errors import InputError
-from xentexp.estimators.linear import PenalizedLoss
-from xentexp.inputs.checked import BLOCK_ELEMENTS
+from xentexp.estimators._linear import PenalizedLoss
 from xentexp.losses import LOSSES, Loss
-from xentexp.losses.crossentropy import CategoricalCrossentropy
+from xentexp.losses._crossentropy import CategoricalCrossentropy
 from xentexp.objectives import TrainingObjective, get_training_loss
 
 CLASSIFYING = [
@@ -132,7 +132,7 @@ def test_a_loss_from_outside_with_values_of_another_shape_is_refused() -> None:
 
 
 def test_balanced_class_weights_give_classes_the_same_total() -> None:
-    from xentexp.inputs.labels import to_class_weight
+    from xentexp._inputs.labels import to_class_weight
 
     totals = np.array([3.0, 1.0, 0.0])
     weight = to_class_weight("balanced", (0, 1, 2), lambda: totals)

@@ -11,8 +11,8 @@ from scipy.special import expit, softmax
 
 import xentexp
 from tests.support.boosting import table
-from xentexp.objectives.objective import initial_scores
-from xentexp.objectives.xgboost import XGBoostMetric, XGBoostObjective
+from xentexp.objectives._objective import initial_scores
+from xentexp.objectives._xgboost import XGBoostMetric, XGBoostObjective
 
 xgboost = pytest.importorskip("xgboost")
 PLAIN = {"max_depth": 4, "learning_rate": 0.1, "nthread": 1, "tree_method": "hist"}

@@ -37,7 +37,7 @@ from sklearn.tree import DecisionTreeClassifier
 from xentexp import metrics
 from xentexp.errors import InputError
 from xentexp.losses import LOSSES
-from xentexp.metrics.registry import DATASET_METRICS, get_loss, get_metric
+from xentexp.metrics._registry import DATASET_METRICS, get_loss, get_metric
 from xentexp.scorers import MetricScorer, MetricScorers, get_scorer, get_scorer_names, loss_scorers
 
 # No classifier predicts several labels in a row here, and no label is without a zero.

@@ -8,9 +8,9 @@ import numpy as np
 from sklearn.datasets import make_classification
 
 from xentexp.errors import InputError
-from xentexp.estimators.catboost import CatBoostLossClassifier
-from xentexp.estimators.lightgbm import LightGBMLossClassifier
-from xentexp.estimators.xgboost import XGBoostLossClassifier
+from xentexp.estimators._catboost import CatBoostLossClassifier
+from xentexp.estimators._lightgbm import LightGBMLossClassifier
+from xentexp.estimators._xgboost import XGBoostLossClassifier
 from xentexp.losses import LOSSES
 from xentexp.objectives import TrainingObjective, get_training_loss
 

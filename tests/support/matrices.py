@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 
-from xentexp.experiments.analysis import Calibration, Trained
+from xentexp.experiments._analysis import Calibration, Trained
 
 SCORED = {
     # usual value on two classes, needs probabilities

@@ -35,7 +35,7 @@ from sklearn.tree import DecisionTreeClassifier
 from sklearn.utils.estimator_checks import check_estimator
 
 from xentexp.errors import InputError
-from xentexp.metrics.registry import get_loss
+from xentexp.metrics._registry import get_loss
 from xentexp.scorers import MetricScorer
 from xentexp.tuning import Choices, Range, SearchError, TunedClassifier, read_space
 
@@ -436,7 +436,7 @@ class Patient(TunedClassifier):
     """Stores its trials under the name that it is given."""
 
     def _store(self, *words: Any) -> Any:
-        from xentexp.tuning.storage import open_trials
+        from xentexp.tuning._storage import open_trials
 
         return open_trials(self.storage, "patient", words[-1].direction)
 
@@ -562,7 +562,7 @@ def test_reading_a_long_search_takes_no_trial_twice(tmp_path: Path) -> None:
     import optuna
     from optuna.trial import create_trial
 
-    from xentexp.tuning.storage import NUMBER, open_trials
+    from xentexp.tuning._storage import NUMBER, open_trials
 
     with open_trials(tmp_path / "a.db", "s", "minimize") as store:
         for number, value in ((0, 1.0), (1, 2.0), (1, 3.0), (3, 4.0)):

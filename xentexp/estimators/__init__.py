@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from xentexp.estimators.catboost import CatBoostLossClassifier
-from xentexp.estimators.lightgbm import LightGBMLossClassifier
-from xentexp.estimators.linear import LinearLossClassifier
-from xentexp.estimators.network import NetworkLossClassifier
-from xentexp.estimators.xgboost import XGBoostLossClassifier
+from xentexp.estimators._catboost import CatBoostLossClassifier
+from xentexp.estimators._lightgbm import LightGBMLossClassifier
+from xentexp.estimators._linear import LinearLossClassifier
+from xentexp.estimators._network import NetworkLossClassifier
+from xentexp.estimators._xgboost import XGBoostLossClassifier
 
 __all__ = [
     "CatBoostLossClassifier",

@@ -20,16 +20,18 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from xentexp.experiments.compare import run_experiment as run_experiment
+    from xentexp.experiments._compare import run_experiment as run_experiment
+    from xentexp.experiments._folds import CrossValidation as CrossValidation
+    from xentexp.experiments._models import EncodedLabels as EncodedLabels
+    from xentexp.experiments._models import TextCategories as TextCategories
+    from xentexp.experiments._models import tabular_pipeline as tabular_pipeline
+    from xentexp.experiments._results import Candidate as Candidate
+    from xentexp.experiments._results import CandidateResult as CandidateResult
+    from xentexp.experiments._results import ExperimentResult as ExperimentResult
     from xentexp.experiments.datasets import Card as Card
     from xentexp.experiments.datasets import Dataset as Dataset
     from xentexp.experiments.datasets import load_dataset as load_dataset
     from xentexp.experiments.datasets import make_dataset as make_dataset
-    from xentexp.experiments.folds import CrossValidation as CrossValidation
-    from xentexp.experiments.models import tabular_pipeline as tabular_pipeline
-    from xentexp.experiments.results import Candidate as Candidate
-    from xentexp.experiments.results import CandidateResult as CandidateResult
-    from xentexp.experiments.results import ExperimentResult as ExperimentResult
 
 __all__ = [
     "Candidate",
@@ -37,7 +39,9 @@ __all__ = [
     "Card",
     "CrossValidation",
     "Dataset",
+    "EncodedLabels",
     "ExperimentResult",
+    "TextCategories",
     "load_dataset",
     "make_dataset",
     "run_experiment",
@@ -45,16 +49,18 @@ __all__ = [
 ]
 
 _MODULE_OF = {
-    "Candidate": "results",
-    "CandidateResult": "results",
+    "Candidate": "_results",
+    "CandidateResult": "_results",
     "Card": "datasets",
-    "CrossValidation": "folds",
+    "CrossValidation": "_folds",
     "Dataset": "datasets",
-    "ExperimentResult": "results",
+    "EncodedLabels": "_models",
+    "ExperimentResult": "_results",
+    "TextCategories": "_models",
     "load_dataset": "datasets",
     "make_dataset": "datasets",
-    "run_experiment": "compare",
-    "tabular_pipeline": "models",
+    "run_experiment": "_compare",
+    "tabular_pipeline": "_models",
 }
 
 

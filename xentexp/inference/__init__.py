@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from xentexp.inference.comparison import Comparison, compare_paired, holm, split_ratio
+from xentexp.inference._comparison import Comparison, compare_paired, holm, split_ratio
 
 __all__ = ["Comparison", "compare_paired", "holm", "split_ratio"]

@@ -10,13 +10,13 @@ from __future__ import annotations
 from typing import Any
 
 from xentexp.losses import LOSSES
-from xentexp.metrics import calibration as _calibration  # noqa: F401 - fills the table of metrics
-from xentexp.metrics import ranking as _ranking  # noqa: F401
-from xentexp.metrics import skill as _skill  # noqa: F401
-from xentexp.metrics import threshold as _threshold  # noqa: F401
-from xentexp.metrics.evaluation import Evaluation, evaluate
-from xentexp.metrics.functions import function_of
-from xentexp.metrics.registry import DATASET_METRICS, get_loss, get_metric
+from xentexp.metrics import _calibration as _calibration
+from xentexp.metrics import _ranking as _ranking
+from xentexp.metrics import _skill as _skill
+from xentexp.metrics import _threshold as _threshold
+from xentexp.metrics._evaluation import Evaluation, evaluate
+from xentexp.metrics._functions import function_of
+from xentexp.metrics._registry import DATASET_METRICS, get_loss, get_metric
 
 __all__ = ["Evaluation", "evaluate", "get_loss", "get_metric", *LOSSES, *DATASET_METRICS]
 

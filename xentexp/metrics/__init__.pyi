@@ -13,12 +13,12 @@ from typing import Any, Literal, overload
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from xentexp.inputs.options import ClassWeight
+from xentexp._inputs.options import ClassWeight
 from xentexp.losses import Loss
-from xentexp.metrics.base import Metric
-from xentexp.metrics.evaluation import Evaluation as Evaluation
-from xentexp.metrics.registry import get_loss as get_loss
-from xentexp.metrics.registry import get_metric as get_metric
+from xentexp.metrics._base import Metric
+from xentexp.metrics._evaluation import Evaluation as Evaluation
+from xentexp.metrics._registry import get_loss as get_loss
+from xentexp.metrics._registry import get_metric as get_metric
 
 __all__ = [
     "Evaluation",

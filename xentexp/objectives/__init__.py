@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from xentexp.objectives.catboost import CatBoostMetric, CatBoostObjective
-from xentexp.objectives.lightgbm import LightGBMMetric, LightGBMObjective
-from xentexp.objectives.objective import TrainingObjective, get_training_loss
-from xentexp.objectives.xgboost import XGBoostMetric, XGBoostObjective
+from xentexp.objectives._catboost import CatBoostMetric, CatBoostObjective
+from xentexp.objectives._lightgbm import LightGBMMetric, LightGBMObjective
+from xentexp.objectives._objective import TrainingObjective, get_training_loss
+from xentexp.objectives._xgboost import XGBoostMetric, XGBoostObjective
 
 if TYPE_CHECKING:
-    from xentexp.objectives.torch import TorchLoss
+    from xentexp.objectives._torch import TorchLoss
 
 __all__ = [
     "CatBoostMetric",
@@ -29,6 +29,6 @@ def __getattr__(name: str) -> Any:
     """Import `TorchLoss`, which needs torch, on first use."""
     if name != "TorchLoss":
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    from xentexp.objectives.torch import TorchLoss
+    from xentexp.objectives._torch import TorchLoss
 
     return TorchLoss

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from xentexp.scorers.names import get_scorer, get_scorer_names, loss_scorers
-from xentexp.scorers.scorer import MetricScorer, MetricScorers, predict
+from xentexp.scorers._names import get_scorer, get_scorer_names, loss_scorers
+from xentexp.scorers._scorer import MetricScorer, MetricScorers, predict
 
 __all__ = [
     "MetricScorer",

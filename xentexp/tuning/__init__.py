@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from xentexp.tuning.classifier import TunedClassifier
-from xentexp.tuning.search import SearchError
-from xentexp.tuning.space import Choices, Range, read_space
+from xentexp.tuning._classifier import TunedClassifier
+from xentexp.tuning._search import SearchError
+from xentexp.tuning._space import Choices, Range, read_space
 
 __all__ = ["Choices", "Range", "SearchError", "TunedClassifier", "read_space"]

@@ -14,8 +14,11 @@ import pytest
 from sklearn.ensemble import RandomForestClassifier
 
 from xentexp.errors import InputError
-from xentexp.experiments.analysis.leakage import FoldComparison, find_leak, folds_without
-from xentexp.experiments.compare import run_experiment
+from xentexp.experiments._analysis.leakage import FoldComparison, find_leak, folds_without
+from xentexp.experiments._compare import run_experiment
+from xentexp.experiments._folds import CrossValidation
+from xentexp.experiments._models import tabular_pipeline
+from xentexp.experiments._results import Candidate
 from xentexp.experiments.datasets import (
     Dataset,
     constant_columns,
@@ -26,9 +29,6 @@ from xentexp.experiments.datasets import (
     load_dataset,
     simulated_delinquency,
 )
-from xentexp.experiments.folds import CrossValidation
-from xentexp.experiments.models import tabular_pipeline
-from xentexp.experiments.results import Candidate
 
 
 @pytest.fixture(scope="module")
@@ -158,8 +158,8 @@ def test_duplicates_by_chance_are_no_entities(uci: Dataset) -> None:
 
 def test_what_agrees_by_chance_is_estimated(uci: Dataset) -> None:
     """A few values of two columns: C(n, 2) p q pairs agree by chance, all of those there are."""
-    from xentexp.experiments.datasets.entities import _Search
-    from xentexp.experiments.datasets.repeats import cell_hashes
+    from xentexp.experiments.datasets._entities import _Search
+    from xentexp.experiments.datasets._repeats import cell_hashes
 
     rng = np.random.default_rng(1)
     X = pd.DataFrame({"a": rng.integers(0, 50, 4000), "b": rng.integers(0, 50, 4000)})

@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 from mlflow import MlflowClient
 
-from xentexp.experiments.cli import main
+from xentexp.experiments._cli import main
 from xentexp.experiments.datasets import simulated_delinquency
 
 SMALL = ["dataset=simulated_delinquency", "dataset.n_samples=300", "n_jobs=1", "cv.n_splits=3"]
@@ -170,7 +170,7 @@ def test_the_card_of_a_data_set(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_the_column_of_the_entity_tells_persons_and_new_ones_apart() -> None:
-    from xentexp.experiments.models import EntityColumn, tabular_pipeline
+    from xentexp.experiments._models import EntityColumn, tabular_pipeline
 
     data = simulated_delinquency(n_samples=600, seed=1)
     person = data.groups.to_numpy()
@@ -193,7 +193,7 @@ def test_dacon_public_runs_on_files_of_its_shape(
 ) -> None:
     for package in ("lightgbm", "xgboost", "catboost"):
         pytest.importorskip(package)
-    from xentexp.experiments.datasets.dacon import FEATURES
+    from xentexp.experiments.datasets._dacon import FEATURES
 
     data = simulated_delinquency(n_samples=400, seed=2, person_effect=0.9)
     frame = data.X.assign(FLAG_MOBIL=1)[list(FEATURES)]

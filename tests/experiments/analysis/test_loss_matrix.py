@@ -14,14 +14,14 @@ from sklearn.base import BaseEstimator, ClassifierMixin
 
 from tests.support.matrices import by_hand, large
 from xentexp.errors import InputError
-from xentexp.experiments.analysis import LossMatrix, Trained, build_matrices, trained_from
-from xentexp.experiments.analysis.wording import findings, markdown
-from xentexp.experiments.compare import run_experiment
+from xentexp.experiments._analysis import LossMatrix, Trained, build_matrices, trained_from
+from xentexp.experiments._analysis.wording import findings, markdown
+from xentexp.experiments._compare import run_experiment
+from xentexp.experiments._folds import CrossValidation
+from xentexp.experiments._formatting import number
+from xentexp.experiments._results import Candidate
 from xentexp.experiments.datasets import Card, make_dataset
-from xentexp.experiments.folds import CrossValidation
-from xentexp.experiments.formatting import number
-from xentexp.experiments.results import Candidate
-from xentexp.inference.comparison import holm
+from xentexp.inference._comparison import holm
 
 
 def build(rows: list[Trained] | None = None, **options: object) -> LossMatrix:

@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 
 from xentexp.errors import InputError
-from xentexp.experiments.cli import main
+from xentexp.experiments._cli import main
+from xentexp.experiments._folds import CrossValidation
 from xentexp.experiments.datasets import load_dataset
-from xentexp.experiments.folds import CrossValidation
 
 SMALL = [
     *("dataset=simulated_delinquency", "dataset.n_samples=400", "models=[prior]", "n_jobs=1"),

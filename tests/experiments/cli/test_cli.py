@@ -17,11 +17,11 @@ from mlflow import MlflowClient
 
 from tests.support.stores import client, runs
 from xentexp import __version__
-from xentexp.experiments.cli import main
-from xentexp.experiments.cli.run import _terminable
+from xentexp.experiments._cli import main
+from xentexp.experiments._cli.run import _terminable
 from xentexp.losses import LOSSES
 from xentexp.metrics import brier_loss, categorical_crossentropy
-from xentexp.metrics.registry import DATASET_METRICS
+from xentexp.metrics._registry import DATASET_METRICS
 
 XENTEXP = [sys.executable, "-m", "xentexp"]
 SMALL = ["dataset=table", "dataset.path=table.csv", "dataset.target=grade", "n_jobs=1"]
@@ -189,7 +189,7 @@ def test_the_true_probabilities_give_a_regret(
 def dacon_like(folder: Path) -> None:
     """Files in the shape of the competition's, with made-up rows."""
     from xentexp.experiments.datasets import load_dataset
-    from xentexp.experiments.datasets.dacon import FEATURES
+    from xentexp.experiments.datasets._dacon import FEATURES
 
     data = load_dataset("simulated_delinquency", n_samples=420)
     X = data.X.assign(**{name: 0 for name in FEATURES if name not in data.X})[list(FEATURES)]
@@ -575,7 +575,7 @@ def test_ui_refuses_what_it_cannot_serve(
 @pytest.mark.parametrize("words", [["--help"], ["run", "--help"], ["--version"]])
 def test_help_imports_nothing_heavy(words: list[str]) -> None:
     code = (
-        "import sys\nfrom xentexp.experiments.cli import main\n"
+        "import sys\nfrom xentexp.experiments._cli import main\n"
         f"try: main({words!r})\nexcept SystemExit: pass\n"
         "print(sorted({m.partition('.')[0] for m in sys.modules}), file=sys.stderr)"
     )

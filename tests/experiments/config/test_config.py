@@ -13,12 +13,12 @@ from hydra.utils import instantiate
 from omegaconf import OmegaConf
 
 from xentexp.errors import InputError
-from xentexp.experiments.cli.conf import conf_folder
-from xentexp.experiments.config import build, classifiers
-from xentexp.experiments.config.schema import Grouped, Holdout, Repeated, Stratified, TimeOrdered
-from xentexp.experiments.config.study import _submission
+from xentexp.experiments._cli.conf import conf_folder
+from xentexp.experiments._config import build, classifiers
+from xentexp.experiments._config.schema import Grouped, Holdout, Repeated, Stratified, TimeOrdered
+from xentexp.experiments._config.study import _submission
+from xentexp.experiments._folds import CV_OPTIONS
 from xentexp.experiments.datasets import DATASETS, TestSet, load_dataset
-from xentexp.experiments.folds import CV_OPTIONS
 
 SMALL = ["dataset=simulated_delinquency", "dataset.n_samples=300", "models=[prior,logistic]"]
 

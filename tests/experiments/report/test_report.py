@@ -14,11 +14,11 @@ from rich.console import Console
 
 from tests.support.matrices import by_hand, large
 from xentexp.errors import InputError
-from xentexp.experiments.analysis import Calibration, LossMatrix, Trained, build_matrices
-from xentexp.experiments.analysis.wording import findings
-from xentexp.experiments.cli.sections.loss_matrix import print_findings, print_matrix
-from xentexp.experiments.formatting import number
-from xentexp.experiments.report import (
+from xentexp.experiments._analysis import Calibration, LossMatrix, Trained, build_matrices
+from xentexp.experiments._analysis.wording import findings
+from xentexp.experiments._cli.sections.loss_matrix import print_findings, print_matrix
+from xentexp.experiments._formatting import number
+from xentexp.experiments._report import (
     Curves,
     curves_by_loss,
     curves_by_row,
@@ -27,7 +27,7 @@ from xentexp.experiments.report import (
     to_png,
     to_svg,
 )
-from xentexp.experiments.report.heatmap import STEPS, colour_of, colours
+from xentexp.experiments._report.heatmap import STEPS, colour_of, colours
 
 SVG = "{http://www.w3.org/2000/svg}"
 
@@ -286,7 +286,7 @@ def test_no_number_of_the_terminal_table_is_cut_at_any_width(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     narrow = lambda **_: Console(width=width, highlight=False)  # noqa: E731
-    monkeypatch.setattr("xentexp.experiments.cli.terminal.console", narrow)
+    monkeypatch.setattr("xentexp.experiments._cli.terminal.console", narrow)
     matrix = wide[0]
     print_matrix(matrix, title="A trial")
     print_findings(matrix)

@@ -19,13 +19,13 @@ from sklearn.dummy import DummyClassifier
 from sklearn.linear_model import LogisticRegression
 
 from xentexp.errors import InputError
-from xentexp.experiments import tracking
-from xentexp.experiments.compare import run_experiment
+from xentexp.experiments import _tracking as tracking
+from xentexp.experiments._compare import run_experiment
+from xentexp.experiments._folds import CrossValidation
+from xentexp.experiments._models import tabular_pipeline
+from xentexp.experiments._results import Candidate, ExperimentResult, out_of_fold
+from xentexp.experiments._tracking import DataInput, LoggedMetric, Param, Store, Tag, Text
 from xentexp.experiments.datasets import load_dataset
-from xentexp.experiments.folds import CrossValidation
-from xentexp.experiments.models import tabular_pipeline
-from xentexp.experiments.results import Candidate, ExperimentResult, out_of_fold
-from xentexp.experiments.tracking import DataInput, LoggedMetric, Param, Store, Tag, Text
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ import pytest
 
 from tests.metrics.compat.parity_rows import RAISES
 from xentexp.errors import InputError
-from xentexp.metrics.compat import CONVENTIONS, VERSIONS, apply
+from xentexp.metrics._compat import CONVENTIONS, VERSIONS, apply
 
 DISTRIBUTIONS = {"sklearn": "scikit-learn", "keras": "keras", "torch": "torch"}
 PINS = dict(

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from tests.metrics.compat.parity_peers import live, outcome, require
-from xentexp.metrics.compat import apply
+from xentexp.metrics._compat import apply
 
 NAN, INF = np.nan, np.inf
 BCE, CCE = "binary_crossentropy", "categorical_crossentropy"

@@ -11,7 +11,7 @@ from tests.metrics.compat.parity_peers import require
 from xentexp import metrics
 from xentexp.errors import InputError
 from xentexp.losses import LOSSES
-from xentexp.metrics.compat import CONVENTIONS, VERSIONS, apply, describe
+from xentexp.metrics._compat import CONVENTIONS, VERSIONS, apply, describe
 
 PAIRS = [(loss, name) for loss, peers in CONVENTIONS.items() for name in peers]
 NOT_OF_VALUES = {"self", "name", "size_average", "reduce"}  # a label, and two of 2018
@@ -131,7 +131,7 @@ def test_float16_has_the_precision_of_float16():
 
 def test_no_peer_is_imported():
     code = (
-        "import sys, xentexp.metrics.compat as c;"
+        "import sys, xentexp.metrics._compat as c;"
         "c.apply('binary_crossentropy', 'sklearn', [0, 1], [.5, .5], {});"
         "print(sorted({'sklearn', 'keras', 'torch', 'scipy'} & set(sys.modules)))"
     )

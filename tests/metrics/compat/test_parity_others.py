@@ -6,7 +6,7 @@ from scipy.special import softmax
 from sklearn.metrics import d2_brier_score, d2_log_loss_score
 
 from xentexp import metrics as m
-from xentexp.metrics.compat import apply
+from xentexp.metrics._compat import apply
 
 pytestmark = pytest.mark.peers
 

@@ -12,8 +12,8 @@ from sklearn.metrics import hinge_loss as sklearn_hinge_loss
 from sklearn.metrics import zero_one_loss as sklearn_zero_one_loss
 
 from xentexp import metrics as m
-from xentexp.metrics.evaluation import evaluate
-from xentexp.metrics.registry import get_loss
+from xentexp.metrics._evaluation import evaluate
+from xentexp.metrics._registry import get_loss
 
 BCE, CCE = m.binary_crossentropy, m.categorical_crossentropy
 

@@ -5,7 +5,7 @@ import pytest
 from scipy.special import softmax
 
 from tests.metrics.compat.parity_peers import live, outcome, require
-from xentexp.metrics.compat import CONVENTIONS, apply
+from xentexp.metrics._compat import CONVENTIONS, apply
 
 DRAWS = 30
 # Keras' torch backend rounds steps to float32 even where the dtype is float64.

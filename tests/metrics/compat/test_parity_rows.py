@@ -7,7 +7,7 @@ from tests.metrics.compat.parity_peers import live, outcome, require
 from tests.metrics.compat.parity_rows import RAISES, ROWS, Case
 from xentexp import metrics
 from xentexp.errors import InputError
-from xentexp.metrics.compat import apply
+from xentexp.metrics._compat import apply
 
 CASES = [
     pytest.param(case, id=f"{row.what}-{case.convention}-{number}")

@@ -13,7 +13,7 @@ from tests.metrics.compat.parity_peers import (
     installed_version,
     require,
 )
-from xentexp.metrics.compat import VERSIONS
+from xentexp.metrics._compat import VERSIONS
 
 ROOT = Path(__file__).parents[3]
 PEERS = (

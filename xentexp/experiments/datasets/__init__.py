@@ -6,29 +6,29 @@ import dataclasses
 from collections.abc import Callable
 from typing import Any
 
-from xentexp.digest import content_digest
+from xentexp._digest import content_digest
 from xentexp.errors import unknown_name
-from xentexp.experiments.datasets.arguments import check_arguments
-from xentexp.experiments.datasets.base import Card, Dataset, TestSet
-from xentexp.experiments.datasets.dacon import CARD as _DACON
-from xentexp.experiments.datasets.dacon import load_dacon
-from xentexp.experiments.datasets.empulse import PAKDD2009, VUB, load_pakdd2009, load_vub
-from xentexp.experiments.datasets.entities import Entities, entities_by, find_entities
-from xentexp.experiments.datasets.openml import CARD as _OPENML
-from xentexp.experiments.datasets.openml import load_openml
-from xentexp.experiments.datasets.prepare import make_dataset
-from xentexp.experiments.datasets.repeats import (
+from xentexp.experiments.datasets._arguments import check_arguments
+from xentexp.experiments.datasets._base import Card, Dataset, TestSet
+from xentexp.experiments.datasets._dacon import CARD as _DACON
+from xentexp.experiments.datasets._dacon import load_dacon
+from xentexp.experiments.datasets._empulse import PAKDD2009, VUB, load_pakdd2009, load_vub
+from xentexp.experiments.datasets._entities import Entities, entities_by, find_entities
+from xentexp.experiments.datasets._openml import CARD as _OPENML
+from xentexp.experiments.datasets._openml import load_openml
+from xentexp.experiments.datasets._prepare import make_dataset
+from xentexp.experiments.datasets._repeats import (
     Duplicates,
     constant_columns,
     find_duplicates,
     id_like_columns,
 )
-from xentexp.experiments.datasets.simulated import CARD as _SIMULATED
-from xentexp.experiments.datasets.simulated import delinquency_proba, simulated_delinquency
-from xentexp.experiments.datasets.table import CARD as _TABLE
-from xentexp.experiments.datasets.table import load_table
-from xentexp.experiments.datasets.uci_default import CARD as _UCI_DEFAULT
-from xentexp.experiments.datasets.uci_default import load_uci_default
+from xentexp.experiments.datasets._simulated import CARD as _SIMULATED
+from xentexp.experiments.datasets._simulated import delinquency_proba, simulated_delinquency
+from xentexp.experiments.datasets._table import CARD as _TABLE
+from xentexp.experiments.datasets._table import load_table
+from xentexp.experiments.datasets._uci_default import CARD as _UCI_DEFAULT
+from xentexp.experiments.datasets._uci_default import load_uci_default
 
 __all__ = [
     "DATASETS",

@@ -1,0 +1,498 @@
+"""Targets and predictions of some rows, and what the losses share, computed once."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from typing import Any, Generic, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from xentexp._numerics import (
+    FloatArray,
+    IntArray,
+    first_entries,
+    log_softmax,
+    one_line,
+    positive_part,
+    running_sums,
+    scores_by_class,
+    softplus,
+    sums_of_others,
+)
+
+if sys.version_info >= (3, 12):
+    from functools import cached_property
+else:
+    Value = TypeVar("Value")
+
+    class cached_property(Generic[Value]):  # noqa: N801
+        """That of functools takes a lock before Python 3.12: 3 to 5% of a call on 1,000 rows."""
+
+        def __init__(self, compute: Callable[[Any], Value]) -> None:
+            self.compute, self.name = compute, compute.__name__
+            self.__doc__ = compute.__doc__
+
+        def __get__(self, instance: Any, owner: type) -> Value:
+            value = instance.__dict__[self.name] = self.compute(instance)
+            return value
+
+
+class Block:
+    """Checked targets and predictions of some rows, and the quantities that losses share.
+
+    Those quantities are cached properties, so that twenty losses take one logarithm and one
+    gather. Matrices whose names end in ``_by_class`` have one contiguous row per class, because
+    NumPy reduces over the first axis several times faster than over a short last one.
+
+    Parameters
+    ----------
+    n_classes : int
+        Number of classes ``k``, at least 2.
+    index : ndarray of shape (n,), optional
+        Column of the true class.
+    soft : ndarray of shape (n, k), optional
+        Target distributions; given instead of `index`.
+    proba, logits, decision : ndarray of shape (n,) or (n, k), optional
+        Probabilities, or raw scores whose softmax they are, and the scores that margins are
+        taken from. Shape ``(n,)`` is for two classes: the probability of the second, or its score
+        with that of the first at 0.
+    clip : float
+        Smallest probability that a logarithm sees; 0 for none. Raw scores are never clipped.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> block = Block(n_classes=2, index=np.array([0, 1]), proba=np.array([0.25, 0.5]))
+    >>> block.true_miss
+    array([0.25, 0.5 ])
+    """
+
+    def __init__(
+        self,
+        *,
+        n_classes: int,
+        index: IntArray | None = None,
+        soft: FloatArray | None = None,
+        proba: NDArray[np.floating] | None = None,
+        logits: NDArray[np.floating] | None = None,
+        decision: NDArray[np.floating] | None = None,
+        clip: float = 0.0,
+    ) -> None:
+        self.n_classes = n_classes
+        self.index = index
+        self.soft = soft
+        self.proba = proba
+        self.logits = logits
+        self.decision = decision
+        self.clip = clip
+
+    @cached_property
+    def n_rows(self) -> int:
+        """Number of rows."""
+        for array in (self.proba, self.logits, self.decision):
+            if array is not None:
+                return len(array)
+        raise AssertionError("a block has predictions")
+
+    @cached_property
+    def rows(self) -> IntArray:
+        """Row numbers within the block; not to be written to."""
+        return first_entries(self.n_rows, 1)
+
+    @cached_property
+    def _true(self) -> IntArray:
+        """Where the true class of each row stands in a flattened (k, n) matrix."""
+        assert self.index is not None
+        place = self.index * self.n_rows
+        place += self.rows
+        return place
+
+    @cached_property
+    def _true_by_row(self) -> IntArray:
+        """Where the true class of each row stands in a flattened (n, k) matrix."""
+        assert self.index is not None
+        return first_entries(self.n_rows, self.n_classes) + self.index
+
+    def of_true(self, by_class: FloatArray) -> FloatArray:
+        """Value of the true class, (k, n) -> (n,); several times faster than two indices."""
+        return by_class.reshape(-1).take(self._true)
+
+    def put_true(self, by_class: FloatArray, values: FloatArray) -> FloatArray:
+        """Write the value of the true class of each row into a (k, n) matrix, and return it."""
+        by_class.reshape(-1)[self._true] = values
+        return by_class
+
+    # -- targets ---------------------------------------------------------------------------
+
+    @cached_property
+    def target_by_class(self) -> FloatArray:
+        """Target distribution, (k, n)."""
+        if self.soft is not None:
+            return np.ascontiguousarray(self.soft.T)
+        target = np.zeros((self.n_classes, self.n_rows))
+        target.reshape(-1)[self._true] = 1.0
+        return target
+
+    def expected(self, by_class: FloatArray) -> FloatArray:
+        """Expectation under the target of a value per class, (k, n) -> (n,)."""
+        if self.index is not None:
+            return self.of_true(by_class)
+        # A class of target 0 does not count, not even where its value is infinite.
+        target = self.target_by_class
+        product = np.multiply(target, by_class, where=target > 0, out=np.zeros_like(target))
+        value: FloatArray = product.sum(axis=0)
+        return value
+
+    # -- probabilities ---------------------------------------------------------------------
+
+    @cached_property
+    def _against_true(self) -> tuple[FloatArray, FloatArray] | None:
+        """``exp(z_j - z_y)`` for the wrong classes (0 for the true one), and their sum.
+
+        With the true class as the reference the cross-entropy is ``log1p(sum)``: no maximum
+        to take, and full accuracy for small losses. None where the exponential would overflow.
+        """
+        assert self.logits is not None
+        assert self.index is not None
+        # Margins of the same scores start from the same differences.
+        if self.decision is self.logits:
+            negative_margins = self.negative_margins
+            odds = None
+        else:
+            negative_margins = odds = self._negative_margins_of(self.logits)
+        if negative_margins.max() > 700.0:
+            return None
+        odds = np.exp(negative_margins, out=odds)
+        return odds, odds.sum(axis=0)
+
+    def _negative_margins_of(self, scores: NDArray[np.floating]) -> FloatArray:
+        negative_margins = scores_by_class(scores)
+        negative_margins -= self.of_true(negative_margins)
+        negative_margins.reshape(-1)[self._true] = -np.inf
+        return negative_margins
+
+    @cached_property
+    def _odds_by_row(self) -> tuple[FloatArray, FloatArray, FloatArray] | None:
+        """``exp(z_j)`` for the wrong classes (0 for the true one), ``exp(z_y)``, and their sum.
+
+        Without a reference there is nothing to transpose or subtract first, and the
+        cross-entropy is ``log1p(sum / exp(z_y))``. None where one of them leaves the range in
+        which it is exact to rounding.
+        """
+        assert self.logits is not None
+        if self.logits.ndim == 1 or not self.logits.flags.c_contiguous:
+            return None
+        with np.errstate(over="ignore", under="ignore"):
+            odds = np.exp(self.logits, dtype=np.float64)
+        flat = odds.reshape(-1)
+        true = flat.take(self._true_by_row)
+        flat[self._true_by_row] = 0.0
+        with np.errstate(over="ignore"):
+            wrong = odds @ np.ones(self.n_classes)
+        exact = true.min() > 1e-150 and true.max() < 1e150
+        exact = exact and wrong.min() > 1e-290 and wrong.max() < 1e150
+        return (odds, true, wrong) if exact else None
+
+    @cached_property
+    def _softmax(self) -> tuple[FloatArray, FloatArray]:
+        assert self.logits is not None
+        return log_softmax(scores_by_class(self.logits))
+
+    @cached_property
+    def proba_by_class(self) -> FloatArray:
+        """Predicted probabilities, (k, n)."""
+        if self.proba is None:
+            return self._softmax[1] if self.index is None else self._softmax_of_true()
+        if self.proba.ndim == 2:
+            return np.ascontiguousarray(self.proba.T, dtype=np.float64)
+        both = np.empty((2, self.n_rows))
+        both[1] = self.proba
+        np.subtract(1.0, both[1], out=both[0])
+        return both
+
+    def _softmax_of_true(self) -> FloatArray:
+        if self._odds_by_row is not None:
+            by_row, true, wrong = self._odds_by_row
+            scale = 1.0 / (true + wrong)
+            proba = np.multiply(by_row.T, scale, order="C")
+            true_proba = true * scale
+        elif self._against_true is not None:
+            odds, total = self._against_true
+            true_proba = 1.0 / (1.0 + total)
+            proba = odds * true_proba
+        else:
+            return self._softmax[1]
+        proba.reshape(-1)[self._true] = true_proba
+        return proba
+
+    @cached_property
+    def true_proba(self) -> FloatArray:
+        """Predicted probability of the true class, (n,); needs `index`."""
+        assert self.index is not None
+        if self.proba is None:
+            return self.of_true(self.proba_by_class)
+        if self.proba.ndim == 2:
+            return self._gathered(self.proba)
+        # |p - (1 - y)|: p of the second class, 1 - p of the first, without a choice.
+        proba = self.index.astype(np.float64)
+        np.subtract(1.0, proba, out=proba)
+        proba -= self.proba
+        return np.abs(proba, out=proba)
+
+    def _gathered(self, matrix: NDArray[np.floating]) -> FloatArray:
+        """Value of the true class, (n, k) -> (n,), as float64."""
+        assert self.index is not None
+        if matrix.flags.c_contiguous:
+            value = matrix.reshape(-1).take(self._true_by_row)
+        elif (flat := one_line(matrix)) is not None:
+            rows, columns = (stride // matrix.itemsize for stride in matrix.strides)
+            place = self.index * columns
+            place += first_entries(self.n_rows, rows)
+            value = flat.take(place)
+        else:
+            value = matrix[self.rows, self.index]
+        return value.astype(np.float64, copy=False)
+
+    @cached_property
+    def log_proba_by_class(self) -> FloatArray:
+        """Logarithms of the (clipped) probabilities, (k, n)."""
+        if self.logits is not None:
+            if self.index is None:
+                return self._softmax[0]
+            if self._odds_by_row is None and self._against_true is None:
+                return self._softmax[0]
+            scores = scores_by_class(self.logits)
+            scores -= self.of_true(scores)
+            scores -= self.cross_entropy  # in two steps: their sum would lose its digits
+            return np.minimum(scores, 0.0, out=scores)
+        return self.clipped_log(self.proba_by_class)
+
+    @cached_property
+    def cross_entropy(self) -> FloatArray:
+        """``-sum_j t_j log p_j``, (n,): what the whole cross-entropy family rests on."""
+        if self.index is None:
+            return 0.0 - self.expected(self.log_proba_by_class)
+        if self.logits is None:
+            logarithm = self.clipped_log(self.true_proba)
+            return np.subtract(0.0, logarithm, out=logarithm)  # 0 - 0 is 0, where -0 is -0.0
+        if self.logits.ndim == 1:
+            return softplus(self._away(self.logits))
+        if self._odds_by_row is not None:
+            _, true, wrong = self._odds_by_row
+            ratio = wrong / true
+            return np.log1p(ratio, out=ratio)
+        if self._against_true is not None:
+            return np.log1p(self._against_true[1])
+        return 0.0 - self.of_true(self.log_proba_by_class)
+
+    def _away(self, scores: NDArray[np.floating]) -> FloatArray:
+        """Scores ``(n,)`` of the second of two classes, as those of the wrong class."""
+        assert self.index is not None
+        signed = self.index.astype(np.float64)
+        signed *= -2.0
+        signed += 1.0
+        signed *= scores
+        return signed
+
+    @cached_property
+    def clipped_rows(self) -> int:
+        """Number of rows whose cross-entropy the clip touched."""
+        if self.proba is None or self.clip == 0.0:
+            return 0
+        if self.index is not None:
+            return int(np.count_nonzero(self.true_proba < self.clip))
+        touched = (self.target_by_class > 0) & (self.proba_by_class < self.clip)
+        return int(np.count_nonzero(touched.any(axis=0)))
+
+    def clipped_log(self, proba: FloatArray) -> FloatArray:
+        """Logarithm of probabilities that were given, clipped."""
+        if self.clip > 0.0:
+            if proba.min() >= self.clip:  # looking is quicker than clipping
+                return np.log(proba)
+            logarithm = np.maximum(proba, self.clip)
+            return np.log(logarithm, out=logarithm)
+        with np.errstate(divide="ignore"):
+            return np.log(proba)
+
+    @cached_property
+    def entropy(self) -> FloatArray:
+        """Entropy of the predicted distribution, (n,), with ``0 log 0 = 0``."""
+        proba = self.proba_by_class
+        if self.proba is None or self.clip > 0.0:
+            logarithm = self.log_proba_by_class
+        else:
+            logarithm = np.log(np.where(proba > 0, proba, 1.0))
+        value: FloatArray = np.einsum("ji,ji->i", proba, logarithm)
+        np.subtract(0.0, value, out=value)
+        return positive_part(value)  # rounding may leave -1e-14
+
+    @cached_property
+    def residual_by_class(self) -> FloatArray:
+        """Predicted minus target distribution, (k, n)."""
+        if self.index is None:
+            return self.proba_by_class - self.target_by_class
+        return self.put_true(self.proba_by_class.copy(), -self.true_miss)
+
+    @cached_property
+    def _wrong(self) -> FloatArray:
+        """Probability of the wrong one of two classes, from predictions ``(n,)``."""
+        assert self.index is not None
+        assert self.proba is not None
+        wrong = self.index.astype(np.float64)
+        wrong -= self.proba
+        return np.abs(wrong, out=wrong)
+
+    @property
+    def _is_one_number(self) -> bool:
+        return self.proba is not None and self.proba.ndim == 1
+
+    @cached_property
+    def squared_distance(self) -> FloatArray:
+        """``sum_j (p_j - t_j)^2``, (n,)."""
+        if self.index is not None and self._is_one_number:
+            return 2.0 * np.square(self._wrong)
+        value: FloatArray = np.einsum("ji,ji->i", self.residual_by_class, self.residual_by_class)
+        return value
+
+    @cached_property
+    def absolute_distance(self) -> FloatArray:
+        """``sum_j |p_j - t_j|``, (n,)."""
+        value: FloatArray
+        if self.index is None:
+            value = np.abs(self.residual_by_class).sum(axis=0)
+        elif self._is_one_number:
+            value = 2.0 * self._wrong
+        else:
+            value = self.residual_by_class.sum(axis=0)  # negative for the true class alone
+            value += 2.0 * self.true_miss
+        return value
+
+    @cached_property
+    def squared_norm(self) -> FloatArray:
+        """``sum_j p_j^2``, (n,)."""
+        value: FloatArray = np.einsum("ji,ji->i", self.proba_by_class, self.proba_by_class)
+        return value
+
+    @cached_property
+    def true_miss(self) -> FloatArray:
+        """``1 - p`` of the true class, (n,), without cancellation from raw scores."""
+        if self.proba is None:
+            return -np.expm1(-self.cross_entropy)
+        return 1.0 - self.true_proba
+
+    @cached_property
+    def miss_by_class(self) -> FloatArray:
+        """``1 - p`` of each class, (k, n), without cancellation from raw scores."""
+        if self.proba is not None:
+            return 1.0 - self.proba_by_class
+        return sums_of_others(self.proba_by_class)
+
+    def crossentropy_gradient(self) -> FloatArray:
+        """``p - t`` of each class, (k, n), from raw scores; the caller may write to it."""
+        if self.logits is None or self.index is None:
+            return self.residual_by_class.copy()
+        proba = self._one_softmax(self.logits)
+        return self.put_true(proba, -self.of_true(sums_of_others(proba)))
+
+    def crossentropy_derivatives(self) -> tuple[FloatArray, FloatArray]:
+        """``p - t`` and ``p (1 - p)`` of each class, (k, n); the caller may write to them."""
+        if self.logits is None or self.index is None:
+            return self.residual_by_class.copy(), self.proba_by_class * self.miss_by_class
+        proba = self._one_softmax(self.logits)
+        others = sums_of_others(proba)
+        hessian = proba * others
+        return self.put_true(proba, -self.of_true(others)), hessian
+
+    @staticmethod
+    def _one_softmax(scores: NDArray[np.floating]) -> FloatArray:
+        """Probabilities that nothing else shares: training asks for them at every step."""
+        proba = scores_by_class(scores)
+        proba -= proba.max(axis=0)
+        np.exp(proba, out=proba)
+        proba *= 1.0 / proba.sum(axis=0)
+        return proba
+
+    @cached_property
+    def cumulative(self) -> tuple[FloatArray, FloatArray]:
+        """``P(class <= m)`` predicted and in the target, (k - 1, n): for ordered classes."""
+        predicted = running_sums(self.proba_by_class[:-1])
+        if self.index is None:
+            return predicted, running_sums(self.target_by_class[:-1])
+        grades = np.arange(self.n_classes - 1)[:, np.newaxis]
+        return predicted, (self.index <= grades).astype(np.float64)
+
+    @cached_property
+    def ranked_score(self) -> FloatArray:
+        """``sum_m (P(class <= m) - T(class <= m))^2`` of predictions and targets, (n,)."""
+        gap = running_sums(self.residual_by_class[:-1])
+        value: FloatArray = np.einsum("ji,ji->i", gap, gap)
+        return value
+
+    # -- decisions -------------------------------------------------------------------------
+
+    @cached_property
+    def _ranking(self) -> FloatArray:
+        """What the most probable class is the largest of, (k, n)."""
+        if self.proba is not None:
+            return self.proba_by_class
+        raw = self.logits if self.logits is not None else self.decision
+        assert raw is not None
+        return scores_by_class(raw)
+
+    @cached_property
+    def predicted(self) -> IntArray:
+        """Column of the most probable class, (n,); the first of those that tie."""
+        value: IntArray = self._ranking.argmax(axis=0)
+        return value
+
+    @cached_property
+    def misclassified(self) -> NDArray[np.bool_]:
+        """Whether the most probable class is another than the true one, (n,)."""
+        true: FloatArray | float
+        if self._is_one_number:
+            wrong, true = self._wrong, self.true_proba
+        elif self.proba is not None:
+            wrong, true = self.residual_by_class.max(axis=0), self.true_proba
+        elif self.decision is not None and (self.logits is None or self.logits is self.decision):
+            wrong, true = self.largest_negative_margin, 0.0
+        else:
+            return np.asarray(self.predicted != self.index)
+        if (wrong == true).any():  # the first of those that tie counts
+            return np.asarray(self.predicted != self.index)
+        value: NDArray[np.bool_] = wrong > true
+        return value
+
+    @cached_property
+    def negative_margins(self) -> FloatArray:
+        """Score of each class minus that of the true class, (k, n); -inf at the true class."""
+        assert self.decision is not None
+        return self._negative_margins_of(self.decision)
+
+    @cached_property
+    def _hinge_sums(self) -> dict[float, FloatArray]:
+        return {}
+
+    def hinge_sum(self, margin: float) -> FloatArray:
+        """``sum_{j != y} max(0, margin + d_j - d_y)``, (n,)."""
+        if margin not in self._hinge_sums:
+            self._hinge_sums[margin] = positive_part(self.negative_margins + margin).sum(axis=0)
+        return self._hinge_sums[margin]
+
+    @cached_property
+    def top_wrong_class(self) -> IntArray:
+        """Column of the largest score of a wrong class, (n,); the first of those that tie."""
+        assert self.index is not None
+        value: IntArray = 1 - self.index
+        return value if self.n_classes == 2 else self.negative_margins.argmax(axis=0)
+
+    @cached_property
+    def largest_negative_margin(self) -> FloatArray:
+        """Largest score of a wrong class minus that of the true class, (n,)."""
+        assert self.decision is not None
+        assert self.index is not None
+        if self.decision.ndim == 1:
+            return self._away(self.decision)
+        value: FloatArray = self.negative_margins.max(axis=0)
+        return value

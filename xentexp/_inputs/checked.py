@@ -1,0 +1,268 @@
+"""Checked input, and its blocks: targets, predictions and weights of some rows."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Any, Literal, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from xentexp._inputs.block import Block
+from xentexp._inputs.columns import Columns, Distributions, Predictions, as_index
+from xentexp._inputs.labels import KnownTargets, Labels
+from xentexp._inputs.rows import ReadPages, Rows
+from xentexp._numerics import Array, FloatArray, IntArray
+from xentexp.errors import InputError
+
+ScoreKind = Literal["logits", "decision"]
+
+# Elements of a block: it and what is made of it stay in the L2 cache. Many losses make a dozen
+# matrices of a block's size, a single loss a few, and a cross-entropy of labels one at most.
+BLOCK_ELEMENTS = 34816
+SINGLE_BLOCK_ELEMENTS = 65536
+LABEL_BLOCK_ELEMENTS = 131072
+
+
+class Part(NamedTuple):
+    """A block, where it stands among all rows, and the weights of its rows.
+
+    `unsmoothed` has the targets as they were given; it is `block` where none are smoothed.
+    """
+
+    rows: Rows
+    block: Block
+    unsmoothed: Block
+    weight: NDArray[np.float64] | None
+
+
+@dataclass(frozen=True)
+class PlannedInput:
+    """Traits of input that does not exist yet, such as the predictions of a model to be fitted."""
+
+    n_classes: int
+    soft: bool = False
+    has_proba: bool = True
+    has_decision: bool = True
+    latent: bool = False
+    ordered: bool = True
+
+    @property
+    def one_hot(self) -> bool:
+        """Whether every row has one true class."""
+        return not self.soft
+
+
+@dataclass(frozen=True)
+class CheckedInput:
+    """Checked shapes and names of targets and predictions; values are checked by block.
+
+    In training the targets and weights stay while the scores change: `KnownTargets`, and `blocks`
+    of scores in place of `parts` with the predictions.
+    """
+
+    classes: tuple[Any, ...]
+    targets: Labels | Distributions | Columns | KnownTargets | None
+    probabilities: Predictions | Columns | None = None
+    decision: Predictions | None = None
+    weight: Array | None = None
+    class_weight: NDArray[np.float64] | None = None
+    smoothing: float = 0.0
+    clip: float = 0.0
+    ignore_label: object = None
+    ordered: bool = False
+
+    @property
+    def n_rows(self) -> int:
+        """Number of rows, ignored ones included."""
+        if isinstance(self.targets, KnownTargets):
+            return self.targets.n_rows
+        predictions = self.probabilities or self.decision
+        assert predictions is not None
+        return len(predictions.values)
+
+    @property
+    def n_classes(self) -> int:
+        """Number of classes."""
+        return len(self.classes)
+
+    @property
+    def has_proba(self) -> bool:
+        """Whether there are probabilities, or raw scores that give them."""
+        return self.probabilities is not None
+
+    @property
+    def has_decision(self) -> bool:
+        """Whether there are decision scores."""
+        return self.decision is not None
+
+    @property
+    def soft(self) -> bool:
+        """Whether the targets come as a column per class."""
+        return isinstance(self.targets, Distributions)
+
+    @property
+    def of_columns(self) -> bool:
+        """Whether the columns are no classes: numbers, or several labels in a row."""
+        known = isinstance(self.targets, KnownTargets) and self.targets.columns
+        return known or isinstance(self.targets, Columns)
+
+    @property
+    def latent(self) -> bool:
+        """Whether the decision scores are one for a row."""
+        return self.decision is not None and self.decision.values.ndim == 1
+
+    def _step(self, elements: int = BLOCK_ELEMENTS) -> int:
+        """Rows per block."""
+        return max(128, elements // len(self.classes))
+
+    @property
+    def plain_labels(self) -> bool:
+        """Whether the targets are labels, and stay so."""
+        return isinstance(self.targets, Labels) and not self.smoothing
+
+    @cached_property
+    def one_hot(self) -> bool:
+        """Whether every row has one true class."""
+        return not isinstance(self.targets, Distributions) or self.targets.one_hot(self._step())
+
+    def positive(self) -> bool:
+        """Whether no target is 0."""
+        if not isinstance(self.targets, Distributions):
+            return self.smoothing > 0.0
+        return self.smoothing > 0.0 or self.targets.positive(self._step())
+
+    def parts(self, *, hard: str | None = None, elements: int = BLOCK_ELEMENTS) -> Iterator[Part]:
+        """Blocks in the order of the rows.
+
+        Parameters
+        ----------
+        hard : str, optional
+            Name of a loss that needs one true class in each row.
+        elements : int
+            Size of a block, in predictions.
+
+        Yields
+        ------
+        Part
+            At least one row each; blocks of nothing but ignored rows are left out.
+        """
+        assert not isinstance(self.targets, KnownTargets)
+        seen = False
+        step = self._step(elements)
+        given = (self.targets, self.probabilities, self.decision)
+        read = ReadPages(*(None if it is None else it.values for it in given), self.weight)
+        for start in range(0, self.n_rows, step):
+            read.up_to(start)
+            part = self._part(slice(start, min(start + step, self.n_rows)))
+            if part is None:
+                continue
+            if hard is not None and part.block.index is None:
+                assert part.block.soft is not None
+                row = int((part.block.soft.max(axis=1) < 1.0).argmax())
+                raise InputError(
+                    f"{hard} needs one true class in each row; row {start + row} of y_true is "
+                    f"{part.block.soft[row].tolist()}"
+                )
+            seen = True
+            yield part
+        if not seen:
+            raise InputError(f"every label is {self.ignore_label!r}, which is ignored")
+
+    def _part(self, span: slice) -> Part | None:
+        rows = Rows(span)
+        index: IntArray | None = None
+        soft: FloatArray | None = None
+        if isinstance(self.targets, Labels):
+            if self.ignore_label is not None:
+                keep = np.asarray(self.targets.values[span] != self.ignore_label)
+                if not keep.any():
+                    return None
+                rows = rows if keep.all() else Rows(span, keep)
+            index = self.targets.index(rows)
+        elif isinstance(self.targets, Columns):
+            soft = self.targets.block(rows)
+        elif isinstance(self.targets, Distributions):
+            soft = self.targets.soft(span)
+            index = as_index(soft)
+            soft = soft if index is None else None
+        predicted: dict[str, Array] = {}
+        if self.probabilities is not None:
+            predicted[self.probabilities.kind] = self.probabilities.block(rows)
+        if self.decision is not None:
+            raw = self.probabilities if "logits" in predicted else None
+            if raw is not None and self.decision.values is raw.values:
+                predicted["decision"] = predicted["logits"]  # checked once, and known as the same
+            else:
+                predicted["decision"] = self.decision.block(rows)
+        block = unsmoothed = Block(
+            n_classes=len(self.classes), index=index, soft=soft, clip=self.clip, **predicted
+        )
+        if self.smoothing and self.targets is not None:
+            smoothed = self.smoothed(index, soft)
+            block = Block(n_classes=block.n_classes, soft=smoothed, clip=self.clip, **predicted)
+        return Part(rows, block, unsmoothed, self._weight_of(rows, index, soft))
+
+    def smoothed(self, index: IntArray | None, soft: FloatArray | None) -> FloatArray:
+        """Targets with a share spread evenly over the classes, or over yes and no of a column."""
+        spread = 2 if self.of_columns else len(self.classes)
+        if soft is not None:
+            return soft * (1.0 - self.smoothing) + self.smoothing / spread
+        assert index is not None
+        smoothed = np.full((len(index), spread), self.smoothing / spread)
+        smoothed[np.arange(len(index)), index] += 1.0 - self.smoothing
+        return smoothed
+
+    def _weight_of(
+        self, rows: Rows, index: IntArray | None, soft: FloatArray | None
+    ) -> FloatArray | None:
+        """Product of sample and class weight; that of a distribution is the mean of its classes."""
+        weight: FloatArray | None = None
+        if self.weight is not None:
+            weight = rows.of(self.weight).astype(np.float64, copy=False)
+        if self.class_weight is None:
+            return weight
+        by_class: FloatArray
+        by_class = self.class_weight[index] if soft is None else soft @ self.class_weight
+        return by_class if weight is None else weight * by_class
+
+    # -- training: other scores at every step ----------------------------------------------
+
+    @cached_property
+    def row_weight(self) -> FloatArray | None:
+        """Product of the sample and class weight of each row of known targets."""
+        assert isinstance(self.targets, KnownTargets)
+        rows = slice(0, self.n_rows)
+        return self._weight_of(Rows(rows), *self.targets.of(rows))
+
+    def blocks(self, scores: Array, kind: ScoreKind = "logits") -> Iterator[tuple[slice, Block]]:
+        """Known targets with scores, (n,) or (n, k), in blocks; they are not checked again."""
+        step = self._step()
+        for start in range(0, self.n_rows, step):
+            rows = slice(start, min(start + step, self.n_rows))
+            yield rows, self.block(rows, scores[rows], kind)
+
+    def block(self, rows: slice, scores: Array, kind: ScoreKind = "logits") -> Block:
+        """Known targets of some rows with their scores."""
+        assert isinstance(self.targets, KnownTargets)
+        index, soft = self.targets.of(rows)
+        if self.smoothing:
+            index, soft = None, self.smoothed(index, soft)
+        scores_of_kind = {str(kind): scores}
+        return Block(
+            n_classes=len(self.classes), index=index, soft=soft, clip=self.clip, **scores_of_kind
+        )
+
+    def class_weight_sum(self) -> FloatArray:
+        """Sum of the sample weights of each class, shares of it counted as such."""
+        totals = np.zeros(len(self.classes))
+        for part in replace(self, class_weight=None, smoothing=0.0).parts():
+            target = part.block.target_by_class
+            totals += target.sum(axis=1) if part.weight is None else target @ part.weight
+        return totals
+
+
+InputTraits = CheckedInput | PlannedInput
+"""What decides whether a loss or metric is defined for some input."""

@@ -1,0 +1,347 @@
+"""Validation: what users pass becomes a `CheckedInput`, or an InputError says why not."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from itertools import pairwise
+from numbers import Real
+from typing import Any, Literal
+
+import numpy as np
+
+from xentexp._inputs.asarray import column_names, float_type, to_array, to_numbers
+from xentexp._inputs.checked import CheckedInput
+from xentexp._inputs.columns import ColumnKind, Distributions, Predictions, to_columns, to_weight
+from xentexp._inputs.labels import (
+    Labels,
+    fractional,
+    infer_classes,
+    match_columns,
+    named_classes,
+    show,
+    to_class_weight,
+    to_classes,
+)
+from xentexp._numerics import Array
+from xentexp.errors import InputError
+
+
+def read(
+    y_true: object,
+    y_pred: object,
+    *,
+    decision: object = None,
+    from_logits: bool = False,
+    labels: object = None,
+    sample_weight: object = None,
+    class_weight: object = None,
+    label_smoothing: float = 0.0,
+    normalize: bool | None = False,
+    clip: float | Literal["auto"] = "auto",
+    ignore_label: object = None,
+    ordered: bool | None = None,
+    latent: int | None = None,
+    names: tuple[str, str] = ("y_true", "y_pred"),
+) -> CheckedInput:
+    """Check shapes, names and options of what a user handed over.
+
+    Parameters
+    ----------
+    y_true : array-like of shape (n,) or (n, k), or None
+        Labels, one-hot or soft targets; None where the predictions stand alone.
+    y_pred : array-like of shape (n,) or (n, k), or None
+        Probabilities, or raw scores with `from_logits`.
+    decision : array-like of shape (n,) or (n, k), optional
+        Decision scores, for margins.
+    from_logits : bool
+        Whether `y_pred` holds raw scores; they serve as decision scores too.
+    labels : array-like of shape (k,), optional
+        Classes in the order of the columns.
+    sample_weight : array-like of shape (n,), optional
+        Weights.
+    class_weight : mapping, array-like of shape (k,), "balanced", or None
+        Weight of each class, by which that of its rows is multiplied.
+    label_smoothing : float
+        Share of the target that is spread evenly over the classes.
+    normalize : bool or None
+        What to do with rows that do not sum to 1: refuse, divide by the sum (True), or take
+        them as they are (None).
+    clip : float or "auto"
+        Smallest probability that a logarithm sees; "auto" is the precision of the dtype.
+    ignore_label : object
+        Label of rows to leave out.
+    ordered : bool, optional
+        Whether the classes have an order; by default those that are numbers in it, or that
+        `labels` names.
+    latent : int, optional
+        Number of classes where `decision` has one score for a row, whatever the number; 0
+        where `labels` names them.
+    names : tuple of str
+        What to call targets and predictions in a message.
+
+    Returns
+    -------
+    CheckedInput
+        Whose parts are still to be checked, block by block.
+
+    Raises
+    ------
+    InputError
+        For anything that does not fit.
+    """
+    if not (isinstance(label_smoothing, Real) and 0.0 <= label_smoothing <= 1.0):
+        raise InputError(f"label_smoothing must lie in [0, 1]; got {label_smoothing!r}")
+    if normalize not in (True, False, None):
+        raise InputError(f"normalize must be True, False or None; got {normalize!r}")
+    normalize = None if normalize is None else bool(normalize)
+    if isinstance(ignore_label, float) and ignore_label != ignore_label:
+        raise InputError("ignore_label must be a label that equals itself; got nan (use -1)")
+    probabilities = scores = None
+    if y_pred is not None:
+        values = to_numbers(y_pred, names[1])
+        kind: Literal["proba", "logits"] = "logits" if from_logits else "proba"
+        probabilities = Predictions(values, kind, normalize=normalize, name=names[1])
+        if from_logits and decision is None:
+            scores = replace(probabilities, kind="decision")
+    if decision is not None:
+        name = names[1] if y_pred is None else "decision"
+        scores = Predictions(to_numbers(decision, name), "decision", name=name)
+    first = probabilities or scores
+    if first is None:
+        raise InputError(f"{names[1]} must be given; got None")
+    both = (y_pred, decision)
+    frames = [columns for columns in map(column_names, both) if columns is not None]
+    n_classes = first.n_classes if latent is None else latent
+    classes = _known_classes(labels, frames, n_classes)
+    n_rows = len(first.values)
+    if latent is not None:
+        classes = _latent_classes(first, classes, latent)
+        n_classes = len(classes)
+    else:
+        for predictions in (probabilities, scores):
+            if predictions is not None:
+                _check_shape(predictions, n_rows, n_classes, classes)
+    targets: Labels | Distributions | None = None
+    if y_true is not None:
+        array = to_array(y_true, names[0])
+        if len(array) != n_rows:
+            raise InputError(f"{names[0]} has {len(array)} rows but {first.name} has {n_rows}")
+        if labels is None and classes is not None and array.ndim == 1:
+            classes = named_classes(classes, array, ignore_label)
+        targets, classes = read_targets(
+            array,
+            n_classes,
+            classes,
+            columns=column_names(y_true),
+            ignore_label=ignore_label,
+            name=names[0],
+        )
+        if ignore_label is not None and isinstance(targets, Distributions):
+            raise InputError("ignore_label goes with labels of shape (n,), not with distributions")
+    classes = classes or tuple(range(n_classes))
+    checked = CheckedInput(
+        classes=classes,
+        targets=targets,
+        probabilities=_in_order(probabilities, y_pred, classes),
+        decision=_in_order(scores, y_pred if decision is None else decision, classes),
+        weight=None if sample_weight is None else to_weight(sample_weight, n_rows),
+        smoothing=float(label_smoothing),
+        clip=_clip(clip, first.dtype),
+        ignore_label=ignore_label,
+        ordered=(labels is not None or ascending(classes)) if ordered is None else ordered,
+    )
+    weights = to_class_weight(class_weight, classes, checked.class_weight_sum)
+    return checked if weights is None else replace(checked, class_weight=weights)
+
+
+def read_columns(
+    y_true: object,
+    y_pred: object,
+    kind: ColumnKind,
+    *,
+    from_logits: bool = False,
+    sample_weight: object = None,
+    label_smoothing: float = 0.0,
+    clip: float | Literal["auto"] = "auto",
+) -> CheckedInput:
+    """Check numbers, or several labels in a row: columns that are no classes.
+
+    Parameters
+    ----------
+    y_true, y_pred : array-like of shape (n,) or (n, k)
+        Of the same shape.
+    kind : str
+        What they hold: ``"multilabel"``, or the domain of numbers.
+    from_logits : bool
+        Whether `y_pred` holds raw scores of labels.
+    sample_weight : array-like of shape (n,), optional
+        Weights.
+    label_smoothing : float
+        Share of the target that is spread evenly over yes and no.
+    clip : float or "auto"
+        Smallest probability that a logarithm sees.
+
+    Returns
+    -------
+    CheckedInput
+        Whose values are still to be checked, block by block.
+
+    Raises
+    ------
+    InputError
+        For anything that does not fit.
+    """
+    if not (isinstance(label_smoothing, Real) and 0.0 <= label_smoothing <= 1.0):
+        raise InputError(f"label_smoothing must lie in [0, 1]; got {label_smoothing!r}")
+    truth = to_columns(y_true, kind, "y_true")
+    predicted = to_columns(y_pred, kind, "y_pred", logits=from_logits)
+    if truth.values.shape != predicted.values.shape:
+        raise InputError(
+            f"y_true and y_pred must have the same shape; got {truth.values.shape} and "
+            f"{predicted.values.shape}"
+        )
+    names = column_names(y_true), column_names(y_pred)
+    if names[0] is not None and names[1] is not None and truth.n_columns > 1:
+        predicted = replace(predicted, order=match_columns(names[1], tuple(names[0]), "y_pred"))
+    n_rows = len(truth.values)
+    return CheckedInput(
+        classes=tuple(range(truth.n_columns)),
+        targets=truth,
+        probabilities=predicted,
+        decision=None,
+        weight=None if sample_weight is None else to_weight(sample_weight, n_rows),
+        smoothing=float(label_smoothing),
+        clip=_clip(clip, float_type(predicted.values)) if kind == "multilabel" else 0.0,
+    )
+
+
+def _latent_classes(
+    scores: Predictions, classes: tuple[Any, ...] | None, n_classes: int
+) -> tuple[Any, ...]:
+    if scores.values.ndim != 1:
+        raise InputError(
+            f"{scores.name} must hold one score for each row, of shape (n,); its shape is "
+            f"{scores.values.shape}"
+        )
+    if classes is None and n_classes:
+        classes = tuple(range(n_classes))
+    if classes is None or (n_classes and n_classes != len(classes)):
+        raise InputError("pass labels= with every class in order, as many as thresholds and one")
+    return classes
+
+
+def ascending(classes: tuple[Any, ...]) -> bool:
+    """Whether classes are numbers in their order: grades, as far as one can tell.
+
+    Parameters
+    ----------
+    classes : tuple
+        Labels.
+
+    Returns
+    -------
+    bool
+        False where any is a text.
+    """
+    if not all(isinstance(label, (int, float)) for label in classes):
+        return False
+    return all(a < b for a, b in pairwise(classes))
+
+
+def _clip(clip: float | Literal["auto"], dtype: np.dtype[np.floating[Any]]) -> float:
+    if isinstance(clip, str):
+        if clip != "auto":
+            raise InputError(f"clip must be 'auto' or a number in [0, 1); got {clip!r}")
+        return float(np.finfo(dtype).eps)
+    if not (isinstance(clip, Real) and 0.0 <= clip < 1.0):
+        raise InputError(f"clip must be 'auto' or a number in [0, 1); got {clip!r}")
+    return float(clip)
+
+
+def _known_classes(
+    labels: object, frames: list[list[object]], n_classes: int
+) -> tuple[Any, ...] | None:
+    """Classes from `labels`, or from the names of the columns; None where neither tells."""
+    if labels is not None:
+        return to_classes(labels)
+    for names in frames:
+        if names != list(range(n_classes)):
+            return to_classes(names, "column names of y_pred")
+    return None
+
+
+def _check_shape(
+    predictions: Predictions, n_rows: int, n_classes: int, classes: tuple[Any, ...] | None
+) -> None:
+    name, shape = predictions.name, predictions.values.shape
+    if shape[0] != n_rows:
+        raise InputError(f"y_pred has {n_rows} rows but {name} has {shape[0]}")
+    n_wanted = n_classes if classes is None else len(classes)
+    if predictions.n_classes != n_wanted:
+        of = "" if classes is None else f" ({show(classes)})"
+        what = (
+            "which is for the second of two classes" if len(shape) == 1 else f"{shape[1]} columns"
+        )
+        raise InputError(
+            f"{name} has shape {shape}, {what}, but there are {n_wanted} classes{of}; give one "
+            f"column for each class"
+        )
+
+
+def _in_order(
+    predictions: Predictions | None, given: object, classes: tuple[Any, ...]
+) -> Predictions | None:
+    """Predictions whose named columns are matched to the classes."""
+    names = column_names(given)
+    if predictions is None or names is None:
+        return predictions
+    return replace(predictions, order=match_columns(names, classes, predictions.name))
+
+
+def read_targets(
+    y_true: Array,
+    n_columns: int,
+    classes: tuple[Any, ...] | None,
+    *,
+    columns: list[object] | None = None,
+    ignore_label: object = None,
+    name: str = "y_true",
+) -> tuple[Labels | Distributions, tuple[Any, ...]]:
+    """Targets and classes from labels, one-hot or soft targets.
+
+    Parameters
+    ----------
+    y_true : ndarray of shape (n,) or (n, k)
+        Of any type.
+    n_columns : int
+        Number of classes that the predictions are for.
+    classes : tuple or None
+        The classes in the order of the columns, where they are known.
+    columns : list or None
+        Names of the columns of `y_true`, where it has any.
+    ignore_label : object
+        Label that is no class.
+    name : str
+        What to call `y_true` in a message.
+
+    Returns
+    -------
+    targets : Labels or Distributions
+        Still to be checked, block by block.
+    classes : tuple
+        In the order of the columns.
+    """
+    if y_true.ndim == 1:
+        if n_columns == 2 and classes in (None, (0, 1)) and fractional(y_true, ignore_label):
+            return Distributions(y_true), (0, 1)
+        classes = infer_classes(y_true, n_columns, ignore_label) if classes is None else classes
+        return Labels(y_true, classes), classes
+    order = None
+    if y_true.shape[1] != n_columns:
+        raise InputError(
+            f"{name} has {y_true.shape[1]} columns but y_pred is for {n_columns} classes"
+        )
+    if columns is not None:
+        classes = to_classes(columns, f"column names of {name}") if classes is None else classes
+        order = match_columns(columns, classes, name)
+    return Distributions(to_numbers(y_true, name), order, name), classes or tuple(range(n_columns))

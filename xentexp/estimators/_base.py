@@ -1,0 +1,210 @@
+"""What classifiers that are trained on a loss share: labels, weights, parts, what is recorded."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from numbers import Integral, Real
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.utils.metaestimators import available_if
+from sklearn.utils.multiclass import check_classification_targets
+from sklearn.utils.validation import _check_sample_weight
+
+from xentexp._inputs.labels import to_class_weight
+from xentexp._inputs.read import ascending
+from xentexp._numerics import FloatArray
+from xentexp.errors import InputError
+from xentexp.estimators._history import History, PartLosses, recorded_losses
+from xentexp.estimators._holdout import TrainingRows
+from xentexp.estimators._link import ScoreLink
+from xentexp.losses import Loss
+from xentexp.objectives import TrainingObjective, get_training_loss
+
+
+def _has_probabilities(self: ScorePredictor) -> bool:
+    if hasattr(self, "link_"):
+        return bool(self.link_.has_proba())
+    try:
+        return ScoreLink(get_training_loss(self.loss, self.loss_params), 2).has_proba()
+    except InputError:  # fit raises it
+        return False
+
+
+class ScorePredictor(ClassifierMixin):  # type: ignore[misc]
+    """A classifier with raw scores, and probabilities by the link of its loss."""
+
+    loss: str | Loss
+    loss_params: Mapping[str, object] | None
+    correct_probabilities: bool
+    classes_: NDArray[Any]
+    link_: ScoreLink
+
+    @abstractmethod
+    def _scores(self, X: Any) -> FloatArray:
+        """Raw scores of checked rows, (n_scores, n)."""
+
+    def _reading(self) -> ScoreLink:
+        return self.link_.corrected(self.correct_probabilities)
+
+    def decision_function(self, X: Any) -> FloatArray:
+        """Raw scores.
+
+        Parameters
+        ----------
+        X : array-like of shape (n, n_features)
+            Rows.
+
+        Returns
+        -------
+        ndarray of shape (n,) or (n, k)
+            ``(n,)`` for two classes, that of the second, and for losses of a latent score.
+        """
+        scores = self._scores(X)
+        return scores[0] if len(scores) == 1 else np.ascontiguousarray(scores.T)
+
+    @available_if(_has_probabilities)  # type: ignore[untyped-decorator]
+    def predict_proba(self, X: Any) -> FloatArray:
+        """Class probabilities, by the link of the loss.
+
+        Parameters
+        ----------
+        X : array-like of shape (n, n_features)
+            Rows.
+
+        Returns
+        -------
+        ndarray of shape (n, k)
+            In the order of `classes_`.
+        """
+        scores = self._scores(X)
+        return self._reading().proba(scores)
+
+    @available_if(_has_probabilities)  # type: ignore[untyped-decorator]
+    def predict_log_proba(self, X: Any) -> FloatArray:
+        """Logarithms of the class probabilities.
+
+        Parameters
+        ----------
+        X : array-like of shape (n, n_features)
+            Rows.
+
+        Returns
+        -------
+        ndarray of shape (n, k)
+            In the order of `classes_`; -inf for a probability of 0.
+        """
+        with np.errstate(divide="ignore"):
+            return np.asarray(np.log(self.predict_proba(X)))
+
+    def predict(self, X: Any) -> NDArray[Any]:
+        """Most probable class; that of the largest score where there are no probabilities.
+
+        Parameters
+        ----------
+        X : array-like of shape (n, n_features)
+            Rows.
+
+        Returns
+        -------
+        ndarray of shape (n,)
+            Labels.
+        """
+        scores = self._scores(X)
+        if self.link_.has_proba():
+            column = self._reading().proba(scores).argmax(axis=1)
+        elif len(scores) == 1:
+            column = (scores[0] > 0.0).astype(np.intp)
+        else:
+            column = scores.argmax(axis=0)
+        labels: NDArray[Any] = self.classes_[column]
+        return labels
+
+
+class LossClassifier(ScorePredictor, BaseEstimator):  # type: ignore[misc]
+    """Base of the classifiers that are trained on a loss."""
+
+    # Parameters of the derived classes.
+    class_weight: Mapping[Any, float] | ArrayLike | str | None
+    label_smoothing: float
+    validation_fraction: float | None
+    record: Sequence[str | Loss] | None
+
+    def _read(self, loss: Loss, X: Any, y: Any, sample_weight: Any) -> TrainingRows:
+        """All rows, and the loss on them; `X` and the length of `y` are checked."""
+        check_classification_targets(y)
+        self.classes_, index = np.unique(y, return_inverse=True)
+        k = len(self.classes_)
+        _check_classes(loss, self.classes_)
+        if k > 2 and loss.properties.binary_only:
+            raise InputError(
+                f"Only binary classification is supported. {loss.name} is for two classes; "
+                f"there are {k}: train on a loss of several"
+            )
+        weight = None
+        if sample_weight is not None:
+            weight = _check_sample_weight(
+                sample_weight, X, dtype=np.float64, ensure_non_negative=True
+            )
+        self.class_weight_ = to_class_weight(
+            self.class_weight,
+            tuple(self.classes_.tolist()),
+            lambda: np.bincount(index, weight, k),
+        )
+        self.link_ = ScoreLink(
+            loss, k, self.class_weight_, self.label_smoothing, self.correct_probabilities
+        )
+        training = TrainingObjective(
+            loss,
+            index,
+            k,
+            sample_weight=weight,
+            class_weight=self.class_weight_,
+            label_smoothing=self.label_smoothing,
+        )
+        return TrainingRows(X, training, weight)
+
+    def _history(self, parts: Mapping[str, TrainingRows], patience: int | None = None) -> History:
+        """Empty curves of the trained loss, and of those in `record`."""
+        link = self.link_
+        record = () if self.record is None else self.record
+        others = recorded_losses(record, link)
+        names = [link.loss.name, *(loss.name for loss in others)]
+        losses = {
+            name: PartLosses(part.training, others, link, part.weight)
+            for name, part in parts.items()
+        }
+        return History(names, losses, patience)
+
+    def _check_fraction(self) -> None:
+        fraction = self.validation_fraction
+        if fraction is not None and not (isinstance(fraction, Real) and 0.0 < fraction < 1.0):
+            raise InputError(f"validation_fraction must be > 0 and < 1; got {fraction!r}")
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        with suppress(InputError):  # fit raises it
+            binary_only = get_training_loss(self.loss, self.loss_params).properties.binary_only
+            tags.classifier_tags.multi_class = not binary_only
+        return tags
+
+
+def _check_classes(loss: Loss, classes: NDArray[Any]) -> None:
+    if len(classes) < 2:
+        raise InputError(f"y must hold 2 classes or more; it holds 1 class: {classes}")
+    labels = classes.tolist()
+    if loss.properties.ordered and len(labels) > 2 and not ascending(tuple(labels)):
+        raise InputError(
+            f"{loss.name} is for ordered classes; number the grades, as labels are taken in "
+            f"sorted order: {', '.join(map(repr, labels[:5]))}"
+        )
+
+
+def check_count(name: str, value: object) -> None:
+    """Refuse anything but an integer of at least 1."""
+    if not isinstance(value, Integral) or isinstance(value, bool) or value < 1:
+        raise InputError(f"{name} must be an integer >= 1; got {value!r}")

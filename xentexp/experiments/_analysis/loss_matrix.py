@@ -1,0 +1,208 @@
+"""Build loss matrices: regret and tests against the best row of each column."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from xentexp.errors import InputError, unknown_name
+from xentexp.experiments._analysis.cells import Cell, LossMatrix, Trained, first_best
+from xentexp.experiments._leaderboard import better
+from xentexp.inference._comparison import compare_paired, holm
+from xentexp.losses import LOSSES
+
+_TIE = 1e-12
+
+
+def build_matrices(
+    rows: Sequence[Trained],
+    *,
+    test_train_ratio: float,
+    columns: Sequence[str] | None = None,
+    alpha: float = 0.05,
+    confidence: float = 0.95,
+) -> list[LossMatrix]:
+    """A matrix for each model family.
+
+    Every cell that is not the best of its column is compared with the best over the folds, see
+    `xentexp.inference.compare_paired`; the p-values of a table are one family for Holm's
+    adjustment. The best is chosen on the same folds, which makes the tests a little too willing
+    to find it better.
+
+    Parameters
+    ----------
+    rows : sequence of Trained
+        On the same folds, in the order to be shown; a corrected row moves to the one that it
+        corrects.
+    test_train_ratio : float
+        See `xentexp.inference.split_ratio`.
+    columns : sequence of str, optional
+        Losses and metrics scored on, in the order to be shown; every loss that some row has by
+        default.
+    alpha : float
+        Adjusted p-values below it are marked.
+    confidence : float
+        Of the intervals of the regrets.
+
+    Returns
+    -------
+    list of LossMatrix
+        In the order in which the models come.
+
+    Raises
+    ------
+    InputError
+        Without rows; for rows of one name or of different numbers of folds; for columns that
+        no row has or that rank nothing.
+    """
+    if not rows:
+        raise InputError("rows of a matrix must be one at least; got none")
+    if not 0.0 < alpha < 1.0:
+        raise InputError(f"alpha must lie between 0 and 1; got {alpha}")
+    names = [(row.model, row.label) for row in rows]
+    if len(set(names)) < len(names):
+        raise InputError(f"rows of a matrix must be distinct; got {names}")
+    counts = {len(values) for row in rows for values in row.fold_values.values()}
+    if len(counts) > 1:
+        raise InputError(f"every row must have the same folds; got {sorted(counts)} values")
+    known = {name: None for row in rows for name in row.fold_values}
+    if columns is None:
+        chosen = [name for name in LOSSES if name in known and better(name) is not None]
+    else:
+        chosen = list(dict.fromkeys(columns))
+    for name in chosen:
+        if name not in known:
+            raise unknown_name("loss to score on", name, known)
+        if (better(name) or ("none",))[0] not in ("lower", "higher"):
+            raise InputError(f"{name} ranks nothing; leave it out of the columns")
+    if not chosen:
+        raise InputError("columns must name one loss at least that a row has; got none")
+    return [
+        _build(
+            model,
+            [row for row in rows if row.model == model],
+            chosen,
+            max(counts),
+            test_train_ratio,
+            alpha,
+            confidence,
+        )
+        for model in dict.fromkeys(row.model for row in rows)
+    ]
+
+
+def _build(
+    model: str,
+    rows: list[Trained],
+    columns: list[str],
+    n_folds: int,
+    ratio: float,
+    alpha: float,
+    confidence: float,
+) -> LossMatrix:
+    losses = list(dict.fromkeys(row.loss for row in rows))
+    rows = sorted(rows, key=lambda row: (losses.index(row.loss), row.corrected))
+    repeated = _repeated(rows, columns)
+    kept = [name for name in columns if name not in repeated]
+    table = [_column(rows, name, repeated, ratio, confidence) for name in kept]
+    tests = [
+        (j, i)
+        for j, cells in enumerate(table)
+        for i, cell in enumerate(cells)
+        if cell.comparison is not None and cell.comparison.reason is None
+    ]
+    p = [found.p for j, i in tests if (found := table[j][i].comparison) is not None]
+    for (j, i), value in zip(tests, holm(p).tolist(), strict=True):
+        table[j][i] = replace(table[j][i], p_adjusted=value, worse=value < alpha)
+    return LossMatrix(
+        model,
+        tuple(rows),
+        tuple(kept),
+        tuple(zip(*table, strict=True)),
+        repeated,
+        n_folds,
+        len(tests),
+        ratio,
+        alpha,
+        confidence,
+    )
+
+
+def _repeated(rows: Sequence[Trained], columns: Sequence[str]) -> dict[str, str]:
+    """Columns, up to rounding, with the values of an earlier column, as on two classes."""
+    first: dict[tuple[Any, ...], str] = {}
+    repeated: dict[str, str] = {}
+    for name in columns:
+        values = [tuple(f"{value:.11g}" for value in row.fold_values.get(name, ())) for row in rows]
+        if any(values):
+            kept = first.setdefault((better(name), *values), name)
+            if kept != name:
+                repeated[name] = kept
+    return repeated
+
+
+def _column(
+    rows: Sequence[Trained],
+    name: str,
+    repeated: Mapping[str, str],
+    ratio: float,
+    confidence: float,
+) -> list[Cell]:
+    sign = -1.0 if (better(name) or ("",))[0] == "higher" else 1.0
+    means = np.array([sign * row.mean(name) for row in rows])
+    finite = np.isfinite(means)
+    low = float(means[finite].min()) if finite.any() else math.nan
+    best = finite & (means <= low + _TIE * abs(low))
+    diagonal = [not row.corrected and _own(row, repeated) == name for row in rows]
+    own = min((means[i] for i in range(len(rows)) if diagonal[i] and finite[i]), default=math.nan)
+    cells = []
+    for i, row in enumerate(rows):
+        values = row.fold_values.get(name, ())
+        spread = float(np.std(values, ddof=1)) if len(values) > 1 and finite[i] else math.nan
+        cell = Cell(
+            sign * float(means[i]),
+            spread,
+            best=bool(best[i]),
+            diagonal=diagonal[i],
+            reason=None if finite[i] else _reason(row, name),
+        )
+        if finite[i]:
+            regret = 0.0 if best[i] else float(means[i]) - low
+            percent = 100.0 * regret / abs(low) if low else math.nan
+            cell = replace(
+                cell, regret=regret, percent=percent, from_diagonal=float(means[i] - own)
+            )
+        cells.append(cell)
+    reference = first_best(cells)
+    for i, cell in enumerate(cells):
+        if reference is None or cell.best or not finite[i]:
+            continue
+        found = compare_paired(
+            sign * np.array(rows[i].fold_values[name]),
+            sign * np.array(rows[reference].fold_values[name]),
+            test_train_ratio=ratio,
+            confidence=confidence,
+        )
+        cells[i] = replace(cell, comparison=found, reason=found.reason)
+    return cells
+
+
+def _own(row: Trained, repeated: Mapping[str, str]) -> str | None:
+    return None if row.column is None else repeated.get(row.column, row.column)
+
+
+def _reason(row: Trained, name: str) -> str:
+    if row.error is not None:
+        return f"failed: {row.error}"
+    values = row.fold_values.get(name)
+    if values is None:
+        response = LOSSES[name].properties.response if name in LOSSES else "predict_proba"
+        if row.calibration is None and response == "predict_proba":
+            return "the model has no probabilities"
+        return "does not apply to this model"
+    bad = next(i for i, value in enumerate(values) if not math.isfinite(value))
+    return f"fold {bad + 1} of {len(values)} has no finite value"

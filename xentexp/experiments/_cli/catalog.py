@@ -1,0 +1,261 @@
+"""The subcommands that look things up or score what exists."""
+
+from __future__ import annotations
+
+import argparse
+import inspect
+import os
+import re
+from collections.abc import Iterable
+from dataclasses import asdict
+from typing import Any
+
+from rich import box
+from rich.table import Table
+from rich.text import Text
+
+from xentexp.errors import InputError, unknown_name
+from xentexp.experiments._cli.terminal import console, print_json, print_table
+from xentexp.losses import LOSSES, Loss, load_plugins
+from xentexp.metrics._base import DatasetMetric, Metric
+from xentexp.metrics._registry import DATASET_METRICS, get_metric
+
+
+def losses(options: argparse.Namespace) -> int:
+    """`xentexp losses [NAME]`.
+
+    Parameters
+    ----------
+    options : Namespace
+        Of the command.
+
+    Returns
+    -------
+    int
+        Exit code.
+    """
+    load_plugins()
+    if options.name is None:
+        if options.json:
+            everything: list[Metric] = [*LOSSES.values(), *DATASET_METRICS.values()]
+            print_json([properties_row(metric) for metric in everything])
+        else:
+            print_losses(LOSSES)
+            print_dataset_metrics()
+        return 0
+    metric = get_metric(options.name)
+    if options.json:
+        print_json(properties_row(metric))
+        return 0
+    from xentexp import metrics
+
+    name = metric.function if isinstance(metric, DatasetMetric) else metric.name
+    function = getattr(metrics, name)
+    print(f"xentexp.metrics.{name}{inspect.signature(function)}\n")
+    if metric.name != name:
+        print(f"{metric.name} is {metric!r}.\n")
+    print(function.__doc__)
+    return 0
+
+
+def datasets(options: argparse.Namespace) -> int:
+    """`xentexp datasets [NAME [PARAMETER=VALUE ...]] [--key COLUMNS]`.
+
+    Parameters
+    ----------
+    options : Namespace
+        Of the command.
+
+    Returns
+    -------
+    int
+        Exit code.
+    """
+    from dataclasses import asdict
+
+    from xentexp.experiments.datasets import dataset_cards
+
+    cards = {card.name: asdict(card) for card in dataset_cards()}
+    if options.name is None:
+        if options.json:
+            print_json(list(cards.values()))
+        else:
+            print_table(
+                ["name", "title", "target", "licence"],
+                [[c["name"], c["title"], c["target"], c["licence"]] for c in cards.values()],
+            )
+        return 0
+    if options.name not in cards:
+        raise unknown_name("data set", options.name, cards)
+    card = cards[options.name]
+    parameters = _parameters(options.parameters)
+    if parameters or options.name in _WITHOUT_ARGUMENTS or _is_at_hand(options.name):
+        from xentexp.experiments.datasets import load_dataset
+
+        key = None if options.key is None else options.key.split(",")
+        card = load_dataset(options.name, **parameters).describe(key)
+    elif options.key is not None:
+        raise InputError(
+            f"--key needs the rows of {options.name}; name what its loader needs, e.g. path=FILE"
+        )
+    if options.json:
+        print_json(card)
+        return 0
+    out = console()
+    for key, value in card.items():
+        if isinstance(value, (list, tuple)) and key == "traps":
+            out.print(Text("traps", style="bold"))
+            for trap in value:
+                out.print(Text(f"  - {trap}"))
+        elif key == "entities" and isinstance(value, dict):
+            told = (
+                f"{value['number']:,} ({value['how']}); {value['repeated_rows']:,} rows share "
+                f"one with another row, {value['largest']:,} at most"
+            )
+            out.print(Text.assemble((f"{key:<14}", "bold"), told))
+        elif key == "entities":
+            out.print(Text.assemble((f"{key:<14}", "bold"), "none found"))
+        elif key in ("constant", "id_like"):
+            out.print(Text.assemble((f"{key:<14}", "bold"), ", ".join(value) or "none"))
+        elif isinstance(value, dict):
+            inner = ", ".join(
+                f"{k}: {v:.4f}" if isinstance(v, float) else f"{k}: {v}" for k, v in value.items()
+            )
+            out.print(Text.assemble((f"{key:<14}", "bold"), inner or "none"))
+        elif value is not None:
+            out.print(Text.assemble((f"{key:<14}", "bold"), str(value)))
+    return 0
+
+
+def _parameters(words: list[str]) -> dict[str, Any]:
+    """Parameters of a loader, as Hydra reads them on the command line of `run`."""
+    from omegaconf import OmegaConf
+    from omegaconf.errors import OmegaConfBaseException
+
+    for word in words:
+        if not re.match(r"\w+=", word):
+            raise InputError(f"a parameter must be NAME=VALUE; got {word!r}")
+    try:
+        read = OmegaConf.to_container(OmegaConf.from_dotlist(words), resolve=True)
+    except (OmegaConfBaseException, ValueError) as error:
+        raise InputError(f"the parameters {' '.join(words)} cannot be read: {error}") from error
+    assert isinstance(read, dict)
+    return {str(name): value for name, value in read.items()}
+
+
+def _is_at_hand(name: str) -> bool:
+    from xentexp.experiments.datasets._dacon import FOLDER_VARIABLE
+
+    return name == "dacon" and bool(os.environ.get(FOLDER_VARIABLE))
+
+
+# Data sets whose card is completed by loading them: they are at hand and need nothing.
+_WITHOUT_ARGUMENTS = ("uci_default", "simulated_delinquency")
+
+
+_FAMILIES = {
+    "crossentropy": "Cross-entropy",
+    "proper": "Proper scores and zero-one",
+    "focal": "Cross-entropy, refocused",
+    "robust": "Forgiving of wrong labels",
+    "ordinal": "Ordered classes",
+    "margin": "Margins of decision scores",
+    "regression": "Distances, also of numbers",
+    "divergence": "Distributions",
+    "multilabel": "Several labels in a row",
+}
+
+
+def print_losses(names: Iterable[str]) -> None:
+    """The table of losses by family, in words short enough for one line each.
+
+    Parameters
+    ----------
+    names : iterable of str
+        Which losses.
+    """
+    families: dict[str, list[str]] = {}
+    for name in names:
+        module = type(LOSSES[name]).__module__
+        own = module.startswith("xentexp.losses.")
+        family = _FAMILIES[module.rpartition("._")[2]] if own else f"Registered by {module}"
+        families.setdefault(family, []).append(name)
+    width = console().width
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1), collapse_padding=True)
+    headers = ["name", "proper", "response", "classes", "convex"]
+    if width >= 100:
+        headers.append("formula")
+    for number, header in enumerate(headers):
+        table.add_column(header, no_wrap=number < 5, overflow="fold")
+    for family, members in families.items():
+        table.add_row(Text(family, style="bold"))
+        for name in members:
+            properties = LOSSES[name].properties
+            proper = _SHORT.get(properties.properness, properties.properness)
+            response = _SHORT.get(properties.response, properties.response)
+            classes = "2" if properties.binary_only else "ordered" if properties.ordered else "any"
+            classes = "labels" if properties.targets == "multilabel" else classes
+            cells = [f"  {name}", proper, response, classes, "yes" if properties.convex else "no"]
+            table.add_row(*map(Text, [*cells, properties.formula][: len(headers)]))
+        table.add_row()
+    out = console()
+    out.print(table)
+    for note in (
+        "response: predictions that the loss takes (predict_proba, decision_function, either, or "
+        "latent: one score per row). convex: in the raw scores.",
+        "y: label; t: target distribution; p, d: predictions; k: number of classes. Lower is "
+        "better, except for entropy, which does not rank models.",
+        *([] if width >= 100 else ["Formulas: in a wider terminal, or one in full (below)."]),
+    ):
+        out.print(Text(note, style="dim"))
+
+
+def print_dataset_metrics() -> None:
+    """The metrics of the whole data set, one line each."""
+    formula = console().width >= 100
+    headers = ["name", "best", "response", "classes", *(["formula"] if formula else [])]
+    rows = []
+    for name, metric in DATASET_METRICS.items():
+        properties = metric.properties
+        best = {"lower": "low", "higher": "high", "nearest": f"near {properties.optimum:g}"}
+        classes = "2" if properties.binary_only else "any"
+        row = [
+            f"  {name}",
+            best[properties.direction],
+            _SHORT.get(properties.response, properties.response),
+            classes,
+        ]
+        rows.append([*row, *([properties.formula] if formula else [])])
+    print_table(headers, rows, title="Metrics of the whole data set, not averages over rows")
+    console().print(
+        Text(
+            "One in full, by its name or a peer's (torch.nn.CrossEntropyLoss): xentexp losses NAME",
+            style="dim",
+        )
+    )
+
+
+_SHORT = {
+    "strictly proper": "strictly",
+    "proper": "yes",
+    "improper": "no",
+    "predict_proba": "proba",
+    "decision_function": "decision",
+}
+
+
+def properties_row(metric: Metric) -> dict[str, Any]:
+    """Name, parameters and properties of a loss or metric, for ``--json``."""
+    parameters = asdict(metric)  # type: ignore[call-overload]
+    name = metric.function if isinstance(metric, DatasetMetric) else metric.name
+    row = {"name": name, "parameters": parameters, **asdict(metric.properties)}
+    if isinstance(metric, Loss):
+        trained = metric.properties.gradient != "none" and metric.properties.targets in _OF_CLASSES
+        row["invertible"] = metric.invertible(2) if trained else None
+    return row
+
+
+_OF_CLASSES = ("labels", "one-hot", "soft")
+
+
+__all__ = ["datasets", "losses"]

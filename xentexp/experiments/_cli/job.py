@@ -1,0 +1,235 @@
+"""One job of `xentexp run`: `config` builds, `compare` computes, `tracking` and `cli` report."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import sys
+import uuid
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from omegaconf import DictConfig, OmegaConf
+
+from xentexp.errors import InputError
+from xentexp.experiments._cli.progress import Progress
+from xentexp.experiments._cli.terminal import print_leaderboard, store_option
+from xentexp.experiments._config import Study, build
+from xentexp.experiments._folds import CV_OPTIONS
+from xentexp.experiments._tracking.provenance import git, installed, versions
+from xentexp.tuning._storage import prepare
+
+
+def run_job(
+    config: DictConfig, *, overrides: str, sweep: str | None, quiet: bool, as_json: bool
+) -> tuple[int, dict[str, Any]]:
+    """Everything that one composed configuration asks for.
+
+    Parameters
+    ----------
+    config : DictConfig
+        As Hydra composed it.
+    overrides : str
+        What was set on the command line, to be recorded.
+    sweep : str, optional
+        Name of the sweep that the job belongs to.
+    quiet : bool
+        Whether to leave out progress and hints.
+    as_json : bool
+        Whether the caller prints the document as JSON, and nothing is printed here.
+
+    Returns
+    -------
+    code : int
+        Exit code.
+    document : dict
+        What was found, JSON-able.
+
+    Raises
+    ------
+    InputError
+        For a configuration that does not fit, and where nothing could be computed.
+    """
+    plain = OmegaConf.to_container(config, resolve=True, throw_on_missing=True)
+    assert isinstance(plain, dict)
+    study = build({str(key): value for key, value in plain.items()})
+    if study.tuning is not None:
+        prepare(study.tuning.storage)
+
+    # Imported when the configuration is known to be good: MLflow takes more than a second.
+    from xentexp.experiments import _tracking as tracking
+    from xentexp.experiments._cli.sections import build_sections
+    from xentexp.experiments._compare import run_experiment
+    from xentexp.experiments._results import out_of_fold
+    from xentexp.experiments._submission import submit
+
+    dataset = study.dataset
+    store = tracking.Store(
+        study.tracking_uri,
+        study.experiment,
+        primary=study.primary,
+        description=f"{dataset.card.title}. Source: {dataset.card.source}",
+    )
+    tags = _tags(study, overrides, sweep)
+    settings = _settings(study)
+    described = json.dumps(dataset.describe(study.key), default=str)
+    source = json.dumps({"source": dataset.card.source})
+    data = tracking.DataInput(dataset.name, dataset.digest, source, described)
+    written = OmegaConf.to_yaml(config, resolve=True)
+    progress = Progress(study, quiet=quiet)
+    with store.run(_run_name(study), {**tags, "xentexp.kind": "comparison"}) as run_id:
+        store.log(
+            run_id,
+            [
+                *(tracking.Param(key, value) for key, value in settings.items()),
+                tracking.Param("models", ",".join(c.name for c in study.candidates)),
+                tracking.Text("config/config.yaml", written),
+                tracking.Text("config/dataset.json", described),
+                tracking.Text("environment/requirements.txt", installed()),
+                data,
+            ],
+        )
+
+        children: dict[str, str] = {}
+
+        def record(candidate_result: Any) -> None:
+            children[candidate_result.candidate.name] = tracking.log_candidate(
+                store,
+                candidate_result,
+                settings,
+                data,
+                None if candidate_result.error else out_of_fold(candidate_result, dataset),
+                written,
+                {**tags, "xentexp.kind": "candidate"},
+                run_id,
+            )
+            tracking.log_trials(store, candidate_result, tags, run_id)
+            progress.result(candidate_result)
+
+        run_on = partial(
+            run_experiment,
+            dataset,
+            study.candidates,
+            losses=study.losses,
+            metrics=study.metrics,
+            primary=study.primary,
+            n_jobs=study.n_jobs,
+            on_fold=progress.fold,
+        )
+        with progress:
+            result = run_on(study.folds, on_result=record)
+            if study.grouped_folds:
+                result = replace(
+                    result, grouped=run_on(study.grouped_folds, on_result=progress.grouped)
+                )
+        store.log(run_id, tracking.result_items(result, study.shown))
+        board = result.leaderboard(study.shown)
+        if study.submission is not None:
+            grouped = study.cv.kind == "grouped"
+            submit(study.submission, board, study.candidates, dataset, grouped=grouped)
+        if not any(row.reason is None for row in board.rows):
+            raise InputError(f"every model failed; the first: {board.rows[0].reason}")
+        sections = build_sections(study, result)
+        for section in sections:
+            store.log(run_id, section.items)
+            for name, items in section.of_candidates.items():
+                store.log(children[name], items)
+        if notes := [section.note for section in sections if section.note]:
+            whole = not any(section.instead for section in sections)
+            note = tracking.board_note(result, study.shown, notes, whole=whole)
+            store.log(run_id, [tracking.Tag("mlflow.note.content", note)])
+    if not as_json:
+        if any(section.instead for section in sections):
+            print(_title(study))
+        else:
+            print_leaderboard(board, title=_title(study), store=store_option(store.uri))
+        for section in sections:
+            section.show()
+        if not quiet:
+            page = tracking.chart_page(store.experiment_id, run_id, study.primary)
+            print(_where(store.uri, page))
+    document = {
+        "experiment": study.experiment,
+        "experiment_id": store.experiment_id,
+        "run_id": run_id,
+        "store": tracking.without_password(store.uri),
+        "primary": study.primary,
+        "leaderboard": board.to_records(),
+        **{section.name: section.document for section in sections},
+    }
+    failed = any(row.reason for row in board.rows) or any(section.failed for section in sections)
+    return int(failed), document
+
+
+def _tags(study: Study, overrides: str, sweep: str | None) -> dict[str, object]:
+    return {
+        "xentexp.sweep": sweep or uuid.uuid4().hex[:12],
+        "xentexp.config_hash": study.config_hash,
+        "xentexp.primary": study.primary,
+        **({} if study.shown is None else {"xentexp.leaderboard": ",".join(study.shown)}),
+        **({} if study.leak is None else {"xentexp.leak": study.leak.says()}),
+        "dataset": study.dataset.name,
+        "dataset_digest": study.dataset.digest,
+        "seed": study.seed,
+        "overrides": overrides or "(none)",
+        "mlflow.source.name": "xentexp run",
+        **{f"version.{name}": number for name, number in versions().items()},
+        **git(),
+    }
+
+
+def _settings(study: Study) -> dict[str, object]:
+    dataset = study.dataset
+    return {
+        "dataset": dataset.name,
+        "n_rows": len(dataset.y),
+        "n_classes": len(dataset.classes),
+        "seed": study.seed,
+        "n_jobs": study.n_jobs,
+        "cv.kind": study.cv.kind,
+        **{f"cv.{key}": getattr(study.cv, key) for key in CV_OPTIONS[study.cv.kind]},
+        **_entities(study),
+        **{f"dataset.{key}": value for key, value in study.dataset_parameters.items()},
+    }
+
+
+def _entities(study: Study) -> dict[str, object]:
+    """Entities that the folds keep together, or share, and how they are known."""
+    entities = study.entities if study.leak is None else study.leak.entities
+    if entities is None:
+        return {}
+    return {"entities.number": entities.number, "entities.how": entities.how()}
+
+
+def _run_name(study: Study) -> str:
+    return f"{study.dataset.name} seed={study.seed} {study.cv.kind}"
+
+
+def _title(study: Study) -> str:
+    dataset, kind = study.dataset, study.cv.kind
+    folds = f"{len(study.folds)} folds ({kind})"
+    if kind == "holdout":
+        folds = f"{len(study.folds[0].test):,} of them held out"
+    return (
+        f"{dataset.card.title}: {len(dataset.y):,} rows, {len(dataset.classes)} classes, "
+        f"{folds}, seed {study.seed}"
+    )
+
+
+def _where(uri: str, page: str) -> str:
+    from xentexp.experiments._tracking import without_password
+
+    shown = without_password(uri)
+    if uri.startswith(("http://", "https://")):
+        return f"\nAll of it is in MLflow: {shown}{page}"
+    return f"\nAll of it is in MLflow ({shown}). To see it: {_program()} ui{store_option(uri)}"
+
+
+def _program() -> str:
+    """How to call the command from here: by name, or by its path where it is not on PATH."""
+    if shutil.which("xentexp"):
+        return "xentexp"
+    return os.path.relpath(Path(sys.executable).with_name("xentexp"))

@@ -1,0 +1,93 @@
+"""Progress of a run on standard error: a bar on a terminal, a line for each model."""
+
+from __future__ import annotations
+
+import math
+from types import TracebackType
+from typing import Self
+
+from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn
+from rich.progress import Progress as Bar
+
+from xentexp.experiments._cli.terminal import console
+from xentexp.experiments._config import Study
+from xentexp.experiments._formatting import fixed
+from xentexp.experiments._results import CandidateResult
+
+
+class Progress:
+    """Show how far a run is; with `quiet`, only its warnings."""
+
+    def __init__(self, study: Study, *, quiet: bool) -> None:
+        self._quiet = quiet
+        self._study = study
+        self._console = console(stderr=True)
+        names = [name for c in study.candidates for name in (c.name, *c.variants)]
+        self._width = max(24, *map(len, names))
+        self._bar = Bar(
+            TextColumn("{task.description}"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TimeElapsedColumn(),
+            console=self._console,
+            disable=quiet or not self._console.is_terminal,
+            transient=True,
+        )
+        fits = len(study.candidates) * (len(study.folds) + len(study.grouped_folds))
+        self._task = self._bar.add_task("fits", total=fits)
+
+    def __enter__(self) -> Self:
+        dataset = self._study.dataset
+        self._say(
+            f"{dataset.card.title}: {len(dataset.y):,} x {dataset.X.shape[1]}, "
+            f"{len(self._study.candidates)} models, {len(self._study.folds)} "
+            f"{'fold' if len(self._study.folds) == 1 else 'folds'}"
+        )
+        if self._study.leak is not None:  # shown even when quiet
+            self._console.print(
+                f"warning: {self._study.leak.says()}", style="yellow", markup=False, soft_wrap=True
+            )
+        self._bar.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._bar.stop()
+
+    def fold(self, name: str) -> None:
+        """Count one fit of the model `name`."""
+        self._bar.update(self._task, advance=1, description=name)
+
+    def result(self, candidate_result: CandidateResult) -> None:
+        """Show the result of one model."""
+        primary = self._study.primary
+        mean = candidate_result.mean()
+        if candidate_result.error is not None:
+            text = f"FAILED: {candidate_result.error}"
+        elif primary in mean:
+            text = f"{primary} {fixed(mean[primary])}"
+            if len(candidate_result.predictions) > 1:
+                text += f" ± {fixed(candidate_result.std()[primary])}"
+        else:
+            text = f"no {primary}: decision scores only"
+        name = f"{candidate_result.candidate.name:<{self._width}}"
+        self._say(f"  {name} {candidate_result.fit_seconds:6.1f} s of fits   {text}")
+        for message, count in candidate_result.warnings.items():
+            self._say(f"    in {count} of {len(candidate_result.predictions)} folds: {message}")
+
+    def grouped(self, candidate_result: CandidateResult) -> None:
+        """Show the result of one model on folds that keep entities together."""
+        primary = self._study.primary
+        text = (
+            candidate_result.error
+            or f"{primary} {fixed(candidate_result.mean().get(primary, math.nan))}"
+        )
+        self._say(f"  {candidate_result.candidate.name:<24} on grouped folds: {text}")
+
+    def _say(self, line: str) -> None:
+        if not self._quiet:
+            self._console.print(line, markup=False, soft_wrap=True)

@@ -1,0 +1,147 @@
+"""`xentexp score`: losses and metrics of predictions in a file."""
+
+from __future__ import annotations
+
+import argparse
+import re
+from typing import Any, Literal
+
+from xentexp._inputs.checked import CheckedInput
+from xentexp._inputs.labels import plain_text
+from xentexp._inputs.read import read
+from xentexp.errors import InputError, unknown_name
+from xentexp.experiments._cli.terminal import print_json, print_table
+from xentexp.experiments._formatting import finite_or_none, fixed
+from xentexp.metrics._base import Metric
+from xentexp.metrics._evaluation import check_applies, evaluate_checked, losses_for
+from xentexp.metrics._registry import DEFAULT_METRICS, get_metric, get_metrics
+
+
+def score(options: argparse.Namespace) -> int:
+    """`xentexp score FILE --target y --proba p0,p1`.
+
+    Parameters
+    ----------
+    options : Namespace
+        Of the command.
+
+    Returns
+    -------
+    int
+        Exit code.
+    """
+    from xentexp.experiments.datasets._files import read_table
+
+    if options.proba is None and options.decision is None:
+        raise InputError("--proba or --decision must name columns of predictions")
+    table = read_table(options.file, "score")
+    target = _column(table, options.target, "--target")
+    proba = _columns(table, options.proba, "--proba")
+    decision = _columns(table, options.decision, "--decision")
+    columns = (options.proba or options.decision).split(",")
+    try:
+        checked = read(
+            target,
+            proba,
+            decision=decision,
+            from_logits=options.from_logits,
+            labels=_labels(options.labels, columns, target),
+            sample_weight=None
+            if options.weight is None
+            else _column(table, options.weight, "--weight"),
+            normalize=options.normalize,
+        )
+        if options.losses is None:
+            metrics = [*losses_for(checked, ordered=options.ordered), *_default_metrics(checked)]
+        else:
+            metrics = get_metrics(_words(options.losses), "--losses")
+            check_applies(checked, metrics)
+        undefined: Literal["raise", "nan"] = "nan" if options.losses is None else "raise"
+        result = evaluate_checked(checked, metrics, undefined=undefined)
+    except InputError as error:
+        advice = re.sub(
+            r"normalize=True to (.*?), or normalize=None.*", r"--normalize to \1", str(error)
+        )
+        raise InputError(advice.replace("labels=", "--labels")) from error
+    values = {name: value for name, value in result.metrics.items() if value == value}
+    any_loss = bool(result.mean)
+    if options.json:
+        print_json(
+            {
+                "rows": checked.n_rows,
+                "classes": list(checked.classes),
+                "clipped_rows": result.clipped if any_loss else None,
+                "losses": {
+                    name: {
+                        "mean": finite_or_none(mean),
+                        "standard_error": finite_or_none(result.standard_error[name]),
+                        "infinite": result.infinite[name],
+                        **{
+                            f"class {label}": finite_or_none(value)
+                            for label, value in result.class_mean[name].items()
+                        },
+                    }
+                    for name, mean in result.mean.items()
+                },
+                "metrics": values,
+            }
+        )
+        return 0
+    if any_loss:
+        classes = [f"class {label}" for label in checked.classes]
+        rows = [
+            [name, fixed(mean, 6), fixed(result.standard_error[name], 6)]
+            + [fixed(value) for value in result.class_mean[name].values()]
+            for name, mean in result.mean.items()
+        ]
+        title = f"{options.file.name}: {checked.n_rows:,} rows, {result.clipped:,} clipped"
+        print_table(["loss", "mean", "std. error", *classes], rows, title=title)
+    if values:
+        rows = [[name, fixed(value, 6)] for name, value in values.items()]
+        print_table(["of the whole data set", "value"], rows)
+    return 0
+
+
+def _words(text: str) -> list[str]:
+    return [word for word in map(str.strip, text.split(",")) if word]
+
+
+def _default_metrics(checked: CheckedInput) -> list[Metric]:
+    """Default metrics that apply, without those that need the shares of a training set."""
+    metrics = map(get_metric, DEFAULT_METRICS)
+    return [m for m in metrics if not m.properties.prior and m.why_not(checked) is None]
+
+
+def _column(table: Any, name: str, option: str) -> Any:
+    if name not in table:
+        raise unknown_name(f"column for {option}", name, map(str, table.columns))
+    return table[name].to_numpy()
+
+
+def _columns(table: Any, names: str | None, option: str) -> Any:
+    """One column as a vector, several as a matrix in the order they are named in."""
+    if names is None:
+        return None
+    listed = names.split(",")
+    for name in listed:
+        if name not in table:
+            raise unknown_name(f"column for {option}", name, map(str, table.columns))
+    return table[listed[0]].to_numpy() if len(listed) == 1 else table[listed].to_numpy()
+
+
+def _labels(given: str | None, columns: list[str], target: Any) -> list[Any] | None:
+    """Classes in the order of the columns; None where they are column numbers.
+
+    As typed in the terminal, as the columns are named, and never by a guess at an order.
+    """
+    found = {plain_text(label): label for label in set(target.tolist())}
+    if given is not None:
+        return [found.get(name, name) for name in given.split(",")]
+    if len(columns) > 1 and set(found) <= set(columns):
+        return [found.get(name, name) for name in columns]
+    if set(found) <= {str(number) for number in range(max(2, len(columns)))}:
+        return None
+    raise InputError(
+        f"--labels must name the classes in the order of the columns {', '.join(columns)}; "
+        f"the labels are {', '.join(sorted(found)[:10])}"
+    )

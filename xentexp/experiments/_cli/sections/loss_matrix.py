@@ -1,0 +1,214 @@
+"""Loss matrix of a run whose models were trained on several losses."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+
+import pandas as pd
+from rich import box
+from rich.table import Table
+from rich.text import Text
+
+from xentexp.experiments import _tracking as tracking
+from xentexp.experiments._analysis import Cell, LossMatrix, Trained, build_matrices, trained_from
+from xentexp.experiments._analysis.wording import calibration_texts, findings, legend, markdown
+from xentexp.experiments._cli import terminal
+from xentexp.experiments._cli.sections.section import Section
+from xentexp.experiments._config import Study
+from xentexp.experiments._formatting import DASH, number, percent, wrapped
+from xentexp.experiments._results import CandidateResult, ExperimentResult
+from xentexp.experiments._tracking import Binary, Item, LoggedMetric
+from xentexp.inference._comparison import split_ratio
+from xentexp.losses import LOSSES
+
+
+def matrix_section(study: Study, result: ExperimentResult) -> Section | None:
+    """Matrix of each model with figures and page; None unless two losses were trained on."""
+    rows = {
+        candidate_result.candidate.name: row
+        for candidate_result in result.candidate_results
+        if (row := _row(candidate_result, study)) is not None
+    }
+    if len({row.loss for row in rows.values()}) < 2:
+        return None
+    sizes = [(len(fold.train), len(fold.test)) for fold in study.folds]
+    matrices = build_matrices(
+        list(rows.values()), test_train_ratio=split_ratio(sizes), columns=_columns(study, rows)
+    )
+    cells = [record for matrix in matrices for record in matrix.to_records()]
+    calibration = [record for matrix in matrices for record in matrix.calibration_records()]
+    tables = "\n\n".join(f"## {matrix.model}\n\n{markdown(matrix)}" for matrix in matrices)
+    items: list[Item] = [
+        tracking.Table("loss_matrix/cells.json", pd.DataFrame(cells)),
+        tracking.Table("loss_matrix/calibration.json", pd.DataFrame(calibration)),
+        tracking.Text("loss_matrix/table.md", f"{tables}\n"),
+        *_pictures(matrices),
+        tracking.Text("report.html", _page(matrices, study, result)),
+    ]
+    names = {id(row): name for name, row in rows.items()}
+    of_candidates: dict[str, tuple[Item, ...]] = {
+        names[id(row)]: _of_row(row, matrix.columns, of_row)
+        for matrix in matrices
+        for row, of_row in zip(matrix.rows, matrix.cells, strict=True)
+        if row.error is None
+    }
+    document = {
+        "cells": cells,
+        "calibration": calibration,
+        "findings": {matrix.model: findings(matrix) for matrix in matrices},
+    }
+
+    def show() -> None:
+        for matrix in matrices:
+            title = f"{matrix.model}: trained on (rows), scored on (columns)"
+            print_matrix(matrix, title=title)
+            print_findings(matrix)
+
+    # The matrix is easier to read than so long a leaderboard; MLflow and --json have both.
+    instead = all(
+        candidate_result.candidate.trained_on for candidate_result in result.candidate_results
+    )
+    return Section(
+        "loss_matrix",
+        tuple(items),
+        document,
+        show,
+        instead=instead,
+        of_candidates=of_candidates,
+        note=_note(matrices),
+    )
+
+
+def _row(candidate_result: CandidateResult, study: Study) -> Trained | None:
+    candidate = candidate_result.candidate
+    trained = candidate.trained_on
+    if trained is None:
+        return None
+    return trained_from(
+        candidate_result,
+        study.dataset,
+        model=str(candidate.family),
+        loss=trained.label,
+        column=trained.loss.name if trained.plain else None,
+        corrected=candidate.variant_of is not None,
+    )
+
+
+def _columns(study: Study, rows: Mapping[str, Trained]) -> list[str] | None:
+    """Losses to score on: those of `losses=`, else those trained on and those shown."""
+    if study.losses is not None or study.shown is None:
+        return None if study.losses is None else list(study.losses)
+    known = {name for row in rows.values() for name in row.fold_values}
+    wanted = dict.fromkeys([*(row.column for row in rows.values() if row.column), *study.shown])
+    return [name for name in wanted if name in known and name in LOSSES]
+
+
+def _note(matrices: Sequence[LossMatrix]) -> str:
+    sentences = "\n\n".join(
+        f"**{matrix.model}**\n\n" + "\n".join(f"- {line}" for line in findings(matrix))
+        for matrix in matrices
+    )
+    where = "Trained on x scored on: see report.html and loss_matrix/ among the artifacts."
+    return f"{where}\n\n{sentences}"
+
+
+def _pictures(matrices: Sequence[LossMatrix]) -> list[Item]:
+    # Imported here: matplotlib takes a second, and most runs draw nothing.
+    from xentexp.experiments._report import heat_map, to_png, to_svg
+
+    items: list[Item] = []
+    for matrix in matrices:
+        figure = heat_map(matrix)
+        path = f"loss_matrix/{matrix.model}"
+        items.append(tracking.Text(f"{path}.svg", to_svg(figure, f"Loss matrix of {matrix.model}")))
+        items.append(Binary(f"{path}.png", to_png(figure)))
+    return items
+
+
+def _page(matrices: Sequence[LossMatrix], study: Study, result: ExperimentResult) -> str:
+    from xentexp.experiments._report import page
+
+    curves: dict[str, dict[str, list[Mapping[str, Mapping[str, Sequence[float]]]]]] = {}
+    for candidate_result in result.candidate_results:
+        candidate, trained = candidate_result.candidate, candidate_result.candidate.trained_on
+        of_folds = [p.curve for p in candidate_result.predictions if p.curve]
+        if trained is not None and candidate.variant_of is None and of_folds:
+            curves.setdefault(str(candidate.family), {})[trained.label] = of_folds
+    dataset = study.dataset
+    details = {
+        "Data": f"{dataset.card.title}: {len(dataset.y):,} rows, {dataset.X.shape[1]} features, "
+        f"digest {dataset.digest}",
+        "Folds": f"{len(study.folds)}, {study.cv.kind}",
+        "Seed": str(study.seed),
+    }
+    return page(matrices, title=dataset.card.title, details=details, curves=curves)
+
+
+def _of_row(row: Trained, columns: Sequence[str], cells: Sequence[Cell]) -> tuple[Item, ...]:
+    found = [
+        LoggedMetric(f"{section}/{name}", value)
+        for name, cell in zip(columns, cells, strict=True)
+        for section, value in (("matrix_regret", cell.regret), ("matrix_p", cell.p_adjusted))
+        if not math.isnan(value)
+    ]
+    if row.calibration is not None:
+        found.append(LoggedMetric("calibration/rate_shift", row.calibration.headline))
+    return tuple(found)
+
+
+def print_matrix(matrix: LossMatrix, *, title: str) -> None:
+    """Print a matrix: rows trained on, columns scored on."""
+    out = terminal.console()
+    out.print(Text(title, style="bold"))
+    n_columns = len(matrix.columns) + 1  # the last one: calibration
+    terminal.print_in_parts(lambda start, end: _table(matrix, start, end, out.width), n_columns)
+    notes = [
+        "mean over the folds, below it the regret in % of the column's best",
+        "best of its column in bold with 'best'; [trained on the column's loss]",
+        legend(matrix),
+        "shift: mean predicted rate less base rate; ECE: expected calibration error",
+    ]
+    for note in notes:
+        out.print(Text(note, style="dim"))
+
+
+def print_findings(matrix: LossMatrix) -> None:
+    """Print what a matrix shows, in sentences."""
+    out = terminal.console()
+    for line in findings(matrix):
+        out.print(Text(line), soft_wrap=False)
+
+
+def _table(matrix: LossMatrix, start: int, end: int, width: int) -> Table:
+    table = Table(box=box.SIMPLE_HEAD, padding=(0, 1), collapse_padding=True, pad_edge=False)
+    table.add_column("trained on", no_wrap=True)
+    for name in matrix.columns[start:end]:
+        table.add_column(name.replace("_", "\n"), justify="right", vertical="top", no_wrap=True)
+    calibrated = end > len(matrix.columns)
+    if calibrated:
+        for name in ("shift", "ECE"):
+            table.add_column(name, justify="right", style="dim", no_wrap=True)
+    pairs = {after for _, after in matrix.pairs()}
+    for place, (row, cells) in enumerate(zip(matrix.rows, matrix.cells, strict=True)):
+        label = Text(
+            "  corrected" if place in pairs else wrapped(row.label, 24 if width >= 100 else 14)
+        )
+        texts: list[Text | str] = [_cell(cell) for cell in cells[start:end]]
+        if calibrated:
+            texts += [f"{value}\n" for value in calibration_texts(row)]
+        table.add_row(label, *texts)
+    return table
+
+
+def _cell(cell: Cell) -> Text:
+    if math.isnan(cell.mean):
+        return Text(f"{DASH} \n", style="dim")
+    value = f"[{number(cell.mean)}]" if cell.diagonal else number(cell.mean)
+    mark = "*" if cell.worse else "" if cell.diagonal else " "
+    text = Text(value + mark, style="bold green" if cell.best else "")
+    below = "best" if cell.best else f"+{percent(cell.percent)}%".replace("+<", "<")
+    if not cell.best and math.isnan(cell.percent):
+        below = f"+{cell.regret:.2g}" if math.isfinite(cell.regret) else ""
+    text.append(f"\n{below} ", style="bold green" if cell.best else "not bold dim default")
+    return text

@@ -1,0 +1,56 @@
+"""Published numbers beside those of the run."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import pandas as pd
+from rich import box
+from rich.table import Table
+from rich.text import Text
+
+from xentexp.experiments import _tracking as tracking
+from xentexp.experiments._analysis.replication import Reproduced, compare
+from xentexp.experiments._cli.sections.section import Section
+from xentexp.experiments._cli.terminal import console
+from xentexp.experiments._config import Study
+from xentexp.experiments._formatting import fixed
+from xentexp.experiments._results import ExperimentResult
+
+
+def published_section(study: Study, result: ExperimentResult) -> Section | None:
+    """Published numbers and those of the run; failed if one is not reproduced; None without any."""
+    if not study.published:
+        return None
+    rows = compare(study.published, result)
+    missed = sum(not row.met for row in rows)
+    title = f"Published numbers: {len(rows) - missed} of {len(rows)} met"
+    records = [row.to_record() for row in rows]
+    items = (
+        tracking.Tag("xentexp.published", title),
+        tracking.Table("published.json", pd.DataFrame(records)),
+    )
+    return Section(
+        "published", items, records, lambda: print_published(rows, title), failed=missed > 0
+    )
+
+
+def print_published(rows: Sequence[Reproduced], title: str) -> None:
+    """Print published numbers beside ours."""
+    table = Table(box=box.SIMPLE_HEAD, title=title, title_justify="left", title_style="bold")
+    for header in ("model", "measure", "published", "ours", "difference", "within", ""):
+        table.add_column(header, justify="left" if header in ("model", "measure", "") else "right")
+    before = None
+    for row in rows:
+        published = row.published
+        table.add_row(
+            "" if published.model == before else published.model,
+            published.measure,
+            fixed(published.value, 6),
+            fixed(row.ours, 6),
+            fixed(row.difference, 6, sign="+"),
+            f"{published.within:g}",
+            Text("met", style="green") if row.met else Text("NOT MET", style="bold red"),
+        )
+        before = published.model
+    console().print(table)

@@ -1,0 +1,103 @@
+"""Settings that a search chose in each fold, and where its trials are stored."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from rich import box
+from rich.table import Table
+from rich.text import Text
+
+from xentexp.experiments import _tracking as tracking
+from xentexp.experiments._cli.sections.section import Section
+from xentexp.experiments._cli.terminal import console
+from xentexp.experiments._config import Study
+from xentexp.experiments._formatting import dotted, fixed, setting
+from xentexp.experiments._results import CandidateResult, ExperimentResult
+
+
+def tuning_section(study: Study, result: ExperimentResult) -> Section | None:
+    """Settings and inner losses of each fold; None without a search."""
+    if study.tuning is None:
+        return None
+    records = tuning_records(result)
+    flat = [{**record, "settings": json.dumps(record["settings"])} for record in records]
+    items = (tracking.Table("tuning.json", pd.DataFrame(flat)),)
+    return Section("tuning", items, records, lambda: print_tuning(study, records))
+
+
+def tuning_records(result: ExperimentResult) -> list[dict[str, Any]]:
+    """One JSON-able record for each tuned model and fold."""
+    return [
+        record
+        for candidate_result in result.candidate_results
+        if candidate_result.error is None
+        for record in _of(candidate_result)
+    ]
+
+
+def _of(candidate_result: CandidateResult) -> list[dict[str, Any]]:
+    return [
+        {
+            "model": candidate_result.candidate.name,
+            "repeat": prediction.fold.repeat,
+            "fold": prediction.fold.number,
+            "trials": len(prediction.trials),
+            "resumed": sum(trial["resumed"] for trial in prediction.trials),
+            "failed": sum(trial["state"] == "failed" for trial in prediction.trials),
+            "first": prediction.trials[0]["value"],
+            "best": prediction.trials[prediction.best_trial]["value"],
+            "settings": {
+                dotted(name.removeprefix("classifier__")): _plain(value)
+                for name, value in prediction.trials[prediction.best_trial]["params"].items()
+            },
+        }
+        for prediction in candidate_result.predictions
+        if prediction.best_trial is not None
+    ]
+
+
+def _plain(value: Any) -> Any:
+    known = isinstance(value, (str, int, float, bool, list, dict)) or value is None
+    return value if known else repr(value)
+
+
+def print_tuning(study: Study, records: list[dict[str, Any]]) -> None:
+    """Print a row for each setting of each model, the values of all folds side by side."""
+    assert study.tuning is not None
+    table = Table(
+        box=box.SIMPLE_HEAD,
+        title=f"Settings searched for {study.tuning.loss}",
+        title_justify="left",
+        title_style="bold",
+    )
+    for header in ("model", "setting", "in the folds"):
+        table.add_column(header, overflow="fold")
+    for model in dict.fromkeys(record["model"] for record in records):
+        own = [record for record in records if record["model"] == model]
+        before = model
+        for name in own[0]["settings"]:
+            table.add_row(before, name, "  ".join(setting(r["settings"][name], 3) for r in own))
+            before = ""
+        means = [_mean(own, key) for key in ("first", "best")]
+        table.add_row(before, "inner loss", f"first trial {means[0]}, best {means[1]}")
+    screen = console()
+    screen.print(table)
+    done, resumed, failed = (
+        sum(record[key] for record in records) for key in ("trials", "resumed", "failed")
+    )
+    counts = f"{done} trials, {resumed} of them from before, {failed} failed; kept in "
+    screen.print(f"{counts}{study.tuning.storage}", markup=False, soft_wrap=True)
+    same = (
+        "one seed draws the first ten trials of every fold: settings that agree are no sign of "
+        "stability"
+    )
+    screen.print(Text(same, style="dim"))
+
+
+def _mean(records: list[dict[str, Any]], key: str) -> str:
+    values = [record[key] for record in records]
+    return "-" if None in values else fixed(float(np.mean(values)))

@@ -1,0 +1,139 @@
+"""Printing that several commands share; plain text if the output is a file or a pipe."""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+import sys
+from collections.abc import Callable, Iterable, Sequence
+
+from rich import box
+from rich.console import Console
+from rich.measure import Measurement
+from rich.table import Table
+from rich.text import Text
+
+from xentexp.experiments._formatting import fixed
+from xentexp.experiments._leaderboard import Leaderboard, Row, best_is
+
+
+def console(*, stderr: bool = False) -> Console:
+    """Rich console of standard output or error, coloured on a terminal only."""
+    stream = sys.stderr if stderr else sys.stdout
+    # A file has no width: 140 characters keep most lines whole.
+    width = None if stream is not None and stream.isatty() else 140
+    return Console(stderr=stderr, width=width, highlight=False, soft_wrap=False)
+
+
+def print_json(value: object) -> None:
+    """Print one JSON document."""
+    print(json.dumps(value, indent=2, allow_nan=False, default=str))
+
+
+def print_table(headers: Sequence[str], rows: Iterable[Sequence[str]], *, title: str = "") -> None:
+    """Print a table of text."""
+    table = Table(box=box.SIMPLE_HEAD, title=title or None, title_justify="left", pad_edge=False)
+    for number, header in enumerate(headers):
+        table.add_column(header, no_wrap=number == 0, overflow="fold")
+    for row in rows:
+        table.add_row(*map(Text, row))
+    console().print(table)
+
+
+def print_in_parts(table: Callable[[int, int], Table], n_columns: int) -> None:
+    """Print a table of many columns as several tables that fit; `table` builds columns i to j."""
+    out = console()
+    unbounded = out.options.update_width(10_000)
+    start = 0
+    while start < n_columns:
+        end = start + 1
+        widest = table(start, end)
+        while end < n_columns:
+            wider = table(start, end + 1)
+            if Measurement.get(out, unbounded, wider).maximum > out.width:
+                break
+            widest, end = wider, end + 1
+        out.print(widest)
+        start = end
+
+
+def print_leaderboard(board: Leaderboard, *, title: str, store: str = "") -> None:
+    """Print losses in rows and candidates in columns, best first, then what failed.
+
+    `store` is the option that the hint of further losses needs to find the store, if any.
+    """
+    out = console()
+    rows = [row for row in board.ranked() if row.reason is None]
+    losses = board.shown()
+    if rows and losses:
+        out.print(Text(title, style="bold"))
+        print_in_parts(lambda start, end: _table(board, losses, rows[start:end]), len(rows))
+        for note in _notes(board, losses, store):
+            out.print(Text(note, style="dim"))
+    for row in board.ranked():
+        if row.reason is not None:
+            out.print(Text(f"failed: {row.model}: {row.reason}", style="red"), soft_wrap=True)
+
+
+def store_option(uri: str) -> str:
+    """What a command needs to be told of a store that is not the default one."""
+    from xentexp.experiments._tracking import store_uri, without_password
+
+    return "" if uri == store_uri() else f" --store {without_password(uri)}"
+
+
+def _notes(board: Leaderboard, losses: list[str], store: str) -> list[str]:
+    what = "mean over the folds, standard deviation below; " if _has_spread(board) else ""
+    notes = [f"{what}* best of its row; ranked by {board.primary}"]
+    if any(loss in row.regret for row in board.rows for loss in losses):
+        notes.append("regret: expected loss above the best possible, under the true probabilities")
+    left = [name for name in board.names() if name not in losses]
+    same: dict[str, list[str]] = {}
+    for name, first in board.repeated().items():
+        if name in left and first in losses and board.chosen is None:
+            same.setdefault(first, []).append(name)
+            left.remove(name)
+    notes += [f"the same as {first} here: {', '.join(names)}" for first, names in same.items()]
+    if left:
+        command = f"xentexp leaderboard --losses all{store}"
+        notes.append(f"{len(left)} more losses and metrics: {command}")
+    return notes
+
+
+def _table(board: Leaderboard, losses: list[str], rows: list[Row]) -> Table:
+    table = Table(box=box.SIMPLE_HEAD, padding=(0, 1), collapse_padding=True)
+    table.add_column("loss", no_wrap=True)
+    table.add_column("best", style="dim")
+    for row in rows:
+        name = Text(re.sub("[_ ]", "\n", row.model))  # not as markup: a name may contain brackets
+        table.add_column(name, justify="right", vertical="top")
+    for loss in losses:
+        name = Text(loss, style="bold" if loss == board.primary else "")
+        table.add_row(name, best_is(loss), *(_cell(board, row, loss) for row in rows))
+    for loss in losses:
+        if any(loss in row.regret for row in rows):
+            cells = (_number(row.regret.get(loss, math.nan)) for row in rows)
+            table.add_row(f"regret {loss}", "low", *cells)
+    table.add_row("fit seconds", "", *(f"{row.seconds:.1f} " for row in rows), style="dim")
+    return table
+
+
+def _cell(board: Leaderboard, row: Row, loss: str) -> Text:
+    if math.isnan(row.value(loss)):
+        return Text("- ", style="dim")
+    best = row.mean[loss] == board.best_value(loss)
+    text = Text(_number(row.mean[loss]), style="bold green" if best else "")
+    text.append("*" if best else " ")
+    if _has_spread(board):
+        spread = row.std.get(loss, math.nan)
+        text.append(f"\n{_number(spread)} ", style="not bold dim default")
+    return text
+
+
+def _has_spread(board: Leaderboard) -> bool:
+    return any(not math.isnan(value) for row in board.rows for value in row.std.values())
+
+
+def _number(value: float) -> str:
+    return f"{value:.3g}" if 1e5 <= abs(value) < math.inf else fixed(value)

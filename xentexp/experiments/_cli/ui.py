@@ -1,0 +1,89 @@
+"""`xentexp ui`: MLflow's dashboard, opened on the latest run."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+import webbrowser
+
+from xentexp.errors import InputError
+from xentexp.experiments import _tracking as tracking
+from xentexp.experiments._cli.signals import STOPPING
+
+
+def ui(options: argparse.Namespace) -> int:
+    """Serve the dashboard until it is interrupted; return the exit code."""
+    uri = tracking.store_uri(options.store)
+    client = tracking.open_client(uri, create=False)
+    with tracking.store_errors(uri):
+        page = tracking.latest_page(client, options.experiment)
+    if uri.startswith(("http://", "https://")):
+        _show(f"{uri.rstrip('/')}{page}", browser=not options.no_browser)
+        return 0
+    _check_port(options.host, options.port)
+    address = f"http://{options.host}:{options.port}"
+    command = [sys.executable, "-m", "mlflow", "server", "--backend-store-uri", uri]
+    command += ["--host", options.host, "--port", str(options.port), "--workers", "1"]
+    environment = {**os.environ, "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}
+
+    def stop(number: int, _: object) -> None:
+        raise SystemExit(128 + number)
+
+    # A signal that ends this command ends the server too.
+    for number in STOPPING:
+        signal.signal(number, stop)
+    log = tempfile.TemporaryFile()  # noqa: SIM115  (the server writes to it until the end)
+    server = subprocess.Popen(command, env=environment, stdout=log, stderr=subprocess.STDOUT)
+    try:
+        if not _answers(server, options.host, options.port):
+            log.seek(0)
+            last = (log.read().decode(errors="replace").split("\n") or [""])[-2:][0]
+            raise InputError(f"MLflow's server did not start: {last.strip()}")
+        _show(f"{address}{page}", browser=not options.no_browser)
+        print("Ctrl-C stops the server.", flush=True)
+        while server.poll() is None:
+            time.sleep(0.2)  # wait() would not be interrupted where a library restarts calls
+        return server.returncode
+    finally:
+        server.terminate()
+        server.wait()
+
+
+def _check_port(host: str, port: int) -> None:
+    if not 0 < port < 65536:
+        raise InputError(f"--port must lie between 1 and 65535; got {port}")
+    try:
+        with socket.socket() as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind((host, port))
+    except OSError as error:
+        reason = error.strerror or error
+        raise InputError(
+            f"{host}:{port} cannot be used ({reason}); choose another --port"
+        ) from error
+
+
+def _answers(server: subprocess.Popen[bytes], host: str, port: int) -> bool:
+    """Whether the server answers within a minute."""
+    for _ in range(600):
+        if server.poll() is not None:
+            return False
+        try:
+            socket.create_connection((host, port), timeout=1.0).close()
+        except OSError:
+            time.sleep(0.1)
+        else:
+            return True
+    return False
+
+
+def _show(address: str, *, browser: bool) -> None:
+    print(f"MLflow's dashboard: {address}", flush=True)
+    if browser:
+        webbrowser.open(address)

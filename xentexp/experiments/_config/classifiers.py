@@ -1,0 +1,112 @@
+"""Model files become candidates: estimators of trusted packages, and nothing else."""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+from collections.abc import Collection, Mapping
+from importlib.util import find_spec
+from typing import Any
+
+from hydra.utils import instantiate
+from sklearn.base import is_classifier
+
+from xentexp.errors import EXTRAS, InputError, missing_extra, unknown_name
+from xentexp.experiments._config.schema import ModelFile
+from xentexp.experiments._models import tabular_pipeline
+from xentexp.experiments._results import Candidate
+from xentexp.tuning import read_space
+
+TRUSTED = ("sklearn", "xentexp", "lightgbm", "xgboost", "catboost")
+"""Packages whose classifiers a model file may name."""
+
+
+def read_candidate(name: str, model: ModelFile) -> Candidate:
+    """Candidate of a model file: a trusted classifier, instantiated once, and its settings."""
+    check_classifier(name, model.classifier)
+    try:
+        classifier = instantiate(model.classifier, _convert_="all")
+    except Exception as error:  # whatever a constructor raises
+        raise InputError(f"model {name}: {error.__cause__ or error}") from error
+    if not is_classifier(classifier):
+        raise InputError(f"model {name}: {model.classifier['_target_']} is not a classifier")
+    pipeline = tabular_pipeline(classifier, model.preprocessing)
+    space = None
+    if model.space is not None:
+        try:
+            read_space(model.space, classifier)
+        except InputError as error:
+            raise InputError(f"model {name}: {error}") from None
+        space = {f"classifier__{key}": dimension for key, dimension in model.space.items()}
+    parameters = {"preprocessing": model.preprocessing, **_flat("classifier", model.classifier)}
+    return Candidate(name, pipeline, parameters, space=space)
+
+
+def check_classifier(name: str, classifier: Mapping[str, Any]) -> Collection[str]:
+    """Parameters of a classifier of a trusted package, which is not instantiated."""
+    if classifier.get("_target_") is None:
+        raise InputError(f"model {name}: classifier must have a _target_, the path of its class")
+    _check_targets(name, classifier)
+    cls = _estimator_class(name, classifier["_target_"])
+    return inspect.signature(cls).parameters
+
+
+def _flat(prefix: str, value: object) -> dict[str, object]:
+    """Settings of a classifier, dotted."""
+    if not (isinstance(value, Mapping) and "_target_" in value):
+        return {prefix.replace("._target_", ""): value}
+    return {
+        name: setting
+        for key, inner in value.items()
+        for name, setting in _flat(f"{prefix}.{key}", inner).items()
+    }
+
+
+def _check_targets(name: str, node: object) -> None:
+    """Refuse anything but estimators of trusted packages: `_target_` could call any function.
+
+    This is for accidents and for values from elsewhere; a whole folder given as --config-dir can
+    set Hydra's own callbacks, and is to be trusted like code.
+    """
+    for item in node if isinstance(node, list) else ():
+        _check_targets(name, item)
+    if not isinstance(node, Mapping):
+        return
+    for key, value in node.items():
+        if str(key).startswith("_") and key != "_target_":
+            raise InputError(f"model {name}: {key} is not allowed in a model file")
+        _check_targets(name, value)
+    target = node.get("_target_")
+    if target is None:
+        return
+    known = inspect.signature(_estimator_class(name, target)).parameters
+    if not any(p.kind is inspect.Parameter.VAR_KEYWORD for p in known.values()):
+        for key in node:
+            if key != "_target_" and key not in known:
+                raise unknown_name(f"parameter of {target}", key, known)
+
+
+def _estimator_class(name: str, target: object) -> Any:
+    module_name, _, class_name = str(target).rpartition(".")
+    package = module_name.partition(".")[0]
+    if package not in TRUSTED:
+        raise InputError(
+            f"model {name}: _target_ {target!r} is not in a trusted package "
+            f"({', '.join(TRUSTED)}); other classifiers go through "
+            f"xentexp.experiments in Python"
+        )
+    try:
+        cls = getattr(importlib.import_module(module_name), class_name, None)
+    except OSError as error:  # a booster whose shared library does not load
+        raise InputError(f"model {name}: {module_name} cannot be loaded: {error}") from error
+    except ModuleNotFoundError as error:
+        missing = error.name or module_name
+        if missing in EXTRAS:
+            raise missing_extra(missing, f"model {name}") from None
+        raise InputError(f"model {name}: there is no module {missing}") from None
+    needed = getattr(cls, "module", None)  # of a classifier of ours that imports it when it fits
+    if isinstance(needed, str) and find_spec(needed) is None:
+        raise missing_extra(needed, f"model {name}")
+    if not (inspect.isclass(cls) and hasattr(cls, "fit") and hasattr(cls, "get_params")):
+        raise InputError(f"model {name}: _target_ {target!r} is not the class of an estimator")
+    return cls

@@ -1,0 +1,146 @@
+"""The section `tune`: candidates whose settings are searched inside each fold."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from sklearn.model_selection import TimeSeriesSplit
+
+from xentexp.errors import InputError, import_extra
+from xentexp.experiments._config.schema import Tune
+from xentexp.experiments._formatting import dotted
+from xentexp.experiments._results import Candidate
+from xentexp.experiments._scoring import choose_measures
+from xentexp.experiments.datasets import Dataset
+from xentexp.losses import Loss
+from xentexp.metrics._registry import get_metric
+from xentexp.scorers._scorer import lacking, score_name
+from xentexp.tuning import TunedClassifier
+from xentexp.tuning._storage import storage_path
+
+
+@dataclass(frozen=True)
+class Tuning:
+    """How settings are searched.
+
+    Parameters
+    ----------
+    n_trials : int
+        For each model, in each fold.
+    timeout : float or None
+        Seconds of the trials of one model in one fold.
+    loss : str
+        Loss, or metric, that is searched for.
+    folds : int
+        Inner folds.
+    storage : Path
+        File of the trials.
+    untuned : bool
+        Whether the models are candidates with their own settings too.
+    """
+
+    n_trials: int
+    timeout: float | None
+    loss: str
+    folds: int
+    storage: Path
+    untuned: bool
+
+
+def read_tuning(section: Tune | None, primary: str, dataset: Dataset) -> Tuning | None:
+    """The section, checked against the data set; the primary is searched for where it names none.
+
+    An InputError where Optuna is not installed.
+    """
+    if section is None:
+        return None
+    import_extra("optuna", "tune")
+    loss = section.loss or primary
+    try:
+        metric = get_metric(loss)
+        score_name(metric)
+        if isinstance(metric, Loss):
+            choose_measures(dataset, [metric], None, loss)
+        else:
+            choose_measures(dataset, None, [loss], loss)
+    except InputError as error:
+        raise InputError(f"tune.loss: {error}") from None
+    storage = storage_path("tuning.db" if section.storage is None else section.storage)
+    return Tuning(**{**section.model_dump(), "loss": loss, "storage": storage})
+
+
+def tuned_candidates(
+    candidates: Sequence[Candidate],
+    tuning: Tuning | None,
+    *,
+    cv_kind: str,
+    seed: int,
+) -> tuple[Candidate, ...]:
+    """Candidates, ``NAME_tuned`` after ``NAME`` where the model's file has a space.
+
+    `cv_kind` is the kind of the outer folds: the inner ones are of the same.
+    """
+    if tuning is None:
+        return tuple(candidates)
+    if not any(candidate.space for candidate in candidates):
+        names = ", ".join(candidate.name for candidate in candidates)
+        raise InputError(f"tune needs a model whose file has a space; none of {names} has")
+    cv = TimeSeriesSplit(tuning.folds) if cv_kind == "time_ordered" else tuning.folds
+    found: list[Candidate] = []
+    for candidate in candidates:
+        if tuning.untuned or not candidate.space:
+            found.append(candidate)
+        if candidate.space:
+            found.append(_tuned(candidate, candidate.space, tuning, cv, seed))
+    return tuple(found)
+
+
+def _tuned(
+    candidate: Candidate, space: dict[str, Any], tuning: Tuning, cv: Any, seed: int
+) -> Candidate:
+    missing = lacking(
+        get_metric(tuning.loss).response,
+        has_proba=hasattr(candidate.estimator, "predict_proba"),
+        has_decision=hasattr(candidate.estimator, "decision_function"),
+    )
+    if missing:
+        raise InputError(
+            f"model {candidate.name} has no {missing}, which tune.loss {tuning.loss} needs; name "
+            f"another tune.loss, or leave the model out"
+        )
+    estimator = TunedClassifier(
+        candidate.estimator,
+        space,
+        loss=tuning.loss,
+        n_trials=tuning.n_trials,
+        timeout=tuning.timeout,
+        cv=cv,
+        random_state=seed,
+        storage=str(tuning.storage),
+        study_name=candidate.name,
+    )
+    searched = {
+        "tune.loss": tuning.loss,
+        "tune.n_trials": tuning.n_trials,
+        "tune.timeout": tuning.timeout,
+        "tune.folds": tuning.folds,
+        **{f"space.{dotted(name)}": json.dumps(dimension) for name, dimension in space.items()},
+    }
+    # What is searched has no value of its own: the folds' are among the parameters tuned.*.
+    own = set(map(dotted, space))
+    kept = {key: value for key, value in candidate.parameters.items() if key not in own}
+    family = None if candidate.family is None else f"{candidate.family}_tuned"
+    if family is not None:
+        kept["family"] = family
+    return replace(
+        candidate,
+        name=f"{candidate.name}_tuned",
+        estimator=estimator,
+        parameters={**kept, **searched},
+        variants={},  # they would be set on a model that is not the fitted one
+        family=family,
+    )

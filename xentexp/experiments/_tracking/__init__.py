@@ -1,0 +1,56 @@
+"""Log results to MLflow and read them back; the only importer of mlflow."""
+
+from __future__ import annotations
+
+from xentexp.experiments._tracking.connect import (
+    open_client,
+    store_errors,
+    store_uri,
+    without_password,
+)
+from xentexp.experiments._tracking.items import (
+    Binary,
+    DataInput,
+    Item,
+    LoggedMetric,
+    Param,
+    Parquet,
+    Table,
+    Tag,
+    Text,
+    board_note,
+    candidate_items,
+    grouped_items,
+    result_items,
+    search_items,
+)
+from xentexp.experiments._tracking.read_back import chart_page, latest_page, read_leaderboard
+from xentexp.experiments._tracking.runs import log_candidate, log_trials
+from xentexp.experiments._tracking.store import Store
+
+__all__ = [
+    "Binary",
+    "DataInput",
+    "Item",
+    "LoggedMetric",
+    "Param",
+    "Parquet",
+    "Store",
+    "Table",
+    "Tag",
+    "Text",
+    "board_note",
+    "candidate_items",
+    "chart_page",
+    "grouped_items",
+    "latest_page",
+    "log_candidate",
+    "log_trials",
+    "open_client",
+    "read_leaderboard",
+    "result_items",
+    "search_items",
+    "store_errors",
+    "store_uri",
+    "without_password",
+]

@@ -1,0 +1,158 @@
+"""Open the tracking store: its address, checks before a run, errors in one sentence."""
+
+from __future__ import annotations
+
+import contextlib
+import getpass
+import hashlib
+import logging
+import os
+import re
+import signal
+import socket
+import sqlite3
+import tempfile
+import threading
+from collections.abc import Iterator
+from contextlib import AbstractContextManager
+from pathlib import Path
+from types import FrameType
+from urllib.parse import urlsplit
+
+from xentexp._sqlite_files import new_file
+from xentexp.errors import InputError, plain_errors
+
+os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
+os.environ.setdefault("MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT", "true")
+
+from mlflow import MlflowClient
+
+for _logger in ("mlflow", "alembic", "sqlalchemy"):
+    logging.getLogger(_logger).setLevel(logging.CRITICAL)  # errors come as exceptions
+
+SQLITE = "sqlite:///"
+
+
+def without_password(uri: str) -> str:
+    """A store's address as it may be shown: with *** for a password."""
+    return re.sub(r"(://[^:/@]*):[^@/]*@", r"\1:***@", uri)
+
+
+def store_uri(uri: str | None = None) -> str:
+    """Absolute address of the store: `uri`, else MLFLOW_TRACKING_URI, else mlflow.db here."""
+    uri = uri or os.environ.get("MLFLOW_TRACKING_URI") or f"{SQLITE}mlflow.db"
+    if uri.startswith(SQLITE):
+        return f"{SQLITE}{Path(uri.removeprefix(SQLITE)).expanduser().absolute()}"
+    if re.match(r"(https?|postgresql|mysql|mssql)(\+\w+)?://", uri):
+        return uri
+    if "://" in uri or uri.startswith("file:"):
+        raise InputError(
+            f"the tracking store must be sqlite:///FILE, http(s):// or a database; got "
+            f"{without_password(uri)!r}"
+        )
+    path = Path(uri).expanduser().absolute()
+    if path.is_dir():
+        raise InputError(f"the tracking store must be a file or an address; {path} is a folder")
+    return f"{SQLITE}{path}"
+
+
+def open_client(uri: str, *, create: bool) -> MlflowClient:
+    """Client of a store that answers; with `create`, a missing sqlite file is created."""
+    if uri.startswith(SQLITE):
+        path = Path(uri.removeprefix(SQLITE))
+        if not create and not path.is_file():
+            raise InputError(
+                f"there is no tracking store {path}; run `xentexp run` in that folder first, or "
+                f"name another with --store or MLFLOW_TRACKING_URI"
+            )
+        with _locked(path):
+            if not path.exists() or path.stat().st_size == 0:
+                _make_tables(path)
+            _check_sqlite(path, write=create)
+        with store_errors(uri):
+            client = MlflowClient(tracking_uri=uri)
+            client.search_experiments(max_results=1)
+        return client
+    if uri.startswith(("http://", "https://")):
+        _check_server(uri)
+    with store_errors(uri):
+        return MlflowClient(tracking_uri=uri)
+
+
+@contextlib.contextmanager
+def _locked(path: Path) -> Iterator[None]:
+    """Keep two processes from creating the tables of one file at once, which destroys it."""
+    with plain_errors(f"the tracking store {path} cannot be made", OSError):
+        path.parent.mkdir(parents=True, exist_ok=True)
+    # In the temporary folder, where it can stay: removing it would unlock it for those who wait.
+    name = hashlib.sha256(str(path.resolve()).encode()).hexdigest()[:16]
+    lock_file = Path(tempfile.gettempdir()) / f"xentexp-{user_name()}-{name}.lock"
+    with contextlib.closing(sqlite3.connect(lock_file, timeout=120.0, isolation_level=None)) as db:
+        with plain_errors(f"the tracking store {path} is not free", sqlite3.Error):
+            db.execute("BEGIN EXCLUSIVE")
+        yield
+
+
+def user_name() -> str:
+    """Name of the user, or a number if the system knows no name."""
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):  # a number without a name, as in some containers
+        return str(os.getuid())
+
+
+def _make_tables(path: Path) -> None:
+    with deferred_signals(), store_errors(f"{SQLITE}{path}"), new_file(path) as partial:
+        path.unlink(missing_ok=True)  # an empty file
+        MlflowClient(tracking_uri=f"{SQLITE}{partial}").search_experiments(max_results=1)
+
+
+def _check_sqlite(path: Path, *, write: bool) -> None:
+    with (
+        plain_errors(f"the tracking store {path} cannot be used", sqlite3.Error),
+        contextlib.closing(sqlite3.connect(path, timeout=30.0, isolation_level=None)) as connection,
+    ):
+        connection.execute("SELECT count(*) FROM sqlite_master")
+        if write:
+            connection.execute("BEGIN IMMEDIATE")
+            connection.execute("CREATE TABLE xentexp_write_check (x)")
+            connection.execute("ROLLBACK")
+
+
+def _check_server(uri: str) -> None:
+    with plain_errors(
+        f"the tracking server {without_password(uri)} does not answer", OSError, ValueError
+    ):
+        parts = urlsplit(uri)
+        port = parts.port or (443 if parts.scheme == "https" else 80)
+        socket.create_connection((parts.hostname or "", port), timeout=5.0).close()
+
+
+def store_errors(uri: str) -> AbstractContextManager[None]:
+    """Raise what MLflow and its database report as one sentence about the store."""
+    return plain_errors(
+        f"the tracking store {without_password(uri)} failed",
+        *("mlflow", "alembic", "sqlalchemy", OSError, ImportError, ValueError),
+    )
+
+
+@contextlib.contextmanager
+def deferred_signals() -> Iterator[None]:
+    """Hold back Ctrl-C, SIGTERM and SIGHUP until the block has ended."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    received: list[tuple[int, FrameType | None]] = []
+    before = {
+        number: signal.signal(number, lambda *call: received.append(call))
+        for number in (signal.SIGINT, signal.SIGTERM, getattr(signal, "SIGHUP", signal.SIGTERM))
+    }
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+        for call in received:
+            handler = before[signal.Signals(call[0])]
+            if callable(handler):
+                handler(*call)

@@ -1,0 +1,195 @@
+"""Write items to the runs of an MLflow experiment."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import math
+import tempfile
+import time
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+
+import mlflow.entities as entities
+from mlflow.exceptions import MlflowException
+
+from xentexp.errors import InputError
+from xentexp.experiments._leaderboard import higher_is_better
+from xentexp.experiments._tracking.connect import (
+    SQLITE,
+    deferred_signals,
+    open_client,
+    store_errors,
+    store_uri,
+    user_name,
+)
+from xentexp.experiments._tracking.items import (
+    Binary,
+    DataInput,
+    Item,
+    LoggedMetric,
+    Param,
+    Parquet,
+    Table,
+    Tag,
+    Text,
+)
+
+
+class Store:
+    """An MLflow experiment: created if it does not exist, charted by `primary` first."""
+
+    def __init__(self, uri: str | None, experiment: str, *, primary: str, description: str) -> None:
+        self.uri = store_uri(uri)
+        self._tables: dict[str, list[str]] = {}
+        self.client = open_client(self.uri, create=True)
+        with store_errors(self.uri):
+            self.experiment_id = self._experiment(experiment, primary, description)
+
+    def _experiment(self, name: str, primary: str, description: str) -> str:
+        location = None  # a server's own choice
+        if not self.uri.startswith("http"):
+            home = Path(self.uri.removeprefix(SQLITE)).parent
+            folder = (home if self.uri.startswith(SQLITE) else Path.cwd()) / "mlartifacts"
+            folder.mkdir(exist_ok=True)
+            location = folder.as_uri()
+        tags = {
+            "mlflow.experimentKind": "custom_model_development",
+            "mlflow.experiment.primaryMetric.name": f"cv/{primary}",
+            "mlflow.experiment.primaryMetric.greaterIsBetter": str(higher_is_better(primary)),
+            "mlflow.note.content": description,
+        }
+        found = self.client.get_experiment_by_name(name)
+        if found is None:
+            try:
+                return str(self.client.create_experiment(name, location, tags))
+            except MlflowException:
+                found = self.client.get_experiment_by_name(name)  # another process created it
+                if found is None:
+                    raise
+        if found.lifecycle_stage != "active":
+            raise InputError(
+                f"the MLflow experiment {name!r} was deleted; restore it, or choose another name "
+                f"with tracking.experiment=NAME"
+            )
+        return str(found.experiment_id)
+
+    @contextlib.contextmanager
+    def run(
+        self,
+        name: str,
+        tags: Mapping[str, object],
+        *,
+        parent: str | None = None,
+        started: float = 0,
+    ) -> Iterator[str]:
+        """Start a run and yield its id; it ends FINISHED, FAILED or KILLED."""
+        labels = {key: str(value) for key, value in tags.items()}
+        labels["mlflow.user"] = user_name()
+        labels["mlflow.source.type"] = "LOCAL"
+        if parent is not None:
+            labels["mlflow.parentRunId"] = parent
+        milliseconds = int((started or time.time()) * 1000)
+        run_id = None
+        status = "FAILED"
+        try:
+            with deferred_signals(), store_errors(self.uri):
+                run = self.client.create_run(self.experiment_id, milliseconds, labels, name)
+                run_id = str(run.info.run_id)
+            yield run_id
+            status = "FINISHED"
+        except (KeyboardInterrupt, SystemExit):
+            status = "KILLED"
+            raise
+        finally:
+            if run_id is not None:
+                with deferred_signals(), store_errors(self.uri):
+                    self.client.set_terminated(run_id, status)
+
+    def log_finished_run(
+        self,
+        name: str,
+        tags: Mapping[str, object],
+        items: Iterable[Item],
+        *,
+        parent: str,
+        started: float,
+        seconds: float,
+        failed: bool = False,
+    ) -> None:
+        """Log a finished run in one go."""
+        labels = {key: str(value) for key, value in tags.items()}
+        labels |= {"mlflow.parentRunId": parent, "mlflow.user": user_name()}
+        begin, end = (int(moment * 1000) for moment in (started, started + seconds))
+        with deferred_signals(), store_errors(self.uri):
+            run = self.client.create_run(self.experiment_id, begin, labels, name)
+            self.log(run.info.run_id, items)
+            status = "FAILED" if failed else "FINISHED"
+            self.client.set_terminated(run.info.run_id, status, end)
+
+    def log(self, run_id: str, items: Iterable[Item]) -> None:
+        """Write items to a run, in as few calls as MLflow allows."""
+        given = list(items)
+        now = int(time.time() * 1000)
+        metrics = [
+            # An infinite value is kept as 1.8e308 and would ruin the charts.
+            entities.Metric(
+                item.key, math.nan if math.isinf(item.value) else item.value, now, item.step
+            )
+            for item in given
+            if isinstance(item, LoggedMetric)
+        ]
+        params = [entities.Param(i.key, _short(i.value)) for i in given if isinstance(i, Param)]
+        tags = [entities.RunTag(i.key, str(i.value)) for i in given if isinstance(i, Tag)]
+        texts: dict[str, str] = {}
+        tables = [item for item in given if isinstance(item, Table)]
+        if tables:
+            # As MLflow's log_table has it: the dashboard shows such files as tables.
+            texts = {t.path: str(t.frame.to_json(orient="split", index=False)) for t in tables}
+            paths = self._tables.setdefault(run_id, [])
+            paths += [table.path for table in tables]
+            logged = json.dumps([{"path": path, "type": "table"} for path in paths])
+            tags.append(entities.RunTag("mlflow.loggedArtifacts", logged))
+        for item in given:
+            if isinstance(item, Text):
+                texts[item.path] = texts.get(item.path, "") + item.content
+        with store_errors(self.uri):
+            for start in range(0, len(metrics), 1000):
+                self.client.log_batch(run_id, metrics=metrics[start : start + 1000])
+            for start in range(0, max(len(params), len(tags)), 50):
+                end = start + 50
+                self.client.log_batch(run_id, params=params[start:end], tags=tags[start:end])
+            for path, content in texts.items():
+                self.client.log_text(run_id, content, path)
+            for item in given:
+                if isinstance(item, (Binary, Parquet)):
+                    self._log_file(run_id, item)
+                elif isinstance(item, DataInput):
+                    self._log_input(run_id, item)
+
+    def _log_file(self, run_id: str, item: Binary | Parquet) -> None:
+        folder, _, name = item.path.rpartition("/")
+        with tempfile.TemporaryDirectory() as temporary:
+            file = Path(temporary) / name
+            if isinstance(item, Parquet):
+                item.frame.to_parquet(file, index=False)
+            else:
+                file.write_bytes(item.content)
+            self.client.log_artifact(run_id, str(file), folder or None)
+
+    def _log_input(self, run_id: str, item: DataInput) -> None:
+        data = entities.Dataset(
+            name=item.name,
+            digest=item.digest,
+            source_type="xentexp",
+            source=item.source,
+            profile=item.profile,
+        )
+        context = [entities.InputTag("mlflow.data.context", "training")]
+        self.client.log_inputs(run_id, [entities.DatasetInput(data, context)])
+
+
+def _short(value: object) -> str:
+    """Text of a parameter, cut to the length that MLflow accepts."""
+    text = str(value)
+    return text if len(text) <= 6000 else f"{text[:5990]}... (cut)"

@@ -1,7 +1,0 @@
-"""The composed configuration becomes objects, once; nothing further in sees a config."""
-
-from __future__ import annotations
-
-from xentexp.experiments.config.study import Study, build
-
-__all__ = ["Study", "build"]

@@ -1,0 +1,96 @@
+"""Two credit-scoring data sets that the package empulse bundles."""
+
+from __future__ import annotations
+
+import pandas as pd
+
+from xentexp.errors import import_extra
+from xentexp.experiments.datasets._base import Card, Dataset
+from xentexp.experiments.datasets._prepare import make_dataset
+
+_LICENCE = (
+    "the package empulse that bundles the data is AGPL-3.0; it states no separate licence of the "
+    "data"
+)
+_AGPL = (
+    "empulse is AGPL-3.0, unlike xentexp: it is imported only when this data set is loaded; mind "
+    "its terms when you pass on software that uses it."
+)
+
+PAKDD2009 = Card(
+    name="pakdd2009",
+    title="Credit scoring of a Brazilian retail chain's cards (PAKDD 2009 competition)",
+    source="Python package empulse, load_credit_scoring_pakdd",
+    licence=_LICENCE,
+    target="default: 1 if the client defaulted, else 0",
+    traps=(
+        _AGPL,
+        "Prepared by empulse: only clients with an income between 100 and 10,000 are kept, and "
+        "an unknown sex is coded as male.",
+        "n_banking_accounts, has_mobile_phone, has_contact_phone, has_other_card and "
+        "application_booth_code have one value in every row.",
+        "profession_code has 289 categories, most of them rare.",
+    ),
+    rows=38938,
+    class_shares={"0": 0.8011, "1": 0.1989},
+    reference="Bahnsen, A. C., Aouada, D. and Ottersten, B. (2014). Example-dependent "
+    "cost-sensitive logistic regression for credit scoring. ICMLA 2014, 263-269.",
+)
+
+VUB = Card(
+    name="vub",
+    title="Credit scoring of a Romanian non-bank lender (VUB Data Analytics Laboratory)",
+    source="Python package empulse, load_vub_credit_scoring",
+    licence=_LICENCE,
+    target="default: 1 if a payment was 45 or more days late, else 0",
+    traps=(
+        _AGPL,
+        "The numeric columns are standardised: their units are unknown.",
+        "fico_score is 0 where has_fico is 0, which is not a score: use both columns together.",
+    ),
+    rows=18917,
+    class_shares={"0": 0.8305, "1": 0.1695},
+    reference="Petrides, G., Moldovan, D., Coenen, L., Guns, T. and Verbeke, W. (2020). "
+    "Cost-sensitive learning for profit-driven credit scoring. Journal of the Operational "
+    "Research Society.",
+)
+
+
+def load_pakdd2009() -> Dataset:
+    """Load the PAKDD 2009 data from the package empulse.
+
+    Returns
+    -------
+    Dataset
+        38,938 clients, 25 features, 7,743 defaults.
+
+    Raises
+    ------
+    InputError
+        If empulse is not installed.
+    """
+    return _load("load_credit_scoring_pakdd", PAKDD2009)
+
+
+def load_vub() -> Dataset:
+    """Load the VUB credit-scoring data from the package empulse.
+
+    Returns
+    -------
+    Dataset
+        18,917 borrowers, 16 features, 3,206 defaults.
+
+    Raises
+    ------
+    InputError
+        If empulse is not installed.
+    """
+    return _load("load_vub_credit_scoring", VUB)
+
+
+def _load(function: str, card: Card) -> Dataset:
+    datasets = import_extra(
+        "empulse.datasets", f"{card.name}: this data set of an AGPL-3.0 package"
+    )
+    bunch = getattr(datasets, function)(backend=pd)
+    return make_dataset(bunch.data, bunch.target, card)

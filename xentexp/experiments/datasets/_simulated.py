@@ -1,0 +1,230 @@
+"""Simulated credit-card delinquency, whose true probabilities are known."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from scipy.special import expit, ndtr
+
+from xentexp.errors import InputError
+from xentexp.experiments.datasets._base import Card, Dataset
+from xentexp.experiments.datasets._prepare import make_dataset
+
+FEWEST_ROWS = 100
+
+# Shares of the categories, about those of DACON 235713.
+SHARES: dict[str, dict[str, float]] = {
+    "gender": {"F": 0.67, "M": 0.33},
+    "car": {"N": 0.62, "Y": 0.38},
+    "reality": {"N": 0.33, "Y": 0.67},
+    "income_type": {
+        "Commercial associate": 0.235,
+        "Pensioner": 0.165,
+        "State servant": 0.08,
+        "Working": 0.52,
+    },
+    "edu_type": {
+        "Higher education": 0.27,
+        "Incomplete higher": 0.04,
+        "Lower secondary": 0.01,
+        "Secondary": 0.68,
+    },
+    "family_type": {
+        "Civil marriage": 0.08,
+        "Married": 0.69,
+        "Separated": 0.06,
+        "Single": 0.13,
+        "Widow": 0.04,
+    },
+    "house_type": {
+        "House / apartment": 0.89,
+        "Municipal apartment": 0.03,
+        "Rented apartment": 0.03,
+        "With parents": 0.05,
+    },
+    "occyp_type": {
+        "Accountants": 0.06,
+        "Core staff": 0.17,
+        "Drivers": 0.10,
+        "High skill tech staff": 0.07,
+        "Laborers": 0.30,
+        "Managers": 0.14,
+        "Sales staff": 0.16,
+    },
+}
+
+# Effects on the score; categories that are not named, and a missing occupation, have none.
+EFFECTS: dict[str, dict[str, float]] = {
+    "reality": {"Y": -0.2},
+    "income_type": {"Pensioner": -0.3, "State servant": -0.4},
+    "edu_type": {"Higher education": -0.3, "Lower secondary": 0.6},
+    "family_type": {"Separated": 0.4, "Single": 0.3},
+    "house_type": {"Rented apartment": 0.5, "With parents": 0.4},
+    "occyp_type": {"Drivers": 0.5, "Laborers": 0.3, "Managers": -0.5},
+}
+
+# Logits of "class 0" and of "class 0 or 1" at score 0; chosen so that the classes have DACON's
+# shares (0.122, 0.237, 0.641) under the default parameters.
+CUTS = (-0.147, 1.447)
+
+CARD = Card(
+    name="simulated_delinquency",
+    title="Simulated credit-card delinquency in the shape of DACON 235713",
+    source="xentexp.experiments.datasets.simulated_delinquency",
+    licence="none needed: drawn at random by xentexp",
+    target="credit: 0, 1 or 2, lower is better credit",
+    traps=(
+        "The true probabilities are known (true_proba): no model has a lower expected log loss.",
+        "A person has several cards (groups); their classes are independent given the features "
+        "unless person_effect is above 0, as in real data: then random folds leak.",
+        "DAYS_EMPLOYED is missing for pensioners.",
+        "DAYS_BIRTH, DAYS_EMPLOYED and begin_month count backwards.",
+    ),
+    reference=None,
+    ordered=True,
+)
+
+
+def simulated_delinquency(
+    n_samples: int = 20000,
+    seed: int = 0,
+    repeats: float = 3.0,
+    missing: float = 0.3,
+    person_effect: float = 0.0,
+) -> Dataset:
+    """Draw cards and their classes from a known model.
+
+    Parameters
+    ----------
+    n_samples : int, default=20000
+        Number of cards (rows), at least 100.
+    seed : int, default=0
+        The same parameters and seed give the same data.
+    repeats : float, default=3.0
+        Mean number of cards per person, at least 1. The cards of a person differ in
+        ``begin_month`` only.
+    missing : float, default=0.3
+        Share of the persons whose occupation is missing, from 0 to below 1; who it is depends
+        on nothing else.
+    person_effect : float, default=0.0
+        Correlation of what the features do not tell between two cards of a person, from 0 to
+        below 1. It changes no card's probabilities given its own features (a Gaussian copula
+        joins the cards of a person), so ``true_proba`` holds for any value: it is the best that
+        can be told of a person whose other cards are not known.
+
+    Returns
+    -------
+    Dataset
+        17 features, the target ``credit``, persons as groups, and ``true_proba``, which is
+        ``delinquency_proba(X)``.
+
+    Raises
+    ------
+    InputError
+        If a parameter is out of its range.
+    """
+    for name, value, rule, kept in (
+        ("n_samples", n_samples, f"at least {FEWEST_ROWS}", n_samples >= FEWEST_ROWS),
+        ("seed", seed, "at least 0", seed >= 0),
+        ("repeats", repeats, "at least 1", repeats >= 1),
+        ("missing", missing, "at least 0 and below 1", 0 <= missing < 1),
+        ("person_effect", person_effect, "at least 0 and below 1", 0 <= person_effect < 1),
+    ):
+        if not kept:
+            raise InputError(
+                f"simulated_delinquency: the parameter {name} is {value!r}; set it {rule}."
+            )
+    rng = np.random.default_rng(seed)
+    cards = rng.geometric(1 / repeats, size=n_samples)
+    person = rng.permutation(np.repeat(np.arange(n_samples), cards)[:n_samples])
+    X = _persons(rng, int(person.max()) + 1, missing).iloc[person].reset_index(drop=True)
+    X["begin_month"] = rng.integers(-60, 1, size=n_samples).astype(float)
+    proba = delinquency_proba(X)
+    drawn = rng.random(n_samples) if person_effect == 0 else _joined(rng, person, person_effect)
+    below = drawn[:, None] >= proba.cumsum(axis=1)[:, :2]
+    return make_dataset(
+        X,
+        pd.Series(below.sum(axis=1), name="credit"),
+        CARD,
+        groups=pd.Series(person, name="person"),
+        true_proba=proba,
+    )
+
+
+def _joined(
+    rng: np.random.Generator, person: NDArray[np.intp], correlation: float
+) -> NDArray[np.float64]:
+    """Uniform numbers whose normal scores are correlated within a person."""
+    shared = rng.normal(size=int(person.max()) + 1)[person]
+    own = rng.normal(size=len(person))
+    return np.asarray(ndtr(np.sqrt(correlation) * shared + np.sqrt(1 - correlation) * own))
+
+
+def delinquency_proba(X: pd.DataFrame) -> NDArray[np.float64]:
+    """Tell the true conditional probabilities of the simulation.
+
+    A cumulative logit model: P(class <= k) is the logistic function of ``CUTS[k]`` minus a
+    score, which is not linear in the features. It reads nothing but ``X``, missing values
+    included, so it is the Bayes-optimal predictor.
+
+    Parameters
+    ----------
+    X : pandas.DataFrame
+        Features as ``simulated_delinquency`` returns them.
+
+    Returns
+    -------
+    ndarray of shape (n_rows, 3)
+        Rows sum to 1.
+    """
+    income = np.log(X["income_total"].to_numpy() / 160_000) / 0.5
+    age = -X["DAYS_BIRTH"].to_numpy() / 365.25
+    years_employed = -X["DAYS_EMPLOYED"].fillna(0.0).to_numpy() / 365.25
+    months = -X["begin_month"].to_numpy()
+    man_without_car = (X["gender"] == "M").to_numpy() & (X["car"] == "N").to_numpy()
+    score = (
+        2.2 * (1 - np.exp(-months / 5))  # new cards have had no time to fall behind
+        - 0.5 * income
+        + 0.3 * ((age - 45) / 12) ** 2
+        - 0.6 * np.tanh(years_employed / 5)
+        + 0.2 * np.minimum(X["child_num"].to_numpy(), 3)
+        + 0.6 * man_without_car
+        + 0.3 * X["work_phone"].to_numpy() * (income < 0)
+    )
+    for name, effects in EFFECTS.items():
+        score = score + X[name].astype(object).map(effects).fillna(0.0).to_numpy(dtype=float)
+    at_most = expit(np.array(CUTS) - score[:, None])
+    return np.diff(at_most, axis=1, prepend=0.0, append=1.0)
+
+
+def _persons(rng: np.random.Generator, n: int, missing: float) -> pd.DataFrame:
+    """Draw what the cards of a person have in common."""
+
+    def labels(name: str) -> pd.Categorical[str]:
+        shares = SHARES[name]
+        codes = rng.choice(len(shares), size=n, p=list(shares.values()))
+        return pd.Categorical.from_codes(codes, categories=pd.Index(list(shares)))
+
+    drawn = {name: labels(name) for name in SHARES}
+    pensioner = drawn["income_type"] == "Pensioner"
+    age = np.where(pensioner, rng.uniform(55, 69, size=n), rng.uniform(21, 62, size=n))
+    employed = np.minimum(rng.gamma(1.2, 5.5, size=n), age - 20)
+    children = np.where(age > 55, 0, rng.poisson(0.55, size=n))
+    income = 500 * np.round(np.exp(rng.normal(12.0, 0.48, size=n)) / 500)
+    occupation = pd.Series(drawn.pop("occyp_type")).mask(rng.random(n) < missing)
+    partner = np.isin(drawn["family_type"], ["Civil marriage", "Married"])
+    return pd.DataFrame(
+        {
+            **drawn,
+            "occyp_type": occupation,
+            "child_num": children,
+            "income_total": np.clip(income, 27_000, 1_600_000),
+            "DAYS_BIRTH": -np.floor(age * 365.25).astype("int64"),
+            "DAYS_EMPLOYED": np.where(pensioner, np.nan, -np.ceil(employed * 365.25)),
+            "work_phone": (rng.random(n) < 0.22).astype("int64"),
+            "phone": (rng.random(n) < 0.29).astype("int64"),
+            "email": (rng.random(n) < 0.09).astype("int64"),
+            "family_size": 1.0 + partner + children,
+        }
+    )

@@ -1,0 +1,202 @@
+"""Derivatives in raw scores of losses that are functions of probabilities.
+
+With ``p = softmax(z)`` a sum ``l = sum_i f_i(p_i)`` has the derivatives
+
+    dl/dz_j = u_j - p_j U,                                u_i = p_i   f_i'(p_i),  U = sum u_i
+    d2l/dz_j2 = (1 - 2 p_j) (dl/dz_j + v_j) + p_j^2 V,    v_i = p_i^2 f_i''(p_i), V = sum v_i
+
+so a loss states `u` and `v`, which stay finite where ``f'`` does not (a logarithm at 0).
+"""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+
+from xentexp._inputs.block import Block
+from xentexp._numerics import FloatArray, log_softmax
+from xentexp.losses._base import Loss, Pair
+from xentexp.losses._inverse import WIDEST, balanced, narrowed, smoothed_ends
+
+
+def gradient_through_softmax(p: FloatArray, u: FloatArray) -> FloatArray:
+    """Gradient in raw scores from ``u``, all of shape (k, n)."""
+    gradient: FloatArray = p * u.sum(axis=0)
+    return np.subtract(u, gradient, out=gradient)
+
+
+def through_softmax(p: FloatArray, u: FloatArray, v: FloatArray) -> Pair:
+    """Gradient and diagonal hessian in raw scores from ``u`` and ``v``, all of shape (k, n)."""
+    gradient = gradient_through_softmax(p, u)
+    # In place, as boosters ask for it in every round: (1 - 2 p) (gradient + v) + p^2 sum v.
+    hessian = gradient + v
+    hessian *= 1.0 - 2.0 * p
+    square: FloatArray = p * p
+    square *= v.sum(axis=0)
+    hessian += square
+    return gradient, hessian
+
+
+@dataclass(frozen=True)
+class SeparableLoss(Loss):
+    """A sum over the classes of functions of one probability each."""
+
+    def block_loss_gradient(self, block: Block) -> Pair:
+        gradient = gradient_through_softmax(block.proba_by_class, self.slope(block))
+        return self.block_values(block), gradient
+
+    def block_gradient_hessian(self, block: Block) -> Pair:
+        return through_softmax(block.proba_by_class, self.slope(block), self.curvature(block))
+
+    @abstractmethod
+    def slope(self, block: Block) -> FloatArray:
+        """``u = p f'(p)`` of each class, (k, n)."""
+
+    @abstractmethod
+    def curvature(self, block: Block) -> FloatArray:
+        """``v = p^2 f''(p)`` of each class, (k, n)."""
+
+    def invertible(self, n_classes: int, label_smoothing: float = 0.0) -> bool:
+        # Convex in the probabilities: scores at rest are the minimum. Not linear: it is inside,
+        # but for a bounded slope, which puts it at a corner before the labels are all of a class.
+        grid = np.r_[1e-6, np.linspace(0.01, 0.99, 99), 1.0 - 1e-6]
+        proba = np.repeat(grid[:, np.newaxis], n_classes, axis=1)
+        true, other = self._both_blocks(proba.shape, label_smoothing, proba=proba)
+        u1, u0 = self.slope(true), self.slope(other)
+        v1, v0 = self.curvature(true), self.curvature(other)
+        convex = min(v1.min(), v0.min()) >= -1e-12
+        curved = bool(((v1 + v0).max(axis=1) > 1e-12).all())
+        falling = bool(((u0 - u1).max(axis=1) > 1e-12).all())
+        return convex and curved and falling and self._reaches_corners(n_classes, label_smoothing)
+
+    def _reaches_corners(self, n_classes: int, label_smoothing: float) -> bool:
+        """Whether ever larger scores of a class stand for ever larger shares of it, up to 1."""
+        scores = np.zeros((n_classes, 2 * n_classes))
+        for winner in range(n_classes):
+            scores[winner, [2 * winner, 2 * winner + 1]] = WIDEST / 2.0, WIDEST
+        logits = scores.T
+        true, other = self._both_blocks(logits.shape, label_smoothing, logits=logits)
+        shares = balanced(log_softmax(scores)[1], self.slope(true), self.slope(other))
+        winners = np.arange(n_classes)
+        rest = 1.0 - shares[winners, 2 * winners], 1.0 - shares[winners, 2 * winners + 1]
+        return bool(((rest[1] < 1e-6) | (rest[1] < 0.999 * rest[0])).all())
+
+    def true_distribution(
+        self, scores: FloatArray, n_classes: int, label_smoothing: float = 0.0
+    ) -> FloatArray:
+        self._check_invertible(n_classes, label_smoothing)
+        logits = narrowed(scores).T
+        true, other = self._both_blocks(logits.shape, label_smoothing, logits=logits)
+        return balanced(log_softmax(logits.T)[1], self.slope(true), self.slope(other))
+
+    @staticmethod
+    def _both_blocks(
+        shape: tuple[int, ...],
+        label_smoothing: float,
+        *,
+        proba: FloatArray | None = None,
+        logits: FloatArray | None = None,
+    ) -> tuple[Block, Block]:
+        """Every class as the true one, and as another: slopes depend on its own target alone."""
+        k = shape[1]
+        true, other = (
+            Block(n_classes=k, soft=np.full(shape, end), proba=proba, logits=logits)
+            for end in smoothed_ends(label_smoothing, k)
+        )
+        return true, other
+
+
+class Chance(NamedTuple):
+    """Probabilities ``p`` with ``log p`` and ``1 - p``, each to full accuracy."""
+
+    p: FloatArray
+    log_p: FloatArray
+    miss: FloatArray
+
+
+@dataclass(frozen=True)
+class TrueClassLoss(SeparableLoss):
+    """A function of the probability of the class that came true; its expectation if soft."""
+
+    @abstractmethod
+    def value(self, chance: Chance) -> FloatArray:
+        """``f(p)`` of probabilities of any shape."""
+
+    @abstractmethod
+    def slope_of(self, chance: Chance) -> FloatArray:
+        """``u = p f'(p)`` of probabilities of any shape."""
+
+    @abstractmethod
+    def curvature_of(self, chance: Chance) -> FloatArray:
+        """``v = p^2 f''(p)`` of probabilities of any shape."""
+
+    def class_factors(self, n_classes: int) -> FloatArray | None:
+        """Factor of each class, (k,), or None where they are all 1."""
+        return None
+
+    def block_values(self, block: Block) -> FloatArray:
+        if block.index is not None:
+            return self._times_factor(block, self.value(of_true_class(block)))
+        values, factors = self.value(of_each_class(block)), self.class_factors(block.n_classes)
+        if factors is not None:
+            values = values * factors[:, np.newaxis]
+        return block.expected(values)
+
+    def slope(self, block: Block) -> FloatArray:
+        return self._weighted(block, self.slope_of(of_each_class(block)))
+
+    def curvature(self, block: Block) -> FloatArray:
+        return self._weighted(block, self.curvature_of(of_each_class(block)))
+
+    def _weighted(self, block: Block, by_class: FloatArray) -> FloatArray:
+        weight = block.target_by_class
+        factors = self.class_factors(block.n_classes)
+        if factors is not None:
+            weight = weight * factors[:, np.newaxis]
+        # A class of target 0 does not count, not even where a slope overflows.
+        return np.where(weight == 0.0, 0.0, weight * by_class)
+
+    def block_loss_gradient(self, block: Block) -> Pair:
+        if block.index is None:
+            return super().block_loss_gradient(block)
+        return self.block_values(block), self._label_gradient(block, self._label_slope(block))
+
+    def block_gradient_hessian(self, block: Block) -> Pair:
+        if block.index is None:
+            return super().block_gradient_hessian(block)
+        # Of labels u and v are 0 but for the true class: one row of them is enough.
+        chance, u = _true_of_each_class(block), self._label_slope(block)
+        v = self._times_factor(block, self.curvature_of(chance))
+        p, gradient = block.proba_by_class, self._label_gradient(block, u)
+        hessian = (1.0 - 2.0 * p) * gradient + p * p * v
+        true = (1.0 - 2.0 * chance.p) * u * chance.miss + v * np.square(chance.miss)
+        return gradient, block.put_true(hessian, true)
+
+    def _label_slope(self, block: Block) -> FloatArray:
+        return self._times_factor(block, self.slope_of(_true_of_each_class(block)))
+
+    def _times_factor(self, block: Block, of_rows: FloatArray) -> FloatArray:
+        factors = self.class_factors(block.n_classes)
+        return of_rows if factors is None else of_rows * factors[block.index]
+
+    @staticmethod
+    def _label_gradient(block: Block, u: FloatArray) -> FloatArray:
+        return block.put_true(block.proba_by_class * -u, u - block.true_proba * u)
+
+
+def of_true_class(block: Block) -> Chance:
+    """Probability of the true class of each row, (n,); needs an index."""
+    return Chance(block.true_proba, -block.cross_entropy, block.true_miss)
+
+
+def _true_of_each_class(block: Block) -> Chance:
+    """The true class's entries of `of_each_class`, to the last bit, so that paths agree."""
+    return Chance(block.true_proba, -block.cross_entropy, block.of_true(block.miss_by_class))
+
+
+def of_each_class(block: Block) -> Chance:
+    """Probabilities of all classes, (k, n)."""
+    return Chance(block.proba_by_class, block.log_proba_by_class, block.miss_by_class)

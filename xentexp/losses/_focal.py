@@ -1,0 +1,303 @@
+"""Cross-entropy reweighted by how sure the prediction is: focal, asymmetric, poly-1."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from numbers import Real
+from typing import ClassVar, cast
+
+import numpy as np
+
+from xentexp._inputs.block import Block
+from xentexp._numerics import FloatArray
+from xentexp.errors import InputError
+from xentexp.losses._base import Properties, check_number
+from xentexp.losses._differentiable import Chance, SeparableLoss, TrueClassLoss, of_each_class
+from xentexp.losses._registry import register_loss
+
+_LIN = (
+    "Lin, T.-Y. et al. (2017). Focal loss for dense object detection. ICCV. Improper for "
+    "gamma > 0: Charoenphakdee, N. et al. (2021). On focal loss for class-posterior "
+    "probability estimation. CVPR"
+)
+
+
+def _focal(chance: Chance, gamma: float) -> FloatArray:
+    """``-(1 - p)^gamma log p``."""
+    value = np.multiply(chance.miss**gamma, chance.log_p)
+    return np.subtract(0.0, value, out=value)
+
+
+@register_loss
+@dataclass(frozen=True)
+class BinaryFocalCrossentropy(TrueClassLoss):
+    """Focal loss of two classes.
+
+    Parameters
+    ----------
+    gamma : float
+        How much rows that are predicted well are down-weighted; 0 is the cross-entropy.
+    alpha : float or None
+        Weight of the second class, with ``1 - alpha`` for the first, as Lin et al. balance
+        them (they take .25); None for no balancing. Keras' BinaryFocalCrossentropy ignores
+        its alpha of .25 unless ``apply_class_balancing=True``.
+    """
+
+    name: ClassVar[str] = "binary_focal_crossentropy"
+    properties: ClassVar[Properties] = Properties(
+        summary="Focal loss of two classes: well predicted rows count less.",
+        formula="-alpha_y (1 - p_y)^gamma log p_y",
+        range="[0, inf)",
+        properness="improper",
+        response="predict_proba",
+        targets="soft",
+        binary_only=True,
+        smoothing=True,
+        clip=True,
+        reference=_LIN + "; keras BinaryFocalCrossentropy; optax sigmoid_focal_loss",
+        peers=(
+            "keras.losses.BinaryFocalCrossentropy",
+            "optax.losses.sigmoid_focal_loss",
+            "torchvision.ops.sigmoid_focal_loss",
+        ),
+        example="""\
+>>> binary_focal_crossentropy([1], [0.5])  # .5^2 log 2
+0.1732...
+>>> binary_focal_crossentropy([1, 0], [0.5, 0.5], gamma=0, alpha=0.25, reduction="none")
+array([0.1732..., 0.5198...])""",
+    )
+    gamma: float = 2.0
+    alpha: float | None = None
+
+    def __post_init__(self) -> None:
+        check_number("gamma", self.gamma, 0.0, np.inf)
+        if self.alpha is not None:
+            check_number("alpha", self.alpha, 0.0, 1.0)
+
+    def value(self, chance: Chance) -> FloatArray:
+        return _focal(chance, self.gamma)
+
+    def slope_of(self, chance: Chance) -> FloatArray:
+        return _focal_slope(chance, self.gamma)
+
+    def curvature_of(self, chance: Chance) -> FloatArray:
+        return _focal_curvature(chance, self.gamma)
+
+    def class_factors(self, n_classes: int) -> FloatArray | None:
+        return None if self.alpha is None else np.array([1.0 - self.alpha, self.alpha])
+
+
+def _focal_parts(chance: Chance, gamma: float) -> tuple[FloatArray, FloatArray, FloatArray]:
+    """``1 - p``, ``log p / (1 - p)`` and ``(1 - p)^gamma``."""
+    # Below this the powers overflow, and both derivatives are 0 to rounding all the same.
+    miss = np.maximum(chance.miss, 1e-100)
+    return miss, chance.log_p / miss, miss**gamma  # the ratio tends to -1
+
+
+def _focal_slope(chance: Chance, gamma: float) -> FloatArray:
+    """First derivative of `_focal` in ``p``, times ``p``."""
+    _, ratio, power = _focal_parts(chance, gamma)
+    return np.asarray(gamma * chance.p * power * ratio - power)
+
+
+def _focal_curvature(chance: Chance, gamma: float) -> FloatArray:
+    """Second derivative of `_focal` in ``p``, times ``p^2``."""
+    miss, ratio, power = _focal_parts(chance, gamma)
+    p = chance.p
+    if gamma:
+        power += gamma * p * power / miss * (2.0 - (gamma - 1.0) * p * ratio)
+    return power
+
+
+@register_loss
+@dataclass(frozen=True)
+class CategoricalFocalCrossentropy(TrueClassLoss):
+    """Focal loss of any number of classes.
+
+    Parameters
+    ----------
+    gamma : float
+        How much rows that are predicted well are down-weighted; 0 is the cross-entropy.
+    alpha : float or sequence of float
+        One factor for all classes, which rescales the loss and is what Keras'
+        CategoricalFocalCrossentropy makes of a single alpha; or one factor for each class,
+        which balances them.
+    """
+
+    name: ClassVar[str] = "categorical_focal_crossentropy"
+    properties: ClassVar[Properties] = Properties(
+        summary="Focal loss: cross-entropy that counts well predicted rows less.",
+        formula="-sum_j t_j alpha_j (1 - p_j)^gamma log p_j",
+        range="[0, inf)",
+        properness="improper",
+        response="predict_proba",
+        targets="soft",
+        smoothing=True,
+        clip=True,
+        reference=_LIN + "; keras CategoricalFocalCrossentropy",
+        peers=("keras.losses.CategoricalFocalCrossentropy",),
+        example="""\
+>>> categorical_focal_crossentropy([0], [[0.5, 0.3, 0.2]])  # .5^2 log 2
+0.1732...
+>>> categorical_focal_crossentropy([0], [[0.5, 0.3, 0.2]], gamma=0, alpha=[0.25, 1, 1])
+0.1732...""",
+    )
+    gamma: float = 2.0
+    alpha: float | Sequence[float] = 1.0
+
+    def __post_init__(self) -> None:
+        check_number("gamma", self.gamma, 0.0, np.inf)
+        if isinstance(self.alpha, Real):
+            check_number("alpha", self.alpha, 0.0, np.inf, low_open=True)
+            return
+        try:
+            if isinstance(self.alpha, Mapping):
+                raise TypeError
+            factors = tuple(map(float, cast(Sequence[float], self.alpha)))
+        except (TypeError, ValueError):
+            raise InputError(
+                f"alpha must be a number, or one for each class in their order; got {self.alpha!r}"
+            ) from None
+        for factor in factors:
+            check_number("alpha of each class", factor, 0.0, np.inf)
+        object.__setattr__(self, "alpha", factors)  # hashable
+
+    def value(self, chance: Chance) -> FloatArray:
+        return _focal(chance, self.gamma)
+
+    def slope_of(self, chance: Chance) -> FloatArray:
+        return _focal_slope(chance, self.gamma)
+
+    def curvature_of(self, chance: Chance) -> FloatArray:
+        return _focal_curvature(chance, self.gamma)
+
+    def class_factors(self, n_classes: int) -> FloatArray | None:
+        if isinstance(self.alpha, Real):
+            return None if self.alpha == 1.0 else np.full(n_classes, float(self.alpha))
+        factors = cast(tuple[float, ...], self.alpha)
+        if len(factors) != n_classes:
+            raise InputError(
+                f"alpha must have one factor for each of {n_classes} classes; got {factors}"
+            )
+        return np.array(factors)
+
+
+@register_loss
+@dataclass(frozen=True)
+class AsymmetricLoss(SeparableLoss):
+    """Focal loss with another focus for each of two classes, and a margin for the first.
+
+    Parameters
+    ----------
+    gamma_positive, gamma_negative : float
+        Focus of rows of the second class, and of the first; with 0 for the first the loss has
+        a kink at the margin.
+    margin : float
+        Probability that rows of the first class may have of the second at no cost.
+    """
+
+    name: ClassVar[str] = "asymmetric_loss"
+    properties: ClassVar[Properties] = Properties(
+        summary="Asymmetric focal loss of two classes: easy rows of the first count least.",
+        formula="-y (1 - p)^g+ log p - (1 - y) q^g- log(1 - q), q = max(p - margin, 0)",
+        range="[0, inf)",
+        properness="improper",
+        response="predict_proba",
+        targets="soft",
+        binary_only=True,
+        symmetric=False,
+        clip=True,
+        reference="Ridnik, T. et al. (2021). Asymmetric loss for multi-label classification. ICCV",
+        example="""\
+>>> asymmetric_loss([1, 0], [0.5, 0.55], reduction="none")  # log 2 / 2, .5^4 log 2
+array([0.3465..., 0.0433...])""",
+    )
+    gamma_positive: float = 1.0
+    gamma_negative: float = 4.0
+    margin: float = 0.05
+
+    def __post_init__(self) -> None:
+        check_number("gamma_positive", self.gamma_positive, 0.0, np.inf)
+        check_number("gamma_negative", self.gamma_negative, 0.0, np.inf)
+        check_number("margin", self.margin, 0.0, 1.0)
+
+    def _chances(self, block: Block) -> tuple[Chance, Chance]:
+        """The second class, and the first with what it is let off."""
+        each = of_each_class(block)
+        positive = Chance(*(array[1] for array in each))
+        if self.margin == 0.0:
+            return Chance(*(array[0] for array in each)), positive
+        miss = np.maximum(each.miss[0] - self.margin, 0.0)
+        return Chance(1.0 - miss, np.log1p(-miss), miss), positive
+
+    def block_values(self, block: Block) -> FloatArray:
+        negative, positive = self._chances(block)
+        values = [_focal(negative, self.gamma_negative), _focal(positive, self.gamma_positive)]
+        return block.expected(np.stack(values))
+
+    def slope(self, block: Block) -> FloatArray:
+        negative, positive = self._chances(block)
+        first = _focal_slope(negative, self.gamma_negative) * self._share(block, negative)
+        return self._of_targets(block, first, _focal_slope(positive, self.gamma_positive))
+
+    def curvature(self, block: Block) -> FloatArray:
+        negative, positive = self._chances(block)
+        share = self._share(block, negative)
+        first = _focal_curvature(negative, self.gamma_negative) * (share * share)
+        return self._of_targets(block, first, _focal_curvature(positive, self.gamma_positive))
+
+    def _share(self, block: Block, negative: Chance) -> FloatArray | float:
+        """``p / (p + margin)`` of the first class: slopes are in the latter, 0 beyond 1."""
+        if self.margin == 0.0:
+            return 1.0
+        return np.where(negative.miss > 0.0, block.proba_by_class[0] / negative.p, 0.0)
+
+    @staticmethod
+    def _of_targets(block: Block, first: FloatArray, second: FloatArray) -> FloatArray:
+        target = block.target_by_class
+        return np.where(target > 0, target * np.stack([first, second]), 0.0)
+
+
+@register_loss
+@dataclass(frozen=True)
+class Poly1Crossentropy(TrueClassLoss):
+    """Cross-entropy with another first coefficient of its expansion in ``1 - p``.
+
+    Parameters
+    ----------
+    epsilon : float
+        What is added to that coefficient, which is 1; at least -1.
+    """
+
+    name: ClassVar[str] = "poly1_crossentropy"
+    properties: ClassVar[Properties] = Properties(
+        summary="Poly-1 loss: cross-entropy plus epsilon times the missing probability.",
+        formula="-log p_y + epsilon (1 - p_y)",
+        range="[0, inf)",
+        properness="improper",
+        response="predict_proba",
+        targets="soft",
+        smoothing=True,
+        clip=True,
+        convex=True,
+        reference="Leng, Z. et al. (2022). PolyLoss: a polynomial expansion perspective of "
+        "classification loss functions. ICLR; optax poly_loss_cross_entropy",
+        peers=("optax.losses.poly_loss_cross_entropy",),
+        example="""\
+>>> poly1_crossentropy([0], [[0.5, 0.3, 0.2]])  # log 2 + .5
+1.1931...""",
+    )
+    epsilon: float = 1.0
+
+    def __post_init__(self) -> None:
+        check_number("epsilon", self.epsilon, -1.0, np.inf)
+
+    def value(self, chance: Chance) -> FloatArray:
+        return self.epsilon * chance.miss - chance.log_p
+
+    def slope_of(self, chance: Chance) -> FloatArray:
+        return -1.0 - self.epsilon * chance.p
+
+    def curvature_of(self, chance: Chance) -> FloatArray:
+        return np.ones_like(chance.p)

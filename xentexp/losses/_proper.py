@@ -1,0 +1,376 @@
+"""Proper scores on probabilities, and the misclassification rate."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from dataclasses import dataclass
+from typing import ClassVar, Literal
+
+import numpy as np
+
+from xentexp._inputs.block import Block
+from xentexp._numerics import FloatArray, positive_part
+from xentexp.errors import InputError
+from xentexp.losses._base import Loss, Pair, Properties, check_number
+from xentexp.losses._differentiable import (
+    Chance,
+    SeparableLoss,
+    gradient_through_softmax,
+    of_each_class,
+    of_true_class,
+    through_softmax,
+)
+from xentexp.losses._registry import register_loss
+
+_GNEITING = (
+    "Gneiting, T., Raftery, A. E. (2007). Strictly proper scoring rules, prediction, and "
+    "estimation. JASA 102, 359-378"
+)
+
+
+@register_loss
+@dataclass(frozen=True)
+class BrierLoss(SeparableLoss):
+    """Brier's quadratic score.
+
+    Parameters
+    ----------
+    scale_by_half : {"auto"} or bool
+        Whether the sum over classes is halved; ``"auto"`` does so for two classes, where it
+        then is ``(p - y)^2``, as in scikit-learn.
+    """
+
+    name: ClassVar[str] = "brier_loss"
+    properties: ClassVar[Properties] = Properties(
+        summary="Brier's quadratic score.",
+        formula="sum_j (p_j - t_j)^2, half if k = 2",
+        range="[0, 2]",
+        properness="strictly proper",
+        response="predict_proba",
+        targets="soft",
+        reference="Brier, G. W. (1950). Verification of forecasts expressed in terms of "
+        "probability. Mon. Weather Rev. 78, 1-3; sklearn.metrics.brier_score_loss",
+        peers=("sklearn.metrics.brier_score_loss", "scoringrules.brier_score"),
+        example="""\
+>>> brier_loss([0, 1, 1], [0.1, 0.8, 0.6])
+0.07...
+>>> brier_loss(["a", "c"], [[0.7, 0.2, 0.1], [0.3, 0.3, 0.4]], labels=["a", "b", "c"])
+0.34...""",
+    )
+    scale_by_half: Literal["auto"] | bool = "auto"
+
+    def __post_init__(self) -> None:
+        if self.scale_by_half not in ("auto", True, False):
+            raise InputError(
+                f"scale_by_half must be 'auto', True or False; got {self.scale_by_half!r}"
+            )
+
+    def _scale(self, block: Block) -> float:
+        half = block.n_classes == 2 if self.scale_by_half == "auto" else self.scale_by_half
+        return 0.5 if half else 1.0
+
+    def block_values(self, block: Block) -> FloatArray:
+        scale = self._scale(block)
+        return block.squared_distance if scale == 1.0 else block.squared_distance * scale
+
+    def slope(self, block: Block) -> FloatArray:
+        u = 2.0 * self._scale(block) * block.proba_by_class
+        u *= block.residual_by_class
+        return u
+
+    def curvature(self, block: Block) -> FloatArray:
+        return 2.0 * self._scale(block) * np.square(block.proba_by_class)
+
+
+@dataclass(frozen=True)
+class _NormedLoss(Loss):
+    """One less a power of the true class over a norm of all."""
+
+    @property
+    @abstractmethod
+    def _power(self) -> float: ...
+
+    def block_values(self, block: Block) -> FloatArray:
+        b = self._power
+        if b == 2.0:
+            cosine = _power_of_true(block, 1.0) / np.sqrt(block.squared_norm)
+            return positive_part(1.0 - cosine)  # rounding may leave -1e-16
+        # Over the largest probability, which cancels: large powers of small numbers are 0.
+        p = block.proba_by_class / block.proba_by_class.max(axis=0)
+        total: FloatArray = (p**b).sum(axis=0)
+        value = 1.0 - block.expected(p ** (b - 1.0)) / total ** ((b - 1.0) / b)
+        return positive_part(value)  # rounding may leave -1e-16
+
+    def block_loss_gradient(self, block: Block) -> Pair:
+        b, p = self._power, block.proba_by_class
+        c = (b - 1.0) / b
+        hit, power, a, total = self._sums(block)
+        a1 = gradient_through_softmax(p, (b - 1.0) * hit)
+        n1 = gradient_through_softmax(p, b * power) / total
+        return self.block_values(block), -(total**-c) * (a1 - c * a * n1)
+
+    def block_gradient_hessian(self, block: Block) -> Pair:
+        b, p = self._power, block.proba_by_class
+        c = (b - 1.0) / b
+        hit, power, a, total = self._sums(block)
+        a1, a2 = through_softmax(p, (b - 1.0) * hit, (b - 1.0) * (b - 2.0) * hit)
+        n1, n2 = through_softmax(p, b * power, b * (b - 1.0) * power)
+        n1, n2 = n1 / total, n2 / total
+        scale = total**-c
+        gradient = -scale * (a1 - c * a * n1)
+        hessian = -scale * (a2 - 2.0 * c * a1 * n1 - c * a * n2 + c * (c + 1.0) * a * n1 * n1)
+        return gradient, hessian
+
+    def _sums(self, block: Block) -> tuple[FloatArray, FloatArray, FloatArray, FloatArray]:
+        """``t_j p_j^(b - 1)`` and ``p_j^b``, over the largest probability, and their sums."""
+        b, relative = self._power, block.proba_by_class / block.proba_by_class.max(axis=0)
+        hit, power = block.target_by_class * relative ** (b - 1.0), relative**b
+        return hit, power, hit.sum(axis=0), power.sum(axis=0)
+
+
+@register_loss
+@dataclass(frozen=True)
+class SphericalLoss(_NormedLoss):
+    """Spherical score, turned into a loss."""
+
+    name: ClassVar[str] = "spherical_loss"
+    properties: ClassVar[Properties] = Properties(
+        summary="Spherical score: for labels, one less the cosine of target and prediction.",
+        formula="1 - p_y / sqrt(sum_j p_j^2)",
+        range="[0, 1]",
+        properness="strictly proper",
+        response="predict_proba",
+        targets="soft",
+        reference=_GNEITING,
+        example="""\
+>>> spherical_loss([0], [[0.5, 0.3, 0.2]])  # 1 - .5 / sqrt(.38)
+0.1888...""",
+    )
+
+    @property
+    def _power(self) -> float:
+        return 2.0
+
+
+@register_loss
+@dataclass(frozen=True)
+class PseudosphericalLoss(_NormedLoss):
+    """Pseudospherical score, turned into a loss.
+
+    Parameters
+    ----------
+    beta : float
+        Power, above 1; 2 is the spherical score.
+    """
+
+    name: ClassVar[str] = "pseudospherical_loss"
+    properties: ClassVar[Properties] = Properties(
+        summary="Pseudospherical score: proper for any power above 1.",
+        formula="1 - p_y^(beta - 1) / (sum_j p_j^beta)^((beta - 1) / beta)",
+        range="[0, 1]",
+        properness="strictly proper",
+        response="predict_proba",
+        targets="soft",
+        reference=_GNEITING,
+        example="""\
+>>> pseudospherical_loss([1], [[0.5, 0.3, 0.2]])  # beta = 3: 1 - .09 / .16^(2/3)
+0.6946...""",
+    )
+    beta: float = 3.0
+
+    def __post_init__(self) -> None:
+        check_number("beta", self.beta, 1.0, np.inf, low_open=True)
+
+    @property
+    def _power(self) -> float:
+        return self.beta
+
+
+@register_loss
+@dataclass(frozen=True)
+class PowerLoss(SeparableLoss):
+    """Power score, turned into a loss.
+
+    Parameters
+    ----------
+    beta : float
+        Power, above 1; 2 is Brier's score of labels, not halved.
+    """
+
+    name: ClassVar[str] = "power_loss"
+    properties: ClassVar[Properties] = Properties(
+        summary="Power score (Tsallis): proper for any power above 1.",
+        formula="1 - beta p_y^(beta - 1) + (beta - 1) sum_j p_j^beta",
+        range="[0, beta]",
+        properness="strictly proper",
+        response="predict_proba",
+        targets="soft",
+        reference=f"{_GNEITING}; Selten, R. (1998). Axiomatic characterization of the quadratic "
+        "scoring rule. Exp. Econ. 1, 43-61",
+        example="""\
+>>> power_loss([0], [[0.5, 0.3, 0.2]], beta=2)  # (1 - .5)^2 + .3^2 + .2^2
+0.38
+>>> power_loss([0], [[0.5, 0.3, 0.2]], beta=3)  # 1 - 3 .25 + 2 (.125 + .027 + .008)
+0.57...""",
+    )
+    beta: float = 3.0
+
+    def __post_init__(self) -> None:
+        check_number("beta", self.beta, 1.0, np.inf, low_open=True)
+
+    def block_values(self, block: Block) -> FloatArray:
+        hit = _power_of_true(block, self.beta - 1.0)
+        value: FloatArray = (block.proba_by_class**self.beta).sum(axis=0) * (self.beta - 1.0)
+        value -= self.beta * hit
+        value += 1.0
+        return positive_part(value)  # rounding may leave -1e-16
+
+    def slope(self, block: Block) -> FloatArray:
+        b, p = self.beta, block.proba_by_class
+        return b * (b - 1.0) * block.residual_by_class * p ** (b - 1.0)
+
+    def curvature(self, block: Block) -> FloatArray:
+        b, p = self.beta, block.proba_by_class
+        linear = (b - 1.0) * p - (b - 2.0) * block.target_by_class
+        return b * (b - 1.0) * linear * p ** (b - 1.0)
+
+    # Proper whatever its power: there is nothing to solve for, in powers that overflow.
+    invertible = Loss.invertible
+    true_distribution = Loss.true_distribution
+
+
+def _power_of_true(block: Block, exponent: float) -> FloatArray:
+    """Expectation of ``p_y^exponent`` under the target."""
+    if block.index is not None:
+        return np.asarray(block.true_proba**exponent)
+    return block.expected(block.proba_by_class**exponent)
+
+
+@register_loss
+@dataclass(frozen=True)
+class BetaLoss(SeparableLoss):
+    """Loss of two classes whose thresholds are weighted by a beta density.
+
+    Parameters
+    ----------
+    alpha, beta : float
+        Exponents of ``c^(alpha - 1) (1 - c)^(beta - 1)``, the weight of the cost-weighted
+        misclassification at threshold ``c``; both above -1. (0, 0) is the log loss, (1, 1)
+        half of ``(p - y)^2``, (-1/2, -1/2) twice the boosting loss ``sqrt((1 - p_y) / p_y)``;
+        unequal ones weight one kind of error more. Bounded where both are positive.
+    """
+
+    name: ClassVar[str] = "beta_loss"
+    properties: ClassVar[Properties] = Properties(
+        summary="Beta family of proper losses of two classes: log loss, Brier and between.",
+        formula="y=1: int_p^1 c^(a-1) (1-c)^b dc; y=0: int_0^p c^a (1-c)^(b-1) dc",
+        range="[0, pi/2]",
+        properness="strictly proper",
+        response="predict_proba",
+        targets="soft",
+        binary_only=True,
+        clip=True,
+        reference="Buja, A., Stuetzle, W., Shen, Y. (2005). Loss functions for binary class "
+        "probability estimation and classification; Merkle, E. C., Steyvers, M. (2013). "
+        "Choosing a strictly proper scoring rule. Decis. Anal. 10, 292-304",
+        example="""\
+>>> beta_loss([1], [0.25], alpha=0, beta=0)  # -log .25
+1.3862...
+>>> beta_loss([1], [0.25], alpha=1, beta=1)  # .75^2 / 2
+0.28125""",
+    )
+    alpha: float = 0.5
+    beta: float = 0.5
+
+    def __post_init__(self) -> None:
+        check_number("alpha", self.alpha, -1.0, np.inf, low_open=True)
+        check_number("beta", self.beta, -1.0, np.inf, low_open=True)
+
+    def _exponents(self) -> tuple[tuple[float, float], tuple[float, float]]:
+        """``a, b`` of ``int_p^1 c^(a - 1) (1 - c)^b dc``, for each class and its own ``p``."""
+        return (self.beta, self.alpha), (self.alpha, self.beta)
+
+    def block_values(self, block: Block) -> FloatArray:
+        if block.index is not None:
+            chance = of_true_class(block)
+            values = np.empty(block.n_rows)
+            for label, (a, b) in enumerate(self._exponents()):
+                rows = block.index == label
+                values[rows] = _tail(Chance(*(part[rows] for part in chance)), a, b)
+            return values
+        each = of_each_class(block)
+        tails = [
+            _tail(Chance(*(part[label] for part in each)), a, b)
+            for label, (a, b) in enumerate(self._exponents())
+        ]
+        return block.expected(np.stack(tails))
+
+    def slope(self, block: Block) -> FloatArray:
+        each = of_each_class(block)
+        a, b = np.array(self._exponents()).T[..., np.newaxis]
+        miss = np.maximum(each.miss, 1e-100)
+        return np.asarray(-block.target_by_class * np.exp(a * each.log_p) * miss**b)
+
+    def curvature(self, block: Block) -> FloatArray:
+        each = of_each_class(block)
+        a, b = np.array(self._exponents()).T[..., np.newaxis]
+        miss = np.maximum(each.miss, 1e-100)
+        weight = block.target_by_class * np.exp(a * each.log_p)
+        return np.asarray(weight * miss ** (b - 1.0) * ((1.0 - a) * miss + b * each.p))
+
+    # As for the power loss.
+    invertible = Loss.invertible
+    true_distribution = Loss.true_distribution
+
+
+def _tail(chance: Chance, a: float, b: float) -> FloatArray:
+    """``int_p^1 c^(a - 1) (1 - c)^b dc``, by the cheapest special function that has it."""
+    p, log_p, miss = chance
+    if a == 0.0 and b == 0.0:
+        return 0.0 - log_p
+    if a == 0.5 and b == 0.5:
+        return np.asarray(np.arcsin(np.sqrt(miss)) - np.sqrt(p * miss))
+    from scipy.special import beta, betainc, betaincc, digamma, hyp2f1  # which NumPy lacks
+
+    if a > 0.0:  # each half from the end that keeps its digits
+        near, far = betainc(b + 1.0, a, miss), betaincc(a, b + 1.0, p)
+        return np.asarray(beta(b + 1.0, a) * np.where(p < 0.5, far, near))
+    # Euler's integral (Abramowitz, Stegun 15.3.1).
+    near = np.minimum(miss, 1.0 - 1e-4)
+    value = near ** (b + 1.0) / (b + 1.0) * hyp2f1(b + 1.0, 1.0 - a, b + 2.0, near)
+    # For small p, where 1 - p would lose it: the whole integral less its head.
+    small = miss > near
+    p, log_p = p[small], log_p[small]
+    if abs(a) < 1e-9:
+        series = b * (b - 1.0) / 4.0 - p * b * (b - 1.0) * (b - 2.0) / 18.0
+        value[small] = -(digamma(b + 1.0) + np.euler_gamma) - log_p - p * (p * series - b)
+    else:
+        value[small] = beta(a, b + 1.0) - np.exp(a * log_p) / a * hyp2f1(a, -b, a + 1.0, p)
+    return np.asarray(value)
+
+
+@register_loss
+@dataclass(frozen=True)
+class ZeroOneLoss(Loss):
+    """Share of rows whose most probable class is not the true one."""
+
+    name: ClassVar[str] = "zero_one_loss"
+    properties: ClassVar[Properties] = Properties(
+        summary="Misclassification of the most probable class; the first of those that tie.",
+        formula="1 - t_m, m = argmax_j p_j",
+        range="[0, 1]",
+        properness="proper",
+        response="either",
+        targets="soft",
+        gradient="none",
+        reference="sklearn.metrics.zero_one_loss",
+        peers=("sklearn.metrics.zero_one_loss",),
+        example="""\
+>>> zero_one_loss([0, 1, 1], [0.1, 0.8, 0.4])
+0.3333...""",
+    )
+
+    def block_values(self, block: Block) -> FloatArray:
+        if block.index is not None:
+            return block.misclassified.astype(np.float64)
+        return 1.0 - block.target_by_class[block.predicted, block.rows]

@@ -1,0 +1,324 @@
+"""Losses that forgive wrong labels."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from numbers import Integral
+from typing import ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from xentexp._inputs.block import Block
+from xentexp._numerics import FloatArray, scores_by_class, tempered_log, tempered_log_softmax
+from xentexp.errors import InputError
+from xentexp.losses._base import Loss, Pair, Properties, check_number
+from xentexp.losses._differentiable import Chance, SeparableLoss, TrueClassLoss
+from xentexp.losses._registry import register_loss
+
+
+@register_loss
+@dataclass(frozen=True)
+class GeneralizedCrossentropy(TrueClassLoss):
+    """Box-Cox transform of the missing probability.
+
+    Parameters
+    ----------
+    q : float
+        From near 0, where it is the cross-entropy, to 1, where it is the absolute error.
+    """
+
+    name: ClassVar[str] = "generalized_crossentropy"
+    properties: ClassVar[Properties] = Properties(
+        summary="Generalized cross-entropy: between cross-entropy and absolute error.",
+        formula="(1 - p_y^q) / q",
+        range="[0, 1/q]",
+        properness="improper",
+        response="predict_proba",
+        targets="soft",
+        reference="Zhang, Z., Sabuncu, M. (2018). Generalized cross entropy loss for training "
+        "deep neural networks with noisy labels. NeurIPS",
+        peers=("keras.losses.CategoricalGeneralizedCrossEntropy",),
+        example="""\
+>>> generalized_crossentropy([0], [[0.25, 0.75]], q=0.5)
+1.0
+>>> generalized_crossentropy([0], [[0.25, 0.75]], q=1)
+0.75""",
+    )
+    q: float = 0.7
+
+    def __post_init__(self) -> None:
+        check_number("q", self.q, 0.0, 1.0, low_open=True)
+
+    def value(self, chance: Chance) -> FloatArray:
+        return np.asarray(0.0 - np.expm1(self.q * _log(chance)) / self.q)
+
+    def slope_of(self, chance: Chance) -> FloatArray:
+        return -np.exp(self.q * _log(chance))
+
+    def curvature_of(self, chance: Chance) -> FloatArray:
+        return (self.q - 1.0) * self.slope_of(chance)
+
+
+def _log(chance: Chance) -> FloatArray:
+    """Logarithm without the clip: a power of 0 is a number. Of raw scores it never ends."""
+    with np.errstate(divide="ignore"):
+        of_p = np.log(chance.p)
+    return np.where((chance.p == 0.0) & (chance.log_p < -700.0), chance.log_p, of_p)
+
+
+@register_loss
+@dataclass(frozen=True)
+class SymmetricCrossentropy(SeparableLoss):
+    """Cross-entropy, and that of the prediction under the target.
+
+    Parameters
+    ----------
+    alpha, beta : float
+        Weights of the cross-entropy and of the reverse one.
+    log_zero : float
+        What stands for the logarithm of a target of 0, and of any below it.
+    """
+
+    name: ClassVar[str] = "symmetric_crossentropy"
+    properties: ClassVar[Properties] = Properties(
+        summary="Symmetric cross-entropy: cross-entropy plus the reverse one.",
+        formula="-alpha sum_j t_j log p_j - beta sum_j p_j max(log t_j, log_zero)",
+        range="[0, inf)",
+        properness="improper",
+        response="predict_proba",
+        targets="soft",
+        smoothing=True,
+        clip=True,
+        reference="Wang, Y. et al. (2019). Symmetric cross entropy for robust learning with "
+        "noisy labels. ICCV (alpha .1, beta 1, A = -4 for CIFAR-10)",
+        example="""\
+>>> symmetric_crossentropy([0], [[0.5, 0.3, 0.2]])  # .1 log 2 + 4 (.5)
+2.0693...""",
+    )
+    alpha: float = 0.1
+    beta: float = 1.0
+    log_zero: float = -4.0
+
+    def __post_init__(self) -> None:
+        check_number("alpha", self.alpha, 0.0, np.inf)
+        check_number("beta", self.beta, 0.0, np.inf)
+        check_number("log_zero", self.log_zero, -np.inf, 0.0)
+
+    def block_values(self, block: Block) -> FloatArray:
+        if block.index is not None:
+            reverse = -self.log_zero * block.true_miss
+        else:
+            reverse = -(block.proba_by_class * self._log_target(block)).sum(axis=0)
+        return self.alpha * block.cross_entropy + self.beta * reverse
+
+    def slope(self, block: Block) -> FloatArray:
+        linear = block.proba_by_class * self._log_target(block)
+        return -self.alpha * block.target_by_class - self.beta * linear
+
+    def curvature(self, block: Block) -> FloatArray:
+        return self.alpha * block.target_by_class
+
+    def _log_target(self, block: Block) -> FloatArray:
+        with np.errstate(divide="ignore"):
+            return np.maximum(np.log(block.target_by_class), self.log_zero)
+
+
+@register_loss
+@dataclass(frozen=True)
+class TaylorCrossentropy(TrueClassLoss):
+    """The first terms of the expansion of the cross-entropy in ``1 - p``.
+
+    Parameters
+    ----------
+    order : int
+        Number of terms; 1 is the absolute error, many are the cross-entropy.
+    """
+
+    name: ClassVar[str] = "taylor_crossentropy"
+    properties: ClassVar[Properties] = Properties(
+        summary="Taylor cross-entropy: the first terms of its expansion.",
+        formula="sum_{m=1}^{order} (1 - p_y)^m / m",
+        range="[0, sum_m 1/m]",
+        properness="improper",
+        response="predict_proba",
+        targets="soft",
+        reference="Feng, L. et al. (2020). Can cross entropy loss be robust to label noise? IJCAI",
+        example="""\
+>>> taylor_crossentropy([0], [[0.5, 0.3, 0.2]])  # .5 + .5^2 / 2
+0.625""",
+    )
+    order: int = 2
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.order, Integral) or isinstance(self.order, bool):
+            raise InputError(f"order must be a whole number; got {self.order!r}")
+        check_number("order", self.order, 1, 1000)
+
+    def value(self, chance: Chance) -> FloatArray:
+        total = np.zeros_like(chance.miss)
+        for m in range(self.order, 0, -1):  # Horner
+            total = (total + 1.0 / m) * chance.miss
+        return total
+
+    def slope_of(self, chance: Chance) -> FloatArray:
+        first = np.zeros_like(chance.miss)
+        for _ in range(self.order):
+            first = first * chance.miss + 1.0
+        return -chance.p * first
+
+    def curvature_of(self, chance: Chance) -> FloatArray:
+        first, second = np.zeros_like(chance.miss), np.zeros_like(chance.miss)
+        for _ in range(self.order):
+            second = second * chance.miss + first
+            first = first * chance.miss + 1.0
+        return np.square(chance.p) * second
+
+
+@register_loss
+@dataclass(frozen=True)
+class LabelRelaxation(TrueClassLoss):
+    """Divergence from the nearest distribution that gives the label ``1 - alpha``.
+
+    Parameters
+    ----------
+    alpha : float
+        Probability that may go to the other classes at no cost.
+    """
+
+    name: ClassVar[str] = "label_relaxation"
+    properties: ClassVar[Properties] = Properties(
+        summary="Label relaxation: no cost once the label has probability 1 - alpha.",
+        formula="(1 - alpha) log((1 - alpha) / p_y) + alpha log(alpha / (1 - p_y)), "
+        "0 if p_y >= 1 - alpha",
+        range="[0, inf)",
+        properness="improper",
+        response="predict_proba",
+        targets="one-hot",
+        clip=True,
+        convex=True,
+        reference="Lienen, J., Huellermeier, E. (2021). From label smoothing to label "
+        "relaxation. AAAI",
+        example="""\
+>>> label_relaxation([0, 0], [[0.5, 0.5], [0.95, 0.05]], reduction="none")
+array([0.3680..., 0.        ])""",
+    )
+    alpha: float = 0.1
+
+    def __post_init__(self) -> None:
+        check_number("alpha", self.alpha, 0.0, 0.5, low_open=True)
+
+    def value(self, chance: Chance) -> FloatArray:
+        a = self.alpha
+        short = chance.miss > a
+        miss = np.where(short, chance.miss, a)
+        value = (1.0 - a) * (np.log(1.0 - a) - chance.log_p) + a * np.log(a / miss)
+        return np.where(short, value, 0.0)
+
+    def slope_of(self, chance: Chance) -> FloatArray:
+        a, (short, odds) = self.alpha, self._odds(chance)
+        return np.where(short, a * odds - (1.0 - a), 0.0)
+
+    def curvature_of(self, chance: Chance) -> FloatArray:
+        a, (short, odds) = self.alpha, self._odds(chance)
+        return np.where(short, a * odds * odds + (1.0 - a), 0.0)
+
+    def _odds(self, chance: Chance) -> tuple[NDArray[np.bool_], FloatArray]:
+        """Whether there is a cost, and ``p / (1 - p)`` where there is."""
+        short = chance.miss > self.alpha
+        return short, chance.p / np.where(short, chance.miss, 1.0)
+
+
+@register_loss
+@dataclass(frozen=True)
+class BiTemperedLogisticLoss(Loss):
+    """Tempered logarithm of a tempered softmax: bounded, and with a heavy tail.
+
+    Parameters
+    ----------
+    t1 : float
+        Temperature of the logarithm, from 0 to 1; below 1 the loss is bounded, and nothing is
+        clipped.
+    t2 : float
+        Temperature of the softmax, at least 1; above 1 its tail is heavy. With both at 1 it
+        is the cross-entropy.
+    """
+
+    name: ClassVar[str] = "bi_tempered_logistic_loss"
+    properties: ClassVar[Properties] = Properties(
+        summary="Bi-tempered logistic loss; raw scores go through its tempered softmax.",
+        formula="sum_j t_j (log_t1 t_j - log_t1 p_j) - (t_j^(2-t1) - p_j^(2-t1)) / (2 - t1)",
+        range="[0, 1/(1 - t1)]",
+        properness="strictly proper",
+        response="predict_proba",
+        targets="soft",
+        clip=True,
+        link="tempered softmax",
+        reference="Amid, E. et al. (2019). Robust bi-tempered logistic loss based on Bregman "
+        "divergences. NeurIPS",
+        example="""\
+>>> bi_tempered_logistic_loss([0], [[0.5, 0.3, 0.2]])  # 5 (1 - .5^.2) - (1 - .816) / 1.2
+0.4939...""",
+    )
+    t1: float = 0.8
+    t2: float = 1.2
+
+    def __post_init__(self) -> None:
+        check_number("t1", self.t1, 0.0, 1.0)
+        check_number("t2", self.t2, 1.0, np.inf)
+
+    def _log_proba(self, block: Block) -> FloatArray:
+        if block.logits is None:
+            if self.t1 == 1.0:
+                return block.log_proba_by_class
+            with np.errstate(divide="ignore"):  # its tempered logarithm is finite: no clip
+                return np.log(block.proba_by_class)
+        return tempered_log_softmax(scores_by_class(block.logits), self.t2)
+
+    def block_values(self, block: Block) -> FloatArray:
+        return self._values(block, self._log_proba(block))
+
+    def _values(self, block: Block, log_p: FloatArray) -> FloatArray:
+        target = block.target_by_class
+        p = block.proba_by_class if block.logits is None else np.exp(log_p)
+        power = 2.0 - self.t1
+        gap = tempered_log(np.log(np.where(target > 0, target, 1.0)), self.t1)
+        gap -= tempered_log(log_p, self.t1)
+        bregman = (target**power - p**power).sum(axis=0) / power
+        return np.asarray(
+            np.maximum(block.expected(gap) - bregman, 0.0)
+        )  # rounding may leave -1e-17
+
+    def probabilities(self, scores: FloatArray, n_classes: int) -> FloatArray:
+        return np.exp(tempered_log_softmax(scores, self.t2))
+
+    def block_loss_gradient(self, block: Block) -> Pair:
+        log_p = self._log_proba(block)
+        _, escort, slope = self._slope(log_p, block.target_by_class)
+        gradient = slope - escort / escort.sum(axis=0) * slope.sum(axis=0)
+        return self._values(block, log_p), gradient
+
+    def _slope(self, log_p: FloatArray, target: FloatArray) -> tuple[FloatArray, ...]:
+        """``p - t``, ``p^t2``, and ``dl/dp = (p - t) p^-t1`` times that."""
+        gap = np.exp(log_p) - target
+        return gap, np.exp(self.t2 * log_p), gap * np.exp((self.t2 - self.t1) * log_p)
+
+    def block_gradient_hessian(self, block: Block) -> Pair:
+        t1, t2 = self.t1, self.t2
+        log_p, target = self._log_proba(block), block.target_by_class
+
+        def power(exponent: float) -> FloatArray:
+            return np.exp(exponent * log_p)
+
+        # With p_i = exp_t2(z_i - c): dp_i/dz_j = p_i^t2 (1[i=j] - e_j), e = p^t2 / sum p^t2.
+        gap, escort, slope = self._slope(log_p, target)
+        total = escort.sum(axis=0)
+        share = escort / total
+        bend = t2 * power(2.0 * t2 - 1.0)
+        drift = (bend * (1.0 - 2.0 * share) + share**2 * bend.sum(axis=0)) / total  # d2c/dz_j2
+        # d2l/dp2 = (p + t1 (t - p)) p^(-t1 - 1), with its dp/dz.
+        curve = (target + (1.0 + t2 - t1) * gap) * power(2.0 * t2 - t1 - 1.0)
+        pull = slope.sum(axis=0)
+        gradient = slope - share * pull
+        hessian = curve * (1.0 - 2.0 * share) + share**2 * curve.sum(axis=0) - drift * pull
+        return gradient, hessian

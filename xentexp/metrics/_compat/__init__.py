@@ -1,0 +1,254 @@
+"""The peers' conventions: what each returns on the same input, bad input and all.
+
+A convention is the clip, the denominator of a weighted mean, renormalised rows, ignored
+labels, smoothing and class weights together, and what becomes of input that makes no sense:
+where the peer raises, so do we; where it returns a number, or nan, so do we. None of the
+peers is imported. Numbers agree to rounding in the dtype of the predictions.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from xentexp.errors import InputError, unknown_name
+from xentexp.metrics._compat import keras, sklearn, torch
+
+VERSIONS = {"sklearn": "1.9.1", "keras": "3.15.1", "torch": "2.13.0"}
+"""The version of each peer whose numbers are returned."""
+
+
+@dataclass(frozen=True)
+class Peer:
+    """A function of a peer and what stands for it here.
+
+    Parameters
+    ----------
+    name : str
+        Dotted name, as one imports it.
+    function : callable
+        Takes targets, predictions and the peer's keywords.
+    """
+
+    name: str
+    function: Callable[..., Any]
+
+    @property
+    def keywords(self) -> tuple[str, ...]:
+        """The keywords that belong to it."""
+        parameters = inspect.signature(self.function).parameters.values()
+        return tuple(p.name for p in parameters if p.kind is inspect.Parameter.KEYWORD_ONLY)
+
+
+def _peers(**of: Peer) -> dict[str, Peer]:
+    return {name: of[name] for name in VERSIONS if name in of}
+
+
+def _sklearn(function: Callable[..., Any]) -> Peer:
+    return Peer(f"sklearn.metrics.{function.__name__}", function)
+
+
+def _keras(name: str, function: Callable[..., Any]) -> Peer:
+    return Peer(f"keras.losses.{name}", function)
+
+
+def _torch(name: str, function: Callable[..., Any]) -> Peer:
+    return Peer(f"torch.nn.{name}", function)
+
+
+_BINARY = {
+    "keras": _keras("BinaryCrossentropy", keras.binary_crossentropy),
+    "torch": _torch("BCELoss, BCEWithLogitsLoss", torch.binary_crossentropy),
+}
+_CROSS_ENTROPY = _torch("CrossEntropyLoss, NLLLoss", torch.categorical_crossentropy)
+
+CONVENTIONS: dict[str, dict[str, Peer]] = {
+    "binary_crossentropy": _peers(sklearn=_sklearn(sklearn.log_loss), **_BINARY),
+    "multilabel_crossentropy": _peers(**_BINARY),
+    "categorical_crossentropy": _peers(
+        sklearn=_sklearn(sklearn.log_loss),
+        keras=_keras("CategoricalCrossentropy", keras.categorical_crossentropy),
+        torch=_CROSS_ENTROPY,
+    ),
+    "sparse_categorical_crossentropy": _peers(
+        sklearn=_sklearn(sklearn.log_loss),
+        keras=_keras("SparseCategoricalCrossentropy", keras.sparse_categorical_crossentropy),
+        torch=_CROSS_ENTROPY,
+    ),
+    "binary_focal_crossentropy": _peers(
+        keras=_keras("BinaryFocalCrossentropy", keras.binary_focal_crossentropy),
+    ),
+    "categorical_focal_crossentropy": _peers(
+        keras=_keras("CategoricalFocalCrossentropy", keras.categorical_focal_crossentropy),
+    ),
+    "generalized_crossentropy": _peers(
+        keras=_keras("CategoricalGeneralizedCrossEntropy", keras.generalized_crossentropy),
+    ),
+    "brier_loss": _peers(sklearn=_sklearn(sklearn.brier_score_loss)),
+    "zero_one_loss": _peers(sklearn=_sklearn(sklearn.zero_one_loss)),
+    "hinge_loss": _peers(
+        sklearn=_sklearn(sklearn.hinge_loss), keras=_keras("Hinge", keras.hinge_loss)
+    ),
+    "squared_hinge_loss": _peers(keras=_keras("SquaredHinge", keras.squared_hinge_loss)),
+    "categorical_hinge": _peers(
+        sklearn=_sklearn(sklearn.hinge_loss),
+        keras=_keras("CategoricalHinge", keras.categorical_hinge),
+    ),
+    "multi_margin_loss": _peers(torch=_torch("MultiMarginLoss", torch.multi_margin_loss)),
+    "logistic_margin_loss": _peers(torch=_torch("SoftMarginLoss", torch.logistic_margin_loss)),
+    "squared_error": _peers(
+        sklearn=_sklearn(sklearn.mean_squared_error),
+        keras=_keras("MeanSquaredError", keras.squared_error),
+        torch=_torch("MSELoss", torch.squared_error),
+    ),
+    "absolute_error": _peers(
+        sklearn=_sklearn(sklearn.mean_absolute_error),
+        keras=_keras("MeanAbsoluteError", keras.absolute_error),
+        torch=_torch("L1Loss", torch.absolute_error),
+    ),
+    "huber_loss": _peers(
+        keras=_keras("Huber", keras.huber_loss),
+        torch=_torch("HuberLoss, SmoothL1Loss", torch.huber_loss),
+    ),
+    "log_cosh_loss": _peers(keras=_keras("LogCosh", keras.log_cosh_loss)),
+    "poisson_deviance": _peers(
+        sklearn=_sklearn(sklearn.mean_poisson_deviance),
+        keras=_keras("Poisson", keras.poisson_deviance),
+        torch=_torch("PoissonNLLLoss", torch.poisson_deviance),
+    ),
+    "squared_log_error": _peers(
+        sklearn=_sklearn(sklearn.mean_squared_log_error),
+        keras=_keras("MeanSquaredLogarithmicError", keras.squared_log_error),
+    ),
+    "kl_divergence": _peers(
+        keras=_keras("KLDivergence", keras.kl_divergence),
+        torch=_torch("KLDivLoss", torch.kl_divergence),
+    ),
+}
+"""Loss name -> convention -> peer: the one table."""
+
+
+def apply(
+    loss: str, convention: str, y_true: object, y_pred: object, options: Mapping[str, Any]
+) -> Any:
+    """What the peer of a convention returns.
+
+    Parameters
+    ----------
+    loss : str
+        Name of a loss of xentexp.
+    convention : str
+        ``"sklearn"``, ``"keras"`` or ``"torch"``.
+    y_true, y_pred : array-like
+        Targets and predictions as the peer takes them, of any number of dimensions.
+    options : mapping
+        Keywords of the peer.
+
+    Returns
+    -------
+    float or ndarray
+        An array where the peer returns one.
+
+    Raises
+    ------
+    InputError
+        For a loss without that convention, a keyword of another one, and for what the peer
+        refuses.
+
+    Examples
+    --------
+    >>> round(apply("binary_crossentropy", "torch", [1.0], [0.0], {}), 4)
+    100.0
+    >>> round(apply("binary_crossentropy", "keras", [1.0], [0.0], {}), 4)
+    16.1181
+    """
+    peers = CONVENTIONS.get(loss)
+    if peers is None:
+        raise InputError(f"{loss} is in no peer's convention; leave convention='xentexp'")
+    if not isinstance(convention, str) or convention not in peers:
+        raise unknown_name(f"convention of {loss}", convention, ["xentexp", *peers])
+    peer = peers[convention]
+    for option in options:
+        if option not in peer.keywords:
+            raise InputError(
+                f"{option} is no keyword of {loss} with convention={convention!r}; its keywords "
+                f"are {', '.join(peer.keywords)}{_elsewhere(loss, option)}"
+            )
+    with np.errstate(all="ignore"):  # a peer returns its nan without a warning
+        value = np.asarray(peer.function(y_true, y_pred, **options))
+    return float(value) if value.ndim == 0 else value
+
+
+def owners(loss: str, option: str) -> list[str]:
+    """Conventions of a loss that have such a keyword."""
+    return [name for name, peer in CONVENTIONS.get(loss, {}).items() if option in peer.keywords]
+
+
+def _elsewhere(loss: str, option: str) -> str:
+    known = owners(loss, option)
+    return f" ({option} belongs to convention={' or '.join(map(repr, known))})" if known else ""
+
+
+def refuse_peer_keywords(loss: str, options: Iterable[str]) -> None:
+    """Complain of a keyword that a loss knows with a peer's convention alone.
+
+    Parameters
+    ----------
+    loss : str
+        Name of a loss of xentexp.
+    options : iterable of str
+        Keywords that are not its own.
+
+    Raises
+    ------
+    InputError
+        For the first that a peer has.
+
+    Examples
+    --------
+    >>> refuse_peer_keywords("sparse_categorical_crossentropy", ["ignore_index"])
+    Traceback (most recent call last):
+    xentexp.errors.InputError: ignore_index goes with convention='torch'; with 'xentexp' ...
+    """
+    for option in options:
+        if known := owners(loss, option):
+            raise InputError(
+                f"{option} goes with convention={' or '.join(map(repr, known))}; with 'xentexp' "
+                f"{loss} has no such keyword"
+            )
+
+
+def describe(loss: str) -> list[str]:
+    """Lines of a docstring: each convention, the peer at its version, and its keywords.
+
+    Parameters
+    ----------
+    loss : str
+        Name of a loss of xentexp.
+
+    Returns
+    -------
+    list of str
+        Empty for a loss without conventions.
+
+    Examples
+    --------
+    >>> for line in describe("zero_one_loss"):
+    ...     print(line)
+    'sklearn' : sklearn.metrics.zero_one_loss 1.9.1
+        Predicted labels, not probabilities; rows of 0 and 1 count as wrong if any label is.
+        Keywords: normalize, sample_weight.
+    """
+    lines = []
+    for name, peer in CONVENTIONS.get(loss, {}).items():
+        lines.append(f"{name!r} : {peer.name} {VERSIONS[name]}")
+        lines.append(f"    {inspect.getdoc(peer.function)}")
+        lines.append(f"    Keywords: {', '.join(peer.keywords)}.")
+    return lines
+
+
+__all__ = ["CONVENTIONS", "VERSIONS", "Peer", "apply", "describe", "owners", "refuse_peer_keywords"]

@@ -1,0 +1,48 @@
+"""Curvatures that trees can divide by: positive, near the hessian, and of its scale.
+
+A leaf of a boosted tree moves the scores of its rows by the sum of their gradients over the sum
+of their hessians. If a loss is not convex, or has kinks, its hessian may be 0 or negative, and
+the step has no meaning; `curvature_rule` decides what replaces it.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import numpy as np
+
+from xentexp._numerics import FloatArray
+from xentexp.losses import Loss
+from xentexp.losses._base import Pair
+
+Rule = Literal["exact", "bounded", "unit"]
+
+_NOTHING = 1e-16
+"""Negligible ratio of curvature to slope; XGBoost's own floor for the softmax."""
+
+
+def curvature_rule(loss: Loss) -> Rule:
+    """How the curvature of a loss is made positive.
+
+    ``"exact"``, for smooth convex losses: the hessian, and the size of the gradient in rows where
+    it is 0 (as on the straight part of the modified Huber loss). ``"bounded"``, for losses that
+    are not convex: the larger of the hessian and the size of the gradient, so that no row alone
+    moves its raw score by more than 1. ``"unit"``, for convex losses with kinks: the larger of the
+    hessian and 1, as LightGBM does for its L1 objective.
+    """
+    if not loss.properties.convex:
+        return "bounded"
+    return "unit" if loss.properties.gradient == "subgradient" else "exact"
+
+
+def positive_curvature(rule: Rule, derivatives: Pair) -> FloatArray:
+    """Curvatures that are positive wherever the gradient is not 0; maybe the hessian itself."""
+    gradient, hessian = derivatives
+    if rule == "unit":
+        return np.maximum(hessian, np.ones(hessian.shape[1]))
+    if rule == "exact" and hessian.min() > 1e-12:  # looking is quicker than choosing
+        return hessian
+    size = np.abs(gradient)
+    if rule == "bounded":
+        return np.maximum(hessian, size)
+    return np.where(hessian > _NOTHING * size, hessian, size)

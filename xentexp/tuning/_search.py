@@ -1,0 +1,152 @@
+"""A search with Optuna: settings are drawn, evaluated and recorded, trial by trial."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+
+from xentexp.errors import InputError, import_extra
+from xentexp.tuning._space import Space
+from xentexp.tuning._storage import NUMBER, Direction, quiet
+
+Evaluate = Callable[[dict[str, Any]], Sequence[float]]
+
+
+class SearchError(InputError, TypeError):
+    """All trials failed; a TypeError too, as the error of the classifier may have been.
+
+    Examples
+    --------
+    >>> from xentexp.errors import InputError
+    >>> from xentexp.tuning import SearchError
+    >>> issubclass(SearchError, InputError)
+    True
+    """
+
+
+class Trials(Protocol):
+    """Where finished trials are kept."""
+
+    def trials(self) -> list[Any]:
+        """Those of before, in their order."""
+
+    def add(self, trial: Any) -> None:
+        """One more."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How a search goes.
+
+    Parameters
+    ----------
+    n_trials : int
+        Trials in all, those of before included.
+    timeout : float or None
+        Seconds of all trials together after which none is begun; the first always is.
+    seed : int
+        Of the draws.
+    direction : {"minimize", "maximize"}
+        Which values are better.
+    start : dict or None
+        Settings of the first trial; drawn like the others by default.
+    """
+
+    n_trials: int
+    timeout: float | None
+    seed: int
+    direction: Direction
+    start: dict[str, Any] | None
+
+
+def search(
+    space: Space, evaluate: Evaluate, plan: Plan, store: Trials | None
+) -> list[dict[str, Any]]:
+    """Trials of a search, first those that are stored: see `TunedClassifier.trials_`.
+
+    What a trial draws depends on the seed, on its number and on the trials before it alone, so
+    that a search that was cut short and taken up again is the one that was not. An ``Exception``
+    of `evaluate` fails its trial.
+    """
+    optuna = import_extra("optuna", "TunedClassifier")
+    distributions = {name: dimension.distribution() for name, dimension in space.items()}
+    done = [] if store is None else store.trials()[: plan.n_trials]
+    with quiet(optuna):
+        study = optuna.create_study(direction=plan.direction)
+        for trial in done:
+            study.add_trial(trial)
+        records = [_record(trial, space, resumed=True) for trial in done]
+        for number in range(len(records), plan.n_trials):
+            spent = sum(record["seconds"] for record in records)
+            if records and plan.timeout is not None and spent >= plan.timeout:
+                break
+            study.sampler = _sampler(optuna, plan.seed, number)
+            if number == 0 and plan.start is not None:
+                study.enqueue_trial(plan.start)
+            asked = study.ask(distributions)
+            settings = {name: space[name].from_stored(asked.params[name]) for name in space}
+            state, value, attributes = _evaluate(evaluate, settings)
+            finished = optuna.trial.create_trial(
+                state=getattr(optuna.trial.TrialState, state),
+                value=value,
+                params=asked.params,
+                distributions=distributions,
+                user_attrs={NUMBER: number, **attributes},
+            )
+            study.tell(asked, value, state=finished.state)
+            if store is not None:
+                store.add(finished)
+            records.append(_record(finished, space, resumed=False))
+    return records
+
+
+def _sampler(optuna: Any, seed: int, number: int) -> Any:
+    trial_seed = int(np.random.SeedSequence([seed, number]).generate_state(1)[0])
+    # Not left to Optuna's default, which differs between its versions.
+    return optuna.samplers.TPESampler(
+        seed=trial_seed, n_startup_trials=10, multivariate=True, constant_liar=False
+    )
+
+
+def _evaluate(
+    evaluate: Evaluate, settings: dict[str, Any]
+) -> tuple[str, float | None, dict[str, Any]]:
+    """State, value, and what else is kept of a trial."""
+    started, start = time.time(), time.perf_counter()
+    values: list[float] = []
+    error = None
+    try:
+        values = [float(value) for value in evaluate(settings)]
+        if np.isnan(values).any():
+            error = f"the value of fold {int(np.isnan(values).argmax())} is not a number"
+    except Exception as caught:  # settings may fail in any way: the search goes on without them
+        error = f"{type(caught).__name__}: {caught}".strip()
+    attributes = {
+        "fold_values": values if error is None else [],
+        "started": started,
+        "seconds": time.perf_counter() - start,
+        "error": error,
+    }
+    if error is not None:
+        return "FAIL", None, attributes
+    return "COMPLETE", float(np.mean(values)), attributes
+
+
+def _record(trial: Any, space: Space, *, resumed: bool) -> dict[str, Any]:
+    attributes = trial.user_attrs
+    failed = attributes["error"] is not None
+    return {
+        "number": attributes[NUMBER],
+        "params": {name: space[name].from_stored(trial.params[name]) for name in space},
+        "value": None if failed else float(trial.value),
+        "fold_values": list(attributes["fold_values"]),
+        "started": attributes["started"],
+        "seconds": attributes["seconds"],
+        "state": "failed" if failed else "complete",
+        "error": attributes["error"],
+        "resumed": resumed,
+    }

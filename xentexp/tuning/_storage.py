@@ -1,0 +1,185 @@
+"""Finished trials in a sqlite file of Optuna, from which an interrupted search resumes."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import os
+import pickle
+import sqlite3
+import warnings
+from collections.abc import Iterator
+from contextlib import AbstractContextManager
+from pathlib import Path
+from typing import Any, Literal
+
+import joblib
+import pandas as pd
+
+from xentexp._digest import content_digest
+from xentexp._sqlite_files import new_file
+from xentexp.errors import InputError, import_extra, plain_errors
+
+Direction = Literal["minimize", "maximize"]
+
+NUMBER = "xentexp:trial"
+"""Attribute of a stored trial: its number in the search."""
+PATIENCE = 300.0
+"""Seconds that a write waits for other processes."""
+
+
+def data_digest(X: Any, y: Any, *others: Any) -> str:
+    """Digest of training rows, the same in every process.
+
+    Parameters
+    ----------
+    X : array-like, sparse matrix or DataFrame
+        Features.
+    y : ndarray
+        Labels.
+    *others : object
+        What else belongs to the rows, e.g. weights.
+
+    Returns
+    -------
+    str
+        Hexadecimal digits.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> data_digest(np.eye(2), np.array([0, 1])) == data_digest(np.eye(2), np.array([1, 0]))
+    False
+    """
+    if isinstance(X, pd.DataFrame):
+        return content_digest(X, pd.Series(y)) + str(joblib.hash(others))
+    return str(joblib.hash((X, y, others)))
+
+
+def study_name(prefix: str, *parts: Any) -> str:
+    """Name of a search's study: `prefix` and a digest of all that its values depend on."""
+    try:
+        hashes = [str(joblib.hash(part)) for part in parts]
+    except (pickle.PicklingError, AttributeError, TypeError) as error:
+        raise InputError(
+            f"storage needs an estimator that can be pickled, to know the search again: {error}"
+        ) from error
+    return f"{prefix} {hashlib.sha256(' '.join(hashes).encode()).hexdigest()[:16]}"
+
+
+class TrialStore:
+    """Finished trials of one study; several processes may share the file. Use `open_trials`."""
+
+    def __init__(self, study: Any, path: Path) -> None:
+        self._study = study
+        self._path = path
+
+    def trials(self) -> list[Any]:
+        """Trials 0, 1, ... up to the first gap, each once even if two processes wrote it."""
+        with _storage_errors(self._path):
+            stored = self._study.get_trials(deepcopy=False)
+        first: dict[int, Any] = {}
+        for trial in stored:
+            first.setdefault(trial.user_attrs.get(NUMBER, -1), trial)
+        found: list[Any] = []
+        while len(found) in first:
+            found.append(first[len(found)])
+        return found
+
+    def add(self, trial: Any) -> None:
+        """Write a finished trial."""
+        with _storage_errors(self._path):
+            self._study.add_trial(trial)
+
+
+@contextlib.contextmanager
+def open_trials(file: object, name: str, direction: Direction) -> Iterator[TrialStore]:
+    """Yield the stored trials of a study; the file and the study are created if missing."""
+    optuna = import_extra("optuna", "TunedClassifier")
+    path = storage_path(file)
+    prepare(path)
+    with _storage_errors(path):
+        storage = _open(path)
+    try:
+        with _storage_errors(path), quiet(optuna):
+            study = optuna.create_study(
+                storage=storage, study_name=name, direction=direction, load_if_exists=True
+            )
+        yield TrialStore(study, path)
+    finally:
+        _close(storage)
+
+
+def storage_path(file: object) -> Path:
+    """Path of a storage.
+
+    Parameters
+    ----------
+    file : str or Path
+        A sqlite file, or its address ``sqlite:///FILE``.
+
+    Returns
+    -------
+    Path
+        Absolute.
+
+    Raises
+    ------
+    InputError
+        For other addresses, and for a folder.
+
+    Examples
+    --------
+    >>> storage_path("sqlite:///tuning.db").name
+    'tuning.db'
+    """
+    text = os.fspath(file) if isinstance(file, (str, os.PathLike)) else None
+    if not isinstance(text, str) or "://" in text.removeprefix("sqlite:///") or not text:
+        raise InputError(f"storage must be a sqlite file, e.g. 'tuning.db'; got {file!r}")
+    path = Path(text.removeprefix("sqlite:///")).expanduser().absolute()
+    if path.is_dir():
+        raise InputError(f"storage must be a file; {path} is a folder")
+    return path
+
+
+def prepare(path: Path) -> None:
+    """Create the tables of a storage, or check that they are Optuna's."""
+    with _storage_errors(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if not path.exists():
+            with new_file(path) as partial:
+                _close(_open(partial))
+        with contextlib.closing(sqlite3.connect(path, timeout=PATIENCE)) as connection:
+            tables = {row[0] for row in connection.execute("SELECT name FROM sqlite_master")}
+    if tables and "studies" not in tables:
+        raise InputError(f"storage {path} is a database of something else; name a file of its own")
+
+
+def _open(path: Path) -> Any:
+    from optuna.storages import RDBStorage
+
+    return RDBStorage(f"sqlite:///{path}", engine_kwargs={"connect_args": {"timeout": PATIENCE}})
+
+
+def _close(storage: Any) -> None:
+    storage.remove_session()
+    storage.engine.dispose()
+
+
+def _storage_errors(path: Path) -> AbstractContextManager[None]:
+    return plain_errors(
+        f"storage {path} cannot be used", "sqlalchemy", "optuna", sqlite3.Error, OSError
+    )
+
+
+@contextlib.contextmanager
+def quiet(optuna: Any) -> Iterator[None]:
+    """Silence Optuna's line for each study and its warning of an experimental sampler."""
+    before = optuna.logging.get_verbosity()
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
+            yield
+    finally:
+        optuna.logging.set_verbosity(before)
