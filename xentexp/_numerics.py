@@ -15,28 +15,7 @@ IntArray = NDArray[np.intp]
 
 
 def log_softmax(scores: FloatArray) -> tuple[FloatArray, FloatArray]:
-    """Logarithms of the class probabilities, and the probabilities.
-
-    Parameters
-    ----------
-    scores : ndarray of shape (k, n)
-        Raw scores, one row per class.
-
-    Returns
-    -------
-    log_proba, proba : ndarray of shape (k, n)
-        ``log_proba`` is never a logarithm of a rounded probability: it is exact to rounding
-        however improbable the class, and however certain.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> log_proba, proba = log_softmax(np.array([[0.0], [-800.0]]))
-    >>> print(log_proba.ravel(), proba.ravel())
-    [   0. -800.] [1. 0.]
-    >>> log_softmax(np.array([[0.0], [-50.0]]))[0][0]
-    array([-1.92874985e-22])
-    """
+    """Logarithms of the class probabilities, and the probabilities."""
     shifted = scores - scores.max(axis=0)
     proba = np.exp(shifted)
     largest = shifted == 0.0
@@ -49,24 +28,7 @@ def log_softmax(scores: FloatArray) -> tuple[FloatArray, FloatArray]:
 
 
 def softplus(x: FloatArray) -> FloatArray:
-    """``log(1 + exp(x))`` without overflow, accurate for large negative ``x``.
-
-    Parameters
-    ----------
-    x : ndarray
-        Any shape; finite.
-
-    Returns
-    -------
-    ndarray
-        The same shape.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> print(softplus(np.array([-np.inf, -40.0, 0.0, 800.0])))
-    [0.00000000e+00 4.24835426e-18 6.93147181e-01 8.00000000e+02]
-    """
+    """``log(1 + exp(x))`` without overflow, accurate for large negative ``x``."""
     out = np.abs(x)
     np.negative(out, out=out)
     np.exp(out, out=out)
@@ -76,58 +38,14 @@ def softplus(x: FloatArray) -> FloatArray:
 
 
 def tempered_log(log_x: FloatArray, t: float) -> FloatArray:
-    """Tempered logarithm ``(x^(1 - t) - 1) / (1 - t)`` of ``x``, from ``log x``.
-
-    Parameters
-    ----------
-    log_x : ndarray
-        Logarithms of the arguments.
-    t : float
-        Temperature; at 1 it is the logarithm.
-
-    Returns
-    -------
-    ndarray
-        The same shape.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> print(tempered_log(np.log(np.array([0.25, 1.0])), 0.5))
-    [-1.  0.]
-    """
+    """Tempered logarithm ``(x^(1 - t) - 1) / (1 - t)`` of ``x``, from ``log x``."""
     if t == 1.0:
         return log_x.copy()
     return np.expm1((1.0 - t) * log_x) / (1.0 - t)
 
 
 def tempered_log_softmax(scores: FloatArray, t: float) -> FloatArray:
-    """Logarithms of the tempered softmax ``exp_t(z - c)``, with ``c`` so that they sum to 1.
-
-    Parameters
-    ----------
-    scores : ndarray of shape (k, n)
-        Raw scores, one row per class.
-    t : float
-        Temperature, at least 1; at 1 it is the softmax, above its tail is heavy.
-
-    Returns
-    -------
-    ndarray of shape (k, n)
-        ``log p``.
-
-    Notes
-    -----
-    ``exp_t(x) = (1 - (t - 1) x)^(-1 / (t - 1))``. The sum is convex and falls in ``c``, and it
-    is at least 1 at the largest score: Newton's steps from there never pass the solution.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> log_p = tempered_log_softmax(np.array([[0.0], [0.0]]), 1.2)
-    >>> print(np.exp(log_p).ravel())
-    [0.5 0.5]
-    """
+    """Logarithms of the tempered softmax ``exp_t(z - c)``, with ``c`` so that they sum to 1."""
     if t == 1.0:
         return log_softmax(scores)[0]
     shifted = scores - scores.max(axis=0)
@@ -142,70 +60,18 @@ def tempered_log_softmax(scores: FloatArray, t: float) -> FloatArray:
 
 
 def sigmoid(x: FloatArray) -> FloatArray:
-    """``1 / (1 + exp(-x))`` without overflow.
-
-    Parameters
-    ----------
-    x : ndarray
-        Any shape.
-
-    Returns
-    -------
-    ndarray
-        The same shape.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> print(sigmoid(np.array([-800.0, 0.0, 800.0])))
-    [0.  0.5 1. ]
-    """
+    """``1 / (1 + exp(-x))`` without overflow."""
     small = np.exp(-np.abs(x))
     return np.where(x >= 0, 1.0, small) / (1.0 + small)
 
 
 def positive_part(x: FloatArray) -> FloatArray:
-    """``max(x, 0)``, in place; the zeros are a vector, as NumPy is slow where they are a number.
-
-    Parameters
-    ----------
-    x : ndarray of shape (n,) or (k, n)
-        Is overwritten.
-
-    Returns
-    -------
-    ndarray
-        `x`.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> positive_part(np.array([-2.0, 3.0]))
-    array([0., 3.])
-    """
+    """``max(x, 0)``, in place; the zeros are a vector, as NumPy is slow where they are a number."""
     return np.maximum(x, np.zeros(x.shape[-1]), out=x)
 
 
 def scores_by_class(scores: NDArray[np.floating]) -> FloatArray:
-    """Raw scores as a new class-major float64 matrix; ``(n,)`` puts the first class at 0.
-
-    Parameters
-    ----------
-    scores : ndarray of shape (n,) or (n, k)
-        Raw scores.
-
-    Returns
-    -------
-    ndarray of shape (k, n)
-        A copy.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> scores_by_class(np.array([0.5, -2.0]))
-    array([[ 0. ,  0. ],
-           [ 0.5, -2. ]])
-    """
+    """Raw scores as a new class-major float64 matrix; ``(n,)`` puts the first class at 0."""
     if scores.ndim == 2:
         return np.array(scores.T, dtype=np.float64, order="C")
     both = np.zeros((2, len(scores)))
@@ -214,24 +80,7 @@ def scores_by_class(scores: NDArray[np.floating]) -> FloatArray:
 
 
 def sums_of_others(by_class: FloatArray) -> FloatArray:
-    """Sum over the other rows: ``1 - p`` of probabilities, to the last digit however near 1.
-
-    Parameters
-    ----------
-    by_class : ndarray of shape (k, n)
-        Numbers that are not negative.
-
-    Returns
-    -------
-    ndarray of shape (k, n)
-        New.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> sums_of_others(np.array([[1.0], [1e-20], [2e-20]])).ravel()
-    array([3.e-20, 1.e+00, 1.e+00])
-    """
+    """Sum over the other rows: ``1 - p`` of probabilities, to the last digit however near 1."""
     k = len(by_class)
     out = np.empty_like(by_class)
     before, after = by_class[0].copy(), by_class[-1].copy()
@@ -248,25 +97,7 @@ def sums_of_others(by_class: FloatArray) -> FloatArray:
 
 
 def running_sums(by_class: FloatArray) -> FloatArray:
-    """Sums of the first rows, row by row: ten times faster than ``cumsum`` along the first axis.
-
-    Parameters
-    ----------
-    by_class : ndarray of shape (k, n)
-        What is added up.
-
-    Returns
-    -------
-    ndarray of shape (k, n)
-        Another array.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> print(running_sums(np.array([[1.0, 2.0], [3.0, 4.0]])))
-    [[1. 2.]
-     [4. 6.]]
-    """
+    """Sums of the first rows, row by row: ten times faster than ``cumsum`` along the first axis."""
     total = by_class.copy()
     for before, row in pairwise(total):
         row += before
@@ -281,50 +112,12 @@ def _kept_entries(n: int, step: int) -> IntArray:
 
 
 def first_entries(n: int, step: int) -> IntArray:
-    """``0, step, ..., (n - 1) step``: blocks of one size share it; not to be written to.
-
-    Parameters
-    ----------
-    n : int
-        How many.
-    step : int
-        From one to the next.
-
-    Returns
-    -------
-    ndarray of shape (n,)
-        Kept from one call to the next unless it is large.
-
-    Examples
-    --------
-    >>> first_entries(3, 4)
-    array([0, 4, 8])
-    """
+    """``0, step, ..., (n - 1) step``: blocks of one size share it; not to be written to."""
     return _kept_entries(n, step) if n <= 65536 else np.arange(0, n * step, step)
 
 
 def one_line(matrix: NDArray[np.floating]) -> NDArray[np.floating] | None:
-    """Memory between the first and the last entry of a matrix, as a vector; None where it has gaps.
-
-    Columns that are contiguous, as in a slice of a Fortran-ordered matrix, are taken from much
-    faster so than by two indices.
-
-    Parameters
-    ----------
-    matrix : ndarray of shape (n, k)
-        Of any layout.
-
-    Returns
-    -------
-    ndarray of shape (m,) or None
-        ``matrix[i, j]`` stands at ``i * strides[0] + j * strides[1]``, in entries.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> one_line(np.asfortranarray([[1.0, 2.0], [3.0, 4.0]]))
-    array([1., 3., 2., 4.])
-    """
+    """Memory of a matrix as a vector, or None where it has gaps."""
     rows, columns = (stride // matrix.itemsize for stride in matrix.strides)
     whole = all(stride % matrix.itemsize == 0 for stride in matrix.strides)
     if not whole or min(rows, columns) <= 0:
@@ -336,20 +129,7 @@ def one_line(matrix: NDArray[np.floating]) -> NDArray[np.floating] | None:
 
 
 def weigh(values: FloatArray, weight: FloatArray) -> FloatArray:
-    """``w * l``, where an infinite value of weight zero counts nothing.
-
-    Parameters
-    ----------
-    values : ndarray of shape (..., n)
-        Values of the rows.
-    weight : ndarray of shape (n,)
-        Their weights.
-
-    Returns
-    -------
-    ndarray of shape (..., n)
-        The products.
-    """
+    """``w * l``, where an infinite value of weight zero counts nothing."""
     with np.errstate(invalid="ignore"):
         product = values * weight
     return np.where(weight > 0, product, 0.0) if np.isnan(product).any() else product

@@ -60,29 +60,7 @@ class UndefinedError(InputError):
 def unknown_name(
     kind: str, name: object, known: Iterable[str], *, shown: Iterable[str] | None = None
 ) -> InputError:
-    """Error for a name that is in no table, with the nearest names.
-
-    Parameters
-    ----------
-    kind : str
-        What the name should be the name of, e.g. ``"loss"``.
-    name : object
-        The name that was asked for.
-    known : iterable of str
-        The names that exist.
-    shown : iterable of str, optional
-        Those of them that are listed; all by default.
-
-    Returns
-    -------
-    InputError
-        To be raised by the caller.
-
-    Examples
-    --------
-    >>> print(unknown_name("loss", "brier", ["brier_loss", "entropy"]))
-    unknown loss 'brier'; did you mean 'brier_loss'? Known: brier_loss, entropy
-    """
+    """Error for a name that is in no table, with the nearest names."""
     names = sorted(set(known))
     text = str(name)
     near = [known for known in names if known.lower() == text.lower()]
@@ -96,27 +74,7 @@ def unknown_name(
 
 @contextlib.contextmanager
 def plain_errors(problem: str, *foreign: str | type[Exception]) -> Iterator[None]:
-    """Raise the errors of other libraries as an `InputError` of one sentence.
-
-    Parameters
-    ----------
-    problem : str
-        Start of the sentence; the library's reason follows after a colon.
-    *foreign : str or exception class
-        What is caught: exceptions that a package defines, by its name, and exception classes.
-
-    Yields
-    ------
-    None
-        To the code that calls the library.
-
-    Examples
-    --------
-    >>> with plain_errors("the settings cannot be read", OSError):
-    ...     open("absent.json")
-    Traceback (most recent call last):
-    xentexp.errors.InputError: the settings cannot be read: No such file or directory (absent.json)
-    """
+    """Raise the errors of other libraries as an `InputError` of one sentence."""
     handled = sys.exception()
     try:
         yield
@@ -146,25 +104,7 @@ def _reason(error: BaseException, handled: BaseException | None) -> str:
 
 
 def import_extra(module: str, needed_by: str) -> Any:
-    """Import an optional package; the error names the pip command that installs it.
-
-    Parameters
-    ----------
-    module : str
-        A package of `EXTRAS`, or a module in one.
-    needed_by : str
-        What needs the package, as the start of the sentence.
-
-    Returns
-    -------
-    module
-        Imported.
-
-    Raises
-    ------
-    InputError
-        If the package cannot be imported.
-    """
+    """Import an optional package; the error names the pip command that installs it."""
     try:
         return import_module(module)
     except ImportError as error:
@@ -172,27 +112,7 @@ def import_extra(module: str, needed_by: str) -> Any:
 
 
 def missing_extra(module: str, needed_by: str, reason: str = "it is not installed") -> InputError:
-    """Error for an optional package that cannot be imported.
-
-    Parameters
-    ----------
-    module : str
-        A package of `EXTRAS`, or a module in one.
-    needed_by : str
-        What needs the package, as the start of the sentence.
-    reason : str
-        Why it cannot be imported.
-
-    Returns
-    -------
-    InputError
-        To be raised by the caller.
-
-    Examples
-    --------
-    >>> print(missing_extra("optuna", "TunedClassifier"))
-    TunedClassifier needs optuna (it is not installed); run pip install 'xentexp[tune]'
-    """
+    """Error for an optional package that cannot be imported."""
     package = module.partition(".")[0]
     return InputError(
         f"{needed_by} needs {package} ({reason}); run pip install 'xentexp[{EXTRAS[package]}]'"

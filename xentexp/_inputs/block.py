@@ -149,11 +149,7 @@ class Block:
 
     @cached_property
     def _against_true(self) -> tuple[FloatArray, FloatArray] | None:
-        """``exp(z_j - z_y)`` for the wrong classes (0 for the true one), and their sum.
-
-        With the true class as the reference the cross-entropy is ``log1p(sum)``: no maximum
-        to take, and full accuracy for small losses. None where the exponential would overflow.
-        """
+        """``exp(z_j - z_y)`` for the wrong classes (0 for the true one), and their sum."""
         assert self.logits is not None
         assert self.index is not None
         # Margins of the same scores start from the same differences.
@@ -175,12 +171,7 @@ class Block:
 
     @cached_property
     def _odds_by_row(self) -> tuple[FloatArray, FloatArray, FloatArray] | None:
-        """``exp(z_j)`` for the wrong classes (0 for the true one), ``exp(z_y)``, and their sum.
-
-        Without a reference there is nothing to transpose or subtract first, and the
-        cross-entropy is ``log1p(sum / exp(z_y))``. None where one of them leaves the range in
-        which it is exact to rounding.
-        """
+        """``exp(z_j)`` for the wrong classes (0 for the true one), ``exp(z_y)``, and their sum."""
         assert self.logits is not None
         if self.logits.ndim == 1 or not self.logits.flags.c_contiguous:
             return None

@@ -27,10 +27,7 @@ LABEL_BLOCK_ELEMENTS = 131072
 
 
 class Part(NamedTuple):
-    """A block, where it stands among all rows, and the weights of its rows.
-
-    `unsmoothed` has the targets as they were given; it is `block` where none are smoothed.
-    """
+    """A block, where it stands among all rows, and the weights of its rows."""
 
     rows: Rows
     block: Block
@@ -57,11 +54,7 @@ class PlannedInput:
 
 @dataclass(frozen=True)
 class CheckedInput:
-    """Checked shapes and names of targets and predictions; values are checked by block.
-
-    In training the targets and weights stay while the scores change: `KnownTargets`, and `blocks`
-    of scores in place of `parts` with the predictions.
-    """
+    """Checked shapes and names of targets and predictions; values are checked by block."""
 
     classes: tuple[Any, ...]
     targets: Labels | Distributions | Columns | KnownTargets | None
@@ -135,20 +128,7 @@ class CheckedInput:
         return self.smoothing > 0.0 or self.targets.positive(self._step())
 
     def parts(self, *, hard: str | None = None, elements: int = BLOCK_ELEMENTS) -> Iterator[Part]:
-        """Blocks in the order of the rows.
-
-        Parameters
-        ----------
-        hard : str, optional
-            Name of a loss that needs one true class in each row.
-        elements : int
-            Size of a block, in predictions.
-
-        Yields
-        ------
-        Part
-            At least one row each; blocks of nothing but ignored rows are left out.
-        """
+        """Blocks in the order of the rows."""
         assert not isinstance(self.targets, KnownTargets)
         seen = False
         step = self._step(elements)

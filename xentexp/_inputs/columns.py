@@ -171,24 +171,7 @@ _DOMAINS: dict[str, tuple[tuple[float, float, str], tuple[float, float, str]]] =
 
 
 def to_columns(values: object, kind: ColumnKind, name: str, *, logits: bool = False) -> Columns:
-    """Columns of a kind, whose values are still to be checked.
-
-    Parameters
-    ----------
-    values : array-like of shape (n,) or (n, k)
-        As the user gave them.
-    kind : str
-        What they are.
-    name : str
-        What to call them in a message.
-    logits : bool
-        Whether they are raw scores.
-
-    Returns
-    -------
-    Columns
-        One column for shape (n, 1) too.
-    """
+    """Columns of a kind, whose values are still to be checked."""
     array = as_array(values, name)
     array = to_numbers(array[:, 0] if array.shape[1:] == (1,) else array, name)
     targets, predictions = _DOMAINS[kind]

@@ -112,12 +112,7 @@ def _are_columns(labels: Array, n_columns: int) -> bool:
 
 
 def infer_classes(y_true: Array, n_columns: int, ignore_label: object = None) -> tuple[Any, ...]:
-    """Classes of `n_columns` columns, from labels alone.
-
-    Whole numbers from 0 up to less than `n_columns` are column numbers; any other labels are
-    taken in sorted order, as scikit-learn does, and must be as many as there are columns.
-    A negative one is taken for a mark of rows without a label, unless the labels are -1 and 1.
-    """
+    """Classes of `n_columns` columns, from labels alone."""
     if y_true.dtype.kind == "b":
         return (False, True)
     if all(_are_columns(piece, n_columns) for _, piece in pieces(y_true, ignore_label)):
@@ -192,10 +187,7 @@ def fractional(y_true: Array, ignore_label: object = None) -> bool:
 def named_classes(
     names: tuple[Any, ...], y_true: Array, ignore_label: object = None
 ) -> tuple[Any, ...]:
-    """Classes as the columns name them, with the labels of `y_true` where only the type differs.
-
-    A CSV file gives the columns ``"0"``, ``"1"`` to labels 0 and 1.
-    """
+    """Classes as the columns name them, with the labels of `y_true` where only the type differs."""
     found = {label for label in distinct(y_true, ignore_label) if not is_missing(label)}
     if found <= set(names):
         return names

@@ -118,18 +118,7 @@ def refuse_unknown(function: str, options: Mapping[str, object], known: type) ->
 
 
 def indent(text: str) -> str:
-    """Lines of a docstring, one level in.
-
-    Parameters
-    ----------
-    text : str
-        One line or several.
-
-    Returns
-    -------
-    str
-        Each by four spaces.
-    """
+    """Lines of a docstring, one level in."""
     return "\n".join(f"    {line}" for line in text.split("\n"))
 
 

@@ -43,52 +43,7 @@ def read(
     latent: int | None = None,
     names: tuple[str, str] = ("y_true", "y_pred"),
 ) -> CheckedInput:
-    """Check shapes, names and options of what a user handed over.
-
-    Parameters
-    ----------
-    y_true : array-like of shape (n,) or (n, k), or None
-        Labels, one-hot or soft targets; None where the predictions stand alone.
-    y_pred : array-like of shape (n,) or (n, k), or None
-        Probabilities, or raw scores with `from_logits`.
-    decision : array-like of shape (n,) or (n, k), optional
-        Decision scores, for margins.
-    from_logits : bool
-        Whether `y_pred` holds raw scores; they serve as decision scores too.
-    labels : array-like of shape (k,), optional
-        Classes in the order of the columns.
-    sample_weight : array-like of shape (n,), optional
-        Weights.
-    class_weight : mapping, array-like of shape (k,), "balanced", or None
-        Weight of each class, by which that of its rows is multiplied.
-    label_smoothing : float
-        Share of the target that is spread evenly over the classes.
-    normalize : bool or None
-        What to do with rows that do not sum to 1: refuse, divide by the sum (True), or take
-        them as they are (None).
-    clip : float or "auto"
-        Smallest probability that a logarithm sees; "auto" is the precision of the dtype.
-    ignore_label : object
-        Label of rows to leave out.
-    ordered : bool, optional
-        Whether the classes have an order; by default those that are numbers in it, or that
-        `labels` names.
-    latent : int, optional
-        Number of classes where `decision` has one score for a row, whatever the number; 0
-        where `labels` names them.
-    names : tuple of str
-        What to call targets and predictions in a message.
-
-    Returns
-    -------
-    CheckedInput
-        Whose parts are still to be checked, block by block.
-
-    Raises
-    ------
-    InputError
-        For anything that does not fit.
-    """
+    """Check shapes, names and options of what a user handed over."""
     if not (isinstance(label_smoothing, Real) and 0.0 <= label_smoothing <= 1.0):
         raise InputError(f"label_smoothing must lie in [0, 1]; got {label_smoothing!r}")
     if normalize not in (True, False, None):
@@ -164,33 +119,7 @@ def read_columns(
     label_smoothing: float = 0.0,
     clip: float | Literal["auto"] = "auto",
 ) -> CheckedInput:
-    """Check numbers, or several labels in a row: columns that are no classes.
-
-    Parameters
-    ----------
-    y_true, y_pred : array-like of shape (n,) or (n, k)
-        Of the same shape.
-    kind : str
-        What they hold: ``"multilabel"``, or the domain of numbers.
-    from_logits : bool
-        Whether `y_pred` holds raw scores of labels.
-    sample_weight : array-like of shape (n,), optional
-        Weights.
-    label_smoothing : float
-        Share of the target that is spread evenly over yes and no.
-    clip : float or "auto"
-        Smallest probability that a logarithm sees.
-
-    Returns
-    -------
-    CheckedInput
-        Whose values are still to be checked, block by block.
-
-    Raises
-    ------
-    InputError
-        For anything that does not fit.
-    """
+    """Check numbers, or several labels in a row: columns that are no classes."""
     if not (isinstance(label_smoothing, Real) and 0.0 <= label_smoothing <= 1.0):
         raise InputError(f"label_smoothing must lie in [0, 1]; got {label_smoothing!r}")
     truth = to_columns(y_true, kind, "y_true")
@@ -231,18 +160,7 @@ def _latent_classes(
 
 
 def ascending(classes: tuple[Any, ...]) -> bool:
-    """Whether classes are numbers in their order: grades, as far as one can tell.
-
-    Parameters
-    ----------
-    classes : tuple
-        Labels.
-
-    Returns
-    -------
-    bool
-        False where any is a text.
-    """
+    """Whether classes are numbers in their order: grades, as far as one can tell."""
     if not all(isinstance(label, (int, float)) for label in classes):
         return False
     return all(a < b for a, b in pairwise(classes))
@@ -307,30 +225,7 @@ def read_targets(
     ignore_label: object = None,
     name: str = "y_true",
 ) -> tuple[Labels | Distributions, tuple[Any, ...]]:
-    """Targets and classes from labels, one-hot or soft targets.
-
-    Parameters
-    ----------
-    y_true : ndarray of shape (n,) or (n, k)
-        Of any type.
-    n_columns : int
-        Number of classes that the predictions are for.
-    classes : tuple or None
-        The classes in the order of the columns, where they are known.
-    columns : list or None
-        Names of the columns of `y_true`, where it has any.
-    ignore_label : object
-        Label that is no class.
-    name : str
-        What to call `y_true` in a message.
-
-    Returns
-    -------
-    targets : Labels or Distributions
-        Still to be checked, block by block.
-    classes : tuple
-        In the order of the columns.
-    """
+    """Targets and classes from labels, one-hot or soft targets."""
     if y_true.ndim == 1:
         if n_columns == 2 and classes in (None, (0, 1)) and fractional(y_true, ignore_label):
             return Distributions(y_true), (0, 1)

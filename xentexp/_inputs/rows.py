@@ -18,16 +18,7 @@ _ENOUGH = 1 << 24  # bytes between two calls of the system
 
 
 class ReadPages:
-    """Gives back the pages of rows that were read; does nothing for arrays in memory.
-
-    The pages stay in the cache of the file system as long as it pleases, and a later read
-    brings them back: no value can change.
-
-    Parameters
-    ----------
-    *arrays : ndarray or None
-        Arrays of the same number of rows, which are read from the first row to the last.
-    """
+    """Gives back the pages of rows that were read; does nothing for arrays in memory."""
 
     def __init__(self, *arrays: NDArray[Any] | None) -> None:
         self._mapped = [
@@ -40,13 +31,7 @@ class ReadPages:
         self._step = _ENOUGH // max(row_bytes, 1)
 
     def up_to(self, row: int) -> None:
-        """Note that the rows before `row` were read.
-
-        Parameters
-        ----------
-        row : int
-            One past the last row read.
-        """
+        """Note that the rows before `row` were read."""
         if not self._mapped or row - self._given_back < self._step:
             return
         for array, mapping, address in self._mapped:

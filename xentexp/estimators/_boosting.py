@@ -28,23 +28,7 @@ Objective = Callable[[NDArray[np.floating], Any], tuple[NDArray[Any], NDArray[An
 
 
 class BoosterClassifier(LossClassifier):
-    """Base of the boosted classifiers: a booster's file says how it trains and predicts.
-
-    Attributes
-    ----------
-    classes_ : ndarray of shape (k,)
-        Labels.
-    booster_ : object
-        The booster's own model; its scores start from 0.
-    initial_scores_ : ndarray of shape (n_scores,)
-        What is added to them.
-    n_iter_ : int
-        Rounds that were trained.
-    best_iteration_ : int
-        Rounds that predictions use.
-    learning_curve_ : dict
-        Part -> loss -> a value for each round; empty where nothing was recorded.
-    """
+    """Base of the boosted classifiers: a booster's file says how it trains and predicts."""
 
     module: ClassVar[str]
     booster_: Any

@@ -39,45 +39,7 @@ def descend(
     max_iter: int,
     watch: Watcher | None = None,
 ) -> Descent:
-    """Walk downhill from a start.
-
-    Parameters
-    ----------
-    objective : callable
-        From parameters to value and gradient (a subgradient at kinks).
-    start : ndarray of shape (m,)
-        Where to start.
-    kinks : bool
-        Whether the objective has kinks at its minimum.
-    tol : float
-        Largest entry of the gradient at the end. With kinks, where it never gets small, 1e-5 of
-        it: by what 20 steps still make the objective fall, relative to its value.
-    max_iter : int
-        Most steps.
-    watch : callable, optional
-        Called with the parameters after each step.
-
-    Returns
-    -------
-    Descent
-        The end.
-
-    Notes
-    -----
-    L-BFGS of SciPy for smooth objectives, with the settings of scikit-learn's logistic
-    regression. At kinks its line search gives up early; BFGS with a line search for the weak
-    Wolfe conditions does not (Lewis, A. S., Overton, M. L. (2013). Nonsmooth optimization via
-    quasi-Newton methods. Math. Program. 141, 135-163). Its matrix has m x m entries: with more
-    than 2000 parameters L-BFGS is what there is.
-
-    Examples
-    --------
-    >>> def bowl(x):
-    ...     return abs(x[0] - 1.0) + x[1] ** 2, np.array([np.sign(x[0] - 1.0), 2.0 * x[1]])
-    >>> end = descend(bowl, np.array([3.0, 2.0]), kinks=True, tol=1e-6, max_iter=100)
-    >>> bool(np.abs(end.point - [1.0, 0.0]).max() < 1e-6), end.failure
-    (True, None)
-    """
+    """Walk downhill from a start."""
     if kinks and len(start) <= LARGEST_MATRIX:
         return _bfgs(objective, start, 1e-5 * tol, max_iter, watch)
     return _lbfgs(objective, start, tol, max_iter, watch)

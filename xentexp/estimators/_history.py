@@ -50,33 +50,7 @@ class PartLosses:
 
 
 class History:
-    """What was recorded so far, and whether it is time to stop.
-
-    Parameters
-    ----------
-    names : sequence of str
-        Losses, that which is trained on first.
-    parts : mapping
-        ``"train"`` and ``"valid"``, or one of them.
-    patience : int, optional
-        Rounds without a new best of the first loss on ``"valid"``, after which to stop.
-
-    Attributes
-    ----------
-    curve : dict
-        Part -> loss -> values, one for each round.
-
-    Examples
-    --------
-    >>> history = History(["loss"], {"valid": lambda scores: [scores]}, patience=2)
-    >>> for value in [3.0, 1.0, 2.0, 2.0]:
-    ...     history.record("valid", value)
-    ...     print(history.is_over(), history.best_round())
-    False 1
-    False 2
-    False 2
-    True 2
-    """
+    """What was recorded so far, and whether it is time to stop."""
 
     def __init__(
         self, names: Sequence[str], parts: Mapping[str, PartLosses], patience: int | None = None

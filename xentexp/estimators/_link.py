@@ -13,55 +13,7 @@ from xentexp.losses._inverse import on_simplex
 
 
 class ScoreLink:
-    """From raw scores to class probabilities, by the link of a loss.
-
-    Without correction they are what the loss itself saw: the softmax of the scores, the tempered
-    one of the bi-tempered loss, the thresholds of one latent score. Scores of margins, for which
-    a loss has no probabilities, are read as logits too.
-
-    A loss that is not proper (focal, exponential, ...), smoothed labels and class weights shift
-    them away from the truth. Corrected, they are the class distribution for which the scores
-    minimize the expected loss: a model that minimizes it perfectly then gives true
-    probabilities, and of two classes the order of the rows stays. One that stops short of the
-    minimum, as after few rounds of boosting, is corrected too far or not far enough.
-
-    Parameters
-    ----------
-    loss : Loss
-        What the model was trained on.
-    n_classes : int
-        Number of classes, 2 or more.
-    class_weight : ndarray of shape (k,), optional
-        What the rows of each class were weighted by.
-    label_smoothing : float
-        Share of the target that was spread evenly over the classes.
-    correct : bool
-        Whether to undo what loss, smoothing and class weights shift.
-
-    Raises
-    ------
-    InputError
-        With `correct`, where the minimizer does not tell the distribution.
-
-    References
-    ----------
-    Zhang, T. (2004). Statistical behavior and consistency of classification methods based on
-    convex risk minimization. Ann. Stat. 32, 56-85. Reid, M. D., Williamson, R. C. (2010).
-    Composite binary losses. JMLR 11, 2387-2422. Charoenphakdee, N. et al. (2021). On focal loss
-    for class-posterior probability estimation. CVPR.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from xentexp.metrics import get_loss
-    >>> scores = np.array([[0.0, 1.0]])  # of the second of two classes
-    >>> ScoreLink(get_loss("exponential_loss"), 2).proba(scores)
-    array([[0.5       , 0.5       ],
-           [0.2689..., 0.7310...]])
-    >>> ScoreLink(get_loss("exponential_loss"), 2, correct=True).proba(scores)
-    array([[0.5       , 0.5       ],
-           [0.1192..., 0.8807...]])
-    """
+    """From raw scores to class probabilities, by the link of a loss."""
 
     def __init__(
         self,
@@ -115,24 +67,7 @@ class ScoreLink:
         )
 
     def proba(self, scores: NDArray[np.floating]) -> FloatArray:
-        """Class probabilities.
-
-        Parameters
-        ----------
-        scores : ndarray of shape (k, n) or (1, n)
-            Raw scores by class; one row for two classes is that of the second, with the first at
-            0, and for losses of one latent score.
-
-        Returns
-        -------
-        ndarray of shape (n, k)
-            Rows sum to 1.
-
-        Raises
-        ------
-        InputError
-            For a loss whose scores are no probabilities, see `has_proba`.
-        """
+        """Class probabilities."""
         if not self.has_proba():
             raise InputError(
                 f"scores of {self.loss.name} are no probabilities; use decision_function"

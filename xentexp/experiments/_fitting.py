@@ -27,12 +27,7 @@ Curve = Mapping[str, Mapping[str, Sequence[float]]]
 
 @dataclass(frozen=True)
 class FoldPrediction:
-    """What one fit gave: predictions of the test rows, times, warnings; or why it failed.
-
-    `curve` is the learning curve of an estimator that has one: values by loss of the parts
-    ``train`` and ``valid``. `variants` are other readings of the same fit, by name. `trials`
-    are those of a search of settings, see `TunedClassifier`, and `best_trial` the one it took.
-    """
+    """What one fit gave: predictions of the test rows, times, warnings; or why it failed."""
 
     fold: Fold
     proba: FloatArray | None = None
@@ -57,28 +52,7 @@ def fit_all(
     *,
     n_jobs: int,
 ) -> Generator[tuple[int, FoldPrediction]]:
-    """Fit each estimator on its fold and predict the test rows.
-
-    Parameters
-    ----------
-    jobs : sequence of (estimator, Fold, settings)
-        What is fitted on what, and the parameters of its variants; estimators are cloned.
-    X : DataFrame
-        All rows.
-    y : Series
-        Their labels.
-    classes : sequence
-        Every class, in order.
-    n_jobs : int
-        Processes; -1 for as many as there are cores.
-
-    Yields
-    ------
-    number : int
-        Place of the job.
-    prediction : FoldPrediction
-        As it is done; not in order.
-    """
+    """Fit each estimator on its fold and predict the test rows."""
     left = dict(enumerate(jobs))
     try:
         for number, prediction in _parallel(dict(left), X, y, classes, n_jobs):
@@ -157,24 +131,7 @@ def _fit_predict(
 
 
 def fit_grouped(model: Any, X: pd.DataFrame, y: pd.Series[Any], groups: Any) -> Any:
-    """Fit a model, which hears of the groups where it splits the rows itself.
-
-    Parameters
-    ----------
-    model : estimator
-        Unfitted.
-    X : DataFrame
-        Training rows.
-    y : Series
-        Their labels.
-    groups : array-like of shape (n,) or None
-        Rows of a group belong together.
-
-    Returns
-    -------
-    estimator
-        The same, fitted.
-    """
+    """Fit a model, which hears of the groups where it splits the rows itself."""
     if groups is not None and isinstance(model, TunedClassifier):
         return model.fit(X, y, groups=groups)
     return model.fit(X, y)

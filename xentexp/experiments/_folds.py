@@ -24,13 +24,7 @@ Rows = NDArray[np.intp]
 
 @dataclass(frozen=True)
 class Fold:
-    """Rows of one fold.
-
-    Attributes
-    ----------
-    groups : ndarray or None
-        Group of each training row, where groups are kept together.
-    """
+    """Rows of one fold."""
 
     repeat: int
     number: int

@@ -10,13 +10,7 @@ DASH = "–"  # noqa: RUF001
 
 
 def percent(value: float) -> str:
-    """Percentage with two decimals at most; a dash for NaN.
-
-    Examples
-    --------
-    >>> [percent(value) for value in (0.0, 0.004, 0.123, 4.56, 78.9, 12345.0)]
-    ['0', '<0.01', '0.12', '4.6', '79', '>9999']
-    """
+    """Percentage with two decimals at most; a dash for NaN."""
     if math.isnan(value):
         return DASH
     if value == 0.0:
@@ -29,24 +23,12 @@ def percent(value: float) -> str:
 
 
 def excess(value: float) -> str:
-    """Percentage above the best, with sign and unit.
-
-    Examples
-    --------
-    >>> [excess(value) for value in (0.004, 4.56, 12345.0)]
-    ['< +0.01 %', '+4.6 %', '> +9999 %']
-    """
+    """Percentage above the best, with sign and unit."""
     return f"+{percent(value)} %".replace("+<", "< +").replace("+>", "> +")
 
 
 def p_value(value: float) -> str:
-    """P-value as an equation; ``no test`` for NaN.
-
-    Examples
-    --------
-    >>> p_value(0.4321), p_value(0.0432), p_value(1e-9), p_value(1.0)
-    ('p = 0.43', 'p = 0.043', 'p < 0.001', 'p = 1')
-    """
+    """P-value as an equation; ``no test`` for NaN."""
     if math.isnan(value):
         return "no test"
     if value < 0.001:
@@ -55,13 +37,7 @@ def p_value(value: float) -> str:
 
 
 def number(value: float) -> str:
-    """Mean of a loss in nine characters and a sign at most; a dash for NaN.
-
-    Examples
-    --------
-    >>> [number(value) for value in (0.43212, 0.00123456, 8180048518.7, math.nan, math.inf)]
-    ['0.4321', '0.001235', '8.2e+09', '–', 'inf']
-    """
+    """Mean of a loss in nine characters and a sign at most; a dash for NaN."""
     if math.isnan(value):
         return DASH
     if 0.0 < abs(value) < 0.01:
@@ -72,24 +48,12 @@ def number(value: float) -> str:
 
 
 def fixed(value: float, decimals: int = 4, *, sign: str = "") -> str:
-    """Number with fixed decimals, never ``-0``; a hyphen for NaN.
-
-    Examples
-    --------
-    >>> fixed(0.43212), fixed(-1e-9, 6), fixed(0.5, 2, sign="+"), fixed(math.nan)
-    ('0.4321', '0.000000', '+0.50', '-')
-    """
+    """Number with fixed decimals, never ``-0``; a hyphen for NaN."""
     return "-" if math.isnan(value) else f"{value:{sign}z.{decimals}f}"
 
 
 def setting(value: object, digits: int = 6) -> str:
-    """Value of a parameter, a float with so many significant digits.
-
-    Examples
-    --------
-    >>> setting(0.12345678), setting(0.12345678, 3), setting(None)
-    ('0.123457', '0.123', 'None')
-    """
+    """Value of a parameter, a float with so many significant digits."""
     return f"{value:.{digits}g}" if isinstance(value, float) else str(value)
 
 
@@ -99,13 +63,7 @@ def finite_or_none(value: float) -> float | None:
 
 
 def dotted(parameter: str) -> str:
-    """Nested parameter of scikit-learn as a configuration file names it.
-
-    Examples
-    --------
-    >>> dotted("classifier__max_depth")
-    'classifier.max_depth'
-    """
+    """Nested parameter of scikit-learn as a configuration file names it."""
     return parameter.replace("__", ".")
 
 
@@ -115,13 +73,7 @@ def spaced(name: str) -> str:
 
 
 def wrapped(name: str, width: int) -> str:
-    r"""Label of a loss in lines of `width` characters; its name gets spaces for underscores.
-
-    Examples
-    --------
-    >>> wrapped("categorical_focal_crossentropy class_weight=balanced", 18)
-    'categorical focal\ncrossentropy\nclass_weight=balanced'
-    """
+    r"""Label of a loss in lines of `width` characters; its name gets spaces for underscores."""
     loss, space, rest = name.partition(" ")
     words = spaced(loss) + space + rest
     return "\n".join(textwrap.wrap(words, width, break_long_words=False, break_on_hyphens=False))
@@ -130,15 +82,7 @@ def wrapped(name: str, width: int) -> str:
 def markdown_table(
     headers: Sequence[str], rows: Iterable[Sequence[str]], *, n_text_columns: int = 1
 ) -> str:
-    """Markdown table whose first columns are text; numbers are aligned to the right.
-
-    Examples
-    --------
-    >>> print(markdown_table(["model", "gini"], [["linear", "0.31"]]))
-    | model | gini |
-    |---|---:|
-    | linear | 0.31 |
-    """
+    """Markdown table whose first columns are text; numbers are aligned to the right."""
     rule = "---|" * n_text_columns + "---:|" * (len(headers) - n_text_columns)
     lines = [f"| {' | '.join(cells)} |" for cells in (headers, *rows)]
     return "\n".join([lines[0], f"|{rule}", *lines[1:]])

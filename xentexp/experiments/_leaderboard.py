@@ -32,26 +32,7 @@ SHOWN = (
 
 
 def better(name: str) -> tuple[str, float] | None:
-    """Which values of a loss or metric are better, and the best one.
-
-    Parameters
-    ----------
-    name : str
-        Of a loss, or label of a metric of the data set.
-
-    Returns
-    -------
-    direction : str
-        ``"lower"``, ``"higher"``, or ``"nearest"`` to the best.
-    optimum : float
-        The best value; NaN for a loss, which need not have one.
-        None instead of both for a name that ranks nothing, or that is not known here.
-
-    Examples
-    --------
-    >>> better("gini"), better("entropy"), better("calibration_slope")
-    (('higher', 1.0), None, ('nearest', 1.0))
-    """
+    """Which values of a loss or metric are better, and the best one."""
     try:
         metric = get_metric(name)
     except InputError:
@@ -61,18 +42,7 @@ def better(name: str) -> tuple[str, float] | None:
 
 
 def higher_is_better(name: str) -> bool:
-    """Whether higher values of a loss or metric are better.
-
-    Parameters
-    ----------
-    name : str
-        Of a loss, or label of a metric of the data set.
-
-    Returns
-    -------
-    bool
-        False for a loss.
-    """
+    """Whether higher values of a loss or metric are better."""
     found = better(name)
     return found is not None and found[0] == "higher"
 
@@ -96,21 +66,7 @@ def _name_among(name: str, known: Sequence[str]) -> str:
 
 @dataclass(frozen=True)
 class Row:
-    """One candidate.
-
-    Parameters
-    ----------
-    model : str
-        Its name.
-    mean, std, standard_error, regret : mapping
-        By loss or metric: mean and standard deviation over the folds, NaN where a fold has no
-        such value; by loss: standard error over the rows, and expected loss above the best
-        possible where that is known.
-    seconds : float
-        Time of all its fits.
-    reason : str or None
-        Why it failed, if it did.
-    """
+    """One candidate."""
 
     model: str
     mean: Mapping[str, float] = field(default_factory=dict)
@@ -322,23 +278,7 @@ class Leaderboard:
 
 
 def best_is(name: str) -> str:
-    """Which values are best, in a word: ``low``, ``high``, ``near 1``, ``-``.
-
-    Parameters
-    ----------
-    name : str
-        Of a loss, or label of a metric of the data set.
-
-    Returns
-    -------
-    str
-        At most six letters.
-
-    Examples
-    --------
-    >>> [best_is(name) for name in ("brier_loss", "gini", "calibration_slope", "entropy")]
-    ['low', 'high', 'near 1', '-']
-    """
+    """Which values are best, in a word: ``low``, ``high``, ``near 1``, ``-``."""
     found = better(name)
     if found is None:
         return "-"

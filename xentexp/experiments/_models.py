@@ -42,57 +42,17 @@ def _ordinal() -> Any:
 
 
 class EntityColumn(TransformerMixin, BaseEstimator):  # type: ignore[misc]
-    """A column that says which entity, e.g. which person, a row belongs to.
-
-    The entities are those that ``find_entities`` finds in the training part, where it finds any;
-    a row is of the entity with which it agrees in the key. All columns that are not numeric
-    become text, for classifiers that take categories as text. A model that knows the entity
-    shines on random folds and learns nothing of new ones: compare it on grouped folds.
-
-    Examples
-    --------
-    >>> from xentexp.experiments.datasets import simulated_delinquency
-    >>> X = simulated_delinquency(n_samples=500).X
-    >>> column = EntityColumn().fit(X)
-    >>> column.key_ == [name for name in X if name != "begin_month"]
-    True
-    >>> column.transform(X)["entity"].nunique()
-    148
-    """
+    """A column that says which entity, e.g. which person, a row belongs to."""
 
     def fit(self, X: pd.DataFrame, y: object = None) -> Self:
-        """Find the key.
-
-        Parameters
-        ----------
-        X : DataFrame
-            Training rows.
-        y : object
-            Not looked at.
-
-        Returns
-        -------
-        EntityColumn
-            Itself.
-        """
+        """Find the key."""
         found = find_entities(X)
         self.key_ = [] if found is None else list(found.columns)
         self.n_features_in_ = X.shape[1]
         return self
 
     def transform(self, X: pd.DataFrame) -> pd.DataFrame:
-        """Rows with the column ``entity``, where entities were found.
-
-        Parameters
-        ----------
-        X : DataFrame
-            Rows.
-
-        Returns
-        -------
-        DataFrame
-            A copy; a missing category is the text ``missing``.
-        """
+        """Rows with the column ``entity``, where entities were found."""
         check_is_fitted(self)
         texts = {
             name: X[name].astype(object).where(X[name].notna(), "missing").astype(str)
@@ -106,44 +66,13 @@ class EntityColumn(TransformerMixin, BaseEstimator):  # type: ignore[misc]
 
 
 class FrequentCategories(TransformerMixin, BaseEstimator):  # type: ignore[misc]
-    """Columns that are not numeric as pandas categories of the training part.
-
-    For classifiers that split on categories and missing values themselves. Only the most
-    frequent categories are kept, because those classifiers bound their number; all others
-    become missing. Columns without any value in the training part are dropped: scikit-learn's
-    boosting cannot bin them.
-
-    Parameters
-    ----------
-    max_categories : int
-        Categories kept in a column.
-
-    Examples
-    --------
-    >>> import pandas as pd
-    >>> frame = pd.DataFrame({"job": ["cook", "cook", "clerk"]})
-    >>> FrequentCategories(max_categories=1).fit_transform(frame)["job"].isna().tolist()
-    [False, False, True]
-    """
+    """Columns that are not numeric as pandas categories of the training part."""
 
     def __init__(self, max_categories: int = 254) -> None:
         self.max_categories = max_categories
 
     def fit(self, X: pd.DataFrame, y: object = None) -> Self:
-        """Learn the categories of each column.
-
-        Parameters
-        ----------
-        X : DataFrame
-            Training rows.
-        y : object
-            Not looked at.
-
-        Returns
-        -------
-        FrequentCategories
-            Itself.
-        """
+        """Learn the categories of each column."""
         self.categories_ = {
             name: sorted(X[name].value_counts().index[: self.max_categories], key=str)
             for name in _other(X)
@@ -153,18 +82,7 @@ class FrequentCategories(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         return self
 
     def transform(self, X: pd.DataFrame) -> pd.DataFrame:
-        """Rows whose categories are those of the training part.
-
-        Parameters
-        ----------
-        X : DataFrame
-            Rows.
-
-        Returns
-        -------
-        DataFrame
-            A copy.
-        """
+        """Rows whose categories are those of the training part."""
         check_is_fitted(self)
         return X.drop(columns=self.empty_).assign(
             **{

@@ -21,20 +21,7 @@ from xentexp.metrics._running_sums import LossState
 
 @dataclass(frozen=True)
 class TrainedOn:
-    """What a candidate is trained on, where the run compares that.
-
-    Parameters
-    ----------
-    label : str
-        For a person to read, e.g. ``"categorical_focal_crossentropy gamma=1"``.
-    loss : Loss
-        The loss.
-    plain : bool
-        Whether it is the loss that predictions are scored on: default parameters, no smoothing,
-        no class weights.
-    shifted : bool
-        Whether the probabilities that minimize it are not the true ones.
-    """
+    """What a candidate is trained on, where the run compares that."""
 
     label: str
     loss: Loss
@@ -290,21 +277,7 @@ def _row(candidate_result: CandidateResult) -> Row:
 
 
 def out_of_fold(candidate_result: CandidateResult, dataset: Dataset) -> pd.DataFrame:
-    """Out-of-fold predictions of a candidate.
-
-    Parameters
-    ----------
-    candidate_result : CandidateResult
-        Of a candidate that did not fail.
-    dataset : Dataset
-        That it was run on.
-
-    Returns
-    -------
-    DataFrame
-        Columns ``row``, ``repeat``, ``fold``, ``y``, a ``proba_<class>`` for each class, and
-        ``decision`` or a ``decision_<class>`` for each class.
-    """
+    """Out-of-fold predictions of a candidate."""
     parts = []
     for prediction in candidate_result.predictions:
         fold = prediction.fold
@@ -327,19 +300,7 @@ def out_of_fold(candidate_result: CandidateResult, dataset: Dataset) -> pd.DataF
 
 
 def all_curves(candidate_result: CandidateResult) -> pd.DataFrame:
-    """Learning curves of each fold, to their ends.
-
-    Parameters
-    ----------
-    candidate_result : CandidateResult
-        Of a candidate that did not fail.
-
-    Returns
-    -------
-    DataFrame
-        Columns ``fold`` (place among the folds), ``part``, ``loss``, ``step`` and ``value``;
-        empty where there are none.
-    """
+    """Learning curves of each fold, to their ends."""
     rows = [
         (fold, part, name, step, value)
         for fold, prediction in enumerate(candidate_result.predictions)

@@ -84,11 +84,7 @@ def _planned(dataset: Dataset) -> PlannedInput:
 
 
 def score_fold(prediction: FoldPrediction, dataset: Dataset, measures: Measures) -> Evaluation:
-    """Losses and metrics of what one fit predicted; NaN where the fold has no such value.
-
-    What the predictions do not allow is left out, such as losses of probabilities for a model
-    without them.
-    """
+    """Losses and metrics of what one fit predicted; NaN where the fold has no such value."""
     y = dataset.y.to_numpy()
     checked = read(
         y[prediction.fold.test],
@@ -113,22 +109,7 @@ def score_fold(prediction: FoldPrediction, dataset: Dataset, measures: Measures)
 def regret_of(
     prediction: FoldPrediction, dataset: Dataset, losses: tuple[Loss, ...] | None
 ) -> dict[str, float]:
-    """Expected loss under the true class probabilities, less that of predicting those.
-
-    Parameters
-    ----------
-    prediction : FoldPrediction
-        Of the test rows.
-    dataset : Dataset
-        With its true probabilities, if they are known.
-    losses : tuple of Loss or None
-        The choice; None for all. Only proper ones of probabilities have a regret.
-
-    Returns
-    -------
-    dict
-        By loss; empty where the truth is not known.
-    """
+    """Expected loss under the true class probabilities, less that of predicting those."""
     if dataset.true_proba is None or prediction.proba is None:
         return {}
     truth = dataset.true_proba[prediction.fold.test]

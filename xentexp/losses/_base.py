@@ -685,24 +685,7 @@ def _wrong_shape(loss: Loss, block: Block, values: FloatArray) -> InputError:
 def check_number(
     name: str, value: object, low: float, high: float, *, low_open: bool = False
 ) -> None:
-    """Refuse a parameter that is no number of an interval.
-
-    Parameters
-    ----------
-    name : str
-        Of the parameter.
-    value : object
-        As the user gave it.
-    low, high : float
-        Ends of the interval; an infinite one is never included.
-    low_open : bool
-        Whether `low` itself is refused.
-
-    Raises
-    ------
-    InputError
-        With the interval and the value.
-    """
+    """Refuse a parameter that is no number of an interval."""
     if isinstance(value, Real) and not isinstance(value, bool):
         number = float(value)
         above = number > low if low_open or low == -np.inf else number >= low

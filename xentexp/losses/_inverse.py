@@ -16,47 +16,12 @@ WIDEST = 690.0
 
 
 def narrowed(scores: FloatArray) -> FloatArray:
-    """Raw scores of which none is further below the largest than `WIDEST`.
-
-    Parameters
-    ----------
-    scores : ndarray of shape (k, n)
-        Raw scores by class.
-
-    Returns
-    -------
-    ndarray of shape (k, n)
-        New; the largest is 0.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> print(narrowed(np.array([[800.0], [-800.0], [799.0]])).ravel())
-    [   0. -690.   -1.]
-    """
+    """Raw scores of which none is further below the largest than `WIDEST`."""
     return np.asarray(np.maximum(scores - scores.max(axis=0), -WIDEST))
 
 
 def on_simplex(shares: FloatArray) -> FloatArray:
-    """The nearest thing to a distribution: no negative shares, and a sum of 1.
-
-    Parameters
-    ----------
-    shares : ndarray of shape (k, n)
-        With a positive one in each column; infinite ones take all.
-
-    Returns
-    -------
-    ndarray of shape (k, n)
-        New.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> print(on_simplex(np.array([[-0.1, np.inf], [1.5, 1.0], [0.5, 0.0]])).T)
-    [[0.   0.75 0.25]
-     [1.   0.   0.  ]]
-    """
+    """The nearest thing to a distribution: no negative shares, and a sum of 1."""
     shares = np.maximum(shares, 0.0)
     largest = shares.max(axis=0)
     endless = np.isinf(shares)
@@ -67,82 +32,20 @@ def on_simplex(shares: FloatArray) -> FloatArray:
 
 
 def smoothed_ends(label_smoothing: float, n_classes: int) -> tuple[float, float]:
-    """Smoothed target of the true class and of each other.
-
-    Parameters
-    ----------
-    label_smoothing : float
-        Share that is spread evenly.
-    n_classes : int
-        Number of classes.
-
-    Returns
-    -------
-    high, low : float
-        1 and 0 without smoothing.
-
-    Examples
-    --------
-    >>> smoothed_ends(0.5, 2)
-    (0.75, 0.25)
-    """
+    """Smoothed target of the true class and of each other."""
     low = label_smoothing / n_classes
     return 1.0 - label_smoothing + low, low
 
 
 def unsmoothed(target: FloatArray, label_smoothing: float) -> FloatArray:
-    """Distribution of labels whose smoothed targets have a mean.
-
-    Parameters
-    ----------
-    target : ndarray of shape (k, n)
-        Mean of the smoothed targets; each column sums to 1.
-    label_smoothing : float
-        Below 1.
-
-    Returns
-    -------
-    ndarray of shape (k, n)
-        The distribution, or the nearest one where there is none.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> print(unsmoothed(np.array([[0.1, 0.01], [0.9, 0.99]]), 0.1).T)
-    [[0.05555556 0.94444444]
-     [0.         1.        ]]
-    """
+    """Distribution of labels whose smoothed targets have a mean."""
     if label_smoothing == 0.0:
         return target
     return on_simplex(target - label_smoothing / len(target))
 
 
 def balanced(p: FloatArray, own: FloatArray, other: FloatArray) -> FloatArray:
-    """Distribution that holds a separable loss of a softmax at rest.
-
-    The derivative in ``z_j`` of a sum of functions of one probability each is ``u_j - p_j U``
-    (see `xentexp.losses._differentiable`), with ``u_j = t_j own_j + (1 - t_j) other_j`` in
-    expectation. It is 0 where ``u_j`` is proportional to ``p_j``.
-
-    Parameters
-    ----------
-    p : ndarray of shape (k, n)
-        Probabilities, all positive.
-    own, other : ndarray of shape (k, n)
-        ``p f'(p)`` of each class where it is the true one, and where another is.
-
-    Returns
-    -------
-    ndarray of shape (k, n)
-        For losses of the true class's probability alone, ``p / own``, scaled to sum to 1.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> p = np.array([[0.8], [0.2]])  # generalized cross-entropy with q = 1/2: t ~ p^(1/2)
-    >>> print(balanced(p, -np.sqrt(p), np.zeros((2, 1))).ravel())
-    [0.66666667 0.33333333]
-    """
+    """Distribution that holds a separable loss of a softmax at rest."""
     gap = other - own
     with np.errstate(divide="ignore", over="ignore"):
         pull = p / gap
@@ -158,32 +61,7 @@ def balanced(p: FloatArray, own: FloatArray, other: FloatArray) -> FloatArray:
 
 
 def stationary(scores: FloatArray, rates: FloatArray) -> FloatArray:
-    """Stationary distribution of a Markov chain on the classes.
-
-    A sum over wrong classes of a function ``f`` of ``d_j - d_y`` is at rest where what flows
-    into each class, ``sum_i t_i f'(d_j - d_i)``, flows out of it: ``f'`` are rates of jumps.
-
-    Parameters
-    ----------
-    scores : ndarray of shape (k, n)
-        By which the classes are put into an order: from each there must be a rate to the one of
-        the largest score.
-    rates : ndarray of shape (k, k, n)
-        ``rates[i, j]`` from class i to class j, not negative; the diagonal is not looked at.
-
-    Returns
-    -------
-    ndarray of shape (k, n)
-        By the method of Grassmann, Taksar and Heyman (1985), which subtracts nothing and so
-        keeps all digits.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> rates = np.array([[[0.0], [1.0]], [[3.0], [0.0]]])
-    >>> print(stationary(np.array([[1.0], [0.0]]), rates).ravel())
-    [0.75 0.25]
-    """
+    """Stationary distribution of a Markov chain on the classes."""
     k = len(scores)
     order = np.argsort(-scores, axis=0, kind="stable")
     rows = np.arange(scores.shape[1])

@@ -20,11 +20,7 @@ _SCALES = ("mean", "sum", "half_sum")
 
 @dataclass(frozen=True)
 class DistanceLoss(SeparableLoss):
-    """A sum over the columns of a function of prediction and target.
-
-    Raw scores go through the softmax; plain numbers, which a block holds as `proba`, are what
-    the derivatives are taken in.
-    """
+    """A sum over the columns of a function of prediction and target."""
 
     over_classes: Literal["mean", "sum", "half_sum"] = "mean"
 

@@ -15,10 +15,7 @@ T = TypeVar("T")
 
 
 class Metric(Protocol):
-    """What losses and metrics of the whole data set have in common.
-
-    A :class:`~xentexp.Loss` is a mean over rows; a :class:`DatasetMetric`, such as AUC, is not.
-    """
+    """What losses and metrics of the whole data set have in common."""
 
     @property
     def name(self) -> str:

@@ -28,10 +28,7 @@ _NOTES = (
 
 @dataclass(frozen=True)
 class _Bins:
-    """Weight, mean prediction and mean outcome of each bin.
-
-    `variance` is that of the mean outcome, NaN for one row.
-    """
+    """Weight, mean prediction and mean outcome of each bin."""
 
     weight: FloatArray
     predicted: FloatArray
@@ -70,18 +67,7 @@ class _Binned(DatasetMetric):
         return super().why_not(given)
 
     def tables(self, data: MetricInput) -> Iterator[_Bins]:
-        """Bins of all rows, or of each class in turn.
-
-        Parameters
-        ----------
-        data : MetricInput
-            Of probabilities.
-
-        Yields
-        ------
-        _Bins
-            Without empty ones.
-        """
+        """Bins of all rows, or of each class in turn."""
         proba = data.proba_by_class
         if self.of == "top label" or (self.of == "auto" and data.n_classes > 2):
             top = proba.argmax(axis=0)
@@ -240,20 +226,7 @@ class _Recalibration(DatasetMetric):
     def class_odds(
         self, data: MetricInput, column: int
     ) -> tuple[FloatArray, NDArray[np.bool_], FloatArray]:
-        """Log-odds, labels and weights of a class against the rest; rows of no weight left out.
-
-        Parameters
-        ----------
-        data : MetricInput
-            Of probabilities.
-        column : int
-            Of the class.
-
-        Returns
-        -------
-        odds, labels, weight : ndarray of shape (n,)
-            Both labels occur, and the log-odds are finite.
-        """
+        """Log-odds, labels and weights of a class against the rest; rows of no weight left out."""
         odds, labels = data.log_odds(column), data.index == column
         weight = np.ones(len(odds)) if data.weight is None else data.weight
         if not weight.all():

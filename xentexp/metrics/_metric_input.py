@@ -199,22 +199,7 @@ class MetricInput:
 def roc(
     positive: NDArray[np.bool_], scores: FloatArray, weight: FloatArray | None
 ) -> tuple[FloatArray, FloatArray]:
-    """ROC curve by scikit-learn: false and true positive rates, from the highest score down.
-
-    Parameters
-    ----------
-    positive : ndarray of bool, of shape (n,)
-        Whether a row belongs to the class.
-    scores : ndarray of shape (n,)
-        Higher is more of the class.
-    weight : ndarray of shape (n,) or None
-        Weights.
-
-    Returns
-    -------
-    false_rate, true_rate : ndarray
-        From 0 to 1.
-    """
+    """ROC curve by scikit-learn: false and true positive rates, from the highest score down."""
     from sklearn.metrics import roc_curve
 
     false_rate, true_rate, _ = roc_curve(

@@ -250,10 +250,7 @@ class HMeasure(DatasetMetric):
 def _hull(
     false_rate: FloatArray, true_rate: FloatArray, pi0: float, pi1: float
 ) -> tuple[FloatArray, FloatArray]:
-    """Edges of the convex hull of a ROC curve: share of the second class, and mass, of each.
-
-    The hull is the isotonic regression of the labels on the scores.
-    """
+    """Edges of the convex hull of a ROC curve: share of the second class, and mass, of each."""
     from scipy.optimize import isotonic_regression
 
     second, mass = pi1 * np.diff(true_rate), pi0 * np.diff(false_rate)
@@ -266,11 +263,7 @@ def _hull(
 
 
 def _expected_cost(rate: FloatArray, mass: FloatArray, a: float, b: float) -> float:
-    """Cost of the best decisions, over c ~ Beta(a, b), for groups of which `rate` is positive.
-
-    A group is taken for the second class where its rate exceeds c: it costs ``c (1 - rate)``
-    there, and ``(1 - c) rate`` elsewhere.
-    """
+    """Cost of the best decisions, over c ~ Beta(a, b), for groups of which `rate` is positive."""
     from scipy.special import betainc
 
     alarm = (1.0 - rate) * a / (a + b) * betainc(a + 1.0, b, rate)

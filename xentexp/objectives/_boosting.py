@@ -135,22 +135,7 @@ class CallableObjective(BoosterObjective, ABC):
     def __call__(
         self, y_true: Any, y_pred: Any, sample_weight: Any = None
     ) -> tuple[NDArray[np.floating], NDArray[np.floating]]:
-        """Gradients and curvatures of the rows.
-
-        Parameters
-        ----------
-        y_true : ndarray of shape (n,), or the scores
-            Class numbers. The native ``train`` functions pass the scores here.
-        y_pred : ndarray of shape (n,) or (n, k), or a data set of the booster
-            Raw scores. The native ``train`` functions pass the data, with labels and weights.
-        sample_weight : ndarray of shape (n,), optional
-            Weights of the rows.
-
-        Returns
-        -------
-        gradient, curvature : ndarray
-            In the layout and dtype of the scores.
-        """
+        """Gradients and curvatures of the rows."""
         labels, scores, weight = rows_of(y_true, y_pred, sample_weight)
         n_scores = len(by_class(scores))
         factor = self.hessian_factor or self.default_factor(n_scores)

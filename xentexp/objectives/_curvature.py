@@ -22,14 +22,7 @@ _NOTHING = 1e-16
 
 
 def curvature_rule(loss: Loss) -> Rule:
-    """How the curvature of a loss is made positive.
-
-    ``"exact"``, for smooth convex losses: the hessian, and the size of the gradient in rows where
-    it is 0 (as on the straight part of the modified Huber loss). ``"bounded"``, for losses that
-    are not convex: the larger of the hessian and the size of the gradient, so that no row alone
-    moves its raw score by more than 1. ``"unit"``, for convex losses with kinks: the larger of the
-    hessian and 1, as LightGBM does for its L1 objective.
-    """
+    """How the curvature of a loss is made positive."""
     if not loss.properties.convex:
         return "bounded"
     return "unit" if loss.properties.gradient == "subgradient" else "exact"

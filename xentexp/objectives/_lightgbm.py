@@ -99,16 +99,5 @@ class LightGBMMetric(BoosterLoss):
     def __call__(
         self, y_true: Any, y_pred: Any, sample_weight: Any = None
     ) -> tuple[str, float, bool]:
-        """Name of the loss, its value, and that higher is not better.
-
-        Parameters
-        ----------
-        y_true, y_pred, sample_weight
-            As for `LightGBMObjective`.
-
-        Returns
-        -------
-        tuple of str, float and bool
-            As LightGBM expects it.
-        """
+        """Name of the loss, its value, and that higher is not better."""
         return self.loss.name, self.value(y_true, y_pred, sample_weight), False

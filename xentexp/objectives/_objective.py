@@ -378,12 +378,7 @@ SMALLEST_SHARE = 1e-15
 
 
 def initial_scores(training: TrainingObjective) -> FloatArray:
-    """Raw scores (n_scores,) whose probabilities are the (smoothed, weighted) class shares.
-
-    The boosters' own objectives start from them too: ``boost_from_average`` of LightGBM, the
-    estimated ``base_score`` of XGBoost. Margins and a latent score start at the best constant of
-    their loss, or at 0 if that does not determine the shares, as for a hinge.
-    """
+    """Raw scores (n_scores,) whose probabilities are the (smoothed, weighted) class shares."""
     # The best constant of a saturating loss (generalized, symmetric cross-entropy) gives the larger
     # class a probability near 1, where the gradient is so flat that boosting ends higher.
     loss = training.loss

@@ -391,10 +391,7 @@ class BatchLoss:
     def values_gradient(
         self, predicted: Array, batch: Batch, *, gradient: bool = True
     ) -> tuple[Array, Array | None]:
-        """Value of each row, not weighted, and its derivative in the predictions if wanted.
-
-        Both are computed in float64 and have the dtype of the predictions.
-        """
+        """Value of each row, not weighted, and its derivative in the predictions if wanted."""
         self._check(predicted)
         raw, factor = predicted, None
         if not self.from_logits:

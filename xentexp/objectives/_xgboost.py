@@ -98,17 +98,6 @@ class XGBoostMetric(BoosterLoss):
     """
 
     def __call__(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> Any:
-        """Value of the loss, with its name if ``xgboost.train`` calls.
-
-        Parameters
-        ----------
-        y_true, y_pred, sample_weight
-            As for `XGBoostObjective`.
-
-        Returns
-        -------
-        float, or tuple of str and float
-            As each interface expects it.
-        """
+        """Value of the loss, with its name if ``xgboost.train`` calls."""
         value = self.value(y_true, y_pred, sample_weight)
         return (self.loss.name, value) if hasattr(y_pred, "get_label") else value

@@ -40,21 +40,7 @@ class Trials(Protocol):
 
 @dataclass(frozen=True)
 class Plan:
-    """How a search goes.
-
-    Parameters
-    ----------
-    n_trials : int
-        Trials in all, those of before included.
-    timeout : float or None
-        Seconds of all trials together after which none is begun; the first always is.
-    seed : int
-        Of the draws.
-    direction : {"minimize", "maximize"}
-        Which values are better.
-    start : dict or None
-        Settings of the first trial; drawn like the others by default.
-    """
+    """How a search goes."""
 
     n_trials: int
     timeout: float | None
@@ -66,12 +52,7 @@ class Plan:
 def search(
     space: Space, evaluate: Evaluate, plan: Plan, store: Trials | None
 ) -> list[dict[str, Any]]:
-    """Trials of a search, first those that are stored: see `TunedClassifier.trials_`.
-
-    What a trial draws depends on the seed, on its number and on the trials before it alone, so
-    that a search that was cut short and taken up again is the one that was not. An ``Exception``
-    of `evaluate` fails its trial.
-    """
+    """Trials of a search, first those that are stored: see `TunedClassifier.trials_`."""
     optuna = import_extra("optuna", "TunedClassifier")
     distributions = {name: dimension.distribution() for name, dimension in space.items()}
     done = [] if store is None else store.trials()[: plan.n_trials]

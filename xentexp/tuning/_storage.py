@@ -29,28 +29,7 @@ PATIENCE = 300.0
 
 
 def data_digest(X: Any, y: Any, *others: Any) -> str:
-    """Digest of training rows, the same in every process.
-
-    Parameters
-    ----------
-    X : array-like, sparse matrix or DataFrame
-        Features.
-    y : ndarray
-        Labels.
-    *others : object
-        What else belongs to the rows, e.g. weights.
-
-    Returns
-    -------
-    str
-        Hexadecimal digits.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> data_digest(np.eye(2), np.array([0, 1])) == data_digest(np.eye(2), np.array([1, 0]))
-    False
-    """
+    """Digest of training rows, the same in every process."""
     if isinstance(X, pd.DataFrame):
         return content_digest(X, pd.Series(y)) + str(joblib.hash(others))
     return str(joblib.hash((X, y, others)))
@@ -111,28 +90,7 @@ def open_trials(file: object, name: str, direction: Direction) -> Iterator[Trial
 
 
 def storage_path(file: object) -> Path:
-    """Path of a storage.
-
-    Parameters
-    ----------
-    file : str or Path
-        A sqlite file, or its address ``sqlite:///FILE``.
-
-    Returns
-    -------
-    Path
-        Absolute.
-
-    Raises
-    ------
-    InputError
-        For other addresses, and for a folder.
-
-    Examples
-    --------
-    >>> storage_path("sqlite:///tuning.db").name
-    'tuning.db'
-    """
+    """Path of a storage."""
     text = os.fspath(file) if isinstance(file, (str, os.PathLike)) else None
     if not isinstance(text, str) or "://" in text.removeprefix("sqlite:///") or not text:
         raise InputError(f"storage must be a sqlite file, e.g. 'tuning.db'; got {file!r}")

@@ -20,28 +20,7 @@ from xentexp.metrics import expected_calibration_error
 
 @dataclass(frozen=True)
 class Cell:
-    """Result of one row (loss trained on) in one column (loss scored on).
-
-    Parameters
-    ----------
-    mean, std : float
-        Over the folds; NaN where a fold has no value.
-    regret : float
-        Mean above the best of the column (below, where higher is better).
-    percent : float
-        Regret in percent of the best; NaN for a best of 0.
-    from_diagonal : float
-        Mean above that of the row trained on the column's loss; NaN without such a row.
-    comparison : Comparison or None
-        With the best row, over the folds; None for the best and where there is no value.
-    p_adjusted : float
-        Its p-value after Holm's adjustment over the table.
-    best, diagonal, worse : bool
-        Whether it is the column's best, up to rounding; is trained on the column's loss; is
-        worse than the best beyond chance.
-    reason : str or None
-        Why there is no value, or no test.
-    """
+    """Result of one row (loss trained on) in one column (loss scored on)."""
 
     mean: float
     std: float
@@ -58,23 +37,7 @@ class Cell:
 
 @dataclass(frozen=True)
 class BestRow:
-    """Row to choose for one column: the best loss to train on.
-
-    Parameters
-    ----------
-    column : str
-        The loss scored on.
-    best : Trained or None
-        Row of its best mean; the diagonal one among equals. None where no row has a value.
-    cell : Cell or None
-        Of that row.
-    diagonal : Trained or None
-        Row trained on the loss itself, if there is one.
-    diagonal_cell : Cell or None
-        Of that row.
-    near : tuple of Trained
-        Rows that do not differ significantly from the best.
-    """
+    """Row to choose for one column: the best loss to train on."""
 
     column: str
     best: Trained | None
@@ -86,30 +49,7 @@ class BestRow:
 
 @dataclass(frozen=True)
 class LossMatrix:
-    """One model, trained on several losses (rows), scored on several (columns).
-
-    Made by `build_matrices`.
-
-    Parameters
-    ----------
-    model : str
-        The family.
-    rows : tuple of Trained
-        A corrected row after the one that it corrects.
-    columns : tuple of str
-        Losses scored on, without those that are another one on every row.
-    cells : tuple of tuple of Cell
-        By row, by column.
-    repeated : mapping
-        Columns left out, and which column has the same values.
-    n_folds : int
-        Folds times repeats.
-    n_tests : int
-        Size of the family that Holm's adjustment is over: every cell of the table that is not
-        the best of its column and has a test.
-    test_train_ratio, alpha, confidence : float
-        Of the tests.
-    """
+    """One model, trained on several losses (rows), scored on several (columns)."""
 
     model: str
     rows: tuple[Trained, ...]
@@ -197,24 +137,7 @@ class LossMatrix:
         ]
 
     def to_frame(self, value: str = "mean") -> pd.DataFrame:
-        """One number of each cell: rows trained on, columns scored on.
-
-        Parameters
-        ----------
-        value : str
-            ``"mean"``, ``"std"``, ``"regret"``, ``"percent"``, ``"from_diagonal"`` or
-            ``"p_adjusted"``.
-
-        Returns
-        -------
-        DataFrame
-            NaN where a cell has no such number.
-
-        Raises
-        ------
-        InputError
-            For another value.
-        """
+        """One number of each cell: rows trained on, columns scored on."""
         if value not in (*_NUMBERS, "p_adjusted"):
             raise unknown_name("number of a cell", value, (*_NUMBERS, "p_adjusted"))
         return pd.DataFrame(
@@ -226,18 +149,7 @@ class LossMatrix:
 
 
 def first_best(cells: Sequence[Cell]) -> int | None:
-    """Place of the best of a column; of equals the diagonal one.
-
-    Parameters
-    ----------
-    cells : sequence of Cell
-        By row.
-
-    Returns
-    -------
-    int or None
-        None where no row has a value.
-    """
+    """Place of the best of a column; of equals the diagonal one."""
     places = [place for place, cell in enumerate(cells) if cell.best]
     return min(places, key=lambda place: not cells[place].diagonal, default=None)
 
@@ -247,15 +159,7 @@ _NUMBERS = ("mean", "std", "regret", "percent", "from_diagonal")
 
 @dataclass(frozen=True)
 class Calibration:
-    """Calibration of predicted probabilities: means over the folds.
-
-    Parameters
-    ----------
-    shift : tuple of float
-        By class: mean predicted probability less the class's share of the rows.
-    ece : float
-        Expected calibration error, see `xentexp.metrics.expected_calibration_error`.
-    """
+    """Calibration of predicted probabilities: means over the folds."""
 
     shift: tuple[float, ...]
     ece: float
@@ -268,28 +172,7 @@ class Calibration:
 
 @dataclass(frozen=True)
 class Trained:
-    """Losses of one model, trained on one loss, in each fold.
-
-    Parameters
-    ----------
-    model : str
-        The family; each family has a matrix.
-    loss : str
-        What it was trained on, in words: name, parameters, weights, smoothing.
-    fold_values : mapping
-        By loss it is scored on: value in each fold; NaN where a fold has none. Losses that do
-        not apply are left out.
-    column : str or None
-        The loss scored on that is the one trained on, with the same parameters, no weights and
-        no smoothing; None where there is none.
-    corrected : bool
-        Whether its probabilities went through the inverse link. Such a row stands below the
-        one of the same `model` and `loss` without, and is the diagonal of no column.
-    calibration : Calibration or None
-        None for a model without probabilities.
-    error : str or None
-        Why it failed, if it did.
-    """
+    """Losses of one model, trained on one loss, in each fold."""
 
     model: str
     loss: str
@@ -311,20 +194,7 @@ class Trained:
 
 
 def calibration_of(candidate_result: CandidateResult, dataset: Dataset) -> Calibration | None:
-    """Calibration of out-of-fold predictions, averaged over the folds.
-
-    Parameters
-    ----------
-    candidate_result : CandidateResult
-        Of a candidate.
-    dataset : Dataset
-        That it was run on.
-
-    Returns
-    -------
-    Calibration or None
-        None where the model has no probabilities, or failed.
-    """
+    """Calibration of out-of-fold predictions, averaged over the folds."""
     y = dataset.y.to_numpy()
     shifts, errors = [], []
     for prediction in candidate_result.predictions:
@@ -349,22 +219,7 @@ def trained_from(
     column: str | None = None,
     corrected: bool = False,
 ) -> Trained:
-    """Row of a candidate of an experiment.
-
-    Parameters
-    ----------
-    candidate_result : CandidateResult
-        Of the candidate; a failed one becomes a row without values.
-    dataset : Dataset
-        That it was run on.
-    model, loss, column, corrected
-        See `Trained`.
-
-    Returns
-    -------
-    Trained
-        With each loss and metric that was computed.
-    """
+    """Row of a candidate of an experiment."""
     return Trained(
         model,
         loss,

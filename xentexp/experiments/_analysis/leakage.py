@@ -27,17 +27,7 @@ LEAST_SHARE = 0.01
 
 @dataclass(frozen=True)
 class Leak:
-    """Entities that the training and test parts of random folds share.
-
-    Attributes
-    ----------
-    entities : Entities
-        Which rows belong together.
-    share : float
-        Share of the test rows, over all folds, whose entity is also in training.
-    shared : int
-        Number of entities in both parts of a fold.
-    """
+    """Entities that the training and test parts of random folds share."""
 
     entities: Entities
     share: float
@@ -60,29 +50,7 @@ def find_leak(
     folds: Sequence[Fold],
     key: Sequence[str] | None = None,
 ) -> Leak | None:
-    """Find entities that are in both parts of a fold.
-
-    Parameters
-    ----------
-    dataset : Dataset
-        Whose entities: by the key, else its groups, else what is found.
-    cv : CrossValidation
-        How the folds were drawn; only those drawn row by row are looked at.
-    folds : sequence of Fold
-        What was drawn.
-    key : sequence of str, optional
-        Columns; rows that agree in them are one entity.
-
-    Returns
-    -------
-    Leak or None
-        None for other folds, and if fewer than 1 % of the test rows are affected.
-
-    Raises
-    ------
-    InputError
-        Where the key names no column.
-    """
+    """Find entities that are in both parts of a fold."""
     if cv.kind not in RANDOM:
         return None
     entities = dataset.entities(key)
@@ -103,27 +71,7 @@ def find_leak(
 
 
 def folds_without(leak: Leak, dataset: Dataset, cv: CrossValidation) -> list[Fold]:
-    """Folds of the same size that keep entities together, without repeats.
-
-    Parameters
-    ----------
-    leak : Leak
-        With the entities.
-    dataset : Dataset
-        Whose rows are split.
-    cv : CrossValidation
-        Number of folds and seed.
-
-    Returns
-    -------
-    list of Fold
-        Each row is predicted once; of "holdout" one fold, with about as many test rows.
-
-    Raises
-    ------
-    InputError
-        Where the entities are too few.
-    """
+    """Folds of the same size that keep entities together, without repeats."""
     n_splits = cv.n_splits
     if cv.n_test is not None:
         n_splits = max(2, round(len(dataset.y) / cv.n_test))
@@ -140,15 +88,7 @@ def folds_without(leak: Leak, dataset: Dataset, cv: CrossValidation) -> list[Fol
 
 @dataclass(frozen=True)
 class FoldComparison:
-    """Each candidate's score on random folds, and on folds that keep entities together.
-
-    Attributes
-    ----------
-    primary : str
-        Loss or metric.
-    random, grouped : mapping
-        Its mean over the folds by candidate; NaN, or none, for one that has none.
-    """
+    """Each candidate's score on random folds, and on folds that keep entities together."""
 
     primary: str
     random: Mapping[str, float]
@@ -202,20 +142,7 @@ class FoldComparison:
 
 
 def compare_folds(result: ExperimentResult, grouped: ExperimentResult) -> FoldComparison:
-    """Primary loss or metric of the candidates of two runs.
-
-    Parameters
-    ----------
-    result : ExperimentResult
-        On random folds.
-    grouped : ExperimentResult
-        Of the same candidates on folds that keep entities together.
-
-    Returns
-    -------
-    FoldComparison
-        NaN for candidates that failed.
-    """
+    """Primary loss or metric of the candidates of two runs."""
     on_random, on_grouped = (
         {o.candidate.name: o.mean().get(result.primary, math.nan) for o in side.candidate_results}
         for side in (result, grouped)

@@ -26,39 +26,7 @@ def build_matrices(
     alpha: float = 0.05,
     confidence: float = 0.95,
 ) -> list[LossMatrix]:
-    """A matrix for each model family.
-
-    Every cell that is not the best of its column is compared with the best over the folds, see
-    `xentexp.inference.compare_paired`; the p-values of a table are one family for Holm's
-    adjustment. The best is chosen on the same folds, which makes the tests a little too willing
-    to find it better.
-
-    Parameters
-    ----------
-    rows : sequence of Trained
-        On the same folds, in the order to be shown; a corrected row moves to the one that it
-        corrects.
-    test_train_ratio : float
-        See `xentexp.inference.split_ratio`.
-    columns : sequence of str, optional
-        Losses and metrics scored on, in the order to be shown; every loss that some row has by
-        default.
-    alpha : float
-        Adjusted p-values below it are marked.
-    confidence : float
-        Of the intervals of the regrets.
-
-    Returns
-    -------
-    list of LossMatrix
-        In the order in which the models come.
-
-    Raises
-    ------
-    InputError
-        Without rows; for rows of one name or of different numbers of folds; for columns that
-        no row has or that rank nothing.
-    """
+    """A matrix for each model family."""
     if not rows:
         raise InputError("rows of a matrix must be one at least; got none")
     if not 0.0 < alpha < 1.0:

@@ -12,19 +12,7 @@ from xentexp.experiments._results import ExperimentResult
 
 @dataclass(frozen=True)
 class Published:
-    """A number that was published of a model.
-
-    Parameters
-    ----------
-    model : str
-        Name of the candidate.
-    measure : str
-        Name of the loss or metric.
-    value : float
-        As published.
-    within : float
-        Largest difference that counts as reproduced.
-    """
+    """A number that was published of a model."""
 
     model: str
     measure: str
@@ -34,15 +22,7 @@ class Published:
 
 @dataclass(frozen=True)
 class Reproduced:
-    """A published number beside ours.
-
-    Parameters
-    ----------
-    published : Published
-        The number.
-    ours : float
-        Of the run; NaN if the model failed or has no such number.
-    """
+    """A published number beside ours."""
 
     published: Published
     ours: float
@@ -58,14 +38,7 @@ class Reproduced:
         return abs(self.difference) <= self.published.within
 
     def to_record(self) -> dict[str, object]:
-        """Plain values, JSON-able.
-
-        Returns
-        -------
-        dict
-            The published number, ours, the difference (None where there is none), and whether
-            it is met.
-        """
+        """Plain values, JSON-able."""
         return {
             **asdict(self.published),
             "ours": finite_or_none(self.ours),
@@ -75,20 +48,7 @@ class Reproduced:
 
 
 def compare(published: Sequence[Published], result: ExperimentResult) -> list[Reproduced]:
-    """Published numbers beside those of a run.
-
-    Parameters
-    ----------
-    published : sequence of Published
-        Of candidates of the run.
-    result : ExperimentResult
-        The run.
-
-    Returns
-    -------
-    list of Reproduced
-        One for each, in the same order.
-    """
+    """Published numbers beside those of a run."""
     means = {
         candidate_result.candidate.name: candidate_result.mean()
         for candidate_result in result.candidate_results

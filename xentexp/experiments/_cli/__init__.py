@@ -137,18 +137,7 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command line.
-
-    Parameters
-    ----------
-    arguments : sequence of str, optional
-        Without the program's name; those of the process by default.
-
-    Returns
-    -------
-    int
-        Exit code: 0; 1 where something failed; 2 for bad input; 130 when interrupted.
-    """
+    """Run the command line."""
     given = list(sys.argv[1:] if arguments is None else arguments)
     debug = "--debug" in given
     from xentexp.errors import InputError

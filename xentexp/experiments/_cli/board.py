@@ -8,18 +8,7 @@ from xentexp.experiments._cli.terminal import print_json, print_leaderboard, sto
 
 
 def leaderboard(options: argparse.Namespace) -> int:
-    """`xentexp leaderboard`.
-
-    Parameters
-    ----------
-    options : Namespace
-        Of the command.
-
-    Returns
-    -------
-    int
-        Exit code.
-    """
+    """`xentexp leaderboard`."""
     from xentexp.experiments import _tracking as tracking
 
     uri = tracking.store_uri(options.store)

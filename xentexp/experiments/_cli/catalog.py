@@ -22,18 +22,7 @@ from xentexp.metrics._registry import DATASET_METRICS, get_metric
 
 
 def losses(options: argparse.Namespace) -> int:
-    """`xentexp losses [NAME]`.
-
-    Parameters
-    ----------
-    options : Namespace
-        Of the command.
-
-    Returns
-    -------
-    int
-        Exit code.
-    """
+    """`xentexp losses [NAME]`."""
     load_plugins()
     if options.name is None:
         if options.json:
@@ -59,18 +48,7 @@ def losses(options: argparse.Namespace) -> int:
 
 
 def datasets(options: argparse.Namespace) -> int:
-    """`xentexp datasets [NAME [PARAMETER=VALUE ...]] [--key COLUMNS]`.
-
-    Parameters
-    ----------
-    options : Namespace
-        Of the command.
-
-    Returns
-    -------
-    int
-        Exit code.
-    """
+    """`xentexp datasets [NAME [PARAMETER=VALUE ...]] [--key COLUMNS]`."""
     from dataclasses import asdict
 
     from xentexp.experiments.datasets import dataset_cards
@@ -167,13 +145,7 @@ _FAMILIES = {
 
 
 def print_losses(names: Iterable[str]) -> None:
-    """The table of losses by family, in words short enough for one line each.
-
-    Parameters
-    ----------
-    names : iterable of str
-        Which losses.
-    """
+    """The table of losses by family, in words short enough for one line each."""
     families: dict[str, list[str]] = {}
     for name in names:
         module = type(LOSSES[name]).__module__

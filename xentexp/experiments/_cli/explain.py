@@ -15,20 +15,7 @@ from xentexp.experiments._config.schema import unknown_key
 
 
 def explain(error: Exception, choices: list[str] | None = None) -> str:
-    """Hydra's message in one sentence, with the nearest names instead of advice to append.
-
-    Parameters
-    ----------
-    error : Exception
-        Of Hydra or OmegaConf.
-    choices : list of str, optional
-        Choices of groups on the command line, which decide what keys there are.
-
-    Returns
-    -------
-    str
-        For the user.
-    """
+    """Hydra's message in one sentence, with the nearest names instead of advice to append."""
     own, cause = (" ".join(str(e).split()) for e in (error, error.__cause__ or error))
     key = re.search(r"Could not override '([^']+)'", own)
     if key:

@@ -26,33 +26,7 @@ from xentexp.tuning._storage import prepare
 def run_job(
     config: DictConfig, *, overrides: str, sweep: str | None, quiet: bool, as_json: bool
 ) -> tuple[int, dict[str, Any]]:
-    """Everything that one composed configuration asks for.
-
-    Parameters
-    ----------
-    config : DictConfig
-        As Hydra composed it.
-    overrides : str
-        What was set on the command line, to be recorded.
-    sweep : str, optional
-        Name of the sweep that the job belongs to.
-    quiet : bool
-        Whether to leave out progress and hints.
-    as_json : bool
-        Whether the caller prints the document as JSON, and nothing is printed here.
-
-    Returns
-    -------
-    code : int
-        Exit code.
-    document : dict
-        What was found, JSON-able.
-
-    Raises
-    ------
-    InputError
-        For a configuration that does not fit, and where nothing could be computed.
-    """
+    """Everything that one composed configuration asks for."""
     plain = OmegaConf.to_container(config, resolve=True, throw_on_missing=True)
     assert isinstance(plain, dict)
     study = build({str(key): value for key, value in plain.items()})

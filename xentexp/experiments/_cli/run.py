@@ -26,22 +26,7 @@ from xentexp.experiments._cli.signals import STOPPING
 
 
 def run(overrides: list[str], *, quiet: bool, as_json: bool) -> int:
-    """One run, or several with Hydra's multirun.
-
-    Parameters
-    ----------
-    overrides : list of str
-        Arguments for Hydra.
-    quiet : bool
-        Whether to leave out progress and hints.
-    as_json : bool
-        Whether the leaderboard is printed as JSON.
-
-    Returns
-    -------
-    int
-        Exit code, the largest of all jobs.
-    """
+    """One run, or several with Hydra's multirun."""
     codes = [0]
     started: list[bool] = []
     documents: list[dict[str, Any]] = []
@@ -155,11 +140,7 @@ def _hydra_arguments(words: list[str]) -> Iterator[None]:
 
 @contextmanager
 def _terminable() -> Iterator[None]:
-    """Ctrl-C, SIGTERM and a closed terminal end a run at once; MLflow's record says KILLED.
-
-    Not as a KeyboardInterrupt: scikit-learn's neural networks take that for "stop training here"
-    and go on with a model that is half trained.
-    """
+    """Ctrl-C, SIGTERM and a closed terminal end a run at once; MLflow's record says KILLED."""
     codes = [128 + number for number in STOPPING]
 
     def stop(number: int, _: object) -> None:

@@ -18,18 +18,7 @@ from xentexp.metrics._registry import DEFAULT_METRICS, get_metric, get_metrics
 
 
 def score(options: argparse.Namespace) -> int:
-    """`xentexp score FILE --target y --proba p0,p1`.
-
-    Parameters
-    ----------
-    options : Namespace
-        Of the command.
-
-    Returns
-    -------
-    int
-        Exit code.
-    """
+    """`xentexp score FILE --target y --proba p0,p1`."""
     from xentexp.experiments.datasets._files import read_table
 
     if options.proba is None and options.decision is None:
@@ -130,10 +119,7 @@ def _columns(table: Any, names: str | None, option: str) -> Any:
 
 
 def _labels(given: str | None, columns: list[str], target: Any) -> list[Any] | None:
-    """Classes in the order of the columns; None where they are column numbers.
-
-    As typed in the terminal, as the columns are named, and never by a guess at an order.
-    """
+    """Classes in the order of the columns; None where they are column numbers."""
     found = {plain_text(label): label for label in set(target.tolist())}
     if given is not None:
         return [found.get(name, name) for name in given.split(",")]

@@ -59,10 +59,7 @@ def print_in_parts(table: Callable[[int, int], Table], n_columns: int) -> None:
 
 
 def print_leaderboard(board: Leaderboard, *, title: str, store: str = "") -> None:
-    """Print losses in rows and candidates in columns, best first, then what failed.
-
-    `store` is the option that the hint of further losses needs to find the store, if any.
-    """
+    """Print losses in rows and candidates in columns, best first, then what failed."""
     out = console()
     rows = [row for row in board.ranked() if row.reason is None]
     losses = board.shown()

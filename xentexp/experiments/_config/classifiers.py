@@ -63,11 +63,7 @@ def _flat(prefix: str, value: object) -> dict[str, object]:
 
 
 def _check_targets(name: str, node: object) -> None:
-    """Refuse anything but estimators of trusted packages: `_target_` could call any function.
-
-    This is for accidents and for values from elsewhere; a whole folder given as --config-dir can
-    set Hydra's own callbacks, and is to be trusted like code.
-    """
+    """Refuse anything but estimators of trusted packages: `_target_` could call any function."""
     for item in node if isinstance(node, list) else ():
         _check_targets(name, item)
     if not isinstance(node, Mapping):

@@ -34,25 +34,7 @@ _NOT_HASHED = {
 
 @dataclass(frozen=True)
 class Study:
-    """What one run is about, as objects.
-
-    Attributes
-    ----------
-    dataset_parameters : dict
-        What its loader was called with.
-    shown : tuple of str or None
-        Losses and metrics of the leaderboard; None for all.
-    config_hash : str
-        Hash of what the numbers depend on: not of where they are logged, nor of the cores.
-    leak : Leak or None
-        What random folds share, unless that is not asked for.
-    grouped_folds : tuple of Fold
-        Folds that share nothing, where both numbers are to be shown.
-    entities : Entities or None
-        What grouped folds keep together.
-    key : tuple of str or None
-        Columns that identify an entity, where the user names them.
-    """
+    """What one run is about, as objects."""
 
     dataset: Dataset
     dataset_parameters: Mapping[str, Any]
@@ -78,23 +60,7 @@ class Study:
 
 
 def build(config: Mapping[str, Any]) -> Study:
-    """Objects of a resolved configuration.
-
-    Parameters
-    ----------
-    config : mapping
-        Plain dictionaries, lists and scalars.
-
-    Returns
-    -------
-    Study
-        With the data loaded and the folds drawn.
-
-    Raises
-    ------
-    InputError
-        For any key, name or value that does not fit.
-    """
+    """Objects of a resolved configuration."""
     given = read(config)
     shown = given.leaderboard
     if given.losses is not None and shown is not None:

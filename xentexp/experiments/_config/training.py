@@ -25,10 +25,7 @@ def read_candidates(
     train_on: Sequence[TrainOn] | None,
     curves: Sequence[str] | None,
 ) -> tuple[Candidate, ...]:
-    """Candidates of the model files: all losses of the first model, then of the next.
-
-    `curves` are further losses that models record at each step; None leaves that to their files.
-    """
+    """Candidates of the model files: all losses of the first model, then of the next."""
     recorded = {} if curves is None else {"record": list(curves)}
     recipes = [_trained_on(entry) for entry in train_on or ()]
     labels = [trained.label for trained in recipes]
@@ -65,10 +62,7 @@ def _changed(model: ModelFile, settings: Mapping[str, object]) -> ModelFile:
 def with_corrections(
     candidates: Sequence[Candidate], classes: Sequence[Any]
 ) -> tuple[Candidate, ...]:
-    """Candidates whose losses suit the classes; ``"<name> corrected"`` is a variant of some.
-
-    Those have it that are trained on a loss whose probabilities are shifted, and can be corrected.
-    """
+    """Candidates whose losses suit the classes; ``"<name> corrected"`` is a variant of some."""
     return tuple(_with_correction(candidate, classes) for candidate in candidates)
 
 

@@ -25,23 +25,7 @@ from xentexp.tuning._storage import storage_path
 
 @dataclass(frozen=True)
 class Tuning:
-    """How settings are searched.
-
-    Parameters
-    ----------
-    n_trials : int
-        For each model, in each fold.
-    timeout : float or None
-        Seconds of the trials of one model in one fold.
-    loss : str
-        Loss, or metric, that is searched for.
-    folds : int
-        Inner folds.
-    storage : Path
-        File of the trials.
-    untuned : bool
-        Whether the models are candidates with their own settings too.
-    """
+    """How settings are searched."""
 
     n_trials: int
     timeout: float | None
@@ -52,10 +36,7 @@ class Tuning:
 
 
 def read_tuning(section: Tune | None, primary: str, dataset: Dataset) -> Tuning | None:
-    """The section, checked against the data set; the primary is searched for where it names none.
-
-    An InputError where Optuna is not installed.
-    """
+    """The section `tune`, checked against the data set; its loss is the primary by default."""
     if section is None:
         return None
     import_extra("optuna", "tune")
@@ -80,10 +61,7 @@ def tuned_candidates(
     cv_kind: str,
     seed: int,
 ) -> tuple[Candidate, ...]:
-    """Candidates, ``NAME_tuned`` after ``NAME`` where the model's file has a space.
-
-    `cv_kind` is the kind of the outer folds: the inner ones are of the same.
-    """
+    """Candidates, ``NAME_tuned`` after ``NAME`` where the model's file has a space."""
     if tuning is None:
         return tuple(candidates)
     if not any(candidate.space for candidate in candidates):

@@ -28,49 +28,13 @@ def recorded(fold: Curves) -> dict[str, None]:
 
 
 def curves_by_loss(folds: Sequence[Curves], title: str) -> Figure:
-    """Learning curves of one candidate: a panel for each loss that was recorded.
-
-    Parameters
-    ----------
-    folds : sequence of Curves
-        ``learning_curve_`` of each fold's fit.
-    title : str
-        Above the figure.
-
-    Returns
-    -------
-    Figure
-        Thin lines: the folds; thick: their mean over the iterations that all have.
-
-    Raises
-    ------
-    InputError
-        If nothing was recorded.
-    """
+    """Learning curves of one candidate: a panel for each loss that was recorded."""
     names = dict.fromkeys(name for fold in folds for name in recorded(fold))
     return _panels({name: (folds, name) for name in names}, title)
 
 
 def curves_by_row(rows: Mapping[str, Sequence[Curves]], title: str) -> Figure:
-    """Learning curves of many candidates: a panel for each, of the loss that it trained on.
-
-    Parameters
-    ----------
-    rows : mapping
-        By label: ``learning_curve_`` of each fold's fit, the loss trained on recorded first.
-    title : str
-        Above the figure.
-
-    Returns
-    -------
-    Figure
-        As `curves_by_loss`.
-
-    Raises
-    ------
-    InputError
-        If nothing was recorded.
-    """
+    """Learning curves of many candidates: a panel for each, of the loss that it trained on."""
     panels = {
         label: (folds, next(iter(recorded(folds[0]))))
         for label, folds in rows.items()

@@ -38,20 +38,7 @@ def style(salt: str) -> Iterator[None]:
 
 
 def to_svg(figure: Figure, title: str) -> str:
-    """Figure as an SVG element that can stand in a page, or in a file of its own.
-
-    Parameters
-    ----------
-    figure : Figure
-        Drawn.
-    title : str
-        What it shows, for those who cannot see it.
-
-    Returns
-    -------
-    str
-        The same for the same figure; without prologue, links or dates.
-    """
+    """Figure as an SVG element that can stand in a page, or in a file of its own."""
     out = io.StringIO()
     with style(title):
         nothing = dict.fromkeys(("Date", "Creator", "Format", "Type"))
@@ -63,20 +50,7 @@ def to_svg(figure: Figure, title: str) -> str:
 
 
 def to_png(figure: Figure, *, dpi: int = 200) -> bytes:
-    """Figure as a PNG file.
-
-    Parameters
-    ----------
-    figure : Figure
-        Drawn.
-    dpi : int
-        Dots in an inch; figures are twelve inches wide or so.
-
-    Returns
-    -------
-    bytes
-        Content of the file.
-    """
+    """Figure as a PNG file."""
     out = io.BytesIO()
     with style("png"):
         figure.savefig(out, format="png", dpi=dpi, metadata={"Software": None})

@@ -39,22 +39,7 @@ def colour_of(cell: Cell) -> tuple[float, float, float] | str:
 
 
 def heat_map(matrix: LossMatrix) -> Figure:
-    """Heat map of a matrix.
-
-    Colour is the regret in percent of the column's best, so that columns of different units
-    share one scale. Beside it stand the shift of the mean predicted rate and the calibration
-    error of each row.
-
-    Parameters
-    ----------
-    matrix : LossMatrix
-        Of one model.
-
-    Returns
-    -------
-    Figure
-        As wide and high as the table needs; see `xentexp.experiments._report.to_svg`.
-    """
+    """Heat map of a matrix."""
     n_rows, n_columns = len(matrix.rows), len(matrix.columns)
     table, beside = n_columns * _CELL_WIDTH, 2 * _CELL_WIDTH
     width = max(_LABELS + table + beside + 0.35, 8.0)

@@ -26,35 +26,7 @@ def page(
     details: Mapping[str, str] | None = None,
     curves: Mapping[str, Mapping[str, Sequence[Curves]]] | None = None,
 ) -> str:
-    """Report of loss matrices, to be read in a browser or in MLflow's artifact view.
-
-    Parameters
-    ----------
-    matrices : sequence of LossMatrix
-        One for each model, on the same folds.
-    title : str
-        What the data are.
-    details : mapping, optional
-        How it was done, by heading: data set, folds, seed, versions.
-    curves : mapping, optional
-        By model, then by label of the row: ``learning_curve_`` of each fold's fit.
-
-    Returns
-    -------
-    str
-        HTML that loads nothing from elsewhere.
-
-    Examples
-    --------
-    >>> from xentexp.experiments._analysis import Trained, build_matrices
-    >>> rows = [
-    ...     Trained("linear", "brier_loss", {"brier_loss": [0.30, 0.31]}, column="brier_loss"),
-    ...     Trained("linear", "exponential_loss", {"brier_loss": [0.33, 0.32]}),
-    ... ]
-    >>> html = page(build_matrices(rows, test_train_ratio=0.5), title="Cards")
-    >>> "<title>Which loss to train on: Cards</title>" in html
-    True
-    """
+    """Report of loss matrices, to be read in a browser or in MLflow's artifact view."""
     template = _environment().get_template("loss_matrix.html.j2")
     return template.render(
         matrices=matrices, title=title, details=details or {}, curves=curves or {}

@@ -27,22 +27,7 @@ _WORDS: dict[Any, str] = {
 
 
 def check_arguments(name: str, loader: Callable[..., Any], given: Mapping[str, object]) -> None:
-    """Compare parameters with a loader's signature.
-
-    Parameters
-    ----------
-    name : str
-        Name of the data set, for the message.
-    loader : callable
-        Function whose annotations say what each parameter may be.
-    given : mapping
-        Parameter names to values.
-
-    Raises
-    ------
-    InputError
-        If the loader has no parameter of that name, or its value is of a wrong type.
-    """
+    """Compare parameters with a loader's signature."""
     hints = typing.get_type_hints(loader)
     known = list(inspect.signature(loader).parameters)
     for key, value in given.items():

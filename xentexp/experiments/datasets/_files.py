@@ -19,25 +19,7 @@ _WEB_PAGE = re.compile(r"\s*<(!doctype|html|head|body|\?xml)", re.IGNORECASE)
 
 
 def read_table(path: Path, where: str) -> pd.DataFrame:
-    """Read a table whose suffix says its format.
-
-    Parameters
-    ----------
-    path : Path
-        File ending in .csv, .csv.gz, .tsv or .parquet.
-    where : str
-        What leads every complaint.
-
-    Returns
-    -------
-    pandas.DataFrame
-        As read, with at least one row and no column name twice.
-
-    Raises
-    ------
-    InputError
-        If there is no such file or it is not what its suffix says.
-    """
+    """Read a table whose suffix says its format."""
     if not path.exists():
         raise InputError(f"{where}: there is no file {path.absolute()}; check the path.")
     if path.is_dir():

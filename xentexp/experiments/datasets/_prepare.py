@@ -123,25 +123,7 @@ def make_dataset(
 
 
 def feature_frame(X: pd.DataFrame, where: str) -> pd.DataFrame:
-    """Bring a table of features into normal form.
-
-    Parameters
-    ----------
-    X : pandas.DataFrame
-        Columns of any dtype.
-    where : str
-        What leads every complaint.
-
-    Returns
-    -------
-    pandas.DataFrame
-        Columns named by text, of the dtypes int8, int64, float64 and category.
-
-    Raises
-    ------
-    InputError
-        If there is no column, or one that cannot be used.
-    """
+    """Bring a table of features into normal form."""
     names = [str(name) for name in X.columns]
     if not names:
         raise InputError(f"{where}: there are no feature columns; give at least 1.")
@@ -157,21 +139,7 @@ def feature_frame(X: pd.DataFrame, where: str) -> pd.DataFrame:
 
 
 def aligned(X: pd.DataFrame, like: pd.DataFrame) -> pd.DataFrame:
-    """Give new rows the columns, number types and category codes of known ones.
-
-    Parameters
-    ----------
-    X : pandas.DataFrame
-        New rows, in normal form.
-    like : pandas.DataFrame
-        Known rows, in normal form.
-
-    Returns
-    -------
-    pandas.DataFrame
-        Columns in the order of ``like``. Categories that ``like`` lacks come last, so that
-        a model that reads codes reads the same ones in both.
-    """
+    """Give new rows the columns, number types and category codes of known ones."""
 
     def one(new: pd.Series[Any], known: pd.Series[Any]) -> pd.Series[Any]:
         if isinstance(known.dtype, pd.CategoricalDtype):

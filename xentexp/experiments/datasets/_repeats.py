@@ -20,25 +20,7 @@ FEWEST_ROWS = 20
 
 
 def cell_hashes(X: pd.DataFrame) -> Hashes:
-    """Hash of every cell; the sum over some columns is the hash of a row's part.
-
-    Parameters
-    ----------
-    X : pandas.DataFrame
-        Columns of any dtype; missing values of a column are equal to each other.
-
-    Returns
-    -------
-    ndarray of shape (n_columns, n_rows)
-        Unsigned, of 64 bits: sums wrap around. A false agreement of two rows has a probability
-        of 2 ** -64 for each pair of them.
-
-    Examples
-    --------
-    >>> a, b = cell_hashes(pd.DataFrame({"a": [1, 1, 2], "b": [None, None, "x"]}))
-    >>> bool(a[0] == a[1] != a[2]), bool(a[0] + b[0] == a[1] + b[1])
-    (True, True)
-    """
+    """Hash of every cell; the sum over some columns is the hash of a row's part."""
     hashes = np.empty((X.shape[1], len(X)), dtype=np.uint64)
     for number, (_, column) in enumerate(X.items()):
         codes, _ = pd.factorize(column, use_na_sentinel=False)
@@ -52,18 +34,7 @@ def cell_hashes(X: pd.DataFrame) -> Hashes:
 
 
 def group_sizes(hashes: Hashes) -> NDArray[np.int64]:
-    """How many rows have each of the hashes that occur.
-
-    Parameters
-    ----------
-    hashes : ndarray of shape (n_rows,)
-        One for each row.
-
-    Returns
-    -------
-    ndarray of shape (n_different,)
-        Sizes, in no order that means anything.
-    """
+    """How many rows have each of the hashes that occur."""
     ordered = np.sort(hashes)
     starts = np.flatnonzero(np.r_[True, ordered[1:] != ordered[:-1]])
     sizes: NDArray[np.int64] = np.diff(np.r_[starts, len(ordered)])
@@ -186,27 +157,7 @@ def _is_id_like(values: pd.Series[Any]) -> bool:
 
 
 def check_key(X: pd.DataFrame, columns: Sequence[str], what: str) -> tuple[str, ...]:
-    """Columns that a user names as the key of an entity, checked.
-
-    Parameters
-    ----------
-    X : pandas.DataFrame
-        Features.
-    columns : sequence of str
-        Names.
-    what : str
-        The setting, which leads a complaint.
-
-    Returns
-    -------
-    tuple of str
-        The names, each once.
-
-    Raises
-    ------
-    InputError
-        Where there is none, or the features have no such column.
-    """
+    """Columns that a user names as the key of an entity, checked."""
     listed = isinstance(columns, Sequence) and not isinstance(columns, str)
     if not listed or not columns or not all(isinstance(column, str) for column in columns):
         raise InputError(f"{what} must be a list of columns, e.g. [age,job]; got {columns!r}")

@@ -24,15 +24,7 @@ VERSIONS = {"sklearn": "1.9.1", "keras": "3.15.1", "torch": "2.13.0"}
 
 @dataclass(frozen=True)
 class Peer:
-    """A function of a peer and what stands for it here.
-
-    Parameters
-    ----------
-    name : str
-        Dotted name, as one imports it.
-    function : callable
-        Takes targets, predictions and the peer's keywords.
-    """
+    """A function of a peer and what stands for it here."""
 
     name: str
     function: Callable[..., Any]
@@ -135,37 +127,7 @@ CONVENTIONS: dict[str, dict[str, Peer]] = {
 def apply(
     loss: str, convention: str, y_true: object, y_pred: object, options: Mapping[str, Any]
 ) -> Any:
-    """What the peer of a convention returns.
-
-    Parameters
-    ----------
-    loss : str
-        Name of a loss of xentexp.
-    convention : str
-        ``"sklearn"``, ``"keras"`` or ``"torch"``.
-    y_true, y_pred : array-like
-        Targets and predictions as the peer takes them, of any number of dimensions.
-    options : mapping
-        Keywords of the peer.
-
-    Returns
-    -------
-    float or ndarray
-        An array where the peer returns one.
-
-    Raises
-    ------
-    InputError
-        For a loss without that convention, a keyword of another one, and for what the peer
-        refuses.
-
-    Examples
-    --------
-    >>> round(apply("binary_crossentropy", "torch", [1.0], [0.0], {}), 4)
-    100.0
-    >>> round(apply("binary_crossentropy", "keras", [1.0], [0.0], {}), 4)
-    16.1181
-    """
+    """What the peer of a convention returns."""
     peers = CONVENTIONS.get(loss)
     if peers is None:
         raise InputError(f"{loss} is in no peer's convention; leave convention='xentexp'")
@@ -194,26 +156,7 @@ def _elsewhere(loss: str, option: str) -> str:
 
 
 def refuse_peer_keywords(loss: str, options: Iterable[str]) -> None:
-    """Complain of a keyword that a loss knows with a peer's convention alone.
-
-    Parameters
-    ----------
-    loss : str
-        Name of a loss of xentexp.
-    options : iterable of str
-        Keywords that are not its own.
-
-    Raises
-    ------
-    InputError
-        For the first that a peer has.
-
-    Examples
-    --------
-    >>> refuse_peer_keywords("sparse_categorical_crossentropy", ["ignore_index"])
-    Traceback (most recent call last):
-    xentexp.errors.InputError: ignore_index goes with convention='torch'; with 'xentexp' ...
-    """
+    """Complain of a keyword that a loss knows with a peer's convention alone."""
     for option in options:
         if known := owners(loss, option):
             raise InputError(
@@ -223,26 +166,7 @@ def refuse_peer_keywords(loss: str, options: Iterable[str]) -> None:
 
 
 def describe(loss: str) -> list[str]:
-    """Lines of a docstring: each convention, the peer at its version, and its keywords.
-
-    Parameters
-    ----------
-    loss : str
-        Name of a loss of xentexp.
-
-    Returns
-    -------
-    list of str
-        Empty for a loss without conventions.
-
-    Examples
-    --------
-    >>> for line in describe("zero_one_loss"):
-    ...     print(line)
-    'sklearn' : sklearn.metrics.zero_one_loss 1.9.1
-        Predicted labels, not probabilities; rows of 0 and 1 count as wrong if any label is.
-        Keywords: normalize, sample_weight.
-    """
+    """Lines of a docstring: each convention, the peer at its version, and its keywords."""
     lines = []
     for name, peer in CONVENTIONS.get(loss, {}).items():
         lines.append(f"{name!r} : {peer.name} {VERSIONS[name]}")

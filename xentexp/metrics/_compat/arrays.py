@@ -14,27 +14,7 @@ from xentexp.errors import InputError, unknown_name
 
 
 def numbers(values: object, name: str, dtype: DTypeLike | None = None) -> Array:
-    """Any array-like of real numbers, NaN and infinities included.
-
-    Parameters
-    ----------
-    values : array-like
-        Of any shape.
-    name : str
-        What to call it in a message.
-    dtype : dtype, optional
-        Precision to round to; by default that of `values`, float64 for whole numbers.
-
-    Returns
-    -------
-    ndarray
-        In float16, float32 or float64.
-
-    Raises
-    ------
-    InputError
-        For anything that is not a rectangular array of real numbers.
-    """
+    """Any array-like of real numbers, NaN and infinities included."""
     if values is None:
         raise InputError(f"{name} must be given; got None")
     if np.ma.is_masked(values):

@@ -59,18 +59,7 @@ def _reduce(
 
 
 def weighted(values_of: Callable[..., Array | tuple[Array, Array]]) -> Callable[..., Array]:
-    """Loss of Keras from its values, or its values and where they count.
-
-    Parameters
-    ----------
-    values_of : callable
-        Of targets and predictions of the same dtype, and the loss's own keywords.
-
-    Returns
-    -------
-    callable
-        With ``sample_weight``, ``reduction`` and ``dtype`` as well.
-    """
+    """Loss of Keras from its values, or its values and where they count."""
 
     def loss(
         y_true: object,
