@@ -1,4 +1,4 @@
-"""Identity of a data set's content."""
+"""Digest of the content of a data set."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ import pandas as pd
 def content_digest(X: pd.DataFrame, y: pd.Series[Any]) -> str:
     """Digest of column names, cells and target.
 
-    It is a SHA-256 over canonical little-endian bytes, so it is the same in every process
-    and for every version of pandas. The width of a number type and the index do not count;
-    column names, their order, the order of rows and every cell do.
+    It is a SHA-256 over canonical little-endian bytes, so it is the same in every process and for
+    every version of pandas. It depends on column names, their order, the order of the rows and
+    every cell. It does not depend on the width of a number type or on the index.
 
     Parameters
     ----------
     X : pandas.DataFrame
-        Features, of the dtypes that ``make_dataset`` leaves.
+        Features, with the dtypes that ``make_dataset`` returns.
     y : pandas.Series
-        Target, one per row.
+        Target, one value for each row. Its name is part of the digest.
 
     Returns
     -------
@@ -31,13 +31,15 @@ def content_digest(X: pd.DataFrame, y: pd.Series[Any]) -> str:
 
     Examples
     --------
+    >>> import pandas as pd
+    >>> from xentexp.experiments.datasets import content_digest
     >>> content_digest(pd.DataFrame({"a": [1, 2]}), pd.Series([0, 1]))
     'a9f7a2d34e38aa02e9f406a6c15903b2'
     """
     digest = hashlib.sha256()
 
     def feed(kind: str, payload: bytes) -> None:
-        # The length keeps neighbours apart: ("ab", "c") is not ("a", "bc").
+        # With the length, ("ab", "c") and ("a", "bc") give different bytes.
         digest.update(f"{kind}:{len(payload)}:".encode())
         digest.update(payload)
 
@@ -50,15 +52,16 @@ def content_digest(X: pd.DataFrame, y: pd.Series[Any]) -> str:
 
 
 def _canonical(column: pd.Series[Any]) -> tuple[str, bytes]:
-    """Kind and bytes of one column, independent of how pandas stores it."""
+    """Kind and bytes of one column, whatever its storage in pandas."""
     if isinstance(column.dtype, np.dtype) and column.dtype.kind in "biu":
         return "integer", column.to_numpy().astype("<i8").tobytes()
     if isinstance(column.dtype, np.dtype) and column.dtype.kind == "f":
         cells = column.to_numpy().astype("<f8") + 0.0  # -0.0 becomes 0.0
-        cells[np.isnan(cells)] = np.nan  # one bit pattern for all NaN
+        cells[np.isnan(cells)] = np.nan  # a single bit pattern for NaN
         return "float", cells.tobytes()
     codes, labels = pd.factorize(column)
-    # JSON tells 1 from "1" and is ASCII, whatever the Unicode tables of this Python say.
+    # JSON distinguishes 1 from "1", and is ASCII, so that sorting does not depend on the version of
+    # Unicode.
     texts = np.array([json.dumps(label, default=str) for label in labels.tolist()], dtype=object)
     order = np.argsort(texts)
     rank = np.append(np.argsort(order), -1)  # code -1, a missing cell, stays -1

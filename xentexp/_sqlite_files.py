@@ -1,4 +1,4 @@
-"""Sqlite files that other processes see complete or not at all."""
+"""Create SQLite files atomically: other processes see the complete file or none."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pathlib import Path
 
 @contextlib.contextmanager
 def new_file(path: Path) -> Iterator[Path]:
-    """Yield a path beside `path`; the file made there takes its name if no other process did."""
+    """Yield a temporary path; its file is moved to `path` unless another process created that."""
     partial = path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}.partial")
     try:
         yield partial

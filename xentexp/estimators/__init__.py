@@ -1,4 +1,4 @@
-"""scikit-learn classifiers that are trained on any loss."""
+"""scikit-learn classifiers that are trained on any loss: linear, boosted trees, neural network."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What classifiers that are trained on a loss share: labels, weights, parts, what is recorded."""
+"""Common base of the classifiers that are trained on a loss."""
 
 from __future__ import annotations
 
@@ -31,12 +31,12 @@ def _has_probabilities(self: ScorePredictor) -> bool:
         return bool(self.link_.has_proba())
     try:
         return ScoreLink(get_training_loss(self.loss, self.loss_params), 2).has_proba()
-    except InputError:  # fit raises it
+    except InputError:  # fit raises this error
         return False
 
 
 class ScorePredictor(ClassifierMixin):  # type: ignore[misc]
-    """A classifier with raw scores, and probabilities by the link of its loss."""
+    """Classifier with raw scores, and probabilities if its loss determines them."""
 
     loss: str | Loss
     loss_params: Mapping[str, object] | None
@@ -46,77 +46,87 @@ class ScorePredictor(ClassifierMixin):  # type: ignore[misc]
 
     @abstractmethod
     def _scores(self, X: Any) -> FloatArray:
-        """Raw scores of checked rows, (n_scores, n)."""
+        """Raw scores (n_scores, n); `X` is checked here."""
 
-    def _reading(self) -> ScoreLink:
+    def _probability_link(self) -> ScoreLink:
+        # correct_probabilities may have changed since fit.
         return self.link_.corrected(self.correct_probabilities)
 
     def decision_function(self, X: Any) -> FloatArray:
-        """Raw scores.
+        """Predict raw scores (logits or decision scores, depending on the loss).
 
         Parameters
         ----------
-        X : array-like of shape (n, n_features)
-            Rows.
+        X : array-like or DataFrame of shape (n, n_features)
+            Rows with the columns of the training rows.
 
         Returns
         -------
         ndarray of shape (n,) or (n, k)
-            ``(n,)`` for two classes, that of the second, and for losses of a latent score.
+            For two classes the score of the second class, ``classes_[1]``. For more classes one
+            column for each class in the order of `classes_`; for losses of one latent score a
+            single score per row.
         """
         scores = self._scores(X)
         return scores[0] if len(scores) == 1 else np.ascontiguousarray(scores.T)
 
     @available_if(_has_probabilities)  # type: ignore[untyped-decorator]
     def predict_proba(self, X: Any) -> FloatArray:
-        """Class probabilities, by the link of the loss.
+        """Predict class probabilities by the link of the loss.
+
+        The method does not exist for losses whose scores do not determine probabilities, such as
+        hinge losses. With ``correct_probabilities=True`` the probabilities are corrected, see the
+        Notes of the class.
 
         Parameters
         ----------
-        X : array-like of shape (n, n_features)
-            Rows.
+        X : array-like or DataFrame of shape (n, n_features)
+            Rows with the columns of the training rows.
 
         Returns
         -------
         ndarray of shape (n, k)
-            In the order of `classes_`.
+            Probabilities in the order of `classes_`; every row sums to 1.
         """
         scores = self._scores(X)
-        return self._reading().proba(scores)
+        return self._probability_link().proba(scores)
 
     @available_if(_has_probabilities)  # type: ignore[untyped-decorator]
     def predict_log_proba(self, X: Any) -> FloatArray:
-        """Logarithms of the class probabilities.
+        """Predict the natural logarithms of the class probabilities.
 
         Parameters
         ----------
-        X : array-like of shape (n, n_features)
-            Rows.
+        X : array-like or DataFrame of shape (n, n_features)
+            Rows with the columns of the training rows.
 
         Returns
         -------
         ndarray of shape (n, k)
-            In the order of `classes_`; -inf for a probability of 0.
+            Logarithms in the order of `classes_`; ``-inf`` for a probability of 0.
         """
         with np.errstate(divide="ignore"):
             return np.asarray(np.log(self.predict_proba(X)))
 
     def predict(self, X: Any) -> NDArray[Any]:
-        """Most probable class; that of the largest score where there are no probabilities.
+        """Predict the label of the most probable class.
+
+        If the loss does not determine probabilities, it is the class with the largest raw score;
+        for two classes the second class if its score is above 0.
 
         Parameters
         ----------
-        X : array-like of shape (n, n_features)
-            Rows.
+        X : array-like or DataFrame of shape (n, n_features)
+            Rows with the columns of the training rows.
 
         Returns
         -------
         ndarray of shape (n,)
-            Labels.
+            Predicted labels, from `classes_`.
         """
         scores = self._scores(X)
         if self.link_.has_proba():
-            column = self._reading().proba(scores).argmax(axis=1)
+            column = self._probability_link().proba(scores).argmax(axis=1)
         elif len(scores) == 1:
             column = (scores[0] > 0.0).astype(np.intp)
         else:
@@ -126,24 +136,25 @@ class ScorePredictor(ClassifierMixin):  # type: ignore[misc]
 
 
 class LossClassifier(ScorePredictor, BaseEstimator):  # type: ignore[misc]
-    """Base of the classifiers that are trained on a loss."""
+    """Base of the classifiers: labels, weights, held-out rows, recorded losses."""
 
-    # Parameters of the derived classes.
+    # Parameters that every derived class has.
     class_weight: Mapping[Any, float] | ArrayLike | str | None
     label_smoothing: float
     validation_fraction: float | None
     record: Sequence[str | Loss] | None
 
     def _read(self, loss: Loss, X: Any, y: Any, sample_weight: Any) -> TrainingRows:
-        """All rows, and the loss on them; `X` and the length of `y` are checked."""
+        """Check labels and weights; `X` and the length of `y` must be checked before."""
         check_classification_targets(y)
         self.classes_, index = np.unique(y, return_inverse=True)
         k = len(self.classes_)
         _check_classes(loss, self.classes_)
         if k > 2 and loss.properties.binary_only:
             raise InputError(
-                f"Only binary classification is supported. {loss.name} is for two classes; "
-                f"there are {k}: train on a loss of several"
+                # scikit-learn's check_estimator expects the first sentence.
+                f"Only binary classification is supported. y must hold two classes for "
+                f"{loss.name}; got {k}; choose a loss for several classes"
             )
         weight = None
         if sample_weight is not None:
@@ -169,13 +180,13 @@ class LossClassifier(ScorePredictor, BaseEstimator):  # type: ignore[misc]
         return TrainingRows(X, training, weight)
 
     def _history(self, parts: Mapping[str, TrainingRows], patience: int | None = None) -> History:
-        """Empty curves of the trained loss, and of those in `record`."""
+        """Empty learning curves of the loss that is trained on and of the losses in `record`."""
         link = self.link_
         record = () if self.record is None else self.record
-        others = recorded_losses(record, link)
-        names = [link.loss.name, *(loss.name for loss in others)]
+        further_losses = recorded_losses(record, link)
+        names = [link.loss.name, *(loss.name for loss in further_losses)]
         losses = {
-            name: PartLosses(part.training, others, link, part.weight)
+            name: PartLosses(part.training, further_losses, link, part.weight)
             for name, part in parts.items()
         }
         return History(names, losses, patience)
@@ -183,11 +194,11 @@ class LossClassifier(ScorePredictor, BaseEstimator):  # type: ignore[misc]
     def _check_fraction(self) -> None:
         fraction = self.validation_fraction
         if fraction is not None and not (isinstance(fraction, Real) and 0.0 < fraction < 1.0):
-            raise InputError(f"validation_fraction must be > 0 and < 1; got {fraction!r}")
+            raise InputError(f"validation_fraction must be > 0 and < 1, or None; got {fraction!r}")
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
-        with suppress(InputError):  # fit raises it
+        with suppress(InputError):  # fit raises this error
             binary_only = get_training_loss(self.loss, self.loss_params).properties.binary_only
             tags.classifier_tags.multi_class = not binary_only
         return tags
@@ -195,16 +206,18 @@ class LossClassifier(ScorePredictor, BaseEstimator):  # type: ignore[misc]
 
 def _check_classes(loss: Loss, classes: NDArray[Any]) -> None:
     if len(classes) < 2:
-        raise InputError(f"y must hold 2 classes or more; it holds 1 class: {classes}")
+        # scikit-learn's check_estimator looks for "class" in this message.
+        raise InputError(f"y must hold at least 2 classes; got 1 class: {classes.tolist()}")
     labels = classes.tolist()
     if loss.properties.ordered and len(labels) > 2 and not ascending(tuple(labels)):
         raise InputError(
-            f"{loss.name} is for ordered classes; number the grades, as labels are taken in "
-            f"sorted order: {', '.join(map(repr, labels[:5]))}"
+            f"y must hold numbers for {loss.name}, because it uses the order of the classes and "
+            f"sorts other labels alphabetically; got {', '.join(map(repr, labels[:5]))}; encode "
+            f"the labels as numbers in their order"
         )
 
 
 def check_count(name: str, value: object) -> None:
-    """Refuse anything but an integer of at least 1."""
+    """Raise an InputError if the value is not an integer >= 1."""
     if not isinstance(value, Integral) or isinstance(value, bool) or value < 1:
         raise InputError(f"{name} must be an integer >= 1; got {value!r}")

@@ -1,4 +1,4 @@
-"""What the boosted classifiers share: rows, rounds, initial scores, predictions."""
+"""Common base of the LightGBM, XGBoost and CatBoost classifiers."""
 
 from __future__ import annotations
 
@@ -21,21 +21,21 @@ from xentexp.estimators._holdout import TrainingRows, split_parts
 from xentexp.estimators._tabular_input import categories_of, further_rows, training_rows
 from xentexp.losses._base import check_number
 from xentexp.objectives import TrainingObjective, get_training_loss
-from xentexp.objectives._boosting import by_class, newton_like
+from xentexp.objectives._boosting import by_class, newton_in_layout
 from xentexp.objectives._objective import initial_scores
 
 Objective = Callable[[NDArray[np.floating], Any], tuple[NDArray[Any], NDArray[Any]]]
 
 
 class BoosterClassifier(LossClassifier):
-    """Base of the boosted classifiers: a booster's file says how it trains and predicts."""
+    """Base of the boosted classifiers; a derived class implements training and prediction."""
 
-    module: ClassVar[str]
+    module: ClassVar[str]  # package to import
     booster_: Any
-    reserved: ClassVar[frozenset[str]]
-    takes_categories: ClassVar[bool] = True
+    reserved: ClassVar[frozenset[str]]  # names and aliases that booster_params must not contain
+    supports_categories: ClassVar[bool] = True
 
-    # Parameters of the derived classes.
+    # Parameters that every derived class has.
     hessian_factor: float | None
     boost_from_average: bool
     n_estimators: int
@@ -55,51 +55,54 @@ class BoosterClassifier(LossClassifier):
 
     @abstractmethod
     def _train(self, parts: Mapping[str, TrainingRows], history: History) -> None:
-        """Set `booster_` and `n_iter_`, and record the parts that the history has."""
+        """Set `booster_` and `n_iter_`, and record the losses of the parts in the history."""
 
     @abstractmethod
     def _booster_scores(self, X: Any) -> NDArray[np.floating]:
-        """Raw scores of `best_iteration_` rounds, (n,) or (n, n_scores)."""
+        """Raw scores (n,) or (n, n_scores) of `best_iteration_` rounds, without initial scores."""
 
     @abstractmethod
     def _importances(self) -> FloatArray:
-        """Importance of each column, in any unit; of a model with trees."""
+        """Importance of each column in the booster's unit; the model has at least one tree."""
 
     # -- fitting ---------------------------------------------------------------------------
 
     def fit(self, X: Any, y: ArrayLike, sample_weight: ArrayLike | None = None) -> Self:
-        """Train on rows.
+        """Fit the model to training rows.
 
         Parameters
         ----------
         X : array-like or DataFrame of shape (n, n_features)
-            Numbers, maybe missing; LightGBM and XGBoost take pandas categories too.
+            Training rows: numbers, which may be missing (NaN). LightGBM and XGBoost also accept
+            pandas categories.
         y : array-like of shape (n,)
-            Labels of any type, of two classes or more.
-        sample_weight : array-like of shape (n,), optional
-            Weights of the rows.
+            Labels of any type, of at least two classes.
+        sample_weight : array-like of shape (n,), default=None
+            Weight of each row, finite and not negative. None gives every row the weight 1.
 
         Returns
         -------
-        self
-            Fitted.
+        self : object
+            The fitted classifier.
 
         Raises
         ------
         InputError
-            For a missing booster, a loss that is not trained on, and bad parameters.
+            If the booster is not installed, if the loss cannot be trained on, if a parameter is
+            not valid, or if the booster rejects its parameters or the data.
         """
         loss = get_training_loss(self.loss, self.loss_params)
         self._check_parameters()
         self.categories_ = categories_of(X)
-        if self.categories_ and not self.takes_categories:
+        if self.categories_ and not self.supports_categories:
             raise InputError(
-                f"{type(self).__name__} takes numbers; encode the categories of "
-                f"{', '.join(map(str, self.categories_))} (preprocessing 'ordinal')"
+                f"X must hold numbers for {type(self).__name__}; got categories in "
+                f"{', '.join(map(str, self.categories_))}; encode the categories as numbers, e.g. "
+                f"with OrdinalEncoder (in an experiment: preprocessing 'ordinal')"
             )
         X, y = training_rows(self, X, y, self.categories_)
-        whole = self._read(loss, X, y, sample_weight)
-        parts = split_parts(whole, self.validation_fraction, self.random_state)
+        all_rows = self._read(loss, X, y, sample_weight)
+        parts = split_parts(all_rows, self.validation_fraction, self.random_state)
         recorded = {
             name: part for name, part in parts.items() if self.record is not None or name == "valid"
         }
@@ -108,7 +111,7 @@ class BoosterClassifier(LossClassifier):
         self.initial_scores_ = (
             initial_scores(objective) if self.boost_from_average else np.zeros(objective.n_scores)
         )
-        with plain_errors(f"{self.module} refuses", self.module):
+        with plain_errors(f"{self.module} raised an error", self.module):
             self._train(parts, history)
         self.best_iteration_ = self.n_iter_
         if self.early_stopping_rounds is not None and self.n_iter_:
@@ -126,22 +129,23 @@ class BoosterClassifier(LossClassifier):
         self._check_fraction()
         if self.early_stopping_rounds is not None and self.validation_fraction is None:
             raise InputError(
-                "early_stopping_rounds needs rows to watch; set validation_fraction, e.g. to 0.1"
+                f"early_stopping_rounds requires held-out rows; got {self.early_stopping_rounds!r} "
+                f"with validation_fraction=None; set validation_fraction, e.g. to 0.1"
             )
         params = {} if self.booster_params is None else self.booster_params
         if not isinstance(params, Mapping):
             raise InputError(f"booster_params must be a dict or None; got {params!r}")
-        taken = sorted(self.reserved & set(params))
-        if taken:
+        reserved = sorted(self.reserved & set(params))
+        if reserved:
             raise InputError(
-                f"booster_params must not hold {', '.join(taken)}: {type(self).__name__} has its "
-                f"own parameter or sets it itself"
+                f"booster_params must not hold parameters that {type(self).__name__} sets; got "
+                f"{', '.join(reserved)}; set the parameter of {type(self).__name__} instead"
             )
 
     def _objective(self, objective: TrainingObjective, default_factor: float) -> Objective:
-        """Gradients and curvatures of raw scores, as LightGBM and XGBoost call for them."""
+        """Function of raw scores that LightGBM and XGBoost call for gradients and curvatures."""
         factor = self.hessian_factor or default_factor
-        return lambda scores, _: newton_like(objective, scores, factor)
+        return lambda scores, _: newton_in_layout(objective, scores, factor)
 
     def _seed(self) -> int:
         if isinstance(self.random_state, Integral):
@@ -152,7 +156,7 @@ class BoosterClassifier(LossClassifier):
         return int(effective_n_jobs(self.n_jobs))
 
     def _start(self, n_rows: int) -> FloatArray:
-        """Initial scores of rows, (n, n_scores)."""
+        """Initial scores for n rows, (n, n_scores)."""
         return np.tile(self.initial_scores_, (n_rows, 1))
 
     # -- predicting ------------------------------------------------------------------------
@@ -163,13 +167,20 @@ class BoosterClassifier(LossClassifier):
         start = self.initial_scores_[:, np.newaxis]
         if self.best_iteration_ == 0:
             return np.repeat(start, len(X), axis=1)
-        with plain_errors(f"{self.module} refuses", self.module):
+        with plain_errors(f"{self.module} raised an error", self.module):
             scores = np.asarray(self._booster_scores(X), dtype=np.float64)
         return np.asarray(by_class(scores) + start)
 
     @property
     def feature_importances_(self) -> FloatArray:
-        """Share of each column in what the splits gained; all 0 without a split."""
+        """Relative importance of each column.
+
+        Returns
+        -------
+        ndarray of shape (n_features,)
+            Fraction of each column in the total gain of the splits (for CatBoost in
+            ``PredictionValuesChange``); they sum to 1, or are all 0 if there is no split.
+        """
         check_is_fitted(self)
         if self.best_iteration_ == 0:
             return np.zeros(self.n_features_in_)
@@ -180,5 +191,5 @@ class BoosterClassifier(LossClassifier):
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
         tags.input_tags.allow_nan = True
-        tags.input_tags.categorical = self.takes_categories
+        tags.input_tags.categorical = self.supports_categories
         return tags

@@ -1,4 +1,4 @@
-"""Descent on the objective of a model: smooth ones by L-BFGS, those with kinks by BFGS."""
+"""Minimization of an objective: L-BFGS if it is smooth, BFGS if it has kinks."""
 
 from __future__ import annotations
 
@@ -10,24 +10,24 @@ import numpy as np
 
 from xentexp._numerics import FloatArray
 
-Objective = Callable[[FloatArray], tuple[float, FloatArray]]
+Objective = Callable[[FloatArray], tuple[float, FloatArray]]  # value, gradient or subgradient
 Watcher = Callable[[FloatArray], object]
 
 LARGEST_MATRIX = 2000
-"""Parameters from which BFGS' matrix costs more than it is worth."""
+"""Largest number of parameters for BFGS, whose matrix has one row and column for each."""
 
 STALLED = 20
-"""Steps in which an objective with kinks must have fallen."""
+"""Number of steps in which an objective with kinks must fall by `tol`."""
 
 
 @dataclass(frozen=True)
 class Descent:
-    """Where a descent ended; `failure` says why its tolerance was not met."""
+    """Result of a minimization."""
 
     point: FloatArray
     value: float
     n_iter: int
-    failure: str | None
+    failure: str | None  # reason if the tolerance was not reached
 
 
 def descend(
@@ -39,7 +39,12 @@ def descend(
     max_iter: int,
     watch: Watcher | None = None,
 ) -> Descent:
-    """Walk downhill from a start."""
+    """Minimize an objective from a start; `watch` is called with the parameters of each step."""
+    # At kinks the line search of SciPy's L-BFGS gives up early; BFGS with a line search for the
+    # weak Wolfe conditions does not: Lewis, A. S., Overton, M. L. (2013). Nonsmooth optimization
+    # via quasi-Newton methods. Math. Program. 141, 135-163. There the gradient does not become
+    # small, so the tolerance is 1e-5 of `tol` on the relative decrease of the value in STALLED
+    # steps.
     if kinks and len(start) <= LARGEST_MATRIX:
         return _bfgs(objective, start, 1e-5 * tol, max_iter, watch)
     return _lbfgs(objective, start, tol, max_iter, watch)
@@ -54,7 +59,7 @@ def _lbfgs(
         if watch is not None:
             watch(intermediate_result.x)
 
-    result = minimize(
+    result = minimize(  # with the settings of scikit-learn's logistic regression
         objective,
         start,
         jac=True,
@@ -82,19 +87,19 @@ def _bfgs(
     for n_iter in range(max_iter):
         direction = -inverse @ gradient
         slope = float(gradient @ direction)
-        if slope >= 0.0 and n_iter:  # rounding has spoilt the matrix: anew
+        if slope >= 0.0 and n_iter:  # not a descent direction, due to rounding: reset the matrix
             inverse, direction = np.eye(len(start)), -gradient
             slope = float(gradient @ direction)
         length = 1.0 if n_iter else 1.0 / max(1.0, float(np.abs(gradient).sum()))
-        step_found = _weak_wolfe(objective, point, value, direction, slope, length)
-        if step_found is None:  # no descent is left above rounding
-            stuck = "the start lies on a kink, where the subgradient points nowhere lower"
-            return Descent(point, value, n_iter, None if n_iter or slope == 0.0 else stuck)
-        length, value, ahead = step_found
-        step, change = length * direction, ahead - gradient
-        point, gradient = point + step, ahead
+        accepted = _weak_wolfe(objective, point, value, direction, slope, length)
+        if accepted is None:  # no decrease that exceeds rounding
+            failure = "the start lies on a kink, where the subgradient is not a descent direction"
+            return Descent(point, value, n_iter, None if n_iter or slope == 0.0 else failure)
+        length, value, new_gradient = accepted
+        step, change = length * direction, new_gradient - gradient
+        point, gradient = point + step, new_gradient
         product = float(step @ change)
-        if product < 1e-290:  # as flat as numbers tell
+        if product < 1e-290:  # flat up to rounding
             return Descent(point, value, n_iter + 1, None)
         if n_iter == 0:
             inverse *= product / float(change @ change)
@@ -107,7 +112,7 @@ def _bfgs(
         fall = values[max(n_iter - STALLED + 1, 0)] - value
         if n_iter + 1 >= STALLED and fall <= max(tol * abs(value), 1e-15):
             return Descent(point, value, n_iter + 1, None)
-    return Descent(point, value, max_iter, f"{max_iter} iterations were not enough")
+    return Descent(point, value, max_iter, "the maximum number of steps was reached")
 
 
 def _weak_wolfe(
@@ -118,15 +123,15 @@ def _weak_wolfe(
     slope: float,
     length: float,
 ) -> tuple[float, float, FloatArray] | None:
-    """Length of a step that falls enough and flattens the slope; value and gradient there."""
+    """Step length that satisfies the weak Wolfe conditions; value and gradient there, or None."""
     low, high = 0.0, np.inf
     for _ in range(50 if slope < 0.0 else 0):
-        ahead, gradient = objective(point + length * direction)
-        if ahead > value + 1e-4 * length * slope:
+        new_value, gradient = objective(point + length * direction)
+        if new_value > value + 1e-4 * length * slope:
             high = length
         elif gradient @ direction < 0.9 * slope:
             low = length
         else:
-            return length, ahead, gradient
+            return length, new_value, gradient
         length = 2.0 * low if np.isinf(high) else (low + high) / 2.0
     return None

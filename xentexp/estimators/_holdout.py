@@ -1,4 +1,4 @@
-"""Training rows and held-out rows."""
+"""Split into training rows and held-out rows."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ from xentexp.objectives import TrainingObjective
 
 @dataclass(frozen=True)
 class TrainingRows:
-    """Checked rows, the objective on them, and their weights as the user gave them."""
+    """Checked rows, the objective on them, and their sample weights."""
 
     X: Any
     training: TrainingObjective
-    weight: FloatArray | None
+    weight: FloatArray | None  # sample weights without class weights
 
     def of(self, rows: IntArray) -> TrainingRows:
-        """Some of the rows, as a copy."""
+        """Copy of a subset of the rows."""
         X = self.X.iloc[rows] if isinstance(self.X, pd.DataFrame) else self.X[rows]
         return TrainingRows(
             X, self.training.of(rows), None if self.weight is None else self.weight[rows]
@@ -31,13 +31,13 @@ class TrainingRows:
 
 
 def split_parts(
-    whole: TrainingRows, fraction: float | None, random_state: Any
+    all_rows: TrainingRows, fraction: float | None, random_state: Any
 ) -> dict[str, TrainingRows]:
-    """``"train"``, and ``"valid"`` with a share of each class; each class keeps a training row."""
+    """Parts "train" and "valid", stratified; each class keeps at least one training row."""
     if fraction is None:
-        return {"train": whole}
+        return {"train": all_rows}
     rng = check_random_state(random_state)
-    index = whole.training.index
+    index = all_rows.training.index
     held_out = np.zeros(len(index), dtype=bool)
     for label in np.unique(index):
         of_class = rng.permutation(np.flatnonzero(index == label))
@@ -45,9 +45,10 @@ def split_parts(
         held_out[of_class[:n_held_out]] = True
     if not held_out.any():
         raise InputError(
-            f"validation_fraction={fraction} of {len(index)} rows holds none out; set it higher"
+            f"validation_fraction must hold out at least one row; got {fraction} of {len(index)} "
+            f"rows, which holds none out; set it higher"
         )
     return {
-        "train": whole.of(np.flatnonzero(~held_out)),
-        "valid": whole.of(np.flatnonzero(held_out)),
+        "train": all_rows.of(np.flatnonzero(~held_out)),
+        "valid": all_rows.of(np.flatnonzero(held_out)),
     }

@@ -1,4 +1,4 @@
-"""A small neural network as a classifier that is trained on any loss."""
+"""Neural network classifier that is trained on any loss."""
 
 from __future__ import annotations
 
@@ -31,94 +31,154 @@ ACTIVATIONS: dict[str, tuple[str, Callable[[FloatArray], FloatArray]]] = {
     "logistic": ("Sigmoid", sigmoid),
     "identity": ("Identity", lambda x: x),
 }
-"""Names of scikit-learn's MLPClassifier -> the module of torch.nn, and its function of arrays."""
+"""Name in scikit-learn's MLPClassifier -> name in torch.nn, and the same function of arrays."""
 
 Layers = list[tuple[FloatArray, FloatArray]]
 """Weights ``(n_in, n_out)`` and biases ``(n_out,)`` of each layer."""
 
-_ROWS = 8192  # that the network is applied to at once
+_PREDICT_ROWS = 8192  # rows per block when predicting
 
 
 class NetworkLossClassifier(LossClassifier):
-    """A multilayer perceptron trained on any loss by Adam; needs torch to be fitted.
+    """Neural network classifier (multilayer perceptron) that is trained on any loss by Adam.
 
-    It starts from the shares of the classes. Fitted, it is arrays: predictions and pickles
-    need no torch. Columns should be scaled to unit variance before.
+    `fit` requires torch. The fitted network is stored as arrays: predicting and unpickling do not
+    require torch. Scale the columns first, for example with
+    `sklearn.preprocessing.StandardScaler`.
 
     Parameters
     ----------
     loss : str or Loss, default="categorical_crossentropy"
-        What to train on: a name, a peer's name, or a loss.
-    loss_params : dict, optional
-        Parameters of the loss, where it is a name.
+        Loss to minimize: its name, the name that another library uses for it (for example
+        ``"log_loss"``), or an object from `xentexp.get_loss`. It must be a loss of class labels
+        that has a gradient.
+    loss_params : mapping, default=None
+        Parameters of the loss if `loss` is a name, for example ``{"gamma": 2.0}`` for
+        ``"categorical_focal_crossentropy"``. None uses the defaults of the loss.
     hidden_layer_sizes : sequence of int, default=(32,)
-        Units of each hidden layer; without any the model is linear.
-    activation : {"relu", "tanh", "logistic", "identity"}
-        What a hidden unit makes of its input.
-    dropout : float, default=0
-        Share of the hidden units that a step leaves out.
+        Number of units of each hidden layer. ``()`` gives a linear model.
+    activation : {"relu", "tanh", "logistic", "identity"}, default="relu"
+        Activation function of the hidden units, by its name in
+        `sklearn.neural_network.MLPClassifier`.
+    dropout : float, default=0.0
+        Probability, at least 0 and below 1, with which a hidden unit is omitted in a training step.
     alpha : float, default=0.0001
-        L2 penalty: half of it times the sum of squared weights is added to the mean loss.
-        Biases are free.
+        Strength of the L2 penalty: ``alpha / 2`` times the sum of the squared weights is added to
+        the mean loss. Biases are not penalized.
     learning_rate : float, default=0.001
-        Of Adam.
+        Positive step size of Adam.
     batch_size : int, default=200
-        Rows of a step, at most.
+        Maximum number of rows of a training step.
     max_epochs : int, default=200
-        Passes over the training rows, at most.
+        Maximum number of passes over the training rows.
     early_stopping : bool, default=False
-        Whether to watch the loss of the held-out rows instead of that of the training rows,
-        and to keep the epoch in which it was least. Needs `validation_fraction`.
-    validation_fraction : float, optional
-        Share of the rows that is held out, of each class alike.
+        If True, training monitors the loss of the held-out rows and keeps the weights of the epoch
+        with the lowest one; it requires `validation_fraction`. If False, training monitors the loss
+        of the training rows and keeps the weights of the last epoch.
+    validation_fraction : float, default=None
+        Fraction of the rows, above 0 and below 1, that is held out of training, stratified by
+        class; every class keeps at least one training row. None holds no row out.
     n_iter_no_change : int, default=10
-        Epochs in which the watched loss does not fall by `tol`, after which to stop.
+        Training stops after this number of consecutive epochs in which the monitored loss does not
+        fall by at least `tol` below its lowest value.
     tol : float, default=0.0001
-        See `n_iter_no_change`.
-    class_weight : mapping, array-like of shape (k,), "balanced", or None
-        Weight of each class.
-    label_smoothing : float, default=0
-        Share of the target that is spread evenly over the classes.
+        Smallest decrease of the monitored loss that counts, see `n_iter_no_change`.
+    class_weight : mapping, array-like of shape (k,), "balanced" or None, default=None
+        Weight of each class. A mapping has the labels as keys; labels that it omits get the weight
+        1. An array has one weight per class in the order of `classes_`. ``"balanced"`` gives all
+        classes the same total weight, ``n / (k * np.bincount(y))``; if `fit` receives sample
+        weights, they are counted instead of rows. Class weights multiply the sample weights. None
+        gives every class the weight 1.
+    label_smoothing : float, default=0.0
+        Fraction of the target, between 0 and 1, that is spread evenly over the classes. 0 uses the
+        labels unchanged.
     correct_probabilities : bool, default=False
-        Whether to undo what the loss, smoothing and class weights do to the probabilities.
-    record : sequence of str or Loss, default=()
-        Losses to record after each epoch beside the one that is trained on, which stops the
-        training and is recorded anyway; None is no more than that.
-    n_jobs : int, optional
-        Threads of torch in `fit`; None for 1, -1 for all.
-    random_state : int, RandomState or None
-        Of weights, held-out rows, order and dropout. Torch's own generator is not touched.
+        If True, `predict_proba` corrects the probabilities for the shift that the loss, the class
+        weights and label smoothing cause, see Notes. It may also be changed with `set_params` after
+        `fit`. Without it, probabilities of a loss that is not proper can be far from the true ones.
+    record : sequence of str or Loss or None, default=()
+        Losses to record in `learning_curve_` after each epoch, in addition to the loss that is
+        trained on, which is always recorded because it stops the training. None has the same
+        effect as ``()``.
+    n_jobs : int, default=None
+        Number of threads of torch during `fit`. None means 1, unless a ``joblib.parallel_config``
+        context sets another number; -1 means all processors.
+    random_state : int, RandomState instance or None, default=None
+        Seed of the initial weights, the held-out rows, the order of the rows and dropout. Torch's
+        global random state is not changed. Pass an int for reproducible results.
 
     Attributes
     ----------
     classes_ : ndarray of shape (k,)
-        Labels.
-    n_features_in_, feature_names_in_
-        As scikit-learn has them.
-    coefs_, intercepts_ : list of ndarray
-        Weights ``(n_in, n_out)`` and biases of each layer.
+        Class labels, sorted.
+    class_weight_ : ndarray of shape (k,) or None
+        Weight of each class; None if `class_weight` is None.
+    coefs_ : list of ndarray of shape (n_in, n_out)
+        Weights of each layer.
+    intercepts_ : list of ndarray of shape (n_out,)
+        Biases of each layer.
     n_iter_ : int
-        Epochs that were trained.
+        Number of epochs that were trained.
     best_iteration_ : int
-        Epoch whose weights are kept: the last one without `early_stopping`.
+        Epoch whose weights are kept: the best one with `early_stopping`, else the last one.
     learning_curve_ : dict
-        ``"train"`` and, with `validation_fraction`, ``"valid"`` -> loss -> a value after each
-        epoch. What is trained on is weighted and smoothed as in training, and without penalty.
+        ``{"train": {loss: [value after each epoch]}}``, and ``"valid"`` if `validation_fraction` is
+        set. The loss that is trained on has the class weights and the smoothing of training, but no
+        penalty; other losses have only the sample weights.
     loss_curve_ : list of float
-        The loss that is trained on, on the training part.
+        Loss that is trained on, for the training rows, after each epoch.
+    n_features_in_ : int
+        Number of columns of the training rows.
+    feature_names_in_ : ndarray of shape (n_features_in_,)
+        Names of the columns; only if all names are strings.
 
     Raises
     ------
     InputError
-        Without torch, for bad parameters, and when training diverges.
+        In `fit`, if torch is not installed, if a parameter is not valid, or if training diverges.
+
+    See Also
+    --------
+    sklearn.neural_network.MLPClassifier : Neural network that is trained on the cross-entropy.
+    LinearLossClassifier : Linear model that is trained on any loss.
+    xentexp.objectives.TorchLoss : Any loss as a torch module, for networks of your own.
+    xentexp.tuning.TunedClassifier : Search of the parameters of a classifier.
+
+    Notes
+    -----
+    With weights ``w_i`` (sample weight times class weight) and the raw scores ``s_i`` of the
+    network, training minimizes::
+
+        sum_i w_i * l(y_i, s_i) / sum_i w_i + alpha / 2 * ||coefs||^2
+
+    by Adam [4]_. The biases of the last layer start at the raw scores of the class proportions.
+
+    `predict_proba` applies the link of the loss to the raw scores: a softmax for most losses (for
+    two classes a sigmoid), the tempered softmax for ``"bi_tempered_logistic_loss"``, the thresholds
+    for losses of one latent score. Scores of losses of decision scores, such as exponential loss,
+    are read as logits. Losses whose scores do not determine probabilities, such as
+    ``"hinge_loss"``, have neither `predict_proba` nor `predict_log_proba`.
+
+    A loss that is not proper (such as focal or exponential loss), label smoothing and class weights
+    shift these probabilities away from the true ones. With ``correct_probabilities=True``,
+    `predict_proba` returns the class distribution for which the scores minimize the expected loss
+    [1]_ [2]_ [3]_. A model that reaches the minimum then gives true probabilities, and for two
+    classes the order of the rows does not change. A model that stops before the minimum, as after
+    few epochs, is corrected too much or too little.
 
     References
     ----------
-    Kingma, D. P., Ba, J. (2015). Adam: a method for stochastic optimization. ICLR.
+    .. [1] Zhang, T. (2004). Statistical behavior and consistency of classification methods based
+       on convex risk minimization. Annals of Statistics 32, 56-85.
+    .. [2] Reid, M. D., Williamson, R. C. (2010). Composite binary losses. JMLR 11, 2387-2422.
+    .. [3] Charoenphakdee, N. et al. (2021). On focal loss for class-posterior probability
+       estimation: a theoretical perspective. CVPR.
+    .. [4] Kingma, D. P., Ba, J. (2015). Adam: a method for stochastic optimization. ICLR.
 
     Examples
     --------
     >>> from sklearn.datasets import make_moons
+    >>> from xentexp.estimators import NetworkLossClassifier
     >>> X, y = make_moons(300, noise=0.2, random_state=0)
     >>> model = NetworkLossClassifier("brier_loss", learning_rate=0.02, random_state=0)
     >>> model.fit(X, y).score(X, y) > 0.95
@@ -175,36 +235,38 @@ class NetworkLossClassifier(LossClassifier):
     # -- fitting ---------------------------------------------------------------------------
 
     def fit(self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None) -> Self:
-        """Train on rows.
+        """Fit the model to training rows.
 
         Parameters
         ----------
         X : array-like of shape (n, n_features)
-            Finite numbers.
+            Training rows, finite numbers; they are converted to float64.
         y : array-like of shape (n,)
-            Labels of any type, of two classes or more.
-        sample_weight : array-like of shape (n,), optional
-            Weights of the rows.
+            Labels of any type, of at least two classes.
+        sample_weight : array-like of shape (n,), default=None
+            Weight of each row, finite and not negative. None gives every row the weight 1. Rows of
+            weight 0 have no effect.
 
         Returns
         -------
-        self
-            Fitted.
+        self : NetworkLossClassifier
+            The fitted classifier.
 
         Raises
         ------
         InputError
-            Without torch, for bad parameters, and when training diverges.
+            If torch is not installed, if the loss cannot be trained on, if a parameter is not
+            valid, or if training diverges.
         """
         loss = get_training_loss(self.loss, self.loss_params)
         self._check_parameters()
         import_extra("torch", "NetworkLossClassifier")
         X, y = validate_data(self, X, y, dtype=np.float64)
-        whole = self._read(loss, X, y, sample_weight)
-        if whole.weight is not None:
-            whole = whole.of(np.flatnonzero(whole.weight))
+        all_rows = self._read(loss, X, y, sample_weight)
+        if all_rows.weight is not None:
+            all_rows = all_rows.of(np.flatnonzero(all_rows.weight))
         rng = check_random_state(self.random_state)
-        parts = split_parts(whole, self.validation_fraction, rng)
+        parts = split_parts(all_rows, self.validation_fraction, rng)
         history = self._history(parts)
         seed = int(rng.randint(np.iinfo(np.int32).max))
         with _torch_settings(effective_n_jobs(self.n_jobs), seed):
@@ -218,20 +280,21 @@ class NetworkLossClassifier(LossClassifier):
         return self
 
     def _train(self, parts: Mapping[str, TrainingRows], history: History) -> Layers:
-        """Layers of the epoch that is kept."""
+        """Train the network; returns the layers of the epoch that is kept."""
         import torch
 
         train = parts["train"]
         objective = train.training
         batch_loss = _batch_loss(objective)
-        # Over the mean of all rows, not of the batch: light batches make short steps.
+        # Divide by the mean weight of all rows, not of the batch: a batch of small weights makes a
+        # small step.
         mean_weight = objective.total_weight / objective.n_rows
         net = self._network(train.X.shape[1], objective)
         linear = [layer for layer in net if isinstance(layer, torch.nn.Linear)]
         parameters = list(net.parameters())
         optimizer = torch.optim.Adam(parameters, lr=self.learning_rate, fused=True)
         curve = history.curve["valid" if self.early_stopping else "train"]
-        least, waited = np.inf, 0
+        lowest, epochs_without_decrease = np.inf, 0
         for epoch in range(1, self.max_epochs + 1):
             for rows in map(
                 torch.Tensor.numpy, torch.randperm(objective.n_rows).split(self.batch_size)
@@ -250,10 +313,10 @@ class NetworkLossClassifier(LossClassifier):
                     raise
                 factor = weight / (len(rows) * mean_weight)
                 for parameter in parameters:
-                    parameter.grad = None  # as zero_grad does, in a tenth of its time
+                    parameter.grad = None  # the same as zero_grad, ten times as fast
                 slopes = (gradient.T * factor).T.reshape(scores.shape)
                 scores.backward(torch.from_numpy(slopes))
-                for layer in linear:  # quicker than a second group with Adam's weight_decay
+                for layer in linear:  # faster than a parameter group with weight_decay
                     layer.weight.grad.add_(layer.weight.detach(), alpha=self.alpha)
                 optimizer.step()
             layers = [
@@ -265,16 +328,17 @@ class NetworkLossClassifier(LossClassifier):
                 self._check_finite(by_class, epoch)
                 history.record(name, by_class)
             value = curve[objective.loss.name][-1]
-            waited = waited + 1 if value > least - self.tol else 0
-            if epoch == 1 or value < least or not self.early_stopping:
+            no_decrease = value > lowest - self.tol
+            epochs_without_decrease = epochs_without_decrease + 1 if no_decrease else 0
+            if epoch == 1 or value < lowest or not self.early_stopping:
                 best_layers = layers
-            least = min(value, least)
-            if waited >= self.n_iter_no_change:
+            lowest = min(value, lowest)
+            if epochs_without_decrease >= self.n_iter_no_change:
                 break
         return best_layers
 
     def _network(self, n_features: int, objective: TrainingObjective) -> Any:
-        """Torch's module, with scores that start near the class shares."""
+        """Torch module; the biases of its last layer give the class proportions."""
         from torch import float64, from_numpy, nn
 
         sizes = [n_features, *map(int, self.hidden_layer_sizes), objective.n_scores]
@@ -284,15 +348,16 @@ class NetworkLossClassifier(LossClassifier):
             modules.append(getattr(nn, ACTIVATIONS[self.activation][0])())
             if self.dropout:
                 modules.append(nn.Dropout(self.dropout))
-        del modules[-2 if self.dropout else -1 :]  # the last layer gives the scores
+        del modules[-2 if self.dropout else -1 :]  # no activation and dropout after the last layer
         modules[-1].bias.data = from_numpy(initial_scores(objective))
         return nn.Sequential(*modules)
 
     def _check_finite(self, scores: FloatArray, epoch: int) -> None:
         if not np.isfinite(scores).all():
             raise InputError(
-                f"training diverged in epoch {epoch}; scale the columns of X, or set "
-                f"learning_rate below {self.learning_rate}"
+                f"learning_rate must be small enough for X; got {self.learning_rate!r}, with which "
+                f"training diverged in epoch {epoch}; scale the columns of X, or lower "
+                f"learning_rate"
             )
 
     def _check_parameters(self) -> None:
@@ -302,7 +367,7 @@ class NetworkLossClassifier(LossClassifier):
             self.hidden_layer_sizes, "__iter__"
         ):
             raise InputError(
-                f"hidden_layer_sizes must be a sequence of integers; got "
+                f"hidden_layer_sizes must be a sequence of integers, e.g. (32,); got "
                 f"{self.hidden_layer_sizes!r}"
             )
         for size in self.hidden_layer_sizes:
@@ -314,11 +379,12 @@ class NetworkLossClassifier(LossClassifier):
         check_number("tol", self.tol, 0.0, np.inf)
         check_number("dropout", self.dropout, 0.0, 1.0)
         if self.dropout == 1.0:
-            raise InputError(f"dropout must be < 1; got {self.dropout!r}")
+            raise InputError(f"dropout must be >= 0 and < 1; got {self.dropout!r}")
         self._check_fraction()
         if self.early_stopping and self.validation_fraction is None:
             raise InputError(
-                "early_stopping needs rows to watch; set validation_fraction, e.g. to 0.1"
+                "early_stopping=True requires held-out rows; got validation_fraction=None; set "
+                "validation_fraction, e.g. to 0.1"
             )
 
     # -- predicting ------------------------------------------------------------------------
@@ -331,20 +397,20 @@ class NetworkLossClassifier(LossClassifier):
 
 
 def _forward(X: FloatArray, layers: Layers, activation: str) -> FloatArray:
-    """Raw scores ``(n_scores, n)``, without torch."""
+    """Raw scores (n_scores, n), computed without torch."""
     activate = ACTIVATIONS[activation][1]
     scores = np.empty((len(layers[-1][1]), len(X)))
-    for start in range(0, len(X), _ROWS):
-        hidden = X[start : start + _ROWS]
+    for start in range(0, len(X), _PREDICT_ROWS):
+        hidden = X[start : start + _PREDICT_ROWS]
         for weight, bias in layers[:-1]:
             hidden = activate(hidden @ weight + bias)
         weight, bias = layers[-1]
-        scores[:, start : start + _ROWS] = (hidden @ weight + bias).T
+        scores[:, start : start + _PREDICT_ROWS] = (hidden @ weight + bias).T
     return scores
 
 
 def _batch_loss(objective: TrainingObjective) -> Any:
-    """What `TorchLoss` computes of a batch, without the cost of a graph node of its own."""
+    """Loss of a batch as in `TorchLoss`; called directly, it needs no node in torch's graph."""
     from xentexp.objectives._torch import BatchLoss
 
     loss = objective.loss
@@ -355,7 +421,7 @@ def _batch_loss(objective: TrainingObjective) -> Any:
 
 @contextmanager
 def _torch_settings(n_threads: int, seed: int) -> Iterator[None]:
-    """Threads, seed and gradients of torch, put back at the end."""
+    """Set threads, seed and gradient mode of torch, and restore them at the end."""
     torch = import_extra("torch", "NetworkLossClassifier")
     threads_before = torch.get_num_threads()
     torch.set_num_threads(n_threads)

@@ -1,4 +1,4 @@
-"""XGBoost as a classifier that is trained on any loss."""
+"""XGBoost classifier that is trained on any loss."""
 
 from __future__ import annotations
 
@@ -20,64 +20,151 @@ from xentexp.objectives._xgboost import xgboost_factor
 
 
 class XGBoostLossClassifier(BoosterClassifier):
-    """XGBoost trained on any loss, with probabilities.
+    """XGBoost classifier that is trained on any loss.
 
-    XGBoost's own classifier under a custom objective starts at 0 or adds a base score that is
-    not one, and takes every raw score for a logit. This starts where XGBoost's own objectives
-    start, takes any labels, and gives probabilities by the link of the loss: trained on the
-    cross-entropy it is ``xgboost.XGBClassifier`` to the precision of its float32 scores.
+    Under a custom objective, XGBoost's own classifier adds a base score to the raw scores and
+    converts every raw score with a sigmoid or softmax, whatever the loss. This classifier starts
+    from the class proportions, as XGBoost's own objectives do, accepts any labels, and uses the
+    link of the loss for class probabilities. Trained on the cross-entropy it gives the same model
+    as ``xgboost.XGBClassifier``, up to the precision of XGBoost's float32 scores. Missing values
+    (NaN) and pandas categories are supported.
 
     Parameters
     ----------
     loss : str or Loss, default="categorical_crossentropy"
-        What to train on: a name, a peer's name, or a loss.
-    loss_params : dict, optional
-        Parameters of the loss, where it is a name.
-    class_weight : mapping, array-like of shape (k,), "balanced", or None
-        Weight of each class.
-    label_smoothing : float, default=0
-        Share of the target that is spread evenly over the classes.
+        Loss to minimize: its name, the name that another library uses for it (for example
+        ``"log_loss"``), or an object from `xentexp.get_loss`. It must be a loss of class labels
+        that has a gradient.
+    loss_params : mapping, default=None
+        Parameters of the loss if `loss` is a name, for example ``{"gamma": 2.0}`` for
+        ``"categorical_focal_crossentropy"``. None uses the defaults of the loss.
+    class_weight : mapping, array-like of shape (k,), "balanced" or None, default=None
+        Weight of each class. A mapping has the labels as keys; labels that it omits get the weight
+        1. An array has one weight per class in the order of `classes_`. ``"balanced"`` gives all
+        classes the same total weight, ``n / (k * np.bincount(y))``; if `fit` receives sample
+        weights, they are counted instead of rows. Class weights multiply the sample weights. None
+        gives every class the weight 1.
+    label_smoothing : float, default=0.0
+        Fraction of the target, between 0 and 1, that is spread evenly over the classes. 0 uses the
+        labels unchanged.
     correct_probabilities : bool, default=False
-        Whether to undo what the loss, smoothing and class weights do to the probabilities.
+        If True, `predict_proba` corrects the probabilities for the shift that the loss, the class
+        weights and label smoothing cause, see Notes. It may also be changed with `set_params` after
+        `fit`. Without it, probabilities of a loss that is not proper can be far from the true ones.
     n_estimators : int, default=100
-        Rounds.
+        Maximum number of boosting rounds. Each round fits one tree per raw score: one tree for two
+        classes, k trees for k > 2 classes.
     learning_rate : float, default=0.3
-        What each tree is multiplied by.
+        Positive factor that multiplies the output of each tree. Smaller values need more rounds.
     max_depth : int, default=6
-        Depth of a tree.
-    min_child_weight : float, default=1
-        Sum of curvatures in a leaf.
-    reg_lambda : float, default=1
-        L2 penalty of a leaf.
-    hessian_factor : float, optional
-        What curvatures are multiplied by; XGBoost's own by default: 2 of several classes, 1
-        of two.
+        Maximum depth of a tree.
+    min_child_weight : float, default=1.0
+        Minimum sum of the curvatures in a leaf; larger values make smaller trees.
+    reg_lambda : float, default=1.0
+        L2 penalty on the values of the leaves; larger values make smaller steps.
+    hessian_factor : float, default=None
+        Positive factor that multiplies the curvatures (second derivatives); larger values make
+        smaller steps. None uses the factor of XGBoost's own objectives: 2 for more than
+        two classes, 1 for two classes.
     boost_from_average : bool, default=True
-        Whether to start from the class shares.
-    early_stopping_rounds : int, optional
-        Rounds without a new best on the held-out part, after which to stop; predictions use
-        the best. Needs `validation_fraction`.
-    validation_fraction : float, optional
-        Share of the rows that is held out, stratified by class.
-    record : sequence of str or Loss, optional
-        Losses to record after each round beside the one that is trained on, in
-        `learning_curve_`. With None nothing is computed on the training part, and on a held-out
-        part the trained loss alone.
-    booster_params : dict, optional
-        Further parameters of XGBoost, e.g. ``{"colsample_bytree": 0.8}``.
-    n_jobs : int, optional
-        Threads; None for 1, -1 for all.
-    random_state : int, RandomState or None
-        Seed of XGBoost and of the held-out part.
+        If True, boosting starts from the weighted class proportions. If False, it starts from
+        the raw score 0.
+    early_stopping_rounds : int, default=None
+        Number of rounds without a lower loss on the held-out rows after which training stops.
+        Predictions then use the best round. It requires `validation_fraction`. None trains all
+        `n_estimators` rounds.
+    validation_fraction : float, default=None
+        Fraction of the rows, above 0 and below 1, that is held out of training to record the loss
+        and to stop early. The rows are selected at random and stratified by class; every class
+        keeps at least one training row. None holds no row out.
+    record : sequence of str or Loss, default=None
+        Losses to record in `learning_curve_` after each round, in addition to the loss that is
+        trained on, for the training rows and the held-out rows. ``()`` records only the loss that
+        is trained on. None records only the loss that is trained on, and only for the held-out
+        rows, which is faster.
+    booster_params : mapping, default=None
+        Further parameters of XGBoost, for example ``{"colsample_bytree": 0.8}``. Parameters that
+        this class sets itself, such as ``learning_rate``, raise an error.
+    n_jobs : int, default=None
+        Number of threads. None means 1, unless a ``joblib.parallel_config`` context sets another
+        number; -1 means all processors.
+    random_state : int, RandomState instance or None, default=None
+        Seed of XGBoost and of the selection of held-out rows. Pass an int for reproducible
+        results.
 
     Attributes
     ----------
-    classes_, booster_, initial_scores_, n_iter_, best_iteration_, learning_curve_
-        See `BoosterClassifier`; `booster_` is a ``xgboost.Booster``.
+    classes_ : ndarray of shape (k,)
+        Class labels, sorted.
+    class_weight_ : ndarray of shape (k,) or None
+        Weight of each class; None if `class_weight` is None.
+    booster_ : xgboost.Booster or None
+        Trained model of XGBoost. Its raw scores start from 0, without `initial_scores_`. None
+        if no column can be split, because all are constant.
+    initial_scores_ : ndarray of shape (n_scores,)
+        Raw scores from which boosting starts; predictions add them to the scores of `booster_`.
+        `n_scores` is 1 for two classes and for losses of one latent score, else k.
+    n_iter_ : int
+        Number of rounds that were trained.
+    best_iteration_ : int
+        Number of rounds that predictions use: the best round if `early_stopping_rounds` is set,
+        else `n_iter_`.
+    learning_curve_ : dict
+        ``{"train": {loss: [value after each round]}, "valid": ...}``. The loss that is trained on
+        has the class weights and the smoothing of training; other losses have only the sample
+        weights. Parts that were not recorded are missing.
+    categories_ : dict
+        Categories of each categorical column of a DataFrame; empty for other input.
+    feature_importances_ : ndarray of shape (n_features,)
+        Fraction of each column in the total gain of the splits; all 0 if there is no split.
+    n_features_in_ : int
+        Number of columns of the training rows.
+    feature_names_in_ : ndarray of shape (n_features_in_,)
+        Names of the columns; only if all names are strings.
+
+    See Also
+    --------
+    LinearLossClassifier : Linear model that is trained on any loss.
+    LightGBMLossClassifier, CatBoostLossClassifier : The same with another booster.
+    xentexp.objectives.XGBoostObjective : The objective, for code that calls XGBoost directly.
+    xentexp.tuning.TunedClassifier : Search of the parameters of a classifier.
+
+    Notes
+    -----
+    With weights ``w_i`` (sample weight times class weight), each round of XGBoost [4]_ fits a tree
+    to the gradients ``g_i`` and curvatures ``h_i`` of ``w_i l(y_i, s_i)`` at the raw scores
+    ``s_i``; a leaf adds ``-learning_rate * sum(g_i) / (sum(h_i) + reg_lambda)`` to the scores of
+    its rows. Curvatures that are not positive are replaced, see
+    `xentexp.objectives.XGBoostObjective`. Boosting starts from the raw scores whose probabilities
+    are the weighted, smoothed class proportions; for losses of decision scores from the best
+    constant, or from 0 if it does not determine the proportions.
+
+    `predict_proba` applies the link of the loss to the raw scores: a softmax for most losses (for
+    two classes a sigmoid), the tempered softmax for ``"bi_tempered_logistic_loss"``, the thresholds
+    for losses of one latent score. Scores of losses of decision scores, such as exponential loss,
+    are read as logits. Losses whose scores do not determine probabilities, such as
+    ``"hinge_loss"``, have neither `predict_proba` nor `predict_log_proba`.
+
+    A loss that is not proper (such as focal or exponential loss), label smoothing and class weights
+    shift these probabilities away from the true ones. With ``correct_probabilities=True``,
+    `predict_proba` returns the class distribution for which the scores minimize the expected loss
+    [1]_ [2]_ [3]_. A model that reaches the minimum then gives true probabilities, and for two
+    classes the order of the rows does not change. A model that stops before the minimum, as after
+    few rounds, is corrected too much or too little.
+
+    References
+    ----------
+    .. [1] Zhang, T. (2004). Statistical behavior and consistency of classification methods based
+       on convex risk minimization. Annals of Statistics 32, 56-85.
+    .. [2] Reid, M. D., Williamson, R. C. (2010). Composite binary losses. JMLR 11, 2387-2422.
+    .. [3] Charoenphakdee, N. et al. (2021). On focal loss for class-posterior probability
+       estimation: a theoretical perspective. CVPR.
+    .. [4] Chen, T., Guestrin, C. (2016). XGBoost: a scalable tree boosting system. KDD.
 
     Examples
     --------
     >>> from sklearn.datasets import load_iris
+    >>> from xentexp.estimators import XGBoostLossClassifier
     >>> X, y = load_iris(return_X_y=True)
     >>> model = XGBoostLossClassifier("categorical_focal_crossentropy", n_estimators=20)
     >>> model.fit(X, y).predict_proba(X).shape, model.score(X, y) > 0.95
@@ -142,13 +229,13 @@ class XGBoostLossClassifier(BoosterClassifier):
             params["num_class"] = n_scores
         sets = {name: self._matrix(part.X, part.training) for name, part in parts.items()}
 
-        class Watch(xgboost.callback.TrainingCallback):  # type: ignore[misc, name-defined]
+        class Recorder(xgboost.callback.TrainingCallback):  # type: ignore[misc, name-defined]
             def after_iteration(self, model: Any, epoch: int, evals_log: Any) -> bool:
-                # XGBoost's own metrics would be rounded to six decimals.
+                # Not a metric of XGBoost: those are rounded to six decimals.
                 for name in history.parts:
                     scores = model.predict(sets[name], output_margin=True)
                     history.record(name, by_class(scores))
-                return history.is_over()
+                return history.should_stop()
 
         self.booster_ = xgboost.train(
             params,
@@ -156,7 +243,7 @@ class XGBoostLossClassifier(BoosterClassifier):
             num_boost_round=self.n_estimators,
             obj=self._objective(objective, xgboost_factor(n_scores)),
             verbose_eval=False,
-            callbacks=[Watch()] if history.parts else None,
+            callbacks=[Recorder()] if history.parts else None,
         )
         self.n_iter_ = int(self.booster_.num_boosted_rounds())
 
@@ -166,7 +253,7 @@ class XGBoostLossClassifier(BoosterClassifier):
         if training is not None:
             start = self._start(training.n_rows)
             options["label"] = training.index
-            options["weight"] = training.weight  # it weighs the quantiles that columns are cut at
+            options["weight"] = training.weight  # also used for the quantiles of the histogram bins
             options["base_margin"] = start[:, 0] if training.n_scores == 1 else start
         return xgboost.DMatrix(
             X, nthread=self._threads(), enable_categorical=bool(self.categories_), **options
@@ -181,4 +268,4 @@ class XGBoostLossClassifier(BoosterClassifier):
 
     def _importances(self) -> FloatArray:
         gains = self.booster_.get_score(importance_type="total_gain")
-        return np.array([gains.get(f"f{place}", 0.0) for place in range(self.n_features_in_)])
+        return np.array([gains.get(f"f{column}", 0.0) for column in range(self.n_features_in_)])

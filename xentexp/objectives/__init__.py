@@ -1,4 +1,7 @@
-"""Training objectives: a loss on training rows, and its form for each booster and for torch."""
+"""Train on a loss: objectives and metrics for LightGBM, XGBoost and CatBoost, and a torch module.
+
+`xentexp.estimators` has scikit-learn classifiers that use them.
+"""
 
 from __future__ import annotations
 

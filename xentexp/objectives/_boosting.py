@@ -1,4 +1,4 @@
-"""What the objectives and metrics of all boosters share: a loss, its options and the rows."""
+"""Common base of the objectives and metrics for LightGBM, XGBoost and CatBoost."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from xentexp.objectives._objective import TrainingObjective, get_training_loss
 
 
 class BoosterLoss:
-    """A loss on the rows that a booster passes, whose labels are class numbers."""
+    """Loss on the rows that a booster passes; labels are class numbers 0 to k - 1."""
 
     def __init__(
         self,
@@ -31,20 +31,22 @@ class BoosterLoss:
         self.loss = get_training_loss(loss, loss_params)
         if self.loss.properties.response == "latent" and n_classes is None:
             raise InputError(
-                f"{self.loss.name} has one score for any number of classes; pass n_classes="
+                f"n_classes must be set for {self.loss.name}, because its single score does not "
+                f"determine the number of classes; pass n_classes=, e.g. n_classes=3"
             )
         self.class_weight = class_weight
         self.label_smoothing = label_smoothing
         self.n_classes = n_classes
+        # Labels, weights, number of scores and objective of the last call.
         self._last: tuple[Any, Any, int, TrainingObjective] | None = None
 
     @property
     def __name__(self) -> str:
-        """Name of the loss: XGBoost asks its metrics for one."""
+        """Name of the loss; XGBoost reads it from its metrics."""
         return self.loss.name
 
     def __getstate__(self) -> dict[str, Any]:
-        """Everything but the rows of the last call."""
+        """State without the cached rows of the last call."""
         return {**self.__dict__, "_last": None}
 
     def __repr__(self) -> str:
@@ -53,7 +55,7 @@ class BoosterLoss:
     def training(
         self, labels: NDArray[Any], weight: NDArray[Any] | None, n_scores: int
     ) -> TrainingObjective:
-        """The loss on these rows; the last one is kept for as long as the rows stay the same."""
+        """Loss on these rows; cached, because a booster passes the same rows in each round."""
         if self._last is not None:
             last_labels, last_weight, last_scores, training = self._last
             if (
@@ -64,13 +66,16 @@ class BoosterLoss:
             ):
                 return training
         if weight is not None and len(weight) != len(labels):
-            raise InputError(f"weights must be one for each of {len(labels)}; got {len(weight)}")
+            raise InputError(
+                f"sample_weight must have one number for each of {len(labels)} rows; got "
+                f"{len(weight)}"
+            )
         k = self.n_classes or max(2, n_scores)
         index = np.asarray(labels).astype(np.intp)
         if not np.array_equal(index, labels) or index.min() < 0 or index.max() >= k:
             raise InputError(
-                f"labels must be the numbers 0 to {k - 1} of {k} classes; got "
-                f"{np.unique(labels)[:5].tolist()}"
+                f"labels must be class numbers 0 to {k - 1}, for {k} classes; got "
+                f"{np.unique(labels)[:5].tolist()}; encode the labels, e.g. with LabelEncoder"
             )
         weights = None if weight is None else np.asarray(weight, dtype=np.float64)
         training = TrainingObjective(
@@ -85,22 +90,24 @@ class BoosterLoss:
         )
         if training.n_scores != n_scores:
             raise InputError(
-                f"{self.loss.name} of {k} classes has {training.n_scores} scores in a row; "
-                f"got {n_scores}"
+                f"scores must have {training.n_scores} per row for {self.loss.name} with {k} "
+                f"classes; got {n_scores}; set the booster's number of classes (num_class, "
+                f"classes_count)"
             )
-        kept_weight = None if weight is None else np.array(weight)
-        self._last = np.array(labels), kept_weight, n_scores, training
+        # Copies: the caller may change its arrays in place.
+        copied_weight = None if weight is None else np.array(weight)
+        self._last = np.array(labels), copied_weight, n_scores, training
         return training
 
     def value(self, y_true: Any, y_pred: Any, weight: Any) -> float:
-        """Weighted mean of the loss over rows that come in either order of arguments."""
+        """Weighted mean of the loss; accepts both argument orders of `rows_of`."""
         labels, scores, weight = rows_of(y_true, y_pred, weight)
         scores = by_class(scores)
         return self.training(labels, weight, len(scores)).mean_loss(scores)
 
 
 class BoosterObjective(BoosterLoss):
-    """Derivatives of a loss, whose curvatures a factor may multiply."""
+    """Derivatives of a loss; `hessian_factor` multiplies the curvatures."""
 
     def __init__(
         self,
@@ -125,21 +132,45 @@ class BoosterObjective(BoosterLoss):
 
 
 class CallableObjective(BoosterObjective, ABC):
-    """An objective that the booster calls with all rows at once."""
+    """Objective that the booster calls with all rows at once."""
 
     @staticmethod
     @abstractmethod
     def default_factor(n_scores: int) -> float:
-        """Factor by which the booster's own objectives multiply the hessian."""
+        """Factor of the hessian in the booster's own objectives."""
 
     def __call__(
         self, y_true: Any, y_pred: Any, sample_weight: Any = None
     ) -> tuple[NDArray[np.floating], NDArray[np.floating]]:
-        """Gradients and curvatures of the rows."""
+        """Gradients and curvatures in the form that the booster expects.
+
+        Parameters
+        ----------
+        y_true : ndarray of shape (n,)
+            Class numbers 0 to k - 1. The ``train`` functions pass the raw scores here.
+        y_pred : ndarray of shape (n,) or (n, k), or data set of the booster
+            Raw scores. The ``train`` functions pass their data set here (``lightgbm.Dataset``,
+            ``xgboost.DMatrix``), with labels and weights.
+        sample_weight : ndarray of shape (n,), default=None
+            Weight of each row; None gives every row the weight 1.
+
+        Returns
+        -------
+        gradient : ndarray of shape (n,) or (n, k)
+            Weighted derivative of the loss in each score, in the layout and dtype of the scores.
+        curvature : ndarray of shape (n,) or (n, k)
+            Weighted positive curvature, in the same layout and dtype.
+
+        Raises
+        ------
+        InputError
+            If the labels are not class numbers, or the numbers of labels, weights and scores
+            differ.
+        """
         labels, scores, weight = rows_of(y_true, y_pred, sample_weight)
         n_scores = len(by_class(scores))
         factor = self.hessian_factor or self.default_factor(n_scores)
-        return newton_like(self.training(labels, weight, n_scores), scores, factor)
+        return newton_in_layout(self.training(labels, weight, n_scores), scores, factor)
 
 
 def by_class(scores: NDArray[np.floating]) -> NDArray[np.floating]:
@@ -147,7 +178,7 @@ def by_class(scores: NDArray[np.floating]) -> NDArray[np.floating]:
     return scores[np.newaxis] if scores.ndim == 1 else scores.T
 
 
-def newton_like(
+def newton_in_layout(
     training: TrainingObjective, scores: NDArray[np.floating], factor: float
 ) -> tuple[NDArray[np.floating], NDArray[np.floating]]:
     """Gradients and curvatures in the layout and dtype of the scores."""
@@ -159,9 +190,9 @@ def newton_like(
 def rows_of(
     y_true: Any, y_pred: Any, weight: Any
 ) -> tuple[NDArray[Any], NDArray[np.floating], NDArray[Any] | None]:
-    """Labels, scores and weights from ``(y_true, y_pred, weight)`` or ``(scores, data)``."""
+    """Labels, scores and weights from ``(y_true, y_pred, weight)`` or ``(scores, data set)``."""
     if hasattr(y_pred, "get_label"):
         y_true, y_pred, weight = y_pred.get_label(), y_true, y_pred.get_weight()
-    if weight is not None and len(weight) == 0:  # what XGBoost passes for no weights
+    if weight is not None and len(weight) == 0:  # XGBoost passes an empty array for no weights
         weight = None
     return np.asarray(y_true), np.asarray(y_pred), weight

@@ -1,4 +1,4 @@
-"""Objective and metric for users who call CatBoost themselves."""
+"""Objective and metric for code that calls CatBoost directly."""
 
 from __future__ import annotations
 
@@ -16,51 +16,77 @@ from xentexp.objectives._curvature import curvature_rule, positive_curvature
 from xentexp.objectives._objective import TrainingObjective
 
 
-def _some_rows(
+def _training_on_part(
     loss: BoosterLoss, scores: FloatArray, labels: ArrayLike, weight: Any
 ) -> TrainingObjective:
-    """The loss on a part of the rows, as CatBoost passes them."""
+    """Loss on one part of the rows: CatBoost never passes all rows at once."""
     if isinstance(loss.class_weight, str):
         raise InputError(
-            "class_weight='balanced' needs all rows at once, but CatBoost passes them in parts; "
-            "pass the weights, e.g. {0: 1.0, 1: 3.5}"
+            f"class_weight must be a mapping or one number for each class, because CatBoost "
+            f"passes the rows in parts; got {loss.class_weight!r}; pass the weights, e.g. "
+            f"{{0: 1.0, 1: 3.5}}"
         )
     return loss.training(np.asarray(labels), weight, len(scores))
 
 
 class CatBoostObjective(BoosterObjective):
-    """Objective for ``CatBoost(dict(loss_function=..., eval_metric=...))``.
+    """Custom objective for CatBoost that trains on any loss.
 
-    With a custom objective CatBoost needs a custom metric (`CatBoostMetric`), and for several
-    classes ``classes_count``. It calls a Python objective of several classes row by row, twice
-    for each row and tree, at some 30 microseconds a call: use it for small tables. It starts at
-    0: pass ``Pool(baseline=...)`` and add it to the predictions, or use
-    `xentexp.estimators.CatBoostLossClassifier`.
+    Pass it as ``CatBoost({"loss_function": ..., "eval_metric": ...})``. With a custom objective
+    CatBoost also needs a custom metric, see `CatBoostMetric`, and for more than two classes
+    ``classes_count``.
+
+    CatBoost starts boosting from the score 0. To start elsewhere, pass ``Pool(baseline=...)`` and
+    add it to the predictions. `xentexp.estimators.CatBoostLossClassifier` does this and returns
+    class probabilities.
+
+    For more than two classes CatBoost calls a Python objective twice for each row and tree; a call
+    takes about 30 microseconds, so use it for small tables.
 
     Parameters
     ----------
     loss : str or Loss
-        Any loss of classes that has a gradient: its name, a peer's name for it, or an object of
-        `xentexp.get_loss`.
-    class_weight : mapping or array-like of shape (k,), optional
-        Weight of each class 0, 1, ...
-    label_smoothing : float, default=0
-        Share of the target that is spread evenly over the classes.
-    n_classes : int, optional
-        Number of classes; only needed for losses of one latent score.
-    hessian_factor : float, optional
-        Factor of the curvatures; 1 by default, as in CatBoost's own objectives.
+        Loss to train on: its name, the name that another library uses for it (for example
+        ``"log_loss"``), or an object from `xentexp.get_loss`. It must be a loss of class labels
+        that has a gradient.
+    class_weight : mapping or array-like of shape (k,), default=None
+        Weight of each class number 0, 1, ..., k - 1. A mapping may omit classes; their weight is
+        1. Class weights multiply the sample weights. None gives every class the weight 1.
+        ``"balanced"`` is not possible, because CatBoost passes the rows in parts.
+    label_smoothing : float, default=0.0
+        Fraction of the target, between 0 and 1, that is spread evenly over the k classes. 0 uses
+        the labels unchanged.
+    n_classes : int, default=None
+        Number of classes. It is required for losses of one latent score, such as
+        ``"cumulative_link_log_loss"``; for other losses None takes it from the scores.
+    hessian_factor : float, default=None
+        Positive factor that multiplies the curvatures. None uses 1, as CatBoost's own
+        objectives do.
     **loss_params : object
-        Parameters of the loss, where it is a name.
+        Parameters of the loss if `loss` is a name, for example ``gamma=2.0``.
 
     Raises
     ------
     InputError
-        For a loss that cannot be trained on, for unknown parameters and for bad values.
+        If the loss has no gradient or is not a loss of class labels, if a parameter is unknown or
+        out of range, or, when called, if labels, weights and scores do not match.
 
     See Also
     --------
-    CatBoostMetric : The value of the loss, to watch on held-out rows.
+    CatBoostMetric : Value of the loss on held-out rows; CatBoost requires one.
+    xentexp.estimators.CatBoostLossClassifier : Classifier that trains CatBoost on any loss.
+
+    See Also
+    --------
+    CatBoostObjective : Objective that trains on the loss.
+
+    Notes
+    -----
+    The gradients are exact. The curvatures are the diagonal of the hessian for smooth convex
+    losses. For losses that are not convex a curvature is at least the absolute gradient, so that
+    no single row asks for a step larger than 1; for convex losses with kinks, such as hinge
+    losses, it is at least 1. All derivatives are multiplied by the row weights. CatBoost
+    maximizes its objective, so the derivatives that it receives have the opposite sign.
 
     Examples
     --------
@@ -79,25 +105,25 @@ class CatBoostObjective(BoosterObjective):
     def calc_ders_range(
         self, approxes: ArrayLike, targets: ArrayLike, weights: ArrayLike | None
     ) -> FloatArray:
-        """First and second derivatives of what CatBoost maximizes, for two classes.
+        """First and second derivatives for two classes; CatBoost calls it for a part of the rows.
 
         Parameters
         ----------
         approxes : array-like of shape (m,)
             Raw scores of the second class.
         targets : array-like of shape (m,)
-            0 or 1.
-        weights : array-like of shape (m,), optional
-            Weights of the rows.
+            Class numbers, 0 or 1.
+        weights : array-like of shape (m,) or None
+            Weight of each row; None gives every row the weight 1.
 
         Returns
         -------
         ndarray of shape (m, 2)
-            Weighted derivatives.
+            Weighted first and second derivatives of the negative loss.
         """
         scores = np.asarray(approxes, dtype=np.float64)[np.newaxis]
         ders = np.empty((scores.shape[1], 2))
-        training = _some_rows(self, scores, targets, weights)
+        training = _training_on_part(self, scores, targets, weights)
         gradient, curvature = training.newton_terms(scores, self.hessian_factor or 1.0)
         np.negative(gradient[0], out=ders[:, 0])
         np.negative(curvature[0], out=ders[:, 1])
@@ -106,27 +132,28 @@ class CatBoostObjective(BoosterObjective):
     def calc_ders_multi(
         self, approxes: ArrayLike, target: float, weight: float | None
     ) -> tuple[FloatArray, FloatArray]:
-        """First derivatives and matrix of second ones of what CatBoost maximizes, for one row.
+        """First and second derivatives for more than two classes; CatBoost calls it for one row.
 
         Parameters
         ----------
         approxes : array-like of shape (k,)
-            Raw scores.
+            Raw score of each class.
         target : float
-            Class number.
-        weight : float, optional
-            Weight of the row.
+            Class number of the true class.
+        weight : float or None
+            Weight of the row; None stands for 1.
 
         Returns
         -------
         gradient : ndarray of shape (k,)
-            Weighted.
+            Weighted first derivatives of the negative loss.
         hessian : ndarray of shape (k, k)
-            Weighted. The cross-entropy has its cross terms, ``p_i p_j``, as CatBoost's own
-            MultiClass; other losses have their curvatures on the diagonal.
+            Weighted second derivatives of the negative loss. For the cross-entropy the matrix is
+            complete, with the off-diagonal terms ``p_i p_j``, as in CatBoost's own MultiClass. For
+            other losses it is diagonal.
         """
         scores = np.asarray(approxes, dtype=np.float64)
-        training, label = self._of_each_class(len(scores)), int(target)
+        training, label = self._training_per_class(len(scores)), int(target)
         scale = 1.0 if weight is None else weight
         if training.weight is not None:
             scale *= training.weight[label]
@@ -142,38 +169,43 @@ class CatBoostObjective(BoosterObjective):
             matrix = np.diag(factor * curvature[:, 0])
         return -scale * gradient[:, 0], matrix
 
-    def _of_each_class(self, k: int) -> TrainingObjective:
-        """The loss on one row of each class, kept from call to call."""
+    def _training_per_class(self, k: int) -> TrainingObjective:
+        """Loss on k rows, row i of class i; cached, as CatBoost calls for each row."""
         if self._each_class is None or self._each_class.n_classes != k:
-            self._each_class = _some_rows(self, np.empty((k, k)), np.arange(k), None)
+            self._each_class = _training_on_part(self, np.empty((k, k)), np.arange(k), None)
         return self._each_class
 
 
 class CatBoostMetric(BoosterLoss):
-    """Metric for ``CatBoost(dict(eval_metric=...))``.
+    """Evaluation metric for CatBoost that computes any loss from raw scores.
+
+    Pass it as ``CatBoost({"eval_metric": ...})``. The value is the weighted mean of the loss; lower
+    is better.
 
     Parameters
     ----------
     loss : str or Loss
-        Any loss of classes that has a gradient: its name, a peer's name for it, or an object of
-        `xentexp.get_loss`.
-    class_weight : mapping or array-like of shape (k,), optional
-        Weight of each class 0, 1, ...
-    label_smoothing : float, default=0
-        Share of the target that is spread evenly over the classes.
-    n_classes : int, optional
-        Number of classes; only needed for losses of one latent score.
+        Loss to compute: its name, the name that another library uses for it (for example
+        ``"log_loss"``), or an object from `xentexp.get_loss`. It must be a loss of class labels
+        that has a gradient.
+    class_weight : mapping or array-like of shape (k,), default=None
+        Weight of each class number 0, 1, ..., k - 1. A mapping may omit classes; their weight is
+        1. Class weights multiply the sample weights. None gives every class the weight 1.
+        ``"balanced"`` is not possible, because CatBoost passes the rows in parts.
+    label_smoothing : float, default=0.0
+        Fraction of the target, between 0 and 1, that is spread evenly over the k classes. 0 uses
+        the labels unchanged.
+    n_classes : int, default=None
+        Number of classes. It is required for losses of one latent score, such as
+        ``"cumulative_link_log_loss"``; for other losses None takes it from the scores.
     **loss_params : object
-        Parameters of the loss, where it is a name.
+        Parameters of the loss if `loss` is a name, for example ``gamma=2.0``.
 
     Raises
     ------
     InputError
-        For a loss that cannot be trained on, for unknown parameters and for bad values.
-
-    See Also
-    --------
-    CatBoostObjective : The objective that trains on the loss.
+        If the loss has no gradient or is not a loss of class labels, if a parameter is unknown or
+        out of range, or, when called, if labels, weights and scores do not match.
 
     Examples
     --------
@@ -184,49 +216,54 @@ class CatBoostMetric(BoosterLoss):
     """
 
     def is_max_optimal(self) -> bool:
-        """Whether higher is better.
+        """Whether higher values are better; CatBoost asks for it.
 
         Returns
         -------
         bool
-            False.
+            False: lower values of a loss are better.
         """
         return False
 
     def evaluate(
         self, approxes: ArrayLike, target: ArrayLike, weight: ArrayLike | None
     ) -> tuple[float, float]:
-        """Weighted sum of the values of some rows, and the sum of their weights.
+        """Weighted sum of the loss over a part of the rows, and the sum of their weights.
 
         Parameters
         ----------
         approxes : array-like of shape (n_scores, m)
-            Raw scores.
+            Raw scores, one row for two classes and k rows for more.
         target : array-like of shape (m,)
-            Class numbers.
-        weight : array-like of shape (m,), optional
-            Weights of the rows.
+            Class numbers 0 to k - 1.
+        weight : array-like of shape (m,) or None
+            Weight of each row; None gives every row the weight 1.
 
         Returns
         -------
-        tuple of float
-            Numerator and denominator of `get_final_error`.
+        error : float
+            Weighted sum of the loss, in nats for the cross-entropy.
+        weight : float
+            Sum of the weights. CatBoost adds the results of all parts and passes the two sums to
+            `get_final_error`.
         """
         scores = np.asarray(approxes, dtype=np.float64)
-        training = _some_rows(self, scores, target, weight)
+        training = _training_on_part(self, scores, target, weight)
         return training.mean_loss(scores) * training.total_weight, training.total_weight
 
     def get_final_error(self, error: float, weight: float) -> float:
-        """Weighted mean.
+        """Weighted mean of the loss over all rows.
 
         Parameters
         ----------
-        error, weight : float
-            Sums of the results of `evaluate`.
+        error : float
+            Weighted sum of the loss, added over the results of `evaluate`.
+        weight : float
+            Sum of the weights, added over the results of `evaluate`.
 
         Returns
         -------
         float
-            Their ratio.
+            ``error / weight``, or 0 if `weight` is 0.
         """
         return error / weight if weight else 0.0

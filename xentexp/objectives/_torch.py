@@ -1,6 +1,6 @@
-"""A loss as a torch module: the criterion of a training loop, of skorch, of Lightning.
+"""A loss as a torch module, for a training loop, skorch or Lightning.
 
-xentexp does not import it: ``from xentexp.objectives import TorchLoss`` imports torch.
+Only ``from xentexp.objectives import TorchLoss`` imports this file, and with it torch.
 """
 
 from __future__ import annotations
@@ -29,48 +29,75 @@ _HALVES = (torch.float16, torch.bfloat16)
 
 
 class TorchLoss(torch.nn.Module):  # type: ignore[misc]
-    """Any loss as a torch module, with the values and gradients that xentexp computes.
+    """Any loss as a torch module, for use as the criterion of a training loop.
 
-    They are computed in float64 on the CPU, and returned in the dtype and on the device of the
-    input. Differentiating twice raises an error, because only the diagonal of the hessian is
-    known.
+    The module returns the same values and gradients as the metrics of xentexp. They are computed in
+    float64 on the CPU and returned in the dtype and on the device of the input. It works in a plain
+    training loop, in skorch and in Lightning.
 
     Parameters
     ----------
-    loss : str or Loss
-        As `xentexp.get_loss` takes it; it must have a gradient.
+    loss : str or Loss, default="categorical_crossentropy"
+        Loss to compute: its name, the name that another library uses for it (for example
+        ``"log_loss"``), or an object from `xentexp.get_loss`. It must have a gradient. Losses of
+        classes and multilabel losses are possible.
     from_logits : bool, default=True
-        Whether the input is raw scores. Otherwise it is probabilities, the output of a softmax:
-        those below 1e-7 count as 1e-7 and have no gradient, as in Keras.
-    class_weight : mapping, array-like of shape (k,) or None
-        Weight of each class, by its number. The weight of a soft target is the mean over its
-        classes, before any smoothing.
-    label_smoothing : float, default=0
-        Share of the target that is spread evenly over the classes.
-    ignore_index : int, optional
-        Class number of rows to leave out.
-    reduction : {"mean", "sum", "sum_over_batch_size", "none"}
-        ``"mean"`` divides by the sum of the weights, ``"sum_over_batch_size"`` by the number of
-        rows that are not ignored, as Keras does by default. Both are 0 for a batch whose weights
-        are all 0.
+        True if the input holds raw scores. False if the input holds probabilities, such as the
+        output of a softmax; probabilities below 1e-7 count as 1e-7 and have the gradient 0, as in
+        Keras. Losses of decision scores, such as hinge losses, require True.
+    class_weight : mapping, array-like of shape (k,) or None, default=None
+        Weight of each class, by class number. A mapping may omit classes; their weight is 1. The
+        weight of a row is multiplied by the weight of its class; for a soft target by the mean of
+        the class weights under the target, before label smoothing. It is not available for
+        multilabel losses, and ``"balanced"`` is not available, because a batch does not contain all
+        training rows.
+    label_smoothing : float, default=0.0
+        Fraction of the target, between 0 and 1, that is spread evenly over the classes. 0 uses the
+        target unchanged.
+    ignore_index : int or None, default=None
+        Class number that marks rows to ignore, for example -100. Ignored rows get the weight 0.
+        None ignores no row. It is not available for multilabel losses.
+    reduction : {"mean", "sum", "sum_over_batch_size", "none"}, default="mean"
+        How the weighted losses of the rows are combined.
+
+        - ``"mean"`` divides their sum by the sum of the weights, as torch does.
+        - ``"sum"`` returns their sum.
+        - ``"sum_over_batch_size"`` divides their sum by the number of rows that are not ignored, as
+          Keras does by default.
+        - ``"none"`` returns the weighted loss of each row.
+
+        ``"mean"`` and ``"sum_over_batch_size"`` return 0 for a batch whose weights are all 0.
     **loss_params : object
-        Parameters of the loss, e.g. ``gamma=2``.
+        Parameters of the loss if `loss` is a name, for example ``gamma=2.0``.
 
     Raises
     ------
     InputError
-        For unknown names and parameters, and for losses without a gradient or a target.
+        If torch is not installed, if a name or a parameter is unknown, if the loss has no gradient
+        or no target, or if options do not fit the loss.
+
+    See Also
+    --------
+    xentexp.estimators.NetworkLossClassifier : Neural network classifier that trains on any loss.
+    xentexp.objectives.TrainingObjective : The same loss on NumPy arrays.
 
     Notes
     -----
-    With ``from_logits=False`` a row ``p`` is read as the scores ``log p``: it is normalised, and
-    the gradient is the one along the distributions, as in Keras. The gradient of
-    ``NLLLoss(log p)`` differs from it by the same number in each column, which the gradient of a
-    softmax removes.
+    With weights ``w_i``, targets ``t_i`` and scores ``s_i``, the reduction ``"mean"`` is
+    ``sum_i w_i l(t_i, s_i) / sum_i w_i``; ``w_i`` is the product of sample weight and class weight.
+
+    With ``from_logits=False`` a row ``p`` is read as the scores ``log p``. The row is normalized,
+    and the gradient is the one along the probability simplex, as in Keras. The gradient of torch's
+    ``NLLLoss(log p)`` differs from it by the same number in each column; the backward pass through
+    a softmax removes this difference.
+
+    The module cannot be differentiated twice: that raises an error, because xentexp computes only
+    the diagonal of the hessian.
 
     Examples
     --------
     >>> import torch
+    >>> from xentexp.objectives import TorchLoss
     >>> criterion = TorchLoss("categorical_focal_crossentropy", gamma=1.0)
     >>> scores = torch.tensor([[2.0, 0.0, 0.0], [0.0, 0.0, 0.0]], requires_grad=True)
     >>> value = criterion(scores, torch.tensor([0, 1]))
@@ -122,33 +149,37 @@ class TorchLoss(torch.nn.Module):  # type: ignore[misc]
         )
 
     def forward(self, input: Any, target: Any, sample_weight: Any = None) -> Any:
-        """Value of a batch.
+        """Compute the loss of a batch.
 
         Parameters
         ----------
         input : Tensor of shape (n,), (n, 1) or (n, k)
-            Raw scores or probabilities; one column holds those of the second of two classes.
-            Values of half-precision input are computed and returned in float32.
+            Raw scores, or probabilities if ``from_logits=False``. One column holds the scores of
+            the second of two classes. Values are finite. For half-precision input (float16,
+            bfloat16) the result is float32.
         target : Tensor of shape (n,), (n, 1) or (n, k)
-            Class numbers; one-hot or soft targets, if the loss takes them; for one column also
-            the probability of the second class, as in BCELoss.
-        sample_weight : Tensor of shape (n,), optional
-            Weights of the rows; they get no gradient.
+            Class numbers 0 to k - 1, or one-hot or soft targets with one column per class, if the
+            loss allows them. For input with one column also the probability of the second class,
+            as in BCELoss. For a multilabel loss one column of numbers in [0, 1] per label.
+        sample_weight : Tensor of shape (n,), default=None
+            Weight of each row, finite and not negative. None gives every row the weight 1. Weights
+            get no gradient.
 
         Returns
         -------
-        Tensor
-            Of shape ``()``, or ``(n,)`` with ``reduction="none"``.
+        Tensor of shape () or (n,)
+            Reduced loss; with ``reduction="none"`` the weighted loss of each row.
 
         Raises
         ------
         InputError
-            For input and targets that do not fit the loss, and for scores that are not finite.
+            If shapes, dtypes or values of input, target or weights do not fit the loss, or if the
+            input is not finite.
         """
         multilabel = self.batch_loss.multilabel
         if not isinstance(input, torch.Tensor) or not input.is_floating_point():
             got = input.dtype if isinstance(input, torch.Tensor) else type(input).__name__
-            raise InputError(f"input must be a tensor of floats; got {got}")
+            raise InputError(f"input must be a tensor of a floating dtype; got {got}")
         if input.ndim not in ((2,) if multilabel else (1, 2)) or input.numel() == 0:
             shapes = "(n, k)" if multilabel else "(n,) or (n, k)"
             raise InputError(
@@ -166,30 +197,36 @@ class TorchLoss(torch.nn.Module):  # type: ignore[misc]
         return self._reduced(values, batch)
 
     def _reduced(self, values: Any, batch: Batch) -> Any:
-        weight, divisor = batch.checked.row_weight, float(batch.n_kept)
+        weight, divisor = batch.checked.row_weight, float(batch.n_rows)
         if self.reduction == "mean" and weight is not None:
             divisor = float(weight.sum())
         if self.reduction in ("none", "sum") or divisor == 0.0:
             divisor = 1.0
         if weight is not None:
-            # Divided first, in float64: large weights would overflow in the values' own type.
+            # Divide in float64 first: large weights would overflow in the dtype of the values.
             values = values * torch.from_numpy(np.asarray(weight / divisor)).to(values)
         elif divisor != 1.0:
             values = values / divisor
         return values if self.reduction == "none" else values.sum()
 
     def extra_repr(self) -> str:
-        """Loss and reduction in one line, for the representation of the module."""
+        """Text that torch shows in the representation of the module.
+
+        Returns
+        -------
+        str
+            Loss with its parameters, and the reduction.
+        """
         return f"{self.batch_loss.loss!r}, reduction={self.reduction!r}"
 
 
 class _RowValues(torch.autograd.Function):  # type: ignore[misc]
-    """Values of the rows, with our gradient."""
+    """Loss of each row, with the gradient that xentexp computes."""
 
     @staticmethod
     def forward(ctx: Any, scores: Any, loss: BatchLoss, batch: Batch, grad: bool) -> Any:
-        wanted = grad and ctx.needs_input_grad[0]
-        values, gradient = loss.values_gradient(_array(scores), batch, gradient=wanted)
+        needs_gradient = grad and ctx.needs_input_grad[0]
+        values, gradient = loss.values_gradient(_array(scores), batch, gradient=needs_gradient)
         if gradient is not None:
             ctx.save_for_backward(scores, torch.from_numpy(gradient).to(scores.device))
         return torch.from_numpy(values).to(scores.device)
@@ -200,7 +237,7 @@ class _RowValues(torch.autograd.Function):  # type: ignore[misc]
 
 
 class _Gradient(torch.autograd.Function):  # type: ignore[misc]
-    """Our gradient as a function of the scores, so that its derivative is an error and not 0."""
+    """Gradient as a function of the scores, so that a second derivative raises an error."""
 
     @staticmethod
     def forward(ctx: Any, scores: Any, gradient: Any, grad_values: Any) -> Any:
@@ -209,13 +246,13 @@ class _Gradient(torch.autograd.Function):  # type: ignore[misc]
     @staticmethod
     def backward(ctx: Any, grad: Any) -> Any:
         raise InputError(
-            "TorchLoss has no second derivatives, because xentexp knows only the diagonal of the "
-            "hessian; use torch's own losses if you differentiate the gradient"
+            "TorchLoss does not support second derivatives, because xentexp computes only the "
+            "diagonal of the hessian; use a loss of torch to differentiate the gradient"
         )
 
 
 def _array(values: Any) -> NDArray[Any]:
-    """Numbers of a tensor in main memory, without a copy if they are there."""
+    """Tensor as an array in main memory; no copy if the tensor is on the CPU."""
     tensor = torch.as_tensor(values).detach()
     if tensor.dtype in _HALVES:
         tensor = tensor.float()
@@ -224,19 +261,19 @@ def _array(values: Any) -> NDArray[Any]:
 
 
 CLIP = 1e-7
-"""Smallest probability, ``keras.config.epsilon()``; those below have no gradient."""
+"""Smallest probability, ``keras.config.epsilon()``; lower ones get the gradient 0."""
 
 
 class Batch(NamedTuple):
-    """Targets and weights of a batch, and the number of rows that are not ignored."""
+    """Checked targets and weights of a batch."""
 
     checked: CheckedInput
-    n_kept: int
+    n_rows: int  # without the ignored rows
 
 
 @dataclass(frozen=True)
 class BatchLoss:
-    """A loss and its options, on targets and predictions as arrays."""
+    """A loss and its options, on NumPy arrays; `TorchLoss` and the network classifier use it."""
 
     loss: Loss
     from_logits: bool = True
@@ -247,28 +284,41 @@ class BatchLoss:
     def __post_init__(self) -> None:
         name = self.loss.name
         if self.loss.properties.targets == "none":
-            raise InputError(f"{name} has no target to be trained on; train on another loss")
+            raise InputError(
+                f"loss must have a target; got {name}, which has none; choose another loss for "
+                f"training"
+            )
         check_smoothing(self.loss, self.label_smoothing)
         if not isinstance(self.from_logits, bool):
             raise InputError(f"from_logits must be True or False; got {self.from_logits!r}")
         if not self.from_logits and score_kind(self.loss) == "decision":
-            raise InputError(f"{name} is of decision scores; leave from_logits at True")
+            raise InputError(
+                f"from_logits must be True for {name}, because it is a loss of decision scores; "
+                f"got {self.from_logits!r}"
+            )
         if isinstance(self.class_weight, str):
             raise InputError(
-                f"class_weight must be a mapping from class numbers or one number for each class, "
-                f"as a batch does not know all training rows; got {self.class_weight!r}"
+                f"class_weight must be a mapping or one number for each class, because a batch "
+                f"does not contain all training rows; got {self.class_weight!r}; pass the weights, "
+                f"e.g. {{0: 1.0, 1: 3.5}}"
             )
         if self.class_weight is not None and self.multilabel:
-            raise InputError(f"class_weight cannot go with {name}, whose columns are no classes")
+            raise InputError(
+                f"class_weight must be None for {name}, because its columns are labels and not "
+                f"classes; got {self.class_weight!r}"
+            )
         ignored = self.ignore_index
         if ignored is not None and (isinstance(ignored, bool) or not isinstance(ignored, int)):
-            raise InputError(f"ignore_index must be a whole number or None; got {ignored!r}")
+            raise InputError(f"ignore_index must be an integer or None; got {ignored!r}")
         if ignored is not None and self.multilabel:
-            raise InputError(f"ignore_index cannot go with {name}, which has no class numbers")
+            raise InputError(
+                f"ignore_index must be None for {name}, because its targets are not class numbers; "
+                f"got {ignored!r}; give rows to ignore the sample weight 0"
+            )
 
     @property
     def multilabel(self) -> bool:
-        """Whether the columns are several labels of a row, and not classes."""
+        """Whether the columns are independent labels and not classes."""
         return self.loss.properties.targets == "multilabel"
 
     # -- targets ---------------------------------------------------------------------------
@@ -276,15 +326,15 @@ class BatchLoss:
     def read(
         self, target: Array, shape: tuple[int, ...], sample_weight: Array | None = None
     ) -> Batch:
-        """Check the targets and weights of a batch whose predictions have a shape."""
+        """Check targets and weights of a batch; `shape` is the shape of the predictions."""
         if self.multilabel:
             soft = within_unit(of_shape(target, shape), "target")
             return self._batch(KnownTargets(distribution=soft, columns=True), shape, sample_weight)
-        n_classes, kept = self._n_classes(shape), None
+        n_classes, not_ignored = self._n_classes(shape), None
         if target.ndim == 2 and target.shape == shape:
             targets = self._distributions(target)
         else:
-            targets, kept = self._class_numbers(target, shape, n_classes)
+            targets, not_ignored = self._class_numbers(target, shape, n_classes)
         soft_targets = targets.distribution is not None
         reason = self.loss.why_not(
             PlannedInput(
@@ -295,17 +345,19 @@ class BatchLoss:
             )
         )
         if reason is None and soft_targets and self.loss.properties.targets == "one-hot":
-            reason = "needs one true class in each row; target holds shares of several"
+            reason = (
+                "needs one true class in each row; got a target with proportions of several classes"
+            )
         if reason is not None:
             raise InputError(f"{self.loss.name} {reason}")
-        return self._batch(targets, shape, sample_weight, kept)
+        return self._batch(targets, shape, sample_weight, not_ignored)
 
     def _batch(
         self,
         targets: KnownTargets,
         shape: tuple[int, ...],
         sample_weight: Array | None,
-        kept: NDArray[np.bool_] | None = None,
+        not_ignored: NDArray[np.bool_] | None = None,
     ) -> Batch:
         classes = tuple(range(shape[1] if self.multilabel else self._n_classes(shape)))
         weight = None
@@ -315,8 +367,9 @@ class BatchLoss:
                 raise InputError(
                     f"sample_weight must be finite and not negative; got {weight.tolist()[:10]}"
                 )
-        if kept is not None:
-            weight = kept.astype(np.float64) if weight is None else weight * kept
+        if not_ignored is not None:
+            row_mask = not_ignored.astype(np.float64)
+            weight = row_mask if weight is None else weight * row_mask
         checked = CheckedInput(
             classes=classes,
             targets=targets,
@@ -324,7 +377,8 @@ class BatchLoss:
             class_weight=to_class_weight(self.class_weight, classes),
             smoothing=self.label_smoothing,
         )
-        return Batch(checked, shape[0] if kept is None else int(np.count_nonzero(kept)))
+        n_rows = shape[0] if not_ignored is None else int(np.count_nonzero(not_ignored))
+        return Batch(checked, n_rows)
 
     def _n_classes(self, shape: tuple[int, ...]) -> int:
         if len(shape) == 2:
@@ -334,32 +388,32 @@ class BatchLoss:
         thresholds = getattr(self.loss, "thresholds", None)
         if thresholds is None:
             raise InputError(
-                f"{self.loss.name} needs thresholds here, which determine the number of "
-                f"classes; pass thresholds="
+                f"thresholds must be set for {self.loss.name} with TorchLoss, because they "
+                f"determine the number of classes; pass thresholds=, e.g. thresholds=(-1.0, 1.0)"
             )
         return len(thresholds) + 1
 
     def _class_numbers(
         self, target: Array, shape: tuple[int, ...], n_classes: int
     ) -> tuple[KnownTargets, NDArray[np.bool_] | None]:
-        """Targets ``(n,)``, and which rows are not ignored; None for all."""
+        """Targets from shape (n,), and which rows are not ignored (None for all rows)."""
         numbers = of_shape(target, shape[:1])
-        kept = None
+        not_ignored = None
         if self.ignore_index is not None:
-            kept = numbers != self.ignore_index
-            numbers = np.where(kept, numbers, 0)
-            kept = None if kept.all() else kept
+            not_ignored = numbers != self.ignore_index
+            numbers = np.where(not_ignored, numbers, 0)
+            not_ignored = None if not_ignored.all() else not_ignored
         if numbers.dtype.kind == "f":
             if len(shape) == 2:
                 raise InputError(
-                    f"target of shape {target.shape} must hold class numbers, of an integer "
-                    f"dtype, for input of shape {shape}; got {target.dtype}: use .long()"
+                    f"target of shape {target.shape} must hold class numbers of an integer dtype "
+                    f"for input of shape {shape}; got {target.dtype}; convert it with .long()"
                 )
             if n_classes == 2:
-                share = within_unit(numbers, "target")
-                if not np.isin(share, (0.0, 1.0)).all():
-                    both = np.stack([1.0 - share, share], axis=1)
-                    return KnownTargets(distribution=both), kept
+                probability = within_unit(numbers, "target")  # of the second class, as in BCELoss
+                if not np.isin(probability, (0.0, 1.0)).all():
+                    soft = np.stack([1.0 - probability, probability], axis=1)
+                    return KnownTargets(distribution=soft), not_ignored
             if (numbers != np.floor(numbers)).any():
                 raise InputError(f"target must hold class numbers; got {numbers.max()}")
         index = numbers.astype(np.intp)
@@ -367,17 +421,18 @@ class BatchLoss:
         if low < 0 or high >= n_classes:
             raise InputError(
                 f"target must hold class numbers from 0 to {n_classes - 1} for input of shape "
-                f"{shape}; got {low if low < 0 else high}: pass it as ignore_index if it is not a "
-                f"class"
+                f"{shape}; got {low if low < 0 else high}; pass it as ignore_index to ignore these "
+                f"rows"
             )
-        return KnownTargets(index), kept
+        return KnownTargets(index), not_ignored
 
     def _distributions(self, target: Array) -> KnownTargets:
-        """Targets with a column for each class: class numbers if each row has one class."""
+        """Targets from one column per class; class numbers if every row is one-hot."""
         if self.ignore_index is not None:
             raise InputError(
-                f"ignore_index={self.ignore_index} is for class numbers; target of shape "
-                f"{target.shape} has a column for each class: give those rows weight 0"
+                f"ignore_index must be None for a target with one column per class; got "
+                f"{self.ignore_index!r} and a target of shape {target.shape}; give rows to ignore "
+                f"the sample weight 0"
             )
         soft = within_unit(target, "target")
         _check_row_sums(soft, "target", np.dtype(np.float32))
@@ -391,7 +446,8 @@ class BatchLoss:
     def values_gradient(
         self, predicted: Array, batch: Batch, *, gradient: bool = True
     ) -> tuple[Array, Array | None]:
-        """Value of each row, not weighted, and its derivative in the predictions if wanted."""
+        """Unweighted loss of each row, and its derivative in the predictions if requested."""
+        # Both are computed in float64 and stored in the dtype of the predictions.
         self._check(predicted)
         raw, factor = predicted, None
         if not self.from_logits:
@@ -412,8 +468,8 @@ class BatchLoss:
         if not finite.all():
             row = int(np.flatnonzero(~finite.reshape(len(predicted), -1).all(axis=1))[0])
             raise InputError(
-                f"input must be finite; row {row} is {predicted[row].tolist()}: if the training "
-                f"has diverged, lower its learning rate"
+                f"input must be finite; got {predicted[row].tolist()} in row {row}; if training "
+                f"diverges, lower the learning rate"
             )
         if self.from_logits:
             return
@@ -423,24 +479,26 @@ class BatchLoss:
 
 
 def _check_row_sums(values: Array, name: str, dtype: np.dtype[np.floating[Any]]) -> None:
-    """Raise an InputError where a row does not sum to 1 in the precision of a dtype."""
+    """Raise an InputError if a row does not sum to 1 in the precision of `dtype`."""
     off = np.abs(values.sum(axis=1) - 1.0)
     if off.max() > row_sum_tolerance(dtype):
         row = int(off.argmax())
-        raise InputError(f"rows of {name} must sum to 1; row {row} is {values[row].tolist()}")
+        raise InputError(
+            f"{name} must have rows that sum to 1; got {values[row].tolist()} in row {row}"
+        )
 
 
 def of_shape(values: Array, shape: tuple[int, ...], name: str = "target") -> Array:
-    """Array of a shape, or with a last axis of 1 more."""
+    """Array of `shape`; an additional last axis of length 1 is removed."""
     if values.shape == (*shape, 1):
         values = values[..., 0]
     if values.shape != shape:
-        raise InputError(f"{name} must have shape {shape}, that of the input; got {values.shape}")
+        raise InputError(f"{name} must have shape {shape} to match the input; got {values.shape}")
     return values
 
 
 def within_unit(values: Array, name: str) -> FloatArray:
-    """Numbers of [0, 1], as float64."""
+    """Values as float64, after a check that they lie in [0, 1]."""
     if not (values.min() >= 0.0 and values.max() <= 1.0):
         outside = values[~((values >= 0.0) & (values <= 1.0))]
         raise InputError(f"{name} must lie in [0, 1]; got {outside.flat[0]}")

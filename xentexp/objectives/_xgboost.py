@@ -1,4 +1,4 @@
-"""Objective and metric for users who call XGBoost themselves."""
+"""Objective and metric for code that calls XGBoost directly."""
 
 from __future__ import annotations
 
@@ -8,43 +8,66 @@ from xentexp.objectives._boosting import BoosterLoss, CallableObjective
 
 
 def xgboost_factor(n_scores: int) -> float:
-    """2 of several classes, as ``SoftmaxMultiClassObj`` in XGBoost's ``multiclass_obj.cu``."""
+    """Factor of the hessian in XGBoost's own objectives."""
+    # 2 for several classes: SoftmaxMultiClassObj in XGBoost's multiclass_obj.cu.
     return 1.0 if n_scores == 1 else 2.0
 
 
 class XGBoostObjective(CallableObjective):
-    """Objective for ``XGBClassifier(objective=...)`` or ``xgboost.train(obj=...)``.
+    """Custom objective for XGBoost that trains on any loss.
 
-    One object serves both interfaces: it is called with ``(y_true, y_pred, sample_weight)`` or
-    with ``(scores, DMatrix)``. Set ``base_score=0``, which XGBoost adds to every score, and for
-    several classes ``num_class``. Start from ``base_margin``, or use
-    `xentexp.estimators.XGBoostLossClassifier`.
+    Pass it as ``XGBClassifier(objective=...)`` or as ``xgboost.train(obj=...)``. The same object
+    works with both interfaces: XGBoost calls it as ``(y_true, y_pred, sample_weight)`` or as
+    ``(scores, DMatrix)``.
+
+    Set ``base_score=0``, because XGBoost adds ``base_score`` to every raw score, and for more than
+    two classes set ``num_class``. To start from other scores than 0, pass ``base_margin``.
+    `xentexp.estimators.XGBoostLossClassifier` does all this and returns class probabilities.
 
     Parameters
     ----------
     loss : str or Loss
-        Any loss of classes that has a gradient: its name, a peer's name for it, or an object of
-        `xentexp.get_loss`.
-    class_weight : mapping, array-like of shape (k,), "balanced", or None
-        Weight of each class 0, 1, ...
-    label_smoothing : float, default=0
-        Share of the target that is spread evenly over the classes.
-    n_classes : int, optional
-        Number of classes; only needed for losses of one latent score.
-    hessian_factor : float, optional
-        Factor of the curvatures; by default that of XGBoost's own objectives: 2 for several
-        classes, 1 for two.
+        Loss to train on: its name, the name that another library uses for it (for example
+        ``"log_loss"``), or an object from `xentexp.get_loss`. It must be a loss of class labels
+        that has a gradient.
+    class_weight : mapping, array-like of shape (k,), "balanced" or None, default=None
+        Weight of each class number 0, 1, ..., k - 1. A mapping may omit classes; their weight is
+        1. ``"balanced"`` gives all classes the same total weight,
+        ``n / (k * np.bincount(y))``. Class weights multiply the sample weights. None gives every
+        class the weight 1.
+    label_smoothing : float, default=0.0
+        Fraction of the target, between 0 and 1, that is spread evenly over the k classes. 0 uses
+        the labels unchanged.
+    n_classes : int, default=None
+        Number of classes. It is required for losses of one latent score, such as
+        ``"cumulative_link_log_loss"``; for other losses None takes it from the scores.
+    hessian_factor : float, default=None
+        Positive factor that multiplies the curvatures. None uses the factor of XGBoost's
+        own objectives: 2 for more than two classes, 1 for two classes.
     **loss_params : object
-        Parameters of the loss, where it is a name.
+        Parameters of the loss if `loss` is a name, for example ``gamma=2.0``.
 
     Raises
     ------
     InputError
-        For a loss that cannot be trained on, for unknown parameters and for bad values.
+        If the loss has no gradient or is not a loss of class labels, if a parameter is unknown or
+        out of range, or, when called, if labels, weights and scores do not match.
 
     See Also
     --------
-    XGBoostMetric : The value of the loss, to watch on held-out rows.
+    XGBoostMetric : Value of the loss on held-out rows, for example for early stopping.
+    xentexp.estimators.XGBoostLossClassifier : Classifier that trains XGBoost on any loss.
+
+    See Also
+    --------
+    XGBoostObjective : Objective that trains on the loss.
+
+    Notes
+    -----
+    The gradients are exact. The curvatures are the diagonal of the hessian for smooth convex
+    losses. For losses that are not convex a curvature is at least the absolute gradient, so that
+    no single row asks for a step larger than 1; for convex losses with kinks, such as hinge
+    losses, it is at least 1. All derivatives are multiplied by the row weights.
 
     Examples
     --------
@@ -60,33 +83,37 @@ class XGBoostObjective(CallableObjective):
 
 
 class XGBoostMetric(BoosterLoss):
-    """Metric for ``XGBClassifier(eval_metric=...)`` or ``xgboost.train(custom_metric=...)``.
+    """Evaluation metric for XGBoost that computes any loss from raw scores.
 
-    It reads raw scores, which XGBoost passes to metrics under a custom objective. XGBoost keeps
-    six decimals of a metric.
+    Pass it as ``XGBClassifier(eval_metric=...)`` or as ``xgboost.train(custom_metric=...)``,
+    together with a custom objective: only then does XGBoost pass raw scores to the metric. The
+    value is the weighted mean of the loss; lower is better. XGBoost rounds it to six decimals.
 
     Parameters
     ----------
     loss : str or Loss
-        Any loss of classes that has a gradient: its name, a peer's name for it, or an object of
-        `xentexp.get_loss`.
-    class_weight : mapping, array-like of shape (k,), "balanced", or None
-        Weight of each class 0, 1, ...
-    label_smoothing : float, default=0
-        Share of the target that is spread evenly over the classes.
-    n_classes : int, optional
-        Number of classes; only needed for losses of one latent score.
+        Loss to compute: its name, the name that another library uses for it (for example
+        ``"log_loss"``), or an object from `xentexp.get_loss`. It must be a loss of class labels
+        that has a gradient.
+    class_weight : mapping, array-like of shape (k,), "balanced" or None, default=None
+        Weight of each class number 0, 1, ..., k - 1. A mapping may omit classes; their weight is
+        1. ``"balanced"`` gives all classes the same total weight,
+        ``n / (k * np.bincount(y))``. Class weights multiply the sample weights. None gives every
+        class the weight 1.
+    label_smoothing : float, default=0.0
+        Fraction of the target, between 0 and 1, that is spread evenly over the k classes. 0 uses
+        the labels unchanged.
+    n_classes : int, default=None
+        Number of classes. It is required for losses of one latent score, such as
+        ``"cumulative_link_log_loss"``; for other losses None takes it from the scores.
     **loss_params : object
-        Parameters of the loss, where it is a name.
+        Parameters of the loss if `loss` is a name, for example ``gamma=2.0``.
 
     Raises
     ------
     InputError
-        For a loss that cannot be trained on, for unknown parameters and for bad values.
-
-    See Also
-    --------
-    XGBoostObjective : The objective that trains on the loss.
+        If the loss has no gradient or is not a loss of class labels, if a parameter is unknown or
+        out of range, or, when called, if labels, weights and scores do not match.
 
     Examples
     --------
@@ -98,6 +125,21 @@ class XGBoostMetric(BoosterLoss):
     """
 
     def __call__(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> Any:
-        """Value of the loss, with its name if ``xgboost.train`` calls."""
+        """Compute the loss in the form that XGBoost expects.
+
+        Parameters
+        ----------
+        y_true : ndarray of shape (n,)
+            Class numbers 0 to k - 1. ``xgboost.train`` passes the raw scores here.
+        y_pred : ndarray of shape (n,) or (n, k), or xgboost.DMatrix
+            Raw scores. ``xgboost.train`` passes the data here, with labels and weights.
+        sample_weight : ndarray of shape (n,), default=None
+            Weight of each row; None gives every row the weight 1.
+
+        Returns
+        -------
+        float, or tuple of str and float
+            Weighted mean of the loss; preceded by the name of the loss if `y_pred` is a DMatrix.
+        """
         value = self.value(y_true, y_pred, sample_weight)
         return (self.loss.name, value) if hasattr(y_pred, "get_label") else value

@@ -1,4 +1,8 @@
-"""Settings of a classifier, searched by any loss with Optuna; nested in folds it stays honest."""
+"""Tune the parameters of a classifier by any loss with Optuna.
+
+`TunedClassifier` is a scikit-learn classifier, so `cross_validate` runs a separate search in each
+fold, and its test scores are not biased by the search.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A scikit-learn classifier that searches the settings of another one with Optuna."""
+"""Scikit-learn classifier that tunes the parameters of another classifier with Optuna."""
 
 from __future__ import annotations
 
@@ -35,12 +35,15 @@ from xentexp.tuning._space import Space, read_space
 from xentexp.tuning._storage import TrialStore, data_digest, open_trials, study_name
 
 
-def _delegated(name: str, what: str, returns: str) -> Any:
-    """Method of the best estimator, which exists where the estimator has it."""
+def _delegated(name: str, summary: str, returns: str) -> Any:
+    """Method of the best estimator; it exists if the estimator has it."""
 
     def has_method(self: TunedClassifier) -> bool:
         if not self.refit:
-            raise AttributeError(f"{name} needs refit=True: nothing is fitted on all rows")
+            raise AttributeError(
+                f"refit must be True for {name}, because no estimator is fitted on all rows; got "
+                f"{self.refit!r}"
+            )
         getattr(getattr(self, "best_estimator_", self.estimator), name)
         return True
 
@@ -49,98 +52,137 @@ def _delegated(name: str, what: str, returns: str) -> Any:
         return getattr(self.best_estimator_, name)(X)  # type: ignore[no-any-return]
 
     method.__name__, method.__qualname__ = name, f"TunedClassifier.{name}"
-    method.__doc__ = f"""{what} by the best settings.
+    method.__doc__ = f"""{summary} with the estimator that has the best parameters.
+
+        The method exists if `estimator` has it, and requires ``refit=True``.
 
         Parameters
         ----------
-        X : array-like
-            Rows.
+        X : array-like, sparse matrix or DataFrame of shape (n, n_features)
+            Rows in any form that `estimator` accepts.
 
         Returns
         -------
         {returns}
-            In the order of `classes_`, where there are columns.
+            Columns, if there are any, are in the order of `classes_`.
         """
     return available_if(has_method)(method)
 
 
 class TunedClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):  # type: ignore[misc]
-    """A classifier whose settings are searched, by any loss in inner folds, when it is fitted.
+    """Classifier that tunes the parameters of another classifier with Optuna when it is fitted.
 
-    It is an estimator: inside `cross_validate` each outer training part has a search of its
-    own, and the loss of the outer test parts is honest. The first trial is the classifier as it
-    was given, where the space has its settings; TPE draws the others.
+    `fit` evaluates parameter settings by cross-validation on the training rows (the inner folds)
+    and then fits the best setting on all training rows. It is an alternative to
+    `sklearn.model_selection.RandomizedSearchCV` that minimizes any loss of xentexp and can resume
+    an interrupted search.
+
+    The object is itself a classifier. Inside `cross_validate` every outer training part has its own
+    search, so the loss on the outer test parts is not biased by the search [3]_.
 
     Parameters
     ----------
-    estimator : estimator
-        Any classifier, or pipeline that ends in one.
+    estimator : estimator object
+        Classifier whose parameters are tuned, or a pipeline that ends in one. It is cloned and not
+        changed.
     space : mapping
-        What is searched, by parameter: see `xentexp.tuning.read_space`.
-    loss : str, Loss or DatasetMetric
-        What is made small, or large for a metric of which higher is better, e.g. "roc_auc".
-    n_trials : int
-        Trials in all.
-    timeout : float, optional
-        Seconds of all trials together after which none is begun.
-    cv : int, splitter or iterable of splits
-        Inner folds. A number makes shuffled ones that keep the shares of the classes, and the
-        groups together where `fit` is given some.
-    random_state : int, RandomState or None
-        Of the inner folds and the draws. A storage needs a number.
-    storage : str or Path, optional
-        A sqlite file for the trials. A search that was cut short goes on where it was, and is
-        then the same as one that was not; with more `n_trials` it goes further. Searches in
-        several processes may share the file.
-    study_name : str, optional
-        What the names of its studies begin with; the classifier by default. The rest is a
-        digest of rows, classifier, space, loss, folds and seed: where one changes, a new study
-        begins.
-    refit : bool
-        Whether the best settings are fitted on all rows.
+        Search space: parameter name -> list of choices, or mapping with ``low`` and ``high``, see
+        `read_space`. Parameters of a pipeline step are written ``step__parameter``.
+    loss : str, Loss or DatasetMetric, default="categorical_crossentropy"
+        Loss to minimize, or metric to maximize if higher values are better, such as ``"roc_auc"``.
+        A metric whose best value lies in between, such as ``"calibration_slope"``, raises an error.
+    n_trials : int, default=20
+        Maximum number of trials, that is of evaluated parameter settings, including trials from
+        the storage.
+    timeout : float, default=None
+        Positive number of seconds. After the trials together have taken this time, no further
+        trial starts; at least one trial runs. None sets no limit.
+    cv : int, splitter or iterable of splits, default=3
+        Inner folds. An int of at least 2 uses shuffled `StratifiedKFold`, or `StratifiedGroupKFold`
+        if `fit` receives groups. A splitter object or an iterable of (train, test) index arrays
+        is used unchanged.
+    random_state : int, RandomState instance or None, default=None
+        Seed of the inner folds and of the sampler. Pass an int for reproducible results; `storage`
+        requires an int.
+    storage : str or Path, default=None
+        SQLite file in which finished trials are stored; it is created if it does not exist. An
+        interrupted search resumes from it and gives the same result as an uninterrupted one; with
+        a larger `n_trials` the search continues. Several processes may share the file. None stores
+        nothing.
+    study_name : str, default=None
+        Start of the name of the study in the storage. None uses the class name of the classifier.
+        The rest of the name is a digest of rows, weights, classifier, space, loss, folds and seed,
+        so a change of any of them starts a new study.
+    refit : bool, default=True
+        If True, the best parameters are fitted on all rows. If False, only the search runs, and
+        `predict` and the other prediction methods are not available.
 
     Attributes
     ----------
     best_params_ : dict
-        Settings of the best trial.
+        Parameters of the best trial.
     best_score_ : float
-        Its mean score over the inner folds: higher is better, so a loss is negative.
+        Mean score of the best trial over the inner folds. Higher is better: for a loss it is the
+        negative loss.
     best_index_ : int
-        Its number.
+        Number of the best trial, counted from 0.
     best_estimator_ : estimator
-        Fitted on all rows, with `refit`.
+        Estimator with the best parameters, fitted on all rows; only if ``refit=True``.
     trials_ : list of dict
-        For each trial ``number``, ``params``, ``value`` (mean of the loss or metric as it is,
-        None where it failed), ``fold_values``, ``started`` and ``seconds``, ``state``
-        ("complete" or "failed"), ``error``, and whether it was ``resumed`` from the storage.
+        One entry for each trial, with the keys ``number``, ``params``, ``value`` (mean loss or
+        metric, not negated; None if the trial failed), ``fold_values``, ``started`` (seconds since
+        1970), ``seconds`` (duration), ``state`` (``"complete"`` or ``"failed"``), ``error`` (text
+        or None) and ``resumed`` (True if the trial comes from the storage).
+    scorer_ : MetricScorer
+        Scorer of the inner folds.
     study_name_ : str or None
-        Name of the study in the storage.
+        Name of the study in the storage; None without storage.
     n_splits_ : int
-        Inner folds.
+        Number of inner folds.
     classes_ : ndarray of shape (k,)
-        Labels.
+        Class labels, sorted.
+    n_features_in_ : int
+        Number of columns of the training rows; only if ``refit=True``.
+    feature_names_in_ : ndarray of shape (n_features_in_,)
+        Names of the columns; only if `best_estimator_` has them.
 
     Raises
     ------
     InputError
-        At `fit`, for a space, loss or storage that does not fit; `SearchError` where all trials
-        fail.
+        In `fit`, if Optuna is not installed or if the space, the loss or another parameter is not
+        valid.
+    SearchError
+        In `fit`, if all trials fail.
+
+    See Also
+    --------
+    read_space : Form of the search space.
+    sklearn.model_selection.RandomizedSearchCV : Search with independent random settings.
+    sklearn.model_selection.cross_validate : Evaluate the classifier in outer folds.
 
     Notes
     -----
-    Optuna's own ``OptunaSearchCV`` takes one study for all fits, so that outer folds would see
-    each other's trials, and draws anew when a study is taken up again.
+    The first trial uses the present parameters of `estimator` if they all lie in the space. The
+    tree-structured Parzen estimator (TPE) [2]_ of Optuna [1]_ samples the other trials. A trial
+    fails if a fit or a score raises an exception or a score is not a number; the search continues
+    with the next one. Sample weights apply to fits and scores.
+
+    Optuna's own ``OptunaSearchCV`` uses a single study for all fits, so outer folds share trials,
+    and it samples differently after a study is resumed.
 
     References
     ----------
-    Akiba et al. (2019), Optuna, KDD. Bergstra et al. (2011), Algorithms for hyper-parameter
-    optimization, NeurIPS. Varma and Simon (2006), Bias in error estimation when using
-    cross-validation for model selection, BMC Bioinformatics 7:91.
+    .. [1] Akiba, T. et al. (2019). Optuna: a next-generation hyperparameter optimization framework.
+       KDD.
+    .. [2] Bergstra, J. et al. (2011). Algorithms for hyper-parameter optimization. NeurIPS.
+    .. [3] Varma, S., Simon, R. (2006). Bias in error estimation when using cross-validation for
+       model selection. BMC Bioinformatics 7:91.
 
     Examples
     --------
     >>> from sklearn.datasets import load_iris
     >>> from sklearn.linear_model import LogisticRegression
+    >>> from xentexp.tuning import TunedClassifier
     >>> X, y = load_iris(return_X_y=True)
     >>> space = {"C": {"low": 0.01, "high": 100.0, "log": True, "type": "float"}}
     >>> model = TunedClassifier(LogisticRegression(max_iter=1000), space, loss="brier_loss",
@@ -183,28 +225,33 @@ class TunedClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):  # ty
         sample_weight: ArrayLike | None = None,
         groups: ArrayLike | None = None,
     ) -> Self:
-        """Search the settings, and fit the best on all rows.
+        """Run the search, and fit the best parameters on all rows.
 
         Parameters
         ----------
-        X : array-like, sparse matrix or DataFrame
-            Training rows.
+        X : array-like, sparse matrix or DataFrame of shape (n, n_features)
+            Training rows in any form that `estimator` accepts.
         y : array-like of shape (n,)
-            Labels.
-        sample_weight : array-like of shape (n,), optional
-            Weights, of fits and scores. A pipeline's last step gets them.
-        groups : array-like of shape (n,), optional
-            Rows of a group stay together in the inner folds.
+            Class labels of any type.
+        sample_weight : array-like of shape (n,), default=None
+            Weight of each row, for fits and scores. In a pipeline the last step receives the
+            weights. None gives every row the weight 1.
+        groups : array-like of shape (n,), default=None
+            Group of each row; rows of the same group stay together in the inner folds. None means
+            that there are no groups.
 
         Returns
         -------
-        TunedClassifier
-            Itself.
+        self : TunedClassifier
+            The fitted classifier.
 
         Raises
         ------
         InputError
-            See the class.
+            If Optuna is not installed, or if the space, the loss, the storage or another parameter
+            is not valid.
+        SearchError
+            If all trials fail.
         """
         import_extra("optuna", "TunedClassifier")
         space = read_space(self.space, self.estimator)
@@ -241,31 +288,35 @@ class TunedClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):  # ty
         return self
 
     def _scorer(self) -> tuple[MetricScorer, int]:
-        """Scorer, and 1 where its scores are the values, -1 where they are negative losses."""
+        """Scorer, and the sign of its scores: -1 if they are negative losses, else 1."""
         metric = get_metric(self.loss)
         sign = -1 if score_name(metric).startswith("neg_") else 1
         return MetricScorer(metric), sign
 
     def _check(self) -> None:
         for name, value, low in (("n_trials", self.n_trials, 1), ("cv", self.cv, 2)):
-            whole = isinstance(value, (int, np.integer)) and not isinstance(value, bool)
-            if (name == "n_trials" or whole or value is None) and (not whole or value < low):
-                raise InputError(f"{name} must be a whole number >= {low}; got {value!r}")
-        number = isinstance(self.timeout, (int, float)) and not isinstance(self.timeout, bool)
-        if self.timeout is not None and not (number and self.timeout > 0):
-            raise InputError(f"timeout must be seconds > 0, or None; got {self.timeout!r}")
-        whole = isinstance(self.random_state, (int, np.integer))
-        if self.storage is not None and not whole:
+            is_integer = isinstance(value, (int, np.integer)) and not isinstance(value, bool)
+            if (name == "n_trials" or is_integer or value is None) and (
+                not is_integer or value < low
+            ):
+                more = ", a splitter or splits" if name == "cv" else ""
+                raise InputError(f"{name} must be an integer >= {low}{more}; got {value!r}")
+        is_number = isinstance(self.timeout, (int, float)) and not isinstance(self.timeout, bool)
+        if self.timeout is not None and not (is_number and self.timeout > 0):
             raise InputError(
-                f"storage needs a whole number as random_state, or a search could not be taken up "
-                f"again; got {self.random_state!r}"
+                f"timeout must be a number of seconds > 0, or None; got {self.timeout!r}"
+            )
+        if self.storage is not None and not isinstance(self.random_state, (int, np.integer)):
+            raise InputError(
+                f"random_state must be an integer with storage, because a search with another "
+                f"seed cannot be resumed; got {self.random_state!r}; set random_state, e.g. to 0"
             )
 
     def _splitter(self, y: NDArray[Any], groups: object, seed: int) -> Any:
         if not isinstance(self.cv, (int, np.integer)):
             return check_cv(self.cv, y, classifier=True)
-        kind = StratifiedKFold if groups is None else StratifiedGroupKFold
-        return kind(int(self.cv), shuffle=True, random_state=seed)
+        splitter = StratifiedKFold if groups is None else StratifiedGroupKFold
+        return splitter(int(self.cv), shuffle=True, random_state=seed)
 
     @contextlib.contextmanager
     def _store(
@@ -296,7 +347,8 @@ class TunedClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):  # ty
         complete = [trial for trial in self.trials_ if trial["state"] == "complete"]
         if not complete:
             raise SearchError(
-                f"all {len(self.trials_)} trials failed; the first: {self.trials_[0]['error']}"
+                f"all {len(self.trials_)} trials failed; error of the first trial: "
+                f"{self.trials_[0]['error']}"
             )
         best = max(complete, key=lambda trial: sign * trial["value"])
         self.best_index_ = best["number"]
@@ -315,35 +367,37 @@ class TunedClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):  # ty
 
     @property
     def n_features_in_(self) -> int:
-        """Number of features of the training rows."""
+        """Number of columns of the training rows; requires ``refit=True``."""
         check_is_fitted(self, "best_estimator_")
         return int(self.best_estimator_.n_features_in_)
 
-    predict = _delegated("predict", "Labels", "ndarray of shape (n,)")
-    predict_proba = _delegated("predict_proba", "Class probabilities", "ndarray of shape (n, k)")
+    predict = _delegated("predict", "Predict labels", "ndarray of shape (n,)")
+    predict_proba = _delegated(
+        "predict_proba", "Predict class probabilities", "ndarray of shape (n, k)"
+    )
     predict_log_proba = _delegated(
-        "predict_log_proba", "Logarithms of the class probabilities", "ndarray of shape (n, k)"
+        "predict_log_proba", "Predict logarithms of class probabilities", "ndarray of shape (n, k)"
     )
     decision_function = _delegated(
-        "decision_function", "Decision scores", "ndarray of shape (n,) or (n, k)"
+        "decision_function", "Predict decision scores", "ndarray of shape (n,) or (n, k)"
     )
 
     def score(self, X: Any, y: ArrayLike, sample_weight: ArrayLike | None = None) -> float:
-        """Score of the search: higher is better, so a loss is negative.
+        """Score of the best estimator by the loss or metric of the search; higher is better.
 
         Parameters
         ----------
-        X : array-like
-            Rows.
+        X : array-like, sparse matrix or DataFrame of shape (n, n_features)
+            Rows in any form that `estimator` accepts.
         y : array-like of shape (n,)
-            Their labels.
-        sample_weight : array-like of shape (n,), optional
-            Weights.
+            True class of each row.
+        sample_weight : array-like of shape (n,), default=None
+            Weight of each row. None gives every row the weight 1.
 
         Returns
         -------
         float
-            As `best_score_`, but of these rows.
+            The metric, or the negative loss.
         """
         check_is_fitted(self, "best_estimator_")
         return float(self.scorer_(self.best_estimator_, X, y, sample_weight))
@@ -354,7 +408,7 @@ def _last(estimator: Any) -> Any:
 
 
 def _start(space: Space, estimator: Any) -> dict[str, Any] | None:
-    """Present settings of the estimator, where the space has them all."""
+    """Present parameters of the estimator, or None if one of them is outside the space."""
     present = estimator.get_params(deep=True)
     stored = {name: space[name].to_stored(present[name]) for name in space}
     return None if any(value is None for value in stored.values()) else stored
@@ -365,7 +419,7 @@ Rows = NDArray[np.intp]
 
 @dataclass(frozen=True)
 class InnerFolds:
-    """Rows of a search and their inner folds; `sign` is -1 where scores are negative losses."""
+    """Rows of a search and their inner folds."""
 
     estimator: Any
     X: Any
@@ -373,10 +427,10 @@ class InnerFolds:
     weight: NDArray[Any] | None
     splits: tuple[tuple[Rows, Rows], ...]
     scorer: Callable[..., float]
-    sign: int
+    sign: int  # -1 if scores are negative losses, else 1
 
     def values(self, settings: Mapping[str, Any]) -> list[float]:
-        """Loss or metric of the settings on each fold."""
+        """Loss or metric on each fold, not negated."""
         return [self._value(train, test, settings) for train, test in self.splits]
 
     def _value(self, train: Rows, test: Rows, settings: Mapping[str, Any]) -> float:
@@ -391,13 +445,13 @@ class InnerFolds:
 
 
 def with_settings(estimator: Any, settings: Mapping[str, Any]) -> Any:
-    """Copy of an estimator with other settings, of which estimators are copied too."""
+    """Copy of an estimator with new parameters; estimators among their values are copied too."""
     copies = {name: clone(value, safe=False) for name, value in settings.items()}
     return clone(estimator).set_params(**copies)
 
 
 def fit_weights(estimator: Any, weight: NDArray[Any] | None) -> dict[str, Any]:
-    """Argument of `fit` for the weights: a pipeline's last step gets them."""
+    """Keyword arguments of `fit` for the weights; in a pipeline the last step receives them."""
     if weight is None:
         return {}
     step = f"{estimator.steps[-1][0]}__" if isinstance(estimator, Pipeline) else ""

@@ -1,4 +1,4 @@
-"""A search with Optuna: settings are drawn, evaluated and recorded, trial by trial."""
+"""Search with Optuna: sample, evaluate and record one trial after another."""
 
 from __future__ import annotations
 
@@ -17,7 +17,10 @@ Evaluate = Callable[[dict[str, Any]], Sequence[float]]
 
 
 class SearchError(InputError, TypeError):
-    """All trials failed; a TypeError too, as the error of the classifier may have been.
+    """Error of a search in which all trials failed.
+
+    The message contains the error of the first trial. It is also a TypeError, because the errors of
+    the classifier may have been TypeErrors.
 
     Examples
     --------
@@ -29,38 +32,40 @@ class SearchError(InputError, TypeError):
 
 
 class Trials(Protocol):
-    """Where finished trials are kept."""
+    """Storage of finished trials."""
 
     def trials(self) -> list[Any]:
-        """Those of before, in their order."""
+        """Stored trials in the order of their numbers."""
 
     def add(self, trial: Any) -> None:
-        """One more."""
+        """Store a finished trial."""
 
 
 @dataclass(frozen=True)
 class Plan:
-    """How a search goes."""
+    """Options of a search."""
 
-    n_trials: int
-    timeout: float | None
+    n_trials: int  # includes stored trials
+    timeout: float | None  # seconds of all trials together; the first trial always runs
     seed: int
     direction: Direction
-    start: dict[str, Any] | None
+    start: dict[str, Any] | None  # parameters of the first trial, as Optuna stores them
 
 
 def search(
     space: Space, evaluate: Evaluate, plan: Plan, store: Trials | None
 ) -> list[dict[str, Any]]:
-    """Trials of a search, first those that are stored: see `TunedClassifier.trials_`."""
+    """Run a search; returns stored and new trials as in `TunedClassifier.trials_`."""
+    # The parameters of a trial depend only on the seed, its number and the earlier trials, so a
+    # resumed search equals an uninterrupted one. An Exception of `evaluate` fails its trial.
     optuna = import_extra("optuna", "TunedClassifier")
     distributions = {name: dimension.distribution() for name, dimension in space.items()}
-    done = [] if store is None else store.trials()[: plan.n_trials]
+    stored = [] if store is None else store.trials()[: plan.n_trials]
     with quiet(optuna):
         study = optuna.create_study(direction=plan.direction)
-        for trial in done:
+        for trial in stored:
             study.add_trial(trial)
-        records = [_record(trial, space, resumed=True) for trial in done]
+        records = [_record(trial, space, resumed=True) for trial in stored]
         for number in range(len(records), plan.n_trials):
             spent = sum(record["seconds"] for record in records)
             if records and plan.timeout is not None and spent >= plan.timeout:
@@ -68,17 +73,17 @@ def search(
             study.sampler = _sampler(optuna, plan.seed, number)
             if number == 0 and plan.start is not None:
                 study.enqueue_trial(plan.start)
-            asked = study.ask(distributions)
-            settings = {name: space[name].from_stored(asked.params[name]) for name in space}
+            trial = study.ask(distributions)
+            settings = {name: space[name].from_stored(trial.params[name]) for name in space}
             state, value, attributes = _evaluate(evaluate, settings)
             finished = optuna.trial.create_trial(
                 state=getattr(optuna.trial.TrialState, state),
                 value=value,
-                params=asked.params,
+                params=trial.params,
                 distributions=distributions,
                 user_attrs={NUMBER: number, **attributes},
             )
-            study.tell(asked, value, state=finished.state)
+            study.tell(trial, value, state=finished.state)
             if store is not None:
                 store.add(finished)
             records.append(_record(finished, space, resumed=False))
@@ -87,7 +92,7 @@ def search(
 
 def _sampler(optuna: Any, seed: int, number: int) -> Any:
     trial_seed = int(np.random.SeedSequence([seed, number]).generate_state(1)[0])
-    # Not left to Optuna's default, which differs between its versions.
+    # Set explicitly, because the default sampler differs between versions of Optuna.
     return optuna.samplers.TPESampler(
         seed=trial_seed, n_startup_trials=10, multivariate=True, constant_liar=False
     )
@@ -96,15 +101,15 @@ def _sampler(optuna: Any, seed: int, number: int) -> Any:
 def _evaluate(
     evaluate: Evaluate, settings: dict[str, Any]
 ) -> tuple[str, float | None, dict[str, Any]]:
-    """State, value, and what else is kept of a trial."""
+    """State, value and further attributes of a trial."""
     started, start = time.time(), time.perf_counter()
     values: list[float] = []
     error = None
     try:
         values = [float(value) for value in evaluate(settings)]
         if np.isnan(values).any():
-            error = f"the value of fold {int(np.isnan(values).argmax())} is not a number"
-    except Exception as caught:  # settings may fail in any way: the search goes on without them
+            error = f"score must be a number; got nan in fold {int(np.isnan(values).argmax())}"
+    except Exception as caught:  # parameters may fail in any way; the search continues
         error = f"{type(caught).__name__}: {caught}".strip()
     attributes = {
         "fold_values": values if error is None else [],

@@ -1,4 +1,4 @@
-"""What a search may set, in plain data: ranges of numbers and lists of choices."""
+"""Search spaces: ranges of numbers and lists of choices."""
 
 from __future__ import annotations
 
@@ -15,16 +15,26 @@ _KEYS = ("low", "high", "log", "type")
 
 @dataclass(frozen=True)
 class Range:
-    """Numbers from `low` to `high`, both included.
+    """Range of numbers in a search space, from `low` to `high`, both included.
+
+    `read_space` creates it from a mapping and checks it.
 
     Parameters
     ----------
-    low, high : float
-        Ends.
-    whole : bool
-        Whether only whole numbers are drawn.
-    log : bool
-        Whether they are drawn evenly in their logarithms.
+    low : float
+        Smallest value.
+    high : float
+        Largest value; it must be above `low`.
+    whole : bool, default=False
+        If True, only integers are sampled.
+    log : bool, default=False
+        If True, values are sampled uniformly on a logarithmic scale; `low` must then be above 0,
+        or at least 1 for integers.
+
+    See Also
+    --------
+    Choices : List of values in a search space.
+    read_space : Create and check a search space.
 
     Examples
     --------
@@ -40,7 +50,13 @@ class Range:
     log: bool = False
 
     def distribution(self) -> Any:
-        """Distribution of Optuna."""
+        """Return the equivalent distribution of Optuna.
+
+        Returns
+        -------
+        optuna.distributions.IntDistribution or optuna.distributions.FloatDistribution
+            An IntDistribution if `whole` is True.
+        """
         from optuna.distributions import FloatDistribution, IntDistribution
 
         if self.whole:
@@ -48,7 +64,18 @@ class Range:
         return FloatDistribution(float(self.low), float(self.high), log=self.log)
 
     def to_stored(self, value: object) -> object | None:
-        """A setting as Optuna stores it; None where it is outside."""
+        """Convert a parameter value to the form in which Optuna stores it.
+
+        Parameters
+        ----------
+        value : object
+            Value of the parameter.
+
+        Returns
+        -------
+        int, float or None
+            The number; None if the value is not in the range.
+        """
         if isinstance(value, bool) or not isinstance(value, (int, float)):
             return None
         if not self.low <= value <= self.high or (self.whole and value != int(value)):
@@ -56,18 +83,36 @@ class Range:
         return int(value) if self.whole else float(value)
 
     def from_stored(self, stored: Any) -> Any:
-        """The setting that Optuna stores as `stored`."""
+        """Convert a value that Optuna stores to the value of the parameter.
+
+        Parameters
+        ----------
+        stored : int or float
+            Value from Optuna.
+
+        Returns
+        -------
+        int or float
+            The same number.
+        """
         return stored
 
 
 @dataclass(frozen=True)
 class Choices:
-    """Any of some values, in no order.
+    """List of values in a search space, without an order.
+
+    `read_space` creates it from a list and checks it.
 
     Parameters
     ----------
     values : tuple
-        What is chosen from.
+        Different values of any type, also lists, truth values and estimators.
+
+    See Also
+    --------
+    Range : Range of numbers in a search space.
+    read_space : Create and check a search space.
 
     Examples
     --------
@@ -80,18 +125,46 @@ class Choices:
     values: tuple[Any, ...]
 
     def distribution(self) -> Any:
-        """Distribution of Optuna."""
+        """Return the equivalent distribution of Optuna.
+
+        Returns
+        -------
+        optuna.distributions.IntDistribution or optuna.distributions.FloatDistribution
+            An IntDistribution if `whole` is True.
+        """
         from optuna.distributions import CategoricalDistribution
 
         return CategoricalDistribution([_label(value) for value in self.values])
 
     def to_stored(self, value: object) -> object | None:
-        """A setting as Optuna stores it; None where it is not among the choices."""
+        """Convert a parameter value to the form in which Optuna stores it.
+
+        Parameters
+        ----------
+        value : object
+            Value of the parameter.
+
+        Returns
+        -------
+        str or None
+            Text of the choice; None if the value is not among the choices.
+        """
         label = _label(value)
         return label if label in map(_label, self.values) else None
 
     def from_stored(self, stored: Any) -> Any:
-        """The setting that Optuna stores as `stored`."""
+        """Convert a text that Optuna stores to the value of the parameter.
+
+        Parameters
+        ----------
+        stored : str
+            Text of a choice, from Optuna.
+
+        Returns
+        -------
+        object
+            The choice with this text.
+        """
         return next(value for value in self.values if _label(value) == stored)
 
 
@@ -99,44 +172,55 @@ Space = dict[str, Range | Choices]
 
 
 def _label(value: object) -> str:
-    """Text of a choice: Optuna keeps no lists, and takes 1 and True for the same."""
+    """Text of a choice: Optuna does not store lists, and does not distinguish 1 from True."""
     if isinstance(value, str):
         return value
     return json.dumps(value, default=repr)
 
 
 def read_space(space: object, estimator: Any) -> Space:
-    """A space that was shown to fit an estimator.
+    """Check a search space and convert it to `Range` and `Choices` objects.
 
     Parameters
     ----------
     space : mapping
-        By parameter (``step__parameter`` within a pipeline): a list of choices, or a mapping
-        with ``low`` and ``high``, and if wanted ``log: true`` and ``type``, ``int`` or
-        ``float``. It may be left out where an end is no whole number.
-    estimator : estimator
-        Whose parameters they are.
+        Parameter name (in a pipeline ``step__parameter``) -> dimension. A dimension is
+
+        - a list of different choices, for example ``["gini", "entropy"]``;
+        - a mapping with the numbers ``low`` and ``high``, both included, and optionally ``log``
+          (True samples on a logarithmic scale; default False) and ``type`` (``"int"`` or
+          ``"float"``). ``type`` is required if both ends are whole numbers, otherwise it is
+          ``"float"`` by default;
+        - a `Range` or `Choices` object, which is used unchanged.
+    estimator : estimator object
+        Estimator whose parameters are searched.
 
     Returns
     -------
     dict
-        `Range` or `Choices` by parameter.
+        Parameter name -> `Range` or `Choices`.
 
     Raises
     ------
     InputError
-        For unknown parameters, and for ranges and choices that are none.
+        If the space is empty, if the estimator does not have a parameter, or if a list or a range
+        is not valid.
+
+    See Also
+    --------
+    TunedClassifier : Classifier that searches the space.
 
     Examples
     --------
+    >>> from xentexp.tuning import read_space
     >>> from sklearn.linear_model import LogisticRegression
     >>> read_space({"C": {"low": 1e-3, "high": 100, "log": True}}, LogisticRegression())
     {'C': Range(low=0.001, high=100, whole=False, log=True)}
     """
     if not isinstance(space, Mapping) or not space:
         raise InputError(
-            f"space must be a mapping from a parameter at least to a list or to low and high; got "
-            f"{space!r}"
+            f"space must be a mapping from at least one parameter to a list of choices or to low "
+            f"and high; got {space!r}; e.g. {{'C': {{'low': 0.01, 'high': 100.0, 'log': True}}}}"
         )
     known = estimator.get_params(deep=True)
     for name in space:
@@ -151,7 +235,9 @@ def _dimension(name: str, spec: object) -> Range | Choices:
     if isinstance(spec, (list, tuple)):
         labels = [_label(value) for value in spec]
         if not labels or len(set(labels)) < len(labels):
-            raise InputError(f"space of {name} must list different choices; got {list(spec)!r}")
+            raise InputError(
+                f"space of {name} must be a list of different choices; got {list(spec)!r}"
+            )
         return Choices(tuple(spec))
     if not isinstance(spec, Mapping):
         raise InputError(
@@ -167,32 +253,35 @@ def _dimension(name: str, spec: object) -> Range | Choices:
 def _range(name: str, spec: Mapping[str, Any]) -> Range:
     ends = [spec.get("low"), spec.get("high")]
     for key, value in zip(("low", "high"), ends, strict=True):
-        number = isinstance(value, (int, float)) and not isinstance(value, bool)
-        if not number or not math.isfinite(value):  # type: ignore[arg-type]
-            raise InputError(f"space of {name}: {key} must be a number; got {value!r}")
+        is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
+        if not is_number or not math.isfinite(value):  # type: ignore[arg-type]
+            raise InputError(f"{key} of the space of {name} must be a finite number; got {value!r}")
     low, high = ends
     if not low < high:  # type: ignore[operator]
-        raise InputError(f"space of {name}: low must be below high; got {low!r} and {high!r}")
+        raise InputError(
+            f"low of the space of {name} must be below high; got low={low!r} and high={high!r}"
+        )
     log = spec.get("log", False)
     if not isinstance(log, bool):
-        raise InputError(f"space of {name}: log must be true or false; got {log!r}")
+        raise InputError(f"log of the space of {name} must be True or False; got {log!r}")
     kind = spec.get("type")
-    whole_ends = all(float(end) == int(end) for end in ends)  # type: ignore[arg-type]
-    if kind is None and whole_ends:
+    ends_are_whole = all(float(end) == int(end) for end in ends)  # type: ignore[arg-type]
+    if kind is None and ends_are_whole:
         raise InputError(
-            f"space of {name}: low {low!r} and high {high!r} may be ends of whole numbers or of "
-            f"any; say which by type: int or type: float"
+            f"type of the space of {name} must be set if low and high are whole numbers; got "
+            f"low={low!r} and high={high!r}; add type: int or type: float"
         )
     if kind not in (None, "int", "float", int, float):
-        raise InputError(f"space of {name}: type must be int or float; got {kind!r}")
+        raise InputError(f"type of the space of {name} must be int or float; got {kind!r}")
     whole = kind in ("int", int)
-    if whole and not whole_ends:
+    if whole and not ends_are_whole:
         raise InputError(
-            f"space of {name}: low and high must be whole for type int; got {low!r} and {high!r}"
+            f"low and high of the space of {name} must be whole numbers for type int; got "
+            f"low={low!r} and high={high!r}"
         )
     if log and not low >= (1 if whole else math.ulp(0.0)):  # type: ignore[operator]
         raise InputError(
-            f"space of {name}: low must be {'1 or more' if whole else 'above 0'} where log is "
-            f"true; got {low!r}"
+            f"low of the space of {name} must be {'>= 1' if whole else '> 0'} if log is True; got "
+            f"{low!r}"
         )
     return Range(low, high, whole, log)  # type: ignore[arg-type]

@@ -1,4 +1,4 @@
-"""Finished trials in a sqlite file of Optuna, from which an interrupted search resumes."""
+"""Store finished trials in an SQLite file of Optuna, to resume interrupted searches."""
 
 from __future__ import annotations
 
@@ -23,50 +23,52 @@ from xentexp.errors import InputError, import_extra, plain_errors
 Direction = Literal["minimize", "maximize"]
 
 NUMBER = "xentexp:trial"
-"""Attribute of a stored trial: its number in the search."""
+"""User attribute of a stored trial that holds its number in the search."""
 PATIENCE = 300.0
-"""Seconds that a write waits for other processes."""
+"""Seconds that a write waits for a lock of another process."""
 
 
 def data_digest(X: Any, y: Any, *others: Any) -> str:
-    """Digest of training rows, the same in every process."""
+    """Digest of rows, labels and further arrays, such as weights; the same in every process."""
     if isinstance(X, pd.DataFrame):
         return content_digest(X, pd.Series(y)) + str(joblib.hash(others))
     return str(joblib.hash((X, y, others)))
 
 
 def study_name(prefix: str, *parts: Any) -> str:
-    """Name of a search's study: `prefix` and a digest of all that its values depend on."""
+    """Name of a study: `prefix` and a digest of all inputs that its values depend on."""
     try:
         hashes = [str(joblib.hash(part)) for part in parts]
     except (pickle.PicklingError, AttributeError, TypeError) as error:
         raise InputError(
-            f"storage needs an estimator that can be pickled, to know the search again: {error}"
+            f"estimator must be picklable with storage, because its digest identifies the search; "
+            f"got an error: {error}; define its class at module level, or set storage=None"
         ) from error
     return f"{prefix} {hashlib.sha256(' '.join(hashes).encode()).hexdigest()[:16]}"
 
 
 class TrialStore:
-    """Finished trials of one study; several processes may share the file. Use `open_trials`."""
+    """Finished trials of one study, from `open_trials`; several processes may share the file."""
 
     def __init__(self, study: Any, path: Path) -> None:
         self._study = study
         self._path = path
 
     def trials(self) -> list[Any]:
-        """Trials 0, 1, ... up to the first gap, each once even if two processes wrote it."""
+        """Trials 0, 1, ... up to the first missing number, without duplicates."""
+        # Two processes that run the same search may both store a trial.
         with _storage_errors(self._path):
             stored = self._study.get_trials(deepcopy=False)
         first: dict[int, Any] = {}
         for trial in stored:
             first.setdefault(trial.user_attrs.get(NUMBER, -1), trial)
-        found: list[Any] = []
-        while len(found) in first:
-            found.append(first[len(found)])
-        return found
+        trials: list[Any] = []
+        while len(trials) in first:
+            trials.append(first[len(trials)])
+        return trials
 
     def add(self, trial: Any) -> None:
-        """Write a finished trial."""
+        """Store a finished trial."""
         with _storage_errors(self._path):
             self._study.add_trial(trial)
 
@@ -90,18 +92,18 @@ def open_trials(file: object, name: str, direction: Direction) -> Iterator[Trial
 
 
 def storage_path(file: object) -> Path:
-    """Path of a storage."""
+    """Absolute path from a file name or an address `sqlite:///FILE`."""
     text = os.fspath(file) if isinstance(file, (str, os.PathLike)) else None
     if not isinstance(text, str) or "://" in text.removeprefix("sqlite:///") or not text:
-        raise InputError(f"storage must be a sqlite file, e.g. 'tuning.db'; got {file!r}")
+        raise InputError(f"storage must be an SQLite file, e.g. 'tuning.db'; got {file!r}")
     path = Path(text.removeprefix("sqlite:///")).expanduser().absolute()
     if path.is_dir():
-        raise InputError(f"storage must be a file; {path} is a folder")
+        raise InputError(f"storage must be an SQLite file; got the folder {path}")
     return path
 
 
 def prepare(path: Path) -> None:
-    """Create the tables of a storage, or check that they are Optuna's."""
+    """Create the tables of Optuna in a new file; check them in an existing one."""
     with _storage_errors(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         if not path.exists():
@@ -110,7 +112,10 @@ def prepare(path: Path) -> None:
         with contextlib.closing(sqlite3.connect(path, timeout=PATIENCE)) as connection:
             tables = {row[0] for row in connection.execute("SELECT name FROM sqlite_master")}
     if tables and "studies" not in tables:
-        raise InputError(f"storage {path} is a database of something else; name a file of its own")
+        raise InputError(
+            f"storage must be a database of Optuna; got {path}, which has other tables; choose "
+            f"another file"
+        )
 
 
 def _open(path: Path) -> Any:
@@ -132,7 +137,7 @@ def _storage_errors(path: Path) -> AbstractContextManager[None]:
 
 @contextlib.contextmanager
 def quiet(optuna: Any) -> Iterator[None]:
-    """Silence Optuna's line for each study and its warning of an experimental sampler."""
+    """Suppress Optuna's log lines and its ExperimentalWarning for the sampler."""
     before = optuna.logging.get_verbosity()
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     try:
