@@ -1,7 +1,6 @@
-"""The same work in two checkouts, in turn: how much faster or slower this one is.
+"""Compare the speed of two checkouts on the same tasks, in turn.
 
-Each checkout has a process of its own, which imports xentexp from there; the work is made of
-public names alone.
+Each checkout runs in a separate process that imports its xentexp. Tasks use only public names.
 """
 
 from __future__ import annotations
@@ -21,16 +20,16 @@ from rich.console import Console
 from rich.table import Table
 
 SLOWER = 1.03
-"""Ratio above which a row is marked."""
+"""Ratio of times above which a row is marked."""
 
 
 def works() -> dict[str, tuple[Callable[[], Callable[[], object]], int]]:
-    """By name: what makes a piece of work, and how many calls are timed together."""
+    """Task name -> function that prepares the task, and number of calls that are timed together."""
     from xentexp import metrics
 
     try:
         from xentexp import evaluate
-    except ImportError:  # a checkout in which it stood elsewhere
+    except ImportError:  # older checkouts
         from xentexp.metrics._evaluation import evaluate
     from bench_suite import SUITE
 
@@ -50,10 +49,10 @@ def works() -> dict[str, tuple[Callable[[], Callable[[], object]], int]]:
             if kinds.get("weights"):
                 options["sample_weight"] = np.linspace(0.5, 2.0, n)
             target = np.eye(k)[y] if kinds.get("one_hot") else p[::-1] if kinds.get("soft") else y
-            given = raw if logits or kinds.get("margins") else p
-            given = given[:, 1] if k == 2 else given
+            predicted = raw if logits or kinds.get("margins") else p
+            predicted = predicted[:, 1] if k == 2 else predicted
             function = getattr(metrics, name)
-            return lambda: function(target, given, **options)
+            return lambda: function(target, predicted, **options)
 
         return make
 
@@ -87,7 +86,7 @@ def works() -> dict[str, tuple[Callable[[], Callable[[], object]], int]]:
 
             def fit() -> object:
                 with warnings.catch_warnings():
-                    warnings.simplefilter("ignore")  # linear training is cut off
+                    warnings.simplefilter("ignore")  # max_iter is too small for convergence
                     return model.fit(X, y)
 
             return fit
@@ -99,7 +98,7 @@ def works() -> dict[str, tuple[Callable[[], Callable[[], object]], int]]:
 
     ce, focal = "categorical_crossentropy", "categorical_focal_crossentropy"
     rounds = {"n_estimators": 20, "n_jobs": 1, "random_state": 0}
-    row_wise = {"force_row_wise": True}  # LightGBM would choose by a clock
+    row_wise = {"force_row_wise": True}  # else LightGBM chooses by a measurement of time
     return {
         "log loss 1e3 x 3": (loss(ce, 10**3, 3), 200),
         "log loss 1e6 x 3": (loss(ce, 10**6, 3), 3),
@@ -135,24 +134,24 @@ def works() -> dict[str, tuple[Callable[[], Callable[[], object]], int]]:
 
 
 def worker() -> None:
-    """Read names of work from standard input; print the seconds of processor time of each."""
+    """Read task names from standard input; print the processor time of each in seconds."""
     table = works()
     print(json.dumps(list(table)), flush=True)
-    made: dict[str, Callable[[], object]] = {}
+    prepared: dict[str, Callable[[], object]] = {}
     for line in sys.stdin:
         name = line.rstrip("\n")
         make, calls = table[name]
-        if name not in made:
-            made = {name: make()}
-            made[name]()
+        if name not in prepared:
+            prepared = {name: make()}
+            prepared[name]()  # warm-up
         start = time.process_time()
         for _ in range(calls):
-            made[name]()
+            prepared[name]()
         print((time.process_time() - start) / calls, flush=True)
 
 
 class Checkout:
-    """A process that works with the xentexp of a folder."""
+    """A process that runs tasks with the xentexp of a folder."""
 
     def __init__(self, folder: Path) -> None:
         environment = {**os.environ, "PYTHONPATH": str(folder.resolve())}
@@ -166,7 +165,9 @@ class Checkout:
         assert self.process.stdout is not None
         line = self.process.stdout.readline()
         if not line:
-            raise SystemExit(f"the process of a checkout ended with {self.process.wait()}")
+            raise SystemExit(
+                f"the process of a checkout ended with exit code {self.process.wait()}"
+            )
         return line
 
     def seconds(self, name: str) -> float:
@@ -177,16 +178,18 @@ class Checkout:
 
 
 def compare(other: Path, only: str, pairs: int, console: Console) -> None:
-    """Median of the ratios this / other, row by row."""
+    """Print the median ratio of the times of this checkout and the other one, row by row."""
     here, there = Checkout(Path(__file__).parents[1]), Checkout(other)
-    table = Table(title=f"processor time here over that of {other.name}, median of {pairs} pairs")
-    for name in ("work", "here, ms", "ratio", "middle half", ""):
-        table.add_column(name, justify="left" if name in ("work", "") else "right")
+    table = Table(
+        title=f"processor time of this checkout divided by {other.name}, median of {pairs} pairs"
+    )
+    for name in ("task", "here, ms", "ratio", "quartiles", ""):
+        table.add_column(name, justify="left" if name in ("task", "") else "right")
     for name in here.names:
         if only not in name:
             continue
         console.print(f"[dim]{name} ...[/dim]", highlight=False)
-        here.seconds(name), there.seconds(name)
+        here.seconds(name), there.seconds(name)  # warm-up
         times = [(here.seconds(name), there.seconds(name)) for _ in range(pairs)]
         low, ratio, high = np.percentile([a / b for a, b in times], [25, 50, 75])
         milliseconds = 1e3 * float(np.median([a for a, _ in times]))

@@ -1,4 +1,4 @@
-"""The rows of the benchmark: what is computed, by whom, and how much faster ours should be."""
+"""Rows of the benchmark: the task, the peers that compute it, and the bounds on the ratio."""
 
 from __future__ import annotations
 
@@ -30,14 +30,14 @@ HAS_KERAS = HAS_TORCH and find_spec("keras") is not None
 
 
 def data(n: int, k: int) -> Data:
-    """Labels, probabilities and the raw scores whose softmax they are."""
+    """Labels, probabilities, and raw scores; the probabilities are the softmax of the scores."""
     rng = np.random.default_rng(0)
     raw = rng.normal(size=(n, k))
     return rng.integers(0, k, size=n), softmax(raw, axis=1), raw
 
 
 def naive(y: np.ndarray, p: np.ndarray) -> float:
-    """What people write: one clip, one gather, one logarithm, nothing checked."""
+    """Log loss in plain NumPy without checks: clip, select the true class, logarithm, mean."""
     return float(-np.log(np.clip(p, 1e-15, 1.0)[np.arange(len(y)), y]).mean())
 
 
@@ -101,16 +101,16 @@ def binary(n: int, *, logits: bool) -> Callable[[], dict[str, Work]]:
     def make() -> dict[str, Work]:
         rng = np.random.default_rng(0)
         y, raw = rng.integers(0, 2, size=n), rng.normal(size=n)
-        given = raw if logits else expit(raw)
+        predicted = raw if logits else expit(raw)
         works: dict[str, Work] = {
-            "ours": lambda: metrics.binary_crossentropy(y, given, from_logits=logits),
-            "sklearn": lambda: log_loss(y, expit(given) if logits else given),
+            "ours": lambda: metrics.binary_crossentropy(y, predicted, from_logits=logits),
+            "sklearn": lambda: log_loss(y, expit(predicted) if logits else predicted),
         }
         if HAS_TORCH:
             import torch
 
             torch.set_num_threads(1)
-            ty, tp = torch.from_numpy(y.astype(np.float64)), torch.from_numpy(given)
+            ty, tp = torch.from_numpy(y.astype(np.float64)), torch.from_numpy(predicted)
             of_logits = torch.nn.functional.binary_cross_entropy_with_logits
             function = of_logits if logits else torch.nn.functional.binary_cross_entropy
             works["torch"] = lambda: function(tp, ty)
@@ -139,7 +139,7 @@ def cross_validation() -> tuple[str, bool]:
         40_000, 25, n_informative=15, n_classes=5, random_state=0, n_clusters_per_class=1
     )
     folds, model = StratifiedKFold(5), LogisticRegression(max_iter=200)
-    names = [name for name in SUITE if name != "entropy"]  # which ranks nothing
+    names = [name for name in SUITE if name != "entropy"]  # it does not rank models
     scorers = loss_scorers(names)
     fit_time = [
         cross_validate(model, X, y, cv=folds, scoring=scorers)["fit_time"].sum() for _ in range(3)
@@ -147,30 +147,30 @@ def cross_validation() -> tuple[str, bool]:
     fits = float(np.median(fit_time))
     parts = []
     for train, test in folds.split(X, y):
-        kept = Remembered(model.fit(X[train], y[train]))
-        kept.remember(X[test])
-        parts.append((kept, X[test], y[test]))
+        fitted = Remembered(model.fit(X[train], y[train]))
+        fitted.remember(X[test])
+        parts.append((fitted, X[test], y[test]))
     seconds = interleaved(
         {
             "ours": lambda: [scorers(*part) for part in parts],
             "peers": lambda: [
-                PEERS[name](t, np.eye(5)[t], kept.proba_, kept.decision_)
-                for kept, _, t in parts
+                PEERS[name](t, np.eye(5)[t], fitted.proba_, fitted.decision_)
+                for fitted, _, t in parts
                 for name in names
             ],
         },
         9,
     )
-    share, ratio = seconds["ours"] / fits, seconds["peers"] / seconds["ours"]
-    found = (
-        f"{len(names)} losses: {seconds['ours'] * 1e3:.1f} ms, {share:.2%} of the fits "
+    fraction, ratio = seconds["ours"] / fits, seconds["peers"] / seconds["ours"]
+    measured = (
+        f"{len(names)} losses: {seconds['ours'] * 1e3:.1f} ms, {fraction:.2%} of the fits "
         f"({fits:.2f} s), peers {ratio:.1f}"
     )
-    return found, share < 0.02 and ratio >= 8.0
+    return measured, fraction < 0.02 and ratio >= 8.0
 
 
 def memory() -> tuple[str, bool]:
-    """Peak of what is allocated during a call, over the size of the predictions."""
+    """Peak memory that a call allocates, divided by the size of the predictions."""
     y, p, raw = data(10**6, 10)
     works: dict[str, Work] = {
         "probabilities": lambda: metrics.categorical_crossentropy(y, p),
@@ -178,14 +178,15 @@ def memory() -> tuple[str, bool]:
         "suite": lambda: evaluate(y, p, SUITE, decision=raw),
         "sklearn": lambda: log_loss(y, p),
     }
-    shares = {}
+    fractions = {}
     for name, work in works.items():
         tracemalloc.start()
         work()
-        shares[name] = tracemalloc.get_traced_memory()[1] / p.nbytes
+        fractions[name] = tracemalloc.get_traced_memory()[1] / p.nbytes
         tracemalloc.stop()
-    ours = max(share for name, share in shares.items() if name != "sklearn")
-    return ", ".join(f"{name} {share:.2%}" for name, share in shares.items()), ours < 0.03
+    ours = max(fraction for name, fraction in fractions.items() if name != "sklearn")
+    text = ", ".join(f"{name} {fraction:.2%}" for name, fraction in fractions.items())
+    return text, ours < 0.03
 
 
 SCORE_A_FILE = """
@@ -213,15 +214,16 @@ def memory_mapped(n: int = 5 * 10**7, k: int = 3) -> tuple[str, bool]:
             total -= float(np.log(p[part][np.arange(step), y[part]]).sum())
         size = (y.nbytes + p.nbytes) / 2**20
         del y, p
-        # A process counts the memory of the one it was forked from: a shell forks it anew.
+        # The peak memory of a process includes that of the process that forks it: start it from a
+        # small shell.
         command = [sys.executable, "-c", SCORE_A_FILE, name]
         output = subprocess.run(
             ["sh", "-c", '"$@"; true', "sh", *command], check=True, capture_output=True, text=True
         ).stdout
-    found = json.loads(output)
-    np.testing.assert_allclose(found["value"], total / n, rtol=1e-9)
-    text = f"{found['peak']:.0f} MB in all for {size:.0f} MB on disk, {found['seconds']:.2f} s"
-    return text, found["peak"] < 300
+    measured = json.loads(output)
+    np.testing.assert_allclose(measured["value"], total / n, rtol=1e-9)
+    text = f"{measured['peak']:.0f} MB peak for {size:.0f} MB on disk, {measured['seconds']:.2f} s"
+    return text, measured["peak"] < 300
 
 
 def rows() -> list[Row | Fact]:

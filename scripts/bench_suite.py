@@ -1,4 +1,4 @@
-"""Sixteen losses at once, and how others compute them: one by one, and in torch with one log."""
+"""Sixteen losses in one call, and the same by peers: one call each, and a suite in torch."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from sklearn.metrics import (
     zero_one_loss,
 )
 
-# The first twelve have a peer in a library; each has one here, and a line in torch.
+# The first twelve have a peer in a library; PEERS and TORCH below have all sixteen.
 SUITE = (
     "categorical_crossentropy",
     "logarithmic_score",
@@ -42,11 +42,11 @@ SUITE = (
 
 
 def _negative_margins(y: np.ndarray, raw: np.ndarray) -> np.ndarray:
-    """Scores less that of the true class, plus the margin; 0 at the true class."""
+    """Scores minus the score of the true class plus 1; 0 in the column of the true class."""
     rows = np.arange(len(y))
-    lead = raw - raw[rows, y][:, np.newaxis] + 1.0
-    lead[rows, y] = 0.0
-    return lead
+    margins = raw - raw[rows, y][:, np.newaxis] + 1.0
+    margins[rows, y] = 0.0
+    return margins
 
 
 def _true(y: np.ndarray, p: np.ndarray) -> np.ndarray:
@@ -57,7 +57,7 @@ def _focal(p: np.ndarray) -> np.ndarray:
     return -((1.0 - p) ** 2) * np.log(p)
 
 
-# One call for each loss: of a library where one has it, else plain NumPy.
+# One function for each loss: of another library if it has the loss, else plain NumPy.
 PEERS: dict[str, Callable[..., Any]] = {
     "categorical_crossentropy": lambda y, t, p, raw: log_loss(y, p),
     "logarithmic_score": lambda y, t, p, raw: log_loss(y, p) / np.log(2.0),
@@ -88,8 +88,8 @@ def _keras_focal(y: np.ndarray, t: np.ndarray, p: np.ndarray, raw: np.ndarray) -
     import keras
     import torch
 
-    target, given = torch.from_numpy(t), torch.from_numpy(p)
-    return float(keras.losses.categorical_focal_crossentropy(target, given, alpha=1.0).mean())
+    target, predicted = torch.from_numpy(t), torch.from_numpy(p)
+    return float(keras.losses.categorical_focal_crossentropy(target, predicted, alpha=1.0).mean())
 
 
 def _torch_multi_margin(y: np.ndarray, t: np.ndarray, p: np.ndarray, raw: np.ndarray) -> float:
@@ -107,7 +107,7 @@ if find_spec("torch") is not None:
 
 
 class Shared:
-    """What the losses have in common, computed once in torch."""
+    """Intermediate results that several losses use, computed once in torch."""
 
     def __init__(self, y: Any, t: Any, p: Any, raw: Any) -> None:
         self.y, self.t, self.p, self.raw = y, t, p, raw
@@ -134,13 +134,13 @@ class Shared:
         return self.residual.square().sum(1)
 
     @cached_property
-    def lead(self) -> Any:
-        lead = self.raw - self.raw.gather(1, self.column) + 1.0
-        return lead.scatter_(1, self.column, 0.0).clamp_(min=0.0)
+    def hinge(self) -> Any:
+        margins = self.raw - self.raw.gather(1, self.column) + 1.0
+        return margins.scatter_(1, self.column, 0.0).clamp_(min=0.0)
 
     @cached_property
-    def lead_sum(self) -> Any:
-        return self.lead.sum(1)
+    def hinge_sum(self) -> Any:
+        return self.hinge.sum(1)
 
 
 TORCH: dict[str, Callable[[Shared], Any]] = {
@@ -152,19 +152,19 @@ TORCH: dict[str, Callable[[Shared], Any]] = {
     "zero_one_loss": lambda s: (s.p.argmax(1) != s.y).double().mean(),
     "entropy": lambda s: -(s.p * s.log).sum(1).mean(),
     "kl_divergence": lambda s: s.nll.mean(),
-    "categorical_hinge": lambda s: s.lead.amax(1).mean(),
-    "weston_watkins_hinge": lambda s: s.lead_sum.mean(),
+    "categorical_hinge": lambda s: s.hinge.amax(1).mean(),
+    "weston_watkins_hinge": lambda s: s.hinge_sum.mean(),
     "categorical_focal_crossentropy": lambda s: ((1 - s.true).square() * s.nll).mean(),
     "spherical_loss": lambda s: (1 - s.true / s.p.square().sum(1).sqrt()).mean(),
     "ranked_probability_score": lambda s: s.residual.cumsum(1).square().sum(1).mean(),
     "generalized_crossentropy": lambda s: ((1 - s.true**0.7) / 0.7).mean(),
     "poly1_crossentropy": lambda s: (s.nll + (1 - s.true)).mean(),
-    "multi_margin_loss": lambda s: s.lead_sum.mean() / s.p.shape[1],
+    "multi_margin_loss": lambda s: s.hinge_sum.mean() / s.p.shape[1],
 }
 
 
 def torch_suite(names: list[str], *arrays: np.ndarray) -> Callable[[], list[float]]:
-    """All of them in torch, on tensors that share the memory of the arrays."""
+    """All losses in torch, on tensors that share the memory of the arrays."""
     import torch
 
     torch.set_num_threads(1)
@@ -178,7 +178,7 @@ def torch_suite(names: list[str], *arrays: np.ndarray) -> Callable[[], list[floa
 
 
 class Remembered(ClassifierMixin, BaseEstimator):
-    """Hands out what a fitted classifier predicted: what is left of scoring is the scorer."""
+    """Classifier that returns stored predictions, so that only the scorer is timed."""
 
     def __init__(self, fitted: object) -> None:
         self.fitted = fitted

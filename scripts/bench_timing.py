@@ -1,4 +1,4 @@
-"""Pieces of work that take turns, and the table of their medians."""
+"""Time tasks in turn, and collect the medians in a table."""
 
 from __future__ import annotations
 
@@ -13,19 +13,19 @@ Work = Callable[[], object]
 
 @dataclass(frozen=True)
 class Row:
-    """Work of ours and of the peers, and how many times slower each peer should be at least."""
+    """A task of xentexp and its peers, and the minimum ratio of their times for each peer."""
 
     name: str
     make: Callable[[], dict[str, Work]]
     bounds: dict[str, float]
-    at_most: float | None = None  # microseconds of ours
-    calls: int = 1  # timed together, where one is short
+    at_most: float | None = None  # bound on our time, in microseconds
+    calls: int = 1  # number of calls that are timed together
     long: bool = False
 
 
 @dataclass(frozen=True)
 class Fact:
-    """A measure other than a ratio of times, and whether it is within its bound."""
+    """A measurement other than a ratio of times; returns its text and whether the bound is met."""
 
     name: str
     bound: str
@@ -35,7 +35,7 @@ class Fact:
 
 @dataclass
 class Report:
-    """Lines of the table, and the names of the rows that fall short."""
+    """Lines of the table, rows whose bound is not met, and peers that are not installed."""
 
     lines: list[list[str]] = field(default_factory=list)
     short: list[str] = field(default_factory=list)
@@ -48,7 +48,7 @@ class Report:
 
 
 def interleaved(works: dict[str, Work], repeats: int, calls: int = 1) -> dict[str, float]:
-    """Median seconds of each piece of work; they take turns, so that noise hits all alike."""
+    """Median seconds of each task; the tasks run in turn, so that noise affects all equally."""
     seconds: dict[str, list[float]] = {name: [] for name in works}
     for work in works.values():
         for _ in range(min(calls, 20)):
@@ -65,7 +65,7 @@ def interleaved(works: dict[str, Work], repeats: int, calls: int = 1) -> dict[st
 def time_row(row: Row, repeats: int, report: Report) -> None:
     works = row.make()
     value = works["ours"]()
-    for name, work in works.items():  # a comparison of different numbers means nothing
+    for name, work in works.items():  # times are comparable only if the results are equal
         np.testing.assert_allclose(work(), value, rtol=1e-9, err_msg=f"{row.name}: {name}")
     seconds = interleaved(works, repeats, row.calls)
     ours = seconds.pop("ours")

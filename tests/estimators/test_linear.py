@@ -410,24 +410,33 @@ def test_weights_are_routed():
     ("options", "message"),
     [
         ({"loss": "brier_los"}, "did you mean 'brier_loss'"),
-        ({"loss": "zero_one_loss"}, "zero_one_loss has no gradient; train on another loss"),
+        ({"loss": "zero_one_loss"}, "got zero_one_loss, which has none; choose another loss"),
         ({"loss": "hinge_loss", "loss_params": {"delta": 1}}, "hinge_loss has no parameters"),
-        ({"C": 0.0}, "C must be > 0, or inf for no penalty; got 0.0"),
+        ({"C": 0.0}, "C must be > 0, or np.inf for no penalty; got 0.0"),
         ({"tol": -1.0}, "tol must be >= 0"),
         ({"max_iter": 0}, "max_iter must be an integer >= 1; got 0"),
         ({"init": "zeros"}, "unknown init 'zeros'"),
         ({"class_weight": "even"}, "class_weight must be 'balanced'"),
         ({"label_smoothing": 2.0}, "label_smoothing must be >= 0 and <= 1"),
-        ({"loss": "hinge_loss", "label_smoothing": 0.1}, "hinge_loss .*label_smoothing"),
-        ({"loss": "hinge_loss", "correct_probabilities": True}, "correct_probabilities=True needs"),
+        (
+            {"loss": "hinge_loss", "label_smoothing": 0.1},
+            "label_smoothing must be 0 for hinge_loss",
+        ),
+        (
+            {"loss": "hinge_loss", "correct_probabilities": True},
+            "correct_probabilities must be False for hinge",
+        ),
         ({"record": "brier_loss"}, "record must be None or a sequence of losses"),
-        ({"loss": "hinge_loss", "record": ["brier_loss"]}, "record: brier_loss needs prob"),
-        ({"validation_fraction": 1.0}, "validation_fraction must be > 0 and < 1; got 1.0"),
+        ({"loss": "hinge_loss", "record": ["brier_loss"]}, "record must hold .*brier_loss needs"),
+        ({"validation_fraction": 1.0}, "validation_fraction must be > 0 and < 1, or None; got 1.0"),
         ({"max_iter": True}, "max_iter must be an integer >= 1; got True"),
         ({"validation_fraction": 0.2}, "set record, e.g. to ()"),
         ({"validation_fraction": 0.0001, "record": ()}, "holds none out; set it higher"),
-        ({"y": [0] * 600}, "y must hold 2 classes or more; it holds 1 class"),
-        ({"loss": "squared_hinge_loss", "y": [0, 1, 2] * 200}, "squared_hinge_loss is for two"),
+        ({"y": [0] * 600}, "y must hold at least 2 classes; got 1 class"),
+        (
+            {"loss": "squared_hinge_loss", "y": [0, 1, 2] * 200},
+            "y must hold two classes for squared_hinge_loss; got 3",
+        ),
     ],
 )
 def test_what_is_refused(options, message):
@@ -442,7 +451,7 @@ def test_grades_are_numbers() -> None:
     names = np.array(["low", "mid", "high"])  # sorted: high, low, mid
     model = LinearLossClassifier("ranked_probability_score")
     model.fit(X, grades)
-    with pytest.raises(InputError, match="ranked_probability_score is for ordered classes"):
+    with pytest.raises(InputError, match="y must hold numbers for ranked_probability_score"):
         model.fit(X, names[grades])
     model.fit(X[:20], names[grades[:20]])  # of two classes either order is one
 
@@ -451,14 +460,16 @@ def test_weights_beyond_what_adds_up_and_parameters_that_are_none() -> None:
     X, y = np.arange(8.0)[:, None], np.tile([0, 1], 4)
     with pytest.raises(InputError, match="must have a finite sum"), np.errstate(over="ignore"):
         LinearLossClassifier().fit(X, y, sample_weight=np.full(8, 1e308))
-    with pytest.raises(InputError, match="parameters of a loss must be a dict"):
+    with pytest.raises(InputError, match=r"parameters of the loss \(loss_params\) must be a dict"):
         LinearLossClassifier("brier_loss", loss_params=[1]).fit(X, y)
 
 
 def test_two_readings_of_one_loss_are_not_recorded_under_one_name() -> None:
     X, y = np.arange(8.0)[:, None], np.tile([0, 1], 4)
     wide = get_loss("categorical_focal_crossentropy", gamma=5.0)
-    with pytest.raises(InputError, match=r"record: .* goes by its name"):
+    with pytest.raises(
+        InputError, match="record must not hold two different losses with the same name"
+    ):
         LinearLossClassifier("categorical_focal_crossentropy", record=[wide]).fit(X, y)
     model = LinearLossClassifier(wide, record=[wide, "brier_loss", "brier_loss"]).fit(X, y)
     assert list(model.learning_curve_["train"]) == [wide.name, "brier_loss"]

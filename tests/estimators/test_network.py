@@ -344,21 +344,21 @@ def test_only_losses_that_tell_probabilities_have_them() -> None:
 
 
 BAD = [
-    ({"loss": "zero_one_loss"}, "zero_one_loss has no gradient"),
+    ({"loss": "zero_one_loss"}, "loss must have a gradient; got zero_one_loss"),
     (
         {"loss": "hinge_loss"},
-        "Only binary classification is supported. hinge_loss is for two classes; there are 3",
+        "Only binary classification is supported. y must hold two classes for hinge_loss; got 3",
     ),
-    ({"hidden_layer_sizes": 8}, "hidden_layer_sizes must be a sequence of integers; got 8"),
+    ({"hidden_layer_sizes": 8}, "hidden_layer_sizes must be a sequence of integers, .*; got 8"),
     ({"hidden_layer_sizes": (8, 0)}, "hidden_layer_sizes must be an integer >= 1; got 0"),
     ({"activation": "gelu"}, "unknown activation 'gelu'"),
-    ({"dropout": 1.0}, "dropout must be < 1"),
+    ({"dropout": 1.0}, "dropout must be >= 0 and < 1; got 1.0"),
     ({"alpha": -1.0}, "alpha must be >= 0"),
     ({"learning_rate": 0.0}, "learning_rate must be > 0"),
     ({"batch_size": 0}, "batch_size must be an integer >= 1"),
     ({"max_epochs": 2.5}, "max_epochs must be an integer >= 1"),
     ({"tol": -1.0}, "tol must be >= 0"),
-    ({"early_stopping": True}, "early_stopping needs rows to watch"),
+    ({"early_stopping": True}, "early_stopping=True requires held-out rows"),
     ({"validation_fraction": 1.0}, "validation_fraction must be > 0 and < 1"),
     ({"validation_fraction": 0.001}, "holds none out; set it higher"),
     ({"label_smoothing": 2.0}, "label_smoothing must be >= 0"),
@@ -384,7 +384,7 @@ def test_the_correction_may_be_chosen_afterwards() -> None:
 
 
 def test_one_class_is_no_task() -> None:
-    with pytest.raises(InputError, match="y must hold 2 classes or more"):
+    with pytest.raises(InputError, match="y must hold at least 2 classes; got 1 class"):
         model().fit(X, np.zeros(240))
 
 

@@ -163,7 +163,7 @@ def test_it_can_be_pickled_and_cloned_within_an_estimator() -> None:
 
 
 def test_bad_input_is_told_in_one_sentence() -> None:
-    with pytest.raises(InputError, match="has no gradient"):
+    with pytest.raises(InputError, match="loss must have a gradient; got"):
         LightGBMObjective("zero_one_loss")
     with pytest.raises(InputError, match="hessian_factor must be > 0"):
         LightGBMObjective("brier_loss", hessian_factor=0)
@@ -171,7 +171,7 @@ def test_bad_input_is_told_in_one_sentence() -> None:
         LightGBMObjective("brier_loss", gama=2)
     with pytest.raises(InputError, match="pass n_classes="):
         LightGBMObjective("cumulative_link_log_loss")
-    with pytest.raises(InputError, match="labels must be the numbers 0 to 1"):
+    with pytest.raises(InputError, match="labels must be class numbers 0 to 1"):
         LightGBMObjective("brier_loss")(np.array([1, 2]), np.zeros(2), None)
     with pytest.raises(InputError, match="is for two classes; there are 3"):
         LightGBMObjective("hinge_loss")(np.array([1, 2]), np.zeros((2, 3)), None)
@@ -190,7 +190,9 @@ def test_a_latent_score_serves_any_number_of_classes() -> None:
 def test_labels_weights_and_scores_are_as_many():
     objective = LightGBMObjective("brier_loss")
     y = np.array([0, 1, 0])
-    with pytest.raises(InputError, match="scores must have 3 rows; got 5"):
+    with pytest.raises(InputError, match="scores must have one entry for each of 3 labels; got 5"):
         objective(y, np.zeros(5), None)
-    with pytest.raises(InputError, match="weights must be one for each of 3; got 2"):
+    with pytest.raises(
+        InputError, match="sample_weight must have one number for each of 3 rows; got 2"
+    ):
         objective(y, np.zeros(3), np.ones(2))
