@@ -1,4 +1,4 @@
-"""The wheel: complete, and at work in a folder that has nothing to do with the repository."""
+"""The wheel is complete and runs outside the repository; versions are consistent."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.mark.slow
-def test_the_wheel_runs_from_an_unrelated_folder(
+def test_wheel_runs_outside_the_repository(
     wheel: Path, tmp_path: Path, migrated_store: Path
 ) -> None:
     site = tmp_path / "site"
@@ -37,19 +37,19 @@ def test_the_wheel_runs_from_an_unrelated_folder(
     environment = {**os.environ, "PYTHONPATH": str(site)}
     environment.pop("MLFLOW_TRACKING_URI", None)
     where = "from xentexp.experiments._cli.conf import conf_folder as c; print(c())"
-    done = subprocess.run(
+    completed = subprocess.run(
         [sys.executable, "-c", where], cwd=work, env=environment, capture_output=True, text=True
     )
-    assert done.stdout.strip() == str(site / "xentexp" / "conf")
+    assert completed.stdout.strip() == str(site / "xentexp" / "conf")
     command = [sys.executable, "-m", "xentexp", "run", "models=[prior]", "n_jobs=1", "--quiet"]
-    done = subprocess.run(command, cwd=work, env=environment, capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr
-    assert "30,000 rows" in done.stdout
+    completed = subprocess.run(command, cwd=work, env=environment, capture_output=True, text=True)
+    assert completed.returncode == 0, completed.stderr
+    assert "30,000 rows" in completed.stdout
     assert sorted(path.name for path in work.iterdir()) == ["mlartifacts", "mlflow.db"]
 
 
 @pytest.mark.slow
-def test_the_wheel_holds_what_it_needs_and_nothing_else(wheel: Path) -> None:
+def test_wheel_contains_all_files_and_only_xentexp(wheel: Path) -> None:
     names = set(zipfile.ZipFile(wheel).namelist())
     for path in (ROOT / "conf").rglob("*.yaml"):
         assert f"xentexp/conf/{path.relative_to(ROOT / 'conf')}" in names
@@ -68,13 +68,13 @@ def test_version_and_changelog_agree() -> None:
     assert f"\n## {xentexp.__version__}" in (ROOT / "CHANGELOG.md").read_text()
 
 
-def test_every_dependency_is_pinned_for_the_scripts() -> None:
+def test_every_dependency_is_pinned_in_constraints() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     pinned = {
         line.partition("==")[0].lower() for line in (ROOT / "constraints.txt").read_text().split()
     }
     extras = project["optional-dependencies"].values()
-    wanted = [*project["dependencies"], *(item for extra in extras for item in extra)]
-    for requirement in wanted:
+    requirements = [*project["dependencies"], *(item for extra in extras for item in extra)]
+    for requirement in requirements:
         name = requirement.partition(">")[0].partition("=")[0].lower()
         assert name in pinned, f"{name} has no tested version in constraints.txt"

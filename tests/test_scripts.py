@@ -1,4 +1,4 @@
-"""The shell scripts: no mistake that ShellCheck knows."""
+"""Shell scripts pass ShellCheck."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ SCRIPTS = [
 
 
 @pytest.mark.debian("shellcheck", "shellcheck")
-def test_shellcheck_finds_nothing() -> None:
+def test_shell_scripts_pass_shellcheck() -> None:
     assert SCRIPTS
-    done = subprocess.run(["shellcheck", *SCRIPTS], capture_output=True, text=True)
-    assert done.returncode == 0, done.stdout
+    completed = subprocess.run(["shellcheck", *SCRIPTS], capture_output=True, text=True)
+    assert completed.returncode == 0, completed.stdout

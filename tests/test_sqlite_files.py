@@ -1,4 +1,4 @@
-"""A file that is made aside appears complete, replaces nothing, and leaves nothing behind."""
+"""new_file creates a file atomically and does not replace existing files."""
 
 from __future__ import annotations
 
@@ -20,16 +20,16 @@ def folder(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.M
     return tmp_path
 
 
-def test_a_finished_file_takes_the_name(folder: Path) -> None:
+def test_finished_file_is_moved_to_its_path(folder: Path) -> None:
     path = folder / "a.db"
     with new_file(path) as partial:
-        partial.write_text("whole")
+        partial.write_text("complete")
         assert not path.exists()
     assert [file.name for file in folder.iterdir()] == ["a.db"]
-    assert path.read_text() == "whole"
+    assert path.read_text() == "complete"
 
 
-def test_a_file_that_another_process_made_first_is_kept(folder: Path) -> None:
+def test_existing_file_of_another_process_is_not_replaced(folder: Path) -> None:
     path = folder / "a.db"
     with new_file(path) as partial:
         partial.write_text("second")
@@ -38,7 +38,7 @@ def test_a_file_that_another_process_made_first_is_kept(folder: Path) -> None:
     assert [file.name for file in folder.iterdir()] == ["a.db"]
 
 
-def test_an_interrupted_file_leaves_nothing(folder: Path) -> None:
+def test_interrupt_removes_the_temporary_file(folder: Path) -> None:
     def interrupted() -> None:
         with new_file(folder / "a.db") as partial:
             partial.write_text("half")

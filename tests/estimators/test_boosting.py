@@ -1,4 +1,4 @@
-"""Boosted classifiers: scikit-learn's checks, the boosters' own models, any loss."""
+"""Boosted classifiers: scikit-learn checks, equality with the boosters, training on any loss."""
 
 from __future__ import annotations
 
@@ -23,71 +23,75 @@ catboost = pytest.importorskip("catboost")
 each = pytest.mark.parametrize("model", MODELS)
 
 
-def cannot_pass(estimator: Any) -> dict[str, str]:
+def expected_failed_checks(estimator: Any) -> dict[str, str]:
     name = "check_sample_weight_equivalence_on_dense_data"
     if isinstance(estimator, CatBoostLossClassifier):
         return {name: "CatBoost draws by row, and scales its L2 penalty by the mean weight"}
     return {}
 
 
-# Five rounds: with more of them 3 g and g + g + g in XGBoost's float32 differ by twice the 1e-7
-# that the check of sample weights allows.
+# Five rounds: with more rounds, 3 g and g + g + g differ in XGBoost's float32 by more than the
+# tolerance of the check of sample weights.
 @parametrize_with_checks(
-    [model(n_estimators=5) for model in MODELS], expected_failed_checks=cannot_pass
+    [model(n_estimators=5) for model in MODELS], expected_failed_checks=expected_failed_checks
 )
-def test_scikit_learn_takes_it_for_its_own(estimator: Any, check: Any) -> None:
+def test_scikit_learn_checks(estimator: Any, check: Any) -> None:
     check(estimator)
 
 
-# -- the boosters' own models ------------------------------------------------------------------
+# -- equality with the classifiers of the boosters ---------------------------------------------
 
 
 @pytest.mark.parametrize("weighted", [False, True])
 @pytest.mark.parametrize("k", [2, 3])
-def test_cross_entropy_is_lightgbms_classifier(k: int, weighted: bool) -> None:
+def test_cross_entropy_equals_lgbm_classifier(k: int, weighted: bool) -> None:
     X, y, weight = table(k, weighted=weighted)
-    own = lightgbm.LGBMClassifier(random_state=0, verbosity=-1, n_jobs=1)
+    theirs = lightgbm.LGBMClassifier(random_state=0, verbosity=-1, n_jobs=1)
     ours = LightGBMLossClassifier(random_state=0).fit(X, y, sample_weight=weight)
-    expected = own.fit(X, y, sample_weight=weight).predict_proba(X)
+    expected = theirs.fit(X, y, sample_weight=weight).predict_proba(X)
     np.testing.assert_allclose(ours.predict_proba(X), expected, atol=1e-6)
-    gains = own.booster_.feature_importance("gain")
+    gains = theirs.booster_.feature_importance("gain")
     np.testing.assert_allclose(ours.feature_importances_, gains / gains.sum(), rtol=1e-4)
 
 
 @pytest.mark.parametrize("weighted", [False, True])
 @pytest.mark.parametrize("k", [2, 3])
-def test_cross_entropy_is_xgboosts_classifier(k: int, weighted: bool) -> None:
+def test_cross_entropy_equals_xgb_classifier(k: int, weighted: bool) -> None:
     X, y, weight = table(k, weighted=weighted)
-    own = xgboost.XGBClassifier(random_state=0, n_estimators=100, n_jobs=1)
+    theirs = xgboost.XGBClassifier(random_state=0, n_estimators=100, n_jobs=1)
     ours = XGBoostLossClassifier(random_state=0).fit(X, y, sample_weight=weight)
-    expected = own.fit(X, y, sample_weight=weight).predict_proba(X)
+    expected = theirs.fit(X, y, sample_weight=weight).predict_proba(X)
     np.testing.assert_allclose(ours.predict_proba(X), expected, atol=1e-6)
 
 
 @pytest.mark.parametrize("weighted", [False, True])
 @pytest.mark.parametrize("k", [2, 3])
-def test_cross_entropy_is_catboosts_classifier(k: int, weighted: bool) -> None:
+def test_cross_entropy_equals_catboost_classifier(k: int, weighted: bool) -> None:
     X, y, weight = table(k, 200, weighted=weighted)
-    own = catboost.CatBoostClassifier(
+    theirs = catboost.CatBoostClassifier(
         iterations=15, learning_rate=0.1, random_seed=0, thread_count=1, verbose=False,
         allow_writing_files=False,
     )  # fmt: skip
     ours = CatBoostLossClassifier(n_estimators=15, random_state=0, boost_from_average=False)
-    expected = own.fit(X, y, sample_weight=weight).predict_proba(X)
-    found = ours.fit(X, y, sample_weight=weight).predict_proba(X)
-    np.testing.assert_allclose(found, expected, atol=1e-10)
+    expected = theirs.fit(X, y, sample_weight=weight).predict_proba(X)
+    actual = ours.fit(X, y, sample_weight=weight).predict_proba(X)
+    np.testing.assert_allclose(actual, expected, atol=1e-10)
 
 
 @pytest.mark.parametrize("model", TREES)
-def test_class_weights_are_those_of_the_boosters_own_classifier(model: Any) -> None:
+def test_class_weights_equal_those_of_the_booster(model: Any) -> None:
     X, y, _ = table(3)
     weight = {0: 1.0, 1: 3.0, 2: 0.5}
     ours = model(class_weight=weight, **SMALL).fit(X, y)
     by_row = model(**SMALL).fit(X, y, sample_weight=np.array([1.0, 3.0, 0.5])[y])
     np.testing.assert_allclose(ours.predict_proba(X), by_row.predict_proba(X), atol=1e-6)
     if model is LightGBMLossClassifier:
-        own = lightgbm.LGBMClassifier(n_estimators=10, class_weight=weight, verbosity=-1, n_jobs=1)
-        np.testing.assert_allclose(ours.predict_proba(X), own.fit(X, y).predict_proba(X), atol=1e-6)
+        theirs = lightgbm.LGBMClassifier(
+            n_estimators=10, class_weight=weight, verbosity=-1, n_jobs=1
+        )
+        np.testing.assert_allclose(
+            ours.predict_proba(X), theirs.fit(X, y).predict_proba(X), atol=1e-6
+        )
 
 
 # -- any loss ----------------------------------------------------------------------------------
@@ -95,7 +99,7 @@ def test_class_weights_are_those_of_the_boosters_own_classifier(model: Any) -> N
 
 @each
 @pytest.mark.parametrize(("name", "k"), TRAINABLE)
-def test_training_lowers_the_loss_that_is_trained_on(name: str, k: int, model: Any) -> None:
+def test_training_reduces_the_loss(name: str, k: int, model: Any) -> None:
     X, y, _ = table(k, 120)
     training = TrainingObjective(get_training_loss(name), y, k)
     fitted = model(name, record=(), **{**SMALL, "n_estimators": 8}).fit(X, y)
@@ -109,7 +113,7 @@ def test_training_lowers_the_loss_that_is_trained_on(name: str, k: int, model: A
 
 
 @each
-def test_probabilities_come_by_the_link_of_the_loss(model: Any) -> None:
+def test_probabilities_use_the_link_of_the_loss(model: Any) -> None:
     X, y, _ = table(3, 200)
     fitted = model("bi_tempered_logistic_loss", loss_params={"t2": 2.0}, **SMALL).fit(X, y)
     expected = fitted.link_.loss.probabilities(fitted.decision_function(X).T, 3).T
@@ -118,7 +122,7 @@ def test_probabilities_come_by_the_link_of_the_loss(model: Any) -> None:
 
 
 @each
-def test_hinge_losses_have_no_probabilities(model: Any) -> None:
+def test_hinge_losses_do_not_have_predict_proba(model: Any) -> None:
     X, y, _ = table(3, 200)
     assert not hasattr(model("categorical_hinge"), "predict_proba")
     fitted = model("categorical_hinge", **SMALL).fit(X, y)
@@ -134,13 +138,13 @@ def test_corrected_probabilities_undo_the_class_weights(model: Any) -> None:
     shifted = weighted.fit(X, y).predict_proba(X)[:, 1]
     corrected = clone(weighted).set_params(correct_probabilities=True).fit(X, y)
     p = corrected.predict_proba(X)[:, 1]
-    # Odds of weighted rows are four times those of the rows: Elkan (2001), theorem 2.
+    # The odds under weights are four times the odds without: Elkan (2001), theorem 2.
     np.testing.assert_allclose(shifted / (1 - shifted), 4.0 * p / (1 - p), rtol=1e-5)
     assert abs(p.mean() - y.mean()) < abs(shifted.mean() - y.mean()) / 2
 
 
 @each
-def test_two_and_three_ordered_classes_of_one_latent_score(model: Any) -> None:
+def test_latent_score_loss_with_two_and_three_classes(model: Any) -> None:
     X, y, _ = table(3)
     fitted = model("cumulative_link_log_loss", **{**SMALL, "n_estimators": 30}).fit(X, y)
     assert fitted.decision_function(X).shape == (len(y),)

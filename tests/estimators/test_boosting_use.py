@@ -19,6 +19,7 @@ from tests.support.boosting import MODELS, SMALL, TREES, table
 from xentexp import get_loss, metrics, objectives
 from xentexp.errors import InputError
 from xentexp.estimators._catboost import CatBoostLossClassifier
+from xentexp.estimators._history import History
 from xentexp.estimators._holdout import TrainingRows, split_parts
 from xentexp.estimators._xgboost import XGBoostLossClassifier
 from xentexp.experiments._models import tabular_pipeline
@@ -32,7 +33,7 @@ each = pytest.mark.parametrize("model", MODELS)
 
 
 @each
-def test_nothing_is_recorded_unless_asked(model: Any) -> None:
+def test_learning_curve_is_empty_by_default(model: Any) -> None:
     X, y, _ = table(2, 100)
     assert model(**SMALL).fit(X, y).learning_curve_ == {}
     watched = model(validation_fraction=0.3, **SMALL).fit(X, y).learning_curve_
@@ -41,22 +42,31 @@ def test_nothing_is_recorded_unless_asked(model: Any) -> None:
 
 @each
 @pytest.mark.parametrize("k", [2, 3])
-def test_curves_hold_each_loss_after_each_round(model: Any, k: int) -> None:
+def test_learning_curves_have_each_loss_after_each_round(model: Any, k: int) -> None:
     X, y, weight = table(k, 200, weighted=True)
-    others = ["brier_loss", "zero_one_loss", "categorical_hinge"]
-    fitted = model("categorical_focal_crossentropy", record=others, **SMALL)
+    further_losses = ["brier_loss", "zero_one_loss", "categorical_hinge"]
+    fitted = model("categorical_focal_crossentropy", record=further_losses, **SMALL)
     curve = fitted.fit(X, y, sample_weight=weight).learning_curve_["train"]
-    assert list(curve) == ["categorical_focal_crossentropy", *others]
+    assert list(curve) == ["categorical_focal_crossentropy", *further_losses]
     assert {len(values) for values in curve.values()} == {10}
     p, raw = fitted.predict_proba(X), fitted.decision_function(X)
     for name, values in curve.items():
-        given = raw if name == "categorical_hinge" else p
-        expected = getattr(metrics, name)(y, given, sample_weight=weight)
+        predicted = raw if name == "categorical_hinge" else p
+        expected = getattr(metrics, name)(y, predicted, sample_weight=weight)
         np.testing.assert_allclose(values[-1], expected, rtol=1e-5)
 
 
+def test_patience_counts_rounds_after_the_best_one() -> None:
+    history = History(["loss"], {"valid": lambda value: [value]}, patience=2)  # type: ignore[dict-item]
+    states = []
+    for value in (3.0, 1.0, 2.0, 1.0):
+        history.record("valid", np.array(value))
+        states.append((history.should_stop(), history.best_round()))
+    assert states == [(False, 1), (False, 2), (False, 2), (True, 2)]
+
+
 @each
-def test_early_stopping_keeps_the_best_round(model: Any) -> None:
+def test_early_stopping_uses_the_best_round(model: Any) -> None:
     X, y, _ = table(2, 300)
     fitted = model(
         "brier_loss", n_estimators=200, learning_rate=0.5, early_stopping_rounds=4,
@@ -72,14 +82,14 @@ def test_early_stopping_keeps_the_best_round(model: Any) -> None:
 
 
 @each
-def test_a_class_of_one_row_is_trained_on(model: Any) -> None:
+def test_class_with_one_row_stays_in_the_training_part(model: Any) -> None:
     X, y, _ = table(2, 100)
     fitted = model(validation_fraction=0.2, **SMALL).fit(X, np.append(y[:-1], 2))
     assert fitted.predict_proba(X).shape == (100, 3)
 
 
 @each
-def test_a_loss_of_two_classes_says_so(model: Any) -> None:
+def test_binary_loss_with_three_classes_raises_an_error(model: Any) -> None:
     X, y, _ = table(3, 100)
     with pytest.raises(InputError, match="y must hold two classes for hinge_loss; got 3"):
         model("hinge_loss", **SMALL).fit(X, y)
@@ -87,7 +97,7 @@ def test_a_loss_of_two_classes_says_so(model: Any) -> None:
 
 
 @each
-def test_watching_does_not_change_the_model(model: Any) -> None:
+def test_recording_does_not_change_the_model(model: Any) -> None:
     X, y, _ = table(2, 200)
     plain, watched = model(**SMALL), model(record=["brier_loss"], **SMALL)
     np.testing.assert_array_equal(
@@ -95,11 +105,11 @@ def test_watching_does_not_change_the_model(model: Any) -> None:
     )
 
 
-# -- what scikit-learn's users expect ----------------------------------------------------------
+# -- use with scikit-learn ---------------------------------------------------------------------
 
 
 @each
-def test_any_labels_pickle_and_clone(model: Any) -> None:
+def test_text_labels_pickle_and_clone(model: Any) -> None:
     X, y, _ = table(3, 150)
     names = np.array(["poor", "fair", "good"])
     fitted = model("brier_loss", **SMALL).fit(X, names[y])
@@ -113,7 +123,7 @@ def test_any_labels_pickle_and_clone(model: Any) -> None:
 
 
 @each
-def test_a_loss_may_be_an_object(model: Any) -> None:
+def test_loss_object(model: Any) -> None:
     X, y, _ = table(2, 100)
     by_name = model("categorical_focal_crossentropy", loss_params={"gamma": 1.0}, **SMALL)
     by_object = model(xentexp.get_loss("categorical_focal_crossentropy", gamma=1.0), **SMALL)
@@ -123,7 +133,7 @@ def test_a_loss_may_be_an_object(model: Any) -> None:
 
 
 def mixed_frame(n: int = 240) -> tuple[pd.DataFrame, Any]:
-    """Numbers and categories with missing values, in columns with names that boosters refuse."""
+    """Numbers and categories with missing values; boosters do not accept the column names."""
     X, y, _ = table(2, n)
     rng = np.random.default_rng(0)
     frame = pd.DataFrame(X[:, :3], columns=["income [EUR]", "age, years", '"debt" < 1'])
@@ -134,18 +144,18 @@ def mixed_frame(n: int = 240) -> tuple[pd.DataFrame, Any]:
 
 
 @each
-def test_it_works_in_a_pipeline_on_two_processes(model: Any) -> None:
+def test_pipeline_in_two_processes(model: Any) -> None:
     frame, y = mixed_frame()
     native = "native" if model.supports_categories else "ordinal"
     pipeline = tabular_pipeline(model("brier_loss", **SMALL), native)
-    found = cross_validate(
+    results = cross_validate(
         pipeline, frame, y, cv=3, n_jobs=2, scoring="roc_auc", error_score="raise"
     )
-    assert found["test_score"].min() > 0.9
+    assert results["test_score"].min() > 0.9
 
 
 @pytest.mark.parametrize("model", TREES)
-def test_categories_are_known_by_name_whatever_their_order(model: Any) -> None:
+def test_categories_are_matched_by_name_and_not_by_order(model: Any) -> None:
     frame, y = mixed_frame()
     frame["job"] = frame["job"].astype("category")
     fitted = model(**SMALL).fit(frame, y)
@@ -161,14 +171,14 @@ def test_categories_are_known_by_name_whatever_their_order(model: Any) -> None:
         fitted.predict(np.zeros((2, 4)))
 
 
-def test_catboost_takes_numbers_alone() -> None:
+def test_catboost_with_categories_raises_an_error() -> None:
     frame, y = mixed_frame()
     with pytest.raises(InputError, match="got categories in job; encode the categories"):
         CatBoostLossClassifier().fit(frame.astype({"job": "category"}), y)
 
 
 @each
-def test_columns_that_cannot_be_split_give_the_class_shares(model: Any) -> None:
+def test_constant_columns_give_class_proportions(model: Any) -> None:
     y = np.array([0, 0, 0, 1])
     fitted = model(**SMALL).fit(np.ones((4, 2)), y)
     np.testing.assert_allclose(fitted.predict_proba(np.ones((1, 2))), [[0.75, 0.25]], atol=1e-6)
@@ -207,7 +217,7 @@ def test_columns_that_cannot_be_split_give_the_class_shares(model: Any) -> None:
     ],
 )
 @each
-def test_bad_parameters_are_told_in_one_sentence(model: Any, options: Any, message: str) -> None:
+def test_invalid_parameters_raise_input_error(model: Any, options: Any, message: str) -> None:
     X, y, _ = table(3, 60)
     with pytest.raises(InputError, match=message):
         model(**options).fit(X, y)
@@ -215,10 +225,10 @@ def test_bad_parameters_are_told_in_one_sentence(model: Any, options: Any, messa
 
 @each
 @pytest.mark.parametrize("params", [{"learning_rate": "fast"}, {"booster_params": {"bogus": 1}}])
-def test_what_a_booster_refuses_is_bad_input(model: Any, params: Any) -> None:
+def test_errors_of_the_booster_become_input_errors(model: Any, params: Any) -> None:
     X, y, _ = table(2, 60)
     if model is XGBoostLossClassifier and "booster_params" in params:
-        with pytest.warns(UserWarning, match="are not used"):  # it warns of unknown names
+        with pytest.warns(UserWarning, match="are not used"):  # XGBoost warns of unknown names
             model(n_estimators=2, **params).fit(X, y)
         return
     with pytest.raises(
@@ -228,7 +238,7 @@ def test_what_a_booster_refuses_is_bad_input(model: Any, params: Any) -> None:
 
 
 @each
-def test_a_missing_booster_says_what_to_install(model: Any, monkeypatch: Any) -> None:
+def test_missing_booster_names_the_pip_command(model: Any, monkeypatch: Any) -> None:
     monkeypatch.setitem(sys.modules, model.module, None)
     X, y, _ = table(2, 60)
     with pytest.raises(InputError, match=r"pip install 'xentexp\[boosters\]'"):
@@ -236,28 +246,30 @@ def test_a_missing_booster_says_what_to_install(model: Any, monkeypatch: Any) ->
 
 
 @each
-def test_a_booster_gets_its_further_parameters(model: Any) -> None:
+def test_booster_params_reach_the_booster(model: Any) -> None:
     X, y, _ = table(2, 100)
     name = {"lightgbm": "feature_fraction", "xgboost": "colsample_bytree", "catboost": "rsm"}
-    drawn = model(booster_params={name[model.module]: 0.3}, **SMALL).fit(X, y)
-    whole = model(**SMALL).fit(X, y)
-    assert np.abs(drawn.predict_proba(X) - whole.predict_proba(X)).max() > 1e-3
+    subsampled = model(booster_params={name[model.module]: 0.3}, **SMALL).fit(X, y)
+    all_columns = model(**SMALL).fit(X, y)
+    assert np.abs(subsampled.predict_proba(X) - all_columns.predict_proba(X)).max() > 1e-3
 
 
 @pytest.mark.long
-def test_no_booster_is_imported_before_it_is_needed() -> None:
+def test_boosters_are_imported_only_when_used() -> None:
     code = (
         "import sys, xentexp.estimators._lightgbm, xentexp.estimators._xgboost, "
         "xentexp.estimators._catboost, xentexp.objectives._catboost; "
         "print([m for m in ('lightgbm', 'xgboost', 'catboost') if m in sys.modules])"
     )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout.strip() == "[]"
+    completed = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True
+    )
+    assert completed.stdout.strip() == "[]"
 
 
 @pytest.mark.parametrize("rate", [float("nan"), float("inf"), -1.0, "fast"])
 @pytest.mark.parametrize("kind", MODELS)
-def test_learning_rates_that_are_none(kind, rate):
+def test_invalid_learning_rates_raise_input_error(kind, rate):
     X, y, _ = table(2, 40)
     with pytest.raises(InputError, match="learning_rate must be > 0"):
         kind(learning_rate=rate).fit(X, y)

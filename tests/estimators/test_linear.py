@@ -1,4 +1,4 @@
-"""The linear classifier: what it minimizes, how well, and as scikit-learn's estimators behave."""
+"""LinearLossClassifier: objective, optimization, scikit-learn interface."""
 
 import pickle
 import warnings
@@ -32,7 +32,7 @@ WINE, GRAPE = load_wine(return_X_y=True)
 WINE = scale(WINE)
 TUMOURS, BENIGN = load_breast_cancer(return_X_y=True)
 TUMOURS = scale(TUMOURS)
-BLURRED, CLASS = make_classification(  # so that no loss can be 0
+BLURRED, CLASS = make_classification(  # not separable, so that no loss reaches 0
     600, 6, n_informative=4, n_redundant=0, flip_y=0.3, random_state=0
 )
 
@@ -55,15 +55,15 @@ def model(loss="categorical_crossentropy", **options):
             "squared_hinge_loss",
         )
     ]
-    + [model("hinge_loss", tol=1e-9)]  # as close as two fits to the same end are compared
+    + [model("hinge_loss", tol=1e-9)]  # the tolerance of the comparison of two fits
     + [model("symmetric_crossentropy", correct_probabilities=True)],
     expected_failed_checks=lambda estimator: (
-        {"check_class_weight_classifiers": "what the weights shift is undone: so they ask"}
+        {"check_class_weight_classifiers": "the correction undoes the effect of the class weights"}
         if estimator.correct_probabilities
         else {}
     ),
 )
-def test_scikit_learns_checks(estimator, check):
+def test_scikit_learn_checks(estimator, check):
     check(estimator)
 
 
@@ -73,7 +73,7 @@ def test_scikit_learns_checks(estimator, check):
 @pytest.mark.parametrize("C", [0.01, 1.0, 100.0])
 @pytest.mark.parametrize("class_weight", [None, "balanced", {0: 0.5, 1: 3.0, 2: 1.0}])
 @pytest.mark.parametrize("k", [2, 3])
-def test_the_cross_entropy_is_logistic_regression(k, class_weight, C):
+def test_cross_entropy_equals_logistic_regression(k, class_weight, C):
     X, y = (WINE, GRAPE) if k == 3 else (BLURRED, CLASS)
     if isinstance(class_weight, dict):
         class_weight = {label: class_weight[label] for label in range(k)}
@@ -92,7 +92,7 @@ def test_the_cross_entropy_is_logistic_regression(k, class_weight, C):
 
 
 @pytest.mark.parametrize("options", [{"fit_intercept": False}, {"C": np.inf}])
-def test_without_intercept_or_penalty_too(options):
+def test_logistic_regression_without_intercept_or_penalty(options):
     peer = LogisticRegression(**options, tol=1e-10, max_iter=10000).fit(BLURRED, CLASS)
     ours = model(**options).fit(BLURRED, CLASS)
     assert ours.predict_proba(BLURRED) == pytest.approx(peer.predict_proba(BLURRED), abs=1e-4)
@@ -108,13 +108,13 @@ def test_sparse_rows_give_the_same_model(kind, loss):
     assert of_sparse.decision_function(kind(X)) == pytest.approx(of_sparse.decision_function(X))
 
 
-def test_single_precision_is_read_as_double():
+def test_float32_input_is_converted_to_float64():
     ours = model().fit(BLURRED.astype(np.float32), CLASS)
     assert ours.coef_.dtype == np.float64
     assert ours.coef_ == pytest.approx(model().fit(BLURRED, CLASS).coef_, abs=1e-4)
 
 
-# -- what is minimized, and that it is -----------------------------------------------------------
+# -- the objective and its minimum ---------------------------------------------------------------
 
 
 @pytest.mark.parametrize("intercept", [False, True])
@@ -134,7 +134,7 @@ def test_value_and_gradient_of_the_objective(loss, intercept):
     rows = get_loss(loss).per_sample(
         GRAPE, raw, from_logits=True, sample_weight=weight, class_weight=c
     )
-    # C sum_i w_i l_i + |coef|^2 / 2, over C and the sum of the weights
+    # (C sum_i w_i l_i + |coef|^2 / 2) / (C sum_i w_i)
     total = (weight * c[GRAPE]).sum()
     assert value == pytest.approx((0.3 * rows.sum() + (coef**2).sum() / 2) / (0.3 * total))
     slopes = approx_fprime(point, lambda point: objective(point)[0], 1e-7)
@@ -148,10 +148,10 @@ def hinge_objective(fitted, X, y, C):
 
 @pytest.mark.parametrize("C", [0.01, 1.0])
 @pytest.mark.parametrize("data", [(TUMOURS, BENIGN), (BLURRED, CLASS)])
-def test_hinge_ends_no_higher_than_liblinear(data, C):
+def test_hinge_objective_is_not_above_liblinear(data, C):
     X, y = data
     ours = model("hinge_loss", C=C).fit(X, y)
-    # LinearSVC penalizes the intercept; of a large constant column it is as good as free.
+    # LinearSVC penalizes the intercept; with a large constant column the penalty is negligible.
     peer = LinearSVC(
         loss="hinge", C=C, tol=1e-8, max_iter=500_000, intercept_scaling=30.0, random_state=0
     ).fit(X, y)
@@ -162,7 +162,7 @@ def test_hinge_ends_no_higher_than_liblinear(data, C):
     assert (ours.predict(X) == (ours.decision_function(X) > 0)).all()
 
 
-def test_squared_hinge_is_liblinears():
+def test_squared_hinge_equals_liblinear():
     peer = LinearSVC(dual=False, tol=1e-10, max_iter=10000, fit_intercept=False)
     ours = model("squared_hinge_loss", fit_intercept=False).fit(BLURRED, CLASS)
     assert ours.coef_ == pytest.approx(peer.fit(BLURRED, CLASS).coef_, abs=1e-4)
@@ -170,7 +170,7 @@ def test_squared_hinge_is_liblinears():
 
 @pytest.mark.parametrize("C", [0.05, 1.0])
 @pytest.mark.parametrize("loss", ["categorical_hinge", "weston_watkins_hinge", "multi_margin_loss"])
-def test_no_small_step_leads_lower_where_hinges_of_three_classes_end(loss, C):
+def test_multiclass_hinge_minimum_has_no_lower_neighbour(loss, C):
     ours = model(loss, C=C).fit(WINE, GRAPE)
     objective = PenalizedLoss(WINE, TrainingObjective(get_training_loss(loss), GRAPE, 3), C, True)
     end = np.column_stack([ours.coef_, ours.intercept_]).ravel()
@@ -191,7 +191,7 @@ def test_no_small_step_leads_lower_where_hinges_of_three_classes_end(loss, C):
         assert bare.objective_ == pytest.approx(value, rel=1e-5)
 
 
-def test_the_better_of_two_starts_is_kept():
+def test_auto_init_keeps_the_better_of_two_starts():
     X, y = make_classification(
         800, 20, n_informative=6, weights=[0.93], flip_y=0.03, class_sep=0.7, random_state=0
     )
@@ -200,10 +200,12 @@ def test_the_better_of_two_starts_is_kept():
         ends = [model(loss, C=100.0, init=init).fit(X, y) for init in ("prior", "crossentropy")]
         best = model(loss, C=100.0).fit(X, y)
         assert best.objective_ == min(end.objective_ for end in ends)
-    assert ends[0].objective_ != pytest.approx(ends[1].objective_, rel=1e-3)  # it matters
+    assert ends[0].objective_ != pytest.approx(
+        ends[1].objective_, rel=1e-3
+    )  # the starts lead to different minima
 
 
-def test_each_loss_has_its_least_value_at_the_model_trained_on_it():
+def test_each_loss_is_lowest_for_the_model_trained_on_it():
     names = [
         "categorical_crossentropy", "brier_loss", "categorical_focal_crossentropy",
         "exponential_loss", "squared_hinge_loss", "generalized_crossentropy", "spherical_loss",
@@ -226,13 +228,13 @@ def test_bfgs_finds_the_minimum_on_a_kink():
     rng = np.random.default_rng(0)
     A = rng.normal(size=(30, 8))
 
-    def widest(x):  # max |a_i x| + |x - 1|: least far from smooth
+    def widest(x):  # max |a_i x| + |x - 1| has a kink at its minimum
         rows = A @ x
         top = np.abs(rows).argmax()
         value = np.abs(rows[top]) + np.abs(x - 1.0).sum() / 8
         return value, np.sign(rows[top]) * A[top] + np.sign(x - 1.0) / 8
 
-    ones, eye = np.ones((30, 1)), np.eye(8)  # the same as a linear program, by HiGHS
+    ones, eye = np.ones((30, 1)), np.eye(8)  # the same minimum as a linear program, by HiGHS
     bounds = [(None, None)] * 8 + [(0, None)] * 9
     rows = np.block([[A, -ones, np.zeros((30, 8))], [-A, -ones, np.zeros((30, 8))]])
     sides = np.block([[eye, np.zeros((8, 1)), -eye], [-eye, np.zeros((8, 1)), -eye]])
@@ -247,8 +249,8 @@ def test_bfgs_finds_the_minimum_on_a_kink():
     assert end.value == pytest.approx(answer.fun, rel=1e-5)
 
 
-def test_a_start_on_a_kink_is_told():
-    y = np.repeat([0, 1, 2], 40)  # evenly: all scores tie
+def test_start_on_a_kink_warns():
+    y = np.repeat([0, 1, 2], 40)  # equal proportions: all initial scores are equal
     X = np.random.default_rng(0).normal(size=(120, 2)) + y[:, None]
     with pytest.warns(ConvergenceWarning, match="the start lies on a kink"):
         model("categorical_hinge", init="prior").fit(X, y)
@@ -268,7 +270,7 @@ TELLING = [
 
 
 @pytest.mark.parametrize("name", TELLING)
-def test_corrected_probabilities_are_the_rates_of_groups(name):
+def test_corrected_probabilities_equal_group_rates(name):
     group = np.repeat(np.arange(4), 100)
     y = np.concatenate([np.arange(100) < round(100 * rate) for rate in RATES])
     y = np.where(y, "default", "fine")
@@ -277,18 +279,20 @@ def test_corrected_probabilities_are_the_rates_of_groups(name):
         name, C=np.inf, class_weight={"default": 3.0}, label_smoothing=smoothing,
         correct_probabilities=True, tol=1e-9,
     )  # fmt: skip
-    found = ours.fit(np.eye(4)[group], y).predict_proba(np.eye(4))
-    assert found[:, 0] == pytest.approx(RATES, abs=1e-4)  # in the order of classes_
+    proba = ours.fit(np.eye(4)[group], y).predict_proba(np.eye(4))
+    assert proba[:, 0] == pytest.approx(RATES, abs=1e-4)  # in the order of classes_
 
 
-def test_an_ordered_loss_has_one_score():
+def test_latent_score_loss_has_one_row_of_coefficients():
     rng = np.random.default_rng(0)
     X = rng.normal(size=(4000, 2))
     y = np.digitize(X @ [1.0, -2.0] + rng.logistic(size=4000), [-1.0, 1.0])
     ours = model("cumulative_link_log_loss", loss_params={"thresholds": [-1.0, 1.0]}, C=1e3)
     ours.fit(X, y)
     assert ours.coef_.shape == (1, 2)
-    assert ours.coef_[0] == pytest.approx([1.0, -2.0], abs=0.15)  # what the data were drawn from
+    assert ours.coef_[0] == pytest.approx(
+        [1.0, -2.0], abs=0.15
+    )  # the coefficients of the simulation
     assert ours.decision_function(X).shape == (4000,)
     assert ours.predict_proba(X).shape == (4000, 3)
     with pytest.raises(InputError, match="set init to 'prior' or 'auto'"):
@@ -298,7 +302,7 @@ def test_an_ordered_loss_has_one_score():
 # -- learning curves -----------------------------------------------------------------------------
 
 
-def test_the_learning_curve_is_that_of_the_steps():
+def test_learning_curve_has_one_value_per_step():
     weight = np.linspace(0.5, 2.0, len(CLASS))
     ours = model(
         "brier_loss", record=["categorical_crossentropy", "hinge_loss", "brier_loss"],
@@ -309,7 +313,7 @@ def test_the_learning_curve_is_that_of_the_steps():
     assert list(curve) == ["brier_loss", "categorical_crossentropy", "hinge_loss"]
     assert {len(line) for line in curve.values()} == {ours.n_iter_[0]}
     raw, p = ours.decision_function(BLURRED), ours.predict_proba(BLURRED)
-    # What is trained on, as it is trained on; the others by the weights of the rows alone.
+    # The trained loss has class weights and smoothing; other losses have only sample weights.
     options = {"sample_weight": weight, "class_weight": [1.0, 2.0], "label_smoothing": 0.1}
     trained = get_loss("brier_loss").per_sample(CLASS, raw, from_logits=True, **options)
     total = (weight * np.array([1.0, 2.0])[CLASS]).sum()
@@ -319,7 +323,7 @@ def test_the_learning_curve_is_that_of_the_steps():
     assert curve["categorical_crossentropy"][-1] == pytest.approx(other)
 
 
-def test_rows_are_held_out_for_the_curve_alone():
+def test_held_out_rows_are_used_only_for_the_learning_curve():
     ours = model(record=(), validation_fraction=0.25, random_state=3).fit(BLURRED, CLASS)
     assert {part: list(lines) for part, lines in ours.learning_curve_.items()} == {
         "train": ["categorical_crossentropy"],
@@ -337,24 +341,26 @@ def test_rows_are_held_out_for_the_curve_alone():
 
 
 @pytest.mark.parametrize("loss", ["categorical_crossentropy", "hinge_loss"])
-def test_a_descent_that_is_cut_short_warns(loss):
+def test_too_few_iterations_warn(loss):
     with pytest.warns(ConvergenceWarning, match=rf"{loss} did not converge after 2 .*max_iter=2"):
         fitted = model(loss, max_iter=2).fit(BLURRED, CLASS)
     assert fitted.n_iter_.tolist() == [2]
 
 
 @pytest.mark.parametrize("loss", ["categorical_crossentropy", "brier_loss", "hinge_loss"])
-def test_a_warm_start_is_where_the_last_fit_ended(loss):
+def test_warm_start_continues_from_the_previous_fit(loss):
     ours = model(loss, warm_start=True).fit(BLURRED, CLASS)
     cold, coef = ours.n_iter_[0], ours.coef_
     warm = ours.fit(BLURRED, CLASS)
     assert warm.n_iter_[0] < max(cold, 30)
     assert warm.coef_ == pytest.approx(coef, abs=1e-4)
     other = ours.fit(WINE, GRAPE) if loss != "hinge_loss" else ours.fit(TUMOURS, BENIGN)
-    assert other.coef_.shape[1] == other.n_features_in_  # of another shape it starts anew
+    assert (
+        other.coef_.shape[1] == other.n_features_in_
+    )  # coefficients of another shape are not used as a start
 
 
-def test_steps_that_overflow_are_taken_back():
+def test_line_search_recovers_from_overflow():
     X = BLURRED * np.array([1e3, 1e-3, 1.0, 50.0, 1.0, 1.0])
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)
@@ -366,7 +372,7 @@ def test_steps_that_overflow_are_taken_back():
 # -- as an estimator -------------------------------------------------------------------------------
 
 
-def test_it_clones_pickles_and_sets_parameters():
+def test_clone_pickle_and_set_params():
     ours = model(get_loss("categorical_focal_crossentropy", gamma=1.0), C=0.5)
     assert clone(ours).get_params() == ours.get_params()
     assert ours.set_params(C=2.0, loss="hinge_loss").get_params()["C"] == 2.0
@@ -379,7 +385,7 @@ def test_it_clones_pickles_and_sets_parameters():
         model().predict(WINE)
 
 
-def test_a_pipeline_in_cross_validation_and_a_grid_over_losses():
+def test_pipeline_in_cross_validation_and_grid_search_over_losses():
     y = np.array(["barolo", "grignolino", "barbera"])[GRAPE]
     pipeline = make_pipeline(StandardScaler(), model("brier_loss"))
     scores = cross_validate(
@@ -395,7 +401,7 @@ def test_a_pipeline_in_cross_validation_and_a_grid_over_losses():
     assert brier_loss(y, grid.predict_proba(WINE), labels=grid.classes_) < 0.1
 
 
-def test_weights_are_routed():
+def test_metadata_routing_of_sample_weight():
     weight = np.linspace(0.0, 3.0, len(CLASS))
     with sklearn.config_context(enable_metadata_routing=True):
         ours = model().set_fit_request(sample_weight=True)
@@ -439,13 +445,13 @@ def test_weights_are_routed():
         ),
     ],
 )
-def test_what_is_refused(options, message):
+def test_invalid_parameters_raise_input_error(options, message):
     y = options.pop("y", CLASS)
     with pytest.raises(InputError, match=message.replace("(", r"\(").replace(")", r"\)")):
         model(**options).fit(BLURRED, y)
 
 
-def test_grades_are_numbers() -> None:
+def test_ordered_loss_requires_numeric_labels() -> None:
     grades = np.repeat([0, 1, 2], 10)
     X = np.arange(30.0)[:, None] / 10.0
     names = np.array(["low", "mid", "high"])  # sorted: high, low, mid
@@ -453,10 +459,10 @@ def test_grades_are_numbers() -> None:
     model.fit(X, grades)
     with pytest.raises(InputError, match="y must hold numbers for ranked_probability_score"):
         model.fit(X, names[grades])
-    model.fit(X[:20], names[grades[:20]])  # of two classes either order is one
+    model.fit(X[:20], names[grades[:20]])  # for two classes the order does not matter
 
 
-def test_weights_beyond_what_adds_up_and_parameters_that_are_none() -> None:
+def test_infinite_weight_sum_and_invalid_loss_params_raise_an_error() -> None:
     X, y = np.arange(8.0)[:, None], np.tile([0, 1], 4)
     with pytest.raises(InputError, match="must have a finite sum"), np.errstate(over="ignore"):
         LinearLossClassifier().fit(X, y, sample_weight=np.full(8, 1e308))
@@ -464,7 +470,7 @@ def test_weights_beyond_what_adds_up_and_parameters_that_are_none() -> None:
         LinearLossClassifier("brier_loss", loss_params=[1]).fit(X, y)
 
 
-def test_two_readings_of_one_loss_are_not_recorded_under_one_name() -> None:
+def test_recording_two_losses_with_one_name_raises_an_error() -> None:
     X, y = np.arange(8.0)[:, None], np.tile([0, 1], 4)
     wide = get_loss("categorical_focal_crossentropy", gamma=5.0)
     with pytest.raises(
@@ -475,7 +481,7 @@ def test_two_readings_of_one_loss_are_not_recorded_under_one_name() -> None:
     assert list(model.learning_curve_["train"]) == [wide.name, "brier_loss"]
 
 
-def test_columns_too_large_to_descend_on() -> None:
+def test_overflow_at_the_start_raises_an_error() -> None:
     X = np.random.default_rng(0).normal(size=(30, 2)) * 1e200
     with pytest.raises(InputError, match="scale the columns"), np.errstate(all="ignore"):
         LinearLossClassifier().fit(X, np.arange(30) % 2)

@@ -1,4 +1,4 @@
-"""`NetworkLossClassifier`: a scikit-learn classifier, reproducible, on every loss."""
+"""NetworkLossClassifier: scikit-learn checks, training on every loss, reproducibility."""
 
 from __future__ import annotations
 
@@ -55,15 +55,15 @@ def model(loss: Any = "categorical_crossentropy", **options: Any) -> NetworkLoss
 
 
 @parametrize_with_checks([NetworkLossClassifier(learning_rate=0.01, max_epochs=40)])
-def test_scikit_learn_takes_it_for_its_own(estimator: Any, check: Any) -> None:
+def test_scikit_learn_checks(estimator: Any, check: Any) -> None:
     check(estimator)
 
 
-# -- what it learns --------------------------------------------------------------------------
+# -- training --------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("name", TRAINABLE)
-def test_every_loss_falls_in_training(name: str) -> None:
+def test_training_reduces_every_loss(name: str) -> None:
     binary = LOSSES[name].properties.binary_only
     data, y = (X, Y) if binary else (X3, NAMES[Y3])
     if LOSSES[name].properties.ordered:
@@ -73,7 +73,7 @@ def test_every_loss_falls_in_training(name: str) -> None:
     assert fitted.loss_curve_ == curve
     assert len(curve) == fitted.n_iter_ == fitted.best_iteration_
     assert curve[-1] < curve[0]
-    # The curve is the loss of the scores that the fitted network gives.
+    # The learning curve is the loss of the scores of the fitted network.
     training = TrainingObjective(
         get_training_loss(name), np.unique(y, return_inverse=True)[1], len(set(y))
     )
@@ -88,16 +88,16 @@ def test_every_loss_falls_in_training(name: str) -> None:
         assert LOSSES[name].properties.link == "identity"
 
 
-def test_without_hidden_units_it_is_logistic_regression() -> None:
+def test_no_hidden_layer_equals_logistic_regression() -> None:
     # scikit-learn minimizes C sum l + |w|^2 / 2; ours mean l + alpha |w|^2 / 2: C = 1 / (n alpha)
     alpha = 0.01
-    wanted = LogisticRegression(C=1 / (len(X3) * alpha), tol=1e-8).fit(X3, Y3)
+    expected = LogisticRegression(C=1 / (len(X3) * alpha), tol=1e-8).fit(X3, Y3)
     ours = model(hidden_layer_sizes=(), alpha=alpha, batch_size=240, max_epochs=1500, tol=0)
     ours.fit(X3, Y3)
-    np.testing.assert_allclose(ours.predict_proba(X3), wanted.predict_proba(X3), atol=1e-4)
+    np.testing.assert_allclose(ours.predict_proba(X3), expected.predict_proba(X3), atol=1e-4)
 
 
-def test_comparable_to_the_perceptron_of_scikit_learn() -> None:
+def test_loss_is_close_to_mlp_classifier() -> None:
     settings: dict[str, Any] = {
         "hidden_layer_sizes": (16,), "batch_size": 60, "n_iter_no_change": 1000, "random_state": 0
     }  # fmt: skip
@@ -105,21 +105,21 @@ def test_comparable_to_the_perceptron_of_scikit_learn() -> None:
     with pytest.warns(UserWarning, match="Maximum iterations"):
         theirs.fit(X, Y)
     ours = model(**settings, max_epochs=60).fit(X, Y)
-    found = log_loss(Y, ours.predict_proba(X))
-    assert abs(found - log_loss(Y, theirs.predict_proba(X))) < 0.05
-    np.testing.assert_allclose(found, ours.loss_curve_[-1], rtol=1e-12)
+    actual = log_loss(Y, ours.predict_proba(X))
+    assert abs(actual - log_loss(Y, theirs.predict_proba(X))) < 0.05
+    np.testing.assert_allclose(actual, ours.loss_curve_[-1], rtol=1e-12)
 
 
-def test_starts_from_the_shares_of_the_classes() -> None:
-    # A learning rate of nothing leaves the biases of the last layer where they started.
+def test_training_starts_from_class_proportions() -> None:
+    # With a negligible learning rate the biases of the last layer keep their initial values.
     y = (np.arange(240) < 60).astype(int)
     fitted = model(learning_rate=1e-300, max_epochs=1).fit(X, y)
     np.testing.assert_allclose(fitted.intercepts_[-1], np.log([0.25 / 0.75]), rtol=1e-12)
 
 
 @pytest.mark.parametrize("activation", ["relu", "tanh", "logistic", "identity"])
-def test_training_is_that_of_a_torch_network(activation: str) -> None:
-    """Gradient descent through a torch.nn network, with torch's loss and Adam."""
+def test_training_equals_a_torch_network(activation: str) -> None:
+    """Compare with a torch.nn network that is trained with the loss and Adam of torch."""
     options: dict[str, Any] = {
         "hidden_layer_sizes": (5, 4), "activation": activation, "alpha": 0.1, "batch_size": 240
     }  # fmt: skip
@@ -146,13 +146,13 @@ def test_training_is_that_of_a_torch_network(activation: str) -> None:
     np.testing.assert_allclose(fitted.decision_function(X3), expected, atol=1e-12)
 
 
-def test_default_thresholds_are_those_of_the_loss() -> None:
+def test_default_thresholds_equal_those_of_the_loss() -> None:
     default = model("cumulative_link_log_loss").fit(X3, Y3)
     explicit = model("cumulative_link_log_loss", loss_params={"thresholds": [-0.5, 0.5]})
     np.testing.assert_array_equal(default.predict_proba(X3), explicit.fit(X3, Y3).predict_proba(X3))
 
 
-def test_weights_are_repeated_rows() -> None:
+def test_integer_weights_equal_repeated_rows() -> None:
     weight = np.random.default_rng(0).integers(0, 3, 240)
     options: dict[str, Any] = {"batch_size": 1000, "record": ["brier_loss"]}
     weighted = model(**options).fit(X3, Y3, sample_weight=weight)
@@ -164,11 +164,11 @@ def test_weights_are_repeated_rows() -> None:
         np.testing.assert_allclose(weighted.learning_curve_["train"][name], curve, rtol=1e-8)
     by_class = model(class_weight={0: 1.0, 1: 2.0, 2: 0.0}, **options).fit(X3, Y3)
     by_row = model(**options).fit(X3, Y3, sample_weight=np.array([1.0, 2.0, 1e-300])[Y3])
-    found = [fitted.loss_curve_[-1] for fitted in (by_class, by_row)]
-    np.testing.assert_allclose(found[0], found[1], rtol=1e-6)
+    actual = [fitted.loss_curve_[-1] for fitted in (by_class, by_row)]
+    np.testing.assert_allclose(actual[0], actual[1], rtol=1e-6)
 
 
-def test_correction_undoes_class_weights() -> None:
+def test_corrected_probabilities_undo_class_weights() -> None:
     rng = np.random.default_rng(0)
     y = (rng.uniform(size=2000) < 0.1).astype(int)
     noise = rng.normal(size=(2000, 2))
@@ -180,7 +180,7 @@ def test_correction_undoes_class_weights() -> None:
 
 
 def test_smoothing_and_parameters_reach_the_loss() -> None:
-    # Columns that tell the class: nothing keeps it from the target, 1 - e + e / k.
+    # The columns determine the class, so the network reaches the smoothed target 1 - e + e / k.
     options: dict[str, Any] = {"hidden_layer_sizes": (), "max_epochs": 150, "alpha": 0.0, "tol": 0}
     smooth = model(label_smoothing=0.3, **options).fit(np.eye(3)[Y3], Y3)
     np.testing.assert_allclose(smooth.predict_proba(np.eye(3)).diagonal(), 0.8, atol=1e-3)
@@ -191,7 +191,7 @@ def test_smoothing_and_parameters_reach_the_loss() -> None:
     np.testing.assert_array_equal(focal.predict_proba(X3), by_object.predict_proba(X3))
 
 
-def test_penalty_and_dropout_hold_it_back() -> None:
+def test_penalty_and_dropout_regularize() -> None:
     free = model(max_epochs=60).fit(X, Y)
     held = model(max_epochs=60, alpha=1.0).fit(X, Y)
     assert np.abs(held.coefs_[0]).max() < 0.1 * np.abs(free.coefs_[0]).max()
@@ -213,7 +213,7 @@ def test_learning_curves() -> None:
     assert list(model(record=None).fit(X, Y).learning_curve_["train"]) == names[:1]
 
 
-def test_stops_early_at_the_best_epoch(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_early_stopping_keeps_the_best_epoch(monkeypatch: pytest.MonkeyPatch) -> None:
     parts = {}
     split = network.split_parts
 
@@ -223,7 +223,10 @@ def test_stops_early_at_the_best_epoch(monkeypatch: pytest.MonkeyPatch) -> None:
 
     monkeypatch.setattr(network, "split_parts", watched)
     rng = np.random.default_rng(0)
-    noise, y = rng.normal(size=(200, 10)), rng.integers(0, 2, 200)  # nothing to be learned
+    noise, y = (
+        rng.normal(size=(200, 10)),
+        rng.integers(0, 2, 200),
+    )  # labels are independent of the columns
     fitted = model(early_stopping=True, validation_fraction=0.3, max_epochs=100).fit(noise, y)
     curve = fitted.learning_curve_["valid"]["categorical_crossentropy"]
     assert fitted.n_iter_ < 100
@@ -231,11 +234,11 @@ def test_stops_early_at_the_best_epoch(monkeypatch: pytest.MonkeyPatch) -> None:
     held_out = parts["valid"]
     assert len(held_out.X) == 60
     assert not set(held_out.X[:, 0]) & set(parts["train"].X[:, 0])
-    found = log_loss(held_out.training.index, fitted.predict_proba(held_out.X))
-    np.testing.assert_allclose(found, min(curve), rtol=1e-12)
+    actual = log_loss(held_out.training.index, fitted.predict_proba(held_out.X))
+    np.testing.assert_allclose(actual, min(curve), rtol=1e-12)
 
 
-def test_stops_when_the_training_loss_stays() -> None:
+def test_training_stops_when_the_training_loss_does_not_fall() -> None:
     fitted = model(max_epochs=500, n_iter_no_change=4, tol=0.01).fit(X, Y)
     curve = np.array(fitted.loss_curve_)
     assert fitted.n_iter_ < 500
@@ -244,10 +247,10 @@ def test_stops_when_the_training_loss_stays() -> None:
     assert falls[-5] >= 0.01
 
 
-def test_every_class_stays_in_the_training_part() -> None:
+def test_every_class_keeps_a_training_row() -> None:
     y = np.r_[np.zeros(100), np.ones(20), 2].astype(int)
-    whole = TrainingRows(np.arange(121), TrainingObjective(get_loss("brier_loss"), y, 3), None)
-    parts = split_parts(whole, 0.2, 0)
+    all_rows = TrainingRows(np.arange(121), TrainingObjective(get_loss("brier_loss"), y, 3), None)
+    parts = split_parts(all_rows, 0.2, 0)
     assert np.bincount(y[parts["train"].X]).tolist() == [80, 16, 1]
     assert np.bincount(y[parts["valid"].X]).tolist() == [20, 4]
 
@@ -255,7 +258,7 @@ def test_every_class_stays_in_the_training_part() -> None:
 # -- chance, threads, copies -----------------------------------------------------------------
 
 
-def test_chance_is_its_own() -> None:
+def test_global_random_state_of_torch_is_not_changed() -> None:
     options: dict[str, Any] = {"dropout": 0.3, "early_stopping": True, "validation_fraction": 0.2}
     torch.manual_seed(5)
     state, numpy_state = torch.get_rng_state(), np.random.get_state()[1].copy()  # noqa: NPY002
@@ -269,7 +272,7 @@ def test_chance_is_its_own() -> None:
     assert np.abs(other.predict_proba(X) - first.predict_proba(X)).max() > 1e-3
 
 
-def test_threads_of_torch_are_put_back(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_number_of_torch_threads_is_restored(monkeypatch: pytest.MonkeyPatch) -> None:
     seen = []
     step = torch.optim.Adam.step
 
@@ -287,7 +290,7 @@ def test_threads_of_torch_are_put_back(monkeypatch: pytest.MonkeyPatch) -> None:
     assert torch.get_num_threads() == 2
 
 
-def test_ctrl_c_is_not_swallowed(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_keyboard_interrupt_is_raised(monkeypatch: pytest.MonkeyPatch) -> None:
     def pressed(*_: Any) -> None:
         raise KeyboardInterrupt
 
@@ -296,13 +299,13 @@ def test_ctrl_c_is_not_swallowed(monkeypatch: pytest.MonkeyPatch) -> None:
         model().fit(X, Y)
 
 
-def test_a_call_without_gradients_trains_all_the_same() -> None:
-    wanted = model().fit(X, Y).decision_function(X)
+def test_fit_within_no_grad() -> None:
+    expected = model().fit(X, Y).decision_function(X)
     with torch.no_grad():
-        np.testing.assert_array_equal(model().fit(X, Y).decision_function(X), wanted)
+        np.testing.assert_array_equal(model().fit(X, Y).decision_function(X), expected)
 
 
-def test_a_fitted_one_needs_no_torch() -> None:
+def test_predicting_does_not_import_torch() -> None:
     fitted = model().fit(X3, NAMES[Y3])
     copied = pickle.loads(pickle.dumps(fitted))
     np.testing.assert_array_equal(copied.predict_proba(X3), fitted.predict_proba(X3))
@@ -317,25 +320,25 @@ def test_a_fitted_one_needs_no_torch() -> None:
         "try: model.fit([[0.0], [1.0]], [0, 1])\n"
         "except ValueError as e: print(e)"
     )
-    said = subprocess.run(
+    completed = subprocess.run(
         [sys.executable, "-c", code], input=pickle.dumps(fitted), stdout=subprocess.PIPE, check=True
     )
-    first, second = said.stdout.decode().splitlines()
+    first, second = completed.stdout.decode().splitlines()
     assert first == fitted.predict([[0.0, 0.0]])[0]
     assert second == "NetworkLossClassifier needs torch (torch); run pip install 'xentexp[torch]'"
 
 
-@pytest.mark.slow  # two processes import all of it
-def test_pipelines_in_processes() -> None:
+@pytest.mark.slow  # two processes import torch
+def test_pipeline_in_two_processes() -> None:
     pipeline = make_pipeline(StandardScaler(), model(max_epochs=3))
-    alone, together = (
+    sequential, parallel = (
         cross_validate(pipeline, X, Y, cv=2, n_jobs=n, scoring="neg_log_loss")["test_score"]
         for n in (1, 2)
     )
-    np.testing.assert_array_equal(alone, together)
+    np.testing.assert_array_equal(sequential, parallel)
 
 
-def test_only_losses_that_tell_probabilities_have_them() -> None:
+def test_predict_proba_exists_only_for_losses_with_probabilities() -> None:
     assert not hasattr(NetworkLossClassifier("hinge_loss"), "predict_proba")
     fitted = model("categorical_hinge").fit(X3, NAMES[Y3])
     assert not hasattr(fitted, "predict_proba")
@@ -368,12 +371,12 @@ BAD = [
 
 
 @pytest.mark.parametrize(("options", "message"), BAD)
-def test_bad_parameters(options: dict[str, Any], message: str) -> None:
+def test_invalid_parameters_raise_input_error(options: dict[str, Any], message: str) -> None:
     with pytest.raises(InputError, match=message):
         model(**options).fit(X3, Y3)
 
 
-def test_the_correction_may_be_chosen_afterwards() -> None:
+def test_correct_probabilities_can_be_set_after_fit_with_class_weights() -> None:
     weights = {"bad": 1.0, "fair": 1.0, "good": 5.0}
     fitted = model(class_weight=weights).fit(X3, NAMES[Y3])
     shifted = fitted.predict_proba(X3)
@@ -383,14 +386,14 @@ def test_the_correction_may_be_chosen_afterwards() -> None:
     np.testing.assert_allclose(fitted.predict_log_proba(X3), np.log(corrected))
 
 
-def test_one_class_is_no_task() -> None:
+def test_single_class_raises_an_error() -> None:
     with pytest.raises(InputError, match="y must hold at least 2 classes; got 1 class"):
         model().fit(X, np.zeros(240))
 
 
-def test_the_correction_may_be_set_after_the_fit() -> None:
-    found = model(loss="exponential_loss").fit(X, Y)
-    raw = found.predict_proba(X)
-    corrected = found.set_params(correct_probabilities=True).predict_proba(X)
+def test_correct_probabilities_can_be_set_after_fit() -> None:
+    actual = model(loss="exponential_loss").fit(X, Y)
+    raw = actual.predict_proba(X)
+    corrected = actual.set_params(correct_probabilities=True).predict_proba(X)
     assert np.abs(raw - corrected).max() > 0.01
-    np.testing.assert_array_equal(found.predict_log_proba(X), np.log(corrected))
+    np.testing.assert_array_equal(actual.predict_log_proba(X), np.log(corrected))

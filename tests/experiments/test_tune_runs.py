@@ -131,7 +131,9 @@ def test_failed_trials_are_failed_runs_and_a_search_without_any_a_failed_candida
     words = ["models=[prior,logistic]", "tune.untuned=false", "--json"]
     assert main([*TUNE, *words, *space("[-1.0,-2.0]")]) == 1
     rows = json.loads(capsys.readouterr().out)["leaderboard"]
-    assert "all 3 trials failed; the first: InvalidParameterError" in rows[-1]["reason"]
+    assert (
+        "all 3 trials failed; error of the first trial: InvalidParameterError" in rows[-1]["reason"]
+    )
 
 
 # -- interrupts ---------------------------------------------------------------------------------
@@ -256,11 +258,11 @@ def test_models_that_are_trained_on_losses_are_tuned_for_each() -> None:
         (["tune.loss=calibration_slope"], "tune.loss: calibration_slope"),
         (["primary=calibration_slope"], "calibration_slope"),
         (["tune.loss=ks_statistic"], "tune.loss: ks_statistic is for two classes"),
-        (["tune.storage=postgresql://host/x"], "storage must be a sqlite file"),
+        (["tune.storage=postgresql://host/x"], "storage must be an SQLite file"),
         (["models=[prior]"], "tune needs a model whose file has a space; none of prior has"),
         (["models=[linear_svm]"], "model linear_svm has no predict_proba, which tune.loss"),
         (["+models.logistic.space.c=[1.0]"], "model logistic: unknown parameter of LogisticReg"),
-        (["models.logistic.space.C.low=200"], "model logistic: space of C: low must be below"),
+        (["models.logistic.space.C.low=200"], "model logistic: low of the space of C must be"),
     ],
 )
 def test_bad_sections_say_what_is_wrong(overrides: list[str], message: str) -> None:
@@ -277,7 +279,9 @@ def test_bad_runs_end_with_code_2_before_any_fit(
 
     assert "tune is null here" in said(*TABLE, "tune.n_trials=3")
     assert "experiment=tune brings it" in said(*TABLE, "tune.n_trials=3")
-    assert "a file of its own" in said("experiment=tune", *TABLE, "tune.storage=mlflow.db")
+    assert "storage must be a database of Optuna" in said(
+        "experiment=tune", *TABLE, "tune.storage=mlflow.db"
+    )
     monkeypatch.setitem(sys.modules, "optuna", None)
     assert "pip install 'xentexp[tune]'" in said("experiment=tune", *TABLE)
     assert runs("comparison") == []

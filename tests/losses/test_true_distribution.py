@@ -123,7 +123,9 @@ def test_which_losses_tell_the_distribution_of_two_classes(name):
     assert link.has_correction() == LOSSES[name].invertible(2) == (name not in UNTOLD)
     assert link.has_proba() == (name not in HINGES)
     if name in UNTOLD:
-        with pytest.raises(InputError, match=rf"correct_probabilities=True .* {name} .*calibrate"):
+        with pytest.raises(
+            InputError, match=rf"correct_probabilities must be False for {name} .*calibrate"
+        ):
             ScoreLink(LOSSES[name], 2, correct=True)
         with pytest.raises(InputError, match=f"minimize {name} do not tell"):
             LOSSES[name].true_distribution(np.zeros((2, 1)), 2)
@@ -245,8 +247,8 @@ def test_probabilities_beyond_what_smoothing_leaves_end_at_0_and_1():
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"label_smoothing": 1.0}, r"label_smoothing=1\) does not: leave it out"),
-        ({"class_weight": np.array([0.0, 1.0])}, r"positive class weights; got \[0.0, 1.0\]"),
+        ({"label_smoothing": 1.0}, r"label_smoothing=1\), because its scores do not"),
+        ({"class_weight": np.array([0.0, 1.0])}, r"class_weight must be > 0 .*got \[0.0, 1.0\]"),
         ({"label_smoothing": -0.1}, "label_smoothing must be >= 0 and <= 1; got -0.1"),
     ],
 )
@@ -275,7 +277,9 @@ def test_uncorrected_scores_go_through_the_link_of_the_loss():
 
 
 def test_hinges_have_no_probabilities():
-    with pytest.raises(InputError, match="hinge_loss are no probabilities; use decision_function"):
+    with pytest.raises(
+        InputError, match="got hinge_loss, whose scores do not; use decision_function"
+    ):
         ScoreLink(get_loss("hinge_loss"), 2).proba(np.zeros((1, 3)))
 
 

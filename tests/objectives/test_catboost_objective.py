@@ -1,4 +1,4 @@
-"""Objectives and metrics for those who call CatBoost themselves."""
+"""CatBoostObjective and CatBoostMetric."""
 
 from __future__ import annotations
 
@@ -25,10 +25,10 @@ pytestmark = pytest.mark.filterwarnings("ignore:Failed to import numba", "ignore
 @pytest.mark.parametrize("weighted", [False, True])
 @pytest.mark.parametrize("k", [2, 3])
 def test_cross_entropy_reproduces_the_objective_of_catboost(k: int, weighted: bool) -> None:
-    # To rounding: CatBoost computes in float64, and its MultiClass takes the whole matrix.
+    # Equal up to rounding: CatBoost computes in float64, and MultiClass uses the full hessian.
     X, y, weight = table(k, 200, weighted=weighted)
     pool = catboost.Pool(X, y, weight=weight)
-    own = catboost.CatBoost({**PLAIN, "loss_function": "MultiClass" if k > 2 else "Logloss"})
+    theirs = catboost.CatBoost({**PLAIN, "loss_function": "MultiClass" if k > 2 else "Logloss"})
     ours = catboost.CatBoost(
         {
             **PLAIN,
@@ -37,13 +37,13 @@ def test_cross_entropy_reproduces_the_objective_of_catboost(k: int, weighted: bo
             **({"classes_count": k} if k > 2 else {}),
         }
     )
-    found, expected = (
-        model.fit(pool).predict(pool, prediction_type="RawFormulaVal") for model in (ours, own)
+    actual, expected = (
+        model.fit(pool).predict(pool, prediction_type="RawFormulaVal") for model in (ours, theirs)
     )
-    np.testing.assert_allclose(found, expected, atol=1e-12)
+    np.testing.assert_allclose(actual, expected, atol=1e-12)
 
 
-def test_the_sign_is_that_of_what_is_made_large() -> None:
+def test_derivatives_are_those_of_the_negative_loss() -> None:
     y, scores = np.array([0.0, 1.0, 1.0]), np.array([0.3, -0.5, 2.0])
     weight = np.array([1.0, 2.0, 0.5])
     gradient, hessian = xentexp.get_loss("categorical_crossentropy").gradient_hessian(
@@ -54,7 +54,7 @@ def test_the_sign_is_that_of_what_is_made_large() -> None:
 
 
 def finite_matrix(loss: Any, y: int, scores: Any, options: Any, h: float = 1e-5) -> Any:
-    """Hessian of one row, by differences of the gradient."""
+    """Hessian of one row by finite differences of the gradient."""
     columns = []
     for step in h * np.eye(len(scores)):
         up, down = (
@@ -66,7 +66,7 @@ def finite_matrix(loss: Any, y: int, scores: Any, options: Any, h: float = 1e-5)
 
 
 @pytest.mark.parametrize("smoothing", [0.0, 0.2])
-def test_the_cross_entropy_has_its_cross_terms(smoothing: float) -> None:
+def test_cross_entropy_hessian_has_off_diagonal_terms(smoothing: float) -> None:
     scores = np.array([0.3, -1.0, 0.7])
     objective = CatBoostObjective(
         "categorical_crossentropy", class_weight={1: 2.0}, label_smoothing=smoothing
@@ -79,7 +79,7 @@ def test_the_cross_entropy_has_its_cross_terms(smoothing: float) -> None:
 
 
 @pytest.mark.parametrize("name", ["brier_loss", "categorical_hinge", "exponential_loss"])
-def test_other_losses_have_their_curvatures_on_the_diagonal(name: str) -> None:
+def test_hessian_of_other_losses_is_diagonal(name: str) -> None:
     from xentexp.objectives import TrainingObjective, get_training_loss
 
     scores = np.array([0.3, -1.0, 0.7])
@@ -93,7 +93,7 @@ def test_other_losses_have_their_curvatures_on_the_diagonal(name: str) -> None:
     assert np.all(np.diag(matrix)[gradient != 0.0] < 0.0)
 
 
-def test_the_metric_is_a_weighted_mean() -> None:
+def test_metric_is_the_weighted_mean() -> None:
     rng = np.random.default_rng(0)
     y, scores, weight = rng.integers(3, size=40), rng.normal(size=(3, 40)), rng.uniform(size=40)
     metric = CatBoostMetric("brier_loss")
@@ -104,7 +104,7 @@ def test_the_metric_is_a_weighted_mean() -> None:
     np.testing.assert_allclose(metric.get_final_error(*sums), np.average(squares, weights=weight))
 
 
-def test_the_metric_stops_training_early() -> None:
+def test_metric_works_with_early_stopping() -> None:
     X, y, _ = table(2)
     model = catboost.CatBoost(
         {
@@ -119,12 +119,12 @@ def test_the_metric_stops_training_early() -> None:
     np.testing.assert_allclose(best, np.mean((p - y[400:]) ** 2), rtol=1e-6)
 
 
-def test_balanced_weights_need_all_rows() -> None:
+def test_balanced_class_weight_raises_an_error() -> None:
     objective = CatBoostObjective("brier_loss", class_weight="balanced")
     with pytest.raises(InputError, match="pass the weights"):
         objective.calc_ders_range([0.0], [1.0], None)
 
 
-def test_they_can_be_pickled() -> None:
+def test_objective_and_metric_can_be_pickled() -> None:
     objective = pickle.loads(pickle.dumps(CatBoostObjective("brier_loss", hessian_factor=2.0)))
     np.testing.assert_allclose(objective.calc_ders_range([0.0], [1.0], None), [[0.25, -0.5]])

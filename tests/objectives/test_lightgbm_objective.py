@@ -1,4 +1,4 @@
-"""Objectives and metrics for those who call LightGBM themselves."""
+"""LightGBMObjective and LightGBMMetric."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def probabilities(raw: Any) -> Any:
 def test_cross_entropy_reproduces_the_objective_of_lightgbm(k: int, weighted: bool) -> None:
     X, y, weight = table(k, weighted=weighted)
     several = {"num_class": k} if k > 2 else {}
-    own = lightgbm.train(
+    theirs = lightgbm.train(
         {**QUIET, **several, "objective": "multiclass" if several else "binary"},
         lightgbm.Dataset(X, y, weight=weight),
         60,
@@ -39,14 +39,14 @@ def test_cross_entropy_reproduces_the_objective_of_lightgbm(k: int, weighted: bo
     data = lightgbm.Dataset(X, y, weight=weight, init_score=np.repeat(start, len(y)))
     ours = lightgbm.train({**QUIET, **several, "objective": objective}, data, 60)
     raw = ours.predict(X) + (start if several else start[0])
-    np.testing.assert_allclose(probabilities(raw), own.predict(X), atol=1e-6)
-    assert ours.num_trees() == own.num_trees()
+    np.testing.assert_allclose(probabilities(raw), theirs.predict(X), atol=1e-6)
+    assert ours.num_trees() == theirs.num_trees()
 
 
-def test_without_its_start_or_its_factor_it_is_another_model() -> None:
+def test_model_differs_without_initial_score_or_factor() -> None:
     X, y, _ = table(3)
     settings = {"n_estimators": 20, "verbosity": -1, "n_jobs": 1}
-    own = lightgbm.LGBMClassifier(**settings).fit(X, y).predict_proba(X)
+    theirs = lightgbm.LGBMClassifier(**settings).fit(X, y).predict_proba(X)
     shares = np.log(np.bincount(y) / len(y))
     for start, factor, same in [
         (shares, None, True),
@@ -57,11 +57,11 @@ def test_without_its_start_or_its_factor_it_is_another_model() -> None:
         model = lightgbm.LGBMClassifier(**settings, objective=objective)
         model.fit(X, y, init_score=np.tile(start, (len(y), 1)))
         proba = softmax(model.predict(X, raw_score=True) + start, axis=1)
-        assert (np.abs(proba - own).max() < 1e-6) == same
+        assert (np.abs(proba - theirs).max() < 1e-6) == same
 
 
-def test_the_sklearn_interface_hands_over_the_weights() -> None:
-    # LightGBM counts the arguments: with two it would leave the weights out.
+def test_sklearn_interface_passes_sample_weights() -> None:
+    # LightGBM inspects the number of arguments: it does not pass weights to a function of two.
     objective = LightGBMObjective("categorical_crossentropy")
     assert list(inspect.signature(objective).parameters) == ["y_true", "y_pred", "sample_weight"]
     X, y, weight = table(2, weighted=True)
@@ -85,16 +85,16 @@ def test_lightgbm_predicts_raw_scores_under_a_custom_objective() -> None:
 @pytest.mark.parametrize("k", [2, 3])
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 @pytest.mark.parametrize("order", ["C", "F"])
-def test_layout_and_dtype_are_those_of_the_scores(k: int, dtype: Any, order: Any) -> None:
+def test_result_has_layout_and_dtype_of_the_scores(k: int, dtype: Any, order: Any) -> None:
     rng = np.random.default_rng(0)
     y, weight = rng.integers(k, size=50), rng.uniform(0.5, 2.0, 50)
     shape = (50,) if k == 2 else (50, k)
     scores = np.asarray(rng.normal(size=shape), dtype=dtype, order=order)
-    found = LightGBMObjective("categorical_crossentropy")(y.astype(np.float32), scores, weight)
+    actual = LightGBMObjective("categorical_crossentropy")(y.astype(np.float32), scores, weight)
     expected = xentexp.get_loss("categorical_crossentropy").gradient_hessian(
         y, scores.astype(np.float64), sample_weight=weight
     )
-    for ours, other, factor in zip(found, expected, (1.0, 1.0 if k == 2 else 1.5), strict=True):
+    for ours, other, factor in zip(actual, expected, (1.0, 1.0 if k == 2 else 1.5), strict=True):
         assert ours.dtype == dtype
         assert ours.strides == scores.strides
         np.testing.assert_allclose(
@@ -102,7 +102,7 @@ def test_layout_and_dtype_are_those_of_the_scores(k: int, dtype: Any, order: Any
         )
 
 
-def test_class_weight_smoothing_and_parameters_are_the_losss_own() -> None:
+def test_class_weight_smoothing_and_parameters_reach_the_loss() -> None:
     y, scores = np.array([0, 1, 2, 2]), np.random.default_rng(0).normal(size=(4, 3))
     options = {"class_weight": {0: 2.0, 2: 0.5}, "label_smoothing": 0.1}
     objective = LightGBMObjective("categorical_focal_crossentropy", gamma=1.0, **options)
@@ -119,7 +119,7 @@ def test_class_weight_smoothing_and_parameters_are_the_losss_own() -> None:
     np.testing.assert_allclose(value, values.sum() / (2.0 + 1.0 + 0.5 + 0.5))
 
 
-def test_a_metric_stops_training_early() -> None:
+def test_metric_works_with_early_stopping() -> None:
     X, y, weight = table(2, weighted=True)
     data = lightgbm.Dataset(X[:400], y[:400], weight=weight[:400])
     held_out = lightgbm.Dataset(X[400:], y[400:], weight=weight[400:], reference=data)
@@ -141,7 +141,7 @@ def test_a_metric_stops_training_early() -> None:
     np.testing.assert_allclose(min(curve), best, rtol=1e-6)
 
 
-def test_rows_that_change_in_place_are_seen() -> None:
+def test_rows_that_change_in_place_are_not_cached() -> None:
     objective = LightGBMObjective("categorical_crossentropy")
     y, scores = np.array([0.0, 1.0]), np.zeros(2)
     objective(y, scores, None)
@@ -149,7 +149,7 @@ def test_rows_that_change_in_place_are_seen() -> None:
     np.testing.assert_allclose(objective(y, scores, None)[0], [-0.5, -0.5])
 
 
-def test_it_can_be_pickled_and_cloned_within_an_estimator() -> None:
+def test_objective_can_be_pickled_and_cloned_in_an_estimator() -> None:
     from sklearn.base import clone
 
     objective = LightGBMObjective("categorical_focal_crossentropy", gamma=1)
@@ -162,7 +162,7 @@ def test_it_can_be_pickled_and_cloned_within_an_estimator() -> None:
     np.testing.assert_array_equal(model.objective(np.array([0, 1]), scores, None), expected)
 
 
-def test_bad_input_is_told_in_one_sentence() -> None:
+def test_invalid_input_raises_input_error() -> None:
     with pytest.raises(InputError, match="loss must have a gradient; got"):
         LightGBMObjective("zero_one_loss")
     with pytest.raises(InputError, match="hessian_factor must be > 0"):
@@ -177,7 +177,7 @@ def test_bad_input_is_told_in_one_sentence() -> None:
         LightGBMObjective("hinge_loss")(np.array([1, 2]), np.zeros((2, 3)), None)
 
 
-def test_a_latent_score_serves_any_number_of_classes() -> None:
+def test_latent_score_loss_uses_n_classes() -> None:
     objective = LightGBMObjective("cumulative_link_log_loss", n_classes=3)
     gradient, curvature = objective(np.array([0, 1, 2]), np.zeros(3), None)
     expected = xentexp.get_loss("cumulative_link_log_loss").gradient_hessian(
@@ -187,7 +187,7 @@ def test_a_latent_score_serves_any_number_of_classes() -> None:
     np.testing.assert_allclose(curvature, expected[1])
 
 
-def test_labels_weights_and_scores_are_as_many():
+def test_different_numbers_of_labels_weights_and_scores_raise_an_error():
     objective = LightGBMObjective("brier_loss")
     y = np.array([0, 1, 0])
     with pytest.raises(InputError, match="scores must have one entry for each of 3 labels; got 5"):

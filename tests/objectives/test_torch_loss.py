@@ -1,4 +1,4 @@
-"""`TorchLoss`: values and gradients of torch's and Keras' own losses, by our definition."""
+"""TorchLoss: values and gradients equal to the losses of torch, of Keras and of xentexp."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def one_torch_thread() -> Any:
     torch.set_num_threads(before)
 
 
-def of_name(name: str, **options: Any) -> TorchLoss:
+def torch_loss(name: str, **options: Any) -> TorchLoss:
     parameters = (
         {"thresholds": [-1.0, 0.0, 1.5]} if LOSSES[name].properties.response == "latent" else {}
     )
@@ -51,7 +51,7 @@ def of_name(name: str, **options: Any) -> TorchLoss:
 
 
 def batch(loss: Loss, dtype: Any = None, seed: int = 0, *, soft: bool = False) -> Any:
-    """Raw scores that want a gradient, and targets."""
+    """Raw scores that require a gradient, and targets."""
     rng, k = np.random.default_rng(seed), n_classes(loss, K)
     raw = torch.tensor(scores(loss, rng, N, k), dtype=dtype or torch.float64)
     return raw.requires_grad_(), torch.tensor(targets(loss, rng, N, k, soft=soft))
@@ -59,18 +59,18 @@ def batch(loss: Loss, dtype: Any = None, seed: int = 0, *, soft: bool = False) -
 
 def compare(ours: Any, theirs: Any, raw: np.ndarray, dtype: Any) -> None:
     """Value and gradient of two functions of one input."""
-    found = []
+    results = []
     for function in (ours, theirs):
         z = torch.tensor(raw, dtype=dtype, requires_grad=True)
         value = function(z)
         value.sum().backward()
         assert value.dtype == z.grad.dtype == dtype
-        found.append((value.detach(), z.grad))
-    torch.testing.assert_close(found[0][0], found[1][0], **NEAR[dtype])
-    torch.testing.assert_close(found[0][1], found[1][1], **NEAR[dtype])
+        results.append((value.detach(), z.grad))
+    torch.testing.assert_close(results[0][0], results[1][0], **NEAR[dtype])
+    torch.testing.assert_close(results[0][1], results[1][1], **NEAR[dtype])
 
 
-# -- values and gradients of torch's own modules ---------------------------------------------
+# -- values and gradients of torch modules ---------------------------------------------------
 
 RNG = np.random.default_rng(5)
 SCORES, LABELS = RNG.normal(0, 2, (N, K)), torch.tensor(RNG.integers(0, K, N))
@@ -111,17 +111,17 @@ def test_class_weights_of_torch(dtype):
 def test_one_score_and_soft_targets(dtype):
     theirs = nn.BCEWithLogitsLoss()
     for target in (YES.double(), SHARES[:, 0], YES[:, None].double()):
-        own = TorchLoss("BCEWithLogitsLoss")
-        wanted = cast(theirs, target.reshape(-1))
-        compare(lambda z, y=target, f=own: f(z, y), wanted, ONE_SCORE, dtype)
-        compare(lambda z, y=target, f=own: f(z[:, None], y), wanted, ONE_SCORE, dtype)
+        ours = TorchLoss("BCEWithLogitsLoss")
+        expected = cast(theirs, target.reshape(-1))
+        compare(lambda z, y=target, f=ours: f(z, y), expected, ONE_SCORE, dtype)
+        compare(lambda z, y=target, f=ours: f(z[:, None], y), expected, ONE_SCORE, dtype)
     soft = TorchLoss("cross_entropy")
     compare(lambda z: soft(z, SHARES), cast(nn.CrossEntropyLoss(), SHARES), SCORES, dtype)
 
 
-# The tensors of the material this project started from (design/parity): torch 2.13.0.
+# Reference tensors of the parity document, computed with torch 2.13.0.
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
-def test_tensors_of_the_material(dtype):
+def test_reference_tensors_of_the_parity_document(dtype):
     y = torch.tensor([[1, 0], [0, 1]])
     ours = TorchLoss("multilabel_crossentropy", from_logits=False)
     p = 1 / (1 + np.exp(-np.array([[0.8, 0.3], [0.1, 0.9]])))
@@ -139,31 +139,31 @@ def test_tensors_of_the_material(dtype):
 
 @pytest.mark.parametrize("name", TRAINABLE)
 def test_gradient_by_finite_differences(name):
-    # Seed 0 puts no score within 1e-6 of a kink; torch's step is that.
+    # With seed 0 no score lies within 1e-6, the step of torch's gradcheck, of a kink.
     raw, y = batch(LOSSES[name])
-    criterion = of_name(name)
+    criterion = torch_loss(name)
     raw, y = raw.detach()[:8].requires_grad_(), y[:8]
     assert torch.autograd.gradcheck(lambda z: criterion(z, y), (raw,))
 
 
 @pytest.mark.parametrize("name", TRAINABLE)
-def test_values_and_gradients_are_those_of_the_definition(name):
+def test_values_and_gradients_equal_the_numpy_loss(name):
     raw, y = batch(LOSSES[name], torch.float32)
-    criterion = of_name(name, reduction="none")
+    criterion = torch_loss(name, reduction="none")
     values = criterion(raw, y)
     values.sum().backward()
-    # torch's float32 result is the float64 one, rounded once.
+    # The float32 result is the float64 result, rounded once.
     checked = xentexp.get_loss(criterion.batch_loss.loss)
     options = {"labels": range(K)} if LOSSES[name].properties.response == "latent" else {}
     z = raw.detach().double().numpy()
-    wanted = checked.per_sample(y.numpy(), z, from_logits=True, **options)
-    np.testing.assert_array_equal(values.detach(), wanted.astype(np.float32))
+    expected = checked.per_sample(y.numpy(), z, from_logits=True, **options)
+    np.testing.assert_array_equal(values.detach(), expected.astype(np.float32))
     gradient = checked.gradient(y.numpy(), z, **options)
     np.testing.assert_array_equal(raw.grad, gradient.astype(np.float32))
 
 
 @pytest.mark.parametrize("name", ["categorical_crossentropy", "brier_loss", "poly1_crossentropy"])
-def test_training_and_module_agree(name):
+def test_module_equals_training_objective(name):
     rng = np.random.default_rng(1)
     weight, y = rng.uniform(0, 3, N), LABELS.numpy()
     options: dict[str, Any] = {"class_weight": np.array(WEIGHTS), "label_smoothing": 0.1}
@@ -176,7 +176,7 @@ def test_training_and_module_agree(name):
     np.testing.assert_allclose(z.grad, gradient, atol=1e-15)
 
 
-def test_blocks_of_a_large_batch_make_one():
+def test_large_batch_of_several_blocks():
     rng = np.random.default_rng(2)
     z, y = rng.normal(size=(40_000, 3)), rng.integers(0, 3, 40_000)
     loss = BatchLoss(get_training_loss("categorical_crossentropy"))
@@ -186,7 +186,7 @@ def test_blocks_of_a_large_batch_make_one():
     np.testing.assert_allclose(gradient[-5:], few[1], atol=1e-15)
 
 
-def test_second_derivatives_are_refused():
+def test_second_derivatives_raise_an_error():
     raw, y = batch(LOSSES["brier_loss"])
     value = TorchLoss("brier_loss")(raw, y)
     (first,) = torch.autograd.grad(value, raw, create_graph=True)
@@ -194,7 +194,7 @@ def test_second_derivatives_are_refused():
         (value + first.square().sum()).backward()
 
 
-def test_nothing_is_differentiated_that_nobody_asked_for(monkeypatch):
+def test_gradient_is_computed_only_if_required(monkeypatch):
     asked = []
     values_gradient = BatchLoss.values_gradient
 
@@ -217,10 +217,10 @@ def test_half_precision_is_computed_in_float32(dtype):
     raw = torch.tensor(SCORES, dtype=dtype, requires_grad=True)
     value = TorchLoss()(raw, LABELS)
     value.backward()
-    wanted = raw.detach().float().requires_grad_()
-    TorchLoss()(wanted, LABELS).backward()
+    expected = raw.detach().float().requires_grad_()
+    TorchLoss()(expected, LABELS).backward()
     assert value.dtype == torch.float32
-    assert torch.equal(raw.grad, wanted.grad.to(dtype))
+    assert torch.equal(raw.grad, expected.grad.to(dtype))
 
 
 # -- probabilities ---------------------------------------------------------------------------
@@ -228,21 +228,21 @@ def test_half_precision_is_computed_in_float32(dtype):
 
 @pytest.mark.parametrize("soft", [False, True])
 @pytest.mark.parametrize("name", [n for n in TRAINABLE if not of_scores(LOSSES[n])])
-def test_probabilities_and_scores_train_alike(name, soft):
+def test_probabilities_and_scores_give_the_same_gradient(name, soft):
     loss = LOSSES[name]
     raw, y = batch(loss, soft=soft)
     if loss.properties.link == "tempered softmax":
         pytest.skip("torch has no tempered softmax; see the next test")
     links = {"softmax": lambda z: z.softmax(1), "sigmoid": torch.sigmoid}
-    found = []
+    results = []
     for from_logits in (True, False):
         z = raw.detach().clone().requires_grad_()
-        value = of_name(name, from_logits=from_logits)(
+        value = torch_loss(name, from_logits=from_logits)(
             z if from_logits else links[loss.properties.link](z), y
         )
         value.backward()
-        found.append((value.detach(), z.grad))
-    torch.testing.assert_close(found[0], found[1], rtol=1e-9, atol=1e-12)
+        results.append((value.detach(), z.grad))
+    torch.testing.assert_close(results[0], results[1], rtol=1e-9, atol=1e-12)
 
 
 @pytest.mark.parametrize("shape", [(6,), (6, 3)])
@@ -259,7 +259,7 @@ def test_probabilities_of_the_tempered_softmax(shape):
     if len(shape) == 1:
         assert torch.autograd.gradcheck(lambda q: criterion(q, torch.tensor(y)), (raw,))
         return
-    # Along the distributions: p moves from the first class to the others.
+    # Derivative along the simplex: probability moves from the first class to the others.
     step = torch.tensor(rng.normal(size=shape))
     step -= step.mean(1, keepdim=True)
     criterion(raw, torch.tensor(y)).sum().backward()
@@ -271,19 +271,19 @@ def test_probabilities_of_the_tempered_softmax(shape):
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
-def test_probabilities_of_one_class(dtype):
+def test_single_column_of_probabilities_equals_bceloss(dtype):
     p = np.array([0.2, 0.9, 0.5, 1e-5, 0.999])
     y = torch.tensor([0, 1, 0, 1, 1])
     ours = TorchLoss("BCELoss", from_logits=False)
-    wanted = nn.BCELoss()
+    expected = nn.BCELoss()
     near = {"rtol": 3e-6, "atol": 1e-7} if dtype == torch.float32 else {"rtol": 1e-12, "atol": 0}
-    found = []
-    for function in (ours, lambda q, y: wanted(q, y.to(dtype))):
+    results = []
+    for function in (ours, lambda q, y: expected(q, y.to(dtype))):
         z = torch.tensor(p, dtype=dtype, requires_grad=True)
         value = function(z, y)
         value.backward()
-        found.append((value.detach(), z.grad))
-    torch.testing.assert_close(found[0], found[1], **near)
+        results.append((value.detach(), z.grad))
+    torch.testing.assert_close(results[0], results[1], **near)
 
 
 def test_gradient_of_nll_loss_along_the_distributions():
@@ -294,7 +294,7 @@ def test_gradient_of_nll_loss_along_the_distributions():
     torch.testing.assert_close(gap, gap[:, :1].expand_as(gap), rtol=0, atol=1e-12)
 
 
-def test_keras():
+def test_probabilities_equal_keras():
     os.environ.setdefault("KERAS_BACKEND", "torch")
     keras = pytest.importorskip("keras")
     if keras.backend.backend() != "torch":
@@ -313,7 +313,7 @@ def test_keras():
     ]  # fmt: skip
     for name, theirs, options in cases:
         ours = TorchLoss(name, from_logits=False, reduction="sum_over_batch_size", **options)
-        found = []
+        results = []
         for function in (
             lambda q, f=ours: f(q, LABELS, weight),
             lambda q, f=theirs: f(one_hot, q, sample_weight=weight),
@@ -321,10 +321,10 @@ def test_keras():
             q = torch.tensor(p, dtype=torch.float32, requires_grad=True)
             value = function(q)
             value.backward()
-            found.append((value.detach(), q.grad - q.grad.mean(1, keepdim=True)))
-        torch.testing.assert_close(found[0][0], found[1][0], rtol=2e-6, atol=0)
-        # Keras passes the gradient of an element that equals its bound; ours of rows inside.
-        torch.testing.assert_close(found[0][1][3:], found[1][1][3:], rtol=2e-5, atol=2e-6)
+            results.append((value.detach(), q.grad - q.grad.mean(1, keepdim=True)))
+        torch.testing.assert_close(results[0][0], results[1][0], rtol=2e-6, atol=0)
+        # At the clipping bound Keras has the gradient of the element and TorchLoss has 0.
+        torch.testing.assert_close(results[0][1][3:], results[1][1][3:], rtol=2e-5, atol=2e-6)
 
 
 def test_clipped_probabilities_have_no_gradient():
@@ -337,26 +337,26 @@ def test_clipped_probabilities_have_no_gradient():
     assert p.grad[2, 0] < -9e5
 
 
-# -- what stands around ----------------------------------------------------------------------
+# -- reductions, targets, errors -------------------------------------------------------------
 
 
 def test_reductions():
     weight = torch.tensor(np.random.default_rng(3).uniform(0, 2, N))
     z = torch.tensor(SCORES)
-    kept = LABELS != 1
-    each = nn.CrossEntropyLoss(reduction="none")(z, LABELS) * weight * kept
-    found = {
+    not_ignored = LABELS != 1
+    each = nn.CrossEntropyLoss(reduction="none")(z, LABELS) * weight * not_ignored
+    results = {
         name: TorchLoss(reduction=name, ignore_index=1)(z, LABELS, weight)
         for name in ("none", "sum", "mean", "sum_over_batch_size")
     }
-    torch.testing.assert_close(found["none"], each)
-    torch.testing.assert_close(found["sum"], each.sum())
-    torch.testing.assert_close(found["mean"], each.sum() / (weight * kept).sum())
-    torch.testing.assert_close(found["sum_over_batch_size"], each.sum() / kept.sum())
+    torch.testing.assert_close(results["none"], each)
+    torch.testing.assert_close(results["sum"], each.sum())
+    torch.testing.assert_close(results["mean"], each.sum() / (weight * not_ignored).sum())
+    torch.testing.assert_close(results["sum_over_batch_size"], each.sum() / not_ignored.sum())
 
 
 @pytest.mark.parametrize("reduction", ["mean", "sum_over_batch_size", "sum"])
-def test_a_batch_of_ignored_rows_changes_nothing(reduction):
+def test_batch_of_ignored_rows_has_loss_0(reduction):
     z = torch.tensor(SCORES, requires_grad=True)
     criterion = TorchLoss(ignore_index=-100, reduction=reduction)
     value = criterion(z, torch.full((N,), -100))
@@ -365,7 +365,7 @@ def test_a_batch_of_ignored_rows_changes_nothing(reduction):
     assert not z.grad.any()
 
 
-def test_targets_of_every_form_are_the_same():
+def test_target_forms_give_the_same_loss():
     z = torch.tensor(SCORES)
     values = {
         TorchLoss()(z, y).item()
@@ -375,12 +375,12 @@ def test_targets_of_every_form_are_the_same():
     assert len(values) == 1
 
 
-def test_weights_of_soft_targets_are_means_over_the_classes():
+def test_class_weight_of_a_soft_target_is_the_mean():
     criterion = TorchLoss(class_weight=WEIGHTS, reduction="none")
     plain = TorchLoss(reduction="none")
     z = torch.tensor(SCORES)
-    wanted = plain(z, SHARES) * (SHARES @ torch.tensor(WEIGHTS).double())
-    torch.testing.assert_close(criterion(z, SHARES), wanted)
+    expected = plain(z, SHARES) * (SHARES @ torch.tensor(WEIGHTS).double())
+    torch.testing.assert_close(criterion(z, SHARES), expected)
 
 
 BAD = [
@@ -407,7 +407,7 @@ BAD = [
 
 
 @pytest.mark.parametrize(("options", "message"), BAD)
-def test_bad_options(options, message):
+def test_invalid_options_raise_input_error(options, message):
     with pytest.raises(InputError, match=message):
         TorchLoss(**options)
 
@@ -451,12 +451,12 @@ BAD_CALLS: list[tuple[dict[str, Any], Any, str]] = [
 
 
 @pytest.mark.parametrize(("options", "arguments", "message"), BAD_CALLS)
-def test_bad_batches(options, arguments, message):
+def test_invalid_batches_raise_input_error(options, arguments, message):
     with pytest.raises(InputError, match=message):
         TorchLoss(**options)(*arguments)
 
 
-def test_it_is_a_module():
+def test_torch_module_behaviour():
     criterion = TorchLoss("categorical_focal_crossentropy", gamma=1.0, class_weight=WEIGHTS)
     assert isinstance(criterion, nn.Module)
     assert "CategoricalFocalCrossentropy(gamma=1.0" in repr(criterion)
@@ -467,13 +467,13 @@ def test_it_is_a_module():
 
 @pytest.mark.parametrize("code", [
     "import sys, xentexp.objectives; assert 'torch' not in sys.modules",
-    # As if it were not installed.
+    # Simulates that torch is not installed.
     "import sys; sys.modules['torch'] = None; import xentexp.objectives as o\n"
     "try: o.TorchLoss\n"
     "except ValueError as e: assert \"pip install 'xentexp[torch]'\" in str(e)\n"
     "else: raise SystemExit('no complaint')",
 ])  # fmt: skip
-def test_torch_is_imported_when_it_is_used(code):
+def test_torch_is_imported_only_when_used(code):
     subprocess.run([sys.executable, "-c", code], check=True)
 
 

@@ -1,4 +1,4 @@
-"""`TrainingObjective`: one block for value and gradient, targets that stay, smoothing, weights."""
+"""TrainingObjective: values, gradients, blocks, class weights."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def scores_for(training: TrainingObjective) -> np.ndarray:
 
 @pytest.mark.parametrize("k", [2, 4])
 @pytest.mark.parametrize("name", CLASSIFYING)
-def test_loss_and_gradient_together_are_those_of_the_single_methods(name: str, k: int) -> None:
+def test_loss_gradient_equals_the_separate_methods(name: str, k: int) -> None:
     for smoothing in [0.0, 0.2] if name in SMOOTHED else [0.0]:
         training = objective(name, 70, k, label_smoothing=smoothing)
         scores = scores_for(training)
@@ -56,7 +56,7 @@ def test_loss_and_gradient_together_are_those_of_the_single_methods(name: str, k
         np.testing.assert_allclose(gradient, expected, rtol=1e-12)
 
 
-def test_the_gradient_is_written_to_the_array_that_is_passed() -> None:
+def test_gradient_is_written_to_out() -> None:
     training = objective("brier_loss", 50, 3)
     scores, out = scores_for(training), np.empty((3, 50), dtype=np.float32)
     _, gradient = training.loss_gradient(scores, out=out)
@@ -66,7 +66,7 @@ def test_the_gradient_is_written_to_the_array_that_is_passed() -> None:
 
 @pytest.mark.parametrize("k", [2, 3])
 @pytest.mark.parametrize("smoothing", [0.0, 0.1])
-def test_several_blocks_are_one_function_of_arrays(k: int, smoothing: float) -> None:
+def test_several_blocks_equal_one_block(k: int, smoothing: float) -> None:
     n = 2 * BLOCK_ELEMENTS // k + 10
     training = objective("categorical_focal_crossentropy", n, k, label_smoothing=smoothing)
     scores = scores_for(training)
@@ -83,7 +83,7 @@ def test_several_blocks_are_one_function_of_arrays(k: int, smoothing: float) -> 
     )
 
 
-def test_blocks_hold_views_of_targets_that_were_checked_once() -> None:
+def test_blocks_hold_views_of_the_targets() -> None:
     training = objective("brier_loss", BLOCK_ELEMENTS, 4)
     scores = scores_for(training)
     for rows, block in training.blocks(scores):
@@ -93,7 +93,7 @@ def test_blocks_hold_views_of_targets_that_were_checked_once() -> None:
         assert np.shares_memory(block.logits, scores[:, rows])
 
 
-def test_a_step_of_linear_training_needs_no_hessian(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_linear_training_does_not_compute_the_hessian(monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(self: Loss, block: Any) -> Any:
         raise AssertionError("nothing asked for a hessian")
 
@@ -106,7 +106,7 @@ def test_a_step_of_linear_training_needs_no_hessian(monkeypatch: pytest.MonkeyPa
 
 
 @pytest.mark.filterwarnings("error")
-def test_a_step_into_overflow_is_a_large_value_without_a_warning() -> None:
+def test_overflow_gives_a_large_value_without_warning() -> None:
     training = TrainingObjective(
         get_training_loss("exponential_loss"),
         np.arange(3),
@@ -119,7 +119,7 @@ def test_a_step_into_overflow_is_a_large_value_without_a_warning() -> None:
     assert not gradient.any()
 
 
-def test_a_loss_from_outside_with_values_of_another_shape_is_refused() -> None:
+def test_user_loss_with_wrong_value_shape_raises_an_error() -> None:
     @dataclass(frozen=True)
     class Total(CategoricalCrossentropy):
         def block_loss_gradient(self, block: Any) -> Any:
@@ -131,7 +131,7 @@ def test_a_loss_from_outside_with_values_of_another_shape_is_refused() -> None:
         training.loss_gradient(np.zeros((3, 3)))
 
 
-def test_balanced_class_weights_give_classes_the_same_total() -> None:
+def test_balanced_class_weights_give_all_classes_the_same_total() -> None:
     from xentexp._inputs.labels import to_class_weight
 
     totals = np.array([3.0, 1.0, 0.0])

@@ -1,4 +1,4 @@
-"""Objectives and metrics for those who call XGBoost themselves."""
+"""XGBoostObjective and XGBoostMetric."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ PLAIN = {"max_depth": 4, "learning_rate": 0.1, "nthread": 1, "tree_method": "his
 @pytest.mark.parametrize("weighted", [False, True])
 @pytest.mark.parametrize("k", [2, 3])
 def test_cross_entropy_reproduces_the_objective_of_xgboost(k: int, weighted: bool) -> None:
-    # Scores, gradients and leaves are float32: its 1e-7 adds up over the rounds.
+    # Scores, gradients and leaves are float32; rounding errors of 1e-7 add up over the rounds.
     X, y, weight = table(k, weighted=weighted)
     several = {"num_class": k} if k > 2 else {}
-    own = xgboost.train(
+    theirs = xgboost.train(
         {**PLAIN, **several, "objective": "multi:softprob" if several else "binary:logistic"},
         xgboost.DMatrix(X, y, weight=weight),
         60,
@@ -36,10 +36,10 @@ def test_cross_entropy_reproduces_the_objective_of_xgboost(k: int, weighted: boo
     ours = xgboost.train({**PLAIN, **several, "base_score": 0.0}, data, 60, obj=objective)
     raw = ours.predict(data, output_margin=True)
     proba = softmax(raw, axis=1) if several else expit(raw)
-    np.testing.assert_allclose(proba, own.predict(xgboost.DMatrix(X)), atol=1e-6)
+    np.testing.assert_allclose(proba, theirs.predict(xgboost.DMatrix(X)), atol=1e-6)
 
 
-def test_the_margin_is_not_kept_by_the_model() -> None:
+def test_base_margin_is_not_stored_in_the_model() -> None:
     X, y, _ = table(2)
     margin = np.full(len(y), 0.7)
     data = xgboost.DMatrix(X, y, base_margin=margin)
@@ -48,7 +48,7 @@ def test_the_margin_is_not_kept_by_the_model() -> None:
     np.testing.assert_allclose(model.predict(data, output_margin=True), without + 0.7, atol=1e-6)
 
 
-def test_the_sklearn_interface_gives_the_same_trees() -> None:
+def test_sklearn_interface_gives_the_same_trees() -> None:
     X, y, weight = table(3, weighted=True)
     objective = XGBoostObjective("categorical_focal_crossentropy", gamma=1.0)
     native = xgboost.train(
@@ -75,7 +75,7 @@ def test_the_sklearn_interface_gives_the_same_trees() -> None:
     )
 
 
-def test_xgboosts_own_classifier_takes_every_score_for_a_logit() -> None:
+def test_xgboost_classifier_reads_every_score_as_a_logit() -> None:
     X, y, _ = table(3)
     model = xgboost.XGBClassifier(
         n_estimators=5, base_score=0.0, n_jobs=1,
@@ -86,21 +86,21 @@ def test_xgboosts_own_classifier_takes_every_score_for_a_logit() -> None:
 
 
 @pytest.mark.parametrize("k", [2, 3])
-def test_layout_and_dtype_are_those_of_the_scores(k: int) -> None:
+def test_result_has_layout_and_dtype_of_the_scores(k: int) -> None:
     rng = np.random.default_rng(0)
     y = rng.integers(k, size=50)
     scores = rng.normal(size=(50,) if k == 2 else (50, k)).astype(np.float32)
-    found = XGBoostObjective("categorical_crossentropy")(y, scores)
+    actual = XGBoostObjective("categorical_crossentropy")(y, scores)
     expected = xentexp.get_loss("categorical_crossentropy").gradient_hessian(
         y, scores.astype(np.float64)
     )
-    for ours, other, factor in zip(found, expected, (1.0, 1.0 if k == 2 else 2.0), strict=True):
+    for ours, other, factor in zip(actual, expected, (1.0, 1.0 if k == 2 else 2.0), strict=True):
         assert ours.dtype == np.float32
         assert ours.flags.c_contiguous
         np.testing.assert_allclose(ours, other * factor, rtol=1e-6)
 
 
-def test_a_metric_of_the_native_interface_has_a_name() -> None:
+def test_metric_returns_its_name_to_the_native_interface() -> None:
     X, y, weight = table(2, weighted=True)
     history: dict[str, Any] = {}
     data = xgboost.DMatrix(X, y, weight=weight)
@@ -115,7 +115,7 @@ def test_a_metric_of_the_native_interface_has_a_name() -> None:
     np.testing.assert_allclose(history["train"]["brier_loss"][-1], expected, atol=1e-6)
 
 
-def test_it_can_be_pickled() -> None:
+def test_objective_can_be_pickled() -> None:
     objective = pickle.loads(pickle.dumps(XGBoostObjective("brier_loss", hessian_factor=3.0)))
     y, scores = np.array([0, 1]), np.zeros(2)
     np.testing.assert_allclose(

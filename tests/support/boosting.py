@@ -1,4 +1,4 @@
-"""Small tables for the tests of boosting."""
+"""Small data sets and losses for the tests of boosting."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from xentexp.losses import LOSSES
 from xentexp.objectives import TrainingObjective, get_training_loss
 
 MODELS: list[Any] = [LightGBMLossClassifier, XGBoostLossClassifier, CatBoostLossClassifier]
-TREES = MODELS[:2]  # those that split on categories
+TREES = MODELS[:2]  # boosters that support categories
 SMALL = {"n_estimators": 10, "learning_rate": 0.1, "random_state": 0}
 
 
 def table(k: int, n: int = 600, *, weighted: bool = False) -> tuple[Any, Any, Any]:
-    """Rows, labels 0 to k - 1 in unequal shares, and weights or None."""
+    """Rows, labels 0 to k - 1 in unequal proportions, and weights or None."""
     X, y = make_classification(
         n, 8, n_informative=5, n_classes=k, weights=[0.6] + [0.4 / (k - 1)] * (k - 1),
         flip_y=0.05, random_state=0,
@@ -30,16 +30,16 @@ def table(k: int, n: int = 600, *, weighted: bool = False) -> tuple[Any, Any, An
 
 
 def trainable() -> list[tuple[str, int]]:
-    """Each loss that is trained on, with two classes and with three where it is for three."""
-    found = []
+    """Name and number of classes (2, 3) of every loss that can be trained on."""
+    names = []
     for name in LOSSES:
         for k in (2, 3):
             try:
                 TrainingObjective(get_training_loss(name), np.arange(k), k)
             except InputError:
                 continue
-            found.append((name, k))
-    return found
+            names.append((name, k))
+    return names
 
 
 TRAINABLE = trainable()

@@ -1,4 +1,4 @@
-"""Settings searched with Optuna: what is searched, by which loss, honestly, and taken up again."""
+"""TunedClassifier: search with Optuna, inner folds, failures, storage."""
 
 from __future__ import annotations
 
@@ -38,6 +38,7 @@ from xentexp.errors import InputError
 from xentexp.metrics._registry import get_loss
 from xentexp.scorers import MetricScorer
 from xentexp.tuning import Choices, Range, SearchError, TunedClassifier, read_space
+from xentexp.tuning._storage import storage_path
 
 X, Y = make_classification(200, 5, n_informative=3, n_classes=3, flip_y=0.1, random_state=0)
 C = {"C": {"low": 1e-3, "high": 100.0, "log": True, "type": "float"}}
@@ -56,14 +57,14 @@ def tree(**options: Any) -> TunedClassifier:
     )
 
 
-def told(model: TunedClassifier) -> list[tuple[Any, ...]]:
-    """Trials without times."""
+def outcomes(model: TunedClassifier) -> list[tuple[Any, ...]]:
+    """Trials without start times and durations, to compare searches."""
     names = ("number", "params", "value", "fold_values", "state")
     return [tuple(trial[name] for name in names) for trial in model.trials_]
 
 
 class Fussy(ClassifierMixin, BaseEstimator):
-    """Fails for some settings; writes down that it was fitted; may stop the process."""
+    """Classifier that fails for some parameters, logs each fit, and can stop the process."""
 
     def __init__(
         self, level: float = 0.5, fails_above: float = 0.7, log: str = "", stops_at: int = 0
@@ -98,27 +99,27 @@ class Fussy(ClassifierMixin, BaseEstimator):
 LEVEL = {"level": {"low": 0.05, "high": 0.95}}
 
 
-# -- an estimator like others -----------------------------------------------------------------
+# -- scikit-learn interface -------------------------------------------------------------------
 
 
 @pytest.mark.long
 @pytest.mark.parametrize("inner", [LogisticRegression(), DecisionTreeClassifier(random_state=0)])
-def test_it_passes_scikit_learns_own_checks(inner: Any) -> None:
+def test_scikit_learn_checks(inner: Any) -> None:
     space = {"C": [0.5, 1.0]} if hasattr(inner, "C") else {"max_depth": [2, 4]}
     check_estimator(TunedClassifier(inner, space, n_trials=2, cv=2, random_state=0), on_skip=None)
 
 
-def test_it_clones_and_pickles_with_what_it_found() -> None:
+def test_clone_and_pickle() -> None:
     model = tree(loss=get_loss("categorical_focal_crossentropy", gamma=1.0)).fit(X, Y)
     again = pickle.loads(pickle.dumps(model))
     np.testing.assert_array_equal(again.predict_proba(X), model.predict_proba(X))
-    assert told(again) == told(model)
-    assert told(clone(model).fit(X, Y)) == told(model)  # the same seed, the same search
+    assert outcomes(again) == outcomes(model)
+    assert outcomes(clone(model).fit(X, Y)) == outcomes(model)  # the same seed, the same search
     assert not hasattr(clone(model), "trials_")
     assert clone(model).set_params(estimator__max_depth=2).estimator.max_depth == 2
 
 
-def test_methods_are_those_of_the_inner_classifier() -> None:
+def test_prediction_methods_depend_on_the_inner_classifier() -> None:
     svm = TunedClassifier(LinearSVC(), C, loss="categorical_hinge", n_trials=2, random_state=0)
     assert not hasattr(svm, "predict_proba")
     svm.fit(X, Y)
@@ -130,7 +131,7 @@ def test_methods_are_those_of_the_inner_classifier() -> None:
     assert tuned.best_params_
 
 
-def test_data_frames_keep_their_columns() -> None:
+def test_data_frame_column_names() -> None:
     frame = pd.DataFrame(X, columns=list("abcde"))
     model = tree(n_trials=2).fit(frame, np.array(["x", "y", "z"])[Y])
     assert model.feature_names_in_.tolist() == list("abcde")
@@ -139,10 +140,10 @@ def test_data_frames_keep_their_columns() -> None:
     assert set(model.predict(frame)) <= {"x", "y", "z"}
 
 
-# -- what is searched, and by which loss --------------------------------------------------------
+# -- search space and loss ----------------------------------------------------------------------
 
 
-def test_the_trials_are_what_cross_validation_gives_for_their_settings() -> None:
+def test_trial_values_equal_cross_validation() -> None:
     model = tree(loss="categorical_crossentropy").fit(X, Y)
     folds = StratifiedKFold(3, shuffle=True, random_state=0)
     for trial in model.trials_[:4]:
@@ -162,7 +163,7 @@ def test_the_trials_are_what_cross_validation_gives_for_their_settings() -> None
     assert model.score(X, Y) == pytest.approx(-log_loss(Y, refitted.predict_proba(X)))
 
 
-def test_a_metric_of_which_higher_is_better_is_made_large() -> None:
+def test_metric_with_higher_is_better_is_maximized() -> None:
     y = (Y > 0).astype(int)
     model = tree(loss="roc_auc").fit(X, y)
     values = [trial["value"] for trial in model.trials_]
@@ -170,28 +171,28 @@ def test_a_metric_of_which_higher_is_better_is_made_large() -> None:
     assert model.score(X, y) == pytest.approx(roc_auc_score(y, model.predict_proba(X)[:, 1]))
 
 
-def test_the_first_trial_is_the_classifier_as_it_was_given() -> None:
+def test_first_trial_uses_the_given_parameters() -> None:
     first = tree(n_trials=1).fit(X, Y).trials_[0]["params"]
     assert first == {"max_depth": 3, "min_samples_leaf": 1, "criterion": "gini"}
-    # Not where the space lacks one of its settings: no depth is no number.
+    # max_depth=None is not in the range, so the first trial is sampled.
     other = clone(tree(n_trials=1)).set_params(estimator__max_depth=None).fit(X, Y)
     assert isinstance(other.trials_[0]["params"]["max_depth"], int)
 
 
-def test_draws_stay_in_the_space_and_come_near_the_best() -> None:
+def test_samples_lie_in_the_space_and_approach_the_minimum() -> None:
     model = TunedClassifier(
         Fussy(fails_above=1.0), LEVEL, n_trials=40, random_state=0, loss="brier_loss"
     ).fit(X, Y)
     levels = [trial["params"]["level"] for trial in model.trials_]
     assert all(0.05 <= level <= 0.95 for level in levels)
-    # The Brier score of constant shares is least at the share of the first class.
+    # The Brier loss of constant probabilities is lowest at the proportion of the first class.
     assert model.best_params_["level"] == pytest.approx(np.mean(Y == 0), abs=0.05)
-    # Guided: later draws are nearer than those at random.
+    # TPE: later samples are nearer to the minimum than the first random ones.
     off = np.abs(np.array(levels) - np.mean(Y == 0))
     assert np.median(off[20:]) < 0.5 * np.median(off[:10])
 
 
-def test_choices_may_be_lists_truth_values_and_estimators() -> None:
+def test_choices_of_lists_truth_values_and_estimators() -> None:
     pipe = make_pipeline(StandardScaler(), LogisticRegression())
     steps = {"standardscaler": ["passthrough", StandardScaler(with_mean=False)]}
     model = TunedClassifier(pipe, steps, n_trials=6, random_state=0).fit(X, Y)
@@ -199,11 +200,11 @@ def test_choices_may_be_lists_truth_values_and_estimators() -> None:
         "passthrough",
         "StandardScaler(with_mean=False)",
     }
-    read = read_space({"max_depth": [1, 1.5, True, None, [2]]}, DecisionTreeClassifier())
+    space = read_space({"max_depth": [1, 1.5, True, None, [2]]}, DecisionTreeClassifier())
     for value in (1, 1.5, True, None, [2]):
-        found = read["max_depth"].from_stored(read["max_depth"].to_stored(value))
-        assert found == value
-        assert type(found) is type(value)
+        restored = space["max_depth"].from_stored(space["max_depth"].to_stored(value))
+        assert restored == value
+        assert type(restored) is type(value)
 
 
 # -- folds --------------------------------------------------------------------------------------
@@ -221,19 +222,22 @@ def test_groups_stay_together_in_the_inner_folds() -> None:
 @pytest.mark.parametrize(
     ("cv", "n"), [(4, 4), (TimeSeriesSplit(2), 2), (list(KFold(5).split(X)), 5)]
 )
-def test_folds_may_be_a_number_a_splitter_or_a_list(cv: Any, n: int) -> None:
+def test_cv_as_int_splitter_or_list(cv: Any, n: int) -> None:
     model = tree(n_trials=1, cv=cv).fit(X, Y)
     assert model.n_splits_ == len(model.trials_[0]["fold_values"]) == n
 
 
-def test_weights_count_in_fits_and_scores() -> None:
+def test_sample_weights_apply_to_fits_and_scores() -> None:
     weight = np.where(np.arange(200) < 150, 1.0, 0.0)
     folds = [(np.r_[0:100, 150:200], np.arange(100, 150)), (np.arange(100, 200), np.arange(100))]
     weighted = tree(n_trials=4, cv=folds).fit(X, Y, sample_weight=weight)
-    kept = [(np.arange(100), np.arange(100, 150)), (np.arange(100, 150), np.arange(100))]
-    without = tree(n_trials=4, cv=kept).fit(X[:150], Y[:150])
-    assert told(weighted) == told(without)
-    np.testing.assert_array_equal(weighted.predict_proba(X), without.predict_proba(X))
+    folds_without_weight_0 = [
+        (np.arange(100), np.arange(100, 150)),
+        (np.arange(100, 150), np.arange(100)),
+    ]
+    unweighted = tree(n_trials=4, cv=folds_without_weight_0).fit(X[:150], Y[:150])
+    assert outcomes(weighted) == outcomes(unweighted)
+    np.testing.assert_array_equal(weighted.predict_proba(X), unweighted.predict_proba(X))
     pipe = TunedClassifier(
         make_pipeline(StandardScaler(), LogisticRegression()),
         {"logisticregression__C": [0.1, 1.0]},
@@ -246,11 +250,9 @@ def test_weights_count_in_fits_and_scores() -> None:
     assert heavy[:, 0].mean() > one[:, 0].mean() + 0.1
 
 
-def test_the_loss_of_a_nested_search_is_honest() -> None:
-    """On labels that nothing explains the inner loss is too good, and the outer one is not.
-
-    Varma and Simon 2006: the best of many trials is biased, its loss on rows unseen is not.
-    """
+def test_outer_loss_of_a_nested_search_is_not_biased() -> None:
+    # The labels are random. The inner loss of the best of many trials is too low; the loss on the
+    # outer test rows is not: Varma and Simon (2006).
     rng = np.random.default_rng(0)
     noise, labels = rng.normal(size=(120, 4)), rng.integers(0, 2, 120)
     space = {"max_depth": {"low": 1, "high": 10, "type": "int"}, "splitter": ["best", "random"],
@@ -258,18 +260,18 @@ def test_the_loss_of_a_nested_search_is_honest() -> None:
     search = TunedClassifier(
         DecisionTreeClassifier(), space, loss="zero_one_loss", n_trials=30, cv=2, random_state=0
     )
-    found = cross_validate(
+    results = cross_validate(
         search, noise, labels, cv=4, scoring="accuracy", return_estimator=True, n_jobs=2
     )
-    inner = np.mean([-model.best_score_ for model in found["estimator"]])
+    inner = np.mean([-model.best_score_ for model in results["estimator"]])
     assert inner < 0.44
-    assert np.mean(1 - found["test_score"]) > inner + 0.03
+    assert np.mean(1 - results["test_score"]) > inner + 0.03
 
 
 # -- failures and limits ------------------------------------------------------------------------
 
 
-def test_a_failed_trial_is_recorded_and_the_search_goes_on() -> None:
+def test_failed_trial_is_recorded_and_the_search_continues() -> None:
     model = TunedClassifier(Fussy(), LEVEL, n_trials=12, random_state=0).fit(X, Y)
     failed = [trial for trial in model.trials_ if trial["state"] == "failed"]
     assert 0 < len(failed) < 12
@@ -279,7 +281,7 @@ def test_a_failed_trial_is_recorded_and_the_search_goes_on() -> None:
     assert model.best_params_["level"] <= 0.7
 
 
-def test_a_search_whose_trials_all_fail_says_why() -> None:
+def test_search_error_if_all_trials_fail() -> None:
     search = TunedClassifier(Fussy(fails_above=0.0), LEVEL, n_trials=3, random_state=0)
     with pytest.raises(
         SearchError, match="all 3 trials failed; error of the first trial: RuntimeError"
@@ -289,7 +291,7 @@ def test_a_search_whose_trials_all_fail_says_why() -> None:
         TunedClassifier(LinearSVC(), C, n_trials=2, random_state=0).fit(X, Y)
 
 
-def test_a_value_that_is_no_number_fails_the_trial() -> None:
+def test_nan_score_fails_the_trial() -> None:
     class Scorer(MetricScorer):
         def __call__(self, *_: Any) -> float:
             return float("nan")
@@ -301,7 +303,7 @@ def test_a_value_that_is_no_number_fails_the_trial() -> None:
 
 
 @pytest.mark.parametrize("stop", [KeyboardInterrupt, SystemExit])
-def test_an_interrupt_is_not_taken_for_a_failed_trial(
+def test_interrupt_ends_the_search(
     stop: type[BaseException], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def fit(*_: Any) -> None:
@@ -312,7 +314,7 @@ def test_an_interrupt_is_not_taken_for_a_failed_trial(
         TunedClassifier(Fussy(), LEVEL, n_trials=3).fit(X, Y)
 
 
-def test_a_timeout_ends_the_search_after_the_trial_that_passes_it() -> None:
+def test_timeout_ends_the_search() -> None:
     model = tree(timeout=1e-9, n_trials=50).fit(X, Y)
     assert len(model.trials_) == 1
     assert len(tree(timeout=600, n_trials=3).fit(X, Y).trials_) == 3
@@ -328,13 +330,13 @@ def test_a_timeout_ends_the_search_after_the_trial_that_passes_it() -> None:
         ({"space": {"max_depth": [1, 1]}}, "space of max_depth must be a list of different"),
         ({"space": {"max_depth": 3}}, "space of max_depth must be a list of choices, or"),
         ({"space": {"max_depth": {"low": 1}}}, "high of the space of max_depth must be a finite"),
-        ({"space": {"max_depth": {"low": 1, "high": 9}}}, "type of the space of max_depth must be set"),
+        ({"space": {"max_depth": {"low": 1, "high": 9}}}, "must be set if low and"),
         ({"space": {"max_depth": {"low": 9, "high": 1, "type": "int"}}}, "must be below high"),
-        ({"space": {"max_depth": {"low": 1.5, "high": 3, "type": "int"}}}, "must be whole numbers for type int"),
+        ({"space": {"max_depth": {"low": 1.5, "high": 3, "type": "int"}}}, "must be whole numb"),
         ({"space": {"max_depth": {"low": 1, "high": 3, "type": "whole"}}}, "must be int or"),
         ({"space": {"max_depth": {"low": 1, "hihg": 3}}}, "did you mean 'high'"),
-        ({"space": {"ccp_alpha": {"low": 0.0, "high": 0.5, "log": True}}}, "must be > 0 if log is True; got 0.0"),
-        ({"space": {"max_depth": {"low": 0, "high": 5, "log": True, "type": "int"}}}, "must be >= 1 if"),
+        ({"space": {"ccp_alpha": {"low": 0.0, "high": 0.5, "log": True}}}, "must be > 0 if"),
+        ({"space": {"max_depth": {"low": 0, "high": 5, "log": True, "type": "int"}}}, ">= 1 if"),
         ({"space": {"ccp_alpha": {"low": 0.0, "high": 0.5, "log": "yes"}}}, "must be True or"),
         ({"space": {"ccp_alpha": {"low": 0.0, "high": float("inf")}}}, "must be a finite number"),
         ({"loss": "brier_los"}, "did you mean 'brier_loss'"),
@@ -350,23 +352,23 @@ def test_a_timeout_ends_the_search_after_the_trial_that_passes_it() -> None:
         ({"storage": 7}, "storage must be an SQLite file"),
     ],
 )  # fmt: skip
-def test_bad_settings_are_one_sentence(options: dict[str, Any], message: str) -> None:
+def test_invalid_parameters_raise_input_error(options: dict[str, Any], message: str) -> None:
     with pytest.raises(InputError, match=message):
         tree().set_params(**options).fit(X, Y)
 
 
-def test_a_missing_package_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_missing_optuna_names_the_pip_command(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "optuna", None)
     with pytest.raises(InputError, match=r"pip install 'xentexp\[tune\]'"):
         tree().fit(X, Y)
 
 
-def test_optuna_is_not_imported_before_a_fit() -> None:
+def test_optuna_is_imported_only_in_fit() -> None:
     code = "import sys, xentexp.tuning; sys.exit('optuna' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 
-def test_ranges_and_choices_are_values() -> None:
+def test_read_space_returns_ranges_and_choices() -> None:
     assert read_space(C, LogisticRegression())["C"] == Range(1e-3, 100.0, log=True)
     space = read_space(DEPTH, DecisionTreeClassifier())
     assert space["criterion"] == Choices(("gini", "entropy"))
@@ -380,6 +382,12 @@ def test_ranges_and_choices_are_values() -> None:
 # -- storage ------------------------------------------------------------------------------------
 
 
+def test_storage_path_from_a_name_or_an_address(tmp_path: Path) -> None:
+    assert storage_path("sqlite:///tuning.db") == Path("tuning.db").absolute()
+    assert storage_path(tmp_path / "a.db") == tmp_path / "a.db"
+    assert storage_path("~/a.db") == Path.home() / "a.db"
+
+
 def studies(path: Path) -> list[str]:
     with sqlite3.connect(path) as connection:
         names = [row[0] for row in connection.execute("SELECT study_name FROM studies")]
@@ -388,20 +396,20 @@ def studies(path: Path) -> list[str]:
 
 
 @pytest.mark.long
-def test_a_search_that_was_cut_short_goes_on_and_ends_as_if_it_was_not(tmp_path: Path) -> None:
-    whole = tree(n_trials=25).fit(X, Y)
+def test_resumed_search_equals_an_uninterrupted_one(tmp_path: Path) -> None:
+    uninterrupted = tree(n_trials=25).fit(X, Y)
     assert tree(n_trials=25, storage=tmp_path / "a.db").fit(X, Y).study_name_ is not None
     for n_trials in (3, 12, 25):
-        part = tree(n_trials=n_trials, storage=tmp_path / "b.db").fit(X, Y)
-    assert told(part) == told(whole)
-    assert [trial["resumed"] for trial in part.trials_] == [True] * 12 + [False] * 13
+        resumed_model = tree(n_trials=n_trials, storage=tmp_path / "b.db").fit(X, Y)
+    assert outcomes(resumed_model) == outcomes(uninterrupted)
+    assert [trial["resumed"] for trial in resumed_model.trials_] == [True] * 12 + [False] * 13
     assert len(studies(tmp_path / "b.db")) == 1
     fewer = tree(n_trials=5, storage=tmp_path / "b.db").fit(X, Y)
-    assert told(fewer) == told(whole)[:5]
-    np.testing.assert_array_equal(part.predict_proba(X), whole.predict_proba(X))
+    assert outcomes(fewer) == outcomes(uninterrupted)[:5]
+    np.testing.assert_array_equal(resumed_model.predict_proba(X), uninterrupted.predict_proba(X))
 
 
-def test_failed_trials_are_kept_too(tmp_path: Path) -> None:
+def test_failed_trials_are_stored(tmp_path: Path) -> None:
     def search(n_trials: int, storage: Path | None) -> TunedClassifier:
         return TunedClassifier(
             Fussy(), LEVEL, n_trials=n_trials, random_state=0, storage=storage
@@ -409,12 +417,12 @@ def test_failed_trials_are_kept_too(tmp_path: Path) -> None:
 
     search(6, tmp_path / "a.db")
     again = search(16, tmp_path / "a.db")
-    assert told(again) == told(search(16, None))
+    assert outcomes(again) == outcomes(search(16, None))
     errors = [trial["error"] for trial in again.trials_ if trial["resumed"]]
     assert any(error is not None and "and more" in error for error in errors)
 
 
-def test_a_stop_in_the_middle_leaves_the_trials_that_were_done(tmp_path: Path) -> None:
+def test_finished_trials_survive_a_stopped_process(tmp_path: Path) -> None:
     log = tmp_path / "log"
 
     def search(stops_at: int) -> TunedClassifier:
@@ -422,25 +430,25 @@ def test_a_stop_in_the_middle_leaves_the_trials_that_were_done(tmp_path: Path) -
             Fussy(fails_above=1.0, log=str(log), stops_at=stops_at), LEVEL, n_trials=8,
             random_state=0, storage=tmp_path / "a.db", cv=2,
         )  # fmt: skip
-        # The limit is not one of the settings that the numbers depend on.
-        search.__class__ = Patient
+        # A fixed study name: stops_at changes the digest but not the values.
+        search.__class__ = FixedStudy
         return search
 
     with pytest.raises(SystemExit):
         search(7).fit(X, Y)
-    done = search(0).fit(X, Y)
-    assert [trial["resumed"] for trial in done.trials_] == [True] * 3 + [False] * 5
-    # 7 fits before the stop, of which the last was of half a trial; 5 more trials; the refit.
+    resumed = search(0).fit(X, Y)
+    assert [trial["resumed"] for trial in resumed.trials_] == [True] * 3 + [False] * 5
+    # 7 fits before the stop (the last one of an unfinished trial), 5 trials of 2 fits, the refit.
     assert len(log.read_text().splitlines()) == 7 + 10 + 1
 
 
-class Patient(TunedClassifier):
-    """Stores its trials under the name that it is given."""
+class FixedStudy(TunedClassifier):
+    """Search with a fixed study name."""
 
     def _store(self, *words: Any) -> Any:
         from xentexp.tuning._storage import open_trials
 
-        return open_trials(self.storage, "patient", words[-1].direction)
+        return open_trials(self.storage, "fixed", words[-1].direction)
 
 
 @pytest.mark.parametrize(
@@ -454,9 +462,7 @@ class Patient(TunedClassifier):
         {"study_name": "mine"},
     ],
 )
-def test_whatever_the_values_depend_on_begins_a_new_study(
-    change: dict[str, Any], tmp_path: Path
-) -> None:
+def test_changed_parameter_starts_a_new_study(change: dict[str, Any], tmp_path: Path) -> None:
     one = tree(n_trials=2, storage=tmp_path / "a.db").fit(X, Y)
     other = tree(n_trials=2, storage=tmp_path / "a.db").set_params(**change).fit(X, Y)
     assert not any(trial["resumed"] for trial in other.trials_)
@@ -466,7 +472,7 @@ def test_whatever_the_values_depend_on_begins_a_new_study(
 
 
 @pytest.mark.parametrize("change", ["cell", "label", "weight", "groups"])
-def test_other_rows_begin_a_new_study(change: str, tmp_path: Path) -> None:
+def test_changed_rows_start_a_new_study(change: str, tmp_path: Path) -> None:
     def fit(X: Any, y: Any, **more: Any) -> TunedClassifier:
         return tree(n_trials=1, storage=tmp_path / "a.db").fit(X, y, **more)
 
@@ -486,7 +492,7 @@ def test_other_rows_begin_a_new_study(change: str, tmp_path: Path) -> None:
 
 
 @pytest.mark.long
-def test_another_process_knows_the_search_again(tmp_path: Path) -> None:
+def test_another_process_resumes_the_search(tmp_path: Path) -> None:
     code = f"""
 import pandas as pd
 from sklearn.datasets import make_classification
@@ -510,28 +516,28 @@ print([trial["resumed"] for trial in model.trials_])
     assert outputs == ["[False, False]", "[True, True]"]
 
 
-def test_searches_in_processes_share_a_file(tmp_path: Path) -> None:
+def test_parallel_searches_share_a_file(tmp_path: Path) -> None:
     folds = StratifiedKFold(6, shuffle=True, random_state=1)
-    alone = cross_validate(tree(), X, Y, cv=folds, return_estimator=True)["estimator"]
+    separate = cross_validate(tree(), X, Y, cv=folds, return_estimator=True)["estimator"]
     search = tree(storage=tmp_path / "a.db")
     shared = cross_validate(search, X, Y, cv=folds, n_jobs=2, return_estimator=True)["estimator"]
-    assert [told(model) for model in shared] == [told(model) for model in alone]
+    assert [outcomes(model) for model in shared] == [outcomes(model) for model in separate]
     assert len(set(studies(tmp_path / "a.db"))) == 6
     again = cross_validate(search, X, Y, cv=folds, n_jobs=2, return_estimator=True)["estimator"]
     assert all(trial["resumed"] for model in again for trial in model.trials_)
-    assert [told(model) for model in again] == [told(model) for model in alone]
+    assert [outcomes(model) for model in again] == [outcomes(model) for model in separate]
     assert [path.name for path in tmp_path.iterdir()] == ["a.db"]
 
 
-def test_the_same_search_twice_at_once_is_one_search(tmp_path: Path) -> None:
+def test_same_search_in_parallel_processes(tmp_path: Path) -> None:
     search = tree(storage=tmp_path / "a.db")
     models = joblib.Parallel(n_jobs=2)(joblib.delayed(clone(search).fit)(X, Y) for _ in range(4))
-    alone = told(tree().fit(X, Y))
-    assert all(told(model) == alone for model in models)
-    assert told(search.fit(X, Y)) == alone
+    separate = outcomes(tree().fit(X, Y))
+    assert all(outcomes(model) == separate for model in models)
+    assert outcomes(search.fit(X, Y)) == separate
 
 
-def test_a_file_of_something_else_is_refused_and_left_as_it_is(
+def test_other_database_raises_an_error_and_is_not_changed(
     tmp_path: Path, migrated_store: Path
 ) -> None:
     text = tmp_path / "notes.db"
@@ -548,7 +554,7 @@ def test_a_file_of_something_else_is_refused_and_left_as_it_is(
     assert migrated_store.read_bytes() == before
 
 
-def test_a_classifier_that_does_not_pickle_has_no_storage(tmp_path: Path) -> None:
+def test_storage_with_an_estimator_that_cannot_be_pickled_raises_an_error(tmp_path: Path) -> None:
     class Local(DecisionTreeClassifier):
         pass
 
@@ -559,8 +565,8 @@ def test_a_classifier_that_does_not_pickle_has_no_storage(tmp_path: Path) -> Non
         search.fit(X, Y)
 
 
-def test_reading_a_long_search_takes_no_trial_twice(tmp_path: Path) -> None:
-    """Duplicates, as two processes leave them, count once; a gap ends what is taken up."""
+def test_stored_trials_without_duplicates_up_to_the_first_gap(tmp_path: Path) -> None:
+    # Two processes may store the same trial; trials after a missing number are not used.
     import optuna
     from optuna.trial import create_trial
 
@@ -579,7 +585,7 @@ def test_reading_a_long_search_takes_no_trial_twice(tmp_path: Path) -> None:
         assert [trial.value for trial in store.trials()] == [1.0, 2.0]
 
 
-def test_warnings_of_fits_are_heard() -> None:
+def test_warnings_of_fits_are_shown() -> None:
     slow = TunedClassifier(LogisticRegression(max_iter=1), {"C": [1.0]}, n_trials=1, random_state=0)
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
@@ -587,14 +593,14 @@ def test_warnings_of_fits_are_heard() -> None:
     assert {warning.category.__name__ for warning in caught} == {"ConvergenceWarning"}
 
 
-def test_a_search_over_times_its_trials(tmp_path: Path) -> None:
+def test_trials_have_start_and_duration(tmp_path: Path) -> None:
     before = time.time()
     trials = tree(n_trials=3, storage=tmp_path / "a.db").fit(X, Y).trials_
     assert all(before - 1 <= trial["started"] <= time.time() for trial in trials)
     assert all(trial["seconds"] > 0 for trial in trials)
 
 
-def test_grid_search_agrees_on_a_grid() -> None:
+def test_best_parameters_equal_grid_search() -> None:
     grid = {"max_depth": [1, 3], "criterion": ["gini", "entropy"]}
     folds = StratifiedKFold(3, shuffle=True, random_state=0)
     theirs = GridSearchCV(
