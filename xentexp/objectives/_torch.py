@@ -414,8 +414,9 @@ class BatchLoss:
                 if not np.isin(probability, (0.0, 1.0)).all():
                     soft = np.stack([1.0 - probability, probability], axis=1)
                     return KnownTargets(distribution=soft), not_ignored
-            if (numbers != np.floor(numbers)).any():
-                raise InputError(f"target must hold class numbers; got {numbers.max()}")
+            not_whole = numbers[numbers != np.floor(numbers)]
+            if not_whole.size:
+                raise InputError(f"target must hold integer class numbers; got {not_whole[0]}")
         index = numbers.astype(np.intp)
         low, high = index.min(), index.max()
         if low < 0 or high >= n_classes:

@@ -308,7 +308,7 @@ class TunedClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):  # ty
             )
         if self.storage is not None and not isinstance(self.random_state, (int, np.integer)):
             raise InputError(
-                f"random_state must be an integer with storage, because a search with another "
+                f"random_state must be an integer with storage, because a search without a fixed "
                 f"seed cannot be resumed; got {self.random_state!r}; set random_state, e.g. to 0"
             )
 
