@@ -65,7 +65,7 @@ def test_one_distribution_or_one_in_each_row(name):
     )
 
 
-def test_a_divergence_is_a_cross_entropy_less_an_entropy():
+def test_kl_divergence_is_cross_entropy_minus_entropy():
     target = P3[::-1]
     np.testing.assert_allclose(
         metrics.kl_divergence(target, P3, reduction="none"),
