@@ -1,4 +1,4 @@
-"""Metrics of a sample against values that are not ours: peers, published numbers, by hand."""
+"""Metrics of the whole data set against peers, published numbers and computations by hand."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Many losses in one pass: the same values as one by one, and what a result tells."""
+"""`evaluate`: the same values as the functions, and the attributes of the result."""
 
 import numpy as np
 import pytest
@@ -24,7 +24,7 @@ from xentexp.metrics._registry import get_loss
 
 
 def one_by_one(name, y, p, decision, **options):
-    """Value of the metric function on what it needs."""
+    """Value of the function on the predictions that it needs."""
     function, properties = getattr(metrics, name), LOSSES[name].properties
     if properties.targets == "none":
         return function(p, **options)
@@ -201,7 +201,7 @@ def test_a_table_of_the_result():
     assert table.loc["brier_loss", "class b"] == result.class_mean["brier_loss"]["b"]
 
 
-def test_options_reach_every_loss():
+def test_options_apply_to_every_loss():
     y, p = [0, 1, 2], [[0.2, 0.3, 0.5], [0.1, 0.1, 0.8], [0.4, 0.3, 0.3]]
     smooth = evaluate(y, p, label_smoothing=0.3)
     soft = evaluate(np.eye(3)[y] * 0.7 + 0.1, p)

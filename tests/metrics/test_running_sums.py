@@ -1,4 +1,4 @@
-"""States of an evaluation: those of any partition add up to that of the whole."""
+"""States of an evaluation: the states of any partition add up to the state of all rows."""
 
 import numpy as np
 import pytest

@@ -19,7 +19,7 @@ OF_CLASSES = {  # our name -> scikit-learn's function of labels and predicted la
 
 
 def data(k: int, n: int, seed: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Labels with every class, probabilities, and weights some of which are 0."""
+    """Labels with every class, probabilities, and weights with some zeros."""
     rng = np.random.default_rng(seed)
     y = np.r_[np.arange(k), rng.integers(k, size=n)]
     weight = rng.integers(0, 3, size=len(y)).astype(float)

@@ -1,4 +1,4 @@
-"""scikit-learn's own tools take the scorers, and get numbers where theirs give NaN."""
+"""Scorers in the tools of scikit-learn, with finite values if those of scikit-learn are NaN."""
 
 import pickle
 import warnings
@@ -399,7 +399,7 @@ def test_sample_weight_by_metadata_routing(name):
 
 
 class Counting(ClassifierMixin, BaseEstimator):
-    """Class prior that counts what it is asked for, over all its clones."""
+    """Classifier that counts its predictions, over all its clones."""
 
     calls: list[str] = []  # noqa: RUF012
 

@@ -33,7 +33,7 @@ class Metric(Protocol):
     def higher_is_better(self) -> bool | None:
         """None if neither higher nor lower values are better."""
 
-    def why_not(self, given: InputTraits) -> str | None:
+    def why_not(self, traits: InputTraits, /) -> str | None:
         """Why it is not defined for such input, as the end of a sentence; None if it is."""
 
 
@@ -126,12 +126,12 @@ class DatasetMetric(ABC):
             If the metric has no value for these rows, e.g. if all belong to one class.
         """
 
-    def why_not(self, given: InputTraits) -> str | None:
+    def why_not(self, traits: InputTraits) -> str | None:
         """Why the metric is not defined for an input.
 
         Parameters
         ----------
-        given : InputTraits
+        traits : InputTraits
             Properties of the input: `n_classes`, `one_hot`, `has_proba` and `has_decision`.
 
         Returns
@@ -140,11 +140,11 @@ class DatasetMetric(ABC):
             The end of a sentence that starts with the name of the metric, e.g. ``"is for two
             classes; there are 3"``. None if the metric is defined for such input.
         """
-        if self.properties.binary_only and given.n_classes != 2:
-            return f"is for two classes; there are {given.n_classes}"
-        if self.properties.targets == "one-hot" and not given.one_hot:
+        if self.properties.binary_only and traits.n_classes != 2:
+            return f"is for two classes; there are {traits.n_classes}"
+        if self.properties.targets == "one-hot" and not traits.one_hot:
             return "needs one true class in each row; pass labels or one-hot rows as y_true"
-        if not given.has_proba and (self.response == "predict_proba" or not given.has_decision):
+        if not traits.has_proba and (self.response == "predict_proba" or not traits.has_decision):
             scores = "" if self.response == "predict_proba" else " or decision scores"
             return f"needs probabilities{scores}"
         return None

@@ -70,10 +70,10 @@ class _Binned(DatasetMetric):
         check_choice("bins", self.bins, ("width", "mass"))
         check_choice("of", self.of, _OF)
 
-    def why_not(self, given: InputTraits) -> str | None:
-        if self.of == "second class" and given.n_classes != 2:
-            return f"of='second class' is for two classes; there are {given.n_classes}"
-        return super().why_not(given)
+    def why_not(self, traits: InputTraits) -> str | None:
+        if self.of == "second class" and traits.n_classes != 2:
+            return f"of='second class' is for two classes; there are {traits.n_classes}"
+        return super().why_not(traits)
 
     def tables(self, data: MetricInput) -> Iterator[_Bins]:
         """Bins of all rows, or one set of bins for each class."""
@@ -341,13 +341,13 @@ class CalibrationIntercept(_Recalibration):
         ">>> round(calibration_intercept(y_true, y_pred), 3)\n0.486",
     )
 
-    def why_not(self, given: InputTraits) -> str | None:
-        if self.positive is None and given.n_classes != 2:
+    def why_not(self, traits: InputTraits) -> str | None:
+        if self.positive is None and traits.n_classes != 2:
             return (
-                f"is for two classes; there are {given.n_classes}: pass positive= with the class "
+                f"is for two classes; there are {traits.n_classes}: pass positive= with the class "
                 f"to compare with the rest"
             )
-        return super().why_not(given)
+        return super().why_not(traits)
 
     def value(self, data: MetricInput) -> float:
         from scipy.optimize import brentq

@@ -187,10 +187,10 @@ def signature_of(metric: Metric) -> inspect.Signature:
     ]
     defaults: dict[str, object] = {name: OPTIONS[name][1] for name in _option_names(metric)}
     reduction = {"reduction": defaults.pop("reduction")} if isinstance(metric, Loss) else {}
-    own = {field.name: getattr(metric, field.name) for field in fields(metric)}  # type: ignore[arg-type]
+    parameters = {field.name: getattr(metric, field.name) for field in fields(metric)}  # type: ignore[arg-type]
     keywords = [
         inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=default)
-        for name, default in {**defaults, **own, **reduction}.items()
+        for name, default in {**defaults, **parameters, **reduction}.items()
     ]
     returned = inspect.Signature.empty if isinstance(metric, Loss) else float
     return inspect.Signature([*positional, *keywords], return_annotation=returned)

@@ -238,27 +238,27 @@ def get_loss(name: str | Loss, **parameters: object) -> Loss:
 
 
 def get_metrics(
-    names: str | Metric | Iterable[str | Metric], what: str = "losses and metrics"
+    names: str | Metric | Iterable[str | Metric], subject: str = "losses and metrics"
 ) -> list[Metric]:
     """Losses and metrics by name, without duplicates; a single name gives a list of one."""
     if isinstance(names, (str, Loss, DatasetMetric)):
         names = [names]
     if not isinstance(names, Iterable):
         raise InputError(
-            f"{what} must be a name, a loss or metric, or a list of these; got {names!r}"
+            f"{subject} must be a name, a loss or metric, or a list of these; got {names!r}"
         )
     metrics = [get_metric(name) for name in names]
     if not metrics:
-        raise InputError(f"{what} must have at least one entry; got an empty list")
-    refuse_duplicates(metrics, what)
+        raise InputError(f"{subject} must have at least one entry; got an empty list")
+    refuse_duplicates(metrics, subject)
     return metrics
 
 
-def refuse_duplicates(metrics: Sequence[Metric], what: str) -> None:
+def refuse_duplicates(metrics: Sequence[Metric], subject: str) -> None:
     """Raise an InputError if two losses or metrics have the same name."""
     names = [metric.name for metric in metrics]
     if repeated := sorted({name for name in names if names.count(name) > 1}):
-        raise InputError(f"{what} must be distinct; duplicate: {', '.join(repeated)}")
+        raise InputError(f"{subject} must be distinct; duplicate: {', '.join(repeated)}")
 
 
 def _with_parameters(metric: T, parameters: dict[str, object]) -> T:

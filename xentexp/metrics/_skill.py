@@ -116,8 +116,8 @@ class BalancedLoss(DatasetMetric):
             )
         return float(means[weights > 0.0].mean())
 
-    def why_not(self, given: InputTraits) -> str | None:
-        return get_loss(self.loss).why_not(_of_classes(given))
+    def why_not(self, traits: InputTraits) -> str | None:
+        return get_loss(self.loss).why_not(_traits_for_loss(traits))
 
 
 @register_metric
@@ -205,10 +205,10 @@ class D2Score(DatasetMetric):
             return np.full(data.n_classes, 1.0 / data.n_classes)
         return np.asarray(class_weight_sum / class_weight_sum.sum())
 
-    def why_not(self, given: InputTraits) -> str | None:
-        if not given.has_proba:
+    def why_not(self, traits: InputTraits) -> str | None:
+        if not traits.has_proba:
             return "needs probabilities"
-        return get_loss(self.loss).why_not(_of_classes(given))
+        return get_loss(self.loss).why_not(_traits_for_loss(traits))
 
 
 def _null_loss(
@@ -228,11 +228,11 @@ def _null_loss(
     return float(state.mean()[0])
 
 
-def _of_classes(given: InputTraits) -> PlannedInput:
+def _traits_for_loss(traits: InputTraits) -> PlannedInput:
     """Traits for the `why_not` of the loss; targets are soft if any row has several classes."""
     return PlannedInput(
-        given.n_classes,
-        soft=not given.one_hot,
-        has_proba=given.has_proba,
-        has_decision=given.has_decision,
+        traits.n_classes,
+        soft=not traits.one_hot,
+        has_proba=traits.has_proba,
+        has_decision=traits.has_decision,
     )

@@ -48,12 +48,12 @@ class _OfPredictedClass(DatasetMetric):
         if not (is_number and 0.0 <= float(self.threshold) <= 1.0):
             raise InputError(f"threshold must be a number in [0, 1]; got {threshold!r}")
 
-    def why_not(self, given: InputTraits) -> str | None:
-        if self.threshold != 0.5 and given.n_classes != 2:
-            return f"accepts a threshold only for two classes; there are {given.n_classes}"
-        if self.threshold != 0.5 and not given.has_proba:
+    def why_not(self, traits: InputTraits) -> str | None:
+        if self.threshold != 0.5 and traits.n_classes != 2:
+            return f"accepts a threshold only for two classes; there are {traits.n_classes}"
+        if self.threshold != 0.5 and not traits.has_proba:
             return "needs probabilities for a threshold; leave out threshold, or pass probabilities"
-        return super().why_not(given)
+        return super().why_not(traits)
 
     def predicted(self, data: MetricInput) -> IntArray:
         """Column of the predicted class of each row."""
