@@ -448,7 +448,10 @@ def _documented_argument(metric: Metric, name: str) -> tuple[str, str]:
             "Shape (n,) is for a single label."
         )
     elif not isinstance(metric, Loss) and properties.response == "either":
-        predictions += "\nPass decision scores as raw scores, with ``from_logits=True``."
+        predictions += (
+            "\nDecision scores of two classes can be passed as raw scores; for more classes pass"
+        )
+        predictions += "\nthem to `evaluate` as `decision`."
     columns = "" if properties.response == "latent" else " or (n, k)"
     p = "A distribution: probabilities of k classes, which sum to 1. With shape (n, k), one\n"
     p += "distribution in each row."
@@ -468,6 +471,7 @@ def _documented_argument(metric: Metric, name: str) -> tuple[str, str]:
 def _loss_properties(loss: Loss) -> list[str]:
     """Properness, shape as a function of the raw scores, and symmetry."""
     properties = loss.properties
+    scores = "raw" if properties.response in ("predict_proba", "either") else "decision"
     text = ""
     if properties.properness in _PROPERNESS:
         text = f"It is {properties.properness}: {_PROPERNESS[properties.properness]}."
@@ -478,12 +482,12 @@ def _loss_properties(loss: Loss) -> list[str]:
             "gradient is a subgradient",
             "none": f"{'' if properties.convex else 'not '}convex and has no useful gradient",
         }[properties.gradient]
-        text += f" As a function of the raw scores ({properties.link} link) it is {shape}."
+        text += f" As a function of the {scores} scores ({properties.link} link) it is {shape}."
     if properties.gradient != "none" and properties.targets in ("labels", "one-hot", "soft"):
         two_only = loss.invertible(2) and not (properties.binary_only or loss.invertible(3))
         can = "can" if loss.invertible(2) else "cannot"
-        text += f" The true probabilities {can} be computed from the raw scores that minimize its"
-        text += f" expected value{', but only for two classes' if two_only else ''}."
+        text += f" The true probabilities {can} be computed from the {scores} scores that minimize"
+        text += f" its expected value{', but only for two classes' if two_only else ''}."
     if not properties.symmetric:
         text += " It is not symmetric in the classes: their order changes the value."
     return ["", *_wrap(text.strip())] if text else []
@@ -496,7 +500,7 @@ def _other_names(metric: Metric) -> list[str]:
     names += metric.properties.peers
     if not names:
         return []
-    return ["", *_wrap(f"`evaluate` and `get_metric` also accept these names: {', '.join(names)}.")]
+    return ["", *_wrap(f"`get_metric` also accepts these names: {', '.join(names)}.")]
 
 
 def _documented_fields(metric: Metric) -> dict[str, tuple[str, str]]:
