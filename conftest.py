@@ -1,7 +1,27 @@
-"""Doctests that train with torch are left out where it is not installed."""
+"""Doctests: those that train with torch need it, and none leaves a loss or metric behind."""
 
+from collections.abc import Iterator
 from importlib.util import find_spec
 
+import pytest
+
 collect_ignore = (
-    [] if find_spec("torch") else ["xentexp/estimators/network.py", "xentexp/objectives/torch.py"]
+    [] if find_spec("torch") else ["xentexp/estimators/_network.py", "xentexp/objectives/_torch.py"]
 )
+
+
+@pytest.fixture(autouse=True)
+def _unregistered(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Remove the losses and metrics that the example of a docstring registers."""
+    if not isinstance(request.node, pytest.DoctestItem):
+        yield
+        return
+    from xentexp.losses._registry import LOSSES, TAKEN
+    from xentexp.metrics._registry import DATASET_METRICS
+
+    tables = (LOSSES, DATASET_METRICS, TAKEN)
+    before = [table.copy() for table in tables]
+    yield
+    for table, entries in zip(tables, before, strict=True):
+        table.clear()
+        table.update(entries)  # type: ignore[arg-type]

@@ -1,6 +1,6 @@
 """Write xentexp/metrics/__init__.pyi: the signatures that editors and type checkers see.
 
-Run it after a change of a loss, a metric, their parameters or their documentation.
+Run it after a change of the parameters or the documentation of a loss or metric.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from xentexp.losses import LOSSES, Loss
 from xentexp.metrics._base import Metric
 from xentexp.metrics._compat import CONVENTIONS
 from xentexp.metrics._functions import docstring_of, shown_signature, signature_of
-from xentexp.metrics._registry import DATASET_METRICS
+from xentexp.metrics._registry import ALIASES, DATASET_METRICS, PUBLIC_NAMES
 
 ROOT = Path(__file__).parents[1]
 STUB = ROOT / "xentexp" / "metrics" / "__init__.pyi"
@@ -48,15 +48,21 @@ HEADER = '''"""{doc}"""
 {imports}
 import numpy as np
 
+from xentexp.losses._base import MetricProperties as MetricProperties
+from xentexp.metrics._base import DatasetMetric as DatasetMetric
 from xentexp.metrics._evaluation import Evaluation as Evaluation
-from xentexp.metrics._registry import get_loss as get_loss, get_metric as get_metric
+from xentexp.metrics._metric_input import MetricInput as MetricInput
+from xentexp.metrics._registry import get_loss as get_loss
+from xentexp.metrics._registry import get_metric as get_metric
+from xentexp.metrics._registry import register_metric as register_metric
+from xentexp.metrics._running_sums import LossState as LossState
 
 __all__ = {names!r}
 '''
 
 
 def build() -> str:
-    """The text of the stub."""
+    """Text of the stub."""
     everything: dict[str, Metric] = {**LOSSES, **DATASET_METRICS}
     table = {
         name: metric
@@ -64,6 +70,8 @@ def build() -> str:
         if type(metric).__module__.startswith("xentexp.")  # no plug-ins
     }
     parts = [evaluate_stub(), *(function_stub(name, metric) for name, metric in table.items())]
+    aliases = [f"{alias} = {name}" for alias, name in sorted(ALIASES.items())]
+    parts.append("\n".join(["# Short names.", *aliases]))
     body = "\n\n".join(parts)
     used = set(re.findall(r"\w+", re.sub(r'r?""".*?"""', "", body, flags=re.DOTALL)))
     header = HEADER.format(
@@ -71,13 +79,13 @@ def build() -> str:
         imports="\n".join(
             f"from {IMPORTS[name]} import {name}" for name in IMPORTS if name in used
         ),
-        names=["Evaluation", *sorted(["evaluate", "get_loss", "get_metric", *table])],
+        names=sorted([*PUBLIC_NAMES, *table]),
     )
     return tidy(f"{header}\n\n{body}\n")
 
 
 def evaluate_stub() -> str:
-    """`evaluate` with its options one by one."""
+    """Signature of `evaluate` with one parameter for each of its options."""
     signature = inspect.signature(metrics.evaluate)
     options = list(InputOptions.__annotations__)
     entries = "".join(
@@ -95,7 +103,7 @@ def evaluate_stub() -> str:
 
 
 def function_stub(name: str, metric: Metric) -> str:
-    """One function: overloads by `reduction`, and one for each convention of a peer."""
+    """Signature of a function: overloads for `reduction` and for each convention of a peer."""
     signature = signature_of(metric)
     types = {**TYPES, **{field.name: field.type for field in fields(metric)}}  # type: ignore[arg-type]
     required = [p.name for p in signature.parameters.values() if p.default is p.empty]
@@ -107,26 +115,28 @@ def function_stub(name: str, metric: Metric) -> str:
     if reduction is None:
         return definition(name, [*arguments, "*", *keywords], "float", doc)
     conventions = CONVENTIONS.get(name, {})
-    last = ['convention: Literal["xentexp"] = "xentexp"'] if conventions else []
+    convention_default = ['convention: Literal["xentexp"] = "xentexp"'] if conventions else []
     rows = "NDArray[np.float64]"
     if isinstance(metric, Loss) and metric.properties.distributions:
         rows = f"float | {rows}"  # a float for two distributions of shape (k,)
     mean = f'reduction: Literal["mean", "sum"] = {reduction!r}'
     each = 'reduction: Literal["none"]'
     overloads = [
-        ([*keywords, mean, *last], "float"),
-        ([*keywords, each, *last], rows),
+        ([*keywords, mean, *convention_default], "float"),
+        ([*keywords, each, *convention_default], rows),
     ]
     for convention, peer in conventions.items():
-        own = inspect.signature(peer.function).parameters.values()
+        peer_parameters = inspect.signature(peer.function).parameters.values()
         keywords = [
-            declared(p.name, p.annotation, p.default) for p in own if p.name in peer.keywords
+            declared(p.name, p.annotation, p.default)
+            for p in peer_parameters
+            if p.name in peer.keywords
         ]
         keywords.append(f"convention: Literal[{convention!r}]")
         overloads.append((keywords, "float | NDArray[Any]"))
     text = ""
     for number, (keywords, returns) in enumerate(overloads, start=1):
-        shown = doc if number == len(overloads) else None  # editors read that of the last one
+        shown = doc if number == len(overloads) else None  # editors show that of the last one
         text += f"@overload\n{definition(name, [*arguments, '*', *keywords], returns, shown)}\n"
     return text
 
@@ -145,13 +155,13 @@ def definition(name: str, arguments: Iterable[str], returns: str, doc: str | Non
 
 
 def tidy(text: str) -> str:
-    """The text in the style of the repository, imports sorted."""
+    """Text formatted as the repository, with sorted imports."""
     for command in (["check", "--select", "I", "--fix", "--quiet"], ["format"]):
         ruff = [sys.executable, "-m", "ruff", *command, "--stdin-filename", str(STUB), "-"]
-        done = subprocess.run(
+        result = subprocess.run(
             ruff, input=text, capture_output=True, text=True, check=True, cwd=ROOT
         )
-        text = done.stdout
+        text = result.stdout
     return text
 
 

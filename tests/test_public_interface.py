@@ -1,4 +1,4 @@
-"""The public names: reachable, listed, imported when they are first used, and documented."""
+"""The public names: available, listed, imported on first use, and documented."""
 
 from __future__ import annotations
 
@@ -48,13 +48,13 @@ def test_every_public_module_and_name_is_listed_at_the_top():
 
 
 @pytest.mark.long
-def test_a_listed_name_is_reached_by_attribute():
+def test_every_listed_name_is_an_attribute():
     code = "import xentexp; [getattr(xentexp, name) for name in dir(xentexp)]; print('ok')"
     assert run_python(code) == ["ok"]
 
 
 @pytest.mark.long
-def test_the_star_import_brings_every_name():
+def test_the_star_import_has_every_name():
     code = "from xentexp import *; import xentexp; print(all(n in globals() for n in dir(xentexp)))"
     assert run_python(code) == ["True"]
 
@@ -73,7 +73,7 @@ def test_an_unknown_name_is_an_attribute_error(module):
         ("xentexp.experiments", ["numpy", "pandas", "mlflow", "hydra"]),
     ],
 )
-def test_an_import_brings_nothing_heavy(module, absent):
+def test_an_import_does_not_load_heavy_packages(module, absent):
     loaded = f"import sys, {module}; print(*sorted(set({absent}) & set(sys.modules)))"
     assert run_python(loaded) == []
 
@@ -84,13 +84,13 @@ HEADING = re.compile(r"^(\w[\w ]+)\n-{3,}$", re.MULTILINE)
 
 
 def sections(thing):
-    """Sections of a numpydoc docstring by heading, those of base classes where it has none."""
+    """Sections of a numpydoc docstring by heading; of a base class if it has no docstring."""
     pieces = HEADING.split(inspect.getdoc(thing) or "")
     return dict(zip(pieces[1::2], pieces[2::2], strict=True))
 
 
 def documented_names(thing):
-    """What Parameters and Attributes describe; a subclass need not repeat its bases."""
+    """Names under Parameters and Attributes, also of base classes."""
     bases = thing.__mro__[:-1] if inspect.isclass(thing) else [thing]
     headings = ("Parameters", "Attributes")
     text = "".join(sections(base).get(heading, "") for base in bases for heading in headings)

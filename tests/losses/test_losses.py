@@ -308,7 +308,7 @@ def test_an_ambiguous_short_name_is_refused(monkeypatch):
 
     also_known_as("brier_loss", "elsewhere.Square")
     also_known_as("squared_error", "here.Square")
-    with pytest.raises(InputError, match="'Square' may be brier_loss or squared_error; name the"):
+    with pytest.raises(InputError, match="'Square' is ambiguous; write brier_loss or"):
         get_loss("Square")
     assert get_loss("here.Square") == LOSSES["squared_error"]
 

@@ -1,4 +1,4 @@
-"""What every metric of a sample promises: an ordinary function, its options, when it refuses."""
+"""Metrics of the whole data set: their functions, options, invariances and errors."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def function(metric: DatasetMetric) -> Callable[..., float]:
 
 
 def extra(metric: DatasetMetric, n_classes: int) -> dict[str, Any]:
-    """Options without which it has no value."""
+    """Options that the metric requires."""
     needed: dict[str, Any] = {"prior": PRIOR[n_classes]} if metric.properties.prior else {}
     if metric.function == "calibration_intercept" and n_classes > 2:
         needed["positive"] = 1
@@ -51,7 +51,7 @@ def extra(metric: DatasetMetric, n_classes: int) -> dict[str, Any]:
 
 
 def cases(metric: DatasetMetric) -> list[tuple[np.ndarray, np.ndarray, dict[str, Any]]]:
-    """Labels, probabilities and options, of two classes, and of three where it takes them."""
+    """Labels, probabilities and options for two classes, and for three if it accepts them."""
     two = [(Y2, P2, extra(metric, 2))]
     return two if metric.properties.binary_only else [*two, (Y3, P3, extra(metric, 3))]
 
@@ -72,7 +72,7 @@ def test_a_metric_is_an_ordinary_function(
         function(Y2, P2, n_bin=3)
 
 
-def test_the_docstring_says_it_all(metric: DatasetMetric, function: Callable[..., float]) -> None:
+def test_the_docstring_is_complete(metric: DatasetMetric, function: Callable[..., float]) -> None:
     doc = inspect.getdoc(function)
     properties = metric.properties
     for part in (
@@ -83,7 +83,7 @@ def test_the_docstring_says_it_all(metric: DatasetMetric, function: Callable[...
         properties.notes,
     ):
         assert part in doc
-    direction = {"lower": "Lower is", "higher": "Higher is", "nearest": "Neither"}[
+    direction = {"lower": "Lower is", "higher": "Higher is", "nearest": "Values near"}[
         properties.direction
     ]
     assert f"{direction} " in doc
@@ -97,7 +97,7 @@ def test_the_docstring_says_it_all(metric: DatasetMetric, function: Callable[...
     assert documented == list(inspect.signature(function).parameters)
 
 
-def test_labels_one_hot_rows_and_columns_are_one(
+def test_labels_and_one_hot_rows_have_the_same_value(
     metric: DatasetMetric, function: Callable[..., float]
 ) -> None:
     for y, p, options in cases(metric):
@@ -114,7 +114,7 @@ def test_labels_one_hot_rows_and_columns_are_one(
         assert function(y, wide, **options) == pytest.approx(expected, rel=1e-4)
 
 
-def test_raw_scores_are_their_probabilities(
+def test_raw_scores_have_the_value_of_their_probabilities(
     metric: DatasetMetric, function: Callable[..., float]
 ) -> None:
     for y, p, options in cases(metric):
@@ -126,7 +126,7 @@ def test_raw_scores_are_their_probabilities(
     assert ours == pytest.approx(function(Y2, P2, **extra(metric, 2)), rel=1e-9)
 
 
-def test_weights_are_repetitions_and_order_does_not_matter(
+def test_an_integer_weight_equals_repeated_rows_in_any_order(
     metric: DatasetMetric, function: Callable[..., float]
 ) -> None:
     order = np.random.default_rng(1).permutation(80)
@@ -150,7 +150,7 @@ def test_bins_do_not_depend_on_order_or_repetition(bins: str) -> None:
         assert turned == pytest.approx(expected, rel=1e-12)
 
 
-def test_labels_name_the_classes_and_ignored_ones_are_left_out(
+def test_any_labels_are_accepted_and_ignored_rows_are_left_out(
     metric: DatasetMetric, function: Callable[..., float]
 ) -> None:
     names = np.array(["good", "bad"])
@@ -184,7 +184,7 @@ def test_perfect_predictions_have_the_best_value(metric: DatasetMetric) -> None:
 
 
 @pytest.mark.parametrize("name", ["roc_auc", "gini", "ks_statistic", "h_measure"])
-def test_rankings_see_the_order_alone(name: str) -> None:
+def test_metrics_of_rankings_do_not_change_under_increasing_transformations(name: str) -> None:
     function = getattr(metrics, name)
     expected = function(Y2, P2)
     assert function(Y2, P2**3) == pytest.approx(expected, rel=1e-12)
@@ -193,7 +193,7 @@ def test_rankings_see_the_order_alone(name: str) -> None:
     assert function([0, 1], [50.0, 60.0], from_logits=True) == 1.0
 
 
-def test_a_random_order_and_one_turned_round() -> None:
+def test_random_and_reversed_rankings() -> None:
     same = np.full(80, 0.3)
     for name, value in {"roc_auc": 0.5, "gini": 0, "ks_statistic": 0, "h_measure": 0}.items():
         assert getattr(metrics, name)(Y2, same) == pytest.approx(value, abs=1e-15)
@@ -215,7 +215,7 @@ def test_a_random_order_and_one_turned_round() -> None:
         ("d2_score", {"null": "test prior"}),
     ],
 )  # fmt: skip
-def test_a_sample_of_one_class_is_told_plainly(name: str, options: dict[str, Any]) -> None:
+def test_a_single_class_raises_an_undefined_error(name: str, options: dict[str, Any]) -> None:
     function = getattr(metrics, name)
     for weight, y in ((None, [1, 1, 1]), ([1, 2, 0], [1, 1, 0])):
         with pytest.raises(UndefinedError, match=r"is undefined: .*(no|only) rows|null model"):
@@ -229,7 +229,7 @@ def test_an_absent_class_can_be_skipped() -> None:
         metrics.roc_auc([0, 1, 1], P3[:3], labels=[0, 1, 2])
 
 
-def test_a_slope_that_does_not_exist_is_told() -> None:
+def test_undefined_slopes_raise_an_undefined_error() -> None:
     with pytest.raises(UndefinedError, match="same for every row"):
         metrics.calibration_slope([0, 1, 1], [0.4, 0.4, 0.4])
     for y in ([0, 0, 1, 1], [1, 1, 0, 0]):  # the middle two share a value: still no overlap
@@ -255,38 +255,38 @@ def test_a_slope_that_does_not_exist_is_told() -> None:
         (lambda: metrics.expected_calibration_error(Y2, P2, of="x"), "of must be one of"),
         (lambda: metrics.expected_calibration_error(Y2, P2, norm="max"), "norm must be one of"),
         (lambda: metrics.expected_calibration_error(Y2, P2, debiased=True),
-         "debiased=True is for norm='l2'; got norm='l1'"),
+         "debiased=True requires norm='l2'; got norm='l1'"),
         (lambda: metrics.expected_calibration_error(Y3, P3, of="second class"),
          "of='second class' is for two classes; there are 3"),
-        (lambda: metrics.calibration_intercept(Y3, P3), "two classes, or one named by positive="),
+        (lambda: metrics.calibration_intercept(Y3, P3), "there are 3: pass positive="),
         (lambda: metrics.calibration_slope(Y3, P3, positive=7), "unknown class 7"),
         (lambda: metrics.ks_statistic(Y3, P3), "ks_statistic is for two classes; there are 3"),
         (lambda: metrics.gini(P3, P3), "gini needs one true class in each row"),
         (lambda: metrics.roc_auc(Y3, P3, multiclass="all"), "multiclass must be one of"),
         (lambda: metrics.roc_auc(Y3, P3, average="micro"), "average must be one of"),
-        (lambda: metrics.h_measure(Y2, P2, cost=0), "cost must be a number above 0"),
+        (lambda: metrics.h_measure(Y2, P2, cost=0), "cost must be a finite number above 0"),
         (lambda: metrics.h_measure(Y2, P2, cost="x"), "cost must be one of"),
-        (lambda: metrics.balanced_loss(Y2, P2, loss="entropy"), "entropy ranks nothing"),
+        (lambda: metrics.balanced_loss(Y2, P2, loss="entropy"), "lower is better; got entropy"),
         (lambda: metrics.balanced_loss(Y2, P2, loss="brier_los"), "did you mean 'brier_loss'"),
         (lambda: metrics.balanced_loss(Y2, P2, loss="hinge_loss"), "needs decision scores"),
         (lambda: metrics.balanced_loss(Y2, P2, absent="x"), "absent must be one of"),
-        (lambda: metrics.d2_score(Y2, P2), "prior must hold the training shares"),
+        (lambda: metrics.d2_score(Y2, P2), "prior must be given for null='training prior'"),
         (lambda: metrics.d2_score(Y2, P2, prior=[0.5, 0.5], null="uniform"),
-         "prior goes with null='training prior'; got null='uniform'"),
+         "prior requires null='training prior'; got null='uniform'"),
         (lambda: metrics.d2_score(Y2, P2, null="mine"), "null must be one of"),
-        (lambda: metrics.d2_score(Y2, P2, prior=[0.5, 0.6]), "shares that sum to 1"),
-        (lambda: metrics.d2_score(Y2, P2, prior=[1.5, -0.5]), "shares that sum to 1"),
-        (lambda: metrics.d2_score(Y2, P2, prior=[0.2, 0.3, 0.5]), "one share for each of 2"),
-        (lambda: metrics.d2_score(Y2, P2, prior="half"), "prior must hold numbers"),
+        (lambda: metrics.d2_score(Y2, P2, prior=[0.5, 0.6]), "prior must have .* sum to 1"),
+        (lambda: metrics.d2_score(Y2, P2, prior=[1.5, -0.5]), "prior must have .* sum to 1"),
+        (lambda: metrics.d2_score(Y2, P2, prior=[0.2, 0.3, 0.5]), "a number for each of 2"),
+        (lambda: metrics.d2_score(Y2, P2, prior="half"), "prior must have a number for each class"),
         (lambda: metrics.d2_score(Y2, P2, prior=[0.4, 0.6], loss="absolute_error"),
-         "d2_score needs a proper loss.* absolute_error is improper"),
+         "loss of d2_score must be proper.* absolute_error is improper"),
         (lambda: metrics.perplexity(None, P2), "y_true must be given; got None"),
         (lambda: metrics.perplexity(Y2, P2 + 1), "probabilities must lie in"),
         (lambda: get_metric("ginni"), "unknown loss or metric 'ginni'; did you mean"),
         (lambda: get_metric("gini", n_bins=3), "unknown parameter of gini 'n_bins'"),
     ],
 )  # fmt: skip
-def test_bad_input_is_one_sentence(call: Callable[[], float], message: str) -> None:
+def test_bad_input_raises_one_line(call: Callable[[], float], message: str) -> None:
     with pytest.raises(InputError, match=message) as caught:
         call()
     assert "\n" not in str(caught.value)
@@ -307,13 +307,13 @@ def test_names_and_labels() -> None:
     assert len(set(DEFAULT_METRICS)) == len(DEFAULT_METRICS)
 
 
-def test_a_metric_is_a_value(metric: DatasetMetric) -> None:
+def test_metrics_with_equal_parameters_are_equal(metric: DatasetMetric) -> None:
     assert metric == type(metric)()
     assert hash(metric) == hash(type(metric)())
     assert pickle.loads(pickle.dumps(metric)) == metric
 
 
-def test_a_sample_takes_losses_that_were_computed_already() -> None:
+def test_metric_input_reuses_losses_that_were_computed() -> None:
     checked = read(Y2, P2)
     state, _ = sum_losses(checked, [LOSSES["categorical_crossentropy"]])
     state.total *= 2.0  # a mark: what comes out is what was put in

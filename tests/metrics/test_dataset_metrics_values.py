@@ -1,4 +1,4 @@
-"""Metrics of a sample against values that are not ours: peers, published numbers, by hand."""
+"""Metrics of the whole data set against peers, published numbers and computations by hand."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ TIED = np.round(P2, 1)
         ({"norm": "l2"}, 0.11540435995207925, 0.10341224819421768),
     ],
 )
-def test_calibration_error_is_that_of_torchmetrics(
+def test_calibration_error_equals_torchmetrics(
     options: dict, binary: float, multiclass: float
 ) -> None:
     function = metrics.expected_calibration_error
@@ -38,7 +38,7 @@ def test_calibration_error_is_that_of_torchmetrics(
     assert function(Y3, P3, n_bins=10, **options) == pytest.approx(multiclass, rel=1e-6)
 
 
-def test_maximum_calibration_error_is_that_of_torchmetrics() -> None:
+def test_maximum_calibration_error_equals_torchmetrics() -> None:
     # torchmetrics 1.9.0, norm="max", n_bins=10; the second in float32. netcal 1.4.0 MCE(10): first
     function = metrics.maximum_calibration_error
     assert function(Y2, P2, n_bins=10) == pytest.approx(0.2168025996686635, rel=1e-14)
@@ -59,7 +59,7 @@ def test_maximum_calibration_error_is_that_of_torchmetrics() -> None:
         ("width", "top label", "l1", 0.08923525508609478),
     ],
 )
-def test_calibration_error_is_that_of_kumar_et_al(
+def test_calibration_error_equals_kumar_et_al(
     bins: str, of: str, norm: str, expected: float
 ) -> None:
     ours = metrics.expected_calibration_error(Y3, P3, n_bins=10, bins=bins, of=of, norm=norm)
@@ -77,7 +77,7 @@ def test_calibration_error_is_that_of_kumar_et_al(
         (SHARP, "width", "top label", 0.10502168771282774),
     ],
 )
-def test_debiased_calibration_error_is_that_of_kumar_et_al(
+def test_debiased_calibration_error_equals_kumar_et_al(
     proba: np.ndarray, bins: str, of: str, expected: float
 ) -> None:
     options = {"n_bins": 10, "bins": bins, "of": of, "norm": "l2", "debiased": True}
@@ -112,7 +112,7 @@ def test_calibration_error_by_hand() -> None:
         (WEIGHT, 2.052646009620261, 0.10955627041340671),
     ],
 )
-def test_recalibration_is_that_of_statsmodels(
+def test_recalibration_equals_statsmodels(
     weight: np.ndarray | None, slope: float, intercept: float
 ) -> None:
     assert metrics.calibration_slope(Y2, P2, sample_weight=weight) == pytest.approx(
@@ -132,7 +132,7 @@ def test_each_class_against_the_rest() -> None:
     assert intercept == pytest.approx(-0.1548514864036025, rel=1e-11)
 
 
-def test_a_known_distortion_of_the_log_odds_is_found() -> None:
+def test_a_known_distortion_of_the_log_odds_is_estimated() -> None:
     # Expected frequencies as weights: the likelihood is maximal at the truth, exactly.
     p = np.linspace(0.02, 0.98, 49)
     odds = np.log(p / (1 - p))
@@ -154,7 +154,7 @@ def test_extreme_log_odds_are_fitted() -> None:
     assert ours == pytest.approx(0.14546589452555797, rel=1e-11)
 
 
-def test_slope_is_found_where_newtons_steps_go_too_far() -> None:
+def test_slope_is_found_when_newtons_method_fails() -> None:
     # Maximum of the likelihood by Newton's method with damping, in 60 digits
     z = [1.57, -3.51, 0.3, -2.47, -2.69, -1.3, -2.23, -3.47, -700.0, 1.29, -2.0, -700.0, -2.13]
     y = [0, 0, 0, 0, 0, 0, 1, 0, 0, 1, 0, 0, 0]
@@ -168,7 +168,7 @@ def test_slope_is_found_where_newtons_steps_go_too_far() -> None:
 
 @pytest.mark.parametrize("weight", [None, WEIGHT])
 @pytest.mark.parametrize("scores", [P2, TIED], ids=["distinct", "tied"])
-def test_area_is_that_of_scikit_learn(scores: np.ndarray, weight: np.ndarray | None) -> None:
+def test_area_equals_scikit_learn(scores: np.ndarray, weight: np.ndarray | None) -> None:
     expected = peer.roc_auc_score(Y2, scores, sample_weight=weight)
     assert metrics.roc_auc(Y2, scores, sample_weight=weight) == pytest.approx(expected, rel=1e-13)
     assert metrics.gini(Y2, scores, sample_weight=weight) == pytest.approx(2 * expected - 1)
@@ -176,14 +176,14 @@ def test_area_is_that_of_scikit_learn(scores: np.ndarray, weight: np.ndarray | N
 
 @pytest.mark.parametrize("multiclass", ["ovr", "ovo"])
 @pytest.mark.parametrize("average", ["macro", "weighted"])
-def test_multiclass_area_is_that_of_scikit_learn(multiclass: str, average: str) -> None:
+def test_multiclass_area_equals_scikit_learn(multiclass: str, average: str) -> None:
     expected = peer.roc_auc_score(Y3, P3, multi_class=multiclass, average=average)
     options = {"multiclass": multiclass, "average": average}
     assert metrics.roc_auc(Y3, P3, **options) == pytest.approx(expected, rel=1e-13)
     assert metrics.gini(Y3, P3, **options) == pytest.approx(2 * expected - 1, rel=1e-12)
 
 
-def test_weighted_multiclass_area_is_that_of_scikit_learn() -> None:
+def test_weighted_multiclass_area_equals_scikit_learn() -> None:
     for average in ("macro", "weighted"):
         expected = peer.roc_auc_score(
             Y3, P3, multi_class="ovr", average=average, sample_weight=WEIGHT
@@ -193,7 +193,7 @@ def test_weighted_multiclass_area_is_that_of_scikit_learn() -> None:
 
 
 @pytest.mark.parametrize("scores", [P2, TIED, 1 - P2], ids=["distinct", "tied", "turned"])
-def test_ks_is_that_of_scipy(scores: np.ndarray) -> None:
+def test_ks_equals_scipy(scores: np.ndarray) -> None:
     expected = ks_2samp(scores[Y2 == 1], scores[Y2 == 0]).statistic
     assert metrics.ks_statistic(Y2, scores) == pytest.approx(expected, rel=1e-13)
 
@@ -210,7 +210,7 @@ def test_ks_is_that_of_scipy(scores: np.ndarray) -> None:
         (1.0, 0.1575659189295554),  # not printed there; computed by it
     ],
 )
-def test_h_measure_is_the_published_one(cost: float | str, expected: float) -> None:
+def test_h_measure_equals_published_values(cost: float | str, expected: float) -> None:
     rng = np.random.default_rng(66)
     y, p = rng.integers(low=0, high=2, size=10), rng.random(10)
     assert metrics.h_measure(y, p, cost=cost) == pytest.approx(expected, rel=1e-11)
@@ -227,7 +227,7 @@ def test_h_measure_is_the_published_one(cost: float | str, expected: float) -> N
         ("prior", 0.4570805705682278),
     ],
 )
-def test_h_measure_is_that_of_the_hmeasure_package(cost: float | str, expected: float) -> None:
+def test_h_measure_equals_the_hmeasure_package(cost: float | str, expected: float) -> None:
     assert metrics.h_measure(Y2, P2, cost=cost) == pytest.approx(expected, rel=1e-12)
 
 
@@ -251,7 +251,7 @@ def test_h_measure_by_integration() -> None:
 
 
 @pytest.mark.parametrize("weight", [None, WEIGHT])
-def test_d2_against_the_test_prior_is_that_of_scikit_learn(weight: np.ndarray | None) -> None:
+def test_d2_against_the_test_prior_equals_scikit_learn(weight: np.ndarray | None) -> None:
     options = {"null": "test prior", "sample_weight": weight}
     for y, p in ((Y2, P2), (Y3, P3)):
         expected = peer.d2_log_loss_score(y, p, sample_weight=weight)
@@ -272,7 +272,7 @@ def test_d2_against_other_null_models() -> None:
     assert ours == pytest.approx(1 - np.log([0.8, 0.9]).mean() / np.log(0.3), rel=1e-13)
 
 
-def test_a_class_of_no_rows_costs_the_null_model_nothing() -> None:
+def test_a_class_without_rows_does_not_change_the_null_model() -> None:
     p, prior = [[0.1, 0.8, 0.1], [0.0, 0.3, 0.7]], [0.0, 0.5, 0.5]
     ours = metrics.d2_score([1, 2], p, prior=prior, clip=0)
     assert ours == pytest.approx(1 - np.log([0.8, 0.7]).mean() / np.log(0.5), rel=1e-13)
@@ -296,7 +296,7 @@ def test_perplexity_is_the_exponential_of_the_log_loss() -> None:
 
 
 @pytest.mark.parametrize("weight", [None, WEIGHT])
-def test_balanced_zero_one_loss_is_one_less_balanced_accuracy(weight: np.ndarray | None) -> None:
+def test_balanced_zero_one_loss_is_one_minus_balanced_accuracy(weight: np.ndarray | None) -> None:
     expected = 1 - peer.balanced_accuracy_score(Y3, P3.argmax(axis=1), sample_weight=weight)
     ours = metrics.balanced_loss(Y3, P3, loss="zero_one_loss", sample_weight=weight)
     assert ours == pytest.approx(expected, rel=1e-13)

@@ -1,4 +1,4 @@
-"""Many losses in one pass: the same values as one by one, and what a result tells."""
+"""`evaluate`: the same values as the functions, and the attributes of the result."""
 
 import numpy as np
 import pytest
@@ -24,7 +24,7 @@ from xentexp.metrics._registry import get_loss
 
 
 def one_by_one(name, y, p, decision, **options):
-    """Value of the metric function on what it needs."""
+    """Value of the function on the predictions that it needs."""
     function, properties = getattr(metrics, name), LOSSES[name].properties
     if properties.targets == "none":
         return function(p, **options)
@@ -73,7 +73,7 @@ def test_distributions_as_targets_equal_the_metric_functions_too(targets):
         assert value == pytest.approx(expected, rel=1e-12), name
 
 
-def test_raw_scores_serve_all_losses():
+def test_raw_scores_are_valid_for_all_losses():
     y, _, scores, weight = sample(3)
     result = evaluate(y, scores, from_logits=True, sample_weight=weight, ordered=True)
     assert list(result.mean) == all_but(COLUMNS, BINARY, LATENT, POSITIVE)
@@ -120,7 +120,7 @@ def test_standard_error_of_a_weighted_mean():
     assert scaled == pytest.approx(result.standard_error, rel=1e-9)  # weights have no unit
 
 
-def test_standard_error_where_there_is_none():
+def test_the_standard_error_of_one_row_is_nan():
     assert np.isnan(evaluate([0], [0.3], ["brier_loss"]).standard_error["brier_loss"])
     infinite = evaluate([1, 0], [0.0, 0.3], ["cross_entropy", "brier_loss"], clip=0)
     assert np.isnan(infinite.standard_error["cross_entropy"])
@@ -201,7 +201,7 @@ def test_a_table_of_the_result():
     assert table.loc["brier_loss", "class b"] == result.class_mean["brier_loss"]["b"]
 
 
-def test_options_reach_every_loss():
+def test_options_apply_to_every_loss():
     y, p = [0, 1, 2], [[0.2, 0.3, 0.5], [0.1, 0.1, 0.8], [0.4, 0.3, 0.3]]
     smooth = evaluate(y, p, label_smoothing=0.3)
     soft = evaluate(np.eye(3)[y] * 0.7 + 0.1, p)
@@ -237,7 +237,7 @@ def test_options_reach_every_loss():
             ([0, 1], [0.2, 0.7]),
             "unknown loss or metric 'brier_los'; did you mean 'brier_loss'",
         ),
-        ([], ([0, 1], [0.2, 0.7]), "must name at least one"),
+        ([], ([0, 1], [0.2, 0.7]), "must have at least one entry"),
         (["brier_loss"] * 2, ([0, 1], [0.2, 0.7]), "duplicate: brier_loss"),
         (
             ["squared_error", get_loss("squared_error", over_classes="sum")],
@@ -251,7 +251,7 @@ def test_a_named_loss_that_does_not_apply_is_refused(losses, input_, part):
         evaluate(*input_, losses)
 
 
-def test_a_named_loss_needs_what_it_needs():
+def test_a_named_loss_without_its_predictions_is_refused():
     with pytest.raises(InputError, match="brier_loss needs probabilities"):
         evaluate([0, 1], None, ["brier_loss"], decision=[0.2, 0.7])
     with pytest.raises(InputError, match="hinge_loss needs one true class in each row; row 1"):
@@ -276,7 +276,7 @@ def test_losses_that_do_not_apply_are_left_out():
         assert set(result.mean) - POSITIVE == names - unasked - left_out
 
 
-def test_distributions_without_a_zero_bring_the_reverse_divergence():
+def test_distributions_without_a_zero_include_the_reverse_divergence():
     p = [[0.5, 0.5]] * 2
     assert "reverse_kl_divergence" in evaluate([[0.9, 0.1], [0.3, 0.7]], p).mean
     assert "reverse_kl_divergence" in evaluate([[1, 0], [0, 1]], p, label_smoothing=0.1).mean
@@ -287,7 +287,7 @@ def test_distributions_without_a_zero_bring_the_reverse_divergence():
 
 
 @pytest.mark.parametrize("labels", [["low", "mid", "top"], [2, 1, 0], [0, 1, 2]])
-def test_ordered_classes_are_those_that_somebody_put_in_order(labels):
+def test_losses_of_ordered_classes_need_numbers_or_labels(labels):
     y, p = [labels[0], labels[2]], [[0.7, 0.2, 0.1], [0.1, 0.2, 0.7]]
     score = evaluate(y, p, ["ranked_probability_score"], labels=labels).mean
     assert score == {"ranked_probability_score": pytest.approx(0.3**2 + 0.1**2)}
@@ -311,7 +311,7 @@ def test_class_means_are_of_the_true_class_even_when_targets_are_smoothed():
         assert result.class_mean["brier_loss"][label] == pytest.approx(expected, rel=1e-12)
 
 
-def test_the_standard_error_of_a_large_mean_keeps_its_digits():
+def test_the_standard_error_of_a_large_mean_is_accurate():
     rng = np.random.default_rng(0)
     wrong = rng.normal(size=500)
     raw = np.stack([np.full(500, 1e8), wrong], axis=1)
@@ -321,7 +321,7 @@ def test_the_standard_error_of_a_large_mean_keeps_its_digits():
     assert result.standard_error["hinge_loss"] == pytest.approx(expected, rel=1e-6)
 
 
-def test_ignored_rows_are_counted_wherever_they_stand_and_not_checked():
+def test_ignored_rows_are_counted_at_any_position_and_not_checked():
     y = np.array([-1] * 200_000 + [0, 1])
     p = np.full(200_002, 0.5)
     p[[3, 199_999]] = np.nan
@@ -337,13 +337,33 @@ def test_smoothing_is_not_for_losses_of_one_true_class():
         evaluate([0, 1], None, ["hinge_loss"], decision=[1.0, 2.0], label_smoothing=0.1)
 
 
-def test_an_evaluation_shows_its_means():
-    assert repr(evaluate([0, 1], [0.2, 0.7], ["brier_loss"])) == (
-        "Evaluation(2 rows: brier_loss=0.065)"
+def test_repr_is_a_table_of_values_and_standard_errors():
+    assert repr(evaluate([0, 1], [0.2, 0.7], ["brier_loss", "roc_auc"])) == (
+        "Evaluation(n_rows=2)\n"
+        "            value  standard_error\n"
+        "brier_loss  0.065           0.025\n"
+        "roc_auc         1"
     )
 
 
-def test_a_label_that_equals_nothing_cannot_be_ignored():
+def test_repr_of_many_losses_shows_ten():
+    result = evaluate([0, 1, 1], [0.1, 0.8, 0.4])
+    title, header, *rows, last = repr(result).split("\n")
+    assert title == "Evaluation(n_rows=3)"
+    assert header.split() == ["value", "standard_error"]
+    assert [row.split()[0] for row in rows] == list(result.values)[:10]
+    assert len({len(row) for row in rows}) == 1  # aligned
+    assert last == f"... {len(result.values) - 10} more; to_frame() returns all"
+
+
+def test_repr_of_undefined_and_infinite_values():
+    result = evaluate([0], [0.0], ["brier_loss"])
+    assert repr(result).split("\n")[2].split() == ["brier_loss", "0", "nan"]
+    result = evaluate([0, 1], [0.0, 0.0], ["nll"], clip=0)
+    assert repr(result).split("\n")[2].split() == ["categorical_crossentropy", "inf", "nan"]
+
+
+def test_nan_cannot_be_the_ignored_label():
     with pytest.raises(InputError, match="ignore_label must be a label that equals itself"):
         evaluate([0.0, np.nan, 1.0], [0.1, 0.2, 0.7], ignore_label=np.nan)
 
@@ -351,7 +371,7 @@ def test_a_label_that_equals_nothing_cannot_be_ignored():
 # -- losses and metrics together ---------------------------------------------------------------
 
 
-def test_values_come_in_the_order_in_which_they_were_named():
+def test_values_are_in_the_order_of_the_request():
     result = evaluate([0, 1, 1, 0], [0.2, 0.7, 0.4, 0.3], ["auc", "nll", "ece", "brier"])
     assert list(result.values) == [
         "roc_auc", "categorical_crossentropy", "expected_calibration_error", "brier_loss",
@@ -359,7 +379,7 @@ def test_values_come_in_the_order_in_which_they_were_named():
     assert list(result.to_frame().index) == list(result.values)
 
 
-def test_a_value_is_found_by_its_everyday_name():
+def test_a_value_is_found_by_its_short_name():
     result = evaluate([0, 1, 1, 0], [0.2, 0.7, 0.4, 0.3], ["auc", "nll"])
     assert result["auc"] == result["roc_auc"] == 1.0
     assert result["nll"] == result.mean["categorical_crossentropy"]
@@ -367,7 +387,7 @@ def test_a_value_is_found_by_its_everyday_name():
         result["brier_loss"]
 
 
-def test_label_smoothing_is_for_losses_and_leaves_metrics_as_they_are():
+def test_label_smoothing_changes_losses_but_not_metrics():
     y, p = [0, 1, 1, 0], [0.2, 0.7, 0.4, 0.6]
     names = ["nll", "auc", "ece", "f1", "calibration_slope"]
     plain, smooth = evaluate(y, p, names), evaluate(y, p, names, label_smoothing=0.1)
@@ -378,9 +398,9 @@ def test_label_smoothing_is_for_losses_and_leaves_metrics_as_they_are():
 @pytest.mark.parametrize(
     ("names", "rule"),
     [
-        (3, "losses and metrics must be a name, an object, or several of them; got 3"),
+        (3, "losses and metrics must be a name, a loss or metric, or a list of these; got 3"),
         ([metrics.brier_loss], "write 'brier_loss'"),
-        (metrics.brier_loss, "must be a name, an object"),
+        (metrics.brier_loss, "must be a name, a loss or metric"),
         (["nll", "categorical_crossentropy"], "duplicate: categorical_crossentropy"),
     ],
 )

@@ -1,4 +1,4 @@
-"""The public functions: parameters of single losses, and distributions."""
+"""Functions of losses: parameters of single losses, and functions of two distributions."""
 
 import numpy as np
 import pytest
@@ -65,7 +65,7 @@ def test_one_distribution_or_one_in_each_row(name):
     )
 
 
-def test_a_divergence_is_a_cross_entropy_less_an_entropy():
+def test_kl_divergence_is_cross_entropy_minus_entropy():
     target = P3[::-1]
     np.testing.assert_allclose(
         metrics.kl_divergence(target, P3, reduction="none"),
@@ -91,7 +91,7 @@ def test_normalize_divides_predictions_and_not_targets():
         metrics.kl_divergence([0.6, 0.5], [0.9, 0.1], normalize=True)
 
 
-def test_zero_one_takes_the_first_of_the_largest():
+def test_zero_one_loss_predicts_the_first_of_tied_classes():
     assert metrics.zero_one_loss([0, 1], [[0.5, 0.5], [0.5, 0.5]], reduction="none").tolist() == [
         0,
         1,

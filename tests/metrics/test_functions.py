@@ -1,8 +1,9 @@
-"""The public functions: derived from the table, ordinary to look at, and their options."""
+"""The functions of losses: signature, docstring, options and reductions."""
 
 import doctest
 import inspect
 import pickle
+import re
 from functools import partial
 
 import numpy as np
@@ -10,8 +11,10 @@ import pytest
 
 from xentexp import metrics
 from xentexp.losses import LOSSES
+from xentexp.losses._registry import TAKEN
 from xentexp.metrics._compat import CONVENTIONS
-from xentexp.metrics._registry import DATASET_METRICS
+from xentexp.metrics._functions import symbols_of
+from xentexp.metrics._registry import ALIASES, DATASET_METRICS, PUBLIC_NAMES
 
 P3 = np.array([[0.2, 0.3, 0.5], [0.1, 0.1, 0.8], [0.4, 0.3, 0.3], [0.6, 0.2, 0.2]])
 Y3 = np.array([0, 2, 1, 0])
@@ -101,7 +104,7 @@ def takes(loss, option):
 
 @pytest.fixture
 def case(loss):
-    """A metric function, arguments that suit it, and options that it cannot do without."""
+    """A metric function, valid arguments, and the options that it requires."""
     function, properties = getattr(metrics, loss.name), loss.properties
     if properties.targets == "none":
         return function, (P3,), {}
@@ -114,10 +117,10 @@ def case(loss):
     return function, ((Y2, P2) if properties.binary_only else (Y3, P3)), {}
 
 
-def test_all_names_every_loss_and_metric():
-    assert set(metrics.__all__) == {
-        *LOSSES, *DATASET_METRICS, "Evaluation", "evaluate", "get_loss", "get_metric",
-    }  # fmt: skip
+def test_all_lists_every_loss_every_metric_and_the_public_names():
+    assert set(metrics.__all__) == {*LOSSES, *DATASET_METRICS, *PUBLIC_NAMES}
+    assert {"DatasetMetric", "LossState", "MetricInput", "register_metric"} < set(PUBLIC_NAMES)
+    assert set(PUBLIC_NAMES) < TAKEN  # so that no loss can have such a name
     assert all(callable(getattr(metrics, name)) for name in metrics.__all__)
 
 
@@ -131,7 +134,7 @@ def test_the_example_in_the_docstring_of_a_function_runs(name):
     assert runner.run(test, out=failures.append).failed == 0, "".join(failures)
 
 
-def test_a_metric_is_an_ordinary_function(loss):
+def test_a_metric_is_a_plain_function_that_can_be_pickled(loss):
     function = getattr(metrics, loss.name)
     assert inspect.isfunction(function)
     assert function.__name__ == function.__qualname__ == loss.name
@@ -139,7 +142,7 @@ def test_a_metric_is_an_ordinary_function(loss):
     assert pickle.loads(pickle.dumps(function)) is function
 
 
-def test_the_signature_holds_the_options_of_the_loss(loss):
+def test_the_signature_has_the_options_of_the_loss(loss):
     parameters = dict(inspect.signature(getattr(metrics, loss.name)).parameters)
     positional = {"none": ["p"]}.get(
         loss.properties.targets,
@@ -160,7 +163,7 @@ def test_the_signature_holds_the_options_of_the_loss(loss):
     assert list(parameters)[-1] == "reduction"
 
 
-def test_the_docstring_says_it_all(loss):
+def test_the_docstring_is_complete(loss):
     function = getattr(metrics, loss.name)
     doc = inspect.getdoc(function)
     assert doc.startswith(loss.properties.summary)
@@ -171,20 +174,22 @@ def test_the_docstring_says_it_all(loss):
     assert all(peer in flowing for peer in loss.properties.peers)
     assert ("Lower is better" in doc) == (loss.name != "entropy")
     if loss.name != "entropy":
-        assert f"({loss.properties.link} link)" in doc
-        assert ("is not convex" in doc) == (not loss.properties.convex)
+        assert f"({loss.properties.link} link)" in flowing
+        assert ("not convex" in flowing) == (not loss.properties.convex)
         assert ("subgradient" in doc) == (loss.properties.gradient == "subgradient")
-        assert ("Classes are not alike" in doc) == (not loss.properties.symmetric)
+        assert ("not symmetric in the classes" in flowing) == (not loss.properties.symmetric)
     information = loss.name in IN_NATS or loss.name == "logarithmic_score"
     assert ("Units are nats" in doc) == (loss.name in IN_NATS)
     assert ("Units are" in doc) == information
     if loss.properties.properness != "-":
-        assert f"It is {loss.properties.properness}." in doc
+        assert f"It is {loss.properties.properness}: " in doc
     positions = [
         doc.index(f"\n{title}\n{'-' * len(title)}\n")
         for title in ("Parameters", "Returns", "Raises", "References", "Examples")
     ]
     assert positions == sorted(positions)
+    if loss.properties.response in ("decision_function", "latent"):
+        assert "Do not pass probabilities" in doc
     documented = [
         line.split(" : ")[0].lstrip("*")
         for line in doc[positions[0] : positions[1]].split("\n")
@@ -194,7 +199,59 @@ def test_the_docstring_says_it_all(loss):
     assert f">>> {loss.name}(" in doc or f"{loss.name}(" in doc[positions[-1] :]
 
 
-def test_arguments_go_by_name_and_are_checked(case):
+def test_every_symbol_of_a_formula_is_explained(loss):
+    """Words of a formula are symbols that the text explains, parameters, or functions."""
+    formula, text = loss.properties.formula, symbols_of(loss)
+    words = set(re.findall(r"(?<!\w)[A-Za-z]\w*", formula))
+    defined = set(re.findall(r"([A-Za-z]\w*)(?:\(x\))? = ", formula))  # as in "m = s d"
+    unexplained = {word for word in words - defined if not re.search(rf"\b{word}\b", text)}
+    assert unexplained <= {
+        "P", "argmax_j", "asymmetric_loss", "c", "class", "classes", "cosh", "dc", "else",
+        "exp", "for", "half", "if", "int_0", "int_p", "j", "log", "log2", "m", "m_j", "max", "max_",
+        "sqrt", "sum_", "sum_j", "sum_m", "theta_", "two", "x",
+    }  # fmt: skip
+
+
+# -- names -----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("alias", "name"), ALIASES.items())
+def test_a_short_name_is_the_same_function(alias, name):
+    assert getattr(metrics, alias) is getattr(metrics, name)
+    assert alias not in dir(metrics)  # each function is listed once
+    assert alias not in metrics.__all__
+
+
+def test_a_short_name_can_be_imported():
+    from xentexp.metrics import categorical_crossentropy, nll
+
+    assert nll is categorical_crossentropy
+
+
+@pytest.mark.parametrize(
+    ("name", "hint"),
+    [
+        ("brier_los", "; did you mean brier_loss or "),
+        ("evaluat", "; did you mean evaluate or Evaluation?"),
+        ("brier_score_loss", "; other libraries use this name for brier_loss"),
+        ("roc_auc_score", "; other libraries use this name for roc_auc"),
+        ("zzzzz", ""),
+        ("_private", ""),
+    ],
+)
+def test_the_error_for_an_unknown_name_names_similar_ones(name, hint):
+    with pytest.raises(AttributeError) as caught:
+        getattr(metrics, name)
+    message = f"module 'xentexp.metrics' has no attribute {name!r}"
+    assert str(caught.value).startswith(message + hint)
+    assert (str(caught.value) == message) == (not hint)
+    assert not hasattr(metrics, name)
+
+
+# -- arguments -------------------------------------------------------------------------------
+
+
+def test_arguments_are_accepted_by_name_and_unknown_ones_are_refused(case):
     function, args, needed = case
     names = list(inspect.signature(function).parameters)[: len(args)]
     named = dict(zip(names, args, strict=True))
@@ -237,7 +294,7 @@ def test_weighted_reductions(case):
     assert scaled == pytest.approx(function(*args, sample_weight=WEIGHT), rel=1e-14)
 
 
-def test_ignored_rows_leave_sums_and_counts(loss, case):
+def test_ignored_rows_count_in_no_sum_and_no_mean(loss, case):
     function, args, _ = case
     if not takes(loss, "ignore_label"):
         with pytest.raises(TypeError, match="ignore_label"):
@@ -271,7 +328,7 @@ def test_an_ignored_label_may_be_a_class_or_a_word():
 
 @pytest.mark.parametrize("smoothing", [0.0, 0.1, 0.5, 1.0])
 @pytest.mark.parametrize("targets", ["labels", "one-hot", "soft"])
-def test_label_smoothing_spreads_its_share_over_the_classes(smoothing, targets):
+def test_label_smoothing_mixes_targets_with_the_uniform_distribution(smoothing, targets):
     target = {"soft": np.array([[0.5, 0.25, 0.25]] * 4)}.get(targets, np.eye(3)[Y3])
     y = Y3 if targets == "labels" else target
     expected = -((target * (1 - smoothing) + smoothing / 3) * np.log(P3)).sum(axis=1)

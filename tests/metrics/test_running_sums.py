@@ -1,4 +1,4 @@
-"""States of an evaluation: those of any partition add up to that of the whole."""
+"""States of an evaluation: the states of any partition add up to the state of all rows."""
 
 import numpy as np
 import pytest
@@ -81,7 +81,7 @@ def test_any_partition_adds_up_to_the_whole(kind, n_losses, seed, n_parts, weigh
     np.testing.assert_allclose(merged.standard_error(), whole.standard_error(), rtol=1e-9)
 
 
-def test_a_state_that_saw_nothing():
+def test_an_empty_state_has_nan_means():
     empty = LossState((get_loss("brier_loss"),), (0, 1))
     assert np.isnan([*empty.mean(), *empty.standard_error(), *empty.class_mean()[0]]).all()
     some = evaluate([0, 1], [0.2, 0.7], ["brier_loss"]).state
@@ -89,7 +89,7 @@ def test_a_state_that_saw_nothing():
     assert_same_state(some + empty, some)
 
 
-def test_adding_leaves_both_parts_alone():
+def test_adding_does_not_change_the_states():
     one = evaluate([0, 1], [0.2, 0.7], ["brier_loss"]).state
     before = one.total.copy()
     both = one + one
@@ -106,5 +106,5 @@ def test_adding_leaves_both_parts_alone():
 def test_states_of_different_losses_or_classes_do_not_add(losses, labels):
     one = evaluate([0, 1], [0.2, 0.7], ["brier_loss"], labels=[0, 1]).state
     other = evaluate([0, 1], [0.2, 0.7], losses, labels=labels).state
-    with pytest.raises(InputError, match="same losses and classes add up; these differ"):
+    with pytest.raises(InputError, match="must have the same losses and classes"):
         one + other

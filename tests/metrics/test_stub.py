@@ -1,4 +1,4 @@
-"""What editors and type checkers see of xentexp.metrics: the stub, and mistakes found with it."""
+"""What editors and type checkers read about xentexp.metrics: the stub, and mistakes it reveals."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ import jedi
 import pytest
 
 from xentexp import metrics
+from xentexp.metrics._registry import ALIASES
 
 ROOT = Path(__file__).parents[2]
 STUB = ROOT / "xentexp" / "metrics" / "__init__.pyi"
@@ -62,6 +63,9 @@ CORRECT = [
     ("binary_crossentropy(y, p, convention='torch', weight=[1, 2])", "float | ndarray"),
     ("entropy(p)", "float"),
     ("roc_auc(y, p)", "float"),
+    ("metrics.nll(y, p, reduction='none')", "ndarray"),
+    ("metrics.get_metric('auc')", "Metric"),
+    ("xentexp.evaluate(y, p).state + xentexp.evaluate(y, p).state", "LossState"),
     ("metrics.d2_score(y, p, loss=xentexp.get_loss('brier_loss'))", "float"),
     ("xentexp.metrics.evaluate(y, p, ['nll'], class_weight='balanced')", "Evaluation"),
     ("xentexp.evaluate(y, p)['brier_loss']", "float"),
@@ -93,7 +97,7 @@ def run_checker(script, *command):
 
 
 def check_found(script, errors, revealed):
-    """Each mistake is found where it is and nothing else, and each correct call has its type."""
+    """Each mistake is reported on its line, nothing else is, and each correct call has its type."""
     assert errors == {line_of(script, code) for code in MISTAKES.values()}
     for call, kind in CORRECT:
         text = revealed[line_of(script, f"reveal_type({call})")]
@@ -109,12 +113,14 @@ def test_the_stub_is_current():
     assert STUB.read_text() == build(), "run python scripts/build_metrics_stub.py"
 
 
-def test_the_stub_names_every_public_name():
-    declared = set(re.findall(r"^def (\w+)|^from .* as (\w+)$", STUB.read_text(), re.MULTILINE))
-    assert {one or other for one, other in declared} == set(metrics.__all__)
+def test_the_stub_declares_every_public_name_and_every_short_name():
+    text = STUB.read_text()
+    declared = set(re.findall(r"^def (\w+)|^from .* as (\w+)$", text, re.MULTILINE))
+    assert {function or name for function, name in declared} == set(metrics.__all__)
+    assert dict(re.findall(r"^(\w+) = (\w+)$", text, re.MULTILINE)) == ALIASES
 
 
-def test_what_the_stub_hides_from_mypy_is_imports_and_two_hooks():
+def test_the_module_behind_the_stub_has_only_imports_and_two_hooks():
     _, *body = ast.parse(STUB.with_suffix(".py").read_text()).body
     rest = [node for node in body if not isinstance(node, ast.ImportFrom)]
     names = [getattr(node, "name", None) or ast.unparse(node.targets[0]) for node in rest]
@@ -154,7 +160,7 @@ def test_mypy_finds_mistakes_and_shows_types(script):
 
 
 def editor(code):
-    """What jedi knows where the code ends."""
+    """What jedi knows at the end of the code."""
     project = jedi.Project(ROOT, sys_path=[str(ROOT), *sys.path])
     return jedi.Script(code, project=project)
 

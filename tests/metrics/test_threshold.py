@@ -19,7 +19,7 @@ OF_CLASSES = {  # our name -> scikit-learn's function of labels and predicted la
 
 
 def data(k: int, n: int, seed: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Labels with every class, probabilities, and weights some of which are 0."""
+    """Labels with every class, probabilities, and weights with some zeros."""
     rng = np.random.default_rng(seed)
     y = np.r_[np.arange(k), rng.integers(k, size=n)]
     weight = rng.integers(0, 3, size=len(y)).astype(float)
@@ -84,14 +84,14 @@ def test_a_probability_at_the_threshold_is_the_first_class():
     assert metrics.recall_score([0, 1], [0.2, 0.7], threshold=0.7) == 0.0
 
 
-def test_decision_scores_are_cut_at_zero():
+def test_the_threshold_of_decision_scores_is_zero():
     y, d = [0, 1, 1, 0], [-0.3, 0.2, -0.1, 4.0]
     expected = peer.f1_score(y, [0, 1, 0, 1])
     assert evaluate(y, None, ["f1"], decision=d)["f1_score"] == pytest.approx(expected)
     assert metrics.f1_score(y, d, from_logits=True) == pytest.approx(expected)
 
 
-def test_raw_scores_are_cut_at_the_threshold_of_their_probabilities():
+def test_the_threshold_of_raw_scores_applies_to_their_probabilities():
     y, p = np.array([0, 1, 1, 0]), np.array([0.3, 0.65, 0.8, 0.1])
     raw = np.log(p / (1 - p))
     assert metrics.recall_score(y, raw, from_logits=True, threshold=0.7) == 0.5
@@ -100,16 +100,16 @@ def test_raw_scores_are_cut_at_the_threshold_of_their_probabilities():
 @pytest.mark.parametrize(
     ("call", "message"),
     [
-        (lambda: metrics.f1_score([0, 1, 2], np.eye(3), threshold=0.4), "two classes only"),
+        (lambda: metrics.f1_score([0, 1, 2], np.eye(3), threshold=0.4), "only for two classes"),
         (lambda: metrics.f1_score([0, 1], [0.1, 0.9], threshold=1.5), "threshold must be a number"),
         (lambda: metrics.f1_score([0, 1], [0.1, 0.9], threshold=True), "threshold must be a"),
         (lambda: metrics.f1_score([0, 1], [0.1, 0.9], average="samples"), "average must be one of"),
         (lambda: metrics.average_precision([1, 1], [0.1, 0.9]), "no rows of class 0"),
         (lambda: evaluate([0, 1], None, [get_metric("f1", threshold=0.2)], decision=[-1.0, 1.0]),
-         "needs probabilities to apply a threshold"),
+         "needs probabilities for a threshold"),
     ],
 )  # fmt: skip
-def test_what_has_no_value_is_refused(call, message):
+def test_invalid_thresholds_and_averages_raise(call, message):
     with pytest.raises(InputError, match=message):
         call()
 
@@ -131,13 +131,13 @@ def test_average_precision_without_a_positive_row_is_undefined():
         ("balanced_accuracy_score", "balanced_accuracy"),
     ],
 )  # fmt: skip
-def test_everyday_names_are_found_by_evaluate(alias, name):
+def test_short_names_are_found_by_evaluate(alias, name):
     result = evaluate([0, 1, 1, 0], [0.2, 0.7, 0.4, 0.1], [alias])
     assert list(result.values) == [name]
     assert get_metric(alias) == get_metric(name)
 
 
-def test_get_loss_finds_everyday_names_and_says_where_metrics_are():
+def test_get_loss_finds_short_names_and_points_to_get_metric():
     assert get_loss("nll").name == "categorical_crossentropy"
     with pytest.raises(InputError, match=r"'auc' is roc_auc, a metric of the whole data set"):
         get_loss("auc")

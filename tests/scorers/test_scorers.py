@@ -1,4 +1,4 @@
-"""scikit-learn's own tools take the scorers, and get numbers where theirs give NaN."""
+"""Scorers in the tools of scikit-learn, with finite values if those of scikit-learn are NaN."""
 
 import pickle
 import warnings
@@ -124,7 +124,7 @@ def test_a_scorer_is_the_negative_metric(name, X, y):
 # -- folds that lack a class -----------------------------------------------------------------
 
 
-def test_a_class_that_training_lacks_costs_36_nats_a_row():
+def test_a_class_missing_in_training_costs_36_nats_for_each_row():
     X, y = X3.copy(), NAMES[Y3]
     folds = PredefinedSplit(np.where(y == "mid", 0, np.arange(len(y)) % 2))
     trains = [set(y[train]) for train, _ in folds.split()]
@@ -158,7 +158,7 @@ def test_a_class_that_training_lacks_costs_36_nats_a_row():
 
 
 @pytest.mark.parametrize("n_known", [2, 3])
-def test_a_class_that_training_lacks_scores_one_below_the_lowest(n_known):
+def test_a_class_missing_in_training_scores_one_below_the_lowest(n_known):
     X, y = data(n_known + 1)
     train = y != 1
     model = LinearSVC().fit(X[train], y[train])
@@ -174,7 +174,7 @@ def test_a_class_that_training_lacks_scores_one_below_the_lowest(n_known):
         assert get_scorer(f"neg_{name}", labels=range(n_known + 1))(model, X, y) == value
 
 
-def test_training_on_one_class_alone():
+def test_training_on_a_single_class():
     X, y = X2, Y2
     model = DummyClassifier().fit(X[:3], np.zeros(3, dtype=int))
     assert model.predict_proba(X[:1]).shape == (1, 1)
@@ -201,7 +201,7 @@ def test_a_test_part_of_one_class_is_finite_where_scikit_learn_gives_nan():
     assert ours == pytest.approx(-hinge, rel=1e-12)
 
 
-def test_labels_may_stand_in_any_order_and_name_more():
+def test_labels_may_be_in_any_order_and_have_more_classes():
     model = LogisticRegression().fit(X3, NAMES[Y3])
     plain = get_scorer("neg_categorical_crossentropy")(model, X3, NAMES[Y3])
     hinge = get_scorer("neg_categorical_hinge")(model, X3, NAMES[Y3])
@@ -244,7 +244,7 @@ def test_cross_validate_with_every_loss_that_applies(model, X, y, expected):
 GRADES = ["low", "mid", "high"]
 
 
-def test_ordered_classes_are_those_that_somebody_put_in_order():
+def test_losses_of_ordered_classes_need_numbers_or_labels():
     model = LogisticRegression().fit(X3, NAMES[Y3])
     rps = "ranked_probability_score"
     with pytest.raises(InputError, match=f"{rps} is for ordered classes; name them in their order"):
@@ -260,7 +260,7 @@ def test_ordered_classes_are_those_that_somebody_put_in_order():
     assert numbers < 0  # numbers have an order of their own
 
 
-def test_a_latent_score_is_asked_for_beside_probabilities():
+def test_a_latent_score_is_computed_next_to_probabilities():
     model = LogisticRegression().fit(X2, Y2)
     both = loss_scorers(["brier_loss", "cumulative_link_log_loss"])(model, X2, Y2)
     # two classes, cut at 0: the cross-entropy of the decision scores
@@ -270,7 +270,7 @@ def test_a_latent_score_is_asked_for_beside_probabilities():
         get_scorer("neg_cumulative_link_log_loss")(GaussianNB().fit(X2, Y2), X2, Y2)
 
 
-def test_cross_validate_with_a_chosen_few_and_a_full_class_list():
+def test_cross_validate_with_some_losses_and_all_labels():
     chosen = ["brier_loss", get_loss("squared_error", over_classes="sum")]
     scores = cross_validate(
         LogisticRegression(), X3, Y3, cv=CV, scoring=loss_scorers(chosen, labels=[2, 1, 0, 9])
@@ -285,7 +285,7 @@ def test_cross_validate_with_a_chosen_few_and_a_full_class_list():
     ]
 
 
-def test_a_dict_mixes_ours_and_theirs():
+def test_a_dict_mixes_scorers_of_xentexp_and_scikit_learn():
     scoring = {"ours": get_scorer("neg_categorical_crossentropy"), "theirs": "neg_log_loss"}
     scores = cross_validate(LogisticRegression(), X3, Y3, cv=CV, scoring=scoring)
     np.testing.assert_allclose(scores["test_ours"], scores["test_theirs"], rtol=1e-12)
@@ -295,7 +295,7 @@ GRID = {"C": [1e-3, 1.0]}
 
 
 @pytest.mark.parametrize("n_jobs", [None, 2])
-def test_searches_rank_by_our_loss(n_jobs):
+def test_searches_select_by_our_loss(n_jobs):
     options = {"cv": CV, "n_jobs": n_jobs}
     ours = GridSearchCV(
         LogisticRegression(), GRID, scoring=get_scorer("neg_categorical_crossentropy"), **options
@@ -317,7 +317,7 @@ def test_searches_rank_by_our_loss(n_jobs):
     )
 
 
-def test_other_tools():
+def test_other_tools_of_scikit_learn_accept_the_scorer():
     scorer = get_scorer("neg_brier_loss")
     halving = HalvingGridSearchCV(
         LogisticRegression(), GRID, scoring=scorer, cv=2, random_state=0
@@ -347,7 +347,7 @@ def test_other_tools():
     ],
     ids=repr,
 )
-def test_a_scorer_clones_pickles_and_shows_itself(scorer):
+def test_a_scorer_can_be_cloned_and_pickled_and_has_a_repr(scorer):
     model = LogisticRegression().fit(X2, Y2)
     expected = scorer(model, X2, Y2)
     for other in (
@@ -399,7 +399,7 @@ def test_sample_weight_by_metadata_routing(name):
 
 
 class Counting(ClassifierMixin, BaseEstimator):
-    """Class prior that counts what it is asked for, over all its clones."""
+    """Classifier that counts its predictions, over all its clones."""
 
     calls: list[str] = []  # noqa: RUF012
 
@@ -431,7 +431,7 @@ class Counting(ClassifierMixin, BaseEstimator):
     ],
     ids=["all", "probabilities", "margins", "zero-one", "hinge"],
 )
-def test_it_predicts_once_per_fold_and_only_what_it_needs(scorer, expected):
+def test_a_scorer_predicts_once_per_fold_and_only_what_it_needs(scorer, expected):
     Counting.calls.clear()
     cross_validate(Counting(), X3, Y3, cv=CV, scoring=scorer)
     assert Counting.calls == expected * 4
@@ -454,7 +454,7 @@ def test_it_predicts_once_per_fold_and_only_what_it_needs(scorer, expected):
         (loss_scorers(["brier_loss", "categorical_hinge"]), GaussianNB(),
          ["categorical_hinge needs decision_function, but GaussianNB does not"]),
         (get_scorer("neg_brier_loss"), LinearRegression(),
-         ["LinearRegression has no classes_", "fitted classifiers"]),
+         ["must be a fitted classifier", "LinearRegression has no classes_"]),
         (get_scorer("neg_categorical_hinge"), SVC(decision_function_shape="ovo"),
          ["one column for each of 4 classes", "SVC", "decision_function_shape='ovr'"]),
         (MetricScorer("entropy"), GaussianNB(), ["entropy does not rank predictions"]),
@@ -462,18 +462,18 @@ def test_it_predicts_once_per_fold_and_only_what_it_needs(scorer, expected):
         (MetricScorer("brier_los"), GaussianNB(),
          ["unknown loss or metric 'brier_los'", "'brier_loss'"]),
         (get_scorer("neg_brier_loss", labels=[0, 1]), GaussianNB(),
-         ["labels must name every class of the classifier", "[2, 3]"]),
+         ["labels must have every class of the classifier", "[2, 3]"]),
     ],
     ids=lambda value: type(value).__name__,
 )  # fmt: skip
-def test_what_a_classifier_lacks_is_said_with_both_names(scorer, model, parts):
+def test_missing_predictions_are_an_error_with_both_names(scorer, model, parts):
     X, y = data(4)
     with pytest.raises(InputError) as error:
         scorer(model.fit(X, y), X, y)
     assert all(part in str(error.value) for part in parts), str(error.value)
 
 
-def test_an_svc_of_one_against_rest_and_an_unfitted_classifier():
+def test_svc_one_against_rest_works_and_an_unfitted_classifier_raises():
     X, y = data(4)
     assert get_scorer("neg_categorical_hinge")(SVC().fit(X, y), X, y) < 0
     with pytest.raises(InputError, match="LogisticRegression has no classes_"):
@@ -483,13 +483,13 @@ def test_an_svc_of_one_against_rest_and_an_unfitted_classifier():
 @pytest.mark.parametrize(
     ("y", "labels", "parts"),
     [
-        (np.array(["a"] * len(Y2)), None, ["'a'", "no order with the classes 0, 1", "labels="]),
-        (np.eye(2)[Y2], None, ["y must hold labels, of shape (n,)", "(240, 2)"]),
+        (np.array(["a"] * len(Y2)), None, ["'a'", "sorted with the classes 0, 1", "labels="]),
+        (np.eye(2)[Y2], None, ["y must be labels of shape (n,)", "(240, 2)"]),
         (np.where(Y2 == 0, np.nan, 1.0), None, ["missing value", "row"]),
         (np.where(Y2 == 0, 7, 1), [0, 1], ["holds 7", "not among the classes 0, 1"]),
     ],
 )
-def test_targets_that_do_not_fit(y, labels, parts):
+def test_invalid_targets_raise(y, labels, parts):
     model = LogisticRegression().fit(X2, Y2)
     with pytest.raises(InputError) as error:
         get_scorer("neg_brier_loss", labels=labels)(model, X2, y)
@@ -506,7 +506,7 @@ SCORED = {
 
 
 @pytest.mark.parametrize("name", SCORED)
-def test_a_scorer_of_a_sample_is_the_metric_with_its_sign(name):
+def test_the_score_of_a_metric_is_its_value_with_the_sign_of_its_direction(name):
     scorer, function = get_scorer(SCORED[name]), getattr(metrics, name)
     sign = -1 if SCORED[name].startswith("neg_") else 1
     for X, y in (
@@ -523,7 +523,7 @@ def test_a_scorer_of_a_sample_is_the_metric_with_its_sign(name):
         assert many[SCORED[name]] == scorer(model, X, y)
 
 
-def test_names_of_scikit_learn_stay_its_own():
+def test_names_of_scikit_learn_return_its_scorers():
     theirs = get_scorer("roc_auc")
     assert not isinstance(theirs, MetricScorer)
     assert repr(get_scorer("roc_auc_ovr")) == repr(sklearn_get_scorer("roc_auc_ovr"))
@@ -533,7 +533,7 @@ def test_names_of_scikit_learn_stay_its_own():
     }
 
 
-def test_margins_rank_where_there_are_no_probabilities():
+def test_decision_scores_are_ranked_without_probabilities():
     model = LinearSVC().fit(X2, Y2)
     expected = 2 * sklearn_get_scorer("roc_auc")(model, X2, Y2) - 1
     assert get_scorer("gini")(model, X2, Y2) == pytest.approx(expected, rel=1e-12)
@@ -545,7 +545,7 @@ def test_margins_rank_where_there_are_no_probabilities():
     assert hinge == pytest.approx(-expected, rel=1e-12)
 
 
-def test_searches_take_parameters_and_other_null_models():
+def test_searches_accept_parameters_and_other_null_models():
     metric = get_metric("expected_calibration_error", bins="mass", n_bins=5)
     model = LogisticRegression().fit(X2, Y2)
     expected = -metrics.expected_calibration_error(
@@ -567,14 +567,14 @@ def test_searches_take_parameters_and_other_null_models():
     np.testing.assert_allclose(ours, single, rtol=1e-12)
 
 
-def test_a_fold_without_a_value_is_told():
+def test_a_fold_with_an_undefined_metric_raises():
     only = np.flatnonzero(Y2 == 1)
     model = LogisticRegression().fit(X2, Y2)
     with pytest.raises(InputError, match="gini is undefined: there are no rows of class 0"):
         get_scorer("gini")(model, X2[only], Y2[only])
 
 
-def test_names():
+def test_every_scorer_name_is_found():
     names = get_scorer_names()
     assert names == sorted(set(names))
     assert {f"neg_{name}" for name in RANKED} < set(names)
@@ -605,14 +605,14 @@ def test_names():
          ["reverse_kl_divergence is infinite for labels"]),
         (lambda: loss_scorers("multilabel_crossentropy")(LogisticRegression().fit(X2, Y2), X2, Y2),
          ["multilabel_crossentropy is for several labels in a row"]),
-        (lambda: get_scorer("roc_auc", labels=[0, 1]), ["'roc_auc' takes none"]),
+        (lambda: get_scorer("roc_auc", labels=[0, 1]), ["labels must be left out for 'roc_auc'"]),
         (lambda: loss_scorers(["entropy"]),
          ["entropy does not rank predictions, so it is not a score"]),
         (lambda: loss_scorers("entropy"), ["entropy does not rank predictions"]),
         (lambda: loss_scorers(["brier_los"]),
          ["unknown loss or metric 'brier_los'", "'brier_loss'"]),
-        (lambda: loss_scorers([]), ["must name at least one"]),
-        (lambda: loss_scorers(5), ["must be a name, an object"]),
+        (lambda: loss_scorers([]), ["must have at least one entry"]),
+        (lambda: loss_scorers(5), ["must be a name, a loss or metric, or a list"]),
         (lambda: loss_scorers(["multilabel_crossentropy"]), ["is for several labels in a row"]),
         (lambda: get_scorer("nll"), ["did you mean 'neg_categorical_crossentropy'"]),
         (lambda: get_scorer("ece"), ["did you mean 'neg_expected_calibration_error'"]),
@@ -620,25 +620,25 @@ def test_names():
         (lambda: get_scorer(get_metric("entropy")), ["entropy does not rank predictions"]),
         (lambda: get_scorer("neg_gini"), ["unknown scorer 'neg_gini'", "did you mean 'gini'"]),
         (lambda: get_scorer("expected_calibration_error"), ["'neg_expected_calibration_error'"]),
-        (lambda: get_scorer("calibration_slope"), ["best near 1, neither high nor low"]),
+        (lambda: get_scorer("calibration_slope"), ["best near 1, so it is not a score"]),
         (lambda: get_scorer("d2_brier_loss"), ["training prior", "null='test prior'"]),
         (lambda: loss_scorers(["d2_score"]), ["d2_categorical_crossentropy", "training prior"]),
     ],
 )  # fmt: skip
-def test_names_that_are_no_scorer(call, parts):
+def test_names_without_a_scorer_raise(call, parts):
     with pytest.raises(InputError) as error:
         call()
     assert all(part in str(error.value) for part in parts), str(error.value)
 
 
-def test_scores_of_pairs_of_three_classes_are_refused_though_their_shape_fits():
+def test_scores_of_pairs_of_three_classes_are_refused_despite_their_shape():
     X, y = load_iris(return_X_y=True)
     model = make_pipeline(StandardScaler(), SVC(decision_function_shape="ovo")).fit(X, y)
     with pytest.raises(InputError, match="SVC has scores of pairs of classes"):
         get_scorer("neg_categorical_hinge")(model, X, y)
 
 
-def test_a_loss_or_metric_itself_and_a_generator_of_names_become_scorers():
+def test_loss_objects_and_generators_of_names_make_scorers():
     model = LogisticRegression().fit(X2, Y2)
     for metric, name in ((get_loss("brier"), "neg_brier_loss"), (get_metric("gini"), "gini")):
         assert get_scorer(metric)(model, X2, Y2) == get_scorer(name)(model, X2, Y2)

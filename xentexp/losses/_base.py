@@ -68,6 +68,13 @@ class MetricProperties:
         Whether its function takes the class shares of a null model.
     peers : tuple of str
         What other libraries call it, in full; it is found by these names.
+
+    Examples
+    --------
+    >>> from xentexp.metrics import get_metric
+    >>> properties = get_metric("roc_auc").properties
+    >>> properties.direction, properties.range, properties.optimum
+    ('higher', '[0, 1]', 1.0)
     """
 
     summary: str

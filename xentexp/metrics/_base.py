@@ -1,4 +1,4 @@
-"""What a metric is, and the base of those of the whole data set."""
+"""The protocol of losses and metrics, and the base class of metrics of the whole data set."""
 
 from __future__ import annotations
 
@@ -15,49 +15,76 @@ T = TypeVar("T")
 
 
 class Metric(Protocol):
-    """What losses and metrics of the whole data set have in common."""
+    """A loss (an average over rows) or a metric of the whole data set."""
 
     @property
     def name(self) -> str:
-        """Name that `get_metric` finds it by."""
+        """Name by which `get_metric` finds it."""
 
     @property
     def properties(self) -> MetricProperties:
-        """What holds for it whatever the data."""
+        """Formula, range, direction and other properties that do not depend on the data."""
 
     @property
     def response(self) -> Response:
-        """Kind of predictions that it takes."""
+        """Kind of predictions that it needs."""
 
     @property
     def higher_is_better(self) -> bool | None:
-        """None where neither higher nor lower values are better."""
+        """None if neither higher nor lower values are better."""
 
-    def why_not(self, given: InputTraits) -> str | None:
-        """Reason why it is not defined for such input, which ends a sentence, or None."""
+    def why_not(self, traits: InputTraits, /) -> str | None:
+        """Why it is not defined for such input, as the end of a sentence; None if it is."""
 
 
 def parameter(default: T, kind: str, text: str) -> T:
-    """Field of a metric, with its type and meaning for the docstring of its function."""
-    made: T = field(default=default, metadata={"kind": kind, "text": text})
-    return made
+    """Dataclass field with the type and description for the docstring of the function."""
+    documented: T = field(default=default, metadata={"kind": kind, "text": text})
+    return documented
 
 
 @dataclass(frozen=True)
 class DatasetMetric(ABC):
-    """A metric of the whole data set that is not an average over rows, such as AUC.
+    """Base class of metrics of the whole data set that are not averages over rows, such as AUC.
 
-    A frozen value whose fields are its parameters, like a loss. A metric of your own derives
-    from it, with `function`, `properties` and `value`.
+    A metric of your own derives from this class. It is decorated with
+    ``@dataclass(frozen=True)``: its fields are its parameters, and each has a default value. It
+    defines `function`, `properties` and `value`.
 
     Attributes
     ----------
     function : str
-        Name of its function in `xentexp.metrics`.
+        Name of the function of the metric in `xentexp.metrics`.
     prefix : str or None
-        For a metric made of a loss: what precedes the loss in its name.
+        Only for a metric that has a loss as a parameter: the part of the name before the name
+        of the loss, e.g. ``"balanced_"``. None, the default, for other metrics.
     properties : MetricProperties
-        What holds for it whatever the data.
+        Formula, range, direction and other properties that do not depend on the data.
+
+    See Also
+    --------
+    register_metric : Make the metric available by name, with a function in `xentexp.metrics`.
+    xentexp.losses.Loss : Base class of losses, which are averages over rows.
+
+    Examples
+    --------
+    >>> from dataclasses import dataclass
+    >>> import numpy as np
+    >>> from xentexp.metrics import DatasetMetric, MetricProperties, evaluate
+    >>> @dataclass(frozen=True)
+    ... class TrueProbabilityQuantile(DatasetMetric):
+    ...     function = "true_probability_quantile"
+    ...     properties = MetricProperties(
+    ...         summary="Quantile of the predicted probabilities of the true classes.",
+    ...         formula="quantile_i p_iy", range="[0, 1]", direction="higher", optimum=1.0,
+    ...         response="predict_proba", reference="an example", example="")
+    ...     level: float = 0.5
+    ...     def value(self, data):
+    ...         true = data.proba_by_class[data.index, range(len(data.index))]
+    ...         return float(np.quantile(true, self.level))
+    >>> metric = TrueProbabilityQuantile(level=0.0)
+    >>> evaluate([0, 1, 1], [0.1, 0.8, 0.6], [metric])["true_probability_quantile"]
+    0.6
     """
 
     function: ClassVar[str]
@@ -66,37 +93,65 @@ class DatasetMetric(ABC):
 
     @property
     def name(self) -> str:
-        """Name that `get_metric` finds it by: that of its function, or prefix and loss."""
+        """Name by which `get_metric` finds the metric: `function`, or `prefix` and a loss."""
         return self.function
 
     @property
     def response(self) -> Response:
-        """Kind of predictions that it takes."""
+        """Kind of predictions that the metric needs, e.g. ``"predict_proba"``."""
         return self.properties.response
 
     @property
     def higher_is_better(self) -> bool | None:
-        """None where values are best near the optimum."""
+        """True or False by `direction`; None if values near the optimum are best."""
         return {"lower": False, "higher": True}.get(self.properties.direction)
 
     @abstractmethod
     def value(self, data: MetricInput) -> float:
-        """Value of a data set that it is defined for."""
+        """Value of the metric.
 
-    def why_not(self, given: InputTraits) -> str | None:
-        """Reason why it is not defined for such input, which ends a sentence, or None."""
-        if self.properties.binary_only and given.n_classes != 2:
-            return f"is for two classes; there are {given.n_classes}"
-        if self.properties.targets == "one-hot" and not given.one_hot:
-            return "needs one true class in each row; give labels or one-hot rows"
-        if not given.has_proba and (self.response == "predict_proba" or not given.has_decision):
-            also = "" if self.response == "predict_proba" else " or decision scores"
-            return f"needs probabilities{also}"
+        Parameters
+        ----------
+        data : MetricInput
+            Checked targets and predictions of all rows, for which `why_not` returned None.
+
+        Returns
+        -------
+        float
+            The value over all rows, with their weights.
+
+        Raises
+        ------
+        UndefinedError
+            If the metric has no value for these rows, e.g. if all belong to one class.
+        """
+
+    def why_not(self, traits: InputTraits) -> str | None:
+        """Why the metric is not defined for an input.
+
+        Parameters
+        ----------
+        traits : InputTraits
+            Properties of the input: `n_classes`, `one_hot`, `has_proba` and `has_decision`.
+
+        Returns
+        -------
+        str or None
+            The end of a sentence that starts with the name of the metric, e.g. ``"is for two
+            classes; there are 3"``. None if the metric is defined for such input.
+        """
+        if self.properties.binary_only and traits.n_classes != 2:
+            return f"is for two classes; there are {traits.n_classes}"
+        if self.properties.targets == "one-hot" and not traits.one_hot:
+            return "needs one true class in each row; pass labels or one-hot rows as y_true"
+        if not traits.has_proba and (self.response == "predict_proba" or not traits.has_decision):
+            scores = "" if self.response == "predict_proba" else " or decision scores"
+            return f"needs probabilities{scores}"
         return None
 
 
-def one_of(what: str, value: object, known: tuple[object, ...]) -> None:
-    """Raise an InputError where the value of a parameter is not among those known."""
-    if value not in known:
-        listed = ", ".join(map(repr, known))
-        raise InputError(f"{what} must be one of {listed}; got {value!r}")
+def check_choice(name: str, value: object, choices: tuple[object, ...]) -> None:
+    """Raise an InputError if the value of a parameter is not one of the choices."""
+    if value not in choices:
+        listed = ", ".join(map(repr, choices))
+        raise InputError(f"{name} must be one of {listed}; got {value!r}")

@@ -1,4 +1,4 @@
-"""Many losses and metrics of one set of predictions, in one pass over the blocks."""
+"""`evaluate`: many losses and metrics of one set of predictions, in one pass over the blocks."""
 
 from __future__ import annotations
 
@@ -24,26 +24,42 @@ if TYPE_CHECKING:
     import pandas as pd
 
 
+_ROWS_OF_REPR = 10
+
+
 @dataclass(frozen=True, repr=False)
 class Evaluation:
-    """Losses and metrics of one set of predictions; made by `evaluate`.
+    """Values of losses and metrics for one set of predictions: the result of `evaluate`.
+
+    ``result["brier_loss"]`` returns one value, `values` all of them, and `to_frame` a table.
+    `repr` shows the first ten rows of the table, and a notebook the whole table.
 
     Parameters
     ----------
     state : LossState
-        The sums that the losses follow from; states of several evaluations add up.
-    metrics : dict
-        Value of each metric of the whole data set, by name.
-    per_sample : dict or None
-        Unweighted value of each row by loss, where asked for; NaN for ignored rows.
-    order : tuple of str
-        Names of losses and metrics as they were asked for.
+        Sums from which the values of the losses are computed. The states of several evaluations
+        can be added to merge them: ``Evaluation(first.state + second.state)``.
+    metrics : dict of str to float, optional
+        Value of each metric of the whole data set, by name. Such values cannot be merged. By
+        default there are none.
+    per_sample : dict of str to ndarray of shape (n,), optional
+        Unweighted value of each row, by name of the loss; NaN for ignored rows. None, the
+        default, if `evaluate` was called without ``per_sample=True``.
+    order : tuple of str, optional
+        Names of the losses and metrics in the order of `values`. By default the losses come
+        first, then the metrics.
 
     Examples
     --------
+    >>> from xentexp.metrics import evaluate
     >>> result = evaluate([0, 1, 1], [0.1, 0.8, 0.4], ["brier_loss", "roc_auc"])
-    >>> {name: round(value, 4) for name, value in result.values.items()}
-    {'brier_loss': 0.1367, 'roc_auc': 1.0}
+    >>> result
+    Evaluation(n_rows=3)
+                   value  standard_error
+    brier_loss  0.136667        0.112002
+    roc_auc            1
+    >>> result["roc_auc"]
+    1.0
     """
 
     state: LossState
@@ -52,52 +68,63 @@ class Evaluation:
     order: tuple[str, ...] = ()
 
     def __repr__(self) -> str:
-        values = ", ".join(f"{name}={value:.6g}" for name, value in self.values.items())
-        return f"Evaluation({self.state.n_rows} rows: {values})"
+        values, errors = self.values, self.standard_error
+        rows = [("", "value", "standard_error")]
+        for name, value in list(values.items())[:_ROWS_OF_REPR]:
+            error = f"{errors[name]:.6g}" if name in errors else ""
+            rows.append((name, f"{value:.6g}", error))
+        widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+        lines = [f"Evaluation(n_rows={self.state.n_rows})"]
+        for row in rows:
+            line = f"{row[0]:<{widths[0]}}  {row[1]:>{widths[1]}}  {row[2]:>{widths[2]}}"
+            lines.append(line.rstrip())
+        if (more := len(values) - _ROWS_OF_REPR) > 0:
+            lines.append(f"... {more} more; to_frame() returns all")
+        return "\n".join(lines)
 
     def _repr_html_(self) -> str:
         return self.to_frame().to_html(na_rep="")
 
     def __getitem__(self, name: str) -> float:
-        """Value of a loss or metric, by its name or an everyday one."""
+        """Value of a loss or metric by name, short name, or name in another library."""
         values = self.values
-        known = name if name in values else get_metric(name).name
-        if known not in values:
+        full_name = name if name in values else get_metric(name).name
+        if full_name not in values:
             raise unknown_name("loss or metric of this evaluation", name, values)
-        return values[known]
+        return values[full_name]
 
     def _by_name(self, values: FloatArray) -> dict[str, float]:
         return dict(zip(self.state.names, values.tolist(), strict=True))
 
     @property
     def values(self) -> dict[str, float]:
-        """Mean of each loss and value of each metric, in the order in which they were named."""
+        """Mean of each loss and value of each metric, by name, in the order of the request."""
         values = {**self.mean, **self.metrics}
         return {name: values[name] for name in self.order or values}
 
     @property
     def mean(self) -> dict[str, float]:
-        """Mean of each loss; lower is better, except for entropy, which describes."""
+        """Weighted mean of each loss, by name. Lower is better, except for `entropy`."""
         return self._by_name(self.state.mean())
 
     @property
     def standard_error(self) -> dict[str, float]:
-        """Standard error of the mean of each loss."""
+        """Standard error of the mean of each loss, by name; NaN for a single row."""
         return self._by_name(self.state.standard_error())
 
     @property
     def infinite(self) -> dict[str, int]:
-        """Number of rows of infinite value, by loss."""
+        """Number of rows with an infinite value, by name of the loss."""
         return {name: int(n) for name, n in self._by_name(self.state.n_infinite).items()}
 
     @property
     def clipped(self) -> int:
-        """Number of rows whose cross-entropy the clip touched."""
+        """Number of rows whose cross-entropy was changed by the clip."""
         return self.state.n_clipped
 
     @property
     def class_mean(self) -> dict[str, dict[Any, float]]:
-        """Mean of each loss over the rows of each true class."""
+        """Mean of each loss over the rows of each true class: by name, then by class."""
         table = self.state.class_mean().tolist()
         return {
             name: dict(zip(self.state.classes, row, strict=True))
@@ -105,13 +132,22 @@ class Evaluation:
         }
 
     def to_frame(self) -> pd.DataFrame:
-        """One row per loss or metric.
+        """Table with one row for each loss and metric.
 
         Returns
         -------
         DataFrame
-            Columns ``value``, and of losses ``standard_error``, ``infinite``, and the mean over
-            each class; NaN for metrics of the whole data set.
+            Indexed by name. Columns: ``value``; ``standard_error`` of the mean; ``infinite``,
+            the number of rows with an infinite value; ``class <label>``, the mean over the rows
+            of each true class. Only ``value`` is given for metrics of the whole data set; the
+            other columns are missing values.
+
+        Examples
+        --------
+        >>> from xentexp.metrics import evaluate
+        >>> result = evaluate([0, 1, 1], [0.1, 0.8, 0.4], ["brier_loss", "roc_auc"])
+        >>> list(result.to_frame().columns)
+        ['value', 'standard_error', 'infinite', 'class 0', 'class 1']
         """
         import pandas as pd
 
@@ -141,52 +177,56 @@ def evaluate(
     per_sample: bool = False,
     **options: Unpack[InputOptions],
 ) -> Evaluation:
-    """Losses and metrics of one set of predictions, in one pass.
+    """Compute many losses and metrics of one set of predictions in one pass.
 
     Parameters
     ----------
     y_true : array-like of shape (n,) or (n, k)
-        Labels, one-hot or soft targets.
+        True classes: labels, one-hot rows, or rows of target probabilities that sum to 1.
     y_pred : array-like of shape (n,) or (n, k), or None
-        Class probabilities, or raw scores with `from_logits`; None where there are decision
-        scores alone.
-    metrics : str, Loss, DatasetMetric or sequence of them, optional
-        Losses and metrics of the whole data set, by name or as objects; by default every loss
-        that applies to the input.
+        Predicted probabilities with a column for each of k classes, or raw scores (logits) with
+        ``from_logits=True``. Shape (n,) holds those of the second of two classes. None if there
+        are only decision scores.
+    metrics : str, Loss, DatasetMetric or sequence of these, optional
+        Losses and metrics of the whole data set, by name or as objects. By default every loss
+        that is defined for the input, and no metric of the whole data set.
     decision : array-like of shape (n,) or (n, k), optional
-        Decision scores, for losses of margins.
+        Decision scores as from `decision_function`, for margin losses such as `hinge_loss`. By
+        default margin losses are computed only with ``from_logits=True``.
     from_logits : bool, default=False
-        Whether `y_pred` holds raw scores, which serve as decision scores too.
+        If True, `y_pred` holds raw scores. Their softmax gives the probabilities, and they are
+        used as decision scores too.
     ordered : bool, default=False
-        Whether the classes are ordered: then the losses of ordered classes are among those
-        that apply by default.
+        If True, the classes are ordered, and the losses for ordered classes are included in the
+        default of `metrics`.
     prior : array-like of shape (k,), optional
-        Share of each class among the training rows, for D2 scores.
+        Proportion of each class among the training rows, in the order of the classes. Required
+        by D2 scores with ``null="training prior"``, and not used by other metrics.
     per_sample : bool, default=False
-        Whether to keep the value of each row.
+        If True, the result keeps the value of each loss on each row as `per_sample`.
     **options
         `labels`, `sample_weight`, `class_weight`, `label_smoothing`, `normalize`, `clip` and
-        `ignore_label`, as for the functions of `xentexp.metrics`. The weights of classes and the
-        smoothing apply to all losses alike.
+        `ignore_label`, as for the functions in `xentexp.metrics`. They apply to all losses and
+        metrics, except that label smoothing applies to losses only.
 
     Returns
     -------
     Evaluation
-        Values by name; for losses standard errors, means per class, counts, and a state that
-        merges with that of other rows.
+        Values by name. For losses also standard errors, means over each true class, counts of
+        clipped and infinite rows, and a state that can be merged with the state of other rows.
 
     Raises
     ------
     InputError
-        For input that does not fit, and for a named loss or metric that the input does not
-        allow.
+        If an argument has a wrong shape or value, if a name is unknown, or if a requested loss
+        or metric is not defined for the input, e.g. `hinge_loss` without decision scores.
     UndefinedError
-        Where a metric has no value on these data.
+        If a requested metric has no value for these rows, e.g. `roc_auc` for a single class.
 
     Notes
     -----
-    The clip holds for `cross_entropy` and `kl_divergence` too; the functions of those names in
-    `xentexp.metrics`, for two distributions, have none.
+    Here `clip` also applies to `cross_entropy` and `kl_divergence`. The functions with these names
+    in `xentexp.metrics` compare two distributions and do not clip.
 
     Examples
     --------
@@ -209,15 +249,15 @@ def evaluate(
         **options,
     )
     if metrics is None:
-        chosen: Sequence[Metric] = losses_for(checked, ordered=ordered)
+        selected: Sequence[Metric] = losses_for(checked, ordered=ordered)
     else:
-        chosen = get_metrics(metrics)
-        check_applies(checked, chosen)
-    return evaluate_checked(checked, chosen, prior=prior, per_sample=per_sample)
+        selected = get_metrics(metrics)
+        check_applies(checked, selected)
+    return evaluate_checked(checked, selected, prior=prior, per_sample=per_sample)
 
 
 def losses_for(checked: CheckedInput, *, ordered: bool = False) -> list[Loss]:
-    """Every loss that applies to checked input; those of ordered classes where they are ordered."""
+    """Every loss that is defined for the input; losses of ordered classes only with `ordered`."""
     load_plugins()
     hard = checked.smoothing == 0.0 and checked.one_hot
     return [
@@ -231,7 +271,7 @@ def losses_for(checked: CheckedInput, *, ordered: bool = False) -> list[Loss]:
 
 
 def check_applies(checked: CheckedInput, metrics: Iterable[Metric]) -> None:
-    """Raise an InputError for the first loss or metric that is not defined for checked input."""
+    """Raise an InputError for the first loss or metric that is not defined for the input."""
     for metric in metrics:
         if isinstance(metric, Loss):
             metric.check_applies(checked)
@@ -247,7 +287,7 @@ def evaluate_checked(
     per_sample: bool = False,
     undefined: Literal["raise", "nan"] = "raise",
 ) -> Evaluation:
-    """Losses and metrics that are known to apply to checked input."""
+    """Values of losses and metrics that are defined for the input; not checked again."""
     losses = [metric for metric in metrics if isinstance(metric, Loss)]
     state, rows = sum_losses(checked, losses, per_sample=per_sample)
     data = MetricInput(checked, prior=prior, state=state)

@@ -1,4 +1,4 @@
-"""All rows of checked input, and what metrics of the whole data set share, computed once."""
+"""`MetricInput`: all rows of checked input, with results that several metrics share."""
 
 from __future__ import annotations
 
@@ -18,23 +18,49 @@ from xentexp.metrics._running_sums import LossState, sum_losses
 
 
 class MetricInput:
-    """Targets and predictions of all rows.
+    """Checked targets and predictions of all rows: the argument of `DatasetMetric.value`.
 
-    Matrices that end in ``_by_class`` have one row per class, as those of a block.
+    Functions and `evaluate` build it, so a metric only reads it. Below, n is the number of rows
+    (without ignored rows) and k the number of classes. Arrays whose name ends in ``_by_class``
+    have one row for each class. Results are computed on first use and kept, so that several
+    metrics share them.
 
     Parameters
     ----------
     checked : CheckedInput
-        Targets and predictions; rows that are ignored are left out.
+        Validated targets, predictions and weights. Ignored rows are left out.
     prior : mapping or array-like of shape (k,), optional
-        Class shares of a null model, e.g. those of the training rows.
+        Proportion of each class, by label or in the order of the classes, that a null model
+        predicts, e.g. the proportions among the training rows. By default there is none.
     state : LossState, optional
-        Sums of losses that were computed on the same input already.
+        Sums of losses that were already computed for the same input, which `loss` reuses. By
+        default every loss is computed when `loss` is called.
 
     Raises
     ------
     InputError
-        For a `prior` that is no distribution over the classes.
+        If `prior` is not a distribution over the classes.
+
+    Examples
+    --------
+    A metric that shows some of what it receives:
+
+    >>> from dataclasses import dataclass
+    >>> from xentexp.metrics import DatasetMetric, MetricProperties, evaluate
+    >>> @dataclass(frozen=True)
+    ... class Shown(DatasetMetric):
+    ...     function = "shown"
+    ...     properties = MetricProperties(
+    ...         summary="Number of rows.", formula="n", range="[1, inf)", optimum=1.0,
+    ...         response="predict_proba", reference="an example", example="")
+    ...     def value(self, data):
+    ...         print(data.classes, data.index, data.weight, data.predicted)
+    ...         print(data.proba_by_class)
+    ...         return float(len(data.index))
+    >>> result = evaluate(["no", "yes", "yes"], [0.25, 0.75, 0.5], [Shown()])
+    ('no', 'yes') [0 1 1] None [0 1 0]
+    [[0.75 0.25 0.5 ]
+     [0.25 0.75 0.5 ]]
     """
 
     def __init__(
@@ -47,7 +73,7 @@ class MetricInput:
 
     @property
     def classes(self) -> tuple[Any, ...]:
-        """Classes, in the order of the columns."""
+        """Labels of the classes, in the order of the columns of the predictions."""
         return self.checked.classes
 
     @property
@@ -58,19 +84,26 @@ class MetricInput:
     # -- losses ----------------------------------------------------------------------------
 
     def loss(self, loss: Loss) -> tuple[float, FloatArray, FloatArray]:
-        """Mean of a loss, its mean over each true class, and the weight of each class.
+        """Mean of a loss over all rows and over the rows of each true class.
 
         Parameters
         ----------
         loss : Loss
-            One that applies.
+            A loss that is defined for the input.
 
         Returns
         -------
         mean : float
-            Over all rows.
-        class_mean, class_weight_sum : ndarray of shape (k,)
-            By true class; the mean is NaN where the weight is 0.
+            Weighted mean over all rows.
+        class_mean : ndarray of shape (k,)
+            Weighted mean over the rows of each true class; NaN for a class without weight.
+        class_weight_sum : ndarray of shape (k,)
+            Sum of the weights of the rows of each true class.
+
+        Raises
+        ------
+        InputError
+            If the loss is not defined for the input.
         """
         for state in self._states:
             if loss in state.losses:
@@ -86,10 +119,10 @@ class MetricInput:
 
     @cached_property
     def _rows(self) -> tuple[str, IntArray, FloatArray | None, FloatArray]:
-        """Kind of the predictions, true classes, weights, and predictions (k, n)."""
+        """Kind of predictions, true classes, weights, and the predictions, of shape (k, n)."""
         index, weight, values = [], [], []
         for part in self.checked.parts():
-            block = part.unsmoothed  # these metrics are of labels as they are
+            block = part.unsmoothed  # label smoothing is for losses only
             assert block.index is not None
             index.append(block.index)
             weight.append(part.weight)
@@ -102,17 +135,17 @@ class MetricInput:
 
     @property
     def index(self) -> IntArray:
-        """Column of the true class of each row."""
+        """Column of the true class of each row, of shape (n,)."""
         return self._rows[1]
 
     @property
     def weight(self) -> FloatArray | None:
-        """Weight of each row; None where all count the same."""
+        """Weight of each row, of shape (n,); None if all rows have the same weight."""
         return self._rows[2]
 
     @cached_property
     def class_weight_sum(self) -> FloatArray:
-        """Weight of each true class, (k,)."""
+        """Sum of the weights of the rows of each true class, of shape (k,)."""
         counted = np.bincount(self.index, weights=self.weight, minlength=self.n_classes)
         return counted.astype(np.float64)
 
@@ -122,26 +155,27 @@ class MetricInput:
 
     @cached_property
     def proba_by_class(self) -> FloatArray:
-        """Predicted probabilities, (k, n)."""
+        """Predicted probabilities, of shape (k, n); the softmax of raw scores."""
         return self._rows[3] if self._rows[0] == "proba" else self._log_softmax[1]
 
     @cached_property
     def predicted(self) -> IntArray:
-        """Column of the most probable class of each row, or of the largest score."""
+        """Column of the largest probability or score (the first if tied) of each row."""
         return np.asarray(self._rows[3].argmax(axis=0))
 
     def log_odds(self, column: int) -> FloatArray:
-        """``log p - log(1 - p)`` of a class, of the clipped probabilities.
+        """Log-odds ``log p - log(1 - p)`` of one class against the rest, in nats.
 
         Parameters
         ----------
         column : int
-            Of the class.
+            Column of the class, from 0 to k - 1.
 
         Returns
         -------
         ndarray of shape (n,)
-            Infinite only where the clip is 0.
+            Log-odds of the clipped probabilities, or of raw scores without a clip. They can be
+            infinite only with ``clip=0``.
         """
         kind, _, _, values = self._rows
         if kind == "logits":
@@ -157,20 +191,20 @@ class MetricInput:
             return np.asarray(np.log(p) - np.log1p(-p))
 
     def ranking(self, column: int) -> FloatArray:
-        """What a class is ranked by: its probability, or its score where there is none.
-
-        Raw scores rank without the ties that their rounded probabilities would have.
+        """Scores by which rows are ranked for one class.
 
         Parameters
         ----------
         column : int
-            Of the class.
+            Column of the class, from 0 to k - 1.
 
         Returns
         -------
         ndarray of shape (n,)
-            Higher is more of the class.
+            Probabilities of the class, log-probabilities or differences of raw scores, or
+            decision scores. Higher values mean that the class is more likely.
         """
+        # Raw scores have no ties that come from the rounding of probabilities.
         kind, _, _, values = self._rows
         if kind == "proba":
             return np.asarray(values[column])
@@ -179,17 +213,18 @@ class MetricInput:
         return np.asarray(self._log_softmax[0][column] if kind == "logits" else values[column])
 
     def roc(self, column: int) -> tuple[FloatArray, FloatArray]:
-        """False and true positive rates of a class against the rest, at every score.
+        """ROC curve of one class against the rest.
 
         Parameters
         ----------
         column : int
-            Of the class.
+            Column of the class, from 0 to k - 1.
 
         Returns
         -------
         false_rate, true_rate : ndarray
-            See `roc`.
+            False positive rate and true positive rate at each threshold, from the highest
+            score to the lowest. Both increase from 0 to 1.
         """
         if column not in self._curves:
             self._curves[column] = roc(self.index == column, self.ranking(column), self.weight)
@@ -199,7 +234,7 @@ class MetricInput:
 def roc(
     positive: NDArray[np.bool_], scores: FloatArray, weight: FloatArray | None
 ) -> tuple[FloatArray, FloatArray]:
-    """ROC curve by scikit-learn: false and true positive rates, from the highest score down."""
+    """False and true positive rates, each from 0 to 1, from the highest score to the lowest."""
     from sklearn.metrics import roc_curve
 
     false_rate, true_rate, _ = roc_curve(
@@ -209,7 +244,7 @@ def roc(
 
 
 def _predicted(block: Block) -> tuple[str, FloatArray]:
-    """Kind of a block's predictions, and they as (k, n)."""
+    """Kind of the predictions of a block, and the predictions, of shape (k, n)."""
     kind = "proba" if block.proba is not None else "logits" if block.logits is not None else "score"
     values = next(v for v in (block.proba, block.logits, block.decision) if v is not None)
     if values.ndim == 2:
@@ -220,21 +255,25 @@ def _predicted(block: Block) -> tuple[str, FloatArray]:
 
 def _to_prior(prior: object, classes: tuple[Any, ...]) -> FloatArray:
     if type(prior).__name__ == "Series" and hasattr(prior, "to_dict"):
-        prior = prior.to_dict()  # of pandas: by its index, whatever the order
+        prior = prior.to_dict()  # a pandas Series is matched by its index, not by position
     if isinstance(prior, Mapping):
-        strange = [label for label in prior if label not in classes]
-        if strange:
-            raise InputError(f"prior names {strange}, not among the classes {list(classes)}")
+        unknown_labels = [label for label in prior if label not in classes]
+        if unknown_labels:
+            raise InputError(
+                f"prior must have labels among the classes {list(classes)}; got {unknown_labels}"
+            )
         prior = [prior.get(label, 0.0) for label in classes]
     try:
-        shares = np.asarray(prior, dtype=np.float64)
+        proportions = np.asarray(prior, dtype=np.float64)
     except (TypeError, ValueError):
-        raise InputError(f"prior must hold numbers, one for each class; got {prior!r}") from None
-    if shares.shape != (len(classes),):
+        raise InputError(f"prior must have a number for each class; got {prior!r}") from None
+    if proportions.shape != (len(classes),):
         raise InputError(
-            f"prior must have one share for each of {len(classes)} classes; its shape is "
-            f"{shares.shape}"
+            f"prior must have a number for each of {len(classes)} classes; its shape is "
+            f"{proportions.shape}"
         )
-    if not (shares.min() >= 0.0 and abs(shares.sum() - 1.0) <= 1e-8):
-        raise InputError(f"prior must be shares that sum to 1; got {shares.tolist()}")
-    return shares
+    if not (proportions.min() >= 0.0 and abs(proportions.sum() - 1.0) <= 1e-8):
+        raise InputError(
+            f"prior must have numbers of at least 0 that sum to 1; got {proportions.tolist()}"
+        )
+    return proportions

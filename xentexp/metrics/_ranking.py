@@ -1,4 +1,4 @@
-"""Discrimination: how well the predictions order the rows, whatever their calibration."""
+"""Metrics of the ranking of rows by their predictions, e.g. AUC; calibration has no effect."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ import numpy as np
 from xentexp._numerics import FloatArray
 from xentexp.errors import InputError, UndefinedError
 from xentexp.losses._base import MetricProperties
-from xentexp.metrics._base import DatasetMetric, one_of, parameter
+from xentexp.metrics._base import DatasetMetric, check_choice, parameter
 from xentexp.metrics._metric_input import MetricInput, roc
 from xentexp.metrics._registry import register_metric
 
-_UNDEFINED = "Undefined where a class has no rows. Decision scores will do for probabilities."
+_UNDEFINED = "The value is undefined if a class has no rows."
 
 
-def _need_all_classes(label: str, data: MetricInput) -> None:
+def _check_all_classes(name: str, data: MetricInput) -> None:
     absent = [data.classes[column] for column in np.flatnonzero(data.class_weight_sum == 0.0)]
     if absent:
-        raise UndefinedError(f"{label} is undefined: there are no rows of class {absent[0]!r}")
+        raise UndefinedError(f"{name} is undefined: there are no rows of class {absent[0]!r}")
 
 
 def _area(curve: tuple[FloatArray, FloatArray]) -> float:
@@ -38,8 +38,8 @@ class RocAuc(DatasetMetric):
 
     function: ClassVar[str] = "roc_auc"
     properties: ClassVar[MetricProperties] = MetricProperties(
-        summary="Area under the ROC curve: how often a row of the second class ranks above one "
-        "of the first.",
+        summary="Area under the ROC curve (AUC): probability that a row of the second class ranks "
+        "above a row of the first class.",
         formula="P(s+ > s-) + P(s+ = s-) / 2",
         range="[0, 1]",
         direction="higher",
@@ -48,7 +48,9 @@ class RocAuc(DatasetMetric):
         reference="Hanley, J. A. & McNeil, B. J. (1982). The meaning and use of the area under a "
         "ROC curve.\nRadiology 143(1). More classes: Hand, D. J. & Till, R. J. (2001). Machine "
         "Learning 45.\nComputed by scikit-learn's `roc_curve` and `auc`.",
-        notes="0.5 is a random order; less is one turned round.\n" + _UNDEFINED,
+        notes="Here s+ is the score of a random row of the second class and s- the score of a "
+        "random row of\nthe first class.\n\nA random ranking has 0.5; a value below 0.5 means that "
+        "the ranking is reversed.\n" + _UNDEFINED,
         peers=(
             "sklearn.metrics.roc_auc_score",
             "torchmetrics.AUROC",
@@ -59,42 +61,44 @@ class RocAuc(DatasetMetric):
     multiclass: Literal["ovr", "ovo"] = parameter(
         "ovr",
         "{'ovr', 'ovo'}",
-        "Three classes or more: each against the rest, or every pair, both ways round (Hand &\n"
-        "Till's M).",
+        "Only for three or more classes. 'ovr': mean of the AUC of each class against the rest.\n"
+        "'ovo': mean of the AUC over all pairs of classes, where each pair is ranked by the\n"
+        "scores of either class in turn (the M of Hand & Till).",
     )
     average: Literal["macro", "weighted"] = parameter(
         "macro",
         "{'macro', 'weighted'}",
-        "Three classes or more: whether classes (pairs) count the same, or by their share.",
+        "Only for three or more classes. 'macro': all classes (or pairs) have the same weight in\n"
+        "the mean. 'weighted': each is weighted by its proportion of the rows.",
     )
 
     def __post_init__(self) -> None:
-        one_of("multiclass", self.multiclass, ("ovr", "ovo"))
-        one_of("average", self.average, ("macro", "weighted"))
+        check_choice("multiclass", self.multiclass, ("ovr", "ovo"))
+        check_choice("average", self.average, ("macro", "weighted"))
 
     def value(self, data: MetricInput) -> float:
-        _need_all_classes(self.name, data)
+        _check_all_classes(self.name, data)
         if data.n_classes == 2:
             return _area(data.roc(1))
-        index, weight, share = data.index, data.weight, data.class_weight_sum
+        index, weight, class_weight_sum = data.index, data.weight, data.class_weight_sum
         areas, weights = [], []
         if self.multiclass == "ovr":
             areas = [_area(data.roc(column)) for column in range(data.n_classes)]
-            weights = list(share)
+            weights = list(class_weight_sum)
         else:
             for pair in combinations(range(data.n_classes), 2):
                 rows = np.isin(index, pair)
-                kept = None if weight is None else weight[rows]
-                both = [roc(index[rows] == c, data.ranking(c)[rows], kept) for c in pair]
-                areas.append(sum(map(_area, both)) / 2.0)
-                weights.append(share[list(pair)].sum())
+                row_weight = None if weight is None else weight[rows]
+                curves = [roc(index[rows] == c, data.ranking(c)[rows], row_weight) for c in pair]
+                areas.append(sum(map(_area, curves)) / 2.0)
+                weights.append(class_weight_sum[list(pair)].sum())
         return float(np.average(areas, weights=None if self.average == "macro" else weights))
 
 
 @register_metric
 @dataclass(frozen=True)
 class Gini(RocAuc):
-    """Twice the area under the ROC curve, less one."""
+    """Twice the area under the ROC curve, minus one."""
 
     function: ClassVar[str] = "gini"
     properties: ClassVar[MetricProperties] = MetricProperties(
@@ -106,7 +110,9 @@ class Gini(RocAuc):
         response="either",
         reference="Engelmann, B., Hayden, E. & Tasche, D. (2003). Testing rating accuracy. Risk "
         "16. Equal to\nSomers' D of the scores given the classes.",
-        notes="0 is a random order. Not the impurity of decision trees.\n" + _UNDEFINED,
+        notes="Here s+ is the score of a random row of the second class and s- the score of a "
+        "random row of\nthe first class.\n\nA random ranking has 0. The Gini impurity of decision "
+        "trees is a different quantity.\n" + _UNDEFINED,
         example=">>> gini([0, 0, 1, 1], [0.1, 0.4, 0.35, 0.8])\n0.5",
     )
 
@@ -129,8 +135,10 @@ class AveragePrecision(DatasetMetric):
         response="either",
         reference="Zhu, M. (2004). Recall, precision and average precision. University of "
         "Waterloo;\nsklearn.metrics.average_precision_score, which computes it",
-        notes="A random order has the share of the class. Two classes: that of the second. More:\n"
-        "each class against the rest, averaged.\n" + _UNDEFINED,
+        notes="The sum is over the thresholds t from the highest score to the lowest; recall and "
+        "precision\nare of the rows with a score of at least t.\n\nA random ranking has the "
+        "proportion of the class among the rows. For two classes the value is\nthat of the second "
+        "class; for more, the mean over each class against the rest.\n" + _UNDEFINED,
         peers=("sklearn.metrics.average_precision_score", "torchmetrics.AveragePrecision"),
         example=">>> average_precision([0, 0, 1, 1], [0.1, 0.4, 0.35, 0.8])\n0.833...",
     )
@@ -138,16 +146,17 @@ class AveragePrecision(DatasetMetric):
     average: Literal["macro", "weighted"] = parameter(
         "macro",
         "{'macro', 'weighted'}",
-        "Three classes or more: whether classes count the same, or by their share.",
+        "Only for three or more classes. 'macro': all classes have the same weight in the mean.\n"
+        "'weighted': each is weighted by its proportion of the rows.",
     )
 
     def __post_init__(self) -> None:
-        one_of("average", self.average, ("macro", "weighted"))
+        check_choice("average", self.average, ("macro", "weighted"))
 
     def value(self, data: MetricInput) -> float:
         from sklearn.metrics import average_precision_score
 
-        _need_all_classes(self.name, data)
+        _check_all_classes(self.name, data)
         columns = [1] if data.n_classes == 2 else range(data.n_classes)
         areas = [
             average_precision_score(
@@ -166,8 +175,8 @@ class KsStatistic(DatasetMetric):
 
     function: ClassVar[str] = "ks_statistic"
     properties: ClassVar[MetricProperties] = MetricProperties(
-        summary="Kolmogorov-Smirnov statistic: the largest distance between the classes' score "
-        "distributions.",
+        summary="Kolmogorov-Smirnov statistic: largest distance between the score distributions of "
+        "two classes.",
         formula="max_s |F0(s) - F1(s)|",
         range="[0, 1]",
         direction="higher",
@@ -178,13 +187,15 @@ class KsStatistic(DatasetMetric):
         "test. Ark. Mat. 3;\nThomas, L. C., Edelman, D. B. & Crook, J. N. (2002). Credit Scoring "
         "and its Applications, 7.4.\nThe two-sided statistic of SciPy's `ks_2samp`; computed "
         "from scikit-learn's `roc_curve`.",
-        notes="Two-sided: scores that are turned round have the same value.\n" + _UNDEFINED,
+        notes="Here F0 and F1 are the cumulative distributions of the scores of the first and the "
+        "second\nclass.\n\nThe statistic is two-sided: a reversed ranking has the same value.\n"
+        + _UNDEFINED,
         peers=("scipy.stats.ks_2samp",),
         example=">>> ks_statistic([0, 0, 1, 1], [0.1, 0.4, 0.35, 0.8])\n0.5",
     )
 
     def value(self, data: MetricInput) -> float:
-        _need_all_classes(self.name, data)
+        _check_all_classes(self.name, data)
         false_rate, true_rate = data.roc(1)
         return float(np.abs(true_rate - false_rate).max())
 
@@ -192,12 +203,12 @@ class KsStatistic(DatasetMetric):
 @register_metric
 @dataclass(frozen=True)
 class HMeasure(DatasetMetric):
-    """Share of the trivial classifier's expected cost that the scores take away."""
+    """Expected cost of misclassification that is avoided, relative to a trivial classifier."""
 
     function: ClassVar[str] = "h_measure"
     properties: ClassVar[MetricProperties] = MetricProperties(
-        summary="H-measure: share of the expected cost of misclassification that the order "
-        "takes away.",
+        summary="H-measure: proportion of the expected cost of misclassification that the ranking "
+        "avoids.",
         formula="1 - int min_t L(c, t) u(c) dc / int min(pi0 c, pi1 (1 - c)) u(c) dc, "
         "u = Beta(a, b)",
         range="[0, 1]",
@@ -209,11 +220,13 @@ class HMeasure(DatasetMetric):
         "to the area\nunder the ROC curve. Machine Learning 77; Hand, D. J. & Anagnostopoulos, C. "
         "(2014). A better\nBeta for the H measure of classification performance. Pattern "
         "Recognition Letters 40.",
-        notes="c is the cost of a false alarm (first class taken for the second), 1 - c that of "
-        "a miss.\nThe AUC lets the classifier choose the distribution of c; here it is one for "
-        "all.\nThe threshold is the best for each c, so the scores matter by their order alone; "
-        "scores\nthat are turned round have 0 (R's `hmeasure` turns them back, with a warning).\n"
-        + _UNDEFINED,
+        notes="Here c is the cost of a false positive (a row of the first class that is predicted "
+        "as the\nsecond) and 1 - c the cost of a false negative; L(c, t) is the mean cost at "
+        "threshold t; u is\nthe density of c; pi0 and pi1 are the proportions of the first and the "
+        "second class.\n\nThe value is relative to the cost of predicting the same class for every "
+        "row. For each c the\nbest threshold is used, so only the ranking of the scores matters. A "
+        "reversed ranking has 0\n(R's `hmeasure` reverses it, with a warning). Unlike for the AUC, "
+        "all classifiers have the\nsame distribution of costs.\n" + _UNDEFINED,
         peers=("hmeasure.h_score",),
         example=">>> round(h_measure([0, 0, 1, 1], [0.1, 0.4, 0.35, 0.8]), 4)\n0.5",
     )
@@ -221,22 +234,23 @@ class HMeasure(DatasetMetric):
     cost: float | Literal["prior", "severity"] = parameter(
         1.0,
         "float or {'prior', 'severity'}",
-        "Distribution of c. A number r, how many times as bad a false alarm is as a miss:\n"
-        "Beta(2, 1 + 1 / r), so that 1 is Hand's Beta(2, 2) of 2009. 'prior': Beta(1 + pi1,\n"
-        "1 + pi0), the default of Hand & Anagnostopoulos (2014). 'severity': r = pi1 / pi0, the\n"
-        "default of R's `hmeasure` package.",
+        "Distribution of c. A number r above 0 is the ratio of the cost of a false positive to\n"
+        "the cost of a false negative, and c has the distribution Beta(2, 1 + 1 / r); the default\n"
+        "1 gives Beta(2, 2), as in Hand (2009). 'prior' gives Beta(1 + pi1, 1 + pi0), the default\n"
+        "of Hand & Anagnostopoulos (2014). 'severity' sets r = pi1 / pi0, the default of R's\n"
+        "`hmeasure` package.",
     )
 
     def __post_init__(self) -> None:
         if isinstance(self.cost, str):
-            one_of("cost", self.cost, ("prior", "severity"))
+            check_choice("cost", self.cost, ("prior", "severity"))
         elif not (isinstance(self.cost, Real) and 0.0 < self.cost < np.inf):
             raise InputError(
-                f"cost must be a number above 0, 'prior' or 'severity'; got {self.cost}"
+                f"cost must be a finite number above 0, 'prior' or 'severity'; got {self.cost!r}"
             )
 
     def value(self, data: MetricInput) -> float:
-        _need_all_classes(self.name, data)
+        _check_all_classes(self.name, data)
         pi0, pi1 = data.class_weight_sum / data.class_weight_sum.sum()
         if self.cost == "prior":
             shape = 1.0 + pi1, 1.0 + pi0
@@ -250,22 +264,25 @@ class HMeasure(DatasetMetric):
 def _hull(
     false_rate: FloatArray, true_rate: FloatArray, pi0: float, pi1: float
 ) -> tuple[FloatArray, FloatArray]:
-    """Edges of the convex hull of a ROC curve: share of the second class, and mass, of each."""
+    """Segments of the convex hull of a ROC curve: rate of the second class and mass of each."""
     from scipy.optimize import isotonic_regression
 
+    # The hull is the isotonic regression of the labels on the scores.
     second, mass = pi1 * np.diff(true_rate), pi0 * np.diff(false_rate)
     mass += second
-    some = mass > 0.0
-    second, mass = second[some], mass[some]
+    filled = mass > 0.0
+    second, mass = second[filled], mass[filled]
     fit = isotonic_regression(second / mass, weights=mass, increasing=False)
     starts = fit.blocks[:-1]
     return np.clip(fit.x[starts], 0.0, 1.0), np.add.reduceat(mass, starts)
 
 
 def _expected_cost(rate: FloatArray, mass: FloatArray, a: float, b: float) -> float:
-    """Cost of the best decisions, over c ~ Beta(a, b), for groups of which `rate` is positive."""
+    """Expected cost of the best decisions for c ~ Beta(a, b), for groups with these rates."""
     from scipy.special import betainc
 
-    alarm = (1.0 - rate) * a / (a + b) * betainc(a + 1.0, b, rate)
-    miss = rate * b / (a + b) * (1.0 - betainc(a, b + 1.0, rate))
-    return float(mass @ (alarm + miss))
+    # A group is predicted as the second class if its rate exceeds c. It then costs
+    # c (1 - rate); otherwise it costs (1 - c) rate.
+    false_positive = (1.0 - rate) * a / (a + b) * betainc(a + 1.0, b, rate)
+    false_negative = rate * b / (a + b) * (1.0 - betainc(a, b + 1.0, rate))
+    return float(mass @ (false_positive + false_negative))

@@ -1,4 +1,4 @@
-"""The one lookup by name, of losses and of metrics of the whole data set."""
+"""Lookup by name, for losses and for metrics of the whole data set."""
 
 from __future__ import annotations
 
@@ -31,8 +31,21 @@ ALIASES: dict[str, str] = {
     "precision": "precision_score",
     "recall": "recall_score",
 }
-"""Everyday names of losses and metrics."""
-TAKEN.update(ALIASES, ("Evaluation", "evaluate", "get_loss", "get_metric"))
+"""Short names of losses and metrics; `xentexp.metrics` has the functions by these names too."""
+
+PUBLIC_NAMES = (
+    "DatasetMetric",
+    "Evaluation",
+    "LossState",
+    "MetricInput",
+    "MetricProperties",
+    "evaluate",
+    "get_loss",
+    "get_metric",
+    "register_metric",
+)
+"""Names of `xentexp.metrics` that are not functions of a loss or metric."""
+TAKEN.update(ALIASES, PUBLIC_NAMES)
 
 DEFAULT_METRICS = (
     "perplexity",
@@ -49,47 +62,86 @@ DEFAULT_METRICS = (
     "calibration_slope",
     "calibration_intercept",
 )
-"""Metrics of the whole data set that experiments compute unless they name others."""
+"""Metrics of the whole data set that an experiment computes by default."""
 
 
 def register_metric(metric: _MetricClass) -> _MetricClass:
-    """Class decorator: add a metric of the whole data set to those that are found by name.
+    """Class decorator that adds a metric of the whole data set to the metrics found by name.
+
+    After registration the metric has a function ``xentexp.metrics.<name>``, is found by
+    `get_metric` and `evaluate`, and can be named in experiments. If it has a direction, "lower"
+    or "higher", it also has a scorer. A metric that is passed as an object, as in
+    ``evaluate(y_true, y_pred, [MyMetric()])``, does not need registration.
 
     Parameters
     ----------
     metric : type
-        A frozen dataclass derived from `DatasetMetric`, whose parameters all have defaults.
+        A class derived from `DatasetMetric` and decorated with ``@dataclass(frozen=True)``. Each
+        of its parameters must have a default value. Its `properties` must state `optimum`.
 
     Returns
     -------
     type
-        The same class.
+        The same class, unchanged.
 
     Raises
     ------
     InputError
-        For a class that is not such a metric, and for a name that is taken.
+        If `metric` is not such a class, or if another loss or metric has its name.
+
+    See Also
+    --------
+    xentexp.losses.register_loss : The same for a loss, which is an average over rows.
+
+    Examples
+    --------
+    >>> from dataclasses import dataclass
+    >>> from xentexp.metrics import DatasetMetric, MetricProperties, register_metric
+    >>> @register_metric
+    ... @dataclass(frozen=True)
+    ... class LowestTrueProbability(DatasetMetric):
+    ...     function = "lowest_true_probability"
+    ...     properties = MetricProperties(
+    ...         summary="Lowest predicted probability of a true class.",
+    ...         formula="min_i p_iy", range="[0, 1]", direction="higher", optimum=1.0,
+    ...         response="predict_proba", reference="an example",
+    ...         example=">>> lowest_true_probability([0, 1], [0.1, 0.8])")
+    ...     def value(self, data):
+    ...         return float(data.proba_by_class[data.index, range(len(data.index))].min())
+    >>> from xentexp.metrics import evaluate, lowest_true_probability
+    >>> lowest_true_probability([0, 1], [0.1, 0.8])
+    0.8
+    >>> evaluate([0, 1], [0.1, 0.8], ["brier_loss", "lowest_true_probability"]).values
+    {'brier_loss': 0.02..., 'lowest_true_probability': 0.8}
     """
     name, properties = getattr(metric, "function", None), getattr(metric, "properties", None)
     derived = isinstance(metric, type) and issubclass(metric, DatasetMetric)
     if not (derived and "__dataclass_params__" in vars(metric)):  # its own, not one inherited
         raise InputError(
-            f"a metric is a class derived from DatasetMetric, with @dataclass(frozen=True); got "
-            f"{metric!r}"
+            f"a metric must be a class derived from DatasetMetric with @dataclass(frozen=True); "
+            f"got {metric!r}"
         )
     if not (isinstance(name, str) and name.isidentifier()):
-        raise InputError(f"{metric.__name__} must have the name of its function; got {name!r}")
+        raise InputError(
+            f"function of {metric.__name__} must be a valid Python name, the name of the metric; "
+            f"got {name!r}"
+        )
     if not isinstance(properties, MetricProperties) or properties.optimum is None:
         raise InputError(
-            f"{metric.__name__} must have properties: MetricProperties(...) with an optimum"
+            f"properties of {metric.__name__} must be MetricProperties(...) with an optimum; got "
+            f"{properties!r}"
         )
-    holder: object = DATASET_METRICS.get(name)
-    same = (type(holder).__module__, type(holder).__qualname__) == (
+    registered = type(DATASET_METRICS.get(name))
+    # The same class again, as when a cell of a notebook is run twice, replaces itself.
+    same_class = (registered.__module__, registered.__qualname__) == (
         metric.__module__,
         metric.__qualname__,
     )
-    if name in LOSSES or name in ALIASES or (holder is not None and not same):
-        raise InputError(f"the name {name} is taken by another loss or metric; choose another")
+    if name in LOSSES or (name in TAKEN and not same_class):
+        raise InputError(
+            f"function of {metric.__name__} must be a new name; {name!r} is already the name of "
+            f"another loss, metric or function of xentexp.metrics"
+        )
     DATASET_METRICS[name] = metric()
     TAKEN.add(name)
     if metric.prefix is not None:
@@ -98,26 +150,32 @@ def register_metric(metric: _MetricClass) -> _MetricClass:
 
 
 def get_metric(name: str | Metric, **parameters: object) -> Metric:
-    """Loss or metric of the whole data set by name, with other parameters than the defaults.
+    """Return a loss or a metric of the whole data set by name.
 
     Parameters
     ----------
-    name : str or Metric
-        Name of a function in `xentexp.metrics`; ``balanced_<loss>`` or ``d2_<loss>``; an
-        everyday name, e.g. ``"auc"`` or ``"nll"``; what a peer calls it, in full
-        (``"torch.nn.CrossEntropyLoss"``) or its last part alone; or a loss or metric itself.
+    name : str, Loss or DatasetMetric
+        One of: the name of a function in `xentexp.metrics`; ``"balanced_<loss>"`` or
+        ``"d2_<loss>"`` for a loss; a short name, e.g. ``"auc"`` or ``"nll"``; the name in
+        another library, either in full (``"sklearn.metrics.roc_auc_score"``) or its last part
+        (``"roc_auc_score"``). A loss or metric object is accepted too.
     **parameters : object
-        Parameters of the loss or metric, e.g. ``n_bins=10``.
+        Parameters of the loss or metric that differ from its defaults, e.g. ``n_bins=10``.
 
     Returns
     -------
-    Metric
-        A frozen value; equal parameters make equal values.
+    Loss or DatasetMetric
+        An immutable object. Two objects with equal parameters are equal.
 
     Raises
     ------
     InputError
-        For an unknown name or parameter, with the nearest ones, and for a bad value.
+        If the name or a parameter is unknown (the message lists similar names), if the name in
+        another library fits several losses, or if a parameter has an invalid value.
+
+    See Also
+    --------
+    get_loss : The same for losses only; it has the return type `Loss`.
 
     Examples
     --------
@@ -131,28 +189,34 @@ def get_metric(name: str | Metric, **parameters: object) -> Metric:
 
 
 def get_loss(name: str | Loss, **parameters: object) -> Loss:
-    """Loss by name, with other parameters than the defaults where they are given.
+    """Return a loss by name.
 
     Parameters
     ----------
     name : str or Loss
-        Name of a loss (``xentexp losses`` lists them); an everyday name, e.g. ``"nll"`` or
-        ``"mse"``; what a peer calls it, in full (``"torch.nn.CrossEntropyLoss"``) or its last
-        part alone where that is one loss (``"BCEWithLogitsLoss"``); or a loss itself.
+        One of: the name of a loss (the command ``xentexp losses`` lists them); a short name,
+        e.g. ``"nll"`` or ``"mse"``; the name in another library, either in full
+        (``"torch.nn.CrossEntropyLoss"``) or, if it fits only one loss, its last part
+        (``"BCEWithLogitsLoss"``). A loss object is accepted too.
     **parameters : object
-        Parameters of the loss, e.g. ``gamma=2``.
+        Parameters of the loss that differ from its defaults, e.g. ``gamma=2``.
 
     Returns
     -------
     Loss
-        A frozen value that is called on arrays, and has `per_sample`, `gradient` and
-        `gradient_hessian`; equal parameters make equal losses.
+        An immutable object that can be called on arrays and has the methods `per_sample`,
+        `gradient` and `gradient_hessian`. Two losses with equal parameters are equal.
 
     Raises
     ------
     InputError
-        For an unknown name or parameter, with the nearest ones; for a bad value; and for the
-        name of a metric of the whole data set, which is not a loss.
+        If the name or a parameter is unknown (the message lists similar names), if a parameter
+        has an invalid value, or if the name belongs to a metric of the whole data set, which is
+        not a loss.
+
+    See Also
+    --------
+    get_metric : The same for losses and for metrics of the whole data set.
 
     Examples
     --------
@@ -164,35 +228,37 @@ def get_loss(name: str | Loss, **parameters: object) -> Loss:
     >>> get_loss("torch.nn.CrossEntropyLoss")
     CategoricalCrossentropy()
     """
-    found = _find(name, "loss")
-    if not isinstance(found, Loss):
+    loss = _find(name, "loss")
+    if not isinstance(loss, Loss):
         raise InputError(
-            f"{name!r} is {found.name}, a metric of the whole data set and not a loss; use "
-            f"get_metric({name!r}), or evaluate(y_true, y_pred, [{name!r}])"
+            f"name must be the name of a loss; {name!r} is {loss.name}, a metric of the whole "
+            f"data set: use get_metric({name!r}) or evaluate(y_true, y_pred, [{name!r}])"
         )
-    return _with_parameters(found, parameters)
+    return _with_parameters(loss, parameters)
 
 
 def get_metrics(
-    names: str | Metric | Iterable[str | Metric], what: str = "losses and metrics"
+    names: str | Metric | Iterable[str | Metric], subject: str = "losses and metrics"
 ) -> list[Metric]:
-    """Losses and metrics by name; a single name is a list of one, and none may be repeated."""
+    """Losses and metrics by name, without duplicates; a single name gives a list of one."""
     if isinstance(names, (str, Loss, DatasetMetric)):
         names = [names]
     if not isinstance(names, Iterable):
-        raise InputError(f"{what} must be a name, an object, or several of them; got {names!r}")
+        raise InputError(
+            f"{subject} must be a name, a loss or metric, or a list of these; got {names!r}"
+        )
     metrics = [get_metric(name) for name in names]
     if not metrics:
-        raise InputError(f"{what} must name at least one; got none")
-    refuse_duplicates(metrics, what)
+        raise InputError(f"{subject} must have at least one entry; got an empty list")
+    refuse_duplicates(metrics, subject)
     return metrics
 
 
-def refuse_duplicates(metrics: Sequence[Metric], what: str) -> None:
-    """Raise an InputError where two of some losses and metrics have the same name."""
+def refuse_duplicates(metrics: Sequence[Metric], subject: str) -> None:
+    """Raise an InputError if two losses or metrics have the same name."""
     names = [metric.name for metric in metrics]
     if repeated := sorted({name for name in names if names.count(name) > 1}):
-        raise InputError(f"{what} must be distinct; duplicate: {', '.join(repeated)}")
+        raise InputError(f"{subject} must be distinct; duplicate: {', '.join(repeated)}")
 
 
 def _with_parameters(metric: T, parameters: dict[str, object]) -> T:
@@ -208,36 +274,38 @@ def _with_parameters(metric: T, parameters: dict[str, object]) -> T:
 def _find(name: object, kind: str) -> Metric:
     if isinstance(name, (Loss, DatasetMetric)):
         return name
-    found: list[Metric] = []
+    matches: list[Metric] = []
     if isinstance(name, str):
         if name in LOSSES:  # the usual case, without a search
             return LOSSES[name]
-        found = _named(name)
-    if len(found) == 1:
-        return found[0]
-    if found:
-        names = " or ".join(metric.name for metric in found)
-        raise InputError(f"{name!r} may be {names}; name the one you mean")
+        matches = matching_metrics(name)
+    if len(matches) == 1:
+        return matches[0]
+    if matches:
+        names = " or ".join(metric.name for metric in matches)
+        raise InputError(f"{kind} {name!r} is ambiguous; write {names}")
     everything: list[Metric] = [*LOSSES.values(), *DATASET_METRICS.values()]
     peers = [peer for metric in everything for peer in metric.properties.peers]
-    short = [peer.rpartition(".")[2] for peer in peers]
-    ours = [*LOSSES, *DATASET_METRICS]
+    last_parts = [peer.rpartition(".")[2] for peer in peers]
+    functions = [*LOSSES, *DATASET_METRICS]
     function = getattr(name, "__name__", None)
-    if getattr(name, "__module__", None) == "xentexp.metrics" and function in ours:
-        raise InputError(f"a {kind} is named or given as an object; write {function!r}")
-    raise unknown_name(kind, name, [*ours, *ALIASES, *peers, *short], shown=ours)
+    if getattr(name, "__module__", None) == "xentexp.metrics" and function in functions:
+        raise InputError(
+            f"a {kind} must be a name or an object; got the function {function}: write {function!r}"
+        )
+    raise unknown_name(kind, name, [*functions, *ALIASES, *peers, *last_parts], shown=functions)
 
 
-def _named(name: str) -> list[Metric]:
-    """Losses and metrics that a name, an alias or a peer's name may stand for."""
+def matching_metrics(name: str) -> list[Metric]:
+    """Losses and metrics with this name, alias, or name in another library."""
     if name in DATASET_METRICS or ALIASES.get(name) in DATASET_METRICS:
         return [DATASET_METRICS[ALIASES.get(name, name)]]
-    found: list[Metric] = [LOSSES[loss] for loss in sorted(matching_losses(name))]
+    matches: list[Metric] = [LOSSES[loss] for loss in sorted(matching_losses(name))]
     for metric in DATASET_METRICS.values():
         if any(name in (peer, peer.rpartition(".")[2]) for peer in metric.properties.peers):
-            found.append(metric)
+            matches.append(metric)
         prefix = metric.prefix
         if prefix is not None and name.startswith(prefix):
             losses = matching_losses(name.removeprefix(prefix))
-            found += [replace(metric, loss=loss) for loss in sorted(losses)]  # type: ignore[call-arg]
-    return found
+            matches += [replace(metric, loss=loss) for loss in sorted(losses)]  # type: ignore[call-arg]
+    return matches

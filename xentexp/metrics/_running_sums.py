@@ -1,4 +1,4 @@
-"""Sums over rows, by loss: they add up exactly, and give means and standard errors."""
+"""`LossState`: sums of losses over rows, which add up, and give means and standard errors."""
 
 from __future__ import annotations
 
@@ -17,35 +17,61 @@ from xentexp.losses._base import row_values
 
 @dataclass
 class LossState:
-    """Sums over the rows seen so far, for some losses; the states of two parts add up.
+    """Sums of losses over rows; adding the states of two data sets gives the state of both.
 
-    Merging the states of any partition of a data set (folds, files, workers) gives the state
-    of the whole, up to rounding.
+    Evaluate a large data set in pieces (folds, files, workers), add the states with ``+`` and
+    pass the sum to `Evaluation`: means and standard errors are those of the whole data set, up
+    to rounding. `evaluate` returns the state as ``evaluate(...).state``. Metrics of the whole
+    data set, such as AUC, cannot be merged and are not part of a state.
+
+    Below, L is the number of losses, k the number of classes, w the weight of a row and l the
+    value of a loss on a row.
 
     Parameters
     ----------
     losses : tuple of Loss
-        In the order of the rows of the sums.
+        The losses, in the order of the entries of the sums.
     classes : tuple
-        Classes, in the order of the columns of the sums per class.
+        Labels of the classes, in the order of the columns of `class_loss_sum`.
+    n_rows : int, default=0
+        Number of rows that count.
+    n_ignored : int, default=0
+        Number of rows that are left out because of their label.
+    n_clipped : int, default=0
+        Number of rows whose cross-entropy was changed by the clip.
+    weight : float, default=0.0
+        Sum of the weights of the rows.
+    weight_squared : float, default=0.0
+        Sum of the squared weights of the rows.
 
     Attributes
     ----------
-    n_rows, n_ignored, n_clipped : int
-        Rows counted, left out because of their label, touched by the clip.
     n_infinite : ndarray of shape (L,)
-        Rows of positive weight and infinite value, for each loss.
-    weight, weight_squared : float
-        Sums of the weights and of their squares.
+        Number of rows of positive weight for which the loss is infinite.
     total : ndarray of shape (L,)
         ``sum w l``.
     m2, m1 : ndarray of shape (L,)
-        Central moments ``sum w^2 (l - m)^2`` and ``sum w^2 (l - m)`` about the mean ``m`` so far,
-        for the standard error: about zero they would lose the digits of a large mean.
+        Central moments ``sum w^2 (l - m)^2`` and ``sum w^2 (l - m)`` about the current mean m,
+        for the standard error. Moments about zero would lose the digits of a large mean.
     class_weight_sum : ndarray of shape (k,)
-        Weight of each true class.
+        Sum of the weights of the rows of each true class.
     class_loss_sum : ndarray of shape (L, k)
-        ``sum w l`` over each true class.
+        ``sum w l`` over the rows of each true class.
+
+    See Also
+    --------
+    evaluate : Compute losses and their state.
+
+    Examples
+    --------
+    >>> from xentexp.metrics import Evaluation, evaluate
+    >>> first = evaluate([0, 1], [0.1, 0.8], ["brier_loss"], labels=[0, 1])
+    >>> second = evaluate([1], [0.4], ["brier_loss"], labels=[0, 1])
+    >>> both = Evaluation(first.state + second.state)
+    >>> both.state.n_rows, both["brier_loss"]
+    (3, 0.1366...)
+    >>> evaluate([0, 1, 1], [0.1, 0.8, 0.4], ["brier_loss"])["brier_loss"]
+    0.1366...
     """
 
     losses: tuple[Loss, ...]
@@ -73,18 +99,18 @@ class LossState:
 
     @property
     def names(self) -> tuple[str, ...]:
-        """Names of the losses."""
+        """Names of the losses, in their order."""
         return tuple(loss.name for loss in self.losses)
 
     def add(self, values: FloatArray, part: Part) -> None:
-        """Take in the per-sample values, of shape (L, n), of one part.
+        """Add the values of the losses on one part of the rows.
 
         Parameters
         ----------
         values : ndarray of shape (L, n)
-            Value of each loss on each row that is not ignored.
+            Unweighted value of each loss on each row of the part that is not ignored.
         part : Part
-            The rows.
+            Targets, predictions and weights of these rows.
         """
         state = LossState(self.losses, self.classes)
         state.n_rows = values.shape[1]
@@ -101,11 +127,11 @@ class LossState:
             with np.errstate(invalid="ignore", over="ignore"):
                 if weight is None:
                     state.m2 = _sum_of_squares(values, state.mean())
-                    state.m1 = 0.0 * state.total  # deviations from a mean cancel
+                    state.m1 = 0.0 * state.total  # deviations from the mean sum to 0; NaN stays NaN
                 else:
-                    off = values - state.mean()[:, np.newaxis]
-                    state.m1 = weigh(off, weight**2).sum(axis=1)
-                    state.m2 = weigh(off * off, weight**2).sum(axis=1)
+                    deviation = values - state.mean()[:, np.newaxis]
+                    state.m1 = weigh(deviation, weight**2).sum(axis=1)
+                    state.m2 = weigh(deviation * deviation, weight**2).sum(axis=1)
         if part.block.index is not None or part.block.soft is not None:
             target = part.unsmoothed.target_by_class
             state.class_weight_sum = target @ (np.ones(state.n_rows) if weight is None else weight)
@@ -115,47 +141,59 @@ class LossState:
                 with np.errstate(invalid="ignore"):
                     products = weighted[:, np.newaxis, :] * target
                 state.class_loss_sum = np.where(target > 0, products, 0.0).sum(axis=2)
-        self._take(state)
+        self._merge(state)
 
-    def _take(self, other: LossState) -> None:
-        """Add another state to this one."""
+    def _merge(self, other: LossState) -> None:
+        """Add another state to this one, in place."""
         if other.weight and not self.weight:
             self.m2, self.m1 = other.m2, other.m1
         elif other.weight:
             mean = (self.total + other.total) / (self.weight + other.weight)
-            (m2, m1), (more, further) = self._about(mean), other._about(mean)
-            self.m2, self.m1 = m2 + more, m1 + further
+            (m2, m1), (other_m2, other_m1) = self._moments(mean), other._moments(mean)
+            self.m2, self.m1 = m2 + other_m2, m1 + other_m1
         for name in _SUMS:
             setattr(self, name, getattr(self, name) + getattr(other, name))
 
-    def _about(self, mean: FloatArray) -> tuple[FloatArray, FloatArray]:
+    def _moments(self, mean: FloatArray) -> tuple[FloatArray, FloatArray]:
         """`m2` and `m1` about another mean."""
         with np.errstate(invalid="ignore"):
             shift = self.mean() - mean
-            move = shift * self.weight_squared
-            return self.m2 + shift * (2.0 * self.m1 + move), self.m1 + move
+            m1_change = shift * self.weight_squared
+            return self.m2 + shift * (2.0 * self.m1 + m1_change), self.m1 + m1_change
 
     def __add__(self, other: LossState) -> LossState:
-        """State of both parts together."""
+        """State of the rows of both; an InputError if the losses or the classes differ."""
         if self.losses != other.losses or self.classes != other.classes:
             raise InputError(
-                f"states of the same losses and classes add up; these differ: "
-                f"{list(self.losses)} of {self.classes}, {list(other.losses)} of {other.classes}"
+                f"states must have the same losses and classes to be added; got "
+                f"{list(self.losses)} with classes {self.classes}, and {list(other.losses)} with "
+                f"classes {other.classes}; pass the same losses and labels= to each evaluate()"
             )
         both = LossState(self.losses, self.classes)
-        both._take(self)
-        both._take(other)
+        both._merge(self)
+        both._merge(other)
         return both
 
     def mean(self) -> FloatArray:
-        """Weighted mean of each loss, of shape (L,)."""
+        """Weighted mean of each loss.
+
+        Returns
+        -------
+        ndarray of shape (L,)
+            ``sum w l / sum w``; NaN for a state without weight.
+        """
         return self.total / self.weight if self.weight else np.full(len(self.losses), np.nan)
 
     def standard_error(self) -> FloatArray:
-        """Standard error of each mean, of shape (L,); NaN for one row or an infinite mean.
+        """Standard error of the mean of each loss.
 
-        ``sqrt(n / (n - 1) * sum w^2 (l - mean)^2) / sum w``: rows are independent, weights
-        are importances.
+        The formula is ``sqrt(n / (n - 1) * sum w^2 (l - mean)^2) / sum w``. It assumes that rows
+        are independent and that a weight says how much a row counts, not how often it occurs.
+
+        Returns
+        -------
+        ndarray of shape (L,)
+            NaN for fewer than two rows and for an infinite mean.
         """
         if self.n_rows < 2 or not self.weight:
             return np.full(len(self.losses), np.nan)
@@ -165,7 +203,13 @@ class LossState:
         return np.where(np.isfinite(self.total), error, np.nan)
 
     def class_mean(self) -> FloatArray:
-        """Mean of each loss over the rows of each true class, (L, k); NaN for no row."""
+        """Weighted mean of each loss over the rows of each true class.
+
+        Returns
+        -------
+        ndarray of shape (L, k)
+            NaN for a class without rows.
+        """
         with np.errstate(invalid="ignore", divide="ignore"):
             return np.asarray(self.class_loss_sum / self.class_weight_sum)
 
@@ -184,34 +228,34 @@ _SUMS = (
 
 
 def _sum_of_squares(values: FloatArray, mean: FloatArray) -> FloatArray:
-    """``sum (l - mean)^2`` of each row of values; `mean` is their mean."""
+    """``sum (l - mean)^2`` of each row of `values`, whose mean is `mean`."""
     squares: FloatArray = np.vecdot(values, values)
     m2: FloatArray = squares - values.shape[1] * mean * mean
-    # A difference of large numbers loses digits: those rows are centred, which takes longer.
-    lost = ~(squares < 1024.0 * m2)
-    if lost.any():
-        off = values[lost] - mean[lost, np.newaxis]
-        m2[lost] = np.vecdot(off, off)
+    # The difference of two large numbers is inaccurate: subtract the mean first, which is slower.
+    inaccurate = ~(squares < 1024.0 * m2)
+    if inaccurate.any():
+        deviation = values[inaccurate] - mean[inaccurate, np.newaxis]
+        m2[inaccurate] = np.vecdot(deviation, deviation)
     return m2
 
 
 def _products(values: FloatArray, target: FloatArray) -> FloatArray:
-    """``values @ target.T``, in slices that BLAS has a quicker way for."""
+    """``values @ target.T``, in slices of columns, for which BLAS has a faster routine."""
     n_losses, n_classes = len(values), len(target)
     step = max(256, 900_000 // max(1, n_losses * n_classes))
     if values.shape[1] <= step:
         return np.asarray(values @ target.T)
     total = np.zeros((n_losses, n_classes))
     for start in range(0, values.shape[1], step):
-        some = slice(start, start + step)
-        total += values[:, some] @ target[:, some].T
+        columns = slice(start, start + step)
+        total += values[:, columns] @ target[:, columns].T
     return total
 
 
 def sum_losses(
     checked: CheckedInput, losses: Sequence[Loss], *, per_sample: bool = False
 ) -> tuple[LossState, dict[str, FloatArray] | None]:
-    """Sums of losses that apply, in one pass over the blocks, and their rows where wanted."""
+    """Sums of losses in one pass over the blocks; with `per_sample`, also the value of each row."""
     state = LossState(tuple(losses), checked.classes)
     rows = np.full((len(losses), checked.n_rows), np.nan) if per_sample else None
     hard = next((loss.name for loss in losses if loss.properties.targets == "one-hot"), None)

@@ -1,6 +1,6 @@
 """Metrics of the predicted class: precision, recall, F1, balanced accuracy, Matthews correlation.
 
-Computed by scikit-learn from the class that each row is assigned to.
+scikit-learn computes them from the predicted classes.
 """
 
 from __future__ import annotations
@@ -15,42 +15,48 @@ from xentexp._inputs.checked import InputTraits
 from xentexp._numerics import IntArray
 from xentexp.errors import InputError
 from xentexp.losses._base import MetricProperties
-from xentexp.metrics._base import DatasetMetric, one_of, parameter
+from xentexp.metrics._base import DatasetMetric, check_choice, parameter
 from xentexp.metrics._metric_input import MetricInput
 from xentexp.metrics._registry import register_metric
 
 _AVERAGES = ("macro", "weighted", "micro")
-_ASSIGNED = (
-    "Two classes: the second is the positive one, and a row is assigned to it where its\n"
-    "probability is above `threshold`. More classes: the most probable one, the first of equals.\n"
-    "Decision scores are cut at 0."
+_PREDICTED = (
+    "For two classes, the second is the positive class; it is predicted if its probability is\n"
+    "above `threshold`, or its decision score above 0. For three or more classes, the class with\n"
+    "the largest probability or score is predicted (the first one if there are ties)."
 )
-_ZERO = "0 / 0 counts as 0, as with scikit-learn's ``zero_division=0``."
+_AVERAGED = (
+    "\nWith three or more classes, each is the positive class in turn; see `average`. A ratio of\n"
+    "0 / 0 counts as 0, as with ``zero_division=0`` in scikit-learn."
+)
 
 
 @dataclass(frozen=True)
 class _OfPredictedClass(DatasetMetric):
-    """Base of metrics of the class that each row is assigned to."""
+    """Base of metrics of the predicted class."""
 
     threshold: float = parameter(
-        0.5, "float", "Two classes: probability above which a row is assigned to the second."
+        0.5,
+        "float",
+        "Only for two classes: the second class is predicted if its probability is above this\n"
+        "number in [0, 1].",
     )
 
     def __post_init__(self) -> None:
         threshold: object = self.threshold
-        number = isinstance(threshold, Real) and not isinstance(threshold, bool)
-        if not (number and 0.0 <= float(self.threshold) <= 1.0):
+        is_number = isinstance(threshold, Real) and not isinstance(threshold, bool)
+        if not (is_number and 0.0 <= float(self.threshold) <= 1.0):
             raise InputError(f"threshold must be a number in [0, 1]; got {threshold!r}")
 
-    def why_not(self, given: InputTraits) -> str | None:
-        if self.threshold != 0.5 and given.n_classes != 2:
-            return f"takes a threshold for two classes only; there are {given.n_classes}"
-        if self.threshold != 0.5 and not given.has_proba:
-            return "needs probabilities to apply a threshold"
-        return super().why_not(given)
+    def why_not(self, traits: InputTraits) -> str | None:
+        if self.threshold != 0.5 and traits.n_classes != 2:
+            return f"accepts a threshold only for two classes; there are {traits.n_classes}"
+        if self.threshold != 0.5 and not traits.has_proba:
+            return "needs probabilities for a threshold; leave out threshold, or pass probabilities"
+        return super().why_not(traits)
 
     def predicted(self, data: MetricInput) -> IntArray:
-        """Column of the class that each row is assigned to."""
+        """Column of the predicted class of each row."""
         if self.threshold == 0.5:
             return data.predicted
         return np.asarray(data.proba_by_class[1] > self.threshold, dtype=np.intp)
@@ -58,19 +64,21 @@ class _OfPredictedClass(DatasetMetric):
 
 @dataclass(frozen=True)
 class _Averaged(_OfPredictedClass):
-    """Base of metrics of one class against the rest, averaged over three classes or more."""
+    """Base of metrics of one class against the rest; a mean over three or more classes."""
 
     average: Literal["macro", "weighted", "micro"] = parameter(
         "macro",
         "{'macro', 'weighted', 'micro'}",
-        "Three classes or more: mean over the classes, mean by their share of the rows, or one\n"
-        "count over all classes (then precision, recall and F1 are the accuracy).",
+        "Only for three or more classes. 'macro': all classes have the same weight in the mean.\n"
+        "'weighted': each is weighted by its proportion of the rows. 'micro': true and false\n"
+        "positives and negatives are counted over all classes together, so that precision, recall\n"
+        "and F1 are equal to the accuracy.",
     )
     measure: ClassVar[int]
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        one_of("average", self.average, _AVERAGES)
+        check_choice("average", self.average, _AVERAGES)
 
     def value(self, data: MetricInput) -> float:
         from sklearn.metrics import precision_recall_fscore_support
@@ -90,19 +98,19 @@ class _Averaged(_OfPredictedClass):
 @register_metric
 @dataclass(frozen=True)
 class PrecisionScore(_Averaged):
-    """Share of the rows assigned to a class that belong to it."""
+    """Proportion of true positives among the rows predicted as positive."""
 
     function: ClassVar[str] = "precision_score"
     measure: ClassVar[int] = 0
     properties: ClassVar[MetricProperties] = MetricProperties(
-        summary="Share of the rows assigned to the positive class that belong to it.",
+        summary="Precision: proportion of true positives among the rows predicted as positive.",
         formula="true positives / (true positives + false positives)",
         range="[0, 1]",
         direction="higher",
         optimum=1.0,
         response="either",
         reference="sklearn.metrics.precision_score",
-        notes=f"{_ASSIGNED} {_ZERO}",
+        notes=_PREDICTED + _AVERAGED,
         peers=("sklearn.metrics.precision_score", "torchmetrics.Precision"),
         example=">>> precision_score([0, 0, 1, 1], [0.1, 0.6, 0.7, 0.8])\n0.666...",
     )
@@ -111,19 +119,19 @@ class PrecisionScore(_Averaged):
 @register_metric
 @dataclass(frozen=True)
 class RecallScore(_Averaged):
-    """Share of the rows of a class that are assigned to it."""
+    """Proportion of the rows of a class that are predicted as this class."""
 
     function: ClassVar[str] = "recall_score"
     measure: ClassVar[int] = 1
     properties: ClassVar[MetricProperties] = MetricProperties(
-        summary="Share of the rows of the positive class that are assigned to it: sensitivity.",
+        summary="Recall (sensitivity): proportion of true positives among the positive rows.",
         formula="true positives / (true positives + false negatives)",
         range="[0, 1]",
         direction="higher",
         optimum=1.0,
         response="either",
         reference="sklearn.metrics.recall_score",
-        notes=f"{_ASSIGNED} {_ZERO}",
+        notes=_PREDICTED + _AVERAGED,
         peers=("sklearn.metrics.recall_score", "torchmetrics.Recall"),
         example=">>> recall_score([0, 0, 1, 1], [0.1, 0.6, 0.4, 0.8])\n0.5",
     )
@@ -137,7 +145,7 @@ class F1Score(_Averaged):
     function: ClassVar[str] = "f1_score"
     measure: ClassVar[int] = 2
     properties: ClassVar[MetricProperties] = MetricProperties(
-        summary="Harmonic mean of precision and recall.",
+        summary="F1 score: harmonic mean of precision and recall.",
         formula="2 precision recall / (precision + recall)",
         range="[0, 1]",
         direction="higher",
@@ -145,7 +153,7 @@ class F1Score(_Averaged):
         response="either",
         reference="van Rijsbergen, C. J. (1979). Information Retrieval, ch. 7; "
         "sklearn.metrics.f1_score",
-        notes=f"{_ASSIGNED} {_ZERO}",
+        notes=_PREDICTED + _AVERAGED,
         peers=("sklearn.metrics.f1_score", "torchmetrics.F1Score", "keras.metrics.F1Score"),
         example=">>> f1_score([0, 0, 1, 1], [0.1, 0.6, 0.4, 0.8])\n0.5",
     )
@@ -154,19 +162,19 @@ class F1Score(_Averaged):
 @register_metric
 @dataclass(frozen=True)
 class BalancedAccuracy(_OfPredictedClass):
-    """Mean over the classes of the share of their rows that is assigned to them."""
+    """Mean over the classes of the proportion of their rows that are predicted correctly."""
 
     function: ClassVar[str] = "balanced_accuracy"
     properties: ClassVar[MetricProperties] = MetricProperties(
-        summary="Mean recall of the classes.",
-        formula="mean_j (rows of class j assigned to it / rows of class j)",
+        summary="Balanced accuracy: mean of the recall of each class.",
+        formula="mean_j (rows of class j predicted as class j / rows of class j)",
         range="[0, 1]",
         direction="higher",
         optimum=1.0,
         response="either",
         reference="Brodersen, K. H. et al. (2010). The balanced accuracy and its posterior "
         "distribution. ICPR;\nsklearn.metrics.balanced_accuracy_score",
-        notes=f"{_ASSIGNED}\nA class without rows is left out, as in scikit-learn.",
+        notes=f"{_PREDICTED}\nClasses without rows are left out of the mean, as in scikit-learn.",
         peers=("sklearn.metrics.balanced_accuracy_score",),
         example=">>> balanced_accuracy([0, 0, 0, 1], [0.1, 0.2, 0.9, 0.8])\n0.833...",
     )
@@ -189,11 +197,11 @@ class BalancedAccuracy(_OfPredictedClass):
 @register_metric
 @dataclass(frozen=True)
 class MatthewsCorrelation(_OfPredictedClass):
-    """Correlation of true and predicted class."""
+    """Correlation of true and predicted classes."""
 
     function: ClassVar[str] = "matthews_corrcoef"
     properties: ClassVar[MetricProperties] = MetricProperties(
-        summary="Matthews correlation coefficient (MCC, phi) of true and predicted class.",
+        summary="Matthews correlation coefficient (MCC, phi) of true and predicted classes.",
         formula="cov(true, predicted) / sqrt(cov(true, true) cov(predicted, predicted))",
         range="[-1, 1]",
         direction="higher",
@@ -201,7 +209,8 @@ class MatthewsCorrelation(_OfPredictedClass):
         response="either",
         reference="Gorodkin, J. (2004). Comparing two K-category assignments by a K-category\n"
         "correlation coefficient. Comput. Biol. Chem. 28; sklearn.metrics.matthews_corrcoef",
-        notes=f"{_ASSIGNED}\n0 for a single true or predicted class, as in scikit-learn.",
+        notes=_PREDICTED + "\nThe covariances are of one-hot rows. The value is 0 if there is a "
+        "single true class or a single\npredicted class, as in scikit-learn.",
         peers=("sklearn.metrics.matthews_corrcoef", "torchmetrics.MatthewsCorrCoef"),
         example=">>> matthews_corrcoef([0, 0, 1, 1], [0.1, 0.6, 0.7, 0.8])\n0.577...",
     )

@@ -1,4 +1,7 @@
-"""scikit-learn scorers: one loss or metric by name, or many from one prediction per fold."""
+"""Scorers for scikit-learn: of one loss or metric, or of many that share the predictions.
+
+Higher is better for a scorer, so the score of a loss is its negative, with the prefix ``neg_``.
+"""
 
 from __future__ import annotations
 

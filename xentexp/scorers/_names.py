@@ -1,4 +1,4 @@
-"""Scorers by name: one, or many from one prediction per fold."""
+"""`get_scorer` and `loss_scorers`: scorers by name."""
 
 from __future__ import annotations
 
@@ -17,27 +17,35 @@ from xentexp.scorers._scorer import MetricScorer, MetricScorers, score_name
 
 
 def get_scorer(name: str | Metric | Callable[..., Any], *, labels: ArrayLike | None = None) -> Any:
-    """Scorer by name: ours, and scikit-learn's own.
+    """Return a scorer by name, of xentexp or of scikit-learn.
 
     Parameters
     ----------
     name : str, Loss, DatasetMetric or callable
-        ``neg_<name>`` for a loss, or for a metric of the data set of which lower is better;
-        ``<name>`` for one of which higher is better, e.g. ``"gini"``. A name of scikit-learn's,
-        e.g. ``"roc_auc"``, is scikit-learn's. A callable is handed back.
-    labels : array-like, optional
-        Every class, for our scorers.
+        ``"neg_<name>"`` for a loss, and for a metric for which lower is better;
+        ``"<name>"`` for a metric for which higher is better, e.g. ``"gini"``. The name of a
+        scorer of scikit-learn, e.g. ``"roc_auc"``, returns the scorer of scikit-learn. A loss or
+        metric object is accepted too. A callable is returned unchanged.
+    labels : array-like of shape (k,), optional
+        All classes, in their order if they are ordered. By default the classes are those of the
+        fitted classifier and of `y`, sorted. Only for scorers of xentexp.
 
     Returns
     -------
     callable
-        With the signature ``scorer(estimator, X, y)``.
+        A scorer with the signature ``scorer(estimator, X, y)``, for ``scoring=`` in
+        scikit-learn. Higher is better.
 
     Raises
     ------
     InputError
-        For an unknown name, with the nearest ones, and for `labels` with a scorer of
-        scikit-learn's, which takes none.
+        If the name is unknown (the message lists similar names), if the loss or metric does not
+        rank models, or if `labels` is given for a scorer of scikit-learn.
+
+    See Also
+    --------
+    loss_scorers : One scorer for many losses.
+    get_scorer_names : All names.
 
     Examples
     --------
@@ -55,26 +63,28 @@ def get_scorer(name: str | Metric | Callable[..., Any], *, labels: ArrayLike | N
             metric = get_metric(bare)
         except InputError:
             raise unknown_name("scorer", name, get_scorer_names(), shown=_ours()) from None
-        scorable = metric.properties.targets not in _NOT_OF_CLASSES
-        if scorable and score_name(metric).startswith("neg_") == (bare != name):
-            ours = type(metric).__module__.startswith("xentexp.")
-            # A worker that unpickles the name of another's loss would not know it.
-            return MetricScorer(bare if ours else metric, labels=labels)
-        if scorable:
+        has_classes = metric.properties.targets not in _NOT_OF_CLASSES
+        if has_classes and score_name(metric).startswith("neg_") == (bare != name):
+            built_in = type(metric).__module__.startswith("xentexp.")
+            # A worker process that unpickles only the name of a plug-in would not find it.
+            return MetricScorer(bare if built_in else metric, labels=labels)
+        if has_classes:
             raise InputError(f"unknown scorer {name!r}; did you mean {score_name(metric)!r}?")
         raise unknown_name("scorer", name, get_scorer_names(), shown=_ours())
     if labels is not None:
-        raise InputError(f"labels go with the scorers of xentexp; {name!r} takes none")
+        raise InputError(
+            f"labels must be left out for {name!r}, a scorer of scikit-learn; got {labels!r}"
+        )
     return sklearn_get_scorer(name)
 
 
 def get_scorer_names() -> list[str]:
-    """Names that `get_scorer` knows, scikit-learn's included.
+    """Return the names that `get_scorer` accepts, including those of scikit-learn.
 
     Returns
     -------
     list of str
-        Sorted; ``neg_balanced_<loss>`` is known for any loss besides.
+        Sorted names. `get_scorer` also accepts ``"neg_balanced_<loss>"`` for any loss.
 
     Examples
     --------
@@ -85,7 +95,7 @@ def get_scorer_names() -> list[str]:
 
 
 _NOT_OF_CLASSES = ("multilabel", "positive")
-"""Targets that the labels of a classifier cannot be."""
+"""Kinds of targets other than classes, which a classifier cannot predict."""
 
 
 def _ours() -> list[str]:
@@ -103,26 +113,32 @@ def _ours() -> list[str]:
 def loss_scorers(
     losses: str | Metric | Sequence[str | Metric] | None = None, *, labels: ArrayLike | None = None
 ) -> MetricScorers:
-    """Scorer of many losses at once, for ``scoring=`` of `cross_validate` and searches.
+    """Return one scorer of many losses, for ``scoring=`` of `cross_validate` and searches.
 
     Parameters
     ----------
-    losses : str, Loss, DatasetMetric or sequence of them, optional
-        Which losses and metrics; all losses that the classifier and the number of
-        classes allow by default.
-    labels : array-like, optional
-        Every class.
+    losses : str, Loss, DatasetMetric or sequence of these, optional
+        Losses and metrics, by name or as objects. By default all losses that are defined for
+        the classifier and its number of classes.
+    labels : array-like of shape (k,), optional
+        All classes, in their order if they are ordered. By default the classes are those of the
+        fitted classifier and of `y`, sorted. Pass them if a fold may lack a class.
 
     Returns
     -------
     MetricScorers
-        A callable that predicts once per fold and gives ``neg_<name>`` for each loss, and for
-        each metric of which lower is better, ``<name>`` for one of which higher is.
+        A callable that predicts once per fold. It returns a dict with the score
+        ``"neg_<name>"`` for each loss and each metric for which lower is better, and
+        ``"<name>"`` for each metric for which higher is better.
 
     Raises
     ------
     InputError
-        For an unknown name, and for one that does not rank.
+        If a name is unknown or a duplicate, or if a loss or metric does not rank models.
+
+    See Also
+    --------
+    get_scorer : Scorer of a single loss or metric.
 
     Examples
     --------
@@ -141,6 +157,8 @@ def loss_scorers(
     for metric in metrics:
         score_name(metric)
         if metric.properties.targets == "multilabel":
-            raise InputError(f"{metric.name} is for several labels in a row; no classifier has it")
-    named = isinstance(losses, (list, tuple))
-    return MetricScorers(list(losses) if named else metrics, labels)  # type: ignore[arg-type]
+            raise InputError(
+                f"{metric.name} is for several labels in a row, so it does not score classifiers"
+            )
+    is_list = isinstance(losses, (list, tuple))
+    return MetricScorers(list(losses) if is_list else metrics, labels)  # type: ignore[arg-type]

@@ -1,4 +1,4 @@
-"""Scorers: callables that a search or cross-validation calls with a fitted classifier."""
+"""`MetricScorer` and `MetricScorers`, and aligned predictions of a fitted classifier."""
 
 from __future__ import annotations
 
@@ -20,25 +20,31 @@ from xentexp.metrics._registry import get_metric, get_metrics
 
 
 class MetricScorer(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no types
-    """Scorer of one loss or metric: higher is better, so that losses are negative.
+    """Scorer of one loss or metric for scikit-learn.
 
-    A scikit-learn scorer with `get_params`, so that it clones, pickles, and takes
-    `sample_weight` through metadata routing.
+    Higher is better, so the score of a loss is its negative value. The scorer can be cloned and
+    pickled, and accepts `sample_weight` through metadata routing.
 
     Parameters
     ----------
     metric : str, Loss or DatasetMetric
-        A loss or metric, by name or as an object.
-    labels : array-like, optional
-        Every class. Without it the classes are those that the estimator was fitted on and
-        those of the test part, sorted.
+        The loss or metric, by name or as an object.
+    labels : array-like of shape (k,), optional
+        All classes, in their order if they are ordered. By default the classes are those of the
+        fitted classifier and of `y`, sorted.
+
+    See Also
+    --------
+    get_scorer : Scorer by name.
 
     Notes
     -----
-    A class that the training part lacks has probability 0 (clipped at 2.2e-16, so that a row
-    of it costs 36.04 nats), and a decision score one below the row's lowest. Where a metric is
-    undefined, e.g. on a fold of one class, the scorer raises, and scikit-learn records
-    ``error_score``.
+    A class that is not among the training rows has the predicted probability 0. The
+    cross-entropy clips it at 2.2e-16, so that each test row of the class has a loss of 36.04
+    nats. The decision score of such a class is the lowest score of the row minus 1.
+
+    If a metric is undefined, e.g. for a fold with a single class, the scorer raises an
+    `UndefinedError`, and scikit-learn records its ``error_score``.
 
     Examples
     --------
@@ -57,29 +63,31 @@ class MetricScorer(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no 
     def score(
         self, estimator: Any, X: Any, y: ArrayLike, sample_weight: ArrayLike | None = None
     ) -> float:
-        """Score of the predictions for `X`.
+        """Score the predictions of a fitted classifier; a call of the scorer is the same.
 
         Parameters
         ----------
         estimator : object
-            A fitted classifier or pipeline.
-        X : array-like
-            Rows to predict.
+            A fitted classifier, pipeline or search.
+        X : array-like of shape (n, n_features)
+            Rows for which the classifier predicts.
         y : array-like of shape (n,)
-            Their labels.
+            Labels of these rows.
         sample_weight : array-like of shape (n,), optional
-            Weights.
+            Weight of each row, at least 0. By default all rows have the same weight.
 
         Returns
         -------
         float
-            Higher is better.
+            Value of the metric, or minus the value if lower is better.
 
         Raises
         ------
         InputError
-            Where the classifier lacks the predictions that the metric needs, and where the
-            metric is undefined.
+            If the classifier does not provide the predictions that the metric needs, or if
+            `metric` does not rank models.
+        UndefinedError
+            If the metric has no value for these rows.
         """
         metrics = [get_metric(self.metric)]
         (score,) = _scores(estimator, X, y, metrics, self.labels, sample_weight).values()
@@ -89,16 +97,23 @@ class MetricScorer(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no 
 
 
 class MetricScorers(BaseEstimator):  # type: ignore[misc]
-    """Scorer of many losses and metrics at once, which predicts once per fold.
+    """Scorer of many losses and metrics for scikit-learn, which predicts once per fold.
+
+    Higher is better, so the score of a loss is its negative value.
 
     Parameters
     ----------
-    metrics : sequence of str, Loss or DatasetMetric, optional
-        Which losses and metrics; all losses that the classifier and the number of classes
-        allow by default.
-    labels : array-like, optional
-        Every class, as for `MetricScorer`. Without it, what applies depends on the classes of
-        the fold: name `metrics` or give `labels` where folds may lack a class.
+    metrics : str, Loss, DatasetMetric or sequence of these, optional
+        Losses and metrics, by name or as objects. By default all losses that are defined for
+        the classifier and its number of classes.
+    labels : array-like of shape (k,), optional
+        All classes, in their order if they are ordered. By default the classes are those of the
+        fitted classifier and of `y`, sorted. The default of `metrics` depends on the number of
+        classes: pass `metrics` or `labels` if a fold may lack a class.
+
+    See Also
+    --------
+    loss_scorers : The same, with names that are checked at once.
 
     Examples
     --------
@@ -120,28 +135,32 @@ class MetricScorers(BaseEstimator):  # type: ignore[misc]
     def score(
         self, estimator: Any, X: Any, y: ArrayLike, sample_weight: ArrayLike | None = None
     ) -> dict[str, float]:
-        """Scores of the predictions for `X`.
+        """Score the predictions of a fitted classifier; a call of the scorer is the same.
 
         Parameters
         ----------
         estimator : object
-            A fitted classifier or pipeline.
-        X : array-like
-            Rows to predict.
+            A fitted classifier, pipeline or search.
+        X : array-like of shape (n, n_features)
+            Rows for which the classifier predicts.
         y : array-like of shape (n,)
-            Their labels.
+            Labels of these rows.
         sample_weight : array-like of shape (n,), optional
-            Weights.
+            Weight of each row, at least 0. By default all rows have the same weight.
 
         Returns
         -------
-        dict
-            ``neg_<name>``, or ``<name>`` of a metric of which higher is better, to a float.
+        dict of str to float
+            Minus the value as ``"neg_<name>"`` if lower is better, else the value as
+            ``"<name>"``.
 
         Raises
         ------
         InputError
-            Where the classifier lacks the predictions that a named loss or metric needs.
+            If the classifier does not provide the predictions that a requested loss or metric
+            needs, or if one of them does not rank models.
+        UndefinedError
+            If a metric has no value for these rows.
         """
         metrics = None if self.metrics is None else get_metrics(self.metrics)
         return _scores(estimator, X, y, metrics, self.labels, sample_weight)
@@ -150,19 +169,19 @@ class MetricScorers(BaseEstimator):  # type: ignore[misc]
 
 
 def score_name(metric: Metric) -> str:
-    """Name of the score of a loss or metric; an InputError where it cannot rank models."""
+    """Name of the score of a loss or metric; an InputError if it does not rank models."""
     if metric.properties.prior and getattr(metric, "null", None) == "training prior":
         raise InputError(
-            f"{metric.name} needs the training prior, which a scorer does not see; name another "
-            f"null model, MetricScorer(get_metric({metric.name!r}, null='test prior')), or take "
-            f"scikit-learn's d2_log_loss_score or d2_brier_score"
+            f"{metric.name} needs the training prior, which a scorer does not receive; use "
+            f"another null model, MetricScorer(get_metric({metric.name!r}, null='test prior')), or "
+            f"d2_log_loss_score or d2_brier_score of scikit-learn"
         )
     if metric.higher_is_better is not None:
         return metric.name if metric.higher_is_better else f"neg_{metric.name}"
     if metric.properties.direction == "nearest":
         raise InputError(
-            f"{metric.name} is best near {metric.properties.optimum:g}, neither high nor low, so "
-            f"it is not a score"
+            f"{metric.name} is best near {metric.properties.optimum:g}, so it is not a score, "
+            f"for which higher is better"
         )
     raise InputError(f"{metric.name} does not rank predictions, so it is not a score")
 
@@ -175,10 +194,10 @@ def _scores(
     labels: ArrayLike | None,
     sample_weight: ArrayLike | None,
 ) -> dict[str, float]:
-    """Scores by name, in the order of `metrics`; all losses that apply where that is None."""
+    """Scores by name, in the order of `metrics`; None: all losses that are defined."""
     if not hasattr(estimator, "classes_"):
         raise InputError(
-            f"{describe(estimator)} has no classes_: losses are for fitted classifiers"
+            f"estimator must be a fitted classifier; {describe(estimator)} has no classes_"
         )
     has_proba = hasattr(estimator, "predict_proba")
     has_decision = hasattr(estimator, "decision_function")
@@ -218,7 +237,7 @@ def _scores(
 
 
 def lacking(response: str, *, has_proba: bool, has_decision: bool) -> str | None:
-    """Methods that a loss or metric needs and an estimator lacks, or None."""
+    """Method that a loss or metric needs and an estimator does not have; None if it has it."""
     if response == "predict_proba":
         return None if has_proba else "predict_proba"
     if response in ("decision_function", "latent"):
@@ -229,36 +248,41 @@ def lacking(response: str, *, has_proba: bool, has_decision: bool) -> str | None
 def predict(
     estimator: Any, X: Any, classes: Sequence[Any], *, proba: bool = True, decision: bool = True
 ) -> tuple[Array | None, Array | None]:
-    """Probabilities and decision scores of a fitted classifier, with a column for every class.
+    """Predict probabilities and decision scores with a column for each of the given classes.
 
     Parameters
     ----------
     estimator : object
-        A fitted classifier or pipeline.
-    X : array-like
-        Rows.
+        A fitted classifier, pipeline or search.
+    X : array-like of shape (n, n_features)
+        Rows for which the classifier predicts.
     classes : sequence
-        Every class, in the order wanted.
-    proba, decision : bool
-        What is wanted.
+        All k classes, in the order of the columns that are returned. They include the classes
+        of the classifier.
+    proba : bool, default=True
+        If False, `predict_proba` is not called, and None is returned for it.
+    decision : bool, default=True
+        If False, `decision_function` is not called, and None is returned for it.
 
     Returns
     -------
     proba : ndarray of shape (n, k) or None
-        A class unknown to the estimator has probability 0. None where it has no
-        `predict_proba`.
+        Predicted probabilities. A class that the classifier was not fitted on has probability
+        0. None if the classifier does not provide `predict_proba`.
     decision : ndarray of shape (n,) or (n, k), or None
-        A class unknown to the estimator scores one below the row's lowest. None where it has
-        no `decision_function`.
+        Decision scores. A class that the classifier was not fitted on has the lowest score of
+        the row minus 1. None if the classifier does not provide `decision_function`.
 
     Raises
     ------
     InputError
-        Where it has neither, and for scores of pairs of classes.
+        If the classifier provides neither method, or if its decision scores are for pairs of
+        classes.
 
     Examples
     --------
     >>> from sklearn.dummy import DummyClassifier
+    >>> from xentexp.scorers import predict
     >>> model = DummyClassifier().fit([[0]] * 4, ["no", "no", "no", "yes"])
     >>> predict(model, [[0]], ["no", "maybe", "yes"])[0]
     array([[0.75, 0.  , 0.25]])
@@ -266,7 +290,10 @@ def predict(
     has_proba = hasattr(estimator, "predict_proba")
     has_decision = hasattr(estimator, "decision_function")
     if not has_proba and not has_decision:
-        raise InputError(f"{describe(estimator)} has neither predict_proba nor decision_function")
+        raise InputError(
+            f"estimator must have predict_proba or decision_function; {describe(estimator)} has "
+            f"neither"
+        )
     known = np.asarray(estimator.classes_).tolist()
     probabilities = scores = None
     if proba and has_proba:
@@ -275,9 +302,9 @@ def predict(
         last = _last_step(estimator)
         if getattr(last, "decision_function_shape", "ovr") == "ovo" and len(known) > 2:
             raise InputError(
-                f"losses of decision scores need one column for each of {len(known)} classes; "
-                f"{describe(estimator)} has scores of pairs of classes: set "
-                f"decision_function_shape='ovr'"
+                f"decision scores must have one column for each of {len(known)} classes; "
+                f"{describe(estimator)} has scores of pairs of classes: pass "
+                f"decision_function_shape='ovr' to it"
             )
         scores = _align(np.asarray(estimator.decision_function(X)), known, classes, absent=None)
     return probabilities, scores
@@ -286,46 +313,46 @@ def predict(
 def _align(
     values: Array, known: Sequence[Any], classes: Sequence[Any], *, absent: float | None
 ) -> Array:
-    """Columns of `known` as columns of all `classes`; None: one below the row's lowest."""
+    """Columns for all `classes`; new ones get `absent` (None: the lowest of the row minus 1)."""
     if values.ndim == 2 and values.shape[1] != len(known):
         raise InputError(
             f"predictions must have one column for each of {len(known)} classes; their shape is "
-            f"{values.shape} (an SVC needs decision_function_shape='ovr')"
+            f"{values.shape}: pass decision_function_shape='ovr' to an SVC"
         )
     if list(known) == list(classes):
         return values
     if values.ndim == 1:
         values = np.stack([np.zeros_like(values), values], axis=1)
-    filled = np.zeros((len(values), len(classes)), dtype=values.dtype)
-    filled[:] = values.min(axis=1, keepdims=True) - 1.0 if absent is None else absent
+    aligned = np.zeros((len(values), len(classes)), dtype=values.dtype)
+    aligned[:] = values.min(axis=1, keepdims=True) - 1.0 if absent is None else absent
     position = {label: column for column, label in enumerate(classes)}
-    filled[:, [position[label] for label in known]] = values
-    return filled
+    aligned[:, [position[label] for label in known]] = values
+    return aligned
 
 
 def all_classes(known: list[Any], y: ArrayLike, labels: ArrayLike | None) -> list[Any]:
-    """Classes that the classifier knows and those of the labels, or `labels` as given."""
+    """`labels`, or else the classes of the classifier and of `y`, sorted."""
     if labels is not None:
-        given = np.asarray(labels).tolist()
-        strange = [label for label in known if label not in given]
-        if strange:
-            raise InputError(f"labels must name every class of the classifier; it knows {strange}")
-        return list(given)
-    found = to_array(y, "y")
-    if found.ndim != 1:
-        raise InputError(f"y must hold labels, of shape (n,); its shape is {found.shape}")
-    unseen = {label for label in distinct(found) if not is_missing(label)}.difference(known)
+        classes = np.asarray(labels).tolist()
+        missing = [label for label in known if label not in classes]
+        if missing:
+            raise InputError(f"labels must have every class of the classifier; missing: {missing}")
+        return list(classes)
+    array = to_array(y, "y")
+    if array.ndim != 1:
+        raise InputError(f"y must be labels of shape (n,); its shape is {array.shape}")
+    unseen = {label for label in distinct(array) if not is_missing(label)}.difference(known)
     try:
         return sorted([*known, *unseen]) if unseen else list(known)
     except TypeError:
         raise InputError(
-            f"y holds {show(list(unseen))}, which has no order with the classes {show(known)} of "
-            f"the classifier; pass labels="
+            f"y must have labels that can be sorted with the classes {show(known)} of the "
+            f"classifier; got {show(list(unseen))}: pass labels= with every class"
         ) from None
 
 
 def _last_step(estimator: Any) -> Any:
-    """The classifier itself, out of searches and pipelines."""
+    """The classifier in a search or pipeline."""
     while True:
         if hasattr(estimator, "best_estimator_"):
             estimator = estimator.best_estimator_
@@ -336,5 +363,5 @@ def _last_step(estimator: Any) -> Any:
 
 
 def describe(estimator: Any) -> str:
-    """Name of a classifier, for a message."""
+    """Name of the class of the classifier, for messages."""
     return type(_last_step(estimator)).__name__

@@ -1,4 +1,4 @@
-"""The installed peers, called with the keywords that xentexp's conventions take."""
+"""The installed peers, called with the keywords of the conventions of xentexp."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ PINS = dict(
 
 
 def installed_version(name: str) -> str | None:
-    """Version without the label of a build, e.g. ``+cpu``; None where it is not installed."""
+    """Version without a build label such as ``+cpu``; None if it is not installed."""
     try:
         return version(name).partition("+")[0]
     except PackageNotFoundError:
@@ -29,7 +29,7 @@ def installed_version(name: str) -> str | None:
 
 
 def follows_pins() -> bool:
-    """Whether all that is installed, the peers left out, has the version of constraints.txt."""
+    """Whether all installed packages but the peers have the versions in constraints.txt."""
     others = PINS.keys() - DISTRIBUTIONS.values()
     return all(installed_version(name) in (None, PINS[name]) for name in others)
 
@@ -52,13 +52,13 @@ def require(peer: str) -> None:
 
 
 def live(loss: str, peer: str, y_true, y_pred, options):
-    """What the installed peer returns, as a float or an array."""
+    """Value that the installed peer returns, as a float or an array."""
     call = {"sklearn": _sklearn, "keras": _keras, "torch": _torch}[peer]
     return call(loss, y_true, y_pred, dict(options))
 
 
 def outcome(function, *arguments):
-    """What a call returns, or RAISES where it raises: whatever the peers do, InputError of us."""
+    """Value of a call, or RAISES if it raises: any exception for peers, InputError for ours."""
     errors = InputError if function is apply else Exception
     try:
         with warnings.catch_warnings():

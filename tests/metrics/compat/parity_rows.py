@@ -1,4 +1,4 @@
-"""The parity matrix: one row an input, with what each convention returns for it.
+"""The parity matrix: each row is an input with the value that each convention returns.
 
 Numbers are text, to the digits that were printed: scikit-learn 1.9.1, Keras 3.15.1 on its
 torch backend, torch 2.13.0 on the CPU. ``RAISES`` stands for a refusal. ``why`` is the reason
@@ -18,7 +18,7 @@ Expected = str | tuple[str, ...]
 
 @dataclass(frozen=True)
 class Case:
-    """A call of one convention and what it returns."""
+    """A call of one convention and its value."""
 
     convention: str
     loss: str
@@ -31,7 +31,7 @@ class Case:
 
 @dataclass(frozen=True)
 class Row:
-    """An input, the conventions' answers to it, and the reason for ours."""
+    """An input, the values of the conventions, and the reason for our value."""
 
     what: str
     why: str

@@ -1,4 +1,4 @@
-"""Bad input: where the peer raises we raise, where it returns a number so do we."""
+"""Bad input: a convention raises if the peer raises, and returns its number if not."""
 
 import numpy as np
 import pytest
@@ -212,7 +212,7 @@ CALLS = [
 
 @pytest.mark.peers
 @pytest.mark.parametrize(("convention", "loss", "y_true", "y_pred", "options"), CALLS)
-def test_bad_input_is_treated_alike(convention, loss, y_true, y_pred, options):
+def test_bad_input_has_the_result_of_the_peer(convention, loss, y_true, y_pred, options):
     require(convention)
     ours = outcome(apply, loss, convention, y_true, y_pred, options)
     theirs = outcome(live, loss, convention, y_true, y_pred, options)

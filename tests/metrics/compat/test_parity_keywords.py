@@ -1,4 +1,4 @@
-"""The keywords of a convention are the peer's own, and no other's."""
+"""The keywords of a convention are exactly the keywords of the peer."""
 
 import inspect
 import subprocess
@@ -18,7 +18,7 @@ NOT_OF_VALUES = {"self", "name", "size_average", "reduce"}  # a label, and two o
 
 
 def the_peers_own(convention, dotted):
-    """Keywords of the classes or the function that the table names."""
+    """Keywords of the classes or the function in the table."""
     module, _, names = dotted.rpartition(".") if "," not in dotted else dotted.partition("nn.")
     module = pytest.importorskip(module + ("nn" if "," in dotted else ""))
     keywords = set()
@@ -30,7 +30,7 @@ def the_peers_own(convention, dotted):
 
 @pytest.mark.peers
 @pytest.mark.parametrize(("loss", "convention"), PAIRS)
-def test_the_keywords_are_the_peers(loss, convention):
+def test_the_keywords_are_the_keywords_of_the_peer(loss, convention):
     require(convention)
     peer = CONVENTIONS[loss][convention]
     own = the_peers_own(convention, peer.name)
@@ -44,20 +44,35 @@ def test_the_keywords_are_the_peers(loss, convention):
     assert ours == own
 
 
+def test_each_convention_has_its_own_clip():
+    assert apply("binary_crossentropy", "torch", [1.0], [0.0], {}) == 100.0
+    assert apply("binary_crossentropy", "keras", [1.0], [0.0], {}) == pytest.approx(
+        16.1181, abs=1e-4
+    )
+
+
+def test_the_docstring_names_convention_peer_version_and_keywords():
+    title, text, keywords = describe("zero_one_loss")
+    assert title == "'sklearn' : sklearn.metrics.zero_one_loss 1.9.1"
+    assert text.startswith("    `y_pred` is predicted labels.")
+    assert keywords == "    Keywords: normalize, sample_weight."
+    assert describe("entropy") == []
+
+
 @pytest.mark.parametrize(("loss", "convention"), PAIRS)
-def test_a_keyword_of_nobody_is_refused_with_those_that_are_known(loss, convention):
+def test_an_unknown_keyword_is_refused_with_the_known_ones(loss, convention):
     with pytest.raises(
         InputError, match="keywords are .*" + CONVENTIONS[loss][convention].keywords[-1]
     ):
         apply(loss, convention, [1.0], [0.5], {"beat": 1.0})
 
 
-def test_a_keyword_of_another_convention_is_refused_with_its_owner():
-    with pytest.raises(InputError, match=r"pos_weight belongs to convention='torch'"):
+def test_a_keyword_of_another_convention_is_refused_with_that_convention():
+    with pytest.raises(InputError, match=r"pos_weight requires convention='torch'"):
         metrics.binary_crossentropy([1], [0.5], convention="keras", pos_weight=3)
-    with pytest.raises(InputError, match=r"ignore_index goes with convention='torch'"):
+    with pytest.raises(InputError, match=r"it requires convention='torch'"):
         metrics.sparse_categorical_crossentropy([1], [[0.5, 0.5]], ignore_index=3)
-    with pytest.raises(InputError, match="clip is no keyword"):
+    with pytest.raises(InputError, match="clip is not a keyword"):
         metrics.binary_crossentropy([1], [0.5], convention="keras", clip=0.1)
     with pytest.raises(InputError, match="use from_logits=True"):
         metrics.binary_crossentropy([1], [0.5], convention="torch", pos_weight=3)
@@ -72,11 +87,11 @@ def test_a_convention_that_a_loss_does_not_have_is_refused():
         metrics.binary_crossentropy([1], [0.5], convention="jax")
     with pytest.raises(InputError, match="Known: keras, torch, xentexp"):
         metrics.kl_divergence([0, 1], [0.5, 0.5], convention="sklearn")
-    with pytest.raises(InputError, match="entropy is in no peer's convention"):
+    with pytest.raises(InputError, match="convention of entropy must be 'xentexp'"):
         metrics.entropy([0.5, 0.5], convention="torch")
 
 
-def test_normalize_has_the_meaning_of_the_convention():
+def test_the_meaning_of_normalize_depends_on_the_convention():
     y, p = [0, 1, 1], [0.1, 0.8, 0.6]
     mean = metrics.binary_crossentropy(y, p, convention="sklearn", normalize=True)
     total = metrics.binary_crossentropy(y, p, convention="sklearn", normalize=False)
@@ -85,7 +100,7 @@ def test_normalize_has_the_meaning_of_the_convention():
     assert metrics.binary_crossentropy(y, p, normalize=False) == mean  # rows checked, not summed
 
 
-def test_arguments_go_by_name_too():
+def test_arguments_are_accepted_by_name():
     value = metrics.kl_divergence(q=[0.5, 0.5], p=[0.0, 1.0], convention="torch", reduction="sum")
     assert value == pytest.approx(np.log(2))
     with pytest.raises(InputError, match="y_pred must be given"):
@@ -108,16 +123,16 @@ def test_the_docstring_names_each_peer_its_version_and_its_keywords(loss):
     [None, [[1.0, 2.0], [3.0]], ["a"], [1j], np.ma.masked_array([1.0], [True]), [None, {}]],
 )
 @pytest.mark.parametrize("convention", ["keras", "torch"])
-def test_what_is_no_array_of_numbers_is_refused(convention, values):
+def test_input_other_than_an_array_of_numbers_is_refused(convention, values):
     with pytest.raises(InputError, match="y_pred"):
         metrics.binary_crossentropy([1.0], values, convention=convention)
 
 
-def test_class_numbers_are_whole():
+def test_class_numbers_must_be_integers():
     # torch asks for the dtype of whole numbers; here it is the numbers that count.
     value = apply("sparse_categorical_crossentropy", "torch", [1.0], [[0.5, 0.5]], {})
     assert value == pytest.approx(np.log(2))
-    with pytest.raises(InputError, match=r"class numbers from 0 to 1; it holds 0\.5"):
+    with pytest.raises(InputError, match=r"class numbers from 0 to 1; got 0\.5"):
         apply("sparse_categorical_crossentropy", "torch", [0.5], [[0.5, 0.5]], {})
 
 

@@ -1,4 +1,4 @@
-"""Peers without a convention of their own here: their numbers, and how ours relate to them."""
+"""Peers without a convention: their numbers, and how ours differ."""
 
 import numpy as np
 import pytest
@@ -48,7 +48,7 @@ def test_optax_crossentropies(optax):
     assert optax.sigmoid_binary_cross_entropy(np.array([-200.0]), np.array([1.0])) == 200
 
 
-def test_optax_smoothing_is_ours(optax):
+def test_optax_smoothing_equals_ours(optax):
     smoothed = np.asarray(optax.smooth_labels(np.eye(4)[LABELS], 0.2))
     ours = m.categorical_crossentropy(LABELS, PROBA, label_smoothing=0.2)
     assert ours == pytest.approx(m.categorical_crossentropy(smoothed, PROBA), rel=1e-13)
@@ -68,7 +68,7 @@ def test_optax_bad_input(optax):
     assert np.isnan(by_label(three, np.array([7])))
 
 
-def test_optax_hinge_wants_signs(optax):
+def test_optax_hinge_needs_targets_of_plus_and_minus_one(optax):
     signs = 2.0 * np.array(YD) - 1
     assert float(optax.hinge_loss(np.array(D), signs).mean()) == pytest.approx(0.425)
     assert float(optax.hinge_loss(np.array(D), np.array(YD)).mean()) == pytest.approx(0.625)
@@ -131,7 +131,7 @@ def test_scoringrules():
     assert m.binary_crossentropy([1], [0.0], clip=0) == np.inf
 
 
-def test_d2_of_scikit_learn_with_one_class_is_no_number_to_report():
+def test_d2_of_scikit_learn_divides_by_zero_for_one_class():
     # Its null model is the prevalence of the test fold itself; ours is named.
     assert d2_log_loss_score([1, 1], P, labels=[0, 1]) < -1e14
     with pytest.warns(RuntimeWarning, match="divide by zero"):

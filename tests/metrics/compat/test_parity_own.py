@@ -37,7 +37,7 @@ def call(function, *args, **options):
         pytest.param(0, np.float64, np.inf, id="model-diagnostics 1.5.0, scoringrules 0.10.0"),
     ],
 )
-def test_the_clip_decides_what_an_impossible_outcome_costs(clip, dtype, expected):
+def test_the_clip_determines_the_loss_of_probability_zero(clip, dtype, expected):
     # 'auto' is scikit-learn's convention; every other peer's is a value of clip.
     p = np.array([0.0], dtype=dtype)
     digits = {"abs": 0.5 * 10.0 ** -len(str(expected).partition(".")[2])}
@@ -56,7 +56,7 @@ def test_the_clip_decides_what_an_impossible_outcome_costs(clip, dtype, expected
         pytest.param(call(CCE, [1], [[200.0, 0]], from_logits=True), 200.0, id="logits 200, 0"),
     ],
 )
-def test_extreme_predictions_to_the_bit(ours, expected):
+def test_extreme_predictions_have_exact_values(ours, expected):
     assert ours() == expected
 
 

@@ -1,4 +1,4 @@
-"""The parity matrix, executed: our numbers, and the installed peers' where they are."""
+"""The parity matrix: our numbers, and the numbers of the installed peers."""
 
 import numpy as np
 import pytest
@@ -24,7 +24,7 @@ def value_of(case: Case):
 
 
 def agree(value, expected: str | tuple[str, ...]) -> None:
-    """Equal to the digits that are printed; a number is a number, an array an array."""
+    """Whether values are equal to the printed digits and have the same type."""
     if isinstance(expected, tuple):
         assert np.shape(value) == (len(expected),)
         for one, digits in zip(value, expected, strict=True):
@@ -38,7 +38,7 @@ def agree(value, expected: str | tuple[str, ...]) -> None:
 
 
 @pytest.mark.parametrize("case", CASES)
-def test_ours(case):
+def test_our_conventions(case):
     if case.expected == RAISES:
         with pytest.raises(InputError):
             value_of(case)
@@ -61,7 +61,7 @@ def test_the_installed_peer(case):
         agree(value, case.expected)
 
 
-def test_every_deviation_of_our_own_has_a_reason():
+def test_every_deviation_of_our_convention_has_a_reason():
     for row in ROWS:
         own = {str(case.expected) for case in row.cases if case.convention == "xentexp"}
         theirs = {str(case.expected) for case in row.cases if case.convention != "xentexp"}

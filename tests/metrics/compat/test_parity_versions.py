@@ -1,4 +1,4 @@
-"""The versions that are stated are the versions that are installed for the tests."""
+"""Documented versions of peers are the versions that the tests install."""
 
 import re
 from pathlib import Path
@@ -23,11 +23,11 @@ PEERS = (
 STATED = re.compile(rf"\b({'|'.join(PEERS)}) (\d+\.\d+\.\d+)", re.IGNORECASE)
 
 
-def test_the_conventions_are_those_of_the_pinned_peers():
+def test_the_conventions_have_the_versions_of_the_pinned_peers():
     assert {peer: PINS[name] for peer, name in DISTRIBUTIONS.items()} == VERSIONS
 
 
-def test_every_version_beside_a_number_is_the_pinned_one():
+def test_every_version_next_to_a_number_is_the_pinned_version():
     texts = [ROOT / "README.md", *(ROOT / "tests").rglob("*.py"), *(ROOT / "xentexp").rglob("*.py")]
     found = [
         (path.name, peer.lower(), version)

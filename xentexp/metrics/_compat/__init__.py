@@ -1,9 +1,9 @@
-"""The peers' conventions: what each returns on the same input, bad input and all.
+"""Conventions of peers (other libraries): the numbers that they return for the same input.
 
-A convention is the clip, the denominator of a weighted mean, renormalised rows, ignored
-labels, smoothing and class weights together, and what becomes of input that makes no sense:
-where the peer raises, so do we; where it returns a number, or nan, so do we. None of the
-peers is imported. Numbers agree to rounding in the dtype of the predictions.
+A convention comprises the clip, the denominator of a weighted mean, renormalised rows, ignored
+labels, label smoothing, class weights, and the treatment of invalid input: if the peer raises an
+error, so does the convention; if the peer returns a number or NaN, so does the convention. The
+peers are not imported. Numbers are equal up to rounding in the dtype of the predictions.
 """
 
 from __future__ import annotations
@@ -19,25 +19,25 @@ from xentexp.errors import InputError, unknown_name
 from xentexp.metrics._compat import keras, sklearn, torch
 
 VERSIONS = {"sklearn": "1.9.1", "keras": "3.15.1", "torch": "2.13.0"}
-"""The version of each peer whose numbers are returned."""
+"""Version of each peer whose numbers are returned."""
 
 
 @dataclass(frozen=True)
 class Peer:
-    """A function of a peer and what stands for it here."""
+    """A function of a peer and the function here that returns the same numbers."""
 
-    name: str
-    function: Callable[..., Any]
+    name: str  # dotted, as it is imported
+    function: Callable[..., Any]  # of targets, predictions and the keywords of the peer
 
     @property
     def keywords(self) -> tuple[str, ...]:
-        """The keywords that belong to it."""
+        """Keywords of the function."""
         parameters = inspect.signature(self.function).parameters.values()
         return tuple(p.name for p in parameters if p.kind is inspect.Parameter.KEYWORD_ONLY)
 
 
-def _peers(**of: Peer) -> dict[str, Peer]:
-    return {name: of[name] for name in VERSIONS if name in of}
+def _peers(**peers: Peer) -> dict[str, Peer]:
+    return {name: peers[name] for name in VERSIONS if name in peers}
 
 
 def _sklearn(function: Callable[..., Any]) -> Peer:
@@ -121,52 +121,54 @@ CONVENTIONS: dict[str, dict[str, Peer]] = {
         torch=_torch("KLDivLoss", torch.kl_divergence),
     ),
 }
-"""Loss name -> convention -> peer: the one table."""
+"""Peers by name of the loss and name of the convention."""
 
 
 def apply(
     loss: str, convention: str, y_true: object, y_pred: object, options: Mapping[str, Any]
 ) -> Any:
-    """What the peer of a convention returns."""
+    """Value that the peer returns: a float, or an array if the peer returns an array."""
     peers = CONVENTIONS.get(loss)
     if peers is None:
-        raise InputError(f"{loss} is in no peer's convention; leave convention='xentexp'")
+        raise InputError(
+            f"convention of {loss} must be 'xentexp', the only one; got {convention!r}"
+        )
     if not isinstance(convention, str) or convention not in peers:
         raise unknown_name(f"convention of {loss}", convention, ["xentexp", *peers])
     peer = peers[convention]
     for option in options:
         if option not in peer.keywords:
             raise InputError(
-                f"{option} is no keyword of {loss} with convention={convention!r}; its keywords "
-                f"are {', '.join(peer.keywords)}{_elsewhere(loss, option)}"
+                f"{option} is not a keyword of {loss} with convention={convention!r}; its keywords "
+                f"are {', '.join(peer.keywords)}{_other_conventions(loss, option)}"
             )
-    with np.errstate(all="ignore"):  # a peer returns its nan without a warning
+    with np.errstate(all="ignore"):  # the peers return NaN without a warning
         value = np.asarray(peer.function(y_true, y_pred, **options))
     return float(value) if value.ndim == 0 else value
 
 
 def owners(loss: str, option: str) -> list[str]:
-    """Conventions of a loss that have such a keyword."""
+    """Conventions of a loss that have this keyword."""
     return [name for name, peer in CONVENTIONS.get(loss, {}).items() if option in peer.keywords]
 
 
-def _elsewhere(loss: str, option: str) -> str:
-    known = owners(loss, option)
-    return f" ({option} belongs to convention={' or '.join(map(repr, known))})" if known else ""
+def _other_conventions(loss: str, option: str) -> str:
+    names = owners(loss, option)
+    return f" ({option} requires convention={' or '.join(map(repr, names))})" if names else ""
 
 
 def refuse_peer_keywords(loss: str, options: Iterable[str]) -> None:
-    """Complain of a keyword that a loss knows with a peer's convention alone."""
+    """Raise an InputError for a keyword that only the conventions of peers have."""
     for option in options:
-        if known := owners(loss, option):
+        if names := owners(loss, option):
             raise InputError(
-                f"{option} goes with convention={' or '.join(map(repr, known))}; with 'xentexp' "
-                f"{loss} has no such keyword"
+                f"{option} is not a keyword of {loss} with convention='xentexp'; it requires "
+                f"convention={' or '.join(map(repr, names))}"
             )
 
 
 def describe(loss: str) -> list[str]:
-    """Lines of a docstring: each convention, the peer at its version, and its keywords."""
+    """Lines of a docstring: each convention with its peer, version and keywords."""
     lines = []
     for name, peer in CONVENTIONS.get(loss, {}).items():
         lines.append(f"{name!r} : {peer.name} {VERSIONS[name]}")

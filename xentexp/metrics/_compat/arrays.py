@@ -1,4 +1,4 @@
-"""Arrays and options as the peers take them: any number of dimensions, numbers of any size."""
+"""Checks of arrays and options for peers: any number of dimensions, any real numbers."""
 
 from __future__ import annotations
 
@@ -14,26 +14,28 @@ from xentexp.errors import InputError, unknown_name
 
 
 def numbers(values: object, name: str, dtype: DTypeLike | None = None) -> Array:
-    """Any array-like of real numbers, NaN and infinities included."""
+    """Float array (by default of the same precision) of real numbers, NaN and infinities."""
     if values is None:
         raise InputError(f"{name} must be given; got None")
     if np.ma.is_masked(values):
-        raise InputError(f"{name} has masked values; leave those rows out, or fill them in")
+        raise InputError(
+            f"{name} must not have masked values; remove these rows or fill in the values"
+        )
     try:
         array = np.asarray(values)
     except ValueError:
         raise InputError(f"{name} must be a rectangular array; its rows differ in length") from None
     text = array.dtype.kind == "O" and any(isinstance(v, (str, bytes)) for v in array.flat)
     if array.dtype.kind not in "biufO" or text:
-        held = array.flat[0] if array.size else array.dtype
-        raise InputError(f"{name} must be real numbers; it holds {held!r}")
+        example = array.flat[0] if array.size else array.dtype
+        raise InputError(f"{name} must be real numbers; got {example!r}")
     if dtype is None:
         small_float = array.dtype.kind == "f" and array.dtype.itemsize <= 8
         dtype = array.dtype if small_float else np.float64
     try:
         converted: Array = array.astype(dtype, copy=False)
     except (TypeError, ValueError):
-        raise InputError(f"{name} must be real numbers; one of its values is none") from None
+        raise InputError(f"{name} must be real numbers; got a value of another type") from None
     return converted
 
 
@@ -44,21 +46,23 @@ def total(values: Array, axis: Any = None) -> Array:
 
 
 def mean(values: Array, axis: Any = None) -> Array:
-    """Mean as `total`; NaN of nothing, without a warning."""
+    """Mean, computed like `total`; NaN for an empty array, without a warning."""
     sums = total(values, axis)
     count = values.size // sums.size if sums.size else 1
     return np.asarray(sums / np.asarray(count, dtype=values.dtype))
 
 
-def stretched(array: Array, name: str, shape: tuple[int, ...]) -> Array:
-    """Array broadcast to a shape, which may not grow by it."""
+def broadcast_to(array: Array, name: str, shape: tuple[int, ...]) -> Array:
+    """Array broadcast to a shape."""
     try:
         return np.broadcast_to(array, shape)
     except ValueError:
-        raise InputError(f"{name} must broadcast to {shape}; its shape is {array.shape}") from None
+        raise InputError(
+            f"{name} must be an array that broadcasts to shape {shape}; its shape is {array.shape}"
+        ) from None
 
 
-def together(
+def broadcast_pair(
     one: Array, other: Array, names: tuple[str, str] = ("y_true", "y_pred")
 ) -> tuple[Array, Array]:
     """Two arrays broadcast against each other."""
@@ -66,14 +70,14 @@ def together(
         shape = np.broadcast_shapes(one.shape, other.shape)
     except ValueError:
         raise InputError(
-            f"{names[0]} and {names[1]} must broadcast; their shapes are {one.shape} and "
+            f"{names[0]} and {names[1]} must have shapes that broadcast; got {one.shape} and "
             f"{other.shape}"
         ) from None
     return np.broadcast_to(one, shape), np.broadcast_to(other, shape)
 
 
-def same_shape(y_true: Array, y_pred: Array) -> None:
-    """Refuse targets and predictions of different shapes."""
+def check_same_shape(y_true: Array, y_pred: Array) -> None:
+    """Raise an InputError if targets and predictions have different shapes."""
     if y_true.shape != y_pred.shape:
         raise InputError(
             f"y_true and y_pred must have the same shape; got {y_true.shape} and {y_pred.shape}"
@@ -81,60 +85,59 @@ def same_shape(y_true: Array, y_pred: Array) -> None:
 
 
 def dimension(axis: object, array: Array) -> int:
-    """Number of an axis, counted from the front."""
-    number = whole(axis, "axis")
+    """Number of an axis, counted from the first."""
+    number = to_int(axis, "axis")
     if not -array.ndim <= number < array.ndim:
-        raise InputError(f"axis must be one of the {array.ndim} of y_pred; got {number}")
+        raise InputError(f"axis must be an axis of y_pred, which has {array.ndim}; got {number}")
     return number % array.ndim
 
 
-def switch(value: object, name: str) -> bool:
-    """An option that is on or off."""
+def to_bool(value: object, name: str) -> bool:
+    """Value of an option that must be a bool."""
     if not isinstance(value, (bool, np.bool_)):
         raise InputError(f"{name} must be True or False; got {value!r}")
     return bool(value)
 
 
-def real(value: object, name: str) -> float:
-    """An option that is a number."""
+def to_float(value: object, name: str) -> float:
+    """Value of an option that must be a real number."""
     if isinstance(value, (bool, np.bool_)) or not isinstance(value, Real):
         raise InputError(f"{name} must be a number; got {value!r}")
     return float(value)
 
 
-def choice(value: object, name: str, known: Iterable[str]) -> str:
-    """An option that is one of a few words."""
-    known = list(known)
-    if not isinstance(value, str) or value not in known:
-        raise unknown_name(name, value, known)
+def to_choice(value: object, name: str, choices: Iterable[str]) -> str:
+    """Value of an option that must be one of some strings."""
+    choices = list(choices)
+    if not isinstance(value, str) or value not in choices:
+        raise unknown_name(name, value, choices)
     return value
 
 
-def whole(value: object, name: str) -> int:
-    """An option that is a whole number."""
+def to_int(value: object, name: str) -> int:
+    """Value of an option that must be an integer."""
     if isinstance(value, (bool, np.bool_)) or not isinstance(value, (int, np.integer)):
         raise InputError(f"{name} must be a whole number; got {value!r}")
     return int(value)
 
 
-def between_0_and_1(array: Array, name: str) -> None:
-    """Refuse an array with a value outside, or with NaN."""
+def check_unit_interval(array: Array, name: str) -> None:
+    """Raise an InputError for a value outside [0, 1] or NaN."""
     outside = ~((array >= 0) & (array <= 1))
     if outside.any():
-        raise InputError(f"{name} must lie in [0, 1]; it holds {array[outside].flat[0]}")
+        raise InputError(f"{name} must lie in [0, 1]; got {array[outside].flat[0]}")
 
 
 def class_numbers(
     target: Array, n_classes: int, ignore_index: int | None
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Class numbers, 0 where ignored, and where they are not."""
+    """Class numbers (0 for ignored rows), and whether each row counts."""
     counted = np.ones(target.shape, dtype=bool)
     if ignore_index is not None:
         counted = np.asarray(target != ignore_index)
     bad = counted & ~((target >= 0) & (target < n_classes) & (target == np.floor(target)))
     if bad.any():
         raise InputError(
-            f"y_true must hold class numbers from 0 to {n_classes - 1}; it holds "
-            f"{target[bad].flat[0]:g}"
+            f"y_true must be class numbers from 0 to {n_classes - 1}; got {target[bad].flat[0]:g}"
         )
     return np.where(counted, target, 0).astype(np.intp), counted

@@ -1,4 +1,4 @@
-"""What every loss of Keras does around its values: read, weight, mask, reduce."""
+"""Steps that all losses of Keras share: read the arrays, apply weights and mask, reduce."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from typing import Any
 import numpy as np
 
 from xentexp._numerics import Array
-from xentexp.metrics._compat.arrays import choice, numbers, stretched, together, total
+from xentexp.metrics._compat.arrays import broadcast_pair, broadcast_to, numbers, to_choice, total
 
 _REDUCTIONS = ("sum_over_batch_size", "mean", "mean_with_sample_weight", "sum", "none")
 _DTYPES = ("float16", "float32", "float64")
 
 
 def _same_rank(one: Array, other: Array) -> tuple[Array, Array]:
-    """Add or drop a last axis of 1 where the ranks differ by one."""
+    """Add or remove a last axis of length 1 if the numbers of dimensions differ by one."""
     if one.ndim == other.ndim + 1 and one.shape[-1] == 1:
         return (one, other[..., np.newaxis]) if other.ndim == 1 else (one[..., 0], other)
     if other.ndim == one.ndim + 1 and other.shape[-1] == 1:
@@ -31,35 +31,36 @@ def _divide(value: Array, divisor: Array) -> Array:
 def _reduce(
     values: Array, sample_weight: object, reduction: str | None, mask: Array | None = None
 ) -> Array:
-    """Weighted values and their sum over what Keras divides by."""
-    how = "none" if reduction is None else choice(reduction, "reduction", _REDUCTIONS)
+    """Weighted values, or their sum divided by the denominator of the reduction."""
+    method = "none" if reduction is None else to_choice(reduction, "reduction", _REDUCTIONS)
     dtype = values.dtype
     weight = None if sample_weight is None else numbers(sample_weight, "sample_weight", dtype)
     if mask is not None:
         counted = mask.astype(dtype)
-        if how in ("mean", "sum_over_batch_size"):
-            # Means are over the values that count: their weight makes up for the others.
+        if method in ("mean", "sum_over_batch_size"):
+            # The mean below divides by the number of all values: scale up those that count.
             counted = counted * _divide(np.asarray(mask.size, dtype), total(counted))
         if weight is not None:
             counted, weight = _same_rank(counted, weight)
-            # The weights do not grow by the mask, though they may by the values below.
-            counted = stretched(counted, "the values of the rows", weight.shape) * weight
+            # The mask must fit the shape of the weights; the values below may have more axes.
+            counted = broadcast_to(counted, "the values of the rows", weight.shape) * weight
         weight = counted
     if weight is not None:
         values, weight = _same_rank(values, weight)
-        one, other = together(values, weight, ("the values of the rows", "sample_weight"))
-        values = one * other
-    if how == "none" or values.shape in ((), (0,)):
+        names = "the values of the rows", "sample_weight"
+        values, row_weight = broadcast_pair(values, weight, names)
+        values = values * row_weight
+    if method == "none" or values.shape in ((), (0,)):
         return values
-    if how == "sum":
+    if method == "sum":
         return total(values)
-    if how == "mean_with_sample_weight" and weight is not None:
+    if method == "mean_with_sample_weight" and weight is not None:
         return _divide(total(values), total(weight))
     return _divide(total(values), np.asarray(values.size, dtype))
 
 
 def weighted(values_of: Callable[..., Array | tuple[Array, Array]]) -> Callable[..., Array]:
-    """Loss of Keras from its values, or its values and where they count."""
+    """Decorator: a loss of Keras from a function that returns values, or values and a mask."""
 
     def loss(
         y_true: object,
@@ -68,13 +69,13 @@ def weighted(values_of: Callable[..., Array | tuple[Array, Array]]) -> Callable[
         sample_weight: object = None,
         reduction: str | None = "sum_over_batch_size",
         dtype: str | None = None,
-        **own: Any,
+        **keywords: Any,
     ) -> Array:
         if dtype is not None:
-            choice(dtype, "dtype", _DTYPES)
+            to_choice(dtype, "dtype", _DTYPES)
         predicted = numbers(y_pred, "y_pred", dtype)
         target, predicted = _same_rank(numbers(y_true, "y_true", predicted.dtype), predicted)
-        values = values_of(target, predicted, **own)
+        values = values_of(target, predicted, **keywords)
         mask = None
         if isinstance(values, tuple):
             values, mask = values
