@@ -10,7 +10,14 @@ from pathlib import Path
 import pytest
 from joblib.externals.loky.process_executor import TerminatedWorkerError
 
-from xentexp.errors import EXTRAS, InputError, import_extra, plain_errors
+from xentexp.errors import (
+    EXTRAS,
+    InputError,
+    import_extra,
+    missing_extra,
+    plain_errors,
+    unknown_name,
+)
 
 
 class DerivedError(TerminatedWorkerError):
@@ -18,7 +25,7 @@ class DerivedError(TerminatedWorkerError):
 
 
 def raised(error: BaseException, *foreign: str | type[Exception]) -> BaseException:
-    """What leaves `plain_errors` when `error` is raised inside."""
+    """The exception that `plain_errors` raises for an error in its block."""
     with pytest.raises(BaseException) as caught, plain_errors("the job failed", *foreign):  # noqa: PT011
         raise error
     return caught.value
@@ -28,10 +35,10 @@ def raised(error: BaseException, *foreign: str | type[Exception]) -> BaseExcepti
     "error", [TerminatedWorkerError("lost"), DerivedError("lost"), ValueError("lost")]
 )
 def test_errors_of_a_named_package_or_class_become_input_errors(error: Exception) -> None:
-    found = raised(error, "joblib", ValueError)
-    assert isinstance(found, InputError)
-    assert str(found) == "the job failed: lost"
-    assert found.__cause__ is error
+    caught = raised(error, "joblib", ValueError)
+    assert isinstance(caught, InputError)
+    assert str(caught) == "the job failed: lost"
+    assert caught.__cause__ is error
 
 
 @pytest.mark.parametrize("error", [ZeroDivisionError(), InputError("x"), KeyboardInterrupt()])
@@ -48,7 +55,7 @@ def test_other_errors_and_input_errors_pass_unchanged(error: BaseException) -> N
         (KeyError("inner"), "see the manual"),
     ],
 )
-def test_the_reason_is_that_of_the_system_or_database_below_a_wrapper(
+def test_the_reason_is_the_error_of_the_system_or_database_that_caused_it(
     cause: Exception, message: str
 ) -> None:
     error = RuntimeError("see the manual")
@@ -61,11 +68,25 @@ def test_the_reason_is_one_line_without_advice_or_stack_trace() -> None:
     assert str(raised(error, RuntimeError)) == "the job failed: bad depth"
 
 
-def test_an_error_that_was_handled_before_is_not_the_reason() -> None:
+def test_an_error_that_was_handled_before_the_call_is_not_the_reason() -> None:
     try:
         raise OSError("of an earlier step")
     except OSError:
         assert str(raised(RuntimeError("own"), RuntimeError)) == "the job failed: own"
+
+
+def test_an_error_of_the_system_names_the_file() -> None:
+    with pytest.raises(InputError) as caught, plain_errors("settings cannot be read", OSError):
+        Path("absent.json").read_text()
+    assert str(caught.value) == "settings cannot be read: No such file or directory (absent.json)"
+
+
+def test_an_unknown_name_comes_with_the_nearest_and_the_known_names() -> None:
+    error = unknown_name("loss", "brier", ["brier_loss", "entropy"])
+    expected = "unknown loss 'brier'; did you mean 'brier_loss'? Known: brier_loss, entropy"
+    assert str(error) == expected
+    error = unknown_name("field", "x", ["summary"], where=" in Properties")
+    assert str(error) == "unknown field 'x' in Properties. Known: summary"
 
 
 @pytest.mark.parametrize("module", EXTRAS)
@@ -79,6 +100,11 @@ def test_a_missing_package_names_what_needs_it_and_the_pip_command(
     assert str(caught.value).endswith(f"run pip install 'xentexp[{EXTRAS[module]}]'")
 
 
-def test_every_extra_in_a_message_is_one_of_the_package() -> None:
+def test_a_missing_package_without_a_reason_is_not_installed() -> None:
+    expected = "TunedClassifier needs optuna (it is not installed); run pip install 'xentexp[tune]'"
+    assert str(missing_extra("optuna", "TunedClassifier")) == expected
+
+
+def test_every_extra_in_a_message_exists_in_pyproject() -> None:
     project = tomllib.loads((Path(__file__).parents[1] / "pyproject.toml").read_text())["project"]
     assert set(EXTRAS.values()) <= set(project["optional-dependencies"])

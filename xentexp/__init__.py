@@ -1,16 +1,17 @@
-"""Cross-entropy and the losses one compares it with, for classifiers on tables.
+"""Cross-entropy and related losses for classifiers of tabular data, compatible with scikit-learn.
 
-Submodules and names are imported when they are first used:
-
-- :mod:`xentexp.metrics`: a function for each loss and metric, and `evaluate` for many at once;
-- :mod:`xentexp.losses`: `Loss` and `register_loss`; `get_loss` finds a loss by name;
-- :mod:`xentexp.scorers`: scorers for ``scoring=`` in scikit-learn;
-- :mod:`xentexp.objectives`: losses as training objectives of boosters and torch;
-- :mod:`xentexp.estimators`: scikit-learn classifiers with a ``loss`` parameter;
-- :mod:`xentexp.tuning`: hyperparameter search for any loss;
-- :mod:`xentexp.inference`: paired comparisons and tests;
+- :mod:`xentexp.metrics`: a function for each loss and metric, and `evaluate` to compute many;
+- :mod:`xentexp.losses`: `Loss`, the base class of losses, and `register_loss`, to add a loss;
+- :mod:`xentexp.scorers`: scorers for the parameter ``scoring`` of scikit-learn;
+- :mod:`xentexp.objectives`: losses as training objectives of LightGBM, XGBoost, CatBoost, torch;
+- :mod:`xentexp.estimators`: scikit-learn classifiers with a parameter ``loss``;
+- :mod:`xentexp.tuning`: a classifier that searches its hyperparameters for the best loss;
+- :mod:`xentexp.inference`: paired comparisons of models over folds, and their tests;
 - :mod:`xentexp.experiments`: cross-validated comparisons of models, as in ``xentexp run``;
-- :mod:`xentexp.errors`: `InputError`.
+- :mod:`xentexp.errors`: `InputError`, which all invalid input raises.
+
+`evaluate`, `Evaluation`, `get_loss`, `get_metric`, `Loss`, `Properties`, `register_loss` and
+`InputError` can be imported from `xentexp` directly. Modules are imported on first use.
 """
 
 from __future__ import annotations
@@ -72,17 +73,17 @@ _MODULE_OF = {
 
 
 def _import_public(name: str) -> Any:
-    """A public name, imported when it is first used: the command starts without NumPy."""
+    """Import a public name on first use, so that the command line starts without NumPy."""
     if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     from importlib import import_module
 
     module = import_module(f"{__name__}.{_MODULE_OF.get(name, name)}")
-    found = globals()[name] = getattr(module, name) if name in _MODULE_OF else module
-    return found
+    value = globals()[name] = getattr(module, name) if name in _MODULE_OF else module
+    return value
 
 
-if not TYPE_CHECKING:  # type checkers read the imports above, and find a mistyped name
+if not TYPE_CHECKING:  # type checkers read the imports above instead, and report a mistyped name
     __getattr__ = _import_public
 
 

@@ -1,4 +1,7 @@
-"""Stable softmax, softplus and sums, and the array types, for class-major blocks."""
+"""Numerically stable functions and array types for class-major blocks.
+
+A class-major array has one row for each class: ``(k, n)`` for k classes and n samples.
+"""
 
 from __future__ import annotations
 
@@ -15,11 +18,11 @@ IntArray = NDArray[np.intp]
 
 
 def log_softmax(scores: FloatArray) -> tuple[FloatArray, FloatArray]:
-    """Logarithms of the class probabilities, and the probabilities."""
+    """Log-probabilities and probabilities of raw scores, both (k, n)."""
     shifted = scores - scores.max(axis=0)
     proba = np.exp(shifted)
     largest = shifted == 0.0
-    # The total less 1, without the 1 that would swallow it.
+    # log(sum exp) as log1p(sum - 1): a probability near 1 keeps the digits of its distance to 1.
     rest = (proba * ~largest).sum(axis=0)
     rest += largest.sum(axis=0) - 1.0
     shifted -= np.log1p(rest)
@@ -38,16 +41,19 @@ def softplus(x: FloatArray) -> FloatArray:
 
 
 def tempered_log(log_x: FloatArray, t: float) -> FloatArray:
-    """Tempered logarithm ``(x^(1 - t) - 1) / (1 - t)`` of ``x``, from ``log x``."""
+    """Tempered logarithm ``(x^(1 - t) - 1) / (1 - t)``, computed from ``log x``."""
     if t == 1.0:
         return log_x.copy()
     return np.expm1((1.0 - t) * log_x) / (1.0 - t)
 
 
 def tempered_log_softmax(scores: FloatArray, t: float) -> FloatArray:
-    """Logarithms of the tempered softmax ``exp_t(z - c)``, with ``c`` so that they sum to 1."""
+    """Logarithms of the tempered softmax ``exp_t(z - c)``, t >= 1, where ``c`` makes the sum 1."""
+    # exp_t(x) = (1 - (t - 1) x)^(-1 / (t - 1)).
     if t == 1.0:
         return log_softmax(scores)[0]
+    # The sum is convex and decreasing in c, and at least 1 at the largest score: Newton's method
+    # from there converges without overshooting.
     shifted = scores - scores.max(axis=0)
     c = np.zeros(scores.shape[1])
     for _ in range(100):
@@ -66,12 +72,13 @@ def sigmoid(x: FloatArray) -> FloatArray:
 
 
 def positive_part(x: FloatArray) -> FloatArray:
-    """``max(x, 0)``, in place; the zeros are a vector, as NumPy is slow where they are a number."""
+    """``max(x, 0)``, in place."""
+    # NumPy is slower with a scalar 0 than with an array of zeros.
     return np.maximum(x, np.zeros(x.shape[-1]), out=x)
 
 
 def scores_by_class(scores: NDArray[np.floating]) -> FloatArray:
-    """Raw scores as a new class-major float64 matrix; ``(n,)`` puts the first class at 0."""
+    """Raw scores as a new (k, n) float64 array; ``(n,)`` becomes two classes, the first at 0."""
     if scores.ndim == 2:
         return np.array(scores.T, dtype=np.float64, order="C")
     both = np.zeros((2, len(scores)))
@@ -80,7 +87,7 @@ def scores_by_class(scores: NDArray[np.floating]) -> FloatArray:
 
 
 def sums_of_others(by_class: FloatArray) -> FloatArray:
-    """Sum over the other rows: ``1 - p`` of probabilities, to the last digit however near 1."""
+    """Sum over the other classes, (k, n): ``1 - p`` without cancellation."""
     k = len(by_class)
     out = np.empty_like(by_class)
     before, after = by_class[0].copy(), by_class[-1].copy()
@@ -97,7 +104,8 @@ def sums_of_others(by_class: FloatArray) -> FloatArray:
 
 
 def running_sums(by_class: FloatArray) -> FloatArray:
-    """Sums of the first rows, row by row: ten times faster than ``cumsum`` along the first axis."""
+    """Cumulative sum over the classes."""
+    # Row by row, this is ten times faster than np.cumsum(axis=0).
     total = by_class.copy()
     for before, row in pairwise(total):
         row += before
@@ -105,19 +113,21 @@ def running_sums(by_class: FloatArray) -> FloatArray:
 
 
 @lru_cache(maxsize=4)
-def _kept_entries(n: int, step: int) -> IntArray:
-    entries = np.arange(0, n * step, step)
-    entries.flags.writeable = False
-    return entries
+def _cached_positions(n: int, step: int) -> IntArray:
+    positions = np.arange(0, n * step, step)
+    positions.flags.writeable = False
+    return positions
 
 
-def first_entries(n: int, step: int) -> IntArray:
-    """``0, step, ..., (n - 1) step``: blocks of one size share it; not to be written to."""
-    return _kept_entries(n, step) if n <= 65536 else np.arange(0, n * step, step)
+def row_positions(n: int, step: int) -> IntArray:
+    """``0, step, ..., (n - 1) step``; read-only, because blocks of the same size share it."""
+    return _cached_positions(n, step) if n <= 65536 else np.arange(0, n * step, step)
 
 
-def one_line(matrix: NDArray[np.floating]) -> NDArray[np.floating] | None:
-    """Memory of a matrix as a vector, or None where it has gaps."""
+def flat_view(matrix: NDArray[np.floating]) -> NDArray[np.floating] | None:
+    """Memory of an (n, k) matrix as a vector, or None if its strides do not allow it."""
+    # matrix[i, j] is at i * rows + j * columns of the vector. With contiguous columns (a slice of a
+    # Fortran-ordered matrix), take() from the vector is much faster than indexing with two arrays.
     rows, columns = (stride // matrix.itemsize for stride in matrix.strides)
     whole = all(stride % matrix.itemsize == 0 for stride in matrix.strides)
     if not whole or min(rows, columns) <= 0:
@@ -129,7 +139,7 @@ def one_line(matrix: NDArray[np.floating]) -> NDArray[np.floating] | None:
 
 
 def weigh(values: FloatArray, weight: FloatArray) -> FloatArray:
-    """``w * l``, where an infinite value of weight zero counts nothing."""
+    """Weighted values; an infinite value of weight 0 counts as 0."""
     with np.errstate(invalid="ignore"):
         product = values * weight
     return np.where(weight > 0, product, 0.0) if np.isnan(product).any() else product

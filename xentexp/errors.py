@@ -1,4 +1,4 @@
-"""`InputError`, the one exception for what a user can correct, and how other errors become one."""
+"""`InputError`, the exception for mistakes that the user can correct, and its helpers."""
 
 from __future__ import annotations
 
@@ -18,16 +18,17 @@ EXTRAS = {
     "optuna": "tune",
     "empulse": "empulse",
 }
-"""Optional packages, and the extra of xentexp that installs each."""
+"""Optional packages and the extra of xentexp that installs each."""
 
 __all__ = ["InputError", "UndefinedError"]
 
 
 class InputError(ValueError):
-    """Bad input: the message states the rule, the value and what to do.
+    """Invalid input: data, options, configuration or files that the user can correct.
 
-    It is a ``ValueError``, as scikit-learn's users expect; the command line turns it into
-    one sentence and exit code 2.
+    The message states the rule, the value that breaks it and what to do. `InputError` is a
+    ``ValueError``, as users of scikit-learn expect. The command line prints the message as one
+    sentence and exits with code 2.
 
     Examples
     --------
@@ -36,14 +37,15 @@ class InputError(ValueError):
     ...     evaluate([0, 1], [0.5, 1.5])
     ... except InputError as error:
     ...     print(error)
-    probabilities must lie in [0, 1]; row 1 of y_pred has 1.5 ...
+    probabilities must lie in [0, 1]; row 1 of y_pred has 1.5; ...
     """
 
 
 class UndefinedError(InputError):
-    """The metric has no value on these data: a single class, constant predictions, ...
+    """The metric has no value on these data, e.g. because they have a single class.
 
-    Functions and scorers raise it; an experiment records NaN for the fold.
+    The functions of `xentexp.metrics` and the scorers raise it; an experiment records NaN for the
+    fold instead. It is an `InputError` and therefore a ``ValueError``.
 
     Examples
     --------
@@ -58,23 +60,29 @@ class UndefinedError(InputError):
 
 
 def unknown_name(
-    kind: str, name: object, known: Iterable[str], *, shown: Iterable[str] | None = None
+    kind: str,
+    name: object,
+    known: Iterable[str],
+    *,
+    shown: Iterable[str] | None = None,
+    where: str = "",
 ) -> InputError:
-    """Error for a name that is in no table, with the nearest names."""
+    """Error for an unknown name; it lists the nearest names and the known (or `shown`) ones."""
     names = sorted(set(known))
     text = str(name)
-    near = [known for known in names if known.lower() == text.lower()]
+    near = [candidate for candidate in names if candidate.lower() == text.lower()]
     near = near or difflib.get_close_matches(text, names, n=3, cutoff=0.5)
-    near = near or [known for known in names if text and text in known][:3]
+    near = near or [candidate for candidate in names if text and text in candidate][:3]
     hint = f"; did you mean {' or '.join(map(repr, near))}?" if near else "."
     listed = names if shown is None else sorted(shown)
     more = f", ... ({len(listed)} in all)" if len(listed) > 20 else ""
-    return InputError(f"unknown {kind} {name!r}{hint} Known: {', '.join(listed[:20])}{more}")
+    return InputError(f"unknown {kind} {name!r}{where}{hint} Known: {', '.join(listed[:20])}{more}")
 
 
 @contextlib.contextmanager
 def plain_errors(problem: str, *foreign: str | type[Exception]) -> Iterator[None]:
-    """Raise the errors of other libraries as an `InputError` of one sentence."""
+    """Turn errors of other libraries into an `InputError`: "<problem>: <reason>"."""
+    # `foreign`: names of packages (every exception class that they define) or exception classes.
     handled = sys.exception()
     try:
         yield
@@ -89,9 +97,9 @@ def plain_errors(problem: str, *foreign: str | type[Exception]) -> Iterator[None
 
 
 def _reason(error: BaseException, handled: BaseException | None) -> str:
-    """Reason of the system or the database if there is one, else the first line of the error."""
+    """Message of the OSError, database or import error that caused it, else its first line."""
     cause: BaseException | None = error
-    while cause is not None and cause is not handled:  # what came before the call is no reason
+    while cause is not None and cause is not handled:  # errors before the call do not count
         if isinstance(cause, OSError):
             file = f" ({cause.filename})" if cause.filename else ""
             return f"{cause.strerror or cause}{file}"

@@ -365,7 +365,10 @@ BAD = [
     ({"validation_fraction": 1.0}, "validation_fraction must be > 0 and < 1"),
     ({"validation_fraction": 0.001}, "holds none out; set it higher"),
     ({"label_smoothing": 2.0}, "label_smoothing must be >= 0"),
-    ({"class_weight": {"no": 2.0}}, "class_weight names 'no'"),
+    (
+        {"class_weight": {"no": 2.0}},
+        "labels of class_weight must be among the classes .*; got 'no'",
+    ),
     ({"record": "brier_loss"}, "record must be"),
 ]
 

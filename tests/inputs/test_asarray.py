@@ -1,4 +1,4 @@
-"""Arrays of every library and layout: the same numbers, without a copy, in little memory."""
+"""Arrays of every library and memory layout: equal values, no copies, little memory."""
 
 import subprocess
 import sys
@@ -46,7 +46,7 @@ def read_only(array):
 
 
 def of_a_record(array):
-    """Every number a field between two others: strides that are no multiple of the size."""
+    """A field of a record array, whose strides are not a multiple of the item size."""
     record = np.zeros(array.shape, dtype=[("before", "i1"), ("value", array.dtype), ("c", "i2")])
     record["value"] = array
     return record["value"]
@@ -65,14 +65,14 @@ LAYOUTS = {
 
 @pytest.mark.parametrize("layout", LAYOUTS)
 @pytest.mark.parametrize("n_classes", [2, 3, 12])
-def test_the_layout_does_not_matter(layout, n_classes):
+def test_the_memory_layout_does_not_change_values(layout, n_classes):
     y, p, raw, weight = sample(n_classes)
     lay = LAYOUTS[layout]
-    for given in (y, np.eye(n_classes)[y], p[::-1]):
-        expected = evaluate(given, p, decision=raw, sample_weight=weight)
-        found = evaluate(lay(given), lay(p), decision=lay(raw), sample_weight=lay(weight))
-        assert found.mean == pytest.approx(expected.mean, rel=1e-12)
-        assert found.standard_error == pytest.approx(expected.standard_error, rel=1e-9)
+    for array_like in (y, np.eye(n_classes)[y], p[::-1]):
+        expected = evaluate(array_like, p, decision=raw, sample_weight=weight)
+        actual = evaluate(lay(array_like), lay(p), decision=lay(raw), sample_weight=lay(weight))
+        assert actual.mean == pytest.approx(expected.mean, rel=1e-12)
+        assert actual.standard_error == pytest.approx(expected.standard_error, rel=1e-9)
     expected = evaluate(y, raw, from_logits=True)
     assert evaluate(lay(y), lay(raw), from_logits=True).mean == pytest.approx(
         expected.mean, rel=1e-12
@@ -84,7 +84,7 @@ def test_the_layout_does_not_matter(layout, n_classes):
 
 @pytest.mark.parametrize(("dtype", "tolerance"), [(np.float32, 1e-6), (np.float16, 1e-2)])
 @pytest.mark.parametrize("n_classes", [2, 3, 12, 150])
-def test_a_smaller_precision_agrees_with_float64(dtype, tolerance, n_classes):
+def test_smaller_precisions_agree_with_float64(dtype, tolerance, n_classes):
     y, p, raw, weight = sample(n_classes, 8000)
     for options in ({}, {"sample_weight": weight}):
         wide = evaluate(y, p, decision=raw, **options).mean
@@ -96,8 +96,8 @@ def test_a_smaller_precision_agrees_with_float64(dtype, tolerance, n_classes):
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float16])
-def test_sums_are_of_float64_whatever_the_input(dtype):
-    p = np.full(300_000, 0.5, dtype=dtype)  # in float16 the sum would stop at 2048
+def test_sums_are_float64_for_any_input_type(dtype):
+    p = np.full(300_000, 0.5, dtype=dtype)  # a float16 sum would stop at 2048
     y = np.zeros(300_000, dtype=np.int8)
     assert m.binary_crossentropy(y, p) == pytest.approx(np.log(2.0), rel=1e-14)
     assert m.binary_crossentropy(y, p, reduction="sum") == pytest.approx(
@@ -106,7 +106,7 @@ def test_sums_are_of_float64_whatever_the_input(dtype):
     assert m.brier_loss(y, p, sample_weight=np.full(300_000, 0.1, dtype=dtype)) == 0.25
 
 
-# Raw scores from near to far apart; the loss of a far one is beyond the range of exp.
+# Raw scores with small to large differences; the largest exceed the range of exp.
 @pytest.mark.parametrize("scale", [1e-3, 1.0, 30.0, 300.0, 800.0, 1e5])
 @pytest.mark.parametrize("offset", [0.0, 1e3, -1e3])
 @pytest.mark.parametrize("order", ["C", "F"])
@@ -115,11 +115,11 @@ def test_raw_scores_of_any_size_are_exact(scale, offset, order):
     raw = np.array(raw * scale + offset, order=order)
     away = raw - raw[np.arange(len(y)), y][:, np.newaxis]
     expected = np.logaddexp.reduce(away, axis=1)
-    top = away.max(axis=1) <= 0  # then the loss is small, and log1p keeps its digits
+    top = away.max(axis=1) <= 0  # small losses, whose digits log1p keeps
     away[np.arange(len(y)), y] = -np.inf
     expected[top] = np.log1p(np.exp(away[top]).sum(axis=1))
-    found = m.categorical_crossentropy(y, raw, from_logits=True, reduction="none")
-    np.testing.assert_allclose(found, expected, rtol=1e-12, atol=1e-300)
+    actual = m.categorical_crossentropy(y, raw, from_logits=True, reduction="none")
+    np.testing.assert_allclose(actual, expected, rtol=1e-12, atol=1e-300)
 
 
 def test_a_sum_that_is_below_the_range_of_exp_keeps_its_digits():
@@ -138,21 +138,21 @@ def test_the_ends_of_the_unit_interval(dtype, n_rows):
     p[0] = 0.0
     for value in (np.nextafter(dtype(1), dtype(2)), np.nextafter(dtype(0), dtype(-1)), np.nan):
         p[-1] = value
-        for given in (p, np.stack([p, p], axis=1)):
+        for array_like in (p, np.stack([p, p], axis=1)):
             with pytest.raises(InputError, match=rf"\[0, 1\]; row {n_rows - 1} of y_pred"):
-                m.brier_loss(y, given)
+                m.brier_loss(y, array_like)
 
 
-def test_numbers_that_are_no_floats():
+def test_integers_and_objects_are_converted_to_floats():
     y, _, _, _ = sample(3)
     certain = np.eye(3)[(y + (np.arange(len(y)) % 7 == 0)) % 3]
     expected = evaluate(np.eye(3)[y], certain).mean
     for dtype in (bool, np.int8, np.uint64, object, np.longdouble):
-        found = evaluate(np.eye(3)[y].astype(dtype), certain.astype(dtype)).mean
-        assert found == pytest.approx(expected, rel=1e-13)
-    whole = np.array([[3, -1, 0], [0, 2, 7]])
-    assert m.categorical_crossentropy([0, 2], whole, from_logits=True) == pytest.approx(
-        m.categorical_crossentropy([0, 2], whole.astype(float), from_logits=True), rel=1e-15
+        actual = evaluate(np.eye(3)[y].astype(dtype), certain.astype(dtype)).mean
+        assert actual == pytest.approx(expected, rel=1e-13)
+    integers = np.array([[3, -1, 0], [0, 2, 7]])
+    assert m.categorical_crossentropy([0, 2], integers, from_logits=True) == pytest.approx(
+        m.categorical_crossentropy([0, 2], integers.astype(float), from_logits=True), rel=1e-15
     )
     yes = np.array([[1, 0], [0, 1]])
     assert m.multilabel_crossentropy(yes, yes) == 0.0
@@ -177,12 +177,12 @@ def test_torch_tensors_are_taken_without_a_copy():
 
 
 @pytest.mark.peers
-def test_tensors_that_numpy_cannot_read_are_told_what_to_do():
+def test_tensors_that_numpy_cannot_read_raise_with_advice():
     torch = pytest.importorskip("torch")
     p = torch.tensor([0.2, 0.7], dtype=torch.float64)
     for values, parts in [
-        (p.clone().requires_grad_(), ["y_pred carries gradients", "detach()"]),
-        (torch.nn.Parameter(p), ["carries gradients"]),
+        (p.clone().requires_grad_(), ["y_pred must not require gradients", "detach()"]),
+        (torch.nn.Parameter(p), ["must not require gradients"]),
         (p.to("meta"), ["y_pred", "meta"]),
         (p.to_sparse(), ["y_pred", "to_dense"]),
         (p.bfloat16(), ["y_pred", "BFloat16"]),
@@ -192,9 +192,9 @@ def test_tensors_that_numpy_cannot_read_are_told_what_to_do():
             m.binary_crossentropy([0, 1], values)
         assert all(part in str(error.value) for part in parts), str(error.value)
         assert "\n" not in str(error.value)
-    with pytest.raises(InputError, match="sample_weight carries gradients"):
+    with pytest.raises(InputError, match="sample_weight must not require gradients"):
         m.binary_crossentropy([0, 1], p, sample_weight=p.clone().requires_grad_())
-    with pytest.raises(InputError, match="y_true carries gradients"):
+    with pytest.raises(InputError, match="y_true must not require gradients"):
         m.squared_error(p.clone().requires_grad_()[:, None], p[:, None], numbers=True)
 
 
@@ -202,27 +202,27 @@ def test_tensors_that_numpy_cannot_read_are_told_what_to_do():
 def test_jax_arrays_are_taken_without_a_copy():
     jnp = pytest.importorskip("jax.numpy")
     y, p, _, _ = sample()
-    labels, given = jnp.asarray(y), jnp.asarray(p)
-    view = to_array(given, "y_pred")
-    assert np.shares_memory(view, np.from_dlpack(given))
-    assert m.categorical_crossentropy(labels, given) == m.categorical_crossentropy(y, view)
-    with pytest.raises(InputError, match="y_pred must be numbers of a type that NumPy has; got bf"):
-        m.categorical_crossentropy(labels, given.astype(jnp.bfloat16))
+    labels, array_like = jnp.asarray(y), jnp.asarray(p)
+    view = to_array(array_like, "y_pred")
+    assert np.shares_memory(view, np.from_dlpack(array_like))
+    assert m.categorical_crossentropy(labels, array_like) == m.categorical_crossentropy(y, view)
+    with pytest.raises(InputError, match="y_pred must have a numeric NumPy type; got bf"):
+        m.categorical_crossentropy(labels, array_like.astype(jnp.bfloat16))
 
 
 def test_arrays_of_the_array_api_are_taken_without_a_copy():
     xp = pytest.importorskip("array_api_strict")
     y, p, raw, weight = sample()
-    given = [xp.asarray(array, copy=False) for array in (y, p, raw, weight)]
-    for values, array in zip(given, (y, p, raw, weight), strict=True):
+    array_like = [xp.asarray(array, copy=False) for array in (y, p, raw, weight)]
+    for values, array in zip(array_like, (y, p, raw, weight), strict=True):
         assert np.shares_memory(to_array(values, "y_pred"), array)
-    assert evaluate(given[0], given[1], decision=given[2], sample_weight=given[3]).mean == (
-        evaluate(y, p, decision=raw, sample_weight=weight).mean
-    )
+    assert evaluate(
+        array_like[0], array_like[1], decision=array_like[2], sample_weight=array_like[3]
+    ).mean == (evaluate(y, p, decision=raw, sample_weight=weight).mean)
 
 
 class Exchanged:
-    """An array that offers DLPack and nothing else, on some device."""
+    """An array that only supports DLPack, on a given device."""
 
     def __init__(self, array, device=1):
         self._array, self._device = array, device
@@ -237,9 +237,9 @@ class Exchanged:
 @pytest.mark.parametrize("device", [1, 3])  # main memory, pinned main memory
 def test_dlpack_alone_is_enough(device):
     y, p, _, _ = sample()
-    given = Exchanged(p, device)
-    assert np.shares_memory(to_array(given, "y_pred"), p)
-    assert m.brier_loss(Exchanged(y, device), given) == m.brier_loss(y, p)
+    array_like = Exchanged(p, device)
+    assert np.shares_memory(to_array(array_like, "y_pred"), p)
+    assert m.brier_loss(Exchanged(y, device), array_like) == m.brier_loss(y, p)
 
 
 @pytest.mark.parametrize(("device", "name"), [(2, "CUDA"), (8, "Metal"), (10, "ROCm"), (99, "a")])
@@ -249,7 +249,7 @@ def test_arrays_on_a_device_are_refused(device, name):
     assert all(part in str(error.value) for part in ("y_pred", "main memory", name, ".cpu()"))
 
 
-def test_no_library_is_imported_for_it():
+def test_reading_tensors_imports_no_library():
     code = """
 import sys
 import numpy as np
@@ -261,8 +261,10 @@ class Exchanged:
 assert m.brier_loss([0, 1], Exchanged(np.array([0.2, 0.8]))) > 0
 print([name for name in ("torch", "jax", "polars", "pandas", "keras") if name in sys.modules])
 """
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout == "[]\n"
+    process = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True
+    )
+    assert process.stdout == "[]\n"
 
 
 # -- data frames -----------------------------------------------------------------------------
@@ -272,10 +274,10 @@ def test_polars_frames_and_series():
     pl = pytest.importorskip("polars")
     y, p, raw, weight = sample()
     expected = evaluate(y, p, decision=raw, sample_weight=weight).mean
-    found = evaluate(
+    actual = evaluate(
         pl.Series(y), pl.DataFrame(p), decision=pl.DataFrame(raw), sample_weight=pl.Series(weight)
     )
-    assert found.mean == pytest.approx(expected, rel=1e-12)
+    assert actual.mean == pytest.approx(expected, rel=1e-12)
     assert np.shares_memory(to_array(pl.Series(weight), "sample_weight"), weight)
     names = np.array(["low", "mid", "high"])
     for text in (pl.Series(names[y]), pl.Series(names[y]).cast(pl.Categorical)):
@@ -287,10 +289,10 @@ def test_polars_frames_and_series():
     )
 
 
-def test_polars_values_that_are_missing():
+def test_missing_values_of_polars_raise():
     pl = pytest.importorskip("polars")
     for labels in (["a", None], [0, None], [True, None]):
-        with pytest.raises(InputError, match=r"missing value .* at row 1"):
+        with pytest.raises(InputError, match=r"missing values; got (None|nan) in row 1"):
             m.binary_crossentropy(pl.Series(labels), [0.2, 0.7])
     with pytest.raises(InputError, match="row 1 of y_pred has nan"):
         m.binary_crossentropy([0, 1], pl.Series([0.2, None]))
@@ -305,8 +307,8 @@ def test_pandas_frames_are_taken_without_a_copy():
     for frame in (pd.DataFrame(p), pd.DataFrame({i: p[:, i] for i in range(3)})):
         value = m.categorical_crossentropy(pd.Series(y), frame)
         assert value == pytest.approx(m.categorical_crossentropy(y, p), rel=1e-14)
-    strange = pd.DataFrame(p[:2], columns=["column_names", "shape", "columns"])
-    assert m.categorical_crossentropy(["shape", "columns"], strange) == pytest.approx(
+    unusual = pd.DataFrame(p[:2], columns=["column_names", "shape", "columns"])
+    assert m.categorical_crossentropy(["shape", "columns"], unusual) == pytest.approx(
         -np.log(p[[0, 1], [1, 2]]).mean()
     )
 
@@ -326,7 +328,7 @@ def test_weights_are_checked_in_all_rows():
     y, p = np.zeros(100_000, dtype=int), np.full(100_000, 0.5)
     for row in (0, 99_999):
         for value, part in [(-1.0, f"row {row} has -1.0"), (np.inf, f"row {row} has inf"),
-                            (1e200, "the largest is 1e\\+200")]:  # fmt: skip
+                            (1e200, "the largest weight is 1e\\+200")]:  # fmt: skip
             weight = np.ones(100_000)
             weight[row] = value
             with pytest.raises(InputError, match=part):
@@ -367,7 +369,7 @@ def test_no_array_is_copied_as_a_whole(kind):
         options = {"decision": p, "metrics": names}
     else:
         (args, options), function = NARROW[kind](y, p), m.categorical_crossentropy
-    function(*args, **options)  # what is kept for later calls is no part of this one
+    function(*args, **options)  # fills caches, whose memory is not counted
     tracemalloc.start()
     function(*args, **options)
     peak = tracemalloc.get_traced_memory()[1]
@@ -386,7 +388,7 @@ def mapped(folder, mode="r", n_rows=1_200_000):
 
 
 def resident(folder):
-    """Bytes of the mapped files of a folder that count for this process."""
+    """Bytes of the mapped files of a folder that are in the memory of this process."""
     total, within = 0, False
     for line in Path("/proc/self/smaps").read_text().splitlines():
         if "-" in line.split(" ")[0]:
@@ -398,13 +400,13 @@ def resident(folder):
 
 @pytest.mark.parametrize("mode", ["r", "r+", "c"])
 def test_mapped_files_give_the_same_numbers(tmp_path, mode):
-    (y, p, weight), (labels, given, weights) = mapped(tmp_path, mode)
+    (y, p, weight), (labels, array_like, weights) = mapped(tmp_path, mode)
     for change in (slice(None), np.s_[7:-5], np.s_[::2]):
         expected = m.categorical_crossentropy(y[change], p[change], sample_weight=weight[change])
-        found = m.categorical_crossentropy(
-            labels[change], given[change], sample_weight=weights[change]
+        actual = m.categorical_crossentropy(
+            labels[change], array_like[change], sample_weight=weights[change]
         )
-        assert found == expected
+        assert actual == expected
     turned = np.save(tmp_path / "f.npy", np.asfortranarray(p)) or np.load(
         tmp_path / "f.npy", mmap_mode=mode
     )
@@ -414,7 +416,7 @@ def test_mapped_files_give_the_same_numbers(tmp_path, mode):
 @pytest.mark.skipif(not Path("/proc/self/smaps").exists(), reason="the system does not tell")
 @pytest.mark.parametrize("mode", ["r", "r+"])
 @pytest.mark.parametrize("compute", [m.categorical_crossentropy, evaluate])
-def test_pages_that_were_read_are_given_back(tmp_path, mode, compute):
+def test_pages_that_were_read_are_freed(tmp_path, mode, compute):
     _, (y, p, weight) = mapped(tmp_path, mode)
     size = y.nbytes + p.nbytes + weight.nbytes
     options = {} if compute is m.categorical_crossentropy else {"metrics": ["brier_loss"]}
@@ -422,17 +424,17 @@ def test_pages_that_were_read_are_given_back(tmp_path, mode, compute):
     assert resident(tmp_path) < size / 2
     for array in (y, p, weight):
         array.sum()
-    assert resident(tmp_path) > 0.9 * size  # what it would be, and what the test can see
+    assert resident(tmp_path) > 0.9 * size  # control: the test detects pages that are not freed
 
 
 @pytest.mark.parametrize("mode", ["c", "r+"])
-def test_what_was_written_to_a_map_stays(tmp_path, mode):
-    (y, p, weight), (labels, given, weights) = mapped(tmp_path, mode)
-    given[:] = given[:, ::-1].copy()
+def test_values_written_to_a_memory_map_are_kept(tmp_path, mode):
+    (y, p, weight), (labels, array_like, weights) = mapped(tmp_path, mode)
+    array_like[:] = array_like[:, ::-1].copy()
     weights[::3] = 7.0
     weight[::3] = 7.0
     expected = m.categorical_crossentropy(y, p[:, ::-1], sample_weight=weight)
-    for _ in range(2):  # a page given back and read again holds what was written
-        found = m.categorical_crossentropy(labels, given, sample_weight=weights)
-        assert found == pytest.approx(expected, rel=1e-14)
-    np.testing.assert_array_equal(given, p[:, ::-1])
+    for _ in range(2):  # a freed page that is read again has the written values
+        actual = m.categorical_crossentropy(labels, array_like, sample_weight=weights)
+        assert actual == pytest.approx(expected, rel=1e-14)
+    np.testing.assert_array_equal(array_like, p[:, ::-1])

@@ -1,4 +1,4 @@
-"""Options in one order: ignore, targets, smoothing, value, weights, and a mean over their sum."""
+"""Order of the options: ignored labels, smoothing, values, weights, mean over the weights."""
 
 import numpy as np
 import pytest
@@ -50,8 +50,8 @@ def test_ignore_then_smooth_then_value_then_weights_then_their_sum():
     np.testing.assert_allclose(each, weight * values, rtol=1e-13)
     mean = (weight * values).sum() / weight.sum()
     assert CCE(marked, P, **options) == pytest.approx(mean, rel=1e-13)
-    whole = CCE(marked, P, reduction="sum", **options)
-    assert whole == pytest.approx((weight * values).sum(), rel=1e-13)
+    total = CCE(marked, P, reduction="sum", **options)
+    assert total == pytest.approx((weight * values).sum(), rel=1e-13)
     together = evaluate(marked, P, ["categorical_crossentropy"], **options)
     assert together.mean["categorical_crossentropy"] == pytest.approx(mean, rel=1e-13)
     assert together.state.n_ignored == ignored.sum()
@@ -85,12 +85,12 @@ def test_several_labels_are_smoothed_toward_one_half():
     assert ours == pytest.approx(np.average(values, weights=WEIGHT), rel=1e-12)
 
 
-def test_smoothing_is_the_same_whoever_smooths(loss):
+def test_label_smoothing_equals_smoothed_targets(loss):
     rng = np.random.default_rng(0)
     k = 2 if loss.properties.binary_only else 3
     y, raw = targets(loss, rng, 20, k), scores(loss, rng, 20, k)
     if loss.properties.targets == "one-hot":
-        with pytest.raises(InputError, match=f"{loss.name} needs one true class in each row"):
+        with pytest.raises(InputError, match=f"label_smoothing must be 0 for {loss.name}, "):
             by_row(loss, y, raw, k, label_smoothing=0.3)
         return
     spread = 2 if is_multilabel(loss) else k
@@ -105,13 +105,13 @@ def test_smoothing_is_the_same_whoever_smooths(loss):
 # -- weights of classes ----------------------------------------------------------------------
 
 
-def test_class_weights_by_name_or_in_order_are_one():
+def test_class_weights_by_label_or_in_order_are_equal():
     expected = CCE(Y, P, sample_weight=FACTORS[Y])
     named = {"mid": 2.0, "low": 0.5, "top": 4.0}
     assert CCE(Y, P, class_weight=FACTORS) == expected
     assert CCE(NAMES[Y], P, labels=NAMES, class_weight=named) == expected
     assert CCE(NAMES[Y], P, labels=NAMES, class_weight=list(FACTORS)) == expected
-    partly = CCE(Y, P, class_weight={2: 4.0})  # those left out have 1
+    partly = CCE(Y, P, class_weight={2: 4.0})  # labels that are left out have weight 1
     assert partly == CCE(Y, P, sample_weight=np.where(Y == 2, 4.0, 1.0))
     turned = CCE(NAMES[Y], P[:, ::-1], labels=NAMES[::-1], class_weight=named)
     assert turned == pytest.approx(expected, rel=1e-14)
@@ -130,15 +130,15 @@ def test_balanced_is_the_mean_of_the_class_means(weight):
     )
 
 
-def test_balanced_weights_are_those_of_scikit_learn():
+def test_balanced_weights_equal_scikit_learn():
     theirs = compute_class_weight("balanced", classes=np.arange(K), y=Y)
     ours = m.categorical_hinge(Y, RAW, class_weight="balanced", reduction="sum")
     assert ours == pytest.approx(m.categorical_hinge(Y, RAW, class_weight=theirs, reduction="sum"))
 
 
-def test_balanced_over_the_classes_that_are_there():
-    some = Y[Y < 2]
-    ours = CCE(some, P[Y < 2], class_weight="balanced", labels=[0, 1, 2])
+def test_balanced_ignores_classes_without_rows():
+    labels = Y[Y < 2]
+    ours = CCE(labels, P[Y < 2], class_weight="balanced", labels=[0, 1, 2])
     means = [log_loss(Y[c == Y], P[c == Y], labels=[0, 1, 2]) for c in (0, 1)]
     assert ours == pytest.approx(np.mean(means), rel=1e-12)
     ignored = CCE(Y, P, class_weight="balanced", ignore_label=2)
@@ -160,13 +160,13 @@ BINARY = [name for name, loss in LOSSES.items() if loss.properties.binary_only]
 
 
 @pytest.mark.parametrize("name", BINARY)
-def test_pos_weight_is_a_class_weight_in_short(name):
+def test_pos_weight_equals_class_weight(name):
     function, y = getattr(m, name), Y % 2
     predicted = RAW[:, 0] if of_scores(LOSSES[name]) else P[:, 1]
     short = function(y, predicted, pos_weight=3.0)
     assert short == function(y, predicted, class_weight=[1, 3.0])
     assert short == pytest.approx(function(y, predicted, sample_weight=1 + 2 * y), rel=1e-14)
-    with pytest.raises(InputError, match="pos_weight is class_weight in short; give one of them"):
+    with pytest.raises(InputError, match="pos_weight and class_weight must not be given together"):
         function(y, predicted, pos_weight=3.0, class_weight=[1, 3])
     with pytest.raises(InputError, match="pos_weight must be >= 0 and finite"):
         function(y, predicted, pos_weight=-1.0)
@@ -175,26 +175,26 @@ def test_pos_weight_is_a_class_weight_in_short(name):
 @pytest.mark.parametrize(
     ("weight", "rule"),
     [
-        ({"high": 2.0}, "class_weight names 'high', not among the classes 'low', 'mid', 'top'"),
+        ({"high": 2.0}, "must be among the classes 'low', 'mid', 'top'; got 'high'"),
         ([1, 2], "must have one number for each of 3 classes; got shape"),
         ([1, 2, -1], "must be finite, not negative and not all zero"),
         ([0, 0, 0], "must be finite, not negative and not all zero"),
         ([1, 2, np.inf], "must be finite"),
-        ("even", "must be 'balanced', a mapping or one number for each class; got 'even'"),
+        ("even", "must be 'balanced', a dict, or one number per class; got 'even'"),
     ],
 )
-def test_class_weights_that_do_not_fit(weight, rule):
+def test_invalid_class_weights_raise(weight, rule):
     with pytest.raises(InputError, match=rule):
         CCE(NAMES[Y], P, labels=NAMES, class_weight=weight)
     with pytest.raises(InputError, match=rule):
         evaluate(NAMES[Y], P, labels=NAMES, class_weight=weight)
 
 
-def test_a_class_of_weight_zero_does_not_count():
+def test_a_class_of_weight_zero_is_not_counted():
     assert CCE(Y, P, class_weight={2: 0.0}) == pytest.approx(
         log_loss(Y[Y < 2], P[Y < 2], labels=[0, 1, 2])
     )
-    with pytest.raises(InputError, match="zero for every row"):
+    with pytest.raises(InputError, match="must be positive for at least one row"):
         CCE(Y[Y < 2], P[Y < 2], labels=[0, 1, 2], class_weight=[0, 0, 1])
 
 
@@ -214,13 +214,13 @@ NUMBERS = {
 }
 
 
-def test_these_losses_take_plain_numbers():
+def test_losses_that_accept_plain_numbers():
     assert set(NUMBERS) == {name for name, loss in LOSSES.items() if loss.properties.numbers}
 
 
 @pytest.mark.parametrize("name", NUMBERS)
 @pytest.mark.parametrize("shape", [(40,), (40, 1), (40, 3)], ids=str)
-def test_plain_numbers(name, shape):
+def test_values_of_plain_numbers(name, shape):
     rng = np.random.default_rng(1)
     y, x = rng.gamma(2, 2, shape), rng.gamma(2, 2, shape)
     y.reshape(-1)[:5] = 0.0
@@ -240,16 +240,16 @@ def test_plain_numbers(name, shape):
 @pytest.mark.parametrize(
     ("name", "y", "x", "rule"),
     [
-        ("squared_error", [1.0, np.nan], [1.0, 2.0], "y_true must hold finite numbers; row 1"),
-        ("squared_error", [1.0, 2.0], [1.0, np.inf], "y_pred must hold finite numbers; row 1"),
-        ("poisson_deviance", [1.0, -1.0], [1.0, 2.0], "y_true must hold finite numbers >= 0"),
-        ("poisson_deviance", [1.0, 0.0], [1.0, 0.0], "y_pred must hold finite numbers > 0"),
-        ("squared_log_error", [-1.0], [1.0], "y_true must hold finite numbers > -1"),
+        ("squared_error", [1.0, np.nan], [1.0, 2.0], "y_true must be finite numbers; row 1"),
+        ("squared_error", [1.0, 2.0], [1.0, np.inf], "y_pred must be finite numbers; row 1"),
+        ("poisson_deviance", [1.0, -1.0], [1.0, 2.0], "y_true must be finite numbers >= 0"),
+        ("poisson_deviance", [1.0, 0.0], [1.0, 0.0], "y_pred must be finite numbers > 0"),
+        ("squared_log_error", [-1.0], [1.0], "y_true must be finite numbers > -1"),
         ("huber_loss", [1.0, 2.0], [[1.0, 2.0]], "must have the same shape"),
-        ("huber_loss", ["a"], [1.0], "y_true must be numbers; it holds 'a'"),
+        ("huber_loss", ["a"], [1.0], "y_true must be numbers; got 'a'"),
     ],
 )
-def test_numbers_that_do_not_fit(name, y, x, rule):
+def test_invalid_numbers_raise(name, y, x, rule):
     with pytest.raises(InputError, match=rule):
         getattr(m, name)(y, x, numbers=True)
 
@@ -262,17 +262,17 @@ def test_numbers_that_do_not_fit(name, y, x, rule):
     ],
     ids=str,
 )  # fmt: skip
-def test_options_of_classes_do_not_go_with_numbers(option):
-    with pytest.raises(InputError, match=f"{next(iter(option))} cannot go with numbers=True"):
+def test_options_of_classes_raise_with_numbers(option):
+    with pytest.raises(InputError, match=f"{next(iter(option))} cannot be used with numbers=True"):
         m.squared_error([1.0, 2.0], [1.5, 2.5], numbers=True, **option)
 
 
-def test_values_and_derivatives_of_numbers_take_no_options_of_classes():
+def test_methods_with_numbers_raise_for_options_of_classes():
     loss = xentexp.get_loss("poisson_deviance")
     for call in (loss.per_sample, loss.gradient):
-        with pytest.raises(InputError, match="ignore_label cannot go with numbers=True"):
+        with pytest.raises(InputError, match="ignore_label cannot be used with numbers=True"):
             call([1.0, 0.0], [1.5, 2.5], numbers=True, ignore_label=0)
-        with pytest.raises(InputError, match="label_smoothing cannot go with numbers=True"):
+        with pytest.raises(InputError, match="label_smoothing cannot be used with numbers=True"):
             call([1.0, 0.0], [1.5, 2.5], numbers=True, label_smoothing=0.1)
-    with pytest.raises(InputError, match="clip cannot go with numbers=True"):
+    with pytest.raises(InputError, match="clip cannot be used with numbers=True"):
         m.poisson_deviance([1.0], [1.5], numbers=True, clip=0.5)

@@ -1,4 +1,4 @@
-"""What users may hand over, and the one sentence they get for what they may not."""
+"""Valid input of every kind, and the error message of one sentence for invalid input."""
 
 import numpy as np
 import pandas as pd
@@ -29,36 +29,36 @@ def bad(ident, function, *args, parts, **options):
     [
         # -- labels --------------------------------------------------------------------------
         bad("label outside labels=", CCE, [0, 5], P2, labels=[0, 1],
-            parts=["y_true holds 5 at row 1", "not among the classes 0, 1", "labels="]),
+            parts=["only the classes 0, 1", "got 5 in row 1", "labels="]),
         bad("label outside the columns", CCE, [0, 1, 2], [*P2, P2[0]],
             parts=["3 different labels (0, 1, 2)", "2 classes", "pass labels="]),
         bad("too few labels", CCE, [4, 4], P2,
             parts=["1 different labels (4)", "2 classes", "pass labels="]),
         bad("label -1", CCE, [0, 1, 2, -1], [*P3, P3[0]],
-            parts=["y_true holds -1 at row 3", "ignore_label=-1", "labels="]),
+            parts=["got -1 in row 3 of y_true", "ignore_label=-1", "labels="]),
         bad("label -1 in place of a class", CCE, [0, -1], P2,
-            parts=["y_true holds -1 at row 1", "ignore_label=-1", "labels="]),
+            parts=["got -1 in row 1 of y_true", "ignore_label=-1", "labels="]),
         bad("label -1 of labels=", CCE, [0, -1], P2, labels=[0, 1],
-            parts=["y_true holds -1 at row 1", "classes 0, 1"]),
-        bad("label NaN", CCE, [0, np.nan], P2, parts=["missing value (nan) at row 1"]),
+            parts=["got -1 in row 1", "classes 0, 1"]),
+        bad("label NaN", CCE, [0, np.nan], P2, parts=["missing values; got nan in row 1"]),
         bad("label NaN of labels=", CCE, [0, np.nan], P2, labels=[0, 1],
-            parts=["missing value (nan) at row 1"]),
-        bad("label None", CCE, ["a", None], P2, parts=["missing value (None) at row 1"]),
+            parts=["missing values; got nan in row 1"]),
+        bad("label None", CCE, ["a", None], P2, parts=["missing values; got None in row 1"]),
         bad("NaN among strings is no class 'nan'", CCE, ["a", "b", np.nan], P3,
-            parts=["missing value (nan) at row 2"]),
+            parts=["missing values; got nan in row 2"]),
         bad("label NA", CCE, pd.Series([0, 1, None], dtype="Int64"), P3,
             parts=["missing value", "row 2"]),
-        bad("label inf", CCE, [0, np.inf], P2, parts=["y_true holds inf at row 1", "finite"]),
+        bad("label inf", CCE, [0, np.inf], P2, parts=["finite; got inf in row 1 of y_true"]),
         bad("label inf of labels=", CCE, [0, -np.inf], P2, labels=[0, 1],
-            parts=["y_true holds -inf at row 1"]),
+            parts=["got -inf in row 1"]),
         bad("label 0.5 of three classes", CCE, [0, 0.5, 1], P3, labels=[0, 1, 2],
-            parts=["y_true holds 0.5 at row 1"]),
-        bad("mixed types", CCE, [1, "a"], P2, parts=["mixes labels of several types", "labels="]),
+            parts=["got 0.5 in row 1"]),
+        bad("mixed types", CCE, [1, "a"], P2, parts=["labels must have one type", "labels="]),
         bad("string label outside", CCE, ["a", "d"], P2, labels=["a", "b"],
-            parts=["'d' at row 1", "'a', 'b'"]),
+            parts=["'d' in row 1", "'a', 'b'"]),
         bad("labels= repeats", CCE, [0, 1], P2, labels=[1, 1], parts=["labels must be distinct"]),
         bad("labels= has one class", CCE, [0, 0], P2, labels=[0],
-            parts=["two classes at least", "[0]"]),
+            parts=["at least two classes", "[0]"]),
         bad("labels= missing value", CCE, [0, 1], P2, labels=[0, None], parts=["missing value"]),
         bad("labels= is a string", CCE, [0, 1], P2, labels="ab", parts=["one-dimensional"]),
         bad("labels= of another number", CCE, [0, 1], P2, labels=[0, 1, 2],
@@ -89,19 +89,19 @@ def bad(ident, function, *args, parts, **options):
             parts=["normalize must be True, False or None; got 'yes'"]),
         # -- shapes --------------------------------------------------------------------------
         bad("(n,1) targets", BCE, [[0], [1]], [0.5, 0.5],
-            parts=["y_true has shape (2, 1)", "ravel it to (2,)"]),
+            parts=["y_true must have shape (n,)", "got shape (2, 1)", "np.ravel(y_true)"]),
         bad("(n,1) predictions", BCE, [0, 1], [[0.5], [0.5]],
-            parts=["y_pred has shape (2, 1)", "ravel it to (2,)"]),
+            parts=["y_pred must have shape (n,)", "got shape (2, 1)", "np.ravel(y_pred)"]),
         bad("lengths", BCE, [0, 1, 1], [0.5, 0.5], parts=["y_true has 3 rows but y_pred has 2"]),
         bad("columns", CCE, [[1, 0, 0], [0, 1, 0]], P2, parts=["3 columns", "2 classes"]),
         bad("three dimensions", CCE, [0, 1], [P2], parts=["one or two dimensions", "(1, 2, 2)"]),
-        bad("ragged", CCE, [0, 1], [[0.5, 0.5], [1.0]], parts=["y_pred", "differ in length"]),
-        bad("ragged targets", CCE, [[1, 0], [1]], P2, parts=["y_true", "differ in length"]),
+        bad("ragged", CCE, [0, 1], [[0.5, 0.5], [1.0]], parts=["y_pred", "different lengths"]),
+        bad("ragged targets", CCE, [[1, 0], [1]], P2, parts=["y_true", "different lengths"]),
         bad("a number", BCE, 1, [0.5], parts=["y_true must be an array", "single value 1"]),
         bad("None", BCE, [1], None, parts=["y_pred must be given; got None"]),
-        bad("empty", BCE, [], [], parts=["y_pred is empty", "one row"]),
-        bad("empty targets", BCE, [], [0.5], parts=["y_true is empty"]),
-        bad("empty frame", CCE, [0], pd.DataFrame(), parts=["y_pred is empty"]),
+        bad("empty", BCE, [], [], parts=["y_pred must have at least one row"]),
+        bad("empty targets", BCE, [], [0.5], parts=["y_true must have at least one row"]),
+        bad("empty frame", CCE, [0], pd.DataFrame(), parts=["y_pred must have at least one row"]),
         # -- numbers -------------------------------------------------------------------------
         bad("strings", CCE, [0, 1], [["x", "y"], ["z", "u"]], parts=["must be numbers", "'x'"]),
         bad("digits in strings", BCE, [0, 1], ["0.5", "0.5"], parts=["must be numbers", "'0.5'"]),
@@ -114,7 +114,7 @@ def bad(ident, function, *args, parts, **options):
             parts=["y_true must be numbers"]),
         # -- weights -------------------------------------------------------------------------
         bad("all weights zero", BCE, [0, 1], [0.5, 0.5], sample_weight=[0, 0],
-            parts=["sample_weight is zero for every row; at least one must be positive"]),
+            parts=["sample_weight must be positive for at least one row; got only zeros"]),
         bad("negative weight", BCE, [0, 1], [0.5, 0.5], sample_weight=[1, -2],
             parts=["not negative; row 1 has -2.0"]),
         bad("NaN weight", BCE, [0, 1], [0.5, 0.5], sample_weight=[np.nan, 1],
@@ -122,13 +122,13 @@ def bad(ident, function, *args, parts, **options):
         bad("infinite weight", BCE, [0, 1], [0.5, 0.5], sample_weight=[1, np.inf],
             parts=["finite", "row 1 has inf"]),
         bad("number of weights", BCE, [0, 1], [0.5, 0.5], sample_weight=[1, 1, 1],
-            parts=["shape (2,)", "one for each row", "(3,)"]),
+            parts=["shape (2,)", "one weight per row", "(3,)"]),
         bad("(n,1) weights", BCE, [0, 1], [0.5, 0.5], sample_weight=[[1], [1]],
             parts=["sample_weight", "(2, 1)"]),
         bad("weights are words", BCE, [0, 1], [0.5, 0.5], sample_weight=["a", "b"],
             parts=["sample_weight must be numbers", "'a'"]),
         bad("only ignored rows weigh", BCE, [-1, 0], [0.5, 0.5], ignore_label=-1,
-            sample_weight=[1, 0], parts=["zero for every row that is not ignored"]),
+            sample_weight=[1, 0], parts=["positive for at least one row that is not ignored"]),
         # -- soft targets --------------------------------------------------------------------
         bad("targets not summing to 1", CCE, [[1, 0], [0.5, 0.6]], P2,
             parts=["rows of y_true must sum to 1; row 1 sums to 1.1"]),
@@ -137,7 +137,7 @@ def bad(ident, function, *args, parts, **options):
             parts=["[0, 1]; row 1, column 0 of y_true has 1.5"]),
         bad("targets NaN", CCE, [[1, 0], [0.5, np.nan]], P2, parts=["row 1, column 1", "nan"]),
         bad("soft targets for hinge", m.hinge_loss, [[1, 0], [0.3, 0.7]], SCORES,
-            parts=["hinge_loss needs one true class", "row 1 of y_true is [0.3, 0.7]"]),
+            parts=["hinge_loss needs one true class", "got [0.3, 0.7] in row 1"]),
         bad("soft targets for categorical hinge", m.categorical_hinge, [[0.3, 0.7], [1, 0]],
             SCORES, parts=["categorical_hinge needs one true class", "row 0"]),
         bad("columns for the sparse loss", m.sparse_categorical_crossentropy, [[1, 0], [0, 1]],
@@ -155,13 +155,13 @@ def bad(ident, function, *args, parts, **options):
         bad("clip a word", BCE, [0, 1], [0.5, 0.5], clip="eps", parts=["clip", "got 'eps'"]),
         bad("clip None", BCE, [0, 1], [0.5, 0.5], clip=None, parts=["clip", "got None"]),
         bad("all ignored", BCE, [9, 9], [0.5, 0.5], ignore_label=9,
-            parts=["every label is 9, which is ignored"]),
+            parts=["every label is the ignore_label 9"]),
         bad("all ignored, classes known", BCE, [9, 9], [0.5, 0.5], ignore_label=9, labels=[0, 1],
-            parts=["every label is 9"]),
+            parts=["every label is the ignore_label 9"]),
         bad("ignored columns", CCE, [[1, 0], [0, 1]], P2, ignore_label=0,
-            parts=["ignore_label goes with labels of shape (n,)"]),
+            parts=["ignore_label is only used with labels of shape (n,)"]),
         bad("ignored among soft", BCE, [0.3, 0.6, -1], [0.5, 0.5, 0.5], ignore_label=-1,
-            parts=["ignore_label goes with labels of shape (n,)"]),
+            parts=["ignore_label is only used with labels of shape (n,)"]),
         bad("unknown reduction", BCE, [0, 1], [0.5, 0.5], reduction="average",
             parts=["unknown reduction 'average'", "Known: mean, none, sum"]),
         bad("misspelt reduction", BCE, [0, 1], [0.5, 0.5], reduction="meam",
@@ -170,7 +170,7 @@ def bad(ident, function, *args, parts, **options):
         bad("duplicate column names", CCE, [0, 1], frame(P2, ["a", "a"]),
             parts=["column names must be unique", "duplicate: a"]),
         bad("columns of other names", CCE, [0, 1], frame(P2, ["p0", "p1"]),
-            parts=["'p0', 'p1'", "labels 0, 1", "to_numpy()"]),
+            parts=["'p0', 'p1'", "labels of y_true, 0, 1", "to_numpy()"]),
         bad("columns lack a label", CCE, ["a", "c"], frame(P2, ["a", "b"]),
             parts=["'a', 'b'", "'a', 'c'", "rename"]),
         bad("columns against labels=", CCE, ["a", "b"], frame(P2, ["a", "c"]), labels=["a", "b"],
@@ -186,7 +186,7 @@ def bad(ident, function, *args, parts, **options):
             parts=["rows of q must sum to 1", "1.1"]),
         bad("p of an entropy", m.entropy, [[0.5, 0.5], [0.5, 0.6]],
             parts=["rows of p must sum to 1", "row 1 with 1.1"]),
-        bad("ragged p", m.entropy, [[0.5, 0.5], [1.0]], parts=["p must be", "differ in length"]),
+        bad("ragged p", m.entropy, [[0.5, 0.5], [1.0]], parts=["p must be", "different lengths"]),
         bad("p a number", m.entropy, 0.5, parts=["p must be an array", "0.5"]),
         bad("p of one entry", m.entropy, [1.0], parts=["p must have", "two or more", "(1,)"]),
         bad("q None", m.kl_divergence, [0.5, 0.5], None, parts=["q must be given"]),
@@ -209,7 +209,7 @@ LAST = LABEL_BLOCK_ELEMENTS - 2
 
 
 def many(n_classes=3):
-    """More rows than three blocks, whatever evaluates them."""
+    """More rows than three blocks of any size."""
     rng = np.random.default_rng(0)
     y = rng.integers(n_classes, size=LAST + 2)
     y[:n_classes] = range(n_classes)
@@ -219,12 +219,12 @@ def many(n_classes=3):
 @pytest.mark.parametrize(
     ("part", "label", "row"),
     [
-        (f"y_true holds 7 at row {LAST}", 7, [0.5, 0.25, 0.25]),
+        (f"got 7 in row {LAST}", 7, [0.5, 0.25, 0.25]),
         (f"row {LAST} of y_pred has [1.5, -0.5, 0.0]", 0, [1.5, -0.5, 0]),
         (f"the worst is row {LAST} with 0.75", 0, [0.5, 0.25, 0]),
     ],
 )
-def test_the_row_is_numbered_over_all_blocks(part, label, row):
+def test_errors_number_rows_over_all_blocks(part, label, row):
     y, p = many()
     y[LAST], p[LAST] = label, row
     for compute in (CCE, evaluate):
@@ -241,20 +241,20 @@ def test_rows_of_later_blocks_in_targets_scores_and_names():
         ([1, 1, 0], f"row {LAST} sums to 2"),
         ([2, -1, 0], f"row {LAST}, column 0"),
     ]:
-        spoilt = one_hot.copy()
-        spoilt[LAST] = wrong
+        invalid = one_hot.copy()
+        invalid[LAST] = wrong
         with pytest.raises(InputError, match=part):
-            CCE(spoilt, p)
+            CCE(invalid, p)
     soft = one_hot.copy()
     soft[LAST] = [0.5, 0.5, 0]
-    with pytest.raises(InputError, match=rf"row {LAST} of y_true is \[0.5, 0.5, 0.0\]"):
+    with pytest.raises(InputError, match=rf"got \[0.5, 0.5, 0.0\] in row {LAST} of y_true"):
         m.categorical_hinge(soft, p)
     text = names[y].astype(object)
     text[LAST] = "z"
-    with pytest.raises(InputError, match=f"'z' at row {LAST}"):
+    with pytest.raises(InputError, match=f"'z' in row {LAST}"):
         CCE(text, p, labels=names)
     text[LAST] = None
-    with pytest.raises(InputError, match=rf"missing value \(None\) at row {LAST}"):
+    with pytest.raises(InputError, match=f"missing values; got None in row {LAST}"):
         CCE(text, p, labels=names)
     scores = p.copy()
     scores[LAST, 1] = np.inf
@@ -265,7 +265,7 @@ def test_rows_of_later_blocks_in_targets_scores_and_names():
         CCE(y, scores, normalize=True)
 
 
-def test_the_worst_row_is_sought_in_all_blocks():
+def test_the_worst_row_is_searched_in_all_blocks():
     y, p = many()
     p[5] *= 1.1
     p[LAST] *= 0.5
@@ -274,10 +274,10 @@ def test_the_worst_row_is_sought_in_all_blocks():
         CCE(y, p)
 
 
-def test_evaluate_names_the_array_that_does_not_fit():
+def test_evaluate_names_the_invalid_array():
     for options, parts in [
         ({"decision": [0.1]}, ["y_pred has 2 rows but decision has 1"]),
-        ({"decision": P3[:2]}, ["decision has shape (2, 3)", "2 classes"]),
+        ({"decision": P3[:2]}, ["decision must have one column", "shape (2, 3)", "2 classes"]),
         ({"decision": [0.1, np.nan]}, ["row 1 of decision has nan"]),
         ({"decision": ["a", "b"]}, ["decision must be numbers"]),
     ]:
@@ -379,7 +379,7 @@ def test_predictions_of_any_kind(function, from_logits, tmp_path):
     np.testing.assert_array_equal(p, before)
 
 
-def test_whole_numbers_are_numbers():
+def test_integers_and_booleans_are_accepted_as_numbers():
     certain = [[1, 0], [0, 1]]
     for p in (certain, np.array(certain, dtype=np.uint8), np.array(certain, dtype=bool)):
         assert m.brier_loss([0, 0], p) == 0.5
@@ -389,10 +389,10 @@ def test_whole_numbers_are_numbers():
     )
 
 
-def test_nothing_is_written_to():
+def test_inputs_are_not_modified():
     y, p, weight = np.array([0, 2, 1]), np.array(P3), np.array([1.0, 0.5, 0.0])
     target = np.eye(3)[y]
-    kept = [array.copy() for array in (y, p, weight, target)]
+    copies = [array.copy() for array in (y, p, weight, target)]
     for array in (y, p, weight, target):
         array.flags.writeable = False
     for from_logits in (False, True):
@@ -401,7 +401,7 @@ def test_nothing_is_written_to():
             CCE(
                 targets, p, sample_weight=weight, from_logits=from_logits, normalize=not from_logits
             )
-    for array, before in zip((y, p, weight, target), kept, strict=True):
+    for array, before in zip((y, p, weight, target), copies, strict=True):
         np.testing.assert_array_equal(array, before)
 
 
@@ -415,7 +415,7 @@ def test_named_columns_are_matched_by_name(order):
     targets = frame(np.eye(3)[[0, 2, 1]], ["a", "b", "c"])
     assert CCE(targets, columns) == expected
     assert CCE(targets, columns, labels=["b", "a", "c"]) == expected
-    one_class = CCE(["b", "b", "b"], columns)  # the names tell the classes that y_true lacks
+    one_class = CCE(["b", "b", "b"], columns)  # the column names give the classes that y_true lacks
     assert one_class == CCE([1, 1, 1], P3)
     result = evaluate(["a", "c", "b"], columns, decision=columns[["b", "c", "a"]])
     assert result.mean["categorical_hinge"] == m.categorical_hinge([0, 2, 1], P3)
@@ -445,10 +445,10 @@ def test_columns_match_labels_of_another_type(y, columns):
     assert CCE(y, p.iloc[:, ::-1]) == pytest.approx(VALUE, rel=1e-15)
 
 
-def test_columns_without_names_are_taken_in_the_order_of_the_classes():
+def test_columns_without_names_are_in_the_order_of_the_classes():
     assert CCE(["a", "b"], pd.DataFrame(P2)) == pytest.approx(VALUE)
     assert CCE([1, 2], pd.DataFrame(P2)) == pytest.approx(VALUE)
-    # but reversed whole numbers are names
+    # reversed integers are names
     assert CCE([0, 1], pd.DataFrame(P2, columns=[1, 0])) == pytest.approx(-np.log(0.02) / 2)
 
 
@@ -466,13 +466,13 @@ def test_labels_name_the_columns():
     assert BCE(["yes", "no"], [0.1, 0.8], labels=["yes", "no"]) == pytest.approx(VALUE)
 
 
-def test_labels_that_stand_for_themselves():
+def test_integer_labels_below_k_are_column_numbers():
     assert CCE([1, 1], P3[:2]) == CCE([1, 1], P3[:2], labels=[0, 1, 2])  # column numbers
     assert BCE([0, 0], [0.1, 0.2]) == BCE([0, 0], [0.1, 0.2], labels=[0, 1])
     assert BCE([1.0], [0.5]) == BCE([1], [0.5]) == BCE([True], [0.5])
 
 
-def test_rows_may_miss_one_by_the_rounding_of_their_type():
+def test_row_sums_may_differ_from_1_by_rounding():
     rng = np.random.default_rng(1)
     for dtype in (np.float64, np.float32, np.float16):
         p = rng.dirichlet(np.ones(50), size=300)

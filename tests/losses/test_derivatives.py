@@ -1,4 +1,4 @@
-"""Gradients and hessians of the whole table: finite differences, options, extremes."""
+"""Gradients and hessians of all losses: finite differences, options, extreme scores."""
 
 from functools import partial
 
@@ -21,7 +21,7 @@ from xentexp.errors import InputError
 from xentexp.losses import LOSSES
 from xentexp.losses._differentiable import TrueClassLoss
 
-# Losses with other parameters than the default, so that every branch has its derivative.
+# Losses with other parameters, so that the derivative of every branch is tested.
 VARIANTS = [
     ("cross_entropy", {"delta": 0.01}),
     ("logarithmic_score", {"base": 10.0}),
@@ -68,7 +68,7 @@ def ids(rows):
 
 
 def soft_too(loss):
-    """Whether labels and distributions are two things to it."""
+    """Whether the loss accepts both labels and distributions."""
     return loss.properties.targets in ("soft", "multilabel")
 
 
@@ -108,7 +108,7 @@ def numerical(loss, y, raw, step=1e-4, **options):
 
 
 def far_from_kinks(loss, y, raw, **options):
-    """Rows whose derivatives do not jump within the steps of the differences."""
+    """Rows whose derivatives do not jump within the steps of the finite differences."""
     here = loss.gradient_hessian(y, raw, **options)
     smooth = np.ones(len(raw), dtype=bool)
     for move in (-1e-3, 1e-3):
@@ -122,7 +122,7 @@ def far_from_kinks(loss, y, raw, **options):
 
 
 @pytest.mark.parametrize(("name", "parameters", "k", "soft"), SIZED_CASES, ids=ids(SIZED_CASES))
-def test_derivatives_are_those_of_the_value(name, parameters, k, soft):
+def test_derivatives_equal_finite_differences(name, parameters, k, soft):
     loss, rng = LOSSES[name], np.random.default_rng(k)
     y, raw = targets(loss, rng, 60, k, soft=soft), scores(loss, rng, 60, k, 1.5)
     loss, options = xentexp.get_loss(name, **parameters), classes_of(loss, k)
@@ -136,7 +136,7 @@ def test_derivatives_are_those_of_the_value(name, parameters, k, soft):
 
 
 def blocks_of(loss, k, form):
-    """Blocks of raw scores in every layout, with targets of a form, or none it takes."""
+    """Blocks of raw scores in every layout, with targets of one form; none if not accepted."""
     rng = np.random.default_rng(k)
     kind = "decision" if loss.properties.response in ("decision_function", "latent") else "logits"
     index = rng.integers(0, k, 50)
@@ -162,7 +162,7 @@ FORM_CASES = [
 
 
 @pytest.mark.parametrize(("name", "parameters", "form"), FORM_CASES, ids=ids(FORM_CASES))
-def test_value_and_gradient_of_one_block_are_those_of_two(name, parameters, form):
+def test_block_loss_gradient_equals_values_and_gradient(name, parameters, form):
     loss = xentexp.get_loss(name, **parameters)
     for k in numbers_of_classes(name, parameters):
         for block in blocks_of(loss, k, form):
@@ -175,8 +175,8 @@ def test_value_and_gradient_of_one_block_are_those_of_two(name, parameters, form
 @pytest.mark.parametrize(
     "name", [name for name, loss in LOSSES.items() if isinstance(loss, TrueClassLoss)]
 )
-def test_labels_have_the_derivatives_of_one_hot_targets(name):
-    # Of labels one row of slopes is enough; of distributions all classes are gone through.
+def test_labels_and_one_hot_targets_have_equal_derivatives(name):
+    # Labels and distributions take different paths in the code.
     loss, rng = LOSSES[name], np.random.default_rng(0)
     for k in numbers_of_classes(name, {}):
         index, z = rng.integers(0, k, 50), rng.normal(0, 2, (50, k))
@@ -191,13 +191,13 @@ def test_one_column_of_scores(name, parameters):
     loss, rng = xentexp.get_loss(name, **parameters), np.random.default_rng(1)
     z, y = rng.normal(0, 2, 50), targets(LOSSES[name], rng, 50, 2)
     both = np.stack([np.zeros(50), z], axis=1)
-    if loss.properties.response == "latent":  # is all there is
+    if loss.properties.response == "latent":  # it only accepts one column
         with pytest.raises(InputError, match="one score for each row"):
             loss.gradient_hessian(y, both, labels=[0, 1])
         return
-    if is_multilabel(loss):  # is one label, as is a matrix of one column
+    if is_multilabel(loss):  # one column is one label, also as a matrix
         y, target, other = y[:, 0], y[:, :1], z[:, np.newaxis]
-    else:  # is the second of two classes, the first at 0
+    else:  # one column is the second of two classes, the first at 0
         target, other = y, both
     for one, two in zip(
         loss.gradient_hessian(y, z), loss.gradient_hessian(target, other), strict=True
@@ -248,7 +248,7 @@ def test_derivatives_overflow_where_the_value_does(name, parameters):
 def test_a_renyi_divergence_stays_accurate_when_its_sum_overflows(alpha):
     raw = np.array([[900.0, 0.0], [0.0, 900.0]])
     loss = xentexp.get_loss("renyi_divergence", alpha=alpha)
-    far = {  # by hand: the class that is all but impossible is alone in the sum, or not at all
+    far = {  # by hand: the improbable class dominates the sum, or is negligible
         0.5: ([-np.log(0.3), -np.log(0.5)], np.zeros((2, 2))),
         2.0: ([900 + np.log(0.49), 900 + np.log(0.25)], [[1, -1], [-1, 1]]),
         3.0: ([900 + 1.5 * np.log(0.7), 900 + 1.5 * np.log(0.5)], [[1, -1], [-1, 1]]),
@@ -275,12 +275,14 @@ def test_weights_multiply_and_ignored_rows_are_zero(loss, case):
         )
 
     plain = everything(y, **classes)
-    if is_multilabel(loss):  # has columns, and no classes
+    if is_multilabel(loss):  # columns are not classes
         for option in ({"class_weight": class_weight}, {"ignore_label": -1}):
-            with pytest.raises(InputError, match=f"{next(iter(option))} cannot go with multilabel"):
+            with pytest.raises(
+                InputError, match=f"{next(iter(option))} cannot be used with multilabel"
+            ):
                 everything(y, **option)
         marked, factor, options = y, weight, {}
-    elif y.ndim == 2:  # distributions, of which none is a label
+    elif y.ndim == 2:  # distributions, without a label to ignore
         marked, factor, options = y, weight * (y @ class_weight), {"class_weight": class_weight}
     else:
         ignored = rng.random(n) < 0.3
@@ -325,14 +327,14 @@ def test_plain_numbers_have_derivatives_in_themselves():
     ("name", "call", "part"),
     [
         ("zero_one_loss", {}, "has no gradient"),
-        ("hinge_loss", {"label_smoothing": 0.1}, "no label_smoothing"),
-        ("brier_loss", {"numbers": True}, "takes no plain numbers"),
-        ("brier_loss", {"class_weight": {5: 1.0}}, "class_weight names 5"),
+        ("hinge_loss", {"label_smoothing": 0.1}, "label_smoothing must be 0 for hinge_loss"),
+        ("brier_loss", {"numbers": True}, "is for classes and does not accept numbers=True"),
+        ("brier_loss", {"class_weight": {5: 1.0}}, "among the classes 0, 1; got 5"),
         ("brier_loss", {"class_weight": [1.0]}, "one number for each of 2 classes"),
         ("brier_loss", {"class_weight": "even"}, "must be 'balanced'"),
-        ("multilabel_crossentropy", {"labels": [0, 1]}, "labels cannot go with"),
+        ("multilabel_crossentropy", {"labels": [0, 1]}, "labels cannot be used with"),
     ],
 )
-def test_what_cannot_be_is_said(name, call, part):
+def test_gradient_raises_for_invalid_options(name, call, part):
     with pytest.raises(InputError, match=part):
         xentexp.get_loss(name).gradient([0, 1], [0.3, -0.2], **call)

@@ -1,7 +1,7 @@
 """Values, gradients and hessians against torch's autograd.
 
-First torch's own functions, then the papers' formulas, of every loss and with every parameter
-that `test_derivatives` has.
+First the functions of torch, then the formulas of the papers, for every loss and all parameters of
+`test_derivatives`.
 """
 
 from functools import partial
@@ -27,7 +27,7 @@ def derivatives(values, z, *, twice=True):
     second = torch.zeros_like(z)
     for column in range(z.shape[1] if z.ndim == 2 else 1):
         part = np.s_[:] if z.ndim == 1 else np.s_[:, column]
-        if first.requires_grad:  # else it is constant
+        if first.requires_grad:  # otherwise it is constant
             second[part] = torch.autograd.grad(first[part].sum(), z, retain_graph=True)[0][part]
     return first.detach().numpy(), second.numpy()
 
@@ -53,7 +53,7 @@ def each(function, **options):
 
 
 def over_columns(function, **options):
-    """A function of numbers, on the probabilities and one-hot targets."""
+    """A function of numbers, applied to the probabilities and one-hot targets."""
     function = each(function, **options)
     return lambda z, y: function(z.softmax(1), F.one_hot(y, K).to(z.dtype)).mean(1)
 
@@ -116,7 +116,7 @@ ON_NUMBERS = [
     ("huber_loss", {}, {"numbers": True}, True, each(F.huber_loss)),
     ("huber_loss", {"delta": 0.3}, {"numbers": True}, True, each(F.huber_loss, delta=0.3)),
     ("huber_loss", {}, {"numbers": True}, True, each(F.smooth_l1_loss)),
-    ("poisson_deviance", {}, {"numbers": True}, True,  # less a term of the target alone
+    ("poisson_deviance", {}, {"numbers": True}, True,  # without a constant
      lambda x, y: 2 * (F.poisson_nll_loss(x, y, log_input=False, eps=0, reduction="none")
                        - y + torch.xlogy(y, y))),
 ]  # fmt: skip
@@ -150,7 +150,7 @@ def test_functions_of_torch(name, parameters, options, twice, function, kind, dt
     y, raw = KINDS[kind][1](np.random.default_rng(3))
     raw = raw.astype(dtype)
     near = {"rtol": 1e-10, "atol": 1e-12}
-    if dtype == "float32":  # in which torch computes, and we in float64
+    if dtype == "float32":  # torch computes in float32, xentexp in float64
         near = {"rtol": 2e-4, "atol": 2e-6}
     target = torch.tensor(y if kind in ("labels", "one score") else y.astype(dtype))
     compare(

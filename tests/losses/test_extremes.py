@@ -1,6 +1,6 @@
-"""Far ends of scores, probabilities and parameters, where rounding once made a wrong number.
+"""Extreme scores, probabilities and parameters, where rounding gave a wrong value in the past.
 
-Values are limits worked out by hand, or mpmath's with 60 digits where that is said.
+Expected values are limits computed by hand, or by mpmath with 60 digits if a comment says so.
 """
 
 import numpy as np
@@ -24,7 +24,7 @@ SMOOTH = [
 
 @pytest.mark.parametrize("name", SMOOTH)
 @pytest.mark.parametrize("true", [38.0, 200.0, 720.0, 1000.0])
-def test_a_sure_and_right_prediction_has_vanishing_derivatives(name, true):
+def test_derivatives_vanish_for_certain_and_correct_predictions(name, true):
     loss = xentexp.get_loss(name)
     both = loss.gradient_hessian([1, 0], [[0.0, true], [true, 0.0]])
     one = loss.gradient_hessian([1, 0], [true, -true])
@@ -78,23 +78,23 @@ def test_the_beta_family_keeps_its_digits_at_small_probabilities(parameters, p, 
         (lambda: m.pseudospherical_loss([0], [[0.1] * 10], beta=400), 1 - 10 ** (-399 / 400)),
         (lambda: m.generalized_crossentropy([0], [[0.7, 0.3]], q=1e-300), -np.log(0.7)),
         (lambda: m.generalized_crossentropy([0], [[0.0, 1.0]], q=0.5), 2.0),
-        # the width of the middle class is lost where the score is taken off first
+        # subtracting the score first would lose the width of the middle class
         (
             lambda: m.cumulative_link_log_loss(
                 [1], [500.0], labels=[0, 1, 2], thresholds=[1.0, 1.0 + 2.0**-52]
             ),
             499 - np.log(2.0**-52),
         ),
-        # a bin holds its lower edge: .3 is no neighbour of .2, as .4 is none of .3
+        # a bin includes its lower edge: .2, .3 and .4 are in different bins
         (lambda: m.expected_calibration_error([0, 1], [0.3, 0.2], n_bins=10), 0.55),
         (lambda: m.expected_calibration_error([0, 1], [0.4, 0.3], n_bins=10), 0.55),
     ],
 )
-def test_values_at_the_ends(value, expected):
+def test_values_at_the_limits_of_the_domain(value, expected):
     np.testing.assert_allclose(value(), expected, rtol=1e-12, atol=1e-15)
 
 
-def test_what_is_keyed_by_class_goes_by_its_keys():
+def test_parameters_given_by_class_are_matched_by_label():
     y, p = [1, 0], [0.9, 0.6]
     expected = m.binary_crossentropy(y, p, class_weight={0: 1.0, 1: 3.0})
     assert m.binary_crossentropy(y, p, class_weight=pd.Series({1: 3.0, 0: 1.0})) == expected
@@ -103,22 +103,22 @@ def test_what_is_keyed_by_class_goes_by_its_keys():
     assert m.d2_score([0, 1, 1], [0.2, 0.8, 0.7], **keyed) == (
         m.d2_score([0, 1, 1], [0.2, 0.8, 0.7], **prior)
     )
-    with pytest.raises(InputError, match="one for each class in their order"):
+    with pytest.raises(InputError, match="a sequence with one number for each class"):
         xentexp.get_loss("categorical_focal_crossentropy", alpha={0: 1.0})
 
 
 def test_columns_of_labels_and_numbers_are_matched_by_name():
     truth = pd.DataFrame({"a": [1, 0], "b": [0, 1]})
-    given = pd.DataFrame({"b": [0.1, 0.9], "a": [0.9, 0.1]})
-    expected = m.multilabel_crossentropy(truth, given[["a", "b"]])
-    assert m.multilabel_crossentropy(truth, given) == expected
+    frame = pd.DataFrame({"b": [0.1, 0.9], "a": [0.9, 0.1]})
+    expected = m.multilabel_crossentropy(truth, frame[["a", "b"]])
+    assert m.multilabel_crossentropy(truth, frame) == expected
     assert m.squared_error(truth, truth[["b", "a"]], numbers=True) == 0.0
     loss = xentexp.get_loss("multilabel_crossentropy")
     np.testing.assert_array_equal(
-        loss.gradient(truth, given), loss.gradient(truth, given[["a", "b"]])[:, ::-1]
+        loss.gradient(truth, frame), loss.gradient(truth, frame[["a", "b"]])[:, ::-1]
     )
-    with pytest.raises(InputError, match="columns of y_pred are named"):
-        m.multilabel_crossentropy(truth, given.rename(columns={"a": "c"}))
+    with pytest.raises(InputError, match="column names of y_pred must be"):
+        m.multilabel_crossentropy(truth, frame.rename(columns={"a": "c"}))
 
 
 @pytest.mark.parametrize(
@@ -128,16 +128,16 @@ def test_columns_of_labels_and_numbers_are_matched_by_name():
         ("symmetric_crossentropy", {"log_zero": -np.inf}),
     ],
 )
-def test_infinity_is_no_finite_parameter(name, parameters):
+def test_infinite_parameters_raise(name, parameters):
     with pytest.raises(InputError, match="finite number"):
         xentexp.get_loss(name, **parameters)
 
 
-def test_parameters_may_be_numbers_of_numpy():
+def test_parameters_may_be_numpy_numbers():
     assert xentexp.get_loss("huber_loss", delta=np.float32(0.5)).delta == 0.5
     assert xentexp.get_loss("taylor_crossentropy", order=np.int64(3)).order == 3
 
 
-def test_all_losses_of_a_sure_prediction_are_finite_but_the_exponential():
+def test_losses_of_extreme_scores_are_finite_except_the_exponential():
     result = evaluate([1, 0, 0], [[0.0, 1000.0], [1.0, 2.0], [3.0, 2.0]], from_logits=True)
     assert all(np.isfinite(value) for value in result.mean.values())

@@ -1,4 +1,4 @@
-"""A loss as an object on arrays: its call, its rows, and its derivatives in probabilities."""
+"""Methods of a loss on arrays: mean, values of rows, and derivatives in probabilities."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ IN_PROBABILITIES = [
 
 
 def case(loss, k, n=40, seed=0):
-    """Targets, and predictions as the metric function takes them."""
+    """Targets, and predictions that the metric function accepts."""
     rng = np.random.default_rng(seed)
     k = 2 if loss.properties.binary_only else k
     return targets(loss, rng, n, k, soft=False), linked(loss, scores(loss, rng, n, k)), k
 
 
 @pytest.mark.parametrize("k", [2, 3])
-def test_a_call_is_the_metric_function_and_its_rows_average_to_it(loss, k):
+def test_a_call_equals_the_metric_function_and_the_mean_of_per_sample(loss, k):
     y, predicted, k = case(loss, k)
     positional, named = arguments(loss, y, predicted, k)
     if loss.properties.distributions:
@@ -33,7 +33,7 @@ def test_a_call_is_the_metric_function_and_its_rows_average_to_it(loss, k):
     expected = getattr(metrics, loss.name)(*positional, **named)
     options = {name: value for name, value in named.items() if name == "labels"}
     if loss.properties.distributions:
-        options["clip"] = 0.0  # as the functions of two distributions have it
+        options["clip"] = 0.0  # the functions of two distributions do not clip
     truth = None if loss.properties.targets == "none" else positional[0]
     assert loss(truth, predicted, **options) == pytest.approx(expected, rel=1e-13)
     rows = loss.per_sample(truth, predicted, **options)
@@ -48,7 +48,7 @@ def of_normalized(loss, y, p):
 
 
 def along_the_simplex(loss, y, p, step=1e-5):
-    """Derivative towards the first class and away from the last: the sum stays 1."""
+    """Derivative in the first probability minus the last one, so that the sum stays 1."""
     gradient = loss.gradient(y, p, from_logits=False)
     way = np.zeros(p.shape[1])
     way[0], way[-1] = step, -step
@@ -58,7 +58,7 @@ def along_the_simplex(loss, y, p, step=1e-5):
 
 @pytest.mark.parametrize("name", IN_PROBABILITIES)
 @pytest.mark.parametrize("columns", ["one", "two", "three"])
-def test_derivatives_in_probabilities_are_those_of_the_value(name, columns):
+def test_derivatives_in_probabilities_equal_finite_differences(name, columns):
     loss = get_loss(name)
     k = 3 if columns == "three" else 2
     if loss.properties.binary_only and k == 3:
@@ -71,7 +71,7 @@ def test_derivatives_in_probabilities_are_those_of_the_value(name, columns):
     y = None if loss.properties.targets == "none" else y
     p = p[:, 1] if columns == "one" else p
     if loss.properties.link == "tempered softmax" and columns != "one":
-        along_the_simplex(loss, y, p)  # its link does not divide by the sum
+        along_the_simplex(loss, y, p)  # the sigmoid link does not divide by the sum
         return
     gradient, hessian = loss.gradient_hessian(y, p, from_logits=False)
     np.testing.assert_array_equal(loss.gradient(y, p, from_logits=False), gradient)
@@ -109,13 +109,13 @@ def test_a_gradient_in_certain_probabilities_is_its_limit_where_no_logarithm_is_
 
 def test_a_gradient_is_0_where_the_logarithm_is_clipped_and_only_there():
     nll = get_loss("nll")
-    found = nll.gradient([0, 0, 1, 1], [0.15, 0.95, 0.15, 0.95], from_logits=False, clip=0.2)
-    np.testing.assert_allclose(found, [1 / 0.85, 0.0, 0.0, -1 / 0.95])
+    actual = nll.gradient([0, 0, 1, 1], [0.15, 0.95, 0.15, 0.95], from_logits=False, clip=0.2)
+    np.testing.assert_allclose(actual, [1 / 0.85, 0.0, 0.0, -1 / 0.95])
 
 
 def test_a_gradient_at_probability_0_without_a_clip_is_finite_or_infinite_but_not_nan():
-    found = get_loss("nll").gradient_hessian([0, 1], [0.0, 1.0], from_logits=False, clip=0)
-    assert not np.isnan(found).any()
+    actual = get_loss("nll").gradient_hessian([0, 1], [0.0, 1.0], from_logits=False, clip=0)
+    assert not np.isnan(actual).any()
 
 
 @pytest.mark.parametrize(
@@ -123,22 +123,25 @@ def test_a_gradient_at_probability_0_without_a_clip_is_finite_or_infinite_but_no
     [
         (
             lambda: get_loss("nll").gradient([0], [[0.4, 0.4]], from_logits=False, normalize=True),
-            "divide the rows by their sums instead of passing normalize=True",
+            "normalize must be False for derivatives in probabilities; got True",
         ),
         (
             lambda: get_loss("hinge_loss").gradient([0], [0.4], from_logits=False),
-            "hinge_loss is of decision scores; leave from_logits at True",
+            "from_logits must be True for hinge_loss, a loss of decision scores; got False",
         ),
         (
             lambda: get_loss("entropy")(None, [[0.3, 0.7]], class_weight="balanced"),
-            "class_weight cannot go without y_true",
+            "class_weight cannot be used without y_true",
         ),
-        (lambda: get_loss("entropy")(None, [[0.3, 0.7]], ignore_label=0), "ignore_label cannot go"),
+        (
+            lambda: get_loss("entropy")(None, [[0.3, 0.7]], ignore_label=0),
+            "ignore_label cannot be used",
+        ),
         (lambda: get_loss("brier_loss")(None, [0.5]), "y_true must be given; got None"),
         (lambda: get_loss("brier_loss")([1], [0.5], pos_weight=-1), "pos_weight must be >= 0"),
     ],
 )
-def test_what_does_not_go_together_is_refused(call, rule):
+def test_invalid_combinations_raise(call, rule):
     with pytest.raises(InputError, match=rule):
         call()
 

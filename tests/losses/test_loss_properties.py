@@ -1,4 +1,4 @@
-"""Properties that every loss of the table has, whatever the data."""
+"""Properties that all losses have for any data, such as weights and the order of classes."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ from tests.support.strategies import (
 from xentexp.errors import InputError
 from xentexp.losses import LOSSES
 
-# Where classes are not alike, renaming them must show.
+# Losses that are not symmetric must change if classes are exchanged.
 UNLIKE = {name for name, loss in LOSSES.items() if not loss.properties.symmetric}
 
 
 @quick
 @given(random_cases())
-def test_every_row_stands_for_itself(loss, case):
+def test_values_of_rows_are_independent(loss, case):
     y, raw, k = targets_and_scores(loss, case)
     order = case[0].permutation(len(raw))
     np.testing.assert_array_equal(
@@ -45,7 +45,7 @@ def test_every_row_stands_for_itself(loss, case):
 
 @quick
 @given(random_cases())
-def test_a_whole_weight_is_a_repeated_row(loss, case):
+def test_an_integer_weight_equals_repeated_rows(loss, case):
     y, raw, k = targets_and_scores(loss, case)
     weight = case[0].integers(0, 4, size=len(raw))
     weight[0] = 2
@@ -59,23 +59,23 @@ def test_a_whole_weight_is_a_repeated_row(loss, case):
 
 @quick
 @given(random_cases())
-def test_a_class_weight_is_a_weight_of_its_rows(loss, case):
+def test_a_class_weight_equals_a_sample_weight_of_its_rows(loss, case):
     y, raw, k = targets_and_scores(loss, case)
     factors = case[0].uniform(0.1, 3.0, k)
     if is_multilabel(loss):
-        with pytest.raises(InputError, match="class_weight cannot go with multilabel"):
+        with pytest.raises(InputError, match="class_weight cannot be used with multilabel"):
             by_row(loss, y, raw, k, class_weight=factors)
         return
-    own = y @ factors if y.ndim == 2 else factors[y]
+    factor = y @ factors if y.ndim == 2 else factors[y]
     np.testing.assert_allclose(
         by_row(loss, y, raw, k, class_weight=factors, labels=list(range(k))),
-        by_row(loss, y, raw, k, sample_weight=own),
+        by_row(loss, y, raw, k, sample_weight=factor),
         rtol=1e-12,
     )
     if "class_weight" in xentexp_options(loss):
         p = linked(loss, raw)
         ours = measure(loss, y, p, k, class_weight=dict(enumerate(factors)))
-        assert ours == pytest.approx(measure(loss, y, p, k, sample_weight=own), rel=1e-12)
+        assert ours == pytest.approx(measure(loss, y, p, k, sample_weight=factor), rel=1e-12)
 
 
 @quick
@@ -85,24 +85,24 @@ def test_sums_over_any_partition_add_up(loss, case):
     y, raw, k = targets_and_scores(loss, case)
     p, weight = linked(loss, raw), rng.uniform(0.1, 3.0, len(raw))
     parts = rng.integers(4, size=len(raw))
-    whole = measure(loss, y, p, k, sample_weight=weight, reduction="sum")
+    total = measure(loss, y, p, k, sample_weight=weight, reduction="sum")
     added = sum(
         measure(loss, y[rows], p[rows], k, sample_weight=weight[rows], reduction="sum")
         for rows in (parts == part for part in np.unique(parts))
     )
-    assert added == pytest.approx(whole, rel=1e-12, abs=1e-15)
+    assert added == pytest.approx(total, rel=1e-12, abs=1e-15)
 
 
 @quick
 @given(random_cases())
 def test_one_hot_targets_are_labels_to_the_bit(loss, case):
     y, raw, k = targets_and_scores(loss, case)
-    if is_multilabel(loss):  # whole numbers, truth values and probabilities of 0 and 1
+    if is_multilabel(loss):  # integers, booleans and probabilities 0 and 1
         for same in (y.astype(float), y.astype(bool)):
             np.testing.assert_array_equal(by_row(loss, same, raw, k), by_row(loss, y, raw, k))
         return
     if loss.properties.targets == "positive":
-        with pytest.raises(InputError, match="takes distributions without a zero"):
+        with pytest.raises(InputError, match="needs target distributions without zeros"):
             by_row(loss, case[0].integers(k, size=len(raw)), raw, k)
         return
     one_hot = np.eye(k)[y]
@@ -122,7 +122,7 @@ def test_one_hot_targets_are_labels_to_the_bit(loss, case):
 
 @quick
 @given(random_cases(spreads=[0.1, 2.0, 10.0]))
-def test_one_column_speaks_of_the_second_class(loss, case):
+def test_one_column_is_for_the_second_class(loss, case):
     rng, n, _, spread = case
     y, score = targets(loss, rng, n, 2), rng.normal(0, spread, n)
     if loss.properties.response == "latent":
@@ -151,7 +151,7 @@ def test_probabilities_are_the_link_of_raw_scores(loss, case):
     soft = bool(case[0].integers(2))
     y, raw, k = targets_and_scores(loss, case, soft=soft)
     if is_multilabel(loss):
-        raw = raw / 10  # a probability near 1 has lost the digits of its complement
+        raw = raw / 10  # a probability near 1 loses the digits of 1 - p
     from_raw = by_row(loss, y, raw, k)
     if of_scores(loss):
         assert loss.properties.link in ("identity", "cumulative logit")
@@ -169,7 +169,7 @@ def test_probabilities_are_the_link_of_raw_scores(loss, case):
 @pytest.mark.parametrize("shift", [-1e4, -700.0, 700.0, 1e4])
 def test_a_constant_added_to_the_scores_of_a_row_changes_nothing(loss, shift):
     if is_multilabel(loss) or loss.properties.response == "latent":
-        assert loss.properties.link in ("sigmoid", "cumulative logit")  # where it does
+        assert loss.properties.link in ("sigmoid", "cumulative logit")  # where it changes the value
         return
     for n in (1, 20):
         y, raw, k = targets_and_scores(loss, (np.random.default_rng(n), n, 3, 2.0))
@@ -203,7 +203,7 @@ def test_single_precision_is_computed_in_double(loss, case):
 @pytest.mark.parametrize("name", [name for name in LOSSES if name not in UNLIKE])
 @quick
 @given(case=random_cases())
-def test_the_order_of_alike_classes_does_not_matter(name, case):
+def test_symmetric_losses_do_not_depend_on_the_order_of_classes(name, case):
     loss = LOSSES[name]
     y, raw, k = targets_and_scores(loss, case)
     order = case[0].permutation(k)
@@ -224,7 +224,7 @@ def test_the_order_of_alike_classes_does_not_matter(name, case):
 
 
 @pytest.mark.parametrize("name", sorted(UNLIKE))
-def test_renaming_unlike_classes_changes_the_value(name):
+def test_other_losses_depend_on_the_order_of_classes(name):
     loss, rng = LOSSES[name], np.random.default_rng(0)
     k = n_classes(loss, 3)
     y, raw = targets(loss, rng, 20, k), scores(loss, rng, 20, k)
@@ -234,6 +234,6 @@ def test_renaming_unlike_classes_changes_the_value(name):
     assert np.abs(difference).max() > 1e-3
 
 
-def test_the_unlike_classes_are_ordered_ones_and_those_of_two_focuses():
+def test_only_ordinal_and_asymmetric_losses_are_not_symmetric():
     ordered = {name for name, loss in LOSSES.items() if loss.properties.ordered}
     assert ordered | {"asymmetric_loss"} == UNLIKE

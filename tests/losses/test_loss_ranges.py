@@ -1,4 +1,4 @@
-"""The range of every loss: never left, reached where it is closed; and extreme scores."""
+"""Ranges of all losses: values lie inside and reach closed ends; extreme scores."""
 
 import numpy as np
 import pytest
@@ -21,7 +21,7 @@ from xentexp._inputs.checked import PlannedInput
 from xentexp.losses import LOSSES
 from xentexp.metrics._registry import get_loss
 
-# Largest value of a row, by what stands at the upper end of properties.range.
+# Largest value of a row, by the upper end of properties.range.
 UPPER = {
     "inf": lambda loss, k: np.inf,
     "1": lambda loss, k: 1.0,
@@ -80,12 +80,14 @@ def test_the_upper_end_is_reached_or_approached(loss, k):
     if loss.properties.binary_only and k > 2:
         assert loss.why_not(PlannedInput(k)) == (f"is for two classes; there are {k}")
         return
-    end = 1.0 if loss.name == "brier_loss" and k == 2 else upper_end(loss, k)  # it is halved
+    end = (
+        1.0 if loss.name == "brier_loss" and k == 2 else upper_end(loss, k)
+    )  # the Brier score is halved
     last, first = np.eye(k)[[k - 1]], np.eye(k)[[0]]
     if loss.properties.targets == "none":
         reached = measure(loss, None, np.full((1, k), 1 / k), k)
     elif loss.properties.targets == "positive":
-        reached = measure(loss, first, last, k)  # which is infinite at the first zero
+        reached = measure(loss, first, last, k)  # infinite at the first zero
     elif np.isfinite(end) or loss.properties.range.endswith("]"):
         reached = measure(loss, np.array([0]), last, k)
     else:
@@ -97,7 +99,7 @@ def test_the_upper_end_is_reached_or_approached(loss, k):
 
 
 @pytest.mark.parametrize("k", [2, 3])
-def test_a_perfect_prediction_costs_nothing(loss, k):
+def test_a_perfect_prediction_has_loss_0(loss, k):
     if loss.properties.range.startswith("("):
         assert loss.name in NEVER_NOTHING
         return
@@ -126,7 +128,7 @@ NEVER_NOTHING = {"exponential_loss", "logistic_margin_loss", "cumulative_link_lo
         "squared_log_error", "ranked_probability_score", "squared_earth_mover_distance",
     ],
 )  # fmt: skip
-def test_a_distance_of_a_distribution_from_itself_is_nothing(name):
+def test_the_divergence_of_a_distribution_from_itself_is_0(name):
     loss, p = LOSSES[name], np.random.default_rng(0).dirichlet(np.ones(4), size=50)
     np.testing.assert_allclose(measure(loss, p, p, 4, reduction="none"), 0, atol=1e-14)
 
@@ -161,16 +163,16 @@ def test_raw_scores_far_apart_stay_accurate(gap):
     np.testing.assert_allclose(by_row(get_loss("entropy"), y, raw, 3), [0, 0], atol=1e-12)
 
 
-def test_a_latent_score_far_off_stays_accurate():
-    loss = LOSSES["cumulative_link_log_loss"]  # cuts at -.5 and .5
+def test_extreme_latent_scores_stay_accurate():
+    loss = LOSSES["cumulative_link_log_loss"]  # thresholds -.5 and .5
     values = by_row(loss, [0, 1, 2], np.array([900.0, 900.0, -900.0]), 3)
     middle = 900 - 0.5 - np.log1p(-np.exp(-1.0))
     np.testing.assert_allclose(values, [900.5, middle, 900.5], rtol=1e-14)
 
 
 @pytest.mark.parametrize("name", ["categorical_crossentropy", "brier_loss", "categorical_hinge"])
-def test_every_pair_of_raw_scores_has_its_value_alone(name):
-    # Alone, because how a block is computed depends on the largest and smallest of its scores.
+def test_extreme_raw_scores_in_one_block_do_not_affect_each_other(name):
+    # One pair per block, because the computation depends on the extreme scores of the block.
     loss = get_loss(name)
     for true in np.arange(-800.0, 801.0, 50.0):
         for other in (*np.arange(-800.0, 801.0, 50.0), true + 712.0):

@@ -1,4 +1,4 @@
-"""Properties of the shape of a loss: proper, convex, smooth."""
+"""Whether losses are proper, convex and smooth, as their properties say."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from xentexp.errors import InputError
 from xentexp.losses import LOSSES
 from xentexp.metrics._registry import get_loss
 
-SMOOTH_VARIANTS = [  # parameters other than the default, where they change a fact
+SMOOTH_VARIANTS = [  # parameters that change a property
     ("poly1_crossentropy", {"epsilon": -0.5}),
     ("asymmetric_loss", {"margin": 0.0}),
     ("huber_loss", {"delta": 0.3}),
@@ -38,9 +38,9 @@ SMOOTH_VARIANTS = [  # parameters other than the default, where they change a fa
 
 
 def expected(loss, truth, predictions):
-    """Expected loss of each of some predictions, where outcomes come from `truth`."""
+    """Expected loss of each prediction if the true class has the distribution `truth`."""
     k = len(truth)
-    if is_multilabel(loss):  # every column is an outcome of its own
+    if is_multilabel(loss):  # the labels of a row are independent
         outcomes = np.array(list(product([0, 1], repeat=k)))
         chance = np.where(outcomes, truth, 1 - np.array(truth)).prod(axis=1)
     else:
@@ -67,7 +67,7 @@ def by_properness(*kinds):
 @by_properness("strictly proper", "proper")
 @quick
 @given(case=random_cases())
-def test_the_truth_is_the_best_prediction_of_a_proper_loss(name, case):
+def test_the_true_distribution_minimizes_a_proper_loss(name, case):
     loss, (rng, _, k, _) = LOSSES[name], case
     k = n_classes(loss, min(k, 4))
     truth, *lies = some_distributions(loss, rng, k, 6)
@@ -80,14 +80,14 @@ def test_the_truth_is_the_best_prediction_of_a_proper_loss(name, case):
 
 
 @by_properness("proper")
-def test_a_proper_loss_that_is_not_strict_has_another_best_prediction(name):
+def test_a_proper_loss_that_is_not_strictly_proper_has_another_minimum(name):
     truth, lie = [0.6, 0.4], [0.9, 0.1]
     best, other = expected(LOSSES[name], truth, np.array([truth, lie]))
     assert best == pytest.approx(other, rel=1e-12)
 
 
 @by_properness("improper")
-def test_a_lie_beats_the_truth_of_an_improper_loss(name):
+def test_the_true_distribution_does_not_minimize_an_improper_loss(name):
     loss, lies = LOSSES[name], np.linspace(0, 1, 1001)
     lies = np.stack([1 - lies, lies], axis=1)
     gains = []
@@ -99,19 +99,19 @@ def test_a_lie_beats_the_truth_of_an_improper_loss(name):
     assert max(gains) > 1e-6
 
 
-def test_what_speaks_of_scores_is_called_improper_and_what_no_outcome_has_is_called_nothing():
+def test_properness_of_losses_of_scores_and_of_divergences():
     for loss in LOSSES.values():
-        if of_scores(loss):  # a score is no probability that could be true
+        if of_scores(loss):  # a score is not a probability
             assert loss.properties.properness == "improper", loss.name
     nothing = {name for name, loss in LOSSES.items() if loss.properties.properness == "-"}
-    assert nothing == {"entropy", "reverse_kl_divergence"}  # no target; infinite for an outcome
+    assert nothing == {"entropy", "reverse_kl_divergence"}  # no target; infinite for labels
 
 
 # -- convex ----------------------------------------------------------------------------------
 
 
 def bulges(loss, rng, k, spread, n=4000):
-    """By how much the middle of two raw scores costs more than both on average."""
+    """Loss at the midpoint of two raw scores minus the mean of their losses."""
     soft = loss.properties.targets not in ("one-hot", "labels", "none")
     y = targets(loss, rng, n, k, soft=soft)
     if soft and loss.properties.targets == "soft":
@@ -130,7 +130,7 @@ def most_bulging(loss):
     )
 
 
-def test_a_convex_loss_lies_below_its_chords_and_no_other_does(loss):
+def test_only_convex_losses_lie_below_their_chords(loss):
     if loss.properties.gradient == "none":
         assert not loss.properties.convex
     elif loss.properties.convex:
@@ -151,7 +151,7 @@ def test_a_convex_loss_lies_below_its_chords_and_no_other_does(loss):
         ("beta_loss", {"alpha": -0.5, "beta": -0.5}, True),
     ],
 )
-def test_other_parameters_may_bend_it_otherwise(name, parameters, convex):
+def test_convexity_for_other_parameters(name, parameters, convex):
     assert (most_bulging(get_loss(name, **parameters)) < 1e-12) == convex
 
 
@@ -159,7 +159,7 @@ def test_other_parameters_may_bend_it_otherwise(name, parameters, convex):
 
 
 def sharpest_turn(loss, k, soft):
-    """Largest relative jump of the gradient, found by halving many lines toward it."""
+    """Largest relative jump of the gradient, actual by halving many lines toward it."""
     rng, n = np.random.default_rng(1), 2000
     y = targets(loss, rng, n, k, soft=soft)
     named = {"labels": list(range(k))}
@@ -193,7 +193,7 @@ def sharpest_of(loss):
     return max(sharpest_turn(loss, k, soft) for k in sizes for soft in kinds)
 
 
-def test_the_gradient_jumps_where_it_is_called_a_subgradient_and_nowhere_else(loss):
+def test_only_gradients_called_subgradients_jump(loss):
     if loss.properties.gradient == "none":
         with pytest.raises(InputError, match=f"{loss.name} has no gradient"):
             xentexp.get_loss(loss).gradient([0, 1], [0.3, -0.2])
@@ -204,9 +204,9 @@ def test_the_gradient_jumps_where_it_is_called_a_subgradient_and_nowhere_else(lo
 
 
 @pytest.mark.parametrize(("name", "parameters"), SMOOTH_VARIANTS)
-def test_other_parameters_keep_it_smooth(name, parameters):
+def test_smoothness_for_other_parameters(name, parameters):
     assert sharpest_of(get_loss(name, **parameters)) < 1e-6
 
 
-def test_an_asymmetric_loss_without_focus_has_a_kink_at_its_margin():
+def test_an_asymmetric_loss_with_gamma_0_has_a_kink_at_its_margin():
     assert sharpest_of(get_loss("asymmetric_loss", gamma_negative=0.0, margin=0.3)) > 0.01

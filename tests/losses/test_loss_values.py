@@ -1,6 +1,6 @@
-"""Values of single losses against what is not our code: peers, integrals, papers' formulas.
+"""Values of single losses against other sources: peers, integrals, papers' formulas.
 
-scikit-learn and scipy are asked live. Literals stand with the peer and its version.
+scikit-learn and scipy are called; literals have the peer and its version in a comment.
 """
 
 import numpy as np
@@ -26,7 +26,7 @@ T = RNG.dirichlet(np.ones(K), size=N)
 D, Y2 = RNG.normal(0, 2, N), Y % 2
 P2 = expit(D)
 
-# The rows behind the literals.
+# The rows for which the literals below were computed.
 Z3 = np.array([[2.0, -1.0, 0.5], [0.0, 1.5, -2.0], [-0.3, 0.2, 0.1]])
 Y3, P3 = np.array([0, 2, 1]), softmax(Z3, axis=1)
 T3 = np.array([[0.7, 0.2, 0.1], [0.1, 0.1, 0.8], [0.3, 0.4, 0.3]])
@@ -54,7 +54,7 @@ def test_scores_in_bits_and_bans():
     assert m.logarithmic_score([0], [[0.125, 0.875]]) == 3.0
 
 
-def test_raw_scores_as_in_scikit_learns_losses():
+def test_raw_scores_against_losses_of_scikit_learn():
     multinomial = HalfMultinomialLoss(n_classes=K)
     theirs, slope = multinomial.loss_gradient(Y.astype(float), Z)
     loss = xentexp.get_loss("categorical_crossentropy")
@@ -71,7 +71,7 @@ def test_raw_scores_as_in_scikit_learns_losses():
 
 def test_focal():
     # keras 3.15.1, CategoricalFocalCrossentropy(alpha=.25, gamma=2), then ([.2, .5, .3], 1.5),
-    # whose factors are in single precision
+    # whose factors are float32
     keras = [0.002773187522844952, 0.887106922709238, 0.08337543518208285]
     close(rows(m.categorical_focal_crossentropy, Y3, P3, alpha=0.25), keras)
     keras = [0.004791305215148476, 1.0775890907643884, 0.21495035746035898]
@@ -90,7 +90,7 @@ def test_focal():
 
 
 def asymmetric(y, p, positive=1.0, negative=4.0, margin=0.05):
-    """Ridnik et al. (2021), equations 4 to 6, as they stand."""
+    """Ridnik et al. (2021), equations 4 to 6."""
     shifted = np.maximum(p - margin, 0)
     return -np.where(
         y == 1, (1 - p) ** positive * np.log(p), shifted**negative * np.log(1 - shifted)
@@ -118,7 +118,7 @@ def test_poly1():
     close(rows(m.poly1_crossentropy, Y3, Z3, from_logits=True, epsilon=2.0), optax)
 
 
-def test_losses_that_forgive_wrong_labels_by_their_papers():
+def test_robust_losses_against_the_formulas_of_their_papers():
     for q in (0.7, 0.2, 1.0):
         close(rows(m.generalized_crossentropy, Y, P, q=q), (1 - PY**q) / q)
     cross = log_loss(Y, P)
@@ -131,14 +131,14 @@ def test_losses_that_forgive_wrong_labels_by_their_papers():
     series = sum((1 - PY) ** order / order for order in range(1, 6))
     close(rows(m.taylor_crossentropy, Y, P, order=5), series)
     far_from_0 = (P + 0.1) / (1 + 0.1 * K)
-    whole = m.taylor_crossentropy(Y, far_from_0, order=1000)
-    assert whole == pytest.approx(log_loss(Y, far_from_0), rel=1e-12)
+    many_terms = m.taylor_crossentropy(Y, far_from_0, order=1000)
+    assert many_terms == pytest.approx(log_loss(Y, far_from_0), rel=1e-12)
 
 
 @pytest.mark.parametrize("alpha", [0.1, 0.4])
 def test_label_relaxation_is_the_divergence_of_the_nearest_allowed_target(alpha):
     # Lienen, Huellermeier (2021), section 4, by search: the target gives the label at least
-    # 1 - alpha, and the rest to the other classes as the prediction shares it out.
+    # 1 - alpha, and the rest to the other classes in proportion to the prediction.
     share = np.linspace(1 - alpha, 1, 10001)[:, np.newaxis]
     divergence = rel_entr(share, PY) + rel_entr(1 - share, 1 - PY)
     ours = rows(m.label_relaxation, Y, P, alpha=alpha)
@@ -147,7 +147,7 @@ def test_label_relaxation_is_the_divergence_of_the_nearest_allowed_target(alpha)
     assert (ours == 0).any()
 
 
-def test_bi_tempered_as_published():
+def test_bi_tempered_against_published_values():
     # google/bi-tempered-loss, tensorflow/loss_test.py: test_loss_value, test_tempered_softmax,
     # test_dynamic_temperatures
     labels = [[0.2, 0.3, 0.5], [0.6, 0.3, 0.1], [0.2, 0.8, 0.0]]
@@ -155,7 +155,7 @@ def test_bi_tempered_as_published():
     ours = raw_values("bi_tempered_logistic_loss", labels, activations, t1=0.5, t2=1.5)
     close(ours, [0.02301914, 0.18972909, 0.93874922], rtol=1e-6)
     at_4 = [[0.3205458, 0.32714278, 0.3523402], [0.3430056, 0.36491093, 0.29220778]]
-    # The reference of our other tests; theirs stops after five steps, when rows sum to 1.00003.
+    # The formula of our other tests; the published code stops early, when rows sum to 1.00003.
     close(tempered_softmax(activations, 4.0)[:2], at_4, rtol=3e-4)
     for t1, t2, value in ((0.9, 1.1, 0.45677936), (0.8, 1.2, 0.34298314), (0.7, 1.3, 0.26295574)):
         (ours,) = raw_values(
@@ -165,7 +165,7 @@ def test_bi_tempered_as_published():
 
 
 @pytest.mark.parametrize(("t1", "t2"), [(0.8, 1.2), (0.0, 1.0), (0.3, 4.0), (1.0, 2.0), (1.0, 1.0)])
-def test_bi_tempered_by_its_formula(t1, t2):
+def test_bi_tempered_against_its_formula(t1, t2):
     def log_t(x):  # Amid et al. (2019), equation 3
         return np.log(x) if t1 == 1 else (x ** (1 - t1) - 1) / (1 - t1)
 
@@ -190,7 +190,7 @@ def test_multilabel():
 
 def test_power_and_spherical_families():
     close(m.power_loss(Y, P, beta=2), brier_score_loss(Y, P))
-    for beta in (1.5, 3.0):  # Gneiting, Raftery (2007), section 4.2, turned into losses
+    for beta in (1.5, 3.0):  # Gneiting, Raftery (2007), section 4.2, as losses
         power = (beta - 1) * (P**beta).sum(axis=1) - beta * PY ** (beta - 1) + 1
         close(rows(m.power_loss, Y, P, beta=beta), power)
         norm = (P**beta).sum(axis=1) ** (1 / beta)
@@ -198,7 +198,7 @@ def test_power_and_spherical_families():
     cosine = (P * np.eye(K)[Y]).sum(axis=1) / np.linalg.norm(P, axis=1)
     close(rows(m.spherical_loss, Y, P), 1 - cosine)
     close(m.pseudospherical_loss(Y, P, beta=2), m.spherical_loss(Y, P))
-    # for soft targets the expectation over outcomes
+    # for soft targets, the expectation over the classes
     each = np.array([rows(m.spherical_loss, np.full(N, c), P, labels=range(K)) for c in range(K)])
     close(rows(m.spherical_loss, T, P), (T.T * each).sum(axis=0))
 
@@ -207,16 +207,16 @@ def test_power_and_spherical_families():
     ("a", "b"),
     [(0.5, 0.5), (2.0, 3.0), (1.0, 0.3), (-0.5, 0.5), (0.3, -0.9), (0.0, 1.5), (0.0, 0.0)],
 )
-def test_the_beta_family_by_its_integral(a, b):
+def test_the_beta_family_against_its_integral(a, b):
     p = np.array([1e-9, 1e-5, 0.02, 0.3, 0.5, 0.9, 0.999])
 
-    def integral(p, a, b):  # int_p^1 c^(a-1) (1-c)^b dc with c = e^-t, singular ends cut off
+    def integral(p, a, b):  # int_p^1 c^(a-1) (1-c)^b dc with c = e^-t, without the singular ends
         def inner(t):
             return np.exp(-a * t) * (-np.expm1(-t)) ** b
 
         low = min(-np.log(p), 1e-2)
         head = quad(inner, low, -np.log(p), epsabs=0, epsrel=1e-12, limit=400)[0]
-        # from 0 to low with t = u^(1 / (b + 1)), which takes the singularity away
+        # from 0 to low with t = u^(1 / (b + 1)), which removes the singularity
         power = b + 1
         tail = quad(
             lambda u: np.exp(-a * u ** (1 / power))
@@ -229,20 +229,22 @@ def test_the_beta_family_by_its_integral(a, b):
     yes = rows(m.beta_loss, np.ones(7, int), p, alpha=a, beta=b, labels=[0, 1])
     close(yes, [integral(x, a, b) for x in p], rtol=1e-9)
     no = rows(m.beta_loss, np.zeros(7, int), 1 - p, alpha=b, beta=a, labels=[0, 1])
-    close(no, yes, rtol=1e-6)  # 1 - p has lost digits of the smallest
+    close(no, yes, rtol=1e-6)  # 1 - p loses digits of the smallest p
 
 
-def test_the_beta_family_holds_known_losses():
+def test_known_losses_of_the_beta_family():
     close(m.beta_loss(Y2, P2, alpha=0, beta=0), log_loss(Y2, P2))
     close(m.beta_loss(Y2, P2, alpha=1, beta=1), brier_score_loss(Y2, P2) / 2)
-    boosting = ExponentialLoss().loss(Y2.astype(float), D / 2)  # its link is expit(2 raw)
+    boosting = ExponentialLoss().loss(
+        Y2.astype(float), D / 2
+    )  # the link of scikit-learn is expit(2 raw)
     close(raw_values("beta_loss", Y2, D, alpha=-0.5, beta=-0.5), 2 * boosting, rtol=1e-10)
 
 
 # -- distributions ---------------------------------------------------------------------------
 
 
-def test_divergences_of_scipy():
+def test_divergences_against_scipy():
     close(rows(m.reverse_kl_divergence, T, P), rel_entr(P, T).sum(axis=1))
     # torch 2.13.0, kl_div(log t, p)
     torch = [0.12518847575272007, 1.6753079638279573, 0.011806530531344561]
@@ -285,7 +287,7 @@ def test_distances_of_probabilities(over):
             close(ours, scale * each.sum(axis=1), rtol=1e-10)
 
 
-def test_distances_of_probabilities_as_keras_has_them():
+def test_distances_of_probabilities_against_keras():
     # keras 3.15.1, mean_squared_logarithmic_error and poisson (p - t log p) in single precision
     keras = [0.009173080325126648, 0.18804673850536346, 0.0013920849887654185]
     close(rows(m.squared_log_error, T3, P3), keras, rtol=1e-6)

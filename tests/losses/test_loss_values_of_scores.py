@@ -1,6 +1,6 @@
-"""Values of losses of ordered classes and of margins against what is not our code.
+"""Values of losses of ordered classes and of margins against other sources.
 
-scikit-learn and scipy are asked live. Literals stand with the peer and its version.
+scikit-learn and scipy are called; literals have the peer and its version in a comment.
 """
 
 import numpy as np
@@ -23,7 +23,7 @@ Y = np.r_[np.arange(K), RNG.integers(K, size=N - K)]
 T = RNG.dirichlet(np.ones(K), size=N)
 D, Y2 = RNG.normal(0, 2, N), Y % 2
 
-# The rows behind the literals.
+# The rows for which the literals below were computed.
 Z3 = np.array([[2.0, -1.0, 0.5], [0.0, 1.5, -2.0], [-0.3, 0.2, 0.1]])
 Y3, P3 = np.array([0, 2, 1]), softmax(Z3, axis=1)
 D4, Y4 = np.array([0.4, -1.3, 2.2, -0.2]), np.array([1, 1, 0, 0])
@@ -57,8 +57,8 @@ def test_ranked_scores():
     close(rows(m.expected_absolute_grade_error, T, P), np.einsum("ni,ij,nj->n", T, distance, P))
 
 
-def test_the_earth_mover_by_linear_programming():
-    # the cheapest plan of transport, for one row: the definition of the distance itself
+def test_the_earth_mover_distance_against_linear_programming():
+    # definition of the distance: the cheapest transport plan of one row
     distance = np.abs(np.arange(K)[:, np.newaxis] - np.arange(K)).ravel()
     sums = [np.eye(K)[[i]].repeat(K) for i in range(K)] + [
         np.tile(np.eye(K)[i], K) for i in range(K)
@@ -68,7 +68,7 @@ def test_the_earth_mover_by_linear_programming():
     assert ours == pytest.approx(plan.fun, rel=1e-9)
 
 
-def test_the_cumulative_log_loss_adds_up_the_log_losses_of_all_thresholds():
+def test_the_cumulative_log_loss_is_the_sum_of_log_losses():
     below = np.cumsum(P, axis=1)
     thresholds = [log_loss(cut >= Y, below[:, cut]) for cut in range(K - 1)]
     close(m.cumulative_log_loss(Y, P), sum(thresholds))
@@ -89,7 +89,7 @@ def test_cumulative_links():
     edges = np.array([-np.inf, *cuts, np.inf])
     chance = logistic.cdf(edges[Y + 1] - D) - logistic.cdf(edges[Y] - D)
     close(rows(m.cumulative_link_log_loss, Y, D, thresholds=cuts), -np.log(chance))
-    # two classes, cut at 0: the binary cross-entropy
+    # two classes with threshold 0: the binary cross-entropy
     ours = rows(m.cumulative_link_log_loss, Y2, D, labels=[0, 1])
     close(ours, HalfBinomialLoss().loss(Y2.astype(float), D))
 
@@ -97,7 +97,7 @@ def test_cumulative_links():
 # -- margins ---------------------------------------------------------------------------------
 
 
-def test_margins_as_in_scikit_learns_sgd():
+def test_margins_against_sgd_of_scikit_learn():
     for name, theirs in [
         ("modified_huber_loss", _sgd_fast.ModifiedHuber()),
         ("hinge_loss", _sgd_fast.Hinge(1.0)),
@@ -109,7 +109,7 @@ def test_margins_as_in_scikit_learns_sgd():
         close(loss.gradient(Y2, D), [theirs.py_dloss(d, s) for d, s in pairs])
 
 
-def test_exponential_as_in_scikit_learn():
+def test_exponential_loss_against_scikit_learn():
     loss = xentexp.get_loss("exponential_loss")
     theirs, slope = ExponentialLoss().loss_gradient(Y2.astype(float), D)
     close(loss.per_sample(Y2, D, from_logits=True), theirs)
@@ -117,7 +117,7 @@ def test_exponential_as_in_scikit_learn():
 
 
 @pytest.mark.parametrize("n_classes", [2, 3, 5])
-def test_margins_by_their_formulas(n_classes):
+def test_margins_against_their_formulas(n_classes):
     rng = np.random.default_rng(n_classes)
     y, scores = rng.integers(n_classes, size=60), rng.normal(0, 2, (60, n_classes))
     negative_margin = scores - scores[np.arange(60), y][:, np.newaxis]
@@ -147,7 +147,7 @@ def test_multi_margin_and_soft_margin():
 
 
 @pytest.mark.parametrize("gamma", [0.2, 1.0, 2.0])
-def test_the_smoothed_hinge_is_the_hinge_smeared_over_its_corner(gamma):
+def test_the_smoothed_hinge_is_a_mean_of_hinges(gamma):
     # the mean of max(0, 1 - m - u) over u from 0 to gamma: hinge convolved with a box
     margins = np.array([-3.0, -0.5, 0.2, 0.7, 1.0, 1.5, 4.0])
     smeared = []

@@ -1,4 +1,4 @@
-"""The table of losses: what it holds, what is said of each, and how one is found."""
+"""The table of losses: its content, the properties of each loss, and `get_loss`."""
 
 import dataclasses
 import inspect
@@ -88,7 +88,7 @@ def test_a_loss_is_a_frozen_hashable_picklable_value(loss):
 # -- properties -----------------------------------------------------------------------------------
 
 
-def test_the_facts_of_a_loss_are_complete_and_frozen(loss):
+def test_properties_are_complete_and_frozen(loss):
     properties = loss.properties
     assert properties.summary.endswith(".")
     assert "\n" not in properties.summary + properties.formula
@@ -104,11 +104,11 @@ def test_the_facts_of_a_loss_are_complete_and_frozen(loss):
 
 
 def four_digits(text):
-    """Years, as they stand in brackets."""
+    """Years in brackets."""
     return [part[:4] for part in text.split("(")[1:] if part[:4].isdigit() and part[4:5] == ")"]
 
 
-def test_facts_agree_with_each_other(loss):
+def test_properties_are_consistent(loss):
     properties = loss.properties
     scores = properties.response in ("decision_function", "latent")
     assert scores == (properties.link in ("identity", "cumulative logit"))
@@ -117,15 +117,15 @@ def test_facts_agree_with_each_other(loss):
     assert not (scores and (properties.smoothing or properties.clip or properties.distributions))
     assert not (properties.ordered and properties.symmetric)
     assert not (properties.smoothing and properties.targets in ("one-hot", "positive", "none"))
-    assert properties.clip or not properties.smoothing  # smoothing brings the clip
+    assert properties.clip or not properties.smoothing  # losses with smoothing also have the clip
     if properties.numbers:
         assert properties.link == "softmax"
 
 
-def test_every_parameter_is_documented_and_described(loss):
-    own = [field.name for field in dataclasses.fields(loss)]
+def test_every_parameter_is_documented(loss):
+    names = [field.name for field in dataclasses.fields(loss)]
     doc = inspect.getdoc(type(loss))
-    assert [name for name in own if name not in doc] == []
+    assert [name for name in names if name not in doc] == []
 
 
 # -- finding ---------------------------------------------------------------------------------
@@ -172,13 +172,13 @@ def test_get_loss_sets_parameters(name, parameters, shown):
         ("hinge_loss", {"delta": 1.0}, ["hinge_loss has no parameters; got 'delta'"]),
     ],
 )
-def test_get_loss_says_what_is_wrong(name, parameters, parts):
+def test_get_loss_raises_for_unknown_names_and_parameters(name, parameters, parts):
     with pytest.raises(InputError) as error:
         get_loss(name, **parameters)
     assert all(part in str(error.value) for part in parts), str(error.value)
 
 
-FOUND = {  # every parameter of every loss, with a value out of its domain and the rule
+OUT_OF_DOMAIN = {  # for every parameter of every loss: an invalid value and the rule
     "absolute_error": [({"over_classes": "summ"}, "did you mean 'sum'")],
     "alpha_divergence": [({"alpha": 0}, "alpha must be > 0"), ({"alpha": 1}, "kl_divergence")],
     "asymmetric_loss": [
@@ -200,7 +200,7 @@ FOUND = {  # every parameter of every loss, with a value out of its domain and t
         ({"gamma": np.inf}, "gamma must be >= 0 and finite; got inf"),
         ({"alpha": 0}, "alpha must be > 0"),
         ({"alpha": [1, -1]}, "alpha of each class must be >= 0"),
-        ({"alpha": "a"}, "alpha must be a number, or one for each class"),
+        ({"alpha": "a"}, "alpha must be a number, or a sequence with one number for each class"),
     ],
     "cross_entropy": [
         ({"delta": -1.0}, "delta must be >= 0 and finite; got -1.0"),
@@ -208,10 +208,10 @@ FOUND = {  # every parameter of every loss, with a value out of its domain and t
         ({"delta": True}, "got True"),
     ],
     "cumulative_link_log_loss": [
-        ({"thresholds": [1, 1]}, r"thresholds must increase; got \[1.0, 1.0\]"),
-        ({"thresholds": []}, "thresholds must increase"),
+        ({"thresholds": [1, 1]}, r"thresholds must be increasing; got \[1.0, 1.0\]"),
+        ({"thresholds": []}, "thresholds must be increasing"),
         ({"thresholds": [0, np.inf]}, "thresholds must be a finite number; got inf"),
-        ({"thresholds": 3}, "thresholds must be numbers; got 3"),
+        ({"thresholds": 3}, "thresholds must be a sequence of numbers; got 3"),
     ],
     "generalized_crossentropy": [({"q": 0}, "q must be > 0 and <= 1; got 0")],
     "huber_loss": [
@@ -247,13 +247,13 @@ FOUND = {  # every parameter of every loss, with a value out of its domain and t
     ],
     "taylor_crossentropy": [
         ({"order": 0}, "order must be >= 1"),
-        ({"order": 2.0}, "order must be a whole number; got 2.0"),
+        ({"order": 2.0}, "order must be an integer; got 2.0"),
     ],
 }
 
 
-def test_every_parameter_has_a_domain(loss):
-    cases = FOUND.get(loss.name, [])
+def test_parameters_outside_their_domain_raise(loss):
+    cases = OUT_OF_DOMAIN.get(loss.name, [])
     assert {name for parameters, _ in cases for name in parameters} == {
         field.name for field in dataclasses.fields(loss)
     }
@@ -272,14 +272,14 @@ def test_no_name_of_a_peer_belongs_to_two_losses():
 
 
 @pytest.mark.parametrize(("peer", "name"), PEERS)
-def test_a_loss_is_found_by_the_names_that_peers_give_it(peer, name):
+def test_get_loss_by_names_of_peers(peer, name):
     assert get_loss(peer) == LOSSES[name]
     short = last_part(peer)
-    alike = {other for whole, other in PEERS if last_part(whole) == short}
+    matches = {other for whole, other in PEERS if last_part(whole) == short}
     if short in LOSSES:
-        assert get_loss(short).name == short  # our own name goes first
+        assert get_loss(short).name == short  # names of losses take precedence
     else:
-        assert alike == {name}
+        assert matches == {name}
         assert get_loss(short) == LOSSES[name]
 
 
@@ -296,7 +296,7 @@ def test_a_loss_is_found_by_the_names_that_peers_give_it(peer, name):
         ("KLDivLoss", "kl_divergence"),
     ],
 )
-def test_names_that_people_know(short, name):
+def test_get_loss_by_common_names(short, name):
     assert get_loss(short) == LOSSES[name]
 
 

@@ -1,4 +1,4 @@
-"""From raw scores to probabilities, and back from those that a loss shifts."""
+"""`Loss.probabilities`, and `Loss.true_distribution`, which corrects them."""
 
 import json
 from dataclasses import dataclass, replace
@@ -33,11 +33,11 @@ def is_trainable(name):
 
 TRAINABLE = [name for name in LOSSES if is_trainable(name)]
 HINGES = ["hinge_loss", "categorical_hinge", "weston_watkins_hinge", "multi_margin_loss"]
-UNTOLD = [
+NOT_INVERTIBLE = [
     *HINGES,
     "expected_absolute_grade_error",
     "absolute_error",
-    "taylor_crossentropy",  # at a corner before the labels are all of a class
+    "taylor_crossentropy",  # its minimum is at a corner before all labels are of one class
 ]
 VARIANTS = [
     ("multi_margin_loss", {"p": 2}),
@@ -95,9 +95,10 @@ def best_scores(loss, target, label_smoothing, class_weight):
 
 
 @pytest.mark.parametrize(
-    ("name", "parameters"), [*((name, {}) for name in TRAINABLE if name not in UNTOLD), *VARIANTS]
+    ("name", "parameters"),
+    [*((name, {}) for name in TRAINABLE if name not in NOT_INVERTIBLE), *VARIANTS],
 )
-def test_the_corrected_distribution_is_that_whose_expected_loss_is_least(name, parameters):
+def test_scores_minimize_the_expected_loss_under_the_true_distribution(name, parameters):
     loss = get_loss(name, **parameters)
     rng = np.random.default_rng(0)
     even, weights = 0.6, np.array([1.0, 1.5, 0.8])
@@ -111,46 +112,51 @@ def test_the_corrected_distribution_is_that_whose_expected_loss_is_least(name, p
                 target = even / k + (1 - even) * rng.dirichlet(np.ones(k))
                 scores = best_scores(loss, target, label_smoothing, weight)
                 assert np.abs(scores).max() < 15, "the minimum is inside"
-                found = corrected(
+                actual = corrected(
                     loss, scores[:, None], k, class_weight=weight, label_smoothing=label_smoothing
                 )
-                assert found[0] == pytest.approx(target, abs=1e-6)
+                assert actual[0] == pytest.approx(target, abs=1e-6)
 
 
 @pytest.mark.parametrize("name", TRAINABLE)
-def test_which_losses_tell_the_distribution_of_two_classes(name):
+def test_which_losses_are_invertible_for_two_classes(name):
     link = ScoreLink(LOSSES[name], 2)
-    assert link.has_correction() == LOSSES[name].invertible(2) == (name not in UNTOLD)
+    assert link.has_correction() == LOSSES[name].invertible(2) == (name not in NOT_INVERTIBLE)
     assert link.has_proba() == (name not in HINGES)
-    if name in UNTOLD:
+    if name in NOT_INVERTIBLE:
         with pytest.raises(
             InputError, match=rf"correct_probabilities must be False for {name} .*calibrate"
         ):
             ScoreLink(LOSSES[name], 2, correct=True)
-        with pytest.raises(InputError, match=f"minimize {name} do not tell"):
+        with pytest.raises(InputError, match=f"minimize {name} do not determine"):
             LOSSES[name].true_distribution(np.zeros((2, 1)), 2)
 
 
 @pytest.mark.parametrize(
     ("name", "parameters", "k", "tells"),
     [
-        ("generalized_crossentropy", {"q": 1.0}, 2, False),  # the absolute error
+        ("generalized_crossentropy", {"q": 1.0}, 2, False),  # half of the absolute error
         ("generalized_crossentropy", {"q": 0.99}, 5, True),
-        ("taylor_crossentropy", {"order": 1}, 3, False),  # likewise
-        ("taylor_crossentropy", {"order": 2}, 2, False),  # of a share above 2/3 it says 1
+        ("taylor_crossentropy", {"order": 1}, 3, False),  # the same loss
+        (
+            "taylor_crossentropy",
+            {"order": 2},
+            2,
+            False,
+        ),  # predicts 1 for every proportion above 2/3
         ("taylor_crossentropy", {"order": 20}, 3, False),
-        ("cross_entropy", {"delta": 0.1}, 2, False),  # of a share above 11/12
+        ("cross_entropy", {"delta": 0.1}, 2, False),  # predicts 1 for every proportion above 11/12
         ("symmetric_crossentropy", {"alpha": 0.0}, 2, False),  # linear
         ("symmetric_crossentropy", {"beta": 0.0}, 2, True),
         ("huber_loss", {"delta": 0.1}, 3, True),
         ("multi_margin_loss", {"p": 2}, 3, True),
-        ("multi_margin_loss", {"p": 2, "margin": 0.0}, 2, False),  # 0 for all scores alike
-        ("categorical_focal_crossentropy", {"alpha": [1.0, 0.0]}, 2, False),  # a class not seen
-        ("cumulative_link_log_loss", {}, 3, False),  # one number, two probabilities
+        ("multi_margin_loss", {"p": 2, "margin": 0.0}, 2, False),  # 0 for equal scores
+        ("categorical_focal_crossentropy", {"alpha": [1.0, 0.0]}, 2, False),  # a class without loss
+        ("cumulative_link_log_loss", {}, 3, False),  # one score, two free probabilities
         ("bi_tempered_logistic_loss", {"t1": 0.2, "t2": 3.0}, 4, True),
     ],
 )
-def test_parameters_decide_too(name, parameters, k, tells):
+def test_invertible_depends_on_parameters(name, parameters, k, tells):
     assert get_loss(name, **parameters).invertible(k) == tells
 
 
@@ -164,7 +170,7 @@ def scaled(shares):
     return shares / shares.sum(axis=1, keepdims=True)
 
 
-def test_focal_loss_as_charoenphakdee_et_al_2021_have_it():
+def test_focal_loss_against_charoenphakdee_et_al_2021():
     for gamma in (0.5, 1.0, 2.0, 5.0):  # theorem 11: h(v) / sum h(v)
         rest = (1.0 - P) ** gamma - gamma * (1.0 - P) ** (gamma - 1.0) * P * np.log(P)
         loss = get_loss("categorical_focal_crossentropy", gamma=gamma)
@@ -184,7 +190,7 @@ def test_focal_loss_as_charoenphakdee_et_al_2021_have_it():
         ("huber_loss", {}, lambda p: p),
     ],
 )
-def test_forms_that_the_slope_gives_by_hand(name, parameters, form):
+def test_true_distributions_by_hand(name, parameters, form):
     assert corrected(get_loss(name, **parameters), Z, 3) == pytest.approx(form(P), abs=1e-12)
 
 
@@ -203,45 +209,45 @@ F = np.array([[-3.0, -1.0, -0.3, 0.0, 0.6, 1.0, 4.0]])
     ],
 )
 def test_links_of_margins(name, parameters, form):
-    found = corrected(get_loss(name, **parameters), F)
-    assert found[:, 1] == pytest.approx(form, abs=1e-14)
-    assert found.sum(axis=1) == pytest.approx(1.0)
+    actual = corrected(get_loss(name, **parameters), F)
+    assert actual[:, 1] == pytest.approx(form, abs=1e-14)
+    assert actual.sum(axis=1) == pytest.approx(1.0)
 
 
-def test_the_links_of_scikit_learn():
+def test_links_against_scikit_learn():
     raw = F[0]
     peer = PeersExponentialLoss().predict_proba(raw)
     assert corrected(get_loss("exponential_loss"), F) == pytest.approx(peer, abs=1e-14)
     X = np.linspace(-3, 3, 40)[:, None]
     model = SGDClassifier(loss="modified_huber", random_state=0).fit(X, X[:, 0] > 0.2)
-    found = corrected(get_loss("modified_huber_loss"), model.decision_function(X)[None])
-    assert found == pytest.approx(model.predict_proba(X), abs=1e-14)
+    actual = corrected(get_loss("modified_huber_loss"), model.decision_function(X)[None])
+    assert actual == pytest.approx(model.predict_proba(X), abs=1e-14)
 
 
 def test_the_exponential_loss_of_three_classes_doubles_the_scores():
     z = np.array([[0.3, -1.0], [1.0, 2.0], [0.0, 0.0]])
-    found = corrected(get_loss("exponential_loss"), z, 3)
-    assert found == pytest.approx(softmax(2.0 * z.T, axis=1), abs=1e-14)
+    actual = corrected(get_loss("exponential_loss"), z, 3)
+    assert actual == pytest.approx(softmax(2.0 * z.T, axis=1), abs=1e-14)
 
 
 # -- smoothing and weights ---------------------------------------------------------------------
 
 
-def test_smoothing_and_weights_are_undone_in_their_order():
+def test_smoothing_and_class_weights_are_removed_in_order():
     e, c = 0.1, np.array([1.0, 2.0, 5.0])
     truth = np.array([[0.5, 0.3, 0.2], [0.1, 0.1, 0.8]])
-    # README, "How options combine": rows count by the weight of their label, then it is smoothed.
+    # Rows are weighted by the class of their label before the label is smoothed.
     seen = (1.0 - e) * scaled(truth * c) + e / 3.0
     loss = get_loss("categorical_crossentropy")
-    found = corrected(loss, np.log(seen).T, 3, class_weight=c, label_smoothing=e)
-    assert found == pytest.approx(truth, abs=1e-12)
+    actual = corrected(loss, np.log(seen).T, 3, class_weight=c, label_smoothing=e)
+    assert actual == pytest.approx(truth, abs=1e-12)
     plain = ScoreLink(loss, 3, c, e).proba(np.log(seen).T)
     assert plain == pytest.approx(seen, abs=1e-12)
 
 
-def test_probabilities_beyond_what_smoothing_leaves_end_at_0_and_1():
-    found = corrected(get_loss("categorical_crossentropy"), [[-9.0, 9.0]], label_smoothing=0.2)
-    assert found.tolist() == [[1.0, 0.0], [0.0, 1.0]]
+def test_probabilities_outside_the_smoothed_range_become_0_and_1():
+    actual = corrected(get_loss("categorical_crossentropy"), [[-9.0, 9.0]], label_smoothing=0.2)
+    assert actual.tolist() == [[1.0, 0.0], [0.0, 1.0]]
 
 
 @pytest.mark.parametrize(
@@ -252,7 +258,7 @@ def test_probabilities_beyond_what_smoothing_leaves_end_at_0_and_1():
         ({"label_smoothing": -0.1}, "label_smoothing must be >= 0 and <= 1; got -0.1"),
     ],
 )
-def test_what_cannot_be_undone_is_refused(options, message):
+def test_true_distribution_raises_for_losses_that_are_not_invertible(options, message):
     with pytest.raises(InputError, match=message):
         ScoreLink(get_loss("categorical_crossentropy"), 2, correct=True, **options)
     if "must be" not in message:
@@ -265,8 +271,8 @@ def test_what_cannot_be_undone_is_refused(options, message):
 def test_uncorrected_scores_go_through_the_link_of_the_loss():
     z = np.random.default_rng(0).normal(0, 2, (3, 8))
     for name in ("brier_loss", "categorical_focal_crossentropy", "exponential_loss"):
-        found = ScoreLink(get_loss(name), 3).proba(z)
-        assert found == pytest.approx(softmax(z.T, axis=1), abs=1e-14)
+        actual = ScoreLink(get_loss(name), 3).proba(z)
+        assert actual == pytest.approx(softmax(z.T, axis=1), abs=1e-14)
     tempered = ScoreLink(get_loss("bi_tempered_logistic_loss", t2=1.5), 3).proba(z)
     assert tempered == pytest.approx(tempered_softmax(z.T, 1.5), abs=1e-12)
     cuts = np.array([-1.0, 0.5])
@@ -276,7 +282,7 @@ def test_uncorrected_scores_go_through_the_link_of_the_loss():
     assert ScoreLink(get_loss("brier_loss"), 2).proba(z[:1])[:, 1] == pytest.approx(expit(z[0]))
 
 
-def test_hinges_have_no_probabilities():
+def test_hinge_losses_are_not_invertible():
     with pytest.raises(
         InputError, match="got hinge_loss, whose scores do not; use decision_function"
     ):
@@ -288,7 +294,7 @@ def test_hinges_have_no_probabilities():
 
 @pytest.mark.parametrize("correct", [False, True])
 @pytest.mark.parametrize("name", TRAINABLE)
-def test_extreme_scores_have_probabilities(name, correct):
+def test_extreme_scores_have_finite_probabilities(name, correct):
     loss = LOSSES[name]
     for k in (2, 3):
         link = ScoreLink(loss, k)
@@ -299,22 +305,22 @@ def test_extreme_scores_have_probabilities(name, correct):
         ends = np.array([-800.0, -50.0, -1.0, 0.0, 1.0, 50.0, 800.0])
         one = k == 2 or loss.properties.response == "latent"
         scores = ends[None] if one else np.array(np.meshgrid(ends, ends, ends)).reshape(3, -1)
-        found = ScoreLink(loss, k, correct=correct).proba(scores)
-        assert found.shape == (scores.shape[1], k)
-        assert found.min() >= 0.0
-        assert found.sum(axis=1) == pytest.approx(1.0, abs=1e-12)
+        actual = ScoreLink(loss, k, correct=correct).proba(scores)
+        assert actual.shape == (scores.shape[1], k)
+        assert actual.min() >= 0.0
+        assert actual.sum(axis=1) == pytest.approx(1.0, abs=1e-12)
         if k == 2:
-            # Of two targets as even as 1:2 the Taylor loss has its minimum at the ends.
+            # For targets of 1/3 and 2/3 the Taylor loss has its minimum at the limits 0 and 1.
             least = 1 / 3 + 1e-9 if correct and name == "taylor_crossentropy" else 2e-3
-            assert found[0, 1] < least
-            assert found[-1, 1] > 1.0 - least
+            assert actual[0, 1] < least
+            assert actual[-1, 1] > 1.0 - least
         elif not one:
             top = scores.max(axis=0) - 100.0 > np.sort(scores, axis=0)[1]
-            assert (found.argmax(axis=1) == scores.argmax(axis=0))[top].all()
+            assert (actual.argmax(axis=1) == scores.argmax(axis=0))[top].all()
 
 
-@pytest.mark.parametrize("name", [name for name in TRAINABLE if name not in UNTOLD])
-def test_two_classes_keep_their_ranking(name):
+@pytest.mark.parametrize("name", [name for name in TRAINABLE if name not in NOT_INVERTIBLE])
+def test_correction_keeps_the_ranking_of_two_classes(name):
     loss = LOSSES[name]
 
     @quick
@@ -324,13 +330,13 @@ def test_two_classes_keep_their_ranking(name):
         scores = np.sort(rng.normal(0, rng.choice([0.1, 2.0, 20.0]), 30))[None]
         smoothing = 0.1 if loss.properties.targets == "soft" else 0.0
         link = ScoreLink(loss, 2, rng.uniform(0.2, 5.0, 2), smoothing, correct=True)
-        found = link.proba(scores)[:, 1]
-        assert (np.diff(found) >= -1e-12).all()
+        actual = link.proba(scores)[:, 1]
+        assert (np.diff(actual) >= -1e-12).all()
 
     check()
 
 
-def test_a_loss_from_outside_tells_the_distribution_where_it_is_strictly_proper():
+def test_a_strictly_proper_custom_loss_is_invertible():
     properties = LOSSES["brier_loss"].properties
 
     @dataclass(frozen=True)
@@ -350,9 +356,9 @@ def test_a_loss_from_outside_tells_the_distribution_where_it_is_strictly_proper(
     assert ScoreLink(Improper(), 3).has_proba()
 
 
-def test_a_loss_whose_expectation_has_several_minima_tells_nothing():
+def test_a_loss_with_several_minima_is_not_invertible():
     @dataclass(frozen=True)
-    class Step(TrueClassLoss):  # concave, then convex: scores at rest may be a maximum
+    class Step(TrueClassLoss):  # concave, then convex: scores with gradient 0 can be a maximum
         def value(self, chance):
             return 1.0 - 3.0 * chance.p**2 + 2.0 * chance.p**3
 
@@ -367,14 +373,16 @@ def test_a_loss_whose_expectation_has_several_minima_tells_nothing():
 
 
 @pytest.mark.parametrize("name", LOSSES)
-def test_what_is_said_of_a_loss_says_whether_it_tells_them(name, capsys):
-    said = " ".join(getattr(metrics, name).__doc__.split())
-    assert ("expectation tell the true probabilities" in said) == (
-        name in TRAINABLE and name not in UNTOLD
+def test_documentation_says_whether_a_loss_is_invertible(name, capsys):
+    text = " ".join(getattr(metrics, name).__doc__.split())
+    assert ("expectation tell the true probabilities" in text) == (
+        name in TRAINABLE and name not in NOT_INVERTIBLE
     )
-    assert ("do not tell the true probabilities" in said) == (name in UNTOLD)
-    only_two = name == "cumulative_link_log_loss"  # a latent score does not tell three
-    assert ("probabilities, but only of two classes." in said) == only_two
+    assert ("do not tell the true probabilities" in text) == (name in NOT_INVERTIBLE)
+    only_two = (
+        name == "cumulative_link_log_loss"
+    )  # one score does not determine three probabilities
+    assert ("probabilities, but only of two classes." in text) == only_two
     assert main(["losses", name, "--json"]) == 0
     row = json.loads(capsys.readouterr().out)
-    assert row["invertible"] == (None if name not in TRAINABLE else name not in UNTOLD)
+    assert row["invertible"] == (None if name not in TRAINABLE else name not in NOT_INVERTIBLE)

@@ -254,7 +254,7 @@ def test_a_named_loss_that_does_not_apply_is_refused(losses, input_, part):
 def test_a_named_loss_without_its_predictions_is_refused():
     with pytest.raises(InputError, match="brier_loss needs probabilities"):
         evaluate([0, 1], None, ["brier_loss"], decision=[0.2, 0.7])
-    with pytest.raises(InputError, match="hinge_loss needs one true class in each row; row 1"):
+    with pytest.raises(InputError, match="hinge_loss needs one true class in each row; got"):
         evaluate([[1, 0], [0.5, 0.5]], [[1, 0], [0, 1]], ["hinge_loss"], decision=[1, 2])
 
 
@@ -294,7 +294,7 @@ def test_losses_of_ordered_classes_need_numbers_or_labels(labels):
     assert "ranked_probability_score" in evaluate(y, p, labels=labels, ordered=True).mean
     if labels[0] == "low":  # sorted, which is no order of the classes
         three = [*y, "mid"], [*p, [0.2, 0.2, 0.6]]
-        with pytest.raises(InputError, match="is for ordered classes; name them in their order"):
+        with pytest.raises(InputError, match="is for ordered classes; pass labels="):
             evaluate(*three, ["ranked_probability_score"])
         assert "ranked_probability_score" in evaluate(*three, ordered=True).mean
 
@@ -333,7 +333,7 @@ def test_ignored_rows_are_counted_at_any_position_and_not_checked():
 
 
 def test_smoothing_is_not_for_losses_of_one_true_class():
-    with pytest.raises(InputError, match=r"hinge_loss needs one true class .* no label_smoothing"):
+    with pytest.raises(InputError, match="label_smoothing must be 0 for hinge_loss"):
         evaluate([0, 1], None, ["hinge_loss"], decision=[1.0, 2.0], label_smoothing=0.1)
 
 
@@ -364,7 +364,7 @@ def test_repr_of_undefined_and_infinite_values():
 
 
 def test_nan_cannot_be_the_ignored_label():
-    with pytest.raises(InputError, match="ignore_label must be a label that equals itself"):
+    with pytest.raises(InputError, match="ignore_label must not be nan"):
         evaluate([0.0, np.nan, 1.0], [0.1, 0.2, 0.7], ignore_label=np.nan)
 
 

@@ -247,7 +247,7 @@ GRADES = ["low", "mid", "high"]
 def test_losses_of_ordered_classes_need_numbers_or_labels():
     model = LogisticRegression().fit(X3, NAMES[Y3])
     rps = "ranked_probability_score"
-    with pytest.raises(InputError, match=f"{rps} is for ordered classes; name them in their order"):
+    with pytest.raises(InputError, match=f"{rps} is for ordered classes; pass labels="):
         get_scorer(f"neg_{rps}")(model, X3, NAMES[Y3])
     ours = get_scorer(f"neg_{rps}", labels=GRADES)(model, X3, NAMES[Y3])
     p = pd.DataFrame(model.predict_proba(X3), columns=model.classes_)[GRADES].to_numpy()
@@ -486,7 +486,7 @@ def test_svc_one_against_rest_works_and_an_unfitted_classifier_raises():
         (np.array(["a"] * len(Y2)), None, ["'a'", "sorted with the classes 0, 1", "labels="]),
         (np.eye(2)[Y2], None, ["y must be labels of shape (n,)", "(240, 2)"]),
         (np.where(Y2 == 0, np.nan, 1.0), None, ["missing value", "row"]),
-        (np.where(Y2 == 0, 7, 1), [0, 1], ["holds 7", "not among the classes 0, 1"]),
+        (np.where(Y2 == 0, 7, 1), [0, 1], ["only the classes 0, 1", "got 7 in row 0"]),
     ],
 )
 def test_invalid_targets_raise(y, labels, parts):

@@ -1,4 +1,4 @@
-"""Rows of a matrix as an experiment would give them: a small one by hand, a large one at random."""
+"""Results of a loss matrix as from an experiment: a small one by hand, a large random one."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import numpy as np
 from xentexp.experiments._analysis import Calibration, Trained
 
 SCORED = {
-    # usual value on two classes, needs probabilities
+    # typical value for two classes, whether it needs probabilities
     "categorical_crossentropy": (0.43, True),
     "brier_loss": (0.27, True),
     "spherical_loss": (0.146, True),
@@ -24,7 +24,7 @@ SCORED = {
     "exponential_loss": (0.71, False),
 }
 TRAINED = (
-    # column, corrected too, shift of the second class's rate, calibration error
+    # training loss, whether also corrected, shift of the rate of class 1, calibration error
     ("categorical_crossentropy", False, 0.0004, 0.011),
     ("brier_loss", False, -0.0011, 0.009),
     ("spherical_loss", False, -0.0023, 0.012),
@@ -41,7 +41,7 @@ TRAINED = (
 
 
 def by_hand() -> list[Trained]:
-    """Two losses, a corrected row, one without probabilities; values that a reader can check."""
+    """Two losses, a corrected row and one without probabilities, with values easy to check."""
     half = Calibration((-0.1, 0.1), 0.12)
     return [
         Trained(
@@ -69,20 +69,20 @@ def by_hand() -> list[Trained]:
 
 
 def large(model: str = "linear", *, folds: int = 10, seed: int = 1) -> list[Trained]:
-    """Twelve losses trained on, twelve scored on, sixteen rows: as wide as it comes."""
+    """Twelve training losses, twelve losses for scoring, sixteen rows: a very wide matrix."""
     rng = np.random.default_rng(seed)
     level = rng.normal(0.0, 0.01, folds)
     rows = []
     for number, (label, pair, shift, ece) in enumerate(TRAINED):
         for corrected in (False, True) if pair else (False,):
             values = {}
-            for place, (name, (usual, proba)) in enumerate(SCORED.items()):
-                if proba and label == "hinge_loss":
+            for column_number, (name, (typical, needs_proba)) in enumerate(SCORED.items()):
+                if needs_proba and label == "hinge_loss":
                     continue
-                cost = 0.004 + abs(math.sin(7.0 * number + 3.0 * place)) ** 6
+                cost = 0.004 + abs(math.sin(7.0 * number + 3.0 * column_number)) ** 6
                 cost *= 0.0 if label == name else 0.15 if corrected else 1.0
                 noise = rng.normal(0.0, 0.0002 + 0.02 * cost, folds)
-                values[name] = (usual * (1.0 + 0.3 * cost + level + noise)).tolist()
+                values[name] = (typical * (1.0 + 0.3 * cost + level + noise)).tolist()
             of_proba = None
             if label != "hinge_loss":
                 shift_, ece_ = (0.0, 0.01) if corrected or shift is None else (shift, ece)

@@ -1,7 +1,7 @@
-"""The papers' formulas, written in torch, of every loss that has a gradient.
+"""Formulas of the papers, in torch, for every loss that has a gradient.
 
-Functions of raw scores ``z`` and targets ``t``, a column for each class, that return the value
-of each row. Parameters have the names and defaults of ours.
+Each is a function of raw scores ``z`` and targets ``t``, both of shape (n, k), that returns the
+value of each row. Parameters have the names and defaults of the losses of xentexp.
 """
 
 import numpy as np
@@ -16,7 +16,7 @@ def proba(z):
 
 
 def expected(function):
-    """Of a function of raw scores that has a column for each class that may come true."""
+    """Loss from a function of raw scores with a column for each possible true class."""
     return lambda z, t, **parameters: (t * function(z, **parameters)).sum(1)
 
 
@@ -25,7 +25,7 @@ def scaled(columns, over):
 
 
 def distance(function):
-    """Of a function of prediction and target, added up over the columns."""
+    """Loss from a function of prediction and target, combined over the columns."""
 
     def loss(z, t, over_classes="mean", **parameters):
         return scaled(function(proba(z), t, **parameters), over_classes)
@@ -34,17 +34,19 @@ def distance(function):
 
 
 def negative_margins(z, t):
-    """Scores less that of the true class."""
+    """Scores minus the score of the true class."""
     return z - (t * z).sum(1, keepdim=True)
 
 
-def against_all(function):
+def sum_over_wrong(function):
+    """Loss from a function of negative margins, summed over the wrong classes."""
     return lambda z, t, **parameters: (
         (1 - t) * function(negative_margins(z, t), **parameters)
     ).sum(1)
 
 
-def against_the_largest(function):
+def of_largest_wrong(function):
+    """Loss from a function of the largest negative margin."""
     return lambda z, t, **parameters: function(
         (negative_margins(z, t) - 1e9 * t).amax(1), **parameters
     )
@@ -63,7 +65,7 @@ def brier(z, t, scale_by_half="auto"):
     return (proba(z) - t).square().sum(1) * (0.5 if half else 1.0)
 
 
-BETA_FORMS = {  # integrals by hand: of the second class, and of the first, in its own p
+BETA_FORMS = {  # integrals by hand, of the second class and of the first, each in its p
     (0.5, 0.5): [lambda p: torch.acos(p.sqrt()) - (p * (1 - p)).sqrt()] * 2,
     (-0.5, -0.5): [lambda p: 2 * ((1 - p) / p).sqrt()] * 2,
     (0.0, 0.0): [lambda p: -p.log()] * 2,
@@ -79,8 +81,8 @@ def beta(z, t, alpha=0.5, beta=0.5):
 
 def focal_of(p, t, gamma_positive=1.0, gamma_negative=4.0, margin=0.05):
     q = (p - margin).clamp(min=0)
-    there = (1 - p) ** gamma_positive * p.log()
-    return -t * there - (1 - t) * q**gamma_negative * torch.log1p(-q)
+    positive = (1 - p) ** gamma_positive * p.log()
+    return -t * positive - (1 - t) * q**gamma_negative * torch.log1p(-q)
 
 
 def binary_focal(z, gamma=2.0, alpha=None):
@@ -107,7 +109,7 @@ def tempered_softmax(z, t):
     if t == 1:
         return proba(z)
     shift = z.detach().amax(1, keepdim=True)
-    for _ in range(60):  # Newton; autograd goes through its last steps
+    for _ in range(60):  # Newton; autograd differentiates through the steps
         p = (1 + (1 - t) * (z - shift)) ** (1 / (1 - t))
         shift = shift + (p.sum(1, keepdim=True) - 1) / (p**t).sum(1, keepdim=True)
     return (1 + (1 - t) * (z - shift)) ** (1 / (1 - t))
@@ -202,17 +204,17 @@ FORMULAS = {
     ),
     "cumulative_link_log_loss": cumulative_link,
     "expected_absolute_grade_error": grade_error,
-    "hinge_loss": against_all(lead),
-    "squared_hinge_loss": against_all(lambda r: lead(r) ** 2),
-    "smoothed_hinge_loss": against_all(smoothed_hinge),
-    "modified_huber_loss": against_all(lambda r: torch.where(r > 1, 4 * r, lead(r) ** 2)),
-    "categorical_hinge": against_the_largest(lead),
-    "weston_watkins_hinge": against_all(lead),
+    "hinge_loss": sum_over_wrong(lead),
+    "squared_hinge_loss": sum_over_wrong(lambda r: lead(r) ** 2),
+    "smoothed_hinge_loss": sum_over_wrong(smoothed_hinge),
+    "modified_huber_loss": sum_over_wrong(lambda r: torch.where(r > 1, 4 * r, lead(r) ** 2)),
+    "categorical_hinge": of_largest_wrong(lead),
+    "weston_watkins_hinge": sum_over_wrong(lead),
     "multi_margin_loss": lambda z, t, p=1, margin=1.0: (
-        against_all(lambda r: (margin + r).clamp(min=0) ** p)(z, t) / t.shape[1]
+        sum_over_wrong(lambda r: (margin + r).clamp(min=0) ** p)(z, t) / t.shape[1]
     ),
-    "exponential_loss": against_all(torch.exp),
-    "logistic_margin_loss": against_all(F.softplus),
+    "exponential_loss": sum_over_wrong(torch.exp),
+    "logistic_margin_loss": sum_over_wrong(F.softplus),
     "squared_error": distance(lambda p, t: (p - t) ** 2),
     "absolute_error": distance(lambda p, t: (p - t).abs()),
     "huber_loss": distance(

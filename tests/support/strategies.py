@@ -1,4 +1,4 @@
-"""A fitting problem for every loss of the table, so that no property leaves one out silently."""
+"""Valid targets and predictions for every loss, so that tests of properties cover all losses."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ SPREADS = [0.1, 2.0, 30.0]
 
 @st.composite
 def random_cases(draw: st.DrawFn, spreads: Any = SPREADS) -> tuple[Any, int, int, float]:
-    """Generator, number of rows and of classes, and the spread of raw scores."""
+    """Random generator, number of rows, number of classes, standard deviation of raw scores."""
     seed = draw(st.integers(0, 2**32 - 1))
     n, k = draw(st.integers(1, 40)), draw(st.integers(2, 6))
     return np.random.default_rng(seed), n, k, draw(st.sampled_from(spreads))
@@ -39,12 +39,12 @@ def is_multilabel(loss: Loss) -> bool:
 
 
 def of_scores(loss: Loss) -> bool:
-    """Whether predictions are decision scores and nothing else."""
+    """Whether the loss only accepts decision scores."""
     return loss.properties.response in ("decision_function", "latent")
 
 
 def targets(loss: Loss, rng: Any, n: int, k: int, *, soft: bool = False) -> Any:
-    """Targets of the kind that the loss is for; distributions with `soft`, where it takes them."""
+    """Targets that the loss accepts; with `soft`, distributions if it accepts them."""
     kind = loss.properties.targets
     if kind == "multilabel":
         return rng.uniform(size=(n, k)) if soft else rng.integers(2, size=(n, k))
@@ -54,7 +54,7 @@ def targets(loss: Loss, rng: Any, n: int, k: int, *, soft: bool = False) -> Any:
 
 
 def scores(loss: Loss, rng: Any, n: int, k: int, spread: float = 2.0) -> Any:
-    """Raw scores: a column per class, or one for the row."""
+    """Raw scores: (n, k), or (n,) for a latent score."""
     return rng.normal(0, spread, n if loss.properties.response == "latent" else (n, k))
 
 
@@ -66,19 +66,19 @@ def targets_and_scores(loss: Loss, case: Any, *, soft: bool = False) -> tuple[An
 
 
 def classes_of(loss: Loss, k: int) -> dict[str, Any]:
-    """What the loss must be told of the classes, since nothing else names them."""
+    """Option `labels` for a loss that needs it, because its predictions do not show the classes."""
     return {"labels": list(range(k))} if loss.properties.response == "latent" else {}
 
 
 def by_row(loss: Loss, y: Any, raw: Any, k: int, **options: Any) -> Any:
-    """Value of each row, from raw scores."""
+    """Value of each row from raw scores."""
     return xentexp.get_loss(loss).per_sample(
         y, raw, **{**classes_of(loss, k), **options}, from_logits=True
     )
 
 
 def linked(loss: Loss, raw: Any) -> Any:
-    """What the metric function takes, by formulas that are not ours."""
+    """Predictions for the metric function from raw scores, by formulas of SciPy or papers."""
     if of_scores(loss):
         return raw
     if loss.properties.link == "sigmoid":
@@ -116,7 +116,7 @@ def arguments(loss: Loss, y: Any, predicted: Any, k: int) -> tuple[tuple[Any, ..
 
 
 def measure(loss: Loss, y: Any, predicted: Any, k: int, **options: Any) -> Any:
-    """What the metric function says."""
+    """Value of the metric function."""
     positional, named = arguments(loss, y, predicted, k)
     return getattr(metrics, loss.name)(*positional, **{**named, **options})
 
@@ -127,13 +127,13 @@ def xentexp_options(loss: Loss) -> set[str]:
 
 
 def without_a_clip(loss: Loss) -> dict[str, Any]:
-    """Options that leave infinite values as they are."""
+    """Options that switch off clipping, so that values can be infinite."""
     return {"clip": 0} if "clip" in xentexp_options(loss) else {}
 
 
 # -- many losses at once ---------------------------------------------------------------------
 
-# What `evaluate` is never asked for: columns that are no classes.
+# Multilabel losses, which `evaluate` does not support.
 COLUMNS = {"multilabel_crossentropy", "multilabel_asymmetric_loss"}
 LATENT, POSITIVE = {"cumulative_link_log_loss"}, {"reverse_kl_divergence"}
 ORDERED = {
@@ -153,7 +153,7 @@ ONE_TRUE_CLASS = MARGINS | LATENT | {"label_relaxation"}
 
 
 def all_but(*left_out: set[str]) -> list[str]:
-    """Names in the order of the table."""
+    """Names of the other losses, in the order of the table."""
     return [name for name in LOSSES if not any(name in names for names in left_out)]
 
 

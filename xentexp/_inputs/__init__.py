@@ -1,1 +1,1 @@
-"""Arrays in, blocks out: what users pass is checked here, once, and read block by block."""
+"""Validation of what users pass, and its division into blocks of rows for the losses."""

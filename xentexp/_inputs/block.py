@@ -1,4 +1,4 @@
-"""Targets and predictions of some rows, and what the losses share, computed once."""
+"""`Block`: targets and predictions of some rows, with the quantities that losses share."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from numpy.typing import NDArray
 from xentexp._numerics import (
     FloatArray,
     IntArray,
-    first_entries,
+    flat_view,
     log_softmax,
-    one_line,
     positive_part,
+    row_positions,
     running_sums,
     scores_by_class,
     softplus,
@@ -28,7 +28,7 @@ else:
     Value = TypeVar("Value")
 
     class cached_property(Generic[Value]):  # noqa: N801
-        """That of functools takes a lock before Python 3.12: 3 to 5% of a call on 1,000 rows."""
+        """`functools.cached_property` without its lock, which cost 3 to 5% before Python 3.12."""
 
         def __init__(self, compute: Callable[[Any], Value]) -> None:
             self.compute, self.name = compute, compute.__name__
@@ -42,24 +42,30 @@ else:
 class Block:
     """Checked targets and predictions of some rows, and the quantities that losses share.
 
-    Those quantities are cached properties, so that twenty losses take one logarithm and one
-    gather. Matrices whose names end in ``_by_class`` have one contiguous row per class, because
-    NumPy reduces over the first axis several times faster than over a short last one.
+    The shared quantities are cached properties, so that twenty losses compute a logarithm once.
+    They must not be modified in place. Matrices whose names end in ``_by_class`` have shape (k, n),
+    one contiguous row per class, because NumPy reduces over the first axis several times faster
+    than over a short last axis. "True class" means the class of the target.
 
     Parameters
     ----------
     n_classes : int
         Number of classes ``k``, at least 2.
     index : ndarray of shape (n,), optional
-        Column of the true class.
+        Column number of the true class of each row, from 0 to ``k - 1``.
     soft : ndarray of shape (n, k), optional
-        Target distributions; given instead of `index`.
-    proba, logits, decision : ndarray of shape (n,) or (n, k), optional
-        Probabilities, or raw scores whose softmax they are, and the scores that margins are
-        taken from. Shape ``(n,)`` is for two classes: the probability of the second, or its score
-        with that of the first at 0.
+        Target distribution of each row. A block has either `index` or `soft`; a block of a loss
+        without targets has neither.
+    proba : ndarray of shape (n,) or (n, k), optional
+        Predicted probabilities. Shape (n,) holds the probability of the second of two classes.
+    logits : ndarray of shape (n,) or (n, k), optional
+        Raw scores whose softmax gives the probabilities, instead of `proba`. Shape (n,) holds the
+        score of the second of two classes; the score of the first is 0.
+    decision : ndarray of shape (n,) or (n, k), optional
+        Decision scores, for margins. Shape (n,) is as for `logits`.
     clip : float
-        Smallest probability that a logarithm sees; 0 for none. Raw scores are never clipped.
+        Lower limit of the probabilities inside logarithms; 0 for none. It applies to `proba`;
+        raw scores are never clipped.
 
     Examples
     --------
@@ -98,12 +104,12 @@ class Block:
 
     @cached_property
     def rows(self) -> IntArray:
-        """Row numbers within the block; not to be written to."""
-        return first_entries(self.n_rows, 1)
+        """Row numbers within the block, (n,), read-only."""
+        return row_positions(self.n_rows, 1)
 
     @cached_property
     def _true(self) -> IntArray:
-        """Where the true class of each row stands in a flattened (k, n) matrix."""
+        """Position of the true class of each row in a flattened (k, n) matrix."""
         assert self.index is not None
         place = self.index * self.n_rows
         place += self.rows
@@ -111,16 +117,41 @@ class Block:
 
     @cached_property
     def _true_by_row(self) -> IntArray:
-        """Where the true class of each row stands in a flattened (n, k) matrix."""
+        """Position of the true class of each row in a flattened (n, k) matrix."""
         assert self.index is not None
-        return first_entries(self.n_rows, self.n_classes) + self.index
+        return row_positions(self.n_rows, self.n_classes) + self.index
 
     def of_true(self, by_class: FloatArray) -> FloatArray:
-        """Value of the true class, (k, n) -> (n,); several times faster than two indices."""
+        """Select the value of the true class of each row.
+
+        Parameters
+        ----------
+        by_class : ndarray of shape (k, n)
+            A value for each class and row, C-contiguous.
+
+        Returns
+        -------
+        ndarray of shape (n,)
+            A new array. The block must have `index`.
+        """
+        # Several times faster than by_class[index, rows].
         return by_class.reshape(-1).take(self._true)
 
     def put_true(self, by_class: FloatArray, values: FloatArray) -> FloatArray:
-        """Write the value of the true class of each row into a (k, n) matrix, and return it."""
+        """Set the value of the true class of each row.
+
+        Parameters
+        ----------
+        by_class : ndarray of shape (k, n)
+            C-contiguous array, which is modified.
+        values : ndarray of shape (n,)
+            New values of the true classes. The block must have `index`.
+
+        Returns
+        -------
+        ndarray of shape (k, n)
+            `by_class`.
+        """
         by_class.reshape(-1)[self._true] = values
         return by_class
 
@@ -136,10 +167,21 @@ class Block:
         return target
 
     def expected(self, by_class: FloatArray) -> FloatArray:
-        """Expectation under the target of a value per class, (k, n) -> (n,)."""
+        """Expectation under the target of a value for each class.
+
+        Parameters
+        ----------
+        by_class : ndarray of shape (k, n)
+            A value for each class and row.
+
+        Returns
+        -------
+        ndarray of shape (n,)
+            The value of the true class, or its mean under a target distribution, where classes
+            of target 0 add 0 even if their value is infinite.
+        """
         if self.index is not None:
             return self.of_true(by_class)
-        # A class of target 0 does not count, not even where its value is infinite.
         target = self.target_by_class
         product = np.multiply(target, by_class, where=target > 0, out=np.zeros_like(target))
         value: FloatArray = product.sum(axis=0)
@@ -150,9 +192,11 @@ class Block:
     @cached_property
     def _against_true(self) -> tuple[FloatArray, FloatArray] | None:
         """``exp(z_j - z_y)`` for the wrong classes (0 for the true one), and their sum."""
+        # With the true class as reference, the cross-entropy is log1p(sum): there is no maximum to
+        # compute, and small losses keep full accuracy. None if the exponential would overflow.
         assert self.logits is not None
         assert self.index is not None
-        # Margins of the same scores start from the same differences.
+        # Share the differences with the margins if these are of the same scores.
         if self.decision is self.logits:
             negative_margins = self.negative_margins
             odds = None
@@ -171,7 +215,9 @@ class Block:
 
     @cached_property
     def _odds_by_row(self) -> tuple[FloatArray, FloatArray, FloatArray] | None:
-        """``exp(z_j)`` for the wrong classes (0 for the true one), ``exp(z_y)``, and their sum."""
+        """``exp(z_j)`` for the wrong classes (0 for the true one), ``exp(z_y)``, and wrong sum."""
+        # No transpose and no subtraction first: the cross-entropy is log1p(sum / exp(z_y)).
+        # None if a number leaves the range in which this is exact to rounding.
         assert self.logits is not None
         if self.logits.ndim == 1 or not self.logits.flags.c_contiguous:
             return None
@@ -226,7 +272,7 @@ class Block:
             return self.of_true(self.proba_by_class)
         if self.proba.ndim == 2:
             return self._gathered(self.proba)
-        # |p - (1 - y)|: p of the second class, 1 - p of the first, without a choice.
+        # |p - (1 - y)| is p for the second class and 1 - p for the first, without np.where.
         proba = self.index.astype(np.float64)
         np.subtract(1.0, proba, out=proba)
         proba -= self.proba
@@ -237,10 +283,10 @@ class Block:
         assert self.index is not None
         if matrix.flags.c_contiguous:
             value = matrix.reshape(-1).take(self._true_by_row)
-        elif (flat := one_line(matrix)) is not None:
+        elif (flat := flat_view(matrix)) is not None:
             rows, columns = (stride // matrix.itemsize for stride in matrix.strides)
             place = self.index * columns
-            place += first_entries(self.n_rows, rows)
+            place += row_positions(self.n_rows, rows)
             value = flat.take(place)
         else:
             value = matrix[self.rows, self.index]
@@ -256,20 +302,20 @@ class Block:
                 return self._softmax[0]
             scores = scores_by_class(self.logits)
             scores -= self.of_true(scores)
-            scores -= self.cross_entropy  # in two steps: their sum would lose its digits
+            scores -= self.cross_entropy  # separately: z_y + CE would lose digits of CE
             return np.minimum(scores, 0.0, out=scores)
         return self.clipped_log(self.proba_by_class)
 
     @cached_property
     def cross_entropy(self) -> FloatArray:
-        """``-sum_j t_j log p_j``, (n,): what the whole cross-entropy family rests on."""
+        """``-sum_j t_j log p_j``, (n,)."""
         if self.index is None:
             return 0.0 - self.expected(self.log_proba_by_class)
         if self.logits is None:
             logarithm = self.clipped_log(self.true_proba)
-            return np.subtract(0.0, logarithm, out=logarithm)  # 0 - 0 is 0, where -0 is -0.0
+            return np.subtract(0.0, logarithm, out=logarithm)  # 0.0 - 0.0 is 0.0, not -0.0
         if self.logits.ndim == 1:
-            return softplus(self._away(self.logits))
+            return softplus(self._score_of_wrong(self.logits))
         if self._odds_by_row is not None:
             _, true, wrong = self._odds_by_row
             ratio = wrong / true
@@ -278,8 +324,8 @@ class Block:
             return np.log1p(self._against_true[1])
         return 0.0 - self.of_true(self.log_proba_by_class)
 
-    def _away(self, scores: NDArray[np.floating]) -> FloatArray:
-        """Scores ``(n,)`` of the second of two classes, as those of the wrong class."""
+    def _score_of_wrong(self, scores: NDArray[np.floating]) -> FloatArray:
+        """Score of the wrong class, the true one at 0, from scores (n,) of the second class."""
         assert self.index is not None
         signed = self.index.astype(np.float64)
         signed *= -2.0
@@ -289,18 +335,29 @@ class Block:
 
     @cached_property
     def clipped_rows(self) -> int:
-        """Number of rows whose cross-entropy the clip touched."""
+        """Number of rows whose cross-entropy `clip` changes."""
         if self.proba is None or self.clip == 0.0:
             return 0
         if self.index is not None:
             return int(np.count_nonzero(self.true_proba < self.clip))
-        touched = (self.target_by_class > 0) & (self.proba_by_class < self.clip)
-        return int(np.count_nonzero(touched.any(axis=0)))
+        clipped = (self.target_by_class > 0) & (self.proba_by_class < self.clip)
+        return int(np.count_nonzero(clipped.any(axis=0)))
 
     def clipped_log(self, proba: FloatArray) -> FloatArray:
-        """Logarithm of probabilities that were given, clipped."""
+        """Logarithm of probabilities, with `clip` as lower limit.
+
+        Parameters
+        ----------
+        proba : ndarray
+            Probabilities of any shape.
+
+        Returns
+        -------
+        ndarray
+            A new array; -inf for 0 if `clip` is 0.
+        """
         if self.clip > 0.0:
-            if proba.min() >= self.clip:  # looking is quicker than clipping
+            if proba.min() >= self.clip:  # the minimum is faster than clipping
                 return np.log(proba)
             logarithm = np.maximum(proba, self.clip)
             return np.log(logarithm, out=logarithm)
@@ -356,7 +413,8 @@ class Block:
         elif self._is_one_number:
             value = 2.0 * self._wrong
         else:
-            value = self.residual_by_class.sum(axis=0)  # negative for the true class alone
+            # Only the residual of the true class, -true_miss, is negative.
+            value = self.residual_by_class.sum(axis=0)
             value += 2.0 * self.true_miss
         return value
 
@@ -381,24 +439,36 @@ class Block:
         return sums_of_others(self.proba_by_class)
 
     def crossentropy_gradient(self) -> FloatArray:
-        """``p - t`` of each class, (k, n), from raw scores; the caller may write to it."""
+        """Gradient of the cross-entropy in raw scores.
+
+        Returns
+        -------
+        ndarray of shape (k, n)
+            ``p - t`` of each class, a new array.
+        """
         if self.logits is None or self.index is None:
             return self.residual_by_class.copy()
-        proba = self._one_softmax(self.logits)
+        proba = self._plain_softmax(self.logits)
         return self.put_true(proba, -self.of_true(sums_of_others(proba)))
 
     def crossentropy_derivatives(self) -> tuple[FloatArray, FloatArray]:
-        """``p - t`` and ``p (1 - p)`` of each class, (k, n); the caller may write to them."""
+        """Gradient and diagonal of the hessian of the cross-entropy in raw scores.
+
+        Returns
+        -------
+        gradient, hessian : ndarray of shape (k, n)
+            ``p - t`` and ``p (1 - p)`` of each class, new arrays.
+        """
         if self.logits is None or self.index is None:
             return self.residual_by_class.copy(), self.proba_by_class * self.miss_by_class
-        proba = self._one_softmax(self.logits)
+        proba = self._plain_softmax(self.logits)
         others = sums_of_others(proba)
         hessian = proba * others
         return self.put_true(proba, -self.of_true(others)), hessian
 
     @staticmethod
-    def _one_softmax(scores: NDArray[np.floating]) -> FloatArray:
-        """Probabilities that nothing else shares: training asks for them at every step."""
+    def _plain_softmax(scores: NDArray[np.floating]) -> FloatArray:
+        """Probabilities in a new array: the fast path of training, which needs no logarithms."""
         proba = scores_by_class(scores)
         proba -= proba.max(axis=0)
         np.exp(proba, out=proba)
@@ -407,7 +477,7 @@ class Block:
 
     @cached_property
     def cumulative(self) -> tuple[FloatArray, FloatArray]:
-        """``P(class <= m)`` predicted and in the target, (k - 1, n): for ordered classes."""
+        """``P(class <= m)`` of predictions and of targets, each (k - 1, n), for ordered classes."""
         predicted = running_sums(self.proba_by_class[:-1])
         if self.index is None:
             return predicted, running_sums(self.target_by_class[:-1])
@@ -416,7 +486,7 @@ class Block:
 
     @cached_property
     def ranked_score(self) -> FloatArray:
-        """``sum_m (P(class <= m) - T(class <= m))^2`` of predictions and targets, (n,)."""
+        """Sum of the squared differences of the two arrays of `cumulative`, (n,)."""
         gap = running_sums(self.residual_by_class[:-1])
         value: FloatArray = np.einsum("ji,ji->i", gap, gap)
         return value
@@ -425,7 +495,7 @@ class Block:
 
     @cached_property
     def _ranking(self) -> FloatArray:
-        """What the most probable class is the largest of, (k, n)."""
+        """Probabilities or scores, (k, n), whose largest value gives the predicted class."""
         if self.proba is not None:
             return self.proba_by_class
         raw = self.logits if self.logits is not None else self.decision
@@ -434,13 +504,13 @@ class Block:
 
     @cached_property
     def predicted(self) -> IntArray:
-        """Column of the most probable class, (n,); the first of those that tie."""
+        """Column of the most probable class, (n,); the first one in a tie."""
         value: IntArray = self._ranking.argmax(axis=0)
         return value
 
     @cached_property
     def misclassified(self) -> NDArray[np.bool_]:
-        """Whether the most probable class is another than the true one, (n,)."""
+        """Whether the predicted class is not the true class, (n,)."""
         true: FloatArray | float
         if self._is_one_number:
             wrong, true = self._wrong, self.true_proba
@@ -450,14 +520,14 @@ class Block:
             wrong, true = self.largest_negative_margin, 0.0
         else:
             return np.asarray(self.predicted != self.index)
-        if (wrong == true).any():  # the first of those that tie counts
+        if (wrong == true).any():  # ties need the order of the classes
             return np.asarray(self.predicted != self.index)
         value: NDArray[np.bool_] = wrong > true
         return value
 
     @cached_property
     def negative_margins(self) -> FloatArray:
-        """Score of each class minus that of the true class, (k, n); -inf at the true class."""
+        """Score of each class minus the score of the true class (there -inf), (k, n)."""
         assert self.decision is not None
         return self._negative_margins_of(self.decision)
 
@@ -466,24 +536,35 @@ class Block:
         return {}
 
     def hinge_sum(self, margin: float) -> FloatArray:
-        """``sum_{j != y} max(0, margin + d_j - d_y)``, (n,)."""
+        """Sum of the hinge losses of all wrong classes, computed once for each margin.
+
+        Parameters
+        ----------
+        margin : float
+            Margin of the hinge losses.
+
+        Returns
+        -------
+        ndarray of shape (n,)
+            ``sum_{j != y} max(0, margin + d_j - d_y)`` of the decision scores.
+        """
         if margin not in self._hinge_sums:
             self._hinge_sums[margin] = positive_part(self.negative_margins + margin).sum(axis=0)
         return self._hinge_sums[margin]
 
     @cached_property
     def top_wrong_class(self) -> IntArray:
-        """Column of the largest score of a wrong class, (n,); the first of those that tie."""
+        """Column of the largest score of a wrong class, (n,); the first one in a tie."""
         assert self.index is not None
         value: IntArray = 1 - self.index
         return value if self.n_classes == 2 else self.negative_margins.argmax(axis=0)
 
     @cached_property
     def largest_negative_margin(self) -> FloatArray:
-        """Largest score of a wrong class minus that of the true class, (n,)."""
+        """Largest score of a wrong class minus the score of the true class, (n,)."""
         assert self.decision is not None
         assert self.index is not None
         if self.decision.ndim == 1:
-            return self._away(self.decision)
+            return self._score_of_wrong(self.decision)
         value: FloatArray = self.negative_margins.max(axis=0)
         return value

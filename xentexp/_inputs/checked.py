@@ -1,4 +1,4 @@
-"""Checked input, and its blocks: targets, predictions and weights of some rows."""
+"""Checked input, and its blocks of targets, predictions and weights."""
 
 from __future__ import annotations
 
@@ -19,25 +19,25 @@ from xentexp.errors import InputError
 
 ScoreKind = Literal["logits", "decision"]
 
-# Elements of a block: it and what is made of it stay in the L2 cache. Many losses make a dozen
-# matrices of a block's size, a single loss a few, and a cross-entropy of labels one at most.
+# Elements of a block, so that the block and the matrices computed from it fit into the L2 cache:
+# a dozen matrices for many losses, a few for a single loss, one for a cross-entropy of labels.
 BLOCK_ELEMENTS = 34816
 SINGLE_BLOCK_ELEMENTS = 65536
 LABEL_BLOCK_ELEMENTS = 131072
 
 
 class Part(NamedTuple):
-    """A block, where it stands among all rows, and the weights of its rows."""
+    """A block, its position among all rows, and the weights of its rows."""
 
     rows: Rows
     block: Block
-    unsmoothed: Block
+    unsmoothed: Block  # targets before label smoothing; the same object as `block` without it
     weight: NDArray[np.float64] | None
 
 
 @dataclass(frozen=True)
 class PlannedInput:
-    """Traits of input that does not exist yet, such as the predictions of a model to be fitted."""
+    """Properties of input that does not exist yet, e.g. predictions of a model before its fit."""
 
     n_classes: int
     soft: bool = False
@@ -54,7 +54,10 @@ class PlannedInput:
 
 @dataclass(frozen=True)
 class CheckedInput:
-    """Checked shapes and names of targets and predictions; values are checked by block."""
+    """Targets and predictions whose shapes and names are checked; values are checked by block."""
+
+    # Metrics read `parts()`. In training, only the scores change from step to step: there, targets
+    # are `KnownTargets`, and `blocks(scores)` takes the place of `parts()`.
 
     classes: tuple[Any, ...]
     targets: Labels | Distributions | Columns | KnownTargets | None
@@ -69,7 +72,7 @@ class CheckedInput:
 
     @property
     def n_rows(self) -> int:
-        """Number of rows, ignored ones included."""
+        """Number of rows, including ignored rows."""
         if isinstance(self.targets, KnownTargets):
             return self.targets.n_rows
         predictions = self.probabilities or self.decision
@@ -93,18 +96,18 @@ class CheckedInput:
 
     @property
     def soft(self) -> bool:
-        """Whether the targets come as a column per class."""
+        """Whether the targets have a column for each class."""
         return isinstance(self.targets, Distributions)
 
     @property
     def of_columns(self) -> bool:
-        """Whether the columns are no classes: numbers, or several labels in a row."""
+        """Whether the columns are plain numbers or labels of a multilabel problem, not classes."""
         known = isinstance(self.targets, KnownTargets) and self.targets.columns
         return known or isinstance(self.targets, Columns)
 
     @property
     def latent(self) -> bool:
-        """Whether the decision scores are one for a row."""
+        """Whether the decision scores have shape (n,)."""
         return self.decision is not None and self.decision.values.ndim == 1
 
     def _step(self, elements: int = BLOCK_ELEMENTS) -> int:
@@ -113,7 +116,7 @@ class CheckedInput:
 
     @property
     def plain_labels(self) -> bool:
-        """Whether the targets are labels, and stay so."""
+        """Whether the targets are labels that are not smoothed."""
         return isinstance(self.targets, Labels) and not self.smoothing
 
     @cached_property
@@ -128,12 +131,13 @@ class CheckedInput:
         return self.smoothing > 0.0 or self.targets.positive(self._step())
 
     def parts(self, *, hard: str | None = None, elements: int = BLOCK_ELEMENTS) -> Iterator[Part]:
-        """Blocks in the order of the rows."""
+        """Yield blocks in the order of the rows, without those whose rows are all ignored."""
+        # `hard` is the name of a loss that needs one true class per row, for the error message.
         assert not isinstance(self.targets, KnownTargets)
-        seen = False
+        empty = True
         step = self._step(elements)
-        given = (self.targets, self.probabilities, self.decision)
-        read = ReadPages(*(None if it is None else it.values for it in given), self.weight)
+        inputs = (self.targets, self.probabilities, self.decision)
+        read = ReadPages(*(None if it is None else it.values for it in inputs), self.weight)
         for start in range(0, self.n_rows, step):
             read.up_to(start)
             part = self._part(slice(start, min(start + step, self.n_rows)))
@@ -143,13 +147,16 @@ class CheckedInput:
                 assert part.block.soft is not None
                 row = int((part.block.soft.max(axis=1) < 1.0).argmax())
                 raise InputError(
-                    f"{hard} needs one true class in each row; row {start + row} of y_true is "
-                    f"{part.block.soft[row].tolist()}"
+                    f"{hard} needs one true class in each row; got {part.block.soft[row].tolist()} "
+                    f"in row {start + row} of y_true"
                 )
-            seen = True
+            empty = False
             yield part
-        if not seen:
-            raise InputError(f"every label is {self.ignore_label!r}, which is ignored")
+        if empty:
+            raise InputError(
+                f"y_true must have a label that is not ignored; every label is the ignore_label "
+                f"{self.ignore_label!r}"
+            )
 
     def _part(self, span: slice) -> Part | None:
         rows = Rows(span)
@@ -174,7 +181,9 @@ class CheckedInput:
         if self.decision is not None:
             raw = self.probabilities if "logits" in predicted else None
             if raw is not None and self.decision.values is raw.values:
-                predicted["decision"] = predicted["logits"]  # checked once, and known as the same
+                predicted["decision"] = predicted[
+                    "logits"
+                ]  # the same array: checked once, shared by the block
             else:
                 predicted["decision"] = self.decision.block(rows)
         block = unsmoothed = Block(
@@ -186,19 +195,20 @@ class CheckedInput:
         return Part(rows, block, unsmoothed, self._weight_of(rows, index, soft))
 
     def smoothed(self, index: IntArray | None, soft: FloatArray | None) -> FloatArray:
-        """Targets with a share spread evenly over the classes, or over yes and no of a column."""
-        spread = 2 if self.of_columns else len(self.classes)
+        """Smoothed targets, (n, k): mixed with a uniform distribution over the classes."""
+        # Each column of a multilabel problem has two classes: absent and present.
+        n_classes = 2 if self.of_columns else len(self.classes)
         if soft is not None:
-            return soft * (1.0 - self.smoothing) + self.smoothing / spread
+            return soft * (1.0 - self.smoothing) + self.smoothing / n_classes
         assert index is not None
-        smoothed = np.full((len(index), spread), self.smoothing / spread)
+        smoothed = np.full((len(index), n_classes), self.smoothing / n_classes)
         smoothed[np.arange(len(index)), index] += 1.0 - self.smoothing
         return smoothed
 
     def _weight_of(
         self, rows: Rows, index: IntArray | None, soft: FloatArray | None
     ) -> FloatArray | None:
-        """Product of sample and class weight; that of a distribution is the mean of its classes."""
+        """Sample weight times class weight, which soft targets average over their classes."""
         weight: FloatArray | None = None
         if self.weight is not None:
             weight = rows.of(self.weight).astype(np.float64, copy=False)
@@ -208,17 +218,17 @@ class CheckedInput:
         by_class = self.class_weight[index] if soft is None else soft @ self.class_weight
         return by_class if weight is None else weight * by_class
 
-    # -- training: other scores at every step ----------------------------------------------
+    # -- training: known targets, new scores at every step ---------------------------------
 
     @cached_property
     def row_weight(self) -> FloatArray | None:
-        """Product of the sample and class weight of each row of known targets."""
+        """Sample weight times class weight of each row of known targets."""
         assert isinstance(self.targets, KnownTargets)
         rows = slice(0, self.n_rows)
         return self._weight_of(Rows(rows), *self.targets.of(rows))
 
     def blocks(self, scores: Array, kind: ScoreKind = "logits") -> Iterator[tuple[slice, Block]]:
-        """Known targets with scores, (n,) or (n, k), in blocks; they are not checked again."""
+        """Yield blocks of known targets with scores, (n,) or (n, k), which are not checked."""
         step = self._step()
         for start in range(0, self.n_rows, step):
             rows = slice(start, min(start + step, self.n_rows))
@@ -236,7 +246,7 @@ class CheckedInput:
         )
 
     def class_weight_sum(self) -> FloatArray:
-        """Sum of the sample weights of each class, shares of it counted as such."""
+        """Sum of the sample weights of each class; soft targets count in proportion."""
         totals = np.zeros(len(self.classes))
         for part in replace(self, class_weight=None, smoothing=0.0).parts():
             target = part.block.target_by_class
@@ -245,4 +255,4 @@ class CheckedInput:
 
 
 InputTraits = CheckedInput | PlannedInput
-"""What decides whether a loss or metric is defined for some input."""
+"""Input, real or planned, whose properties decide whether a loss or metric is defined for it."""

@@ -1,4 +1,4 @@
-"""Predictions: probabilities or raw scores, checked block by block while they are in cache."""
+"""Predictions, target distributions and plain numbers, checked by block while in the cache."""
 
 from __future__ import annotations
 
@@ -16,22 +16,22 @@ from xentexp.errors import InputError
 
 @dataclass(frozen=True)
 class Predictions:
-    """Predictions ``(n,)`` of the second of two classes, or ``(n, k)``."""
+    """Probabilities or scores, (n,) of the second of two classes, or (n, k)."""
 
     values: Array
     kind: Literal["proba", "logits", "decision"]
-    order: IntArray | None = None
+    order: IntArray | None = None  # column of each class; None if the columns are in order
     normalize: bool | None = False
     name: str = "y_pred"
 
     @property
     def n_classes(self) -> int:
-        """Number of classes that the predictions are for."""
+        """Number of classes."""
         return 2 if self.values.ndim == 1 else int(self.values.shape[1])
 
     @property
     def dtype(self) -> np.dtype[np.floating[Any]]:
-        """Type that the values are computed from."""
+        """Type that the values are converted to before the computation."""
         return float_type(self.values)
 
     def block(self, rows: Rows) -> Array:
@@ -57,7 +57,7 @@ class Predictions:
             if divide:
                 row = _first_bad((values >= 0.0) & np.isfinite(values))
                 raise InputError(
-                    f"normalize=True takes finite numbers that are not negative; row "
+                    f"{self.name} must be finite and not negative with normalize=True; row "
                     f"{rows.number(row)} of {self.name} has {values[row].tolist()}"
                 )
             row = _first_bad((values >= 0.0) & (values <= 1.0))
@@ -68,8 +68,8 @@ class Predictions:
                 )
             raise InputError(
                 f"probabilities must lie in [0, 1]; row {rows.number(row)} of {self.name} has "
-                f"{values[row].tolist()} (pass raw scores with from_logits=True where there is "
-                f"such an option)"
+                f"{values[row].tolist()}; pass raw scores with from_logits=True, if there is such "
+                f"an option"
             )
         if values.ndim == 1 or self.normalize is None:
             return values
@@ -78,28 +78,28 @@ class Predictions:
             if not sums.min() > 0.0:
                 row = int(sums.argmin())
                 raise InputError(
-                    f"normalize=True divides rows by their sums; row {rows.number(row)} of "
+                    f"rows must have a positive sum with normalize=True; row {rows.number(row)} of "
                     f"{self.name} sums to 0"
                 )
             return values / sums[:, np.newaxis]
         tolerance = row_sum_tolerance(self.dtype)
         if not (sums.min() >= 1.0 - tolerance and sums.max() <= 1.0 + tolerance):
-            self._complain_of_sums(tolerance, rows)
+            self._raise_for_sums(tolerance, rows)
         return values
 
-    def _complain_of_sums(self, tolerance: float, rows: Rows) -> None:
-        if rows.keep is None:  # the worst of all rows, none of which is ignored here
+    def _raise_for_sums(self, tolerance: float, rows: Rows) -> None:
+        if rows.keep is None:  # no row is ignored here: find the worst of all rows
             sums = np.concatenate([row_sums(piece) for _, piece in pieces(self.values)])
             rows = Rows(slice(0, len(self.values)))
         else:
             sums = row_sums(rows.of(self.values))
-        off = np.abs(sums - 1.0)
-        row = int(np.nanargmax(off))
-        count = int(np.count_nonzero(off > tolerance))
+        error = np.abs(sums - 1.0)
+        row = int(np.nanargmax(error))
+        count = int(np.count_nonzero(error > tolerance))
         raise InputError(
             f"rows of {self.name} must sum to 1; {count} of {len(sums)} do not, the worst is row "
             f"{rows.number(row)} with {sums[row]:.9g}; pass normalize=True to divide each row by "
-            f"its sum, or normalize=None to take them as they are"
+            f"its sum, or normalize=None to use the rows unchanged"
         )
 
 
@@ -107,7 +107,7 @@ def _finite(scores: Array) -> bool:
     if scores.dtype.itemsize >= 4 and (scores.flags.c_contiguous or scores.flags.f_contiguous):
         flat = scores.reshape(-1) if scores.flags.c_contiguous else scores.T.reshape(-1)
         with np.errstate(over="ignore", invalid="ignore"):
-            if np.dot(flat, flat) < np.inf:  # quicker than a minimum and a maximum
+            if np.dot(flat, flat) < np.inf:  # faster than a minimum and a maximum
                 return True
     return bool(scores.min() > -np.inf and scores.max() < np.inf)
 
@@ -122,7 +122,7 @@ ColumnKind = Literal["multilabel", "real", "counts", "above -1"]
 
 @dataclass(frozen=True)
 class Columns:
-    """Targets or predictions ``(n,)``, one column, or ``(n, k)``."""
+    """Plain numbers or labels of a multilabel problem: one column, (n,), or several, (n, k)."""
 
     values: Array
     kind: Literal["proba", "logits"]
@@ -144,7 +144,7 @@ class Columns:
             bad = ~((values >= self.low) & (values <= self.high))
             row = int(bad.reshape(len(bad), -1).any(axis=1).argmax())
             raise InputError(
-                f"{self.name} must hold {self.rule}; row {rows.number(row)} has "
+                f"{self.name} must be {self.rule}; row {rows.number(row)} has "
                 f"{values[row].tolist()}"
             )
         if values.ndim == 1:
@@ -155,11 +155,11 @@ class Columns:
 _LARGEST = float(np.finfo(np.float64).max)
 _SMALLEST = float(np.nextafter(0.0, 1.0))
 _ABOVE = float(np.nextafter(-1.0, 0.0))
-# Least and largest value, of targets and of predictions, and the rule in words.
+# Minimum, maximum and the rule in words: of the targets, and of the predictions.
 _DOMAINS: dict[str, tuple[tuple[float, float, str], tuple[float, float, str]]] = {
     "multilabel": (
-        (0.0, 1.0, "a yes or no (or its probability, in [0, 1]) in each column"),
-        (0.0, 1.0, "probabilities in [0, 1] (pass raw scores with from_logits=True)"),
+        (0.0, 1.0, "1, 0 or a probability in [0, 1] in each column"),
+        (0.0, 1.0, "probabilities in [0, 1] (or raw scores with from_logits=True)"),
     ),
     "real": ((-_LARGEST, _LARGEST, "finite numbers"), (-_LARGEST, _LARGEST, "finite numbers")),
     "counts": (
@@ -171,7 +171,7 @@ _DOMAINS: dict[str, tuple[tuple[float, float, str], tuple[float, float, str]]] =
 
 
 def to_columns(values: object, kind: ColumnKind, name: str, *, logits: bool = False) -> Columns:
-    """Columns of a kind, whose values are still to be checked."""
+    """Convert an array-like of shape (n,), (n, 1) or (n, k); `block` checks the values."""
     array = as_array(values, name)
     array = to_numbers(array[:, 0] if array.shape[1:] == (1,) else array, name)
     targets, predictions = _DOMAINS[kind]
@@ -182,7 +182,7 @@ def to_columns(values: object, kind: ColumnKind, name: str, *, logits: bool = Fa
 
 
 def row_sums(values: Array) -> Array:
-    """Sum of each row: by columns where they are few, else a product, for speed."""
+    """Sum of each row: adds a few columns, but multiplies many by a vector of ones, for speed."""
     if values.dtype.itemsize < 4:
         values = values.astype(np.float32)
     n_columns = values.shape[1]
@@ -203,30 +203,32 @@ _BITS_OF_ONE = {
 
 def within_unit(values: Array) -> bool:
     """Whether all floats lie in [0, 1]."""
-    # As whole numbers the bits of those floats run from 0 to the bits of 1; the bits of a
-    # negative number or a NaN are larger. One pass instead of two.
+    # Read as unsigned integers, floats in [0, 1] run from 0 to the bits of 1.0, while negative
+    # numbers and NaN are larger. This takes one pass instead of two.
     kind, one = _BITS_OF_ONE[values.dtype.itemsize]
     if np.maximum.reduce(values.view(kind), axis=None) <= one:
         return True
-    return bool(values.min() >= 0.0 and values.max() <= 1.0)  # -0.0 is one of them
+    return bool(values.min() >= 0.0 and values.max() <= 1.0)  # -0.0 lies in [0, 1]
 
 
 def all_below(index: NDArray[np.intp], bound: int) -> bool:
-    """Whether all lie in ``0, ..., bound - 1``; a negative one is huge without its sign."""
+    """Whether all integers lie in ``0, ..., bound - 1``."""
+    # As an unsigned integer, a negative one is larger than any bound.
     return bool(np.maximum.reduce(index.view(np.uintp)) < bound)
 
 
 def row_sum_tolerance(dtype: np.dtype[np.floating[Any]]) -> float:
-    """How far from 1 a row sum may be: the square root of the precision, as scikit-learn has it."""
+    """Largest accepted distance of a row sum from 1: sqrt of the precision, as in scikit-learn."""
     return float(np.sqrt(np.finfo(dtype).eps))
 
 
 def to_weight(values: object, n_rows: int) -> Array:
-    """Sample weights: one for each row, finite, not negative, not all zero."""
+    """Convert sample weights: one per row, finite, not negative, not all zero."""
     weight = to_numbers(values, "sample_weight")
     if weight.shape != (n_rows,):
         raise InputError(
-            f"sample_weight must have shape ({n_rows},), one for each row; got {weight.shape}"
+            f"sample_weight must have shape ({n_rows},), one weight per row; got shape "
+            f"{weight.shape}"
         )
     high = squares = 0.0
     for rows, piece in pieces(weight):
@@ -241,18 +243,18 @@ def to_weight(values: object, n_rows: int) -> Array:
         with np.errstate(over="ignore", under="ignore"):
             squares += float(block @ block)
     if high == 0.0:
-        raise InputError("sample_weight is zero for every row; at least one must be positive")
+        raise InputError("sample_weight must be positive for at least one row; got only zeros")
     if not (np.finfo(np.float64).tiny < squares < np.inf):
         raise InputError(
-            f"sample_weight must be of a size whose square float64 can hold; the largest is "
-            f"{high}: divide all by the same number"
+            f"sample_weight must be of a size whose square is a float64 number; the largest weight "
+            f"is {high}; divide all weights by a constant"
         )
     return weight
 
 
 @dataclass(frozen=True)
 class Distributions:
-    """Target distributions: ``(n, k)`` in the order of the classes, or ``(n,)`` of the second."""
+    """Target distributions: (n, k), or (n,) with the probability of the second of two classes."""
 
     values: Array
     order: IntArray | None = None
@@ -267,8 +269,9 @@ class Distributions:
             bad = ~((block >= 0.0) & (block <= 1.0))
             row, column = np.argwhere(bad)[0]
             raise InputError(
-                f"targets in columns must lie in [0, 1]; row {rows.start + int(row)}, "
-                f"column {int(column)} of {self.name} has {block[row, column]}"
+                f"targets with a column per class must lie in [0, 1]; row "
+                f"{rows.start + int(row)}, column {int(column)} of {self.name} has "
+                f"{block[row, column]}"
             )
         sums, tolerance = row_sums(block), row_sum_tolerance(float_type(self.values))
         if not (sums.min() >= 1.0 - tolerance and sums.max() <= 1.0 + tolerance):
@@ -280,20 +283,20 @@ class Distributions:
         return block if self.order is None else block[:, self.order]
 
     def one_hot(self, step: int) -> bool:
-        """Whether every row has one class of target 1."""
+        """Whether every row has one class with target 1."""
         starts = range(0, len(self.values), step)
         parts = (self.soft(slice(start, start + step)) for start in starts)
         return all(as_index(part) is not None for part in parts)
 
     def positive(self, step: int) -> bool:
-        """Whether no class of any row has target 0."""
+        """Whether all targets are above 0."""
         starts = range(0, len(self.values), step)
         return all(bool((self.soft(slice(start, start + step)) > 0).all()) for start in starts)
 
 
 def as_index(soft: FloatArray) -> IntArray | None:
-    """Column of the 1 in each row where all rows are one-hot, else None."""
-    # Entries of [0, 1] in rows of sum 1 have squares that add up to n only if they are one-hot.
+    """Column of the 1 in each row if all rows are one-hot, else None."""
+    # The squares of numbers in [0, 1] whose rows sum to 1 add up to n only if the rows are one-hot.
     flat = np.ascontiguousarray(soft).reshape(-1)
     if float(flat @ flat) != len(soft):
         return None

@@ -1,4 +1,4 @@
-"""Targets: labels, one-hot or soft, as columns of the true class or as distributions."""
+"""Labels: the classes they stand for, their column numbers, and the weights of classes."""
 
 from __future__ import annotations
 
@@ -20,18 +20,20 @@ from xentexp.errors import InputError
 
 @dataclass(frozen=True)
 class KnownTargets:
-    """Checked targets: the class of each row, or a distribution, or (`columns`) several labels."""
+    """Checked targets of training: the true class of each row, or its distribution."""
 
     true_class: IntArray | None = None
     distribution: FloatArray | None = None
-    columns: bool = False
+    columns: bool = (
+        False  # whether each column of `distribution` is a label of a multilabel problem
+    )
 
     @property
     def n_rows(self) -> int:
         """Number of rows."""
-        given = self.distribution if self.true_class is None else self.true_class
-        assert given is not None
-        return len(given)
+        targets = self.distribution if self.true_class is None else self.true_class
+        assert targets is not None
+        return len(targets)
 
     def of(self, rows: slice) -> tuple[IntArray | None, FloatArray | None]:
         """Column of the true class of some rows, or their distributions."""
@@ -43,20 +45,20 @@ class KnownTargets:
 
 @dataclass(frozen=True)
 class Labels:
-    """Labels ``(n,)`` of `classes`, turned into column numbers block by block."""
+    """Labels (n,) of `classes`, converted to column numbers block by block."""
 
     values: Array
     classes: tuple[Any, ...]
 
     @cached_property
     def _first(self) -> int | None:
-        """The first class where the classes are consecutive whole numbers, else None."""
+        """The first class if the classes are consecutive integers, else None."""
         if self.values.dtype.kind not in "biuf":
             return None
         if not all(isinstance(label, (int, float)) for label in self.classes):
             return None
         steps = [label - self.classes[0] for label in self.classes]
-        if any(abs(label) >= 2**62 for label in self.classes):  # beyond what an index can hold
+        if any(abs(label) >= 2**62 for label in self.classes):  # too large for an index
             return None
         whole = float(self.classes[0]).is_integer() and steps == list(range(len(steps)))
         return int(self.classes[0]) if whole else None
@@ -66,39 +68,46 @@ class Labels:
         return {label: column for column, label in enumerate(self.classes)}
 
     def index(self, rows: Rows) -> IntArray:
-        """Columns of the labels of some rows."""
+        """Column numbers of the labels of some rows."""
         values = rows.of(self.values)
         if self._first is not None:
-            index = _whole(values)
+            index = _to_integers(values)
             if self._first:
                 index = index - self._first
             if all_below(index, len(self.classes)) and (
                 values.dtype.kind != "f" or bool(np.all(index + self._first == values))
             ):
                 return index
-        found = map(self._lookup.get, values.tolist(), repeat(-1))
-        index = np.fromiter(found, dtype=np.intp, count=len(values))
+        columns = map(self._lookup.get, values.tolist(), repeat(-1))
+        index = np.fromiter(columns, dtype=np.intp, count=len(values))
         if index.min() < 0:
             bad = int(np.argmin(index))
             label, row = values[bad : bad + 1].tolist()[0], rows.number(bad)
             if is_missing(label):
-                raise InputError(f"y_true holds a missing value ({label}) at row {row}")
+                raise _missing_label(label, row)
             raise InputError(
-                f"y_true holds {label!r} at row {row}, which is not among the classes "
-                f"{show(self.classes)}; pass labels= with every class, in the order of the columns"
+                f"y_true must contain only the classes {show(self.classes)}; got {label!r} in row "
+                f"{row}; pass labels= with all classes, in the order of the columns"
             )
         return index
 
 
-def _whole(values: Array) -> IntArray:
+def _missing_label(label: object, row: int) -> InputError:
+    return InputError(
+        f"y_true must not have missing values; got {label} in row {row}; remove the row, or use a "
+        f"label instead and pass it as ignore_label="
+    )
+
+
+def _to_integers(values: Array) -> IntArray:
     if values.dtype.kind != "f":
         return np.ascontiguousarray(values, dtype=np.intp)
-    with np.errstate(invalid="ignore"):  # NaN and what an integer cannot hold are found later
+    with np.errstate(invalid="ignore"):  # the callers find NaN and numbers that do not fit
         return np.ascontiguousarray(values.astype(np.intp))
 
 
 def _are_columns(labels: Array, n_columns: int) -> bool:
-    """Whether some labels are whole numbers from 0 up to less than `n_columns`."""
+    """Whether all labels are integers from 0 to ``n_columns - 1``."""
     if labels.dtype.kind not in "iuf":
         numbers = labels.tolist()
         return all(isinstance(label, (int, float)) for label in numbers) and set(numbers) <= set(
@@ -106,142 +115,147 @@ def _are_columns(labels: Array, n_columns: int) -> bool:
         )
     if labels.dtype.kind == "u":
         return bool(labels.max() < n_columns)
-    index = _whole(labels)
+    index = _to_integers(labels)
     same = labels.dtype.kind == "i" or bool(np.all(index == labels))
     return same and all_below(index, n_columns)
 
 
 def infer_classes(y_true: Array, n_columns: int, ignore_label: object = None) -> tuple[Any, ...]:
-    """Classes of `n_columns` columns, from labels alone."""
+    """Classes of `n_columns` columns, inferred from the labels."""
+    # Integers from 0 to n_columns - 1 are column numbers, even if some do not occur. Other labels
+    # are sorted, as in scikit-learn, and must be as many as the columns. A negative label usually
+    # marks rows without a label, so that it is refused, except in the pair -1 and 1.
     if y_true.dtype.kind == "b":
         return (False, True)
     if all(_are_columns(piece, n_columns) for _, piece in pieces(y_true, ignore_label)):
         return tuple(range(n_columns))
-    found = distinct(y_true, ignore_label)
-    if any(is_missing(label) for label in found):
+    labels = distinct(y_true, ignore_label)
+    if any(is_missing(label) for label in labels):
         row, label = _first(y_true, is_missing, ignore_label)
-        raise InputError(f"y_true holds a missing value ({label}) at row {row}")
-    if any(isinstance(label, float) and np.isinf(label) for label in found):
+        raise _missing_label(label, row)
+    if any(isinstance(label, float) and np.isinf(label) for label in labels):
         row, label = _first(y_true, lambda v: v in (np.inf, -np.inf), ignore_label)
-        raise InputError(f"y_true holds {label} at row {row}; labels must be finite")
-    numbers = [label for label in found if isinstance(label, (int, float))]
-    if numbers and min(numbers) < 0 and found != {-1, 1}:
+        raise InputError(f"labels must be finite; got {label} in row {row} of y_true")
+    numbers = [label for label in labels if isinstance(label, (int, float))]
+    if numbers and min(numbers) < 0 and labels != {-1, 1}:
         row, _ = _first(y_true, lambda v: v == min(numbers), ignore_label)
         raise InputError(
-            f"y_true holds {min(numbers)!r} at row {row}; only the pair -1 and 1 may be "
-            f"negative: pass ignore_label={min(numbers)!r} to leave such rows out, or labels= with "
-            f"every class if it is one"
+            f"labels must not be negative, except for the pair -1 and 1; got {min(numbers)!r} in "
+            f"row {row} of y_true; pass ignore_label={min(numbers)!r} to ignore such rows, or "
+            f"labels= with all classes if {min(numbers)!r} is a class"
         )
-    if len(found) != n_columns:
-        shown = show(sorted(found, key=str))
+    if len(labels) != n_columns:
+        shown = show(sorted(labels, key=str))
         raise InputError(
-            f"y_true holds {len(found)} different labels ({shown}) but y_pred is for "
-            f"{n_columns} classes; pass labels= with every class, in the order of the columns"
+            f"y_true has {len(labels)} different labels ({shown}) but y_pred has {n_columns} "
+            f"classes; pass labels= with all classes, in the order of the columns"
         )
     try:
-        return tuple(sorted(found))
+        return tuple(sorted(labels))
     except TypeError:
         raise InputError(
-            f"y_true mixes labels of several types ({show(list(found))}), which have no order; "
-            f"pass labels="
+            f"labels must have one type that can be sorted; got {show(list(labels))} in y_true; "
+            f"pass labels= with all classes, in the order of the columns"
         ) from None
 
 
 def distinct(y_true: Array, ignore_label: object = None) -> set[Any]:
-    """The different labels."""
-    found: set[Any] = set()
+    """Set of the labels that occur."""
+    labels: set[Any] = set()
     for _, piece in pieces(y_true, ignore_label):
         low = int(piece.min()) if piece.dtype.kind in "iu" else 0
-        if piece.dtype.kind in "iu" and int(piece.max()) - low < 1000:  # much quicker than a set
-            there = np.bincount(_whole(piece) - low).nonzero()[0] + low
-            found.update(there.tolist())
+        if piece.dtype.kind in "iu" and int(piece.max()) - low < 1000:  # much faster than a set
+            present = np.bincount(_to_integers(piece) - low).nonzero()[0] + low
+            labels.update(present.tolist())
         else:
-            found.update(piece.tolist())
-    return found
+            labels.update(piece.tolist())
+    return labels
 
 
 def _first(
-    y_true: Array, wanted: Callable[[Any], bool], ignore_label: object = None
+    y_true: Array, condition: Callable[[Any], bool], ignore_label: object = None
 ) -> tuple[int, Any]:
-    """Row and value of the first label of a kind that is known to occur."""
+    """Row and value of the first label that meets a condition; at least one must."""
     return next(
         (rows.number(position), label)
         for rows, piece in pieces(y_true, ignore_label)
         for position, label in enumerate(piece.tolist())
-        if wanted(label)
+        if condition(label)
     )
 
 
 def fractional(y_true: Array, ignore_label: object = None) -> bool:
-    """Whether floats in [0, 1] lie between 0 and 1: targets of two classes, not labels."""
+    """Whether these are soft targets of two classes: floats in [0, 1], some neither 0 nor 1."""
     if y_true.dtype.kind != "f":
         return False
-    between = False
+    fraction = False
     for _, piece in pieces(y_true, ignore_label):
         if not (piece.min() >= 0.0 and piece.max() <= 1.0):
             return False
-        between = between or bool(((piece > 0.0) & (piece < 1.0)).any())
-    return between
+        fraction = fraction or bool(((piece > 0.0) & (piece < 1.0)).any())
+    return fraction
 
 
 def named_classes(
     names: tuple[Any, ...], y_true: Array, ignore_label: object = None
 ) -> tuple[Any, ...]:
-    """Classes as the columns name them, with the labels of `y_true` where only the type differs."""
-    found = {label for label in distinct(y_true, ignore_label) if not is_missing(label)}
-    if found <= set(names):
+    """Classes from column names, with the type of the labels in `y_true` if only it differs."""
+    # A CSV file has the column names "0" and "1" for the labels 0 and 1.
+    labels = {label for label in distinct(y_true, ignore_label) if not is_missing(label)}
+    if labels <= set(names):
         return names
-    by_text = {plain_text(label): label for label in found}
-    if len(by_text) == len(found) and set(by_text) <= {plain_text(name) for name in names}:
+    by_text = {plain_text(label): label for label in labels}
+    if len(by_text) == len(labels) and set(by_text) <= {plain_text(name) for name in names}:
         return tuple(by_text.get(plain_text(name), name) for name in names)
     raise InputError(
-        f"the columns of y_pred are named {show(names)}, which are not the labels "
-        f"{show(sorted(found, key=str))} of y_true; rename them, or pass y_pred.to_numpy() to "
-        f"take them by position"
+        f"column names of y_pred must be the labels of y_true, {show(sorted(labels, key=str))}; "
+        f"got {show(names)}; rename the columns, or pass y_pred.to_numpy() to match them by "
+        f"position"
     )
 
 
 def plain_text(label: object) -> str:
-    """A label as a file or a terminal shows it: 1.0 is 1."""
+    """Convert a label to text as in a file or a terminal: 1.0 becomes ``"1"``."""
     return str(int(label)) if isinstance(label, float) and label.is_integer() else str(label)
 
 
-def match_columns(names: list[object], classes: tuple[Any, ...], what: str) -> IntArray | None:
-    """Position of each class among named columns; None where they stand in order already."""
+def match_columns(names: list[object], classes: tuple[Any, ...], array: str) -> IntArray | None:
+    """Position of each class among the column names; None if the columns are in order."""
     for key in (lambda label: label, plain_text):
         position = {key(name): i for i, name in enumerate(names)}
-        wanted = [key(label) for label in classes]
-        if len(position) == len(wanted) and set(position) == set(wanted):
-            order = np.array([position[label] for label in wanted], dtype=np.intp)
+        keys = [key(label) for label in classes]
+        if len(position) == len(keys) and set(position) == set(keys):
+            order = np.array([position[label] for label in keys], dtype=np.intp)
             return None if bool(np.all(order == np.arange(len(order)))) else order
     if names == list(range(len(names))) and len(names) == len(classes):
-        return None  # a frame whose columns have no names
+        return None  # a data frame without column names
     raise InputError(
-        f"the columns of {what} are named {show(names)}, which are not the classes "
-        f"{show(classes)}; rename them, or pass {what}.to_numpy() to take them by position"
+        f"column names of {array} must be the classes {show(classes)}; got {show(names)}; rename "
+        f"the columns, or pass {array}.to_numpy() to match them by position"
     )
 
 
 def to_class_weight(
     values: object, classes: tuple[Any, ...], totals: Callable[[], Array] | None = None
 ) -> NDArray[np.float64] | None:
-    """Weight of each class in their order, or None; "balanced" asks for the weight of the rows."""
+    """Weight of each class in the order of `classes`, or None."""
+    # `totals` computes the sum of the sample weights of each class, for "balanced".
     if values is None:
         return None
     if isinstance(values, str):
         if values != "balanced" or totals is None:
             raise InputError(
-                f"class_weight must be 'balanced', a mapping or one number for each class; got "
-                f"{values!r}"
+                f"class_weight must be 'balanced', a dict, or one number per class; got {values!r}"
             )
         return balanced_weight(totals())
     if type(values).__name__ == "Series" and hasattr(values, "to_dict"):
-        values = values.to_dict()  # of pandas: by its index, whatever the order
+        values = values.to_dict()  # pandas: matched by the index, not by position
     if isinstance(values, Mapping):
-        strange = [label for label in values if label not in classes]
-        if strange:
+        unknown_labels = [label for label in values if label not in classes]
+        if unknown_labels:
             raise InputError(
-                f"class_weight names {show(strange)}, not among the classes {show(classes)}"
+                f"labels of class_weight must be among the classes {show(classes)}; got "
+                f"{show(unknown_labels)}"
             )
         values = [values.get(label, 1.0) for label in classes]
     weight = to_numbers(values, "class_weight").astype(np.float64, copy=False)
@@ -258,25 +272,25 @@ def to_class_weight(
 
 
 def balanced_weight(totals: Array) -> NDArray[np.float64]:
-    """Class weights that give each class with rows the same total; 0 for the others."""
-    share = totals / totals.sum() * np.count_nonzero(totals)
-    return np.asarray(np.divide(1.0, share, out=np.zeros_like(share), where=share > 0))
+    """Class weights that give all classes with rows the same total; 0 for classes without rows."""
+    relative = totals / totals.sum() * np.count_nonzero(totals)
+    return np.asarray(np.divide(1.0, relative, out=np.zeros_like(relative), where=relative > 0))
 
 
 def to_classes(labels: object, name: str = "labels") -> tuple[Any, ...]:
-    """Class list: two or more distinct labels, none missing."""
+    """Convert `labels` to a tuple of at least two distinct classes without missing values."""
     array = np.asarray(labels, dtype=object) if isinstance(labels, (list, tuple)) else labels
     array = np.asarray(array)
     if array.ndim != 1:
-        raise InputError(f"{name} must be one-dimensional; its shape is {array.shape}")
+        raise InputError(f"{name} must be one-dimensional; got shape {array.shape}")
     classes = tuple(plain(label) for label in array)
     for label in classes:
         if is_missing(label):
-            raise InputError(f"{name} must not hold a missing value; got {list(classes)}")
+            raise InputError(f"{name} must not have missing values; got {list(classes)}")
     if len(set(classes)) != len(classes):
         raise InputError(f"{name} must be distinct; got {list(classes)}")
     if len(classes) < 2:
-        raise InputError(f"{name} must name two classes at least; got {list(classes)}")
+        raise InputError(f"{name} must have at least two classes; got {list(classes)}")
     return classes
 
 
@@ -288,6 +302,6 @@ def is_missing(label: object) -> bool:
 
 
 def show(labels: tuple[Any, ...] | list[Any]) -> str:
-    """Labels for a message, at most ten."""
+    """Format labels for a message: at most ten."""
     shown = ", ".join(map(repr, labels[:10]))
     return shown if len(labels) <= 10 else f"{shown}, ... ({len(labels)} in all)"

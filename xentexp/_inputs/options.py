@@ -1,4 +1,4 @@
-"""The options that functions share: type, default, and what their docstrings say of them."""
+"""Options that many functions share: type, default and documentation."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ ClassWeight = Mapping[Any, float] | ArrayLike | Literal["balanced"] | None
 
 
 class InputOptions(TypedDict, total=False):
-    """How targets and predictions are read; `OPTIONS` says what each option does."""
+    """Options of targets and predictions, documented in `OPTIONS`."""
 
     labels: ArrayLike | None
     sample_weight: ArrayLike | None
@@ -29,96 +29,107 @@ class LossOptions(InputOptions, total=False):
     numbers: bool
 
 
+# Option: type, default, and text for the docstrings of all functions that have it.
 OPTIONS: dict[str, tuple[str, object, str]] = {
     "from_logits": (
         "bool",
         False,
-        "Whether `y_pred` holds raw scores, whose softmax (sigmoid for shape (n,)) are the\n"
-        "probabilities. Raw scores are never clipped.",
+        "If True, `y_pred` has raw scores (logits), which may be any finite numbers. Their\n"
+        "softmax (sigmoid for shape (n,)) gives the probabilities, without clipping. If False,\n"
+        "`y_pred` has probabilities.",
     ),
     "labels": (
         "array-like of shape (k,)",
         None,
-        "Every class, in the order of the columns; the second of two is the one that\n"
-        "predictions of shape (n,) are for. By default whole numbers below k are column\n"
-        "numbers, and other labels count in sorted order. Columns of a data frame are matched\n"
-        "to the classes by name.",
+        "All classes, in the order of the columns of `y_pred`; if `y_pred` has shape (n,), it is\n"
+        "for the second of two classes. By default, labels that are integers from 0 to k - 1 are\n"
+        "column numbers; other labels are sorted, and all k of them must occur in `y_true`. The\n"
+        "columns of a data frame are matched to the classes by name.",
     ),
     "sample_weight": (
         "array-like of shape (n,)",
         None,
-        "Weights of the rows; the mean divides by their sum.",
+        "Weight of each row: finite and not negative, with at least one above 0. A mean is the\n"
+        "weighted sum divided by the sum of the weights. By default all rows have weight 1.",
     ),
     "class_weight": (
         "dict, array-like of shape (k,), 'balanced' or None",
         None,
-        "Weight of each class: by label (1 for those left out), or in the order of the\n"
-        "classes. A row counts its sample weight times that of its class (its expectation for\n"
-        "soft targets, before smoothing). 'balanced' gives every class the same total.",
+        "Weight of each class, at least 0: a dict by label (1 for labels that it leaves out) or\n"
+        "an array in the order of the classes. The weight of a row is its sample weight times the\n"
+        "weight of its class; for soft targets, times the mean weight under the target before\n"
+        "label smoothing. 'balanced' gives all classes the same total weight. By default all\n"
+        "classes have weight 1.",
     ),
     "pos_weight": (
         "float",
         None,
-        "Weight of the second class, where the first has 1: `class_weight` in short.",
+        "Weight of the second of two classes, at least 0, if the first has weight 1: short for\n"
+        "``class_weight=[1, pos_weight]``. By default both classes have weight 1.",
     ),
     "numbers": (
         "bool",
         False,
-        "Whether `y_true` and `y_pred` are plain numbers, of shape (n,) or (n, k), and no\n"
-        "labels and probabilities.",
+        "If True, `y_true` and `y_pred` are plain numbers, as in regression, of shape (n,) or\n"
+        "(n, k), and options for classes are not accepted. If False, they are classes and\n"
+        "probabilities.",
     ),
     "label_smoothing": (
         "float",
         0.0,
-        "Share e of the target that is spread over the classes: t (1 - e) + e / k.",
+        "Proportion e of each target, in [0, 1], that is spread evenly over the k classes (k = 2\n"
+        "for each label of a multilabel loss): target t becomes ``t (1 - e) + e / k``. 0 leaves\n"
+        "the targets unchanged.",
     ),
     "normalize": (
         "bool or None",
         False,
-        "Rows that do not sum to 1 are refused (False), divided by their sum (True), or taken\n"
-        "as they are (None).",
+        "How to treat rows of probabilities that do not sum to 1: False raises an InputError,\n"
+        "True divides each row by its sum, None uses the rows unchanged.",
     ),
     "clip": (
         "float or 'auto'",
         "auto",
-        "Smallest probability that the logarithm sees; 'auto' is the precision of the dtype\n"
-        "(2.2e-16 for float64), 0 is none.",
+        "Lower limit of the probabilities inside logarithms, in [0, 1); smaller probabilities are\n"
+        "replaced by it. 'auto' is the machine epsilon of the dtype (2.2e-16 for float64). 0\n"
+        "means no limit, so that values can be infinite.",
     ),
     "ignore_label": (
         "label",
         None,
-        "Rows of this label leave numerator and denominator; their value is 0 where\n"
-        "`reduction` is 'none'.",
+        "Rows with this label in `y_true` are left out of the sum and of the sum of weights;\n"
+        "their value is 0 with ``reduction='none'``. By default no row is left out.",
     ),
     "prior": (
         "array-like of shape (k,)",
         None,
-        "Share of each class among the training rows, in the order of the columns; for\n"
-        "``null='training prior'``.",
+        "Proportion of each class in the training rows, in the order of the columns. Required\n"
+        "with ``null='training prior'``, not accepted otherwise.",
     ),
     "reduction": (
         "{'mean', 'sum', 'none'}",
         "mean",
-        "Weighted mean, weighted sum, or the weighted value of each row.",
+        "'mean' returns the weighted mean over the rows, 'sum' the weighted sum, and 'none' the\n"
+        "weighted value of each row.",
     ),
     "convention": (
         "str",
         "xentexp",
-        "'xentexp', or the peer whose number is returned, with its own keywords and none of\n"
-        "those above.",
+        "'xentexp', or the name of another library to return the value of its function. That\n"
+        "library's keywords then replace the options above; see Notes.",
     ),
 }
 
 
 def refuse_unknown(function: str, options: Mapping[str, object], known: type) -> None:
-    """Raise a TypeError, as Python does, for a keyword that a function does not have."""
+    """Raise the TypeError of Python for keywords that are not annotated in a TypedDict."""
     for option in options:
         if option not in known.__annotations__:
             raise TypeError(f"{function}() got an unexpected keyword argument {option!r}")
 
 
 def indent(text: str) -> str:
-    """Lines of a docstring, one level in."""
+    """Indent each line of a docstring text by four spaces."""
     return "\n".join(f"    {line}" for line in text.split("\n"))
 
 

@@ -1,4 +1,4 @@
-"""Validation: what users pass becomes a `CheckedInput`, or an InputError says why not."""
+"""Validation: `read` and `read_columns` turn the arguments of users into a `CheckedInput`."""
 
 from __future__ import annotations
 
@@ -43,14 +43,20 @@ def read(
     latent: int | None = None,
     names: tuple[str, str] = ("y_true", "y_pred"),
 ) -> CheckedInput:
-    """Check shapes, names and options of what a user handed over."""
+    """Check shapes, column names and options; the values are checked block by block."""
+    # y_true may be None for a loss of the predictions, y_pred for a loss of decision scores. Raw
+    # scores (from_logits) also serve as decision scores. `latent` is the number of classes if
+    # `decision` has one score per row for any number of classes, and 0 if only `labels` gives it.
+    # `ordered` is by default True for `labels` and for ascending numbers. `names` is for messages.
     if not (isinstance(label_smoothing, Real) and 0.0 <= label_smoothing <= 1.0):
         raise InputError(f"label_smoothing must lie in [0, 1]; got {label_smoothing!r}")
     if normalize not in (True, False, None):
         raise InputError(f"normalize must be True, False or None; got {normalize!r}")
     normalize = None if normalize is None else bool(normalize)
     if isinstance(ignore_label, float) and ignore_label != ignore_label:
-        raise InputError("ignore_label must be a label that equals itself; got nan (use -1)")
+        raise InputError(
+            "ignore_label must not be nan; mark the rows with another label, e.g. -1, and pass it"
+        )
     probabilities = scores = None
     if y_pred is not None:
         values = to_numbers(y_pred, names[1])
@@ -64,8 +70,8 @@ def read(
     first = probabilities or scores
     if first is None:
         raise InputError(f"{names[1]} must be given; got None")
-    both = (y_pred, decision)
-    frames = [columns for columns in map(column_names, both) if columns is not None]
+    arrays = (y_pred, decision)
+    frames = [columns for columns in map(column_names, arrays) if columns is not None]
     n_classes = first.n_classes if latent is None else latent
     classes = _known_classes(labels, frames, n_classes)
     n_rows = len(first.values)
@@ -92,7 +98,9 @@ def read(
             name=names[0],
         )
         if ignore_label is not None and isinstance(targets, Distributions):
-            raise InputError("ignore_label goes with labels of shape (n,), not with distributions")
+            raise InputError(
+                f"ignore_label is only used with labels of shape (n,); {names[0]} has distributions"
+            )
     classes = classes or tuple(range(n_classes))
     checked = CheckedInput(
         classes=classes,
@@ -119,7 +127,7 @@ def read_columns(
     label_smoothing: float = 0.0,
     clip: float | Literal["auto"] = "auto",
 ) -> CheckedInput:
-    """Check numbers, or several labels in a row: columns that are no classes."""
+    """Check plain numbers or labels of a multilabel problem: columns that are not classes."""
     if not (isinstance(label_smoothing, Real) and 0.0 <= label_smoothing <= 1.0):
         raise InputError(f"label_smoothing must lie in [0, 1]; got {label_smoothing!r}")
     truth = to_columns(y_true, kind, "y_true")
@@ -149,18 +157,23 @@ def _latent_classes(
 ) -> tuple[Any, ...]:
     if scores.values.ndim != 1:
         raise InputError(
-            f"{scores.name} must hold one score for each row, of shape (n,); its shape is "
+            f"{scores.name} must have one score for each row, shape (n,); got shape "
             f"{scores.values.shape}"
         )
     if classes is None and n_classes:
         classes = tuple(range(n_classes))
     if classes is None or (n_classes and n_classes != len(classes)):
-        raise InputError("pass labels= with every class in order, as many as thresholds and one")
+        expected = f"{n_classes} classes" if n_classes else "all classes"
+        got = "None" if classes is None else show(classes)
+        raise InputError(
+            f"labels must be {expected} in their order, one more than there are thresholds; got "
+            f"{got}"
+        )
     return classes
 
 
 def ascending(classes: tuple[Any, ...]) -> bool:
-    """Whether classes are numbers in their order: grades, as far as one can tell."""
+    """Whether classes are ascending numbers, which are taken for ordered classes."""
     if not all(isinstance(label, (int, float)) for label in classes):
         return False
     return all(a < b for a, b in pairwise(classes))
@@ -179,7 +192,7 @@ def _clip(clip: float | Literal["auto"], dtype: np.dtype[np.floating[Any]]) -> f
 def _known_classes(
     labels: object, frames: list[list[object]], n_classes: int
 ) -> tuple[Any, ...] | None:
-    """Classes from `labels`, or from the names of the columns; None where neither tells."""
+    """Classes from `labels` or from column names; None without either."""
     if labels is not None:
         return to_classes(labels)
     for names in frames:
@@ -194,23 +207,21 @@ def _check_shape(
     name, shape = predictions.name, predictions.values.shape
     if shape[0] != n_rows:
         raise InputError(f"y_pred has {n_rows} rows but {name} has {shape[0]}")
-    n_wanted = n_classes if classes is None else len(classes)
-    if predictions.n_classes != n_wanted:
-        of = "" if classes is None else f" ({show(classes)})"
-        what = (
-            "which is for the second of two classes" if len(shape) == 1 else f"{shape[1]} columns"
-        )
+    n_expected = n_classes if classes is None else len(classes)
+    if predictions.n_classes != n_expected:
+        listed = "" if classes is None else f" ({show(classes)})"
+        columns = "for the second of two classes" if len(shape) == 1 else f"{shape[1]} columns"
         raise InputError(
-            f"{name} has shape {shape}, {what}, but there are {n_wanted} classes{of}; give one "
-            f"column for each class"
+            f"{name} must have one column for each class; it has shape {shape}, {columns}, but "
+            f"there are {n_expected} classes{listed}"
         )
 
 
 def _in_order(
-    predictions: Predictions | None, given: object, classes: tuple[Any, ...]
+    predictions: Predictions | None, array: object, classes: tuple[Any, ...]
 ) -> Predictions | None:
-    """Predictions whose named columns are matched to the classes."""
-    names = column_names(given)
+    """Predictions whose columns are matched to the classes by the column names of `array`."""
+    names = column_names(array)
     if predictions is None or names is None:
         return predictions
     return replace(predictions, order=match_columns(names, classes, predictions.name))
@@ -225,7 +236,7 @@ def read_targets(
     ignore_label: object = None,
     name: str = "y_true",
 ) -> tuple[Labels | Distributions, tuple[Any, ...]]:
-    """Targets and classes from labels, one-hot or soft targets."""
+    """Targets, labels or distributions, and the classes, inferred if they are None."""
     if y_true.ndim == 1:
         if n_columns == 2 and classes in (None, (0, 1)) and fractional(y_true, ignore_label):
             return Distributions(y_true), (0, 1)
@@ -233,9 +244,7 @@ def read_targets(
         return Labels(y_true, classes), classes
     order = None
     if y_true.shape[1] != n_columns:
-        raise InputError(
-            f"{name} has {y_true.shape[1]} columns but y_pred is for {n_columns} classes"
-        )
+        raise InputError(f"{name} has {y_true.shape[1]} columns but y_pred has {n_columns} classes")
     if columns is not None:
         classes = to_classes(columns, f"column names of {name}") if classes is None else classes
         order = match_columns(columns, classes, name)

@@ -1,4 +1,4 @@
-"""Memory-mapped input: pages that were read are given back, so that a file may be any size."""
+"""Consecutive rows of arrays, and memory-mapped files of any size, whose read pages are freed."""
 
 from __future__ import annotations
 
@@ -12,38 +12,42 @@ from numpy.typing import NDArray
 
 from xentexp._numerics import Array
 
-# Only where a page is shared with the file: a private copy (mode "c") holds what the file lacks.
+# Modes whose pages are shared with the file. A private page (mode "c") may have values that are not
+# in the file.
 _SHARED = ("r", "r+", "w+")
-_ENOUGH = 1 << 24  # bytes between two calls of the system
+_BYTES_PER_CALL = 1 << 24  # how much is read between two system calls
 
 
 class ReadPages:
-    """Gives back the pages of rows that were read; does nothing for arrays in memory."""
+    """Frees the pages of memory-mapped arrays whose rows were read, from first to last."""
+
+    # Arrays in memory are not changed. The system may keep freed pages in its file cache, and a
+    # later read loads them again: no value changes.
 
     def __init__(self, *arrays: NDArray[Any] | None) -> None:
         self._mapped = [
-            (array, *found)
+            (array, *mapping)
             for array in arrays
-            if array is not None and (found := _mapping(array)) is not None
+            if array is not None and (mapping := _mapping(array)) is not None
         ]
-        self._given_back = 0
+        self._n_freed = 0
         row_bytes = sum(array.nbytes // max(len(array), 1) for array, _, _ in self._mapped)
-        self._step = _ENOUGH // max(row_bytes, 1)
+        self._step = _BYTES_PER_CALL // max(row_bytes, 1)
 
     def up_to(self, row: int) -> None:
-        """Note that the rows before `row` were read."""
-        if not self._mapped or row - self._given_back < self._step:
+        """Free the pages of the rows before `row`, if there are enough of them."""
+        if not self._mapped or row - self._n_freed < self._step:
             return
         for array, mapping, address in self._mapped:
-            for low, high in _bounds(array[self._given_back : row]):
+            for low, high in _bounds(array[self._n_freed : row]):
                 start = (low - address) // mmap.PAGESIZE * mmap.PAGESIZE
                 if high - address > start:
                     mapping.madvise(mmap.MADV_DONTNEED, start, high - address - start)
-        self._given_back = row
+        self._n_freed = row
 
 
 def _mapping(array: NDArray[Any]) -> tuple[mmap.mmap, int] | None:
-    """The shared map that an array looks into and its address, or None."""
+    """Shared memory map behind an array and its address, or None."""
     if not hasattr(mmap, "MADV_DONTNEED"):  # not on Windows
         return None
     root: Any = array
@@ -58,40 +62,40 @@ def _mapping(array: NDArray[Any]) -> tuple[mmap.mmap, int] | None:
 
 
 def _bounds(rows: NDArray[Any]) -> list[tuple[int, int]]:
-    """Ranges of addresses of some rows: one, or one for each column where those are apart."""
+    """Address ranges of some rows: one range, or one per column of a column-major array."""
     if rows.ndim == 2 and abs(rows.strides[0]) < abs(rows.strides[1]):
         return [byte_bounds(column) for column in rows.T]
     return [byte_bounds(rows)]
 
 
-PIECE = 65536  # numbers that are looked at together: they stay in the cache
+PIECE = 65536  # numbers per piece: they fit into the cache
 
 
 class Rows(NamedTuple):
-    """Some consecutive rows, without those that are ignored."""
+    """Consecutive rows, without the ignored ones."""
 
     span: slice
-    keep: NDArray[np.bool_] | None = None
+    keep: NDArray[np.bool_] | None = None  # which rows of the span; None for all of them
 
     def of(self, values: Array) -> Array:
-        """Those rows of an array."""
+        """Select these rows of an array."""
         return values[self.span] if self.keep is None else values[self.span][self.keep]
 
     def put(self, out: Array, values: Array) -> None:
-        """Write the values of those rows, the last axis, into an array of all rows."""
+        """Write the values of these rows (last axis) into an array of all rows."""
         if self.keep is None:
             out[..., self.span] = values
         else:
             out[..., self.span][..., self.keep] = values
 
     def number(self, position: int) -> int:
-        """Number among all rows of the row at a position among these."""
+        """Convert a position among these rows to the number of the row in the whole array."""
         within = position if self.keep is None else int(np.flatnonzero(self.keep)[position])
         return int(self.span.start) + within
 
 
 def pieces(values: Array, ignore_label: object = None) -> Iterator[tuple[Rows, Array]]:
-    """Pieces of an array, without ignored labels: what looks at all rows needs little memory."""
+    """Split an array into pieces without ignored labels, so that a scan needs little memory."""
     read = ReadPages(values)
     step = max(1, PIECE // (1 if values.ndim == 1 else values.shape[1]))
     for start in range(0, len(values), step):

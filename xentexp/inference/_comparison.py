@@ -1,4 +1,4 @@
-"""Paired comparison over folds, whose training rows overlap, and many comparisons at once."""
+"""Paired comparison over folds whose training rows overlap, and adjustment of p-values."""
 
 from __future__ import annotations
 
@@ -13,35 +13,36 @@ from scipy.special import stdtr, stdtrit
 from xentexp.errors import InputError
 
 _ROUNDING = 1e-12
-"""Differences below this share of the values are rounding, and none."""
+"""Differences below this proportion of the values are rounding errors and count as 0."""
 
 
 @dataclass(frozen=True)
 class Comparison:
-    """What `compare_paired` finds.
+    """Result of `compare_paired`.
 
     Parameters
     ----------
     difference : float
-        Mean of the first less the second.
+        Mean over the folds of the value of the first model minus the value of the second.
     low, high : float
-        Confidence interval of the difference.
+        Limits of the confidence interval of the difference.
     standard_error : float
-        Of the difference, corrected.
+        Standard error of the difference, corrected for the overlap of the training rows.
     statistic : float
-        Difference in standard errors.
+        t statistic: the difference divided by its standard error.
     df : int
-        Degrees of freedom of the t distribution it is compared with: folds less one.
+        Degrees of freedom of the t distribution: the number of folds minus 1.
     p : float
-        Two-sided p-value.
+        Two-sided p-value of the null hypothesis that the difference is 0.
     reason : str or None
-        Why there is no test, where there is none: all but the difference are NaN then.
+        Why there is no test, e.g. a single fold; None if there is a test. Without a test, `low`,
+        `high`, `standard_error`, `statistic` and `p` are NaN.
 
     Examples
     --------
     >>> from xentexp.inference import compare_paired
-    >>> found = compare_paired([0.44, 0.42, 0.47], [0.42, 0.41, 0.44], test_train_ratio=0.5)
-    >>> round(found.difference, 4), found.df
+    >>> result = compare_paired([0.44, 0.42, 0.47], [0.42, 0.41, 0.44], test_train_ratio=0.5)
+    >>> round(result.difference, 4), result.df
     (0.02, 2)
     """
 
@@ -56,22 +57,22 @@ class Comparison:
 
 
 def split_ratio(sizes: Iterable[tuple[int, int]]) -> float:
-    """Mean over the folds of test rows by training rows.
+    """Mean over the folds of the number of test rows divided by the number of training rows.
 
     Parameters
     ----------
     sizes : iterable of (int, int)
-        Number of training and of test rows of each fold.
+        Number of training rows and number of test rows of each fold, each at least 1.
 
     Returns
     -------
     float
-        ``1 / (k - 1)`` for k folds of equal size.
+        Ratio for `compare_paired`; ``1 / (k - 1)`` for k folds of equal size.
 
     Raises
     ------
     InputError
-        Without folds, and for a fold without rows.
+        If there are no folds, or a fold has no training rows or no test rows.
 
     Examples
     --------
@@ -82,46 +83,49 @@ def split_ratio(sizes: Iterable[tuple[int, int]]) -> float:
     for n_train, n_test in sizes:
         if n_train < 1 or n_test < 1:
             raise InputError(
-                f"a fold must have a training and a test row at least; got {n_train} and {n_test}"
+                f"every fold must have at least one training row and one test row; got {n_train} "
+                f"and {n_test}"
             )
         ratios.append(n_test / n_train)
     if not ratios:
-        raise InputError("folds must be one at least; got none")
+        raise InputError("sizes must have at least one fold; got none")
     return float(np.mean(ratios))
 
 
 def compare_paired(
     first: ArrayLike, second: ArrayLike, *, test_train_ratio: float, confidence: float = 0.95
 ) -> Comparison:
-    """Corrected resampled t-test of two models on the same folds.
+    """Corrected resampled t-test of the difference of two models on the same folds.
 
-    Folds share training rows, so that their differences vary less than those of independent
-    samples would, and the plain t-test finds too much. Nadeau and Bengio take
-    ``(1 / J + n_test / n_train) s^2`` for the variance of the mean difference, where s^2 is the
-    variance over the J folds (divisor J - 1), and compare with t of J - 1 degrees of freedom. J
-    counts folds times repeats (Bouckaert and Frank). It remains an approximation: it was made
-    for random splits of the same size.
+    The folds share training rows, so that their differences are correlated and vary too little: the
+    usual paired t-test is significant too often. Nadeau and Bengio estimate the variance of the
+    mean difference by ``(1 / J + n_test / n_train) s^2``, where ``s^2`` is the variance over the J
+    folds (divisor J - 1), and use the t distribution with J - 1 degrees of freedom. With repeated
+    cross-validation, J is the number of folds times the number of repeats (Bouckaert and Frank).
+    The test is an approximation, derived for random splits of equal size.
 
     Parameters
     ----------
     first, second : array-like of shape (J,)
-        Value of each model in each fold, in the same order.
+        Value (e.g. the mean loss) of each model in each fold, in the same order of folds.
     test_train_ratio : float
-        Test rows by training rows, see `split_ratio`; 0 is the plain paired t-test.
-    confidence : float
-        Of the interval, between 0 and 1.
+        Number of test rows divided by the number of training rows, at least 0; see `split_ratio`.
+        0 gives the usual paired t-test.
+    confidence : float, default=0.95
+        Confidence level of the interval, between 0 and 1, both excluded.
 
     Returns
     -------
     Comparison
-        With ``p=1`` where all differences are 0 (up to rounding), and ``p=0`` where they are
-        all the same and not 0. NaN, with the reason, for one fold and for values that are not
-        finite.
+        Difference ``first - second``, confidence interval and p-value. ``p`` is 1 if all
+        differences are 0 (up to rounding) and 0 if they are equal and not 0. For a single fold
+        and for values that are not finite, the test is NaN and ``reason`` says why.
 
     Raises
     ------
     InputError
-        For lengths that differ, a negative ratio, a confidence that is none.
+        If the lengths differ or are 0, `test_train_ratio` is negative, or `confidence` is not
+        between 0 and 1.
 
     References
     ----------
@@ -132,8 +136,8 @@ def compare_paired(
     Examples
     --------
     >>> a, b = [0.44, 0.42, 0.47, 0.45, 0.43], [0.42, 0.41, 0.44, 0.43, 0.42]
-    >>> found = compare_paired(a, b, test_train_ratio=0.25)
-    >>> round(found.difference, 4), round(found.p, 4)
+    >>> result = compare_paired(a, b, test_train_ratio=0.25)
+    >>> round(result.difference, 4), round(result.p, 4)
     (0.018, 0.0327)
     >>> round(compare_paired(a, b, test_train_ratio=0.0).p, 4)
     0.0086
@@ -141,13 +145,13 @@ def compare_paired(
     a, b = np.asarray(first, dtype=np.float64), np.asarray(second, dtype=np.float64)
     if a.ndim != 1 or a.shape != b.shape or not len(a):
         raise InputError(
-            f"both models must have one value for each fold, and one fold at least; got shapes "
+            f"first and second must have one value for each fold, at least one; got shapes "
             f"{a.shape} and {b.shape}"
         )
     if not (math.isfinite(test_train_ratio) and test_train_ratio >= 0.0):
         raise InputError(f"test_train_ratio must be >= 0; got {test_train_ratio}")
     if not 0.0 < confidence < 1.0:
-        raise InputError(f"confidence must lie between 0 and 1; got {confidence}")
+        raise InputError(f"confidence must be between 0 and 1; got {confidence}")
     n = len(a)
     bad = np.flatnonzero(~(np.isfinite(a) & np.isfinite(b)))
     if len(bad):
@@ -157,18 +161,18 @@ def compare_paired(
     differences[np.abs(differences) <= _ROUNDING * size] = 0.0
     mean = float(differences.mean())
     if n == 1:
-        return _untested(mean, n, "one fold: no spread to test against")
-    spread = float(differences.std(ddof=1))
-    if spread <= _ROUNDING * abs(mean):
-        # all the same: t is 0/0, or infinite
-        none = mean == 0.0
-        statistic = 0.0 if none else math.copysign(math.inf, mean)
-        return Comparison(mean, mean, mean, 0.0, statistic, n - 1, 1.0 if none else 0.0)
-    error = spread * math.sqrt(1.0 / n + test_train_ratio)
+        return _untested(mean, n, "a test needs at least two folds")
+    deviation = float(differences.std(ddof=1))
+    if deviation <= _ROUNDING * abs(mean):
+        # All differences are equal: t is 0/0 or infinite.
+        equal = mean == 0.0
+        statistic = 0.0 if equal else math.copysign(math.inf, mean)
+        return Comparison(mean, mean, mean, 0.0, statistic, n - 1, 1.0 if equal else 0.0)
+    error = deviation * math.sqrt(1.0 / n + test_train_ratio)
     statistic = mean / error
-    reach = error * float(stdtrit(n - 1, 0.5 + confidence / 2.0))
+    half_width = error * float(stdtrit(n - 1, 0.5 + confidence / 2.0))
     p = 2.0 * float(stdtr(n - 1, -abs(statistic)))
-    return Comparison(mean, mean - reach, mean + reach, error, statistic, n - 1, p)
+    return Comparison(mean, mean - half_width, mean + half_width, error, statistic, n - 1, p)
 
 
 def _untested(difference: float, n: int, reason: str) -> Comparison:
@@ -177,25 +181,26 @@ def _untested(difference: float, n: int, reason: str) -> Comparison:
 
 
 def holm(p: ArrayLike) -> NDArray[np.float64]:
-    """P-values adjusted for their number by Holm's step-down method.
+    """P-values adjusted for the number of tests by Holm's step-down method.
 
-    Rejecting what is below alpha keeps the chance of one false rejection or more below alpha,
-    however the tests depend on each other.
+    If the hypotheses whose adjusted p-value is at most alpha are rejected, the probability of at
+    least one false rejection is at most alpha, whatever the dependence of the tests.
 
     Parameters
     ----------
     p : array-like of shape (m,)
-        P-values of a family. NaN is a test that was not made: it stays NaN and does not count.
+        P-values of a family of tests, in [0, 1]. NaN stands for a test that was not made: it stays
+        NaN and is not counted.
 
     Returns
     -------
     ndarray of shape (m,)
-        At least `p`, at most 1.
+        Adjusted p-values in the order of `p`: at least `p` and at most 1.
 
     Raises
     ------
     InputError
-        For values outside of [0, 1].
+        If a value is not in [0, 1], or `p` is not one-dimensional.
 
     References
     ----------
@@ -208,15 +213,15 @@ def holm(p: ArrayLike) -> NDArray[np.float64]:
     array([0.03, 0.06, 0.06])
     """
     values = np.asarray(p, dtype=np.float64)
-    made = ~np.isnan(values)
-    family = values[made]
+    tested = ~np.isnan(values)
+    family = values[tested]
     if values.ndim != 1 or ((family < 0.0) | (family > 1.0)).any():
-        raise InputError(f"p-values must be a list of numbers in [0, 1]; got {p!r}")
+        raise InputError(f"p must be one-dimensional, with numbers in [0, 1]; got {p!r}")
     order = np.argsort(family, kind="stable")
     factors = np.arange(len(family), 0, -1)
     stepped = np.minimum(np.maximum.accumulate(family[order] * factors), 1.0)
     adjusted = np.empty(len(family))
     adjusted[order] = stepped
     out = np.full(len(values), np.nan)
-    out[made] = adjusted
+    out[tested] = adjusted
     return out

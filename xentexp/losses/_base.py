@@ -1,12 +1,23 @@
-"""What a loss is: its properties, its values and derivatives on blocks, and both on arrays."""
+"""`Loss`, the base class of every loss, and its `Properties`.
+
+A new loss is a frozen dataclass derived from `Loss` or from one of the bases that need less code:
+
+- `TrueClassLoss` (`_differentiable.py`): a function of the probability of the true class;
+- `SeparableLoss` (`_differentiable.py`): a sum over the classes of functions of one probability;
+- `DistanceLoss` (`_regression.py`): a sum over the columns of a function of prediction and target;
+- `CumulativeLoss` (`_ordinal.py`): a sum over the thresholds between ordered classes;
+- `MarginLoss` (`_margin.py`): a function of differences of decision scores.
+
+`register_loss` (`_registry.py`) makes it available by name.
+"""
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
+from abc import abstractmethod
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from functools import cache
 from numbers import Real
-from typing import Any, ClassVar, Literal, Unpack, get_args, get_origin, get_type_hints
+from typing import Any, ClassVar, Literal, Unpack, get_args
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -22,52 +33,56 @@ from xentexp._inputs.options import LossOptions, refuse_unknown
 from xentexp._inputs.read import read, read_columns
 from xentexp._numerics import FloatArray, log_softmax, tempered_log, weigh
 from xentexp.errors import InputError, unknown_name
+from xentexp.losses._definition import LossType, checked_on_creation
 from xentexp.losses._inverse import unsmoothed
 
 Pair = tuple[FloatArray, FloatArray]
-
-
 Response = Literal["predict_proba", "decision_function", "either", "latent"]
 
 
+@checked_on_creation
 @dataclass(frozen=True, kw_only=True)
 class MetricProperties:
-    """What holds for a loss or metric whatever the data: the source of its documentation.
+    """Properties of a loss or metric that do not depend on the data; its documentation shows them.
 
     Parameters
     ----------
     summary : str
-        What it measures, in one line.
+        What it measures, in one line that ends with a period: first line of the docstring.
     formula : str
-        Its value, in one line of ASCII: that of one row for a loss, of the data set else.
+        Formula in one line of ASCII: the value of one row for a loss, of the data set for a metric.
     range : str
-        Values that it can take, e.g. ``"[0, inf)"``.
-    response : str
-        Predictions that it takes: ``"predict_proba"``, ``"decision_function"`` (margins),
-        ``"either"``, or ``"latent"`` (one decision score per row for any number of classes).
+        Interval of the values with default parameters, e.g. ``"[0, inf)"``.
+    response : {"predict_proba", "decision_function", "either", "latent"}
+        Predictions that it needs, by the method of an estimator that returns them: probabilities,
+        decision scores, one of the two, or (``"latent"``) one decision score per row for any number
+        of ordered classes. Raw scores count as probabilities, because the link converts them.
     reference : str
-        Paper, book or peer that defines it.
+        Paper or book that defines it, and the functions of other libraries that compute it.
     example : str
-        Doctest of its function.
-    direction : str
-        ``"lower"`` or ``"higher"`` is better, ``"nearest"`` to the optimum is, or ``"none"``
-        for a description that ranks nothing.
+        Doctest of its function: lines that start with ``>>>`` and the output.
+    direction : {"lower", "higher", "nearest", "none"}, default="lower"
+        Whether lower or higher values are better, or values near `optimum`; ``"none"`` for a
+        description that does not rank models.
     optimum : float, optional
-        Value of predictions that cannot be better, for a metric of the whole data set.
-    notes : str
-        Conventions, and when it is undefined.
-    targets : str
-        ``"labels"``; ``"one-hot"`` as well; ``"soft"``: any distribution as well;
-        ``"positive"``: distributions without a zero; ``"multilabel"``: a yes or no in each
-        column; or ``"none"``: the predictions alone.
-    binary_only : bool
-        Whether it is defined for two classes only.
-    clip : bool
-        Whether its function offers the clip of the logarithm.
-    prior : bool
-        Whether its function takes the class shares of a null model.
-    peers : tuple of str
-        What other libraries call it, in full; it is found by these names.
+        Best possible value. Required for a metric of the whole data set, not used for a loss.
+    notes : str, default=""
+        Conventions, and when it is undefined: more text of the docstring of a metric of the whole
+        data set, not used for a loss.
+    targets : {"labels", "one-hot", "soft", "positive", "multilabel", "none"}, default="one-hot"
+        Targets that it accepts: ``"labels"`` only labels of shape (n,); ``"one-hot"`` one-hot rows
+        too; ``"soft"`` any distribution too; ``"positive"`` only distributions without zeros;
+        ``"multilabel"`` a column of 0 and 1 (or a probability) for each of several labels;
+        ``"none"`` no targets, as for the entropy.
+    binary_only : bool, default=False
+        Whether it is only defined for two classes.
+    clip : bool, default=False
+        Whether its function has the option `clip`, for the logarithm of probabilities.
+    prior : bool, default=False
+        Whether its function has the option `prior`, the class proportions of a null model.
+    peers : tuple of str, default=()
+        Full names in other libraries, e.g. ``"sklearn.metrics.log_loss"``; `get_loss` and
+        `get_metric` find it by these names and by their last part.
 
     Examples
     --------
@@ -92,46 +107,77 @@ class MetricProperties:
     prior: bool = False
     peers: tuple[str, ...] = ()
 
-    def __post_init__(self) -> None:
-        kind: Any = type(self)
-        for name, allowed in _allowed(kind).items():
-            value = getattr(self, name)
-            if value not in allowed:
-                raise unknown_name(f"{name} of a loss", value, map(str, allowed))
 
-
+@checked_on_creation
 @dataclass(frozen=True, kw_only=True)
 class Properties(MetricProperties):
-    """What holds for a loss whatever the data, for its default parameters.
+    """Properties of a loss that do not depend on the data; its documentation shows them.
+
+    They describe the loss with its default parameters. All arguments are keyword arguments.
 
     Parameters
     ----------
-    properness : str
-        Whether the true distribution minimizes the expected loss: alone (``"strictly
-        proper"``), among others (``"proper"``), or not (``"improper"``); ``"-"`` for a
-        description.
-    distributions : bool
-        Whether its function compares two distributions instead of labels and predictions.
-    smoothing : bool
-        Whether its function offers label smoothing.
-    link : str
-        From raw scores to the predictions in the formula: ``"softmax"``, ``"sigmoid"`` (of each
-        column), ``"tempered softmax"``, ``"cumulative logit"``, or ``"identity"``.
-    gradient : str
-        ``"smooth"``; ``"subgradient"`` where the value has kinks; ``"none"``.
-    convex : bool
-        Whether it is convex in the raw scores.
-    symmetric : bool
-        Whether renaming the classes in target and prediction changes nothing.
-    ordered : bool
-        Whether it is for ordered classes only.
-    numbers : str or None
-        Which plain numbers its function takes too: ``"real"``, ``"counts"`` (predictions
-        positive, targets not negative) or ``"above -1"``.
+    summary : str
+        What the loss measures, in one line that ends with a period: first line of the docstring.
+    formula : str
+        Value of one row, in one line of ASCII, e.g. ``"-log p_y"``.
+    range : str
+        Interval of the values, e.g. ``"[0, inf)"``.
+    response : {"predict_proba", "decision_function", "either", "latent"}
+        Predictions that the loss needs, by the method of an estimator that returns them:
+        probabilities, decision scores, one of the two, or (``"latent"``) one decision score per row
+        for any number of ordered classes. Raw scores count as probabilities, because the `link`
+        converts them.
+    reference : str
+        Paper or book that defines the loss, and functions of other libraries that compute it.
+    example : str
+        Doctest of its function: lines that start with ``>>>`` and the output.
+    properness : {"strictly proper", "proper", "improper", "-"}
+        Whether the true distribution minimizes the expected loss: it is the only minimum
+        (``"strictly proper"``), one of several (``"proper"``), or not a minimum (``"improper"``).
+        ``"-"`` if the question does not apply, as for the entropy.
+    direction : {"lower", "none"}, default="lower"
+        ``"none"`` for a description that does not rank models; lower values are better otherwise.
+    targets : {"labels", "one-hot", "soft", "positive", "multilabel", "none"}, default="one-hot"
+        Targets that the loss accepts: ``"labels"`` only labels of shape (n,); ``"one-hot"`` one-hot
+        rows too; ``"soft"`` any distribution too; ``"positive"`` only distributions without zeros;
+        ``"multilabel"`` a column of 0 and 1 (or a probability) for each of several labels;
+        ``"none"`` no targets, as for the entropy.
+    binary_only : bool, default=False
+        Whether the loss is only defined for two classes.
+    ordered : bool, default=False
+        Whether the loss is only defined for ordered classes.
+    symmetric : bool, default=True
+        Whether the loss stays the same if targets and predictions exchange their classes.
+    smoothing : bool, default=False
+        Whether its function has the option `label_smoothing`.
+    clip : bool, default=False
+        Whether its function has the option `clip`, for the logarithm of probabilities.
+    numbers : {"real", "counts", "above -1"} or None, default=None
+        Plain numbers that its function accepts instead of classes: all finite numbers;
+        ``"counts"``, targets at least 0 and predictions above 0; or numbers above -1. None if it
+        only accepts classes.
+    distributions : bool, default=False
+        Whether its function compares two distributions, ``f(p, q)``, instead of ``f(y_true,
+        y_pred)``.
+    link : {"softmax", "sigmoid", "tempered softmax", "cumulative logit", "identity"}, \
+default="softmax"
+        How the predictions of the formula follow from raw scores; ``"sigmoid"`` applies to each
+        column, ``"identity"`` is for decision scores.
+    gradient : {"smooth", "subgradient", "none"}, default="smooth"
+        Gradient in the raw scores: continuous, a subgradient at kinks, or not defined.
+    convex : bool, default=False
+        Whether the loss is convex in the raw scores.
+    peers : tuple of str, default=()
+        Full names in other libraries, e.g. ``"sklearn.metrics.log_loss"``; `get_loss` finds the
+        loss by these names and by their last part.
+    optimum, notes, prior
+        Only used for metrics of the whole data set.
 
-    Notes
-    -----
-    The other parameters are those of `MetricProperties`.
+    Raises
+    ------
+    InputError
+        If a required argument is missing, an argument is unknown, or a value is not allowed.
 
     Examples
     --------
@@ -160,26 +206,29 @@ _REDUCTIONS = get_args(Reduction)
 
 
 @dataclass(frozen=True)
-class Loss(ABC):
-    """A loss: a frozen value whose fields are its parameters.
+class Loss(metaclass=LossType):
+    """Base class of losses: a frozen dataclass whose fields are the parameters of the loss.
 
-    A loss of your own derives from it, as ``@dataclass(frozen=True)``, with `name`, `properties`
-    and two methods on blocks: `block_values` and, where it has a gradient,
-    `block_gradient_hessian`. The methods on arrays follow from them: ``loss(y_true, y_pred)``,
-    `per_sample`, `gradient`, `gradient_hessian`, which check their input and apply weights, label
-    smoothing and ignored labels.
+    Lower values are better, unless ``properties.direction`` is ``"none"``. ``loss(y_true, y_pred)``
+    returns the mean over the rows; `per_sample`, `gradient` and `gradient_hessian` return arrays.
+    These methods check their input and apply sample weights, class weights, label smoothing and
+    ignored labels.
+
+    To define a loss, derive a class with ``@dataclass(frozen=True)``. Set `name` and `properties`,
+    and define `block_values` and, unless ``properties.gradient`` is ``"none"``,
+    `block_gradient_hessian`. The methods on arrays follow from these two.
 
     Attributes
     ----------
     name : str
-        Name of the loss; that of its function in `xentexp.metrics`.
+        Name of the loss and of its function in `xentexp.metrics`.
     properties : Properties
-        What holds for the loss whatever the data.
+        Formula, range, properness and other facts that do not depend on the data.
 
     See Also
     --------
     get_loss : Find a loss by name.
-    register_loss : Add a loss to those that are found by name.
+    register_loss : Make a new loss available by name.
 
     Examples
     --------
@@ -194,24 +243,72 @@ class Loss(ABC):
     name: ClassVar[str]
     properties: ClassVar[Properties]
 
-    # -- on blocks: what a loss defines ----------------------------------------------------
+    # -- on blocks: defined by each loss ---------------------------------------------------
 
     @abstractmethod
     def block_values(self, block: Block) -> FloatArray:
-        """Value of each row of a block, of shape (n,); callers must not write to it."""
+        """Value of each row of a block; to be defined by every loss.
+
+        Parameters
+        ----------
+        block : Block
+            Targets and predictions of some rows, with shared quantities such as
+            ``block.true_proba``, ``block.proba_by_class`` and ``block.cross_entropy``.
+
+        Returns
+        -------
+        ndarray of shape (n,)
+            Values without weights. It may be an array of the block: callers must not modify it.
+        """
 
     def block_gradient_hessian(self, block: Block) -> Pair:
-        """Gradient and diagonal of the hessian in the raw scores, each of shape (k, n)."""
+        """Derivatives in the raw scores; to be defined unless ``properties.gradient`` is "none".
+
+        Parameters
+        ----------
+        block : Block
+            Targets and raw scores of some rows.
+
+        Returns
+        -------
+        gradient, hessian : ndarray of shape (k, n)
+            First derivatives, and diagonal of the second derivatives: of each row's value in each
+            of its raw scores. Shape (1, n) for a loss of one latent score. Callers must not modify
+            them.
+
+        Raises
+        ------
+        InputError
+            If the loss does not define it.
+        """
         raise InputError(f"{self.name} has no gradient")
 
     def block_loss_gradient(self, block: Block) -> Pair:
-        """Values, (n,), and gradient in the raw scores, (k, n); callers must not write to them.
+        """Values and gradient in the raw scores, for training by first derivatives.
 
-        Define it where it is cheaper than both together, e.g. as the hessian is not needed.
+        By default computed from `block_values` and `block_gradient_hessian`; a loss may define it
+        to skip the computation of the hessian.
+
+        Parameters
+        ----------
+        block : Block
+            Targets and raw scores of some rows.
+
+        Returns
+        -------
+        values : ndarray of shape (n,)
+            As from `block_values`.
+        gradient : ndarray of shape (k, n)
+            As from `block_gradient_hessian`. Callers must not modify the arrays.
+
+        Raises
+        ------
+        InputError
+            If the loss has no gradient.
         """
         return self.block_values(block), self.block_gradient_hessian(block)[0]
 
-    # -- on arrays: derived ----------------------------------------------------------------
+    # -- on arrays: derived from the methods on blocks -------------------------------------
 
     def __call__(
         self,
@@ -221,31 +318,35 @@ class Loss(ABC):
         from_logits: bool = False,
         **options: Unpack[LossOptions],
     ) -> float:
-        """Weighted mean of the loss over the rows.
+        """Weighted mean of the loss over the rows; lower is better.
 
         Parameters
         ----------
         y_true : array-like of shape (n,) or (n, k)
-            Labels, one-hot or soft targets. None for a loss of the predictions alone.
+            Labels, one-hot rows or target distributions, as ``properties.targets`` says. None for
+            a loss without targets, such as the entropy.
         y_pred : array-like of shape (n,) or (n, k)
-            Class probabilities; raw scores with `from_logits`. Losses of decision scores take
-            raw scores in any case. Shape (n,) is that of the second of two classes.
+            Class probabilities, or raw scores with ``from_logits=True``; decision scores for a
+            loss of decision scores. Shape (n,) has the prediction for the second of two classes.
         from_logits : bool, default=False
-            Whether `y_pred` holds raw scores, whose link gives the probabilities.
+            Whether `y_pred` has raw scores, from which the link of the loss (usually the softmax)
+            gives the probabilities.
         **options
             `labels`, `sample_weight`, `class_weight`, `pos_weight`, `label_smoothing`,
-            `normalize`, `clip`, `ignore_label` and `numbers`, as for the function of the same
-            name in `xentexp.metrics`.
+            `normalize`, `clip`, `ignore_label` and `numbers`: as for the function of the loss in
+            `xentexp.metrics`, which documents them.
 
         Returns
         -------
         float
-            ``sum_i w_i l_i / sum_i w_i``.
+            ``sum_i w_i l_i / sum_i w_i`` for values ``l_i`` and weights ``w_i`` of the rows.
 
         Raises
         ------
         InputError
-            For input that does not fit the loss.
+            If the loss is not defined for the input, or the input is invalid.
+        TypeError
+            If an option is unknown.
         """
         refuse_unknown(self.name, options, LossOptions)
         checked = self.check_input(y_true, y_pred, from_logits=from_logits, **options)
@@ -264,17 +365,25 @@ class Loss(ABC):
         Parameters
         ----------
         y_true, y_pred, from_logits, **options
-            As for the call of the loss.
+            As for ``loss(y_true, y_pred, ...)``.
 
         Returns
         -------
         ndarray of shape (n,)
-            ``w_i l_i``; 0 for ignored rows.
+            ``w_i l_i``: the weight of the row times its value; 0 for ignored rows.
 
         Raises
         ------
         InputError
-            For input that does not fit the loss.
+            If the loss is not defined for the input, or the input is invalid.
+        TypeError
+            If an option is unknown.
+
+        Examples
+        --------
+        >>> from xentexp import get_loss
+        >>> get_loss("brier_loss").per_sample([1, 0], [0.9, 0.2])
+        array([0.01, 0.04])
         """
         refuse_unknown("per_sample", options, LossOptions)
         checked = self.check_input(y_true, y_pred, from_logits=from_logits, **options)
@@ -293,26 +402,29 @@ class Loss(ABC):
         Parameters
         ----------
         y_true : array-like of shape (n,) or (n, k)
-            Labels, one-hot or soft targets. None for a loss of the predictions alone.
+            Labels, one-hot rows or target distributions, as ``properties.targets`` says. None for
+            a loss without targets, such as the entropy.
         y_pred : array-like of shape (n,) or (n, k)
-            Raw scores, as models are trained on; probabilities with ``from_logits=False``.
+            Raw scores, on which models are trained; probabilities with ``from_logits=False``.
         from_logits : bool, default=True
-            Whether `y_pred` holds raw scores. The derivative is in whatever `y_pred` holds;
-            that in probabilities is taken through raw scores whose link gives them (so that
-            they are divided by their sum, as in Keras), and is 0 where a logarithm is clipped.
-            Losses of decision scores take True alone.
+            Whether `y_pred` has raw scores, so that the derivative is in raw scores. If False, the
+            derivative is in the probabilities, through raw scores whose link gives them: each row
+            is divided by its sum, as in Keras, and the derivative is 0 where a logarithm is
+            clipped. Must be True for a loss of decision scores.
         **options
-            As for the call of the loss.
+            As for ``loss(y_true, y_pred, ...)``.
 
         Returns
         -------
         ndarray of the shape of `y_pred`
-            Not averaged; a subgradient where the loss has kinks.
+            Derivatives times the weights of the rows, not averaged; a subgradient at kinks.
 
         Raises
         ------
         InputError
-            For a loss without a gradient, and for input that does not fit the loss.
+            If the loss has no gradient, is not defined for the input, or the input is invalid.
+        TypeError
+            If an option is unknown.
 
         Examples
         --------
@@ -339,13 +451,18 @@ class Loss(ABC):
 
         Returns
         -------
-        gradient, hessian : ndarray of the shape of `y_pred`
-            Not averaged; the hessian is the diagonal of each row's, without any factor.
+        gradient : ndarray of the shape of `y_pred`
+            As from `gradient`.
+        hessian : ndarray of the shape of `y_pred`
+            Diagonal of the second derivatives of each row times its weight, not averaged. It is
+            exact: not multiplied by a factor, as boosting libraries do.
 
         Raises
         ------
         InputError
-            For a loss without a gradient, and for input that does not fit the loss.
+            If the loss has no gradient, is not defined for the input, or the input is invalid.
+        TypeError
+            If an option is unknown.
 
         Examples
         --------
@@ -365,32 +482,49 @@ class Loss(ABC):
         pos_weight: float | None = None,
         **options: Any,
     ) -> CheckedInput:
-        """Validate the inputs that the loss needs; the values are checked block by block."""
+        """Check the shapes, names and options of input; `reduce` then checks the values.
+
+        Parameters
+        ----------
+        y_true, y_pred, from_logits, numbers, pos_weight, **options
+            As for ``loss(y_true, y_pred, ...)``.
+
+        Returns
+        -------
+        CheckedInput
+            Input for `reduce`, divided into blocks of rows.
+
+        Raises
+        ------
+        InputError
+            If the loss is not defined for the input, or the input is invalid.
+        """
         properties = self.properties
         if y_true is None and properties.targets != "none":
             raise InputError("y_true must be given; got None")
         if pos_weight is not None:
             if options.get("class_weight") is not None:
-                raise InputError("pos_weight is class_weight in short; give one of them")
+                raise InputError(
+                    f"pos_weight and class_weight must not be given together; got pos_weight="
+                    f"{pos_weight!r}, which is short for class_weight=[1, {pos_weight!r}]"
+                )
             check_number("pos_weight", pos_weight, 0.0, np.inf)
             options["class_weight"] = [1.0, pos_weight]
-        if y_true is None:  # a description of the predictions alone: there are no classes of rows
-            of_classes = ("class_weight", "ignore_label", "label_smoothing")
-            if left := [n for n in of_classes if n in options and not _unused(n, options[n])]:
-                raise InputError(f"{', '.join(left)} cannot go without y_true")
+        if y_true is None:
+            needs_targets = ("class_weight", "ignore_label", "label_smoothing")
+            _refuse_options(needs_targets, options, "without y_true")
         if numbers:
             if not properties.numbers:
                 kind = "labels" if properties.targets == "multilabel" else "classes"
-                raise InputError(f"{self.name} is for {kind}: it takes no plain numbers")
+                raise InputError(f"{self.name} is for {kind} and does not accept numbers=True")
             weight = options.pop("sample_weight", None)
             options["from_logits"] = from_logits
-            if left := sorted(name for name, value in options.items() if not _unused(name, value)):
-                raise InputError(f"{', '.join(left)} cannot go with numbers=True")
+            _refuse_options(sorted(options), options, "with numbers=True")
             return read_columns(y_true, y_pred, properties.numbers, sample_weight=weight)
         if properties.targets == "multilabel":
-            left = [name for name in _CLASS_OPTIONS if not _unused(name, options.pop(name, None))]
-            if left:
-                raise InputError(f"{', '.join(left)} cannot go with {self.name}")
+            _refuse_options(_CLASS_OPTIONS, options, f"with {self.name}")
+            for name in _CLASS_OPTIONS:
+                options.pop(name, None)
             return read_columns(y_true, y_pred, "multilabel", from_logits=from_logits, **options)
         if properties.response == "latent":
             thresholds = getattr(self, "thresholds", None)
@@ -404,21 +538,56 @@ class Loss(ABC):
         return checked
 
     def check_applies(self, checked: CheckedInput) -> None:
-        """Raise an InputError where the loss is not defined for checked input."""
+        """Raise an error if the loss is not defined for checked input.
+
+        Parameters
+        ----------
+        checked : CheckedInput
+            Input, as from `check_input`.
+
+        Raises
+        ------
+        InputError
+            With the reason: that of `why_not`, or label smoothing for a loss that does not allow
+            it.
+        """
         if checked.smoothing and self.properties.targets == "one-hot":
-            raise InputError(f"{self.name} needs one true class in each row: no label_smoothing")
+            raise InputError(
+                f"label_smoothing must be 0 for {self.name}, which needs one true class in each "
+                f"row; got {checked.smoothing:g}"
+            )
         reason = None if checked.of_columns else self.why_not(checked)
         if reason is not None:
             raise InputError(f"{self.name} {reason}")
 
     def reduce(self, checked: CheckedInput, reduction: Reduction) -> float | FloatArray:
-        """Weighted mean, weighted sum, or weighted values of the rows of checked input."""
+        """Weighted mean, weighted sum, or weighted values of the rows of checked input.
+
+        Parameters
+        ----------
+        checked : CheckedInput
+            Input, as from `check_input`.
+        reduction : {"mean", "sum", "none"}
+            ``"mean"`` returns the weighted mean, ``"sum"`` the weighted sum, and ``"none"`` the
+            weighted value of each row, 0 for ignored rows.
+
+        Returns
+        -------
+        float or ndarray of shape (n,)
+            An array for ``"none"``.
+
+        Raises
+        ------
+        InputError
+            If a value is invalid, all weights are 0, or `reduction` is unknown.
+        """
         if reduction not in _REDUCTIONS:
             raise unknown_name("reduction", reduction, _REDUCTIONS)
         rows = np.zeros(checked.n_rows) if reduction == "none" else None
         total = denominator = 0.0
-        lean = checked.plain_labels and self.properties.smoothing  # that is: a cross-entropy
-        elements = LABEL_BLOCK_ELEMENTS if lean else SINGLE_BLOCK_ELEMENTS
+        # The losses with label smoothing are cross-entropies, which need little memory for labels.
+        small = checked.plain_labels and self.properties.smoothing
+        elements = LABEL_BLOCK_ELEMENTS if small else SINGLE_BLOCK_ELEMENTS
         for part in checked.parts(hard=self._hard, elements=elements):
             values = row_values(self, part.block)
             if part.weight is not None:
@@ -431,12 +600,15 @@ class Loss(ABC):
         if rows is not None:
             return rows
         if denominator == 0.0:
-            raise InputError("sample_weight is zero for every row that is not ignored")
+            raise InputError(
+                "weights (sample_weight times class_weight) must be positive for at least one row "
+                "that is not ignored; got only zeros"
+            )
         return total if reduction == "sum" else total / denominator
 
     @property
     def _hard(self) -> str | None:
-        """Name to complain with of rows without one true class, for a loss that needs one."""
+        """Name for the error about rows without a single true class; None if they are allowed."""
         return self.name if self.properties.targets == "one-hot" else None
 
     def _derivatives(
@@ -450,21 +622,23 @@ class Loss(ABC):
         numbers = options.get("numbers", False)
         if not (from_logits or numbers) and options.get("normalize", False) is not False:
             raise InputError(
-                f"derivatives in probabilities are of rows that sum to 1; divide the rows by their "
-                f"sums instead of passing normalize={options['normalize']}"
+                f"normalize must be False for derivatives in probabilities; got "
+                f"{options['normalize']}; divide the rows by their sums first"
             )
         if not (from_logits or numbers) and self.properties.response in (
             "decision_function",
             "latent",
         ):
-            raise InputError(f"{self.name} is of decision scores; leave from_logits at True")
+            raise InputError(
+                f"from_logits must be True for {self.name}, a loss of decision scores; got False"
+            )
         checked = self.check_input(
             y_true, y_pred, from_logits=from_logits and not numbers, **options
         )
-        given = checked.probabilities or checked.decision
-        assert given is not None
-        out = np.zeros((2, *given.values.shape[::-1]))  # one row per class, as losses have it
-        order = given.order
+        predictions = checked.probabilities or checked.decision
+        assert predictions is not None
+        out = np.zeros((2, *predictions.values.shape[::-1]))  # gradient and hessian, each (k, n)
+        order = predictions.order
         for part in checked.parts(hard=self._hard):
             if part.block.proba is None or numbers:
                 both = np.stack(row_gradient_hessian(self, part.block))
@@ -477,18 +651,19 @@ class Loss(ABC):
             elif order is not None:
                 both = both[:, np.argsort(order)]
             part.rows.put(out, both)
-        shape = (-1, 1) if getattr(y_pred, "shape", ())[1:] == (1,) else given.values.shape
-        gradient, hessian = (np.ascontiguousarray(part.T).reshape(shape) for part in out)
+        column = getattr(y_pred, "shape", ())[1:] == (1,)
+        shape = (-1, 1) if column else predictions.values.shape
+        gradient, hessian = (np.ascontiguousarray(by_class.T).reshape(shape) for by_class in out)
         return gradient, hessian
 
     def _in_probabilities(self, block: Block) -> Pair:
-        """Derivatives in the probabilities of a block, through scores whose link gives them."""
+        """Derivatives in the probabilities of a block, by the chain rule through raw scores."""
         assert block.proba is not None
         proba = block.proba.astype(np.float64)
-        # At 0 and 1 the scores are infinite: derivatives are those of a probability beside it.
+        # The raw scores of 0 and 1 are infinite: use those of a probability next to it.
         least = 1e-150 if proba.ndim == 2 else _EPS if self.properties.clip else 1e-9
         clip: FloatArray | float = max(block.clip, least) if self.properties.clip else 0.0
-        if proba.ndim == 1 and block.index is not None:  # only the true class is clipped
+        if proba.ndim == 1 and block.index is not None:  # the loss only clips the true class
             clip = np.where(block.true_proba >= clip, 0.0, clip)
         scores, first, second = self.scores_of(proba, clip, least)
         on_scores = Block(
@@ -503,97 +678,115 @@ class Loss(ABC):
     def scores_of(
         self, proba: FloatArray, clip: FloatArray | float, least: float = 0.0
     ) -> tuple[FloatArray, FloatArray, FloatArray]:
-        """Raw scores whose link gives probabilities, and the scores' two derivatives in them.
+        """Raw scores whose link gives probabilities, with derivatives in the probabilities.
 
-        Probabilities below the clip count as the clip, with derivatives of 0; those below
-        `least` count as that.
+        Parameters
+        ----------
+        proba : ndarray of shape (n,) or (n, k)
+            Probabilities; shape (n,) is for the second of two classes.
+        clip : float or ndarray
+            Lower limit of the probabilities; below it, the derivatives are 0.
+        least : float, default=0.0
+            Lower limit that keeps the scores finite; below it, the derivatives are those at the
+            limit.
+
+        Returns
+        -------
+        scores, first, second : ndarray of the shape of `proba`
+            Raw scores, and their first and second derivatives, each in its own probability.
         """
-        alone = proba.ndim == 1 or self.properties.link == "sigmoid"
+        single = proba.ndim == 1 or self.properties.link == "sigmoid"
         tempered = self.properties.link == "tempered softmax"
         t = float(getattr(self, "t2", 1.0)) if tempered else 1.0
         low: FloatArray | float = np.maximum(clip, least)
-        clipped = np.clip(proba, low, 1.0 - low) if alone else np.maximum(proba, low)
-        kept = (proba >= clip) & (proba <= 1.0 - clip) if alone else proba >= clip
+        clipped = np.clip(proba, low, 1.0 - low) if single else np.maximum(proba, low)
+        unclipped = (proba >= clip) & (proba <= 1.0 - clip) if single else proba >= clip
         scores = np.log(clipped) if t == 1.0 else tempered_log(np.log(clipped), t)
         with np.errstate(over="ignore"):
             first, second = clipped**-t, -t * clipped ** (-t - 1.0)
-            if alone:
+            if single:
                 rest = np.log1p(-clipped)
                 scores = scores - (rest if t == 1.0 else tempered_log(rest, t))
                 first = first + (1.0 - clipped) ** -t
                 second = second + t * (1.0 - clipped) ** (-t - 1.0)
-        return scores, np.where(kept, first, 0.0), np.where(kept, second, 0.0)
+        return scores, np.where(unclipped, first, 0.0), np.where(unclipped, second, 0.0)
 
-    # -- what training and reports ask of a loss -------------------------------------------
+    # -- for training and reports ----------------------------------------------------------
 
     @property
     def response(self) -> Response:
-        """Kind of predictions that the loss takes."""
+        """Predictions that the loss needs: ``properties.response``."""
         return self.properties.response
 
     @property
     def higher_is_better(self) -> bool | None:
-        """False; None for a description that ranks nothing, such as entropy."""
+        """False; None for a description that does not rank models, such as the entropy."""
         return False if self.properties.direction == "lower" else None
 
     def probabilities(self, scores: FloatArray, n_classes: int) -> FloatArray:
-        """Class probabilities by the link of the loss.
+        """Class probabilities from raw scores, by the link of the loss.
 
         Parameters
         ----------
         scores : ndarray of shape (k, n)
-            Raw scores by class; ``(1, n)`` for a loss of one latent score.
+            Raw scores, one row per class; shape (1, n) for a loss of one latent score.
         n_classes : int
-            Number of classes.
+            Number of classes k.
 
         Returns
         -------
         ndarray of shape (k, n)
-            The softmax unless the loss has another link; scores of margins are read as logits.
+            The softmax of the scores, unless the loss has another link. For a loss of decision
+            scores, too, it is the softmax.
         """
         return log_softmax(scores)[1]
 
     def invertible(self, n_classes: int, label_smoothing: float = 0.0) -> bool:
-        """Whether scores that minimize its expectation tell the distribution of the labels.
+        """Whether the scores that minimize the expected loss determine the class probabilities.
 
         Parameters
         ----------
         n_classes : int
             Number of classes.
-        label_smoothing : float
-            Share of the target that is spread evenly over the classes.
+        label_smoothing : float, default=0.0
+            Proportion of each target that is spread evenly over the classes in training.
 
         Returns
         -------
         bool
-            By default for what is strictly proper.
+            If True, `true_distribution` computes the probabilities. By default, True for a
+            strictly proper loss with a `label_smoothing` below 1.
         """
         return self.properties.properness == "strictly proper" and label_smoothing < 1.0
 
     def true_distribution(
         self, scores: FloatArray, n_classes: int, label_smoothing: float = 0.0
     ) -> FloatArray:
-        """Distribution of the labels for which raw scores minimize the expected value.
+        """Class probabilities under which raw scores minimize the expected loss.
+
+        It corrects the probabilities of a model that was trained on this loss: by default it
+        returns `probabilities` without the effect of label smoothing; losses that are not proper
+        define it in closed form.
 
         Parameters
         ----------
         scores : ndarray of shape (k, n)
-            Raw scores by class; ``(1, n)`` for a loss of one latent score.
+            Raw scores, one row per class; shape (1, n) for a loss of one latent score.
         n_classes : int
-            Number of classes.
-        label_smoothing : float
-            What the labels were smoothed by before the loss saw them.
+            Number of classes k.
+        label_smoothing : float, default=0.0
+            Label smoothing that was used in training.
 
         Returns
         -------
         ndarray of shape (k, n)
-            In closed form; the nearest distribution where the scores minimize it for none. By
-            default what the link gives, without the smoothing.
+            Distribution of the labels; the nearest one if the scores are not a minimum under any
+            distribution.
 
         Raises
         ------
         InputError
-            For a loss that is not `invertible`.
+            If the loss is not `invertible`.
         """
         self._check_invertible(n_classes, label_smoothing)
         return unsmoothed(self.probabilities(scores, n_classes), label_smoothing)
@@ -602,54 +795,68 @@ class Loss(ABC):
         if not self.invertible(n_classes, label_smoothing):
             smoothed = f" with label_smoothing={label_smoothing:g}" if label_smoothing else ""
             raise InputError(
-                f"scores that minimize {self.name}{smoothed} do not tell the distribution of "
-                f"{n_classes} classes; calibrate them (sklearn.calibration.CalibratedClassifierCV) "
-                f"or train on another loss"
+                f"scores that minimize {self.name}{smoothed} do not determine the probabilities of "
+                f"{n_classes} classes; calibrate them with "
+                f"sklearn.calibration.CalibratedClassifierCV, or train on another loss"
             )
 
-    def why_not(self, given: InputTraits) -> str | None:
-        """Reason why the loss is not defined for such input, which ends a sentence, or None."""
+    def why_not(self, traits: InputTraits) -> str | None:
+        """Reason why the loss is not defined for input, or None if it is.
+
+        Parameters
+        ----------
+        traits : CheckedInput or PlannedInput
+            Number of classes, form of the targets, and kinds of predictions.
+
+        Returns
+        -------
+        str or None
+            Rest of a sentence that starts with the name of the loss, e.g. ``"needs
+            probabilities"``.
+        """
         properties = self.properties
         if properties.targets == "multilabel":
-            return "is for several labels in a row, a yes or no in each column, not for classes"
-        if properties.binary_only and given.n_classes != 2:
-            return f"is for two classes; there are {given.n_classes}"
-        if properties.ordered and not given.ordered:
-            return "is for ordered classes; name them in their order with labels="
-        if properties.response == "predict_proba" and not given.has_proba:
+            return "is for several labels in a row, one column of 0 and 1 for each, not for classes"
+        if properties.binary_only and traits.n_classes != 2:
+            return f"is for two classes; there are {traits.n_classes}"
+        if properties.ordered and not traits.ordered:
+            return "is for ordered classes; pass labels= with the classes in their order"
+        if properties.response == "predict_proba" and not traits.has_proba:
             return "needs probabilities"
-        if properties.response == "decision_function" and not given.has_decision:
+        if properties.response == "decision_function" and not traits.has_decision:
             return "needs decision scores"
-        if properties.response == "latent" and not given.latent:
+        if properties.response == "latent" and not traits.latent:
             return "needs one decision score for each row, of shape (n,)"
-        if properties.response == "either" and not (given.has_proba or given.has_decision):
+        if properties.response == "either" and not (traits.has_proba or traits.has_decision):
             return "needs probabilities or decision scores"
-        if properties.targets == "labels" and given.soft:
+        if properties.targets == "labels" and traits.soft:
             return "takes labels of shape (n,), not a column per class"
-        if properties.targets == "positive" and not given.soft:
-            return "is infinite for labels: it takes distributions without a zero"
+        if properties.targets == "positive" and not traits.soft:
+            return "is infinite for labels; it needs target distributions without zeros"
         return None
 
 
 _CLASS_OPTIONS = ("labels", "class_weight", "ignore_label", "normalize")
 
 
-def _unused(option: str, value: object) -> bool:
-    """Whether an option has the value that it has where nobody gives it."""
+def _refuse_options(names: Iterable[str], options: Mapping[str, object], case: str) -> None:
+    """Raise an InputError if options are used that have no effect in some case."""
+    used = [name for name in names if name in options and not _is_default(name, options[name])]
+    if used:
+        raise InputError(f"{', '.join(used)} cannot be used {case}")
+
+
+def _is_default(option: str, value: object) -> bool:
     if option == "label_smoothing":
         return value == 0.0
     return value is None or value is False or (option == "clip" and value == "auto")
 
 
-@cache
-def _allowed(properties: Any) -> dict[str, tuple[object, ...]]:
-    """Values that a property may have, by name: those that its annotation lists."""
-    hints = get_type_hints(properties)
-    return {name: get_args(hint) for name, hint in hints.items() if get_origin(hint) is Literal}
+# -- checks of what losses from other packages return -----------------------------------------
 
 
 def row_values(loss: Loss, block: Block) -> FloatArray:
-    """`block_values` of a loss that may be anyone's: their shape is checked."""
+    """`block_values` of a loss, with a check of the shape."""
     values = loss.block_values(block)
     if np.shape(values) != (block.n_rows,):
         raise _wrong_shape(loss, block, values)
@@ -657,7 +864,7 @@ def row_values(loss: Loss, block: Block) -> FloatArray:
 
 
 def row_gradient_hessian(loss: Loss, block: Block) -> Pair:
-    """`block_gradient_hessian` of a loss that may be anyone's: the shapes are checked."""
+    """`block_gradient_hessian` of a loss, with a check of the shapes."""
     gradient, hessian = loss.block_gradient_hessian(block)
     _check_gradient(loss, block, gradient)
     _check_gradient(loss, block, hessian)
@@ -669,12 +876,12 @@ def _check_gradient(loss: Loss, block: Block, by_class: FloatArray) -> None:
     if shape not in ((block.n_classes, block.n_rows), (1, block.n_rows)):
         raise InputError(
             f"derivatives of {loss.name} must have one row for each of {block.n_classes} classes "
-            f"and one column for each of {block.n_rows} rows; their shape is {shape}"
+            f"and one column for each of {block.n_rows} samples; got shape {shape}"
         )
 
 
 def row_loss_gradient(loss: Loss, block: Block) -> Pair:
-    """`block_loss_gradient` of a loss that may be anyone's: the shape of the values is checked."""
+    """`block_loss_gradient` of a loss, with a check of the shapes."""
     values, gradient = loss.block_loss_gradient(block)
     if np.shape(values) != (block.n_rows,):
         raise _wrong_shape(loss, block, values)
@@ -685,14 +892,15 @@ def row_loss_gradient(loss: Loss, block: Block) -> Pair:
 def _wrong_shape(loss: Loss, block: Block, values: FloatArray) -> InputError:
     return InputError(
         f"block_values of {loss.name} must return one value for each of {block.n_rows} rows; "
-        f"its shape is {np.shape(values)}"
+        f"got shape {np.shape(values)}"
     )
 
 
 def check_number(
     name: str, value: object, low: float, high: float, *, low_open: bool = False
 ) -> None:
-    """Refuse a parameter that is no number of an interval."""
+    """Raise an InputError unless a parameter is a finite number from `low` to `high`."""
+    # An infinite end stands for no limit. `low_open` excludes `low` itself.
     if isinstance(value, Real) and not isinstance(value, bool):
         number = float(value)
         above = number > low if low_open or low == -np.inf else number >= low

@@ -1,4 +1,4 @@
-"""Cross-entropy of labels or distributions and class probabilities."""
+"""Cross-entropy of labels or target distributions and class probabilities."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _GOOD = "Good, I. J. (1952). Rational decisions. J. R. Stat. Soc. B 14, 107-114"
 
 @dataclass(frozen=True)
 class Crossentropy(Loss):
-    """Base of the losses that are one function, and differ in the targets they accept."""
+    """Base of the cross-entropies, which differ in the targets that they accept."""
 
     def block_values(self, block: Block) -> FloatArray:
         return block.cross_entropy
@@ -32,11 +32,11 @@ class Crossentropy(Loss):
 @register_loss
 @dataclass(frozen=True)
 class BinaryCrossentropy(Crossentropy):
-    """Cross-entropy of two classes."""
+    """Cross-entropy for two classes."""
 
     name: ClassVar[str] = "binary_crossentropy"
     properties: ClassVar[Properties] = Properties(
-        summary="Cross-entropy of two classes: log loss.",
+        summary="Cross-entropy for two classes, also called log loss.",
         formula="-y log p - (1 - y) log(1 - p)",
         range="[0, inf)",
         properness="strictly proper",
@@ -71,7 +71,7 @@ class CategoricalCrossentropy(Crossentropy):
 
     name: ClassVar[str] = "categorical_crossentropy"
     properties: ClassVar[Properties] = Properties(
-        summary="Cross-entropy of labels, one-hot or soft targets and class probabilities.",
+        summary="Cross-entropy for any number of classes, with labels or target distributions.",
         formula="-sum_j t_j log p_j",
         range="[0, inf)",
         properness="strictly proper",
@@ -102,11 +102,11 @@ class CategoricalCrossentropy(Crossentropy):
 @register_loss
 @dataclass(frozen=True)
 class SparseCategoricalCrossentropy(Crossentropy):
-    """Cross-entropy of labels, given as such and not as a column per class."""
+    """Cross-entropy for labels, without one-hot targets."""
 
     name: ClassVar[str] = "sparse_categorical_crossentropy"
     properties: ClassVar[Properties] = Properties(
-        summary="Cross-entropy of labels, given as such, and class probabilities.",
+        summary="Cross-entropy for any number of classes, with labels of shape (n,).",
         formula="-log p_y",
         range="[0, inf)",
         properness="strictly proper",
@@ -130,17 +130,18 @@ array([0.0512..., 2.3025...])""",
 @register_loss
 @dataclass(frozen=True)
 class LogarithmicScore(Loss):
-    """Cross-entropy in another base of the logarithm.
+    """Cross-entropy with any base of the logarithm.
 
     Parameters
     ----------
     base : float
-        Base of the logarithm: 2 gives bits, 10 gives bans.
+        Base of the logarithm, above 1: 2 gives bits, e gives nats. The value is the cross-entropy
+        divided by ``log(base)``.
     """
 
     name: ClassVar[str] = "logarithmic_score"
     properties: ClassVar[Properties] = Properties(
-        summary="Logarithmic score in bits (base 2): the ignorance of a forecast.",
+        summary="Logarithmic score: the cross-entropy in bits, with a logarithm of base 2.",
         formula="-log2 p_y",
         range="[0, inf)",
         properness="strictly proper",

@@ -1,11 +1,13 @@
-"""Derivatives in raw scores of losses that are functions of probabilities.
+"""Bases of losses of probabilities, which derive the derivatives in raw scores.
 
-With ``p = softmax(z)`` a sum ``l = sum_i f_i(p_i)`` has the derivatives
+`SeparableLoss` is a sum ``l = sum_i f_i(p_i)`` over the classes, and `TrueClassLoss` a function of
+the probability of the true class. With ``p = softmax(z)`` the derivatives in the raw scores are
 
     dl/dz_j = u_j - p_j U,                                u_i = p_i   f_i'(p_i),  U = sum u_i
     d2l/dz_j2 = (1 - 2 p_j) (dl/dz_j + v_j) + p_j^2 V,    v_i = p_i^2 f_i''(p_i), V = sum v_i
 
-so a loss states `u` and `v`, which stay finite where ``f'`` does not (a logarithm at 0).
+so that a loss defines `u` (`slope`) and `v` (`curvature`). These are finite even if ``f'`` is not,
+e.g. for a logarithm at 0. All arrays have shape (k, n), one row per class.
 """
 
 from __future__ import annotations
@@ -19,19 +21,19 @@ import numpy as np
 from xentexp._inputs.block import Block
 from xentexp._numerics import FloatArray, log_softmax
 from xentexp.losses._base import Loss, Pair
-from xentexp.losses._inverse import WIDEST, balanced, narrowed, smoothed_ends
+from xentexp.losses._inverse import WIDEST, narrowed, separable_minimum, smoothed_ends
 
 
 def gradient_through_softmax(p: FloatArray, u: FloatArray) -> FloatArray:
-    """Gradient in raw scores from ``u``, all of shape (k, n)."""
+    """Gradient in raw scores from ``u``."""
     gradient: FloatArray = p * u.sum(axis=0)
     return np.subtract(u, gradient, out=gradient)
 
 
 def through_softmax(p: FloatArray, u: FloatArray, v: FloatArray) -> Pair:
-    """Gradient and diagonal hessian in raw scores from ``u`` and ``v``, all of shape (k, n)."""
+    """Gradient and diagonal of the hessian in raw scores from ``u`` and ``v``."""
     gradient = gradient_through_softmax(p, u)
-    # In place, as boosters ask for it in every round: (1 - 2 p) (gradient + v) + p^2 sum v.
+    # (1 - 2 p) (gradient + v) + p^2 sum v, in place for speed: boosters need it in every round.
     hessian = gradient + v
     hessian *= 1.0 - 2.0 * p
     square: FloatArray = p * p
@@ -42,7 +44,9 @@ def through_softmax(p: FloatArray, u: FloatArray, v: FloatArray) -> Pair:
 
 @dataclass(frozen=True)
 class SeparableLoss(Loss):
-    """A sum over the classes of functions of one probability each."""
+    """Base of losses that are a sum over the classes of functions of one probability each."""
+
+    # A subclass defines `block_values`, `slope` and `curvature`.
 
     def block_loss_gradient(self, block: Block) -> Pair:
         gradient = gradient_through_softmax(block.proba_by_class, self.slope(block))
@@ -53,15 +57,16 @@ class SeparableLoss(Loss):
 
     @abstractmethod
     def slope(self, block: Block) -> FloatArray:
-        """``u = p f'(p)`` of each class, (k, n)."""
+        """``u = p f'(p)`` of each class, (k, n): first derivative of its term, times p."""
 
     @abstractmethod
     def curvature(self, block: Block) -> FloatArray:
-        """``v = p^2 f''(p)`` of each class, (k, n)."""
+        """``v = p^2 f''(p)`` of each class, (k, n): second derivative of its term, times p^2."""
 
     def invertible(self, n_classes: int, label_smoothing: float = 0.0) -> bool:
-        # Convex in the probabilities: scores at rest are the minimum. Not linear: it is inside,
-        # but for a bounded slope, which puts it at a corner before the labels are all of a class.
+        # If the loss is convex in the probabilities, scores with gradient 0 are its minimum. If it
+        # is not linear, the minimum is inside the simplex, unless a bounded slope moves it to a
+        # corner before all labels are of one class (`_reaches_corners`).
         grid = np.r_[1e-6, np.linspace(0.01, 0.99, 99), 1.0 - 1e-6]
         proba = np.repeat(grid[:, np.newaxis], n_classes, axis=1)
         true, other = self._both_blocks(proba.shape, label_smoothing, proba=proba)
@@ -73,15 +78,15 @@ class SeparableLoss(Loss):
         return convex and curved and falling and self._reaches_corners(n_classes, label_smoothing)
 
     def _reaches_corners(self, n_classes: int, label_smoothing: float) -> bool:
-        """Whether ever larger scores of a class stand for ever larger shares of it, up to 1."""
+        """Whether the probability of a class tends to 1 as its score grows."""
         scores = np.zeros((n_classes, 2 * n_classes))
         for winner in range(n_classes):
             scores[winner, [2 * winner, 2 * winner + 1]] = WIDEST / 2.0, WIDEST
         logits = scores.T
         true, other = self._both_blocks(logits.shape, label_smoothing, logits=logits)
-        shares = balanced(log_softmax(scores)[1], self.slope(true), self.slope(other))
+        target = separable_minimum(log_softmax(scores)[1], self.slope(true), self.slope(other))
         winners = np.arange(n_classes)
-        rest = 1.0 - shares[winners, 2 * winners], 1.0 - shares[winners, 2 * winners + 1]
+        rest = 1.0 - target[winners, 2 * winners], 1.0 - target[winners, 2 * winners + 1]
         return bool(((rest[1] < 1e-6) | (rest[1] < 0.999 * rest[0])).all())
 
     def true_distribution(
@@ -90,7 +95,7 @@ class SeparableLoss(Loss):
         self._check_invertible(n_classes, label_smoothing)
         logits = narrowed(scores).T
         true, other = self._both_blocks(logits.shape, label_smoothing, logits=logits)
-        return balanced(log_softmax(logits.T)[1], self.slope(true), self.slope(other))
+        return separable_minimum(log_softmax(logits.T)[1], self.slope(true), self.slope(other))
 
     @staticmethod
     def _both_blocks(
@@ -100,7 +105,8 @@ class SeparableLoss(Loss):
         proba: FloatArray | None = None,
         logits: FloatArray | None = None,
     ) -> tuple[Block, Block]:
-        """Every class as the true one, and as another: slopes depend on its own target alone."""
+        """Blocks in which every class is the true class, and in which none is."""
+        # That is possible because the slope of a class only depends on its own target.
         k = shape[1]
         true, other = (
             Block(n_classes=k, soft=np.full(shape, end), proba=proba, logits=logits)
@@ -109,32 +115,34 @@ class SeparableLoss(Loss):
         return true, other
 
 
-class Chance(NamedTuple):
+class Probabilities(NamedTuple):
     """Probabilities ``p`` with ``log p`` and ``1 - p``, each to full accuracy."""
 
     p: FloatArray
     log_p: FloatArray
-    miss: FloatArray
+    miss: FloatArray  # 1 - p
 
 
 @dataclass(frozen=True)
 class TrueClassLoss(SeparableLoss):
-    """A function of the probability of the class that came true; its expectation if soft."""
+    """Base of losses ``f(p_y)`` of the probability of the true class (expected if soft)."""
+
+    # A subclass defines `value`, `slope_of` and `curvature_of`, functions of `Probabilities`.
 
     @abstractmethod
-    def value(self, chance: Chance) -> FloatArray:
-        """``f(p)`` of probabilities of any shape."""
+    def value(self, proba: Probabilities) -> FloatArray:
+        """``f(p)`` of probabilities of any shape, (n,) or (k, n)."""
 
     @abstractmethod
-    def slope_of(self, chance: Chance) -> FloatArray:
+    def slope_of(self, proba: Probabilities) -> FloatArray:
         """``u = p f'(p)`` of probabilities of any shape."""
 
     @abstractmethod
-    def curvature_of(self, chance: Chance) -> FloatArray:
+    def curvature_of(self, proba: Probabilities) -> FloatArray:
         """``v = p^2 f''(p)`` of probabilities of any shape."""
 
     def class_factors(self, n_classes: int) -> FloatArray | None:
-        """Factor of each class, (k,), or None where they are all 1."""
+        """Factor by which the loss of each true class is multiplied, (k,); None if all are 1."""
         return None
 
     def block_values(self, block: Block) -> FloatArray:
@@ -156,7 +164,7 @@ class TrueClassLoss(SeparableLoss):
         factors = self.class_factors(block.n_classes)
         if factors is not None:
             weight = weight * factors[:, np.newaxis]
-        # A class of target 0 does not count, not even where a slope overflows.
+        # A class of target 0 adds 0 even if its slope overflows.
         return np.where(weight == 0.0, 0.0, weight * by_class)
 
     def block_loss_gradient(self, block: Block) -> Pair:
@@ -167,12 +175,12 @@ class TrueClassLoss(SeparableLoss):
     def block_gradient_hessian(self, block: Block) -> Pair:
         if block.index is None:
             return super().block_gradient_hessian(block)
-        # Of labels u and v are 0 but for the true class: one row of them is enough.
-        chance, u = _true_of_each_class(block), self._label_slope(block)
-        v = self._times_factor(block, self.curvature_of(chance))
+        # For labels, u and v are 0 except for the true class: compute only that row.
+        proba, u = _true_of_each_class(block), self._label_slope(block)
+        v = self._times_factor(block, self.curvature_of(proba))
         p, gradient = block.proba_by_class, self._label_gradient(block, u)
         hessian = (1.0 - 2.0 * p) * gradient + p * p * v
-        true = (1.0 - 2.0 * chance.p) * u * chance.miss + v * np.square(chance.miss)
+        true = (1.0 - 2.0 * proba.p) * u * proba.miss + v * np.square(proba.miss)
         return gradient, block.put_true(hessian, true)
 
     def _label_slope(self, block: Block) -> FloatArray:
@@ -187,16 +195,16 @@ class TrueClassLoss(SeparableLoss):
         return block.put_true(block.proba_by_class * -u, u - block.true_proba * u)
 
 
-def of_true_class(block: Block) -> Chance:
-    """Probability of the true class of each row, (n,); needs an index."""
-    return Chance(block.true_proba, -block.cross_entropy, block.true_miss)
+def of_true_class(block: Block) -> Probabilities:
+    """Probability of the true class of each row, (n,), for a block with labels."""
+    return Probabilities(block.true_proba, -block.cross_entropy, block.true_miss)
 
 
-def _true_of_each_class(block: Block) -> Chance:
-    """The true class's entries of `of_each_class`, to the last bit, so that paths agree."""
-    return Chance(block.true_proba, -block.cross_entropy, block.of_true(block.miss_by_class))
+def _true_of_each_class(block: Block) -> Probabilities:
+    """Entries of the true class in `of_each_class`, equal to the last bit."""
+    return Probabilities(block.true_proba, -block.cross_entropy, block.of_true(block.miss_by_class))
 
 
-def of_each_class(block: Block) -> Chance:
-    """Probabilities of all classes, (k, n)."""
-    return Chance(block.proba_by_class, block.log_proba_by_class, block.miss_by_class)
+def of_each_class(block: Block) -> Probabilities:
+    """Probability of each class, (k, n)."""
+    return Probabilities(block.proba_by_class, block.log_proba_by_class, block.miss_by_class)

@@ -1,4 +1,4 @@
-"""Entropy and divergences of distributions."""
+"""Entropy, and divergences between two distributions."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from xentexp._inputs.block import Block
 from xentexp._numerics import FloatArray, log_softmax
 from xentexp.errors import InputError
 from xentexp.losses._base import Loss, Pair, Properties, check_number
-from xentexp.losses._differentiable import Chance, SeparableLoss, TrueClassLoss
+from xentexp.losses._differentiable import Probabilities, SeparableLoss, TrueClassLoss
 from xentexp.losses._inverse import narrowed, on_simplex, smoothed_ends
 from xentexp.losses._registry import register_loss
 
@@ -22,11 +22,11 @@ _SHANNON = "Shannon, C. E. (1948). A mathematical theory of communication. Bell 
 @register_loss
 @dataclass(frozen=True)
 class Entropy(SeparableLoss):
-    """Entropy of the predicted distribution: how sharp the prediction is."""
+    """Entropy of the predicted distribution."""
 
     name: ClassVar[str] = "entropy"
     properties: ClassVar[Properties] = Properties(
-        summary="Entropy of a distribution; of predictions: the log loss they promise.",
+        summary="Entropy of a distribution; for calibrated predictions, their expected log loss.",
         formula="-sum_j p_j log p_j",
         range="[0, log k]",
         properness="-",
@@ -56,17 +56,18 @@ array([1.7917..., 0.        ])""",
 @register_loss
 @dataclass(frozen=True)
 class CrossEntropy(TrueClassLoss):
-    """Cross-entropy of two distributions, with an additive delta inside the logarithm.
+    """Cross-entropy of two distributions, with a constant inside the logarithm.
 
     Parameters
     ----------
     delta : float
-        Added to ``q`` before the logarithm, as textbooks do to avoid ``log 0``.
+        Number, at least 0, that is added to ``q`` inside the logarithm to avoid ``log 0``. With
+        the default 0, the value is infinite if ``q`` is 0 where ``p`` is not.
     """
 
     name: ClassVar[str] = "cross_entropy"
     properties: ClassVar[Properties] = Properties(
-        summary="Cross-entropy of two distributions.",
+        summary="Cross-entropy of the second distribution relative to the first.",
         formula="-sum_j p_j log(q_j + delta)",
         range="[0, inf]",
         properness="strictly proper",
@@ -87,26 +88,26 @@ class CrossEntropy(TrueClassLoss):
     def block_values(self, block: Block) -> FloatArray:
         return block.cross_entropy if self.delta == 0.0 else super().block_values(block)
 
-    def value(self, chance: Chance) -> FloatArray:
-        return 0.0 - np.log(chance.p + self.delta)
+    def value(self, proba: Probabilities) -> FloatArray:
+        return 0.0 - np.log(proba.p + self.delta)
 
-    def slope_of(self, chance: Chance) -> FloatArray:
+    def slope_of(self, proba: Probabilities) -> FloatArray:
         if self.delta == 0.0:
-            return np.full_like(chance.p, -1.0)
-        return -chance.p / (chance.p + self.delta)
+            return np.full_like(proba.p, -1.0)
+        return -proba.p / (proba.p + self.delta)
 
-    def curvature_of(self, chance: Chance) -> FloatArray:
-        return np.square(self.slope_of(chance))
+    def curvature_of(self, proba: Probabilities) -> FloatArray:
+        return np.square(self.slope_of(proba))
 
 
 @register_loss
 @dataclass(frozen=True)
 class KLDivergence(Loss):
-    """Kullback-Leibler divergence: cross-entropy less the entropy of the target."""
+    """Kullback-Leibler divergence: cross-entropy minus the entropy of the target."""
 
     name: ClassVar[str] = "kl_divergence"
     properties: ClassVar[Properties] = Properties(
-        summary="Kullback-Leibler divergence of the second distribution from the first.",
+        summary="Kullback-Leibler divergence KL(p || q): cross-entropy minus the entropy of p.",
         formula="sum_j p_j log(p_j / q_j)",
         range="[0, inf]",
         properness="strictly proper",
@@ -131,7 +132,7 @@ inf""",
 
     def block_values(self, block: Block) -> FloatArray:
         if block.index is not None:
-            return block.cross_entropy  # the entropy of one label is 0
+            return block.cross_entropy  # the entropy of a label is 0
         target = block.target_by_class
         log_target = np.log(np.where(target > 0, target, 1.0))
         return block.expected(log_target - block.log_proba_by_class)
@@ -146,11 +147,11 @@ inf""",
 @register_loss
 @dataclass(frozen=True)
 class ReverseKLDivergence(SeparableLoss):
-    """Kullback-Leibler divergence of the target from the prediction."""
+    """Kullback-Leibler divergence with prediction and target exchanged."""
 
     name: ClassVar[str] = "reverse_kl_divergence"
     properties: ClassVar[Properties] = Properties(
-        summary="Kullback-Leibler divergence of the first distribution from the second.",
+        summary="Reverse Kullback-Leibler divergence KL(q || p).",
         formula="sum_j q_j log(q_j / p_j)",
         range="[0, inf]",
         properness="-",
@@ -184,11 +185,11 @@ inf""",
 @register_loss
 @dataclass(frozen=True)
 class JensenShannonDivergence(SeparableLoss):
-    """Mean of the divergences of both distributions from their middle."""
+    """Mean of the Kullback-Leibler divergences of both distributions from their mean."""
 
     name: ClassVar[str] = "jensen_shannon_divergence"
     properties: ClassVar[Properties] = Properties(
-        summary="Jensen-Shannon divergence of two distributions.",
+        summary="Jensen-Shannon divergence: symmetric, bounded divergence of two distributions.",
         formula="1/2 sum_j p_j log(p_j / m_j) + q_j log(q_j / m_j), m = (p + q) / 2",
         range="[0, log 2]",
         properness="improper",
@@ -222,31 +223,32 @@ class JensenShannonDivergence(SeparableLoss):
 
 
 def _to_middle(p: FloatArray, both: FloatArray) -> FloatArray:
-    """``p log(2 p / both)``, 0 where ``p`` is 0; half of the smallest `both` would be 0."""
-    share = np.divide(p, both, out=np.ones_like(p), where=p > 0)
-    return p * np.log(2.0 * share)
+    """``p log(2 p / both)``, 0 if ``p`` is 0."""
+    # Not p / (both / 2): half of the smallest positive float is 0.
+    ratio = np.divide(p, both, out=np.ones_like(p), where=p > 0)
+    return p * np.log(2.0 * ratio)
 
 
 @dataclass(frozen=True)
 class _PowerDivergence(Loss):
-    """What rests on ``S = sum_j p_j^alpha q_j^(1 - alpha)``."""
+    """Base of divergences that are a function of ``S = sum_j p_j^alpha q_j^(1 - alpha)``."""
 
     alpha: float = 0.5
 
     def __post_init__(self) -> None:
         check_number("alpha", self.alpha, 0.0, np.inf, low_open=True)
         if abs(self.alpha - 1.0) < 1e-6:
-            raise InputError(f"alpha must not be 1; got {self.alpha!r}: that is kl_divergence")
+            raise InputError(f"alpha must not be 1; got {self.alpha!r}; use kl_divergence for 1")
 
     def _log_terms(self, block: Block) -> FloatArray:
         log_p, target = block.log_proba_by_class, block.target_by_class
         with np.errstate(divide="ignore", invalid="ignore"):
             terms = self.alpha * np.log(target) + (1.0 - self.alpha) * log_p
-        # A class of target 0 does not count, not even where its probability is 0 as well.
+        # A class of target 0 adds 0 even if its probability is 0, too.
         return np.where(target > 0, terms, -np.inf)
 
     def _log_sum(self, block: Block) -> tuple[FloatArray, FloatArray]:
-        """``log S``, and what it is made of: the share of each class in ``S``."""
+        """``log S``, and the proportion of each class in ``S``, (k, n)."""
         terms = self._log_terms(block)
         top = terms.max(axis=0)
         top = np.where(np.isfinite(top), top, 0.0)
@@ -256,7 +258,7 @@ class _PowerDivergence(Loss):
             return top + np.log(total), share / total
 
     def _gap(self, block: Block, share: FloatArray) -> FloatArray:
-        """``p - share``, where the share of a label is 1 to the last digit of ``p - 1``."""
+        """``p - share``, without cancellation for a label, whose share is 1."""
         return block.residual_by_class if block.index is not None else block.proba_by_class - share
 
     def invertible(self, n_classes: int, label_smoothing: float = 0.0) -> bool:
@@ -265,10 +267,10 @@ class _PowerDivergence(Loss):
     def _share_per_sum(
         self, scores: FloatArray, label_smoothing: float
     ) -> tuple[FloatArray, FloatArray]:
-        """``t_j`` and ``t_j / S_j`` where ``S_j`` is the sum of label j, each up to a factor."""
+        """``t_j`` and ``t_j / S_j``, each up to a factor, where ``S_j`` is ``S`` for label j."""
         log_p = log_softmax(narrowed(scores))[0]
         high, low = (end**self.alpha for end in smoothed_ends(label_smoothing, len(scores)))
-        # Where sum_i t_i s_ij = p_j, s_ij the share of class j in S_i:
+        # At the minimum sum_i t_i s_ij = p_j, with the share s_ij of class j in S_i. This gives
         # p_j^alpha = low sum_i w_i + (high - low) w_j, w_i = t_i / S_i, up to a factor.
         escort = np.exp(self.alpha * (log_p - log_p.max(axis=0)))
         w = on_simplex(escort - low * escort.sum(axis=0) / (high + (len(scores) - 1) * low))
@@ -285,12 +287,12 @@ class RenyiDivergence(_PowerDivergence):
     Parameters
     ----------
     alpha : float
-        Order, positive and not 1, where it is the Kullback-Leibler divergence.
+        Order, above 0 and not 1; for alpha near 1 it is near the `kl_divergence`.
     """
 
     name: ClassVar[str] = "renyi_divergence"
     properties: ClassVar[Properties] = Properties(
-        summary="Renyi divergence of order alpha of the second distribution from the first.",
+        summary="Renyi divergence of order alpha between two distributions.",
         formula="log(sum_j p_j^alpha q_j^(1 - alpha)) / (alpha - 1)",
         range="[0, inf]",
         properness="strictly proper",
@@ -308,7 +310,7 @@ class RenyiDivergence(_PowerDivergence):
 
     def block_values(self, block: Block) -> FloatArray:
         if block.index is not None:
-            return block.cross_entropy  # of one label, whatever alpha
+            return block.cross_entropy  # for a label, every alpha gives the same
         return self._of_log_sum(self._log_sum(block)[0])
 
     def _of_log_sum(self, log_sum: FloatArray) -> FloatArray:
@@ -330,7 +332,7 @@ class RenyiDivergence(_PowerDivergence):
     ) -> FloatArray:
         self._check_invertible(n_classes, label_smoothing)
         if label_smoothing == 0.0:
-            return self.probabilities(scores, n_classes)  # of labels it is the cross-entropy
+            return self.probabilities(scores, n_classes)  # for labels it is the cross-entropy
         return on_simplex(self._share_per_sum(scores, label_smoothing)[0])
 
 
@@ -342,14 +344,14 @@ class AlphaDivergence(_PowerDivergence):
     Parameters
     ----------
     alpha : float
-        Order, positive and not 1, where it is the Kullback-Leibler divergence; 1/2 is four
-        times the squared Hellinger distance ``1 - sum sqrt(p q)``, 2 is half of chi-squared.
-        Below 1 it is at most ``1 / (alpha (1 - alpha))``, above 1 it has no bound.
+        Order, above 0 and not 1; for alpha near 1 it is near the `kl_divergence`. 1/2 gives four
+        times the squared Hellinger distance ``1 - sum sqrt(p q)``, 2 half of the chi-squared
+        divergence. The maximum is ``1 / (alpha (1 - alpha))`` below 1 and infinite above 1.
     """
 
     name: ClassVar[str] = "alpha_divergence"
     properties: ClassVar[Properties] = Properties(
-        summary="Alpha divergence of the second distribution from the first.",
+        summary="Alpha divergence (Cressie-Read power divergence) between two distributions.",
         formula="(sum_j p_j^alpha q_j^(1 - alpha) - 1) / (alpha (alpha - 1))",
         range="[0, 4]",
         properness="improper",
@@ -368,7 +370,7 @@ class AlphaDivergence(_PowerDivergence):
 
     def block_values(self, block: Block) -> FloatArray:
         scale = self.alpha * (self.alpha - 1.0)
-        with np.errstate(over="ignore"):  # infinite is what it is
+        with np.errstate(over="ignore"):  # the value is infinite
             total = np.exp(self._log_terms(block)).sum(axis=0)
         return np.asarray(np.maximum((total - 1.0) / scale, 0.0))  # rounding may leave -1e-17
 
@@ -383,7 +385,7 @@ class AlphaDivergence(_PowerDivergence):
         return self._scaled(self._gap(block, share), log_total), self._scaled(curve, log_total)
 
     def _scaled(self, slope: FloatArray, log_total: FloatArray) -> FloatArray:
-        """``S slope / alpha``, 0 where the slope is 0 and ``S`` infinite."""
+        """``S slope / alpha``; 0 if the slope is 0, even if ``S`` is infinite."""
         with np.errstate(over="ignore"):
             scale = np.broadcast_to(np.exp(log_total) / self.alpha, slope.shape)
         return np.multiply(scale, slope, out=np.zeros_like(slope), where=slope != 0.0)

@@ -1,4 +1,4 @@
-"""Cross-entropy reweighted by how sure the prediction is: focal, asymmetric, poly-1."""
+"""Cross-entropies that give well-predicted rows another weight: focal, asymmetric, poly-1."""
 
 from __future__ import annotations
 
@@ -13,7 +13,12 @@ from xentexp._inputs.block import Block
 from xentexp._numerics import FloatArray
 from xentexp.errors import InputError
 from xentexp.losses._base import Properties, check_number
-from xentexp.losses._differentiable import Chance, SeparableLoss, TrueClassLoss, of_each_class
+from xentexp.losses._differentiable import (
+    Probabilities,
+    SeparableLoss,
+    TrueClassLoss,
+    of_each_class,
+)
 from xentexp.losses._registry import register_loss
 
 _LIN = (
@@ -23,30 +28,31 @@ _LIN = (
 )
 
 
-def _focal(chance: Chance, gamma: float) -> FloatArray:
+def _focal(proba: Probabilities, gamma: float) -> FloatArray:
     """``-(1 - p)^gamma log p``."""
-    value = np.multiply(chance.miss**gamma, chance.log_p)
+    value = np.multiply(proba.miss**gamma, proba.log_p)
     return np.subtract(0.0, value, out=value)
 
 
 @register_loss
 @dataclass(frozen=True)
 class BinaryFocalCrossentropy(TrueClassLoss):
-    """Focal loss of two classes.
+    """Focal loss for two classes.
 
     Parameters
     ----------
     gamma : float
-        How much rows that are predicted well are down-weighted; 0 is the cross-entropy.
+        Focusing exponent, at least 0: larger values give less weight to well-predicted rows; 0
+        gives the cross-entropy.
     alpha : float or None
-        Weight of the second class, with ``1 - alpha`` for the first, as Lin et al. balance
-        them (they take .25); None for no balancing. Keras' BinaryFocalCrossentropy ignores
-        its alpha of .25 unless ``apply_class_balancing=True``.
+        Weight of the second class, in [0, 1]; the first has weight ``1 - alpha``. Lin et al. use
+        0.25. None means no class weights. Keras has the default 0.25, but only uses it with
+        ``apply_class_balancing=True``.
     """
 
     name: ClassVar[str] = "binary_focal_crossentropy"
     properties: ClassVar[Properties] = Properties(
-        summary="Focal loss of two classes: well predicted rows count less.",
+        summary="Focal loss for two classes: less weight on well-predicted rows.",
         formula="-alpha_y (1 - p_y)^gamma log p_y",
         range="[0, inf)",
         properness="improper",
@@ -75,36 +81,36 @@ array([0.1732..., 0.5198...])""",
         if self.alpha is not None:
             check_number("alpha", self.alpha, 0.0, 1.0)
 
-    def value(self, chance: Chance) -> FloatArray:
-        return _focal(chance, self.gamma)
+    def value(self, proba: Probabilities) -> FloatArray:
+        return _focal(proba, self.gamma)
 
-    def slope_of(self, chance: Chance) -> FloatArray:
-        return _focal_slope(chance, self.gamma)
+    def slope_of(self, proba: Probabilities) -> FloatArray:
+        return _focal_slope(proba, self.gamma)
 
-    def curvature_of(self, chance: Chance) -> FloatArray:
-        return _focal_curvature(chance, self.gamma)
+    def curvature_of(self, proba: Probabilities) -> FloatArray:
+        return _focal_curvature(proba, self.gamma)
 
     def class_factors(self, n_classes: int) -> FloatArray | None:
         return None if self.alpha is None else np.array([1.0 - self.alpha, self.alpha])
 
 
-def _focal_parts(chance: Chance, gamma: float) -> tuple[FloatArray, FloatArray, FloatArray]:
+def _focal_parts(proba: Probabilities, gamma: float) -> tuple[FloatArray, FloatArray, FloatArray]:
     """``1 - p``, ``log p / (1 - p)`` and ``(1 - p)^gamma``."""
-    # Below this the powers overflow, and both derivatives are 0 to rounding all the same.
-    miss = np.maximum(chance.miss, 1e-100)
-    return miss, chance.log_p / miss, miss**gamma  # the ratio tends to -1
+    # Below 1e-100 powers can overflow; there, both derivatives are 0 up to rounding.
+    miss = np.maximum(proba.miss, 1e-100)
+    return miss, proba.log_p / miss, miss**gamma  # the ratio tends to -1 for p near 1
 
 
-def _focal_slope(chance: Chance, gamma: float) -> FloatArray:
+def _focal_slope(proba: Probabilities, gamma: float) -> FloatArray:
     """First derivative of `_focal` in ``p``, times ``p``."""
-    _, ratio, power = _focal_parts(chance, gamma)
-    return np.asarray(gamma * chance.p * power * ratio - power)
+    _, ratio, power = _focal_parts(proba, gamma)
+    return np.asarray(gamma * proba.p * power * ratio - power)
 
 
-def _focal_curvature(chance: Chance, gamma: float) -> FloatArray:
+def _focal_curvature(proba: Probabilities, gamma: float) -> FloatArray:
     """Second derivative of `_focal` in ``p``, times ``p^2``."""
-    miss, ratio, power = _focal_parts(chance, gamma)
-    p = chance.p
+    miss, ratio, power = _focal_parts(proba, gamma)
+    p = proba.p
     if gamma:
         power += gamma * p * power / miss * (2.0 - (gamma - 1.0) * p * ratio)
     return power
@@ -113,21 +119,21 @@ def _focal_curvature(chance: Chance, gamma: float) -> FloatArray:
 @register_loss
 @dataclass(frozen=True)
 class CategoricalFocalCrossentropy(TrueClassLoss):
-    """Focal loss of any number of classes.
+    """Focal loss for any number of classes.
 
     Parameters
     ----------
     gamma : float
-        How much rows that are predicted well are down-weighted; 0 is the cross-entropy.
+        Focusing exponent, at least 0: larger values give less weight to well-predicted rows; 0
+        gives the cross-entropy.
     alpha : float or sequence of float
-        One factor for all classes, which rescales the loss and is what Keras'
-        CategoricalFocalCrossentropy makes of a single alpha; or one factor for each class,
-        which balances them.
+        A factor above 0 for the whole loss, as in Keras, or a factor of at least 0 for each
+        class, in the order of the classes, as class weights.
     """
 
     name: ClassVar[str] = "categorical_focal_crossentropy"
     properties: ClassVar[Properties] = Properties(
-        summary="Focal loss: cross-entropy that counts well predicted rows less.",
+        summary="Focal loss: cross-entropy with less weight on well-predicted rows.",
         formula="-sum_j t_j alpha_j (1 - p_j)^gamma log p_j",
         range="[0, inf)",
         properness="improper",
@@ -157,20 +163,21 @@ class CategoricalFocalCrossentropy(TrueClassLoss):
             factors = tuple(map(float, cast(Sequence[float], self.alpha)))
         except (TypeError, ValueError):
             raise InputError(
-                f"alpha must be a number, or one for each class in their order; got {self.alpha!r}"
+                f"alpha must be a number, or a sequence with one number for each class; got "
+                f"{self.alpha!r}"
             ) from None
         for factor in factors:
             check_number("alpha of each class", factor, 0.0, np.inf)
         object.__setattr__(self, "alpha", factors)  # hashable
 
-    def value(self, chance: Chance) -> FloatArray:
-        return _focal(chance, self.gamma)
+    def value(self, proba: Probabilities) -> FloatArray:
+        return _focal(proba, self.gamma)
 
-    def slope_of(self, chance: Chance) -> FloatArray:
-        return _focal_slope(chance, self.gamma)
+    def slope_of(self, proba: Probabilities) -> FloatArray:
+        return _focal_slope(proba, self.gamma)
 
-    def curvature_of(self, chance: Chance) -> FloatArray:
-        return _focal_curvature(chance, self.gamma)
+    def curvature_of(self, proba: Probabilities) -> FloatArray:
+        return _focal_curvature(proba, self.gamma)
 
     def class_factors(self, n_classes: int) -> FloatArray | None:
         if isinstance(self.alpha, Real):
@@ -178,7 +185,7 @@ class CategoricalFocalCrossentropy(TrueClassLoss):
         factors = cast(tuple[float, ...], self.alpha)
         if len(factors) != n_classes:
             raise InputError(
-                f"alpha must have one factor for each of {n_classes} classes; got {factors}"
+                f"alpha must have one number for each of {n_classes} classes; got {factors}"
             )
         return np.array(factors)
 
@@ -186,20 +193,22 @@ class CategoricalFocalCrossentropy(TrueClassLoss):
 @register_loss
 @dataclass(frozen=True)
 class AsymmetricLoss(SeparableLoss):
-    """Focal loss with another focus for each of two classes, and a margin for the first.
+    """Focal loss with its own exponent for each of two classes, and a margin for the first.
 
     Parameters
     ----------
     gamma_positive, gamma_negative : float
-        Focus of rows of the second class, and of the first; with 0 for the first the loss has
-        a kink at the margin.
+        Focusing exponents, at least 0, of rows of the second class (positive) and of the first
+        (negative): larger values give less weight to well-predicted rows. With
+        ``gamma_negative=0`` the loss has a kink at the margin.
     margin : float
-        Probability that rows of the first class may have of the second at no cost.
+        Probability in [0, 1]: rows of the first class have loss 0 if the predicted probability
+        of the second class is at most `margin`.
     """
 
     name: ClassVar[str] = "asymmetric_loss"
     properties: ClassVar[Properties] = Properties(
-        summary="Asymmetric focal loss of two classes: easy rows of the first count least.",
+        summary="Asymmetric focal loss for two classes: easy rows of the first have least weight.",
         formula="-y (1 - p)^g+ log p - (1 - y) q^g- log(1 - q), q = max(p - margin, 0)",
         range="[0, inf)",
         properness="improper",
@@ -222,33 +231,35 @@ array([0.3465..., 0.0433...])""",
         check_number("gamma_negative", self.gamma_negative, 0.0, np.inf)
         check_number("margin", self.margin, 0.0, 1.0)
 
-    def _chances(self, block: Block) -> tuple[Chance, Chance]:
-        """The second class, and the first with what it is let off."""
+    def _class_probabilities(self, block: Block) -> tuple[Probabilities, Probabilities]:
+        """Probabilities of the first class, after the margin, and of the second class."""
         each = of_each_class(block)
-        positive = Chance(*(array[1] for array in each))
+        positive = Probabilities(*(array[1] for array in each))
         if self.margin == 0.0:
-            return Chance(*(array[0] for array in each)), positive
+            return Probabilities(*(array[0] for array in each)), positive
         miss = np.maximum(each.miss[0] - self.margin, 0.0)
-        return Chance(1.0 - miss, np.log1p(-miss), miss), positive
+        return Probabilities(1.0 - miss, np.log1p(-miss), miss), positive
 
     def block_values(self, block: Block) -> FloatArray:
-        negative, positive = self._chances(block)
+        negative, positive = self._class_probabilities(block)
         values = [_focal(negative, self.gamma_negative), _focal(positive, self.gamma_positive)]
         return block.expected(np.stack(values))
 
     def slope(self, block: Block) -> FloatArray:
-        negative, positive = self._chances(block)
-        first = _focal_slope(negative, self.gamma_negative) * self._share(block, negative)
+        negative, positive = self._class_probabilities(block)
+        first = _focal_slope(negative, self.gamma_negative) * self._margin_factor(block, negative)
         return self._of_targets(block, first, _focal_slope(positive, self.gamma_positive))
 
     def curvature(self, block: Block) -> FloatArray:
-        negative, positive = self._chances(block)
-        share = self._share(block, negative)
-        first = _focal_curvature(negative, self.gamma_negative) * (share * share)
+        negative, positive = self._class_probabilities(block)
+        factor = self._margin_factor(block, negative)
+        first = _focal_curvature(negative, self.gamma_negative) * (factor * factor)
         return self._of_targets(block, first, _focal_curvature(positive, self.gamma_positive))
 
-    def _share(self, block: Block, negative: Chance) -> FloatArray | float:
-        """``p / (p + margin)`` of the first class: slopes are in the latter, 0 beyond 1."""
+    def _margin_factor(self, block: Block, negative: Probabilities) -> FloatArray | float:
+        """``p / (p + margin)`` of the first class, by which derivatives are multiplied."""
+        # _focal_slope returns P f'(P) with P = p + margin, but u is p f'(P). The factor is 0 for
+        # P >= 1, where the loss is constant.
         if self.margin == 0.0:
             return 1.0
         return np.where(negative.miss > 0.0, block.proba_by_class[0] / negative.p, 0.0)
@@ -262,17 +273,18 @@ array([0.3465..., 0.0433...])""",
 @register_loss
 @dataclass(frozen=True)
 class Poly1Crossentropy(TrueClassLoss):
-    """Cross-entropy with another first coefficient of its expansion in ``1 - p``.
+    """Cross-entropy with a changed first coefficient of its expansion in ``1 - p``.
 
     Parameters
     ----------
     epsilon : float
-        What is added to that coefficient, which is 1; at least -1.
+        Number that is added to the coefficient 1 of ``1 - p``, at least -1; 0 gives the
+        cross-entropy.
     """
 
     name: ClassVar[str] = "poly1_crossentropy"
     properties: ClassVar[Properties] = Properties(
-        summary="Poly-1 loss: cross-entropy plus epsilon times the missing probability.",
+        summary="Poly-1 loss: cross-entropy plus epsilon times 1 minus the true probability.",
         formula="-log p_y + epsilon (1 - p_y)",
         range="[0, inf)",
         properness="improper",
@@ -293,11 +305,11 @@ class Poly1Crossentropy(TrueClassLoss):
     def __post_init__(self) -> None:
         check_number("epsilon", self.epsilon, -1.0, np.inf)
 
-    def value(self, chance: Chance) -> FloatArray:
-        return self.epsilon * chance.miss - chance.log_p
+    def value(self, proba: Probabilities) -> FloatArray:
+        return self.epsilon * proba.miss - proba.log_p
 
-    def slope_of(self, chance: Chance) -> FloatArray:
-        return -1.0 - self.epsilon * chance.p
+    def slope_of(self, proba: Probabilities) -> FloatArray:
+        return -1.0 - self.epsilon * proba.p
 
-    def curvature_of(self, chance: Chance) -> FloatArray:
-        return np.ones_like(chance.p)
+    def curvature_of(self, proba: Probabilities) -> FloatArray:
+        return np.ones_like(proba.p)

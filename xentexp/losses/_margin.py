@@ -1,8 +1,8 @@
-"""Margin losses: on decision scores, never on probabilities.
+"""Margin losses of decision scores.
 
-Each is a function of the negative margins ``d_j - d_y``: the score of a wrong class minus that of
-the true class (``-s d`` with ``s = +-1`` for two classes). It is summed over the wrong classes, or
-taken at the largest.
+Each is a function of the negative margins ``d_j - d_y``: the score of a wrong class minus the score
+of the true class (``-s d`` with ``s = +-1`` for two classes). The function is summed over the wrong
+classes, or applied to the largest negative margin.
 """
 
 from __future__ import annotations
@@ -26,13 +26,15 @@ _CORTES = "Cortes, C., Vapnik, V. (1995). Support-vector networks. Mach. Learn. 
 
 @dataclass(frozen=True)
 class MarginLoss(Loss):
-    """A function of the negative margins."""
+    """Base of losses that are a function of the negative margins."""
 
+    # A subclass defines the function and its derivatives, of arrays of any shape. `over` says
+    # whether it is summed over the wrong classes or applied to the largest negative margin.
     over: ClassVar[Literal["largest", "sum"]] = "largest"
 
     @abstractmethod
     def value(self, negative_margin: FloatArray) -> FloatArray:
-        """Value at a negative margin; 0 at minus infinity."""
+        """Value at a negative margin; 0 at minus infinity, which stands for the true class."""
 
     @abstractmethod
     def slope(self, negative_margin: FloatArray) -> FloatArray:
@@ -43,7 +45,7 @@ class MarginLoss(Loss):
         """Second derivative of `value`, 0 at minus infinity."""
 
     def scale(self, block: Block) -> float:
-        """What the value of a row is multiplied by."""
+        """Factor by which the value of a row is multiplied."""
         return 1.0
 
     def _one_margin(self, block: Block) -> bool:
@@ -66,7 +68,7 @@ class MarginLoss(Loss):
     def _by_class(
         self, block: Block, function: Callable[[FloatArray], FloatArray], sign: float
     ) -> FloatArray:
-        """A derivative of each wrong class, and their sum, times the sign, of the true one."""
+        """Derivative of each wrong class, (k, n); their sum times the sign for the true class."""
         if self._one_margin(block):
             derivative = self.scale(block) * function(block.largest_negative_margin)
             by_class = np.zeros((block.n_classes, block.n_rows))
@@ -78,7 +80,8 @@ class MarginLoss(Loss):
     def invertible(self, n_classes: int, label_smoothing: float = 0.0) -> bool:
         if label_smoothing or (self.over == "largest" and n_classes > 2):
             return False
-        # A slope at 0: it pays to rank rightly (Bartlett et al. 2006). A bend: by how much.
+        # A positive slope at 0: the minimum ranks the classes correctly (Bartlett et al. 2006). A
+        # curvature: it also determines their probabilities.
         grid = np.linspace(-8.0, 8.0, 1601)
         return bool(self.slope(grid)[800] > 0.0 and self.curvature(grid).max() > 0.0)
 
@@ -93,11 +96,11 @@ class MarginLoss(Loss):
 @register_loss
 @dataclass(frozen=True)
 class HingeLoss(MarginLoss):
-    """Hinge loss of two classes."""
+    """Hinge loss for two classes."""
 
     name: ClassVar[str] = "hinge_loss"
     properties: ClassVar[Properties] = Properties(
-        summary="Hinge loss of two classes, on decision scores.",
+        summary="Hinge loss of decision scores for two classes, as in support vector machines.",
         formula="max(0, 1 - s d), s = +-1",
         range="[0, inf)",
         properness="improper",
@@ -132,11 +135,11 @@ class HingeLoss(MarginLoss):
 @register_loss
 @dataclass(frozen=True)
 class SquaredHingeLoss(HingeLoss):
-    """Squared hinge loss of two classes."""
+    """Squared hinge loss for two classes."""
 
     name: ClassVar[str] = "squared_hinge_loss"
     properties: ClassVar[Properties] = Properties(
-        summary="Squared hinge loss of two classes, on decision scores.",
+        summary="Squared hinge loss of decision scores for two classes.",
         formula="max(0, 1 - s d)^2, s = +-1",
         range="[0, inf)",
         properness="improper",
@@ -165,17 +168,18 @@ class SquaredHingeLoss(HingeLoss):
 @register_loss
 @dataclass(frozen=True)
 class SmoothedHingeLoss(MarginLoss):
-    """Hinge loss whose corner is rounded by a parabola.
+    """Hinge loss with a parabola instead of the kink.
 
     Parameters
     ----------
     gamma : float
-        Width of the parabola, below the margin.
+        Width of the interval below margin 1 in which the loss is a parabola, above 0; near 0 the
+        loss is near the hinge loss.
     """
 
     name: ClassVar[str] = "smoothed_hinge_loss"
     properties: ClassVar[Properties] = Properties(
-        summary="Hinge loss of two classes whose corner is a parabola (Huberized hinge).",
+        summary="Smoothed (Huberized) hinge loss for two classes: a parabola replaces the kink.",
         formula="0 if m >= 1, (1 - m)^2 / (2 gamma) if m >= 1 - gamma, else 1 - m - gamma / 2; "
         "m = s d",
         range="[0, inf)",
@@ -213,11 +217,11 @@ array([0.   , 0.125, 1.5  ])""",
 @register_loss
 @dataclass(frozen=True)
 class ModifiedHuberLoss(MarginLoss):
-    """Squared hinge that turns linear for rows that are badly wrong."""
+    """Squared hinge loss that is linear below margin -1."""
 
     name: ClassVar[str] = "modified_huber_loss"
     properties: ClassVar[Properties] = Properties(
-        summary="Modified Huber loss of two classes: squared hinge, linear below margin -1.",
+        summary="Modified Huber loss for two classes: squared hinge loss, linear below margin -1.",
         formula="max(0, 1 - m)^2 if m >= -1 else -4 m; m = s d",
         range="[0, inf)",
         properness="improper",
@@ -251,11 +255,11 @@ array([0.  , 0.25, 8.  ])""",
 @register_loss
 @dataclass(frozen=True)
 class CategoricalHinge(HingeLoss):
-    """Hinge loss against the largest wrong score."""
+    """Hinge loss of the largest score of a wrong class."""
 
     name: ClassVar[str] = "categorical_hinge"
     properties: ClassVar[Properties] = Properties(
-        summary="Hinge loss against the largest score of a wrong class (Crammer-Singer).",
+        summary="Multiclass hinge loss of the largest score of a wrong class (Crammer-Singer).",
         formula="max(0, 1 + max_{j != y} d_j - d_y)",
         range="[0, inf)",
         properness="improper",
@@ -276,12 +280,12 @@ array([2.9, 0. ])""",
 @register_loss
 @dataclass(frozen=True)
 class WestonWatkinsHinge(HingeLoss):
-    """Sum of the hinge losses against every wrong class."""
+    """Sum of the hinge losses of all wrong classes."""
 
     over: ClassVar[Literal["largest", "sum"]] = "sum"
     name: ClassVar[str] = "weston_watkins_hinge"
     properties: ClassVar[Properties] = Properties(
-        summary="Sum of the hinge losses against every wrong class (Weston-Watkins).",
+        summary="Multiclass hinge loss, summed over all wrong classes (Weston-Watkins).",
         formula="sum_{j != y} max(0, 1 + d_j - d_y)",
         range="[0, inf)",
         properness="improper",
@@ -304,20 +308,21 @@ array([2.9, 0.6])""",
 @register_loss
 @dataclass(frozen=True)
 class MultiMarginLoss(MarginLoss):
-    """Powers of the hinge losses against every wrong class, over the number of classes.
+    """Sum of powers of the hinge losses of all wrong classes, over the number of classes.
 
     Parameters
     ----------
     p : {1, 2}
-        Power of each hinge.
+        Power of each hinge: 1 gives hinge losses, 2 squared hinge losses.
     margin : float
-        By how much the true score must lead.
+        Margin by which the score of the true class must exceed another score for a value of 0;
+        at least 0.
     """
 
     over: ClassVar[Literal["largest", "sum"]] = "sum"
     name: ClassVar[str] = "multi_margin_loss"
     properties: ClassVar[Properties] = Properties(
-        summary="Multi-class margin loss: hinges of power p against every wrong class, over k.",
+        summary="Multiclass margin loss: powers of the hinge losses of all wrong classes.",
         formula="1/k sum_{j != y} max(0, margin + d_j - d_y)^p",
         range="[0, inf)",
         properness="improper",
@@ -373,7 +378,7 @@ class ExponentialLoss(MarginLoss):
     over: ClassVar[Literal["largest", "sum"]] = "sum"
     name: ClassVar[str] = "exponential_loss"
     properties: ClassVar[Properties] = Properties(
-        summary="Exponential loss of decision scores, against every wrong class.",
+        summary="Exponential loss of decision scores (AdaBoost), summed over all wrong classes.",
         formula="sum_{j != y} exp(d_j - d_y); exp(-s d) for two classes",
         range="(0, inf)",
         properness="improper",
@@ -390,10 +395,10 @@ class ExponentialLoss(MarginLoss):
     )
 
     def value(self, negative_margin: FloatArray) -> FloatArray:
-        with np.errstate(over="ignore"):  # infinite is what it is
+        with np.errstate(over="ignore"):  # the value is infinite
             return np.exp(negative_margin)
 
-    # Its own derivatives.
+    # exp is its own derivative.
     slope = value
     curvature = value
 
@@ -416,7 +421,7 @@ class LogisticMarginLoss(MarginLoss):
     over: ClassVar[Literal["largest", "sum"]] = "sum"
     name: ClassVar[str] = "logistic_margin_loss"
     properties: ClassVar[Properties] = Properties(
-        summary="Logistic loss of decision scores, against every wrong class.",
+        summary="Logistic loss of decision scores, summed over all wrong classes.",
         formula="sum_{j != y} log(1 + exp(d_j - d_y)); log(1 + exp(-s d)) for two classes",
         range="(0, inf)",
         properness="improper",
@@ -424,7 +429,7 @@ class LogisticMarginLoss(MarginLoss):
         targets="one-hot",
         link="identity",
         convex=True,
-        reference="torch SoftMarginLoss; for two classes the cross-entropy of a sigmoid",
+        reference="torch SoftMarginLoss; equals the cross-entropy of a sigmoid for two classes",
         peers=("torch.nn.SoftMarginLoss", "sklearn.linear_model.SGDClassifier(loss='log_loss')"),
         example="""\
 >>> logistic_margin_loss([1, 0], [1.0, 1.0], reduction="none")
@@ -432,7 +437,7 @@ array([0.3132..., 1.3132...])""",
     )
 
     def value(self, negative_margin: FloatArray) -> FloatArray:
-        return softplus(np.maximum(negative_margin, -1000.0))  # which takes no infinity
+        return softplus(np.maximum(negative_margin, -1000.0))  # softplus needs finite values
 
     def slope(self, negative_margin: FloatArray) -> FloatArray:
         return sigmoid(negative_margin)

@@ -1,4 +1,4 @@
-"""Several labels in a row: a loss of two classes for each column."""
+"""Multilabel losses: each row has several labels, and each label is a column with its own loss."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _SCALES = ("mean", "sum")
 
 @dataclass(frozen=True)
 class MultilabelLoss(Loss):
-    """A loss of two classes on each column, on the sigmoid of its raw score."""
+    """Base of multilabel losses: a loss for two classes of each column and its sigmoid."""
 
     over_labels: Literal["mean", "sum"] = "mean"
 
@@ -31,13 +31,13 @@ class MultilabelLoss(Loss):
 
     @abstractmethod
     def of_one(self) -> Loss:
-        """The loss of one column."""
+        """Loss of a single column."""
 
     def _scale(self, block: Block) -> float:
         return 1.0 / block.n_classes if self.over_labels == "mean" else 1.0
 
     def _columns(self, block: Block) -> Block:
-        """All columns below each other, as two classes."""
+        """Block with all columns stacked into one, as two classes: label absent and present."""
         target = block.target_by_class.reshape(-1)
         proba = None if block.proba is None else np.ascontiguousarray(block.proba.T).reshape(-1)
         logits = None if block.logits is None else np.ascontiguousarray(block.logits.T).reshape(-1)
@@ -73,12 +73,12 @@ class MultilabelCrossentropy(MultilabelLoss):
     Parameters
     ----------
     over_labels : {"mean", "sum"}
-        How the columns of a row become one number.
+        How the values of the labels of a row are combined: their mean or their sum.
     """
 
     name: ClassVar[str] = "multilabel_crossentropy"
     properties: ClassVar[Properties] = Properties(
-        summary="Binary cross-entropy of each of several labels.",
+        summary="Multilabel cross-entropy: mean binary cross-entropy over the labels of a row.",
         formula="1/k sum_j -y_j log p_j - (1 - y_j) log(1 - p_j)",
         range="[0, inf)",
         properness="strictly proper",
@@ -88,7 +88,7 @@ class MultilabelCrossentropy(MultilabelLoss):
         clip=True,
         link="sigmoid",
         convex=True,
-        reference="torch BCEWithLogitsLoss and keras BinaryCrossentropy on a matrix; optax "
+        reference="torch BCEWithLogitsLoss and keras BinaryCrossentropy of a matrix; optax "
         "sigmoid_binary_cross_entropy",
         peers=("torch.nn.MultiLabelSoftMarginLoss",),
         example="""\
@@ -103,22 +103,25 @@ class MultilabelCrossentropy(MultilabelLoss):
 @register_loss
 @dataclass(frozen=True)
 class MultilabelAsymmetricLoss(MultilabelLoss):
-    """Asymmetric loss of each column.
+    """Asymmetric focal loss of each column.
 
     Parameters
     ----------
     over_labels : {"mean", "sum"}
-        How the columns of a row become one number; the paper's code takes the sum.
+        How the values of the labels of a row are combined: their mean or, as in the code of the
+        paper, their sum.
     gamma_positive, gamma_negative : float
-        Focus of labels that are there, and of those that are not; with 0 for these the loss
-        has a kink at the margin.
+        Focusing exponents, at least 0, of labels that are present (positive) and absent
+        (negative): larger values give less weight to well-predicted labels. With
+        ``gamma_negative=0`` the loss has a kink at the margin.
     margin : float
-        Probability that a label that is not there may have at no cost.
+        Probability in [0, 1]: an absent label has loss 0 if its predicted probability is at most
+        `margin`.
     """
 
     name: ClassVar[str] = "multilabel_asymmetric_loss"
     properties: ClassVar[Properties] = Properties(
-        summary="Asymmetric focal loss of each of several labels.",
+        summary="Multilabel asymmetric focal loss, averaged over the labels of a row.",
         formula="1/k sum_j asymmetric_loss(y_j, p_j)",
         range="[0, inf)",
         properness="improper",
@@ -137,7 +140,7 @@ class MultilabelAsymmetricLoss(MultilabelLoss):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        self.of_one()  # which checks the parameters
+        self.of_one()  # checks the parameters
 
     def of_one(self) -> Loss:
         return AsymmetricLoss(self.gamma_positive, self.gamma_negative, self.margin)

@@ -1,4 +1,4 @@
-"""Losses of ordered classes: delinquency grades, ratings."""
+"""Losses for ordered classes, such as delinquency grades and ratings."""
 
 from __future__ import annotations
 
@@ -19,7 +19,10 @@ from xentexp.losses._registry import register_loss
 
 @dataclass(frozen=True)
 class CumulativeLoss(Loss):
-    """A sum over the thresholds between classes of a function of ``F_m = P(class <= m)``."""
+    """Base of losses that are a sum over the thresholds between ordered classes."""
+
+    # Each term is a function of F_m = P(class <= m) of the prediction and of the target. A subclass
+    # defines the terms and their derivatives in the predicted F_m, arrays of shape (k - 1, n).
 
     def block_values(self, block: Block) -> FloatArray:
         total: FloatArray = self.terms(*block.cumulative).sum(axis=0)
@@ -27,20 +30,20 @@ class CumulativeLoss(Loss):
         return total
 
     def scale(self, block: Block) -> float:
-        """What the sum over the thresholds is multiplied by."""
+        """Factor by which the sum over the thresholds is multiplied."""
         return 1.0
 
     @abstractmethod
     def terms(self, predicted: FloatArray, target: FloatArray) -> FloatArray:
-        """Value of each threshold, (k - 1, n)."""
+        """Value at each threshold, from the two arrays of F_m."""
 
     @abstractmethod
     def slope(self, predicted: FloatArray, target: FloatArray) -> FloatArray:
-        """First derivative of each threshold's value in its ``F``."""
+        """First derivative of `terms` in the predicted F_m."""
 
     @abstractmethod
     def curvature(self, predicted: FloatArray, target: FloatArray) -> FloatArray:
-        """Second derivative of each threshold's value in its ``F``."""
+        """Second derivative of `terms` in the predicted F_m."""
 
     def block_loss_gradient(self, block: Block) -> Pair:
         return self.block_values(block), self._gradient(block)
@@ -71,12 +74,12 @@ def _from(terms: FloatArray) -> FloatArray:
 @register_loss
 @dataclass(frozen=True)
 class RankedProbabilityScore(CumulativeLoss):
-    """Brier's score of every threshold."""
+    """Sum of the Brier scores of the thresholds."""
 
     name: ClassVar[str] = "ranked_probability_score"
     properties: ClassVar[Properties] = Properties(
-        summary="Ranked probability score: Brier's score of every threshold of ordered classes.",
-        formula="sum_{m<k} (F_m - T_m)^2, F_m = P(class <= m)",
+        summary="Ranked probability score: squared distance of cumulative distributions.",
+        formula="sum_{m<k} (F_m - T_m)^2, F_m = P(class <= m), T_m of the target",
         range="[0, k - 1]",
         properness="strictly proper",
         response="predict_proba",
@@ -107,12 +110,12 @@ array([1., 2.])""",
 @register_loss
 @dataclass(frozen=True)
 class SquaredEarthMoverDistance(RankedProbabilityScore):
-    """Mean over the classes of the squared distance of the cumulative distributions."""
+    """Ranked probability score divided by the number of classes."""
 
     name: ClassVar[str] = "squared_earth_mover_distance"
     properties: ClassVar[Properties] = Properties(
-        summary="Squared earth mover's distance of ordered classes: the ranked score over k.",
-        formula="1/k sum_{m<k} (F_m - T_m)^2, F_m = P(class <= m)",
+        summary="Squared earth mover's distance: ranked probability score divided by k.",
+        formula="1/k sum_{m<k} (F_m - T_m)^2, F_m = P(class <= m), T_m of the target",
         range="[0, (k - 1)/k]",
         properness="strictly proper",
         response="predict_proba",
@@ -133,12 +136,13 @@ array([0.25, 0.5 ])""",
 @register_loss
 @dataclass(frozen=True)
 class CumulativeLogLoss(Loss):
-    """Log loss of every threshold."""
+    """Sum of the log losses of the thresholds."""
 
     name: ClassVar[str] = "cumulative_log_loss"
     properties: ClassVar[Properties] = Properties(
-        summary="Log loss of every threshold of ordered classes (ranked ignorance score).",
-        formula="-sum_{m<k} T_m log F_m + (1 - T_m) log(1 - F_m), F_m = P(class <= m)",
+        summary="Cumulative log loss: log losses of the events class <= m (ranked ignorance).",
+        formula="-sum_{m<k} T_m log F_m + (1 - T_m) log(1 - F_m), F_m = P(class <= m), "
+        "T_m of the target",
         range="[0, inf)",
         properness="strictly proper",
         response="predict_proba",
@@ -162,7 +166,7 @@ class CumulativeLogLoss(Loss):
             logs = block.log_proba_by_class
             below = np.logaddexp.accumulate(logs, axis=0)[:-1]
             above = np.logaddexp.accumulate(logs[::-1], axis=0)[-2::-1]
-            return np.minimum(below, 0.0), np.minimum(above, 0.0)  # rounding may pass 0
+            return np.minimum(below, 0.0), np.minimum(above, 0.0)  # rounding may exceed 0
         p = block.proba_by_class
         below, above = np.cumsum(p, axis=0)[:-1], np.cumsum(p[::-1], axis=0)[-2::-1]
         return block.clipped_log(below), block.clipped_log(above)
@@ -171,7 +175,7 @@ class CumulativeLogLoss(Loss):
         return self._values(block, *self._logs(block))
 
     def block_loss_gradient(self, block: Block) -> Pair:
-        logs = self._logs(block)  # they cost most, the hessian next to nothing
+        logs = self._logs(block)  # the expensive part; the hessian costs little
         return self._values(block, *logs), self._gradient_hessian(block, *logs)[0]
 
     def block_gradient_hessian(self, block: Block) -> Pair:
@@ -191,7 +195,7 @@ class CumulativeLogLoss(Loss):
         log_p, p = block.log_proba_by_class, block.proba_by_class
         target = block.cumulative[1]
         gradient, hessian = np.zeros_like(p), np.zeros_like(p)
-        # Ratios p_j / F_m of classes below a threshold never exceed 1: no overflow.
+        # The ratio p_j / F_m of a class below the threshold m is at most 1, so it cannot overflow.
         for m in range(len(below)):
             t, lower, upper = target[m], slice(None, m + 1), slice(m + 1, None)
             for side, log_side, log_rest, weight in (
@@ -205,7 +209,7 @@ class CumulativeLogLoss(Loss):
 
 
 def default_thresholds(n_classes: int) -> tuple[float, ...]:
-    """Thresholds of `CumulativeLinkLogLoss` where none are given: 1 apart, around 0."""
+    """Default thresholds of `CumulativeLinkLogLoss`: steps of 1, symmetric about 0."""
     return tuple(np.arange(n_classes - 1) - (n_classes - 2) / 2)
 
 
@@ -217,12 +221,13 @@ class CumulativeLinkLogLoss(Loss):
     Parameters
     ----------
     thresholds : sequence of float or None
-        Increasing, one less than there are classes; None for steps of 1 about 0.
+        Increasing finite numbers, one less than there are classes: the boundaries between the
+        classes on the scale of the score. None means steps of 1, symmetric about 0.
     """
 
     name: ClassVar[str] = "cumulative_link_log_loss"
     properties: ClassVar[Properties] = Properties(
-        summary="Log loss of ordered classes cut from one latent score by thresholds.",
+        summary="Log loss of the proportional odds model: one score, thresholds between classes.",
         formula="-log(s(theta_y - d) - s(theta_{y-1} - d)), s(x) = 1 / (1 + exp(-x))",
         range="(0, inf)",
         properness="improper",
@@ -233,8 +238,8 @@ class CumulativeLinkLogLoss(Loss):
         convex=True,
         link="cumulative logit",
         reference="McCullagh, P. (1980). Regression models for ordinal data. J. R. Stat. Soc. "
-        "B 42, 109-142; improper as a loss of the score, which one number cannot make any "
-        "distribution; mord LogisticAT, statsmodels OrderedModel",
+        "B 42, 109-142; mord LogisticAT, statsmodels OrderedModel. Improper, because one score "
+        "cannot represent every distribution of more than two classes",
         peers=("spacecutter.losses.CumulativeLinkLoss",),
         example="""\
 >>> cumulative_link_log_loss([0, 1], [0.0, 0.0], labels=[0, 1, 2], reduction="none")
@@ -248,20 +253,24 @@ array([0.9740..., 1.4068...])""",
         try:
             cuts = tuple(float(cut) for cut in self.thresholds)
         except (TypeError, ValueError):
-            raise InputError(f"thresholds must be numbers; got {self.thresholds!r}") from None
+            raise InputError(
+                f"thresholds must be a sequence of numbers; got {self.thresholds!r}"
+            ) from None
         for cut in cuts:
             check_number("thresholds", cut, -np.inf, np.inf)
         if not cuts or any(b <= a for a, b in pairwise(cuts)):
-            raise InputError(f"thresholds must increase; got {list(cuts)}")
+            raise InputError(f"thresholds must be increasing; got {list(cuts)}")
         object.__setattr__(self, "thresholds", cuts)  # hashable
 
     def _edges(self, k: int) -> FloatArray:
-        """Thresholds, with one before and one after them that are as good as infinite."""
+        """Thresholds between a very small and a very large number, which stand for infinity."""
         cuts = self.thresholds
         if cuts is None:
             cuts = default_thresholds(k)
         if len(cuts) != k - 1:
-            raise InputError(f"thresholds must be {k - 1} for {k} classes; got {list(cuts)}")
+            raise InputError(
+                f"thresholds must have {k - 1} numbers for {k} classes; got {list(cuts)}"
+            )
         return np.array([-1e300, *cuts, 1e300])
 
     def _gaps(self, block: Block) -> tuple[FloatArray, FloatArray, FloatArray]:
@@ -300,17 +309,17 @@ array([0.9740..., 1.4068...])""",
         return np.asarray(proba / proba.sum(axis=0))
 
     def invertible(self, n_classes: int, label_smoothing: float = 0.0) -> bool:
-        return n_classes == 2 and not label_smoothing  # one number tells one probability
+        return n_classes == 2 and not label_smoothing  # one score represents one probability
 
 
 @register_loss
 @dataclass(frozen=True)
 class ExpectedAbsoluteGradeError(CumulativeLoss):
-    """How many grades off a draw from the prediction is on average."""
+    """Expected distance of the true class from a class drawn from the predicted distribution."""
 
     name: ClassVar[str] = "expected_absolute_grade_error"
     properties: ClassVar[Properties] = Properties(
-        summary="Expected number of grades between the true class and a draw of the predicted.",
+        summary="Expected distance, in classes, from the true class to the predicted distribution.",
         formula="sum_j p_j |j - y|",
         range="[0, k - 1]",
         properness="improper",
@@ -320,7 +329,7 @@ class ExpectedAbsoluteGradeError(CumulativeLoss):
         symmetric=False,
         reference="de la Torre, J., Puig, D., Valls, A. (2018). Weighted kappa loss function "
         "for multi-class classification of ordinal data. Pattern Recognit. Lett. 105, 144-154 "
-        "(expected cost, linear weights); for labels the earth mover's distance",
+        "(expected cost, linear weights); equals the earth mover's distance for labels",
         example="""\
 >>> expected_absolute_grade_error([0], [[0.5, 0.3, 0.2]])  # .3 + 2 (.2)
 0.7""",

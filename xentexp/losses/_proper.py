@@ -1,4 +1,4 @@
-"""Proper scores on probabilities, and the misclassification rate."""
+"""Proper scoring rules of probabilities, and the misclassification rate."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from xentexp._numerics import FloatArray, positive_part
 from xentexp.errors import InputError
 from xentexp.losses._base import Loss, Pair, Properties, check_number
 from xentexp.losses._differentiable import (
-    Chance,
+    Probabilities,
     SeparableLoss,
     gradient_through_softmax,
     of_each_class,
@@ -31,18 +31,18 @@ _GNEITING = (
 @register_loss
 @dataclass(frozen=True)
 class BrierLoss(SeparableLoss):
-    """Brier's quadratic score.
+    """Brier score.
 
     Parameters
     ----------
     scale_by_half : {"auto"} or bool
-        Whether the sum over classes is halved; ``"auto"`` does so for two classes, where it
-        then is ``(p - y)^2``, as in scikit-learn.
+        Whether to multiply the sum over the classes by 1/2. ``"auto"`` does so for two classes,
+        which gives ``(p - y)^2``, as in scikit-learn.
     """
 
     name: ClassVar[str] = "brier_loss"
     properties: ClassVar[Properties] = Properties(
-        summary="Brier's quadratic score.",
+        summary="Brier score: squared distance of predicted probabilities and targets.",
         formula="sum_j (p_j - t_j)^2, half if k = 2",
         range="[0, 2]",
         properness="strictly proper",
@@ -84,7 +84,7 @@ class BrierLoss(SeparableLoss):
 
 @dataclass(frozen=True)
 class _NormedLoss(Loss):
-    """One less a power of the true class over a norm of all."""
+    """Base of spherical scores: 1 minus ``(p_y / norm(p))^(b - 1)``, with the b-norm."""
 
     @property
     @abstractmethod
@@ -95,7 +95,7 @@ class _NormedLoss(Loss):
         if b == 2.0:
             cosine = _power_of_true(block, 1.0) / np.sqrt(block.squared_norm)
             return positive_part(1.0 - cosine)  # rounding may leave -1e-16
-        # Over the largest probability, which cancels: large powers of small numbers are 0.
+        # Relative to the largest probability, which cancels, because powers of small numbers are 0.
         p = block.proba_by_class / block.proba_by_class.max(axis=0)
         total: FloatArray = (p**b).sum(axis=0)
         value = 1.0 - block.expected(p ** (b - 1.0)) / total ** ((b - 1.0) / b)
@@ -122,7 +122,7 @@ class _NormedLoss(Loss):
         return gradient, hessian
 
     def _sums(self, block: Block) -> tuple[FloatArray, FloatArray, FloatArray, FloatArray]:
-        """``t_j p_j^(b - 1)`` and ``p_j^b``, over the largest probability, and their sums."""
+        """``t_j r_j^(b - 1)`` and ``r_j^b`` with ``r = p / max(p)``, and their sums over j."""
         b, relative = self._power, block.proba_by_class / block.proba_by_class.max(axis=0)
         hit, power = block.target_by_class * relative ** (b - 1.0), relative**b
         return hit, power, hit.sum(axis=0), power.sum(axis=0)
@@ -131,11 +131,11 @@ class _NormedLoss(Loss):
 @register_loss
 @dataclass(frozen=True)
 class SphericalLoss(_NormedLoss):
-    """Spherical score, turned into a loss."""
+    """Spherical score as a loss."""
 
     name: ClassVar[str] = "spherical_loss"
     properties: ClassVar[Properties] = Properties(
-        summary="Spherical score: for labels, one less the cosine of target and prediction.",
+        summary="Spherical score as a loss: for labels, 1 - cosine of target and prediction.",
         formula="1 - p_y / sqrt(sum_j p_j^2)",
         range="[0, 1]",
         properness="strictly proper",
@@ -155,17 +155,17 @@ class SphericalLoss(_NormedLoss):
 @register_loss
 @dataclass(frozen=True)
 class PseudosphericalLoss(_NormedLoss):
-    """Pseudospherical score, turned into a loss.
+    """Pseudospherical score as a loss.
 
     Parameters
     ----------
     beta : float
-        Power, above 1; 2 is the spherical score.
+        Power of the probabilities, above 1; 2 gives the `spherical_loss`.
     """
 
     name: ClassVar[str] = "pseudospherical_loss"
     properties: ClassVar[Properties] = Properties(
-        summary="Pseudospherical score: proper for any power above 1.",
+        summary="Pseudospherical score as a loss, proper for every power beta above 1.",
         formula="1 - p_y^(beta - 1) / (sum_j p_j^beta)^((beta - 1) / beta)",
         range="[0, 1]",
         properness="strictly proper",
@@ -189,17 +189,18 @@ class PseudosphericalLoss(_NormedLoss):
 @register_loss
 @dataclass(frozen=True)
 class PowerLoss(SeparableLoss):
-    """Power score, turned into a loss.
+    """Power score as a loss.
 
     Parameters
     ----------
     beta : float
-        Power, above 1; 2 is Brier's score of labels, not halved.
+        Power of the probabilities, above 1. For labels, 2 gives the Brier score with
+        ``scale_by_half=False``; near 1, the loss is near ``beta - 1`` times the cross-entropy.
     """
 
     name: ClassVar[str] = "power_loss"
     properties: ClassVar[Properties] = Properties(
-        summary="Power score (Tsallis): proper for any power above 1.",
+        summary="Power score (Tsallis score) as a loss, proper for every power beta above 1.",
         formula="1 - beta p_y^(beta - 1) + (beta - 1) sum_j p_j^beta",
         range="[0, beta]",
         properness="strictly proper",
@@ -234,7 +235,8 @@ class PowerLoss(SeparableLoss):
         linear = (b - 1.0) * p - (b - 2.0) * block.target_by_class
         return b * (b - 1.0) * linear * p ** (b - 1.0)
 
-    # Proper whatever its power: there is nothing to solve for, in powers that overflow.
+    # It is proper for every power, so that the solution of `SeparableLoss`, whose powers can
+    # overflow, is not needed.
     invertible = Loss.invertible
     true_distribution = Loss.true_distribution
 
@@ -249,20 +251,21 @@ def _power_of_true(block: Block, exponent: float) -> FloatArray:
 @register_loss
 @dataclass(frozen=True)
 class BetaLoss(SeparableLoss):
-    """Loss of two classes whose thresholds are weighted by a beta density.
+    """Mixture of cost-weighted misclassification losses, weighted by a beta density.
 
     Parameters
     ----------
     alpha, beta : float
-        Exponents of ``c^(alpha - 1) (1 - c)^(beta - 1)``, the weight of the cost-weighted
-        misclassification at threshold ``c``; both above -1. (0, 0) is the log loss, (1, 1)
-        half of ``(p - y)^2``, (-1/2, -1/2) twice the boosting loss ``sqrt((1 - p_y) / p_y)``;
-        unequal ones weight one kind of error more. Bounded where both are positive.
+        Exponents, both above -1: the loss is a mixture of cost-weighted misclassification losses
+        with threshold ``c`` and weight ``c^(alpha - 1) (1 - c)^(beta - 1)``. (0, 0) gives the log
+        loss, (1, 1) half of ``(p - y)^2``, and (-1/2, -1/2) twice ``sqrt((1 - p_y) / p_y)``, the
+        loss of boosting. Unequal exponents weight one kind of error more. The loss is bounded if
+        both are positive.
     """
 
     name: ClassVar[str] = "beta_loss"
     properties: ClassVar[Properties] = Properties(
-        summary="Beta family of proper losses of two classes: log loss, Brier and between.",
+        summary="Beta family of proper losses for two classes, with log loss and Brier score.",
         formula="y=1: int_p^1 c^(a-1) (1-c)^b dc; y=0: int_0^p c^a (1-c)^(b-1) dc",
         range="[0, pi/2]",
         properness="strictly proper",
@@ -287,20 +290,20 @@ class BetaLoss(SeparableLoss):
         check_number("beta", self.beta, -1.0, np.inf, low_open=True)
 
     def _exponents(self) -> tuple[tuple[float, float], tuple[float, float]]:
-        """``a, b`` of ``int_p^1 c^(a - 1) (1 - c)^b dc``, for each class and its own ``p``."""
+        """``a, b`` of ``int_p^1 c^(a - 1) (1 - c)^b dc``, for each true class and its ``p``."""
         return (self.beta, self.alpha), (self.alpha, self.beta)
 
     def block_values(self, block: Block) -> FloatArray:
         if block.index is not None:
-            chance = of_true_class(block)
+            proba = of_true_class(block)
             values = np.empty(block.n_rows)
             for label, (a, b) in enumerate(self._exponents()):
                 rows = block.index == label
-                values[rows] = _tail(Chance(*(part[rows] for part in chance)), a, b)
+                values[rows] = _tail(Probabilities(*(part[rows] for part in proba)), a, b)
             return values
         each = of_each_class(block)
         tails = [
-            _tail(Chance(*(part[label] for part in each)), a, b)
+            _tail(Probabilities(*(part[label] for part in each)), a, b)
             for label, (a, b) in enumerate(self._exponents())
         ]
         return block.expected(np.stack(tails))
@@ -318,27 +321,27 @@ class BetaLoss(SeparableLoss):
         weight = block.target_by_class * np.exp(a * each.log_p)
         return np.asarray(weight * miss ** (b - 1.0) * ((1.0 - a) * miss + b * each.p))
 
-    # As for the power loss.
+    # As for the power loss: proper for all exponents.
     invertible = Loss.invertible
     true_distribution = Loss.true_distribution
 
 
-def _tail(chance: Chance, a: float, b: float) -> FloatArray:
-    """``int_p^1 c^(a - 1) (1 - c)^b dc``, by the cheapest special function that has it."""
-    p, log_p, miss = chance
+def _tail(proba: Probabilities, a: float, b: float) -> FloatArray:
+    """``int_p^1 c^(a - 1) (1 - c)^b dc``, by the fastest special function for a and b."""
+    p, log_p, miss = proba
     if a == 0.0 and b == 0.0:
         return 0.0 - log_p
     if a == 0.5 and b == 0.5:
         return np.asarray(np.arcsin(np.sqrt(miss)) - np.sqrt(p * miss))
-    from scipy.special import beta, betainc, betaincc, digamma, hyp2f1  # which NumPy lacks
+    from scipy.special import beta, betainc, betaincc, digamma, hyp2f1  # not in NumPy
 
-    if a > 0.0:  # each half from the end that keeps its digits
+    if a > 0.0:  # each half by the function that keeps its digits
         near, far = betainc(b + 1.0, a, miss), betaincc(a, b + 1.0, p)
         return np.asarray(beta(b + 1.0, a) * np.where(p < 0.5, far, near))
     # Euler's integral (Abramowitz, Stegun 15.3.1).
     near = np.minimum(miss, 1.0 - 1e-4)
     value = near ** (b + 1.0) / (b + 1.0) * hyp2f1(b + 1.0, 1.0 - a, b + 2.0, near)
-    # For small p, where 1 - p would lose it: the whole integral less its head.
+    # For small p, 1 - p loses digits: the integral from 0 to 1 minus the integral from 0 to p.
     small = miss > near
     p, log_p = p[small], log_p[small]
     if abs(a) < 1e-9:
@@ -352,11 +355,11 @@ def _tail(chance: Chance, a: float, b: float) -> FloatArray:
 @register_loss
 @dataclass(frozen=True)
 class ZeroOneLoss(Loss):
-    """Share of rows whose most probable class is not the true one."""
+    """Proportion of rows whose most probable class is not the true class."""
 
     name: ClassVar[str] = "zero_one_loss"
     properties: ClassVar[Properties] = Properties(
-        summary="Misclassification of the most probable class; the first of those that tie.",
+        summary="Misclassification rate of the most probable class (the first class in a tie).",
         formula="1 - t_m, m = argmax_j p_j",
         range="[0, 1]",
         properness="proper",

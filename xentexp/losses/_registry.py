@@ -1,4 +1,4 @@
-"""The one table of losses: found by name or by a peer's name, and open to losses from outside."""
+"""`register_loss` and the table of losses, which finds them by name or by a name of a peer."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from typing import TypeVar
 from xentexp._inputs.options import OPTIONS
 from xentexp.errors import InputError
 from xentexp.losses._base import Loss, Properties
+from xentexp.losses._definition import has_default, missing_defaults
 
 LOSSES: dict[str, Loss] = {}
 """Every loss by name, with its default parameters."""
@@ -23,12 +24,12 @@ ALIASES: dict[str, str] = {
     "nll": "categorical_crossentropy",
     "rps": "ranked_probability_score",
 }
-"""Everyday names."""
+"""Common short names."""
 
 TAKEN: set[str] = set(ALIASES)
-"""Names that a loss cannot have: aliases, and what `xentexp.metrics` has once it exists."""
+"""Names that a loss must not have: aliases, and (added there) the names in `xentexp.metrics`."""
 TAKEN_PREFIXES: set[str] = {"neg_"}
-"""Beginnings of names that a loss cannot have: those of scorers, and of metrics of a loss."""
+"""Prefixes that the name of a loss must not have: of scorers, and of metrics of a loss."""
 
 ENTRY_POINTS = "xentexp.losses"
 _ARGUMENTS = ("y_true", "y_pred", "convention")
@@ -37,17 +38,19 @@ _LossClass = TypeVar("_LossClass", bound=type[Loss])
 
 
 def register_loss(loss: _LossClass) -> _LossClass:
-    """Put a loss into the table: a class decorator.
+    """Class decorator that makes a loss available by name.
 
-    From then on it has a function ``xentexp.metrics.<name>``, a scorer, a place in `evaluate`, its
-    derivatives, and a place in experiments. A package that names the class among its entry
-    points of group ``xentexp.losses`` brings it to the command line as well.
+    The loss gets a function ``xentexp.metrics.<name>`` and a scorer ``neg_<name>``; `evaluate`,
+    `get_loss`, the estimators and experiments find it. A package that lists the class among its
+    entry points of group ``xentexp.losses`` also adds it to the command line.
 
     Parameters
     ----------
     loss : type
-        A frozen dataclass derived from `Loss`, with `name` and `properties`, whose parameters all
-        have defaults.
+        Class derived from `Loss`, with ``@dataclass(frozen=True)``, a `name`, `properties`, and
+        a default for every parameter. A description of each parameter in the numpydoc section
+        "Parameters" of its docstring is copied to the docstring of the function. To register a
+        class of the same name in the same module again replaces it, as in a notebook.
 
     Returns
     -------
@@ -57,7 +60,8 @@ def register_loss(loss: _LossClass) -> _LossClass:
     Raises
     ------
     InputError
-        For a class that is no such thing, and for a name that is taken by another.
+        If the class is not a complete loss, or its name belongs to another loss or metric. The
+        message names the class and what is missing.
 
     Examples
     --------
@@ -68,7 +72,7 @@ def register_loss(loss: _LossClass) -> _LossClass:
     ... class SquaredMiss(Loss):
     ...     name = "squared_miss"
     ...     properties = Properties(
-    ...         summary="Squared missing probability of the true class.",
+    ...         summary="Squared difference of 1 and the probability of the true class.",
     ...         formula="(1 - p_y)^2", range="[0, 1]", properness="improper",
     ...         response="predict_proba", targets="one-hot", gradient="none",
     ...         reference="an example", example=">>> squared_miss([1], [0.5])")
@@ -79,62 +83,99 @@ def register_loss(loss: _LossClass) -> _LossClass:
     0.125
     >>> del LOSSES["squared_miss"]
     """
-    derived = isinstance(loss, type) and issubclass(loss, Loss)
-    if not (derived and "__dataclass_params__" in vars(loss)):  # its own, not one inherited
+    _check_class(loss)
+    _check_parameters(loss)
+    _check_methods(loss)
+    _check_name(loss)
+    try:
+        LOSSES[loss.name] = loss()
+    except TypeError as error:
+        raise InputError(f"{loss.__name__}() must create the default loss; {error}") from error
+    return loss
+
+
+def _check_class(loss: object) -> None:
+    if not (isinstance(loss, type) and issubclass(loss, Loss)):
         raise InputError(
-            f"a loss is a class derived from xentexp.Loss, with @dataclass(frozen=True); "
-            f"got {loss!r}"
+            f"a loss must be a class derived from xentexp.Loss, with @dataclass(frozen=True); got "
+            f"{loss!r}"
         )
-    name, properties = getattr(loss, "name", None), getattr(loss, "properties", None)
-    good = isinstance(name, str) and name.isidentifier() and not keyword.iskeyword(name)
-    if not (good and isinstance(name, str) and isinstance(properties, Properties)):
+    if "__dataclass_params__" not in vars(loss):  # not inherited: the class itself
         raise InputError(
-            f"{loss.__name__} must have a name (an identifier) and properties: Properties(...)"
+            f"{loss.__name__} must be a dataclass; write @dataclass(frozen=True) between "
+            f"@register_loss and the class"
         )
+    name = getattr(loss, "name", None)
+    if not (isinstance(name, str) and name.isidentifier() and not keyword.iskeyword(name)):
+        raise InputError(
+            f"{loss.__name__} must have a name that is a Python identifier, e.g. "
+            f"name = 'my_loss'; got {name!r}"
+        )
+    properties = getattr(loss, "properties", None)
+    if not isinstance(properties, Properties):
+        raise InputError(
+            f"{loss.__name__} must have properties, as in properties = Properties(...); got "
+            f"{properties!r}"
+        )
+    if f"{name}(" not in properties.example:
+        raise InputError(
+            f"the example of {loss.__name__} must call its function {name}(...); got "
+            f"{properties.example!r}"
+        )
+
+
+def _check_parameters(loss: type[Loss]) -> None:
+    reserved = {*OPTIONS, *_ARGUMENTS, *(("p", "q") if loss.properties.distributions else ())}
     for field in fields(loss):
         if field.name in ("name", "properties"):
             raise InputError(
-                f"name and properties of {loss.__name__} must not be parameters: leave out the "
-                f"annotation, or write ClassVar"
+                f"{field.name} of {loss.__name__} must not be a parameter; write "
+                f"{field.name}: ClassVar, or leave out the annotation"
             )
-        if field.name in (*OPTIONS, *_ARGUMENTS, *(("p", "q") if properties.distributions else ())):
+        if field.name in reserved:
             raise InputError(
-                f"{field.name} cannot be a parameter of {name}: every function has an option or "
-                f"argument of that name"
+                f"{loss.__name__} must not have a parameter {field.name}, because its function has "
+                f"an argument of that name; choose another name"
             )
+    missing = [field.name for field in fields(loss) if field.init and not has_default(field)]
+    if missing:
+        raise missing_defaults(loss, missing)
+
+
+def _check_methods(loss: type[Loss]) -> None:
     if isabstract(loss):
+        missing = ", ".join(sorted(loss.__abstractmethods__))
+        raise InputError(f"{loss.__name__} must define {missing}")
+    gradient = loss.properties.gradient
+    if gradient != "none" and loss.block_gradient_hessian is Loss.block_gradient_hessian:
         raise InputError(
-            f"{loss.__name__} must define {', '.join(sorted(loss.__abstractmethods__))}"
+            f"{loss.__name__} must define block_gradient_hessian, because its properties have "
+            f"gradient={gradient!r}; define it, or write gradient='none'"
         )
-    if properties.gradient != "none" and loss.block_gradient_hessian is Loss.block_gradient_hessian:
-        raise InputError(
-            f"the properties of {name} have the gradient {properties.gradient!r}, but it "
-            f"defines no block_gradient_hessian; define it, or state gradient='none'"
-        )
-    try:
-        default = loss()
-    except TypeError as error:
-        raise InputError(f"parameters of {name} must have defaults: {error}") from None
-    holder = type(LOSSES.get(name, default))
-    # The same class again, as when a cell of a notebook is run twice, takes its own place.
+
+
+def _check_name(loss: type[Loss]) -> None:
+    name = loss.name
+    holder = type(LOSSES[name]) if name in LOSSES else loss
+    # The same class again, e.g. when a cell of a notebook runs twice, replaces the earlier one.
     if (holder.__module__, holder.__qualname__) != (loss.__module__, loss.__qualname__):
         raise InputError(
             f"the name {name} is taken by {holder.__module__}.{holder.__qualname__}; choose another"
         )
     if name in TAKEN or name.startswith(tuple(TAKEN_PREFIXES)):
         raise InputError(f"the name {name} is taken by another loss or metric; choose another")
-    LOSSES[name] = default
-    return loss
 
 
 @cache
 def load_plugins() -> None:
-    """Bring in the losses of installed packages: entry points of group ``xentexp.losses``.
+    """Register the losses of installed packages: entry points of group ``xentexp.losses``.
+
+    The functions that look up names and list losses call it; later calls do nothing.
 
     Raises
     ------
     InputError
-        For one that cannot be loaded.
+        If an entry point cannot be loaded, or its class is not a complete loss.
 
     Examples
     --------
@@ -145,15 +186,15 @@ def load_plugins() -> None:
     for entry in entry_points(group=ENTRY_POINTS):
         try:
             register_loss(entry.load())
-        except Exception as error:  # whatever another package's code may raise
+        except Exception as error:  # the code of another package can raise anything
             raise InputError(
                 f"entry point {entry.name} = {entry.value} of group {ENTRY_POINTS} cannot be "
-                f"loaded: {error}; mend or uninstall its package"
+                f"loaded: {error}; fix or uninstall its package"
             ) from error
 
 
 def matching_losses(name: str) -> set[str]:
-    """Names of the losses that a name, an alias or a peer's name stands for."""
+    """Names of the losses that have a given name, alias or name in another library."""
     name = ALIASES.get(name, name)
     if name not in LOSSES:
         load_plugins()

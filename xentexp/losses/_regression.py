@@ -1,4 +1,4 @@
-"""Losses on the distance of predictions and targets: class probabilities, or plain numbers."""
+"""Losses of the distance between predictions and targets: class probabilities or plain numbers."""
 
 from __future__ import annotations
 
@@ -20,7 +20,11 @@ _SCALES = ("mean", "sum", "half_sum")
 
 @dataclass(frozen=True)
 class DistanceLoss(SeparableLoss):
-    """A sum over the columns of a function of prediction and target."""
+    """Base of losses that are a sum over the columns of a function of prediction and target."""
+
+    # A subclass defines `terms` and its derivatives in the predictions. The derivatives in raw
+    # scores, whose softmax gives the probabilities, follow from them. A block stores plain numbers
+    # as `proba`, without `logits`: there, the derivatives are in the numbers.
 
     over_classes: Literal["mean", "sum", "half_sum"] = "mean"
 
@@ -29,7 +33,7 @@ class DistanceLoss(SeparableLoss):
             raise unknown_name("over_classes", self.over_classes, _SCALES)
 
     def scale(self, block: Block) -> float:
-        """What the sum over the columns is multiplied by."""
+        """Factor by which the sum over the columns is multiplied."""
         return {"mean": 1.0 / block.n_classes, "sum": 1.0, "half_sum": 0.5}[self.over_classes]
 
     def block_values(self, block: Block) -> FloatArray:
@@ -39,15 +43,15 @@ class DistanceLoss(SeparableLoss):
 
     @abstractmethod
     def terms(self, block: Block) -> FloatArray:
-        """Value of each column, (k, n), to be written to."""
+        """Value of each column, (k, n), a new array."""
 
     @abstractmethod
     def first_derivative(self, block: Block) -> FloatArray:
-        """First derivative of each column's value in its prediction, (k, n)."""
+        """First derivative of `terms` in the predictions, (k, n)."""
 
     @abstractmethod
     def second_derivative(self, block: Block) -> FloatArray:
-        """Second derivative of each column's value in its prediction, (k, n)."""
+        """Second derivative of `terms` in the predictions, (k, n)."""
 
     def slope(self, block: Block) -> FloatArray:
         return self.scale(block) * block.proba_by_class * self.first_derivative(block)
@@ -75,13 +79,13 @@ class SquaredError(DistanceLoss):
     Parameters
     ----------
     over_classes : {"mean", "sum", "half_sum"}
-        How the columns of a row become one number. ``"half_sum"`` is the ``1/2 * sum`` that
-        textbooks also call mean squared error.
+        How the values of the columns of a row are combined: their mean, their sum, or half of
+        their sum, which some textbooks also call mean squared error.
     """
 
     name: ClassVar[str] = "squared_error"
     properties: ClassVar[Properties] = Properties(
-        summary="Squared error of class probabilities or numbers, over the columns.",
+        summary="Squared error of class probabilities or numbers, averaged over the columns.",
         formula="1/k sum_j (p_j - t_j)^2",
         range="[0, 2/k]",
         properness="strictly proper",
@@ -125,12 +129,13 @@ class AbsoluteError(DistanceLoss):
     Parameters
     ----------
     over_classes : {"mean", "sum", "half_sum"}
-        How the columns of a row become one number.
+        How the values of the columns of a row are combined: their mean, their sum, or half of
+        their sum.
     """
 
     name: ClassVar[str] = "absolute_error"
     properties: ClassVar[Properties] = Properties(
-        summary="Absolute error of class probabilities or numbers, over the columns.",
+        summary="Absolute error of class probabilities or numbers, averaged over the columns.",
         formula="1/k sum_j |p_j - t_j|",
         range="[0, 2/k]",
         properness="improper",
@@ -167,20 +172,21 @@ class AbsoluteError(DistanceLoss):
 @register_loss
 @dataclass(frozen=True)
 class HuberLoss(DistanceLoss):
-    """Squared error that turns linear.
+    """Squared error that is linear for large errors.
 
     Parameters
     ----------
     over_classes : {"mean", "sum", "half_sum"}
-        How the columns of a row become one number.
+        How the values of the columns of a row are combined: their mean, their sum, or half of
+        their sum.
     delta : float
-        Distance from which it is linear. Probabilities are never further than 1 apart, where
-        the default leaves half the squared error.
+        Absolute error, above 0, from which the loss is linear. Errors of probabilities are at most
+        1, so that the default gives half of the squared error.
     """
 
     name: ClassVar[str] = "huber_loss"
     properties: ClassVar[Properties] = Properties(
-        summary="Huber loss of class probabilities or numbers: squared, then linear.",
+        summary="Huber loss of class probabilities or numbers: squared error, linear if large.",
         formula="1/k sum_j (r_j^2 / 2 if |r_j| <= delta else delta (|r_j| - delta / 2))",
         range="[0, 1/k]",
         properness="strictly proper",
@@ -225,12 +231,13 @@ class LogCoshLoss(DistanceLoss):
     Parameters
     ----------
     over_classes : {"mean", "sum", "half_sum"}
-        How the columns of a row become one number.
+        How the values of the columns of a row are combined: their mean, their sum, or half of
+        their sum.
     """
 
     name: ClassVar[str] = "log_cosh_loss"
     properties: ClassVar[Properties] = Properties(
-        summary="Log-cosh loss of class probabilities or numbers: a smooth Huber loss.",
+        summary="Log-cosh loss of class probabilities or numbers, similar to the Huber loss.",
         formula="1/k sum_j log cosh(p_j - t_j)",
         range="[0, 2/k log cosh 1]",
         properness="improper",
@@ -246,7 +253,7 @@ class LogCoshLoss(DistanceLoss):
 
     def terms(self, block: Block) -> FloatArray:
         far = np.abs(block.residual_by_class)
-        near = np.log1p(2.0 * np.sinh(0.5 * np.minimum(far, 1.0)) ** 2)  # keeps all digits
+        near = np.log1p(2.0 * np.sinh(0.5 * np.minimum(far, 1.0)) ** 2)  # accurate for small errors
         return np.where(far < 1.0, near, far + np.log1p(np.exp(-2.0 * far)) - np.log(2.0))
 
     def first_derivative(self, block: Block) -> FloatArray:
@@ -264,7 +271,8 @@ class PoissonDeviance(DistanceLoss):
     Parameters
     ----------
     over_classes : {"mean", "sum", "half_sum"}
-        How the columns of a row become one number.
+        How the values of the columns of a row are combined: their mean, their sum, or half of
+        their sum.
     """
 
     name: ClassVar[str] = "poisson_deviance"
@@ -279,8 +287,8 @@ class PoissonDeviance(DistanceLoss):
         clip=True,
         convex=True,
         reference="McCullagh, P., Nelder, J. A. (1989). Generalized linear models; "
-        "sklearn.metrics.mean_poisson_deviance. keras Poisson and torch PoissonNLLLoss are "
-        "p - t log p: half of it, up to a term of the target alone",
+        "sklearn.metrics.mean_poisson_deviance. keras Poisson and torch PoissonNLLLoss compute "
+        "p - t log p: half of the deviance minus a term that only depends on the target",
         peers=(
             "sklearn.metrics.mean_poisson_deviance",
             "keras.losses.Poisson",
@@ -319,7 +327,8 @@ class SquaredLogError(DistanceLoss):
     Parameters
     ----------
     over_classes : {"mean", "sum", "half_sum"}
-        How the columns of a row become one number.
+        How the values of the columns of a row are combined: their mean, their sum, or half of
+        their sum.
     """
 
     name: ClassVar[str] = "squared_log_error"

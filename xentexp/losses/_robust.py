@@ -1,4 +1,4 @@
-"""Losses that forgive wrong labels."""
+"""Losses that are robust to wrong labels."""
 
 from __future__ import annotations
 
@@ -13,24 +13,25 @@ from xentexp._inputs.block import Block
 from xentexp._numerics import FloatArray, scores_by_class, tempered_log, tempered_log_softmax
 from xentexp.errors import InputError
 from xentexp.losses._base import Loss, Pair, Properties, check_number
-from xentexp.losses._differentiable import Chance, SeparableLoss, TrueClassLoss
+from xentexp.losses._differentiable import Probabilities, SeparableLoss, TrueClassLoss
 from xentexp.losses._registry import register_loss
 
 
 @register_loss
 @dataclass(frozen=True)
 class GeneralizedCrossentropy(TrueClassLoss):
-    """Box-Cox transform of the missing probability.
+    """Generalized cross-entropy: a Box-Cox transform of the probability of the true class.
 
     Parameters
     ----------
     q : float
-        From near 0, where it is the cross-entropy, to 1, where it is the absolute error.
+        Exponent in (0, 1]: near 0 the loss is near the cross-entropy; 1 gives ``1 - p_y``, which
+        is half of the absolute error and more robust to wrong labels.
     """
 
     name: ClassVar[str] = "generalized_crossentropy"
     properties: ClassVar[Properties] = Properties(
-        summary="Generalized cross-entropy: between cross-entropy and absolute error.",
+        summary="Generalized cross-entropy, between cross-entropy and absolute error.",
         formula="(1 - p_y^q) / q",
         range="[0, 1/q]",
         properness="improper",
@@ -50,39 +51,41 @@ class GeneralizedCrossentropy(TrueClassLoss):
     def __post_init__(self) -> None:
         check_number("q", self.q, 0.0, 1.0, low_open=True)
 
-    def value(self, chance: Chance) -> FloatArray:
-        return np.asarray(0.0 - np.expm1(self.q * _log(chance)) / self.q)
+    def value(self, proba: Probabilities) -> FloatArray:
+        return np.asarray(0.0 - np.expm1(self.q * _log(proba)) / self.q)
 
-    def slope_of(self, chance: Chance) -> FloatArray:
-        return -np.exp(self.q * _log(chance))
+    def slope_of(self, proba: Probabilities) -> FloatArray:
+        return -np.exp(self.q * _log(proba))
 
-    def curvature_of(self, chance: Chance) -> FloatArray:
-        return (self.q - 1.0) * self.slope_of(chance)
+    def curvature_of(self, proba: Probabilities) -> FloatArray:
+        return (self.q - 1.0) * self.slope_of(proba)
 
 
-def _log(chance: Chance) -> FloatArray:
-    """Logarithm without the clip: a power of 0 is a number. Of raw scores it never ends."""
+def _log(proba: Probabilities) -> FloatArray:
+    """Logarithm without clipping, because powers of 0 are finite."""
     with np.errstate(divide="ignore"):
-        of_p = np.log(chance.p)
-    return np.where((chance.p == 0.0) & (chance.log_p < -700.0), chance.log_p, of_p)
+        log_p = np.log(proba.p)
+    # A probability from raw scores can be 0 by underflow, but its logarithm is known.
+    return np.where((proba.p == 0.0) & (proba.log_p < -700.0), proba.log_p, log_p)
 
 
 @register_loss
 @dataclass(frozen=True)
 class SymmetricCrossentropy(SeparableLoss):
-    """Cross-entropy, and that of the prediction under the target.
+    """Weighted sum of the cross-entropy and the reverse cross-entropy.
 
     Parameters
     ----------
     alpha, beta : float
-        Weights of the cross-entropy and of the reverse one.
+        Weights, at least 0, of the cross-entropy (alpha) and of the reverse cross-entropy (beta).
     log_zero : float
-        What stands for the logarithm of a target of 0, and of any below it.
+        Lower limit of the logarithm of a target, at most 0; it replaces ``log 0``. Lower values
+        give more weight to the reverse cross-entropy.
     """
 
     name: ClassVar[str] = "symmetric_crossentropy"
     properties: ClassVar[Properties] = Properties(
-        summary="Symmetric cross-entropy: cross-entropy plus the reverse one.",
+        summary="Symmetric cross-entropy: cross-entropy plus reverse cross-entropy.",
         formula="-alpha sum_j t_j log p_j - beta sum_j p_j max(log t_j, log_zero)",
         range="[0, inf)",
         properness="improper",
@@ -127,17 +130,18 @@ class SymmetricCrossentropy(SeparableLoss):
 @register_loss
 @dataclass(frozen=True)
 class TaylorCrossentropy(TrueClassLoss):
-    """The first terms of the expansion of the cross-entropy in ``1 - p``.
+    """First terms of the Taylor series of the cross-entropy in ``1 - p``.
 
     Parameters
     ----------
     order : int
-        Number of terms; 1 is the absolute error, many are the cross-entropy.
+        Number of terms, from 1 to 1000: 1 gives ``1 - p_y``, half of the absolute error; with more
+        terms the loss approaches the cross-entropy.
     """
 
     name: ClassVar[str] = "taylor_crossentropy"
     properties: ClassVar[Properties] = Properties(
-        summary="Taylor cross-entropy: the first terms of its expansion.",
+        summary="Taylor cross-entropy: first terms of the Taylor series of the cross-entropy.",
         formula="sum_{m=1}^{order} (1 - p_y)^m / m",
         range="[0, sum_m 1/m]",
         properness="improper",
@@ -152,43 +156,44 @@ class TaylorCrossentropy(TrueClassLoss):
 
     def __post_init__(self) -> None:
         if not isinstance(self.order, Integral) or isinstance(self.order, bool):
-            raise InputError(f"order must be a whole number; got {self.order!r}")
+            raise InputError(f"order must be an integer; got {self.order!r}")
         check_number("order", self.order, 1, 1000)
 
-    def value(self, chance: Chance) -> FloatArray:
-        total = np.zeros_like(chance.miss)
+    def value(self, proba: Probabilities) -> FloatArray:
+        total = np.zeros_like(proba.miss)
         for m in range(self.order, 0, -1):  # Horner
-            total = (total + 1.0 / m) * chance.miss
+            total = (total + 1.0 / m) * proba.miss
         return total
 
-    def slope_of(self, chance: Chance) -> FloatArray:
-        first = np.zeros_like(chance.miss)
+    def slope_of(self, proba: Probabilities) -> FloatArray:
+        first = np.zeros_like(proba.miss)
         for _ in range(self.order):
-            first = first * chance.miss + 1.0
-        return -chance.p * first
+            first = first * proba.miss + 1.0
+        return -proba.p * first
 
-    def curvature_of(self, chance: Chance) -> FloatArray:
-        first, second = np.zeros_like(chance.miss), np.zeros_like(chance.miss)
+    def curvature_of(self, proba: Probabilities) -> FloatArray:
+        first, second = np.zeros_like(proba.miss), np.zeros_like(proba.miss)
         for _ in range(self.order):
-            second = second * chance.miss + first
-            first = first * chance.miss + 1.0
-        return np.square(chance.p) * second
+            second = second * proba.miss + first
+            first = first * proba.miss + 1.0
+        return np.square(proba.p) * second
 
 
 @register_loss
 @dataclass(frozen=True)
 class LabelRelaxation(TrueClassLoss):
-    """Divergence from the nearest distribution that gives the label ``1 - alpha``.
+    """Divergence from the nearest distribution with at least ``1 - alpha`` for the true class.
 
     Parameters
     ----------
     alpha : float
-        Probability that may go to the other classes at no cost.
+        The loss is 0 if the other classes have a total probability of at most `alpha`, in
+        (0, 0.5]. Larger values tolerate more wrong labels.
     """
 
     name: ClassVar[str] = "label_relaxation"
     properties: ClassVar[Properties] = Properties(
-        summary="Label relaxation: no cost once the label has probability 1 - alpha.",
+        summary="Label relaxation: 0 if the true class has a probability of at least 1 - alpha.",
         formula="(1 - alpha) log((1 - alpha) / p_y) + alpha log(alpha / (1 - p_y)), "
         "0 if p_y >= 1 - alpha",
         range="[0, inf)",
@@ -208,45 +213,45 @@ array([0.3680..., 0.        ])""",
     def __post_init__(self) -> None:
         check_number("alpha", self.alpha, 0.0, 0.5, low_open=True)
 
-    def value(self, chance: Chance) -> FloatArray:
+    def value(self, proba: Probabilities) -> FloatArray:
         a = self.alpha
-        short = chance.miss > a
-        miss = np.where(short, chance.miss, a)
-        value = (1.0 - a) * (np.log(1.0 - a) - chance.log_p) + a * np.log(a / miss)
+        short = proba.miss > a
+        miss = np.where(short, proba.miss, a)
+        value = (1.0 - a) * (np.log(1.0 - a) - proba.log_p) + a * np.log(a / miss)
         return np.where(short, value, 0.0)
 
-    def slope_of(self, chance: Chance) -> FloatArray:
-        a, (short, odds) = self.alpha, self._odds(chance)
+    def slope_of(self, proba: Probabilities) -> FloatArray:
+        a, (short, odds) = self.alpha, self._odds(proba)
         return np.where(short, a * odds - (1.0 - a), 0.0)
 
-    def curvature_of(self, chance: Chance) -> FloatArray:
-        a, (short, odds) = self.alpha, self._odds(chance)
+    def curvature_of(self, proba: Probabilities) -> FloatArray:
+        a, (short, odds) = self.alpha, self._odds(proba)
         return np.where(short, a * odds * odds + (1.0 - a), 0.0)
 
-    def _odds(self, chance: Chance) -> tuple[NDArray[np.bool_], FloatArray]:
-        """Whether there is a cost, and ``p / (1 - p)`` where there is."""
-        short = chance.miss > self.alpha
-        return short, chance.p / np.where(short, chance.miss, 1.0)
+    def _odds(self, proba: Probabilities) -> tuple[NDArray[np.bool_], FloatArray]:
+        """Whether the loss is above 0, and ``p / (1 - p)`` if it is."""
+        short = proba.miss > self.alpha
+        return short, proba.p / np.where(short, proba.miss, 1.0)
 
 
 @register_loss
 @dataclass(frozen=True)
 class BiTemperedLogisticLoss(Loss):
-    """Tempered logarithm of a tempered softmax: bounded, and with a heavy tail.
+    """Bregman divergence with a tempered logarithm and a tempered softmax.
 
     Parameters
     ----------
     t1 : float
-        Temperature of the logarithm, from 0 to 1; below 1 the loss is bounded, and nothing is
-        clipped.
+        Temperature of the logarithm, in [0, 1]. Below 1 the loss is bounded by ``1 / (1 - t1)``
+        and probabilities are not clipped.
     t2 : float
-        Temperature of the softmax, at least 1; above 1 its tail is heavy. With both at 1 it
-        is the cross-entropy.
+        Temperature of the softmax, at least 1, for raw scores. Above 1 the softmax has a heavy
+        tail. ``t1 = t2 = 1`` gives the cross-entropy.
     """
 
     name: ClassVar[str] = "bi_tempered_logistic_loss"
     properties: ClassVar[Properties] = Properties(
-        summary="Bi-tempered logistic loss; raw scores go through its tempered softmax.",
+        summary="Bi-tempered logistic loss: bounded, with a heavy-tailed softmax of raw scores.",
         formula="sum_j t_j (log_t1 t_j - log_t1 p_j) - (t_j^(2-t1) - p_j^(2-t1)) / (2 - t1)",
         range="[0, 1/(1 - t1)]",
         properness="strictly proper",
@@ -271,7 +276,7 @@ class BiTemperedLogisticLoss(Loss):
         if block.logits is None:
             if self.t1 == 1.0:
                 return block.log_proba_by_class
-            with np.errstate(divide="ignore"):  # its tempered logarithm is finite: no clip
+            with np.errstate(divide="ignore"):  # the tempered logarithm of 0 is finite: no clip
                 return np.log(block.proba_by_class)
         return tempered_log_softmax(scores_by_class(block.logits), self.t2)
 
@@ -299,7 +304,7 @@ class BiTemperedLogisticLoss(Loss):
         return self._values(block, log_p), gradient
 
     def _slope(self, log_p: FloatArray, target: FloatArray) -> tuple[FloatArray, ...]:
-        """``p - t``, ``p^t2``, and ``dl/dp = (p - t) p^-t1`` times that."""
+        """``p - t``, ``p^t2``, and ``dl/dp p^t2`` with ``dl/dp = (p - t) p^-t1``."""
         gap = np.exp(log_p) - target
         return gap, np.exp(self.t2 * log_p), gap * np.exp((self.t2 - self.t1) * log_p)
 
@@ -316,7 +321,7 @@ class BiTemperedLogisticLoss(Loss):
         share = escort / total
         bend = t2 * power(2.0 * t2 - 1.0)
         drift = (bend * (1.0 - 2.0 * share) + share**2 * bend.sum(axis=0)) / total  # d2c/dz_j2
-        # d2l/dp2 = (p + t1 (t - p)) p^(-t1 - 1), with its dp/dz.
+        # curve = p^t2 d/dp (dl/dp p^t2), where d2l/dp2 = (p + t1 (t - p)) p^(-t1 - 1).
         curve = (target + (1.0 + t2 - t1) * gap) * power(2.0 * t2 - t1 - 1.0)
         pull = slope.sum(axis=0)
         gradient = slope - share * pull

@@ -164,7 +164,7 @@ def test_one_fold_has_no_test() -> None:
     rows = [Trained("m", "a", {"brier_loss": [0.3]}), Trained("m", "b", {"brier_loss": [0.2]})]
     matrix = build(rows)
     assert matrix.n_tests == 0
-    assert matrix.cells[0][0].reason == "one fold: no spread to test against"
+    assert matrix.cells[0][0].reason == "a test needs at least two folds"
     assert matrix.cells[0][0].regret == pytest.approx(0.1)
     assert any("One fold: nothing can be tested" in line for line in findings(matrix))
     assert "No tests" in markdown(matrix)

@@ -274,7 +274,7 @@ def test_a_page_of_one_fold_says_that_nothing_was_tested() -> None:
     rows.append(Trained("m", "c", {"brier_loss": [0.2]}))
     text = parsed(page(build_matrices(rows, test_train_ratio=0.25), title="t")).text
     assert "One fold: nothing can be tested." in text
-    assert "one fold: no spread to test against" in text
+    assert "a test needs at least two folds" in text
     assert "nan" not in text
 
 
