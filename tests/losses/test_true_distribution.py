@@ -375,14 +375,14 @@ def test_a_loss_with_several_minima_is_not_invertible():
 @pytest.mark.parametrize("name", LOSSES)
 def test_documentation_says_whether_a_loss_is_invertible(name, capsys):
     text = " ".join(getattr(metrics, name).__doc__.split())
-    assert ("expectation tell the true probabilities" in text) == (
+    assert ("The true probabilities can be computed from" in text) == (
         name in TRAINABLE and name not in NOT_INVERTIBLE
     )
-    assert ("do not tell the true probabilities" in text) == (name in NOT_INVERTIBLE)
+    assert ("The true probabilities cannot be computed from" in text) == (name in NOT_INVERTIBLE)
     only_two = (
         name == "cumulative_link_log_loss"
     )  # one score does not determine three probabilities
-    assert ("probabilities, but only of two classes." in text) == only_two
+    assert ("expected value, but only for two classes." in text) == only_two
     assert main(["losses", name, "--json"]) == 0
     row = json.loads(capsys.readouterr().out)
     assert row["invertible"] == (None if name not in TRAINABLE else name not in NOT_INVERTIBLE)

@@ -56,3 +56,15 @@ def errors(path: Path) -> Iterator[tuple[int, str]]:
                 texts = [text for argument in node.args if (text := _text_of(argument)) is not None]
                 if texts:
                     yield node.lineno, " | ".join(texts)
+
+
+def texts() -> Iterator[tuple[Path, int, str]]:
+    """Path, line and text of the strings and comments of the package, its files and its pages."""
+    for path in sorted((ROOT / "xentexp").rglob("*.py")):
+        for line, text in (*strings(path), *comments(path)):
+            yield path, line, text
+    pages = [*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md"), *ROOT.glob("conf/**/*.yaml")]
+    pages += (ROOT / "xentexp").rglob("*.j2")
+    for path in sorted(pages):
+        for line, text in enumerate(path.read_text().splitlines(), start=1):
+            yield path, line, text
