@@ -1,5 +1,6 @@
 """The functions of losses: signature, docstring, options and reductions."""
 
+import dataclasses
 import doctest
 import inspect
 import pickle
@@ -9,6 +10,7 @@ from functools import partial
 import numpy as np
 import pytest
 
+from tests.support.loss_cases import LOSS_CASES
 from xentexp import metrics
 from xentexp.losses import LOSSES
 from xentexp.losses._registry import TAKEN
@@ -33,60 +35,10 @@ OPTIONS = {
     "numbers": False,
     "reduction": "mean",
 }
-SMOOTHED = {
-    "binary_crossentropy", "categorical_crossentropy", "sparse_categorical_crossentropy",
-    "logarithmic_score", "binary_focal_crossentropy", "categorical_focal_crossentropy",
-    "poly1_crossentropy", "symmetric_crossentropy", "cumulative_log_loss",
-    "multilabel_crossentropy",
-}  # fmt: skip
-CLIPPED = SMOOTHED | {
-    "asymmetric_loss", "beta_loss", "bi_tempered_logistic_loss", "label_relaxation",
-    "multilabel_asymmetric_loss", "poisson_deviance",
-}  # fmt: skip
-IN_NATS = {
-    "asymmetric_loss", "binary_crossentropy", "binary_focal_crossentropy",
-    "categorical_crossentropy", "categorical_focal_crossentropy", "cross_entropy",
-    "cumulative_link_log_loss", "cumulative_log_loss", "entropy", "jensen_shannon_divergence",
-    "kl_divergence", "label_relaxation", "logistic_margin_loss", "multilabel_crossentropy",
-    "poly1_crossentropy", "renyi_divergence", "reverse_kl_divergence",
-    "sparse_categorical_crossentropy", "symmetric_crossentropy",
-}  # fmt: skip
-DISTANCES = {
-    "squared_error", "absolute_error", "huber_loss", "log_cosh_loss", "poisson_deviance",
-    "squared_log_error",
-}  # fmt: skip
-PARAMETERS = {
-    "cross_entropy": {"delta": 0.0},
-    "brier_loss": {"scale_by_half": "auto"},
-    "logarithmic_score": {"base": 2.0},
-    "power_loss": {"beta": 3.0},
-    "pseudospherical_loss": {"beta": 3.0},
-    "beta_loss": {"alpha": 0.5, "beta": 0.5},
-    "binary_focal_crossentropy": {"gamma": 2.0, "alpha": None},
-    "categorical_focal_crossentropy": {"gamma": 2.0, "alpha": 1.0},
-    "asymmetric_loss": {"gamma_positive": 1.0, "gamma_negative": 4.0, "margin": 0.05},
-    "poly1_crossentropy": {"epsilon": 1.0},
-    "generalized_crossentropy": {"q": 0.7},
-    "symmetric_crossentropy": {"alpha": 0.1, "beta": 1.0, "log_zero": -4.0},
-    "taylor_crossentropy": {"order": 2},
-    "label_relaxation": {"alpha": 0.1},
-    "bi_tempered_logistic_loss": {"t1": 0.8, "t2": 1.2},
-    "cumulative_link_log_loss": {"thresholds": None},
-    "smoothed_hinge_loss": {"gamma": 1.0},
-    "multi_margin_loss": {"p": 1, "margin": 1.0},
-    "renyi_divergence": {"alpha": 0.5},
-    "alpha_divergence": {"alpha": 0.5},
-    "multilabel_crossentropy": {"over_labels": "mean"},
-    "multilabel_asymmetric_loss": {
-        "over_labels": "mean", "gamma_positive": 1.0, "gamma_negative": 4.0, "margin": 0.05,
-    },
-    **{name: {"over_classes": "mean"} for name in DISTANCES - {"huber_loss"}},
-    "huber_loss": {"over_classes": "mean", "delta": 1.0},
-}  # fmt: skip
 
 
 def takes(loss, option):
-    properties = loss.properties
+    properties, case = loss.properties, LOSS_CASES[loss.name]
     scores = properties.response in ("decision_function", "latent")
     classes = not properties.distributions and properties.targets != "multilabel"
     return {
@@ -96,9 +48,9 @@ def takes(loss, option):
         "ignore_label": classes,
         "pos_weight": properties.binary_only,
         "normalize": not scores and properties.targets != "multilabel",
-        "label_smoothing": loss.name in SMOOTHED,
-        "clip": loss.name in CLIPPED,
-        "numbers": loss.name in DISTANCES,
+        "label_smoothing": case.smoothing,
+        "clip": case.clip,
+        "numbers": case.numbers,
     }.get(option, True)
 
 
@@ -157,7 +109,7 @@ def test_the_signature_has_the_options_of_the_loss(loss):
         assert parameters.pop("convention").default == "xentexp"
         assert parameters.pop("peer_options").kind is inspect.Parameter.VAR_KEYWORD
     expected = {o: default for o, default in OPTIONS.items() if takes(loss, o)}
-    expected |= PARAMETERS.get(loss.name, {})
+    expected |= {field.name: getattr(loss, field.name) for field in dataclasses.fields(loss)}
     assert {name: parameter.default for name, parameter in parameters.items()} == expected
     assert all(parameter.kind is parameter.KEYWORD_ONLY for parameter in parameters.values())
     assert list(parameters)[-1] == "reduction"
@@ -178,8 +130,9 @@ def test_the_docstring_is_complete(loss):
         assert ("not convex" in flowing) == (not loss.properties.convex)
         assert ("subgradient" in doc) == (loss.properties.gradient == "subgradient")
         assert ("not symmetric in the classes" in flowing) == (not loss.properties.symmetric)
-    information = loss.name in IN_NATS or loss.name == "logarithmic_score"
-    assert ("Units are nats" in doc) == (loss.name in IN_NATS)
+    in_nats = LOSS_CASES[loss.name].in_nats
+    information = in_nats or loss.name == "logarithmic_score"
+    assert ("Units are nats" in doc) == in_nats
     assert ("Units are" in doc) == information
     if loss.properties.properness != "-":
         assert f"It is {loss.properties.properness}: " in doc

@@ -186,7 +186,7 @@ def test_jedi_shows_signature_and_docstring(name, code):
 def test_jedi_shows_the_signature_within_a_call():
     signatures = editor("from xentexp.metrics import brier_loss\nbrier_loss(").get_signatures()
     assert "from_logits: bool=False" in signatures[0].to_string()
-    assert any("Brier score: squared distance of predicted probabilities and targets." in one.docstring() for one in signatures)
+    assert any("Brier score: squared distance" in one.docstring() for one in signatures)
 
 
 def test_jedi_completes_modules_and_functions():

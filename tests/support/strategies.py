@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from scipy.special import expit, softmax
 
 import xentexp
+from tests.support.loss_cases import names
 from xentexp import metrics
 from xentexp.losses import LOSSES, Loss
 
@@ -133,28 +134,14 @@ def without_a_clip(loss: Loss) -> dict[str, Any]:
 
 # -- many losses at once ---------------------------------------------------------------------
 
-# Multilabel losses, which `evaluate` does not support.
-COLUMNS = {"multilabel_crossentropy", "multilabel_asymmetric_loss"}
-LATENT, POSITIVE = {"cumulative_link_log_loss"}, {"reverse_kl_divergence"}
-ORDERED = {
-    "ranked_probability_score", "squared_earth_mover_distance", "cumulative_log_loss",
-    "cumulative_link_log_loss", "expected_absolute_grade_error",
-}  # fmt: skip
-BINARY = {
-    "binary_crossentropy", "beta_loss", "binary_focal_crossentropy", "asymmetric_loss",
-    "hinge_loss", "squared_hinge_loss", "smoothed_hinge_loss", "modified_huber_loss",
-}  # fmt: skip
-MARGINS = {
-    "hinge_loss", "squared_hinge_loss", "smoothed_hinge_loss", "modified_huber_loss",
-    "categorical_hinge", "weston_watkins_hinge", "multi_margin_loss", "exponential_loss",
-    "logistic_margin_loss",
-}  # fmt: skip
-ONE_TRUE_CLASS = MARGINS | LATENT | {"label_relaxation"}
+COLUMNS, LATENT, POSITIVE = names("multilabel"), names("latent"), names("positive_targets")
+ORDERED, BINARY, MARGINS = names("ordered"), names("binary_only"), names("margins")
+ONE_TRUE_CLASS = names("one_true_class")
 
 
 def all_but(*left_out: set[str]) -> list[str]:
     """Names of the other losses, in the order of the table."""
-    return [name for name in LOSSES if not any(name in names for names in left_out)]
+    return [name for name in LOSSES if not any(name in group for group in left_out)]
 
 
 def sample(n_classes: int, n_rows: int = 300, seed: int = 0) -> tuple[Any, Any, Any, Any]:
