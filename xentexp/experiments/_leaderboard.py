@@ -108,11 +108,8 @@ class Leaderboard:
     >>> board = run_experiment(data, models, cv=3).leaderboard()
     >>> [row.model for row in board.ranked()]
     ['prior', 'uniform']
-    >>> board.to_frame().loc[["brier_loss", "gini"]].round(3)
-                prior  uniform
-    metric
-    brier_loss  0.494    0.667
-    gini        0.000    0.000
+    >>> board.to_frame().loc["brier_loss"].round(3).to_dict()
+    {'prior': 0.494, 'uniform': 0.667}
     """
 
     rows: tuple[Row, ...]

@@ -343,9 +343,9 @@ class ExperimentResult:
         >>> data = load_dataset("simulated_delinquency", n_samples=300)
         >>> result = run_experiment(data, {"prior": DummyClassifier()}, cv=3)
         >>> result.leaderboard(["brier_loss", "gini"])
-                   best            prior
-        brier_loss  low  0.4943 ± 0.0067
-        gini       high  0.0000 ± 0.0000
+                    best            prior
+        brier_loss   low  0.4943 ± 0.0067
+        gini        high  0.0000 ± 0.0000
         <BLANKLINE>
         Mean ± standard deviation over the folds, ranked by categorical_crossentropy.
         ... more losses and metrics: leaderboard().to_frame()

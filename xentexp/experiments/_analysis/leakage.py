@@ -35,11 +35,11 @@ class Leak:
     def warning(self) -> str:
         """Warning for the terminal and MLflow."""
         return (
-            f"the training and test parts of the random folds share entities: {self.share:.1%} of "
-            f"the test rows belong to one of {self.shared:,} entities that are also in the "
-            f"training part ({self.entities.number:,} entities in "
-            f"{len(self.entities.groups):,} rows; {self.entities.how()}). The scores hold for "
-            f"entities seen in training; for new entities, use cv=grouped."
+            f"random folds share entities: {self.share:.1%} of the test rows belong to one of "
+            f"{self.shared:,} entities that are also in the training part "
+            f"({self.entities.number:,} entities in {len(self.entities.groups):,} rows; "
+            f"{self.entities.how()}). The scores hold for entities seen in training; for new "
+            f"entities, use cv=grouped."
         )
 
 

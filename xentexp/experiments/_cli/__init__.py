@@ -6,8 +6,10 @@ import argparse
 import contextlib
 import os
 import sys
+import textwrap
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from xentexp import __version__
 from xentexp.experiments._cli.conf import conf_folder
@@ -39,8 +41,9 @@ other keys (`xentexp run --cfg job` shows all keys and their values):
   metrics=[NAME,...]         metrics of the whole data set to compute; null: the usual ones
   primary=NAME               loss or metric that ranks the models
   leaderboard=[NAME,...]     losses and metrics in the printed table; null: all
-  cv.groups=auto|[COLUMN,...]  with cv=grouped: search for entities (such as persons), or columns
-                             that identify one; null: the groups of the data set
+  cv.groups=auto|[COLUMN,...]
+                             with cv=grouped: search for entities (such as persons), or columns that
+                             identify one; null: the groups of the data set
   cv.n_test=ROWS             with cv=holdout: number of test rows
   cv.time_column=COLUMN      with cv=time_ordered: column that orders the rows
   leakage.check=compare|warn|ignore
@@ -50,10 +53,11 @@ other keys (`xentexp run --cfg job` shows all keys and their values):
   train_on=[LOSS,...]        train each model on each of these losses (loss matrix; for the models
                              linear, network and *_loss)
   curves=[LOSS,...]          losses to record at each training step
-  tune.n_trials=INT  tune.loss=NAME
-                             with experiment=tune: trials per model and fold; loss to optimize
+  tune.n_trials=INT          with experiment=tune: trials for each model in each fold
+  tune.loss=NAME             with experiment=tune: loss or metric to optimize
   submission=FILE            write predictions for the test rows of the data set (dacon)
-  tracking.uri=sqlite:///FILE|http://...   MLflow store (default: mlflow.db in this folder)
+  tracking.uri=sqlite:///FILE|http://...
+                             MLflow store (default: mlflow.db in this folder)
   tracking.experiment=NAME   name of the MLflow experiment
 
 options:
@@ -96,8 +100,21 @@ def _run_help() -> str:
     lines = []
     for group in ("experiment", "dataset", "models", "cv"):
         names = sorted(path.stem for path in (conf_folder() / group).glob("*.yaml"))
-        lines.append(f"  {group + '=':<12} {' '.join(names)}")
+        indent = " " * 15
+        lines.append(
+            textwrap.fill(
+                " ".join(names), 98, initial_indent=f"  {group + '=':<13}", subsequent_indent=indent
+            )
+        )
     return _RUN_HELP.format(choices="\n".join(lines))
+
+
+def _command(commands: Any, name: str, text: str, **options: Any) -> argparse.ArgumentParser:
+    """Add a subcommand whose help starts with the text of the list of commands."""
+    parser: argparse.ArgumentParser = commands.add_parser(
+        name, help=text, description=f"{text[0].upper()}{text[1:]}.", **options
+    )
+    return parser
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -124,16 +141,14 @@ def _parser() -> argparse.ArgumentParser:
         "run", help="compare models by cross-validation and log the results to MLflow"
     )
 
-    losses = commands.add_parser(
-        "losses", parents=[common], help="list losses and metrics, or describe one"
+    losses = _command(
+        commands, "losses", "list losses and metrics, or describe one", parents=[common]
     )
     losses.add_argument(
         "name", nargs="?", help="loss or metric to describe; names of other libraries are accepted"
     )
 
-    datasets = commands.add_parser(
-        "datasets", parents=[common], help="list data sets, or describe one"
-    )
+    datasets = _command(commands, "datasets", "list data sets, or describe one", parents=[common])
     datasets.add_argument("name", nargs="?", help="data set to describe")
     datasets.add_argument(
         "parameters",
@@ -148,8 +163,8 @@ def _parser() -> argparse.ArgumentParser:
         help="columns, comma-separated, that identify a person or another entity",
     )
 
-    board = commands.add_parser(
-        "leaderboard", parents=[common, store], help="print the leaderboard of an earlier run"
+    board = _command(
+        commands, "leaderboard", "print the leaderboard of an earlier run", parents=[common, store]
     )
     board.add_argument(
         "--experiment",
@@ -166,10 +181,11 @@ def _parser() -> argparse.ArgumentParser:
         "--all", action="store_true", help="show the models of all runs of the experiment"
     )
 
-    score = commands.add_parser(
+    score = _command(
+        commands,
         "score",
+        "compute losses and metrics of predictions in a file",
         parents=[common],
-        help="compute losses and metrics of predictions in a file",
         epilog=_SCORE_NOTES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
@@ -213,9 +229,7 @@ def _parser() -> argparse.ArgumentParser:
         "--normalize", action="store_true", help="divide the probabilities of each row by their sum"
     )
 
-    ui = commands.add_parser(
-        "ui", parents=[store], help="open the MLflow dashboard at the latest run"
-    )
+    ui = _command(commands, "ui", "open the MLflow dashboard at the latest run", parents=[store])
     ui.add_argument(
         "--experiment",
         metavar="NAME",

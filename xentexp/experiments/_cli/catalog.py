@@ -91,18 +91,27 @@ def datasets(options: argparse.Namespace) -> int:
                 f"{value['number']:,} ({value['how']}); {value['repeated_rows']:,} rows share an "
                 f"entity with another row; the largest entity has {value['largest']:,} rows"
             )
-            out.print(Text.assemble((f"{key:<14}", "bold"), text))
+            out.print(Text.assemble((f"{key:<18}", "bold"), text))
         elif key == "entities":
-            out.print(Text.assemble((f"{key:<14}", "bold"), "none found"))
+            out.print(Text.assemble((f"{key:<18}", "bold"), "none found"))
         elif key in ("constant", "id_like"):
-            out.print(Text.assemble((f"{key:<14}", "bold"), ", ".join(value) or "none"))
+            label = {"constant": "constant columns", "id_like": "row identifiers"}[key]
+            columns = ", ".join(value) or "none found"
+            out.print(Text.assemble((f"{label:<18}", "bold"), columns))
+        elif key == "duplicates":
+            text = (
+                f"{value['rows']:,} rows repeat the features of an earlier row "
+                f"({value['rows_with_label']:,} with the same label); {value['conflicting']:,} "
+                f"rows have the features of a row with another label"
+            )
+            out.print(Text.assemble((f"{key:<18}", "bold"), text))
         elif isinstance(value, dict):
             inner = ", ".join(
                 f"{k}: {v:.4f}" if isinstance(v, float) else f"{k}: {v}" for k, v in value.items()
             )
-            out.print(Text.assemble((f"{key:<14}", "bold"), inner or "none"))
+            out.print(Text.assemble((f"{key:<18}", "bold"), inner or "none"))
         elif value is not None:
-            out.print(Text.assemble((f"{key:<14}", "bold"), str(value)))
+            out.print(Text.assemble((f"{key:<18}", "bold"), str(value)))
     return 0
 
 
@@ -180,8 +189,9 @@ def print_losses(names: Iterable[str]) -> None:
         "(decision_function), either of them, or latent (one score per row).",
         "classes: number or kind of classes; labels: multilabel. convex: as a function of the raw "
         "scores.",
-        "y: label; t: target distribution; p: probabilities; d: decision scores; k: number of "
-        "classes. Lower is better, except for entropy, which does not rank models.",
+        "y: label; t: target distribution; p: probabilities (divergences: p and q are the first "
+        "and second distribution); d: decision scores; k: number of classes. Lower is better, except "
+        "for entropy, which does not rank models.",
         *([] if width >= 100 else ["A terminal with at least 100 columns shows the formulas."]),
     ):
         out.print(Text(note, style="dim"))

@@ -22,6 +22,19 @@ from xentexp.experiments._folds import CV_OPTIONS
 from xentexp.experiments._tracking.provenance import git, installed, versions
 from xentexp.tuning._storage import prepare
 
+_METRICS_NOTE = """\
+Metrics of the child runs, one run per model:
+
+- `cv/NAME`: mean of a loss or metric over the folds; `fold/NAME`: value of each fold
+- `cv_std/NAME`: standard deviation over the folds
+- `cv_se/NAME`: standard error of a mean loss over the rows, assumed to be independent
+- `cv_grouped/NAME`: mean over grouped folds, if the random folds share entities
+- `regret/NAME`: expected loss minus the smallest possible one, if the true probabilities are known
+- `rows/clipped`: rows in which the cross-entropy was computed with a lower bound for the
+  probability of the true class
+- `rows/infinite_values`: number of infinite losses, summed over rows and losses
+"""
+
 
 def run_job(
     config: DictConfig, *, overrides: str, sweep: str | None, quiet: bool, as_json: bool
@@ -45,7 +58,7 @@ def run_job(
         study.tracking_uri,
         study.experiment,
         primary=study.primary,
-        description=f"{dataset.card.title}. Source: {dataset.card.source}",
+        description=f"{dataset.card.title}. Source: {dataset.card.source}\n\n{_METRICS_NOTE}",
     )
     tags = _tags(study, overrides, sweep)
     settings = _settings(study)

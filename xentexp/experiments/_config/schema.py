@@ -66,8 +66,15 @@ def _loss_name(name: Any) -> str:
         raise
 
 
+def _groups(value: Any) -> Any:
+    columns = isinstance(value, list) and value and all(isinstance(v, str) for v in value)
+    if value is None or value == "auto" or columns:
+        return value
+    words = "null, auto or a list of columns, e.g. [age,job]"
+    raise PydanticCustomError("rule", "{words}", {"words": words})
+
+
 _COLUMNS = _rule("a list of columns, e.g. [age,job], or null")
-_GROUPS = _rule("null, auto or a list of columns, e.g. [age,job]")
 Splits = Annotated[int, Field(ge=2), _rule("a whole number >= 2")]
 Text = Annotated[str, BeforeValidator(lambda v: str(v) if isinstance(v, int) else v), _rule("text")]
 LossName = Annotated[str, PlainValidator(_loss_name)]
@@ -122,10 +129,7 @@ class Grouped(ConfigSection):
 
     kind: Literal["grouped"]
     n_splits: Splits
-    groups: Annotated[
-        Literal["auto"] | Annotated[list[Annotated[str, _GROUPS]], Field(min_length=1)] | None,
-        _GROUPS,
-    ]
+    groups: Annotated[Any, PlainValidator(_groups)]
 
 
 class TimeOrdered(ConfigSection):
@@ -202,7 +206,7 @@ class Tune(ConfigSection):
     timeout: Annotated[float | None, Field(gt=0), _rule("a number of seconds > 0, or null")]
     loss: MetricName | None
     folds: Annotated[int, Field(ge=2, le=MOST), _rule(f"a whole number from 2 to {MOST}")]
-    storage: Annotated[str | None, _rule("a sqlite file, e.g. tuning.db, or null")]
+    storage: Annotated[str | None, _rule("an SQLite file, e.g. tuning.db, or null")]
     untuned: Annotated[bool, _rule("true or false")]
 
 

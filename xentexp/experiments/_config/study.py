@@ -130,6 +130,8 @@ def _folds(cv: CrossValidation, dataset: Dataset) -> tuple[Fold, ...]:
         raise InputError(
             f"cv.groups=auto did not find entities in data set {dataset.name}; {alternatives}"
         )
+    if cv.groups not in (None, "auto"):
+        check_key(dataset.X, cv.groups, "cv.groups")
     try:
         return tuple(cv.folds(dataset))
     except InputError as error:

@@ -94,8 +94,8 @@ def print_tuning(study: Study, records: list[dict[str, Any]]) -> None:
     counts = f"{n_trials} trials ({n_resumed} from earlier runs, {n_failed} failed), stored in "
     screen.print(f"{counts}{study.tuning.storage}", markup=False, soft_wrap=True)
     note = (
-        "The first ten trials are the same in every fold (one seed), so equal settings in all folds "
-        "are not a sign of stability."
+        "The first ten trials are the same in every fold (one seed), so equal settings in all "
+        "folds are not a sign of stability."
     )
     screen.print(Text(note, style="dim"))
 
