@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 
 import numpy as np
 import pandas as pd
@@ -163,3 +164,24 @@ def test_invalid_groups_are_rejected(data: Dataset) -> None:
     alone = load_dataset("simulated_delinquency", n_samples=600, repeats=1.0)
     with pytest.raises(InputError, match="groups='auto' did not find entities in data set simul"):
         CrossValidation("grouped", groups="auto").folds(alone)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"kind": "grouped"},
+        {"kind": "grouped", "groups": "auto"},
+        {"kind": "grouped", "groups": "gender"},
+        {"kind": "grouped", "groups": ["gendr"]},
+        {"kind": "holdout"},
+        {"kind": "holdout", "n_test": 600},
+        {"kind": "time_ordered"},
+        {"kind": "time_ordered", "time_column": "absent"},
+        {"n_splits": 601},
+    ],
+)
+def test_messages_have_python_terms_and_no_configuration_keys(options: dict) -> None:
+    alone = load_dataset("simulated_delinquency", n_samples=600, repeats=1.0)
+    with pytest.raises(InputError) as caught:
+        CrossValidation(**options).folds(dataclasses.replace(alone, groups=None))
+    assert not re.search(r"\bcv[.=]|\bnull\b", str(caught.value))

@@ -278,17 +278,17 @@ def test_invalid_tune_sections_are_rejected(overrides: list[str], message: str) 
 def test_bad_runs_end_with_code_2_before_any_fit(
     table_csv: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def said(*words: str) -> str:
+    def error_of(*words: str) -> str:
         assert main(["run", *words]) == 2
         return capsys.readouterr().err
 
-    assert "tune.n_trials cannot be set because tune is null" in said(*TABLE, "tune.n_trials=3")
-    assert "add experiment=tune, which sets it" in said(*TABLE, "tune.n_trials=3")
-    assert "storage must be a database of Optuna" in said(
+    assert "tune.n_trials cannot be set because tune is null" in error_of(*TABLE, "tune.n_trials=3")
+    assert "add experiment=tune, which sets it" in error_of(*TABLE, "tune.n_trials=3")
+    assert "storage must be a database of Optuna" in error_of(
         "experiment=tune", *TABLE, "tune.storage=mlflow.db"
     )
     monkeypatch.setitem(sys.modules, "optuna", None)
-    assert "pip install 'xentexp[tune]'" in said("experiment=tune", *TABLE)
+    assert "pip install 'xentexp[tune]'" in error_of("experiment=tune", *TABLE)
     assert runs("comparison") == []
 
 

@@ -56,15 +56,15 @@ def test_a_variant_is_a_result_of_the_same_fit(data: Dataset) -> None:
     Stepwise.fits = 0
     folds = CrossValidation(n_splits=3).folds(data)
     candidate = Candidate("plain", Stepwise(), variants={"sharp": {"power": 2.0}})
-    told: list[str] = []
+    names: list[str] = []
     result = run_experiment(
         data,
         [candidate],
         folds,
-        on_result=lambda candidate_result: told.append(candidate_result.candidate.name),
+        on_result=lambda candidate_result: names.append(candidate_result.candidate.name),
     )
     assert Stepwise.fits == 3
-    assert told == ["plain", "sharp"]
+    assert names == ["plain", "sharp"]
     plain, sharp = result.candidate_results
     assert sharp.candidate.variant_of == "plain"
     assert sharp.candidate.parameters == {"power": 2.0}

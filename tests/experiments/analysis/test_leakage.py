@@ -122,7 +122,7 @@ def test_two_columns_may_vary_and_numbers_of_rows_stand_aside() -> None:
     assert "row" not in found.columns
     assert "one" not in found.columns
     assert precision_recall(found.groups, data.groups) == (1.0, 1.0)
-    assert find_entities(X.assign(third=rng.normal(size=3000))) is None  # told in its docstring
+    assert find_entities(X.assign(third=rng.normal(size=3000))) is None  # documented limitation
 
 
 def test_rows_that_were_copied_are_entities(uci: Dataset) -> None:

@@ -40,9 +40,9 @@ def test_scores_on_random_and_grouped_folds_are_printed_and_logged(
     workplace: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert main(["run", *LOGISTIC, "dataset.person_effect=0.9", "--quiet"]) == 0
-    told = capsys.readouterr()
-    assert "warning: random folds share entities" in " ".join(told.err.split())
-    assert "optimism" in told.out
+    output = capsys.readouterr()
+    assert "warning: random folds share entities" in " ".join(output.err.split())
+    assert "optimism" in output.out
 
     found = document([*LOGISTIC, "dataset.person_effect=0.9"], capsys)
     leak = found["leak"]
@@ -92,9 +92,9 @@ def test_no_warning_without_a_leak(capsys: pytest.CaptureFixture[str]) -> None:
         ["dataset=uci_default", *PRIOR[2:]],
     ):
         assert main(["run", *words, "--json", "--quiet"]) == 0
-        told = capsys.readouterr()
-        assert "leak" not in json.loads(told.out)
-        assert "share" not in told.err
+        output = capsys.readouterr()
+        assert "leak" not in json.loads(output.out)
+        assert "share" not in output.err
 
 
 def a_table(workplace: Path) -> list[str]:

@@ -1,4 +1,4 @@
-"""The matrix: regret, tests, diagonal, calibration, and what is said of it."""
+"""The loss matrix: excess over best, tests, diagonal, calibration and findings."""
 
 from __future__ import annotations
 
@@ -155,9 +155,12 @@ def test_cells_without_a_value_have_a_reason() -> None:
     assert matrix.cells[5][0].reason == "fold 2 of 3 has no finite value"
     assert matrix.cells[5][0].mean == math.inf
     assert [cell.best for cell in matrix.column("brier_loss")].index(True) == 0
-    said = " ".join(findings(matrix))
-    assert "hinge_loss has no value in 1 column: the model does not predict probabilities." in said
-    assert "focal failed: no memory." in said
+    sentences = " ".join(findings(matrix))
+    assert (
+        "hinge_loss has no value in 1 column: the model does not predict probabilities."
+        in sentences
+    )
+    assert "focal failed: no memory." in sentences
 
 
 def test_one_fold_has_no_test() -> None:
@@ -208,8 +211,8 @@ def test_findings_for_a_column_without_a_training_loss() -> None:
         Trained("m", "a", {"zero_one_loss": [0.2, 0.3]}),
         Trained("m", "b", {"zero_one_loss": [0.2, 0.4]}),
     ]
-    said = findings(build(rows))
-    assert said[0] == (
+    sentences = findings(build(rows))
+    assert sentences[0] == (
         "Scored on zero_one_loss (no row was trained on it), training on a is best "
         "(0.2500; 1 other row is not significantly worse)."
     )

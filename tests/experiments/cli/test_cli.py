@@ -492,6 +492,23 @@ def test_score_takes_the_classes_in_the_order_of_the_columns(
     assert mean == pytest.approx(expected, rel=1e-12)
 
 
+def test_score_shows_the_number_of_infinite_losses(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "scores.csv"
+    file.write_text("y,d\n0,-0.2\n1,-1000\n1,0.7\n")
+    words = ["score", str(file), "--target", "y", "--decision", "d"]
+    assert main(words) == 0
+    out = capsys.readouterr().out
+    header = next(line.split() for line in out.splitlines() if "std. error" in line)
+    assert header[4] == "infinite"
+    row = next(line.split() for line in out.splitlines() if "exponential_loss" in line)
+    assert (row[1], row[3]) == ("inf", "1")
+    file.write_text("y,d\n0,-0.2\n1,-1.0\n1,0.7\n")
+    assert main(words) == 0
+    assert "infinite" not in capsys.readouterr().out
+
+
 @pytest.mark.parametrize(
     ("words", "message"),
     [

@@ -57,17 +57,17 @@ def words(svg: str) -> str:
 
 def test_every_label_and_value_is_text_in_the_heat_map(wide: list[LossMatrix]) -> None:
     matrix = wide[0]
-    said = words(to_svg(heat_map(matrix), "linear"))
+    content = words(to_svg(heat_map(matrix), "linear"))
     for row in matrix.rows:
-        assert row.loss.split(" ")[0].replace("_", " ").split()[-1] in said
+        assert row.loss.split(" ")[0].replace("_", " ").split()[-1] in content
     for name in matrix.columns:
-        assert all(word in said for word in name.split("_"))
+        assert all(word in content for word in name.split("_"))
     for cells in matrix.cells:
         for cell in cells:
-            assert number(cell.mean) in said
-    assert said.count("corrected") == len(matrix.pairs())
-    assert f"Holm's adjustment for {matrix.n_tests} tests" in said
-    assert "– the model does not predict probabilities" in said  # noqa: RUF001
+            assert number(cell.mean) in content
+    assert content.count("corrected") == len(matrix.pairs())
+    assert f"Holm's adjustment for {matrix.n_tests} tests" in content
+    assert "– the model does not predict probabilities" in content  # noqa: RUF001
 
 
 def test_marks_of_the_heat_map() -> None:
@@ -143,10 +143,10 @@ def test_png() -> None:
 
 def test_learning_curves_of_folds_of_different_lengths() -> None:
     svg = to_svg(curves_by_loss([curves(5), curves(3)], "linear on brier_loss"), "c")
-    said = words(svg)
-    assert "brier loss" in said
-    assert "0.3333 at 3" in said  # the mean ends where the shorter fold does
-    assert "validation part, lowest mean marked" in said
+    content = words(svg)
+    assert "brier loss" in content
+    assert "0.3333 at 3" in content  # the mean ends where the shorter fold does
+    assert "validation part, lowest mean marked" in content
 
 
 def test_learning_curves_without_a_validation_part_and_of_one_step() -> None:
@@ -155,9 +155,9 @@ def test_learning_curves_without_a_validation_part_and_of_one_step() -> None:
 
 def test_learning_curves_by_row_show_the_loss_trained_on() -> None:
     folds = [curves(names=("brier_loss", "hinge_loss"))]
-    said = words(to_svg(curves_by_row({"brier_loss": folds, "focal gamma=2": folds}, "t"), "t"))
-    assert "focal gamma=2" in said
-    assert "hinge" not in said
+    content = words(to_svg(curves_by_row({"brier_loss": folds, "focal gamma=2": folds}, "t"), "t"))
+    assert "focal gamma=2" in content
+    assert "hinge" not in content
 
 
 @pytest.mark.parametrize("draw", [lambda: curves_by_loss([], "t"), lambda: curves_by_row({}, "t")])
@@ -249,10 +249,10 @@ def test_names_from_the_data_are_escaped_on_the_page() -> None:
         curves={bad: {f"class {bad}": [fold]}},
     )
     assert "<script" not in html
-    said = parsed(html).text
+    content = parsed(html).text
     for text in (f"Which loss to train on: {bad}", f"class {bad}", f"unknown label {bad}"):
-        assert text in said
-    assert f"{bad} trained on class {bad}: all recorded losses" in said
+        assert text in content
+    assert f"{bad} trained on class {bad}: all recorded losses" in content
 
 
 def test_a_narrow_window_scrolls_wide_figures_and_does_not_stretch_small_ones(

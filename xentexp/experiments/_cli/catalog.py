@@ -190,8 +190,8 @@ def print_losses(names: Iterable[str]) -> None:
         "classes: number or kind of classes; labels: multilabel. convex: as a function of the raw "
         "scores.",
         "y: label; t: target distribution; p: probabilities (divergences: p and q are the first "
-        "and second distribution); d: decision scores; k: number of classes. Lower is better, except "
-        "for entropy, which does not rank models.",
+        "and second distribution); d: decision scores; k: number of classes. Lower is better, "
+        "except for entropy, which does not rank models.",
         *([] if width >= 100 else ["A terminal with at least 100 columns shows the formulas."]),
     ):
         out.print(Text(note, style="dim"))
