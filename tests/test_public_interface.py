@@ -24,7 +24,8 @@ MODULES = [
 def public_objects():
     """Every public class and function by its full name, each once."""
     found = {}
-    for module in [xentexp, *(importlib.import_module(f"xentexp.{name}") for name in MODULES)]:
+    names = [*MODULES, "experiments.datasets"]
+    for module in [xentexp, *(importlib.import_module(f"xentexp.{name}") for name in names)]:
         for name in module.__all__:
             try:
                 thing = getattr(module, name)

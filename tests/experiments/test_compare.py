@@ -117,35 +117,35 @@ def test_out_of_fold_predictions_hold_each_row_once_per_repeat(data: Dataset) ->
 
 
 def test_a_failing_model_is_named_with_its_reason_and_the_others_finish(data: Dataset) -> None:
-    told: list[str] = []
+    names: list[str] = []
     result = run_experiment(
         data,
         [Candidate("failing", Failing()), PRIOR],
         CrossValidation(n_splits=3).folds(data),
-        on_result=lambda candidate_result: told.append(candidate_result.candidate.name),
+        on_result=lambda candidate_result: names.append(candidate_result.candidate.name),
     )
     failing, prior = result.candidate_results
     assert failing.error == "fold 0: RuntimeError: no good"
     assert "second line" in failing.traceback
     assert failing.mean() == {}
     assert prior.error is None
-    assert told == ["failing", "prior"]
+    assert names == ["failing", "prior"]
     assert [row.model for row in result.leaderboard().ranked()] == ["prior", "failing"]
 
 
 class Dying(ClassifierMixin, BaseEstimator):
-    """Takes its process down, as a crash in a library does."""
+    """Ends its process, as a crash in a library does."""
 
     def fit(self, X: object, y: object) -> None:
         os._exit(1)
 
 
 @pytest.mark.slow
-def test_a_model_that_takes_its_process_down_does_not_stop_the_others(data: Dataset) -> None:
+def test_a_crashed_process_does_not_stop_the_other_models(data: Dataset) -> None:
     folds = CrossValidation(n_splits=2).folds(data)
     dying = Candidate("dying", Dying())
     result = run_experiment(data, [dying, PRIOR, LOGISTIC], folds, n_jobs=2)
-    assert "its process died" in result.candidate_results[0].error
+    assert "the process of the fit ended" in result.candidate_results[0].error
     alone = run_experiment(data, [PRIOR, LOGISTIC], folds)
     np.testing.assert_equal(
         [o.mean() for o in result.candidate_results[1:]],
@@ -166,7 +166,7 @@ def test_one_fold_has_no_spread(data: Dataset) -> None:
     folds = CrossValidation(n_splits=3).folds(data)[:1]
     candidate_result = run_experiment(data, [PRIOR], folds).candidate_results[0]
     assert math.isnan(candidate_result.std()["brier_loss"])
-    with pytest.raises(InputError, match="folds must be one at least"):
+    with pytest.raises(InputError, match="cv must contain at least one fold"):
         run_experiment(data, [PRIOR], [])
 
 
@@ -177,7 +177,7 @@ def test_warnings_of_fits_are_counted(data: Dataset) -> None:
     assert result.candidate_results[0].warnings == {"UserWarning: slow convergence": 3}
 
 
-def test_scores_without_probabilities_get_the_losses_that_they_allow(data: Dataset) -> None:
+def test_decision_scores_get_the_losses_that_apply(data: Dataset) -> None:
     result = run_experiment(data, [SVM], CrossValidation(n_splits=3).folds(data))
     (candidate_result,) = result.candidate_results
     assert {"zero_one_loss", "categorical_hinge"} <= set(candidate_result.fold_losses())
@@ -217,7 +217,7 @@ def test_d2_is_against_the_shares_of_the_training_part(data: Dataset) -> None:
     np.testing.assert_allclose(ours, 1 - loss / null, rtol=1e-12)
 
 
-def test_what_a_fold_leaves_undefined_is_nan_and_no_mean(data: Dataset) -> None:
+def test_a_metric_undefined_in_one_fold_has_a_nan_mean(data: Dataset) -> None:
     y = data.y.to_numpy()
     two = np.flatnonzero(y < 2)
     folds = [
@@ -245,7 +245,7 @@ def test_a_metric_of_a_sample_can_rank(data: Dataset) -> None:
     assert set(result.candidate_results[0].mean()) == {"brier_loss", "gini"}
 
 
-def test_named_losses_alone_are_computed(data: Dataset) -> None:
+def test_only_the_named_losses_are_computed(data: Dataset) -> None:
     folds = CrossValidation(n_splits=3).folds(data)
     result = run_experiment(
         data,
@@ -259,7 +259,7 @@ def test_named_losses_alone_are_computed(data: Dataset) -> None:
     assert set(result.candidate_results[1].mean()) == {"categorical_hinge"}
 
 
-def test_a_class_that_a_training_part_lacks_costs_the_clip_and_not_nan() -> None:
+def test_a_class_missing_in_training_gives_the_clipped_loss_and_not_nan() -> None:
     X = pd.DataFrame({"a": np.arange(6.0)})
     y = pd.Series(["a", "a", "b", "b", "c", "c"])
     data = make_dataset(X, y, CARD)
@@ -290,29 +290,34 @@ def test_regret_is_the_divergence_from_the_true_probabilities(data: Dataset) -> 
     ("options", "message"),
     [
         ({"losses": ["brier_los"]}, "did you mean 'brier_loss'"),
-        ({"losses": []}, "losses must name one loss at least"),
+        ({"losses": []}, "losses must contain at least one loss"),
         ({"losses": ["brier_loss"] * 2, "primary": "brier_loss"}, "losses must be distinct"),
         ({"losses": ["hinge_loss"]}, "hinge_loss is for two classes; there are 3"),
-        ({"primary": "entropy"}, "primary must be a loss that ranks; entropy describes"),
-        ({"losses": ["brier_loss"]}, "add categorical_crossentropy to losses"),
+        (
+            {"primary": "entropy"},
+            "primary must be a loss or metric that ranks models; entropy does not",
+        ),
+        ({"losses": ["brier_loss"]}, "got categorical_crossentropy; add it to losses"),
         ({"primary": "binary_crossentropy"}, "binary_crossentropy is for two classes"),
         ({"metrics": ["ginni"]}, "unknown loss or metric 'ginni'; did you mean 'gini'"),
         ({"metrics": ["ks_statistic"]}, "ks_statistic is for two classes; there are 3"),
         ({"metrics": ["gini", "gini"]}, "metrics must be distinct"),
-        ({"metrics": ["gini"], "primary": "roc_auc"}, "add roc_auc to metrics"),
+        ({"metrics": ["gini"], "primary": "roc_auc"}, "got roc_auc; add it to metrics"),
         ({"primary": "h_measure"}, "h_measure is for two classes"),
     ],
 )
-def test_choices_that_do_not_fit(options: dict, message: str, data: Dataset) -> None:
+def test_invalid_losses_and_metrics_are_rejected(
+    options: dict, message: str, data: Dataset
+) -> None:
     with pytest.raises(InputError, match=message):
         run_experiment(data, [PRIOR], CrossValidation(n_splits=3).folds(data), **options)
 
 
-def test_candidates_must_be_there_and_distinct(data: Dataset) -> None:
+def test_candidates_must_not_be_empty_and_names_unique(data: Dataset) -> None:
     folds = CrossValidation(n_splits=3).folds(data)
-    with pytest.raises(InputError, match="one model at least"):
+    with pytest.raises(InputError, match="candidates must contain at least one model"):
         run_experiment(data, [], folds)
-    with pytest.raises(InputError, match="must be distinct"):
+    with pytest.raises(InputError, match="must be unique; duplicates: prior"):
         run_experiment(data, [PRIOR, PRIOR], folds)
 
 

@@ -81,30 +81,32 @@ def test_plain_estimators_get_no_preprocessing(result):
             3,
             r"a mapping of names to estimators.*got LogisticRegression\(\)",
         ),
-        ({}, 3, "models must name one model at least"),
-        ({"prior": DummyClassifier()}, 1, "cv.n_splits must be a whole number >= 2; got 1"),
+        ({}, 3, "candidates must contain at least one model"),
+        ({"prior": DummyClassifier()}, 1, "^n_splits must be a whole number >= 2; got 1"),
         ({"prior": DummyClassifier()}, True, "cv must be a number of folds"),
-        ({"prior": DummyClassifier()}, [], "folds must be one at least"),
+        ({"prior": DummyClassifier()}, [], "cv must contain at least one fold"),
         ({"prior": DummyClassifier()}, "grouped", "cv must be a number of folds.*got 'grouped'"),
         ({"prior": DummyClassifier()}, 3.0, "cv must be a number of folds"),
-        ({"prior": DummyClassifier}, 3, "candidate prior must be an unfitted classifier"),
-        ({"prior": "logistic"}, 3, "candidate prior must be an unfitted classifier"),
+        ({"prior": DummyClassifier}, 3, "candidate prior must be a classifier object with a fit"),
+        ({"prior": "logistic"}, 3, "candidate prior must be a classifier object with a fit"),
         (LogisticRegression(), 3, "candidates must be a mapping of names to estimators"),
     ],
 )
-def test_what_is_no_candidate_or_fold_is_refused(data, candidates, cv, rule):
+def test_invalid_candidates_and_folds_are_rejected(data, candidates, cv, rule):
     with pytest.raises(InputError, match=rule):
         run_experiment(data, candidates, cv)
 
 
 def test_a_data_set_of_another_type_is_refused():
     X, y = load_wine(return_X_y=True, as_frame=True)
-    with pytest.raises(InputError, match="dataset must be a Dataset, from load_dataset"):
+    with pytest.raises(
+        InputError, match="dataset must be a Dataset; got tuple; make one with load_dataset"
+    ):
         run_experiment((X, y), {"prior": DummyClassifier()}, 3)
 
 
 @pytest.mark.parametrize("primary", ["auc", "roc_auc", get_metric("auc")])
-def test_an_everyday_name_or_an_object_ranks_as_the_name_does(primary):
+def test_primary_accepts_an_alias_and_an_object(primary):
     X, y = load_wine(return_X_y=True)
     models = {"prior": DummyClassifier(), "logistic": LogisticRegression(max_iter=3000)}
     data = make_dataset(X, y, Card("wine"))
@@ -116,7 +118,7 @@ def test_an_everyday_name_or_an_object_ranks_as_the_name_does(primary):
         result.leaderboard(["foo"])
 
 
-def test_the_frame_of_all_losses_leaves_none_out(result):
+def test_the_frame_of_the_leaderboard_has_all_losses(result):
     frame = result.leaderboard().to_frame()
     assert {"categorical_crossentropy", "sparse_categorical_crossentropy"} <= set(frame.index)
     assert set(frame.index) == set(result.candidate_results[0].mean()) | set(
@@ -129,10 +131,10 @@ def test_the_frame_of_all_losses_leaves_none_out(result):
     [
         (3, [0, 1], Card("a"), "X must be a DataFrame or a two-dimensional array"),
         (np.ones(4), [0, 1, 0, 1], Card("a"), "X must be a DataFrame or a two-dimensional array"),
-        (np.ones((2, 1)), [0, 1], "loans", "card must be a Card, e.g. Card"),
+        (np.ones((2, 1)), [0, 1], "loans", "card must be a Card; got 'loans'"),
     ],
 )
-def test_what_is_no_table_is_refused(X, y, card, rule):
+def test_invalid_tables_are_rejected(X, y, card, rule):
     with pytest.raises(InputError, match=rule):
         make_dataset(X, y, card)
 

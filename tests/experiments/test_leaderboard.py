@@ -77,12 +77,14 @@ def test_a_table_shows_the_chosen_that_some_model_has_or_all_but_repetitions() -
     assert {"binary_crossentropy", "calibration_slope"} < set(chosen.to_records()[0]["mean"])
 
 
-def test_names_that_are_not_there() -> None:
-    with pytest.raises(InputError, match="unknown loss of this leaderboard 'ginni'; did you mean"):
+def test_unknown_names_are_rejected() -> None:
+    with pytest.raises(
+        InputError, match="unknown loss or metric of this leaderboard 'ginni'; did you mean"
+    ):
         board().showing(["ginni"])
-    with pytest.raises(InputError, match="losses to show must be one at least"):
+    with pytest.raises(InputError, match="names must contain at least one loss or metric"):
         board().showing([])
-    with pytest.raises(InputError, match="unknown loss to sort by 'entropy'"):
+    with pytest.raises(InputError, match="unknown loss or metric to sort by 'entropy'"):
         board().sorted_by("entropy")
 
 
@@ -94,18 +96,18 @@ def test_a_loss_that_is_registered_elsewhere_is_shown_without_a_rank() -> None:
     assert best_is("my_loss") == "-"
 
 
-def test_the_note() -> None:
+def test_markdown_of_the_leaderboard() -> None:
     note = board("gini", chosen=("gini", "calibration_slope")).to_markdown()
     assert note.startswith("Best gini: **bold**, 0.6000 ± 0.0200\n")
     assert "| gini | high | &nbsp;**0.6000&nbsp;±&nbsp;0.0200**&nbsp; |" in note
     assert "| calibration_slope | near 1 | &nbsp;**0.8000" in note
     assert "categorical_crossentropy" not in note
-    assert "as cv/NAME" in note
+    assert "metrics cv/NAME of each child run" in note
     assert "Failed: **broken**: no memory" in note
     assert "-0.0000" not in Leaderboard((Row("a", {"gini": -1e-9}),), "gini").to_markdown()
 
 
-def test_the_table(capsys: pytest.CaptureFixture[str]) -> None:
+def test_printed_leaderboard(capsys: pytest.CaptureFixture[str]) -> None:
     print_leaderboard(board(chosen=("gini", "calibration_slope", "entropy")), title="A trial")
     out = capsys.readouterr().out
     lines = [line.split() for line in out.splitlines()]
@@ -116,7 +118,7 @@ def test_the_table(capsys: pytest.CaptureFixture[str]) -> None:
     assert "failed: broken: no memory" in out
     print_leaderboard(board(), title="A trial")
     out = capsys.readouterr().out
-    assert "the same as categorical_crossentropy here: binary_crossentropy" in out
+    assert "equal to categorical_crossentropy on these data: binary_crossentropy" in out
     assert "more losses" not in out
 
 

@@ -1,4 +1,4 @@
-"""Runs whose words the README has: a matrix of one's own, and a part of an experiment's models."""
+"""Runs of the README: a custom loss matrix, and an experiment with fewer models."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def test_a_matrix_with_and_without_learning_curves(
     assert ("Learning curves" in file.read_text()) is bool(curves)
 
 
-def test_an_experiment_with_a_part_of_its_models(
+def test_an_experiment_with_other_models(
     workplace: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     words = ["experiment=uci_benchmark", "models=[prior]", "published=null", "--quiet"]
@@ -37,7 +37,7 @@ def test_an_experiment_with_a_part_of_its_models(
 
 @pytest.mark.long
 @pytest.mark.usefixtures("workplace")
-def test_a_matrix_of_ones_own_has_the_losses_trained_on_and_those_shown(
+def test_columns_of_the_matrix_are_the_training_losses_and_the_leaderboard(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     assert main(["run", *MATRIX, "--json"]) == 0
@@ -52,13 +52,13 @@ def test_a_matrix_of_ones_own_has_the_losses_trained_on_and_those_shown(
     ("words", "message"),
     [
         (["train_on=[{loss:brier_loss,class_weight:heavy},brier_loss]"], "class_weight must be"),
-        (["train_on=[brier_loss,brier_loss]"], "train_on has 'brier_loss' twice"),
+        (["train_on=[brier_loss,brier_loss]"], "train_on has duplicate entries 'brier_loss'"),
         (["train_on=[squared_hinge_loss,brier_loss]"], "squared_hinge_loss is for two classes"),
         (["train_on=[zero_one_loss]"], "loss must have a gradient; got zero_one_loss"),
-        (["train_on=brier_loss", "models=[logistic]"], "model logistic is not trained on a loss"),
+        (["train_on=brier_loss", "models=[logistic]"], "model logistic does not have it"),
     ],
 )
-def test_what_cannot_be_trained_ends_before_any_fit(
+def test_invalid_train_on_is_rejected_before_any_fit(
     words: list[str], message: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert main(["run", *MATRIX, *words]) == 2
@@ -70,7 +70,7 @@ def test_what_cannot_be_trained_ends_before_any_fit(
     ("model", "package", "extra"),
     [("lightgbm_loss", "lightgbm", "boosters"), ("network", "torch", "torch")],
 )
-def test_a_missing_package_is_told_before_any_fit(
+def test_a_missing_package_is_reported_before_any_fit(
     model: str,
     package: str,
     extra: str,

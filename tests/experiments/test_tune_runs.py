@@ -49,13 +49,15 @@ def compose(*overrides: str) -> dict[str, Any]:
 
 
 @pytest.mark.long
-def test_models_are_compared_with_themselves_tuned_and_every_trial_is_a_run(
+def test_tuned_and_untuned_models_are_compared_and_every_trial_is_a_run(
     table_csv: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert main([*TUNE, "models=[prior,logistic]"]) == 0
     out, _ = capsys.readouterr()
-    assert "Settings searched for categorical_crossentropy" in out
-    assert f"9 trials, 0 of them from before, 0 failed; kept in {table_csv.parent}/tuning.db" in out
+    assert "Hyperparameters chosen in each fold by categorical_crossentropy" in out
+    assert (
+        f"9 trials (0 from earlier runs, 0 failed), stored in {table_csv.parent}/tuning.db" in out
+    )
     (parent,) = runs("comparison")
     candidates = {run.info.run_name: run for run in runs("candidate")}
     assert set(candidates) == {"prior", "logistic", "logistic_tuned"}
@@ -89,14 +91,14 @@ def test_models_are_compared_with_themselves_tuned_and_every_trial_is_a_run(
     )
     table = client().download_artifacts(candidates["logistic_tuned"].info.run_id, "tuning.json")
     assert len(json.loads(Path(table).read_text())["data"]) == 9
-    # Leaderboards and charts are of candidates alone.
+    # Leaderboards and charts do not contain trials.
     _, board = tracking.read_leaderboard(client(), None)
     assert {row.model for row in board.rows} == set(candidates)
     assert "xentexp.kind" in tracking.latest_page(client(), None)
 
 
 @pytest.mark.long
-def test_the_same_command_goes_on_where_it_was(
+def test_the_same_command_resumes_its_trials(
     table_csv: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     def run(*words: str) -> dict[str, Any]:
@@ -141,7 +143,7 @@ def test_failed_trials_are_failed_runs_and_a_search_without_any_a_failed_candida
 
 @pytest.mark.slow
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
-def test_a_run_that_was_stopped_goes_on_and_ends_as_if_it_was_not(
+def test_an_interrupted_run_resumes_with_the_same_result(
     table_csv: Path, number: signal.Signals
 ) -> None:
     words = ["models=[logistic]", "tune.untuned=false", "tune.n_trials=6"]
@@ -204,7 +206,7 @@ def test_the_experiment_searches_two_models_for_the_primary() -> None:
 
 
 @pytest.mark.long
-def test_without_the_section_nothing_is_searched_and_spaces_count_for_nothing() -> None:
+def test_without_the_section_tune_spaces_have_no_effect() -> None:
     plain = compose("dataset=simulated_delinquency", "models=[logistic]")
     assert plain["tune"] is None
     assert [c.name for c in build(plain).candidates] == ["logistic"]
@@ -246,9 +248,9 @@ def test_models_that_are_trained_on_losses_are_tuned_for_each() -> None:
 @pytest.mark.parametrize(
     ("overrides", "message"),
     [
-        (["tune=3"], "tune must be a section of its own, or null"),
+        (["tune=3"], "tune must be a section such as the one of experiment=tune, or null"),
         (["+tune.trials=3"], "unknown key of tune 'trials'"),
-        (["~tune.folds"], "tune.folds is missing"),
+        (["~tune.folds"], "tune.folds must be set"),
         (["tune.n_trials=0"], "tune.n_trials must be a whole number from 1"),
         (["tune.folds=1"], "tune.folds must be a whole number from 2"),
         (["tune.timeout=-1"], "tune.timeout must be a number of seconds > 0, or null; got -1"),
@@ -259,13 +261,16 @@ def test_models_that_are_trained_on_losses_are_tuned_for_each() -> None:
         (["primary=calibration_slope"], "calibration_slope"),
         (["tune.loss=ks_statistic"], "tune.loss: ks_statistic is for two classes"),
         (["tune.storage=postgresql://host/x"], "storage must be an SQLite file"),
-        (["models=[prior]"], "tune needs a model whose file has a space; none of prior has"),
-        (["models=[linear_svm]"], "model linear_svm has no predict_proba, which tune.loss"),
+        (
+            ["models=[prior]"],
+            "tune needs at least one model whose file has the key space; got prior",
+        ),
+        (["models=[linear_svm]"], "needs predict_proba, but model linear_svm does not provide it"),
         (["+models.logistic.space.c=[1.0]"], "model logistic: unknown parameter of LogisticReg"),
         (["models.logistic.space.C.low=200"], "model logistic: low of the space of C must be"),
     ],
 )
-def test_bad_sections_say_what_is_wrong(overrides: list[str], message: str) -> None:
+def test_invalid_tune_sections_are_rejected(overrides: list[str], message: str) -> None:
     with pytest.raises(InputError, match=message):
         build(compose(*SIMULATED, *overrides))
 
@@ -273,17 +278,17 @@ def test_bad_sections_say_what_is_wrong(overrides: list[str], message: str) -> N
 def test_bad_runs_end_with_code_2_before_any_fit(
     table_csv: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def said(*words: str) -> str:
+    def error_of(*words: str) -> str:
         assert main(["run", *words]) == 2
         return capsys.readouterr().err
 
-    assert "tune is null here" in said(*TABLE, "tune.n_trials=3")
-    assert "experiment=tune brings it" in said(*TABLE, "tune.n_trials=3")
-    assert "storage must be a database of Optuna" in said(
+    assert "tune.n_trials cannot be set because tune is null" in error_of(*TABLE, "tune.n_trials=3")
+    assert "add experiment=tune, which sets it" in error_of(*TABLE, "tune.n_trials=3")
+    assert "storage must be a database of Optuna" in error_of(
         "experiment=tune", *TABLE, "tune.storage=mlflow.db"
     )
     monkeypatch.setitem(sys.modules, "optuna", None)
-    assert "pip install 'xentexp[tune]'" in said("experiment=tune", *TABLE)
+    assert "pip install 'xentexp[tune]'" in error_of("experiment=tune", *TABLE)
     assert runs("comparison") == []
 
 
@@ -299,7 +304,7 @@ def model_file(path: Path) -> tuple[str, dict[str, Any]]:
 
 
 @pytest.mark.parametrize("path", MODELS, ids=lambda path: path.stem)
-def test_each_space_holds_the_model_as_it_is_and_settings_that_fit(path: Path) -> None:
+def test_each_space_contains_the_default_settings_and_can_be_fitted(path: Path) -> None:
     name, model = model_file(path)
     for package in ("catboost", "lightgbm", "xgboost"):
         if package in model["classifier"]["_target_"] or package in name:

@@ -56,15 +56,15 @@ def test_a_variant_is_a_result_of_the_same_fit(data: Dataset) -> None:
     Stepwise.fits = 0
     folds = CrossValidation(n_splits=3).folds(data)
     candidate = Candidate("plain", Stepwise(), variants={"sharp": {"power": 2.0}})
-    told: list[str] = []
+    names: list[str] = []
     result = run_experiment(
         data,
         [candidate],
         folds,
-        on_result=lambda candidate_result: told.append(candidate_result.candidate.name),
+        on_result=lambda candidate_result: names.append(candidate_result.candidate.name),
     )
     assert Stepwise.fits == 3
-    assert told == ["plain", "sharp"]
+    assert names == ["plain", "sharp"]
     plain, sharp = result.candidate_results
     assert sharp.candidate.variant_of == "plain"
     assert sharp.candidate.parameters == {"power": 2.0}
@@ -75,21 +75,21 @@ def test_a_variant_is_a_result_of_the_same_fit(data: Dataset) -> None:
     assert plain.mean()["brier_loss"] != alone.mean()["brier_loss"]
 
 
-def test_a_candidate_that_fails_is_told_once(data: Dataset) -> None:
+def test_a_failed_candidate_has_a_single_result(data: Dataset) -> None:
     folds = CrossValidation(n_splits=3).folds(data)
     candidate = Candidate("bad", Stepwise(fails=True), variants={"sharp": {"power": 2.0}})
     (candidate_result,) = run_experiment(data, [candidate], folds).candidate_results
     assert candidate_result.error is not None
 
 
-def test_variants_have_names_of_their_own(data: Dataset) -> None:
+def test_names_of_variants_must_be_unique(data: Dataset) -> None:
     folds = CrossValidation(n_splits=3).folds(data)
     both = [Candidate("a", Stepwise(), variants={"b": {"power": 2.0}}), Candidate("b", Stepwise())]
-    with pytest.raises(InputError, match="distinct"):
+    with pytest.raises(InputError, match="must be unique; duplicates: b"):
         run_experiment(data, both, folds)
 
 
-def test_learning_curves_are_means_over_folds_as_far_as_all_reach(data: Dataset) -> None:
+def test_learning_curves_are_means_over_folds_up_to_the_shortest(data: Dataset) -> None:
     folds = CrossValidation(n_splits=3).folds(data)  # 200, 201 and 201 training rows
     (candidate_result,) = run_experiment(
         data, [Candidate("steps", Stepwise())], folds

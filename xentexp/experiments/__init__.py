@@ -1,7 +1,7 @@
-"""Cross-validated comparisons of models on a data set, by any losses and metrics.
+"""Cross-validated comparisons of models on a data set, with any losses and metrics.
 
-`run_experiment` fits every candidate on the same folds and scores what it predicts out of fold;
-the result prints as a table. The command ``xentexp run`` does the same with Hydra and MLflow.
+`run_experiment` fits every candidate on the same folds and scores its out-of-fold predictions; the
+result prints as a table. The command ``xentexp run`` does the same with Hydra and MLflow.
 
 Examples
 --------
@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from xentexp.experiments._compare import run_experiment as run_experiment
     from xentexp.experiments._folds import CrossValidation as CrossValidation
+    from xentexp.experiments._leaderboard import Leaderboard as Leaderboard
     from xentexp.experiments._models import EncodedLabels as EncodedLabels
     from xentexp.experiments._models import TextCategories as TextCategories
     from xentexp.experiments._models import tabular_pipeline as tabular_pipeline
@@ -41,6 +42,7 @@ __all__ = [
     "Dataset",
     "EncodedLabels",
     "ExperimentResult",
+    "Leaderboard",
     "TextCategories",
     "load_dataset",
     "make_dataset",
@@ -56,6 +58,7 @@ _MODULE_OF = {
     "Dataset": "datasets",
     "EncodedLabels": "_models",
     "ExperimentResult": "_results",
+    "Leaderboard": "_leaderboard",
     "TextCategories": "_models",
     "load_dataset": "datasets",
     "make_dataset": "datasets",
@@ -65,14 +68,14 @@ _MODULE_OF = {
 
 
 def _import_public(name: str) -> Any:
-    """A public name, imported when it is first used: the command starts without pandas."""
+    """Import a public name on first use, so that the command starts without pandas."""
     if name not in _MODULE_OF:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     from importlib import import_module
 
-    found = getattr(import_module(f"{__name__}.{_MODULE_OF[name]}"), name)
-    globals()[name] = found
-    return found
+    value = getattr(import_module(f"{__name__}.{_MODULE_OF[name]}"), name)
+    globals()[name] = value
+    return value
 
 
 if not TYPE_CHECKING:  # type checkers read the imports above, and find a mistyped name

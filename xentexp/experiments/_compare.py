@@ -1,4 +1,4 @@
-"""Fit and score candidates on folds of a data set; nothing here prints or stores."""
+"""Fit and score candidates on folds of a data set, without printing or logging."""
 
 from __future__ import annotations
 
@@ -31,42 +31,56 @@ def run_experiment(
     on_fold: Callable[[str], None] | None = None,
     on_result: Callable[[CandidateResult], None] | None = None,
 ) -> ExperimentResult:
-    """Fit each candidate on each fold and score what it predicts out of fold.
+    """Compare classifiers by cross-validation, with any losses and metrics.
+
+    Each candidate is cloned and fitted on the training part of each fold. Losses and metrics are
+    computed from its predictions of the test parts. All candidates use the same folds.
 
     Parameters
     ----------
     dataset : Dataset
-        Rows and labels.
+        Features and labels, from `load_dataset` or `make_dataset`.
     candidates : mapping of str to estimator, or sequence of Candidate
-        Unfitted classifiers by name. They get the columns of the data set as they are:
-        `tabular_pipeline` puts a preprocessing before one that needs numbers without gaps. A
-        candidate that fails does not stop the others.
+        Unfitted classifiers by name. They receive the columns of the data set unchanged; wrap
+        an estimator that needs numeric columns without missing values in `tabular_pipeline`. If
+        a candidate raises an error, the result records it and the other candidates continue.
     cv : int, CrossValidation or sequence of Fold, default=5
-        Number of shuffled stratified folds, another way to split, or the folds themselves.
+        Number of shuffled stratified folds, a splitting strategy such as
+        ``CrossValidation("grouped")``, or folds that ``CrossValidation.folds`` returned.
     losses : str, Loss or sequence of them, optional
-        Which losses; all that apply to a candidate by default.
+        Losses to compute, by name or as objects. By default all losses that apply to the
+        classes and to the predictions of a candidate (probabilities or decision scores).
     metrics : str, DatasetMetric or sequence of them, optional
-        Which metrics of the whole data set; by default those of
-        ``xentexp.metrics._registry.DEFAULT_METRICS`` that apply.
+        Metrics of the whole data set to compute, such as ``"roc_auc"``. By default the usual ones
+        that apply: AUC, Gini, KS and H-measure, perplexity, skill (D2), balanced losses, and
+        calibration errors, slope and intercept. Pass ``[]`` for none.
     primary : str, Loss or DatasetMetric, default="categorical_crossentropy"
-        Loss or metric that ranks the candidates.
+        Loss or metric that ranks the candidates. It must be among those that are computed.
     n_jobs : int, default=1
-        Fits that run at once; -1 for as many as there are cores.
+        Number of fits that run in parallel; -1 uses all cores. It does not change the result.
     on_fold : callable, optional
-        Called with the name of the candidate after each fit.
+        Function that is called with the name of the candidate after each fit.
     on_result : callable, optional
-        Called with the CandidateResult of each candidate as soon as it is complete.
+        Function that is called with the `CandidateResult` of each candidate when it is complete.
 
     Returns
     -------
     ExperimentResult
-        Prints as a table. Identical for identical arguments.
+        Results of all candidates; prints as a table, best candidate first. Equal arguments give
+        equal values, apart from times.
 
     Raises
     ------
     InputError
-        For names that do not exist or do not apply to the number of classes, and for
-        candidates or folds of another type.
+        If a name is unknown, a loss or metric does not apply to the classes of the data set,
+        `primary` is not computed or does not rank, or `dataset`, `candidates` or `cv` have the
+        wrong type.
+
+    See Also
+    --------
+    CrossValidation : Ways to split the rows.
+    tabular_pipeline : Preprocessing for tables of mixed columns.
+    xentexp.evaluate : Losses and metrics of predictions that exist already.
 
     Examples
     --------
@@ -79,18 +93,20 @@ def run_experiment(
     """
     if not isinstance(dataset, Dataset):
         raise InputError(
-            f"dataset must be a Dataset, from load_dataset(NAME) or make_dataset(X, y, card); got "
-            f"{type(dataset).__name__}"
+            f"dataset must be a Dataset; got {type(dataset).__name__}; make one with "
+            f"load_dataset(NAME) or make_dataset(X, y, card)"
         )
     candidates = _candidates(candidates)
     folds = _folds(dataset, cv)
     names = [name for candidate in candidates for name in (candidate.name, *candidate.variants)]
     if not names:
-        raise InputError("models must name one model at least; got none")
-    if len(set(names)) < len(names):
-        raise InputError(f"models must be distinct; got {names}")
+        raise InputError("candidates must contain at least one model; got none")
+    if duplicates := sorted({name for name in names if names.count(name) > 1}):
+        raise InputError(
+            f"names of candidates and variants must be unique; duplicates: {', '.join(duplicates)}"
+        )
     if not folds:
-        raise InputError("folds must be one at least; got none")
+        raise InputError("cv must contain at least one fold; got none")
     first = get_metric(primary).name
     measures = choose_measures(dataset, losses, metrics, first)
     jobs = [(candidate, fold) for candidate in candidates for fold in folds]
@@ -101,19 +117,19 @@ def run_experiment(
         dataset.classes,
         n_jobs=n_jobs,
     )
-    done: dict[str, dict[int, FoldPrediction]] = {candidate.name: {} for candidate in candidates}
+    by_candidate: dict[str, dict[int, FoldPrediction]] = {c.name: {} for c in candidates}
     candidate_results: dict[str, list[CandidateResult]] = {}
     try:
         for number, prediction in fits:
             candidate = jobs[number][0]
             if on_fold is not None:
                 on_fold(candidate.name)
-            predictions = done[candidate.name]
+            predictions = by_candidate[candidate.name]
             predictions[number] = prediction
             if len(predictions) == len(folds):
                 in_order = tuple(predictions[number] for number in sorted(predictions))
-                for reading, own in _readings(candidate, in_order):
-                    candidate_result = _score(reading, own, dataset, measures)
+                for variant, variant_predictions in _with_variants(candidate, in_order):
+                    candidate_result = _score(variant, variant_predictions, dataset, measures)
                     candidate_results.setdefault(candidate.name, []).append(candidate_result)
                     if on_result is not None:
                         on_result(candidate_result)
@@ -123,11 +139,11 @@ def run_experiment(
     return ExperimentResult(dataset, tuple(folds), ordered, first)
 
 
-def _candidates(given: Mapping[str, Any] | Iterable[Candidate]) -> list[Candidate]:
-    if isinstance(given, Mapping):
-        candidates = [Candidate(name, estimator) for name, estimator in given.items()]
+def _candidates(models: Mapping[str, Any] | Iterable[Candidate]) -> list[Candidate]:
+    if isinstance(models, Mapping):
+        candidates = [Candidate(name, estimator) for name, estimator in models.items()]
     else:
-        candidates = list(given) if isinstance(given, Iterable) else [given]
+        candidates = list(models) if isinstance(models, Iterable) else [models]
     for candidate in candidates:
         if not isinstance(candidate, Candidate):
             raise InputError(
@@ -137,8 +153,8 @@ def _candidates(given: Mapping[str, Any] | Iterable[Candidate]) -> list[Candidat
         estimator = candidate.estimator
         if isinstance(estimator, type) or not hasattr(estimator, "fit"):
             raise InputError(
-                f"candidate {candidate.name} must be an unfitted classifier, an object with a fit "
-                f"method; got {estimator!r}"
+                f"candidate {candidate.name} must be a classifier object with a fit method; got "
+                f"{estimator!r}"
             )
     return candidates
 
@@ -158,20 +174,20 @@ def _folds(dataset: Dataset, cv: int | CrossValidation | Iterable[Fold]) -> list
     return folds
 
 
-def _readings(
+def _with_variants(
     candidate: Candidate, predictions: tuple[FoldPrediction, ...]
 ) -> list[tuple[Candidate, tuple[FoldPrediction, ...]]]:
     """A candidate and its variants, with the predictions of each."""
-    readings = [(candidate, predictions)]
+    result = [(candidate, predictions)]
     if any(prediction.error is not None for prediction in predictions):
-        return readings  # a failure is reported once
+        return result  # a failure is reported only for the candidate
     for name, settings in candidate.variants.items():
         parameters = {**candidate.parameters, **settings}
         variant = replace(
             candidate, name=name, parameters=parameters, variants={}, variant_of=candidate.name
         )
-        readings.append((variant, tuple(p.variants[name] for p in predictions)))
-    return readings
+        result.append((variant, tuple(p.variants[name] for p in predictions)))
+    return result
 
 
 def _score(
@@ -189,7 +205,7 @@ def _score(
         regrets = tuple(
             regret_of(prediction, dataset, measures.losses) for prediction in predictions
         )
-    except InputError as error:  # predictions that are no probabilities are the model's failure
+    except InputError as error:  # e.g. predictions that are not valid probabilities
         return CandidateResult(
             candidate, predictions, error=str(error), traceback=traceback.format_exc()
         )

@@ -1,4 +1,4 @@
-"""Fits of estimators on folds, several at once; a fit that fails is reported, not raised."""
+"""Fit estimators on folds in parallel; errors of a fit are recorded, not raised."""
 
 from __future__ import annotations
 
@@ -20,27 +20,27 @@ from xentexp.experiments._folds import Fold
 from xentexp.scorers import predict
 from xentexp.tuning import TunedClassifier
 
-Settings = Mapping[str, Mapping[str, object]]
-Job = tuple[Any, Fold, Settings]
+Settings = Mapping[str, Mapping[str, object]]  # variant name -> parameters to set
+Job = tuple[Any, Fold, Settings]  # estimator (cloned before the fit), fold, variants
 Curve = Mapping[str, Mapping[str, Sequence[float]]]
 
 
 @dataclass(frozen=True)
 class FoldPrediction:
-    """What one fit gave: predictions of the test rows, times, warnings; or why it failed."""
+    """Result of one fit: predictions of the test rows, times and warnings, or the error."""
 
     fold: Fold
     proba: FloatArray | None = None
     decision: FloatArray | None = None
-    started: float = 0.0
+    started: float = 0.0  # seconds since the epoch
     fit_seconds: float = 0.0
     predict_seconds: float = 0.0
     warnings: tuple[str, ...] = ()
     error: str | None = None
     traceback: str | None = None
-    curve: Curve | None = None
-    variants: Mapping[str, FoldPrediction] = field(default_factory=dict)
-    trials: tuple[dict[str, Any], ...] = ()
+    curve: Curve | None = None  # learning curve: part ("train", "valid") -> loss -> values
+    variants: Mapping[str, FoldPrediction] = field(default_factory=dict)  # of the same fit, by name
+    trials: tuple[dict[str, Any], ...] = ()  # `trials_` of a TunedClassifier
     best_trial: int | None = None
 
 
@@ -52,23 +52,25 @@ def fit_all(
     *,
     n_jobs: int,
 ) -> Generator[tuple[int, FoldPrediction]]:
-    """Fit each estimator on its fold and predict the test rows."""
-    left = dict(enumerate(jobs))
+    """Run each job; yield its index and result as soon as it is complete, in any order."""
+    remaining = dict(enumerate(jobs))
     try:
-        for number, prediction in _parallel(dict(left), X, y, classes, n_jobs):
-            del left[number]
+        for number, prediction in _parallel(dict(remaining), X, y, classes, n_jobs):
+            del remaining[number]
             yield number, prediction
         return
     except TerminatedWorkerError:
         pass
-    # Which fit took its process down is not known: each that is left gets one of its own.
-    for number, job in list(left.items()):
+    # It is unknown which fit crashed the process: run each remaining one in its own process.
+    for number, job in list(remaining.items()):
         try:
             yield from _parallel({number: job}, X, y, classes, 2)
         except TerminatedWorkerError:
             yield (
                 number,
-                FoldPrediction(job[1], error="its process died: out of memory, or a crash"),
+                FoldPrediction(
+                    job[1], error="the process of the fit ended: out of memory, or a crash"
+                ),
             )
 
 
@@ -83,7 +85,7 @@ def _parallel(
         yield from fits
     finally:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # joblib tells of fits that an interrupt left over
+            warnings.simplefilter("ignore")  # joblib warns of fits that an interrupt cancels
             fits.close()
 
 
@@ -101,19 +103,19 @@ def _fit_predict(
             fit_grouped(model, X.iloc[fold.train], y.iloc[fold.train], fold.groups)
             fit_seconds = perf_counter() - start
 
-            def told() -> FoldPrediction:
+            def predict_test_part() -> FoldPrediction:
                 start = perf_counter()
                 proba, decision = predict(model, X.iloc[fold.test], classes)
                 seconds = perf_counter() - start
                 return FoldPrediction(fold, proba, decision, started, fit_seconds, seconds)
 
-            first = told()
-            curve = getattr(_last(model), "learning_curve_", None)
+            prediction = predict_test_part()
+            curve = getattr(_final_classifier(model), "learning_curve_", None)
             variants = {}
-            for name, changed in settings.items():
-                model.set_params(**changed)
-                variants[name] = told()
-        except Exception as error:  # a candidate may fail in any way; it is reported as such
+            for name, parameters in settings.items():
+                model.set_params(**parameters)
+                variants[name] = predict_test_part()
+        except Exception as error:  # a candidate may fail in any way
             message = f"{type(error).__name__}: {error}".strip().split("\n")[0]
             return number, FoldPrediction(
                 fold,
@@ -123,21 +125,22 @@ def _fit_predict(
                 trials=tuple(getattr(model, "trials_", ())),
             )
     messages = {f"{w.category.__name__}: {str(w.message).strip().splitlines()[0]}" for w in caught}
-    told_of = tuple(sorted(messages))
-    whole = replace(first, warnings=told_of, curve=curve, variants=variants)
+    prediction = replace(
+        prediction, warnings=tuple(sorted(messages)), curve=curve, variants=variants
+    )
     if isinstance(model, TunedClassifier):
-        whole = replace(whole, trials=tuple(model.trials_), best_trial=model.best_index_)
-    return number, whole
+        prediction = replace(prediction, trials=tuple(model.trials_), best_trial=model.best_index_)
+    return number, prediction
 
 
 def fit_grouped(model: Any, X: pd.DataFrame, y: pd.Series[Any], groups: Any) -> Any:
-    """Fit a model, which hears of the groups where it splits the rows itself."""
+    """Fit a model; pass the groups to a TunedClassifier, which splits the rows again."""
     if groups is not None and isinstance(model, TunedClassifier):
         return model.fit(X, y, groups=groups)
     return model.fit(X, y)
 
 
-def _last(model: Any) -> Any:
-    """The classifier: what a search chose, and what ends a pipeline."""
+def _final_classifier(model: Any) -> Any:
+    """Last step of a pipeline, or of the pipeline that a search selected."""
     model = getattr(model, "best_estimator_", model)
     return model[-1] if isinstance(model, Pipeline) else model

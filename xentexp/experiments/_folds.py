@@ -1,4 +1,4 @@
-"""Folds: which rows train and which are predicted, always the same for a seed."""
+"""Cross-validation folds: the training and test rows of each, determined by a seed."""
 
 from __future__ import annotations
 
@@ -24,39 +24,54 @@ Rows = NDArray[np.intp]
 
 @dataclass(frozen=True)
 class Fold:
-    """Rows of one fold."""
+    """Row positions of the training and test part of one fold."""
 
     repeat: int
-    number: int
+    number: int  # within the repeat
     train: Rows
     test: Rows
-    groups: Rows | None = None
+    groups: Rows | None = None  # group of each training row, for kind "grouped"
 
 
 @dataclass(frozen=True)
 class CrossValidation:
-    """How rows are split.
+    """Strategy that splits the rows of a data set into training and test parts.
 
     Parameters
     ----------
-    kind : {"stratified", "repeated", "grouped", "time_ordered", "holdout"}
-        Shares of the classes kept; the same, repeated; rows of a group kept together; rows
-        predicted from strictly earlier ones; one random part predicted from the others.
-    n_splits : int
-        Folds, 2 or more; not for "holdout".
-    n_repeats : int
-        Repeats, for "repeated" alone.
-    time_column : str or None
-        Feature whose order is that of time, for "time_ordered" alone.
-    groups : "auto", sequence of str or None
-        For "grouped" alone: None for the groups of the data set, "auto" to find entities
-        whatever groups there are (see ``find_entities``), or columns in which the rows of a
-        group agree.
-    n_test : int or None
-        Rows that are predicted, for "holdout" alone: the first of
-        ``numpy.random.default_rng(seed).permutation(n)``.
-    seed : int
-        Of the shuffling.
+    kind : {"stratified", "repeated", "grouped", "time_ordered", "holdout"}, default="stratified"
+        ``"stratified"``: shuffled folds with the class frequencies of the data set.
+        ``"repeated"``: the same, `n_repeats` times with different shuffles.
+        ``"grouped"``: stratified folds that keep the rows of a group, e.g. of a person, in one
+        fold. ``"time_ordered"``: each fold is predicted from strictly earlier rows.
+        ``"holdout"``: one random test part of `n_test` rows.
+    n_splits : int, default=5
+        Number of folds, at least 2. Not used with ``"holdout"``.
+    n_repeats : int, default=1
+        Number of repeats, at least 1. Only used with ``"repeated"``.
+    time_column : str, optional
+        Feature that orders the rows in time: numbers, ordered categories or ISO 8601 dates.
+        Required with ``"time_ordered"`` and only used there.
+    groups : {"auto"} or sequence of str, optional
+        What makes a group. None (default): the groups of the data set. ``"auto"``: entities that
+        `xentexp.experiments.datasets.find_entities` finds in the features. A sequence of column
+        names: rows with equal values in all these columns. Only used with ``"grouped"``.
+    n_test : int, optional
+        Number of test rows, at least 1: the first rows of
+        ``numpy.random.default_rng(seed).permutation(n_rows)``. Required with ``"holdout"`` and
+        only used there.
+    seed : int, default=0
+        Seed of the shuffles. Equal settings and data give equal folds.
+
+    Raises
+    ------
+    InputError
+        If the kind is unknown, a number is out of its range, or an option is set that the kind
+        does not use.
+
+    See Also
+    --------
+    run_experiment : Accepts a `CrossValidation` as `cv`.
 
     Examples
     --------
@@ -77,84 +92,111 @@ class CrossValidation:
 
     def __post_init__(self) -> None:
         if not isinstance(self.kind, str) or self.kind not in _SPLITS:
-            raise unknown_name("cv.kind", self.kind, _SPLITS)
+            raise unknown_name("kind of cross-validation", self.kind, _SPLITS)
         for option in ("n_splits", "n_repeats", "time_column", "groups", "n_test"):
             default = type(self).__dataclass_fields__[option].default
             if getattr(self, option) != default and option not in CV_OPTIONS[self.kind]:
-                raise InputError(f"cv.{option} is not for cv={self.kind}; leave it out")
+                raise InputError(f"{option} is not used with kind={self.kind!r}; leave it out")
         if self.kind == "holdout" and self.n_test is None:
-            raise InputError("cv=holdout needs a number of rows; set cv.n_test=ROWS")
+            raise InputError(
+                "n_test must be the number of test rows for kind='holdout'; got None; pass e.g. "
+                "n_test=1000"
+            )
         for name, low in (("n_splits", 2), ("n_repeats", 1), ("n_test", 1)):
             value = getattr(self, name)
             if name not in CV_OPTIONS[self.kind]:
                 continue
             if not isinstance(value, int) or isinstance(value, bool) or value < low:
-                raise InputError(f"cv.{name} must be a whole number >= {low}; got {value!r}")
+                raise InputError(f"{name} must be a whole number >= {low}; got {value!r}")
         if isinstance(self.groups, str) and self.groups != "auto":
             raise InputError(
-                f"cv.groups must be null, auto or a list of columns, e.g. [{self.groups}]; got "
-                f"{self.groups!r}"
+                f"groups must be None, 'auto' or a list of columns; got {self.groups!r}; pass "
+                f"groups=[{self.groups!r}] for a single column"
             )
 
     def entities(self, dataset: Dataset) -> Entities:
-        """Rows that "grouped" keeps together.
+        """Groups of rows that ``kind="grouped"`` keeps together.
 
         Parameters
         ----------
         dataset : Dataset
-            Whose rows they are.
+            Data set whose rows are grouped according to `groups`.
 
         Returns
         -------
         Entities
-            With how they are known.
+            Group number of each row, and how the groups were determined.
 
         Raises
         ------
         InputError
-            Where the data set has no groups, none are found, or a column is missing.
+            If the data set does not provide groups, no entities are found, or a column does not
+            exist.
+
+        Examples
+        --------
+        >>> from xentexp.experiments import CrossValidation, load_dataset
+        >>> data = load_dataset("simulated_delinquency", n_samples=300)
+        >>> CrossValidation("grouped").entities(data).how()
+        'groups of the data set'
         """
+        alternatives = (
+            "pass groups=[COLUMN, ...] with the columns that identify an entity, or use "
+            "kind='stratified'"
+        )
         if self.groups == "auto":
-            found = dataset.found_entities
-            if found is None:
+            entities = dataset.found_entities
+            if entities is None:
                 raise InputError(
-                    f"cv.groups=auto found no entities in data set {dataset.name}; name the "
-                    f"columns that identify one (cv.groups=[COLUMN,...]) or choose cv=stratified"
+                    f"groups='auto' did not find entities in data set {dataset.name}; "
+                    f"{alternatives}"
                 )
-            return found
+            return entities
         if self.groups is not None:
-            return entities_by(dataset.X, self.groups, what="cv.groups")
-        given = dataset.entities()
-        if dataset.groups is None or given is None:
+            return entities_by(dataset.X, self.groups, what="groups")
+        entities = dataset.entities()
+        if dataset.groups is None or entities is None:
             raise InputError(
-                f"cv=grouped needs groups, but data set {dataset.name} has none; let them be "
-                f"found (cv.groups=auto), name the columns that identify one "
-                f"(cv.groups=[COLUMN,...]) or choose cv=stratified"
+                f"kind='grouped' needs groups, but data set {dataset.name} does not provide them; "
+                f"pass groups='auto' to search for entities, {alternatives}"
             )
-        return given
+        return entities
 
     def folds(self, dataset: Dataset) -> list[Fold]:
-        """Folds of a data set.
+        """Split a data set into folds.
 
         Parameters
         ----------
         dataset : Dataset
-            Whose rows are split.
+            Data set to split; only its labels, groups and `time_column` are used.
 
         Returns
         -------
         list of Fold
-            Each row is predicted once in each repeat ("time_ordered": the first part never;
-            "holdout": a part alone).
+            Training and test rows of each fold (attributes ``train`` and ``test``: positions of
+            rows; ``repeat`` and ``number``). Each row is in the test part of one fold of each
+            repeat, except that ``"time_ordered"`` never tests the earliest rows and
+            ``"holdout"`` tests only `n_test` rows.
 
         Raises
         ------
         InputError
-            Where a class, the groups or the rows are too few, or the column is missing.
+            If there are too few rows, groups or rows of a class for `n_splits`, or if the time
+            column is missing or has values without an order.
+
+        Examples
+        --------
+        >>> from xentexp.experiments import CrossValidation, load_dataset
+        >>> data = load_dataset("simulated_delinquency", n_samples=300)
+        >>> [fold] = CrossValidation("holdout", n_test=100).folds(data)
+        >>> len(fold.train), len(fold.test)
+        (200, 100)
         """
         n_rows = len(dataset.y)
         if "n_splits" in CV_OPTIONS[self.kind] and self.n_splits > n_rows:
-            raise InputError(f"cv.n_splits={self.n_splits} is more than the {n_rows} rows")
+            raise InputError(
+                f"n_splits must be at most the number of rows, {n_rows}; got {self.n_splits}"
+            )
         splits = _SPLITS[self.kind](self, dataset)
         groups = None
         if self.kind == "grouped" and dataset.groups is not None:
@@ -182,8 +224,8 @@ def _check_classes(cv: CrossValidation, dataset: Dataset) -> Rows:
     if counts.min() < cv.n_splits:
         label = dataset.classes[int(counts.argmin())]
         raise InputError(
-            f"cv.n_splits={cv.n_splits} needs as many rows of each class; class {label!r} has "
-            f"{counts.min()}: lower cv.n_splits"
+            f"n_splits must be at most the number of rows of each class; got {cv.n_splits}, but "
+            f"class {label!r} has {counts.min()} rows; use fewer splits"
         )
     return codes
 
@@ -206,7 +248,9 @@ def _grouped(cv: CrossValidation, dataset: Dataset) -> Iterator[Any]:
     groups = cv.entities(dataset).groups
     n_groups = len(np.unique(groups))
     if n_groups < cv.n_splits:
-        raise InputError(f"cv.n_splits={cv.n_splits} is more than the {n_groups} groups")
+        raise InputError(
+            f"n_splits must be at most the number of groups, {n_groups}; got {cv.n_splits}"
+        )
     codes = _check_classes(cv, dataset)
     splitter = StratifiedGroupKFold(cv.n_splits, shuffle=True, random_state=cv.seed)
     return iter(splitter.split(codes, codes, groups))
@@ -214,25 +258,29 @@ def _grouped(cv: CrossValidation, dataset: Dataset) -> Iterator[Any]:
 
 def _time_ordered(cv: CrossValidation, dataset: Dataset) -> Iterator[Any]:
     if cv.time_column is None:
-        raise InputError("cv=time_ordered needs cv.time_column, the feature that orders the rows")
+        raise InputError(
+            "time_column must be the feature that orders the rows for kind='time_ordered'; got None"
+        )
     if not isinstance(cv.time_column, str) or cv.time_column not in dataset.X:
-        raise unknown_name("cv.time_column", cv.time_column, map(str, dataset.X.columns))
+        raise unknown_name("time_column", cv.time_column, map(str, dataset.X.columns))
     time = dataset.X[cv.time_column]
     if time.isna().any():
         raise InputError(
-            f"cv.time_column {cv.time_column!r} has {time.isna().sum()} missing values"
+            f"time_column must not have missing values; {cv.time_column!r} has {time.isna().sum()}"
         )
     times = _in_time_order(time, cv.time_column)
     order = np.argsort(times, kind="stable")
     if cv.n_splits + 1 > len(order):
-        raise InputError(f"cv.n_splits={cv.n_splits} needs more than {len(order)} rows")
+        raise InputError(
+            f"n_splits must be less than the number of rows, {len(order)}; got {cv.n_splits}"
+        )
     for train, test in TimeSeriesSplit(cv.n_splits).split(order):
-        # Rows of the same time as the first predicted one are not before it.
+        # Rows with the same time as the first test row are not earlier.
         before = train[times[order[train]] < times[order[test[0]]]]
         if len(before) == 0:
             raise InputError(
-                f"cv.n_splits={cv.n_splits} leaves no earlier row to train on: {cv.time_column!r} "
-                f"has too many rows of one time; lower cv.n_splits"
+                f"each fold must have earlier rows to train on; with n_splits={cv.n_splits}, too "
+                f"many rows have the same value of {cv.time_column!r}; use fewer splits"
             )
         yield order[before], order[test]
 
@@ -241,13 +289,13 @@ def _holdout(cv: CrossValidation, dataset: Dataset) -> Iterator[Any]:
     n_rows = len(dataset.y)
     assert cv.n_test is not None
     if cv.n_test >= n_rows:
-        raise InputError(f"cv.n_test={cv.n_test} leaves none of the {n_rows} rows to train on")
+        raise InputError(f"n_test must be less than the number of rows, {n_rows}; got {cv.n_test}")
     order = np.random.default_rng(cv.seed).permutation(n_rows)
     yield order[cv.n_test :], order[: cv.n_test]
 
 
 def _in_time_order(time: pd.Series[Any], name: str) -> Any:
-    """Values whose order is that of time: numbers, ordered categories, or dates as text."""
+    """Sortable values of a time column: numbers, codes of ordered categories, or dates."""
     if not isinstance(time.dtype, pd.CategoricalDtype):
         return time.to_numpy()
     if time.cat.ordered:
@@ -256,9 +304,8 @@ def _in_time_order(time: pd.Series[Any], name: str) -> Any:
     if dates.isna().any():
         example = time[dates.isna()].iloc[0]
         raise InputError(
-            f"cv.time_column {name!r} must hold numbers or dates as ISO 8601 has them "
-            f"(2020-01-31); row {int(dates.isna().argmax())} has {example!r}, whose order in time "
-            f"is unknown"
+            f"time_column {name!r} must contain numbers or ISO 8601 dates such as 2020-01-31; row "
+            f"{int(dates.isna().argmax())} has {example!r}"
         )
     return dates.to_numpy()
 
@@ -278,4 +325,4 @@ CV_OPTIONS: dict[str, tuple[str, ...]] = {
     "time_ordered": ("n_splits", "time_column"),
     "holdout": ("n_test",),
 }
-"""What may be set for a kind."""
+"""Options of `CrossValidation` that each kind uses."""

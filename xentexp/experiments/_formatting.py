@@ -10,7 +10,7 @@ DASH = "–"  # noqa: RUF001
 
 
 def percent(value: float) -> str:
-    """Percentage with two decimals at most; a dash for NaN."""
+    """Percentage with at most two decimals; a dash for NaN."""
     if math.isnan(value):
         return DASH
     if value == 0.0:
@@ -22,13 +22,13 @@ def percent(value: float) -> str:
     return f"{value:.2f}" if value < 0.995 else f"{value:.1f}" if value < 9.95 else f"{value:.0f}"
 
 
-def excess(value: float) -> str:
-    """Percentage above the best, with sign and unit."""
+def signed_percent(value: float) -> str:
+    """Positive percentage with sign and unit, e.g. ``+4.6 %``."""
     return f"+{percent(value)} %".replace("+<", "< +").replace("+>", "> +")
 
 
 def p_value(value: float) -> str:
-    """P-value as an equation; ``no test`` for NaN."""
+    """P-value, e.g. ``p = 0.043``; ``no test`` for NaN."""
     if math.isnan(value):
         return "no test"
     if value < 0.001:
@@ -37,7 +37,7 @@ def p_value(value: float) -> str:
 
 
 def number(value: float) -> str:
-    """Mean of a loss in nine characters and a sign at most; a dash for NaN."""
+    """Mean of a loss in at most nine characters and a sign; a dash for NaN."""
     if math.isnan(value):
         return DASH
     if 0.0 < abs(value) < 0.01:
@@ -53,27 +53,27 @@ def fixed(value: float, decimals: int = 4, *, sign: str = "") -> str:
 
 
 def setting(value: object, digits: int = 6) -> str:
-    """Value of a parameter, a float with so many significant digits."""
+    """Value of a parameter; a float is rounded to `digits` significant digits."""
     return f"{value:.{digits}g}" if isinstance(value, float) else str(value)
 
 
 def finite_or_none(value: float) -> float | None:
-    """Number for JSON, which has no NaN and no infinity."""
+    """Number for JSON; None for NaN and infinity, which JSON does not have."""
     return value if math.isfinite(value) else None
 
 
 def dotted(parameter: str) -> str:
-    """Nested parameter of scikit-learn as a configuration file names it."""
+    """Nested parameter ``a__b`` of scikit-learn as ``a.b``, the form of configuration files."""
     return parameter.replace("__", ".")
 
 
 def spaced(name: str) -> str:
-    """Name with spaces for underscores."""
+    """Name with underscores replaced by spaces."""
     return name.replace("_", " ")
 
 
 def wrapped(name: str, width: int) -> str:
-    r"""Label of a loss in lines of `width` characters; its name gets spaces for underscores."""
+    """Label of a loss in lines of `width` characters, with spaces for underscores in its name."""
     loss, space, rest = name.partition(" ")
     words = spaced(loss) + space + rest
     return "\n".join(textwrap.wrap(words, width, break_long_words=False, break_on_hyphens=False))
@@ -82,7 +82,7 @@ def wrapped(name: str, width: int) -> str:
 def markdown_table(
     headers: Sequence[str], rows: Iterable[Sequence[str]], *, n_text_columns: int = 1
 ) -> str:
-    """Markdown table whose first columns are text; numbers are aligned to the right."""
+    """Markdown table; the first columns are text, the others are aligned to the right."""
     rule = "---|" * n_text_columns + "---:|" * (len(headers) - n_text_columns)
     lines = [f"| {' | '.join(cells)} |" for cells in (headers, *rows)]
     return "\n".join([lines[0], f"|{rule}", *lines[1:]])

@@ -28,11 +28,11 @@ SHOWN = (
     "calibration_intercept",
     "zero_one_loss",
 )
-"""What a result prints, where it applies; the key ``leaderboard`` of conf/run.yaml is the same."""
+"""Losses and metrics that a result prints if they apply; equal to leaderboard of conf/run.yaml."""
 
 
 def better(name: str) -> tuple[str, float] | None:
-    """Which values of a loss or metric are better, and the best one."""
+    """Direction (lower, higher, nearest) and optimum; None if it does not rank or is unknown."""
     try:
         metric = get_metric(name)
     except InputError:
@@ -43,63 +43,73 @@ def better(name: str) -> tuple[str, float] | None:
 
 def higher_is_better(name: str) -> bool:
     """Whether higher values of a loss or metric are better."""
-    found = better(name)
-    return found is not None and found[0] == "higher"
+    direction = better(name)
+    return direction is not None and direction[0] == "higher"
 
 
 def _distance(name: str, value: float) -> float:
-    """How far a value is from good; infinite for NaN."""
+    """Sort key of a value, lower is better; infinity for NaN."""
     direction, optimum = better(name) or ("lower", math.nan)
     distance = {"lower": value, "higher": -value, "nearest": abs(value - optimum)}[direction]
     return math.inf if math.isnan(distance) else distance
 
 
 def _name_among(name: str, known: Sequence[str]) -> str:
-    """The name that an everyday one stands for, unless it is known itself."""
+    """Registered name for an alias such as "auc"; a known name is returned unchanged."""
     if name in known:
         return name
     try:
         return get_metric(name).name
-    except InputError:  # e.g. of a plug-in that is no longer installed
+    except InputError:  # e.g. a plug-in that is no longer installed
         return name
 
 
 @dataclass(frozen=True)
 class Row:
-    """One candidate."""
+    """One candidate of a leaderboard; mappings are by name of the loss or metric."""
 
     model: str
-    mean: Mapping[str, float] = field(default_factory=dict)
-    std: Mapping[str, float] = field(default_factory=dict)
-    standard_error: Mapping[str, float] = field(default_factory=dict)
-    regret: Mapping[str, float] = field(default_factory=dict)
-    seconds: float = math.nan
-    reason: str | None = None
+    mean: Mapping[str, float] = field(default_factory=dict)  # over the folds
+    std: Mapping[str, float] = field(default_factory=dict)  # over the folds
+    standard_error: Mapping[str, float] = field(default_factory=dict)  # over the rows; losses only
+    regret: Mapping[str, float] = field(default_factory=dict)  # if true probabilities are known
+    seconds: float = math.nan  # of all fits
+    reason: str | None = None  # error, if the candidate failed
 
     def value(self, name: str) -> float:
-        """Mean of a loss or metric; NaN where it has none."""
+        """Mean of a loss or metric; NaN if the candidate has none."""
         return self.mean.get(name, math.nan)
 
 
 @dataclass(frozen=True)
 class Leaderboard:
-    """Candidates by losses and metrics, best first.
+    """Table of candidates by losses and metrics, best candidate first.
+
+    `ExperimentResult.leaderboard` makes it. It prints means and standard deviations over the folds,
+    also in notebooks. Each row of the leaderboard is one candidate, with the attributes ``model``
+    (name), ``mean``, ``std``, ``standard_error`` and ``regret`` (dicts by name of the loss or
+    metric), ``seconds`` (time of all fits) and ``reason`` (error of a failed candidate, or None).
 
     Parameters
     ----------
     rows : tuple of Row
         Candidates, in any order.
     primary : str
-        Loss or metric that ranks them.
-    chosen : tuple of str or None
-        Losses and metrics that a table shows, those of them that some candidate has; None for
-        all. The records have all.
+        Name of the loss or metric that ranks the candidates.
+    chosen : tuple of str or None, default=None
+        Losses and metrics that tables show, if some candidate has a value. None shows all.
 
     Examples
     --------
-    >>> rows = Row("a", {"gini": 0.2}), Row("b", {"gini": 0.3}), Row("c", reason="?")
-    >>> [row.model for row in Leaderboard(rows, "gini").ranked()]
-    ['b', 'a', 'c']
+    >>> from sklearn.dummy import DummyClassifier
+    >>> from xentexp.experiments import load_dataset, run_experiment
+    >>> data = load_dataset("simulated_delinquency", n_samples=300)
+    >>> models = {"prior": DummyClassifier(), "uniform": DummyClassifier(strategy="uniform")}
+    >>> board = run_experiment(data, models, cv=3).leaderboard()
+    >>> [row.model for row in board.ranked()]
+    ['prior', 'uniform']
+    >>> board.to_frame().loc["brier_loss"].round(3).to_dict()
+    {'prior': 0.494, 'uniform': 0.667}
     """
 
     rows: tuple[Row, ...]
@@ -114,12 +124,13 @@ class Leaderboard:
         return f"{self._table().to_html()}{notes}"
 
     def to_frame(self) -> pd.DataFrame:
-        """Means over the folds: one row for each loss or metric, a column per candidate.
+        """Means over the folds as a data frame.
 
         Returns
         -------
         DataFrame
-            Best candidate first; failed ones are left out. The chosen losses and metrics, or all.
+            One row per loss or metric (the chosen ones, or all) and one column per candidate,
+            best candidate first. Failed candidates are left out.
         """
         import pandas as pd
 
@@ -130,7 +141,7 @@ class Leaderboard:
         return pd.DataFrame(means, index=names, dtype=float)
 
     def _table(self) -> pd.DataFrame:
-        """Means and standard deviations as text, and which values are best."""
+        """Text of means and standard deviations, with a column for the direction."""
         import pandas as pd
 
         names = self.shown()
@@ -150,7 +161,13 @@ class Leaderboard:
         return notes + [f"{row.model} failed: {row.reason}" for row in failed]
 
     def ranked(self) -> list[Row]:
-        """Rows by the primary loss, best first; those without it after, failed ones last."""
+        """Candidates in the order of the primary loss or metric.
+
+        Returns
+        -------
+        list of Row
+            Best candidate first, then candidates without a value, then failed candidates.
+        """
 
         def key(row: Row) -> tuple[int, float]:
             if row.reason is not None:
@@ -161,28 +178,55 @@ class Leaderboard:
         return sorted(self.rows, key=key)
 
     def best(self) -> Row | None:
-        """Row of the best value of the primary loss, if any has one."""
+        """Best candidate by the primary loss or metric.
+
+        Returns
+        -------
+        Row or None
+            First row of `ranked`; None if no candidate has a value.
+        """
         first = next(iter(self.ranked()), None)
         return None if first is None or math.isnan(first.value(self.primary)) else first
 
     def names(self) -> list[str]:
-        """Losses and metrics that some candidate has, in the order of their tables."""
-        found = {name for row in self.rows for name in row.mean if row.mean[name] == row.mean[name]}
+        """Losses and metrics for which some candidate has a value.
+
+        Returns
+        -------
+        list of str
+            Losses, then metrics of the whole data set, in the order of ``xentexp losses``.
+        """
+        names = {name for row in self.rows for name in row.mean if row.mean[name] == row.mean[name]}
         known = [*LOSSES, *DEFAULT_METRICS]
         return [
-            *(name for name in known if name in found),
-            *sorted(found.difference(known)),
+            *(name for name in known if name in names),
+            *sorted(names.difference(known)),
         ]
 
     def shown(self) -> list[str]:
-        """What a table shows: the chosen few that some candidate has, or all but repetitions."""
+        """Losses and metrics that tables show.
+
+        Returns
+        -------
+        list of str
+            The chosen names for which some candidate has a value; without a choice, all `names`
+            except those in `repeated`.
+        """
         names = self.names()
         if self.chosen is None:
             return [name for name in names if name not in self.repeated()]
         return [name for name in dict.fromkeys(self.chosen) if name in names]
 
     def repeated(self) -> dict[str, str]:
-        """Losses that are another one on every candidate, as several are on two classes."""
+        """Losses that have the same values as another loss for every candidate.
+
+        Some losses coincide on two classes, e.g. binary and categorical crossentropy.
+
+        Returns
+        -------
+        dict of str to str
+            Name of the other loss, by name of the repeated one.
+        """
         seen: dict[tuple[Any, ...], str] = {}
         repeated: dict[str, str] = {}
         for name in sorted(self.names(), key=lambda name: name != self.primary):
@@ -198,55 +242,107 @@ class Leaderboard:
         return repeated
 
     def best_value(self, name: str) -> float | None:
-        """Best mean of a loss or metric among the candidates; None where it ranks nothing."""
+        """Best mean of a loss or metric among the candidates.
+
+        Parameters
+        ----------
+        name : str
+            Loss or metric, one of `names`.
+
+        Returns
+        -------
+        float or None
+            Lowest, highest or nearest value to the optimum, by direction of the loss or metric;
+            None if it does not rank models or no candidate has a value.
+        """
         values = [row.mean[name] for row in self.rows if not math.isnan(row.value(name))]
         if not values or better(name) is None:
             return None
         return min(values, key=lambda value: _distance(name, value))
 
     def sorted_by(self, name: str) -> Leaderboard:
-        """The same candidates, ranked by another loss or metric, which the table shows."""
+        """Rank the same candidates by another loss or metric.
+
+        Parameters
+        ----------
+        name : str
+            Loss or metric that ranks; an alias such as ``"auc"`` is accepted. It is added to the
+            chosen ones.
+
+        Returns
+        -------
+        Leaderboard
+            New leaderboard; this one is unchanged.
+
+        Raises
+        ------
+        InputError
+            If no candidate has a value of it, or it does not rank models.
+        """
         ranking = [known for known in self.names() if better(known) is not None]
         name = _name_among(name, ranking)
         if name not in ranking:
-            raise unknown_name("loss to sort by", name, ranking)
+            raise unknown_name("loss or metric to sort by", name, ranking)
         chosen = self.chosen
         if chosen is not None and name not in chosen:
             chosen = (name, *chosen)
         return replace(self, primary=name, chosen=chosen)
 
     def showing(self, names: Sequence[str] | None) -> Leaderboard:
-        """The same candidates, with other losses and metrics in the table; None for all."""
+        """Show other losses and metrics in tables.
+
+        Parameters
+        ----------
+        names : sequence of str or None
+            Losses and metrics to show, aliases accepted; None shows all.
+
+        Returns
+        -------
+        Leaderboard
+            New leaderboard; this one is unchanged.
+
+        Raises
+        ------
+        InputError
+            If `names` is empty, or no candidate has a value of one of them.
+        """
         if names is None:
             return replace(self, chosen=None)
         known = self.names()
         names = [_name_among(name, known) for name in names]
         for name in names:
             if name not in known:
-                raise unknown_name("loss of this leaderboard", name, known)
+                raise unknown_name("loss or metric of this leaderboard", name, known)
         if not names:
-            raise InputError("losses to show must be one at least; got none")
+            raise InputError("names must contain at least one loss or metric to show; got none")
         return replace(self, chosen=tuple(names))
 
     def to_markdown(self) -> str:
-        """Table for a note: one line per loss, one column per candidate, best first."""
+        """Markdown table, as in the notes of MLflow runs.
+
+        Returns
+        -------
+        str
+            One line per loss or metric, one column per candidate, best candidate first; the best
+            value of each line is bold.
+        """
         rows = [row for row in self.ranked() if row.reason is None]
         best = self.best()
         lines = []
         if best is not None:
-            value, spread = best.mean[self.primary], best.std.get(self.primary, math.nan)
-            text = f"{fixed(value)} ± {spread:.4f}"
+            value, std = best.mean[self.primary], best.std.get(self.primary, math.nan)
+            text = f"{fixed(value)} ± {std:.4f}"
             lines += [f"Best {self.primary}: **{best.model}**, {text}", ""]
         shown = self.shown()
         cells = [
             [name, best_is(name), *(self._markdown_cell(row, name) for row in rows)]
             for name in shown
         ]
-        headers = ["loss", "best", *(spaced(row.model) for row in rows)]
+        headers = ["loss or metric", "best", *(spaced(row.model) for row in rows)]
         lines += [markdown_table(headers, cells, n_text_columns=2)]
         lines += ["", f"Mean ± standard deviation over the folds; ranked by {self.primary}."]
         if len(self.names()) > len(shown):
-            lines += ["The other losses and metrics: among the metrics of each run, as cv/NAME."]
+            lines += ["All losses and metrics: metrics cv/NAME of each child run."]
         failed = [row for row in self.ranked() if row.reason is not None]
         lines += [f"\nFailed: **{row.model}**: {row.reason}" for row in failed]
         return "\n".join(lines)
@@ -259,7 +355,15 @@ class Leaderboard:
         return f"&nbsp;{mark}{text}{mark}&nbsp;"  # MLflow sets no space between columns
 
     def to_records(self) -> list[dict[str, Any]]:
-        """JSON-able rows, best first, with all losses; NaN and infinite values are None."""
+        """Rows for JSON, with all losses and metrics.
+
+        Returns
+        -------
+        list of dict
+            One per candidate, best first, with the keys ``model``, ``status`` ("ok" or "failed"),
+            ``reason``, ``seconds``, ``mean``, ``std``, ``standard_error`` and ``regret``. NaN and
+            infinite values are None.
+        """
         return [
             {
                 "model": row.model,
@@ -267,10 +371,11 @@ class Leaderboard:
                 "reason": row.reason,
                 "seconds": finite_or_none(row.seconds),
                 **{
-                    what: {
-                        name: finite_or_none(value) for name, value in getattr(row, what).items()
+                    statistic: {
+                        name: finite_or_none(value)
+                        for name, value in getattr(row, statistic).items()
                     }
-                    for what in ("mean", "std", "standard_error", "regret")
+                    for statistic in ("mean", "std", "standard_error", "regret")
                 },
             }
             for row in self.ranked()
@@ -278,11 +383,12 @@ class Leaderboard:
 
 
 def best_is(name: str) -> str:
-    """Which values are best, in a word: ``low``, ``high``, ``near 1``, ``-``."""
-    found = better(name)
-    if found is None:
+    """Short text for the direction: ``low``, ``high``, ``near 1``, or ``-`` without a rank."""
+    direction = better(name)
+    if direction is None:
         return "-"
-    return {"lower": "low", "higher": "high", "nearest": f"near {found[1]:g}"}[found[0]]
+    kind, optimum = direction
+    return {"lower": "low", "higher": "high", "nearest": f"near {optimum:g}"}[kind]
 
 
 def _mean_std(row: Row, name: str) -> str:

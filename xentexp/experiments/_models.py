@@ -1,4 +1,4 @@
-"""Classifiers for tables: a preprocessing that fits the column types, then the classifier."""
+"""Pipelines for tables of mixed column types: a preprocessing and a classifier."""
 
 from __future__ import annotations
 
@@ -42,17 +42,21 @@ def _ordinal() -> Any:
 
 
 class EntityColumn(TransformerMixin, BaseEstimator):  # type: ignore[misc]
-    """A column that says which entity, e.g. which person, a row belongs to."""
+    """Add a column that identifies the entity, e.g. the person, of each row."""
+
+    # `find_entities` is run on the training part; a row belongs to the entity with equal values in
+    # the key. Categories become text, as CatBoost needs. A model that uses this column scores well
+    # on random folds but learns nothing about new entities.
 
     def fit(self, X: pd.DataFrame, y: object = None) -> Self:
-        """Find the key."""
-        found = find_entities(X)
-        self.key_ = [] if found is None else list(found.columns)
+        """Find the columns that identify an entity."""
+        entities = find_entities(X)
+        self.key_ = [] if entities is None else list(entities.columns)
         self.n_features_in_ = X.shape[1]
         return self
 
     def transform(self, X: pd.DataFrame) -> pd.DataFrame:
-        """Rows with the column ``entity``, where entities were found."""
+        """Return a copy with categories as text and, if entities were found, the column entity."""
         check_is_fitted(self)
         texts = {
             name: X[name].astype(object).where(X[name].notna(), "missing").astype(str)
@@ -66,7 +70,11 @@ class EntityColumn(TransformerMixin, BaseEstimator):  # type: ignore[misc]
 
 
 class FrequentCategories(TransformerMixin, BaseEstimator):  # type: ignore[misc]
-    """Columns that are not numeric as pandas categories of the training part."""
+    """Non-numeric columns as pandas categories: the most frequent ones of the training part."""
+
+    # For classifiers that split on categories and missing values, and limit the number of
+    # categories; other categories become missing. Columns without any value in the training part
+    # are dropped because scikit-learn's boosting cannot bin them.
 
     def __init__(self, max_categories: int = 254) -> None:
         self.max_categories = max_categories
@@ -82,24 +90,32 @@ class FrequentCategories(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         return self
 
     def transform(self, X: pd.DataFrame) -> pd.DataFrame:
-        """Rows whose categories are those of the training part."""
+        """Return a copy with the categories of the training part; others become missing."""
         check_is_fitted(self)
         return X.drop(columns=self.empty_).assign(
             **{
-                name: X[name].astype("category").cat.set_categories(kept)
-                for name, kept in self.categories_.items()
+                name: X[name].astype("category").cat.set_categories(categories)
+                for name, categories in self.categories_.items()
                 if name not in self.empty_
             }
         )
 
 
 class EncodedLabels(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
-    """A classifier that takes labels 0 to k - 1 alone, made to take any.
+    """Wrapper that encodes labels of any type for a classifier that needs labels 0 to k - 1.
 
     Parameters
     ----------
     estimator : estimator
-        E.g. ``xgboost.XGBClassifier()``.
+        Classifier to wrap, with ``fit`` and ``predict_proba``, such as
+        ``xgboost.XGBClassifier()``. It is cloned, not modified.
+
+    Attributes
+    ----------
+    classes_ : ndarray of shape (k,)
+        Sorted labels of the training data.
+    estimator_ : estimator
+        Fitted classifier, whose labels are the positions in `classes_`.
 
     Examples
     --------
@@ -113,94 +129,103 @@ class EncodedLabels(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         self.estimator = estimator
 
     def fit(self, X: Any, y: Any) -> Self:
-        """Fit the classifier on the numbers of the labels.
+        """Encode the labels as 0 to k - 1 and fit the wrapped classifier.
 
         Parameters
         ----------
-        X : array-like
-            Training rows.
+        X : array-like of shape (n, n_features)
+            Training rows, passed to the wrapped classifier unchanged.
         y : array-like of shape (n,)
-            Labels of any type.
+            Labels of any type that can be sorted.
 
         Returns
         -------
         EncodedLabels
-            Itself.
+            The fitted estimator itself.
         """
         self.classes_, codes = np.unique(np.asarray(y), return_inverse=True)
         self.estimator_ = clone(self.estimator).fit(X, codes)
         return self
 
     def predict_proba(self, X: Any) -> NDArray[Any]:
-        """Class probabilities.
+        """Predict class probabilities.
 
         Parameters
         ----------
-        X : array-like
-            Rows.
+        X : array-like of shape (n, n_features)
+            Rows to predict.
 
         Returns
         -------
         ndarray of shape (n, k)
-            In the order of `classes_`.
+            Probabilities, with columns in the order of `classes_`.
         """
         check_is_fitted(self)
         return np.asarray(self.estimator_.predict_proba(X))
 
     def predict(self, X: Any) -> NDArray[Any]:
-        """Most probable class.
+        """Predict the most probable class.
 
         Parameters
         ----------
-        X : array-like
-            Rows.
+        X : array-like of shape (n, n_features)
+            Rows to predict.
 
         Returns
         -------
         ndarray of shape (n,)
-            Labels.
+            Predicted labels, of the type of the training labels.
         """
         most_probable: NDArray[Any] = self.classes_[self.predict_proba(X).argmax(axis=1)]
         return most_probable
 
 
 class TextCategories(EncodedLabels):
-    """Classifier whose categorical columns are named when it is fitted, as CatBoost needs.
+    """Wrapper that passes the non-numeric columns as ``cat_features`` to ``fit``, for CatBoost.
 
-    CatBoost modifies the list ``cat_features`` that its constructor receives, so scikit-learn's
-    ``clone`` refuses such an estimator.
+    CatBoost also accepts ``cat_features`` in its constructor, but modifies the list, so that
+    scikit-learn's ``clone`` and therefore cross-validation fail. Labels are encoded as by
+    `EncodedLabels`.
 
     Parameters
     ----------
     estimator : estimator
-        Classifier whose ``fit`` takes ``cat_features``, e.g. ``catboost.CatBoostClassifier()``.
-        All columns that are not numeric are passed as categories.
+        Classifier whose ``fit`` accepts ``cat_features``, such as
+        ``catboost.CatBoostClassifier()``. It is cloned, not modified.
+
+    Attributes
+    ----------
+    classes_ : ndarray of shape (k,)
+        Sorted labels of the training data.
+    estimator_ : estimator
+        Fitted classifier, whose labels are the positions in `classes_`.
 
     Examples
     --------
     >>> import pandas as pd
-    >>> from catboost import CatBoostClassifier
+    >>> from catboost import CatBoostClassifier  # doctest: +SKIP
     >>> X = pd.DataFrame({"job": ["clerk", "nurse"] * 10, "income": range(20)})
-    >>> classifier = CatBoostClassifier(iterations=2, verbose=0, allow_writing_files=False)
-    >>> model = TextCategories(classifier).fit(X, ["good", "bad"] * 10)
-    >>> model.predict(X[:2]).tolist()
+    >>> classifier = CatBoostClassifier(iterations=2, verbose=0)  # doctest: +SKIP
+    >>> model = TextCategories(classifier).fit(X, ["good", "bad"] * 10)  # doctest: +SKIP
+    >>> model.predict(X[:2]).tolist()  # doctest: +SKIP
     ['good', 'bad']
     """
 
     def fit(self, X: pd.DataFrame, y: Any) -> Self:
-        """Fit the classifier on the numbers of the labels.
+        """Encode the labels as 0 to k - 1 and fit the wrapped classifier.
 
         Parameters
         ----------
-        X : DataFrame
-            Training rows, whose categories are text.
+        X : DataFrame of shape (n, n_features)
+            Training rows. Non-numeric columns must contain text or integers without missing
+            values, as CatBoost requires; they are passed as categorical.
         y : array-like of shape (n,)
-            Labels of any type.
+            Labels of any type that can be sorted.
 
         Returns
         -------
         TextCategories
-            Itself.
+            The fitted estimator itself.
         """
         self.classes_, codes = np.unique(np.asarray(y), return_inverse=True)
         self.estimator_ = clone(self.estimator).fit(X, codes, cat_features=_other(X))
@@ -215,30 +240,41 @@ PREPROCESSING: dict[str, Callable[[], Any]] = {
     "entity_ordinal": lambda: make_pipeline(EntityColumn(), _ordinal()),
     "none": lambda: "passthrough",
 }
-"""What may stand before a classifier: medians for missing numbers (with an indicator) and unit
-variance, one column per category; medians and a number per category; categories left to the
-classifier; categories as text, with a column of the entity; the same as numbers; nothing."""
+"""Preprocessings by name; `tabular_pipeline` describes them."""
 
 
 def tabular_pipeline(classifier: Any, preprocessing: str = "scaled") -> Pipeline:
-    """Pipeline of a classifier for tables of mixed columns.
+    """Make a pipeline of a preprocessing for mixed column types and a classifier.
 
     Parameters
     ----------
     classifier : estimator
         Any scikit-learn classifier.
-    preprocessing : {"scaled", "ordinal", "native", "entity", "entity_ordinal", "none"}
-        What stands before it: see `PREPROCESSING`.
+    preprocessing : str, default="scaled"
+        How columns are prepared:
+
+        - ``"scaled"``: numeric columns with missing values replaced by the median (plus an
+          indicator column) and scaled to unit variance; one-hot columns for categories. For
+          linear models and neural networks.
+        - ``"ordinal"``: medians as above, and one integer code per category. For tree models
+          that need numbers.
+        - ``"native"``: categorical columns as pandas categories, missing values unchanged. For
+          boosting models that handle both.
+        - ``"entity"``: categories as text, and a column that identifies the entity (e.g. the
+          person) of each row, if `xentexp.experiments.datasets.find_entities` finds any. For
+          CatBoost.
+        - ``"entity_ordinal"``: ``"entity"``, then ``"ordinal"``.
+        - ``"none"``: columns unchanged.
 
     Returns
     -------
     Pipeline
-        Unfitted.
+        Unfitted scikit-learn pipeline with the steps ``preprocessing`` and ``classifier``.
 
     Raises
     ------
     InputError
-        For an unknown preprocessing.
+        If the name of the preprocessing is unknown.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""What is compared, and what a run finds out about it: plain values."""
+"""Candidates of an experiment and their results."""
 
 from __future__ import annotations
 
@@ -21,37 +21,45 @@ from xentexp.metrics._running_sums import LossState
 
 @dataclass(frozen=True)
 class TrainedOn:
-    """What a candidate is trained on, where the run compares that."""
+    """Training loss of a candidate, for runs that compare training losses."""
 
-    label: str
+    label: str  # human-readable, e.g. "categorical_focal_crossentropy gamma=1"
     loss: Loss
-    plain: bool = True
-    shifted: bool = False
+    plain: bool = True  # equal to the scored loss: default parameters, no weights, no smoothing
+    shifted: bool = False  # its minimizing probabilities differ from the true ones
 
 
 @dataclass(frozen=True)
 class Candidate:
-    """A model to compare: an unfitted estimator under a name.
+    """Model to compare: a name, an unfitted estimator and settings to record.
+
+    `run_experiment` also accepts a mapping of names to estimators; candidates add recorded
+    settings and variants.
 
     Parameters
     ----------
     name : str
-        Unique among the candidates of a run.
+        Name in tables, unique among the candidates of an experiment.
     estimator : estimator
-        Cloned for each fold.
-    parameters : dict
-        What the user would call its settings, to be recorded.
-    variants : dict
-        Other readings of the fitted estimator, by name: parameters that are set after the fit.
-        Each is a result of its own and costs no fit.
+        Unfitted classifier; it is cloned for each fold.
+    parameters : dict, optional
+        Settings to record with the result, such as ``{"C": 0.1}``. They are not passed to the
+        estimator.
+    variants : dict, optional
+        Parameters to set on the fitted estimator before it predicts again, by name of the
+        variant: ``{"calibrated": {"correct_probabilities": True}}``. Each variant has its own
+        result and needs no further fit.
     family : str, optional
-        The model, where several candidates are the same one trained on different losses.
+        Name of the model, if several candidates are the same model trained on different losses.
     trained_on : TrainedOn, optional
-        What this one is trained on, likewise.
+        Training loss of this candidate, if the experiment compares training losses; set by
+        ``xentexp run train_on=...``.
     variant_of : str, optional
-        Name of the candidate whose fits it reads otherwise.
+        Name of the candidate that was fitted, if this one is a variant; set by `run_experiment`.
     space : dict, optional
-        What a search of its settings may set: see `xentexp.tuning.read_space`.
+        Search space of its hyperparameters, see `xentexp.tuning.read_space`. Only
+        ``xentexp run`` with the section ``tune`` uses it; in Python, pass a
+        `xentexp.tuning.TunedClassifier` as the estimator.
 
     Examples
     --------
@@ -73,23 +81,26 @@ class Candidate:
 
 @dataclass(frozen=True)
 class CandidateResult:
-    """All folds of one candidate, with its losses; `error` instead where it failed.
+    """Result of one candidate on all folds, or the error that stopped it.
 
     Attributes
     ----------
     candidate : Candidate
-        The model.
+        Model that was fitted.
     predictions : tuple of FoldPrediction
-        What was predicted in each fold.
+        Out-of-fold predictions of each fold: ``proba``, ``decision`` and ``fold.test`` (positions
+        of the predicted rows), times and warnings.
     states : tuple of LossState
-        One for each fold, in the order of the folds.
+        Sums of the losses in each fold, in the order of the folds; empty if the candidate failed.
     metrics : tuple of dict
-        Metrics of the data set by label, for each fold; NaN where a fold has no such value.
+        Metrics of the whole data set by name, for each fold; NaN if a fold leaves one undefined.
     regrets : tuple of dict
-        Expected loss above the best possible, for each fold, where the true class
-        probabilities are known.
-    error, traceback : str or None
-        Why it failed, if it did.
+        Regret by loss for each fold: expected loss under the true class probabilities minus the
+        smallest possible expected loss. Empty unless the true probabilities are known.
+    error : str or None
+        Error of the first fold that failed; None if all succeeded.
+    traceback : str or None
+        Traceback of that error.
 
     Examples
     --------
@@ -112,46 +123,81 @@ class CandidateResult:
     traceback: str | None = None
 
     def __repr__(self) -> str:
-        what = f"{len(self.predictions)} folds" if self.error is None else f"failed, {self.error}"
-        return f"CandidateResult({self.candidate.name}: {what})"
+        status = f"{len(self.predictions)} folds" if self.error is None else f"failed, {self.error}"
+        return f"CandidateResult({self.candidate.name}: {status})"
 
     def fold_losses(self) -> dict[str, list[float]]:
-        """Mean of each loss in each fold."""
+        """Mean of each loss in each fold.
+
+        Returns
+        -------
+        dict of str to list of float
+            Values by name of the loss, in the order of the folds; empty if the candidate failed.
+        """
         if not self.states:
             return {}
         table = np.array([state.mean() for state in self.states]).T.tolist()
         return dict(zip(self.states[0].names, table, strict=True))
 
     def fold_values(self) -> dict[str, list[float]]:
-        """Each loss and each metric of the data set, in each fold."""
+        """Value of each loss and metric in each fold.
+
+        Returns
+        -------
+        dict of str to list of float
+            Values by name, in the order of the folds; NaN if a fold leaves a metric undefined.
+        """
         labels = self.metrics[0] if self.metrics else {}
         metrics = {label: [values[label] for values in self.metrics] for label in labels}
         return {**self.fold_losses(), **metrics}
 
     def pooled(self) -> LossState | None:
-        """State of all folds together, each row once per repeat; None for a failed candidate."""
+        """Sums of the losses over the rows of all folds; a row counts once per repeat.
+
+        Returns
+        -------
+        LossState or None
+            Sums of all folds, with the numbers of clipped rows and infinite values; None if the
+            candidate failed.
+        """
         if not self.states:
             return None
         return sum(self.states[1:], start=self.states[0])
 
     def mean(self) -> dict[str, float]:
-        """Mean over the folds of each loss and metric, each fold counting the same.
+        """Mean of each loss and metric over the folds, with equal weight for each fold.
 
-        NaN where a fold has no such value: a mean of the others would be of other rows.
+        Returns
+        -------
+        dict of str to float
+            Mean by name. NaN if any fold leaves it undefined: a mean of the other folds would
+            not be comparable with other candidates.
         """
         return {name: float(np.mean(values)) for name, values in self.fold_values().items()}
 
     def std(self) -> dict[str, float]:
-        """Standard deviation over the folds (divisor: folds - 1) of each loss and metric."""
+        """Standard deviation of each loss and metric over the folds.
+
+        Returns
+        -------
+        dict of str to float
+            Standard deviation by name, with the divisor "number of folds - 1"; NaN for one fold.
+        """
         return {
             name: float(np.std(values, ddof=1)) if len(values) > 1 else np.nan
             for name, values in self.fold_values().items()
         }
 
     def standard_error(self) -> dict[str, float]:
-        """Standard error of each loss over the rows, taken as independent of each other.
+        """Standard error of the mean of each loss over the rows, assumed to be independent.
 
-        Repeats predict the same rows again: they are averaged, not counted as more rows.
+        Repeats predict the same rows again. Their standard errors are averaged; the rows are not
+        counted several times.
+
+        Returns
+        -------
+        dict of str to float
+            Standard error by name of the loss; empty if the candidate failed.
         """
         repeats: dict[int, LossState] = {}
         for prediction, state in zip(self.predictions, self.states, strict=False):
@@ -163,58 +209,75 @@ class CandidateResult:
         return dict(zip(self.states[0].names, errors.tolist(), strict=True))
 
     def regret(self) -> dict[str, float]:
-        """Mean over the folds of the expected loss above the best possible."""
+        """Mean regret of each proper loss over the folds, if the true probabilities are known.
+
+        The regret is the expected loss of the predictions under the true class probabilities,
+        minus the expected loss of predicting the true probabilities.
+
+        Returns
+        -------
+        dict of str to float
+            Regret by name of the loss, at least 0, lower is better; empty unless the data set has
+            `true_proba`.
+        """
         names = self.regrets[0] if self.regrets else {}
         return {name: float(np.mean([r[name] for r in self.regrets])) for name in names}
 
     def curves(self) -> dict[str, list[float]]:
-        """Learning curves, as ``"train/<loss>"`` and ``"valid/<loss>"``: means over the folds.
+        """Learning curves of an estimator with ``learning_curve_``, averaged over the folds.
 
-        They end with the fold that stops first: a mean of fewer folds would jump.
+        Returns
+        -------
+        dict of str to list of float
+            Mean of each step by ``"train/<loss>"`` and ``"valid/<loss>"``. A curve ends with the
+            fold that stops first, because a mean of fewer folds would jump. Empty unless every
+            fold has a learning curve.
         """
-        given = [p.curve for p in self.predictions if p.curve is not None]
-        if not given or len(given) < len(self.predictions):
+        curves = [p.curve for p in self.predictions if p.curve is not None]
+        if not curves or len(curves) < len(self.predictions):
             return {}
         means = {}
-        for part, losses in given[0].items():
+        for part, losses in curves[0].items():
             for name in losses:
-                of_folds = [curve[part][name] for curve in given]
-                steps = min(map(len, of_folds))
-                table = np.array([values[:steps] for values in of_folds])
+                fold_curves = [curve[part][name] for curve in curves]
+                steps = min(map(len, fold_curves))
+                table = np.array([values[:steps] for values in fold_curves])
                 means[f"{part}/{name}"] = table.mean(axis=0).tolist()
         return means
 
     @property
     def fit_seconds(self) -> float:
-        """Time of all fits."""
+        """Total time of the fits of all folds, in seconds."""
         return sum(prediction.fit_seconds for prediction in self.predictions)
 
     @property
     def warnings(self) -> dict[str, int]:
-        """Each warning of the fits, and in how many folds it came."""
-        found: dict[str, int] = {}
+        """Number of folds in which each warning was raised, by text of the warning."""
+        counts: dict[str, int] = {}
         for prediction in self.predictions:
             for message in prediction.warnings:
-                found[message] = found.get(message, 0) + 1
-        return found
+                counts[message] = counts.get(message, 0) + 1
+        return counts
 
 
 @dataclass(frozen=True)
 class ExperimentResult:
-    """What an experiment found, for each candidate on the same folds; it prints as a table.
+    """Result of `run_experiment`: all candidates on the same folds. It prints as a table.
 
     Attributes
     ----------
     dataset : Dataset
-        Rows and labels.
+        Data set of the experiment.
     folds : tuple of Fold
         Training and test rows of each fold.
     candidate_results : tuple of CandidateResult
-        One for each candidate, in the order in which they were given.
+        Result of each candidate, and of each variant after its candidate, in the order of the
+        argument `candidates`.
     primary : str
-        Loss or metric that ranks the candidates.
+        Name of the loss or metric that ranks the candidates.
     grouped : ExperimentResult or None
-        The same candidates on folds that keep entities together, where random folds share them.
+        Result of the same candidates on folds that keep entities together. Set by ``xentexp run``
+        if the random folds share entities; None otherwise.
 
     Examples
     --------
@@ -254,7 +317,39 @@ class ExperimentResult:
         return self.leaderboard(SHOWN if self.primary in SHOWN else (self.primary, *SHOWN))
 
     def leaderboard(self, shown: str | Sequence[str] | None = None) -> Leaderboard:
-        """Candidates by losses and metrics, best first; a table shows those named, or all."""
+        """Table of candidates by losses and metrics, best candidate first.
+
+        Parameters
+        ----------
+        shown : str or sequence of str, optional
+            Names of the losses and metrics that the table shows; those that no candidate has are
+            left out. By default all. Records always contain all.
+
+        Returns
+        -------
+        Leaderboard
+            Table that prints, also in notebooks, and converts to a data frame, to markdown and to
+            records.
+
+        Raises
+        ------
+        InputError
+            If a name is unknown or is repeated.
+
+        Examples
+        --------
+        >>> from sklearn.dummy import DummyClassifier
+        >>> from xentexp.experiments import load_dataset, run_experiment
+        >>> data = load_dataset("simulated_delinquency", n_samples=300)
+        >>> result = run_experiment(data, {"prior": DummyClassifier()}, cv=3)
+        >>> result.leaderboard(["brier_loss", "gini"])
+                    best            prior
+        brier_loss   low  0.4943 ± 0.0067
+        gini        high  0.0000 ± 0.0000
+        <BLANKLINE>
+        Mean ± standard deviation over the folds, ranked by categorical_crossentropy.
+        ... more losses and metrics: leaderboard().to_frame()
+        """
         chosen = None if shown is None else tuple(m.name for m in get_metrics(shown, "shown"))
         return Leaderboard(tuple(map(_row, self.candidate_results)), self.primary, chosen)
 
@@ -277,7 +372,7 @@ def _row(candidate_result: CandidateResult) -> Row:
 
 
 def out_of_fold(candidate_result: CandidateResult, dataset: Dataset) -> pd.DataFrame:
-    """Out-of-fold predictions of a candidate."""
+    """Out-of-fold predictions: row, repeat, fold, y, proba_<class>, decision (or per class)."""
     parts = []
     for prediction in candidate_result.predictions:
         fold = prediction.fold
@@ -287,20 +382,20 @@ def out_of_fold(candidate_result: CandidateResult, dataset: Dataset) -> pd.DataF
             "fold": np.full(len(fold.test), fold.number),
             "y": dataset.y.to_numpy()[fold.test],
         }
-        for what, values in (("proba", prediction.proba), ("decision", prediction.decision)):
+        for kind, values in (("proba", prediction.proba), ("decision", prediction.decision)):
             if values is None:
                 continue
             if values.ndim == 1:
-                columns[what] = values
+                columns[kind] = values
             else:
                 for label, column in zip(dataset.classes, values.T, strict=True):
-                    columns[f"{what}_{label}"] = column
+                    columns[f"{kind}_{label}"] = column
         parts.append(pd.DataFrame(columns))
     return pd.concat(parts, ignore_index=True)
 
 
 def all_curves(candidate_result: CandidateResult) -> pd.DataFrame:
-    """Learning curves of each fold, to their ends."""
+    """Complete learning curves of each fold: fold, part, loss, step, value; empty without any."""
     rows = [
         (fold, part, name, step, value)
         for fold, prediction in enumerate(candidate_result.predictions)

@@ -1,4 +1,4 @@
-"""Losses and metrics of an experiment, and their values on the predictions of one fold."""
+"""Choose the losses and metrics of an experiment, and evaluate them on one fold."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ from xentexp.metrics._registry import DEFAULT_METRICS, get_loss, get_metric, ref
 
 @dataclass(frozen=True)
 class Measures:
-    """What candidates are compared by; None for every loss that applies."""
+    """Losses and metrics that are computed."""
 
-    losses: tuple[Loss, ...] | None
+    losses: tuple[Loss, ...] | None  # None for all losses that apply
     metrics: tuple[DatasetMetric, ...]
 
 
@@ -32,59 +32,64 @@ def choose_measures(
     metrics: str | DatasetMetric | Sequence[str | DatasetMetric] | None,
     primary: str,
 ) -> Measures:
-    """Losses and metrics by name, checked to apply to the data set; `primary` is one of them."""
+    """Look up losses and metrics; check that they apply to the data set and include `primary`."""
     losses = [losses] if isinstance(losses, (str, Loss)) else losses
     metrics = [metrics] if isinstance(metrics, (str, DatasetMetric)) else metrics
     chosen = None if losses is None else [get_loss(loss) for loss in losses]
     if chosen is not None:
         refuse_duplicates(chosen, "losses")
         if not chosen:
-            raise InputError("losses must name one loss at least; got none")
-    wanted = [_dataset_metric(name) for name in (DEFAULT_METRICS if metrics is None else metrics)]
-    refuse_duplicates(wanted, "metrics")
-    first, planned = get_metric(primary), _planned(dataset)
-    for metric in [*(chosen or ()), *(() if metrics is None else wanted), first]:
+            raise InputError("losses must contain at least one loss; got none")
+    requested = [
+        _dataset_metric(name) for name in (DEFAULT_METRICS if metrics is None else metrics)
+    ]
+    refuse_duplicates(requested, "metrics")
+    ranking, planned = get_metric(primary), _planned(dataset)
+    for metric in [*(chosen or ()), *(() if metrics is None else requested), ranking]:
         if reason := metric.why_not(planned):
             raise InputError(f"{metric.name} {reason} in data set {dataset.name}")
-    if isinstance(first, Loss):
-        if first.higher_is_better is None:
-            raise InputError(f"primary must be a loss that ranks; {primary} describes")
-        if chosen is None and first.properties.ordered > dataset.card.ordered:
+    if isinstance(ranking, Loss):
+        if ranking.higher_is_better is None:
             raise InputError(
-                f"{first.name} is for ordered classes; set dataset.ordered=true where the data set "
-                f"has that parameter, or name it among losses"
+                f"primary must be a loss or metric that ranks models; {primary} does not"
             )
-    wanted = [metric for metric in wanted if metric.why_not(planned) is None]
-    among = list(LOSSES) if chosen is None else [loss.name for loss in chosen]
-    if not isinstance(first, Loss):
-        among = [metric.name for metric in wanted]
-    if first.name not in among:
+        if chosen is None and ranking.properties.ordered > dataset.card.ordered:
+            raise InputError(
+                f"primary must be one of the computed losses; {ranking.name} is for ordered "
+                f"classes and data set {dataset.name} is not marked as ordered; add it to "
+                f"losses, or load the data set with its parameter ordered set to True"
+            )
+    requested = [metric for metric in requested if metric.why_not(planned) is None]
+    computed = list(LOSSES) if chosen is None else [loss.name for loss in chosen]
+    if not isinstance(ranking, Loss):
+        computed = [metric.name for metric in requested]
+    if ranking.name not in computed:
         raise InputError(
-            f"primary must be one of the losses and metrics that are computed; add {first.name} to "
-            f"{'losses' if isinstance(first, Loss) else 'metrics'}, or choose one of "
-            f"{', '.join(among[:20])}"
+            f"primary must be one of the computed losses and metrics; got {ranking.name}; add it "
+            f"to {'losses' if isinstance(ranking, Loss) else 'metrics'}, or choose one of "
+            f"{', '.join(computed[:20])}"
         )
-    return Measures(None if chosen is None else tuple(chosen), tuple(wanted))
+    return Measures(None if chosen is None else tuple(chosen), tuple(requested))
 
 
 def _dataset_metric(name: str | DatasetMetric) -> DatasetMetric:
     metric = get_metric(name)
     if not isinstance(metric, DatasetMetric):
         raise InputError(
-            f"metrics must name metrics of the whole data set; {metric.name} is a loss: name it "
-            f"among losses"
+            f"metrics must contain metrics of the whole data set; {metric.name} is a loss; add it "
+            f"to losses instead"
         )
     return metric
 
 
 def _planned(dataset: Dataset) -> PlannedInput:
-    """The predictions that a classifier will make."""
+    """Input as a classifier will predict it, to check metrics before any fit."""
     k = len(dataset.classes)
     return PlannedInput(k, latent=k == 2, ordered=ascending(dataset.classes))
 
 
 def score_fold(prediction: FoldPrediction, dataset: Dataset, measures: Measures) -> Evaluation:
-    """Losses and metrics of what one fit predicted; NaN where the fold has no such value."""
+    """Losses and metrics of one fold that apply to its predictions; NaN if undefined."""
     y = dataset.y.to_numpy()
     checked = read(
         y[prediction.fold.test],
@@ -99,7 +104,9 @@ def score_fold(prediction: FoldPrediction, dataset: Dataset, measures: Measures)
         losses = [loss for loss in measures.losses if loss.why_not(checked) is None]
         if not losses:
             names = [loss.name for loss in measures.losses]
-            raise InputError(f"none of the losses {names} applies")
+            raise InputError(
+                f"none of the losses {', '.join(names)} applies to the predictions of this model"
+            )
     metrics = [metric for metric in measures.metrics if metric.why_not(checked) is None]
     train = y[prediction.fold.train]
     prior = [float(np.mean(train == label)) for label in dataset.classes]
@@ -109,7 +116,8 @@ def score_fold(prediction: FoldPrediction, dataset: Dataset, measures: Measures)
 def regret_of(
     prediction: FoldPrediction, dataset: Dataset, losses: tuple[Loss, ...] | None
 ) -> dict[str, float]:
-    """Expected loss under the true class probabilities, less that of predicting those."""
+    """Regret: expected loss under the true probabilities minus that of predicting the truth."""
+    # Only a proper loss is minimal in expectation for the true probabilities.
     if dataset.true_proba is None or prediction.proba is None:
         return {}
     truth = dataset.true_proba[prediction.fold.test]
@@ -118,7 +126,7 @@ def regret_of(
         for loss in (losses if losses is not None else LOSSES.values())
         if loss.properties.properness in ("proper", "strictly proper")
         and loss.properties.targets == "soft"
-        and not loss.properties.distributions  # whose value is no expectation over labels
+        and not loss.properties.distributions  # not an expectation over labels
         and not (loss.properties.binary_only and len(dataset.classes) > 2)
         and (dataset.card.ordered or not loss.properties.ordered)
     ]

@@ -1,4 +1,4 @@
-"""A submission file: the best model, fitted on all rows, predicts the data set's test rows."""
+"""Submission file: predictions of the best model, fitted on all rows, for the test rows."""
 
 from __future__ import annotations
 
@@ -28,7 +28,9 @@ def submit(
     """Refit the best candidate on all rows and write its probabilities for the test rows."""
     best = board.best()
     if best is None:
-        raise InputError(f"submission needs a model with {board.primary}, but no model has it")
+        raise InputError(
+            f"submission needs a model with a value of {board.primary}; no model has one"
+        )
     assert dataset.test is not None
     candidate = next(c for c in candidates if c.name == best.model)
     try:
@@ -36,11 +38,13 @@ def submit(
         model = fit_grouped(clone(candidate.estimator), dataset.X, dataset.y, groups)
         proba, _ = predict(model, dataset.test.X, dataset.classes)
     except Exception as error:
-        raise InputError(f"submission: {best.model} failed on all rows: {error}") from error
+        raise InputError(
+            f"submission: {best.model} failed when it was fitted on all rows: {error}"
+        ) from error
     if proba is None:
         raise InputError(
             f"submission needs probabilities, but {best.model} does not provide them; choose a "
-            f"primary that needs them, or leave the model out"
+            f"primary that needs probabilities, or leave the model out"
         )
     frame = pd.DataFrame(proba, columns=list(dataset.test.columns))
     frame.insert(0, dataset.test.index_name, dataset.test.index.to_numpy())
@@ -49,6 +53,8 @@ def submit(
         frame.to_csv(partial, index=False)
         partial.replace(file)
     except OSError as error:
-        raise InputError(f"submission {file}: {error.strerror or error}") from error
+        raise InputError(
+            f"submission: {file} cannot be written: {error.strerror or error}"
+        ) from error
     finally:
         partial.unlink(missing_ok=True)

@@ -14,7 +14,7 @@ import pytest
 from sklearn.ensemble import RandomForestClassifier
 
 from xentexp.errors import InputError
-from xentexp.experiments._analysis.leakage import FoldComparison, find_leak, folds_without
+from xentexp.experiments._analysis.leakage import FoldComparison, find_leak, grouped_folds
 from xentexp.experiments._compare import run_experiment
 from xentexp.experiments._folds import CrossValidation
 from xentexp.experiments._models import tabular_pipeline
@@ -122,7 +122,7 @@ def test_two_columns_may_vary_and_numbers_of_rows_stand_aside() -> None:
     assert "row" not in found.columns
     assert "one" not in found.columns
     assert precision_recall(found.groups, data.groups) == (1.0, 1.0)
-    assert find_entities(X.assign(third=rng.normal(size=3000))) is None  # told in its docstring
+    assert find_entities(X.assign(third=rng.normal(size=3000))) is None  # documented limitation
 
 
 def test_rows_that_were_copied_are_entities(uci: Dataset) -> None:
@@ -139,12 +139,12 @@ def test_rows_that_were_copied_are_entities(uci: Dataset) -> None:
 
 
 @pytest.mark.parametrize("repeats", [1.0])
-def test_nothing_is_found_where_nobody_comes_twice(repeats: float) -> None:
+def test_no_entities_if_every_person_has_one_row(repeats: float) -> None:
     for n in (100, 600, 20000):
         assert find_entities(simulated_delinquency(n_samples=n, repeats=repeats).X) is None
 
 
-def test_duplicates_by_chance_are_no_entities(uci: Dataset) -> None:
+def test_duplicates_by_chance_are_not_entities(uci: Dataset) -> None:
     assert find_entities(uci.X) is None
     rng = np.random.default_rng(0)
     few_values = pd.DataFrame({name: rng.integers(0, 3, 5000) for name in "abcdef"})
@@ -169,7 +169,7 @@ def test_what_agrees_by_chance_is_estimated(uci: Dataset) -> None:
     assert search.by_chance(()) > 0.9
 
 
-def test_a_key_is_what_the_user_names() -> None:
+def test_entities_by_a_key() -> None:
     X = pd.DataFrame({"a": [1, 1, 1, np.nan, np.nan], "b": ["x", "x", "y", "x", "x"]})
     assert entities_by(X, ["a", "b"]).groups.tolist() == [0, 0, 1, 2, 2]
     assert entities_by(X, ["a"]).describe() | {"how": ""} == {
@@ -177,15 +177,13 @@ def test_a_key_is_what_the_user_names() -> None:
         "varying": [], "by_chance": 0.0, "how": "",
     }  # fmt: skip
     for key in ([], "a", [1], 3):
-        with pytest.raises(
-            InputError, match=r"key must be a list of columns, e\.g\. .age,job.; got"
-        ):
+        with pytest.raises(InputError, match=r"key must be a list of column names such as .*; got"):
             entities_by(X, key)
     with pytest.raises(InputError, match="unknown column in key 'c'"):
         entities_by(X, ["c"])
 
 
-def test_the_card_tells_all_of_it(uci: Dataset) -> None:
+def test_describe_contains_duplicates_and_entities(uci: Dataset) -> None:
     card = json.loads(json.dumps(uci.describe()))
     assert card["duplicates"] == {"rows": 56, "rows_with_label": 35, "conflicting": 46}
     assert card["constant"] == card["id_like"] == []
@@ -196,7 +194,7 @@ def test_the_card_tells_all_of_it(uci: Dataset) -> None:
     assert simulated.describe()["entities"]["source"] == "given"
     without = dataclasses.replace(simulated, groups=None)
     assert without.describe()["entities"]["how"] == (
-        "found: rows that agree in 16 columns (all but begin_month)"
+        "found: rows with equal values in 16 columns (all but begin_month)"
     )
 
 
@@ -224,7 +222,7 @@ def test_persons_make_their_cards_depend_and_leave_each_card_as_it_was() -> None
     variance = float((plain.true_proba[:, 2] * (1 - plain.true_proba[:, 2])).mean())
     assert within(plain) / variance == pytest.approx(0.0, abs=0.02)
     assert within(joined) / variance > 0.4
-    with pytest.raises(InputError, match="person_effect is 1; set it at least 0 and below 1"):
+    with pytest.raises(InputError, match="person_effect must be at least 0 and below 1; got 1"):
         simulated_delinquency(person_effect=1)
 
 
@@ -243,8 +241,8 @@ def test_a_leak_is_counted_row_by_row(kind: str) -> None:
     assert leak is not None
     assert leak.share == pytest.approx(np.mean(known))
     assert leak.shared == len(both)
-    assert f"{np.mean(known):.1%} of the test rows" in leak.says()
-    assert "groups of the data set" in leak.says()
+    assert f"{np.mean(known):.1%} of the test rows" in leak.warning()
+    assert "groups of the data set" in leak.warning()
 
 
 def test_a_leak_is_found_without_groups_and_by_a_key() -> None:
@@ -252,17 +250,17 @@ def test_a_leak_is_found_without_groups_and_by_a_key() -> None:
     data = dataclasses.replace(given, groups=None)
     cv = CrossValidation()
     found = find_leak(data, cv, cv.folds(data))
-    told = find_leak(given, cv, cv.folds(data))
+    with_groups = find_leak(given, cv, cv.folds(data))
     assert found is not None
-    assert told is not None
-    assert (found.share, found.shared) == (told.share, told.shared)
-    assert "all but begin_month" in found.says()
+    assert with_groups is not None
+    assert (found.share, found.shared) == (with_groups.share, with_groups.shared)
+    assert "all but begin_month" in found.warning()
     by_key = find_leak(data, cv, cv.folds(data), ["DAYS_BIRTH", "gender"])
     assert by_key is not None
     assert by_key.entities.source == "key"
 
 
-def test_no_leak_is_told_where_there_is_none(uci: Dataset) -> None:
+def test_no_leak_without_shared_entities(uci: Dataset) -> None:
     cv = CrossValidation()
     assert find_leak(uci, cv, cv.folds(uci)) is None
     alone = simulated_delinquency(n_samples=2000, repeats=1.0)
@@ -275,12 +273,12 @@ def test_no_leak_is_told_where_there_is_none(uci: Dataset) -> None:
         assert find_leak(data, other, other.folds(data)) is None
 
 
-def test_folds_without_a_leak_have_its_size_and_keep_persons_together() -> None:
+def test_grouped_folds_have_the_same_size_and_keep_persons_together() -> None:
     data = simulated_delinquency(n_samples=600)
     cv = CrossValidation("repeated", n_splits=4, n_repeats=3, seed=2)
     leak = find_leak(data, cv, cv.folds(data))
     assert leak is not None
-    folds = folds_without(leak, data, cv)
+    folds = grouped_folds(leak, data, cv)
     assert len(folds) == 4
     person = data.groups.to_numpy()
     assert all(not set(person[f.train]) & set(person[f.test]) for f in folds)
@@ -290,16 +288,16 @@ def test_folds_without_a_leak_have_its_size_and_keep_persons_together() -> None:
     three = dataclasses.replace(data, groups=data.groups % 3)
     leak = find_leak(three, cv, cv.folds(three))
     assert leak is not None
-    with pytest.raises(InputError, match=r"cannot be made: .* 3 groups; set leakage.check=warn"):
-        folds_without(leak, three, cv)
+    with pytest.raises(InputError, match="at most the number of groups, 3; got 4"):
+        grouped_folds(leak, three, cv)
 
 
 @pytest.mark.long
-def test_random_folds_flatter_a_model_that_knows_persons_by_heart() -> None:
+def test_random_folds_are_optimistic_for_a_model_that_memorizes_persons() -> None:
     """The truth is known: no model has a lower expected loss than the true probabilities.
 
-    A forest that recalls persons seems better than that on random folds. On folds that keep
-    persons together it has the loss that the true probabilities say it has.
+    On random folds, a forest that memorizes persons has a lower loss than the true probabilities.
+    On grouped folds, it has the expected loss under the true probabilities.
     """
     data = simulated_delinquency(n_samples=3000, repeats=4.0, person_effect=0.9, seed=3)
     forest = RandomForestClassifier(60, min_samples_leaf=3, random_state=0)
@@ -312,7 +310,7 @@ def test_random_folds_flatter_a_model_that_knows_persons_by_heart() -> None:
         run_experiment(
             data, [model], folds, losses=[name], metrics=[], primary=name
         ).candidate_results[0]
-        for folds in (cv.folds(data), folds_without(leak, data, cv))
+        for folds in (cv.folds(data), grouped_folds(leak, data, cv))
     )
     best = float((1 - (data.true_proba**2).sum(axis=1)).mean())
     assert random.mean()[name] < best - 0.05  # better than the best possible
@@ -320,12 +318,12 @@ def test_random_folds_flatter_a_model_that_knows_persons_by_heart() -> None:
     # three standard errors: about 750 persons, whose losses have a deviation of 0.4
     assert grouped.mean()[name] == pytest.approx(expected, abs=0.045)
     both = FoldComparison(name, {"forest": random.mean()[name]}, {"forest": grouped.mean()[name]})
-    assert both.flatter("forest") > 0.1
+    assert both.optimism("forest") > 0.1
 
 
 @pytest.mark.long
-def test_random_folds_flatter_nothing_where_cards_are_independent() -> None:
-    """The persons stand in both parts all the same, but to know them by heart does not help."""
+def test_random_folds_are_not_optimistic_if_cards_are_independent() -> None:
+    """Persons are in both parts, but memorizing them does not help."""
     data = simulated_delinquency(n_samples=3000, repeats=4.0, seed=3)
     forest = RandomForestClassifier(60, min_samples_leaf=3, random_state=0)
     model = Candidate("forest", tabular_pipeline(forest, "ordinal"))
@@ -337,7 +335,7 @@ def test_random_folds_flatter_nothing_where_cards_are_independent() -> None:
         run_experiment(
             data, [model], folds, losses=[name], metrics=[], primary=name
         ).candidate_results[0]
-        for folds in (cv.folds(data), folds_without(leak, data, cv))
+        for folds in (cv.folds(data), grouped_folds(leak, data, cv))
     )
     assert random.mean()[name] > grouped.mean()[name] - 0.01
 
@@ -345,15 +343,15 @@ def test_random_folds_flatter_nothing_where_cards_are_independent() -> None:
 # --- the comparison ----------------------------------------------------------------------------
 
 
-def test_the_comparison_knows_which_way_is_better() -> None:
-    assert FoldComparison("brier_loss", {"a": 0.3}, {"a": 0.4}).flatter("a") == pytest.approx(0.1)
-    assert FoldComparison("roc_auc", {"a": 0.9}, {"a": 0.7}).flatter("a") == pytest.approx(0.2)
+def test_optimism_depends_on_the_direction_of_the_metric() -> None:
+    assert FoldComparison("brier_loss", {"a": 0.3}, {"a": 0.4}).optimism("a") == pytest.approx(0.1)
+    assert FoldComparison("roc_auc", {"a": 0.9}, {"a": 0.7}).optimism("a") == pytest.approx(0.2)
     slope = FoldComparison("calibration_slope", {"a": 1.1}, {"a": 0.7})
-    assert slope.flatter("a") == pytest.approx(0.2)
-    assert math.isnan(FoldComparison("brier_loss", {"a": 0.3}, {}).flatter("a"))
+    assert slope.optimism("a") == pytest.approx(0.2)
+    assert math.isnan(FoldComparison("brier_loss", {"a": 0.3}, {}).optimism("a"))
 
 
-def test_the_comparison_ranks_by_the_honest_number() -> None:
+def test_the_comparison_ranks_by_the_grouped_folds() -> None:
     both = FoldComparison("gini", {"a": 0.9, "b": 0.5, "c": math.nan}, {"a": 0.2, "b": 0.4})
     assert both.rows() == [
         ["b", "0.5000", "0.4000", "+0.1000"],
@@ -362,7 +360,7 @@ def test_the_comparison_ranks_by_the_honest_number() -> None:
     ]
     assert both.to_markdown().splitlines()[2] == "| b | 0.5000 | 0.4000 | +0.1000 |"
     assert both.to_records()[2] == {
-        "model": "c", "random": None, "grouped": None, "flatter_by": None,
+        "model": "c", "random": None, "grouped": None, "optimism": None,
     }  # fmt: skip
 
 

@@ -36,16 +36,18 @@ def runs(workplace: Path, found: dict[str, Any]) -> tuple[Any, dict[str, Any]]:
 
 
 @pytest.mark.long
-def test_both_numbers_stand_everywhere(workplace: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_scores_on_random_and_grouped_folds_are_printed_and_logged(
+    workplace: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     assert main(["run", *LOGISTIC, "dataset.person_effect=0.9", "--quiet"]) == 0
-    told = capsys.readouterr()
-    assert "warning: random folds share entities" in " ".join(told.err.split())
-    assert "random flatter by" in told.out
+    output = capsys.readouterr()
+    assert "warning: random folds share entities" in " ".join(output.err.split())
+    assert "optimism" in output.out
 
     found = document([*LOGISTIC, "dataset.person_effect=0.9"], capsys)
     leak = found["leak"]
     both = {row["model"]: row for row in leak["comparison"]}
-    assert both["logistic"]["flatter_by"] == pytest.approx(
+    assert both["logistic"]["optimism"] == pytest.approx(
         both["logistic"]["grouped"] - both["logistic"]["random"]
     )
     assert leak["entities"]["number"] == simulated_delinquency(n_samples=300).groups.nunique()
@@ -69,7 +71,7 @@ def test_both_numbers_stand_everywhere(workplace: Path, capsys: pytest.CaptureFi
 
 
 @pytest.mark.long
-def test_warn_fits_once_and_ignore_does_not_look(
+def test_check_warn_does_not_refit_and_ignore_does_not_warn(
     workplace: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     found = document([*PRIOR, "leakage.check=warn"], capsys)
@@ -83,16 +85,16 @@ def test_warn_fits_once_and_ignore_does_not_look(
 
 
 @pytest.mark.usefixtures("workplace")
-def test_nothing_is_told_where_nothing_leaks(capsys: pytest.CaptureFixture[str]) -> None:
+def test_no_warning_without_a_leak(capsys: pytest.CaptureFixture[str]) -> None:
     for words in (
         [*PRIOR, "dataset.repeats=1.0"],
         [*PRIOR, "cv=grouped"],
         ["dataset=uci_default", *PRIOR[2:]],
     ):
         assert main(["run", *words, "--json", "--quiet"]) == 0
-        told = capsys.readouterr()
-        assert "leak" not in json.loads(told.out)
-        assert "share" not in told.err
+        output = capsys.readouterr()
+        assert "leak" not in json.loads(output.out)
+        assert "share" not in output.err
 
 
 def a_table(workplace: Path) -> list[str]:
@@ -103,12 +105,12 @@ def a_table(workplace: Path) -> list[str]:
     return [*where, *PRIOR[2:]]
 
 
-def test_persons_are_found_in_a_file_of_ones_own(
+def test_persons_are_found_in_a_user_table(
     workplace: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     words = a_table(workplace)
     found = document(words, capsys)
-    how = "found: rows that agree in 16 columns (all but begin_month)"
+    how = "found: rows with equal values in 16 columns (all but begin_month)"
     assert found["leak"]["entities"]["how"] == how
     number = simulated_delinquency(n_samples=400, seed=2).groups.nunique()
     assert found["leak"]["entities"]["number"] == number
@@ -118,7 +120,7 @@ def test_persons_are_found_in_a_file_of_ones_own(
         assert run.data.params["entities.number"] == str(number)
         assert run.data.params["entities.how"] == how
     named = document([*words, "leakage.key=[DAYS_BIRTH]"], capsys)
-    assert named["leak"]["entities"]["how"] == "rows that agree in DAYS_BIRTH"
+    assert named["leak"]["entities"]["how"] == "rows with equal values of DAYS_BIRTH"
     assert main(["datasets", "table", *(w.removeprefix("dataset.") for w in words[1:3])]) == 0
     assert how in " ".join(capsys.readouterr().out.split())
 
@@ -133,18 +135,21 @@ def test_persons_are_found_in_a_file_of_ones_own(
             ["leakage.key=gender"],
             "leakage.key must be a list of columns, e.g. .age,job., or null; got 'gender'",
         ),
-        (["leakage.key=[gender]", "leakage.check=ignore"], "leave one of them out"),
-        (["leakage.key=[gender]"], "are too few|2 groups; set leakage.check=warn"),
+        (["leakage.key=[gender]", "leakage.check=ignore"], "leave out one of the two keys"),
+        (["leakage.key=[gender]"], "number of groups, 2; got .; set leakage.check=warn"),
         (["cv=grouped", "cv.groups=gender"], "cv.groups must be null, auto or a list of columns"),
         (["cv=grouped", "cv.groups=[gendr]"], "unknown column in cv.groups 'gendr'"),
         (
             ["cv=grouped", "cv.groups=3"],
-            "cv.groups must be a list of columns, e.g. .age,job.; got 3",
+            "cv.groups must be null, auto or a list of columns, e.g. .age,job.; got 3",
         ),
-        (["dataset.repeats=1", "cv=grouped", "cv.groups=auto"], "cv.groups=auto found no entities"),
+        (
+            ["dataset.repeats=1", "cv=grouped", "cv.groups=auto"],
+            "cv.groups=auto did not find entities",
+        ),
     ],
 )
-def test_what_cannot_be_asked(
+def test_invalid_leakage_keys_are_rejected(
     words: list[str], message: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     import re
@@ -166,10 +171,10 @@ def test_the_card_of_a_data_set(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["datasets", "table", "--key", "a"]) == 2
     assert "--key needs the rows of table" in capsys.readouterr().err
     assert main(["datasets", "table", "path"]) == 2
-    assert "a parameter must be NAME=VALUE; got 'path'" in capsys.readouterr().err
+    assert "parameters must have the form NAME=VALUE; got 'path'" in capsys.readouterr().err
 
 
-def test_the_column_of_the_entity_tells_persons_and_new_ones_apart() -> None:
+def test_the_entity_column_identifies_known_and_new_persons() -> None:
     from xentexp.experiments._models import EntityColumn, tabular_pipeline
 
     data = simulated_delinquency(n_samples=600, seed=1)
@@ -210,4 +215,4 @@ def test_dacon_public_runs_on_files_of_its_shape(
     names = {"prior", "lightgbm", "xgboost", "catboost_entity", "random_forest"}
     assert set(both) == names
     assert all(row["grouped"] is not None for row in both.values())
-    assert both["lightgbm"]["flatter_by"] > 0
+    assert both["lightgbm"]["optimism"] > 0

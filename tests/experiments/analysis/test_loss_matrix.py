@@ -1,4 +1,4 @@
-"""The matrix: regret, tests, diagonal, calibration, and what is said of it."""
+"""The loss matrix: excess over best, tests, diagonal, calibration and findings."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def frame(matrix: LossMatrix, value: str) -> list[list[float]]:
     return matrix.to_frame(value).to_numpy().tolist()
 
 
-def test_a_corrected_row_stands_below_its_own() -> None:
+def test_a_corrected_row_follows_the_uncorrected_row() -> None:
     matrix = build()
     labels = ["brier_loss", "exponential_loss", "exponential_loss (corrected)", "hinge_loss"]
     assert list(matrix.to_frame().index) == labels
@@ -43,14 +43,14 @@ def test_a_corrected_row_stands_below_its_own() -> None:
     assert matrix.columns == ("brier_loss", "hinge_loss")
 
 
-def test_means_regrets_and_the_diagonal_by_hand() -> None:
+def test_means_excess_and_diagonal_by_hand() -> None:
     matrix, nan = build(), math.nan
     mean = [[2.0, 4.0], [4.0, 2.5], [2.5, 2.5], [nan, 3.0]]
-    regret = [[0.0, 1.5], [2.0, 0.0], [0.5, 0.0], [nan, 0.5]]
+    excess = [[0.0, 1.5], [2.0, 0.0], [0.5, 0.0], [nan, 0.5]]
     percent = [[0.0, 60.0], [100.0, 0.0], [25.0, 0.0], [nan, 20.0]]
     from_diagonal = [[0.0, 1.0], [2.0, -0.5], [0.5, -0.5], [nan, 0.0]]
     np.testing.assert_allclose(frame(matrix, "mean"), mean)
-    np.testing.assert_allclose(frame(matrix, "regret"), regret)
+    np.testing.assert_allclose(frame(matrix, "excess"), excess)
     np.testing.assert_allclose(frame(matrix, "percent"), percent)
     np.testing.assert_allclose(frame(matrix, "from_diagonal"), from_diagonal)
     np.testing.assert_allclose(
@@ -87,16 +87,16 @@ def test_the_correction_reaches_the_test() -> None:
     assert a.low < 2.0 < a.high < b.high
 
 
-def test_what_to_choose() -> None:
+def test_best_row_of_each_column() -> None:
     brier, hinge = build().choices()
     assert brier.best is brier.diagonal
     assert brier.best.loss == "brier_loss"
     assert (hinge.best.label, hinge.diagonal.label) == ("exponential_loss", "hinge_loss")
-    assert hinge.diagonal_cell.regret == 0.5
+    assert hinge.diagonal_cell.excess == 0.5
     assert "hinge_loss" in [row.label for row in hinge.near]
 
 
-def test_of_equals_the_diagonal_is_the_best() -> None:
+def test_the_diagonal_row_is_best_if_tied() -> None:
     rows = by_hand()
     rows[2] = replace(rows[2], fold_values={"hinge_loss": [3.0, 3.5, 1.0]})
     choice = build(rows).choices()[1]
@@ -104,7 +104,7 @@ def test_of_equals_the_diagonal_is_the_best() -> None:
     assert choice.diagonal.label == "hinge_loss"
 
 
-def test_a_corrected_row_is_no_diagonal_whatever_it_says() -> None:
+def test_a_corrected_row_is_never_diagonal() -> None:
     rows = by_hand()
     rows[3] = replace(rows[3], column="brier_loss")
     assert not build(rows).cells[2][0].diagonal
@@ -124,7 +124,7 @@ def test_higher_is_better_for_some_columns() -> None:
     matrix = build(rows, columns=["roc_auc"])
     assert [cells[0].best for cells in matrix.cells] == [True, False]
     assert frame(matrix, "mean") == [[0.75], [0.6]]
-    assert frame(matrix, "regret") == pytest.approx(np.array([[0.0], [0.15]]))
+    assert frame(matrix, "excess") == pytest.approx(np.array([[0.0], [0.15]]))
     assert frame(matrix, "percent") == pytest.approx(np.array([[0.0], [20.0]]))
 
 
@@ -145,19 +145,22 @@ def test_a_column_with_the_same_values_is_left_out_and_its_row_is_the_diagonal_o
     assert any("has the same values as binary_crossentropy" in line for line in findings(matrix))
 
 
-def test_cells_without_a_value_say_why() -> None:
+def test_cells_without_a_value_have_a_reason() -> None:
     rows = by_hand()
     rows.append(Trained("linear", "focal", error="no memory"))
     rows.append(Trained("linear", "power_loss", {"brier_loss": [1.0, math.inf, 1.0]}))
     matrix = build(rows)
-    assert matrix.cells[3][0].reason == "the model has no probabilities"
+    assert matrix.cells[3][0].reason == "the model does not predict probabilities"
     assert matrix.cells[4][0].reason == "failed: no memory"
     assert matrix.cells[5][0].reason == "fold 2 of 3 has no finite value"
     assert matrix.cells[5][0].mean == math.inf
     assert [cell.best for cell in matrix.column("brier_loss")].index(True) == 0
-    said = " ".join(findings(matrix))
-    assert "hinge_loss has no value in 1 column: the model has no probabilities." in said
-    assert "focal failed: no memory." in said
+    sentences = " ".join(findings(matrix))
+    assert (
+        "hinge_loss has no value in 1 column: the model does not predict probabilities."
+        in sentences
+    )
+    assert "focal failed: no memory." in sentences
 
 
 def test_one_fold_has_no_test() -> None:
@@ -165,8 +168,8 @@ def test_one_fold_has_no_test() -> None:
     matrix = build(rows)
     assert matrix.n_tests == 0
     assert matrix.cells[0][0].reason == "a test needs at least two folds"
-    assert matrix.cells[0][0].regret == pytest.approx(0.1)
-    assert any("One fold: nothing can be tested" in line for line in findings(matrix))
+    assert matrix.cells[0][0].excess == pytest.approx(0.1)
+    assert any("With one fold, differences cannot be tested" in line for line in findings(matrix))
     assert "No tests" in markdown(matrix)
 
 
@@ -188,30 +191,30 @@ def test_models_have_a_matrix_and_a_family_each() -> None:
 def test_findings() -> None:
     first, *others = findings(build())
     assert first == (
-        "linear: training on the loss that judges gives the best mean for 1 of the 2 losses that "
-        "it was both trained and scored on."
+        "linear was both trained and scored on 2 losses; training on the scoring loss itself "
+        "gives the best mean for 1 of them."
     )
     assert others[0].startswith(
-        "Judged by hinge_loss, training on exponential_loss is best (2.5000); training on "
-        "hinge_loss itself costs 0.5 more (20 %; not told apart, adjusted p = "
+        "Scored on hinge_loss, training on exponential_loss is best (2.5000); training on "
+        "hinge_loss itself is worse by 0.5 (20 %; not significant, adjusted p = "
     )
     link = next(line for line in others if "inverse link" in line)
     assert link == (
-        "The inverse link takes the mean predicted rate of exponential_loss from +0.1000 to "
-        "+0.0040 off the base rate and its calibration error from 0.1200 to 0.0300; 1 column "
-        "gets better, 0 worse."
+        "Correcting the probabilities of exponential_loss by the inverse link changes the shift "
+        "(mean predicted rate minus base rate) from +0.1000 to +0.0040 and the expected "
+        "calibration error from 0.1200 to 0.0300; 1 column gets better, 0 worse."
     )
 
 
-def test_findings_where_nothing_was_trained_on_a_column() -> None:
+def test_findings_for_a_column_without_a_training_loss() -> None:
     rows = [
         Trained("m", "a", {"zero_one_loss": [0.2, 0.3]}),
         Trained("m", "b", {"zero_one_loss": [0.2, 0.4]}),
     ]
-    said = findings(build(rows))
-    assert said[0] == (
-        "Judged by zero_one_loss, on which nothing was trained, training on a is best "
-        "(0.2500; 1 other row not told apart)."
+    sentences = findings(build(rows))
+    assert sentences[0] == (
+        "Scored on zero_one_loss (no row was trained on it), training on a is best "
+        "(0.2500; 1 other row is not significantly worse)."
     )
 
 
@@ -237,8 +240,8 @@ def test_records_are_json_and_complete() -> None:
         "brier_loss",
         None,
     )
-    assert hinge["reason"] == "the model has no probabilities"
-    assert records[2]["low"] < records[2]["regret"] < records[2]["high"]
+    assert hinge["reason"] == "the model does not predict probabilities"
+    assert records[2]["low"] < records[2]["excess"] < records[2]["high"]
     assert [row["shift"] for row in matrix.calibration_records()] == [-0.01, 0.1, 0.004]
 
 
@@ -249,25 +252,33 @@ def test_markdown() -> None:
         lines[4] == "| exponential loss (corrected) | 2.5000\\* | **2.5000** | +0.0040 | 0.0300 |"
     )
     assert lines[5] == "| hinge loss | – | [3.0000] | – | – |"  # noqa: RUF001
-    assert "Holm over 4 tests" in lines[-1]
+    assert "Holm's adjustment for 4 tests" in lines[-1]
 
 
 @pytest.mark.parametrize(
     ("rows", "options", "rule"),
     [
-        ([], {}, "rows of a matrix must be one at least"),
-        ([Trained("m", "a"), Trained("m", "a")], {}, "rows of a matrix must be distinct"),
+        ([], {}, "rows must contain at least one row"),
+        (
+            [Trained("m", "a"), Trained("m", "a")],
+            {},
+            "labels of rows must be unique within a model",
+        ),
         (None, {"columns": ["brier"]}, "unknown loss to score on 'brier'; did you mean"),
-        (None, {"columns": []}, "columns must name one loss at least"),
-        (None, {"alpha": 5.0}, "alpha must lie between 0 and 1; got 5"),
-        ([Trained("m", "a", {"entropy": [1.0]})], {"columns": ["entropy"]}, "ranks nothing"),
+        (None, {"columns": []}, "columns must name at least one loss"),
+        (None, {"alpha": 5.0}, "alpha must be between 0 and 1; got 5"),
+        (
+            [Trained("m", "a", {"entropy": [1.0]})],
+            {"columns": ["entropy"]},
+            "entropy does not rank models",
+        ),
         (
             [
                 Trained("m", "a", {"brier_loss": [1.0]}),
                 Trained("m", "b", {"brier_loss": [1.0, 2.0]}),
             ],
             {},
-            "every row must have the same folds",
+            "rows must have the same number of folds",
         ),
     ],
 )
@@ -276,8 +287,8 @@ def test_bad_input(rows: list[Trained] | None, options: dict[str, object], rule:
         build(rows, **options)
 
 
-def test_an_unknown_number_of_a_cell() -> None:
-    with pytest.raises(InputError, match="unknown number of a cell 'precent'; did you mean"):
+def test_an_unknown_field_of_a_cell() -> None:
+    with pytest.raises(InputError, match="unknown field of a cell 'precent'; did you mean"):
         build().to_frame("precent")
 
 

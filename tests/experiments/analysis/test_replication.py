@@ -33,7 +33,7 @@ def hand_made() -> float:
 
 
 @pytest.mark.usefixtures("workplace")
-def test_a_number_within_its_tolerance_is_met_and_one_outside_ends_with_1(
+def test_a_value_outside_its_tolerance_gives_exit_code_1(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     value = hand_made()
@@ -43,12 +43,12 @@ def test_a_number_within_its_tolerance_is_met_and_one_outside_ends_with_1(
     assert row["ours"] == pytest.approx(value, abs=1e-12)
     assert main(["run", *SMALL, published(value + 1.1e-4, 1e-4)]) == 1
     out = capsys.readouterr().out
-    assert "0 of 1 met" in out
-    assert "NOT MET" in out
+    assert "0 of 1 reproduced" in out
+    assert "NOT REPRODUCED" in out
 
 
 @pytest.mark.usefixtures("workplace")
-def test_a_model_that_lacks_the_number_has_not_met_it(
+def test_a_missing_value_is_not_reproduced(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     words = [*SMALL, "losses=[brier_loss,categorical_hinge]"]
@@ -68,18 +68,18 @@ def test_a_model_that_lacks_the_number_has_not_met_it(
         (published(0.1, 1, "brier_los"), "brier_los"),
         (
             "published={prier:{brier_loss:{value:1,within:1}}}",
-            "numbers of a model that is run (prior); got those of prier",
+            "at least one model of this run (prior); got values for prier",
         ),
-        ("published={prior:{brier_loss:1}}", "must be a section of its own; got 1"),
-        ("published={prior:{brier_loss:{value:1}}}", "within is missing"),
+        ("published={prior:{brier_loss:1}}", "must be a section with keys; got 1"),
+        ("published={prior:{brier_loss:{value:1}}}", "within must be set"),
         ("published={prior:{brier_loss:{value:x,within:1}}}", "must be a finite number; got 'x'"),
-        ("cv.n_test=400", "cv.n_test=400 leaves none of the 400 rows to train on"),
-        ("cv.n_test=null", "cv=holdout needs a number of rows; set cv.n_test=ROWS"),
+        ("cv.n_test=400", "cv: n_test must be less than the number of rows, 400; got 400"),
+        ("cv.n_test=null", "cv=holdout needs the number of test rows; set cv.n_test=ROWS"),
         ("+cv.n_splits=3", "unknown key of cv=holdout 'n_splits'"),
     ],
 )
 @pytest.mark.usefixtures("workplace")
-def test_what_cannot_be_compared_is_told(
+def test_invalid_published_values_are_rejected(
     words: str, message: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert main(["run", *SMALL, words]) == 2
@@ -92,7 +92,7 @@ def test_a_held_out_part_is_the_head_of_numpys_permutation() -> None:
     order = np.random.default_rng(42).permutation(200)
     assert fold.test.tolist() == order[:50].tolist()
     assert fold.train.tolist() == order[50:].tolist()
-    with pytest.raises(InputError, match="n_splits is not for cv=holdout"):
+    with pytest.raises(InputError, match="n_splits is not used with kind='holdout'"):
         CrossValidation("holdout", n_splits=3, n_test=50)
 
 
@@ -100,25 +100,25 @@ def test_a_held_out_part_is_the_head_of_numpys_permutation() -> None:
 @pytest.mark.usefixtures("workplace")
 def test_the_packaged_benchmark_is_reproduced(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["run", "experiment=uci_benchmark", "--quiet"]) == 0
-    assert "10 of 10 met" in capsys.readouterr().out
+    assert "10 of 10 reproduced" in capsys.readouterr().out
 
 
 @pytest.mark.long
 @pytest.mark.usefixtures("workplace")
-def test_a_forced_number_ends_with_1_and_models_may_be_left_out(
+def test_benchmark_with_a_changed_value_and_with_fewer_models(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     words = ["run", "experiment=uci_benchmark", "models=[lightgbm]", "--quiet"]
     assert main(words) == 0
-    assert "2 of 2 met" in capsys.readouterr().out
+    assert "2 of 2 reproduced" in capsys.readouterr().out
     assert main([*words, "published.lightgbm.roc_auc.value=0.777"]) == 1
-    assert "1 of 2 met" in capsys.readouterr().out
+    assert "1 of 2 reproduced" in capsys.readouterr().out
     assert main([*words, "models.xgboost.classifier.estimator.max_depth=3"]) == 2
-    assert "a model that is not among models=" in capsys.readouterr().err
+    assert "a model that is not run; add xgboost to models=" in capsys.readouterr().err
 
 
 @pytest.mark.usefixtures("workplace")
-def test_without_the_boosters_it_says_what_to_install(
+def test_missing_boosters_are_reported_with_the_extra(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(sys.modules, "xgboost", None)

@@ -1,4 +1,4 @@
-"""The command as people type it: what it prints, its exit codes, and what it leaves behind."""
+"""The command line: output, exit codes and logged runs."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ def test_a_run_prints_a_leaderboard_and_logs_it(
     assert "n_splits: 3" in Path(config).read_text()
 
 
-def test_json_is_all_that_stands_on_standard_output(
+def test_with_json_standard_output_is_one_document(
     table_csv: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert main([*RUN, "--json", "--quiet"]) == 0
@@ -75,7 +75,9 @@ def test_json_is_all_that_stands_on_standard_output(
     assert err == ""
     assert document["primary"] == "categorical_crossentropy"
     assert [row["model"] for row in document["leaderboard"]] == ["logistic", "prior"]
-    assert document["leaderboard"][0]["mean"]["weston_watkins_hinge"] > 0  # the table has it not
+    assert (
+        document["leaderboard"][0]["mean"]["weston_watkins_hinge"] > 0
+    )  # not in the printed table
     assert document["leaderboard"][0]["mean"]["gini"] > 0
     assert document["leaderboard"][1]["mean"]["calibration_slope"] is None
     assert client().get_run(document["run_id"]).info.status == "FINISHED"
@@ -101,7 +103,7 @@ def test_the_configuration_chooses_what_the_table_shows(
     assert shown(*words[::2], "metrics=[]") == ["brier_loss"]
 
 
-def test_quiet_leaves_the_leaderboard_alone(
+def test_quiet_prints_only_the_leaderboard(
     table_csv: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert main([*RUN, "-q"]) == 0
@@ -156,14 +158,12 @@ def test_a_failing_model_is_shown_with_its_reason_and_exit_code_1(
     assert "failed: logistic" in capsys.readouterr().out
 
 
-def test_when_every_model_fails_so_does_the_run(table_csv: Path) -> None:
+def test_a_run_fails_if_all_models_fail(table_csv: Path) -> None:
     assert main([*RUN, "models=[logistic]", "models.logistic.classifier.C=-1"]) == 2
     assert [run.info.status for run in runs("comparison")] == ["FAILED"]
 
 
-def test_a_folder_of_the_users_own_adds_models(
-    table_csv: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_config_dir_adds_models(table_csv: Path, capsys: pytest.CaptureFixture[str]) -> None:
     folder = table_csv.parent / "mine" / "models"
     folder.mkdir(parents=True)
     (folder / "stump.yaml").write_text(
@@ -221,15 +221,15 @@ def test_a_submission_has_the_samples_format(
         (["cv.n_split=3"], "unknown key of cv 'n_split'; did you mean 'n_splits'"),
         (["+typo=1"], "unknown configuration key 'typo'"),
         (["models=[logistik]"], "unknown models 'logistik'; did you mean 'logistic'"),
-        (["models=[]"], "models must be a list of one model at least, e.g. models=.logistic."),
+        (["models=[]"], "models must be a list of at least one model, e.g. models=.logistic."),
         (["dataset=tabel"], "unknown dataset 'tabel'; did you mean 'table'"),
         (["cv=stratifed"], "unknown cv 'stratifed'; did you mean 'stratified'"),
         (["losses=[brier_los]"], "unknown loss 'brier_los'; did you mean 'brier_loss'"),
         (["primary=hinge_loss"], "hinge_loss is for two classes; there are 3"),
         (["dataset.target=grad"], "did you mean 'grade'"),
-        (["dataset.path=absent.csv"], "there is no file"),
-        (["tracking.uri=sqlite:////proc/no/mlflow.db"], "cannot be made"),
-        (["tracking.uri=http://127.0.0.1:9"], "does not answer"),
+        (["dataset.path=absent.csv"], "the file .*absent.csv does not exist"),
+        (["tracking.uri=sqlite:////proc/no/mlflow.db"], "cannot be created"),
+        (["tracking.uri=http://127.0.0.1:9"], "does not respond"),
         (["models=["], "no viable alternative|mismatched"),
         (["--config-dir", "absent"], "absent"),
         (["--config-name", "absent"], "absent"),
@@ -245,9 +245,9 @@ def test_a_submission_has_the_samples_format(
         (["seed=${nope}"], "nope"),
         (["seed=???"], "seed"),
         (["tracking.uri=[a]"], "tracking.uri must be text"),
-        (["models.logistic=3"], "models.logistic must be a section of its own; got 3"),
+        (["models.logistic=3"], "models.logistic must be a section with keys; got 3"),
         (["models.logistic.classifier=3"], "models.logistic.classifier must be a section"),
-        (["models.logistic.classifier._target_=null"], "classifier must have a _target_"),
+        (["models.logistic.classifier._target_=null"], "classifier must have the key _target_"),
         (["tracking.uri=mysql+foo://x/y"], "failed"),
         (["cv=repeated", "cv.n_repeat=3"], "did you mean 'n_repeats'"),
         (["dataset.pth=x"], "did you mean 'path'"),
@@ -309,8 +309,8 @@ def test_an_interrupted_run_is_killed_in_the_store(name: str, table_csv: Path) -
 
 
 @pytest.mark.long
-def test_a_disk_that_fills_up_is_told_and_the_run_ends_as_failed(table_csv: Path) -> None:
-    """A limit on the size of files stands in for the disk: writing more fails alike."""
+def test_a_full_disk_is_reported_and_the_run_fails(table_csv: Path) -> None:
+    """A limit on the file size has the same effect as a full disk."""
     limit = os.path.getsize("mlflow.db") + 4096
     done = subprocess.run(
         ["bash", "-c", f'ulimit -f {limit // 1024}; exec "$@"', "-", *XENTEXP, *RUN],
@@ -322,7 +322,7 @@ def test_a_disk_that_fills_up_is_told_and_the_run_ends_as_failed(table_csv: Path
     assert "Traceback" not in done.stderr
 
 
-def test_the_environment_names_the_store(
+def test_the_environment_variable_sets_the_store(
     table_csv: Path, monkeypatch: pytest.MonkeyPatch, migrated_store: Path
 ) -> None:
     other = table_csv.parent / "other.db"
@@ -352,7 +352,7 @@ def test_losses_lists_the_table(capsys: pytest.CaptureFixture[str]) -> None:
     assert brier["formula"] == LOSSES["brier_loss"].properties.formula
 
 
-def test_losses_shows_one_in_full(capsys: pytest.CaptureFixture[str]) -> None:
+def test_losses_describes_one_loss(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["losses", "brier_loss"]) == 0
     assert "Brier, G. W. (1950)" in capsys.readouterr().out
     assert main(["losses", "brier_los"]) == 2
@@ -381,7 +381,7 @@ def test_leaderboard_reads_the_store(table_csv: Path, capsys: pytest.CaptureFixt
     assert main(["leaderboard", "--losses", "all"]) == 0
     everything = capsys.readouterr().out
     assert "weston_watkins_hinge" in everything
-    assert "the same as categorical_crossentropy here: sparse_categorical" in everything
+    assert "equal to categorical_crossentropy on these data: sparse_categorical" in everything
     assert main(["leaderboard", "--losses", "entropy,d2_brier_loss"]) == 0
     shown = [line.split()[0] for line in capsys.readouterr().out.splitlines() if line.strip()]
     assert "entropy" in shown
@@ -404,11 +404,14 @@ def test_leaderboard_reads_the_store(table_csv: Path, capsys: pytest.CaptureFixt
     ("words", "message"),
     [
         (["--sort", "brier_los"], "did you mean 'brier_loss'"),
-        (["--sort", "entropy"], "unknown loss to sort by 'entropy'"),
-        (["--losses", "ginni"], "unknown loss of this leaderboard 'ginni'; did you mean 'gini'"),
-        (["--losses", "hinge_loss"], "unknown loss of this leaderboard 'hinge_loss'"),
-        (["--experiment", "no"], "unknown experiment 'no'"),
-        (["--store", "absent.db"], "there is no tracking store"),
+        (["--sort", "entropy"], "unknown loss or metric to sort by 'entropy'"),
+        (
+            ["--losses", "ginni"],
+            "unknown loss or metric of this leaderboard 'ginni'; did you mean 'gini'",
+        ),
+        (["--losses", "hinge_loss"], "unknown loss or metric of this leaderboard 'hinge_loss'"),
+        (["--experiment", "no"], "unknown MLflow experiment 'no'"),
+        (["--store", "absent.db"], "absent.db does not exist"),
     ],
 )
 def test_leaderboard_refuses_unknown_names(
@@ -420,7 +423,7 @@ def test_leaderboard_refuses_unknown_names(
     assert message in capsys.readouterr().err
 
 
-def test_a_run_tells_the_commit_of_the_folder(table_csv: Path) -> None:
+def test_a_run_logs_the_git_commit_of_the_folder(table_csv: Path) -> None:
     for words in (["init", "-q"], ["add", "table.csv"], ["commit", "-qm", "x"]):
         identity = ["-c", "user.name=a", "-c", "user.email=a@b"]
         subprocess.run(["git", *identity, *words], check=True)
@@ -431,7 +434,7 @@ def test_a_run_tells_the_commit_of_the_folder(table_csv: Path) -> None:
     assert run.data.tags["git_dirty"] == "True"  # mlflow.db is there and not committed
 
 
-def test_output_that_cannot_be_written_is_told() -> None:
+def test_output_that_cannot_be_written() -> None:
     for shell in ('exec "$@" >/dev/full', 'exec "$@" >&-'):
         done = subprocess.run(
             ["bash", "-c", shell, "-", *XENTEXP, "losses"], stderr=subprocess.PIPE, text=True
@@ -489,13 +492,33 @@ def test_score_takes_the_classes_in_the_order_of_the_columns(
     assert mean == pytest.approx(expected, rel=1e-12)
 
 
+def test_score_shows_the_number_of_infinite_losses(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "scores.csv"
+    file.write_text("y,d\n0,-0.2\n1,-1000\n1,0.7\n")
+    words = ["score", str(file), "--target", "y", "--decision", "d"]
+    assert main(words) == 0
+    out = capsys.readouterr().out
+    header = next(line.split() for line in out.splitlines() if "std. error" in line)
+    assert header[4] == "infinite"
+    row = next(line.split() for line in out.splitlines() if "exponential_loss" in line)
+    assert (row[1], row[3]) == ("inf", "1")
+    file.write_text("y,d\n0,-0.2\n1,-1.0\n1,0.7\n")
+    assert main(words) == 0
+    assert "infinite" not in capsys.readouterr().out
+
+
 @pytest.mark.parametrize(
     ("words", "message"),
     [
         (["--target", "yy", "--proba", "p0,p1,p2"], "unknown column for --target 'yy'"),
         (["--target", "y", "--proba", "p0,p1,p3"], "unknown column for --proba 'p3'"),
-        (["--target", "y"], "--proba or --decision must name columns"),
-        (["--target", "y", "--proba", "p0,p1,p2"], "--labels must name the classes in the order"),
+        (["--target", "y"], "pass --proba or --decision with names of columns"),
+        (
+            ["--target", "y", "--proba", "p0,p1,p2"],
+            "--labels must be set to the classes in the order",
+        ),
         (["--target", "y", "--proba", "p0,p1", *LABELS], "there are 3 classes"),
         (["--target", "y", "--proba", "p0,p1,w", *LABELS], "pass --normalize to divide"),
         (
@@ -522,7 +545,7 @@ def test_score_refuses_bad_input(
     ("name", "content"),
     [("a.csv", b""), ("a.csv", b"\x00\x01\x02"), ("a.parquet", b"y,p\n0,0.5\n"), ("a.txt", b"y")],
 )
-def test_a_file_that_is_not_what_its_name_says(
+def test_score_rejects_a_file_with_a_wrong_suffix(
     name: str, content: bytes, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (tmp_path / name).write_bytes(content)
@@ -559,14 +582,14 @@ def test_ui_serves_the_store_it_is_given(table_csv: Path) -> None:
         process.stdout.close()
 
 
-def test_ui_refuses_what_it_cannot_serve(
+def test_ui_rejects_an_empty_store_and_an_invalid_port(
     table_csv: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert main(["ui", "--no-browser"]) == 2
-    assert "make one with `xentexp run`" in capsys.readouterr().err
+    assert "start one with `xentexp run`" in capsys.readouterr().err
     assert main([*RUN, "-q", "models=[prior]"]) == 0
     assert main(["ui", "--no-browser", "--port", "70000"]) == 2
-    assert "--port must lie between 1 and 65535; got 70000" in capsys.readouterr().err
+    assert "--port must be between 1 and 65535; got 70000" in capsys.readouterr().err
 
 
 # -- lightness --------------------------------------------------------------------------------
@@ -607,7 +630,7 @@ def test_a_signal_within_a_destructor_ends_the_run_all_the_same() -> None:
             time.sleep(0.01)
 
     def fits() -> None:
-        Connection()  # gone at once: what is raised there goes nowhere
+        Connection()  # deleted immediately: an exception in __del__ is discarded
         time.sleep(10)
 
     with pytest.raises(SystemExit) as ended, _terminable():

@@ -57,17 +57,17 @@ def words(svg: str) -> str:
 
 def test_every_label_and_value_is_text_in_the_heat_map(wide: list[LossMatrix]) -> None:
     matrix = wide[0]
-    said = words(to_svg(heat_map(matrix), "linear"))
+    content = words(to_svg(heat_map(matrix), "linear"))
     for row in matrix.rows:
-        assert row.loss.split(" ")[0].replace("_", " ").split()[-1] in said
+        assert row.loss.split(" ")[0].replace("_", " ").split()[-1] in content
     for name in matrix.columns:
-        assert all(word in said for word in name.split("_"))
+        assert all(word in content for word in name.split("_"))
     for cells in matrix.cells:
         for cell in cells:
-            assert number(cell.mean) in said
-    assert said.count("corrected") == len(matrix.pairs())
-    assert f"Holm over {matrix.n_tests} tests" in said
-    assert "– the model has no probabilities" in said  # noqa: RUF001
+            assert number(cell.mean) in content
+    assert content.count("corrected") == len(matrix.pairs())
+    assert f"Holm's adjustment for {matrix.n_tests} tests" in content
+    assert "– the model does not predict probabilities" in content  # noqa: RUF001
 
 
 def test_marks_of_the_heat_map() -> None:
@@ -104,7 +104,7 @@ def luminance(colour: tuple[float, ...]) -> float:
     return float(np.dot(linear, [0.2126, 0.7152, 0.0722]))
 
 
-def test_colours_are_told_apart_by_lightness_and_text_is_read_on_each() -> None:
+def test_colours_differ_in_lightness_and_have_contrast_with_text() -> None:
     light = [luminance(colour) for colour in colours()]
     assert all(a > 1.15 * b for a, b in pairwise(light[1:]))
     assert light[0] > light[1]
@@ -113,7 +113,7 @@ def test_colours_are_told_apart_by_lightness_and_text_is_read_on_each() -> None:
         assert max((value + 0.05) / (ink + 0.05), 1.05 / (value + 0.05)) > 4.5
 
 
-def test_the_colour_is_the_class_of_the_regret_in_percent() -> None:
+def test_the_colour_is_the_class_of_the_excess_in_percent() -> None:
     matrix = hand()
     found = [[colour_of(cell) for cell in cells] for cells in matrix.cells]
     scale, grey = dict(zip(STEPS, colours(), strict=True)), "#f1f1f1"
@@ -125,7 +125,7 @@ def test_the_colour_is_the_class_of_the_regret_in_percent() -> None:
     ]
 
 
-def test_a_best_of_zero_has_regret_in_its_own_unit_and_no_colour() -> None:
+def test_with_a_best_of_zero_the_excess_is_absolute_and_without_colour() -> None:
     rows = [Trained("m", "a", {"brier_loss": [0.0, 0.0]}), Trained("m", "b", {"brier_loss": [0.2]})]
     rows[1] = Trained("m", "b", {"brier_loss": [0.2, 0.3]})
     [matrix] = build_matrices(rows, test_train_ratio=0.5)
@@ -143,10 +143,10 @@ def test_png() -> None:
 
 def test_learning_curves_of_folds_of_different_lengths() -> None:
     svg = to_svg(curves_by_loss([curves(5), curves(3)], "linear on brier_loss"), "c")
-    said = words(svg)
-    assert "brier loss" in said
-    assert "0.3333 at 3" in said  # the mean ends where the shorter fold does
-    assert "validation part, lowest mean marked" in said
+    content = words(svg)
+    assert "brier loss" in content
+    assert "0.3333 at 3" in content  # the mean ends where the shorter fold does
+    assert "validation part, lowest mean marked" in content
 
 
 def test_learning_curves_without_a_validation_part_and_of_one_step() -> None:
@@ -155,9 +155,9 @@ def test_learning_curves_without_a_validation_part_and_of_one_step() -> None:
 
 def test_learning_curves_by_row_show_the_loss_trained_on() -> None:
     folds = [curves(names=("brier_loss", "hinge_loss"))]
-    said = words(to_svg(curves_by_row({"brier_loss": folds, "focal gamma=2": folds}, "t"), "t"))
-    assert "focal gamma=2" in said
-    assert "hinge" not in said
+    content = words(to_svg(curves_by_row({"brier_loss": folds, "focal gamma=2": folds}, "t"), "t"))
+    assert "focal gamma=2" in content
+    assert "hinge" not in content
 
 
 @pytest.mark.parametrize("draw", [lambda: curves_by_loss([], "t"), lambda: curves_by_row({}, "t")])
@@ -204,7 +204,7 @@ def parsed(text: str) -> Tags:
     return tags
 
 
-def test_the_page_has_everything_and_loads_nothing(wide: list[LossMatrix]) -> None:
+def test_the_page_is_complete_and_self_contained(wide: list[LossMatrix]) -> None:
     folds = [curves(names=("brier_loss", "hinge_loss")), curves(4)]
     html = page(
         wide,
@@ -228,7 +228,7 @@ def test_the_page_has_everything_and_loads_nothing(wide: list[LossMatrix]) -> No
             assert name in tags.text
     assert "Learning curves of trees" in tags.text
     assert "Learning curves of linear" not in tags.text
-    assert "Before and after the inverse link" in tags.text
+    assert "Before and after the correction of probabilities" in tags.text
     for part in ("Nadeau and Bengio", "J = 10", "0.1111", "uci_default"):
         assert part in tags.text
 
@@ -249,10 +249,10 @@ def test_names_from_the_data_are_escaped_on_the_page() -> None:
         curves={bad: {f"class {bad}": [fold]}},
     )
     assert "<script" not in html
-    said = parsed(html).text
+    content = parsed(html).text
     for text in (f"Which loss to train on: {bad}", f"class {bad}", f"unknown label {bad}"):
-        assert text in said
-    assert f"{bad} trained on class {bad}: every loss recorded" in said
+        assert text in content
+    assert f"{bad} trained on class {bad}: all recorded losses" in content
 
 
 def test_a_narrow_window_scrolls_wide_figures_and_does_not_stretch_small_ones(
@@ -269,11 +269,11 @@ def test_figures_on_one_page_share_no_ids(wide: list[LossMatrix]) -> None:
     assert all(len(re.findall(f' id="{name}"', html)) == 1 for name in used)
 
 
-def test_a_page_of_one_fold_says_that_nothing_was_tested() -> None:
+def test_the_page_of_one_fold_has_no_tests() -> None:
     rows = [Trained("m", "a", {"brier_loss": [0.3]}, "brier_loss"), Trained("m", "b", {})]
     rows.append(Trained("m", "c", {"brier_loss": [0.2]}))
     text = parsed(page(build_matrices(rows, test_train_ratio=0.25), title="t")).text
-    assert "One fold: nothing can be tested." in text
+    assert "With one fold, differences cannot be tested" in text
     assert "a test needs at least two folds" in text
     assert "nan" not in text
 
@@ -309,8 +309,8 @@ def test_the_terminal_table(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 @pytest.mark.long
-def test_a_booster_that_recorded_its_validation_part_alone(wide: list[LossMatrix]) -> None:
+def test_learning_curves_with_only_a_validation_part(wide: list[LossMatrix]) -> None:
     alone = {"valid": curves(names=("brier_loss", "hinge_loss"))["valid"]}
     assert "hinge loss" in words(to_svg(curves_by_loss([alone], "c"), "c"))
     html = page(wide, title="t", curves={"trees": {"a": [alone]}})
-    assert "every loss recorded" in html
+    assert "all recorded losses" in html

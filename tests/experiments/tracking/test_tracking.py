@@ -71,7 +71,7 @@ def runs(store: Store) -> dict[str, object]:
     return {run.info.run_name: run for run in found}
 
 
-def test_the_experiment_opens_as_it_should(store: Store) -> None:
+def test_tags_of_a_new_experiment(store: Store) -> None:
     experiment = store.client.get_experiment(store.experiment_id)
     assert experiment.name == "trial"
     assert experiment.tags["mlflow.experimentKind"] == "custom_model_development"
@@ -85,7 +85,7 @@ def test_a_second_store_finds_the_experiment(store: Store) -> None:
     assert again.experiment_id == store.experiment_id
 
 
-def test_a_child_holds_every_number(logged: Store, result: ExperimentResult) -> None:
+def test_a_child_run_has_all_metrics(logged: Store, result: ExperimentResult) -> None:
     run = runs(logged)["prior"]
     candidate_result = result.candidate_results[0]
     assert run.info.status == "FINISHED"
@@ -131,13 +131,13 @@ def test_a_failed_candidate_is_a_failed_run_with_its_reason(logged: Store) -> No
     assert runs(logged)["comparison"].info.status == "FINISHED"
 
 
-def test_the_parent_tells_the_leaderboard(logged: Store) -> None:
+def test_the_parent_run_has_the_leaderboard(logged: Store) -> None:
     parent = runs(logged)["comparison"]
     note = parent.data.tags["mlflow.note.content"]
     assert "| categorical_crossentropy | low |" in note
     assert "| gini | high |" in note
     assert "brier_loss" not in note  # the table of all is an artifact
-    assert "as cv/NAME" in note
+    assert "metrics cv/NAME of each child run" in note
     assert "Failed: **broken**" in note
     assert parent.data.tags["best_model"] == "prior"
     path = logged.client.download_artifacts(parent.info.run_id, "leaderboard.json")
@@ -159,7 +159,7 @@ def test_a_leaderboard_comes_back_as_it_was(logged: Store, result: ExperimentRes
     assert board.shown() == ["categorical_crossentropy", "gini"]  # hinge_loss is for two classes
 
 
-def test_a_run_that_chose_no_rows_shows_all(store: Store, result: ExperimentResult) -> None:
+def test_a_run_without_a_leaderboard_tag_shows_all(store: Store, result: ExperimentResult) -> None:
     tags = {"xentexp.primary": "brier_loss"}
     with store.run("comparison", {**tags, "xentexp.kind": "comparison"}) as run_id:
         tags["xentexp.kind"] = "candidate"
@@ -169,7 +169,7 @@ def test_a_run_that_chose_no_rows_shows_all(store: Store, result: ExperimentResu
     assert {"brier_loss", "entropy", "gini"} < set(board.shown())
 
 
-def test_charts_of_a_metric_begin_with_the_highest(workplace: Path) -> None:
+def test_charts_are_sorted_by_the_direction_of_the_metric(workplace: Path) -> None:
     store = Store(None, "trial", primary="gini", description="")
     tags = store.client.get_experiment(store.experiment_id).tags
     assert tags["mlflow.experiment.primaryMetric.name"] == "cv/gini"
@@ -223,7 +223,7 @@ def test_more_items_than_a_batch_takes(store: Store) -> None:
 # -- which store ------------------------------------------------------------------------------
 
 
-def test_the_store_is_as_given_else_the_environment_else_here(
+def test_the_store_is_the_argument_or_the_environment_or_this_folder(
     workplace: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert tracking.store_uri() == f"sqlite:///{workplace}/mlflow.db"
@@ -269,8 +269,8 @@ def test_schemes_that_are_not_supported(uri: str) -> None:
         tracking.store_uri(uri)
 
 
-def test_a_folder_is_no_store(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="is a folder"):
+def test_a_folder_is_not_a_store(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="must be a file or an address; got the folder"):
         tracking.store_uri(str(tmp_path))
 
 
@@ -286,17 +286,17 @@ def unusable(tmp_path: Path) -> Iterator[tuple[str, str]]:
     text = tmp_path / "text.db"
     text.write_text("this is no database, " * 100)
     yield f"sqlite:///{text}", "file is not a database"
-    yield f"sqlite:///{text}/below.db", "cannot be made: (Not a directory|File exists)"
-    yield "sqlite:////proc/nowhere/mlflow.db", "cannot be made"
+    yield f"sqlite:///{text}/below.db", "cannot be created: (Not a directory|File exists)"
+    yield "sqlite:////proc/nowhere/mlflow.db", "cannot be created"
     foreign = tmp_path / "foreign.db"
     with contextlib.closing(sqlite3.connect(foreign)) as connection:
         connection.execute("CREATE TABLE runs (mine)")
         connection.commit()
     yield f"sqlite:///{foreign}", "failed: "
-    yield "http://127.0.0.1:99999", "does not answer"
+    yield "http://127.0.0.1:99999", "does not respond"
     yield "postgresql://host/db", "failed: No module named"
-    yield "http://127.0.0.1:9", "does not answer"
-    yield "http://no.such.host.invalid:80", "does not answer"
+    yield "http://127.0.0.1:9", "does not respond"
+    yield "http://no.such.host.invalid:80", "does not respond"
 
 
 @pytest.mark.parametrize("case", range(8))
@@ -316,16 +316,16 @@ def test_a_store_that_is_locked_for_good(workplace: Path, monkeypatch: pytest.Mo
     holder.close()
 
 
-def test_reading_makes_no_store(tmp_path: Path) -> None:
+def test_reading_does_not_create_a_store(tmp_path: Path) -> None:
     path = tmp_path / "absent.db"
-    with pytest.raises(InputError, match="there is no tracking store"):
+    with pytest.raises(InputError, match=r"absent\.db does not exist"):
         tracking.open_client(f"sqlite:///{path}", create=False)
     assert not path.exists()
 
 
 def test_a_deleted_experiment_is_named(store: Store) -> None:
     store.client.delete_experiment(store.experiment_id)
-    with pytest.raises(InputError, match="'trial' was deleted; restore it"):
+    with pytest.raises(InputError, match="'trial' is deleted; restore it"):
         Store(None, "trial", primary="entropy", description="")
 
 
@@ -349,12 +349,12 @@ def test_a_full_disk_ends_the_run_as_failed(
 
 
 def test_unknown_experiments_name_the_nearest(logged: Store) -> None:
-    with pytest.raises(InputError, match="unknown experiment 'trail'; did you mean 'trial'"):
+    with pytest.raises(InputError, match="unknown MLflow experiment 'trail'; did you mean 'trial'"):
         tracking.read_leaderboard(logged.client, "trail")
 
 
-def test_a_store_without_runs_says_how_to_make_one(store: Store) -> None:
-    with pytest.raises(InputError, match="make one with `xentexp run`"):
+def test_a_store_without_runs_is_an_input_error(store: Store) -> None:
+    with pytest.raises(InputError, match="start one with `xentexp run`"):
         tracking.read_leaderboard(store.client, None)
 
 

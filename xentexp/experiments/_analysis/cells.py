@@ -22,42 +22,42 @@ from xentexp.metrics import expected_calibration_error
 class Cell:
     """Result of one row (loss trained on) in one column (loss scored on)."""
 
-    mean: float
+    mean: float  # over the folds; NaN if a fold has no value
     std: float
-    regret: float = math.nan
-    percent: float = math.nan
-    from_diagonal: float = math.nan
-    comparison: Comparison | None = None
-    p_adjusted: float = math.nan
-    best: bool = False
-    diagonal: bool = False
-    worse: bool = False
-    reason: str | None = None
+    excess: float = math.nan  # mean minus the column's best mean; >= 0 in either direction
+    percent: float = math.nan  # excess in percent of the best; NaN if the best is 0
+    from_diagonal: float = math.nan  # mean minus the diagonal mean; NaN without a diagonal row
+    comparison: Comparison | None = None  # with the best row; None for the best and without a value
+    p_adjusted: float = math.nan  # p-value after Holm's adjustment over the matrix
+    best: bool = False  # best of its column, up to rounding
+    diagonal: bool = False  # trained on the column's loss
+    worse: bool = False  # significantly worse than the best of its column
+    reason: str | None = None  # why there is no value, or no test
 
 
 @dataclass(frozen=True)
 class BestRow:
     """Row to choose for one column: the best loss to train on."""
 
-    column: str
-    best: Trained | None
+    column: str  # the loss scored on
+    best: Trained | None  # row of the best mean, the diagonal row if tied; None without any value
     cell: Cell | None
-    diagonal: Trained | None
+    diagonal: Trained | None  # row trained on the column's loss
     diagonal_cell: Cell | None
-    near: tuple[Trained, ...]
+    near: tuple[Trained, ...]  # rows that are not significantly worse than the best
 
 
 @dataclass(frozen=True)
 class LossMatrix:
     """One model, trained on several losses (rows), scored on several (columns)."""
 
-    model: str
-    rows: tuple[Trained, ...]
-    columns: tuple[str, ...]
-    cells: tuple[tuple[Cell, ...], ...]
-    repeated: Mapping[str, str]
-    n_folds: int
-    n_tests: int
+    model: str  # family name
+    rows: tuple[Trained, ...]  # a corrected row follows the row that it corrects
+    columns: tuple[str, ...]  # losses scored on, without `repeated`
+    cells: tuple[tuple[Cell, ...], ...]  # by row, then by column
+    repeated: Mapping[str, str]  # omitted column -> column with the same values
+    n_folds: int  # folds times repeats
+    n_tests: int  # family of Holm's adjustment: all tested cells of the matrix
     test_train_ratio: float
     alpha: float
     confidence: float
@@ -68,7 +68,7 @@ class LossMatrix:
         return [cells[place] for cells in self.cells]
 
     def pairs(self) -> list[tuple[int, int]]:
-        """Places of the rows before and after the inverse link."""
+        """Row indices before and after the correction by the inverse link."""
         plain = {row.loss: place for place, row in enumerate(self.rows) if not row.corrected}
         return [
             (plain[row.loss], place)
@@ -77,14 +77,14 @@ class LossMatrix:
         ]
 
     def choices(self) -> list[BestRow]:
-        """What to train on, for each column."""
+        """Best row of each column."""
         return [self._choice(name) for name in self.columns]
 
     def _choice(self, name: str) -> BestRow:
         cells = self.column(name)
         best = first_best(cells)
-        own = [place for place, cell in enumerate(cells) if cell.diagonal]
-        own.sort(key=lambda place: math.inf if (r := cells[place].regret) != r else r)
+        diagonal = [place for place, cell in enumerate(cells) if cell.diagonal]
+        diagonal.sort(key=lambda place: math.inf if (x := cells[place].excess) != x else x)
         near = [
             row
             for row, cell in zip(self.rows, cells, strict=True)
@@ -94,13 +94,13 @@ class LossMatrix:
             name,
             None if best is None else self.rows[best],
             None if best is None else cells[best],
-            self.rows[own[0]] if own else None,
-            cells[own[0]] if own else None,
+            self.rows[diagonal[0]] if diagonal else None,
+            cells[diagonal[0]] if diagonal else None,
             tuple(row for row in near if best is not None and row is not self.rows[best]),
         )
 
     def to_records(self) -> list[dict[str, Any]]:
-        """JSON-able cells, row by row; NaN and infinite values are None."""
+        """Cells for JSON, row by row; NaN and infinite values become None."""
         return [
             {
                 "model": self.model,
@@ -122,7 +122,7 @@ class LossMatrix:
         ]
 
     def calibration_records(self) -> list[dict[str, Any]]:
-        """JSON-able calibration of each row that has probabilities."""
+        """Calibration for JSON of each row that has probabilities."""
         return [
             {
                 "model": self.model,
@@ -137,9 +137,9 @@ class LossMatrix:
         ]
 
     def to_frame(self, value: str = "mean") -> pd.DataFrame:
-        """One number of each cell: rows trained on, columns scored on."""
+        """Table of one field of the cells: rows trained on, columns scored on."""
         if value not in (*_NUMBERS, "p_adjusted"):
-            raise unknown_name("number of a cell", value, (*_NUMBERS, "p_adjusted"))
+            raise unknown_name("field of a cell", value, (*_NUMBERS, "p_adjusted"))
         return pd.DataFrame(
             [[getattr(cell, value) for cell in cells] for cells in self.cells],
             index=[row.label for row in self.rows],
@@ -149,24 +149,24 @@ class LossMatrix:
 
 
 def first_best(cells: Sequence[Cell]) -> int | None:
-    """Place of the best of a column; of equals the diagonal one."""
+    """Row index of the best cell of a column, the diagonal one if tied."""
     places = [place for place, cell in enumerate(cells) if cell.best]
     return min(places, key=lambda place: not cells[place].diagonal, default=None)
 
 
-_NUMBERS = ("mean", "std", "regret", "percent", "from_diagonal")
+_NUMBERS = ("mean", "std", "excess", "percent", "from_diagonal")
 
 
 @dataclass(frozen=True)
 class Calibration:
     """Calibration of predicted probabilities: means over the folds."""
 
-    shift: tuple[float, ...]
-    ece: float
+    shift: tuple[float, ...]  # by class: mean predicted probability minus class frequency
+    ece: float  # expected calibration error
 
     @property
     def headline(self) -> float:
-        """Shift of the second of two classes; of more, the one furthest from 0."""
+        """Shift of class 1 if there are two classes, else the largest in absolute value."""
         return self.shift[1] if len(self.shift) == 2 else max(self.shift, key=abs)
 
 
@@ -174,27 +174,29 @@ class Calibration:
 class Trained:
     """Losses of one model, trained on one loss, in each fold."""
 
-    model: str
-    loss: str
+    model: str  # family name; each family has its own matrix
+    loss: str  # label of the training loss: name, parameters, weights, smoothing
+    # Values of each scored loss by fold, NaN if undefined; losses that do not apply are absent.
     fold_values: Mapping[str, Sequence[float]] = field(default_factory=dict)
+    # Scored loss that equals the training loss: default parameters, no weights, no smoothing.
     column: str | None = None
-    corrected: bool = False
-    calibration: Calibration | None = None
+    corrected: bool = False  # probabilities corrected by the inverse link; never a diagonal row
+    calibration: Calibration | None = None  # None without probabilities
     error: str | None = None
 
     @property
     def label(self) -> str:
-        """Loss, and whether it is corrected."""
+        """Name of the row: the loss, and "(corrected)" if it is corrected."""
         return f"{self.loss} (corrected)" if self.corrected else self.loss
 
     def mean(self, column: str) -> float:
-        """Mean over the folds of a loss; NaN where a fold has no such value."""
+        """Mean of a loss over the folds; NaN if any fold has no value."""
         values = self.fold_values.get(column)
         return math.nan if values is None else float(np.mean(values))
 
 
 def calibration_of(candidate_result: CandidateResult, dataset: Dataset) -> Calibration | None:
-    """Calibration of out-of-fold predictions, averaged over the folds."""
+    """Calibration of out-of-fold predictions; None for decision scores and failed models."""
     y = dataset.y.to_numpy()
     shifts, errors = [], []
     for prediction in candidate_result.predictions:
@@ -219,7 +221,7 @@ def trained_from(
     column: str | None = None,
     corrected: bool = False,
 ) -> Trained:
-    """Row of a candidate of an experiment."""
+    """Row of a matrix from the result of one candidate; a failed one has no values."""
     return Trained(
         model,
         loss,

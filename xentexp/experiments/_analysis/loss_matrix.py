@@ -1,4 +1,4 @@
-"""Build loss matrices: regret and tests against the best row of each column."""
+"""Build loss matrices: excess over the best row of each column, and tests against it."""
 
 from __future__ import annotations
 
@@ -26,17 +26,18 @@ def build_matrices(
     alpha: float = 0.05,
     confidence: float = 0.95,
 ) -> list[LossMatrix]:
-    """A matrix for each model family."""
+    """Matrix of each model family: each cell is compared with the best cell of its column."""
+    # The best row is chosen on the same folds that test it, which favours significant results.
     if not rows:
-        raise InputError("rows of a matrix must be one at least; got none")
+        raise InputError("rows must contain at least one row; got none")
     if not 0.0 < alpha < 1.0:
-        raise InputError(f"alpha must lie between 0 and 1; got {alpha}")
+        raise InputError(f"alpha must be between 0 and 1; got {alpha}")
     names = [(row.model, row.label) for row in rows]
     if len(set(names)) < len(names):
-        raise InputError(f"rows of a matrix must be distinct; got {names}")
+        raise InputError(f"labels of rows must be unique within a model; got {names}")
     counts = {len(values) for row in rows for values in row.fold_values.values()}
     if len(counts) > 1:
-        raise InputError(f"every row must have the same folds; got {sorted(counts)} values")
+        raise InputError(f"rows must have the same number of folds; got {sorted(counts)}")
     known = {name: None for row in rows for name in row.fold_values}
     if columns is None:
         chosen = [name for name in LOSSES if name in known and better(name) is not None]
@@ -46,9 +47,9 @@ def build_matrices(
         if name not in known:
             raise unknown_name("loss to score on", name, known)
         if (better(name) or ("none",))[0] not in ("lower", "higher"):
-            raise InputError(f"{name} ranks nothing; leave it out of the columns")
+            raise InputError(f"{name} does not rank models; leave it out of the columns")
     if not chosen:
-        raise InputError("columns must name one loss at least that a row has; got none")
+        raise InputError("columns must name at least one loss that some row has; got none")
     return [
         _build(
             model,
@@ -75,21 +76,21 @@ def _build(
     losses = list(dict.fromkeys(row.loss for row in rows))
     rows = sorted(rows, key=lambda row: (losses.index(row.loss), row.corrected))
     repeated = _repeated(rows, columns)
-    kept = [name for name in columns if name not in repeated]
-    table = [_column(rows, name, repeated, ratio, confidence) for name in kept]
+    distinct = [name for name in columns if name not in repeated]
+    table = [_column(rows, name, repeated, ratio, confidence) for name in distinct]
     tests = [
         (j, i)
         for j, cells in enumerate(table)
         for i, cell in enumerate(cells)
         if cell.comparison is not None and cell.comparison.reason is None
     ]
-    p = [found.p for j, i in tests if (found := table[j][i].comparison) is not None]
+    p = [test.p for j, i in tests if (test := table[j][i].comparison) is not None]
     for (j, i), value in zip(tests, holm(p).tolist(), strict=True):
         table[j][i] = replace(table[j][i], p_adjusted=value, worse=value < alpha)
     return LossMatrix(
         model,
         tuple(rows),
-        tuple(kept),
+        tuple(distinct),
         tuple(zip(*table, strict=True)),
         repeated,
         n_folds,
@@ -101,15 +102,15 @@ def _build(
 
 
 def _repeated(rows: Sequence[Trained], columns: Sequence[str]) -> dict[str, str]:
-    """Columns, up to rounding, with the values of an earlier column, as on two classes."""
+    """Columns that equal an earlier one up to rounding, as some losses do on two classes."""
     first: dict[tuple[Any, ...], str] = {}
     repeated: dict[str, str] = {}
     for name in columns:
         values = [tuple(f"{value:.11g}" for value in row.fold_values.get(name, ())) for row in rows]
         if any(values):
-            kept = first.setdefault((better(name), *values), name)
-            if kept != name:
-                repeated[name] = kept
+            original = first.setdefault((better(name), *values), name)
+            if original != name:
+                repeated[name] = original
     return repeated
 
 
@@ -120,46 +121,47 @@ def _column(
     ratio: float,
     confidence: float,
 ) -> list[Cell]:
-    sign = -1.0 if (better(name) or ("",))[0] == "higher" else 1.0
+    sign = -1.0 if (better(name) or ("",))[0] == "higher" else 1.0  # so that lower is better
     means = np.array([sign * row.mean(name) for row in rows])
     finite = np.isfinite(means)
     low = float(means[finite].min()) if finite.any() else math.nan
     best = finite & (means <= low + _TIE * abs(low))
-    diagonal = [not row.corrected and _own(row, repeated) == name for row in rows]
-    own = min((means[i] for i in range(len(rows)) if diagonal[i] and finite[i]), default=math.nan)
+    diagonal = [not row.corrected and _training_column(row, repeated) == name for row in rows]
+    diagonal_mean = min(
+        (means[i] for i in range(len(rows)) if diagonal[i] and finite[i]), default=math.nan
+    )
     cells = []
     for i, row in enumerate(rows):
         values = row.fold_values.get(name, ())
-        spread = float(np.std(values, ddof=1)) if len(values) > 1 and finite[i] else math.nan
+        std = float(np.std(values, ddof=1)) if len(values) > 1 and finite[i] else math.nan
         cell = Cell(
             sign * float(means[i]),
-            spread,
+            std,
             best=bool(best[i]),
             diagonal=diagonal[i],
             reason=None if finite[i] else _reason(row, name),
         )
         if finite[i]:
-            regret = 0.0 if best[i] else float(means[i]) - low
-            percent = 100.0 * regret / abs(low) if low else math.nan
-            cell = replace(
-                cell, regret=regret, percent=percent, from_diagonal=float(means[i] - own)
-            )
+            excess = 0.0 if best[i] else float(means[i]) - low
+            percent = 100.0 * excess / abs(low) if low else math.nan
+            from_diagonal = float(means[i] - diagonal_mean)
+            cell = replace(cell, excess=excess, percent=percent, from_diagonal=from_diagonal)
         cells.append(cell)
     reference = first_best(cells)
     for i, cell in enumerate(cells):
         if reference is None or cell.best or not finite[i]:
             continue
-        found = compare_paired(
+        comparison = compare_paired(
             sign * np.array(rows[i].fold_values[name]),
             sign * np.array(rows[reference].fold_values[name]),
             test_train_ratio=ratio,
             confidence=confidence,
         )
-        cells[i] = replace(cell, comparison=found, reason=found.reason)
+        cells[i] = replace(cell, comparison=comparison, reason=comparison.reason)
     return cells
 
 
-def _own(row: Trained, repeated: Mapping[str, str]) -> str | None:
+def _training_column(row: Trained, repeated: Mapping[str, str]) -> str | None:
     return None if row.column is None else repeated.get(row.column, row.column)
 
 
@@ -170,7 +172,7 @@ def _reason(row: Trained, name: str) -> str:
     if values is None:
         response = LOSSES[name].properties.response if name in LOSSES else "predict_proba"
         if row.calibration is None and response == "predict_proba":
-            return "the model has no probabilities"
+            return "the model does not predict probabilities"
         return "does not apply to this model"
-    bad = next(i for i, value in enumerate(values) if not math.isfinite(value))
-    return f"fold {bad + 1} of {len(values)} has no finite value"
+    fold = next(i for i, value in enumerate(values) if not math.isfinite(value))
+    return f"fold {fold + 1} of {len(values)} has no finite value"

@@ -12,33 +12,33 @@ from xentexp.experiments._results import ExperimentResult
 
 @dataclass(frozen=True)
 class Published:
-    """A number that was published of a model."""
+    """Published value of one loss or metric of a model."""
 
-    model: str
-    measure: str
+    model: str  # name of the candidate
+    measure: str  # name of the loss or metric
     value: float
-    within: float
+    within: float  # largest absolute difference that counts as reproduced
 
 
 @dataclass(frozen=True)
 class Reproduced:
-    """A published number beside ours."""
+    """A published value and the value of this run."""
 
     published: Published
-    ours: float
+    ours: float  # NaN if the model failed or has no such value
 
     @property
     def difference(self) -> float:
-        """Ours less the published number."""
+        """Value of this run minus the published value."""
         return self.ours - self.published.value
 
     @property
     def met(self) -> bool:
-        """Whether the difference is within the tolerance; False without a number."""
+        """Whether the difference is within the tolerance; False if this run has no value."""
         return abs(self.difference) <= self.published.within
 
     def to_record(self) -> dict[str, object]:
-        """Plain values, JSON-able."""
+        """Values for JSON; NaN becomes None."""
         return {
             **asdict(self.published),
             "ours": finite_or_none(self.ours),
@@ -48,7 +48,7 @@ class Reproduced:
 
 
 def compare(published: Sequence[Published], result: ExperimentResult) -> list[Reproduced]:
-    """Published numbers beside those of a run."""
+    """Pair each published value with the value of this run, in the same order."""
     means = {
         candidate_result.candidate.name: candidate_result.mean()
         for candidate_result in result.candidate_results

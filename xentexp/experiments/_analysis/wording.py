@@ -29,51 +29,53 @@ def findings(matrix: LossMatrix) -> list[str]:
 
 
 def _diagonal(matrix: LossMatrix) -> Iterator[str]:
-    with_row = [
+    trained_and_scored = [
         choice
         for choice in matrix.choices()
         if choice.diagonal_cell is not None and math.isfinite(choice.diagonal_cell.mean)
     ]
-    if not with_row:
+    if not trained_and_scored:
         return
-    won = [choice for choice in with_row if choice.best is choice.diagonal]
+    diagonal_best = [choice for choice in trained_and_scored if choice.best is choice.diagonal]
     yield (
-        f"{matrix.model}: training on the loss that judges gives the best mean for {len(won)} of "
-        f"the {len(with_row)} losses that it was both trained and scored on."
+        f"{matrix.model} was both trained and scored on {len(trained_and_scored)} "
+        f"{'loss' if len(trained_and_scored) == 1 else 'losses'}; training on the scoring loss "
+        f"itself gives the best mean for {len(diagonal_best)} of them."
     )
-    for choice in with_row:
+    for choice in trained_and_scored:
         if choice.best is not choice.diagonal:
             yield _exception(choice)
 
 
 def _exception(choice: BestRow) -> str:
-    best, cell, own = choice.best, choice.cell, choice.diagonal_cell
+    best, cell, diagonal = choice.best, choice.cell, choice.diagonal_cell
     assert best is not None
     assert cell is not None
-    assert own is not None
-    if math.isnan(own.p_adjusted):
-        verdict = own.reason or "no test"
-    elif own.worse:
-        verdict = f"beyond chance, adjusted {p_value(own.p_adjusted)}"
+    assert diagonal is not None
+    if math.isnan(diagonal.p_adjusted):
+        test = diagonal.reason or "no test"
+    elif diagonal.worse:
+        test = f"significant, adjusted {p_value(diagonal.p_adjusted)}"
     else:
-        verdict = f"not told apart, adjusted {p_value(own.p_adjusted)}"
+        test = f"not significant, adjusted {p_value(diagonal.p_adjusted)}"
     return (
-        f"Judged by {choice.column}, training on {best.label} is best ({number(cell.mean)}); "
-        f"training on {choice.column} itself costs {own.regret:.2g} more "
-        f"({percent(own.percent)} %; {verdict})."
+        f"Scored on {choice.column}, training on {best.label} is best ({number(cell.mean)}); "
+        f"training on {choice.column} itself is worse by {diagonal.excess:.2g} "
+        f"({percent(diagonal.percent)} %; {test})."
     )
 
 
 def _elsewhere(matrix: LossMatrix) -> Iterator[str]:
     for choice in matrix.choices():
         if choice.best is None or choice.cell is None:
-            yield f"No row has a value of {choice.column} in every fold."
+            yield f"{choice.column}: no row has a value in every fold."
         elif choice.diagonal is None:
             near = len(choice.near)
-            rest = f"; {near} other row{'s' * (near != 1)} not told apart" if near else ""
+            rows = "row is" if near == 1 else "rows are"
+            others = f"; {near} other {rows} not significantly worse" if near else ""
             yield (
-                f"Judged by {choice.column}, on which nothing was trained, training on "
-                f"{choice.best.label} is best ({number(choice.cell.mean)}{rest})."
+                f"Scored on {choice.column} (no row was trained on it), training on "
+                f"{choice.best.label} is best ({number(choice.cell.mean)}{others})."
             )
 
 
@@ -81,12 +83,12 @@ def _tests(matrix: LossMatrix) -> Iterator[str]:
     if matrix.n_tests:
         worse = sum(cell.worse for cells in matrix.cells for cell in cells)
         yield (
-            f"{worse} of the {matrix.n_tests} cells that are not the best of their column are "
-            f"worse than it beyond chance (Holm over these {matrix.n_tests}, "
+            f"{worse} of the {matrix.n_tests} tested cells are significantly worse than the best "
+            f"cell of their column (Holm's adjustment for {matrix.n_tests} tests, "
             f"alpha = {matrix.alpha:g})."
         )
     elif matrix.n_folds == 1:
-        yield "One fold: nothing can be tested. Differences may be chance."
+        yield "With one fold, differences cannot be tested; they may be due to chance."
 
 
 def _correction(matrix: LossMatrix) -> Iterator[str]:
@@ -97,13 +99,14 @@ def _correction(matrix: LossMatrix) -> Iterator[str]:
             continue
         lower = higher = 0
         for a, b in zip(matrix.cells[before], matrix.cells[after], strict=True):
-            if math.isfinite(a.regret) and math.isfinite(b.regret):
-                lower += b.regret < a.regret
-                higher += b.regret > a.regret
-        what = "mean predicted rate" if len(new.shift) == 2 else "largest shift of a class's rate"
+            if math.isfinite(a.excess) and math.isfinite(b.excess):
+                lower += b.excess < a.excess
+                higher += b.excess > a.excess
+        largest = "" if len(new.shift) == 2 else "largest "
         yield (
-            f"The inverse link takes the {what} of {row.loss} from {fixed(old.headline, sign='+')} "
-            f"to {fixed(new.headline, sign='+')} off the base rate and its calibration error from "
+            f"Correcting the probabilities of {row.loss} by the inverse link changes the {largest}"
+            f"shift (mean predicted rate minus base rate) from {fixed(old.headline, sign='+')} to "
+            f"{fixed(new.headline, sign='+')} and the expected calibration error from "
             f"{fixed(old.ece)} to {fixed(new.ece)}; {lower} "
             f"{'column gets' if lower == 1 else 'columns get'} better, {higher} worse."
         )
@@ -121,34 +124,36 @@ def _missing(matrix: LossMatrix) -> Iterator[str]:
         for reason, names in reasons.items():
             columns = "column" if len(names) == 1 else "columns"
             yield f"{row.label} has no value in {len(names)} {columns}: {reason}."
-    for name, kept in matrix.repeated.items():
-        yield f"{name} has the same values as {kept} here, and no column of its own."
+    for name, original in matrix.repeated.items():
+        yield f"{name} is not shown: it has the same values as {original} on these data."
 
 
 def legend(matrix: LossMatrix) -> str:
-    """Meaning of the marks of a table, in one sentence."""
+    """Meaning of the marks in a table of the matrix."""
     tested = (
-        f"* worse than the column's best beyond chance: paired over {matrix.n_folds} folds, "
-        f"Nadeau-Bengio correction, Holm over {matrix.n_tests} tests, alpha {matrix.alpha:g}"
+        f"* significantly worse than the column's best: t-test paired over {matrix.n_folds} "
+        f"folds with the Nadeau-Bengio correction, Holm's adjustment for {matrix.n_tests} tests, "
+        f"alpha {matrix.alpha:g}"
     )
     dash = f"; {DASH} no value" if has_dash(matrix) else ""
     return (tested if matrix.n_tests else "No tests: one fold, or nothing to compare") + dash + "."
 
 
 def has_dash(matrix: LossMatrix) -> bool:
-    """Whether some cell has no value."""
+    """Whether some cell has no value, which tables show as a dash."""
     return any(math.isnan(cell.mean) for cells in matrix.cells for cell in cells)
 
 
 def markdown(matrix: LossMatrix) -> str:
-    """Markdown table: best of a column in bold, trained on the column's loss in brackets."""
+    """Markdown table and its legend."""
     columns = map(spaced, matrix.columns)
-    headers = [f"{matrix.model}, trained on", *columns, "shift of rate", "ECE"]
+    headers = [f"{matrix.model}, trained on", *columns, "shift", "ECE"]
     rows = [
         [spaced(row.label), *map(_cell, cells), *calibration_texts(row)]
         for row, cells in zip(matrix.rows, matrix.cells, strict=True)
     ]
-    note = "Mean over the folds; **best** of its column; [trained on the column's loss]; "
+    note = "Mean over the folds. **Bold**: best of its column. [Brackets]: trained on the column's "
+    note += "loss. Shift: mean predicted rate minus base rate. ECE: expected calibration error. "
     note += legend(matrix).replace("*", "\\*", 1)
     return f"{markdown_table(headers, rows)}\n\n{note}"
 

@@ -1,4 +1,4 @@
-"""The command line; each subcommand imports the heavy packages that it needs."""
+"""Command line; each subcommand imports only the heavy packages that it needs."""
 
 from __future__ import annotations
 
@@ -6,8 +6,10 @@ import argparse
 import contextlib
 import os
 import sys
+import textwrap
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from xentexp import __version__
 from xentexp.experiments._cli.conf import conf_folder
@@ -17,39 +19,80 @@ _FLAGS = {"--quiet": "quiet", "-q": "quiet", "--json": "json", "--debug": "debug
 _RUN_HELP = """\
 usage: xentexp run [--quiet] [--json] [--debug] [KEY=VALUE ...] [Hydra options]
 
-Train classifiers with cross-validation, score each out-of-fold prediction with every loss that
-applies and with metrics of the whole data set (AUC, calibration, skill), log everything to MLflow,
-and print a leaderboard. Without arguments: seven models on the bundled data set uci_default.
+Train classifiers with cross-validation, compute losses and metrics from the out-of-fold
+predictions, log everything to MLflow, and print a leaderboard. By default: seven models on the
+bundled data set uci_default, all losses that apply, and metrics of the whole data set such as AUC,
+calibration and skill.
 
 examples:
   xentexp run
   xentexp run dataset=dacon dataset.path=FOLDER models=[logistic,hist_gradient_boosting]
   xentexp run dataset=table dataset.path=FILE dataset.target=COLUMN cv.n_splits=10 seed=7
   xentexp run -m seed=0,1,2                      one run for each value
-  xentexp run --config-dir FOLDER models=[mine]  with files of your own in FOLDER/models
+  xentexp run --config-dir FOLDER models=[mine]  model file FOLDER/models/mine.yaml
 
-choices (NAME of a file in the folder of the same name):
+configuration groups (KEY=NAME; models=[NAME,...]):
 {choices}
 
-other keys:
-  seed=INT  n_jobs=INT (-1: all cores)  losses=[NAME,...]  metrics=[NAME,...]  primary=NAME
-  leaderboard=[NAME,...]  what the table shows (null: all); MLflow and --json have everything
-  tracking.uri=sqlite:///FILE|http://...  tracking.experiment=NAME
-  submission=FILE    write predictions for the data set's test rows (dacon)
-  train_on=[LOSS,...]  each model that takes a loss, trained on each: the loss matrix
-  curves=[LOSS,...]    losses to record at each step of training
-  leakage.check=compare|warn|ignore  leakage.key=[COLUMN,...]  entities that random folds share;
-                       compare fits every model on grouped folds too
-  cv.groups=auto|[COLUMN,...] (cv=grouped)  cv.n_test=ROWS (cv=holdout)
-  tune.n_trials=INT  tune.loss=NAME (experiment=tune)
+other keys (`xentexp run --cfg job` shows all keys and their values):
+  seed=INT                   seed of models, folds and simulated data
+  n_jobs=INT                 number of fits that run in parallel; -1: all cores
+  losses=[NAME,...]          losses to compute; null: all that apply
+  metrics=[NAME,...]         metrics of the whole data set to compute; null: the usual ones
+  primary=NAME               loss or metric that ranks the models
+  leaderboard=[NAME,...]     losses and metrics in the printed table; null: all
+  cv.groups=auto|[COLUMN,...]
+                             with cv=grouped: search for entities (such as persons), or columns that
+                             identify one; null: the groups of the data set
+  cv.n_test=ROWS             with cv=holdout: number of test rows
+  cv.time_column=COLUMN      with cv=time_ordered: column that orders the rows
+  leakage.check=compare|warn|ignore
+                             if random folds share entities between training and test part:
+                             warn and also fit all models on grouped folds; only warn; no check
+  leakage.key=[COLUMN,...]   columns that identify an entity
+  train_on=[LOSS,...]        train each model on each of these losses (loss matrix; for the models
+                             linear, network and *_loss)
+  curves=[LOSS,...]          losses to record at each training step
+  tune.n_trials=INT          with experiment=tune: trials for each model in each fold
+  tune.loss=NAME             with experiment=tune: loss or metric to optimize
+  submission=FILE            write predictions for the test rows of the data set (dacon)
+  tracking.uri=sqlite:///FILE|http://...
+                             MLflow store (default: mlflow.db in this folder)
+  tracking.experiment=NAME   name of the MLflow experiment
 
 options:
-  --quiet, -q   no progress and no hints, the leaderboard alone
-  --json        the leaderboard as JSON on standard output
+  --quiet, -q   print only the leaderboard, without progress and hints
+  --json        print the leaderboard as JSON
   --debug       show the traceback of an error
-  --cfg job     show the configuration and stop; --hydra-help lists the rest of Hydra's options
+  --cfg job     print the configuration and exit; --hydra-help lists further options of Hydra
 
-Exit code: 0, 1 where a model failed or a published number is not met, 2 for bad input.
+metrics in MLflow (one child run per model; NAME is a loss or metric):
+  cv/NAME                mean over the folds (fold/NAME: value of each fold, as steps)
+  cv_std/NAME            standard deviation over the folds
+  cv_se/NAME             standard error of the mean loss over the rows, assumed to be independent
+  cv_grouped/NAME        mean over grouped folds (leakage.check=compare)
+  regret/NAME            expected loss minus the smallest possible expected loss, if the true
+                         probabilities are known (dataset=simulated_delinquency)
+  matrix_excess/NAME     loss matrix: mean minus the best mean of the column
+  matrix_p/NAME          loss matrix: adjusted p-value of the test against the best
+  tune/NAME              mean loss of the chosen trials in the inner folds (experiment=tune)
+  rows/clipped           rows in which the probability of the true class was 0 or so small that
+                         the cross-entropy was computed with a lower bound
+  rows/infinite_values   number of infinite losses, summed over rows and losses
+
+exit code: 0 for success; 1 if a model failed or a published value was not reproduced; 2 for
+invalid input
+"""
+
+
+_SCORE_NOTES = """\
+output:
+  mean           mean loss over the rows (weighted, with --weight)
+  std. error     standard error of the mean over the rows, assumed to be independent
+  class LABEL    mean over the rows of one true class
+  clipped        rows in which the probability of the true class was 0 or so small that the
+                 cross-entropy was computed with a lower bound
+  infinite       number of rows with an infinite loss (only if there are any; always in --json)
 """
 
 
@@ -57,93 +100,158 @@ def _run_help() -> str:
     lines = []
     for group in ("experiment", "dataset", "models", "cv"):
         names = sorted(path.stem for path in (conf_folder() / group).glob("*.yaml"))
-        lines.append(f"  {group + '=':<12} {' '.join(names)}")
+        indent = " " * 15
+        lines.append(
+            textwrap.fill(
+                " ".join(names), 98, initial_indent=f"  {group + '=':<13}", subsequent_indent=indent
+            )
+        )
     return _RUN_HELP.format(choices="\n".join(lines))
+
+
+def _command(commands: Any, name: str, text: str, **options: Any) -> argparse.ArgumentParser:
+    """Add a subcommand whose help starts with the text of the list of commands."""
+    parser: argparse.ArgumentParser = commands.add_parser(
+        name, help=text, description=f"{text[0].upper()}{text[1:]}.", **options
+    )
+    return parser
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="xentexp",
-        description="Cross-entropy and the losses one compares it with, on tables.",
+        description="Compare classifiers on tables by cross-entropy and other losses and metrics.",
+        epilog="xentexp COMMAND --help describes a command.",
         allow_abbrev=False,
     )
     parser.add_argument("--version", action="version", version=f"xentexp {__version__}")
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
     common = argparse.ArgumentParser(add_help=False)
-    common.add_argument("--json", action="store_true", help="JSON on standard output")
+    common.add_argument("--json", action="store_true", help="print JSON")
     common.add_argument("--debug", action="store_true", help="show the traceback of an error")
     store = argparse.ArgumentParser(add_help=False)
     store.add_argument(
         "--store",
         metavar="URI",
-        help="MLflow store: sqlite:///FILE or http://... (default: MLFLOW_TRACKING_URI, else "
-        "mlflow.db in this folder)",
+        help="MLflow store: sqlite:///FILE or http://... (default: the environment variable "
+        "MLFLOW_TRACKING_URI, or mlflow.db in this folder)",
     )
 
-    commands.add_parser("run", help="train, score, log, and print a leaderboard")
+    commands.add_parser(
+        "run", help="compare models by cross-validation and log the results to MLflow"
+    )
 
-    losses = commands.add_parser("losses", parents=[common], help="the table of losses")
-    losses.add_argument("name", nargs="?", help="one loss, in full")
+    losses = _command(
+        commands, "losses", "list losses and metrics, or describe one", parents=[common]
+    )
+    losses.add_argument(
+        "name", nargs="?", help="loss or metric to describe; names of other libraries are accepted"
+    )
 
-    datasets = commands.add_parser("datasets", parents=[common], help="the data sets")
-    datasets.add_argument("name", nargs="?", help="the card of one")
+    datasets = _command(commands, "datasets", "list data sets, or describe one", parents=[common])
+    datasets.add_argument("name", nargs="?", help="data set to describe")
     datasets.add_argument(
         "parameters",
         nargs="*",
         metavar="PARAMETER=VALUE",
-        help="of its loader, e.g. path=FILE target=COLUMN: the card then tells of the rows",
+        help="parameters of its loader, e.g. path=FILE target=COLUMN; then the rows are described "
+        "too: classes, missing values, duplicates, entities",
     )
     datasets.add_argument(
-        "--key", metavar="COLUMNS", help="columns that identify a person, or another entity"
+        "--key",
+        metavar="COLUMNS",
+        help="columns, comma-separated, that identify a person or another entity",
     )
 
-    board = commands.add_parser(
-        "leaderboard", parents=[common, store], help="the leaderboard of a run in the store"
+    board = _command(
+        commands, "leaderboard", "print the leaderboard of an earlier run", parents=[common, store]
     )
-    board.add_argument("--experiment", metavar="NAME", help="default: that of the latest run")
-    board.add_argument("--sort", metavar="LOSS", help="loss or metric that ranks the models")
     board.add_argument(
-        "--losses", metavar="NAMES", help="rows of the table: names, or 'all' (default: a few)"
+        "--experiment",
+        metavar="NAME",
+        help="name of the MLflow experiment (default: the one of the latest run)",
     )
-    board.add_argument("--all", action="store_true", help="the models of all runs")
+    board.add_argument("--sort", metavar="NAME", help="loss or metric that ranks the models")
+    board.add_argument(
+        "--losses",
+        metavar="NAMES",
+        help="losses and metrics to show, comma-separated, or 'all' (default: those of the run)",
+    )
+    board.add_argument(
+        "--all", action="store_true", help="show the models of all runs of the experiment"
+    )
 
-    score = commands.add_parser(
-        "score", parents=[common], help="score predictions that exist (CSV or Parquet)"
+    score = _command(
+        commands,
+        "score",
+        "compute losses and metrics of predictions in a file",
+        parents=[common],
+        epilog=_SCORE_NOTES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    score.add_argument("file", type=Path, help="CSV or Parquet file")
+    score.add_argument("file", type=Path, help="CSV or Parquet file, one row per prediction")
     score.add_argument("--target", required=True, metavar="COLUMN", help="column of the labels")
     score.add_argument(
         "--proba",
         metavar="COLUMNS",
-        help="probabilities: one column for each class, comma-separated, or the second of two",
+        help="columns of the predicted probabilities, comma-separated: one per class or, for two "
+        "classes, only that of the second class",
     )
-    score.add_argument("--decision", metavar="COLUMNS", help="decision scores, likewise")
-    score.add_argument("--labels", metavar="CLASSES", help="classes in the order of the columns")
+    score.add_argument(
+        "--decision",
+        metavar="COLUMNS",
+        help="columns of decision scores (decision_function): one per class or, for two classes, "
+        "a single one",
+    )
+    score.add_argument(
+        "--labels",
+        metavar="CLASSES",
+        help="classes, comma-separated, in the order of the columns (default: the names of the "
+        "columns, or 0, 1, ...)",
+    )
     score.add_argument("--weight", metavar="COLUMN", help="column of sample weights")
-    score.add_argument("--losses", metavar="NAMES", help="which losses (default: all that apply)")
-    score.add_argument("--ordered", action="store_true", help="the classes are grades, in order")
-    score.add_argument("--from-logits", action="store_true", help="--proba holds raw scores")
-    score.add_argument("--normalize", action="store_true", help="divide rows by their sums")
-
-    ui = commands.add_parser(
-        "ui", parents=[store], help="open MLflow's dashboard on the right store"
+    score.add_argument(
+        "--losses",
+        metavar="NAMES",
+        help="losses and metrics to compute, comma-separated (default: all that apply)",
     )
-    ui.add_argument("--experiment", metavar="NAME", help="default: that of the latest run")
-    ui.add_argument("--host", default="127.0.0.1", help="default: %(default)s")
-    ui.add_argument("--port", type=int, default=5000, help="default: %(default)s")
-    ui.add_argument("--no-browser", action="store_true", help="print the address only")
+    score.add_argument(
+        "--ordered",
+        action="store_true",
+        help="the classes are ordered, e.g. grades; compute losses for ordered classes too",
+    )
+    score.add_argument(
+        "--from-logits",
+        action="store_true",
+        help="the columns of --proba contain raw scores (logits); softmax or sigmoid is applied",
+    )
+    score.add_argument(
+        "--normalize", action="store_true", help="divide the probabilities of each row by their sum"
+    )
+
+    ui = _command(commands, "ui", "open the MLflow dashboard at the latest run", parents=[store])
+    ui.add_argument(
+        "--experiment",
+        metavar="NAME",
+        help="name of the MLflow experiment (default: the one of the latest run)",
+    )
+    ui.add_argument("--host", default="127.0.0.1", help="address to serve on (%(default)s)")
+    ui.add_argument("--port", type=int, default=5000, help="port to serve on (%(default)s)")
+    ui.add_argument(
+        "--no-browser", action="store_true", help="print the address without opening a browser"
+    )
     ui.add_argument("--debug", action="store_true", help="show the traceback of an error")
     return parser
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command line."""
-    given = list(sys.argv[1:] if arguments is None else arguments)
-    debug = "--debug" in given
+    """Run the command line; return 0, 1 (a model failed), 2 (invalid input) or 130 (interrupt)."""
+    words = list(sys.argv[1:] if arguments is None else arguments)
+    debug = "--debug" in words
     from xentexp.errors import InputError
 
     try:
-        code = _dispatch(given)
+        code = _dispatch(words)
         if sys.stdout is not None:
             sys.stdout.flush()
         return code
@@ -155,10 +263,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         print("xentexp: interrupted", file=sys.stderr)
         return 130
-    except BrokenPipeError:  # the reader of the output went away, e.g. `| head`
+    except BrokenPipeError:  # the reader of the output has ended, e.g. `| head`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
-    except OSError as error:  # a full disk, a file that cannot be read: nothing of ours to trace
+    except OSError as error:  # e.g. a full disk, for which a traceback does not help
         if debug:
             raise
         where = f" ({error.filename})" if error.filename else ""
@@ -169,9 +277,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 2
 
 
-def _dispatch(given: list[str]) -> int:
-    if given[:1] == ["run"]:
-        rest = given[1:]
+def _dispatch(words: list[str]) -> int:
+    if words[:1] == ["run"]:
+        rest = words[1:]
         if "-h" in rest or "--help" in rest:
             print(_run_help(), end="")
             return 0
@@ -183,7 +291,7 @@ def _dispatch(given: list[str]) -> int:
         flags = {_FLAGS[word] for word in rest if word in _FLAGS}
         overrides = [word for word in rest if word not in _FLAGS]
         return run(overrides, quiet="quiet" in flags, as_json="json" in flags)
-    options = _parser().parse_args(given)
+    options = _parser().parse_args(words)
     if options.command == "ui":
         from xentexp.experiments._cli.ui import ui
 

@@ -1,4 +1,4 @@
-"""`xentexp leaderboard`: what runs in the store found."""
+"""`xentexp leaderboard`: leaderboard of earlier runs in the store."""
 
 from __future__ import annotations
 
@@ -24,6 +24,6 @@ def leaderboard(options: argparse.Namespace) -> int:
         records = board.to_records()
         print_json({"experiment": name, "primary": board.primary, "leaderboard": records})
     else:
-        which = "all runs, whose data and folds may differ" if options.all else "latest run"
+        which = "all runs (their data and folds may differ)" if options.all else "latest run"
         print_leaderboard(board, title=f"{name}: {which}", store=store_option(uri))
     return 0

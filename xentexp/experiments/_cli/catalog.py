@@ -1,4 +1,4 @@
-"""The subcommands that look things up or score what exists."""
+"""`xentexp losses` and `xentexp datasets`."""
 
 from __future__ import annotations
 
@@ -67,14 +67,15 @@ def datasets(options: argparse.Namespace) -> int:
         raise unknown_name("data set", options.name, cards)
     card = cards[options.name]
     parameters = _parameters(options.parameters)
-    if parameters or options.name in _WITHOUT_ARGUMENTS or _is_at_hand(options.name):
+    if parameters or options.name in _WITHOUT_ARGUMENTS or _has_default_path(options.name):
         from xentexp.experiments.datasets import load_dataset
 
         key = None if options.key is None else options.key.split(",")
         card = load_dataset(options.name, **parameters).describe(key)
     elif options.key is not None:
         raise InputError(
-            f"--key needs the rows of {options.name}; name what its loader needs, e.g. path=FILE"
+            f"--key needs the rows of {options.name}; add the parameters of its loader, e.g. "
+            f"path=FILE"
         )
     if options.json:
         print_json(card)
@@ -86,71 +87,80 @@ def datasets(options: argparse.Namespace) -> int:
             for trap in value:
                 out.print(Text(f"  - {trap}"))
         elif key == "entities" and isinstance(value, dict):
-            told = (
-                f"{value['number']:,} ({value['how']}); {value['repeated_rows']:,} rows share "
-                f"one with another row, {value['largest']:,} at most"
+            text = (
+                f"{value['number']:,} ({value['how']}); {value['repeated_rows']:,} rows share an "
+                f"entity with another row; the largest entity has {value['largest']:,} rows"
             )
-            out.print(Text.assemble((f"{key:<14}", "bold"), told))
+            out.print(Text.assemble((f"{key:<18}", "bold"), text))
         elif key == "entities":
-            out.print(Text.assemble((f"{key:<14}", "bold"), "none found"))
+            out.print(Text.assemble((f"{key:<18}", "bold"), "none found"))
         elif key in ("constant", "id_like"):
-            out.print(Text.assemble((f"{key:<14}", "bold"), ", ".join(value) or "none"))
+            label = {"constant": "constant columns", "id_like": "row identifiers"}[key]
+            columns = ", ".join(value) or "none found"
+            out.print(Text.assemble((f"{label:<18}", "bold"), columns))
+        elif key == "duplicates":
+            text = (
+                f"{value['rows']:,} rows repeat the features of an earlier row "
+                f"({value['rows_with_label']:,} with the same label); {value['conflicting']:,} "
+                f"rows have the features of a row with another label"
+            )
+            out.print(Text.assemble((f"{key:<18}", "bold"), text))
         elif isinstance(value, dict):
             inner = ", ".join(
                 f"{k}: {v:.4f}" if isinstance(v, float) else f"{k}: {v}" for k, v in value.items()
             )
-            out.print(Text.assemble((f"{key:<14}", "bold"), inner or "none"))
+            out.print(Text.assemble((f"{key:<18}", "bold"), inner or "none"))
         elif value is not None:
-            out.print(Text.assemble((f"{key:<14}", "bold"), str(value)))
+            out.print(Text.assemble((f"{key:<18}", "bold"), str(value)))
     return 0
 
 
 def _parameters(words: list[str]) -> dict[str, Any]:
-    """Parameters of a loader, as Hydra reads them on the command line of `run`."""
+    """Parse NAME=VALUE as on the command line of `xentexp run`."""
     from omegaconf import OmegaConf
     from omegaconf.errors import OmegaConfBaseException
 
     for word in words:
         if not re.match(r"\w+=", word):
-            raise InputError(f"a parameter must be NAME=VALUE; got {word!r}")
+            raise InputError(f"parameters must have the form NAME=VALUE; got {word!r}")
     try:
-        read = OmegaConf.to_container(OmegaConf.from_dotlist(words), resolve=True)
+        values = OmegaConf.to_container(OmegaConf.from_dotlist(words), resolve=True)
     except (OmegaConfBaseException, ValueError) as error:
         raise InputError(f"the parameters {' '.join(words)} cannot be read: {error}") from error
-    assert isinstance(read, dict)
-    return {str(name): value for name, value in read.items()}
+    assert isinstance(values, dict)
+    return {str(name): value for name, value in values.items()}
 
 
-def _is_at_hand(name: str) -> bool:
+def _has_default_path(name: str) -> bool:
     from xentexp.experiments.datasets._dacon import FOLDER_VARIABLE
 
     return name == "dacon" and bool(os.environ.get(FOLDER_VARIABLE))
 
 
-# Data sets whose card is completed by loading them: they are at hand and need nothing.
+# Data sets that load offline without parameters, so that their rows are always described.
 _WITHOUT_ARGUMENTS = ("uci_default", "simulated_delinquency")
 
 
 _FAMILIES = {
     "crossentropy": "Cross-entropy",
-    "proper": "Proper scores and zero-one",
-    "focal": "Cross-entropy, refocused",
-    "robust": "Forgiving of wrong labels",
+    "proper": "Proper scoring rules, and zero-one",
+    "focal": "Focal losses",
+    "robust": "Robust to wrong labels",
     "ordinal": "Ordered classes",
-    "margin": "Margins of decision scores",
-    "regression": "Distances, also of numbers",
-    "divergence": "Distributions",
-    "multilabel": "Several labels in a row",
+    "margin": "Margin losses of decision scores",
+    "regression": "Errors of probabilities (regression losses)",
+    "divergence": "Divergences of distributions",
+    "multilabel": "Multilabel (several labels per row)",
 }
 
 
 def print_losses(names: Iterable[str]) -> None:
-    """The table of losses by family, in words short enough for one line each."""
+    """Print the table of losses by family, one line per loss."""
     families: dict[str, list[str]] = {}
     for name in names:
         module = type(LOSSES[name]).__module__
-        own = module.startswith("xentexp.losses.")
-        family = _FAMILIES[module.rpartition("._")[2]] if own else f"Registered by {module}"
+        built_in = module.startswith("xentexp.losses.")
+        family = _FAMILIES[module.rpartition("._")[2]] if built_in else f"Registered by {module}"
         families.setdefault(family, []).append(name)
     width = console().width
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1), collapse_padding=True)
@@ -173,17 +183,22 @@ def print_losses(names: Iterable[str]) -> None:
     out = console()
     out.print(table)
     for note in (
-        "response: predictions that the loss takes (predict_proba, decision_function, either, or "
-        "latent: one score per row). convex: in the raw scores.",
-        "y: label; t: target distribution; p, d: predictions; k: number of classes. Lower is "
-        "better, except for entropy, which does not rank models.",
-        *([] if width >= 100 else ["Formulas: in a wider terminal, or one in full (below)."]),
+        "proper: whether the true probabilities minimize the expected loss; strictly: "
+        "only they do.",
+        "response: predictions that the loss needs: probabilities (predict_proba), decision scores "
+        "(decision_function), either of them, or latent (one score per row).",
+        "classes: number or kind of classes; labels: multilabel. convex: as a function of the raw "
+        "scores.",
+        "y: label; t: target distribution; p: probabilities (divergences: p and q are the first "
+        "and second distribution); d: decision scores; k: number of classes. Lower is better, "
+        "except for entropy, which does not rank models.",
+        *([] if width >= 100 else ["A terminal with at least 100 columns shows the formulas."]),
     ):
         out.print(Text(note, style="dim"))
 
 
 def print_dataset_metrics() -> None:
-    """The metrics of the whole data set, one line each."""
+    """Print the table of metrics of the whole data set, one line per metric."""
     formula = console().width >= 100
     headers = ["name", "best", "response", "classes", *(["formula"] if formula else [])]
     rows = []
@@ -198,10 +213,11 @@ def print_dataset_metrics() -> None:
             classes,
         ]
         rows.append([*row, *([properties.formula] if formula else [])])
-    print_table(headers, rows, title="Metrics of the whole data set, not averages over rows")
+    print_table(headers, rows, title="Metrics of the whole data set (not averages over rows)")
     console().print(
         Text(
-            "One in full, by its name or a peer's (torch.nn.CrossEntropyLoss): xentexp losses NAME",
+            "Full description: xentexp losses NAME. NAME may be that of another library, e.g. "
+            "torch.nn.CrossEntropyLoss.",
             style="dim",
         )
     )
@@ -217,17 +233,19 @@ _SHORT = {
 
 
 def properties_row(metric: Metric) -> dict[str, Any]:
-    """Name, parameters and properties of a loss or metric, for ``--json``."""
+    """Name, parameters and properties of a loss or metric, for `--json`."""
     parameters = asdict(metric)  # type: ignore[call-overload]
     name = metric.function if isinstance(metric, DatasetMetric) else metric.name
     row = {"name": name, "parameters": parameters, **asdict(metric.properties)}
     if isinstance(metric, Loss):
-        trained = metric.properties.gradient != "none" and metric.properties.targets in _OF_CLASSES
-        row["invertible"] = metric.invertible(2) if trained else None
+        trainable = (
+            metric.properties.gradient != "none" and metric.properties.targets in _CLASS_TARGETS
+        )
+        row["invertible"] = metric.invertible(2) if trainable else None
     return row
 
 
-_OF_CLASSES = ("labels", "one-hot", "soft")
+_CLASS_TARGETS = ("labels", "one-hot", "soft")
 
 
 __all__ = ["datasets", "losses"]

@@ -1,4 +1,4 @@
-"""The folder of the configuration."""
+"""Location of the configuration files."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from pathlib import Path
 
 
 def conf_folder() -> Path:
-    """Absolute path of conf/: the one in the package, else the repository's."""
+    """Absolute path of conf/, in the installed package or in the repository."""
     package = Path(__file__).resolve().parents[2]
     packaged = package / "conf"
     return packaged if packaged.is_dir() else package.parent / "conf"

@@ -1,4 +1,4 @@
-"""What Hydra complains of, in one sentence and with the nearest names."""
+"""Errors of Hydra as one sentence, with the nearest names."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ from xentexp.experiments._config.schema import unknown_key
 
 
 def explain(error: Exception, choices: list[str] | None = None) -> str:
-    """Hydra's message in one sentence, with the nearest names instead of advice to append."""
-    own, cause = (" ".join(str(e).split()) for e in (error, error.__cause__ or error))
-    key = re.search(r"Could not override '([^']+)'", own)
+    """One sentence for an error of Hydra; `choices` are the group choices of the command line."""
+    message, cause = (" ".join(str(e).split()) for e in (error, error.__cause__ or error))
+    key = re.search(r"Could not override '([^']+)'", message)
     if key:
         return _unknown_key(key.group(1), choices)
-    choice = re.search(r"Could not (?:find|load) '([^'/]+)/([^']+)'", own)
+    choice = re.search(r"Could not (?:find|load) '([^'/]+)/([^']+)'", message)
     if choice:
         group, name = choice.groups()
         known = [path.stem for path in (conf_folder() / group).glob("*.yaml")]
-        return f"{unknown_name(group, name, known)} (and those of --config-dir)"
+        return f"{unknown_name(group, name, known)} (and files of --config-dir)"
     advice = (
         r" (Set the environment variable|To append to your config use|full_key:|object_type=).*"
     )
@@ -32,18 +32,18 @@ def explain(error: Exception, choices: list[str] | None = None) -> str:
 
 
 def _unknown_key(key: str, choices: list[str] | None) -> str:
-    """Which part of a dotted key does not exist, and what stands there instead."""
+    """Error for the part of a dotted key that does not exist, with the keys that do."""
     with hydra.initialize_config_dir(str(conf_folder()), version_base="1.3"):
         try:
             node: Any = hydra.compose("run", choices)
-        except HydraException:  # choices of a sweep, or of --config-dir
+        except HydraException:  # choices of a sweep or of --config-dir
             node = hydra.compose("run")
     parts = key.split(".")
     for depth, part in enumerate(parts):
         if not isinstance(node, DictConfig) or part not in node:
             above = ".".join(parts[:depth])
             if node is None:
-                return f"{above} is null here, so there is no {key} to set{_bringing(above)}"
+                return f"{key} cannot be set because {above} is null{_experiments_with(above)}"
             kind = f"key of {above}" if above else "configuration key"
             known = map(str, node) if isinstance(node, DictConfig) else ()
             return str(unknown_key(kind, part, known))
@@ -51,12 +51,12 @@ def _unknown_key(key: str, choices: list[str] | None) -> str:
     return f"{key} cannot be set"
 
 
-def _bringing(section: str) -> str:
-    """Which experiments have the section."""
+def _experiments_with(section: str) -> str:
+    """Advice to use an experiment that sets the section."""
     files = sorted((conf_folder() / "experiment").glob("*.yaml"))
     names = [
         f"experiment={path.stem}"
         for path in files
         if any(line.startswith(f"{section}:") for line in path.read_text().splitlines())
     ]
-    return f"; {' or '.join(names)} brings it" if names else ""
+    return f"; add {' or '.join(names)}, which sets it" if names else ""

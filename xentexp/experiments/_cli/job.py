@@ -1,4 +1,4 @@
-"""One job of `xentexp run`: `config` builds, `compare` computes, `tracking` and `cli` report."""
+"""One job of `xentexp run`: build the study, fit and score, log to MLflow, print."""
 
 from __future__ import annotations
 
@@ -22,18 +22,31 @@ from xentexp.experiments._folds import CV_OPTIONS
 from xentexp.experiments._tracking.provenance import git, installed, versions
 from xentexp.tuning._storage import prepare
 
+_METRICS_NOTE = """\
+Metrics of the child runs, one run per model:
+
+- `cv/NAME`: mean of a loss or metric over the folds; `fold/NAME`: value of each fold
+- `cv_std/NAME`: standard deviation over the folds
+- `cv_se/NAME`: standard error of a mean loss over the rows, assumed to be independent
+- `cv_grouped/NAME`: mean over grouped folds, if the random folds share entities
+- `regret/NAME`: expected loss minus the smallest possible one, if the true probabilities are known
+- `rows/clipped`: rows in which the cross-entropy was computed with a lower bound for the
+  probability of the true class
+- `rows/infinite_values`: number of infinite losses, summed over rows and losses
+"""
+
 
 def run_job(
     config: DictConfig, *, overrides: str, sweep: str | None, quiet: bool, as_json: bool
 ) -> tuple[int, dict[str, Any]]:
-    """Everything that one composed configuration asks for."""
+    """Run one composed configuration; return the exit code and the JSON document."""
     plain = OmegaConf.to_container(config, resolve=True, throw_on_missing=True)
     assert isinstance(plain, dict)
     study = build({str(key): value for key, value in plain.items()})
     if study.tuning is not None:
         prepare(study.tuning.storage)
 
-    # Imported when the configuration is known to be good: MLflow takes more than a second.
+    # Imported after the configuration is validated, because importing MLflow takes over a second.
     from xentexp.experiments import _tracking as tracking
     from xentexp.experiments._cli.sections import build_sections
     from xentexp.experiments._compare import run_experiment
@@ -45,14 +58,14 @@ def run_job(
         study.tracking_uri,
         study.experiment,
         primary=study.primary,
-        description=f"{dataset.card.title}. Source: {dataset.card.source}",
+        description=f"{dataset.card.title}. Source: {dataset.card.source}\n\n{_METRICS_NOTE}",
     )
     tags = _tags(study, overrides, sweep)
     settings = _settings(study)
-    described = json.dumps(dataset.describe(study.key), default=str)
+    summary = json.dumps(dataset.describe(study.key), default=str)
     source = json.dumps({"source": dataset.card.source})
-    data = tracking.DataInput(dataset.name, dataset.digest, source, described)
-    written = OmegaConf.to_yaml(config, resolve=True)
+    data = tracking.DataInput(dataset.name, dataset.digest, source, summary)
+    config_yaml = OmegaConf.to_yaml(config, resolve=True)
     progress = Progress(study, quiet=quiet)
     with store.run(_run_name(study), {**tags, "xentexp.kind": "comparison"}) as run_id:
         store.log(
@@ -60,8 +73,8 @@ def run_job(
             [
                 *(tracking.Param(key, value) for key, value in settings.items()),
                 tracking.Param("models", ",".join(c.name for c in study.candidates)),
-                tracking.Text("config/config.yaml", written),
-                tracking.Text("config/dataset.json", described),
+                tracking.Text("config/config.yaml", config_yaml),
+                tracking.Text("config/dataset.json", summary),
                 tracking.Text("environment/requirements.txt", installed()),
                 data,
             ],
@@ -76,7 +89,7 @@ def run_job(
                 settings,
                 data,
                 None if candidate_result.error else out_of_fold(candidate_result, dataset),
-                written,
+                config_yaml,
                 {**tags, "xentexp.kind": "candidate"},
                 run_id,
             )
@@ -105,15 +118,15 @@ def run_job(
             grouped = study.cv.kind == "grouped"
             submit(study.submission, board, study.candidates, dataset, grouped=grouped)
         if not any(row.reason is None for row in board.rows):
-            raise InputError(f"every model failed; the first: {board.rows[0].reason}")
+            raise InputError(f"all models failed; the first error: {board.rows[0].reason}")
         sections = build_sections(study, result)
         for section in sections:
             store.log(run_id, section.items)
             for name, items in section.of_candidates.items():
                 store.log(children[name], items)
         if notes := [section.note for section in sections if section.note]:
-            whole = not any(section.instead for section in sections)
-            note = tracking.board_note(result, study.shown, notes, whole=whole)
+            with_board = not any(section.instead for section in sections)
+            note = tracking.board_note(result, study.shown, notes, with_board=with_board)
             store.log(run_id, [tracking.Tag("mlflow.note.content", note)])
     if not as_json:
         if any(section.instead for section in sections):
@@ -124,7 +137,7 @@ def run_job(
             section.show()
         if not quiet:
             page = tracking.chart_page(store.experiment_id, run_id, study.primary)
-            print(_where(store.uri, page))
+            print(_hint(store.uri, page))
     document = {
         "experiment": study.experiment,
         "experiment_id": store.experiment_id,
@@ -144,7 +157,7 @@ def _tags(study: Study, overrides: str, sweep: str | None) -> dict[str, object]:
         "xentexp.config_hash": study.config_hash,
         "xentexp.primary": study.primary,
         **({} if study.shown is None else {"xentexp.leaderboard": ",".join(study.shown)}),
-        **({} if study.leak is None else {"xentexp.leak": study.leak.says()}),
+        **({} if study.leak is None else {"xentexp.leak": study.leak.warning()}),
         "dataset": study.dataset.name,
         "dataset_digest": study.dataset.digest,
         "seed": study.seed,
@@ -171,7 +184,7 @@ def _settings(study: Study) -> dict[str, object]:
 
 
 def _entities(study: Study) -> dict[str, object]:
-    """Entities that the folds keep together, or share, and how they are known."""
+    """Entities that the folds keep together or share, and how they were determined."""
     entities = study.entities if study.leak is None else study.leak.entities
     if entities is None:
         return {}
@@ -186,24 +199,26 @@ def _title(study: Study) -> str:
     dataset, kind = study.dataset, study.cv.kind
     folds = f"{len(study.folds)} folds ({kind})"
     if kind == "holdout":
-        folds = f"{len(study.folds[0].test):,} of them held out"
+        folds = f"holdout of {len(study.folds[0].test):,} test rows"
     return (
         f"{dataset.card.title}: {len(dataset.y):,} rows, {len(dataset.classes)} classes, "
         f"{folds}, seed {study.seed}"
     )
 
 
-def _where(uri: str, page: str) -> str:
+def _hint(uri: str, page: str) -> str:
     from xentexp.experiments._tracking import without_password
 
     shown = without_password(uri)
     if uri.startswith(("http://", "https://")):
-        return f"\nAll of it is in MLflow: {shown}{page}"
-    return f"\nAll of it is in MLflow ({shown}). To see it: {_program()} ui{store_option(uri)}"
+        return f"\nAll results are in MLflow: {shown}{page}"
+    return (
+        f"\nAll results are in MLflow ({shown}). To open them: {_program()} ui{store_option(uri)}"
+    )
 
 
 def _program() -> str:
-    """How to call the command from here: by name, or by its path where it is not on PATH."""
+    """Command name, or its relative path if it is not on PATH."""
     if shutil.which("xentexp"):
         return "xentexp"
     return os.path.relpath(Path(sys.executable).with_name("xentexp"))

@@ -1,4 +1,4 @@
-"""Progress of a run on standard error: a bar on a terminal, a line for each model."""
+"""Progress on standard error: a bar in terminals, and one line per model."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from xentexp.experiments._results import CandidateResult
 
 
 class Progress:
-    """Show how far a run is; with `quiet`, only its warnings."""
+    """Print the progress of a run; with `quiet`, only warnings about leaks."""
 
     def __init__(self, study: Study, *, quiet: bool) -> None:
         self._quiet = quiet
@@ -39,13 +39,16 @@ class Progress:
     def __enter__(self) -> Self:
         dataset = self._study.dataset
         self._say(
-            f"{dataset.card.title}: {len(dataset.y):,} x {dataset.X.shape[1]}, "
+            f"{dataset.card.title}: {len(dataset.y):,} rows, {dataset.X.shape[1]} features, "
             f"{len(self._study.candidates)} models, {len(self._study.folds)} "
             f"{'fold' if len(self._study.folds) == 1 else 'folds'}"
         )
-        if self._study.leak is not None:  # shown even when quiet
+        if self._study.leak is not None:  # printed even if quiet
             self._console.print(
-                f"warning: {self._study.leak.says()}", style="yellow", markup=False, soft_wrap=True
+                f"warning: {self._study.leak.warning()}",
+                style="yellow",
+                markup=False,
+                soft_wrap=True,
             )
         self._bar.start()
         return self
@@ -63,7 +66,7 @@ class Progress:
         self._bar.update(self._task, advance=1, description=name)
 
     def result(self, candidate_result: CandidateResult) -> None:
-        """Show the result of one model."""
+        """Print the result and the warnings of one model."""
         primary = self._study.primary
         mean = candidate_result.mean()
         if candidate_result.error is not None:
@@ -73,14 +76,14 @@ class Progress:
             if len(candidate_result.predictions) > 1:
                 text += f" ± {fixed(candidate_result.std()[primary])}"
         else:
-            text = f"no {primary}: decision scores only"
+            text = f"no {primary}: the model only provides decision scores"
         name = f"{candidate_result.candidate.name:<{self._width}}"
-        self._say(f"  {name} {candidate_result.fit_seconds:6.1f} s of fits   {text}")
+        self._say(f"  {name} {candidate_result.fit_seconds:6.1f} s fit time   {text}")
         for message, count in candidate_result.warnings.items():
-            self._say(f"    in {count} of {len(candidate_result.predictions)} folds: {message}")
+            self._say(f"    {message} (in {count} of {len(candidate_result.predictions)} folds)")
 
     def grouped(self, candidate_result: CandidateResult) -> None:
-        """Show the result of one model on folds that keep entities together."""
+        """Print the result of one model on grouped folds."""
         primary = self._study.primary
         text = (
             candidate_result.error

@@ -1,4 +1,4 @@
-"""`xentexp run`, towards Hydra: arguments, signals, several jobs, and what goes wrong."""
+"""`xentexp run` with Hydra: arguments, signals, multirun and errors."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from xentexp.experiments._cli.signals import STOPPING
 
 
 def run(overrides: list[str], *, quiet: bool, as_json: bool) -> int:
-    """One run, or several with Hydra's multirun."""
+    """Run one job, or several with Hydra's multirun; return the largest exit code."""
     codes = [0]
     started: list[bool] = []
     documents: list[dict[str, Any]] = []
@@ -39,7 +39,7 @@ def run(overrides: list[str], *, quiet: bool, as_json: bool) -> int:
 
         started.append(True)
         try:
-            _leave_out_others(config)
+            _remove_unselected_models(config)
             code, document = run_job(
                 config, overrides=_overrides(), sweep=_sweep(), quiet=quiet, as_json=as_json
             )
@@ -47,9 +47,9 @@ def run(overrides: list[str], *, quiet: bool, as_json: bool) -> int:
             documents.append(document)
         except (InputError, OmegaConfBaseException) as caught:
             error = caught if isinstance(caught, InputError) else InputError(explain(caught))
-            if os.getpid() != main_process:  # a job of a parallel launcher, which reports it
+            if os.getpid() != main_process:  # in a parallel launcher, which reports the error
                 raise error from caught
-            # Hydra would add lines of its own, and a sweep would end with its first failure.
+            # Raised here, Hydra would add lines, and the first failure would end a sweep.
             failures.append((_overrides(), error))
 
     several = any(word in ("-m", "--multirun") for word in overrides)
@@ -57,7 +57,7 @@ def run(overrides: list[str], *, quiet: bool, as_json: bool) -> int:
         try:
             job()
         except Exception as error:
-            # What Hydra raises while it composes is the user's to mend, whatever its class.
+            # All errors of Hydra before the job starts are caused by the command line.
             if started and not isinstance(error, (HydraException, OmegaConfBaseException)):
                 raise
             choices = [
@@ -75,31 +75,33 @@ def run(overrides: list[str], *, quiet: bool, as_json: bool) -> int:
     return max(codes)
 
 
-def _leave_out_others(config: DictConfig) -> None:
-    """Take away an experiment's settings of models that ``models=[...]`` leaves out."""
+def _remove_unselected_models(config: DictConfig) -> None:
+    """Remove an experiment's settings of models that ``models=[...]`` does not select."""
     models = config.get("models")
     for name in list(models) if isinstance(models, DictConfig) else ():
         if not isinstance(model := models[name], DictConfig):
             continue
         classifier = model.get("classifier", {})
-        there = not isinstance(classifier, (dict, DictConfig)) or "_target_" in classifier
-        if there or not (conf_folder() / "models" / f"{name}.yaml").exists():
+        selected = not isinstance(classifier, (dict, DictConfig)) or "_target_" in classifier
+        if selected or not (conf_folder() / "models" / f"{name}.yaml").exists():
             continue
-        typed = [word for word in _overrides().split() if word.startswith(f"models.{name}.")]
-        if typed:
-            raise InputError(f"{typed[0]} sets a model that is not among models=; add it there")
+        overrides = [word for word in _overrides().split() if word.startswith(f"models.{name}.")]
+        if overrides:
+            raise InputError(
+                f"{overrides[0]} sets a parameter of a model that is not run; add {name} to models="
+            )
         with open_dict(config):
             del models[name]
 
 
 def _overrides() -> str:
-    """What was set on the command line, as typed: interpolations are not looked up."""
+    """Overrides of the command line as typed, without resolving interpolations."""
     words = OmegaConf.to_container(HydraConfig.get().overrides.task, resolve=False)
     return " ".join(map(str, words if isinstance(words, list) else []))
 
 
 def _sweep() -> str | None:
-    """Folder of the sweep that this job belongs to, which names it."""
+    """Name of the sweep (its folder); None for a single job."""
     hydra_config = HydraConfig.get()
     if hydra_config.mode != RunMode.MULTIRUN:
         return None
@@ -107,7 +109,7 @@ def _sweep() -> str | None:
 
 
 def _options_first(words: list[str]) -> list[str]:
-    """Hydra's parser refuses overrides on both sides of an option: put the options first."""
+    """Put options first: Hydra's parser rejects overrides before and after an option."""
     with_value = {"--config-dir", "-cd", "--config-name", "-cn", "--config-path", "-cp"}
     with_value |= {"--cfg", "-c", "--package", "-p", "--experimental-rerun"}
     options: list[str] = []
@@ -125,7 +127,7 @@ def _options_first(words: list[str]) -> list[str]:
 
 @contextmanager
 def _hydra_arguments(words: list[str]) -> Iterator[None]:
-    """Hydra reads sys.argv; it hands us its errors instead of printing them if asked to."""
+    """Set sys.argv for Hydra, and make it raise its errors instead of printing them."""
     before = sys.argv, os.environ.get("HYDRA_FULL_ERROR")
     sys.argv, os.environ["HYDRA_FULL_ERROR"] = words, "1"
     try:
@@ -140,14 +142,16 @@ def _hydra_arguments(words: list[str]) -> Iterator[None]:
 
 @contextmanager
 def _terminable() -> Iterator[None]:
-    """Ctrl-C, SIGTERM and a closed terminal end a run at once; MLflow's record says KILLED."""
+    """End a run immediately on Ctrl-C, SIGTERM or SIGHUP, with the status KILLED in MLflow."""
+    # Not by KeyboardInterrupt: scikit-learn's neural networks catch it, stop training early and
+    # continue with the incomplete model.
     codes = [128 + number for number in STOPPING]
 
     def stop(number: int, _: object) -> None:
         raise SystemExit(128 + number)
 
-    def lost(caught: Any) -> None:
-        """Raised within a destructor, as of a connection, it is lost there: try again soon."""
+    def retry(caught: Any) -> None:
+        """Send the signal again: an exception raised in a destructor is discarded."""
         error = caught.exc_value
         if isinstance(error, SystemExit) and isinstance(error.code, int) and error.code in codes:
             again = threading.Timer(0.05, os.kill, (os.getpid(), error.code - 128))
@@ -156,13 +160,15 @@ def _terminable() -> Iterator[None]:
         else:
             hook(caught)
 
-    hook, sys.unraisablehook = sys.unraisablehook, lost
+    hook, sys.unraisablehook = sys.unraisablehook, retry
     before = {number: signal.signal(number, stop) for number in STOPPING}
     try:
         yield
     except SystemExit as stopped:
         if stopped.code in codes:
-            print("xentexp: interrupted; models that were done are in the store", file=sys.stderr)
+            print(
+                "xentexp: interrupted; results of completed models are in MLflow", file=sys.stderr
+            )
         raise
     finally:
         sys.unraisablehook = hook

@@ -22,7 +22,9 @@ def score(options: argparse.Namespace) -> int:
     from xentexp.experiments.datasets._files import read_table
 
     if options.proba is None and options.decision is None:
-        raise InputError("--proba or --decision must name columns of predictions")
+        raise InputError(
+            "columns of predictions must be set; pass --proba or --decision with names of columns"
+        )
     table = read_table(options.file, "score")
     target = _column(table, options.target, "--target")
     proba = _columns(table, options.proba, "--proba")
@@ -48,10 +50,7 @@ def score(options: argparse.Namespace) -> int:
         undefined: Literal["raise", "nan"] = "nan" if options.losses is None else "raise"
         result = evaluate_checked(checked, metrics, undefined=undefined)
     except InputError as error:
-        advice = re.sub(
-            r"normalize=True to (.*?), or normalize=None.*", r"--normalize to \1", str(error)
-        )
-        raise InputError(advice.replace("labels=", "--labels")) from error
+        raise InputError(_with_options(str(error))) from error
     values = {name: value for name, value in result.metrics.items() if value == value}
     any_loss = bool(result.mean)
     if options.json:
@@ -83,12 +82,23 @@ def score(options: argparse.Namespace) -> int:
             + [fixed(value) for value in result.class_mean[name].values()]
             for name, mean in result.mean.items()
         ]
+        headers = ["loss", "mean", "std. error", *classes]
+        if any(result.infinite.values()):  # the number of rows explains a mean of inf
+            headers.insert(3, "infinite")
+            for row in rows:
+                row.insert(3, str(result.infinite[row[0]]))
         title = f"{options.file.name}: {checked.n_rows:,} rows, {result.clipped:,} clipped"
-        print_table(["loss", "mean", "std. error", *classes], rows, title=title)
+        print_table(headers, rows, title=title)
     if values:
         rows = [[name, fixed(value, 6)] for name, value in values.items()]
-        print_table(["of the whole data set", "value"], rows)
+        print_table(["metric of the whole data set", "value"], rows)
     return 0
+
+
+def _with_options(message: str) -> str:
+    """Replace parameters of Python functions in a message by options of the command line."""
+    message = re.sub(r"normalize=True to (.*?), or normalize=None.*", r"--normalize to \1", message)
+    return message.replace("labels=", "--labels").replace("from_logits=True", "--from-logits")
 
 
 def _words(text: str) -> list[str]:
@@ -96,7 +106,7 @@ def _words(text: str) -> list[str]:
 
 
 def _default_metrics(checked: CheckedInput) -> list[Metric]:
-    """Default metrics that apply, without those that need the shares of a training set."""
+    """Default metrics that apply, except those that need class frequencies of training data."""
     metrics = map(get_metric, DEFAULT_METRICS)
     return [m for m in metrics if not m.properties.prior and m.why_not(checked) is None]
 
@@ -108,7 +118,7 @@ def _column(table: Any, name: str, option: str) -> Any:
 
 
 def _columns(table: Any, names: str | None, option: str) -> Any:
-    """One column as a vector, several as a matrix in the order they are named in."""
+    """One column as a vector, several as a matrix in the order of `names`."""
     if names is None:
         return None
     listed = names.split(",")
@@ -118,16 +128,17 @@ def _columns(table: Any, names: str | None, option: str) -> Any:
     return table[listed[0]].to_numpy() if len(listed) == 1 else table[listed].to_numpy()
 
 
-def _labels(given: str | None, columns: list[str], target: Any) -> list[Any] | None:
-    """Classes in the order of the columns; None where they are column numbers."""
-    found = {plain_text(label): label for label in set(target.tolist())}
-    if given is not None:
-        return [found.get(name, name) for name in given.split(",")]
-    if len(columns) > 1 and set(found) <= set(columns):
-        return [found.get(name, name) for name in columns]
-    if set(found) <= {str(number) for number in range(max(2, len(columns)))}:
+def _labels(option: str | None, columns: list[str], target: Any) -> list[Any] | None:
+    """Classes in the order of the columns; None if the labels are column numbers."""
+    # From --labels or the names of the columns. The order is never guessed.
+    labels = {plain_text(label): label for label in set(target.tolist())}
+    if option is not None:
+        return [labels.get(name, name) for name in option.split(",")]
+    if len(columns) > 1 and set(labels) <= set(columns):
+        return [labels.get(name, name) for name in columns]
+    if set(labels) <= {str(number) for number in range(max(2, len(columns)))}:
         return None
     raise InputError(
-        f"--labels must name the classes in the order of the columns {', '.join(columns)}; "
-        f"the labels are {', '.join(sorted(found)[:10])}"
+        f"--labels must be set to the classes in the order of the columns {', '.join(columns)}; "
+        f"the labels in the file are {', '.join(sorted(labels)[:10])}"
     )

@@ -7,4 +7,4 @@ import signal
 STOPPING = [
     getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)
 ]
-"""What ends a run: Ctrl-C, a request to stop, a terminal that was closed."""
+"""Signals of Ctrl-C, a termination request and a closed terminal."""

@@ -1,4 +1,4 @@
-"""Printing that several commands share; plain text if the output is a file or a pipe."""
+"""Functions to print tables and JSON; plain text if the output is a file or a pipe."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ from xentexp.experiments._leaderboard import Leaderboard, Row, best_is
 
 
 def console(*, stderr: bool = False) -> Console:
-    """Rich console of standard output or error, coloured on a terminal only."""
+    """Rich console of standard output or error, with colours only in terminals."""
     stream = sys.stderr if stderr else sys.stdout
-    # A file has no width: 140 characters keep most lines whole.
+    # A file has no width; most lines fit into 140 characters.
     width = None if stream is not None and stream.isatty() else 140
     return Console(stderr=stderr, width=width, highlight=False, soft_wrap=False)
 
@@ -42,7 +42,7 @@ def print_table(headers: Sequence[str], rows: Iterable[Sequence[str]], *, title:
 
 
 def print_in_parts(table: Callable[[int, int], Table], n_columns: int) -> None:
-    """Print a table of many columns as several tables that fit; `table` builds columns i to j."""
+    """Print a wide table as several tables that fit; `table(i, j)` builds columns i to j - 1."""
     out = console()
     unbounded = out.options.update_width(10_000)
     start = 0
@@ -59,7 +59,7 @@ def print_in_parts(table: Callable[[int, int], Table], n_columns: int) -> None:
 
 
 def print_leaderboard(board: Leaderboard, *, title: str, store: str = "") -> None:
-    """Print losses in rows and candidates in columns, best first, then what failed."""
+    """Print a leaderboard; `store` is the --store option for the printed hint."""
     out = console()
     rows = [row for row in board.ranked() if row.reason is None]
     losses = board.shown()
@@ -74,36 +74,41 @@ def print_leaderboard(board: Leaderboard, *, title: str, store: str = "") -> Non
 
 
 def store_option(uri: str) -> str:
-    """What a command needs to be told of a store that is not the default one."""
+    """Option --store for commands in hints; empty for the default store."""
     from xentexp.experiments._tracking import store_uri, without_password
 
     return "" if uri == store_uri() else f" --store {without_password(uri)}"
 
 
 def _notes(board: Leaderboard, losses: list[str], store: str) -> list[str]:
-    what = "mean over the folds, standard deviation below; " if _has_spread(board) else ""
-    notes = [f"{what}* best of its row; ranked by {board.primary}"]
+    cells = "mean over the folds, standard deviation below; " if _has_std(board) else ""
+    notes = [f"{cells}*: best of its row; models ranked by {board.primary}"]
     if any(loss in row.regret for row in board.rows for loss in losses):
-        notes.append("regret: expected loss above the best possible, under the true probabilities")
-    left = [name for name in board.names() if name not in losses]
-    same: dict[str, list[str]] = {}
+        notes.append(
+            "regret: expected loss under the true probabilities minus the smallest possible "
+            "expected loss"
+        )
+    hidden = [name for name in board.names() if name not in losses]
+    equal: dict[str, list[str]] = {}
     for name, first in board.repeated().items():
-        if name in left and first in losses and board.chosen is None:
-            same.setdefault(first, []).append(name)
-            left.remove(name)
-    notes += [f"the same as {first} here: {', '.join(names)}" for first, names in same.items()]
-    if left:
+        if name in hidden and first in losses and board.chosen is None:
+            equal.setdefault(first, []).append(name)
+            hidden.remove(name)
+    notes += [f"equal to {first} on these data: {', '.join(n)}" for first, n in equal.items()]
+    if hidden:
         command = f"xentexp leaderboard --losses all{store}"
-        notes.append(f"{len(left)} more losses and metrics: {command}")
+        notes.append(f"{len(hidden)} more losses and metrics: {command}")
     return notes
 
 
 def _table(board: Leaderboard, losses: list[str], rows: list[Row]) -> Table:
     table = Table(box=box.SIMPLE_HEAD, padding=(0, 1), collapse_padding=True)
-    table.add_column("loss", no_wrap=True)
+    table.add_column("loss or metric", no_wrap=True)
     table.add_column("best", style="dim")
     for row in rows:
-        name = Text(re.sub("[_ ]", "\n", row.model))  # not as markup: a name may contain brackets
+        name = Text(
+            re.sub("[_ ]", "\n", row.model)
+        )  # Text, because brackets in a name are not markup
         table.add_column(name, justify="right", vertical="top")
     for loss in losses:
         name = Text(loss, style="bold" if loss == board.primary else "")
@@ -122,13 +127,13 @@ def _cell(board: Leaderboard, row: Row, loss: str) -> Text:
     best = row.mean[loss] == board.best_value(loss)
     text = Text(_number(row.mean[loss]), style="bold green" if best else "")
     text.append("*" if best else " ")
-    if _has_spread(board):
-        spread = row.std.get(loss, math.nan)
-        text.append(f"\n{_number(spread)} ", style="not bold dim default")
+    if _has_std(board):
+        std = row.std.get(loss, math.nan)
+        text.append(f"\n{_number(std)} ", style="not bold dim default")
     return text
 
 
-def _has_spread(board: Leaderboard) -> bool:
+def _has_std(board: Leaderboard) -> bool:
     return any(not math.isnan(value) for row in board.rows for value in row.std.values())
 
 

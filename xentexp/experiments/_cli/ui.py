@@ -1,4 +1,4 @@
-"""`xentexp ui`: MLflow's dashboard, opened on the latest run."""
+"""`xentexp ui`: serve the MLflow dashboard and open it at the latest run."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from xentexp.experiments._cli.signals import STOPPING
 
 
 def ui(options: argparse.Namespace) -> int:
-    """Serve the dashboard until it is interrupted; return the exit code."""
+    """Serve the dashboard until the command is interrupted; return the exit code."""
     uri = tracking.store_uri(options.store)
     client = tracking.open_client(uri, create=False)
     with tracking.store_errors(uri):
@@ -35,7 +35,7 @@ def ui(options: argparse.Namespace) -> int:
     def stop(number: int, _: object) -> None:
         raise SystemExit(128 + number)
 
-    # A signal that ends this command ends the server too.
+    # A signal that ends this command also ends the server.
     for number in STOPPING:
         signal.signal(number, stop)
     log = tempfile.TemporaryFile()  # noqa: SIM115  (the server writes to it until the end)
@@ -44,11 +44,11 @@ def ui(options: argparse.Namespace) -> int:
         if not _answers(server, options.host, options.port):
             log.seek(0)
             last = (log.read().decode(errors="replace").split("\n") or [""])[-2:][0]
-            raise InputError(f"MLflow's server did not start: {last.strip()}")
+            raise InputError(f"the MLflow server did not start: {last.strip()}")
         _show(f"{address}{page}", browser=not options.no_browser)
-        print("Ctrl-C stops the server.", flush=True)
+        print("Press Ctrl-C to stop the server.", flush=True)
         while server.poll() is None:
-            time.sleep(0.2)  # wait() would not be interrupted where a library restarts calls
+            time.sleep(0.2)  # a signal would not interrupt wait() if system calls are restarted
         return server.returncode
     finally:
         server.terminate()
@@ -57,7 +57,7 @@ def ui(options: argparse.Namespace) -> int:
 
 def _check_port(host: str, port: int) -> None:
     if not 0 < port < 65536:
-        raise InputError(f"--port must lie between 1 and 65535; got {port}")
+        raise InputError(f"--port must be between 1 and 65535; got {port}")
     try:
         with socket.socket() as probe:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -65,12 +65,12 @@ def _check_port(host: str, port: int) -> None:
     except OSError as error:
         reason = error.strerror or error
         raise InputError(
-            f"{host}:{port} cannot be used ({reason}); choose another --port"
+            f"{host}:{port} cannot be used ({reason}); choose another port with --port"
         ) from error
 
 
 def _answers(server: subprocess.Popen[bytes], host: str, port: int) -> bool:
-    """Whether the server answers within a minute."""
+    """Whether the server accepts connections within a minute."""
     for _ in range(600):
         if server.poll() is not None:
             return False
@@ -84,6 +84,6 @@ def _answers(server: subprocess.Popen[bytes], host: str, port: int) -> bool:
 
 
 def _show(address: str, *, browser: bool) -> None:
-    print(f"MLflow's dashboard: {address}", flush=True)
+    print(f"MLflow dashboard: {address}", flush=True)
     if browser:
         webbrowser.open(address)

@@ -1,4 +1,4 @@
-"""The composed configuration becomes objects, once; nothing further in sees a config."""
+"""Build typed objects from a composed configuration; no other module reads the configuration."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Model files become candidates: estimators of trusted packages, and nothing else."""
+"""Candidates from model files, which may only name estimators of trusted packages."""
 
 from __future__ import annotations
 
@@ -18,18 +18,20 @@ from xentexp.experiments._results import Candidate
 from xentexp.tuning import read_space
 
 TRUSTED = ("sklearn", "xentexp", "lightgbm", "xgboost", "catboost")
-"""Packages whose classifiers a model file may name."""
+"""Packages whose estimators a model file may name."""
 
 
 def read_candidate(name: str, model: ModelFile) -> Candidate:
-    """Candidate of a model file: a trusted classifier, instantiated once, and its settings."""
+    """Candidate of a model file: its classifier, preprocessing, settings and search space."""
     check_classifier(name, model.classifier)
     try:
         classifier = instantiate(model.classifier, _convert_="all")
     except Exception as error:  # whatever a constructor raises
         raise InputError(f"model {name}: {error.__cause__ or error}") from error
     if not is_classifier(classifier):
-        raise InputError(f"model {name}: {model.classifier['_target_']} is not a classifier")
+        raise InputError(
+            f"model {name}: _target_ must be a classifier; got {model.classifier['_target_']}"
+        )
     pipeline = tabular_pipeline(classifier, model.preprocessing)
     space = None
     if model.space is not None:
@@ -43,16 +45,18 @@ def read_candidate(name: str, model: ModelFile) -> Candidate:
 
 
 def check_classifier(name: str, classifier: Mapping[str, Any]) -> Collection[str]:
-    """Parameters of a classifier of a trusted package, which is not instantiated."""
+    """Check a classifier without instantiating it; return the names of its parameters."""
     if classifier.get("_target_") is None:
-        raise InputError(f"model {name}: classifier must have a _target_, the path of its class")
+        raise InputError(
+            f"model {name}: classifier must have the key _target_, the import path of its class"
+        )
     _check_targets(name, classifier)
     cls = _estimator_class(name, classifier["_target_"])
     return inspect.signature(cls).parameters
 
 
 def _flat(prefix: str, value: object) -> dict[str, object]:
-    """Settings of a classifier, dotted."""
+    """Settings of a classifier with dotted names, nested estimators included."""
     if not (isinstance(value, Mapping) and "_target_" in value):
         return {prefix.replace("._target_", ""): value}
     return {
@@ -64,13 +68,17 @@ def _flat(prefix: str, value: object) -> dict[str, object]:
 
 def _check_targets(name: str, node: object) -> None:
     """Refuse anything but estimators of trusted packages: `_target_` could call any function."""
+    # Protects from accidents and from foreign values. A folder given by --config-dir can set
+    # Hydra's callbacks and must be trusted like code.
     for item in node if isinstance(node, list) else ():
         _check_targets(name, item)
     if not isinstance(node, Mapping):
         return
     for key, value in node.items():
         if str(key).startswith("_") and key != "_target_":
-            raise InputError(f"model {name}: {key} is not allowed in a model file")
+            raise InputError(
+                f"model {name}: the key {key} is not allowed in a model file; remove it"
+            )
         _check_targets(name, value)
     target = node.get("_target_")
     if target is None:
@@ -87,9 +95,8 @@ def _estimator_class(name: str, target: object) -> Any:
     package = module_name.partition(".")[0]
     if package not in TRUSTED:
         raise InputError(
-            f"model {name}: _target_ {target!r} is not in a trusted package "
-            f"({', '.join(TRUSTED)}); other classifiers go through "
-            f"xentexp.experiments in Python"
+            f"model {name}: _target_ must be in a trusted package ({', '.join(TRUSTED)}); got "
+            f"{target!r}; use other classifiers from Python, with xentexp.experiments"
         )
     try:
         cls = getattr(importlib.import_module(module_name), class_name, None)
@@ -99,10 +106,14 @@ def _estimator_class(name: str, target: object) -> Any:
         missing = error.name or module_name
         if missing in EXTRAS:
             raise missing_extra(missing, f"model {name}") from None
-        raise InputError(f"model {name}: there is no module {missing}") from None
-    needed = getattr(cls, "module", None)  # of a classifier of ours that imports it when it fits
+        raise InputError(
+            f"model {name}: the module {missing} does not exist; check _target_"
+        ) from None
+    needed = getattr(cls, "module", None)  # package that a classifier of xentexp imports in fit
     if isinstance(needed, str) and find_spec(needed) is None:
         raise missing_extra(needed, f"model {name}")
     if not (inspect.isclass(cls) and hasattr(cls, "fit") and hasattr(cls, "get_params")):
-        raise InputError(f"model {name}: _target_ {target!r} is not the class of an estimator")
+        raise InputError(
+            f"model {name}: _target_ must be the class of an estimator; got {target!r}"
+        )
     return cls

@@ -1,4 +1,4 @@
-"""The configuration as typed models, and its first error as one sentence."""
+"""Typed models of the configuration; the first validation error becomes one sentence."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ from xentexp.errors import InputError, unknown_name
 from xentexp.metrics._registry import get_loss, get_metric
 
 MOST = 1_000_000
-"""The largest number of trials and of inner folds."""
+"""Largest number of trials and of inner folds."""
 
 
 def _rule(words: str) -> WrapValidator:
-    """Say what a value must be in the error of the value itself, but not of what is inside it."""
+    """Validator that words the error of a value, but not the errors of values inside it."""
 
     def check(value: Any, handler: Any) -> Any:
         try:
@@ -39,12 +39,12 @@ def _rule(words: str) -> WrapValidator:
 
 
 def _listed(value: object) -> object:
-    """A list, as a tuple; a single name is a list of one."""
+    """Convert a list to a tuple, and a single name to a tuple of one."""
     return (value,) if isinstance(value, str) else tuple(value) if type(value) is list else value
 
 
 def _as_given(value: Any, handler: Any) -> Any:
-    """A number that is checked but stays 0 or 0.0, because it is logged."""
+    """Check a number but keep it as written (0 or 0.0), because it is logged."""
     handler(value)
     return value
 
@@ -61,9 +61,17 @@ def _loss_name(name: Any) -> str:
     except InputError as error:
         with contextlib.suppress(InputError):
             metric = get_metric(name).name
-            message = f"{metric} is a metric of the whole data set; name it among metrics"
+            message = f"{metric} is a metric of the whole data set; add it to metrics instead"
             raise ValueError(message) from error
         raise
+
+
+def _groups(value: Any) -> Any:
+    columns = isinstance(value, list) and value and all(isinstance(v, str) for v in value)
+    if value is None or value == "auto" or columns:
+        return value
+    words = "null, auto or a list of columns, e.g. [age,job]"
+    raise PydanticCustomError("rule", "{words}", {"words": words})
 
 
 _COLUMNS = _rule("a list of columns, e.g. [age,job], or null")
@@ -79,37 +87,37 @@ _RENAMED = {"samples": "metrics"}
 
 
 def unknown_key(kind: str, key: str, known: Iterable[str]) -> InputError:
-    """Error for a key that does not exist: its new name, or the nearest ones."""
+    """Error for a key that does not exist, with its new name or the nearest names."""
     if key in _RENAMED:
         return InputError(f"{key} is now called {_RENAMED[key]}; set {_RENAMED[key]} instead")
     return unknown_name(kind, key, known)
 
 
 class ConfigSection(BaseModel):
-    """A section with fixed keys; values are not converted."""
+    """Section with fixed keys; values are not converted to other types."""
 
     model_config = ConfigDict(strict=True, frozen=True, allow_inf_nan=False)
 
     @model_validator(mode="before")
     @classmethod
-    def _known_keys(cls, given: Any) -> Any:
-        # Not extra="forbid", whose error does not carry the known keys.
-        for key in given if isinstance(given, Mapping) else ():
+    def _known_keys(cls, section: Any) -> Any:
+        # The error of extra="forbid" does not list the known keys.
+        for key in section if isinstance(section, Mapping) else ():
             if key not in cls.model_fields:
                 context = {"key": key, "known": list(cls.model_fields)}
                 raise PydanticCustomError("unknown_key", "{key}", context)
-        return given
+        return section
 
 
 class Stratified(ConfigSection):
-    """Folds of `cv=stratified`; of this and the other kinds, see `CrossValidation`."""
+    """Section of `cv=stratified`; `CrossValidation` documents all kinds."""
 
     kind: Literal["stratified"]
     n_splits: Splits
 
 
 class Repeated(ConfigSection):
-    """Folds of `cv=repeated`."""
+    """Section of `cv=repeated`."""
 
     kind: Literal["repeated"]
     n_splits: Splits
@@ -117,15 +125,15 @@ class Repeated(ConfigSection):
 
 
 class Grouped(ConfigSection):
-    """Folds of `cv=grouped`."""
+    """Section of `cv=grouped`."""
 
     kind: Literal["grouped"]
     n_splits: Splits
-    groups: Any  # "auto" or columns, which `CrossValidation` compares with those of the data set
+    groups: Annotated[Any, PlainValidator(_groups)]
 
 
 class TimeOrdered(ConfigSection):
-    """Folds of `cv=time_ordered`."""
+    """Section of `cv=time_ordered`."""
 
     kind: Literal["time_ordered"]
     n_splits: Splits
@@ -133,14 +141,14 @@ class TimeOrdered(ConfigSection):
 
 
 class Holdout(ConfigSection):
-    """The one part of `cv=holdout`."""
+    """Section of `cv=holdout`."""
 
     kind: Literal["holdout"]
     n_test: Annotated[int | None, Field(ge=1), _rule("a whole number >= 1")]
 
 
 class DatasetSection(BaseModel):
-    """The name of a data set; the signature of its loader says what else there may be."""
+    """Section `dataset`: a name, and parameters that are checked against the loader."""
 
     model_config = ConfigDict(strict=True, frozen=True, extra="allow")
 
@@ -148,7 +156,7 @@ class DatasetSection(BaseModel):
 
 
 class ModelFile(ConfigSection):
-    """One file of conf/models."""
+    """Content of a file of conf/models."""
 
     preprocessing: Annotated[str, _rule("the name of a preprocessing")]
     classifier: dict[str, Any]
@@ -156,7 +164,7 @@ class ModelFile(ConfigSection):
 
 
 class TrainOn(ConfigSection):
-    """A loss that models are trained on; a name stands for a loss with default parameters."""
+    """Entry of `train_on`; a name alone is the loss with default parameters."""
 
     loss: Annotated[str, _rule("the name of a loss")]
     name: Text | None = None
@@ -166,51 +174,51 @@ class TrainOn(ConfigSection):
 
     @model_validator(mode="before")
     @classmethod
-    def _of_name(cls, given: Any) -> Any:
-        return {"loss": given} if isinstance(given, str) else given
+    def _from_name(cls, entry: Any) -> Any:
+        return {"loss": entry} if isinstance(entry, str) else entry
 
 
 class Leakage(ConfigSection):
-    """What is done where random folds share entities."""
+    """Section `leakage`: what to do if random folds share entities."""
 
     check: Literal["compare", "warn", "ignore"]
     key: Annotated[Annotated[list[Annotated[str, _COLUMNS]], Field(min_length=1)] | None, _COLUMNS]
 
 
 class Tracking(ConfigSection):
-    """Where a run is logged."""
+    """Section `tracking`: where a run is logged."""
 
     uri: Text | None
     experiment: Text | None
 
 
 class PublishedNumber(ConfigSection):
-    """A number to reproduce."""
+    """Published value and the tolerance for reproducing it."""
 
     value: Annotated[float, _rule("a finite number")]
     within: Annotated[float, Field(ge=0), _rule("a finite number >= 0")]
 
 
 class Tune(ConfigSection):
-    """How settings are searched."""
+    """Section `tune`: how hyperparameters are searched."""
 
     n_trials: Annotated[int, Field(ge=1, le=MOST), _rule(f"a whole number from 1 to {MOST}")]
     timeout: Annotated[float | None, Field(gt=0), _rule("a number of seconds > 0, or null")]
     loss: MetricName | None
     folds: Annotated[int, Field(ge=2, le=MOST), _rule(f"a whole number from 2 to {MOST}")]
-    storage: Annotated[str | None, _rule("a sqlite file, e.g. tuning.db, or null")]
+    storage: Annotated[str | None, _rule("an SQLite file, e.g. tuning.db, or null")]
     untuned: Annotated[bool, _rule("true or false")]
 
 
 class Configuration(ConfigSection):
-    """All that Hydra composes."""
+    """The whole configuration."""
 
     dataset: DatasetSection
     models: Annotated[
         dict[str, ModelFile],
         Field(min_length=1),
-        _rule("a list of one model at least, e.g. models=[logistic]"),
-    ] = Field(default={}, validate_default=True)  # Hydra leaves an empty choice out
+        _rule("a list of at least one model, e.g. models=[logistic]"),
+    ] = Field(default={}, validate_default=True)  # Hydra omits the key if no model is chosen
     cv: Annotated[
         Stratified | Repeated | Grouped | TimeOrdered | Holdout, Field(discriminator="kind")
     ]
@@ -251,11 +259,11 @@ class Configuration(ConfigSection):
         _rule("a list of losses, or null"),
     ]
     curves: Annotated[Losses | None, _rule("a list of names, or null")]
-    tune: Annotated[Tune | None, _rule("a section of its own, or null")]
+    tune: Annotated[Tune | None, _rule("a section such as the one of experiment=tune, or null")]
 
 
 def read(config: Mapping[str, Any]) -> Configuration:
-    """Check a composed configuration; an InputError tells the first thing that is wrong."""
+    """Validate a composed configuration; raise an InputError for the first problem."""
     try:
         return Configuration.model_validate(dict(config))
     except ValidationError as error:
@@ -263,31 +271,31 @@ def read(config: Mapping[str, Any]) -> Configuration:
 
 
 def _sentence(error: ValidationError) -> InputError:
-    """The first error of a configuration as our own."""
+    """InputError for the first error that pydantic reports."""
     first = error.errors()[0]
-    kind, context, given = first["type"], first.get("ctx", {}), first["input"]
+    kind, context, value = first["type"], first.get("ctx", {}), first["input"]
     where = _where(first["loc"])
     if kind == "unknown_key":
         what = f"key of {where}" if where else "configuration key"
         return unknown_key(what, context["key"], context["known"])
     if kind in ("literal_error", "union_tag_invalid"):
         known = re.findall("'([^']+)'", context.get("expected") or context["expected_tags"])
-        return unknown_name(where, context.get("tag", given), known)
+        return unknown_name(where, context.get("tag", value), known)
     if kind == "union_tag_not_found":
-        return InputError(f"{where} has no {context['discriminator']}; choose a {where}=NAME")
+        return InputError(f"{where} must have a {context['discriminator']}; choose {where}=NAME")
     if kind == "missing":
-        return InputError(f"{where} is missing; set it")
-    if kind == "value_error":  # of a function of ours
+        return InputError(f"{where} must be set; it has no default")
+    if kind == "value_error":  # raised by a validator of this module
         return InputError(f"{where}: {context['error']}")
     if kind in ("dict_type", "model_type", "model_attributes_type", "too_short"):
-        words = "a section of its own"
+        words = "a section with keys"
     else:
         words = first["msg"].removeprefix("Input should be ")
-    return InputError(f"{where} must be {words}; got {given!r}")
+    return InputError(f"{where} must be {words}; got {value!r}")
 
 
 def _where(loc: tuple[int | str, ...]) -> str:
-    """Key as on the command line: without places in lists, and `cv=KIND` for the section of it."""
+    """Key as on the command line: without list indices; ``cv=KIND`` for the section cv."""
     words = [str(word) for word in loc if not isinstance(word, int) and word != "[key]"]
     if words[:1] == ["cv"] and len(words) > 1:
         words[:2] = ["cv"] if len(words) > 2 else [f"cv={words[1]}"]

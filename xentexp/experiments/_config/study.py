@@ -1,4 +1,4 @@
-"""A study: the data set, candidates, folds and metrics that one configuration names."""
+"""Study: the data set, candidates, folds and metrics of one configuration."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from xentexp.errors import InputError
-from xentexp.experiments._analysis.leakage import Leak, find_leak, folds_without
+from xentexp.experiments._analysis.leakage import Leak, find_leak, grouped_folds
 from xentexp.experiments._analysis.replication import Published
 from xentexp.experiments._config.schema import Leakage, PublishedNumber, read
 from xentexp.experiments._config.training import read_candidates, with_corrections
@@ -21,7 +21,7 @@ from xentexp.experiments._scoring import choose_measures
 from xentexp.experiments.datasets import Dataset, Entities, load_dataset
 from xentexp.experiments.datasets._repeats import check_key
 
-_NOT_HASHED = {
+_NOT_HASHED = {  # keys that do not change the values of the run
     "tracking",
     "n_jobs",
     "submission",
@@ -34,83 +34,118 @@ _NOT_HASHED = {
 
 @dataclass(frozen=True)
 class Study:
-    """What one run is about, as objects."""
+    """Objects of one run."""
 
     dataset: Dataset
-    dataset_parameters: Mapping[str, Any]
+    dataset_parameters: Mapping[str, Any]  # arguments of its loader
     candidates: tuple[Candidate, ...]
     cv: CrossValidation
     folds: tuple[Fold, ...]
-    losses: tuple[str, ...] | None
+    losses: tuple[str, ...] | None  # None for all that apply
     metrics: tuple[str, ...] | None
-    shown: tuple[str, ...] | None
+    shown: tuple[str, ...] | None  # losses and metrics of the leaderboard; None for all
     primary: str
     seed: int
     n_jobs: int
     tracking_uri: str | None
     experiment: str
     submission: Path | None
-    config_hash: str
+    config_hash: str  # identical for runs that must give identical values
     published: tuple[Published, ...] = ()
-    leak: Leak | None = None
-    grouped_folds: tuple[Fold, ...] = ()
-    entities: Entities | None = None
-    key: tuple[str, ...] | None = None
+    leak: Leak | None = None  # None without a leak, and for leakage.check=ignore
+    grouped_folds: tuple[Fold, ...] = ()  # for leakage.check=compare
+    entities: Entities | None = None  # entities that cv=grouped keeps together
+    key: tuple[str, ...] | None = None  # columns that identify an entity, if set by the user
     tuning: Tuning | None = None
 
 
 def build(config: Mapping[str, Any]) -> Study:
-    """Objects of a resolved configuration."""
-    given = read(config)
-    shown = given.leaderboard
-    if given.losses is not None and shown is not None:
-        shown = tuple(dict.fromkeys([*given.losses, *shown]))  # who names losses wants to see them
-    if shown is not None and given.primary not in shown:
-        shown = (given.primary, *shown)
-    candidates = read_candidates(given.models, given.train_on, given.curves)
-    cv = CrossValidation(seed=given.seed, **given.cv.model_dump())
-    parameters = given.dataset.model_extra or {}
-    dataset = load_dataset(given.dataset.name, **parameters)
+    """Build a study from a resolved configuration of plain values; load data and make folds."""
+    settings = read(config)
+    shown = settings.leaderboard
+    if settings.losses is not None and shown is not None:
+        shown = tuple(dict.fromkeys([*settings.losses, *shown]))  # losses named by the user first
+    if shown is not None and settings.primary not in shown:
+        shown = (settings.primary, *shown)
+    candidates = read_candidates(settings.models, settings.train_on, settings.curves)
+    cv_options = settings.cv.model_dump()
+    _check_cv_options(cv_options)
+    cv = CrossValidation(seed=settings.seed, **cv_options)
+    parameters = settings.dataset.model_extra or {}
+    dataset = load_dataset(settings.dataset.name, **parameters)
     candidates = with_corrections(candidates, dataset.classes)
-    choose_measures(dataset, given.losses, given.metrics, given.primary)
-    tuning = read_tuning(given.tune, given.primary, dataset)
-    candidates = tuned_candidates(candidates, tuning, cv_kind=cv.kind, seed=given.seed)
-    published = _published(given.published or {}, [candidate.name for candidate in candidates])
-    submission = _submission(given.submission, dataset)
-    folds = tuple(cv.folds(dataset))
-    leak, grouped_folds, key = _leakage(given.leakage, dataset, cv, folds)
+    choose_measures(dataset, settings.losses, settings.metrics, settings.primary)
+    tuning = read_tuning(settings.tune, settings.primary, dataset)
+    candidates = tuned_candidates(candidates, tuning, cv_kind=cv.kind, seed=settings.seed)
+    published = _published(settings.published or {}, [candidate.name for candidate in candidates])
+    submission = _submission(settings.submission, dataset)
+    folds = _folds(cv, dataset)
+    leak, without_leak, key = _leakage(settings.leakage, dataset, cv, folds)
     return Study(
         dataset=dataset,
         dataset_parameters=parameters,
         candidates=candidates,
         cv=cv,
         folds=folds,
-        losses=given.losses,
-        metrics=given.metrics,
+        losses=settings.losses,
+        metrics=settings.metrics,
         shown=shown,
-        primary=given.primary,
-        seed=given.seed,
-        n_jobs=given.n_jobs,
-        tracking_uri=given.tracking.uri,
-        experiment=given.tracking.experiment or _experiment_name(dataset, parameters),
+        primary=settings.primary,
+        seed=settings.seed,
+        n_jobs=settings.n_jobs,
+        tracking_uri=settings.tracking.uri,
+        experiment=settings.tracking.experiment or _experiment_name(dataset, parameters),
         submission=submission,
         config_hash=_config_hash(config),
         published=published,
         leak=leak,
-        grouped_folds=grouped_folds,
+        grouped_folds=without_leak,
         entities=cv.entities(dataset) if cv.kind == "grouped" else None,
         key=key,
         tuning=tuning,
     )
 
 
+# `CrossValidation` words its errors for Python. Here the most common ones name configuration keys,
+# and the others get the name of the section.
+def _check_cv_options(options: Mapping[str, Any]) -> None:
+    if options["kind"] == "holdout" and options["n_test"] is None:
+        raise InputError("cv=holdout needs the number of test rows; set cv.n_test=ROWS")
+    if options["kind"] == "time_ordered" and options["time_column"] is None:
+        raise InputError(
+            "cv=time_ordered needs the column that orders the rows; set cv.time_column=COLUMN"
+        )
+
+
+def _folds(cv: CrossValidation, dataset: Dataset) -> tuple[Fold, ...]:
+    alternatives = (
+        "set cv.groups=[COLUMN,...] to the columns that identify an entity, or choose cv=stratified"
+    )
+    if cv.kind == "grouped" and cv.groups is None and dataset.groups is None:
+        raise InputError(
+            f"cv=grouped needs groups, but data set {dataset.name} does not provide them; set "
+            f"cv.groups=auto to search for entities, {alternatives}"
+        )
+    if cv.kind == "grouped" and cv.groups == "auto" and dataset.found_entities is None:
+        raise InputError(
+            f"cv.groups=auto did not find entities in data set {dataset.name}; {alternatives}"
+        )
+    if cv.groups not in (None, "auto"):
+        check_key(dataset.X, cv.groups, "cv.groups")
+    try:
+        return tuple(cv.folds(dataset))
+    except InputError as error:
+        raise InputError(f"cv: {error}") from error
+
+
 def _config_hash(config: Mapping[str, Any]) -> str:
-    kept = {key: value for key, value in config.items() if key not in _NOT_HASHED}
-    if kept["tune"] is None:  # then the spaces count for nothing
-        kept["models"] = {name: _without(model, "space") for name, model in kept["models"].items()}
+    hashed = {key: value for key, value in config.items() if key not in _NOT_HASHED}
+    if hashed["tune"] is None:  # without a search, the search spaces have no effect
+        models = hashed["models"].items()
+        hashed["models"] = {name: _without(model, "space") for name, model in models}
     else:
-        kept["tune"] = _without(kept["tune"], "storage")
-    return hashlib.sha256(json.dumps(kept, sort_keys=True).encode()).hexdigest()[:16]
+        hashed["tune"] = _without(hashed["tune"], "storage")
+    return hashlib.sha256(json.dumps(hashed, sort_keys=True).encode()).hexdigest()[:16]
 
 
 def _without(section: Mapping[str, Any], key: str) -> dict[str, Any]:
@@ -120,24 +155,31 @@ def _without(section: Mapping[str, Any], key: str) -> dict[str, Any]:
 def _leakage(
     section: Leakage, dataset: Dataset, cv: CrossValidation, folds: Sequence[Fold]
 ) -> tuple[Leak | None, tuple[Fold, ...], tuple[str, ...] | None]:
-    """What the folds share, folds that share nothing, and the columns that identify an entity."""
+    """Leak of the folds, grouped folds to compare with, and the key of the entities."""
     if section.key is None:
         key = None
     elif section.check == "ignore":
-        raise InputError("leakage.key is not for leakage.check=ignore; leave one of them out")
+        raise InputError(
+            "leakage.key is not used with leakage.check=ignore; leave out one of the two keys"
+        )
     else:
         key = check_key(dataset.X, section.key, "leakage.key")
     leak = None if section.check == "ignore" else find_leak(dataset, cv, folds, key)
-    grouped: Sequence[Fold] = ()
+    without_leak: Sequence[Fold] = ()
     if leak is not None and section.check == "compare":
-        grouped = folds_without(leak, dataset, cv)
-    return leak, tuple(grouped), key
+        try:
+            without_leak = grouped_folds(leak, dataset, cv)
+        except InputError as error:
+            raise InputError(
+                f"leakage.check=compare cannot make grouped folds: {error}; set leakage.check=warn"
+            ) from error
+    return leak, tuple(without_leak), key
 
 
 def _published(
     section: Mapping[str, Mapping[str, PublishedNumber]], models: Collection[str]
 ) -> tuple[Published, ...]:
-    """Numbers of the models that are run: `models=[...]` chooses among the published ones."""
+    """Published values of the models that are run; `models=[...]` may leave out others."""
     chosen = tuple(
         Published(model, measure, number.value, number.within)
         for model, numbers in section.items()
@@ -146,8 +188,8 @@ def _published(
     )
     if section and not chosen:
         raise InputError(
-            f"published must have numbers of a model that is run ({', '.join(models)}); got those "
-            f"of {', '.join(section)}"
+            f"published must have values for at least one model of this run "
+            f"({', '.join(models)}); got values for {', '.join(section)}"
         )
     return chosen
 
@@ -157,23 +199,25 @@ def _submission(path: str | None, dataset: Dataset) -> Path | None:
         return None
     if dataset.test is None:
         raise InputError(
-            f"submission needs rows to predict, but data set {dataset.name} does not provide them"
+            f"submission needs test rows, but data set {dataset.name} does not provide them; leave "
+            f"submission out"
         )
     if len(dataset.test.columns) != len(dataset.classes):
         raise InputError(
-            f"submission has the columns {', '.join(dataset.test.columns)}, but the training rows "
-            f"have the classes {', '.join(map(str, dataset.classes))} alone"
+            f"submission needs one column per class; the sample submission has the columns "
+            f"{', '.join(dataset.test.columns)}, but the training rows have only the classes "
+            f"{', '.join(map(str, dataset.classes))}"
         )
     file = Path(path).expanduser().absolute()
     if not file.parent.is_dir():
-        raise InputError(f"submission: there is no folder {file.parent}")
+        raise InputError(f"submission: the folder {file.parent} does not exist; create it first")
     if file.is_dir():
-        raise InputError(f"submission must be a file; {file} is a folder")
+        raise InputError(f"submission must be a file; got the folder {file}")
     return file
 
 
 def _experiment_name(dataset: Dataset, parameters: Mapping[str, Any]) -> str:
-    """One experiment for each table: its file belongs to the name of a user's own."""
+    """Name of the MLflow experiment; different files and OpenML data sets get different names."""
     if dataset.name == "table":
         return f"table {Path(str(parameters['path'])).stem} {parameters['target']}"
     if dataset.name == "openml":

@@ -1,4 +1,4 @@
-"""The keys `train_on` and `curves`: models crossed with the losses that they are trained on."""
+"""The keys `train_on` and `curves`: candidates for each model and training loss."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from xentexp.losses import Loss
 from xentexp.objectives import TrainingObjective, get_training_loss
 
 _OPTIONS = {"loss", "loss_params", "class_weight", "label_smoothing"}
-"""Parameters of a classifier that is trained on any loss."""
+"""Parameters that a classifier needs to be trained on any loss."""
 
 
 def read_candidates(
@@ -25,13 +25,17 @@ def read_candidates(
     train_on: Sequence[TrainOn] | None,
     curves: Sequence[str] | None,
 ) -> tuple[Candidate, ...]:
-    """Candidates of the model files: all losses of the first model, then of the next."""
+    """Candidates of the model files: all training losses of the first model, then of the next."""
+    # Losses to record at each step; None keeps the setting of the model file.
     recorded = {} if curves is None else {"record": list(curves)}
-    recipes = [_trained_on(entry) for entry in train_on or ()]
-    labels = [trained.label for trained in recipes]
+    training_losses = [_trained_on(entry) for entry in train_on or ()]
+    labels = [trained.label for trained in training_losses]
     for label in labels:
         if labels.count(label) > 1:
-            raise InputError(f"train_on has {label!r} twice; give one of them a name of its own")
+            raise InputError(
+                f"train_on has duplicate entries {label!r}; give each a different name, e.g. "
+                f"{{loss: NAME, name: LABEL}}"
+            )
     candidates: list[Candidate] = []
     for name, model in models.items():
         takes_loss = set(check_classifier(name, model.classifier)) >= _OPTIONS
@@ -41,11 +45,11 @@ def read_candidates(
             continue
         if not takes_loss:
             raise InputError(
-                f"model {name} is not trained on a loss of choice; leave it out of models=, or "
-                f"set train_on=null"
+                f"train_on needs models with the parameter loss, but model {name} does not have "
+                f"it; leave it out of models=, or set train_on=null"
             )
-        for trained, entry in zip(recipes, train_on, strict=True):
-            # Options that an entry leaves out are those of its defaults, not of the model's file.
+        for trained, entry in zip(training_losses, train_on, strict=True):
+            # Options that an entry omits take the defaults of `TrainOn`, not the model's file.
             settings = {**entry.model_dump(include=_OPTIONS), **recorded}
             crossed = read_candidate(f"{name}[{trained.label}]", _changed(model, settings))
             parameters = {**crossed.parameters, "family": name, "trained_on": trained.label}
@@ -62,7 +66,7 @@ def _changed(model: ModelFile, settings: Mapping[str, object]) -> ModelFile:
 def with_corrections(
     candidates: Sequence[Candidate], classes: Sequence[Any]
 ) -> tuple[Candidate, ...]:
-    """Candidates whose losses suit the classes; ``"<name> corrected"`` is a variant of some."""
+    """Candidates with a variant ``"<name> corrected"`` if the loss shifts the probabilities."""
     return tuple(_with_correction(candidate, classes) for candidate in candidates)
 
 
@@ -78,8 +82,8 @@ def _with_correction(candidate: Candidate, classes: Sequence[Any]) -> Candidate:
         TrainingObjective(loss, np.arange(n_classes), n_classes, label_smoothing=smoothing)
     except InputError as error:
         raise InputError(f"train_on: {error}") from error
-    done = classifier.correct_probabilities
-    if done or not trained.shifted or not loss.invertible(n_classes, smoothing):
+    corrected = classifier.correct_probabilities
+    if corrected or not trained.shifted or not loss.invertible(n_classes, smoothing):
         return candidate
     settings: dict[str, object] = {"classifier__correct_probabilities": True}
     return replace(candidate, variants={f"{candidate.name} corrected": settings})
@@ -94,11 +98,11 @@ def _trained_on(entry: TrainOn) -> TrainedOn:
 
 
 def _label(loss: Loss, entry: TrainOn) -> str:
-    plain = type(loss)()
+    default = type(loss)()
     words = [loss.name]
     for field in fields(loss):
         value = getattr(loss, field.name)
-        if value != getattr(plain, field.name):
+        if value != getattr(default, field.name):
             words.append(f"{field.name}={value}")
     if entry.label_smoothing:
         words.append(f"smoothing={entry.label_smoothing:g}")

@@ -1,4 +1,4 @@
-"""The section `tune`: candidates whose settings are searched inside each fold."""
+"""The section `tune`: candidates whose hyperparameters are searched inside each fold."""
 
 from __future__ import annotations
 
@@ -25,18 +25,18 @@ from xentexp.tuning._storage import storage_path
 
 @dataclass(frozen=True)
 class Tuning:
-    """How settings are searched."""
+    """How hyperparameters are searched."""
 
-    n_trials: int
-    timeout: float | None
-    loss: str
-    folds: int
-    storage: Path
-    untuned: bool
+    n_trials: int  # for each model in each fold
+    timeout: float | None  # seconds for the trials of one model in one fold
+    loss: str  # loss or metric that the search optimizes
+    folds: int  # inner folds
+    storage: Path  # SQLite file of the trials
+    untuned: bool  # whether the models with their file's settings are candidates too
 
 
 def read_tuning(section: Tune | None, primary: str, dataset: Dataset) -> Tuning | None:
-    """The section `tune`, checked against the data set; its loss is the primary by default."""
+    """Check the section `tune` against the data set; the default loss is the primary."""
     if section is None:
         return None
     import_extra("optuna", "tune")
@@ -61,20 +61,23 @@ def tuned_candidates(
     cv_kind: str,
     seed: int,
 ) -> tuple[Candidate, ...]:
-    """Candidates, ``NAME_tuned`` after ``NAME`` where the model's file has a space."""
+    """Candidates, with ``NAME_tuned`` after ``NAME`` if the model's file has a space."""
     if tuning is None:
         return tuple(candidates)
     if not any(candidate.space for candidate in candidates):
         names = ", ".join(candidate.name for candidate in candidates)
-        raise InputError(f"tune needs a model whose file has a space; none of {names} has")
+        raise InputError(
+            f"tune needs at least one model whose file has the key space; got {names}; use other "
+            f"models, or add a space to a model file"
+        )
     cv = TimeSeriesSplit(tuning.folds) if cv_kind == "time_ordered" else tuning.folds
-    found: list[Candidate] = []
+    result: list[Candidate] = []
     for candidate in candidates:
         if tuning.untuned or not candidate.space:
-            found.append(candidate)
+            result.append(candidate)
         if candidate.space:
-            found.append(_tuned(candidate, candidate.space, tuning, cv, seed))
-    return tuple(found)
+            result.append(_tuned(candidate, candidate.space, tuning, cv, seed))
+    return tuple(result)
 
 
 def _tuned(
@@ -87,8 +90,8 @@ def _tuned(
     )
     if missing:
         raise InputError(
-            f"model {candidate.name} has no {missing}, which tune.loss {tuning.loss} needs; name "
-            f"another tune.loss, or leave the model out"
+            f"tune.loss={tuning.loss} needs {missing}, but model {candidate.name} does not provide "
+            f"it; choose another tune.loss, or leave the model out"
         )
     estimator = TunedClassifier(
         candidate.estimator,
@@ -101,24 +104,24 @@ def _tuned(
         storage=str(tuning.storage),
         study_name=candidate.name,
     )
-    searched = {
+    parameters = {
         "tune.loss": tuning.loss,
         "tune.n_trials": tuning.n_trials,
         "tune.timeout": tuning.timeout,
         "tune.folds": tuning.folds,
         **{f"space.{dotted(name)}": json.dumps(dimension) for name, dimension in space.items()},
     }
-    # What is searched has no value of its own: the folds' are among the parameters tuned.*.
-    own = set(map(dotted, space))
-    kept = {key: value for key, value in candidate.parameters.items() if key not in own}
+    # The chosen values differ between folds: they are logged as the parameters tuned.*.
+    searched = set(map(dotted, space))
+    fixed = {key: value for key, value in candidate.parameters.items() if key not in searched}
     family = None if candidate.family is None else f"{candidate.family}_tuned"
     if family is not None:
-        kept["family"] = family
+        fixed["family"] = family
     return replace(
         candidate,
         name=f"{candidate.name}_tuned",
         estimator=estimator,
-        parameters={**kept, **searched},
-        variants={},  # they would be set on a model that is not the fitted one
+        parameters={**fixed, **parameters},
+        variants={},  # set_params would not reach the fitted best_estimator_
         family=family,
     )

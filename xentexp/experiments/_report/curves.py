@@ -16,25 +16,26 @@ from xentexp.experiments._formatting import wrapped
 from xentexp.experiments._report.drawing import BLUE, RULE, SOFT, VERMILLION, style
 
 Curves = Mapping[str, Mapping[str, Sequence[float]]]
-"""Of one fit: ``{"train": {loss: values}, "valid": {loss: values}}``, the valid part optional."""
+"""Curves of one fit: ``{"train": {loss: values}, "valid": {loss: values}}``; valid is optional."""
 
 _PARTS = (("train", BLUE), ("valid", VERMILLION))
 _PER_ROW, _WIDE, _HIGH = 4, 2.9, 2.15
 
 
 def recorded(fold: Curves) -> dict[str, None]:
-    """Names of the losses that a fit recorded; boosters may record the valid part alone."""
+    """Names of the recorded losses of a fit; boosters may record only the valid part."""
     return dict.fromkeys(name for part, _ in _PARTS for name in fold.get(part, {}))
 
 
 def curves_by_loss(folds: Sequence[Curves], title: str) -> Figure:
-    """Learning curves of one candidate: a panel for each loss that was recorded."""
+    """Learning curves of one candidate, a panel per loss; thin lines are folds, thick the mean."""
     names = dict.fromkeys(name for fold in folds for name in recorded(fold))
     return _panels({name: (folds, name) for name in names}, title)
 
 
 def curves_by_row(rows: Mapping[str, Sequence[Curves]], title: str) -> Figure:
-    """Learning curves of many candidates: a panel for each, of the loss that it trained on."""
+    """Learning curves of several candidates, a panel per candidate with its training loss."""
+    # The training loss is recorded first.
     panels = {
         label: (folds, next(iter(recorded(folds[0]))))
         for label, folds in rows.items()
@@ -45,7 +46,7 @@ def curves_by_row(rows: Mapping[str, Sequence[Curves]], title: str) -> Figure:
 
 def _panels(panels: Mapping[str, tuple[Sequence[Curves], str]], title: str) -> Figure:
     if not panels:
-        raise InputError(f"{title}: no learning curve was recorded")
+        raise InputError(f"{title}: no learning curve was recorded; nothing can be plotted")
     columns = min(_PER_ROW, len(panels))
     rows = -(-len(panels) // columns)
     width, height = max(columns * _WIDE, 6.0), rows * _HIGH + 0.7
@@ -98,7 +99,7 @@ def _draw(axes: Axes, folds: Sequence[Curves], loss: str) -> None:
 
 
 def _zoom(axes: Axes, folds: Sequence[Curves], loss: str) -> None:
-    """Cut off high first steps that would flatten the others."""
+    """Limit the y-axis if a few high first steps would flatten the rest of the curves."""
     values = [
         value
         for fold in folds

@@ -13,12 +13,12 @@ from matplotlib.figure import Figure
 
 INK, SOFT, RULE = "#1a1a1a", "#5a5a5a", "#d5d5d5"
 BLUE, VERMILLION = "#0072b2", "#d55e00"
-"""Colours of Okabe and Ito, distinct for every colour vision."""
+"""Colours of Okabe and Ito, distinguishable with every type of colour vision."""
 
 
 @contextmanager
 def style(salt: str) -> Iterator[None]:
-    """Fonts and colours of a figure; `salt` keeps ids of two figures in one page apart."""
+    """Fonts and colours of a figure; `salt` makes its SVG ids unique within a page."""
     settings: dict[Any, Any] = {
         "font.family": "sans-serif",
         "font.size": 8.0,
@@ -29,7 +29,7 @@ def style(salt: str) -> Iterator[None]:
         "ytick.color": SOFT,
         "axes.spines.top": False,
         "axes.spines.right": False,
-        "svg.fonttype": "none",  # text stays text: it can be searched, and read aloud
+        "svg.fonttype": "none",  # text stays text, for search and screen readers
         "svg.hashsalt": salt,
         "path.simplify": True,
     }
@@ -38,14 +38,14 @@ def style(salt: str) -> Iterator[None]:
 
 
 def to_svg(figure: Figure, title: str) -> str:
-    """Figure as an SVG element that can stand in a page, or in a file of its own."""
+    """Figure as an SVG element for a page or a file; identical figures give identical text."""
     out = io.StringIO()
     with style(title):
-        nothing = dict.fromkeys(("Date", "Creator", "Format", "Type"))
-        figure.savefig(out, format="svg", metadata={**nothing, "Title": title})
+        omitted = dict.fromkeys(("Date", "Creator", "Format", "Type"))
+        figure.savefig(out, format="svg", metadata={**omitted, "Title": title})
     text = out.getvalue()
     text = re.sub(r"<metadata>.*?</metadata>\s*", "", text[text.index("<svg") :], flags=re.DOTALL)
-    # hundredths of a point are fine enough, and half the size
+    # Hundredths of a point are precise enough and halve the size.
     return re.sub(r' d="[^"]*"', lambda d: re.sub(r"(\.\d\d)\d+", r"\1", d[0]), text)
 
 

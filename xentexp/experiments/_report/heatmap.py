@@ -1,4 +1,4 @@
-"""The loss matrix as a heat map: regret as colour, values and marks as text."""
+"""The loss matrix as a heat map: excess over the column's best as colour, values as text."""
 
 from __future__ import annotations
 
@@ -12,25 +12,25 @@ from matplotlib.patches import Rectangle
 
 from xentexp.experiments._analysis import Cell, LossMatrix
 from xentexp.experiments._analysis.wording import calibration_texts
-from xentexp.experiments._formatting import DASH, excess, number, spaced, wrapped
+from xentexp.experiments._formatting import DASH, number, signed_percent, spaced, wrapped
 from xentexp.experiments._report.drawing import INK, SOFT, VERMILLION, style
 
 STEPS = (0.0, 0.1, 0.3, 1.0, 3.0, 10.0, 30.0, 100.0)
-"""Lower edges, in percent, of the classes of regret that share a colour; the last is open."""
+"""Lower edges, in percent, of the classes of excess that share a colour; the last is open."""
 _MISSING = "#f1f1f1"
 _CELL_WIDTH, _CELL_HEIGHT, _LABELS = 0.78, 0.40, 2.0
 _LETTER, _LINE = 0.062, 0.17
 
 
 def colours() -> list[tuple[float, float, float]]:
-    """Colour of each class of `STEPS`, light to dark, distinct without colour vision too."""
-    # without the middle tones, on which neither black nor white is read easily
+    """Colour of each class of `STEPS`, light to dark, distinct in greyscale."""
+    # The middle tones are left out: neither black nor white text is easy to read on them.
     places = [0.0, 0.12, 0.23, 0.34, 0.45, 0.55, 0.78, 0.95]
     return [tuple(colour[:3]) for colour in mpl.colormaps["YlGnBu"](places).tolist()]
 
 
 def colour_of(cell: Cell) -> tuple[float, float, float] | str:
-    """Background of a cell, grey if it has no regret in percent."""
+    """Background of a cell; grey if its excess in percent is undefined."""
     if cell.best:
         return colours()[0]
     if not math.isfinite(cell.percent):
@@ -39,7 +39,7 @@ def colour_of(cell: Cell) -> tuple[float, float, float] | str:
 
 
 def heat_map(matrix: LossMatrix) -> Figure:
-    """Heat map of a matrix."""
+    """Heat map of a matrix; percent of the column's best puts all columns on one colour scale."""
     n_rows, n_columns = len(matrix.rows), len(matrix.columns)
     table, beside = n_columns * _CELL_WIDTH, 2 * _CELL_WIDTH
     width = max(_LABELS + table + beside + 0.35, 8.0)
@@ -95,9 +95,9 @@ def _draw_cell(axes: Axes, cell: Cell, i: int, j: int) -> None:
     if cell.best:
         below = "best"
     elif math.isfinite(cell.percent):
-        below = excess(cell.percent)
+        below = signed_percent(cell.percent)
     else:
-        below = f"+{cell.regret:.2g}" if math.isfinite(cell.regret) else ""
+        below = f"+{cell.excess:.2g}" if math.isfinite(cell.excess) else ""
     axes.text(middle, i + 0.74, below, ha="center", va="center", color=ink, fontsize=7.2)
 
 
@@ -134,7 +134,7 @@ def _draw_scale(figure: Figure, marks: Sequence[str], width: float, height: floa
     for spine in axes.spines.values():
         spine.set_visible(False)
     axes.set_title(
-        "regret: % above the column's best, from", loc="left", fontsize=7.8, color=SOFT, pad=3
+        "excess over the column's best in %, from", loc="left", fontsize=7.8, color=SOFT, pad=3
     )
     for i, line in enumerate(reversed(marks)):
         place = (0.14 + i * _LINE) / height
@@ -145,8 +145,8 @@ def _marks(matrix: LossMatrix, letters: int) -> list[str]:
     """Meaning of the marks, in lines of at most `letters` characters."""
     marks = ["bold: best of its column", "framed: trained on the column's loss"]
     if matrix.n_tests:
-        marks.append("* worse than the best beyond chance")
-        marks.append(f"Holm over {matrix.n_tests} tests, alpha {matrix.alpha:g}")
+        marks.append("* significantly worse than the best")
+        marks.append(f"Holm's adjustment for {matrix.n_tests} tests, alpha {matrix.alpha:g}")
     reasons = [str(c.reason) for cells in matrix.cells for c in cells if math.isnan(c.mean)]
     marks += [f"{DASH} {reason}" for reason in dict.fromkeys(reasons)]
     lines = [marks[0]]

@@ -1,4 +1,4 @@
-"""One self-contained page: findings in words, heat maps, tables, curves, how it was done."""
+"""Self-contained HTML page: findings, heat maps, tables, learning curves and methods."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from markupsafe import Markup
 
 from xentexp.experiments._analysis import Cell, LossMatrix, Trained
 from xentexp.experiments._analysis.wording import calibration_texts, findings
-from xentexp.experiments._formatting import DASH, excess, number, p_value, percent, spaced
+from xentexp.experiments._formatting import DASH, number, p_value, percent, signed_percent, spaced
 from xentexp.experiments._report.curves import Curves, curves_by_loss, curves_by_row, recorded
 from xentexp.experiments._report.drawing import to_svg
 from xentexp.experiments._report.heatmap import heat_map
 
 _READABLE = 1080.0
-"""Pixels below which a wide figure is scrolled, not shrunk."""
+"""Smallest width in pixels of a wide figure; narrower windows scroll it."""
 
 
 def page(
@@ -26,7 +26,7 @@ def page(
     details: Mapping[str, str] | None = None,
     curves: Mapping[str, Mapping[str, Sequence[Curves]]] | None = None,
 ) -> str:
-    """Report of loss matrices, to be read in a browser or in MLflow's artifact view."""
+    """HTML report of loss matrices, without external files, for a browser or MLflow."""
     template = _environment().get_template("loss_matrix.html.j2")
     return template.render(
         matrices=matrices, title=title, details=details or {}, curves=curves or {}
@@ -53,7 +53,7 @@ def _environment() -> Environment:
         "findings": findings,
         "heat_map": _heat_map,
         "number": number,
-        "own_loss": _own_loss,
+        "diagonal_result": _diagonal_result,
         "p": lambda value: p_value(value).removeprefix("p ").removeprefix("= "),
         "percent": percent,
         "recorded": recorded,
@@ -62,26 +62,27 @@ def _environment() -> Environment:
     return environment
 
 
-def _own_loss(cell: Cell | None) -> str:
-    """How the row trained on a column's own loss compares with the column's best."""
+def _diagonal_result(cell: Cell | None) -> str:
+    """Comparison of the row trained on a column's loss with the column's best row."""
     if cell is None:
-        return "not trained on"
+        return "no such row"
     if cell.comparison is None:
         return cell.reason or DASH
-    test = ": worse" if cell.worse else ": not told apart" if cell.p_adjusted >= 0 else ""
-    return f"{excess(cell.percent)}, {p_value(cell.p_adjusted)}{test}".replace(" %", "\u00a0%")
+    test = ": worse" if cell.worse else ": not significant" if cell.p_adjusted >= 0 else ""
+    text = f"{signed_percent(cell.percent)}, {p_value(cell.p_adjusted)}{test}"
+    return text.replace(" %", "\u00a0%")
 
 
 def _corrected_rows(matrix: LossMatrix) -> list[tuple[Trained, Trained]]:
-    """Rows before and after the inverse link, if both have probabilities."""
+    """Rows before and after the correction by the inverse link, if both have probabilities."""
     pairs = [(matrix.rows[before], matrix.rows[after]) for before, after in matrix.pairs()]
     return [pair for pair in pairs if all(row.calibration is not None for row in pair)]
 
 
 def _correction_losses(matrix: LossMatrix) -> list[str]:
-    """Columns that show what the correction of probabilities gains."""
-    wanted = ("binary_crossentropy", "categorical_crossentropy", "brier_loss")
-    return [name for name in wanted if name in matrix.columns]
+    """Columns that are shown before and after the correction of probabilities."""
+    proper = ("binary_crossentropy", "categorical_crossentropy", "brier_loss")
+    return [name for name in proper if name in matrix.columns]
 
 
 def _heat_map(matrix: LossMatrix) -> Markup:
@@ -89,7 +90,7 @@ def _heat_map(matrix: LossMatrix) -> Markup:
 
 
 def _curves_by_row(curves: Mapping[str, Sequence[Curves]], model: str) -> Markup:
-    title = f"{model}: the loss that each row was trained on"
+    title = f"{model}: learning curves of the training loss of each row"
     return _scrollable(to_svg(curves_by_row(curves, title), title))
 
 
@@ -98,16 +99,16 @@ def _curves_by_loss(folds: Sequence[Curves], title: str) -> Markup:
 
 
 def _scrollable(svg: str) -> Markup:
-    """SVG at the width it was drawn for or the page's; a narrow page scrolls it."""
+    """SVG at its natural width, at most the width of the page; a narrow page scrolls it."""
 
-    def sized(found: re.Match[str]) -> str:
-        least = min(float(found[2]) * 96.0 / 72.0, _READABLE)
-        return f'{found[1]} style="min-width: {least:.0f}px" width="{found[2]}pt"'
+    def sized(tag: re.Match[str]) -> str:
+        least = min(float(tag[2]) * 96.0 / 72.0, _READABLE)
+        return f'{tag[1]} style="min-width: {least:.0f}px" width="{tag[2]}pt"'
 
     size = re.compile(r'(<svg[^>]*?) width="([0-9.]+)pt" height="[^"]*"')
     return Markup(f'<div class="wide">{size.sub(sized, svg, count=1)}</div>')
 
 
 def _breakable(name: str) -> Markup:
-    """Name that may break after underscores."""
+    """Name with optional line breaks after underscores."""
     return Markup("_<wbr>").join(name.split("_"))

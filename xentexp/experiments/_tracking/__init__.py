@@ -1,4 +1,4 @@
-"""Log results to MLflow and read them back; the only importer of mlflow."""
+"""Log results to MLflow and read them; only this package imports mlflow."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Open the tracking store: its address, checks before a run, errors in one sentence."""
+"""Address of the tracking store, checks before a run, and errors in one sentence."""
 
 from __future__ import annotations
 
@@ -28,18 +28,18 @@ os.environ.setdefault("MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT", "true")
 from mlflow import MlflowClient
 
 for _logger in ("mlflow", "alembic", "sqlalchemy"):
-    logging.getLogger(_logger).setLevel(logging.CRITICAL)  # errors come as exceptions
+    logging.getLogger(_logger).setLevel(logging.CRITICAL)  # errors are raised anyway
 
 SQLITE = "sqlite:///"
 
 
 def without_password(uri: str) -> str:
-    """A store's address as it may be shown: with *** for a password."""
+    """Address with *** instead of a password, for messages."""
     return re.sub(r"(://[^:/@]*):[^@/]*@", r"\1:***@", uri)
 
 
 def store_uri(uri: str | None = None) -> str:
-    """Absolute address of the store: `uri`, else MLFLOW_TRACKING_URI, else mlflow.db here."""
+    """Absolute address: `uri`, else MLFLOW_TRACKING_URI, else mlflow.db in this folder."""
     uri = uri or os.environ.get("MLFLOW_TRACKING_URI") or f"{SQLITE}mlflow.db"
     if uri.startswith(SQLITE):
         return f"{SQLITE}{Path(uri.removeprefix(SQLITE)).expanduser().absolute()}"
@@ -47,23 +47,23 @@ def store_uri(uri: str | None = None) -> str:
         return uri
     if "://" in uri or uri.startswith("file:"):
         raise InputError(
-            f"the tracking store must be sqlite:///FILE, http(s):// or a database; got "
-            f"{without_password(uri)!r}"
+            f"the tracking store must be sqlite:///FILE, http://..., https://... or the address "
+            f"of a database; got {without_password(uri)!r}"
         )
     path = Path(uri).expanduser().absolute()
     if path.is_dir():
-        raise InputError(f"the tracking store must be a file or an address; {path} is a folder")
+        raise InputError(f"the tracking store must be a file or an address; got the folder {path}")
     return f"{SQLITE}{path}"
 
 
 def open_client(uri: str, *, create: bool) -> MlflowClient:
-    """Client of a store that answers; with `create`, a missing sqlite file is created."""
+    """Client of a store that is reachable; `create` makes a missing SQLite file."""
     if uri.startswith(SQLITE):
         path = Path(uri.removeprefix(SQLITE))
         if not create and not path.is_file():
             raise InputError(
-                f"there is no tracking store {path}; run `xentexp run` in that folder first, or "
-                f"name another with --store or MLFLOW_TRACKING_URI"
+                f"the tracking store {path} does not exist; run `xentexp run` in that folder "
+                f"first, or set another store with --store or MLFLOW_TRACKING_URI"
             )
         with _locked(path):
             if not path.exists() or path.stat().st_size == 0:
@@ -81,23 +81,23 @@ def open_client(uri: str, *, create: bool) -> MlflowClient:
 
 @contextlib.contextmanager
 def _locked(path: Path) -> Iterator[None]:
-    """Keep two processes from creating the tables of one file at once, which destroys it."""
-    with plain_errors(f"the tracking store {path} cannot be made", OSError):
+    """Lock: two processes that create the tables of a file at once would damage it."""
+    with plain_errors(f"the tracking store {path} cannot be created", OSError):
         path.parent.mkdir(parents=True, exist_ok=True)
-    # In the temporary folder, where it can stay: removing it would unlock it for those who wait.
+    # In the temporary folder, because it must not be removed while others wait for the lock.
     name = hashlib.sha256(str(path.resolve()).encode()).hexdigest()[:16]
     lock_file = Path(tempfile.gettempdir()) / f"xentexp-{user_name()}-{name}.lock"
     with contextlib.closing(sqlite3.connect(lock_file, timeout=120.0, isolation_level=None)) as db:
-        with plain_errors(f"the tracking store {path} is not free", sqlite3.Error):
+        with plain_errors(f"the tracking store {path} is locked", sqlite3.Error):
             db.execute("BEGIN EXCLUSIVE")
         yield
 
 
 def user_name() -> str:
-    """Name of the user, or a number if the system knows no name."""
+    """Name of the user, or the user id if there is no name, as in some containers."""
     try:
         return getpass.getuser()
-    except (KeyError, OSError):  # a number without a name, as in some containers
+    except (KeyError, OSError):
         return str(os.getuid())
 
 
@@ -121,7 +121,7 @@ def _check_sqlite(path: Path, *, write: bool) -> None:
 
 def _check_server(uri: str) -> None:
     with plain_errors(
-        f"the tracking server {without_password(uri)} does not answer", OSError, ValueError
+        f"the tracking server {without_password(uri)} does not respond", OSError, ValueError
     ):
         parts = urlsplit(uri)
         port = parts.port or (443 if parts.scheme == "https" else 80)
@@ -129,7 +129,7 @@ def _check_server(uri: str) -> None:
 
 
 def store_errors(uri: str) -> AbstractContextManager[None]:
-    """Raise what MLflow and its database report as one sentence about the store."""
+    """Convert errors of MLflow and its database to an InputError about the store."""
     return plain_errors(
         f"the tracking store {without_password(uri)} failed",
         *("mlflow", "alembic", "sqlalchemy", OSError, ImportError, ValueError),
@@ -138,7 +138,7 @@ def store_errors(uri: str) -> AbstractContextManager[None]:
 
 @contextlib.contextmanager
 def deferred_signals() -> Iterator[None]:
-    """Hold back Ctrl-C, SIGTERM and SIGHUP until the block has ended."""
+    """Defer Ctrl-C, SIGTERM and SIGHUP to the end of the block."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return

@@ -1,4 +1,4 @@
-"""Results of a run as plain items, which `Store` writes to MLflow."""
+"""Results of a run as items that `Store` writes to MLflow."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from xentexp.metrics._registry import get_metric
 
 @dataclass(frozen=True)
 class Param:
-    """A setting."""
+    """Parameter of a run."""
 
     key: str
     value: object
@@ -25,7 +25,7 @@ class Param:
 
 @dataclass(frozen=True)
 class LoggedMetric:
-    """A number, at a step."""
+    """Value of a metric at a step."""
 
     key: str
     value: float
@@ -34,7 +34,7 @@ class LoggedMetric:
 
 @dataclass(frozen=True)
 class Tag:
-    """A tag of a run."""
+    """Tag of a run."""
 
     key: str
     value: object
@@ -42,7 +42,7 @@ class Tag:
 
 @dataclass(frozen=True)
 class Text:
-    """A text file among the artifacts."""
+    """Text file among the artifacts."""
 
     path: str
     content: str
@@ -50,7 +50,7 @@ class Text:
 
 @dataclass(frozen=True)
 class Binary:
-    """A binary file among the artifacts, such as a PNG image."""
+    """Binary file among the artifacts, such as a PNG image."""
 
     path: str
     content: bytes
@@ -58,7 +58,7 @@ class Binary:
 
 @dataclass(frozen=True)
 class Table:
-    """A JSON file among the artifacts that the dashboard shows as a table."""
+    """JSON file among the artifacts, which the dashboard shows as a table."""
 
     path: str
     frame: pd.DataFrame
@@ -66,7 +66,7 @@ class Table:
 
 @dataclass(frozen=True)
 class Parquet:
-    """A table as a Parquet file among the artifacts."""
+    """Parquet file among the artifacts."""
 
     path: str
     frame: pd.DataFrame
@@ -74,7 +74,7 @@ class Parquet:
 
 @dataclass(frozen=True)
 class DataInput:
-    """The data set that a run used."""
+    """Data set of a run."""
 
     name: str
     digest: str
@@ -88,12 +88,12 @@ Item = Param | LoggedMetric | Tag | Text | Binary | Table | Parquet | DataInput
 def candidate_items(
     candidate_result: CandidateResult, settings: Mapping[str, object]
 ) -> Iterator[Item]:
-    """Parameters, metrics and files of a candidate; `settings` are those of the whole run."""
+    """Parameters, metrics and files of a candidate; `settings` are those of the parent run."""
     yield Param("model", candidate_result.candidate.name)
     yield Tag("model", candidate_result.candidate.family or candidate_result.candidate.name)
     if candidate_result.candidate.trained_on is not None:
         yield Tag("loss", candidate_result.candidate.trained_on.label)
-    # Settings of the run are repeated here: MLflow's filters do not look at parents.
+    # Settings of the parent run are repeated, because MLflow filters child runs by their own.
     for key, value in {**settings, **candidate_result.candidate.parameters}.items():
         yield Param(key, value)
     for message, count in candidate_result.warnings.items():
@@ -133,7 +133,7 @@ def candidate_items(
 
 
 def result_items(result: ExperimentResult, shown: Sequence[str] | None = None) -> Iterator[Item]:
-    """Leaderboard of a parent run: a note of the losses `shown`, a table of all."""
+    """Leaderboard of a parent run: a note with the losses `shown`, and a table of all."""
     board = result.leaderboard(shown)
     note = board_note(result, shown)
     yield Tag("mlflow.note.content", note)
@@ -155,21 +155,21 @@ def board_note(
     shown: Sequence[str] | None = None,
     more: Sequence[str] = (),
     *,
-    whole: bool = True,
+    with_board: bool = True,
 ) -> str:
-    """Markdown note of a parent run: paragraphs `more`, then the leaderboard if `whole`."""
-    board = [result.leaderboard(shown).to_markdown()] if whole else []
+    """Markdown note of a parent run: paragraphs `more`, then the leaderboard."""
+    board = [result.leaderboard(shown).to_markdown()] if with_board else []
     return "\n\n".join([f"### {result.dataset.card.title}", *more, *board]) + "\n"
 
 
 def grouped_items(candidate_result: CandidateResult) -> Iterator[Item]:
-    """Metrics of a candidate on folds that keep entities together."""
+    """Metrics of a candidate on grouped folds."""
     for name, value in candidate_result.mean().items():
         yield LoggedMetric(f"cv_grouped/{name}", value)
 
 
 def search_items(candidate_result: CandidateResult) -> Iterator[Item]:
-    """Chosen settings and inner losses of a candidate's searches; none without a search."""
+    """Chosen settings and inner losses of the searches of a candidate, if there are any."""
     best = [_best(prediction) for prediction in candidate_result.predictions]
     chosen = [trial for trial in best if trial is not None]
     if len(chosen) < len(candidate_result.predictions) or not chosen:
@@ -178,7 +178,7 @@ def search_items(candidate_result: CandidateResult) -> Iterator[Item]:
     for name in chosen[0]["params"]:
         values = ", ".join(setting(trial["params"][name]) for trial in chosen)
         yield Param(f"tuned.{dotted(name)}", values)
-    # Of the loss that was minimized, so it is better than cv/LOSS on new rows.
+    # The search minimized this value, so it is too optimistic; cv/LOSS is not.
     yield LoggedMetric(f"tune/{loss}", float(np.mean([trial["value"] for trial in chosen])))
     yield LoggedMetric(
         "tune/trials", float(sum(len(p.trials) for p in candidate_result.predictions))
@@ -189,12 +189,12 @@ def search_items(candidate_result: CandidateResult) -> Iterator[Item]:
 
 
 def searched_for(candidate_result: CandidateResult) -> str:
-    """Name of the loss or metric that a candidate's settings were searched for."""
+    """Name of the loss or metric that the search of a candidate optimizes."""
     return get_metric(candidate_result.candidate.estimator.loss).name
 
 
 def trials_table(candidate_result: CandidateResult) -> pd.DataFrame:
-    """All trials of a candidate's searches, one per row."""
+    """Table of all trials of a candidate, one per row."""
     loss = searched_for(candidate_result)
     return pd.DataFrame(
         [

@@ -8,33 +8,33 @@ from importlib.metadata import distributions, version
 
 
 def versions() -> dict[str, str]:
-    """Versions of Python and of the packages that the numbers depend on."""
+    """Versions of Python and of the packages that the results depend on."""
     packages = ("xentexp", "scikit-learn", "numpy", "pandas", "mlflow")
     return {"python": platform.python_version(), **{name: version(name) for name in packages}}
 
 
 def installed() -> str:
-    """Installed packages, as lines of a requirements file."""
+    """Installed packages as a requirements file."""
     names = {d.metadata["Name"]: d.version for d in distributions() if d.metadata["Name"]}
     return "".join(f"{name}=={names[name]}\n" for name in sorted(names, key=str.lower))
 
 
 def git() -> dict[str, str]:
-    """Tags for the commit of the current folder and uncommitted changes; none without git."""
+    """Tags for the git commit of the current folder and uncommitted changes; empty without git."""
 
-    def ask(*words: str) -> str | None:
+    def output(*words: str) -> str | None:
         try:
-            done = subprocess.run(
+            process = subprocess.run(
                 ["git", *words], capture_output=True, text=True, timeout=10, check=False
             )
         except (OSError, subprocess.TimeoutExpired):
             return None
-        return done.stdout.strip() if done.returncode == 0 else None
+        return process.stdout.strip() if process.returncode == 0 else None
 
-    commit = ask("rev-parse", "HEAD")
+    commit = output("rev-parse", "HEAD")
     if commit is None:
         return {}
     return {
         "mlflow.source.git.commit": commit,
-        "git_dirty": str(bool(ask("status", "--porcelain"))),
+        "git_dirty": str(bool(output("status", "--porcelain"))),
     }

@@ -1,4 +1,4 @@
-"""Read the leaderboard of a run from the store, and find its page of the dashboard."""
+"""Read the leaderboard of a run from the store, and locate its page in the dashboard."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from xentexp.experiments._leaderboard import Leaderboard, Row, higher_is_better
 
 
 def chart_page(experiment_id: str, run_id: str, primary: str) -> str:
-    """Path and query of the dashboard's page that charts the candidates of a run."""
-    # Filtered to the candidates: MLflow charts no child of a folded parent.
+    """Path and query of the dashboard page with charts of the candidates of a run."""
+    # The filter selects the candidates: MLflow does not chart children of a collapsed parent.
     options = {
         "searchFilter": _candidates_of(run_id),
         "orderByKey": f"metrics.`cv/{primary}`",
@@ -28,7 +28,7 @@ def chart_page(experiment_id: str, run_id: str, primary: str) -> str:
 def read_leaderboard(
     client: MlflowClient, experiment: str | None, *, every: bool = False
 ) -> tuple[str, Leaderboard]:
-    """Experiment's name and leaderboard of its latest run, or of all its runs."""
+    """Name of an experiment and leaderboard of its latest run, or of all its runs."""
     latest, children = _latest_run(client, experiment)
     if every:
         children = _search(client, latest.info.experiment_id, "tags.`xentexp.kind` = 'candidate'")
@@ -41,7 +41,7 @@ def read_leaderboard(
 
 
 def latest_page(client: MlflowClient, experiment: str | None) -> str:
-    """Path and query of the dashboard's page of the latest run."""
+    """Path and query of the dashboard page of the latest run."""
     run, _ = _latest_run(client, experiment)
     return chart_page(run.info.experiment_id, run.info.run_id, run.data.tags["xentexp.primary"])
 
@@ -50,7 +50,7 @@ def _latest_run(client: MlflowClient, experiment: str | None) -> tuple[Any, list
     """Latest parent run with a finished candidate, and its candidates."""
     known = {e.name: e.experiment_id for e in client.search_experiments()}
     if experiment is not None and experiment not in known:
-        raise unknown_name("experiment", experiment, known)
+        raise unknown_name("MLflow experiment", experiment, known)
     parents = client.search_runs(
         list(known.values()) if experiment is None else [known[experiment]],
         "tags.`xentexp.kind` = 'comparison'",
@@ -66,24 +66,28 @@ def _latest_run(client: MlflowClient, experiment: str | None) -> tuple[Any, list
         if children:
             return parent, children
     where = f"experiment {experiment!r}" if experiment else "the tracking store"
-    what = f"no finished model, its last run is {parents[0].info.status}" if parents else "no run"
-    raise InputError(f"{where} holds {what} of xentexp; make one with `xentexp run`")
+    missing = (
+        f"a finished model (status of the last run: {parents[0].info.status})"
+        if parents
+        else "runs of xentexp"
+    )
+    raise InputError(f"{where} does not contain {missing}; start one with `xentexp run`")
 
 
 def _candidates_of(run_id: str) -> str:
-    """Filter of the children that are candidates: the trials of a search are children too."""
+    """Filter for the candidates of a run; trials of a search are also its children."""
     return f"tags.`mlflow.parentRunId` = '{run_id}' AND tags.`xentexp.kind` = 'candidate'"
 
 
 def _search(client: MlflowClient, experiment_id: str, condition: str) -> list[Any]:
-    found: list[Any] = []
+    runs: list[Any] = []
     token = None
     while True:
         page = client.search_runs([experiment_id], condition, page_token=token, max_results=1000)
-        found += page
+        runs += page
         token = page.token
         if not token:
-            return found
+            return runs
 
 
 def _row(run: Any, every: bool) -> Row:

@@ -36,7 +36,7 @@ def log_candidate(
     tags: Mapping[str, object],
     parent: str,
 ) -> str:
-    """Log one candidate as a child run, FAILED if it failed; return the run's id."""
+    """Log one candidate as a child run (status FAILED if it failed); return the run id."""
     started = min(prediction.started for prediction in candidate_result.predictions)
     items: list[Item] = [
         *candidate_items(candidate_result, settings),
@@ -47,7 +47,7 @@ def log_candidate(
     if predictions is not None:
         items.append(Parquet("predictions/oof.parquet", predictions))
     with (
-        deferred_signals(),  # a finished candidate is written completely
+        deferred_signals(),  # so that a candidate is logged completely or not at all
         contextlib.suppress(_CandidateFailed),
         store.run(candidate_result.candidate.name, tags, parent=parent, started=started) as run_id,
     ):
@@ -57,19 +57,19 @@ def log_candidate(
     return run_id
 
 
-class _CandidateFailed(Exception):  # noqa: N818  (ends the run as FAILED; caught above)
+class _CandidateFailed(Exception):  # noqa: N818  (gives the run the status FAILED; caught above)
     pass
 
 
 _RUN_TAGS = ("xentexp.sweep", "xentexp.primary", "dataset", "dataset_digest", "seed")
-"""Tags of the whole run that each trial repeats, to filter by them."""
+"""Tags of the parent run that are repeated for each trial, so that trials can be filtered."""
 
 
 def log_trials(
     store: Store, candidate_result: CandidateResult, tags: Mapping[str, object], parent: str
 ) -> None:
-    """Log each trial of a candidate's searches as a run below the parent."""
-    kept = {key: tags[key] for key in _RUN_TAGS if key in tags}
+    """Log each trial of the searches of a candidate as a child run."""
+    run_tags = {key: tags[key] for key in _RUN_TAGS if key in tags}
     name = candidate_result.candidate.name
     loss = (
         ""
@@ -81,7 +81,7 @@ def log_trials(
         for trial in prediction.trials:
             place = f"fold {fold.number}" + (f" repeat {fold.repeat}" if fold.repeat else "")
             labels = {
-                **kept,
+                **run_tags,
                 "xentexp.kind": "trial",
                 "model": name,
                 "fold": fold.number,

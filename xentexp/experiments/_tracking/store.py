@@ -37,7 +37,7 @@ from xentexp.experiments._tracking.items import (
 
 
 class Store:
-    """An MLflow experiment: created if it does not exist, charted by `primary` first."""
+    """MLflow experiment, created if it does not exist; the dashboard charts `primary` first."""
 
     def __init__(self, uri: str | None, experiment: str, *, primary: str, description: str) -> None:
         self.uri = store_uri(uri)
@@ -47,7 +47,7 @@ class Store:
             self.experiment_id = self._experiment(experiment, primary, description)
 
     def _experiment(self, name: str, primary: str, description: str) -> str:
-        location = None  # a server's own choice
+        location = None  # chosen by the server
         if not self.uri.startswith("http"):
             home = Path(self.uri.removeprefix(SQLITE)).parent
             folder = (home if self.uri.startswith(SQLITE) else Path.cwd()) / "mlartifacts"
@@ -59,20 +59,20 @@ class Store:
             "mlflow.experiment.primaryMetric.greaterIsBetter": str(higher_is_better(primary)),
             "mlflow.note.content": description,
         }
-        found = self.client.get_experiment_by_name(name)
-        if found is None:
+        experiment = self.client.get_experiment_by_name(name)
+        if experiment is None:
             try:
                 return str(self.client.create_experiment(name, location, tags))
             except MlflowException:
-                found = self.client.get_experiment_by_name(name)  # another process created it
-                if found is None:
+                experiment = self.client.get_experiment_by_name(name)  # made by another process
+                if experiment is None:
                     raise
-        if found.lifecycle_stage != "active":
+        if experiment.lifecycle_stage != "active":
             raise InputError(
-                f"the MLflow experiment {name!r} was deleted; restore it, or choose another name "
+                f"the MLflow experiment {name!r} is deleted; restore it, or choose another name "
                 f"with tracking.experiment=NAME"
             )
-        return str(found.experiment_id)
+        return str(experiment.experiment_id)
 
     @contextlib.contextmanager
     def run(
@@ -83,7 +83,7 @@ class Store:
         parent: str | None = None,
         started: float = 0,
     ) -> Iterator[str]:
-        """Start a run and yield its id; it ends FINISHED, FAILED or KILLED."""
+        """Start a run and yield its id; set its status to FINISHED, FAILED or KILLED at the end."""
         labels = {key: str(value) for key, value in tags.items()}
         labels["mlflow.user"] = user_name()
         labels["mlflow.source.type"] = "LOCAL"
@@ -129,28 +129,28 @@ class Store:
 
     def log(self, run_id: str, items: Iterable[Item]) -> None:
         """Write items to a run, in as few calls as MLflow allows."""
-        given = list(items)
+        items = list(items)
         now = int(time.time() * 1000)
         metrics = [
-            # An infinite value is kept as 1.8e308 and would ruin the charts.
+            # MLflow stores infinity as 1.8e308, which would make charts unreadable.
             entities.Metric(
                 item.key, math.nan if math.isinf(item.value) else item.value, now, item.step
             )
-            for item in given
+            for item in items
             if isinstance(item, LoggedMetric)
         ]
-        params = [entities.Param(i.key, _short(i.value)) for i in given if isinstance(i, Param)]
-        tags = [entities.RunTag(i.key, str(i.value)) for i in given if isinstance(i, Tag)]
+        params = [entities.Param(i.key, _short(i.value)) for i in items if isinstance(i, Param)]
+        tags = [entities.RunTag(i.key, str(i.value)) for i in items if isinstance(i, Tag)]
         texts: dict[str, str] = {}
-        tables = [item for item in given if isinstance(item, Table)]
+        tables = [item for item in items if isinstance(item, Table)]
         if tables:
-            # As MLflow's log_table has it: the dashboard shows such files as tables.
+            # The format of MLflow's log_table, which the dashboard shows as a table.
             texts = {t.path: str(t.frame.to_json(orient="split", index=False)) for t in tables}
             paths = self._tables.setdefault(run_id, [])
             paths += [table.path for table in tables]
             logged = json.dumps([{"path": path, "type": "table"} for path in paths])
             tags.append(entities.RunTag("mlflow.loggedArtifacts", logged))
-        for item in given:
+        for item in items:
             if isinstance(item, Text):
                 texts[item.path] = texts.get(item.path, "") + item.content
         with store_errors(self.uri):
@@ -161,7 +161,7 @@ class Store:
                 self.client.log_batch(run_id, params=params[start:end], tags=tags[start:end])
             for path, content in texts.items():
                 self.client.log_text(run_id, content, path)
-            for item in given:
+            for item in items:
                 if isinstance(item, (Binary, Parquet)):
                     self._log_file(run_id, item)
                 elif isinstance(item, DataInput):
@@ -190,6 +190,6 @@ class Store:
 
 
 def _short(value: object) -> str:
-    """Text of a parameter, cut to the length that MLflow accepts."""
+    """Text of a parameter, truncated to the length that MLflow accepts."""
     text = str(value)
     return text if len(text) <= 6000 else f"{text[:5990]}... (cut)"

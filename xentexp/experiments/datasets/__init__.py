@@ -1,4 +1,11 @@
-"""Data sets: bundled, simulated, of a user's own, and from elsewhere."""
+"""Data sets: bundled, simulated, your own tables, and from other sources.
+
+Examples
+--------
+>>> from xentexp.experiments.datasets import load_dataset
+>>> load_dataset("uci_default").X.shape
+(30000, 23)
+"""
 
 from __future__ import annotations
 
@@ -46,7 +53,13 @@ __all__ = [
     "find_duplicates",
     "find_entities",
     "id_like_columns",
+    "load_dacon",
     "load_dataset",
+    "load_openml",
+    "load_pakdd2009",
+    "load_table",
+    "load_uci_default",
+    "load_vub",
     "make_dataset",
     "simulated_delinquency",
 ]
@@ -54,14 +67,20 @@ __all__ = [
 
 @dataclasses.dataclass(frozen=True)
 class Entry:
-    """One row of ``DATASETS``.
+    """Entry of ``DATASETS``: the loader of a data set and its card.
 
     Attributes
     ----------
     load : callable
-        Loader; every parameter has a default.
+        Function that returns the `Dataset`; all of its parameters have defaults.
     card : Card
-        What is known without loading.
+        Facts that are known without loading the data.
+
+    Examples
+    --------
+    >>> from xentexp.experiments.datasets import DATASETS
+    >>> DATASETS["uci_default"].card.licence
+    'CC BY 4.0'
     """
 
     load: Callable[..., Dataset]
@@ -88,20 +107,24 @@ def load_dataset(name: str, **parameters: Any) -> Dataset:
     Parameters
     ----------
     name : str
-        Key of ``DATASETS``.
+        Name of the data set, a key of ``DATASETS``; ``xentexp datasets`` lists them.
     **parameters
-        Parameters of that data set's loader.
+        Arguments of the loader of that data set, e.g. ``path`` and ``target`` of `load_table`.
 
     Returns
     -------
     Dataset
-        Checked and in normal form.
+        Checked features and labels, and the card of the data set.
 
     Raises
     ------
     InputError
-        If there is no such data set or parameter, a value is of the wrong type, or the data
+        If the data set or a parameter does not exist, a value has the wrong type, or the data
         cannot be loaded.
+
+    See Also
+    --------
+    make_dataset : Make a data set from arrays or a data frame.
 
     Examples
     --------
@@ -116,12 +139,12 @@ def load_dataset(name: str, **parameters: Any) -> Dataset:
 
 
 def dataset_cards() -> list[Card]:
-    """Cards of all data sets, without loading any.
+    """Cards of all data sets, without loading the data.
 
     Returns
     -------
     list of Card
-        In the order of ``DATASETS``.
+        Cards in the order of ``DATASETS``.
 
     Examples
     --------

@@ -1,11 +1,10 @@
-"""Check of the parameters that a user gives to a loader."""
+"""Check the arguments of a loader against its type annotations."""
 
 from __future__ import annotations
 
 import inspect
 import math
 import os
-import types
 import typing
 from collections.abc import Callable, Mapping, Sequence
 from numbers import Integral, Real
@@ -16,33 +15,32 @@ from xentexp.errors import InputError, unknown_name
 Path = str | os.PathLike[str]
 
 _WORDS: dict[Any, str] = {
-    bool: "true or false",
+    bool: "True or False",
     int: "a whole number",
     float: "a finite number",
     str: "text",
     os.PathLike[str]: "a path",
-    Sequence[str]: "a list of texts",
-    types.NoneType: "null",
+    Sequence[str]: "a list of text values",
 }
 
 
-def check_arguments(name: str, loader: Callable[..., Any], given: Mapping[str, object]) -> None:
-    """Compare parameters with a loader's signature."""
+def check_arguments(name: str, loader: Callable[..., Any], arguments: Mapping[str, object]) -> None:
+    """Raise an InputError if the loader of data set `name` does not accept the arguments."""
     hints = typing.get_type_hints(loader)
     known = list(inspect.signature(loader).parameters)
-    for key, value in given.items():
+    for key, value in arguments.items():
         if key not in known:
             raise unknown_name(f"parameter of the data set {name!r}", key, known)
         allowed = typing.get_args(hints[key]) or (hints[key],)
         if hints[key] == Sequence[str]:
             allowed = (hints[key],)
         if not any(_fits(value, hint) for hint in allowed):
-            said = " or ".join(_WORDS[hint] for hint in allowed)
-            raise InputError(f"{name}: the parameter {key} is {value!r}; give {said}.")
+            expected = " or ".join(_WORDS[hint] for hint in allowed if hint in _WORDS)
+            raise InputError(f"{name}: {key} must be {expected}; got {value!r}")
 
 
 def _fits(value: object, hint: Any) -> bool:
-    """Whether a value is of one of the types in ``_WORDS``."""
+    """Whether a value has the annotated type; bool is not int, and floats must be finite."""
     if hint is bool:
         return isinstance(value, bool)
     if hint is int:

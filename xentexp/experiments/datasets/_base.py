@@ -1,4 +1,4 @@
-"""What a data set is: its static facts, its columns and its identity."""
+"""Classes of data sets: card, features and labels, test rows."""
 
 from __future__ import annotations
 
@@ -24,26 +24,26 @@ class Card:
     Attributes
     ----------
     name : str
-        Key in ``DATASETS``.
-    title : str
-        Name that people use for it.
-    source : str
-        Where it comes from.
-    licence : str
-        Terms under which it may be used.
-    target : str
-        Name and meaning of what is predicted.
-    traps : tuple of str
-        What goes wrong when one does not know the data.
-    reference : str or None
+        Short name, the key in ``DATASETS``. Error messages start with it.
+    title : str, default=""
+        Full name, which tables and reports show.
+    source : str, default=""
+        Where the data come from: a URL, DOI or file.
+    licence : str, default=""
+        Terms under which the data may be used.
+    target : str, default=""
+        Name and meaning of the predicted column.
+    traps : tuple of str, default=()
+        Known problems of the data that lead to wrong results if they are overlooked.
+    reference : str, optional
         Publication to cite.
-    rows : int or None
-        Number of rows, where it is always the same.
-    class_shares : dict or None
-        Share of each class by the label as text, likewise.
-    ordered : bool
-        Whether the classes are grades, in the order of their numbers: then the losses of
-        ordered classes apply by default.
+    rows : int, optional
+        Number of rows, if it does not depend on parameters of the loader.
+    class_shares : dict of str to float, optional
+        Fraction of the rows in each class, by label as text, if it does not depend on parameters.
+    ordered : bool, default=False
+        Whether the classes are ordered (numbers such as grades). If True, losses for ordered
+        classes are computed by default.
 
     Examples
     --------
@@ -66,18 +66,30 @@ class Card:
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class TestSet:
-    """Rows without a known target, for which a submission file is to be written.
+    """Rows without labels, to be predicted for a submission file.
 
     Attributes
     ----------
     X : pandas.DataFrame
-        The columns of the training data, in the same order and of the same dtypes.
+        Features, with the columns of the training rows.
     index : pandas.Series
-        What identifies each row in the submission file.
+        Identifier of each row in the submission file.
     index_name : str
-        Name of the identifying column in the submission file.
+        Name of the identifier column in the submission file.
     columns : tuple of str
-        Names of the probability columns, in the order of ``Dataset.classes``.
+        Names of the probability columns in the submission file, in the order of
+        ``Dataset.classes``.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> from xentexp.experiments import Card, make_dataset
+    >>> from xentexp.experiments.datasets import TestSet
+    >>> X = pd.DataFrame({"age": [30, 40, 50]})
+    >>> test = TestSet(pd.DataFrame({"age": [35]}), pd.Series([7]), "id", ("p_no", "p_yes"))
+    >>> data = make_dataset(X, ["no", "yes", "no"], Card("loans"), test=test)
+    >>> len(data.test.X)
+    1
     """
 
     __test__ = False  # pytest collects classes whose names start with "Test"
@@ -90,28 +102,30 @@ class TestSet:
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Dataset:
-    """Features and a categorical target, checked; made by ``make_dataset``.
+    """Features and class labels of a classification problem, checked by `make_dataset`.
 
     Attributes
     ----------
     name : str
-        Key in ``DATASETS``.
+        Name of the data set, equal to ``card.name``.
     X : pandas.DataFrame
-        Features; every column is an integer, a float or a ``category``.
+        Features; the dtype of each column is integer, float or ``category``.
     y : pandas.Series
-        Target: integers, floats or text, none missing.
+        Labels: integers or text, without missing values.
     classes : tuple
-        The labels, sorted, as plain Python values.
+        Sorted labels as plain Python values.
     card : Card
-        Where the data come from and what to watch for.
+        Source, licence and known problems of the data.
     digest : str
-        Identity of the content, see ``content_digest``.
+        Hash of features and labels, see `content_digest`: equal content has an equal digest.
     groups : pandas.Series or None
-        Integer per row; rows of one group belong to one person and to one fold.
+        Group of each row as an integer. ``CrossValidation("grouped")`` keeps the rows of a group,
+        such as a person, in one fold.
     true_proba : ndarray of shape (n_rows, n_classes) or None
-        True conditional probabilities given ``X``, where the data are simulated.
+        True class probabilities given the features, if they are known (simulated data). Results
+        then include the regret.
     test : TestSet or None
-        Rows to make a submission for.
+        Rows without labels, to be predicted for a submission.
 
     Examples
     --------
@@ -132,34 +146,36 @@ class Dataset:
     test: TestSet | None = None
 
     def class_shares(self) -> dict[Label, float]:
-        """Share of the rows that each class has.
+        """Fraction of the rows in each class.
 
         Returns
         -------
-        dict
-            Label to share, in the order of ``classes``.
+        dict of label to float
+            Fractions in the order of `classes`; they sum to 1.
         """
         shares = self.y.value_counts(normalize=True)
         return {label: float(shares[label]) for label in self.classes}
 
     def entities(self, key: Sequence[str] | None = None) -> Entities | None:
-        """Which rows belong to one person or other entity.
+        """Entities, such as persons, that the rows belong to.
 
         Parameters
         ----------
         key : sequence of str, optional
-            Columns; rows that agree in them are one entity.
+            Columns that identify an entity: rows with equal values in all of them belong to the
+            same entity. By default the groups of the data set or, without groups, the result of
+            `find_entities`.
 
         Returns
         -------
         Entities or None
-            By the key; without one those of ``groups``; without groups those that
-            ``find_entities`` finds, None for none.
+            Entity of each row; None if no key is passed, there are no groups and no entities are
+            found.
 
         Raises
         ------
         InputError
-            Where the key names no column of ``X``.
+            If a column of the key does not exist.
         """
         if key is not None:
             return entities_by(self.X, key)
@@ -169,25 +185,31 @@ class Dataset:
 
     @functools.cached_property
     def found_entities(self) -> Entities | None:
-        """What ``find_entities`` finds in the features, whatever the groups are."""
+        """Result of `find_entities` for the features, regardless of `groups`."""
         return find_entities(self.X)
 
     def describe(self, key: Sequence[str] | None = None) -> dict[str, Any]:
-        """Summary that ``json.dumps`` accepts.
+        """Summary of the data set for JSON.
 
         Parameters
         ----------
         key : sequence of str, optional
-            Columns of an entity, see ``entities``.
+            Columns that identify an entity, see `entities`.
 
         Returns
         -------
         dict
-            The card's facts; ``rows``, ``columns``, ``classes``, ``class_shares`` (keyed by
-            the label as text), ``missing`` (count per column that misses any), ``groups``
-            (number of groups or None), ``duplicates`` (see ``Duplicates``), ``constant`` and
-            ``id_like`` (columns), ``entities`` (see ``Entities.describe``; None for none),
-            ``test_rows`` (number or None) and ``digest``.
+            Facts of the card, and ``rows`` and ``columns`` (numbers), ``classes``,
+            ``class_shares`` (fraction by label as text), ``missing`` (number of missing values by
+            column, if any), ``groups`` (number, or None), ``duplicates`` (see `Duplicates`),
+            ``constant`` and ``id_like`` (names of columns), ``entities`` (see
+            ``Entities.describe``; None if there are none), ``test_rows`` (number, or None) and
+            ``digest``.
+
+        Raises
+        ------
+        InputError
+            If a column of the key does not exist.
         """
         missing = self.X.isna().sum()
         entities = self.entities(key)

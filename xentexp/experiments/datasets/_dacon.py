@@ -1,4 +1,4 @@
-"""Credit-card delinquency, competition 235713 of DACON."""
+"""Credit-card delinquency data of DACON competition 235713."""
 
 from __future__ import annotations
 
@@ -55,12 +55,12 @@ CARD = Card(
     licence="rules of the competition; the right to redistribute the files is not established",
     target="credit: 0, 1 or 2, lower is better credit",
     traps=(
-        "The same person appears several times (26,457 rows, 8,759 persons): random folds leak, "
-        "split by groups.",
-        "DAYS_EMPLOYED 365243 means not employed; it is made missing here.",
+        "The same person appears in several rows (26,457 rows, 8,759 persons): with random folds, "
+        "scores are too good for new persons; use grouped folds.",
+        "DAYS_EMPLOYED 365243 means not employed; the loader replaces it by a missing value.",
         "DAYS_BIRTH and DAYS_EMPLOYED count backwards from the day of collection.",
-        "FLAG_MOBIL is 1 in every row; it is kept.",
-        "occyp_type misses 31 % of its values, those of most pensioners among them.",
+        "FLAG_MOBIL is 1 in every row; it is not removed.",
+        "occyp_type is missing in 31 % of the rows, among them most pensioners.",
     ),
     reference=None,
     rows=26457,
@@ -70,43 +70,53 @@ CARD = Card(
 
 
 def load_dacon(path: Path | None = None) -> Dataset:
-    """Load the competition's files from a folder.
+    """Load the files of DACON competition 235713 (credit-card delinquency) from a folder.
+
+    The files are not included in xentexp; download them from
+    https://dacon.io/competitions/official/235713.
 
     Parameters
     ----------
-    path : str or path, optional
-        Folder with train.csv and, for submissions, test.csv and sample_submission.csv. When
-        None, the environment variable XENTEXP_DACON_DIR says the folder.
+    path : str or path-like, optional
+        Folder that contains train.csv and, for submissions, test.csv and sample_submission.csv.
+        The default is the value of the environment variable ``XENTEXP_DACON_DIR``.
 
     Returns
     -------
     Dataset
-        18 features, the target ``credit``, persons as groups, and the test set if test.csv
-        is there.
+        26,457 rows with 18 features, the labels ``credit`` (0, 1, 2), persons as groups and, if
+        test.csv and sample_submission.csv exist, the test rows.
 
     Raises
     ------
     InputError
-        If no folder is named, or its files are not those of the competition.
+        If neither path nor the environment variable is set, the folder does not exist, or its
+        files differ from those of the competition.
+
+    Examples
+    --------
+    >>> from xentexp.experiments.datasets import load_dacon
+    >>> load_dacon("~/dacon").X.shape  # doctest: +SKIP
+    (26457, 18)
     """
-    given = path if path is not None else os.environ.get(FOLDER_VARIABLE) or None
-    if given is None:
+    location = path if path is not None else os.environ.get(FOLDER_VARIABLE) or None
+    if location is None:
         raise InputError(
-            "dacon: the files are not included and no folder is named; set path to the folder "
-            f"of train.csv, or the environment variable {FOLDER_VARIABLE}."
+            "dacon: path must be the folder of train.csv, which is not included; got None; set "
+            f"path or the environment variable {FOLDER_VARIABLE}"
         )
-    folder = pathlib.Path(given).expanduser()
+    folder = pathlib.Path(location).expanduser()
     if not folder.is_dir():
         raise InputError(
-            f"dacon: {folder.absolute()} is no folder; name the folder of train.csv by path "
-            f"or by {FOLDER_VARIABLE}."
+            f"dacon: path must be the folder of train.csv; the folder {folder.absolute()} does not "
+            f"exist; set path or the environment variable {FOLDER_VARIABLE}"
         )
     train = _read(folder, "train.csv", ("index", *FEATURES, "credit"))
-    wrong = train.loc[train["credit"].notna() & ~train["credit"].isin([0, 1, 2]), "credit"]
-    if len(wrong):
+    invalid = train.loc[train["credit"].notna() & ~train["credit"].isin([0, 1, 2]), "credit"]
+    if len(invalid):
         raise InputError(
-            f"dacon: train.csv has the value {float(wrong.iloc[0])} in 'credit', "
-            "which is 0, 1 or 2; download the file again."
+            f"dacon: the column 'credit' of train.csv must be 0, 1 or 2; got "
+            f"{float(invalid.iloc[0])}; download the file again"
         )
     groups = train.groupby(list(PERSON), dropna=False, sort=False).ngroup()
     return make_dataset(
@@ -119,45 +129,45 @@ def load_dacon(path: Path | None = None) -> Dataset:
 
 
 def _read(folder: pathlib.Path, name: str, columns: tuple[str, ...]) -> pd.DataFrame:
-    """Read one file and insist on its columns."""
+    """Read one file and check its columns."""
     frame = read_table(folder / name, CARD.name)
     missing = [column for column in columns if column not in frame.columns]
     if missing:
         raise InputError(
-            f"dacon: {name} lacks the column{'s' if len(missing) > 1 else ''} "
-            f"{', '.join(map(repr, missing))}; download the file again."
+            f"dacon: {name} must have the columns of the competition; missing: "
+            f"{', '.join(map(repr, missing))}; download the file again"
         )
     extra = [column for column in frame.columns if column not in columns]
     if extra:
         raise InputError(
-            f"dacon: {name} has columns that are not in the competition's file: "
-            f"{', '.join(map(repr, extra))}; load a changed file as the data set 'table'."
+            f"dacon: {name} must have only the columns of the competition; unknown: "
+            f"{', '.join(map(repr, extra))}; load a modified file with the data set 'table'"
         )
     for column in columns:
         if column not in CATEGORIES and not pd.api.types.is_numeric_dtype(frame[column]):
             raise InputError(
-                f"dacon: {name} has text in the column {column!r}, which holds numbers; "
-                "download the file again."
+                f"dacon: the column {column!r} of {name} must contain numbers; got text; download "
+                f"the file again"
             )
     return frame
 
 
 def _features(frame: pd.DataFrame) -> pd.DataFrame:
-    """Features, with 'not employed' as a missing value."""
+    """Features, with missing values for "not employed"."""
     features = frame.loc[:, list(FEATURES)]
     employed = features["DAYS_EMPLOYED"].replace(NOT_EMPLOYED, np.nan)
     return features.assign(DAYS_EMPLOYED=employed)
 
 
 def _test_set(folder: pathlib.Path) -> TestSet | None:
-    """Rows to predict, laid out as the sample submission is, if both files are there."""
+    """Test rows in the layout of the sample submission, if both files exist."""
     if not ((folder / "test.csv").exists() and (folder / "sample_submission.csv").exists()):
         return None
     rows = _read(folder, "test.csv", ("index", *FEATURES))
     sample = _read(folder, "sample_submission.csv", ("index", "0", "1", "2"))
     if sample["index"].tolist() != rows["index"].tolist():
         raise InputError(
-            "dacon: sample_submission.csv and test.csv differ in their column 'index'; "
-            "download both again."
+            "dacon: sample_submission.csv and test.csv must have the same column 'index'; "
+            "download both files again"
         )
     return TestSet(_features(rows), rows["index"], "index", ("0", "1", "2"))

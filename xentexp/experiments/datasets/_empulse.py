@@ -1,4 +1,4 @@
-"""Two credit-scoring data sets that the package empulse bundles."""
+"""Two credit-scoring data sets from the package empulse."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from xentexp.experiments.datasets._base import Card, Dataset
 from xentexp.experiments.datasets._prepare import make_dataset
 
 _LICENCE = (
-    "the package empulse that bundles the data is AGPL-3.0; it states no separate licence of the "
-    "data"
+    "the package empulse, which contains the data, is AGPL-3.0; it does not state a separate "
+    "licence for the data"
 )
 _AGPL = (
-    "empulse is AGPL-3.0, unlike xentexp: it is imported only when this data set is loaded; mind "
-    "its terms when you pass on software that uses it."
+    "empulse is AGPL-3.0, unlike xentexp. It is imported only when this data set is loaded; check "
+    "its terms before you distribute software that uses it."
 )
 
 PAKDD2009 = Card(
@@ -25,11 +25,11 @@ PAKDD2009 = Card(
     target="default: 1 if the client defaulted, else 0",
     traps=(
         _AGPL,
-        "Prepared by empulse: only clients with an income between 100 and 10,000 are kept, and "
-        "an unknown sex is coded as male.",
+        "empulse has removed clients with an income outside 100 to 10,000 and coded an unknown sex "
+        "as male.",
         "n_banking_accounts, has_mobile_phone, has_contact_phone, has_other_card and "
-        "application_booth_code have one value in every row.",
-        "profession_code has 289 categories, most of them rare.",
+        "application_booth_code are constant.",
+        "profession_code has 289 categories; most of them are rare.",
     ),
     rows=38938,
     class_shares={"0": 0.8011, "1": 0.1989},
@@ -45,8 +45,8 @@ VUB = Card(
     target="default: 1 if a payment was 45 or more days late, else 0",
     traps=(
         _AGPL,
-        "The numeric columns are standardised: their units are unknown.",
-        "fico_score is 0 where has_fico is 0, which is not a score: use both columns together.",
+        "The numeric columns are standardised; their units are unknown.",
+        "fico_score 0 means that there is no score (has_fico is 0): use both columns together.",
     ),
     rows=18917,
     class_shares={"0": 0.8305, "1": 0.1695},
@@ -57,33 +57,61 @@ VUB = Card(
 
 
 def load_pakdd2009() -> Dataset:
-    """Load the PAKDD 2009 data from the package empulse.
+    """Load the credit-scoring data of the PAKDD 2009 competition from the package empulse.
+
+    empulse is licensed under AGPL-3.0; install it with ``pip install 'xentexp[empulse]'``.
 
     Returns
     -------
     Dataset
-        38,938 clients, 25 features, 7,743 defaults.
+        38,938 clients of a Brazilian retail chain with 25 features; label 1 for the 7,743
+        defaults, else 0.
 
     Raises
     ------
     InputError
         If empulse is not installed.
+
+    References
+    ----------
+    Bahnsen, A. C., Aouada, D. and Ottersten, B. (2014). Example-dependent cost-sensitive logistic
+    regression for credit scoring. ICMLA 2014, 263-269.
+
+    Examples
+    --------
+    >>> from xentexp.experiments.datasets import load_pakdd2009
+    >>> load_pakdd2009().X.shape  # doctest: +SKIP
+    (38938, 25)
     """
     return _load("load_credit_scoring_pakdd", PAKDD2009)
 
 
 def load_vub() -> Dataset:
-    """Load the VUB credit-scoring data from the package empulse.
+    """Load the credit-scoring data of the VUB Data Analytics Laboratory from the package empulse.
+
+    empulse is licensed under AGPL-3.0; install it with ``pip install 'xentexp[empulse]'``.
 
     Returns
     -------
     Dataset
-        18,917 borrowers, 16 features, 3,206 defaults.
+        18,917 borrowers of a Romanian non-bank lender with 16 features; label 1 for the 3,206
+        defaults (a payment 45 or more days late), else 0.
 
     Raises
     ------
     InputError
         If empulse is not installed.
+
+    References
+    ----------
+    Petrides, G., Moldovan, D., Coenen, L., Guns, T. and Verbeke, W. (2020). Cost-sensitive learning
+    for profit-driven credit scoring. Journal of the Operational Research Society.
+
+    Examples
+    --------
+    >>> from xentexp.experiments.datasets import load_vub
+    >>> load_vub().X.shape  # doctest: +SKIP
+    (18917, 16)
     """
     return _load("load_vub_credit_scoring", VUB)
 

@@ -1,4 +1,4 @@
-"""Entities: rows of one person, as given, by a key, or found in the table itself."""
+"""Entities, such as persons with several rows: from groups, from a key, or found in the data."""
 
 from __future__ import annotations
 
@@ -20,35 +20,45 @@ from xentexp.experiments.datasets._repeats import (
     id_like_columns,
 )
 
-LEAST_SHARE = 0.01
-"""Share of the rows that must have a partner: fewer are told as duplicates, not as entities."""
+MIN_REPEATED = 0.01
+"""Smallest fraction of rows with a partner; fewer are reported as duplicates, not as entities."""
 
-MOST_BY_CHANCE = 0.1
-"""Share of the agreeing pairs of rows that may agree by chance."""
+MAX_BY_CHANCE = 0.1
+"""Largest fraction of the agreeing pairs of rows that may agree by chance."""
 
-VARIES = 0.5
-"""A column varies within entities if it differs there half as often as between any two rows."""
+MIN_VARIATION = 0.5
+"""Smallest ratio of how often a varying column differs within entities to between all rows."""
 
-MOST_WORK = 200_000_000
-"""Rows times pairs of columns up to which two columns at once are left out: some ten seconds."""
+MAX_WORK = 200_000_000
+"""Rows times pairs of columns up to which two varying columns are tried: about ten seconds."""
 
 
 @dataclass(frozen=True, eq=False)
 class Entities:
-    """Which rows belong together, and how that is known.
+    """Entity of each row, and how the entities were determined.
 
     Attributes
     ----------
     groups : ndarray of shape (n_rows,)
-        Number of each row's entity.
+        Number of the entity of each row.
     source : {"given", "key", "found"}
-        Groups of the data set; columns that a user named; the search of ``find_entities``.
-    columns : tuple of str
-        Columns in which the rows of an entity agree; empty where the groups are given.
-    varying : tuple of str
-        The other columns, where they were found.
-    by_chance : float
-        Estimated share of the agreeing pairs of rows that agree by chance, where found.
+        ``"given"``: groups of the data set. ``"key"``: columns that the user named.
+        ``"found"``: result of `find_entities`.
+    columns : tuple of str, default=()
+        Key: columns in which the rows of an entity have equal values. Empty for ``"given"``.
+    varying : tuple of str, default=()
+        Other columns, which vary within an entity; only for ``"found"``.
+    by_chance : float, default=0.0
+        Estimated fraction of the agreeing pairs of rows that agree by chance; only for
+        ``"found"``.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> from xentexp.experiments.datasets import entities_by
+    >>> entities = entities_by(pd.DataFrame({"name": ["a", "b", "a"]}), ["name"])
+    >>> entities.number, entities.repeated_rows, entities.how()
+    (2, 2, 'rows with equal values of name')
     """
 
     groups: NDArray[np.int64]
@@ -59,36 +69,48 @@ class Entities:
 
     @property
     def number(self) -> int:
-        """How many entities there are."""
+        """Number of entities."""
         return int(np.unique(self.groups).size)
 
     @property
     def repeated_rows(self) -> int:
-        """How many rows belong to an entity with another row."""
+        """Number of rows that share their entity with another row."""
         _, place, sizes = np.unique(self.groups, return_inverse=True, return_counts=True)
         return int((sizes[place] > 1).sum())
 
     @property
     def largest(self) -> int:
-        """Rows of the entity that has most."""
+        """Number of rows of the largest entity."""
         return int(np.unique(self.groups, return_counts=True)[1].max())
 
     def how(self) -> str:
-        """How the entities are known, in some words."""
+        """Short text on how the entities were determined.
+
+        Returns
+        -------
+        str
+            Text for messages and tables, such as ``"groups of the data set"``.
+        """
         if self.source == "given":
             return "groups of the data set"
-        named = ", ".join(self.columns)
         if self.source == "key":
-            return f"rows that agree in {named}"
+            return f"rows with equal values of {', '.join(self.columns)}"
         if not self.varying:
-            return f"found: rows that agree in all {len(self.columns)} columns"
+            return f"found: rows with equal values in all {len(self.columns)} columns"
         return (
-            f"found: rows that agree in {len(self.columns)} columns "
+            f"found: rows with equal values in {len(self.columns)} columns "
             f"(all but {', '.join(self.varying)})"
         )
 
     def describe(self) -> dict[str, Any]:
-        """Summary that ``json.dumps`` accepts."""
+        """Summary of the entities for JSON.
+
+        Returns
+        -------
+        dict
+            ``source``, ``number``, ``repeated_rows``, ``largest``, ``columns``, ``varying``,
+            ``by_chance`` and ``how`` (text of `how`).
+        """
         return {
             "source": self.source,
             "number": self.number,
@@ -102,29 +124,31 @@ class Entities:
 
 
 def entities_by(X: pd.DataFrame, columns: Sequence[str], *, what: str = "key") -> Entities:
-    """Entities by a key: rows that agree in some columns are one.
+    """Entities by a key: rows with equal values in all key columns belong to one entity.
 
     Parameters
     ----------
-    X : pandas.DataFrame
-        Features.
+    X : pandas.DataFrame of shape (n_rows, n_columns)
+        Features that contain the key columns.
     columns : sequence of str
-        The key. Missing values agree with each other.
-    what : str
-        The setting that names them, for a complaint.
+        Names of the key columns. Missing values are equal to each other.
+    what : str, default="key"
+        Name of the setting that contains the columns, for error messages.
 
     Returns
     -------
     Entities
-        Numbered as they occur.
+        Entities, numbered in the order in which they occur.
 
     Raises
     ------
     InputError
-        Where no column is named, or one does not exist.
+        If `columns` is empty or not a list of text, or a column does not exist.
 
     Examples
     --------
+    >>> import pandas as pd
+    >>> from xentexp.experiments.datasets import entities_by
     >>> X = pd.DataFrame({"name": ["a", "b", "a"], "month": [1, 1, 2]})
     >>> entities_by(X, ["name"]).groups.tolist()
     [0, 1, 0]
@@ -134,60 +158,61 @@ def entities_by(X: pd.DataFrame, columns: Sequence[str], *, what: str = "key") -
 
 
 def find_entities(X: pd.DataFrame) -> Entities | None:
-    """Find rows that belong to one entity, such as the cards of a person, without being told.
+    """Search the features for rows that belong to the same entity, such as a person.
 
-    Rows of an entity agree in all columns but those that vary within it, of which there may be
-    two at most (constant columns and running numbers aside). Every such set of columns to leave
-    out is tried. It is taken if
+    The rows of an entity must have equal values in all columns except at most two varying ones.
+    Constant columns and row identifiers are ignored. All sets of zero, one or two varying columns
+    are tried; the remaining columns are the key. A set is accepted if
 
-    - at least 1 % of the rows agree with another one in all other columns (the key);
-    - each column left out does vary among the agreeing pairs of rows: it differs at least half
-      as often as between any two rows;
-    - at most a tenth of the agreeing pairs agree by chance. Pairs that agree in the whole key
-      but for one column c tell: if two rows have the same c with probability p, D of them that
-      differ stand for D p / (1 - p) that agree by chance. The column that says most counts.
+    - at least 1 % of the rows agree with another row in the whole key;
+    - each varying column differs among the agreeing pairs of rows at least half as often as
+      among all pairs of rows;
+    - at most 10 % of the agreeing pairs are estimated to agree by chance. For each key column,
+      let p be the probability that two rows have the same value, and D the number of pairs that
+      agree in the whole key except this column: then D p / (1 - p) pairs agree by chance. The
+      largest estimate over the key columns is used.
 
-    Of those that pass, the one with most agreeing pairs is taken.
+    Among the accepted sets, the one with most agreeing pairs is returned.
 
     Parameters
     ----------
-    X : pandas.DataFrame
-        Features, of the dtypes that ``make_dataset`` leaves.
+    X : pandas.DataFrame of shape (n_rows, n_columns)
+        Features with the dtypes that `make_dataset` produces.
 
     Returns
     -------
     Entities or None
-        None where no set of columns passes.
+        Entity of each row; None if no set of columns is accepted.
 
     Notes
     -----
-    What it cannot find: entities with three varying columns or more (name the key instead),
-    measurements that repeat with noise, and entities of which fewer than 1 % of the rows have a
-    second one. What it takes for entities though it should not: tables in which all columns but
-    two follow from each other (a city, its region, its country). Above 2e8 rows times pairs of
-    columns, one column at most is left out.
+    The search does not find entities with three or more varying columns (pass a key to
+    `entities_by` instead), repeated measurements with noise, and entities if fewer than 1 % of the
+    rows are repeated. It finds false entities in tables in which all columns but two are functions
+    of each other, such as a city, its region and its country. If the number of rows times pairs of
+    columns exceeds 2e8, only one varying column is tried.
 
-    The estimate by chance is that of matching records by columns that agree independently of
-    each other between different entities: Fellegi, Sunter, A Theory for Record Linkage, Journal
-    of the American Statistical Association 64 (1969), 1183-1210.
+    The estimate of agreement by chance assumes that columns agree independently of each other
+    between different entities, as in Fellegi and Sunter, A Theory for Record Linkage, Journal of
+    the American Statistical Association 64 (1969), 1183-1210.
 
     Examples
     --------
-    >>> from xentexp.experiments.datasets import simulated_delinquency
+    >>> from xentexp.experiments.datasets import find_entities, simulated_delinquency
     >>> found = find_entities(simulated_delinquency(n_samples=2000, repeats=2.0).X)
     >>> found.varying, found.source
     (('begin_month',), 'found')
     >>> find_entities(simulated_delinquency(n_samples=2000, repeats=1.0).X) is None
     True
     """
-    aside = {*constant_columns(X), *id_like_columns(X)}
-    columns = [str(name) for name in X if name not in aside]
+    ignored = {*constant_columns(X), *id_like_columns(X)}
+    columns = [str(name) for name in X if name not in ignored]
     if len(columns) < 2 or len(X) < 2:
         return None
     search = _Search(cell_hashes(X[columns]))
     for left_out in search.by_pairs():
         by_chance = search.by_chance(left_out)
-        if by_chance <= MOST_BY_CHANCE:
+        if by_chance <= MAX_BY_CHANCE:
             key = tuple(name for i, name in enumerate(columns) if i not in left_out)
             varying = tuple(columns[i] for i in left_out)
             return Entities(_numbered(X, key), "found", key, varying, by_chance)
@@ -195,7 +220,7 @@ def find_entities(X: pd.DataFrame) -> Entities | None:
 
 
 class _Search:
-    """Pairs of rows that agree in all columns but some, counted by hashes."""
+    """Counts of pairs of rows that agree in all columns except some, by sums of hashes."""
 
     def __init__(self, hashes: Hashes) -> None:
         n_columns, self.n_rows = hashes.shape
@@ -204,27 +229,27 @@ class _Search:
         every_pair = self.n_rows * (self.n_rows - 1) / 2
         self.same = np.array([_pairs(group_sizes(column)) for column in hashes]) / every_pair
         pairs_of_columns = n_columns * (n_columns - 1) / 2
-        self.most = 2 if self.n_rows * pairs_of_columns <= MOST_WORK else 1
-        self.most = min(self.most, n_columns - 1)
+        self.max_varying = 2 if self.n_rows * pairs_of_columns <= MAX_WORK else 1
+        self.max_varying = min(self.max_varying, n_columns - 1)
         self.counted: dict[frozenset[int], tuple[float, int]] = {}
 
     def agreeing(self, left_out: Sequence[int]) -> tuple[float, int]:
-        """Pairs of rows that agree in the other columns, and rows that are in such a pair."""
+        """Number of pairs of rows that agree in the other columns, and of rows in such pairs."""
         key = frozenset(left_out)
         if key not in self.counted:
-            part = self.hashes[sorted(key)].sum(axis=0, dtype=np.uint64)
-            sizes = group_sizes(self.whole - part)
+            omitted = self.hashes[sorted(key)].sum(axis=0, dtype=np.uint64)
+            sizes = group_sizes(self.whole - omitted)  # the sums wrap around modulo 2 ** 64
             self.counted[key] = _pairs(sizes), int(sizes[sizes > 1].sum())
         return self.counted[key]
 
     def by_pairs(self) -> list[tuple[int, ...]]:
-        """What may be left out, most agreeing pairs first, the smaller set where they tie."""
+        """Sets of varying columns, most agreeing pairs first, smaller sets first if tied."""
         columns = range(len(self.hashes))
         sets = [
             left_out
-            for size in range(self.most + 1)
+            for size in range(self.max_varying + 1)
             for left_out in itertools.combinations(columns, size)
-            if self.agreeing(left_out)[1] >= LEAST_SHARE * self.n_rows
+            if self.agreeing(left_out)[1] >= MIN_REPEATED * self.n_rows
             and all(self._varies(column, left_out) for column in left_out)
         ]
         return sorted(sets, key=lambda left_out: -self.agreeing(left_out)[0])
@@ -232,18 +257,18 @@ class _Search:
     def _varies(self, column: int, left_out: tuple[int, ...]) -> bool:
         rest = [other for other in left_out if other != column]
         differs = 1 - self.agreeing(rest)[0] / self.agreeing(left_out)[0]
-        return bool(differs >= VARIES * (1 - self.same[column]))
+        return bool(differs >= MIN_VARIATION * (1 - self.same[column]))
 
     def by_chance(self, left_out: tuple[int, ...]) -> float:
-        """Share of the agreeing pairs that agree by chance, or some share that is too much."""
+        """Fraction of the agreeing pairs that agree by chance; stops early above the limit."""
         pairs, _ = self.agreeing(left_out)
         share = 0.0
-        for column in np.argsort(-self.same):  # what agrees often tells most: it ends the loop
+        for column in np.argsort(-self.same):  # columns that often agree end the loop early
             if column not in left_out:
                 differing = self.agreeing([*left_out, int(column)])[0] - pairs
                 odds = self.same[column] / (1 - self.same[column])
                 share = max(share, float(differing * odds / pairs))
-            if share > MOST_BY_CHANCE:
+            if share > MAX_BY_CHANCE:
                 break
         return share
 

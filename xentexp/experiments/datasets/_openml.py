@@ -1,4 +1,4 @@
-"""Any data set of openml.org."""
+"""Data sets of openml.org."""
 
 from __future__ import annotations
 
@@ -23,11 +23,12 @@ CARD = Card(
     title="A data set of OpenML",
     source="https://www.openml.org",
     licence="stated by OpenML for each data set",
-    target="the one that OpenML calls the default target, or the parameter target",
+    target="the column of the parameter target; by default the default target of OpenML",
     traps=(
-        "Names have several versions with different content: an id is exact.",
-        "Labels and codes are text, '1' and not 1, where OpenML calls a column nominal.",
-        "Some data sets repeat persons or tell the outcome in a feature; OpenML does not say so.",
+        "A name has several versions with different content; an id is unique.",
+        "Values of nominal columns are text: the label '1', not 1.",
+        "Some data sets contain repeated persons, or features that reveal the outcome; OpenML does "
+        "not document this.",
     ),
     reference="Vanschoren, J., van Rijn, J. N., Bischl, B. and Torgo, L. (2013). OpenML: "
     "networked science in machine learning. SIGKDD Explorations 15(2), 49-60.",
@@ -42,51 +43,63 @@ def load_openml(
     cache_dir: Path | None = None,
     ordered: bool = False,
 ) -> Dataset:
-    """Fetch a data set from OpenML, or from the cache if it was fetched before.
+    """Download a data set from OpenML, or read it from the cache.
 
     Parameters
     ----------
     id : int, optional
-        OpenML's number of the data set. Either this or data_name and version.
+        Number of the data set on OpenML. Pass either `id`, or `data_name` and `version`.
     data_name : str, optional
-        OpenML's name of the data set; needs ``version``.
+        Name of the data set on OpenML; requires `version`.
     version : int, optional
-        OpenML's version of that name.
+        Version of the data set with that name.
     target : str, optional
-        Column to predict; when None, the one that OpenML calls the default target.
-    cache_dir : str or path, optional
-        Where the files are kept; when None, scikit-learn's data folder.
-    ordered : bool
-        Whether the classes are grades, in the order of their numbers.
+        Column to predict. The default is the default target of the data set on OpenML.
+    cache_dir : str or path-like, optional
+        Folder for downloaded files. The default is the data folder of scikit-learn.
+    ordered : bool, default=False
+        Whether the classes are ordered numbers such as grades; then losses for ordered classes
+        are computed by default.
 
     Returns
     -------
     Dataset
-        Its card has the title, the source and the licence that OpenML states, and the warnings
-        that OpenML gives as traps.
+        Features and labels. The card has the title, source and licence that OpenML states;
+        warnings of OpenML are added to its traps.
 
     Raises
     ------
     InputError
-        If it is not clear which data set is meant, it cannot be fetched, or it has no target.
+        If neither `id` nor `data_name` and `version` are passed, the data set cannot be
+        downloaded, or it has no single target.
+
+    See Also
+    --------
+    sklearn.datasets.fetch_openml : Function that downloads the data.
+
+    Examples
+    --------
+    >>> from xentexp.experiments.datasets import load_openml
+    >>> load_openml(id=31).card.title  # doctest: +SKIP
+    'credit-g (OpenML, version 1)'
     """
     choice = _choice(id, data_name, version)
-    said = ", ".join(f"{key} {value!r}" for key, value in choice.items())
+    description = ", ".join(f"{key} {value!r}" for key, value in choice.items())
     bunch, notes = _fetch(
-        said,
+        description,
         **choice,
         target_column="default-target" if target is None else target,
         data_home=None if cache_dir is None else str(cache_dir),
     )
     if not isinstance(bunch.target, pd.Series):
         raise InputError(
-            f"openml: {said} has no single default target; set target to one of "
-            f"{', '.join(map(str, bunch.frame.columns))}."
+            f"openml: {description} does not have a single default target; set target to one of "
+            f"{', '.join(map(str, bunch.frame.columns))}"
         )
     details = bunch.details
     card = dataclasses.replace(
         CARD,
-        title=f"{details.get('name', said)} (OpenML, version {details.get('version', '?')})",
+        title=f"{details.get('name', description)} (OpenML, version {details.get('version', '?')})",
         source=str(bunch.url),
         licence=str(details.get("licence", "not stated")),
         target=str(bunch.target.name),
@@ -98,23 +111,23 @@ def load_openml(
 
 
 def _choice(id: int | None, data_name: str | None, version: int | None) -> dict[str, Any]:
-    """Arguments of ``fetch_openml`` that say which data set is meant."""
+    """Arguments of ``fetch_openml`` that identify the data set."""
     if id is not None and data_name is None and version is None:
         return {"data_id": id}
     if id is None and data_name is not None and version is not None:
         return {"name": data_name, "version": version}
     raise InputError(
-        f"openml: id is {id!r}, data_name {data_name!r} and version {version!r}; set either id, "
-        "or data_name and version."
+        "openml: either id, or data_name and version must be set; got "
+        f"id={id!r}, data_name={data_name!r}, version={version!r}"
     )
 
 
-def _fetch(said: str, **arguments: Any) -> tuple[Any, list[str]]:
-    """Fetch; return scikit-learn's bunch and what OpenML warns about."""
+def _fetch(description: str, **arguments: Any) -> tuple[Any, list[str]]:
+    """Download a data set; return scikit-learn's bunch and the warnings of OpenML."""
     from sklearn.datasets import fetch_openml
 
     before = socket.getdefaulttimeout()
-    # scikit-learn waits for ever, four times over, where a firewall swallows packets.
+    # Without a timeout, scikit-learn waits forever, four times, if a firewall drops packets.
     socket.setdefaulttimeout(TIMEOUT_SECONDS)
     try:
         with warnings.catch_warnings(record=True) as caught:
@@ -124,13 +137,13 @@ def _fetch(said: str, **arguments: Any) -> tuple[Any, list[str]]:
         if isinstance(error, HTTPError):
             error.close()
         raise InputError(
-            f"openml: {said} cannot be fetched ({error}); check the network, or set cache_dir "
-            "to a folder where it was kept before."
+            f"openml: {description} cannot be downloaded ({error}); check the network, or set "
+            "cache_dir to a folder that contains an earlier download"
         ) from error
     except (ValueError, KeyError) as error:
         reason = str(error.args[0]).rstrip(".") if error.args else repr(error)
         raise InputError(
-            f"openml: {said} cannot be used ({reason}); check the parameters."
+            f"openml: {description} cannot be loaded ({reason}); check the parameters"
         ) from error
     finally:
         socket.setdefaulttimeout(before)

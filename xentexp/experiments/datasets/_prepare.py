@@ -1,4 +1,4 @@
-"""Checks and normal form that every data set goes through."""
+"""Check tables and convert them to the form of `Dataset`."""
 
 from __future__ import annotations
 
@@ -23,39 +23,42 @@ def make_dataset(
     true_proba: NDArray[np.float64] | None = None,
     test: TestSet | None = None,
 ) -> Dataset:
-    """Check a table and bring it into the form that ``Dataset`` promises.
+    """Make a data set from features and labels in memory.
 
-    Text becomes ``category`` (so that numbers and categories can be told apart by dtype),
-    truth values become ``int8``, other numbers ``int64`` or ``float64``; a target of whole
-    floats becomes integers. The index is replaced by 0, 1, 2, ...; what is missing in ``X``
-    stays missing.
+    The table is checked and its columns are converted: text to ``category`` (so that the dtype
+    separates numbers and categories), booleans to ``int8``, other numbers to ``int64`` or
+    ``float64``. Labels that are whole floats become integers. The index is replaced by
+    0, 1, 2, ... Missing values in `X` stay missing.
 
     Parameters
     ----------
     X : pandas.DataFrame or ndarray of shape (n_rows, n_columns)
-        Features; the columns of an array are named x0, x1, ...
+        Features: numbers, booleans or text. The columns of an array are named x0, x1, ...
     y : pandas.Series or array-like of shape (n_rows,)
-        Target, one per row of ``X``.
+        Label of each row: whole numbers or text, at least two classes, no missing values.
     card : Card
-        Facts; its name leads every complaint.
-    groups : pandas.Series, optional
-        Integer id of the person of each row.
+        Name and facts of the data set. ``Card("loans")`` is enough; error messages start with
+        the name.
+    groups : pandas.Series of shape (n_rows,), optional
+        Group of each row as an integer. Rows of a group, such as a person, stay in one fold with
+        ``CrossValidation("grouped")``.
     true_proba : ndarray of shape (n_rows, n_classes), optional
-        True conditional probabilities, columns in the order of the sorted labels.
+        True class probabilities, if they are known, with columns in the order of the sorted
+        labels. Results then include the regret.
     test : TestSet, optional
-        Rows to predict; brought to the columns and categories of ``X``.
+        Rows without labels. They get the column order and the categories of `X`.
 
     Returns
     -------
     Dataset
-        With its digest.
+        Checked data set, with the digest of its content.
 
     Raises
     ------
     InputError
-        If lengths differ, there is no row or no column, a column name occurs twice, a feature
-        is infinite or neither number nor text, or the target misses values, has fewer than
-        two classes or looks like that of a regression.
+        If `card` is not a Card; lengths differ; there are no rows or columns; column names are
+        repeated; a feature is infinite or neither numeric nor text; or `y` has missing values,
+        fewer than two classes or values that are not class labels.
 
     Examples
     --------
@@ -67,7 +70,7 @@ def make_dataset(
     (('bad', 'good'), ['float64', 'category'])
     """
     if not isinstance(card, Card):
-        raise InputError(f"card must be a Card, e.g. Card('loans'); got {card!r}")
+        raise InputError(f"card must be a Card; got {card!r}; pass e.g. Card('loans')")
     where = card.name
     if isinstance(X, np.ndarray) and X.ndim == 2:
         X = pd.DataFrame(X, columns=[f"x{i}" for i in range(X.shape[1])])
@@ -83,27 +86,26 @@ def make_dataset(
     if true_proba is not None:
         lengths["true_proba"] = len(true_proba)
     if len(set(lengths.values())) > 1:
-        said = ", ".join(f"{part} {length}" for part, length in lengths.items())
-        raise InputError(f"{where}: the parts differ in length ({said}); give one row each.")
+        listed = ", ".join(f"{part} {length}" for part, length in lengths.items())
+        raise InputError(f"{where}: {', '.join(lengths)} must have the same length; got {listed}")
     if len(X) == 0:
-        raise InputError(f"{where}: the table has no rows; give at least one row per class.")
+        raise InputError(f"{where}: X must have at least one row per class; got an empty table")
     features = feature_frame(X, where)
     target = _target(y.reset_index(drop=True), where)
     classes = tuple(sorted(target.unique().tolist()))
     if len(classes) < 2:
         raise InputError(
-            f"{where}: the target has the single class {classes[0]!r}; "
-            "a classifier needs rows of at least 2 classes."
+            f"{where}: the target must have at least two classes; got only {classes[0]!r}"
         )
     if card.ordered and any(isinstance(label, str) for label in classes):
         raise InputError(
-            f"{where}: ordered classes must be numbers, whose order is known; got "
-            f"{classes[0]!r}; number the grades, or leave out ordered."
+            f"{where}: ordered classes must be numbers; got {classes[0]!r}; replace the labels by "
+            f"numbers in their order, or leave out ordered"
         )
     if true_proba is not None and true_proba.shape != (len(X), len(classes)):
         raise InputError(
-            f"{where}: true_proba has the shape {true_proba.shape} for {len(classes)} classes "
-            f"among {len(X)} rows; draw more rows, so that every class occurs."
+            f"{where}: true_proba must have shape {(len(X), len(classes))}, one column for each "
+            f"class in y; got {true_proba.shape}; use more rows if a class does not occur"
         )
     if test is not None:
         rows = aligned(feature_frame(test.X, f"{where} (test)"), features)
@@ -123,14 +125,15 @@ def make_dataset(
 
 
 def feature_frame(X: pd.DataFrame, where: str) -> pd.DataFrame:
-    """Bring a table of features into normal form."""
+    """Check features and convert their dtypes to int8, int64, float64 or category."""
     names = [str(name) for name in X.columns]
     if not names:
-        raise InputError(f"{where}: there are no feature columns; give at least 1.")
-    twice = sorted({name for name in names if names.count(name) > 1})
-    if twice:
+        raise InputError(f"{where}: X must have at least one column; got none")
+    duplicates = sorted({name for name in names if names.count(name) > 1})
+    if duplicates:
         raise InputError(
-            f"{where}: column names occur twice: {', '.join(map(repr, twice))}; rename them."
+            f"{where}: column names must be unique; duplicates: "
+            f"{', '.join(map(repr, duplicates))}; rename them"
         )
     columns = (X.iloc[:, i].reset_index(drop=True) for i in range(len(names)))
     return pd.DataFrame(
@@ -139,20 +142,21 @@ def feature_frame(X: pd.DataFrame, where: str) -> pd.DataFrame:
 
 
 def aligned(X: pd.DataFrame, like: pd.DataFrame) -> pd.DataFrame:
-    """Give new rows the columns, number types and category codes of known ones."""
+    """Give new rows the column order, numeric dtypes and category codes of known rows."""
 
-    def one(new: pd.Series[Any], known: pd.Series[Any]) -> pd.Series[Any]:
+    def convert(new: pd.Series[Any], known: pd.Series[Any]) -> pd.Series[Any]:
+        # Unseen categories come last, so that the codes of known categories are equal in both.
         if isinstance(known.dtype, pd.CategoricalDtype):
             seen = known.cat.categories.tolist()
             unseen = [c for c in new.dropna().unique().tolist() if c not in set(seen)]
             return new.astype(object).astype(pd.CategoricalDtype([*seen, *sorted(unseen, key=str)]))
         return new if new.isna().any() else new.astype(known.dtype)
 
-    return pd.DataFrame({str(name): one(X[name], like[name]) for name in like.columns})
+    return pd.DataFrame({str(name): convert(X[name], like[name]) for name in like.columns})
 
 
 def _feature(column: pd.Series[Any], name: str, where: str) -> pd.Series[Any]:
-    """One feature in normal form."""
+    """Convert one feature."""
     if isinstance(column.dtype, pd.CategoricalDtype):
         return _tidy_categories(column)
     if types.is_object_dtype(column.dtype) or isinstance(column.dtype, pd.StringDtype):
@@ -163,38 +167,38 @@ def _feature(column: pd.Series[Any], name: str, where: str) -> pd.Series[Any]:
         return _tidy_categories(column.astype("category"))
     if kind not in _NUMBERS:
         raise InputError(
-            f"{where}: the column {name!r} is of the kind {kind}; "
-            "turn it into numbers or text, or drop it."
+            f"{where}: the column {name!r} must contain numbers or text; got {kind}; convert or "
+            f"drop it"
         )
     whole = kind in ("boolean", "integer") and not column.isna().any()
     if whole and kind == "integer" and not _fits(column):
-        whole = False  # as floats: beyond the range of int64
+        whole = False  # outside the range of int64
     if whole:
         numbers = column.astype("int8" if kind == "boolean" else "int64")
         return pd.Series(numbers.to_numpy(), name=name)
     floats = column.astype(object).where(column.notna(), np.nan).to_numpy().astype("float64")
     if np.isinf(floats).any():
         raise InputError(
-            f"{where}: the column {name!r} has {int(np.isinf(floats).sum())} infinite values; "
-            "make them finite or missing."
+            f"{where}: the column {name!r} must be finite or missing; it has "
+            f"{int(np.isinf(floats).sum())} infinite values"
         )
     return pd.Series(floats, name=name)
 
 
-# What pandas.api.types.infer_dtype and _dtype_kind call the kinds that become numbers; a
-# column with no value at all is "empty".
+# Kinds of `infer_dtype` of pandas and `_dtype_kind` that become numbers; "empty" means that a
+# column has no values.
 _NUMBERS = {"boolean", "integer", "floating", "mixed-integer-float", "decimal", "empty"}
 
 
 def _fits(column: pd.Series[Any]) -> bool:
-    """Whether int64 holds every whole number of a column."""
+    """Whether all whole numbers of a column are in the range of int64."""
     limits = np.iinfo(np.int64)
     numbers = column.astype(object)
     return bool(limits.min <= numbers.min() and numbers.max() <= limits.max)
 
 
 def _dtype_kind(dtype: Any) -> str:
-    """Name of a dtype's kind, in the words of ``infer_dtype``."""
+    """Kind of a dtype, with the names of ``infer_dtype``."""
     if types.is_bool_dtype(dtype):
         return "boolean"
     if types.is_integer_dtype(dtype):
@@ -207,7 +211,7 @@ def _dtype_kind(dtype: Any) -> str:
 
 
 def _tidy_categories(column: pd.Series[Any]) -> pd.Series[Any]:
-    """Leave the categories that occur, sorted unless their order has a meaning."""
+    """Remove unused categories; sort the others unless they are ordered."""
     used = column.cat.remove_unused_categories()
     if used.cat.ordered:
         return used
@@ -220,33 +224,34 @@ def _tidy_categories(column: pd.Series[Any]) -> pd.Series[Any]:
 
 
 def _target(y: pd.Series[Any], where: str) -> pd.Series[Any]:
-    """Target as int64, float64 or object (text), without missing values."""
+    """Check the target and convert it to int64, or object for text."""
     missing = y.isna().to_numpy()
     if missing.any():
         raise InputError(
-            f"{where}: the target misses {int(missing.sum())} of {len(y)} values, first in row "
-            f"{int(missing.argmax())} (counted from 0); fill them in or drop those rows."
+            f"{where}: the target must not have missing values; got {int(missing.sum())} in "
+            f"{len(y)} rows, the first in row {int(missing.argmax())} (counted from 0); fill them "
+            f"in or drop these rows"
         )
     kind = types.infer_dtype(y.astype(object), skipna=False)
     if kind == "string":
         return y.astype(object)
     if kind not in _NUMBERS:
-        raise InputError(
-            f"{where}: the target is of the kind {kind}; make it whole numbers or text."
-        )
+        raise InputError(f"{where}: the target must be whole numbers or text; got {kind}")
     if kind in ("boolean", "integer"):
         if not _fits(y):
             raise InputError(
-                f"{where}: the target has numbers beyond the range of int64; make them text."
+                f"{where}: numbers of the target must be in the range of int64; convert them to "
+                f"text"
             )
         return y.astype("int64")
     floats = y.astype(object).astype("float64")
     if np.isinf(floats).any():
-        raise InputError(f"{where}: the target has infinite values; make it a class label.")
+        raise InputError(f"{where}: the target must be finite; it has infinite values")
     if (floats == floats.round()).all():
         return floats.astype("int64")
     example = floats[floats != floats.round()].iloc[0]
     raise InputError(
-        f"{where}: the target has {floats.nunique()} distinct values, {example} among them, and "
-        "looks like a regression target; write classes as whole numbers or text."
+        f"{where}: the target must be class labels, whole numbers or text; got "
+        f"{floats.nunique()} distinct values such as {example}, which looks like a regression "
+        f"target"
     )

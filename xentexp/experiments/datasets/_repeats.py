@@ -1,4 +1,4 @@
-"""Rows that occur twice, and columns that tell nothing or name the row."""
+"""Duplicate rows, constant columns, and columns that identify the row."""
 
 from __future__ import annotations
 
@@ -14,13 +14,15 @@ from xentexp.errors import InputError, unknown_name
 
 Hashes = NDArray[np.uint64]
 
-DISTINCT_NUMBERS = 0.99
-DISTINCT_TEXTS = 0.95
-FEWEST_ROWS = 20
+MIN_DISTINCT_NUMBERS = 0.99
+MIN_DISTINCT_TEXTS = 0.95
+MIN_ROWS = 20
 
 
 def cell_hashes(X: pd.DataFrame) -> Hashes:
-    """Hash of every cell; the sum over some columns is the hash of a row's part."""
+    """Hash of every cell, of shape (n_columns, n_rows); sums over columns hash partial rows."""
+    # Sums wrap around modulo 2 ** 64: two different rows collide with probability 2 ** -64. Missing
+    # values of a column have equal hashes.
     hashes = np.empty((X.shape[1], len(X)), dtype=np.uint64)
     for number, (_, column) in enumerate(X.items()):
         codes, _ = pd.factorize(column, use_na_sentinel=False)
@@ -34,7 +36,7 @@ def cell_hashes(X: pd.DataFrame) -> Hashes:
 
 
 def group_sizes(hashes: Hashes) -> NDArray[np.int64]:
-    """How many rows have each of the hashes that occur."""
+    """Number of rows with each distinct hash."""
     ordered = np.sort(hashes)
     starts = np.flatnonzero(np.r_[True, ordered[1:] != ordered[:-1]])
     sizes: NDArray[np.int64] = np.diff(np.r_[starts, len(ordered)])
@@ -43,16 +45,23 @@ def group_sizes(hashes: Hashes) -> NDArray[np.int64]:
 
 @dataclass(frozen=True)
 class Duplicates:
-    """Rows that occur more than once.
+    """Numbers of rows that occur more than once.
 
     Attributes
     ----------
     rows : int
-        Rows whose features are those of an earlier row.
+        Number of rows with the same features as an earlier row.
     rows_with_label : int
-        Rows whose features and label are those of an earlier row.
+        Number of rows with the same features and label as an earlier row.
     conflicting : int
-        Rows whose features are those of a row with another label.
+        Number of rows with the same features as a row with another label.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> from xentexp.experiments.datasets import find_duplicates
+    >>> find_duplicates(pd.DataFrame({"a": [1, 1, 2]}), pd.Series([0, 1, 1])).conflicting
+    2
     """
 
     rows: int
@@ -61,22 +70,24 @@ class Duplicates:
 
 
 def find_duplicates(X: pd.DataFrame, y: pd.Series[Any]) -> Duplicates:
-    """Count the rows that agree with another one in every feature.
+    """Count rows that have the same features as another row.
 
     Parameters
     ----------
-    X : pandas.DataFrame
-        Features.
-    y : pandas.Series
-        Labels, one per row.
+    X : pandas.DataFrame of shape (n_rows, n_columns)
+        Features. Missing values of a column are equal to each other.
+    y : pandas.Series of shape (n_rows,)
+        Label of each row.
 
     Returns
     -------
     Duplicates
-        The counts.
+        Numbers of repeated rows, with and without equal labels.
 
     Examples
     --------
+    >>> import pandas as pd
+    >>> from xentexp.experiments.datasets import find_duplicates
     >>> X = pd.DataFrame({"a": [1, 1, 1, 2], "b": ["x", "x", "x", None]})
     >>> find_duplicates(X, pd.Series([0, 0, 1, 1]))
     Duplicates(rows=2, rows_with_label=1, conflicting=3)
@@ -95,20 +106,23 @@ def find_duplicates(X: pd.DataFrame, y: pd.Series[Any]) -> Duplicates:
 
 
 def constant_columns(X: pd.DataFrame) -> list[str]:
-    """Columns with one value in every row, or with none.
+    """Columns with the same value in every row, or without any value.
 
     Parameters
     ----------
-    X : pandas.DataFrame
+    X : pandas.DataFrame of shape (n_rows, n_columns)
         Features.
 
     Returns
     -------
     list of str
-        Their names. A column with one value and gaps is not constant: the gaps tell.
+        Names of the constant columns. A column with one distinct value and missing values is not
+        constant.
 
     Examples
     --------
+    >>> import pandas as pd
+    >>> from xentexp.experiments.datasets import constant_columns
     >>> constant_columns(pd.DataFrame({"a": [1, 1], "b": [1, None], "c": [None, None]}))
     ['a', 'c']
     """
@@ -116,25 +130,29 @@ def constant_columns(X: pd.DataFrame) -> list[str]:
 
 
 def id_like_columns(X: pd.DataFrame) -> list[str]:
-    """Columns that seem to number or to name the rows.
+    """Columns that look like row identifiers.
 
-    Whole numbers that nearly all differ (99 %) and either rise or fall from row to row, as a
-    running number or a time of entry does, or fill a range of at most twice their number, as
-    shuffled running numbers do; texts that nearly all differ (95 %), as names do. Other numbers
-    differ by being measured: they are not meant, nor are columns with fewer than 20 values.
+    A column of whole numbers is listed if at least 99 % of its values are distinct and the values
+    are sorted (such as a row number or a time of entry) or lie in a range of at most twice their
+    number (such as shuffled row numbers). A column of text is listed if at least 95 % of its values
+    are distinct (such as names). Columns with decimal fractions or with fewer than 20 values are
+    not listed.
 
     Parameters
     ----------
-    X : pandas.DataFrame
-        Features, of the dtypes that ``make_dataset`` leaves.
+    X : pandas.DataFrame of shape (n_rows, n_columns)
+        Features with the dtypes that `make_dataset` produces.
 
     Returns
     -------
     list of str
-        Their names.
+        Names of the columns.
 
     Examples
     --------
+    >>> import numpy as np
+    >>> import pandas as pd
+    >>> from xentexp.experiments.datasets import id_like_columns
     >>> rng = np.random.default_rng(0)
     >>> n = 50
     >>> id_like_columns(pd.DataFrame({"id": rng.permutation(n), "income": rng.normal(size=n)}))
@@ -145,22 +163,24 @@ def id_like_columns(X: pd.DataFrame) -> list[str]:
 
 def _is_id_like(values: pd.Series[Any]) -> bool:
     n = len(values)
-    if n < FEWEST_ROWS:
+    if n < MIN_ROWS:
         return False
     distinct = values.nunique() / n
     if not pd.api.types.is_numeric_dtype(values.dtype):
-        return distinct >= DISTINCT_TEXTS
-    if distinct < DISTINCT_NUMBERS or (values % 1 != 0).any():
+        return distinct >= MIN_DISTINCT_TEXTS
+    if distinct < MIN_DISTINCT_NUMBERS or (values % 1 != 0).any():
         return False
     in_order = values.is_monotonic_increasing or values.is_monotonic_decreasing
     return bool(in_order or float(values.max()) - float(values.min()) < 2 * n)
 
 
 def check_key(X: pd.DataFrame, columns: Sequence[str], what: str) -> tuple[str, ...]:
-    """Columns that a user names as the key of an entity, checked."""
+    """Check the names of key columns; return each name once. `what` names the setting in errors."""
     listed = isinstance(columns, Sequence) and not isinstance(columns, str)
     if not listed or not columns or not all(isinstance(column, str) for column in columns):
-        raise InputError(f"{what} must be a list of columns, e.g. [age,job]; got {columns!r}")
+        raise InputError(
+            f"{what} must be a list of column names such as ['age', 'job']; got {columns!r}"
+        )
     for column in columns:
         if column not in X:
             raise unknown_name(f"column in {what}", column, map(str, X.columns))

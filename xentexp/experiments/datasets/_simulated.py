@@ -1,4 +1,4 @@
-"""Simulated credit-card delinquency, whose true probabilities are known."""
+"""Simulated credit-card delinquency data with known class probabilities."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from xentexp.errors import InputError
 from xentexp.experiments.datasets._base import Card, Dataset
 from xentexp.experiments.datasets._prepare import make_dataset
 
-FEWEST_ROWS = 100
+MIN_ROWS = 100
 
-# Shares of the categories, about those of DACON 235713.
+# Frequencies of the categories, similar to those of DACON 235713.
 SHARES: dict[str, dict[str, float]] = {
     "gender": {"F": 0.67, "M": 0.33},
     "car": {"N": 0.62, "Y": 0.38},
@@ -54,7 +54,7 @@ SHARES: dict[str, dict[str, float]] = {
     },
 }
 
-# Effects on the score; categories that are not named, and a missing occupation, have none.
+# Effects on the score; other categories and a missing occupation have the effect 0.
 EFFECTS: dict[str, dict[str, float]] = {
     "reality": {"Y": -0.2},
     "income_type": {"Pensioner": -0.3, "State servant": -0.4},
@@ -64,22 +64,23 @@ EFFECTS: dict[str, dict[str, float]] = {
     "occyp_type": {"Drivers": 0.5, "Laborers": 0.3, "Managers": -0.5},
 }
 
-# Logits of "class 0" and of "class 0 or 1" at score 0; chosen so that the classes have DACON's
-# shares (0.122, 0.237, 0.641) under the default parameters.
+# Logits of "class 0" and of "class 0 or 1" at score 0; chosen so that the classes have the
+# frequencies of DACON 235713 (0.122, 0.237, 0.641) with the default parameters.
 CUTS = (-0.147, 1.447)
 
 CARD = Card(
     name="simulated_delinquency",
     title="Simulated credit-card delinquency in the shape of DACON 235713",
     source="xentexp.experiments.datasets.simulated_delinquency",
-    licence="none needed: drawn at random by xentexp",
+    licence="none needed: random numbers",
     target="credit: 0, 1 or 2, lower is better credit",
     traps=(
         "The true probabilities are known (true_proba): no model has a lower expected log loss.",
-        "A person has several cards (groups); their classes are independent given the features "
-        "unless person_effect is above 0, as in real data: then random folds leak.",
+        "A person has several cards (groups). With person_effect=0 their classes are independent "
+        "given the features; with person_effect above 0, as in real data, they are not, and random "
+        "folds give scores that are too good for new persons.",
         "DAYS_EMPLOYED is missing for pensioners.",
-        "DAYS_BIRTH, DAYS_EMPLOYED and begin_month count backwards.",
+        "DAYS_BIRTH, DAYS_EMPLOYED and begin_month count backwards from 0.",
     ),
     reference=None,
     ordered=True,
@@ -93,56 +94,65 @@ def simulated_delinquency(
     missing: float = 0.3,
     person_effect: float = 0.0,
 ) -> Dataset:
-    """Draw cards and their classes from a known model.
+    """Simulate credit cards and their delinquency classes from a known model.
 
     Parameters
     ----------
     n_samples : int, default=20000
-        Number of cards (rows), at least 100.
+        Number of rows (cards), at least 100.
     seed : int, default=0
-        The same parameters and seed give the same data.
+        Seed of the random numbers. Equal parameters and seeds give equal data.
     repeats : float, default=3.0
-        Mean number of cards per person, at least 1. The cards of a person differ in
-        ``begin_month`` only.
+        Mean number of cards per person, at least 1. The cards of a person differ only in
+        ``begin_month``.
     missing : float, default=0.3
-        Share of the persons whose occupation is missing, from 0 to below 1; who it is depends
-        on nothing else.
+        Fraction of the persons whose occupation is missing, at least 0 and below 1. Values are
+        missing completely at random.
     person_effect : float, default=0.0
-        Correlation of what the features do not tell between two cards of a person, from 0 to
-        below 1. It changes no card's probabilities given its own features (a Gaussian copula
-        joins the cards of a person), so ``true_proba`` holds for any value: it is the best that
-        can be told of a person whose other cards are not known.
+        Correlation between the cards of a person in what the features do not explain, at least 0
+        and below 1. The cards of a person are joined by a Gaussian copula, which does not change
+        the class probabilities of a card given its features. Therefore ``true_proba`` is correct
+        for every value, and optimal for a person whose other cards are unknown.
 
     Returns
     -------
     Dataset
-        17 features, the target ``credit``, persons as groups, and ``true_proba``, which is
-        ``delinquency_proba(X)``.
+        17 features, the labels ``credit`` (0, 1, 2), persons as groups, and ``true_proba``, equal
+        to ``delinquency_proba(X)``.
 
     Raises
     ------
     InputError
-        If a parameter is out of its range.
+        If a parameter is outside its range.
+
+    Examples
+    --------
+    >>> from xentexp.experiments.datasets import simulated_delinquency
+    >>> data = simulated_delinquency(n_samples=1000)
+    >>> data.X.shape, data.true_proba.shape
+    ((1000, 17), (1000, 3))
     """
-    for name, value, rule, kept in (
-        ("n_samples", n_samples, f"at least {FEWEST_ROWS}", n_samples >= FEWEST_ROWS),
+    for name, value, rule, valid in (
+        ("n_samples", n_samples, f"at least {MIN_ROWS}", n_samples >= MIN_ROWS),
         ("seed", seed, "at least 0", seed >= 0),
         ("repeats", repeats, "at least 1", repeats >= 1),
         ("missing", missing, "at least 0 and below 1", 0 <= missing < 1),
         ("person_effect", person_effect, "at least 0 and below 1", 0 <= person_effect < 1),
     ):
-        if not kept:
-            raise InputError(
-                f"simulated_delinquency: the parameter {name} is {value!r}; set it {rule}."
-            )
+        if not valid:
+            raise InputError(f"simulated_delinquency: {name} must be {rule}; got {value!r}")
     rng = np.random.default_rng(seed)
     cards = rng.geometric(1 / repeats, size=n_samples)
     person = rng.permutation(np.repeat(np.arange(n_samples), cards)[:n_samples])
     X = _persons(rng, int(person.max()) + 1, missing).iloc[person].reset_index(drop=True)
     X["begin_month"] = rng.integers(-60, 1, size=n_samples).astype(float)
     proba = delinquency_proba(X)
-    drawn = rng.random(n_samples) if person_effect == 0 else _joined(rng, person, person_effect)
-    below = drawn[:, None] >= proba.cumsum(axis=1)[:, :2]
+    uniform = (
+        rng.random(n_samples)
+        if person_effect == 0
+        else _correlated_uniform(rng, person, person_effect)
+    )
+    below = uniform[:, None] >= proba.cumsum(axis=1)[:, :2]
     return make_dataset(
         X,
         pd.Series(below.sum(axis=1), name="credit"),
@@ -152,31 +162,38 @@ def simulated_delinquency(
     )
 
 
-def _joined(
+def _correlated_uniform(
     rng: np.random.Generator, person: NDArray[np.intp], correlation: float
 ) -> NDArray[np.float64]:
-    """Uniform numbers whose normal scores are correlated within a person."""
+    """Uniform random numbers joined by a Gaussian copula within each person."""
     shared = rng.normal(size=int(person.max()) + 1)[person]
-    own = rng.normal(size=len(person))
-    return np.asarray(ndtr(np.sqrt(correlation) * shared + np.sqrt(1 - correlation) * own))
+    separate = rng.normal(size=len(person))
+    return np.asarray(ndtr(np.sqrt(correlation) * shared + np.sqrt(1 - correlation) * separate))
 
 
 def delinquency_proba(X: pd.DataFrame) -> NDArray[np.float64]:
-    """Tell the true conditional probabilities of the simulation.
+    """True class probabilities of `simulated_delinquency` given the features.
 
-    A cumulative logit model: P(class <= k) is the logistic function of ``CUTS[k]`` minus a
-    score, which is not linear in the features. It reads nothing but ``X``, missing values
-    included, so it is the Bayes-optimal predictor.
+    The model is a cumulative logit model: P(class <= k) is the logistic function of a threshold
+    for k minus a score, which is a non-linear function of the features. The probabilities depend
+    only on `X`, missing values included, so this function is the Bayes-optimal predictor.
 
     Parameters
     ----------
-    X : pandas.DataFrame
-        Features as ``simulated_delinquency`` returns them.
+    X : pandas.DataFrame of shape (n_rows, 17)
+        Features, as `simulated_delinquency` returns them.
 
     Returns
     -------
     ndarray of shape (n_rows, 3)
-        Rows sum to 1.
+        Probabilities of the classes 0, 1 and 2; rows sum to 1.
+
+    Examples
+    --------
+    >>> from xentexp.experiments.datasets import delinquency_proba, simulated_delinquency
+    >>> data = simulated_delinquency(n_samples=1000)
+    >>> bool((delinquency_proba(data.X) == data.true_proba).all())
+    True
     """
     income = np.log(X["income_total"].to_numpy() / 160_000) / 0.5
     age = -X["DAYS_BIRTH"].to_numpy() / 365.25
@@ -199,7 +216,7 @@ def delinquency_proba(X: pd.DataFrame) -> NDArray[np.float64]:
 
 
 def _persons(rng: np.random.Generator, n: int, missing: float) -> pd.DataFrame:
-    """Draw what the cards of a person have in common."""
+    """Simulate the features that all cards of a person share."""
 
     def labels(name: str) -> pd.Categorical[str]:
         shares = SHARES[name]

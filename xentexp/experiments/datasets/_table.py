@@ -1,4 +1,4 @@
-"""A table of the user's own."""
+"""CSV and Parquet files of users."""
 
 from __future__ import annotations
 
@@ -18,14 +18,15 @@ from xentexp.experiments.datasets._prepare import make_dataset
 CARD = Card(
     name="table",
     title="A CSV or Parquet file of your own",
-    source="the file that the parameter path names",
-    licence="whatever holds for the file",
-    target="the column that the parameter target names",
+    source="the file of the parameter path",
+    licence="the licence of the file",
+    target="the column of the parameter target",
     traps=(
-        "In CSV the texts that pandas takes for missing (empty, NA, NaN, null, None, ...) are "
-        "missing values.",
-        "Rows of the same person leak between random folds: name the person's column by group.",
-        "Columns that are known only after the outcome, and row numbers, belong into drop.",
+        "In CSV files, empty fields and the texts NA, NaN, null, None and others are missing "
+        "values, as in pandas.read_csv.",
+        "If a person has several rows, random folds give scores that are too good for new persons: "
+        "set group to the column that identifies the person.",
+        "Add columns that are known only after the outcome, and row numbers, to drop.",
     ),
     reference=None,
 )
@@ -38,35 +39,56 @@ def load_table(
     group: str | None = None,
     ordered: bool = False,
 ) -> Dataset:
-    """Load a file of the user's own.
+    """Load a CSV or Parquet file.
 
     Parameters
     ----------
-    path : str or path
-        File ending in .csv, .csv.gz, .tsv or .parquet.
+    path : str or path-like
+        File with a name that ends with .csv, .csv.gz, .tsv or .parquet. CSV files are
+        comma-separated UTF-8 text with a header.
     target : str
-        Column to predict; its values are the classes.
+        Column to predict; its distinct values are the classes.
     drop : sequence of str, optional
-        Columns to leave out.
+        Columns that are not used as features.
     group : str, optional
-        Column that says which rows belong together; it is no feature.
-    ordered : bool
-        Whether the classes are grades, in the order of their numbers.
+        Column that identifies the group of each row, such as a person. It is not used as a
+        feature; ``CrossValidation("grouped")`` keeps the rows of a group in one fold.
+    ordered : bool, default=False
+        Whether the classes are ordered numbers such as grades; then losses for ordered classes
+        are computed by default.
 
     Returns
     -------
     Dataset
-        Features, target and, with ``group``, groups.
+        Features, labels and, if `group` is set, groups.
 
     Raises
     ------
     InputError
-        If path or target are not given, the file cannot be used, or a column is not there.
+        If `path` or `target` is missing, the file does not exist or cannot be read, or a column
+        does not exist or cannot be used.
+
+    See Also
+    --------
+    make_dataset : Make a data set from arrays or a data frame.
+
+    Examples
+    --------
+    >>> import pathlib, tempfile
+    >>> import pandas as pd
+    >>> from xentexp.experiments.datasets import load_table
+    >>> loans = pd.DataFrame({"income": [10, 20, 15], "default": ["no", "yes", "no"]})
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     file = pathlib.Path(folder) / "loans.csv"
+    ...     loans.to_csv(file, index=False)
+    ...     data = load_table(file, target="default")
+    >>> list(data.X), data.classes
+    (['income'], ('no', 'yes'))
     """
     if path is None:
-        raise InputError("table: no file is named; set path to a CSV or Parquet file.")
+        raise InputError("table: path must be a CSV or Parquet file; got None; set path")
     if target is None:
-        raise InputError("table: no target is named; set target to the column to predict.")
+        raise InputError("table: target must be the column to predict; got None; set target")
     file = pathlib.Path(path).expanduser()
     frame = read_table(file, CARD.name)
     frame.columns = frame.columns.map(str)
@@ -76,8 +98,8 @@ def load_table(
             raise unknown_name(f"column of {file.name}", column, frame.columns)
     if target in dropped or target == group:
         raise InputError(
-            f"table: the target {target!r} is also named by "
-            f"{'drop' if target in dropped else 'group'}; name another column."
+            f"table: target must not be in {'drop' if target in dropped else 'group'}; got "
+            f"{target!r} in both"
         )
     card = dataclasses.replace(
         CARD, title=file.name, source=str(file), target=target, ordered=ordered
@@ -91,11 +113,11 @@ def load_table(
 
 
 def _groups(column: pd.Series[Any]) -> pd.Series[int]:
-    """Turn the values of a column into integers."""
+    """Number of the group of each row."""
     missing = int(column.isna().sum())
     if missing:
         raise InputError(
-            f"table: the group column {column.name!r} misses {missing} values; "
-            "fill them in, a row of its own group each."
+            f"table: the group column must not have missing values; {column.name!r} has "
+            f"{missing}; give each of these rows a unique value"
         )
     return pd.Series(pd.factorize(column)[0], name=column.name)

@@ -1,4 +1,4 @@
-"""Default of credit card clients, bundled."""
+"""Default of credit card clients; the file is part of the package."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ CARD = Card(
     licence="CC BY 4.0",
     target="default: 1 if the client did not pay in October 2005, else 0",
     traps=(
-        "EDUCATION 0, 5 and 6 and MARRIAGE 0 occur but are not documented.",
-        "PAY_0 is followed by PAY_2: there is no PAY_1. Their values -2 and 0 occur but are not "
-        "documented.",
-        "All clients are of the same month: the data say nothing about change over time.",
-        "SEX, EDUCATION and MARRIAGE are codes; many published results treat them as numbers, "
-        "which categorical=false repeats.",
+        "The values 0, 5 and 6 of EDUCATION and 0 of MARRIAGE are not documented.",
+        "The columns are PAY_0, PAY_2, PAY_3, ...: there is no PAY_1. Their values -2 and 0 are "
+        "not documented.",
+        "All rows are from the same month: the data do not show changes over time.",
+        "SEX, EDUCATION and MARRIAGE are codes of categories. Many published results treat them as "
+        "numbers; categorical=False does the same.",
     ),
     rows=30000,
     class_shares={"0": 0.7788, "1": 0.2212},
@@ -35,21 +35,34 @@ CARD = Card(
 
 
 def load_uci_default(categorical: bool = True) -> Dataset:
-    """Load the bundled file.
+    """Load the default of credit card clients in Taiwan, 2005; no download is needed.
 
     Parameters
     ----------
     categorical : bool, default=True
-        Whether SEX, EDUCATION and MARRIAGE are categories and all else integers; when false,
-        all 23 features are floats.
+        Whether SEX, EDUCATION and MARRIAGE are categories; the other features are integers then.
+        If False, all 23 features are floats, as in many published results.
 
     Returns
     -------
     Dataset
-        30,000 clients, 23 features, 6,636 defaults.
+        30,000 clients with 23 features; label 1 for the 6,636 defaults, else 0.
+
+    References
+    ----------
+    Yeh, I.-C. and Lien, C.-h. (2009). The comparisons of data mining techniques for the predictive
+    accuracy of probability of default of credit card clients. Expert Systems with Applications
+    36(2), 2473-2480.
+
+    Examples
+    --------
+    >>> from xentexp.experiments.datasets import load_uci_default
+    >>> data = load_uci_default()
+    >>> data.X.shape, data.classes
+    ((30000, 23), (0, 1))
     """
     file = resources.files("xentexp.experiments.datasets") / "data" / "uci_default.csv.gz"
-    with file.open("rb") as packed, gzip.open(packed) as stream:
+    with file.open("rb") as compressed, gzip.open(compressed) as stream:
         frame = pd.read_csv(stream)
     X = frame.drop(columns=["ID", "default"])
     X = X.astype(dict.fromkeys(CATEGORIES, "category")) if categorical else X.astype("float64")

@@ -1,4 +1,4 @@
-"""Sections: what a run reports beyond its leaderboard, if the configuration asks for it."""
+"""Sections of a report that the configuration adds to the leaderboard."""
 
 from __future__ import annotations
 

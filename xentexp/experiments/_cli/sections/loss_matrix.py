@@ -1,4 +1,4 @@
-"""Loss matrix of a run whose models were trained on several losses."""
+"""Section on the loss matrix: models trained on several losses, scored on several losses."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from xentexp.losses import LOSSES
 
 
 def matrix_section(study: Study, result: ExperimentResult) -> Section | None:
-    """Matrix of each model with figures and page; None unless two losses were trained on."""
+    """Matrix of each model, figures and report page; None with fewer than two training losses."""
     rows = {
         candidate_result.candidate.name: row
         for candidate_result in result.candidate_results
@@ -48,9 +48,9 @@ def matrix_section(study: Study, result: ExperimentResult) -> Section | None:
     ]
     names = {id(row): name for name, row in rows.items()}
     of_candidates: dict[str, tuple[Item, ...]] = {
-        names[id(row)]: _of_row(row, matrix.columns, of_row)
+        names[id(row)]: _row_items(row, matrix.columns, cells_of_row)
         for matrix in matrices
-        for row, of_row in zip(matrix.rows, matrix.cells, strict=True)
+        for row, cells_of_row in zip(matrix.rows, matrix.cells, strict=True)
         if row.error is None
     }
     document = {
@@ -61,11 +61,11 @@ def matrix_section(study: Study, result: ExperimentResult) -> Section | None:
 
     def show() -> None:
         for matrix in matrices:
-            title = f"{matrix.model}: trained on (rows), scored on (columns)"
+            title = f"{matrix.model}: rows trained on, columns scored on"
             print_matrix(matrix, title=title)
             print_findings(matrix)
 
-    # The matrix is easier to read than so long a leaderboard; MLflow and --json have both.
+    # The matrix replaces a long leaderboard on the terminal; MLflow and --json have both.
     instead = all(
         candidate_result.candidate.trained_on for candidate_result in result.candidate_results
     )
@@ -96,12 +96,12 @@ def _row(candidate_result: CandidateResult, study: Study) -> Trained | None:
 
 
 def _columns(study: Study, rows: Mapping[str, Trained]) -> list[str] | None:
-    """Losses to score on: those of `losses=`, else those trained on and those shown."""
+    """Losses to score on: those of `losses=`, else the training losses and those shown."""
     if study.losses is not None or study.shown is None:
         return None if study.losses is None else list(study.losses)
     known = {name for row in rows.values() for name in row.fold_values}
-    wanted = dict.fromkeys([*(row.column for row in rows.values() if row.column), *study.shown])
-    return [name for name in wanted if name in known and name in LOSSES]
+    names = dict.fromkeys([*(row.column for row in rows.values() if row.column), *study.shown])
+    return [name for name in names if name in known and name in LOSSES]
 
 
 def _note(matrices: Sequence[LossMatrix]) -> str:
@@ -109,12 +109,12 @@ def _note(matrices: Sequence[LossMatrix]) -> str:
         f"**{matrix.model}**\n\n" + "\n".join(f"- {line}" for line in findings(matrix))
         for matrix in matrices
     )
-    where = "Trained on x scored on: see report.html and loss_matrix/ among the artifacts."
-    return f"{where}\n\n{sentences}"
+    artifacts = "Loss matrix: see report.html and the folder loss_matrix among the artifacts."
+    return f"{artifacts}\n\n{sentences}"
 
 
 def _pictures(matrices: Sequence[LossMatrix]) -> list[Item]:
-    # Imported here: matplotlib takes a second, and most runs draw nothing.
+    # Imported here, because matplotlib takes a second and most runs do not draw.
     from xentexp.experiments._report import heat_map, to_png, to_svg
 
     items: list[Item] = []
@@ -132,9 +132,9 @@ def _page(matrices: Sequence[LossMatrix], study: Study, result: ExperimentResult
     curves: dict[str, dict[str, list[Mapping[str, Mapping[str, Sequence[float]]]]]] = {}
     for candidate_result in result.candidate_results:
         candidate, trained = candidate_result.candidate, candidate_result.candidate.trained_on
-        of_folds = [p.curve for p in candidate_result.predictions if p.curve]
-        if trained is not None and candidate.variant_of is None and of_folds:
-            curves.setdefault(str(candidate.family), {})[trained.label] = of_folds
+        fold_curves = [p.curve for p in candidate_result.predictions if p.curve]
+        if trained is not None and candidate.variant_of is None and fold_curves:
+            curves.setdefault(str(candidate.family), {})[trained.label] = fold_curves
     dataset = study.dataset
     details = {
         "Data": f"{dataset.card.title}: {len(dataset.y):,} rows, {dataset.X.shape[1]} features, "
@@ -145,16 +145,16 @@ def _page(matrices: Sequence[LossMatrix], study: Study, result: ExperimentResult
     return page(matrices, title=dataset.card.title, details=details, curves=curves)
 
 
-def _of_row(row: Trained, columns: Sequence[str], cells: Sequence[Cell]) -> tuple[Item, ...]:
-    found = [
+def _row_items(row: Trained, columns: Sequence[str], cells: Sequence[Cell]) -> tuple[Item, ...]:
+    items = [
         LoggedMetric(f"{section}/{name}", value)
         for name, cell in zip(columns, cells, strict=True)
-        for section, value in (("matrix_regret", cell.regret), ("matrix_p", cell.p_adjusted))
+        for section, value in (("matrix_excess", cell.excess), ("matrix_p", cell.p_adjusted))
         if not math.isnan(value)
     ]
     if row.calibration is not None:
-        found.append(LoggedMetric("calibration/rate_shift", row.calibration.headline))
-    return tuple(found)
+        items.append(LoggedMetric("calibration/rate_shift", row.calibration.headline))
+    return tuple(items)
 
 
 def print_matrix(matrix: LossMatrix, *, title: str) -> None:
@@ -164,17 +164,17 @@ def print_matrix(matrix: LossMatrix, *, title: str) -> None:
     n_columns = len(matrix.columns) + 1  # the last one: calibration
     terminal.print_in_parts(lambda start, end: _table(matrix, start, end, out.width), n_columns)
     notes = [
-        "mean over the folds, below it the regret in % of the column's best",
-        "best of its column in bold with 'best'; [trained on the column's loss]",
+        "mean over the folds; below: excess over the column's best mean in %, or 'best'",
+        "[brackets]: trained on the column's loss",
         legend(matrix),
-        "shift: mean predicted rate less base rate; ECE: expected calibration error",
+        "shift: mean predicted rate minus base rate; ECE: expected calibration error",
     ]
     for note in notes:
         out.print(Text(note, style="dim"))
 
 
 def print_findings(matrix: LossMatrix) -> None:
-    """Print what a matrix shows, in sentences."""
+    """Print the main results of a matrix in sentences."""
     out = terminal.console()
     for line in findings(matrix):
         out.print(Text(line), soft_wrap=False)
@@ -209,6 +209,6 @@ def _cell(cell: Cell) -> Text:
     text = Text(value + mark, style="bold green" if cell.best else "")
     below = "best" if cell.best else f"+{percent(cell.percent)}%".replace("+<", "<")
     if not cell.best and math.isnan(cell.percent):
-        below = f"+{cell.regret:.2g}" if math.isfinite(cell.regret) else ""
+        below = f"+{cell.excess:.2g}" if math.isfinite(cell.excess) else ""
     text.append(f"\n{below} ", style="bold green" if cell.best else "not bold dim default")
     return text

@@ -1,4 +1,4 @@
-"""Published numbers beside those of the run."""
+"""Section that compares published values with those of the run."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ from xentexp.experiments._results import ExperimentResult
 
 
 def published_section(study: Study, result: ExperimentResult) -> Section | None:
-    """Published numbers and those of the run; failed if one is not reproduced; None without any."""
+    """Published values and those of the run; failed if one is not reproduced; None without any."""
     if not study.published:
         return None
     rows = compare(study.published, result)
     missed = sum(not row.met for row in rows)
-    title = f"Published numbers: {len(rows) - missed} of {len(rows)} met"
+    title = f"Published values: {len(rows) - missed} of {len(rows)} reproduced"
     records = [row.to_record() for row in rows]
     items = (
         tracking.Tag("xentexp.published", title),
@@ -36,21 +36,23 @@ def published_section(study: Study, result: ExperimentResult) -> Section | None:
 
 
 def print_published(rows: Sequence[Reproduced], title: str) -> None:
-    """Print published numbers beside ours."""
+    """Print published values and those of the run."""
     table = Table(box=box.SIMPLE_HEAD, title=title, title_justify="left", title_style="bold")
-    for header in ("model", "measure", "published", "ours", "difference", "within", ""):
-        table.add_column(header, justify="left" if header in ("model", "measure", "") else "right")
-    before = None
+    for header in ("model", "metric", "published", "this run", "difference", "tolerance", ""):
+        table.add_column(header, justify="left" if header in ("model", "metric", "") else "right")
+    previous = None
     for row in rows:
         published = row.published
         table.add_row(
-            "" if published.model == before else published.model,
+            "" if published.model == previous else published.model,
             published.measure,
             fixed(published.value, 6),
             fixed(row.ours, 6),
             fixed(row.difference, 6, sign="+"),
             f"{published.within:g}",
-            Text("met", style="green") if row.met else Text("NOT MET", style="bold red"),
+            Text("reproduced", style="green")
+            if row.met
+            else Text("NOT REPRODUCED", style="bold red"),
         )
-        before = published.model
+        previous = published.model
     console().print(table)

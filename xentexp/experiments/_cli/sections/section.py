@@ -1,4 +1,4 @@
-"""Part of a run's report beyond the leaderboard."""
+"""Part of the report of a run, in addition to the leaderboard."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from xentexp.experiments._tracking import Item
 
 @dataclass(frozen=True)
 class Section:
-    """What to log, to print and to return as JSON; `name` is its key in the JSON document."""
+    """Items to log, a function that prints, and values for JSON."""
 
-    name: str
-    items: tuple[Item, ...]  # for the parent run
-    document: Any  # JSON-able
-    show: Callable[[], None]  # prints it
+    name: str  # key in the JSON document
+    items: tuple[Item, ...]  # logged to the parent run
+    document: Any  # value in the JSON document
+    show: Callable[[], None]  # prints the section
     failed: bool = False  # whether the command exits with 1
     instead: bool = False  # whether it replaces the printed leaderboard
     of_candidates: Mapping[str, tuple[Item, ...]] = field(default_factory=dict)  # by name

@@ -1,4 +1,4 @@
-"""Settings that a search chose in each fold, and where its trials are stored."""
+"""Section on the hyperparameters that a search chose in each fold."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from xentexp.experiments._results import CandidateResult, ExperimentResult
 
 
 def tuning_section(study: Study, result: ExperimentResult) -> Section | None:
-    """Settings and inner losses of each fold; None without a search."""
+    """Chosen settings and inner losses of each fold; None without a search."""
     if study.tuning is None:
         return None
     records = tuning_records(result)
@@ -30,16 +30,16 @@ def tuning_section(study: Study, result: ExperimentResult) -> Section | None:
 
 
 def tuning_records(result: ExperimentResult) -> list[dict[str, Any]]:
-    """One JSON-able record for each tuned model and fold."""
+    """Record for JSON of each tuned model and fold."""
     return [
         record
         for candidate_result in result.candidate_results
         if candidate_result.error is None
-        for record in _of(candidate_result)
+        for record in _fold_records(candidate_result)
     ]
 
 
-def _of(candidate_result: CandidateResult) -> list[dict[str, Any]]:
+def _fold_records(candidate_result: CandidateResult) -> list[dict[str, Any]]:
     return [
         {
             "model": candidate_result.candidate.name,
@@ -61,41 +61,43 @@ def _of(candidate_result: CandidateResult) -> list[dict[str, Any]]:
 
 
 def _plain(value: Any) -> Any:
-    known = isinstance(value, (str, int, float, bool, list, dict)) or value is None
-    return value if known else repr(value)
+    jsonable = isinstance(value, (str, int, float, bool, list, dict)) or value is None
+    return value if jsonable else repr(value)
 
 
 def print_tuning(study: Study, records: list[dict[str, Any]]) -> None:
-    """Print a row for each setting of each model, the values of all folds side by side."""
+    """Print the chosen values of each setting, one value per fold."""
     assert study.tuning is not None
     table = Table(
         box=box.SIMPLE_HEAD,
-        title=f"Settings searched for {study.tuning.loss}",
+        title=f"Hyperparameters chosen in each fold by {study.tuning.loss}",
         title_justify="left",
         title_style="bold",
     )
-    for header in ("model", "setting", "in the folds"):
+    for header in ("model", "setting", "value in each fold"):
         table.add_column(header, overflow="fold")
     for model in dict.fromkeys(record["model"] for record in records):
-        own = [record for record in records if record["model"] == model]
-        before = model
-        for name in own[0]["settings"]:
-            table.add_row(before, name, "  ".join(setting(r["settings"][name], 3) for r in own))
-            before = ""
-        means = [_mean(own, key) for key in ("first", "best")]
-        table.add_row(before, "inner loss", f"first trial {means[0]}, best {means[1]}")
+        folds = [record for record in records if record["model"] == model]
+        label = model
+        for name in folds[0]["settings"]:
+            table.add_row(label, name, "  ".join(setting(r["settings"][name], 3) for r in folds))
+            label = ""
+        means = [_mean(folds, key) for key in ("first", "best")]
+        table.add_row(
+            label, "inner loss", f"mean of first trials {means[0]}, of best trials {means[1]}"
+        )
     screen = console()
     screen.print(table)
-    done, resumed, failed = (
+    n_trials, n_resumed, n_failed = (
         sum(record[key] for record in records) for key in ("trials", "resumed", "failed")
     )
-    counts = f"{done} trials, {resumed} of them from before, {failed} failed; kept in "
+    counts = f"{n_trials} trials ({n_resumed} from earlier runs, {n_failed} failed), stored in "
     screen.print(f"{counts}{study.tuning.storage}", markup=False, soft_wrap=True)
-    same = (
-        "one seed draws the first ten trials of every fold: settings that agree are no sign of "
-        "stability"
+    note = (
+        "The first ten trials are the same in every fold (one seed), so equal settings in all "
+        "folds are not a sign of stability."
     )
-    screen.print(Text(same, style="dim"))
+    screen.print(Text(note, style="dim"))
 
 
 def _mean(records: list[dict[str, Any]], key: str) -> str:
