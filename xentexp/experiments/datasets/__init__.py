@@ -10,11 +10,12 @@ Examples
 from __future__ import annotations
 
 import dataclasses
+import inspect
 from collections.abc import Callable
 from typing import Any
 
 from xentexp._digest import content_digest
-from xentexp.errors import unknown_name
+from xentexp.errors import InputError, unknown_name
 from xentexp.experiments.datasets._arguments import check_arguments
 from xentexp.experiments.datasets._base import Card, Dataset, TestSet
 from xentexp.experiments.datasets._dacon import CARD as _DACON
@@ -85,6 +86,21 @@ class Entry:
 
     load: Callable[..., Dataset]
     card: Card
+
+    def __post_init__(self) -> None:
+        stated = ("title", "source", "licence", "target", "traps")
+        missing = [name for name in stated if not getattr(self.card, name)]
+        if missing:
+            raise InputError(
+                f"the card of data set {self.card.name!r} must state {', '.join(stated)}; "
+                f"missing: {', '.join(missing)}"
+            )
+        for parameter in inspect.signature(self.load).parameters.values():
+            if parameter.default is parameter.empty:
+                raise InputError(
+                    f"every parameter of the loader of data set {self.card.name!r} must have a "
+                    f"default; {parameter.name!r} has none"
+                )
 
 
 DATASETS: dict[str, Entry] = {
