@@ -258,7 +258,7 @@ def test_undefined_slopes_raise_an_undefined_error() -> None:
          "debiased=True requires norm='l2'; got norm='l1'"),
         (lambda: metrics.expected_calibration_error(Y3, P3, of="second class"),
          "of='second class' is for two classes; there are 3"),
-        (lambda: metrics.calibration_intercept(Y3, P3), "there are 3: pass positive="),
+        (lambda: metrics.calibration_intercept(Y3, P3), "there are 3; pass positive="),
         (lambda: metrics.calibration_slope(Y3, P3, positive=7), "unknown class 7"),
         (lambda: metrics.ks_statistic(Y3, P3), "ks_statistic is for two classes; there are 3"),
         (lambda: metrics.gini(P3, P3), "gini needs one true class in each row"),

@@ -281,7 +281,7 @@ class Loss(metaclass=LossType):
         InputError
             If the loss does not define it.
         """
-        raise InputError(f"{self.name} has no gradient")
+        raise InputError(f"{self.name} has no gradient; choose another loss")
 
     def block_loss_gradient(self, block: Block) -> Pair:
         """Values and gradient in the raw scores, for training by first derivatives.

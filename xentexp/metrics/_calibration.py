@@ -344,7 +344,7 @@ class CalibrationIntercept(_Recalibration):
     def why_not(self, traits: InputTraits) -> str | None:
         if self.positive is None and traits.n_classes != 2:
             return (
-                f"is for two classes; there are {traits.n_classes}: pass positive= with the class "
+                f"is for two classes; there are {traits.n_classes}; pass positive= with the class "
                 f"to compare with the rest"
             )
         return super().why_not(traits)

@@ -232,7 +232,7 @@ def get_loss(name: str | Loss, **parameters: object) -> Loss:
     if not isinstance(loss, Loss):
         raise InputError(
             f"name must be the name of a loss; {name!r} is {loss.name}, a metric of the whole "
-            f"data set: use get_metric({name!r}) or evaluate(y_true, y_pred, [{name!r}])"
+            f"data set; use get_metric({name!r}) or evaluate(y_true, y_pred, [{name!r}])"
         )
     return _with_parameters(loss, parameters)
 
@@ -291,7 +291,7 @@ def _find(name: object, kind: str) -> Metric:
     function = getattr(name, "__name__", None)
     if getattr(name, "__module__", None) == "xentexp.metrics" and function in functions:
         raise InputError(
-            f"a {kind} must be a name or an object; got the function {function}: write {function!r}"
+            f"a {kind} must be a name or an object; got the function {function}; write {function!r}"
         )
     raise unknown_name(kind, name, [*functions, *ALIASES, *peers, *last_parts], shown=functions)
 

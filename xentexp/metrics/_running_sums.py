@@ -270,5 +270,8 @@ def sum_losses(
             part.rows.put(rows, values)
     state.n_ignored = checked.n_rows - state.n_rows
     if state.weight == 0.0:
-        raise InputError("sample_weight is zero for every row that is not ignored")
+        raise InputError(
+            "sample_weight must be positive for at least one row that is not ignored; "
+            "got only zeros"
+        )
     return state, None if rows is None else dict(zip(state.names, rows, strict=True))

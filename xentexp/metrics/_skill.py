@@ -199,7 +199,7 @@ class D2Score(DatasetMetric):
             return data.prior
         if data.prior is not None:
             raise InputError(
-                f"prior requires null='training prior'; got null={self.null!r}: leave out prior"
+                f"prior requires null='training prior'; got null={self.null!r}; leave out prior"
             )
         if self.null == "uniform":
             return np.full(data.n_classes, 1.0 / data.n_classes)

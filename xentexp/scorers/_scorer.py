@@ -303,7 +303,7 @@ def predict(
         if getattr(last, "decision_function_shape", "ovr") == "ovo" and len(known) > 2:
             raise InputError(
                 f"decision scores must have one column for each of {len(known)} classes; "
-                f"{describe(estimator)} has scores of pairs of classes: pass "
+                f"{describe(estimator)} has scores of pairs of classes; pass "
                 f"decision_function_shape='ovr' to it"
             )
         scores = _align(np.asarray(estimator.decision_function(X)), known, classes, absent=None)
@@ -317,7 +317,7 @@ def _align(
     if values.ndim == 2 and values.shape[1] != len(known):
         raise InputError(
             f"predictions must have one column for each of {len(known)} classes; their shape is "
-            f"{values.shape}: pass decision_function_shape='ovr' to an SVC"
+            f"{values.shape}; pass decision_function_shape='ovr' to an SVC"
         )
     if list(known) == list(classes):
         return values
@@ -347,7 +347,7 @@ def all_classes(known: list[Any], y: ArrayLike, labels: ArrayLike | None) -> lis
     except TypeError:
         raise InputError(
             f"y must have labels that can be sorted with the classes {show(known)} of the "
-            f"classifier; got {show(list(unseen))}: pass labels= with every class"
+            f"classifier; got {show(list(unseen))}; pass labels= with every class"
         ) from None
 
 

@@ -164,7 +164,7 @@ class ModelFile(ConfigSection):
 
 
 class TrainOn(ConfigSection):
-    """Entry of `train_on`; a name alone is the loss with default parameters."""
+    """Entry of `train_on`; a string is the name of a loss with default parameters."""
 
     loss: Annotated[str, _rule("the name of a loss")]
     name: Text | None = None

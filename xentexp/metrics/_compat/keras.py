@@ -105,7 +105,7 @@ def _class_axis(axis: object, target: Array, predicted: Array) -> int:
     if predicted.shape[-1] == 1:
         warnings.warn(
             f"y_pred should have a column for each of two or more classes; its shape is "
-            f"{predicted.shape}: use binary_crossentropy for the probability of one of two classes",
+            f"{predicted.shape}; use binary_crossentropy for the probability of one of two classes",
             SyntaxWarning,
             stacklevel=2,
         )

@@ -72,7 +72,7 @@ def indicators(y_true: object, labels: object) -> Array:
         classes = np.unique(true_labels)
         if len(classes) == 1:
             raise InputError(
-                f"y_true must have two or more labels; got only {classes.tolist()[0]!r}: pass "
+                f"y_true must have two or more labels; got only {classes.tolist()[0]!r}; pass "
                 f"labels= with every class"
             )
     else:

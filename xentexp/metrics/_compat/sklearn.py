@@ -77,7 +77,7 @@ def _multiclass(
     if target.shape[1] != proba.shape[1]:
         raise InputError(
             f"y_pred must have a column for each of {target.shape[1]} classes; got "
-            f"{proba.shape[1]}: pass labels= with every class"
+            f"{proba.shape[1]}; pass labels= with every class"
         )
     return target.astype(proba.dtype), proba, weight
 

@@ -120,7 +120,7 @@ def categorical_crossentropy(
     else:
         if soft:
             raise InputError(
-                "y_true must be class numbers for NLLLoss; got target probabilities: use "
+                "y_true must be class numbers for NLLLoss; got target probabilities; use "
                 "from_logits=True for CrossEntropyLoss"
             )
         if smoothing:
