@@ -85,6 +85,7 @@ def run(command: list[str], folder: Path, **options: Any) -> subprocess.Complete
     )
 
 
+@pytest.mark.long
 @each_page
 def test_blocks_run_in_the_environment_that_the_page_names(page: Path, files: Path) -> None:
     chosen: list[dict[str, Any]] = []
