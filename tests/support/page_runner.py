@@ -17,6 +17,7 @@ import warnings
 from collections.abc import Iterator, Sequence
 from importlib.machinery import ModuleSpec, PathFinder
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 SHOWN = re.compile(
@@ -24,8 +25,8 @@ SHOWN = re.compile(
 )
 STATED = re.compile(r"# +(?:-?\d|'|True|False)")
 
-FITTED: set[str] = set()
-"""Models that `validate_only` has fitted on this page."""
+HIDDEN: dict[str, ModuleType] = {}
+"""Modules that were imported for an earlier block and that the present environment lacks."""
 
 
 class Finder(PathFinder):
@@ -38,6 +39,17 @@ class Finder(PathFinder):
         if fullname.partition(".")[0] in cls.blocked:
             return None
         return super().find_spec(fullname, path, target)
+
+
+def set_environment(blocked: Sequence[str]) -> None:
+    """Hide packages, imported ones too, and bring back those that are not hidden any more."""
+    Finder.blocked = frozenset(blocked)
+    for name in list(sys.modules):
+        if name.partition(".")[0] in Finder.blocked:
+            HIDDEN[name] = sys.modules.pop(name)
+    for name in list(HIDDEN):
+        if name.partition(".")[0] not in Finder.blocked:
+            sys.modules[name] = HIDDEN.pop(name)
 
 
 def agrees(value: Any, shown: re.Match[str]) -> bool:
@@ -76,7 +88,7 @@ def run_python(source: str, where: str, namespace: dict[str, Any]) -> int:
 
 
 def validate_only(config: Any, **_: object) -> tuple[int, dict[str, Any]]:
-    """What `run_job` does before it reads data; one model of each kind is fitted to a few rows."""
+    """What `run_job` does before it reads data; models that are not scikit-learn's are fitted."""
     import numpy as np
     import pandas as pd
     from omegaconf import OmegaConf
@@ -92,11 +104,12 @@ def validate_only(config: Any, **_: object) -> tuple[int, dict[str, Any]]:
     if given.tune is not None:
         import optuna  # noqa: F401
     rows = pd.DataFrame({"x": np.arange(60.0), "z": np.arange(60.0) % 7})
-    labels = np.arange(60) // 10 % 2
+    labels, fitted = np.arange(60) // 10 % 2, set()
     for candidate in read_candidates(given.models, given.train_on, given.curves):
         kind = candidate.family or candidate.name
-        if kind not in FITTED:
-            FITTED.add(kind)
+        classifier = candidate.estimator.steps[-1][1]
+        if kind not in fitted and not type(classifier).__module__.startswith("sklearn."):
+            fitted.add(kind)
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")
                 clone(candidate.estimator).fit(rows, labels)
@@ -144,7 +157,7 @@ def run_page(blocks: Sequence[dict[str, Any]]) -> Iterator[tuple[str, int]]:
     printed: list[str] = []
     for block in blocks:
         where, text, language = block["where"], block["text"], block["language"]
-        Finder.blocked = frozenset(block["blocked"])
+        set_environment(block["blocked"])
         warnings.simplefilter("error")
         warnings.filterwarnings("ignore", "The ``noload``", DeprecationWarning)  # MLflow's
         if language == "python":
