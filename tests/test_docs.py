@@ -1,4 +1,16 @@
-"""README and guides: their code runs in the environment that they name, their names exist."""
+"""README and guides: their code runs in the environment that they name, their names exist.
+
+What the tests expect of a page:
+
+- A line "Environment: `pip install '.[EXTRA]'`" precedes the code; it applies until the next one.
+  Packages of other extras cannot be imported.
+- Python blocks of a page share a namespace. A value in a comment ("# 0.25", "# 'text'") is
+  compared with the expression before it, and so is the output of a block of ">>>" lines.
+- Commands of xentexp are run. Of ``xentexp run`` only those with few rows and fast models are; the
+  others are validated, and run by the slow tests unless they take minutes or need files.
+- A text block after such commands has lines that they print. A YAML block that starts with
+  "# FOLDER/FILE.yaml" is written to that file. The table loans.csv is the one of own_data.md.
+"""
 
 from __future__ import annotations
 
@@ -17,6 +29,7 @@ from typing import Any
 import pytest
 
 from tests.support import pages
+from tests.support.page_runner import STATED
 from tests.support.pages import EXTRAS, PAGES, ROOT, Block
 from xentexp import get_metric
 
@@ -111,6 +124,8 @@ def test_blocks_run_in_the_environment_that_the_page_names(page: Path, files: Pa
 def test_all_kinds_of_code_occur() -> None:
     blocks = [block for page in PAGES for block in pages.blocks(page)]
     assert {block.language for block in blocks} == {"python", "bash", "text", "yaml", "toml"}
+    stated = [line for b in blocks if b.language == "python" for line in STATED.findall(b.text)]
+    assert len(stated) > 60
     words = [line for b in blocks if b.language == "bash" for line in commands(b)]
     of_xentexp = {line[1] for line in words if line[0] == "xentexp"}
     assert of_xentexp == {"run", "leaderboard", "score", "losses", "datasets", "ui"}
@@ -290,7 +305,9 @@ INLINE = sorted(
 
 
 @pytest.mark.parametrize("span", INLINE)
-def test_commands_in_the_text_are_understood(span: str, workplace: Path) -> None:
+def test_commands_in_the_text_are_understood(
+    span: str, workplace: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     from xentexp.experiments._cli import _parser, main
 
     words = shlex.split(span)[1:]
@@ -300,3 +317,4 @@ def test_commands_in_the_text_are_understood(span: str, workplace: Path) -> None
         assert _parser().parse_args(words).command == words[0]
     else:
         assert main(words if "--help" in words else [*words, "--cfg", "job"]) == 0
+        assert not capsys.readouterr().err

@@ -137,6 +137,7 @@ def run_command(words: list[str], *, really: bool) -> str:
                 code = main(words)
             finally:
                 job.run_job = original
+            assert not err.getvalue(), f"{shlex.join(words)} prints {err.getvalue()}"
     assert code == 0, f"{shlex.join(words)} has exit code {code}: {err.getvalue()}"
     return out.getvalue()
 
