@@ -1,4 +1,4 @@
-"""Runs of the README: a custom loss matrix, and an experiment with fewer models."""
+"""Runs that docs/training.md shows: a custom loss matrix, and an experiment with fewer models."""
 
 from __future__ import annotations
 

@@ -28,7 +28,11 @@ def test_the_conventions_have_the_versions_of_the_pinned_peers():
 
 
 def test_every_version_next_to_a_number_is_the_pinned_version():
-    texts = [ROOT / "README.md", *(ROOT / "tests").rglob("*.py"), *(ROOT / "xentexp").rglob("*.py")]
+    texts = [
+        path
+        for folder, pattern in (("docs", "*.md"), ("tests", "*.py"), ("xentexp", "*.py"))
+        for path in (ROOT / folder).rglob(pattern)
+    ]
     found = [
         (path.name, peer.lower(), version)
         for path in texts
