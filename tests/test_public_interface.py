@@ -31,7 +31,7 @@ def public_objects():
                 thing = getattr(module, name)
             except InputError:  # of TorchLoss, where torch is not installed
                 continue
-            if inspect.isclass(thing) or inspect.isfunction(thing):
+            if inspect.isclass(thing) or inspect.isfunction(inspect.unwrap(thing)):
                 found.setdefault(thing, f"{module.__name__}.{name}")
     return [pytest.param(thing, id=name) for thing, name in found.items()]
 

@@ -437,7 +437,7 @@ BAD_CALLS: list[tuple[dict[str, Any], Any, str]] = [
     ),
     ({"loss": "hinge_loss"}, (Z, Y), "is for two classes; there are 4"),
     ({"loss": "categorical_hinge"}, (Z, SHARES), "needs one true class|takes labels"),
-    ({"loss": "reverse_kl_divergence"}, (Z, Y), "distributions without a zero"),
+    ({"loss": "reverse_kl_divergence"}, (Z, Y), "target distributions without zeros"),
     ({"loss": "sparse_categorical_crossentropy"}, (Z, SHARES), "takes labels of shape"),
     (
         {"loss": "cumulative_link_log_loss"},

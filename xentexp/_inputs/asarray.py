@@ -146,5 +146,5 @@ def plain(label: Any) -> Any:
 
 # The C library of Linux returns each freed array above a size threshold to the system, and the next
 # array costs a page fault per 4 KiB, which doubles the time of a block. The threshold rises to the
-# size of the largest freed array. This array raises it; it costs nothing, as it is never touched.
+# size of the largest freed array. This array raises it; it needs no memory, as it is never touched.
 np.empty(1 << 19)

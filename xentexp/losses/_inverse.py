@@ -60,7 +60,7 @@ def separable_minimum(p: FloatArray, u_true: FloatArray, u_other: FloatArray) ->
         rest = u_other / gap
         level = (rest.sum(axis=0) - 1.0) / ratio.sum(axis=0)
         target = rest - level * ratio
-    # gap = 0: to be the true class costs no more than not to be, so this class has probability 1.
+    # gap = 0: the loss is not larger if this class is the true one, so it has probability 1.
     infinite = ~np.isfinite(ratio)
     return on_simplex(np.where(infinite.any(axis=0), infinite, target))
 
