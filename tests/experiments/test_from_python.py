@@ -82,7 +82,7 @@ def test_plain_estimators_get_no_preprocessing(result):
             r"a mapping of names to estimators.*got LogisticRegression\(\)",
         ),
         ({}, 3, "candidates must contain at least one model"),
-        ({"prior": DummyClassifier()}, 1, "^n_splits must be a whole number >= 2; got 1"),
+        ({"prior": DummyClassifier()}, 1, "^n_splits must be an integer >= 2; got 1"),
         ({"prior": DummyClassifier()}, True, "cv must be a number of folds"),
         ({"prior": DummyClassifier()}, [], "cv must contain at least one fold"),
         ({"prior": DummyClassifier()}, "grouped", "cv must be a number of folds.*got 'grouped'"),

@@ -107,7 +107,7 @@ class CrossValidation:
             if name not in CV_OPTIONS[self.kind]:
                 continue
             if not isinstance(value, int) or isinstance(value, bool) or value < low:
-                raise InputError(f"{name} must be a whole number >= {low}; got {value!r}")
+                raise InputError(f"{name} must be an integer >= {low}; got {value!r}")
         if isinstance(self.groups, str) and self.groups != "auto":
             raise InputError(
                 f"groups must be None, 'auto' or a list of columns; got {self.groups!r}; pass "

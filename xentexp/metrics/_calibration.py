@@ -66,7 +66,7 @@ class _Binned(DatasetMetric):
     def __post_init__(self) -> None:
         integer = isinstance(self.n_bins, (int, np.integer)) and not isinstance(self.n_bins, bool)
         if not integer or self.n_bins < 1:
-            raise InputError(f"n_bins must be a whole number of at least 1; got {self.n_bins!r}")
+            raise InputError(f"n_bins must be an integer >= 1; got {self.n_bins!r}")
         check_choice("bins", self.bins, ("width", "mass"))
         check_choice("of", self.of, _OF)
 

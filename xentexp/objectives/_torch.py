@@ -178,8 +178,8 @@ class TorchLoss(torch.nn.Module):  # type: ignore[misc]
         """
         multilabel = self.batch_loss.multilabel
         if not isinstance(input, torch.Tensor) or not input.is_floating_point():
-            got = input.dtype if isinstance(input, torch.Tensor) else type(input).__name__
-            raise InputError(f"input must be a tensor of a floating dtype; got {got}")
+            dtype = input.dtype if isinstance(input, torch.Tensor) else type(input).__name__
+            raise InputError(f"input must be a tensor of a floating dtype; got {dtype}")
         if input.ndim not in ((2,) if multilabel else (1, 2)) or input.numel() == 0:
             shapes = "(n, k)" if multilabel else "(n,) or (n, k)"
             raise InputError(

@@ -189,7 +189,7 @@ def read_space(space: object, estimator: Any) -> Space:
         - a list of different choices, for example ``["gini", "entropy"]``;
         - a mapping with the numbers ``low`` and ``high``, both included, and optionally ``log``
           (True samples on a logarithmic scale; default False) and ``type`` (``"int"`` or
-          ``"float"``). ``type`` is required if both ends are whole numbers, otherwise it is
+          ``"float"``). ``type`` is required if both ends are integers, otherwise it is
           ``"float"`` by default;
         - a `Range` or `Choices` object, which is used unchanged.
     estimator : estimator object
@@ -268,7 +268,7 @@ def _range(name: str, spec: Mapping[str, Any]) -> Range:
     ends_are_whole = all(float(end) == int(end) for end in ends)  # type: ignore[arg-type]
     if kind is None and ends_are_whole:
         raise InputError(
-            f"type of the space of {name} must be set if low and high are whole numbers; got "
+            f"type of the space of {name} must be set if low and high are integers; got "
             f"low={low!r} and high={high!r}; add type: int or type: float"
         )
     if kind not in (None, "int", "float", int, float):
@@ -276,7 +276,7 @@ def _range(name: str, spec: Mapping[str, Any]) -> Range:
     whole = kind in ("int", int)
     if whole and not ends_are_whole:
         raise InputError(
-            f"low and high of the space of {name} must be whole numbers for type int; got "
+            f"low and high of the space of {name} must be integers for type int; got "
             f"low={low!r} and high={high!r}"
         )
     if log and not low >= (1 if whole else math.ulp(0.0)):  # type: ignore[operator]

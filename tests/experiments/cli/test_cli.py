@@ -141,7 +141,7 @@ def test_a_bad_job_of_a_sweep_does_not_stop_the_others(
     table_csv: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert main([*RUN, "-m", "seed=-1,0", "models=[prior]"]) == 2
-    assert "seed must be a whole number" in capsys.readouterr().err
+    assert "seed must be an integer" in capsys.readouterr().err
     assert len(runs("comparison")) == 1
 
 
@@ -252,7 +252,7 @@ def test_a_submission_has_the_samples_format(
         (["cv=repeated", "cv.n_repeat=3"], "did you mean 'n_repeats'"),
         (["dataset.pth=x"], "did you mean 'path'"),
         (["hydra.run.dir=/proc/x"], "/proc/x|proc"),
-        (["seed=x"], "seed must be a whole number"),
+        (["seed=x"], "seed must be an integer"),
     ],
 )
 def test_bad_input_is_one_sentence_and_exit_code_2(

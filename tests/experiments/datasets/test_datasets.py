@@ -95,21 +95,21 @@ def test_unknown_parameter_names_the_nearest() -> None:
         (
             "simulated_delinquency",
             {"n_samples": "abc"},
-            "n_samples must be a whole number; got 'abc'",
+            "n_samples must be an integer; got 'abc'",
         ),
         (
             "simulated_delinquency",
             {"n_samples": 1000.0},
-            "n_samples must be a whole number; got 1000.0",
+            "n_samples must be an integer; got 1000.0",
         ),
         (
             "simulated_delinquency",
             {"n_samples": True},
-            "n_samples must be a whole number; got True",
+            "n_samples must be an integer; got True",
         ),
         ("simulated_delinquency", {"n_samples": -5}, "n_samples must be at least 100; got -5"),
         ("simulated_delinquency", {"seed": -1}, "seed must be at least 0; got -1"),
-        ("simulated_delinquency", {"seed": None}, "seed must be a whole number; got None"),
+        ("simulated_delinquency", {"seed": None}, "seed must be an integer; got None"),
         ("simulated_delinquency", {"repeats": 0.5}, "repeats must be at least 1; got 0.5"),
         (
             "simulated_delinquency",
@@ -121,7 +121,7 @@ def test_unknown_parameter_names_the_nearest() -> None:
         ("dacon", {"path": 3}, "path must be text or a path; got 3"),
         ("table", {"drop": "a"}, "drop must be a list of text values; got 'a'"),
         ("table", {"drop": [1]}, r"drop must be a list of text values; got \[1\]"),
-        ("openml", {"id": "31"}, "id must be a whole number; got '31'"),
+        ("openml", {"id": "31"}, "id must be an integer; got '31'"),
     ],
 )
 def test_parameters_of_a_wrong_type_or_range(name, parameters, message) -> None:
@@ -278,7 +278,7 @@ def test_test_rows_share_category_codes_and_dtypes_with_the_training_rows() -> N
         (frame(a=pd.date_range("2020", periods=4)), [0, 1, 0, 1], "column 'a' .* got date"),
         (frame(a=[1, "x", 2, "y"]), [0, 1, 0, 1], "column 'a' .* got mixed-integer"),
         (frame(a=[[1], [2], [3], [4]]), [0, 1, 0, 1], "column 'a' .* got mixed;"),
-        (frame(), [0, "x", 1, "y"], "target must be whole numbers or text; got mixed-integer"),
+        (frame(), [0, "x", 1, "y"], "target must be integers or text; got mixed-integer"),
         (frame(), [0.0, np.inf, 1.0, 0.0], "target must be finite"),
         (
             frame(a=range(60)),

@@ -129,7 +129,7 @@ def test_input_other_than_an_array_of_numbers_is_refused(convention, values):
 
 
 def test_class_numbers_must_be_integers():
-    # torch asks for the dtype of whole numbers; here it is the numbers that count.
+    # torch asks for the dtype of integers; here it is the numbers that count.
     value = apply("sparse_categorical_crossentropy", "torch", [1.0], [[0.5, 0.5]], {})
     assert value == pytest.approx(np.log(2))
     with pytest.raises(InputError, match=r"class numbers from 0 to 1; got 0\.5"):

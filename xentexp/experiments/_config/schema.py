@@ -75,7 +75,7 @@ def _groups(value: Any) -> Any:
 
 
 _COLUMNS = _rule("a list of columns, e.g. [age,job], or null")
-Splits = Annotated[int, Field(ge=2), _rule("a whole number >= 2")]
+Splits = Annotated[int, Field(ge=2), _rule("an integer >= 2")]
 Text = Annotated[str, BeforeValidator(lambda v: str(v) if isinstance(v, int) else v), _rule("text")]
 LossName = Annotated[str, PlainValidator(_loss_name)]
 MetricName = Annotated[str, PlainValidator(lambda name: get_metric(name).name)]
@@ -121,7 +121,7 @@ class Repeated(ConfigSection):
 
     kind: Literal["repeated"]
     n_splits: Splits
-    n_repeats: Annotated[int, Field(ge=1), _rule("a whole number >= 1")]
+    n_repeats: Annotated[int, Field(ge=1), _rule("an integer >= 1")]
 
 
 class Grouped(ConfigSection):
@@ -144,7 +144,7 @@ class Holdout(ConfigSection):
     """Section of `cv=holdout`."""
 
     kind: Literal["holdout"]
-    n_test: Annotated[int | None, Field(ge=1), _rule("a whole number >= 1")]
+    n_test: Annotated[int | None, Field(ge=1), _rule("an integer >= 1")]
 
 
 class DatasetSection(BaseModel):
@@ -202,10 +202,10 @@ class PublishedNumber(ConfigSection):
 class Tune(ConfigSection):
     """Section `tune`: how hyperparameters are searched."""
 
-    n_trials: Annotated[int, Field(ge=1, le=MOST), _rule(f"a whole number from 1 to {MOST}")]
+    n_trials: Annotated[int, Field(ge=1, le=MOST), _rule(f"an integer from 1 to {MOST}")]
     timeout: Annotated[float | None, Field(gt=0), _rule("a number of seconds > 0, or null")]
     loss: MetricName | None
-    folds: Annotated[int, Field(ge=2, le=MOST), _rule(f"a whole number from 2 to {MOST}")]
+    folds: Annotated[int, Field(ge=2, le=MOST), _rule(f"an integer from 2 to {MOST}")]
     storage: Annotated[str | None, _rule("an SQLite file, e.g. tuning.db, or null")]
     untuned: Annotated[bool, _rule("true or false")]
 
@@ -222,7 +222,7 @@ class Configuration(ConfigSection):
     cv: Annotated[
         Stratified | Repeated | Grouped | TimeOrdered | Holdout, Field(discriminator="kind")
     ]
-    seed: Annotated[int, Field(ge=0, lt=2**32), _rule(f"a whole number from 0 to {2**32 - 1}")]
+    seed: Annotated[int, Field(ge=0, lt=2**32), _rule(f"an integer from 0 to {2**32 - 1}")]
     n_jobs: Annotated[
         int,
         Field(ge=-1, le=4096),

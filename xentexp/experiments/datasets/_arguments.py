@@ -16,7 +16,7 @@ Path = str | os.PathLike[str]
 
 _WORDS: dict[Any, str] = {
     bool: "True or False",
-    int: "a whole number",
+    int: "an integer",
     float: "a finite number",
     str: "text",
     os.PathLike[str]: "a path",

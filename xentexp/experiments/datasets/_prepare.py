@@ -35,7 +35,7 @@ def make_dataset(
     X : pandas.DataFrame or ndarray of shape (n_rows, n_columns)
         Features: numbers, booleans or text. The columns of an array are named x0, x1, ...
     y : pandas.Series or array-like of shape (n_rows,)
-        Label of each row: whole numbers or text, at least two classes, no missing values.
+        Label of each row: integers or text, at least two classes, no missing values.
     card : Card
         Name and facts of the data set. ``Card("loans")`` is enough; error messages start with
         the name.
@@ -191,7 +191,7 @@ _NUMBERS = {"boolean", "integer", "floating", "mixed-integer-float", "decimal", 
 
 
 def _fits(column: pd.Series[Any]) -> bool:
-    """Whether all whole numbers of a column are in the range of int64."""
+    """Whether all integers of a column are in the range of int64."""
     limits = np.iinfo(np.int64)
     numbers = column.astype(object)
     return bool(limits.min <= numbers.min() and numbers.max() <= limits.max)
@@ -236,7 +236,7 @@ def _target(y: pd.Series[Any], where: str) -> pd.Series[Any]:
     if kind == "string":
         return y.astype(object)
     if kind not in _NUMBERS:
-        raise InputError(f"{where}: the target must be whole numbers or text; got {kind}")
+        raise InputError(f"{where}: the target must be integers or text; got {kind}")
     if kind in ("boolean", "integer"):
         if not _fits(y):
             raise InputError(
@@ -251,7 +251,7 @@ def _target(y: pd.Series[Any], where: str) -> pd.Series[Any]:
         return floats.astype("int64")
     example = floats[floats != floats.round()].iloc[0]
     raise InputError(
-        f"{where}: the target must be class labels, whole numbers or text; got "
+        f"{where}: the target must be class labels, integers or text; got "
         f"{floats.nunique()} distinct values such as {example}, which looks like a regression "
         f"target"
     )

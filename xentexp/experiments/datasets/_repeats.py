@@ -132,7 +132,7 @@ def constant_columns(X: pd.DataFrame) -> list[str]:
 def id_like_columns(X: pd.DataFrame) -> list[str]:
     """Columns that look like row identifiers.
 
-    A column of whole numbers is listed if at least 99 % of its values are distinct and the values
+    A column of integers is listed if at least 99 % of its values are distinct and the values
     are sorted (such as a row number or a time of entry) or lie in a range of at most twice their
     number (such as shuffled row numbers). A column of text is listed if at least 95 % of its values
     are distinct (such as names). Columns with decimal fractions or with fewer than 20 values are

@@ -117,7 +117,7 @@ def to_choice(value: object, name: str, choices: Iterable[str]) -> str:
 def to_int(value: object, name: str) -> int:
     """Value of an option that must be an integer."""
     if isinstance(value, (bool, np.bool_)) or not isinstance(value, (int, np.integer)):
-        raise InputError(f"{name} must be a whole number; got {value!r}")
+        raise InputError(f"{name} must be an integer; got {value!r}")
     return int(value)
 
 
