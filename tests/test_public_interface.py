@@ -87,6 +87,7 @@ HEADING = re.compile(r"^(\w[\w ]+)\n-{3,}$", re.MULTILINE)
 def sections(thing):
     """Sections of a numpydoc docstring by heading; of a base class if it has no docstring."""
     pieces = HEADING.split(inspect.getdoc(thing) or "")
+    assert len(set(pieces[1::2])) == len(pieces[1::2]), "a section occurs twice"
     return dict(zip(pieces[1::2], pieces[2::2], strict=True))
 
 

@@ -76,10 +76,6 @@ class CatBoostObjective(BoosterObjective):
     CatBoostMetric : Value of the loss on held-out rows; CatBoost requires one.
     xentexp.estimators.CatBoostLossClassifier : Classifier that trains CatBoost on any loss.
 
-    See Also
-    --------
-    CatBoostObjective : Objective that trains on the loss.
-
     Notes
     -----
     The gradients are exact. The curvatures are the diagonal of the hessian for smooth convex
@@ -206,6 +202,10 @@ class CatBoostMetric(BoosterLoss):
     InputError
         If the loss has no gradient or is not a loss of class labels, if a parameter is unknown or
         out of range, or, when called, if labels, weights and scores do not match.
+
+    See Also
+    --------
+    CatBoostObjective : Objective that trains on the loss.
 
     Examples
     --------

@@ -58,10 +58,6 @@ class LightGBMObjective(CallableObjective):
     LightGBMMetric : Value of the loss on held-out rows, for example for early stopping.
     xentexp.estimators.LightGBMLossClassifier : Classifier that trains LightGBM on any loss.
 
-    See Also
-    --------
-    LightGBMObjective : Objective that trains on the loss.
-
     Notes
     -----
     The gradients are exact. The curvatures are the diagonal of the hessian for smooth convex
@@ -114,6 +110,10 @@ class LightGBMMetric(BoosterLoss):
     InputError
         If the loss has no gradient or is not a loss of class labels, if a parameter is unknown or
         out of range, or, when called, if labels, weights and scores do not match.
+
+    See Also
+    --------
+    LightGBMObjective : Objective that trains on the loss.
 
     Examples
     --------

@@ -58,10 +58,6 @@ class XGBoostObjective(CallableObjective):
     XGBoostMetric : Value of the loss on held-out rows, for example for early stopping.
     xentexp.estimators.XGBoostLossClassifier : Classifier that trains XGBoost on any loss.
 
-    See Also
-    --------
-    XGBoostObjective : Objective that trains on the loss.
-
     Notes
     -----
     The gradients are exact. The curvatures are the diagonal of the hessian for smooth convex
@@ -114,6 +110,10 @@ class XGBoostMetric(BoosterLoss):
     InputError
         If the loss has no gradient or is not a loss of class labels, if a parameter is unknown or
         out of range, or, when called, if labels, weights and scores do not match.
+
+    See Also
+    --------
+    XGBoostObjective : Objective that trains on the loss.
 
     Examples
     --------
