@@ -30,7 +30,7 @@ def works() -> dict[str, tuple[Callable[[], Callable[[], object]], int]]:
     try:
         from xentexp import evaluate
     except ImportError:  # older checkouts
-        from xentexp.metrics._evaluation import evaluate
+        from xentexp.evaluation import evaluate
     from bench_suite import SUITE
 
     from xentexp import estimators

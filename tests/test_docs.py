@@ -32,6 +32,8 @@ from tests.support import pages
 from tests.support.page_runner import STATED
 from tests.support.pages import EXTRAS, PAGES, ROOT, Block
 from xentexp import get_metric
+from xentexp.losses import LOSSES
+from xentexp.metrics._registry import DATASET_METRICS
 
 README = ROOT / "README.md"
 RUNNER = ROOT / "tests" / "support" / "page_runner.py"
@@ -220,22 +222,25 @@ SOURCES = "\n".join(
     for path in sorted((ROOT / folder).rglob("*"))
     if path.suffix in (".py", ".yaml", ".pyi")
 )
-OTHERS = {  # names of other libraries, and of the loss that a guide defines
+OTHERS = {  # names of other libraries, and what a guide defines
     "BCELoss", "LogisticRegression", "check_estimator", "cohen_kappa_score", "cross_val_score",
-    "error_score", "log_loss", "neg_log_loss", "squared_miss",
+    "error_score", "log_loss", "neg_log_loss", "squared_miss", "youden_index",
 }  # fmt: skip
 MODELS = {path.stem for path in (ROOT / "conf" / "models").iterdir()}
+CONTRIBUTING = ROOT / "CONTRIBUTING.md"
 IDENTIFIER = re.compile(r"[A-Za-z]\w*")
 ENDS = (
     "_loss", "_crossentropy", "_score", "_divergence", "_hinge", "_deviance", "_error", "_auc",
 )  # fmt: skip
 
 
-@each_page
+@pytest.mark.parametrize(
+    "page", [*pages.PAGES, ROOT / "CONTRIBUTING.md"], ids=lambda page: page.stem
+)
 def test_identifiers_in_code_spans_occur_in_the_sources(page: Path) -> None:
     written = set(IDENTIFIER.findall(SOURCES)) | OTHERS
     for span in pages.inline_code(page):
-        if re.search(r"\b\w*_ij?\b", span):  # a formula
+        if re.search(r"\b\w*_ij?\b", span) or (ROOT / span).exists():  # a formula; a file
             continue
         for word in IDENTIFIER.findall(span):
             if "_" in word.strip("_") or re.search(r"[a-z][A-Z]", word):
@@ -251,6 +256,22 @@ def test_losses_and_metrics_that_are_named_exist(page: Path) -> None:
     for word in sorted(words - options):
         if word.endswith(ENDS):
             get_metric(word)
+
+
+@pytest.mark.parametrize("name", ["README.md", "CHANGELOG.md", "docs/options.md"])
+def test_the_numbers_of_losses_and_metrics_are_right(name: str) -> None:
+    text = (ROOT / name).read_text()
+    assert set(re.findall(r"(\d+) losses", text)) == {str(len(LOSSES))}
+    assert set(re.findall(r"(\d+) metrics", text)) == {str(len(DATASET_METRICS))}
+
+
+@each_page
+def test_options_of_the_command_exist(page: Path) -> None:
+    sources = [*(ROOT / "xentexp/experiments/_cli").rglob("*.py"), *(ROOT / "scripts").iterdir()]
+    known = " ".join(path.read_text() for path in sources if path.is_file())
+    hydra = {"--cfg", "--config-dir", "--config-name", "--multirun"}
+    for option in set(re.findall(r"(?<![\w-])--[a-z][a-z-]+", page.read_text())) - hydra:
+        assert re.search(rf"{option}(?![\w-])", known), option
 
 
 def test_each_number_of_the_parity_table_is_stated_beside_its_call() -> None:

@@ -1,11 +1,16 @@
-"""Every text of the project that a user or contributor reads, with the place where it stands."""
+"""All texts that users and contributors read, with file and line.
+
+``python -m tests.support.texts`` lists the messages of all errors.
+"""
 
 from __future__ import annotations
 
 import ast
 import io
+import re
 import tokenize
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -41,10 +46,32 @@ def strings(path: Path) -> Iterator[tuple[int, str]]:
 
 
 def comments(path: Path) -> Iterator[tuple[int, str]]:
-    """Line and text of each comment of a Python file."""
+    """First line and text of each comment of a Python file; lines that follow are one text."""
+    start, text = 0, ""
     for token in tokenize.generate_tokens(io.StringIO(path.read_text()).readline):
         if token.type == tokenize.COMMENT:
-            yield token.start[0], token.string
+            alone = not token.line[: token.start[1]].strip()
+            words = token.string.removeprefix("#")
+            if text and alone and token.start[0] == start + text.count("\n") + 1:
+                text += f"\n{words}"
+                continue
+            if text:
+                yield start, text
+            start, text = token.start[0], words
+    if text:
+        yield start, text
+
+
+def paragraphs(path: Path) -> Iterator[tuple[int, str]]:
+    """First line and text of each paragraph of a page or configuration file."""
+    text = (
+        re.sub(r"(?m)^ *# ?", "", path.read_text()) if path.suffix == ".yaml" else path.read_text()
+    )
+    line = 1
+    for paragraph in re.split(r"(\n\s*\n)", text):
+        if paragraph.strip():
+            yield line, paragraph
+        line += paragraph.count("\n")
 
 
 def errors(path: Path) -> Iterator[tuple[int, str]]:
@@ -58,13 +85,21 @@ def errors(path: Path) -> Iterator[tuple[int, str]]:
                     yield node.lineno, " | ".join(texts)
 
 
-def texts() -> Iterator[tuple[Path, int, str]]:
-    """Path, line and text of the strings and comments of the package, its files and its pages."""
+@cache
+def texts() -> tuple[tuple[Path, int, str], ...]:
+    """Path, line and text of all that users and contributors read; blanks are single spaces."""
+    read: list[tuple[Path, int, str]] = []
     for path in sorted((ROOT / "xentexp").rglob("*.py")):
-        for line, text in (*strings(path), *comments(path)):
-            yield path, line, text
+        read += [(path, *text) for text in (*strings(path), *comments(path))]
     pages = [*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md"), *ROOT.glob("conf/**/*.yaml")]
-    pages += (ROOT / "xentexp").rglob("*.j2")
-    for path in sorted(pages):
-        for line, text in enumerate(path.read_text().splitlines(), start=1):
-            yield path, line, text
+    for path in sorted([*pages, *(ROOT / "xentexp").rglob("*.j2")]):
+        read += [(path, *text) for text in paragraphs(path)]
+    parity = ROOT / "tests" / "metrics" / "compat" / "parity_rows.py"  # a guide sends users there
+    read += [(parity, *text) for text in (*strings(parity), *comments(parity))]
+    return tuple((path, line, " ".join(text.split())) for path, line, text in read)
+
+
+if __name__ == "__main__":  # the messages of all errors and warnings, for a review
+    for source in sorted((ROOT / "xentexp").rglob("*.py")):
+        for number, message in errors(source):
+            print(f"{source.relative_to(ROOT)}:{number}: {message}")
