@@ -25,6 +25,15 @@ def test_every_loss_has_a_case_for_the_tests():
     assert [loss.name for loss in LOSSES.values()] == list(LOSSES)
 
 
+def test_the_table_of_losses_is_ordered_by_family():
+    modules = [type(loss).__module__.removeprefix("xentexp.losses._") for loss in LOSSES.values()]
+    assert list(dict.fromkeys(modules)) == [
+        "crossentropy", "proper", "focal", "robust", "ordinal", "margin", "regression", "divergence",
+        "multilabel",
+    ]  # fmt: skip
+    assert modules == sorted(modules, key=list(dict.fromkeys(modules)).index)
+
+
 def test_a_loss_is_a_frozen_hashable_picklable_value(loss):
     again = pickle.loads(pickle.dumps(loss))
     assert again == loss == get_loss(loss.name) == get_loss(loss)

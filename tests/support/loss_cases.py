@@ -27,6 +27,8 @@ class LossCase:
     # ``z`` and targets ``t``, with a column for each class, that returns the value of each row.
     # Its parameters have the names and defaults of the loss.
     formula: Callable[..., Any] | None = None
+    # Each parameter of the loss with its default.
+    defaults: dict[str, Any] = field(default_factory=dict)
     # For each parameter of the loss, values outside its domain, and what the error says.
     bad_parameters: list[tuple[dict[str, Any], str]] = field(default_factory=list)
     binary_only: bool = False  # for two classes only
@@ -211,18 +213,22 @@ LOSS_CASES: dict[str, LossCase] = {
         formula=crossentropy, smoothing=True, clip=True, in_nats=True
     ),
     "logarithmic_score": LossCase(
+        defaults={"base": 2.0},
         formula=lambda z, t, base=2.0: crossentropy(z, t) / np.log(base),
         smoothing=True,
         clip=True,
         bad_parameters=[({"base": 1}, "base must be > 1")],
     ),
     "brier_loss": LossCase(
-        formula=brier, bad_parameters=[({"scale_by_half": "no"}, "'auto', True or False; got 'no'")]
+        defaults={"scale_by_half": "auto"},
+        formula=brier,
+        bad_parameters=[({"scale_by_half": "no"}, "'auto', True or False; got 'no'")],
     ),
     "spherical_loss": LossCase(
         formula=expected(lambda z: 1 - proba(z) / proba(z).norm(dim=1, keepdim=True))
     ),
     "pseudospherical_loss": LossCase(
+        defaults={"beta": 3.0},
         formula=expected(
             lambda z, beta=3.0: (
                 1 - (proba(z) / (proba(z) ** beta).sum(1, keepdim=True) ** (1 / beta)) ** (beta - 1)
@@ -231,6 +237,7 @@ LOSS_CASES: dict[str, LossCase] = {
         bad_parameters=[({"beta": 0.5}, "beta must be > 1")],
     ),
     "power_loss": LossCase(
+        defaults={"beta": 3.0},
         formula=expected(
             lambda z, beta=3.0: (
                 1
@@ -241,6 +248,7 @@ LOSS_CASES: dict[str, LossCase] = {
         bad_parameters=[({"beta": 1}, "beta must be > 1")],
     ),
     "beta_loss": LossCase(
+        defaults={"alpha": 0.5, "beta": 0.5},
         formula=beta,
         binary_only=True,
         clip=True,
@@ -251,6 +259,7 @@ LOSS_CASES: dict[str, LossCase] = {
     ),
     "zero_one_loss": LossCase(),
     "binary_focal_crossentropy": LossCase(
+        defaults={"gamma": 2.0, "alpha": None},
         formula=expected(binary_focal),
         binary_only=True,
         smoothing=True,
@@ -262,6 +271,7 @@ LOSS_CASES: dict[str, LossCase] = {
         ],
     ),
     "categorical_focal_crossentropy": LossCase(
+        defaults={"gamma": 2.0, "alpha": 1.0},
         formula=expected(
             lambda z, gamma=2.0, alpha=1.0: -alpha * (1 - proba(z)) ** gamma * z.log_softmax(1)
         ),
@@ -279,6 +289,7 @@ LOSS_CASES: dict[str, LossCase] = {
         ],
     ),
     "asymmetric_loss": LossCase(
+        defaults={"gamma_positive": 1.0, "gamma_negative": 4.0, "margin": 0.05},
         formula=lambda z, t, **parameters: focal_of(proba(z)[:, 1], t[:, 1], **parameters),
         binary_only=True,
         clip=True,
@@ -290,6 +301,7 @@ LOSS_CASES: dict[str, LossCase] = {
         ],
     ),
     "poly1_crossentropy": LossCase(
+        defaults={"epsilon": 1.0},
         formula=expected(lambda z, epsilon=1.0: epsilon * (1 - proba(z)) - z.log_softmax(1)),
         smoothing=True,
         clip=True,
@@ -297,10 +309,12 @@ LOSS_CASES: dict[str, LossCase] = {
         bad_parameters=[({"epsilon": -1.5}, "epsilon must be >= -1")],
     ),
     "generalized_crossentropy": LossCase(
+        defaults={"q": 0.7},
         formula=expected(lambda z, q=0.7: (1 - proba(z) ** q) / q),
         bad_parameters=[({"q": 0}, "q must be > 0 and <= 1; got 0")],
     ),
     "symmetric_crossentropy": LossCase(
+        defaults={"alpha": 0.1, "beta": 1.0, "log_zero": -4.0},
         formula=symmetric,
         smoothing=True,
         clip=True,
@@ -312,6 +326,7 @@ LOSS_CASES: dict[str, LossCase] = {
         ],
     ),
     "taylor_crossentropy": LossCase(
+        defaults={"order": 2},
         formula=expected(
             lambda z, order=2: sum((1 - proba(z)) ** m / m for m in range(1, order + 1))
         ),
@@ -321,6 +336,7 @@ LOSS_CASES: dict[str, LossCase] = {
         ],
     ),
     "label_relaxation": LossCase(
+        defaults={"alpha": 0.1},
         formula=relaxation,
         one_true_class=True,
         clip=True,
@@ -328,6 +344,7 @@ LOSS_CASES: dict[str, LossCase] = {
         bad_parameters=[({"alpha": 0.6}, "alpha must be > 0 and <= 0.5")],
     ),
     "bi_tempered_logistic_loss": LossCase(
+        defaults={"t1": 0.8, "t2": 1.2},
         formula=bi_tempered,
         clip=True,
         bad_parameters=[
@@ -349,6 +366,7 @@ LOSS_CASES: dict[str, LossCase] = {
         in_nats=True,
     ),
     "cumulative_link_log_loss": LossCase(
+        defaults={"thresholds": None},
         formula=cumulative_link,
         ordered=True,
         latent=True,
@@ -372,6 +390,7 @@ LOSS_CASES: dict[str, LossCase] = {
         one_true_class=True,
     ),
     "smoothed_hinge_loss": LossCase(
+        defaults={"gamma": 1.0},
         formula=sum_over_wrong(smoothed_hinge),
         binary_only=True,
         margins=True,
@@ -391,6 +410,7 @@ LOSS_CASES: dict[str, LossCase] = {
         formula=sum_over_wrong(lead), margins=True, one_true_class=True
     ),
     "multi_margin_loss": LossCase(
+        defaults={"p": 1, "margin": 1.0},
         formula=lambda z, t, p=1, margin=1.0: (
             sum_over_wrong(lambda r: (margin + r).clamp(min=0) ** p)(z, t) / t.shape[1]
         ),
@@ -408,16 +428,19 @@ LOSS_CASES: dict[str, LossCase] = {
         formula=sum_over_wrong(F.softplus), margins=True, one_true_class=True, in_nats=True
     ),
     "squared_error": LossCase(
+        defaults={"over_classes": "mean"},
         formula=distance(lambda p, t: (p - t) ** 2),
         numbers=True,
         bad_parameters=[({"over_classes": "summ"}, "did you mean 'sum'")],
     ),
     "absolute_error": LossCase(
+        defaults={"over_classes": "mean"},
         formula=distance(lambda p, t: (p - t).abs()),
         numbers=True,
         bad_parameters=[({"over_classes": "summ"}, "did you mean 'sum'")],
     ),
     "huber_loss": LossCase(
+        defaults={"over_classes": "mean", "delta": 1.0},
         formula=distance(lambda p, t, delta=1.0: F.huber_loss(p, t, delta=delta, reduction="none")),
         numbers=True,
         bad_parameters=[
@@ -426,23 +449,27 @@ LOSS_CASES: dict[str, LossCase] = {
         ],
     ),
     "log_cosh_loss": LossCase(
+        defaults={"over_classes": "mean"},
         formula=distance(lambda p, t: torch.cosh(p - t).log()),
         numbers=True,
         bad_parameters=[({"over_classes": 1}, "unknown over_classes 1")],
     ),
     "poisson_deviance": LossCase(
+        defaults={"over_classes": "mean"},
         formula=distance(lambda p, t: 2 * (torch.xlogy(t, t) - t * p.log() + p - t)),
         numbers=True,
         clip=True,
         bad_parameters=[({"over_classes": "x"}, "unknown over_classes")],
     ),
     "squared_log_error": LossCase(
+        defaults={"over_classes": "mean"},
         formula=distance(lambda p, t: (torch.log1p(p) - torch.log1p(t)) ** 2),
         numbers=True,
         bad_parameters=[({"over_classes": ["sum"]}, "unknown over_classes")],
     ),
     "entropy": LossCase(formula=lambda z, t: -(proba(z) * z.log_softmax(1)).sum(1), in_nats=True),
     "cross_entropy": LossCase(
+        defaults={"delta": 0.0},
         formula=expected(lambda z, delta=0.0: -(proba(z) + delta).log()),
         in_nats=True,
         bad_parameters=[
@@ -461,15 +488,18 @@ LOSS_CASES: dict[str, LossCase] = {
     ),
     "jensen_shannon_divergence": LossCase(formula=jensen_shannon, in_nats=True),
     "renyi_divergence": LossCase(
+        defaults={"alpha": 0.5},
         formula=lambda z, t, alpha=0.5: power_sum(z, t, alpha).log() / (alpha - 1),
         in_nats=True,
         bad_parameters=[({"alpha": -1}, "alpha must be > 0"), ({"alpha": 1.0}, "must not be 1")],
     ),
     "alpha_divergence": LossCase(
+        defaults={"alpha": 0.5},
         formula=lambda z, t, alpha=0.5: (power_sum(z, t, alpha) - 1) / (alpha * (alpha - 1)),
         bad_parameters=[({"alpha": 0}, "alpha must be > 0"), ({"alpha": 1}, "kl_divergence")],
     ),
     "multilabel_crossentropy": LossCase(
+        defaults={"over_labels": "mean"},
         formula=lambda z, t, over_labels="mean": scaled(
             F.binary_cross_entropy_with_logits(z, t, reduction="none"), over_labels
         ),
@@ -480,6 +510,12 @@ LOSS_CASES: dict[str, LossCase] = {
         bad_parameters=[({"over_labels": None}, "unknown over_labels None")],
     ),
     "multilabel_asymmetric_loss": LossCase(
+        defaults={
+            "over_labels": "mean",
+            "gamma_positive": 1.0,
+            "gamma_negative": 4.0,
+            "margin": 0.05,
+        },
         formula=lambda z, t: scaled(focal_of(z.sigmoid(), t), "mean"),
         multilabel=True,
         clip=True,
