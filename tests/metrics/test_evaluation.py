@@ -383,8 +383,23 @@ def test_a_value_is_found_by_its_short_name():
     result = evaluate([0, 1, 1, 0], [0.2, 0.7, 0.4, 0.3], ["auc", "nll"])
     assert result["auc"] == result["roc_auc"] == 1.0
     assert result["nll"] == result.mean["categorical_crossentropy"]
-    with pytest.raises(InputError, match="unknown loss or metric of this evaluation 'brier_loss'"):
+    with pytest.raises(
+        InputError,
+        match=r"^brier_loss was not computed; computed: roc_auc, categorical_crossentropy$",
+    ):
         result["brier_loss"]
+
+
+def test_names_have_no_prefix_of_a_scorer():
+    with pytest.raises(InputError, match=r"no prefix neg_; got 'neg_nll'; write 'nll'$"):
+        evaluate([0, 1], [0.2, 0.7], ["neg_nll"])
+
+
+def test_a_loss_that_was_not_computed_is_named_as_in_the_request():
+    with pytest.raises(InputError, match=r"^nll was not computed; computed: brier_loss$"):
+        evaluate([0, 1], [0.2, 0.7], ["brier_loss"])["nll"]
+    with pytest.raises(InputError, match=r"^gini was not computed; .*, \.\.\. \(\d+ in all\)$"):
+        evaluate([0, 1], [0.2, 0.7])["gini"]
 
 
 def test_label_smoothing_changes_losses_but_not_metrics():

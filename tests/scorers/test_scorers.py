@@ -574,6 +574,30 @@ def test_a_fold_with_an_undefined_metric_raises():
         get_scorer("gini")(model, X2[only], Y2[only])
 
 
+def test_cross_validate_keeps_the_other_scores_of_a_fold_with_an_undefined_metric():
+    order = np.argsort(Y2, kind="stable")  # the test rows of the first fold have class 0 only
+    first = order[:40]
+    folds = [(np.setdiff1d(np.arange(len(Y2)), first), first), (first[:20], order[20:])]
+    folds[1] = (np.r_[order[:20], order[-20:]], order[20:-20])
+    scorer = loss_scorers(["roc_auc", "brier_loss"])
+    with pytest.warns(UndefinedMetricWarning, match="roc_auc is undefined: there are no rows of"):
+        scores = cross_validate(LogisticRegression(), X2, Y2, cv=folds, scoring=scorer)
+    assert scores["test_roc_auc"].dtype == scores["test_neg_brier_loss"].dtype == np.float64
+    assert np.isnan(scores["test_roc_auc"]).tolist() == [True, False]
+    assert (scores["test_neg_brier_loss"] < 0.0).all()
+    expected = cross_val_score(LogisticRegression(), X2, Y2, cv=folds, scoring="neg_brier_score")
+    np.testing.assert_allclose(scores["test_neg_brier_loss"], expected, rtol=1e-12)
+
+
+@pytest.mark.parametrize("scorer", [get_scorer("gini"), loss_scorers("gini")])
+def test_the_estimator_is_an_argument_of_a_scorer_and_not_metadata(scorer):
+    with sklearn.config_context(enable_metadata_routing=True):
+        scorer = clone(scorer).set_score_request(sample_weight=True)
+        assert set(scorer.get_metadata_routing().score.requests) == {"sample_weight"}
+        with pytest.raises(TypeError, match="estimator"):
+            scorer.set_score_request(estimator=True)
+
+
 def test_every_scorer_name_is_found():
     names = get_scorer_names()
     assert names == sorted(set(names))
@@ -605,7 +629,15 @@ def test_every_scorer_name_is_found():
          ["reverse_kl_divergence is infinite for labels"]),
         (lambda: loss_scorers("multilabel_crossentropy")(LogisticRegression().fit(X2, Y2), X2, Y2),
          ["multilabel_crossentropy is for several labels in a row"]),
-        (lambda: get_scorer("roc_auc", labels=[0, 1]), ["labels must be left out for 'roc_auc'"]),
+        (lambda: get_scorer("roc_auc", labels=[0, 1]),
+         ["labels must be left out for 'roc_auc'", "; use MetricScorer('roc_auc', labels=...)"]),
+        (lambda: get_scorer("r2", labels=[0, 1]), ["a scorer of scikit-learn; got [0, 1]"]),
+        (lambda: loss_scorers([get_loss("power_loss"), get_loss("power_loss", beta=3.0)]),
+         ["must be distinct; duplicate: power_loss; for two parameter settings pass a dict of "
+          "MetricScorer to scoring="]),
+        (lambda: loss_scorers(["neg_brier_loss"]),
+         ["names of losses and metrics have no prefix neg_; got 'neg_brier_loss'",
+          "write 'brier_loss'"]),
         (lambda: loss_scorers(["entropy"]),
          ["entropy does not rank predictions, so it is not a score"]),
         (lambda: loss_scorers("entropy"), ["entropy does not rank predictions"]),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, Unpack
@@ -13,7 +14,7 @@ from xentexp._inputs.checked import CheckedInput
 from xentexp._inputs.options import InputOptions, refuse_unknown
 from xentexp._inputs.read import read
 from xentexp._numerics import FloatArray
-from xentexp.errors import InputError, UndefinedError, unknown_name
+from xentexp.errors import InputError, UndefinedError
 from xentexp.losses import LOSSES, Loss, load_plugins
 from xentexp.metrics._base import DatasetMetric, Metric
 from xentexp.metrics._metric_input import MetricInput
@@ -90,7 +91,10 @@ class Evaluation:
         values = self.values
         full_name = name if name in values else get_metric(name).name
         if full_name not in values:
-            raise unknown_name("loss or metric of this evaluation", name, values)
+            more = f", ... ({len(values)} in all)" if len(values) > 20 else ""
+            raise InputError(
+                f"{name} was not computed; computed: {', '.join(list(values)[:20])}{more}"
+            )
         return values[full_name]
 
     def _by_name(self, values: FloatArray) -> dict[str, float]:
@@ -285,9 +289,10 @@ def evaluate_checked(
     *,
     prior: object = None,
     per_sample: bool = False,
-    undefined: Literal["raise", "nan"] = "raise",
+    undefined: Literal["raise", "nan", "warn"] = "raise",
 ) -> Evaluation:
     """Values of losses and metrics that are defined for the input; not checked again."""
+    # An undefined metric raises its error, is NaN, or is NaN with a warning.
     losses = [metric for metric in metrics if isinstance(metric, Loss)]
     state, rows = sum_losses(checked, losses, per_sample=per_sample)
     data = MetricInput(checked, prior=prior, state=state)
@@ -296,8 +301,12 @@ def evaluate_checked(
         if isinstance(metric, DatasetMetric):
             try:
                 values[metric.name] = metric.value(data)
-            except UndefinedError:
+            except UndefinedError as error:
                 if undefined == "raise":
                     raise
+                if undefined == "warn":
+                    from sklearn.exceptions import UndefinedMetricWarning
+
+                    warnings.warn(str(error), UndefinedMetricWarning, stacklevel=2)
                 values[metric.name] = np.nan
     return Evaluation(state, values, rows, tuple(metric.name for metric in metrics))

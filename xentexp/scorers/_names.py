@@ -12,7 +12,12 @@ from sklearn.metrics import get_scorer_names as sklearn_get_scorer_names
 from xentexp.errors import InputError, unknown_name
 from xentexp.losses import LOSSES, Loss, load_plugins
 from xentexp.metrics._base import DatasetMetric, Metric
-from xentexp.metrics._registry import DATASET_METRICS, get_metric, get_metrics
+from xentexp.metrics._registry import (
+    DATASET_METRICS,
+    get_metric,
+    get_metrics,
+    matching_metrics,
+)
 from xentexp.scorers._scorer import MetricScorer, MetricScorers, score_name
 
 
@@ -23,9 +28,10 @@ def get_scorer(name: str | Metric | Callable[..., Any], *, labels: ArrayLike | N
     ----------
     name : str, Loss, DatasetMetric or callable
         ``"neg_<name>"`` for a loss, and for a metric for which lower is better;
-        ``"<name>"`` for a metric for which higher is better, e.g. ``"gini"``. The name of a
-        scorer of scikit-learn, e.g. ``"roc_auc"``, returns the scorer of scikit-learn. A loss or
-        metric object is accepted too. A callable is returned unchanged.
+        ``"<name>"`` for a metric for which higher is better, e.g. ``"gini"``. If scikit-learn
+        has a scorer of the same name (e.g. ``"roc_auc"``, ``"average_precision"``), that one is
+        returned; ``MetricScorer(name)`` gives the metric of xentexp. A loss or metric object is
+        accepted too. A callable is returned unchanged.
     labels : array-like of shape (k,), optional
         All classes, in their order if they are ordered. By default the classes are those of the
         fitted classifier and of `y`, sorted. Only for scorers of xentexp.
@@ -74,8 +80,17 @@ def get_scorer(name: str | Metric | Callable[..., Any], *, labels: ArrayLike | N
     if labels is not None:
         raise InputError(
             f"labels must be left out for {name!r}, a scorer of scikit-learn; got {labels!r}"
+            f"{_own_scorer(name)}"
         )
     return sklearn_get_scorer(name)
+
+
+def _own_scorer(name: object) -> str:
+    """End of a message that names the scorer of xentexp for the same metric, if there is one."""
+    bare = name.removeprefix("neg_") if isinstance(name, str) else ""
+    if len(matching_metrics(bare)) != 1:
+        return ""
+    return f"; use MetricScorer({bare!r}, labels=...)"
 
 
 def get_scorer_names() -> list[str]:
@@ -96,6 +111,9 @@ def get_scorer_names() -> list[str]:
 
 _NOT_OF_CLASSES = ("multilabel", "positive")
 """Kinds of targets other than classes, which a classifier cannot predict."""
+
+
+_SETTINGS = "; for two parameter settings pass a dict of MetricScorer to scoring="
 
 
 def _ours() -> list[str]:
@@ -129,7 +147,8 @@ def loss_scorers(
     MetricScorers
         A callable that predicts once per fold. It returns a dict with the score
         ``"neg_<name>"`` for each loss and each metric for which lower is better, and
-        ``"<name>"`` for each metric for which higher is better.
+        ``"<name>"`` for each metric for which higher is better. A metric that is undefined for a
+        fold is NaN, with an ``UndefinedMetricWarning``.
 
     Raises
     ------
@@ -153,7 +172,7 @@ def loss_scorers(
     """
     if losses is None:
         return MetricScorers(None, labels)
-    metrics = get_metrics(losses)
+    metrics = get_metrics(losses, duplicate_hint=_SETTINGS)
     for metric in metrics:
         score_name(metric)
         if metric.properties.targets == "multilabel":

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 from numpy.typing import ArrayLike
 from sklearn.base import BaseEstimator
+from sklearn.utils import metadata_routing
 
 from xentexp._inputs.asarray import to_array
 from xentexp._inputs.labels import distinct, is_missing, show
@@ -43,8 +44,9 @@ class MetricScorer(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no 
     cross-entropy clips it at 2.2e-16, so that each test row of the class has a loss of 36.04
     nats. The decision score of such a class is the lowest score of the row minus 1.
 
-    If a metric is undefined, e.g. for a fold with a single class, the scorer raises an
-    `UndefinedError`, and scikit-learn records its ``error_score``.
+    If the metric is undefined, e.g. for a fold with a single class, the scorer raises an
+    `UndefinedError`, and scikit-learn records its ``error_score``. `MetricScorers` returns NaN for
+    such a metric instead.
 
     Examples
     --------
@@ -55,6 +57,9 @@ class MetricScorer(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no 
     >>> scorer(LogisticRegression(max_iter=1000).fit(X, y), X, y)
     -0.119...
     """
+
+    # `estimator` is an argument of `score`, not metadata that a search could pass on.
+    __metadata_request__score: ClassVar = {"estimator": metadata_routing.UNUSED}
 
     def __init__(self, metric: str | Metric, labels: ArrayLike | None = None) -> None:
         self.metric = metric
@@ -114,6 +119,13 @@ class MetricScorers(BaseEstimator):  # type: ignore[misc]
     See Also
     --------
     loss_scorers : The same, with names that are checked at once.
+    MetricScorer : Scorer of a single loss or metric, which raises an error if it is undefined.
+
+    Notes
+    -----
+    If a metric is undefined, e.g. `roc_auc` for a fold with a single class, its score is NaN, and
+    the scorer warns with an ``UndefinedMetricWarning`` of scikit-learn. An exception would make
+    scikit-learn lose the other scores of the fold.
 
     Examples
     --------
@@ -123,6 +135,8 @@ class MetricScorers(BaseEstimator):  # type: ignore[misc]
     >>> MetricScorers(["brier_loss"])(DummyClassifier().fit(X, y), X, y)
     {'neg_brier_loss': -0.1875}
     """
+
+    __metadata_request__score: ClassVar = {"estimator": metadata_routing.UNUSED}
 
     def __init__(
         self,
@@ -152,18 +166,21 @@ class MetricScorers(BaseEstimator):  # type: ignore[misc]
         -------
         dict of str to float
             Minus the value as ``"neg_<name>"`` if lower is better, else the value as
-            ``"<name>"``.
+            ``"<name>"``. NaN for a metric that has no value for these rows.
 
         Raises
         ------
         InputError
             If the classifier does not provide the predictions that a requested loss or metric
             needs, or if one of them does not rank models.
-        UndefinedError
-            If a metric has no value for these rows.
+
+        Warns
+        -----
+        UndefinedMetricWarning
+            If a metric has no value for these rows, with the reason.
         """
         metrics = None if self.metrics is None else get_metrics(self.metrics)
-        return _scores(estimator, X, y, metrics, self.labels, sample_weight)
+        return _scores(estimator, X, y, metrics, self.labels, sample_weight, undefined="warn")
 
     __call__ = score
 
@@ -193,6 +210,7 @@ def _scores(
     metrics: Sequence[Metric] | None,
     labels: ArrayLike | None,
     sample_weight: ArrayLike | None,
+    undefined: Literal["raise", "warn"] = "raise",
 ) -> dict[str, float]:
     """Scores by name, in the order of `metrics`; None: all losses that are defined."""
     if not hasattr(estimator, "classes_"):
@@ -229,7 +247,7 @@ def _scores(
         metrics = [loss for loss in losses_for(checked) if loss.higher_is_better is not None]
     else:
         check_applies(checked, metrics)
-    values = evaluate_checked(checked, metrics).values
+    values = evaluate_checked(checked, metrics, undefined=undefined).values
     return {
         score_name(metric): values[metric.name] if metric.higher_is_better else -values[metric.name]
         for metric in metrics
