@@ -3,6 +3,7 @@
 import dataclasses
 import inspect
 import pickle
+import re
 from collections import Counter
 
 import numpy as np
@@ -120,10 +121,30 @@ def test_get_loss_sets_parameters(name, parameters, shown):
     assert hash(loss) == hash(pickle.loads(pickle.dumps(loss)))
 
 
+@pytest.mark.parametrize("name", ["logloss2", "loglos", "roc_au", "gin"])
+def test_an_unknown_loss_gets_names_of_losses_only(name):
+    with pytest.raises(InputError, match=f"unknown loss '{name}'") as error:
+        get_loss(name)
+    words = set(re.findall(r"\w+", str(error.value)))
+    assert not words & {"roc_auc", "auc", "gini", "calibration_slope", "average_precision"}
+
+
 @pytest.mark.parametrize(
     ("name", "parameters", "parts"),
     [
         ("brier_los", {}, ["unknown loss 'brier_los'", "did you mean 'brier_loss'"]),
+        (
+            "roc_auc",
+            {},
+            [
+                "a loss is required; got 'roc_auc', which is a metric of the whole data "
+                "set; get_metric and evaluate accept it"
+            ],
+        ),
+        ("d2_nll", {}, ["a loss is required; got 'd2_nll', which is a metric"]),
+        ("accuracy", {}, ["unknown loss 'accuracy'; use zero_one_loss, which is 1 - accuracy. "]),
+        ("neg_brier_loss", {}, ["have no prefix neg_; got 'neg_brier_loss'; write 'brier_loss'"]),
+        ("neg_brier_los", {}, ["unknown loss 'neg_brier_los'", "did you mean 'brier_loss'"]),
         ("logloss2", {}, ["unknown loss 'logloss2'", "Known: absolute_error, alpha_div"]),
         ("", {}, ["unknown loss ''"]),
         (None, {}, ["unknown loss None", "Known:"]),

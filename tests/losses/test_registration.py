@@ -164,6 +164,27 @@ NOT_A_LOSS = "a loss must be a class derived from xentexp.Loss, with @dataclass"
             make(properties=properties_of("other")),
             r"the example of Mine must call its function mine\(...\); got '>>> other",
         ),
+        (  # the name is checked before the example
+            make(name="brier_loss", properties=properties_of("other")),
+            "brier_loss is taken by xentexp.losses._proper.BrierLoss",
+        ),
+        *(
+            (
+                make(properties=properties_of("mine", direction=direction)),
+                f"direction of Mine must be 'lower' or 'none', .*; got '{direction}'; negate",
+            )
+            for direction in ("higher", "nearest")
+        ),
+        *(
+            (
+                make(properties=properties_of("mine", peers=("a.b", peer))),
+                f"peers of Mine must be .*; '{peer}' is a name of {name}; leave it out",
+            )
+            for peer, name in (
+                ("sklearn.metrics.log_loss", "categorical_crossentropy"),
+                ("mine.BCELoss", "binary_crossentropy"),
+            )
+        ),
         (make(block_values=None), "Mine must define block_values"),
         (
             make(properties=properties_of("mine", gradient="smooth")),

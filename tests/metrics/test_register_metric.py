@@ -102,11 +102,51 @@ def test_a_name_that_exists_is_refused(name):
             r"be MetricProperties\(...\) with an optimum; got None",
         ),
         (metric_class(properties=replace(PROPERTIES, optimum=None)), "with an optimum"),
+        (
+            metric_class(properties=replace(PROPERTIES, example=">>> other([0], [0.1])")),
+            r"the example of LowestProbability must call its function lowest_probability\(...\)",
+        ),
+        (  # "lower" is the default
+            metric_class(properties=replace(PROPERTIES, direction="lower")),
+            r"must be 0, the best value in its range \[0, 1\] with direction='lower'; got 1; set",
+        ),
+        (
+            metric_class(properties=replace(PROPERTIES, optimum=0.0)),
+            "optimum of LowestProbability must be 1, .* with direction='higher'; got 0",
+        ),
+        (
+            metric_class(properties=replace(PROPERTIES, peers=("sklearn.metrics.roc_auc_score",))),
+            "peers of LowestProbability .*'sklearn.metrics.roc_auc_score' is a name of roc_auc",
+        ),
+        (
+            metric_class(properties=replace(PROPERTIES, peers=("mine.log_loss",))),
+            "'mine.log_loss' is a name of categorical_crossentropy",
+        ),
+        (
+            dataclass(frozen=True)(
+                type("Empty", (DatasetMetric,), {"function": "empty", "properties": PROPERTIES})
+            ),
+            "Empty must define value",
+        ),
     ],
 )
 def test_a_class_that_is_not_a_metric_is_refused(candidate, message):
     with pytest.raises(InputError, match=message):
         register_metric(candidate)
+
+
+def test_a_metric_that_is_not_frozen_is_an_input_error():
+    with pytest.raises(InputError, match=r"Mine must be frozen; write @dataclass\(frozen=True\)"):
+        dataclass(type("Mine", (DatasetMetric,), {}))
+
+
+@pytest.mark.parametrize(
+    ("direction", "optimum", "interval"),
+    [("nearest", 0.5, "[0, 1]"), ("lower", 0.0, "[0, log k]"), ("higher", 3.0, "[0, log k]")],
+)
+def test_an_optimum_without_a_number_to_compare_is_accepted(direction, optimum, interval):
+    changes = {"direction": direction, "optimum": optimum, "range": interval}
+    register_metric(metric_class(properties=replace(PROPERTIES, **changes)))
 
 
 def test_a_metric_object_needs_no_registration():

@@ -78,7 +78,7 @@ def _broken_rule(hint: Any, value: object) -> str | None:
 
 
 class LossType(ABCMeta):
-    """Metaclass of `Loss`: clear errors for a dataclass that cannot be a loss."""
+    """Metaclass of `Loss` and `DatasetMetric`: clear errors for an invalid dataclass."""
 
     # @dataclass stores its parameters and its fields on the class before it checks them. The errors
     # of its checks do not name the class.
@@ -102,7 +102,7 @@ def has_default(field: dataclasses.Field[Any]) -> bool:
 
 
 def missing_defaults(cls: type, names: list[str]) -> InputError:
-    """Error for parameters of a loss that have no default."""
+    """Error for parameters of a loss or metric that have no default."""
     return InputError(
         f"parameters of {cls.__name__} must have defaults; missing for {', '.join(names)}"
     )

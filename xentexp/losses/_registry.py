@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import keyword
+from collections.abc import Iterable
 from dataclasses import fields
 from functools import cache
 from importlib.metadata import entry_points
 from inspect import isabstract
-from typing import TypeVar
+from typing import Protocol, TypeVar
 
 from xentexp._inputs.options import OPTIONS
 from xentexp.errors import InputError
-from xentexp.losses._base import Loss, Properties
+from xentexp.losses._base import Loss, MetricProperties, Properties
 from xentexp.losses._definition import has_default, missing_defaults
 
 LOSSES: dict[str, Loss] = {}
@@ -60,8 +61,9 @@ def register_loss(loss: _LossClass) -> _LossClass:
     Raises
     ------
     InputError
-        If the class is not a complete loss, or its name belongs to another loss or metric. The
-        message names the class and what is missing.
+        If the class is not a complete loss, if its name belongs to another loss or metric, or if
+        one of its `peers` is a name by which another loss is found. The message names the class and
+        what is missing.
 
     Examples
     --------
@@ -84,9 +86,10 @@ def register_loss(loss: _LossClass) -> _LossClass:
     >>> del LOSSES["squared_miss"]
     """
     _check_class(loss)
+    _check_name(loss)
+    _check_properties(loss)
     _check_parameters(loss)
     _check_methods(loss)
-    _check_name(loss)
     try:
         LOSSES[loss.name] = loss()
     except TypeError as error:
@@ -111,16 +114,53 @@ def _check_class(loss: object) -> None:
             f"{loss.__name__} must have a name that is a Python identifier, e.g. "
             f"name = 'my_loss'; got {name!r}"
         )
-    properties = getattr(loss, "properties", None)
+
+
+def _check_properties(loss: type[Loss]) -> None:
+    name, properties = loss.name, getattr(loss, "properties", None)
     if not isinstance(properties, Properties):
         raise InputError(
             f"{loss.__name__} must have properties, as in properties = Properties(...); got "
             f"{properties!r}"
         )
-    if f"{name}(" not in properties.example:
+    check_example(loss, name, properties.example)
+    if properties.direction not in ("lower", "none"):
         raise InputError(
-            f"the example of {loss.__name__} must call its function {name}(...); got "
-            f"{properties.example!r}"
+            f"direction of {loss.__name__} must be 'lower' or 'none', because lower values of a "
+            f"loss are better; got {properties.direction!r}; negate the value, or define a "
+            f"DatasetMetric"
+        )
+    check_peers(loss, name, properties.peers, LOSSES.values())
+
+
+class _Named(Protocol):
+    """A loss, or a metric of the whole data set."""
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def properties(self) -> MetricProperties: ...
+
+
+def check_peers(cls: type, name: str, peers: Iterable[str], others: Iterable[_Named]) -> None:
+    """Raise an InputError if another loss or metric has a peer that is found by the same name."""
+    # Otherwise the name becomes ambiguous for all users.
+    known = [other for other in others if other.name != name]
+    for peer in peers:
+        for other in known:
+            if peer.rpartition(".")[2] in {p.rpartition(".")[2] for p in other.properties.peers}:
+                raise InputError(
+                    f"peers of {cls.__name__} must be names by which no other loss or metric is "
+                    f"found; {peer!r} is a name of {other.name}; leave it out"
+                )
+
+
+def check_example(cls: type, function: str, example: str) -> None:
+    """Raise an InputError if the example does not call the function of the loss or metric."""
+    if f"{function}(" not in example:
+        raise InputError(
+            f"the example of {cls.__name__} must call its function {function}(...); got {example!r}"
         )
 
 

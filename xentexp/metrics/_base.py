@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from dataclasses import dataclass, field
 from typing import ClassVar, Protocol, TypeVar
 
 from xentexp._inputs.checked import InputTraits
 from xentexp.errors import InputError
 from xentexp.losses._base import MetricProperties, Response
+from xentexp.losses._definition import LossType
 from xentexp.metrics._metric_input import MetricInput
 
 T = TypeVar("T")
@@ -44,7 +45,7 @@ def parameter(default: T, kind: str, text: str) -> T:
 
 
 @dataclass(frozen=True)
-class DatasetMetric(ABC):
+class DatasetMetric(metaclass=LossType):
     """Base class of metrics of the whole data set that are not averages over rows, such as AUC.
 
     A metric of your own derives from this class. It is decorated with

@@ -4,13 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import fields, replace
+from inspect import isabstract
 from typing import TypeVar
 
 from xentexp.errors import InputError, unknown_name
 from xentexp.losses import LOSSES, Loss
 from xentexp.losses._base import MetricProperties
 from xentexp.losses._registry import ALIASES as LOSS_ALIASES
-from xentexp.losses._registry import TAKEN, TAKEN_PREFIXES, matching_losses
+from xentexp.losses._registry import (
+    TAKEN,
+    TAKEN_PREFIXES,
+    check_example,
+    check_peers,
+    matching_losses,
+)
 from xentexp.metrics._base import DatasetMetric, Metric
 
 DATASET_METRICS: dict[str, DatasetMetric] = {}
@@ -77,7 +84,9 @@ def register_metric(metric: _MetricClass) -> _MetricClass:
     ----------
     metric : type
         A class derived from `DatasetMetric` and decorated with ``@dataclass(frozen=True)``. Each
-        of its parameters must have a default value. Its `properties` must state `optimum`.
+        of its parameters must have a default value. Its `properties` must state an `optimum` that
+        agrees with `direction` and `range`: the lower end of the range for ``"lower"``, the upper
+        end for ``"higher"``. The `example` must call the function of the metric.
 
     Returns
     -------
@@ -87,7 +96,8 @@ def register_metric(metric: _MetricClass) -> _MetricClass:
     Raises
     ------
     InputError
-        If `metric` is not such a class, or if another loss or metric has its name.
+        If `metric` is not such a class, if another loss or metric has its name, or if one of its
+        `peers` is a name by which another loss or metric is found.
 
     See Also
     --------
@@ -131,6 +141,9 @@ def register_metric(metric: _MetricClass) -> _MetricClass:
             f"properties of {metric.__name__} must be MetricProperties(...) with an optimum; got "
             f"{properties!r}"
         )
+    if isabstract(metric):
+        missing = ", ".join(sorted(metric.__abstractmethods__))
+        raise InputError(f"{metric.__name__} must define {missing}")
     registered = type(DATASET_METRICS.get(name))
     # The same class again, as when a cell of a notebook is run twice, replaces itself.
     same_class = (registered.__module__, registered.__qualname__) == (
@@ -142,11 +155,34 @@ def register_metric(metric: _MetricClass) -> _MetricClass:
             f"function of {metric.__name__} must be a new name; {name!r} is already the name of "
             f"another loss, metric or function of xentexp.metrics"
         )
+    check_example(metric, name, properties.example)
+    _check_optimum(metric)
+    check_peers(metric, name, properties.peers, [*LOSSES.values(), *DATASET_METRICS.values()])
     DATASET_METRICS[name] = metric()
     TAKEN.add(name)
     if metric.prefix is not None:
         TAKEN_PREFIXES.add(metric.prefix)
     return metric
+
+
+def _check_optimum(metric: type[DatasetMetric]) -> None:
+    """Raise an InputError if the optimum is not the end of the range that `direction` states."""
+    properties = metric.properties
+    if properties.direction not in ("lower", "higher"):
+        return
+    # Without a direction, "lower" is the default, also for a metric that is best at 1.
+    end = -1 if properties.direction == "higher" else 0
+    text = properties.range.strip("[]()").split(",")[end].strip()
+    try:
+        best = float(text)
+    except ValueError:  # e.g. "log k"
+        return
+    if properties.optimum != best:
+        raise InputError(
+            f"optimum of {metric.__name__} must be {best:g}, the best value in its range "
+            f"{properties.range} with direction={properties.direction!r}; got "
+            f"{properties.optimum:g}; set direction, e.g. to 'higher', or correct range or optimum"
+        )
 
 
 def get_metric(name: str | Metric, **parameters: object) -> Metric:
@@ -231,14 +267,16 @@ def get_loss(name: str | Loss, **parameters: object) -> Loss:
     loss = _find(name, "loss")
     if not isinstance(loss, Loss):
         raise InputError(
-            f"name must be the name of a loss; {name!r} is {loss.name}, a metric of the whole "
-            f"data set; use get_metric({name!r}) or evaluate(y_true, y_pred, [{name!r}])"
+            f"a loss is required; got {name!r}, which is a metric of the whole data set; "
+            f"get_metric and evaluate accept it"
         )
     return _with_parameters(loss, parameters)
 
 
 def get_metrics(
-    names: str | Metric | Iterable[str | Metric], subject: str = "losses and metrics"
+    names: str | Metric | Iterable[str | Metric],
+    subject: str = "losses and metrics",
+    duplicate_hint: str = "",
 ) -> list[Metric]:
     """Losses and metrics by name, without duplicates; a single name gives a list of one."""
     if isinstance(names, (str, Loss, DatasetMetric)):
@@ -250,15 +288,15 @@ def get_metrics(
     metrics = [get_metric(name) for name in names]
     if not metrics:
         raise InputError(f"{subject} must have at least one entry; got an empty list")
-    refuse_duplicates(metrics, subject)
+    refuse_duplicates(metrics, subject, duplicate_hint)
     return metrics
 
 
-def refuse_duplicates(metrics: Sequence[Metric], subject: str) -> None:
+def refuse_duplicates(metrics: Sequence[Metric], subject: str, hint: str = "") -> None:
     """Raise an InputError if two losses or metrics have the same name."""
     names = [metric.name for metric in metrics]
     if repeated := sorted({name for name in names if names.count(name) > 1}):
-        raise InputError(f"{subject} must be distinct; duplicate: {', '.join(repeated)}")
+        raise InputError(f"{subject} must be distinct; duplicate: {', '.join(repeated)}{hint}")
 
 
 def _with_parameters(metric: T, parameters: dict[str, object]) -> T:
@@ -284,16 +322,27 @@ def _find(name: object, kind: str) -> Metric:
     if matches:
         names = " or ".join(metric.name for metric in matches)
         raise InputError(f"{kind} {name!r} is ambiguous; write {names}")
-    everything: list[Metric] = [*LOSSES.values(), *DATASET_METRICS.values()]
-    peers = [peer for metric in everything for peer in metric.properties.peers]
-    last_parts = [peer.rpartition(".")[2] for peer in peers]
-    functions = [*LOSSES, *DATASET_METRICS]
+    if isinstance(name, str) and name.startswith("neg_") and matching_metrics(name[4:]):
+        raise InputError(
+            f"names of losses and metrics have no prefix neg_; got {name!r}; write {name[4:]!r}"
+        )
     function = getattr(name, "__name__", None)
-    if getattr(name, "__module__", None) == "xentexp.metrics" and function in functions:
+    if getattr(name, "__module__", None) == "xentexp.metrics" and (
+        function in LOSSES or function in DATASET_METRICS
+    ):
         raise InputError(
             f"a {kind} must be a name or an object; got the function {function}; write {function!r}"
         )
-    raise unknown_name(kind, name, [*functions, *ALIASES, *peers, *last_parts], shown=functions)
+    known: dict[str, Metric] = {**LOSSES, **(DATASET_METRICS if kind != "loss" else {})}
+    aliases = [alias for alias, full_name in ALIASES.items() if full_name in known]
+    peers = [peer for metric in known.values() for peer in metric.properties.peers]
+    last_parts = [peer.rpartition(".")[2] for peer in peers]
+    accuracy = isinstance(name, str) and name in _ACCURACY
+    hint = "use zero_one_loss, which is 1 - accuracy" if accuracy else None
+    raise unknown_name(kind, name, [*known, *aliases, *peers, *last_parts], shown=known, hint=hint)
+
+
+_ACCURACY = ("accuracy", "accuracy_score", "acc")  # names of the accuracy, which is not a loss
 
 
 def matching_metrics(name: str) -> list[Metric]:
