@@ -267,6 +267,13 @@ def test_boosters_are_imported_only_when_used() -> None:
     assert completed.stdout.strip() == "[]"
 
 
+@pytest.mark.parametrize("kind", MODELS)
+def test_boost_from_average_must_be_true_or_false(kind):
+    X, y, _ = table(2, 40)
+    with pytest.raises(InputError, match="boost_from_average must be True or False; got 'no'"):
+        kind(boost_from_average="no").fit(X, y)
+
+
 @pytest.mark.parametrize("rate", [float("nan"), float("inf"), -1.0, "fast"])
 @pytest.mark.parametrize("kind", MODELS)
 def test_invalid_learning_rates_raise_input_error(kind, rate):

@@ -435,6 +435,11 @@ def test_metadata_routing_of_sample_weight():
         ({"record": "brier_loss"}, "record must be None or a sequence of losses"),
         ({"loss": "hinge_loss", "record": ["brier_loss"]}, "record must hold .*brier_loss needs"),
         ({"validation_fraction": 1.0}, "validation_fraction must be > 0 and < 1, or None; got 1.0"),
+        ({"fit_intercept": "yes"}, "fit_intercept must be True or False; got 'yes'"),
+        ({"warm_start": "x"}, "warm_start must be True or False; got 'x'"),
+        ({"correct_probabilities": "no"}, "correct_probabilities must be True or False; got 'no'"),
+        ({"loss": "roc_auc"}, "a loss is required; got 'roc_auc', which is a metric of the whole"),
+        ({"record": ["auc"]}, "a loss is required; got 'auc', which is a metric of the whole"),
         ({"max_iter": True}, "max_iter must be an integer >= 1; got True"),
         ({"validation_fraction": 0.2}, "set record, e.g. to ()"),
         ({"validation_fraction": 0.0001, "record": ()}, "holds none out; set it higher"),
@@ -449,6 +454,32 @@ def test_invalid_parameters_raise_input_error(options, message):
     y = options.pop("y", CLASS)
     with pytest.raises(InputError, match=message.replace("(", r"\(").replace(")", r"\)")):
         model(**options).fit(BLURRED, y)
+
+
+def test_correct_probabilities_is_checked_when_it_changes_after_fit():
+    fitted = model().fit(BLURRED, CLASS).set_params(correct_probabilities="no")
+    with pytest.raises(InputError, match="correct_probabilities must be True or False; got 'no'"):
+        fitted.predict_proba(BLURRED)
+
+
+@pytest.mark.parametrize("method", ["predict_proba", "predict_log_proba"])
+@pytest.mark.parametrize("fitted", [True, False])
+def test_missing_probabilities_have_a_reason(method, fitted):
+    hinge = model("hinge_loss")
+    hinge = hinge.fit(BLURRED, CLASS) if fitted else hinge
+    with pytest.raises(AttributeError, match=f"has no attribute '{method}'") as caught:
+        getattr(hinge, method)
+    assert str(caught.value.__cause__) == (
+        "LinearLossClassifier has no predict_proba with loss='hinge_loss', whose scores do not "
+        "determine probabilities; use decision_function"
+    )
+
+
+def test_loss_params_replace_the_parameters_of_a_loss_object():
+    loss = get_loss("categorical_focal_crossentropy", gamma=5.0)
+    replaced = model(loss, loss_params={"gamma": 1.0}).fit(BLURRED, CLASS)
+    by_name = model(loss.name, loss_params={"gamma": 1.0}).fit(BLURRED, CLASS)
+    np.testing.assert_array_equal(replaced.coef_, by_name.coef_)
 
 
 def test_ordered_loss_requires_numeric_labels() -> None:

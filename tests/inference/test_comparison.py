@@ -95,8 +95,9 @@ def test_values_that_are_not_finite_give_no_test(value: float) -> None:
     [
         ({"first": [1.0]}, "one value for each fold"),
         ({"first": [], "second": []}, "one value for each fold, at least one"),
-        ({"test_train_ratio": -0.1}, "test_train_ratio must be >= 0; got -0.1"),
-        ({"test_train_ratio": math.nan}, "test_train_ratio must be >= 0; got nan"),
+        ({"test_train_ratio": -0.1}, "test_train_ratio must be a number >= 0; got -0.1"),
+        ({"test_train_ratio": math.nan}, "test_train_ratio must be a number >= 0; got nan"),
+        ({"test_train_ratio": (320, 80)}, r"must be a number >= 0; got \(320, 80\); split_ratio"),
         ({"confidence": 95.0}, "confidence must be between 0 and 1; got 95"),
     ],
 )
@@ -104,6 +105,12 @@ def test_invalid_input_raises(change: dict[str, object], rule: str) -> None:
     arguments = {"first": FIRST, "second": SECOND, "test_train_ratio": 0.25, **change}
     with pytest.raises(InputError, match=rule):
         compare_paired(**arguments)
+
+
+@pytest.mark.parametrize("sizes", [(320, 80), [(320, 80), 5], [(1, 2, 3)], "ab"])
+def test_sizes_that_are_not_pairs_are_refused(sizes: object) -> None:
+    with pytest.raises(InputError, match=r"sizes must have a pair .*; for a single fold pass \[\("):
+        split_ratio(sizes)
 
 
 def test_the_corrected_test_keeps_its_level_on_correlated_folds() -> None:

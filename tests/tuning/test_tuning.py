@@ -342,6 +342,8 @@ def test_timeout_ends_the_search() -> None:
         ({"loss": "brier_los"}, "did you mean 'brier_loss'"),
         ({"loss": "calibration_slope"}, "is best near 1"),
         ({"loss": "entropy"}, "entropy"),
+        ({"refit": "no"}, "refit must be True or False; got 'no'"),
+        ({"loss": "neg_brier_loss"}, "no prefix neg_; got 'neg_brier_loss'; write 'brier_loss'"),
         ({"n_trials": 0}, "n_trials must be an integer >= 1; got 0"),
         ({"n_trials": 2.5}, "n_trials must be an integer >= 1; got 2.5"),
         ({"timeout": 0}, "timeout must be a number of seconds > 0"),

@@ -16,6 +16,7 @@ from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import _check_sample_weight
 
 from xentexp._inputs.labels import to_class_weight
+from xentexp._inputs.options import check_bool
 from xentexp._inputs.read import ascending
 from xentexp._numerics import FloatArray
 from xentexp.errors import InputError
@@ -28,11 +29,18 @@ from xentexp.objectives import TrainingObjective, get_training_loss
 
 def _has_probabilities(self: ScorePredictor) -> bool:
     if hasattr(self, "link_"):
-        return bool(self.link_.has_proba())
-    try:
-        return ScoreLink(get_training_loss(self.loss, self.loss_params), 2).has_proba()
-    except InputError:  # fit raises this error
-        return False
+        link = self.link_
+    else:
+        try:
+            link = ScoreLink(get_training_loss(self.loss, self.loss_params), 2)
+        except InputError:  # fit raises this error
+            return False
+    if not link.has_proba():
+        raise AttributeError(
+            f"{type(self).__name__} has no predict_proba with loss={link.loss.name!r}, whose "
+            f"scores do not determine probabilities; use decision_function"
+        )
+    return True
 
 
 class ScorePredictor(ClassifierMixin):  # type: ignore[misc]
@@ -50,6 +58,7 @@ class ScorePredictor(ClassifierMixin):  # type: ignore[misc]
 
     def _probability_link(self) -> ScoreLink:
         # correct_probabilities may have changed since fit.
+        check_bool("correct_probabilities", self.correct_probabilities)
         return self.link_.corrected(self.correct_probabilities)
 
     def decision_function(self, X: Any) -> FloatArray:
@@ -146,6 +155,7 @@ class LossClassifier(ScorePredictor, BaseEstimator):  # type: ignore[misc]
 
     def _read(self, loss: Loss, X: Any, y: Any, sample_weight: Any) -> TrainingRows:
         """Check labels and weights; `X` and the length of `y` must be checked before."""
+        check_bool("correct_probabilities", self.correct_probabilities)
         check_classification_targets(y)
         self.classes_, index = np.unique(y, return_inverse=True)
         k = len(self.classes_)

@@ -13,6 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 
+from xentexp._inputs.options import check_bool
 from xentexp._numerics import FloatArray
 from xentexp.errors import InputError, plain_errors
 from xentexp.estimators._base import LossClassifier, check_count
@@ -121,6 +122,7 @@ class BoosterClassifier(LossClassifier):
 
     def _check_parameters(self) -> None:
         check_count("n_estimators", self.n_estimators)
+        check_bool("boost_from_average", self.boost_from_average)
         if self.early_stopping_rounds is not None:
             check_count("early_stopping_rounds", self.early_stopping_rounds)
         if self.hessian_factor is not None:

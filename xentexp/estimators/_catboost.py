@@ -36,9 +36,10 @@ class CatBoostLossClassifier(BoosterClassifier):
         ``"log_loss"``), or an object from `xentexp.get_loss`. It must be a loss of class labels
         that has a gradient.
     loss_params : mapping, default=None
-        Parameters of the loss if `loss` is a name, for example ``{"gamma": 2.0}`` for
-        ``"categorical_focal_crossentropy"``. None uses the defaults of the loss.
-    class_weight : mapping, array-like of shape (k,), "balanced" or None, default=None
+        Parameters of the loss, for example ``{"gamma": 2.0}`` for
+        ``"categorical_focal_crossentropy"``. They replace the defaults of the loss, and the
+        parameters of a loss that is passed as an object. None changes no parameter.
+    class_weight : dict, array-like of shape (k,), "balanced" or None, default=None
         Weight of each class. A mapping has the labels as keys; labels that it omits get the weight
         1. An array has one weight per class in the order of `classes_`. ``"balanced"`` gives all
         classes the same total weight, ``n / (k * np.bincount(y))``; if `fit` receives sample

@@ -12,6 +12,7 @@ from numpy.typing import ArrayLike
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils.validation import check_is_fitted, validate_data
 
+from xentexp._inputs.options import check_bool
 from xentexp._numerics import FloatArray
 from xentexp.errors import InputError, unknown_name
 from xentexp.estimators._base import LossClassifier, check_count
@@ -50,14 +51,15 @@ class LinearLossClassifier(LossClassifier):
         ``"log_loss"``), or an object from `xentexp.get_loss`. It must be a loss of class labels
         that has a gradient.
     loss_params : mapping, default=None
-        Parameters of the loss if `loss` is a name, for example ``{"gamma": 2.0}`` for
-        ``"categorical_focal_crossentropy"``. None uses the defaults of the loss.
+        Parameters of the loss, for example ``{"gamma": 2.0}`` for
+        ``"categorical_focal_crossentropy"``. They replace the defaults of the loss, and the
+        parameters of a loss that is passed as an object. None changes no parameter.
     C : float, default=1.0
         Inverse of the strength of the penalty, above 0; smaller values mean a stronger penalty.
         ``np.inf`` means no penalty. The intercept is not penalized.
     fit_intercept : bool, default=True
         If True, the scores have an intercept. If False, the intercepts are 0.
-    class_weight : mapping, array-like of shape (k,), "balanced" or None, default=None
+    class_weight : dict, array-like of shape (k,), "balanced" or None, default=None
         Weight of each class. A mapping has the labels as keys; labels that it omits get the weight
         1. An array has one weight per class in the order of `classes_`. ``"balanced"`` gives all
         classes the same total weight, ``n / (k * np.bincount(y))``; if `fit` receives sample
@@ -271,6 +273,8 @@ class LinearLossClassifier(LossClassifier):
     def _check_parameters(self) -> None:
         if not (isinstance(self.C, Real) and self.C > 0.0):
             raise InputError(f"C must be > 0, or np.inf for no penalty; got {self.C!r}")
+        check_bool("fit_intercept", self.fit_intercept)
+        check_bool("warm_start", self.warm_start)
         check_number("tol", self.tol, 0.0, np.inf)
         check_count("max_iter", self.max_iter)
         if self.init not in _STARTS:

@@ -14,6 +14,7 @@ from numpy.typing import ArrayLike
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted, validate_data
 
+from xentexp._inputs.options import check_bool
 from xentexp._numerics import FloatArray, sigmoid
 from xentexp.errors import InputError, import_extra, unknown_name
 from xentexp.estimators._base import LossClassifier, check_count
@@ -53,8 +54,9 @@ class NetworkLossClassifier(LossClassifier):
         ``"log_loss"``), or an object from `xentexp.get_loss`. It must be a loss of class labels
         that has a gradient.
     loss_params : mapping, default=None
-        Parameters of the loss if `loss` is a name, for example ``{"gamma": 2.0}`` for
-        ``"categorical_focal_crossentropy"``. None uses the defaults of the loss.
+        Parameters of the loss, for example ``{"gamma": 2.0}`` for
+        ``"categorical_focal_crossentropy"``. They replace the defaults of the loss, and the
+        parameters of a loss that is passed as an object. None changes no parameter.
     hidden_layer_sizes : sequence of int, default=(32,)
         Number of units of each hidden layer. ``()`` gives a linear model.
     activation : {"relu", "tanh", "logistic", "identity"}, default="relu"
@@ -83,7 +85,7 @@ class NetworkLossClassifier(LossClassifier):
         fall by at least `tol` below its lowest value.
     tol : float, default=0.0001
         Smallest decrease of the monitored loss that counts, see `n_iter_no_change`.
-    class_weight : mapping, array-like of shape (k,), "balanced" or None, default=None
+    class_weight : dict, array-like of shape (k,), "balanced" or None, default=None
         Weight of each class. A mapping has the labels as keys; labels that it omits get the weight
         1. An array has one weight per class in the order of `classes_`. ``"balanced"`` gives all
         classes the same total weight, ``n / (k * np.bincount(y))``; if `fit` receives sample
@@ -361,6 +363,7 @@ class NetworkLossClassifier(LossClassifier):
             )
 
     def _check_parameters(self) -> None:
+        check_bool("early_stopping", self.early_stopping)
         for name in ("batch_size", "max_epochs", "n_iter_no_change"):
             check_count(name, getattr(self, name))
         if isinstance(self.hidden_layer_sizes, (str, Mapping)) or not hasattr(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable
 from dataclasses import dataclass
+from numbers import Real
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -72,7 +73,8 @@ def split_ratio(sizes: Iterable[tuple[int, int]]) -> float:
     Raises
     ------
     InputError
-        If there are no folds, or a fold has no training rows or no test rows.
+        If there are no folds, if a fold is not a pair of numbers, or if it has no training rows or
+        no test rows.
 
     Examples
     --------
@@ -80,7 +82,13 @@ def split_ratio(sizes: Iterable[tuple[int, int]]) -> float:
     0.25
     """
     ratios = []
-    for n_train, n_test in sizes:
+    for fold in sizes:
+        if not isinstance(fold, (tuple, list, np.ndarray)) or len(fold) != 2:
+            raise InputError(
+                f"sizes must have a pair (training rows, test rows) for each fold; got {fold!r}; "
+                f"for a single fold pass [(n_train, n_test)]"
+            )
+        n_train, n_test = fold
         if n_train < 1 or n_test < 1:
             raise InputError(
                 f"every fold must have at least one training row and one test row; got {n_train} "
@@ -148,10 +156,14 @@ def compare_paired(
             f"first and second must have one value for each fold, at least one; got shapes "
             f"{a.shape} and {b.shape}"
         )
-    if not (math.isfinite(test_train_ratio) and test_train_ratio >= 0.0):
-        raise InputError(f"test_train_ratio must be >= 0; got {test_train_ratio}")
-    if not 0.0 < confidence < 1.0:
-        raise InputError(f"confidence must be between 0 and 1; got {confidence}")
+    ratio = test_train_ratio
+    if not (isinstance(ratio, Real) and math.isfinite(ratio) and ratio >= 0.0):
+        raise InputError(
+            f"test_train_ratio must be a number >= 0; got {ratio!r}; split_ratio computes it from "
+            f"the sizes of the folds"
+        )
+    if not (isinstance(confidence, Real) and 0.0 < confidence < 1.0):
+        raise InputError(f"confidence must be between 0 and 1; got {confidence!r}")
     n = len(a)
     bad = np.flatnonzero(~(np.isfinite(a) & np.isfinite(b)))
     if len(bad):

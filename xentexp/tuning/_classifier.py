@@ -25,6 +25,7 @@ from sklearn.utils.metaestimators import _safe_split, available_if
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted
 
+from xentexp._inputs.options import check_bool
 from xentexp.errors import InputError, import_extra
 from xentexp.metrics._base import Metric
 from xentexp.metrics._registry import get_metric
@@ -294,6 +295,7 @@ class TunedClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):  # ty
         return MetricScorer(metric), sign
 
     def _check(self) -> None:
+        check_bool("refit", self.refit)
         for name, value, low in (("n_trials", self.n_trials, 1), ("cv", self.cv, 2)):
             is_integer = isinstance(value, (int, np.integer)) and not isinstance(value, bool)
             if (name == "n_trials" or is_integer or value is None) and (
