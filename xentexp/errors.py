@@ -44,8 +44,8 @@ class InputError(ValueError):
 class UndefinedError(InputError):
     """The metric has no value on these data, e.g. because they have a single class.
 
-    The functions of `xentexp.metrics` and the scorers raise it; an experiment records NaN for the
-    fold instead. It is an `InputError` and therefore a ``ValueError``.
+    The functions of `xentexp.metrics` and `MetricScorer` raise it; `MetricScorers` and experiments
+    record NaN for the fold instead. It is an `InputError` and therefore a ``ValueError``.
 
     Examples
     --------
@@ -66,17 +66,22 @@ def unknown_name(
     *,
     shown: Iterable[str] | None = None,
     where: str = "",
+    hint: str | None = None,
 ) -> InputError:
-    """Error for an unknown name; it lists the nearest names and the known (or `shown`) ones."""
+    """Error for an unknown name; with a hint or the nearest names, and a list of names."""
+    # `shown`: names to list instead of `known`. `hint`: what to do, instead of the nearest names.
     names = sorted(set(known))
     text = str(name)
     near = [candidate for candidate in names if candidate.lower() == text.lower()]
     near = near or difflib.get_close_matches(text, names, n=3, cutoff=0.5)
     near = near or [candidate for candidate in names if text and text in candidate][:3]
-    hint = f"; did you mean {' or '.join(map(repr, near))}?" if near else "."
+    advice = f"; did you mean {' or '.join(map(repr, near))}?" if near else "."
+    if hint is not None:
+        advice = f"; {hint}."
     listed = names if shown is None else sorted(shown)
     more = f", ... ({len(listed)} in all)" if len(listed) > 20 else ""
-    return InputError(f"unknown {kind} {name!r}{where}{hint} Known: {', '.join(listed[:20])}{more}")
+    known_names = f"Known: {', '.join(listed[:20])}{more}"
+    return InputError(f"unknown {kind} {name!r}{where}{advice} {known_names}")
 
 
 @contextlib.contextmanager
@@ -122,6 +127,8 @@ def import_extra(module: str, needed_by: str) -> Any:
 def missing_extra(module: str, needed_by: str, reason: str = "it is not installed") -> InputError:
     """Error for an optional package that cannot be imported."""
     package = module.partition(".")[0]
+    extra = EXTRAS[package]
     return InputError(
-        f"{needed_by} needs {package} ({reason}); run pip install 'xentexp[{EXTRAS[package]}]'"
+        f"{needed_by} needs {package} ({reason}); run pip install 'xentexp[{extra}]' (in a clone: "
+        f"pip install '.[{extra}]')"
     )

@@ -33,7 +33,7 @@ def bad(ident, function, *args, parts, **options):
         bad("label outside the columns", CCE, [0, 1, 2], [*P2, P2[0]],
             parts=["3 different labels (0, 1, 2)", "2 classes", "pass labels="]),
         bad("too few labels", CCE, [4, 4], P2,
-            parts=["1 different labels (4)", "2 classes", "pass labels="]),
+            parts=["y_true has only the label 4, but y_pred has 2 classes", "pass labels="]),
         bad("label -1", CCE, [0, 1, 2, -1], [*P3, P3[0]],
             parts=["got -1 in row 3 of y_true", "ignore_label=-1", "labels="]),
         bad("label -1 in place of a class", CCE, [0, -1], P2,
@@ -75,6 +75,9 @@ def bad(ident, function, *args, parts, **options):
         bad("rows not summing to 1", CCE, [0, 1, 1], [[0.5, 0.6], [0.5, 0.5], [0.9, 0.8]],
             parts=["must sum to 1; 2 of 3 do not", "worst is row 2 with 1.7",
                    "normalize=True", "normalize=None"]),
+        bad("percentages", CCE, [0, 1], [[30, 70], [40, 60]],
+            parts=["probabilities must lie in [0, 1]", "if they are percentages, divide by 100; if "
+                   "they are raw scores, pass from_logits=True"]),
         bad("raw scores NaN", CCE, [0, 1], [[0.0, 1], [np.nan, 1]], from_logits=True,
             parts=["raw scores must be finite; row 1 of y_pred has [nan, 1.0]"]),
         bad("raw scores inf", m.hinge_loss, [0, 1], [1.0, -np.inf],

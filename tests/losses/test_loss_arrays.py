@@ -44,7 +44,8 @@ def test_a_call_equals_the_metric_function_and_the_mean_of_per_sample(loss, k):
 def of_normalized(loss, y, p):
     """Value of each row of probabilities divided by their sum."""
     p = p / p.sum(axis=1, keepdims=True) if p.ndim == 2 else p
-    return loss.per_sample(y, p, clip=0.0)
+    clips = loss.properties.clip or loss.properties.distributions
+    return loss.per_sample(y, p, **({"clip": 0.0} if clips else {}))
 
 
 def along_the_simplex(loss, y, p, step=1e-5):
@@ -103,8 +104,8 @@ def test_a_gradient_in_certain_probabilities_is_its_limit_where_no_logarithm_is_
     np.testing.assert_allclose(
         brier.gradient([0, 1], [1.0, 0.0], from_logits=False), [2.0, -2.0], rtol=1e-6
     )
-    brier_clipped = brier.gradient([1], [0.05], from_logits=False, clip=0.1)
-    np.testing.assert_allclose(brier_clipped, [-1.9])
+    small = brier.gradient([1], [0.05], from_logits=False)
+    np.testing.assert_allclose(small, [-1.9])
 
 
 def test_a_gradient_is_0_where_the_logarithm_is_clipped_and_only_there():
@@ -123,7 +124,7 @@ def test_a_gradient_at_probability_0_without_a_clip_is_finite_or_infinite_but_no
     [
         (
             lambda: get_loss("nll").gradient([0], [[0.4, 0.4]], from_logits=False, normalize=True),
-            "normalize must be False for derivatives in probabilities; got True",
+            "normalize must be False for derivatives with respect to probabilities; got True",
         ),
         (
             lambda: get_loss("hinge_loss").gradient([0], [0.4], from_logits=False),
@@ -137,6 +138,18 @@ def test_a_gradient_at_probability_0_without_a_clip_is_finite_or_infinite_but_no
             lambda: get_loss("entropy")(None, [[0.3, 0.7]], ignore_label=0),
             "ignore_label cannot be used",
         ),
+        (
+            lambda: get_loss("hinge_loss")([0, 1], [0.2, 0.3], clip=0.1),
+            "clip cannot be used with hinge_loss",
+        ),
+        (
+            lambda: get_loss("brier_loss").gradient([0], [0.2], from_logits=False, clip=0.1),
+            "clip cannot be used with brier_loss",
+        ),
+        (
+            lambda: get_loss("hinge_loss").per_sample([0, 1], [0.2, 0.3], normalize=True),
+            "normalize cannot be used with hinge_loss",
+        ),
         (lambda: get_loss("brier_loss")(None, [0.5]), "y_true must be given; got None"),
         (lambda: get_loss("brier_loss")([1], [0.5], pos_weight=-1), "pos_weight must be >= 0"),
     ],
@@ -146,7 +159,24 @@ def test_invalid_combinations_raise(call, rule):
         call()
 
 
+@pytest.mark.parametrize("value", ["yes", 1, None])
+@pytest.mark.parametrize("name", ["nll", "hinge_loss", "multilabel_crossentropy"])
+@pytest.mark.parametrize("method", ["__call__", "per_sample", "gradient", "gradient_hessian"])
+def test_from_logits_must_be_true_or_false(method, name, value):
+    with pytest.raises(InputError, match=f"^from_logits must be True or False; got {value!r}$"):
+        getattr(get_loss(name), method)([0, 1], [0.2, 0.7], from_logits=value)
+
+
+def test_from_logits_may_be_a_numpy_bool():
+    nll = get_loss("nll")
+    assert nll([0, 1], [0.2, 0.7], from_logits=np.True_) == nll(
+        [0, 1], [0.2, 0.7], from_logits=True
+    )
+
+
 @pytest.mark.parametrize("method", ["__call__", "per_sample", "gradient", "gradient_hessian"])
 def test_an_unknown_keyword_is_a_type_error_as_in_python(method):
-    with pytest.raises(TypeError, match="unexpected keyword argument 'sample_weights'"):
+    with pytest.raises(
+        TypeError, match="keyword argument 'sample_weights'; did you mean 'sample_weight'"
+    ):
         getattr(get_loss("nll"), method)([0, 1], [0.2, 0.7], sample_weights=[1, 1])

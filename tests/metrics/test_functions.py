@@ -11,6 +11,7 @@ import pytest
 
 from tests.support.loss_cases import LOSS_CASES
 from xentexp import metrics
+from xentexp.errors import InputError
 from xentexp.losses import LOSSES
 from xentexp.losses._registry import TAKEN
 from xentexp.metrics._compat import CONVENTIONS
@@ -213,8 +214,42 @@ def test_arguments_are_accepted_by_name_and_unknown_ones_are_refused(case):
         lambda: function(*args, reduktion="mean"),
         lambda: function(*args, None, None),
     ):
-        with pytest.raises(TypeError, match=rf"^{function.__name__}\(\): "):
+        with pytest.raises(TypeError, match=rf"^{function.__name__}\(\)(:| got) "):
             call()
+
+
+@pytest.mark.parametrize(
+    ("call", "hint"),
+    [
+        (lambda y, p: metrics.brier_loss(y_true=y, y_proba=p), "'y_proba'; did you mean 'y_pred'?"),
+        (
+            lambda y, p: metrics.hinge_loss(y, pred_decision=p),
+            "'pred_decision'; did you mean 'y_pred'?",
+        ),
+        (lambda y, p: metrics.roc_auc(y, y_score=p), "'y_score'; did you mean 'y_pred'?"),
+        (
+            lambda y, p: metrics.nll(y, p, sample_weights=y),
+            "'sample_weights'; did you mean 'sample_w",
+        ),
+        (
+            lambda y, p: metrics.brier_loss(y, p, zzz=1),
+            "'zzz'. Arguments: y_true, y_pred, from_logits, ",
+        ),
+        (
+            lambda y, p: metrics.evaluate(y, p, class_weigth=1),
+            "'class_weigth'; did you mean 'class_weight'",
+        ),
+    ],
+)
+def test_an_unexpected_keyword_is_named_with_the_argument_that_it_stands_for(call, hint):
+    with pytest.raises(TypeError, match=f"got an unexpected keyword argument {re.escape(hint)}"):
+        call([0, 1], [0.2, 0.7])
+
+
+@pytest.mark.parametrize("name", ["brier_loss", "multilabel_crossentropy", "roc_auc", "evaluate"])
+def test_from_logits_must_be_true_or_false(name):
+    with pytest.raises(InputError, match=r"^from_logits must be True or False; got 'yes'$"):
+        getattr(metrics, name)([0, 1], [0.2, 0.7], from_logits="yes")
 
 
 # -- options that are the same for all -------------------------------------------------------

@@ -66,10 +66,12 @@ class Predictions:
                     f"probabilities must lie in [0, 1]; row {rows.number(row)} of {self.name} has "
                     f"{values[row].tolist()}, a missing value"
                 )
+            # The functions of p and q do not have the option.
+            logits = "; if they are raw scores, pass from_logits=True"
             raise InputError(
                 f"probabilities must lie in [0, 1]; row {rows.number(row)} of {self.name} has "
-                f"{values[row].tolist()}; pass raw scores with from_logits=True, if there is such "
-                f"an option"
+                f"{values[row].tolist()}; if they are percentages, divide by 100"
+                f"{logits if self.name == 'y_pred' else ''}"
             )
         if values.ndim == 1 or self.normalize is None:
             return values

@@ -146,9 +146,10 @@ def infer_classes(y_true: Array, n_columns: int, ignore_label: object = None) ->
         )
     if len(labels) != n_columns:
         shown = show(sorted(labels, key=str))
+        several = f"{len(labels)} different labels ({shown})"
         raise InputError(
-            f"y_true has {len(labels)} different labels ({shown}) but y_pred has {n_columns} "
-            f"classes; pass labels= with all classes, in the order of the columns"
+            f"y_true has {f'only the label {shown}' if len(labels) == 1 else several}, but y_pred "
+            f"has {n_columns} classes; pass labels= with all classes, in the order of the columns"
         )
     try:
         return tuple(sorted(labels))

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import difflib
+from collections.abc import Iterable, Mapping
 from typing import Any, Literal, TypedDict
 
+import numpy as np
 from numpy.typing import ArrayLike
+
+from xentexp.errors import InputError
 
 ClassWeight = Mapping[Any, float] | ArrayLike | Literal["balanced"] | None
 
@@ -121,11 +125,33 @@ OPTIONS: dict[str, tuple[str, object, str]] = {
 }
 
 
+_PREDICTIONS = {"y_prob", "y_proba", "y_score", "y_scores", "y_hat", "pred_decision", "y_logits"}
+"""Names that other libraries give to `y_pred`."""
+
+
 def refuse_unknown(function: str, options: Mapping[str, object], known: type) -> None:
-    """Raise the TypeError of Python for keywords that are not annotated in a TypedDict."""
+    """Raise a TypeError for keywords that are not annotated in a TypedDict."""
     for option in options:
         if option not in known.__annotations__:
-            raise TypeError(f"{function}() got an unexpected keyword argument {option!r}")
+            raise unexpected_keyword(function, option, known.__annotations__)
+
+
+def unexpected_keyword(function: str, keyword: str, known: Iterable[str]) -> TypeError:
+    """Python's TypeError for an unexpected keyword, with the nearest argument and all of them."""
+    names = list(known)
+    near = ["y_pred"] if keyword in _PREDICTIONS and "y_pred" in names else []
+    near = near or difflib.get_close_matches(keyword, names, n=1)
+    hint = f"; did you mean {near[0]!r}?" if near else "."
+    return TypeError(
+        f"{function}() got an unexpected keyword argument {keyword!r}{hint} Arguments: "
+        f"{', '.join(names)}"
+    )
+
+
+def check_bool(name: str, value: object) -> None:
+    """Raise an InputError unless the value is True or False, of Python or NumPy."""
+    if not isinstance(value, (bool, np.bool_)):
+        raise InputError(f"{name} must be True or False; got {value!r}")
 
 
 def indent(text: str) -> str:
@@ -133,4 +159,13 @@ def indent(text: str) -> str:
     return "\n".join(f"    {line}" for line in text.split("\n"))
 
 
-__all__ = ["OPTIONS", "ClassWeight", "InputOptions", "LossOptions", "indent", "refuse_unknown"]
+__all__ = [
+    "OPTIONS",
+    "ClassWeight",
+    "InputOptions",
+    "LossOptions",
+    "check_bool",
+    "indent",
+    "refuse_unknown",
+    "unexpected_keyword",
+]

@@ -22,6 +22,7 @@ from xentexp._inputs.labels import (
     to_class_weight,
     to_classes,
 )
+from xentexp._inputs.options import check_bool
 from xentexp._numerics import Array
 from xentexp.errors import InputError
 
@@ -53,6 +54,7 @@ def read(
     if normalize not in (True, False, None):
         raise InputError(f"normalize must be True, False or None; got {normalize!r}")
     normalize = None if normalize is None else bool(normalize)
+    check_bool("from_logits", from_logits)
     if isinstance(ignore_label, float) and ignore_label != ignore_label:
         raise InputError(
             "ignore_label must not be nan; mark the rows with another label, e.g. -1, and pass it"
@@ -130,6 +132,7 @@ def read_columns(
     """Check plain numbers or labels of a multilabel problem: columns that are not classes."""
     if not (isinstance(label_smoothing, Real) and 0.0 <= label_smoothing <= 1.0):
         raise InputError(f"label_smoothing must lie in [0, 1]; got {label_smoothing!r}")
+    check_bool("from_logits", from_logits)
     truth = to_columns(y_true, kind, "y_true")
     predicted = to_columns(y_pred, kind, "y_pred", logits=from_logits)
     if truth.values.shape != predicted.values.shape:

@@ -29,7 +29,7 @@ from xentexp._inputs.checked import (
     CheckedInput,
     InputTraits,
 )
-from xentexp._inputs.options import LossOptions, refuse_unknown
+from xentexp._inputs.options import LossOptions, check_bool, refuse_unknown
 from xentexp._inputs.read import read, read_columns
 from xentexp._numerics import FloatArray, log_softmax, tempered_log, weigh
 from xentexp.errors import InputError, unknown_name
@@ -165,9 +165,9 @@ default="softmax"
         How the predictions of the formula follow from raw scores; ``"sigmoid"`` applies to each
         column, ``"identity"`` is for decision scores.
     gradient : {"smooth", "subgradient", "none"}, default="smooth"
-        Gradient in the raw scores: continuous, a subgradient at kinks, or not defined.
+        Gradient with respect to the raw scores: continuous, a subgradient at kinks, or not defined.
     convex : bool, default=False
-        Whether the loss is convex in the raw scores.
+        Whether the loss is a convex function of the raw scores.
     peers : tuple of str, default=()
         Full names in other libraries, e.g. ``"sklearn.metrics.log_loss"``; `get_loss` finds the
         loss by these names and by their last part.
@@ -218,6 +218,10 @@ class Loss(metaclass=LossType):
     and define `block_values` and, unless ``properties.gradient`` is ``"none"``,
     `block_gradient_hessian`. The methods on arrays follow from these two.
 
+    `from_logits` is False by default in ``loss(y_true, y_pred)`` and `per_sample`, which expect
+    probabilities, and True in `gradient` and `gradient_hessian`, which expect the raw scores on
+    which models are trained.
+
     Attributes
     ----------
     name : str
@@ -262,7 +266,9 @@ class Loss(metaclass=LossType):
         """
 
     def block_gradient_hessian(self, block: Block) -> Pair:
-        """Derivatives in the raw scores; to be defined unless ``properties.gradient`` is "none".
+        """Derivatives with respect to the raw scores, of each row of a block.
+
+        Every loss defines it unless its ``properties.gradient`` is ``"none"``.
 
         Parameters
         ----------
@@ -272,9 +278,9 @@ class Loss(metaclass=LossType):
         Returns
         -------
         gradient, hessian : ndarray of shape (k, n)
-            First derivatives, and diagonal of the second derivatives: of each row's value in each
-            of its raw scores. Shape (1, n) for a loss of one latent score. Callers must not modify
-            them.
+            First derivatives, and diagonal of the second derivatives: of each row's value with
+            respect to each of its raw scores. Shape (1, n) for a loss of one latent score. Callers
+            must not modify them.
 
         Raises
         ------
@@ -284,7 +290,7 @@ class Loss(metaclass=LossType):
         raise InputError(f"{self.name} has no gradient; choose another loss")
 
     def block_loss_gradient(self, block: Block) -> Pair:
-        """Values and gradient in the raw scores, for training by first derivatives.
+        """Values, and gradient with respect to the raw scores, for training by first derivatives.
 
         By default computed from `block_values` and `block_gradient_hessian`; a loss may define it
         to skip the computation of the hessian.
@@ -397,7 +403,7 @@ class Loss(metaclass=LossType):
         from_logits: bool = True,
         **options: Unpack[LossOptions],
     ) -> FloatArray:
-        """First derivative of each row's weighted value in its predictions.
+        """First derivative of each row's weighted value with respect to its predictions.
 
         Parameters
         ----------
@@ -407,10 +413,10 @@ class Loss(metaclass=LossType):
         y_pred : array-like of shape (n,) or (n, k)
             Raw scores, on which models are trained; probabilities with ``from_logits=False``.
         from_logits : bool, default=True
-            Whether `y_pred` has raw scores, so that the derivative is in raw scores. If False, the
-            derivative is in the probabilities, through raw scores whose link gives them: each row
-            is divided by its sum, as in Keras, and the derivative is 0 where a logarithm is
-            clipped. Must be True for a loss of decision scores.
+            If True, `y_pred` has raw scores, and the derivative is with respect to them. If False,
+            the derivative is with respect to the probabilities, through raw scores whose link
+            gives them: each row is divided by its sum, as in Keras, and the derivative is 0 where a
+            logarithm is clipped. Must be True for a loss of decision scores.
         **options
             As for ``loss(y_true, y_pred, ...)``.
 
@@ -442,7 +448,9 @@ class Loss(metaclass=LossType):
         from_logits: bool = True,
         **options: Unpack[LossOptions],
     ) -> Pair:
-        """First and second derivatives of each row's weighted value in its predictions.
+        """First and second derivatives of each row's value with respect to its predictions.
+
+        The values are multiplied by the weights of the rows.
 
         Parameters
         ----------
@@ -510,6 +518,12 @@ class Loss(metaclass=LossType):
                 )
             check_number("pos_weight", pos_weight, 0.0, np.inf)
             options["class_weight"] = [1.0, pos_weight]
+        check_bool("from_logits", from_logits)
+        check_bool("numbers", numbers)
+        if not (properties.clip or properties.distributions or numbers):
+            _refuse_options(("clip",), options, f"with {self.name}")
+        if properties.response in ("decision_function", "latent"):
+            _refuse_options(("normalize",), options, f"with {self.name}")
         if y_true is None:
             needs_targets = ("class_weight", "ignore_label", "label_smoothing")
             _refuse_options(needs_targets, options, "without y_true")
@@ -619,10 +633,11 @@ class Loss(metaclass=LossType):
         options: LossOptions,
     ) -> Pair:
         refuse_unknown("gradient", options, LossOptions)
+        check_bool("from_logits", from_logits)
         numbers = options.get("numbers", False)
         if not (from_logits or numbers) and options.get("normalize", False) is not False:
             raise InputError(
-                f"normalize must be False for derivatives in probabilities; got "
+                f"normalize must be False for derivatives with respect to probabilities; got "
                 f"{options['normalize']}; divide the rows by their sums first"
             )
         if not (from_logits or numbers) and self.properties.response in (
@@ -678,7 +693,9 @@ class Loss(metaclass=LossType):
     def scores_of(
         self, proba: FloatArray, clip: FloatArray | float, least: float = 0.0
     ) -> tuple[FloatArray, FloatArray, FloatArray]:
-        """Raw scores whose link gives probabilities, with derivatives in the probabilities.
+        """Raw scores whose link gives probabilities, with their derivatives.
+
+        The derivatives are with respect to the probabilities.
 
         Parameters
         ----------
@@ -693,7 +710,8 @@ class Loss(metaclass=LossType):
         Returns
         -------
         scores, first, second : ndarray of the shape of `proba`
-            Raw scores, and their first and second derivatives, each in its own probability.
+            Raw scores, and their first and second derivatives, each with respect to its own
+            probability.
         """
         single = proba.ndim == 1 or self.properties.link == "sigmoid"
         tempered = self.properties.link == "tempered softmax"

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from xentexp._inputs.asarray import to_array
-from xentexp._inputs.options import OPTIONS, indent
+from xentexp._inputs.options import OPTIONS, indent, unexpected_keyword
 from xentexp._inputs.read import read
 from xentexp.errors import InputError
 from xentexp.losses import LOSSES, Loss, load_plugins
@@ -77,7 +77,10 @@ def _derive(name: str, default: Metric) -> Callable[..., Any]:
         if len(args) == len(required) and options.issuperset(kwargs):
             arguments = dict(zip(required, args, strict=True), **kwargs)
         else:  # binding is slow, and only needed for arguments by name and for errors
-            refuse_peer_keywords(name, [key for key in kwargs if key not in signature.parameters])
+            unexpected = [key for key in kwargs if key not in signature.parameters]
+            refuse_peer_keywords(name, unexpected)
+            if unexpected:
+                raise unexpected_keyword(name, unexpected[0], signature.parameters)
             try:
                 arguments = signature.bind(*args, **kwargs).arguments
             except TypeError as error:
@@ -448,10 +451,9 @@ def _documented_argument(metric: Metric, name: str) -> tuple[str, str]:
             "Shape (n,) is for a single label."
         )
     elif not isinstance(metric, Loss) and properties.response == "either":
-        predictions += (
-            "\nDecision scores of two classes can be passed as raw scores; for more classes pass"
-        )
-        predictions += "\nthem to `evaluate` as `decision`."
+        predictions += "\nDecision scores of two classes can be passed as raw scores"
+        more = "; for more classes pass\nthem to `evaluate` as `decision`."
+        predictions += "." if properties.binary_only else more
     columns = "" if properties.response == "latent" else " or (n, k)"
     p = "A distribution: probabilities of k classes, which sum to 1. With shape (n, k), one\n"
     p += "distribution in each row."
