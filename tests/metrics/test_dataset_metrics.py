@@ -72,6 +72,16 @@ def test_a_metric_is_an_ordinary_function(
         function(Y2, P2, n_bin=3)
 
 
+def test_a_docstring_quotes_strings_as_code_does_and_mentions_only_calls_that_work(
+    metric: DatasetMetric, function: Callable[..., float]
+) -> None:
+    doc = inspect.getdoc(function) or ""
+    assert "default='" not in doc
+    assert "{'" not in doc.partition("Examples\n")[0]
+    more_classes = metric.response == "either" and not metric.properties.binary_only
+    assert ("to `evaluate` as `decision`" in doc) == more_classes
+
+
 def test_the_docstring_is_complete(metric: DatasetMetric, function: Callable[..., float]) -> None:
     doc = inspect.getdoc(function)
     properties = metric.properties

@@ -218,6 +218,13 @@ def test_arguments_are_accepted_by_name_and_unknown_ones_are_refused(case):
             call()
 
 
+def test_the_docstring_of_a_loss_quotes_strings_as_code_does():
+    doc = inspect.getdoc(metrics.brier_loss)
+    assert 'reduction : {"mean", "sum", "none"}, default="mean"' in doc
+    assert 'class_weight : dict, array-like of shape (k,), "balanced" or None, default=None' in doc
+    assert 'convention : str, default="xentexp"' in doc
+
+
 @pytest.mark.parametrize(
     ("call", "hint"),
     [

@@ -51,17 +51,17 @@ class Block:
     ----------
     n_classes : int
         Number of classes ``k``, at least 2.
-    index : ndarray of shape (n,), optional
+    index : ndarray of shape (n,), default=None
         Column number of the true class of each row, from 0 to ``k - 1``.
-    soft : ndarray of shape (n, k), optional
+    soft : ndarray of shape (n, k), default=None
         Target distribution of each row. A block has either `index` or `soft`; a block of a loss
         without targets has neither.
-    proba : ndarray of shape (n,) or (n, k), optional
+    proba : ndarray of shape (n,) or (n, k), default=None
         Predicted probabilities. Shape (n,) holds the probability of the second of two classes.
-    logits : ndarray of shape (n,) or (n, k), optional
+    logits : ndarray of shape (n,) or (n, k), default=None
         Raw scores whose softmax gives the probabilities, instead of `proba`. Shape (n,) holds the
         score of the second of two classes; the score of the first is 0.
-    decision : ndarray of shape (n,) or (n, k), optional
+    decision : ndarray of shape (n,) or (n, k), default=None
         Decision scores, for margins. Shape (n,) is as for `logits`.
     clip : float
         Lower limit of the probabilities inside logarithms; 0 for none. It applies to `proba`;

@@ -57,12 +57,12 @@ OPTIONS: dict[str, tuple[str, object, str]] = {
         "weighted sum divided by the sum of the weights. By default all rows have weight 1.",
     ),
     "class_weight": (
-        "dict, array-like of shape (k,), 'balanced' or None",
+        'dict, array-like of shape (k,), "balanced" or None',
         None,
         "Weight of each class, at least 0: a dict by label (1 for labels that it leaves out) or\n"
         "an array in the order of the classes. The weight of a row is its sample weight times the\n"
         "weight of its class; for soft targets, times the mean weight under the target before\n"
-        "label smoothing. 'balanced' gives all classes the same total weight. By default all\n"
+        'label smoothing. "balanced" gives all classes the same total weight. By default all\n'
         "classes have weight 1.",
     ),
     "pos_weight": (
@@ -92,34 +92,34 @@ OPTIONS: dict[str, tuple[str, object, str]] = {
         "True divides each row by its sum, None uses the rows unchanged.",
     ),
     "clip": (
-        "float or 'auto'",
+        'float or "auto"',
         "auto",
         "Lower limit of the probabilities inside logarithms, in [0, 1); smaller probabilities are\n"
-        "replaced by it. 'auto' is the machine epsilon of the dtype (2.2e-16 for float64). 0\n"
+        'replaced by it. "auto" is the machine epsilon of the dtype (2.2e-16 for float64). 0\n'
         "means no limit, so that values can be infinite.",
     ),
     "ignore_label": (
         "label",
         None,
         "Rows with this label in `y_true` are left out of the sum and of the sum of weights;\n"
-        "their value is 0 with ``reduction='none'``. By default no row is left out.",
+        'their value is 0 with ``reduction="none"``. By default no row is left out.',
     ),
     "prior": (
         "array-like of shape (k,)",
         None,
         "Proportion of each class in the training rows, in the order of the columns. Required\n"
-        "with ``null='training prior'``, not accepted otherwise.",
+        'with ``null="training prior"``, not accepted otherwise.',
     ),
     "reduction": (
-        "{'mean', 'sum', 'none'}",
+        '{"mean", "sum", "none"}',
         "mean",
-        "'mean' returns the weighted mean over the rows, 'sum' the weighted sum, and 'none' the\n"
+        '"mean" returns the weighted mean over the rows, "sum" the weighted sum, and "none" the\n'
         "weighted value of each row.",
     ),
     "convention": (
         "str",
         "xentexp",
-        "'xentexp', or the name of another library to return the value of its function. That\n"
+        '"xentexp", or the name of another library to return the value of its function. That\n'
         "library's keywords then replace the options above; see Notes.",
     ),
 }

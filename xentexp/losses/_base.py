@@ -64,7 +64,7 @@ class MetricProperties:
     direction : {"lower", "higher", "nearest", "none"}, default="lower"
         Whether lower or higher values are better, or values near `optimum`; ``"none"`` for a
         description that does not rank models.
-    optimum : float, optional
+    optimum : float, default=None
         Best possible value. Required for a metric of the whole data set, not used for a loss.
     notes : str, default=""
         Conventions, and when it is undefined: more text of the docstring of a metric of the whole

@@ -49,18 +49,18 @@ class _Binned(DatasetMetric):
     )
     bins: Literal["width", "mass"] = parameter(
         "width",
-        "{'width', 'mass'}",
-        "'width': bins of equal width on [0, 1]. 'mass': bins with the same total weight of rows,\n"
+        '{"width", "mass"}',
+        '"width": bins of equal width on [0, 1]. "mass": bins with the same total weight of rows,\n'
         "i.e. quantiles of the predictions.",
     )
     of: Literal["auto", "second class", "top label", "classes"] = parameter(
         "auto",
-        "{'auto', 'second class', 'top label', 'classes'}",
-        "Which probability is compared with which frequency. 'second class': the probability of\n"
-        "the second of two classes with its frequency. 'top label': the largest probability of\n"
-        "each row with the frequency of correct predictions. 'classes': the probability of each\n"
-        "class with its frequency, combined over the classes. 'auto' is 'second class' for two\n"
-        "classes and 'top label' for more, as in torchmetrics.",
+        '{"auto", "second class", "top label", "classes"}',
+        'Which probability is compared with which frequency. "second class": the probability of\n'
+        'the second of two classes with its frequency. "top label": the largest probability of\n'
+        'each row with the frequency of correct predictions. "classes": the probability of each\n'
+        'class with its frequency, combined over the classes. "auto" is "second class" for two\n'
+        'classes and "top label" for more, as in torchmetrics.',
     )
 
     def __post_init__(self) -> None:
@@ -150,16 +150,16 @@ class ExpectedCalibrationError(_Binned):
 
     norm: Literal["l1", "l2"] = parameter(
         "l1",
-        "{'l1', 'l2'}",
-        "'l1': mean of the distances ``|o_b - p_b|``. 'l2': root of the mean of their squares.\n"
-        "With ``of='classes'`` the same mean is taken over the classes.",
+        '{"l1", "l2"}',
+        '"l1": mean of the distances ``|o_b - p_b|``. "l2": root of the mean of their squares.\n'
+        'With ``of="classes"`` the same mean is taken over the classes.',
     )
     debiased: bool = parameter(
         False,
         "bool",
         "If True, the upwards bias is corrected as by Kumar et al.: the variance of the frequency\n"
         "in each bin, ``o_b (1 - o_b) / (n_b - 1)`` for n_b rows, is subtracted from its squared\n"
-        "distance. Only with ``norm='l2'``. A negative sum counts as 0, and so does a bin with a\n"
+        'distance. Only with ``norm="l2"``. A negative sum counts as 0, and so does a bin with a\n'
         "single row, whose variance is unknown.",
     )
 
@@ -206,7 +206,7 @@ class MaximumCalibrationError(_Binned):
         notes=_SYMBOLS
         + ".\n"
         + _NOTES
-        + "\nA bin with a single row counts as much as any other: prefer ``bins='mass'``.",
+        + '\nA bin with a single row counts as much as any other: prefer ``bins="mass"``.',
         peers=("netcal.metrics.MCE",),
         example=">>> y_true, y_pred = [0, 0, 1, 1, 1], [0.25, 0.25, 0.55, 0.75, 0.75]\n"
         ">>> round(maximum_calibration_error(y_true, y_pred, n_bins=2), 4)\n0.3167",

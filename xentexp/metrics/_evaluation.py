@@ -40,14 +40,13 @@ class Evaluation:
     state : LossState
         Sums from which the values of the losses are computed. The states of several evaluations
         can be added to merge them: ``Evaluation(first.state + second.state)``.
-    metrics : dict of str to float, optional
-        Value of each metric of the whole data set, by name. Such values cannot be merged. By
-        default there are none.
-    per_sample : dict of str to ndarray of shape (n,), optional
+    metrics : dict of str to float, default={}
+        Value of each metric of the whole data set, by name. Such values cannot be merged.
+    per_sample : dict of str to ndarray of shape (n,), default=None
         Unweighted value of each row, by name of the loss; NaN for ignored rows. None, the
         default, if `evaluate` was called without ``per_sample=True``.
-    order : tuple of str, optional
-        Names of the losses and metrics in the order of `values`. By default the losses come
+    order : tuple of str, default=()
+        Names of the losses and metrics in the order of `values`. If it is empty, the losses come
         first, then the metrics.
 
     Examples
@@ -191,10 +190,10 @@ def evaluate(
         Predicted probabilities with a column for each of k classes, or raw scores (logits) with
         ``from_logits=True``. Shape (n,) holds those of the second of two classes. None if there
         are only decision scores.
-    metrics : str, Loss, DatasetMetric or sequence of these, optional
+    metrics : str, Loss, DatasetMetric or sequence of these, default=None
         Losses and metrics of the whole data set, by name or as objects. By default every loss
         that is defined for the input, and no metric of the whole data set.
-    decision : array-like of shape (n,) or (n, k), optional
+    decision : array-like of shape (n,) or (n, k), default=None
         Decision scores as from `decision_function`, for margin losses such as `hinge_loss`. By
         default margin losses are computed only with ``from_logits=True``.
     from_logits : bool, default=False
@@ -203,7 +202,7 @@ def evaluate(
     ordered : bool, default=False
         If True, the classes are ordered, and the losses for ordered classes are included in the
         default of `metrics`.
-    prior : array-like of shape (k,), optional
+    prior : array-like of shape (k,), default=None
         Proportion of each class among the training rows, in the order of the classes. Required
         by D2 scores with ``null="training prior"``, and not used by other metrics.
     per_sample : bool, default=False

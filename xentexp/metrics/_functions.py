@@ -325,12 +325,12 @@ def _returned(loss: Loss | None) -> list[str]:
         return ["float", indent("Value of the whole data set.")]
     if loss.properties.distributions:
         text = (
-            "Mean or sum over the rows. With ``reduction='none'`` the value of each row, as an\n"
+            'Mean or sum over the rows. With ``reduction="none"`` the value of each row, as an\n'
             "array for arguments of shape (n, k)."
         )
     else:
         text = (
-            "Mean or sum over the rows. With ``reduction='none'`` an array with the weighted\n"
+            'Mean or sum over the rows. With ``reduction="none"`` an array with the weighted\n'
             "value of each row."
         )
     return ["float or ndarray of shape (n,)", indent(text)]
@@ -421,7 +421,7 @@ def _documented(metric: Metric, parameter: inspect.Parameter) -> tuple[str, str]
         return (
             "keywords of the other library",
             "Keywords of the function that `convention` selects; see the Notes. They raise an\n"
-            "error with ``convention='xentexp'``.",
+            'error with ``convention="xentexp"``.',
         )
     if parameter.default is inspect.Parameter.empty:
         return _documented_argument(metric, parameter.name)
@@ -438,7 +438,9 @@ def _documented(metric: Metric, parameter: inspect.Parameter) -> tuple[str, str]
         and metric.properties.link == "tempered softmax"
     ):
         text = text.replace("softmax (sigmoid for shape (n,))", "tempered softmax")
-    return f"{kind}, default={parameter.default!r}", text
+    default = parameter.default
+    shown = f'"{default}"' if isinstance(default, str) else repr(default)
+    return f"{kind}, default={shown}", text
 
 
 def _documented_argument(metric: Metric, name: str) -> tuple[str, str]:

@@ -29,10 +29,10 @@ class MetricInput:
     ----------
     checked : CheckedInput
         Validated targets, predictions and weights. Ignored rows are left out.
-    prior : mapping or array-like of shape (k,), optional
+    prior : mapping or array-like of shape (k,), default=None
         Proportion of each class, by label or in the order of the classes, that a null model
         predicts, e.g. the proportions among the training rows. By default there is none.
-    state : LossState, optional
+    state : LossState, default=None
         Sums of losses that were already computed for the same input, which `loss` reuses. By
         default every loss is computed when `loss` is called.
 

@@ -60,16 +60,16 @@ class RocAuc(DatasetMetric):
 
     multiclass: Literal["ovr", "ovo"] = parameter(
         "ovr",
-        "{'ovr', 'ovo'}",
-        "Only for three or more classes. 'ovr': mean of the AUC of each class against the rest.\n"
-        "'ovo': mean of the AUC over all pairs of classes, where each pair is ranked by the\n"
+        '{"ovr", "ovo"}',
+        'Only for three or more classes. "ovr": mean of the AUC of each class against the rest.\n'
+        '"ovo": mean of the AUC over all pairs of classes, where each pair is ranked by the\n'
         "scores of either class in turn (the M of Hand & Till).",
     )
     average: Literal["macro", "weighted"] = parameter(
         "macro",
-        "{'macro', 'weighted'}",
-        "Only for three or more classes. 'macro': all classes (or pairs) have the same weight in\n"
-        "the mean. 'weighted': each is weighted by its proportion of the rows.",
+        '{"macro", "weighted"}',
+        'Only for three or more classes. "macro": all classes (or pairs) have the same weight in\n'
+        'the mean. "weighted": each is weighted by its proportion of the rows.',
     )
 
     def __post_init__(self) -> None:
@@ -145,9 +145,9 @@ class AveragePrecision(DatasetMetric):
 
     average: Literal["macro", "weighted"] = parameter(
         "macro",
-        "{'macro', 'weighted'}",
-        "Only for three or more classes. 'macro': all classes have the same weight in the mean.\n"
-        "'weighted': each is weighted by its proportion of the rows.",
+        '{"macro", "weighted"}',
+        'Only for three or more classes. "macro": all classes have the same weight in the mean.\n'
+        '"weighted": each is weighted by its proportion of the rows.',
     )
 
     def __post_init__(self) -> None:
@@ -233,11 +233,11 @@ class HMeasure(DatasetMetric):
 
     cost: float | Literal["prior", "severity"] = parameter(
         1.0,
-        "float or {'prior', 'severity'}",
+        'float or {"prior", "severity"}',
         "Distribution of c. A number r above 0 is the ratio of the cost of a false positive to\n"
         "the cost of a false negative, and c has the distribution Beta(2, 1 + 1 / r); the default\n"
-        "1 gives Beta(2, 2), as in Hand (2009). 'prior' gives Beta(1 + pi1, 1 + pi0), the default\n"
-        "of Hand & Anagnostopoulos (2014). 'severity' sets r = pi1 / pi0, the default of R's\n"
+        '1 gives Beta(2, 2), as in Hand (2009). "prior" gives Beta(1 + pi1, 1 + pi0), the default\n'
+        'of Hand & Anagnostopoulos (2014). "severity" sets r = pi1 / pi0, the default of R\'s\n'
         "`hmeasure` package.",
     )
 

@@ -71,7 +71,7 @@ class BalancedLoss(DatasetMetric):
         "value is 1 minus the\nbalanced accuracy.)",
         notes="Here l_i is the loss and w_i the weight of row i.\n\nRare classes count as much as "
         "frequent ones. With target probabilities a row counts for each\nclass with its target "
-        "probability. The value is undefined if a class has no rows; pass\n``absent='skip'`` to "
+        'probability. The value is undefined if a class has no rows; pass\n``absent="skip"`` to '
         "leave such classes out, as scikit-learn's balanced accuracy does. Margin\nlosses need "
         "decision scores: pass them as `y_pred` with ``from_logits=True``.",
         example=">>> balanced_loss([0, 0, 0, 1], [0.1, 0.2, 0.9, 0.4], loss='zero_one_loss')\n"
@@ -83,8 +83,8 @@ class BalancedLoss(DatasetMetric):
     )
     absent: Literal["undefined", "skip"] = parameter(
         "undefined",
-        "{'undefined', 'skip'}",
-        "'undefined': raise an `UndefinedError` if a class has no rows. 'skip': leave such\n"
+        '{"undefined", "skip"}',
+        '"undefined": raise an `UndefinedError` if a class has no rows. "skip": leave such\n'
         "classes out of the mean.",
     )
 
@@ -155,10 +155,10 @@ class D2Score(DatasetMetric):
     )
     null: Literal["training prior", "test prior", "uniform"] = parameter(
         "training prior",
-        "{'training prior', 'test prior', 'uniform'}",
-        "Probabilities that the null model predicts. 'training prior': those in `prior`, which is\n"
-        "then required. 'test prior': the proportions of the classes among these rows, as in\n"
-        "scikit-learn's ``d2_log_loss_score`` and ``d2_brier_score``. 'uniform': 1 / k for each\n"
+        '{"training prior", "test prior", "uniform"}',
+        'Probabilities that the null model predicts. "training prior": those in `prior`, which is\n'
+        'then required. "test prior": the proportions of the classes among these rows, as in\n'
+        'scikit-learn\'s ``d2_log_loss_score`` and ``d2_brier_score``. "uniform": 1 / k for each\n'
         "of k classes.",
     )
 

@@ -68,9 +68,9 @@ class _Averaged(_OfPredictedClass):
 
     average: Literal["macro", "weighted", "micro"] = parameter(
         "macro",
-        "{'macro', 'weighted', 'micro'}",
-        "Only for three or more classes. 'macro': all classes have the same weight in the mean.\n"
-        "'weighted': each is weighted by its proportion of the rows. 'micro': true and false\n"
+        '{"macro", "weighted", "micro"}',
+        'Only for three or more classes. "macro": all classes have the same weight in the mean.\n'
+        '"weighted": each is weighted by its proportion of the rows. "micro": true and false\n'
         "positives and negatives are counted over all classes together, so that precision, recall\n"
         "and F1 are equal to the accuracy.",
     )

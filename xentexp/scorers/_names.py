@@ -32,7 +32,7 @@ def get_scorer(name: str | Metric | Callable[..., Any], *, labels: ArrayLike | N
         has a scorer of the same name (e.g. ``"roc_auc"``, ``"average_precision"``), that one is
         returned; ``MetricScorer(name)`` gives the metric of xentexp. A loss or metric object is
         accepted too. A callable is returned unchanged.
-    labels : array-like of shape (k,), optional
+    labels : array-like of shape (k,), default=None
         All classes, in their order if they are ordered. By default the classes are those of the
         fitted classifier and of `y`, sorted. Only for scorers of xentexp.
 
@@ -135,10 +135,10 @@ def loss_scorers(
 
     Parameters
     ----------
-    losses : str, Loss, DatasetMetric or sequence of these, optional
+    losses : str, Loss, DatasetMetric or sequence of these, default=None
         Losses and metrics, by name or as objects. By default all losses that are defined for
         the classifier and its number of classes.
-    labels : array-like of shape (k,), optional
+    labels : array-like of shape (k,), default=None
         All classes, in their order if they are ordered. By default the classes are those of the
         fitted classifier and of `y`, sorted. Pass them if a fold may lack a class.
 

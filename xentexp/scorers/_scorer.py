@@ -30,7 +30,7 @@ class MetricScorer(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no 
     ----------
     metric : str, Loss or DatasetMetric
         The loss or metric, by name or as an object.
-    labels : array-like of shape (k,), optional
+    labels : array-like of shape (k,), default=None
         All classes, in their order if they are ordered. By default the classes are those of the
         fitted classifier and of `y`, sorted.
 
@@ -78,7 +78,7 @@ class MetricScorer(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no 
             Rows for which the classifier predicts.
         y : array-like of shape (n,)
             Labels of these rows.
-        sample_weight : array-like of shape (n,), optional
+        sample_weight : array-like of shape (n,), default=None
             Weight of each row, at least 0. By default all rows have the same weight.
 
         Returns
@@ -108,10 +108,10 @@ class MetricScorers(BaseEstimator):  # type: ignore[misc]
 
     Parameters
     ----------
-    metrics : str, Loss, DatasetMetric or sequence of these, optional
+    metrics : str, Loss, DatasetMetric or sequence of these, default=None
         Losses and metrics, by name or as objects. By default all losses that are defined for
         the classifier and its number of classes.
-    labels : array-like of shape (k,), optional
+    labels : array-like of shape (k,), default=None
         All classes, in their order if they are ordered. By default the classes are those of the
         fitted classifier and of `y`, sorted. The default of `metrics` depends on the number of
         classes: pass `metrics` or `labels` if a fold may lack a class.
@@ -159,7 +159,7 @@ class MetricScorers(BaseEstimator):  # type: ignore[misc]
             Rows for which the classifier predicts.
         y : array-like of shape (n,)
             Labels of these rows.
-        sample_weight : array-like of shape (n,), optional
+        sample_weight : array-like of shape (n,), default=None
             Weight of each row, at least 0. By default all rows have the same weight.
 
         Returns

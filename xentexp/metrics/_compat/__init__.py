@@ -171,7 +171,7 @@ def describe(loss: str) -> list[str]:
     """Lines of a docstring: each convention with its peer, version and keywords."""
     lines = []
     for name, peer in CONVENTIONS.get(loss, {}).items():
-        lines.append(f"{name!r} : {peer.name} {VERSIONS[name]}")
+        lines.append(f'"{name}" : {peer.name} {VERSIONS[name]}')
         lines.append(f"    {inspect.getdoc(peer.function)}")
         lines.append(f"    Keywords: {', '.join(peer.keywords)}.")
     return lines
