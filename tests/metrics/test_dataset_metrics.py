@@ -78,7 +78,7 @@ def test_a_docstring_quotes_strings_as_code_does_and_mentions_only_calls_that_wo
     doc = inspect.getdoc(function) or ""
     assert "default='" not in doc
     assert "{'" not in doc.partition("Examples\n")[0]
-    more_classes = metric.response == "either" and not metric.properties.binary_only
+    more_classes = metric.properties.response == "either" and not metric.properties.binary_only
     assert ("to `evaluate` as `decision`" in doc) == more_classes
 
 

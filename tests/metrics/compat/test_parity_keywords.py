@@ -53,7 +53,7 @@ def test_each_convention_has_its_own_clip():
 
 def test_the_docstring_names_convention_peer_version_and_keywords():
     title, text, keywords = describe("zero_one_loss")
-    assert title == "'sklearn' : sklearn.metrics.zero_one_loss 1.9.1"
+    assert title == '"sklearn" : sklearn.metrics.zero_one_loss 1.9.1'
     assert text.startswith("    `y_pred` is predicted labels.")
     assert keywords == "    Keywords: normalize, sample_weight."
     assert describe("entropy") == []
@@ -113,7 +113,7 @@ def test_arguments_are_accepted_by_name():
 def test_the_docstring_names_each_peer_its_version_and_its_keywords(loss):
     doc = inspect.getdoc(getattr(metrics, loss))
     for name, peer in CONVENTIONS[loss].items():
-        assert f"{name!r} : {peer.name} {VERSIONS[name]}" in doc
+        assert f'"{name}" : {peer.name} {VERSIONS[name]}' in doc
         assert f"Keywords: {', '.join(peer.keywords)}." in doc
     assert describe("entropy") == []
 
