@@ -249,6 +249,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     words = list(sys.argv[1:] if arguments is None else arguments)
     debug = "--debug" in words
     from xentexp.errors import InputError
+    from xentexp.experiments._cli.failures import AllModelsFailedError
 
     try:
         code = _dispatch(words)
@@ -259,7 +260,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if debug:
             raise
         print(f"xentexp: error: {error}", file=sys.stderr)
-        return 2
+        return 1 if isinstance(error, AllModelsFailedError) else 2
     except KeyboardInterrupt:
         print("xentexp: interrupted", file=sys.stderr)
         return 130

@@ -14,7 +14,7 @@ from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
 
-from xentexp.errors import InputError
+from xentexp.experiments._cli.failures import AllModelsFailedError
 from xentexp.experiments._cli.progress import Progress
 from xentexp.experiments._cli.terminal import print_leaderboard, store_option
 from xentexp.experiments._config import Study, build
@@ -118,7 +118,9 @@ def run_job(
             grouped = study.cv.kind == "grouped"
             submit(study.submission, board, study.candidates, dataset, grouped=grouped)
         if not any(row.reason is None for row in board.rows):
-            raise InputError(f"all models failed; the first error: {board.rows[0].reason}")
+            raise AllModelsFailedError(
+                f"all models failed; the first error: {board.rows[0].reason}"
+            )
         sections = build_sections(study, result)
         for section in sections:
             store.log(run_id, section.items)
