@@ -80,8 +80,8 @@ metrics in MLflow (one child run per model; NAME is a loss or metric):
                          the cross-entropy was computed with a lower bound
   rows/infinite_values   number of infinite losses, summed over rows and losses
 
-exit code: 0 for success; 1 if a model failed or a published value was not reproduced; 2 for
-invalid input
+exit code: 0 for success; 1 if a model failed (some or all) or a published value was not
+reproduced; 2 for invalid input
 """
 
 

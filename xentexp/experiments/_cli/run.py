@@ -87,9 +87,10 @@ def _remove_unselected_models(config: DictConfig) -> None:
     selected = _selected_models()
     for name in selected:
         if not isinstance(models, DictConfig) or name not in models:
+            keys = [str(key) for key in models or () if key not in selected]
             raise InputError(
-                f"models={name}: the file models/{name}.yaml must have the key {name} with the "
-                f"sections of the model (preprocessing, classifier); add the line '{name}:'"
+                f"models=[{name}]: the file models/{name}.yaml must have the key {name}; got "
+                f"{', '.join(keys) or 'no key'}; write '{name}:' above preprocessing and classifier"
             )
     for name in list(models) if isinstance(models, DictConfig) else ():
         if name in selected or not isinstance(model := models[name], DictConfig):
