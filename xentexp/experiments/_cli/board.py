@@ -7,7 +7,6 @@ import argparse
 from xentexp.errors import InputError
 from xentexp.experiments._cli.terminal import print_json, print_leaderboard, store_option
 
-
 _ALL_LEGEND = (
     "model names: model, kind of folds, number of folds (holdout: number of test rows), seed, "
     "first characters of the run's ID in MLflow"

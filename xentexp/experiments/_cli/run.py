@@ -23,8 +23,8 @@ from omegaconf.errors import OmegaConfBaseException
 from xentexp.errors import InputError
 from xentexp.experiments._cli.arguments import WITH_VALUE, check_arguments
 from xentexp.experiments._cli.conf import conf_folder
-from xentexp.experiments._cli.failures import AllModelsFailedError
 from xentexp.experiments._cli.explain import explain
+from xentexp.experiments._cli.failures import AllModelsFailedError
 from xentexp.experiments._cli.signals import STOPPING
 
 

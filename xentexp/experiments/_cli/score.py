@@ -116,12 +116,17 @@ def _with_options(message: str, options: argparse.Namespace) -> str:
         (r"\blabels= ?", "--labels "),
         (r"\bfrom_logits=True", "--from-logits"),
         (r"\bnormalize=True", "--normalize"),
-        (r"\by_true\b", f"column {options.target}"),
-        (r"\by_pred\b", predictions),
+        (r"\by_true\b", _literal(f"column {options.target}")),
+        (r"\by_pred\b", _literal(predictions)),
     ]
     for pattern, text in replacements:
-        message = re.sub(pattern, lambda match, text=text: match.expand(text), message)
+        message = re.sub(pattern, text, message)
     return message
+
+
+def _literal(text: str) -> str:
+    """Text as a replacement for `re.sub`."""
+    return text.replace("\\", r"\\")
 
 
 def _check_numbers(table: Any, names: str | None, option: str) -> None:

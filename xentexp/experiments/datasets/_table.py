@@ -88,9 +88,7 @@ def load_table(
     if path is None:
         raise InputError("table: path must be a CSV or Parquet file; got None; set path=FILE")
     if target is None:
-        raise InputError(
-            "table: target must be the column to predict; got None; set target=COLUMN"
-        )
+        raise InputError("table: target must be the column to predict; got None; set target=COLUMN")
     file = pathlib.Path(path).expanduser()
     frame = read_table(file, CARD.name)
     frame.columns = frame.columns.map(str)
