@@ -8,6 +8,7 @@ import pandas as pd
 import pytest
 
 from xentexp.experiments._formatting import (
+    counted,
     dotted,
     fixed,
     markdown_table,
@@ -84,3 +85,9 @@ def test_equal_partial_rows_have_equal_hashes():
     a, b = cell_hashes(pd.DataFrame({"a": [1, 1, 2], "b": [None, None, "x"]}))
     assert a[0] == a[1] != a[2]
     assert a[0] + b[0] == a[1] + b[1]
+
+
+def test_counted_uses_the_plural_except_for_one() -> None:
+    assert counted(1, "row") == "1 row"
+    assert counted(0, "fold") == "0 folds"
+    assert counted(2000, "class") == "2,000 classes"

@@ -197,3 +197,28 @@ def test_the_leaderboard_as_a_frame_has_the_means_of_all(result):
 def test_the_command_shows_what_a_result_prints():
     conf = OmegaConf.load(Path(__file__).parents[2] / "conf" / "run.yaml")
     assert tuple(conf.leaderboard) == SHOWN
+
+
+@pytest.mark.parametrize("name", ["y", "groups"])
+def test_the_name_of_a_column_is_not_a_column(name: str, data) -> None:
+    values = {"y": data.y, "groups": data.y, name: "age"}
+    message = rf"{name} must be a Series or array of .*got the text 'age'; pass .*X\['age'\]"
+    with pytest.raises(InputError, match=message):
+        make_dataset(data.X, values["y"], Card("l"), groups=values["groups"])
+
+
+def test_a_metric_among_the_losses_and_a_result_without_successful_candidate(data) -> None:
+    with pytest.raises(InputError, match="roc_auc is a metric of the whole data set; pass it in m"):
+        run_experiment(data, {"prior": DummyClassifier()}, losses=["roc_auc"])
+    result = run_experiment(data, {"bad": LogisticRegression(C=-1.0)}, cv=3)
+    assert "No candidate has a result.\nbad failed: fold 0: " in repr(result)
+
+
+def test_a_target_with_many_integer_values_may_be_an_amount(data) -> None:
+    amounts = make_dataset(data.X, np.arange(300), Card("l"))
+    with pytest.raises(InputError, match=r"has 1 row; merge .*an amount .* It has 300 distinct"):
+        run_experiment(amounts, {"prior": DummyClassifier()})
+    with pytest.raises(InputError, match=r"has 2 rows; use fewer splits$"):
+        run_experiment(
+            make_dataset(data.X[:100], [0] * 98 + [1] * 2, Card("l")), {"prior": DummyClassifier()}
+        )

@@ -84,8 +84,26 @@ def test_unknown_names_are_rejected() -> None:
         board().showing(["ginni"])
     with pytest.raises(InputError, match="names must contain at least one loss or metric"):
         board().showing([])
-    with pytest.raises(InputError, match="unknown loss or metric to sort by 'entropy'"):
+    with pytest.raises(InputError, match="entropy does not rank models; choose one of"):
         board().sorted_by("entropy")
+    for method in (board().sorted_by, lambda name: board().showing([name])):
+        with pytest.raises(InputError, match="no candidate has a value of h_measure; choose one"):
+            method("h_measure")
+    assert board().best_value("nll") == board().best_value("categorical_crossentropy")
+
+
+def test_a_leaderboard_without_results_shows_the_errors() -> None:
+    failed = Leaderboard((Row("a", reason="no memory"), Row("b", reason="no time")), "gini")
+    assert repr(failed) == "No candidate has a result.\na failed: no memory\nb failed: no time"
+    assert "<table" not in failed._repr_html_()
+    with pytest.raises(InputError, match=r"all failed \(a: no memory\)"):
+        failed.sorted_by("gini")
+
+
+def test_one_fold_has_no_standard_deviation() -> None:
+    single = Leaderboard((Row("a", {"gini": 0.5}, {"gini": NAN}),), "gini")
+    assert "±" not in repr(single) + single.to_markdown()
+    assert repr(single).endswith("Ranked by gini.")
 
 
 def test_a_loss_that_is_registered_elsewhere_is_shown_without_a_rank() -> None:

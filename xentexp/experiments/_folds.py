@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -17,6 +18,7 @@ from sklearn.model_selection import (
 )
 
 from xentexp.errors import InputError, unknown_name
+from xentexp.experiments._formatting import counted
 from xentexp.experiments.datasets import Dataset, Entities, entities_by
 
 Rows = NDArray[np.intp]
@@ -92,7 +94,7 @@ class CrossValidation:
 
     def __post_init__(self) -> None:
         if not isinstance(self.kind, str) or self.kind not in _SPLITS:
-            raise unknown_name("kind of cross-validation", self.kind, _SPLITS)
+            raise unknown_kind("kind of cross-validation", self.kind)
         for option in ("n_splits", "n_repeats", "time_column", "groups", "n_test"):
             default = type(self).__dataclass_fields__[option].default
             if getattr(self, option) != default and option not in CV_OPTIONS[self.kind]:
@@ -213,6 +215,13 @@ class CrossValidation:
         ]
 
 
+def unknown_kind(what: str, kind: object) -> InputError:
+    """Error for an unknown kind; it lists the kinds, the default first."""
+    near = difflib.get_close_matches(str(kind), _SPLITS, n=1, cutoff=0.7)
+    hint = f"; did you mean {near[0]!r}?" if near else "."
+    return InputError(f"unknown {what} {kind!r}{hint} Known: {', '.join(_SPLITS)}")
+
+
 def _codes(dataset: Dataset) -> Rows:
     column = {label: i for i, label in enumerate(dataset.classes)}
     return np.array([column[label] for label in dataset.y.tolist()], dtype=np.intp)
@@ -225,9 +234,22 @@ def _check_classes(cv: CrossValidation, dataset: Dataset) -> Rows:
         label = dataset.classes[int(counts.argmin())]
         raise InputError(
             f"n_splits must be at most the number of rows of each class; got {cv.n_splits}, but "
-            f"class {label!r} has {counts.min()} rows; use fewer splits"
+            f"class {label!r} has {counted(counts.min(), 'row')}; {_fewer_splits(dataset, counts)}"
         )
     return codes
+
+
+def _fewer_splits(dataset: Dataset, counts: Rows) -> str:
+    """Advice for a class with fewer rows than splits."""
+    advice = "use fewer splits" if counts.min() > 1 else "merge or remove classes with few rows"
+    if len(counts) > _MANY_CLASSES and not isinstance(dataset.classes[0], str):
+        advice += (
+            f"; or is the target an amount instead of a class? It has {len(counts)} distinct values"
+        )
+    return advice
+
+
+_MANY_CLASSES = 20  # more integer classes than these are probably amounts
 
 
 def _stratified(cv: CrossValidation, dataset: Dataset) -> Iterator[Any]:

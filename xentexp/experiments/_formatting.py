@@ -67,6 +67,11 @@ def dotted(parameter: str) -> str:
     return parameter.replace("__", ".")
 
 
+def counted(number: int, noun: str) -> str:
+    """Number and noun, e.g. ``1 row`` or ``2,000 rows``."""
+    return f"{number:,} {noun if number == 1 else noun + ('es' if noun.endswith('s') else 's')}"
+
+
 def spaced(name: str) -> str:
     """Name with underscores replaced by spaces."""
     return name.replace("_", " ")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -117,11 +118,19 @@ class Leaderboard:
     chosen: tuple[str, ...] | None = None
 
     def __repr__(self) -> str:
+        if self._all_failed():
+            return "\n".join(self._notes())
         return "\n".join([self._table().to_string(), "", *self._notes()])
 
     def _repr_html_(self) -> str:
         notes = "".join(f"<p>{escape(note)}</p>" for note in self._notes())
-        return f"{self._table().to_html()}{notes}"
+        return notes if self._all_failed() else f"{self._table().to_html()}{notes}"
+
+    def _all_failed(self) -> bool:
+        return all(row.reason is not None for row in self.rows)
+
+    def _has_std(self) -> bool:
+        return any(not math.isnan(value) for row in self.rows for value in row.std.values())
 
     def to_frame(self) -> pd.DataFrame:
         """Means over the folds as a data frame.
@@ -153,7 +162,12 @@ class Leaderboard:
         return pd.DataFrame({"best": [best_is(name) for name in names], **columns}, index=names)
 
     def _notes(self) -> list[str]:
-        notes = [f"Mean ± standard deviation over the folds, ranked by {self.primary}."]
+        if self._all_failed():
+            notes = ["No candidate has a result."]
+        elif self._has_std():
+            notes = [f"Mean ± standard deviation over the folds, ranked by {self.primary}."]
+        else:
+            notes = [f"Ranked by {self.primary}."]
         hidden = len(self.names()) - len(self.shown())
         if hidden:
             notes += [f"{hidden} more losses and metrics: leaderboard().to_frame()"]
@@ -247,7 +261,7 @@ class Leaderboard:
         Parameters
         ----------
         name : str
-            Loss or metric, one of `names`.
+            Loss or metric, one of `names`; an alias such as ``"auc"`` is accepted.
 
         Returns
         -------
@@ -255,6 +269,7 @@ class Leaderboard:
             Lowest, highest or nearest value to the optimum, by direction of the loss or metric;
             None if it does not rank models or no candidate has a value.
         """
+        name = _name_among(name, self.names())
         values = [row.mean[name] for row in self.rows if not math.isnan(row.value(name))]
         if not values or better(name) is None:
             return None
@@ -282,7 +297,7 @@ class Leaderboard:
         ranking = [known for known in self.names() if better(known) is not None]
         name = _name_among(name, ranking)
         if name not in ranking:
-            raise unknown_name("loss or metric to sort by", name, ranking)
+            raise self._no_value(name, "loss or metric to sort by", ranking)
         chosen = self.chosen
         if chosen is not None and name not in chosen:
             chosen = (name, *chosen)
@@ -312,10 +327,24 @@ class Leaderboard:
         names = [_name_among(name, known) for name in names]
         for name in names:
             if name not in known:
-                raise unknown_name("loss or metric of this leaderboard", name, known)
+                raise self._no_value(name, "loss or metric of this leaderboard", known)
         if not names:
             raise InputError("names must contain at least one loss or metric to show; got none")
         return replace(self, chosen=tuple(names))
+
+    def _no_value(self, name: str, what: str, known: Sequence[str]) -> InputError:
+        """Error for a loss or metric that the candidates do not have, or that is unknown."""
+        if self._all_failed():
+            failed = [f"{row.model}: {row.reason}" for row in self.rows]
+            return InputError(f"no candidate has a value of {name}; all failed ({failed[0]})")
+        more = f", ... ({len(known)} in all)" if len(known) > 20 else ""
+        listed = ", ".join(known[:20]) + more
+        if name in self.names():
+            return InputError(f"{name} does not rank models; choose one of {listed}")
+        with contextlib.suppress(InputError):
+            known_name = get_metric(name).name
+            return InputError(f"no candidate has a value of {known_name}; choose one of {listed}")
+        return unknown_name(what, name, known)
 
     def to_markdown(self) -> str:
         """Markdown table, as in the notes of MLflow runs.
@@ -331,7 +360,7 @@ class Leaderboard:
         lines = []
         if best is not None:
             value, std = best.mean[self.primary], best.std.get(self.primary, math.nan)
-            text = f"{fixed(value)} ± {std:.4f}"
+            text = fixed(value) if math.isnan(std) else f"{fixed(value)} ± {std:.4f}"
             lines += [f"Best {self.primary}: **{best.model}**, {text}", ""]
         shown = self.shown()
         cells = [
@@ -340,7 +369,8 @@ class Leaderboard:
         ]
         headers = ["loss or metric", "best", *(spaced(row.model) for row in rows)]
         lines += [markdown_table(headers, cells, n_text_columns=2)]
-        lines += ["", f"Mean ± standard deviation over the folds; ranked by {self.primary}."]
+        mean = "Mean ± standard deviation over the folds; ranked" if self._has_std() else "Ranked"
+        lines += ["", f"{mean} by {self.primary}."]
         if len(self.names()) > len(shown):
             lines += ["All losses and metrics: metrics cv/NAME of each child run."]
         failed = [row for row in self.ranked() if row.reason is not None]
@@ -350,7 +380,10 @@ class Leaderboard:
     def _markdown_cell(self, row: Row, name: str) -> str:
         if math.isnan(row.value(name)):
             return "-"
-        text = f"{fixed(row.mean[name])}&nbsp;±&nbsp;{row.std.get(name, math.nan):.4f}"
+        std = row.std.get(name, math.nan)
+        text = fixed(row.mean[name])
+        if not math.isnan(std):
+            text += f"&nbsp;±&nbsp;{std:.4f}"
         mark = "**" if row.mean[name] == self.best_value(name) else ""
         return f"&nbsp;{mark}{text}{mark}&nbsp;"  # MLflow sets no space between columns
 

@@ -12,6 +12,7 @@ import pandas as pd
 
 from xentexp.experiments._fitting import FoldPrediction
 from xentexp.experiments._folds import Fold
+from xentexp.experiments._formatting import counted
 from xentexp.experiments._leaderboard import SHOWN, Leaderboard, Row
 from xentexp.experiments.datasets import Dataset
 from xentexp.losses import Loss
@@ -123,7 +124,8 @@ class CandidateResult:
     traceback: str | None = None
 
     def __repr__(self) -> str:
-        status = f"{len(self.predictions)} folds" if self.error is None else f"failed, {self.error}"
+        n_folds = counted(len(self.predictions), "fold")
+        status = n_folds if self.error is None else f"failed, {self.error}"
         return f"CandidateResult({self.candidate.name}: {status})"
 
     def fold_losses(self) -> dict[str, list[float]]:
@@ -310,8 +312,8 @@ class ExperimentResult:
         return f"<p>{escape(self._title())}</p>{self._shown()._repr_html_()}"
 
     def _title(self) -> str:
-        rows, classes = len(self.dataset.y), len(self.dataset.classes)
-        return f"{self.dataset.name}: {rows:,} rows, {classes} classes, {len(self.folds)} folds"
+        rows, folds = counted(len(self.dataset.y), "row"), counted(len(self.folds), "fold")
+        return f"{self.dataset.name}: {rows}, {len(self.dataset.classes)} classes, {folds}"
 
     def _shown(self) -> Leaderboard:
         return self.leaderboard(SHOWN if self.primary in SHOWN else (self.primary, *SHOWN))

@@ -35,7 +35,7 @@ def choose_measures(
     """Look up losses and metrics; check that they apply to the data set and include `primary`."""
     losses = [losses] if isinstance(losses, (str, Loss)) else losses
     metrics = [metrics] if isinstance(metrics, (str, DatasetMetric)) else metrics
-    chosen = None if losses is None else [get_loss(loss) for loss in losses]
+    chosen = None if losses is None else [_loss(loss) for loss in losses]
     if chosen is not None:
         refuse_duplicates(chosen, "losses")
         if not chosen:
@@ -70,6 +70,19 @@ def choose_measures(
             f"{', '.join(computed[:20])}"
         )
     return Measures(None if chosen is None else tuple(chosen), tuple(requested))
+
+
+def _loss(loss: str | Loss) -> Loss:
+    try:
+        return get_loss(loss)
+    except InputError as error:
+        try:
+            metric = get_metric(loss).name
+        except InputError:
+            raise error from None
+        raise InputError(
+            f"{metric} is a metric of the whole data set; pass it in metrics="
+        ) from None
 
 
 def _dataset_metric(name: str | DatasetMetric) -> DatasetMetric:

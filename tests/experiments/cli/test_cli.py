@@ -26,6 +26,7 @@ from xentexp.metrics._registry import DATASET_METRICS
 XENTEXP = [sys.executable, "-m", "xentexp"]
 SMALL = ["dataset=table", "dataset.path=table.csv", "dataset.target=grade", "n_jobs=1"]
 LABELS = ["--labels", "bad,fair,good"]
+SMALL_RUN = ["run", *SMALL]
 RUN = ["run", *SMALL, "models=[prior,logistic]", "cv.n_splits=3"]
 
 
@@ -158,9 +159,78 @@ def test_a_failing_model_is_shown_with_its_reason_and_exit_code_1(
     assert "failed: logistic" in capsys.readouterr().out
 
 
-def test_a_run_fails_if_all_models_fail(table_csv: Path) -> None:
-    assert main([*RUN, "models=[logistic]", "models.logistic.classifier.C=-1"]) == 2
+def test_exit_code_is_1_if_all_models_fail(
+    table_csv: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    failing = [*RUN, "models=[logistic]", "models.logistic.classifier.C=-1"]
+    assert main(failing) == 1
+    assert "all models failed; the first error: fold 0: Invalid" in capsys.readouterr().err
     assert [run.info.status for run in runs("comparison")] == ["FAILED"]
+    for words in ([], ["--sort", "brier_loss"], ["--losses", "all"]):
+        assert main(["leaderboard", *words]) == 2
+        assert "the latest run has no successful model" in capsys.readouterr().err
+    assert main([*failing, "-m", "seed=-1,0"]) == 2  # invalid input and failed models
+    assert "all models failed" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        (
+            "stump:\n  preprocessing: none\n  classifier:\n    _target_: null\n",
+            "models.stump.classifier._target_ must be the import path of a class; got None",
+        ),
+        (
+            "stump:\n  preprocessing: none\n  classifier:\n    max_depth: 1\n",
+            "models.stump.classifier._target_ must be the import path of a class; got None",
+        ),
+        (
+            "stump:\n  preprocessing: none\n  estimator:\n    _target_: a.b\n",
+            "unknown key of models.stump 'estimator'. Known: classifier, preprocessing, space; "
+            "models.stump.classifier._target_ must be set",
+        ),
+        ("", "models/stump.yaml must have the key stump; got no key"),
+        ("preprocessing: none\n", "models/stump.yaml must have the key stump; got preprocessing"),
+        ("logistic:\n  preprocessing: none\n", "must have the key stump; got logistic; write"),
+        (
+            "stump:\n  preprocessing: none\n  classifier:\n    _target_: sklearn.tree.Stump\n",
+            "sklearn.tree has no class Stump",
+        ),
+    ],
+)
+@pytest.mark.parametrize("models", ["[stump]", "[prior,stump]", "stump"])
+def test_a_selected_model_file_without_a_classifier_is_an_error(
+    text: str, message: str, models: str, table_csv: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = table_csv.parent / "mine" / "models"
+    folder.mkdir(parents=True)
+    (folder / "stump.yaml").write_text(text)
+    assert main(["run", *SMALL, "--config-dir", "mine", f"models={models}"]) == 2
+    assert message in capsys.readouterr().err
+    assert runs("comparison") == []
+
+
+def test_a_selected_model_that_lost_its_target_is_an_error(
+    table_csv: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main([*RUN, "~models.logistic.classifier._target_"]) == 2
+    assert "models.logistic.classifier._target_ must be" in capsys.readouterr().err
+
+
+def test_progress_says_what_a_metric_needs(
+    table_csv: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ["models=[prior,linear_svm]", "cv=holdout", "cv.n_test=20"]
+    assert main([*SMALL_RUN, *words]) == 0
+    out, err = capsys.readouterr()
+    assert "2 models, 1 fold\n" in err
+    assert "it needs probabilities; the model only provides decision scores" in err
+    assert main([*SMALL_RUN, *words, "primary=categorical_hinge"]) == 0
+    err = capsys.readouterr().err
+    assert "it needs decision scores; the model only provides probabilities" in err
+    assert main(["leaderboard", "--all"]) == 0
+    out = capsys.readouterr().out
+    assert "model names: model, kind of folds, number of folds" in out
 
 
 def test_config_dir_adds_models(table_csv: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -218,10 +288,29 @@ def test_a_submission_has_the_samples_format(
     ("words", "message"),
     [
         (["sed=1"], "unknown configuration key 'sed'; did you mean 'seed'"),
-        (["cv.n_split=3"], "unknown key of cv 'n_split'; did you mean 'n_splits'"),
+        (["cv.n_split=3"], "unknown key of cv 'n_split' with cv=stratified; did you mean 'n_s"),
+        (["cv.n_test=20"], "n_test is a key of cv=holdout"),
+        (["cv=10"], "got 10; for 10 folds set cv.n_splits=10"),
+        (["cv=kfold"], "unknown cv 'kfold'. Known: stratified, repeated, grouped, time_ordered"),
+        (["models=[prior,", "logistic]"], r"write it without spaces: models=\[prior,logistic\]"),
+        (["models=[prior", ", logistic]"], r"write it without spaces: models=\[prior,"),
+        (["losses=a b"], "losses=a b cannot be parsed .*put a value with spaces|unknown loss"),
+        (["seed=)"], r"seed=\) cannot be parsed"),
+        (
+            ["table.csv"],
+            "arguments must have the form KEY=VALUE; got 'table.csv'; for a file, write",
+        ),
+        (["prior"], "arguments must have the form KEY=VALUE; got 'prior'; see xentexp run --help"),
+        (["--seed", "3"], "--seed is not an option of xentexp run; .* write seed=3; see xentexp"),
+        (["--seed=3"], "write seed=3; see xentexp run --help"),
+        (["--n-jobs"], "write n_jobs=VALUE; see xentexp run --help"),
+        (["dataset=table.csv"], "for your own file, write dataset=table dataset.path=table.csv"),
+        (["dataset.drop=id"], r"must be a list of columns; got 'id'; write dataset.drop=\[id\]"),
+        (["dataset.target=null"], "got None; set dataset.target=COLUMN"),
+        (["dataset.path=null"], "got None; set dataset.path=FILE"),
         (["+typo=1"], "unknown configuration key 'typo'"),
         (["models=[logistik]"], "unknown models 'logistik'; did you mean 'logistic'"),
-        (["models=[]"], "models must be a list of at least one model, e.g. models=.logistic."),
+        (["models=[]"], r"at least one model, e.g. models=.logistic.; got \[\]"),
         (["dataset=tabel"], "unknown dataset 'tabel'; did you mean 'table'"),
         (["cv=stratifed"], "unknown cv 'stratifed'; did you mean 'stratified'"),
         (["losses=[brier_los]"], "unknown loss 'brier_los'; did you mean 'brier_loss'"),
@@ -230,11 +319,11 @@ def test_a_submission_has_the_samples_format(
         (["dataset.path=absent.csv"], "the file .*absent.csv does not exist"),
         (["tracking.uri=sqlite:////proc/no/mlflow.db"], "cannot be created"),
         (["tracking.uri=http://127.0.0.1:9"], "does not respond"),
-        (["models=["], "no viable alternative|mismatched"),
+        (["models=["], r"models=\[ must be a complete list; close the bracket"),
         (["--config-dir", "absent"], "absent"),
         (["--config-name", "absent"], "absent"),
         (["cv=grouped"], "cv=grouped needs groups"),
-        (["cv=null"], "group override must be a string or a list"),
+        (["cv=null"], "cv must be a name; got null; see xentexp run --help"),
         (["models=[prior,null]"], "models|null|None"),
         (["cv.kind=[stratified]"], "unknown cv"),
         (
@@ -247,7 +336,10 @@ def test_a_submission_has_the_samples_format(
         (["tracking.uri=[a]"], "tracking.uri must be text"),
         (["models.logistic=3"], "models.logistic must be a section with keys; got 3"),
         (["models.logistic.classifier=3"], "models.logistic.classifier must be a section"),
-        (["models.logistic.classifier._target_=null"], "classifier must have the key _target_"),
+        (
+            ["models.logistic.classifier._target_=null"],
+            "models.logistic.classifier._target_ must be",
+        ),
         (["tracking.uri=mysql+foo://x/y"], "failed"),
         (["cv=repeated", "cv.n_repeat=3"], "did you mean 'n_repeats'"),
         (["dataset.pth=x"], "did you mean 'path'"),
@@ -367,9 +459,29 @@ def test_datasets_lists_the_cards(capsys: pytest.CaptureFixture[str]) -> None:
     assert card["rows"] == 30000
     assert card["licence"] == "CC BY 4.0"
     assert main(["datasets", "dacon"]) == 0
-    assert "AGPL" not in capsys.readouterr().out
+    out = capsys.readouterr().out
+    assert "AGPL" not in out
+    assert "known problems" in out
+    assert main(["datasets", "table", "dataset.path=a.csv"]) == 2
+    assert "leave out 'dataset.': write path=a.csv" in capsys.readouterr().err
     assert main(["datasets", "uci"]) == 2
     assert "did you mean 'uci_default'" in capsys.readouterr().err
+
+
+def test_datasets_says_how_to_check_entities(
+    table_csv: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["datasets", "table", "path=table.csv", "target=grade"]) == 0
+    assert "none found; add --key COLUMNS to check columns" in capsys.readouterr().out
+
+
+def test_a_key_of_table_needs_the_data_set_table(
+    workplace: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["run", "dataset.path=loans.csv", "dataset.target=y"]) == 2
+    err = capsys.readouterr().err
+    assert "unknown key of dataset 'path' with dataset=uci_default" in err
+    assert "for your own file add dataset=table" in err
 
 
 def test_leaderboard_reads_the_store(table_csv: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -404,12 +516,13 @@ def test_leaderboard_reads_the_store(table_csv: Path, capsys: pytest.CaptureFixt
     ("words", "message"),
     [
         (["--sort", "brier_los"], "did you mean 'brier_loss'"),
-        (["--sort", "entropy"], "unknown loss or metric to sort by 'entropy'"),
+        (["--sort", "entropy"], "entropy does not rank models; choose one of"),
+        (["--sort", "calibration_slope"], "no candidate has a value of calibration_slope; choose"),
         (
             ["--losses", "ginni"],
             "unknown loss or metric of this leaderboard 'ginni'; did you mean 'gini'",
         ),
-        (["--losses", "hinge_loss"], "unknown loss or metric of this leaderboard 'hinge_loss'"),
+        (["--losses", "hinge_loss"], "no candidate has a value of hinge_loss; choose one of"),
         (["--experiment", "no"], "unknown MLflow experiment 'no'"),
         (["--store", "absent.db"], "absent.db does not exist"),
     ],
@@ -529,7 +642,10 @@ def test_score_shows_the_number_of_infinite_losses(
             ["--target", "y", "--proba", "p0,p1,p2", *LABELS, "--losses", "hinge_loss"],
             "is for two classes",
         ),
-        (["--target", "y", "--proba", "p0,p1,y", *LABELS], "must be numbers"),
+        (
+            ["--target", "y", "--proba", "p0,p1,y", *LABELS],
+            "column y of --proba must contain numbers; got 'fair' in row 0 (counted from 0)",
+        ),
     ],
 )
 def test_score_refuses_bad_input(
@@ -539,6 +655,60 @@ def test_score_refuses_bad_input(
     err = capsys.readouterr().err
     assert message in err
     assert err.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["--proba", "p"], "are no, yes; write e.g. --labels no,yes: the second is the class"),
+        (["--proba", "p", "--labels", "yes"], "got 'yes'; write e.g. --labels no,yes: the second"),
+        (
+            ["--proba", "p", "--labels", "no,maybe"],
+            "column y must contain only the classes 'no', 'maybe'; got 'yes' in row 1; pass "
+            "--labels with all classes",
+        ),
+        (
+            ["--proba", "percent", "--labels", "no,yes"],
+            "row 0 of column percent has 20; if these are percentages, divide them by 100; if they "
+            "are raw scores (logits), add --from-logits",
+        ),
+        (
+            ["--proba", "comma", "--labels", "no,yes"],
+            "column comma of --proba must contain numbers; got '0,2' in row 0 (counted from 0); "
+            "write decimals with a point",
+        ),
+        (
+            ["--proba", "p", "--labels", "no,yes", "--losses", "hinge_loss"],
+            "hinge_loss needs decision scores; pass --decision COLUMN",
+        ),
+        (
+            ["--decision", "p", "--labels", "no,yes", "--losses", "brier_loss"],
+            "brier_loss needs probabilities; pass --proba COLUMNS",
+        ),
+        (["--proba", "empty", "--labels", "no,yes"], "column empty"),
+    ],
+)
+def test_errors_of_score_name_columns_and_options(
+    words: list[str], message: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "p.csv"
+    file.write_text('y,p,percent,comma,empty\nno,0.2,20,"0,2",\nyes,0.7,70,"0,7",0.5\n')
+    assert main(["score", str(file), "--target", "y", *words]) == 2
+    err = capsys.readouterr().err
+    assert message in err.replace("20.0", "20")
+    for word in ("y_pred", "y_true", "ignore_label", "labels=", "from_logits"):
+        assert word not in err
+
+
+def test_score_without_a_label_does_not_offer_a_python_option(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "p.csv"
+    file.write_text("y,p\n0,0.2\n,0.7\n1,0.5\n")
+    assert main(["score", str(file), "--target", "y", "--proba", "p", "--labels", "0,1"]) == 2
+    err = capsys.readouterr().err
+    assert "column y must not have missing values" in err
+    assert "ignore_label" not in err
 
 
 @pytest.mark.parametrize(

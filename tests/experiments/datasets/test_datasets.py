@@ -515,6 +515,7 @@ def test_table_infers_three_classes_of_text(tmp_path: Path) -> None:
         ("t.csv", "a,bad\n", "t.csv must have at least one row; got only a header"),
         ("t.csv", "a,bad,a\n1,0,1\n", "column names of t.csv must be unique; duplicates: 'a'"),
         ("t.csv", "a;bad\n1;0\n", "must be separated by ','; got ';' in 'a;bad'"),
+        ("t.csv", "a;bad\n1;0\n", r"read_csv\('t.csv', sep=';'\).to_csv\('NEW.csv', index=False\)"),
         ("t.tsv", "a,bad\n1,0\n", "must be separated by .*t'; got ','"),
         (
             "t.csv",

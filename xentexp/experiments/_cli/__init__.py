@@ -80,8 +80,8 @@ metrics in MLflow (one child run per model; NAME is a loss or metric):
                          the cross-entropy was computed with a lower bound
   rows/infinite_values   number of infinite losses, summed over rows and losses
 
-exit code: 0 for success; 1 if a model failed or a published value was not reproduced; 2 for
-invalid input
+exit code: 0 for success; 1 if a model failed (some or all) or a published value was not
+reproduced; 2 for invalid input
 """
 
 
@@ -249,6 +249,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     words = list(sys.argv[1:] if arguments is None else arguments)
     debug = "--debug" in words
     from xentexp.errors import InputError
+    from xentexp.experiments._cli.failures import AllModelsFailedError
 
     try:
         code = _dispatch(words)
@@ -259,7 +260,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if debug:
             raise
         print(f"xentexp: error: {error}", file=sys.stderr)
-        return 2
+        return 1 if isinstance(error, AllModelsFailedError) else 2
     except KeyboardInterrupt:
         print("xentexp: interrupted", file=sys.stderr)
         return 130

@@ -4,7 +4,13 @@ from __future__ import annotations
 
 import argparse
 
+from xentexp.errors import InputError
 from xentexp.experiments._cli.terminal import print_json, print_leaderboard, store_option
+
+_ALL_LEGEND = (
+    "model names: model, kind of folds, number of folds (holdout: number of test rows), seed, "
+    "first characters of the run's ID in MLflow"
+)
 
 
 def leaderboard(options: argparse.Namespace) -> int:
@@ -15,6 +21,14 @@ def leaderboard(options: argparse.Namespace) -> int:
     client = tracking.open_client(uri, create=False)
     with tracking.store_errors(uri):
         name, board = tracking.read_leaderboard(client, options.experiment, every=options.all)
+    plain_json = options.json and options.sort is None and options.losses is None
+    if not plain_json and all(row.reason is not None for row in board.rows):
+        which = "none of the runs has a" if options.all else "the latest run has no"
+        first = board.rows[0]
+        raise InputError(
+            f"{which} successful model; correct the models and run them again with `xentexp run`; "
+            f"the first error: {first.model}: {first.reason}"
+        )
     if options.sort is not None:
         board = board.sorted_by(options.sort)
     if options.losses is not None:
@@ -26,4 +40,6 @@ def leaderboard(options: argparse.Namespace) -> int:
     else:
         which = "all runs (their data and folds may differ)" if options.all else "latest run"
         print_leaderboard(board, title=f"{name}: {which}", store=store_option(uri))
+        if options.all:
+            print(_ALL_LEGEND)
     return 0

@@ -16,6 +16,7 @@ from rich.text import Text
 
 from xentexp.errors import InputError, unknown_name
 from xentexp.experiments._cli.terminal import console, print_json, print_table
+from xentexp.experiments._formatting import counted
 from xentexp.losses import LOSSES, Loss, load_plugins
 from xentexp.metrics._base import DatasetMetric, Metric
 from xentexp.metrics._registry import DATASET_METRICS, get_metric
@@ -83,26 +84,32 @@ def datasets(options: argparse.Namespace) -> int:
     out = console()
     for key, value in card.items():
         if isinstance(value, (list, tuple)) and key == "traps":
-            out.print(Text("traps", style="bold"))
+            if value:
+                out.print(Text("known problems", style="bold"))
             for trap in value:
                 out.print(Text(f"  - {trap}"))
         elif key == "entities" and isinstance(value, dict):
+            repeated = value["repeated_rows"]
             text = (
-                f"{value['number']:,} ({value['how']}); {value['repeated_rows']:,} rows share an "
-                f"entity with another row; the largest entity has {value['largest']:,} rows"
+                f"{value['number']:,} ({value['how']}); {counted(repeated, 'row')} "
+                f"{'shares' if repeated == 1 else 'share'} an entity with another row; the largest "
+                f"entity has {counted(value['largest'], 'row')}"
             )
             out.print(Text.assemble((f"{key:<18}", "bold"), text))
         elif key == "entities":
-            out.print(Text.assemble((f"{key:<18}", "bold"), "none found"))
+            text = "none found; add --key COLUMNS to check columns that identify one"
+            out.print(Text.assemble((f"{key:<18}", "bold"), text))
         elif key in ("constant", "id_like"):
             label = {"constant": "constant columns", "id_like": "row identifiers"}[key]
             columns = ", ".join(value) or "none found"
             out.print(Text.assemble((f"{label:<18}", "bold"), columns))
         elif key == "duplicates":
+            rows, conflicting = value["rows"], value["conflicting"]
             text = (
-                f"{value['rows']:,} rows repeat the features of an earlier row "
-                f"({value['rows_with_label']:,} with the same label); {value['conflicting']:,} "
-                f"rows have the features of a row with another label"
+                f"{counted(rows, 'row')} {'repeats' if rows == 1 else 'repeat'} the features of an "
+                f"earlier row ({value['rows_with_label']:,} with the same label); "
+                f"{counted(conflicting, 'row')} {'has' if conflicting == 1 else 'have'} the "
+                f"features of a row with another label"
             )
             out.print(Text.assemble((f"{key:<18}", "bold"), text))
         elif isinstance(value, dict):
@@ -122,7 +129,9 @@ def _parameters(words: list[str]) -> dict[str, Any]:
 
     for word in words:
         if not re.match(r"\w+=", word):
-            raise InputError(f"parameters must have the form NAME=VALUE; got {word!r}")
+            short = word.removeprefix("dataset.")
+            advice = f"; leave out 'dataset.': write {short}" if short != word else ""
+            raise InputError(f"parameters must have the form NAME=VALUE; got {word!r}{advice}")
     try:
         values = OmegaConf.to_container(OmegaConf.from_dotlist(words), resolve=True)
     except (OmegaConfBaseException, ValueError) as error:

@@ -10,8 +10,10 @@ from hydra.errors import HydraException
 from omegaconf import DictConfig
 
 from xentexp.errors import unknown_name
+from xentexp.experiments._cli.arguments import is_file, own_file
 from xentexp.experiments._cli.conf import conf_folder
 from xentexp.experiments._config.schema import unknown_key
+from xentexp.experiments._folds import CV_OPTIONS, unknown_kind
 
 
 def explain(error: Exception, choices: list[str] | None = None) -> str:
@@ -24,7 +26,19 @@ def explain(error: Exception, choices: list[str] | None = None) -> str:
     if choice:
         group, name = choice.groups()
         known = [path.stem for path in (conf_folder() / group).glob("*.yaml")]
-        return f"{unknown_name(group, name, known)} (and files of --config-dir)"
+        if group == "cv":
+            return str(unknown_kind("cv", name))
+        more = " (and files of --config-dir)"
+        if group == "dataset" and is_file(name):
+            more += f"; for your own file, write {own_file(name)}"
+        return f"{unknown_name(group, name, known)}{more}"
+    syntax = re.search(r"Error parsing override '([^']*)'", message)
+    if syntax:
+        reason = re.sub(r" See https?://.*", "", cause)
+        return (
+            f"{syntax.group(1)} cannot be parsed ({reason}); put a value with spaces or special "
+            f"characters in quotes: 'KEY=\"VALUE\"'"
+        )
     advice = (
         r" (Set the environment variable|To append to your config use|full_key:|object_type=).*"
     )
@@ -45,10 +59,30 @@ def _unknown_key(key: str, choices: list[str] | None) -> str:
             if node is None:
                 return f"{key} cannot be set because {above} is null{_experiments_with(above)}"
             kind = f"key of {above}" if above else "configuration key"
-            known = map(str, node) if isinstance(node, DictConfig) else ()
+            known = list(map(str, node)) if isinstance(node, DictConfig) else []
+            if above == "cv" and "kind" in known:
+                return str(unknown_key(kind, part, known, where=f" with cv={node['kind']}")) + (
+                    _kinds_with(part)
+                )
+            if above == "dataset" and "name" in known:
+                where = f" with dataset={node['name']}"
+                return str(unknown_key(kind, part, known, where=where)) + _own_file(part)
             return str(unknown_key(kind, part, known))
         node = node[part]
     return f"{key} cannot be set"
+
+
+def _kinds_with(option: str) -> str:
+    """Advice to choose a kind of folds that has the option."""
+    kinds = [f"cv={kind}" for kind, options in CV_OPTIONS.items() if option in options]
+    return f"; {option} is a key of {', '.join(kinds)}" if kinds else ""
+
+
+def _own_file(key: str) -> str:
+    """Advice to add dataset=table, if the key is one of it."""
+    lines = (conf_folder() / "dataset" / "table.yaml").read_text().splitlines()
+    known = any(line.startswith(f"{key}:") for line in lines)
+    return "; for your own file add dataset=table" if known else ""
 
 
 def _experiments_with(section: str) -> str:

@@ -14,11 +14,12 @@ from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
 
-from xentexp.errors import InputError
+from xentexp.experiments._cli.failures import AllModelsFailedError
 from xentexp.experiments._cli.progress import Progress
 from xentexp.experiments._cli.terminal import print_leaderboard, store_option
 from xentexp.experiments._config import Study, build
 from xentexp.experiments._folds import CV_OPTIONS
+from xentexp.experiments._formatting import counted
 from xentexp.experiments._tracking.provenance import git, installed, versions
 from xentexp.tuning._storage import prepare
 
@@ -118,7 +119,9 @@ def run_job(
             grouped = study.cv.kind == "grouped"
             submit(study.submission, board, study.candidates, dataset, grouped=grouped)
         if not any(row.reason is None for row in board.rows):
-            raise InputError(f"all models failed; the first error: {board.rows[0].reason}")
+            raise AllModelsFailedError(
+                f"all models failed; the first error: {board.rows[0].reason}"
+            )
         sections = build_sections(study, result)
         for section in sections:
             store.log(run_id, section.items)
@@ -197,11 +200,11 @@ def _run_name(study: Study) -> str:
 
 def _title(study: Study) -> str:
     dataset, kind = study.dataset, study.cv.kind
-    folds = f"{len(study.folds)} folds ({kind})"
+    folds = f"{counted(len(study.folds), 'fold')} ({kind})"
     if kind == "holdout":
-        folds = f"holdout of {len(study.folds[0].test):,} test rows"
+        folds = f"holdout of {counted(len(study.folds[0].test), 'test row')}"
     return (
-        f"{dataset.card.title}: {len(dataset.y):,} rows, {len(dataset.classes)} classes, "
+        f"{dataset.card.title}: {counted(len(dataset.y), 'row')}, {len(dataset.classes)} classes, "
         f"{folds}, seed {study.seed}"
     )
 

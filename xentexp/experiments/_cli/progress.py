@@ -11,8 +11,9 @@ from rich.progress import Progress as Bar
 
 from xentexp.experiments._cli.terminal import console
 from xentexp.experiments._config import Study
-from xentexp.experiments._formatting import fixed
+from xentexp.experiments._formatting import counted, fixed
 from xentexp.experiments._results import CandidateResult
+from xentexp.metrics._registry import get_metric
 
 
 class Progress:
@@ -39,9 +40,10 @@ class Progress:
     def __enter__(self) -> Self:
         dataset = self._study.dataset
         self._say(
-            f"{dataset.card.title}: {len(dataset.y):,} rows, {dataset.X.shape[1]} features, "
-            f"{len(self._study.candidates)} models, {len(self._study.folds)} "
-            f"{'fold' if len(self._study.folds) == 1 else 'folds'}"
+            f"{dataset.card.title}: {counted(len(dataset.y), 'row')}, "
+            f"{counted(dataset.X.shape[1], 'feature')}, "
+            f"{counted(len(self._study.candidates), 'model')}, "
+            f"{counted(len(self._study.folds), 'fold')}"
         )
         if self._study.leak is not None:  # printed even if quiet
             self._console.print(
@@ -76,11 +78,12 @@ class Progress:
             if len(candidate_result.predictions) > 1:
                 text += f" ± {fixed(candidate_result.std()[primary])}"
         else:
-            text = f"no {primary}: the model only provides decision scores"
+            text = f"no {primary}: {_why_not(primary, candidate_result)}"
         name = f"{candidate_result.candidate.name:<{self._width}}"
         self._say(f"  {name} {candidate_result.fit_seconds:6.1f} s fit time   {text}")
         for message, count in candidate_result.warnings.items():
-            self._say(f"    {message} (in {count} of {len(candidate_result.predictions)} folds)")
+            n_folds = counted(len(candidate_result.predictions), "fold")
+            self._say(f"    {message} (in {count} of {n_folds})")
 
     def grouped(self, candidate_result: CandidateResult) -> None:
         """Print the result of one model on grouped folds."""
@@ -94,3 +97,22 @@ class Progress:
     def _say(self, line: str) -> None:
         if not self._quiet:
             self._console.print(line, markup=False, soft_wrap=True)
+
+
+def _why_not(name: str, candidate_result: CandidateResult) -> str:
+    """What a loss or metric needs and what the model provides."""
+    needed = {
+        "predict_proba": "probabilities",
+        "decision_function": "decision scores",
+        "latent": "one decision score per row",
+    }.get(get_metric(name).properties.response, "probabilities or decision scores")
+    prediction = candidate_result.predictions[0]
+    provided = [
+        kind
+        for kind, values in (
+            ("probabilities", prediction.proba),
+            ("decision scores", prediction.decision),
+        )
+        if values is not None
+    ]
+    return f"it needs {needed}; the model only provides {' and '.join(provided) or 'labels'}"

@@ -14,19 +14,23 @@ from typing import Any
 
 import hydra
 from hydra.core.hydra_config import HydraConfig
+from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.errors import HydraException
 from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf, open_dict
 from omegaconf.errors import OmegaConfBaseException
 
 from xentexp.errors import InputError
+from xentexp.experiments._cli.arguments import WITH_VALUE, check_arguments
 from xentexp.experiments._cli.conf import conf_folder
 from xentexp.experiments._cli.explain import explain
+from xentexp.experiments._cli.failures import AllModelsFailedError
 from xentexp.experiments._cli.signals import STOPPING
 
 
 def run(overrides: list[str], *, quiet: bool, as_json: bool) -> int:
     """Run one job, or several with Hydra's multirun; return the largest exit code."""
+    check_arguments(overrides)
     codes = [0]
     started: list[bool] = []
     documents: list[dict[str, Any]] = []
@@ -68,6 +72,8 @@ def run(overrides: list[str], *, quiet: bool, as_json: bool) -> int:
         from xentexp.experiments._cli.terminal import print_json
 
         print_json(documents if several else documents[0])
+    # The last error is raised; an invalid input has a larger exit code than failed models.
+    failures.sort(key=lambda failure: not isinstance(failure[1], AllModelsFailedError))
     for overridden, failure in failures[:-1]:
         print(f"xentexp: error: [{overridden}] {failure}", file=sys.stderr)
     if failures:
@@ -78,12 +84,20 @@ def run(overrides: list[str], *, quiet: bool, as_json: bool) -> int:
 def _remove_unselected_models(config: DictConfig) -> None:
     """Remove an experiment's settings of models that ``models=[...]`` does not select."""
     models = config.get("models")
+    selected = _selected_models()
+    for name in selected:
+        if not isinstance(models, DictConfig) or name not in models:
+            keys = [str(key) for key in models or () if key not in selected]
+            raise InputError(
+                f"models=[{name}]: the file models/{name}.yaml must have the key {name}; got "
+                f"{', '.join(keys) or 'no key'}; write '{name}:' above preprocessing and classifier"
+            )
     for name in list(models) if isinstance(models, DictConfig) else ():
-        if not isinstance(model := models[name], DictConfig):
+        if name in selected or not isinstance(model := models[name], DictConfig):
             continue
         classifier = model.get("classifier", {})
-        selected = not isinstance(classifier, (dict, DictConfig)) or "_target_" in classifier
-        if selected or not (conf_folder() / "models" / f"{name}.yaml").exists():
+        complete = not isinstance(classifier, (dict, DictConfig)) or "_target_" in classifier
+        if complete or not (conf_folder() / "models" / f"{name}.yaml").exists():
             continue
         overrides = [word for word in _overrides().split() if word.startswith(f"models.{name}.")]
         if overrides:
@@ -92,6 +106,19 @@ def _remove_unselected_models(config: DictConfig) -> None:
             )
         with open_dict(config):
             del models[name]
+
+
+def _selected_models() -> list[str]:
+    """Names of models=[...] on the command line; empty if the key is not set there."""
+    words = OmegaConf.to_container(HydraConfig.get().overrides.task, resolve=False)
+    groups = [
+        override.value()
+        for override in OverridesParser.create().parse_overrides(list(map(str, words or ())))
+        if override.key_or_group == "models" and not override.is_delete()
+    ]
+    names = groups[-1] if groups else []
+    names = names if isinstance(names, list) else [names]
+    return [name for name in names if isinstance(name, str) and not re.search("[/@:]", name)]
 
 
 def _overrides() -> str:
@@ -110,8 +137,6 @@ def _sweep() -> str | None:
 
 def _options_first(words: list[str]) -> list[str]:
     """Put options first: Hydra's parser rejects overrides before and after an option."""
-    with_value = {"--config-dir", "-cd", "--config-name", "-cn", "--config-path", "-cp"}
-    with_value |= {"--cfg", "-c", "--package", "-p", "--experimental-rerun"}
     options: list[str] = []
     others: list[str] = []
     rest = iter(words)
@@ -120,7 +145,7 @@ def _options_first(words: list[str]) -> list[str]:
             others.append(word)
             continue
         options.append(word)
-        if word in with_value:
+        if word in WITH_VALUE:
             options += [value for value in [next(rest, None)] if value is not None]
     return [*options, *others]
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import re
+from collections.abc import Iterable
 from typing import Any, Literal
 
 from xentexp._inputs.checked import CheckedInput
@@ -11,7 +12,7 @@ from xentexp._inputs.labels import plain_text
 from xentexp._inputs.read import read
 from xentexp.errors import InputError, unknown_name
 from xentexp.experiments._cli.terminal import print_json, print_table
-from xentexp.experiments._formatting import finite_or_none, fixed
+from xentexp.experiments._formatting import counted, finite_or_none, fixed
 from xentexp.metrics._base import Metric
 from xentexp.metrics._evaluation import check_applies, evaluate_checked, losses_for
 from xentexp.metrics._registry import DEFAULT_METRICS, get_metric, get_metrics
@@ -26,6 +27,8 @@ def score(options: argparse.Namespace) -> int:
             "columns of predictions must be set; pass --proba or --decision with names of columns"
         )
     table = read_table(options.file, "score")
+    for option in ("proba", "decision", "weight"):
+        _check_numbers(table, getattr(options, option), f"--{option}")
     target = _column(table, options.target, "--target")
     proba = _columns(table, options.proba, "--proba")
     decision = _columns(table, options.decision, "--decision")
@@ -50,7 +53,7 @@ def score(options: argparse.Namespace) -> int:
         undefined: Literal["raise", "nan"] = "nan" if options.losses is None else "raise"
         result = evaluate_checked(checked, metrics, undefined=undefined)
     except InputError as error:
-        raise InputError(_with_options(str(error))) from error
+        raise InputError(_with_options(str(error), options)) from error
     values = {name: value for name, value in result.metrics.items() if value == value}
     any_loss = bool(result.mean)
     if options.json:
@@ -87,7 +90,7 @@ def score(options: argparse.Namespace) -> int:
             headers.insert(3, "infinite")
             for row in rows:
                 row.insert(3, str(result.infinite[row[0]]))
-        title = f"{options.file.name}: {checked.n_rows:,} rows, {result.clipped:,} clipped"
+        title = f"{options.file.name}: {counted(checked.n_rows, 'row')}, {result.clipped:,} clipped"
         print_table(headers, rows, title=title)
     if values:
         rows = [[name, fixed(value, 6)] for name, value in values.items()]
@@ -95,10 +98,52 @@ def score(options: argparse.Namespace) -> int:
     return 0
 
 
-def _with_options(message: str) -> str:
+def _with_options(message: str, options: argparse.Namespace) -> str:
     """Replace parameters of Python functions in a message by options of the command line."""
-    message = re.sub(r"normalize=True to (.*?), or normalize=None.*", r"--normalize to \1", message)
-    return message.replace("labels=", "--labels").replace("from_logits=True", "--from-logits")
+    names = (options.proba or options.decision).split(",")
+    predictions = f"column{'s' if len(names) > 1 else ''} {', '.join(names)}"
+    if message.startswith("probabilities must lie in [0, 1]"):
+        message = re.sub(r"; [^;]*from_logits=.*", "", message) + (
+            "; if these are percentages, divide them by 100; if they are raw scores (logits), add "
+            "--from-logits"
+        )
+    replacements = [
+        (r"normalize=True to (.*?), or normalize=None.*", r"--normalize to \1"),
+        (r", or use a label instead and pass it as ignore_label=", ""),
+        (r"pass ignore_label=\S+ to ignore such rows, or ", "remove these rows, or pass "),
+        (r"needs decision scores$", "needs decision scores; pass --decision COLUMN"),
+        (r"needs probabilities$", "needs probabilities; pass --proba COLUMNS"),
+        (r"\blabels= ?", "--labels "),
+        (r"\bfrom_logits=True", "--from-logits"),
+        (r"\bnormalize=True", "--normalize"),
+        (r"\by_true\b", _literal(f"column {options.target}")),
+        (r"\by_pred\b", _literal(predictions)),
+    ]
+    for pattern, text in replacements:
+        message = re.sub(pattern, text, message)
+    return message
+
+
+def _literal(text: str) -> str:
+    """Text as a replacement for `re.sub`."""
+    return text.replace("\\", r"\\")
+
+
+def _check_numbers(table: Any, names: str | None, option: str) -> None:
+    """Raise an InputError for the first value of the columns that is not a number."""
+    for name in [] if names is None else names.split(","):
+        if name not in table:
+            raise unknown_name(f"column for {option}", name, map(str, table.columns))
+        if table[name].dtype.kind in "biuf":
+            continue
+        for row, value in enumerate(table[name].tolist()):
+            if isinstance(value, str):
+                comma = re.fullmatch(r"-?\d*,\d+", value.strip())
+                advice = "; write decimals with a point" if comma else ""
+                raise InputError(
+                    f"column {name} of {option} must contain numbers; got {value!r} in row {row} "
+                    f"(counted from 0){advice}"
+                )
 
 
 def _words(text: str) -> list[str]:
@@ -133,12 +178,34 @@ def _labels(option: str | None, columns: list[str], target: Any) -> list[Any] | 
     # From --labels or the names of the columns. The order is never guessed.
     labels = {plain_text(label): label for label in set(target.tolist())}
     if option is not None:
-        return [labels.get(name, name) for name in option.split(",")]
+        names = option.split(",")
+        if len(names) == 1:
+            raise InputError(
+                f"--labels must list all classes, comma-separated; got {option!r}; "
+                f"{_second_class(columns, labels)}"
+            )
+        return [labels.get(name, name) for name in names]
     if len(columns) > 1 and set(labels) <= set(columns):
         return [labels.get(name, name) for name in columns]
     if set(labels) <= {str(number) for number in range(max(2, len(columns)))}:
         return None
+    if len(columns) == 1:
+        raise InputError(
+            f"--labels must be set to the two classes; the labels in the file are "
+            f"{', '.join(sorted(labels)[:10])}; {_second_class(columns, labels)}"
+        )
     raise InputError(
         f"--labels must be set to the classes in the order of the columns {', '.join(columns)}; "
         f"the labels in the file are {', '.join(sorted(labels)[:10])}"
+    )
+
+
+def _second_class(columns: list[str], labels: Iterable[str]) -> str:
+    """Advice to name both classes for a single column of probabilities or decision scores."""
+    names = sorted(labels) if len(set(labels)) == 2 else ["FIRST", "SECOND"]
+    if len(columns) > 1:
+        return f"write them in the order of the columns {', '.join(columns)}"
+    return (
+        f"write e.g. --labels {','.join(names)}: the second is the class whose probability or "
+        f"decision score column {columns[0]} contains"
     )

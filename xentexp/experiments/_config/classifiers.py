@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import importlib
 import inspect
 from collections.abc import Collection, Mapping
@@ -48,7 +49,8 @@ def check_classifier(name: str, classifier: Mapping[str, Any]) -> Collection[str
     """Check a classifier without instantiating it; return the names of its parameters."""
     if classifier.get("_target_") is None:
         raise InputError(
-            f"model {name}: classifier must have the key _target_, the import path of its class"
+            f"models.{name}.classifier._target_ must be the import path of a class; got None; set "
+            f"e.g. _target_: sklearn.tree.DecisionTreeClassifier"
         )
     _check_targets(name, classifier)
     cls = _estimator_class(name, classifier["_target_"])
@@ -99,7 +101,8 @@ def _estimator_class(name: str, target: object) -> Any:
             f"{target!r}; use other classifiers from Python, with xentexp.experiments"
         )
     try:
-        cls = getattr(importlib.import_module(module_name), class_name, None)
+        module = importlib.import_module(module_name)
+        cls = getattr(module, class_name, None)
     except OSError as error:  # a booster whose shared library does not load
         raise InputError(f"model {name}: {module_name} cannot be loaded: {error}") from error
     except ModuleNotFoundError as error:
@@ -112,6 +115,11 @@ def _estimator_class(name: str, target: object) -> Any:
     needed = getattr(cls, "module", None)  # package that a classifier of xentexp imports in fit
     if isinstance(needed, str) and find_spec(needed) is None:
         raise missing_extra(needed, f"model {name}")
+    if cls is None:
+        names = [key for key, value in vars(module).items() if inspect.isclass(value)]
+        near = difflib.get_close_matches(class_name, names, n=1, cutoff=0.6)
+        hint = f"did you mean {near[0]}?" if near else "check _target_"
+        raise InputError(f"model {name}: {module_name} has no class {class_name}; {hint}")
     if not (inspect.isclass(cls) and hasattr(cls, "fit") and hasattr(cls, "get_params")):
         raise InputError(
             f"model {name}: _target_ must be the class of an estimator; got {target!r}"

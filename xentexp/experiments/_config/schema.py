@@ -17,6 +17,7 @@ from pydantic.functional_validators import (
 from pydantic_core import PydanticCustomError
 
 from xentexp.errors import InputError, unknown_name
+from xentexp.experiments._folds import unknown_kind
 from xentexp.metrics._registry import get_loss, get_metric
 
 MOST = 1_000_000
@@ -61,7 +62,7 @@ def _loss_name(name: Any) -> str:
     except InputError as error:
         with contextlib.suppress(InputError):
             metric = get_metric(name).name
-            message = f"{metric} is a metric of the whole data set; add it to metrics instead"
+            message = f"{metric} is a metric of the whole data set; add it to metrics= instead"
             raise ValueError(message) from error
         raise
 
@@ -86,11 +87,11 @@ Metrics = Annotated[tuple[MetricName, ...], BeforeValidator(_listed)]
 _RENAMED = {"samples": "metrics"}
 
 
-def unknown_key(kind: str, key: str, known: Iterable[str]) -> InputError:
+def unknown_key(kind: str, key: str, known: Iterable[str], *, where: str = "") -> InputError:
     """Error for a key that does not exist, with its new name or the nearest names."""
     if key in _RENAMED:
         return InputError(f"{key} is now called {_RENAMED[key]}; set {_RENAMED[key]} instead")
-    return unknown_name(kind, key, known)
+    return unknown_name(kind, key, known, where=where)
 
 
 class ConfigSection(BaseModel):
@@ -144,7 +145,7 @@ class Holdout(ConfigSection):
     """Section of `cv=holdout`."""
 
     kind: Literal["holdout"]
-    n_test: Annotated[int | None, Field(ge=1), _rule("an integer >= 1")]
+    n_test: Annotated[int | None, Field(ge=1), _rule("a number of rows, an integer >= 1")]
 
 
 class DatasetSection(BaseModel):
@@ -277,9 +278,14 @@ def _sentence(error: ValidationError) -> InputError:
     where = _where(first["loc"])
     if kind == "unknown_key":
         what = f"key of {where}" if where else "configuration key"
-        return unknown_key(what, context["key"], context["known"])
+        unknown = unknown_key(what, context["key"], context["known"])
+        if re.fullmatch(r"models\.[^.]+", where) and "classifier" not in value:
+            return InputError(f"{unknown}; {where}.classifier._target_ must be set")
+        return unknown
     if kind in ("literal_error", "union_tag_invalid"):
         known = re.findall("'([^']+)'", context.get("expected") or context["expected_tags"])
+        if where == "cv":
+            return unknown_kind(where, context.get("tag", value))
         return unknown_name(where, context.get("tag", value), known)
     if kind == "union_tag_not_found":
         return InputError(f"{where} must have a {context['discriminator']}; choose {where}=NAME")
@@ -291,7 +297,12 @@ def _sentence(error: ValidationError) -> InputError:
         words = "a section with keys"
     else:
         words = first["msg"].removeprefix("Input should be ")
-    return InputError(f"{where} must be {words}; got {value!r}")
+    advice = ""
+    if isinstance(value, str) and "a list of columns" in words:
+        advice = f"; write {where}=[{value}]"
+    if where == "models" and value == {}:  # Hydra omits an empty list
+        value = []
+    return InputError(f"{where} must be {words}; got {value!r}{advice}")
 
 
 def _where(loc: tuple[int | str, ...]) -> str:

@@ -72,6 +72,7 @@ def build(config: Mapping[str, Any]) -> Study:
     _check_cv_options(cv_options)
     cv = CrossValidation(seed=settings.seed, **cv_options)
     parameters = settings.dataset.model_extra or {}
+    _check_dataset_parameters(settings.dataset.name, parameters)
     dataset = load_dataset(settings.dataset.name, **parameters)
     candidates = with_corrections(candidates, dataset.classes)
     choose_measures(dataset, settings.losses, settings.metrics, settings.primary)
@@ -104,6 +105,23 @@ def build(config: Mapping[str, Any]) -> Study:
         key=key,
         tuning=tuning,
     )
+
+
+# The loaders word their errors for Python too.
+def _check_dataset_parameters(name: str, parameters: Mapping[str, Any]) -> None:
+    if name == "table" and parameters.get("path", "") is None:
+        raise InputError(
+            "dataset.path must be a CSV or Parquet file; got None; set dataset.path=FILE"
+        )
+    if name == "table" and parameters.get("target", "") is None:
+        raise InputError(
+            "dataset.target must be the column to predict; got None; set dataset.target=COLUMN"
+        )
+    drop = parameters.get("drop")
+    if isinstance(drop, str):
+        raise InputError(
+            f"dataset.drop must be a list of columns; got {drop!r}; write dataset.drop=[{drop}]"
+        )
 
 
 # `CrossValidation` words its errors for Python. Here the most common ones name configuration keys,

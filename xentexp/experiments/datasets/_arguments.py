@@ -36,7 +36,10 @@ def check_arguments(name: str, loader: Callable[..., Any], arguments: Mapping[st
             allowed = (hints[key],)
         if not any(_fits(value, hint) for hint in allowed):
             expected = " or ".join(_WORDS[hint] for hint in allowed if hint in _WORDS)
-            raise InputError(f"{name}: {key} must be {expected}; got {value!r}")
+            advice = ""
+            if isinstance(value, str) and allowed == (Sequence[str],):
+                advice = f"; write [{value!r}] for a single one"
+            raise InputError(f"{name}: {key} must be {expected}; got {value!r}{advice}")
 
 
 def _fits(value: object, hint: Any) -> bool:

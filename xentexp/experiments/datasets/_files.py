@@ -69,7 +69,9 @@ def _read_csv(path: Path, where: str) -> pd.DataFrame:
         if len(header) == 1 and others:
             raise InputError(
                 f"{where}: columns of {path.name} must be separated by {separator!r}; got "
-                f"{others[0]!r} in {header[0]!r}"
+                f"{others[0]!r} in {header[0]!r}; save it with {separator!r}, or convert it in "
+                f"Python: pandas.read_csv({path.name!r}, sep={others[0]!r}).to_csv('NEW.csv', "
+                f"index=False)"
             )
         frame = pd.read_csv(path, sep=separator, low_memory=False)
     except (pd.errors.ParserError, csv.Error) as error:

@@ -78,6 +78,13 @@ def make_dataset(
         raise InputError(
             f"{where}: X must be a DataFrame or a two-dimensional array; got {type(X).__name__}"
         )
+    for name, value in (("y", y), ("groups", groups)):
+        if isinstance(value, str):
+            kind = "labels" if name == "y" else "integers"
+            raise InputError(
+                f"{where}: {name} must be a Series or array of {kind}; got the text {value!r}; "
+                f"pass a column, e.g. X[{value!r}]"
+            )
     if not isinstance(y, pd.Series):
         y = pd.Series(np.asarray(y))
     lengths = {"X": len(X), "y": len(y)}

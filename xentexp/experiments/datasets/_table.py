@@ -86,9 +86,9 @@ def load_table(
     (['income'], ('no', 'yes'))
     """
     if path is None:
-        raise InputError("table: path must be a CSV or Parquet file; got None; set path")
+        raise InputError("table: path must be a CSV or Parquet file; got None; set path=FILE")
     if target is None:
-        raise InputError("table: target must be the column to predict; got None; set target")
+        raise InputError("table: target must be the column to predict; got None; set target=COLUMN")
     file = pathlib.Path(path).expanduser()
     frame = read_table(file, CARD.name)
     frame.columns = frame.columns.map(str)

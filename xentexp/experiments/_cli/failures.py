@@ -1,0 +1,9 @@
+"""Error of a run without any result."""
+
+from __future__ import annotations
+
+from xentexp.errors import InputError
+
+
+class AllModelsFailedError(InputError):
+    """All models of a run failed; the exit code is 1, as if one of several failed."""
