@@ -135,10 +135,10 @@ def evaluate(
         Predicted probabilities with a column for each of k classes, or raw scores (logits) with
         ``from_logits=True``. Shape (n,) holds those of the second of two classes. None if there
         are only decision scores.
-    metrics : str, Loss, DatasetMetric or sequence of these, optional
+    metrics : str, Loss, DatasetMetric or sequence of these, default=None
         Losses and metrics of the whole data set, by name or as objects. By default every loss
         that is defined for the input, and no metric of the whole data set.
-    decision : array-like of shape (n,) or (n, k), optional
+    decision : array-like of shape (n,) or (n, k), default=None
         Decision scores as from `decision_function`, for margin losses such as `hinge_loss`. By
         default margin losses are computed only with ``from_logits=True``.
     from_logits : bool, default=False
@@ -147,7 +147,7 @@ def evaluate(
     ordered : bool, default=False
         If True, the classes are ordered, and the losses for ordered classes are included in the
         default of `metrics`.
-    prior : array-like of shape (k,), optional
+    prior : array-like of shape (k,), default=None
         Proportion of each class among the training rows, in the order of the classes. Required
         by D2 scores with ``null="training prior"``, and not used by other metrics.
     per_sample : bool, default=False
@@ -160,11 +160,11 @@ def evaluate(
     sample_weight : array-like of shape (n,), default=None
         Weight of each row: finite and not negative, with at least one above 0. A mean is the
         weighted sum divided by the sum of the weights. By default all rows have weight 1.
-    class_weight : dict, array-like of shape (k,), 'balanced' or None, default=None
+    class_weight : dict, array-like of shape (k,), "balanced" or None, default=None
         Weight of each class, at least 0: a dict by label (1 for labels that it leaves out) or
         an array in the order of the classes. The weight of a row is its sample weight times the
         weight of its class; for soft targets, times the mean weight under the target before
-        label smoothing. 'balanced' gives all classes the same total weight. By default all
+        label smoothing. "balanced" gives all classes the same total weight. By default all
         classes have weight 1.
     label_smoothing : float, default=0.0
         Proportion e of each target, in [0, 1], that is spread evenly over the k classes (k = 2
@@ -173,13 +173,13 @@ def evaluate(
     normalize : bool or None, default=False
         How to treat rows of probabilities that do not sum to 1: False raises an InputError,
         True divides each row by its sum, None uses the rows unchanged.
-    clip : float or 'auto', default='auto'
+    clip : float or "auto", default='auto'
         Lower limit of the probabilities inside logarithms, in [0, 1); smaller probabilities are
-        replaced by it. 'auto' is the machine epsilon of the dtype (2.2e-16 for float64). 0
+        replaced by it. "auto" is the machine epsilon of the dtype (2.2e-16 for float64). 0
         means no limit, so that values can be infinite.
     ignore_label : label, default=None
         Rows with this label in `y_true` are left out of the sum and of the sum of weights;
-        their value is 0 with ``reduction='none'``. By default no row is left out.
+        their value is 0 with ``reduction="none"``. By default no row is left out.
 
     Returns
     -------
@@ -315,11 +315,11 @@ def binary_crossentropy(
     sample_weight : array-like of shape (n,), default=None
         Weight of each row: finite and not negative, with at least one above 0. A mean is the
         weighted sum divided by the sum of the weights. By default all rows have weight 1.
-    class_weight : dict, array-like of shape (k,), 'balanced' or None, default=None
+    class_weight : dict, array-like of shape (k,), "balanced" or None, default=None
         Weight of each class, at least 0: a dict by label (1 for labels that it leaves out) or
         an array in the order of the classes. The weight of a row is its sample weight times the
         weight of its class; for soft targets, times the mean weight under the target before
-        label smoothing. 'balanced' gives all classes the same total weight. By default all
+        label smoothing. "balanced" gives all classes the same total weight. By default all
         classes have weight 1.
     pos_weight : float, default=None
         Weight of the second of two classes, at least 0, if the first has weight 1: short for
@@ -328,30 +328,30 @@ def binary_crossentropy(
         Proportion e of each target, in [0, 1], that is spread evenly over the k classes (k = 2
         for each label of a multilabel loss): target t becomes ``t (1 - e) + e / k``. 0 leaves
         the targets unchanged.
-    clip : float or 'auto', default='auto'
+    clip : float or "auto", default="auto"
         Lower limit of the probabilities inside logarithms, in [0, 1); smaller probabilities are
-        replaced by it. 'auto' is the machine epsilon of the dtype (2.2e-16 for float64). 0
+        replaced by it. "auto" is the machine epsilon of the dtype (2.2e-16 for float64). 0
         means no limit, so that values can be infinite.
     normalize : bool or None, default=False
         How to treat rows of probabilities that do not sum to 1: False raises an InputError,
         True divides each row by its sum, None uses the rows unchanged.
     ignore_label : label, default=None
         Rows with this label in `y_true` are left out of the sum and of the sum of weights;
-        their value is 0 with ``reduction='none'``. By default no row is left out.
-    reduction : {'mean', 'sum', 'none'}, default='mean'
-        'mean' returns the weighted mean over the rows, 'sum' the weighted sum, and 'none' the
+        their value is 0 with ``reduction="none"``. By default no row is left out.
+    reduction : {"mean", "sum", "none"}, default="mean"
+        "mean" returns the weighted mean over the rows, "sum" the weighted sum, and "none" the
         weighted value of each row.
-    convention : str, default='xentexp'
-        'xentexp', or the name of another library to return the value of its function. That
+    convention : str, default="xentexp"
+        "xentexp", or the name of another library to return the value of its function. That
         library's keywords then replace the options above; see Notes.
     **peer_options : keywords of the other library
         Keywords of the function that `convention` selects; see the Notes. They raise an
-        error with ``convention='xentexp'``.
+        error with ``convention="xentexp"``.
 
     Returns
     -------
     float or ndarray of shape (n,)
-        Mean or sum over the rows. With ``reduction='none'`` an array with the weighted
+        Mean or sum over the rows. With ``reduction="none"`` an array with the weighted
         value of each row.
 
     Raises
@@ -365,13 +365,13 @@ def binary_crossentropy(
     With another `convention` the function returns the number that the function of the
     other library returns for the same arrays, also for input that is not valid above:
 
-    'sklearn' : sklearn.metrics.log_loss 1.9.1
+    "sklearn" : sklearn.metrics.log_loss 1.9.1
         Clips to [eps, 1 - eps], eps the precision of the dtype. Rows are not renormalised.
         Keywords: normalize, sample_weight, labels.
-    'keras' : keras.losses.BinaryCrossentropy 3.15.1
+    "keras" : keras.losses.BinaryCrossentropy 3.15.1
         Mean over `axis`, so that an array of shape (n,) is one row of n columns.
         Keywords: from_logits, label_smoothing, axis, sample_weight, reduction, dtype.
-    'torch' : torch.nn.BCELoss, BCEWithLogitsLoss 2.13.0
+    "torch" : torch.nn.BCELoss, BCEWithLogitsLoss 2.13.0
         BCEWithLogitsLoss with ``from_logits=True``, BCELoss otherwise.
         Keywords: from_logits, weight, pos_weight, reduction.
 
@@ -494,40 +494,40 @@ def categorical_crossentropy(
     sample_weight : array-like of shape (n,), default=None
         Weight of each row: finite and not negative, with at least one above 0. A mean is the
         weighted sum divided by the sum of the weights. By default all rows have weight 1.
-    class_weight : dict, array-like of shape (k,), 'balanced' or None, default=None
+    class_weight : dict, array-like of shape (k,), "balanced" or None, default=None
         Weight of each class, at least 0: a dict by label (1 for labels that it leaves out) or
         an array in the order of the classes. The weight of a row is its sample weight times the
         weight of its class; for soft targets, times the mean weight under the target before
-        label smoothing. 'balanced' gives all classes the same total weight. By default all
+        label smoothing. "balanced" gives all classes the same total weight. By default all
         classes have weight 1.
     label_smoothing : float, default=0.0
         Proportion e of each target, in [0, 1], that is spread evenly over the k classes (k = 2
         for each label of a multilabel loss): target t becomes ``t (1 - e) + e / k``. 0 leaves
         the targets unchanged.
-    clip : float or 'auto', default='auto'
+    clip : float or "auto", default="auto"
         Lower limit of the probabilities inside logarithms, in [0, 1); smaller probabilities are
-        replaced by it. 'auto' is the machine epsilon of the dtype (2.2e-16 for float64). 0
+        replaced by it. "auto" is the machine epsilon of the dtype (2.2e-16 for float64). 0
         means no limit, so that values can be infinite.
     normalize : bool or None, default=False
         How to treat rows of probabilities that do not sum to 1: False raises an InputError,
         True divides each row by its sum, None uses the rows unchanged.
     ignore_label : label, default=None
         Rows with this label in `y_true` are left out of the sum and of the sum of weights;
-        their value is 0 with ``reduction='none'``. By default no row is left out.
-    reduction : {'mean', 'sum', 'none'}, default='mean'
-        'mean' returns the weighted mean over the rows, 'sum' the weighted sum, and 'none' the
+        their value is 0 with ``reduction="none"``. By default no row is left out.
+    reduction : {"mean", "sum", "none"}, default="mean"
+        "mean" returns the weighted mean over the rows, "sum" the weighted sum, and "none" the
         weighted value of each row.
-    convention : str, default='xentexp'
-        'xentexp', or the name of another library to return the value of its function. That
+    convention : str, default="xentexp"
+        "xentexp", or the name of another library to return the value of its function. That
         library's keywords then replace the options above; see Notes.
     **peer_options : keywords of the other library
         Keywords of the function that `convention` selects; see the Notes. They raise an
-        error with ``convention='xentexp'``.
+        error with ``convention="xentexp"``.
 
     Returns
     -------
     float or ndarray of shape (n,)
-        Mean or sum over the rows. With ``reduction='none'`` an array with the weighted
+        Mean or sum over the rows. With ``reduction="none"`` an array with the weighted
         value of each row.
 
     Raises
@@ -541,13 +541,13 @@ def categorical_crossentropy(
     With another `convention` the function returns the number that the function of the
     other library returns for the same arrays, also for input that is not valid above:
 
-    'sklearn' : sklearn.metrics.log_loss 1.9.1
+    "sklearn" : sklearn.metrics.log_loss 1.9.1
         Clips to [eps, 1 - eps], eps the precision of the dtype. Rows are not renormalised.
         Keywords: normalize, sample_weight, labels.
-    'keras' : keras.losses.CategoricalCrossentropy 3.15.1
+    "keras" : keras.losses.CategoricalCrossentropy 3.15.1
         One-hot or soft targets. Smoothing uses the length of the last axis, whatever `axis`.
         Keywords: from_logits, label_smoothing, axis, sample_weight, reduction, dtype.
-    'torch' : torch.nn.CrossEntropyLoss, NLLLoss 2.13.0
+    "torch" : torch.nn.CrossEntropyLoss, NLLLoss 2.13.0
         CrossEntropyLoss with ``from_logits=True``, else NLLLoss of the logarithms of `y_pred`.
         Keywords: from_logits, weight, ignore_index, label_smoothing, reduction.
 
@@ -667,40 +667,40 @@ def sparse_categorical_crossentropy(
     sample_weight : array-like of shape (n,), default=None
         Weight of each row: finite and not negative, with at least one above 0. A mean is the
         weighted sum divided by the sum of the weights. By default all rows have weight 1.
-    class_weight : dict, array-like of shape (k,), 'balanced' or None, default=None
+    class_weight : dict, array-like of shape (k,), "balanced" or None, default=None
         Weight of each class, at least 0: a dict by label (1 for labels that it leaves out) or
         an array in the order of the classes. The weight of a row is its sample weight times the
         weight of its class; for soft targets, times the mean weight under the target before
-        label smoothing. 'balanced' gives all classes the same total weight. By default all
+        label smoothing. "balanced" gives all classes the same total weight. By default all
         classes have weight 1.
     label_smoothing : float, default=0.0
         Proportion e of each target, in [0, 1], that is spread evenly over the k classes (k = 2
         for each label of a multilabel loss): target t becomes ``t (1 - e) + e / k``. 0 leaves
         the targets unchanged.
-    clip : float or 'auto', default='auto'
+    clip : float or "auto", default="auto"
         Lower limit of the probabilities inside logarithms, in [0, 1); smaller probabilities are
-        replaced by it. 'auto' is the machine epsilon of the dtype (2.2e-16 for float64). 0
+        replaced by it. "auto" is the machine epsilon of the dtype (2.2e-16 for float64). 0
         means no limit, so that values can be infinite.
     normalize : bool or None, default=False
         How to treat rows of probabilities that do not sum to 1: False raises an InputError,
         True divides each row by its sum, None uses the rows unchanged.
     ignore_label : label, default=None
         Rows with this label in `y_true` are left out of the sum and of the sum of weights;
-        their value is 0 with ``reduction='none'``. By default no row is left out.
-    reduction : {'mean', 'sum', 'none'}, default='mean'
-        'mean' returns the weighted mean over the rows, 'sum' the weighted sum, and 'none' the
+        their value is 0 with ``reduction="none"``. By default no row is left out.
+    reduction : {"mean", "sum", "none"}, default="mean"
+        "mean" returns the weighted mean over the rows, "sum" the weighted sum, and "none" the
         weighted value of each row.
-    convention : str, default='xentexp'
-        'xentexp', or the name of another library to return the value of its function. That
+    convention : str, default="xentexp"
+        "xentexp", or the name of another library to return the value of its function. That
         library's keywords then replace the options above; see Notes.
     **peer_options : keywords of the other library
         Keywords of the function that `convention` selects; see the Notes. They raise an
-        error with ``convention='xentexp'``.
+        error with ``convention="xentexp"``.
 
     Returns
     -------
     float or ndarray of shape (n,)
-        Mean or sum over the rows. With ``reduction='none'`` an array with the weighted
+        Mean or sum over the rows. With ``reduction="none"`` an array with the weighted
         value of each row.
 
     Raises
@@ -714,13 +714,13 @@ def sparse_categorical_crossentropy(
     With another `convention` the function returns the number that the function of the
     other library returns for the same arrays, also for input that is not valid above:
 
-    'sklearn' : sklearn.metrics.log_loss 1.9.1
+    "sklearn" : sklearn.metrics.log_loss 1.9.1
         Clips to [eps, 1 - eps], eps the precision of the dtype. Rows are not renormalised.
         Keywords: normalize, sample_weight, labels.
-    'keras' : keras.losses.SparseCategoricalCrossentropy 3.15.1
+    "keras" : keras.losses.SparseCategoricalCrossentropy 3.15.1
         Targets are class numbers. Rows of `ignore_class` are left out of the mean.
         Keywords: from_logits, ignore_class, axis, sample_weight, reduction, dtype.
-    'torch' : torch.nn.CrossEntropyLoss, NLLLoss 2.13.0
+    "torch" : torch.nn.CrossEntropyLoss, NLLLoss 2.13.0
         CrossEntropyLoss with ``from_logits=True``, else NLLLoss of the logarithms of `y_pred`.
         Keywords: from_logits, weight, ignore_index, label_smoothing, reduction.
 
@@ -801,37 +801,37 @@ def logarithmic_score(
     sample_weight : array-like of shape (n,), default=None
         Weight of each row: finite and not negative, with at least one above 0. A mean is the
         weighted sum divided by the sum of the weights. By default all rows have weight 1.
-    class_weight : dict, array-like of shape (k,), 'balanced' or None, default=None
+    class_weight : dict, array-like of shape (k,), "balanced" or None, default=None
         Weight of each class, at least 0: a dict by label (1 for labels that it leaves out) or
         an array in the order of the classes. The weight of a row is its sample weight times the
         weight of its class; for soft targets, times the mean weight under the target before
-        label smoothing. 'balanced' gives all classes the same total weight. By default all
+        label smoothing. "balanced" gives all classes the same total weight. By default all
         classes have weight 1.
     label_smoothing : float, default=0.0
         Proportion e of each target, in [0, 1], that is spread evenly over the k classes (k = 2
         for each label of a multilabel loss): target t becomes ``t (1 - e) + e / k``. 0 leaves
         the targets unchanged.
-    clip : float or 'auto', default='auto'
+    clip : float or "auto", default="auto"
         Lower limit of the probabilities inside logarithms, in [0, 1); smaller probabilities are
-        replaced by it. 'auto' is the machine epsilon of the dtype (2.2e-16 for float64). 0
+        replaced by it. "auto" is the machine epsilon of the dtype (2.2e-16 for float64). 0
         means no limit, so that values can be infinite.
     normalize : bool or None, default=False
         How to treat rows of probabilities that do not sum to 1: False raises an InputError,
         True divides each row by its sum, None uses the rows unchanged.
     ignore_label : label, default=None
         Rows with this label in `y_true` are left out of the sum and of the sum of weights;
-        their value is 0 with ``reduction='none'``. By default no row is left out.
+        their value is 0 with ``reduction="none"``. By default no row is left out.
     base : float, default=2.0
         Base of the logarithm, above 1: 2 gives bits, e gives nats. The value is the cross-entropy
         divided by ``log(base)``.
-    reduction : {'mean', 'sum', 'none'}, default='mean'
-        'mean' returns the weighted mean over the rows, 'sum' the weighted sum, and 'none' the
+    reduction : {"mean", "sum", "none"}, default="mean"
+        "mean" returns the weighted mean over the rows, "sum" the weighted sum, and "none" the
         weighted value of each row.
 
     Returns
     -------
     float or ndarray of shape (n,)
-        Mean or sum over the rows. With ``reduction='none'`` an array with the weighted
+        Mean or sum over the rows. With ``reduction="none"`` an array with the weighted
         value of each row.
 
     Raises
@@ -932,35 +932,35 @@ def brier_loss(
     sample_weight : array-like of shape (n,), default=None
         Weight of each row: finite and not negative, with at least one above 0. A mean is the
         weighted sum divided by the sum of the weights. By default all rows have weight 1.
-    class_weight : dict, array-like of shape (k,), 'balanced' or None, default=None
+    class_weight : dict, array-like of shape (k,), "balanced" or None, default=None
         Weight of each class, at least 0: a dict by label (1 for labels that it leaves out) or
         an array in the order of the classes. The weight of a row is its sample weight times the
         weight of its class; for soft targets, times the mean weight under the target before
-        label smoothing. 'balanced' gives all classes the same total weight. By default all
+        label smoothing. "balanced" gives all classes the same total weight. By default all
         classes have weight 1.
     normalize : bool or None, default=False
         How to treat rows of probabilities that do not sum to 1: False raises an InputError,
         True divides each row by its sum, None uses the rows unchanged.
     ignore_label : label, default=None
         Rows with this label in `y_true` are left out of the sum and of the sum of weights;
-        their value is 0 with ``reduction='none'``. By default no row is left out.
-    scale_by_half : {"auto"} or bool, default='auto'
+        their value is 0 with ``reduction="none"``. By default no row is left out.
+    scale_by_half : {"auto"} or bool, default="auto"
         Whether to multiply the sum over the classes by 1/2. ``"auto"`` does so for two classes,
         which gives ``(p - y)^2``, as in scikit-learn.
-    reduction : {'mean', 'sum', 'none'}, default='mean'
-        'mean' returns the weighted mean over the rows, 'sum' the weighted sum, and 'none' the
+    reduction : {"mean", "sum", "none"}, default="mean"
+        "mean" returns the weighted mean over the rows, "sum" the weighted sum, and "none" the
         weighted value of each row.
-    convention : str, default='xentexp'
-        'xentexp', or the name of another library to return the value of its function. That
+    convention : str, default="xentexp"
+        "xentexp", or the name of another library to return the value of its function. That
         library's keywords then replace the options above; see Notes.
     **peer_options : keywords of the other library
         Keywords of the function that `convention` selects; see the Notes. They raise an
-        error with ``convention='xentexp'``.
+        error with ``convention="xentexp"``.
 
     Returns
     -------
     float or ndarray of shape (n,)
-        Mean or sum over the rows. With ``reduction='none'`` an array with the weighted
+        Mean or sum over the rows. With ``reduction="none"`` an array with the weighted
         value of each row.
 
     Raises
@@ -974,7 +974,7 @@ def brier_loss(
     With another `convention` the function returns the number that the function of the
     other library returns for the same arrays, also for input that is not valid above:
 
-    'sklearn' : sklearn.metrics.brier_score_loss 1.9.1
+    "sklearn" : sklearn.metrics.brier_score_loss 1.9.1
         For two classes, half the sum. `pos_label` is used only for y_pred of shape (n,).
         Keywords: sample_weight, pos_label, labels, scale_by_half.
 
@@ -1051,26 +1051,26 @@ def spherical_loss(
     sample_weight : array-like of shape (n,), default=None
         Weight of each row: finite and not negative, with at least one above 0. A mean is the
         weighted sum divided by the sum of the weights. By default all rows have weight 1.
-    class_weight : dict, array-like of shape (k,), 'balanced' or None, default=None
+    class_weight : dict, array-like of shape (k,), "balanced" or None, default=None
         Weight of each class, at least 0: a dict by label (1 for labels that it leaves out) or
         an array in the order of the classes. The weight of a row is its sample weight times the
         weight of its class; for soft targets, times the mean weight under the target before
-        label smoothing. 'balanced' gives all classes the same total weight. By default all
+        label smoothing. "balanced" gives all classes the same total weight. By default all
         classes have weight 1.
     normalize : bool or None, default=False
         How to treat rows of probabilities that do not sum to 1: False raises an InputError,
         True divides each row by its sum, None uses the rows unchanged.
     ignore_label : label, default=None
         Rows with this label in `y_true` are left out of the sum and of the sum of weights;
-        their value is 0 with ``reduction='none'``. By default no row is left out.
-    reduction : {'mean', 'sum', 'none'}, default='mean'
-        'mean' returns the weighted mean over the rows, 'sum' the weighted sum, and 'none' the
+        their value is 0 with ``reduction="none"``. By default no row is left out.
+    reduction : {"mean", "sum", "none"}, default="mean"
+        "mean" returns the weighted mean over the rows, "sum" the weighted sum, and "none" the
         weighted value of each row.
 
     Returns
     -------
     float or ndarray of shape (n,)
-        Mean or sum over the rows. With ``reduction='none'`` an array with the weighted
+        Mean or sum over the rows. With ``reduction="none"`` an array with the weighted
         value of each row.
 
     Raises
@@ -1153,28 +1153,28 @@ def pseudospherical_loss(
     sample_weight : array-like of shape (n,), default=None
         Weight of each row: finite and not negative, with at least one above 0. A mean is the
         weighted sum divided by the sum of the weights. By default all rows have weight 1.
-    class_weight : dict, array-like of shape (k,), 'balanced' or None, default=None
+    class_weight : dict, array-like of shape (k,), "balanced" or None, default=None
         Weight of each class, at least 0: a dict by label (1 for labels that it leaves out) or
         an array in the order of the classes. The weight of a row is its sample weight times the
         weight of its class; for soft targets, times the mean weight under the target before
-        label smoothing. 'balanced' gives all classes the same total weight. By default all
+        label smoothing. "balanced" gives all classes the same total weight. By default all
         classes have weight 1.
     normalize : bool or None, default=False
         How to treat rows of probabilities that do not sum to 1: False raises an InputError,
         True divides each row by its sum, None uses the rows unchanged.
     ignore_label : label, default=None
         Rows with this label in `y_true` are left out of the sum and of the sum of weights;
-        their value is 0 with ``reduction='none'``. By default no row is left out.
+        their value is 0 with ``reduction="none"``. By default no row is left out.
     beta : float, default=3.0
         Power of the probabilities, above 1; 2 gives the `spherical_loss`.
-    reduction : {'mean', 'sum', 'none'}, default='mean'
-        'mean' returns the weighted mean over the rows, 'sum' the weighted sum, and 'none' the
+    reduction : {"mean", "sum", "none"}, default="mean"
+        "mean" returns the weighted mean over the rows, "sum" the weighted sum, and "none" the
         weighted value of each row.
 
     Returns
     -------
     float or ndarray of shape (n,)
-        Mean or sum over the rows. With ``reduction='none'`` an array with the weighted
+        Mean or sum over the rows. With ``reduction="none"`` an array with the weighted
         value of each row.
 
     Raises
@@ -1257,29 +1257,29 @@ def power_loss(
     sample_weight : array-like of shape (n,), default=None
         Weight of each row: finite and not negative, with at least one above 0. A mean is the
         weighted sum divided by the sum of the weights. By default all rows have weight 1.
-    class_weight : dict, array-like of shape (k,), 'balanced' or None, default=None
+    class_weight : dict, array-like of shape (k,), "balanced" or None, default=None
         Weight of each class, at least 0: a dict by label (1 for labels that it leaves out) or
         an array in the order of the classes. The weight of a row is its sample weight times the
         weight of its class; for soft targets, times the mean weight under the target before
-        label smoothing. 'balanced' gives all classes the same total weight. By default all
+        label smoothing. "balanced" gives all classes the same total weight. By default all
         classes have weight 1.
     normalize : bool or None, default=False
         How to treat rows of probabilities that do not sum to 1: False raises an InputError,
         True divides each row by its sum, None uses the rows unchanged.
     ignore_label : label, default=None
         Rows with this label in `y_true` are left out of the sum and of the sum of weights;
-        their value is 0 with ``reduction='none'``. By default no row is left out.
+        their value is 0 with ``reduction="none"``. By default no row is left out.
     beta : float, default=3.0
         Power of the probabilities, above 1. For labels, 2 gives the Brier score with
         ``scale_by_half=False``; near 1, the loss is near ``beta - 1`` times the cross-entropy.
-    reduction : {'mean', 'sum', 'none'}, default='mean'
-        'mean' returns the weighted mean over the rows, 'sum' the weighted sum, and 'none' the
+    reduction : {"mean", "sum", "none"}, default="mean"
+        "mean" returns the weighted mean over the rows, "sum" the weighted sum, and "none" the
         weighted value of each row.
 
     Returns
     -------
     float or ndarray of shape (n,)
-        Mean or sum over the rows. With ``reduction='none'`` an array with the weighted
+        Mean or sum over the rows. With ``reduction="none"`` an array with the weighted
         value of each row.
 
     Raises
@@ -1371,25 +1371,25 @@ def beta_loss(
     sample_weight : array-like of shape (n,), default=None
         Weight of each row: finite and not negative, with at least one above 0. A mean is the
         weighted sum divided by the sum of the weights. By default all rows have weight 1.
-    class_weight : dict, array-like of shape (k,), 'balanced' or None, default=None
+    class_weight : dict, array-like of shape (k,), "balanced" or None, default=None
         Weight of each class, at least 0: a dict by label (1 for labels that it leaves out) or
         an array in the order of the classes. The weight of a row is its sample weight times the
         weight of its class; for soft targets, times the mean weight under the target before
-        label smoothing. 'balanced' gives all classes the same total weight. By default all
+        label smoothing. "balanced" gives all classes the same total weight. By default all
         classes have weight 1.
     pos_weight : float, default=None
         Weight of the second of two classes, at least 0, if the first has weight 1: short for
         ``class_weight=[1, pos_weight]``. By default both classes have weight 1.
-    clip : float or 'auto', default='auto'
+    clip : float or "auto", default="auto"
         Lower limit of the probabilities inside logarithms, in [0, 1); smaller probabilities are
-        replaced by it. 'auto' is the machine epsilon of the dtype (2.2e-16 for float64). 0
+        replaced by it. "auto" is the machine epsilon of the dtype (2.2e-16 for float64). 0
         means no limit, so that values can be infinite.
     normalize : bool or None, default=False
         How to treat rows of probabilities that do not sum to 1: False raises an InputError,
         True divides each row by its sum, None uses the rows unchanged.
     ignore_label : label, default=None
         Rows with this label in `y_true` are left out of the sum and of the sum of weights;
-        their value is 0 with ``reduction='none'``. By default no row is left out.
+        their value is 0 with ``reduction="none"``. By default no row is left out.
     alpha : float, default=0.5
         Exponents, both above -1: the loss is a mixture of cost-weighted misclassification losses
         with threshold ``c`` and weight ``c^(alpha - 1) (1 - c)^(beta - 1)``. (0, 0) gives the log
@@ -1402,14 +1402,14 @@ def beta_loss(
         loss, (1, 1) half of ``(p - y)^2``, and (-1/2, -1/2) twice ``sqrt((1 - p_y) / p_y)``, the
         loss of boosting. Unequal exponents weight one kind of error more. The loss is bounded if
         both are positive.
-    reduction : {'mean', 'sum', 'none'}, default='mean'
-        'mean' returns the weighted mean over the rows, 'sum' the weighted sum, and 'none' the
+    reduction : {"mean", "sum", "none"}, default="mean"
+        "mean" returns the weighted mean over the rows, "sum" the weighted sum, and "none" the
         weighted value of each row.
 
     Returns
     -------
     float or ndarray of shape (n,)
-        Mean or sum over the rows. With ``reduction='none'`` an array with the weighted
+        Mean or sum over the rows. With ``reduction="none"`` an array with the weighted
         value of each row.
 
     Raises
@@ -1504,32 +1504,32 @@ def zero_one_loss(
     sample_weight : array-like of shape (n,), default=None
         Weight of each row: finite and not negative, with at least one above 0. A mean is the
         weighted sum divided by the sum of the weights. By default all rows have weight 1.
-    class_weight : dict, array-like of shape (k,), 'balanced' or None, default=None
+    class_weight : dict, array-like of shape (k,), "balanced" or None, default=None
         Weight of each class, at least 0: a dict by label (1 for labels that it leaves out) or
         an array in the order of the classes. The weight of a row is its sample weight times the
         weight of its class; for soft targets, times the mean weight under the target before
-        label smoothing. 'balanced' gives all classes the same total weight. By default all
+        label smoothing. "balanced" gives all classes the same total weight. By default all
         classes have weight 1.
     normalize : bool or None, default=False
         How to treat rows of probabilities that do not sum to 1: False raises an InputError,
         True divides each row by its sum, None uses the rows unchanged.
     ignore_label : label, default=None
         Rows with this label in `y_true` are left out of the sum and of the sum of weights;
-        their value is 0 with ``reduction='none'``. By default no row is left out.
-    reduction : {'mean', 'sum', 'none'}, default='mean'
-        'mean' returns the weighted mean over the rows, 'sum' the weighted sum, and 'none' the
+        their value is 0 with ``reduction="none"``. By default no row is left out.
+    reduction : {"mean", "sum", "none"}, default="mean"
+        "mean" returns the weighted mean over the rows, "sum" the weighted sum, and "none" the
         weighted value of each row.
-    convention : str, default='xentexp'
-        'xentexp', or the name of another library to return the value of its function. That
+    convention : str, default="xentexp"
+        "xentexp", or the name of another library to return the value of its function. That
         library's keywords then replace the options above; see Notes.
     **peer_options : keywords of the other library
         Keywords of the function that `convention` selects; see the Notes. They raise an
-        error with ``convention='xentexp'``.
+        error with ``convention="xentexp"``.
 
     Returns
     -------
     float or ndarray of shape (n,)
-        Mean or sum over the rows. With ``reduction='none'`` an array with the weighted
+        Mean or sum over the rows. With ``reduction="none"`` an array with the weighted
         value of each row.
 
     Raises
@@ -1543,7 +1543,7 @@ def zero_one_loss(
     With another `convention` the function returns the number that the function of the
     other library returns for the same arrays, also for input that is not valid above:
 
-    'sklearn' : sklearn.metrics.zero_one_loss 1.9.1
+    "sklearn" : sklearn.metrics.zero_one_loss 1.9.1
         `y_pred` is predicted labels. A row of 0 and 1 is wrong if any of its labels is wrong.
         Keywords: normalize, sample_weight.
 
@@ -1649,11 +1649,11 @@ def binary_focal_crossentropy(
     sample_weight : array-like of shape (n,), default=None
         Weight of each row: finite and not negative, with at least one above 0. A mean is the
         weighted sum divided by the sum of the weights. By default all rows have weight 1.
-    class_weight : dict, array-like of shape (k,), 'balanced' or None, default=None
+    class_weight : dict, array-like of shape (k,), "balanced" or None, default=None
         Weight of each class, at least 0: a dict by label (1 for labels that it leaves out) or
         an array in the order of the classes. The weight of a row is its sample weight times the
         weight of its class; for soft targets, times the mean weight under the target before
-        label smoothing. 'balanced' gives all classes the same total weight. By default all
+        label smoothing. "balanced" gives all classes the same total weight. By default all
         classes have weight 1.
     pos_weight : float, default=None
         Weight of the second of two classes, at least 0, if the first has weight 1: short for
@@ -1662,16 +1662,16 @@ def binary_focal_crossentropy(
         Proportion e of each target, in [0, 1], that is spread evenly over the k classes (k = 2
         for each label of a multilabel loss): target t becomes ``t (1 - e) + e / k``. 0 leaves
         the targets unchanged.
-    clip : float or 'auto', default='auto'
+    clip : float or "auto", default="auto"
         Lower limit of the probabilities inside logarithms, in [0, 1); smaller probabilities are
-        replaced by it. 'auto' is the machine epsilon of the dtype (2.2e-16 for float64). 0
+        replaced by it. "auto" is the machine epsilon of the dtype (2.2e-16 for float64). 0
         means no limit, so that values can be infinite.
     normalize : bool or None, default=False
         How to treat rows of probabilities that do not sum to 1: False raises an InputError,
         True divides each row by its sum, None uses the rows unchanged.
     ignore_label : label, default=None
         Rows with this label in `y_true` are left out of the sum and of the sum of weights;
-        their value is 0 with ``reduction='none'``. By default no row is left out.
+        their value is 0 with ``reduction="none"``. By default no row is left out.
     gamma : float, default=2.0
         Focusing exponent, at least 0: larger values give less weight to well-predicted rows; 0
         gives the cross-entropy.
@@ -1679,20 +1679,20 @@ def binary_focal_crossentropy(
         Weight of the second class, in [0, 1]; the first has weight ``1 - alpha``. Lin et al. use
         0.25. None means no class weights. Keras has the default 0.25, but only uses it with
         ``apply_class_balancing=True``.
-    reduction : {'mean', 'sum', 'none'}, default='mean'
-        'mean' returns the weighted mean over the rows, 'sum' the weighted sum, and 'none' the
+    reduction : {"mean", "sum", "none"}, default="mean"
+        "mean" returns the weighted mean over the rows, "sum" the weighted sum, and "none" the
         weighted value of each row.
-    convention : str, default='xentexp'
-        'xentexp', or the name of another library to return the value of its function. That
+    convention : str, default="xentexp"
+        "xentexp", or the name of another library to return the value of its function. That
         library's keywords then replace the options above; see Notes.
     **peer_options : keywords of the other library
         Keywords of the function that `convention` selects; see the Notes. They raise an
-        error with ``convention='xentexp'``.
+        error with ``convention="xentexp"``.
 
     Returns
     -------
     float or ndarray of shape (n,)
-        Mean or sum over the rows. With ``reduction='none'`` an array with the weighted
+        Mean or sum over the rows. With ``reduction="none"`` an array with the weighted
         value of each row.
 
     Raises
@@ -1706,7 +1706,7 @@ def binary_focal_crossentropy(
     With another `convention` the function returns the number that the function of the
     other library returns for the same arrays, also for input that is not valid above:
 
-    'keras' : keras.losses.BinaryFocalCrossentropy 3.15.1
+    "keras" : keras.losses.BinaryFocalCrossentropy 3.15.1
         Mean over `axis`. `alpha` is used only with `apply_class_balancing`.
         Keywords: apply_class_balancing, alpha, gamma, from_logits, label_smoothing, axis, sample_weight, reduction, dtype.
 
@@ -1812,46 +1812,46 @@ def categorical_focal_crossentropy(
     sample_weight : array-like of shape (n,), default=None
         Weight of each row: finite and not negative, with at least one above 0. A mean is the
         weighted sum divided by the sum of the weights. By default all rows have weight 1.
-    class_weight : dict, array-like of shape (k,), 'balanced' or None, default=None
+    class_weight : dict, array-like of shape (k,), "balanced" or None, default=None
         Weight of each class, at least 0: a dict by label (1 for labels that it leaves out) or
         an array in the order of the classes. The weight of a row is its sample weight times the
         weight of its class; for soft targets, times the mean weight under the target before
-        label smoothing. 'balanced' gives all classes the same total weight. By default all
+        label smoothing. "balanced" gives all classes the same total weight. By default all
         classes have weight 1.
     label_smoothing : float, default=0.0
         Proportion e of each target, in [0, 1], that is spread evenly over the k classes (k = 2
         for each label of a multilabel loss): target t becomes ``t (1 - e) + e / k``. 0 leaves
         the targets unchanged.
-    clip : float or 'auto', default='auto'
+    clip : float or "auto", default="auto"
         Lower limit of the probabilities inside logarithms, in [0, 1); smaller probabilities are
-        replaced by it. 'auto' is the machine epsilon of the dtype (2.2e-16 for float64). 0
+        replaced by it. "auto" is the machine epsilon of the dtype (2.2e-16 for float64). 0
         means no limit, so that values can be infinite.
     normalize : bool or None, default=False
         How to treat rows of probabilities that do not sum to 1: False raises an InputError,
         True divides each row by its sum, None uses the rows unchanged.
     ignore_label : label, default=None
         Rows with this label in `y_true` are left out of the sum and of the sum of weights;
-        their value is 0 with ``reduction='none'``. By default no row is left out.
+        their value is 0 with ``reduction="none"``. By default no row is left out.
     gamma : float, default=2.0
         Focusing exponent, at least 0: larger values give less weight to well-predicted rows; 0
         gives the cross-entropy.
     alpha : float or sequence of float, default=1.0
         A factor above 0 for the whole loss, as in Keras, or a factor of at least 0 for each
         class, in the order of the classes, as class weights.
-    reduction : {'mean', 'sum', 'none'}, default='mean'
-        'mean' returns the weighted mean over the rows, 'sum' the weighted sum, and 'none' the
+    reduction : {"mean", "sum", "none"}, default="mean"
+        "mean" returns the weighted mean over the rows, "sum" the weighted sum, and "none" the
         weighted value of each row.
-    convention : str, default='xentexp'
-        'xentexp', or the name of another library to return the value of its function. That
+    convention : str, default="xentexp"
+        "xentexp", or the name of another library to return the value of its function. That
         library's keywords then replace the options above; see Notes.
     **peer_options : keywords of the other library
         Keywords of the function that `convention` selects; see the Notes. They raise an
-        error with ``convention='xentexp'``.
+        error with ``convention="xentexp"``.
 
     Returns
     -------
     float or ndarray of shape (n,)
-        Mean or sum over the rows. With ``reduction='none'`` an array with the weighted
+        Mean or sum over the rows. With ``reduction="none"`` an array with the weighted
         value of each row.
 
     Raises
@@ -1865,7 +1865,7 @@ def categorical_focal_crossentropy(
     With another `convention` the function returns the number that the function of the
     other library returns for the same arrays, also for input that is not valid above:
 
-    'keras' : keras.losses.CategoricalFocalCrossentropy 3.15.1
+    "keras" : keras.losses.CategoricalFocalCrossentropy 3.15.1
         `alpha` is one number for all classes or one for each class.
         Keywords: alpha, gamma, from_logits, label_smoothing, axis, sample_weight, reduction, dtype.
 
@@ -1955,25 +1955,25 @@ def asymmetric_loss(
     sample_weight : array-like of shape (n,), default=None
         Weight of each row: finite and not negative, with at least one above 0. A mean is the
         weighted sum divided by the sum of the weights. By default all rows have weight 1.
-    class_weight : dict, array-like of shape (k,), 'balanced' or None, default=None
+    class_weight : dict, array-like of shape (k,), "balanced" or None, default=None
         Weight of each class, at least 0: a dict by label (1 for labels that it leaves out) or
         an array in the order of the classes. The weight of a row is its sample weight times the
         weight of its class; for soft targets, times the mean weight under the target before
-        label smoothing. 'balanced' gives all classes the same total weight. By default all
+        label smoothing. "balanced" gives all classes the same total weight. By default all
         classes have weight 1.
     pos_weight : float, default=None
         Weight of the second of two classes, at least 0, if the first has weight 1: short for
         ``class_weight=[1, pos_weight]``. By default both classes have weight 1.
-    clip : float or 'auto', default='auto'
+    clip : float or "auto", default="auto"
         Lower limit of the probabilities inside logarithms, in [0, 1); smaller probabilities are
-        replaced by it. 'auto' is the machine epsilon of the dtype (2.2e-16 for float64). 0
+        replaced by it. "auto" is the machine epsilon of the dtype (2.2e-16 for float64). 0
         means no limit, so that values can be infinite.
     normalize : bool or None, default=False
         How to treat rows of probabilities that do not sum to 1: False raises an InputError,
         True divides each row by its sum, None uses the rows unchanged.
     ignore_label : label, default=None
         Rows with this label in `y_true` are left out of the sum and of the sum of weights;
-        their value is 0 with ``reduction='none'``. By default no row is left out.
+        their value is 0 with ``reduction="none"``. By default no row is left out.
     gamma_positive : float, default=1.0
         Focusing exponents, at least 0, of rows of the second class (positive) and of the first
         (negative): larger values give less weight to well-predicted rows. With
@@ -1985,14 +1985,14 @@ def asymmetric_loss(
     margin : float, default=0.05
         Probability in [0, 1]: rows of the first class have loss 0 if the predicted probability
         of the second class is at most `margin`.
-    reduction : {'mean', 'sum', 'none'}, default='mean'
-        'mean' returns the weighted mean over the rows, 'sum' the weighted sum, and 'none' the
+    reduction : {"mean", "sum", "none"}, default="mean"
+        "mean" returns the weighted mean over the rows, "sum" the weighted sum, and "none" the
         weighted value of each row.
 
     Returns
     -------
     float or ndarray of shape (n,)
-        Mean or sum over the rows. With ``reduction='none'`` an array with the weighted
+        Mean or sum over the rows. With ``reduction="none"`` an array with the weighted
         value of each row.
 
     Raises
@@ -2079,37 +2079,37 @@ def poly1_crossentropy(
     sample_weight : array-like of shape (n,), default=None
         Weight of each row: finite and not negative, with at least one above 0. A mean is the
         weighted sum divided by the sum of the weights. By default all rows have weight 1.
-    class_weight : dict, array-like of shape (k,), 'balanced' or None, default=None
+    class_weight : dict, array-like of shape (k,), "balanced" or None, default=None
         Weight of each class, at least 0: a dict by label (1 for labels that it leaves out) or
         an array in the order of the classes. The weight of a row is its sample weight times the
         weight of its class; for soft targets, times the mean weight under the target before
-        label smoothing. 'balanced' gives all classes the same total weight. By default all
+        label smoothing. "balanced" gives all classes the same total weight. By default all
         classes have weight 1.
     label_smoothing : float, default=0.0
         Proportion e of each target, in [0, 1], that is spread evenly over the k classes (k = 2
         for each label of a multilabel loss): target t becomes ``t (1 - e) + e / k``. 0 leaves
         the targets unchanged.
-    clip : float or 'auto', default='auto'
+    clip : float or "auto", default="auto"
         Lower limit of the probabilities inside logarithms, in [0, 1); smaller probabilities are
-        replaced by it. 'auto' is the machine epsilon of the dtype (2.2e-16 for float64). 0
+        replaced by it. "auto" is the machine epsilon of the dtype (2.2e-16 for float64). 0
         means no limit, so that values can be infinite.
     normalize : bool or None, default=False
         How to treat rows of probabilities that do not sum to 1: False raises an InputError,
         True divides each row by its sum, None uses the rows unchanged.
     ignore_label : label, default=None
         Rows with this label in `y_true` are left out of the sum and of the sum of weights;
-        their value is 0 with ``reduction='none'``. By default no row is left out.
+        their value is 0 with ``reduction="none"``. By default no row is left out.
     epsilon : float, default=1.0
         Number that is added to the coefficient 1 of ``1 - p``, at least -1; 0 gives the
         cross-entropy.
-    reduction : {'mean', 'sum', 'none'}, default='mean'
-        'mean' returns the weighted mean over the rows, 'sum' the weighted sum, and 'none' the
+    reduction : {"mean", "sum", "none"}, default="mean"
+        "mean" returns the weighted mean over the rows, "sum" the weighted sum, and "none" the
         weighted value of each row.
 
     Returns
     -------
     float or ndarray of shape (n,)
-        Mean or sum over the rows. With ``reduction='none'`` an array with the weighted
+        Mean or sum over the rows. With ``reduction="none"`` an array with the weighted
         value of each row.
 
     Raises
@@ -2206,35 +2206,35 @@ def generalized_crossentropy(
     sample_weight : array-like of shape (n,), default=None
         Weight of each row: finite and not negative, with at least one above 0. A mean is the
         weighted sum divided by the sum of the weights. By default all rows have weight 1.
-    class_weight : dict, array-like of shape (k,), 'balanced' or None, default=None
+    class_weight : dict, array-like of shape (k,), "balanced" or None, default=None
         Weight of each class, at least 0: a dict by label (1 for labels that it leaves out) or
         an array in the order of the classes. The weight of a row is its sample weight times the
         weight of its class; for soft targets, times the mean weight under the target before
-        label smoothing. 'balanced' gives all classes the same total weight. By default all
+        label smoothing. "balanced" gives all classes the same total weight. By default all
         classes have weight 1.
     normalize : bool or None, default=False
         How to treat rows of probabilities that do not sum to 1: False raises an InputError,
         True divides each row by its sum, None uses the rows unchanged.
     ignore_label : label, default=None
         Rows with this label in `y_true` are left out of the sum and of the sum of weights;
-        their value is 0 with ``reduction='none'``. By default no row is left out.
+        their value is 0 with ``reduction="none"``. By default no row is left out.
     q : float, default=0.7
         Exponent in (0, 1]: near 0 the loss is near the cross-entropy; 1 gives ``1 - p_y``, which
         is half of the absolute error and more robust to wrong labels.
-    reduction : {'mean', 'sum', 'none'}, default='mean'
-        'mean' returns the weighted mean over the rows, 'sum' the weighted sum, and 'none' the
+    reduction : {"mean", "sum", "none"}, default="mean"
+        "mean" returns the weighted mean over the rows, "sum" the weighted sum, and "none" the
         weighted value of each row.
-    convention : str, default='xentexp'
-        'xentexp', or the name of another library to return the value of its function. That
+    convention : str, default="xentexp"
+        "xentexp", or the name of another library to return the value of its function. That
         library's keywords then replace the options above; see Notes.
     **peer_options : keywords of the other library
         Keywords of the function that `convention` selects; see the Notes. They raise an
-        error with ``convention='xentexp'``.
+        error with ``convention="xentexp"``.
 
     Returns
     -------
     float or ndarray of shape (n,)
-        Mean or sum over the rows. With ``reduction='none'`` an array with the weighted
+        Mean or sum over the rows. With ``reduction="none"`` an array with the weighted
         value of each row.
 
     Raises
@@ -2248,7 +2248,7 @@ def generalized_crossentropy(
     With another `convention` the function returns the number that the function of the
     other library returns for the same arrays, also for input that is not valid above:
 
-    'keras' : keras.losses.CategoricalGeneralizedCrossEntropy 3.15.1
+    "keras" : keras.losses.CategoricalGeneralizedCrossEntropy 3.15.1
         Targets are class numbers. A negative number is not a class, and its row has p = 0.
         Keywords: q, sample_weight, reduction, dtype.
 
@@ -2336,26 +2336,26 @@ def symmetric_crossentropy(
     sample_weight : array-like of shape (n,), default=None
         Weight of each row: finite and not negative, with at least one above 0. A mean is the
         weighted sum divided by the sum of the weights. By default all rows have weight 1.
-    class_weight : dict, array-like of shape (k,), 'balanced' or None, default=None
+    class_weight : dict, array-like of shape (k,), "balanced" or None, default=None
         Weight of each class, at least 0: a dict by label (1 for labels that it leaves out) or
         an array in the order of the classes. The weight of a row is its sample weight times the
         weight of its class; for soft targets, times the mean weight under the target before
-        label smoothing. 'balanced' gives all classes the same total weight. By default all
+        label smoothing. "balanced" gives all classes the same total weight. By default all
         classes have weight 1.
     label_smoothing : float, default=0.0
         Proportion e of each target, in [0, 1], that is spread evenly over the k classes (k = 2
         for each label of a multilabel loss): target t becomes ``t (1 - e) + e / k``. 0 leaves
         the targets unchanged.
-    clip : float or 'auto', default='auto'
+    clip : float or "auto", default="auto"
         Lower limit of the probabilities inside logarithms, in [0, 1); smaller probabilities are
-        replaced by it. 'auto' is the machine epsilon of the dtype (2.2e-16 for float64). 0
+        replaced by it. "auto" is the machine epsilon of the dtype (2.2e-16 for float64). 0
         means no limit, so that values can be infinite.
     normalize : bool or None, default=False
         How to treat rows of probabilities that do not sum to 1: False raises an InputError,
         True divides each row by its sum, None uses the rows unchanged.
     ignore_label : label, default=None
         Rows with this label in `y_true` are left out of the sum and of the sum of weights;
-        their value is 0 with ``reduction='none'``. By default no row is left out.
+        their value is 0 with ``reduction="none"``. By default no row is left out.
     alpha : float, default=0.1
         Weights, at least 0, of the cross-entropy (alpha) and of the reverse cross-entropy (beta).
     beta : float, default=1.0
@@ -2363,14 +2363,14 @@ def symmetric_crossentropy(
     log_zero : float, default=-4.0
         Lower limit of the logarithm of a target, at most 0; it replaces ``log 0``. Lower values
         give more weight to the reverse cross-entropy.
-    reduction : {'mean', 'sum', 'none'}, default='mean'
-        'mean' returns the weighted mean over the rows, 'sum' the weighted sum, and 'none' the
+    reduction : {"mean", "sum", "none"}, default="mean"
+        "mean" returns the weighted mean over the rows, "sum" the weighted sum, and "none" the
         weighted value of each row.
 
     Returns
     -------
     float or ndarray of shape (n,)
-        Mean or sum over the rows. With ``reduction='none'`` an array with the weighted
+        Mean or sum over the rows. With ``reduction="none"`` an array with the weighted
         value of each row.
 
     Raises
@@ -2452,29 +2452,29 @@ def taylor_crossentropy(
     sample_weight : array-like of shape (n,), default=None
         Weight of each row: finite and not negative, with at least one above 0. A mean is the
         weighted sum divided by the sum of the weights. By default all rows have weight 1.
-    class_weight : dict, array-like of shape (k,), 'balanced' or None, default=None
+    class_weight : dict, array-like of shape (k,), "balanced" or None, default=None
         Weight of each class, at least 0: a dict by label (1 for labels that it leaves out) or
         an array in the order of the classes. The weight of a row is its sample weight times the
         weight of its class; for soft targets, times the mean weight under the target before
-        label smoothing. 'balanced' gives all classes the same total weight. By default all
+        label smoothing. "balanced" gives all classes the same total weight. By default all
         classes have weight 1.
     normalize : bool or None, default=False
         How to treat rows of probabilities that do not sum to 1: False raises an InputError,
         True divides each row by its sum, None uses the rows unchanged.
     ignore_label : label, default=None
         Rows with this label in `y_true` are left out of the sum and of the sum of weights;
-        their value is 0 with ``reduction='none'``. By default no row is left out.
+        their value is 0 with ``reduction="none"``. By default no row is left out.
     order : int, default=2
         Number of terms, from 1 to 1000: 1 gives ``1 - p_y``, half of the absolute error; with more
         terms the loss approaches the cross-entropy.
-    reduction : {'mean', 'sum', 'none'}, default='mean'
-        'mean' returns the weighted mean over the rows, 'sum' the weighted sum, and 'none' the
+    reduction : {"mean", "sum", "none"}, default="mean"
+        "mean" returns the weighted mean over the rows, "sum" the weighted sum, and "none" the
         weighted value of each row.
 
     Returns
     -------
     float or ndarray of shape (n,)
-        Mean or sum over the rows. With ``reduction='none'`` an array with the weighted
+        Mean or sum over the rows. With ``reduction="none"`` an array with the weighted
         value of each row.
 
     Raises
@@ -2556,33 +2556,33 @@ def label_relaxation(
     sample_weight : array-like of shape (n,), default=None
         Weight of each row: finite and not negative, with at least one above 0. A mean is the
         weighted sum divided by the sum of the weights. By default all rows have weight 1.
-    class_weight : dict, array-like of shape (k,), 'balanced' or None, default=None
+    class_weight : dict, array-like of shape (k,), "balanced" or None, default=None
         Weight of each class, at least 0: a dict by label (1 for labels that it leaves out) or
         an array in the order of the classes. The weight of a row is its sample weight times the
         weight of its class; for soft targets, times the mean weight under the target before
-        label smoothing. 'balanced' gives all classes the same total weight. By default all
+        label smoothing. "balanced" gives all classes the same total weight. By default all
         classes have weight 1.
-    clip : float or 'auto', default='auto'
+    clip : float or "auto", default="auto"
         Lower limit of the probabilities inside logarithms, in [0, 1); smaller probabilities are
-        replaced by it. 'auto' is the machine epsilon of the dtype (2.2e-16 for float64). 0
+        replaced by it. "auto" is the machine epsilon of the dtype (2.2e-16 for float64). 0
         means no limit, so that values can be infinite.
     normalize : bool or None, default=False
         How to treat rows of probabilities that do not sum to 1: False raises an InputError,
         True divides each row by its sum, None uses the rows unchanged.
     ignore_label : label, default=None
         Rows with this label in `y_true` are left out of the sum and of the sum of weights;
-        their value is 0 with ``reduction='none'``. By default no row is left out.
+        their value is 0 with ``reduction="none"``. By default no row is left out.
     alpha : float, default=0.1
         The loss is 0 if the other classes have a total probability of at most `alpha`, in
         (0, 0.5]. Larger values tolerate more wrong labels.
-    reduction : {'mean', 'sum', 'none'}, default='mean'
-        'mean' returns the weighted mean over the rows, 'sum' the weighted sum, and 'none' the
+    reduction : {"mean", "sum", "none"}, default="mean"
+        "mean" returns the weighted mean over the rows, "sum" the weighted sum, and "none" the
         weighted value of each row.
 
     Returns
     -------
     float or ndarray of shape (n,)
-        Mean or sum over the rows. With ``reduction='none'`` an array with the weighted
+        Mean or sum over the rows. With ``reduction="none"`` an array with the weighted
         value of each row.
 
     Raises
@@ -2668,36 +2668,36 @@ def bi_tempered_logistic_loss(
     sample_weight : array-like of shape (n,), default=None
         Weight of each row: finite and not negative, with at least one above 0. A mean is the
         weighted sum divided by the sum of the weights. By default all rows have weight 1.
-    class_weight : dict, array-like of shape (k,), 'balanced' or None, default=None
+    class_weight : dict, array-like of shape (k,), "balanced" or None, default=None
         Weight of each class, at least 0: a dict by label (1 for labels that it leaves out) or
         an array in the order of the classes. The weight of a row is its sample weight times the
         weight of its class; for soft targets, times the mean weight under the target before
-        label smoothing. 'balanced' gives all classes the same total weight. By default all
+        label smoothing. "balanced" gives all classes the same total weight. By default all
         classes have weight 1.
-    clip : float or 'auto', default='auto'
+    clip : float or "auto", default="auto"
         Lower limit of the probabilities inside logarithms, in [0, 1); smaller probabilities are
-        replaced by it. 'auto' is the machine epsilon of the dtype (2.2e-16 for float64). 0
+        replaced by it. "auto" is the machine epsilon of the dtype (2.2e-16 for float64). 0
         means no limit, so that values can be infinite.
     normalize : bool or None, default=False
         How to treat rows of probabilities that do not sum to 1: False raises an InputError,
         True divides each row by its sum, None uses the rows unchanged.
     ignore_label : label, default=None
         Rows with this label in `y_true` are left out of the sum and of the sum of weights;
-        their value is 0 with ``reduction='none'``. By default no row is left out.
+        their value is 0 with ``reduction="none"``. By default no row is left out.
     t1 : float, default=0.8
         Temperature of the logarithm, in [0, 1]. Below 1 the loss is bounded by ``1 / (1 - t1)``
         and probabilities are not clipped.
     t2 : float, default=1.2
         Temperature of the softmax, at least 1, for raw scores. Above 1 the softmax has a heavy
         tail. ``t1 = t2 = 1`` gives the cross-entropy.
-    reduction : {'mean', 'sum', 'none'}, default='mean'
-        'mean' returns the weighted mean over the rows, 'sum' the weighted sum, and 'none' the
+    reduction : {"mean", "sum", "none"}, default="mean"
+        "mean" returns the weighted mean over the rows, "sum" the weighted sum, and "none" the
         weighted value of each row.
 
     Returns
     -------
     float or ndarray of shape (n,)
-        Mean or sum over the rows. With ``reduction='none'`` an array with the weighted
+        Mean or sum over the rows. With ``reduction="none"`` an array with the weighted
         value of each row.
 
     Raises
@@ -2780,26 +2780,26 @@ def ranked_probability_score(
     sample_weight : array-like of shape (n,), default=None
         Weight of each row: finite and not negative, with at least one above 0. A mean is the
         weighted sum divided by the sum of the weights. By default all rows have weight 1.
-    class_weight : dict, array-like of shape (k,), 'balanced' or None, default=None
+    class_weight : dict, array-like of shape (k,), "balanced" or None, default=None
         Weight of each class, at least 0: a dict by label (1 for labels that it leaves out) or
         an array in the order of the classes. The weight of a row is its sample weight times the
         weight of its class; for soft targets, times the mean weight under the target before
-        label smoothing. 'balanced' gives all classes the same total weight. By default all
+        label smoothing. "balanced" gives all classes the same total weight. By default all
         classes have weight 1.
     normalize : bool or None, default=False
         How to treat rows of probabilities that do not sum to 1: False raises an InputError,
         True divides each row by its sum, None uses the rows unchanged.
     ignore_label : label, default=None
         Rows with this label in `y_true` are left out of the sum and of the sum of weights;
-        their value is 0 with ``reduction='none'``. By default no row is left out.
-    reduction : {'mean', 'sum', 'none'}, default='mean'
-        'mean' returns the weighted mean over the rows, 'sum' the weighted sum, and 'none' the
+        their value is 0 with ``reduction="none"``. By default no row is left out.
+    reduction : {"mean", "sum", "none"}, default="mean"
+        "mean" returns the weighted mean over the rows, "sum" the weighted sum, and "none" the
         weighted value of each row.
 
     Returns
     -------
     float or ndarray of shape (n,)
-        Mean or sum over the rows. With ``reduction='none'`` an array with the weighted
+        Mean or sum over the rows. With ``reduction="none"`` an array with the weighted
         value of each row.
 
     Raises
@@ -2880,26 +2880,26 @@ def squared_earth_mover_distance(
     sample_weight : array-like of shape (n,), default=None
         Weight of each row: finite and not negative, with at least one above 0. A mean is the
         weighted sum divided by the sum of the weights. By default all rows have weight 1.
-    class_weight : dict, array-like of shape (k,), 'balanced' or None, default=None
+    class_weight : dict, array-like of shape (k,), "balanced" or None, default=None
         Weight of each class, at least 0: a dict by label (1 for labels that it leaves out) or
         an array in the order of the classes. The weight of a row is its sample weight times the
         weight of its class; for soft targets, times the mean weight under the target before
-        label smoothing. 'balanced' gives all classes the same total weight. By default all
+        label smoothing. "balanced" gives all classes the same total weight. By default all
         classes have weight 1.
     normalize : bool or None, default=False
         How to treat rows of probabilities that do not sum to 1: False raises an InputError,
         True divides each row by its sum, None uses the rows unchanged.
     ignore_label : label, default=None
         Rows with this label in `y_true` are left out of the sum and of the sum of weights;
-        their value is 0 with ``reduction='none'``. By default no row is left out.
-    reduction : {'mean', 'sum', 'none'}, default='mean'
-        'mean' returns the weighted mean over the rows, 'sum' the weighted sum, and 'none' the
+        their value is 0 with ``reduction="none"``. By default no row is left out.
+    reduction : {"mean", "sum", "none"}, default="mean"
+        "mean" returns the weighted mean over the rows, "sum" the weighted sum, and "none" the
         weighted value of each row.
 
     Returns
     -------
     float or ndarray of shape (n,)
-        Mean or sum over the rows. With ``reduction='none'`` an array with the weighted
+        Mean or sum over the rows. With ``reduction="none"`` an array with the weighted
         value of each row.
 
     Raises
@@ -2984,34 +2984,34 @@ def cumulative_log_loss(
     sample_weight : array-like of shape (n,), default=None
         Weight of each row: finite and not negative, with at least one above 0. A mean is the
         weighted sum divided by the sum of the weights. By default all rows have weight 1.
-    class_weight : dict, array-like of shape (k,), 'balanced' or None, default=None
+    class_weight : dict, array-like of shape (k,), "balanced" or None, default=None
         Weight of each class, at least 0: a dict by label (1 for labels that it leaves out) or
         an array in the order of the classes. The weight of a row is its sample weight times the
         weight of its class; for soft targets, times the mean weight under the target before
-        label smoothing. 'balanced' gives all classes the same total weight. By default all
+        label smoothing. "balanced" gives all classes the same total weight. By default all
         classes have weight 1.
     label_smoothing : float, default=0.0
         Proportion e of each target, in [0, 1], that is spread evenly over the k classes (k = 2
         for each label of a multilabel loss): target t becomes ``t (1 - e) + e / k``. 0 leaves
         the targets unchanged.
-    clip : float or 'auto', default='auto'
+    clip : float or "auto", default="auto"
         Lower limit of the probabilities inside logarithms, in [0, 1); smaller probabilities are
-        replaced by it. 'auto' is the machine epsilon of the dtype (2.2e-16 for float64). 0
+        replaced by it. "auto" is the machine epsilon of the dtype (2.2e-16 for float64). 0
         means no limit, so that values can be infinite.
     normalize : bool or None, default=False
         How to treat rows of probabilities that do not sum to 1: False raises an InputError,
         True divides each row by its sum, None uses the rows unchanged.
     ignore_label : label, default=None
         Rows with this label in `y_true` are left out of the sum and of the sum of weights;
-        their value is 0 with ``reduction='none'``. By default no row is left out.
-    reduction : {'mean', 'sum', 'none'}, default='mean'
-        'mean' returns the weighted mean over the rows, 'sum' the weighted sum, and 'none' the
+        their value is 0 with ``reduction="none"``. By default no row is left out.
+    reduction : {"mean", "sum", "none"}, default="mean"
+        "mean" returns the weighted mean over the rows, "sum" the weighted sum, and "none" the
         weighted value of each row.
 
     Returns
     -------
     float or ndarray of shape (n,)
-        Mean or sum over the rows. With ``reduction='none'`` an array with the weighted
+        Mean or sum over the rows. With ``reduction="none"`` an array with the weighted
         value of each row.
 
     Raises
@@ -3087,26 +3087,26 @@ def cumulative_link_log_loss(
     sample_weight : array-like of shape (n,), default=None
         Weight of each row: finite and not negative, with at least one above 0. A mean is the
         weighted sum divided by the sum of the weights. By default all rows have weight 1.
-    class_weight : dict, array-like of shape (k,), 'balanced' or None, default=None
+    class_weight : dict, array-like of shape (k,), "balanced" or None, default=None
         Weight of each class, at least 0: a dict by label (1 for labels that it leaves out) or
         an array in the order of the classes. The weight of a row is its sample weight times the
         weight of its class; for soft targets, times the mean weight under the target before
-        label smoothing. 'balanced' gives all classes the same total weight. By default all
+        label smoothing. "balanced" gives all classes the same total weight. By default all
         classes have weight 1.
     ignore_label : label, default=None
         Rows with this label in `y_true` are left out of the sum and of the sum of weights;
-        their value is 0 with ``reduction='none'``. By default no row is left out.
+        their value is 0 with ``reduction="none"``. By default no row is left out.
     thresholds : sequence of float or None, default=None
         Increasing finite numbers, one less than there are classes: the boundaries between the
         classes on the scale of the score. None means steps of 1, symmetric about 0.
-    reduction : {'mean', 'sum', 'none'}, default='mean'
-        'mean' returns the weighted mean over the rows, 'sum' the weighted sum, and 'none' the
+    reduction : {"mean", "sum", "none"}, default="mean"
+        "mean" returns the weighted mean over the rows, "sum" the weighted sum, and "none" the
         weighted value of each row.
 
     Returns
     -------
     float or ndarray of shape (n,)
-        Mean or sum over the rows. With ``reduction='none'`` an array with the weighted
+        Mean or sum over the rows. With ``reduction="none"`` an array with the weighted
         value of each row.
 
     Raises
@@ -3188,26 +3188,26 @@ def expected_absolute_grade_error(
     sample_weight : array-like of shape (n,), default=None
         Weight of each row: finite and not negative, with at least one above 0. A mean is the
         weighted sum divided by the sum of the weights. By default all rows have weight 1.
-    class_weight : dict, array-like of shape (k,), 'balanced' or None, default=None
+    class_weight : dict, array-like of shape (k,), "balanced" or None, default=None
         Weight of each class, at least 0: a dict by label (1 for labels that it leaves out) or
         an array in the order of the classes. The weight of a row is its sample weight times the
         weight of its class; for soft targets, times the mean weight under the target before
-        label smoothing. 'balanced' gives all classes the same total weight. By default all
+        label smoothing. "balanced" gives all classes the same total weight. By default all
         classes have weight 1.
     normalize : bool or None, default=False
         How to treat rows of probabilities that do not sum to 1: False raises an InputError,
         True divides each row by its sum, None uses the rows unchanged.
     ignore_label : label, default=None
         Rows with this label in `y_true` are left out of the sum and of the sum of weights;
-        their value is 0 with ``reduction='none'``. By default no row is left out.
-    reduction : {'mean', 'sum', 'none'}, default='mean'
-        'mean' returns the weighted mean over the rows, 'sum' the weighted sum, and 'none' the
+        their value is 0 with ``reduction="none"``. By default no row is left out.
+    reduction : {"mean", "sum", "none"}, default="mean"
+        "mean" returns the weighted mean over the rows, "sum" the weighted sum, and "none" the
         weighted value of each row.
 
     Returns
     -------
     float or ndarray of shape (n,)
-        Mean or sum over the rows. With ``reduction='none'`` an array with the weighted
+        Mean or sum over the rows. With ``reduction="none"`` an array with the weighted
         value of each row.
 
     Raises
@@ -3307,32 +3307,32 @@ def hinge_loss(
     sample_weight : array-like of shape (n,), default=None
         Weight of each row: finite and not negative, with at least one above 0. A mean is the
         weighted sum divided by the sum of the weights. By default all rows have weight 1.
-    class_weight : dict, array-like of shape (k,), 'balanced' or None, default=None
+    class_weight : dict, array-like of shape (k,), "balanced" or None, default=None
         Weight of each class, at least 0: a dict by label (1 for labels that it leaves out) or
         an array in the order of the classes. The weight of a row is its sample weight times the
         weight of its class; for soft targets, times the mean weight under the target before
-        label smoothing. 'balanced' gives all classes the same total weight. By default all
+        label smoothing. "balanced" gives all classes the same total weight. By default all
         classes have weight 1.
     pos_weight : float, default=None
         Weight of the second of two classes, at least 0, if the first has weight 1: short for
         ``class_weight=[1, pos_weight]``. By default both classes have weight 1.
     ignore_label : label, default=None
         Rows with this label in `y_true` are left out of the sum and of the sum of weights;
-        their value is 0 with ``reduction='none'``. By default no row is left out.
-    reduction : {'mean', 'sum', 'none'}, default='mean'
-        'mean' returns the weighted mean over the rows, 'sum' the weighted sum, and 'none' the
+        their value is 0 with ``reduction="none"``. By default no row is left out.
+    reduction : {"mean", "sum", "none"}, default="mean"
+        "mean" returns the weighted mean over the rows, "sum" the weighted sum, and "none" the
         weighted value of each row.
-    convention : str, default='xentexp'
-        'xentexp', or the name of another library to return the value of its function. That
+    convention : str, default="xentexp"
+        "xentexp", or the name of another library to return the value of its function. That
         library's keywords then replace the options above; see Notes.
     **peer_options : keywords of the other library
         Keywords of the function that `convention` selects; see the Notes. They raise an
-        error with ``convention='xentexp'``.
+        error with ``convention="xentexp"``.
 
     Returns
     -------
     float or ndarray of shape (n,)
-        Mean or sum over the rows. With ``reduction='none'`` an array with the weighted
+        Mean or sum over the rows. With ``reduction="none"`` an array with the weighted
         value of each row.
 
     Raises
@@ -3346,10 +3346,10 @@ def hinge_loss(
     With another `convention` the function returns the number that the function of the
     other library returns for the same arrays, also for input that is not valid above:
 
-    'sklearn' : sklearn.metrics.hinge_loss 1.9.1
+    "sklearn" : sklearn.metrics.hinge_loss 1.9.1
         With two classes, a single class in y_true is the negative class, whatever `labels`.
         Keywords: labels, sample_weight.
-    'keras' : keras.losses.Hinge 3.15.1
+    "keras" : keras.losses.Hinge 3.15.1
         Mean over the last axis. Targets are 0 and 1, or -1 and 1.
         Keywords: sample_weight, reduction, dtype.
 
@@ -3432,32 +3432,32 @@ def squared_hinge_loss(
     sample_weight : array-like of shape (n,), default=None
         Weight of each row: finite and not negative, with at least one above 0. A mean is the
         weighted sum divided by the sum of the weights. By default all rows have weight 1.
-    class_weight : dict, array-like of shape (k,), 'balanced' or None, default=None
+    class_weight : dict, array-like of shape (k,), "balanced" or None, default=None
         Weight of each class, at least 0: a dict by label (1 for labels that it leaves out) or
         an array in the order of the classes. The weight of a row is its sample weight times the
         weight of its class; for soft targets, times the mean weight under the target before
-        label smoothing. 'balanced' gives all classes the same total weight. By default all
+        label smoothing. "balanced" gives all classes the same total weight. By default all
         classes have weight 1.
     pos_weight : float, default=None
         Weight of the second of two classes, at least 0, if the first has weight 1: short for
         ``class_weight=[1, pos_weight]``. By default both classes have weight 1.
     ignore_label : label, default=None
         Rows with this label in `y_true` are left out of the sum and of the sum of weights;
-        their value is 0 with ``reduction='none'``. By default no row is left out.
-    reduction : {'mean', 'sum', 'none'}, default='mean'
-        'mean' returns the weighted mean over the rows, 'sum' the weighted sum, and 'none' the
+        their value is 0 with ``reduction="none"``. By default no row is left out.
+    reduction : {"mean", "sum", "none"}, default="mean"
+        "mean" returns the weighted mean over the rows, "sum" the weighted sum, and "none" the
         weighted value of each row.
-    convention : str, default='xentexp'
-        'xentexp', or the name of another library to return the value of its function. That
+    convention : str, default="xentexp"
+        "xentexp", or the name of another library to return the value of its function. That
         library's keywords then replace the options above; see Notes.
     **peer_options : keywords of the other library
         Keywords of the function that `convention` selects; see the Notes. They raise an
-        error with ``convention='xentexp'``.
+        error with ``convention="xentexp"``.
 
     Returns
     -------
     float or ndarray of shape (n,)
-        Mean or sum over the rows. With ``reduction='none'`` an array with the weighted
+        Mean or sum over the rows. With ``reduction="none"`` an array with the weighted
         value of each row.
 
     Raises
@@ -3471,7 +3471,7 @@ def squared_hinge_loss(
     With another `convention` the function returns the number that the function of the
     other library returns for the same arrays, also for input that is not valid above:
 
-    'keras' : keras.losses.SquaredHinge 3.15.1
+    "keras" : keras.losses.SquaredHinge 3.15.1
         Mean over the last axis. Targets are 0 and 1, or -1 and 1.
         Keywords: sample_weight, reduction, dtype.
 
@@ -3543,29 +3543,29 @@ def smoothed_hinge_loss(
     sample_weight : array-like of shape (n,), default=None
         Weight of each row: finite and not negative, with at least one above 0. A mean is the
         weighted sum divided by the sum of the weights. By default all rows have weight 1.
-    class_weight : dict, array-like of shape (k,), 'balanced' or None, default=None
+    class_weight : dict, array-like of shape (k,), "balanced" or None, default=None
         Weight of each class, at least 0: a dict by label (1 for labels that it leaves out) or
         an array in the order of the classes. The weight of a row is its sample weight times the
         weight of its class; for soft targets, times the mean weight under the target before
-        label smoothing. 'balanced' gives all classes the same total weight. By default all
+        label smoothing. "balanced" gives all classes the same total weight. By default all
         classes have weight 1.
     pos_weight : float, default=None
         Weight of the second of two classes, at least 0, if the first has weight 1: short for
         ``class_weight=[1, pos_weight]``. By default both classes have weight 1.
     ignore_label : label, default=None
         Rows with this label in `y_true` are left out of the sum and of the sum of weights;
-        their value is 0 with ``reduction='none'``. By default no row is left out.
+        their value is 0 with ``reduction="none"``. By default no row is left out.
     gamma : float, default=1.0
         Width of the interval below margin 1 in which the loss is a parabola, above 0; near 0 the
         loss is near the hinge loss.
-    reduction : {'mean', 'sum', 'none'}, default='mean'
-        'mean' returns the weighted mean over the rows, 'sum' the weighted sum, and 'none' the
+    reduction : {"mean", "sum", "none"}, default="mean"
+        "mean" returns the weighted mean over the rows, "sum" the weighted sum, and "none" the
         weighted value of each row.
 
     Returns
     -------
     float or ndarray of shape (n,)
-        Mean or sum over the rows. With ``reduction='none'`` an array with the weighted
+        Mean or sum over the rows. With ``reduction="none"`` an array with the weighted
         value of each row.
 
     Raises
@@ -3643,26 +3643,26 @@ def modified_huber_loss(
     sample_weight : array-like of shape (n,), default=None
         Weight of each row: finite and not negative, with at least one above 0. A mean is the
         weighted sum divided by the sum of the weights. By default all rows have weight 1.
-    class_weight : dict, array-like of shape (k,), 'balanced' or None, default=None
+    class_weight : dict, array-like of shape (k,), "balanced" or None, default=None
         Weight of each class, at least 0: a dict by label (1 for labels that it leaves out) or
         an array in the order of the classes. The weight of a row is its sample weight times the
         weight of its class; for soft targets, times the mean weight under the target before
-        label smoothing. 'balanced' gives all classes the same total weight. By default all
+        label smoothing. "balanced" gives all classes the same total weight. By default all
         classes have weight 1.
     pos_weight : float, default=None
         Weight of the second of two classes, at least 0, if the first has weight 1: short for
         ``class_weight=[1, pos_weight]``. By default both classes have weight 1.
     ignore_label : label, default=None
         Rows with this label in `y_true` are left out of the sum and of the sum of weights;
-        their value is 0 with ``reduction='none'``. By default no row is left out.
-    reduction : {'mean', 'sum', 'none'}, default='mean'
-        'mean' returns the weighted mean over the rows, 'sum' the weighted sum, and 'none' the
+        their value is 0 with ``reduction="none"``. By default no row is left out.
+    reduction : {"mean", "sum", "none"}, default="mean"
+        "mean" returns the weighted mean over the rows, "sum" the weighted sum, and "none" the
         weighted value of each row.
 
     Returns
     -------
     float or ndarray of shape (n,)
-        Mean or sum over the rows. With ``reduction='none'`` an array with the weighted
+        Mean or sum over the rows. With ``reduction="none"`` an array with the weighted
         value of each row.
 
     Raises
@@ -3758,29 +3758,29 @@ def categorical_hinge(
     sample_weight : array-like of shape (n,), default=None
         Weight of each row: finite and not negative, with at least one above 0. A mean is the
         weighted sum divided by the sum of the weights. By default all rows have weight 1.
-    class_weight : dict, array-like of shape (k,), 'balanced' or None, default=None
+    class_weight : dict, array-like of shape (k,), "balanced" or None, default=None
         Weight of each class, at least 0: a dict by label (1 for labels that it leaves out) or
         an array in the order of the classes. The weight of a row is its sample weight times the
         weight of its class; for soft targets, times the mean weight under the target before
-        label smoothing. 'balanced' gives all classes the same total weight. By default all
+        label smoothing. "balanced" gives all classes the same total weight. By default all
         classes have weight 1.
     ignore_label : label, default=None
         Rows with this label in `y_true` are left out of the sum and of the sum of weights;
-        their value is 0 with ``reduction='none'``. By default no row is left out.
-    reduction : {'mean', 'sum', 'none'}, default='mean'
-        'mean' returns the weighted mean over the rows, 'sum' the weighted sum, and 'none' the
+        their value is 0 with ``reduction="none"``. By default no row is left out.
+    reduction : {"mean", "sum", "none"}, default="mean"
+        "mean" returns the weighted mean over the rows, "sum" the weighted sum, and "none" the
         weighted value of each row.
-    convention : str, default='xentexp'
-        'xentexp', or the name of another library to return the value of its function. That
+    convention : str, default="xentexp"
+        "xentexp", or the name of another library to return the value of its function. That
         library's keywords then replace the options above; see Notes.
     **peer_options : keywords of the other library
         Keywords of the function that `convention` selects; see the Notes. They raise an
-        error with ``convention='xentexp'``.
+        error with ``convention="xentexp"``.
 
     Returns
     -------
     float or ndarray of shape (n,)
-        Mean or sum over the rows. With ``reduction='none'`` an array with the weighted
+        Mean or sum over the rows. With ``reduction="none"`` an array with the weighted
         value of each row.
 
     Raises
@@ -3794,10 +3794,10 @@ def categorical_hinge(
     With another `convention` the function returns the number that the function of the
     other library returns for the same arrays, also for input that is not valid above:
 
-    'sklearn' : sklearn.metrics.hinge_loss 1.9.1
+    "sklearn" : sklearn.metrics.hinge_loss 1.9.1
         With two classes, a single class in y_true is the negative class, whatever `labels`.
         Keywords: labels, sample_weight.
-    'keras' : keras.losses.CategoricalHinge 3.15.1
+    "keras" : keras.losses.CategoricalHinge 3.15.1
         The maximum over wrong classes includes the true class, with score 0.
         Keywords: sample_weight, reduction, dtype.
 
@@ -3864,23 +3864,23 @@ def weston_watkins_hinge(
     sample_weight : array-like of shape (n,), default=None
         Weight of each row: finite and not negative, with at least one above 0. A mean is the
         weighted sum divided by the sum of the weights. By default all rows have weight 1.
-    class_weight : dict, array-like of shape (k,), 'balanced' or None, default=None
+    class_weight : dict, array-like of shape (k,), "balanced" or None, default=None
         Weight of each class, at least 0: a dict by label (1 for labels that it leaves out) or
         an array in the order of the classes. The weight of a row is its sample weight times the
         weight of its class; for soft targets, times the mean weight under the target before
-        label smoothing. 'balanced' gives all classes the same total weight. By default all
+        label smoothing. "balanced" gives all classes the same total weight. By default all
         classes have weight 1.
     ignore_label : label, default=None
         Rows with this label in `y_true` are left out of the sum and of the sum of weights;
-        their value is 0 with ``reduction='none'``. By default no row is left out.
-    reduction : {'mean', 'sum', 'none'}, default='mean'
-        'mean' returns the weighted mean over the rows, 'sum' the weighted sum, and 'none' the
+        their value is 0 with ``reduction="none"``. By default no row is left out.
+    reduction : {"mean", "sum", "none"}, default="mean"
+        "mean" returns the weighted mean over the rows, "sum" the weighted sum, and "none" the
         weighted value of each row.
 
     Returns
     -------
     float or ndarray of shape (n,)
-        Mean or sum over the rows. With ``reduction='none'`` an array with the weighted
+        Mean or sum over the rows. With ``reduction="none"`` an array with the weighted
         value of each row.
 
     Raises
@@ -3972,34 +3972,34 @@ def multi_margin_loss(
     sample_weight : array-like of shape (n,), default=None
         Weight of each row: finite and not negative, with at least one above 0. A mean is the
         weighted sum divided by the sum of the weights. By default all rows have weight 1.
-    class_weight : dict, array-like of shape (k,), 'balanced' or None, default=None
+    class_weight : dict, array-like of shape (k,), "balanced" or None, default=None
         Weight of each class, at least 0: a dict by label (1 for labels that it leaves out) or
         an array in the order of the classes. The weight of a row is its sample weight times the
         weight of its class; for soft targets, times the mean weight under the target before
-        label smoothing. 'balanced' gives all classes the same total weight. By default all
+        label smoothing. "balanced" gives all classes the same total weight. By default all
         classes have weight 1.
     ignore_label : label, default=None
         Rows with this label in `y_true` are left out of the sum and of the sum of weights;
-        their value is 0 with ``reduction='none'``. By default no row is left out.
+        their value is 0 with ``reduction="none"``. By default no row is left out.
     p : {1, 2}, default=1
         Power of each hinge: 1 gives hinge losses, 2 squared hinge losses.
     margin : float, default=1.0
         Margin by which the score of the true class must exceed another score for a value of 0;
         at least 0.
-    reduction : {'mean', 'sum', 'none'}, default='mean'
-        'mean' returns the weighted mean over the rows, 'sum' the weighted sum, and 'none' the
+    reduction : {"mean", "sum", "none"}, default="mean"
+        "mean" returns the weighted mean over the rows, "sum" the weighted sum, and "none" the
         weighted value of each row.
-    convention : str, default='xentexp'
-        'xentexp', or the name of another library to return the value of its function. That
+    convention : str, default="xentexp"
+        "xentexp", or the name of another library to return the value of its function. That
         library's keywords then replace the options above; see Notes.
     **peer_options : keywords of the other library
         Keywords of the function that `convention` selects; see the Notes. They raise an
-        error with ``convention='xentexp'``.
+        error with ``convention="xentexp"``.
 
     Returns
     -------
     float or ndarray of shape (n,)
-        Mean or sum over the rows. With ``reduction='none'`` an array with the weighted
+        Mean or sum over the rows. With ``reduction="none"`` an array with the weighted
         value of each row.
 
     Raises
@@ -4013,7 +4013,7 @@ def multi_margin_loss(
     With another `convention` the function returns the number that the function of the
     other library returns for the same arrays, also for input that is not valid above:
 
-    'torch' : torch.nn.MultiMarginLoss 2.13.0
+    "torch" : torch.nn.MultiMarginLoss 2.13.0
         Sum over the wrong classes, divided by the number of all classes.
         Keywords: p, margin, weight, reduction.
 
@@ -4082,23 +4082,23 @@ def exponential_loss(
     sample_weight : array-like of shape (n,), default=None
         Weight of each row: finite and not negative, with at least one above 0. A mean is the
         weighted sum divided by the sum of the weights. By default all rows have weight 1.
-    class_weight : dict, array-like of shape (k,), 'balanced' or None, default=None
+    class_weight : dict, array-like of shape (k,), "balanced" or None, default=None
         Weight of each class, at least 0: a dict by label (1 for labels that it leaves out) or
         an array in the order of the classes. The weight of a row is its sample weight times the
         weight of its class; for soft targets, times the mean weight under the target before
-        label smoothing. 'balanced' gives all classes the same total weight. By default all
+        label smoothing. "balanced" gives all classes the same total weight. By default all
         classes have weight 1.
     ignore_label : label, default=None
         Rows with this label in `y_true` are left out of the sum and of the sum of weights;
-        their value is 0 with ``reduction='none'``. By default no row is left out.
-    reduction : {'mean', 'sum', 'none'}, default='mean'
-        'mean' returns the weighted mean over the rows, 'sum' the weighted sum, and 'none' the
+        their value is 0 with ``reduction="none"``. By default no row is left out.
+    reduction : {"mean", "sum", "none"}, default="mean"
+        "mean" returns the weighted mean over the rows, "sum" the weighted sum, and "none" the
         weighted value of each row.
 
     Returns
     -------
     float or ndarray of shape (n,)
-        Mean or sum over the rows. With ``reduction='none'`` an array with the weighted
+        Mean or sum over the rows. With ``reduction="none"`` an array with the weighted
         value of each row.
 
     Raises
@@ -4181,29 +4181,29 @@ def logistic_margin_loss(
     sample_weight : array-like of shape (n,), default=None
         Weight of each row: finite and not negative, with at least one above 0. A mean is the
         weighted sum divided by the sum of the weights. By default all rows have weight 1.
-    class_weight : dict, array-like of shape (k,), 'balanced' or None, default=None
+    class_weight : dict, array-like of shape (k,), "balanced" or None, default=None
         Weight of each class, at least 0: a dict by label (1 for labels that it leaves out) or
         an array in the order of the classes. The weight of a row is its sample weight times the
         weight of its class; for soft targets, times the mean weight under the target before
-        label smoothing. 'balanced' gives all classes the same total weight. By default all
+        label smoothing. "balanced" gives all classes the same total weight. By default all
         classes have weight 1.
     ignore_label : label, default=None
         Rows with this label in `y_true` are left out of the sum and of the sum of weights;
-        their value is 0 with ``reduction='none'``. By default no row is left out.
-    reduction : {'mean', 'sum', 'none'}, default='mean'
-        'mean' returns the weighted mean over the rows, 'sum' the weighted sum, and 'none' the
+        their value is 0 with ``reduction="none"``. By default no row is left out.
+    reduction : {"mean", "sum", "none"}, default="mean"
+        "mean" returns the weighted mean over the rows, "sum" the weighted sum, and "none" the
         weighted value of each row.
-    convention : str, default='xentexp'
-        'xentexp', or the name of another library to return the value of its function. That
+    convention : str, default="xentexp"
+        "xentexp", or the name of another library to return the value of its function. That
         library's keywords then replace the options above; see Notes.
     **peer_options : keywords of the other library
         Keywords of the function that `convention` selects; see the Notes. They raise an
-        error with ``convention='xentexp'``.
+        error with ``convention="xentexp"``.
 
     Returns
     -------
     float or ndarray of shape (n,)
-        Mean or sum over the rows. With ``reduction='none'`` an array with the weighted
+        Mean or sum over the rows. With ``reduction="none"`` an array with the weighted
         value of each row.
 
     Raises
@@ -4217,7 +4217,7 @@ def logistic_margin_loss(
     With another `convention` the function returns the number that the function of the
     other library returns for the same arrays, also for input that is not valid above:
 
-    'torch' : torch.nn.SoftMarginLoss 2.13.0
+    "torch" : torch.nn.SoftMarginLoss 2.13.0
         ``log(1 + exp(-y x))`` with y = +-1; infinite if the exponential overflows.
         Keywords: reduction.
 
@@ -4324,39 +4324,39 @@ def squared_error(
     sample_weight : array-like of shape (n,), default=None
         Weight of each row: finite and not negative, with at least one above 0. A mean is the
         weighted sum divided by the sum of the weights. By default all rows have weight 1.
-    class_weight : dict, array-like of shape (k,), 'balanced' or None, default=None
+    class_weight : dict, array-like of shape (k,), "balanced" or None, default=None
         Weight of each class, at least 0: a dict by label (1 for labels that it leaves out) or
         an array in the order of the classes. The weight of a row is its sample weight times the
         weight of its class; for soft targets, times the mean weight under the target before
-        label smoothing. 'balanced' gives all classes the same total weight. By default all
+        label smoothing. "balanced" gives all classes the same total weight. By default all
         classes have weight 1.
     normalize : bool or None, default=False
         How to treat rows of probabilities that do not sum to 1: False raises an InputError,
         True divides each row by its sum, None uses the rows unchanged.
     ignore_label : label, default=None
         Rows with this label in `y_true` are left out of the sum and of the sum of weights;
-        their value is 0 with ``reduction='none'``. By default no row is left out.
+        their value is 0 with ``reduction="none"``. By default no row is left out.
     numbers : bool, default=False
         If True, `y_true` and `y_pred` are plain numbers, as in regression, of shape (n,) or
         (n, k), and options for classes are not accepted. If False, they are classes and
         probabilities.
-    over_classes : {"mean", "sum", "half_sum"}, default='mean'
+    over_classes : {"mean", "sum", "half_sum"}, default="mean"
         How the values of the columns of a row are combined: their mean, their sum, or half of
         their sum, which some textbooks also call mean squared error.
-    reduction : {'mean', 'sum', 'none'}, default='mean'
-        'mean' returns the weighted mean over the rows, 'sum' the weighted sum, and 'none' the
+    reduction : {"mean", "sum", "none"}, default="mean"
+        "mean" returns the weighted mean over the rows, "sum" the weighted sum, and "none" the
         weighted value of each row.
-    convention : str, default='xentexp'
-        'xentexp', or the name of another library to return the value of its function. That
+    convention : str, default="xentexp"
+        "xentexp", or the name of another library to return the value of its function. That
         library's keywords then replace the options above; see Notes.
     **peer_options : keywords of the other library
         Keywords of the function that `convention` selects; see the Notes. They raise an
-        error with ``convention='xentexp'``.
+        error with ``convention="xentexp"``.
 
     Returns
     -------
     float or ndarray of shape (n,)
-        Mean or sum over the rows. With ``reduction='none'`` an array with the weighted
+        Mean or sum over the rows. With ``reduction="none"`` an array with the weighted
         value of each row.
 
     Raises
@@ -4370,13 +4370,13 @@ def squared_error(
     With another `convention` the function returns the number that the function of the
     other library returns for the same arrays, also for input that is not valid above:
 
-    'sklearn' : sklearn.metrics.mean_squared_error 1.9.1
+    "sklearn" : sklearn.metrics.mean_squared_error 1.9.1
         Targets are numbers, not labels. By default the mean over columns is unweighted.
         Keywords: sample_weight, multioutput.
-    'keras' : keras.losses.MeanSquaredError 3.15.1
+    "keras" : keras.losses.MeanSquaredError 3.15.1
         Mean over the last axis.
         Keywords: sample_weight, reduction, dtype.
-    'torch' : torch.nn.MSELoss 2.13.0
+    "torch" : torch.nn.MSELoss 2.13.0
         Mean of ``(y_pred - y_true)^2`` over all elements.
         Keywords: reduction.
 
@@ -4488,39 +4488,39 @@ def absolute_error(
     sample_weight : array-like of shape (n,), default=None
         Weight of each row: finite and not negative, with at least one above 0. A mean is the
         weighted sum divided by the sum of the weights. By default all rows have weight 1.
-    class_weight : dict, array-like of shape (k,), 'balanced' or None, default=None
+    class_weight : dict, array-like of shape (k,), "balanced" or None, default=None
         Weight of each class, at least 0: a dict by label (1 for labels that it leaves out) or
         an array in the order of the classes. The weight of a row is its sample weight times the
         weight of its class; for soft targets, times the mean weight under the target before
-        label smoothing. 'balanced' gives all classes the same total weight. By default all
+        label smoothing. "balanced" gives all classes the same total weight. By default all
         classes have weight 1.
     normalize : bool or None, default=False
         How to treat rows of probabilities that do not sum to 1: False raises an InputError,
         True divides each row by its sum, None uses the rows unchanged.
     ignore_label : label, default=None
         Rows with this label in `y_true` are left out of the sum and of the sum of weights;
-        their value is 0 with ``reduction='none'``. By default no row is left out.
+        their value is 0 with ``reduction="none"``. By default no row is left out.
     numbers : bool, default=False
         If True, `y_true` and `y_pred` are plain numbers, as in regression, of shape (n,) or
         (n, k), and options for classes are not accepted. If False, they are classes and
         probabilities.
-    over_classes : {"mean", "sum", "half_sum"}, default='mean'
+    over_classes : {"mean", "sum", "half_sum"}, default="mean"
         How the values of the columns of a row are combined: their mean, their sum, or half of
         their sum.
-    reduction : {'mean', 'sum', 'none'}, default='mean'
-        'mean' returns the weighted mean over the rows, 'sum' the weighted sum, and 'none' the
+    reduction : {"mean", "sum", "none"}, default="mean"
+        "mean" returns the weighted mean over the rows, "sum" the weighted sum, and "none" the
         weighted value of each row.
-    convention : str, default='xentexp'
-        'xentexp', or the name of another library to return the value of its function. That
+    convention : str, default="xentexp"
+        "xentexp", or the name of another library to return the value of its function. That
         library's keywords then replace the options above; see Notes.
     **peer_options : keywords of the other library
         Keywords of the function that `convention` selects; see the Notes. They raise an
-        error with ``convention='xentexp'``.
+        error with ``convention="xentexp"``.
 
     Returns
     -------
     float or ndarray of shape (n,)
-        Mean or sum over the rows. With ``reduction='none'`` an array with the weighted
+        Mean or sum over the rows. With ``reduction="none"`` an array with the weighted
         value of each row.
 
     Raises
@@ -4534,13 +4534,13 @@ def absolute_error(
     With another `convention` the function returns the number that the function of the
     other library returns for the same arrays, also for input that is not valid above:
 
-    'sklearn' : sklearn.metrics.mean_absolute_error 1.9.1
+    "sklearn" : sklearn.metrics.mean_absolute_error 1.9.1
         Targets are numbers, not labels. By default the mean over columns is unweighted.
         Keywords: sample_weight, multioutput.
-    'keras' : keras.losses.MeanAbsoluteError 3.15.1
+    "keras" : keras.losses.MeanAbsoluteError 3.15.1
         Mean over the last axis.
         Keywords: sample_weight, reduction, dtype.
-    'torch' : torch.nn.L1Loss 2.13.0
+    "torch" : torch.nn.L1Loss 2.13.0
         Mean of ``|y_pred - y_true|`` over all elements.
         Keywords: reduction.
 
@@ -4648,42 +4648,42 @@ def huber_loss(
     sample_weight : array-like of shape (n,), default=None
         Weight of each row: finite and not negative, with at least one above 0. A mean is the
         weighted sum divided by the sum of the weights. By default all rows have weight 1.
-    class_weight : dict, array-like of shape (k,), 'balanced' or None, default=None
+    class_weight : dict, array-like of shape (k,), "balanced" or None, default=None
         Weight of each class, at least 0: a dict by label (1 for labels that it leaves out) or
         an array in the order of the classes. The weight of a row is its sample weight times the
         weight of its class; for soft targets, times the mean weight under the target before
-        label smoothing. 'balanced' gives all classes the same total weight. By default all
+        label smoothing. "balanced" gives all classes the same total weight. By default all
         classes have weight 1.
     normalize : bool or None, default=False
         How to treat rows of probabilities that do not sum to 1: False raises an InputError,
         True divides each row by its sum, None uses the rows unchanged.
     ignore_label : label, default=None
         Rows with this label in `y_true` are left out of the sum and of the sum of weights;
-        their value is 0 with ``reduction='none'``. By default no row is left out.
+        their value is 0 with ``reduction="none"``. By default no row is left out.
     numbers : bool, default=False
         If True, `y_true` and `y_pred` are plain numbers, as in regression, of shape (n,) or
         (n, k), and options for classes are not accepted. If False, they are classes and
         probabilities.
-    over_classes : {"mean", "sum", "half_sum"}, default='mean'
+    over_classes : {"mean", "sum", "half_sum"}, default="mean"
         How the values of the columns of a row are combined: their mean, their sum, or half of
         their sum.
     delta : float, default=1.0
         Absolute error, above 0, from which the loss is linear. Errors of probabilities are at most
         1, so that the default gives half of the squared error.
-    reduction : {'mean', 'sum', 'none'}, default='mean'
-        'mean' returns the weighted mean over the rows, 'sum' the weighted sum, and 'none' the
+    reduction : {"mean", "sum", "none"}, default="mean"
+        "mean" returns the weighted mean over the rows, "sum" the weighted sum, and "none" the
         weighted value of each row.
-    convention : str, default='xentexp'
-        'xentexp', or the name of another library to return the value of its function. That
+    convention : str, default="xentexp"
+        "xentexp", or the name of another library to return the value of its function. That
         library's keywords then replace the options above; see Notes.
     **peer_options : keywords of the other library
         Keywords of the function that `convention` selects; see the Notes. They raise an
-        error with ``convention='xentexp'``.
+        error with ``convention="xentexp"``.
 
     Returns
     -------
     float or ndarray of shape (n,)
-        Mean or sum over the rows. With ``reduction='none'`` an array with the weighted
+        Mean or sum over the rows. With ``reduction="none"`` an array with the weighted
         value of each row.
 
     Raises
@@ -4697,10 +4697,10 @@ def huber_loss(
     With another `convention` the function returns the number that the function of the
     other library returns for the same arrays, also for input that is not valid above:
 
-    'keras' : keras.losses.Huber 3.15.1
+    "keras" : keras.losses.Huber 3.15.1
         Mean over the last axis.
         Keywords: delta, sample_weight, reduction, dtype.
-    'torch' : torch.nn.HuberLoss, SmoothL1Loss 2.13.0
+    "torch" : torch.nn.HuberLoss, SmoothL1Loss 2.13.0
         HuberLoss with `delta` (1.0 by default), or SmoothL1Loss if `beta` is given.
         Keywords: delta, beta, reduction.
 
@@ -4795,39 +4795,39 @@ def log_cosh_loss(
     sample_weight : array-like of shape (n,), default=None
         Weight of each row: finite and not negative, with at least one above 0. A mean is the
         weighted sum divided by the sum of the weights. By default all rows have weight 1.
-    class_weight : dict, array-like of shape (k,), 'balanced' or None, default=None
+    class_weight : dict, array-like of shape (k,), "balanced" or None, default=None
         Weight of each class, at least 0: a dict by label (1 for labels that it leaves out) or
         an array in the order of the classes. The weight of a row is its sample weight times the
         weight of its class; for soft targets, times the mean weight under the target before
-        label smoothing. 'balanced' gives all classes the same total weight. By default all
+        label smoothing. "balanced" gives all classes the same total weight. By default all
         classes have weight 1.
     normalize : bool or None, default=False
         How to treat rows of probabilities that do not sum to 1: False raises an InputError,
         True divides each row by its sum, None uses the rows unchanged.
     ignore_label : label, default=None
         Rows with this label in `y_true` are left out of the sum and of the sum of weights;
-        their value is 0 with ``reduction='none'``. By default no row is left out.
+        their value is 0 with ``reduction="none"``. By default no row is left out.
     numbers : bool, default=False
         If True, `y_true` and `y_pred` are plain numbers, as in regression, of shape (n,) or
         (n, k), and options for classes are not accepted. If False, they are classes and
         probabilities.
-    over_classes : {"mean", "sum", "half_sum"}, default='mean'
+    over_classes : {"mean", "sum", "half_sum"}, default="mean"
         How the values of the columns of a row are combined: their mean, their sum, or half of
         their sum.
-    reduction : {'mean', 'sum', 'none'}, default='mean'
-        'mean' returns the weighted mean over the rows, 'sum' the weighted sum, and 'none' the
+    reduction : {"mean", "sum", "none"}, default="mean"
+        "mean" returns the weighted mean over the rows, "sum" the weighted sum, and "none" the
         weighted value of each row.
-    convention : str, default='xentexp'
-        'xentexp', or the name of another library to return the value of its function. That
+    convention : str, default="xentexp"
+        "xentexp", or the name of another library to return the value of its function. That
         library's keywords then replace the options above; see Notes.
     **peer_options : keywords of the other library
         Keywords of the function that `convention` selects; see the Notes. They raise an
-        error with ``convention='xentexp'``.
+        error with ``convention="xentexp"``.
 
     Returns
     -------
     float or ndarray of shape (n,)
-        Mean or sum over the rows. With ``reduction='none'`` an array with the weighted
+        Mean or sum over the rows. With ``reduction="none"`` an array with the weighted
         value of each row.
 
     Raises
@@ -4841,7 +4841,7 @@ def log_cosh_loss(
     With another `convention` the function returns the number that the function of the
     other library returns for the same arrays, also for input that is not valid above:
 
-    'keras' : keras.losses.LogCosh 3.15.1
+    "keras" : keras.losses.LogCosh 3.15.1
         Mean over the last axis.
         Keywords: sample_weight, reduction, dtype.
 
@@ -4956,43 +4956,43 @@ def poisson_deviance(
     sample_weight : array-like of shape (n,), default=None
         Weight of each row: finite and not negative, with at least one above 0. A mean is the
         weighted sum divided by the sum of the weights. By default all rows have weight 1.
-    class_weight : dict, array-like of shape (k,), 'balanced' or None, default=None
+    class_weight : dict, array-like of shape (k,), "balanced" or None, default=None
         Weight of each class, at least 0: a dict by label (1 for labels that it leaves out) or
         an array in the order of the classes. The weight of a row is its sample weight times the
         weight of its class; for soft targets, times the mean weight under the target before
-        label smoothing. 'balanced' gives all classes the same total weight. By default all
+        label smoothing. "balanced" gives all classes the same total weight. By default all
         classes have weight 1.
-    clip : float or 'auto', default='auto'
+    clip : float or "auto", default="auto"
         Lower limit of the probabilities inside logarithms, in [0, 1); smaller probabilities are
-        replaced by it. 'auto' is the machine epsilon of the dtype (2.2e-16 for float64). 0
+        replaced by it. "auto" is the machine epsilon of the dtype (2.2e-16 for float64). 0
         means no limit, so that values can be infinite.
     normalize : bool or None, default=False
         How to treat rows of probabilities that do not sum to 1: False raises an InputError,
         True divides each row by its sum, None uses the rows unchanged.
     ignore_label : label, default=None
         Rows with this label in `y_true` are left out of the sum and of the sum of weights;
-        their value is 0 with ``reduction='none'``. By default no row is left out.
+        their value is 0 with ``reduction="none"``. By default no row is left out.
     numbers : bool, default=False
         If True, `y_true` and `y_pred` are plain numbers, as in regression, of shape (n,) or
         (n, k), and options for classes are not accepted. If False, they are classes and
         probabilities.
-    over_classes : {"mean", "sum", "half_sum"}, default='mean'
+    over_classes : {"mean", "sum", "half_sum"}, default="mean"
         How the values of the columns of a row are combined: their mean, their sum, or half of
         their sum.
-    reduction : {'mean', 'sum', 'none'}, default='mean'
-        'mean' returns the weighted mean over the rows, 'sum' the weighted sum, and 'none' the
+    reduction : {"mean", "sum", "none"}, default="mean"
+        "mean" returns the weighted mean over the rows, "sum" the weighted sum, and "none" the
         weighted value of each row.
-    convention : str, default='xentexp'
-        'xentexp', or the name of another library to return the value of its function. That
+    convention : str, default="xentexp"
+        "xentexp", or the name of another library to return the value of its function. That
         library's keywords then replace the options above; see Notes.
     **peer_options : keywords of the other library
         Keywords of the function that `convention` selects; see the Notes. They raise an
-        error with ``convention='xentexp'``.
+        error with ``convention="xentexp"``.
 
     Returns
     -------
     float or ndarray of shape (n,)
-        Mean or sum over the rows. With ``reduction='none'`` an array with the weighted
+        Mean or sum over the rows. With ``reduction="none"`` an array with the weighted
         value of each row.
 
     Raises
@@ -5006,13 +5006,13 @@ def poisson_deviance(
     With another `convention` the function returns the number that the function of the
     other library returns for the same arrays, also for input that is not valid above:
 
-    'sklearn' : sklearn.metrics.mean_poisson_deviance 1.9.1
+    "sklearn" : sklearn.metrics.mean_poisson_deviance 1.9.1
         ``2 (y log(y / mu) - y + mu)`` of a single column, with targets y >= 0 and means mu > 0.
         Keywords: sample_weight.
-    'keras' : keras.losses.Poisson 3.15.1
+    "keras" : keras.losses.Poisson 3.15.1
         ``mu - y log(mu + 1e-7)``: half the deviance without the terms that depend only on y.
         Keywords: sample_weight, reduction, dtype.
-    'torch' : torch.nn.PoissonNLLLoss 2.13.0
+    "torch" : torch.nn.PoissonNLLLoss 2.13.0
         ``exp(x) - y x`` by default, where `y_pred` is x, the logarithm of the mean.
         Keywords: log_input, full, eps, reduction.
 
@@ -5117,39 +5117,39 @@ def squared_log_error(
     sample_weight : array-like of shape (n,), default=None
         Weight of each row: finite and not negative, with at least one above 0. A mean is the
         weighted sum divided by the sum of the weights. By default all rows have weight 1.
-    class_weight : dict, array-like of shape (k,), 'balanced' or None, default=None
+    class_weight : dict, array-like of shape (k,), "balanced" or None, default=None
         Weight of each class, at least 0: a dict by label (1 for labels that it leaves out) or
         an array in the order of the classes. The weight of a row is its sample weight times the
         weight of its class; for soft targets, times the mean weight under the target before
-        label smoothing. 'balanced' gives all classes the same total weight. By default all
+        label smoothing. "balanced" gives all classes the same total weight. By default all
         classes have weight 1.
     normalize : bool or None, default=False
         How to treat rows of probabilities that do not sum to 1: False raises an InputError,
         True divides each row by its sum, None uses the rows unchanged.
     ignore_label : label, default=None
         Rows with this label in `y_true` are left out of the sum and of the sum of weights;
-        their value is 0 with ``reduction='none'``. By default no row is left out.
+        their value is 0 with ``reduction="none"``. By default no row is left out.
     numbers : bool, default=False
         If True, `y_true` and `y_pred` are plain numbers, as in regression, of shape (n,) or
         (n, k), and options for classes are not accepted. If False, they are classes and
         probabilities.
-    over_classes : {"mean", "sum", "half_sum"}, default='mean'
+    over_classes : {"mean", "sum", "half_sum"}, default="mean"
         How the values of the columns of a row are combined: their mean, their sum, or half of
         their sum.
-    reduction : {'mean', 'sum', 'none'}, default='mean'
-        'mean' returns the weighted mean over the rows, 'sum' the weighted sum, and 'none' the
+    reduction : {"mean", "sum", "none"}, default="mean"
+        "mean" returns the weighted mean over the rows, "sum" the weighted sum, and "none" the
         weighted value of each row.
-    convention : str, default='xentexp'
-        'xentexp', or the name of another library to return the value of its function. That
+    convention : str, default="xentexp"
+        "xentexp", or the name of another library to return the value of its function. That
         library's keywords then replace the options above; see Notes.
     **peer_options : keywords of the other library
         Keywords of the function that `convention` selects; see the Notes. They raise an
-        error with ``convention='xentexp'``.
+        error with ``convention="xentexp"``.
 
     Returns
     -------
     float or ndarray of shape (n,)
-        Mean or sum over the rows. With ``reduction='none'`` an array with the weighted
+        Mean or sum over the rows. With ``reduction="none"`` an array with the weighted
         value of each row.
 
     Raises
@@ -5163,10 +5163,10 @@ def squared_log_error(
     With another `convention` the function returns the number that the function of the
     other library returns for the same arrays, also for input that is not valid above:
 
-    'sklearn' : sklearn.metrics.mean_squared_log_error 1.9.1
+    "sklearn" : sklearn.metrics.mean_squared_log_error 1.9.1
         Targets and predictions are numbers above -1.
         Keywords: sample_weight, multioutput.
-    'keras' : keras.losses.MeanSquaredLogarithmicError 3.15.1
+    "keras" : keras.losses.MeanSquaredLogarithmicError 3.15.1
         Mean over the last axis. Targets and predictions below 1e-7 count as 1e-7.
         Keywords: sample_weight, reduction, dtype.
 
@@ -5217,14 +5217,14 @@ def entropy(
     normalize : bool or None, default=False
         How to treat rows of probabilities that do not sum to 1: False raises an InputError,
         True divides each row by its sum, None uses the rows unchanged.
-    reduction : {'mean', 'sum', 'none'}, default='mean'
-        'mean' returns the weighted mean over the rows, 'sum' the weighted sum, and 'none' the
+    reduction : {"mean", "sum", "none"}, default="mean"
+        "mean" returns the weighted mean over the rows, "sum" the weighted sum, and "none" the
         weighted value of each row.
 
     Returns
     -------
     float or ndarray of shape (n,)
-        Mean or sum over the rows. With ``reduction='none'`` the value of each row, as an
+        Mean or sum over the rows. With ``reduction="none"`` the value of each row, as an
         array for arguments of shape (n, k).
 
     Raises
@@ -5294,14 +5294,14 @@ def cross_entropy(
     delta : float, default=0.0
         Number, at least 0, that is added to ``q`` inside the logarithm to avoid ``log 0``. With
         the default 0, the value is infinite if ``q`` is 0 where ``p`` is not.
-    reduction : {'mean', 'sum', 'none'}, default='mean'
-        'mean' returns the weighted mean over the rows, 'sum' the weighted sum, and 'none' the
+    reduction : {"mean", "sum", "none"}, default="mean"
+        "mean" returns the weighted mean over the rows, "sum" the weighted sum, and "none" the
         weighted value of each row.
 
     Returns
     -------
     float or ndarray of shape (n,)
-        Mean or sum over the rows. With ``reduction='none'`` the value of each row, as an
+        Mean or sum over the rows. With ``reduction="none"`` the value of each row, as an
         array for arguments of shape (n, k).
 
     Raises
@@ -5388,20 +5388,20 @@ def kl_divergence(
     normalize : bool or None, default=False
         How to treat rows of probabilities that do not sum to 1: False raises an InputError,
         True divides each row by its sum, None uses the rows unchanged.
-    reduction : {'mean', 'sum', 'none'}, default='mean'
-        'mean' returns the weighted mean over the rows, 'sum' the weighted sum, and 'none' the
+    reduction : {"mean", "sum", "none"}, default="mean"
+        "mean" returns the weighted mean over the rows, "sum" the weighted sum, and "none" the
         weighted value of each row.
-    convention : str, default='xentexp'
-        'xentexp', or the name of another library to return the value of its function. That
+    convention : str, default="xentexp"
+        "xentexp", or the name of another library to return the value of its function. That
         library's keywords then replace the options above; see Notes.
     **peer_options : keywords of the other library
         Keywords of the function that `convention` selects; see the Notes. They raise an
-        error with ``convention='xentexp'``.
+        error with ``convention="xentexp"``.
 
     Returns
     -------
     float or ndarray of shape (n,)
-        Mean or sum over the rows. With ``reduction='none'`` the value of each row, as an
+        Mean or sum over the rows. With ``reduction="none"`` the value of each row, as an
         array for arguments of shape (n, k).
 
     Raises
@@ -5415,10 +5415,10 @@ def kl_divergence(
     With another `convention` the function returns the number that the function of the
     other library returns for the same arrays, also for input that is not valid above:
 
-    'keras' : keras.losses.KLDivergence 3.15.1
+    "keras" : keras.losses.KLDivergence 3.15.1
         Sum over the last axis. Both distributions are clipped to [1e-7, 1].
         Keywords: sample_weight, reduction, dtype.
-    'torch' : torch.nn.KLDivLoss 2.13.0
+    "torch" : torch.nn.KLDivLoss 2.13.0
         The logarithm of `q` is the input of KLDivLoss. The mean is over all elements.
         Keywords: log_target, reduction.
 
@@ -5476,14 +5476,14 @@ def reverse_kl_divergence(
     normalize : bool or None, default=False
         How to treat rows of probabilities that do not sum to 1: False raises an InputError,
         True divides each row by its sum, None uses the rows unchanged.
-    reduction : {'mean', 'sum', 'none'}, default='mean'
-        'mean' returns the weighted mean over the rows, 'sum' the weighted sum, and 'none' the
+    reduction : {"mean", "sum", "none"}, default="mean"
+        "mean" returns the weighted mean over the rows, "sum" the weighted sum, and "none" the
         weighted value of each row.
 
     Returns
     -------
     float or ndarray of shape (n,)
-        Mean or sum over the rows. With ``reduction='none'`` the value of each row, as an
+        Mean or sum over the rows. With ``reduction="none"`` the value of each row, as an
         array for arguments of shape (n, k).
 
     Raises
@@ -5550,14 +5550,14 @@ def jensen_shannon_divergence(
     normalize : bool or None, default=False
         How to treat rows of probabilities that do not sum to 1: False raises an InputError,
         True divides each row by its sum, None uses the rows unchanged.
-    reduction : {'mean', 'sum', 'none'}, default='mean'
-        'mean' returns the weighted mean over the rows, 'sum' the weighted sum, and 'none' the
+    reduction : {"mean", "sum", "none"}, default="mean"
+        "mean" returns the weighted mean over the rows, "sum" the weighted sum, and "none" the
         weighted value of each row.
 
     Returns
     -------
     float or ndarray of shape (n,)
-        Mean or sum over the rows. With ``reduction='none'`` the value of each row, as an
+        Mean or sum over the rows. With ``reduction="none"`` the value of each row, as an
         array for arguments of shape (n, k).
 
     Raises
@@ -5627,14 +5627,14 @@ def renyi_divergence(
         True divides each row by its sum, None uses the rows unchanged.
     alpha : float, default=0.5
         Order, above 0 and not 1; for alpha near 1 it is near the `kl_divergence`.
-    reduction : {'mean', 'sum', 'none'}, default='mean'
-        'mean' returns the weighted mean over the rows, 'sum' the weighted sum, and 'none' the
+    reduction : {"mean", "sum", "none"}, default="mean"
+        "mean" returns the weighted mean over the rows, "sum" the weighted sum, and "none" the
         weighted value of each row.
 
     Returns
     -------
     float or ndarray of shape (n,)
-        Mean or sum over the rows. With ``reduction='none'`` the value of each row, as an
+        Mean or sum over the rows. With ``reduction="none"`` the value of each row, as an
         array for arguments of shape (n, k).
 
     Raises
@@ -5706,14 +5706,14 @@ def alpha_divergence(
         Order, above 0 and not 1; for alpha near 1 it is near the `kl_divergence`. 1/2 gives four
         times the squared Hellinger distance ``1 - sum sqrt(p q)``, 2 half of the chi-squared
         divergence. The maximum is ``1 / (alpha (1 - alpha))`` below 1 and infinite above 1.
-    reduction : {'mean', 'sum', 'none'}, default='mean'
-        'mean' returns the weighted mean over the rows, 'sum' the weighted sum, and 'none' the
+    reduction : {"mean", "sum", "none"}, default="mean"
+        "mean" returns the weighted mean over the rows, "sum" the weighted sum, and "none" the
         weighted value of each row.
 
     Returns
     -------
     float or ndarray of shape (n,)
-        Mean or sum over the rows. With ``reduction='none'`` the value of each row, as an
+        Mean or sum over the rows. With ``reduction="none"`` the value of each row, as an
         array for arguments of shape (n, k).
 
     Raises
@@ -5819,26 +5819,26 @@ def multilabel_crossentropy(
         Proportion e of each target, in [0, 1], that is spread evenly over the k classes (k = 2
         for each label of a multilabel loss): target t becomes ``t (1 - e) + e / k``. 0 leaves
         the targets unchanged.
-    clip : float or 'auto', default='auto'
+    clip : float or "auto", default="auto"
         Lower limit of the probabilities inside logarithms, in [0, 1); smaller probabilities are
-        replaced by it. 'auto' is the machine epsilon of the dtype (2.2e-16 for float64). 0
+        replaced by it. "auto" is the machine epsilon of the dtype (2.2e-16 for float64). 0
         means no limit, so that values can be infinite.
-    over_labels : {"mean", "sum"}, default='mean'
+    over_labels : {"mean", "sum"}, default="mean"
         How the values of the labels of a row are combined: their mean or their sum.
-    reduction : {'mean', 'sum', 'none'}, default='mean'
-        'mean' returns the weighted mean over the rows, 'sum' the weighted sum, and 'none' the
+    reduction : {"mean", "sum", "none"}, default="mean"
+        "mean" returns the weighted mean over the rows, "sum" the weighted sum, and "none" the
         weighted value of each row.
-    convention : str, default='xentexp'
-        'xentexp', or the name of another library to return the value of its function. That
+    convention : str, default="xentexp"
+        "xentexp", or the name of another library to return the value of its function. That
         library's keywords then replace the options above; see Notes.
     **peer_options : keywords of the other library
         Keywords of the function that `convention` selects; see the Notes. They raise an
-        error with ``convention='xentexp'``.
+        error with ``convention="xentexp"``.
 
     Returns
     -------
     float or ndarray of shape (n,)
-        Mean or sum over the rows. With ``reduction='none'`` an array with the weighted
+        Mean or sum over the rows. With ``reduction="none"`` an array with the weighted
         value of each row.
 
     Raises
@@ -5852,10 +5852,10 @@ def multilabel_crossentropy(
     With another `convention` the function returns the number that the function of the
     other library returns for the same arrays, also for input that is not valid above:
 
-    'keras' : keras.losses.BinaryCrossentropy 3.15.1
+    "keras" : keras.losses.BinaryCrossentropy 3.15.1
         Mean over `axis`, so that an array of shape (n,) is one row of n columns.
         Keywords: from_logits, label_smoothing, axis, sample_weight, reduction, dtype.
-    'torch' : torch.nn.BCELoss, BCEWithLogitsLoss 2.13.0
+    "torch" : torch.nn.BCELoss, BCEWithLogitsLoss 2.13.0
         BCEWithLogitsLoss with ``from_logits=True``, BCELoss otherwise.
         Keywords: from_logits, weight, pos_weight, reduction.
 
@@ -5925,11 +5925,11 @@ def multilabel_asymmetric_loss(
     sample_weight : array-like of shape (n,), default=None
         Weight of each row: finite and not negative, with at least one above 0. A mean is the
         weighted sum divided by the sum of the weights. By default all rows have weight 1.
-    clip : float or 'auto', default='auto'
+    clip : float or "auto", default="auto"
         Lower limit of the probabilities inside logarithms, in [0, 1); smaller probabilities are
-        replaced by it. 'auto' is the machine epsilon of the dtype (2.2e-16 for float64). 0
+        replaced by it. "auto" is the machine epsilon of the dtype (2.2e-16 for float64). 0
         means no limit, so that values can be infinite.
-    over_labels : {"mean", "sum"}, default='mean'
+    over_labels : {"mean", "sum"}, default="mean"
         How the values of the labels of a row are combined: their mean or, as in the code of the
         paper, their sum.
     gamma_positive : float, default=1.0
@@ -5943,14 +5943,14 @@ def multilabel_asymmetric_loss(
     margin : float, default=0.05
         Probability in [0, 1]: an absent label has loss 0 if its predicted probability is at most
         `margin`.
-    reduction : {'mean', 'sum', 'none'}, default='mean'
-        'mean' returns the weighted mean over the rows, 'sum' the weighted sum, and 'none' the
+    reduction : {"mean", "sum", "none"}, default="mean"
+        "mean" returns the weighted mean over the rows, "sum" the weighted sum, and "none" the
         weighted value of each row.
 
     Returns
     -------
     float or ndarray of shape (n,)
-        Mean or sum over the rows. With ``reduction='none'`` an array with the weighted
+        Mean or sum over the rows. With ``reduction="none"`` an array with the weighted
         value of each row.
 
     Raises
@@ -6027,22 +6027,22 @@ def expected_calibration_error(
         Rows with this label in `y_true` are left out. By default all rows count.
     n_bins : int, default=15
         Number of bins, at least 1. More bins show finer detail with more noise.
-    bins : {'width', 'mass'}, default='width'
-        'width': bins of equal width on [0, 1]. 'mass': bins with the same total weight of rows,
+    bins : {"width", "mass"}, default="width"
+        "width": bins of equal width on [0, 1]. "mass": bins with the same total weight of rows,
         i.e. quantiles of the predictions.
-    of : {'auto', 'second class', 'top label', 'classes'}, default='auto'
-        Which probability is compared with which frequency. 'second class': the probability of
-        the second of two classes with its frequency. 'top label': the largest probability of
-        each row with the frequency of correct predictions. 'classes': the probability of each
-        class with its frequency, combined over the classes. 'auto' is 'second class' for two
-        classes and 'top label' for more, as in torchmetrics.
-    norm : {'l1', 'l2'}, default='l1'
-        'l1': mean of the distances ``|o_b - p_b|``. 'l2': root of the mean of their squares.
-        With ``of='classes'`` the same mean is taken over the classes.
+    of : {"auto", "second class", "top label", "classes"}, default="auto"
+        Which probability is compared with which frequency. "second class": the probability of
+        the second of two classes with its frequency. "top label": the largest probability of
+        each row with the frequency of correct predictions. "classes": the probability of each
+        class with its frequency, combined over the classes. "auto" is "second class" for two
+        classes and "top label" for more, as in torchmetrics.
+    norm : {"l1", "l2"}, default="l1"
+        "l1": mean of the distances ``|o_b - p_b|``. "l2": root of the mean of their squares.
+        With ``of="classes"`` the same mean is taken over the classes.
     debiased : bool, default=False
         If True, the upwards bias is corrected as by Kumar et al.: the variance of the frequency
         in each bin, ``o_b (1 - o_b) / (n_b - 1)`` for n_b rows, is subtracted from its squared
-        distance. Only with ``norm='l2'``. A negative sum counts as 0, and so does a bin with a
+        distance. Only with ``norm="l2"``. A negative sum counts as 0, and so does a bin with a
         single row, whose variance is unknown.
 
     Returns
@@ -6096,7 +6096,7 @@ def maximum_calibration_error(
     A bin includes its lower edge; the last bin also includes 1. Empty bins do not count. Rows
     with equal probabilities are in the same bin. With few rows per bin the value is biased
     upwards: even the true probabilities have a value above 0.
-    A bin with a single row counts as much as any other: prefer ``bins='mass'``.
+    A bin with a single row counts as much as any other: prefer ``bins="mass"``.
 
     `get_metric` also accepts these names: mce, netcal.metrics.MCE.
 
@@ -6126,15 +6126,15 @@ def maximum_calibration_error(
         Rows with this label in `y_true` are left out. By default all rows count.
     n_bins : int, default=15
         Number of bins, at least 1. More bins show finer detail with more noise.
-    bins : {'width', 'mass'}, default='width'
-        'width': bins of equal width on [0, 1]. 'mass': bins with the same total weight of rows,
+    bins : {"width", "mass"}, default="width"
+        "width": bins of equal width on [0, 1]. "mass": bins with the same total weight of rows,
         i.e. quantiles of the predictions.
-    of : {'auto', 'second class', 'top label', 'classes'}, default='auto'
-        Which probability is compared with which frequency. 'second class': the probability of
-        the second of two classes with its frequency. 'top label': the largest probability of
-        each row with the frequency of correct predictions. 'classes': the probability of each
-        class with its frequency, combined over the classes. 'auto' is 'second class' for two
-        classes and 'top label' for more, as in torchmetrics.
+    of : {"auto", "second class", "top label", "classes"}, default="auto"
+        Which probability is compared with which frequency. "second class": the probability of
+        the second of two classes with its frequency. "top label": the largest probability of
+        each row with the frequency of correct predictions. "classes": the probability of each
+        class with its frequency, combined over the classes. "auto" is "second class" for two
+        classes and "top label" for more, as in torchmetrics.
 
     Returns
     -------
@@ -6209,9 +6209,9 @@ def calibration_slope(
     normalize : bool or None, default=False
         How to treat rows of probabilities that do not sum to 1: False raises an InputError,
         True divides each row by its sum, None uses the rows unchanged.
-    clip : float or 'auto', default='auto'
+    clip : float or "auto", default="auto"
         Lower limit of the probabilities inside logarithms, in [0, 1); smaller probabilities are
-        replaced by it. 'auto' is the machine epsilon of the dtype (2.2e-16 for float64). 0
+        replaced by it. "auto" is the machine epsilon of the dtype (2.2e-16 for float64). 0
         means no limit, so that values can be infinite.
     ignore_label : label, default=None
         Rows with this label in `y_true` are left out. By default all rows count.
@@ -6294,9 +6294,9 @@ def calibration_intercept(
     normalize : bool or None, default=False
         How to treat rows of probabilities that do not sum to 1: False raises an InputError,
         True divides each row by its sum, None uses the rows unchanged.
-    clip : float or 'auto', default='auto'
+    clip : float or "auto", default="auto"
         Lower limit of the probabilities inside logarithms, in [0, 1); smaller probabilities are
-        replaced by it. 'auto' is the machine epsilon of the dtype (2.2e-16 for float64). 0
+        replaced by it. "auto" is the machine epsilon of the dtype (2.2e-16 for float64). 0
         means no limit, so that values can be infinite.
     ignore_label : label, default=None
         Rows with this label in `y_true` are left out. By default all rows count.
@@ -6383,13 +6383,13 @@ def roc_auc(
         True divides each row by its sum, None uses the rows unchanged.
     ignore_label : label, default=None
         Rows with this label in `y_true` are left out. By default all rows count.
-    multiclass : {'ovr', 'ovo'}, default='ovr'
-        Only for three or more classes. 'ovr': mean of the AUC of each class against the rest.
-        'ovo': mean of the AUC over all pairs of classes, where each pair is ranked by the
+    multiclass : {"ovr", "ovo"}, default="ovr"
+        Only for three or more classes. "ovr": mean of the AUC of each class against the rest.
+        "ovo": mean of the AUC over all pairs of classes, where each pair is ranked by the
         scores of either class in turn (the M of Hand & Till).
-    average : {'macro', 'weighted'}, default='macro'
-        Only for three or more classes. 'macro': all classes (or pairs) have the same weight in
-        the mean. 'weighted': each is weighted by its proportion of the rows.
+    average : {"macro", "weighted"}, default="macro"
+        Only for three or more classes. "macro": all classes (or pairs) have the same weight in
+        the mean. "weighted": each is weighted by its proportion of the rows.
 
     Returns
     -------
@@ -6466,13 +6466,13 @@ def gini(
         True divides each row by its sum, None uses the rows unchanged.
     ignore_label : label, default=None
         Rows with this label in `y_true` are left out. By default all rows count.
-    multiclass : {'ovr', 'ovo'}, default='ovr'
-        Only for three or more classes. 'ovr': mean of the AUC of each class against the rest.
-        'ovo': mean of the AUC over all pairs of classes, where each pair is ranked by the
+    multiclass : {"ovr", "ovo"}, default="ovr"
+        Only for three or more classes. "ovr": mean of the AUC of each class against the rest.
+        "ovo": mean of the AUC over all pairs of classes, where each pair is ranked by the
         scores of either class in turn (the M of Hand & Till).
-    average : {'macro', 'weighted'}, default='macro'
-        Only for three or more classes. 'macro': all classes (or pairs) have the same weight in
-        the mean. 'weighted': each is weighted by its proportion of the rows.
+    average : {"macro", "weighted"}, default="macro"
+        Only for three or more classes. "macro": all classes (or pairs) have the same weight in
+        the mean. "weighted": each is weighted by its proportion of the rows.
 
     Returns
     -------
@@ -6551,9 +6551,9 @@ def average_precision(
         True divides each row by its sum, None uses the rows unchanged.
     ignore_label : label, default=None
         Rows with this label in `y_true` are left out. By default all rows count.
-    average : {'macro', 'weighted'}, default='macro'
-        Only for three or more classes. 'macro': all classes have the same weight in the mean.
-        'weighted': each is weighted by its proportion of the rows.
+    average : {"macro", "weighted"}, default="macro"
+        Only for three or more classes. "macro": all classes have the same weight in the mean.
+        "weighted": each is weighted by its proportion of the rows.
 
     Returns
     -------
@@ -6611,8 +6611,7 @@ def ks_statistic(
         Predicted probabilities of the classes, which sum to 1 in each row, or raw scores (logits)
         with ``from_logits=True``.
         Shape (n,) holds those of the second of two classes.
-        Decision scores of two classes can be passed as raw scores; for more classes pass
-        them to `evaluate` as `decision`.
+        Decision scores of two classes can be passed as raw scores.
     from_logits : bool, default=False
         If True, `y_pred` has raw scores (logits), which may be any finite numbers. Their
         softmax (sigmoid for shape (n,)) gives the probabilities, without clipping. If False,
@@ -6692,8 +6691,7 @@ def h_measure(
         Predicted probabilities of the classes, which sum to 1 in each row, or raw scores (logits)
         with ``from_logits=True``.
         Shape (n,) holds those of the second of two classes.
-        Decision scores of two classes can be passed as raw scores; for more classes pass
-        them to `evaluate` as `decision`.
+        Decision scores of two classes can be passed as raw scores.
     from_logits : bool, default=False
         If True, `y_pred` has raw scores (logits), which may be any finite numbers. Their
         softmax (sigmoid for shape (n,)) gives the probabilities, without clipping. If False,
@@ -6710,11 +6708,11 @@ def h_measure(
         True divides each row by its sum, None uses the rows unchanged.
     ignore_label : label, default=None
         Rows with this label in `y_true` are left out. By default all rows count.
-    cost : float or {'prior', 'severity'}, default=1.0
+    cost : float or {"prior", "severity"}, default=1.0
         Distribution of c. A number r above 0 is the ratio of the cost of a false positive to
         the cost of a false negative, and c has the distribution Beta(2, 1 + 1 / r); the default
-        1 gives Beta(2, 2), as in Hand (2009). 'prior' gives Beta(1 + pi1, 1 + pi0), the default
-        of Hand & Anagnostopoulos (2014). 'severity' sets r = pi1 / pi0, the default of R's
+        1 gives Beta(2, 2), as in Hand (2009). "prior" gives Beta(1 + pi1, 1 + pi0), the default
+        of Hand & Anagnostopoulos (2014). "severity" sets r = pi1 / pi0, the default of R's
         `hmeasure` package.
 
     Returns
@@ -6789,9 +6787,9 @@ def perplexity(
     normalize : bool or None, default=False
         How to treat rows of probabilities that do not sum to 1: False raises an InputError,
         True divides each row by its sum, None uses the rows unchanged.
-    clip : float or 'auto', default='auto'
+    clip : float or "auto", default="auto"
         Lower limit of the probabilities inside logarithms, in [0, 1); smaller probabilities are
-        replaced by it. 'auto' is the machine epsilon of the dtype (2.2e-16 for float64). 0
+        replaced by it. "auto" is the machine epsilon of the dtype (2.2e-16 for float64). 0
         means no limit, so that values can be infinite.
     ignore_label : label, default=None
         Rows with this label in `y_true` are left out. By default all rows count.
@@ -6841,7 +6839,7 @@ def balanced_loss(
 
     Rare classes count as much as frequent ones. With target probabilities a row counts for each
     class with its target probability. The value is undefined if a class has no rows; pass
-    ``absent='skip'`` to leave such classes out, as scikit-learn's balanced accuracy does. Margin
+    ``absent="skip"`` to leave such classes out, as scikit-learn's balanced accuracy does. Margin
     losses need decision scores: pass them as `y_pred` with ``from_logits=True``.
 
     Parameters
@@ -6869,16 +6867,16 @@ def balanced_loss(
     normalize : bool or None, default=False
         How to treat rows of probabilities that do not sum to 1: False raises an InputError,
         True divides each row by its sum, None uses the rows unchanged.
-    clip : float or 'auto', default='auto'
+    clip : float or "auto", default="auto"
         Lower limit of the probabilities inside logarithms, in [0, 1); smaller probabilities are
-        replaced by it. 'auto' is the machine epsilon of the dtype (2.2e-16 for float64). 0
+        replaced by it. "auto" is the machine epsilon of the dtype (2.2e-16 for float64). 0
         means no limit, so that values can be infinite.
     ignore_label : label, default=None
         Rows with this label in `y_true` are left out. By default all rows count.
-    loss : str or Loss, default='categorical_crossentropy'
+    loss : str or Loss, default="categorical_crossentropy"
         The loss, by name or as an object. Lower must be better.
-    absent : {'undefined', 'skip'}, default='undefined'
-        'undefined': raise an `UndefinedError` if a class has no rows. 'skip': leave such
+    absent : {"undefined", "skip"}, default="undefined"
+        "undefined": raise an `UndefinedError` if a class has no rows. "skip": leave such
         classes out of the mean.
 
     Returns
@@ -6956,21 +6954,21 @@ def d2_score(
     normalize : bool or None, default=False
         How to treat rows of probabilities that do not sum to 1: False raises an InputError,
         True divides each row by its sum, None uses the rows unchanged.
-    clip : float or 'auto', default='auto'
+    clip : float or "auto", default="auto"
         Lower limit of the probabilities inside logarithms, in [0, 1); smaller probabilities are
-        replaced by it. 'auto' is the machine epsilon of the dtype (2.2e-16 for float64). 0
+        replaced by it. "auto" is the machine epsilon of the dtype (2.2e-16 for float64). 0
         means no limit, so that values can be infinite.
     ignore_label : label, default=None
         Rows with this label in `y_true` are left out. By default all rows count.
     prior : array-like of shape (k,), default=None
         Proportion of each class in the training rows, in the order of the columns. Required
-        with ``null='training prior'``, not accepted otherwise.
-    loss : str or Loss, default='categorical_crossentropy'
+        with ``null="training prior"``, not accepted otherwise.
+    loss : str or Loss, default="categorical_crossentropy"
         A proper loss, by name or as an object.
-    null : {'training prior', 'test prior', 'uniform'}, default='training prior'
-        Probabilities that the null model predicts. 'training prior': those in `prior`, which is
-        then required. 'test prior': the proportions of the classes among these rows, as in
-        scikit-learn's ``d2_log_loss_score`` and ``d2_brier_score``. 'uniform': 1 / k for each
+    null : {"training prior", "test prior", "uniform"}, default="training prior"
+        Probabilities that the null model predicts. "training prior": those in `prior`, which is
+        then required. "test prior": the proportions of the classes among these rows, as in
+        scikit-learn's ``d2_log_loss_score`` and ``d2_brier_score``. "uniform": 1 / k for each
         of k classes.
 
     Returns
@@ -7053,9 +7051,9 @@ def precision_score(
     threshold : float, default=0.5
         Only for two classes: the second class is predicted if its probability is above this
         number in [0, 1].
-    average : {'macro', 'weighted', 'micro'}, default='macro'
-        Only for three or more classes. 'macro': all classes have the same weight in the mean.
-        'weighted': each is weighted by its proportion of the rows. 'micro': true and false
+    average : {"macro", "weighted", "micro"}, default="macro"
+        Only for three or more classes. "macro": all classes have the same weight in the mean.
+        "weighted": each is weighted by its proportion of the rows. "micro": true and false
         positives and negatives are counted over all classes together, so that precision, recall
         and F1 are equal to the accuracy.
 
@@ -7136,9 +7134,9 @@ def recall_score(
     threshold : float, default=0.5
         Only for two classes: the second class is predicted if its probability is above this
         number in [0, 1].
-    average : {'macro', 'weighted', 'micro'}, default='macro'
-        Only for three or more classes. 'macro': all classes have the same weight in the mean.
-        'weighted': each is weighted by its proportion of the rows. 'micro': true and false
+    average : {"macro", "weighted", "micro"}, default="macro"
+        Only for three or more classes. "macro": all classes have the same weight in the mean.
+        "weighted": each is weighted by its proportion of the rows. "micro": true and false
         positives and negatives are counted over all classes together, so that precision, recall
         and F1 are equal to the accuracy.
 
@@ -7219,9 +7217,9 @@ def f1_score(
     threshold : float, default=0.5
         Only for two classes: the second class is predicted if its probability is above this
         number in [0, 1].
-    average : {'macro', 'weighted', 'micro'}, default='macro'
-        Only for three or more classes. 'macro': all classes have the same weight in the mean.
-        'weighted': each is weighted by its proportion of the rows. 'micro': true and false
+    average : {"macro", "weighted", "micro"}, default="macro"
+        Only for three or more classes. "macro": all classes have the same weight in the mean.
+        "weighted": each is weighted by its proportion of the rows. "micro": true and false
         positives and negatives are counted over all classes together, so that precision, recall
         and F1 are equal to the accuracy.
 
