@@ -1,4 +1,4 @@
-"""The installed peers, called with the keywords of the conventions of xentexp."""
+"""Calls of the installed peers with the keywords that xentexp accepts for each convention."""
 
 from __future__ import annotations
 
@@ -29,15 +29,16 @@ def installed_version(name: str) -> str | None:
 
 
 def follows_pins() -> bool:
-    """Whether all installed packages but the peers have the versions in constraints.txt."""
+    """Whether all installed packages except the peers have the versions in constraints.txt."""
     others = PINS.keys() - DISTRIBUTIONS.values()
     return all(installed_version(name) in (None, PINS[name]) for name in others)
 
 
 def require(peer: str) -> None:
-    """Skip where the peer is not the one whose numbers are stated, if that is the user's choice.
+    """Skip or fail if the installed peer does not have the version of the expected numbers.
 
-    In an environment that follows constraints.txt it is a mistake, and the test fails.
+    The test is skipped if the peer is not installed, or if other packages differ from
+    constraints.txt too. It fails if only the peer differs.
     """
     name = DISTRIBUTIONS[peer]
     found = installed_version(name)
@@ -90,7 +91,7 @@ def _keras(loss, y_true, y_pred, options):
 
     y_pred = _float(y_pred)
     weight = options.pop("sample_weight", None)
-    # floatx as well: some steps of Keras are in floatx whatever the dtype of the loss.
+    # Set floatx too: some steps of Keras use it and ignore the dtype of the loss.
     dtype = options.pop("dtype", None) or y_pred.dtype.name
     before = keras.config.floatx()
     keras.config.set_floatx(dtype)

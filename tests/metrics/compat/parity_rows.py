@@ -1,8 +1,9 @@
 """The parity matrix: each row is an input with the value that each convention returns.
 
-Numbers are text, to the digits that were printed: scikit-learn 1.9.1, Keras 3.15.1 on its
-torch backend, torch 2.13.0 on the CPU. ``RAISES`` stands for a refusal. ``why`` is the reason
-of our own convention, where it deviates from one of them.
+Expected values are strings with as many digits as are compared. They were computed with
+scikit-learn 1.9.1, Keras 3.15.1 on its torch backend, and torch 2.13.0 on the CPU. ``RAISES``
+means that the call raises an error. ``why`` explains the value of xentexp where it differs from
+the value of another library.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ Expected = str | tuple[str, ...]
 
 @dataclass(frozen=True)
 class Case:
-    """A call of one convention and its value."""
+    """A call with one convention, and its expected value."""
 
     convention: str
     loss: str
@@ -31,7 +32,7 @@ class Case:
 
 @dataclass(frozen=True)
 class Row:
-    """An input, the values of the conventions, and the reason for our value."""
+    """An input, the value of each convention, and the reason for the value of xentexp."""
 
     what: str
     why: str
@@ -59,7 +60,7 @@ def column(values):
 
 
 def both(positive):
-    """Probabilities of two classes."""
+    """Probabilities of the negative and the positive class, as two columns."""
     positive = np.asarray(positive, dtype=np.float64)
     return np.stack([1 - positive, positive], axis=1)
 
@@ -71,7 +72,7 @@ FOCAL, CFOCAL = "binary_focal_crossentropy", "categorical_focal_crossentropy"
 Y, P = [1, 0], [0.9, 0.6]  # -log .9 = .1054, -log .4 = .9163
 PAIRS = both(P)
 ONE_HOT = [[0.0, 1.0], [1.0, 0.0]]
-LOG_PAIRS = np.log(PAIRS)  # as raw scores their softmax is PAIRS
+LOG_PAIRS = np.log(PAIRS)  # raw scores whose softmax is PAIRS
 LOGITS = np.log(np.array(P) / (1 - np.array(P)))
 Y3, P3 = [0, 1, 2], np.array([[0.7, 0.2, 0.1], [0.1, 0.8, 0.1], [0.3, 0.3, 0.4]])
 T3 = np.eye(3)
@@ -79,7 +80,7 @@ NOT_ONE = [[0.3, 0.3], [0.2, 0.6]]
 D, YD = [0.5, -2.0, 3.0, 0.2], [1, 0, 1, 0]
 WITH_ZERO = np.stack([np.zeros(4), D], axis=1)
 S3 = np.array([[3.2, 5.1, -1.7], [1.3, 4.9, 2.0], [2.2, 2.5, 1.1]])
-IGNORED = both([0.7, 0.5, 0.6])  # with labels 1, -1, 0: .3567, nothing, .9163
+IGNORED = both([0.7, 0.5, 0.6])  # losses for the labels 1, -1, 0: .3567, ignored, .9163
 KL_P, KL_Q = [[0.0, 1.0, 0.0]], [[0.1, 0.8, 0.1]]
 NUMBERS = [2.0, 0.0], [4.0, 0.5]
 INF = np.inf
@@ -108,15 +109,16 @@ def _refused(loss, *inputs, **options):
 ROWS = (
     Row(
         "y=1, p=0",
-        "The clip is the precision of the dtype, and the rows it touches are counted: 1e-7 "
-        "would change honest float64 probabilities, and an infinity would swallow the mean.",
+        "Probabilities are clipped at the machine epsilon of their dtype, and clipped rows are "
+        "counted. A clip of 1e-7 would change valid float64 probabilities. Without a clip, one "
+        "infinite loss would make the mean infinite.",
         _impossible(np.float64, "36.0437", "36.0437", "16.1181"),
     ),
     Row("y=1, p=0, float32", "", _impossible(np.float32, "15.9424", "15.9424", "16.118")),
     Row("y=1, p=0, float16", "", _impossible(np.float16, "6.93", "6.93", "15.945")),
     Row(
         "perfect p",
-        "The clip is from below alone: a sure and right prediction costs exactly 0.",
+        "Probabilities are clipped only from below: a certain and correct prediction has loss 0.",
         (
             ours(BCE, [1], [1.0], "0"),
             sklearn(BCE, [1], [1.0], "2.2e-16", labels=[0, 1]),
@@ -126,7 +128,8 @@ ROWS = (
     ),
     Row(
         "logit -200, y=1",
-        "Raw scores are never clipped.",
+        "Raw scores are never clipped. Keras clips in its focal loss, and BCELoss of torch clips "
+        "the logarithm of the sigmoid.",
         (
             ours(BCE, [1], [-200.0], "200", from_logits=True),
             keras(BCE, [1], [-200.0], "200", from_logits=True),
@@ -138,7 +141,8 @@ ROWS = (
     ),
     Row(
         "logit +inf and -inf, y=1",
-        "An infinite raw score is a bug upstream; nan hides where it is.",
+        "An infinite raw score usually comes from an earlier error. The exception names the row; "
+        "a mean of nan does not.",
         (
             *_refused(BCE, ([1], [INF]), ([1], [-INF]), from_logits=True),
             *(keras(BCE, [1], [z], "nan", from_logits=True) for z in (INF, -INF)),
@@ -147,7 +151,8 @@ ROWS = (
     ),
     Row(
         "-inf logit on an absent class",
-        "The same: index and one-hot must not differ.",
+        "Infinite raw scores raise an error. Keras and torch return 0 for a label, but nan for the "
+        "same target as a one-hot row; in xentexp the two must not differ.",
         (
             *_refused(CCE, ([0], [[1.0, -INF]]), ([[1, 0]], [[1.0, -INF]]), from_logits=True),
             keras(CCE, [[1, 0]], [[1.0, -INF]], "nan", from_logits=True),
@@ -158,7 +163,8 @@ ROWS = (
     ),
     Row(
         "y=[1,0], p=[.9,.6], w=[1,3]",
-        "A weighted mean divides by the sum of weights: a weight of 2 is a row twice.",
+        "A weighted mean is divided by the sum of the weights, so that a weight of 2 equals two "
+        "copies of the row. torch, and Keras by default, divide by the number of rows.",
         (
             ours(BCE, Y, P, "0.7136", sample_weight=[1, 3]),
             sklearn(BCE, Y, P, "0.7136", sample_weight=[1, 3]),
@@ -173,12 +179,14 @@ ROWS = (
     ),
     Row(
         "the same, 1-D inputs",
-        "Shape (n,) is n rows, never one row of n columns.",
+        "In xentexp an array of shape (n,) always has n rows. Keras averages it as one row of n "
+        "columns before it applies the weights.",
         (keras(BCE, Y, P, "1.0217", sample_weight=[1, 3]),),
     ),
     Row(
         "class weight {0: 3, 1: 1}",
-        "One-hot equals index always.",
+        "A label and its one-hot row give the same result. torch divides by the sum of the weights "
+        "for labels, but by the number of rows for one-hot rows.",
         (
             ours(CCE, Y, PAIRS, "0.7136", sample_weight=[1, 3]),
             ours(CCE, ONE_HOT, PAIRS, "0.7136", sample_weight=[1, 3]),
@@ -189,7 +197,8 @@ ROWS = (
     ),
     Row(
         "pos_weight=3, mean",
-        "A weight is in the denominator too.",
+        "The weight of the positive class is part of the denominator. torch divides by the number "
+        "of rows.",
         (
             ours(BCE, Y, P, "0.308", sample_weight=[3, 1]),
             sklearn(BCE, Y, P, "0.308", sample_weight=[3, 1]),
@@ -198,7 +207,7 @@ ROWS = (
     ),
     Row(
         "label smoothing .2, K=2",
-        "The binary loss is the categorical one of two classes, smoothing included.",
+        "The binary loss equals the categorical loss of two classes, also with label smoothing.",
         (
             ours(BCE, Y, P, ("0.3251", "0.8757"), label_smoothing=0.2, reduction="none"),
             keras(
@@ -209,12 +218,13 @@ ROWS = (
                 CCE, Y, LOG_PAIRS, ("0.3251", "0.8757"),
                 from_logits=True, label_smoothing=0.2, reduction="none",
             ),
-            torch(BCE, Y, P, RAISES, label_smoothing=0.2),  # none in BCE
+            torch(BCE, Y, P, RAISES, label_smoothing=0.2),  # BCELoss does not have label_smoothing
         ),
     ),
     Row(
         "smoothing .2 and class weight {0: 3, 1: 1}",
-        "A weight is of the row, by its own class: smoothed mass has no weight of its own.",
+        "The class weight applies to the whole row, by its label. torch multiplies the smoothed "
+        "target of each class by the weight of that class.",
         (
             ours(BCE, Y, P, "0.7381", label_smoothing=0.2, sample_weight=[1, 3]),
             *(
@@ -233,7 +243,8 @@ ROWS = (
     ),
     Row(
         "smoothing 1.5",
-        "Targets outside [0, 1] are no distribution.",
+        "label_smoothing must lie in [0, 1]. Above 1, the smoothed target of the true class would "
+        "be smaller than the targets of the other classes.",
         (
             *_refused(BCE, (Y, P), label_smoothing=1.5),
             keras(BCE, column(Y), column(P), "1.1827", label_smoothing=1.5),
@@ -242,7 +253,7 @@ ROWS = (
     ),
     Row(
         "ignore one of 3",
-        "Ignored rows leave numerator and denominator.",
+        "Ignored rows count neither in the sum of the losses nor in the number of rows.",
         (
             ours(BCE, [1, -1, 0], [0.7, 0.5, 0.6], "0.6365", ignore_label=-1),
             keras(SPARSE, [1, -1, 0], IGNORED, "0.6365", ignore_class=-1),
@@ -251,7 +262,8 @@ ROWS = (
     ),
     Row(
         "ignore one of 3, weights [1,2,3]",
-        "And the denominator is the sum of the weights that are left.",
+        "The denominator is the sum of the weights of the rows that are not ignored. Keras divides "
+        "by the number of these rows.",
         (
             ours(
                 BCE, [1, -1, 0], [0.7, 0.5, 0.6], "0.7764",
@@ -260,7 +272,7 @@ ROWS = (
             keras(
                 SPARSE, [1, -1, 0], IGNORED, "1.5528", ignore_class=-1, sample_weight=[1, 2, 3]
             ),
-            keras(  # as keras.metrics.Mean has it
+            keras(  # the mean that keras.metrics.Mean computes
                 SPARSE, [1, -1, 0], IGNORED, "0.7764",
                 ignore_class=-1, sample_weight=[1, 2, 3], reduction="mean_with_sample_weight",
             ),
@@ -269,7 +281,7 @@ ROWS = (
     ),
     Row(
         "all ignored",
-        "The mean of nothing is no number; 0 would be the best score there is.",
+        "The mean over zero rows is undefined, and 0 would be the lowest possible loss.",
         (
             *_refused(BCE, ([-1, -1], P), ignore_label=-1),
             keras(SPARSE, [-1, -1], PAIRS, "0", ignore_class=-1),
@@ -278,7 +290,7 @@ ROWS = (
     ),
     Row(
         "all weights 0",
-        "The same.",
+        "The mean is undefined if the weights sum to 0, and 0 would be the lowest possible loss.",
         (
             *_refused(BCE, (Y, P), sample_weight=[0, 0]),
             sklearn(BCE, Y, P, RAISES, sample_weight=[0, 0]),
@@ -289,7 +301,8 @@ ROWS = (
     ),
     Row(
         "label -1, no ignore",
-        "A label that is no class is an error; numbering from the end is NumPy's, not ours.",
+        "A label that is not one of the classes is an error. -1 does not mean the last class, "
+        "although it does as an index of NumPy.",
         (
             *_refused(CCE, ([0, 1, -1], P3), labels=[0, 1, 2]),
             sklearn(CCE, [0, 1, -1], P3, RAISES, labels=[0, 1, 2]),
@@ -299,7 +312,7 @@ ROWS = (
     ),
     Row(
         "label 5 of 3 classes",
-        "",
+        "A label that is not one of the classes is an error.",
         (
             *_refused(CCE, ([0, 1, 5], P3), labels=[0, 1, 2]),
             sklearn(CCE, [0, 1, 5], P3, RAISES, labels=[0, 1, 2]),
@@ -309,7 +322,8 @@ ROWS = (
     ),
     Row(
         "rows not summing to 1",
-        "Not probabilities; normalize=None and normalize=True are the two ways out.",
+        "Such rows are not probabilities. normalize=None uses them unchanged, as scikit-learn and "
+        "torch do; normalize=True divides each row by its sum, as Keras does.",
         (
             *_refused(CCE, ([0, 1], NOT_ONE)),
             ours(CCE, [0, 1], NOT_ONE, "0.8574", normalize=None),
@@ -321,7 +335,7 @@ ROWS = (
     ),
     Row(
         "all-zero row",
-        "The same.",
+        "Such a row is not a distribution. normalize=None uses it unchanged and clips its zeros.",
         (
             *_refused(CCE, ([0], [[0.0, 0.0]])),
             ours(CCE, [0], [[0.0, 0.0]], "36.0437", normalize=None),
@@ -331,12 +345,12 @@ ROWS = (
     ),
     Row(
         "p=1.2 and p=nan",
-        "Neither is a probability.",
+        "A probability must lie in [0, 1] and must not be nan.",
         (
             *_refused(BCE, (Y, [1.2, 0.5]), (Y, [np.nan, 0.5])),
             sklearn(BCE, Y, [1.2, 0.5], RAISES),
             sklearn(BCE, Y, [np.nan, 0.5], RAISES),
-            keras(BCE, Y, [1.2, 0.5], "0.3466"),  # clips
+            keras(BCE, Y, [1.2, 0.5], "0.3466"),  # Keras clips 1.2 to 1 - 1e-7
             keras(BCE, Y, [np.nan, 0.5], RAISES),
             keras(CCE, [[1, 0]], [[np.nan, 0.5]], "nan"),
             torch(BCE, Y, [1.2, 0.5], RAISES),
@@ -345,7 +359,8 @@ ROWS = (
     ),
     Row(
         "y=2 in a binary loss",
-        "Two classes have two labels.",
+        "A binary loss does not accept three labels. torch does not check targets if the "
+        "predictions are raw scores, and uses 2 as a number.",
         (
             *_refused(BCE, ([2, 0, 1], [0.9, 0.6, 0.5])),
             sklearn(BCE, [2, 0, 1], [0.9, 0.6, 0.5], RAISES),
@@ -356,7 +371,7 @@ ROWS = (
     ),
     Row(
         "soft y=[.7,.2]",
-        "The cross-entropy itself, entropy of the target included.",
+        "The value is the cross-entropy; the entropy of the target is not subtracted.",
         (
             ours(BCE, [0.7, 0.2], P, "0.7999"),
             sklearn(BCE, [0.7, 0.2], P, RAISES),
@@ -366,7 +381,8 @@ ROWS = (
     ),
     Row(
         "binary hinge",
-        "torch's MultiMarginLoss divides by the number of classes: that is multi_margin_loss.",
+        "MultiMarginLoss of torch divides by the number of classes. It is a separate loss in "
+        "xentexp, multi_margin_loss.",
         (
             ours("hinge_loss", YD, D, "0.425"),
             sklearn("hinge_loss", YD, D, "0.425"),
@@ -377,7 +393,8 @@ ROWS = (
     ),
     Row(
         "hinge, y=[1,1], d=[.5,.5], labels=[0,1]",
-        "The labels are heard.",
+        "labels=[0, 1] makes 1 the positive class. If y_true has only one class, scikit-learn "
+        "treats it as the negative class, even if labels names both.",
         (
             ours("hinge_loss", [1, 1], [0.5, 0.5], "0.5", labels=[0, 1]),
             sklearn("hinge_loss", [1, 1], [0.5, 0.5], "1.5", labels=[0, 1]),
@@ -385,8 +402,10 @@ ROWS = (
         ),
     ),
     Row(
-        "3-class hinge, and with scores less 5",
-        "A shift of all scores changes nothing: only the wrong classes are compared.",
+        "3-class hinge, and with scores minus 5",
+        "A constant added to all scores does not change the loss: the score of the true class is "
+        "compared only with the scores of the wrong classes. Keras also compares it with 0. torch "
+        "sums over the wrong classes and divides by the number of classes.",
         (
             ours("categorical_hinge", Y3, S3, "1.7667"),
             ours("categorical_hinge", Y3, S3 - 5, "1.7667"),
@@ -399,8 +418,8 @@ ROWS = (
     ),
     Row(
         "binary and 3-class Brier",
-        "Brier's sum over classes, halved for two as scikit-learn does; squared_error has Keras' "
-        "mean over classes.",
+        "The Brier loss is the sum over the classes, halved for two classes, as in scikit-learn. "
+        "squared_error is the mean over the classes, as in Keras and torch.",
         (
             ours("brier_loss", Y, P, "0.185"),
             ours("brier_loss", Y, P, "0.37", scale_by_half=False),  # probmetrics 1.3.0
@@ -417,7 +436,8 @@ ROWS = (
     ),
     Row(
         "KL divergence",
-        "Of each row: a mean over elements is no divergence.",
+        "The divergence of a row is the sum over the classes. torch divides it by the number of "
+        "classes, unless reduction is 'batchmean'; the quotient is not a divergence.",
         (
             ours("kl_divergence", KL_P, KL_Q, "0.22314"),
             keras("kl_divergence", KL_P, KL_Q, "0.22314"),
@@ -427,8 +447,9 @@ ROWS = (
     ),
     Row(
         "Poisson y=2, mu=0",
-        "A mean of 0 makes 2 impossible. Keras' and torch's are no deviances: they leave out the "
-        "terms of y alone, and the factor 2.",
+        "If the mean is 0, the value 2 is impossible. The losses of Keras and torch are not "
+        "deviances: they leave out the factor 2 and the terms that depend only on y. They add a "
+        "small constant to mu, so that the logarithm is finite.",
         (
             *_refused("poisson_deviance", ([2.0], [0.0]), numbers=True),
             sklearn("poisson_deviance", [2.0], [0.0], RAISES),
@@ -438,13 +459,14 @@ ROWS = (
     ),
     Row(
         "numbers y=[2,0], p=[4,.5]",
-        "The deviance is the one with all its terms; logarithms are of numbers as they are.",
+        "The Poisson deviance has all its terms, as in scikit-learn. Logarithms use the numbers "
+        "unchanged: xentexp does not add a small constant.",
         (
             ours("poisson_deviance", *NUMBERS, "1.1137", numbers=True),
             sklearn("poisson_deviance", *NUMBERS, "1.1137"),
             keras("poisson_deviance", *NUMBERS, "0.8637"),
             torch("poisson_deviance", *NUMBERS, "0.8637", log_input=False),
-            torch("poisson_deviance", *NUMBERS, "24.1234"),  # log_input: exp(p) - y p
+            torch("poisson_deviance", *NUMBERS, "24.1234"),  # log_input=True: exp(p) - y p
             ours("huber_loss", *NUMBERS, "0.8125", numbers=True),
             keras("huber_loss", *NUMBERS, "0.8125"),
             torch("huber_loss", *NUMBERS, "0.8125"),
@@ -466,7 +488,8 @@ ROWS = (
     ),
     Row(
         "logistic margin, score -800",
-        "The logarithm of an exponential that overflows is the score itself.",
+        "log(1 + exp(800)) is 800, although exp(800) overflows. torch computes the exponential and "
+        "returns inf.",
         (
             ours("logistic_margin_loss", [1, 0], [-800.0, 0.3], "400.4272"),
             torch("logistic_margin_loss", [1, -1], [-800.0, 0.3], "inf"),
@@ -474,8 +497,9 @@ ROWS = (
     ),
     Row(
         "focal, alpha=.25",
-        "The alpha of the article is that of the positive class. Keras' categorical loss has it "
-        "on every class; ours is 1, or a number for each.",
+        "alpha is the weight of the positive class, as in Lin et al. (2017); the negative "
+        "class has weight 1 - alpha. The categorical loss multiplies every class by alpha, by "
+        "default 0.25 in Keras and 1 in xentexp; a list has one value for each class.",
         (
             ours(FOCAL, Y, P, ("0.00105", "0.32986"), reduction="none"),
             ours(FOCAL, Y, P, ("0.00026", "0.24740"), reduction="none", alpha=0.25),
@@ -490,7 +514,7 @@ ROWS = (
     ),
     Row(
         "empty input",
-        "The mean of nothing is no number.",
+        "The mean over zero rows is undefined.",
         (
             *_refused(BCE, ([], [])),
             sklearn(BCE, [], [], RAISES),
@@ -502,7 +526,8 @@ ROWS = (
     ),
     Row(
         "(N,) against (N,1)",
-        "A column is refused: it may be one of k classes, or meant as (n,).",
+        "A column of shape (n, 1) is refused, because it is ambiguous: one column of several "
+        "classes, or n values. squared_error of torch broadcasts the arrays to shape (n, n).",
         (
             *_refused("brier_loss", (column(Y), P), (Y, column(P))),
             sklearn("brier_loss", Y, column(P), "0.185"),

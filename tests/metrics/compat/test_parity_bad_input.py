@@ -1,4 +1,4 @@
-"""Bad input: a convention raises if the peer raises, and returns its number if not."""
+"""Bad input: a convention raises an error if the peer does; otherwise the values are equal."""
 
 import numpy as np
 import pytest

@@ -14,11 +14,11 @@ from xentexp.losses import LOSSES
 from xentexp.metrics._compat import CONVENTIONS, VERSIONS, apply, describe
 
 PAIRS = [(loss, name) for loss, peers in CONVENTIONS.items() for name in peers]
-NOT_OF_VALUES = {"self", "name", "size_average", "reduce"}  # a label, and two of 2018
+NOT_OF_VALUES = {"self", "name", "size_average", "reduce"}  # deprecated, or no effect
 
 
 def the_peers_own(convention, dotted):
-    """Keywords of the classes or the function in the table."""
+    """Keywords of the function or classes of a peer, from their signatures."""
     module, _, names = dotted.rpartition(".") if "," not in dotted else dotted.partition("nn.")
     module = pytest.importorskip(module + ("nn" if "," in dotted else ""))
     keywords = set()
@@ -38,9 +38,9 @@ def test_the_keywords_are_the_keywords_of_the_peer(loss, convention):
     if convention == "sklearn":
         own -= {"y_true", "y_pred", "y_proba", "pred_decision"}
     if convention == "keras":
-        own |= {"sample_weight"}  # of the call
+        own |= {"sample_weight"}  # an argument of the call, not of the class
     if convention == "torch":
-        ours -= {"from_logits"}  # chooses between two of torch's losses
+        ours -= {"from_logits"}  # chooses one of two classes of torch
     assert ours == own
 
 
@@ -97,7 +97,7 @@ def test_the_meaning_of_normalize_depends_on_the_convention():
     total = metrics.binary_crossentropy(y, p, convention="sklearn", normalize=False)
     assert mean == metrics.binary_crossentropy(y, p, normalize=True)
     assert total == pytest.approx(3 * mean)
-    assert metrics.binary_crossentropy(y, p, normalize=False) == mean  # rows checked, not summed
+    assert metrics.binary_crossentropy(y, p, normalize=False) == mean  # checks the row sums
 
 
 def test_arguments_are_accepted_by_name():
@@ -129,7 +129,7 @@ def test_input_other_than_an_array_of_numbers_is_refused(convention, values):
 
 
 def test_class_numbers_must_be_integers():
-    # torch asks for the dtype of integers; here it is the numbers that count.
+    # torch requires an integer dtype; xentexp accepts floats with integer values.
     value = apply("sparse_categorical_crossentropy", "torch", [1.0], [[0.5, 0.5]], {})
     assert value == pytest.approx(np.log(2))
     with pytest.raises(InputError, match=r"class numbers from 0 to 1; got 0\.5"):

@@ -1,4 +1,4 @@
-"""Peers without a convention: their numbers, and how ours differ."""
+"""Libraries without a convention: values that equal those of xentexp, and differences."""
 
 import numpy as np
 import pytest
@@ -25,7 +25,7 @@ def installed(name, import_name=None):
 
 @pytest.fixture
 def optax():
-    """optax 0.2.8 in double precision."""
+    """The module optax 0.2.8, with jax in double precision."""
     module = installed("optax")
     import jax
 
@@ -55,7 +55,7 @@ def test_optax_smoothing_equals_ours(optax):
 
 
 def test_optax_bad_input(optax):
-    # We refuse infinite raw scores and labels that are no class.
+    # xentexp raises an error for infinite raw scores and for labels that are not a class.
     infinite = optax.sigmoid_binary_cross_entropy(np.array([np.inf, -np.inf]), np.ones(2))
     np.testing.assert_array_equal(infinite, [np.nan, np.inf])
     absent = np.array([[1.0, -np.inf]])
@@ -78,7 +78,7 @@ def test_optax_hinge_needs_targets_of_plus_and_minus_one(optax):
 def test_optax_kl_and_focal(optax):
     kl = optax.kl_divergence(np.log([0.1, 0.8, 0.1]), np.array([0.0, 1.0, 0.0]))
     assert m.kl_divergence([0, 1, 0], [0.1, 0.8, 0.1]) == pytest.approx(float(kl), rel=1e-12)
-    # alpha=None by default: Keras without apply_class_balancing; alpha: Keras with it.
+    # alpha=None, the default, equals Keras without apply_class_balancing; a number, with it.
     scores, target = SCORES[:, :1], (LABELS > 1).astype(float)[:, np.newaxis]
     for ours, theirs in [({}, {}), ({"apply_class_balancing": True}, {"alpha": 0.25})]:
         value = apply(
@@ -93,7 +93,7 @@ def test_torchmetrics_applies_a_sigmoid_to_scores():
     import torch
 
     theirs = functional.binary_hinge_loss(torch.tensor(D), torch.tensor(YD))
-    assert float(theirs) == pytest.approx(0.7735, abs=5e-5)  # and ours .425
+    assert float(theirs) == pytest.approx(0.7735, abs=5e-5)  # xentexp: .425
     sigmoid = 1 / (1 + np.exp(-np.array(D)))
     assert m.hinge_loss(YD, sigmoid) == pytest.approx(float(theirs), rel=1e-6)
     theirs = functional.multiclass_hinge_loss(
@@ -107,14 +107,14 @@ def test_model_diagnostics():
     log_loss = scoring.LogLoss()
     weighted = log_loss(y_obs=Y, y_pred=P, weights=[1, 3])
     assert m.binary_crossentropy(Y, P, sample_weight=[1, 3]) == pytest.approx(weighted, rel=1e-14)
-    # Soft targets: it subtracts their entropy, which makes it the divergence.
+    # For soft targets it subtracts the entropy of the target, which gives the KL divergence.
     soft = log_loss(y_obs=[0.7, 0.2], y_pred=P)
     assert soft == pytest.approx(0.24422943675906655, rel=1e-14)
     ours = m.kl_divergence([[0.3, 0.7], [0.8, 0.2]], [[0.1, 0.9], [0.4, 0.6]])
     assert ours == pytest.approx(soft, rel=1e-13)
     assert log_loss(y_obs=[1], y_pred=[0.0]) == np.inf == m.binary_crossentropy([1], [0.0], clip=0)
     assert log_loss(y_obs=Y, y_pred=[np.nan, 0.5]) != log_loss(y_obs=Y, y_pred=[1.2, 0.5])
-    with pytest.raises(ZeroDivisionError):  # we refuse: test_parity_rows.py
+    with pytest.raises(ZeroDivisionError):  # xentexp raises an InputError, see test_parity_rows.py
         log_loss(y_obs=Y, y_pred=P, weights=[0, 0])
     theirs = scoring.PoissonDeviance()(y_obs=[1, 0], y_pred=[2, 0.5])
     ours = apply("poisson_deviance", "sklearn", [1, 0], [2, 0.5], {})
@@ -132,7 +132,7 @@ def test_scoringrules():
 
 
 def test_d2_of_scikit_learn_divides_by_zero_for_one_class():
-    # Its null model is the prevalence of the test fold itself; ours is named.
+    # Its null model is the class proportions of the test fold; in xentexp it is a parameter.
     assert d2_log_loss_score([1, 1], P, labels=[0, 1]) < -1e14
     with pytest.warns(RuntimeWarning, match="divide by zero"):
         assert d2_brier_score([1, 1], P, labels=[0, 1]) == -np.inf

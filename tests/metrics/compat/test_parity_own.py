@@ -1,6 +1,6 @@
-"""Our own convention: the source material's numbers, torch's, and live scikit-learn and SciPy.
+"""Default convention of xentexp: values of the source material, torch, scikit-learn and SciPy.
 
-Literals were computed with the version that stands beside them.
+scikit-learn and SciPy are called. Other expected values were computed with the stated versions.
 """
 
 import numpy as np
@@ -38,7 +38,7 @@ def call(function, *args, **options):
     ],
 )
 def test_the_clip_determines_the_loss_of_probability_zero(clip, dtype, expected):
-    # 'auto' is scikit-learn's convention; every other peer's is a value of clip.
+    # 'auto' clips as scikit-learn does; the clip of each other library is a value of clip.
     p = np.array([0.0], dtype=dtype)
     digits = {"abs": 0.5 * 10.0 ** -len(str(expected).partition(".")[2])}
     assert BCE([1], p, clip=clip) == pytest.approx(expected, rel=1e-9, **digits)
@@ -49,9 +49,9 @@ def test_the_clip_determines_the_loss_of_probability_zero(clip, dtype, expected)
 @pytest.mark.parametrize(
     ("ours", "expected"),
     [
-        # torch 2.13.0 gives 0, scikit-learn 1.9.1 2.2e-16, keras 3.15.1 about 1e-7: it is 0.
+        # torch 2.13.0 returns 0, scikit-learn 1.9.1 2.2e-16, keras 3.15.1 about 1e-7.
         pytest.param(call(BCE, [1], [1.0]), 0.0, id="perfect: torch"),
-        # sklearn._loss, torch BCEWithLogits, optax 0.2.8; keras' numpy backend clips at 16.1.
+        # As sklearn._loss, BCEWithLogitsLoss and optax 0.2.8; Keras on NumPy returns 16.1.
         pytest.param(call(BCE, [1], [-200.0], from_logits=True), 200.0, id="logit -200"),
         pytest.param(call(CCE, [1], [[200.0, 0]], from_logits=True), 200.0, id="logits 200, 0"),
     ],
@@ -100,7 +100,7 @@ def test_hinge_values_of_the_source_material():
         assert m.weston_watkins_hinge([1], [[1.3, car, 2.0]]) == 0.0
 
 
-# torch 2.13.0+cpu, double precision and, second, single precision.
+# Computed with torch 2.13.0+cpu, each in double precision and then in single precision.
 @pytest.mark.parametrize(
     ("function", "y", "scores", "dtype", "mean", "values"),
     [
@@ -137,12 +137,12 @@ def test_torch_values(function, y, scores, dtype, mean, values):
     ours = function(y, scores, from_logits=True, reduction="none")
     np.testing.assert_allclose(ours, values, rtol=0, atol=tolerance)
     assert function(y, scores, from_logits=True) == pytest.approx(mean, rel=0, abs=tolerance)
-    if function is BCE and dtype == "double":  # BCELoss takes the sigmoid's probabilities
+    if function is BCE and dtype == "double":  # BCELoss expects probabilities
         p = 1 / (1 + np.exp(-scores))
         assert BCE(y, p) == pytest.approx(mean, rel=0, abs=tolerance)
 
 
-# -- live ------------------------------------------------------------------------------------
+# -- against installed libraries ---------------------------------------------------------------
 
 
 @pytest.fixture(params=[2, 3, 7])
@@ -159,7 +159,7 @@ def test_scikit_learn_log_loss(data, dtype):
     y, _, p, w = data
     p = p.astype(dtype)
     theirs = log_loss(y, p, sample_weight=w)
-    tolerance = {np.float64: 1e-14, np.float32: 1e-6}[dtype]  # they sum in the given precision
+    tolerance = {np.float64: 1e-14, np.float32: 1e-6}[dtype]  # scikit-learn sums in the dtype of p
     total = log_loss(y, p, sample_weight=w, normalize=False)
     for function in (CCE, m.sparse_categorical_crossentropy):
         assert function(y, p, sample_weight=w) == pytest.approx(theirs, rel=tolerance)
@@ -197,7 +197,7 @@ def test_scikit_learn_multiclass_losses(data):
     if p.shape[1] > 2:
         hinge = sklearn_hinge_loss(y, scores, sample_weight=w)
         assert m.categorical_hinge(y, scores, sample_weight=w) == pytest.approx(hinge, rel=1e-13)
-        moved = m.categorical_hinge(y, scores - 5)  # keras 3.15.1 is not invariant, sklearn is
+        moved = m.categorical_hinge(y, scores - 5)  # invariant, unlike keras 3.15.1
         assert moved == pytest.approx(sklearn_hinge_loss(y, scores), rel=1e-12)
 
 

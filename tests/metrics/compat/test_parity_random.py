@@ -1,4 +1,4 @@
-"""Random inputs and keywords: each convention against the installed peer."""
+"""Random inputs and keywords: each convention returns the value of the installed peer."""
 
 import numpy as np
 import pytest
@@ -8,7 +8,7 @@ from tests.metrics.compat.parity_peers import live, outcome, require
 from xentexp.metrics._compat import CONVENTIONS, apply
 
 DRAWS = 30
-# Keras' torch backend rounds steps to float32 even where the dtype is float64.
+# The torch backend of Keras rounds some steps to float32 even if the dtype is float64.
 TOLERANCE = {
     ("sklearn", "float64"): 1e-12, ("sklearn", "float32"): 2e-6,
     ("keras", "float64"): 2e-6, ("keras", "float32"): 2e-5,
@@ -18,7 +18,7 @@ KERAS_REDUCTIONS = ["sum_over_batch_size", "mean", "mean_with_sample_weight", "s
 
 
 class Draw:
-    """Random inputs of one kind of number."""
+    """Random inputs of one dtype."""
 
     def __init__(self, seed, dtype):
         self.rng = np.random.default_rng(seed)
@@ -35,7 +35,7 @@ class Draw:
 
     def unit(self, shape):
         values = self.rng.uniform(0, 1, shape)
-        values[self.rng.uniform(size=shape) < 0.1] = 0  # the clips at work
+        values[self.rng.uniform(size=shape) < 0.1] = 0  # 0 and 1 are clipped
         values[self.rng.uniform(size=shape) < 0.1] = 1
         return values.astype(self.dtype)
 
@@ -358,4 +358,4 @@ def test_random_input(loss, convention, dtype):
         np.testing.assert_allclose(
             value, theirs, rtol=tolerance, atol=tolerance, err_msg=f"draw {seed}: {options}"
         )
-    assert n_values > DRAWS / 2  # the others are weights of a shape that the peer refuses
+    assert n_values > DRAWS / 2  # in the other cases, the peer rejects the shape of the weights

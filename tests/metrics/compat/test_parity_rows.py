@@ -1,4 +1,4 @@
-"""The parity matrix: our numbers, and the numbers of the installed peers."""
+"""The parity matrix: values of xentexp, and values of the installed peers."""
 
 import numpy as np
 import pytest
@@ -24,7 +24,7 @@ def value_of(case: Case):
 
 
 def agree(value, expected: str | tuple[str, ...]) -> None:
-    """Whether values are equal to the printed digits and have the same type."""
+    """Assert that the value has the type and the digits of the expected value."""
     if isinstance(expected, tuple):
         assert np.shape(value) == (len(expected),)
         for one, digits in zip(value, expected, strict=True):
@@ -68,4 +68,4 @@ def test_every_deviation_of_our_convention_has_a_reason():
         assert row.why or not own or own == theirs or row.what in OF_THE_CLIP, row.what
 
 
-OF_THE_CLIP = ("y=1, p=0, float32", "y=1, p=0, float16")  # the reason stands at float64
+OF_THE_CLIP = ("y=1, p=0, float32", "y=1, p=0, float16")  # the row "y=1, p=0" has the reason

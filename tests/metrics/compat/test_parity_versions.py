@@ -1,4 +1,4 @@
-"""Documented versions of peers are the versions that the tests install."""
+"""Versions of peers in documentation and code are those that constraints.txt pins."""
 
 import re
 from pathlib import Path
@@ -55,7 +55,7 @@ def test_a_peer_of_another_version_fails_here_and_is_skipped_elsewhere(peer, mon
 
     versions(VERSIONS[peer], PINS["numpy"])
     require(peer)
-    versions(VERSIONS[peer], "2.0.0")  # the peer alone decides
+    versions(VERSIONS[peer], "2.0.0")  # only the version of the peer counts
     require(peer)
     versions("9.9.9", PINS["numpy"])
     with pytest.raises(pytest.fail.Exception, match=r"is 9\.9\.9, and constraints\.txt has"):
