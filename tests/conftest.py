@@ -13,15 +13,15 @@ from threadpoolctl import threadpool_limits
 
 from xentexp.losses import LOSSES, Loss
 
-os.environ.setdefault("KERAS_BACKEND", "torch")  # Keras reads it when it is imported
+os.environ.setdefault("KERAS_BACKEND", "torch")  # read when Keras is imported
 
 try:
     from absl import logging
 except ImportError:
-    pass  # no peer that brings it
+    pass  # installed only with some peers
 else:
-    # absl remembers the stderr of its import, which is pytest's capture of that moment, and
-    # closes it when MLflow sets up logging anew: every later test of the process would fail.
+    # absl keeps the stderr of its import, here the capture of pytest, and closes it when MLflow
+    # configures logging again; all later tests of the process would fail.
     logging.get_absl_handler().python_handler.stream = sys.__stderr__
 
 
@@ -41,13 +41,13 @@ def one_thread() -> Iterator[None]:
 
 @pytest.fixture(params=LOSSES.values(), ids=LOSSES.keys())
 def loss(request: pytest.FixtureRequest) -> Loss:
-    """Each loss of the one table, with its default parameters."""
+    """Each loss of the table, with its default parameters."""
     return request.param
 
 
 @pytest.fixture
 def restored_losses() -> Iterator[None]:
-    """Take out of the table what a test registers."""
+    """Remove the losses that a test registers from the table."""
     before = dict(LOSSES)
     yield
     LOSSES.clear()

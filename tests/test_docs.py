@@ -117,7 +117,7 @@ def test_blocks_run_in_the_environment_that_the_page_names(page: Path, files: Pa
     before = {path.name for path in files.iterdir()}
     done = run([sys.executable, str(RUNNER)], files, input=json.dumps(chosen))
     assert done.returncode == 0, done.stderr
-    if page == README:  # nothing of it writes files
+    if page == README:  # its blocks do not write files
         assert {path.name for path in files.iterdir()} == before
     if left_out:
         pytest.skip(f"blocks that need {', '.join(sorted(left_out))} were left out")

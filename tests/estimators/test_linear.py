@@ -221,7 +221,7 @@ def test_each_loss_is_lowest_for_the_model_trained_on_it():
         assert min(mean, key=mean.get) == judge
 
 
-# -- a bowl and a kink for the descent -----------------------------------------------------------
+# -- minimization of functions with a kink -------------------------------------------------------
 
 
 def test_bfgs_finds_the_minimum_on_a_kink():
@@ -259,7 +259,7 @@ def test_start_on_a_kink_warns():
 # -- probabilities -------------------------------------------------------------------------------
 
 RATES = np.array([0.05, 0.3, 0.5, 0.8])
-TELLING = [
+WITH_LABEL_TARGETS = [
     name
     for name, loss in LOSSES.items()
     if loss.properties.gradient != "none"
@@ -269,7 +269,7 @@ TELLING = [
 ]
 
 
-@pytest.mark.parametrize("name", TELLING)
+@pytest.mark.parametrize("name", WITH_LABEL_TARGETS)
 def test_corrected_probabilities_equal_group_rates(name):
     group = np.repeat(np.arange(4), 100)
     y = np.concatenate([np.arange(100) < round(100 * rate) for rate in RATES])

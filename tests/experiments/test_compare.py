@@ -1,4 +1,4 @@
-"""The experiment: the numbers of scikit-learn, reproducible, and honest about failures."""
+"""run_experiment: equal to scikit-learn, reproducible, with reasons for failed models."""
 
 from __future__ import annotations
 
@@ -146,10 +146,10 @@ def test_a_crashed_process_does_not_stop_the_other_models(data: Dataset) -> None
     dying = Candidate("dying", Dying())
     result = run_experiment(data, [dying, PRIOR, LOGISTIC], folds, n_jobs=2)
     assert "the process of the fit ended" in result.candidate_results[0].error
-    alone = run_experiment(data, [PRIOR, LOGISTIC], folds)
+    others = run_experiment(data, [PRIOR, LOGISTIC], folds)
     np.testing.assert_equal(
         [o.mean() for o in result.candidate_results[1:]],
-        [o.mean() for o in alone.candidate_results],
+        [o.mean() for o in others.candidate_results],
     )
 
 
@@ -268,7 +268,7 @@ def test_a_class_missing_in_training_gives_the_clipped_loss_and_not_nan() -> Non
         Fold(0, 1, train=np.array([0, 2, 4]), test=np.array([1, 3, 5])),
     ]
     losses = run_experiment(data, [PRIOR], folds).candidate_results[0].fold_losses()
-    # -log(2.220446049250313e-16), the smallest step of float64 at 1
+    # -log(2.220446049250313e-16), the machine epsilon of float64
     assert losses["categorical_crossentropy"][0] == pytest.approx(36.04365338911715, rel=1e-14)
     assert losses["categorical_crossentropy"][1] == pytest.approx(math.log(3), rel=1e-14)
 
@@ -283,7 +283,7 @@ def test_regret_is_the_divergence_from_the_true_probabilities(data: Dataset) -> 
         by_hand.append((truth * np.log(truth / share)).sum(axis=1).mean())
     assert candidate_result.regret()["categorical_crossentropy"] == pytest.approx(np.mean(by_hand))
     assert all(value > 0 for value in candidate_result.regret().values())
-    assert "absolute_error" not in candidate_result.regret()  # improper: the truth is not its best
+    assert "absolute_error" not in candidate_result.regret()  # improper, so without a regret
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""Folds: every row predicted once, nothing leaks, the same for a seed."""
+"""Folds: each row is in one test part, groups are not split, a seed determines the folds."""
 
 from __future__ import annotations
 
@@ -161,9 +161,9 @@ def test_invalid_groups_are_rejected(data: Dataset) -> None:
         CrossValidation("grouped", groups="gender")
     with pytest.raises(InputError, match="unknown column in groups 'gendr'"):
         CrossValidation("grouped", groups=["gendr"]).folds(data)
-    alone = load_dataset("simulated_delinquency", n_samples=600, repeats=1.0)
+    one_row_each = load_dataset("simulated_delinquency", n_samples=600, repeats=1.0)
     with pytest.raises(InputError, match="groups='auto' did not find entities in data set simul"):
-        CrossValidation("grouped", groups="auto").folds(alone)
+        CrossValidation("grouped", groups="auto").folds(one_row_each)
 
 
 @pytest.mark.parametrize(
@@ -181,7 +181,7 @@ def test_invalid_groups_are_rejected(data: Dataset) -> None:
     ],
 )
 def test_messages_have_python_terms_and_no_configuration_keys(options: dict) -> None:
-    alone = load_dataset("simulated_delinquency", n_samples=600, repeats=1.0)
+    one_row_each = load_dataset("simulated_delinquency", n_samples=600, repeats=1.0)
     with pytest.raises(InputError) as caught:
-        CrossValidation(**options).folds(dataclasses.replace(alone, groups=None))
+        CrossValidation(**options).folds(dataclasses.replace(one_row_each, groups=None))
     assert not re.search(r"\bcv[.=]|\bnull\b", str(caught.value))

@@ -168,7 +168,7 @@ def test_the_ranking_metric_is_always_among_those_printed(data):
     assert repr(result).splitlines()[3].split()[0] == "spherical_loss"
 
 
-def test_a_single_fold_prints_means_alone(data):
+def test_a_single_fold_prints_means_without_a_spread(data):
     cv = CrossValidation("holdout", n_test=100)
     text = repr(run_experiment(data, {"prior": DummyClassifier()}, cv, metrics=[]))
     assert "±" not in "\n".join(text.splitlines()[:-2])

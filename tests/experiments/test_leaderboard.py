@@ -1,4 +1,4 @@
-"""The leaderboard: what ranks, what is best in each row, what a table shows."""
+"""The leaderboard: ranks, the best value of each row, and the rows that a table shows."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def board(primary: str = "categorical_crossentropy", **options: object) -> Leade
         ("zero_one_loss", ["margin", "timid", "bold", "broken"]),
     ],
 )
-def test_each_ranks_by_its_own_direction(primary: str, order: list[str]) -> None:
+def test_each_metric_ranks_by_its_direction(primary: str, order: list[str]) -> None:
     assert [row.model for row in board().sorted_by(primary).ranked()] == order
 
 
@@ -60,9 +60,9 @@ def test_the_best_of_a_row() -> None:
     }
     assert board("gini").best().model == "bold"
     assert Leaderboard(ROWS[2:], "brier_loss").best() is None
-    nothing = Leaderboard((Row("prior", {"calibration_slope": NAN}),), "calibration_slope")
-    assert nothing.best() is None
-    assert nothing.names() == []
+    undefined = Leaderboard((Row("prior", {"calibration_slope": NAN}),), "calibration_slope")
+    assert undefined.best() is None
+    assert undefined.names() == []
 
 
 def test_a_table_shows_the_chosen_that_some_model_has_or_all_but_repetitions() -> None:

@@ -1,4 +1,4 @@
-"""Models by name: each file makes a pipeline that takes tables as they come."""
+"""Models by name: each file makes a pipeline that accepts categories and missing values."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from xentexp.experiments._models import (
 )
 
 MODELS = sorted((conf_folder() / "models").glob("*.yaml"))
-PACKAGES = {  # that a model file needs, of an extra
+PACKAGES = {  # model file: the package of an extra that it requires
     "lightgbm": "lightgbm",
     "lightgbm_loss": "lightgbm",
     "xgboost": "xgboost",
@@ -100,11 +100,11 @@ def test_only_the_svm_has_no_probabilities() -> None:
     assert without == ["linear_svm"]
 
 
-def test_scaling_learns_from_the_training_rows_alone() -> None:
+def test_scaling_uses_the_median_mean_and_deviation_of_the_training_rows() -> None:
     X = pd.DataFrame({"a": [0.0, 2.0, np.nan], "b": pd.Categorical(["x", "y", "x"])})
     pipeline = tabular_pipeline(LogisticRegression(), "scaled").fit(X, [0, 1, 0])
     step = pipeline.named_steps["preprocessing"]
-    # median 1 for the missing value; mean 1, so the numbers are -1, 1, 0 over their deviation
+    # The missing value becomes the median, 1. The mean is 1: (-1, 1, 0) / standard deviation.
     scaled = step.transform(X)[:, 0]
     np.testing.assert_allclose(scaled, np.array([-1.0, 1.0, 0.0]) / np.sqrt(2 / 3))
 

@@ -1,4 +1,4 @@
-"""experiment=tune: searches inside the folds, trials as runs, and a run that goes on."""
+"""experiment=tune: searches within the folds, trials as MLflow runs, and resumed runs."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def compose(*overrides: str) -> dict[str, Any]:
     return {str(key): value for key, value in config.items()}
 
 
-# -- what it leaves behind ----------------------------------------------------------------------
+# -- logged runs --------------------------------------------------------------------------------
 
 
 @pytest.mark.long
@@ -231,11 +231,11 @@ def test_inner_folds_are_of_the_kind_of_the_outer_ones(table_csv: Path) -> None:
     prediction = result.candidate_results[0].predictions[0]
     train = prediction.fold.train
     data, groups = grouped.dataset, grouped.dataset.groups.to_numpy()[train]
-    alone = clone(grouped.candidates[0].estimator).set_params(storage=None)
-    alone.fit(data.X.iloc[train], data.y.iloc[train], groups=groups)
-    assert prediction.trials[0]["fold_values"] == alone.trials_[0]["fold_values"]
-    alone.fit(data.X.iloc[train], data.y.iloc[train])
-    assert prediction.trials[0]["fold_values"] != alone.trials_[0]["fold_values"]
+    refitted = clone(grouped.candidates[0].estimator).set_params(storage=None)
+    refitted.fit(data.X.iloc[train], data.y.iloc[train], groups=groups)
+    assert prediction.trials[0]["fold_values"] == refitted.trials_[0]["fold_values"]
+    refitted.fit(data.X.iloc[train], data.y.iloc[train])
+    assert prediction.trials[0]["fold_values"] != refitted.trials_[0]["fold_values"]
 
 
 def test_models_that_are_trained_on_losses_are_tuned_for_each() -> None:

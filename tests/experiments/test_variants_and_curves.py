@@ -1,4 +1,4 @@
-"""Training in experiments: other readings of one fit, learning curves, models times losses."""
+"""Experiments: several variants of one fit, and learning curves."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from xentexp.experiments.datasets import Dataset, load_dataset
 
 
 class Stepwise(ClassifierMixin, BaseEstimator):
-    """Shares of the classes, sharpened when predictions are read; it counts its fits."""
+    """Predict class proportions to the power `power`, normalized, and count the fits."""
 
     fits = 0
 
@@ -68,11 +68,11 @@ def test_a_variant_is_a_result_of_the_same_fit(data: Dataset) -> None:
     plain, sharp = result.candidate_results
     assert sharp.candidate.variant_of == "plain"
     assert sharp.candidate.parameters == {"power": 2.0}
-    alone = run_experiment(
-        data, [Candidate("alone", Stepwise(power=2.0))], folds
+    separate = run_experiment(
+        data, [Candidate("separate", Stepwise(power=2.0))], folds
     ).candidate_results[0]
-    assert sharp.mean() == pytest.approx(alone.mean(), rel=0, abs=0, nan_ok=True)
-    assert plain.mean()["brier_loss"] != alone.mean()["brier_loss"]
+    assert sharp.mean() == pytest.approx(separate.mean(), rel=0, abs=0, nan_ok=True)
+    assert plain.mean()["brier_loss"] != separate.mean()["brier_loss"]
 
 
 def test_a_failed_candidate_has_a_single_result(data: Dataset) -> None:
@@ -108,5 +108,5 @@ def test_learning_curves_are_means_over_folds_up_to_the_shortest(data: Dataset) 
     )
     (table,) = [item for item in items if isinstance(item, Parquet)]
     assert table.path == "curves/curves.parquet"
-    assert len(table.frame) == 2 * (3 + 4 + 4)  # nothing of the longer folds is lost
+    assert len(table.frame) == 2 * (3 + 4 + 4)  # all steps of the longer folds
     assert len(all_curves(candidate_result)) == len(table.frame)

@@ -235,7 +235,7 @@ class Exchanged:
 
 
 @pytest.mark.parametrize("device", [1, 3])  # main memory, pinned main memory
-def test_dlpack_alone_is_enough(device):
+def test_an_array_that_only_supports_dlpack_is_accepted(device):
     y, p, _, _ = sample()
     array_like = Exchanged(p, device)
     assert np.shares_memory(to_array(array_like, "y_pred"), p)
@@ -356,7 +356,7 @@ NARROW = {
 
 
 @pytest.mark.parametrize("kind", NARROW)
-def test_no_array_is_copied_as_a_whole(kind):
+def test_peak_memory_is_below_one_float64_column(kind):
     y = np.arange(MANY) % 4
     p = np.full((MANY, 4), 0.25, dtype=np.float32)
     if kind == "an ignored label":
@@ -413,7 +413,7 @@ def test_mapped_files_give_the_same_numbers(tmp_path, mode):
     assert m.brier_loss(labels, turned) == pytest.approx(m.brier_loss(y, p), rel=1e-13)
 
 
-@pytest.mark.skipif(not Path("/proc/self/smaps").exists(), reason="the system does not tell")
+@pytest.mark.skipif(not Path("/proc/self/smaps").exists(), reason="requires /proc/self/smaps")
 @pytest.mark.parametrize("mode", ["r", "r+"])
 @pytest.mark.parametrize("compute", [m.categorical_crossentropy, evaluate])
 def test_pages_that_were_read_are_freed(tmp_path, mode, compute):

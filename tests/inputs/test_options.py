@@ -233,8 +233,8 @@ def test_values_of_plain_numbers(name, shape):
         assert ours == pytest.approx(peer(y, x, sample_weight=weight), rel=1e-12)
     each = function(y, x, numbers=True, reduction="none", over_classes="sum")
     assert each.shape == (40,)
-    alone = [function(y[[i]], x[[i]], numbers=True, over_classes="sum") for i in range(40)]
-    np.testing.assert_allclose(each, alone, rtol=1e-12)
+    single = [function(y[[i]], x[[i]], numbers=True, over_classes="sum") for i in range(40)]
+    np.testing.assert_allclose(each, single, rtol=1e-12)
 
 
 @pytest.mark.parametrize(

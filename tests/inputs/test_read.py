@@ -44,7 +44,7 @@ def bad(ident, function, *args, parts, **options):
         bad("label NaN of labels=", CCE, [0, np.nan], P2, labels=[0, 1],
             parts=["missing values; got nan in row 1"]),
         bad("label None", CCE, ["a", None], P2, parts=["missing values; got None in row 1"]),
-        bad("NaN among strings is no class 'nan'", CCE, ["a", "b", np.nan], P3,
+        bad("NaN among strings", CCE, ["a", "b", np.nan], P3,
             parts=["missing values; got nan in row 2"]),
         bad("label NA", CCE, pd.Series([0, 1, None], dtype="Int64"), P3,
             parts=["missing value", "row 2"]),
@@ -88,7 +88,7 @@ def bad(ident, function, *args, parts, **options):
             parts=["not negative", "row 1 of y_pred has [-1.0, 2.0]"]),
         bad("normalize an infinite row", CCE, [0, 1], [[2, 3], [np.inf, 2]], normalize=True,
             parts=["finite", "row 1 of y_pred has [inf, 2.0]"]),
-        bad("normalize is no switch", CCE, [0, 1], P2, normalize="yes",
+        bad("normalize of another type", CCE, [0, 1], P2, normalize="yes",
             parts=["normalize must be True, False or None; got 'yes'"]),
         # -- shapes --------------------------------------------------------------------------
         bad("(n,1) targets", BCE, [[0], [1]], [0.5, 0.5],

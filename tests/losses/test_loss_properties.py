@@ -167,7 +167,7 @@ def test_probabilities_are_the_link_of_raw_scores(loss, case):
 
 
 @pytest.mark.parametrize("shift", [-1e4, -700.0, 700.0, 1e4])
-def test_a_constant_added_to_the_scores_of_a_row_changes_nothing(loss, shift):
+def test_a_constant_added_to_the_scores_of_a_row_does_not_change_the_loss(loss, shift):
     if is_multilabel(loss) or loss.properties.response == "latent":
         assert loss.properties.link in ("sigmoid", "cumulative logit")  # where it changes the value
         return

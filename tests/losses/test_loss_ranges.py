@@ -101,9 +101,9 @@ def test_the_upper_end_is_reached_or_approached(loss, k):
 @pytest.mark.parametrize("k", [2, 3])
 def test_a_perfect_prediction_has_loss_0(loss, k):
     if loss.properties.range.startswith("("):
-        assert loss.name in NEVER_NOTHING
+        assert loss.name in NEVER_ZERO
         return
-    assert loss.name not in NEVER_NOTHING
+    assert loss.name not in NEVER_ZERO
     k = n_classes(loss, k)
     certain, y = np.eye(k), np.arange(k)
     if is_multilabel(loss):
@@ -116,7 +116,7 @@ def test_a_perfect_prediction_has_loss_0(loss, k):
     assert not np.signbit(values).any()
 
 
-NEVER_NOTHING = {"exponential_loss", "logistic_margin_loss", "cumulative_link_log_loss"}
+NEVER_ZERO = {"exponential_loss", "logistic_margin_loss", "cumulative_link_log_loss"}
 
 
 @pytest.mark.parametrize(

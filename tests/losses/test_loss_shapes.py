@@ -1,4 +1,4 @@
-"""Whether losses are proper, convex and smooth, as their properties say."""
+"""Whether losses are proper, convex and smooth, as their properties state."""
 
 from __future__ import annotations
 
@@ -70,31 +70,31 @@ def by_properness(*kinds):
 def test_the_true_distribution_minimizes_a_proper_loss(name, case):
     loss, (rng, _, k, _) = LOSSES[name], case
     k = n_classes(loss, min(k, 4))
-    truth, *lies = some_distributions(loss, rng, k, 6)
-    lies = np.array([*lies, 0.9 * truth + 0.1 / k, 0.99 * truth + 0.01 / k])
-    best, *others = expected(loss, truth, np.array([truth, *lies]))
+    truth, *distributions = some_distributions(loss, rng, k, 6)
+    distributions = np.array([*distributions, 0.9 * truth + 0.1 / k, 0.99 * truth + 0.01 / k])
+    best, *others = expected(loss, truth, np.array([truth, *distributions]))
     excess = np.array(others) - best
     assert (excess >= -1e-12).all()
     if loss.properties.properness == "strictly proper":
-        assert (excess[np.abs(lies - truth).max(axis=1) > 1e-3] > 1e-10).all()
+        assert (excess[np.abs(distributions - truth).max(axis=1) > 1e-3] > 1e-10).all()
 
 
 @by_properness("proper")
 def test_a_proper_loss_that_is_not_strictly_proper_has_another_minimum(name):
-    truth, lie = [0.6, 0.4], [0.9, 0.1]
-    best, other = expected(LOSSES[name], truth, np.array([truth, lie]))
+    truth, alternative = [0.6, 0.4], [0.9, 0.1]
+    best, other = expected(LOSSES[name], truth, np.array([truth, alternative]))
     assert best == pytest.approx(other, rel=1e-12)
 
 
 @by_properness("improper")
 def test_the_true_distribution_does_not_minimize_an_improper_loss(name):
-    loss, lies = LOSSES[name], np.linspace(0, 1, 1001)
-    lies = np.stack([1 - lies, lies], axis=1)
+    loss, distributions = LOSSES[name], np.linspace(0, 1, 1001)
+    distributions = np.stack([1 - distributions, distributions], axis=1)
     gains = []
     for p in (0.55, 0.7, 0.85, 0.95):
         truth = np.array([1 - p, p])
         gains.append(
-            expected(loss, truth, truth[np.newaxis])[0] - expected(loss, truth, lies).min()
+            expected(loss, truth, truth[np.newaxis])[0] - expected(loss, truth, distributions).min()
         )
     assert max(gains) > 1e-6
 
@@ -103,8 +103,8 @@ def test_properness_of_losses_of_scores_and_of_divergences():
     for loss in LOSSES.values():
         if of_scores(loss):  # a score is not a probability
             assert loss.properties.properness == "improper", loss.name
-    nothing = {name for name, loss in LOSSES.items() if loss.properties.properness == "-"}
-    assert nothing == {"entropy", "reverse_kl_divergence"}  # no target; infinite for labels
+    undefined = {name for name, loss in LOSSES.items() if loss.properties.properness == "-"}
+    assert undefined == {"entropy", "reverse_kl_divergence"}  # no target; infinite for labels
 
 
 # -- convex ----------------------------------------------------------------------------------
@@ -159,7 +159,7 @@ def test_convexity_for_other_parameters(name, parameters, convex):
 
 
 def sharpest_turn(loss, k, soft):
-    """Largest relative jump of the gradient, actual by halving many lines toward it."""
+    """Largest relative jump of the gradient, located by bisection of many line segments."""
     rng, n = np.random.default_rng(1), 2000
     y = targets(loss, rng, n, k, soft=soft)
     named = {"labels": list(range(k))}

@@ -133,7 +133,7 @@ def test_which_losses_are_invertible_for_two_classes(name):
 
 
 @pytest.mark.parametrize(
-    ("name", "parameters", "k", "tells"),
+    ("name", "parameters", "k", "is_invertible"),
     [
         ("generalized_crossentropy", {"q": 1.0}, 2, False),  # half of the absolute error
         ("generalized_crossentropy", {"q": 0.99}, 5, True),
@@ -156,8 +156,8 @@ def test_which_losses_are_invertible_for_two_classes(name):
         ("bi_tempered_logistic_loss", {"t1": 0.2, "t2": 3.0}, 4, True),
     ],
 )
-def test_invertible_depends_on_parameters(name, parameters, k, tells):
-    assert get_loss(name, **parameters).invertible(k) == tells
+def test_invertible_depends_on_parameters(name, parameters, k, is_invertible):
+    assert get_loss(name, **parameters).invertible(k) == is_invertible
 
 
 # -- published forms ---------------------------------------------------------------------------

@@ -185,7 +185,7 @@ def test_more_rows_than_a_block(metric: DatasetMetric, function: Callable[..., f
 def test_perfect_predictions_have_the_best_value(metric: DatasetMetric) -> None:
     y = np.array([0, 1, 1, 0])
     function = getattr(metrics, metric.function)
-    if metric.name == "calibration_slope":  # the labels that separate have none
+    if metric.name == "calibration_slope":  # infinite for separated classes
         y, p = np.array([0, 0, 0, 1, 0, 1, 1, 1]), np.repeat([0.25, 0.75], 4)
         assert function(y, p) == pytest.approx(1.0, rel=1e-12)
         return
@@ -199,7 +199,7 @@ def test_metrics_of_rankings_do_not_change_under_increasing_transformations(name
     expected = function(Y2, P2)
     assert function(Y2, P2**3) == pytest.approx(expected, rel=1e-12)
     assert function(Y2, 40 * P2 - 7, from_logits=True) == pytest.approx(expected, rel=1e-12)
-    # sigmoid(50) and sigmoid(60) are both 1 in float64: as raw scores they are no tie
+    # sigmoid(50) and sigmoid(60) are both 1 in float64, but the raw scores differ
     assert function([0, 1], [50.0, 60.0], from_logits=True) == 1.0
 
 
@@ -242,7 +242,7 @@ def test_an_absent_class_can_be_skipped() -> None:
 def test_undefined_slopes_raise_an_undefined_error() -> None:
     with pytest.raises(UndefinedError, match="same for every row"):
         metrics.calibration_slope([0, 1, 1], [0.4, 0.4, 0.4])
-    for y in ([0, 0, 1, 1], [1, 1, 0, 0]):  # the middle two share a value: still no overlap
+    for y in ([0, 0, 1, 1], [1, 1, 0, 0]):  # equal predictions in the middle, but no overlap
         with pytest.raises(UndefinedError, match=r"separate class 1 .* infinite"):
             metrics.calibration_slope(y, [0.1, 0.5, 0.5, 0.8])
     with pytest.raises(UndefinedError, match="infinite log-odds; pass a clip above 0"):
@@ -326,7 +326,7 @@ def test_metrics_with_equal_parameters_are_equal(metric: DatasetMetric) -> None:
 def test_metric_input_reuses_losses_that_were_computed() -> None:
     checked = read(Y2, P2)
     state, _ = sum_losses(checked, [LOSSES["categorical_crossentropy"]])
-    state.total *= 2.0  # a mark: what comes out is what was put in
+    state.total *= 2.0  # a changed sum shows whether it is used
     once = get_metric("perplexity").value(MetricInput(checked))
     twice = get_metric("perplexity").value(MetricInput(checked, state=state))
     assert twice == pytest.approx(once**2, rel=1e-12)

@@ -95,7 +95,7 @@ def test_calibration_error_by_hand() -> None:
     weighted = error(y, p, n_bins=2, bins="mass", sample_weight=[1, 1, 2, 2, 1, 1])
     low, high = (0.2 + 0.3 + 2 * 0.4) / 4, (2 * 0.5 + 0.6 + 1.0) / 4
     assert weighted == pytest.approx((abs(1 / 4 - low) + (1 - high)) / 2, rel=1e-14)
-    # three quarters of the rows share .8, whose middle lies in the upper half
+    # three of four rows have .8; the middle of these rows is in the upper half
     y, p = [1, 0, 1, 1], [0.2, 0.8, 0.8, 0.8]
     expected = 0.25 * 0.8 + 0.75 * (0.8 - 2 / 3)
     assert error(y, p, n_bins=2, bins="mass") == pytest.approx(expected, rel=1e-13)
@@ -133,7 +133,7 @@ def test_each_class_against_the_rest() -> None:
 
 
 def test_a_known_distortion_of_the_log_odds_is_estimated() -> None:
-    # Expected frequencies as weights: the likelihood is maximal at the truth, exactly.
+    # With expected frequencies as weights, the true parameters maximize the likelihood exactly.
     p = np.linspace(0.02, 0.98, 49)
     odds = np.log(p / (1 - p))
     distorted = 1 / (1 + np.exp(-(0.7 + 2.5 * odds)))
@@ -147,7 +147,7 @@ def test_a_known_distortion_of_the_log_odds_is_estimated() -> None:
 
 
 def test_extreme_log_odds_are_fitted() -> None:
-    # statsmodels 0.15.0, GLM(Binomial), the log-odds as they stand
+    # statsmodels 0.15.0, GLM(Binomial) on the unchanged log-odds
     z = np.array([-700.0, -30.0, -2.0, 1.0, 3.0, 40.0, 500.0])
     y = [0, 0, 1, 0, 1, 1, 1]
     ours = metrics.calibration_slope(y, z, from_logits=True)

@@ -95,7 +95,7 @@ def test_one_array_may_be_probabilities_and_decision_scores(name):
     assert result.mean[name] == pytest.approx(getattr(metrics, name)(y, p), rel=1e-12)
 
 
-# -- what a result tells ---------------------------------------------------------------------
+# -- attributes of a result ------------------------------------------------------------------
 
 
 def test_standard_error_of_an_unweighted_mean():
@@ -184,7 +184,7 @@ def test_values_of_each_row():
     result = evaluate(
         y, p, ["brier_loss"], ignore_label=9, per_sample=True, sample_weight=[5, 1, 1, 2]
     )
-    # unweighted, and not a number where a row is ignored
+    # unweighted, and nan for ignored rows
     np.testing.assert_allclose(result.per_sample["brier_loss"], [0.04, np.nan, 0.09, 0.81])
     assert result.mean["brier_loss"] == pytest.approx((0.2 + 0.09 + 1.62) / 8)
 
@@ -261,7 +261,7 @@ def test_a_named_loss_without_its_predictions_is_refused():
 def test_losses_that_do_not_apply_are_left_out():
     names, sparse = set(LOSSES), {"sparse_categorical_crossentropy"}
     two, three = [[0.5, 0.5]] * 2, [[0.5, 0.25, 0.25]] * 2
-    unasked = ORDERED | COLUMNS | POSITIVE  # ordered losses are for those who say ordered=True
+    unasked = ORDERED | COLUMNS | POSITIVE  # losses of ordered classes require ordered=True
     for result, left_out in [
         (evaluate([0, 1], two), MARGINS),
         (evaluate([0, 1], two, decision=two), set()),
@@ -292,7 +292,7 @@ def test_losses_of_ordered_classes_need_numbers_or_labels(labels):
     score = evaluate(y, p, ["ranked_probability_score"], labels=labels).mean
     assert score == {"ranked_probability_score": pytest.approx(0.3**2 + 0.1**2)}
     assert "ranked_probability_score" in evaluate(y, p, labels=labels, ordered=True).mean
-    if labels[0] == "low":  # sorted, which is no order of the classes
+    if labels[0] == "low":  # sorted labels do not state an order of the classes
         three = [*y, "mid"], [*p, [0.2, 0.2, 0.6]]
         with pytest.raises(InputError, match="is for ordered classes; pass labels="):
             evaluate(*three, ["ranked_probability_score"])

@@ -1,4 +1,4 @@
-"""Metrics of your own: registration, the names that are refused, and a full life in the library."""
+"""Custom metrics: registration, refused names, evaluation, scorers and merged states."""
 
 from dataclasses import dataclass, replace
 

@@ -48,7 +48,7 @@ def assert_same_state(one, other):
     weighted=st.booleans(),
     clip=st.sampled_from([0, "auto"]),
 )
-def test_any_partition_adds_up_to_the_whole(kind, n_losses, seed, n_parts, weighted, clip):
+def test_states_of_any_partition_add_up(kind, n_losses, seed, n_parts, weighted, clip):
     rng = np.random.default_rng(seed)
     k = 2 if kind == "one score a row" else 3
     y, p, decision, weight = sample(k, int(rng.integers(10, 80)), seed)

@@ -97,7 +97,7 @@ def run_checker(script, *command):
 
 
 def check_found(script, errors, revealed):
-    """Each mistake is reported on its line, nothing else is, and each correct call has its type."""
+    """Assert that exactly the mistakes are reported, and that correct calls have their types."""
     assert errors == {line_of(script, code) for code in MISTAKES.values()}
     for call, kind in CORRECT:
         text = revealed[line_of(script, f"reveal_type({call})")]

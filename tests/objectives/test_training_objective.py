@@ -95,7 +95,7 @@ def test_blocks_hold_views_of_the_targets() -> None:
 
 def test_linear_training_does_not_compute_the_hessian(monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(self: Loss, block: Any) -> Any:
-        raise AssertionError("nothing asked for a hessian")
+        raise AssertionError("the hessian was not requested")
 
     monkeypatch.setattr(CategoricalCrossentropy, "block_gradient_hessian", refuse)
     training = objective("categorical_crossentropy", 40, 3)

@@ -40,7 +40,7 @@ from xentexp.losses import LOSSES
 from xentexp.metrics._registry import DATASET_METRICS, get_loss, get_metric
 from xentexp.scorers import MetricScorer, MetricScorers, get_scorer, get_scorer_names, loss_scorers
 
-# No classifier predicts several labels in a row here, and no label is without a zero.
+# Losses of several labels per row, a loss that is infinite for labels, and the entropy.
 NO_SCORES = {
     "entropy", "multilabel_crossentropy", "multilabel_asymmetric_loss", "reverse_kl_divergence",
 }  # fmt: skip
@@ -257,7 +257,7 @@ def test_losses_of_ordered_classes_need_numbers_or_labels():
     chosen = loss_scorers([rps, "brier_loss"], labels=GRADES)(model, X3, NAMES[Y3])
     assert chosen[f"neg_{rps}"] == pytest.approx(ours, rel=1e-12)
     numbers = get_scorer(f"neg_{rps}")(LogisticRegression().fit(X3, Y3), X3, Y3)
-    assert numbers < 0  # numbers have an order of their own
+    assert numbers < 0  # numbers are ordered by value
 
 
 def test_a_latent_score_is_computed_next_to_probabilities():

@@ -1,4 +1,4 @@
-"""Results of a loss matrix as from an experiment: a small one by hand, a large random one."""
+"""Inputs of loss matrices: a small one with simple values, and a large random one."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ TRAINED = (
 
 
 def by_hand() -> list[Trained]:
-    """Two losses, a corrected row and one without probabilities, with values easy to check."""
+    """A matrix of two losses, with a corrected row and a row without probabilities."""
     half = Calibration((-0.1, 0.1), 0.12)
     return [
         Trained(
@@ -69,7 +69,7 @@ def by_hand() -> list[Trained]:
 
 
 def large(model: str = "linear", *, folds: int = 10, seed: int = 1) -> list[Trained]:
-    """Twelve training losses, twelve losses for scoring, sixteen rows: a very wide matrix."""
+    """A wide matrix: twelve training losses, sixteen rows and twelve losses as columns."""
     rng = np.random.default_rng(seed)
     level = rng.normal(0.0, 0.01, folds)
     rows = []

@@ -1,4 +1,4 @@
-"""Duplicates, entities found in a table, and what random folds make of them; truth is planted."""
+"""Duplicates and entities in tables with known entities, and their effect on random folds."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def pairs(numbers: object) -> float:
 
 
 def precision_recall(found: object, true: object) -> tuple[float, float]:
-    """Shares of the found pairs of rows that are true, and of the true ones that are found."""
+    """Precision and recall of the found pairs of rows."""
     both = pd.MultiIndex.from_arrays([np.asarray(found), np.asarray(true)]).factorize()[0]
     return pairs(both) / pairs(found), pairs(both) / pairs(true)
 
@@ -82,7 +82,7 @@ def test_columns_that_number_or_name_the_rows() -> None:
             "time": np.cumsum(rng.integers(1, 10**6, n)),
             "name": [f"client {i}" for i in range(n)],
             "running_with_gaps": np.where(np.arange(n) == 3, np.nan, np.arange(n)),
-            "income": rng.lognormal(10, 1, n),  # measured: all differ, and are no identity
+            "income": rng.lognormal(10, 1, n),  # distinct values, but not an identifier
             "birth": rng.choice(20_000, n, replace=False),
             "sorted": np.sort(rng.normal(size=n)),
             "job": rng.choice(["cook", "clerk"], n),
@@ -109,7 +109,7 @@ def test_planted_persons_are_found(n: int, repeats: float) -> None:
     assert found.number == data.groups.nunique()
 
 
-def test_two_columns_may_vary_and_numbers_of_rows_stand_aside() -> None:
+def test_two_columns_may_vary_and_row_numbers_are_ignored() -> None:
     data = simulated_delinquency(n_samples=3000, repeats=2.0)
     rng = np.random.default_rng(0)
     X = data.X.assign(row=np.arange(3000), one=1, balance=rng.normal(size=3000).round(1))
@@ -133,7 +133,7 @@ def test_rows_that_were_copied_are_entities(uci: Dataset) -> None:
     assert found is not None
     assert found.varying == ()
     precision, recall = precision_recall(found.groups, true)
-    # the 60 pairs of clients that agree by themselves, and their copies, are taken for copies
+    # 60 pairs of different clients agree; they and their copies are found too
     assert precision > 0.97
     assert recall == 1.0
 
@@ -148,7 +148,7 @@ def test_duplicates_by_chance_are_not_entities(uci: Dataset) -> None:
     assert find_entities(uci.X) is None
     rng = np.random.default_rng(0)
     few_values = pd.DataFrame({name: rng.integers(0, 3, 5000) for name in "abcdef"})
-    assert few_values.duplicated().mean() > 0.8  # nearly all of them by chance
+    assert few_values.duplicated().mean() > 0.8  # nearly all duplicates are by chance
     assert find_entities(few_values) is None
     depending = few_values.assign(g=few_values["a"] + few_values["b"], h=few_values["c"] % 2)
     assert find_entities(depending) is None
@@ -156,8 +156,8 @@ def test_duplicates_by_chance_are_not_entities(uci: Dataset) -> None:
     assert find_entities(factorial.to_frame(index=False)) is None
 
 
-def test_what_agrees_by_chance_is_estimated(uci: Dataset) -> None:
-    """A few values of two columns: C(n, 2) p q pairs agree by chance, all of those there are."""
+def test_the_number_of_pairs_that_agree_by_chance_is_estimated(uci: Dataset) -> None:
+    """In two random columns C(n, 2) p q pairs of rows agree, all of them by chance."""
     from xentexp.experiments.datasets._entities import _Search
     from xentexp.experiments.datasets._repeats import cell_hashes
 
@@ -201,7 +201,7 @@ def test_describe_contains_duplicates_and_entities(uci: Dataset) -> None:
 # --- the simulation ----------------------------------------------------------------------------
 
 
-def test_persons_make_their_cards_depend_and_leave_each_card_as_it_was() -> None:
+def test_person_effect_correlates_labels_and_keeps_features_and_probabilities() -> None:
     plain = simulated_delinquency(n_samples=20000, seed=1)
     joined = simulated_delinquency(n_samples=20000, seed=1, person_effect=0.8)
     pd.testing.assert_frame_equal(plain.X, joined.X)
@@ -263,8 +263,8 @@ def test_a_leak_is_found_without_groups_and_by_a_key() -> None:
 def test_no_leak_without_shared_entities(uci: Dataset) -> None:
     cv = CrossValidation()
     assert find_leak(uci, cv, cv.folds(uci)) is None
-    alone = simulated_delinquency(n_samples=2000, repeats=1.0)
-    assert find_leak(alone, cv, cv.folds(alone)) is None
+    one_row_each = simulated_delinquency(n_samples=2000, repeats=1.0)
+    assert find_leak(one_row_each, cv, cv.folds(one_row_each)) is None
     data = simulated_delinquency(n_samples=600)
     for other in (
         CrossValidation("grouped"),
@@ -294,7 +294,7 @@ def test_grouped_folds_have_the_same_size_and_keep_persons_together() -> None:
 
 @pytest.mark.long
 def test_random_folds_are_optimistic_for_a_model_that_memorizes_persons() -> None:
-    """The truth is known: no model has a lower expected loss than the true probabilities.
+    """No model has a lower expected loss than the true probabilities, which are known here.
 
     On random folds, a forest that memorizes persons has a lower loss than the true probabilities.
     On grouped folds, it has the expected loss under the true probabilities.
@@ -364,7 +364,7 @@ def test_the_comparison_ranks_by_the_grouped_folds() -> None:
     }  # fmt: skip
 
 
-# --- DACON 235713, where its files are at hand ---------------------------------------------------
+# --- DACON 235713, if its files are installed ----------------------------------------------------
 
 DACON = Path(os.environ.get("XENTEXP_DACON_DIR") or "no such folder")
 

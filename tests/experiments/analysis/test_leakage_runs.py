@@ -1,4 +1,4 @@
-"""A run whose random folds share persons says so, and shows both numbers."""
+"""Runs with the same persons in training and test parts: warning, and scores on both folds."""
 
 from __future__ import annotations
 
@@ -64,9 +64,9 @@ def test_scores_on_random_and_grouped_folds_are_printed_and_logged(
 
     grouped = document([*LOGISTIC, "dataset.person_effect=0.9", "cv=grouped"], capsys)
     assert "leak" not in grouped
-    alone = {row["model"]: row["mean"]["brier_loss"] for row in grouped["leaderboard"]}
+    means = {row["model"]: row["mean"]["brier_loss"] for row in grouped["leaderboard"]}
     for name, run in children.items():
-        assert run.data.metrics["cv_grouped/brier_loss"] == pytest.approx(alone[name], abs=1e-12)
+        assert run.data.metrics["cv_grouped/brier_loss"] == pytest.approx(means[name], abs=1e-12)
         assert run.data.metrics["cv/brier_loss"] == pytest.approx(both[name]["random"], abs=1e-12)
 
 
@@ -98,7 +98,7 @@ def test_no_warning_without_a_leak(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def a_table(workplace: Path) -> list[str]:
-    """Cards of persons as a file, without a column that says whose they are."""
+    """A file with several cards of each person, without a column of person identifiers."""
     data = simulated_delinquency(n_samples=400, seed=2)
     pd.concat([data.X, data.y], axis=1).to_csv(workplace / "cards.csv", index=False)
     where = ["dataset=table", f"dataset.path={workplace / 'cards.csv'}", "dataset.target=credit"]
@@ -183,8 +183,8 @@ def test_the_entity_column_identifies_known_and_new_persons() -> None:
     column = EntityColumn().fit(data.X[known])
     entity = column.transform(data.X)["entity"].to_numpy()
     assert len(set(zip(entity, person, strict=True))) == len(set(person)) == len(set(entity))
-    alone = simulated_delinquency(n_samples=600, seed=1, repeats=1.0).X
-    assert "entity" not in EntityColumn().fit_transform(alone)
+    one_row_each = simulated_delinquency(n_samples=600, seed=1, repeats=1.0).X
+    assert "entity" not in EntityColumn().fit_transform(one_row_each)
     from sklearn.tree import DecisionTreeClassifier
 
     tree = tabular_pipeline(DecisionTreeClassifier(random_state=0), "entity_ordinal")

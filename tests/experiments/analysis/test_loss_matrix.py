@@ -61,12 +61,12 @@ def test_means_excess_and_diagonal_by_hand() -> None:
 
 
 def test_each_cell_is_tested_against_the_best_of_its_column_and_all_are_one_family() -> None:
-    matrix = build(test_train_ratio=0.0)  # without the correction scipy has the same test
+    matrix = build(test_train_ratio=0.0)  # without the correction it is the t-test of scipy
     brier, hinge = [1.0, 2.0, 3.0], [3.0, 3.5, 1.0]
     p = [
         stats.ttest_rel([4.0, 4.0, 4.0], hinge).pvalue,
         stats.ttest_rel([2.0, 4.0, 6.0], brier).pvalue,
-        0.0,  # half more in every fold
+        0.0,  # 0.5 more in every fold
         stats.ttest_rel([2.0, 3.0, 4.0], hinge).pvalue,
     ]
     cells = matrix.cells
@@ -75,7 +75,7 @@ def test_each_cell_is_tested_against_the_best_of_its_column_and_all_are_one_fami
     assert matrix.n_tests == 4
     assert [cell.p_adjusted for cell in tested] == pytest.approx(holm(p))
     assert [cell.worse for cell in tested] == [False, False, True, False]
-    # neither the best nor a row with the same values, up to rounding, is tested
+    # the best row and rows that equal it up to rounding are not tested
     assert [cells[0][0].best, cells[1][1].best, cells[2][1].best] == [True] * 3
     assert all(math.isnan(c.p_adjusted) for c in (cells[0][0], cells[1][1], cells[2][1]))
 
@@ -293,7 +293,7 @@ def test_an_unknown_field_of_a_cell() -> None:
 
 
 class Constant(ClassifierMixin, BaseEstimator):
-    """Predicts the same probabilities whatever comes; its calibration is known."""
+    """Predict the same probabilities for every row, so that the calibration error is known."""
 
     def __init__(self, rate: float = 0.5) -> None:
         self.rate = rate
@@ -318,7 +318,7 @@ def test_a_row_from_an_experiment() -> None:
         losses=["brier_loss", "categorical_crossentropy"],
     )
     row = trained_from(result.candidate_results[0], dataset, model="prior", loss="none")
-    # a quarter of each fold is of class 1, and .35 is predicted: .1 too much, in the one bin
+    # 25 % of each fold are of class 1, and .35 is predicted: an error of .1 in a single bin
     assert row.calibration.shift == pytest.approx((-0.1, 0.1))
     assert row.calibration.headline == pytest.approx(0.1)
     assert row.calibration.ece == pytest.approx(0.1)

@@ -1,4 +1,4 @@
-"""Published numbers: a run reproduces them within what is tolerated, or ends with exit code 1."""
+"""Published values: a run reproduces them within their tolerances, or exits with code 1."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def published(value: float, within: float, measure: str = "brier_loss") -> str:
 
 
 def hand_made() -> float:
-    """Brier's score (sum over classes) of the shares of the training part, by hand."""
+    """Brier score (sum over classes) of the class proportions of the training part, by hand."""
     y = load_dataset("simulated_delinquency", n_samples=400).y.to_numpy()
     order = np.random.default_rng(0).permutation(400)
     test, train = y[order[:100]], y[order[100:]]

@@ -31,7 +31,7 @@ RUN = ["run", *SMALL, "models=[prior,logistic]", "cv.n_splits=3"]
 
 
 def command(*words: str, **options: object) -> subprocess.CompletedProcess[str]:
-    """The command in a process of its own."""
+    """Run the command in a new process."""
     return subprocess.run([*XENTEXP, *words], capture_output=True, text=True, **options)
 
 
@@ -50,7 +50,7 @@ def test_a_run_prints_a_leaderboard_and_logs_it(
     assert "3 folds (stratified), seed 0" in out
     assert "prior" in err
     assert "Traceback" not in out + err
-    assert "\x1b" not in out + err  # no colour codes where it is not a terminal
+    assert "\x1b" not in out + err  # no colour codes if the output is not a terminal
     (parent,) = runs("comparison")
     assert parent.info.status == "FINISHED"
     assert {run.info.run_name for run in runs()} == {"prior", "logistic"}
@@ -257,7 +257,7 @@ def test_the_true_probabilities_give_a_regret(
 
 
 def dacon_like(folder: Path) -> None:
-    """Files in the shape of the competition's, with made-up rows."""
+    """Files with the format of the competition and random rows."""
     from xentexp.experiments.datasets import load_dataset
     from xentexp.experiments.datasets._dacon import FEATURES
 
@@ -386,7 +386,7 @@ def test_an_interrupted_run_is_killed_in_the_store(name: str, table_csv: Path) -
     )
     try:
         for _ in range(600):
-            if [run.info.status for run in runs()] == ["FINISHED"]:  # the second is at work
+            if [run.info.status for run in runs()] == ["FINISHED"]:  # during the second fit
                 break
             time.sleep(0.1)
         process.send_signal(getattr(signal, name))
@@ -762,11 +762,11 @@ def test_ui_rejects_an_empty_store_and_an_invalid_port(
     assert "--port must be between 1 and 65535; got 70000" in capsys.readouterr().err
 
 
-# -- lightness --------------------------------------------------------------------------------
+# -- imports ----------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("words", [["--help"], ["run", "--help"], ["--version"]])
-def test_help_imports_nothing_heavy(words: list[str]) -> None:
+def test_help_does_not_import_heavy_packages(words: list[str]) -> None:
     code = (
         "import sys\nfrom xentexp.experiments._cli import main\n"
         f"try: main({words!r})\nexcept SystemExit: pass\n"
@@ -793,7 +793,7 @@ def test_unknown_commands_and_missing_arguments_exit_with_2() -> None:
         assert stopped.value.code == 2
 
 
-def test_a_signal_within_a_destructor_ends_the_run_all_the_same() -> None:
+def test_a_signal_within_a_destructor_ends_the_run() -> None:
     class Connection:
         def __del__(self) -> None:
             os.kill(os.getpid(), signal.SIGTERM)

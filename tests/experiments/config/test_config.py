@@ -1,4 +1,4 @@
-"""The configuration: composed by Hydra, refused with the nearest names where it is wrong."""
+"""The configuration: composition by Hydra, and errors that name the nearest valid names."""
 
 from __future__ import annotations
 

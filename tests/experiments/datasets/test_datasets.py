@@ -1,4 +1,4 @@
-"""What xentexp.experiments.datasets promises."""
+"""Data sets: cards, loaders, checks of tables, and digests."""
 
 from __future__ import annotations
 
@@ -148,7 +148,7 @@ def test_every_configuration_is_of_a_data_set() -> None:
 # --- normal form and checks
 
 
-def test_dtypes_tell_numbers_from_categories() -> None:
+def test_dtypes_distinguish_numbers_from_categories() -> None:
     X = frame(
         text=["b", None, "a", "b"],
         flag=[True, False, True, True],
@@ -319,7 +319,7 @@ def test_digest_depends_on_content_only() -> None:
     assert content_digest(same, y) == digest
 
 
-def test_digest_sees_every_cell_name_and_order() -> None:
+def test_digest_depends_on_every_cell_name_and_order() -> None:
     X = frame(a=[1, 2, 3, 4], b=["x", "y", None, "y"], c=[0.0, np.nan, 1, 2])
     y = pd.Series([0, 1, 0, 1], name="y")
     variants = [(X, y), (X, 1 - y), (X, y.rename("z")), (X, y.map({0: "0", 1: "1"}))]
@@ -435,7 +435,7 @@ def test_true_probabilities_have_a_lower_loss_than_others(simulated) -> None:
     best = log_loss(simulated.y, simulated.true_proba)
     shares = np.tile(list(simulated.class_shares().values()), (20000, 1))
     assert best < log_loss(simulated.y, shares) - 0.05
-    for power in (0.8, 1.25):  # less and more sure than the truth
+    for power in (0.8, 1.25):  # less and more extreme than the true probabilities
         other = simulated.true_proba**power
         assert best < log_loss(simulated.y, other / other.sum(axis=1, keepdims=True))
 
@@ -461,7 +461,7 @@ def test_simulation_parameters_have_their_documented_effect() -> None:
     assert data.X["occyp_type"].isna().mean() > 0.5
 
 
-# --- a table of the user's own
+# --- your own table
 
 CSV = "id,who,income,job,bad\n1,a,10.5,x,0\n2,a,,y,1\n3,b,30,,1\n4,c,40,x,0\n"
 
@@ -534,7 +534,7 @@ def test_table_infers_three_classes_of_text(tmp_path: Path) -> None:
         ("t.parquet", b"", "t.parquet is empty"),
     ],
 )
-def test_table_that_is_not_what_its_suffix_says(tmp_path, name, content, message) -> None:
+def test_table_with_a_wrong_suffix(tmp_path, name, content, message) -> None:
     path = write(tmp_path, name, content)
     with pytest.raises(InputError, match=f"^table: .*{message}") as caught:
         load_dataset("table", path=path, target="bad")
@@ -591,7 +591,7 @@ needs_dacon = pytest.mark.skipif(
 
 
 def fake_dacon(folder: Path, n: int = 6) -> pd.DataFrame:
-    """Write files that have DACON's columns; not its data."""
+    """Write files with the columns of DACON and random values."""
     X = simulated_delinquency(100, seed=1).X.head(n)
     X = X.assign(FLAG_MOBIL=1, DAYS_EMPLOYED=X["DAYS_EMPLOYED"].fillna(365243))
     X.insert(0, "index", range(n))

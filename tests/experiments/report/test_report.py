@@ -1,4 +1,4 @@
-"""The report: every label is there, nothing is loaded from elsewhere, everything parses."""
+"""The report: pages and figures have all labels, load no other files, and are valid."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ def test_marks_of_the_heat_map() -> None:
     svg = to_svg(heat_map(matrix), "t")
     found = ["".join(text.itertext()) for text in texts(svg)]
     assert found.count("best") == 3
-    assert "2.5000*" in found  # half more in every fold
+    assert "2.5000*" in found  # 0.5 more in every fold
     assert found.count("+25 %") == 1
     bold = [t for t in texts(svg) if re.search(r"\b(700|bold)\b", t.get("style", ""))]
     assert ["".join(text.itertext()) for text in bold] == [
@@ -88,7 +88,7 @@ def test_marks_of_the_heat_map() -> None:
     assert len(frames) == 2
 
 
-def test_the_same_figure_is_the_same_file_and_stands_alone() -> None:
+def test_equal_figures_give_equal_files_without_links() -> None:
     first, second = (to_svg(heat_map(hand()), "t") for _ in range(2))
     assert first == second
     assert first.startswith("<svg")
@@ -310,7 +310,7 @@ def test_the_terminal_table(capsys: pytest.CaptureFixture[str]) -> None:
 
 @pytest.mark.long
 def test_learning_curves_with_only_a_validation_part(wide: list[LossMatrix]) -> None:
-    alone = {"valid": curves(names=("brier_loss", "hinge_loss"))["valid"]}
-    assert "hinge loss" in words(to_svg(curves_by_loss([alone], "c"), "c"))
-    html = page(wide, title="t", curves={"trees": {"a": [alone]}})
+    validation_curves = {"valid": curves(names=("brier_loss", "hinge_loss"))["valid"]}
+    assert "hinge loss" in words(to_svg(curves_by_loss([validation_curves], "c"), "c"))
+    html = page(wide, title="t", curves={"trees": {"a": [validation_curves]}})
     assert "all recorded losses" in html

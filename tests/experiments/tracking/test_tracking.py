@@ -115,7 +115,7 @@ def test_a_child_run_has_all_metrics(logged: Store, result: ExperimentResult) ->
     assert used.tags[0].value == "training"
 
 
-def test_out_of_fold_predictions_come_back_whole(logged: Store, result: ExperimentResult) -> None:
+def test_out_of_fold_predictions_are_logged(logged: Store, result: ExperimentResult) -> None:
     run = runs(logged)["prior"]
     path = logged.client.download_artifacts(run.info.run_id, "predictions/oof.parquet")
     expected = out_of_fold(result.candidate_results[0], result.dataset)
@@ -136,7 +136,7 @@ def test_the_parent_run_has_the_leaderboard(logged: Store) -> None:
     note = parent.data.tags["mlflow.note.content"]
     assert "| categorical_crossentropy | low |" in note
     assert "| gini | high |" in note
-    assert "brier_loss" not in note  # the table of all is an artifact
+    assert "brier_loss" not in note  # the table of all metrics is an artifact
     assert "metrics cv/NAME of each child run" in note
     assert "Failed: **broken**" in note
     assert parent.data.tags["best_model"] == "prior"
@@ -146,7 +146,7 @@ def test_the_parent_run_has_the_leaderboard(logged: Store) -> None:
     assert {"brier_loss", "gini", "calibration_slope"} < {row[1] for row in table["data"]}
 
 
-def test_a_leaderboard_comes_back_as_it_was(logged: Store, result: ExperimentResult) -> None:
+def test_a_logged_leaderboard_is_read_unchanged(logged: Store, result: ExperimentResult) -> None:
     name, board = tracking.read_leaderboard(logged.client, None)
     assert name == "trial"
     assert board.primary == "categorical_crossentropy"
@@ -233,7 +233,9 @@ def test_the_store_is_the_argument_or_the_environment_or_this_folder(
     assert tracking.store_uri("http://localhost:5000") == "http://localhost:5000"
 
 
-def test_making_a_store_is_all_or_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_interrupted_creation_leaves_no_store(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def interrupted(*_: object, **__: object) -> None:
         raise KeyboardInterrupt
 
