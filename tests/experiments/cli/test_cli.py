@@ -669,7 +669,7 @@ def test_score_refuses_bad_input(
         ),
         (
             ["--proba", "percent", "--labels", "no,yes"],
-            "row 0 of column percent has 20; if these are percentages, divide them by 100; if they "
+            "row 0 of column percent has 20; if they are percentages, divide by 100; if they "
             "are raw scores (logits), add --from-logits",
         ),
         (

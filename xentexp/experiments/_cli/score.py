@@ -102,12 +102,8 @@ def _with_options(message: str, options: argparse.Namespace) -> str:
     """Replace parameters of Python functions in a message by options of the command line."""
     names = (options.proba or options.decision).split(",")
     predictions = f"column{'s' if len(names) > 1 else ''} {', '.join(names)}"
-    if message.startswith("probabilities must lie in [0, 1]"):
-        message = re.sub(r"; [^;]*from_logits=.*", "", message) + (
-            "; if these are percentages, divide them by 100; if they are raw scores (logits), add "
-            "--from-logits"
-        )
     replacements = [
+        (r"raw scores, pass from_logits=True", "raw scores (logits), add --from-logits"),
         (r"normalize=True to (.*?), or normalize=None.*", r"--normalize to \1"),
         (r", or use a label instead and pass it as ignore_label=", ""),
         (r"pass ignore_label=\S+ to ignore such rows, or ", "remove these rows, or pass "),
