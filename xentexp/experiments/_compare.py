@@ -47,10 +47,10 @@ def run_experiment(
     cv : int, CrossValidation or sequence of Fold, default=5
         Number of shuffled stratified folds, a splitting strategy such as
         ``CrossValidation("grouped")``, or folds that ``CrossValidation.folds`` returned.
-    losses : str, Loss or sequence of them, optional
+    losses : str, Loss or sequence of them, default=None
         Losses to compute, by name or as objects. By default all losses that apply to the
         classes and to the predictions of a candidate (probabilities or decision scores).
-    metrics : str, DatasetMetric or sequence of them, optional
+    metrics : str, DatasetMetric or sequence of them, default=None
         Metrics of the whole data set to compute, such as ``"roc_auc"``. By default the usual ones
         that apply: AUC, Gini, KS and H-measure, perplexity, skill (D2), balanced losses, and
         calibration errors, slope and intercept. Pass ``[]`` for none.
@@ -58,9 +58,9 @@ def run_experiment(
         Loss or metric that ranks the candidates. It must be among those that are computed.
     n_jobs : int, default=1
         Number of fits that run in parallel; -1 uses all cores. It does not change the result.
-    on_fold : callable, optional
+    on_fold : callable, default=None
         Function that is called with the name of the candidate after each fit.
-    on_result : callable, optional
+    on_result : callable, default=None
         Function that is called with the `CandidateResult` of each candidate when it is complete.
 
     Returns

@@ -51,14 +51,14 @@ class CrossValidation:
         Number of folds, at least 2. Not used with ``"holdout"``.
     n_repeats : int, default=1
         Number of repeats, at least 1. Only used with ``"repeated"``.
-    time_column : str, optional
+    time_column : str, default=None
         Feature that orders the rows in time: numbers, ordered categories or ISO 8601 dates.
         Required with ``"time_ordered"`` and only used there.
-    groups : {"auto"} or sequence of str, optional
+    groups : {"auto"} or sequence of str, default=None
         What makes a group. None (default): the groups of the data set. ``"auto"``: entities that
         `xentexp.experiments.datasets.find_entities` finds in the features. A sequence of column
         names: rows with equal values in all these columns. Only used with ``"grouped"``.
-    n_test : int, optional
+    n_test : int, default=None
         Number of test rows, at least 1: the first rows of
         ``numpy.random.default_rng(seed).permutation(n_rows)``. Required with ``"holdout"`` and
         only used there.

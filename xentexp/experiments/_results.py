@@ -43,21 +43,21 @@ class Candidate:
         Name in tables, unique among the candidates of an experiment.
     estimator : estimator
         Unfitted classifier; it is cloned for each fold.
-    parameters : dict, optional
+    parameters : dict, default={}
         Settings to record with the result, such as ``{"C": 0.1}``. They are not passed to the
         estimator.
-    variants : dict, optional
+    variants : dict, default={}
         Parameters to set on the fitted estimator before it predicts again, by name of the
         variant: ``{"calibrated": {"correct_probabilities": True}}``. Each variant has its own
         result and needs no further fit.
-    family : str, optional
+    family : str, default=None
         Name of the model, if several candidates are the same model trained on different losses.
-    trained_on : TrainedOn, optional
+    trained_on : TrainedOn, default=None
         Training loss of this candidate, if the experiment compares training losses; set by
         ``xentexp run train_on=...``.
-    variant_of : str, optional
+    variant_of : str, default=None
         Name of the candidate that was fitted, if this one is a variant; set by `run_experiment`.
-    space : dict, optional
+    space : dict, default=None
         Search space of its hyperparameters, see `xentexp.tuning.read_space`. Only
         ``xentexp run`` with the section ``tune`` uses it; in Python, pass a
         `xentexp.tuning.TunedClassifier` as the estimator.
@@ -323,7 +323,7 @@ class ExperimentResult:
 
         Parameters
         ----------
-        shown : str or sequence of str, optional
+        shown : str or sequence of str, default=None
             Names of the losses and metrics that the table shows; those that no candidate has are
             left out. By default all. Records always contain all.
 

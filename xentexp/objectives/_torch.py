@@ -45,7 +45,7 @@ class TorchLoss(torch.nn.Module):  # type: ignore[misc]
         True if the input holds raw scores. False if the input holds probabilities, such as the
         output of a softmax; probabilities below 1e-7 count as 1e-7 and have the gradient 0, as in
         Keras. Losses of decision scores, such as hinge losses, require True.
-    class_weight : mapping, array-like of shape (k,) or None, default=None
+    class_weight : dict, array-like of shape (k,) or None, default=None
         Weight of each class, by class number. A mapping may omit classes; their weight is 1. The
         weight of a row is multiplied by the weight of its class; for a soft target by the mean of
         the class weights under the target, before label smoothing. It is not available for

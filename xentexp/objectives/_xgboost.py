@@ -30,7 +30,7 @@ class XGBoostObjective(CallableObjective):
         Loss to train on: its name, the name that another library uses for it (for example
         ``"log_loss"``), or an object from `xentexp.get_loss`. It must be a loss of class labels
         that has a gradient.
-    class_weight : mapping, array-like of shape (k,), "balanced" or None, default=None
+    class_weight : dict, array-like of shape (k,), "balanced" or None, default=None
         Weight of each class number 0, 1, ..., k - 1. A mapping may omit classes; their weight is
         1. ``"balanced"`` gives all classes the same total weight,
         ``n / (k * np.bincount(y))``. Class weights multiply the sample weights. None gives every
@@ -91,7 +91,7 @@ class XGBoostMetric(BoosterLoss):
         Loss to compute: its name, the name that another library uses for it (for example
         ``"log_loss"``), or an object from `xentexp.get_loss`. It must be a loss of class labels
         that has a gradient.
-    class_weight : mapping, array-like of shape (k,), "balanced" or None, default=None
+    class_weight : dict, array-like of shape (k,), "balanced" or None, default=None
         Weight of each class number 0, 1, ..., k - 1. A mapping may omit classes; their weight is
         1. ``"balanced"`` gives all classes the same total weight,
         ``n / (k * np.bincount(y))``. Class weights multiply the sample weights. None gives every

@@ -35,11 +35,11 @@ class Card:
         Name and meaning of the predicted column.
     traps : tuple of str, default=()
         Known problems of the data that lead to wrong results if they are overlooked.
-    reference : str, optional
+    reference : str, default=None
         Publication to cite.
-    rows : int, optional
+    rows : int, default=None
         Number of rows, if it does not depend on parameters of the loader.
-    class_shares : dict of str to float, optional
+    class_shares : dict of str to float, default=None
         Fraction of the rows in each class, by label as text, if it does not depend on parameters.
     ordered : bool, default=False
         Whether the classes are ordered (numbers such as grades). If True, losses for ordered
@@ -161,7 +161,7 @@ class Dataset:
 
         Parameters
         ----------
-        key : sequence of str, optional
+        key : sequence of str, default=None
             Columns that identify an entity: rows with equal values in all of them belong to the
             same entity. By default the groups of the data set or, without groups, the result of
             `find_entities`.
@@ -193,7 +193,7 @@ class Dataset:
 
         Parameters
         ----------
-        key : sequence of str, optional
+        key : sequence of str, default=None
             Columns that identify an entity, see `entities`.
 
         Returns

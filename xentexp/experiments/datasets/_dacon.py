@@ -77,7 +77,7 @@ def load_dacon(path: Path | None = None) -> Dataset:
 
     Parameters
     ----------
-    path : str or path-like, optional
+    path : str or path-like, default=None
         Folder that contains train.csv and, for submissions, test.csv and sample_submission.csv.
         The default is the value of the environment variable ``XENTEXP_DACON_DIR``.
 

@@ -47,15 +47,15 @@ def load_openml(
 
     Parameters
     ----------
-    id : int, optional
+    id : int, default=None
         Number of the data set on OpenML. Pass either `id`, or `data_name` and `version`.
-    data_name : str, optional
+    data_name : str, default=None
         Name of the data set on OpenML; requires `version`.
-    version : int, optional
+    version : int, default=None
         Version of the data set with that name.
-    target : str, optional
+    target : str, default=None
         Column to predict. The default is the default target of the data set on OpenML.
-    cache_dir : str or path-like, optional
+    cache_dir : str or path-like, default=None
         Folder for downloaded files. The default is the data folder of scikit-learn.
     ordered : bool, default=False
         Whether the classes are ordered numbers such as grades; then losses for ordered classes

@@ -39,13 +39,13 @@ def make_dataset(
     card : Card
         Name and facts of the data set. ``Card("loans")`` is enough; error messages start with
         the name.
-    groups : pandas.Series of shape (n_rows,), optional
+    groups : pandas.Series of shape (n_rows,), default=None
         Group of each row as an integer. Rows of a group, such as a person, stay in one fold with
         ``CrossValidation("grouped")``.
-    true_proba : ndarray of shape (n_rows, n_classes), optional
+    true_proba : ndarray of shape (n_rows, n_classes), default=None
         True class probabilities, if they are known, with columns in the order of the sorted
         labels. Results then include the regret.
-    test : TestSet, optional
+    test : TestSet, default=None
         Rows without labels. They get the column order and the categories of `X`.
 
     Returns

@@ -48,9 +48,9 @@ def load_table(
         comma-separated UTF-8 text with a header.
     target : str
         Column to predict; its distinct values are the classes.
-    drop : sequence of str, optional
+    drop : sequence of str, default=None
         Columns that are not used as features.
-    group : str, optional
+    group : str, default=None
         Column that identifies the group of each row, such as a person. It is not used as a
         feature; ``CrossValidation("grouped")`` keeps the rows of a group in one fold.
     ordered : bool, default=False
