@@ -8,8 +8,8 @@ from xentexp.objectives._boosting import BoosterLoss, CallableObjective
 
 
 def lightgbm_factor(n_scores: int) -> float:
-    """Factor of the hessian in LightGBM's own objectives."""
-    # k / (k - 1) for several classes: MulticlassSoftmax in LightGBM's multiclass_objective.hpp.
+    """Factor of the hessian in LightGBM's own objectives: k / (k - 1) for k > 2 classes, else 1."""
+    # MulticlassSoftmax in LightGBM's multiclass_objective.hpp.
     return 1.0 if n_scores == 1 else n_scores / (n_scores - 1.0)
 
 

@@ -8,8 +8,8 @@ from xentexp.objectives._boosting import BoosterLoss, CallableObjective
 
 
 def xgboost_factor(n_scores: int) -> float:
-    """Factor of the hessian in XGBoost's own objectives."""
-    # 2 for several classes: SoftmaxMultiClassObj in XGBoost's multiclass_obj.cu.
+    """Factor of the hessian in XGBoost's own objectives: 2 for more than two classes, else 1."""
+    # SoftmaxMultiClassObj in XGBoost's multiclass_obj.cu.
     return 1.0 if n_scores == 1 else 2.0
 
 
