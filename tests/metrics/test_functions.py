@@ -185,6 +185,7 @@ def test_a_short_name_can_be_imported():
     ("name", "hint"),
     [
         ("brier_los", "; did you mean brier_loss or "),
+        ("balanced_brier_loss", "; use evaluate(y_true, y_pred, ['balanced_brier_loss'])"),
         ("evaluat", "; did you mean evaluate or Evaluation?"),
         ("brier_score_loss", "; other libraries use this name for brier_loss"),
         ("roc_auc_score", "; other libraries use this name for roc_auc"),

@@ -1,6 +1,6 @@
 """Custom metrics: registration, refused names, evaluation, scorers and merged states."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, make_dataclass, replace
 
 import numpy as np
 import pytest
@@ -163,3 +163,24 @@ def test_the_states_of_two_evaluations_merge():
     merged = Evaluation(first.state + second.state)
     assert merged.values == pytest.approx(whole.values, rel=1e-14)
     assert merged.standard_error == pytest.approx(whole.standard_error, rel=1e-14)
+
+
+@pytest.mark.parametrize(
+    ("fields", "name", "message"),
+    [
+        ({"labels": (int, 3)}, "mine", "Mine must not have a parameter labels, because"),
+        ({"power": (int,)}, "mine", "parameters of Mine must have defaults; missing for power"),
+        ({"function": (str, "mine")}, "mine", "function of Mine must not be a parameter"),
+        ({}, "class", "function of Mine must be a valid Python name"),
+    ],
+)
+def test_a_metric_with_a_wrong_parameter_or_name_is_refused(fields, name, message):
+    mine = make_dataclass(
+        "Mine",
+        [(field, *spec) for field, spec in fields.items()],
+        bases=(DatasetMetric,),
+        namespace={"value": lambda self, data: 1.0, "properties": PROPERTIES, "function": name},
+        frozen=True,
+    )
+    with pytest.raises(InputError, match=message):
+        register_metric(mine)

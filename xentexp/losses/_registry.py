@@ -8,7 +8,7 @@ from dataclasses import fields
 from functools import cache
 from importlib.metadata import entry_points
 from inspect import isabstract
-from typing import Protocol, TypeVar
+from typing import Any, Protocol, TypeVar
 
 from xentexp._inputs.options import OPTIONS
 from xentexp.errors import InputError
@@ -88,7 +88,8 @@ def register_loss(loss: _LossClass) -> _LossClass:
     _check_class(loss)
     _check_name(loss)
     _check_properties(loss)
-    _check_parameters(loss)
+    distributions = ("p", "q") if loss.properties.distributions else ()
+    check_parameters(loss, ("name", "properties"), *distributions)
     _check_methods(loss)
     try:
         LOSSES[loss.name] = loss()
@@ -164,22 +165,23 @@ def check_example(cls: type, function: str, example: str) -> None:
         )
 
 
-def _check_parameters(loss: type[Loss]) -> None:
-    reserved = {*OPTIONS, *_ARGUMENTS, *(("p", "q") if loss.properties.distributions else ())}
-    for field in fields(loss):
-        if field.name in ("name", "properties"):
+def check_parameters(cls: type[Any], described: Iterable[str], *arguments: str) -> None:
+    """Check that the fields of a loss or metric are parameters with defaults and free names."""
+    reserved = {*OPTIONS, *_ARGUMENTS, *arguments}
+    for field in fields(cls):
+        if field.name in described:
             raise InputError(
-                f"{field.name} of {loss.__name__} must not be a parameter; write "
+                f"{field.name} of {cls.__name__} must not be a parameter; write "
                 f"{field.name}: ClassVar, or leave out the annotation"
             )
         if field.name in reserved:
             raise InputError(
-                f"{loss.__name__} must not have a parameter {field.name}, because its function has "
+                f"{cls.__name__} must not have a parameter {field.name}, because its function has "
                 f"an argument of that name; choose another name"
             )
-    missing = [field.name for field in fields(loss) if field.init and not has_default(field)]
+    missing = [field.name for field in fields(cls) if field.init and not has_default(field)]
     if missing:
-        raise missing_defaults(loss, missing)
+        raise missing_defaults(cls, missing)
 
 
 def _check_methods(loss: type[Loss]) -> None:

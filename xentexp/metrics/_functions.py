@@ -52,6 +52,8 @@ def missing_name(module: str, name: str) -> AttributeError:
     """Error for a name without a function, with the functions that it may stand for."""
     names = [metric.name for metric in matching_metrics(name)] if name[:1] != "_" else []
     hint = f"; other libraries use this name for {' and '.join(names)}" if names else ""
+    if names == [name]:  # a metric made of a loss
+        hint = f"; use evaluate(y_true, y_pred, [{name!r}])"
     if not hint:
         public = [*PUBLIC_NAMES, *LOSSES, *DATASET_METRICS, *ALIASES]
         names = difflib.get_close_matches(name, public, n=3, cutoff=0.6)

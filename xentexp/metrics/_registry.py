@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import fields, replace
 from inspect import isabstract
+from keyword import iskeyword
 from typing import TypeVar
 
 from xentexp.errors import InputError, unknown_name
@@ -15,6 +16,7 @@ from xentexp.losses._registry import (
     TAKEN,
     TAKEN_PREFIXES,
     check_example,
+    check_parameters,
     check_peers,
     matching_losses,
 )
@@ -131,7 +133,7 @@ def register_metric(metric: _MetricClass) -> _MetricClass:
             f"a metric must be a class derived from DatasetMetric with @dataclass(frozen=True); "
             f"got {metric!r}"
         )
-    if not (isinstance(name, str) and name.isidentifier()):
+    if not (isinstance(name, str) and name.isidentifier() and not iskeyword(name)):
         raise InputError(
             f"function of {metric.__name__} must be a valid Python name, the name of the metric; "
             f"got {name!r}"
@@ -141,6 +143,7 @@ def register_metric(metric: _MetricClass) -> _MetricClass:
             f"properties of {metric.__name__} must be MetricProperties(...) with an optimum; got "
             f"{properties!r}"
         )
+    check_parameters(metric, ("function", "prefix", "properties"))
     if isabstract(metric):
         missing = ", ".join(sorted(metric.__abstractmethods__))
         raise InputError(f"{metric.__name__} must define {missing}")
