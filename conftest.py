@@ -10,12 +10,9 @@ collect_ignore = (
 )
 
 
-@pytest.fixture(autouse=True)
-def _unregistered(request: pytest.FixtureRequest) -> Iterator[None]:
-    """Remove the losses and metrics that the example of a docstring registers."""
-    if not isinstance(request.node, pytest.DoctestItem):
-        yield
-        return
+@pytest.fixture
+def restored_tables() -> Iterator[None]:
+    """Remove the losses and metrics that a test registers."""
     from xentexp.losses._registry import LOSSES, TAKEN
     from xentexp.metrics._registry import DATASET_METRICS
 
@@ -25,3 +22,10 @@ def _unregistered(request: pytest.FixtureRequest) -> Iterator[None]:
     for table, entries in zip(tables, before, strict=True):
         table.clear()
         table.update(entries)  # type: ignore[arg-type]
+
+
+@pytest.fixture(autouse=True)
+def _examples_register_nothing(request: pytest.FixtureRequest) -> None:
+    """Remove the losses and metrics that the example of a docstring registers."""
+    if isinstance(request.node, pytest.DoctestItem):
+        request.getfixturevalue("restored_tables")

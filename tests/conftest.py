@@ -45,15 +45,6 @@ def loss(request: pytest.FixtureRequest) -> Loss:
     return request.param
 
 
-@pytest.fixture
-def restored_losses() -> Iterator[None]:
-    """Remove the losses that a test registers from the table."""
-    before = dict(LOSSES)
-    yield
-    LOSSES.clear()
-    LOSSES.update(before)
-
-
 @pytest.fixture(scope="session")
 def migrated_store(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """An MLflow file whose tables exist: making them takes seconds, copying it does not."""

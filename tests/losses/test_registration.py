@@ -28,7 +28,7 @@ from xentexp.losses._regression import DistanceLoss
 from xentexp.metrics._evaluation import evaluate
 from xentexp.scorers import get_scorer, get_scorer_names, loss_scorers
 
-pytestmark = pytest.mark.usefixtures("restored_losses")
+pytestmark = pytest.mark.usefixtures("restored_tables")
 
 FACTS = {
     "summary": "Missing probability of the true class, to a power.",

@@ -7,8 +7,6 @@ import pytest
 
 from xentexp import metrics
 from xentexp.errors import InputError, UndefinedError
-from xentexp.losses import LOSSES
-from xentexp.losses._registry import TAKEN
 from xentexp.metrics import (
     DatasetMetric,
     Evaluation,
@@ -22,6 +20,8 @@ from xentexp.metrics import (
 from xentexp.metrics._registry import DATASET_METRICS
 from xentexp.scorers import get_scorer
 
+pytestmark = pytest.mark.usefixtures("restored_tables")
+
 PROPERTIES = MetricProperties(
     summary="Lowest predicted probability of a true class.",
     formula="min_i p_iy",
@@ -33,16 +33,6 @@ PROPERTIES = MetricProperties(
     example=">>> lowest_probability([0, 1], [0.1, 0.8])\n0.8",
     notes="The value is undefined for the scale 0.",
 )
-
-
-@pytest.fixture(autouse=True)
-def _restored_tables():
-    tables = (LOSSES, DATASET_METRICS, TAKEN)
-    before = [table.copy() for table in tables]
-    yield
-    for table, entries in zip(tables, before, strict=True):
-        table.clear()
-        table.update(entries)
 
 
 def metric_class(name="lowest_probability", properties=PROPERTIES):
