@@ -44,6 +44,8 @@ class Card:
     ordered : bool, default=False
         Whether the classes are ordered (numbers such as grades). If True, losses for ordered
         classes are computed by default.
+    notes : tuple of str, default=()
+        What was assumed or converted when the data were read, such as the separator of a file.
 
     Examples
     --------
@@ -62,6 +64,7 @@ class Card:
     rows: int | None = None
     class_shares: dict[str, float] | None = None
     ordered: bool = False
+    notes: tuple[str, ...] = ()
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -216,6 +219,7 @@ class Dataset:
         return {
             **dataclasses.asdict(self.card),
             "traps": list(self.card.traps),
+            "notes": list(self.card.notes),
             "rows": len(self.X),
             "columns": self.X.shape[1],
             "classes": list(self.classes),
