@@ -225,6 +225,7 @@ def test_dataset_describes_itself_in_json() -> None:
         "licence": "none",
         "target": "y",
         "traps": ["trap"],
+        "notes": [],
         "reference": None,
         "rows": 4,
         "columns": 2,

@@ -83,11 +83,12 @@ def datasets(options: argparse.Namespace) -> int:
         return 0
     out = console()
     for key, value in card.items():
-        if isinstance(value, (list, tuple)) and key == "traps":
+        if isinstance(value, (list, tuple)) and key in ("traps", "notes"):
             if value:
-                out.print(Text("known problems", style="bold"))
-            for trap in value:
-                out.print(Text(f"  - {trap}"))
+                title = {"traps": "known problems", "notes": "notes on reading"}[key]
+                out.print(Text(title, style="bold"))
+            for entry in value:
+                out.print(Text(f"  - {entry}"))
         elif key == "entities" and isinstance(value, dict):
             repeated = value["repeated_rows"]
             text = (
