@@ -112,3 +112,12 @@ def test_a_missing_package_without_a_reason_is_not_installed() -> None:
 def test_every_extra_in_a_message_exists_in_pyproject() -> None:
     project = tomllib.loads((Path(__file__).parents[1] / "pyproject.toml").read_text())["project"]
     assert set(EXTRAS.values()) <= set(project["optional-dependencies"])
+
+
+def test_long_messages_are_shortened_in_the_middle() -> None:
+    message = f"labels must be a list; got {'a' * 10_000_000}; pass a list"
+    shown = str(InputError(message))
+    assert len(shown) < 2000
+    assert shown.startswith("labels must be a list; got aaa")
+    assert shown.endswith("aaa; pass a list")
+    assert " [...] " in shown

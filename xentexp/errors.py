@@ -40,6 +40,14 @@ class InputError(ValueError):
     probabilities must lie in [0, 1]; row 1 of y_pred has 1.5; ...
     """
 
+    def __init__(self, message: str) -> None:
+        if len(message) > _MAX_LENGTH:  # a value that it quotes may be a whole file
+            message = f"{message[: _MAX_LENGTH - 500]} [...] {message[-400:]}"
+        super().__init__(message)
+
+
+_MAX_LENGTH = 2000
+
 
 class UndefinedError(InputError):
     """The metric has no value on these data, e.g. because they have a single class.

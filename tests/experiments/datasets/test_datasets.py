@@ -107,7 +107,7 @@ def test_unknown_parameter_names_the_nearest() -> None:
             {"n_samples": True},
             "n_samples must be an integer; got True",
         ),
-        ("simulated_delinquency", {"n_samples": -5}, "n_samples must be at least 100; got -5"),
+        ("simulated_delinquency", {"n_samples": -5}, "n_samples must be from 100 to 10000000; got -5"),
         ("simulated_delinquency", {"seed": -1}, "seed must be at least 0; got -1"),
         ("simulated_delinquency", {"seed": None}, "seed must be an integer; got None"),
         ("simulated_delinquency", {"repeats": 0.5}, "repeats must be at least 1; got 0.5"),
@@ -851,3 +851,9 @@ def test_ordered_classes_are_numbers() -> None:
     with pytest.raises(InputError, match=r"ordered classes must be numbers.*'high'"):
         make_dataset(frame(a=[1, 2]), pd.Series(["low", "high"]), card)
     assert make_dataset(frame(a=[1, 2]), pd.Series([1, 0]), card).card.ordered
+
+
+def test_one_simulated_person_has_all_cards_if_persons_have_very_many() -> None:
+    data = load_dataset("simulated_delinquency", n_samples=200, repeats=1e300)
+    assert data.groups is not None
+    assert data.groups.nunique() == 1

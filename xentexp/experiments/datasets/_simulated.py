@@ -12,6 +12,7 @@ from xentexp.experiments.datasets._base import Card, Dataset
 from xentexp.experiments.datasets._prepare import make_dataset
 
 MIN_ROWS = 100
+MAX_ROWS = 10_000_000
 
 # Frequencies of the categories, similar to those of DACON 235713.
 SHARES: dict[str, dict[str, float]] = {
@@ -99,7 +100,7 @@ def simulated_delinquency(
     Parameters
     ----------
     n_samples : int, default=20000
-        Number of rows (cards), at least 100.
+        Number of rows (cards), from 100 to 10,000,000.
     seed : int, default=0
         Seed of the random numbers. Equal parameters and seeds give equal data.
     repeats : float, default=3.0
@@ -133,7 +134,12 @@ def simulated_delinquency(
     ((1000, 17), (1000, 3))
     """
     for name, value, rule, valid in (
-        ("n_samples", n_samples, f"at least {MIN_ROWS}", n_samples >= MIN_ROWS),
+        (
+            "n_samples",
+            n_samples,
+            f"from {MIN_ROWS} to {MAX_ROWS}",
+            MIN_ROWS <= n_samples <= MAX_ROWS,
+        ),
         ("seed", seed, "at least 0", seed >= 0),
         ("repeats", repeats, "at least 1", repeats >= 1),
         ("missing", missing, "at least 0 and below 1", 0 <= missing < 1),
@@ -142,8 +148,8 @@ def simulated_delinquency(
         if not valid:
             raise InputError(f"simulated_delinquency: {name} must be {rule}; got {value!r}")
     rng = np.random.default_rng(seed)
-    cards = rng.geometric(1 / repeats, size=n_samples)
-    person = rng.permutation(np.repeat(np.arange(n_samples), cards)[:n_samples])
+    cards = rng.geometric(1 / repeats, size=n_samples).clip(max=n_samples)
+    person = rng.permutation(np.searchsorted(np.cumsum(cards), np.arange(n_samples), side="right"))
     X = _persons(rng, int(person.max()) + 1, missing).iloc[person].reset_index(drop=True)
     X["begin_month"] = rng.integers(-60, 1, size=n_samples).astype(float)
     proba = delinquency_proba(X)
