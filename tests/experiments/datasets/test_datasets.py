@@ -107,7 +107,11 @@ def test_unknown_parameter_names_the_nearest() -> None:
             {"n_samples": True},
             "n_samples must be an integer; got True",
         ),
-        ("simulated_delinquency", {"n_samples": -5}, "n_samples must be from 100 to 10000000; got -5"),
+        (
+            "simulated_delinquency",
+            {"n_samples": -5},
+            "n_samples must be from 100 to 10000000; got -5",
+        ),
         ("simulated_delinquency", {"seed": -1}, "seed must be at least 0; got -1"),
         ("simulated_delinquency", {"seed": None}, "seed must be an integer; got None"),
         ("simulated_delinquency", {"repeats": 0.5}, "repeats must be at least 1; got 0.5"),
