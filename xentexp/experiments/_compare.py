@@ -67,7 +67,8 @@ def run_experiment(
     -------
     ExperimentResult
         Results of all candidates; prints as a table, best candidate first. Equal arguments give
-        equal values, apart from times.
+        equal values, apart from times, if parameters such as ``random_state`` of the candidates
+        are integers.
 
     Raises
     ------

@@ -19,7 +19,7 @@ from sklearn.model_selection import (
 
 from xentexp.errors import InputError, unknown_name
 from xentexp.experiments._formatting import counted
-from xentexp.experiments.datasets import Dataset, Entities, entities_by
+from xentexp.experiments.datasets import Dataset, Entities, Finding, entities_by
 
 Rows = NDArray[np.intp]
 
@@ -228,27 +228,69 @@ def _codes(dataset: Dataset) -> Rows:
 
 
 def _check_classes(cv: CrossValidation, dataset: Dataset) -> Rows:
-    codes = _codes(dataset)
-    counts = np.bincount(codes, minlength=len(dataset.classes))
-    if counts.min() < cv.n_splits:
-        label = dataset.classes[int(counts.argmin())]
+    if rare := too_few_rows(cv, dataset):
+        fewer = "use fewer splits, or " if rare.rows > 1 else ""
         raise InputError(
-            f"n_splits must be at most the number of rows of each class; got {cv.n_splits}, but "
-            f"class {label!r} has {counted(counts.min(), 'row')}; {_fewer_splits(dataset, counts)}"
+            f"n_splits must be {rare.rule}; {fewer}leave out or join classes with few rows, as "
+            f"rare='drop' and rare='join' of load_table do{rare.amount}"
         )
-    return codes
+    return _codes(dataset)
 
 
-def _fewer_splits(dataset: Dataset, counts: Rows) -> str:
-    """Advice for a class with fewer rows than splits."""
-    advice = "use fewer splits" if counts.min() > 1 else "merge or remove classes with few rows"
+@dataclass(frozen=True)
+class TooFewRows:
+    """The class with the fewest rows, if it has fewer rows than there are splits."""
+
+    rows: int
+    rule: str  # part of an error message: what n_splits must be, and what it is
+    amount: str  # question whether the target is an amount, or empty
+
+
+def too_few_rows(cv: CrossValidation, dataset: Dataset) -> TooFewRows | None:
+    """Find a class that has too few rows for stratified folds; None for other folds."""
+    counts = np.bincount(_codes(dataset), minlength=len(dataset.classes))
+    fewest = int(counts.min())
+    if cv.kind not in STRATIFYING or fewest >= cv.n_splits:
+        return None
+    few = int((counts < cv.n_splits).sum())
+    label = dataset.classes[int(counts.argmin())]
+    others = f" ({few:,} classes have too few)" if few > 1 else ""
+    rule = (
+        f"at most the number of rows of each class; got {cv.n_splits}, but class {label!r} has "
+        f"{counted(fewest, 'row')}{others}"
+    )
+    amount = ""
     if len(counts) > _MANY_CLASSES and not isinstance(dataset.classes[0], str):
-        advice += (
+        amount = (
             f"; or is the target an amount instead of a class? It has {len(counts)} distinct values"
         )
-    return advice
+    return TooFewRows(fewest, rule, amount)
 
 
+def absent_classes(dataset: Dataset, folds: Sequence[Fold]) -> Finding | None:
+    """Classes that the training part of a fold does not contain, so that no model predicts them."""
+    codes = _codes(dataset)
+    absent: dict[int, list[Fold]] = {}
+    for fold in folds:
+        counts = np.bincount(codes[fold.train], minlength=len(dataset.classes))
+        for code in np.flatnonzero(counts == 0):
+            absent.setdefault(int(code), []).append(fold)
+    if not absent:
+        return None
+    named = [
+        f"{dataset.classes[code]!r} ({counted(len(without), 'fold')})"
+        for code, without in list(absent.items())[:_SHOWN]
+    ]
+    more = f" and {len(absent) - _SHOWN:,} more" if len(absent) > _SHOWN else ""
+    message = (
+        f"the training parts of some of the {counted(len(folds), 'fold')} do not contain the "
+        f"class{'' if len(absent) == 1 else 'es'} {', '.join(named)}{more}; models give it "
+        f"probability 0 there, which makes the cross-entropy very large"
+    )
+    return Finding("absent_classes", (), message)
+
+
+_SHOWN = 5  # classes that a message names
 _MANY_CLASSES = 20  # more integer classes than these are probably amounts
 
 
@@ -339,6 +381,9 @@ _SPLITS: dict[str, Callable[[CrossValidation, Dataset], Iterator[Any]]] = {
     "time_ordered": _time_ordered,
     "holdout": _holdout,
 }
+
+STRATIFYING = ("stratified", "repeated", "grouped")
+"""Kinds that need as many rows of each class as there are splits."""
 
 CV_OPTIONS: dict[str, tuple[str, ...]] = {
     "stratified": ("n_splits",),

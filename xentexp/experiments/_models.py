@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable
 from typing import Any, Self
 
@@ -230,6 +231,31 @@ class TextCategories(EncodedLabels):
         self.classes_, codes = np.unique(np.asarray(y), return_inverse=True)
         self.estimator_ = clone(self.estimator).fit(X, codes, cat_features=_other(X))
         return self
+
+
+_SEEDS = ("random_state", "random_seed", "seed")  # the same parameter of different boosters
+
+
+def seeded(estimator: Any, seed: int) -> tuple[Any, list[str]]:
+    """Copy an estimator with `seed` as each seed that is None, at every depth; name these."""
+    copy = clone(estimator)
+    parts = {"": copy}
+    for name, part in copy.get_params(deep=True).items():
+        if hasattr(part, "get_params") and not isinstance(part, type):
+            parts[f"{name}__"] = part
+    names = [prefix + name for prefix, part in parts.items() if (name := _missing_seed(part))]
+    return copy.set_params(**dict.fromkeys(names, seed)), names
+
+
+def _missing_seed(estimator: Any) -> str | None:
+    """Parameter that sets the seed of one estimator; None if it has none, or a seed is set."""
+    own = estimator.get_params(deep=False)
+    # CatBoost omits parameters that are not set from get_params.
+    known = {**own, **inspect.signature(type(estimator)).parameters}
+    names = [name for name in _SEEDS if name in known]
+    if any(own.get(name) is not None for name in names):
+        return None
+    return next((name for name in names if name in own), next(iter(names), None))
 
 
 PREPROCESSING: dict[str, Callable[[], Any]] = {

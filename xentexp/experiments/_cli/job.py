@@ -7,7 +7,7 @@ import os
 import shutil
 import sys
 import uuid
-from dataclasses import replace
+from dataclasses import asdict, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -35,6 +35,10 @@ Metrics of the child runs, one run per model:
   probability of the true class
 - `rows/infinite_values`: number of infinite losses, summed over rows and losses
 """
+
+
+LONGEST_TAG = 5000
+"""Length of a tag that all stores of MLflow accept."""
 
 
 def run_job(
@@ -77,6 +81,7 @@ def run_job(
                 tracking.Text("config/config.yaml", config_yaml),
                 tracking.Text("config/dataset.json", summary),
                 tracking.Text("environment/requirements.txt", installed()),
+                *(tracking.Text("findings.md", f"- {line}\n") for line in _to_read(study)),
                 data,
             ],
         )
@@ -127,7 +132,8 @@ def run_job(
             store.log(run_id, section.items)
             for name, items in section.of_candidates.items():
                 store.log(children[name], items)
-        if notes := [section.note for section in sections if section.note]:
+        notes = ["\n".join(f"- {line}" for line in lines)] if (lines := _to_read(study)) else []
+        if notes := notes + [section.note for section in sections if section.note]:
             with_board = not any(section.instead for section in sections)
             note = tracking.board_note(result, study.shown, notes, with_board=with_board)
             store.log(run_id, [tracking.Tag("mlflow.note.content", note)])
@@ -148,6 +154,8 @@ def run_job(
         "store": tracking.without_password(store.uri),
         "primary": study.primary,
         "leaderboard": board.to_records(),
+        "notes": list(dataset.card.notes),
+        "findings": [asdict(finding) for finding in study.findings],
         **{section.name: section.document for section in sections},
     }
     failed = any(row.reason for row in board.rows) or any(section.failed for section in sections)
@@ -161,6 +169,11 @@ def _tags(study: Study, overrides: str, sweep: str | None) -> dict[str, object]:
         "xentexp.primary": study.primary,
         **({} if study.shown is None else {"xentexp.leaderboard": ",".join(study.shown)}),
         **({} if study.leak is None else {"xentexp.leak": study.leak.warning()}),
+        **(
+            {"xentexp.findings": "\n".join(lines)[:LONGEST_TAG]}
+            if (lines := _to_read(study))
+            else {}
+        ),
         "dataset": study.dataset.name,
         "dataset_digest": study.dataset.digest,
         "seed": study.seed,
@@ -169,6 +182,12 @@ def _tags(study: Study, overrides: str, sweep: str | None) -> dict[str, object]:
         **{f"version.{name}": number for name, number in versions().items()},
         **git(),
     }
+
+
+def _to_read(study: Study) -> list[str]:
+    """Notes on how the data were read, and findings of the checks before the fits."""
+    notes = [f"note: {note}" for note in study.dataset.card.notes]
+    return [*notes, *(f"warning: {finding}" for finding in study.findings)]
 
 
 def _settings(study: Study) -> dict[str, object]:

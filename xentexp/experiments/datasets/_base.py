@@ -11,7 +11,13 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from xentexp.experiments.datasets._entities import Entities, entities_by, find_entities
+from xentexp.experiments.datasets._checks import Finding, check_table
+from xentexp.experiments.datasets._entities import (
+    Entities,
+    entities_by,
+    find_entities,
+    limited_search,
+)
 from xentexp.experiments.datasets._repeats import constant_columns, find_duplicates, id_like_columns
 
 Label = int | float | str
@@ -191,6 +197,18 @@ class Dataset:
         """Result of `find_entities` for the features, regardless of `groups`."""
         return find_entities(self.X)
 
+    @functools.cached_property
+    def findings(self) -> tuple[Finding, ...]:
+        """Columns that should not be features, and others that need attention.
+
+        These are row numbers that order the target, columns that tell the target alone,
+        identifiers and constants, and a search for entities that was limited because the table is
+        wide. ``xentexp run`` prints them before the fits.
+        """
+        found = check_table(self.X, self.y, droppable=self.card.name == "table")
+        limited = limited_search(self.X) if self.groups is None else None
+        return (*found, *([] if limited is None else [Finding("entity_search", (), *limited)]))
+
     def describe(self, key: Sequence[str] | None = None) -> dict[str, Any]:
         """Summary of the data set for JSON.
 
@@ -205,9 +223,9 @@ class Dataset:
             Facts of the card, and ``rows`` and ``columns`` (numbers), ``classes``,
             ``class_shares`` (fraction by label as text), ``missing`` (number of missing values by
             column, if any), ``groups`` (number, or None), ``duplicates`` (see `Duplicates`),
-            ``constant`` and ``id_like`` (names of columns), ``entities`` (see
-            ``Entities.describe``; None if there are none), ``test_rows`` (number, or None) and
-            ``digest``.
+            ``constant`` and ``id_like`` (names of columns), ``findings`` (list, see `Finding`),
+            ``entities`` (see ``Entities.describe``; None if there are none), ``test_rows`` (number,
+            or None) and ``digest``.
 
         Raises
         ------
@@ -229,6 +247,7 @@ class Dataset:
             "duplicates": dataclasses.asdict(find_duplicates(self.X, self.y)),
             "constant": constant_columns(self.X),
             "id_like": id_like_columns(self.X),
+            "findings": [dataclasses.asdict(finding) for finding in self.findings],
             "entities": None if entities is None else entities.describe(),
             "test_rows": None if self.test is None else len(self.test.X),
             "digest": self.digest,

@@ -12,8 +12,10 @@ import pandas as pd
 from xentexp.errors import InputError, unknown_name
 from xentexp.experiments.datasets._arguments import Path
 from xentexp.experiments.datasets._base import Card, Dataset
+from xentexp.experiments.datasets._checks import as_typed, row_numbers_to_leave_out
 from xentexp.experiments.datasets._files import read_table
 from xentexp.experiments.datasets._prepare import make_dataset
+from xentexp.experiments.datasets._rare import without_rare
 
 CARD = Card(
     name="table",
@@ -26,7 +28,8 @@ CARD = Card(
         "values, as in pandas.read_csv.",
         "If a person has several rows, random folds give scores that are too good for new persons: "
         "set group to the column that identifies the person.",
-        "Add columns that are known only after the outcome, and row numbers, to drop.",
+        "Add columns that are known only after the outcome, and row numbers, to drop. A row number "
+        "that orders the target is left out unless keep names it.",
     ),
     reference=None,
 )
@@ -38,6 +41,9 @@ def load_table(
     drop: Sequence[str] | None = None,
     group: str | None = None,
     ordered: bool = False,
+    keep: Sequence[str] | None = None,
+    rare: str | None = None,
+    rare_below: int | None = None,
 ) -> Dataset:
     """Load a CSV or Parquet file.
 
@@ -56,6 +62,16 @@ def load_table(
     ordered : bool, default=False
         Whether the classes are ordered numbers such as grades; then losses for ordered classes
         are computed by default.
+    keep : sequence of str, default=None
+        Columns that stay features although they are row numbers. A row number whose order tells
+        the target, as in a file sorted by class, is left out unless it is named here.
+    rare : {"drop", "join"}, default=None
+        What to do with classes that have fewer than `rare_below` rows: leave out their rows, or
+        join them into one class with the label ``"other"`` (all labels become text then). None:
+        nothing.
+    rare_below : int, default=None
+        Number of rows below which a class is rare; None for 5. ``xentexp run`` uses `n_splits`
+        instead.
 
     Returns
     -------
@@ -93,7 +109,8 @@ def load_table(
     frame = read_table(file, CARD.name)
     frame.columns = frame.columns.map(str)
     dropped = list(drop or [])
-    for column in [target, *dropped, *([] if group is None else [group])]:
+    kept = list(keep or [])
+    for column in [target, *dropped, *kept, *([] if group is None else [group])]:
         if column not in frame.columns:
             raise unknown_name(f"column of {file.name}", column, frame.columns)
     if target in dropped or target == group:
@@ -101,15 +118,44 @@ def load_table(
             f"table: target must not be in {'drop' if target in dropped else 'group'}; got "
             f"{target!r} in both"
         )
-    card = dataclasses.replace(
-        CARD, title=file.name, source=str(file), target=target, ordered=ordered
-    )
-    return make_dataset(
-        frame.drop(columns=[target, *dropped, *([] if group is None else [group])]),
-        frame[target],
-        card,
-        groups=None if group is None else _groups(frame[group]),
-    )
+    for column in kept:
+        if column in (target, group, *dropped):
+            raise InputError(
+                f"table: keep must contain features; got {column!r}, which is in target, group or "
+                f"drop too"
+            )
+    labels, stay, rare_note = without_rare(frame[target], rare, rare_below, ordered=ordered)
+    frame = frame[stay]
+    notes = [] if rare_note is None else [rare_note]
+
+    def make(not_features: Sequence[str]) -> Dataset:
+        return make_dataset(
+            frame.drop(columns=[target, *not_features, *([] if group is None else [group])]),
+            labels,
+            dataclasses.replace(
+                CARD,
+                title=file.name,
+                source=str(file),
+                target=target,
+                ordered=ordered,
+                notes=tuple(notes),
+            ),
+            groups=None if group is None else _groups(frame[group]),
+        )
+
+    dataset = make(dropped)
+    row_numbers = [
+        finding
+        for finding in row_numbers_to_leave_out(dataset.X, dataset.y)
+        if finding.columns[0] not in kept
+    ]
+    if not row_numbers or len(row_numbers) == dataset.X.shape[1]:
+        return dataset
+    notes += [
+        f"left out {finding.message}; to use it, set {as_typed(finding.columns, 'keep')}"
+        for finding in row_numbers
+    ]
+    return make([*dropped, *(finding.columns[0] for finding in row_numbers)])
 
 
 def _groups(column: pd.Series[Any]) -> pd.Series[int]:

@@ -1,0 +1,75 @@
+"""Classes with few rows: leave them out, or join them into one class."""
+
+from __future__ import annotations
+
+from numbers import Real
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from xentexp.errors import InputError
+
+DEFAULT_BELOW = 5
+"""Classes with fewer rows are rare by default, because five folds are the default."""
+
+JOINED = ("other", "other classes", "joined rare classes")
+SHOWN = 5
+
+
+def without_rare(
+    y: pd.Series[Any], rare: str | None, below: int | None, *, ordered: bool
+) -> tuple[pd.Series[Any], NDArray[np.bool_], str | None]:
+    """Labels without rare classes, the rows that stay, and a note if anything was changed."""
+    if rare not in (None, "drop", "join"):
+        raise InputError(f"table: rare must be 'drop', 'join' or None; got {rare!r}")
+    if below is not None and below < 2:
+        raise InputError(f"table: rare_below must be an integer >= 2; got {below}")
+    if below is not None and rare is None:
+        raise InputError("table: rare_below is only used with rare; set rare to 'drop' or 'join'")
+    if rare == "join" and ordered:
+        raise InputError(
+            "table: rare must be 'drop' or None for ordered classes, because joined classes have "
+            "no place in the order; got 'join'"
+        )
+    below = below or DEFAULT_BELOW
+    everything = np.ones(len(y), dtype=bool)
+    counts = y.value_counts()
+    few = counts[counts < below]
+    if rare is None or few.empty:
+        return y, everything, None
+    stay = ~y.isin(few.index).to_numpy()
+    listed = ", ".join(f"{_text(label)} ({count:,})" for label, count in few.iloc[:SHOWN].items())
+    listed += f" and {len(few) - SHOWN:,} more" if len(few) > SHOWN else ""
+    few_rows = f"with fewer than {below} rows: {listed}"
+    if rare == "drop":
+        left = len(counts) - len(few)
+        if left < 2:
+            raise InputError(
+                f"table: rare='drop' must leave at least two classes; {left} of {len(counts)} "
+                f"classes {'has' if left == 1 else 'have'} at least {below} rows; use a smaller "
+                f"rare_below, or check the target"
+            )
+        n, rows = len(few), int((~stay).sum())
+        note = (
+            f"left out {rows:,} {'row' if rows == 1 else 'rows'} of "
+            f"{n:,} {'class' if n == 1 else 'classes'} {few_rows}"
+        )
+        return y[stay], stay, note
+    joined = int(few.sum())
+    if joined < below:
+        raise InputError(
+            f"table: rare='join' must give a class of at least {below} rows; the rare classes have "
+            f"only {joined} in total ({listed}); use rare='drop'"
+        )
+    texts = y.map(_text, na_action="ignore").astype(object)
+    name = next(name for name in JOINED if name not in set(texts[stay]))
+    note = f"joined {len(few):,} classes {few_rows}, into the class {name!r}"
+    return texts.where(stay, name), everything, note
+
+
+def _text(label: object) -> str:
+    """A label as text: 1 for 1.0."""
+    whole = isinstance(label, Real) and not isinstance(label, bool) and float(label).is_integer()
+    return str(int(label)) if whole else str(label)  # type: ignore[call-overload]
