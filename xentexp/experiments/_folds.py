@@ -229,11 +229,10 @@ def _codes(dataset: Dataset) -> Rows:
 
 def _check_classes(cv: CrossValidation, dataset: Dataset) -> Rows:
     if rare := too_few_rows(cv, dataset):
-        fewer = "use fewer splits, or " if rare.rows > 1 else ""
-        raise InputError(
-            f"n_splits must be {rare.rule}; {fewer}leave out or join classes with few rows, as "
-            f"rare='drop' and rare='join' of load_table do{rare.amount}"
-        )
+        advice = "use fewer splits" if rare.rows > 1 else "merge or remove classes with few rows"
+        if dataset.name == "table":
+            advice += ", e.g. with the parameter rare of load_table"
+        raise InputError(f"n_splits must be {rare.rule}; {advice}{rare.amount}")
     return _codes(dataset)
 
 
@@ -277,15 +276,14 @@ def absent_classes(dataset: Dataset, folds: Sequence[Fold]) -> Finding | None:
             absent.setdefault(int(code), []).append(fold)
     if not absent:
         return None
-    named = [
-        f"{dataset.classes[code]!r} ({counted(len(without), 'fold')})"
+    lacking = [
+        f"class {dataset.classes[code]!r} in {len(without)} of {counted(len(folds), 'fold')}"
         for code, without in list(absent.items())[:_SHOWN]
     ]
-    more = f" and {len(absent) - _SHOWN:,} more" if len(absent) > _SHOWN else ""
+    more = f", and {len(absent) - _SHOWN:,} more classes" if len(absent) > _SHOWN else ""
     message = (
-        f"the training parts of some of the {counted(len(folds), 'fold')} do not contain the "
-        f"class{'' if len(absent) == 1 else 'es'} {', '.join(named)}{more}; models give it "
-        f"probability 0 there, which makes the cross-entropy very large"
+        f"training parts of folds have no row of {', '.join(lacking)}{more}; models predict "
+        f"probability 0 for such a class, which makes the cross-entropy very large"
     )
     return Finding("absent_classes", (), message)
 

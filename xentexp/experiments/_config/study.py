@@ -153,7 +153,9 @@ def _findings(
     dataset: Dataset, cv: CrossValidation, folds: Sequence[Fold], leakage: Leakage
 ) -> tuple[Finding, ...]:
     searched = cv.groups == "auto" or (leakage.check != "ignore" and leakage.key is None)
-    found = [f for f in dataset.findings if searched or f.name != "entity_search"]
+    found = list(dataset.findings)
+    if searched and dataset.limited_search is not None:
+        found.append(dataset.limited_search)
     absent = absent_classes(dataset, folds)
     if absent is not None:
         advice = "leave such classes out"

@@ -15,8 +15,7 @@ from xentexp.experiments.datasets._checks import Finding, check_table
 from xentexp.experiments.datasets._entities import (
     Entities,
     entities_by,
-    find_entities,
-    limited_search,
+    search_entities,
 )
 from xentexp.experiments.datasets._repeats import constant_columns, find_duplicates, id_like_columns
 
@@ -195,19 +194,33 @@ class Dataset:
     @functools.cached_property
     def found_entities(self) -> Entities | None:
         """Result of `find_entities` for the features, regardless of `groups`."""
-        return find_entities(self.X)
+        return self._entity_search[0]
+
+    @property
+    def limited_search(self) -> Finding | None:
+        """Finding that says so if the search for entities was limited by the size of the table."""
+        if self.groups is not None or self._entity_search[1]:
+            return None
+        message = (
+            f"the search for entities, such as persons with several rows, allowed only one varying "
+            f"column because the table has {self.X.shape[1]:,} columns and similar rows; entities "
+            f"whose rows differ in two columns are not found"
+        )
+        remedy = "set leakage.key=[COLUMN,...] to the columns that identify one"
+        return Finding("entity_search", (), message, remedy)
+
+    @functools.cached_property
+    def _entity_search(self) -> tuple[Entities | None, bool]:
+        return search_entities(self.X)
 
     @functools.cached_property
     def findings(self) -> tuple[Finding, ...]:
         """Columns that should not be features, and others that need attention.
 
-        These are row numbers that order the target, columns that tell the target alone,
-        identifiers and constants, and a search for entities that was limited because the table is
-        wide. ``xentexp run`` prints them before the fits.
+        These are row numbers that order the target, columns from which the target is known,
+        identifiers and constants. ``xentexp run`` prints them before the fits.
         """
-        found = check_table(self.X, self.y, droppable=self.card.name == "table")
-        limited = limited_search(self.X) if self.groups is None else None
-        return (*found, *([] if limited is None else [Finding("entity_search", (), *limited)]))
+        return tuple(check_table(self.X, self.y, droppable=self.card.name == "table"))
 
     def describe(self, key: Sequence[str] | None = None) -> dict[str, Any]:
         """Summary of the data set for JSON.
@@ -234,6 +247,8 @@ class Dataset:
         """
         missing = self.X.isna().sum()
         entities = self.entities(key)
+        limited = self.limited_search if key is None else None
+        findings = [*self.findings, *([] if limited is None else [limited])]
         return {
             **dataclasses.asdict(self.card),
             "traps": list(self.card.traps),
@@ -247,7 +262,7 @@ class Dataset:
             "duplicates": dataclasses.asdict(find_duplicates(self.X, self.y)),
             "constant": constant_columns(self.X),
             "id_like": id_like_columns(self.X),
-            "findings": [dataclasses.asdict(finding) for finding in self.findings],
+            "findings": [dataclasses.asdict(finding) for finding in findings],
             "entities": None if entities is None else entities.describe(),
             "test_rows": None if self.test is None else len(self.test.X),
             "digest": self.digest,

@@ -1,4 +1,4 @@
-"""Checks of a table before any fit: columns that are not features, or that tell the target."""
+"""Checks of a table before any fit: columns that are not features, or that give the target away."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from numpy.typing import NDArray
 from xentexp.experiments.datasets._repeats import constant_columns, id_like_columns
 
 LEVEL = 1e-6
-"""Largest probability that a check of a table reports a column that does not tell the target."""
+"""Largest probability that a check reports a table whose labels do not depend on the features."""
 
 MIN_SKILL = 0.9
-"""Smallest part of the entropy of the target that a column must explain to tell it."""
+"""Smallest part of the entropy of the target that a column must explain to be reported."""
 
 MAX_FEW_RUNS = 0.1
 """Largest ratio of runs of equal labels to the expected number, for shuffled row numbers."""
@@ -68,7 +68,7 @@ class Finding:
     >>> finding.name, finding.columns
     ('constant', ('country',))
     >>> print(finding)
-    the column country has the same value in every row; leave it out
+    the column 'country' has the same value in every row; leave it out
     """
 
     name: str
@@ -86,18 +86,15 @@ class Finding:
 
 
 def check_table(X: pd.DataFrame, y: pd.Series[Any], *, droppable: bool) -> list[Finding]:
-    """Results of all checks of features and labels, the most important first.
-
-    `droppable` states whether the loader has the parameter `drop`, for the remedies.
-    """
+    """Results of all checks, the most important first; `droppable` if the loader has `drop`."""
     identifiers = id_like_columns(X)
     constant = constant_columns(X)
-    ordering = row_order(X, y, identifiers)
+    ordering = find_row_order(X, y, identifiers)
     ordered = {name for finding in ordering for name in finding.columns}
     candidates = [str(name) for name in X if name not in ordered and name not in constant]
     found = [
         *ordering,
-        *known_target(X[candidates], y),
+        *find_known_target(X[candidates], y),
         *_identifiers([name for name in identifiers if name not in ordered]),
         *_constant(constant),
     ]
@@ -107,18 +104,52 @@ def check_table(X: pd.DataFrame, y: pd.Series[Any], *, droppable: bool) -> list[
 # -- row numbers that order the target --------------------------------------------------------
 
 
-def row_order(
+def find_row_order(
     X: pd.DataFrame, y: pd.Series[Any], columns: Sequence[str] | None = None
 ) -> list[Finding]:
-    """Find row identifiers whose order tells the target, as in a file sorted by class.
+    """Find row identifiers that order the target, as in a file sorted by class.
 
     The null hypothesis is that the labels are exchangeable in the order of the identifier. For each
-    class, the number of its runs has a hypergeometric distribution (Wald and Wolfowitz, 1940), and
-    a two-sided bound for its rank sum follows from Hoeffding's inequality. A column is reported if
-    the smallest p-value, times the number of tests and identifiers, is at most `LEVEL`. A table
-    whose labels do not depend on the order is therefore reported with probability at most 1e-6;
-    in the tests, the rate at a level of 5 % is at most 5 % and none of 2,000 simulated tables is
-    reported at `LEVEL`.
+    class, the number of its runs has a hypergeometric distribution [1]_, and a bound for its rank
+    sum follows from Hoeffding's inequality for draws without replacement [2]_. A column is
+    reported if the smallest p-value, times the number of tests and of identifiers, is at most
+    1e-6.
+
+    Parameters
+    ----------
+    X : pandas.DataFrame of shape (n_rows, n_columns)
+        Features with the dtypes that `make_dataset` produces.
+    y : pandas.Series of shape (n_rows,)
+        Label of each row.
+    columns : sequence of str, default=None
+        Columns to examine; by default those of `id_like_columns`.
+
+    Returns
+    -------
+    list of Finding
+        One finding for each reported column.
+
+    Notes
+    -----
+    Rate of false alarms: a table whose labels do not depend on the order of the identifiers is
+    reported with probability at most 1e-6. On 2,000 simulated tables, 1.6 % had a p-value of at
+    most 5 %, and none was reported.
+
+    References
+    ----------
+    .. [1] Wald, A. and Wolfowitz, J. (1940). On a test whether two samples are from the same
+       population. Annals of Mathematical Statistics 11(2), 147-162.
+    .. [2] Hoeffding, W. (1963). Probability inequalities for sums of bounded random variables.
+       Journal of the American Statistical Association 58(301), 13-30.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> from xentexp.experiments.datasets import find_row_order
+    >>> y = pd.Series(["no"] * 30 + ["yes"] * 30)
+    >>> [finding] = find_row_order(pd.DataFrame({"row": range(60)}), y)
+    >>> finding.columns, finding.remedy
+    (('row',), 'set dataset.drop=[row]')
     """
     columns = id_like_columns(X) if columns is None else columns
     codes, n_classes = _codes(y)
@@ -134,24 +165,21 @@ def row_order(
             continue
         runs, expected = _runs(ordered, n_classes)
         message = (
-            f"the row number {name} orders the target: sorted by it, the labels form {runs:,} "
-            f"runs of equal labels, and {expected:,.0f} are expected without an order; scores of "
-            f"models that use it do not hold for new rows"
+            f"the row number {name!r} orders the target: sorted by it, the rows form {runs:,} runs "
+            f"of equal labels; in random order, {expected:,.0f} runs are expected; models that use "
+            f"it get scores that do not hold for new rows"
         )
         found.append(_finding("row_order", [name], message))
     return found
 
 
 def row_numbers_to_leave_out(X: pd.DataFrame, y: pd.Series[Any]) -> list[Finding]:
-    """Findings of `row_order` on columns that can only be row numbers.
-
-    These are numbers without large gaps that are sorted in the file, or whose order groups the
-    labels almost completely. A rank in another order, such as that of a price, is not among them.
-    """
-    # A sequence with large gaps may be a time, and a shuffled one the rank of a quantity.
+    """Findings of `find_row_order` on columns that cannot be a time or the rank of a quantity."""
+    # These are numbers without large gaps that are sorted in the file, or whose order separates
+    # the classes almost completely. A time has gaps, and a rank is in another order than the rows.
     codes, n_classes = _codes(y)
     certain = []
-    for finding in row_order(X, y):
+    for finding in find_row_order(X, y):
         numbers = _numbers(X[finding.columns[0]])
         assert numbers is not None
         known = numbers[~np.isnan(numbers)]
@@ -215,21 +243,50 @@ def _floats(column: pd.Series[Any]) -> NDArray[np.float64]:
     return np.asarray(column.to_numpy(dtype="float64", na_value=np.nan), dtype=np.float64)
 
 
-# -- columns that tell the target -------------------------------------------------------------
+# -- columns from which the target is known ---------------------------------------------------
 
 
-def known_target(X: pd.DataFrame, y: pd.Series[Any]) -> list[Finding]:
-    """Find columns that tell the target alone, by their values or by which of them are missing.
+def find_known_target(X: pd.DataFrame, y: pd.Series[Any]) -> list[Finding]:
+    """Find columns from which the target is known, by their values or by which are missing.
 
-    A column is reported if cross-fitted probabilities given the column alone (a classification tree
-    for numbers, class frequencies for categories) have a log loss of at most 10 % of that of the
-    class frequencies. The log likelihood ratio of both must exceed log(columns / 1e-6), so that
-    small tables are reported only if chance is excluded. Under independence of features and target
-    no table is reported unless a ratio with expectation about 1 exceeds 1e6; in the tests, none of
-    500 simulated tables is reported.
+    Cross-fitted probabilities are computed from each column by itself: with a classification tree
+    for numbers, and with class frequencies for categories and for numbers with few distinct values.
+    A column is reported if the log loss is at most 10 % of that of the class frequencies, and if
+    the log likelihood ratio of both is at least log(n_columns / 1e-6), so that small tables are
+    reported only if chance is excluded.
 
-    All columns are screened by equal-frequency bins. The work is linear in rows (at most 50,000,
-    sampled) and columns.
+    Parameters
+    ----------
+    X : pandas.DataFrame of shape (n_rows, n_columns)
+        Features with the dtypes that `make_dataset` produces.
+    y : pandas.Series of shape (n_rows,)
+        Label of each row.
+
+    Returns
+    -------
+    list of Finding
+        One finding for each reported column, the smallest log loss first; more than ten columns
+        are combined.
+
+    Notes
+    -----
+    Rate of false alarms: if labels do not depend on the features, the likelihood ratio has an
+    expectation of about 1 (exactly 1 for predictions from earlier rows), and by Markov's inequality
+    exceeds 1e6 for one of the columns with a probability of about 1e-6. None of 500 simulated
+    tables was reported, and none in which a feature explains half of the entropy.
+
+    The columns are screened with bins first, so that the time is linear in the numbers of rows and
+    columns. At most 50,000 rows, a random sample, and 200 columns are examined.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> from xentexp.experiments.datasets import find_known_target
+    >>> y = pd.Series(["no", "yes", "no"] * 50)
+    >>> X = pd.DataFrame({"income": range(150), "paid_back": y.eq("no").astype(int)})
+    >>> [finding] = find_known_target(X, y)
+    >>> finding.columns
+    ('paid_back',)
     """
     codes, n_classes = _codes(y)
     if n_classes < 2 or not len(X.columns):
@@ -261,8 +318,7 @@ def known_target(X: pd.DataFrame, y: pd.Series[Any]) -> list[Finding]:
     known.sort(key=lambda one: one[0])
     found = [finding for _, _, finding in known[:SHOWN]]
     if more := [name for _, name, _ in known[SHOWN:]]:
-        tell = "tells" if len(more) == 1 else "each tell"
-        message = f"{_columns(more)} alone {tell} the target almost as well"
+        message = f"the target is known almost as well from {_columns(more)}"
         found.append(_finding("known_target", more, message))
     return found
 
@@ -276,8 +332,8 @@ def _known(
 
         auc = f" and AUC {roc_auc(codes, proba[:, 1]):.4f}"
     message = (
-        f"the column {name} alone tells the target: log loss {loss:.4f}{auc} (cross-fitted; "
-        f"class frequencies have log loss {entropy:.4f})"
+        f"the target is known from the column {name!r}: this column by itself gives log loss "
+        f"{loss:.4f}{auc} (cross-fitted; the class frequencies give log loss {entropy:.4f})"
     )
     return _finding("known_target", [name], message)
 
@@ -320,7 +376,7 @@ def _few(distinct: int, n: int) -> bool:
 def _cross_fitted(
     column: pd.Series[Any], codes: Codes, prior: NDArray[np.float64], fold: Codes
 ) -> NDArray[np.float64]:
-    """Class probabilities given one column, from the rows of the other folds."""
+    """Class probabilities given one column, estimated on the other folds."""
     from sklearn.tree import DecisionTreeClassifier
 
     cells, distinct = pd.factorize(column, use_na_sentinel=False, sort=True)
@@ -384,7 +440,7 @@ def _remedy(check: str, names: Sequence[str], leave_out: str = "") -> str:
 
 def _columns(names: Sequence[str]) -> str:
     more = f" and {len(names) - SHOWN:,} more" if len(names) > SHOWN else ""
-    return f"the column{'s' * (len(names) > 1)} {', '.join(names[:SHOWN])}{more}"
+    return f"the column{'s' * (len(names) > 1)} {', '.join(map(repr, names[:SHOWN]))}{more}"
 
 
 _PLAIN = re.compile(r"[A-Za-z_][\w.-]*", re.ASCII)

@@ -47,9 +47,9 @@ def without_rare(
         left = len(counts) - len(few)
         if left < 2:
             raise InputError(
-                f"table: rare='drop' must leave at least two classes; {left} of {len(counts)} "
-                f"classes {'has' if left == 1 else 'have'} at least {below} rows; use a smaller "
-                f"rare_below, or check the target"
+                f"table: rare must leave at least two classes; {left} of {len(counts)} classes "
+                f"{'has' if left == 1 else 'have'} at least {below} rows; set rare_below to a "
+                f"smaller number, or check the target"
             )
         n, rows = len(few), int((~stay).sum())
         note = (
@@ -60,8 +60,8 @@ def without_rare(
     joined = int(few.sum())
     if joined < below:
         raise InputError(
-            f"table: rare='join' must give a class of at least {below} rows; the rare classes have "
-            f"only {joined} in total ({listed}); use rare='drop'"
+            f"table: joined classes must have at least {below} rows in total; got only {joined} "
+            f"({listed}); set rare to drop"
         )
     texts = y.map(_text, na_action="ignore").astype(object)
     name = next(name for name in JOINED if name not in set(texts[stay]))

@@ -63,7 +63,7 @@ def load_table(
         Whether the classes are ordered numbers such as grades; then losses for ordered classes
         are computed by default.
     keep : sequence of str, default=None
-        Columns that stay features although they are row numbers. A row number whose order tells
+        Columns that stay features although they are row numbers. A row number that orders
         the target, as in a file sorted by class, is left out unless it is named here.
     rare : {"drop", "join"}, default=None
         What to do with classes that have fewer than `rare_below` rows: leave out their rows, or
@@ -152,7 +152,7 @@ def load_table(
     if not row_numbers or len(row_numbers) == dataset.X.shape[1]:
         return dataset
     notes += [
-        f"left out {finding.message}; to use it, set {as_typed(finding.columns, 'keep')}"
+        f"left out a column: {finding.message}; to use it, set {as_typed(finding.columns, 'keep')}"
         for finding in row_numbers
     ]
     return make([*dropped, *(finding.columns[0] for finding in row_numbers)])
