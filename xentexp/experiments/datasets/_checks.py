@@ -132,7 +132,7 @@ def find_row_order(
     Notes
     -----
     Rate of false alarms: a table whose labels do not depend on the order of the identifiers is
-    reported with probability at most 1e-6. On 2,000 simulated tables, 1.6 % had a p-value of at
+    reported with probability at most 1e-6. On 2,000 simulated tables, 0.7 % had a p-value of at
     most 5 %, and none was reported.
 
     References
@@ -185,10 +185,11 @@ def row_numbers_to_leave_out(X: pd.DataFrame, y: pd.Series[Any]) -> list[Finding
         known = numbers[~np.isnan(numbers)]
         steps = np.diff(known)
         in_order = bool((steps >= 0).all() or (steps <= 0).all())
-        even = len(steps) > 0 and float(np.ptp(known)) < 2 * len(known) * np.median(np.abs(steps))
+        step = np.abs(steps[steps != 0]).min()
+        numbered = float(np.ptp(known)) < 2 * len(known) * step
         runs, expected = _runs(codes[np.argsort(numbers, kind="stable")], n_classes)
         dense = float(np.ptp(known)) < 2 * len(known)
-        if (in_order and even) or (dense and runs - n_classes <= MAX_FEW_RUNS * expected):
+        if (in_order and numbered) or (dense and runs - n_classes <= MAX_FEW_RUNS * expected):
             certain.append(finding)
     return certain
 
@@ -314,7 +315,8 @@ def find_known_target(X: pd.DataFrame, y: pd.Series[Any]) -> list[Finding]:
         loss = -float(np.log(proba[np.arange(n), codes]).mean())
         if entropy - loss >= needed:
             name = str(X.columns[i])
-            known.append((loss, name, _known(name, loss, entropy, codes, proba)))
+            auc = _mean_auc(codes, proba, fold) if n_classes == 2 else None
+            known.append((loss, name, _known(name, loss, entropy, auc)))
     known.sort(key=lambda one: one[0])
     found = [finding for _, _, finding in known[:SHOWN]]
     if more := [name for _, name, _ in known[SHOWN:]]:
@@ -323,19 +325,23 @@ def find_known_target(X: pd.DataFrame, y: pd.Series[Any]) -> list[Finding]:
     return found
 
 
-def _known(
-    name: str, loss: float, entropy: float, codes: Codes, proba: NDArray[np.float64]
-) -> Finding:
-    auc = ""
-    if proba.shape[1] == 2:
-        from xentexp.metrics import roc_auc
-
-        auc = f" and AUC {roc_auc(codes, proba[:, 1]):.4f}"
+def _known(name: str, loss: float, entropy: float, auc: float | None) -> Finding:
+    reached = f"{loss:.4f}" if auc is None else f"{loss:.4f} and AUC {auc:.4f}"
     message = (
         f"the target is known from the column {name!r}: this column by itself gives log loss "
-        f"{loss:.4f}{auc} (cross-fitted; the class frequencies give log loss {entropy:.4f})"
+        f"{reached} (cross-fitted; the class frequencies give log loss {entropy:.4f})"
     )
     return _finding("known_target", [name], message)
+
+
+def _mean_auc(codes: Codes, proba: NDArray[np.float64], fold: Codes) -> float:
+    """Mean of the AUC over folds: equal cells of different folds have different probabilities."""
+    from xentexp.metrics import roc_auc
+
+    folds = (fold == number for number in range(N_FOLDS))
+    return float(
+        np.mean([roc_auc(codes[f], proba[f, 1]) for f in folds if len(np.unique(codes[f])) == 2])
+    )
 
 
 def _screened(column: pd.Series[Any], codes: Codes, n_classes: int, entropy: float) -> float:
