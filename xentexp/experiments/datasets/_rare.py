@@ -40,7 +40,8 @@ def without_rare(
     if rare is None or few.empty:
         return y, everything, None
     stay = ~y.isin(few.index).to_numpy()
-    listed = ", ".join(f"{_text(label)} ({count:,})" for label, count in few.iloc[:SHOWN].items())
+    by_size = sorted(few.items(), key=lambda item: (-item[1], str(item[0])))
+    listed = ", ".join(f"{_text(label)} ({count:,})" for label, count in by_size[:SHOWN])
     listed += f" and {len(few) - SHOWN:,} more" if len(few) > SHOWN else ""
     few_rows = f"with fewer than {below} rows: {listed}"
     if rare == "drop":
