@@ -199,7 +199,6 @@ def rare(counts: dict[str, int], groups: list[int] | None = None, name: str = "l
         ({"a": 9, "b": 1}, "l", "class 'b' has 1 row; merge or remove classes with few rows$"),
         ({"a": 9, "b": 3}, "l", "class 'b' has 3 rows; use fewer splits$"),
         ({"a": 9, "b": 1}, "table", "few rows, e.g. with the parameter rare of load_table$"),
-        ({"a": 9, "b": 1, "c": 2}, "l", r"class 'b' has 1 row \(2 classes have too few\); merge"),
     ],
 )
 @pytest.mark.parametrize("kind", ["stratified", "repeated"])

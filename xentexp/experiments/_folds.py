@@ -251,12 +251,10 @@ def too_few_rows(cv: CrossValidation, dataset: Dataset) -> TooFewRows | None:
     fewest = int(counts.min())
     if cv.kind not in STRATIFYING or fewest >= cv.n_splits:
         return None
-    few = int((counts < cv.n_splits).sum())
     label = dataset.classes[int(counts.argmin())]
-    others = f" ({few:,} classes have too few)" if few > 1 else ""
     rule = (
         f"at most the number of rows of each class; got {cv.n_splits}, but class {label!r} has "
-        f"{counted(fewest, 'row')}{others}"
+        f"{counted(fewest, 'row')}"
     )
     amount = ""
     if len(counts) > _MANY_CLASSES and not isinstance(dataset.classes[0], str):

@@ -171,7 +171,7 @@ def test_the_advice_for_a_rare_class_can_be_followed(
     err = capsys.readouterr().err
     assert err == (
         "xentexp: error: cv.n_splits must be at most the number of rows of each class; got 5, but "
-        "class 'lost' has 1 row (3 classes have too few); set dataset.rare=drop to leave out such "
+        "class 'lost' has 1 row; set dataset.rare=drop to leave out such "
         "classes or dataset.rare=join to make one class of them\n"
     )
     found, err = document([*words, "dataset.rare=drop"], capsys)
