@@ -31,7 +31,7 @@ def log_candidate(
     candidate_result: CandidateResult,
     settings: Mapping[str, object],
     data: DataInput,
-    predictions: pd.DataFrame | None,
+    predictions: Mapping[str, pd.DataFrame],
     config: str,
     tags: Mapping[str, object],
     parent: str,
@@ -44,8 +44,7 @@ def log_candidate(
         data,
     ]
     items.append(Text("config/config.yaml", config))
-    if predictions is not None:
-        items.append(Parquet("predictions/oof.parquet", predictions))
+    items += [Parquet(f"predictions/{name}.parquet", rows) for name, rows in predictions.items()]
     with (
         deferred_signals(),  # so that a candidate is logged completely or not at all
         contextlib.suppress(_CandidateFailed),

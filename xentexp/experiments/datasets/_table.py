@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import dataclasses
 import pathlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pandas as pd
 
 from xentexp.errors import InputError, unknown_name
 from xentexp.experiments.datasets._arguments import Path
-from xentexp.experiments.datasets._base import Card, Dataset
+from xentexp.experiments.datasets._base import Card, Dataset, TestSet
 from xentexp.experiments.datasets._files import read_table
 from xentexp.experiments.datasets._prepare import make_dataset
 
@@ -38,6 +38,8 @@ def load_table(
     drop: Sequence[str] | None = None,
     group: str | None = None,
     ordered: bool = False,
+    weight: str | None = None,
+    test: Path | None = None,
 ) -> Dataset:
     """Load a CSV or Parquet file.
 
@@ -56,17 +58,26 @@ def load_table(
     ordered : bool, default=False
         Whether the classes are ordered numbers such as grades; then losses for ordered classes
         are computed by default.
+    weight : str, default=None
+        Column with the weight of each row, at least 0, for every fit, loss and metric. It is not
+        used as a feature.
+    test : str or path-like, default=None
+        File with test rows. It must have the feature columns of `path`. With the target column,
+        models that are fitted on all rows of `path` are scored on it, beside the folds; it then
+        needs the weight column too, if there is one. Without the target column, or with one that
+        is empty, its rows are predicted for a submission. There, the first column of `drop` with
+        distinct values identifies the rows; otherwise the row number does, counted from 0.
 
     Returns
     -------
     Dataset
-        Features, labels and, if `group` is set, groups.
+        Features, labels and, if they are set, groups, weights and test rows.
 
     Raises
     ------
     InputError
         If `path` or `target` is missing, the file does not exist or cannot be read, or a column
-        does not exist or cannot be used.
+        does not exist or cannot be used, or the test rows have other columns or labels.
 
     See Also
     --------
@@ -92,23 +103,76 @@ def load_table(
     file = pathlib.Path(path).expanduser()
     frame = read_table(file, CARD.name)
     frame.columns = frame.columns.map(str)
+    tested = None if test is None else _read_test(pathlib.Path(test).expanduser(), file)
     dropped = list(drop or [])
-    for column in [target, *dropped, *([] if group is None else [group])]:
+    # A column that only the test rows have may be dropped too.
+    known = set(frame.columns) | (set() if tested is None else set(tested.columns))
+    roles = {"target": target, "group": group, "weight": weight}
+    for column in (name for name in roles.values() if name is not None):
         if column not in frame.columns:
             raise unknown_name(f"column of {file.name}", column, frame.columns)
-    if target in dropped or target == group:
-        raise InputError(
-            f"table: target must not be in {'drop' if target in dropped else 'group'}; got "
-            f"{target!r} in both"
-        )
+    for column in dropped:
+        if column not in known:
+            raise unknown_name(f"column of {file.name}", column, frame.columns)
+    _check_roles(roles, dropped)
+    not_features = [*(name for name in roles.values() if name is not None), *dropped]
     card = dataclasses.replace(
         CARD, title=file.name, source=str(file), target=target, ordered=ordered
     )
     return make_dataset(
-        frame.drop(columns=[target, *dropped, *([] if group is None else [group])]),
+        frame.drop(columns=not_features, errors="ignore"),
         frame[target],
         card,
         groups=None if group is None else _groups(frame[group]),
+        test=None if tested is None else _test_set(tested, target, weight, dropped, not_features),
+        sample_weight=None if weight is None else frame[weight],
+    )
+
+
+def _check_roles(roles: Mapping[str, str | None], dropped: Sequence[str]) -> None:
+    """Raise an InputError if a column has two roles."""
+    seen: dict[str, str] = {}
+    for role, column in roles.items():
+        if column is None or (role == "group" and column in dropped):
+            continue
+        other = "drop" if column in dropped else seen.get(column)
+        if other is not None:
+            first, second = (role, other) if other == "drop" else (other, role)
+            raise InputError(f"table: {first} must not be in {second}; got {column!r} in both")
+        seen[column] = role
+
+
+def _read_test(file: pathlib.Path, training: pathlib.Path) -> pd.DataFrame:
+    frame = read_table(file, f"{CARD.name} (test)")
+    if file.samefile(training):
+        raise InputError(
+            f"table: test must be another file than path; got {file.name} for both; leave out test"
+        )
+    frame.columns = frame.columns.map(str)
+    return frame
+
+
+def _test_set(
+    frame: pd.DataFrame,
+    target: str,
+    weight: str | None,
+    dropped: Sequence[str],
+    not_features: Sequence[str],
+) -> TestSet:
+    """Test rows of a file; without labels if the target column is absent or empty."""
+    labelled = target in frame and bool(frame[target].notna().any())
+    if labelled and weight is not None and weight not in frame:
+        raise InputError(
+            f"table (test): the file must have the weight column {weight!r}, as the training rows; "
+            f"its columns are {', '.join(map(repr, frame.columns[:20]))}"
+        )
+    identifiers = [name for name in dropped if name in frame and frame[name].is_unique]
+    return TestSet(
+        frame.drop(columns=list(not_features), errors="ignore"),
+        frame[identifiers[0]] if identifiers else None,
+        identifiers[0] if identifiers else "index",
+        y=frame[target] if labelled else None,
+        sample_weight=frame[weight] if labelled and weight is not None else None,
     )
 
 
