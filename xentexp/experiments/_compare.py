@@ -243,15 +243,15 @@ def _score(
         regrets if dataset.true_proba is not None else (),
     )
     for prediction in of_test_set:
-        reason, test = prediction.error, None
-        if reason is None:
+        candidate_result = replace(
+            candidate_result, test_prediction=prediction, test_error=prediction.error
+        )
+        if prediction.error is None:
             try:
                 test = score_fold(prediction, dataset, measures)
+                candidate_result = replace(candidate_result, test=test)
             except InputError as error:
-                reason = str(error)
-        candidate_result = replace(
-            candidate_result, test=test, test_prediction=prediction, test_error=reason
-        )
+                candidate_result = replace(candidate_result, test_error=str(error))
     return candidate_result
 
 

@@ -404,16 +404,12 @@ def out_of_fold(candidate_result: CandidateResult, dataset: Dataset) -> pd.DataF
     return pd.concat(parts, ignore_index=True)
 
 
-def predictions_of(candidate_result: CandidateResult, dataset: Dataset) -> dict[str, pd.DataFrame]:
-    """Tables of predictions: "oof" and, for a labelled test set, "test"; empty if it failed."""
-    if candidate_result.error is not None:
-        return {}
-    tables = {"oof": out_of_fold(candidate_result, dataset)}
+def out_of_test_set(candidate_result: CandidateResult, dataset: Dataset) -> pd.DataFrame | None:
+    """Predictions of the labelled test set, if there are any: row, and columns of `_predicted`."""
     prediction = candidate_result.test_prediction
-    if prediction is not None and prediction.error is None:
-        columns = {"row": prediction.fold.test, **_predicted(prediction, dataset)}
-        tables["test"] = pd.DataFrame(columns)
-    return tables
+    if prediction is None or prediction.error is not None:
+        return None
+    return pd.DataFrame({"row": prediction.fold.test, **_predicted(prediction, dataset)})
 
 
 def _predicted(prediction: FoldPrediction, dataset: Dataset) -> dict[str, Any]:

@@ -53,7 +53,7 @@ def run_job(
     from xentexp.experiments import _tracking as tracking
     from xentexp.experiments._cli.sections import build_sections
     from xentexp.experiments._compare import run_experiment
-    from xentexp.experiments._results import predictions_of
+    from xentexp.experiments._results import out_of_fold, out_of_test_set
     from xentexp.experiments._submission import submit
 
     dataset = study.dataset
@@ -91,10 +91,11 @@ def run_job(
                 candidate_result,
                 settings,
                 data,
-                predictions_of(candidate_result, dataset),
+                None if candidate_result.error else out_of_fold(candidate_result, dataset),
                 config_yaml,
                 {**tags, "xentexp.kind": "candidate"},
                 run_id,
+                test_predictions=out_of_test_set(candidate_result, dataset),
             )
             tracking.log_trials(store, candidate_result, tags, run_id)
             progress.result(candidate_result)

@@ -31,10 +31,12 @@ def log_candidate(
     candidate_result: CandidateResult,
     settings: Mapping[str, object],
     data: DataInput,
-    predictions: Mapping[str, pd.DataFrame],
+    predictions: pd.DataFrame | None,
     config: str,
     tags: Mapping[str, object],
     parent: str,
+    *,
+    test_predictions: pd.DataFrame | None = None,
 ) -> str:
     """Log one candidate as a child run (status FAILED if it failed); return the run id."""
     started = min(prediction.started for prediction in candidate_result.predictions)
@@ -44,7 +46,9 @@ def log_candidate(
         data,
     ]
     items.append(Text("config/config.yaml", config))
-    items += [Parquet(f"predictions/{name}.parquet", rows) for name, rows in predictions.items()]
+    for name, rows in (("oof", predictions), ("test", test_predictions)):
+        if rows is not None:
+            items.append(Parquet(f"predictions/{name}.parquet", rows))
     with (
         deferred_signals(),  # so that a candidate is logged completely or not at all
         contextlib.suppress(_CandidateFailed),

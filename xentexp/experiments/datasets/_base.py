@@ -222,9 +222,9 @@ class Dataset:
             column, if any), ``groups`` (number, or None), ``duplicates`` (see `Duplicates`),
             ``constant`` and ``id_like`` (names of columns), ``entities`` (see
             ``Entities.describe``; None if there are none), ``weights`` (``sum``, ``min``, ``max``
-            and ``zero``, the number of rows of weight 0; None without weights), ``test_rows``
-            (number, or None), ``test_labels`` (whether the test rows have labels, or None) and
-            ``digest``.
+            and ``zero``, the number of rows of weight 0; only with weights), ``test_rows``
+            (number, or None), ``test_labels`` (whether the test rows have labels; only with test
+            rows) and ``digest``.
 
         Raises
         ------
@@ -247,19 +247,17 @@ class Dataset:
             "constant": constant_columns(self.X),
             "id_like": id_like_columns(self.X),
             "entities": None if entities is None else entities.describe(),
-            "weights": _weight_summary(self.sample_weight),
+            **self._weights(),
             "test_rows": None if self.test is None else len(self.test.X),
-            "test_labels": None if self.test is None else self.test.y is not None,
+            **({} if self.test is None else {"test_labels": self.test.y is not None}),
             "digest": self.digest,
         }
 
-
-def _weight_summary(weight: NDArray[np.float64] | None) -> dict[str, float] | None:
-    if weight is None:
-        return None
-    return {
-        "sum": float(weight.sum()),
-        "min": float(weight.min()),
-        "max": float(weight.max()),
-        "zero": int((weight == 0.0).sum()),
-    }
+    def _weights(self) -> dict[str, dict[str, float]]:
+        """Entry `weights` of `describe`; empty without weights."""
+        weight = self.sample_weight
+        if weight is None:
+            return {}
+        extremes = {"min": float(weight.min()), "max": float(weight.max())}
+        zero = int((weight == 0.0).sum())
+        return {"weights": {"sum": float(weight.sum()), **extremes, "zero": zero}}

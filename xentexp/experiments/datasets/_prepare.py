@@ -159,21 +159,16 @@ def row_weights(values: Any, what: str) -> NDArray[np.float64]:
     invalid = ~(np.isfinite(weight) & (weight >= 0.0))
     if invalid.any():
         row = int(invalid.argmax())
-        value = column.iloc[row]
-        missing = pd.isna(value)
-        got = (
-            "a missing value"
-            if missing
-            else repr(value.item() if hasattr(value, "item") else value)
-        )
+        value: Any = column.tolist()[row]
+        got: str = "a missing value" if pd.isna(value) else repr(value)
         raise InputError(
             f"{what} must be finite numbers >= 0; got {got} in row {row} (counted from 0); correct "
             f"the weight or drop the row"
         )
     if not weight.any():
         raise InputError(
-            f"{what} must be positive for at least one row; got only zeros in {len(weight)} rows, "
-            f"from row 0 on; correct them or leave them out"
+            f"{what} must be positive for at least one row; got only zeros; correct them, or leave "
+            f"them out"
         )
     return weight
 
@@ -247,9 +242,7 @@ def _test_target(y: pd.Series[Any], classes: tuple[Label, ...], where: str) -> p
     return names.map(known).astype(object if isinstance(classes[0], str) else "int64")
 
 
-def _digest(
-    X: pd.DataFrame, y: pd.Series[Any], weight: NDArray[np.float64] | None, test: TestSet | None
-) -> str:
+def _digest(X: pd.DataFrame, y: pd.Series[Any], weight: Any, test: TestSet | None) -> str:
     """Digest of everything that the values of a run depend on."""
     parts = [content_digest(X, y)]
     if weight is not None:
