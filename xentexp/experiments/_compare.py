@@ -8,11 +8,9 @@ from dataclasses import replace
 from numbers import Integral
 from typing import Any
 
-import numpy as np
-
 from xentexp.errors import InputError
 from xentexp.experiments._fitting import FoldPrediction, fit_all
-from xentexp.experiments._folds import CrossValidation, Fold, fold_of_test_set
+from xentexp.experiments._folds import CrossValidation, Fold, check_weights, fold_of_test_set
 from xentexp.experiments._results import Candidate, CandidateResult, ExperimentResult
 from xentexp.experiments._scoring import Measures, choose_measures, regret_of, score_fold
 from xentexp.experiments.datasets import Dataset
@@ -114,7 +112,7 @@ def run_experiment(
         raise InputError("cv must contain at least one fold; got none")
     first = get_metric(primary).name
     measures = choose_measures(dataset, losses, metrics, first)
-    _check_weights(dataset, folds)
+    check_weights(dataset, folds)
     fitted = list(folds)
     if dataset.test is not None and dataset.test.y is not None:
         fitted.append(fold_of_test_set(dataset, folds))
@@ -146,20 +144,6 @@ def run_experiment(
         fits.close()
     ordered = tuple(o for candidate in candidates for o in candidate_results[candidate.name])
     return ExperimentResult(dataset, tuple(folds), ordered, first)
-
-
-def _check_weights(dataset: Dataset, folds: Sequence[Fold]) -> None:
-    """Raise an InputError if all rows of a part have the weight 0."""
-    if dataset.sample_weight is None:
-        return
-    for fold in folds:
-        for part, rows in (("training", fold.train), ("test", fold.test)):
-            if not np.any(dataset.sample_weight[rows]):
-                raise InputError(
-                    f"weights must be positive for at least one row of each part of each fold; in "
-                    f"the {part} part of fold {fold.number} all are 0; use fewer folds, or drop "
-                    f"the rows of weight 0"
-                )
 
 
 def _candidates(models: Mapping[str, Any] | Iterable[Candidate]) -> list[Candidate]:

@@ -234,6 +234,20 @@ def fold_of_test_set(dataset: Dataset, folds: Sequence[Fold]) -> Fold:
     return Fold(0, len(folds), rows, test, groups, of_test_set=True)
 
 
+def check_weights(dataset: Dataset, folds: Sequence[Fold]) -> None:
+    """Raise an InputError if all rows of a part have the weight 0."""
+    if dataset.sample_weight is None:
+        return
+    for fold in folds:
+        for part, rows in (("training", fold.train), ("test", fold.test)):
+            if not np.any(dataset.sample_weight[rows]):
+                raise InputError(
+                    f"weights must be positive for at least one row of each part of each fold; in "
+                    f"the {part} part of fold {fold.number} all are 0; use fewer folds, or drop "
+                    f"the rows of weight 0"
+                )
+
+
 def rows_of_test(fold: Fold, dataset: Dataset) -> tuple[NDArray[Any], NDArray[np.float64] | None]:
     """Labels of the test rows of a fold, and their weights if there are weights."""
     y: pd.Series[Any] = dataset.y

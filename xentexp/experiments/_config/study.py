@@ -15,7 +15,7 @@ from xentexp.experiments._analysis.replication import Published
 from xentexp.experiments._config.schema import Leakage, PublishedNumber, read
 from xentexp.experiments._config.training import read_candidates, with_corrections
 from xentexp.experiments._config.tuning import Tuning, read_tuning, tuned_candidates
-from xentexp.experiments._folds import CrossValidation, Fold
+from xentexp.experiments._folds import CrossValidation, Fold, check_weights
 from xentexp.experiments._results import Candidate
 from xentexp.experiments._scoring import choose_measures
 from xentexp.experiments.datasets import Dataset, Entities, load_dataset
@@ -81,6 +81,7 @@ def build(config: Mapping[str, Any]) -> Study:
     published = _published(settings.published or {}, [candidate.name for candidate in candidates])
     submission = _submission(settings.submission, dataset)
     folds = _folds(cv, dataset)
+    check_weights(dataset, folds)
     leak, without_leak, key = _leakage(settings.leakage, dataset, cv, folds)
     return Study(
         dataset=dataset,
@@ -187,6 +188,7 @@ def _leakage(
     if leak is not None and section.check == "compare":
         try:
             without_leak = grouped_folds(leak, dataset, cv)
+            check_weights(dataset, without_leak)
         except InputError as error:
             raise InputError(
                 f"leakage.check=compare cannot make grouped folds: {error}; set leakage.check=warn"

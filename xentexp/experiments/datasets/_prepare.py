@@ -237,7 +237,7 @@ def _test_target(y: pd.Series[Any], classes: tuple[Label, ...], where: str) -> p
         raise InputError(
             f"{where}: labels must be among those of the training rows, "
             f"{', '.join(map(repr, classes[:10]))}{', ...' if len(classes) > 10 else ''}; got "
-            f"{target.iloc[row]!r} in row {row} (counted from 0); correct the label or drop the row"
+            f"{target.tolist()[row]!r} in row {row} (counted from 0); correct the label or drop the row"
         )
     return names.map(known).astype(object if isinstance(classes[0], str) else "int64")
 
@@ -301,10 +301,12 @@ def _like(new: pd.Series[Any], known: pd.Series[Any], where: str) -> pd.Series[A
         categories = [*seen, *sorted(unseen, key=str)]
         return new.astype(object).astype(pd.CategoricalDtype(categories, known.cat.ordered))
     if is_text:
-        row = int(new.notna().to_numpy().argmax())
+        texts = new.astype(object)
+        invalid = texts.notna() & pd.to_numeric(texts, errors="coerce").isna()
+        row = int(invalid.to_numpy().argmax())
         raise InputError(
             f"{where}: the column {known.name!r} must contain numbers, as in the training rows; "
-            f"got {new.iloc[row]!r} in row {row} (counted from 0)"
+            f"got {new.tolist()[row]!r} in row {row} (counted from 0)"
         )
     if new.isna().any():
         return new
