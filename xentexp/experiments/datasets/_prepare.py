@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 from pandas.api import types
 
 from xentexp._digest import content_digest
-from xentexp._inputs.labels import plain_text
+from xentexp._inputs.labels import plain_text, show
 from xentexp.errors import InputError
 from xentexp.experiments.datasets._base import Card, Dataset, Label, TestSet
 
@@ -235,9 +235,9 @@ def _test_target(y: pd.Series[Any], classes: tuple[Label, ...], where: str) -> p
     if unseen.any():
         row = int(unseen.to_numpy().argmax())
         raise InputError(
-            f"{where}: labels must be among those of the training rows, "
-            f"{', '.join(map(repr, classes[:10]))}{', ...' if len(classes) > 10 else ''}; got "
-            f"{target.tolist()[row]!r} in row {row} (counted from 0); correct the label or drop the row"
+            f"{where}: labels must be among those of the training rows, {show(classes)}; got "
+            f"{target.tolist()[row]!r} in row {row} (counted from 0); correct the label or drop "
+            f"the row"
         )
     return names.map(known).astype(object if isinstance(classes[0], str) else "int64")
 
