@@ -28,7 +28,7 @@ def fit_weights(estimator: Any, weight: NDArray[Any] | None) -> dict[str, Any]:
     if not routing.consumes("fit", ["sample_weight"]):
         raise InputError(
             f"{_name(estimator)} does not request sample_weight; call "
-            f"set_fit_request(sample_weight=True) on the estimators that shall be weighted"
+            f"set_fit_request(sample_weight=True) on the estimators that use weights"
         )
     return {"sample_weight": weight}
 

@@ -179,7 +179,7 @@ def _label_ends(names: Sequence[str], labels: dict[str, Any]) -> list[Any] | Non
 
 
 def _longest_end(name: str, labels: Iterable[str]) -> str | None:
-    """Longest label in which a name ends, after a character that is no part of a word."""
+    """Longest label in which a name ends, at which a new word starts."""
     for exact in (True, False):
         text = name if exact else name.casefold()
         ends = [
