@@ -33,6 +33,7 @@ class Fold:
     train: Rows
     test: Rows
     groups: Rows | None = None  # group of each training row, for kind "grouped"
+    of_test_set: bool = False  # trained on all rows; `test` are rows of `Dataset.test`
 
 
 @dataclass(frozen=True)
@@ -213,6 +214,49 @@ class CrossValidation:
             )
             for i, (train, test) in enumerate(splits)
         ]
+
+
+def fold_of_test_set(dataset: Dataset, folds: Sequence[Fold]) -> Fold:
+    """All rows for training, and the rows of the test set for the test."""
+    assert dataset.test is not None
+    rows = np.arange(len(dataset.y), dtype=np.intp)
+    tested = np.concatenate([fold.test for fold in folds])
+    if len(folds) > 1 and len(np.unique(tested)) == len(tested) < len(rows):
+        # Folds in time order, which never test the earliest rows. Rows that neither part of the
+        # first fold has are as late as its first test row.
+        earliest = folds[0].train
+        between = np.setdiff1d(rows, np.concatenate([earliest, tested]))
+        rows = np.concatenate([earliest, between, tested])
+    groups = None
+    if folds[0].groups is not None and dataset.groups is not None:
+        groups = pd.factorize(dataset.groups)[0][rows]
+    test = np.arange(len(dataset.test.X), dtype=np.intp)
+    return Fold(0, len(folds), rows, test, groups, of_test_set=True)
+
+
+def check_weights(dataset: Dataset, folds: Sequence[Fold]) -> None:
+    """Raise an InputError if all rows of a part have the weight 0."""
+    if dataset.sample_weight is None:
+        return
+    for fold in folds:
+        for part, rows in (("training", fold.train), ("test", fold.test)):
+            if not np.any(dataset.sample_weight[rows]):
+                raise InputError(
+                    f"weights must be positive for at least one row of each part of each fold; in "
+                    f"the {part} part of fold {fold.number} all are 0; use fewer folds, or drop "
+                    f"the rows of weight 0"
+                )
+
+
+def rows_of_test(fold: Fold, dataset: Dataset) -> tuple[NDArray[Any], NDArray[np.float64] | None]:
+    """Labels of the test rows of a fold, and their weights if there are weights."""
+    y: pd.Series[Any] = dataset.y
+    weight: Any = dataset.sample_weight
+    if fold.of_test_set:
+        assert dataset.test is not None
+        assert dataset.test.y is not None
+        y, weight = dataset.test.y, dataset.test.sample_weight
+    return y.to_numpy()[fold.test], None if weight is None else np.asarray(weight)[fold.test]
 
 
 def unknown_kind(what: str, kind: object) -> InputError:

@@ -18,6 +18,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from xentexp.errors import unknown_name
 from xentexp.experiments.datasets import find_entities
+from xentexp.tuning._weights import fit_weights
 
 _numeric = make_column_selector(dtype_include="number")
 _other = make_column_selector(dtype_exclude="number")
@@ -129,7 +130,7 @@ class EncodedLabels(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     def __init__(self, estimator: Any) -> None:
         self.estimator = estimator
 
-    def fit(self, X: Any, y: Any) -> Self:
+    def fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
         """Encode the labels as 0 to k - 1 and fit the wrapped classifier.
 
         Parameters
@@ -138,6 +139,9 @@ class EncodedLabels(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             Training rows, passed to the wrapped classifier unchanged.
         y : array-like of shape (n,)
             Labels of any type that can be sorted.
+        sample_weight : array-like of shape (n,), default=None
+            Weight of each row, passed to the wrapped classifier. By default all rows count the
+            same.
 
         Returns
         -------
@@ -145,7 +149,8 @@ class EncodedLabels(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             The fitted estimator itself.
         """
         self.classes_, codes = np.unique(np.asarray(y), return_inverse=True)
-        self.estimator_ = clone(self.estimator).fit(X, codes)
+        weights = fit_weights(self.estimator, sample_weight)
+        self.estimator_ = clone(self.estimator).fit(X, codes, **weights)
         return self
 
     def predict_proba(self, X: Any) -> NDArray[Any]:
@@ -212,7 +217,7 @@ class TextCategories(EncodedLabels):
     ['good', 'bad']
     """
 
-    def fit(self, X: pd.DataFrame, y: Any) -> Self:
+    def fit(self, X: pd.DataFrame, y: Any, sample_weight: Any = None) -> Self:
         """Encode the labels as 0 to k - 1 and fit the wrapped classifier.
 
         Parameters
@@ -222,6 +227,9 @@ class TextCategories(EncodedLabels):
             values, as CatBoost requires; they are passed as categorical.
         y : array-like of shape (n,)
             Labels of any type that can be sorted.
+        sample_weight : array-like of shape (n,), default=None
+            Weight of each row, passed to the wrapped classifier. By default all rows count the
+            same.
 
         Returns
         -------
@@ -229,7 +237,8 @@ class TextCategories(EncodedLabels):
             The fitted estimator itself.
         """
         self.classes_, codes = np.unique(np.asarray(y), return_inverse=True)
-        self.estimator_ = clone(self.estimator).fit(X, codes, cat_features=_other(X))
+        weights = fit_weights(self.estimator, sample_weight)
+        self.estimator_ = clone(self.estimator).fit(X, codes, cat_features=_other(X), **weights)
         return self
 
 

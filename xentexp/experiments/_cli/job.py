@@ -29,6 +29,8 @@ Metrics of the child runs, one run per model:
 - `cv/NAME`: mean of a loss or metric over the folds; `fold/NAME`: value of each fold
 - `cv_std/NAME`: standard deviation over the folds
 - `cv_se/NAME`: standard error of a mean loss over the rows, assumed to be independent
+- `test/NAME`: labelled test rows, predicted by the model fitted on all training rows;
+  `test_se/NAME`: standard error over these rows
 - `cv_grouped/NAME`: mean over grouped folds, if the random folds share entities
 - `regret/NAME`: expected loss minus the smallest possible one, if the true probabilities are known
 - `rows/clipped`: rows in which the cross-entropy was computed with a lower bound for the
@@ -55,7 +57,7 @@ def run_job(
     from xentexp.experiments import _tracking as tracking
     from xentexp.experiments._cli.sections import build_sections
     from xentexp.experiments._compare import run_experiment
-    from xentexp.experiments._results import out_of_fold
+    from xentexp.experiments._results import out_of_fold, out_of_test_set
     from xentexp.experiments._submission import submit
 
     dataset = study.dataset
@@ -98,14 +100,14 @@ def run_job(
                 config_yaml,
                 {**tags, "xentexp.kind": "candidate"},
                 run_id,
+                test_predictions=out_of_test_set(candidate_result, dataset),
             )
             tracking.log_trials(store, candidate_result, tags, run_id)
             progress.result(candidate_result)
 
         run_on = partial(
             run_experiment,
-            dataset,
-            study.candidates,
+            candidates=study.candidates,
             losses=study.losses,
             metrics=study.metrics,
             primary=study.primary,
@@ -113,11 +115,15 @@ def run_job(
             on_fold=progress.fold,
         )
         with progress:
-            result = run_on(study.folds, on_result=record)
+            result = run_on(dataset, cv=study.folds, on_result=record)
             if study.grouped_folds:
-                result = replace(
-                    result, grouped=run_on(study.grouped_folds, on_result=progress.grouped)
+                # The test rows are scored once.
+                grouped_result = run_on(
+                    replace(dataset, test=None),
+                    cv=study.grouped_folds,
+                    on_result=progress.grouped,
                 )
+                result = replace(result, grouped=grouped_result)
         store.log(run_id, tracking.result_items(result, study.shown))
         board = result.leaderboard(study.shown)
         if study.submission is not None:
@@ -158,7 +164,9 @@ def run_job(
         "findings": [asdict(finding) for finding in study.findings],
         **{section.name: section.document for section in sections},
     }
-    failed = any(row.reason for row in board.rows) or any(section.failed for section in sections)
+    failed = any(row.reason or row.test_reason for row in board.rows) or any(
+        section.failed for section in sections
+    )
     return int(failed), document
 
 

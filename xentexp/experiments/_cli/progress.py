@@ -34,7 +34,10 @@ class Progress:
             disable=quiet or not self._console.is_terminal,
             transient=True,
         )
-        fits = len(study.candidates) * (len(study.folds) + len(study.grouped_folds))
+        test = study.dataset.test
+        per_candidate = len(study.folds) + len(study.grouped_folds)
+        per_candidate += test is not None and test.y is not None
+        fits = len(study.candidates) * per_candidate
         self._task = self._bar.add_task("fits", total=fits)
 
     def __enter__(self) -> Self:

@@ -20,6 +20,7 @@ from xentexp.experiments._folds import (
     CrossValidation,
     Fold,
     absent_classes,
+    check_weights,
     too_few_rows,
 )
 from xentexp.experiments._formatting import dotted
@@ -94,6 +95,7 @@ def build(config: Mapping[str, Any]) -> Study:
     published = _published(settings.published or {}, [candidate.name for candidate in candidates])
     submission = _submission(settings.submission, dataset)
     folds = _folds(cv, dataset)
+    check_weights(dataset, folds)
     leak, without_leak, key = _leakage(settings.leakage, dataset, cv, folds)
     return Study(
         dataset=dataset,
@@ -260,6 +262,7 @@ def _leakage(
     if leak is not None and section.check == "compare":
         try:
             without_leak = grouped_folds(leak, dataset, cv)
+            check_weights(dataset, without_leak)
         except InputError as error:
             raise InputError(
                 f"leakage.check=compare cannot make grouped folds: {error}; set leakage.check=warn"

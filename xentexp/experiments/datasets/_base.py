@@ -74,19 +74,26 @@ class Card:
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class TestSet:
-    """Rows without labels, to be predicted for a submission file.
+    """Rows that are not trained on: with labels, to be scored; without, to be predicted.
+
+    `run_experiment` fits each candidate on all training rows and scores it once on a labelled test
+    set, beside the folds. ``xentexp run submission=FILE`` writes predictions of the test rows.
 
     Attributes
     ----------
     X : pandas.DataFrame
         Features, with the columns of the training rows.
-    index : pandas.Series
-        Identifier of each row in the submission file.
-    index_name : str
+    index : pandas.Series, default=None
+        Identifier of each row in the submission file. None: the row number, counted from 0.
+    index_name : str, default="index"
         Name of the identifier column in the submission file.
-    columns : tuple of str
+    columns : tuple of str, default=()
         Names of the probability columns in the submission file, in the order of
-        ``Dataset.classes``.
+        ``Dataset.classes``. Empty: the class labels.
+    y : pandas.Series or None, default=None
+        Label of each row, one of the classes of the training rows; None if they are unknown.
+    sample_weight : array-like of shape (n_rows,) or None, default=None
+        Weight of each row in the scores; requires `y`.
 
     Examples
     --------
@@ -103,9 +110,11 @@ class TestSet:
     __test__ = False  # pytest collects classes whose names start with "Test"
 
     X: pd.DataFrame
-    index: pd.Series[Any]
-    index_name: str
-    columns: tuple[str, ...]
+    index: pd.Series[Any] | None = None
+    index_name: str = "index"
+    columns: tuple[str, ...] = ()
+    y: pd.Series[Any] | None = None
+    sample_weight: NDArray[np.float64] | pd.Series[Any] | None = None
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -125,7 +134,8 @@ class Dataset:
     card : Card
         Source, licence and known problems of the data.
     digest : str
-        Hash of features and labels, see `content_digest`: equal content has an equal digest.
+        Hash of features, labels, weights and labelled test rows, see `content_digest`: equal
+        content has an equal digest.
     groups : pandas.Series or None
         Group of each row as an integer. ``CrossValidation("grouped")`` keeps the rows of a group,
         such as a person, in one fold.
@@ -133,7 +143,11 @@ class Dataset:
         True class probabilities given the features, if they are known (simulated data). Results
         then include the regret.
     test : TestSet or None
-        Rows without labels, to be predicted for a submission.
+        Rows that are not trained on: with labels, to be scored; without, to be predicted for a
+        submission.
+    sample_weight : ndarray of shape (n_rows,) or None
+        Weight of each row, at least 0, in every fit, loss and metric; None if all rows count the
+        same.
 
     Examples
     --------
@@ -152,9 +166,10 @@ class Dataset:
     groups: pd.Series[int] | None = None
     true_proba: NDArray[np.float64] | None = None
     test: TestSet | None = None
+    sample_weight: NDArray[np.float64] | None = None
 
     def class_shares(self) -> dict[Label, float]:
-        """Fraction of the rows in each class.
+        """Fraction of the rows in each class, without weights.
 
         Returns
         -------
@@ -237,8 +252,10 @@ class Dataset:
             ``class_shares`` (fraction by label as text), ``missing`` (number of missing values by
             column, if any), ``groups`` (number, or None), ``duplicates`` (see `Duplicates`),
             ``constant`` and ``id_like`` (names of columns), ``findings`` (list, see `Finding`),
-            ``entities`` (see ``Entities.describe``; None if there are none), ``test_rows`` (number,
-            or None) and ``digest``.
+            ``entities`` (see ``Entities.describe``; None if there are none), ``weights`` (``sum``,
+            ``min``, ``max`` and ``zero``, the number of rows of weight 0; only with weights),
+            ``test_rows`` (number, or None), ``test_labels`` (whether the test rows have labels;
+            only with test rows) and ``digest``.
 
         Raises
         ------
@@ -264,6 +281,17 @@ class Dataset:
             "id_like": id_like_columns(self.X),
             "findings": [dataclasses.asdict(finding) for finding in findings],
             "entities": None if entities is None else entities.describe(),
+            **self._weights(),
             "test_rows": None if self.test is None else len(self.test.X),
+            **({} if self.test is None else {"test_labels": self.test.y is not None}),
             "digest": self.digest,
         }
+
+    def _weights(self) -> dict[str, dict[str, float]]:
+        """Entry `weights` of `describe`; empty without weights."""
+        weight = self.sample_weight
+        if weight is None:
+            return {}
+        extremes = {"min": float(weight.min()), "max": float(weight.max())}
+        zero = int((weight == 0.0).sum())
+        return {"weights": {"sum": float(weight.sum()), **extremes, "zero": zero}}

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from numbers import Real
 from typing import Any
 
-import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
 from xentexp.errors import InputError
 
@@ -18,10 +17,27 @@ JOINED = ("other", "other classes", "joined rare classes")
 SHOWN = 5
 
 
-def without_rare(
+@dataclass(frozen=True)
+class RareClasses:
+    """Classes with few rows, and what replaces them."""
+
+    labels: frozenset[Any]
+    joined: str | None  # label of the class that replaces them; None: their rows are left out
+    note: str
+
+    def replaced(self, frame: pd.DataFrame, target: str) -> pd.DataFrame:
+        """The table without the rows of rare classes, or with the joined class."""
+        few = frame[target].isin(self.labels)
+        if self.joined is None:
+            return frame[~few]
+        texts = frame[target].map(_text, na_action="ignore").astype(object)
+        return frame.assign(**{target: texts.mask(few, self.joined)})
+
+
+def find_rare(
     y: pd.Series[Any], rare: str | None, below: int | None, *, ordered: bool
-) -> tuple[pd.Series[Any], NDArray[np.bool_], str | None]:
-    """Labels without rare classes, the rows that stay, and a note if anything was changed."""
+) -> RareClasses | None:
+    """Classes with fewer than `below` rows; None if there are none or they stay."""
     if rare not in (None, "drop", "join"):
         raise InputError(f"table: rare must be 'drop', 'join' or None; got {rare!r}")
     if below is not None and below < 2:
@@ -34,12 +50,11 @@ def without_rare(
             "no place in the order; got 'join'"
         )
     below = below or DEFAULT_BELOW
-    everything = np.ones(len(y), dtype=bool)
     counts = y.value_counts()
     few = counts[counts < below]
     if rare is None or few.empty:
-        return y, everything, None
-    stay = ~y.isin(few.index).to_numpy()
+        return None
+    labels = frozenset(few.index)
     by_size = sorted(few.items(), key=lambda item: (-item[1], str(item[0])))
     listed = ", ".join(f"{_text(label)} ({count:,})" for label, count in by_size[:SHOWN])
     listed += f" and {len(few) - SHOWN:,} more" if len(few) > SHOWN else ""
@@ -52,22 +67,22 @@ def without_rare(
                 f"{'has' if left == 1 else 'have'} at least {below} rows; set rare_below to a "
                 f"smaller number, or check the target"
             )
-        n, rows = len(few), int((~stay).sum())
+        n, rows = len(few), int(few.sum())
         note = (
             f"left out {rows:,} {'row' if rows == 1 else 'rows'} of "
             f"{n:,} {'class' if n == 1 else 'classes'} {few_rows}"
         )
-        return y[stay], stay, note
+        return RareClasses(labels, None, note)
     joined = int(few.sum())
     if joined < below:
         raise InputError(
             f"table: joined classes must have at least {below} rows in total; got only {joined} "
             f"({listed}); set rare to drop"
         )
-    texts = y.map(_text, na_action="ignore").astype(object)
-    name = next(name for name in JOINED if name not in set(texts[stay]))
+    others = {_text(label) for label in counts.index if label not in labels}
+    name = next(name for name in JOINED if name not in others)
     note = f"joined {len(few):,} classes {few_rows}, into the class {name!r}"
-    return texts.where(stay, name), everything, note
+    return RareClasses(labels, name, note)
 
 
 def _text(label: object) -> str:

@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import dataclasses
 import pathlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pandas as pd
 
 from xentexp.errors import InputError, unknown_name
 from xentexp.experiments.datasets._arguments import Path
-from xentexp.experiments.datasets._base import Card, Dataset
+from xentexp.experiments.datasets._base import Card, Dataset, TestSet
 from xentexp.experiments.datasets._checks import as_typed, row_numbers_to_leave_out
 from xentexp.experiments.datasets._files import read_table
 from xentexp.experiments.datasets._prepare import make_dataset
-from xentexp.experiments.datasets._rare import without_rare
+from xentexp.experiments.datasets._rare import find_rare
 
 CARD = Card(
     name="table",
@@ -44,6 +44,8 @@ def load_table(
     keep: Sequence[str] | None = None,
     rare: str | None = None,
     rare_below: int | None = None,
+    weight: str | None = None,
+    test: Path | None = None,
 ) -> Dataset:
     """Load a CSV or Parquet file.
 
@@ -72,17 +74,26 @@ def load_table(
     rare_below : int, default=None
         Number of rows below which a class is rare; None for 5. ``xentexp run`` uses `n_splits`
         instead.
+    weight : str, default=None
+        Column with the weight of each row, at least 0, for every fit, loss and metric. It is not
+        used as a feature.
+    test : str or path-like, default=None
+        File with test rows. It must have the feature columns of `path`. With the target column,
+        models that are fitted on all rows of `path` are scored on it, beside the folds; it then
+        needs the weight column too, if there is one. Without the target column, or with one that
+        is empty, its rows are predicted for a submission. There, the first column of `drop` with
+        distinct values identifies the rows; otherwise the row number does, counted from 0.
 
     Returns
     -------
     Dataset
-        Features, labels and, if `group` is set, groups.
+        Features, labels and, if they are set, groups, weights and test rows.
 
     Raises
     ------
     InputError
         If `path` or `target` is missing, the file does not exist or cannot be read, or a column
-        does not exist or cannot be used.
+        does not exist or cannot be used, or the test rows have other columns or labels.
 
     See Also
     --------
@@ -108,39 +119,45 @@ def load_table(
     file = pathlib.Path(path).expanduser()
     frame = read_table(file, CARD.name)
     frame.columns = frame.columns.map(str)
+    tested = None if test is None else _read_test(pathlib.Path(test).expanduser(), file)
     dropped = list(drop or [])
     kept = list(keep or [])
-    for column in [target, *dropped, *kept, *([] if group is None else [group])]:
+    # A column that only the test rows have may be dropped too.
+    known = set(frame.columns) | (set() if tested is None else set(tested.columns))
+    roles = {"target": target, "group": group, "weight": weight}
+    used = [name for name in roles.values() if name is not None]
+    for column in [*used, *kept]:
         if column not in frame.columns:
             raise unknown_name(f"column of {file.name}", column, frame.columns)
-    if target in dropped or target == group:
-        raise InputError(
-            f"table: target must not be in {'drop' if target in dropped else 'group'}; got "
-            f"{target!r} in both"
-        )
-    for column in kept:
-        if column in (target, group, *dropped):
-            raise InputError(
-                f"table: keep must contain features; got {column!r}, which is in target, group or "
-                f"drop too"
-            )
-    labels, stay, rare_note = without_rare(frame[target], rare, rare_below, ordered=ordered)
-    frame = frame[stay]
-    notes = [] if rare_note is None else [rare_note]
+    for column in dropped:
+        if column not in known:
+            raise unknown_name(f"column of {file.name}", column, frame.columns)
+    _check_roles(roles, dropped, kept)
+    notes: list[str] = []
+    few = find_rare(frame[target], rare, rare_below, ordered=ordered)
+    if few is not None:
+        notes.append(few.note)
+        frame = few.replaced(frame, target)
+        if tested is not None and target in tested:
+            tested = few.replaced(tested, target)
 
-    def make(not_features: Sequence[str]) -> Dataset:
+    def make(dropped: Sequence[str]) -> Dataset:
+        not_features = [*used, *dropped]
+        card = dataclasses.replace(
+            CARD,
+            title=file.name,
+            source=str(file),
+            target=target,
+            ordered=ordered,
+            notes=tuple(notes),
+        )
         return make_dataset(
-            frame.drop(columns=[target, *not_features, *([] if group is None else [group])]),
-            labels,
-            dataclasses.replace(
-                CARD,
-                title=file.name,
-                source=str(file),
-                target=target,
-                ordered=ordered,
-                notes=tuple(notes),
-            ),
+            frame.drop(columns=not_features, errors="ignore"),
+            frame[target],
+            card,
             groups=None if group is None else _groups(frame[group]),
+            test=None if tested is None else _test_set(tested, roles, dropped, not_features),
+            sample_weight=None if weight is None else frame[weight],
         )
 
     dataset = make(dropped)
@@ -156,6 +173,61 @@ def load_table(
         for finding in row_numbers
     ]
     return make([*dropped, *(finding.columns[0] for finding in row_numbers)])
+
+
+def _check_roles(
+    roles: Mapping[str, str | None], dropped: Sequence[str], kept: Sequence[str]
+) -> None:
+    """Raise an InputError if a column has two roles."""
+    seen: dict[str, str] = {}
+    for role, column in roles.items():
+        if column is None or (role == "group" and column in dropped):
+            continue
+        other = "drop" if column in dropped else seen.get(column)
+        if other is not None:
+            first, second = (role, other) if other == "drop" else (other, role)
+            raise InputError(f"table: {first} must not be in {second}; got {column!r} in both")
+        seen[column] = role
+    for column in kept:
+        if column in dropped or column in seen:
+            raise InputError(
+                f"table: keep must contain features; got {column!r}, which is in "
+                f"{seen.get(column, 'drop')} too"
+            )
+
+
+def _read_test(file: pathlib.Path, training: pathlib.Path) -> pd.DataFrame:
+    frame = read_table(file, f"{CARD.name} (test)")
+    if file.samefile(training):
+        raise InputError(
+            f"table: test must be another file than path; got {file.name} for both; leave out test"
+        )
+    frame.columns = frame.columns.map(str)
+    return frame
+
+
+def _test_set(
+    frame: pd.DataFrame,
+    roles: Mapping[str, str | None],
+    dropped: Sequence[str],
+    not_features: Sequence[str],
+) -> TestSet:
+    """Test rows of a file; without labels if the target column is absent or empty."""
+    target, weight = roles["target"], roles["weight"]
+    labelled = target in frame and bool(frame[target].notna().any())
+    if labelled and weight is not None and weight not in frame:
+        raise InputError(
+            f"table (test): the file must have the weight column {weight!r}, as the training rows; "
+            f"its columns are {', '.join(map(repr, frame.columns[:20]))}"
+        )
+    identifiers = [name for name in dropped if name in frame and frame[name].is_unique]
+    return TestSet(
+        frame.drop(columns=list(not_features), errors="ignore"),
+        frame[identifiers[0]] if identifiers else None,
+        identifiers[0] if identifiers else "index",
+        y=frame[target] if labelled else None,
+        sample_weight=frame[weight] if labelled and weight is not None else None,
+    )
 
 
 def _groups(column: pd.Series[Any]) -> pd.Series[int]:
