@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import warnings
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
@@ -9,14 +11,14 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from xentexp._numerics import FloatArray
-from xentexp.errors import import_extra
+from xentexp.errors import InputError, import_extra
 from xentexp.estimators._boosting import BoosterClassifier
 from xentexp.estimators._history import History
 from xentexp.estimators._holdout import TrainingRows
 from xentexp.losses import Loss
 from xentexp.objectives import TrainingObjective
 from xentexp.objectives._boosting import by_class
-from xentexp.objectives._xgboost import xgboost_factor
+from xentexp.objectives._xgboost import check_scale_pos_weight, xgboost_factor
 
 
 class XGBoostLossClassifier(BoosterClassifier):
@@ -173,6 +175,7 @@ class XGBoostLossClassifier(BoosterClassifier):
     """
 
     module: ClassVar[str] = "xgboost"
+    unused: ClassVar[frozenset[str]] = frozenset(("validate_parameters",))
     reserved: ClassVar[frozenset[str]] = frozenset(
         (
             *("objective", "num_class", "base_score", "eval_metric", "multi_strategy"),
@@ -229,6 +232,8 @@ class XGBoostLossClassifier(BoosterClassifier):
         if n_scores > 1:
             params["num_class"] = n_scores
         sets = {name: self._matrix(part.X, part.training) for name, part in parts.items()}
+        check_scale_pos_weight(params.get("scale_pos_weight"))
+        _check_names(xgboost, params, sets["train"])
 
         class Recorder(xgboost.callback.TrainingCallback):  # type: ignore[misc, name-defined]
             def after_iteration(self, model: Any, epoch: int, evals_log: Any) -> bool:
@@ -270,3 +275,18 @@ class XGBoostLossClassifier(BoosterClassifier):
     def _importances(self) -> FloatArray:
         gains = self.booster_.get_score(importance_type="total_gain")
         return np.array([gains.get(f"f{column}", 0.0) for column in range(self.n_features_in_)])
+
+
+def _check_names(xgboost: Any, params: Mapping[str, object], data: Any) -> None:
+    """Raise an error for parameters that XGBoost does not use; it would only warn of them."""
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        settings = {**params, "verbosity": 1, "validate_parameters": True}
+        xgboost.Booster(settings, [data]).save_config()  # reads the parameters
+    for warning in caught:
+        unused = re.search(r"Parameters: \{ (.*) \} are not used", str(warning.message))
+        if unused is not None:
+            raise InputError(
+                f"booster_params must not hold parameters that XGBoost does not use; got "
+                f"{unused[1].replace(chr(34), '')}; check the names, or remove them"
+            )

@@ -14,7 +14,7 @@ from xentexp.objectives._boosting import (
 )
 
 MODULE = "lightgbm"
-_WEIGHT_CLASSES = "pass class_weight= to LightGBMObjective instead"
+_WEIGHT_CLASSES = "pass class_weight= instead"
 UNUSED: dict[str, tuple[tuple[str, ...], str]] = {
     "is_unbalance": (("false", "0", "-"), _WEIGHT_CLASSES),
     "scale_pos_weight": (("1", "1.0"), _WEIGHT_CLASSES),
@@ -40,17 +40,22 @@ def check_unused(settings: dict[str, Any]) -> None:
             )
 
 
-def _setting(settings: dict[str, Any], name: str) -> tuple[str, Any]:
-    """Name under which a setting is given, and its value; None if it is not set."""
+def aliases_of(name: str) -> list[str]:
+    """The name of a setting of LightGBM, then its other names."""
     from lightgbm.basic import _ConfigAliases
 
-    given = [key for key in (name, *sorted(_ConfigAliases.get(name))) if key in settings]
+    return [name, *sorted(_ConfigAliases.get(name) - {name})]
+
+
+def _setting(settings: dict[str, Any], name: str) -> tuple[str, Any]:
+    """Name under which a setting is given, and its value; None if it is not set."""
+    given = [key for key in aliases_of(name) if key in settings]
     return (given[0], settings[given[0]]) if given else (name, None)
 
 
-def uses_dart(settings: dict[str, Any]) -> bool:
-    """Whether LightGBM drops trees (``boosting="dart"``)."""
-    return str(_setting(settings, "boosting")[1]).lower() == "dart"
+def boosting(settings: dict[str, Any]) -> str:
+    """Kind of boosting, for example "dart"; "none" if it is not set."""
+    return str(_setting(settings, "boosting")[1]).lower()
 
 
 def _response() -> Response:
@@ -59,7 +64,7 @@ def _response() -> Response:
     if frame is None:
         return "raw"
     booster = frame.f_locals["self"]
-    if uses_dart(booster.params) and frame.f_locals["data_idx"] == 0:
+    if boosting(booster.params) == "dart" and frame.f_locals["data_idx"] == 0:
         raise InputError(
             "valid_sets must not hold the training rows with boosting='dart', because LightGBM "
             "drops trees from the model whenever a metric asks for their predictions; got the "

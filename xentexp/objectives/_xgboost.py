@@ -26,7 +26,7 @@ def check_scale_pos_weight(value: Any) -> None:
     if value is not None and float(value) != 1.0:
         raise InputError(
             f"scale_pos_weight must not be set with a custom objective, because XGBoost ignores it "
-            f"then; got {value}; pass class_weight= to XGBoostObjective instead"
+            f"then; got {value}; pass class_weight= instead"
         )
 
 
@@ -144,9 +144,9 @@ class XGBoostObjective(CallableObjective):
         base_score = np.atleast_1d(json.loads(learner["learner_model_param"]["base_score"]))
         if objective["name"] in _LOGISTIC and not np.all((base_score > 0.0) & (base_score < 1.0)):
             raise InputError(
-                f"base_score must be > 0 and < 1 with {objective['name']}, which XGBClassifier sets "
-                f"for two classes, because it is a probability there; got {base_score[0]:g}; leave "
-                f"it unset, or set 0.5 to start from the raw score 0"
+                f"base_score must be > 0 and < 1 with {objective['name']}, the objective that "
+                f"XGBClassifier sets for two classes, because it is a probability there; got "
+                f"{base_score[0]:g}; leave it unset, or set 0.5 to start from the raw score 0"
             )
 
 
