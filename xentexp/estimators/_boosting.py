@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from numbers import Integral
 from typing import Any, ClassVar, Self
 
@@ -26,11 +26,9 @@ from xentexp.estimators._tabular_input import (
     training_rows,
 )
 from xentexp.losses._base import check_number
-from xentexp.objectives import TrainingObjective, get_training_loss
-from xentexp.objectives._boosting import by_class, newton_in_layout
+from xentexp.objectives import get_training_loss
+from xentexp.objectives._boosting import by_class
 from xentexp.objectives._objective import initial_scores
-
-Objective = Callable[[NDArray[np.floating], Any], tuple[NDArray[Any], NDArray[Any]]]
 
 
 class BoosterClassifier(LossClassifier):
@@ -159,11 +157,6 @@ class BoosterClassifier(LossClassifier):
                 f"booster_params must not hold parameters that do not work in "
                 f"{type(self).__name__}; got {', '.join(unused)}; remove them"
             )
-
-    def _objective(self, objective: TrainingObjective, default_factor: float) -> Objective:
-        """Function of raw scores that LightGBM and XGBoost call for gradients and curvatures."""
-        factor = self.hessian_factor or default_factor
-        return lambda scores, _: newton_in_layout(objective, scores, factor)
 
     def _seed(self) -> int:
         if isinstance(self.random_state, Integral):

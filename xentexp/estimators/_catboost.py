@@ -135,6 +135,13 @@ class CatBoostLossClassifier(BoosterClassifier):
     are the weighted, smoothed class proportions; for losses of decision scores from the best
     constant, or from 0 if it does not determine the proportions.
 
+    A row of weight 2 is not the same as two rows of weight 1: CatBoost draws its bootstrap and the
+    noise of its splits by row, and multiplies `reg_lambda` by the mean weight. For this reason
+    scikit-learn's ``check_sample_weight_equivalence_on_dense_data`` and ``..._on_sparse_data`` fail
+    with the default parameters, which are those of CatBoost. The models are the same with
+    ``booster_params={"bootstrap_type": "No", "random_strength": 0}`` and a `reg_lambda` that is
+    divided by the mean weight.
+
     `predict_proba` applies the link of the loss to the raw scores: a softmax for most losses (for
     two classes a sigmoid), the tempered softmax for ``"bi_tempered_logistic_loss"``, the thresholds
     for losses of one latent score. Scores of losses of decision scores, such as exponential loss,

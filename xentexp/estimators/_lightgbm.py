@@ -14,7 +14,7 @@ from xentexp.estimators._boosting import BoosterClassifier
 from xentexp.estimators._history import History
 from xentexp.estimators._holdout import TrainingRows
 from xentexp.losses import Loss
-from xentexp.objectives._boosting import by_class
+from xentexp.objectives._boosting import by_class, newton_in_layout
 from xentexp.objectives._lightgbm import aliases_of, boosting, check_unused, lightgbm_factor
 
 
@@ -243,10 +243,11 @@ class LightGBMLossClassifier(BoosterClassifier):
             )
         train = parts["train"]
         n_scores = train.training.n_scores
+        factor = self.hessian_factor or lightgbm_factor(n_scores)
         params: dict[str, Any] = {
             "verbosity": -1,
             **settings,
-            "objective": self._objective(train.training, lightgbm_factor(n_scores)),
+            "objective": lambda scores, _: newton_in_layout(train.training, scores, factor),
             "metric": "none",
             "learning_rate": self.learning_rate,
             "num_leaves": self.num_leaves,

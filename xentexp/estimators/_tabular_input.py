@@ -48,8 +48,9 @@ def plain_frame(X: Any) -> Any:
 
 
 def as_matrix(X: Any) -> Any:
-    """Sparse array as a sparse matrix, which LightGBM and CatBoost require."""
-    return csr_matrix(X) if issparse(X) else X
+    """Sparse array as a sparse matrix, which LightGBM requires, with int32 indices for CatBoost."""
+    # SciPy chooses int32 if the indices fit.
+    return csr_matrix((X.data, X.indices, X.indptr), shape=X.shape) if issparse(X) else X
 
 
 def dense_rows(X: Any, rows: NDArray[np.intp]) -> NDArray[np.float64]:
