@@ -26,17 +26,22 @@ each = pytest.mark.parametrize("model", MODELS)
 def expected_failed_checks(estimator: Any) -> dict[str, str]:
     reason = "CatBoost draws by row, and scales its L2 penalty by the mean weight"
     if isinstance(estimator, CatBoostLossClassifier):  # the Notes of the class say so
-        return {
-            f"check_sample_weight_equivalence_on_{kind}_data": reason
-            for kind in ("dense", "sparse")
-        }
+        name = "check_sample_weight_equivalence_on_{}_data"
+        return {name.format(kind): reason for kind in ("dense", "sparse")}
     return {}
 
 
 @parametrize_with_checks(
-    [model() for model in MODELS], expected_failed_checks=expected_failed_checks
+    [*(model() for model in TREES), CatBoostLossClassifier(n_estimators=5)],
+    expected_failed_checks=expected_failed_checks,
 )
 def test_scikit_learn_checks(estimator: Any, check: Any) -> None:
+    check(estimator)
+
+
+@pytest.mark.slow
+@parametrize_with_checks([CatBoostLossClassifier()], expected_failed_checks=expected_failed_checks)
+def test_scikit_learn_checks_of_the_default_catboost(estimator: Any, check: Any) -> None:
     check(estimator)
 
 
@@ -70,7 +75,7 @@ def test_rounding_keeps_20_bits() -> None:
     rounded = with_20_bits(values)
     np.testing.assert_allclose(rounded, values, rtol=2.0**-20)
     assert np.all(np.frexp(rounded)[0] * 2**20 % 1 == 0.0)
-    with_4_more_bits = 15.0 * rounded[10:80]
+    with_4_more_bits = 15.0 * rounded[15:80]  # in the range of float32
     np.testing.assert_array_equal(with_4_more_bits.astype(np.float32), with_4_more_bits)
 
 

@@ -383,10 +383,9 @@ CONTAINERS = [
 def test_sparse_rows(model: Any, container: Any, k: int) -> None:
     X, y = sparse_table(k)
     fitted = clone(model).set_params(validation_fraction=0.3, record=["brier_loss"], random_state=0)
-    if isinstance(model, XGBoostLossClassifier):  # zeros that are not stored are missing values
-        dense = np.where(X == 0.0, np.nan, X)
-    else:
-        dense = X
+    # XGBoost reads zeros that are not stored as missing values.
+    unstored = np.nan if isinstance(model, XGBoostLossClassifier) else 0.0
+    dense = np.where(X == 0.0, unstored, X)
     expected = clone(fitted).fit(dense, y).predict_proba(dense)
     actual = fitted.fit(container(X), y).predict_proba(container(X))
     np.testing.assert_allclose(actual, expected, atol=1e-9)

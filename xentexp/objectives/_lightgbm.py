@@ -99,10 +99,10 @@ class LightGBMObjective(CallableObjective):
     start elsewhere, pass ``init_score`` and add it to the predictions.
     `xentexp.estimators.LightGBMLossClassifier` does this and returns class probabilities.
 
-    ``LGBMClassifier`` also watches a metric of its own (``binary_logloss`` or ``multi_logloss``),
+    ``LGBMClassifier`` also monitors a metric of its own (``binary_logloss`` or ``multi_logloss``),
     which it computes from the raw scores as if they were probabilities; early stopping uses every
-    metric that is watched. Set ``metric="None"``, so that only the metrics of
-    ``fit(eval_metric=...)`` are watched.
+    metric that is monitored. Set ``metric="None"``, so that only the metrics of
+    ``fit(eval_metric=...)`` are monitored.
 
     LightGBM ignores ``is_unbalance``, ``scale_pos_weight``, ``sigmoid``, ``boost_from_average``,
     ``pos_bagging_fraction`` and ``neg_bagging_fraction`` with a custom objective; setting them
@@ -179,8 +179,8 @@ class LightGBMMetric(BoosterLoss):
     model that calls it for its objective; other objectives raise an error. So do the training rows
     in ``valid_sets`` together with ``boosting="dart"``, because LightGBM then changes the model.
 
-    ``LGBMClassifier`` also watches a metric of its own, and early stopping uses every metric that
-    is watched. Set ``metric="None"`` to watch only this one, as in the example.
+    ``LGBMClassifier`` also monitors a metric of its own, and early stopping uses every metric that
+    is monitored. Set ``metric="None"`` to monitor only this one, as in the example.
 
     Parameters
     ----------
@@ -220,7 +220,7 @@ class LightGBMMetric(BoosterLoss):
     >>> metric(np.array([0, 1]), np.zeros(2))
     ('brier_loss', 0.25, False)
 
-    Early stopping on the Brier loss alone:
+    Early stopping on the Brier loss only:
 
     >>> import lightgbm
     >>> from sklearn.datasets import load_wine

@@ -77,8 +77,8 @@ class XGBoostObjective(CallableObjective):
     probabilities.
 
     XGBoost ignores ``scale_pos_weight`` with a custom objective; setting it raises an error.
-    ``XGBClassifier`` also watches a metric of its own; set ``disable_default_eval_metric=True`` to
-    watch only the metrics of ``eval_metric=...``.
+    ``XGBClassifier`` also monitors a metric of its own; set ``disable_default_eval_metric=True`` to
+    monitor only the metrics of ``eval_metric=...``.
 
     Parameters
     ----------
