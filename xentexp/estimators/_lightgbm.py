@@ -342,7 +342,13 @@ _UNUSED = (
     # of its command line and of its predictions
     *("config", "convert_model", "convert_model_language", "data", "group_column", "header"),
     *("ignore_column", "initscore_filename", "input_model", "label_column", "output_model"),
-    *("num_iteration_predict", "output_result", "pred_early_stop", "pred_early_stop_freq"),
+    *(
+        "num_iteration_predict",
+        "output_result",
+        "refit_decay_rate",
+        "pred_early_stop",
+        "pred_early_stop_freq",
+    ),
     *("pred_early_stop_margin", "predict_contrib", "predict_disable_shape_check"),
     *("predict_leaf_index", "predict_raw_score", "save_binary", "snapshot_freq"),
     *("start_iteration_predict", "task", "two_round", "valid", "weight_column"),

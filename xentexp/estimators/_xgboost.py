@@ -28,8 +28,9 @@ class XGBoostLossClassifier(BoosterClassifier):
     converts every raw score with a sigmoid or softmax, whatever the loss. This classifier starts
     from the class proportions, as XGBoost's own objectives do, accepts any labels, and uses the
     link of the loss for class probabilities. Trained on the cross-entropy it gives the same model
-    as ``xgboost.XGBClassifier``, up to the precision of XGBoost's float32 scores. Missing values
-    (NaN) and pandas categories are supported.
+    as ``xgboost.XGBClassifier`` of XGBoost 3.1 or later, up to the precision of XGBoost's float32
+    scores; earlier versions start from other scores. Missing values (NaN) and pandas categories are
+    supported.
 
     Parameters
     ----------
