@@ -21,9 +21,9 @@ class LossState:
     """Sums of losses over rows; adding the states of two data sets gives the state of both.
 
     Evaluate a large data set in pieces (folds, files, workers), add the states with ``+`` or
-    ``sum`` and pass the sum to `Evaluation`: means and standard errors are those of the whole data set, up
-    to rounding. `evaluate` returns the state as ``evaluate(...).state``. Metrics of the whole
-    data set, such as AUC, cannot be merged and are not part of a state.
+    ``sum`` and pass the sum to `Evaluation`: means and standard errors are those of the whole data
+    set, up to rounding. `evaluate` returns the state as ``evaluate(...).state``. Metrics of the
+    whole data set, such as AUC, cannot be merged and are not part of a state.
 
     Below, L is the number of losses, k the number of classes, w the weight of a row and l the
     value of a loss on a row.
