@@ -25,7 +25,8 @@ class MetricScorer(SklearnScorer):
     """Scorer of one loss or metric for scikit-learn.
 
     Higher is better, so the score of a loss is its negative value. The scorer can be cloned and
-    pickled, and accepts `sample_weight` through metadata routing.
+    pickled, and accepts `sample_weight`. In a dictionary of scorers it shares the predictions with
+    the others, also with those of scikit-learn.
 
     Parameters
     ----------
@@ -48,6 +49,10 @@ class MetricScorer(SklearnScorer):
     If the metric is undefined, e.g. for a fold with a single class, the scorer raises an
     `UndefinedError`, and scikit-learn records its ``error_score``. `MetricScorers` returns NaN for
     such a metric instead.
+
+    ``TunedThresholdClassifierCV`` evaluates a scorer on predicted classes. They count as
+    probabilities of 0 and 1, as with scikit-learn's own scorers. Losses of decision scores raise
+    an `InputError` there.
 
     Examples
     --------
