@@ -5,6 +5,7 @@ import pickle
 
 import matplotlib.pyplot as plt
 import numpy as np
+import pandas as pd
 import pytest
 import sklearn
 from sklearn.datasets import make_classification
@@ -381,6 +382,38 @@ def test_shared_probabilities_of_the_first_class_are_exact():
     scores = check_scoring(sure, LOG_LOSS | {"ours": loss})(sure, X, Y)
     assert scores["ours"] == loss(sure, X, Y)
     assert scores["ours"] == pytest.approx(np.log(1e-14) * np.mean(Y == 0), rel=1e-12)
+
+
+class Frames(LogisticRegression):
+    def predict_proba(self, X):
+        return pd.DataFrame(super().predict_proba(X))
+
+
+class Untagged:
+    """A classifier that scikit-learn does not know as one."""
+
+    def __init__(self):
+        self.classes_ = [0, 1]
+
+    def fit(self, X, y):
+        self.model = LogisticRegression().fit(X, y)
+        return self
+
+    def predict_proba(self, X):
+        return self.model.predict_proba(X).tolist()
+
+
+@pytest.mark.parametrize("classifier", [Frames(), Untagged()], ids=["data frame", "list"])
+@pytest.mark.parametrize("y", [Y, Y3], ids=["2", "3"])
+def test_a_dictionary_scores_predictions_other_than_arrays(classifier, y):
+    features = X3 if y is Y3 else X
+    classifier.classes_ = np.unique(y)
+    fitted, plain = classifier.fit(features, y), LogisticRegression().fit(features, y)
+    ours = {"a": MetricScorer("brier_loss"), "b": MetricScorer("categorical_crossentropy")}
+    expected = {name: scorer(plain, features, y) for name, scorer in ours.items()}
+    assert check_scoring(fitted, ours)(fitted, features, y) == pytest.approx(expected, rel=1e-12)
+    importance = permutation_importance(fitted, features, y, scoring=ours, n_repeats=1)
+    assert importance["a"].importances.max() > 0
 
 
 def test_a_classifier_without_the_method_keeps_the_other_scores_of_a_dictionary():

@@ -13,7 +13,7 @@ from functools import partial
 from typing import Any
 
 import numpy as np
-from sklearn.base import BaseEstimator, is_classifier
+from sklearn.base import BaseEstimator, ClassifierMixin, is_classifier
 from sklearn.metrics._scorer import _BaseScorer, _MultimetricScorer
 from sklearn.utils.metadata_routing import UNCHANGED
 
@@ -110,7 +110,8 @@ def _shared(
 ) -> Any:
     """Predictions that the scorers of a dictionary share, with all columns."""
     classes = np.asarray(estimator.classes_)
-    if not is_classifier(estimator) or len(classes) < 2:
+    known = hasattr(estimator, "__sklearn_tags__") and is_classifier(estimator)
+    if not known or len(classes) < 2:
         return call_method(estimator, method, X)
     # scikit-learn keeps one prediction by name of the method. For two classes it is that of the
     # positive class of the first scorer, which may be the first class.
@@ -119,10 +120,26 @@ def _shared(
         for scorer in scorers._scorers.values()
         if isinstance(scorer, _BaseScorer) and method in np.atleast_1d(scorer._response_method)
     )
-    predictions = method_caller(estimator, method if of_last_class else (method,), X)
+    predictions = method_caller(
+        _Arrays(estimator), method if of_last_class else (method,), X, pos_label=None
+    )
     if method == "predict_proba" and np.ndim(predictions) == 1:
         return _both_columns(predictions)
     return predictions
+
+
+class _Arrays(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
+    """A fitted classifier whose predictions are NumPy arrays, as scikit-learn needs them."""
+
+    def __init__(self, estimator: Any) -> None:
+        self.estimator = estimator
+        self.classes_ = np.asarray(estimator.classes_)
+
+    def predict_proba(self, X: Any) -> Array:
+        return np.asarray(self.estimator.predict_proba(X))
+
+    def decision_function(self, X: Any) -> Array:
+        return np.asarray(self.estimator.decision_function(X))
 
 
 def _both_columns(second: Array) -> Array:
