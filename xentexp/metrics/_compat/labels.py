@@ -7,19 +7,15 @@ import warnings
 import numpy as np
 from numpy.typing import NDArray
 
+from xentexp._inputs.asarray import as_array
 from xentexp._numerics import Array
 from xentexp.errors import InputError
 
 
 def read_labels(values: object, name: str) -> Array:
     """Labels as an array; a single column gets shape (n,)."""
-    if values is None:
-        raise InputError(f"{name} must be given; got None")
-    try:
-        array = np.asarray(values)
-        objects = np.asarray(values, dtype=object)
-    except ValueError:
-        raise InputError(f"{name} must be a rectangular array; its rows differ in length") from None
+    array = as_array(values, name)
+    objects = np.asarray(values, dtype=object) if isinstance(values, (list, tuple)) else array
     if array.ndim == 0 or array.size == 0:
         raise InputError(f"{name} must be an array with at least one label; got {values!r}")
     text = [isinstance(label, (str, bytes)) for label in objects.flat]
