@@ -17,9 +17,14 @@ FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.intp]
 
 
+LOWEST_LOG = -1e300
+"""Replaces the logarithm -inf of a probability 0 where the two are multiplied: 0 log 0 is 0."""
+
+
 def log_softmax(scores: FloatArray) -> tuple[FloatArray, FloatArray]:
     """Log-probabilities and probabilities of raw scores, both (k, n)."""
-    shifted = scores - scores.max(axis=0)
+    with np.errstate(over="ignore"):  # a difference above the range counts as infinite
+        shifted = scores - scores.max(axis=0)
     proba = np.exp(shifted)
     largest = shifted == 0.0
     # log(sum exp) as log1p(sum - 1): a probability near 1 keeps the digits of its distance to 1.

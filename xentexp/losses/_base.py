@@ -336,7 +336,7 @@ class Loss(metaclass=LossType):
             loss of decision scores. Shape (n,) has the prediction for the second of two classes.
         from_logits : bool, default=False
             Whether `y_pred` has raw scores, from which the link of the loss (usually the softmax)
-            gives the probabilities.
+            gives the probabilities. A score of ``-inf`` masks a class: its probability is 0.
         **options
             `labels`, `sample_weight`, `class_weight`, `pos_weight`, `label_smoothing`,
             `normalize`, `clip`, `ignore_label` and `numbers`: as for the function of the loss in
@@ -871,11 +871,13 @@ def _is_default(option: str, value: object) -> bool:
 
 
 # -- checks of what losses from other packages return -----------------------------------------
+# A number above the range of float64 is infinite, one below it is 0, both without a warning.
 
 
 def row_values(loss: Loss, block: Block) -> FloatArray:
     """`block_values` of a loss, with a check of the shape."""
-    values = loss.block_values(block)
+    with np.errstate(over="ignore", under="ignore"):
+        values = loss.block_values(block)
     if np.shape(values) != (block.n_rows,):
         raise _wrong_shape(loss, block, values)
     return values
@@ -883,7 +885,8 @@ def row_values(loss: Loss, block: Block) -> FloatArray:
 
 def row_gradient_hessian(loss: Loss, block: Block) -> Pair:
     """`block_gradient_hessian` of a loss, with a check of the shapes."""
-    gradient, hessian = loss.block_gradient_hessian(block)
+    with np.errstate(over="ignore", under="ignore"):
+        gradient, hessian = loss.block_gradient_hessian(block)
     _check_gradient(loss, block, gradient)
     _check_gradient(loss, block, hessian)
     return gradient, hessian
@@ -900,7 +903,8 @@ def _check_gradient(loss: Loss, block: Block, by_class: FloatArray) -> None:
 
 def row_loss_gradient(loss: Loss, block: Block) -> Pair:
     """`block_loss_gradient` of a loss, with a check of the shapes."""
-    values, gradient = loss.block_loss_gradient(block)
+    with np.errstate(over="ignore", under="ignore"):
+        values, gradient = loss.block_loss_gradient(block)
     if np.shape(values) != (block.n_rows,):
         raise _wrong_shape(loss, block, values)
     _check_gradient(loss, block, gradient)
@@ -912,6 +916,11 @@ def _wrong_shape(loss: Loss, block: Block, values: FloatArray) -> InputError:
         f"block_values of {loss.name} must return one value for each of {block.n_rows} rows; "
         f"got shape {np.shape(values)}"
     )
+
+
+def determines_proba(loss: Loss, n_classes: int) -> bool:
+    """Whether raw scores determine probabilities; scores of a hinge loss do not."""
+    return loss.properties.response != "decision_function" or loss.invertible(n_classes)
 
 
 def check_number(

@@ -26,8 +26,19 @@ from xentexp.losses._inverse import WIDEST, narrowed, separable_minimum, smoothe
 
 def gradient_through_softmax(p: FloatArray, u: FloatArray) -> FloatArray:
     """Gradient in raw scores from ``u``."""
-    gradient: FloatArray = p * u.sum(axis=0)
+    total = u.sum(axis=0)
+    if not np.isfinite(total).all():
+        return _infinite_gradient(p, u, total)
+    gradient: FloatArray = p * total
     return np.subtract(u, gradient, out=gradient)
+
+
+def _infinite_gradient(p: FloatArray, u: FloatArray, total: FloatArray) -> FloatArray:
+    """Limit of the gradient where ``u`` is infinite, e.g. for a power of a probability 0."""
+    with np.errstate(invalid="ignore"):
+        gradient = u - p * total
+    rest = np.where(p > 0.0, -np.sign(total) * np.inf, 0.0)
+    return np.where(np.isinf(total), np.where(np.isinf(u), u, rest), gradient)
 
 
 def through_softmax(p: FloatArray, u: FloatArray, v: FloatArray) -> Pair:
@@ -39,6 +50,8 @@ def through_softmax(p: FloatArray, u: FloatArray, v: FloatArray) -> Pair:
     square: FloatArray = p * p
     square *= v.sum(axis=0)
     hessian += square
+    if np.isnan(hessian).any():
+        hessian = np.where(np.isnan(hessian), np.abs(gradient), hessian)
     return gradient, hessian
 
 

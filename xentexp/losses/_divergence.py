@@ -8,7 +8,7 @@ from typing import ClassVar
 import numpy as np
 
 from xentexp._inputs.block import Block
-from xentexp._numerics import FloatArray, log_softmax
+from xentexp._numerics import LOWEST_LOG, FloatArray, log_softmax
 from xentexp.errors import InputError
 from xentexp.losses._base import Loss, Pair, Properties, check_number
 from xentexp.losses._differentiable import Probabilities, SeparableLoss, TrueClassLoss
@@ -47,7 +47,7 @@ array([1.7917..., 0.        ])""",
         return block.entropy
 
     def slope(self, block: Block) -> FloatArray:
-        return -block.proba_by_class * (block.log_proba_by_class + 1.0)
+        return -block.proba_by_class * (np.maximum(block.log_proba_by_class, LOWEST_LOG) + 1.0)
 
     def curvature(self, block: Block) -> FloatArray:
         return -block.proba_by_class
@@ -175,8 +175,10 @@ inf""",
         return np.maximum(value, 0.0)  # rounding may leave -1e-17
 
     def slope(self, block: Block) -> FloatArray:
-        log_ratio = block.log_proba_by_class - np.log(block.target_by_class)
-        return block.proba_by_class * (log_ratio + 1.0)
+        p, log_p = block.proba_by_class, np.maximum(block.log_proba_by_class, LOWEST_LOG)
+        with np.errstate(divide="ignore"):
+            log_ratio = log_p - np.log(block.target_by_class)
+        return np.multiply(p, log_ratio + 1.0, out=np.zeros_like(p), where=p > 0)
 
     def curvature(self, block: Block) -> FloatArray:
         return block.proba_by_class
@@ -251,11 +253,15 @@ class _PowerDivergence(Loss):
         """``log S``, and the proportion of each class in ``S``, (k, n)."""
         terms = self._log_terms(block)
         top = terms.max(axis=0)
-        top = np.where(np.isfinite(top), top, 0.0)
-        share = np.exp(terms - top)
+        infinite = np.isinf(top)
+        if infinite.any():  # classes of probability 0: only their targets are compared
+            target = block.target_by_class
+            counted = infinite & (terms == top) & (target > 0)
+            by_target = self.alpha * np.log(np.where(counted, target, 1.0))
+            terms = np.where(infinite, np.where(counted, by_target, -np.inf), terms)
+        share = np.exp(terms - np.where(infinite, 0.0, top))
         total = share.sum(axis=0)
-        with np.errstate(divide="ignore", invalid="ignore"):
-            return top + np.log(total), share / total
+        return top + np.log(total), share / total
 
     def _gap(self, block: Block, share: FloatArray) -> FloatArray:
         """``p - share``, without cancellation for a label, whose share is 1."""

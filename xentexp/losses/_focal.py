@@ -10,7 +10,7 @@ from typing import ClassVar, cast
 import numpy as np
 
 from xentexp._inputs.block import Block
-from xentexp._numerics import FloatArray
+from xentexp._numerics import LOWEST_LOG, FloatArray
 from xentexp.errors import InputError
 from xentexp.losses._base import Properties, check_number
 from xentexp.losses._differentiable import (
@@ -98,7 +98,8 @@ def _focal_parts(proba: Probabilities, gamma: float) -> tuple[FloatArray, FloatA
     """``1 - p``, ``log p / (1 - p)`` and ``(1 - p)^gamma``."""
     # Below 1e-100 powers can overflow; there, both derivatives are 0 up to rounding.
     miss = np.maximum(proba.miss, 1e-100)
-    return miss, proba.log_p / miss, miss**gamma  # the ratio tends to -1 for p near 1
+    log_p = np.maximum(proba.log_p, LOWEST_LOG)
+    return miss, log_p / miss, miss**gamma  # the ratio tends to -1 for p near 1
 
 
 def _focal_slope(proba: Probabilities, gamma: float) -> FloatArray:

@@ -133,6 +133,10 @@ array([0.25, 0.5 ])""",
         return 1.0 / block.n_classes
 
 
+_MASKED = -1e9
+"""Logarithm of the probability of a masked class, low enough for `exp` to be 0."""
+
+
 @register_loss
 @dataclass(frozen=True)
 class CumulativeLogLoss(Loss):
@@ -160,13 +164,16 @@ class CumulativeLogLoss(Loss):
 0.9162...""",
     )
 
+    @staticmethod
+    def _accumulated(log_p: FloatArray) -> Pair:
+        below = np.logaddexp.accumulate(log_p, axis=0)[:-1]
+        above = np.logaddexp.accumulate(log_p[::-1], axis=0)[-2::-1]
+        return np.minimum(below, 0.0), np.minimum(above, 0.0)  # rounding may exceed 0
+
     def _logs(self, block: Block) -> Pair:
         """``log F_m`` and ``log(1 - F_m)``, (k - 1, n)."""
         if block.proba is None:
-            logs = block.log_proba_by_class
-            below = np.logaddexp.accumulate(logs, axis=0)[:-1]
-            above = np.logaddexp.accumulate(logs[::-1], axis=0)[-2::-1]
-            return np.minimum(below, 0.0), np.minimum(above, 0.0)  # rounding may exceed 0
+            return self._accumulated(block.log_proba_by_class)
         p = block.proba_by_class
         below, above = np.cumsum(p, axis=0)[:-1], np.cumsum(p[::-1], axis=0)[-2::-1]
         return block.clipped_log(below), block.clipped_log(above)
@@ -194,6 +201,9 @@ class CumulativeLogLoss(Loss):
     def _gradient_hessian(block: Block, below: FloatArray, above: FloatArray) -> Pair:
         log_p, p = block.log_proba_by_class, block.proba_by_class
         target = block.cumulative[1]
+        if log_p.min() == -np.inf:  # masked classes get a low finite logarithm
+            log_p = np.maximum(log_p, _MASKED)
+            below, above = CumulativeLogLoss._accumulated(log_p)
         gradient, hessian = np.zeros_like(p), np.zeros_like(p)
         # The ratio p_j / F_m of a class below the threshold m is at most 1, so it cannot overflow.
         for m in range(len(below)):

@@ -9,7 +9,7 @@ from typing import ClassVar, Literal
 import numpy as np
 
 from xentexp._inputs.block import Block
-from xentexp._numerics import FloatArray, positive_part
+from xentexp._numerics import LOWEST_LOG, FloatArray, positive_part
 from xentexp.errors import InputError
 from xentexp.losses._base import Loss, Pair, Properties, check_number
 from xentexp.losses._differentiable import (
@@ -312,14 +312,20 @@ class BetaLoss(SeparableLoss):
         each = of_each_class(block)
         a, b = np.array(self._exponents()).T[..., np.newaxis]
         miss = np.maximum(each.miss, 1e-100)
-        return np.asarray(-block.target_by_class * np.exp(a * each.log_p) * miss**b)
+        return np.asarray(-self._weight(block, a, each.log_p) * miss**b)
 
     def curvature(self, block: Block) -> FloatArray:
         each = of_each_class(block)
         a, b = np.array(self._exponents()).T[..., np.newaxis]
         miss = np.maximum(each.miss, 1e-100)
-        weight = block.target_by_class * np.exp(a * each.log_p)
+        weight = self._weight(block, a, each.log_p)
         return np.asarray(weight * miss ** (b - 1.0) * ((1.0 - a) * miss + b * each.p))
+
+    @staticmethod
+    def _weight(block: Block, a: FloatArray, log_p: FloatArray) -> FloatArray:
+        """``t p^a``; 0 for a class of target 0 even if the power overflows."""
+        power, target = np.exp(a * np.maximum(log_p, LOWEST_LOG)), block.target_by_class
+        return np.multiply(target, power, out=np.zeros_like(target), where=target > 0)
 
     # As for the power loss: proper for all exponents.
     invertible = Loss.invertible

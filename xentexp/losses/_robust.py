@@ -10,7 +10,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from xentexp._inputs.block import Block
-from xentexp._numerics import FloatArray, scores_by_class, tempered_log, tempered_log_softmax
+from xentexp._numerics import (
+    LOWEST_LOG,
+    FloatArray,
+    scores_by_class,
+    tempered_log,
+    tempered_log_softmax,
+)
 from xentexp.errors import InputError
 from xentexp.losses._base import Loss, Pair, Properties, check_number
 from xentexp.losses._differentiable import Probabilities, SeparableLoss, TrueClassLoss
@@ -113,6 +119,8 @@ class SymmetricCrossentropy(SeparableLoss):
             reverse = -self.log_zero * block.true_miss
         else:
             reverse = -(block.proba_by_class * self._log_target(block)).sum(axis=0)
+        if self.alpha == 0.0:
+            return np.asarray(self.beta * reverse)  # the cross-entropy may be infinite
         return self.alpha * block.cross_entropy + self.beta * reverse
 
     def slope(self, block: Block) -> FloatArray:
@@ -306,6 +314,7 @@ class BiTemperedLogisticLoss(Loss):
     def _slope(self, log_p: FloatArray, target: FloatArray) -> tuple[FloatArray, ...]:
         """``p - t``, ``p^t2``, and ``dl/dp p^t2`` with ``dl/dp = (p - t) p^-t1``."""
         gap = np.exp(log_p) - target
+        log_p = np.maximum(log_p, LOWEST_LOG)
         return gap, np.exp(self.t2 * log_p), gap * np.exp((self.t2 - self.t1) * log_p)
 
     def block_gradient_hessian(self, block: Block) -> Pair:
@@ -313,7 +322,7 @@ class BiTemperedLogisticLoss(Loss):
         log_p, target = self._log_proba(block), block.target_by_class
 
         def power(exponent: float) -> FloatArray:
-            return np.exp(exponent * log_p)
+            return np.exp(exponent * np.maximum(log_p, LOWEST_LOG))
 
         # With p_i = exp_t2(z_i - c): dp_i/dz_j = p_i^t2 (1[i=j] - e_j), e = p^t2 / sum p^t2.
         gap, escort, slope = self._slope(log_p, target)

@@ -77,9 +77,9 @@ def test_a_tensor_that_numpy_cannot_read_is_refused(loss, convention, keywords, 
     function, unreadable = getattr(metrics, loss), UNREADABLE[kind]
     weight = next((name for name in ("sample_weight", "weight") if name in keywords), None)
     for y_true, y_pred in inputs(loss, convention):
-        with pytest.raises(InputError, match="^y_pred must "):
+        with pytest.raises(InputError, match=r"^y_pred must "):
             function(y_true, unreadable(y_pred), convention=convention)
-        with pytest.raises(InputError, match="^y_true must "):
+        with pytest.raises(InputError, match=r"^y_true must "):
             function(unreadable(y_true), y_pred, convention=convention)
         if weight is not None:
             options = {weight: unreadable(np.ones(len(y_pred)))}
