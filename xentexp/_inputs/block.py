@@ -453,7 +453,7 @@ class Block:
             ``p - t`` of each class, a new array.
         """
         if self.logits is None or self.index is None:
-            return self.residual_by_class.copy()
+            return self._residual_of_sure()
         proba = self._plain_softmax(self.logits)
         return self.put_true(proba, -self.of_true(sums_of_others(proba)))
 
@@ -466,11 +466,17 @@ class Block:
             ``p - t`` and ``p (1 - p)`` of each class, new arrays.
         """
         if self.logits is None or self.index is None:
-            return self.residual_by_class.copy(), self.proba_by_class * self.miss_by_class
+            return self._residual_of_sure(), self.proba_by_class * self.miss_by_class
         proba = self._plain_softmax(self.logits)
         others = sums_of_others(proba)
         hessian = proba * others
         return self.put_true(proba, -self.of_true(others)), hessian
+
+    def _residual_of_sure(self) -> FloatArray:
+        """`residual_by_class` as a new array, without cancellation where a target is 1."""
+        if self.index is None and (sure := self.target_by_class == 1.0).any():
+            return np.where(sure, -self.miss_by_class, self.residual_by_class)
+        return self.residual_by_class.copy()
 
     @staticmethod
     def _plain_softmax(scores: NDArray[np.floating]) -> FloatArray:

@@ -8,7 +8,7 @@ from typing import ClassVar
 import numpy as np
 
 from xentexp._inputs.block import Block
-from xentexp._numerics import LOWEST_LOG, FloatArray, log_softmax
+from xentexp._numerics import LOWEST_LOG, FloatArray, log_softmax, sums_of_others
 from xentexp.errors import InputError
 from xentexp.losses._base import Loss, Pair, Properties, check_number
 from xentexp.losses._differentiable import Probabilities, SeparableLoss, TrueClassLoss
@@ -98,6 +98,11 @@ class CrossEntropy(TrueClassLoss):
 
     def curvature_of(self, proba: Probabilities) -> FloatArray:
         return np.square(self.slope_of(proba))
+
+    def slope_change_of(self, proba: Probabilities) -> FloatArray:
+        if self.delta == 0.0:
+            return np.zeros_like(proba.p)
+        return self.delta * self.slope_of(proba) / (proba.p + self.delta)
 
 
 @register_loss
@@ -216,7 +221,11 @@ class JensenShannonDivergence(SeparableLoss):
 
     def slope(self, block: Block) -> FloatArray:
         p = block.proba_by_class
-        return 0.5 * _to_middle(p, p + block.target_by_class)
+        both = p + block.target_by_class
+        # 2 p / both = 1 + (p - t) / both
+        excess = block.residual_by_class / np.where(both > 0, both, 1.0)
+        near = np.log1p(np.maximum(excess, -0.5))
+        return 0.5 * np.where(excess > -0.5, p * near, _to_middle(p, both))
 
     def curvature(self, block: Block) -> FloatArray:
         p, t = block.proba_by_class, block.target_by_class
@@ -264,8 +273,11 @@ class _PowerDivergence(Loss):
         return top + np.log(total), share / total
 
     def _gap(self, block: Block, share: FloatArray) -> FloatArray:
-        """``p - share``, without cancellation for a label, whose share is 1."""
-        return block.residual_by_class if block.index is not None else block.proba_by_class - share
+        """``p - share``, without cancellation near 1 and for a label, whose share is 1."""
+        if block.index is not None:
+            return block.residual_by_class
+        p = block.proba_by_class
+        return np.where(p > 0.5, sums_of_others(share) - block.miss_by_class, p - share)
 
     def invertible(self, n_classes: int, label_smoothing: float = 0.0) -> bool:
         return label_smoothing < 1.0  # both divergences are convex in the prediction
@@ -331,7 +343,7 @@ class RenyiDivergence(_PowerDivergence):
     def block_gradient_hessian(self, block: Block) -> Pair:
         share = self._log_sum(block)[1]
         curve = block.proba_by_class * block.miss_by_class
-        return self._gap(block, share), curve + (self.alpha - 1.0) * share * (1.0 - share)
+        return self._gap(block, share), curve + (self.alpha - 1.0) * share * sums_of_others(share)
 
     def true_distribution(
         self, scores: FloatArray, n_classes: int, label_smoothing: float = 0.0
@@ -387,7 +399,8 @@ class AlphaDivergence(_PowerDivergence):
     def block_gradient_hessian(self, block: Block) -> Pair:
         p, miss = block.proba_by_class, block.miss_by_class
         log_total, share = self._log_sum(block)
-        curve = p * miss + (self.alpha - 1.0) * (share * miss**2 + p**2 * (1.0 - share))
+        others = sums_of_others(share)
+        curve = p * miss + (self.alpha - 1.0) * (share * miss**2 + p**2 * others)
         return self._scaled(self._gap(block, share), log_total), self._scaled(curve, log_total)
 
     def _scaled(self, slope: FloatArray, log_total: FloatArray) -> FloatArray:

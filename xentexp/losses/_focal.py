@@ -90,6 +90,9 @@ array([0.1732..., 0.5198...])""",
     def curvature_of(self, proba: Probabilities) -> FloatArray:
         return _focal_curvature(proba, self.gamma)
 
+    def slope_change_of(self, proba: Probabilities) -> FloatArray:
+        return _focal_slope_change(proba, self.gamma)
+
     def class_factors(self, n_classes: int) -> FloatArray | None:
         return None if self.alpha is None else np.array([1.0 - self.alpha, self.alpha])
 
@@ -106,6 +109,15 @@ def _focal_slope(proba: Probabilities, gamma: float) -> FloatArray:
     """First derivative of `_focal` in ``p``, times ``p``."""
     _, ratio, power = _focal_parts(proba, gamma)
     return np.asarray(gamma * proba.p * power * ratio - power)
+
+
+def _focal_slope_change(proba: Probabilities, gamma: float) -> FloatArray:
+    """Derivative of `_focal_slope` in ``log p``."""
+    miss, ratio, power = _focal_parts(proba, gamma)
+    if not gamma:
+        return np.zeros_like(power)
+    p = proba.p
+    return np.asarray(gamma * p * power * (ratio + (2.0 - (gamma - 1.0) * p * ratio) / miss))
 
 
 def _focal_curvature(proba: Probabilities, gamma: float) -> FloatArray:
@@ -179,6 +191,9 @@ class CategoricalFocalCrossentropy(TrueClassLoss):
 
     def curvature_of(self, proba: Probabilities) -> FloatArray:
         return _focal_curvature(proba, self.gamma)
+
+    def slope_change_of(self, proba: Probabilities) -> FloatArray:
+        return _focal_slope_change(proba, self.gamma)
 
     def class_factors(self, n_classes: int) -> FloatArray | None:
         if isinstance(self.alpha, Real):
@@ -257,6 +272,16 @@ array([0.3465..., 0.0433...])""",
         first = _focal_curvature(negative, self.gamma_negative) * (factor * factor)
         return self._of_targets(block, first, _focal_curvature(positive, self.gamma_positive))
 
+    def slope_change(self, block: Block, u: FloatArray) -> FloatArray:
+        negative, positive = self._class_probabilities(block)
+        if self.margin == 0.0:
+            first = _focal_slope_change(negative, self.gamma_negative)
+        else:  # p is not small where the slope is not 0
+            factor = self._margin_factor(block, negative)
+            first = _focal_slope(negative, self.gamma_negative) * factor
+            first = first + _focal_curvature(negative, self.gamma_negative) * (factor * factor)
+        return self._of_targets(block, first, _focal_slope_change(positive, self.gamma_positive))
+
     def _margin_factor(self, block: Block, negative: Probabilities) -> FloatArray | float:
         """``p / (p + margin)`` of the first class, by which derivatives are multiplied."""
         # _focal_slope returns P f'(P) with P = p + margin, but u is p f'(P). The factor is 0 for
@@ -314,3 +339,6 @@ class Poly1Crossentropy(TrueClassLoss):
 
     def curvature_of(self, proba: Probabilities) -> FloatArray:
         return np.ones_like(proba.p)
+
+    def slope_change_of(self, proba: Probabilities) -> FloatArray:
+        return -self.epsilon * proba.p

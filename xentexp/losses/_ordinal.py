@@ -11,7 +11,7 @@ from typing import ClassVar
 import numpy as np
 
 from xentexp._inputs.block import Block
-from xentexp._numerics import FloatArray, sigmoid, softplus
+from xentexp._numerics import FloatArray, running_sums, sigmoid, softplus
 from xentexp.errors import InputError
 from xentexp.losses._base import Loss, Pair, Properties, check_number
 from xentexp.losses._registry import register_loss
@@ -51,17 +51,20 @@ class CumulativeLoss(Loss):
     def block_gradient_hessian(self, block: Block) -> Pair:
         # d2F_m/dz_j2 = (1 - 2 p_j) dF_m/dz_j.
         p, gradient = block.proba_by_class, self._gradient(block)
-        predicted, target = block.cumulative
-        second = self.scale(block) * self.curvature(predicted, target)
-        curve = _from(second * (1.0 - 2.0 * predicted)) + (second * predicted**2).sum(axis=0)
+        below, above = block.cumulative[0], above_thresholds(block)
+        second = self.scale(block) * self.curvature(*block.cumulative)
+        curve = _from(second * above**2) + _until(second * below**2)
         return gradient, p * p * curve + (1.0 - 2.0 * p) * gradient
 
     def _gradient(self, block: Block) -> FloatArray:
-        # dF_m/dz_j = p_j (1[j <= m] - F_m).
-        predicted, target = block.cumulative
-        first = self.scale(block) * self.slope(predicted, target)
-        gradient: FloatArray = _from(first) - (first * predicted).sum(axis=0)
+        # dF_m/dz_j = p_j (1[j <= m] - F_m), which is p_j (1 - F_m) or -p_j F_m.
+        first = self.scale(block) * self.block_slope(block)
+        gradient = _from(first * above_thresholds(block)) - _until(first * block.cumulative[0])
         return gradient * block.proba_by_class
+
+    def block_slope(self, block: Block) -> FloatArray:
+        """`slope` of a block."""
+        return self.slope(*block.cumulative)
 
 
 def _from(terms: FloatArray) -> FloatArray:
@@ -69,6 +72,18 @@ def _from(terms: FloatArray) -> FloatArray:
     total = np.zeros((len(terms) + 1, terms.shape[1]))
     np.cumsum(terms[::-1], axis=0, out=total[-2::-1])
     return total
+
+
+def _until(terms: FloatArray) -> FloatArray:
+    """``sum_{m < j} terms_m`` for each class j, (k - 1, n) -> (k, n)."""
+    total = np.zeros((len(terms) + 1, terms.shape[1]))
+    np.cumsum(terms, axis=0, out=total[1:])
+    return total
+
+
+def above_thresholds(block: Block) -> FloatArray:
+    """``1 - F_m`` of the prediction, (k - 1, n), without cancellation."""
+    return running_sums(block.proba_by_class[:0:-1])[::-1]
 
 
 @register_loss
@@ -102,6 +117,12 @@ array([1., 2.])""",
 
     def slope(self, predicted: FloatArray, target: FloatArray) -> FloatArray:
         return 2.0 * (predicted - target)
+
+    def block_slope(self, block: Block) -> FloatArray:
+        predicted, target = block.cumulative
+        return np.where(
+            target == 1.0, -2.0 * above_thresholds(block), self.slope(predicted, target)
+        )
 
     def curvature(self, predicted: FloatArray, target: FloatArray) -> FloatArray:
         return np.full_like(predicted, 2.0)
@@ -204,7 +225,7 @@ class CumulativeLogLoss(Loss):
         if log_p.min() == -np.inf:  # masked classes get a low finite logarithm
             log_p = np.maximum(log_p, _MASKED)
             below, above = CumulativeLogLoss._accumulated(log_p)
-        gradient, hessian = np.zeros_like(p), np.zeros_like(p)
+        miss, gradient, hessian = block.miss_by_class, np.zeros_like(p), np.zeros_like(p)
         # The ratio p_j / F_m of a class below the threshold m is at most 1, so it cannot overflow.
         for m in range(len(below)):
             t, lower, upper = target[m], slice(None, m + 1), slice(m + 1, None)
@@ -212,10 +233,12 @@ class CumulativeLogLoss(Loss):
                 (lower, below[m], above[m], t),
                 (upper, above[m], below[m], 1.0 - t),
             ):
-                share = np.exp(log_p[side] - log_side) * np.exp(log_rest)
+                ratio = np.exp(log_p[side] - log_side)
+                share = ratio * np.exp(log_rest)
                 gradient[side] += (1.0 - weight) * p[side] - weight * share
-                hessian[side] += (1.0 - weight) * p[side] ** 2 + weight * share**2
-        return gradient, hessian + (1.0 - 2.0 * p) * gradient
+                hessian[side] += (1.0 - weight) * p[side] * miss[side]
+                hessian[side] += weight * share * (ratio - 1.0 + p[side])
+        return gradient, hessian
 
 
 def default_thresholds(n_classes: int) -> tuple[float, ...]:

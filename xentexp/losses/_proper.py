@@ -9,16 +9,14 @@ from typing import ClassVar, Literal
 import numpy as np
 
 from xentexp._inputs.block import Block
-from xentexp._numerics import LOWEST_LOG, FloatArray, positive_part
+from xentexp._numerics import LOWEST_LOG, FloatArray, positive_part, sums_of_others
 from xentexp.errors import InputError
 from xentexp.losses._base import Loss, Pair, Properties, check_number
 from xentexp.losses._differentiable import (
     Probabilities,
     SeparableLoss,
-    gradient_through_softmax,
     of_each_class,
     of_true_class,
-    through_softmax,
 )
 from xentexp.losses._registry import register_loss
 
@@ -102,24 +100,22 @@ class _NormedLoss(Loss):
         return positive_part(value)  # rounding may leave -1e-16
 
     def block_loss_gradient(self, block: Block) -> Pair:
-        b, p = self._power, block.proba_by_class
-        c = (b - 1.0) / b
-        hit, power, a, total = self._sums(block)
-        a1 = gradient_through_softmax(p, (b - 1.0) * hit)
-        n1 = gradient_through_softmax(p, b * power) / total
-        return self.block_values(block), -(total**-c) * (a1 - c * a * n1)
+        return self.block_values(block), self._both_derivatives(block)[0]
 
     def block_gradient_hessian(self, block: Block) -> Pair:
-        b, p = self._power, block.proba_by_class
-        c = (b - 1.0) / b
+        return self._both_derivatives(block)
+
+    def _both_derivatives(self, block: Block) -> Pair:
+        # With a = sum t r^(b-1), n = sum r^b and the share s_j = r_j^b / n, the loss is 1 - a n^-c,
+        # c = (b-1)/b, for any multiple r of exp(z): d/dz_j = -(b-1) n^-c (t_j r_j^(b-1) - a s_j).
+        b = self._power
         hit, power, a, total = self._sums(block)
-        a1, a2 = through_softmax(p, (b - 1.0) * hit, (b - 1.0) * (b - 2.0) * hit)
-        n1, n2 = through_softmax(p, b * power, b * (b - 1.0) * power)
-        n1, n2 = n1 / total, n2 / total
-        scale = total**-c
-        gradient = -scale * (a1 - c * a * n1)
-        hessian = -scale * (a2 - 2.0 * c * a1 * n1 - c * a * n2 + c * (c + 1.0) * a * n1 * n1)
-        return gradient, hessian
+        share = power / total
+        rest = sums_of_others(share)
+        gap = hit * rest - share * sums_of_others(hit)
+        scale = (b - 1.0) * total ** (-(b - 1.0) / b)
+        curve = rest * ((b - 1.0) * hit - b * a * share) - (b - 1.0) * share * gap
+        return -scale * gap, -scale * curve
 
     def _sums(self, block: Block) -> tuple[FloatArray, FloatArray, FloatArray, FloatArray]:
         """``t_j r_j^(b - 1)`` and ``r_j^b`` with ``r = p / max(p)``, and their sums over j."""
@@ -320,6 +316,13 @@ class BetaLoss(SeparableLoss):
         miss = np.maximum(each.miss, 1e-100)
         weight = self._weight(block, a, each.log_p)
         return np.asarray(weight * miss ** (b - 1.0) * ((1.0 - a) * miss + b * each.p))
+
+    def slope_change(self, block: Block, u: FloatArray) -> FloatArray:
+        each = of_each_class(block)
+        a, b = np.array(self._exponents()).T[..., np.newaxis]
+        miss = np.maximum(each.miss, 1e-100)
+        weight = self._weight(block, a, each.log_p)
+        return np.asarray(weight * miss ** (b - 1.0) * (b * each.p - a * miss))
 
     @staticmethod
     def _weight(block: Block, a: FloatArray, log_p: FloatArray) -> FloatArray:

@@ -312,6 +312,9 @@ class PoissonDeviance(DistanceLoss):
     def curvature(self, block: Block) -> FloatArray:
         return 2.0 * self.scale(block) * block.target_by_class
 
+    def slope_change(self, block: Block, u: FloatArray) -> FloatArray:
+        return 2.0 * self.scale(block) * block.proba_by_class
+
     def first_derivative(self, block: Block) -> FloatArray:
         return 2.0 * (1.0 - block.target_by_class / block.proba_by_class)
 
@@ -351,10 +354,13 @@ class SquaredLogError(DistanceLoss):
     )
 
     def terms(self, block: Block) -> FloatArray:
-        return np.square(self._gap(block))
+        return np.asarray(
+            np.square(np.log1p(block.proba_by_class) - np.log1p(block.target_by_class))
+        )
 
     def _gap(self, block: Block) -> FloatArray:
-        return np.asarray(np.log1p(block.proba_by_class) - np.log1p(block.target_by_class))
+        """``log(1 + p) - log(1 + t)``, without cancellation."""
+        return np.asarray(np.log1p(block.residual_by_class / (1.0 + block.target_by_class)))
 
     def first_derivative(self, block: Block) -> FloatArray:
         return 2.0 * self._gap(block) / (1.0 + block.proba_by_class)

@@ -14,6 +14,7 @@ from xentexp._numerics import (
     LOWEST_LOG,
     FloatArray,
     scores_by_class,
+    sums_of_others,
     tempered_log,
     tempered_log_softmax,
 )
@@ -130,6 +131,9 @@ class SymmetricCrossentropy(SeparableLoss):
     def curvature(self, block: Block) -> FloatArray:
         return self.alpha * block.target_by_class
 
+    def slope_change(self, block: Block, u: FloatArray) -> FloatArray:
+        return -self.beta * block.proba_by_class * self._log_target(block)
+
     def _log_target(self, block: Block) -> FloatArray:
         with np.errstate(divide="ignore"):
             return np.maximum(np.log(block.target_by_class), self.log_zero)
@@ -236,6 +240,10 @@ array([0.3680..., 0.        ])""",
         a, (short, odds) = self.alpha, self._odds(proba)
         return np.where(short, a * odds * odds + (1.0 - a), 0.0)
 
+    def slope_change_of(self, proba: Probabilities) -> FloatArray:
+        a, (short, odds) = self.alpha, self._odds(proba)
+        return np.where(short, a * odds * (odds + 1.0), 0.0)
+
     def _odds(self, proba: Probabilities) -> tuple[NDArray[np.bool_], FloatArray]:
         """Whether the loss is above 0, and ``p / (1 - p)`` if it is."""
         short = proba.miss > self.alpha
@@ -308,12 +316,14 @@ class BiTemperedLogisticLoss(Loss):
     def block_loss_gradient(self, block: Block) -> Pair:
         log_p = self._log_proba(block)
         _, escort, slope = self._slope(log_p, block.target_by_class)
-        gradient = slope - escort / escort.sum(axis=0) * slope.sum(axis=0)
+        share = escort / escort.sum(axis=0)
+        gradient = slope * sums_of_others(share) - share * sums_of_others(slope)
         return self._values(block, log_p), gradient
 
     def _slope(self, log_p: FloatArray, target: FloatArray) -> tuple[FloatArray, ...]:
         """``p - t``, ``p^t2``, and ``dl/dp p^t2`` with ``dl/dp = (p - t) p^-t1``."""
-        gap = np.exp(log_p) - target
+        p = np.exp(log_p)
+        gap = np.where(target == 1.0, -sums_of_others(p), p - target)
         log_p = np.maximum(log_p, LOWEST_LOG)
         return gap, np.exp(self.t2 * log_p), gap * np.exp((self.t2 - self.t1) * log_p)
 
@@ -328,11 +338,11 @@ class BiTemperedLogisticLoss(Loss):
         gap, escort, slope = self._slope(log_p, target)
         total = escort.sum(axis=0)
         share = escort / total
+        others = sums_of_others(share)
         bend = t2 * power(2.0 * t2 - 1.0)
-        drift = (bend * (1.0 - 2.0 * share) + share**2 * bend.sum(axis=0)) / total  # d2c/dz_j2
+        drift = (bend * others**2 + share**2 * sums_of_others(bend)) / total  # d2c/dz_j2
         # curve = p^t2 d/dp (dl/dp p^t2), where d2l/dp2 = (p + t1 (t - p)) p^(-t1 - 1).
         curve = (target + (1.0 + t2 - t1) * gap) * power(2.0 * t2 - t1 - 1.0)
-        pull = slope.sum(axis=0)
-        gradient = slope - share * pull
-        hessian = curve * (1.0 - 2.0 * share) + share**2 * curve.sum(axis=0) - drift * pull
+        gradient = slope * others - share * sums_of_others(slope)
+        hessian = curve * others**2 + share**2 * sums_of_others(curve) - drift * slope.sum(axis=0)
         return gradient, hessian
