@@ -145,6 +145,6 @@ def flat_view(matrix: NDArray[np.floating]) -> NDArray[np.floating] | None:
 
 def weigh(values: FloatArray, weight: FloatArray) -> FloatArray:
     """Weighted values; an infinite value of weight 0 counts as 0."""
-    with np.errstate(invalid="ignore"):
+    with np.errstate(over="ignore", invalid="ignore"):
         product = values * weight
     return np.where(weight > 0, product, 0.0) if np.isnan(product).any() else product

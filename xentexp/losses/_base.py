@@ -607,7 +607,8 @@ class Loss(metaclass=LossType):
             if part.weight is not None:
                 values = weigh(values, part.weight)
             if rows is None:
-                total += float(values.sum())
+                with np.errstate(over="ignore"):
+                    total += float(values.sum())
                 denominator += len(values) if part.weight is None else float(part.weight.sum())
             else:
                 part.rows.put(rows, values)
@@ -676,7 +677,8 @@ class Loss(metaclass=LossType):
         assert block.proba is not None
         proba = block.proba.astype(np.float64)
         # The raw scores of 0 and 1 are infinite: use those of a probability next to it.
-        least = 1e-150 if proba.ndim == 2 else _EPS if self.properties.clip else 1e-9
+        single = proba.ndim == 1 or self.properties.link == "sigmoid"
+        least = 1e-150 if not single else _EPS if self.properties.clip else 1e-9
         clip: FloatArray | float = max(block.clip, least) if self.properties.clip else 0.0
         if proba.ndim == 1 and block.index is not None:  # the loss only clips the true class
             clip = np.where(block.true_proba >= clip, 0.0, clip)
@@ -687,8 +689,10 @@ class Loss(metaclass=LossType):
         gradient, hessian = row_gradient_hessian(self, on_scores)
         if scores.ndim == 2:
             first, second = first.T, second.T
-        with np.errstate(over="ignore"):  # the second derivative of a logarithm at 0 is infinite
-            return gradient * first, hessian * first * first + gradient * second
+        # The second derivative of a logarithm at 0 is infinite.
+        with np.errstate(over="ignore", invalid="ignore"):
+            curve = hessian * first * first + gradient * second
+            return gradient * first, np.where(np.isnan(curve), np.inf, curve)
 
     def scores_of(
         self, proba: FloatArray, clip: FloatArray | float, least: float = 0.0

@@ -319,7 +319,7 @@ class PoissonDeviance(DistanceLoss):
         return 2.0 * (1.0 - block.target_by_class / block.proba_by_class)
 
     def second_derivative(self, block: Block) -> FloatArray:
-        return 2.0 * block.target_by_class / block.proba_by_class**2
+        return 2.0 * block.target_by_class / block.proba_by_class / block.proba_by_class
 
 
 @register_loss
@@ -360,7 +360,9 @@ class SquaredLogError(DistanceLoss):
 
     def _gap(self, block: Block) -> FloatArray:
         """``log(1 + p) - log(1 + t)``, without cancellation."""
-        return np.asarray(np.log1p(block.residual_by_class / (1.0 + block.target_by_class)))
+        excess = block.residual_by_class / (1.0 + block.target_by_class)
+        far = np.log1p(block.proba_by_class) - np.log1p(block.target_by_class)
+        return np.where(np.abs(excess) < 0.5, np.log1p(np.clip(excess, -0.5, 0.5)), far)
 
     def first_derivative(self, block: Block) -> FloatArray:
         return 2.0 * self._gap(block) / (1.0 + block.proba_by_class)
