@@ -61,7 +61,7 @@ def tempered_log_softmax(scores: FloatArray, t: float) -> FloatArray:
     # from there converges without overshooting.
     shifted = scores - scores.max(axis=0)
     c = np.zeros(scores.shape[1])
-    for _ in range(100):
+    for _ in range(1000):  # each at most doubles c, which is near k^(t - 1)
         log_p = -np.log1p((t - 1.0) * (c - shifted)) / (t - 1.0)
         step = (np.exp(log_p).sum(axis=0) - 1.0) / np.exp(t * log_p).sum(axis=0)
         c += step

@@ -927,18 +927,33 @@ def determines_proba(loss: Loss, n_classes: int) -> bool:
     return loss.properties.response != "decision_function" or loss.invertible(n_classes)
 
 
+# Largest factors and exponents: beyond them, values lose their digits, overflow or become NaN.
+LARGEST, HIGHEST_POWER = 1e100, 1e6
+SMALLEST = 1e-100
+"""Replaces smaller parameters whose limit at 0 is the same number to the last digit."""
+
+
 def check_number(
-    name: str, value: object, low: float, high: float, *, low_open: bool = False
+    name: str,
+    value: object,
+    low: float,
+    high: float,
+    *,
+    low_open: bool = False,
+    apart: float = 0.0,
 ) -> None:
     """Raise an InputError unless a parameter is a finite number from `low` to `high`."""
-    # An infinite end stands for no limit. `low_open` excludes `low` itself.
+    # An infinite end stands for no limit. `low_open` excludes `low` itself, and `apart` what is
+    # nearer to it.
     if isinstance(value, Real) and not isinstance(value, bool):
         number = float(value)
         above = number > low if low_open or low == -np.inf else number >= low
+        above = above and (not apart or number - low >= apart * (1.0 - _EPS))
         if above and number <= high and number < np.inf:
             return
     sign = ">" if low_open else ">="
-    rule = f"{sign} {low:g}" if high == float("inf") else f"{sign} {low:g} and <= {high:g}"
+    start = f"{sign} {low:g} by at least {apart:g}" if apart else f"{sign} {low:g}"
+    rule = start if high == float("inf") else f"{start} and <= {high:g}"
     if low == -float("inf"):
         rule = "a finite number" if high == float("inf") else f"a finite number <= {high:g}"
     elif high == float("inf"):

@@ -21,7 +21,7 @@ from typing import NamedTuple
 import numpy as np
 
 from xentexp._inputs.block import Block
-from xentexp._numerics import FloatArray, log_softmax, sums_of_others
+from xentexp._numerics import FloatArray, log_softmax, sums_of_others, weigh
 from xentexp.losses._base import Loss, Pair
 from xentexp.losses._inverse import WIDEST, narrowed, separable_minimum, smoothed_ends
 
@@ -35,7 +35,7 @@ def gradient_through_softmax(p: FloatArray, miss: FloatArray, u: FloatArray) -> 
         np.subtract(miss * u, gradient, out=gradient)
     total = u.sum(axis=0)
     if np.isinf(total).any():  # the limit, e.g. for a negative power of a probability 0
-        rest = np.where(p > 0.0, -np.sign(total) * np.inf, 0.0)
+        rest = np.where(p > 0.0, np.copysign(np.inf, -total), 0.0)
         gradient = np.where(np.isinf(total), np.where(np.isinf(u), u, rest), gradient)
     return gradient
 
@@ -46,8 +46,8 @@ def through_softmax(p: FloatArray, miss: FloatArray, u: FloatArray, w: FloatArra
     # (1 - p_j)^2 w_j + p_j^2 sum_{i != j} w_i - p_j (1 - p_j) U, in place for speed: boosters need
     # it in every round.
     hessian = sums_of_others(w)
-    hessian *= p
     with np.errstate(invalid="ignore"):
+        hessian *= p
         hessian -= miss * u.sum(axis=0)
         hessian *= p
         hessian += miss * miss * w
@@ -174,7 +174,7 @@ class TrueClassLoss(SeparableLoss):
             return self._times_factor(block, self.value(of_true_class(block)))
         values, factors = self.value(of_each_class(block)), self.class_factors(block.n_classes)
         if factors is not None:
-            values = values * factors[:, np.newaxis]
+            values = weigh(values, factors[:, np.newaxis])
         return block.expected(values)
 
     def slope(self, block: Block) -> FloatArray:
@@ -215,7 +215,7 @@ class TrueClassLoss(SeparableLoss):
 
     def _times_factor(self, block: Block, of_rows: FloatArray) -> FloatArray:
         factors = self.class_factors(block.n_classes)
-        return of_rows if factors is None else of_rows * factors[block.index]
+        return of_rows if factors is None else weigh(of_rows, factors[block.index])
 
     @staticmethod
     def _label_gradient(block: Block, u: FloatArray) -> FloatArray:

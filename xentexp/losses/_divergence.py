@@ -10,7 +10,13 @@ import numpy as np
 from xentexp._inputs.block import Block
 from xentexp._numerics import LOWEST_LOG, FloatArray, log_softmax, sums_of_others
 from xentexp.errors import InputError
-from xentexp.losses._base import Loss, Pair, Properties, check_number
+from xentexp.losses._base import (
+    HIGHEST_POWER,
+    Loss,
+    Pair,
+    Properties,
+    check_number,
+)
 from xentexp.losses._differentiable import Probabilities, SeparableLoss, TrueClassLoss
 from xentexp.losses._inverse import narrowed, on_simplex, smoothed_ends
 from xentexp.losses._registry import register_loss
@@ -244,10 +250,11 @@ def _to_middle(p: FloatArray, both: FloatArray) -> FloatArray:
 class _PowerDivergence(Loss):
     """Base of divergences that are a function of ``S = sum_j p_j^alpha q_j^(1 - alpha)``."""
 
+    highest: ClassVar[float] = HIGHEST_POWER  # largest order
     alpha: float = 0.5
 
     def __post_init__(self) -> None:
-        check_number("alpha", self.alpha, 0.0, np.inf, low_open=True)
+        check_number("alpha", self.alpha, 0.0, self.highest, low_open=True, apart=1e-6)
         if abs(self.alpha - 1.0) < 1e-6:
             raise InputError(f"alpha must not be 1; got {self.alpha!r}; use kl_divergence for 1")
 
@@ -268,7 +275,7 @@ class _PowerDivergence(Loss):
             counted = infinite & (terms == top) & (target > 0)
             by_target = self.alpha * np.log(np.where(counted, target, 1.0))
             terms = np.where(infinite, np.where(counted, by_target, -np.inf), terms)
-        share = np.exp(terms - np.where(infinite, 0.0, top))
+        share = np.exp(terms - terms.max(axis=0))
         total = share.sum(axis=0)
         return top + np.log(total), share / total
 
@@ -305,7 +312,7 @@ class RenyiDivergence(_PowerDivergence):
     Parameters
     ----------
     alpha : float
-        Order, above 0 and not 1; for alpha near 1 it is near the `kl_divergence`.
+        Order, from 1e-6 to 1e6 and not 1; for alpha near 1 it is near the `kl_divergence`.
     """
 
     name: ClassVar[str] = "renyi_divergence"
@@ -362,11 +369,13 @@ class AlphaDivergence(_PowerDivergence):
     Parameters
     ----------
     alpha : float
-        Order, above 0 and not 1; for alpha near 1 it is near the `kl_divergence`. 1/2 gives four
-        times the squared Hellinger distance ``1 - sum sqrt(p q)``, 2 half of the chi-squared
-        divergence. The maximum is ``1 / (alpha (1 - alpha))`` below 1 and infinite above 1.
+        Order, from 1e-6 to 100 and not 1; for alpha near 1 it is near the `kl_divergence`. 1/2
+        gives four times the squared Hellinger distance ``1 - sum sqrt(p q)``, 2 half of the
+        chi-squared divergence. The maximum is ``1 / (alpha (1 - alpha))`` below 1 and infinite
+        above 1.
     """
 
+    highest: ClassVar[float] = 100.0
     name: ClassVar[str] = "alpha_divergence"
     properties: ClassVar[Properties] = Properties(
         summary="Alpha divergence (Cressie-Read power divergence) between two distributions.",

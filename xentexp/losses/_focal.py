@@ -12,7 +12,7 @@ import numpy as np
 from xentexp._inputs.block import Block
 from xentexp._numerics import LOWEST_LOG, FloatArray
 from xentexp.errors import InputError
-from xentexp.losses._base import Properties, check_number
+from xentexp.losses._base import HIGHEST_POWER, LARGEST, Properties, check_number
 from xentexp.losses._differentiable import (
     Probabilities,
     SeparableLoss,
@@ -42,7 +42,7 @@ class BinaryFocalCrossentropy(TrueClassLoss):
     Parameters
     ----------
     gamma : float
-        Focusing exponent, at least 0: larger values give less weight to well-predicted rows; 0
+        Focusing exponent, from 0 to 1e6: larger values give less weight to well-predicted rows; 0
         gives the cross-entropy.
     alpha : float or None
         Weight of the second class, in [0, 1]; the first has weight ``1 - alpha``. Lin et al. use
@@ -77,7 +77,7 @@ array([0.1732..., 0.5198...])""",
     alpha: float | None = None
 
     def __post_init__(self) -> None:
-        check_number("gamma", self.gamma, 0.0, np.inf)
+        check_number("gamma", self.gamma, 0.0, HIGHEST_POWER)
         if self.alpha is not None:
             check_number("alpha", self.alpha, 0.0, 1.0)
 
@@ -137,11 +137,11 @@ class CategoricalFocalCrossentropy(TrueClassLoss):
     Parameters
     ----------
     gamma : float
-        Focusing exponent, at least 0: larger values give less weight to well-predicted rows; 0
+        Focusing exponent, from 0 to 1e6: larger values give less weight to well-predicted rows; 0
         gives the cross-entropy.
     alpha : float or sequence of float
-        A factor above 0 for the whole loss, as in Keras, or a factor of at least 0 for each
-        class, in the order of the classes, as class weights.
+        A factor above 0, at most 1e100, for the whole loss, as in Keras, or a factor from 0 to
+        1e100 for each class, in the order of the classes, as class weights.
     """
 
     name: ClassVar[str] = "categorical_focal_crossentropy"
@@ -166,9 +166,9 @@ class CategoricalFocalCrossentropy(TrueClassLoss):
     alpha: float | Sequence[float] = 1.0
 
     def __post_init__(self) -> None:
-        check_number("gamma", self.gamma, 0.0, np.inf)
+        check_number("gamma", self.gamma, 0.0, HIGHEST_POWER)
         if isinstance(self.alpha, Real):
-            check_number("alpha", self.alpha, 0.0, np.inf, low_open=True)
+            check_number("alpha", self.alpha, 0.0, LARGEST, low_open=True)
             return
         try:
             if isinstance(self.alpha, Mapping):
@@ -180,7 +180,7 @@ class CategoricalFocalCrossentropy(TrueClassLoss):
                 f"{self.alpha!r}"
             ) from None
         for factor in factors:
-            check_number("alpha of each class", factor, 0.0, np.inf)
+            check_number("alpha of each class", factor, 0.0, LARGEST)
         object.__setattr__(self, "alpha", factors)  # hashable
 
     def value(self, proba: Probabilities) -> FloatArray:
@@ -214,7 +214,7 @@ class AsymmetricLoss(SeparableLoss):
     Parameters
     ----------
     gamma_positive, gamma_negative : float
-        Focusing exponents, at least 0, of rows of the second class (positive) and of the first
+        Focusing exponents, from 0 to 1e6, of rows of the second class (positive) and of the first
         (negative): larger values give less weight to well-predicted rows. With
         ``gamma_negative=0`` the loss has a kink at the margin.
     margin : float
@@ -243,8 +243,8 @@ array([0.3465..., 0.0433...])""",
     margin: float = 0.05
 
     def __post_init__(self) -> None:
-        check_number("gamma_positive", self.gamma_positive, 0.0, np.inf)
-        check_number("gamma_negative", self.gamma_negative, 0.0, np.inf)
+        check_number("gamma_positive", self.gamma_positive, 0.0, HIGHEST_POWER)
+        check_number("gamma_negative", self.gamma_negative, 0.0, HIGHEST_POWER)
         check_number("margin", self.margin, 0.0, 1.0)
 
     def _class_probabilities(self, block: Block) -> tuple[Probabilities, Probabilities]:
@@ -304,7 +304,7 @@ class Poly1Crossentropy(TrueClassLoss):
     Parameters
     ----------
     epsilon : float
-        Number that is added to the coefficient 1 of ``1 - p``, at least -1; 0 gives the
+        Number that is added to the coefficient 1 of ``1 - p``, from -1 to 1e100; 0 gives the
         cross-entropy.
     """
 
@@ -329,7 +329,7 @@ class Poly1Crossentropy(TrueClassLoss):
     epsilon: float = 1.0
 
     def __post_init__(self) -> None:
-        check_number("epsilon", self.epsilon, -1.0, np.inf)
+        check_number("epsilon", self.epsilon, -1.0, LARGEST)
 
     def value(self, proba: Probabilities) -> FloatArray:
         return self.epsilon * proba.miss - proba.log_p

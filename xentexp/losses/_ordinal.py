@@ -13,7 +13,7 @@ import numpy as np
 from xentexp._inputs.block import Block
 from xentexp._numerics import FloatArray, running_sums, sigmoid, softplus
 from xentexp.errors import InputError
-from xentexp.losses._base import Loss, Pair, Properties, check_number
+from xentexp.losses._base import LARGEST, Loss, Pair, Properties, check_number
 from xentexp.losses._registry import register_loss
 
 
@@ -254,8 +254,8 @@ class CumulativeLinkLogLoss(Loss):
     Parameters
     ----------
     thresholds : sequence of float or None
-        Increasing finite numbers, one less than there are classes: the boundaries between the
-        classes on the scale of the score. None means steps of 1, symmetric about 0.
+        Increasing numbers from -1e100 to 1e100, one less than there are classes: the boundaries
+        between the classes on the scale of the score. None means steps of 1, symmetric about 0.
     """
 
     name: ClassVar[str] = "cumulative_link_log_loss"
@@ -291,6 +291,7 @@ array([0.9740..., 1.4068...])""",
             ) from None
         for cut in cuts:
             check_number("thresholds", cut, -np.inf, np.inf)
+            check_number("thresholds", cut, -LARGEST, LARGEST)
         if not cuts or any(b <= a for a, b in pairwise(cuts)):
             raise InputError(f"thresholds must be increasing; got {list(cuts)}")
         object.__setattr__(self, "thresholds", cuts)  # hashable

@@ -11,7 +11,7 @@ import numpy as np
 from xentexp._inputs.block import Block
 from xentexp._numerics import FloatArray, positive_part
 from xentexp.errors import unknown_name
-from xentexp.losses._base import Pair, Properties, check_number
+from xentexp.losses._base import LARGEST, Pair, Properties, check_number
 from xentexp.losses._differentiable import SeparableLoss
 from xentexp.losses._registry import register_loss
 
@@ -180,8 +180,8 @@ class HuberLoss(DistanceLoss):
         How the values of the columns of a row are combined: their mean, their sum, or half of
         their sum.
     delta : float
-        Absolute error, above 0, from which the loss is linear. Errors of probabilities are at most
-        1, so that the default gives half of the squared error.
+        Absolute error, above 0, at most 1e100, from which the loss is linear. Errors of
+        probabilities are at most 1, so that the default gives half of the squared error.
     """
 
     name: ClassVar[str] = "huber_loss"
@@ -209,7 +209,7 @@ class HuberLoss(DistanceLoss):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        check_number("delta", self.delta, 0.0, np.inf, low_open=True)
+        check_number("delta", self.delta, 0.0, LARGEST, low_open=True)
 
     def terms(self, block: Block) -> FloatArray:
         far = np.abs(block.residual_by_class)

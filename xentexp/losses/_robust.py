@@ -19,7 +19,7 @@ from xentexp._numerics import (
     tempered_log_softmax,
 )
 from xentexp.errors import InputError
-from xentexp.losses._base import Loss, Pair, Properties, check_number
+from xentexp.losses._base import LARGEST, SMALLEST, Loss, Pair, Properties, check_number
 from xentexp.losses._differentiable import Probabilities, SeparableLoss, TrueClassLoss
 from xentexp.losses._registry import register_loss
 
@@ -59,13 +59,17 @@ class GeneralizedCrossentropy(TrueClassLoss):
         check_number("q", self.q, 0.0, 1.0, low_open=True)
 
     def value(self, proba: Probabilities) -> FloatArray:
-        return np.asarray(0.0 - np.expm1(self.q * _log(proba)) / self.q)
+        q = max(self.q, SMALLEST)
+        return np.asarray(0.0 - np.expm1(q * _log(proba)) / q)
 
     def slope_of(self, proba: Probabilities) -> FloatArray:
         return -np.exp(self.q * _log(proba))
 
     def curvature_of(self, proba: Probabilities) -> FloatArray:
         return (self.q - 1.0) * self.slope_of(proba)
+
+    def slope_change_of(self, proba: Probabilities) -> FloatArray:
+        return self.q * self.slope_of(proba)
 
 
 def _log(proba: Probabilities) -> FloatArray:
@@ -84,7 +88,8 @@ class SymmetricCrossentropy(SeparableLoss):
     Parameters
     ----------
     alpha, beta : float
-        Weights, at least 0, of the cross-entropy (alpha) and of the reverse cross-entropy (beta).
+        Weights, from 0 to 1e100, of the cross-entropy (alpha) and of the reverse cross-entropy
+        (beta).
     log_zero : float
         Lower limit of the logarithm of a target, at most 0; it replaces ``log 0``. Lower values
         give more weight to the reverse cross-entropy.
@@ -111,8 +116,8 @@ class SymmetricCrossentropy(SeparableLoss):
     log_zero: float = -4.0
 
     def __post_init__(self) -> None:
-        check_number("alpha", self.alpha, 0.0, np.inf)
-        check_number("beta", self.beta, 0.0, np.inf)
+        check_number("alpha", self.alpha, 0.0, LARGEST)
+        check_number("beta", self.beta, 0.0, LARGEST)
         check_number("log_zero", self.log_zero, -np.inf, 0.0)
 
     def block_values(self, block: Block) -> FloatArray:
@@ -226,27 +231,27 @@ array([0.3680..., 0.        ])""",
         check_number("alpha", self.alpha, 0.0, 0.5, low_open=True)
 
     def value(self, proba: Probabilities) -> FloatArray:
-        a = self.alpha
+        a = max(self.alpha, SMALLEST)
         short = proba.miss > a
         miss = np.where(short, proba.miss, a)
         value = (1.0 - a) * (np.log(1.0 - a) - proba.log_p) + a * np.log(a / miss)
         return np.where(short, value, 0.0)
 
     def slope_of(self, proba: Probabilities) -> FloatArray:
-        a, (short, odds) = self.alpha, self._odds(proba)
+        a, (short, odds) = max(self.alpha, SMALLEST), self._odds(proba)
         return np.where(short, a * odds - (1.0 - a), 0.0)
 
     def curvature_of(self, proba: Probabilities) -> FloatArray:
-        a, (short, odds) = self.alpha, self._odds(proba)
+        a, (short, odds) = max(self.alpha, SMALLEST), self._odds(proba)
         return np.where(short, a * odds * odds + (1.0 - a), 0.0)
 
     def slope_change_of(self, proba: Probabilities) -> FloatArray:
-        a, (short, odds) = self.alpha, self._odds(proba)
+        a, (short, odds) = max(self.alpha, SMALLEST), self._odds(proba)
         return np.where(short, a * odds * (odds + 1.0), 0.0)
 
     def _odds(self, proba: Probabilities) -> tuple[NDArray[np.bool_], FloatArray]:
         """Whether the loss is above 0, and ``p / (1 - p)`` if it is."""
-        short = proba.miss > self.alpha
+        short = proba.miss > max(self.alpha, SMALLEST)
         return short, proba.p / np.where(short, proba.miss, 1.0)
 
 
@@ -261,7 +266,7 @@ class BiTemperedLogisticLoss(Loss):
         Temperature of the logarithm, in [0, 1]. Below 1 the loss is bounded by ``1 / (1 - t1)``
         and probabilities are not clipped.
     t2 : float
-        Temperature of the softmax, at least 1, for raw scores. Above 1 the softmax has a heavy
+        Temperature of the softmax, in [1, 10], for raw scores. Above 1 the softmax has a heavy
         tail. ``t1 = t2 = 1`` gives the cross-entropy.
     """
 
@@ -286,7 +291,7 @@ class BiTemperedLogisticLoss(Loss):
 
     def __post_init__(self) -> None:
         check_number("t1", self.t1, 0.0, 1.0)
-        check_number("t2", self.t2, 1.0, np.inf)
+        check_number("t2", self.t2, 1.0, 10.0)
 
     def _log_proba(self, block: Block) -> FloatArray:
         if block.logits is None:
