@@ -253,10 +253,10 @@ class BetaLoss(SeparableLoss):
     ----------
     alpha, beta : float
         Exponents, both from -0.999999 to 100: the loss is a mixture of cost-weighted
-        misclassification losses with threshold ``c`` and weight ``c^(alpha - 1) (1 - c)^(beta - 1)``. (0, 0) gives the log
-        loss, (1, 1) half of ``(p - y)^2``, and (-1/2, -1/2) twice ``sqrt((1 - p_y) / p_y)``, the
-        loss of boosting. Unequal exponents weight one kind of error more. The loss is bounded if
-        both are positive.
+        misclassification losses with threshold ``c`` and weight
+        ``c^(alpha - 1) (1 - c)^(beta - 1)``. (0, 0) gives the log loss, (1, 1) half of
+        ``(p - y)^2``, and (-1/2, -1/2) twice ``sqrt((1 - p_y) / p_y)``, the loss of boosting.
+        Unequal exponents weight one kind of error more. The loss is bounded if both are positive.
     """
 
     name: ClassVar[str] = "beta_loss"
