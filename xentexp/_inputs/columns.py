@@ -23,6 +23,7 @@ class Predictions:
     order: IntArray | None = None  # column of each class; None if the columns are in order
     normalize: bool | None = False
     name: str = "y_pred"
+    finite: bool = False  # whether scores of -inf, which mask a class, are not allowed
 
     @property
     def n_classes(self) -> int:
@@ -42,11 +43,14 @@ class Predictions:
         if self.kind == "proba":
             values = self._check_proba(values, rows)
         elif not _finite(values):
-            row = _first_bad(np.isfinite(values))
-            raise InputError(
-                f"raw scores must be finite; row {rows.number(row)} of {self.name} has "
-                f"{values[row].tolist()}"
-            )
+            known = np.isfinite(values) if self.finite else known_scores(values)
+            if not known.all():
+                row = _first_bad(known)
+                rule = "" if self.finite else ", or -inf for masked classes"
+                raise InputError(
+                    f"raw scores must be finite{rule}; row {rows.number(row)} of {self.name} has "
+                    f"{values[row].tolist()}"
+                )
         return values if self.order is None else values[:, self.order]
 
     def _check_proba(self, values: Array, rows: Rows) -> Array:
@@ -114,6 +118,14 @@ def _finite(scores: Array) -> bool:
     return bool(scores.min() > -np.inf and scores.max() < np.inf)
 
 
+def known_scores(scores: Array) -> Array:
+    """Whether each raw score is finite, or -inf in a row that has a finite score."""
+    finite = np.isfinite(scores)
+    if scores.ndim == 2:  # in shape (n,), the score of the first class is 0
+        return finite | (np.isneginf(scores) & finite.any(axis=1, keepdims=True))
+    return finite | np.isneginf(scores)
+
+
 def _first_bad(good: Array) -> int:
     bad = ~good if good.ndim == 1 else ~good.all(axis=1)
     return int(np.flatnonzero(bad)[0])
@@ -179,7 +191,7 @@ def to_columns(values: object, kind: ColumnKind, name: str, *, logits: bool = Fa
     targets, predictions = _DOMAINS[kind]
     low, high, rule = targets if name == "y_true" else predictions
     if logits:
-        low, high, rule = -_LARGEST, _LARGEST, "finite raw scores"
+        low, high, rule = -np.inf, _LARGEST, "raw scores, finite or -inf"
     return Columns(array, "logits" if logits else "proba", low, high, rule, name)
 
 

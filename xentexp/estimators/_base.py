@@ -229,7 +229,7 @@ def _check_classes(loss: Loss, classes: NDArray[Any]) -> None:
         )
 
 
-def check_count(name: str, value: object) -> None:
-    """Raise an InputError if the value is not an integer >= 1."""
-    if not isinstance(value, Integral) or isinstance(value, bool) or value < 1:
-        raise InputError(f"{name} must be an integer >= 1; got {value!r}")
+def check_count(name: str, value: object, low: int = 1) -> None:
+    """Raise an InputError if the value is not an integer >= `low`."""
+    if not isinstance(value, Integral) or isinstance(value, bool) or value < low:
+        raise InputError(f"{name} must be an integer >= {low}; got {value!r}")

@@ -336,7 +336,7 @@ class Loss(metaclass=LossType):
             loss of decision scores. Shape (n,) has the prediction for the second of two classes.
         from_logits : bool, default=False
             Whether `y_pred` has raw scores, from which the link of the loss (usually the softmax)
-            gives the probabilities.
+            gives the probabilities. A score of ``-inf`` masks a class: its probability is 0.
         **options
             `labels`, `sample_weight`, `class_weight`, `pos_weight`, `label_smoothing`,
             `normalize`, `clip`, `ignore_label` and `numbers`: as for the function of the loss in
@@ -607,7 +607,8 @@ class Loss(metaclass=LossType):
             if part.weight is not None:
                 values = weigh(values, part.weight)
             if rows is None:
-                total += float(values.sum())
+                with np.errstate(over="ignore"):
+                    total += float(values.sum())
                 denominator += len(values) if part.weight is None else float(part.weight.sum())
             else:
                 part.rows.put(rows, values)
@@ -676,7 +677,8 @@ class Loss(metaclass=LossType):
         assert block.proba is not None
         proba = block.proba.astype(np.float64)
         # The raw scores of 0 and 1 are infinite: use those of a probability next to it.
-        least = 1e-150 if proba.ndim == 2 else _EPS if self.properties.clip else 1e-9
+        single = proba.ndim == 1 or self.properties.link == "sigmoid"
+        least = 1e-150 if not single else _EPS if self.properties.clip else 1e-9
         clip: FloatArray | float = max(block.clip, least) if self.properties.clip else 0.0
         if proba.ndim == 1 and block.index is not None:  # the loss only clips the true class
             clip = np.where(block.true_proba >= clip, 0.0, clip)
@@ -687,8 +689,10 @@ class Loss(metaclass=LossType):
         gradient, hessian = row_gradient_hessian(self, on_scores)
         if scores.ndim == 2:
             first, second = first.T, second.T
-        with np.errstate(over="ignore"):  # the second derivative of a logarithm at 0 is infinite
-            return gradient * first, hessian * first * first + gradient * second
+        # The second derivative of a logarithm at 0 is infinite.
+        with np.errstate(over="ignore", invalid="ignore"):
+            curve = hessian * first * first + gradient * second
+            return gradient * first, np.where(np.isnan(curve), np.inf, curve)
 
     def scores_of(
         self, proba: FloatArray, clip: FloatArray | float, least: float = 0.0
@@ -871,11 +875,13 @@ def _is_default(option: str, value: object) -> bool:
 
 
 # -- checks of what losses from other packages return -----------------------------------------
+# A number above the range of float64 is infinite, one below it is 0, both without a warning.
 
 
 def row_values(loss: Loss, block: Block) -> FloatArray:
     """`block_values` of a loss, with a check of the shape."""
-    values = loss.block_values(block)
+    with np.errstate(over="ignore", under="ignore"):
+        values = loss.block_values(block)
     if np.shape(values) != (block.n_rows,):
         raise _wrong_shape(loss, block, values)
     return values
@@ -883,7 +889,8 @@ def row_values(loss: Loss, block: Block) -> FloatArray:
 
 def row_gradient_hessian(loss: Loss, block: Block) -> Pair:
     """`block_gradient_hessian` of a loss, with a check of the shapes."""
-    gradient, hessian = loss.block_gradient_hessian(block)
+    with np.errstate(over="ignore", under="ignore"):
+        gradient, hessian = loss.block_gradient_hessian(block)
     _check_gradient(loss, block, gradient)
     _check_gradient(loss, block, hessian)
     return gradient, hessian
@@ -900,7 +907,8 @@ def _check_gradient(loss: Loss, block: Block, by_class: FloatArray) -> None:
 
 def row_loss_gradient(loss: Loss, block: Block) -> Pair:
     """`block_loss_gradient` of a loss, with a check of the shapes."""
-    values, gradient = loss.block_loss_gradient(block)
+    with np.errstate(over="ignore", under="ignore"):
+        values, gradient = loss.block_loss_gradient(block)
     if np.shape(values) != (block.n_rows,):
         raise _wrong_shape(loss, block, values)
     _check_gradient(loss, block, gradient)
@@ -914,18 +922,38 @@ def _wrong_shape(loss: Loss, block: Block, values: FloatArray) -> InputError:
     )
 
 
+def determines_proba(loss: Loss, n_classes: int) -> bool:
+    """Whether raw scores determine probabilities; scores of a hinge loss do not."""
+    return loss.properties.response != "decision_function" or loss.invertible(n_classes)
+
+
+# Largest factors and exponents: beyond them, values lose their digits, overflow or become NaN.
+LARGEST, HIGHEST_POWER = 1e100, 1e6
+SMALLEST = 1e-100
+"""Replaces smaller parameters whose limit at 0 is the same number to the last digit."""
+
+
 def check_number(
-    name: str, value: object, low: float, high: float, *, low_open: bool = False
+    name: str,
+    value: object,
+    low: float,
+    high: float,
+    *,
+    low_open: bool = False,
+    apart: float = 0.0,
 ) -> None:
     """Raise an InputError unless a parameter is a finite number from `low` to `high`."""
-    # An infinite end stands for no limit. `low_open` excludes `low` itself.
+    # An infinite end stands for no limit. `low_open` excludes `low` itself, and `apart` what is
+    # nearer to it.
     if isinstance(value, Real) and not isinstance(value, bool):
         number = float(value)
         above = number > low if low_open or low == -np.inf else number >= low
+        above = above and (not apart or number - low >= apart * (1.0 - _EPS))
         if above and number <= high and number < np.inf:
             return
     sign = ">" if low_open else ">="
-    rule = f"{sign} {low:g}" if high == float("inf") else f"{sign} {low:g} and <= {high:g}"
+    start = f"{sign} {low:g} by at least {apart:g}" if apart else f"{sign} {low:g}"
+    rule = start if high == float("inf") else f"{start} and <= {high:g}"
     if low == -float("inf"):
         rule = "a finite number" if high == float("inf") else f"a finite number <= {high:g}"
     elif high == float("inf"):

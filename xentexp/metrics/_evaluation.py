@@ -205,7 +205,7 @@ def evaluate(
         default margin losses are computed only with ``from_logits=True``.
     from_logits : bool, default=False
         If True, `y_pred` holds raw scores. Their softmax gives the probabilities, and they are
-        used as decision scores too.
+        used as decision scores too. A score of ``-inf`` masks a class: its probability is 0.
     ordered : bool, default=False
         If True, the classes are ordered, and the losses for ordered classes are included in the
         default of `metrics`.

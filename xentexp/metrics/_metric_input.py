@@ -175,16 +175,19 @@ class MetricInput:
         -------
         ndarray of shape (n,)
             Log-odds of the clipped probabilities, or of raw scores without a clip. They can be
-            infinite only with ``clip=0``.
+            infinite only with ``clip=0`` or a raw score of ``-inf``.
         """
         kind, _, _, values = self._rows
         if kind == "logits":
-            if self.n_classes == 2:
-                return np.asarray(values[column] - values[1 - column])
-            others = np.delete(values, column, axis=0)
-            highest = others.max(axis=0)
-            rest = highest + np.log(np.exp(others - highest).sum(axis=0))
-            return np.asarray(values[column] - rest)
+            with np.errstate(over="ignore"):
+                if self.n_classes == 2:
+                    return np.asarray(values[column] - values[1 - column])
+                others = np.delete(values, column, axis=0)
+                highest = others.max(axis=0)
+                finite = np.where(np.isinf(highest), 0.0, highest)  # all others may be masked
+                with np.errstate(divide="ignore"):
+                    rest = finite + np.log(np.exp(others - finite).sum(axis=0))
+                return np.asarray(values[column] - rest)
         clip = self.checked.clip
         p = np.clip(self.proba_by_class[column], clip, 1.0 - clip)
         with np.errstate(divide="ignore"):
@@ -209,8 +212,12 @@ class MetricInput:
         if kind == "proba":
             return np.asarray(values[column])
         if self.n_classes == 2:
-            return np.asarray(values[column] - values[1 - column])
-        return np.asarray(self._log_softmax[0][column] if kind == "logits" else values[column])
+            with np.errstate(over="ignore"):
+                scores = values[column] - values[1 - column]
+        else:
+            scores = self._log_softmax[0][column] if kind == "logits" else values[column]
+        limit = np.finfo(np.float64).max  # curves of scikit-learn need finite scores
+        return np.asarray(np.clip(scores, -limit, limit))
 
     def roc(self, column: int) -> tuple[FloatArray, FloatArray]:
         """ROC curve of one class against the rest.
