@@ -23,7 +23,6 @@ class Predictions:
     order: IntArray | None = None  # column of each class; None if the columns are in order
     normalize: bool | None = False
     name: str = "y_pred"
-    finite: bool = False  # whether scores of -inf, which mask a class, are not allowed
 
     @property
     def n_classes(self) -> int:
@@ -43,13 +42,14 @@ class Predictions:
         if self.kind == "proba":
             values = self._check_proba(values, rows)
         elif not _finite(values):
-            known = np.isfinite(values) if self.finite else known_scores(values)
+            single = self.kind == "decision" and values.ndim == 1
+            known = np.isfinite(values) if single else known_scores(values)
             if not known.all():
                 row = _first_bad(known)
-                rule = "" if self.finite else ", or -inf for masked classes"
+                hint = "" if single else "; beside a finite score, -inf masks a class"
                 raise InputError(
-                    f"raw scores must be finite{rule}; row {rows.number(row)} of {self.name} has "
-                    f"{values[row].tolist()}"
+                    f"raw scores must be finite; row {rows.number(row)} of {self.name} has "
+                    f"{values[row].tolist()}{hint}"
                 )
         return values if self.order is None else values[:, self.order]
 

@@ -68,9 +68,7 @@ def read(
             scores = replace(probabilities, kind="decision")
     if decision is not None:
         name = names[1] if y_pred is None else "decision"
-        scores = Predictions(
-            to_numbers(decision, name), "decision", name=name, finite=latent is not None
-        )
+        scores = Predictions(to_numbers(decision, name), "decision", name=name)
     first = probabilities or scores
     if first is None:
         raise InputError(f"{names[1]} must be given; got None")

@@ -574,14 +574,14 @@ class BatchLoss:
 
     def _check(self, predicted: Array) -> None:
         valid = np.isfinite(predicted)
-        if self.from_logits and not valid.all():
+        single = score_kind(self.loss) == "decision" and predicted.ndim == 1
+        if self.from_logits and not single and not valid.all():
             valid = known_scores(predicted)
         if not valid.all():
             row = int(np.flatnonzero(~valid.reshape(len(predicted), -1).all(axis=1))[0])
             raise InputError(
-                f"input must be finite, or -inf for masked classes with from_logits=True; got "
-                f"{predicted[row].tolist()} in row {row}; if training diverges, lower the learning "
-                f"rate"
+                f"input must be finite; got {predicted[row].tolist()} in row {row}; if training "
+                f"diverges, lower the learning rate; beside a finite raw score, -inf masks a class"
             )
         if self.from_logits:
             return
