@@ -291,7 +291,7 @@ def test_undefined_slopes_raise_an_undefined_error() -> None:
         (lambda: metrics.d2_score(Y2, P2, prior=[0.5, 0.6]), "prior must have .* sum to 1"),
         (lambda: metrics.d2_score(Y2, P2, prior=[1.5, -0.5]), "prior must have .* sum to 1"),
         (lambda: metrics.d2_score(Y2, P2, prior=[0.2, 0.3, 0.5]), "a number for each of 2"),
-        (lambda: metrics.d2_score(Y2, P2, prior="half"), "prior must have a number for each class"),
+        (lambda: metrics.d2_score(Y2, P2, prior="half"), "prior must be an array"),
         (lambda: metrics.d2_score(Y2, P2, prior=[0.4, 0.6], loss="absolute_error"),
          "loss of d2_score must be proper.* absolute_error is improper"),
         (lambda: metrics.perplexity(None, P2), "y_true must be given; got None"),

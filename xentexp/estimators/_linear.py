@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Mapping, Sequence
-from numbers import Real
 from typing import Any, Literal, Self
 
 import numpy as np
@@ -15,7 +14,8 @@ from sklearn.linear_model._base import SparseCoefMixin
 from sklearn.utils.extmath import safe_sparse_dot
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from xentexp._inputs.options import check_bool
+from xentexp._inputs.labels import refuse_missing_labels
+from xentexp._inputs.options import check_bool, real_number
 from xentexp._numerics import FloatArray
 from xentexp.errors import InputError, unknown_name
 from xentexp.estimators._base import LossClassifier, check_count
@@ -264,6 +264,7 @@ class LinearLossClassifier(SparseCoefMixin, LossClassifier):  # type: ignore[mis
         """
         loss = get_training_loss(self.loss, self.loss_params)
         self._check_parameters()
+        refuse_missing_labels(y)
         X, y = validate_data(self, X, y, accept_sparse="csr", dtype=_DTYPES)
         dtype, X = X.dtype, X.astype(np.float64, copy=False)
         all_rows = self._read(loss, X, y, sample_weight)
@@ -289,7 +290,7 @@ class LinearLossClassifier(SparseCoefMixin, LossClassifier):  # type: ignore[mis
         return self
 
     def _check_parameters(self) -> None:
-        if not (isinstance(self.C, Real) and self.C > 0.0):
+        if not (real_number(self.C) or 0.0) > 0.0:
             raise InputError(f"C must be > 0, or np.inf for no penalty; got {self.C!r}")
         check_bool("fit_intercept", self.fit_intercept)
         check_bool("warm_start", self.warm_start)

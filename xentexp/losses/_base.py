@@ -16,7 +16,6 @@ from __future__ import annotations
 from abc import abstractmethod
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from numbers import Real
 from typing import Any, ClassVar, Literal, Unpack, get_args
 
 import numpy as np
@@ -30,6 +29,7 @@ from xentexp._inputs.checked import (
     InputTraits,
 )
 from xentexp._inputs.options import LossOptions, check_bool, refuse_unknown
+from xentexp._inputs.options import check_number as check_number  # for the modules of losses
 from xentexp._inputs.read import read, read_columns
 from xentexp._numerics import FloatArray, log_softmax, tempered_log, weigh
 from xentexp.errors import InputError, unknown_name
@@ -595,7 +595,7 @@ class Loss(metaclass=LossType):
         InputError
             If a value is invalid, all weights are 0, or `reduction` is unknown.
         """
-        if reduction not in _REDUCTIONS:
+        if not (isinstance(reduction, str) and reduction in _REDUCTIONS):
             raise unknown_name("reduction", reduction, _REDUCTIONS)
         rows = np.zeros(checked.n_rows) if reduction == "none" else None
         total = denominator = 0.0
@@ -636,6 +636,7 @@ class Loss(metaclass=LossType):
         refuse_unknown("gradient", options, LossOptions)
         check_bool("from_logits", from_logits)
         numbers = options.get("numbers", False)
+        check_bool("numbers", numbers)
         if not (from_logits or numbers) and options.get("normalize", False) is not False:
             raise InputError(
                 f"normalize must be False for derivatives with respect to probabilities; got "
@@ -931,31 +932,3 @@ def determines_proba(loss: Loss, n_classes: int) -> bool:
 LARGEST, HIGHEST_POWER = 1e100, 1e6
 SMALLEST = 1e-100
 """Replaces smaller parameters whose limit at 0 is the same number to the last digit."""
-
-
-def check_number(
-    name: str,
-    value: object,
-    low: float,
-    high: float,
-    *,
-    low_open: bool = False,
-    apart: float = 0.0,
-) -> None:
-    """Raise an InputError unless a parameter is a finite number from `low` to `high`."""
-    # An infinite end stands for no limit. `low_open` excludes `low` itself, and `apart` what is
-    # nearer to it.
-    if isinstance(value, Real) and not isinstance(value, bool):
-        number = float(value)
-        above = number > low if low_open or low == -np.inf else number >= low
-        above = above and (not apart or number - low >= apart * (1.0 - _EPS))
-        if above and number <= high and number < np.inf:
-            return
-    sign = ">" if low_open else ">="
-    start = f"{sign} {low:g} by at least {apart:g}" if apart else f"{sign} {low:g}"
-    rule = start if high == float("inf") else f"{start} and <= {high:g}"
-    if low == -float("inf"):
-        rule = "a finite number" if high == float("inf") else f"a finite number <= {high:g}"
-    elif high == float("inf"):
-        rule += " and finite"
-    raise InputError(f"{name} must be {rule}; got {value!r}")

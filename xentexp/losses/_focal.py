@@ -9,6 +9,7 @@ from typing import ClassVar, cast
 
 import numpy as np
 
+from xentexp._inputs.asarray import to_floats
 from xentexp._inputs.block import Block
 from xentexp._numerics import LOWEST_LOG, FloatArray
 from xentexp.errors import InputError
@@ -173,7 +174,7 @@ class CategoricalFocalCrossentropy(TrueClassLoss):
         try:
             if isinstance(self.alpha, Mapping):
                 raise TypeError
-            factors = tuple(map(float, cast(Sequence[float], self.alpha)))
+            factors = to_floats(self.alpha, "alpha")
         except (TypeError, ValueError):
             raise InputError(
                 f"alpha must be a number, or a sequence with one number for each class; got "

@@ -10,6 +10,7 @@ from __future__ import annotations
 from abc import abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
+from numbers import Real
 from typing import ClassVar, Literal
 
 import numpy as np
@@ -347,7 +348,7 @@ class MultiMarginLoss(MarginLoss):
     margin: float = 1.0
 
     def __post_init__(self) -> None:
-        if self.p not in (1, 2):
+        if isinstance(self.p, bool) or not (isinstance(self.p, Real) and self.p in (1, 2)):
             raise InputError(f"p must be 1 or 2; got {self.p!r}")
         check_number("margin", self.margin, 0.0, LARGEST)
 

@@ -26,7 +26,7 @@ class MultilabelLoss(Loss):
     over_labels: Literal["mean", "sum"] = "mean"
 
     def __post_init__(self) -> None:
-        if self.over_labels not in _SCALES:
+        if not (isinstance(self.over_labels, str) and self.over_labels in _SCALES):
             raise unknown_name("over_labels", self.over_labels, _SCALES)
 
     @abstractmethod

@@ -10,6 +10,7 @@ from typing import ClassVar
 
 import numpy as np
 
+from xentexp._inputs.asarray import to_floats
 from xentexp._inputs.block import Block
 from xentexp._numerics import FloatArray, running_sums, sigmoid, softplus
 from xentexp.errors import InputError
@@ -284,7 +285,7 @@ array([0.9740..., 1.4068...])""",
         if self.thresholds is None:
             return
         try:
-            cuts = tuple(float(cut) for cut in self.thresholds)
+            cuts = to_floats(self.thresholds, "thresholds")
         except (TypeError, ValueError):
             raise InputError(
                 f"thresholds must be a sequence of numbers; got {self.thresholds!r}"

@@ -58,7 +58,10 @@ class BrierLoss(SeparableLoss):
     scale_by_half: Literal["auto"] | bool = "auto"
 
     def __post_init__(self) -> None:
-        if self.scale_by_half not in ("auto", True, False):
+        scale: object = self.scale_by_half
+        if not (
+            isinstance(scale, (bool, np.bool_)) or (isinstance(scale, str) and scale == "auto")
+        ):
             raise InputError(
                 f"scale_by_half must be 'auto', True or False; got {self.scale_by_half!r}"
             )

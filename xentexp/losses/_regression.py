@@ -29,7 +29,7 @@ class DistanceLoss(SeparableLoss):
     over_classes: Literal["mean", "sum", "half_sum"] = "mean"
 
     def __post_init__(self) -> None:
-        if self.over_classes not in _SCALES:
+        if not (isinstance(self.over_classes, str) and self.over_classes in _SCALES):
             raise unknown_name("over_classes", self.over_classes, _SCALES)
 
     def scale(self, block: Block) -> float:

@@ -9,8 +9,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from xentexp._inputs.asarray import precision, to_numbers
 from xentexp._inputs.block import Block
 from xentexp._inputs.checked import CheckedInput
+from xentexp._inputs.columns import less_precise_tolerance, row_sum_tolerance
 from xentexp._numerics import FloatArray, IntArray, log_softmax
 from xentexp.errors import InputError
 from xentexp.losses import Loss
@@ -270,16 +272,16 @@ def _to_prior(prior: object, classes: tuple[Any, ...]) -> FloatArray:
                 f"prior must have labels among the classes {list(classes)}; got {unknown_labels}"
             )
         prior = [prior.get(label, 0.0) for label in classes]
-    try:
-        proportions = np.asarray(prior, dtype=np.float64)
-    except (TypeError, ValueError):
-        raise InputError(f"prior must have a number for each class; got {prior!r}") from None
+    numbers = to_numbers(prior, "prior")
+    proportions = numbers.astype(np.float64)
     if proportions.shape != (len(classes),):
         raise InputError(
             f"prior must have a number for each of {len(classes)} classes; its shape is "
             f"{proportions.shape}"
         )
-    if not (proportions.min() >= 0.0 and abs(proportions.sum() - 1.0) <= 1e-8):
+    tolerance = row_sum_tolerance(precision(prior, numbers))
+    tolerance = max(tolerance, less_precise_tolerance(numbers[np.newaxis]))
+    if not (proportions.min() >= 0.0 and abs(proportions.sum() - 1.0) <= tolerance):
         raise InputError(
             f"prior must have numbers of at least 0 that sum to 1; got {proportions.tolist()}"
         )

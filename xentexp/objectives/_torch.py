@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from numbers import Integral
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -15,6 +16,7 @@ from numpy.typing import ArrayLike, NDArray
 from xentexp._inputs.checked import CheckedInput, PlannedInput
 from xentexp._inputs.columns import known_scores, row_sum_tolerance
 from xentexp._inputs.labels import KnownTargets, to_class_weight
+from xentexp._inputs.options import check_bool, refuse_unordered
 from xentexp._numerics import Array, FloatArray, sigmoid
 from xentexp.errors import InputError, import_extra, unknown_name
 from xentexp.losses import Loss
@@ -377,8 +379,7 @@ class BatchLoss:
                 f"training"
             )
         check_smoothing(self.loss, self.label_smoothing)
-        if not isinstance(self.from_logits, bool):
-            raise InputError(f"from_logits must be True or False; got {self.from_logits!r}")
+        check_bool("from_logits", self.from_logits)
         if not self.from_logits and score_kind(self.loss) == "decision":
             raise InputError(
                 f"from_logits must be True for {name}, because it is a loss of decision scores; "
@@ -390,13 +391,14 @@ class BatchLoss:
                 f"does not contain all training rows; got {self.class_weight!r}; pass the weights, "
                 f"e.g. {{0: 1.0, 1: 3.5}}"
             )
+        refuse_unordered("class_weight", self.class_weight)
         if self.class_weight is not None and self.multilabel:
             raise InputError(
                 f"class_weight must be None for {name}, because its columns are labels and not "
                 f"classes; got {self.class_weight!r}"
             )
         ignored = self.ignore_index
-        if ignored is not None and (isinstance(ignored, bool) or not isinstance(ignored, int)):
+        if ignored is not None and (isinstance(ignored, bool) or not isinstance(ignored, Integral)):
             raise InputError(f"ignore_index must be an integer or None; got {ignored!r}")
         if ignored is not None and self.multilabel:
             raise InputError(
@@ -505,6 +507,11 @@ class BatchLoss:
             not_whole = numbers[numbers != np.floor(numbers)]
             if not_whole.size:
                 raise InputError(f"target must hold integer class numbers; got {not_whole[0]}")
+        if numbers.dtype.kind == "b" and n_classes != 2:
+            raise InputError(
+                f"target must hold integer class numbers for {n_classes} classes; got bool; "
+                f"convert it with .long()"
+            )
         index = numbers.astype(np.intp)
         low, high = index.min(), index.max()
         if low < 0 or high >= n_classes:
@@ -593,7 +600,7 @@ class BatchLoss:
 def _check_row_sums(values: Array, name: str, dtype: np.dtype[np.floating[Any]]) -> None:
     """Raise an InputError if a row does not sum to 1 in the precision of `dtype`."""
     off = np.abs(values.sum(axis=1) - 1.0)
-    if off.max() > row_sum_tolerance(dtype):
+    if off.max() > row_sum_tolerance(float(np.finfo(dtype).eps)):
         row = int(off.argmax())
         raise InputError(
             f"{name} must have rows that sum to 1; got {values[row].tolist()} in row {row}"
