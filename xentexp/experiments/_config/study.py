@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -27,14 +28,17 @@ from xentexp.experiments._formatting import dotted
 from xentexp.experiments._models import seeded
 from xentexp.experiments._results import Candidate
 from xentexp.experiments._scoring import choose_measures
+from xentexp.experiments._submission import check_new, check_not_read
 from xentexp.experiments.datasets import Dataset, Entities, Finding, load_dataset
 from xentexp.experiments.datasets._checks import as_typed
+from xentexp.experiments.datasets._dacon import FOLDER_VARIABLE
 from xentexp.experiments.datasets._repeats import check_key
 
 _NOT_HASHED = {  # keys that do not change the values of the run
     "tracking",
     "n_jobs",
     "submission",
+    "overwrite",
     "primary",
     "leaderboard",
     "published",
@@ -60,6 +64,7 @@ class Study:
     tracking_uri: str | None
     experiment: str
     submission: Path | None
+    overwrite: bool  # whether the submission may replace a file
     config_hash: str  # identical for runs that must give identical values
     published: tuple[Published, ...] = ()
     leak: Leak | None = None  # None without a leak, and for leakage.check=ignore
@@ -70,7 +75,7 @@ class Study:
     findings: tuple[Finding, ...] = ()  # what to read before the fits, leaks between folds aside
 
 
-def build(config: Mapping[str, Any]) -> Study:
+def build(config: Mapping[str, Any], trusted: Collection[str] = ()) -> Study:
     """Build a study from a resolved configuration of plain values; load data and make folds."""
     settings = read(config)
     shown = settings.leaderboard
@@ -78,7 +83,7 @@ def build(config: Mapping[str, Any]) -> Study:
         shown = tuple(dict.fromkeys([*settings.losses, *shown]))  # losses named by the user first
     if shown is not None and settings.primary not in shown:
         shown = (settings.primary, *shown)
-    candidates = read_candidates(settings.models, settings.train_on, settings.curves)
+    candidates = read_candidates(settings.models, settings.train_on, settings.curves, trusted)
     candidates = tuple(_seeded(candidate, settings.seed) for candidate in candidates)
     cv_options = settings.cv.model_dump()
     _check_cv_options(cv_options)
@@ -94,6 +99,10 @@ def build(config: Mapping[str, Any]) -> Study:
     candidates = tuned_candidates(candidates, tuning, cv_kind=cv.kind, seed=settings.seed)
     published = _published(settings.published or {}, [candidate.name for candidate in candidates])
     submission = _submission(settings.submission, dataset)
+    if submission is not None:
+        stores = [] if tuning is None else [tuning.storage]
+        check_not_read(submission, [*_paths(parameters), *stores])
+        check_new(submission, overwrite=settings.overwrite)
     folds = _folds(cv, dataset)
     check_weights(dataset, folds)
     leak, without_leak, key = _leakage(settings.leakage, dataset, cv, folds)
@@ -112,6 +121,7 @@ def build(config: Mapping[str, Any]) -> Study:
         tracking_uri=settings.tracking.uri,
         experiment=settings.tracking.experiment or _experiment_name(dataset, parameters),
         submission=submission,
+        overwrite=settings.overwrite,
         config_hash=_config_hash(config),
         published=published,
         leak=leak,
@@ -286,6 +296,13 @@ def _published(
             f"({', '.join(models)}); got values for {', '.join(section)}"
         )
     return chosen
+
+
+def _paths(parameters: Mapping[str, Any]) -> list[Path]:
+    """Files and folders that the parameters of a loader name, or its environment variable."""
+    names = [value for value in parameters.values() if isinstance(value, str) and value]
+    names += [os.environ[name] for name in (FOLDER_VARIABLE,) if os.environ.get(name)]
+    return [Path(name).expanduser() for name in names]
 
 
 def _submission(path: str | None, dataset: Dataset) -> Path | None:

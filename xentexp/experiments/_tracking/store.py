@@ -46,6 +46,12 @@ class Store:
         with store_errors(self.uri):
             self.experiment_id = self._experiment(experiment, primary, description)
 
+    @property
+    def file(self) -> Path | None:
+        """SQLite file of the store; None for a server."""
+        sqlite = self.uri.startswith(SQLITE)
+        return Path(self.uri.removeprefix(SQLITE)) if sqlite else None
+
     def _experiment(self, name: str, primary: str, description: str) -> str:
         location = None  # chosen by the server
         if not self.uri.startswith("http"):
