@@ -11,7 +11,9 @@ _USER = r"(?P<before>[a-z][\w+.-]*://[^\s:/@'\"]*)"
 _PORT = r"\d+(?:[/?#\s'\",]|$)"
 _PASSWORD = re.compile(rf"{_USER}:(?!{_PORT})(?P<password>[^\s'\"]*)@", re.IGNORECASE)
 _TOKEN_AS_USER = re.compile(r"(https?://)[^\s:/?#@'\"]+@", re.IGNORECASE)
-_WORDS = r"token|passw(?:or)?d|pwd|secret|api_?key|access_?key|credential|signature|\bsig\b|\bauth\b"
+_WORDS = (
+    r"token|passw(?:or)?d|pwd|secret|api_?key|access_?key|credential|signature|\bsig\b|\bauth\b"
+)
 _PARAMETER = re.compile(rf"([?&;][\w.-]*(?:{_WORDS})[\w.-]*=)[^&\s'\"#]+", re.IGNORECASE)
 _BEARER = re.compile(r"(\b(?:Bearer|Basic) )[\w.~+/=-]{8,}")
 _SECRET_VARIABLE = re.compile(
@@ -70,7 +72,7 @@ _INVISIBLE = re.compile(
 
 
 def printable(text: str, *, one_line: bool = False) -> str:
-    """Text without secrets, with control characters escaped as in Python, e.g. ``\\x1b``."""
+    """Text without secrets, with control characters escaped as in Python."""
     text = _INVISIBLE.sub(_escaped, without_secrets(text))
     return re.sub("[\n\t]", _escaped, text) if one_line else text
 

@@ -18,6 +18,7 @@ from mlflow.exceptions import MlflowException
 from sklearn.dummy import DummyClassifier
 from sklearn.linear_model import LogisticRegression
 
+from xentexp._safe_text import without_secrets
 from xentexp.errors import InputError
 from xentexp.experiments import _tracking as tracking
 from xentexp.experiments._compare import run_experiment
@@ -382,7 +383,7 @@ def test_processes_that_make_a_store_at_once_get_one_store(tmp_path: Path) -> No
     ],
 )
 def test_an_address_is_shown_without_its_password(uri, shown):
-    assert tracking.without_password(uri) == shown
+    assert without_secrets(uri) == shown
 
 
 def test_a_store_that_fails_is_named_without_its_password():

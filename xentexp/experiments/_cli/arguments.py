@@ -209,7 +209,8 @@ def for_hydra(word: str, *, multirun: bool) -> str:
     ):
         return word
     if name in _COLUMNS and value.startswith("[") and value.endswith("]"):
-        if parsed is not None and all(isinstance(item, str) for item in parsed.value()):
+        listed = None if parsed is None else parsed.value()
+        if isinstance(listed, list) and all(isinstance(item, str) for item in listed):
             return word
         items = re.findall(r"\s*(\"[^\"]*\"|'[^']*'|[^,]+)\s*(?:,|$)", value[1:-1])
         return f"{key}=[{','.join(quoted(item.strip()) for item in items)}]"

@@ -6,9 +6,13 @@ import itertools
 import re
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import hydra
+from hydra._internal.hydra import Hydra
+from hydra._internal.utils import create_config_search_path
+from hydra.core.config_search_path import SearchPathQuery
 from hydra.core.global_hydra import GlobalHydra
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from omegaconf import DictConfig, OmegaConf, open_dict
@@ -17,7 +21,6 @@ from omegaconf.resolvers import oc
 from xentexp._safe_text import remember
 from xentexp.errors import InputError
 from xentexp.experiments._cli.arguments import Arguments, for_hydra
-from xentexp.experiments._cli.arguments import quoted as quoted_text
 from xentexp.experiments._cli.conf import conf_folder
 
 RESOLVERS = ("oc.env", "oc.decode", "oc.select")
@@ -27,11 +30,10 @@ RESOLVERS = ("oc.env", "oc.decode", "oc.select")
 def compose(arguments: Arguments) -> Iterator[tuple[list[str], DictConfig]]:
     """Configuration of each job, with its overrides as typed."""
     _check_packaged_names(arguments)
-    folder = arguments.config_dir
-    # Set even if there is no folder: a search path in a file could import a package.
-    path = "" if folder is None else quoted_text(f"file://{folder}")
-    search = f"hydra.searchpath=[{path}]"
+    search = "hydra.searchpath=[]"  # a search path in a file could import a package
     with hydra.initialize_config_dir(str(conf_folder()), version_base="1.3"):
+        if arguments.config_dir is not None:
+            _search_too(arguments.config_dir)
         for words, quoted in _jobs(arguments):
             config = hydra.compose(
                 arguments.config_name, [*quoted, search], return_hydra_config=True
@@ -42,6 +44,15 @@ def compose(arguments: Arguments) -> Iterator[tuple[list[str], DictConfig]]:
             _check_resolvers(OmegaConf.to_container(config, resolve=False))
             _remove_unselected_models(config, words, quoted)
             yield words, config
+
+
+def _search_too(folder: Path) -> None:
+    """Add a folder after the packaged one, as Hydra does for its option --config-dir."""
+    # Not hydra.searchpath, in which the file of --config-name is not found.
+    path = create_config_search_path(str(conf_folder()))
+    path.prepend("command-line", f"file://{folder}", SearchPathQuery(provider="schema"))
+    GlobalHydra.instance().clear()
+    Hydra.create_main_hydra2("xentexp", path)
 
 
 def _jobs(arguments: Arguments) -> list[tuple[list[str], list[str]]]:

@@ -36,11 +36,11 @@ def explain(error: Exception, choices: list[str] | None = None) -> str:
     syntax = re.search(r"Error parsing override '([^']*)'", message)
     if syntax:
         reason = re.sub(r" See https?://.*|Error parsing override '.*' ", "", cause)
-        key, _, value = syntax.group(1).partition("=")
+        word, _, value = syntax.group(1).partition("=")
         in_quotes = '"' + value.replace('"', r"\"") + '"'
         return (
             f"{syntax.group(1)} cannot be parsed ({reason}); put a value with spaces or special "
-            f"characters in quotes: {shlex.quote(f'{key}={in_quotes}')}"
+            f"characters in quotes: {shlex.quote(f'{word}={in_quotes}')}"
         )
     advice = (
         r" (Set the environment variable|To append to your config use|full_key:|object_type=).*"

@@ -13,10 +13,11 @@ from typing import Any
 
 from omegaconf import DictConfig
 
+from xentexp._safe_text import without_secrets
 from xentexp.experiments._cli.composition import resolved, stored
 from xentexp.experiments._cli.failures import AllModelsFailedError
 from xentexp.experiments._cli.progress import Progress
-from xentexp.experiments._cli.terminal import print_leaderboard, store_option
+from xentexp.experiments._cli.terminal import print_leaderboard, say, store_option
 from xentexp.experiments._config import Study, build
 from xentexp.experiments._folds import CV_OPTIONS
 from xentexp.experiments._formatting import counted
@@ -68,6 +69,7 @@ def run_job(
     store = tracking.Store(
         study.tracking_uri,
         study.experiment,
+        from_environment=study.experiment_is_default,
         primary=study.primary,
         description=f"{dataset.card.title}. Source: {dataset.card.source}\n\n{_METRICS_NOTE}",
     )
@@ -120,7 +122,7 @@ def run_job(
             n_jobs=study.n_jobs,
             on_fold=progress.fold,
         )
-        with progress:
+        with progress, tracking.without_autologging():
             result = run_on(dataset, cv=study.folds, on_result=record)
             if study.grouped_folds:
                 # The test rows are scored once.
@@ -158,19 +160,19 @@ def run_job(
             store.log(run_id, [tracking.Tag("mlflow.note.content", note)])
     if not as_json:
         if any(section.instead for section in sections):
-            print(_title(study))
+            say(_title(study))
         else:
             print_leaderboard(board, title=_title(study), store=store_option(store.uri))
         for section in sections:
             section.show()
         if not quiet:
             page = tracking.chart_page(store.experiment_id, run_id, study.primary)
-            print(_hint(store.uri, page))
+            say(_hint(store.uri, page))
     document = {
-        "experiment": study.experiment,
+        "experiment": store.experiment,
         "experiment_id": store.experiment_id,
         "run_id": run_id,
-        "store": tracking.without_password(store.uri),
+        "store": without_secrets(store.uri),
         "primary": study.primary,
         "leaderboard": board.to_records(),
         "notes": list(dataset.card.notes),
@@ -250,9 +252,7 @@ def _title(study: Study) -> str:
 
 
 def _hint(uri: str, page: str) -> str:
-    from xentexp.experiments._tracking import without_password
-
-    shown = without_password(uri)
+    shown = without_secrets(uri)
     if uri.startswith(("http://", "https://")):
         return f"\nAll results are in MLflow: {shown}{page}"
     return (

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import re
+import shlex
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
@@ -105,9 +106,9 @@ def print_leaderboard(board: Leaderboard, *, title: str, store: str = "") -> Non
 
 def store_option(uri: str) -> str:
     """Option --store for commands in hints; empty for the default store."""
-    from xentexp.experiments._tracking import store_uri, without_password
+    from xentexp.experiments._tracking import store_uri
 
-    return "" if uri == store_uri() else f" --store {without_password(uri)}"
+    return "" if uri == store_uri() else f" --store {shlex.quote(without_secrets(uri))}"
 
 
 def _notes(board: Leaderboard, losses: list[str], store: str) -> list[str]:

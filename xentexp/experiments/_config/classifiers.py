@@ -77,16 +77,20 @@ def instantiate(node: Any, trusted: Collection[str] = TRUSTED) -> Any:
     """Make the estimators of a section; each is checked when it is made, at every depth."""
     # Not by `hydra.utils.instantiate`, which resolves interpolations in the values once more and so
     # calls whatever an escaped one yields.
+    return _made(node, trusted)
+
+
+def _made(node: Any, trusted: Collection[str]) -> Any:
     if isinstance(node, list):
-        return [instantiate(item, trusted) for item in node]
+        return [_made(item, trusted) for item in node]
     if not isinstance(node, Mapping):
         _check_data(node)
         return node
     if "_target_" not in node:
         _check_keys(node)
-        return {key: instantiate(value, trusted) for key, value in node.items()}
+        return {key: _made(value, trusted) for key, value in node.items()}
     cls, parameters = _checked(node, trusted)
-    made = {key: instantiate(value, trusted) for key, value in parameters.items()}
+    made = {key: _made(value, trusted) for key, value in parameters.items()}
     try:
         return cls(**made)
     except Exception as error:  # whatever a constructor raises

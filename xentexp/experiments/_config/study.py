@@ -63,6 +63,7 @@ class Study:
     n_jobs: int
     tracking_uri: str | None
     experiment: str
+    experiment_is_default: bool  # not set by tracking.experiment
     submission: Path | None
     overwrite: bool  # whether the submission may replace a file
     config_hash: str  # identical for runs that must give identical values
@@ -120,6 +121,7 @@ def build(config: Mapping[str, Any], trusted: Collection[str] = ()) -> Study:
         n_jobs=settings.n_jobs,
         tracking_uri=settings.tracking.uri,
         experiment=settings.tracking.experiment or _experiment_name(dataset, parameters),
+        experiment_is_default=not settings.tracking.experiment,
         submission=submission,
         overwrite=settings.overwrite,
         config_hash=_config_hash(config),

@@ -6,7 +6,7 @@ from xentexp.experiments._tracking.connect import (
     open_client,
     store_errors,
     store_uri,
-    without_password,
+    without_autologging,
 )
 from xentexp.experiments._tracking.items import (
     Binary,
@@ -52,5 +52,5 @@ __all__ = [
     "search_items",
     "store_errors",
     "store_uri",
-    "without_password",
+    "without_autologging",
 ]
