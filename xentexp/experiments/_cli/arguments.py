@@ -208,6 +208,8 @@ def for_hydra(word: str, *, multirun: bool) -> str:
         or (isinstance(parsed._value, list) and not of_dataset)
     ):
         return word
+    if parsed is not None and name in _COLUMNS and isinstance(parsed._value, (int, float)):
+        return word
     if name in _COLUMNS and value.startswith("[") and value.endswith("]"):
         listed = None if parsed is None else parsed.value()
         if isinstance(listed, list) and all(isinstance(item, str) for item in listed):

@@ -20,7 +20,7 @@ from xentexp.experiments._cli.progress import Progress
 from xentexp.experiments._cli.terminal import print_leaderboard, say, store_option
 from xentexp.experiments._config import Study, build
 from xentexp.experiments._folds import CV_OPTIONS
-from xentexp.experiments._formatting import counted
+from xentexp.experiments._formatting import counted, escaped
 from xentexp.experiments._tracking.provenance import git, installed, versions
 from xentexp.tuning._storage import prepare
 
@@ -71,7 +71,10 @@ def run_job(
         study.experiment,
         from_environment=study.experiment_is_default,
         primary=study.primary,
-        description=f"{dataset.card.title}. Source: {dataset.card.source}\n\n{_METRICS_NOTE}",
+        description=(
+            f"{escaped(dataset.card.title)}. Source: {escaped(dataset.card.source)}\n\n"
+            f"{_METRICS_NOTE}"
+        ),
     )
     if study.submission is not None and store.file is not None:
         check_not_read(study.submission, [store.file])
