@@ -77,12 +77,11 @@ def check_new(file: Path, *, overwrite: bool) -> None:
 def check_not_read(file: Path, inputs: Iterable[Path]) -> None:
     """Refuse to replace a file that the run reads, also by another name (a link)."""
     for path in inputs:
-        for source in sorted(path.iterdir()) if path.is_dir() else [path]:
-            if file.exists() and source.exists() and file.samefile(source):
-                raise InputError(
-                    f"submission must not be a file that the run reads; {file} is {source}; choose "
-                    f"another name"
-                )
+        if file.exists() and path.exists() and file.samefile(path):
+            raise InputError(
+                f"submission must not be a file that the run reads; {file} is {path}; choose "
+                f"another name"
+            )
 
 
 def _harmless(value: object) -> object:

@@ -200,7 +200,7 @@ def for_hydra(word: str, *, multirun: bool) -> str:
         return word
     if re.fullmatch(r"\s*(\"(\\.|[^\"\\])*\"|'(\\.|[^'\\])*'|null)\s*", value, re.IGNORECASE):
         return word
-    parsed = _parse(word)
+    parsed = parse(word)
     if parsed is not None and (
         "${" in value
         or not (name in _TEXT or name in _COLUMNS)  # a number or a flag of a loader
@@ -219,7 +219,8 @@ def for_hydra(word: str, *, multirun: bool) -> str:
     return f"{key}={quoted(value)}"
 
 
-def _parse(word: str) -> Override | None:
+def parse(word: str) -> Override | None:
+    """Override as Hydra reads it; None if it cannot."""
     from hydra.core.override_parser.overrides_parser import OverridesParser
     from hydra.errors import HydraException
 

@@ -41,7 +41,7 @@ def compose(arguments: Arguments) -> Iterator[tuple[list[str], DictConfig]]:
             _check_hydra(config.hydra)
             with open_dict(config):
                 del config["hydra"]
-            _check_resolvers(OmegaConf.to_container(config, resolve=False))
+            check_resolvers(OmegaConf.to_container(config, resolve=False))
             _remove_unselected_models(config, words, quoted)
             yield words, config
 
@@ -112,14 +112,15 @@ def _check_hydra(section: DictConfig) -> None:
             )
 
 
-def _check_resolvers(node: Any) -> None:
+def check_resolvers(node: Any) -> None:
+    """Refuse interpolations that call anything but the resolvers of `RESOLVERS`."""
     if isinstance(node, Mapping):
         for key, value in node.items():
-            _check_resolvers(key)
-            _check_resolvers(value)
+            check_resolvers(key)
+            check_resolvers(value)
     elif isinstance(node, list):
         for value in node:
-            _check_resolvers(value)
+            check_resolvers(value)
     elif isinstance(node, str):
         for name in re.findall(r"\$\{\s*([^\s:${}]+)\s*:", node):
             if name not in RESOLVERS:

@@ -66,9 +66,9 @@ def print_table(headers: Sequence[str], rows: Iterable[Sequence[str]], *, title:
     """Print a table of text."""
     table = Table(box=box.SIMPLE_HEAD, title=title or None, title_justify="left", pad_edge=False)
     for number, header in enumerate(headers):
-        table.add_column(header, no_wrap=number == 0, overflow="fold")
+        table.add_column(printable(header), no_wrap=number == 0, overflow="fold")
     for row in rows:
-        table.add_row(*map(Text, row))
+        table.add_row(*(Text(printable(cell)) for cell in row))  # escaped before it is measured
     console().print(table)
 
 
@@ -139,7 +139,7 @@ def _table(board: Leaderboard, losses: list[str], rows: list[Row]) -> Table:
     table.add_column("best", style="dim")
     for row in rows:
         name = Text(
-            re.sub("[_ ]", "\n", row.model)
+            re.sub("[_ ]", "\n", printable(row.model))
         )  # Text, because brackets in a name are not markup
         table.add_column(name, justify="right", vertical="top")
     for loss in losses:

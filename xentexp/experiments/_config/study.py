@@ -31,7 +31,7 @@ from xentexp.experiments._scoring import choose_measures
 from xentexp.experiments._submission import check_new, check_not_read
 from xentexp.experiments.datasets import Dataset, Entities, Finding, load_dataset
 from xentexp.experiments.datasets._checks import as_typed
-from xentexp.experiments.datasets._dacon import FOLDER_VARIABLE
+from xentexp.experiments.datasets._dacon import FILES, FOLDER_VARIABLE
 from xentexp.experiments.datasets._repeats import check_key
 
 _NOT_HASHED = {  # keys that do not change the values of the run
@@ -301,10 +301,11 @@ def _published(
 
 
 def _paths(parameters: Mapping[str, Any]) -> list[Path]:
-    """Files and folders that the parameters of a loader name, or its environment variable."""
+    """Files that a loader reads: those its parameters name, and those of the folder of dacon."""
     names = [value for value in parameters.values() if isinstance(value, str) and value]
     names += [os.environ[name] for name in (FOLDER_VARIABLE,) if os.environ.get(name)]
-    return [Path(name).expanduser() for name in names]
+    paths = [Path(name).expanduser() for name in names]
+    return [*paths, *(path / name for path in paths if path.is_dir() for name in FILES)]
 
 
 def _submission(path: str | None, dataset: Dataset) -> Path | None:
