@@ -125,7 +125,7 @@ def run_job(
             n_jobs=study.n_jobs,
             on_fold=progress.fold,
         )
-        with progress, tracking.without_autologging():
+        with progress:
             result = run_on(dataset, cv=study.folds, on_result=record)
             if study.grouped_folds:
                 # The test rows are scored once.

@@ -46,7 +46,7 @@ def store_uri(uri: str | None = None) -> str:
         raise InputError(f"the tracking store must be a file or an address; got the folder {path}")
     other = re.match(r"[\w+.-]*:", uri.removeprefix(SQLITE))
     known = path.suffix.lower() in _SUFFIXES or path.is_file() or uri.startswith(SQLITE)
-    if other or uri.startswith("databricks") or not known or "?" in str(path):
+    if other or not known or "?" in str(path):
         raise InputError(
             f"the tracking store must be sqlite:///FILE (a name that ends in .db), http://..., "
             f"https://... or the address of a database server; got {without_secrets(uri)!r}"
@@ -137,15 +137,6 @@ def store_errors(uri: str) -> AbstractContextManager[None]:
         f"the tracking store {without_secrets(uri)} failed",
         *("mlflow", "alembic", "sqlalchemy", OSError, ImportError, ValueError),
     )
-
-
-@contextlib.contextmanager
-def without_autologging() -> Iterator[None]:
-    """Fit without MLflow's autologging, which would start a run for each fold."""
-    from mlflow.utils.autologging_utils import disable_autologging
-
-    with disable_autologging():
-        yield
 
 
 @contextlib.contextmanager
