@@ -205,7 +205,7 @@ def for_hydra(word: str, *, multirun: bool) -> str:
         "${" in value
         or not (name in _TEXT or name in _COLUMNS)  # a number or a flag of a loader
         or (multirun and parsed.is_sweep_override())
-        or (isinstance(parsed._value, list) and not of_dataset)
+        or (isinstance(parsed._value, list) and not of_dataset and name != "cv.time_column")
     ):
         return word
     if parsed is not None and name in _COLUMNS and isinstance(parsed._value, (int, float)):
