@@ -153,11 +153,8 @@ def _table_parameters(
     named = [*([] if cv.time_column is None else [cv.time_column]), *groups, *(leakage.key or ())]
     keep = parameters.get("keep")
     if named and (keep is None or isinstance(keep, list)):
-        others = [
-            parameters.get("target"),
-            parameters.get("group"),
-            *(parameters.get("drop") or ()),
-        ]
+        roles = [parameters.get(role) for role in ("target", "group", "weight")]
+        others = [*roles, *(parameters.get("drop") or ())]
         more = [name for name in named if name not in others]
         changed["keep"] = list(dict.fromkeys([*(keep or ()), *more])) or None
     return changed
