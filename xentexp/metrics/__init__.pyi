@@ -143,7 +143,7 @@ def evaluate(
         default margin losses are computed only with ``from_logits=True``.
     from_logits : bool, default=False
         If True, `y_pred` holds raw scores. Their softmax gives the probabilities, and they are
-        used as decision scores too.
+        used as decision scores too. A score of ``-inf`` masks a class: its probability is 0.
     ordered : bool, default=False
         If True, the classes are ordered, and the losses for ordered classes are included in the
         default of `metrics`.
@@ -155,7 +155,9 @@ def evaluate(
     labels : array-like of shape (k,), default=None
         All classes, in the order of the columns of `y_pred`; if `y_pred` has shape (n,), it is
         for the second of two classes. By default, labels that are integers from 0 to k - 1 are
-        column numbers; other labels are sorted, and all k of them must occur in `y_true`. The
+        column numbers, also if some do not occur: pass `labels` if classes are counted from 1
+        and the last may not occur. Other labels are sorted, and all k of them must occur in
+        `y_true` or be its categories (pandas). A set is not accepted, as it has no order. The
         columns of a data frame are matched to the classes by name.
     sample_weight : array-like of shape (n,), default=None
         Weight of each row: finite and not negative, with at least one above 0. A mean is the
@@ -172,7 +174,10 @@ def evaluate(
         the targets unchanged.
     normalize : bool or None, default=False
         How to treat rows of probabilities that do not sum to 1: False raises an InputError,
-        True divides each row by its sum, None uses the rows unchanged.
+        True divides each row by its sum, None uses the rows unchanged. A sum may differ from 1
+        by the square root of the machine epsilon of the dtype: 1.5e-8 for float64, 3.5e-4 for
+        float32. float64 numbers that are exactly float32 numbers have the tolerance of float32;
+        if all have 6 digits, it is 1e-6 for each column; if 7 to 9 digits, 1e-7.
     clip : float or "auto", default='auto'
         Lower limit of the probabilities inside logarithms, in [0, 1); smaller probabilities are
         replaced by it. "auto" is the machine epsilon of the dtype (2.2e-16 for float64). 0
@@ -310,7 +315,9 @@ def binary_crossentropy(
     labels : array-like of shape (k,), default=None
         All classes, in the order of the columns of `y_pred`; if `y_pred` has shape (n,), it is
         for the second of two classes. By default, labels that are integers from 0 to k - 1 are
-        column numbers; other labels are sorted, and all k of them must occur in `y_true`. The
+        column numbers, also if some do not occur: pass `labels` if classes are counted from 1
+        and the last may not occur. Other labels are sorted, and all k of them must occur in
+        `y_true` or be its categories (pandas). A set is not accepted, as it has no order. The
         columns of a data frame are matched to the classes by name.
     sample_weight : array-like of shape (n,), default=None
         Weight of each row: finite and not negative, with at least one above 0. A mean is the
@@ -334,7 +341,10 @@ def binary_crossentropy(
         means no limit, so that values can be infinite.
     normalize : bool or None, default=False
         How to treat rows of probabilities that do not sum to 1: False raises an InputError,
-        True divides each row by its sum, None uses the rows unchanged.
+        True divides each row by its sum, None uses the rows unchanged. A sum may differ from 1
+        by the square root of the machine epsilon of the dtype: 1.5e-8 for float64, 3.5e-4 for
+        float32. float64 numbers that are exactly float32 numbers have the tolerance of float32;
+        if all have 6 digits, it is 1e-6 for each column; if 7 to 9 digits, 1e-7.
     ignore_label : label, default=None
         Rows with this label in `y_true` are left out of the sum and of the sum of weights;
         their value is 0 with ``reduction="none"``. By default no row is left out.
@@ -489,7 +499,9 @@ def categorical_crossentropy(
     labels : array-like of shape (k,), default=None
         All classes, in the order of the columns of `y_pred`; if `y_pred` has shape (n,), it is
         for the second of two classes. By default, labels that are integers from 0 to k - 1 are
-        column numbers; other labels are sorted, and all k of them must occur in `y_true`. The
+        column numbers, also if some do not occur: pass `labels` if classes are counted from 1
+        and the last may not occur. Other labels are sorted, and all k of them must occur in
+        `y_true` or be its categories (pandas). A set is not accepted, as it has no order. The
         columns of a data frame are matched to the classes by name.
     sample_weight : array-like of shape (n,), default=None
         Weight of each row: finite and not negative, with at least one above 0. A mean is the
@@ -510,7 +522,10 @@ def categorical_crossentropy(
         means no limit, so that values can be infinite.
     normalize : bool or None, default=False
         How to treat rows of probabilities that do not sum to 1: False raises an InputError,
-        True divides each row by its sum, None uses the rows unchanged.
+        True divides each row by its sum, None uses the rows unchanged. A sum may differ from 1
+        by the square root of the machine epsilon of the dtype: 1.5e-8 for float64, 3.5e-4 for
+        float32. float64 numbers that are exactly float32 numbers have the tolerance of float32;
+        if all have 6 digits, it is 1e-6 for each column; if 7 to 9 digits, 1e-7.
     ignore_label : label, default=None
         Rows with this label in `y_true` are left out of the sum and of the sum of weights;
         their value is 0 with ``reduction="none"``. By default no row is left out.
@@ -662,7 +677,9 @@ def sparse_categorical_crossentropy(
     labels : array-like of shape (k,), default=None
         All classes, in the order of the columns of `y_pred`; if `y_pred` has shape (n,), it is
         for the second of two classes. By default, labels that are integers from 0 to k - 1 are
-        column numbers; other labels are sorted, and all k of them must occur in `y_true`. The
+        column numbers, also if some do not occur: pass `labels` if classes are counted from 1
+        and the last may not occur. Other labels are sorted, and all k of them must occur in
+        `y_true` or be its categories (pandas). A set is not accepted, as it has no order. The
         columns of a data frame are matched to the classes by name.
     sample_weight : array-like of shape (n,), default=None
         Weight of each row: finite and not negative, with at least one above 0. A mean is the
@@ -683,7 +700,10 @@ def sparse_categorical_crossentropy(
         means no limit, so that values can be infinite.
     normalize : bool or None, default=False
         How to treat rows of probabilities that do not sum to 1: False raises an InputError,
-        True divides each row by its sum, None uses the rows unchanged.
+        True divides each row by its sum, None uses the rows unchanged. A sum may differ from 1
+        by the square root of the machine epsilon of the dtype: 1.5e-8 for float64, 3.5e-4 for
+        float32. float64 numbers that are exactly float32 numbers have the tolerance of float32;
+        if all have 6 digits, it is 1e-6 for each column; if 7 to 9 digits, 1e-7.
     ignore_label : label, default=None
         Rows with this label in `y_true` are left out of the sum and of the sum of weights;
         their value is 0 with ``reduction="none"``. By default no row is left out.
@@ -796,7 +816,9 @@ def logarithmic_score(
     labels : array-like of shape (k,), default=None
         All classes, in the order of the columns of `y_pred`; if `y_pred` has shape (n,), it is
         for the second of two classes. By default, labels that are integers from 0 to k - 1 are
-        column numbers; other labels are sorted, and all k of them must occur in `y_true`. The
+        column numbers, also if some do not occur: pass `labels` if classes are counted from 1
+        and the last may not occur. Other labels are sorted, and all k of them must occur in
+        `y_true` or be its categories (pandas). A set is not accepted, as it has no order. The
         columns of a data frame are matched to the classes by name.
     sample_weight : array-like of shape (n,), default=None
         Weight of each row: finite and not negative, with at least one above 0. A mean is the
@@ -817,7 +839,10 @@ def logarithmic_score(
         means no limit, so that values can be infinite.
     normalize : bool or None, default=False
         How to treat rows of probabilities that do not sum to 1: False raises an InputError,
-        True divides each row by its sum, None uses the rows unchanged.
+        True divides each row by its sum, None uses the rows unchanged. A sum may differ from 1
+        by the square root of the machine epsilon of the dtype: 1.5e-8 for float64, 3.5e-4 for
+        float32. float64 numbers that are exactly float32 numbers have the tolerance of float32;
+        if all have 6 digits, it is 1e-6 for each column; if 7 to 9 digits, 1e-7.
     ignore_label : label, default=None
         Rows with this label in `y_true` are left out of the sum and of the sum of weights;
         their value is 0 with ``reduction="none"``. By default no row is left out.
@@ -927,7 +952,9 @@ def brier_loss(
     labels : array-like of shape (k,), default=None
         All classes, in the order of the columns of `y_pred`; if `y_pred` has shape (n,), it is
         for the second of two classes. By default, labels that are integers from 0 to k - 1 are
-        column numbers; other labels are sorted, and all k of them must occur in `y_true`. The
+        column numbers, also if some do not occur: pass `labels` if classes are counted from 1
+        and the last may not occur. Other labels are sorted, and all k of them must occur in
+        `y_true` or be its categories (pandas). A set is not accepted, as it has no order. The
         columns of a data frame are matched to the classes by name.
     sample_weight : array-like of shape (n,), default=None
         Weight of each row: finite and not negative, with at least one above 0. A mean is the
@@ -940,7 +967,10 @@ def brier_loss(
         classes have weight 1.
     normalize : bool or None, default=False
         How to treat rows of probabilities that do not sum to 1: False raises an InputError,
-        True divides each row by its sum, None uses the rows unchanged.
+        True divides each row by its sum, None uses the rows unchanged. A sum may differ from 1
+        by the square root of the machine epsilon of the dtype: 1.5e-8 for float64, 3.5e-4 for
+        float32. float64 numbers that are exactly float32 numbers have the tolerance of float32;
+        if all have 6 digits, it is 1e-6 for each column; if 7 to 9 digits, 1e-7.
     ignore_label : label, default=None
         Rows with this label in `y_true` are left out of the sum and of the sum of weights;
         their value is 0 with ``reduction="none"``. By default no row is left out.
@@ -1046,7 +1076,9 @@ def spherical_loss(
     labels : array-like of shape (k,), default=None
         All classes, in the order of the columns of `y_pred`; if `y_pred` has shape (n,), it is
         for the second of two classes. By default, labels that are integers from 0 to k - 1 are
-        column numbers; other labels are sorted, and all k of them must occur in `y_true`. The
+        column numbers, also if some do not occur: pass `labels` if classes are counted from 1
+        and the last may not occur. Other labels are sorted, and all k of them must occur in
+        `y_true` or be its categories (pandas). A set is not accepted, as it has no order. The
         columns of a data frame are matched to the classes by name.
     sample_weight : array-like of shape (n,), default=None
         Weight of each row: finite and not negative, with at least one above 0. A mean is the
@@ -1059,7 +1091,10 @@ def spherical_loss(
         classes have weight 1.
     normalize : bool or None, default=False
         How to treat rows of probabilities that do not sum to 1: False raises an InputError,
-        True divides each row by its sum, None uses the rows unchanged.
+        True divides each row by its sum, None uses the rows unchanged. A sum may differ from 1
+        by the square root of the machine epsilon of the dtype: 1.5e-8 for float64, 3.5e-4 for
+        float32. float64 numbers that are exactly float32 numbers have the tolerance of float32;
+        if all have 6 digits, it is 1e-6 for each column; if 7 to 9 digits, 1e-7.
     ignore_label : label, default=None
         Rows with this label in `y_true` are left out of the sum and of the sum of weights;
         their value is 0 with ``reduction="none"``. By default no row is left out.
@@ -1148,7 +1183,9 @@ def pseudospherical_loss(
     labels : array-like of shape (k,), default=None
         All classes, in the order of the columns of `y_pred`; if `y_pred` has shape (n,), it is
         for the second of two classes. By default, labels that are integers from 0 to k - 1 are
-        column numbers; other labels are sorted, and all k of them must occur in `y_true`. The
+        column numbers, also if some do not occur: pass `labels` if classes are counted from 1
+        and the last may not occur. Other labels are sorted, and all k of them must occur in
+        `y_true` or be its categories (pandas). A set is not accepted, as it has no order. The
         columns of a data frame are matched to the classes by name.
     sample_weight : array-like of shape (n,), default=None
         Weight of each row: finite and not negative, with at least one above 0. A mean is the
@@ -1161,12 +1198,15 @@ def pseudospherical_loss(
         classes have weight 1.
     normalize : bool or None, default=False
         How to treat rows of probabilities that do not sum to 1: False raises an InputError,
-        True divides each row by its sum, None uses the rows unchanged.
+        True divides each row by its sum, None uses the rows unchanged. A sum may differ from 1
+        by the square root of the machine epsilon of the dtype: 1.5e-8 for float64, 3.5e-4 for
+        float32. float64 numbers that are exactly float32 numbers have the tolerance of float32;
+        if all have 6 digits, it is 1e-6 for each column; if 7 to 9 digits, 1e-7.
     ignore_label : label, default=None
         Rows with this label in `y_true` are left out of the sum and of the sum of weights;
         their value is 0 with ``reduction="none"``. By default no row is left out.
     beta : float, default=3.0
-        Power of the probabilities, above 1; 2 gives the `spherical_loss`.
+        Power of the probabilities, from 1.00001 to 1e6; 2 gives the `spherical_loss`.
     reduction : {"mean", "sum", "none"}, default="mean"
         "mean" returns the weighted mean over the rows, "sum" the weighted sum, and "none" the
         weighted value of each row.
@@ -1252,7 +1292,9 @@ def power_loss(
     labels : array-like of shape (k,), default=None
         All classes, in the order of the columns of `y_pred`; if `y_pred` has shape (n,), it is
         for the second of two classes. By default, labels that are integers from 0 to k - 1 are
-        column numbers; other labels are sorted, and all k of them must occur in `y_true`. The
+        column numbers, also if some do not occur: pass `labels` if classes are counted from 1
+        and the last may not occur. Other labels are sorted, and all k of them must occur in
+        `y_true` or be its categories (pandas). A set is not accepted, as it has no order. The
         columns of a data frame are matched to the classes by name.
     sample_weight : array-like of shape (n,), default=None
         Weight of each row: finite and not negative, with at least one above 0. A mean is the
@@ -1265,12 +1307,15 @@ def power_loss(
         classes have weight 1.
     normalize : bool or None, default=False
         How to treat rows of probabilities that do not sum to 1: False raises an InputError,
-        True divides each row by its sum, None uses the rows unchanged.
+        True divides each row by its sum, None uses the rows unchanged. A sum may differ from 1
+        by the square root of the machine epsilon of the dtype: 1.5e-8 for float64, 3.5e-4 for
+        float32. float64 numbers that are exactly float32 numbers have the tolerance of float32;
+        if all have 6 digits, it is 1e-6 for each column; if 7 to 9 digits, 1e-7.
     ignore_label : label, default=None
         Rows with this label in `y_true` are left out of the sum and of the sum of weights;
         their value is 0 with ``reduction="none"``. By default no row is left out.
     beta : float, default=3.0
-        Power of the probabilities, above 1. For labels, 2 gives the Brier score with
+        Power of the probabilities, from 1.00001 to 1e6. For labels, 2 gives the Brier score with
         ``scale_by_half=False``; near 1, the loss is near ``beta - 1`` times the cross-entropy.
     reduction : {"mean", "sum", "none"}, default="mean"
         "mean" returns the weighted mean over the rows, "sum" the weighted sum, and "none" the
@@ -1366,7 +1411,9 @@ def beta_loss(
     labels : array-like of shape (k,), default=None
         All classes, in the order of the columns of `y_pred`; if `y_pred` has shape (n,), it is
         for the second of two classes. By default, labels that are integers from 0 to k - 1 are
-        column numbers; other labels are sorted, and all k of them must occur in `y_true`. The
+        column numbers, also if some do not occur: pass `labels` if classes are counted from 1
+        and the last may not occur. Other labels are sorted, and all k of them must occur in
+        `y_true` or be its categories (pandas). A set is not accepted, as it has no order. The
         columns of a data frame are matched to the classes by name.
     sample_weight : array-like of shape (n,), default=None
         Weight of each row: finite and not negative, with at least one above 0. A mean is the
@@ -1386,22 +1433,25 @@ def beta_loss(
         means no limit, so that values can be infinite.
     normalize : bool or None, default=False
         How to treat rows of probabilities that do not sum to 1: False raises an InputError,
-        True divides each row by its sum, None uses the rows unchanged.
+        True divides each row by its sum, None uses the rows unchanged. A sum may differ from 1
+        by the square root of the machine epsilon of the dtype: 1.5e-8 for float64, 3.5e-4 for
+        float32. float64 numbers that are exactly float32 numbers have the tolerance of float32;
+        if all have 6 digits, it is 1e-6 for each column; if 7 to 9 digits, 1e-7.
     ignore_label : label, default=None
         Rows with this label in `y_true` are left out of the sum and of the sum of weights;
         their value is 0 with ``reduction="none"``. By default no row is left out.
     alpha : float, default=0.5
-        Exponents, both above -1: the loss is a mixture of cost-weighted misclassification losses
-        with threshold ``c`` and weight ``c^(alpha - 1) (1 - c)^(beta - 1)``. (0, 0) gives the log
-        loss, (1, 1) half of ``(p - y)^2``, and (-1/2, -1/2) twice ``sqrt((1 - p_y) / p_y)``, the
-        loss of boosting. Unequal exponents weight one kind of error more. The loss is bounded if
-        both are positive.
+        Exponents, both from -0.999999 to 100: the loss is a mixture of cost-weighted
+        misclassification losses with threshold ``c`` and weight
+        ``c^(alpha - 1) (1 - c)^(beta - 1)``. (0, 0) gives the log loss, (1, 1) half of
+        ``(p - y)^2``, and (-1/2, -1/2) twice ``sqrt((1 - p_y) / p_y)``, the loss of boosting.
+        Unequal exponents weight one kind of error more. The loss is bounded if both are positive.
     beta : float, default=0.5
-        Exponents, both above -1: the loss is a mixture of cost-weighted misclassification losses
-        with threshold ``c`` and weight ``c^(alpha - 1) (1 - c)^(beta - 1)``. (0, 0) gives the log
-        loss, (1, 1) half of ``(p - y)^2``, and (-1/2, -1/2) twice ``sqrt((1 - p_y) / p_y)``, the
-        loss of boosting. Unequal exponents weight one kind of error more. The loss is bounded if
-        both are positive.
+        Exponents, both from -0.999999 to 100: the loss is a mixture of cost-weighted
+        misclassification losses with threshold ``c`` and weight
+        ``c^(alpha - 1) (1 - c)^(beta - 1)``. (0, 0) gives the log loss, (1, 1) half of
+        ``(p - y)^2``, and (-1/2, -1/2) twice ``sqrt((1 - p_y) / p_y)``, the loss of boosting.
+        Unequal exponents weight one kind of error more. The loss is bounded if both are positive.
     reduction : {"mean", "sum", "none"}, default="mean"
         "mean" returns the weighted mean over the rows, "sum" the weighted sum, and "none" the
         weighted value of each row.
@@ -1499,7 +1549,9 @@ def zero_one_loss(
     labels : array-like of shape (k,), default=None
         All classes, in the order of the columns of `y_pred`; if `y_pred` has shape (n,), it is
         for the second of two classes. By default, labels that are integers from 0 to k - 1 are
-        column numbers; other labels are sorted, and all k of them must occur in `y_true`. The
+        column numbers, also if some do not occur: pass `labels` if classes are counted from 1
+        and the last may not occur. Other labels are sorted, and all k of them must occur in
+        `y_true` or be its categories (pandas). A set is not accepted, as it has no order. The
         columns of a data frame are matched to the classes by name.
     sample_weight : array-like of shape (n,), default=None
         Weight of each row: finite and not negative, with at least one above 0. A mean is the
@@ -1512,7 +1564,10 @@ def zero_one_loss(
         classes have weight 1.
     normalize : bool or None, default=False
         How to treat rows of probabilities that do not sum to 1: False raises an InputError,
-        True divides each row by its sum, None uses the rows unchanged.
+        True divides each row by its sum, None uses the rows unchanged. A sum may differ from 1
+        by the square root of the machine epsilon of the dtype: 1.5e-8 for float64, 3.5e-4 for
+        float32. float64 numbers that are exactly float32 numbers have the tolerance of float32;
+        if all have 6 digits, it is 1e-6 for each column; if 7 to 9 digits, 1e-7.
     ignore_label : label, default=None
         Rows with this label in `y_true` are left out of the sum and of the sum of weights;
         their value is 0 with ``reduction="none"``. By default no row is left out.
@@ -1644,7 +1699,9 @@ def binary_focal_crossentropy(
     labels : array-like of shape (k,), default=None
         All classes, in the order of the columns of `y_pred`; if `y_pred` has shape (n,), it is
         for the second of two classes. By default, labels that are integers from 0 to k - 1 are
-        column numbers; other labels are sorted, and all k of them must occur in `y_true`. The
+        column numbers, also if some do not occur: pass `labels` if classes are counted from 1
+        and the last may not occur. Other labels are sorted, and all k of them must occur in
+        `y_true` or be its categories (pandas). A set is not accepted, as it has no order. The
         columns of a data frame are matched to the classes by name.
     sample_weight : array-like of shape (n,), default=None
         Weight of each row: finite and not negative, with at least one above 0. A mean is the
@@ -1668,12 +1725,15 @@ def binary_focal_crossentropy(
         means no limit, so that values can be infinite.
     normalize : bool or None, default=False
         How to treat rows of probabilities that do not sum to 1: False raises an InputError,
-        True divides each row by its sum, None uses the rows unchanged.
+        True divides each row by its sum, None uses the rows unchanged. A sum may differ from 1
+        by the square root of the machine epsilon of the dtype: 1.5e-8 for float64, 3.5e-4 for
+        float32. float64 numbers that are exactly float32 numbers have the tolerance of float32;
+        if all have 6 digits, it is 1e-6 for each column; if 7 to 9 digits, 1e-7.
     ignore_label : label, default=None
         Rows with this label in `y_true` are left out of the sum and of the sum of weights;
         their value is 0 with ``reduction="none"``. By default no row is left out.
     gamma : float, default=2.0
-        Focusing exponent, at least 0: larger values give less weight to well-predicted rows; 0
+        Focusing exponent, from 0 to 1e6: larger values give less weight to well-predicted rows; 0
         gives the cross-entropy.
     alpha : float or None, default=None
         Weight of the second class, in [0, 1]; the first has weight ``1 - alpha``. Lin et al. use
@@ -1807,7 +1867,9 @@ def categorical_focal_crossentropy(
     labels : array-like of shape (k,), default=None
         All classes, in the order of the columns of `y_pred`; if `y_pred` has shape (n,), it is
         for the second of two classes. By default, labels that are integers from 0 to k - 1 are
-        column numbers; other labels are sorted, and all k of them must occur in `y_true`. The
+        column numbers, also if some do not occur: pass `labels` if classes are counted from 1
+        and the last may not occur. Other labels are sorted, and all k of them must occur in
+        `y_true` or be its categories (pandas). A set is not accepted, as it has no order. The
         columns of a data frame are matched to the classes by name.
     sample_weight : array-like of shape (n,), default=None
         Weight of each row: finite and not negative, with at least one above 0. A mean is the
@@ -1828,16 +1890,19 @@ def categorical_focal_crossentropy(
         means no limit, so that values can be infinite.
     normalize : bool or None, default=False
         How to treat rows of probabilities that do not sum to 1: False raises an InputError,
-        True divides each row by its sum, None uses the rows unchanged.
+        True divides each row by its sum, None uses the rows unchanged. A sum may differ from 1
+        by the square root of the machine epsilon of the dtype: 1.5e-8 for float64, 3.5e-4 for
+        float32. float64 numbers that are exactly float32 numbers have the tolerance of float32;
+        if all have 6 digits, it is 1e-6 for each column; if 7 to 9 digits, 1e-7.
     ignore_label : label, default=None
         Rows with this label in `y_true` are left out of the sum and of the sum of weights;
         their value is 0 with ``reduction="none"``. By default no row is left out.
     gamma : float, default=2.0
-        Focusing exponent, at least 0: larger values give less weight to well-predicted rows; 0
+        Focusing exponent, from 0 to 1e6: larger values give less weight to well-predicted rows; 0
         gives the cross-entropy.
     alpha : float or sequence of float, default=1.0
-        A factor above 0 for the whole loss, as in Keras, or a factor of at least 0 for each
-        class, in the order of the classes, as class weights.
+        A factor above 0, at most 1e100, for the whole loss, as in Keras, or a factor from 0 to
+        1e100 for each class, in the order of the classes, as class weights.
     reduction : {"mean", "sum", "none"}, default="mean"
         "mean" returns the weighted mean over the rows, "sum" the weighted sum, and "none" the
         weighted value of each row.
@@ -1950,7 +2015,9 @@ def asymmetric_loss(
     labels : array-like of shape (k,), default=None
         All classes, in the order of the columns of `y_pred`; if `y_pred` has shape (n,), it is
         for the second of two classes. By default, labels that are integers from 0 to k - 1 are
-        column numbers; other labels are sorted, and all k of them must occur in `y_true`. The
+        column numbers, also if some do not occur: pass `labels` if classes are counted from 1
+        and the last may not occur. Other labels are sorted, and all k of them must occur in
+        `y_true` or be its categories (pandas). A set is not accepted, as it has no order. The
         columns of a data frame are matched to the classes by name.
     sample_weight : array-like of shape (n,), default=None
         Weight of each row: finite and not negative, with at least one above 0. A mean is the
@@ -1970,16 +2037,19 @@ def asymmetric_loss(
         means no limit, so that values can be infinite.
     normalize : bool or None, default=False
         How to treat rows of probabilities that do not sum to 1: False raises an InputError,
-        True divides each row by its sum, None uses the rows unchanged.
+        True divides each row by its sum, None uses the rows unchanged. A sum may differ from 1
+        by the square root of the machine epsilon of the dtype: 1.5e-8 for float64, 3.5e-4 for
+        float32. float64 numbers that are exactly float32 numbers have the tolerance of float32;
+        if all have 6 digits, it is 1e-6 for each column; if 7 to 9 digits, 1e-7.
     ignore_label : label, default=None
         Rows with this label in `y_true` are left out of the sum and of the sum of weights;
         their value is 0 with ``reduction="none"``. By default no row is left out.
     gamma_positive : float, default=1.0
-        Focusing exponents, at least 0, of rows of the second class (positive) and of the first
+        Focusing exponents, from 0 to 1e6, of rows of the second class (positive) and of the first
         (negative): larger values give less weight to well-predicted rows. With
         ``gamma_negative=0`` the loss has a kink at the margin.
     gamma_negative : float, default=4.0
-        Focusing exponents, at least 0, of rows of the second class (positive) and of the first
+        Focusing exponents, from 0 to 1e6, of rows of the second class (positive) and of the first
         (negative): larger values give less weight to well-predicted rows. With
         ``gamma_negative=0`` the loss has a kink at the margin.
     margin : float, default=0.05
@@ -2074,7 +2144,9 @@ def poly1_crossentropy(
     labels : array-like of shape (k,), default=None
         All classes, in the order of the columns of `y_pred`; if `y_pred` has shape (n,), it is
         for the second of two classes. By default, labels that are integers from 0 to k - 1 are
-        column numbers; other labels are sorted, and all k of them must occur in `y_true`. The
+        column numbers, also if some do not occur: pass `labels` if classes are counted from 1
+        and the last may not occur. Other labels are sorted, and all k of them must occur in
+        `y_true` or be its categories (pandas). A set is not accepted, as it has no order. The
         columns of a data frame are matched to the classes by name.
     sample_weight : array-like of shape (n,), default=None
         Weight of each row: finite and not negative, with at least one above 0. A mean is the
@@ -2095,12 +2167,15 @@ def poly1_crossentropy(
         means no limit, so that values can be infinite.
     normalize : bool or None, default=False
         How to treat rows of probabilities that do not sum to 1: False raises an InputError,
-        True divides each row by its sum, None uses the rows unchanged.
+        True divides each row by its sum, None uses the rows unchanged. A sum may differ from 1
+        by the square root of the machine epsilon of the dtype: 1.5e-8 for float64, 3.5e-4 for
+        float32. float64 numbers that are exactly float32 numbers have the tolerance of float32;
+        if all have 6 digits, it is 1e-6 for each column; if 7 to 9 digits, 1e-7.
     ignore_label : label, default=None
         Rows with this label in `y_true` are left out of the sum and of the sum of weights;
         their value is 0 with ``reduction="none"``. By default no row is left out.
     epsilon : float, default=1.0
-        Number that is added to the coefficient 1 of ``1 - p``, at least -1; 0 gives the
+        Number that is added to the coefficient 1 of ``1 - p``, from -1 to 1e100; 0 gives the
         cross-entropy.
     reduction : {"mean", "sum", "none"}, default="mean"
         "mean" returns the weighted mean over the rows, "sum" the weighted sum, and "none" the
@@ -2201,7 +2276,9 @@ def generalized_crossentropy(
     labels : array-like of shape (k,), default=None
         All classes, in the order of the columns of `y_pred`; if `y_pred` has shape (n,), it is
         for the second of two classes. By default, labels that are integers from 0 to k - 1 are
-        column numbers; other labels are sorted, and all k of them must occur in `y_true`. The
+        column numbers, also if some do not occur: pass `labels` if classes are counted from 1
+        and the last may not occur. Other labels are sorted, and all k of them must occur in
+        `y_true` or be its categories (pandas). A set is not accepted, as it has no order. The
         columns of a data frame are matched to the classes by name.
     sample_weight : array-like of shape (n,), default=None
         Weight of each row: finite and not negative, with at least one above 0. A mean is the
@@ -2214,7 +2291,10 @@ def generalized_crossentropy(
         classes have weight 1.
     normalize : bool or None, default=False
         How to treat rows of probabilities that do not sum to 1: False raises an InputError,
-        True divides each row by its sum, None uses the rows unchanged.
+        True divides each row by its sum, None uses the rows unchanged. A sum may differ from 1
+        by the square root of the machine epsilon of the dtype: 1.5e-8 for float64, 3.5e-4 for
+        float32. float64 numbers that are exactly float32 numbers have the tolerance of float32;
+        if all have 6 digits, it is 1e-6 for each column; if 7 to 9 digits, 1e-7.
     ignore_label : label, default=None
         Rows with this label in `y_true` are left out of the sum and of the sum of weights;
         their value is 0 with ``reduction="none"``. By default no row is left out.
@@ -2331,7 +2411,9 @@ def symmetric_crossentropy(
     labels : array-like of shape (k,), default=None
         All classes, in the order of the columns of `y_pred`; if `y_pred` has shape (n,), it is
         for the second of two classes. By default, labels that are integers from 0 to k - 1 are
-        column numbers; other labels are sorted, and all k of them must occur in `y_true`. The
+        column numbers, also if some do not occur: pass `labels` if classes are counted from 1
+        and the last may not occur. Other labels are sorted, and all k of them must occur in
+        `y_true` or be its categories (pandas). A set is not accepted, as it has no order. The
         columns of a data frame are matched to the classes by name.
     sample_weight : array-like of shape (n,), default=None
         Weight of each row: finite and not negative, with at least one above 0. A mean is the
@@ -2352,14 +2434,19 @@ def symmetric_crossentropy(
         means no limit, so that values can be infinite.
     normalize : bool or None, default=False
         How to treat rows of probabilities that do not sum to 1: False raises an InputError,
-        True divides each row by its sum, None uses the rows unchanged.
+        True divides each row by its sum, None uses the rows unchanged. A sum may differ from 1
+        by the square root of the machine epsilon of the dtype: 1.5e-8 for float64, 3.5e-4 for
+        float32. float64 numbers that are exactly float32 numbers have the tolerance of float32;
+        if all have 6 digits, it is 1e-6 for each column; if 7 to 9 digits, 1e-7.
     ignore_label : label, default=None
         Rows with this label in `y_true` are left out of the sum and of the sum of weights;
         their value is 0 with ``reduction="none"``. By default no row is left out.
     alpha : float, default=0.1
-        Weights, at least 0, of the cross-entropy (alpha) and of the reverse cross-entropy (beta).
+        Weights, from 0 to 1e100, of the cross-entropy (alpha) and of the reverse cross-entropy
+        (beta).
     beta : float, default=1.0
-        Weights, at least 0, of the cross-entropy (alpha) and of the reverse cross-entropy (beta).
+        Weights, from 0 to 1e100, of the cross-entropy (alpha) and of the reverse cross-entropy
+        (beta).
     log_zero : float, default=-4.0
         Lower limit of the logarithm of a target, at most 0; it replaces ``log 0``. Lower values
         give more weight to the reverse cross-entropy.
@@ -2447,7 +2534,9 @@ def taylor_crossentropy(
     labels : array-like of shape (k,), default=None
         All classes, in the order of the columns of `y_pred`; if `y_pred` has shape (n,), it is
         for the second of two classes. By default, labels that are integers from 0 to k - 1 are
-        column numbers; other labels are sorted, and all k of them must occur in `y_true`. The
+        column numbers, also if some do not occur: pass `labels` if classes are counted from 1
+        and the last may not occur. Other labels are sorted, and all k of them must occur in
+        `y_true` or be its categories (pandas). A set is not accepted, as it has no order. The
         columns of a data frame are matched to the classes by name.
     sample_weight : array-like of shape (n,), default=None
         Weight of each row: finite and not negative, with at least one above 0. A mean is the
@@ -2460,7 +2549,10 @@ def taylor_crossentropy(
         classes have weight 1.
     normalize : bool or None, default=False
         How to treat rows of probabilities that do not sum to 1: False raises an InputError,
-        True divides each row by its sum, None uses the rows unchanged.
+        True divides each row by its sum, None uses the rows unchanged. A sum may differ from 1
+        by the square root of the machine epsilon of the dtype: 1.5e-8 for float64, 3.5e-4 for
+        float32. float64 numbers that are exactly float32 numbers have the tolerance of float32;
+        if all have 6 digits, it is 1e-6 for each column; if 7 to 9 digits, 1e-7.
     ignore_label : label, default=None
         Rows with this label in `y_true` are left out of the sum and of the sum of weights;
         their value is 0 with ``reduction="none"``. By default no row is left out.
@@ -2551,7 +2643,9 @@ def label_relaxation(
     labels : array-like of shape (k,), default=None
         All classes, in the order of the columns of `y_pred`; if `y_pred` has shape (n,), it is
         for the second of two classes. By default, labels that are integers from 0 to k - 1 are
-        column numbers; other labels are sorted, and all k of them must occur in `y_true`. The
+        column numbers, also if some do not occur: pass `labels` if classes are counted from 1
+        and the last may not occur. Other labels are sorted, and all k of them must occur in
+        `y_true` or be its categories (pandas). A set is not accepted, as it has no order. The
         columns of a data frame are matched to the classes by name.
     sample_weight : array-like of shape (n,), default=None
         Weight of each row: finite and not negative, with at least one above 0. A mean is the
@@ -2568,7 +2662,10 @@ def label_relaxation(
         means no limit, so that values can be infinite.
     normalize : bool or None, default=False
         How to treat rows of probabilities that do not sum to 1: False raises an InputError,
-        True divides each row by its sum, None uses the rows unchanged.
+        True divides each row by its sum, None uses the rows unchanged. A sum may differ from 1
+        by the square root of the machine epsilon of the dtype: 1.5e-8 for float64, 3.5e-4 for
+        float32. float64 numbers that are exactly float32 numbers have the tolerance of float32;
+        if all have 6 digits, it is 1e-6 for each column; if 7 to 9 digits, 1e-7.
     ignore_label : label, default=None
         Rows with this label in `y_true` are left out of the sum and of the sum of weights;
         their value is 0 with ``reduction="none"``. By default no row is left out.
@@ -2663,7 +2760,9 @@ def bi_tempered_logistic_loss(
     labels : array-like of shape (k,), default=None
         All classes, in the order of the columns of `y_pred`; if `y_pred` has shape (n,), it is
         for the second of two classes. By default, labels that are integers from 0 to k - 1 are
-        column numbers; other labels are sorted, and all k of them must occur in `y_true`. The
+        column numbers, also if some do not occur: pass `labels` if classes are counted from 1
+        and the last may not occur. Other labels are sorted, and all k of them must occur in
+        `y_true` or be its categories (pandas). A set is not accepted, as it has no order. The
         columns of a data frame are matched to the classes by name.
     sample_weight : array-like of shape (n,), default=None
         Weight of each row: finite and not negative, with at least one above 0. A mean is the
@@ -2680,7 +2779,10 @@ def bi_tempered_logistic_loss(
         means no limit, so that values can be infinite.
     normalize : bool or None, default=False
         How to treat rows of probabilities that do not sum to 1: False raises an InputError,
-        True divides each row by its sum, None uses the rows unchanged.
+        True divides each row by its sum, None uses the rows unchanged. A sum may differ from 1
+        by the square root of the machine epsilon of the dtype: 1.5e-8 for float64, 3.5e-4 for
+        float32. float64 numbers that are exactly float32 numbers have the tolerance of float32;
+        if all have 6 digits, it is 1e-6 for each column; if 7 to 9 digits, 1e-7.
     ignore_label : label, default=None
         Rows with this label in `y_true` are left out of the sum and of the sum of weights;
         their value is 0 with ``reduction="none"``. By default no row is left out.
@@ -2688,7 +2790,7 @@ def bi_tempered_logistic_loss(
         Temperature of the logarithm, in [0, 1]. Below 1 the loss is bounded by ``1 / (1 - t1)``
         and probabilities are not clipped.
     t2 : float, default=1.2
-        Temperature of the softmax, at least 1, for raw scores. Above 1 the softmax has a heavy
+        Temperature of the softmax, in [1, 10], for raw scores. Above 1 the softmax has a heavy
         tail. ``t1 = t2 = 1`` gives the cross-entropy.
     reduction : {"mean", "sum", "none"}, default="mean"
         "mean" returns the weighted mean over the rows, "sum" the weighted sum, and "none" the
@@ -2775,7 +2877,9 @@ def ranked_probability_score(
     labels : array-like of shape (k,), default=None
         All classes, in the order of the columns of `y_pred`; if `y_pred` has shape (n,), it is
         for the second of two classes. By default, labels that are integers from 0 to k - 1 are
-        column numbers; other labels are sorted, and all k of them must occur in `y_true`. The
+        column numbers, also if some do not occur: pass `labels` if classes are counted from 1
+        and the last may not occur. Other labels are sorted, and all k of them must occur in
+        `y_true` or be its categories (pandas). A set is not accepted, as it has no order. The
         columns of a data frame are matched to the classes by name.
     sample_weight : array-like of shape (n,), default=None
         Weight of each row: finite and not negative, with at least one above 0. A mean is the
@@ -2788,7 +2892,10 @@ def ranked_probability_score(
         classes have weight 1.
     normalize : bool or None, default=False
         How to treat rows of probabilities that do not sum to 1: False raises an InputError,
-        True divides each row by its sum, None uses the rows unchanged.
+        True divides each row by its sum, None uses the rows unchanged. A sum may differ from 1
+        by the square root of the machine epsilon of the dtype: 1.5e-8 for float64, 3.5e-4 for
+        float32. float64 numbers that are exactly float32 numbers have the tolerance of float32;
+        if all have 6 digits, it is 1e-6 for each column; if 7 to 9 digits, 1e-7.
     ignore_label : label, default=None
         Rows with this label in `y_true` are left out of the sum and of the sum of weights;
         their value is 0 with ``reduction="none"``. By default no row is left out.
@@ -2875,7 +2982,9 @@ def squared_earth_mover_distance(
     labels : array-like of shape (k,), default=None
         All classes, in the order of the columns of `y_pred`; if `y_pred` has shape (n,), it is
         for the second of two classes. By default, labels that are integers from 0 to k - 1 are
-        column numbers; other labels are sorted, and all k of them must occur in `y_true`. The
+        column numbers, also if some do not occur: pass `labels` if classes are counted from 1
+        and the last may not occur. Other labels are sorted, and all k of them must occur in
+        `y_true` or be its categories (pandas). A set is not accepted, as it has no order. The
         columns of a data frame are matched to the classes by name.
     sample_weight : array-like of shape (n,), default=None
         Weight of each row: finite and not negative, with at least one above 0. A mean is the
@@ -2888,7 +2997,10 @@ def squared_earth_mover_distance(
         classes have weight 1.
     normalize : bool or None, default=False
         How to treat rows of probabilities that do not sum to 1: False raises an InputError,
-        True divides each row by its sum, None uses the rows unchanged.
+        True divides each row by its sum, None uses the rows unchanged. A sum may differ from 1
+        by the square root of the machine epsilon of the dtype: 1.5e-8 for float64, 3.5e-4 for
+        float32. float64 numbers that are exactly float32 numbers have the tolerance of float32;
+        if all have 6 digits, it is 1e-6 for each column; if 7 to 9 digits, 1e-7.
     ignore_label : label, default=None
         Rows with this label in `y_true` are left out of the sum and of the sum of weights;
         their value is 0 with ``reduction="none"``. By default no row is left out.
@@ -2979,7 +3091,9 @@ def cumulative_log_loss(
     labels : array-like of shape (k,), default=None
         All classes, in the order of the columns of `y_pred`; if `y_pred` has shape (n,), it is
         for the second of two classes. By default, labels that are integers from 0 to k - 1 are
-        column numbers; other labels are sorted, and all k of them must occur in `y_true`. The
+        column numbers, also if some do not occur: pass `labels` if classes are counted from 1
+        and the last may not occur. Other labels are sorted, and all k of them must occur in
+        `y_true` or be its categories (pandas). A set is not accepted, as it has no order. The
         columns of a data frame are matched to the classes by name.
     sample_weight : array-like of shape (n,), default=None
         Weight of each row: finite and not negative, with at least one above 0. A mean is the
@@ -3000,7 +3114,10 @@ def cumulative_log_loss(
         means no limit, so that values can be infinite.
     normalize : bool or None, default=False
         How to treat rows of probabilities that do not sum to 1: False raises an InputError,
-        True divides each row by its sum, None uses the rows unchanged.
+        True divides each row by its sum, None uses the rows unchanged. A sum may differ from 1
+        by the square root of the machine epsilon of the dtype: 1.5e-8 for float64, 3.5e-4 for
+        float32. float64 numbers that are exactly float32 numbers have the tolerance of float32;
+        if all have 6 digits, it is 1e-6 for each column; if 7 to 9 digits, 1e-7.
     ignore_label : label, default=None
         Rows with this label in `y_true` are left out of the sum and of the sum of weights;
         their value is 0 with ``reduction="none"``. By default no row is left out.
@@ -3082,7 +3199,9 @@ def cumulative_link_log_loss(
     labels : array-like of shape (k,), default=None
         All classes, in the order of the columns of `y_pred`; if `y_pred` has shape (n,), it is
         for the second of two classes. By default, labels that are integers from 0 to k - 1 are
-        column numbers; other labels are sorted, and all k of them must occur in `y_true`. The
+        column numbers, also if some do not occur: pass `labels` if classes are counted from 1
+        and the last may not occur. Other labels are sorted, and all k of them must occur in
+        `y_true` or be its categories (pandas). A set is not accepted, as it has no order. The
         columns of a data frame are matched to the classes by name.
     sample_weight : array-like of shape (n,), default=None
         Weight of each row: finite and not negative, with at least one above 0. A mean is the
@@ -3097,8 +3216,8 @@ def cumulative_link_log_loss(
         Rows with this label in `y_true` are left out of the sum and of the sum of weights;
         their value is 0 with ``reduction="none"``. By default no row is left out.
     thresholds : sequence of float or None, default=None
-        Increasing finite numbers, one less than there are classes: the boundaries between the
-        classes on the scale of the score. None means steps of 1, symmetric about 0.
+        Increasing numbers from -1e100 to 1e100, one less than there are classes: the boundaries
+        between the classes on the scale of the score. None means steps of 1, symmetric about 0.
     reduction : {"mean", "sum", "none"}, default="mean"
         "mean" returns the weighted mean over the rows, "sum" the weighted sum, and "none" the
         weighted value of each row.
@@ -3183,7 +3302,9 @@ def expected_absolute_grade_error(
     labels : array-like of shape (k,), default=None
         All classes, in the order of the columns of `y_pred`; if `y_pred` has shape (n,), it is
         for the second of two classes. By default, labels that are integers from 0 to k - 1 are
-        column numbers; other labels are sorted, and all k of them must occur in `y_true`. The
+        column numbers, also if some do not occur: pass `labels` if classes are counted from 1
+        and the last may not occur. Other labels are sorted, and all k of them must occur in
+        `y_true` or be its categories (pandas). A set is not accepted, as it has no order. The
         columns of a data frame are matched to the classes by name.
     sample_weight : array-like of shape (n,), default=None
         Weight of each row: finite and not negative, with at least one above 0. A mean is the
@@ -3196,7 +3317,10 @@ def expected_absolute_grade_error(
         classes have weight 1.
     normalize : bool or None, default=False
         How to treat rows of probabilities that do not sum to 1: False raises an InputError,
-        True divides each row by its sum, None uses the rows unchanged.
+        True divides each row by its sum, None uses the rows unchanged. A sum may differ from 1
+        by the square root of the machine epsilon of the dtype: 1.5e-8 for float64, 3.5e-4 for
+        float32. float64 numbers that are exactly float32 numbers have the tolerance of float32;
+        if all have 6 digits, it is 1e-6 for each column; if 7 to 9 digits, 1e-7.
     ignore_label : label, default=None
         Rows with this label in `y_true` are left out of the sum and of the sum of weights;
         their value is 0 with ``reduction="none"``. By default no row is left out.
@@ -3302,7 +3426,9 @@ def hinge_loss(
     labels : array-like of shape (k,), default=None
         All classes, in the order of the columns of `y_pred`; if `y_pred` has shape (n,), it is
         for the second of two classes. By default, labels that are integers from 0 to k - 1 are
-        column numbers; other labels are sorted, and all k of them must occur in `y_true`. The
+        column numbers, also if some do not occur: pass `labels` if classes are counted from 1
+        and the last may not occur. Other labels are sorted, and all k of them must occur in
+        `y_true` or be its categories (pandas). A set is not accepted, as it has no order. The
         columns of a data frame are matched to the classes by name.
     sample_weight : array-like of shape (n,), default=None
         Weight of each row: finite and not negative, with at least one above 0. A mean is the
@@ -3427,7 +3553,9 @@ def squared_hinge_loss(
     labels : array-like of shape (k,), default=None
         All classes, in the order of the columns of `y_pred`; if `y_pred` has shape (n,), it is
         for the second of two classes. By default, labels that are integers from 0 to k - 1 are
-        column numbers; other labels are sorted, and all k of them must occur in `y_true`. The
+        column numbers, also if some do not occur: pass `labels` if classes are counted from 1
+        and the last may not occur. Other labels are sorted, and all k of them must occur in
+        `y_true` or be its categories (pandas). A set is not accepted, as it has no order. The
         columns of a data frame are matched to the classes by name.
     sample_weight : array-like of shape (n,), default=None
         Weight of each row: finite and not negative, with at least one above 0. A mean is the
@@ -3538,7 +3666,9 @@ def smoothed_hinge_loss(
     labels : array-like of shape (k,), default=None
         All classes, in the order of the columns of `y_pred`; if `y_pred` has shape (n,), it is
         for the second of two classes. By default, labels that are integers from 0 to k - 1 are
-        column numbers; other labels are sorted, and all k of them must occur in `y_true`. The
+        column numbers, also if some do not occur: pass `labels` if classes are counted from 1
+        and the last may not occur. Other labels are sorted, and all k of them must occur in
+        `y_true` or be its categories (pandas). A set is not accepted, as it has no order. The
         columns of a data frame are matched to the classes by name.
     sample_weight : array-like of shape (n,), default=None
         Weight of each row: finite and not negative, with at least one above 0. A mean is the
@@ -3556,8 +3686,8 @@ def smoothed_hinge_loss(
         Rows with this label in `y_true` are left out of the sum and of the sum of weights;
         their value is 0 with ``reduction="none"``. By default no row is left out.
     gamma : float, default=1.0
-        Width of the interval below margin 1 in which the loss is a parabola, above 0; near 0 the
-        loss is near the hinge loss.
+        Width of the interval below margin 1 in which the loss is a parabola, above 0, at most
+        1e100; near 0 the loss is near the hinge loss.
     reduction : {"mean", "sum", "none"}, default="mean"
         "mean" returns the weighted mean over the rows, "sum" the weighted sum, and "none" the
         weighted value of each row.
@@ -3638,7 +3768,9 @@ def modified_huber_loss(
     labels : array-like of shape (k,), default=None
         All classes, in the order of the columns of `y_pred`; if `y_pred` has shape (n,), it is
         for the second of two classes. By default, labels that are integers from 0 to k - 1 are
-        column numbers; other labels are sorted, and all k of them must occur in `y_true`. The
+        column numbers, also if some do not occur: pass `labels` if classes are counted from 1
+        and the last may not occur. Other labels are sorted, and all k of them must occur in
+        `y_true` or be its categories (pandas). A set is not accepted, as it has no order. The
         columns of a data frame are matched to the classes by name.
     sample_weight : array-like of shape (n,), default=None
         Weight of each row: finite and not negative, with at least one above 0. A mean is the
@@ -3753,7 +3885,9 @@ def categorical_hinge(
     labels : array-like of shape (k,), default=None
         All classes, in the order of the columns of `y_pred`; if `y_pred` has shape (n,), it is
         for the second of two classes. By default, labels that are integers from 0 to k - 1 are
-        column numbers; other labels are sorted, and all k of them must occur in `y_true`. The
+        column numbers, also if some do not occur: pass `labels` if classes are counted from 1
+        and the last may not occur. Other labels are sorted, and all k of them must occur in
+        `y_true` or be its categories (pandas). A set is not accepted, as it has no order. The
         columns of a data frame are matched to the classes by name.
     sample_weight : array-like of shape (n,), default=None
         Weight of each row: finite and not negative, with at least one above 0. A mean is the
@@ -3859,7 +3993,9 @@ def weston_watkins_hinge(
     labels : array-like of shape (k,), default=None
         All classes, in the order of the columns of `y_pred`; if `y_pred` has shape (n,), it is
         for the second of two classes. By default, labels that are integers from 0 to k - 1 are
-        column numbers; other labels are sorted, and all k of them must occur in `y_true`. The
+        column numbers, also if some do not occur: pass `labels` if classes are counted from 1
+        and the last may not occur. Other labels are sorted, and all k of them must occur in
+        `y_true` or be its categories (pandas). A set is not accepted, as it has no order. The
         columns of a data frame are matched to the classes by name.
     sample_weight : array-like of shape (n,), default=None
         Weight of each row: finite and not negative, with at least one above 0. A mean is the
@@ -3967,7 +4103,9 @@ def multi_margin_loss(
     labels : array-like of shape (k,), default=None
         All classes, in the order of the columns of `y_pred`; if `y_pred` has shape (n,), it is
         for the second of two classes. By default, labels that are integers from 0 to k - 1 are
-        column numbers; other labels are sorted, and all k of them must occur in `y_true`. The
+        column numbers, also if some do not occur: pass `labels` if classes are counted from 1
+        and the last may not occur. Other labels are sorted, and all k of them must occur in
+        `y_true` or be its categories (pandas). A set is not accepted, as it has no order. The
         columns of a data frame are matched to the classes by name.
     sample_weight : array-like of shape (n,), default=None
         Weight of each row: finite and not negative, with at least one above 0. A mean is the
@@ -3985,7 +4123,7 @@ def multi_margin_loss(
         Power of each hinge: 1 gives hinge losses, 2 squared hinge losses.
     margin : float, default=1.0
         Margin by which the score of the true class must exceed another score for a value of 0;
-        at least 0.
+        from 0 to 1e100.
     reduction : {"mean", "sum", "none"}, default="mean"
         "mean" returns the weighted mean over the rows, "sum" the weighted sum, and "none" the
         weighted value of each row.
@@ -4077,7 +4215,9 @@ def exponential_loss(
     labels : array-like of shape (k,), default=None
         All classes, in the order of the columns of `y_pred`; if `y_pred` has shape (n,), it is
         for the second of two classes. By default, labels that are integers from 0 to k - 1 are
-        column numbers; other labels are sorted, and all k of them must occur in `y_true`. The
+        column numbers, also if some do not occur: pass `labels` if classes are counted from 1
+        and the last may not occur. Other labels are sorted, and all k of them must occur in
+        `y_true` or be its categories (pandas). A set is not accepted, as it has no order. The
         columns of a data frame are matched to the classes by name.
     sample_weight : array-like of shape (n,), default=None
         Weight of each row: finite and not negative, with at least one above 0. A mean is the
@@ -4176,7 +4316,9 @@ def logistic_margin_loss(
     labels : array-like of shape (k,), default=None
         All classes, in the order of the columns of `y_pred`; if `y_pred` has shape (n,), it is
         for the second of two classes. By default, labels that are integers from 0 to k - 1 are
-        column numbers; other labels are sorted, and all k of them must occur in `y_true`. The
+        column numbers, also if some do not occur: pass `labels` if classes are counted from 1
+        and the last may not occur. Other labels are sorted, and all k of them must occur in
+        `y_true` or be its categories (pandas). A set is not accepted, as it has no order. The
         columns of a data frame are matched to the classes by name.
     sample_weight : array-like of shape (n,), default=None
         Weight of each row: finite and not negative, with at least one above 0. A mean is the
@@ -4319,7 +4461,9 @@ def squared_error(
     labels : array-like of shape (k,), default=None
         All classes, in the order of the columns of `y_pred`; if `y_pred` has shape (n,), it is
         for the second of two classes. By default, labels that are integers from 0 to k - 1 are
-        column numbers; other labels are sorted, and all k of them must occur in `y_true`. The
+        column numbers, also if some do not occur: pass `labels` if classes are counted from 1
+        and the last may not occur. Other labels are sorted, and all k of them must occur in
+        `y_true` or be its categories (pandas). A set is not accepted, as it has no order. The
         columns of a data frame are matched to the classes by name.
     sample_weight : array-like of shape (n,), default=None
         Weight of each row: finite and not negative, with at least one above 0. A mean is the
@@ -4332,7 +4476,10 @@ def squared_error(
         classes have weight 1.
     normalize : bool or None, default=False
         How to treat rows of probabilities that do not sum to 1: False raises an InputError,
-        True divides each row by its sum, None uses the rows unchanged.
+        True divides each row by its sum, None uses the rows unchanged. A sum may differ from 1
+        by the square root of the machine epsilon of the dtype: 1.5e-8 for float64, 3.5e-4 for
+        float32. float64 numbers that are exactly float32 numbers have the tolerance of float32;
+        if all have 6 digits, it is 1e-6 for each column; if 7 to 9 digits, 1e-7.
     ignore_label : label, default=None
         Rows with this label in `y_true` are left out of the sum and of the sum of weights;
         their value is 0 with ``reduction="none"``. By default no row is left out.
@@ -4483,7 +4630,9 @@ def absolute_error(
     labels : array-like of shape (k,), default=None
         All classes, in the order of the columns of `y_pred`; if `y_pred` has shape (n,), it is
         for the second of two classes. By default, labels that are integers from 0 to k - 1 are
-        column numbers; other labels are sorted, and all k of them must occur in `y_true`. The
+        column numbers, also if some do not occur: pass `labels` if classes are counted from 1
+        and the last may not occur. Other labels are sorted, and all k of them must occur in
+        `y_true` or be its categories (pandas). A set is not accepted, as it has no order. The
         columns of a data frame are matched to the classes by name.
     sample_weight : array-like of shape (n,), default=None
         Weight of each row: finite and not negative, with at least one above 0. A mean is the
@@ -4496,7 +4645,10 @@ def absolute_error(
         classes have weight 1.
     normalize : bool or None, default=False
         How to treat rows of probabilities that do not sum to 1: False raises an InputError,
-        True divides each row by its sum, None uses the rows unchanged.
+        True divides each row by its sum, None uses the rows unchanged. A sum may differ from 1
+        by the square root of the machine epsilon of the dtype: 1.5e-8 for float64, 3.5e-4 for
+        float32. float64 numbers that are exactly float32 numbers have the tolerance of float32;
+        if all have 6 digits, it is 1e-6 for each column; if 7 to 9 digits, 1e-7.
     ignore_label : label, default=None
         Rows with this label in `y_true` are left out of the sum and of the sum of weights;
         their value is 0 with ``reduction="none"``. By default no row is left out.
@@ -4643,7 +4795,9 @@ def huber_loss(
     labels : array-like of shape (k,), default=None
         All classes, in the order of the columns of `y_pred`; if `y_pred` has shape (n,), it is
         for the second of two classes. By default, labels that are integers from 0 to k - 1 are
-        column numbers; other labels are sorted, and all k of them must occur in `y_true`. The
+        column numbers, also if some do not occur: pass `labels` if classes are counted from 1
+        and the last may not occur. Other labels are sorted, and all k of them must occur in
+        `y_true` or be its categories (pandas). A set is not accepted, as it has no order. The
         columns of a data frame are matched to the classes by name.
     sample_weight : array-like of shape (n,), default=None
         Weight of each row: finite and not negative, with at least one above 0. A mean is the
@@ -4656,7 +4810,10 @@ def huber_loss(
         classes have weight 1.
     normalize : bool or None, default=False
         How to treat rows of probabilities that do not sum to 1: False raises an InputError,
-        True divides each row by its sum, None uses the rows unchanged.
+        True divides each row by its sum, None uses the rows unchanged. A sum may differ from 1
+        by the square root of the machine epsilon of the dtype: 1.5e-8 for float64, 3.5e-4 for
+        float32. float64 numbers that are exactly float32 numbers have the tolerance of float32;
+        if all have 6 digits, it is 1e-6 for each column; if 7 to 9 digits, 1e-7.
     ignore_label : label, default=None
         Rows with this label in `y_true` are left out of the sum and of the sum of weights;
         their value is 0 with ``reduction="none"``. By default no row is left out.
@@ -4668,8 +4825,8 @@ def huber_loss(
         How the values of the columns of a row are combined: their mean, their sum, or half of
         their sum.
     delta : float, default=1.0
-        Absolute error, above 0, from which the loss is linear. Errors of probabilities are at most
-        1, so that the default gives half of the squared error.
+        Absolute error, above 0, at most 1e100, from which the loss is linear. Errors of
+        probabilities are at most 1, so that the default gives half of the squared error.
     reduction : {"mean", "sum", "none"}, default="mean"
         "mean" returns the weighted mean over the rows, "sum" the weighted sum, and "none" the
         weighted value of each row.
@@ -4790,7 +4947,9 @@ def log_cosh_loss(
     labels : array-like of shape (k,), default=None
         All classes, in the order of the columns of `y_pred`; if `y_pred` has shape (n,), it is
         for the second of two classes. By default, labels that are integers from 0 to k - 1 are
-        column numbers; other labels are sorted, and all k of them must occur in `y_true`. The
+        column numbers, also if some do not occur: pass `labels` if classes are counted from 1
+        and the last may not occur. Other labels are sorted, and all k of them must occur in
+        `y_true` or be its categories (pandas). A set is not accepted, as it has no order. The
         columns of a data frame are matched to the classes by name.
     sample_weight : array-like of shape (n,), default=None
         Weight of each row: finite and not negative, with at least one above 0. A mean is the
@@ -4803,7 +4962,10 @@ def log_cosh_loss(
         classes have weight 1.
     normalize : bool or None, default=False
         How to treat rows of probabilities that do not sum to 1: False raises an InputError,
-        True divides each row by its sum, None uses the rows unchanged.
+        True divides each row by its sum, None uses the rows unchanged. A sum may differ from 1
+        by the square root of the machine epsilon of the dtype: 1.5e-8 for float64, 3.5e-4 for
+        float32. float64 numbers that are exactly float32 numbers have the tolerance of float32;
+        if all have 6 digits, it is 1e-6 for each column; if 7 to 9 digits, 1e-7.
     ignore_label : label, default=None
         Rows with this label in `y_true` are left out of the sum and of the sum of weights;
         their value is 0 with ``reduction="none"``. By default no row is left out.
@@ -4951,7 +5113,9 @@ def poisson_deviance(
     labels : array-like of shape (k,), default=None
         All classes, in the order of the columns of `y_pred`; if `y_pred` has shape (n,), it is
         for the second of two classes. By default, labels that are integers from 0 to k - 1 are
-        column numbers; other labels are sorted, and all k of them must occur in `y_true`. The
+        column numbers, also if some do not occur: pass `labels` if classes are counted from 1
+        and the last may not occur. Other labels are sorted, and all k of them must occur in
+        `y_true` or be its categories (pandas). A set is not accepted, as it has no order. The
         columns of a data frame are matched to the classes by name.
     sample_weight : array-like of shape (n,), default=None
         Weight of each row: finite and not negative, with at least one above 0. A mean is the
@@ -4968,7 +5132,10 @@ def poisson_deviance(
         means no limit, so that values can be infinite.
     normalize : bool or None, default=False
         How to treat rows of probabilities that do not sum to 1: False raises an InputError,
-        True divides each row by its sum, None uses the rows unchanged.
+        True divides each row by its sum, None uses the rows unchanged. A sum may differ from 1
+        by the square root of the machine epsilon of the dtype: 1.5e-8 for float64, 3.5e-4 for
+        float32. float64 numbers that are exactly float32 numbers have the tolerance of float32;
+        if all have 6 digits, it is 1e-6 for each column; if 7 to 9 digits, 1e-7.
     ignore_label : label, default=None
         Rows with this label in `y_true` are left out of the sum and of the sum of weights;
         their value is 0 with ``reduction="none"``. By default no row is left out.
@@ -5112,7 +5279,9 @@ def squared_log_error(
     labels : array-like of shape (k,), default=None
         All classes, in the order of the columns of `y_pred`; if `y_pred` has shape (n,), it is
         for the second of two classes. By default, labels that are integers from 0 to k - 1 are
-        column numbers; other labels are sorted, and all k of them must occur in `y_true`. The
+        column numbers, also if some do not occur: pass `labels` if classes are counted from 1
+        and the last may not occur. Other labels are sorted, and all k of them must occur in
+        `y_true` or be its categories (pandas). A set is not accepted, as it has no order. The
         columns of a data frame are matched to the classes by name.
     sample_weight : array-like of shape (n,), default=None
         Weight of each row: finite and not negative, with at least one above 0. A mean is the
@@ -5125,7 +5294,10 @@ def squared_log_error(
         classes have weight 1.
     normalize : bool or None, default=False
         How to treat rows of probabilities that do not sum to 1: False raises an InputError,
-        True divides each row by its sum, None uses the rows unchanged.
+        True divides each row by its sum, None uses the rows unchanged. A sum may differ from 1
+        by the square root of the machine epsilon of the dtype: 1.5e-8 for float64, 3.5e-4 for
+        float32. float64 numbers that are exactly float32 numbers have the tolerance of float32;
+        if all have 6 digits, it is 1e-6 for each column; if 7 to 9 digits, 1e-7.
     ignore_label : label, default=None
         Rows with this label in `y_true` are left out of the sum and of the sum of weights;
         their value is 0 with ``reduction="none"``. By default no row is left out.
@@ -5216,7 +5388,10 @@ def entropy(
         weighted sum divided by the sum of the weights. By default all rows have weight 1.
     normalize : bool or None, default=False
         How to treat rows of probabilities that do not sum to 1: False raises an InputError,
-        True divides each row by its sum, None uses the rows unchanged.
+        True divides each row by its sum, None uses the rows unchanged. A sum may differ from 1
+        by the square root of the machine epsilon of the dtype: 1.5e-8 for float64, 3.5e-4 for
+        float32. float64 numbers that are exactly float32 numbers have the tolerance of float32;
+        if all have 6 digits, it is 1e-6 for each column; if 7 to 9 digits, 1e-7.
     reduction : {"mean", "sum", "none"}, default="mean"
         "mean" returns the weighted mean over the rows, "sum" the weighted sum, and "none" the
         weighted value of each row.
@@ -5290,7 +5465,10 @@ def cross_entropy(
         weighted sum divided by the sum of the weights. By default all rows have weight 1.
     normalize : bool or None, default=False
         How to treat rows of probabilities that do not sum to 1: False raises an InputError,
-        True divides each row by its sum, None uses the rows unchanged.
+        True divides each row by its sum, None uses the rows unchanged. A sum may differ from 1
+        by the square root of the machine epsilon of the dtype: 1.5e-8 for float64, 3.5e-4 for
+        float32. float64 numbers that are exactly float32 numbers have the tolerance of float32;
+        if all have 6 digits, it is 1e-6 for each column; if 7 to 9 digits, 1e-7.
     delta : float, default=0.0
         Number, at least 0, that is added to ``q`` inside the logarithm to avoid ``log 0``. With
         the default 0, the value is infinite if ``q`` is 0 where ``p`` is not.
@@ -5387,7 +5565,10 @@ def kl_divergence(
         weighted sum divided by the sum of the weights. By default all rows have weight 1.
     normalize : bool or None, default=False
         How to treat rows of probabilities that do not sum to 1: False raises an InputError,
-        True divides each row by its sum, None uses the rows unchanged.
+        True divides each row by its sum, None uses the rows unchanged. A sum may differ from 1
+        by the square root of the machine epsilon of the dtype: 1.5e-8 for float64, 3.5e-4 for
+        float32. float64 numbers that are exactly float32 numbers have the tolerance of float32;
+        if all have 6 digits, it is 1e-6 for each column; if 7 to 9 digits, 1e-7.
     reduction : {"mean", "sum", "none"}, default="mean"
         "mean" returns the weighted mean over the rows, "sum" the weighted sum, and "none" the
         weighted value of each row.
@@ -5475,7 +5656,10 @@ def reverse_kl_divergence(
         weighted sum divided by the sum of the weights. By default all rows have weight 1.
     normalize : bool or None, default=False
         How to treat rows of probabilities that do not sum to 1: False raises an InputError,
-        True divides each row by its sum, None uses the rows unchanged.
+        True divides each row by its sum, None uses the rows unchanged. A sum may differ from 1
+        by the square root of the machine epsilon of the dtype: 1.5e-8 for float64, 3.5e-4 for
+        float32. float64 numbers that are exactly float32 numbers have the tolerance of float32;
+        if all have 6 digits, it is 1e-6 for each column; if 7 to 9 digits, 1e-7.
     reduction : {"mean", "sum", "none"}, default="mean"
         "mean" returns the weighted mean over the rows, "sum" the weighted sum, and "none" the
         weighted value of each row.
@@ -5549,7 +5733,10 @@ def jensen_shannon_divergence(
         weighted sum divided by the sum of the weights. By default all rows have weight 1.
     normalize : bool or None, default=False
         How to treat rows of probabilities that do not sum to 1: False raises an InputError,
-        True divides each row by its sum, None uses the rows unchanged.
+        True divides each row by its sum, None uses the rows unchanged. A sum may differ from 1
+        by the square root of the machine epsilon of the dtype: 1.5e-8 for float64, 3.5e-4 for
+        float32. float64 numbers that are exactly float32 numbers have the tolerance of float32;
+        if all have 6 digits, it is 1e-6 for each column; if 7 to 9 digits, 1e-7.
     reduction : {"mean", "sum", "none"}, default="mean"
         "mean" returns the weighted mean over the rows, "sum" the weighted sum, and "none" the
         weighted value of each row.
@@ -5624,9 +5811,12 @@ def renyi_divergence(
         weighted sum divided by the sum of the weights. By default all rows have weight 1.
     normalize : bool or None, default=False
         How to treat rows of probabilities that do not sum to 1: False raises an InputError,
-        True divides each row by its sum, None uses the rows unchanged.
+        True divides each row by its sum, None uses the rows unchanged. A sum may differ from 1
+        by the square root of the machine epsilon of the dtype: 1.5e-8 for float64, 3.5e-4 for
+        float32. float64 numbers that are exactly float32 numbers have the tolerance of float32;
+        if all have 6 digits, it is 1e-6 for each column; if 7 to 9 digits, 1e-7.
     alpha : float, default=0.5
-        Order, above 0 and not 1; for alpha near 1 it is near the `kl_divergence`.
+        Order, from 1e-6 to 1e6 and not 1; for alpha near 1 it is near the `kl_divergence`.
     reduction : {"mean", "sum", "none"}, default="mean"
         "mean" returns the weighted mean over the rows, "sum" the weighted sum, and "none" the
         weighted value of each row.
@@ -5701,11 +5891,15 @@ def alpha_divergence(
         weighted sum divided by the sum of the weights. By default all rows have weight 1.
     normalize : bool or None, default=False
         How to treat rows of probabilities that do not sum to 1: False raises an InputError,
-        True divides each row by its sum, None uses the rows unchanged.
+        True divides each row by its sum, None uses the rows unchanged. A sum may differ from 1
+        by the square root of the machine epsilon of the dtype: 1.5e-8 for float64, 3.5e-4 for
+        float32. float64 numbers that are exactly float32 numbers have the tolerance of float32;
+        if all have 6 digits, it is 1e-6 for each column; if 7 to 9 digits, 1e-7.
     alpha : float, default=0.5
-        Order, above 0 and not 1; for alpha near 1 it is near the `kl_divergence`. 1/2 gives four
-        times the squared Hellinger distance ``1 - sum sqrt(p q)``, 2 half of the chi-squared
-        divergence. The maximum is ``1 / (alpha (1 - alpha))`` below 1 and infinite above 1.
+        Order, from 1e-6 to 100 and not 1; for alpha near 1 it is near the `kl_divergence`. 1/2
+        gives four times the squared Hellinger distance ``1 - sum sqrt(p q)``, 2 half of the
+        chi-squared divergence. The maximum is ``1 / (alpha (1 - alpha))`` below 1 and infinite
+        above 1.
     reduction : {"mean", "sum", "none"}, default="mean"
         "mean" returns the weighted mean over the rows, "sum" the weighted sum, and "none" the
         weighted value of each row.
@@ -5933,11 +6127,11 @@ def multilabel_asymmetric_loss(
         How the values of the labels of a row are combined: their mean or, as in the code of the
         paper, their sum.
     gamma_positive : float, default=1.0
-        Focusing exponents, at least 0, of labels that are present (positive) and absent
+        Focusing exponents, from 0 to 1e6, of labels that are present (positive) and absent
         (negative): larger values give less weight to well-predicted labels. With
         ``gamma_negative=0`` the loss has a kink at the margin.
     gamma_negative : float, default=4.0
-        Focusing exponents, at least 0, of labels that are present (positive) and absent
+        Focusing exponents, from 0 to 1e6, of labels that are present (positive) and absent
         (negative): larger values give less weight to well-predicted labels. With
         ``gamma_negative=0`` the loss has a kink at the margin.
     margin : float, default=0.05
@@ -6016,13 +6210,18 @@ def expected_calibration_error(
     labels : array-like of shape (k,), default=None
         All classes, in the order of the columns of `y_pred`; if `y_pred` has shape (n,), it is
         for the second of two classes. By default, labels that are integers from 0 to k - 1 are
-        column numbers; other labels are sorted, and all k of them must occur in `y_true`. The
+        column numbers, also if some do not occur: pass `labels` if classes are counted from 1
+        and the last may not occur. Other labels are sorted, and all k of them must occur in
+        `y_true` or be its categories (pandas). A set is not accepted, as it has no order. The
         columns of a data frame are matched to the classes by name.
     sample_weight : array-like of shape (n,), default=None
         Weight of each row, at least 0. By default all rows have the same weight.
     normalize : bool or None, default=False
         How to treat rows of probabilities that do not sum to 1: False raises an InputError,
-        True divides each row by its sum, None uses the rows unchanged.
+        True divides each row by its sum, None uses the rows unchanged. A sum may differ from 1
+        by the square root of the machine epsilon of the dtype: 1.5e-8 for float64, 3.5e-4 for
+        float32. float64 numbers that are exactly float32 numbers have the tolerance of float32;
+        if all have 6 digits, it is 1e-6 for each column; if 7 to 9 digits, 1e-7.
     ignore_label : label, default=None
         Rows with this label in `y_true` are left out. By default all rows count.
     n_bins : int, default=15
@@ -6115,13 +6314,18 @@ def maximum_calibration_error(
     labels : array-like of shape (k,), default=None
         All classes, in the order of the columns of `y_pred`; if `y_pred` has shape (n,), it is
         for the second of two classes. By default, labels that are integers from 0 to k - 1 are
-        column numbers; other labels are sorted, and all k of them must occur in `y_true`. The
+        column numbers, also if some do not occur: pass `labels` if classes are counted from 1
+        and the last may not occur. Other labels are sorted, and all k of them must occur in
+        `y_true` or be its categories (pandas). A set is not accepted, as it has no order. The
         columns of a data frame are matched to the classes by name.
     sample_weight : array-like of shape (n,), default=None
         Weight of each row, at least 0. By default all rows have the same weight.
     normalize : bool or None, default=False
         How to treat rows of probabilities that do not sum to 1: False raises an InputError,
-        True divides each row by its sum, None uses the rows unchanged.
+        True divides each row by its sum, None uses the rows unchanged. A sum may differ from 1
+        by the square root of the machine epsilon of the dtype: 1.5e-8 for float64, 3.5e-4 for
+        float32. float64 numbers that are exactly float32 numbers have the tolerance of float32;
+        if all have 6 digits, it is 1e-6 for each column; if 7 to 9 digits, 1e-7.
     ignore_label : label, default=None
         Rows with this label in `y_true` are left out. By default all rows count.
     n_bins : int, default=15
@@ -6202,13 +6406,18 @@ def calibration_slope(
     labels : array-like of shape (k,), default=None
         All classes, in the order of the columns of `y_pred`; if `y_pred` has shape (n,), it is
         for the second of two classes. By default, labels that are integers from 0 to k - 1 are
-        column numbers; other labels are sorted, and all k of them must occur in `y_true`. The
+        column numbers, also if some do not occur: pass `labels` if classes are counted from 1
+        and the last may not occur. Other labels are sorted, and all k of them must occur in
+        `y_true` or be its categories (pandas). A set is not accepted, as it has no order. The
         columns of a data frame are matched to the classes by name.
     sample_weight : array-like of shape (n,), default=None
         Weight of each row, at least 0. By default all rows have the same weight.
     normalize : bool or None, default=False
         How to treat rows of probabilities that do not sum to 1: False raises an InputError,
-        True divides each row by its sum, None uses the rows unchanged.
+        True divides each row by its sum, None uses the rows unchanged. A sum may differ from 1
+        by the square root of the machine epsilon of the dtype: 1.5e-8 for float64, 3.5e-4 for
+        float32. float64 numbers that are exactly float32 numbers have the tolerance of float32;
+        if all have 6 digits, it is 1e-6 for each column; if 7 to 9 digits, 1e-7.
     clip : float or "auto", default="auto"
         Lower limit of the probabilities inside logarithms, in [0, 1); smaller probabilities are
         replaced by it. "auto" is the machine epsilon of the dtype (2.2e-16 for float64). 0
@@ -6287,13 +6496,18 @@ def calibration_intercept(
     labels : array-like of shape (k,), default=None
         All classes, in the order of the columns of `y_pred`; if `y_pred` has shape (n,), it is
         for the second of two classes. By default, labels that are integers from 0 to k - 1 are
-        column numbers; other labels are sorted, and all k of them must occur in `y_true`. The
+        column numbers, also if some do not occur: pass `labels` if classes are counted from 1
+        and the last may not occur. Other labels are sorted, and all k of them must occur in
+        `y_true` or be its categories (pandas). A set is not accepted, as it has no order. The
         columns of a data frame are matched to the classes by name.
     sample_weight : array-like of shape (n,), default=None
         Weight of each row, at least 0. By default all rows have the same weight.
     normalize : bool or None, default=False
         How to treat rows of probabilities that do not sum to 1: False raises an InputError,
-        True divides each row by its sum, None uses the rows unchanged.
+        True divides each row by its sum, None uses the rows unchanged. A sum may differ from 1
+        by the square root of the machine epsilon of the dtype: 1.5e-8 for float64, 3.5e-4 for
+        float32. float64 numbers that are exactly float32 numbers have the tolerance of float32;
+        if all have 6 digits, it is 1e-6 for each column; if 7 to 9 digits, 1e-7.
     clip : float or "auto", default="auto"
         Lower limit of the probabilities inside logarithms, in [0, 1); smaller probabilities are
         replaced by it. "auto" is the machine epsilon of the dtype (2.2e-16 for float64). 0
@@ -6374,13 +6588,18 @@ def roc_auc(
     labels : array-like of shape (k,), default=None
         All classes, in the order of the columns of `y_pred`; if `y_pred` has shape (n,), it is
         for the second of two classes. By default, labels that are integers from 0 to k - 1 are
-        column numbers; other labels are sorted, and all k of them must occur in `y_true`. The
+        column numbers, also if some do not occur: pass `labels` if classes are counted from 1
+        and the last may not occur. Other labels are sorted, and all k of them must occur in
+        `y_true` or be its categories (pandas). A set is not accepted, as it has no order. The
         columns of a data frame are matched to the classes by name.
     sample_weight : array-like of shape (n,), default=None
         Weight of each row, at least 0. By default all rows have the same weight.
     normalize : bool or None, default=False
         How to treat rows of probabilities that do not sum to 1: False raises an InputError,
-        True divides each row by its sum, None uses the rows unchanged.
+        True divides each row by its sum, None uses the rows unchanged. A sum may differ from 1
+        by the square root of the machine epsilon of the dtype: 1.5e-8 for float64, 3.5e-4 for
+        float32. float64 numbers that are exactly float32 numbers have the tolerance of float32;
+        if all have 6 digits, it is 1e-6 for each column; if 7 to 9 digits, 1e-7.
     ignore_label : label, default=None
         Rows with this label in `y_true` are left out. By default all rows count.
     multiclass : {"ovr", "ovo"}, default="ovr"
@@ -6457,13 +6676,18 @@ def gini(
     labels : array-like of shape (k,), default=None
         All classes, in the order of the columns of `y_pred`; if `y_pred` has shape (n,), it is
         for the second of two classes. By default, labels that are integers from 0 to k - 1 are
-        column numbers; other labels are sorted, and all k of them must occur in `y_true`. The
+        column numbers, also if some do not occur: pass `labels` if classes are counted from 1
+        and the last may not occur. Other labels are sorted, and all k of them must occur in
+        `y_true` or be its categories (pandas). A set is not accepted, as it has no order. The
         columns of a data frame are matched to the classes by name.
     sample_weight : array-like of shape (n,), default=None
         Weight of each row, at least 0. By default all rows have the same weight.
     normalize : bool or None, default=False
         How to treat rows of probabilities that do not sum to 1: False raises an InputError,
-        True divides each row by its sum, None uses the rows unchanged.
+        True divides each row by its sum, None uses the rows unchanged. A sum may differ from 1
+        by the square root of the machine epsilon of the dtype: 1.5e-8 for float64, 3.5e-4 for
+        float32. float64 numbers that are exactly float32 numbers have the tolerance of float32;
+        if all have 6 digits, it is 1e-6 for each column; if 7 to 9 digits, 1e-7.
     ignore_label : label, default=None
         Rows with this label in `y_true` are left out. By default all rows count.
     multiclass : {"ovr", "ovo"}, default="ovr"
@@ -6542,13 +6766,18 @@ def average_precision(
     labels : array-like of shape (k,), default=None
         All classes, in the order of the columns of `y_pred`; if `y_pred` has shape (n,), it is
         for the second of two classes. By default, labels that are integers from 0 to k - 1 are
-        column numbers; other labels are sorted, and all k of them must occur in `y_true`. The
+        column numbers, also if some do not occur: pass `labels` if classes are counted from 1
+        and the last may not occur. Other labels are sorted, and all k of them must occur in
+        `y_true` or be its categories (pandas). A set is not accepted, as it has no order. The
         columns of a data frame are matched to the classes by name.
     sample_weight : array-like of shape (n,), default=None
         Weight of each row, at least 0. By default all rows have the same weight.
     normalize : bool or None, default=False
         How to treat rows of probabilities that do not sum to 1: False raises an InputError,
-        True divides each row by its sum, None uses the rows unchanged.
+        True divides each row by its sum, None uses the rows unchanged. A sum may differ from 1
+        by the square root of the machine epsilon of the dtype: 1.5e-8 for float64, 3.5e-4 for
+        float32. float64 numbers that are exactly float32 numbers have the tolerance of float32;
+        if all have 6 digits, it is 1e-6 for each column; if 7 to 9 digits, 1e-7.
     ignore_label : label, default=None
         Rows with this label in `y_true` are left out. By default all rows count.
     average : {"macro", "weighted"}, default="macro"
@@ -6619,13 +6848,18 @@ def ks_statistic(
     labels : array-like of shape (k,), default=None
         All classes, in the order of the columns of `y_pred`; if `y_pred` has shape (n,), it is
         for the second of two classes. By default, labels that are integers from 0 to k - 1 are
-        column numbers; other labels are sorted, and all k of them must occur in `y_true`. The
+        column numbers, also if some do not occur: pass `labels` if classes are counted from 1
+        and the last may not occur. Other labels are sorted, and all k of them must occur in
+        `y_true` or be its categories (pandas). A set is not accepted, as it has no order. The
         columns of a data frame are matched to the classes by name.
     sample_weight : array-like of shape (n,), default=None
         Weight of each row, at least 0. By default all rows have the same weight.
     normalize : bool or None, default=False
         How to treat rows of probabilities that do not sum to 1: False raises an InputError,
-        True divides each row by its sum, None uses the rows unchanged.
+        True divides each row by its sum, None uses the rows unchanged. A sum may differ from 1
+        by the square root of the machine epsilon of the dtype: 1.5e-8 for float64, 3.5e-4 for
+        float32. float64 numbers that are exactly float32 numbers have the tolerance of float32;
+        if all have 6 digits, it is 1e-6 for each column; if 7 to 9 digits, 1e-7.
     ignore_label : label, default=None
         Rows with this label in `y_true` are left out. By default all rows count.
 
@@ -6699,13 +6933,18 @@ def h_measure(
     labels : array-like of shape (k,), default=None
         All classes, in the order of the columns of `y_pred`; if `y_pred` has shape (n,), it is
         for the second of two classes. By default, labels that are integers from 0 to k - 1 are
-        column numbers; other labels are sorted, and all k of them must occur in `y_true`. The
+        column numbers, also if some do not occur: pass `labels` if classes are counted from 1
+        and the last may not occur. Other labels are sorted, and all k of them must occur in
+        `y_true` or be its categories (pandas). A set is not accepted, as it has no order. The
         columns of a data frame are matched to the classes by name.
     sample_weight : array-like of shape (n,), default=None
         Weight of each row, at least 0. By default all rows have the same weight.
     normalize : bool or None, default=False
         How to treat rows of probabilities that do not sum to 1: False raises an InputError,
-        True divides each row by its sum, None uses the rows unchanged.
+        True divides each row by its sum, None uses the rows unchanged. A sum may differ from 1
+        by the square root of the machine epsilon of the dtype: 1.5e-8 for float64, 3.5e-4 for
+        float32. float64 numbers that are exactly float32 numbers have the tolerance of float32;
+        if all have 6 digits, it is 1e-6 for each column; if 7 to 9 digits, 1e-7.
     ignore_label : label, default=None
         Rows with this label in `y_true` are left out. By default all rows count.
     cost : float or {"prior", "severity"}, default=1.0
@@ -6780,13 +7019,18 @@ def perplexity(
     labels : array-like of shape (k,), default=None
         All classes, in the order of the columns of `y_pred`; if `y_pred` has shape (n,), it is
         for the second of two classes. By default, labels that are integers from 0 to k - 1 are
-        column numbers; other labels are sorted, and all k of them must occur in `y_true`. The
+        column numbers, also if some do not occur: pass `labels` if classes are counted from 1
+        and the last may not occur. Other labels are sorted, and all k of them must occur in
+        `y_true` or be its categories (pandas). A set is not accepted, as it has no order. The
         columns of a data frame are matched to the classes by name.
     sample_weight : array-like of shape (n,), default=None
         Weight of each row, at least 0. By default all rows have the same weight.
     normalize : bool or None, default=False
         How to treat rows of probabilities that do not sum to 1: False raises an InputError,
-        True divides each row by its sum, None uses the rows unchanged.
+        True divides each row by its sum, None uses the rows unchanged. A sum may differ from 1
+        by the square root of the machine epsilon of the dtype: 1.5e-8 for float64, 3.5e-4 for
+        float32. float64 numbers that are exactly float32 numbers have the tolerance of float32;
+        if all have 6 digits, it is 1e-6 for each column; if 7 to 9 digits, 1e-7.
     clip : float or "auto", default="auto"
         Lower limit of the probabilities inside logarithms, in [0, 1); smaller probabilities are
         replaced by it. "auto" is the machine epsilon of the dtype (2.2e-16 for float64). 0
@@ -6860,13 +7104,18 @@ def balanced_loss(
     labels : array-like of shape (k,), default=None
         All classes, in the order of the columns of `y_pred`; if `y_pred` has shape (n,), it is
         for the second of two classes. By default, labels that are integers from 0 to k - 1 are
-        column numbers; other labels are sorted, and all k of them must occur in `y_true`. The
+        column numbers, also if some do not occur: pass `labels` if classes are counted from 1
+        and the last may not occur. Other labels are sorted, and all k of them must occur in
+        `y_true` or be its categories (pandas). A set is not accepted, as it has no order. The
         columns of a data frame are matched to the classes by name.
     sample_weight : array-like of shape (n,), default=None
         Weight of each row, at least 0. By default all rows have the same weight.
     normalize : bool or None, default=False
         How to treat rows of probabilities that do not sum to 1: False raises an InputError,
-        True divides each row by its sum, None uses the rows unchanged.
+        True divides each row by its sum, None uses the rows unchanged. A sum may differ from 1
+        by the square root of the machine epsilon of the dtype: 1.5e-8 for float64, 3.5e-4 for
+        float32. float64 numbers that are exactly float32 numbers have the tolerance of float32;
+        if all have 6 digits, it is 1e-6 for each column; if 7 to 9 digits, 1e-7.
     clip : float or "auto", default="auto"
         Lower limit of the probabilities inside logarithms, in [0, 1); smaller probabilities are
         replaced by it. "auto" is the machine epsilon of the dtype (2.2e-16 for float64). 0
@@ -6905,6 +7154,7 @@ def balanced_loss(
     0.666...
     """
 
+@overload
 def d2_score(
     y_true: ArrayLike,
     y_pred: ArrayLike,
@@ -6918,7 +7168,19 @@ def d2_score(
     prior: ArrayLike | None = None,
     loss: str | Loss = "categorical_crossentropy",
     null: Literal["training prior", "test prior", "uniform"] = "training prior",
-) -> float:
+    convention: Literal["xentexp"] = "xentexp",
+) -> float: ...
+@overload
+def d2_score(
+    y_true: ArrayLike,
+    y_pred: ArrayLike,
+    *,
+    loss: Any = "categorical_crossentropy",
+    sample_weight: object = None,
+    pos_label: Any = None,
+    labels: object = None,
+    convention: Literal["sklearn"],
+) -> float | NDArray[Any]:
     """D2 score: proportion by which the predictions reduce the loss of a null model.
 
     Higher is better: 1 is best. Values lie in (-inf, 1].
@@ -6947,13 +7209,18 @@ def d2_score(
     labels : array-like of shape (k,), default=None
         All classes, in the order of the columns of `y_pred`; if `y_pred` has shape (n,), it is
         for the second of two classes. By default, labels that are integers from 0 to k - 1 are
-        column numbers; other labels are sorted, and all k of them must occur in `y_true`. The
+        column numbers, also if some do not occur: pass `labels` if classes are counted from 1
+        and the last may not occur. Other labels are sorted, and all k of them must occur in
+        `y_true` or be its categories (pandas). A set is not accepted, as it has no order. The
         columns of a data frame are matched to the classes by name.
     sample_weight : array-like of shape (n,), default=None
         Weight of each row, at least 0. By default all rows have the same weight.
     normalize : bool or None, default=False
         How to treat rows of probabilities that do not sum to 1: False raises an InputError,
-        True divides each row by its sum, None uses the rows unchanged.
+        True divides each row by its sum, None uses the rows unchanged. A sum may differ from 1
+        by the square root of the machine epsilon of the dtype: 1.5e-8 for float64, 3.5e-4 for
+        float32. float64 numbers that are exactly float32 numbers have the tolerance of float32;
+        if all have 6 digits, it is 1e-6 for each column; if 7 to 9 digits, 1e-7.
     clip : float or "auto", default="auto"
         Lower limit of the probabilities inside logarithms, in [0, 1); smaller probabilities are
         replaced by it. "auto" is the machine epsilon of the dtype (2.2e-16 for float64). 0
@@ -6970,6 +7237,12 @@ def d2_score(
         then required. "test prior": the proportions of the classes among these rows, as in
         scikit-learn's ``d2_log_loss_score`` and ``d2_brier_score``. "uniform": 1 / k for each
         of k classes.
+    convention : str, default="xentexp"
+        "xentexp", or the name of another library to return the value of its function. That
+        library's keywords then replace the options above; see Notes.
+    **peer_options : keywords of the other library
+        Keywords of the function that `convention` selects; see the Notes. They raise an
+        error with ``convention="xentexp"``.
 
     Returns
     -------
@@ -6983,6 +7256,15 @@ def d2_score(
         weight. It is a ``ValueError``; the message states the rule and the value.
     UndefinedError
         If the metric is undefined for these rows, as described above.
+
+    Notes
+    -----
+    With another `convention` the function returns the number that the function of the
+    other library returns for the same arrays, also for input that is not valid above:
+
+    "sklearn" : sklearn.metrics.d2_log_loss_score, d2_brier_score 1.9.1
+        `loss` selects one of the two. The null model predicts the class proportions in y_true.
+        Keywords: loss, sample_weight, pos_label, labels.
 
     References
     ----------
@@ -7039,13 +7321,18 @@ def precision_score(
     labels : array-like of shape (k,), default=None
         All classes, in the order of the columns of `y_pred`; if `y_pred` has shape (n,), it is
         for the second of two classes. By default, labels that are integers from 0 to k - 1 are
-        column numbers; other labels are sorted, and all k of them must occur in `y_true`. The
+        column numbers, also if some do not occur: pass `labels` if classes are counted from 1
+        and the last may not occur. Other labels are sorted, and all k of them must occur in
+        `y_true` or be its categories (pandas). A set is not accepted, as it has no order. The
         columns of a data frame are matched to the classes by name.
     sample_weight : array-like of shape (n,), default=None
         Weight of each row, at least 0. By default all rows have the same weight.
     normalize : bool or None, default=False
         How to treat rows of probabilities that do not sum to 1: False raises an InputError,
-        True divides each row by its sum, None uses the rows unchanged.
+        True divides each row by its sum, None uses the rows unchanged. A sum may differ from 1
+        by the square root of the machine epsilon of the dtype: 1.5e-8 for float64, 3.5e-4 for
+        float32. float64 numbers that are exactly float32 numbers have the tolerance of float32;
+        if all have 6 digits, it is 1e-6 for each column; if 7 to 9 digits, 1e-7.
     ignore_label : label, default=None
         Rows with this label in `y_true` are left out. By default all rows count.
     threshold : float, default=0.5
@@ -7122,13 +7409,18 @@ def recall_score(
     labels : array-like of shape (k,), default=None
         All classes, in the order of the columns of `y_pred`; if `y_pred` has shape (n,), it is
         for the second of two classes. By default, labels that are integers from 0 to k - 1 are
-        column numbers; other labels are sorted, and all k of them must occur in `y_true`. The
+        column numbers, also if some do not occur: pass `labels` if classes are counted from 1
+        and the last may not occur. Other labels are sorted, and all k of them must occur in
+        `y_true` or be its categories (pandas). A set is not accepted, as it has no order. The
         columns of a data frame are matched to the classes by name.
     sample_weight : array-like of shape (n,), default=None
         Weight of each row, at least 0. By default all rows have the same weight.
     normalize : bool or None, default=False
         How to treat rows of probabilities that do not sum to 1: False raises an InputError,
-        True divides each row by its sum, None uses the rows unchanged.
+        True divides each row by its sum, None uses the rows unchanged. A sum may differ from 1
+        by the square root of the machine epsilon of the dtype: 1.5e-8 for float64, 3.5e-4 for
+        float32. float64 numbers that are exactly float32 numbers have the tolerance of float32;
+        if all have 6 digits, it is 1e-6 for each column; if 7 to 9 digits, 1e-7.
     ignore_label : label, default=None
         Rows with this label in `y_true` are left out. By default all rows count.
     threshold : float, default=0.5
@@ -7205,13 +7497,18 @@ def f1_score(
     labels : array-like of shape (k,), default=None
         All classes, in the order of the columns of `y_pred`; if `y_pred` has shape (n,), it is
         for the second of two classes. By default, labels that are integers from 0 to k - 1 are
-        column numbers; other labels are sorted, and all k of them must occur in `y_true`. The
+        column numbers, also if some do not occur: pass `labels` if classes are counted from 1
+        and the last may not occur. Other labels are sorted, and all k of them must occur in
+        `y_true` or be its categories (pandas). A set is not accepted, as it has no order. The
         columns of a data frame are matched to the classes by name.
     sample_weight : array-like of shape (n,), default=None
         Weight of each row, at least 0. By default all rows have the same weight.
     normalize : bool or None, default=False
         How to treat rows of probabilities that do not sum to 1: False raises an InputError,
-        True divides each row by its sum, None uses the rows unchanged.
+        True divides each row by its sum, None uses the rows unchanged. A sum may differ from 1
+        by the square root of the machine epsilon of the dtype: 1.5e-8 for float64, 3.5e-4 for
+        float32. float64 numbers that are exactly float32 numbers have the tolerance of float32;
+        if all have 6 digits, it is 1e-6 for each column; if 7 to 9 digits, 1e-7.
     ignore_label : label, default=None
         Rows with this label in `y_true` are left out. By default all rows count.
     threshold : float, default=0.5
@@ -7285,13 +7582,18 @@ def balanced_accuracy(
     labels : array-like of shape (k,), default=None
         All classes, in the order of the columns of `y_pred`; if `y_pred` has shape (n,), it is
         for the second of two classes. By default, labels that are integers from 0 to k - 1 are
-        column numbers; other labels are sorted, and all k of them must occur in `y_true`. The
+        column numbers, also if some do not occur: pass `labels` if classes are counted from 1
+        and the last may not occur. Other labels are sorted, and all k of them must occur in
+        `y_true` or be its categories (pandas). A set is not accepted, as it has no order. The
         columns of a data frame are matched to the classes by name.
     sample_weight : array-like of shape (n,), default=None
         Weight of each row, at least 0. By default all rows have the same weight.
     normalize : bool or None, default=False
         How to treat rows of probabilities that do not sum to 1: False raises an InputError,
-        True divides each row by its sum, None uses the rows unchanged.
+        True divides each row by its sum, None uses the rows unchanged. A sum may differ from 1
+        by the square root of the machine epsilon of the dtype: 1.5e-8 for float64, 3.5e-4 for
+        float32. float64 numbers that are exactly float32 numbers have the tolerance of float32;
+        if all have 6 digits, it is 1e-6 for each column; if 7 to 9 digits, 1e-7.
     ignore_label : label, default=None
         Rows with this label in `y_true` are left out. By default all rows count.
     threshold : float, default=0.5
@@ -7363,13 +7665,18 @@ def matthews_corrcoef(
     labels : array-like of shape (k,), default=None
         All classes, in the order of the columns of `y_pred`; if `y_pred` has shape (n,), it is
         for the second of two classes. By default, labels that are integers from 0 to k - 1 are
-        column numbers; other labels are sorted, and all k of them must occur in `y_true`. The
+        column numbers, also if some do not occur: pass `labels` if classes are counted from 1
+        and the last may not occur. Other labels are sorted, and all k of them must occur in
+        `y_true` or be its categories (pandas). A set is not accepted, as it has no order. The
         columns of a data frame are matched to the classes by name.
     sample_weight : array-like of shape (n,), default=None
         Weight of each row, at least 0. By default all rows have the same weight.
     normalize : bool or None, default=False
         How to treat rows of probabilities that do not sum to 1: False raises an InputError,
-        True divides each row by its sum, None uses the rows unchanged.
+        True divides each row by its sum, None uses the rows unchanged. A sum may differ from 1
+        by the square root of the machine epsilon of the dtype: 1.5e-8 for float64, 3.5e-4 for
+        float32. float64 numbers that are exactly float32 numbers have the tolerance of float32;
+        if all have 6 digits, it is 1e-6 for each column; if 7 to 9 digits, 1e-7.
     ignore_label : label, default=None
         Rows with this label in `y_true` are left out. By default all rows count.
     threshold : float, default=0.5
