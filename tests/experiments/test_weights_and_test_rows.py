@@ -431,6 +431,24 @@ def test_columns_of_a_table_that_do_not_fit_are_named(
         load_table("train.csv", "bad", **arguments)
 
 
+def test_rare_classes_and_row_numbers_are_left_out_of_test_rows_too(files: Path) -> None:
+    n = 120
+    label = np.sort(RNG.choice(["a", "b"], n))  # the row number orders the target
+    label[[0, 50, 90]] = "c"
+    label[[3, 4]] = "d"
+    table = pd.DataFrame({"number": np.arange(n), "x": RNG.normal(size=n), "y": label, "w": 1.0})
+    table.to_csv("sorted.csv", index=False)
+    test = table.drop(columns="number")[::10].assign(y=["a", "b", "c", "d"] * 3)
+    test.to_csv("new.csv", index=False)
+    dropped = load_table("sorted.csv", "y", rare="drop", weight="w", test="new.csv")
+    assert list(dropped.X) == list(dropped.test.X) == ["x"]
+    assert len(dropped.y) == len(dropped.sample_weight) == n - 5
+    assert dropped.test.y.tolist() == ["a", "b"] * 3
+    assert len(dropped.test.sample_weight) == 6
+    joined = load_table("sorted.csv", "y", rare="join", weight="w", test="new.csv")
+    assert joined.test.y.tolist() == ["a", "b", "other", "other"] * 3
+
+
 def run(*words: str) -> int:
     table = ["dataset=table", "dataset.path=train.csv", "dataset.target=bad", "dataset.drop=[id]"]
     return main(["run", *table, "n_jobs=1", *words])

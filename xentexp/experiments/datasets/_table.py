@@ -141,7 +141,7 @@ def load_table(
         if tested is not None and target in tested:
             tested = few.replaced(tested, target)
 
-    def make(dropped: Sequence[str]) -> Dataset:
+    def make(dropped: Sequence[str], tested: pd.DataFrame | None) -> Dataset:
         not_features = [*used, *dropped]
         card = dataclasses.replace(
             CARD,
@@ -160,19 +160,19 @@ def load_table(
             sample_weight=None if weight is None else frame[weight],
         )
 
-    dataset = make(dropped)
+    dataset = make(dropped, None)  # the test rows may lack a row number that is left out below
     row_numbers = [
         finding
         for finding in row_numbers_to_leave_out(dataset.X, dataset.y)
         if finding.columns[0] not in kept
     ]
     if not row_numbers or len(row_numbers) == dataset.X.shape[1]:
-        return dataset
+        return dataset if tested is None else make(dropped, tested)
     notes += [
         f"left out a column: {finding.message}; to use it, set {as_typed(finding.columns, 'keep')}"
         for finding in row_numbers
     ]
-    return make([*dropped, *(finding.columns[0] for finding in row_numbers)])
+    return make([*dropped, *(finding.columns[0] for finding in row_numbers)], tested)
 
 
 def _check_roles(
@@ -181,7 +181,7 @@ def _check_roles(
     """Raise an InputError if a column has two roles."""
     seen: dict[str, str] = {}
     for role, column in roles.items():
-        if column is None or (role == "group" and column in dropped):
+        if column is None or (role != "target" and column in dropped):
             continue
         other = "drop" if column in dropped else seen.get(column)
         if other is not None:
@@ -220,7 +220,9 @@ def _test_set(
             f"table (test): the file must have the weight column {weight!r}, as the training rows; "
             f"its columns are {', '.join(map(repr, frame.columns[:20]))}"
         )
-    identifiers = [name for name in dropped if name in frame and frame[name].is_unique]
+    identifiers = [
+        name for name in dropped if name in frame and name != weight and frame[name].is_unique
+    ]
     return TestSet(
         frame.drop(columns=list(not_features), errors="ignore"),
         frame[identifiers[0]] if identifiers else None,
