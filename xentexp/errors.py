@@ -17,6 +17,7 @@ EXTRAS = {
     "torch": "torch",
     "optuna": "tune",
     "empulse": "empulse",
+    "openpyxl": "excel",
 }
 """Optional packages and the extra of xentexp that installs each."""
 
