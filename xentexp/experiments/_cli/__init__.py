@@ -189,7 +189,9 @@ def _parser() -> argparse.ArgumentParser:
         epilog=_SCORE_NOTES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    score.add_argument("file", type=Path, help="CSV or Parquet file, one row per prediction")
+    score.add_argument(
+        "file", type=Path, help="text, Excel or Parquet file, one row per prediction"
+    )
     score.add_argument("--target", required=True, metavar="COLUMN", help="column of the labels")
     score.add_argument(
         "--proba",
@@ -210,6 +212,13 @@ def _parser() -> argparse.ArgumentParser:
         "columns, or 0, 1, ...)",
     )
     score.add_argument("--weight", metavar="COLUMN", help="column of sample weights")
+    for option, metavar, text in (
+        ("--separator", "CHARACTER", "separator of the columns of a text file, or tab"),
+        ("--encoding", "NAME", "encoding of a text file"),
+        ("--decimal", "MARK", "decimal mark, '.' or ','"),
+        ("--sheet", "NAME", "sheet of an Excel file"),
+    ):
+        score.add_argument(option, metavar=metavar, help=f"{text} (default: found in the file)")
     score.add_argument(
         "--losses",
         metavar="NAMES",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import re
+import sys
 from collections.abc import Iterable
 from typing import Any, Literal
 
@@ -18,15 +19,24 @@ from xentexp.metrics._evaluation import check_applies, evaluate_checked, losses_
 from xentexp.metrics._registry import DEFAULT_METRICS, get_metric, get_metrics
 
 
+FILE_OPTIONS = ("separator", "encoding", "decimal", "sheet")
+"""Parameters of `load_table` that are options of `xentexp score`, too."""
+
+
 def score(options: argparse.Namespace) -> int:
     """`xentexp score FILE --target y --proba p0,p1`."""
-    from xentexp.experiments.datasets._files import read_table
+    from xentexp.experiments.datasets._files import FileOptions, read_file
 
     if options.proba is None and options.decision is None:
         raise InputError(
             "columns of predictions must be set; pass --proba or --decision with names of columns"
         )
-    table = read_table(options.file, "score")
+    given = {key: getattr(options, key) for key in FILE_OPTIONS}
+    try:
+        table, notes = read_file(options.file, "score", FileOptions(**given), target=options.target)
+    except InputError as error:
+        raise InputError(_as_options(str(error))) from error
+    notes = [_as_options(note) for note in notes]
     for option in ("proba", "decision", "weight"):
         _check_numbers(table, getattr(options, option), f"--{option}")
     target = _column(table, options.target, "--target")
@@ -75,6 +85,7 @@ def score(options: argparse.Namespace) -> int:
                     for name, mean in result.mean.items()
                 },
                 "metrics": values,
+                "notes": notes,
             }
         )
         return 0
@@ -95,7 +106,18 @@ def score(options: argparse.Namespace) -> int:
     if values:
         rows = [[name, fixed(value, 6)] for name, value in values.items()]
         print_table(["metric of the whole data set", "value"], rows)
+    for note in notes:
+        print(f"note: {note}", file=sys.stderr)
     return 0
+
+
+def _as_options(text: str) -> str:
+    """Replace parameters of `load_table` in a text by options of the command line."""
+    names = "|".join(FILE_OPTIONS)
+    text = re.sub(
+        rf"\b(?:set|or) ({names})\b(?: to)?[= ]?", lambda m: f"{m[0].split()[0]} --{m[1]} ", text
+    )
+    return text.replace("; name columns in categorical to keep them as text", "").strip()
 
 
 def _with_options(message: str, options: argparse.Namespace) -> str:

@@ -195,7 +195,8 @@ def _parse(
     except (pd.errors.ParserError, csv.Error, OverflowError) as error:
         reason = str(error).strip().removeprefix("Error tokenizing data. C error: ")
         raise InputError(
-            f"{where}: {path.name} is not a valid table ({reason}); correct the file"
+            f"{where}: {path.name} is not a valid table ({reason}); correct the file, or set "
+            f"header to the line with the names of the columns"
         ) from error
     if not isinstance(frame.index, pd.RangeIndex):
         raise InputError(

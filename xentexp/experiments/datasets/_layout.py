@@ -17,6 +17,9 @@ _SEPARATORS = (",", ";", "\t", "|")
 _SAMPLE = 1_000_000
 """Characters at the beginning of a file that are looked at."""
 _ROWS = 1000
+_LINE = 10_000_000
+"""Longest line of a table; longer ones are no rows, and take too much memory."""
+_COLUMNS = 200_000
 _WORDS = {"tab": "\t", "\\t": "\t", "space": " ", "whitespace": " "}
 
 
@@ -42,6 +45,9 @@ def find_layout(
     default: str,
 ) -> Layout:
     """Separator and header of a text. `default`: the separator that the file name stands for."""
+    if "\n" not in text:  # of old Macintosh computers
+        text = text.replace("\r", "\n")
+    _check_lines(text, where, name)
     notes = []
     first = re.match(r"[\"']?sep=(.)[\"']?[ \t]*\r?\n", text, re.IGNORECASE)
     if first:  # a line for Excel, not a row
@@ -67,6 +73,11 @@ def find_layout(
             notes.append(
                 f"the separator of the columns is {_word(separator)}; set separator to change it"
             )
+    if rows and len(rows[0]) > _COLUMNS:
+        raise InputError(
+            f"{where}: {name} must have at most {_COLUMNS:,} columns; got {len(rows[0]):,}; check "
+            f"that the file is a table, or select columns"
+        )
     spaces = separator != " " and _spaces_follow(rows)
     if spaces:
         rows = [[cell.strip() for cell in row] for row in rows]
@@ -75,6 +86,19 @@ def find_layout(
         header, note = find_header(rows, where, name)
         notes += [note] if note else []
     return Layout(text, separator, rows, header, spaces, notes)
+
+
+def _check_lines(text: str, where: str, name: str) -> None:
+    """Raise an InputError if a line is too long for a row."""
+    start = 0
+    while start + _LINE < len(text):
+        end = text.rfind("\n", start, start + _LINE)
+        if end < start:
+            raise InputError(
+                f"{where}: lines of {name} must have at most {_LINE:,} characters; line "
+                f"{text.count(chr(10), 0, start) + 1} has more; check that the file is a table"
+            )
+        start = end + 1
 
 
 def _checked(separator: str, where: str) -> str:
@@ -108,11 +132,13 @@ def _from_line(text: str, line: int, where: str, name: str) -> str:
 
 def _rows(text: str, separator: str) -> Rows:
     """First rows, at least the first one, without empty lines."""
-    sample = text[:_SAMPLE]
+    sample = text[: max(_SAMPLE, text.find("\n") + 1)]
     if separator == " ":
         lines = sample.splitlines()[: _ROWS + 1]
         return [
-            line.split() for line in lines[: -1 if len(text) > _SAMPLE else None] if line.split()
+            line.split()
+            for line in lines[: -1 if len(text) > len(sample) else None]
+            if line.split()
         ]
     rows: Rows = []
     try:
@@ -123,7 +149,7 @@ def _rows(text: str, separator: str) -> Rows:
                 return rows
     except csv.Error:  # a cell of more than 128 kB
         return rows or [text[: text.find("\n") if "\n" in text else None].split(separator)]
-    return rows[:-1] if len(text) > _SAMPLE and len(rows) > 1 else rows
+    return rows[:-1] if len(text) > len(sample) and len(rows) > 1 else rows
 
 
 def _find_separator(text: str, where: str, name: str, default: str) -> tuple[str | None, Rows]:

@@ -167,10 +167,9 @@ def _korean(content: bytes) -> str | None:
 
 def _in_ks_x_1001(character: str) -> bool:
     try:
-        character.encode("euc_kr")
+        return len(character.encode("euc_kr")) == 2  # other syllables take eight bytes
     except UnicodeEncodeError:
         return False
-    return True
 
 
 def as_file(text: str) -> IO[bytes]:
