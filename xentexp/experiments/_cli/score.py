@@ -18,7 +18,6 @@ from xentexp.metrics._base import Metric
 from xentexp.metrics._evaluation import check_applies, evaluate_checked, losses_for
 from xentexp.metrics._registry import DEFAULT_METRICS, get_metric, get_metrics
 
-
 FILE_OPTIONS = ("separator", "encoding", "decimal", "sheet")
 """Parameters of `load_table` that are options of `xentexp score`, too."""
 

@@ -6,7 +6,7 @@ import re
 import unicodedata
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -30,6 +30,8 @@ _WRITTEN = re.compile(
     r"(?P<body>(?:\d[\d., ']*)?\d|\d+[.,]|[.,]\d+)(?P<exponent>[eE][+-]?\d+)?"
     rf"\s*(?P<percent>%)?\s*(?P<after>{_CURRENCY})?\s*(?P<trailing>-)?\s*(?P<close>\))?"
 )
+# The usual forms, which this reads six times as fast as the pattern above.
+_PLAIN = re.compile(r"([+-]?)(\d+)(?:([.,])(\d*))?(%?)")
 _BODY = {
     mark: re.compile(
         rf"\d+[{mark}]?\d*|[{mark}]\d+"
@@ -44,8 +46,7 @@ _PADDED = re.compile(r"0\d+")
 _PHONE = re.compile(r"\+\d{8,}")
 
 
-@dataclass(frozen=True)
-class _Written:
+class _Written(NamedTuple):
     """One text that may be a number: its value for each decimal mark, and its marks."""
 
     values: dict[str, Number]
@@ -128,6 +129,21 @@ def read_numbers(column: pd.Series[Any]) -> NumberColumn | None:
 def _read(text: str) -> _Written | None:
     if not text.isascii():
         text = unicodedata.normalize("NFKC", text).translate(_TYPESET)
+    plain = _PLAIN.fullmatch(text)
+    return _read_any(text) if plain is None else _read_plain(*plain.groups())
+
+
+def _read_plain(sign: str, digits: str, mark: str | None, rest: str, percent: str) -> _Written:
+    if mark is None:
+        whole = int(sign + digits)
+        return _Written({".": whole, ",": whole}, digits, bool(percent), None)
+    values: dict[str, Number] = {mark: float(f"{sign}{digits}.{rest}")}
+    if len(rest) == 3 and len(digits) <= 3 and digits[0] != "0":
+        values["," if mark == "." else "."] = int(sign + digits + rest)
+    return _Written(values, digits + mark + rest, bool(percent), None)
+
+
+def _read_any(text: str) -> _Written | None:
     match = _WRITTEN.fullmatch(text.strip())
     if match is None:
         return None
