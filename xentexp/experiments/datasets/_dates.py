@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 from pandas.api import types
 
+from xentexp.errors import printable
 from xentexp.experiments.datasets._numbers import is_blank
 
 _EPOCH = dt.date(1970, 1, 1).toordinal()
@@ -166,7 +167,7 @@ def days_note(kind: str, names: Sequence[str]) -> str:
 def listed(names: Sequence[str]) -> str:
     """Names, at most ten of them."""
     more = f" and {len(names) - 10:,} more" if len(names) > 10 else ""
-    return ", ".join(names[:10]) + more
+    return ", ".join(printable(name, 60) for name in names[:10]) + more
 
 
 def _read(text: str, day: int | None = None) -> float | None:

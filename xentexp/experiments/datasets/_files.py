@@ -201,7 +201,8 @@ def _parse(
     if not isinstance(frame.index, pd.RangeIndex):
         raise InputError(
             f"{where}: rows of {path.name} must have at most {len(first)} fields, as the header; "
-            "some have more; add names for all columns to the header"
+            "some have more; add names for all columns to the header, or set header to the line "
+            "with the names"
         )
     if layout.spaces_follow:
         for column in _text_columns(frame):

@@ -7,7 +7,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from xentexp.errors import InputError
+from xentexp.errors import InputError, printable
 from xentexp.experiments.datasets._dates import is_date
 from xentexp.experiments.datasets._numbers import is_blank, is_number
 
@@ -225,7 +225,9 @@ def find_header(rows: Rows, where: str, name: str) -> tuple[bool, str | None]:
         for i, (cell, kind) in enumerate(zip(first, kinds, strict=True))
         if kind == "text"
     ]
-    shown = ", ".join(first[:5]) + (", ..." if len(first) > 5 else "")
+    shown = ", ".join(printable(cell, 40) for cell in first[:5]) + (
+        ", ..." if len(first) > 5 else ""
+    )
     if not {"number", "date"} & set(kinds):
         if not recurring or not all(recurring) or len(recurring) < len(first):
             if sum(recurring) * 2 > len(first):

@@ -14,7 +14,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import IO, Any
 
-from xentexp.errors import InputError
+from xentexp.errors import InputError, printable
 
 _OPEN: dict[str, Callable[..., Any]] = {".gz": gzip.open, ".bz2": bz2.open, ".xz": lzma.open}
 PACKED = (*_OPEN, ".zip")
@@ -99,7 +99,7 @@ def _from_zip(path: Path, limit: Limit) -> bytes:
             if not Path(info.filename).name.startswith(".")
         ]
         if len(files) != 1:
-            names = ", ".join(info.filename for info in files[:10]) or "no file"
+            names = ", ".join(printable(info.filename) for info in files[:10]) or "no file"
             raise InputError(
                 f"{limit.where}: {path.name} must contain exactly one file; got {names}; unpack it "
                 f"and set path to one of its files"
