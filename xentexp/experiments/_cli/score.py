@@ -18,7 +18,7 @@ from xentexp.metrics._base import Metric
 from xentexp.metrics._evaluation import check_applies, evaluate_checked, losses_for
 from xentexp.metrics._registry import DEFAULT_METRICS, get_metric, get_metrics
 
-FILE_OPTIONS = ("separator", "encoding", "decimal", "sheet")
+FILE_OPTIONS = ("separator", "encoding", "decimal", "header", "sheet", "max_megabytes")
 """Parameters of `load_table` that are options of `xentexp score`, too."""
 
 
@@ -112,11 +112,12 @@ def score(options: argparse.Namespace) -> int:
 
 def _as_options(text: str) -> str:
     """Replace parameters of `load_table` in a text by options of the command line."""
-    names = "|".join(FILE_OPTIONS)
-    text = re.sub(
-        rf"\b(?:set|or) ({names})\b(?: to)?[= ]?", lambda m: f"{m[0].split()[0]} --{m[1]} ", text
-    )
-    return text.replace("; name columns in categorical to keep them as text", "").strip()
+    text = text.replace("; name columns in categorical to keep them as text", "")
+    for name in FILE_OPTIONS:
+        option = "--" + name.replace("_", "-")
+        text = re.sub(rf"\b{name}=", f"{option} ", text)
+        text = re.sub(rf"\b(set|and) {name}\b", rf"\1 {option}", text)
+    return text
 
 
 def _with_options(message: str, options: argparse.Namespace) -> str:
@@ -156,7 +157,7 @@ def _check_numbers(table: Any, names: str | None, option: str) -> None:
         for row, value in enumerate(table[name].tolist()):
             if isinstance(value, str):
                 comma = re.fullmatch(r"-?\d*,\d+", value.strip())
-                advice = "; write decimals with a point" if comma else ""
+                advice = "; write decimals with a point, or pass --decimal ," if comma else ""
                 raise InputError(
                     f"column {name} of {option} must contain numbers; got {value!r} in row {row} "
                     f"(counted from 0){advice}"
