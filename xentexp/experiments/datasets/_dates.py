@@ -58,10 +58,8 @@ def is_date(text: str) -> bool:
 
 
 def days_from_text(column: pd.Series[Any], *, dayfirst: bool | None) -> pd.Series[Any] | None:
-    """Days since 1970-01-01 of a column of text; None unless all values but blanks are dates.
-
-    Raises `AmbiguousError` if `dayfirst` is needed but None.
-    """
+    """Days since 1970-01-01 of a column of text; None unless all values but blanks are dates."""
+    # Raises AmbiguousError if `dayfirst` is needed but None.
     codes, texts = pd.factorize(column)
     present = [t for t in texts.tolist() if not is_blank(t) and not _ZERO_DATE.fullmatch(t.strip())]
     if not present:

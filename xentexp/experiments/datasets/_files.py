@@ -73,11 +73,8 @@ def read_table(path: Path, where: str, *, target: str | None = None) -> pd.DataF
 def read_file(
     path: Path, where: str, options: FileOptions, *, target: str | None = None
 ) -> tuple[pd.DataFrame, list[str]]:
-    """Table of a file in the format of its suffix, and notes on what was assumed.
-
-    Numbers that are written as text become numbers, except in the column `target`. Messages start
-    with `where`.
-    """
+    """Table of a file in the format of its suffix, and notes; messages start with `where`."""
+    # Numbers that are written as text become numbers, except in the column `target`.
     options.check(where)
     name = path.name.lower()
     check_file(path, where)
@@ -246,11 +243,9 @@ def _convert(
     commas_are_decimal: bool = False,
     typed: bool = False,
 ) -> list[str]:
-    """Convert columns of numbers that are written as text, in place; notes on what was done.
-
-    `texts`: None if the file has types, so that text cannot be read again. `typed`: then text of
-    only digits was text on purpose.
-    """
+    """Convert columns of numbers that are written as text, in place; notes on what was done."""
+    # `texts`: None if the file has types, so that text cannot be read again. `typed`: then text of
+    # only digits was text on purpose.
     notes = []
     keep = {*keep, *options.categorical}
     if texts is not None:
