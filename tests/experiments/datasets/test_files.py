@@ -216,6 +216,20 @@ def test_unknown_column_of_a_file_without_header_names_the_remedy(tmp_path: Path
         load(tmp_path, "t.data", "5.1,a\n4.9,b\n6,a\n")
 
 
+def test_rows_with_more_fields_than_the_header_are_refused(tmp_path: Path) -> None:
+    # Unquoted decimal commas; pandas takes the first column for an index.
+    for first in ("1", "0"):
+        with pytest.raises(InputError, match="must have at most 2 fields, as the header"):
+            load(tmp_path, "t.csv", f"m,y\n{first},5,0\n2,7,1\n")
+    # A separator at the end of each line is not a field.
+    assert values(load(tmp_path, "t.csv", "m,y\n5,0,\n7,1,\n")) == {"m": [5, 7], "y": [0, 1]}
+
+
+def test_repeated_header_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"repeats its header in 2 rows, first in row 3 \(counted"):
+        load(tmp_path, "t.csv", text() + text() + text())
+
+
 # --- compressions and other formats
 
 

@@ -72,7 +72,7 @@ def load(
 def test_columns_of_text(texts: list[str], expected: list[float] | None) -> None:
     found = read_numbers(pd.Series(texts))
     if expected is None:
-        assert found is None
+        assert found is None or not found.values
     else:
         assert found is not None
         assert expected in [column.tolist() for column in found.values.values()]
@@ -136,6 +136,26 @@ def test_unclear_decimal_mark_is_asked_for(tmp_path: Path) -> None:
     assert load(tmp_path, columns, ";", decimal=".").X["a"].tolist() == [1234, 5678]
     # Between commas, numbers with commas are in quotation marks, as English programs write them.
     assert load(tmp_path, columns).X["a"].tolist() == [1234, 5678]
+
+
+@pytest.mark.parametrize(
+    ("texts", "example"),
+    [
+        (["5%", "10", "-"], "a (5% and 10)"),
+        (["$5", "€10", "$7"], "a ($5 and €10)"),
+        (["1,5", "1.5", "2"], "a (1,5 and 1.5)"),
+        ([*map(str, range(30)), "many"], "a ('many')"),
+        ([*map(str, range(30)), "<5"], "a ('<5')"),
+    ],
+)
+def test_columns_that_are_nearly_numbers_are_named(
+    tmp_path: Path, texts: list[str], example: str
+) -> None:
+    data = load(tmp_path, {"a": texts})
+    assert data.X["a"].tolist() == texts
+    (note,) = data.card.notes
+    assert example in note
+    assert "drop" in note
 
 
 def test_decimal_must_be_a_mark(tmp_path: Path) -> None:

@@ -94,7 +94,7 @@ def days_from_integers(column: pd.Series[Any]) -> pd.Series[Any] | None:
         return None
     numbers = column.dropna().unique()
     # A single number may be an amount; two random numbers are dates with probability 0.001.
-    if len(numbers) < 2 or (numbers % 1 != 0).any():
+    if len(numbers) < 2 or (numbers != np.floor(numbers)).any():
         return None
     low, high = int(numbers.min()), int(numbers.max())
     form = _INT_FORMATS.get(len(str(high)))

@@ -6,6 +6,7 @@ import csv
 import datetime as dt
 import io
 import re
+import warnings
 import zipfile
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Sequence
@@ -183,24 +184,29 @@ def _parse(
             names=names,
             skipinitialspace=layout.spaces_follow,
             low_memory=False,
+            index_col=False,  # else rows with one more field than the header lose the first
             **more,
         )
         return frame
 
     try:
-        frame = parse()
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", pd.errors.ParserWarning)
+            frame = parse()
+    except pd.errors.ParserWarning as error:
+        raise InputError(
+            f"{where}: rows of {path.name} must have at most {len(first)} fields, as the header; "
+            "some have more; add names for all columns to the header, or set header to the line "
+            "with the names"
+        ) from error
     except (pd.errors.ParserError, csv.Error, OverflowError) as error:
         reason = str(error).strip().removeprefix("Error tokenizing data. C error: ")
         raise InputError(
             f"{where}: {path.name} is not a valid table ({reason}); correct the file, or set "
             f"header to the line with the names of the columns"
         ) from error
-    if not isinstance(frame.index, pd.RangeIndex):
-        raise InputError(
-            f"{where}: rows of {path.name} must have at most {len(first)} fields, as the header; "
-            "some have more; add names for all columns to the header, or set header to the line "
-            "with the names"
-        )
+    if layout.header:
+        _reject_repeated_header(frame, path, where)
     if layout.spaces_follow:
         for column in _text_columns(frame):
             frame[column] = frame[column].str.strip()
@@ -210,6 +216,22 @@ def _parse(
         frame, texts, options, keep=[target], commas_are_decimal=layout.separator != ","
     )
     return frame, layout.notes + notes
+
+
+def _reject_repeated_header(frame: pd.DataFrame, path: Path, where: str) -> None:
+    """Raise an InputError if a row has the names of the columns, as in files put together."""
+    if any(types.is_numeric_dtype(dtype) for dtype in frame.dtypes):
+        return
+    same = np.ones(len(frame), dtype=bool)
+    for name, column in frame.items():
+        if not same.any():
+            return
+        same &= (column == name).fillna(False).to_numpy(dtype=bool)
+    if same.any():
+        raise InputError(
+            f"{where}: {path.name} repeats its header in {int(same.sum())} rows, first in row "
+            f"{int(same.argmax())} (counted from 0); remove these rows"
+        )
 
 
 class _Texts:
@@ -274,6 +296,8 @@ def _convert(
         if column not in keep and (numbers := read_numbers(frame[column])) is not None
         if numbers.has_marks or numbers.blanks or not typed
     }
+    mixed = [f"{name} ({numbers.example})" for name, numbers in found.items() if not numbers.values]
+    found = {name: numbers for name, numbers in found.items() if numbers.values}
     only_comma = [name for name, n in found.items() if list(n.values) == [","]]
     only_point = [name for name, n in found.items() if list(n.values) == ["."]]
     mark = options.decimal
@@ -310,6 +334,11 @@ def _convert(
             f"numbers written as text were read as numbers{decimal}: {listed(shown)}; name columns "
             f"in categorical to keep them as text"
         )
+    if mixed:
+        notes.append(
+            f"columns stay text although most or all of their values are numbers: {listed(mixed)}; "
+            f"correct these values, or leave the columns out with drop"
+        )
     if unclear:
         notes.append(
             f"columns stay text because a comma may mark decimals or thousands: {listed(unclear)}; "
@@ -325,7 +354,7 @@ def _is_whole(column: pd.Series[Any]) -> bool:
     if types.is_integer_dtype(column.dtype):
         return True
     values = column.to_numpy()
-    return bool(np.isnan(values).any() and (np.isnan(values) | (values % 1 == 0)).all())
+    return bool(np.isnan(values).any() and (np.isnan(values) | (values == np.floor(values))).all())
 
 
 def _text_columns(frame: pd.DataFrame) -> list[Any]:

@@ -59,6 +59,8 @@ class _Written(NamedTuple):
 class NumberColumn:
     """What a column of text becomes with each decimal mark that fits all of its values."""
 
+    # No values: the column stays text although it has many numbers; the example shows why.
+
     values: dict[str, pd.Series[Any]]
     example: str  # a value that shows the marks
     blanks: tuple[str, ...]
@@ -102,18 +104,16 @@ def read_numbers(column: pd.Series[Any]) -> NumberColumn | None:
             continue
         read = _read(text)
         if read is None:
-            return None
+            return _mostly_numbers(texts.tolist(), text)
         written.append(read)
     numbers = [read for read in written if read is not None]
     if not numbers or is_code_column(texts.tolist()) or _are_identifiers(numbers):
         return None
-    if len({read.percent for read in numbers}) > 1:
-        return None
-    if len({read.currency for read in numbers} - {None}) > 1:
-        return None
     marks = [mark for mark in _BODY if all(mark in read.values for read in numbers)]
-    if not marks:
-        return None
+    scales = {read.percent for read in numbers}
+    currencies = {read.currency for read in numbers} - {None}
+    if not marks or len(scales) > 1 or len(currencies) > 1:
+        return NumberColumn({}, " and ".join(_different(texts.tolist(), marks)), (), True)
     example = next((t for t in texts.tolist() if not is_blank(t) and not t.strip().isdecimal()), "")
     return NumberColumn(
         {
@@ -124,6 +124,28 @@ def read_numbers(column: pd.Series[Any]) -> NumberColumn | None:
         blanks=tuple(blanks),
         has_marks=bool(example),
     )
+
+
+def _mostly_numbers(texts: Sequence[str], text: str) -> NumberColumn | None:
+    """Column without values if at least nine of ten texts, and ten of them, are numbers."""
+    # A text that appears late comes after many numbers.
+    sample = [other for other in texts[:1000] if not is_blank(other)]
+    numbers = sum(map(is_number, sample))
+    if numbers < max(10, 0.9 * len(sample)) or is_code_column(sample):
+        return None
+    return NumberColumn({}, repr(text), (), True)
+
+
+def _different(texts: Sequence[str], marks: Sequence[str]) -> list[str]:
+    """Two texts whose signs or decimal marks do not agree."""
+    read = {text: found for text in texts if not is_blank(text) and (found := _read(text))}
+    first, one = next(iter(read.items()))
+    for text, other in read.items():
+        if other.percent != one.percent or (marks and other.currency != one.currency):
+            return [first, text]
+        if not marks and not set(other.values) & set(one.values):
+            return [first, text]
+    return [first]
 
 
 def _read(text: str) -> _Written | None:
