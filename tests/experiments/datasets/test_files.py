@@ -225,6 +225,22 @@ def test_rows_with_more_fields_than_the_header_are_refused(tmp_path: Path) -> No
     assert values(load(tmp_path, "t.csv", "m,y\n5,0,\n7,1,\n")) == {"m": [5, 7], "y": [0, 1]}
 
 
+def test_second_row_of_names_is_asked_for(tmp_path: Path) -> None:
+    # As in the Excel file of the UCI data set "default of credit card clients".
+    content = ",X1,X2,Y\nID,LIMIT_BAL,SEX,y\n1,20000,2,1\n2,120000,2,0\n"
+    with pytest.raises(InputError, match=r"second row .* \(ID, LIMIT_BAL, SEX, y\); set header to"):
+        load(tmp_path, "t.csv", content)
+    data = load(tmp_path, "t.csv", content, header=2)
+    assert values(data) == {"ID": [1, 2], "LIMIT_BAL": [20000, 120000], "SEX": [2, 2], "y": [1, 0]}
+
+
+def test_spaces_around_fields_are_left_out(tmp_path: Path) -> None:
+    content = "age , job , y\n30 , cook , 0\n41 , clerk , 1\n52 , cook , 0\n"
+    data = load(tmp_path, "t.csv", content)
+    assert values(data) == EXPECTED
+    assert "spaces" in data.card.notes[0]
+
+
 def test_repeated_header_is_refused(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"repeats its header in 2 rows, first in row 3 \(counted"):
         load(tmp_path, "t.csv", text() + text() + text())

@@ -119,6 +119,18 @@ def test_codes_and_phone_numbers_stay_text(tmp_path: Path) -> None:
     assert data.X["n"].tolist() == [10, 20, 30]
     assert data.X["small"].tolist() == [0, 0.5, 0.25]
     assert "zip, gap, phone" in data.card.notes[0]
+    X = load(tmp_path, columns, numeric=["zip", "phone"]).X
+    assert X["zip"].tolist() == [123, 1234, 12345]
+    assert X["phone"].tolist() == [821012345678, 821012345679, 821012345670]
+
+
+def test_codes_with_blanks_stay_text(tmp_path: Path) -> None:
+    columns = {"code": ["00202", "00043", "?", "00120"]}
+    data = load(tmp_path, columns)
+    assert data.X["code"].tolist() == columns["code"]
+    assert "code; name columns in numeric" in data.card.notes[0]
+    X = load(tmp_path, columns, numeric=["code"]).X
+    np.testing.assert_array_equal(X["code"], [202, 43, np.nan, 120])
 
 
 def test_one_decimal_comma_tells_the_others(tmp_path: Path) -> None:

@@ -55,6 +55,7 @@ class FileOptions:
     sheet: str | int | None = None
     max_megabytes: float = 500.0
     categorical: tuple[str, ...] = ()
+    numeric: tuple[str, ...] = ()
 
     def check(self, where: str) -> None:
         """Raise an InputError for a value that no file can have."""
@@ -175,6 +176,8 @@ def _parse(
         # pandas would rename the second "x" to "x.1" without a warning.
         _reject_duplicates([name for name in first if name.strip()], path, where)
     names = None if layout.header else [f"x{i}" for i in range(len(first))]
+    if layout.header and layout.spaces_follow and all(name.strip() for name in first):
+        names = [name.strip() for name in first]
 
     def parse(**more: Any) -> pd.DataFrame:
         frame: pd.DataFrame = pd.read_csv(
@@ -210,7 +213,7 @@ def _parse(
     if layout.spaces_follow:
         for column in _text_columns(frame):
             frame[column] = frame[column].str.strip()
-    _check_names(options.categorical, frame, path)
+    _check_names((*options.categorical, *options.numeric), frame, path)
     texts = _Texts(parse, layout.text)
     notes = _convert(
         frame, texts, options, keep=[target], commas_are_decimal=layout.separator != ","
@@ -270,30 +273,42 @@ def _convert(
     # only digits was text on purpose.
     notes = []
     keep = {*keep, *options.categorical}
+    codes = [
+        str(column)
+        for column in _text_columns(frame)
+        if column not in (*keep, *options.numeric)
+        and is_code_column(frame[column].dropna().unique().tolist())
+    ]
     if texts is not None:
         if options.categorical:
             again = texts(options.categorical)
             for column in again:
                 frame[column] = again[column].astype("category")
-        whole = [str(c) for c, column in frame.items() if c not in keep and _is_whole(column)]
+        whole = [
+            str(c)
+            for c, column in frame.items()
+            if c not in (*keep, *options.numeric) and _is_whole(column)
+        ]
         if whole and _IDENTIFIER.search(texts.text):
             again = texts(whole)
-            codes = [str(c) for c in again if is_code_column(again[c].dropna().unique().tolist())]
+            codes += [str(c) for c in again if is_code_column(again[c].dropna().unique().tolist())]
             for column in codes:
-                frame[column] = again[column]
-            if codes:
-                notes.append(
-                    f"zero-padded codes and phone numbers stay text: {listed(codes)}; a column can "
-                    f"be left out with drop"
-                )
-                keep |= set(codes)
+                if column in again:
+                    frame[column] = again[column]
     else:
         for column in options.categorical:
             frame[column] = frame[column].astype("category")
+    if codes:
+        keep |= set(codes)
+        notes.append(
+            f"zero-padded codes and phone numbers stay text: {listed(codes)}; name columns in "
+            f"numeric to read them as numbers"
+        )
     found = {
         str(column): numbers
         for column in _text_columns(frame)
-        if column not in keep and (numbers := read_numbers(frame[column])) is not None
+        if column not in keep
+        and (numbers := read_numbers(frame[column], codes=column in options.numeric)) is not None
         if numbers.has_marks or numbers.blanks or not typed
     }
     mixed = [f"{name} ({numbers.example})" for name, numbers in found.items() if not numbers.values]

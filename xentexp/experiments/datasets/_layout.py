@@ -210,6 +210,7 @@ def find_header(rows: Rows, where: str, name: str) -> tuple[bool, str | None]:
     """Whether the first row has names, and a note if it has not; asks if that is not certain."""
     if len(rows) < 2:
         return True, None
+    _check_second_header(rows, where, name)
     first, rest = rows[0], rows[1:]
     columns = [[row[i] for row in rest if i < len(row)] for i in range(len(first))]
     kinds = [_kind([cell]) for cell in first]
@@ -243,6 +244,22 @@ def find_header(rows: Rows, where: str, name: str) -> tuple[bool, str | None]:
         f"the first row ({shown}) was read as data, not as names, so the columns are named x0 to "
         f"x{len(first) - 1}; set header=true if it has the names"
     )
+
+
+def _check_second_header(rows: Rows, where: str, name: str) -> None:
+    """Raise an InputError if the second row has names too, above columns of numbers."""
+    second, rest = rows[1], rows[2:]
+    if not rest or any(map(is_number, second)) or any(map(is_number, rows[0])):
+        return
+    below = [_kind([row[i] for row in rest if i < len(row)]) for i in range(len(second))]
+    over = [cell for cell, kind in zip(second, below, strict=True) if kind == "number"]
+    named = sum(not is_blank(cell) for cell in over)
+    if named > len(second) / 2:
+        shown = ", ".join(printable(cell, 40) for cell in second[:5])
+        raise InputError(
+            f"{where}: the second row of {name} may have the names of the columns, too ({shown}); "
+            f"set header to the line with the names (header=1 for the first line)"
+        )
 
 
 def _unclear(where: str, name: str, shown: str) -> InputError:

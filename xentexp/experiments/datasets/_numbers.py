@@ -92,9 +92,10 @@ def is_code_column(texts: Iterable[str]) -> bool:
     return bool(padded or all(map(_PHONE.fullmatch, codes)))
 
 
-def read_numbers(column: pd.Series[Any]) -> NumberColumn | None:
+def read_numbers(column: pd.Series[Any], *, codes: bool = False) -> NumberColumn | None:
     """Numbers in a column of text; None unless all values but blanks are numbers."""
-    codes, texts = pd.factorize(column)
+    # `codes`: whether codes and other identifiers are numbers as well.
+    rows, texts = pd.factorize(column)
     written: list[_Written | None] = []
     blanks = []
     for text in texts.tolist():
@@ -107,7 +108,9 @@ def read_numbers(column: pd.Series[Any]) -> NumberColumn | None:
             return _mostly_numbers(texts.tolist(), text)
         written.append(read)
     numbers = [read for read in written if read is not None]
-    if not numbers or is_code_column(texts.tolist()) or _are_identifiers(numbers):
+    if not numbers:
+        return None
+    if not codes and (is_code_column(texts.tolist()) or _are_identifiers(numbers)):
         return None
     marks = [mark for mark in _BODY if all(mark in read.values for read in numbers)]
     scales = {read.percent for read in numbers}
@@ -117,7 +120,7 @@ def read_numbers(column: pd.Series[Any]) -> NumberColumn | None:
     example = next((t for t in texts.tolist() if not is_blank(t) and not t.strip().isdecimal()), "")
     return NumberColumn(
         {
-            mark: _series([None if r is None else r.values[mark] for r in written], codes, column)
+            mark: _series([None if r is None else r.values[mark] for r in written], rows, column)
             for mark in marks
         },
         example=example.strip(),
@@ -199,15 +202,15 @@ def _are_identifiers(numbers: Sequence[_Written]) -> bool:
 
 
 def _series(
-    values: list[Number | None], codes: np.ndarray[Any, Any], column: pd.Series[Any]
+    values: list[Number | None], rows: np.ndarray[Any, Any], column: pd.Series[Any]
 ) -> pd.Series[Any]:
     """Numbers of each row: int64 if all are whole and none is missing, else float64."""
     limit = 2**63
     present = [value for value in values if value is not None]
     whole = all(isinstance(value, int) and -limit <= value < limit for value in present)
-    if whole and len(present) == len(values) and (codes >= 0).all():
-        cells = np.array(values, dtype=np.int64)[codes]
+    if whole and len(present) == len(values) and (rows >= 0).all():
+        cells = np.array(values, dtype=np.int64)[rows]
     else:
         floats = [np.nan if value is None else float(value) for value in values]
-        cells = np.array([*floats, np.nan])[codes]  # code -1: missing
+        cells = np.array([*floats, np.nan])[rows]  # row -1: missing
     return pd.Series(cells, index=column.index, name=column.name)

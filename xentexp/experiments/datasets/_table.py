@@ -10,7 +10,7 @@ from typing import Any
 import pandas as pd
 
 from xentexp.errors import InputError, unknown_name
-from xentexp.experiments.datasets._arguments import Path
+from xentexp.experiments.datasets._arguments import Path, check_arguments
 from xentexp.experiments.datasets._base import Card, Dataset
 from xentexp.experiments.datasets._dates import (
     AmbiguousError,
@@ -46,6 +46,7 @@ def load_table(
     group: str | None = None,
     ordered: bool = False,
     categorical: Sequence[str] | None = None,
+    numeric: Sequence[str] | None = None,
     dayfirst: bool | None = None,
     separator: str | None = None,
     encoding: str | None = None,
@@ -76,6 +77,8 @@ def load_table(
         are computed by default.
     categorical : sequence of str, default=None
         Columns that are categories whatever they contain, such as numbers that are codes.
+    numeric : sequence of str, default=None
+        Columns that are numbers although their values look like codes, such as 007.
     dayfirst : bool, default=None
         Whether 1/2/2020 is 1 February (True) or January 2 (False). By default a column of such
         dates stays text unless a number above 12 tells the day.
@@ -135,18 +138,27 @@ def load_table(
     >>> list(data.X), data.classes
     (['income'], ('no', 'yes'))
     """
+    check_arguments(CARD.name, load_table, locals())
     if path is None:
         raise InputError("table: path must be a CSV or Parquet file; got None; set path=FILE")
     if target is None:
         raise InputError("table: target must be the column to predict; got None; set target=COLUMN")
     file = pathlib.Path(path).expanduser()
     options = FileOptions(
-        separator, encoding, decimal, header, sheet, max_megabytes, tuple(categorical or ())
+        separator,
+        encoding,
+        decimal,
+        header,
+        sheet,
+        max_megabytes,
+        tuple(categorical or ()),
+        tuple(numeric or ()),
     )
     frame, notes = read_file(file, CARD.name, options, target=target)
     frame.columns = frame.columns.map(str)
     dropped = list(drop or [])
-    for column in [target, *dropped, *options.categorical, *([] if group is None else [group])]:
+    named = [target, *dropped, *options.categorical, *options.numeric]
+    for column in [*named, *([] if group is None else [group])]:
         if column not in frame.columns:
             where = next((f"; {note}" for note in notes if "header=true" in note), "")
             raise unknown_name(f"column of {file.name}", column, frame.columns, where=where)
