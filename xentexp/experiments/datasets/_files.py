@@ -427,7 +427,8 @@ def _read_excel(
         raise InputError(f"{where}: the sheet {chosen!r} of {path.name} is empty; check the file")
     notes = []
     if header is None:
-        header, note = find_header(rows[:1000], where, path.name)
+        looked_at = max(100, 200_000 // len(rows[0]))
+        header, note = find_header(rows[:looked_at], where, path.name)
         notes += [note] if note else []
     if len(sheets) > 1 and options.sheet is None:
         notes.append(f"the sheet is {chosen!r}; set sheet to change it")
