@@ -309,6 +309,13 @@ def test_sheet_of_an_excel_file_is_asked_for(tmp_path: Path) -> None:
         load_dataset("table", path=path, target="y", sheet="loan")
 
 
+def test_formulas_without_results_are_refused(tmp_path: Path) -> None:
+    # openpyxl writes formulas and does not compute them.
+    path = excel(tmp_path / "t.xlsx", loans=pd.DataFrame({"a": ["=1+1", 2], "y": [0, 1]}))
+    with pytest.raises(InputError, match=r"t\.xlsx has formulas without results; open and save"):
+        load_dataset("table", path=path, target="y")
+
+
 def test_excel_without_the_extra_names_it(tmp_path: Path, monkeypatch: Any) -> None:
     monkeypatch.setitem(__import__("sys").modules, "openpyxl", None)
     with pytest.raises(InputError, match=r"t\.xlsx needs openpyxl .*xentexp\[excel\]"):

@@ -67,6 +67,7 @@ def load(
         (["--5", "6"], None),
         (["(5", "6"], None),
         (["", "-"], None),
+        (["1" * 5000, "1"], None),  # more digits than Python converts
     ],
 )
 def test_columns_of_text(texts: list[str], expected: list[float] | None) -> None:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -16,7 +18,16 @@ from sklearn.model_selection import StratifiedKFold, TimeSeriesSplit
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
-from tests.experiments.tables.made import ORDER, TABLES, Made, text
+from tests.experiments.tables.made import (
+    ORDER,
+    TABLES,
+    Made,
+    excel,
+    parquet,
+    text,
+    whole_lines_quoted,
+    zipped,
+)
 from xentexp.experiments._cli import main
 
 SPLITS = 3
@@ -91,20 +102,33 @@ def test_notes_tell_what_was_assumed(
         assert any(words_of_note in note for note in notes)
 
 
-@pytest.mark.parametrize(
-    ("separator", "encoding", "form"),
-    [(",", "utf-8", "{}"), (";", "utf-16", "{}"), ("\t", "cp949", "{}"), (";", "utf-8", "comma")],
-)
+def decimal_commas(columns: dict[str, Any]) -> dict[str, Any]:
+    return {**columns, "예측": [value.replace(".", ",") for value in columns["예측"]]}
+
+
+SCORED: dict[str, tuple[str, Callable[[dict[str, Any]], bytes]]] = {
+    "comma": ("s.csv", lambda c: text(c).encode()),
+    "UTF-16": ("s.txt", lambda c: text(c, "\t").encode("utf-16")),
+    "CP949": ("s.csv", lambda c: text(c, ";").encode("cp949")),
+    "decimal comma": ("s.csv", lambda c: text(decimal_commas(c), ";").encode()),
+    "quoted lines": ("s.csv", lambda c: whole_lines_quoted(text(c, ";")).encode()),
+    "zip": ("s.zip", lambda c: zipped("s.csv", text(c))),
+    "Excel": ("s.xlsx", lambda c: excel({**c, "예측": list(map(float, c["예측"]))})),
+    "Parquet": ("s.parquet", lambda c: parquet({**c, "예측": list(map(float, c["예측"]))})),
+}
+
+
+@pytest.mark.parametrize("name", SCORED)
 def test_score_equals_scikit_learn(
-    separator: str, encoding: str, form: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    file, content = SCORED[name]
+    if name == "Excel":
+        pytest.importorskip("openpyxl", reason="the extra 'excel' is not installed")
     folds = predictions(TABLES["comma"])
     y, p = (np.concatenate(part) for part in zip(*folds, strict=True))
-    second = [repr(float(value)) for value in p]
-    if form == "comma":
-        second = [value.replace(".", ",") for value in second]
-    path = tmp_path / "scored.csv"
-    path.write_bytes(text({"실제": y, "예측": second}, separator).encode(encoding))
+    path = tmp_path / file
+    path.write_bytes(content({"실제": y, "예측": [repr(float(value)) for value in p]}))
     assert main(["score", str(path), "--target", "실제", "--proba", "예측", "--json"]) == 0
     document = json.loads(capsys.readouterr().out)
     losses = {name: values["mean"] for name, values in document["losses"].items()}

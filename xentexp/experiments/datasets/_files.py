@@ -44,6 +44,10 @@ _IDENTIFIER = re.compile(r"(?:^|[\s,;|\"'])(?:0\d|\+\d{8})")
 """May begin a zero-padded code or a phone number, which pandas reads as a number."""
 
 
+_NO_RESULT = re.compile(rb"</f>\s*(?:<v\s*/>|<v></v>|</c>)|<f\s*/>\s*</c>")
+"""A formula of an Excel sheet that no program has computed; its cell would be missing."""
+
+
 @dataclass(frozen=True)
 class FileOptions:
     """Parameters of `load_table` that say how to read a file."""
@@ -91,7 +95,7 @@ def read_file(
                 f"or convert the file"
             )
         if name.endswith(".parquet"):
-            _refuse(options, ("separator", "encoding", "decimal", "header", "sheet"), path, where)
+            _refuse(options, ("separator", "encoding", "header", "sheet"), path, where)
             frame, notes = _read_parquet(path, where, limit), list[str]()
             notes += _convert(frame, None, options, keep=[target], typed=True)
         elif name.endswith((".xlsx", ".xlsm")):
@@ -395,17 +399,30 @@ def _read_excel(
             )
     openpyxl = import_extra("openpyxl", f"{where}: {path.name}")
     with zipfile.ZipFile(path) as archive:
-        limit.check(sum(info.file_size for info in archive.infolist()), " when decompressed")
+        parts = archive.infolist()
+        limit.check(sum(part.file_size for part in parts), " when decompressed")
+        sheets = [part for part in parts if part.filename.startswith("xl/worksheets/sheet")]
+        if any(part.flag_bits & 1 for part in parts):
+            raise InputError(f"{where}: {path.name} has a password; save it without one")
+        if any(_NO_RESULT.search(archive.read(part)) for part in sheets):
+            raise InputError(
+                f"{where}: {path.name} has formulas without results; open and save it in a "
+                f"spreadsheet program"
+            )
     try:
-        book = openpyxl.load_workbook(path, read_only=True, data_only=True)
-        sheets = {sheet.title: _cells(sheet) for sheet in book.worksheets}
-        book.close()
-    except (KeyError, ValueError, TypeError, SyntaxError) as error:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # on styles and extensions, not on cells
+            book = openpyxl.load_workbook(path, read_only=True, data_only=True)
+            tables = {sheet.title: _cells(sheet, limit) for sheet in book.worksheets}
+            book.close()
+    except (InputError, MemoryError):
+        raise
+    except Exception as error:  # openpyxl raises many kinds for damaged files
         raise InputError(f"{where}: {path.name} is a damaged Excel file ({error})") from error
-    filled = {title: rows for title, rows in sheets.items() if rows}
+    filled = {title: rows for title, rows in tables.items() if rows}
     if options.sheet is not None:
-        if str(options.sheet) not in sheets:
-            raise unknown_name(f"sheet of {path.name}", str(options.sheet), sheets)
+        if str(options.sheet) not in tables:
+            raise unknown_name(f"sheet of {path.name}", str(options.sheet), tables)
         chosen = str(options.sheet)
     elif len(filled) == 1:
         (chosen,) = filled
@@ -416,7 +433,7 @@ def _read_excel(
             f"{where}: {path.name} has {len(filled)} sheets with data; set sheet to one of "
             f"{', '.join(map(repr, filled))}"
         )
-    rows = sheets[chosen]
+    rows = tables[chosen]
     header = options.header
     if isinstance(header, int) and not isinstance(header, bool):
         if not 1 <= header <= len(rows):
@@ -430,7 +447,7 @@ def _read_excel(
         looked_at = max(100, 200_000 // len(rows[0]))
         header, note = find_header(rows[:looked_at], where, path.name)
         notes += [note] if note else []
-    if len(sheets) > 1 and options.sheet is None:
+    if len(tables) > 1 and options.sheet is None:
         notes.append(f"the sheet is {chosen!r}; set sheet to change it")
     text = io.StringIO()
     csv.writer(text, lineterminator="\n").writerows(rows)
@@ -438,13 +455,14 @@ def _read_excel(
     return _parse(layout, path, where, options, target)
 
 
-def _cells(sheet: Any) -> list[list[str]]:
+def _cells(sheet: Any, limit: Limit) -> list[list[str]]:
     """Cells of a sheet as text, without empty rows at the end and columns at the right."""
     sheet.reset_dimensions()  # files of other programs state wrong ones
     rows = [[_cell(value) for value in row] for row in sheet.iter_rows(values_only=True)]
     while rows and not any(rows[-1]):
         rows.pop()
     width = max((i + 1 for row in rows for i, cell in enumerate(row) if cell), default=0)
+    limit.check(8 * len(rows) * width, " in memory")
     return [[*row, *[""] * (width - len(row))][:width] for row in rows]
 
 

@@ -19,7 +19,10 @@ from xentexp.errors import InputError, printable
 _OPEN: dict[str, Callable[..., Any]] = {".gz": gzip.open, ".bz2": bz2.open, ".xz": lzma.open}
 PACKED = (*_OPEN, ".zip")
 _NAMES = {".gz": "gzip", ".bz2": "bzip2", ".xz": "xz", ".zip": "zip"}
-DAMAGED = (EOFError, zlib.error, gzip.BadGzipFile, lzma.LZMAError, zipfile.BadZipFile)
+DAMAGED = (
+    *(EOFError, zlib.error, gzip.BadGzipFile, lzma.LZMAError, zipfile.BadZipFile),
+    NotImplementedError,  # a compression that zipfile does not know
+)
 """What the readers of compressed files raise for damaged ones, beside OSError."""
 
 _MARKS = (  # UTF-32 before UTF-16, whose mark is the beginning of its own
@@ -107,11 +110,8 @@ def _from_zip(path: Path, limit: Limit) -> bytes:
         if files[0].flag_bits & 1:
             raise InputError(f"{limit.where}: {path.name} is encrypted; unpack it first")
         limit.check(files[0].file_size, " when decompressed")
-        try:
-            with archive.open(files[0]) as stream:
-                return _read(stream, limit, " when decompressed")
-        except NotImplementedError as error:
-            raise damaged(path, limit.where, error) from error
+        with archive.open(files[0]) as stream:
+            return _read(stream, limit, " when decompressed")
 
 
 def decode(content: bytes, encoding: str | None, where: str, name: str) -> tuple[str, str | None]:
