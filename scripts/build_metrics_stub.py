@@ -112,9 +112,9 @@ def function_stub(name: str, metric: Metric) -> str:
     arguments = [f"{argument}: ArrayLike" for argument in required]
     keywords = [declared(option, types[option], default) for option, default in options.items()]
     doc = docstring_of(metric, shown_signature(name, signature))
-    if reduction is None:
-        return definition(name, [*arguments, "*", *keywords], "float", doc)
     conventions = CONVENTIONS.get(name, {})
+    if reduction is None and not conventions:
+        return definition(name, [*arguments, "*", *keywords], "float", doc)
     convention_default = ['convention: Literal["xentexp"] = "xentexp"'] if conventions else []
     rows = "NDArray[np.float64]"
     if isinstance(metric, Loss) and metric.properties.distributions:
@@ -125,6 +125,8 @@ def function_stub(name: str, metric: Metric) -> str:
         ([*keywords, mean, *convention_default], "float"),
         ([*keywords, each, *convention_default], rows),
     ]
+    if reduction is None:
+        overloads = [([*keywords, *convention_default], "float")]
     for convention, peer in conventions.items():
         peer_parameters = inspect.signature(peer.function).parameters.values()
         keywords = [

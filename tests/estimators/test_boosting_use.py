@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+import scipy.sparse
 from sklearn.base import clone
 from sklearn.model_selection import cross_validate
 from sklearn.utils import get_tags
@@ -18,9 +19,11 @@ import xentexp
 from tests.support.boosting import MODELS, SMALL, TREES, table
 from xentexp import get_loss, metrics, objectives
 from xentexp.errors import InputError
+from xentexp.estimators import LinearLossClassifier, NetworkLossClassifier
 from xentexp.estimators._catboost import CatBoostLossClassifier
 from xentexp.estimators._history import History
 from xentexp.estimators._holdout import TrainingRows, split_parts
+from xentexp.estimators._lightgbm import LightGBMLossClassifier
 from xentexp.estimators._xgboost import XGBoostLossClassifier
 from xentexp.experiments._models import tabular_pipeline
 
@@ -227,13 +230,13 @@ def test_invalid_parameters_raise_input_error(model: Any, options: Any, message:
 @pytest.mark.parametrize("params", [{"learning_rate": "fast"}, {"booster_params": {"bogus": 1}}])
 def test_errors_of_the_booster_become_input_errors(model: Any, params: Any) -> None:
     X, y, _ = table(2, 60)
-    if model is XGBoostLossClassifier and "booster_params" in params:
-        with pytest.warns(UserWarning, match="are not used"):  # XGBoost warns of unknown names
-            model(n_estimators=2, **params).fit(X, y)
-        return
-    with pytest.raises(
-        InputError, match=f"^{model.module} raised an error|^unknown parameter|^learning_rate"
-    ):
+    rules = (
+        f"{model.module} raised an error",
+        "unknown parameter",
+        "learning_rate",
+        "booster_params must not hold parameters that XGBoost does not use; got bogus",
+    )
+    with pytest.raises(InputError, match=f"^{'|^'.join(rules)}"):
         model(**params).fit(X, y)
 
 
@@ -280,3 +283,142 @@ def test_invalid_learning_rates_raise_input_error(kind, rate):
     X, y, _ = table(2, 40)
     with pytest.raises(InputError, match="learning_rate must be > 0"):
         kind(learning_rate=rate).fit(X, y)
+
+
+# -- settings without effect ---------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("model", "params"),
+    [
+        (LightGBMLossClassifier, {"is_unbalance": True}),
+        (LightGBMLossClassifier, {"unbalanced_sets": True}),
+        (LightGBMLossClassifier, {"scale_pos_weight": 3.0}),
+        (LightGBMLossClassifier, {"sigmoid": 2.0}),
+        (LightGBMLossClassifier, {"neg_bagging": 0.5}),
+        (LightGBMLossClassifier, {"boosting": "rf", "bagging_freq": 1, "bagging_fraction": 0.5}),
+        (LightGBMLossClassifier, {"alpha": 0.5}),
+        (LightGBMLossClassifier, {"early_stopping_min_delta": 0.1}),
+        (LightGBMLossClassifier, {"weight": 0}),
+        (XGBoostLossClassifier, {"scale_pos_weight": 3.0}),
+        (XGBoostLossClassifier, {"rate_drop": 0.1}),
+        (XGBoostLossClassifier, {"bogus": 1, "verbosity": 0}),
+        (XGBoostLossClassifier, {"booster": "gblinear"}),
+        (XGBoostLossClassifier, {"validate_parameters": False, "bogus": 1}),
+        (CatBoostLossClassifier, {"scale_pos_weight": 3.0}),
+        (CatBoostLossClassifier, {"class_weights": [1.0, 3.0]}),
+        (CatBoostLossClassifier, {"model_shrink_rate": 0.1}),
+        (CatBoostLossClassifier, {"metric_period": 5}),
+        (CatBoostLossClassifier, {"eval_fraction": 0.5}),
+    ],
+)
+def test_settings_without_effect_raise_an_error(model: Any, params: Any) -> None:
+    X, y, _ = table(2, 60)
+    name = next(iter(params))
+    with pytest.raises(InputError, match=f"must not (be|hold|be set).*{name}|^{name} must not"):
+        model(booster_params=params, **SMALL).fit(X, y)
+
+
+@pytest.mark.parametrize("name", ["boosting", "boosting_type", "boost"])
+def test_dart_refuses_what_changes_or_outlives_its_trees(name: str) -> None:
+    # Recording the training rows changes the model in LightGBM; later rounds change the best one.
+    X, y, _ = table(2, 100)
+    dart = LightGBMLossClassifier(booster_params={name: "dart"}, validation_fraction=0.3, **SMALL)
+    with pytest.raises(InputError, match="early_stopping_rounds must be None with boosting='dart'"):
+        clone(dart).set_params(early_stopping_rounds=3).fit(X, y)
+    with pytest.raises(InputError, match="record must be None with boosting='dart'"):
+        clone(dart).set_params(record=()).fit(X, y)
+    fitted = dart.fit(X, y)
+    training = objectives.TrainingObjective(get_loss("categorical_crossentropy"), y, 2)
+    held_out = split_parts(TrainingRows(X, training, None), 0.3, 0)["valid"]
+    np.testing.assert_allclose(
+        held_out.training.mean_loss(fitted.decision_function(held_out.X)[np.newaxis]),
+        fitted.learning_curve_["valid"]["categorical_crossentropy"][-1],
+    )
+
+
+# -- rows of weight 0, sparse rows, repeated names -----------------------------------------------
+
+QUICK: list[Any] = [
+    *(model(**SMALL) for model in MODELS),
+    NetworkLossClassifier(max_epochs=3, random_state=0),
+    LinearLossClassifier(),
+]
+each_classifier = pytest.mark.parametrize("model", QUICK, ids=lambda model: type(model).__name__)
+
+
+@each_classifier
+@pytest.mark.parametrize("held_out", [None, 0.3])
+def test_rows_of_weight_0_have_no_effect(model: Any, held_out: Any) -> None:
+    X, y, weight = table(3, 200, weighted=True)
+    weight[np.random.default_rng(0).random(200) < 0.4] = 0.0
+    kept = weight > 0.0
+    model = clone(model).set_params(validation_fraction=held_out, record=())
+    weighted = clone(model).set_params(random_state=0).fit(X, y, sample_weight=weight)
+    without = clone(model).set_params(random_state=0).fit(X[kept], y[kept], weight[kept])
+    np.testing.assert_array_equal(weighted.predict_proba(X), without.predict_proba(X))
+
+
+@each_classifier
+def test_class_of_weight_0_keeps_its_column(model: Any) -> None:
+    X, y, _ = table(2, 100)
+    proba = clone(model).fit(X, y, sample_weight=y.astype(float)).predict_proba(X)
+    np.testing.assert_allclose(proba, np.broadcast_to([0.0, 1.0], proba.shape), atol=1e-6)
+
+
+def sparse_table(k: int) -> tuple[Any, Any]:
+    X, y, _ = table(k, 200)
+    return np.where(np.random.default_rng(0).random(X.shape) < 0.6, 0.0, X), y
+
+
+CONTAINERS = [
+    scipy.sparse.csr_matrix, scipy.sparse.csr_array, scipy.sparse.csc_array,
+    scipy.sparse.coo_matrix, scipy.sparse.lil_array,
+]  # fmt: skip
+
+
+@each_classifier
+@pytest.mark.parametrize("container", CONTAINERS)
+@pytest.mark.parametrize("k", [2, 3])
+def test_sparse_rows(model: Any, container: Any, k: int) -> None:
+    X, y = sparse_table(k)
+    fitted = clone(model).set_params(validation_fraction=0.3, record=["brier_loss"], random_state=0)
+    # XGBoost reads zeros that are not stored as missing values.
+    unstored = np.nan if isinstance(model, XGBoostLossClassifier) else 0.0
+    dense = np.where(X == 0.0, unstored, X)
+    expected = clone(fitted).fit(dense, y).predict_proba(dense)
+    actual = fitted.fit(container(X), y).predict_proba(container(X))
+    np.testing.assert_allclose(actual, expected, atol=1e-9)
+
+
+@pytest.mark.parametrize("k", [2, 3])
+def test_sparse_rows_equal_those_of_xgb_classifier(k: int) -> None:
+    xgboost = pytest.importorskip("xgboost")
+    X, y = sparse_table(k)
+    rows = scipy.sparse.csr_array(X)
+    theirs = xgboost.XGBClassifier(n_estimators=10, n_jobs=1).fit(rows, y)
+    ours = XGBoostLossClassifier(n_estimators=10).fit(rows, y)
+    np.testing.assert_allclose(ours.predict_proba(rows), theirs.predict_proba(rows), atol=1e-6)
+
+
+@pytest.mark.parametrize("model", [*MODELS, NetworkLossClassifier])
+def test_sparse_columns_of_a_frame_equal_dense_columns(model: Any) -> None:
+    X, y = sparse_table(2)
+    frame = pd.DataFrame(X, columns=list("abcdefgh"))
+    sparse = frame.astype({name: pd.SparseDtype(float, 0.0) for name in "abcde"})
+    all_sparse = frame.astype(pd.SparseDtype(float, 1.0))
+    fitted = model(random_state=0).set_params(**({} if model in MODELS else {"max_epochs": 2}))
+    expected = fitted.fit(frame, y).predict_proba(frame)
+    for columns in (sparse, all_sparse):
+        np.testing.assert_array_equal(fitted.fit(columns, y).predict_proba(columns), expected)
+
+
+@pytest.mark.parametrize("model", [*MODELS, NetworkLossClassifier])
+@pytest.mark.parametrize("categories", [False, True])
+def test_repeated_column_names_raise_an_error(model: Any, categories: bool) -> None:
+    X, y, _ = table(2, 60)
+    frame = pd.DataFrame(X[:, :3], columns=["a", "b", "a"])
+    if categories:
+        frame["c"] = pd.Categorical(["u", "v"] * 30)
+    with pytest.raises(InputError, match="X must have unique column names; got 'a' more than once"):
+        model().fit(frame, y)

@@ -10,8 +10,8 @@ import pandas as pd
 import pytest
 
 from xentexp.errors import InputError
-from xentexp.experiments._folds import CrossValidation, Fold
-from xentexp.experiments.datasets import Dataset, load_dataset
+from xentexp.experiments._folds import CrossValidation, Fold, absent_classes
+from xentexp.experiments.datasets import Card, Dataset, load_dataset, make_dataset
 
 
 @pytest.fixture(scope="module")
@@ -185,3 +185,38 @@ def test_messages_have_python_terms_and_no_configuration_keys(options: dict) -> 
     with pytest.raises(InputError) as caught:
         CrossValidation(**options).folds(dataclasses.replace(one_row_each, groups=None))
     assert not re.search(r"\bcv[.=]|\bnull\b", str(caught.value))
+
+
+def rare(counts: dict[str, int], groups: list[int] | None = None, name: str = "l") -> Dataset:
+    y = [label for label, number in counts.items() for _ in range(number)]
+    X = pd.DataFrame({"x": np.arange(len(y)) % 7, "time": np.arange(len(y))})
+    return make_dataset(X, y, Card(name), groups=None if groups is None else pd.Series(groups))
+
+
+@pytest.mark.parametrize(
+    ("counts", "name", "advice"),
+    [
+        ({"a": 9, "b": 1}, "l", "class 'b' has 1 row; merge or remove classes with few rows$"),
+        ({"a": 9, "b": 3}, "l", "class 'b' has 3 rows; use fewer splits$"),
+        ({"a": 9, "b": 1}, "table", "few rows, e.g. with the parameter rare of load_table$"),
+    ],
+)
+@pytest.mark.parametrize("kind", ["stratified", "repeated"])
+def test_a_rare_class_has_advice_that_can_be_followed(kind, counts, name, advice) -> None:
+    with pytest.raises(InputError, match=advice):
+        CrossValidation(kind).folds(rare(counts, name=name))
+
+
+def test_classes_that_a_training_part_lacks_are_named() -> None:
+    every = rare({"a": 20, "b": 10})
+    assert absent_classes(every, CrossValidation().folds(every)) is None
+    # All rows of class b are in one group, so that one of two folds trains without them.
+    grouped = rare({"a": 20, "b": 10}, [*range(20), *[20] * 10])
+    finding = absent_classes(grouped, CrossValidation("grouped", n_splits=2).folds(grouped))
+    assert finding is not None
+    assert "training parts of folds have no row of class 'b' in 1 of 2 folds" in finding.message
+    # The rows are sorted by class: the first 10 and the first 20 rows are of class a.
+    cv = CrossValidation("time_ordered", n_splits=2, time_column="time")
+    finding = absent_classes(every, cv.folds(every))
+    assert finding is not None
+    assert "class 'b' in 2 of 2 folds" in finding.message

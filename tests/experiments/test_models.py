@@ -9,7 +9,15 @@ import pandas as pd
 import pytest
 import yaml
 from sklearn.base import clone
-from sklearn.linear_model import LogisticRegression
+from sklearn.ensemble import (
+    BaggingClassifier,
+    HistGradientBoostingClassifier,
+    VotingClassifier,
+)
+from sklearn.kernel_approximation import Nystroem
+from sklearn.linear_model import LogisticRegression, SGDClassifier
+from sklearn.pipeline import make_pipeline
+from sklearn.svm import LinearSVC
 from sklearn.tree import DecisionTreeClassifier
 
 from xentexp.errors import InputError
@@ -20,6 +28,7 @@ from xentexp.experiments._models import (
     PREPROCESSING,
     EncodedLabels,
     FrequentCategories,
+    seeded,
     tabular_pipeline,
 )
 
@@ -124,3 +133,49 @@ def test_unknown_preprocessing_names_the_nearest() -> None:
     assert set(PREPROCESSING) == {
         "scaled", "ordinal", "native", "entity", "entity_ordinal", "none"
     }  # fmt: skip
+
+
+def test_missing_seeds_are_set_at_every_depth_and_others_stay() -> None:
+    model = VotingClassifier(
+        [
+            ("bag", BaggingClassifier(SGDClassifier(), random_state=3)),
+            ("nystroem", make_pipeline(Nystroem(), SGDClassifier(random_state=4))),
+            ("boost", EncodedLabels(HistGradientBoostingClassifier())),
+            ("prior", LinearSVC()),
+        ]
+    )
+    pipeline = tabular_pipeline(model)
+    copy, names = seeded(pipeline, 7)
+    assert {name: value for name, value in copy.get_params().items() if "random_state" in name} == {
+        "classifier__bag__random_state": 3,
+        "classifier__bag__estimator__random_state": 7,
+        "classifier__nystroem__nystroem__random_state": 7,
+        "classifier__nystroem__sgdclassifier__random_state": 4,
+        "classifier__boost__estimator__random_state": 7,
+        "classifier__prior__random_state": 7,
+    }
+    assert sorted(names) == sorted(
+        name for name, value in copy.get_params().items() if "random_state" in name and value == 7
+    )
+    assert pipeline.get_params()["classifier__prior__random_state"] is None  # a copy was changed
+
+
+@pytest.mark.parametrize(
+    ("module", "name", "given", "added"),
+    [
+        ("catboost", "CatBoostClassifier", {}, True),
+        ("catboost", "CatBoostClassifier", {"random_seed": 5}, False),
+        ("lightgbm", "LGBMClassifier", {}, True),
+        ("lightgbm", "LGBMClassifier", {"seed": 5}, False),
+        ("xgboost", "XGBClassifier", {}, True),
+        ("xgboost", "XGBClassifier", {"random_state": 0}, False),
+    ],
+)
+def test_seeds_of_boosters_have_several_names(module, name, given, added) -> None:
+    booster = getattr(pytest.importorskip(module), name)(**given)
+    copy, names = seeded(booster, 7)
+    expected = {**given, "random_state": 7} if added else given
+    seeds = {"random_state", "random_seed", "seed"}
+    found = {k: v for k, v in copy.get_params().items() if k in seeds and v is not None}
+    assert found == expected
+    assert names == ["random_state"] * added

@@ -1,5 +1,8 @@
 """States of an evaluation: the states of any partition add up to the state of all rows."""
 
+import functools
+import operator
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -16,7 +19,7 @@ from tests.support.strategies import (
     sample,
 )
 from xentexp.errors import InputError
-from xentexp.metrics._evaluation import evaluate
+from xentexp.metrics._evaluation import Evaluation, evaluate
 from xentexp.metrics._registry import get_loss
 from xentexp.metrics._running_sums import LossState
 
@@ -96,6 +99,50 @@ def test_adding_does_not_change_the_states():
     np.testing.assert_array_equal(one.total, before)
     np.testing.assert_array_equal(both.total, 2 * before)
     assert (one.n_rows, both.n_rows) == (2, 4)
+
+
+LOSSES = ["brier_loss", "zero_one_loss"]
+
+
+def test_sum_adds_states_as_plus_does():
+    y, p = np.array([0, 1, 1, 0, 1, 1]), np.array([0.2, 0.7, 0.4, 0.6, 0.9, 0.5])
+    whole = evaluate(y, p, LOSSES, labels=[0, 1])
+    states = [evaluate(y[i : i + 2], p[i : i + 2], LOSSES, labels=[0, 1]).state for i in (0, 2, 4)]
+    added = functools.reduce(operator.add, states)
+    for total in (sum(states), sum(states, LossState(added.losses, added.classes)), np.sum(states)):
+        assert total == added
+        assert_same_state(total, whole.state)
+        assert Evaluation(total).values == pytest.approx(whole.values, rel=1e-12)
+    # by hand: squared errors .04 .09 .36 .36 .01 .25; row 3 and row 4 are wrong, row 6 is a tie
+    assert Evaluation(sum(states))["brier_loss"] == pytest.approx(1.11 / 6, rel=1e-12)
+
+
+def test_the_sum_of_one_state_is_another_object():
+    one = evaluate([0, 1], [0.2, 0.7], LOSSES).state
+    assert sum([one]) == one == one + 0 == 0 + one
+    assert sum([one]) is not one
+
+
+def test_equal_states_have_equal_sums_of_all_losses():
+    one, same = (evaluate([0, 1], [0.2, 0.7], LOSSES).state for _ in range(2))
+    assert one == same
+    assert one != evaluate([0, 1], [0.2, 0.6], LOSSES).state
+    assert one != evaluate([0, 1], [0.2, 0.7], "brier_loss").state
+    assert one != 0
+
+
+@pytest.mark.parametrize("other", [5, 0.0, None, False, "state", [1.0]])
+def test_a_state_adds_only_to_states(other):
+    one = evaluate([0, 1], [0.2, 0.7], LOSSES).state
+    for call in (lambda: one + other, lambda: other + one):
+        with pytest.raises(InputError, match="a state can only be added to another state"):
+            call()
+
+
+@pytest.mark.parametrize("state", [sum([]), None, [], "brier_loss"])
+def test_an_evaluation_of_no_state_raises(state):
+    with pytest.raises(InputError, match="state must be a LossState"):
+        Evaluation(state)
 
 
 @pytest.mark.parametrize(

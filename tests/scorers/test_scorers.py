@@ -28,6 +28,7 @@ from sklearn.model_selection import (
     cross_validate,
     validation_curve,
 )
+from sklearn.multioutput import ClassifierChain, MultiOutputClassifier
 from sklearn.naive_bayes import GaussianNB
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
@@ -38,7 +39,14 @@ from xentexp import metrics
 from xentexp.errors import InputError
 from xentexp.losses import LOSSES
 from xentexp.metrics._registry import DATASET_METRICS, get_loss, get_metric
-from xentexp.scorers import MetricScorer, MetricScorers, get_scorer, get_scorer_names, loss_scorers
+from xentexp.scorers import (
+    MetricScorer,
+    MetricScorers,
+    get_scorer,
+    get_scorer_names,
+    loss_scorers,
+    predict,
+)
 
 # Losses of several labels per row, a loss that is infinite for labels, and the entropy.
 NO_SCORES = {
@@ -471,6 +479,52 @@ def test_missing_predictions_are_an_error_with_both_names(scorer, model, parts):
     with pytest.raises(InputError) as error:
         scorer(model.fit(X, y), X, y)
     assert all(part in str(error.value) for part in parts), str(error.value)
+
+
+@pytest.mark.parametrize(
+    "model",
+    [
+        DecisionTreeClassifier(max_depth=1),
+        DummyClassifier(),
+        MultiOutputClassifier(GaussianNB()),
+        ClassifierChain(GaussianNB()),
+    ],
+    ids=lambda model: type(model).__name__,
+)
+@pytest.mark.parametrize("scorer", [get_scorer("neg_brier_loss"), loss_scorers()])
+@pytest.mark.parametrize("second", [Y2, Y2 + np.arange(len(Y2)) % 2], ids=["2 and 2", "2 and 3"])
+def test_a_classifier_of_several_targets_raises(model, scorer, second):
+    targets = np.stack([Y2, second], axis=1)
+    fitted = clone(model).fit(X2, targets)
+    for y in (targets, Y2):
+        with pytest.raises(InputError, match=f"{type(model).__name__} was fitted on 2 targets"):
+            scorer(fitted, X2, y)
+    with pytest.raises(InputError, match="fitted on 2 targets"):
+        predict(fitted, X2, [0, 1])
+
+
+@pytest.mark.parametrize("labels", [None, [0.0, 1.0]])
+def test_a_classifier_with_a_missing_class_raises(labels):
+    y = np.where(np.arange(len(Y2)) < 3, np.nan, Y2)
+    model = DummyClassifier().fit(X2, y)  # the only classifier of scikit-learn that accepts NaN
+    assert np.isnan(model.classes_).any()
+    scorer = get_scorer("neg_brier_loss", labels=labels)
+    with pytest.raises(InputError, match="DummyClassifier was fitted on rows with the label nan"):
+        scorer(model, X2, Y2)
+
+
+@pytest.mark.parametrize(
+    ("labels", "message"),
+    [
+        ([0, 1, np.nan], "labels must not have missing values"),
+        ([0, 1, 1], "labels must be distinct"),
+        ({0, 1}, "labels must be"),
+        ([[0, 1]], "labels must be one-dimensional"),
+    ],
+)
+def test_invalid_labels_of_a_scorer_raise(labels, message):
+    with pytest.raises(InputError, match=message):
+        get_scorer("neg_brier_loss", labels=labels)(GaussianNB().fit(X2, Y2), X2, Y2)
 
 
 def test_svc_one_against_rest_works_and_an_unfitted_classifier_raises():

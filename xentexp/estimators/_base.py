@@ -187,7 +187,9 @@ class LossClassifier(ScorePredictor, BaseEstimator):  # type: ignore[misc]
             class_weight=self.class_weight_,
             label_smoothing=self.label_smoothing,
         )
-        return TrainingRows(X, training, weight)
+        rows = TrainingRows(X, training, weight)
+        # Rows of weight 0 would still count in min_child_samples, histograms and held-out parts.
+        return rows if weight is None or np.all(weight) else rows.of(np.flatnonzero(weight))
 
     def _history(self, parts: Mapping[str, TrainingRows], patience: int | None = None) -> History:
         """Empty learning curves of the loss that is trained on and of the losses in `record`."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from numbers import Integral
 from typing import Any, ClassVar, Self
 
@@ -19,13 +19,16 @@ from xentexp.errors import InputError, plain_errors
 from xentexp.estimators._base import LossClassifier, check_count
 from xentexp.estimators._history import History
 from xentexp.estimators._holdout import TrainingRows, split_parts
-from xentexp.estimators._tabular_input import categories_of, further_rows, training_rows
+from xentexp.estimators._tabular_input import (
+    categories_of,
+    further_rows,
+    plain_frame,
+    training_rows,
+)
 from xentexp.losses._base import check_number
-from xentexp.objectives import TrainingObjective, get_training_loss
-from xentexp.objectives._boosting import by_class, newton_in_layout
+from xentexp.objectives import get_training_loss
+from xentexp.objectives._boosting import by_class
 from xentexp.objectives._objective import initial_scores
-
-Objective = Callable[[NDArray[np.floating], Any], tuple[NDArray[Any], NDArray[Any]]]
 
 
 class BoosterClassifier(LossClassifier):
@@ -34,6 +37,7 @@ class BoosterClassifier(LossClassifier):
     module: ClassVar[str]  # package to import
     booster_: Any
     reserved: ClassVar[frozenset[str]]  # names and aliases that booster_params must not contain
+    unused: ClassVar[frozenset[str]]  # names and aliases of parameters that would have no effect
     supports_categories: ClassVar[bool] = True
 
     # Parameters that every derived class has.
@@ -73,13 +77,15 @@ class BoosterClassifier(LossClassifier):
 
         Parameters
         ----------
-        X : array-like or DataFrame of shape (n, n_features)
+        X : array-like, sparse matrix or DataFrame of shape (n, n_features)
             Training rows: numbers, which may be missing (NaN). LightGBM and XGBoost also accept
-            pandas categories.
+            pandas categories. As in the boosters' own classifiers, entries that a sparse matrix
+            does not store are zeros for LightGBM and CatBoost, but missing values for XGBoost.
         y : array-like of shape (n,)
             Labels of any type, of at least two classes.
         sample_weight : array-like of shape (n,), default=None
-            Weight of each row, finite and not negative. None gives every row the weight 1.
+            Weight of each row, finite and not negative. None gives every row the weight 1. Rows of
+            weight 0 have no effect.
 
         Returns
         -------
@@ -94,6 +100,7 @@ class BoosterClassifier(LossClassifier):
         """
         loss = get_training_loss(self.loss, self.loss_params)
         self._check_parameters()
+        X = plain_frame(X)
         self.categories_ = categories_of(X)
         if self.categories_ and not self.supports_categories:
             raise InputError(
@@ -141,13 +148,15 @@ class BoosterClassifier(LossClassifier):
         if reserved:
             raise InputError(
                 f"booster_params must not hold parameters that {type(self).__name__} sets; got "
-                f"{', '.join(reserved)}; set the parameter of {type(self).__name__} instead"
+                f"{', '.join(reserved)}; set the parameter of {type(self).__name__} instead, if "
+                f"there is one"
             )
-
-    def _objective(self, objective: TrainingObjective, default_factor: float) -> Objective:
-        """Function of raw scores that LightGBM and XGBoost call for gradients and curvatures."""
-        factor = self.hessian_factor or default_factor
-        return lambda scores, _: newton_in_layout(objective, scores, factor)
+        unused = sorted(self.unused & set(params))
+        if unused:
+            raise InputError(
+                f"booster_params must not hold parameters that do not work in "
+                f"{type(self).__name__}; got {', '.join(unused)}; remove them"
+            )
 
     def _seed(self) -> int:
         if isinstance(self.random_state, Integral):
@@ -168,7 +177,7 @@ class BoosterClassifier(LossClassifier):
         X = further_rows(self, X, self.categories_)
         start = self.initial_scores_[:, np.newaxis]
         if self.best_iteration_ == 0:
-            return np.repeat(start, len(X), axis=1)
+            return np.repeat(start, X.shape[0], axis=1)
         with plain_errors(f"{self.module} raised an error", self.module):
             scores = np.asarray(self._booster_scores(X), dtype=np.float64)
         return np.asarray(by_class(scores) + start)
@@ -193,5 +202,6 @@ class BoosterClassifier(LossClassifier):
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
         tags.input_tags.allow_nan = True
+        tags.input_tags.sparse = True
         tags.input_tags.categorical = self.supports_categories
         return tags

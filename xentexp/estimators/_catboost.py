@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+from scipy.sparse import issparse
 
 from xentexp._numerics import FloatArray
 from xentexp.errors import import_extra
@@ -134,6 +135,13 @@ class CatBoostLossClassifier(BoosterClassifier):
     are the weighted, smoothed class proportions; for losses of decision scores from the best
     constant, or from 0 if it does not determine the proportions.
 
+    A row of weight 2 is not the same as two rows of weight 1: CatBoost draws its bootstrap and the
+    noise of its splits by row, and multiplies `reg_lambda` by the mean weight. For this reason
+    scikit-learn's ``check_sample_weight_equivalence_on_dense_data`` and ``..._on_sparse_data`` fail
+    with the default parameters, which are those of CatBoost. The models are the same with
+    ``booster_params={"bootstrap_type": "No", "random_strength": 0}`` and a `reg_lambda` that is
+    divided by the mean weight.
+
     `predict_proba` applies the link of the loss to the raw scores: a softmax for most losses (for
     two classes a sigmoid), the tempered softmax for ``"bi_tempered_logistic_loss"``, the thresholds
     for losses of one latent score. Scores of losses of decision scores, such as exponential loss,
@@ -168,6 +176,14 @@ class CatBoostLossClassifier(BoosterClassifier):
     """
 
     module: ClassVar[str] = "catboost"
+    unused: ClassVar[frozenset[str]] = frozenset(
+        (
+            *("best_model_min_trees", "class_names", "eval_fraction", "metric_period"),
+            *("target_border", "train_dir"),
+            # CatBoost does not shrink models that start from a baseline.
+            *("model_shrink_rate", "model_shrink_mode", "posterior_sampling"),
+        )
+    )
     supports_categories: ClassVar[bool] = False
     reserved: ClassVar[frozenset[str]] = frozenset(
         (
@@ -214,6 +230,7 @@ class CatBoostLossClassifier(BoosterClassifier):
         }
         params: dict[str, Any] = {
             "allow_writing_files": False,
+            "allow_const_label": True,  # if all rows of the other classes have the weight 0
             **(self.booster_params or {}),
             "loss_function": CatBoostObjective(
                 train.training.loss, hessian_factor=self.hessian_factor, **options
@@ -288,9 +305,12 @@ class CatBoostLossClassifier(BoosterClassifier):
         return np.asarray(self.booster_.get_feature_importance(type="PredictionValuesChange"))
 
 
-def _can_split(X: NDArray[np.floating]) -> bool:
+def _can_split(X: Any) -> bool:
     """Whether any column holds two different values; a missing value counts as one."""
-    missing = np.isnan(X)
-    lowest = np.where(missing, np.inf, X).min(axis=0)
-    highest = np.where(missing, -np.inf, X).max(axis=0)
-    return bool(np.any((lowest < highest) | (missing.any(axis=0) & ~missing.all(axis=0))))
+    columns = (column.toarray() for column in X.T.tocsr()) if issparse(X) else X.T
+    for values in map(np.ravel, columns):
+        missing = np.isnan(values)
+        known = values[~missing]
+        if len(known) and (len(known) < len(values) or known.min() < known.max()):
+            return True
+    return False

@@ -9,13 +9,13 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from xentexp._numerics import FloatArray
-from xentexp.errors import import_extra, unknown_name
+from xentexp.errors import InputError, import_extra, unknown_name
 from xentexp.estimators._boosting import BoosterClassifier
 from xentexp.estimators._history import History
 from xentexp.estimators._holdout import TrainingRows
 from xentexp.losses import Loss
-from xentexp.objectives._boosting import by_class
-from xentexp.objectives._lightgbm import lightgbm_factor
+from xentexp.objectives._boosting import by_class, newton_in_layout
+from xentexp.objectives._lightgbm import aliases_of, boosting, check_unused, lightgbm_factor
 
 
 class LightGBMLossClassifier(BoosterClassifier):
@@ -173,6 +173,7 @@ class LightGBMLossClassifier(BoosterClassifier):
     """
 
     module: ClassVar[str] = "lightgbm"
+    unused: ClassVar[frozenset[str]] = frozenset()  # LightGBM itself knows the aliases
     reserved: ClassVar[frozenset[str]] = frozenset(
         (
             *("objective", "application", "app", "loss", "num_class", "num_classes"),
@@ -219,13 +220,34 @@ class LightGBMLossClassifier(BoosterClassifier):
 
     def _train(self, parts: Mapping[str, TrainingRows], history: History) -> None:
         lightgbm = import_extra("lightgbm", type(self).__name__)
-        _check_names(lightgbm, self.booster_params or {})
+        settings = dict(self.booster_params or {})
+        _check_names(lightgbm, settings)
+        check_unused(settings)
+        if boosting(settings) in ("rf", "random_forest"):
+            raise InputError(
+                "boosting must not be 'rf' for LightGBMLossClassifier, because LightGBM has no "
+                "custom objectives for random forests; got 'rf'; choose 'gbdt' or 'dart'"
+            )
+        uses_dart = boosting(settings) == "dart"
+        if uses_dart and "train" in history.parts:
+            raise InputError(
+                f"record must be None with boosting='dart', because LightGBM drops trees from the "
+                f"model whenever it predicts the training rows; got {self.record!r}; leave record "
+                f"unset"
+            )
+        if uses_dart and self.early_stopping_rounds is not None:
+            raise InputError(
+                f"early_stopping_rounds must be None with boosting='dart', because later rounds "
+                f"change the trees of the best round; got {self.early_stopping_rounds!r}; choose "
+                f"n_estimators by cross-validation instead"
+            )
         train = parts["train"]
         n_scores = train.training.n_scores
+        factor = self.hessian_factor or lightgbm_factor(n_scores)
         params: dict[str, Any] = {
             "verbosity": -1,
-            **(self.booster_params or {}),
-            "objective": self._objective(train.training, lightgbm_factor(n_scores)),
+            **settings,
+            "objective": lambda scores, _: newton_in_layout(train.training, scores, factor),
             "metric": "none",
             "learning_rate": self.learning_rate,
             "num_leaves": self.num_leaves,
@@ -301,3 +323,33 @@ def _check_names(lightgbm: Any, params: Mapping[str, object]) -> None:
     for name in params:
         if name not in known:
             raise unknown_name("parameter of LightGBM", name, known)
+    unused = sorted(set(params) & {alias for name in _UNUSED for alias in aliases_of(name)})
+    if unused:
+        raise InputError(
+            f"booster_params must not hold parameters that do not work in LightGBMLossClassifier; "
+            f"got {', '.join(unused)}; remove them"
+        )
+
+
+_UNUSED = (
+    # of other objectives
+    *("alpha", "fair_c", "label_gain", "lambdarank_norm", "lambdarank_truncation_level"),
+    *("lambdarank_position_bias_regularization", "objective_seed", "poisson_max_delta_step"),
+    *("reg_sqrt", "tweedie_variance_power"),
+    # of LightGBM's metrics and its own early stopping
+    *("auc_mu_weights", "early_stopping_min_delta", "eval_at", "first_metric_only"),
+    *("is_provide_training_metric", "metric_freq", "multi_error_top_k"),
+    # of its command line and of its predictions
+    *("config", "convert_model", "convert_model_language", "data", "group_column", "header"),
+    *("ignore_column", "initscore_filename", "input_model", "label_column", "output_model"),
+    *(
+        "num_iteration_predict",
+        "output_result",
+        "refit_decay_rate",
+        "pred_early_stop",
+        "pred_early_stop_freq",
+    ),
+    *("pred_early_stop_margin", "predict_contrib", "predict_disable_shape_check"),
+    *("predict_leaf_index", "predict_raw_score", "save_binary", "snapshot_freq"),
+    *("start_iteration_predict", "task", "two_round", "valid", "weight_column"),
+)

@@ -20,6 +20,7 @@ from xentexp.errors import InputError, import_extra, unknown_name
 from xentexp.estimators._base import LossClassifier, check_count
 from xentexp.estimators._history import History
 from xentexp.estimators._holdout import TrainingRows, split_parts
+from xentexp.estimators._tabular_input import dense_rows, plain_frame
 from xentexp.losses import Loss
 from xentexp.losses._base import check_number
 from xentexp.losses._ordinal import CumulativeLinkLogLoss, default_thresholds
@@ -241,8 +242,9 @@ class NetworkLossClassifier(LossClassifier):
 
         Parameters
         ----------
-        X : array-like of shape (n, n_features)
-            Training rows, finite numbers; they are converted to float64.
+        X : array-like or sparse matrix of shape (n, n_features)
+            Training rows, finite numbers; they are converted to float64. Sparse rows stay sparse;
+            only the rows of a training step are made dense.
         y : array-like of shape (n,)
             Labels of any type, of at least two classes.
         sample_weight : array-like of shape (n,), default=None
@@ -263,10 +265,8 @@ class NetworkLossClassifier(LossClassifier):
         loss = get_training_loss(self.loss, self.loss_params)
         self._check_parameters()
         import_extra("torch", "NetworkLossClassifier")
-        X, y = validate_data(self, X, y, dtype=np.float64)
+        X, y = validate_data(self, plain_frame(X), y, accept_sparse="csr", dtype=np.float64)
         all_rows = self._read(loss, X, y, sample_weight)
-        if all_rows.weight is not None:
-            all_rows = all_rows.of(np.flatnonzero(all_rows.weight))
         rng = check_random_state(self.random_state)
         parts = split_parts(all_rows, self.validation_fraction, rng)
         history = self._history(parts)
@@ -304,7 +304,7 @@ class NetworkLossClassifier(LossClassifier):
                 weight = 1.0 if objective.weight is None else objective.weight[rows]
                 if not np.any(weight):
                     continue
-                scores = net(torch.from_numpy(train.X.take(rows, axis=0)))
+                scores = net(torch.from_numpy(dense_rows(train.X, rows)))
                 raw = scores.detach().numpy()
                 raw = raw[:, 0] if objective.n_scores == 1 else raw
                 targets = batch_loss.read(objective.index[rows], raw.shape)
@@ -392,18 +392,26 @@ class NetworkLossClassifier(LossClassifier):
 
     # -- predicting ------------------------------------------------------------------------
 
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.input_tags.sparse = True
+        return tags
+
     def _scores(self, X: ArrayLike) -> FloatArray:
         check_is_fitted(self)
-        rows = validate_data(self, X, dtype=np.float64, reset=False)
+        rows = validate_data(
+            self, plain_frame(X), accept_sparse="csr", dtype=np.float64, reset=False
+        )
         layers = list(zip(self.coefs_, self.intercepts_, strict=True))
         return _forward(rows, layers, self.activation)
 
 
-def _forward(X: FloatArray, layers: Layers, activation: str) -> FloatArray:
+def _forward(X: Any, layers: Layers, activation: str) -> FloatArray:
     """Raw scores (n_scores, n), computed without torch."""
     activate = ACTIVATIONS[activation][1]
-    scores = np.empty((len(layers[-1][1]), len(X)))
-    for start in range(0, len(X), _PREDICT_ROWS):
+    n_rows = X.shape[0]
+    scores = np.empty((len(layers[-1][1]), n_rows))
+    for start in range(0, n_rows, _PREDICT_ROWS):
         hidden = X[start : start + _PREDICT_ROWS]
         for weight, bias in layers[:-1]:
             hidden = activate(hidden @ weight + bias)

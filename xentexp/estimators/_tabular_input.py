@@ -1,4 +1,4 @@
-"""Check rows for boosters: numbers, which may be missing, or a DataFrame with categories."""
+"""Check rows: numbers, which may be missing or sparse, or a DataFrame with categories."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
+from scipy.sparse import csr_matrix, issparse
 from sklearn.utils.validation import column_or_1d, validate_data
 
 from xentexp.errors import InputError
@@ -22,8 +23,39 @@ def categories_of(X: Any) -> Categories:
     if not isinstance(X, pd.DataFrame):
         return {}
     return {
-        name: X[name].cat.categories for name in X if isinstance(X[name].dtype, pd.CategoricalDtype)
+        name: X[name].cat.categories
+        for name, dtype in X.dtypes.items()
+        if isinstance(dtype, pd.CategoricalDtype)
     }
+
+
+def plain_frame(X: Any) -> Any:
+    """DataFrame with unique names and dense columns; other input is returned unchanged."""
+    if not isinstance(X, pd.DataFrame):
+        return X
+    if not X.columns.is_unique:
+        repeated = X.columns[X.columns.duplicated()].unique()
+        raise InputError(
+            f"X must have unique column names; got {', '.join(map(repr, repeated[:5]))} more than "
+            f"once; rename the columns"
+        )
+    # scikit-learn would make a sparse matrix of sparse columns, in which XGBoost takes zeros for
+    # missing values; the boosters' own classifiers make them dense as well.
+    sparse = {
+        name: dtype.subtype for name, dtype in X.dtypes.items() if isinstance(dtype, pd.SparseDtype)
+    }
+    return X.astype(sparse) if sparse else X
+
+
+def as_matrix(X: Any) -> Any:
+    """Sparse array as a sparse matrix, which LightGBM requires, with int32 indices for CatBoost."""
+    # SciPy chooses int32 if the indices fit.
+    return csr_matrix((X.data, X.indices, X.indptr), shape=X.shape) if issparse(X) else X
+
+
+def dense_rows(X: Any, rows: NDArray[np.intp]) -> NDArray[np.float64]:
+    """Some rows of an array or of a sparse matrix, as an array."""
+    return np.asarray(X[rows].toarray() if issparse(X) else X.take(rows, axis=0))
 
 
 def training_rows(
@@ -38,16 +70,30 @@ def training_rows(
                 f"X and y must have the same number of rows; got {len(X)} and {len(y)}"
             )
     else:
-        X, y = validate_data(estimator, X, y, dtype=_NUMBERS, ensure_all_finite="allow-nan")
-    return X, np.asarray(y)
+        X, y = validate_data(
+            estimator,
+            X,
+            y,
+            accept_sparse="csr",
+            dtype=_NUMBERS,
+            ensure_all_finite="allow-nan",
+        )
+    return as_matrix(X), np.asarray(y)
 
 
 def further_rows(estimator: Any, X: Any, categories: Categories) -> Any:
     """Rows to predict, in the form of the training rows; unknown categories become missing."""
+    X = plain_frame(X)
     if not categories:
-        return validate_data(
-            estimator, X, dtype=_NUMBERS, ensure_all_finite="allow-nan", reset=False
+        X = validate_data(
+            estimator,
+            X,
+            accept_sparse="csr",
+            dtype=_NUMBERS,
+            ensure_all_finite="allow-nan",
+            reset=False,
         )
+        return as_matrix(X)
     if not isinstance(X, pd.DataFrame):
         raise InputError(
             f"X must be a DataFrame with the columns of the training rows, because they have "

@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import re
+import warnings
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from xentexp._numerics import FloatArray
-from xentexp.errors import import_extra
+from xentexp.errors import InputError, import_extra
 from xentexp.estimators._boosting import BoosterClassifier
 from xentexp.estimators._history import History
 from xentexp.estimators._holdout import TrainingRows
 from xentexp.losses import Loss
 from xentexp.objectives import TrainingObjective
 from xentexp.objectives._boosting import by_class
-from xentexp.objectives._xgboost import xgboost_factor
+from xentexp.objectives._xgboost import check_scale_pos_weight, xgboost_factor
 
 
 class XGBoostLossClassifier(BoosterClassifier):
@@ -26,8 +28,9 @@ class XGBoostLossClassifier(BoosterClassifier):
     converts every raw score with a sigmoid or softmax, whatever the loss. This classifier starts
     from the class proportions, as XGBoost's own objectives do, accepts any labels, and uses the
     link of the loss for class probabilities. Trained on the cross-entropy it gives the same model
-    as ``xgboost.XGBClassifier``, up to the precision of XGBoost's float32 scores. Missing values
-    (NaN) and pandas categories are supported.
+    as ``xgboost.XGBClassifier`` of XGBoost 3.1 or later, up to the precision of XGBoost's float32
+    scores; earlier versions start from other scores. Missing values (NaN) and pandas categories are
+    supported.
 
     Parameters
     ----------
@@ -173,6 +176,7 @@ class XGBoostLossClassifier(BoosterClassifier):
     """
 
     module: ClassVar[str] = "xgboost"
+    unused: ClassVar[frozenset[str]] = frozenset(("validate_parameters",))
     reserved: ClassVar[frozenset[str]] = frozenset(
         (
             *("objective", "num_class", "base_score", "eval_metric", "multi_strategy"),
@@ -229,6 +233,8 @@ class XGBoostLossClassifier(BoosterClassifier):
         if n_scores > 1:
             params["num_class"] = n_scores
         sets = {name: self._matrix(part.X, part.training) for name, part in parts.items()}
+        check_scale_pos_weight(params.get("scale_pos_weight"))
+        _check_names(xgboost, params, sets["train"])
 
         class Recorder(xgboost.callback.TrainingCallback):  # type: ignore[misc, name-defined]
             def after_iteration(self, model: Any, epoch: int, evals_log: Any) -> bool:
@@ -242,11 +248,33 @@ class XGBoostLossClassifier(BoosterClassifier):
             params,
             sets["train"],
             num_boost_round=self.n_estimators,
-            obj=self._objective(objective, xgboost_factor(n_scores)),
+            obj=self._rounded_objective(objective),
             verbose_eval=False,
             callbacks=[Recorder()] if history.parts else None,
         )
         self.n_iter_ = int(self.booster_.num_boosted_rounds())
+
+    def _rounded_objective(self, objective: TrainingObjective) -> Callable[..., Any]:
+        """Function for gradients and curvatures that have 20 bits before they are weighted."""
+        # XGBoost stores derivatives in float32, which has 24 bits. With 20, a row of weight w <= 16
+        # is exactly the same as w rows of weight 1, which also are summed without rounding.
+        unweighted = TrainingObjective(
+            objective.loss,
+            objective.index,
+            objective.n_classes,
+            label_smoothing=objective.label_smoothing,
+        )
+        weight = 1.0 if objective.weight is None else objective.weight
+        factor = self.hessian_factor or xgboost_factor(objective.n_scores)
+
+        def derivatives(scores: NDArray[np.floating], _: Any) -> tuple[NDArray[Any], NDArray[Any]]:
+            pair = np.empty_like(scores), np.empty_like(scores)
+            terms = unweighted.newton_terms(by_class(scores), factor)
+            for term, result in zip(terms, pair, strict=True):
+                np.multiply(with_20_bits(term), weight, out=by_class(result), casting="same_kind")
+            return pair
+
+        return derivatives
 
     def _matrix(self, X: Any, training: TrainingObjective | None = None) -> Any:
         xgboost = import_extra("xgboost", type(self).__name__)
@@ -270,3 +298,26 @@ class XGBoostLossClassifier(BoosterClassifier):
     def _importances(self) -> FloatArray:
         gains = self.booster_.get_score(importance_type="total_gain")
         return np.array([gains.get(f"f{column}", 0.0) for column in range(self.n_features_in_)])
+
+
+def with_20_bits(values: FloatArray) -> FloatArray:
+    """Values rounded to 20 significant bits."""
+    # Dekker, T. J. (1971). A floating-point technique for extending the available precision.
+    # Numerische Mathematik 18, 224-242: the leading part of a split of the 53 bits of float64.
+    scaled = values * (2.0**33 + 1.0)
+    return np.asarray(scaled - (scaled - values))
+
+
+def _check_names(xgboost: Any, params: Mapping[str, object], data: Any) -> None:
+    """Raise an error for parameters that XGBoost does not use; it would only warn of them."""
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        settings = {**params, "verbosity": 1, "validate_parameters": True}
+        xgboost.Booster(settings, [data]).save_config()  # reads the parameters
+    for warning in caught:
+        unused = re.search(r"Parameters: \{ (.*) \} are not used", str(warning.message))
+        if unused is not None:
+            raise InputError(
+                f"booster_params must not hold parameters that XGBoost does not use; got "
+                f"{unused[1].replace(chr(34), '')}; check the names, or remove them"
+            )

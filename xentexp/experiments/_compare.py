@@ -10,7 +10,7 @@ from typing import Any
 
 from xentexp.errors import InputError
 from xentexp.experiments._fitting import FoldPrediction, fit_all
-from xentexp.experiments._folds import CrossValidation, Fold
+from xentexp.experiments._folds import CrossValidation, Fold, check_weights, fold_of_test_set
 from xentexp.experiments._results import Candidate, CandidateResult, ExperimentResult
 from xentexp.experiments._scoring import Measures, choose_measures, regret_of, score_fold
 from xentexp.experiments.datasets import Dataset
@@ -34,7 +34,9 @@ def run_experiment(
     """Compare classifiers by cross-validation, with any losses and metrics.
 
     Each candidate is cloned and fitted on the training part of each fold. Losses and metrics are
-    computed from its predictions of the test parts. All candidates use the same folds.
+    computed from its predictions of the test parts. All candidates use the same folds. If the data
+    set has weights, they count in every fit, loss and metric. If it has a labelled test set, each
+    candidate is also fitted once on all rows and scored on the test set.
 
     Parameters
     ----------
@@ -43,7 +45,8 @@ def run_experiment(
     candidates : mapping of str to estimator, or sequence of Candidate
         Unfitted classifiers by name. They receive the columns of the data set unchanged; wrap
         an estimator that needs numeric columns without missing values in `tabular_pipeline`. If
-        a candidate raises an error, the result records it and the other candidates continue.
+        a candidate raises an error, or does not accept the weights of the data set, the result
+        records it and the other candidates continue.
     cv : int, CrossValidation or sequence of Fold, default=5
         Number of shuffled stratified folds, a splitting strategy such as
         ``CrossValidation("grouped")``, or folds that ``CrossValidation.folds`` returned.
@@ -67,14 +70,15 @@ def run_experiment(
     -------
     ExperimentResult
         Results of all candidates; prints as a table, best candidate first. Equal arguments give
-        equal values, apart from times.
+        equal values, apart from times, if parameters such as ``random_state`` of the candidates
+        are integers.
 
     Raises
     ------
     InputError
         If a name is unknown, a loss or metric does not apply to the classes of the data set,
-        `primary` is not computed or does not rank, or `dataset`, `candidates` or `cv` have the
-        wrong type.
+        `primary` is not computed or does not rank, all rows of a part of a fold have the weight 0,
+        or `dataset`, `candidates` or `cv` have the wrong type.
 
     See Also
     --------
@@ -109,12 +113,14 @@ def run_experiment(
         raise InputError("cv must contain at least one fold; got none")
     first = get_metric(primary).name
     measures = choose_measures(dataset, losses, metrics, first)
-    jobs = [(candidate, fold) for candidate in candidates for fold in folds]
+    check_weights(dataset, folds)
+    fitted = list(folds)
+    if dataset.test is not None and dataset.test.y is not None:
+        fitted.append(fold_of_test_set(dataset, folds))
+    jobs = [(candidate, fold) for candidate in candidates for fold in fitted]
     fits = fit_all(
         [(candidate.estimator, fold, candidate.variants) for candidate, fold in jobs],
-        dataset.X,
-        dataset.y,
-        dataset.classes,
+        dataset,
         n_jobs=n_jobs,
     )
     by_candidate: dict[str, dict[int, FoldPrediction]] = {c.name: {} for c in candidates}
@@ -126,10 +132,12 @@ def run_experiment(
                 on_fold(candidate.name)
             predictions = by_candidate[candidate.name]
             predictions[number] = prediction
-            if len(predictions) == len(folds):
+            if len(predictions) == len(fitted):
                 in_order = tuple(predictions[number] for number in sorted(predictions))
                 for variant, variant_predictions in _with_variants(candidate, in_order):
-                    candidate_result = _score(variant, variant_predictions, dataset, measures)
+                    candidate_result = _score(
+                        variant, variant_predictions, len(folds), dataset, measures
+                    )
                     candidate_results.setdefault(candidate.name, []).append(candidate_result)
                     if on_result is not None:
                         on_result(candidate_result)
@@ -179,23 +187,26 @@ def _with_variants(
 ) -> list[tuple[Candidate, tuple[FoldPrediction, ...]]]:
     """A candidate and its variants, with the predictions of each."""
     result = [(candidate, predictions)]
-    if any(prediction.error is not None for prediction in predictions):
+    if any(p.error is not None for p in predictions if not p.fold.of_test_set):
         return result  # a failure is reported only for the candidate
     for name, settings in candidate.variants.items():
         parameters = {**candidate.parameters, **settings}
         variant = replace(
             candidate, name=name, parameters=parameters, variants={}, variant_of=candidate.name
         )
-        result.append((variant, tuple(p.variants[name] for p in predictions)))
+        # A failed fit on all training rows has no variants.
+        result.append((variant, tuple(p.variants.get(name, p) for p in predictions)))
     return result
 
 
 def _score(
     candidate: Candidate,
     predictions: tuple[FoldPrediction, ...],
+    n_folds: int,
     dataset: Dataset,
     measures: Measures,
 ) -> CandidateResult:
+    predictions, of_test_set = predictions[:n_folds], predictions[n_folds:]
     failed = next((p for p in predictions if p.error is not None), None)
     if failed is not None:
         reason = f"fold {failed.fold.number}: {failed.error}"
@@ -209,13 +220,24 @@ def _score(
         return CandidateResult(
             candidate, predictions, error=str(error), traceback=traceback.format_exc()
         )
-    return CandidateResult(
+    candidate_result = CandidateResult(
         candidate,
         predictions,
         tuple(fold.state for fold in scored),
         tuple(fold.metrics for fold in scored),
         regrets if dataset.true_proba is not None else (),
     )
+    for prediction in of_test_set:
+        candidate_result = replace(
+            candidate_result, test_prediction=prediction, test_error=prediction.error
+        )
+        if prediction.error is None:
+            try:
+                test = score_fold(prediction, dataset, measures)
+                candidate_result = replace(candidate_result, test=test)
+            except InputError as error:
+                candidate_result = replace(candidate_result, test_error=str(error))
+    return candidate_result
 
 
 __all__ = ["Candidate", "run_experiment"]

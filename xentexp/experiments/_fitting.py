@@ -10,15 +10,18 @@ from time import perf_counter, time
 from typing import Any
 
 import joblib
-import pandas as pd
 from joblib.externals.loky.process_executor import TerminatedWorkerError
 from sklearn.base import clone
 from sklearn.pipeline import Pipeline
+from sklearn.utils.parallel import Parallel, delayed
 
 from xentexp._numerics import FloatArray
-from xentexp.experiments._folds import Fold
+from xentexp.errors import InputError
+from xentexp.experiments._folds import Fold, Rows
+from xentexp.experiments.datasets import Dataset
 from xentexp.scorers import predict
 from xentexp.tuning import TunedClassifier
+from xentexp.tuning._weights import fit_weights
 
 Settings = Mapping[str, Mapping[str, object]]  # variant name -> parameters to set
 Job = tuple[Any, Fold, Settings]  # estimator (cloned before the fit), fold, variants
@@ -46,16 +49,14 @@ class FoldPrediction:
 
 def fit_all(
     jobs: Sequence[Job],
-    X: pd.DataFrame,
-    y: pd.Series[Any],
-    classes: Sequence[Any],
+    dataset: Dataset,
     *,
     n_jobs: int,
 ) -> Generator[tuple[int, FoldPrediction]]:
     """Run each job; yield its index and result as soon as it is complete, in any order."""
     remaining = dict(enumerate(jobs))
     try:
-        for number, prediction in _parallel(dict(remaining), X, y, classes, n_jobs):
+        for number, prediction in _parallel(dict(remaining), dataset, n_jobs):
             del remaining[number]
             yield number, prediction
         return
@@ -64,7 +65,7 @@ def fit_all(
     # It is unknown which fit crashed the process: run each remaining one in its own process.
     for number, job in list(remaining.items()):
         try:
-            yield from _parallel({number: job}, X, y, classes, 2)
+            yield from _parallel({number: job}, dataset, 2)
         except TerminatedWorkerError:
             yield (
                 number,
@@ -75,11 +76,12 @@ def fit_all(
 
 
 def _parallel(
-    jobs: dict[int, Job], X: pd.DataFrame, y: pd.Series[Any], classes: Sequence[Any], n_jobs: int
+    jobs: dict[int, Job], dataset: Dataset, n_jobs: int
 ) -> Generator[tuple[int, FoldPrediction]]:
     workers = min(joblib.effective_n_jobs(n_jobs), max(len(jobs), 1 if n_jobs == 1 else 2))
-    fits = joblib.Parallel(n_jobs=workers, return_as="generator_unordered", max_nbytes=None)(
-        joblib.delayed(_fit_predict)(number, job, X, y, classes) for number, job in jobs.items()
+    # Those of scikit-learn pass its configuration, such as metadata routing, to the processes.
+    fits = Parallel(n_jobs=workers, return_as="generator_unordered", max_nbytes=None)(
+        delayed(_fit_predict)(number, job, dataset) for number, job in jobs.items()
     )
     try:
         yield from fits
@@ -89,10 +91,12 @@ def _parallel(
             fits.close()
 
 
-def _fit_predict(
-    number: int, job: Job, X: pd.DataFrame, y: pd.Series[Any], classes: Sequence[Any]
-) -> tuple[int, FoldPrediction]:
+def _fit_predict(number: int, job: Job, dataset: Dataset) -> tuple[int, FoldPrediction]:
     estimator, fold, settings = job
+    X = dataset.X
+    if fold.of_test_set:
+        assert dataset.test is not None
+        X = dataset.test.X
     started = time()
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
@@ -100,12 +104,12 @@ def _fit_predict(
         try:
             model = clone(estimator)
             start = perf_counter()
-            fit_grouped(model, X.iloc[fold.train], y.iloc[fold.train], fold.groups)
+            fit(model, dataset, fold.train, fold.groups)
             fit_seconds = perf_counter() - start
 
             def predict_test_part() -> FoldPrediction:
                 start = perf_counter()
-                proba, decision = predict(model, X.iloc[fold.test], classes)
+                proba, decision = predict(model, X.iloc[fold.test], dataset.classes)
                 seconds = perf_counter() - start
                 return FoldPrediction(fold, proba, decision, started, fit_seconds, seconds)
 
@@ -116,7 +120,8 @@ def _fit_predict(
                 model.set_params(**parameters)
                 variants[name] = predict_test_part()
         except Exception as error:  # a candidate may fail in any way
-            message = f"{type(error).__name__}: {error}".strip().split("\n")[0]
+            kind = "" if type(error) is InputError else f"{type(error).__name__}: "
+            message = f"{kind}{error}".strip().split("\n")[0]
             return number, FoldPrediction(
                 fold,
                 started=started,
@@ -133,11 +138,13 @@ def _fit_predict(
     return number, prediction
 
 
-def fit_grouped(model: Any, X: pd.DataFrame, y: pd.Series[Any], groups: Any) -> Any:
-    """Fit a model; pass the groups to a TunedClassifier, which splits the rows again."""
+def fit(model: Any, dataset: Dataset, rows: Rows | slice, groups: Any) -> Any:
+    """Fit a model with the weights; a TunedClassifier, which splits again, gets the groups too."""
+    weight = None if dataset.sample_weight is None else dataset.sample_weight[rows]
+    arguments = fit_weights(model, weight)
     if groups is not None and isinstance(model, TunedClassifier):
-        return model.fit(X, y, groups=groups)
-    return model.fit(X, y)
+        arguments["groups"] = groups
+    return model.fit(dataset.X.iloc[rows], dataset.y.iloc[rows], **arguments)
 
 
 def _final_classifier(model: Any) -> Any:

@@ -19,7 +19,7 @@ from sklearn.model_selection import (
 
 from xentexp.errors import InputError, unknown_name
 from xentexp.experiments._formatting import counted
-from xentexp.experiments.datasets import Dataset, Entities, entities_by
+from xentexp.experiments.datasets import Dataset, Entities, Finding, entities_by
 
 Rows = NDArray[np.intp]
 
@@ -33,6 +33,7 @@ class Fold:
     train: Rows
     test: Rows
     groups: Rows | None = None  # group of each training row, for kind "grouped"
+    of_test_set: bool = False  # trained on all rows; `test` are rows of `Dataset.test`
 
 
 @dataclass(frozen=True)
@@ -215,6 +216,49 @@ class CrossValidation:
         ]
 
 
+def fold_of_test_set(dataset: Dataset, folds: Sequence[Fold]) -> Fold:
+    """All rows for training, and the rows of the test set for the test."""
+    assert dataset.test is not None
+    rows = np.arange(len(dataset.y), dtype=np.intp)
+    tested = np.concatenate([fold.test for fold in folds])
+    if len(folds) > 1 and len(np.unique(tested)) == len(tested) < len(rows):
+        # Folds in time order, which never test the earliest rows. Rows that neither part of the
+        # first fold has are as late as its first test row.
+        earliest = folds[0].train
+        between = np.setdiff1d(rows, np.concatenate([earliest, tested]))
+        rows = np.concatenate([earliest, between, tested])
+    groups = None
+    if folds[0].groups is not None and dataset.groups is not None:
+        groups = pd.factorize(dataset.groups)[0][rows]
+    test = np.arange(len(dataset.test.X), dtype=np.intp)
+    return Fold(0, len(folds), rows, test, groups, of_test_set=True)
+
+
+def check_weights(dataset: Dataset, folds: Sequence[Fold]) -> None:
+    """Raise an InputError if all rows of a part have the weight 0."""
+    if dataset.sample_weight is None:
+        return
+    for fold in folds:
+        for part, rows in (("training", fold.train), ("test", fold.test)):
+            if not np.any(dataset.sample_weight[rows]):
+                raise InputError(
+                    f"weights must be positive for at least one row of each part of each fold; in "
+                    f"the {part} part of fold {fold.number} all are 0; use fewer folds, or drop "
+                    f"the rows of weight 0"
+                )
+
+
+def rows_of_test(fold: Fold, dataset: Dataset) -> tuple[NDArray[Any], NDArray[np.float64] | None]:
+    """Labels of the test rows of a fold, and their weights if there are weights."""
+    y: pd.Series[Any] = dataset.y
+    weight: Any = dataset.sample_weight
+    if fold.of_test_set:
+        assert dataset.test is not None
+        assert dataset.test.y is not None
+        y, weight = dataset.test.y, dataset.test.sample_weight
+    return y.to_numpy()[fold.test], None if weight is None else np.asarray(weight)[fold.test]
+
+
 def unknown_kind(what: str, kind: object) -> InputError:
     """Error for an unknown kind; it lists the kinds, the default first."""
     near = difflib.get_close_matches(str(kind), _SPLITS, n=1, cutoff=0.7)
@@ -228,27 +272,65 @@ def _codes(dataset: Dataset) -> Rows:
 
 
 def _check_classes(cv: CrossValidation, dataset: Dataset) -> Rows:
-    codes = _codes(dataset)
-    counts = np.bincount(codes, minlength=len(dataset.classes))
-    if counts.min() < cv.n_splits:
-        label = dataset.classes[int(counts.argmin())]
-        raise InputError(
-            f"n_splits must be at most the number of rows of each class; got {cv.n_splits}, but "
-            f"class {label!r} has {counted(counts.min(), 'row')}; {_fewer_splits(dataset, counts)}"
-        )
-    return codes
+    if rare := too_few_rows(cv, dataset):
+        advice = "use fewer splits" if rare.rows > 1 else "merge or remove classes with few rows"
+        if dataset.name == "table":
+            advice += ", e.g. with the parameter rare of load_table"
+        raise InputError(f"n_splits must be {rare.rule}; {advice}{rare.amount}")
+    return _codes(dataset)
 
 
-def _fewer_splits(dataset: Dataset, counts: Rows) -> str:
-    """Advice for a class with fewer rows than splits."""
-    advice = "use fewer splits" if counts.min() > 1 else "merge or remove classes with few rows"
+@dataclass(frozen=True)
+class TooFewRows:
+    """The class with the fewest rows, if it has fewer rows than there are splits."""
+
+    rows: int
+    rule: str  # part of an error message: what n_splits must be, and what it is
+    amount: str  # question whether the target is an amount, or empty
+
+
+def too_few_rows(cv: CrossValidation, dataset: Dataset) -> TooFewRows | None:
+    """Find a class that has too few rows for stratified folds; None for other folds."""
+    counts = np.bincount(_codes(dataset), minlength=len(dataset.classes))
+    fewest = int(counts.min())
+    if cv.kind not in STRATIFYING or fewest >= cv.n_splits:
+        return None
+    label = dataset.classes[int(counts.argmin())]
+    rule = (
+        f"at most the number of rows of each class; got {cv.n_splits}, but class {label!r} has "
+        f"{counted(fewest, 'row')}"
+    )
+    amount = ""
     if len(counts) > _MANY_CLASSES and not isinstance(dataset.classes[0], str):
-        advice += (
+        amount = (
             f"; or is the target an amount instead of a class? It has {len(counts)} distinct values"
         )
-    return advice
+    return TooFewRows(fewest, rule, amount)
 
 
+def absent_classes(dataset: Dataset, folds: Sequence[Fold]) -> Finding | None:
+    """Classes that the training part of a fold does not contain, so that no model predicts them."""
+    codes = _codes(dataset)
+    absent: dict[int, list[Fold]] = {}
+    for fold in folds:
+        counts = np.bincount(codes[fold.train], minlength=len(dataset.classes))
+        for code in np.flatnonzero(counts == 0):
+            absent.setdefault(int(code), []).append(fold)
+    if not absent:
+        return None
+    lacking = [
+        f"class {dataset.classes[code]!r} in {len(without)} of {counted(len(folds), 'fold')}"
+        for code, without in list(absent.items())[:_SHOWN]
+    ]
+    more = f", and {len(absent) - _SHOWN:,} more classes" if len(absent) > _SHOWN else ""
+    message = (
+        f"training parts of folds have no row of {', '.join(lacking)}{more}; models predict "
+        f"probability 0 for such a class, which makes the cross-entropy very large"
+    )
+    return Finding("absent_classes", (), message)
+
+
+_SHOWN = 5  # classes that a message names
 _MANY_CLASSES = 20  # more integer classes than these are probably amounts
 
 
@@ -340,6 +422,9 @@ _SPLITS: dict[str, Callable[[CrossValidation, Dataset], Iterator[Any]]] = {
     "time_ordered": _time_ordered,
     "holdout": _holdout,
 }
+
+STRATIFYING = ("stratified", "repeated", "grouped")
+"""Kinds that need as many rows of each class as there are splits."""
 
 CV_OPTIONS: dict[str, tuple[str, ...]] = {
     "stratified": ("n_splits",),

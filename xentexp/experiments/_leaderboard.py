@@ -76,6 +76,9 @@ class Row:
     regret: Mapping[str, float] = field(default_factory=dict)  # if true probabilities are known
     seconds: float = math.nan  # of all fits
     reason: str | None = None  # error, if the candidate failed
+    test: Mapping[str, float] = field(default_factory=dict)  # of the labelled test set
+    test_standard_error: Mapping[str, float] = field(default_factory=dict)  # losses only
+    test_reason: str | None = None  # error, if the test set has no scores
 
     def value(self, name: str) -> float:
         """Mean of a loss or metric; NaN if the candidate has none."""
@@ -90,6 +93,8 @@ class Leaderboard:
     also in notebooks. Each row of the leaderboard is one candidate, with the attributes ``model``
     (name), ``mean``, ``std``, ``standard_error`` and ``regret`` (dicts by name of the loss or
     metric), ``seconds`` (time of all fits) and ``reason`` (error of a failed candidate, or None).
+    With a labelled test set, ``test`` and ``test_standard_error`` are its scores, and
+    ``test_reason`` says why there are none. Tables show them as ``test/NAME``.
 
     Parameters
     ----------
@@ -139,27 +144,41 @@ class Leaderboard:
         -------
         DataFrame
             One row per loss or metric (the chosen ones, or all) and one column per candidate,
-            best candidate first. Failed candidates are left out.
+            best candidate first. Failed candidates are left out. With a labelled test set, the
+            rows ``test/NAME`` follow.
         """
         import pandas as pd
 
         rows = [row for row in self.ranked() if row.reason is None]
         shown = self.names() if self.chosen is None else self.shown()
-        names = pd.Index(shown, name="metric", dtype=object)
-        means = {row.model: [row.value(name) for name in names] for row in rows}
-        return pd.DataFrame(means, index=names, dtype=float)
+        tested = self.tested(shown)
+        names = [*shown, *(f"test/{name}" for name in tested)]
+        values = {
+            row.model: [
+                *(row.value(name) for name in shown),
+                *(row.test.get(name, math.nan) for name in tested),
+            ]
+            for row in rows
+        }
+        return pd.DataFrame(values, index=pd.Index(names, name="metric", dtype=object), dtype=float)
 
     def _table(self) -> pd.DataFrame:
         """Text of means and standard deviations, with a column for the direction."""
         import pandas as pd
 
         names = self.shown()
+        tested = self.tested(names)
         columns = {
-            row.model: [_mean_std(row, name) for name in names]
+            row.model: [
+                *(_mean_std(row, name) for name in names),
+                *(fixed(row.test.get(name, math.nan)) for name in tested),
+            ]
             for row in self.ranked()
             if row.reason is None
         }
-        return pd.DataFrame({"best": [best_is(name) for name in names], **columns}, index=names)
+        best = [best_is(name) for name in (*names, *tested)]
+        index = [*names, *(f"test/{name}" for name in tested)]
+        return pd.DataFrame({"best": best, **columns}, index=index)
 
     def _notes(self) -> list[str]:
         if self._all_failed():
@@ -168,6 +187,7 @@ class Leaderboard:
             notes = [f"Mean ± standard deviation over the folds, ranked by {self.primary}."]
         else:
             notes = [f"Ranked by {self.primary}."]
+        notes += self.test_notes()
         hidden = len(self.names()) - len(self.shown())
         if hidden:
             notes += [f"{hidden} more losses and metrics: leaderboard().to_frame()"]
@@ -231,6 +251,43 @@ class Leaderboard:
             return [name for name in names if name not in self.repeated()]
         return [name for name in dict.fromkeys(self.chosen) if name in names]
 
+    def tested(self, names: Sequence[str]) -> list[str]:
+        """Those of some losses and metrics for which some candidate has a value on the test set.
+
+        Parameters
+        ----------
+        names : sequence of str
+            Names of losses and metrics.
+
+        Returns
+        -------
+        list of str
+            The names that tables show as ``test/NAME``, in the same order; empty without a
+            labelled test set.
+        """
+        return [
+            name
+            for name in names
+            if any(not math.isnan(row.test.get(name, math.nan)) for row in self.rows)
+        ]
+
+    def test_notes(self) -> list[str]:
+        """Sentences about the labelled test set.
+
+        Returns
+        -------
+        list of str
+            What ``test/NAME`` is, and the candidates without scores of the test set with the
+            reason; empty without a labelled test set.
+        """
+        notes = []
+        if any(row.test for row in self.rows):
+            notes.append("test/NAME: test rows, predicted by models fitted on all training rows.")
+        failed = [row for row in self.ranked() if row.test_reason is not None]
+        return notes + [
+            f"{r.model} has no scores of the test rows: {r.test_reason}" for r in failed
+        ]
+
     def repeated(self) -> dict[str, str]:
         """Losses that have the same values as another loss for every candidate.
 
@@ -248,7 +305,7 @@ class Leaderboard:
                 values = [
                     f"{part.get(name, math.nan):.12g}"
                     for row in self.rows
-                    for part in (row.mean, row.std)
+                    for part in (row.mean, row.std, row.test)
                 ]
                 first = seen.setdefault((better(name) is None, *values), name)
                 if first != name:
@@ -367,10 +424,15 @@ class Leaderboard:
             [name, best_is(name), *(self._markdown_cell(row, name) for row in rows)]
             for name in shown
         ]
+        cells += [
+            [f"test/{name}", best_is(name), *(_markdown_test(row, name) for row in rows)]
+            for name in self.tested(shown)
+        ]
         headers = ["loss or metric", "best", *(spaced(row.model) for row in rows)]
         lines += [markdown_table(headers, cells, n_text_columns=2)]
         mean = "Mean ± standard deviation over the folds; ranked" if self._has_std() else "Ranked"
         lines += ["", f"{mean} by {self.primary}."]
+        lines += self.test_notes()
         if len(self.names()) > len(shown):
             lines += ["All losses and metrics: metrics cv/NAME of each child run."]
         failed = [row for row in self.ranked() if row.reason is not None]
@@ -394,8 +456,8 @@ class Leaderboard:
         -------
         list of dict
             One per candidate, best first, with the keys ``model``, ``status`` ("ok" or "failed"),
-            ``reason``, ``seconds``, ``mean``, ``std``, ``standard_error`` and ``regret``. NaN and
-            infinite values are None.
+            ``reason``, ``seconds``, ``mean``, ``std``, ``standard_error``, ``regret``, ``test``,
+            ``test_standard_error`` and ``test_reason``. NaN and infinite values are None.
         """
         return [
             {
@@ -408,8 +470,16 @@ class Leaderboard:
                         name: finite_or_none(value)
                         for name, value in getattr(row, statistic).items()
                     }
-                    for statistic in ("mean", "std", "standard_error", "regret")
+                    for statistic in (
+                        "mean",
+                        "std",
+                        "standard_error",
+                        "regret",
+                        "test",
+                        "test_standard_error",
+                    )
                 },
+                "test_reason": row.test_reason,
             }
             for row in self.ranked()
         ]
@@ -422,6 +492,11 @@ def best_is(name: str) -> str:
         return "-"
     kind, optimum = direction
     return {"lower": "low", "higher": "high", "nearest": f"near {optimum:g}"}[kind]
+
+
+def _markdown_test(row: Row, name: str) -> str:
+    value = row.test.get(name, math.nan)
+    return "-" if math.isnan(value) else f"&nbsp;{fixed(value)}&nbsp;"
 
 
 def _mean_std(row: Row, name: str) -> str:

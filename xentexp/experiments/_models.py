@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable
 from typing import Any, Self
 
@@ -17,6 +18,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from xentexp.errors import unknown_name
 from xentexp.experiments.datasets import find_entities
+from xentexp.tuning._weights import fit_weights
 
 _numeric = make_column_selector(dtype_include="number")
 _other = make_column_selector(dtype_exclude="number")
@@ -128,7 +130,7 @@ class EncodedLabels(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     def __init__(self, estimator: Any) -> None:
         self.estimator = estimator
 
-    def fit(self, X: Any, y: Any) -> Self:
+    def fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
         """Encode the labels as 0 to k - 1 and fit the wrapped classifier.
 
         Parameters
@@ -137,6 +139,9 @@ class EncodedLabels(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             Training rows, passed to the wrapped classifier unchanged.
         y : array-like of shape (n,)
             Labels of any type that can be sorted.
+        sample_weight : array-like of shape (n,), default=None
+            Weight of each row, passed to the wrapped classifier. By default all rows count the
+            same.
 
         Returns
         -------
@@ -144,7 +149,8 @@ class EncodedLabels(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             The fitted estimator itself.
         """
         self.classes_, codes = np.unique(np.asarray(y), return_inverse=True)
-        self.estimator_ = clone(self.estimator).fit(X, codes)
+        weights = fit_weights(self.estimator, sample_weight)
+        self.estimator_ = clone(self.estimator).fit(X, codes, **weights)
         return self
 
     def predict_proba(self, X: Any) -> NDArray[Any]:
@@ -211,7 +217,7 @@ class TextCategories(EncodedLabels):
     ['good', 'bad']
     """
 
-    def fit(self, X: pd.DataFrame, y: Any) -> Self:
+    def fit(self, X: pd.DataFrame, y: Any, sample_weight: Any = None) -> Self:
         """Encode the labels as 0 to k - 1 and fit the wrapped classifier.
 
         Parameters
@@ -221,6 +227,9 @@ class TextCategories(EncodedLabels):
             values, as CatBoost requires; they are passed as categorical.
         y : array-like of shape (n,)
             Labels of any type that can be sorted.
+        sample_weight : array-like of shape (n,), default=None
+            Weight of each row, passed to the wrapped classifier. By default all rows count the
+            same.
 
         Returns
         -------
@@ -228,8 +237,34 @@ class TextCategories(EncodedLabels):
             The fitted estimator itself.
         """
         self.classes_, codes = np.unique(np.asarray(y), return_inverse=True)
-        self.estimator_ = clone(self.estimator).fit(X, codes, cat_features=_other(X))
+        weights = fit_weights(self.estimator, sample_weight)
+        self.estimator_ = clone(self.estimator).fit(X, codes, cat_features=_other(X), **weights)
         return self
+
+
+_SEEDS = ("random_state", "random_seed", "seed")  # the same parameter of different boosters
+
+
+def seeded(estimator: Any, seed: int) -> tuple[Any, list[str]]:
+    """Copy an estimator with `seed` as each seed that is None, at every depth; name these."""
+    copy = clone(estimator)
+    parts = {"": copy}
+    for name, part in copy.get_params(deep=True).items():
+        if hasattr(part, "get_params") and not isinstance(part, type):
+            parts[f"{name}__"] = part
+    names = [prefix + name for prefix, part in parts.items() if (name := _missing_seed(part))]
+    return copy.set_params(**dict.fromkeys(names, seed)), names
+
+
+def _missing_seed(estimator: Any) -> str | None:
+    """Parameter that sets the seed of one estimator; None if it has none, or a seed is set."""
+    own = estimator.get_params(deep=False)
+    # CatBoost omits parameters that are not set from get_params.
+    known = {**own, **inspect.signature(type(estimator)).parameters}
+    names = [name for name in _SEEDS if name in known]
+    if any(own.get(name) is not None for name in names):
+        return None
+    return next((name for name in names if name in own), next(iter(names), None))
 
 
 PREPROCESSING: dict[str, Callable[[], Any]] = {

@@ -11,11 +11,12 @@ import numpy as np
 import pandas as pd
 
 from xentexp.experiments._fitting import FoldPrediction
-from xentexp.experiments._folds import Fold
+from xentexp.experiments._folds import Fold, rows_of_test
 from xentexp.experiments._formatting import counted
 from xentexp.experiments._leaderboard import SHOWN, Leaderboard, Row
 from xentexp.experiments.datasets import Dataset
 from xentexp.losses import Loss
+from xentexp.metrics._evaluation import Evaluation
 from xentexp.metrics._registry import get_metrics
 from xentexp.metrics._running_sums import LossState
 
@@ -102,6 +103,13 @@ class CandidateResult:
         Error of the first fold that failed; None if all succeeded.
     traceback : str or None
         Traceback of that error.
+    test : Evaluation or None
+        Losses and metrics of the labelled test set, predicted by the candidate fitted on all rows.
+        None without such rows, or if the fit or the scores failed.
+    test_prediction : FoldPrediction or None
+        Predictions of the labelled test set.
+    test_error : str or None
+        Error of the fit on all rows, or of the scores of the test set.
 
     Examples
     --------
@@ -122,6 +130,9 @@ class CandidateResult:
     regrets: tuple[dict[str, float], ...] = ()
     error: str | None = None
     traceback: str | None = None
+    test: Evaluation | None = None
+    test_prediction: FoldPrediction | None = None
+    test_error: str | None = None
 
     def __repr__(self) -> str:
         n_folds = counted(len(self.predictions), "fold")
@@ -370,30 +381,50 @@ def _row(candidate_result: CandidateResult) -> Row:
         candidate_result.standard_error(),
         candidate_result.regret(),
         candidate_result.fit_seconds,
+        test={} if candidate_result.test is None else candidate_result.test.values,
+        test_standard_error={}
+        if candidate_result.test is None
+        else candidate_result.test.standard_error,
+        test_reason=candidate_result.test_error,
     )
 
 
 def out_of_fold(candidate_result: CandidateResult, dataset: Dataset) -> pd.DataFrame:
-    """Out-of-fold predictions: row, repeat, fold, y, proba_<class>, decision (or per class)."""
+    """Out-of-fold predictions: row, repeat, fold, and the columns of `_predicted`."""
     parts = []
     for prediction in candidate_result.predictions:
         fold = prediction.fold
-        columns: dict[str, Any] = {
+        columns = {
             "row": fold.test,
             "repeat": np.full(len(fold.test), fold.repeat),
             "fold": np.full(len(fold.test), fold.number),
-            "y": dataset.y.to_numpy()[fold.test],
+            **_predicted(prediction, dataset),
         }
-        for kind, values in (("proba", prediction.proba), ("decision", prediction.decision)):
-            if values is None:
-                continue
-            if values.ndim == 1:
-                columns[kind] = values
-            else:
-                for label, column in zip(dataset.classes, values.T, strict=True):
-                    columns[f"{kind}_{label}"] = column
         parts.append(pd.DataFrame(columns))
     return pd.concat(parts, ignore_index=True)
+
+
+def out_of_test_set(candidate_result: CandidateResult, dataset: Dataset) -> pd.DataFrame | None:
+    """Predictions of the labelled test set, if there are any: row, and columns of `_predicted`."""
+    prediction = candidate_result.test_prediction
+    if prediction is None or prediction.error is not None:
+        return None
+    return pd.DataFrame({"row": prediction.fold.test, **_predicted(prediction, dataset)})
+
+
+def _predicted(prediction: FoldPrediction, dataset: Dataset) -> dict[str, Any]:
+    """Columns y, sample_weight (if there are weights), proba_<class>, decision (or per class)."""
+    y, weight = rows_of_test(prediction.fold, dataset)
+    columns: dict[str, Any] = {"y": y} if weight is None else {"y": y, "sample_weight": weight}
+    for kind, values in (("proba", prediction.proba), ("decision", prediction.decision)):
+        if values is None:
+            continue
+        if values.ndim == 1:
+            columns[kind] = values
+        else:
+            for label, column in zip(dataset.classes, values.T, strict=True):
+                columns[f"{kind}_{label}"] = column
+    return columns
 
 
 def all_curves(candidate_result: CandidateResult) -> pd.DataFrame:

@@ -11,6 +11,7 @@ from xentexp._inputs.checked import PlannedInput
 from xentexp._inputs.read import ascending, read
 from xentexp.errors import InputError
 from xentexp.experiments._fitting import FoldPrediction
+from xentexp.experiments._folds import rows_of_test
 from xentexp.experiments.datasets import Dataset
 from xentexp.losses import LOSSES, Loss
 from xentexp.metrics._base import DatasetMetric, Metric
@@ -103,12 +104,14 @@ def _planned(dataset: Dataset) -> PlannedInput:
 
 def score_fold(prediction: FoldPrediction, dataset: Dataset, measures: Measures) -> Evaluation:
     """Losses and metrics of one fold that apply to its predictions; NaN if undefined."""
-    y = dataset.y.to_numpy()
+    fold, weight = prediction.fold, dataset.sample_weight
+    y, test_weight = rows_of_test(fold, dataset)
     checked = read(
-        y[prediction.fold.test],
+        y,
         prediction.proba,
         decision=prediction.decision,
         labels=dataset.classes,
+        sample_weight=test_weight,
     )
     losses: Sequence[Metric]
     if measures.losses is None:
@@ -121,8 +124,9 @@ def score_fold(prediction: FoldPrediction, dataset: Dataset, measures: Measures)
                 f"none of the losses {', '.join(names)} applies to the predictions of this model"
             )
     metrics = [metric for metric in measures.metrics if metric.why_not(checked) is None]
-    train = y[prediction.fold.train]
-    prior = [float(np.mean(train == label)) for label in dataset.classes]
+    train = dataset.y.to_numpy()[fold.train]
+    train_weight = None if weight is None else weight[fold.train]
+    prior = [float(np.average(train == label, weights=train_weight)) for label in dataset.classes]
     return evaluate_checked(checked, [*losses, *metrics], prior=prior, undefined="nan")
 
 
@@ -145,6 +149,9 @@ def regret_of(
     ]
     if not proper:
         return {}
-    reached = evaluate(truth, prediction.proba, proper, labels=dataset.classes).mean
-    best = evaluate(truth, truth, proper, labels=dataset.classes).mean
+    _, weight = rows_of_test(prediction.fold, dataset)
+    reached, best = (
+        evaluate(truth, proba, proper, labels=dataset.classes, sample_weight=weight).mean
+        for proba in (prediction.proba, truth)
+    )
     return {name: reached[name] - best[name] for name in reached}

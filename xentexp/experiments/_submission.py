@@ -10,7 +10,7 @@ import pandas as pd
 from sklearn.base import clone
 
 from xentexp.errors import InputError
-from xentexp.experiments._fitting import fit_grouped
+from xentexp.experiments._fitting import fit
 from xentexp.experiments._leaderboard import Leaderboard
 from xentexp.experiments._results import Candidate
 from xentexp.experiments.datasets import Dataset
@@ -32,10 +32,11 @@ def submit(
             f"submission needs a model with a value of {board.primary}; no model has one"
         )
     assert dataset.test is not None
+    assert dataset.test.index is not None
     candidate = next(c for c in candidates if c.name == best.model)
     try:
         groups = dataset.groups if grouped else None
-        model = fit_grouped(clone(candidate.estimator), dataset.X, dataset.y, groups)
+        model = fit(clone(candidate.estimator), dataset, slice(None), groups)
         proba, _ = predict(model, dataset.test.X, dataset.classes)
     except Exception as error:
         raise InputError(

@@ -67,6 +67,13 @@ class Evaluation:
     per_sample: dict[str, FloatArray] | None = None
     order: tuple[str, ...] = ()
 
+    def __post_init__(self) -> None:
+        if not isinstance(self.state, LossState):
+            raise InputError(
+                f"state must be a LossState, as from evaluate(...).state, or a sum of them; got "
+                f"{self.state!r}"
+            )
+
     def __repr__(self) -> str:
         values, errors = self.values, self.standard_error
         rows = [("", "value", "standard_error")]

@@ -26,6 +26,7 @@ from xentexp.metrics._registry import (
     ALIASES,
     DATASET_METRICS,
     PUBLIC_NAMES,
+    get_loss,
     get_metric,
     matching_metrics,
 )
@@ -72,7 +73,7 @@ def _derive(name: str, default: Metric) -> Callable[..., Any]:
     compute = _loss_value if isinstance(default, Loss) else _dataset_value
 
     def metric(*args: Any, **kwargs: Any) -> Any:
-        if "convention" in kwargs and isinstance(default, Loss):
+        if "convention" in kwargs and (isinstance(default, Loss) or name in CONVENTIONS):
             convention = kwargs.pop("convention")
             if convention != "xentexp":
                 return _peer_value(name, convention, list(signature.parameters)[:2], args, kwargs)
@@ -120,6 +121,8 @@ def _peer_value(
         raise TypeError(f"{name}(): too many positional arguments")
     arrays = dict(zip(names, args, strict=False))
     arrays |= {key: options.pop(key) for key in names if key in options}
+    if "loss" in options:
+        options["loss"] = get_loss(options["loss"]).name
     return apply(name, convention, arrays.get(names[0]), arrays.get(names[1]), options)
 
 
@@ -286,7 +289,8 @@ def docstring_of(metric: Metric, signature: inspect.Signature) -> str:
     if "ndefined" in properties.notes:
         lines += ["UndefinedError"]
         lines += [indent("If the metric is undefined for these rows, as described above.")]
-    if conventions := describe(metric.name):
+    name = metric.function if isinstance(metric, DatasetMetric) else metric.name
+    if conventions := describe(name):
         lines += ["", "Notes", "-----"]
         lines += [
             "With another `convention` the function returns the number that the function of the",
@@ -296,7 +300,6 @@ def docstring_of(metric: Metric, signature: inspect.Signature) -> str:
         ]
     lines += ["", "References", "----------"]
     lines += [properties.reference] if loss is None else _wrap(properties.reference)
-    name = metric.function if isinstance(metric, DatasetMetric) else metric.name
     lines += ["", "Examples", "--------"]
     lines += [f">>> from xentexp.metrics import {name}", properties.example, ""]
     return "\n".join(lines)

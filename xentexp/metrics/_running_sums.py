@@ -4,25 +4,26 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
 from xentexp._inputs.checked import CheckedInput, Part
+from xentexp._inputs.labels import show
 from xentexp._numerics import FloatArray, weigh
 from xentexp.errors import InputError
 from xentexp.losses import Loss
 from xentexp.losses._base import row_values
 
 
-@dataclass
+@dataclass(eq=False)
 class LossState:
     """Sums of losses over rows; adding the states of two data sets gives the state of both.
 
-    Evaluate a large data set in pieces (folds, files, workers), add the states with ``+`` and
-    pass the sum to `Evaluation`: means and standard errors are those of the whole data set, up
-    to rounding. `evaluate` returns the state as ``evaluate(...).state``. Metrics of the whole
-    data set, such as AUC, cannot be merged and are not part of a state.
+    Evaluate a large data set in pieces (folds, files, workers), add the states with ``+`` or
+    ``sum`` and pass the sum to `Evaluation`: means and standard errors are those of the whole data
+    set, up to rounding. `evaluate` returns the state as ``evaluate(...).state``. Metrics of the
+    whole data set, such as AUC, cannot be merged and are not part of a state.
 
     Below, L is the number of losses, k the number of classes, w the weight of a row and l the
     value of a loss on a row.
@@ -161,18 +162,36 @@ class LossState:
             m1_change = shift * self.weight_squared
             return self.m2 + shift * (2.0 * self.m1 + m1_change), self.m1 + m1_change
 
-    def __add__(self, other: LossState) -> LossState:
+    def __add__(self, other: LossState | Literal[0]) -> LossState:
         """State of the rows of both; an InputError if the losses or the classes differ."""
+        if type(other) is int and other == 0:  # the start of sum()
+            other = LossState(self.losses, self.classes)
+        if not isinstance(other, LossState):
+            raise InputError(
+                f"a state can only be added to another state, as from evaluate(...).state; got "
+                f"{other!r}"
+            )
         if self.losses != other.losses or self.classes != other.classes:
             raise InputError(
                 f"states must have the same losses and classes to be added; got "
-                f"{list(self.losses)} with classes {self.classes}, and {list(other.losses)} with "
-                f"classes {other.classes}; pass the same losses and labels= to each evaluate()"
+                f"{show(self.losses)} with classes {show(self.classes)}, and {show(other.losses)} "
+                f"with classes {show(other.classes)}; pass the same losses and labels= to each "
+                f"evaluate()"
             )
         both = LossState(self.losses, self.classes)
         both._merge(self)
         both._merge(other)
         return both
+
+    __radd__ = __add__
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, LossState):
+            return NotImplemented
+        return (self.losses, self.classes) == (other.losses, other.classes) and all(
+            np.array_equal(getattr(self, name), getattr(other, name), equal_nan=True)
+            for name in (*_SUMS, "m2", "m1")
+        )
 
     def mean(self) -> FloatArray:
         """Weighted mean of each loss.

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import sys
+import weakref
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Callable, Mapping
+from types import FrameType
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -13,11 +16,31 @@ from xentexp._inputs.labels import to_class_weight
 from xentexp.errors import InputError
 from xentexp.losses import Loss
 from xentexp.losses._base import check_number
-from xentexp.objectives._objective import TrainingObjective, get_training_loss
+from xentexp.objectives._objective import TrainingObjective, get_training_loss, score_kind
+
+Response = Literal["raw", "probabilities"]
+
+
+def calling_frame(matches: Callable[[FrameType], bool]) -> FrameType | None:
+    """Nearest frame on the stack that matches, or None."""
+    # Boosters pass neither themselves nor their parameters to a custom objective or metric, but
+    # what they pass means something else under another objective.
+    frame: FrameType | None = sys._getframe(1)
+    while frame is not None and not matches(frame):
+        frame = frame.f_back
+    return frame
+
+
+def is_booster(frame: FrameType, module: str) -> bool:
+    """Whether the frame is a method of ``Booster`` of this package."""
+    kind = type(frame.f_locals.get("self"))
+    return kind.__name__ == "Booster" and kind.__module__.partition(".")[0] == module
 
 
 class BoosterLoss:
     """Loss on the rows that a booster passes; labels are class numbers 0 to k - 1."""
+
+    _checked: Any = None  # weak reference to the booster whose settings were checked last
 
     def __init__(
         self,
@@ -46,8 +69,8 @@ class BoosterLoss:
         return self.loss.name
 
     def __getstate__(self) -> dict[str, Any]:
-        """State without the cached rows of the last call."""
-        return {**self.__dict__, "_last": None}
+        """State without what is cached from the last call."""
+        return {**self.__dict__, "_last": None, "_checked": None}
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self.loss!r})"
@@ -75,7 +98,8 @@ class BoosterLoss:
         if not np.array_equal(index, labels) or index.min() < 0 or index.max() >= k:
             raise InputError(
                 f"labels must be class numbers 0 to {k - 1}, for {k} classes; got "
-                f"{np.unique(labels)[:5].tolist()}; encode the labels, e.g. with LabelEncoder"
+                f"{np.unique(labels)[:5].tolist()}; encode the labels, e.g. with LabelEncoder, or "
+                f"set the booster's number of classes (num_class, classes_count)"
             )
         weights = None if weight is None else np.asarray(weight, dtype=np.float64)
         training = TrainingObjective(
@@ -99,11 +123,41 @@ class BoosterLoss:
         self._last = np.array(labels), copied_weight, n_scores, training
         return training
 
-    def value(self, y_true: Any, y_pred: Any, weight: Any) -> float:
+    def value(self, y_true: Any, y_pred: Any, weight: Any, response: Response) -> float:
         """Weighted mean of the loss; accepts both argument orders of `rows_of`."""
-        labels, scores, weight = rows_of(y_true, y_pred, weight)
-        scores = by_class(scores)
+        labels, predicted, weight = rows_of(y_true, y_pred, weight)
+        scores = by_class(predicted)
+        if response == "probabilities":
+            return self._value_of_probabilities(labels, scores, weight)
+        scores = self.one_score(scores)
         return self.training(labels, weight, len(scores)).mean_loss(scores)
+
+    def one_score(self, scores: NDArray[np.floating]) -> NDArray[np.floating]:
+        """One logit for two classes if the booster has one for each."""
+        return scores[1:] - scores[:1] if len(scores) == 2 and self._reads_logits else scores
+
+    @property
+    def _reads_logits(self) -> bool:
+        return score_kind(self.loss) == "logits"
+
+    def _value_of_probabilities(
+        self, labels: NDArray[Any], proba: NDArray[np.floating], weight: Any
+    ) -> float:
+        if not self._reads_logits:
+            raise InputError(
+                f"loss must be a loss of probabilities beside a built-in objective, because the "
+                f"booster then passes probabilities to the metric; got {self.loss.name}; choose "
+                f"another loss, or train on a custom objective"
+            )
+        k = max(2, len(proba))
+        training = self.training(labels, weight, 1 if k == 2 else k)
+        return self.loss(
+            training.index,
+            proba[-1] if k == 2 else proba.T,
+            labels=list(range(k)),
+            sample_weight=training.weight,
+            label_smoothing=self.label_smoothing,
+        )
 
 
 class BoosterObjective(BoosterLoss):
@@ -139,38 +193,30 @@ class CallableObjective(BoosterObjective, ABC):
     def default_factor(n_scores: int) -> float:
         """Factor of the hessian in the booster's own objectives."""
 
+    @staticmethod
+    @abstractmethod
+    def _check_settings(booster: Any) -> None:
+        """Raise an error for settings that have no effect, or a wrong one, on this objective."""
+
+    module: ClassVar[str]  # package of the booster
+
     def __call__(
         self, y_true: Any, y_pred: Any, sample_weight: Any = None
     ) -> tuple[NDArray[np.floating], NDArray[np.floating]]:
-        """Gradients and curvatures in the form that the booster expects.
-
-        Parameters
-        ----------
-        y_true : ndarray of shape (n,)
-            Class numbers 0 to k - 1. The ``train`` functions pass the raw scores here.
-        y_pred : ndarray of shape (n,) or (n, k), or data set of the booster
-            Raw scores. The ``train`` functions pass their data set here (``lightgbm.Dataset``,
-            ``xgboost.DMatrix``), with labels and weights.
-        sample_weight : ndarray of shape (n,), default=None
-            Weight of each row; None gives every row the weight 1.
-
-        Returns
-        -------
-        gradient : ndarray of shape (n,) or (n, k)
-            Weighted derivative of the loss in each score, in the layout and dtype of the scores.
-        curvature : ndarray of shape (n,) or (n, k)
-            Weighted positive curvature, in the same layout and dtype.
-
-        Raises
-        ------
-        InputError
-            If the labels are not class numbers, or the numbers of labels, weights and scores
-            differ.
-        """
+        """Gradients and curvatures in the form that the booster expects."""
+        self._check_booster()
         labels, scores, weight = rows_of(y_true, y_pred, sample_weight)
         n_scores = len(by_class(scores))
         factor = self.hessian_factor or self.default_factor(n_scores)
         return newton_in_layout(self.training(labels, weight, n_scores), scores, factor)
+
+    def _check_booster(self) -> None:
+        """Check the settings of the booster that calls the objective, once for each booster."""
+        frame = calling_frame(lambda frame: is_booster(frame, self.module))
+        booster = None if frame is None else frame.f_locals["self"]
+        if booster is not None and (self._checked is None or self._checked() is not booster):
+            self._check_settings(booster)
+            self._checked = weakref.ref(booster)
 
 
 def by_class(scores: NDArray[np.floating]) -> NDArray[np.floating]:

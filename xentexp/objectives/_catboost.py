@@ -2,31 +2,76 @@
 
 from __future__ import annotations
 
+from types import FrameType
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
 from xentexp._numerics import FloatArray
 from xentexp.errors import InputError
 from xentexp.losses._base import row_gradient_hessian
 from xentexp.losses._crossentropy import Crossentropy
-from xentexp.objectives._boosting import BoosterLoss, BoosterObjective
+from xentexp.objectives._boosting import BoosterLoss, BoosterObjective, calling_frame
 from xentexp.objectives._curvature import curvature_rule, positive_curvature
-from xentexp.objectives._objective import TrainingObjective
+from xentexp.objectives._objective import NoWeightError, TrainingObjective
+
+_LOGITS = ("Logloss", "CrossEntropy", "Focal", "MultiClass")
+"""CatBoost's own objectives whose raw scores are logits of class probabilities."""
 
 
 def _training_on_part(
-    loss: BoosterLoss, scores: FloatArray, labels: ArrayLike, weight: Any
-) -> TrainingObjective:
-    """Loss on one part of the rows: CatBoost never passes all rows at once."""
+    loss: BoosterLoss, scores: NDArray[np.floating], labels: ArrayLike, weight: Any
+) -> TrainingObjective | None:
+    """Loss on one part of the rows, or None if they have no weight."""
+    # CatBoost never passes all rows at once, but pieces of about 1000 rows.
+    _check_class_weight(loss)
+    try:
+        return loss.training(np.asarray(labels), weight, len(scores))
+    except NoWeightError:
+        return None
+
+
+def _check_class_weight(loss: BoosterLoss) -> None:
     if isinstance(loss.class_weight, str):
         raise InputError(
             f"class_weight must be a mapping or one number for each class, because CatBoost "
             f"passes the rows in parts; got {loss.class_weight!r}; pass the weights, e.g. "
             f"{{0: 1.0, 1: 3.5}}"
         )
-    return loss.training(np.asarray(labels), weight, len(scores))
+
+
+def _settings() -> dict[str, Any]:
+    """Parameters of the CatBoost model that calls the objective or metric; else empty."""
+
+    def trains(frame: FrameType) -> bool:
+        module = str(frame.f_globals.get("__name__"))
+        return module.startswith("catboost.") and isinstance(frame.f_locals.get("params"), dict)
+
+    frame = calling_frame(trains)
+    return {} if frame is None else dict(frame.f_locals["params"])
+
+
+def _check_weights_reach(settings: dict[str, Any]) -> None:
+    """Raise an error for class weights that CatBoost does not pass to the objective."""
+    for name in ("class_weights", "auto_class_weights"):
+        if settings.get(name) not in (None, "None"):
+            raise InputError(
+                f"{name} must not be set with a custom objective for two classes, because CatBoost "
+                f"ignores it then; got {settings[name]!r}; pass class_weight= to CatBoostObjective "
+                f"and CatBoostMetric instead"
+            )
+
+
+def _check_objective(settings: dict[str, Any]) -> None:
+    """Raise an error if the raw scores of the objective are not logits or those of our losses."""
+    objective = settings.get("loss_function", settings.get("objective", "RMSE"))
+    if settings and isinstance(objective, str) and objective.partition(":")[0] not in _LOGITS:
+        raise InputError(
+            f"loss_function must be {', '.join(_LOGITS)} or a custom one for CatBoostMetric, "
+            f"because the raw scores of others do not determine class probabilities; got "
+            f"{objective!r}"
+        )
 
 
 class CatBoostObjective(BoosterObjective):
@@ -35,6 +80,9 @@ class CatBoostObjective(BoosterObjective):
     Pass it as ``CatBoost({"loss_function": ..., "eval_metric": ...})``. With a custom objective
     CatBoost also needs a custom metric, see `CatBoostMetric`, and for more than two classes
     ``classes_count``.
+
+    For two classes CatBoost ignores ``class_weights`` and ``auto_class_weights`` with a custom
+    objective; setting them raises an error.
 
     CatBoost starts boosting from the score 0. To start elsewhere, pass ``Pool(baseline=...)`` and
     add it to the predictions. `xentexp.estimators.CatBoostLossClassifier` does this and returns
@@ -118,8 +166,12 @@ class CatBoostObjective(BoosterObjective):
             Weighted first and second derivatives of the negative loss.
         """
         scores = np.asarray(approxes, dtype=np.float64)[np.newaxis]
+        if weights is None:
+            _check_weights_reach(_settings())
         ders = np.empty((scores.shape[1], 2))
         training = _training_on_part(self, scores, targets, weights)
+        if training is None:
+            return np.zeros_like(ders)
         gradient, curvature = training.newton_terms(scores, self.hessian_factor or 1.0)
         np.negative(gradient[0], out=ders[:, 0])
         np.negative(curvature[0], out=ders[:, 1])
@@ -168,7 +220,8 @@ class CatBoostObjective(BoosterObjective):
     def _training_per_class(self, k: int) -> TrainingObjective:
         """Loss on k rows, row i of class i; cached, as CatBoost calls for each row."""
         if self._each_class is None or self._each_class.n_classes != k:
-            self._each_class = _training_on_part(self, np.empty((k, k)), np.arange(k), None)
+            _check_class_weight(self)
+            self._each_class = self.training(np.arange(k), None, k)
         return self._each_class
 
 
@@ -177,6 +230,10 @@ class CatBoostMetric(BoosterLoss):
 
     Pass it as ``CatBoost({"eval_metric": ...})``. The value is the weighted mean of the loss; lower
     is better.
+
+    CatBoost passes raw scores to the metric. They are read as logits beside CatBoost's objectives
+    ``Logloss``, ``CrossEntropy``, ``Focal`` and ``MultiClass``; others, such as
+    ``MultiClassOneVsAll``, raise an error.
 
     Parameters
     ----------
@@ -247,8 +304,14 @@ class CatBoostMetric(BoosterLoss):
             Sum of the weights. CatBoost adds the results of all parts and passes the two sums to
             `get_final_error`.
         """
-        scores = np.asarray(approxes, dtype=np.float64)
+        settings = _settings()
+        _check_objective(settings)
+        scores = self.one_score(np.asarray(approxes, dtype=np.float64))
+        if weight is None and len(scores) == 1:
+            _check_weights_reach(settings)
         training = _training_on_part(self, scores, target, weight)
+        if training is None:
+            return 0.0, 0.0
         return training.mean_loss(scores) * training.total_weight, training.total_weight
 
     def get_final_error(self, error: float, weight: float) -> float:

@@ -95,6 +95,10 @@ def score_kind(loss: Loss) -> ScoreKind:
     return "decision" if loss.properties.response in ("decision_function", "latent") else "logits"
 
 
+class NoWeightError(InputError):
+    """All rows have the weight 0."""
+
+
 class TrainingObjective:
     """A loss on the training rows, as a function of their raw scores.
 
@@ -205,7 +209,7 @@ class TrainingObjective:
                 f"{self.total_weight}; divide the weights by their maximum"
             )
         if not self.total_weight > 0.0:
-            raise InputError(
+            raise NoWeightError(
                 "sample_weight must have a sum > 0 over the training rows, after multiplication by "
                 "class_weight; got 0; give at least one row a positive weight"
             )

@@ -2,9 +2,56 @@
 
 from __future__ import annotations
 
-from typing import Any
+import json
+from typing import Any, ClassVar
 
-from xentexp.objectives._boosting import BoosterLoss, CallableObjective
+import numpy as np
+
+from xentexp.errors import InputError
+from xentexp.objectives._boosting import (
+    BoosterLoss,
+    CallableObjective,
+    Response,
+    calling_frame,
+    is_booster,
+)
+
+MODULE = "xgboost"
+_LOGISTIC = ("binary:logistic", "reg:logistic", "binary:logitraw")
+_PROBABILITIES = ("binary:logistic", "reg:logistic", "multi:softprob")
+
+
+def check_scale_pos_weight(value: Any) -> None:
+    """Raise an error for a setting that XGBoost ignores with a custom objective."""
+    if value is not None and float(value) != 1.0:
+        raise InputError(
+            f"scale_pos_weight must not be set with a custom objective, because XGBoost ignores it "
+            f"then; got {value}; pass class_weight= instead"
+        )
+
+
+def _learner(booster: Any) -> dict[str, Any]:
+    learner: dict[str, Any] = json.loads(booster.save_config())["learner"]
+    return learner
+
+
+def _response() -> Response:
+    """What XGBoost passes to a metric; raw scores if the metric is not called by XGBoost."""
+    frame = calling_frame(
+        lambda frame: "output_margin" in frame.f_locals and is_booster(frame, MODULE)
+    )
+    if frame is None or frame.f_locals["output_margin"]:
+        return "raw"
+    name = _learner(frame.f_locals["self"])["objective"]["name"]
+    if name == "binary:logitraw":
+        return "raw"
+    if name in _PROBABILITIES:
+        return "probabilities"
+    raise InputError(
+        f"objective must be binary:logistic, binary:logitraw, multi:softprob or a custom one for "
+        f"XGBoostMetric, because the predictions of others are not class probabilities; got "
+        f"{name!r}"
+    )
 
 
 def xgboost_factor(n_scores: int) -> float:
@@ -20,9 +67,18 @@ class XGBoostObjective(CallableObjective):
     works with both interfaces: XGBoost calls it as ``(y_true, y_pred, sample_weight)`` or as
     ``(scores, DMatrix)``.
 
-    Set ``base_score=0``, because XGBoost adds ``base_score`` to every raw score, and for more than
-    two classes set ``num_class``. To start from other scores than 0, pass ``base_margin``.
-    `xentexp.estimators.XGBoostLossClassifier` does all this and returns class probabilities.
+    XGBoost adds an intercept to every raw score, which it computes from ``base_score``. To start
+    from the raw score 0, set ``base_score=0`` in ``xgboost.train`` and, for more than two classes,
+    in ``XGBClassifier``. For two classes leave ``base_score`` of ``XGBClassifier`` unset or set it
+    to 0.5: there it is a probability, and 0 or 1, which stand for infinite raw scores, raise an
+    error. In ``xgboost.train`` the same holds with ``"objective": "binary:logistic"`` beside
+    ``obj=``, and for more than two classes set ``num_class``. To start from other scores, pass
+    ``base_margin``. `xentexp.estimators.XGBoostLossClassifier` does all this and returns class
+    probabilities.
+
+    XGBoost ignores ``scale_pos_weight`` with a custom objective; setting it raises an error.
+    ``XGBClassifier`` also monitors a metric of its own; set ``disable_default_eval_metric=True`` to
+    monitor only the metrics of ``eval_metric=...``.
 
     Parameters
     ----------
@@ -75,15 +131,34 @@ class XGBoostObjective(CallableObjective):
     (dtype('float32'), array([0.444..., 0.444..., 0.444...], dtype=float32))
     """
 
+    module: ClassVar[str] = MODULE
     default_factor = staticmethod(xgboost_factor)
+
+    @staticmethod
+    def _check_settings(booster: Any) -> None:
+        """Raise an error for settings that do not fit a custom objective."""
+        learner = _learner(booster)
+        objective = learner["objective"]
+        check_scale_pos_weight(objective.get("reg_loss_param", {}).get("scale_pos_weight"))
+        # A number in XGBoost 2 and a list from 3.1 on.
+        base_score = np.atleast_1d(json.loads(learner["learner_model_param"]["base_score"]))
+        if objective["name"] in _LOGISTIC and not np.all((base_score > 0.0) & (base_score < 1.0)):
+            raise InputError(
+                f"base_score must be > 0 and < 1 with {objective['name']}, the objective that "
+                f"XGBClassifier sets for two classes, because it is a probability there; got "
+                f"{base_score[0]:g}; leave it unset, or set 0.5 to start from the raw score 0"
+            )
 
 
 class XGBoostMetric(BoosterLoss):
     """Evaluation metric for XGBoost that computes any loss from raw scores.
 
-    Pass it as ``XGBClassifier(eval_metric=...)`` or as ``xgboost.train(custom_metric=...)``,
-    together with a custom objective: only then does XGBoost pass raw scores to the metric. The
+    Pass it as ``XGBClassifier(eval_metric=...)`` or as ``xgboost.train(custom_metric=...)``. The
     value is the weighted mean of the loss; lower is better. XGBoost rounds it to six decimals.
+
+    With a custom objective XGBoost passes raw scores to the metric, with its objectives
+    ``binary:logistic`` and ``multi:softprob`` probabilities. The metric asks the XGBoost model that
+    calls it for its objective; other objectives, except ``binary:logitraw``, raise an error.
 
     Parameters
     ----------
@@ -130,9 +205,10 @@ class XGBoostMetric(BoosterLoss):
         Parameters
         ----------
         y_true : ndarray of shape (n,)
-            Class numbers 0 to k - 1. ``xgboost.train`` passes the raw scores here.
+            Class numbers 0 to k - 1. ``xgboost.train`` passes the predictions here.
         y_pred : ndarray of shape (n,) or (n, k), or xgboost.DMatrix
-            Raw scores. ``xgboost.train`` passes the data here, with labels and weights.
+            Raw scores, or probabilities if XGBoost calls the metric beside an objective of its own.
+            ``xgboost.train`` passes the data here, with labels and weights.
         sample_weight : ndarray of shape (n,), default=None
             Weight of each row; None gives every row the weight 1.
 
@@ -141,5 +217,5 @@ class XGBoostMetric(BoosterLoss):
         float, or tuple of str and float
             Weighted mean of the loss; preceded by the name of the loss if `y_pred` is a DMatrix.
         """
-        value = self.value(y_true, y_pred, sample_weight)
+        value = self.value(y_true, y_pred, sample_weight, _response())
         return (self.loss.name, value) if hasattr(y_pred, "get_label") else value

@@ -11,20 +11,22 @@ from sklearn.base import BaseEstimator
 from sklearn.utils import metadata_routing
 
 from xentexp._inputs.asarray import to_array
-from xentexp._inputs.labels import distinct, is_missing, show
+from xentexp._inputs.labels import distinct, is_missing, show, to_classes
 from xentexp._inputs.read import ascending, read
 from xentexp._numerics import Array
 from xentexp.errors import InputError
 from xentexp.metrics._base import Metric
 from xentexp.metrics._evaluation import check_applies, evaluate_checked, losses_for
 from xentexp.metrics._registry import get_metric, get_metrics
+from xentexp.scorers._sklearn import Predict, SklearnScorer, call_method
 
 
-class MetricScorer(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no types
+class MetricScorer(SklearnScorer):
     """Scorer of one loss or metric for scikit-learn.
 
     Higher is better, so the score of a loss is its negative value. The scorer can be cloned and
-    pickled, and accepts `sample_weight` through metadata routing.
+    pickled, and accepts `sample_weight`. In a dictionary of scorers it shares the predictions with
+    the others, also with those of scikit-learn.
 
     Parameters
     ----------
@@ -47,6 +49,10 @@ class MetricScorer(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no 
     If the metric is undefined, e.g. for a fold with a single class, the scorer raises an
     `UndefinedError`, and scikit-learn records its ``error_score``. `MetricScorers` returns NaN for
     such a metric instead.
+
+    ``TunedThresholdClassifierCV`` evaluates a scorer on predicted classes. They count as
+    probabilities of 0 and 1, as with scikit-learn's own scorers. Losses of decision scores raise
+    an `InputError` there.
 
     Examples
     --------
@@ -94,11 +100,44 @@ class MetricScorer(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no 
         UndefinedError
             If the metric has no value for these rows.
         """
-        metrics = [get_metric(self.metric)]
-        (score,) = _scores(estimator, X, y, metrics, self.labels, sample_weight).values()
-        return score
+        return self._score_with(call_method, estimator, X, y, sample_weight)
 
     __call__ = score
+
+    def _metric(self) -> Metric:
+        return get_metric(self.metric)
+
+    def _score_with(
+        self, predict: Predict, estimator: Any, X: Any, y: Any, sample_weight: Any
+    ) -> float:
+        scores = _scores(
+            estimator, X, y, [self._metric()], self.labels, sample_weight, call=predict
+        )
+        (score,) = scores.values()
+        return score
+
+    def _value_of_classes(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> float:
+        metric = self._metric()
+        score_name(metric)
+        if metric.response in ("decision_function", "latent"):
+            raise InputError(
+                f"{metric.name} needs decision scores, but the tool of scikit-learn passes "
+                f"predicted classes to the scorer; choose a metric of probabilities or classes, "
+                f"e.g. zero_one_loss"
+            )
+        predicted = to_array(y_pred, "y_pred")
+        classes = all_classes(sorted(distinct(predicted)), y_true, self.labels)
+        column = {label: number for number, label in enumerate(classes)}
+        proba = np.eye(len(classes))[[column[label] for label in predicted.tolist()]]
+        checked = read(
+            y_true,
+            proba,
+            labels=classes,
+            sample_weight=sample_weight,
+            ordered=self.labels is not None or ascending(tuple(classes)),
+        )
+        check_applies(checked, [metric])
+        return evaluate_checked(checked, [metric]).values[metric.name]
 
 
 class MetricScorers(BaseEstimator):  # type: ignore[misc]
@@ -184,6 +223,9 @@ class MetricScorers(BaseEstimator):  # type: ignore[misc]
 
     __call__ = score
 
+    def _accept_sample_weight(self) -> bool:
+        return True
+
 
 def score_name(metric: Metric) -> str:
     """Name of the score of a loss or metric; an InputError if it does not rank models."""
@@ -211,12 +253,10 @@ def _scores(
     labels: ArrayLike | None,
     sample_weight: ArrayLike | None,
     undefined: Literal["raise", "warn"] = "raise",
+    call: Predict = call_method,
 ) -> dict[str, float]:
     """Scores by name, in the order of `metrics`; None: all losses that are defined."""
-    if not hasattr(estimator, "classes_"):
-        raise InputError(
-            f"estimator must be a fitted classifier; {describe(estimator)} has no classes_"
-        )
+    known = fitted_classes(estimator)
     has_proba = hasattr(estimator, "predict_proba")
     has_decision = hasattr(estimator, "decision_function")
     responses = {"predict_proba", "decision_function"}
@@ -232,9 +272,14 @@ def _scores(
     use_decision = has_decision and (
         not responses.isdisjoint({"decision_function", "latent"}) or not use_proba
     )
-    known = np.asarray(estimator.classes_).tolist()
     classes = all_classes(known, y, labels)
-    proba, decision = predict(estimator, X, classes, proba=use_proba, decision=use_decision)
+    if len(classes) < 2:
+        raise InputError(
+            f"there must be two or more classes; {describe(estimator)} and y have only "
+            f"{show(classes)}; pass labels= with every class, or cv= to RidgeClassifierCV, which "
+            f"otherwise hides two classes from a scorer"
+        )
+    proba, decision = _predict(estimator, X, classes, use_proba, use_decision, call)
     checked = read(
         y,
         proba,
@@ -305,6 +350,12 @@ def predict(
     >>> predict(model, [[0]], ["no", "maybe", "yes"])[0]
     array([[0.75, 0.  , 0.25]])
     """
+    return _predict(estimator, X, classes, proba, decision, call_method)
+
+
+def _predict(
+    estimator: Any, X: Any, classes: Sequence[Any], proba: bool, decision: bool, call: Predict
+) -> tuple[Array | None, Array | None]:
     has_proba = hasattr(estimator, "predict_proba")
     has_decision = hasattr(estimator, "decision_function")
     if not has_proba and not has_decision:
@@ -312,10 +363,11 @@ def predict(
             f"estimator must have predict_proba or decision_function; {describe(estimator)} has "
             f"neither"
         )
-    known = np.asarray(estimator.classes_).tolist()
+    known = fitted_classes(estimator)
     probabilities = scores = None
     if proba and has_proba:
-        probabilities = _align(np.asarray(estimator.predict_proba(X)), known, classes, absent=0.0)
+        values = np.asarray(call(estimator, "predict_proba", X))
+        probabilities = _align(values, known, classes, absent=0.0)
     if decision and has_decision:
         last = _last_step(estimator)
         if getattr(last, "decision_function_shape", "ovr") == "ovo" and len(known) > 2:
@@ -324,7 +376,8 @@ def predict(
                 f"{describe(estimator)} has scores of pairs of classes; pass "
                 f"decision_function_shape='ovr' to it"
             )
-        scores = _align(np.asarray(estimator.decision_function(X)), known, classes, absent=None)
+        values = np.asarray(call(estimator, "decision_function", X))
+        scores = _align(values, known, classes, absent=None)
     return probabilities, scores
 
 
@@ -348,10 +401,31 @@ def _align(
     return aligned
 
 
+def fitted_classes(estimator: Any) -> list[Any]:
+    """Classes of a fitted classifier of a single target."""
+    if not hasattr(estimator, "classes_"):
+        raise InputError(
+            f"estimator must be a fitted classifier; {describe(estimator)} has no classes_"
+        )
+    classes = estimator.classes_
+    if any(isinstance(label, (np.ndarray, list, tuple)) for label in classes):
+        raise InputError(
+            f"estimator must be a classifier of one target; {describe(estimator)} was fitted on "
+            f"{len(classes)} targets; fit and score a classifier for each target"
+        )
+    known: list[Any] = np.asarray(classes).tolist()
+    if missing := [label for label in known if is_missing(label)]:
+        raise InputError(
+            f"classes_ of the classifier must not have missing values; {describe(estimator)} was "
+            f"fitted on rows with the label {missing[0]}; remove these rows"
+        )
+    return known
+
+
 def all_classes(known: list[Any], y: ArrayLike, labels: ArrayLike | None) -> list[Any]:
     """`labels`, or else the classes of the classifier and of `y`, sorted."""
     if labels is not None:
-        classes = np.asarray(labels).tolist()
+        classes = to_classes(labels)
         missing = [label for label in known if label not in classes]
         if missing:
             raise InputError(f"labels must have every class of the classifier; missing: {missing}")

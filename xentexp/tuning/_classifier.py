@@ -34,6 +34,7 @@ from xentexp.scorers._scorer import score_name
 from xentexp.tuning._search import Plan, SearchError, search
 from xentexp.tuning._space import Space, read_space
 from xentexp.tuning._storage import TrialStore, data_digest, open_trials, study_name
+from xentexp.tuning._weights import fit_weights
 
 
 def _delegated(name: str, summary: str, returns: str) -> Any:
@@ -249,8 +250,8 @@ class TunedClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):  # ty
         Raises
         ------
         InputError
-            If Optuna is not installed, or if the space, the loss, the storage or another parameter
-            is not valid.
+            If Optuna is not installed, if the space, the loss, the storage or another parameter is
+            not valid, or if there are weights and `estimator` does not accept them.
         SearchError
             If all trials fail.
         """
@@ -263,6 +264,7 @@ class TunedClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):  # ty
         assert_all_finite(labels, input_name="y")
         check_classification_targets(labels)
         weight = None if weight is None else np.asarray(weight)
+        fit_weights(self.estimator, weight)  # an error here, not in every trial
         self.classes_ = np.unique(labels)
         seed = self.random_state
         if not isinstance(seed, (int, np.integer)):
@@ -450,11 +452,3 @@ def with_settings(estimator: Any, settings: Mapping[str, Any]) -> Any:
     """Copy of an estimator with new parameters; estimators among their values are copied too."""
     copies = {name: clone(value, safe=False) for name, value in settings.items()}
     return clone(estimator).set_params(**copies)
-
-
-def fit_weights(estimator: Any, weight: NDArray[Any] | None) -> dict[str, Any]:
-    """Keyword arguments of `fit` for the weights; in a pipeline the last step receives them."""
-    if weight is None:
-        return {}
-    step = f"{estimator.steps[-1][0]}__" if isinstance(estimator, Pipeline) else ""
-    return {f"{step}sample_weight": weight}

@@ -20,6 +20,7 @@ from xentexp.experiments._folds import CrossValidation
 from xentexp.experiments._models import tabular_pipeline
 from xentexp.experiments._results import Candidate
 from xentexp.experiments.datasets import (
+    Card,
     Dataset,
     constant_columns,
     entities_by,
@@ -27,8 +28,10 @@ from xentexp.experiments.datasets import (
     find_entities,
     id_like_columns,
     load_dataset,
+    make_dataset,
     simulated_delinquency,
 )
+from xentexp.experiments.datasets import _entities as entities
 
 
 @pytest.fixture(scope="module")
@@ -123,6 +126,72 @@ def test_two_columns_may_vary_and_row_numbers_are_ignored() -> None:
     assert "one" not in found.columns
     assert precision_recall(found.groups, data.groups) == (1.0, 1.0)
     assert find_entities(X.assign(third=rng.normal(size=3000))) is None  # documented limitation
+
+
+def wide(
+    rng: np.random.Generator, n: int, n_columns: int, varying: tuple[int, ...]
+) -> pd.DataFrame:
+    """Two rows per person that differ in the varying columns."""
+    X = rng.normal(size=(n // 2, n_columns))[np.arange(n) // 2]
+    X[:, list(varying)] = rng.normal(size=(n, len(varying)))
+    return pd.DataFrame(X, columns=[f"x{i}" for i in range(n_columns)])
+
+
+@pytest.mark.parametrize("varying", [(), (5,), (5, 900)])
+def test_entities_of_a_wide_table_are_found(varying: tuple[int, ...]) -> None:
+    X = wide(np.random.default_rng(0), 60, 1200, varying)
+    found = find_entities(X)
+    assert found is not None
+    assert found.varying == tuple(f"x{i}" for i in varying)
+    assert found.groups.tolist() == [i // 2 for i in range(60)]
+
+
+def test_the_search_in_a_wide_table_does_not_try_every_pair_of_columns(monkeypatch) -> None:
+    counted = []
+    agreeing = entities._Search.agreeing
+    monkeypatch.setattr(
+        entities._Search, "agreeing", lambda s, left: counted.append(left) or agreeing(s, left)
+    )
+    X = pd.DataFrame(np.random.default_rng(0).normal(size=(63, 1200)))
+    assert find_entities(X.rename(columns=str)) is None
+    assert len(counted) < 5 * 1200  # 719,400 pairs of columns
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_similar_rows_give_the_entities_of_all_pairs_of_columns(seed: int, monkeypatch) -> None:
+    rng = np.random.default_rng(seed)
+    n, n_columns = int(rng.integers(50, 400)), int(rng.integers(4, 12))
+    X = pd.DataFrame(rng.integers(0, rng.integers(2, 40), size=(n, n_columns)).astype(float))
+    X = X.iloc[rng.integers(0, n // 2, n)].reset_index(drop=True).rename(columns=str)
+    for column in rng.choice(n_columns, rng.integers(0, 4), replace=False):
+        X[str(column)] = rng.normal(size=n)
+    every_pair = find_entities(X)
+    monkeypatch.setattr(entities, "FEW_COLUMNS", 0)
+    similar_rows = find_entities(X)
+    if every_pair is None:
+        assert similar_rows is None
+    else:
+        assert similar_rows is not None
+        assert similar_rows.describe() == every_pair.describe()
+
+
+def test_a_search_that_is_too_large_is_limited_and_says_so(monkeypatch) -> None:
+    X = wide(np.random.default_rng(0), 100, 40, (3, 7))
+    y = np.arange(100) % 2
+    assert made(X, y).limited_search is None
+    assert made(X, y).found_entities is not None
+    monkeypatch.setattr(entities, "MAX_WORK", 1000)
+    data = made(X, y)
+    assert data.found_entities is None
+    assert data.limited_search is not None
+    assert "only one varying column because the table has 40 columns" in str(data.limited_search)
+    assert "leakage.key=[COLUMN,...]" in str(data.limited_search)
+    assert [finding["name"] for finding in data.describe()["findings"]] == ["entity_search"]
+    assert data.describe(["x0"])["findings"] == []  # no search
+
+
+def made(X: pd.DataFrame, y: object) -> Dataset:
+    return make_dataset(X, y, Card("wide"))
 
 
 def test_rows_that_were_copied_are_entities(uci: Dataset) -> None:

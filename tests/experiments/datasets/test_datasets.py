@@ -240,6 +240,7 @@ def test_dataset_describes_itself_in_json() -> None:
         "duplicates": {"rows": 0, "rows_with_label": 0, "conflicting": 0},
         "constant": [],
         "id_like": [],
+        "findings": [],
         "entities": {
             "source": "given",
             "number": 2,

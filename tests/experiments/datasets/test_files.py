@@ -398,3 +398,17 @@ def test_lines_that_are_no_rows_are_refused(tmp_path: Path, content: bytes, mess
 def test_long_cells_are_read(tmp_path: Path) -> None:
     data = load(tmp_path, "t.csv", "a,y\n" + "x" * 300_000 + ",0\nb,1\n")
     assert [len(cell) for cell in data.X["a"]] == [300_000, 1]
+
+
+def test_test_rows_are_read_as_the_training_rows(tmp_path: Path) -> None:
+    # Alone, the test rows have other types: digits only, and no day above 12.
+    train = "d;rate;zip;n;y\n31/01/2020;83,5%;00123;1;0\n01/02/2020;5%;A1;2;1\n"
+    test = "d;rate;zip;n;y\n02/03/2020;7%;123;03;1\n03/04/2020;8%;00456;4;0\n"
+    (tmp_path / "test.csv").write_text(test)
+    data = load(tmp_path, "t.csv", train, test=tmp_path / "test.csv")
+    assert data.X["d"].tolist() == [18292, 18293]
+    assert data.test.X["d"].tolist() == [18323, 18355]  # 2 March and 3 April
+    assert data.test.X["rate"].tolist() == [7, 8]
+    assert data.test.X["zip"].tolist() == ["123", "00456"]
+    assert data.test.X["n"].tolist() == [3, 4]
+    assert data.test.y.tolist() == [1, 0]

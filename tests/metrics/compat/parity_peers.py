@@ -77,8 +77,11 @@ def _plain(value):
 def _sklearn(loss, y_true, y_pred, options):
     from sklearn import metrics
 
-    function = getattr(metrics, CONVENTIONS[loss]["sklearn"].name.rpartition(".")[2])
-    return _plain(function(y_true, y_pred, **options))
+    name = CONVENTIONS[loss]["sklearn"].name.rpartition(".")[2]
+    if loss == "d2_score":
+        is_brier = options.pop("loss", "") == "brier_loss"
+        name = "d2_brier_score" if is_brier else "d2_log_loss_score"
+    return _plain(getattr(metrics, name)(y_true, y_pred, **options))
 
 
 def _float(values):

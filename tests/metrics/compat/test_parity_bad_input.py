@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from scipy.sparse import coo_matrix, csc_array, csr_array, csr_matrix, lil_array
 
 from tests.metrics.compat.parity_peers import live, outcome, require
 from xentexp.metrics._compat import apply
@@ -19,6 +20,10 @@ P2x3 = A([[0.3, 0.2, 0.1], [0.7, 0.8, 0.9]])
 SOFT = A([[0.2, 0.5, 0.3], [0.1, 0.1, 0.8]])
 S4 = np.random.default_rng(0).normal(size=(2, 3, 2, 2))
 LOGITS = {"from_logits": True}
+DATES = np.array(["2024-01-01", "2024-01-02", "2024-01-03"], dtype="datetime64[D]")
+INDICATOR = A([[0, 1, 1], [0, 0, 1], [1, 0, 0]])
+TWICE = csr_array(2 * INDICATOR)
+SPARSE_KINDS = (np.asarray, csr_matrix, csr_array, csc_array, coo_matrix, lil_array)
 
 CALLS = [
     # -- torch
@@ -194,6 +199,60 @@ CALLS = [
     ("sklearn", "zero_one_loss", A([0, 1]), A([0, 0]), {"sample_weight": [0, 0]}),
     ("sklearn", "zero_one_loss", A([[0, 1], [1, 1]]), A([[0, 1, 0], [0, 1, 1]]), {}),
     ("sklearn", "zero_one_loss", A([0, NAN]), A([0, 1]), {}),
+    ("sklearn", "zero_one_loss", [[0], [1]], [[0], [0]], {}),
+    ("sklearn", CCE, [[0], [1], [2]], P3, {}),
+    ("sklearn", CCE, [[0], [1], [2]], P3, {"labels": [0, 1, 2]}),
+    ("sklearn", "zero_one_loss", A([b"a", b"b"]), A([b"a", b"a"]), {}),
+    ("sklearn", "zero_one_loss", A([1e300, 2e300]), A([1e300, 1e300]), {}),
+    ("sklearn", "zero_one_loss", DATES, DATES[::-1], {}),
+    ("sklearn", "zero_one_loss", DATES, A([0, 1, 2]), {}),
+    ("sklearn", CCE, DATES, P3, {}),
+    ("sklearn", CCE, DATES, P3, {"labels": [0, 1, 2]}),
+    ("sklearn", "brier_loss", DATES, P3, {}),
+    ("sklearn", HINGE, DATES, P3, {}),
+    # -- scikit-learn, sparse
+    *[
+        ("sklearn", "zero_one_loss", one(INDICATOR), other(INDICATOR[[1, 1, 2]]), options)
+        for one in SPARSE_KINDS for other in SPARSE_KINDS
+        for options in ({}, {"normalize": False}, {"sample_weight": [1.0, 2.0, 4.0]})
+    ],
+    *[
+        ("sklearn", "zero_one_loss", csr_array(INDICATOR.astype(kind)), TWICE, {})
+        for kind in (bool, float, np.uint8)
+    ],
+    ("sklearn", "zero_one_loss", csr_array(0 * INDICATOR), csr_array(0 * INDICATOR), {}),
+    ("sklearn", "zero_one_loss", csr_array(0.5 * INDICATOR), csr_array(0.5 * INDICATOR), {}),
+    ("sklearn", "zero_one_loss", csr_array(A([[1, 2], [0, 1]])), csr_array(A([[1, 2], [0, 1]])),
+     {}),
+    ("sklearn", "zero_one_loss", csr_array(INDICATOR), csr_array(INDICATOR[:2]), {}),
+    ("sklearn", "zero_one_loss", csr_array(INDICATOR), csr_array(INDICATOR[:, :2]), {}),
+    ("sklearn", "zero_one_loss", csr_array(INDICATOR), A([0, 1, 1]), {}),
+    ("sklearn", "zero_one_loss", csr_array(INDICATOR[:, :1]), csr_array(INDICATOR[:, :1]), {}),
+    ("sklearn", CCE, csr_array(np.eye(3)), P3, {}),
+    ("sklearn", CCE, np.eye(3), csr_array(P3), {}),
+    ("sklearn", "brier_loss", csr_array(np.eye(3)), P3, {}),
+    ("sklearn", HINGE, csr_array(A([[0], [1], [2]])), P3, {}),
+    # -- scikit-learn, D2
+    ("sklearn", "d2_score", [0], [0.5], {}),
+    ("sklearn", "d2_score", [0], [[0.5, 0.5]], {"loss": "brier_loss", "sample_weight": [1.0]}),
+    ("sklearn", "d2_score", [0], [0.5], {"sample_weight": [1.0, 2.0]}),
+    ("sklearn", "d2_score", [], [], {}),
+    ("sklearn", "d2_score", 0, 0.5, {}),
+    ("sklearn", "d2_score", None, [0.5], {}),
+    ("sklearn", "d2_score", [0], None, {"loss": "brier_loss"}),
+    ("sklearn", "d2_score", [0, 1], [0.5], {"loss": "brier_loss"}),
+    ("sklearn", "d2_score", [1, 1], P2, {"labels": [0, 1]}),
+    ("sklearn", "d2_score", [1, 1], P2, {"loss": "brier_loss"}),
+    ("sklearn", "d2_score", [1, 1], P2, {}),
+    ("sklearn", "d2_score", [1, 2], P2, {"loss": "brier_loss", "pos_label": 1}),
+    ("sklearn", "d2_score", ["a", "b"], P2, {"loss": "brier_loss"}),
+    ("sklearn", "d2_score", ["a", "b"], P2, {}),
+    ("sklearn", "d2_score", [0, 1], P2, {"pos_label": 0}),
+    ("sklearn", "d2_score", [0, 1, 2], P3, {"sample_weight": [0, 0, 0]}),
+    ("sklearn", "d2_score", [0, 1, 2], P3.astype(np.float32), {"loss": "brier_loss"}),
+    ("sklearn", "d2_score", np.eye(3), P3, {"loss": "brier_loss"}),
+    ("sklearn", "d2_score", [0, 1, 1], P3, {}),
+    ("sklearn", "d2_score", [0, 1, 1], P3, {"labels": [0, 1, 2]}),
     ("sklearn", MSE, A([1, 2]), A([[1.5], [2.5]]), {}),
     ("sklearn", MSE, P3, P3, {"multioutput": "variance_weighted"}),
     ("sklearn", MSE, A([1.0, 2]), P2, {"multioutput": [1.0]}),

@@ -5,13 +5,15 @@ scikit-learn and SciPy are called. Other expected values were computed with the 
 
 import numpy as np
 import pytest
+from scipy import sparse
 from scipy.special import log_softmax, rel_entr, softmax
 from scipy.stats import entropy as scipy_entropy
-from sklearn.metrics import brier_score_loss, log_loss
+from sklearn.metrics import brier_score_loss, d2_brier_score, d2_log_loss_score, log_loss
 from sklearn.metrics import hinge_loss as sklearn_hinge_loss
 from sklearn.metrics import zero_one_loss as sklearn_zero_one_loss
 
 from xentexp import metrics as m
+from xentexp.errors import InputError
 from xentexp.metrics._evaluation import evaluate
 from xentexp.metrics._registry import get_loss
 
@@ -223,3 +225,51 @@ def test_scipy(data):
         ),
     ]:
         np.testing.assert_allclose(ours, theirs, rtol=1e-12, atol=1e-13)
+
+
+def test_the_convention_of_d2_selects_a_function_of_scikit_learn_by_the_loss():
+    y, p, weight = [0, 1, 1, 0], np.array([0.1, 0.8, 0.4, 0.3]), [1.0, 2.0, 1.0, 0.5]
+    options = {"convention": "sklearn", "sample_weight": weight}
+    expected = d2_log_loss_score(y, p, sample_weight=weight)
+    for loss in ("categorical_crossentropy", "log_loss", "nll", get_loss("log_loss")):
+        assert m.d2_score(y, p, loss=loss, **options) == pytest.approx(expected, rel=1e-14)
+    assert m.d2_score(y_pred=p, y_true=y, **options) == pytest.approx(expected, rel=1e-14)
+    expected = d2_brier_score(y, p, sample_weight=weight, pos_label=0)
+    ours = m.d2_score(y, p, loss="brier", pos_label=0, **options)
+    assert ours == pytest.approx(expected, rel=1e-14)
+    assert m.d2_score(y, p, null="test prior", sample_weight=weight) == pytest.approx(
+        m.d2_score(y, p, **options), rel=1e-14
+    )
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"loss": "spherical_loss"}, "loss must be 'categorical_crossentropy' or 'brier_loss'"),
+        ({"loss": "brierloss"}, "unknown loss 'brierloss'"),
+        ({"null": "test prior"}, "null is not a keyword of d2_score with convention='sklearn'"),
+        ({"prior": [0.5, 0.5]}, "prior is not a keyword of d2_score"),
+        ({"pos_label": 1}, "pos_label must be left out for the log loss"),
+        ({"convention": "keras"}, "unknown convention of d2_score 'keras'"),
+    ],
+)
+def test_invalid_options_of_the_convention_of_d2_raise(options, message):
+    with pytest.raises(InputError, match=message):
+        m.d2_score([0, 1], [0.2, 0.7], **{"convention": "sklearn", **options})
+    with pytest.raises(InputError, match="pos_label is not a keyword of d2_score with convention="):
+        m.d2_score([0, 1], [0.2, 0.7], null="uniform", pos_label=1)
+
+
+def test_zero_one_loss_of_sparse_labels_by_hand():
+    # Rows 1 and 3 of three differ; their weights are 1 and 4 of 7.
+    y = sparse.csr_array([[1, 0, 1], [0, 0, 0], [0, 1, 1]])
+    p = sparse.coo_matrix([[1, 1, 1], [0, 0, 0], [1, 0, 1]])
+    options = {"convention": "sklearn"}
+    assert m.zero_one_loss(y, p, **options) == pytest.approx(2 / 3, rel=1e-15)
+    assert m.zero_one_loss(y, p, normalize=False, **options) == 2.0
+    weighted = m.zero_one_loss(y, p, sample_weight=[1, 2, 4], **options)
+    assert weighted == pytest.approx(5 / 7, rel=1e-15)
+    wide = sparse.eye_array(20_000, format="csr")  # dense it would need 3 GB
+    assert m.zero_one_loss(wide, wide, **options) == 0.0
+    with pytest.raises(InputError, match=r"y_true must not be sparse.*pass y_true\.toarray"):
+        m.binary_crossentropy(y, np.ones(3), **options)

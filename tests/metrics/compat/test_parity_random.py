@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from scipy.sparse import coo_matrix, csc_array, csr_array
 from scipy.special import softmax
 
 from tests.metrics.compat.parity_peers import live, outcome, require
@@ -255,6 +256,16 @@ def sklearn_brier(d):
     return y, p, {**options, **d.maybe(scale_by_half=d.one_of(True, False))}
 
 
+def sklearn_d2(d):
+    if d.one_of(True, False):
+        y, p, options = sklearn_brier(d)
+        options.pop("scale_by_half", None)
+        return y, p, {**options, "loss": "brier_loss"}
+    y, p, options = sklearn_log_loss(d)
+    options.pop("normalize", None)
+    return y, p, {**options, **d.maybe(loss="categorical_crossentropy")}
+
+
 def sklearn_hinge(d):
     n, k = d.rng.integers(5, 30), d.rng.integers(2, 5)
     y = np.asarray(list("abcd"))[np.r_[np.arange(k), d.rng.integers(0, k, n)]]
@@ -271,6 +282,8 @@ def sklearn_zero_one(d):
     if len(shape) == 1:
         names = d.one_of(np.array(["a", "b"]), np.array([3, 5]), np.array([False, True]))
         y, p = names[y], names[p]
+    else:
+        y, p = d.one_of(np.asarray, csr_array, coo_matrix)(y), d.one_of(np.asarray, csc_array)(p)
     return y, p, d.maybe(sample_weight=d.weights(n), normalize=d.one_of(True, False))
 
 
@@ -294,6 +307,7 @@ SKLEARN = {
     "categorical_crossentropy": sklearn_log_loss,
     "sparse_categorical_crossentropy": sklearn_log_loss,
     "brier_loss": sklearn_brier,
+    "d2_score": sklearn_d2,
     "zero_one_loss": sklearn_zero_one,
     "hinge_loss": sklearn_hinge,
     "categorical_hinge": sklearn_hinge,

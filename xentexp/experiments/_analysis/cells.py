@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 
 from xentexp.errors import unknown_name
+from xentexp.experiments._folds import rows_of_test
 from xentexp.experiments._formatting import finite_or_none
 from xentexp.experiments._results import CandidateResult
 from xentexp.experiments.datasets import Dataset
@@ -197,15 +198,16 @@ class Trained:
 
 def calibration_of(candidate_result: CandidateResult, dataset: Dataset) -> Calibration | None:
     """Calibration of out-of-fold predictions; None for decision scores and failed models."""
-    y = dataset.y.to_numpy()
     shifts, errors = [], []
     for prediction in candidate_result.predictions:
         if prediction.proba is None:
             return None
-        true = y[prediction.fold.test]
-        rates = [float(np.mean(true == label)) for label in dataset.classes]
-        shifts.append(prediction.proba.mean(axis=0) - rates)
-        error = expected_calibration_error(true, prediction.proba, labels=dataset.classes)
+        true, weight = rows_of_test(prediction.fold, dataset)
+        rates = [float(np.average(true == label, weights=weight)) for label in dataset.classes]
+        shifts.append(np.average(prediction.proba, axis=0, weights=weight) - rates)
+        error = expected_calibration_error(
+            true, prediction.proba, labels=dataset.classes, sample_weight=weight
+        )
         errors.append(float(error))
     if not shifts or candidate_result.error is not None:
         return None

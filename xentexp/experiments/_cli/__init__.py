@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import contextlib
 import os
+import re
 import sys
 import textwrap
 from collections.abc import Sequence
@@ -221,7 +222,7 @@ def _parser() -> argparse.ArgumentParser:
         "--labels",
         metavar="CLASSES",
         help="classes, comma-separated, in the order of the columns (default: the names of the "
-        "columns, or 0, 1, ...)",
+        "columns or their ends, or 0, 1, ...)",
     )
     score.add_argument("--weight", metavar="COLUMN", help="column of sample weights")
     for option, metavar, convert, text in (
@@ -258,6 +259,7 @@ def _parser() -> argparse.ArgumentParser:
     score.add_argument(
         "--normalize", action="store_true", help="divide the probabilities of each row by their sum"
     )
+    score.add_argument("--drop-missing", action="store_true", help="leave out rows without a label")
 
     ui = _command(commands, "ui", "open the MLflow dashboard at the latest run", parents=[store])
     ui.add_argument(
@@ -308,6 +310,20 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 2
 
 
+def _joined(words: list[str]) -> list[str]:
+    """Join options with values such as -1,1, which argparse would take as an option."""
+    joined: list[str] = []
+    for word in words:
+        if joined and joined[-1] in _TAKES_NAMES and re.match(r"-[^-A-Za-z]", word):
+            joined[-1] += f"={word}"
+        else:
+            joined.append(word)
+    return joined
+
+
+_TAKES_NAMES = ("--labels", "--proba", "--decision", "--weight", "--target")
+
+
 def _dispatch(words: list[str]) -> int:
     if words[:1] == ["run"]:
         rest = words[1:]
@@ -322,7 +338,7 @@ def _dispatch(words: list[str]) -> int:
         flags = {_FLAGS[word] for word in rest if word in _FLAGS}
         overrides = [word for word in rest if word not in _FLAGS]
         return run(overrides, quiet="quiet" in flags, as_json="json" in flags)
-    options = _parser().parse_args(words)
+    options = _parser().parse_args(_joined(words))
     if options.command == "ui":
         from xentexp.experiments._cli.ui import ui
 

@@ -52,7 +52,7 @@ def datasets(options: argparse.Namespace) -> int:
     """`xentexp datasets [NAME [PARAMETER=VALUE ...]] [--key COLUMNS]`."""
     from dataclasses import asdict
 
-    from xentexp.experiments.datasets import dataset_cards
+    from xentexp.experiments.datasets import Finding, dataset_cards
 
     cards = {card.name: asdict(card) for card in dataset_cards()}
     if options.name is None:
@@ -89,6 +89,11 @@ def datasets(options: argparse.Namespace) -> int:
                 out.print(Text(title, style="bold"))
             for entry in value:
                 out.print(Text(f"  - {entry}"))
+        elif key == "findings":
+            if value:
+                out.print(Text("warnings", style="bold"))
+            for entry in value:
+                out.print(Text(f"  - {Finding(**entry)}"))
         elif key == "entities" and isinstance(value, dict):
             repeated = value["repeated_rows"]
             text = (

@@ -7,7 +7,7 @@ import os
 import shutil
 import sys
 import uuid
-from dataclasses import replace
+from dataclasses import asdict, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -29,12 +29,18 @@ Metrics of the child runs, one run per model:
 - `cv/NAME`: mean of a loss or metric over the folds; `fold/NAME`: value of each fold
 - `cv_std/NAME`: standard deviation over the folds
 - `cv_se/NAME`: standard error of a mean loss over the rows, assumed to be independent
+- `test/NAME`: labelled test rows, predicted by the model fitted on all training rows;
+  `test_se/NAME`: standard error over these rows
 - `cv_grouped/NAME`: mean over grouped folds, if the random folds share entities
 - `regret/NAME`: expected loss minus the smallest possible one, if the true probabilities are known
 - `rows/clipped`: rows in which the cross-entropy was computed with a lower bound for the
   probability of the true class
 - `rows/infinite_values`: number of infinite losses, summed over rows and losses
 """
+
+
+LONGEST_TAG = 5000
+"""Length of a tag that all stores of MLflow accept."""
 
 
 def run_job(
@@ -51,7 +57,7 @@ def run_job(
     from xentexp.experiments import _tracking as tracking
     from xentexp.experiments._cli.sections import build_sections
     from xentexp.experiments._compare import run_experiment
-    from xentexp.experiments._results import out_of_fold
+    from xentexp.experiments._results import out_of_fold, out_of_test_set
     from xentexp.experiments._submission import submit
 
     dataset = study.dataset
@@ -77,6 +83,7 @@ def run_job(
                 tracking.Text("config/config.yaml", config_yaml),
                 tracking.Text("config/dataset.json", summary),
                 tracking.Text("environment/requirements.txt", installed()),
+                *(tracking.Text("findings.md", f"- {line}\n") for line in _to_read(study)),
                 data,
             ],
         )
@@ -93,14 +100,14 @@ def run_job(
                 config_yaml,
                 {**tags, "xentexp.kind": "candidate"},
                 run_id,
+                test_predictions=out_of_test_set(candidate_result, dataset),
             )
             tracking.log_trials(store, candidate_result, tags, run_id)
             progress.result(candidate_result)
 
         run_on = partial(
             run_experiment,
-            dataset,
-            study.candidates,
+            candidates=study.candidates,
             losses=study.losses,
             metrics=study.metrics,
             primary=study.primary,
@@ -108,11 +115,15 @@ def run_job(
             on_fold=progress.fold,
         )
         with progress:
-            result = run_on(study.folds, on_result=record)
+            result = run_on(dataset, cv=study.folds, on_result=record)
             if study.grouped_folds:
-                result = replace(
-                    result, grouped=run_on(study.grouped_folds, on_result=progress.grouped)
+                # The test rows are scored once.
+                grouped_result = run_on(
+                    replace(dataset, test=None),
+                    cv=study.grouped_folds,
+                    on_result=progress.grouped,
                 )
+                result = replace(result, grouped=grouped_result)
         store.log(run_id, tracking.result_items(result, study.shown))
         board = result.leaderboard(study.shown)
         if study.submission is not None:
@@ -127,7 +138,8 @@ def run_job(
             store.log(run_id, section.items)
             for name, items in section.of_candidates.items():
                 store.log(children[name], items)
-        if notes := [section.note for section in sections if section.note]:
+        notes = ["\n".join(f"- {line}" for line in lines)] if (lines := _to_read(study)) else []
+        if notes := notes + [section.note for section in sections if section.note]:
             with_board = not any(section.instead for section in sections)
             note = tracking.board_note(result, study.shown, notes, with_board=with_board)
             store.log(run_id, [tracking.Tag("mlflow.note.content", note)])
@@ -148,9 +160,13 @@ def run_job(
         "store": tracking.without_password(store.uri),
         "primary": study.primary,
         "leaderboard": board.to_records(),
+        "notes": list(dataset.card.notes),
+        "findings": [asdict(finding) for finding in study.findings],
         **{section.name: section.document for section in sections},
     }
-    failed = any(row.reason for row in board.rows) or any(section.failed for section in sections)
+    failed = any(row.reason or row.test_reason for row in board.rows) or any(
+        section.failed for section in sections
+    )
     return int(failed), document
 
 
@@ -161,6 +177,11 @@ def _tags(study: Study, overrides: str, sweep: str | None) -> dict[str, object]:
         "xentexp.primary": study.primary,
         **({} if study.shown is None else {"xentexp.leaderboard": ",".join(study.shown)}),
         **({} if study.leak is None else {"xentexp.leak": study.leak.warning()}),
+        **(
+            {"xentexp.findings": "\n".join(lines)[:LONGEST_TAG]}
+            if (lines := _to_read(study))
+            else {}
+        ),
         "dataset": study.dataset.name,
         "dataset_digest": study.dataset.digest,
         "seed": study.seed,
@@ -169,6 +190,12 @@ def _tags(study: Study, overrides: str, sweep: str | None) -> dict[str, object]:
         **{f"version.{name}": number for name, number in versions().items()},
         **git(),
     }
+
+
+def _to_read(study: Study) -> list[str]:
+    """Notes on how the data were read, and findings of the checks before the fits."""
+    notes = [f"note: {note}" for note in study.dataset.card.notes]
+    return [*notes, *(f"warning: {finding}" for finding in study.findings)]
 
 
 def _settings(study: Study) -> dict[str, object]:

@@ -17,7 +17,7 @@ from xentexp.metrics._registry import get_metric
 
 
 class Progress:
-    """Print the progress of a run; with `quiet`, only warnings about leaks."""
+    """Print the progress of a run; with `quiet`, only warnings about scores that are too good."""
 
     def __init__(self, study: Study, *, quiet: bool) -> None:
         self._quiet = quiet
@@ -34,7 +34,10 @@ class Progress:
             disable=quiet or not self._console.is_terminal,
             transient=True,
         )
-        fits = len(study.candidates) * (len(study.folds) + len(study.grouped_folds))
+        test = study.dataset.test
+        per_candidate = len(study.folds) + len(study.grouped_folds)
+        per_candidate += test is not None and test.y is not None
+        fits = len(study.candidates) * per_candidate
         self._task = self._bar.add_task("fits", total=fits)
 
     def __enter__(self) -> Self:
@@ -45,13 +48,13 @@ class Progress:
             f"{counted(len(self._study.candidates), 'model')}, "
             f"{counted(len(self._study.folds), 'fold')}"
         )
-        if self._study.leak is not None:  # printed even if quiet
-            self._console.print(
-                f"warning: {self._study.leak.warning()}",
-                style="yellow",
-                markup=False,
-                soft_wrap=True,
-            )
+        for note in dataset.card.notes:
+            self._say(f"note: {note}")
+        for finding in self._study.findings:
+            if finding.leak or not self._quiet:
+                self._warn(str(finding))
+        if self._study.leak is not None:
+            self._warn(self._study.leak.warning())
         self._bar.start()
         return self
 
@@ -93,6 +96,10 @@ class Progress:
             or f"{primary} {fixed(candidate_result.mean().get(primary, math.nan))}"
         )
         self._say(f"  {candidate_result.candidate.name:<24} on grouped folds: {text}")
+
+    def _warn(self, text: str) -> None:
+        """Print a warning, even if quiet."""
+        self._console.print(f"warning: {text}", style="yellow", markup=False, soft_wrap=True)
 
     def _say(self, line: str) -> None:
         if not self._quiet:

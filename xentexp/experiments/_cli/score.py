@@ -5,13 +5,20 @@ from __future__ import annotations
 import argparse
 import re
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any, Literal
 
 from xentexp._inputs.checked import CheckedInput
 from xentexp._inputs.labels import plain_text
 from xentexp._inputs.read import read
 from xentexp.errors import InputError, unknown_name
+from xentexp.experiments._cli.class_columns import (
+    classes_by_name,
+    contradiction,
+    doubtful,
+    read_labels,
+    split_names,
+)
 from xentexp.experiments._cli.terminal import print_json, print_table
 from xentexp.experiments._formatting import counted, finite_or_none, fixed
 from xentexp.metrics._base import Metric
@@ -20,6 +27,8 @@ from xentexp.metrics._registry import DEFAULT_METRICS, get_metric, get_metrics
 
 FILE_OPTIONS = ("separator", "encoding", "decimal", "header", "sheet", "max_megabytes")
 """Parameters of `load_table` that are options of `xentexp score`, too."""
+
+_PREDICTIONS = ("proba", "decision")
 
 
 def score(options: argparse.Namespace) -> int:
@@ -36,22 +45,23 @@ def score(options: argparse.Namespace) -> int:
     except InputError as error:
         raise InputError(_as_options(str(error))) from error
     notes = [_as_options(note) for note in notes]
-    for option in ("proba", "decision", "weight"):
-        _check_numbers(table, getattr(options, option), f"--{option}")
-    target = _column(table, options.target, "--target")
-    proba = _columns(table, options.proba, "--proba")
-    decision = _columns(table, options.decision, "--decision")
-    columns = (options.proba or options.decision).split(",")
+    table.columns = table.columns.map(str)
+    columns = {option: _names(table, getattr(options, option), option) for option in _PREDICTIONS}
+    weight = [] if options.weight is None else [options.weight]
+    for option, names in {**columns, "weight": weight}.items():
+        _check_numbers(table, names, f"--{option}")
+    table, n_dropped = _with_label(table, options)
+    target = table[options.target].to_numpy()
+    labels, columns = _classes(options.labels, columns, target)
+    predicted = columns["proba"] or columns["decision"]
     try:
         checked = read(
             target,
-            proba,
-            decision=decision,
+            _values(table, columns["proba"]),
+            decision=_values(table, columns["decision"]),
             from_logits=options.from_logits,
-            labels=_labels(options.labels, columns, target),
-            sample_weight=None
-            if options.weight is None
-            else _column(table, options.weight, "--weight"),
+            labels=labels,
+            sample_weight=None if options.weight is None else table[options.weight].to_numpy(),
             normalize=options.normalize,
         )
         if options.losses is None:
@@ -62,13 +72,14 @@ def score(options: argparse.Namespace) -> int:
         undefined: Literal["raise", "nan"] = "nan" if options.losses is None else "raise"
         result = evaluate_checked(checked, metrics, undefined=undefined)
     except InputError as error:
-        raise InputError(_with_options(str(error), options)) from error
+        raise InputError(_with_options(str(error), options.target, predicted)) from error
     values = {name: value for name, value in result.metrics.items() if value == value}
     any_loss = bool(result.mean)
     if options.json:
         print_json(
             {
                 "rows": checked.n_rows,
+                "rows_without_label": n_dropped,
                 "classes": list(checked.classes),
                 "clipped_rows": result.clipped if any_loss else None,
                 "losses": {
@@ -101,6 +112,8 @@ def score(options: argparse.Namespace) -> int:
             for row in rows:
                 row.insert(3, str(result.infinite[row[0]]))
         title = f"{options.file.name}: {counted(checked.n_rows, 'row')}, {result.clipped:,} clipped"
+        if n_dropped:
+            title += f", {n_dropped:,} without a label left out"
         print_table(headers, rows, title=title)
     if values:
         rows = [[name, fixed(value, 6)] for name, value in values.items()]
@@ -120,9 +133,8 @@ def _as_options(text: str) -> str:
     return text
 
 
-def _with_options(message: str, options: argparse.Namespace) -> str:
+def _with_options(message: str, target: str, names: Sequence[str]) -> str:
     """Replace parameters of Python functions in a message by options of the command line."""
-    names = (options.proba or options.decision).split(",")
     predictions = f"column{'s' if len(names) > 1 else ''} {', '.join(names)}"
     replacements = [
         (r"raw scores, pass from_logits=True", "raw scores (logits), add --from-logits"),
@@ -134,7 +146,7 @@ def _with_options(message: str, options: argparse.Namespace) -> str:
         (r"\blabels= ?", "--labels "),
         (r"\bfrom_logits=True", "--from-logits"),
         (r"\bnormalize=True", "--normalize"),
-        (r"\by_true\b", _literal(f"column {options.target}")),
+        (r"\by_true\b", _literal(f"column {target}")),
         (r"\by_pred\b", _literal(predictions)),
     ]
     for pattern, text in replacements:
@@ -147,9 +159,9 @@ def _literal(text: str) -> str:
     return text.replace("\\", r"\\")
 
 
-def _check_numbers(table: Any, names: str | None, option: str) -> None:
+def _check_numbers(table: Any, names: Sequence[str], option: str) -> None:
     """Raise an InputError for the first value of the columns that is not a number."""
-    for name in [] if names is None else names.split(","):
+    for name in names:
         if name not in table:
             raise unknown_name(f"column for {option}", name, map(str, table.columns))
         if table[name].dtype.kind in "biuf":
@@ -174,47 +186,99 @@ def _default_metrics(checked: CheckedInput) -> list[Metric]:
     return [m for m in metrics if not m.properties.prior and m.why_not(checked) is None]
 
 
-def _column(table: Any, name: str, option: str) -> Any:
+def _names(table: Any, text: str | None, option: str) -> list[str]:
+    """Names of the columns of an option; a name may contain commas."""
+    names = [] if text is None else split_names(text, list(table.columns))
+    if len(set(names)) < len(names):
+        raise InputError(f"columns of --{option} must be different; got {text}")
+    return names
+
+
+def _with_label(table: Any, options: argparse.Namespace) -> tuple[Any, int]:
+    """Rows with a label, and the number of the others, which --drop-missing leaves out."""
+    name = options.target
     if name not in table:
-        raise unknown_name(f"column for {option}", name, map(str, table.columns))
-    return table[name].to_numpy()
+        raise unknown_name("column for --target", name, map(str, table.columns))
+    missing = table[name].isna().to_numpy()
+    if missing.all():
+        raise InputError(
+            f"column {name} must have labels; got none in {counted(len(table), 'row')}"
+        )
+    if missing.any() and not options.drop_missing:
+        raise InputError(
+            f"column {name} must not have missing values; got {int(missing.sum())} in "
+            f"{counted(len(table), 'row')}, the first in row {int(missing.argmax())} (counted from "
+            f"0); fill them in, or add --drop-missing to leave these rows out"
+        )
+    return table[~missing], int(missing.sum())
 
 
-def _columns(table: Any, names: str | None, option: str) -> Any:
+def _values(table: Any, names: Sequence[str]) -> Any:
     """One column as a vector, several as a matrix in the order of `names`."""
-    if names is None:
+    if not names:
         return None
-    listed = names.split(",")
-    for name in listed:
-        if name not in table:
-            raise unknown_name(f"column for {option}", name, map(str, table.columns))
-    return table[listed[0]].to_numpy() if len(listed) == 1 else table[listed].to_numpy()
+    return table[names[0]].to_numpy() if len(names) == 1 else table[names].to_numpy()
 
 
-def _labels(option: str | None, columns: list[str], target: Any) -> list[Any] | None:
-    """Classes in the order of the columns; None if the labels are column numbers."""
+Columns = dict[str, list[str]]  # names of the columns by option
+
+
+def _classes(option: str | None, columns: Columns, target: Any) -> tuple[list[Any] | None, Columns]:
+    """Classes (None: 0, 1, ...), and the columns in their order."""
     # From --labels or the names of the columns. The order is never guessed.
     labels = {plain_text(label): label for label in set(target.tolist())}
+    names = columns["proba"] or columns["decision"]
     if option is not None:
-        names = option.split(",")
-        if len(names) == 1:
+        classes = read_labels(option, labels)
+        if len(classes) == 1:
             raise InputError(
                 f"--labels must list all classes, comma-separated; got {option!r}; "
-                f"{_second_class(columns, labels)}"
+                f"{_second_class(names, labels)}"
             )
-        return [labels.get(name, name) for name in names]
-    if len(columns) > 1 and set(labels) <= set(columns):
-        return [labels.get(name, name) for name in columns]
-    if set(labels) <= {str(number) for number in range(max(2, len(columns)))}:
-        return None
+        for listed in columns.values():
+            # A number at the end of a single name may be that of a model.
+            if len(listed) == 1 and not any(isinstance(label, str) for label in classes):
+                continue
+            if reason := contradiction(listed, classes):
+                raise InputError(f"--labels: {reason}; change the order, or rename the columns")
+        return classes, columns
+    named = classes_by_name(names, labels)
+    if named is None:
+        classes = _numbered(names, labels)
+    elif any(isinstance(label, (str, bool)) for label in named):
+        classes = named
+    else:
+        classes = sorted(named)
+    in_order = {}
+    for key, listed in columns.items():
+        own = classes_by_name(listed, {plain_text(label): label for label in classes}) or named
+        in_order[key] = listed
+        if own is not None and len(own) == len(listed) and set(own) == set(classes):
+            in_order[key] = [listed[own.index(label)] for label in classes]
+        elif reason := contradiction(listed, classes):
+            raise InputError(f"{reason}; write --labels 1,0 if these are its predictions, else 0,1")
+    return None if classes == list(range(len(classes))) else classes, in_order
+
+
+def _numbered(columns: list[str], labels: dict[str, Any]) -> list[Any]:
+    """Classes 0, 1, ... of columns whose names do not tell the classes."""
+    numbers = list(range(max(2, len(columns))))
+    present = f"the labels in the file are {', '.join(sorted(labels)[:10])}"
+    if set(labels) <= set(map(str, numbers)):
+        if len(columns) > 1 and doubtful(columns):
+            raise InputError(
+                f"--labels must be set to the classes in the order of the columns "
+                f"{', '.join(columns)}, because the numbers in these names are not 0, 1, ... in "
+                f"this order; {present}"
+            )
+        return numbers
     if len(columns) == 1:
         raise InputError(
-            f"--labels must be set to the two classes; the labels in the file are "
-            f"{', '.join(sorted(labels)[:10])}; {_second_class(columns, labels)}"
+            f"--labels must be set to the two classes; {present}; {_second_class(columns, labels)}"
         )
     raise InputError(
         f"--labels must be set to the classes in the order of the columns {', '.join(columns)}; "
-        f"the labels in the file are {', '.join(sorted(labels)[:10])}"
+        f"{present}"
     )
 
 

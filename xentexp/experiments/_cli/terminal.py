@@ -88,6 +88,7 @@ def _notes(board: Leaderboard, losses: list[str], store: str) -> list[str]:
             "regret: expected loss under the true probabilities minus the smallest possible "
             "expected loss"
         )
+    notes += board.test_notes()
     hidden = [name for name in board.names() if name not in losses]
     equal: dict[str, list[str]] = {}
     for name, first in board.repeated().items():
@@ -117,6 +118,9 @@ def _table(board: Leaderboard, losses: list[str], rows: list[Row]) -> Table:
         if any(loss in row.regret for row in rows):
             cells = (_number(row.regret.get(loss, math.nan)) for row in rows)
             table.add_row(f"regret {loss}", "low", *cells)
+    for loss in board.tested(losses):
+        cells = (_number(row.test.get(loss, math.nan)) + " " for row in rows)
+        table.add_row(f"test/{loss}", best_is(loss), *cells)
     table.add_row("fit seconds", "", *(f"{row.seconds:.1f} " for row in rows), style="dim")
     return table
 

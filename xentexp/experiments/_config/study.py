@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,10 +15,20 @@ from xentexp.experiments._analysis.replication import Published
 from xentexp.experiments._config.schema import Leakage, PublishedNumber, read
 from xentexp.experiments._config.training import read_candidates, with_corrections
 from xentexp.experiments._config.tuning import Tuning, read_tuning, tuned_candidates
-from xentexp.experiments._folds import CrossValidation, Fold
+from xentexp.experiments._folds import (
+    STRATIFYING,
+    CrossValidation,
+    Fold,
+    absent_classes,
+    check_weights,
+    too_few_rows,
+)
+from xentexp.experiments._formatting import dotted
+from xentexp.experiments._models import seeded
 from xentexp.experiments._results import Candidate
 from xentexp.experiments._scoring import choose_measures
-from xentexp.experiments.datasets import Dataset, Entities, load_dataset
+from xentexp.experiments.datasets import Dataset, Entities, Finding, load_dataset
+from xentexp.experiments.datasets._checks import as_typed
 from xentexp.experiments.datasets._repeats import check_key
 
 _NOT_HASHED = {  # keys that do not change the values of the run
@@ -57,6 +67,7 @@ class Study:
     entities: Entities | None = None  # entities that cv=grouped keeps together
     key: tuple[str, ...] | None = None  # columns that identify an entity, if set by the user
     tuning: Tuning | None = None
+    findings: tuple[Finding, ...] = ()  # what to read before the fits, leaks between folds aside
 
 
 def build(config: Mapping[str, Any]) -> Study:
@@ -68,11 +79,14 @@ def build(config: Mapping[str, Any]) -> Study:
     if shown is not None and settings.primary not in shown:
         shown = (settings.primary, *shown)
     candidates = read_candidates(settings.models, settings.train_on, settings.curves)
+    candidates = tuple(_seeded(candidate, settings.seed) for candidate in candidates)
     cv_options = settings.cv.model_dump()
     _check_cv_options(cv_options)
     cv = CrossValidation(seed=settings.seed, **cv_options)
     parameters = settings.dataset.model_extra or {}
     _check_dataset_parameters(settings.dataset.name, parameters)
+    if settings.dataset.name == "table":
+        parameters = _table_parameters(parameters, cv, settings.leakage)
     dataset = load_dataset(settings.dataset.name, **parameters)
     candidates = with_corrections(candidates, dataset.classes)
     choose_measures(dataset, settings.losses, settings.metrics, settings.primary)
@@ -81,6 +95,7 @@ def build(config: Mapping[str, Any]) -> Study:
     published = _published(settings.published or {}, [candidate.name for candidate in candidates])
     submission = _submission(settings.submission, dataset)
     folds = _folds(cv, dataset)
+    check_weights(dataset, folds)
     leak, without_leak, key = _leakage(settings.leakage, dataset, cv, folds)
     return Study(
         dataset=dataset,
@@ -104,7 +119,52 @@ def build(config: Mapping[str, Any]) -> Study:
         entities=cv.entities(dataset) if cv.kind == "grouped" else None,
         key=key,
         tuning=tuning,
+        findings=_findings(dataset, cv, folds, settings.leakage),
     )
+
+
+def _seeded(candidate: Candidate, seed: int) -> Candidate:
+    """Candidate whose parameters `random_state` are the seed where its model file has none."""
+    estimator, added = seeded(candidate.estimator, seed)
+    parameters = {**candidate.parameters, **{dotted(name): seed for name in added}}
+    return replace(candidate, estimator=estimator, parameters=parameters)
+
+
+def _table_parameters(
+    parameters: Mapping[str, Any], cv: CrossValidation, leakage: Leakage
+) -> dict[str, Any]:
+    """Parameters of `load_table` with what other sections say about columns and rare classes."""
+    changed = dict(parameters)
+    if parameters.get("rare") is not None and parameters.get("rare_below") is None:
+        changed["rare_below"] = cv.n_splits if cv.kind in STRATIFYING else None
+    groups = cv.groups if isinstance(cv.groups, list) else []
+    named = [*([] if cv.time_column is None else [cv.time_column]), *groups, *(leakage.key or ())]
+    keep = parameters.get("keep")
+    if named and (keep is None or isinstance(keep, list)):
+        others = [
+            parameters.get("target"),
+            parameters.get("group"),
+            *(parameters.get("drop") or ()),
+        ]
+        more = [name for name in named if name not in others]
+        changed["keep"] = list(dict.fromkeys([*(keep or ()), *more])) or None
+    return changed
+
+
+def _findings(
+    dataset: Dataset, cv: CrossValidation, folds: Sequence[Fold], leakage: Leakage
+) -> tuple[Finding, ...]:
+    searched = cv.groups == "auto" or (leakage.check != "ignore" and leakage.key is None)
+    found = list(dataset.findings)
+    if searched and dataset.limited_search is not None:
+        found.append(dataset.limited_search)
+    absent = absent_classes(dataset, folds)
+    if absent is not None:
+        advice = "leave such classes out"
+        if cv.kind in ("grouped", "time_ordered"):
+            advice += ", or choose other folds, e.g. cv=stratified"
+        found.append(replace(absent, remedy=advice))
+    return tuple(found)
 
 
 # The loaders word their errors for Python too.
@@ -117,10 +177,16 @@ def _check_dataset_parameters(name: str, parameters: Mapping[str, Any]) -> None:
         raise InputError(
             "dataset.target must be the column to predict; got None; set dataset.target=COLUMN"
         )
-    drop = parameters.get("drop")
-    if isinstance(drop, str):
+    for key in ("drop", "keep"):
+        if isinstance(columns := parameters.get(key), str):
+            raise InputError(
+                f"dataset.{key} must be a list of columns; got {columns!r}; write "
+                f"{as_typed([columns], key)}"
+            )
+    if name == "table" and parameters.get("rare") not in (None, "drop", "join"):
         raise InputError(
-            f"dataset.drop must be a list of columns; got {drop!r}; write dataset.drop=[{drop}]"
+            f"dataset.rare must be drop, join or null; got {parameters['rare']!r}; drop leaves out "
+            f"rows of classes with fewer rows than cv.n_splits, join makes one class of them"
         )
 
 
@@ -150,6 +216,15 @@ def _folds(cv: CrossValidation, dataset: Dataset) -> tuple[Fold, ...]:
         )
     if cv.groups not in (None, "auto"):
         check_key(dataset.X, cv.groups, "cv.groups")
+    if rare := too_few_rows(cv, dataset):
+        fewer = f"set cv.n_splits={rare.rows}, or " if rare.rows > 1 else ""
+        advice = "choose cv=holdout cv.n_test=ROWS"
+        if dataset.name == "table":
+            advice = (
+                "set dataset.rare=drop to leave out such classes or dataset.rare=join to make one "
+                "class of them"
+            )
+        raise InputError(f"cv.n_splits must be {rare.rule}; {fewer}{advice}{rare.amount}")
     try:
         return tuple(cv.folds(dataset))
     except InputError as error:
@@ -187,6 +262,7 @@ def _leakage(
     if leak is not None and section.check == "compare":
         try:
             without_leak = grouped_folds(leak, dataset, cv)
+            check_weights(dataset, without_leak)
         except InputError as error:
             raise InputError(
                 f"leakage.check=compare cannot make grouped folds: {error}; set leakage.check=warn"

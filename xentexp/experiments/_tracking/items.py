@@ -124,6 +124,13 @@ def candidate_items(
         yield Parquet("curves/curves.parquet", steps)
     for name, value in candidate_result.regret().items():
         yield LoggedMetric(f"regret/{name}", value)
+    if candidate_result.test is not None:
+        for name, value in candidate_result.test.values.items():
+            yield LoggedMetric(f"test/{name}", value)
+        for name, value in candidate_result.test.standard_error.items():
+            yield LoggedMetric(f"test_se/{name}", value)
+    if candidate_result.test_error is not None:
+        yield Tag("test_error", candidate_result.test_error)
     yield LoggedMetric("rows/clipped", float(pooled.n_clipped))
     yield LoggedMetric("rows/infinite_values", float(pooled.n_infinite.sum()))
     yield LoggedMetric("time/fit_seconds", candidate_result.fit_seconds)
@@ -139,12 +146,20 @@ def result_items(result: ExperimentResult, shown: Sequence[str] | None = None) -
     yield Tag("mlflow.note.content", note)
     yield Text("leaderboard.md", note)
     rows = [
-        {"model": row.model, "loss": loss, "mean": row.mean[loss], "std": row.std[loss]}
+        {
+            "model": row.model,
+            "loss": loss,
+            "mean": row.mean[loss],
+            "std": row.std[loss],
+            "test": row.test.get(loss),
+        }
         for row in board.ranked()
         for loss in row.mean
     ]
     rows += [{"model": row.model, "loss": row.reason} for row in board.ranked() if row.reason]
-    yield Table("leaderboard.json", pd.DataFrame(rows, columns=["model", "loss", "mean", "std"]))
+    columns = ["model", "loss", "mean", "std"]
+    columns += ["test"] if any(row.test for row in board.rows) else []
+    yield Table("leaderboard.json", pd.DataFrame(rows, columns=columns))
     best = board.best()
     if best is not None:
         yield Tag("best_model", best.model)

@@ -110,4 +110,7 @@ def _row(run: Any, every: bool) -> Row:
         section("regret"),
         metrics.get("time/fit_seconds", math.nan),
         run.data.tags.get("error"),
+        section("test"),
+        section("test_se"),
+        run.data.tags.get("test_error"),
     )

@@ -35,6 +35,8 @@ def log_candidate(
     config: str,
     tags: Mapping[str, object],
     parent: str,
+    *,
+    test_predictions: pd.DataFrame | None = None,
 ) -> str:
     """Log one candidate as a child run (status FAILED if it failed); return the run id."""
     started = min(prediction.started for prediction in candidate_result.predictions)
@@ -44,8 +46,9 @@ def log_candidate(
         data,
     ]
     items.append(Text("config/config.yaml", config))
-    if predictions is not None:
-        items.append(Parquet("predictions/oof.parquet", predictions))
+    for name, rows in (("oof", predictions), ("test", test_predictions)):
+        if rows is not None:
+            items.append(Parquet(f"predictions/{name}.parquet", rows))
     with (
         deferred_signals(),  # so that a candidate is logged completely or not at all
         contextlib.suppress(_CandidateFailed),

@@ -18,6 +18,7 @@ from xentexp._digest import content_digest
 from xentexp.errors import InputError, unknown_name
 from xentexp.experiments.datasets._arguments import check_arguments
 from xentexp.experiments.datasets._base import Card, Dataset, TestSet
+from xentexp.experiments.datasets._checks import Finding, find_known_target, find_row_order
 from xentexp.experiments.datasets._dacon import CARD as _DACON
 from xentexp.experiments.datasets._dacon import load_dacon
 from xentexp.experiments.datasets._empulse import PAKDD2009, VUB, load_pakdd2009, load_vub
@@ -45,6 +46,7 @@ __all__ = [
     "Duplicates",
     "Entities",
     "Entry",
+    "Finding",
     "TestSet",
     "constant_columns",
     "content_digest",
@@ -53,6 +55,8 @@ __all__ = [
     "entities_by",
     "find_duplicates",
     "find_entities",
+    "find_known_target",
+    "find_row_order",
     "id_like_columns",
     "load_dacon",
     "load_dataset",

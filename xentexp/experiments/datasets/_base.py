@@ -11,7 +11,12 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from xentexp.experiments.datasets._entities import Entities, entities_by, find_entities
+from xentexp.experiments.datasets._checks import Finding, check_table
+from xentexp.experiments.datasets._entities import (
+    Entities,
+    entities_by,
+    search_entities,
+)
 from xentexp.experiments.datasets._repeats import constant_columns, find_duplicates, id_like_columns
 
 Label = int | float | str
@@ -69,19 +74,26 @@ class Card:
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class TestSet:
-    """Rows without labels, to be predicted for a submission file.
+    """Rows that are not trained on: with labels, to be scored; without, to be predicted.
+
+    `run_experiment` fits each candidate on all training rows and scores it once on a labelled test
+    set, beside the folds. ``xentexp run submission=FILE`` writes predictions of the test rows.
 
     Attributes
     ----------
     X : pandas.DataFrame
         Features, with the columns of the training rows.
-    index : pandas.Series
-        Identifier of each row in the submission file.
-    index_name : str
+    index : pandas.Series, default=None
+        Identifier of each row in the submission file. None: the row number, counted from 0.
+    index_name : str, default="index"
         Name of the identifier column in the submission file.
-    columns : tuple of str
+    columns : tuple of str, default=()
         Names of the probability columns in the submission file, in the order of
-        ``Dataset.classes``.
+        ``Dataset.classes``. Empty: the class labels.
+    y : pandas.Series or None, default=None
+        Label of each row, one of the classes of the training rows; None if they are unknown.
+    sample_weight : array-like of shape (n_rows,) or None, default=None
+        Weight of each row in the scores; requires `y`.
 
     Examples
     --------
@@ -98,9 +110,11 @@ class TestSet:
     __test__ = False  # pytest collects classes whose names start with "Test"
 
     X: pd.DataFrame
-    index: pd.Series[Any]
-    index_name: str
-    columns: tuple[str, ...]
+    index: pd.Series[Any] | None = None
+    index_name: str = "index"
+    columns: tuple[str, ...] = ()
+    y: pd.Series[Any] | None = None
+    sample_weight: NDArray[np.float64] | pd.Series[Any] | None = None
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -120,7 +134,8 @@ class Dataset:
     card : Card
         Source, licence and known problems of the data.
     digest : str
-        Hash of features and labels, see `content_digest`: equal content has an equal digest.
+        Hash of features, labels, weights and labelled test rows, see `content_digest`: equal
+        content has an equal digest.
     groups : pandas.Series or None
         Group of each row as an integer. ``CrossValidation("grouped")`` keeps the rows of a group,
         such as a person, in one fold.
@@ -128,7 +143,11 @@ class Dataset:
         True class probabilities given the features, if they are known (simulated data). Results
         then include the regret.
     test : TestSet or None
-        Rows without labels, to be predicted for a submission.
+        Rows that are not trained on: with labels, to be scored; without, to be predicted for a
+        submission.
+    sample_weight : ndarray of shape (n_rows,) or None
+        Weight of each row, at least 0, in every fit, loss and metric; None if all rows count the
+        same.
 
     Examples
     --------
@@ -147,9 +166,10 @@ class Dataset:
     groups: pd.Series[int] | None = None
     true_proba: NDArray[np.float64] | None = None
     test: TestSet | None = None
+    sample_weight: NDArray[np.float64] | None = None
 
     def class_shares(self) -> dict[Label, float]:
-        """Fraction of the rows in each class.
+        """Fraction of the rows in each class, without weights.
 
         Returns
         -------
@@ -189,7 +209,33 @@ class Dataset:
     @functools.cached_property
     def found_entities(self) -> Entities | None:
         """Result of `find_entities` for the features, regardless of `groups`."""
-        return find_entities(self.X)
+        return self._entity_search[0]
+
+    @property
+    def limited_search(self) -> Finding | None:
+        """Finding that says so if the search for entities was limited by the size of the table."""
+        if self.groups is not None or self._entity_search[1]:
+            return None
+        message = (
+            f"the search for entities, such as persons with several rows, allowed only one varying "
+            f"column because the table has {self.X.shape[1]:,} columns and similar rows; entities "
+            f"whose rows differ in two columns are not found"
+        )
+        remedy = "set leakage.key=[COLUMN,...] to the columns that identify one"
+        return Finding("entity_search", (), message, remedy)
+
+    @functools.cached_property
+    def _entity_search(self) -> tuple[Entities | None, bool]:
+        return search_entities(self.X)
+
+    @functools.cached_property
+    def findings(self) -> tuple[Finding, ...]:
+        """Columns that should not be features, and others that need attention.
+
+        These are row numbers that order the target, columns from which the target is known,
+        identifiers and constants. ``xentexp run`` prints them before the fits.
+        """
+        return tuple(check_table(self.X, self.y, droppable=self.card.name == "table"))
 
     def describe(self, key: Sequence[str] | None = None) -> dict[str, Any]:
         """Summary of the data set for JSON.
@@ -205,9 +251,11 @@ class Dataset:
             Facts of the card, and ``rows`` and ``columns`` (numbers), ``classes``,
             ``class_shares`` (fraction by label as text), ``missing`` (number of missing values by
             column, if any), ``groups`` (number, or None), ``duplicates`` (see `Duplicates`),
-            ``constant`` and ``id_like`` (names of columns), ``entities`` (see
-            ``Entities.describe``; None if there are none), ``test_rows`` (number, or None) and
-            ``digest``.
+            ``constant`` and ``id_like`` (names of columns), ``findings`` (list, see `Finding`),
+            ``entities`` (see ``Entities.describe``; None if there are none), ``weights`` (``sum``,
+            ``min``, ``max`` and ``zero``, the number of rows of weight 0; only with weights),
+            ``test_rows`` (number, or None), ``test_labels`` (whether the test rows have labels;
+            only with test rows) and ``digest``.
 
         Raises
         ------
@@ -216,6 +264,8 @@ class Dataset:
         """
         missing = self.X.isna().sum()
         entities = self.entities(key)
+        limited = self.limited_search if key is None else None
+        findings = [*self.findings, *([] if limited is None else [limited])]
         return {
             **dataclasses.asdict(self.card),
             "traps": list(self.card.traps),
@@ -229,7 +279,19 @@ class Dataset:
             "duplicates": dataclasses.asdict(find_duplicates(self.X, self.y)),
             "constant": constant_columns(self.X),
             "id_like": id_like_columns(self.X),
+            "findings": [dataclasses.asdict(finding) for finding in findings],
             "entities": None if entities is None else entities.describe(),
+            **self._weights(),
             "test_rows": None if self.test is None else len(self.test.X),
+            **({} if self.test is None else {"test_labels": self.test.y is not None}),
             "digest": self.digest,
         }
+
+    def _weights(self) -> dict[str, dict[str, float]]:
+        """Entry `weights` of `describe`; empty without weights."""
+        weight = self.sample_weight
+        if weight is None:
+            return {}
+        extremes = {"min": float(weight.min()), "max": float(weight.max())}
+        zero = int((weight == 0.0).sum())
+        return {"weights": {"sum": float(weight.sum()), **extremes, "zero": zero}}

@@ -112,7 +112,7 @@ def _by_row(
 ) -> pd.Series[Any]:
     """Days of each row; code -1 is a missing value."""
     cells = np.array([*(days.get(text, np.nan) for text in texts), np.nan])[codes]
-    return pd.Series(_whole(cells), index=column.index, name=column.name)
+    return pd.Series(whole_numbers(cells), index=column.index, name=column.name)
 
 
 def days_from_integers(column: pd.Series[Any]) -> pd.Series[Any] | None:
@@ -153,7 +153,7 @@ def days_from_native(column: pd.Series[Any]) -> pd.Series[Any] | None:
         days = np.where(np.isnat(cells), np.nan, cells.astype("int64") / per_day)
     else:
         days = np.array([_object_days(value) for value in column.astype(object)], dtype=float)
-    return pd.Series(_whole(days), name=column.name)
+    return pd.Series(whole_numbers(days), name=column.name)
 
 
 def native_kind(column: pd.Series[Any]) -> str | None:
@@ -267,7 +267,7 @@ def _seconds(time: dt.time | dt.datetime) -> float:
     return time.hour * 3600 + time.minute * 60 + time.second + time.microsecond / 1e6
 
 
-def _whole(days: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+def whole_numbers(days: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
     """As int64 if all are whole and none is missing."""
     with np.errstate(invalid="ignore"):
         whole = bool((days == np.floor(days)).all())

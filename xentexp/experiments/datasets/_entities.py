@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -30,7 +31,13 @@ MIN_VARIATION = 0.5
 """Smallest ratio of how often a varying column differs within entities to between all rows."""
 
 MAX_WORK = 200_000_000
-"""Rows times pairs of columns up to which two varying columns are tried: about ten seconds."""
+"""Cells that may be hashed or compared to try two varying columns: about ten seconds."""
+
+FEW_COLUMNS = 25
+"""Number of columns up to which all pairs of columns are tried first."""
+
+MAX_PARTNERS = 100
+"""Number of columns that are tried with each other although no two rows differ in both."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -189,8 +196,10 @@ def find_entities(X: pd.DataFrame) -> Entities | None:
     The search does not find entities with three or more varying columns (pass a key to
     `entities_by` instead), repeated measurements with noise, and entities if fewer than 1 % of the
     rows are repeated. It finds false entities in tables in which all columns but two are functions
-    of each other, such as a city, its region and its country. If the number of rows times pairs of
-    columns exceeds 2e8, only one varying column is tried.
+    of each other, such as a city, its region and its country. In tables of many
+    columns, pairs of varying columns are taken from the rows that agree in a third of the columns,
+    so that the time is linear in the number of columns. If these rows and the columns are too
+    many, only one varying column is tried; `Dataset.limited_search` says so.
 
     The estimate of agreement by chance assumes that columns agree independently of each other
     between different entities, as in Fellegi and Sunter, A Theory for Record Linkage, Journal of
@@ -205,32 +214,36 @@ def find_entities(X: pd.DataFrame) -> Entities | None:
     >>> find_entities(simulated_delinquency(n_samples=2000, repeats=1.0).X) is None
     True
     """
+    return search_entities(X)[0]
+
+
+def search_entities(X: pd.DataFrame) -> tuple[Entities | None, bool]:
+    """Entities, see `find_entities`, and whether two varying columns could be tried."""
     ignored = {*constant_columns(X), *id_like_columns(X)}
     columns = [str(name) for name in X if name not in ignored]
     if len(columns) < 2 or len(X) < 2:
-        return None
+        return None, True
     search = _Search(cell_hashes(X[columns]))
     for left_out in search.by_pairs():
         by_chance = search.by_chance(left_out)
         if by_chance <= MAX_BY_CHANCE:
             key = tuple(name for i, name in enumerate(columns) if i not in left_out)
             varying = tuple(columns[i] for i in left_out)
-            return Entities(_numbered(X, key), "found", key, varying, by_chance)
-    return None
+            found = Entities(_numbered(X, key), "found", key, varying, by_chance)
+            return found, not search.limited
+    return None, not search.limited
 
 
 class _Search:
     """Counts of pairs of rows that agree in all columns except some, by sums of hashes."""
 
     def __init__(self, hashes: Hashes) -> None:
-        n_columns, self.n_rows = hashes.shape
+        self.n_rows = hashes.shape[1]
         self.hashes = hashes
         self.whole = hashes.sum(axis=0, dtype=np.uint64)
         every_pair = self.n_rows * (self.n_rows - 1) / 2
         self.same = np.array([_pairs(group_sizes(column)) for column in hashes]) / every_pair
-        pairs_of_columns = n_columns * (n_columns - 1) / 2
-        self.max_varying = 2 if self.n_rows * pairs_of_columns <= MAX_WORK else 1
-        self.max_varying = min(self.max_varying, n_columns - 1)
+        self.limited = False  # whether two varying columns are too many to try
         self.counted: dict[frozenset[int], tuple[float, int]] = {}
 
     def agreeing(self, left_out: Sequence[int]) -> tuple[float, int]:
@@ -245,14 +258,67 @@ class _Search:
     def by_pairs(self) -> list[tuple[int, ...]]:
         """Sets of varying columns, most agreeing pairs first, smaller sets first if tied."""
         columns = range(len(self.hashes))
+        singles = [(column,) for column in columns] if len(columns) > 1 else []
         sets = [
             left_out
-            for size in range(self.max_varying + 1)
-            for left_out in itertools.combinations(columns, size)
+            for left_out in itertools.chain([()], singles, self._two_columns())
             if self.agreeing(left_out)[1] >= MIN_REPEATED * self.n_rows
             and all(self._varies(column, left_out) for column in left_out)
         ]
         return sorted(sets, key=lambda left_out: -self.agreeing(left_out)[0])
+
+    def _two_columns(self) -> Iterable[tuple[int, int]]:
+        """Pairs of columns that may be a set of varying columns."""
+        n_columns = len(self.hashes)
+        if n_columns < 3:
+            return []
+        every_pair = itertools.combinations(range(n_columns), 2)
+        work = self.n_rows * n_columns * (n_columns - 1) / 2
+        if n_columns <= FEW_COLUMNS and work <= MAX_WORK:
+            return every_pair
+        close = _close_rows(self.hashes)
+        if close is not None:
+            return self._differing(close)
+        # The overhead for each pair of columns corresponds to 1000 rows.
+        self.limited = work / self.n_rows * (self.n_rows + 1000) > MAX_WORK
+        return [] if self.limited else every_pair
+
+    def _differing(self, close: NDArray[np.intp]) -> list[tuple[int, int]]:
+        """Pairs of columns in which close rows differ, with counts that allow acceptance."""
+        n_columns = len(self.hashes)
+        none = 0
+        single = np.zeros(n_columns)
+        double: Counter[tuple[int, int]] = Counter()
+        chunk = max(1, 5_000_000 // n_columns)
+        for start in range(0, close.shape[1], chunk):
+            i, j = close[:, start : start + chunk]
+            differs = self.hashes[:, i] != self.hashes[:, j]
+            number = differs.sum(axis=0)
+            none += int((number == 0).sum())
+            single += np.bincount(differs[:, number == 1].argmax(axis=0), minlength=n_columns)
+            two = differs[:, number == 2]
+            first, last = two.argmax(axis=0), n_columns - 1 - two[::-1].argmax(axis=0)
+            codes, counts = np.unique(first * n_columns + last, return_counts=True)
+            for code, count in zip(codes.tolist(), counts.tolist(), strict=True):
+                double[divmod(code, n_columns)] += count
+        fewest = (
+            MIN_REPEATED * self.n_rows / 2
+        )  # rows that agree are in at least half as many pairs
+        varied = MIN_VARIATION * (1 - self.same)
+
+        def acceptable(a: int, b: int) -> bool:
+            both = double[a, b]
+            total = none + single[a] + single[b] + both
+            return bool(
+                total >= fewest
+                and single[a] + both >= varied[a] * total
+                and single[b] + both >= varied[b] * total
+            )
+
+        often = np.argsort(-single, kind="stable")[:MAX_PARTNERS]
+        partners = sorted(int(column) for column in often if single[column])
+        pairs = {*double, *itertools.combinations(partners, 2)}
+        return sorted(pair for pair in pairs if acceptable(*pair))
 
     def _varies(self, column: int, left_out: tuple[int, ...]) -> bool:
         rest = [other for other in left_out if other != column]
@@ -271,6 +337,28 @@ class _Search:
             if share > MAX_BY_CHANCE:
                 break
         return share
+
+
+def _close_rows(hashes: Hashes) -> NDArray[np.intp] | None:
+    """Pairs of rows that agree in one of three parts of the columns; None if too many."""
+    # Rows that differ in at most two columns are among them.
+    n_columns, n_rows = hashes.shape
+    found = [np.empty(0, dtype=np.int64)]
+    number = 0.0
+    for third in np.array_split(np.arange(n_columns), 3):
+        part = hashes[third].sum(axis=0, dtype=np.uint64)
+        number += _pairs(group_sizes(part))
+        if number * n_columns > MAX_WORK:
+            return None
+        order = np.argsort(part, kind="stable")
+        ordered = part[order]
+        for lag in range(1, n_rows):
+            equal = np.flatnonzero(ordered[lag:] == ordered[:-lag])
+            if not len(equal):
+                break
+            found.append(order[equal].astype(np.int64) * n_rows + order[equal + lag])
+    pairs = np.unique(np.concatenate(found))  # in stable order, the first row has the lower number
+    return np.stack(np.divmod(pairs, n_rows)).astype(np.intp)
 
 
 def _pairs(sizes: NDArray[np.int64]) -> float:

@@ -9,7 +9,7 @@ import re
 import warnings
 import zipfile
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -217,7 +217,6 @@ def _parse(
     if layout.spaces_follow:
         for column in _text_columns(frame):
             frame[column] = frame[column].str.strip()
-    _check_names((*options.categorical, *options.numeric), frame, path)
     texts = _Texts(parse, layout.text)
     notes = _convert(
         frame, texts, options, keep=[target], commas_are_decimal=layout.separator != ","
@@ -253,13 +252,6 @@ class _Texts:
         return self.parse(dtype=str, usecols=list(columns))
 
 
-def _check_names(names: Iterable[str], frame: pd.DataFrame, path: Path) -> None:
-    known = set(map(str, frame.columns))
-    for name in names:
-        if name not in known:
-            raise unknown_name(f"column of {path.name}", name, sorted(known))
-
-
 # --- conversion of text to numbers
 
 
@@ -284,8 +276,9 @@ def _convert(
         and is_code_column(frame[column].dropna().unique().tolist())
     ]
     if texts is not None:
-        if options.categorical:
-            again = texts(options.categorical)
+        kept = [name for name in dict.fromkeys(options.categorical) if name in frame]
+        if kept:
+            again = texts(kept)
             for column in again:
                 frame[column] = again[column].astype("category")
         whole = [
@@ -301,6 +294,8 @@ def _convert(
                     frame[column] = again[column]
     else:
         for column in options.categorical:
+            if column not in frame:
+                continue
             frame[column] = frame[column].astype("category")
     if codes:
         keep |= set(codes)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 from collections import Counter
 from typing import Any
 
@@ -12,8 +13,9 @@ from numpy.typing import ArrayLike, NDArray
 from pandas.api import types
 
 from xentexp._digest import content_digest
+from xentexp._inputs.labels import plain_text, show
 from xentexp.errors import InputError
-from xentexp.experiments.datasets._base import Card, Dataset, TestSet
+from xentexp.experiments.datasets._base import Card, Dataset, Label, TestSet
 from xentexp.experiments.datasets._dates import days_from_native, days_note, native_kind
 
 
@@ -25,6 +27,7 @@ def make_dataset(
     groups: pd.Series[int] | None = None,
     true_proba: NDArray[np.float64] | None = None,
     test: TestSet | None = None,
+    sample_weight: pd.Series[float] | ArrayLike | None = None,
 ) -> Dataset:
     """Make a data set from features and labels in memory.
 
@@ -52,7 +55,11 @@ def make_dataset(
         True class probabilities, if they are known, with columns in the order of the sorted
         labels. Results then include the regret.
     test : TestSet, default=None
-        Rows without labels. They get the column order and the categories of `X`.
+        Rows that are not trained on, with or without labels: ``TestSet(X_test, y=y_test)``. They
+        get the column order and the categories of `X`.
+    sample_weight : pandas.Series or array-like of shape (n_rows,), default=None
+        Weight of each row, at least 0, for every fit, loss and metric. None: all rows count the
+        same. A labelled test set then needs weights too.
 
     Returns
     -------
@@ -63,8 +70,9 @@ def make_dataset(
     ------
     InputError
         If `card` is not a Card; lengths differ; there are no rows or columns; column names are
-        repeated; a feature is infinite or neither numeric, text nor a date; or `y` has missing
-        values, fewer than two classes or values that are not class labels.
+        repeated; a feature is infinite or neither numeric, text nor a date; `y` has missing
+        values, fewer than two classes or values that are not class labels; weights are negative,
+        missing or all 0; or `test` has other columns or other labels than the training rows.
 
     Examples
     --------
@@ -84,9 +92,9 @@ def make_dataset(
         raise InputError(
             f"{where}: X must be a DataFrame or a two-dimensional array; got {type(X).__name__}"
         )
-    for name, value in (("y", y), ("groups", groups)):
+    for name, value in (("y", y), ("groups", groups), ("sample_weight", sample_weight)):
         if isinstance(value, str):
-            kind = "labels" if name == "y" else "integers"
+            kind = {"y": "labels", "groups": "integers"}.get(name, "numbers")
             raise InputError(
                 f"{where}: {name} must be a Series or array of {kind}; got the text {value!r}; "
                 f"pass a column, e.g. X[{value!r}]"
@@ -98,6 +106,8 @@ def make_dataset(
         lengths["groups"] = len(groups)
     if true_proba is not None:
         lengths["true_proba"] = len(true_proba)
+    if sample_weight is not None:
+        lengths["sample_weight"] = _length(sample_weight)
     if len(set(lengths.values())) > 1:
         listed = ", ".join(f"{part} {length}" for part, length in lengths.items())
         raise InputError(f"{where}: {', '.join(lengths)} must have the same length; got {listed}")
@@ -121,21 +131,134 @@ def make_dataset(
             f"{where}: true_proba must have shape {(len(X), len(classes))}, one column for each "
             f"class in y; got {true_proba.shape}; use more rows if a class does not occur"
         )
+    weight = None if sample_weight is None else row_weights(sample_weight, f"{where}: weights")
     if test is not None:
-        rows = aligned(feature_frame(test.X, f"{where} (test)"), features)
-        index = test.index.reset_index(drop=True)
-        test = TestSet(rows, index, test.index_name, test.columns)
+        test = _test_set(test, features, classes, weight is not None, where)
     return Dataset(
         name=card.name,
         X=features,
         y=target,
         classes=classes,
         card=dataclasses.replace(card, notes=(*card.notes, *notes)) if notes else card,
-        digest=content_digest(features, target),
+        digest=_digest(features, target, weight, test),
         groups=None if groups is None else groups.reset_index(drop=True),
         true_proba=true_proba,
         test=test,
+        sample_weight=weight,
     )
+
+
+def _length(values: Any) -> int:
+    return len(values) if hasattr(values, "__len__") else 1
+
+
+def row_weights(values: Any, what: str) -> NDArray[np.float64]:
+    """Weights as floats; an InputError that names the first row whose weight is not valid."""
+    if np.ndim(values) != 1:
+        raise InputError(
+            f"{what} must be one number for each row; got {np.ndim(values)} dimensions"
+        )
+    column = pd.Series(values).reset_index(drop=True)
+    if column.name is not None:
+        what = f"{what} ({column.name})"
+    numbers = pd.to_numeric(column, errors="coerce").astype(object)
+    weight = numbers.where(numbers.notna(), np.nan).to_numpy().astype(np.float64)
+    invalid = ~(np.isfinite(weight) & (weight >= 0.0))
+    if invalid.any():
+        row = int(invalid.argmax())
+        value: Any = column.tolist()[row]
+        got: str = "a missing value" if pd.isna(value) else repr(value)
+        raise InputError(
+            f"{what} must be finite numbers >= 0; got {got} in row {row} (counted from 0); correct "
+            f"the weight or drop the row"
+        )
+    if not weight.any():
+        raise InputError(
+            f"{what} must be positive for at least one row; got only zeros; correct them, or leave "
+            f"them out"
+        )
+    return weight
+
+
+def _test_set(
+    test: TestSet,
+    features: pd.DataFrame,
+    classes: tuple[Label, ...],
+    weighted: bool,
+    where: str,
+) -> TestSet:
+    """Test rows in the form of the training rows."""
+    if not isinstance(test, TestSet):
+        raise InputError(
+            f"{where}: test must be a TestSet; got {type(test).__name__}; pass "
+            f"TestSet(X_test, y=y_test)"
+        )
+    where = f"{where} (test)"
+    X = test.X
+    if isinstance(X, np.ndarray) and X.ndim == 2:
+        X = pd.DataFrame(X, columns=[f"x{i}" for i in range(X.shape[1])])
+    if len(X) == 0:
+        raise InputError(f"{where}: X must have at least one row; got an empty table")
+    index = pd.Series(np.arange(len(X))) if test.index is None else test.index
+    parts = {"index": index, "y": test.y, "sample_weight": test.sample_weight}
+    for name, values in parts.items():
+        if values is not None and _length(values) != len(X):
+            raise InputError(
+                f"{where}: X, {name} must have the same length; got X {len(X)}, {name} "
+                f"{_length(values)}"
+            )
+    target = weight = None
+    if test.y is not None:
+        target = _test_target(pd.Series(test.y).reset_index(drop=True), classes, where)
+        if weighted and test.sample_weight is None:
+            raise InputError(
+                f"{where}: labelled test rows must have weights, as the training rows; got none"
+            )
+    if test.sample_weight is not None:
+        if target is None or not weighted:
+            needed = "the training rows" if target is not None else "the test rows"
+            given = "weights" if target is not None else "labels"
+            raise InputError(
+                f"{where}: weights of test rows need {given} of {needed}; got none; leave out the "
+                f"weights of the test rows"
+            )
+        weight = row_weights(test.sample_weight, f"{where}: weights")
+    return TestSet(
+        aligned(feature_frame(X, where), features, where),
+        index.reset_index(drop=True),
+        test.index_name,
+        test.columns or tuple(map(str, classes)),
+        target,
+        weight,
+    )
+
+
+def _test_target(y: pd.Series[Any], classes: tuple[Label, ...], where: str) -> pd.Series[Any]:
+    """Labels of the test rows as the training rows have them."""
+    target = _target(y, where)
+    known = {plain_text(label): label for label in classes}
+    names = target.map(plain_text)
+    unseen = ~names.isin(list(known))
+    if unseen.any():
+        row = int(unseen.to_numpy().argmax())
+        raise InputError(
+            f"{where}: labels must be among those of the training rows, {show(classes)}; got "
+            f"{target.tolist()[row]!r} in row {row} (counted from 0); correct the label or drop "
+            f"the row"
+        )
+    return names.map(known).astype(object if isinstance(classes[0], str) else "int64")
+
+
+def _digest(X: pd.DataFrame, y: pd.Series[Any], weight: Any, test: TestSet | None) -> str:
+    """Digest of everything that the values of a run depend on."""
+    parts = [content_digest(X, y)]
+    if weight is not None:
+        parts.append(content_digest(pd.DataFrame({"weight": weight}), y))
+    if test is not None and test.y is not None:
+        parts.append(_digest(test.X, test.y, test.sample_weight, None))
+    if len(parts) == 1:
+        return parts[0]
+    return hashlib.sha256("".join(parts).encode()).hexdigest()[:32]
 
 
 def feature_frame(X: pd.DataFrame, where: str) -> pd.DataFrame:
@@ -164,18 +287,47 @@ def _time_notes(X: pd.DataFrame) -> list[str]:
     return [days_note(kind, names) for kind, names in kinds.items()]
 
 
-def aligned(X: pd.DataFrame, like: pd.DataFrame) -> pd.DataFrame:
+def aligned(X: pd.DataFrame, like: pd.DataFrame, where: str) -> pd.DataFrame:
     """Give new rows the column order, numeric dtypes and category codes of known rows."""
+    missing = [name for name in like if name not in X]
+    extra = [name for name in X if name not in like]
+    if missing or extra:
+        found = [
+            f"{words}: {', '.join(map(repr, names[:10]))}{', ...' if len(names) > 10 else ''}"
+            for words, names in (("missing", missing), ("not in the training rows", extra))
+            if names
+        ]
+        raise InputError(
+            f"{where}: test rows must have the feature columns of the training rows; "
+            f"{'; '.join(found)}; add or drop these columns"
+        )
+    return pd.DataFrame({name: _like(X[name], like[name], where) for name in like})
 
-    def convert(new: pd.Series[Any], known: pd.Series[Any]) -> pd.Series[Any]:
+
+def _like(new: pd.Series[Any], known: pd.Series[Any], where: str) -> pd.Series[Any]:
+    """One column of new rows, as the training rows have it."""
+    is_text = isinstance(new.dtype, pd.CategoricalDtype)
+    if isinstance(known.dtype, pd.CategoricalDtype):
+        seen = known.cat.categories.tolist()
+        if not is_text and all(isinstance(category, str) for category in seen):
+            # A file whose texts are all digits is read as numbers.
+            new = new.astype(object).where(new.notna(), None).map(plain_text, na_action="ignore")
         # Unseen categories come last, so that the codes of known categories are equal in both.
-        if isinstance(known.dtype, pd.CategoricalDtype):
-            seen = known.cat.categories.tolist()
-            unseen = [c for c in new.dropna().unique().tolist() if c not in set(seen)]
-            return new.astype(object).astype(pd.CategoricalDtype([*seen, *sorted(unseen, key=str)]))
-        return new if new.isna().any() else new.astype(known.dtype)
-
-    return pd.DataFrame({str(name): convert(X[name], like[name]) for name in like.columns})
+        unseen = [c for c in new.dropna().unique().tolist() if c not in set(seen)]
+        categories = [*seen, *sorted(unseen, key=str)]
+        return new.astype(object).astype(pd.CategoricalDtype(categories, known.cat.ordered))
+    if is_text:
+        texts = new.astype(object)
+        invalid = texts.notna() & pd.to_numeric(texts, errors="coerce").isna()
+        row = int(invalid.to_numpy().argmax())
+        raise InputError(
+            f"{where}: the column {known.name!r} must contain numbers, as in the training rows; "
+            f"got {new.tolist()[row]!r} in row {row} (counted from 0)"
+        )
+    if new.isna().any():
+        return new
+    cast = new.astype(known.dtype)
+    return cast if (cast == new).all() else new  # e.g. 1.5 where the training rows have integers
 
 
 def _feature(column: pd.Series[Any], name: str, where: str) -> Any:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -133,10 +134,11 @@ def id_like_columns(X: pd.DataFrame) -> list[str]:
     """Columns that look like row identifiers.
 
     A column of integers is listed if at least 99 % of its values are distinct and the values
-    are sorted (such as a row number or a time of entry) or lie in a range of at most twice their
-    number (such as shuffled row numbers). A column of text is listed if at least 95 % of its values
-    are distinct (such as names). Columns with decimal fractions or with fewer than 20 values are
-    not listed.
+    are sorted (such as a row number or a time of entry), lie in a range of at most twice their
+    number (such as shuffled row numbers), or the name of the column says so (such as
+    ``customer_id``, ``Unnamed: 0``). A column of text is listed if at least 95 % of its values are
+    distinct (such as names). Columns with decimal fractions are listed only if the differences of
+    successive rows are equal. Columns with fewer than 20 values are not listed.
 
     Parameters
     ----------
@@ -158,20 +160,37 @@ def id_like_columns(X: pd.DataFrame) -> list[str]:
     >>> id_like_columns(pd.DataFrame({"id": rng.permutation(n), "income": rng.normal(size=n)}))
     ['id']
     """
-    return [str(name) for name in X if _is_id_like(X[name].dropna())]
+    return [str(name) for name in X if _is_id_like(str(name), X[name].dropna())]
 
 
-def _is_id_like(values: pd.Series[Any]) -> bool:
+_ID_WORDS = {"id", "ids", "uid", "uuid", "guid", "idx", "index", "rowid", "rownum", "번호"}
+_LAST_WORDS = {"no", "nr", "number", "key"}
+
+
+def _is_id_like(name: str, values: pd.Series[Any]) -> bool:
     n = len(values)
     if n < MIN_ROWS:
         return False
     distinct = values.nunique() / n
     if not pd.api.types.is_numeric_dtype(values.dtype):
         return distinct >= MIN_DISTINCT_TEXTS
-    if distinct < MIN_DISTINCT_NUMBERS or (values % 1 != 0).any():
+    if distinct < MIN_DISTINCT_NUMBERS:
         return False
-    in_order = values.is_monotonic_increasing or values.is_monotonic_decreasing
-    return bool(in_order or float(values.max()) - float(values.min()) < 2 * n)
+    numbers = values.to_numpy(dtype="float64")
+    if (numbers % 1 != 0).any():
+        steps = np.diff(numbers)
+        return bool(np.allclose(steps, steps[0], rtol=1e-3, atol=0.0))
+    steps = np.diff(numbers)
+    in_order = bool((steps >= 0).all() or (steps <= 0).all())
+    return in_order or float(np.ptp(numbers)) < 2 * n or _names_identifier(name)
+
+
+def _names_identifier(name: str) -> bool:
+    """Whether the name of a column says that it identifies rows, e.g. SK_ID or customerId."""
+    separated = re.sub(r"(?<=[a-z])(?=[A-Z])", " ", name)
+    words = [word.lower() for word in re.split(r"[\W_]+", separated) if word]
+    unnamed = re.fullmatch(r"Unnamed: \d+", name)  # pandas names the index of a CSV file so
+    return bool(unnamed or _ID_WORDS & set(words) or (words[-1:] and words[-1] in _LAST_WORDS))
 
 
 def check_key(X: pd.DataFrame, columns: Sequence[str], what: str) -> tuple[str, ...]:

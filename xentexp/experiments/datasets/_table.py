@@ -4,23 +4,26 @@ from __future__ import annotations
 
 import dataclasses
 import pathlib
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 import pandas as pd
 
 from xentexp.errors import InputError, unknown_name
 from xentexp.experiments.datasets._arguments import Path, check_arguments
-from xentexp.experiments.datasets._base import Card, Dataset
+from xentexp.experiments.datasets._base import Card, Dataset, TestSet
+from xentexp.experiments.datasets._checks import as_typed, row_numbers_to_leave_out
 from xentexp.experiments.datasets._dates import (
     AmbiguousError,
     days_from_integers,
     days_from_text,
     days_note,
     listed,
+    whole_numbers,
 )
 from xentexp.experiments.datasets._files import FileOptions, read_file
 from xentexp.experiments.datasets._prepare import make_dataset
+from xentexp.experiments.datasets._rare import find_rare
 
 CARD = Card(
     name="table",
@@ -33,7 +36,8 @@ CARD = Card(
         "values, as in pandas.read_csv; in columns of numbers or dates also -, ? and others.",
         "If a person has several rows, random folds give scores that are too good for new persons: "
         "set group to the column that identifies the person.",
-        "Add columns that are known only after the outcome, and row numbers, to drop.",
+        "Add columns that are known only after the outcome, and row numbers, to drop. A row number "
+        "that orders the target is left out unless keep names it.",
     ),
     reference=None,
 )
@@ -45,6 +49,11 @@ def load_table(
     drop: Sequence[str] | None = None,
     group: str | None = None,
     ordered: bool = False,
+    keep: Sequence[str] | None = None,
+    rare: str | None = None,
+    rare_below: int | None = None,
+    weight: str | None = None,
+    test: Path | None = None,
     categorical: Sequence[str] | None = None,
     numeric: Sequence[str] | None = None,
     dayfirst: bool | None = None,
@@ -75,6 +84,25 @@ def load_table(
     ordered : bool, default=False
         Whether the classes are ordered numbers such as grades; then losses for ordered classes
         are computed by default.
+    keep : sequence of str, default=None
+        Columns that stay features although they are row numbers. A row number that orders
+        the target, as in a file sorted by class, is left out unless it is named here.
+    rare : {"drop", "join"}, default=None
+        What to do with classes that have fewer than `rare_below` rows: leave out their rows, or
+        join them into one class with the label ``"other"`` (all labels become text then). None:
+        nothing.
+    rare_below : int, default=None
+        Number of rows below which a class is rare; None for 5. ``xentexp run`` uses `n_splits`
+        instead.
+    weight : str, default=None
+        Column with the weight of each row, at least 0, for every fit, loss and metric. It is not
+        used as a feature.
+    test : str or path-like, default=None
+        File with test rows. It must have the feature columns of `path`. With the target column,
+        models that are fitted on all rows of `path` are scored on it, beside the folds; it then
+        needs the weight column too, if there is one. Without the target column, or with one that
+        is empty, its rows are predicted for a submission. There, the first column of `drop` with
+        distinct values identifies the rows; otherwise the row number does, counted from 0.
     categorical : sequence of str, default=None
         Columns that are categories whatever they contain, such as numbers that are codes.
     numeric : sequence of str, default=None
@@ -102,13 +130,14 @@ def load_table(
     Returns
     -------
     Dataset
-        Features, labels and, if `group` is set, groups.
+        Features, labels and, if they are set, groups, weights and test rows.
 
     Raises
     ------
     InputError
-        If `path` or `target` is missing, the file does not exist, cannot be read or is too large,
-        its layout is not certain, or a column does not exist or cannot be used.
+        If `path` or `target` is missing, a file does not exist, cannot be read or is too large,
+        its layout is not certain, a column does not exist or cannot be used, or the test rows have
+        other columns or labels.
 
     See Also
     --------
@@ -156,43 +185,157 @@ def load_table(
     )
     frame, notes = read_file(file, CARD.name, options, target=target)
     frame.columns = frame.columns.map(str)
+    tested = None
+    if test is not None:
+        tested = _read_test(pathlib.Path(test).expanduser(), file, _like(frame, options), target)
     dropped = list(drop or [])
-    named = [target, *dropped, *options.categorical, *options.numeric]
-    for column in [*named, *([] if group is None else [group])]:
+    kept = list(keep or [])
+    # A column that only the test rows have may be dropped too.
+    known = set(frame.columns) | (set() if tested is None else set(tested.columns))
+    roles = {"target": target, "group": group, "weight": weight}
+    used = [name for name in roles.values() if name is not None]
+    for column in [*used, *kept, *options.categorical, *options.numeric]:
         if column not in frame.columns:
             where = next((f"; {note}" for note in notes if "header=true" in note), "")
             raise unknown_name(f"column of {file.name}", column, frame.columns, where=where)
-    if target in dropped or target == group:
-        raise InputError(
-            f"table: target must not be in {'drop' if target in dropped else 'group'}; got "
-            f"{target!r} in both"
+    for column in dropped:
+        if column not in known:
+            raise unknown_name(f"column of {file.name}", column, frame.columns)
+    _check_roles(roles, dropped, kept)
+    notes += _with_days(frame, tested, dayfirst, keep=[*used, *dropped, *options.categorical])
+    few = find_rare(frame[target], rare, rare_below, ordered=ordered)
+    if few is not None:
+        notes.append(few.note)
+        frame = few.replaced(frame, target)
+        if tested is not None and target in tested:
+            tested = few.replaced(tested, target)
+
+    def make(dropped: Sequence[str]) -> Dataset:
+        not_features = [*used, *dropped]
+        card = dataclasses.replace(
+            CARD,
+            title=file.name,
+            source=str(file),
+            target=target,
+            ordered=ordered,
+            notes=tuple(notes),
         )
-    X = frame.drop(columns=[target, *dropped, *([] if group is None else [group])])
-    notes += convert_dates(X, dayfirst=dayfirst, keep=options.categorical)
-    card = dataclasses.replace(
-        CARD,
-        title=file.name,
-        source=str(file),
-        target=target,
-        ordered=ordered,
-        notes=tuple(notes),
-    )
-    return make_dataset(
-        X,
-        frame[target],
-        card,
-        groups=None if group is None else _groups(frame[group]),
-    )
+        return make_dataset(
+            frame.drop(columns=not_features, errors="ignore"),
+            frame[target],
+            card,
+            groups=None if group is None else _groups(frame[group]),
+            test=None if tested is None else _test_set(tested, roles, dropped, not_features),
+            sample_weight=None if weight is None else frame[weight],
+        )
+
+    dataset = make(dropped)
+    row_numbers = [
+        finding
+        for finding in row_numbers_to_leave_out(dataset.X, dataset.y)
+        if finding.columns[0] not in kept
+    ]
+    if not row_numbers or len(row_numbers) == dataset.X.shape[1]:
+        return dataset
+    notes += [
+        f"left out a column: {finding.message}; to use it, set {as_typed(finding.columns, 'keep')}"
+        for finding in row_numbers
+    ]
+    return make([*dropped, *(finding.columns[0] for finding in row_numbers)])
 
 
-def convert_dates(
-    X: pd.DataFrame, *, dayfirst: bool | None, keep: Collection[str] = ()
-) -> list[str]:
-    """Convert columns of dates that are text or numbers such as 20200131, in place; notes."""
-    dates, unclear = [], []
-    for name, dtype in X.dtypes.items():
-        if name in keep:
+def _check_roles(
+    roles: Mapping[str, str | None], dropped: Sequence[str], kept: Sequence[str]
+) -> None:
+    """Raise an InputError if a column has two roles."""
+    seen: dict[str, str] = {}
+    for role, column in roles.items():
+        if column is None or (role == "group" and column in dropped):
             continue
+        other = "drop" if column in dropped else seen.get(column)
+        if other is not None:
+            first, second = (role, other) if other == "drop" else (other, role)
+            raise InputError(f"table: {first} must not be in {second}; got {column!r} in both")
+        seen[column] = role
+    for column in kept:
+        if column in dropped or column in seen:
+            raise InputError(
+                f"table: keep must contain features; got {column!r}, which is in "
+                f"{seen.get(column, 'drop')} too"
+            )
+
+
+def _like(frame: pd.DataFrame, options: FileOptions) -> FileOptions:
+    """Options for a file whose columns are text or numbers as those of a table."""
+    numeric = [name for name in frame if pd.api.types.is_numeric_dtype(frame[name].dtype)]
+    kinds = {name: pd.api.types.infer_dtype(frame[name], skipna=True) for name in frame}
+    texts = [name for name, kind in kinds.items() if kind in ("string", "categorical")]
+    return dataclasses.replace(
+        options,
+        categorical=(*options.categorical, *map(str, texts)),
+        numeric=(*options.numeric, *map(str, numeric)),
+    )
+
+
+def _read_test(
+    file: pathlib.Path, training: pathlib.Path, options: FileOptions, target: str
+) -> pd.DataFrame:
+    frame, _ = read_file(file, f"{CARD.name} (test)", options, target=target)
+    if file.samefile(training):
+        raise InputError(
+            f"table: test must be another file than path; got {file.name} for both; leave out test"
+        )
+    frame.columns = frame.columns.map(str)
+    return frame
+
+
+def _test_set(
+    frame: pd.DataFrame,
+    roles: Mapping[str, str | None],
+    dropped: Sequence[str],
+    not_features: Sequence[str],
+) -> TestSet:
+    """Test rows of a file; without labels if the target column is absent or empty."""
+    target, weight = roles["target"], roles["weight"]
+    labelled = target in frame and bool(frame[target].notna().any())
+    if labelled and weight is not None and weight not in frame:
+        raise InputError(
+            f"table (test): the file must have the weight column {weight!r}, as the training rows; "
+            f"its columns are {', '.join(map(repr, frame.columns[:20]))}"
+        )
+    identifiers = [name for name in dropped if name in frame and frame[name].is_unique]
+    return TestSet(
+        frame.drop(columns=list(not_features), errors="ignore"),
+        frame[identifiers[0]] if identifiers else None,
+        identifiers[0] if identifiers else "index",
+        y=frame[target] if labelled else None,
+        sample_weight=frame[weight] if labelled and weight is not None else None,
+    )
+
+
+def _with_days(
+    frame: pd.DataFrame, tested: pd.DataFrame | None, dayfirst: bool | None, keep: Collection[str]
+) -> list[str]:
+    """Convert columns of dates, which the test rows must have in the same form, in place; notes."""
+    names = [name for name in frame if name not in keep]
+    X = frame[names]
+    if tested is not None:
+        X = pd.concat([X, tested[[name for name in names if name in tested]]], ignore_index=True)
+    days, notes = find_dates(X, dayfirst=dayfirst)
+    for name, column in days.items():
+        frame[name] = whole_numbers(column.to_numpy()[: len(frame)])
+        if tested is not None and name in tested:
+            tested[name] = whole_numbers(column.to_numpy()[len(frame) :])
+    return notes
+
+
+def find_dates(
+    X: pd.DataFrame, *, dayfirst: bool | None
+) -> tuple[dict[str, pd.Series[Any]], list[str]]:
+    """Days of the columns of dates that are text or numbers such as 20200131; notes."""
+    found: dict[str, pd.Series[Any]] = {}
+    unclear = []
+    for name, dtype in X.dtypes.items():
         try:
             if pd.api.types.is_integer_dtype(dtype) or pd.api.types.is_float_dtype(dtype):
                 days = days_from_integers(X[name])
@@ -204,15 +347,14 @@ def convert_dates(
             unclear.append(f"{name} ({error})")
             continue
         if days is not None:
-            X[name] = days
-            dates.append(str(name))
-    notes = [days_note("dates", dates)] if dates else []
+            found[str(name)] = days
+    notes = [days_note("dates", list(found))] if found else []
     if unclear:
         notes.append(
             f"columns of dates stay text because the day or the month may come first: "
             f"{listed(unclear)}; set dayfirst=true or dayfirst=false"
         )
-    return notes
+    return found, notes
 
 
 def _groups(column: pd.Series[Any]) -> pd.Series[int]:

@@ -81,6 +81,9 @@ CONVENTIONS: dict[str, dict[str, Peer]] = {
         keras=_keras("CategoricalGeneralizedCrossEntropy", keras.generalized_crossentropy),
     ),
     "brier_loss": _peers(sklearn=_sklearn(sklearn.brier_score_loss)),
+    "d2_score": _peers(
+        sklearn=Peer("sklearn.metrics.d2_log_loss_score, d2_brier_score", sklearn.d2_score)
+    ),
     "zero_one_loss": _peers(sklearn=_sklearn(sklearn.zero_one_loss)),
     "hinge_loss": _peers(
         sklearn=_sklearn(sklearn.hinge_loss), keras=_keras("Hinge", keras.hinge_loss)
@@ -121,7 +124,7 @@ CONVENTIONS: dict[str, dict[str, Peer]] = {
         torch=_torch("KLDivLoss", torch.kl_divergence),
     ),
 }
-"""Peers by name of the loss and name of the convention."""
+"""Peers by name of the loss or metric and name of the convention."""
 
 
 def apply(

@@ -14,7 +14,15 @@ from numpy.typing import DTypeLike
 from xentexp._numerics import Array
 from xentexp.errors import InputError
 from xentexp.metrics._compat.arrays import numbers, to_bool
-from xentexp.metrics._compat.labels import indicators, kind_of, positions, read_labels
+from xentexp.metrics._compat.labels import (
+    comparable,
+    differing_rows,
+    indicators,
+    is_sparse,
+    kind_of,
+    positions,
+    read_labels,
+)
 
 _NOT_ONE = "The values of y_pred do not sum to one. Make sure to pass probabilities."
 
@@ -100,9 +108,12 @@ def log_loss(
     is_mean = to_bool(normalize, "normalize")
     proba = _finite(y_pred, "y_pred")
     target, proba, weight = _multiclass(y_true, proba, sample_weight, labels)
+    return _average(_log_losses(target, proba), weight, is_mean)
+
+
+def _log_losses(target: Array, proba: Array) -> Array:
     eps = np.finfo(proba.dtype).eps
-    logarithm = np.log(np.clip(proba, eps, 1 - eps))
-    return _average(-(target * logarithm).sum(axis=1), weight, is_mean)
+    return np.asarray(-(target * np.log(np.clip(proba, eps, 1 - eps))).sum(axis=1))
 
 
 def brier_score_loss(
@@ -117,24 +128,82 @@ def brier_score_loss(
     """For two classes, half the sum. `pos_label` is used only for y_pred of shape (n,)."""
     if not (isinstance(scale_by_half, str) and scale_by_half == "auto"):
         to_bool(scale_by_half, "scale_by_half")
+    target, proba, weight = _of_one_or_more_columns(
+        y_true, y_pred, sample_weight, pos_label, labels
+    )
+    values = _average(_squared_distances(target, proba), weight)
+    half = proba.shape[1] == 2 if isinstance(scale_by_half, str) else bool(scale_by_half)
+    return values * np.asarray(0.5, values.dtype) if half else values
+
+
+def d2_score(
+    y_true: object,
+    y_pred: object,
+    *,
+    loss: Any = "categorical_crossentropy",
+    sample_weight: object = None,
+    pos_label: Any = None,
+    labels: object = None,
+) -> Array:
+    """`loss` selects one of the two. The null model predicts the class proportions in y_true."""
+    is_log_loss = loss in _CROSS_ENTROPIES
+    if not is_log_loss and loss != "brier_loss":
+        raise InputError(
+            f"loss must be 'categorical_crossentropy' or 'brier_loss' with convention='sklearn'; "
+            f"got {loss!r}"
+        )
+    if is_log_loss and pos_label is not None:
+        raise InputError(
+            f"pos_label must be left out for the log loss, which takes y_pred of shape (n,) for "
+            f"the second class; got {pos_label!r}"
+        )
+    given = (y_true, y_pred) if sample_weight is None else (y_true, y_pred, sample_weight)
+    rows = {np.asarray(values, dtype=object).shape[:1] for values in given}
+    if rows in ({(0,)}, {(1,)}):
+        # scikit-learn returns NaN before it looks at the values.
+        warnings.warn("D2 is not defined for fewer than two rows", UserWarning, stacklevel=2)
+        return np.asarray(np.nan)
+    if is_log_loss:
+        proba = _finite(y_pred, "y_pred")
+        target, proba, weight = _multiclass(y_true, proba, sample_weight, labels)
+    else:
+        target, proba, weight = _of_one_or_more_columns(
+            y_true, y_pred, sample_weight, pos_label, labels
+        )
+    null = np.tile(_average(target, weight), (len(target), 1))
+    losses = _log_losses if is_log_loss else _squared_distances
+    value, null_value = (_average(losses(target, p), weight) for p in (proba, null))
+    return np.asarray(1 - value / null_value)
+
+
+_CROSS_ENTROPIES = (
+    "binary_crossentropy",
+    "categorical_crossentropy",
+    "sparse_categorical_crossentropy",
+)
+
+
+def _squared_distances(target: Array, proba: Array) -> Array:
+    return np.asarray(np.square(target - proba).sum(axis=1))
+
+
+def _of_one_or_more_columns(
+    y_true: object, y_pred: object, sample_weight: object, pos_label: Any, labels: object
+) -> tuple[Array, Array, Array | None]:
+    """Targets, probabilities and weights; `pos_label` is used only for a single column."""
     proba = _finite(y_pred, "y_pred")
     if proba.ndim == 2 and proba.shape[1] > 1:
-        target, proba, weight = _multiclass(y_true, proba, sample_weight, labels)
-        half = proba.shape[1] == 2
-    else:
-        proba = proba.reshape(-1)
-        true_labels = read_labels(y_true, "y_true")
-        _same_length(true_labels, proba)
-        weight = _weight(sample_weight, len(proba))
-        if (kind := kind_of(true_labels, "y_true")) != "binary":
-            raise InputError(f"y_true must be binary for y_pred of shape (n,); it is {kind}")
-        _in_unit_interval(proba)
-        positive = np.asarray(true_labels == _positive(true_labels, pos_label), dtype=proba.dtype)
-        target, proba = (np.stack([1 - one, one], axis=1) for one in (positive, proba))
-        half = True
-    values = _average(np.square(target - proba).sum(axis=1), weight)
-    half = half if isinstance(scale_by_half, str) else bool(scale_by_half)
-    return values * np.asarray(0.5, values.dtype) if half else values
+        return _multiclass(y_true, proba, sample_weight, labels)
+    proba = proba.reshape(-1)
+    true_labels = read_labels(y_true, "y_true")
+    _same_length(true_labels, proba)
+    weight = _weight(sample_weight, len(proba))
+    if (kind := kind_of(true_labels, "y_true")) != "binary":
+        raise InputError(f"y_true must be binary for y_pred of shape (n,); it is {kind}")
+    _in_unit_interval(proba)
+    positive = np.asarray(true_labels == _positive(true_labels, pos_label), dtype=proba.dtype)
+    target, proba = (np.stack([1 - one, one], axis=1) for one in (positive, proba))
+    return target, proba, weight
 
 
 def _positive(labels: Array, pos_label: Any) -> Any:
@@ -197,7 +266,19 @@ def zero_one_loss(
 ) -> Array:
     """`y_pred` is predicted labels. A row of 0 and 1 is wrong if any of its labels is wrong."""
     is_mean = to_bool(normalize, "normalize")
-    true_labels, predicted = read_labels(y_true, "y_true"), read_labels(y_pred, "y_pred")
+    wrong = _wrong_rows(y_true, y_pred)
+    weight = _weight(sample_weight, len(wrong))
+    score = _average(np.asarray(1.0 - wrong), weight, is_mean)
+    if is_mean:
+        return np.asarray(1 - score)
+    return np.asarray((len(wrong) if weight is None else weight.sum()) - score)
+
+
+def _wrong_rows(y_true: object, y_pred: object) -> Array:
+    if is_sparse(y_true) or is_sparse(y_pred):
+        return differing_rows(y_true, y_pred)
+    true_labels = read_labels(y_true, "y_true")
+    predicted = read_labels(y_pred, "y_pred")
     _same_length(true_labels, predicted)
     kinds = [kind_of(true_labels, "y_true"), kind_of(predicted, "y_pred")]
     mixed = "indicator" in kinds and kinds[0] != kinds[1]
@@ -206,14 +287,13 @@ def zero_one_loss(
             f"y_pred must be predicted labels with the same shape as y_true; got shapes "
             f"{predicted.shape} and {true_labels.shape}"
         )
-    if (true_labels.dtype.kind in "US") != (predicted.dtype.kind in "US"):
-        raise InputError("y_true and y_pred must be both strings or both numbers; got one of each")
-    weight = _weight(sample_weight, len(true_labels))
-    wrong = np.asarray(true_labels != predicted).reshape(len(true_labels), -1).any(axis=1)
-    score = _average(np.asarray(1.0 - wrong), weight, is_mean)
-    if is_mean:
-        return np.asarray(1 - score)
-    return np.asarray((len(true_labels) if weight is None else weight.sum()) - score)
+    if not comparable(true_labels, predicted):
+        raise InputError(
+            f"y_true and y_pred must be both strings, both dates or both numbers; their dtypes are "
+            f"{true_labels.dtype} and {predicted.dtype}"
+        )
+    differs = np.asarray(true_labels != predicted).reshape(len(true_labels), -1)
+    return np.asarray(differs.any(axis=1))
 
 
 def _regression(
