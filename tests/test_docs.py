@@ -224,8 +224,8 @@ SOURCES = "\n".join(
     if path.suffix in (".py", ".yaml", ".pyi")
 )
 OTHERS = {  # names of other libraries, and what a guide defines
-    "BCELoss", "LogisticRegression", "check_estimator", "cohen_kappa_score", "cross_val_score",
-    "error_score", "log_loss", "neg_log_loss", "squared_miss", "youden_index",
+    "BCELoss", "LogisticRegression", "base_score", "check_estimator", "cohen_kappa_score",
+    "cross_val_score", "error_score", "log_loss", "neg_log_loss", "squared_miss", "youden_index",
 }  # fmt: skip
 MODELS = {path.stem for path in (ROOT / "conf" / "models").iterdir()}
 CONTRIBUTING = ROOT / "CONTRIBUTING.md"

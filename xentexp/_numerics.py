@@ -17,9 +17,14 @@ FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.intp]
 
 
+LOWEST_LOG = -1e300
+"""Replaces the logarithm -inf of a probability 0 where the two are multiplied: 0 log 0 is 0."""
+
+
 def log_softmax(scores: FloatArray) -> tuple[FloatArray, FloatArray]:
     """Log-probabilities and probabilities of raw scores, both (k, n)."""
-    shifted = scores - scores.max(axis=0)
+    with np.errstate(over="ignore"):  # a difference above the range counts as infinite
+        shifted = scores - scores.max(axis=0)
     proba = np.exp(shifted)
     largest = shifted == 0.0
     # log(sum exp) as log1p(sum - 1): a probability near 1 keeps the digits of its distance to 1.
@@ -56,7 +61,7 @@ def tempered_log_softmax(scores: FloatArray, t: float) -> FloatArray:
     # from there converges without overshooting.
     shifted = scores - scores.max(axis=0)
     c = np.zeros(scores.shape[1])
-    for _ in range(100):
+    for _ in range(1000):  # each at most doubles c, which is near k^(t - 1)
         log_p = -np.log1p((t - 1.0) * (c - shifted)) / (t - 1.0)
         step = (np.exp(log_p).sum(axis=0) - 1.0) / np.exp(t * log_p).sum(axis=0)
         c += step
@@ -140,6 +145,6 @@ def flat_view(matrix: NDArray[np.floating]) -> NDArray[np.floating] | None:
 
 def weigh(values: FloatArray, weight: FloatArray) -> FloatArray:
     """Weighted values; an infinite value of weight 0 counts as 0."""
-    with np.errstate(invalid="ignore"):
+    with np.errstate(over="ignore", invalid="ignore"):
         product = values * weight
     return np.where(weight > 0, product, 0.0) if np.isnan(product).any() else product

@@ -108,9 +108,9 @@ def test_sparse_rows_give_the_same_model(kind, loss):
     assert of_sparse.decision_function(kind(X)) == pytest.approx(of_sparse.decision_function(X))
 
 
-def test_float32_input_is_converted_to_float64():
+def test_float32_input_is_computed_in_float64():
     ours = model().fit(BLURRED.astype(np.float32), CLASS)
-    assert ours.coef_.dtype == np.float64
+    assert ours.predict_proba(BLURRED.astype(np.float32)).dtype == np.float64
     assert ours.coef_ == pytest.approx(model().fit(BLURRED, CLASS).coef_, abs=1e-4)
 
 
@@ -420,7 +420,7 @@ def test_metadata_routing_of_sample_weight():
         ({"loss": "hinge_loss", "loss_params": {"delta": 1}}, "hinge_loss has no parameters"),
         ({"C": 0.0}, "C must be > 0, or np.inf for no penalty; got 0.0"),
         ({"tol": -1.0}, "tol must be >= 0"),
-        ({"max_iter": 0}, "max_iter must be an integer >= 1; got 0"),
+        ({"max_iter": -1}, "max_iter must be an integer >= 0; got -1"),
         ({"init": "zeros"}, "unknown init 'zeros'"),
         ({"class_weight": "even"}, "class_weight must be 'balanced'"),
         ({"label_smoothing": 2.0}, "label_smoothing must be >= 0 and <= 1"),
@@ -440,7 +440,7 @@ def test_metadata_routing_of_sample_weight():
         ({"correct_probabilities": "no"}, "correct_probabilities must be True or False; got 'no'"),
         ({"loss": "roc_auc"}, "a loss is required; got 'roc_auc', which is a metric of the whole"),
         ({"record": ["auc"]}, "a loss is required; got 'auc', which is a metric of the whole"),
-        ({"max_iter": True}, "max_iter must be an integer >= 1; got True"),
+        ({"max_iter": True}, "max_iter must be an integer >= 0; got True"),
         ({"validation_fraction": 0.2}, "set record, e.g. to ()"),
         ({"validation_fraction": 0.0001, "record": ()}, "holds none out; set it higher"),
         ({"y": [0] * 600}, "y must hold at least 2 classes; got 1 class"),
@@ -516,3 +516,81 @@ def test_overflow_at_the_start_raises_an_error() -> None:
     X = np.random.default_rng(0).normal(size=(30, 2)) * 1e200
     with pytest.raises(InputError, match="scale the columns"), np.errstate(all="ignore"):
         LinearLossClassifier().fit(X, np.arange(30) % 2)
+
+
+# -- like the linear models of scikit-learn ------------------------------------------------------
+
+
+@pytest.mark.parametrize("loss", ["categorical_crossentropy", "brier_loss", "categorical_hinge"])
+@pytest.mark.parametrize("init", ["auto", "prior", "crossentropy"])
+def test_no_step_keeps_the_start_and_warns(loss, init):
+    with pytest.warns(
+        ConvergenceWarning, match="did not converge after 0 steps: .* number of steps"
+    ):
+        fitted = model(loss, max_iter=0, init=init).fit(WINE, GRAPE)
+    # LogisticRegression(solver="newton-cholesky", max_iter=0) keeps coefficients of 0 too.
+    assert not fitted.coef_.any()
+    assert fitted.n_iter_ == [0]
+    shares = np.bincount(GRAPE) / len(GRAPE)
+    if loss != "categorical_hinge":
+        np.testing.assert_allclose(fitted.predict_proba(WINE)[0], shares, rtol=1e-9)
+    later = fitted.set_params(warm_start=True, max_iter=3000).fit(WINE, GRAPE)
+    assert later.objective_ == pytest.approx(model(loss).fit(WINE, GRAPE).objective_, rel=1e-6)
+
+
+@pytest.mark.parametrize("to_sparse", [False, True])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64, np.float16, np.int64])
+def test_coefficients_have_the_dtype_of_those_of_logistic_regression(dtype, to_sparse):
+    X = np.round(WINE).astype(dtype) if dtype == np.int64 else WINE.astype(dtype)
+    if to_sparse:
+        if dtype == np.float16:
+            pytest.skip("SciPy has no sparse float16 arrays")
+        X = sparse.csr_matrix(X)
+    ours, peer = model().fit(X, GRAPE), LogisticRegression().fit(X, GRAPE)
+    assert ours.coef_.dtype == peer.coef_.dtype
+    assert ours.intercept_.dtype == peer.intercept_.dtype
+    exact = model().fit(X.astype(np.float64), GRAPE)  # computed in float64 and rounded once
+    np.testing.assert_array_equal(ours.coef_, exact.coef_.astype(ours.coef_.dtype))
+
+
+@pytest.mark.parametrize("to_sparse", [False, True])
+@pytest.mark.parametrize("k", [2, 3])
+def test_sparse_coefficients_predict_the_same(k, to_sparse):
+    X, y = (WINE, GRAPE) if k == 3 else (BLURRED, CLASS)
+    X = sparse.csr_matrix(X) if to_sparse else X
+    fitted = model("brier_loss").fit(X, y)
+    fitted.coef_[np.abs(fitted.coef_) < 0.1] = 0.0
+    scores, dense = fitted.decision_function(X), fitted.coef_.copy()
+    assert fitted.sparsify() is fitted
+    assert sparse.issparse(fitted.coef_)
+    np.testing.assert_allclose(fitted.decision_function(X), scores, rtol=1e-12, atol=1e-14)
+    assert fitted.predict_proba(X).shape == (len(y), k)
+    warm = pickle.loads(pickle.dumps(fitted)).set_params(warm_start=True).fit(X, y)
+    assert isinstance(warm.coef_, np.ndarray)
+    assert fitted.densify() is fitted
+    np.testing.assert_array_equal(fitted.coef_, dense)
+    for method in ("sparsify", "densify"):
+        with pytest.raises(NotFittedError, match="must be fitted"):
+            getattr(model(), method)()
+
+
+@pytest.mark.parametrize("C", [1.0, 100.0])
+@pytest.mark.parametrize("loss", ["spherical_loss", "generalized_crossentropy", "brier_loss"])
+def test_weights_equal_repeated_rows_up_to_the_tolerance_of_the_gradient(loss, C):
+    rng = np.random.default_rng(42)
+    X, y = rng.random((15, 30)), rng.integers(0, 3, 15)
+    weight = rng.integers(0, 5, 15)
+    weight[:3], y[:3] = 1, [0, 1, 2]
+    weighted = model(loss, tol=1e-10, C=C).fit(X, y, weight)
+    repeated = model(loss, tol=1e-10, C=C).fit(X.repeat(weight, axis=0), y.repeat(weight))
+    np.testing.assert_allclose(
+        weighted.decision_function(X), repeated.decision_function(X), atol=1e-6
+    )
+    # SciPy's L-BFGS alone stops at a largest entry of 1e-8, where the value does not fall any more.
+    index = np.searchsorted(weighted.classes_, y)
+    training = TrainingObjective(
+        get_training_loss(loss), index, 3, sample_weight=weight.astype(float)
+    )
+    objective = PenalizedLoss(X, training, C, True)
+    gradient = objective(objective.packed(weighted.coef_, weighted.intercept_))[1]
+    assert np.abs(gradient).max() <= 1e-10

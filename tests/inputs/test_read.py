@@ -65,6 +65,88 @@ def bad(ident, function, *args, parts, **options):
             parts=["2 columns", "3 classes (0, 1, 2)"]),
         bad("(n,) with three classes", CCE, [0, 1], [0.1, 0.8], labels=[0, 1, 2],
             parts=["(2,)", "second of two classes", "3 classes", "one column for each class"]),
+        bad("bools of three classes", CCE, [True, False, True], P3,
+            parts=["labels False and True, but y_pred has 3 classes", "pass labels="]),
+        bad("nullable bools of three classes", CCE, pd.Series([True, False, True], dtype="boolean"),
+            P3, parts=["labels False and True, but y_pred has 3 classes"]),
+        bad("bools among objects", CCE, np.array([True, False, True], dtype=object), P3,
+            parts=["labels False and True, but y_pred has 3 classes"]),
+        bad("fewer texts than columns", CCE, ["a", "b", "a"], P3,
+            parts=["2 different labels ('a', 'b')", "y_pred has 3 classes", "pass labels="]),
+        bad("other categories than columns", CCE, pd.Categorical([1, 2, 2], [1, 2, 3, 4]), P3,
+            parts=["as many categories as y_pred has classes, 3; got 4", "pass labels="]),
+        bad("list as label", CCE, np.array([["a"], ["b"], 0], dtype=object), P3,
+            parts=["single values", "got ['a'] in row 0 of y_true"]),
+        bad("dict as label", CCE, [{}, {}], P2, parts=["single values", "got {} in row 0"]),
+        bad("list in labels=", CCE, [0, 1], P2, labels=[0, [1]],
+            parts=["labels must be single values", "got [1]"]),
+        bad("complex labels", CCE, [1j, 2j], P2, parts=["y_true must have labels", "complex128"]),
+        bad("NA among labels", CCE, [0, pd.NA], P2, parts=["missing values; got <NA> in row 1"]),
+        bad("NA beside ignore_label", CCE, [0, pd.NA], P2, ignore_label=1,
+            parts=["missing values; got <NA> in row 1"]),
+        bad("uint64 outside labels=", CCE, np.array([0, 2**64 - 1], dtype=np.uint64), P2,
+            labels=[-1, 0], parts=["got 18446744073709551615 in row 1"]),
+        bad("integer beyond uint64", CCE, [0, 2**70], P2, labels=[0, 1],
+            parts=[f"got {2**70} in row 1"]),
+        # -- containers without an order -----------------------------------------------------
+        bad("labels= is a set", CCE, ["a", "b"], P2, labels={"a", "b"},
+            parts=["labels must be an array or a list; got a set, which has no order", "a list"]),
+        bad("labels= is a frozenset", CCE, ["a", "b"], P2, labels=frozenset("ab"),
+            parts=["got a frozenset, which has no order"]),
+        bad("labels= is a view", CCE, ["a", "b"], P2, labels={"a": 0, "b": 1}.keys(),
+            parts=["labels must be an array or a list; got a dict_keys"]),
+        bad("labels= is a generator", CCE, ["a", "b"], P2, labels=(c for c in "ab"),
+            parts=["labels must be an array or a list; got a generator"]),
+        bad("y_true is a set", CCE, {0, 1}, P2, parts=["y_true must be", "got a set"]),
+        bad("y_true is a dict", CCE, {0: 0, 1: 1}, P2, parts=["y_true must be", "got a dict"]),
+        bad("y_pred is a set", BCE, [0, 1], {0.2, 0.3}, parts=["y_pred must be", "got a set"]),
+        bad("weights are a set", CCE, [0, 1], P2, sample_weight={1.0, 2.0},
+            parts=["sample_weight must be", "got a set"]),
+        bad("class weights are a set", CCE, [0, 1], P2, class_weight={1.0, 2.0},
+            parts=["class_weight must be", "got a set"]),
+        bad("p is a set", m.entropy, {0.4, 0.6}, parts=["p must be", "got a set"]),
+        bad("prior is a set", evaluate, [0, 1], P2, "d2_brier_loss", prior={0.4, 0.6},
+            parts=["prior must be", "got a set"]),
+        bad("metrics are a set", evaluate, [0, 1], P2, {"brier_loss", "nll"},
+            parts=["losses and metrics must be a list; got a set, which has no order"]),
+        # -- switches and numbers of another type --------------------------------------------
+        bad("from_logits text", CCE, [0, 1], P2, from_logits="no",
+            parts=["from_logits must be True or False; got 'no'"]),
+        bad("from_logits array", CCE, [0, 1], P2, from_logits=np.array([True, False]),
+            parts=["from_logits must be True or False; got array"]),
+        bad("normalize 1", CCE, [0, 1], P2, normalize=1, parts=["normalize must be True", "got 1"]),
+        bad("normalize array", CCE, [0, 1], P2, normalize=np.array([True, False]),
+            parts=["normalize must be True, False or None; got array"]),
+        bad("smoothing True", CCE, [0, 1], P2, label_smoothing=True,
+            parts=["label_smoothing must lie in [0, 1]; got True"]),
+        bad("smoothing text", CCE, [0, 1], P2, label_smoothing="0.1",
+            parts=["label_smoothing must lie in [0, 1]; got '0.1'"]),
+        bad("smoothing huge", CCE, [0, 1], P2, label_smoothing=10**40,
+            parts=["label_smoothing must lie in [0, 1]"]),
+        bad("clip False", CCE, [0, 1], P2, clip=False, parts=["clip must be 'auto'", "got False"]),
+        bad("reduction array", CCE, [0, 1], P2, reduction=np.array(["mean", "sum"]),
+            parts=["unknown reduction"]),
+        bad("ordered text", evaluate, [0, 1], P2, ordered="no",
+            parts=["ordered must be True or False; got 'no'"]),
+        bad("per_sample 1", evaluate, [0, 1], P2, per_sample=1,
+            parts=["per_sample must be True or False; got 1"]),
+        bad("ignore_label nested", CCE, [0.0, 1.0], P2, ignore_label=[[0.0]],
+            parts=["ignore_label must be a single label; got [[0.0]]"]),
+        bad("ignore_label list", CCE, [0, 1], P2, ignore_label=[0],
+            parts=["ignore_label must be a single label; got [0]"]),
+        bad("ignore_label array", CCE, [0, 1], P2, ignore_label=np.array([0, 1]),
+            parts=["ignore_label must be a single label"]),
+        bad("ignore_label NA", CCE, [0, 1], P2, ignore_label=pd.NA,
+            parts=["ignore_label must not be <NA>, a missing value"]),
+        bad("ignore_label float32 NaN", CCE, [0, 1], P2, ignore_label=np.float32("nan"),
+            parts=["ignore_label must not be nan"]),
+        bad("ignore_label False", CCE, [0, 1], P2, ignore_label=False,
+            parts=["ignore_label must be a number", "got False; pass 0"]),
+        # -- exchanged arguments -------------------------------------------------------------
+        bad("y_pred and y_true", BCE, [0.2, 0.9], [0, 1],
+            parts=["y_pred must have probabilities", "(0.2 in row 0)", "exchange y_true"]),
+        bad("y_pred and y_true of a metric", m.roc_auc, [0.2, 0.9], [0, 1],
+            parts=["exchange y_true and y_pred"]),
         # -- probabilities -------------------------------------------------------------------
         bad("p > 1", BCE, [0, 1], [0.5, 1.2], parts=["[0, 1]; row 1 of y_pred has 1.2", "logits"]),
         bad("p < 0", CCE, [0, 1], [[0.5, 0.5], [-0.1, 1.1]], parts=["row 1", "[-0.1, 1.1]"]),
@@ -134,8 +216,9 @@ def bad(ident, function, *args, parts, **options):
             sample_weight=[1, 0], parts=["positive for at least one row that is not ignored"]),
         # -- soft targets --------------------------------------------------------------------
         bad("targets not summing to 1", CCE, [[1, 0], [0.5, 0.6]], P2,
-            parts=["rows of y_true must sum to 1; row 1 sums to 1.1"]),
-        bad("two classes at once", CCE, [[1, 0], [1, 1]], P2, parts=["row 1 sums to 2"]),
+            parts=["rows of y_true must sum to 1; 1 of 2 does not", "row 1 with 1.1"]),
+        bad("two classes at once", CCE, [[1, 0], [1, 1]], P2,
+            parts=["row 1 with 2; it is off by 1, more than the tolerance 1.5e-08"]),
         bad("targets outside [0, 1]", CCE, [[1, 0], [1.5, -0.5]], P2,
             parts=["[0, 1]; row 1, column 0 of y_true has 1.5"]),
         bad("targets NaN", CCE, [[1, 0], [0.5, np.nan]], P2, parts=["row 1, column 1", "nan"]),
@@ -184,7 +267,7 @@ def bad(ident, function, *args, parts, **options):
         bad("p and q differ", m.kl_divergence, [0.5, 0.5], [0.2, 0.3, 0.5],
             parts=["same shape", "(2,) and (3,)"]),
         bad("p does not sum to 1", m.kl_divergence, [0.5, 0.4], [0.5, 0.5],
-            parts=["rows of p must sum to 1; row 0 sums to 0.9"]),
+            parts=["rows of p must sum to 1", "row 0 with 0.9"]),
         bad("q does not sum to 1", m.cross_entropy, [0.5, 0.5], [0.5, 0.6],
             parts=["rows of q must sum to 1", "1.1"]),
         bad("p of an entropy", m.entropy, [[0.5, 0.5], [0.5, 0.6]],
@@ -206,6 +289,27 @@ def test_bad_input_gets_one_clear_sentence(function, args, options, parts):
     assert all(part in message for part in parts), message
     assert "\n" not in message
     assert len(message) < 300
+
+
+def test_soft_targets_of_sure_predictions_are_not_taken_for_exchanged_arguments():
+    assert m.brier_loss([0.2, 0.9], [0.0, 1.0]) == pytest.approx((0.2**2 + 0.1**2) / 2)
+    assert CCE([[0.5, 0.5]], [[1, 0]], clip=1e-9) == pytest.approx(-np.log(1e-9) / 2)
+    assert m.kl_divergence([0.5, 0.5], [1, 0]) == np.inf
+    assert m.brier_loss([0, 1], [0, 1]) == 0.0
+
+
+def test_categories_name_the_columns_of_classes_that_do_not_occur():
+    expected = -np.log([0.2, 0.1, 0.3]).mean()  # columns 0, 1, 1 of P3
+    for labels in (pd.Categorical([1, 2, 2], [1, 2, 3]), pd.Categorical(list("abb"), list("abc"))):
+        assert CCE(labels, P3) == pytest.approx(expected)
+        assert CCE(pd.Series(labels), P3) == pytest.approx(expected)
+    assert CCE([0, 1, 1], P3) == pytest.approx(expected)  # integers from 0 are column numbers
+    assert CCE(pd.Categorical([0, 1, 1], [0, 1]), P3) == pytest.approx(expected)
+
+
+def test_bool_labels_of_labels_are_matched_to_columns():
+    expected = -np.log([0.3, 0.1, 0.3]).mean()  # scikit-learn: 1.5695... for labels=[0, 1, 2]
+    assert CCE([True, False, True], P3, labels=[0, 1, 2]) == pytest.approx(expected)
 
 
 LAST = LABEL_BLOCK_ELEMENTS - 2
@@ -241,7 +345,7 @@ def test_rows_of_later_blocks_in_targets_scores_and_names():
     one_hot, names = np.eye(3)[y], np.array(["a", "b", "c"])
     assert CCE(one_hot, p) == CCE(y, p) == CCE(names[y], p)
     for wrong, part in [
-        ([1, 1, 0], f"row {LAST} sums to 2"),
+        ([1, 1, 0], f"row {LAST} with 2"),
         ([2, -1, 0], f"row {LAST}, column 0"),
     ]:
         invalid = one_hot.copy()
@@ -496,7 +600,7 @@ def test_row_sums_may_differ_from_1_by_rounding():
                 CCE(y, wrong, labels=range(50))
 
 
-@pytest.mark.parametrize("normalize", [True, np.True_, 1])
+@pytest.mark.parametrize("normalize", [True, np.True_])
 def test_normalize(normalize):
     p = np.array(P3) * [[0.3], [2.0], [1.0]]
     assert CCE([0, 1, 2], p, normalize=normalize) == pytest.approx(CCE([0, 1, 2], P3))

@@ -8,6 +8,7 @@ import pandas as pd
 import pytest
 
 import xentexp
+from tests.support.loss_cases import LOSS_CASES, MAX, TINY
 from xentexp import metrics as m
 from xentexp.errors import InputError
 from xentexp.losses import LOSSES
@@ -141,3 +142,111 @@ def test_parameters_may_be_numpy_numbers():
 def test_losses_of_extreme_scores_are_finite_except_the_exponential():
     result = evaluate([1, 0, 0], [[0.0, 1000.0], [1.0, 2.0], [3.0, 2.0]], from_logits=True)
     assert all(np.isfinite(value) for value in result.mean.values())
+
+
+BETAS = {
+    (0.0, 1e-6): 6.907753635049523,
+    (-1e-12, 0.5): 6.29454970264619,
+    (-1e-6, 0.5): 6.294573021789903,
+    (-1e-3, 2.3): 5.320001034785106,
+}
+LIMITS = [
+    (name, parameter, limits)
+    for name, case in LOSS_CASES.items()
+    for parameter, limits in case.limits.items()
+]
+RANGE = np.array([
+    0.0, 1.0, -1.0, 0.3, -2.0, TINY, -1e-310, 20.0, -37.0, 700.0, -746.0, 1e4, -1e15, 1e150, -1e155,
+    1e300, -1e308, 1e308, MAX, -MAX, np.finfo(np.float32).max, 1e-45,
+])  # fmt: skip
+ORDINARY = np.array([0.0, 0.5, -0.5, 1.0, -2.0, 3.0])
+
+
+def everything(loss, case, scores, soft):
+    """Values, gradients and hessians of labels or soft targets."""
+    n, rng, options = len(scores), np.random.default_rng(0), {}
+    if case.multilabel:
+        y = rng.random(scores.shape) if soft else rng.integers(0, 2, scores.shape)
+    elif case.latent:
+        y, scores, options = np.arange(n) % 3, scores[:, 0], {"labels": range(3)}
+    elif soft or case.positive_targets:
+        y = rng.dirichlet(np.ones(scores.shape[1]), n)
+    else:
+        y, options = np.arange(n) % scores.shape[1], {"labels": range(scores.shape[1])}
+    if loss.properties.targets == "none":
+        y, options = None, {}
+    values = loss.per_sample(y, scores, from_logits=True, **options)
+    if loss.properties.gradient == "none":
+        return [values]
+    return [values, *loss.gradient_hessian(y, scores, **options)]
+
+
+def check_range(loss, scores, *, finite):
+    """No NaN and no warning for labels and soft targets of two and three classes."""
+    case, rng = LOSS_CASES[loss.name], np.random.default_rng(1)
+    hard_only = case.one_true_class or loss.properties.targets == "labels"
+    for k in (2,) if case.binary_only else (2, 3):
+        for soft in (False,) if hard_only else (False, True):
+            for array in everything(loss, case, rng.choice(scores, (300, k)), soft):
+                assert not np.isnan(array).any()
+                assert not finite or np.isfinite(array).all()
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("name", LOSS_CASES)
+def test_scores_at_the_ends_of_the_range_give_no_nan_and_no_warning(name):
+    check_range(xentexp.get_loss(name), RANGE, finite=False)
+    with np.errstate(over="ignore", under="ignore"):
+        single = RANGE.astype(np.float32)
+    check_range(xentexp.get_loss(name), single[np.isfinite(single)], finite=False)
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("name", ["categorical_crossentropy", "logistic_margin_loss", "hinge_loss"])
+def test_large_scores_have_the_difference_as_value(name):
+    scores = np.array([[0.0, 1e308], [1e308, 0.0], [-MAX, MAX], [MAX, -MAX], [3e307, 1e308]])
+    loss = xentexp.get_loss(name)
+    values = loss.per_sample([0, 0, 0, 0, 0], scores, from_logits=True, labels=[0, 1])
+    np.testing.assert_allclose(values, [1e308, 0.0, np.inf, 0.0, 7e307], rtol=1e-15)
+    gradient = loss.gradient([0, 0, 0, 0, 0], scores, labels=[0, 1])
+    np.testing.assert_array_equal(gradient[:, 1], [1.0, 0.0, 1.0, 0.0, 1.0])
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize(("name", "parameter", "limits"), LIMITS)
+def test_parameters_at_their_limits_give_numbers(name, parameter, limits):
+    for value in limits:
+        loss = xentexp.get_loss(name, **{parameter: value})
+        check_range(loss, RANGE, finite=False)
+        check_range(loss, ORDINARY, finite=True)
+
+
+@pytest.mark.parametrize(("name", "parameter", "limits"), LIMITS)
+def test_parameters_beyond_their_limits_raise(name, parameter, limits):
+    low, high = limits
+    beyond = [np.inf, -np.inf, np.nan]
+    if low > -MAX:
+        beyond.append(float(low) - 1e-7 if low not in (0.0, TINY) else 0.0 if low else -TINY)
+    if high < MAX:
+        beyond.append(high * 1.0001 if high else TINY)
+    for value in beyond:
+        with pytest.raises(InputError, match=f"{parameter} must be "):
+            xentexp.get_loss(name, **{parameter: value})
+
+
+def test_number_parameters_of_all_losses_have_limits():
+    for name, case in LOSS_CASES.items():
+        numbers = {key for key, value in case.defaults.items() if isinstance(value, (int, float))}
+        known = set(case.limits) | ({"p"} if name == "multi_margin_loss" else set())
+        assert numbers <= known, name
+
+
+def test_extreme_parameters_have_the_values_of_their_limits():
+    p = [0.3, 0.6]
+    nearly = m.generalized_crossentropy([0, 1], p, q=TINY)
+    assert nearly == pytest.approx(m.categorical_crossentropy([0, 1], p), rel=1e-15)
+    nearly = m.smoothed_hinge_loss([0, 1], p, gamma=TINY)
+    assert nearly == pytest.approx(m.hinge_loss([0, 1], p), rel=1e-15)
+    # mpmath 1.3.0: quad(lambda c: c**(a-1) * (1-c)**b, [p, 1]) at p = 1e-3
+    mid = [m.beta_loss([1], [1e-3], alpha=a, beta=b) for a, b in BETAS]
+    np.testing.assert_allclose(mid, list(BETAS.values()), rtol=1e-12)

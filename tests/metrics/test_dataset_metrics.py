@@ -17,6 +17,7 @@ from xentexp._inputs.read import read
 from xentexp.errors import InputError, UndefinedError
 from xentexp.losses import LOSSES
 from xentexp.metrics._base import DatasetMetric
+from xentexp.metrics._compat import CONVENTIONS
 from xentexp.metrics._metric_input import MetricInput
 from xentexp.metrics._registry import DATASET_METRICS, DEFAULT_METRICS, get_loss, get_metric
 from xentexp.metrics._running_sums import sum_losses
@@ -65,6 +66,9 @@ def test_a_metric_is_an_ordinary_function(
     parameters = inspect.signature(function).parameters
     assert list(parameters)[:2] == ["y_true", "y_pred"]
     keywords = list(parameters.values())[2:]
+    if metric.function in CONVENTIONS:
+        assert [p.name for p in keywords[-2:]] == ["convention", "peer_options"]
+        assert keywords.pop().kind is inspect.Parameter.VAR_KEYWORD
     assert all(parameter.kind is parameter.KEYWORD_ONLY for parameter in keywords)
     given = {parameter.name: parameter.default for parameter in keywords}
     assert given | {f.name: getattr(metric, f.name) for f in fields(metric)} == given
@@ -104,7 +108,7 @@ def test_the_docstring_is_complete(metric: DatasetMetric, function: Callable[...
     assert positions == sorted(positions)
     section = doc[positions[0] : positions[1]].split("\n")
     documented = [line.split(" : ")[0] for line in section if " : " in line and line[0] != " "]
-    assert documented == list(inspect.signature(function).parameters)
+    assert [name.lstrip("*") for name in documented] == list(inspect.signature(function).parameters)
 
 
 def test_labels_and_one_hot_rows_have_the_same_value(
@@ -287,7 +291,7 @@ def test_undefined_slopes_raise_an_undefined_error() -> None:
         (lambda: metrics.d2_score(Y2, P2, prior=[0.5, 0.6]), "prior must have .* sum to 1"),
         (lambda: metrics.d2_score(Y2, P2, prior=[1.5, -0.5]), "prior must have .* sum to 1"),
         (lambda: metrics.d2_score(Y2, P2, prior=[0.2, 0.3, 0.5]), "a number for each of 2"),
-        (lambda: metrics.d2_score(Y2, P2, prior="half"), "prior must have a number for each class"),
+        (lambda: metrics.d2_score(Y2, P2, prior="half"), "prior must be an array"),
         (lambda: metrics.d2_score(Y2, P2, prior=[0.4, 0.6], loss="absolute_error"),
          "loss of d2_score must be proper.* absolute_error is improper"),
         (lambda: metrics.perplexity(None, P2), "y_true must be given; got None"),

@@ -11,7 +11,6 @@ from scipy.special import expit, softmax
 from sklearn.metrics import brier_score_loss
 
 import xentexp
-from sklearn.metrics import brier_score_loss
 from tests.support.boosting import table
 from xentexp.errors import InputError
 from xentexp.objectives._catboost import CatBoostMetric, CatBoostObjective
@@ -169,94 +168,6 @@ def test_piece_of_a_class_without_weight() -> None:
 @pytest.mark.parametrize(
     "setting", [{"class_weights": [1.0, 5.0]}, {"auto_class_weights": "SqrtBalanced"}]
 )
-def test_class_weights_that_catboost_ignores_raise_an_error(setting: Any) -> None:
-    X, y, _ = table(2, 60)
-    (name,) = setting
-    with pytest.raises(catboost.CatBoostError, match=f"InputError: {name} must not be set"):
-        catboost.CatBoost({**PLAIN, **custom("brier_loss"), **setting}).fit(X, y)
-
-
-def test_class_weights_that_catboost_passes_reach_the_loss() -> None:
-    X, y, _ = table(3, 100)
-    settings = {**PLAIN, "iterations": 3, **custom("brier_loss"), "classes_count": 3}
-    weights = [1.0, 5.0, 2.0]
-    actual = catboost.CatBoost({**settings, "class_weights": weights}).fit(X, y).predict(X)
-    by_row = catboost.CatBoost(settings).fit(X, y, sample_weight=np.array(weights)[y]).predict(X)
-    np.testing.assert_allclose(actual, by_row, atol=1e-12)
-
-
-def test_baseline_reproduces_boost_from_average() -> None:
-    X, y, _ = table(2)
-    settings = {**PLAIN, "leaf_estimation_iterations": 1}
-    theirs = catboost.CatBoost({**settings, "loss_function": "Logloss", "boost_from_average": True})
-    start = np.log(y.mean() / (1.0 - y.mean()))
-    ours = catboost.CatBoost({**settings, **custom("categorical_crossentropy")})
-    ours.fit(catboost.Pool(X, y, baseline=np.full(len(y), start)))
-    expected = theirs.fit(X, y).predict(X, prediction_type="RawFormulaVal")
-    np.testing.assert_allclose(
-        ours.predict(X, prediction_type="RawFormulaVal") + start, expected, atol=1e-9
-    )
-
-
-@pytest.mark.parametrize(
-    ("k", "objective"), [(2, "Logloss"), (2, "CrossEntropy"), (2, "MultiClass"), (3, "MultiClass")]
-)
-def test_metric_beside_a_built_in_objective(k: int, objective: str) -> None:
-    X, y, _ = table(k, 200)
-    model = catboost.CatBoost(
-        {**PLAIN, "loss_function": objective, "eval_metric": CatBoostMetric("brier_loss")}
-    ).fit(X, y)
-    expected = brier_score_loss(y, model.predict(X, prediction_type="Probability"))
-    np.testing.assert_allclose(
-        model.get_best_score()["learn"]["CatBoostMetric"], expected, rtol=1e-9
-    )
-
-
-@pytest.mark.parametrize("objective", ["RMSE", "MultiClassOneVsAll"])
-def test_metric_refuses_scores_that_are_not_logits(objective: str) -> None:
-    X, y, _ = table(3, 60)
-    settings = {**PLAIN, "loss_function": objective, "eval_metric": CatBoostMetric("brier_loss")}
-    with pytest.raises(catboost.CatBoostError, match=f"must be Logloss.* got '{objective}'"):
-        catboost.CatBoost(settings).fit(X, y)
-    with pytest.raises(catboost.CatBoostError, match=f"must be Logloss.* got '{objective}'"):
-        catboost.cv(catboost.Pool(X, y), settings, fold_count=2)
-
-
-def custom(loss: str, **options: Any) -> dict[str, Any]:
-    return {
-        "loss_function": CatBoostObjective(loss, **options),
-        "eval_metric": CatBoostMetric(loss, **options),
-    }
-
-
-@pytest.mark.parametrize("k", [2, 3])
-def test_piece_of_rows_without_weight(k: int) -> None:
-    # CatBoost passes pieces of 1000 rows: the row of weight 0 is alone in the second.
-    X, y, _ = table(k, 1001 if k == 2 else 101)
-    weight = np.append(np.ones(len(y) - 1), 0.0)
-    pool = catboost.Pool(X, y, weight=weight)
-    settings = {**PLAIN, "iterations": 3}
-    theirs = {"loss_function": "MultiClass" if k > 2 else "Logloss"}
-    several = {"classes_count": k} if k > 2 else {}
-    actual, expected = (
-        catboost.CatBoost({**settings, **options}).fit(pool).predict(pool)
-        for options in ({**custom("categorical_crossentropy"), **several}, theirs)
-    )
-    np.testing.assert_allclose(actual, expected, atol=1e-12)
-
-
-def test_piece_of_a_class_without_weight() -> None:
-    X, y, _ = table(2, 1100)
-    order = np.argsort(y, kind="stable")[::-1]  # the last piece holds class 0 only
-    options = {"class_weight": {0: 0.0}}
-    model = catboost.CatBoost({**PLAIN, "iterations": 2, **custom("brier_loss", **options)})
-    model.fit(X[order], y[order])
-    metric = CatBoostMetric("brier_loss", **options)
-    assert metric.evaluate(np.zeros((1, 2)), [0, 0], None) == (0.0, 0.0)
-    assert np.all(model.predict(X) > 0.0)
-
-
-@pytest.mark.parametrize("setting", [{"class_weights": [1.0, 5.0]}, {"auto_class_weights": "SqrtBalanced"}])
 def test_class_weights_that_catboost_ignores_raise_an_error(setting: Any) -> None:
     X, y, _ = table(2, 60)
     (name,) = setting

@@ -12,7 +12,6 @@ from scipy.special import expit, softmax
 from sklearn.metrics import brier_score_loss
 
 import xentexp
-from sklearn.metrics import brier_score_loss
 from tests.support.boosting import table
 from xentexp.errors import InputError
 from xentexp.objectives._lightgbm import LightGBMMetric, LightGBMObjective
@@ -281,124 +280,6 @@ def test_metric_beside_the_objective_of_lgbm_classifier(k: int) -> None:
     np.testing.assert_allclose(
         model.evals_result_["valid_0"]["brier_loss"][-1],
         brier_score_loss(y_valid, model.predict_proba(X_valid)),
-        rtol=1e-9,
-    )
-
-
-@pytest.mark.parametrize("objective", ["regression", "multiclassova"])
-def test_metric_refuses_predictions_that_are_not_probabilities(objective: str) -> None:
-    X, y, _ = table(2, 60)
-    data = lightgbm.Dataset(X, y)
-    several = {"num_class": 2} if objective == "multiclassova" else {}
-    with pytest.raises(InputError, match=f"objective must be binary.* got '{objective}'"):
-        lightgbm.train(
-            {**QUIET, **several, "objective": objective}, data, 2, valid_sets=[data],
-            feval=LightGBMMetric("brier_loss"),
-        )  # fmt: skip
-
-
-def test_metric_refuses_training_rows_with_dart() -> None:
-    # LightGBM drops trees when a metric asks for the predictions of the training rows.
-    X, y, _ = table(2, 60)
-    data = lightgbm.Dataset(X, y)
-    settings = {**QUIET, "boosting_type": "dart", "objective": LightGBMObjective("brier_loss")}
-    metric = LightGBMMetric("brier_loss")
-    with pytest.raises(InputError, match="valid_sets must not hold the training rows"):
-        lightgbm.train(settings, data, 2, valid_sets=[data], feval=metric)
-    lightgbm.train(settings, data, 2, valid_sets=[lightgbm.Dataset(X, y)], feval=metric)
-
-
-def test_early_stopping_of_lgbm_classifier_watches_only_the_metric() -> None:
-    X, y, _ = table(3)
-    model = lightgbm.LGBMClassifier(
-        objective=LightGBMObjective("brier_loss"), metric="None", n_estimators=200,
-        learning_rate=0.3, verbosity=-1, n_jobs=1,
-    ).fit(
-        X[:400], y[:400], eval_X=X[400:], eval_y=y[400:], eval_metric=LightGBMMetric("brier_loss"),
-        callbacks=[lightgbm.early_stopping(5, verbose=False)],
-    )  # fmt: skip
-    curve = model.evals_result_["valid_0"]
-    assert list(curve) == ["brier_loss"]
-    assert model.best_iteration_ == np.argmin(curve["brier_loss"]) + 1 < 200
-
-
-# -- settings that LightGBM ignores with a custom objective --------------------------------------
-
-
-@pytest.mark.parametrize(
-    "setting",
-    [
-        {"is_unbalance": True},
-        {"unbalance": "true"},
-        {"scale_pos_weight": 3},
-        {"sigmoid": 2.0},
-        {"boost_from_average": True},
-        {"pos_bagging_fraction": 0.5},
-        {"neg_subsample": 0.5},
-    ],
-)
-@pytest.mark.parametrize("interface", ["train", "LGBMClassifier"])
-def test_settings_without_effect_raise_an_error(setting: Any, interface: str) -> None:
-    X, y, _ = table(2, 60)
-    objective = LightGBMObjective("brier_loss")
-    (name,) = setting
-    with pytest.raises(InputError, match=f"{name} must not be set with a custom objective"):
-        if interface == "train":
-            lightgbm.train({**QUIET, **setting, "objective": objective}, lightgbm.Dataset(X, y), 2)
-        else:
-            lightgbm.LGBMClassifier(objective=objective, verbosity=-1, **setting).fit(X, y)
-
-
-def test_neutral_settings_and_class_weights_of_lightgbm_are_accepted() -> None:
-    X, y, _ = table(2, 200)
-    settings = {"objective": LightGBMObjective("brier_loss"), "verbosity": -1, "n_jobs": 1}
-    neutral = {"is_unbalance": False, "scale_pos_weight": 1.0, "boost_from_average": False}
-    weighted = lightgbm.LGBMClassifier(class_weight={0: 1.0, 1: 4.0}, **settings, **neutral)
-    by_row = lightgbm.LGBMClassifier(**settings).fit(X, y, sample_weight=np.where(y == 1, 4.0, 1.0))
-    np.testing.assert_array_equal(
-        weighted.fit(X, y).predict(X, raw_score=True), by_row.predict(X, raw_score=True)
-    )
-
-
-# -- metric beside the objectives of LightGBM ----------------------------------------------------
-
-
-@pytest.mark.parametrize("weighted", [False, True])
-@pytest.mark.parametrize(
-    ("k", "setting"),
-    [
-        (2, {"objective": "binary"}),
-        (2, {"objective": "binary", "sigmoid": 2.0}),
-        (2, {"objective": "cross_entropy"}),
-        (2, {"objective": "multiclass", "num_class": 2}),
-        (3, {"objective": "softmax", "num_class": 3}),
-    ],
-)
-def test_metric_beside_a_built_in_objective(k: int, setting: Any, weighted: bool) -> None:
-    X, y, weight = table(k, 300, weighted=weighted)
-    data = lightgbm.Dataset(X, y, weight=weight)
-    # Training before with a custom objective on the same data set changes its parameters.
-    lightgbm.train(
-        {**QUIET, "num_class": setting.get("num_class", 1), "objective": "none"}, data, 0
-    )
-    history: dict[str, Any] = {}
-    model = lightgbm.train(
-        {**QUIET, **setting}, data, 5, valid_sets=[data], feval=LightGBMMetric("brier_loss"),
-        callbacks=[lightgbm.record_evaluation(history)],
-    )  # fmt: skip
-    expected = brier_score_loss(y, model.predict(X), sample_weight=weight)  # scikit-learn's
-    np.testing.assert_allclose(history["training"]["brier_loss"][-1], expected, rtol=1e-9)
-
-
-@pytest.mark.parametrize("k", [2, 3])
-def test_metric_beside_the_objective_of_lgbm_classifier(k: int) -> None:
-    X, y, _ = table(k, 300)
-    model = lightgbm.LGBMClassifier(n_estimators=5, verbosity=-1, n_jobs=1).fit(
-        X, y, eval_X=X, eval_y=y, eval_metric=LightGBMMetric("brier_loss")
-    )
-    np.testing.assert_allclose(
-        model.evals_result_["training"]["brier_loss"][-1],
-        brier_score_loss(y, model.predict_proba(X)),
         rtol=1e-9,
     )
 

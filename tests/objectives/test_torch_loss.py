@@ -11,6 +11,8 @@ from typing import Any
 
 import numpy as np
 import pytest
+import scipy
+from sklearn.base import clone
 
 import xentexp
 from tests.support.strategies import n_classes, of_scores, scores, targets
@@ -337,6 +339,88 @@ def test_clipped_probabilities_have_no_gradient():
     assert p.grad[2, 0] < -9e5
 
 
+# -- more than two dimensions, masked classes ------------------------------------------------
+
+IMAGES = RNG.normal(0, 2, (5, K, 3, 2))
+PIXELS = torch.tensor(RNG.integers(0, K, (5, 3, 2)))
+PIXEL_SHARES = torch.tensor(np.moveaxis(RNG.dirichlet(np.ones(K), (5, 3, 2)), -1, 1))
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+@pytest.mark.parametrize("reduction", ["mean", "sum", "none"])
+@pytest.mark.parametrize("options", [{}, {"ignore_index": 2}, {"label_smoothing": 0.2}])
+def test_more_dimensions_are_those_of_torch(options, reduction, dtype):
+    options = {**options, "reduction": reduction}
+    ours, theirs = TorchLoss(**options), nn.CrossEntropyLoss(**options)
+    compare(lambda z: ours(z, PIXELS), lambda z: theirs(z, PIXELS), IMAGES, dtype)
+    line, marks = IMAGES[..., 0], PIXELS[..., 0]
+    compare(lambda z: ours(z, marks), lambda z: theirs(z, marks), line, dtype)
+
+
+@pytest.mark.parametrize("reduction", ["mean", "sum", "none"])
+def test_weights_and_shares_in_more_dimensions_are_those_of_torch(reduction):
+    double = torch.float64
+    ours = TorchLoss(class_weight=WEIGHTS, ignore_index=1, reduction=reduction)
+    weight = torch.tensor(WEIGHTS, dtype=double)
+    theirs = nn.CrossEntropyLoss(weight=weight, ignore_index=1, reduction=reduction)
+    compare(lambda z: ours(z, PIXELS), lambda z: theirs(z, PIXELS), IMAGES, double)
+    soft, theirs = TorchLoss(reduction=reduction), nn.CrossEntropyLoss(reduction=reduction)
+    compare(lambda z: soft(z, PIXEL_SHARES), lambda z: theirs(z, PIXEL_SHARES), IMAGES, double)
+    one, yes = TorchLoss("BCEWithLogitsLoss", reduction=reduction), (PIXELS > 1).double()
+    theirs = nn.BCEWithLogitsLoss(reduction=reduction)
+    for target in (yes, yes[:, None]):
+        compare(
+            lambda z, y=target: one(z, y), lambda z: theirs(z[:, 0], yes), IMAGES[:, :1], double
+        )
+
+
+@pytest.mark.parametrize("name", TRAINABLE)
+def test_positions_are_rows_for_every_loss(name):
+    raw, y = batch(LOSSES[name])
+    if raw.ndim == 1:
+        raw = raw.detach()[:, None].requires_grad_()
+    weight = torch.tensor(np.random.default_rng(0).uniform(0, 2, N))
+    criterion = torch_loss(name, reduction="none")
+    flat = criterion(raw, y, weight)
+    (expected,) = torch.autograd.grad(flat.sum(), raw)
+    images = raw.detach().reshape(5, 6, -1).movedim(2, 1).requires_grad_()
+    target = y.reshape(5, 6) if y.ndim == 1 else y.reshape(5, 6, -1).movedim(2, 1)
+    values = criterion(images, target, weight.reshape(5, 6))
+    assert torch.equal(values, flat.reshape(5, 6))
+    (gradient,) = torch.autograd.grad(values.sum(), images)
+    assert torch.equal(gradient, expected.reshape(5, 6, -1).movedim(2, 1))
+    torch.testing.assert_close(
+        torch_loss(name)(images, target, weight.reshape(5, 6)), torch_loss(name)(raw, y, weight)
+    )
+
+
+def test_a_weight_of_a_sample_is_that_of_its_positions():
+    weight = torch.arange(5).double()
+    z, criterion = torch.tensor(IMAGES), TorchLoss(reduction="none")
+    expected = nn.CrossEntropyLoss(reduction="none")(z, PIXELS) * weight[:, None, None]
+    torch.testing.assert_close(criterion(z, PIXELS, weight), expected)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+@pytest.mark.parametrize("options", [{}, {"ignore_index": 0}, {"reduction": "none"}])
+def test_masked_classes_are_those_of_torch(options, dtype):
+    raw = np.where(RNG.random((N, K)) < 0.4, -np.inf, SCORES)
+    raw[np.arange(N), LABELS] = SCORES[np.arange(N), LABELS]
+    ours, theirs = TorchLoss(**options), nn.CrossEntropyLoss(**options)
+    compare(lambda z: ours(z, LABELS), lambda z: theirs(z, LABELS), raw, dtype)
+
+
+def test_a_masked_true_class_has_an_infinite_cross_entropy_as_in_torch():
+    z, y = torch.tensor([[-INF, 1.0, 2.0], [0.0, -INF, -INF]]), torch.tensor([0, 0])
+    ours, theirs = (f(reduction="none")(z, y) for f in (TorchLoss, nn.CrossEntropyLoss))
+    assert torch.equal(ours, theirs)
+    assert ours.tolist() == [INF, 0.0]
+    assert TorchLoss(ignore_index=0, reduction="sum")(z, y).item() == 0.0
+    assert TorchLoss("brier_loss", reduction="none")(z, y).tolist() == pytest.approx(
+        [1 + 1 / (1 + np.e) ** 2 + 1 / (1 + 1 / np.e) ** 2, 0.0]
+    )
+
+
 # -- reductions, targets, errors -------------------------------------------------------------
 
 
@@ -412,13 +496,26 @@ def test_invalid_options_raise_input_error(options, message):
         TorchLoss(**options)
 
 
-Z, Y = torch.tensor(SCORES), LABELS
+Z, Y, INF = torch.tensor(SCORES), LABELS, float("inf")
 BAD_CALLS: list[tuple[dict[str, Any], Any, str]] = [
     ({}, (SCORES, Y), "input must be a tensor of a floating dtype; got ndarray"),
     ({}, (Y, Y), "input must be a tensor of a floating dtype; got torch.int64"),
     ({}, (Z[:0], Y[:0]), "and at least one row"),
-    ({}, (Z[None], Y), r"shape \(n,\) or \(n, k\)"),
+    ({}, (Z[:0, 0], Y[:0]), r"shape \(n,\), \(n, k\) or \(n, k, d1, ...\) and at least one row"),
+    ({}, (Z[None], Y), r"target must have shape \(1, 4\) or \(1, 30, 4\) to match the input"),
+    (
+        {},
+        (Z[None], Y[None, :4] % 4, torch.ones(3)),
+        r"sample_weight must have shape \(1,\) or \(1, 4\)",
+    ),
     ({}, (Z / 0, Y), "input must be finite; got .* in row 0"),
+    (
+        {},
+        (torch.full((2, 3), -INF), Y[:2] % 3),
+        "input must be finite; got .* in row 0; .* -inf masks a class",
+    ),
+    ({}, (torch.tensor([1.0, INF]), YES[:2]), "input must be finite; got inf in row 1"),
+    ({"from_logits": False}, (torch.tensor([0.5, -INF]), YES[:2]), "input must be finite"),
     ({}, (Z, Y + 1), "from 0 to 3 .* got 4"),
     ({}, (Z, Y - 1), "got -1; pass it as ignore_index"),
     ({}, (Z, Y.double()), "integer dtype"),
@@ -478,23 +575,73 @@ def test_torch_is_imported_only_when_used(code):
 
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")
-def test_skorch():
+@pytest.mark.parametrize("by_class", [True, False])
+def test_skorch(by_class):
     skorch = pytest.importorskip("skorch")
     rng = np.random.default_rng(0)
     X = rng.normal(size=(200, 3)).astype(np.float32)
     y = (X[:, 0] + 0.3 * rng.normal(size=200) > 0).astype(np.int64)
     torch.manual_seed(0)
+    criterion = TorchLoss("categorical_focal_crossentropy", gamma=1.0)
+    chosen = {
+        "criterion": TorchLoss, "criterion__loss": criterion.batch_loss.loss,
+    } if by_class else {"criterion": criterion}  # fmt: skip
     net = skorch.NeuralNetClassifier(
-        nn.Sequential(nn.Linear(3, 2)), criterion=TorchLoss,
-        criterion__loss="categorical_focal_crossentropy", criterion__gamma=1.0,
-        max_epochs=6, lr=0.3, verbose=0, predict_nonlinearity=lambda z: z.softmax(-1),
+        nn.Sequential(nn.Linear(3, 2)), **chosen, predict_nonlinearity=criterion.probabilities,
+        max_epochs=6, lr=0.3, verbose=0,
     )  # fmt: skip
-    net.fit(X, y)
+    net = clone(net).fit(X, y)
     curve = net.history[:, "train_loss"]
     assert len(curve) == 6
     assert curve[-1] < 0.7 * curve[0]
     assert net.criterion_.batch_loss.loss.gamma == 1.0
-    np.testing.assert_allclose(net.predict_proba(X).sum(axis=1), 1.0, rtol=1e-5)
+    z = X @ net.module_[0].weight.detach().numpy().T + net.module_[0].bias.detach().numpy()
+    np.testing.assert_allclose(net.predict_proba(X), scipy.special.softmax(z, axis=1), rtol=1e-5)
     assert net.score(X, y) > 0.85
-    net.set_params(criterion__gamma=3.0)
-    assert net.criterion_.batch_loss.loss.gamma == 3.0
+    net.set_params(criterion__loss="brier_loss")
+    assert net.criterion_.batch_loss.loss.name == "brier_loss"
+
+
+def test_skorch_with_one_column():
+    skorch = pytest.importorskip("skorch")
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(200, 3)).astype(np.float32)
+    y = (X[:, 0] + 0.3 * rng.normal(size=200) > 0).astype(np.float32)
+    criterion = TorchLoss("brier_loss")
+    net = skorch.NeuralNetBinaryClassifier(
+        nn.Sequential(nn.Linear(3, 1), nn.Flatten(0)), criterion=criterion,
+        predict_nonlinearity=criterion.probabilities, max_epochs=9, lr=1.0, verbose=0,
+    ).fit(X, y)  # fmt: skip
+    z = X @ net.module_[0].weight.detach().numpy()[0] + net.module_[0].bias.item()
+    np.testing.assert_allclose(net.predict_proba(X)[:, 1], scipy.special.expit(z), rtol=1e-5)
+    assert net.score(X, y) > 0.85
+
+
+def test_probabilities_of_raw_scores():
+    def of(name, values, **options):
+        criterion = TorchLoss(name, **options)
+        return criterion.probabilities(torch.tensor(values)).numpy()
+
+    softmax, expit = scipy.special.softmax, scipy.special.expit
+    both = np.stack([expit(-ONE_SCORE), expit(ONE_SCORE)], axis=1)
+    near = {"rtol": 1e-12, "atol": 1e-15}
+    np.testing.assert_allclose(of("brier_loss", SCORES), softmax(SCORES, axis=1), **near)
+    np.testing.assert_allclose(of("brier_loss", IMAGES), softmax(IMAGES, axis=1), **near)
+    for column in (ONE_SCORE, ONE_SCORE[:, np.newaxis]):
+        np.testing.assert_allclose(of("squared_hinge_loss", column), both, **near)
+        np.testing.assert_allclose(of("brier_loss", expit(column), from_logits=False), both, **near)
+    np.testing.assert_allclose(of("multilabel_crossentropy", SCORES), expit(SCORES), **near)
+    p = softmax(SCORES, axis=1)
+    np.testing.assert_array_equal(of("bi_tempered_logistic_loss", p, from_logits=False), p)
+    tempered = of("bi_tempered_logistic_loss", SCORES)
+    expected = LOSSES["bi_tempered_logistic_loss"].probabilities(SCORES.T, K).T
+    np.testing.assert_array_equal(tempered, expected)
+    latent = of("cumulative_link_log_loss", ONE_SCORE, thresholds=(0.0, 1.0))
+    below = expit(np.array([0.0, 1.0]) - ONE_SCORE[:, np.newaxis])
+    np.testing.assert_allclose(latent[:, 0], below[:, 0], **near)
+    np.testing.assert_allclose(latent[:, 2], 1.0 - below[:, 1], rtol=1e-9)
+    assert of("brier_loss", SCORES.astype(np.float32)).dtype == np.float32
+    with pytest.raises(InputError, match="loss must determine probabilities; got hinge_loss"):
+        of("hinge_loss", ONE_SCORE)
+    with pytest.raises(InputError, match="input must be a tensor"):
+        TorchLoss().probabilities(SCORES)

@@ -11,6 +11,8 @@ from typing import Any
 
 import numpy as np
 
+EPS, MAX, TINY = np.finfo(float).eps, np.finfo(float).max, np.nextafter(0.0, 1.0)
+
 try:
     import torch
 
@@ -31,6 +33,8 @@ class LossCase:
     defaults: dict[str, Any] = field(default_factory=dict)
     # For each parameter of the loss, values outside its domain, and what the error says.
     bad_parameters: list[tuple[dict[str, Any], str]] = field(default_factory=list)
+    # Smallest and largest allowed number of each parameter that is a number.
+    limits: dict[str, tuple[float, float]] = field(default_factory=dict)
     binary_only: bool = False  # for two classes only
     ordered: bool = False  # for ordered classes
     margins: bool = False  # of decision scores, one for each class
@@ -213,6 +217,7 @@ LOSS_CASES: dict[str, LossCase] = {
         formula=crossentropy, smoothing=True, clip=True, in_nats=True
     ),
     "logarithmic_score": LossCase(
+        limits={"base": (1 + EPS, MAX)},
         defaults={"base": 2.0},
         formula=lambda z, t, base=2.0: crossentropy(z, t) / np.log(base),
         smoothing=True,
@@ -228,6 +233,7 @@ LOSS_CASES: dict[str, LossCase] = {
         formula=expected(lambda z: 1 - proba(z) / proba(z).norm(dim=1, keepdim=True))
     ),
     "pseudospherical_loss": LossCase(
+        limits={"beta": (1.00001, 1e6)},
         defaults={"beta": 3.0},
         formula=expected(
             lambda z, beta=3.0: (
@@ -237,6 +243,7 @@ LOSS_CASES: dict[str, LossCase] = {
         bad_parameters=[({"beta": 0.5}, "beta must be > 1")],
     ),
     "power_loss": LossCase(
+        limits={"beta": (1.00001, 1e6)},
         defaults={"beta": 3.0},
         formula=expected(
             lambda z, beta=3.0: (
@@ -248,6 +255,7 @@ LOSS_CASES: dict[str, LossCase] = {
         bad_parameters=[({"beta": 1}, "beta must be > 1")],
     ),
     "beta_loss": LossCase(
+        limits={"alpha": (-0.999999, 100.0), "beta": (-0.999999, 100.0)},
         defaults={"alpha": 0.5, "beta": 0.5},
         formula=beta,
         binary_only=True,
@@ -259,6 +267,7 @@ LOSS_CASES: dict[str, LossCase] = {
     ),
     "zero_one_loss": LossCase(),
     "binary_focal_crossentropy": LossCase(
+        limits={"gamma": (0.0, 1e6), "alpha": (0.0, 1.0)},
         defaults={"gamma": 2.0, "alpha": None},
         formula=expected(binary_focal),
         binary_only=True,
@@ -271,6 +280,7 @@ LOSS_CASES: dict[str, LossCase] = {
         ],
     ),
     "categorical_focal_crossentropy": LossCase(
+        limits={"gamma": (0.0, 1e6), "alpha": (TINY, 1e100)},
         defaults={"gamma": 2.0, "alpha": 1.0},
         formula=expected(
             lambda z, gamma=2.0, alpha=1.0: -alpha * (1 - proba(z)) ** gamma * z.log_softmax(1)
@@ -279,7 +289,7 @@ LOSS_CASES: dict[str, LossCase] = {
         clip=True,
         in_nats=True,
         bad_parameters=[
-            ({"gamma": np.inf}, "gamma must be >= 0 and finite; got inf"),
+            ({"gamma": np.inf}, r"gamma must be >= 0 and <= 1e\+06; got inf"),
             ({"alpha": 0}, "alpha must be > 0"),
             ({"alpha": [1, -1]}, "alpha of each class must be >= 0"),
             (
@@ -289,6 +299,7 @@ LOSS_CASES: dict[str, LossCase] = {
         ],
     ),
     "asymmetric_loss": LossCase(
+        limits={"gamma_positive": (0.0, 1e6), "gamma_negative": (0.0, 1e6), "margin": (0.0, 1.0)},
         defaults={"gamma_positive": 1.0, "gamma_negative": 4.0, "margin": 0.05},
         formula=lambda z, t, **parameters: focal_of(proba(z)[:, 1], t[:, 1], **parameters),
         binary_only=True,
@@ -301,6 +312,7 @@ LOSS_CASES: dict[str, LossCase] = {
         ],
     ),
     "poly1_crossentropy": LossCase(
+        limits={"epsilon": (-1.0, 1e100)},
         defaults={"epsilon": 1.0},
         formula=expected(lambda z, epsilon=1.0: epsilon * (1 - proba(z)) - z.log_softmax(1)),
         smoothing=True,
@@ -309,11 +321,13 @@ LOSS_CASES: dict[str, LossCase] = {
         bad_parameters=[({"epsilon": -1.5}, "epsilon must be >= -1")],
     ),
     "generalized_crossentropy": LossCase(
+        limits={"q": (TINY, 1.0)},
         defaults={"q": 0.7},
         formula=expected(lambda z, q=0.7: (1 - proba(z) ** q) / q),
         bad_parameters=[({"q": 0}, "q must be > 0 and <= 1; got 0")],
     ),
     "symmetric_crossentropy": LossCase(
+        limits={"alpha": (0.0, 1e100), "beta": (0.0, 1e100), "log_zero": (-MAX, 0.0)},
         defaults={"alpha": 0.1, "beta": 1.0, "log_zero": -4.0},
         formula=symmetric,
         smoothing=True,
@@ -326,6 +340,7 @@ LOSS_CASES: dict[str, LossCase] = {
         ],
     ),
     "taylor_crossentropy": LossCase(
+        limits={"order": (1, 1000)},
         defaults={"order": 2},
         formula=expected(
             lambda z, order=2: sum((1 - proba(z)) ** m / m for m in range(1, order + 1))
@@ -336,6 +351,7 @@ LOSS_CASES: dict[str, LossCase] = {
         ],
     ),
     "label_relaxation": LossCase(
+        limits={"alpha": (TINY, 0.5)},
         defaults={"alpha": 0.1},
         formula=relaxation,
         one_true_class=True,
@@ -344,6 +360,7 @@ LOSS_CASES: dict[str, LossCase] = {
         bad_parameters=[({"alpha": 0.6}, "alpha must be > 0 and <= 0.5")],
     ),
     "bi_tempered_logistic_loss": LossCase(
+        limits={"t1": (0.0, 1.0), "t2": (1.0, 10.0)},
         defaults={"t1": 0.8, "t2": 1.2},
         formula=bi_tempered,
         clip=True,
@@ -390,6 +407,7 @@ LOSS_CASES: dict[str, LossCase] = {
         one_true_class=True,
     ),
     "smoothed_hinge_loss": LossCase(
+        limits={"gamma": (TINY, 1e100)},
         defaults={"gamma": 1.0},
         formula=sum_over_wrong(smoothed_hinge),
         binary_only=True,
@@ -410,6 +428,7 @@ LOSS_CASES: dict[str, LossCase] = {
         formula=sum_over_wrong(lead), margins=True, one_true_class=True
     ),
     "multi_margin_loss": LossCase(
+        limits={"margin": (0.0, 1e100)},
         defaults={"p": 1, "margin": 1.0},
         formula=lambda z, t, p=1, margin=1.0: (
             sum_over_wrong(lambda r: (margin + r).clamp(min=0) ** p)(z, t) / t.shape[1]
@@ -440,6 +459,7 @@ LOSS_CASES: dict[str, LossCase] = {
         bad_parameters=[({"over_classes": "summ"}, "did you mean 'sum'")],
     ),
     "huber_loss": LossCase(
+        limits={"delta": (TINY, 1e100)},
         defaults={"over_classes": "mean", "delta": 1.0},
         formula=distance(lambda p, t, delta=1.0: F.huber_loss(p, t, delta=delta, reduction="none")),
         numbers=True,
@@ -469,6 +489,7 @@ LOSS_CASES: dict[str, LossCase] = {
     ),
     "entropy": LossCase(formula=lambda z, t: -(proba(z) * z.log_softmax(1)).sum(1), in_nats=True),
     "cross_entropy": LossCase(
+        limits={"delta": (0.0, MAX)},
         defaults={"delta": 0.0},
         formula=expected(lambda z, delta=0.0: -(proba(z) + delta).log()),
         in_nats=True,
@@ -488,12 +509,14 @@ LOSS_CASES: dict[str, LossCase] = {
     ),
     "jensen_shannon_divergence": LossCase(formula=jensen_shannon, in_nats=True),
     "renyi_divergence": LossCase(
+        limits={"alpha": (1e-6, 1e6)},
         defaults={"alpha": 0.5},
         formula=lambda z, t, alpha=0.5: power_sum(z, t, alpha).log() / (alpha - 1),
         in_nats=True,
         bad_parameters=[({"alpha": -1}, "alpha must be > 0"), ({"alpha": 1.0}, "must not be 1")],
     ),
     "alpha_divergence": LossCase(
+        limits={"alpha": (1e-6, 100.0)},
         defaults={"alpha": 0.5},
         formula=lambda z, t, alpha=0.5: (power_sum(z, t, alpha) - 1) / (alpha * (alpha - 1)),
         bad_parameters=[({"alpha": 0}, "alpha must be > 0"), ({"alpha": 1}, "kl_divergence")],
@@ -510,6 +533,7 @@ LOSS_CASES: dict[str, LossCase] = {
         bad_parameters=[({"over_labels": None}, "unknown over_labels None")],
     ),
     "multilabel_asymmetric_loss": LossCase(
+        limits={"gamma_positive": (0.0, 1e6), "gamma_negative": (0.0, 1e6), "margin": (0.0, 1.0)},
         defaults={
             "over_labels": "mean",
             "gamma_positive": 1.0,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping, MappingView, Set
 from typing import Any
 
 import numpy as np
@@ -31,11 +32,25 @@ def column_names(values: object) -> list[object] | None:
     return names
 
 
+def categories_of(values: object) -> list[Any] | None:
+    """Categories of labels of a categorical type (pandas, Enum of Polars); None for others."""
+    if type(values) is np.ndarray or isinstance(values, (list, tuple)):
+        return None
+    known = getattr(getattr(values, "dtype", None), "categories", None)
+    return [plain(label) for label in known] if np.iterable(known) else None
+
+
 def to_array(values: object, name: str) -> Array:
     """Convert an array-like to a NumPy array of 1 or 2 dimensions, without a copy if possible."""
     array = as_array(values, name)
     if array.ndim == 0:
-        raise InputError(f"{name} must be an array; got the single value {values!r}")
+        if hasattr(values, "toarray"):
+            raise InputError(
+                f"{name} must be a dense array; got a sparse {type(values).__name__}; pass "
+                f"{name}.toarray()"
+            )
+        shown = " ".join(repr(values).split())  # in one line
+        raise InputError(f"{name} must be an array; got the single value {shown}")
     if array.ndim > 2:
         raise InputError(f"{name} must have one or two dimensions; got shape {array.shape}")
     if array.shape[0] == 0 or array.size == 0:
@@ -60,21 +75,59 @@ def as_array(values: object, name: str) -> Array:
         )
     if isinstance(values, (list, tuple)):
         return _from_list(values, name)
+    refuse_collection(values, name)
     if getattr(values, "requires_grad", False) is True:
         raise InputError(
             f"{name} must not require gradients, which are not used here; pass {name}.detach()"
         )
     _refuse_other_devices(values, name)
     try:
+        if str(getattr(values, "dtype", "")) == "torch.bfloat16":  # NumPy has no such type
+            values = values.float()  # type: ignore[attr-defined]
+        if (dtype := _pandas_type(values)) is not None:
+            missing = {"na_value": np.nan if dtype.kind == "f" else None}
+            options = missing if dtype.kind in "fO" else {}
+            return np.asarray(values.to_numpy(dtype=dtype, **options))  # type: ignore[attr-defined]
         if hasattr(values, "__dlpack__") and not hasattr(values, "__array__"):
             return np.from_dlpack(values)
-        return np.asarray(values)
+        array = np.asarray(values)
+        return array.astype(np.float32) if array.dtype.name == "bfloat16" else array
     except (TypeError, ValueError, RuntimeError, BufferError) as error:
         reason = str(error).strip().split("\n")[0].rstrip(".")
         kind = type(values).__name__
         raise InputError(
             f"{name} must be an array that NumPy can read; got {kind}: {reason}"
         ) from None
+
+
+def refuse_collection(values: object, name: str) -> None:
+    """Raise an InputError for a set, mapping or iterator, which NumPy reads as a single object."""
+    if isinstance(values, (Set, Mapping, MappingView, Iterator)):
+        order = ", which has no order" if isinstance(values, (set, frozenset)) else ""
+        raise InputError(
+            f"{name} must be an array or a list; got a {type(values).__name__}{order}; pass a list "
+            f"in the order that you mean"
+        )
+
+
+def _pandas_type(values: object) -> np.dtype[Any] | None:
+    """NumPy type of numbers in nullable or Arrow types of pandas; None for anything else."""
+    # np.asarray converts such numbers to float64 or to objects.
+    if not (hasattr(values, "to_numpy") and hasattr(values, "isna")):
+        return None
+    types = [*values.dtypes] if hasattr(values, "columns") else [values.dtype]  # type: ignore[attr-defined]
+    extension = [hasattr(kind, "numpy_dtype") for kind in types]
+    converted = [
+        np.dtype(getattr(kind, "numpy_dtype", object)) if new else kind
+        for kind, new in zip(types, extension, strict=True)
+    ]
+    if not any(extension) or not all(
+        isinstance(kind, np.dtype) and kind.kind in "biuf" for kind in converted
+    ):
+        return None
+    common = np.result_type(*converted)
+    missing = common.kind != "f" and bool(np.asarray(values.isna()).any())
+    return np.dtype(object) if missing else common
 
 
 def _from_list(values: list[Any] | tuple[Any, ...], name: str) -> Array:
@@ -93,6 +146,12 @@ def _from_list(values: list[Any] | tuple[Any, ...], name: str) -> Array:
         and not all(isinstance(value, (str, bytes)) for value in values)
     ):
         return np.asarray(values, dtype=object)  # otherwise NumPy converts numbers and NaN to text
+    if (
+        array.ndim == 1
+        and array.dtype.kind == "f"
+        and any(isinstance(value, int) and abs(value) > 2**53 for value in values)
+    ):
+        return np.asarray(values, dtype=object)  # float64 does not have these integers
     return array
 
 
@@ -110,6 +169,15 @@ def _refuse_other_devices(values: object, name: str) -> None:
         )
 
 
+def to_floats(values: object, name: str) -> tuple[float, ...]:
+    """Convert a sequence of numbers; text and switches raise a TypeError, as other objects do."""
+    refuse_collection(values, name)
+    listed = list(values)  # type: ignore[call-overload]
+    if any(isinstance(value, (str, bytes, bool, np.bool_)) for value in listed):
+        raise TypeError(f"{name} must be numbers")
+    return tuple(map(float, listed))
+
+
 def to_numbers(values: object, name: str) -> Array:
     """Convert an array-like of real numbers to a NumPy array, which keeps its numeric type."""
     array = to_array(values, name)
@@ -125,18 +193,48 @@ def to_numbers(values: object, name: str) -> Array:
     try:
         if not has_text:
             return array.astype(np.float64)
+    except OverflowError:
+        raise InputError(
+            f"{name} must be numbers of float64, up to 1.8e308; got a larger integer"
+        ) from None
     except (TypeError, ValueError):
         pass
     example = next((v for v in array.flat if not isinstance(v, (int, float))), array.flat[0])
     raise InputError(f"{name} must be numbers; got {plain(example)!r}")
 
 
-_FLOATS = (np.dtype(np.float64), np.dtype(np.float32), np.dtype(np.float16))
+_FloatType = np.dtype[np.floating[Any]]
+_DOUBLE: _FloatType = np.dtype(np.float64)
+_FLOATS: dict[int, _FloatType] = {2: np.dtype(np.float16), 4: np.dtype(np.float32)}  # by bytes
+_EPS_OF_BYTES = {size: float(np.finfo(f"f{size}").eps) for size in (2, 4, 8)}
 
 
-def float_type(values: Array) -> np.dtype[np.floating[Any]]:
-    """Type of float16, float32 and float64 arrays; float64 for any other array."""
-    return values.dtype if values.dtype in _FLOATS else _FLOATS[0]
+def float_type(values: Array) -> _FloatType:
+    """Native type of float16, float32 and float64 arrays; float64 for any other array."""
+    dtype = values.dtype
+    return _FLOATS.get(dtype.itemsize, _DOUBLE) if dtype.kind == "f" else _DOUBLE
+
+
+_EPS = {
+    "bfloat16": 2.0**-7,
+    **dict.fromkeys(("float16", "halffloat"), _EPS_OF_BYTES[2]),
+    **dict.fromkeys(("float32", "float"), _EPS_OF_BYTES[4]),
+}
+
+
+def precision(values: object, array: Array) -> float:
+    """Machine epsilon of array-like numbers: of the least precise column of a data frame."""
+    # `array` has the converted values. The types are compared by name, for all libraries alike.
+    converted = _EPS_OF_BYTES[float_type(array).itemsize]
+    if type(values) is np.ndarray or isinstance(values, (list, tuple)):
+        return converted
+    types = getattr(values, "dtypes", None)
+    if types is None and hasattr(values, "schema"):
+        types = values.schema.types  # a pyarrow table
+    if types is None or isinstance(types, np.dtype) or not np.iterable(types):
+        types = [getattr(values, "dtype", getattr(values, "type", None))]
+    names = [str(kind).lower().removeprefix("torch.").removesuffix("[pyarrow]") for kind in types]
+    return max([converted, *(_EPS[name] for name in names if name in _EPS)])
 
 
 def plain(label: Any) -> Any:

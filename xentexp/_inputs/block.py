@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from xentexp._numerics import (
+    LOWEST_LOG,
     FloatArray,
     IntArray,
     flat_view,
@@ -209,7 +210,12 @@ class Block:
 
     def _negative_margins_of(self, scores: NDArray[np.floating]) -> FloatArray:
         negative_margins = scores_by_class(scores)
-        negative_margins -= self.of_true(negative_margins)
+        true = self.of_true(negative_margins)
+        masked = true.min() == -np.inf
+        with np.errstate(over="ignore", invalid="ignore"):
+            negative_margins -= true
+        if masked:  # -inf minus -inf: a masked wrong class
+            negative_margins[np.isnan(negative_margins)] = -np.inf
         negative_margins.reshape(-1)[self._true] = -np.inf
         return negative_margins
 
@@ -372,7 +378,7 @@ class Block:
             logarithm = self.log_proba_by_class
         else:
             logarithm = np.log(np.where(proba > 0, proba, 1.0))
-        value: FloatArray = np.einsum("ji,ji->i", proba, logarithm)
+        value: FloatArray = np.einsum("ji,ji->i", proba, np.maximum(logarithm, LOWEST_LOG))
         np.subtract(0.0, value, out=value)
         return positive_part(value)  # rounding may leave -1e-14
 
@@ -447,7 +453,7 @@ class Block:
             ``p - t`` of each class, a new array.
         """
         if self.logits is None or self.index is None:
-            return self.residual_by_class.copy()
+            return self._residual_of_sure()
         proba = self._plain_softmax(self.logits)
         return self.put_true(proba, -self.of_true(sums_of_others(proba)))
 
@@ -460,11 +466,17 @@ class Block:
             ``p - t`` and ``p (1 - p)`` of each class, new arrays.
         """
         if self.logits is None or self.index is None:
-            return self.residual_by_class.copy(), self.proba_by_class * self.miss_by_class
+            return self._residual_of_sure(), self.proba_by_class * self.miss_by_class
         proba = self._plain_softmax(self.logits)
         others = sums_of_others(proba)
         hessian = proba * others
         return self.put_true(proba, -self.of_true(others)), hessian
+
+    def _residual_of_sure(self) -> FloatArray:
+        """`residual_by_class` as a new array, without cancellation where a target is 1."""
+        if self.index is None and (sure := self.target_by_class == 1.0).any():
+            return np.where(sure, -self.miss_by_class, self.residual_by_class)
+        return self.residual_by_class.copy()
 
     @staticmethod
     def _plain_softmax(scores: NDArray[np.floating]) -> FloatArray:

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from xentexp._inputs.block import Block
 from xentexp._inputs.columns import Columns, Distributions, Predictions, as_index
 from xentexp._inputs.labels import KnownTargets, Labels
-from xentexp._inputs.rows import ReadPages, Rows
+from xentexp._inputs.rows import ReadPages, Rows, differs
 from xentexp._numerics import Array, FloatArray, IntArray
 from xentexp.errors import InputError
 
@@ -164,7 +164,7 @@ class CheckedInput:
         soft: FloatArray | None = None
         if isinstance(self.targets, Labels):
             if self.ignore_label is not None:
-                keep = np.asarray(self.targets.values[span] != self.ignore_label)
+                keep = differs(self.targets.values[span], self.ignore_label)
                 if not keep.any():
                     return None
                 rows = rows if keep.all() else Rows(span, keep)

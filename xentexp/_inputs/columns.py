@@ -23,6 +23,8 @@ class Predictions:
     order: IntArray | None = None  # column of each class; None if the columns are in order
     normalize: bool | None = False
     name: str = "y_pred"
+    eps: float = float(np.finfo(np.float64).eps)  # precision of the numbers that were passed
+    tolerance: float = 0.0  # of the row sums, if larger than that of the precision
 
     @property
     def n_classes(self) -> int:
@@ -42,11 +44,15 @@ class Predictions:
         if self.kind == "proba":
             values = self._check_proba(values, rows)
         elif not _finite(values):
-            row = _first_bad(np.isfinite(values))
-            raise InputError(
-                f"raw scores must be finite; row {rows.number(row)} of {self.name} has "
-                f"{values[row].tolist()}"
-            )
+            single = self.kind == "decision" and values.ndim == 1
+            known = np.isfinite(values) if single else known_scores(values)
+            if not known.all():
+                row = _first_bad(known)
+                hint = "" if single else "; beside a finite score, -inf masks a class"
+                raise InputError(
+                    f"raw scores must be finite; row {rows.number(row)} of {self.name} has "
+                    f"{values[row].tolist()}{hint}"
+                )
         return values if self.order is None else values[:, self.order]
 
     def _check_proba(self, values: Array, rows: Rows) -> Array:
@@ -84,25 +90,49 @@ class Predictions:
                     f"{self.name} sums to 0"
                 )
             return values / sums[:, np.newaxis]
-        tolerance = row_sum_tolerance(self.dtype)
-        if not (sums.min() >= 1.0 - tolerance and sums.max() <= 1.0 + tolerance):
-            self._raise_for_sums(tolerance, rows)
+        tolerance = max(row_sum_tolerance(self.eps), self.tolerance)
+        if not _sum_to_one(sums, tolerance):
+            _check_sums(
+                self.values,
+                self.dtype,
+                rows,
+                tolerance,
+                self.name,
+                "; pass normalize=True to divide each row by its sum, or normalize=None to use the "
+                "rows unchanged",
+            )
         return values
 
-    def _raise_for_sums(self, tolerance: float, rows: Rows) -> None:
-        if rows.keep is None:  # no row is ignored here: find the worst of all rows
-            sums = np.concatenate([row_sums(piece) for _, piece in pieces(self.values)])
-            rows = Rows(slice(0, len(self.values)))
-        else:
-            sums = row_sums(rows.of(self.values))
-        error = np.abs(sums - 1.0)
-        row = int(np.nanargmax(error))
-        count = int(np.count_nonzero(error > tolerance))
-        raise InputError(
-            f"rows of {self.name} must sum to 1; {count} of {len(sums)} do not, the worst is row "
-            f"{rows.number(row)} with {sums[row]:.9g}; pass normalize=True to divide each row by "
-            f"its sum, or normalize=None to use the rows unchanged"
-        )
+
+def _sum_to_one(sums: Array, tolerance: float) -> bool:
+    return bool(sums.min() >= 1.0 - tolerance and sums.max() <= 1.0 + tolerance)
+
+
+def _check_sums(
+    values: Array,
+    dtype: np.dtype[np.floating[Any]],
+    rows: Rows,
+    tolerance: float,
+    name: str,
+    advice: str = "",
+) -> None:
+    """Raise an InputError unless the numbers are less precise than their type."""
+    tolerance = max(tolerance, less_precise_tolerance(values))
+    if rows.keep is None:  # no row is ignored here: find the worst of all rows
+        parts = [row_sums(piece.astype(dtype, copy=False)) for _, piece in pieces(values)]
+        sums, rows = np.concatenate(parts), Rows(slice(0, len(values)))
+    else:
+        sums = row_sums(rows.of(values).astype(dtype, copy=False))
+    if _sum_to_one(sums, tolerance):
+        return
+    error = np.abs(sums.astype(np.float64) - 1.0)
+    worst = int(np.nanargmax(error))
+    count = int(np.count_nonzero(error > tolerance))
+    raise InputError(
+        f"rows of {name} must sum to 1; {count} of {len(sums)} {'does' if count == 1 else 'do'} "
+        f"not, the worst is row {rows.number(worst)} with {float(sums[worst]):.9g}; it is off by "
+        f"{error[worst]:.2g}, more than the tolerance {tolerance:.2g}{advice}"
+    )
 
 
 def _finite(scores: Array) -> bool:
@@ -112,6 +142,14 @@ def _finite(scores: Array) -> bool:
             if np.dot(flat, flat) < np.inf:  # faster than a minimum and a maximum
                 return True
     return bool(scores.min() > -np.inf and scores.max() < np.inf)
+
+
+def known_scores(scores: Array) -> Array:
+    """Whether each raw score is finite, or -inf in a row that has a finite score."""
+    finite = np.isfinite(scores)
+    if scores.ndim == 2:  # in shape (n,), the score of the first class is 0
+        return finite | (np.isneginf(scores) & finite.any(axis=1, keepdims=True))
+    return finite | np.isneginf(scores)
 
 
 def _first_bad(good: Array) -> int:
@@ -179,7 +217,7 @@ def to_columns(values: object, kind: ColumnKind, name: str, *, logits: bool = Fa
     targets, predictions = _DOMAINS[kind]
     low, high, rule = targets if name == "y_true" else predictions
     if logits:
-        low, high, rule = -_LARGEST, _LARGEST, "finite raw scores"
+        low, high, rule = -np.inf, _LARGEST, "raw scores, finite or -inf"
     return Columns(array, "logits" if logits else "proba", low, high, rule, name)
 
 
@@ -219,9 +257,46 @@ def all_below(index: NDArray[np.intp], bound: int) -> bool:
     return bool(np.maximum.reduce(index.view(np.uintp)) < bound)
 
 
-def row_sum_tolerance(dtype: np.dtype[np.floating[Any]]) -> float:
+def row_sum_tolerance(eps: float) -> float:
     """Largest accepted distance of a row sum from 1: sqrt of the precision, as in scikit-learn."""
-    return float(np.sqrt(np.finfo(dtype).eps))
+    return float(np.sqrt(eps))
+
+
+def printed_tolerance(values: Array) -> float:
+    """Largest distance from 1 of the row sums of probabilities that were read from text."""
+    # With d digits after the decimal point, of the numbers from 0.1 to 1, it is 10^-d for each
+    # column; 0 if they were printed with more digits than float32 has, or with a single one.
+    if values.dtype.kind != "f" or values.ndim == 1:
+        return 0.0
+    digits = _printed_digits(values)
+    if digits is None or digits < 2:
+        return 0.0
+    return float(values.shape[1] * 10.0 ** -min(digits, 7))  # float32 has 7 digits, printed as 9
+
+
+def less_precise_tolerance(values: Array) -> float:
+    """Tolerance of numbers that were float32 or had 6 to 9 digits before they became float64."""
+    if values.dtype.kind != "f" or values.dtype.itemsize < 8:
+        return 0.0
+    if all(bool(np.all(piece == piece.astype(np.float32))) for _, piece in pieces(values)):
+        return row_sum_tolerance(float(np.finfo(np.float32).eps))
+    tolerance = printed_tolerance(values)
+    return tolerance if tolerance <= 1e-6 * values.shape[1] else 0.0
+
+
+_MOST_DIGITS = 9  # of a float32 number
+
+
+def _printed_digits(values: Array) -> int | None:
+    """Least number of decimals that gives all numbers from 0.1 to 1; None if it is above 9."""
+    digits = 0
+    for _, piece in pieces(values):
+        numbers = piece[(piece >= 0.1) & (piece < 1.0)]
+        while bool((np.abs(np.rint(numbers * 10.0**digits) - numbers * 10.0**digits) > 1e-6).any()):
+            digits += 1
+            if digits > _MOST_DIGITS:
+                return None
+    return digits
 
 
 def to_weight(values: object, n_rows: int) -> Array:
@@ -261,6 +336,7 @@ class Distributions:
     values: Array
     order: IntArray | None = None
     name: str = "y_true"
+    eps: float = float(np.finfo(np.float64).eps)  # precision of the numbers that were passed
 
     def soft(self, rows: slice) -> FloatArray:
         """Checked target distribution of some rows, (n, k)."""
@@ -275,13 +351,9 @@ class Distributions:
                 f"{rows.start + int(row)}, column {int(column)} of {self.name} has "
                 f"{block[row, column]}"
             )
-        sums, tolerance = row_sums(block), row_sum_tolerance(float_type(self.values))
-        if not (sums.min() >= 1.0 - tolerance and sums.max() <= 1.0 + tolerance):
-            row = int(np.abs(sums - 1.0).argmax())
-            raise InputError(
-                f"rows of {self.name} must sum to 1; row {rows.start + row} sums to "
-                f"{block[row].sum():.9g}"
-            )
+        tolerance = row_sum_tolerance(self.eps)
+        if not _sum_to_one(row_sums(block), tolerance):
+            _check_sums(self.values, np.dtype(np.float64), Rows(rows), tolerance, self.name)
         return block if self.order is None else block[:, self.order]
 
     def one_hot(self, step: int) -> bool:

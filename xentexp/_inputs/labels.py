@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from xentexp._inputs.asarray import plain, to_numbers
+from xentexp._inputs.asarray import as_array, plain, refuse_collection, to_array, to_numbers
 from xentexp._inputs.columns import all_below
 from xentexp._inputs.rows import Rows, pieces
 from xentexp._numerics import Array, FloatArray, IntArray
@@ -41,6 +41,83 @@ class KnownTargets:
             return self.true_class[rows], None
         assert self.distribution is not None
         return None, self.distribution[rows]
+
+
+def to_labels(values: object, name: str) -> Array:
+    """Convert labels, (n,), or target distributions, (n, k): one type for each kind of label."""
+    # Labels of Python in an array of objects get the type that NumPy gives to a list of them.
+    array = to_array(values, name)
+    if array.ndim > 1:
+        return array
+    if array.dtype.kind == "u" and array.dtype.itemsize == 8:
+        return array.astype(np.int64 if array.max() <= _MAX_INT64 else object)
+    if array.dtype.kind in "cV":
+        raise InputError(
+            f"{name} must have labels that are numbers, text or other single values; got "
+            f"{array.dtype}"
+        )
+    if array.dtype.kind != "O":
+        return array
+    labels = array.tolist()
+    if set(map(type, labels)) <= {str}:
+        return array
+    labels = [plain(label) for label in labels]
+    try:
+        kinds = set(map(type, set(labels)))
+    except TypeError:
+        row, label = next((i, label) for i, label in enumerate(labels) if not _is_single(label))
+        raise InputError(
+            f"labels must be single values such as numbers or text; got {label!r} in row {row} of "
+            f"{name}"
+        ) from None
+    if kinds <= {bool} or kinds <= {float}:
+        return np.array(labels)
+    if kinds == {int} and -_MAX_INT64 <= min(labels) <= max(labels) <= _MAX_INT64:
+        return np.array(labels)
+    return array
+
+
+_MAX_INT64 = 2**63 - 1
+
+
+def _is_single(label: object) -> bool:
+    try:
+        hash(label)
+    except TypeError:
+        return False
+    return True
+
+
+def refuse_missing_labels(y: object) -> None:
+    """Raise an InputError for labels in a set, and for pandas.NA and None among labels."""
+    # scikit-learn checks the rest; its checks fail without a message for pandas.NA.
+    if y is None or (type(y) is np.ndarray and y.dtype.kind != "O"):
+        return
+    refuse_collection(y, "y")
+    labels = as_array(y, "y")
+    if labels.dtype.kind != "O" or labels.ndim != 1:
+        return
+    row = next((i for i, label in enumerate(labels) if is_missing(label)), None)
+    if row is not None and not isinstance(labels[row], float):
+        raise InputError(
+            f"y must not have missing values; got {labels[row]} in row {row}; remove the row"
+        )
+
+
+def check_ignore_label(label: object, y_true: Array) -> None:
+    """Raise an InputError unless it is one label that is not missing."""
+    if not _is_single(label) or np.ndim(label) > 0:  # type: ignore[arg-type]
+        raise InputError(f"ignore_label must be a single label; got {label!r}")
+    if is_missing(plain(label)):
+        raise InputError(
+            f"ignore_label must not be {label}, a missing value; mark the rows with another "
+            f"label, e.g. -1, and pass it"
+        )
+    if isinstance(label, (bool, np.bool_)) and y_true.dtype.kind in "iuf":
+        raise InputError(
+            f"ignore_label must be a number, as the labels of y_true; got {label!r}; pass "
+            f"{int(label)} to ignore the rows with this label"
+        )
 
 
 @dataclass(frozen=True)
@@ -86,8 +163,8 @@ class Labels:
             if is_missing(label):
                 raise _missing_label(label, row)
             raise InputError(
-                f"y_true must contain only the classes {show(self.classes)}; got {label!r} in row "
-                f"{row}; pass labels= with all classes, in the order of the columns"
+                f"y_true must contain only the classes {show(self.classes)}; got {show([label])} "
+                f"in row {row}; pass labels= with all classes, in the order of the columns"
             )
         return index
 
@@ -122,10 +199,12 @@ def _are_columns(labels: Array, n_columns: int) -> bool:
 
 def infer_classes(y_true: Array, n_columns: int, ignore_label: object = None) -> tuple[Any, ...]:
     """Classes of `n_columns` columns, inferred from the labels."""
-    # Integers from 0 to n_columns - 1 are column numbers, even if some do not occur. Other labels
-    # are sorted, as in scikit-learn, and must be as many as the columns. A negative label usually
-    # marks rows without a label, so that it is refused, except in the pair -1 and 1.
+    # Integers from 0 to n_columns - 1 are column numbers, even if some do not occur, as in Keras
+    # and torch. Other labels are sorted, as in scikit-learn, and must be as many as the columns. A
+    # negative label usually marks rows without a label, so that it is refused, except in the pair
+    # -1 and 1.
     if y_true.dtype.kind == "b":
+        refuse_bool(y_true, n_columns)
         return (False, True)
     if all(_are_columns(piece, n_columns) for _, piece in pieces(y_true, ignore_label)):
         return tuple(range(n_columns))
@@ -158,6 +237,33 @@ def infer_classes(y_true: Array, n_columns: int, ignore_label: object = None) ->
             f"labels must have one type that can be sorted; got {show(list(labels))} in y_true; "
             f"pass labels= with all classes, in the order of the columns"
         ) from None
+
+
+def refuse_bool(y_true: Array, n_classes: int) -> None:
+    """Raise an InputError for labels True and False of more than two classes."""
+    if y_true.dtype.kind == "b" and n_classes != 2:
+        raise InputError(
+            f"y_true has the labels False and True, but y_pred has {n_classes} classes; pass "
+            f"labels= with all classes, in the order of the columns"
+        )
+
+
+def infer_categories(
+    categories: list[Any], y_true: Array, n_columns: int, ignore_label: object = None
+) -> tuple[Any, ...]:
+    """Classes inferred from labels of a categorical type, whose categories need not all occur."""
+    categories = [label for label in categories if label != ignore_label]
+    if len(categories) == n_columns:
+        return infer_classes(to_labels(categories, "categories of y_true"), n_columns)
+    classes = infer_classes(y_true, n_columns, ignore_label)
+    labels = distinct(y_true, ignore_label)
+    if set(categories) <= set(classes) or len(labels) == n_columns:
+        return classes
+    raise InputError(
+        f"y_true must have as many categories as y_pred has classes, {n_columns}; got "
+        f"{len(categories)} categories ({show(categories)}); pass labels= with all classes, in the "
+        f"order of the columns"
+    )
 
 
 def distinct(y_true: Array, ignore_label: object = None) -> set[Any]:
@@ -280,11 +386,16 @@ def balanced_weight(totals: Array) -> NDArray[np.float64]:
 
 def to_classes(labels: object, name: str = "labels") -> tuple[Any, ...]:
     """Convert `labels` to a tuple of at least two distinct classes without missing values."""
-    array = np.asarray(labels, dtype=object) if isinstance(labels, (list, tuple)) else labels
-    array = np.asarray(array)
+    if isinstance(labels, (list, tuple)):
+        array = np.empty(len(labels), dtype=object)  # keeps each label as it is
+        array[:] = labels
+    else:
+        array = as_array(labels, name)
     if array.ndim != 1:
         raise InputError(f"{name} must be one-dimensional; got shape {array.shape}")
     classes = tuple(plain(label) for label in array)
+    if (bad := next((label for label in classes if not _is_single(label)), None)) is not None:
+        raise InputError(f"{name} must be single values such as numbers or text; got {bad!r}")
     for label in classes:
         if is_missing(label):
             raise InputError(f"{name} must not have missing values; got {list(classes)}")
@@ -302,7 +413,14 @@ def is_missing(label: object) -> bool:
     return isinstance(label, float) and label != label
 
 
+def _text(label: object) -> str:
+    try:
+        return repr(label)
+    except ValueError:  # Python does not print integers of more than 4,300 digits
+        return f"an {type(label).__name__} of more than 4,300 digits"
+
+
 def show(labels: tuple[Any, ...] | list[Any]) -> str:
     """Format labels for a message: at most ten."""
-    shown = ", ".join(map(repr, labels[:10]))
+    shown = ", ".join(map(_text, labels[:10]))
     return shown if len(labels) <= 10 else f"{shown}, ... ({len(labels)} in all)"

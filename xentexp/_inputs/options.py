@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import difflib
+import sys
 from collections.abc import Iterable, Mapping
+from numbers import Real
 from typing import Any, Literal, TypedDict
 
 import numpy as np
@@ -47,7 +49,9 @@ OPTIONS: dict[str, tuple[str, object, str]] = {
         None,
         "All classes, in the order of the columns of `y_pred`; if `y_pred` has shape (n,), it is\n"
         "for the second of two classes. By default, labels that are integers from 0 to k - 1 are\n"
-        "column numbers; other labels are sorted, and all k of them must occur in `y_true`. The\n"
+        "column numbers, also if some do not occur: pass `labels` if classes are counted from 1\n"
+        "and the last may not occur. Other labels are sorted, and all k of them must occur in\n"
+        "`y_true` or be its categories (pandas). A set is not accepted, as it has no order. The\n"
         "columns of a data frame are matched to the classes by name.",
     ),
     "sample_weight": (
@@ -89,7 +93,10 @@ OPTIONS: dict[str, tuple[str, object, str]] = {
         "bool or None",
         False,
         "How to treat rows of probabilities that do not sum to 1: False raises an InputError,\n"
-        "True divides each row by its sum, None uses the rows unchanged.",
+        "True divides each row by its sum, None uses the rows unchanged. A sum may differ from 1\n"
+        "by the square root of the machine epsilon of the dtype: 1.5e-8 for float64, 3.5e-4 for\n"
+        "float32. float64 numbers that are exactly float32 numbers have the tolerance of float32;\n"
+        "if all have 6 digits, it is 1e-6 for each column; if 7 to 9 digits, 1e-7.",
     ),
     "clip": (
         'float or "auto"',
@@ -154,6 +161,82 @@ def check_bool(name: str, value: object) -> None:
         raise InputError(f"{name} must be True or False; got {value!r}")
 
 
+def real_number(value: object) -> float | None:
+    """Value of a real number of Python or NumPy; None for anything else, also for True."""
+    if isinstance(value, bool) or not isinstance(value, Real):
+        return None
+    try:
+        return float(value)
+    except OverflowError:  # a Python integer beyond the floats
+        return np.inf if value > 0 else -np.inf  # type: ignore[operator]
+
+
+def check_number(
+    name: str,
+    value: object,
+    low: float,
+    high: float,
+    *,
+    low_open: bool = False,
+    apart: float = 0.0,
+) -> None:
+    """Raise an InputError unless a parameter is a finite number from `low` to `high`."""
+    # An infinite end stands for no limit. `low_open` excludes `low` itself, and `apart` what is
+    # nearer to it.
+    number = real_number(value)
+    if number is not None:
+        above = number > low if low_open or low == -np.inf else number >= low
+        above = above and (not apart or number - low >= apart * (1.0 - sys.float_info.epsilon))
+        if above and number <= high and number < np.inf:
+            return
+    sign = ">" if low_open else ">="
+    start = f"{sign} {low:g} by at least {apart:g}" if apart else f"{sign} {low:g}"
+    rule = start if high == float("inf") else f"{start} and <= {high:g}"
+    if low == -float("inf"):
+        rule = "a finite number" if high == float("inf") else f"a finite number <= {high:g}"
+    elif high == float("inf"):
+        rule += " and finite"
+    raise InputError(f"{name} must be {rule}; got {value!r}")
+
+
+def check_integer(name: str, value: object, low: int) -> None:
+    """Raise an InputError unless a parameter is an integer that is at least `low`."""
+    if isinstance(value, bool) or not (isinstance(value, (int, np.integer)) and value >= low):
+        raise InputError(f"{name} must be an integer >= {low}; got {value!r}")
+
+
+def check_n_jobs(value: object) -> None:
+    """Raise an InputError unless a number of parallel jobs is a non-zero integer or None."""
+    if value is None:
+        return
+    if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or value == 0:
+        raise InputError(
+            f"n_jobs must be an integer other than 0, e.g. -1 for all cores, or None; got {value!r}"
+        )
+
+
+def refuse_unordered(name: str, values: object) -> None:
+    """Raise an InputError for a set, whose elements have no order."""
+    if isinstance(values, (set, frozenset)):
+        raise InputError(
+            f"{name} must be a list; got a {type(values).__name__}, which has no order; pass a "
+            f"list in the order that you mean"
+        )
+
+
+def check_label_smoothing(value: object) -> None:
+    """Raise an InputError unless the value is a number in [0, 1]."""
+    number = real_number(value)
+    if number is None or not 0.0 <= number <= 1.0:
+        raise InputError(f"label_smoothing must lie in [0, 1]; got {value!r}")
+
+
+def check_choice(name: str, value: object, choices: tuple[str, ...]) -> None:
+    """Raise an InputError if the value of a parameter is not one of the texts."""
+    if not (isinstance(value, str) and value in choices):
+        raise InputError(f"{name} must be one of {', '.join(map(repr, choices))}; got {value!r}")
+
+
 def indent(text: str) -> str:
     """Indent each line of a docstring text by four spaces."""
     return "\n".join(f"    {line}" for line in text.split("\n"))
@@ -165,7 +248,14 @@ __all__ = [
     "InputOptions",
     "LossOptions",
     "check_bool",
+    "check_choice",
+    "check_integer",
+    "check_label_smoothing",
+    "check_n_jobs",
+    "check_number",
     "indent",
+    "real_number",
     "refuse_unknown",
+    "refuse_unordered",
     "unexpected_keyword",
 ]

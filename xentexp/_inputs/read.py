@@ -9,20 +9,24 @@ from typing import Any, Literal
 
 import numpy as np
 
-from xentexp._inputs.asarray import column_names, float_type, to_array, to_numbers
+from xentexp._inputs.asarray import categories_of, column_names, plain, precision, to_numbers
 from xentexp._inputs.checked import CheckedInput
 from xentexp._inputs.columns import ColumnKind, Distributions, Predictions, to_columns, to_weight
 from xentexp._inputs.labels import (
     Labels,
+    check_ignore_label,
     fractional,
+    infer_categories,
     infer_classes,
     match_columns,
     named_classes,
+    refuse_bool,
     show,
     to_class_weight,
     to_classes,
+    to_labels,
 )
-from xentexp._inputs.options import check_bool
+from xentexp._inputs.options import check_bool, check_label_smoothing
 from xentexp._numerics import Array
 from xentexp.errors import InputError
 
@@ -42,6 +46,7 @@ def read(
     ignore_label: object = None,
     ordered: bool | None = None,
     latent: int | None = None,
+    tolerance: float = 0.0,
     names: tuple[str, str] = ("y_true", "y_pred"),
 ) -> CheckedInput:
     """Check shapes, column names and options; the values are checked block by block."""
@@ -49,26 +54,37 @@ def read(
     # scores (from_logits) also serve as decision scores. `latent` is the number of classes if
     # `decision` has one score per row for any number of classes, and 0 if only `labels` gives it.
     # `ordered` is by default True for `labels` and for ascending numbers. `names` is for messages.
-    if not (isinstance(label_smoothing, Real) and 0.0 <= label_smoothing <= 1.0):
-        raise InputError(f"label_smoothing must lie in [0, 1]; got {label_smoothing!r}")
-    if normalize not in (True, False, None):
+    # `tolerance` of row sums is for numbers from text, see `printed_tolerance`.
+    check_label_smoothing(label_smoothing)
+    if not (normalize is None or isinstance(normalize, (bool, np.bool_))):
         raise InputError(f"normalize must be True, False or None; got {normalize!r}")
     normalize = None if normalize is None else bool(normalize)
     check_bool("from_logits", from_logits)
-    if isinstance(ignore_label, float) and ignore_label != ignore_label:
-        raise InputError(
-            "ignore_label must not be nan; mark the rows with another label, e.g. -1, and pass it"
-        )
+    if ordered is not None:
+        check_bool("ordered", ordered)
     probabilities = scores = None
     if y_pred is not None:
         values = to_numbers(y_pred, names[1])
         kind: Literal["proba", "logits"] = "logits" if from_logits else "proba"
-        probabilities = Predictions(values, kind, normalize=normalize, name=names[1])
+        probabilities = Predictions(
+            values,
+            kind,
+            normalize=normalize,
+            name=names[1],
+            eps=precision(y_pred, values),
+            tolerance=tolerance,
+        )
         if from_logits and decision is None:
             scores = replace(probabilities, kind="decision")
     if decision is not None:
         name = names[1] if y_pred is None else "decision"
-        scores = Predictions(to_numbers(decision, name), "decision", name=name)
+        values = to_numbers(decision, name)
+        scores = Predictions(
+            values,
+            "decision",
+            name=name,
+            eps=precision(decision, values),
+        )
     first = probabilities or scores
     if first is None:
         raise InputError(f"{names[1]} must be given; got None")
@@ -86,16 +102,25 @@ def read(
                 _check_shape(predictions, n_rows, n_classes, classes)
     targets: Labels | Distributions | None = None
     if y_true is not None:
-        array = to_array(y_true, names[0])
+        array = to_labels(y_true, names[0])
+        if ignore_label is not None:
+            check_ignore_label(ignore_label, array)
+            ignore_label = plain(ignore_label)
         if len(array) != n_rows:
             raise InputError(f"{names[0]} has {len(array)} rows but {first.name} has {n_rows}")
+        if latent is not None and labels is None:
+            refuse_bool(array, n_classes)
         if labels is None and classes is not None and array.ndim == 1:
             classes = named_classes(classes, array, ignore_label)
+        if probabilities is not None and not from_logits:
+            _check_not_swapped(array, values, names)
         targets, classes = read_targets(
             array,
             n_classes,
             classes,
             columns=column_names(y_true),
+            categories=categories_of(y_true),
+            eps=precision(y_true, array) if array.ndim == 2 else 0.0,
             ignore_label=ignore_label,
             name=names[0],
         )
@@ -111,7 +136,7 @@ def read(
         decision=_in_order(scores, y_pred if decision is None else decision, classes),
         weight=None if sample_weight is None else to_weight(sample_weight, n_rows),
         smoothing=float(label_smoothing),
-        clip=_clip(clip, first.dtype),
+        clip=_clip(clip, first.eps),
         ignore_label=ignore_label,
         ordered=(labels is not None or ascending(classes)) if ordered is None else ordered,
     )
@@ -130,8 +155,7 @@ def read_columns(
     clip: float | Literal["auto"] = "auto",
 ) -> CheckedInput:
     """Check plain numbers or labels of a multilabel problem: columns that are not classes."""
-    if not (isinstance(label_smoothing, Real) and 0.0 <= label_smoothing <= 1.0):
-        raise InputError(f"label_smoothing must lie in [0, 1]; got {label_smoothing!r}")
+    check_label_smoothing(label_smoothing)
     check_bool("from_logits", from_logits)
     truth = to_columns(y_true, kind, "y_true")
     predicted = to_columns(y_pred, kind, "y_pred", logits=from_logits)
@@ -151,7 +175,7 @@ def read_columns(
         decision=None,
         weight=None if sample_weight is None else to_weight(sample_weight, n_rows),
         smoothing=float(label_smoothing),
-        clip=_clip(clip, float_type(predicted.values)) if kind == "multilabel" else 0.0,
+        clip=_clip(clip, precision(y_pred, predicted.values)) if kind == "multilabel" else 0.0,
     )
 
 
@@ -182,14 +206,27 @@ def ascending(classes: tuple[Any, ...]) -> bool:
     return all(a < b for a, b in pairwise(classes))
 
 
-def _clip(clip: float | Literal["auto"], dtype: np.dtype[np.floating[Any]]) -> float:
-    if isinstance(clip, str):
-        if clip != "auto":
-            raise InputError(f"clip must be 'auto' or a number in [0, 1); got {clip!r}")
-        return float(np.finfo(dtype).eps)
-    if not (isinstance(clip, Real) and 0.0 <= clip < 1.0):
+def _clip(clip: float | Literal["auto"], eps: float) -> float:
+    if isinstance(clip, str) and clip == "auto":
+        return eps
+    if not (isinstance(clip, Real) and not isinstance(clip, bool) and 0.0 <= clip < 1.0):
         raise InputError(f"clip must be 'auto' or a number in [0, 1); got {clip!r}")
     return float(clip)
+
+
+def _check_not_swapped(y_true: Array, y_pred: Array, names: tuple[str, str]) -> None:
+    """Raise an InputError for probabilities as targets of predictions that are labels."""
+    # Fractions with predictions that are exactly 0 or 1 but floats may be soft targets.
+    if y_pred.dtype.kind not in "biu" or y_true.dtype.kind != "f" or y_true.ndim == 2:
+        return
+    fraction = (y_true > 0.0) & (y_true < 1.0)
+    if y_pred.ndim == 1 and fraction.any():
+        row = int(fraction.argmax())
+        raise InputError(
+            f"{names[1]} must have probabilities; got integers, while {names[0]} has fractions "
+            f"({y_true[row]:.9g} in row {row}); exchange {names[0]} and {names[1]}, or pass "
+            f"{names[1]} as floats"
+        )
 
 
 def _known_classes(
@@ -236,13 +273,17 @@ def read_targets(
     classes: tuple[Any, ...] | None,
     *,
     columns: list[object] | None = None,
+    categories: list[Any] | None = None,
     ignore_label: object = None,
     name: str = "y_true",
+    eps: float = 0.0,
 ) -> tuple[Labels | Distributions, tuple[Any, ...]]:
     """Targets, labels or distributions, and the classes, inferred if they are None."""
     if y_true.ndim == 1:
         if n_columns == 2 and classes in (None, (0, 1)) and fractional(y_true, ignore_label):
             return Distributions(y_true), (0, 1)
+        if classes is None and categories is not None:
+            classes = infer_categories(categories, y_true, n_columns, ignore_label)
         classes = infer_classes(y_true, n_columns, ignore_label) if classes is None else classes
         return Labels(y_true, classes), classes
     order = None
@@ -251,4 +292,6 @@ def read_targets(
     if columns is not None:
         classes = to_classes(columns, f"column names of {name}") if classes is None else classes
         order = match_columns(columns, classes, name)
-    return Distributions(to_numbers(y_true, name), order, name), classes or tuple(range(n_columns))
+    return Distributions(to_numbers(y_true, name), order, name, eps), classes or tuple(
+        range(n_columns)
+    )

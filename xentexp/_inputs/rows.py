@@ -94,6 +94,22 @@ class Rows(NamedTuple):
         return int(self.span.start) + within
 
 
+def differs(labels: Array, label: object) -> NDArray[np.bool_]:
+    """Which labels differ from a single label."""
+    try:
+        return np.asarray(labels != label, dtype=np.bool_)
+    except (TypeError, ValueError):  # e.g. pandas.NA, which is equal to nothing
+        different = [value is not label and not _equal(value, label) for value in labels.tolist()]
+        return np.array(different, dtype=np.bool_)
+
+
+def _equal(value: object, label: object) -> bool:
+    try:
+        return bool(value == label)
+    except (TypeError, ValueError):
+        return False
+
+
 def pieces(values: Array, ignore_label: object = None) -> Iterator[tuple[Rows, Array]]:
     """Split an array into pieces without ignored labels, so that a scan needs little memory."""
     read = ReadPages(values)
@@ -102,7 +118,7 @@ def pieces(values: Array, ignore_label: object = None) -> Iterator[tuple[Rows, A
         rows = Rows(slice(start, min(start + step, len(values))))
         piece = values[rows.span]
         if ignore_label is not None:
-            keep = np.asarray(piece != ignore_label)
+            keep = differs(piece, ignore_label)
             if not keep.all():
                 rows, piece = Rows(rows.span, keep), piece[keep]
         if len(piece):

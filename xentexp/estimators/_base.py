@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import abstractmethod
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from numbers import Integral, Real
+from numbers import Real
 from typing import Any
 
 import numpy as np
@@ -15,8 +15,9 @@ from sklearn.utils.metaestimators import available_if
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import _check_sample_weight
 
+from xentexp._inputs.asarray import refuse_collection
 from xentexp._inputs.labels import to_class_weight
-from xentexp._inputs.options import check_bool
+from xentexp._inputs.options import check_bool, check_integer
 from xentexp._inputs.read import ascending
 from xentexp._numerics import FloatArray
 from xentexp.errors import InputError
@@ -168,6 +169,7 @@ class LossClassifier(ScorePredictor, BaseEstimator):  # type: ignore[misc]
             )
         weight = None
         if sample_weight is not None:
+            refuse_collection(sample_weight, "sample_weight")
             weight = _check_sample_weight(
                 sample_weight, X, dtype=np.float64, ensure_non_negative=True
             )
@@ -205,7 +207,9 @@ class LossClassifier(ScorePredictor, BaseEstimator):  # type: ignore[misc]
 
     def _check_fraction(self) -> None:
         fraction = self.validation_fraction
-        if fraction is not None and not (isinstance(fraction, Real) and 0.0 < fraction < 1.0):
+        if fraction is not None and not (
+            isinstance(fraction, Real) and not isinstance(fraction, bool) and 0.0 < fraction < 1.0
+        ):
             raise InputError(f"validation_fraction must be > 0 and < 1, or None; got {fraction!r}")
 
     def __sklearn_tags__(self) -> Any:
@@ -229,7 +233,6 @@ def _check_classes(loss: Loss, classes: NDArray[Any]) -> None:
         )
 
 
-def check_count(name: str, value: object) -> None:
-    """Raise an InputError if the value is not an integer >= 1."""
-    if not isinstance(value, Integral) or isinstance(value, bool) or value < 1:
-        raise InputError(f"{name} must be an integer >= 1; got {value!r}")
+def check_count(name: str, value: object, low: int = 1) -> None:
+    """Raise an InputError if the value is not an integer >= `low`."""
+    check_integer(name, value, low)

@@ -13,7 +13,8 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 
-from xentexp._inputs.options import check_bool
+from xentexp._inputs.labels import refuse_missing_labels
+from xentexp._inputs.options import check_bool, check_integer, check_n_jobs
 from xentexp._numerics import FloatArray
 from xentexp.errors import InputError, plain_errors
 from xentexp.estimators._base import LossClassifier, check_count
@@ -100,6 +101,7 @@ class BoosterClassifier(LossClassifier):
         """
         loss = get_training_loss(self.loss, self.loss_params)
         self._check_parameters()
+        refuse_missing_labels(y)
         X = plain_frame(X)
         self.categories_ = categories_of(X)
         if self.categories_ and not self.supports_categories:
@@ -130,6 +132,9 @@ class BoosterClassifier(LossClassifier):
     def _check_parameters(self) -> None:
         check_count("n_estimators", self.n_estimators)
         check_bool("boost_from_average", self.boost_from_average)
+        check_n_jobs(self.n_jobs)
+        check_integer("max_depth", self.max_depth, -1)
+        check_number("reg_lambda", self.reg_lambda, 0.0, np.inf)
         if self.early_stopping_rounds is not None:
             check_count("early_stopping_rounds", self.early_stopping_rounds)
         if self.hessian_factor is not None:

@@ -1,4 +1,4 @@
-"""Minimization of an objective: L-BFGS if it is smooth, BFGS if it has kinks."""
+"""Minimization of an objective: L-BFGS and Newton steps if it is smooth, BFGS if it has kinks."""
 
 from __future__ import annotations
 
@@ -18,6 +18,10 @@ LARGEST_MATRIX = 2000
 
 STALLED = 20
 """Number of steps in which an objective with kinks must fall by `tol`."""
+
+
+_NEWTON_STEPS = 10
+"""Largest number of Newton steps, of at most 100 iterations each."""
 
 
 @dataclass(frozen=True)
@@ -40,6 +44,8 @@ def descend(
     watch: Watcher | None = None,
 ) -> Descent:
     """Minimize an objective from a start; `watch` is called with the parameters of each step."""
+    if max_iter == 0:
+        return Descent(start, objective(start)[0], 0, "the maximum number of steps is 0")
     # At kinks the line search of SciPy's L-BFGS gives up early; BFGS with a line search for the
     # weak Wolfe conditions does not: Lewis, A. S., Overton, M. L. (2013). Nonsmooth optimization
     # via quasi-Newton methods. Math. Program. 141, 135-163. There the gradient does not become
@@ -74,7 +80,43 @@ def _lbfgs(
         },
     )
     failure = None if result.status == 0 else str(result.message)
-    return Descent(result.x, float(result.fun), int(result.nit), failure)
+    found = Descent(result.x, float(result.fun), int(result.nit), failure)
+    if failure is None and np.abs(result.jac).max() > tol:  # the value no longer decreases
+        return _newton(objective, found, tol, max_iter, watch)
+    return found
+
+
+def _newton(
+    objective: Objective, found: Descent, tol: float, max_iter: int, watch: Watcher | None
+) -> Descent:
+    """Newton steps by conjugate gradients, as long as they halve the largest gradient entry."""
+    # Near a minimum, the value is constant up to rounding in a region whose radius is the square
+    # root of the rounding error; only the gradient leads to its center.
+    from scipy.sparse.linalg import LinearOperator, cg
+
+    point, value, n_iter = found.point, found.value, found.n_iter
+    gradient = objective(point)[1].copy()
+    last = min(max_iter, n_iter + _NEWTON_STEPS)
+    while n_iter < last and (size := np.abs(gradient).max()) > tol:
+
+        def curvature(vector: FloatArray, point: FloatArray = point) -> FloatArray:
+            length = np.linalg.norm(vector)
+            if length == 0.0:
+                return np.zeros_like(vector)
+            change = 1e-5 * max(1.0, float(np.linalg.norm(point))) / length * vector
+            rise = objective(point + change)[1] - objective(point - change)[1]
+            return np.asarray(rise * (length / (2.0 * np.linalg.norm(change))))
+
+        hessian = LinearOperator((len(point),) * 2, matvec=curvature, dtype=np.float64)
+        step, _ = cg(hessian, -gradient, rtol=1e-3, maxiter=100)
+        new_point = point + step
+        new_value, new_gradient = objective(new_point)
+        if not (np.abs(new_gradient).max() <= 0.5 * size and new_value <= value + 1e-12):
+            break
+        point, value, gradient, n_iter = new_point, new_value, new_gradient.copy(), n_iter + 1
+        if watch is not None:
+            watch(point)
+    return Descent(point, value, n_iter, None)
 
 
 def _bfgs(

@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from xentexp._inputs.options import check_integer
 from xentexp._numerics import FloatArray
 from xentexp.errors import InputError, import_extra, unknown_name
 from xentexp.estimators._boosting import BoosterClassifier
@@ -217,6 +218,11 @@ class LightGBMLossClassifier(BoosterClassifier):
         random_state: Any = None,
     ) -> None:
         self._set_parameters(locals())
+
+    def _check_parameters(self) -> None:
+        super()._check_parameters()
+        check_integer("num_leaves", self.num_leaves, 2)
+        check_integer("min_child_samples", self.min_child_samples, 0)
 
     def _train(self, parts: Mapping[str, TrainingRows], history: History) -> None:
         lightgbm = import_extra("lightgbm", type(self).__name__)

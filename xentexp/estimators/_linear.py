@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Mapping, Sequence
-from numbers import Real
 from typing import Any, Literal, Self
 
 import numpy as np
 from numpy.typing import ArrayLike
+from scipy.sparse import issparse
 from sklearn.exceptions import ConvergenceWarning
+from sklearn.linear_model._base import SparseCoefMixin
+from sklearn.utils.extmath import safe_sparse_dot
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from xentexp._inputs.options import check_bool
+from xentexp._inputs.labels import refuse_missing_labels
+from xentexp._inputs.options import check_bool, real_number
 from xentexp._numerics import FloatArray
 from xentexp.errors import InputError, unknown_name
 from xentexp.estimators._base import LossClassifier, check_count
@@ -24,6 +27,7 @@ from xentexp.losses._base import check_number
 from xentexp.objectives import TrainingObjective, get_training_loss
 from xentexp.objectives._objective import initial_scores
 
+_DTYPES = [np.float64, np.float32]
 _STARTS = ("auto", "prior", "crossentropy")
 
 _START_TOL = 1e-4
@@ -36,7 +40,7 @@ def _has_kinks(loss: Loss) -> bool:
     return loss.properties.gradient == "subgradient" and loss.properties.convex
 
 
-class LinearLossClassifier(LossClassifier):
+class LinearLossClassifier(SparseCoefMixin, LossClassifier):  # type: ignore[misc]
     """Linear classifier that is trained on any loss.
 
     It is logistic regression with the loss of your choice: it minimizes the weighted sum of the
@@ -83,11 +87,12 @@ class LinearLossClassifier(LossClassifier):
           result; this takes the time of three fits.
     tol : float, default=1e-7
         Tolerance of the stopping criterion. Optimization stops if the largest absolute entry of the
-        gradient of `objective_` is at most `tol`. For losses with kinks it stops if the last 20
-        steps reduce the objective by at most ``1e-5 * tol``, relative to its value.
+        gradient of `objective_` is at most `tol`, or cannot be reduced because of rounding. For
+        losses with kinks it stops if the last 20 steps reduce the objective by at most
+        ``1e-5 * tol``, relative to its value. See Notes for the precision of the coefficients.
     max_iter : int, default=3000
         Maximum number of steps of one optimization run. If it is reached, `fit` warns with a
-        ``ConvergenceWarning``.
+        ``ConvergenceWarning``. 0 keeps the start that `init` selects.
     warm_start : bool, default=False
         If True, `fit` starts only from the coefficients of the previous `fit` (if their shape
         matches) and ignores `init`.
@@ -106,9 +111,11 @@ class LinearLossClassifier(LossClassifier):
     classes_ : ndarray of shape (k,)
         Class labels, sorted.
     coef_ : ndarray of shape (1, n_features) or (k, n_features)
-        Coefficients; one row for two classes and for losses of one latent score.
+        Coefficients; one row for two classes and for losses of one latent score. They are float32
+        if `X` is float32, as in scikit-learn, and float64 otherwise. A sparse matrix after
+        `sparsify`.
     intercept_ : ndarray of shape (1,) or (k,)
-        Intercepts; 0 if ``fit_intercept=False``.
+        Intercepts, of the dtype of `coef_`; 0 if ``fit_intercept=False``.
     n_iter_ : ndarray of shape (1,)
         Number of steps of the optimization run whose result is kept.
     objective_ : float
@@ -142,6 +149,15 @@ class LinearLossClassifier(LossClassifier):
     Smooth losses are minimized by L-BFGS. Convex losses with kinks are minimized by BFGS with a
     line search for the weak Wolfe conditions [4]_, whose matrix has one row and column for each
     parameter; above 2000 parameters L-BFGS is used for them too.
+
+    Integer weights and repeated rows have the same minimum, but the results differ within the
+    precision of the optimization. A smooth loss is minimized up to `tol` in the gradient. With
+    kinks, the gradient does not become small, and only the decrease of the objective can be
+    tested: an error of 1e-15 in the objective is an error of up to about ``1e-7 * sqrt(C)`` in the
+    coefficients of hinge losses. If a loss is bounded, as ``"absolute_error"``, the minimum may lie
+    at infinity, for example if always predicting the largest class is best: the intercepts then
+    grow until the gradient is at most `tol`, and intercepts and raw scores are determined by `tol`
+    and by rounding, while the probabilities tend to 0 and 1.
 
     `predict_proba` applies the link of the loss to the raw scores: a softmax for most losses (for
     two classes a sigmoid), the tempered softmax for ``"bi_tempered_logistic_loss"``, the thresholds
@@ -224,7 +240,7 @@ class LinearLossClassifier(LossClassifier):
         Parameters
         ----------
         X : array-like or sparse matrix of shape (n, n_features)
-            Training rows, finite numbers; they are converted to float64.
+            Training rows, finite numbers. The computation is in float64.
         y : array-like of shape (n,)
             Labels of any type, of at least two classes.
         sample_weight : array-like of shape (n,), default=None
@@ -248,7 +264,9 @@ class LinearLossClassifier(LossClassifier):
         """
         loss = get_training_loss(self.loss, self.loss_params)
         self._check_parameters()
-        X, y = validate_data(self, X, y, accept_sparse="csr", dtype=np.float64)
+        refuse_missing_labels(y)
+        X, y = validate_data(self, X, y, accept_sparse="csr", dtype=_DTYPES)
+        dtype, X = X.dtype, X.astype(np.float64, copy=False)
         all_rows = self._read(loss, X, y, sample_weight)
         parts = split_parts(all_rows, self.validation_fraction, self.random_state)
         descent, self.learning_curve_ = self._descend(parts)
@@ -257,7 +275,8 @@ class LinearLossClassifier(LossClassifier):
                 f"X must have columns of moderate size; got values for which the minimization of "
                 f"{loss.name} overflows; scale the columns of X, e.g. with StandardScaler"
             )
-        self.coef_, self.intercept_ = unpacked(descent.point, X.shape[1], self.fit_intercept)
+        coef, intercept = unpacked(descent.point, X.shape[1], self.fit_intercept)
+        self.coef_, self.intercept_ = coef.astype(dtype), intercept.astype(dtype)
         self.objective_ = descent.value
         self.n_iter_ = np.array([descent.n_iter], dtype=np.int32)
         if descent.failure is not None:
@@ -271,12 +290,12 @@ class LinearLossClassifier(LossClassifier):
         return self
 
     def _check_parameters(self) -> None:
-        if not (isinstance(self.C, Real) and self.C > 0.0):
+        if not (real_number(self.C) or 0.0) > 0.0:
             raise InputError(f"C must be > 0, or np.inf for no penalty; got {self.C!r}")
         check_bool("fit_intercept", self.fit_intercept)
         check_bool("warm_start", self.warm_start)
         check_number("tol", self.tol, 0.0, np.inf)
-        check_count("max_iter", self.max_iter)
+        check_count("max_iter", self.max_iter, low=0)
         if self.init not in _STARTS:
             raise unknown_name("init", self.init, _STARTS)
         self._check_fraction()
@@ -323,7 +342,7 @@ class LinearLossClassifier(LossClassifier):
         training = objective.training
         loss = training.loss
         if self.warm_start and hasattr(self, "coef_"):
-            start = objective.packed(self.coef_, self.intercept_)
+            start = objective.packed(self._dense_coef(), self.intercept_).astype(np.float64)
             if len(start) == objective.n_parameters:
                 return [start]
         kinks, nonconvex = _has_kinks(loss), not loss.properties.convex
@@ -354,7 +373,14 @@ class LinearLossClassifier(LossClassifier):
     def _scores(self, X: Any) -> FloatArray:
         check_is_fitted(self)
         X = validate_data(self, X, accept_sparse="csr", dtype=np.float64, reset=False)
+        if issparse(self.coef_):
+            scores = safe_sparse_dot(X, self.coef_.T, dense_output=True)
+            return np.ascontiguousarray((scores + self.intercept_).T, dtype=np.float64)
         return scores_of(X, self.coef_, self.intercept_)
+
+    def _dense_coef(self) -> FloatArray:
+        coef: Any = self.coef_
+        return np.asarray(coef.toarray() if issparse(coef) else coef)
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()

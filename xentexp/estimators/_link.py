@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from xentexp._numerics import FloatArray
 from xentexp.errors import InputError
 from xentexp.losses import Loss
-from xentexp.losses._base import check_number
+from xentexp.losses._base import check_number, determines_proba
 from xentexp.losses._inverse import on_simplex
 
 
@@ -62,9 +62,7 @@ class ScoreLink:
 
     def has_proba(self) -> bool:
         """Whether the scores determine probabilities; scores of a hinge loss do not."""
-        return self.loss.properties.response != "decision_function" or self.loss.invertible(
-            self.n_classes
-        )
+        return determines_proba(self.loss, self.n_classes)
 
     def has_correction(self) -> bool:
         """Whether correction is possible with this loss, smoothing and class weights."""

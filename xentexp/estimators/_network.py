@@ -14,7 +14,9 @@ from numpy.typing import ArrayLike
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from xentexp._inputs.options import check_bool
+from xentexp._inputs.asarray import refuse_collection
+from xentexp._inputs.labels import refuse_missing_labels
+from xentexp._inputs.options import check_bool, check_n_jobs
 from xentexp._numerics import FloatArray, sigmoid
 from xentexp.errors import InputError, import_extra, unknown_name
 from xentexp.estimators._base import LossClassifier, check_count
@@ -264,6 +266,7 @@ class NetworkLossClassifier(LossClassifier):
         """
         loss = get_training_loss(self.loss, self.loss_params)
         self._check_parameters()
+        refuse_missing_labels(y)
         import_extra("torch", "NetworkLossClassifier")
         X, y = validate_data(self, plain_frame(X), y, accept_sparse="csr", dtype=np.float64)
         all_rows = self._read(loss, X, y, sample_weight)
@@ -364,9 +367,11 @@ class NetworkLossClassifier(LossClassifier):
 
     def _check_parameters(self) -> None:
         check_bool("early_stopping", self.early_stopping)
+        check_n_jobs(self.n_jobs)
         for name in ("batch_size", "max_epochs", "n_iter_no_change"):
             check_count(name, getattr(self, name))
-        if isinstance(self.hidden_layer_sizes, (str, Mapping)) or not hasattr(
+        refuse_collection(self.hidden_layer_sizes, "hidden_layer_sizes")
+        if isinstance(self.hidden_layer_sizes, str) or not hasattr(
             self.hidden_layer_sizes, "__iter__"
         ):
             raise InputError(

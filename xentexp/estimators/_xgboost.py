@@ -10,6 +10,7 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from xentexp._inputs.options import check_number
 from xentexp._numerics import FloatArray
 from xentexp.errors import InputError, import_extra
 from xentexp.estimators._boosting import BoosterClassifier
@@ -212,6 +213,10 @@ class XGBoostLossClassifier(BoosterClassifier):
         random_state: Any = None,
     ) -> None:
         self._set_parameters(locals())
+
+    def _check_parameters(self) -> None:
+        super()._check_parameters()
+        check_number("min_child_weight", self.min_child_weight, 0.0, np.inf)
 
     def _train(self, parts: Mapping[str, TrainingRows], history: History) -> None:
         xgboost = import_extra("xgboost", type(self).__name__)

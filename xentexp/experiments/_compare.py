@@ -8,6 +8,7 @@ from dataclasses import replace
 from numbers import Integral
 from typing import Any
 
+from xentexp._inputs.options import check_n_jobs
 from xentexp.errors import InputError
 from xentexp.experiments._fitting import FoldPrediction, fit_all
 from xentexp.experiments._folds import CrossValidation, Fold, check_weights, fold_of_test_set
@@ -100,6 +101,7 @@ def run_experiment(
             f"dataset must be a Dataset; got {type(dataset).__name__}; make one with "
             f"load_dataset(NAME) or make_dataset(X, y, card)"
         )
+    check_n_jobs(n_jobs)
     candidates = _candidates(candidates)
     folds = _folds(dataset, cv)
     names = [name for candidate in candidates for name in (candidate.name, *candidate.variants)]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import sys
 import traceback
 import warnings
 from collections.abc import Generator, Mapping, Sequence
@@ -144,7 +146,10 @@ def fit(model: Any, dataset: Dataset, rows: Rows | slice, groups: Any) -> Any:
     arguments = fit_weights(model, weight)
     if groups is not None and isinstance(model, TunedClassifier):
         arguments["groups"] = groups
-    return model.fit(dataset.X.iloc[rows], dataset.y.iloc[rows], **arguments)
+    # MLflow's autologging, if the caller turned it on, would start a run for each fit.
+    autologging = sys.modules.get("mlflow.utils.autologging_utils")
+    with contextlib.nullcontext() if autologging is None else autologging.disable_autologging():
+        return model.fit(dataset.X.iloc[rows], dataset.y.iloc[rows], **arguments)
 
 
 def _final_classifier(model: Any) -> Any:

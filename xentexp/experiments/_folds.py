@@ -17,6 +17,7 @@ from sklearn.model_selection import (
     TimeSeriesSplit,
 )
 
+from xentexp._inputs.options import check_integer, refuse_unordered
 from xentexp.errors import InputError, unknown_name
 from xentexp.experiments._formatting import counted
 from xentexp.experiments.datasets import Dataset, Entities, Finding, entities_by
@@ -96,6 +97,10 @@ class CrossValidation:
     def __post_init__(self) -> None:
         if not isinstance(self.kind, str) or self.kind not in _SPLITS:
             raise unknown_kind("kind of cross-validation", self.kind)
+        for name, low in (("n_splits", 2), ("n_repeats", 1), ("n_test", 1), ("seed", 0)):
+            if (value := getattr(self, name)) is not None or name != "n_test":
+                check_integer(name, value, low)
+                object.__setattr__(self, name, int(value))
         for option in ("n_splits", "n_repeats", "time_column", "groups", "n_test"):
             default = type(self).__dataclass_fields__[option].default
             if getattr(self, option) != default and option not in CV_OPTIONS[self.kind]:
@@ -105,12 +110,7 @@ class CrossValidation:
                 "n_test must be the number of test rows for kind='holdout'; got None; pass e.g. "
                 "n_test=1000"
             )
-        for name, low in (("n_splits", 2), ("n_repeats", 1), ("n_test", 1)):
-            value = getattr(self, name)
-            if name not in CV_OPTIONS[self.kind]:
-                continue
-            if not isinstance(value, int) or isinstance(value, bool) or value < low:
-                raise InputError(f"{name} must be an integer >= {low}; got {value!r}")
+        refuse_unordered("groups", self.groups)
         if isinstance(self.groups, str) and self.groups != "auto":
             raise InputError(
                 f"groups must be None, 'auto' or a list of columns; got {self.groups!r}; pass "

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 import textwrap
 from collections.abc import Iterable, Sequence
 
@@ -82,6 +83,12 @@ def wrapped(name: str, width: int) -> str:
     loss, space, rest = name.partition(" ")
     words = spaced(loss) + space + rest
     return "\n".join(textwrap.wrap(words, width, break_long_words=False, break_on_hyphens=False))
+
+
+def escaped(text: str) -> str:
+    """Text for Markdown: not read as HTML, a link, an emphasis or the border of a cell."""
+    text = re.sub(r"\s*\n\s*", " ", text.replace("&", "&amp;").replace("<", "&lt;"))
+    return re.sub(r"([\\`*|])", r"\\\1", text).replace("](", "]\\(")
 
 
 def markdown_table(

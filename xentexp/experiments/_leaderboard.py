@@ -10,7 +10,7 @@ from html import escape
 from typing import TYPE_CHECKING, Any
 
 from xentexp.errors import InputError, unknown_name
-from xentexp.experiments._formatting import finite_or_none, fixed, markdown_table, spaced
+from xentexp.experiments._formatting import escaped, finite_or_none, fixed, markdown_table, spaced
 from xentexp.losses import LOSSES
 from xentexp.metrics._registry import DEFAULT_METRICS, get_metric
 
@@ -418,7 +418,7 @@ class Leaderboard:
         if best is not None:
             value, std = best.mean[self.primary], best.std.get(self.primary, math.nan)
             text = fixed(value) if math.isnan(std) else f"{fixed(value)} ± {std:.4f}"
-            lines += [f"Best {self.primary}: **{best.model}**, {text}", ""]
+            lines += [f"Best {self.primary}: **{escaped(best.model)}**, {text}", ""]
         shown = self.shown()
         cells = [
             [name, best_is(name), *(self._markdown_cell(row, name) for row in rows)]
@@ -428,7 +428,7 @@ class Leaderboard:
             [f"test/{name}", best_is(name), *(_markdown_test(row, name) for row in rows)]
             for name in self.tested(shown)
         ]
-        headers = ["loss or metric", "best", *(spaced(row.model) for row in rows)]
+        headers = ["loss or metric", "best", *(escaped(spaced(row.model)) for row in rows)]
         lines += [markdown_table(headers, cells, n_text_columns=2)]
         mean = "Mean ± standard deviation over the folds; ranked" if self._has_std() else "Ranked"
         lines += ["", f"{mean} by {self.primary}."]
@@ -436,7 +436,8 @@ class Leaderboard:
         if len(self.names()) > len(shown):
             lines += ["All losses and metrics: metrics cv/NAME of each child run."]
         failed = [row for row in self.ranked() if row.reason is not None]
-        lines += [f"\nFailed: **{row.model}**: {row.reason}" for row in failed]
+        for row in failed:
+            lines += [f"\nFailed: **{escaped(row.model)}**: {escaped(str(row.reason))}"]
         return "\n".join(lines)
 
     def _markdown_cell(self, row: Row, name: str) -> str:

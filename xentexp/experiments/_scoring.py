@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from xentexp._inputs.checked import PlannedInput
+from xentexp._inputs.options import refuse_unordered
 from xentexp._inputs.read import ascending, read
 from xentexp.errors import InputError
 from xentexp.experiments._fitting import FoldPrediction
@@ -34,6 +35,8 @@ def choose_measures(
     primary: str,
 ) -> Measures:
     """Look up losses and metrics; check that they apply to the data set and include `primary`."""
+    refuse_unordered("losses", losses)
+    refuse_unordered("metrics", metrics)
     losses = [losses] if isinstance(losses, (str, Loss)) else losses
     metrics = [metrics] if isinstance(metrics, (str, DatasetMetric)) else metrics
     chosen = None if losses is None else [_loss(loss) for loss in losses]

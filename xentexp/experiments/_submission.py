@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+import uuid
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import pandas as pd
@@ -24,6 +25,7 @@ def submit(
     dataset: Dataset,
     *,
     grouped: bool,
+    overwrite: bool = False,
 ) -> None:
     """Refit the best candidate on all rows and write its probabilities for the test rows."""
     best = board.best()
@@ -47,11 +49,13 @@ def submit(
             f"submission needs probabilities, but {best.model} does not provide them; choose a "
             f"primary that needs probabilities, or leave the model out"
         )
-    frame = pd.DataFrame(proba, columns=list(dataset.test.columns))
-    frame.insert(0, dataset.test.index_name, dataset.test.index.to_numpy())
-    partial = file.with_name(f".{file.name}.{os.getpid()}")
+    frame = pd.DataFrame(proba, columns=list(map(_harmless, dataset.test.columns)))
+    index = [_harmless(value) for value in dataset.test.index.to_numpy()]
+    frame.insert(0, _harmless(dataset.test.index_name), index)
+    partial = file.with_name(f".{file.name}.{uuid.uuid4().hex[:8]}.partial")
     try:
         frame.to_csv(partial, index=False)
+        check_new(file, overwrite=overwrite)  # again: the fits take time
         partial.replace(file)
     except OSError as error:
         raise InputError(
@@ -59,3 +63,32 @@ def submit(
         ) from error
     finally:
         partial.unlink(missing_ok=True)
+
+
+def check_new(file: Path, *, overwrite: bool) -> None:
+    """Refuse to replace a file, unless the user allows it."""
+    if not overwrite and os.path.lexists(file):
+        raise InputError(
+            f"submission must be a new file; {file} exists; choose another name, or set "
+            f"overwrite=true to replace it"
+        )
+
+
+def check_not_read(file: Path, inputs: Iterable[Path]) -> None:
+    """Refuse to replace a file that the run reads, also by another name (a link)."""
+    for path in inputs:
+        if file.exists() and path.exists() and file.samefile(path):
+            raise InputError(
+                f"submission must not be a file that the run reads; {file} is {path}; choose "
+                f"another name"
+            )
+
+
+def _harmless(value: object) -> object:
+    """Value of a cell: text that a spreadsheet would compute as a formula starts with a quote."""
+    if isinstance(value, str) and value.lstrip()[:1] in ("=", "+", "-", "@"):
+        try:
+            float(value)
+        except ValueError:
+            return f"'{value}"
+    return value

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.special import stdtr, stdtrit
 
+from xentexp._inputs.options import refuse_unordered
 from xentexp.errors import InputError
 
 _ROUNDING = 1e-12
@@ -150,6 +151,8 @@ def compare_paired(
     >>> round(compare_paired(a, b, test_train_ratio=0.0).p, 4)
     0.0086
     """
+    refuse_unordered("first", first)
+    refuse_unordered("second", second)
     a, b = np.asarray(first, dtype=np.float64), np.asarray(second, dtype=np.float64)
     if a.ndim != 1 or a.shape != b.shape or not len(a):
         raise InputError(
@@ -157,12 +160,16 @@ def compare_paired(
             f"{a.shape} and {b.shape}"
         )
     ratio = test_train_ratio
-    if not (isinstance(ratio, Real) and math.isfinite(ratio) and ratio >= 0.0):
+    if isinstance(ratio, bool) or not (
+        isinstance(ratio, Real) and math.isfinite(ratio) and ratio >= 0.0
+    ):
         raise InputError(
             f"test_train_ratio must be a number >= 0; got {ratio!r}; split_ratio computes it from "
             f"the sizes of the folds"
         )
-    if not (isinstance(confidence, Real) and 0.0 < confidence < 1.0):
+    if isinstance(confidence, bool) or not (
+        isinstance(confidence, Real) and 0.0 < confidence < 1.0
+    ):
         raise InputError(f"confidence must be between 0 and 1; got {confidence!r}")
     n = len(a)
     bad = np.flatnonzero(~(np.isfinite(a) & np.isfinite(b)))

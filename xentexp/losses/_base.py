@@ -16,7 +16,6 @@ from __future__ import annotations
 from abc import abstractmethod
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from numbers import Real
 from typing import Any, ClassVar, Literal, Unpack, get_args
 
 import numpy as np
@@ -30,6 +29,7 @@ from xentexp._inputs.checked import (
     InputTraits,
 )
 from xentexp._inputs.options import LossOptions, check_bool, refuse_unknown
+from xentexp._inputs.options import check_number as check_number  # for the modules of losses
 from xentexp._inputs.read import read, read_columns
 from xentexp._numerics import FloatArray, log_softmax, tempered_log, weigh
 from xentexp.errors import InputError, unknown_name
@@ -336,7 +336,7 @@ class Loss(metaclass=LossType):
             loss of decision scores. Shape (n,) has the prediction for the second of two classes.
         from_logits : bool, default=False
             Whether `y_pred` has raw scores, from which the link of the loss (usually the softmax)
-            gives the probabilities.
+            gives the probabilities. A score of ``-inf`` masks a class: its probability is 0.
         **options
             `labels`, `sample_weight`, `class_weight`, `pos_weight`, `label_smoothing`,
             `normalize`, `clip`, `ignore_label` and `numbers`: as for the function of the loss in
@@ -595,7 +595,7 @@ class Loss(metaclass=LossType):
         InputError
             If a value is invalid, all weights are 0, or `reduction` is unknown.
         """
-        if reduction not in _REDUCTIONS:
+        if not (isinstance(reduction, str) and reduction in _REDUCTIONS):
             raise unknown_name("reduction", reduction, _REDUCTIONS)
         rows = np.zeros(checked.n_rows) if reduction == "none" else None
         total = denominator = 0.0
@@ -607,7 +607,8 @@ class Loss(metaclass=LossType):
             if part.weight is not None:
                 values = weigh(values, part.weight)
             if rows is None:
-                total += float(values.sum())
+                with np.errstate(over="ignore"):
+                    total += float(values.sum())
                 denominator += len(values) if part.weight is None else float(part.weight.sum())
             else:
                 part.rows.put(rows, values)
@@ -635,6 +636,7 @@ class Loss(metaclass=LossType):
         refuse_unknown("gradient", options, LossOptions)
         check_bool("from_logits", from_logits)
         numbers = options.get("numbers", False)
+        check_bool("numbers", numbers)
         if not (from_logits or numbers) and options.get("normalize", False) is not False:
             raise InputError(
                 f"normalize must be False for derivatives with respect to probabilities; got "
@@ -676,7 +678,8 @@ class Loss(metaclass=LossType):
         assert block.proba is not None
         proba = block.proba.astype(np.float64)
         # The raw scores of 0 and 1 are infinite: use those of a probability next to it.
-        least = 1e-150 if proba.ndim == 2 else _EPS if self.properties.clip else 1e-9
+        single = proba.ndim == 1 or self.properties.link == "sigmoid"
+        least = 1e-150 if not single else _EPS if self.properties.clip else 1e-9
         clip: FloatArray | float = max(block.clip, least) if self.properties.clip else 0.0
         if proba.ndim == 1 and block.index is not None:  # the loss only clips the true class
             clip = np.where(block.true_proba >= clip, 0.0, clip)
@@ -687,8 +690,10 @@ class Loss(metaclass=LossType):
         gradient, hessian = row_gradient_hessian(self, on_scores)
         if scores.ndim == 2:
             first, second = first.T, second.T
-        with np.errstate(over="ignore"):  # the second derivative of a logarithm at 0 is infinite
-            return gradient * first, hessian * first * first + gradient * second
+        # The second derivative of a logarithm at 0 is infinite.
+        with np.errstate(over="ignore", invalid="ignore"):
+            curve = hessian * first * first + gradient * second
+            return gradient * first, np.where(np.isnan(curve), np.inf, curve)
 
     def scores_of(
         self, proba: FloatArray, clip: FloatArray | float, least: float = 0.0
@@ -871,11 +876,13 @@ def _is_default(option: str, value: object) -> bool:
 
 
 # -- checks of what losses from other packages return -----------------------------------------
+# A number above the range of float64 is infinite, one below it is 0, both without a warning.
 
 
 def row_values(loss: Loss, block: Block) -> FloatArray:
     """`block_values` of a loss, with a check of the shape."""
-    values = loss.block_values(block)
+    with np.errstate(over="ignore", under="ignore"):
+        values = loss.block_values(block)
     if np.shape(values) != (block.n_rows,):
         raise _wrong_shape(loss, block, values)
     return values
@@ -883,7 +890,8 @@ def row_values(loss: Loss, block: Block) -> FloatArray:
 
 def row_gradient_hessian(loss: Loss, block: Block) -> Pair:
     """`block_gradient_hessian` of a loss, with a check of the shapes."""
-    gradient, hessian = loss.block_gradient_hessian(block)
+    with np.errstate(over="ignore", under="ignore"):
+        gradient, hessian = loss.block_gradient_hessian(block)
     _check_gradient(loss, block, gradient)
     _check_gradient(loss, block, hessian)
     return gradient, hessian
@@ -900,7 +908,8 @@ def _check_gradient(loss: Loss, block: Block, by_class: FloatArray) -> None:
 
 def row_loss_gradient(loss: Loss, block: Block) -> Pair:
     """`block_loss_gradient` of a loss, with a check of the shapes."""
-    values, gradient = loss.block_loss_gradient(block)
+    with np.errstate(over="ignore", under="ignore"):
+        values, gradient = loss.block_loss_gradient(block)
     if np.shape(values) != (block.n_rows,):
         raise _wrong_shape(loss, block, values)
     _check_gradient(loss, block, gradient)
@@ -914,20 +923,12 @@ def _wrong_shape(loss: Loss, block: Block, values: FloatArray) -> InputError:
     )
 
 
-def check_number(
-    name: str, value: object, low: float, high: float, *, low_open: bool = False
-) -> None:
-    """Raise an InputError unless a parameter is a finite number from `low` to `high`."""
-    # An infinite end stands for no limit. `low_open` excludes `low` itself.
-    if isinstance(value, Real) and not isinstance(value, bool):
-        number = float(value)
-        above = number > low if low_open or low == -np.inf else number >= low
-        if above and number <= high and number < np.inf:
-            return
-    sign = ">" if low_open else ">="
-    rule = f"{sign} {low:g}" if high == float("inf") else f"{sign} {low:g} and <= {high:g}"
-    if low == -float("inf"):
-        rule = "a finite number" if high == float("inf") else f"a finite number <= {high:g}"
-    elif high == float("inf"):
-        rule += " and finite"
-    raise InputError(f"{name} must be {rule}; got {value!r}")
+def determines_proba(loss: Loss, n_classes: int) -> bool:
+    """Whether raw scores determine probabilities; scores of a hinge loss do not."""
+    return loss.properties.response != "decision_function" or loss.invertible(n_classes)
+
+
+# Largest factors and exponents: beyond them, values lose their digits, overflow or become NaN.
+LARGEST, HIGHEST_POWER = 1e100, 1e6
+SMALLEST = 1e-100
+"""Replaces smaller parameters whose limit at 0 is the same number to the last digit."""

@@ -7,7 +7,9 @@ the probability of the true class. With ``p = softmax(z)`` the derivatives in th
     d2l/dz_j2 = (1 - 2 p_j) (dl/dz_j + v_j) + p_j^2 V,    v_i = p_i^2 f_i''(p_i), V = sum v_i
 
 so that a loss defines `u` (`slope`) and `v` (`curvature`). These are finite even if ``f'`` is not,
-e.g. for a logarithm at 0. All arrays have shape (k, n), one row per class.
+e.g. for a logarithm at 0. The computation uses the sum ``w = u + v``, the derivative of `u` in
+``log p``; where it cancels, a loss defines it too (`slope_change`). All arrays have shape (k, n),
+one row per class.
 """
 
 from __future__ import annotations
@@ -19,26 +21,38 @@ from typing import NamedTuple
 import numpy as np
 
 from xentexp._inputs.block import Block
-from xentexp._numerics import FloatArray, log_softmax
+from xentexp._numerics import FloatArray, log_softmax, sums_of_others, weigh
 from xentexp.losses._base import Loss, Pair
 from xentexp.losses._inverse import WIDEST, narrowed, separable_minimum, smoothed_ends
 
 
-def gradient_through_softmax(p: FloatArray, u: FloatArray) -> FloatArray:
-    """Gradient in raw scores from ``u``."""
-    gradient: FloatArray = p * u.sum(axis=0)
-    return np.subtract(u, gradient, out=gradient)
+def gradient_through_softmax(p: FloatArray, miss: FloatArray, u: FloatArray) -> FloatArray:
+    """Gradient in raw scores from ``u``; `miss` is ``1 - p``."""
+    # (1 - p_j) u_j - p_j sum_{i != j} u_i: without cancellation if p_j is near 1.
+    with np.errstate(invalid="ignore"):
+        gradient = sums_of_others(u)
+        gradient *= p
+        np.subtract(miss * u, gradient, out=gradient)
+    total = u.sum(axis=0)
+    if np.isinf(total).any():  # the limit, e.g. for a negative power of a probability 0
+        rest = np.where(p > 0.0, np.copysign(np.inf, -total), 0.0)
+        gradient = np.where(np.isinf(total), np.where(np.isinf(u), u, rest), gradient)
+    return gradient
 
 
-def through_softmax(p: FloatArray, u: FloatArray, v: FloatArray) -> Pair:
-    """Gradient and diagonal of the hessian in raw scores from ``u`` and ``v``."""
-    gradient = gradient_through_softmax(p, u)
-    # (1 - 2 p) (gradient + v) + p^2 sum v, in place for speed: boosters need it in every round.
-    hessian = gradient + v
-    hessian *= 1.0 - 2.0 * p
-    square: FloatArray = p * p
-    square *= v.sum(axis=0)
-    hessian += square
+def through_softmax(p: FloatArray, miss: FloatArray, u: FloatArray, w: FloatArray) -> Pair:
+    """Gradient and diagonal of the hessian in raw scores from ``u`` and ``w``."""
+    gradient = gradient_through_softmax(p, miss, u)
+    # (1 - p_j)^2 w_j + p_j^2 sum_{i != j} w_i - p_j (1 - p_j) U, in place for speed: boosters need
+    # it in every round.
+    hessian = sums_of_others(w)
+    with np.errstate(invalid="ignore"):
+        hessian *= p
+        hessian -= miss * u.sum(axis=0)
+        hessian *= p
+        hessian += miss * miss * w
+    if np.isnan(hessian).any():  # where the gradient is infinite
+        hessian = np.where(np.isnan(hessian), np.abs(gradient), hessian)
     return gradient, hessian
 
 
@@ -49,11 +63,13 @@ class SeparableLoss(Loss):
     # A subclass defines `block_values`, `slope` and `curvature`.
 
     def block_loss_gradient(self, block: Block) -> Pair:
-        gradient = gradient_through_softmax(block.proba_by_class, self.slope(block))
-        return self.block_values(block), gradient
+        p, miss = block.proba_by_class, block.miss_by_class
+        return self.block_values(block), gradient_through_softmax(p, miss, self.slope(block))
 
     def block_gradient_hessian(self, block: Block) -> Pair:
-        return through_softmax(block.proba_by_class, self.slope(block), self.curvature(block))
+        u = self.slope(block)
+        w = self.slope_change(block, u)
+        return through_softmax(block.proba_by_class, block.miss_by_class, u, w)
 
     @abstractmethod
     def slope(self, block: Block) -> FloatArray:
@@ -62,6 +78,10 @@ class SeparableLoss(Loss):
     @abstractmethod
     def curvature(self, block: Block) -> FloatArray:
         """``v = p^2 f''(p)`` of each class, (k, n): second derivative of its term, times p^2."""
+
+    def slope_change(self, block: Block, u: FloatArray) -> FloatArray:
+        """``w = u + v`` of each class, (k, n): derivative of the slope ``u`` in ``log p``."""
+        return u + self.curvature(block)
 
     def invertible(self, n_classes: int, label_smoothing: float = 0.0) -> bool:
         # If the loss is convex in the probabilities, scores with gradient 0 are its minimum. If it
@@ -141,6 +161,10 @@ class TrueClassLoss(SeparableLoss):
     def curvature_of(self, proba: Probabilities) -> FloatArray:
         """``v = p^2 f''(p)`` of probabilities of any shape."""
 
+    def slope_change_of(self, proba: Probabilities) -> FloatArray:
+        """``w = u + v`` of probabilities of any shape."""
+        return self.slope_of(proba) + self.curvature_of(proba)
+
     def class_factors(self, n_classes: int) -> FloatArray | None:
         """Factor by which the loss of each true class is multiplied, (k,); None if all are 1."""
         return None
@@ -150,7 +174,7 @@ class TrueClassLoss(SeparableLoss):
             return self._times_factor(block, self.value(of_true_class(block)))
         values, factors = self.value(of_each_class(block)), self.class_factors(block.n_classes)
         if factors is not None:
-            values = values * factors[:, np.newaxis]
+            values = weigh(values, factors[:, np.newaxis])
         return block.expected(values)
 
     def slope(self, block: Block) -> FloatArray:
@@ -158,6 +182,9 @@ class TrueClassLoss(SeparableLoss):
 
     def curvature(self, block: Block) -> FloatArray:
         return self._weighted(block, self.curvature_of(of_each_class(block)))
+
+    def slope_change(self, block: Block, u: FloatArray) -> FloatArray:
+        return self._weighted(block, self.slope_change_of(of_each_class(block)))
 
     def _weighted(self, block: Block, by_class: FloatArray) -> FloatArray:
         weight = block.target_by_class
@@ -175,24 +202,25 @@ class TrueClassLoss(SeparableLoss):
     def block_gradient_hessian(self, block: Block) -> Pair:
         if block.index is None:
             return super().block_gradient_hessian(block)
-        # For labels, u and v are 0 except for the true class: compute only that row.
+        # For labels, u and w are 0 except for the true class: compute only that row.
         proba, u = _true_of_each_class(block), self._label_slope(block)
-        v = self._times_factor(block, self.curvature_of(proba))
-        p, gradient = block.proba_by_class, self._label_gradient(block, u)
-        hessian = (1.0 - 2.0 * p) * gradient + p * p * v
-        true = (1.0 - 2.0 * proba.p) * u * proba.miss + v * np.square(proba.miss)
-        return gradient, block.put_true(hessian, true)
+        w = self._times_factor(block, self.slope_change_of(proba))
+        p, miss = block.proba_by_class, block.miss_by_class
+        hessian = p * (p * w - miss * u)
+        true = proba.miss * (proba.miss * w - proba.p * u)
+        return self._label_gradient(block, u), block.put_true(hessian, true)
 
     def _label_slope(self, block: Block) -> FloatArray:
         return self._times_factor(block, self.slope_of(_true_of_each_class(block)))
 
     def _times_factor(self, block: Block, of_rows: FloatArray) -> FloatArray:
         factors = self.class_factors(block.n_classes)
-        return of_rows if factors is None else of_rows * factors[block.index]
+        return of_rows if factors is None else weigh(of_rows, factors[block.index])
 
     @staticmethod
     def _label_gradient(block: Block, u: FloatArray) -> FloatArray:
-        return block.put_true(block.proba_by_class * -u, u - block.true_proba * u)
+        miss = block.of_true(block.miss_by_class)
+        return block.put_true(block.proba_by_class * -u, miss * u)
 
 
 def of_true_class(block: Block) -> Probabilities:

@@ -8,9 +8,15 @@ from typing import ClassVar
 import numpy as np
 
 from xentexp._inputs.block import Block
-from xentexp._numerics import FloatArray, log_softmax
+from xentexp._numerics import LOWEST_LOG, FloatArray, log_softmax, sums_of_others
 from xentexp.errors import InputError
-from xentexp.losses._base import Loss, Pair, Properties, check_number
+from xentexp.losses._base import (
+    HIGHEST_POWER,
+    Loss,
+    Pair,
+    Properties,
+    check_number,
+)
 from xentexp.losses._differentiable import Probabilities, SeparableLoss, TrueClassLoss
 from xentexp.losses._inverse import narrowed, on_simplex, smoothed_ends
 from xentexp.losses._registry import register_loss
@@ -47,7 +53,7 @@ array([1.7917..., 0.        ])""",
         return block.entropy
 
     def slope(self, block: Block) -> FloatArray:
-        return -block.proba_by_class * (block.log_proba_by_class + 1.0)
+        return -block.proba_by_class * (np.maximum(block.log_proba_by_class, LOWEST_LOG) + 1.0)
 
     def curvature(self, block: Block) -> FloatArray:
         return -block.proba_by_class
@@ -98,6 +104,11 @@ class CrossEntropy(TrueClassLoss):
 
     def curvature_of(self, proba: Probabilities) -> FloatArray:
         return np.square(self.slope_of(proba))
+
+    def slope_change_of(self, proba: Probabilities) -> FloatArray:
+        if self.delta == 0.0:
+            return np.zeros_like(proba.p)
+        return self.delta * self.slope_of(proba) / (proba.p + self.delta)
 
 
 @register_loss
@@ -175,8 +186,10 @@ inf""",
         return np.maximum(value, 0.0)  # rounding may leave -1e-17
 
     def slope(self, block: Block) -> FloatArray:
-        log_ratio = block.log_proba_by_class - np.log(block.target_by_class)
-        return block.proba_by_class * (log_ratio + 1.0)
+        p, log_p = block.proba_by_class, np.maximum(block.log_proba_by_class, LOWEST_LOG)
+        with np.errstate(divide="ignore"):
+            log_ratio = log_p - np.log(block.target_by_class)
+        return np.multiply(p, log_ratio + 1.0, out=np.zeros_like(p), where=p > 0)
 
     def curvature(self, block: Block) -> FloatArray:
         return block.proba_by_class
@@ -214,7 +227,11 @@ class JensenShannonDivergence(SeparableLoss):
 
     def slope(self, block: Block) -> FloatArray:
         p = block.proba_by_class
-        return 0.5 * _to_middle(p, p + block.target_by_class)
+        both = p + block.target_by_class
+        # 2 p / both = 1 + (p - t) / both
+        excess = block.residual_by_class / np.where(both > 0, both, 1.0)
+        near = np.log1p(np.maximum(excess, -0.5))
+        return 0.5 * np.where(excess > -0.5, p * near, _to_middle(p, both))
 
     def curvature(self, block: Block) -> FloatArray:
         p, t = block.proba_by_class, block.target_by_class
@@ -233,10 +250,11 @@ def _to_middle(p: FloatArray, both: FloatArray) -> FloatArray:
 class _PowerDivergence(Loss):
     """Base of divergences that are a function of ``S = sum_j p_j^alpha q_j^(1 - alpha)``."""
 
+    highest: ClassVar[float] = HIGHEST_POWER  # largest order
     alpha: float = 0.5
 
     def __post_init__(self) -> None:
-        check_number("alpha", self.alpha, 0.0, np.inf, low_open=True)
+        check_number("alpha", self.alpha, 0.0, self.highest, low_open=True, apart=1e-6)
         if abs(self.alpha - 1.0) < 1e-6:
             raise InputError(f"alpha must not be 1; got {self.alpha!r}; use kl_divergence for 1")
 
@@ -251,15 +269,22 @@ class _PowerDivergence(Loss):
         """``log S``, and the proportion of each class in ``S``, (k, n)."""
         terms = self._log_terms(block)
         top = terms.max(axis=0)
-        top = np.where(np.isfinite(top), top, 0.0)
-        share = np.exp(terms - top)
+        infinite = np.isinf(top)
+        if infinite.any():  # classes of probability 0: only their targets are compared
+            target = block.target_by_class
+            counted = infinite & (terms == top) & (target > 0)
+            by_target = self.alpha * np.log(np.where(counted, target, 1.0))
+            terms = np.where(infinite, np.where(counted, by_target, -np.inf), terms)
+        share = np.exp(terms - terms.max(axis=0))
         total = share.sum(axis=0)
-        with np.errstate(divide="ignore", invalid="ignore"):
-            return top + np.log(total), share / total
+        return top + np.log(total), share / total
 
     def _gap(self, block: Block, share: FloatArray) -> FloatArray:
-        """``p - share``, without cancellation for a label, whose share is 1."""
-        return block.residual_by_class if block.index is not None else block.proba_by_class - share
+        """``p - share``, without cancellation near 1 and for a label, whose share is 1."""
+        if block.index is not None:
+            return block.residual_by_class
+        p = block.proba_by_class
+        return np.where(p > 0.5, sums_of_others(share) - block.miss_by_class, p - share)
 
     def invertible(self, n_classes: int, label_smoothing: float = 0.0) -> bool:
         return label_smoothing < 1.0  # both divergences are convex in the prediction
@@ -287,7 +312,7 @@ class RenyiDivergence(_PowerDivergence):
     Parameters
     ----------
     alpha : float
-        Order, above 0 and not 1; for alpha near 1 it is near the `kl_divergence`.
+        Order, from 1e-6 to 1e6 and not 1; for alpha near 1 it is near the `kl_divergence`.
     """
 
     name: ClassVar[str] = "renyi_divergence"
@@ -325,7 +350,7 @@ class RenyiDivergence(_PowerDivergence):
     def block_gradient_hessian(self, block: Block) -> Pair:
         share = self._log_sum(block)[1]
         curve = block.proba_by_class * block.miss_by_class
-        return self._gap(block, share), curve + (self.alpha - 1.0) * share * (1.0 - share)
+        return self._gap(block, share), curve + (self.alpha - 1.0) * share * sums_of_others(share)
 
     def true_distribution(
         self, scores: FloatArray, n_classes: int, label_smoothing: float = 0.0
@@ -344,11 +369,13 @@ class AlphaDivergence(_PowerDivergence):
     Parameters
     ----------
     alpha : float
-        Order, above 0 and not 1; for alpha near 1 it is near the `kl_divergence`. 1/2 gives four
-        times the squared Hellinger distance ``1 - sum sqrt(p q)``, 2 half of the chi-squared
-        divergence. The maximum is ``1 / (alpha (1 - alpha))`` below 1 and infinite above 1.
+        Order, from 1e-6 to 100 and not 1; for alpha near 1 it is near the `kl_divergence`. 1/2
+        gives four times the squared Hellinger distance ``1 - sum sqrt(p q)``, 2 half of the
+        chi-squared divergence. The maximum is ``1 / (alpha (1 - alpha))`` below 1 and infinite
+        above 1.
     """
 
+    highest: ClassVar[float] = 100.0
     name: ClassVar[str] = "alpha_divergence"
     properties: ClassVar[Properties] = Properties(
         summary="Alpha divergence (Cressie-Read power divergence) between two distributions.",
@@ -381,7 +408,8 @@ class AlphaDivergence(_PowerDivergence):
     def block_gradient_hessian(self, block: Block) -> Pair:
         p, miss = block.proba_by_class, block.miss_by_class
         log_total, share = self._log_sum(block)
-        curve = p * miss + (self.alpha - 1.0) * (share * miss**2 + p**2 * (1.0 - share))
+        others = sums_of_others(share)
+        curve = p * miss + (self.alpha - 1.0) * (share * miss**2 + p**2 * others)
         return self._scaled(self._gap(block, share), log_total), self._scaled(curve, log_total)
 
     def _scaled(self, slope: FloatArray, log_total: FloatArray) -> FloatArray:

@@ -9,10 +9,11 @@ from typing import ClassVar, cast
 
 import numpy as np
 
+from xentexp._inputs.asarray import to_floats
 from xentexp._inputs.block import Block
-from xentexp._numerics import FloatArray
+from xentexp._numerics import LOWEST_LOG, FloatArray
 from xentexp.errors import InputError
-from xentexp.losses._base import Properties, check_number
+from xentexp.losses._base import HIGHEST_POWER, LARGEST, Properties, check_number
 from xentexp.losses._differentiable import (
     Probabilities,
     SeparableLoss,
@@ -42,7 +43,7 @@ class BinaryFocalCrossentropy(TrueClassLoss):
     Parameters
     ----------
     gamma : float
-        Focusing exponent, at least 0: larger values give less weight to well-predicted rows; 0
+        Focusing exponent, from 0 to 1e6: larger values give less weight to well-predicted rows; 0
         gives the cross-entropy.
     alpha : float or None
         Weight of the second class, in [0, 1]; the first has weight ``1 - alpha``. Lin et al. use
@@ -77,7 +78,7 @@ array([0.1732..., 0.5198...])""",
     alpha: float | None = None
 
     def __post_init__(self) -> None:
-        check_number("gamma", self.gamma, 0.0, np.inf)
+        check_number("gamma", self.gamma, 0.0, HIGHEST_POWER)
         if self.alpha is not None:
             check_number("alpha", self.alpha, 0.0, 1.0)
 
@@ -90,6 +91,9 @@ array([0.1732..., 0.5198...])""",
     def curvature_of(self, proba: Probabilities) -> FloatArray:
         return _focal_curvature(proba, self.gamma)
 
+    def slope_change_of(self, proba: Probabilities) -> FloatArray:
+        return _focal_slope_change(proba, self.gamma)
+
     def class_factors(self, n_classes: int) -> FloatArray | None:
         return None if self.alpha is None else np.array([1.0 - self.alpha, self.alpha])
 
@@ -98,13 +102,23 @@ def _focal_parts(proba: Probabilities, gamma: float) -> tuple[FloatArray, FloatA
     """``1 - p``, ``log p / (1 - p)`` and ``(1 - p)^gamma``."""
     # Below 1e-100 powers can overflow; there, both derivatives are 0 up to rounding.
     miss = np.maximum(proba.miss, 1e-100)
-    return miss, proba.log_p / miss, miss**gamma  # the ratio tends to -1 for p near 1
+    log_p = np.maximum(proba.log_p, LOWEST_LOG)
+    return miss, log_p / miss, miss**gamma  # the ratio tends to -1 for p near 1
 
 
 def _focal_slope(proba: Probabilities, gamma: float) -> FloatArray:
     """First derivative of `_focal` in ``p``, times ``p``."""
     _, ratio, power = _focal_parts(proba, gamma)
     return np.asarray(gamma * proba.p * power * ratio - power)
+
+
+def _focal_slope_change(proba: Probabilities, gamma: float) -> FloatArray:
+    """Derivative of `_focal_slope` in ``log p``."""
+    miss, ratio, power = _focal_parts(proba, gamma)
+    if not gamma:
+        return np.zeros_like(power)
+    p = proba.p
+    return np.asarray(gamma * p * power * (ratio + (2.0 - (gamma - 1.0) * p * ratio) / miss))
 
 
 def _focal_curvature(proba: Probabilities, gamma: float) -> FloatArray:
@@ -124,11 +138,11 @@ class CategoricalFocalCrossentropy(TrueClassLoss):
     Parameters
     ----------
     gamma : float
-        Focusing exponent, at least 0: larger values give less weight to well-predicted rows; 0
+        Focusing exponent, from 0 to 1e6: larger values give less weight to well-predicted rows; 0
         gives the cross-entropy.
     alpha : float or sequence of float
-        A factor above 0 for the whole loss, as in Keras, or a factor of at least 0 for each
-        class, in the order of the classes, as class weights.
+        A factor above 0, at most 1e100, for the whole loss, as in Keras, or a factor from 0 to
+        1e100 for each class, in the order of the classes, as class weights.
     """
 
     name: ClassVar[str] = "categorical_focal_crossentropy"
@@ -153,21 +167,21 @@ class CategoricalFocalCrossentropy(TrueClassLoss):
     alpha: float | Sequence[float] = 1.0
 
     def __post_init__(self) -> None:
-        check_number("gamma", self.gamma, 0.0, np.inf)
+        check_number("gamma", self.gamma, 0.0, HIGHEST_POWER)
         if isinstance(self.alpha, Real):
-            check_number("alpha", self.alpha, 0.0, np.inf, low_open=True)
+            check_number("alpha", self.alpha, 0.0, LARGEST, low_open=True)
             return
         try:
             if isinstance(self.alpha, Mapping):
                 raise TypeError
-            factors = tuple(map(float, cast(Sequence[float], self.alpha)))
+            factors = to_floats(self.alpha, "alpha")
         except (TypeError, ValueError):
             raise InputError(
                 f"alpha must be a number, or a sequence with one number for each class; got "
                 f"{self.alpha!r}"
             ) from None
         for factor in factors:
-            check_number("alpha of each class", factor, 0.0, np.inf)
+            check_number("alpha of each class", factor, 0.0, LARGEST)
         object.__setattr__(self, "alpha", factors)  # hashable
 
     def value(self, proba: Probabilities) -> FloatArray:
@@ -178,6 +192,9 @@ class CategoricalFocalCrossentropy(TrueClassLoss):
 
     def curvature_of(self, proba: Probabilities) -> FloatArray:
         return _focal_curvature(proba, self.gamma)
+
+    def slope_change_of(self, proba: Probabilities) -> FloatArray:
+        return _focal_slope_change(proba, self.gamma)
 
     def class_factors(self, n_classes: int) -> FloatArray | None:
         if isinstance(self.alpha, Real):
@@ -198,7 +215,7 @@ class AsymmetricLoss(SeparableLoss):
     Parameters
     ----------
     gamma_positive, gamma_negative : float
-        Focusing exponents, at least 0, of rows of the second class (positive) and of the first
+        Focusing exponents, from 0 to 1e6, of rows of the second class (positive) and of the first
         (negative): larger values give less weight to well-predicted rows. With
         ``gamma_negative=0`` the loss has a kink at the margin.
     margin : float
@@ -227,8 +244,8 @@ array([0.3465..., 0.0433...])""",
     margin: float = 0.05
 
     def __post_init__(self) -> None:
-        check_number("gamma_positive", self.gamma_positive, 0.0, np.inf)
-        check_number("gamma_negative", self.gamma_negative, 0.0, np.inf)
+        check_number("gamma_positive", self.gamma_positive, 0.0, HIGHEST_POWER)
+        check_number("gamma_negative", self.gamma_negative, 0.0, HIGHEST_POWER)
         check_number("margin", self.margin, 0.0, 1.0)
 
     def _class_probabilities(self, block: Block) -> tuple[Probabilities, Probabilities]:
@@ -256,6 +273,16 @@ array([0.3465..., 0.0433...])""",
         first = _focal_curvature(negative, self.gamma_negative) * (factor * factor)
         return self._of_targets(block, first, _focal_curvature(positive, self.gamma_positive))
 
+    def slope_change(self, block: Block, u: FloatArray) -> FloatArray:
+        negative, positive = self._class_probabilities(block)
+        if self.margin == 0.0:
+            first = _focal_slope_change(negative, self.gamma_negative)
+        else:  # p is not small where the slope is not 0
+            factor = self._margin_factor(block, negative)
+            first = _focal_slope(negative, self.gamma_negative) * factor
+            first = first + _focal_curvature(negative, self.gamma_negative) * (factor * factor)
+        return self._of_targets(block, first, _focal_slope_change(positive, self.gamma_positive))
+
     def _margin_factor(self, block: Block, negative: Probabilities) -> FloatArray | float:
         """``p / (p + margin)`` of the first class, by which derivatives are multiplied."""
         # _focal_slope returns P f'(P) with P = p + margin, but u is p f'(P). The factor is 0 for
@@ -278,7 +305,7 @@ class Poly1Crossentropy(TrueClassLoss):
     Parameters
     ----------
     epsilon : float
-        Number that is added to the coefficient 1 of ``1 - p``, at least -1; 0 gives the
+        Number that is added to the coefficient 1 of ``1 - p``, from -1 to 1e100; 0 gives the
         cross-entropy.
     """
 
@@ -303,7 +330,7 @@ class Poly1Crossentropy(TrueClassLoss):
     epsilon: float = 1.0
 
     def __post_init__(self) -> None:
-        check_number("epsilon", self.epsilon, -1.0, np.inf)
+        check_number("epsilon", self.epsilon, -1.0, LARGEST)
 
     def value(self, proba: Probabilities) -> FloatArray:
         return self.epsilon * proba.miss - proba.log_p
@@ -313,3 +340,6 @@ class Poly1Crossentropy(TrueClassLoss):
 
     def curvature_of(self, proba: Probabilities) -> FloatArray:
         return np.ones_like(proba.p)
+
+    def slope_change_of(self, proba: Probabilities) -> FloatArray:
+        return -self.epsilon * proba.p

@@ -10,6 +10,7 @@ from __future__ import annotations
 from abc import abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
+from numbers import Real
 from typing import ClassVar, Literal
 
 import numpy as np
@@ -17,7 +18,7 @@ import numpy as np
 from xentexp._inputs.block import Block
 from xentexp._numerics import FloatArray, log_softmax, positive_part, sigmoid, softplus
 from xentexp.errors import InputError
-from xentexp.losses._base import Loss, Pair, Properties, check_number
+from xentexp.losses._base import LARGEST, SMALLEST, Loss, Pair, Properties, check_number
 from xentexp.losses._inverse import WIDEST, stationary
 from xentexp.losses._registry import register_loss
 
@@ -173,8 +174,8 @@ class SmoothedHingeLoss(MarginLoss):
     Parameters
     ----------
     gamma : float
-        Width of the interval below margin 1 in which the loss is a parabola, above 0; near 0 the
-        loss is near the hinge loss.
+        Width of the interval below margin 1 in which the loss is a parabola, above 0, at most
+        1e100; near 0 the loss is near the hinge loss.
     """
 
     name: ClassVar[str] = "smoothed_hinge_loss"
@@ -199,19 +200,23 @@ array([0.   , 0.125, 1.5  ])""",
     gamma: float = 1.0
 
     def __post_init__(self) -> None:
-        check_number("gamma", self.gamma, 0.0, np.inf, low_open=True)
+        check_number("gamma", self.gamma, 0.0, LARGEST, low_open=True)
 
     def value(self, negative_margin: FloatArray) -> FloatArray:
         lead = positive_part(negative_margin + 1.0)
-        near = np.minimum(lead, self.gamma)
-        return near * (lead - 0.5 * near) / self.gamma
+        near = np.minimum(lead, self._width)
+        return near * (lead - 0.5 * near) / self._width
 
     def slope(self, negative_margin: FloatArray) -> FloatArray:
-        return np.clip((negative_margin + 1.0) / self.gamma, 0.0, 1.0)
+        return np.clip((negative_margin + 1.0) / self._width, 0.0, 1.0)
 
     def curvature(self, negative_margin: FloatArray) -> FloatArray:
         lead = negative_margin + 1.0
-        return ((lead > 0.0) & (lead < self.gamma)) / self.gamma
+        return ((lead > 0.0) & (lead < self._width)) / self._width
+
+    @property
+    def _width(self) -> float:
+        return max(self.gamma, SMALLEST)
 
 
 @register_loss
@@ -316,7 +321,7 @@ class MultiMarginLoss(MarginLoss):
         Power of each hinge: 1 gives hinge losses, 2 squared hinge losses.
     margin : float
         Margin by which the score of the true class must exceed another score for a value of 0;
-        at least 0.
+        from 0 to 1e100.
     """
 
     over: ClassVar[Literal["largest", "sum"]] = "sum"
@@ -343,9 +348,9 @@ class MultiMarginLoss(MarginLoss):
     margin: float = 1.0
 
     def __post_init__(self) -> None:
-        if self.p not in (1, 2):
+        if isinstance(self.p, bool) or not (isinstance(self.p, Real) and self.p in (1, 2)):
             raise InputError(f"p must be 1 or 2; got {self.p!r}")
-        check_number("margin", self.margin, 0.0, np.inf)
+        check_number("margin", self.margin, 0.0, LARGEST)
 
     def scale(self, block: Block) -> float:
         return 1.0 / block.n_classes

@@ -26,7 +26,7 @@ class MultilabelLoss(Loss):
     over_labels: Literal["mean", "sum"] = "mean"
 
     def __post_init__(self) -> None:
-        if self.over_labels not in _SCALES:
+        if not (isinstance(self.over_labels, str) and self.over_labels in _SCALES):
             raise unknown_name("over_labels", self.over_labels, _SCALES)
 
     @abstractmethod
@@ -111,7 +111,7 @@ class MultilabelAsymmetricLoss(MultilabelLoss):
         How the values of the labels of a row are combined: their mean or, as in the code of the
         paper, their sum.
     gamma_positive, gamma_negative : float
-        Focusing exponents, at least 0, of labels that are present (positive) and absent
+        Focusing exponents, from 0 to 1e6, of labels that are present (positive) and absent
         (negative): larger values give less weight to well-predicted labels. With
         ``gamma_negative=0`` the loss has a kink at the margin.
     margin : float

@@ -10,10 +10,11 @@ from typing import ClassVar
 
 import numpy as np
 
+from xentexp._inputs.asarray import to_floats
 from xentexp._inputs.block import Block
-from xentexp._numerics import FloatArray, sigmoid, softplus
+from xentexp._numerics import FloatArray, running_sums, sigmoid, softplus
 from xentexp.errors import InputError
-from xentexp.losses._base import Loss, Pair, Properties, check_number
+from xentexp.losses._base import LARGEST, Loss, Pair, Properties, check_number
 from xentexp.losses._registry import register_loss
 
 
@@ -51,17 +52,20 @@ class CumulativeLoss(Loss):
     def block_gradient_hessian(self, block: Block) -> Pair:
         # d2F_m/dz_j2 = (1 - 2 p_j) dF_m/dz_j.
         p, gradient = block.proba_by_class, self._gradient(block)
-        predicted, target = block.cumulative
-        second = self.scale(block) * self.curvature(predicted, target)
-        curve = _from(second * (1.0 - 2.0 * predicted)) + (second * predicted**2).sum(axis=0)
+        below, above = block.cumulative[0], above_thresholds(block)
+        second = self.scale(block) * self.curvature(*block.cumulative)
+        curve = _from(second * above**2) + _until(second * below**2)
         return gradient, p * p * curve + (1.0 - 2.0 * p) * gradient
 
     def _gradient(self, block: Block) -> FloatArray:
-        # dF_m/dz_j = p_j (1[j <= m] - F_m).
-        predicted, target = block.cumulative
-        first = self.scale(block) * self.slope(predicted, target)
-        gradient: FloatArray = _from(first) - (first * predicted).sum(axis=0)
+        # dF_m/dz_j = p_j (1[j <= m] - F_m), which is p_j (1 - F_m) or -p_j F_m.
+        first = self.scale(block) * self.block_slope(block)
+        gradient = _from(first * above_thresholds(block)) - _until(first * block.cumulative[0])
         return gradient * block.proba_by_class
+
+    def block_slope(self, block: Block) -> FloatArray:
+        """`slope` of a block."""
+        return self.slope(*block.cumulative)
 
 
 def _from(terms: FloatArray) -> FloatArray:
@@ -69,6 +73,18 @@ def _from(terms: FloatArray) -> FloatArray:
     total = np.zeros((len(terms) + 1, terms.shape[1]))
     np.cumsum(terms[::-1], axis=0, out=total[-2::-1])
     return total
+
+
+def _until(terms: FloatArray) -> FloatArray:
+    """``sum_{m < j} terms_m`` for each class j, (k - 1, n) -> (k, n)."""
+    total = np.zeros((len(terms) + 1, terms.shape[1]))
+    np.cumsum(terms, axis=0, out=total[1:])
+    return total
+
+
+def above_thresholds(block: Block) -> FloatArray:
+    """``1 - F_m`` of the prediction, (k - 1, n), without cancellation."""
+    return running_sums(block.proba_by_class[:0:-1])[::-1]
 
 
 @register_loss
@@ -103,6 +119,12 @@ array([1., 2.])""",
     def slope(self, predicted: FloatArray, target: FloatArray) -> FloatArray:
         return 2.0 * (predicted - target)
 
+    def block_slope(self, block: Block) -> FloatArray:
+        predicted, target = block.cumulative
+        return np.where(
+            target == 1.0, -2.0 * above_thresholds(block), self.slope(predicted, target)
+        )
+
     def curvature(self, predicted: FloatArray, target: FloatArray) -> FloatArray:
         return np.full_like(predicted, 2.0)
 
@@ -133,6 +155,10 @@ array([0.25, 0.5 ])""",
         return 1.0 / block.n_classes
 
 
+_MASKED = -1e9
+"""Logarithm of the probability of a masked class, low enough for `exp` to be 0."""
+
+
 @register_loss
 @dataclass(frozen=True)
 class CumulativeLogLoss(Loss):
@@ -160,13 +186,16 @@ class CumulativeLogLoss(Loss):
 0.9162...""",
     )
 
+    @staticmethod
+    def _accumulated(log_p: FloatArray) -> Pair:
+        below = np.logaddexp.accumulate(log_p, axis=0)[:-1]
+        above = np.logaddexp.accumulate(log_p[::-1], axis=0)[-2::-1]
+        return np.minimum(below, 0.0), np.minimum(above, 0.0)  # rounding may exceed 0
+
     def _logs(self, block: Block) -> Pair:
         """``log F_m`` and ``log(1 - F_m)``, (k - 1, n)."""
         if block.proba is None:
-            logs = block.log_proba_by_class
-            below = np.logaddexp.accumulate(logs, axis=0)[:-1]
-            above = np.logaddexp.accumulate(logs[::-1], axis=0)[-2::-1]
-            return np.minimum(below, 0.0), np.minimum(above, 0.0)  # rounding may exceed 0
+            return self._accumulated(block.log_proba_by_class)
         p = block.proba_by_class
         below, above = np.cumsum(p, axis=0)[:-1], np.cumsum(p[::-1], axis=0)[-2::-1]
         return block.clipped_log(below), block.clipped_log(above)
@@ -194,7 +223,10 @@ class CumulativeLogLoss(Loss):
     def _gradient_hessian(block: Block, below: FloatArray, above: FloatArray) -> Pair:
         log_p, p = block.log_proba_by_class, block.proba_by_class
         target = block.cumulative[1]
-        gradient, hessian = np.zeros_like(p), np.zeros_like(p)
+        if log_p.min() == -np.inf:  # masked classes get a low finite logarithm
+            log_p = np.maximum(log_p, _MASKED)
+            below, above = CumulativeLogLoss._accumulated(log_p)
+        miss, gradient, hessian = block.miss_by_class, np.zeros_like(p), np.zeros_like(p)
         # The ratio p_j / F_m of a class below the threshold m is at most 1, so it cannot overflow.
         for m in range(len(below)):
             t, lower, upper = target[m], slice(None, m + 1), slice(m + 1, None)
@@ -202,10 +234,12 @@ class CumulativeLogLoss(Loss):
                 (lower, below[m], above[m], t),
                 (upper, above[m], below[m], 1.0 - t),
             ):
-                share = np.exp(log_p[side] - log_side) * np.exp(log_rest)
+                ratio = np.exp(log_p[side] - log_side)
+                share = ratio * np.exp(log_rest)
                 gradient[side] += (1.0 - weight) * p[side] - weight * share
-                hessian[side] += (1.0 - weight) * p[side] ** 2 + weight * share**2
-        return gradient, hessian + (1.0 - 2.0 * p) * gradient
+                hessian[side] += (1.0 - weight) * p[side] * miss[side]
+                hessian[side] += weight * share * (ratio - 1.0 + p[side])
+        return gradient, hessian
 
 
 def default_thresholds(n_classes: int) -> tuple[float, ...]:
@@ -221,8 +255,8 @@ class CumulativeLinkLogLoss(Loss):
     Parameters
     ----------
     thresholds : sequence of float or None
-        Increasing finite numbers, one less than there are classes: the boundaries between the
-        classes on the scale of the score. None means steps of 1, symmetric about 0.
+        Increasing numbers from -1e100 to 1e100, one less than there are classes: the boundaries
+        between the classes on the scale of the score. None means steps of 1, symmetric about 0.
     """
 
     name: ClassVar[str] = "cumulative_link_log_loss"
@@ -251,13 +285,14 @@ array([0.9740..., 1.4068...])""",
         if self.thresholds is None:
             return
         try:
-            cuts = tuple(float(cut) for cut in self.thresholds)
+            cuts = to_floats(self.thresholds, "thresholds")
         except (TypeError, ValueError):
             raise InputError(
                 f"thresholds must be a sequence of numbers; got {self.thresholds!r}"
             ) from None
         for cut in cuts:
             check_number("thresholds", cut, -np.inf, np.inf)
+            check_number("thresholds", cut, -LARGEST, LARGEST)
         if not cuts or any(b <= a for a, b in pairwise(cuts)):
             raise InputError(f"thresholds must be increasing; got {list(cuts)}")
         object.__setattr__(self, "thresholds", cuts)  # hashable

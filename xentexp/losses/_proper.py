@@ -9,16 +9,14 @@ from typing import ClassVar, Literal
 import numpy as np
 
 from xentexp._inputs.block import Block
-from xentexp._numerics import FloatArray, positive_part
+from xentexp._numerics import LOWEST_LOG, FloatArray, positive_part, sums_of_others
 from xentexp.errors import InputError
-from xentexp.losses._base import Loss, Pair, Properties, check_number
+from xentexp.losses._base import HIGHEST_POWER, Loss, Pair, Properties, check_number
 from xentexp.losses._differentiable import (
     Probabilities,
     SeparableLoss,
-    gradient_through_softmax,
     of_each_class,
     of_true_class,
-    through_softmax,
 )
 from xentexp.losses._registry import register_loss
 
@@ -60,7 +58,10 @@ class BrierLoss(SeparableLoss):
     scale_by_half: Literal["auto"] | bool = "auto"
 
     def __post_init__(self) -> None:
-        if self.scale_by_half not in ("auto", True, False):
+        scale: object = self.scale_by_half
+        if not (
+            isinstance(scale, (bool, np.bool_)) or (isinstance(scale, str) and scale == "auto")
+        ):
             raise InputError(
                 f"scale_by_half must be 'auto', True or False; got {self.scale_by_half!r}"
             )
@@ -102,24 +103,22 @@ class _NormedLoss(Loss):
         return positive_part(value)  # rounding may leave -1e-16
 
     def block_loss_gradient(self, block: Block) -> Pair:
-        b, p = self._power, block.proba_by_class
-        c = (b - 1.0) / b
-        hit, power, a, total = self._sums(block)
-        a1 = gradient_through_softmax(p, (b - 1.0) * hit)
-        n1 = gradient_through_softmax(p, b * power) / total
-        return self.block_values(block), -(total**-c) * (a1 - c * a * n1)
+        return self.block_values(block), self._both_derivatives(block)[0]
 
     def block_gradient_hessian(self, block: Block) -> Pair:
-        b, p = self._power, block.proba_by_class
-        c = (b - 1.0) / b
+        return self._both_derivatives(block)
+
+    def _both_derivatives(self, block: Block) -> Pair:
+        # With a = sum t r^(b-1), n = sum r^b and the share s_j = r_j^b / n, the loss is 1 - a n^-c,
+        # c = (b-1)/b, for any multiple r of exp(z): d/dz_j = -(b-1) n^-c (t_j r_j^(b-1) - a s_j).
+        b = self._power
         hit, power, a, total = self._sums(block)
-        a1, a2 = through_softmax(p, (b - 1.0) * hit, (b - 1.0) * (b - 2.0) * hit)
-        n1, n2 = through_softmax(p, b * power, b * (b - 1.0) * power)
-        n1, n2 = n1 / total, n2 / total
-        scale = total**-c
-        gradient = -scale * (a1 - c * a * n1)
-        hessian = -scale * (a2 - 2.0 * c * a1 * n1 - c * a * n2 + c * (c + 1.0) * a * n1 * n1)
-        return gradient, hessian
+        share = power / total
+        rest = sums_of_others(share)
+        gap = hit * rest - share * sums_of_others(hit)
+        scale = (b - 1.0) * total ** (-(b - 1.0) / b)
+        curve = rest * ((b - 1.0) * hit - b * a * share) - (b - 1.0) * share * gap
+        return -scale * gap, -scale * curve
 
     def _sums(self, block: Block) -> tuple[FloatArray, FloatArray, FloatArray, FloatArray]:
         """``t_j r_j^(b - 1)`` and ``r_j^b`` with ``r = p / max(p)``, and their sums over j."""
@@ -160,7 +159,7 @@ class PseudosphericalLoss(_NormedLoss):
     Parameters
     ----------
     beta : float
-        Power of the probabilities, above 1; 2 gives the `spherical_loss`.
+        Power of the probabilities, from 1.00001 to 1e6; 2 gives the `spherical_loss`.
     """
 
     name: ClassVar[str] = "pseudospherical_loss"
@@ -179,7 +178,7 @@ class PseudosphericalLoss(_NormedLoss):
     beta: float = 3.0
 
     def __post_init__(self) -> None:
-        check_number("beta", self.beta, 1.0, np.inf, low_open=True)
+        check_number("beta", self.beta, 1.0, HIGHEST_POWER, low_open=True, apart=1e-5)
 
     @property
     def _power(self) -> float:
@@ -194,7 +193,7 @@ class PowerLoss(SeparableLoss):
     Parameters
     ----------
     beta : float
-        Power of the probabilities, above 1. For labels, 2 gives the Brier score with
+        Power of the probabilities, from 1.00001 to 1e6. For labels, 2 gives the Brier score with
         ``scale_by_half=False``; near 1, the loss is near ``beta - 1`` times the cross-entropy.
     """
 
@@ -217,7 +216,7 @@ class PowerLoss(SeparableLoss):
     beta: float = 3.0
 
     def __post_init__(self) -> None:
-        check_number("beta", self.beta, 1.0, np.inf, low_open=True)
+        check_number("beta", self.beta, 1.0, HIGHEST_POWER, low_open=True, apart=1e-5)
 
     def block_values(self, block: Block) -> FloatArray:
         hit = _power_of_true(block, self.beta - 1.0)
@@ -256,11 +255,11 @@ class BetaLoss(SeparableLoss):
     Parameters
     ----------
     alpha, beta : float
-        Exponents, both above -1: the loss is a mixture of cost-weighted misclassification losses
-        with threshold ``c`` and weight ``c^(alpha - 1) (1 - c)^(beta - 1)``. (0, 0) gives the log
-        loss, (1, 1) half of ``(p - y)^2``, and (-1/2, -1/2) twice ``sqrt((1 - p_y) / p_y)``, the
-        loss of boosting. Unequal exponents weight one kind of error more. The loss is bounded if
-        both are positive.
+        Exponents, both from -0.999999 to 100: the loss is a mixture of cost-weighted
+        misclassification losses with threshold ``c`` and weight
+        ``c^(alpha - 1) (1 - c)^(beta - 1)``. (0, 0) gives the log loss, (1, 1) half of
+        ``(p - y)^2``, and (-1/2, -1/2) twice ``sqrt((1 - p_y) / p_y)``, the loss of boosting.
+        Unequal exponents weight one kind of error more. The loss is bounded if both are positive.
     """
 
     name: ClassVar[str] = "beta_loss"
@@ -286,8 +285,8 @@ class BetaLoss(SeparableLoss):
     beta: float = 0.5
 
     def __post_init__(self) -> None:
-        check_number("alpha", self.alpha, -1.0, np.inf, low_open=True)
-        check_number("beta", self.beta, -1.0, np.inf, low_open=True)
+        check_number("alpha", self.alpha, -1.0, 100.0, low_open=True, apart=1e-6)
+        check_number("beta", self.beta, -1.0, 100.0, low_open=True, apart=1e-6)
 
     def _exponents(self) -> tuple[tuple[float, float], tuple[float, float]]:
         """``a, b`` of ``int_p^1 c^(a - 1) (1 - c)^b dc``, for each true class and its ``p``."""
@@ -312,14 +311,27 @@ class BetaLoss(SeparableLoss):
         each = of_each_class(block)
         a, b = np.array(self._exponents()).T[..., np.newaxis]
         miss = np.maximum(each.miss, 1e-100)
-        return np.asarray(-block.target_by_class * np.exp(a * each.log_p) * miss**b)
+        return np.asarray(-self._weight(block, a, each.log_p) * miss**b)
 
     def curvature(self, block: Block) -> FloatArray:
         each = of_each_class(block)
         a, b = np.array(self._exponents()).T[..., np.newaxis]
         miss = np.maximum(each.miss, 1e-100)
-        weight = block.target_by_class * np.exp(a * each.log_p)
+        weight = self._weight(block, a, each.log_p)
         return np.asarray(weight * miss ** (b - 1.0) * ((1.0 - a) * miss + b * each.p))
+
+    def slope_change(self, block: Block, u: FloatArray) -> FloatArray:
+        each = of_each_class(block)
+        a, b = np.array(self._exponents()).T[..., np.newaxis]
+        miss = np.maximum(each.miss, 1e-100)
+        weight = self._weight(block, a, each.log_p)
+        return np.asarray(weight * miss ** (b - 1.0) * (b * each.p - a * miss))
+
+    @staticmethod
+    def _weight(block: Block, a: FloatArray, log_p: FloatArray) -> FloatArray:
+        """``t p^a``; 0 for a class of target 0 even if the power overflows."""
+        power, target = np.exp(a * np.maximum(log_p, LOWEST_LOG)), block.target_by_class
+        return np.multiply(target, power, out=np.zeros_like(target), where=target > 0)
 
     # As for the power loss: proper for all exponents.
     invertible = Loss.invertible
@@ -349,7 +361,32 @@ def _tail(proba: Probabilities, a: float, b: float) -> FloatArray:
         value[small] = -(digamma(b + 1.0) + np.euler_gamma) - log_p - p * (p * series - b)
     else:
         value[small] = beta(a, b + 1.0) - np.exp(a * log_p) / a * hyp2f1(a, -b, a + 1.0, p)
+    if b > -0.9 and (-1e-2 < a < 0.0 or (a == 0.0 and abs(b) < 1e-3)):
+        # There, hyp2f1 of SciPy can be wrong for arguments near 1.
+        small = proba.p < 0.05
+        value[small] = _tail_of_small(proba.p[small], proba.log_p[small], a, b)
     return np.asarray(value)
+
+
+def _tail_of_small(p: FloatArray, log_p: FloatArray, a: float, b: float) -> FloatArray:
+    """`_tail` for p < 0.05 and a near 0, where the parts of the usual formula cancel."""
+    from scipy.special import polygamma
+
+    # int_p^1 c^(a-1) dc - int_0^1 c^(a-1) (1 - (1-c)^b) dc + int_0^p c^(a-1) (1 - (1-c)^b) dc. The
+    # second is (1 - exp(a slope)) / a with a Taylor series of log Gamma, the third a power series.
+    slope, factor = 0.0, 1.0
+    for n in range(9):
+        slope += factor * float(polygamma(n, 1.0) - polygamma(n, b + 1.0))
+        factor *= a / (n + 2.0)
+    rest, power = np.zeros_like(p), np.ones_like(p)
+    coefficient = b
+    for n in range(1, 61):
+        power = power * p
+        rest += coefficient / (n + a) * power
+        coefficient *= (n - b) / (n + 1.0)
+    if a == 0.0:
+        return np.asarray(slope - log_p + rest)
+    return np.asarray((np.expm1(a * slope) - np.expm1(a * log_p)) / a + np.exp(a * log_p) * rest)
 
 
 @register_loss

@@ -11,7 +11,7 @@ import numpy as np
 from xentexp._inputs.block import Block
 from xentexp._numerics import FloatArray, positive_part
 from xentexp.errors import unknown_name
-from xentexp.losses._base import Pair, Properties, check_number
+from xentexp.losses._base import LARGEST, Pair, Properties, check_number
 from xentexp.losses._differentiable import SeparableLoss
 from xentexp.losses._registry import register_loss
 
@@ -29,7 +29,7 @@ class DistanceLoss(SeparableLoss):
     over_classes: Literal["mean", "sum", "half_sum"] = "mean"
 
     def __post_init__(self) -> None:
-        if self.over_classes not in _SCALES:
+        if not (isinstance(self.over_classes, str) and self.over_classes in _SCALES):
             raise unknown_name("over_classes", self.over_classes, _SCALES)
 
     def scale(self, block: Block) -> float:
@@ -180,8 +180,8 @@ class HuberLoss(DistanceLoss):
         How the values of the columns of a row are combined: their mean, their sum, or half of
         their sum.
     delta : float
-        Absolute error, above 0, from which the loss is linear. Errors of probabilities are at most
-        1, so that the default gives half of the squared error.
+        Absolute error, above 0, at most 1e100, from which the loss is linear. Errors of
+        probabilities are at most 1, so that the default gives half of the squared error.
     """
 
     name: ClassVar[str] = "huber_loss"
@@ -209,7 +209,7 @@ class HuberLoss(DistanceLoss):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        check_number("delta", self.delta, 0.0, np.inf, low_open=True)
+        check_number("delta", self.delta, 0.0, LARGEST, low_open=True)
 
     def terms(self, block: Block) -> FloatArray:
         far = np.abs(block.residual_by_class)
@@ -312,11 +312,14 @@ class PoissonDeviance(DistanceLoss):
     def curvature(self, block: Block) -> FloatArray:
         return 2.0 * self.scale(block) * block.target_by_class
 
+    def slope_change(self, block: Block, u: FloatArray) -> FloatArray:
+        return 2.0 * self.scale(block) * block.proba_by_class
+
     def first_derivative(self, block: Block) -> FloatArray:
         return 2.0 * (1.0 - block.target_by_class / block.proba_by_class)
 
     def second_derivative(self, block: Block) -> FloatArray:
-        return 2.0 * block.target_by_class / block.proba_by_class**2
+        return 2.0 * block.target_by_class / block.proba_by_class / block.proba_by_class
 
 
 @register_loss
@@ -351,10 +354,15 @@ class SquaredLogError(DistanceLoss):
     )
 
     def terms(self, block: Block) -> FloatArray:
-        return np.square(self._gap(block))
+        return np.asarray(
+            np.square(np.log1p(block.proba_by_class) - np.log1p(block.target_by_class))
+        )
 
     def _gap(self, block: Block) -> FloatArray:
-        return np.asarray(np.log1p(block.proba_by_class) - np.log1p(block.target_by_class))
+        """``log(1 + p) - log(1 + t)``, without cancellation."""
+        excess = block.residual_by_class / (1.0 + block.target_by_class)
+        far = np.log1p(block.proba_by_class) - np.log1p(block.target_by_class)
+        return np.where(np.abs(excess) < 0.5, np.log1p(np.clip(excess, -0.5, 0.5)), far)
 
     def first_derivative(self, block: Block) -> FloatArray:
         return 2.0 * self._gap(block) / (1.0 + block.proba_by_class)

@@ -10,9 +10,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from xentexp._inputs.block import Block
-from xentexp._numerics import FloatArray, scores_by_class, tempered_log, tempered_log_softmax
+from xentexp._numerics import (
+    LOWEST_LOG,
+    FloatArray,
+    scores_by_class,
+    sums_of_others,
+    tempered_log,
+    tempered_log_softmax,
+)
 from xentexp.errors import InputError
-from xentexp.losses._base import Loss, Pair, Properties, check_number
+from xentexp.losses._base import LARGEST, SMALLEST, Loss, Pair, Properties, check_number
 from xentexp.losses._differentiable import Probabilities, SeparableLoss, TrueClassLoss
 from xentexp.losses._registry import register_loss
 
@@ -52,13 +59,17 @@ class GeneralizedCrossentropy(TrueClassLoss):
         check_number("q", self.q, 0.0, 1.0, low_open=True)
 
     def value(self, proba: Probabilities) -> FloatArray:
-        return np.asarray(0.0 - np.expm1(self.q * _log(proba)) / self.q)
+        q = max(self.q, SMALLEST)
+        return np.asarray(0.0 - np.expm1(q * _log(proba)) / q)
 
     def slope_of(self, proba: Probabilities) -> FloatArray:
         return -np.exp(self.q * _log(proba))
 
     def curvature_of(self, proba: Probabilities) -> FloatArray:
         return (self.q - 1.0) * self.slope_of(proba)
+
+    def slope_change_of(self, proba: Probabilities) -> FloatArray:
+        return self.q * self.slope_of(proba)
 
 
 def _log(proba: Probabilities) -> FloatArray:
@@ -77,7 +88,8 @@ class SymmetricCrossentropy(SeparableLoss):
     Parameters
     ----------
     alpha, beta : float
-        Weights, at least 0, of the cross-entropy (alpha) and of the reverse cross-entropy (beta).
+        Weights, from 0 to 1e100, of the cross-entropy (alpha) and of the reverse cross-entropy
+        (beta).
     log_zero : float
         Lower limit of the logarithm of a target, at most 0; it replaces ``log 0``. Lower values
         give more weight to the reverse cross-entropy.
@@ -104,8 +116,8 @@ class SymmetricCrossentropy(SeparableLoss):
     log_zero: float = -4.0
 
     def __post_init__(self) -> None:
-        check_number("alpha", self.alpha, 0.0, np.inf)
-        check_number("beta", self.beta, 0.0, np.inf)
+        check_number("alpha", self.alpha, 0.0, LARGEST)
+        check_number("beta", self.beta, 0.0, LARGEST)
         check_number("log_zero", self.log_zero, -np.inf, 0.0)
 
     def block_values(self, block: Block) -> FloatArray:
@@ -113,6 +125,8 @@ class SymmetricCrossentropy(SeparableLoss):
             reverse = -self.log_zero * block.true_miss
         else:
             reverse = -(block.proba_by_class * self._log_target(block)).sum(axis=0)
+        if self.alpha == 0.0:
+            return np.asarray(self.beta * reverse)  # the cross-entropy may be infinite
         return self.alpha * block.cross_entropy + self.beta * reverse
 
     def slope(self, block: Block) -> FloatArray:
@@ -121,6 +135,9 @@ class SymmetricCrossentropy(SeparableLoss):
 
     def curvature(self, block: Block) -> FloatArray:
         return self.alpha * block.target_by_class
+
+    def slope_change(self, block: Block, u: FloatArray) -> FloatArray:
+        return -self.beta * block.proba_by_class * self._log_target(block)
 
     def _log_target(self, block: Block) -> FloatArray:
         with np.errstate(divide="ignore"):
@@ -214,23 +231,27 @@ array([0.3680..., 0.        ])""",
         check_number("alpha", self.alpha, 0.0, 0.5, low_open=True)
 
     def value(self, proba: Probabilities) -> FloatArray:
-        a = self.alpha
+        a = max(self.alpha, SMALLEST)
         short = proba.miss > a
         miss = np.where(short, proba.miss, a)
         value = (1.0 - a) * (np.log(1.0 - a) - proba.log_p) + a * np.log(a / miss)
         return np.where(short, value, 0.0)
 
     def slope_of(self, proba: Probabilities) -> FloatArray:
-        a, (short, odds) = self.alpha, self._odds(proba)
+        a, (short, odds) = max(self.alpha, SMALLEST), self._odds(proba)
         return np.where(short, a * odds - (1.0 - a), 0.0)
 
     def curvature_of(self, proba: Probabilities) -> FloatArray:
-        a, (short, odds) = self.alpha, self._odds(proba)
+        a, (short, odds) = max(self.alpha, SMALLEST), self._odds(proba)
         return np.where(short, a * odds * odds + (1.0 - a), 0.0)
+
+    def slope_change_of(self, proba: Probabilities) -> FloatArray:
+        a, (short, odds) = max(self.alpha, SMALLEST), self._odds(proba)
+        return np.where(short, a * odds * (odds + 1.0), 0.0)
 
     def _odds(self, proba: Probabilities) -> tuple[NDArray[np.bool_], FloatArray]:
         """Whether the loss is above 0, and ``p / (1 - p)`` if it is."""
-        short = proba.miss > self.alpha
+        short = proba.miss > max(self.alpha, SMALLEST)
         return short, proba.p / np.where(short, proba.miss, 1.0)
 
 
@@ -245,7 +266,7 @@ class BiTemperedLogisticLoss(Loss):
         Temperature of the logarithm, in [0, 1]. Below 1 the loss is bounded by ``1 / (1 - t1)``
         and probabilities are not clipped.
     t2 : float
-        Temperature of the softmax, at least 1, for raw scores. Above 1 the softmax has a heavy
+        Temperature of the softmax, in [1, 10], for raw scores. Above 1 the softmax has a heavy
         tail. ``t1 = t2 = 1`` gives the cross-entropy.
     """
 
@@ -270,7 +291,7 @@ class BiTemperedLogisticLoss(Loss):
 
     def __post_init__(self) -> None:
         check_number("t1", self.t1, 0.0, 1.0)
-        check_number("t2", self.t2, 1.0, np.inf)
+        check_number("t2", self.t2, 1.0, 10.0)
 
     def _log_proba(self, block: Block) -> FloatArray:
         if block.logits is None:
@@ -300,12 +321,15 @@ class BiTemperedLogisticLoss(Loss):
     def block_loss_gradient(self, block: Block) -> Pair:
         log_p = self._log_proba(block)
         _, escort, slope = self._slope(log_p, block.target_by_class)
-        gradient = slope - escort / escort.sum(axis=0) * slope.sum(axis=0)
+        share = escort / escort.sum(axis=0)
+        gradient = slope * sums_of_others(share) - share * sums_of_others(slope)
         return self._values(block, log_p), gradient
 
     def _slope(self, log_p: FloatArray, target: FloatArray) -> tuple[FloatArray, ...]:
         """``p - t``, ``p^t2``, and ``dl/dp p^t2`` with ``dl/dp = (p - t) p^-t1``."""
-        gap = np.exp(log_p) - target
+        p = np.exp(log_p)
+        gap = np.where(target == 1.0, -sums_of_others(p), p - target)
+        log_p = np.maximum(log_p, LOWEST_LOG)
         return gap, np.exp(self.t2 * log_p), gap * np.exp((self.t2 - self.t1) * log_p)
 
     def block_gradient_hessian(self, block: Block) -> Pair:
@@ -313,17 +337,17 @@ class BiTemperedLogisticLoss(Loss):
         log_p, target = self._log_proba(block), block.target_by_class
 
         def power(exponent: float) -> FloatArray:
-            return np.exp(exponent * log_p)
+            return np.exp(exponent * np.maximum(log_p, LOWEST_LOG))
 
         # With p_i = exp_t2(z_i - c): dp_i/dz_j = p_i^t2 (1[i=j] - e_j), e = p^t2 / sum p^t2.
         gap, escort, slope = self._slope(log_p, target)
         total = escort.sum(axis=0)
         share = escort / total
+        others = sums_of_others(share)
         bend = t2 * power(2.0 * t2 - 1.0)
-        drift = (bend * (1.0 - 2.0 * share) + share**2 * bend.sum(axis=0)) / total  # d2c/dz_j2
+        drift = (bend * others**2 + share**2 * sums_of_others(bend)) / total  # d2c/dz_j2
         # curve = p^t2 d/dp (dl/dp p^t2), where d2l/dp2 = (p + t1 (t - p)) p^(-t1 - 1).
         curve = (target + (1.0 + t2 - t1) * gap) * power(2.0 * t2 - t1 - 1.0)
-        pull = slope.sum(axis=0)
-        gradient = slope - share * pull
-        hessian = curve * (1.0 - 2.0 * share) + share**2 * curve.sum(axis=0) - drift * pull
+        gradient = slope * others - share * sums_of_others(slope)
+        hessian = curve * others**2 + share**2 * sums_of_others(curve) - drift * slope.sum(axis=0)
         return gradient, hessian

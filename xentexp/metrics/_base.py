@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import ClassVar, Protocol, TypeVar
 
 from xentexp._inputs.checked import InputTraits
-from xentexp.errors import InputError
+from xentexp._inputs.options import check_choice as check_choice  # for the modules of metrics
 from xentexp.losses._base import MetricProperties, Response
 from xentexp.losses._definition import LossType
 from xentexp.metrics._metric_input import MetricInput
@@ -149,10 +149,3 @@ class DatasetMetric(metaclass=LossType):
             scores = "" if self.response == "predict_proba" else " or decision scores"
             return f"needs probabilities{scores}"
         return None
-
-
-def check_choice(name: str, value: object, choices: tuple[object, ...]) -> None:
-    """Raise an InputError if the value of a parameter is not one of the choices."""
-    if value not in choices:
-        listed = ", ".join(map(repr, choices))
-        raise InputError(f"{name} must be one of {listed}; got {value!r}")

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from xentexp._inputs.checked import InputTraits
+from xentexp._inputs.options import check_bool, check_integer
 from xentexp._numerics import FloatArray, IntArray
 from xentexp.errors import InputError, UndefinedError, unknown_name
 from xentexp.losses._base import MetricProperties
@@ -64,9 +65,9 @@ class _Binned(DatasetMetric):
     )
 
     def __post_init__(self) -> None:
-        integer = isinstance(self.n_bins, (int, np.integer)) and not isinstance(self.n_bins, bool)
-        if not integer or self.n_bins < 1:
-            raise InputError(f"n_bins must be an integer >= 1; got {self.n_bins!r}")
+        check_integer("n_bins", self.n_bins, 1)
+        if self.n_bins > 10**6:
+            raise InputError(f"n_bins must be at most 1,000,000; got {self.n_bins!r}")
         check_choice("bins", self.bins, ("width", "mass"))
         check_choice("of", self.of, _OF)
 
@@ -166,7 +167,7 @@ class ExpectedCalibrationError(_Binned):
     def __post_init__(self) -> None:
         super().__post_init__()
         check_choice("norm", self.norm, ("l1", "l2"))
-        check_choice("debiased", self.debiased, (True, False))
+        check_bool("debiased", self.debiased)
         if self.debiased and self.norm != "l2":
             raise InputError(f"debiased=True requires norm='l2'; got norm={self.norm!r}")
 

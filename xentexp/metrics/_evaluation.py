@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from xentexp._inputs.checked import CheckedInput
-from xentexp._inputs.options import InputOptions, refuse_unknown
+from xentexp._inputs.options import InputOptions, check_bool, refuse_unknown
 from xentexp._inputs.read import read
 from xentexp._numerics import FloatArray
 from xentexp.errors import InputError, UndefinedError
@@ -205,7 +205,7 @@ def evaluate(
         default margin losses are computed only with ``from_logits=True``.
     from_logits : bool, default=False
         If True, `y_pred` holds raw scores. Their softmax gives the probabilities, and they are
-        used as decision scores too.
+        used as decision scores too. A score of ``-inf`` masks a class: its probability is 0.
     ordered : bool, default=False
         If True, the classes are ordered, and the losses for ordered classes are included in the
         default of `metrics`.
@@ -248,6 +248,8 @@ def evaluate(
     ['absolute_error', 'alpha_divergence', 'bi_tempered_logistic_loss']
     """
     refuse_unknown("evaluate", options, InputOptions)
+    check_bool("ordered", ordered)
+    check_bool("per_sample", per_sample)
     if y_true is None:
         raise InputError("y_true must be given; got None")
     checked = read(

@@ -75,7 +75,7 @@ def _derive(name: str, default: Metric) -> Callable[..., Any]:
     def metric(*args: Any, **kwargs: Any) -> Any:
         if "convention" in kwargs and (isinstance(default, Loss) or name in CONVENTIONS):
             convention = kwargs.pop("convention")
-            if convention != "xentexp":
+            if not (isinstance(convention, str) and convention == "xentexp"):
                 return _peer_value(name, convention, list(signature.parameters)[:2], args, kwargs)
         if len(args) == len(required) and options.issuperset(kwargs):
             arguments = dict(zip(required, args, strict=True), **kwargs)

@@ -9,8 +9,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from xentexp._inputs.asarray import precision, to_numbers
 from xentexp._inputs.block import Block
 from xentexp._inputs.checked import CheckedInput
+from xentexp._inputs.columns import less_precise_tolerance, row_sum_tolerance
 from xentexp._numerics import FloatArray, IntArray, log_softmax
 from xentexp.errors import InputError
 from xentexp.losses import Loss
@@ -175,16 +177,19 @@ class MetricInput:
         -------
         ndarray of shape (n,)
             Log-odds of the clipped probabilities, or of raw scores without a clip. They can be
-            infinite only with ``clip=0``.
+            infinite only with ``clip=0`` or a raw score of ``-inf``.
         """
         kind, _, _, values = self._rows
         if kind == "logits":
-            if self.n_classes == 2:
-                return np.asarray(values[column] - values[1 - column])
-            others = np.delete(values, column, axis=0)
-            highest = others.max(axis=0)
-            rest = highest + np.log(np.exp(others - highest).sum(axis=0))
-            return np.asarray(values[column] - rest)
+            with np.errstate(over="ignore"):
+                if self.n_classes == 2:
+                    return np.asarray(values[column] - values[1 - column])
+                others = np.delete(values, column, axis=0)
+                highest = others.max(axis=0)
+                finite = np.where(np.isinf(highest), 0.0, highest)  # all others may be masked
+                with np.errstate(divide="ignore"):
+                    rest = finite + np.log(np.exp(others - finite).sum(axis=0))
+                return np.asarray(values[column] - rest)
         clip = self.checked.clip
         p = np.clip(self.proba_by_class[column], clip, 1.0 - clip)
         with np.errstate(divide="ignore"):
@@ -209,8 +214,12 @@ class MetricInput:
         if kind == "proba":
             return np.asarray(values[column])
         if self.n_classes == 2:
-            return np.asarray(values[column] - values[1 - column])
-        return np.asarray(self._log_softmax[0][column] if kind == "logits" else values[column])
+            with np.errstate(over="ignore"):
+                scores = values[column] - values[1 - column]
+        else:
+            scores = self._log_softmax[0][column] if kind == "logits" else values[column]
+        limit = np.finfo(np.float64).max  # curves of scikit-learn need finite scores
+        return np.asarray(np.clip(scores, -limit, limit))
 
     def roc(self, column: int) -> tuple[FloatArray, FloatArray]:
         """ROC curve of one class against the rest.
@@ -263,16 +272,16 @@ def _to_prior(prior: object, classes: tuple[Any, ...]) -> FloatArray:
                 f"prior must have labels among the classes {list(classes)}; got {unknown_labels}"
             )
         prior = [prior.get(label, 0.0) for label in classes]
-    try:
-        proportions = np.asarray(prior, dtype=np.float64)
-    except (TypeError, ValueError):
-        raise InputError(f"prior must have a number for each class; got {prior!r}") from None
+    numbers = to_numbers(prior, "prior")
+    proportions = numbers.astype(np.float64)
     if proportions.shape != (len(classes),):
         raise InputError(
             f"prior must have a number for each of {len(classes)} classes; its shape is "
             f"{proportions.shape}"
         )
-    if not (proportions.min() >= 0.0 and abs(proportions.sum() - 1.0) <= 1e-8):
+    tolerance = row_sum_tolerance(precision(prior, numbers))
+    tolerance = max(tolerance, less_precise_tolerance(numbers[np.newaxis]))
+    if not (proportions.min() >= 0.0 and abs(proportions.sum() - 1.0) <= tolerance):
         raise InputError(
             f"prior must have numbers of at least 0 that sum to 1; got {proportions.tolist()}"
         )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from dataclasses import dataclass
 from itertools import combinations
 from numbers import Real
@@ -244,7 +245,9 @@ class HMeasure(DatasetMetric):
     def __post_init__(self) -> None:
         if isinstance(self.cost, str):
             check_choice("cost", self.cost, ("prior", "severity"))
-        elif not (isinstance(self.cost, Real) and 0.0 < self.cost < np.inf):
+        elif isinstance(self.cost, bool) or not (
+            isinstance(self.cost, Real) and 0.0 < self.cost <= sys.float_info.max
+        ):
             raise InputError(
                 f"cost must be a finite number above 0, 'prior' or 'severity'; got {self.cost!r}"
             )

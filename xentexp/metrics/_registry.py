@@ -8,6 +8,7 @@ from inspect import isabstract
 from keyword import iskeyword
 from typing import TypeVar
 
+from xentexp._inputs.options import refuse_unordered
 from xentexp.errors import InputError, unknown_name
 from xentexp.losses import LOSSES, Loss
 from xentexp.losses._base import MetricProperties
@@ -284,6 +285,7 @@ def get_metrics(
     """Losses and metrics by name, without duplicates; a single name gives a list of one."""
     if isinstance(names, (str, Loss, DatasetMetric)):
         names = [names]
+    refuse_unordered(subject, names)
     if not isinstance(names, Iterable):
         raise InputError(
             f"{subject} must be a name, a loss or metric, or a list of these; got {names!r}"

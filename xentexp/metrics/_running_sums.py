@@ -284,7 +284,8 @@ def sum_losses(
             values = np.empty((len(losses), part.block.n_rows))
         for row, loss in zip(values, losses, strict=True):
             row[:] = row_values(loss, part.block)
-        state.add(values, part)
+        with np.errstate(over="ignore", invalid="ignore"):  # of infinite values
+            state.add(values, part)
         if rows is not None:
             part.rows.put(rows, values)
     state.n_ignored = checked.n_rows - state.n_rows

@@ -12,7 +12,7 @@ from xentexp._inputs.columns import Predictions
 from xentexp._numerics import FloatArray
 from xentexp.errors import InputError, UndefinedError
 from xentexp.losses import LOSSES, Block, Loss
-from xentexp.losses._base import MetricProperties, Response
+from xentexp.losses._base import MetricProperties, Response, row_values
 from xentexp.metrics._base import DatasetMetric, check_choice, parameter
 from xentexp.metrics._metric_input import MetricInput
 from xentexp.metrics._registry import get_loss, register_metric
@@ -221,7 +221,7 @@ def _null_loss(
         proba = np.tile(prior, (len(prior), 1))
         index = np.arange(len(prior))
         block = Block(n_classes=len(prior), index=index, proba=proba, clip=checked.clip)
-        values, present = loss.block_values(block), class_weight_sum > 0.0
+        values, present = row_values(loss, block), class_weight_sum > 0.0
         return float(np.average(values[present], weights=class_weight_sum[present]))
     constant = Predictions(np.broadcast_to(prior, (checked.n_rows, len(prior))), "proba")
     state, _ = sum_losses(replace(checked, probabilities=constant, decision=None), [loss])

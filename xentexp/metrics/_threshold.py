@@ -45,7 +45,7 @@ class _OfPredictedClass(DatasetMetric):
     def __post_init__(self) -> None:
         threshold: object = self.threshold
         is_number = isinstance(threshold, Real) and not isinstance(threshold, bool)
-        if not (is_number and 0.0 <= float(self.threshold) <= 1.0):
+        if not (is_number and 0.0 <= self.threshold <= 1.0):
             raise InputError(f"threshold must be a number in [0, 1]; got {threshold!r}")
 
     def why_not(self, traits: InputTraits) -> str | None:

@@ -13,10 +13,16 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from xentexp._inputs.labels import to_class_weight
+from xentexp._inputs.options import check_integer, refuse_unordered
 from xentexp.errors import InputError
 from xentexp.losses import Loss
 from xentexp.losses._base import check_number
-from xentexp.objectives._objective import TrainingObjective, get_training_loss, score_kind
+from xentexp.objectives._objective import (
+    TrainingObjective,
+    check_smoothing,
+    get_training_loss,
+    score_kind,
+)
 
 Response = Literal["raw", "probabilities"]
 
@@ -52,6 +58,10 @@ class BoosterLoss:
         **loss_params: object,
     ) -> None:
         self.loss = get_training_loss(loss, loss_params)
+        check_smoothing(self.loss, label_smoothing)
+        if n_classes is not None:
+            check_integer("n_classes", n_classes, 2)
+        refuse_unordered("class_weight", class_weight)
         if self.loss.properties.response == "latent" and n_classes is None:
             raise InputError(
                 f"n_classes must be set for {self.loss.name}, because its single score does not "

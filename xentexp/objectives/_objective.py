@@ -9,9 +9,11 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import minimize
 
+from xentexp._inputs.asarray import refuse_collection
 from xentexp._inputs.block import Block
 from xentexp._inputs.checked import CheckedInput, PlannedInput, ScoreKind
 from xentexp._inputs.labels import KnownTargets
+from xentexp._inputs.options import check_integer
 from xentexp._numerics import FloatArray, IntArray, tempered_log
 from xentexp.errors import InputError
 from xentexp.losses import Loss
@@ -177,6 +179,9 @@ class TrainingObjective:
         label_smoothing: float = 0.0,
     ) -> None:
         check_smoothing(loss, label_smoothing)
+        check_integer("n_classes", n_classes, 2)
+        refuse_collection(sample_weight, "sample_weight")
+        refuse_collection(class_weight, "class_weight")
         response = loss.properties.response
         reason = loss.why_not(
             PlannedInput(

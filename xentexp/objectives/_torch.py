@@ -7,18 +7,20 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from numbers import Integral
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from xentexp._inputs.checked import CheckedInput, PlannedInput
-from xentexp._inputs.columns import row_sum_tolerance
+from xentexp._inputs.columns import known_scores, row_sum_tolerance
 from xentexp._inputs.labels import KnownTargets, to_class_weight
-from xentexp._numerics import Array, FloatArray
+from xentexp._inputs.options import check_bool, refuse_unordered
+from xentexp._numerics import Array, FloatArray, sigmoid
 from xentexp.errors import InputError, import_extra, unknown_name
 from xentexp.losses import Loss
-from xentexp.losses._base import row_loss_gradient, row_values
+from xentexp.losses._base import determines_proba, row_loss_gradient, row_values
 from xentexp.objectives._objective import check_smoothing, get_differentiable_loss, score_kind
 
 import_extra("torch", "TorchLoss")
@@ -91,8 +93,20 @@ class TorchLoss(torch.nn.Module):  # type: ignore[misc]
     ``NLLLoss(log p)`` differs from it by the same number in each column; the backward pass through
     a softmax removes this difference.
 
+    A raw score of ``-inf`` masks a class: its probability is 0, and the loss of a row whose true
+    class is masked may be infinite, as in torch. Each row needs a finite score.
+
     The module cannot be differentiated twice: that raises an error, because xentexp computes only
     the diagonal of the hessian.
+
+    skorch knows the softmax of ``CrossEntropyLoss`` but not that of other modules: without
+    ``predict_nonlinearity``, its `predict_proba` returns raw scores. Pass the method
+    `probabilities`::
+
+        criterion = TorchLoss("brier_loss")
+        skorch.NeuralNetClassifier(
+            module, criterion=criterion, predict_nonlinearity=criterion.probabilities
+        )
 
     Examples
     --------
@@ -153,21 +167,23 @@ class TorchLoss(torch.nn.Module):  # type: ignore[misc]
 
         Parameters
         ----------
-        input : Tensor of shape (n,), (n, 1) or (n, k)
+        input : Tensor of shape (n,), (n, 1), (n, k) or (n, k, d1, ...)
             Raw scores, or probabilities if ``from_logits=False``. One column holds the scores of
-            the second of two classes. Values are finite. For half-precision input (float16,
-            bfloat16) the result is float32.
-        target : Tensor of shape (n,), (n, 1) or (n, k)
+            the second of two classes. As in torch, the second axis is that of the classes, and
+            each of the positions ``(n, d1, ...)`` is a row. Values are finite, except raw scores
+            of ``-inf`` for masked classes. For half-precision input (float16, bfloat16) the result
+            is float32.
+        target : Tensor of shape (n,), (n, 1), (n, k), (n, d1, ...) or (n, k, d1, ...)
             Class numbers 0 to k - 1, or one-hot or soft targets with one column per class, if the
             loss allows them. For input with one column also the probability of the second class,
             as in BCELoss. For a multilabel loss one column of numbers in [0, 1] per label.
-        sample_weight : Tensor of shape (n,), default=None
-            Weight of each row, finite and not negative. None gives every row the weight 1. Weights
-            get no gradient.
+        sample_weight : Tensor of shape (n,) or (n, d1, ...), default=None
+            Weight of each row, finite and not negative; with shape (n,) for all positions of a
+            sample. None gives every row the weight 1. Weights get no gradient.
 
         Returns
         -------
-        Tensor of shape () or (n,)
+        Tensor of shape (), (n,) or (n, d1, ...)
             Reduced loss; with ``reduction="none"`` the weighted loss of each row.
 
         Raises
@@ -176,25 +192,71 @@ class TorchLoss(torch.nn.Module):  # type: ignore[misc]
             If shapes, dtypes or values of input, target or weights do not fit the loss, or if the
             input is not finite.
         """
+        self._check_shape(input)
+        scores = input.float() if input.dtype in _HALVES else input
+        targets = _array(target)
+        weight = None if sample_weight is None else _array(sample_weight)
+        positions = (len(input), *input.shape[2:])
+        if input.ndim > 2:
+            targets = _target_rows(targets, tuple(input.shape))
+            weight = None if weight is None else _weight_rows(weight, positions)
+            scores = scores.movedim(1, -1).reshape(-1, input.shape[1])
+        if scores.ndim == 2 and scores.shape[1] == 1 and not self.batch_loss.multilabel:
+            scores = scores[:, 0]
+        batch = self.batch_loss.read(targets, tuple(scores.shape), weight)
+        values = _RowValues.apply(scores, self.batch_loss, batch, torch.is_grad_enabled())
+        reduced = self._reduced(values, batch)
+        return reduced.reshape(positions) if self.reduction == "none" else reduced
+
+    def _check_shape(self, input: Any) -> None:
         multilabel = self.batch_loss.multilabel
         if not isinstance(input, torch.Tensor) or not input.is_floating_point():
             dtype = input.dtype if isinstance(input, torch.Tensor) else type(input).__name__
             raise InputError(f"input must be a tensor of a floating dtype; got {dtype}")
-        if input.ndim not in ((2,) if multilabel else (1, 2)) or input.numel() == 0:
-            shapes = "(n, k)" if multilabel else "(n,) or (n, k)"
+        if input.ndim < (2 if multilabel else 1) or input.numel() == 0:
+            shapes = "(n, k) or (n, k, d1, ...)"
+            shapes = shapes if multilabel else f"(n,), {shapes}"
             raise InputError(
                 f"input must have shape {shapes} and at least one row; got {tuple(input.shape)}"
             )
-        scores = input.float() if input.dtype in _HALVES else input
-        if scores.ndim == 2 and scores.shape[1] == 1 and not multilabel:
-            scores = scores[:, 0]
-        batch = self.batch_loss.read(
-            _array(target),
-            tuple(scores.shape),
-            None if sample_weight is None else _array(sample_weight),
-        )
-        values = _RowValues.apply(scores, self.batch_loss, batch, torch.is_grad_enabled())
-        return self._reduced(values, batch)
+
+    def probabilities(self, input: Any) -> Any:
+        """Compute class probabilities from outputs of the network.
+
+        It is the `predict_nonlinearity` for skorch, see Notes of the class.
+
+        Parameters
+        ----------
+        input : Tensor of shape (n,), (n, 1), (n, k) or (n, k, d1, ...)
+            Raw scores, or probabilities if ``from_logits=False``, as for the loss itself.
+
+        Returns
+        -------
+        Tensor of shape (n, k) or (n, k, d1, ...)
+            Probabilities by the link of the loss: the softmax for most losses, the sigmoid of each
+            column for a multilabel loss. One column of input becomes one column for each class.
+            They get no gradient.
+
+        Raises
+        ------
+        InputError
+            If the scores of the loss do not determine probabilities (as those of hinge losses), or
+            if the input is not valid.
+
+        Examples
+        --------
+        >>> import torch
+        >>> from xentexp.objectives import TorchLoss
+        >>> TorchLoss("binary_focal_crossentropy").probabilities(torch.tensor([0.0, 800.0]))
+        tensor([[0.5000, 0.5000],
+                [0.0000, 1.0000]])
+        """
+        self._check_shape(input)
+        scores = _array(input)
+        by_class = scores[np.newaxis] if scores.ndim == 1 else np.moveaxis(scores, 1, 0)
+        flat = self.batch_loss.probabilities(by_class.reshape(len(by_class), -1))
+        proba = np.moveaxis(flat.reshape(len(flat), *by_class.shape[1:]), 0, 1)
+        return torch.from_numpy(proba.copy()).to(input)
 
     def _reduced(self, values: Any, batch: Batch) -> Any:
         weight, divisor = batch.checked.row_weight, float(batch.n_rows)
@@ -204,7 +266,9 @@ class TorchLoss(torch.nn.Module):  # type: ignore[misc]
             divisor = 1.0
         if weight is not None:
             # Divide in float64 first: large weights would overflow in the dtype of the values.
-            values = values * torch.from_numpy(np.asarray(weight / divisor)).to(values)
+            scale = torch.from_numpy(np.asarray(weight / divisor)).to(values)
+            # An infinite value of weight 0 counts as 0.
+            values = torch.where(scale > 0.0, values * scale, 0.0)
         elif divisor != 1.0:
             values = values / divisor
         return values if self.reduction == "none" else values.sum()
@@ -260,6 +324,32 @@ def _array(values: Any) -> NDArray[Any]:
     return array
 
 
+def _target_rows(target: Array, shape: tuple[int, ...]) -> Array:
+    """Targets of each position of an input of shape (n, k, d1, ...): (m,) or (m, k)."""
+    n, k, *rest = shape
+    if target.shape == (n, *rest):
+        return target.reshape(-1)
+    if target.shape == shape:
+        by_row = np.moveaxis(target, 1, -1).reshape(-1, k)
+        return by_row[:, 0] if k == 1 else by_row
+    raise InputError(
+        f"target must have shape {(n, *rest)} or {shape} to match the input; got {target.shape}"
+    )
+
+
+def _weight_rows(weight: Array, positions: tuple[int, ...]) -> Array:
+    """Weights of each position from weights of positions, or of samples."""
+    if weight.shape == positions[:1]:
+        weight = weight.reshape(-1, *(1,) * (len(positions) - 1))
+        return np.broadcast_to(weight, positions).reshape(-1)
+    if weight.shape != positions:
+        raise InputError(
+            f"sample_weight must have shape {positions[:1]} or {positions} to match the input; got "
+            f"{weight.shape}"
+        )
+    return weight.reshape(-1)
+
+
 CLIP = 1e-7
 """Smallest probability, ``keras.config.epsilon()``; lower ones get the gradient 0."""
 
@@ -289,8 +379,7 @@ class BatchLoss:
                 f"training"
             )
         check_smoothing(self.loss, self.label_smoothing)
-        if not isinstance(self.from_logits, bool):
-            raise InputError(f"from_logits must be True or False; got {self.from_logits!r}")
+        check_bool("from_logits", self.from_logits)
         if not self.from_logits and score_kind(self.loss) == "decision":
             raise InputError(
                 f"from_logits must be True for {name}, because it is a loss of decision scores; "
@@ -302,13 +391,14 @@ class BatchLoss:
                 f"does not contain all training rows; got {self.class_weight!r}; pass the weights, "
                 f"e.g. {{0: 1.0, 1: 3.5}}"
             )
+        refuse_unordered("class_weight", self.class_weight)
         if self.class_weight is not None and self.multilabel:
             raise InputError(
                 f"class_weight must be None for {name}, because its columns are labels and not "
                 f"classes; got {self.class_weight!r}"
             )
         ignored = self.ignore_index
-        if ignored is not None and (isinstance(ignored, bool) or not isinstance(ignored, int)):
+        if ignored is not None and (isinstance(ignored, bool) or not isinstance(ignored, Integral)):
             raise InputError(f"ignore_index must be an integer or None; got {ignored!r}")
         if ignored is not None and self.multilabel:
             raise InputError(
@@ -406,8 +496,8 @@ class BatchLoss:
         if numbers.dtype.kind == "f":
             if len(shape) == 2:
                 raise InputError(
-                    f"target of shape {target.shape} must hold class numbers of an integer dtype "
-                    f"for input of shape {shape}; got {target.dtype}; convert it with .long()"
+                    f"target must hold class numbers of an integer dtype for input with "
+                    f"{n_classes} columns; got {target.dtype}; convert it with .long()"
                 )
             if n_classes == 2:
                 probability = within_unit(numbers, "target")  # of the second class, as in BCELoss
@@ -417,12 +507,17 @@ class BatchLoss:
             not_whole = numbers[numbers != np.floor(numbers)]
             if not_whole.size:
                 raise InputError(f"target must hold integer class numbers; got {not_whole[0]}")
+        if numbers.dtype.kind == "b" and n_classes != 2:
+            raise InputError(
+                f"target must hold integer class numbers for {n_classes} classes; got bool; "
+                f"convert it with .long()"
+            )
         index = numbers.astype(np.intp)
         low, high = index.min(), index.max()
         if low < 0 or high >= n_classes:
             raise InputError(
-                f"target must hold class numbers from 0 to {n_classes - 1} for input of shape "
-                f"{shape}; got {low if low < 0 else high}; pass it as ignore_index to ignore these "
+                f"target must hold class numbers from 0 to {n_classes - 1} for {n_classes} "
+                f"classes; got {low if low < 0 else high}; pass it as ignore_index to ignore these "
                 f"rows"
             )
         return KnownTargets(index), not_ignored
@@ -455,22 +550,45 @@ class BatchLoss:
             raw, factor, _ = self.loss.scores_of(predicted.astype(np.float64), CLIP)
         values = np.empty(len(predicted), dtype=predicted.dtype)
         slopes = np.empty_like(predicted) if gradient else None
-        for rows, block in batch.checked.blocks(raw, score_kind(self.loss)):
-            if slopes is None:
-                values[rows] = row_values(self.loss, block)
-                continue
-            values[rows], by_class = row_loss_gradient(self.loss, block)
-            part = by_class[-1] if predicted.ndim == 1 else by_class.T
-            slopes[rows] = part if factor is None else part * factor[rows]
+        with np.errstate(over="ignore"):  # a number too large for the dtype is infinite
+            for rows, block in batch.checked.blocks(raw, score_kind(self.loss)):
+                if slopes is None:
+                    values[rows] = row_values(self.loss, block)
+                    continue
+                values[rows], by_class = row_loss_gradient(self.loss, block)
+                part = by_class[-1] if predicted.ndim == 1 else by_class.T
+                slopes[rows] = part if factor is None else part * factor[rows]
         return values, slopes
 
+    def probabilities(self, by_class: Array) -> FloatArray:
+        """Class probabilities (k, n) from predictions (k, n), or (1, n) of the second class."""
+        self._check(by_class[0] if len(by_class) == 1 else by_class.T)
+        scores, latent = by_class.astype(np.float64), self.loss.properties.response == "latent"
+        if self.multilabel:
+            return sigmoid(scores) if self.from_logits else scores
+        n_classes = self._n_classes(scores.shape[1:] if len(scores) == 1 else scores.T.shape)
+        if not determines_proba(self.loss, n_classes):
+            raise InputError(
+                f"loss must determine probabilities; got {self.loss.name}, whose scores do not"
+            )
+        if len(scores) == 1 and not self.from_logits:
+            return np.concatenate([1.0 - scores, scores])
+        if not self.from_logits:
+            return scores
+        if len(scores) == 1 and not latent:
+            scores = np.concatenate([np.zeros_like(scores), scores])  # first class: score 0
+        return self.loss.probabilities(scores, n_classes)
+
     def _check(self, predicted: Array) -> None:
-        finite = np.isfinite(predicted)
-        if not finite.all():
-            row = int(np.flatnonzero(~finite.reshape(len(predicted), -1).all(axis=1))[0])
+        valid = np.isfinite(predicted)
+        single = score_kind(self.loss) == "decision" and predicted.ndim == 1
+        if self.from_logits and not single and not valid.all():
+            valid = known_scores(predicted)
+        if not valid.all():
+            row = int(np.flatnonzero(~valid.reshape(len(predicted), -1).all(axis=1))[0])
             raise InputError(
                 f"input must be finite; got {predicted[row].tolist()} in row {row}; if training "
-                f"diverges, lower the learning rate"
+                f"diverges, lower the learning rate; beside a finite raw score, -inf masks a class"
             )
         if self.from_logits:
             return
@@ -482,7 +600,7 @@ class BatchLoss:
 def _check_row_sums(values: Array, name: str, dtype: np.dtype[np.floating[Any]]) -> None:
     """Raise an InputError if a row does not sum to 1 in the precision of `dtype`."""
     off = np.abs(values.sum(axis=1) - 1.0)
-    if off.max() > row_sum_tolerance(dtype):
+    if off.max() > row_sum_tolerance(float(np.finfo(dtype).eps)):
         row = int(off.argmax())
         raise InputError(
             f"{name} must have rows that sum to 1; got {values[row].tolist()} in row {row}"

@@ -10,8 +10,8 @@ from numpy.typing import ArrayLike
 from sklearn.base import BaseEstimator
 from sklearn.utils import metadata_routing
 
-from xentexp._inputs.asarray import to_array
-from xentexp._inputs.labels import distinct, is_missing, show, to_classes
+from xentexp._inputs.labels import distinct, is_missing, show, to_classes, to_labels
+from xentexp._inputs.options import check_bool, refuse_unordered
 from xentexp._inputs.read import ascending, read
 from xentexp._numerics import Array
 from xentexp.errors import InputError
@@ -125,7 +125,7 @@ class MetricScorer(SklearnScorer):
                 f"predicted classes to the scorer; choose a metric of probabilities or classes, "
                 f"e.g. zero_one_loss"
             )
-        predicted = to_array(y_pred, "y_pred")
+        predicted = to_labels(y_pred, "y_pred")
         classes = all_classes(sorted(distinct(predicted)), y_true, self.labels)
         column = {label: number for number, label in enumerate(classes)}
         proba = np.eye(len(classes))[[column[label] for label in predicted.tolist()]]
@@ -350,6 +350,9 @@ def predict(
     >>> predict(model, [[0]], ["no", "maybe", "yes"])[0]
     array([[0.75, 0.  , 0.25]])
     """
+    check_bool("proba", proba)
+    check_bool("decision", decision)
+    refuse_unordered("classes", classes)
     return _predict(estimator, X, classes, proba, decision, call_method)
 
 
@@ -430,7 +433,7 @@ def all_classes(known: list[Any], y: ArrayLike, labels: ArrayLike | None) -> lis
         if missing:
             raise InputError(f"labels must have every class of the classifier; missing: {missing}")
         return list(classes)
-    array = to_array(y, "y")
+    array = to_labels(y, "y")
     if array.ndim != 1:
         raise InputError(f"y must be labels of shape (n,); its shape is {array.shape}")
     unseen = {label for label in distinct(array) if not is_missing(label)}.difference(known)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
@@ -25,8 +25,9 @@ from sklearn.utils.metaestimators import _safe_split, available_if
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted
 
-from xentexp._inputs.options import check_bool
-from xentexp.errors import InputError, import_extra
+from xentexp._inputs.labels import refuse_missing_labels
+from xentexp._inputs.options import check_bool, check_integer
+from xentexp.errors import InputError, import_extra, plain_errors
 from xentexp.metrics._base import Metric
 from xentexp.metrics._registry import get_metric
 from xentexp.scorers import MetricScorer
@@ -259,6 +260,7 @@ class TunedClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):  # ty
         space = read_space(self.space, self.estimator)
         self.scorer_, sign = self._scorer()
         self._check()
+        refuse_missing_labels(y)
         X, labels, weight, groups = indexable(X, y, sample_weight, groups)
         labels = column_or_1d(labels, warn=True)
         assert_all_finite(labels, input_name="y")
@@ -269,7 +271,8 @@ class TunedClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):  # ty
         seed = self.random_state
         if not isinstance(seed, (int, np.integer)):
             seed = int(check_random_state(seed).randint(2**31 - 1))
-        splits = list(self._splitter(labels, groups, seed).split(X, labels, groups))
+        with plain_errors("cv must give pairs of training and test rows", TypeError):
+            splits = list(self._splitter(labels, groups, seed).split(X, labels, groups))
         self.n_splits_ = len(splits)
 
         inner = InnerFolds(self.estimator, X, labels, weight, tuple(splits), self.scorer_, sign)
@@ -298,13 +301,12 @@ class TunedClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):  # ty
 
     def _check(self) -> None:
         check_bool("refit", self.refit)
-        for name, value, low in (("n_trials", self.n_trials, 1), ("cv", self.cv, 2)):
-            is_integer = isinstance(value, (int, np.integer)) and not isinstance(value, bool)
-            if (name == "n_trials" or is_integer or value is None) and (
-                not is_integer or value < low
-            ):
-                more = ", a splitter or splits" if name == "cv" else ""
-                raise InputError(f"{name} must be an integer >= {low}{more}; got {value!r}")
+        check_integer("n_trials", self.n_trials, 1)
+        cv = self.cv
+        is_integer = isinstance(cv, (int, np.integer)) and not isinstance(cv, bool)
+        gives_splits = hasattr(cv, "split") or isinstance(cv, Iterable)
+        if not (cv >= 2 if is_integer else gives_splits and not isinstance(cv, (str, np.ndarray))):
+            raise InputError(f"cv must be an integer >= 2, a splitter or splits; got {cv!r}")
         is_number = isinstance(self.timeout, (int, float)) and not isinstance(self.timeout, bool)
         if self.timeout is not None and not (is_number and self.timeout > 0):
             raise InputError(

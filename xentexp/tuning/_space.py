@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from xentexp._inputs.options import check_bool, check_number
 from xentexp.errors import InputError, unknown_name
 
 _KEYS = ("low", "high", "log", "type")
@@ -48,6 +49,12 @@ class Range:
     high: float
     whole: bool = False
     log: bool = False
+
+    def __post_init__(self) -> None:
+        for name in ("low", "high"):
+            check_number(name, getattr(self, name), -math.inf, math.inf)
+        for name in ("whole", "log"):
+            check_bool(name, getattr(self, name))
 
     def distribution(self) -> Any:
         """Return the equivalent distribution of Optuna.
@@ -262,8 +269,7 @@ def _range(name: str, spec: Mapping[str, Any]) -> Range:
             f"low of the space of {name} must be below high; got low={low!r} and high={high!r}"
         )
     log = spec.get("log", False)
-    if not isinstance(log, bool):
-        raise InputError(f"log of the space of {name} must be True or False; got {log!r}")
+    check_bool(f"log of the space of {name}", log)
     kind = spec.get("type")
     ends_are_whole = all(float(end) == int(end) for end in ends)  # type: ignore[arg-type]
     if kind is None and ends_are_whole:

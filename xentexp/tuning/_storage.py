@@ -17,6 +17,7 @@ import joblib
 import pandas as pd
 
 from xentexp._digest import content_digest
+from xentexp._safe_text import without_secrets
 from xentexp._sqlite_files import new_file
 from xentexp.errors import InputError, import_extra, plain_errors
 
@@ -95,7 +96,8 @@ def storage_path(file: object) -> Path:
     """Absolute path from a file name or an address `sqlite:///FILE`."""
     text = os.fspath(file) if isinstance(file, (str, os.PathLike)) else None
     if not isinstance(text, str) or "://" in text.removeprefix("sqlite:///") or not text:
-        raise InputError(f"storage must be an SQLite file, e.g. 'tuning.db'; got {file!r}")
+        shown = without_secrets(repr(file))
+        raise InputError(f"storage must be an SQLite file, e.g. 'tuning.db'; got {shown}")
     path = Path(text.removeprefix("sqlite:///")).expanduser().absolute()
     if path.is_dir():
         raise InputError(f"storage must be an SQLite file; got the folder {path}")

@@ -146,6 +146,16 @@ def test_entities_of_a_wide_table_are_found(varying: tuple[int, ...]) -> None:
     assert found.groups.tolist() == [i // 2 for i in range(60)]
 
 
+def test_two_columns_of_a_wide_table_may_vary_in_different_rows() -> None:
+    rng = np.random.default_rng(0)
+    X = wide(rng, 80, 300, ())
+    X.loc[:39, "x5"] = rng.normal(size=40)
+    X.loc[40:, "x9"] = rng.normal(size=40)  # no pair of rows differs in both columns
+    found = find_entities(X)
+    assert found is not None
+    assert found.varying == ("x5", "x9")
+
+
 def test_the_search_in_a_wide_table_does_not_try_every_pair_of_columns(monkeypatch) -> None:
     counted = []
     agreeing = entities._Search.agreeing

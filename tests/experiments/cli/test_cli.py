@@ -18,6 +18,8 @@ from mlflow import MlflowClient
 from tests.support.stores import client, runs
 from xentexp import __version__
 from xentexp.experiments._cli import main
+from xentexp.experiments._cli.arguments import for_hydra, parse
+from xentexp.experiments._cli.conf import conf_folder
 from xentexp.experiments._cli.run import _terminable
 from xentexp.losses import LOSSES
 from xentexp.metrics import brier_loss, categorical_crossentropy
@@ -144,6 +146,65 @@ def test_a_bad_job_of_a_sweep_does_not_stop_the_others(
     assert main([*RUN, "-m", "seed=-1,0", "models=[prior]"]) == 2
     assert "seed must be an integer" in capsys.readouterr().err
     assert len(runs("comparison")) == 1
+
+
+def test_each_error_of_a_sweep_names_its_job(
+    table_csv: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main([*RUN, "-m", "seed=-1,-2"]) == 2
+    lines = capsys.readouterr().err.splitlines()
+    assert ["seed=-1]" in line or "seed=-2]" in line for line in lines] == [True, True]
+
+
+def test_a_file_that_would_be_ignored_is_an_error(
+    table_csv: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = table_csv.parent / "mine" / "models"
+    folder.mkdir(parents=True)
+    packaged = (conf_folder() / "models" / "prior.yaml").read_text()
+    (folder / "prior.yaml").write_text(packaged.replace("strategy: prior", "strategy: uniform"))
+    assert main([*RUN, "--config-dir", "mine", "models=[prior]"]) == 2
+    err = capsys.readouterr().err
+    assert "got models/prior.yaml, which would be ignored; rename it, and its key" in err
+    (folder / "prior.yaml").write_text(packaged)  # the same content
+    assert main([*RUN, "--config-dir", "mine", "models=[prior]", "-q"]) == 0
+
+
+NAMES = ["연체여부", "OBS#", "age (years)", "a,b", "a=b", "it's", 'say "hi"', "100%", "US$", "a$b"]
+NAMES += ["a b", "1", "true", "[x]", "{x}", "x:y", "a/b", "back\\slash", "*", "~", "a;b", "f(x)"]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_hydra_reads_names_as_typed(name: str) -> None:
+    for word in (f"dataset.target={name}", f"+cv.time_column={name}"):
+        override = parse(for_hydra(word, multirun=False))
+        assert override is not None
+        assert override.value() == name
+
+
+@pytest.mark.parametrize("name", ["연체여부", "OBS#", 'a,b="c" (d)', "${x"])
+def test_names_are_taken_as_typed(
+    name: str, table_csv: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = f"{name.replace('/', '')} (1).csv"
+    pd.read_csv(table_csv).rename(columns={"grade": name}).assign(other=1).to_csv(file, index=False)
+    words = ["run", "n_jobs=1", "dataset=table", f"dataset.path={file}", f"dataset.target={name}"]
+    assert main([*words, "models=[prior]", "cv.n_splits=2", "-q"]) == 0
+    (run,) = runs()
+    assert run.data.params["dataset.target"] == name
+    assert main(["datasets", "table", f"path={file}", f"target={name}"]) == 0
+    assert name in capsys.readouterr().out
+
+
+def test_lists_of_names_are_taken_as_typed(table_csv: Path) -> None:
+    table = pd.read_csv(table_csv)
+    table.rename(columns={"job": "OBS#", "person": "no. (1)", "age": "나이"}).to_csv(
+        "table.csv", index=False
+    )
+    assert main([*RUN, "-q", "models=[prior]", 'dataset.drop=[OBS#,no. (1),"나이"]']) == 0
+    (run,) = runs()
+    assert run.data.params["dataset.drop"] == "['OBS#', 'no. (1)', '나이']"
+    assert main([*RUN, "-q", "models=[prior]", "cv=grouped", "cv.groups=[no. (1),OBS#]"]) == 0
 
 
 def test_a_failing_model_is_shown_with_its_reason_and_exit_code_1(
@@ -345,6 +406,24 @@ def test_a_submission_has_the_samples_format(
         (["dataset.pth=x"], "did you mean 'path'"),
         (["hydra.run.dir=/proc/x"], "/proc/x|proc"),
         (["seed=x"], "seed must be an integer"),
+        (["--jsn"], "--jsn is not an option of xentexp run; did you mean --json"),
+        (["--quite"], "did you mean --quiet"),
+        (["--json=1"], "--json does not have a value; got '--json=1'; write --json"),
+        (["--shell-completion"], "is an option of Hydra that xentexp run does not have"),
+        (["--config-path", "x"], "use --config-dir and --config-name"),
+        (["--config-dir"], "--config-dir needs a value"),
+        (["--cfg", "hydra"], "--cfg must be job; got 'hydra'"),
+        (["--trust", "a b"], "--trust must be the name of a Python package"),
+        (
+            ["hydra/launcher=joblib", "-m"],
+            "hydra/launcher=joblib cannot be set: xentexp uses",
+        ),
+        (["seed=interval(0,1)", "-m"], r"seed=interval\(0,1\) must list its values with -m"),
+        (["seed=0,1"], "To sweep over it, add --multirun"),
+        (
+            ["models.logistic.classifier.C=a b)"],
+            """put a value .* in quotes: 'models.logistic.classifier.C="a b.*"'""",
+        ),
     ],
 )
 def test_bad_input_is_one_sentence_and_exit_code_2(

@@ -6,6 +6,7 @@ import contextlib
 import json
 import math
 import multiprocessing
+import shutil
 import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
@@ -18,6 +19,7 @@ from mlflow.exceptions import MlflowException
 from sklearn.dummy import DummyClassifier
 from sklearn.linear_model import LogisticRegression
 
+from xentexp._safe_text import without_secrets
 from xentexp.errors import InputError
 from xentexp.experiments import _tracking as tracking
 from xentexp.experiments._compare import run_experiment
@@ -233,6 +235,94 @@ def test_the_store_is_the_argument_or_the_environment_or_this_folder(
     assert tracking.store_uri("http://localhost:5000") == "http://localhost:5000"
 
 
+def test_a_moved_store_keeps_its_files_beside_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, migrated_store: Path
+) -> None:
+    old, new = tmp_path / "old", tmp_path / "new"
+    old.mkdir()
+    shutil.copy(migrated_store, old / "mlflow.db")
+    store = Store(f"{old}/mlflow.db", "trial", primary="entropy", description="")
+    with store.run("before", {}) as first:
+        store.log(first, [Text("a.txt", "before")])
+    elsewhere = store.client.create_experiment("elsewhere", (tmp_path / "other").as_uri())
+    old.rename(new)
+    store = Store(f"{new}/mlflow.db", "trial", primary="entropy", description="")
+    with store.run("after", {}) as second:
+        store.log(second, [Text("a.txt", "after")])
+    assert not old.exists()
+    for run_id, content in ((first, "before"), (second, "after")):
+        assert Path(store.client.download_artifacts(run_id, "a.txt")).read_text() == content
+        assert (new / "mlartifacts" / run_id / "artifacts" / "a.txt").read_text() == content
+    location = store.client.get_experiment(elsewhere).artifact_location
+    assert location == (tmp_path / "other").as_uri()  # chosen by the user
+
+
+def test_a_link_to_the_folder_of_a_store_changes_nothing(
+    tmp_path: Path, migrated_store: Path
+) -> None:
+    (tmp_path / "real").mkdir()
+    (tmp_path / "link").symlink_to(tmp_path / "real")
+    shutil.copy(migrated_store, tmp_path / "real" / "mlflow.db")
+    for folder in ("real", "link"):
+        path = tmp_path / folder / "mlflow.db"
+        store = Store(str(path), "trial", primary="entropy", description="")
+    location = store.client.get_experiment(store.experiment_id).artifact_location
+    assert location == (tmp_path / "real" / "mlartifacts").as_uri()
+
+
+def test_mlflow_variables_name_the_experiment(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def opened(**options: bool) -> str:
+        made = Store(None, "default", primary="entropy", description="", **options)
+        return str(store.client.get_experiment(made.experiment_id).name)
+
+    monkeypatch.setenv("MLFLOW_EXPERIMENT_NAME", "named")
+    assert opened(from_environment=True) == "named"
+    assert opened() == "default"  # set with tracking.experiment
+    monkeypatch.setenv("MLFLOW_EXPERIMENT_ID", store.experiment_id)
+    with pytest.raises(InputError, match="must name the same experiment; got 'named'"):
+        opened(from_environment=True)
+    monkeypatch.delenv("MLFLOW_EXPERIMENT_NAME")
+    assert opened(from_environment=True) == "trial"
+    monkeypatch.setenv("MLFLOW_EXPERIMENT_ID", "999")
+    with pytest.raises(InputError, match=r"MLFLOW_EXPERIMENT_ID must be the ID .* got '999'"):
+        opened(from_environment=True)
+
+
+def test_experiments_and_runs_of_all_pages_are_found(logged: Store) -> None:
+    """The store has more than a page of experiments, and of runs without a finished model."""
+    with contextlib.closing(sqlite3.connect("mlflow.db")) as connection, connection:
+        columns = connection.execute("SELECT name FROM pragma_table_info('experiments')")
+        copied = ", ".join(c for (c,) in columns if c not in ("experiment_id", "name"))
+        connection.execute(
+            "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 1100) "
+            f"INSERT INTO experiments (name, {copied}) "
+            f"SELECT 'other ' || i, {copied} FROM n, experiments WHERE name = 'trial'"
+        )
+    name, board = tracking.read_leaderboard(logged.client, "trial")
+    assert name == "trial"
+    assert len(board.rows) == 2
+    assert tracking.read_leaderboard(logged.client, None)[0] == "trial"
+
+
+def test_autologging_of_the_caller_starts_no_runs(store: Store, result: ExperimentResult) -> None:
+    import mlflow
+
+    data = load_dataset("simulated_delinquency", n_samples=300)
+    mlflow.set_tracking_uri(store.uri)
+    try:
+        mlflow.sklearn.autolog(silent=True)
+        run_experiment(
+            data, {"logistic": LogisticRegression()}, 2, losses=["brier_loss"], primary="brier_loss"
+        )
+    finally:
+        mlflow.sklearn.autolog(disable=True, silent=True)
+        mlflow.set_tracking_uri(None)
+    everywhere = [e.experiment_id for e in store.client.search_experiments()]
+    assert list(store.client.search_runs(everywhere)) == []
+
+
 def test_an_interrupted_creation_leaves_no_store(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -265,7 +355,15 @@ def test_a_run_without_a_finished_model_does_not_hide_the_one_before(
     assert len(board.rows) == 2
 
 
-@pytest.mark.parametrize("uri", ["file:///tmp/mlruns", "ftp://host/x"])
+@pytest.mark.parametrize(
+    "uri",
+    [
+        *("file:///tmp/mlruns", "ftp://host/x", "file:mlruns", "file:.", "./mlruns", "mlruns"),
+        *("databricks", "databricks://profile", "databricks-uc", "uc:x.db"),
+        *("C:\\data\\mlflow.db", "c:/data/mlflow.db", "sqlite://mlflow.db", "sqlite:mlflow.db"),
+        *("sqlite:///:memory:", "sqlite:///a.db?mode=ro", "s3://bucket/x.db", "mlflow.txt"),
+    ],
+)
 def test_schemes_that_are_not_supported(uri: str) -> None:
     with pytest.raises(InputError, match="the tracking store must be"):
         tracking.store_uri(uri)
@@ -382,7 +480,7 @@ def test_processes_that_make_a_store_at_once_get_one_store(tmp_path: Path) -> No
     ],
 )
 def test_an_address_is_shown_without_its_password(uri, shown):
-    assert tracking.without_password(uri) == shown
+    assert without_secrets(uri) == shown
 
 
 def test_a_store_that_fails_is_named_without_its_password():

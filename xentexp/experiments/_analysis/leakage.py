@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 
 from xentexp.experiments._folds import CrossValidation, Fold
-from xentexp.experiments._formatting import finite_or_none, fixed, markdown_table
+from xentexp.experiments._formatting import escaped, finite_or_none, fixed, markdown_table
 from xentexp.experiments._leaderboard import better
 from xentexp.experiments._results import ExperimentResult
 from xentexp.experiments.datasets import Dataset, Entities
@@ -120,7 +120,9 @@ class FoldComparison:
 
     def to_markdown(self, n_rows: int | None = None) -> str:
         """Markdown table of the first `n_rows` rows."""
-        return markdown_table(self.headers(), self.rows()[:n_rows])
+        return markdown_table(
+            self.headers(), [list(map(escaped, row)) for row in self.rows()[:n_rows]]
+        )
 
     def to_records(self) -> list[dict[str, Any]]:
         """Rows for JSON; NaN and infinite values become None."""

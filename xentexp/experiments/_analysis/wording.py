@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from xentexp.experiments._analysis.cells import BestRow, Cell, LossMatrix, Trained
 from xentexp.experiments._formatting import (
     DASH,
+    escaped,
     fixed,
     markdown_table,
     number,
@@ -147,9 +148,9 @@ def has_dash(matrix: LossMatrix) -> bool:
 def markdown(matrix: LossMatrix) -> str:
     """Markdown table and its legend."""
     columns = map(spaced, matrix.columns)
-    headers = [f"{matrix.model}, trained on", *columns, "shift", "ECE"]
+    headers = [f"{escaped(matrix.model)}, trained on", *columns, "shift", "ECE"]
     rows = [
-        [spaced(row.label), *map(_cell, cells), *calibration_texts(row)]
+        [escaped(spaced(row.label)), *map(_cell, cells), *calibration_texts(row)]
         for row, cells in zip(matrix.rows, matrix.cells, strict=True)
     ]
     note = "Mean over the folds. **Bold**: best of its column. [Brackets]: trained on the column's "

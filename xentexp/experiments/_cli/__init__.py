@@ -8,6 +8,7 @@ import os
 import re
 import sys
 import textwrap
+import traceback
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -15,10 +16,11 @@ from typing import Any
 from xentexp import __version__
 from xentexp.experiments._cli.conf import conf_folder
 
-_FLAGS = {"--quiet": "quiet", "-q": "quiet", "--json": "json", "--debug": "debug"}
+FLAGS = {"--quiet": "quiet", "-q": "quiet", "--json": "json", "--debug": "debug"}
+"""Switches of `xentexp run` that Hydra does not have."""
 
 _RUN_HELP = """\
-usage: xentexp run [--quiet] [--json] [--debug] [KEY=VALUE ...] [Hydra options]
+usage: xentexp run [--quiet] [--json] [--debug] [options] [KEY=VALUE ...]
 
 Train classifiers with cross-validation, compute losses and metrics from the out-of-fold
 predictions, log everything to MLflow, and print a leaderboard. By default: seven models on the
@@ -57,6 +59,7 @@ other keys (`xentexp run --cfg job` shows all keys and their values):
   tune.n_trials=INT          with experiment=tune: trials for each model in each fold
   tune.loss=NAME             with experiment=tune: loss or metric to optimize
   submission=FILE            write predictions for the test rows of the data set (dacon)
+  overwrite=true             replace the file of submission= if it exists
   tracking.uri=sqlite:///FILE|http://...
                              MLflow store (default: mlflow.db in this folder)
   tracking.experiment=NAME   name of the MLflow experiment
@@ -65,7 +68,12 @@ options:
   --quiet, -q   print only the leaderboard, without progress and hints
   --json        print the leaderboard as JSON
   --debug       show the traceback of an error
-  --cfg job     print the configuration and exit; --hydra-help lists further options of Hydra
+  --multirun, -m         run once for each combination of the values KEY=A,B
+  --config-dir FOLDER    folder with your own configuration files
+  --config-name NAME     file of that folder to use instead of run.yaml
+  --trust PACKAGE        allow classifiers of another package in _target_; its code is run
+  --cfg job              print the configuration and exit; --resolve inserts the values that other
+                         keys refer to, --package KEY prints one section
 
 metrics in MLflow (one child run per model; NAME is a loss or metric):
   cv/NAME                mean over the folds (fold/NAME: value of each fold, as steps)
@@ -280,18 +288,26 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line; return 0, 1 (a model failed), 2 (invalid input) or 130 (interrupt)."""
     words = list(sys.argv[1:] if arguments is None else arguments)
     debug = "--debug" in words
+    from xentexp._safe_text import forget, printable
     from xentexp.errors import InputError
     from xentexp.experiments._cli.failures import AllModelsFailedError
 
+    def report(error: BaseException) -> None:
+        """Print an error without secrets; all others end as tracebacks of Python."""
+        if debug:
+            text = "".join(traceback.format_exception(error))
+            print(printable(text), end="", file=sys.stderr)
+        else:
+            print(f"xentexp: error: {printable(str(error), one_line=True)}", file=sys.stderr)
+
+    forget()
     try:
         code = _dispatch(words)
         if sys.stdout is not None:
             sys.stdout.flush()
         return code
     except InputError as error:
-        if debug:
-            raise
-        print(f"xentexp: error: {error}", file=sys.stderr)
+        report(error)
         return 1 if isinstance(error, AllModelsFailedError) else 2
     except KeyboardInterrupt:
         print("xentexp: interrupted", file=sys.stderr)
@@ -300,14 +316,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
     except OSError as error:  # e.g. a full disk, for which a traceback does not help
-        if debug:
-            raise
         where = f" ({error.filename})" if error.filename else ""
         with contextlib.suppress(OSError):
-            print(f"xentexp: error: {error.strerror or error}{where}", file=sys.stderr)
+            report(error if debug else OSError(f"{error.strerror or error}{where}"))
             if sys.stdout is not None:
                 os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 2
+    except Exception as error:  # a fault of ours; the traceback can contain values
+        if arguments is not None:
+            raise
+        debug = True
+        report(error)
+        return 3
 
 
 def _joined(words: list[str]) -> list[str]:
@@ -335,8 +355,8 @@ def _dispatch(words: list[str]) -> int:
             return 0
         from xentexp.experiments._cli.run import run
 
-        flags = {_FLAGS[word] for word in rest if word in _FLAGS}
-        overrides = [word for word in rest if word not in _FLAGS]
+        flags = {FLAGS[word] for word in rest if word in FLAGS}
+        overrides = [word for word in rest if word not in FLAGS]
         return run(overrides, quiet="quiet" in flags, as_json="json" in flags)
     options = _parser().parse_args(_joined(words))
     if options.command == "ui":

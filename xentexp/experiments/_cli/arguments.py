@@ -1,48 +1,120 @@
-"""Check the arguments of `xentexp run` before Hydra parses them."""
+"""Check the arguments of `xentexp run`, and quote names for Hydra's parser."""
 
 from __future__ import annotations
 
+import difflib
 import re
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from xentexp.errors import InputError
+from xentexp.experiments._cli import FLAGS
 from xentexp.experiments._folds import CV_OPTIONS
 from xentexp.experiments.datasets._files import SUFFIXES
 
-WITH_VALUE = {
-    *("--config-dir", "-cd", "--config-name", "-cn", "--config-path", "-cp"),
-    *("--cfg", "-c", "--package", "-p", "--experimental-rerun"),
+if TYPE_CHECKING:  # importing Hydra takes time
+    from hydra.core.override_parser.types import Override
+
+_WITH_VALUE = {
+    "--config-dir": "--config-dir",
+    "-cd": "--config-dir",
+    "--config-name": "--config-name",
+    "-cn": "--config-name",
+    "--cfg": "--cfg",
+    "-c": "--cfg",
+    "--package": "--package",
+    "-p": "--package",
+    "--trust": "--trust",
 }
-"""Options of Hydra that are followed by a value."""
-
-_INFO = {"--info", "-i"}  # a value may follow
-_OPTIONS = {
-    *WITH_VALUE,
-    *_INFO,
-    *("--hydra-help", "--resolve", "--run", "-r", "--multirun", "-m", "--shell-completion", "-sc"),
+_OF_HYDRA = {"--run", "-r", "--info", "-i", "--hydra-help", "--config-path", "-cp"} | {
+    *("--shell-completion", "-sc", "--experimental-rerun"),
 }
+"""Options of Hydra that xentexp does not have."""
+_SWITCHES = {"--multirun": "--multirun", "-m": "--multirun", "--resolve": "--resolve"}
 
 
-def check_arguments(words: list[str]) -> None:
-    """Raise an InputError for the first argument that is neither KEY=VALUE nor an option."""
+@dataclass
+class Arguments:
+    """Options and overrides of one command."""
+
+    overrides: list[str] = field(default_factory=list)  # KEY=VALUE as typed
+    config_dir: Path | None = None
+    config_name: str = "run"
+    cfg: bool = False
+    package: str | None = None
+    resolve: bool = False
+    multirun: bool = False
+    trust: list[str] = field(default_factory=list)
+
+
+def read_arguments(words: list[str]) -> Arguments:
+    """Options and overrides; raise an InputError for the first invalid argument."""
+    read = Arguments()
     position = 0
     while position < len(words):
-        word, following = words[position], words[position + 1 : position + 2]
+        word = words[position]
+        position += 1
         if word.startswith("-"):
-            _check_option(word, following)
-            has_value = word in WITH_VALUE or (word in _INFO and "=" not in "".join(following))
-            position += 2 if has_value else 1
+            name, equals, value = word.partition("=")
+            if name not in _WITH_VALUE:
+                _check_switch(word, words[position : position + 1])
+                setattr(read, _SWITCHES[name].lstrip("-"), True)
+                continue
+            if not equals:
+                if position == len(words):
+                    raise InputError(f"{name} needs a value; write {name} VALUE")
+                value = words[position]
+                position += 1
+            _set_option(read, _WITH_VALUE[name], value)
             continue
         if _is_open(word):
-            raise InputError(f"{word} must be a complete list; {_joined(words[position:])}")
+            raise InputError(f"{word} must be a complete list; {_joined(words[position - 1 :])}")
         _check_override(word)
-        position += 1
+        read.overrides.append(word)
+    if (read.resolve or read.package) and not read.cfg:
+        raise InputError("--resolve and --package are only used with --cfg job; add --cfg job")
+    return read
 
 
-def _check_option(word: str, following: list[str]) -> None:
-    name, _, value = word.partition("=")
-    if name in _OPTIONS:
+def _set_option(read: Arguments, name: str, value: str) -> None:
+    if name == "--config-dir":
+        read.config_dir = Path(value).expanduser().absolute()
+        if not read.config_dir.is_dir():
+            raise InputError(f"--config-dir must be a folder; got {value!r}, which does not exist")
+    elif name == "--config-name":
+        read.config_name = value.removesuffix(".yaml")
+    elif name == "--package":
+        read.package = value
+    elif name == "--trust":
+        if not all(part.isidentifier() for part in value.split(".")):
+            raise InputError(f"--trust must be the name of a Python package; got {value!r}")
+        read.trust.append(value)
+    elif value != "job":
+        raise InputError(f"--cfg must be job; got {value!r}; write --cfg job")
+    else:
+        read.cfg = True
+
+
+def _check_switch(word: str, following: list[str]) -> None:
+    name, equals, value = word.partition("=")
+    if name in _SWITCHES and not equals:
         return
+    if name in _OF_HYDRA:
+        advice = "use --config-dir and --config-name; " if name in ("--config-path", "-cp") else ""
+        raise InputError(
+            f"{name} is an option of Hydra that xentexp run does not have; {advice}see xentexp run "
+            f"--help"
+        )
+    known = [*_WITH_VALUE, *_SWITCHES, *FLAGS, "--help", "--version"]
+    near = difflib.get_close_matches(name, [k for k in known if k.startswith("--")], 1, 0.7)
+    if name in known:
+        raise InputError(f"{name} does not have a value; got {word!r}; write {name}")
+    if near:
+        raise InputError(
+            f"{name} is not an option of xentexp run; did you mean {near[0]}? See xentexp run "
+            f"--help"
+        )
     if not value and following and not re.match(r"-|.*=", following[0]):
         value = following[0]
     key = name.lstrip("-").replace("-", "_") or "KEY"
@@ -59,6 +131,12 @@ def _check_override(word: str) -> None:
         if is_file(word):
             raise InputError(f"{form}; for a file, write {own_file(word)}")
         raise InputError(f"{form}; see xentexp run --help")
+    if re.match(r"hydra\b", key.lstrip("+~")):
+        raise InputError(
+            f"{word} cannot be set: xentexp uses Hydra to compose the configuration, not to start "
+            f"jobs, so that its launchers, sweepers, callbacks and logging are not used; -m runs "
+            f"one job after another, and n_jobs sets the number of parallel fits"
+        )
     if key == "cv" and re.fullmatch(r"\d+", value):
         raise InputError(
             f"cv must be a kind of folds ({', '.join(CV_OPTIONS)}); got {value}; for {value} folds "
@@ -80,8 +158,10 @@ def own_file(path: str) -> str:
 
 def _is_open(word: str) -> bool:
     """Whether a list or mapping begins in the word but does not end in it."""
-    value = word.partition("=")[2]
+    key, _, value = word.partition("=")
     quoted = re.search(r"['\"\\]", value)
+    if key.lstrip("+") in _TEXT:
+        return False
     return value[:1] in ("[", "{") and not quoted and _depth(value) > 0
 
 
@@ -97,3 +177,63 @@ def _joined(words: list[str]) -> str:
         if _depth(text) == 0:
             return f"write it without spaces: {text}"
     return "close the bracket, and write the list without spaces"
+
+
+# -- names that Hydra's grammar cannot read ----------------------------------------------------
+
+_OF_DATASET = ("path", "target", "test", "weight", "encoding", "separator", "decimal", "data_name")
+_TEXT = {
+    *(f"dataset.{key}" for key in _OF_DATASET),
+    *("cv.time_column", "submission", "tracking.uri", "tracking.experiment", "tune.storage"),
+}
+"""Keys of one text: a file, a column, an address. Their value is taken as typed."""
+_COLUMNS = {"dataset.drop", "dataset.keep", "dataset.group", "cv.groups", "leakage.key"}
+"""Keys of a column or a list of columns."""
+
+
+def for_hydra(word: str, *, multirun: bool) -> str:
+    """Override with names in quotes, so that Hydra's parser reads e.g. ``train (1).csv``."""
+    key, equals, value = word.partition("=")
+    name = key.lstrip("+")
+    of_dataset = name.startswith("dataset.")
+    if not equals or value == "" or not (name in _TEXT or name in _COLUMNS or of_dataset):
+        return word
+    if re.fullmatch(r"\s*(\"(\\.|[^\"\\])*\"|'(\\.|[^'\\])*'|null)\s*", value, re.IGNORECASE):
+        return word
+    parsed = parse(word)
+    if parsed is not None and (
+        "${" in value
+        or not (name in _TEXT or name in _COLUMNS)  # a number or a flag of a loader
+        or (multirun and parsed.is_sweep_override())
+        or (isinstance(parsed._value, list) and not of_dataset and name != "cv.time_column")
+    ):
+        return word
+    if parsed is not None and name in _COLUMNS and isinstance(parsed._value, (int, float)):
+        return word
+    if name in _COLUMNS and value.startswith("[") and value.endswith("]"):
+        listed = None if parsed is None else parsed.value()
+        if isinstance(listed, list) and all(isinstance(item, str) for item in listed):
+            return word
+        items = re.findall(r"\s*(\"[^\"]*\"|'[^']*'|[^,]+)\s*(?:,|$)", value[1:-1])
+        return f"{key}=[{','.join(quoted(item.strip()) for item in items)}]"
+    return f"{key}={quoted(value)}"
+
+
+def parse(word: str) -> Override | None:
+    """Override as Hydra reads it; None if it cannot."""
+    from hydra.core.override_parser.overrides_parser import OverridesParser
+    from hydra.errors import HydraException
+
+    try:
+        return OverridesParser.create().parse_override(word)
+    except HydraException:
+        return None
+
+
+def quoted(value: str) -> str:
+    """Text as a quoted string of Hydra's grammar, without interpolations."""
+    from hydra.core.override_parser.types import Quote, QuotedString
+
+    if re.fullmatch(r"\"[^\"]*\"|'[^']*'", value):
+        return value
+    return QuotedString(value.replace("${", r"\${"), Quote.single).with_quotes()

@@ -133,17 +133,25 @@ def _parameters(words: list[str]) -> dict[str, Any]:
     from omegaconf import OmegaConf
     from omegaconf.errors import OmegaConfBaseException
 
+    from xentexp.experiments._cli.arguments import for_hydra, parse
+    from xentexp.experiments._cli.composition import check_resolvers, resolved
+
+    values: dict[str, Any] = {}
     for word in words:
         if not re.match(r"\w+=", word):
             short = word.removeprefix("dataset.")
             advice = f"; leave out 'dataset.': write {short}" if short != word else ""
             raise InputError(f"parameters must have the form NAME=VALUE; got {word!r}{advice}")
+        parsed = parse(for_hydra(f"dataset.{word}", multirun=False))
+        if parsed is None or parsed.is_sweep_override():
+            raise InputError(f"{word} cannot be read; put the value in quotes: NAME='VALUE'")
+        values[word.partition("=")[0]] = parsed.value()
     try:
-        values = OmegaConf.to_container(OmegaConf.from_dotlist(words), resolve=True)
+        config = OmegaConf.create(values)
+        check_resolvers(OmegaConf.to_container(config, resolve=False))
+        return resolved(config)
     except (OmegaConfBaseException, ValueError) as error:
         raise InputError(f"the parameters {' '.join(words)} cannot be read: {error}") from error
-    assert isinstance(values, dict)
-    return {str(name): value for name, value in values.items()}
 
 
 def _has_default_path(name: str) -> bool:

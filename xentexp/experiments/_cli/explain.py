@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 from typing import Any
 
 import hydra
@@ -34,10 +35,12 @@ def explain(error: Exception, choices: list[str] | None = None) -> str:
         return f"{unknown_name(group, name, known)}{more}"
     syntax = re.search(r"Error parsing override '([^']*)'", message)
     if syntax:
-        reason = re.sub(r" See https?://.*", "", cause)
+        reason = re.sub(r" See https?://.*|Error parsing override '.*' ", "", cause)
+        word, _, value = syntax.group(1).partition("=")
+        in_quotes = '"' + value.replace('"', r"\"") + '"'
         return (
             f"{syntax.group(1)} cannot be parsed ({reason}); put a value with spaces or special "
-            f"characters in quotes: 'KEY=\"VALUE\"'"
+            f"characters in quotes: {shlex.quote(f'{word}={in_quotes}')}"
         )
     advice = (
         r" (Set the environment variable|To append to your config use|full_key:|object_type=).*"

@@ -6,20 +6,21 @@ import json
 import os
 import shutil
 import sys
-import uuid
 from dataclasses import asdict, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig
 
+from xentexp._safe_text import without_secrets
+from xentexp.experiments._cli.composition import resolved, stored
 from xentexp.experiments._cli.failures import AllModelsFailedError
 from xentexp.experiments._cli.progress import Progress
-from xentexp.experiments._cli.terminal import print_leaderboard, store_option
+from xentexp.experiments._cli.terminal import print_leaderboard, say, store_option
 from xentexp.experiments._config import Study, build
 from xentexp.experiments._folds import CV_OPTIONS
-from xentexp.experiments._formatting import counted
+from xentexp.experiments._formatting import counted, escaped
 from xentexp.experiments._tracking.provenance import git, installed, versions
 from xentexp.tuning._storage import prepare
 
@@ -44,12 +45,16 @@ LONGEST_TAG = 5000
 
 
 def run_job(
-    config: DictConfig, *, overrides: str, sweep: str | None, quiet: bool, as_json: bool
+    config: DictConfig,
+    *,
+    overrides: str,
+    sweep: str,
+    quiet: bool,
+    as_json: bool,
+    trusted: tuple[str, ...] = (),
 ) -> tuple[int, dict[str, Any]]:
     """Run one composed configuration; return the exit code and the JSON document."""
-    plain = OmegaConf.to_container(config, resolve=True, throw_on_missing=True)
-    assert isinstance(plain, dict)
-    study = build({str(key): value for key, value in plain.items()})
+    study = build(resolved(config), trusted)
     if study.tuning is not None:
         prepare(study.tuning.storage)
 
@@ -58,21 +63,27 @@ def run_job(
     from xentexp.experiments._cli.sections import build_sections
     from xentexp.experiments._compare import run_experiment
     from xentexp.experiments._results import out_of_fold, out_of_test_set
-    from xentexp.experiments._submission import submit
+    from xentexp.experiments._submission import check_not_read, submit
 
     dataset = study.dataset
     store = tracking.Store(
         study.tracking_uri,
         study.experiment,
+        from_environment=study.experiment_is_default,
         primary=study.primary,
-        description=f"{dataset.card.title}. Source: {dataset.card.source}\n\n{_METRICS_NOTE}",
+        description=(
+            f"{escaped(dataset.card.title)}. Source: {escaped(dataset.card.source)}\n\n"
+            f"{_METRICS_NOTE}"
+        ),
     )
+    if study.submission is not None and store.file is not None:
+        check_not_read(study.submission, [store.file])
     tags = _tags(study, overrides, sweep)
     settings = _settings(study)
     summary = json.dumps(dataset.describe(study.key), default=str)
     source = json.dumps({"source": dataset.card.source})
     data = tracking.DataInput(dataset.name, dataset.digest, source, summary)
-    config_yaml = OmegaConf.to_yaml(config, resolve=True)
+    config_yaml = stored(config)
     progress = Progress(study, quiet=quiet)
     with store.run(_run_name(study), {**tags, "xentexp.kind": "comparison"}) as run_id:
         store.log(
@@ -128,7 +139,14 @@ def run_job(
         board = result.leaderboard(study.shown)
         if study.submission is not None:
             grouped = study.cv.kind == "grouped"
-            submit(study.submission, board, study.candidates, dataset, grouped=grouped)
+            submit(
+                study.submission,
+                board,
+                study.candidates,
+                dataset,
+                grouped=grouped,
+                overwrite=study.overwrite,
+            )
         if not any(row.reason is None for row in board.rows):
             raise AllModelsFailedError(
                 f"all models failed; the first error: {board.rows[0].reason}"
@@ -145,19 +163,19 @@ def run_job(
             store.log(run_id, [tracking.Tag("mlflow.note.content", note)])
     if not as_json:
         if any(section.instead for section in sections):
-            print(_title(study))
+            say(_title(study))
         else:
             print_leaderboard(board, title=_title(study), store=store_option(store.uri))
         for section in sections:
             section.show()
         if not quiet:
             page = tracking.chart_page(store.experiment_id, run_id, study.primary)
-            print(_hint(store.uri, page))
+            say(_hint(store.uri, page))
     document = {
-        "experiment": study.experiment,
+        "experiment": store.experiment,
         "experiment_id": store.experiment_id,
         "run_id": run_id,
-        "store": tracking.without_password(store.uri),
+        "store": without_secrets(store.uri),
         "primary": study.primary,
         "leaderboard": board.to_records(),
         "notes": list(dataset.card.notes),
@@ -170,9 +188,9 @@ def run_job(
     return int(failed), document
 
 
-def _tags(study: Study, overrides: str, sweep: str | None) -> dict[str, object]:
+def _tags(study: Study, overrides: str, sweep: str) -> dict[str, object]:
     return {
-        "xentexp.sweep": sweep or uuid.uuid4().hex[:12],
+        "xentexp.sweep": sweep,
         "xentexp.config_hash": study.config_hash,
         "xentexp.primary": study.primary,
         **({} if study.shown is None else {"xentexp.leaderboard": ",".join(study.shown)}),
@@ -237,9 +255,7 @@ def _title(study: Study) -> str:
 
 
 def _hint(uri: str, page: str) -> str:
-    from xentexp.experiments._tracking import without_password
-
-    shown = without_password(uri)
+    shown = without_secrets(uri)
     if uri.startswith(("http://", "https://")):
         return f"\nAll results are in MLflow: {shown}{page}"
     return (

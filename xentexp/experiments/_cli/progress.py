@@ -26,7 +26,7 @@ class Progress:
         names = [name for c in study.candidates for name in (c.name, *c.variants)]
         self._width = max(24, *map(len, names))
         self._bar = Bar(
-            TextColumn("{task.description}"),
+            TextColumn("{task.description}", markup=False),
             BarColumn(),
             MofNCompleteColumn(),
             TimeElapsedColumn(),

@@ -5,15 +5,18 @@ from __future__ import annotations
 import json
 import math
 import re
+import shlex
 import sys
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from rich import box
-from rich.console import Console
+from rich.console import Console, ConsoleOptions, RenderableType
 from rich.measure import Measurement
+from rich.segment import Segment
 from rich.table import Table
 from rich.text import Text
 
+from xentexp._safe_text import printable, without_secrets
 from xentexp.experiments._formatting import fixed
 from xentexp.experiments._leaderboard import Leaderboard, Row, best_is
 
@@ -23,21 +26,49 @@ def console(*, stderr: bool = False) -> Console:
     stream = sys.stderr if stderr else sys.stdout
     # A file has no width; most lines fit into 140 characters.
     width = None if stream is not None and stream.isatty() else 140
-    return Console(stderr=stderr, width=width, highlight=False, soft_wrap=False)
+    return _Console(
+        stderr=stderr, width=width, highlight=False, markup=False, emoji=False, soft_wrap=False
+    )
+
+
+class _Console(Console):
+    """Console for text of other people: brackets are not markup, control characters are escaped."""
+
+    def render(
+        self, renderable: RenderableType, options: ConsoleOptions | None = None
+    ) -> Iterator[Segment]:
+        for segment in super().render(renderable, options):
+            if segment.control:  # of Rich's own, e.g. to move the cursor of a progress bar
+                yield segment
+            else:
+                yield Segment(printable(segment.text), segment.style)
+
+
+def say(text: str, *, stderr: bool = False) -> None:
+    """Print text as it is, without secrets and control characters."""
+    print(printable(text), file=sys.stderr if stderr else sys.stdout)
 
 
 def print_json(value: object) -> None:
     """Print one JSON document."""
-    print(json.dumps(value, indent=2, allow_nan=False, default=str))
+    print(json.dumps(_without_secrets(value), indent=2, allow_nan=False, default=str))
+
+
+def _without_secrets(value: object) -> object:
+    if isinstance(value, dict):
+        return {_without_secrets(key): _without_secrets(inner) for key, inner in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_without_secrets(inner) for inner in value]
+    return without_secrets(value) if isinstance(value, str) else value
 
 
 def print_table(headers: Sequence[str], rows: Iterable[Sequence[str]], *, title: str = "") -> None:
     """Print a table of text."""
     table = Table(box=box.SIMPLE_HEAD, title=title or None, title_justify="left", pad_edge=False)
     for number, header in enumerate(headers):
-        table.add_column(header, no_wrap=number == 0, overflow="fold")
+        table.add_column(printable(header), no_wrap=number == 0, overflow="fold")
     for row in rows:
-        table.add_row(*map(Text, row))
+        table.add_row(*(Text(printable(cell)) for cell in row))  # escaped before it is measured
     console().print(table)
 
 
@@ -75,9 +106,9 @@ def print_leaderboard(board: Leaderboard, *, title: str, store: str = "") -> Non
 
 def store_option(uri: str) -> str:
     """Option --store for commands in hints; empty for the default store."""
-    from xentexp.experiments._tracking import store_uri, without_password
+    from xentexp.experiments._tracking import store_uri
 
-    return "" if uri == store_uri() else f" --store {without_password(uri)}"
+    return "" if uri == store_uri() else f" --store {shlex.quote(without_secrets(uri))}"
 
 
 def _notes(board: Leaderboard, losses: list[str], store: str) -> list[str]:
@@ -108,7 +139,7 @@ def _table(board: Leaderboard, losses: list[str], rows: list[Row]) -> Table:
     table.add_column("best", style="dim")
     for row in rows:
         name = Text(
-            re.sub("[_ ]", "\n", row.model)
+            re.sub("[_ ]", "\n", printable(row.model))
         )  # Text, because brackets in a name are not markup
         table.add_column(name, justify="right", vertical="top")
     for loss in losses:

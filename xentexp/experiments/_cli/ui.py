@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -15,6 +16,7 @@ import webbrowser
 from xentexp.errors import InputError
 from xentexp.experiments import _tracking as tracking
 from xentexp.experiments._cli.signals import STOPPING
+from xentexp.experiments._cli.terminal import say
 
 
 def ui(options: argparse.Namespace) -> int:
@@ -28,9 +30,13 @@ def ui(options: argparse.Namespace) -> int:
         return 0
     _check_port(options.host, options.port)
     address = f"http://{options.host}:{options.port}"
-    command = [sys.executable, "-m", "mlflow", "server", "--backend-store-uri", uri]
+    command = [sys.executable, "-m", "mlflow", "server"]
     command += ["--host", options.host, "--port", str(options.port), "--workers", "1"]
-    environment = {**os.environ, "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}
+    environment = {
+        **os.environ,
+        "MLFLOW_BACKEND_STORE_URI": uri,  # not an argument: those are in the list of processes
+        "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
+    }
 
     def stop(number: int, _: object) -> None:
         raise SystemExit(128 + number)
@@ -84,6 +90,7 @@ def _answers(server: subprocess.Popen[bytes], host: str, port: int) -> bool:
 
 
 def _show(address: str, *, browser: bool) -> None:
-    print(f"MLflow dashboard: {address}", flush=True)
-    if browser:
-        webbrowser.open(address)
+    say(f"MLflow dashboard: {address}")
+    sys.stdout.flush()
+    if browser:  # without a password, which would be an argument of the browser
+        webbrowser.open(re.sub(r"^(https?://)[^/@]*@", r"\1", address))

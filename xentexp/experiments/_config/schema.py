@@ -240,6 +240,7 @@ class Configuration(ConfigSection):
     primary: MetricName
     tracking: Tracking
     submission: Text | None
+    overwrite: Annotated[bool, _rule("true or false")] = False
     published: (
         Annotated[
             dict[str, Annotated[dict[MetricName, PublishedNumber], Field(min_length=1)]],

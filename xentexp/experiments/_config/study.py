@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -27,14 +28,17 @@ from xentexp.experiments._formatting import dotted
 from xentexp.experiments._models import seeded
 from xentexp.experiments._results import Candidate
 from xentexp.experiments._scoring import choose_measures
+from xentexp.experiments._submission import check_new, check_not_read
 from xentexp.experiments.datasets import Dataset, Entities, Finding, load_dataset
 from xentexp.experiments.datasets._checks import as_typed
+from xentexp.experiments.datasets._dacon import FILES, FOLDER_VARIABLE
 from xentexp.experiments.datasets._repeats import check_key
 
 _NOT_HASHED = {  # keys that do not change the values of the run
     "tracking",
     "n_jobs",
     "submission",
+    "overwrite",
     "primary",
     "leaderboard",
     "published",
@@ -59,7 +63,9 @@ class Study:
     n_jobs: int
     tracking_uri: str | None
     experiment: str
+    experiment_is_default: bool  # not set by tracking.experiment
     submission: Path | None
+    overwrite: bool  # whether the submission may replace a file
     config_hash: str  # identical for runs that must give identical values
     published: tuple[Published, ...] = ()
     leak: Leak | None = None  # None without a leak, and for leakage.check=ignore
@@ -70,7 +76,7 @@ class Study:
     findings: tuple[Finding, ...] = ()  # what to read before the fits, leaks between folds aside
 
 
-def build(config: Mapping[str, Any]) -> Study:
+def build(config: Mapping[str, Any], trusted: Collection[str] = ()) -> Study:
     """Build a study from a resolved configuration of plain values; load data and make folds."""
     settings = read(config)
     shown = settings.leaderboard
@@ -78,7 +84,7 @@ def build(config: Mapping[str, Any]) -> Study:
         shown = tuple(dict.fromkeys([*settings.losses, *shown]))  # losses named by the user first
     if shown is not None and settings.primary not in shown:
         shown = (settings.primary, *shown)
-    candidates = read_candidates(settings.models, settings.train_on, settings.curves)
+    candidates = read_candidates(settings.models, settings.train_on, settings.curves, trusted)
     candidates = tuple(_seeded(candidate, settings.seed) for candidate in candidates)
     cv_options = settings.cv.model_dump()
     _check_cv_options(cv_options)
@@ -94,6 +100,10 @@ def build(config: Mapping[str, Any]) -> Study:
     candidates = tuned_candidates(candidates, tuning, cv_kind=cv.kind, seed=settings.seed)
     published = _published(settings.published or {}, [candidate.name for candidate in candidates])
     submission = _submission(settings.submission, dataset)
+    if submission is not None:
+        stores = [] if tuning is None else [tuning.storage]
+        check_not_read(submission, [*_paths(parameters), *stores])
+        check_new(submission, overwrite=settings.overwrite)
     folds = _folds(cv, dataset)
     check_weights(dataset, folds)
     leak, without_leak, key = _leakage(settings.leakage, dataset, cv, folds)
@@ -111,7 +121,9 @@ def build(config: Mapping[str, Any]) -> Study:
         n_jobs=settings.n_jobs,
         tracking_uri=settings.tracking.uri,
         experiment=settings.tracking.experiment or _experiment_name(dataset, parameters),
+        experiment_is_default=not settings.tracking.experiment,
         submission=submission,
+        overwrite=settings.overwrite,
         config_hash=_config_hash(config),
         published=published,
         leak=leak,
@@ -141,11 +153,8 @@ def _table_parameters(
     named = [*([] if cv.time_column is None else [cv.time_column]), *groups, *(leakage.key or ())]
     keep = parameters.get("keep")
     if named and (keep is None or isinstance(keep, list)):
-        others = [
-            parameters.get("target"),
-            parameters.get("group"),
-            *(parameters.get("drop") or ()),
-        ]
+        roles = [parameters.get(role) for role in ("target", "group", "weight")]
+        others = [*roles, *(parameters.get("drop") or ())]
         more = [name for name in named if name not in others]
         changed["keep"] = list(dict.fromkeys([*(keep or ()), *more])) or None
     return changed
@@ -286,6 +295,14 @@ def _published(
             f"({', '.join(models)}); got values for {', '.join(section)}"
         )
     return chosen
+
+
+def _paths(parameters: Mapping[str, Any]) -> list[Path]:
+    """Files that a loader reads: those its parameters name, and those of the folder of dacon."""
+    names = [value for value in parameters.values() if isinstance(value, str) and value]
+    names += [os.environ[name] for name in (FOLDER_VARIABLE,) if os.environ.get(name)]
+    paths = [Path(name).expanduser() for name in names]
+    return [*paths, *(path / name for path in paths if path.is_dir() for name in FILES)]
 
 
 def _submission(path: str | None, dataset: Dataset) -> Path | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import fields, replace
 from typing import Any
 
@@ -24,6 +24,7 @@ def read_candidates(
     models: Mapping[str, ModelFile],
     train_on: Sequence[TrainOn] | None,
     curves: Sequence[str] | None,
+    trusted: Collection[str] = (),
 ) -> tuple[Candidate, ...]:
     """Candidates of the model files: all training losses of the first model, then of the next."""
     # Losses to record at each step; None keeps the setting of the model file.
@@ -38,10 +39,10 @@ def read_candidates(
             )
     candidates: list[Candidate] = []
     for name, model in models.items():
-        takes_loss = set(check_classifier(name, model.classifier)) >= _OPTIONS
+        takes_loss = set(check_classifier(name, model.classifier, trusted)) >= _OPTIONS
         if train_on is None:
             settings = recorded if takes_loss else {}
-            candidates.append(read_candidate(name, _changed(model, settings)))
+            candidates.append(read_candidate(name, _changed(model, settings), trusted))
             continue
         if not takes_loss:
             raise InputError(
@@ -51,7 +52,8 @@ def read_candidates(
         for trained, entry in zip(training_losses, train_on, strict=True):
             # Options that an entry omits take the defaults of `TrainOn`, not the model's file.
             settings = {**entry.model_dump(include=_OPTIONS), **recorded}
-            crossed = read_candidate(f"{name}[{trained.label}]", _changed(model, settings))
+            label = f"{name}[{trained.label}]"
+            crossed = read_candidate(label, _changed(model, settings), trusted)
             parameters = {**crossed.parameters, "family": name, "trained_on": trained.label}
             candidates.append(
                 replace(crossed, parameters=parameters, family=name, trained_on=trained)

@@ -11,6 +11,8 @@ from typing import Any
 import matplotlib as mpl
 from matplotlib.figure import Figure
 
+from xentexp._safe_text import printable
+
 INK, SOFT, RULE = "#1a1a1a", "#5a5a5a", "#d5d5d5"
 BLUE, VERMILLION = "#0072b2", "#d55e00"
 """Colours of Okabe and Ito, distinguishable with every type of colour vision."""
@@ -29,6 +31,7 @@ def style(salt: str) -> Iterator[None]:
         "ytick.color": SOFT,
         "axes.spines.top": False,
         "axes.spines.right": False,
+        "text.parse_math": False,  # a dollar sign in a name is not mathematics
         "svg.fonttype": "none",  # text stays text, for search and screen readers
         "svg.hashsalt": salt,
         "path.simplify": True,
@@ -43,7 +46,7 @@ def to_svg(figure: Figure, title: str) -> str:
     with style(title):
         omitted = dict.fromkeys(("Date", "Creator", "Format", "Type"))
         figure.savefig(out, format="svg", metadata={**omitted, "Title": title})
-    text = out.getvalue()
+    text = printable(out.getvalue())
     text = re.sub(r"<metadata>.*?</metadata>\s*", "", text[text.index("<svg") :], flags=re.DOTALL)
     # Hundredths of a point are precise enough and halve the size.
     return re.sub(r' d="[^"]*"', lambda d: re.sub(r"(\.\d\d)\d+", r"\1", d[0]), text)

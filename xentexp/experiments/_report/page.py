@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
+from xentexp._safe_text import printable
 from xentexp.experiments._analysis import Cell, LossMatrix, Trained
 from xentexp.experiments._analysis.wording import calibration_texts, findings
 from xentexp.experiments._formatting import DASH, number, p_value, percent, signed_percent, spaced
@@ -37,6 +38,7 @@ def _environment() -> Environment:
     environment = Environment(
         loader=PackageLoader("xentexp.experiments._report"),
         autoescape=True,
+        finalize=_printable,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
@@ -60,6 +62,12 @@ def _environment() -> Environment:
         "spaced": spaced,
     }
     return environment
+
+
+def _printable(value: object) -> object:
+    """Text without secrets and control characters; markup of this module is unchanged."""
+    plain = isinstance(value, str) and not isinstance(value, Markup)
+    return printable(str(value)) if plain else value
 
 
 def _diagonal_result(cell: Cell | None) -> str:

@@ -6,7 +6,6 @@ from xentexp.experiments._tracking.connect import (
     open_client,
     store_errors,
     store_uri,
-    without_password,
 )
 from xentexp.experiments._tracking.items import (
     Binary,
@@ -52,5 +51,4 @@ __all__ = [
     "search_items",
     "store_errors",
     "store_uri",
-    "without_password",
 ]

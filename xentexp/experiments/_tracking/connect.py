@@ -19,6 +19,7 @@ from pathlib import Path
 from types import FrameType
 from urllib.parse import urlsplit
 
+from xentexp._safe_text import remember_password, without_secrets
 from xentexp._sqlite_files import new_file
 from xentexp.errors import InputError, plain_errors
 
@@ -31,28 +32,25 @@ for _logger in ("mlflow", "alembic", "sqlalchemy"):
     logging.getLogger(_logger).setLevel(logging.CRITICAL)  # errors are raised anyway
 
 SQLITE = "sqlite:///"
-
-
-def without_password(uri: str) -> str:
-    """Address with *** instead of a password, for messages."""
-    return re.sub(r"(://[^:/@]*):[^@/]*@", r"\1:***@", uri)
+_SUFFIXES = (".db", ".sqlite", ".sqlite3")
 
 
 def store_uri(uri: str | None = None) -> str:
     """Absolute address: `uri`, else MLFLOW_TRACKING_URI, else mlflow.db in this folder."""
     uri = uri or os.environ.get("MLFLOW_TRACKING_URI") or f"{SQLITE}mlflow.db"
-    if uri.startswith(SQLITE):
-        return f"{SQLITE}{Path(uri.removeprefix(SQLITE)).expanduser().absolute()}"
     if re.match(r"(https?|postgresql|mysql|mssql)(\+\w+)?://", uri):
+        remember_password(uri)
         return uri
-    if "://" in uri or uri.startswith("file:"):
-        raise InputError(
-            f"the tracking store must be sqlite:///FILE, http://..., https://... or the address "
-            f"of a database; got {without_password(uri)!r}"
-        )
-    path = Path(uri).expanduser().absolute()
-    if path.is_dir():
+    path = Path(uri.removeprefix(SQLITE)).expanduser().absolute()
+    if path.is_dir() and not uri.startswith("file:"):
         raise InputError(f"the tracking store must be a file or an address; got the folder {path}")
+    other = re.match(r"[\w+.-]*:", uri.removeprefix(SQLITE))
+    known = path.suffix.lower() in _SUFFIXES or path.is_file() or uri.startswith(SQLITE)
+    if other or not known or "?" in str(path):
+        raise InputError(
+            f"the tracking store must be sqlite:///FILE (a name that ends in .db), http://..., "
+            f"https://... or the address of a database server; got {without_secrets(uri)!r}"
+        )
     return f"{SQLITE}{path}"
 
 
@@ -112,7 +110,12 @@ def _check_sqlite(path: Path, *, write: bool) -> None:
         plain_errors(f"the tracking store {path} cannot be used", sqlite3.Error),
         contextlib.closing(sqlite3.connect(path, timeout=30.0, isolation_level=None)) as connection,
     ):
-        connection.execute("SELECT count(*) FROM sqlite_master")
+        tables = {row[0] for row in connection.execute("SELECT name FROM sqlite_master")}
+        if tables and "experiments" not in tables:
+            raise InputError(
+                f"the tracking store {path} failed: it has tables of another program, not those of "
+                f"MLflow; choose another file"
+            )
         if write:
             connection.execute("BEGIN IMMEDIATE")
             connection.execute("CREATE TABLE xentexp_write_check (x)")
@@ -121,7 +124,7 @@ def _check_sqlite(path: Path, *, write: bool) -> None:
 
 def _check_server(uri: str) -> None:
     with plain_errors(
-        f"the tracking server {without_password(uri)} does not respond", OSError, ValueError
+        f"the tracking server {without_secrets(uri)} does not respond", OSError, ValueError
     ):
         parts = urlsplit(uri)
         port = parts.port or (443 if parts.scheme == "https" else 80)
@@ -131,7 +134,7 @@ def _check_server(uri: str) -> None:
 def store_errors(uri: str) -> AbstractContextManager[None]:
     """Convert errors of MLflow and its database to an InputError about the store."""
     return plain_errors(
-        f"the tracking store {without_password(uri)} failed",
+        f"the tracking store {without_secrets(uri)} failed",
         *("mlflow", "alembic", "sqlalchemy", OSError, ImportError, ValueError),
     )
 

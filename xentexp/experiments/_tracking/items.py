@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from xentexp.experiments._fitting import FoldPrediction
-from xentexp.experiments._formatting import dotted, setting
+from xentexp.experiments._formatting import dotted, escaped, setting
 from xentexp.experiments._results import CandidateResult, ExperimentResult, all_curves
 from xentexp.metrics._registry import get_metric
 
@@ -102,7 +102,7 @@ def candidate_items(
         )
     if candidate_result.error is not None:
         yield Tag("error", candidate_result.error)
-        yield Tag("mlflow.note.content", f"Failed: {candidate_result.error}")
+        yield Tag("mlflow.note.content", f"Failed: {escaped(candidate_result.error)}")
         yield Text("error.txt", candidate_result.traceback or candidate_result.error)
         return
     pooled = candidate_result.pooled()
@@ -174,7 +174,7 @@ def board_note(
 ) -> str:
     """Markdown note of a parent run: paragraphs `more`, then the leaderboard."""
     board = [result.leaderboard(shown).to_markdown()] if with_board else []
-    return "\n\n".join([f"### {result.dataset.card.title}", *more, *board]) + "\n"
+    return "\n\n".join([f"### {escaped(result.dataset.card.title)}", *more, *board]) + "\n"
 
 
 def grouped_items(candidate_result: CandidateResult) -> Iterator[Item]:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 import math
+from collections.abc import Callable, Iterator
 from typing import Any
 from urllib.parse import quote, urlencode
 
@@ -48,16 +50,17 @@ def latest_page(client: MlflowClient, experiment: str | None) -> str:
 
 def _latest_run(client: MlflowClient, experiment: str | None) -> tuple[Any, list[Any]]:
     """Latest parent run with a finished candidate, and its candidates."""
-    known = {e.name: e.experiment_id for e in client.search_experiments()}
+    known = {e.name: e.experiment_id for e in _pages(client.search_experiments)}
     if experiment is not None and experiment not in known:
         raise unknown_name("MLflow experiment", experiment, known)
-    parents = client.search_runs(
+    parents = _pages(
+        client.search_runs,
         list(known.values()) if experiment is None else [known[experiment]],
         "tags.`xentexp.kind` = 'comparison'",
         order_by=["attributes.start_time DESC"],
-        max_results=100,
     )
-    for parent in parents:
+    first = next(parents, None)
+    for parent in () if first is None else itertools.chain([first], parents):
         children = _search(
             client,
             parent.info.experiment_id,
@@ -67,8 +70,8 @@ def _latest_run(client: MlflowClient, experiment: str | None) -> tuple[Any, list
             return parent, children
     where = f"experiment {experiment!r}" if experiment else "the tracking store"
     missing = (
-        f"a finished model (status of the last run: {parents[0].info.status})"
-        if parents
+        f"a finished model (status of the last run: {first.info.status})"
+        if first is not None
         else "runs of xentexp"
     )
     raise InputError(f"{where} does not contain {missing}; start one with `xentexp run`")
@@ -80,14 +83,18 @@ def _candidates_of(run_id: str) -> str:
 
 
 def _search(client: MlflowClient, experiment_id: str, condition: str) -> list[Any]:
-    runs: list[Any] = []
+    return list(_pages(client.search_runs, [experiment_id], condition))
+
+
+def _pages(search: Callable[..., Any], *arguments: Any, **options: Any) -> Iterator[Any]:
+    """Results of all pages: MLflow returns at most a thousand at once."""
     token = None
     while True:
-        page = client.search_runs([experiment_id], condition, page_token=token, max_results=1000)
-        runs += page
+        page = search(*arguments, **options, max_results=1000, page_token=token)
+        yield from page
         token = page.token
         if not token:
-            return runs
+            return
 
 
 def _row(run: Any, every: bool) -> Row:

@@ -5,15 +5,21 @@ from __future__ import annotations
 import contextlib
 import json
 import math
+import os
+import sqlite3
 import tempfile
 import time
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
+from urllib.parse import unquote, urlsplit
 
 import mlflow.entities as entities
+import pandas as pd
+from mlflow import MlflowClient
 from mlflow.exceptions import MlflowException
 
-from xentexp.errors import InputError
+from xentexp._safe_text import printable, without_secrets
+from xentexp.errors import InputError, plain_errors
 from xentexp.experiments._leaderboard import higher_is_better
 from xentexp.experiments._tracking.connect import (
     SQLITE,
@@ -39,12 +45,30 @@ from xentexp.experiments._tracking.items import (
 class Store:
     """MLflow experiment, created if it does not exist; the dashboard charts `primary` first."""
 
-    def __init__(self, uri: str | None, experiment: str, *, primary: str, description: str) -> None:
+    # With `from_environment`, MLflow's environment variables replace the name of the experiment.
+
+    def __init__(
+        self,
+        uri: str | None,
+        experiment: str,
+        *,
+        primary: str,
+        description: str,
+        from_environment: bool = False,
+    ) -> None:
         self.uri = store_uri(uri)
         self._tables: dict[str, list[str]] = {}
         self.client = open_client(self.uri, create=True)
         with store_errors(self.uri):
-            self.experiment_id = self._experiment(experiment, primary, description)
+            chosen = environment_experiment(self.client) if from_environment else None
+            self.experiment = printable(chosen or experiment, one_line=True)
+            self.experiment_id = self._experiment(self.experiment, primary, printable(description))
+
+    @property
+    def file(self) -> Path | None:
+        """SQLite file of the store; None for a server."""
+        sqlite = self.uri.startswith(SQLITE)
+        return Path(self.uri.removeprefix(SQLITE)) if sqlite else None
 
     def _experiment(self, name: str, primary: str, description: str) -> str:
         location = None  # chosen by the server
@@ -53,6 +77,8 @@ class Store:
             folder = (home if self.uri.startswith(SQLITE) else Path.cwd()) / "mlartifacts"
             folder.mkdir(exist_ok=True)
             location = folder.as_uri()
+            if self.file is not None:
+                move_artifacts(self.file, location)
         tags = {
             "mlflow.experimentKind": "custom_model_development",
             "mlflow.experiment.primaryMetric.name": f"cv/{primary}",
@@ -84,7 +110,7 @@ class Store:
         started: float = 0,
     ) -> Iterator[str]:
         """Start a run and yield its id; set its status to FINISHED, FAILED or KILLED at the end."""
-        labels = {key: str(value) for key, value in tags.items()}
+        labels = {key: _text(value) for key, value in tags.items()}
         labels["mlflow.user"] = user_name()
         labels["mlflow.source.type"] = "LOCAL"
         if parent is not None:
@@ -94,7 +120,7 @@ class Store:
         status = "FAILED"
         try:
             with deferred_signals(), store_errors(self.uri):
-                run = self.client.create_run(self.experiment_id, milliseconds, labels, name)
+                run = self.client.create_run(self.experiment_id, milliseconds, labels, _text(name))
                 run_id = str(run.info.run_id)
             yield run_id
             status = "FINISHED"
@@ -118,11 +144,11 @@ class Store:
         failed: bool = False,
     ) -> None:
         """Log a finished run in one go."""
-        labels = {key: str(value) for key, value in tags.items()}
+        labels = {key: _text(value) for key, value in tags.items()}
         labels |= {"mlflow.parentRunId": parent, "mlflow.user": user_name()}
         begin, end = (int(moment * 1000) for moment in (started, started + seconds))
         with deferred_signals(), store_errors(self.uri):
-            run = self.client.create_run(self.experiment_id, begin, labels, name)
+            run = self.client.create_run(self.experiment_id, begin, labels, _text(name))
             self.log(run.info.run_id, items)
             status = "FAILED" if failed else "FINISHED"
             self.client.set_terminated(run.info.run_id, status, end)
@@ -140,12 +166,12 @@ class Store:
             if isinstance(item, LoggedMetric)
         ]
         params = [entities.Param(i.key, _short(i.value)) for i in items if isinstance(i, Param)]
-        tags = [entities.RunTag(i.key, str(i.value)) for i in items if isinstance(i, Tag)]
+        tags = [entities.RunTag(i.key, _text(i.value)) for i in items if isinstance(i, Tag)]
         texts: dict[str, str] = {}
         tables = [item for item in items if isinstance(item, Table)]
         if tables:
             # The format of MLflow's log_table, which the dashboard shows as a table.
-            texts = {t.path: str(t.frame.to_json(orient="split", index=False)) for t in tables}
+            texts = {t.path: _json(t.frame) for t in tables}
             paths = self._tables.setdefault(run_id, [])
             paths += [table.path for table in tables]
             logged = json.dumps([{"path": path, "type": "table"} for path in paths])
@@ -160,7 +186,7 @@ class Store:
                 end = start + 50
                 self.client.log_batch(run_id, params=params[start:end], tags=tags[start:end])
             for path, content in texts.items():
-                self.client.log_text(run_id, content, path)
+                self.client.log_text(run_id, printable(content), path)
             for item in items:
                 if isinstance(item, (Binary, Parquet)):
                     self._log_file(run_id, item)
@@ -179,17 +205,78 @@ class Store:
 
     def _log_input(self, run_id: str, item: DataInput) -> None:
         data = entities.Dataset(
-            name=item.name,
+            name=_text(item.name),
             digest=item.digest,
             source_type="xentexp",
-            source=item.source,
-            profile=item.profile,
+            source=without_secrets(item.source),
+            profile=without_secrets(item.profile),
         )
         context = [entities.InputTag("mlflow.data.context", "training")]
         self.client.log_inputs(run_id, [entities.DatasetInput(data, context)])
 
 
+def environment_experiment(client: MlflowClient) -> str | None:
+    """Name of the experiment in MLFLOW_EXPERIMENT_NAME or MLFLOW_EXPERIMENT_ID."""
+    name = os.environ.get("MLFLOW_EXPERIMENT_NAME") or None
+    number = os.environ.get("MLFLOW_EXPERIMENT_ID") or None
+    if number is None:
+        return name
+    try:
+        of_number = str(client.get_experiment(number).name)
+    except MlflowException as error:
+        raise InputError(
+            f"MLFLOW_EXPERIMENT_ID must be the ID of an experiment in the tracking store; got "
+            f"{number!r}; correct or unset it, or set tracking.experiment=NAME"
+        ) from error
+    if name not in (None, of_number):
+        raise InputError(
+            f"MLFLOW_EXPERIMENT_NAME and MLFLOW_EXPERIMENT_ID must name the same experiment; got "
+            f"{name!r}, and {number} is {of_number!r}; unset one of them"
+        )
+    return of_number
+
+
+def move_artifacts(file: Path, location: str) -> None:
+    """Point a store that was moved or copied with its folder mlartifacts to the new place."""
+    # MLflow stores absolute paths and cannot change them.
+    with (
+        plain_errors(f"the tracking store {file} cannot be used", sqlite3.Error),
+        contextlib.closing(sqlite3.connect(file, timeout=30.0)) as connection,
+        connection,
+    ):
+        rows = connection.execute("SELECT DISTINCT artifact_location FROM experiments").fetchall()
+        for (old,) in rows:
+            elsewhere = str(old).startswith("file:") and str(old).endswith("/mlartifacts")
+            if not elsewhere or old == location or _same_folder(old, location):
+                continue
+            values = (location, old)
+            connection.execute(
+                "UPDATE experiments SET artifact_location = ? WHERE artifact_location = ?", values
+            )
+            connection.execute(
+                "UPDATE runs SET artifact_uri = ? || substr(artifact_uri, ?) "
+                "WHERE substr(artifact_uri, 1, ?) = ?",
+                (location, len(old) + 1, len(old) + 1, f"{old}/"),
+            )
+
+
+def _same_folder(first: str, second: str) -> bool:
+    """Whether two addresses file://... lead to one folder, e.g. through a link."""
+    paths = [Path(unquote(urlsplit(address).path)) for address in (first, second)]
+    return all(path.is_dir() for path in paths) and paths[0].samefile(paths[1])
+
+
+def _text(value: object) -> str:
+    return printable(str(value))
+
+
+def _json(frame: pd.DataFrame) -> str:
+    """JSON of a table, without secrets in its texts."""
+    shown = frame.map(lambda value: _text(value) if isinstance(value, str) else value)
+    return str(shown.to_json(orient="split", index=False))
+
+
 def _short(value: object) -> str:
     """Text of a parameter, truncated to the length that MLflow accepts."""
-    text = str(value)
+    text = _text(value)
     return text if len(text) <= 6000 else f"{text[:5990]}... (cut)"

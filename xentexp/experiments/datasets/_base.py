@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from xentexp._inputs.options import check_bool
 from xentexp.experiments.datasets._checks import Finding, check_table
 from xentexp.experiments.datasets._entities import (
     Entities,
@@ -70,6 +71,9 @@ class Card:
     class_shares: dict[str, float] | None = None
     ordered: bool = False
     notes: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        check_bool("ordered", self.ordered)
 
 
 @dataclasses.dataclass(frozen=True, eq=False)

@@ -14,6 +14,9 @@ from xentexp.experiments.datasets._base import Card, Dataset, TestSet
 from xentexp.experiments.datasets._files import read_table
 from xentexp.experiments.datasets._prepare import make_dataset
 
+FILES = ("train.csv", "test.csv", "sample_submission.csv")
+"""Files of the folder that are read."""
+
 FOLDER_VARIABLE = "XENTEXP_DACON_DIR"
 
 CATEGORIES = (

@@ -13,6 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 from pandas.api import types
 
 from xentexp._digest import content_digest
+from xentexp._inputs.asarray import refuse_collection
 from xentexp._inputs.labels import plain_text, show
 from xentexp.errors import InputError
 from xentexp.experiments.datasets._base import Card, Dataset, Label, TestSet
@@ -93,12 +94,15 @@ def make_dataset(
             f"{where}: X must be a DataFrame or a two-dimensional array; got {type(X).__name__}"
         )
     for name, value in (("y", y), ("groups", groups), ("sample_weight", sample_weight)):
+        refuse_collection(value, f"{where}: {name}")
         if isinstance(value, str):
             kind = {"y": "labels", "groups": "integers"}.get(name, "numbers")
             raise InputError(
                 f"{where}: {name} must be a Series or array of {kind}; got the text {value!r}; "
                 f"pass a column, e.g. X[{value!r}]"
             )
+    if groups is not None and not isinstance(groups, pd.Series):
+        groups = pd.Series(np.asarray(groups))
     if not isinstance(y, pd.Series):
         y = pd.Series(np.asarray(y))
     lengths = {"X": len(X), "y": len(y)}

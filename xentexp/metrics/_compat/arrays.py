@@ -9,22 +9,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import DTypeLike
 
+from xentexp._inputs.asarray import as_array
 from xentexp._numerics import Array
 from xentexp.errors import InputError, unknown_name
 
 
 def numbers(values: object, name: str, dtype: DTypeLike | None = None) -> Array:
     """Float array (by default of the same precision) of real numbers, NaN and infinities."""
-    if values is None:
-        raise InputError(f"{name} must be given; got None")
-    if np.ma.is_masked(values):
-        raise InputError(
-            f"{name} must not have masked values; remove these rows or fill in the values"
-        )
-    try:
-        array = np.asarray(values)
-    except ValueError:
-        raise InputError(f"{name} must be a rectangular array; its rows differ in length") from None
+    array = as_array(values, name)
     text = array.dtype.kind == "O" and any(isinstance(v, (str, bytes)) for v in array.flat)
     if array.dtype.kind not in "biufO" or text:
         example = array.flat[0] if array.size else array.dtype

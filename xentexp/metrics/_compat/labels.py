@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from xentexp._inputs.asarray import as_array
 from xentexp._numerics import Array
 from xentexp.errors import InputError
 
@@ -21,11 +22,8 @@ def read_labels(values: object, name: str) -> Array:
             f"{name} must not be sparse, except for zero_one_loss with a column for each label; "
             f"pass {name}.toarray()"
         )
-    try:
-        array = np.asarray(values)
-        objects = np.asarray(values, dtype=object)
-    except ValueError:
-        raise InputError(f"{name} must be a rectangular array; its rows differ in length") from None
+    array = as_array(values, name)
+    objects = np.asarray(values, dtype=object) if isinstance(values, (list, tuple)) else array
     if array.ndim == 0 or array.size == 0:
         raise InputError(f"{name} must be an array with at least one label; got {values!r}")
     if any(isinstance(label, bytes) for label in objects.flat):

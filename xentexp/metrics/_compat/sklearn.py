@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import DTypeLike
 
+from xentexp._inputs.asarray import as_array
 from xentexp._numerics import Array
 from xentexp.errors import InputError
 from xentexp.metrics._compat.arrays import numbers, to_bool
@@ -300,8 +301,9 @@ def _regression(
     y_true: object, y_pred: object, sample_weight: object
 ) -> tuple[Array, Array, Array | None]:
     """Targets, predictions and weights as columns, in the highest precision of the arrays."""
-    arrays = [value for value in (y_true, y_pred, sample_weight) if hasattr(value, "dtype")]
-    floats = [np.asarray(array).dtype for array in arrays if np.asarray(array).dtype.kind == "f"]
+    named = {"y_true": y_true, "y_pred": y_pred, "sample_weight": sample_weight}
+    arrays = [as_array(value, name) for name, value in named.items() if hasattr(value, "dtype")]
+    floats = [array.dtype for array in arrays if array.dtype.kind == "f"]
     dtype = np.result_type(*floats) if floats else np.dtype(np.float64)
     target, predicted = _finite(y_true, "y_true", dtype), _finite(y_pred, "y_pred", dtype)
     _same_length(target, predicted)

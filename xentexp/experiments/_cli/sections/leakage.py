@@ -11,6 +11,7 @@ from xentexp.experiments._analysis.leakage import FoldComparison, compare_folds
 from xentexp.experiments._cli.sections.section import Section
 from xentexp.experiments._cli.terminal import console, print_table
 from xentexp.experiments._config import Study
+from xentexp.experiments._formatting import escaped
 from xentexp.experiments._results import ExperimentResult
 from xentexp.experiments._tracking import LoggedMetric, Table, grouped_items
 
@@ -33,7 +34,7 @@ def leak_section(study: Study, result: ExperimentResult) -> Section | None:
     }
     share = LoggedMetric("leak/share_of_test_rows", leak.share)
     if result.grouped is None:
-        return Section("leak", (share,), document, lambda: None, note=warning)
+        return Section("leak", (share,), document, lambda: None, note=escaped(warning))
     comparison = compare_folds(result, result.grouped)
     records = comparison.to_records()
     title = "Scores on random folds (shared entities) and on grouped folds"
@@ -48,7 +49,7 @@ def leak_section(study: Study, result: ExperimentResult) -> Section | None:
             item.candidate.name: tuple(grouped_items(item))
             for item in result.grouped.candidate_results
         },
-        note=f"{warning}\n\n{comparison.to_markdown(SHOWN)}\n\n{_OPTIMISM}",
+        note=f"{escaped(warning)}\n\n{comparison.to_markdown(SHOWN)}\n\n{_OPTIMISM}",
     )
 
 
