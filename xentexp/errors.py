@@ -17,6 +17,7 @@ EXTRAS = {
     "torch": "torch",
     "optuna": "tune",
     "empulse": "empulse",
+    "openpyxl": "excel",
 }
 """Optional packages and the extra of xentexp that installs each."""
 
@@ -67,6 +68,12 @@ class UndefinedError(InputError):
     """
 
 
+def printable(text: str, width: int = 200) -> str:
+    """Text on one line without control characters, cut off after `width` characters."""
+    text = text if text.isprintable() else repr(text)[1:-1]
+    return text if len(text) <= width else f"{text[:width]}..."
+
+
 def unknown_name(
     kind: str,
     name: object,
@@ -88,7 +95,7 @@ def unknown_name(
         advice = f"; {hint}."
     listed = names if shown is None else sorted(shown)
     more = f", ... ({len(listed)} in all)" if len(listed) > 20 else ""
-    known_names = f"Known: {', '.join(listed[:20])}{more}"
+    known_names = f"Known: {', '.join(map(printable, listed[:20]))}{more}"
     return InputError(f"unknown {kind} {name!r}{where}{advice} {known_names}")
 
 

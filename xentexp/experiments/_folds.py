@@ -409,7 +409,8 @@ def _in_time_order(time: pd.Series[Any], name: str) -> Any:
         example = time[dates.isna()].iloc[0]
         raise InputError(
             f"time_column {name!r} must contain numbers or ISO 8601 dates such as 2020-01-31; row "
-            f"{int(dates.isna().argmax())} has {example!r}"
+            f"{int(dates.isna().argmax())} has {example!r}; if 1/2/2020 is a date of a file, set "
+            f"dayfirst of the data set table"
         )
     return dates.to_numpy()
 

@@ -771,7 +771,7 @@ def test_errors_of_score_name_columns_and_options(
     words: list[str], message: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     file = tmp_path / "p.csv"
-    file.write_text('y,p,percent,comma,empty\nno,0.2,20,"0,2",\nyes,0.7,70,"0,7",0.5\n')
+    file.write_text('y,p,percent,comma,empty\nno,0.2,20,"0,2",\nyes,0.7,70,seven,0.5\n')
     assert main(["score", str(file), "--target", "y", *words]) == 2
     err = capsys.readouterr().err
     assert message in err.replace("20.0", "20")

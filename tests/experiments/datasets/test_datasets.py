@@ -281,7 +281,7 @@ def test_test_rows_share_category_codes_and_dtypes_with_the_training_rows() -> N
             [0, 1, 0, 1],
             "column 'a' .* it has 2 infinite values",
         ),
-        (frame(a=pd.date_range("2020", periods=4)), [0, 1, 0, 1], "column 'a' .* got date"),
+        (frame(a=[1j, 2, 3, 4]), [0, 1, 0, 1], "column 'a' .* text or dates; got complex128"),
         (frame(a=[1, "x", 2, "y"]), [0, 1, 0, 1], "column 'a' .* got mixed-integer"),
         (frame(a=[[1], [2], [3], [4]]), [0, 1, 0, 1], "column 'a' .* got mixed;"),
         (frame(), [0, "x", 1, "y"], "target must be integers or text; got mixed-integer"),
@@ -510,7 +510,8 @@ def test_table_infers_three_classes_of_text(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "content", "message"),
     [
-        ("t.xlsx", CSV, "must end with .csv, .csv.gz, .tsv, .parquet; got t.xlsx"),
+        ("t.json", CSV, "must end with .csv, .tsv, .* or .parquet; got t.json; rename or convert"),
+        ("t.xlsx", CSV, "t.xlsx is not an .xlsx file"),
         ("t.csv", b"PK\x03\x04\x00\x00", "t.csv is binary, not text"),
         ("t.csv", b"\x89PNG\r\n", "t.csv must be UTF-8 text"),
         ("t.csv", "größe,bad\n1,0\n".encode("latin-1"), "t.csv must be UTF-8 text"),
@@ -520,9 +521,6 @@ def test_table_infers_three_classes_of_text(tmp_path: Path) -> None:
         ("t.csv", " \n \n", "t.csv is empty"),
         ("t.csv", "a,bad\n", "t.csv must have at least one row; got only a header"),
         ("t.csv", "a,bad,a\n1,0,1\n", "column names of t.csv must be unique; duplicates: 'a'"),
-        ("t.csv", "a;bad\n1;0\n", "must be separated by ','; got ';' in 'a;bad'"),
-        ("t.csv", "a;bad\n1;0\n", r"read_csv\('t.csv', sep=';'\).to_csv\('NEW.csv', index=False\)"),
-        ("t.tsv", "a,bad\n1,0\n", "must be separated by .*t'; got ','"),
         (
             "t.csv",
             "a,bad\n1,0\n1,2,3\n",

@@ -105,6 +105,18 @@ output:
 """
 
 
+def _header(word: str) -> bool | int:
+    """Value of --header."""
+    if word.lower() in ("true", "false"):
+        return word.lower() == "true"
+    try:
+        return int(word)
+    except ValueError:
+        raise argparse.ArgumentTypeError(
+            f"must be true, false or the number of a line; got {word!r}"
+        ) from None
+
+
 def _run_help() -> str:
     lines = []
     for group in ("experiment", "dataset", "models", "cv"):
@@ -198,7 +210,9 @@ def _parser() -> argparse.ArgumentParser:
         epilog=_SCORE_NOTES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    score.add_argument("file", type=Path, help="CSV or Parquet file, one row per prediction")
+    score.add_argument(
+        "file", type=Path, help="text, Excel or Parquet file, one row per prediction"
+    )
     score.add_argument("--target", required=True, metavar="COLUMN", help="column of the labels")
     score.add_argument(
         "--proba",
@@ -219,6 +233,22 @@ def _parser() -> argparse.ArgumentParser:
         "columns or their ends, or 0, 1, ...)",
     )
     score.add_argument("--weight", metavar="COLUMN", help="column of sample weights")
+    for option, metavar, convert, text in (
+        ("--separator", "CHARACTER", str, "separator of the columns of a text file, or tab"),
+        ("--encoding", "NAME", str, "encoding of a text file"),
+        ("--decimal", "MARK", str, "decimal mark, '.' or ','"),
+        ("--header", "LINE", _header, "true, false, or the line of the column names"),
+        ("--sheet", "NAME", str, "sheet of an Excel file"),
+    ):
+        known = f"{text} (default: found in the file)"
+        score.add_argument(option, metavar=metavar, type=convert, help=known)
+    score.add_argument(
+        "--max-megabytes",
+        metavar="N",
+        type=float,
+        default=500.0,
+        help="largest size of the table (default: %(default)g)",
+    )
     score.add_argument(
         "--losses",
         metavar="NAMES",

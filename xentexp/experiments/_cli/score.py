@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import re
+import sys
 from collections.abc import Iterable, Sequence
 from typing import Any, Literal
 
@@ -24,18 +25,26 @@ from xentexp.metrics._base import Metric
 from xentexp.metrics._evaluation import check_applies, evaluate_checked, losses_for
 from xentexp.metrics._registry import DEFAULT_METRICS, get_metric, get_metrics
 
+FILE_OPTIONS = ("separator", "encoding", "decimal", "header", "sheet", "max_megabytes")
+"""Parameters of `load_table` that are options of `xentexp score`, too."""
+
 _PREDICTIONS = ("proba", "decision")
 
 
 def score(options: argparse.Namespace) -> int:
     """`xentexp score FILE --target y --proba p0,p1`."""
-    from xentexp.experiments.datasets._files import read_table
+    from xentexp.experiments.datasets._files import FileOptions, read_file
 
     if options.proba is None and options.decision is None:
         raise InputError(
             "columns of predictions must be set; pass --proba or --decision with names of columns"
         )
-    table = read_table(options.file, "score")
+    given = {key: getattr(options, key) for key in FILE_OPTIONS}
+    try:
+        table, notes = read_file(options.file, "score", FileOptions(**given), target=options.target)
+    except InputError as error:
+        raise InputError(_as_options(str(error))) from error
+    notes = [_as_options(note) for note in notes]
     table.columns = table.columns.map(str)
     columns = {option: _names(table, getattr(options, option), option) for option in _PREDICTIONS}
     weight = [] if options.weight is None else [options.weight]
@@ -86,6 +95,7 @@ def score(options: argparse.Namespace) -> int:
                     for name, mean in result.mean.items()
                 },
                 "metrics": values,
+                "notes": notes,
             }
         )
         return 0
@@ -108,7 +118,19 @@ def score(options: argparse.Namespace) -> int:
     if values:
         rows = [[name, fixed(value, 6)] for name, value in values.items()]
         print_table(["metric of the whole data set", "value"], rows)
+    for note in notes:
+        print(f"note: {note}", file=sys.stderr)
     return 0
+
+
+def _as_options(text: str) -> str:
+    """Replace parameters of `load_table` in a text by options of the command line."""
+    text = text.replace("; name columns in categorical to keep them as text", "")
+    for name in FILE_OPTIONS:
+        option = "--" + name.replace("_", "-")
+        text = re.sub(rf"\b{name}=", f"{option} ", text)
+        text = re.sub(rf"\b(set|and) {name}\b", rf"\1 {option}", text)
+    return text
 
 
 def _with_options(message: str, target: str, names: Sequence[str]) -> str:
@@ -147,7 +169,7 @@ def _check_numbers(table: Any, names: Sequence[str], option: str) -> None:
         for row, value in enumerate(table[name].tolist()):
             if isinstance(value, str):
                 comma = re.fullmatch(r"-?\d*,\d+", value.strip())
-                advice = "; write decimals with a point" if comma else ""
+                advice = "; write decimals with a point, or pass --decimal ," if comma else ""
                 raise InputError(
                     f"column {name} of {option} must contain numbers; got {value!r} in row {row} "
                     f"(counted from 0){advice}"

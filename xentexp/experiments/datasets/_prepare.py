@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
+from collections import Counter
 from typing import Any
 
 import numpy as np
@@ -15,6 +17,7 @@ from xentexp._inputs.asarray import refuse_collection
 from xentexp._inputs.labels import plain_text, show
 from xentexp.errors import InputError
 from xentexp.experiments.datasets._base import Card, Dataset, Label, TestSet
+from xentexp.experiments.datasets._dates import days_from_native, days_note, native_kind
 
 
 def make_dataset(
@@ -31,13 +34,16 @@ def make_dataset(
 
     The table is checked and its columns are converted: text to ``category`` (so that the dtype
     separates numbers and categories), booleans to ``int8``, other numbers to ``int64`` or
-    ``float64``. Labels that are whole floats become integers. The index is replaced by
-    0, 1, 2, ... Missing values in `X` stay missing.
+    ``float64``. Dates and timestamps become days since 1970-01-01 (UTC), durations days and times
+    of day fractions of a day; ``card.notes`` of the data set names these columns. Labels that are
+    whole floats become integers. The index is replaced by 0, 1, 2, ... Missing values in `X` stay
+    missing.
 
     Parameters
     ----------
     X : pandas.DataFrame or ndarray of shape (n_rows, n_columns)
-        Features: numbers, booleans or text. The columns of an array are named x0, x1, ...
+        Features: numbers, booleans, text, dates or times. The columns of an array are named x0,
+        x1, ...
     y : pandas.Series or array-like of shape (n_rows,)
         Label of each row: integers or text, at least two classes, no missing values.
     card : Card
@@ -65,9 +71,9 @@ def make_dataset(
     ------
     InputError
         If `card` is not a Card; lengths differ; there are no rows or columns; column names are
-        repeated; a feature is infinite or neither numeric nor text; `y` has missing values,
-        fewer than two classes or values that are not class labels; weights are negative, missing
-        or all 0; or `test` has other columns or other labels than the training rows.
+        repeated; a feature is infinite or neither numeric, text nor a date; `y` has missing
+        values, fewer than two classes or values that are not class labels; weights are negative,
+        missing or all 0; or `test` has other columns or other labels than the training rows.
 
     Examples
     --------
@@ -111,6 +117,7 @@ def make_dataset(
         raise InputError(f"{where}: {', '.join(lengths)} must have the same length; got {listed}")
     if len(X) == 0:
         raise InputError(f"{where}: X must have at least one row per class; got an empty table")
+    notes = _time_notes(X)
     features = feature_frame(X, where)
     target = _target(y.reset_index(drop=True), where)
     classes = tuple(sorted(target.unique().tolist()))
@@ -136,7 +143,7 @@ def make_dataset(
         X=features,
         y=target,
         classes=classes,
-        card=card,
+        card=dataclasses.replace(card, notes=(*card.notes, *notes)) if notes else card,
         digest=_digest(features, target, weight, test),
         groups=None if groups is None else groups.reset_index(drop=True),
         true_proba=true_proba,
@@ -263,16 +270,25 @@ def feature_frame(X: pd.DataFrame, where: str) -> pd.DataFrame:
     names = [str(name) for name in X.columns]
     if not names:
         raise InputError(f"{where}: X must have at least one column; got none")
-    duplicates = sorted({name for name in names if names.count(name) > 1})
+    duplicates = sorted(name for name, number in Counter(names).items() if number > 1)
     if duplicates:
         raise InputError(
             f"{where}: column names must be unique; duplicates: "
-            f"{', '.join(map(repr, duplicates))}; rename them"
+            f"{', '.join(map(repr, duplicates[:10]))}; rename them"
         )
-    columns = (X.iloc[:, i].reset_index(drop=True) for i in range(len(names)))
-    return pd.DataFrame(
-        {name: _feature(column, name, where) for name, column in zip(names, columns, strict=True)}
-    )
+    # Without an index, pandas does not align the columns.
+    columns = [_feature(column, str(name), where) for name, column in X.items()]
+    return pd.DataFrame(dict(zip(names, columns, strict=True)))
+
+
+def _time_notes(X: pd.DataFrame) -> list[str]:
+    """Notes on the columns of dates and times."""
+    kinds: dict[str, list[str]] = {}
+    for name, column in X.items():
+        kind = native_kind(column)
+        if kind is not None:
+            kinds.setdefault(kind, []).append(str(name))
+    return [days_note(kind, names) for kind, names in kinds.items()]
 
 
 def aligned(X: pd.DataFrame, like: pd.DataFrame, where: str) -> pd.DataFrame:
@@ -318,34 +334,39 @@ def _like(new: pd.Series[Any], known: pd.Series[Any], where: str) -> pd.Series[A
     return cast if (cast == new).all() else new  # e.g. 1.5 where the training rows have integers
 
 
-def _feature(column: pd.Series[Any], name: str, where: str) -> pd.Series[Any]:
-    """Convert one feature."""
+def _feature(column: pd.Series[Any], name: str, where: str) -> Any:
+    """Values of one feature: an array of numbers, or categories."""
     if isinstance(column.dtype, pd.CategoricalDtype):
-        return _tidy_categories(column)
+        return _tidy_categories(column).array
     if types.is_object_dtype(column.dtype) or isinstance(column.dtype, pd.StringDtype):
         kind = types.infer_dtype(column, skipna=True)
     else:
         kind = _dtype_kind(column.dtype)
     if kind == "string":
-        return _tidy_categories(column.astype("category"))
+        return _tidy_categories(column.astype("category")).array
     if kind not in _NUMBERS:
+        days = days_from_native(column)
+        if days is not None:
+            return days.to_numpy()
         raise InputError(
-            f"{where}: the column {name!r} must contain numbers or text; got {kind}; convert or "
-            f"drop it"
+            f"{where}: the column {name!r} must contain numbers, text or dates; got {kind}; "
+            f"convert or drop it"
         )
     whole = kind in ("boolean", "integer") and not column.isna().any()
     if whole and kind == "integer" and not _fits(column):
         whole = False  # outside the range of int64
     if whole:
-        numbers = column.astype("int8" if kind == "boolean" else "int64")
-        return pd.Series(numbers.to_numpy(), name=name)
-    floats = column.astype(object).where(column.notna(), np.nan).to_numpy().astype("float64")
+        return column.astype("int8" if kind == "boolean" else "int64").to_numpy()
+    if isinstance(column.dtype, np.dtype) and column.dtype.kind == "f":
+        floats = column.to_numpy(dtype="float64", copy=True)
+    else:
+        floats = column.astype(object).where(column.notna(), np.nan).to_numpy().astype("float64")
     if np.isinf(floats).any():
         raise InputError(
             f"{where}: the column {name!r} must be finite or missing; it has "
             f"{int(np.isinf(floats).sum())} infinite values"
         )
-    return pd.Series(floats, name=name)
+    return floats
 
 
 # Kinds of `infer_dtype` of pandas and `_dtype_kind` that become numbers; "empty" means that a
@@ -356,6 +377,8 @@ _NUMBERS = {"boolean", "integer", "floating", "mixed-integer-float", "decimal", 
 def _fits(column: pd.Series[Any]) -> bool:
     """Whether all integers of a column are in the range of int64."""
     limits = np.iinfo(np.int64)
+    if isinstance(column.dtype, np.dtype) and column.dtype.kind in "iu":
+        return bool(column.max() <= limits.max)  # not converted to Python integers, which is slow
     numbers = column.astype(object)
     return bool(limits.min <= numbers.min() and numbers.max() <= limits.max)
 

@@ -1,31 +1,39 @@
-"""CSV and Parquet files of users."""
+"""Text, Excel and Parquet tables of users."""
 
 from __future__ import annotations
 
 import dataclasses
 import pathlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 import pandas as pd
 
 from xentexp.errors import InputError, unknown_name
-from xentexp.experiments.datasets._arguments import Path
+from xentexp.experiments.datasets._arguments import Path, check_arguments
 from xentexp.experiments.datasets._base import Card, Dataset, TestSet
 from xentexp.experiments.datasets._checks import as_typed, row_numbers_to_leave_out
-from xentexp.experiments.datasets._files import read_table
+from xentexp.experiments.datasets._dates import (
+    AmbiguousError,
+    days_from_integers,
+    days_from_text,
+    days_note,
+    listed,
+    whole_numbers,
+)
+from xentexp.experiments.datasets._files import FileOptions, read_file
 from xentexp.experiments.datasets._prepare import make_dataset
 from xentexp.experiments.datasets._rare import find_rare
 
 CARD = Card(
     name="table",
-    title="A CSV or Parquet file of your own",
+    title="A text, Excel or Parquet file of your own",
     source="the file of the parameter path",
     licence="the licence of the file",
     target="the column of the parameter target",
     traps=(
-        "In CSV files, empty fields and the texts NA, NaN, null, None and others are missing "
-        "values, as in pandas.read_csv.",
+        "In text files, empty fields and the texts NA, NaN, null, None and others are missing "
+        "values, as in pandas.read_csv; in columns of numbers or dates also -, ? and others.",
         "If a person has several rows, random folds give scores that are too good for new persons: "
         "set group to the column that identifies the person.",
         "Add columns that are known only after the outcome, and row numbers, to drop. A row number "
@@ -46,14 +54,26 @@ def load_table(
     rare_below: int | None = None,
     weight: str | None = None,
     test: Path | None = None,
+    categorical: Sequence[str] | None = None,
+    numeric: Sequence[str] | None = None,
+    dayfirst: bool | None = None,
+    separator: str | None = None,
+    encoding: str | None = None,
+    decimal: str | None = None,
+    header: bool | int | None = None,
+    sheet: str | int | None = None,
+    max_megabytes: float = 500.0,
 ) -> Dataset:
-    """Load a CSV or Parquet file.
+    """Load a text, Excel or Parquet file.
+
+    What was assumed or converted is in ``card.notes`` of the data set.
 
     Parameters
     ----------
     path : str or path-like
-        File with a name that ends with .csv, .csv.gz, .tsv or .parquet. CSV files are
-        comma-separated UTF-8 text with a header.
+        Text with a name that ends with .csv, .tsv, .tab, .txt, .data or .dat, which may be
+        compressed (.gz, .bz2, .xz, or .zip with one file); .xlsx or .xlsm, which need the extra
+        ``excel``; or .parquet.
     target : str
         Column to predict; its distinct values are the classes.
     drop : sequence of str, default=None
@@ -83,6 +103,29 @@ def load_table(
         needs the weight column too, if there is one. Without the target column, or with one that
         is empty, its rows are predicted for a submission. There, the first column of `drop` with
         distinct values identifies the rows; otherwise the row number does, counted from 0.
+    categorical : sequence of str, default=None
+        Columns that are categories whatever they contain, such as numbers that are codes.
+    numeric : sequence of str, default=None
+        Columns that are numbers although their values look like codes, such as 007.
+    dayfirst : bool, default=None
+        Whether 1/2/2020 is 1 February (True) or January 2 (False). By default a column of such
+        dates stays text unless a number above 12 tells the day.
+    separator : str, default=None
+        Character between the columns of a text file, ``"tab"`` or ``"whitespace"``. By default
+        the one of comma, semicolon, tab and ``|`` that splits all rows alike.
+    encoding : str, default=None
+        Encoding of a text file. By default that of its byte order mark, else UTF-8, else CP949 if
+        the text is then Korean.
+    decimal : {".", ","}, default=None
+        Decimal mark of numbers that are written as text. By default the one that fits.
+    header : bool or int, default=None
+        Whether the first row has the names of the columns, or the number of the line that has
+        them, counted from 1. By default decided by the content of the rows. Without names, the
+        columns are x0, x1, ...
+    sheet : str or int, default=None
+        Sheet of an Excel file. By default the only one with data.
+    max_megabytes : float, default=500.0
+        Largest size of the table, after decompression, in millions of bytes.
 
     Returns
     -------
@@ -92,12 +135,24 @@ def load_table(
     Raises
     ------
     InputError
-        If `path` or `target` is missing, the file does not exist or cannot be read, or a column
-        does not exist or cannot be used, or the test rows have other columns or labels.
+        If `path` or `target` is missing, a file does not exist, cannot be read or is too large,
+        its layout is not certain, a column does not exist or cannot be used, or the test rows have
+        other columns or labels.
 
     See Also
     --------
     make_dataset : Make a data set from arrays or a data frame.
+
+    Notes
+    -----
+    A column of text becomes numbers if all of its values but blanks (such as an empty field, "-"
+    or "?") are numbers, which may have a percent sign, a currency sign, separators of thousands,
+    a decimal comma, or brackets or a minus behind for negative numbers. 83.70% becomes 83.7.
+    Zero-padded codes such as 00123 and phone numbers stay text.
+
+    A column of dates becomes the number of days since 1970-01-01, with the time of day as a
+    fraction; times with a zone are converted to UTC. ``CrossValidation("time_ordered")`` can
+    order the rows by it.
 
     Examples
     --------
@@ -112,28 +167,42 @@ def load_table(
     >>> list(data.X), data.classes
     (['income'], ('no', 'yes'))
     """
+    check_arguments(CARD.name, load_table, locals())
     if path is None:
         raise InputError("table: path must be a CSV or Parquet file; got None; set path=FILE")
     if target is None:
         raise InputError("table: target must be the column to predict; got None; set target=COLUMN")
     file = pathlib.Path(path).expanduser()
-    frame = read_table(file, CARD.name)
+    options = FileOptions(
+        separator,
+        encoding,
+        decimal,
+        header,
+        sheet,
+        max_megabytes,
+        tuple(categorical or ()),
+        tuple(numeric or ()),
+    )
+    frame, notes = read_file(file, CARD.name, options, target=target)
     frame.columns = frame.columns.map(str)
-    tested = None if test is None else _read_test(pathlib.Path(test).expanduser(), file)
+    tested = None
+    if test is not None:
+        tested = _read_test(pathlib.Path(test).expanduser(), file, _like(frame, options), target)
     dropped = list(drop or [])
     kept = list(keep or [])
     # A column that only the test rows have may be dropped too.
     known = set(frame.columns) | (set() if tested is None else set(tested.columns))
     roles = {"target": target, "group": group, "weight": weight}
     used = [name for name in roles.values() if name is not None]
-    for column in [*used, *kept]:
+    for column in [*used, *kept, *options.categorical, *options.numeric]:
         if column not in frame.columns:
-            raise unknown_name(f"column of {file.name}", column, frame.columns)
+            where = next((f"; {note}" for note in notes if "header=true" in note), "")
+            raise unknown_name(f"column of {file.name}", column, frame.columns, where=where)
     for column in dropped:
         if column not in known:
             raise unknown_name(f"column of {file.name}", column, frame.columns)
     _check_roles(roles, dropped, kept)
-    notes: list[str] = []
+    notes += _with_days(frame, tested, dayfirst, keep=[*used, *dropped, *options.categorical])
     few = find_rare(frame[target], rare, rare_below, ordered=ordered)
     if few is not None:
         notes.append(few.note)
@@ -196,8 +265,22 @@ def _check_roles(
             )
 
 
-def _read_test(file: pathlib.Path, training: pathlib.Path) -> pd.DataFrame:
-    frame = read_table(file, f"{CARD.name} (test)")
+def _like(frame: pd.DataFrame, options: FileOptions) -> FileOptions:
+    """Options for a file whose columns are text or numbers as those of a table."""
+    numeric = [name for name in frame if pd.api.types.is_numeric_dtype(frame[name].dtype)]
+    kinds = {name: pd.api.types.infer_dtype(frame[name], skipna=True) for name in frame}
+    texts = [name for name, kind in kinds.items() if kind in ("string", "categorical")]
+    return dataclasses.replace(
+        options,
+        categorical=(*options.categorical, *map(str, texts)),
+        numeric=(*options.numeric, *map(str, numeric)),
+    )
+
+
+def _read_test(
+    file: pathlib.Path, training: pathlib.Path, options: FileOptions, target: str
+) -> pd.DataFrame:
+    frame, _ = read_file(file, f"{CARD.name} (test)", options, target=target)
     if file.samefile(training):
         raise InputError(
             f"table: test must be another file than path; got {file.name} for both; leave out test"
@@ -230,6 +313,50 @@ def _test_set(
         y=frame[target] if labelled else None,
         sample_weight=frame[weight] if labelled and weight is not None else None,
     )
+
+
+def _with_days(
+    frame: pd.DataFrame, tested: pd.DataFrame | None, dayfirst: bool | None, keep: Collection[str]
+) -> list[str]:
+    """Convert columns of dates, which the test rows must have in the same form, in place; notes."""
+    names = [name for name in frame if name not in keep]
+    X = frame[names]
+    if tested is not None:
+        X = pd.concat([X, tested[[name for name in names if name in tested]]], ignore_index=True)
+    days, notes = find_dates(X, dayfirst=dayfirst)
+    for name, column in days.items():
+        frame[name] = whole_numbers(column.to_numpy()[: len(frame)])
+        if tested is not None and name in tested:
+            tested[name] = whole_numbers(column.to_numpy()[len(frame) :])
+    return notes
+
+
+def find_dates(
+    X: pd.DataFrame, *, dayfirst: bool | None
+) -> tuple[dict[str, pd.Series[Any]], list[str]]:
+    """Days of the columns of dates that are text or numbers such as 20200131; notes."""
+    found: dict[str, pd.Series[Any]] = {}
+    unclear = []
+    for name, dtype in X.dtypes.items():
+        try:
+            if pd.api.types.is_integer_dtype(dtype) or pd.api.types.is_float_dtype(dtype):
+                days = days_from_integers(X[name])
+            elif pd.api.types.infer_dtype(X[name], skipna=True) == "string":
+                days = days_from_text(X[name], dayfirst=dayfirst)
+            else:
+                continue
+        except AmbiguousError as error:
+            unclear.append(f"{name} ({error})")
+            continue
+        if days is not None:
+            found[str(name)] = days
+    notes = [days_note("dates", list(found))] if found else []
+    if unclear:
+        notes.append(
+            f"columns of dates stay text because the day or the month may come first: "
+            f"{listed(unclear)}; set dayfirst=true or dayfirst=false"
+        )
+    return found, notes
 
 
 def _groups(column: pd.Series[Any]) -> pd.Series[int]:

@@ -1,0 +1,274 @@
+"""Dates and times as numbers: days since 1970-01-01."""
+
+from __future__ import annotations
+
+import calendar
+import datetime as dt
+import re
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from pandas.api import types
+
+from xentexp.errors import printable
+from xentexp.experiments.datasets._numbers import is_blank
+
+_EPOCH = dt.date(1970, 1, 1).toordinal()
+_MONTHS = {
+    name.lower(): number
+    for names in (calendar.month_name, calendar.month_abbr)
+    for number, name in enumerate(names)
+    if name
+} | {"sept": 9}
+
+_TIME = (
+    r"(?:(?:T|\s)\s*(?P<half_before>오전|오후)?\s*(?P<hour>\d{1,2}):(?P<minute>\d{2})"
+    r"(?::(?P<second>\d{2}(?:[.,]\d+)?))?\s*(?P<half>[AaPp]\.?[Mm]\.?)?"
+    r"\s*(?P<zone>Z|UTC|GMT|[+-]\d{2}(?::?\d{2})?)?)?"
+)
+_YEAR_FIRST = [
+    re.compile(pattern + _TIME)
+    for pattern in (
+        r"(?P<year>\d{4})(?P<mark>[-/.])\s?(?P<month>\d{1,2})(?P=mark)\s?(?P<day>\d{1,2})\.?",
+        r"(?P<year>\d{4})년\s?(?P<month>\d{1,2})월\s?(?P<day>\d{1,2})일",
+        r"(?P<year>(?:19|20)\d{2})[-/](?P<month>\d{1,2})",
+        r"(?P<year>(?:19|20)\d{2})(?P<month>\d{2})(?P<day>\d{2})(?=T|\s)",
+        r"(?P<day>\d{1,2})[- ](?P<name>[A-Za-z]{3,9})\.?[- ,]\s?(?P<year>\d{4})",
+        r"(?P<name>[A-Za-z]{3,9})\.? (?P<day>\d{1,2}),? (?P<year>\d{4})",
+        r"(?P<name>[A-Za-z]{3,9})[- ](?P<year>\d{4})",
+    )
+]
+_YEAR_LAST = re.compile(
+    r"(?P<first>\d{1,2})(?P<mark>[-/.])\s?(?P<other>\d{1,2})(?P=mark)\s?(?P<year>\d{4})\.?" + _TIME
+)
+_ZERO_DATE = re.compile(r"0000-00-00( 00:00:00)?")  # MySQL writes it for a missing date
+_ISO = re.compile(r"\d{4}-\d{2}-\d{2}(?:[T ]\d{2}:\d{2}(?::\d{2}(?:\.\d{1,6})?)?)?")
+_INT_FORMATS = {8: "%Y%m%d", 12: "%Y%m%d%H%M", 14: "%Y%m%d%H%M%S"}
+
+
+class AmbiguousError(Exception):
+    """Day and month of a column of dates cannot be told apart; the argument is an example."""
+
+
+def is_date(text: str) -> bool:
+    """Whether a text is a date in one of the forms that are read."""
+    text = text.strip()
+    return any(p.fullmatch(text) for p in (*_YEAR_FIRST, _YEAR_LAST))
+
+
+def days_from_text(column: pd.Series[Any], *, dayfirst: bool | None) -> pd.Series[Any] | None:
+    """Days since 1970-01-01 of a column of text; None unless all values but blanks are dates."""
+    # Raises AmbiguousError if `dayfirst` is needed but None.
+    codes, texts = pd.factorize(column)
+    present = [t for t in texts.tolist() if not is_blank(t) and not _ZERO_DATE.fullmatch(t.strip())]
+    if not present:
+        return None
+    iso = _iso_days(present)
+    if iso is not None:
+        return _by_row(iso, codes, texts.tolist(), column)
+    readers: list[Callable[[str], float | None]] = [_read]
+    if _YEAR_LAST.fullmatch(present[0].strip()):
+        readers = [lambda text: _read(text, day=1), lambda text: _read(text, day=2)]
+    fitting = []
+    for reader in readers:
+        days = {}
+        for text in present:
+            value = reader(text)
+            if value is None:
+                break
+            days[text] = value
+        else:
+            fitting.append(days)
+    zones = {bool(_zone(text)) for text in present} if fitting else set()
+    if not fitting or len(zones) > 1:
+        return None
+    if len(fitting) == 2 and dayfirst is None:
+        raise AmbiguousError(present[0])
+    days = fitting[-1] if len(fitting) == 2 and dayfirst is False else fitting[0]
+    return _by_row(days, codes, texts.tolist(), column)
+
+
+def _iso_days(texts: Sequence[str]) -> dict[str, float] | None:
+    """Days of ISO 8601 texts of one length without zones, which NumPy reads quickly."""
+    if not _ISO.fullmatch(texts[0]) or any(
+        len(text) != len(texts[0]) or text.count("-") != 2 or text[-1] in "Zz" or "+" in text
+        for text in texts
+    ):
+        return None
+    try:
+        cells = np.array(texts, dtype="datetime64[us]")
+    except ValueError:
+        return None
+    return dict(zip(texts, (cells.astype("int64") / 86_400e6).tolist(), strict=True))
+
+
+def _by_row(
+    days: dict[str, float],
+    codes: np.ndarray[Any, Any],
+    texts: Sequence[str],
+    column: pd.Series[Any],
+) -> pd.Series[Any]:
+    """Days of each row; code -1 is a missing value."""
+    cells = np.array([*(days.get(text, np.nan) for text in texts), np.nan])[codes]
+    return pd.Series(whole_numbers(cells), index=column.index, name=column.name)
+
+
+def days_from_integers(column: pd.Series[Any]) -> pd.Series[Any] | None:
+    """Days of numbers such as 20200131; None unless every one is a date from 1900 to 2099."""
+    first = column.iloc[0]  # other numbers are many, and end here
+    if not pd.isna(first) and not any(1900 * e < first < 2100 * e for e in (1e4, 1e8, 1e10)):
+        return None
+    numbers = column.dropna().unique()
+    # A single number may be an amount; two random numbers are dates with probability 0.001.
+    if len(numbers) < 2 or (numbers != np.floor(numbers)).any():
+        return None
+    low, high = int(numbers.min()), int(numbers.max())
+    form = _INT_FORMATS.get(len(str(high)))
+    if form is None or len(str(low)) != len(str(high)) or not str(low)[:4] >= "1900":
+        return None
+    if str(high)[:4] > "2099":
+        return None
+    texts = pd.Series(column.where(column.notna(), 0)).astype("int64").astype(str)
+    dates = pd.to_datetime(texts.where(column.notna()), format=form, errors="coerce")
+    if (dates.isna() & column.notna()).any():
+        return None
+    return days_from_native(dates)
+
+
+def days_from_native(column: pd.Series[Any]) -> pd.Series[Any] | None:
+    """Days of a column of dates, timestamps, periods, times of day or durations; else None."""
+    kind = native_kind(column)
+    if kind is None:
+        return None
+    if isinstance(column.dtype, pd.PeriodDtype):
+        column = column.dt.start_time
+    elif isinstance(column.dtype, pd.DatetimeTZDtype):
+        column = column.dt.tz_convert("UTC").dt.tz_localize(None)
+    if isinstance(column.dtype, np.dtype) and column.dtype.kind in "mM":
+        cells = column.to_numpy()
+        one = np.ones(1, dtype=cells.dtype.str.replace("M8", "m8"))
+        per_day = (np.timedelta64(1, "D") / one)[0]
+        days = np.where(np.isnat(cells), np.nan, cells.astype("int64") / per_day)
+    else:
+        days = np.array([_object_days(value) for value in column.astype(object)], dtype=float)
+    return pd.Series(whole_numbers(days), name=column.name)
+
+
+def native_kind(column: pd.Series[Any]) -> str | None:
+    """Words for the kind of a column of dates or times; None for other columns."""
+    dtype = column.dtype
+    if types.is_datetime64_any_dtype(dtype) or isinstance(dtype, pd.PeriodDtype):
+        return "dates"
+    if types.is_timedelta64_dtype(dtype):
+        return "durations"
+    if isinstance(dtype, pd.ArrowDtype):
+        kind = next((k for k in ("timestamp", "date", "duration", "time") if k in str(dtype)), "")
+    elif types.is_object_dtype(dtype):
+        kind = types.infer_dtype(column, skipna=True)
+    else:
+        return None
+    names = {
+        **dict.fromkeys(("date", "datetime", "datetime64", "period", "timestamp"), "dates"),
+        **dict.fromkeys(("timedelta", "timedelta64", "duration"), "durations"),
+        "time": "times of day",
+    }
+    return names.get(kind)
+
+
+def days_note(kind: str, names: Sequence[str]) -> str:
+    """Note of a card on columns of dates or times that became numbers."""
+    became = {
+        "dates": "the number of days since 1970-01-01 (UTC)",
+        "durations": "a number of days",
+        "times of day": "a fraction of a day",
+    }[kind]
+    return (
+        f"{kind} became {became}: {listed(names)}; a column that must not be a feature can be "
+        f"left out with drop"
+    )
+
+
+def listed(names: Sequence[str]) -> str:
+    """Names, at most ten of them."""
+    more = f" and {len(names) - 10:,} more" if len(names) > 10 else ""
+    return ", ".join(printable(name, 60) for name in names[:10]) + more
+
+
+def _read(text: str, day: int | None = None) -> float | None:
+    """Days of one text. `day`: place of the day in a date that ends with the year."""
+    text = text.strip()
+    if day is None:
+        match = next((m for p in _YEAR_FIRST if (m := p.fullmatch(text))), None)
+    else:
+        match = _YEAR_LAST.fullmatch(text)
+    if match is None:
+        return None
+    part = match.groupdict()
+    if day is not None:
+        numbers = int(part["first"]), int(part["other"])
+        month_day = numbers[::-1] if day == 1 else numbers
+    elif part.get("name"):
+        month_day = (_MONTHS.get(part["name"].lower(), 0), int(part.get("day") or 1))
+    else:
+        month_day = (int(part["month"]), int(part.get("day") or 1))
+    try:
+        days = dt.date(int(part["year"]), *month_day).toordinal() - _EPOCH
+    except ValueError:
+        return None
+    if part["hour"] is None:
+        return float(days)
+    hour, minute = int(part["hour"]), int(part["minute"])
+    second = float((part["second"] or "0").replace(",", "."))
+    half = part["half"] or {"오전": "am", "오후": "pm"}.get(part["half_before"] or "")
+    if half is not None:
+        if not 1 <= hour <= 12:
+            return None
+        hour = hour % 12 + (12 if half[0] in "pP" else 0)
+    if hour > 23 or minute > 59 or second >= 60:
+        return None
+    seconds = hour * 3600 + minute * 60 + second - _offset(part["zone"])
+    return days + seconds / 86400
+
+
+def _zone(text: str) -> str | None:
+    match = next((m for p in (*_YEAR_FIRST, _YEAR_LAST) if (m := p.fullmatch(text.strip()))), None)
+    return None if match is None else match["zone"]
+
+
+def _offset(zone: str | None) -> int:
+    """Seconds east of UTC."""
+    if zone is None or zone[0] not in "+-":
+        return 0
+    digits = zone[1:].replace(":", "").ljust(4, "0")
+    seconds = int(digits[:2]) * 3600 + int(digits[2:]) * 60
+    return -seconds if zone[0] == "-" else seconds
+
+
+def _object_days(value: Any) -> float:
+    if isinstance(value, pd.Period):
+        value = value.start_time
+    if value is None or value is pd.NA or value is pd.NaT or value != value:
+        return np.nan
+    if isinstance(value, (dt.timedelta, np.timedelta64)):
+        return float(pd.Timedelta(value) / pd.Timedelta(days=1))
+    if isinstance(value, np.datetime64):
+        value = pd.Timestamp(value)
+    if isinstance(value, dt.datetime) and value.tzinfo is not None:
+        value = value.astimezone(dt.UTC)
+    if isinstance(value, dt.time):
+        return _seconds(value) / 86400
+    days = float(value.toordinal() - _EPOCH)
+    return days + _seconds(value) / 86400 if isinstance(value, dt.datetime) else days
+
+
+def _seconds(time: dt.time | dt.datetime) -> float:
+    return time.hour * 3600 + time.minute * 60 + time.second + time.microsecond / 1e6
+
+
+def whole_numbers(days: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+    """As int64 if all are whole and none is missing."""
+    with np.errstate(invalid="ignore"):
+        whole = bool((days == np.floor(days)).all())
+    return days.astype(np.int64) if whole else days
