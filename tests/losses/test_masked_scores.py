@@ -39,11 +39,9 @@ def test_masked_cross_entropies_are_those_of_torch_and_optax(name):
 
 
 def test_a_masked_true_class_has_an_infinite_cross_entropy():
-    for scores in ([[-INF, 1.0]], np.array([INF]) * -1.0):
-        y = [0] if np.ndim(scores) == 2 else [1]
-        assert m.binary_crossentropy(y, scores, from_logits=True, labels=[0, 1]) == INF
-        other = m.binary_crossentropy([1 - y[0]], scores, from_logits=True, labels=[0, 1])
-        assert other == 0.0
+    scores, options = [[-INF, 1.0]], {"from_logits": True, "labels": [0, 1]}
+    assert m.binary_crossentropy([0], scores, **options) == INF
+    assert m.binary_crossentropy([1], scores, **options) == 0.0
 
 
 def case_of(name, k):
@@ -109,10 +107,6 @@ def test_evaluate_of_masked_scores():
         m.categorical_crossentropy(LABELS, MASKED, from_logits=True)
     )
     assert np.isfinite(result.to_frame()["value"]).all()
-    one = np.array([-INF, 0.3, 1.2, -INF, 0.3])
-    y = [0, 0, 1, 1, 1]
-    expected = m.roc_auc(y, np.where(np.isinf(one), -99.0, one), from_logits=True)
-    assert m.roc_auc(y, one, from_logits=True) == expected
 
 
 @pytest.mark.parametrize(
@@ -121,6 +115,7 @@ def test_evaluate_of_masked_scores():
         ("brier_loss", [[-INF, -INF], [0.0, 1.0]], {"from_logits": True}),
         ("brier_loss", [[INF, 0.0], [0.0, 1.0]], {"from_logits": True}),
         ("brier_loss", [INF, 0.0], {"from_logits": True}),
+        ("brier_loss", [-INF, 0.0], {"from_logits": True}),
         ("brier_loss", [np.nan, 0.0], {"from_logits": True}),
         ("categorical_hinge", [[-INF, -INF, -INF], [0.0, 1.0, 2.0]], {"labels": range(3)}),
         ("cumulative_link_log_loss", [-INF, 0.0], {"labels": range(3)}),

@@ -44,7 +44,7 @@ class Predictions:
         if self.kind == "proba":
             values = self._check_proba(values, rows)
         elif not _finite(values):
-            single = self.kind == "decision" and values.ndim == 1
+            single = values.ndim == 1
             known = np.isfinite(values) if single else known_scores(values)
             if not known.all():
                 row = _first_bad(known)

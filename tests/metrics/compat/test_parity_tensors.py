@@ -28,11 +28,14 @@ READABLE = {
         lambda a: torch.tensor(a, dtype=torch.float16),
         lambda a: np.array(a, dtype=np.float16),
     ),
+    "bfloat16": (
+        lambda a: torch.tensor(a, dtype=torch.bfloat16),
+        lambda a: np.array(a, dtype=np.float32),  # NumPy has no bfloat16
+    ),
     "int": (lambda a: torch.tensor(np.rint(a)).long(), lambda a: np.rint(a).astype(np.int64)),
 }
 UNREADABLE = {
     "requires_grad": lambda a: torch.tensor(a, requires_grad=True),
-    "bfloat16": lambda a: torch.tensor(a).bfloat16(),
     "bfloat16 with gradients": lambda a: torch.tensor(a).bfloat16().requires_grad_(),
     "meta": lambda a: torch.tensor(a).to("meta"),
     "sparse": lambda a: torch.tensor(a).to_sparse(),
