@@ -79,7 +79,7 @@ def bad(ident, function, *args, parts, **options):
             parts=["single values", "got ['a'] in row 0 of y_true"]),
         bad("dict as label", CCE, [{}, {}], P2, parts=["single values", "got {} in row 0"]),
         bad("list in labels=", CCE, [0, 1], P2, labels=[0, [1]],
-            parts=["labels must be single values", "got [1]"]),
+            parts=["labels must be one-dimensional, with single values", "got [1]"]),
         bad("complex labels", CCE, [1j, 2j], P2, parts=["y_true must have labels", "complex128"]),
         bad("NA among labels", CCE, [0, pd.NA], P2, parts=["missing values; got <NA> in row 1"]),
         bad("NA beside ignore_label", CCE, [0, pd.NA], P2, ignore_label=1,

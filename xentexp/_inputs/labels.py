@@ -395,7 +395,7 @@ def to_classes(labels: object, name: str = "labels") -> tuple[Any, ...]:
         raise InputError(f"{name} must be one-dimensional; got shape {array.shape}")
     classes = tuple(plain(label) for label in array)
     if (bad := next((label for label in classes if not _is_single(label)), None)) is not None:
-        raise InputError(f"{name} must be single values such as numbers or text; got {bad!r}")
+        raise InputError(f"{name} must be one-dimensional, with single values; got {bad!r}")
     for label in classes:
         if is_missing(label):
             raise InputError(f"{name} must not have missing values; got {list(classes)}")
