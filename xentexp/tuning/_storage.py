@@ -10,6 +10,7 @@ import sqlite3
 import warnings
 from collections.abc import Iterator
 from contextlib import AbstractContextManager
+from os.path import expanduser
 from pathlib import Path
 from typing import Any, Literal
 
@@ -98,7 +99,7 @@ def storage_path(file: object) -> Path:
     if not isinstance(text, str) or "://" in text.removeprefix("sqlite:///") or not text:
         shown = without_secrets(repr(file))
         raise InputError(f"storage must be an SQLite file, e.g. 'tuning.db'; got {shown}")
-    path = Path(text.removeprefix("sqlite:///")).expanduser().absolute()
+    path = Path(expanduser(text.removeprefix("sqlite:///"))).absolute()
     if path.is_dir():
         raise InputError(f"storage must be an SQLite file; got the folder {path}")
     return path

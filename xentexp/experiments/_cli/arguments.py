@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import re
 from dataclasses import dataclass, field
+from os.path import expanduser
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -79,7 +80,7 @@ def read_arguments(words: list[str]) -> Arguments:
 
 def _set_option(read: Arguments, name: str, value: str) -> None:
     if name == "--config-dir":
-        read.config_dir = Path(value).expanduser().absolute()
+        read.config_dir = Path(expanduser(value)).absolute()
         if not read.config_dir.is_dir():
             raise InputError(f"--config-dir must be a folder; got {value!r}, which does not exist")
     elif name == "--config-name":

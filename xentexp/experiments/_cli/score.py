@@ -9,6 +9,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any, Literal
 
 from xentexp._inputs.checked import CheckedInput
+from xentexp._inputs.columns import printed_tolerance
 from xentexp._inputs.labels import plain_text
 from xentexp._inputs.read import read
 from xentexp.errors import InputError, unknown_name
@@ -54,15 +55,17 @@ def score(options: argparse.Namespace) -> int:
     target = table[options.target].to_numpy()
     labels, columns = _classes(options.labels, columns, target)
     predicted = columns["proba"] or columns["decision"]
+    proba = _values(table, columns["proba"])
     try:
         checked = read(
             target,
-            _values(table, columns["proba"]),
+            proba,
             decision=_values(table, columns["decision"]),
             from_logits=options.from_logits,
             labels=labels,
             sample_weight=None if options.weight is None else table[options.weight].to_numpy(),
             normalize=options.normalize,
+            tolerance=0.0 if proba is None else printed_tolerance(proba),
         )
         if options.losses is None:
             metrics = [*losses_for(checked, ordered=options.ordered), *_default_metrics(checked)]

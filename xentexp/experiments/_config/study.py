@@ -7,6 +7,7 @@ import json
 import os
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
+from os.path import expanduser
 from pathlib import Path
 from typing import Any
 
@@ -301,7 +302,7 @@ def _paths(parameters: Mapping[str, Any]) -> list[Path]:
     """Files that a loader reads: those its parameters name, and those of the folder of dacon."""
     names = [value for value in parameters.values() if isinstance(value, str) and value]
     names += [os.environ[name] for name in (FOLDER_VARIABLE,) if os.environ.get(name)]
-    paths = [Path(name).expanduser() for name in names]
+    paths = [Path(expanduser(name)) for name in names]
     return [*paths, *(path / name for path in paths if path.is_dir() for name in FILES)]
 
 
@@ -319,7 +320,7 @@ def _submission(path: str | None, dataset: Dataset) -> Path | None:
             f"{', '.join(dataset.test.columns)}, but the training rows have only the classes "
             f"{', '.join(map(str, dataset.classes))}"
         )
-    file = Path(path).expanduser().absolute()
+    file = Path(expanduser(path)).absolute()
     if not file.parent.is_dir():
         raise InputError(f"submission: the folder {file.parent} does not exist; create it first")
     if file.is_dir():

@@ -15,6 +15,7 @@ import tempfile
 import threading
 from collections.abc import Iterator
 from contextlib import AbstractContextManager
+from os.path import expanduser
 from pathlib import Path
 from types import FrameType
 from urllib.parse import urlsplit
@@ -41,7 +42,7 @@ def store_uri(uri: str | None = None) -> str:
     if re.match(r"(https?|postgresql|mysql|mssql)(\+\w+)?://", uri):
         remember_password(uri)
         return uri
-    path = Path(uri.removeprefix(SQLITE)).expanduser().absolute()
+    path = Path(expanduser(uri.removeprefix(SQLITE))).absolute()
     if path.is_dir() and not uri.startswith("file:"):
         raise InputError(f"the tracking store must be a file or an address; got the folder {path}")
     other = re.match(r"[\w+.-]*:", uri.removeprefix(SQLITE))

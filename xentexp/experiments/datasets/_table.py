@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import pathlib
 from collections.abc import Collection, Mapping, Sequence
+from os.path import expanduser
 from typing import Any
 
 import pandas as pd
@@ -172,7 +173,7 @@ def load_table(
         raise InputError("table: path must be a CSV or Parquet file; got None; set path=FILE")
     if target is None:
         raise InputError("table: target must be the column to predict; got None; set target=COLUMN")
-    file = pathlib.Path(path).expanduser()
+    file = pathlib.Path(expanduser(path))
     options = FileOptions(
         separator,
         encoding,
@@ -187,7 +188,7 @@ def load_table(
     frame.columns = frame.columns.map(str)
     tested = None
     if test is not None:
-        tested = _read_test(pathlib.Path(test).expanduser(), file, _like(frame, options), target)
+        tested = _read_test(pathlib.Path(expanduser(test)), file, _like(frame, options), target)
     dropped = list(drop or [])
     kept = list(keep or [])
     # A column that only the test rows have may be dropped too.
