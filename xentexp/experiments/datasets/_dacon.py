@@ -108,7 +108,7 @@ def load_dacon(path: Path | None = None) -> Dataset:
             "dacon: path must be the folder of train.csv, which is not included; got None; set "
             f"path or the environment variable {FOLDER_VARIABLE}"
         )
-    folder = pathlib.Path(expanduser(location))
+    folder = pathlib.Path(os.path.expanduser(location))
     if not folder.is_dir():
         raise InputError(
             f"dacon: path must be the folder of train.csv; the folder {folder.absolute()} does not "
