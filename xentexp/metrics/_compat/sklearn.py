@@ -158,8 +158,10 @@ def d2_score(
             f"pos_label must be left out for the log loss, which takes y_pred of shape (n,) for "
             f"the second class; got {pos_label!r}"
         )
-    given = {"y_true": y_true, "y_pred": y_pred, "sample_weight": sample_weight}
-    rows = {as_array(v, name).shape[:1] for name, v in given.items() if v is not None}
+    given = {"y_true": y_true, "y_pred": y_pred}
+    if sample_weight is not None:
+        given["sample_weight"] = sample_weight
+    rows = {as_array(values, name).shape[:1] for name, values in given.items()}
     if rows in ({(0,)}, {(1,)}):
         # scikit-learn returns NaN before it looks at the values.
         warnings.warn("D2 is not defined for fewer than two rows", UserWarning, stacklevel=2)
