@@ -165,23 +165,44 @@ def test_piece_of_a_class_without_weight() -> None:
     assert np.all(model.predict(X) > 0.0)
 
 
+@pytest.mark.parametrize("weighted", [False, True])
 @pytest.mark.parametrize(
     "setting", [{"class_weights": [1.0, 5.0]}, {"auto_class_weights": "SqrtBalanced"}]
 )
-def test_class_weights_that_catboost_ignores_raise_an_error(setting: Any) -> None:
-    X, y, _ = table(2, 60)
+def test_class_weights_that_catboost_ignores_raise_an_error(setting: Any, weighted: bool) -> None:
+    X, y, weight = table(2, 60, weighted=weighted)
     (name,) = setting
+    model = catboost.CatBoost({**PLAIN, **custom("brier_loss"), **setting})
     with pytest.raises(catboost.CatBoostError, match=f"InputError: {name} must not be set"):
-        catboost.CatBoost({**PLAIN, **custom("brier_loss"), **setting}).fit(X, y)
+        model.fit(X, y, sample_weight=weight)
 
 
-def test_class_weights_that_catboost_passes_reach_the_loss() -> None:
-    X, y, _ = table(3, 100)
-    settings = {**PLAIN, "iterations": 3, **custom("brier_loss"), "classes_count": 3}
-    weights = [1.0, 5.0, 2.0]
-    actual = catboost.CatBoost({**settings, "class_weights": weights}).fit(X, y).predict(X)
-    by_row = catboost.CatBoost(settings).fit(X, y, sample_weight=np.array(weights)[y]).predict(X)
-    np.testing.assert_allclose(actual, by_row, atol=1e-12)
+@pytest.mark.parametrize("weighted", [False, True])
+@pytest.mark.parametrize(
+    ("k", "setting"),
+    [
+        (2, {"class_weights": {0: 1.0, 1: 5.0}}),
+        (2, {"class_weights": [1.0, 5.0], "classes_count": 2}),
+        (2, {"class_weights": [1.0, 5.0], "class_names": [0, 1]}),
+        (3, {"class_weights": [1.0, 5.0, 2.0], "classes_count": 3}),
+    ],
+)
+def test_class_weights_that_catboost_passes_reach_the_loss(
+    k: int, setting: Any, weighted: bool
+) -> None:
+    X, y, weight = table(k, 100, weighted=weighted)
+    settings = {**PLAIN, "iterations": 3, **custom("brier_loss"), "classes_count": k}
+    by_class = np.array([1.0, 5.0, 2.0])[y]
+    by_row = catboost.CatBoost(settings).fit(
+        X, y, sample_weight=by_class if weight is None else by_class * weight
+    )
+    actual = catboost.CatBoost({**PLAIN, "iterations": 3, **custom("brier_loss"), **setting})
+    raw = {"prediction_type": "RawFormulaVal"}
+    np.testing.assert_allclose(
+        actual.fit(X, y, sample_weight=weight).predict(X, **raw),
+        by_row.predict(X, **raw),
+        atol=1e-6,
+    )
 
 
 def test_baseline_reproduces_boost_from_average() -> None:

@@ -296,6 +296,36 @@ def test_metric_refuses_predictions_that_are_not_probabilities(objective: str) -
         )  # fmt: skip
 
 
+def test_metric_refuses_the_default_objective() -> None:
+    X, y, _ = table(2, 60)
+    data = lightgbm.Dataset(X, y)
+    with pytest.raises(InputError, match="objective must be binary.* got 'regression'"):
+        lightgbm.train(QUIET, data, 2, valid_sets=[data], feval=LightGBMMetric("brier_loss"))
+
+
+class OwnBooster(lightgbm.Booster):
+    """Booster of a user's own class."""
+
+
+@pytest.mark.parametrize("kind", [lightgbm.Booster, OwnBooster])
+@pytest.mark.parametrize("custom", [False, True])
+def test_metric_in_a_loop_over_update(kind: Any, custom: bool) -> None:
+    X, y, _ = table(2, 200)
+    booster = kind({**QUIET, "objective": "binary"}, lightgbm.Dataset(X, y))
+    for _ in range(5):
+        booster.update(fobj=LightGBMObjective("brier_loss") if custom else None)
+    raw = booster.predict(X, raw_score=True)
+    ours = {name: value for _, name, value, *_ in booster.eval_train(LightGBMMetric("brier_loss"))}
+    np.testing.assert_allclose(ours["brier_loss"], brier_score_loss(y, expit(raw)), rtol=1e-9)
+
+
+def test_ignored_setting_of_a_booster_of_an_own_class_raises_an_error() -> None:
+    X, y, _ = table(2, 60)
+    booster = OwnBooster({**QUIET, "scale_pos_weight": 3.0}, lightgbm.Dataset(X, y))
+    with pytest.raises(InputError, match="scale_pos_weight must not be set"):
+        booster.update(fobj=LightGBMObjective("brier_loss"))
+
+
 def test_metric_refuses_training_rows_with_dart() -> None:
     # LightGBM drops trees when a metric asks for the predictions of the training rows.
     X, y, _ = table(2, 60)

@@ -245,6 +245,30 @@ def test_metric_refuses_predictions_that_are_not_probabilities(k: int, objective
         model.fit(X, y, eval_set=[(X, y)], verbose=False)
 
 
+class OwnBooster(xgboost.Booster):
+    """Booster of a user's own class."""
+
+
+@pytest.mark.parametrize("kind", [xgboost.Booster, OwnBooster])
+@pytest.mark.parametrize("output_margin", [False, True])
+def test_metric_in_a_loop_over_update(kind: Any, output_margin: bool) -> None:
+    X, y, _ = table(2, 200)
+    data = xgboost.DMatrix(X, y)
+    booster = kind({**PLAIN, "objective": "binary:logistic"}, [data])
+    metric, seen = XGBoostMetric("brier_loss"), []
+
+    def objective(scores: Any, data: Any) -> Any:
+        seen.append((metric(scores, data)[1], brier_score_loss(y, expit(scores))))
+        return XGBoostObjective("brier_loss")(scores, data)
+
+    for iteration in range(5):
+        booster.update(data, iteration, fobj=objective)
+    np.testing.assert_allclose(*np.transpose(seen), rtol=1e-6)
+    message = booster.eval_set([(data, "train")], 5, metric, output_margin)
+    expected = brier_score_loss(y, booster.predict(data))
+    np.testing.assert_allclose(float(message.rpartition(":")[2]), expected, atol=1e-6)
+
+
 def test_metric_of_decision_scores_beside_a_built_in_objective_raises_an_error() -> None:
     X, y, _ = table(2, 60)
     model = xgboost.XGBClassifier(n_estimators=2, eval_metric=XGBoostMetric("hinge_loss"), n_jobs=1)

@@ -37,10 +37,16 @@ def calling_frame(matches: Callable[[FrameType], bool]) -> FrameType | None:
     return frame
 
 
-def is_booster(frame: FrameType, module: str) -> bool:
-    """Whether the frame is a method of ``Booster`` of this package."""
-    kind = type(frame.f_locals.get("self"))
-    return kind.__name__ == "Booster" and kind.__module__.partition(".")[0] == module
+def booster_frame(module: str) -> FrameType | None:
+    """Nearest frame on the stack that is a method of ``Booster`` of this package, or None."""
+
+    def is_booster(frame: FrameType) -> bool:
+        return any(
+            kind.__name__ == "Booster" and kind.__module__.partition(".")[0] == module
+            for kind in type(frame.f_locals.get("self")).__mro__
+        )
+
+    return calling_frame(is_booster)
 
 
 class BoosterLoss:
@@ -222,7 +228,7 @@ class CallableObjective(BoosterObjective, ABC):
 
     def _check_booster(self) -> None:
         """Check the settings of the booster that calls the objective, once for each booster."""
-        frame = calling_frame(lambda frame: is_booster(frame, self.module))
+        frame = booster_frame(self.module)
         booster = None if frame is None else frame.f_locals["self"]
         if booster is not None and (self._checked is None or self._checked() is not booster):
             self._check_settings(booster)

@@ -54,12 +54,15 @@ def _settings() -> dict[str, Any]:
 
 def _check_weights_reach(settings: dict[str, Any]) -> None:
     """Raise an error for class weights that CatBoost does not pass to the objective."""
+    if "classes_count" in settings or "class_names" in settings:  # as for a dict of class weights
+        return
     for name in ("class_weights", "auto_class_weights"):
         if settings.get(name) not in (None, "None"):
             raise InputError(
-                f"{name} must not be set with a custom objective for two classes, because CatBoost "
-                f"ignores it then; got {settings[name]!r}; pass class_weight= to CatBoostObjective "
-                f"and CatBoostMetric instead"
+                f"{name} must not be set without classes_count with a custom objective for two "
+                f"classes, because CatBoost ignores it then; got {settings[name]!r}; set "
+                f"classes_count=2 too, or pass class_weight= to CatBoostObjective and "
+                f"CatBoostMetric instead"
             )
 
 
@@ -81,8 +84,8 @@ class CatBoostObjective(BoosterObjective):
     CatBoost also needs a custom metric, see `CatBoostMetric`, and for more than two classes
     ``classes_count``.
 
-    For two classes CatBoost ignores ``class_weights`` and ``auto_class_weights`` with a custom
-    objective; setting them raises an error.
+    For two classes and a custom objective CatBoost ignores ``auto_class_weights`` and a list of
+    ``class_weights`` without ``classes_count=2``; setting them without it raises an error.
 
     CatBoost starts boosting from the score 0. To start elsewhere, pass ``Pool(baseline=...)`` and
     add it to the predictions. `xentexp.estimators.CatBoostLossClassifier` does this and returns
@@ -166,8 +169,7 @@ class CatBoostObjective(BoosterObjective):
             Weighted first and second derivatives of the negative loss.
         """
         scores = np.asarray(approxes, dtype=np.float64)[np.newaxis]
-        if weights is None:
-            _check_weights_reach(_settings())
+        _check_weights_reach(_settings())
         ders = np.empty((scores.shape[1], 2))
         training = _training_on_part(self, scores, targets, weights)
         if training is None:
@@ -304,11 +306,8 @@ class CatBoostMetric(BoosterLoss):
             Sum of the weights. CatBoost adds the results of all parts and passes the two sums to
             `get_final_error`.
         """
-        settings = _settings()
-        _check_objective(settings)
+        _check_objective(_settings())
         scores = self.one_score(np.asarray(approxes, dtype=np.float64))
-        if weight is None and len(scores) == 1:
-            _check_weights_reach(settings)
         training = _training_on_part(self, scores, target, weight)
         if training is None:
             return 0.0, 0.0

@@ -9,8 +9,7 @@ from xentexp.objectives._boosting import (
     BoosterLoss,
     CallableObjective,
     Response,
-    calling_frame,
-    is_booster,
+    booster_frame,
 )
 
 MODULE = "lightgbm"
@@ -60,25 +59,25 @@ def boosting(settings: dict[str, Any]) -> str:
 
 def _response() -> Response:
     """What LightGBM passes to a metric; raw scores if the metric is not called by LightGBM."""
-    frame = calling_frame(lambda frame: "data_idx" in frame.f_locals and is_booster(frame, MODULE))
+    frame = booster_frame(MODULE)
     if frame is None:
         return "raw"
     booster = frame.f_locals["self"]
-    if boosting(booster.params) == "dart" and frame.f_locals["data_idx"] == 0:
+    if boosting(booster.params) == "dart" and frame.f_locals.get("data_idx") == 0:
         raise InputError(
             "valid_sets must not hold the training rows with boosting='dart', because LightGBM "
             "drops trees from the model whenever a metric asks for their predictions; got the "
             "training rows; pass held-out rows only"
         )
     _, objective = _setting(booster.params, "objective")
-    name = str(objective).lower()
+    name = "regression" if objective is None else str(objective).lower()  # LightGBM's default
     if callable(objective) or name in _CUSTOM:
         return "raw"
     if name in _PROBABILITIES:
         return "probabilities"
     raise InputError(
         f"objective must be binary, cross_entropy, multiclass or a custom one for LightGBMMetric, "
-        f"because the predictions of others are not class probabilities; got {objective!r}"
+        f"because the predictions of others are not class probabilities; got {name!r}"
     )
 
 

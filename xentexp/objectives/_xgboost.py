@@ -12,8 +12,7 @@ from xentexp.objectives._boosting import (
     BoosterLoss,
     CallableObjective,
     Response,
-    calling_frame,
-    is_booster,
+    booster_frame,
 )
 
 MODULE = "xgboost"
@@ -37,10 +36,10 @@ def _learner(booster: Any) -> dict[str, Any]:
 
 def _response() -> Response:
     """What XGBoost passes to a metric; raw scores if the metric is not called by XGBoost."""
-    frame = calling_frame(
-        lambda frame: "output_margin" in frame.f_locals and is_booster(frame, MODULE)
-    )
-    if frame is None or frame.f_locals["output_margin"]:
+    frame = booster_frame(MODULE)
+    if frame is None or frame.f_code.co_name in ("update", "boost"):  # which call objectives
+        return "raw"
+    if frame.f_locals["output_margin"]:
         return "raw"
     name = _learner(frame.f_locals["self"])["objective"]["name"]
     if name == "binary:logitraw":
