@@ -195,7 +195,8 @@ def test_constant_columns_give_class_proportions(model: Any) -> None:
         ({"early_stopping_rounds": 5}, "set validation_fraction"),
         ({"validation_fraction": 1.0}, "validation_fraction must be > 0 and < 1, or None; got 1.0"),
         ({"validation_fraction": "half"}, "must be > 0 and < 1, or None; got 'half'"),
-        ({"booster_params": 5}, "booster_params must be a dict or None; got 5"),
+        ({"booster_params": 5}, "booster_params must be a dict .*or None; got 5"),
+        ({"booster_params": {1: 2}}, "booster_params must be a dict with names as keys"),
         (
             {"booster_params": {"objective": "binary"}},
             "booster_params must not hold .* got objective",
@@ -303,6 +304,7 @@ def test_invalid_learning_rates_raise_input_error(kind, rate):
         (XGBoostLossClassifier, {"scale_pos_weight": 3.0}),
         (XGBoostLossClassifier, {"rate_drop": 0.1}),
         (XGBoostLossClassifier, {"bogus": 1, "verbosity": 0}),
+        (XGBoostLossClassifier, {"scale_pos_weight": "three"}),
         (XGBoostLossClassifier, {"booster": "gblinear"}),
         (XGBoostLossClassifier, {"validate_parameters": False, "bogus": 1}),
         (CatBoostLossClassifier, {"scale_pos_weight": 3.0}),
@@ -315,8 +317,118 @@ def test_invalid_learning_rates_raise_input_error(kind, rate):
 def test_settings_without_effect_raise_an_error(model: Any, params: Any) -> None:
     X, y, _ = table(2, 60)
     name = next(iter(params))
-    with pytest.raises(InputError, match=f"must not (be|hold|be set).*{name}|^{name} must not"):
+    with pytest.raises(InputError, match=f"must not (be|hold|be set).*{name}|^{name} must (not|be)"):
         model(booster_params=params, **SMALL).fit(X, y)
+
+
+COLUMNS = ["age", "income [EUR]", "c", "d", "e<", "f"]
+"""Names of which XGBoost and LightGBM do not accept all."""
+
+
+@pytest.mark.parametrize(
+    ("model", "by_name", "by_number"),
+    [
+        (LightGBMLossClassifier, {"categorical_feature": ["d", "f"]}, {"cat_feature": [3, 5]}),
+        (LightGBMLossClassifier, {"monotone_constraints": {"d": 1}}, {"mc": [0, 0, 0, 1, 0, 0]}),
+        (
+            LightGBMLossClassifier,
+            {"interaction_constraints": [["age", "d"], ["f"]]},
+            {"interaction_constraints": "[0,3],[5]"},
+        ),
+        (
+            XGBoostLossClassifier,
+            {"monotone_constraints": {"d": 1}},
+            {"monotone_constraints": "(0,0,0,1,0,0)"},
+        ),
+        (
+            XGBoostLossClassifier,
+            {"interaction_constraints": [["age", "d"], ["f"]]},
+            {"interaction_constraints": "[[0,3],[5]]"},
+        ),
+        (
+            CatBoostLossClassifier,
+            {"monotone_constraints": {"d": 1}},
+            {"monotone_constraints": {3: 1}},
+        ),
+        (CatBoostLossClassifier, {"feature_weights": {"d": 0.01}}, {"feature_weights": {3: 0.01}}),
+        (CatBoostLossClassifier, {"ignored_features": ["d"]}, {"ignored_features": [3]}),
+    ],
+)
+def test_columns_in_booster_params_by_name(model: Any, by_name: Any, by_number: Any) -> None:
+    X, y, _ = table(2, 300)
+    frame = pd.DataFrame(np.round(2.0 * np.abs(X[:, 2:])), columns=COLUMNS)
+    named, numbered, without = (
+        model(booster_params=params, **SMALL).fit(frame, y).predict_proba(frame)
+        for params in (by_name, by_number, {})
+    )
+    np.testing.assert_array_equal(named, numbered)
+    assert np.abs(named - without).max() > 1e-3
+
+
+@pytest.mark.parametrize("categories", [False, True])
+def test_categorical_feature_equals_that_of_lgbm_classifier(categories: bool) -> None:
+    lightgbm = pytest.importorskip("lightgbm")
+    X, y, _ = table(2, 300)
+    frame = pd.DataFrame(np.round(2.0 * np.abs(X[:, 2:])), columns=list("abcdef"))
+    if categories:
+        frame["e"] = pd.Categorical(np.where(X[:, 0] > 0.0, "u", "v"))
+    ours = LightGBMLossClassifier(booster_params={"categorical_feature": ["a", "c"]})
+    theirs = lightgbm.LGBMClassifier(n_jobs=1, verbose=-1).fit(
+        frame, y, categorical_feature=["a", "c", *(["e"] if categories else [])]
+    )
+    np.testing.assert_allclose(
+        ours.fit(frame, y).predict_proba(frame), theirs.predict_proba(frame), atol=1e-12
+    )
+
+
+@pytest.mark.parametrize(
+    ("model", "params"),
+    [
+        (LightGBMLossClassifier, {"categorical_feature": ["zip"]}),
+        (LightGBMLossClassifier, {"categorical_feature": "0"}),
+        (LightGBMLossClassifier, {"interaction_constraints": [0, 1]}),
+        (XGBoostLossClassifier, {"monotone_constraints": {"zip": 1}}),
+        (XGBoostLossClassifier, {"interaction_constraints": [[[0]]]}),
+        (CatBoostLossClassifier, {"ignored_features": [9]}),
+    ],
+)
+def test_unknown_columns_in_booster_params_raise_an_error(model: Any, params: Any) -> None:
+    X, y, _ = table(2, 60)
+    with pytest.raises(InputError, match="columns in booster_params must be"):
+        model(booster_params=params).fit(X, y)
+
+
+@pytest.mark.parametrize("k", [2, 3])
+def test_dart_equals_that_of_xgb_classifier(k: int) -> None:
+    xgboost = pytest.importorskip("xgboost")
+    X, y, _ = table(k, 300)
+    dart = {"booster": "dart", "rate_drop": 0.3}
+    ours = XGBoostLossClassifier(n_estimators=10, random_state=0, booster_params=dart)
+    theirs = xgboost.XGBClassifier(n_estimators=10, random_state=0, n_jobs=1, **dart)
+    np.testing.assert_allclose(
+        ours.fit(X, y).predict_proba(X), theirs.fit(X, y).predict_proba(X), atol=1e-6
+    )
+    ours.set_params(validation_fraction=0.3, early_stopping_rounds=2)
+    with pytest.raises(InputError, match="early_stopping_rounds must be None for dart"):
+        ours.fit(X, y)
+
+
+@pytest.mark.parametrize(
+    ("model", "params"),
+    [
+        (XGBoostLossClassifier, {"scale_pos_weight": 1}),
+        (XGBoostLossClassifier, {"scale_pos_weight": None, "booster": "gbtree"}),
+        (CatBoostLossClassifier, {"verbose": 0}),
+        (CatBoostLossClassifier, {"logging_level": "Silent"}),
+        (CatBoostLossClassifier, {"silent": True}),
+    ],
+)
+def test_settings_that_change_nothing_are_accepted(model: Any, params: Any) -> None:
+    X, y, _ = table(2, 60)
+    np.testing.assert_array_equal(
+        model(booster_params=params, **SMALL).fit(X, y).predict_proba(X),
+        model(**SMALL).fit(X, y).predict_proba(X),
+    )
 
 
 @pytest.mark.parametrize("name", ["boosting", "boosting_type", "boost"])
@@ -324,7 +436,7 @@ def test_dart_refuses_what_changes_or_outlives_its_trees(name: str) -> None:
     # Recording the training rows changes the model in LightGBM; later rounds change the best one.
     X, y, _ = table(2, 100)
     dart = LightGBMLossClassifier(booster_params={name: "dart"}, validation_fraction=0.3, **SMALL)
-    with pytest.raises(InputError, match="early_stopping_rounds must be None with boosting='dart'"):
+    with pytest.raises(InputError, match="early_stopping_rounds must be None for dart"):
         clone(dart).set_params(early_stopping_rounds=3).fit(X, y)
     with pytest.raises(InputError, match="record must be None with boosting='dart'"):
         clone(dart).set_params(record=()).fit(X, y)
@@ -389,6 +501,28 @@ def test_sparse_rows(model: Any, container: Any, k: int) -> None:
     expected = clone(fitted).fit(dense, y).predict_proba(dense)
     actual = fitted.fit(container(X), y).predict_proba(container(X))
     np.testing.assert_allclose(actual, expected, atol=1e-9)
+
+
+@each_classifier
+def test_entries_that_a_sparse_matrix_stores_twice_are_added(model: Any) -> None:
+    X, y, _ = table(2, 100)
+    # Each row stores two parts of its first value and its second value.
+    columns = np.tile([0, 0, 1], 100)
+    values = np.column_stack([X[:, 0] - 1.0, np.ones(100), X[:, 1]]).ravel()
+    twice = scipy.sparse.csr_array((values, columns, np.arange(0, 301, 3)), shape=(100, 2))
+    stored = twice.nnz
+    fitted = clone(model).set_params(random_state=0)
+    expected = clone(fitted).fit(X[:, :2], y).predict_proba(X[:, :2])
+    np.testing.assert_allclose(fitted.fit(twice, y).predict_proba(twice), expected, atol=1e-6)
+    assert twice.nnz == stored  # the caller's matrix is not changed
+
+
+@each_classifier
+@pytest.mark.parametrize("weight", [[np.nan], [np.inf], [-1.0], [0.0], ["a"], [None]])
+def test_weights_that_are_not_valid_raise_an_error(model: Any, weight: Any) -> None:
+    X, y, _ = table(2, 60)
+    with pytest.raises(InputError, match="sample_weight is not valid: "):
+        clone(model).fit(X, y, sample_weight=weight * 60)
 
 
 @pytest.mark.parametrize("k", [2, 3])

@@ -299,7 +299,7 @@ def test_metric_refuses_predictions_that_are_not_probabilities(objective: str) -
 def test_metric_refuses_the_default_objective() -> None:
     X, y, _ = table(2, 60)
     data = lightgbm.Dataset(X, y)
-    with pytest.raises(InputError, match="objective must be binary.* got 'regression'"):
+    with pytest.raises(InputError, match=r"objective must be binary.* got 'regression'"):
         lightgbm.train(QUIET, data, 2, valid_sets=[data], feval=LightGBMMetric("brier_loss"))
 
 

@@ -20,7 +20,7 @@ from xentexp._inputs.labels import to_class_weight
 from xentexp._inputs.options import check_bool, check_integer
 from xentexp._inputs.read import ascending
 from xentexp._numerics import FloatArray
-from xentexp.errors import InputError
+from xentexp.errors import InputError, plain_errors
 from xentexp.estimators._history import History, PartLosses, recorded_losses
 from xentexp.estimators._holdout import TrainingRows
 from xentexp.estimators._link import ScoreLink
@@ -170,9 +170,10 @@ class LossClassifier(ScorePredictor, BaseEstimator):  # type: ignore[misc]
         weight = None
         if sample_weight is not None:
             refuse_collection(sample_weight, "sample_weight")
-            weight = _check_sample_weight(
-                sample_weight, X, dtype=np.float64, ensure_non_negative=True
-            )
+            with plain_errors("sample_weight is not valid", ValueError, TypeError):
+                weight = _check_sample_weight(
+                    sample_weight, X, dtype=np.float64, ensure_non_negative=True
+                )
         self.class_weight_ = to_class_weight(
             self.class_weight,
             tuple(self.classes_.tolist()),

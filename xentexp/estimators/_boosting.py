@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping
 from numbers import Integral
 from typing import Any, ClassVar, Self
 
@@ -147,8 +147,10 @@ class BoosterClassifier(LossClassifier):
                 f"with validation_fraction=None; set validation_fraction, e.g. to 0.1"
             )
         params = {} if self.booster_params is None else self.booster_params
-        if not isinstance(params, Mapping):
-            raise InputError(f"booster_params must be a dict or None; got {params!r}")
+        if not isinstance(params, Mapping) or not all(isinstance(name, str) for name in params):
+            raise InputError(
+                f"booster_params must be a dict with names as keys, or None; got {params!r}"
+            )
         reserved = sorted(self.reserved & set(params))
         if reserved:
             raise InputError(
@@ -162,6 +164,46 @@ class BoosterClassifier(LossClassifier):
                 f"booster_params must not hold parameters that do not work in "
                 f"{type(self).__name__}; got {', '.join(unused)}; remove them"
             )
+
+    def _refuse_stopping_with_dart(self) -> None:
+        if self.early_stopping_rounds is not None:
+            raise InputError(
+                f"early_stopping_rounds must be None for dart, because later rounds change the "
+                f"trees of the best round; got {self.early_stopping_rounds!r}; choose n_estimators "
+                f"by cross-validation instead"
+            )
+
+    def _positions(self, columns: Any) -> list[int]:
+        """Numbers of columns that a parameter of the booster gives by name or number."""
+        if isinstance(columns, str) or not np.iterable(columns):
+            raise InputError(
+                f"columns in booster_params must be a list of names or numbers; got {columns!r}"
+            )
+        # Boosters receive the columns without their names, which some of them do not accept.
+        known = {name: number for number, name in enumerate(getattr(self, "feature_names_in_", ()))}
+        known |= {number: number for number in range(self.n_features_in_)}
+        unknown = [
+            column for column in columns if not isinstance(column, Hashable) or column not in known
+        ]
+        if unknown:
+            raise InputError(
+                f"columns in booster_params must be names of columns of X or their numbers from 0 "
+                f"to {self.n_features_in_ - 1}; got {', '.join(map(repr, unknown[:5]))}"
+            )
+        return [known[column] for column in columns]
+
+    def _by_position(self, value: Any, missing: float) -> Any:
+        """One number for each column from a mapping; other values are returned unchanged."""
+        if not isinstance(value, Mapping):
+            return value
+        numbers = dict(zip(self._positions(value), value.values(), strict=True))
+        return [numbers.get(column, missing) for column in range(self.n_features_in_)]
+
+    def _groups(self, value: Any) -> Any:
+        """Groups of columns by number; text is returned unchanged."""
+        if isinstance(value, str):
+            return value
+        return [self._positions(group) for group in (value if np.iterable(value) else [value])]
 
     def _seed(self) -> int:
         if isinstance(self.random_state, Integral):

@@ -19,6 +19,14 @@ from xentexp.losses import Loss
 from xentexp.objectives._boosting import by_class
 from xentexp.objectives._catboost import CatBoostMetric, CatBoostObjective
 
+_OF_COLUMNS = {
+    "monotone_constraints",
+    "feature_weights",
+    "first_feature_use_penalties",
+    "per_object_feature_penalties",
+}
+"""Parameters of CatBoost that may have one value for each column that they name."""
+
 
 class CatBoostLossClassifier(BoosterClassifier):
     """CatBoost classifier that is trained on any loss.
@@ -81,8 +89,9 @@ class CatBoostLossClassifier(BoosterClassifier):
         is trained on. None records only the loss that is trained on, and only for the held-out
         rows, which is faster.
     booster_params : mapping, default=None
-        Further parameters of CatBoost, for example ``{"rsm": 0.8}``. Parameters that
-        this class sets itself, such as ``learning_rate``, raise an error.
+        Further parameters of CatBoost, for example ``{"rsm": 0.8}``. Columns may be given by name
+        or number, as in ``{"monotone_constraints": {"age": 1}}``. Parameters that this class sets
+        itself, such as ``learning_rate``, raise an error.
     n_jobs : int, default=None
         Number of threads. None means 1, unless a ``joblib.parallel_config`` context sets another
         number; -1 means all processors.
@@ -193,7 +202,7 @@ class CatBoostLossClassifier(BoosterClassifier):
             *("learning_rate", "eta", "depth", "max_depth", "l2_leaf_reg", "reg_lambda"),
             *("thread_count", "n_jobs", "random_seed", "random_state", "early_stopping_rounds"),
             *("od_wait", "od_type", "od_pval", "use_best_model", "boost_from_average"),
-            *("cat_features", "verbose", "silent", "verbose_eval", "logging_level"),
+            "cat_features",
         )
     )
 
@@ -231,7 +240,7 @@ class CatBoostLossClassifier(BoosterClassifier):
         params: dict[str, Any] = {
             "allow_writing_files": False,
             "allow_const_label": True,  # if all rows of the other classes have the weight 0
-            **(self.booster_params or {}),
+            **self._settings(),
             "loss_function": CatBoostObjective(
                 train.training.loss, hessian_factor=self.hessian_factor, **options
             ),
@@ -242,16 +251,15 @@ class CatBoostLossClassifier(BoosterClassifier):
             "l2_leaf_reg": self.reg_lambda,
             "thread_count": self._threads(),
             "random_seed": self._seed(),
-            "verbose": False,
         }
+        if not {"verbose", "silent", "verbose_eval", "logging_level"} & set(params):
+            params["verbose"] = False
         if n_scores > 1:
             params["classes_count"] = n_scores
             params.setdefault("bootstrap_type", "Bayesian")  # default of CatBoost's MultiClass
         if not _can_split(train.X):
-            self.booster_, self.n_iter_ = (
-                None,
-                0,
-            )  # CatBoost raises an error if no column can be split
+            # CatBoost raises an error if no column can be split.
+            self.booster_, self.n_iter_ = None, 0
             return
         stops = self.early_stopping_rounds is not None
 
@@ -275,6 +283,19 @@ class CatBoostLossClassifier(BoosterClassifier):
         self.n_iter_ = int(self.booster_.tree_count_)
         for name in history.parts:
             self._record(name, parts[name], history)
+
+    def _settings(self) -> dict[str, Any]:
+        """The parameters in `booster_params`, with numbers for names of columns."""
+        settings = dict(self.booster_params or {})
+        for name in _OF_COLUMNS & set(settings):
+            value = settings[name]
+            if isinstance(value, Mapping):
+                numbers = self._positions(value)
+                settings[name] = dict(zip(numbers, value.values(), strict=True))
+        ignored = settings.get("ignored_features")
+        if ignored is not None:
+            settings["ignored_features"] = self._positions(ignored)
+        return settings
 
     def _record(self, name: str, part: TrainingRows, history: History) -> None:
         """Record the losses of each round after training, tree by tree."""

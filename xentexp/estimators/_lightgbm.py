@@ -16,7 +16,13 @@ from xentexp.estimators._history import History
 from xentexp.estimators._holdout import TrainingRows
 from xentexp.losses import Loss
 from xentexp.objectives._boosting import by_class, newton_in_layout
-from xentexp.objectives._lightgbm import aliases_of, boosting, check_unused, lightgbm_factor
+from xentexp.objectives._lightgbm import (
+    aliases_of,
+    boosting,
+    check_unused,
+    lightgbm_factor,
+    setting,
+)
 
 
 class LightGBMLossClassifier(BoosterClassifier):
@@ -84,7 +90,8 @@ class LightGBMLossClassifier(BoosterClassifier):
         is trained on. None records only the loss that is trained on, and only for the held-out
         rows, which is faster.
     booster_params : mapping, default=None
-        Further parameters of LightGBM, for example ``{"feature_fraction": 0.8}``. Parameters that
+        Further parameters of LightGBM, for example ``{"feature_fraction": 0.8}``. Columns may be
+        given by name or number, as in ``{"categorical_feature": ["month"]}``. Parameters that
         this class sets itself, such as ``learning_rate``, raise an error.
     n_jobs : int, default=None
         Number of threads. None means 1, unless a ``joblib.parallel_config`` context sets another
@@ -234,19 +241,15 @@ class LightGBMLossClassifier(BoosterClassifier):
                 "boosting must not be 'rf' for LightGBMLossClassifier, because LightGBM has no "
                 "custom objectives for random forests; got 'rf'; choose 'gbdt' or 'dart'"
             )
-        uses_dart = boosting(settings) == "dart"
-        if uses_dart and "train" in history.parts:
-            raise InputError(
-                f"record must be None with boosting='dart', because LightGBM drops trees from the "
-                f"model whenever it predicts the training rows; got {self.record!r}; leave record "
-                f"unset"
-            )
-        if uses_dart and self.early_stopping_rounds is not None:
-            raise InputError(
-                f"early_stopping_rounds must be None with boosting='dart', because later rounds "
-                f"change the trees of the best round; got {self.early_stopping_rounds!r}; choose "
-                f"n_estimators by cross-validation instead"
-            )
+        if boosting(settings) == "dart":
+            self._refuse_stopping_with_dart()
+            if "train" in history.parts:
+                raise InputError(
+                    f"record must be None with boosting='dart', because LightGBM drops trees from "
+                    f"the model whenever it predicts the training rows; got {self.record!r}; leave "
+                    f"record unset"
+                )
+        categorical = self._columns(settings)
         train = parts["train"]
         n_scores = train.training.n_scores
         factor = self.hessian_factor or lightgbm_factor(n_scores)
@@ -273,16 +276,15 @@ class LightGBMLossClassifier(BoosterClassifier):
                 init_score=self._start(part.training.n_rows).ravel(order="F"),
                 reference=reference,
                 params={**params, "objective": "none"},
+                categorical_feature=categorical,
                 free_raw_data=False,
             )
 
         sets = {"train": data(train)}
         sets["train"].construct()
         if not any(map(sets["train"].feature_num_bin, range(train.X.shape[1]))):
-            self.booster_, self.n_iter_ = (
-                None,
-                0,
-            )  # LightGBM raises an error if no column can be split
+            # LightGBM raises an error if no column can be split.
+            self.booster_, self.n_iter_ = None, 0
             return
         if "valid" in parts:
             sets["valid"] = data(parts["valid"], sets["train"])
@@ -307,6 +309,25 @@ class LightGBMLossClassifier(BoosterClassifier):
             callbacks=[stop],
         )
         self.n_iter_ = int(self.booster_.current_iteration())
+
+    def _columns(self, settings: dict[str, Any]) -> Any:
+        """Replace names of columns in the settings; remove and return the categorical columns."""
+        key, groups = setting(settings, "interaction_constraints")
+        if groups is not None:
+            settings[key] = self._groups(groups)
+        key, constraints = setting(settings, "monotone_constraints")
+        if constraints is not None:
+            settings[key] = self._by_position(constraints, 0)
+        # LightGBM ignores them in its parameters.
+        key, categorical = setting(settings, "categorical_feature")
+        settings.pop(key, None)
+        if categorical is None or (isinstance(categorical, str) and categorical == "auto"):
+            return "auto"
+        # Columns of pandas categories are always categorical.
+        numbers = self._positions(categorical) + self._positions(self.categories_)
+        if self.categories_:  # a DataFrame, in which LightGBM finds columns by name
+            return sorted({f"f{number}" for number in numbers})
+        return sorted(set(numbers))
 
     def _booster_scores(self, X: Any) -> NDArray[np.floating]:
         return np.asarray(

@@ -49,8 +49,13 @@ def plain_frame(X: Any) -> Any:
 
 def as_matrix(X: Any) -> Any:
     """Sparse array as a sparse matrix, which LightGBM requires, with int32 indices for CatBoost."""
+    if not issparse(X):
+        return X
+    if not X.has_canonical_format:  # CatBoost refuses an entry that is stored twice
+        X = X.copy()
+        X.sum_duplicates()
     # SciPy chooses int32 if the indices fit.
-    return csr_matrix((X.data, X.indices, X.indptr), shape=X.shape) if issparse(X) else X
+    return csr_matrix((X.data, X.indices, X.indptr), shape=X.shape)
 
 
 def dense_rows(X: Any, rows: NDArray[np.intp]) -> NDArray[np.float64]:

@@ -88,7 +88,8 @@ class XGBoostLossClassifier(BoosterClassifier):
         is trained on. None records only the loss that is trained on, and only for the held-out
         rows, which is faster.
     booster_params : mapping, default=None
-        Further parameters of XGBoost, for example ``{"colsample_bytree": 0.8}``. Parameters that
+        Further parameters of XGBoost, for example ``{"colsample_bytree": 0.8}``. Columns may be
+        given by name or number, as in ``{"monotone_constraints": {"age": 1}}``. Parameters that
         this class sets itself, such as ``learning_rate``, raise an error.
     n_jobs : int, default=None
         Number of threads. None means 1, unless a ``joblib.parallel_config`` context sets another
@@ -144,6 +145,10 @@ class XGBoostLossClassifier(BoosterClassifier):
     are the weighted, smoothed class proportions; for losses of decision scores from the best
     constant, or from 0 if it does not determine the proportions.
 
+    The derivatives are rounded to 20 bits (a relative error below 1e-6) before they are multiplied
+    by the weights; XGBoost itself stores 24 bits. This makes a row of integer weight up to 16
+    exactly equal to so many rows of weight 1.
+
     `predict_proba` applies the link of the loss to the raw scores: a softmax for most losses (for
     two classes a sigmoid), the tempered softmax for ``"bi_tempered_logistic_loss"``, the thresholds
     for losses of one latent score. Scores of losses of decision scores, such as exponential loss,
@@ -184,7 +189,7 @@ class XGBoostLossClassifier(BoosterClassifier):
             *("disable_default_eval_metric", "n_estimators", "num_boost_round"),
             *("learning_rate", "eta", "max_depth", "min_child_weight", "reg_lambda", "lambda"),
             *("n_jobs", "nthread", "random_state", "seed", "early_stopping_rounds"),
-            *("booster", "enable_categorical"),
+            "enable_categorical",
         )
     )
 
@@ -222,10 +227,11 @@ class XGBoostLossClassifier(BoosterClassifier):
         xgboost = import_extra("xgboost", type(self).__name__)
         objective = parts["train"].training
         n_scores = objective.n_scores
+        settings = self._settings()
         params: dict[str, Any] = {
             "tree_method": "hist",
             "verbosity": 1,
-            **(self.booster_params or {}),
+            **settings,
             "base_score": 0.0,
             "disable_default_eval_metric": True,
             "learning_rate": self.learning_rate,
@@ -238,7 +244,6 @@ class XGBoostLossClassifier(BoosterClassifier):
         if n_scores > 1:
             params["num_class"] = n_scores
         sets = {name: self._matrix(part.X, part.training) for name, part in parts.items()}
-        check_scale_pos_weight(params.get("scale_pos_weight"))
         _check_names(xgboost, params, sets["train"])
 
         class Recorder(xgboost.callback.TrainingCallback):  # type: ignore[misc, name-defined]
@@ -258,6 +263,27 @@ class XGBoostLossClassifier(BoosterClassifier):
             callbacks=[Recorder()] if history.parts else None,
         )
         self.n_iter_ = int(self.booster_.num_boosted_rounds())
+
+    def _settings(self) -> dict[str, Any]:
+        """The parameters in `booster_params`, checked, with numbers for names of columns."""
+        settings = dict(self.booster_params or {})
+        check_scale_pos_weight(settings.pop("scale_pos_weight", None))
+        booster = settings.get("booster", "gbtree")
+        if booster not in ("gbtree", "dart"):
+            raise InputError(
+                f"booster must be 'gbtree' or 'dart' for XGBoostLossClassifier; got {booster!r}; "
+                f"for a linear model use LinearLossClassifier"
+            )
+        if booster == "dart":
+            self._refuse_stopping_with_dart()
+        constraints = self._by_position(settings.get("monotone_constraints"), 0)
+        if isinstance(constraints, list):
+            settings["monotone_constraints"] = tuple(constraints)
+        if settings.get("interaction_constraints") is not None:
+            settings["interaction_constraints"] = str(
+                self._groups(settings["interaction_constraints"])
+            )
+        return settings
 
     def _rounded_objective(self, objective: TrainingObjective) -> Callable[..., Any]:
         """Function for gradients and curvatures that have 20 bits before they are weighted."""

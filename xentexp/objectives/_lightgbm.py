@@ -31,7 +31,7 @@ _PROBABILITIES = ("binary", "multiclass", "softmax", "cross_entropy", "xentropy"
 def check_unused(settings: dict[str, Any]) -> None:
     """Raise an error for settings that LightGBM ignores with a custom objective."""
     for name, (neutral, remedy) in UNUSED.items():
-        key, value = _setting(settings, name)
+        key, value = setting(settings, name)
         if value is not None and str(value).lower() not in neutral:
             raise InputError(
                 f"{key} must not be set with a custom objective, because LightGBM ignores it then; "
@@ -46,7 +46,7 @@ def aliases_of(name: str) -> list[str]:
     return [name, *sorted(_ConfigAliases.get(name) - {name})]
 
 
-def _setting(settings: dict[str, Any], name: str) -> tuple[str, Any]:
+def setting(settings: dict[str, Any], name: str) -> tuple[str, Any]:
     """Name under which a setting is given, and its value; None if it is not set."""
     given = [key for key in aliases_of(name) if key in settings]
     return (given[0], settings[given[0]]) if given else (name, None)
@@ -54,7 +54,7 @@ def _setting(settings: dict[str, Any], name: str) -> tuple[str, Any]:
 
 def boosting(settings: dict[str, Any]) -> str:
     """Kind of boosting, for example "dart"; "none" if it is not set."""
-    return str(_setting(settings, "boosting")[1]).lower()
+    return str(setting(settings, "boosting")[1]).lower()
 
 
 def _response() -> Response:
@@ -69,7 +69,7 @@ def _response() -> Response:
             "drops trees from the model whenever a metric asks for their predictions; got the "
             "training rows; pass held-out rows only"
         )
-    _, objective = _setting(booster.params, "objective")
+    _, objective = setting(booster.params, "objective")
     name = "regression" if objective is None else str(objective).lower()  # LightGBM's default
     if callable(objective) or name in _CUSTOM:
         return "raw"

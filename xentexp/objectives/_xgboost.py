@@ -22,10 +22,10 @@ _PROBABILITIES = ("binary:logistic", "reg:logistic", "multi:softprob")
 
 def check_scale_pos_weight(value: Any) -> None:
     """Raise an error for a setting that XGBoost ignores with a custom objective."""
-    if value is not None and float(value) != 1.0:
+    if value not in (None, 1):
         raise InputError(
             f"scale_pos_weight must not be set with a custom objective, because XGBoost ignores it "
-            f"then; got {value}; pass class_weight= instead"
+            f"then; got {value!r}; pass class_weight= instead"
         )
 
 
@@ -138,7 +138,9 @@ class XGBoostObjective(CallableObjective):
         """Raise an error for settings that do not fit a custom objective."""
         learner = _learner(booster)
         objective = learner["objective"]
-        check_scale_pos_weight(objective.get("reg_loss_param", {}).get("scale_pos_weight"))
+        check_scale_pos_weight(
+            float(objective.get("reg_loss_param", {}).get("scale_pos_weight", 1.0))
+        )
         # A number in XGBoost 2 and a list from 3.1 on.
         base_score = np.atleast_1d(json.loads(learner["learner_model_param"]["base_score"]))
         if objective["name"] in _LOGISTIC and not np.all((base_score > 0.0) & (base_score < 1.0)):
