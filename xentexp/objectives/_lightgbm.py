@@ -177,6 +177,8 @@ class LightGBMMetric(BoosterLoss):
     ``binary``, ``cross_entropy`` and ``multiclass`` probabilities. The metric asks the LightGBM
     model that calls it for its objective; other objectives raise an error. So do the training rows
     in ``valid_sets`` together with ``boosting="dart"``, because LightGBM then changes the model.
+    If you call the metric yourself, it reads raw scores; for probabilities use the function of the
+    loss in `xentexp.metrics`.
 
     ``LGBMClassifier`` also monitors a metric of its own, and early stopping uses every metric that
     is monitored. Set ``metric="None"`` to monitor only this one, as in the example.

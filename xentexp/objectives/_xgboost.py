@@ -160,6 +160,8 @@ class XGBoostMetric(BoosterLoss):
     With a custom objective XGBoost passes raw scores to the metric, with its objectives
     ``binary:logistic`` and ``multi:softprob`` probabilities. The metric asks the XGBoost model that
     calls it for its objective; other objectives, except ``binary:logitraw``, raise an error.
+    If you call the metric yourself, it reads raw scores; for probabilities use the function of the
+    loss in `xentexp.metrics`.
 
     Parameters
     ----------
