@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
+import inspect
 import json
 import os
 import sqlite3
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
+from sklearn.utils import all_estimators
 
 from tests.experiments.cli.test_cli import dacon_like
 from tests.support.stores import client, runs
+from xentexp.errors import InputError
 from xentexp.experiments._cli import main
 from xentexp.experiments._cli.composition import RESOLVERS
-from xentexp.experiments._config.classifiers import TRUSTED
+from xentexp.experiments._config.classifiers import TRUSTED, read_candidate
+from xentexp.experiments._config.schema import ModelFile
 
 RUN = ["run", "n_jobs=1", "cv.n_splits=2", "dataset=table", "dataset.path=table.csv"]
 RUN += ["dataset.target=grade"]
@@ -90,6 +95,23 @@ STEP = "    steps: [[a, {_target_: sklearn.linear_model.LogisticRegression, C: %
         "    _target_: sklearn.preprocessing.FunctionTransformer\n    func: os.system\n",
         "a:\n  preprocessing: none\n  classifier:\n"
         "    _target_: catboost.CatBoostClassifier\n    output_borders: victim.txt\n",
+        "a:\n  preprocessing: none\n  classifier:\n"
+        "    _target_: sklearn.model_selection.GridSearchCV\n"
+        "    estimator: {_target_: sklearn.pipeline.Pipeline, steps: []}\n"
+        "    param_grid: [{memory: [folder]}]\n",
+        "a:\n  preprocessing: none\n  classifier:\n"
+        "    _target_: sklearn.calibration.CalibratedClassifierCV\n"
+        "    estimator: {_target_: catboost.CatBoost, params: {train_dir: folder}}\n",
+        # LightGBM joins its parameters to one text, and reads that again.
+        "a:\n  preprocessing: none\n  classifier:\n"
+        "    _target_: lightgbm.LGBMClassifier\n"
+        "    boosting_type: gbdt forcedsplits_filename=victim.txt\n",
+        "a:\n  preprocessing: none\n  classifier:\n"
+        "    _target_: lightgbm.LGBMClassifier\n    x forcedsplits_filename: victim.txt\n",
+        "a:\n  preprocessing: none\n  classifier:\n    _target_: sklearn.dummy.DummyClassifier\n"
+        "  space: {strategy: ['prior', 'prior fs=victim.txt']}\n",
+        PIPELINE + "    steps: [[v, {_target_: sklearn.feature_extraction.text.CountVectorizer, "
+        "input: filename}], [c, {_target_: sklearn.dummy.DummyClassifier}]]\n",
         "# @package _global_\nmodels:\n  a:\n    preprocessing: none\n    classifier:\n"
         "      _target_: sklearn.dummy.DummyClassifier\n"
         f"hydra:\n  callbacks: {{x: {COPY.replace(':', ': ')}}}\n",
@@ -101,13 +123,76 @@ STEP = "    steps: [[a, {_target_: sklearn.linear_model.LogisticRegression, C: %
 def test_a_model_file_cannot_call_code(
     text: str, victim: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    if "catboost" in text:
-        pytest.importorskip("catboost")
+    for package in ("catboost", "lightgbm"):
+        if package in text:
+            pytest.importorskip(package)
     assert main([*RUN, *model_file("a", text)]) == 2
     assert capsys.readouterr().err.startswith("xentexp: error: ")
     assert not victim.exists()
     assert Path("victim.txt").read_text() == "private"
     assert not Path("folder").exists()
+
+
+def _classifiers() -> list[tuple[str, type]]:
+    return [(f"{c.__module__}.{name}", c) for name, c in all_estimators(type_filter="classifier")]
+
+
+@pytest.mark.filterwarnings("ignore:Class PassiveAggressiveClassifier:FutureWarning")
+@pytest.mark.parametrize(("target", "cls"), _classifiers())
+def test_every_classifier_of_scikit_learn_is_allowed(target: str, cls: type) -> None:
+    logistic = {"_target_": "sklearn.linear_model.LogisticRegression"}
+    pair = [["a", logistic], ["b", {"_target_": "sklearn.tree.DecisionTreeClassifier"}]]
+    parameters = inspect.signature(cls).parameters
+    given = {
+        key: {"estimator": logistic, "estimators": pair}.get(key, parameter.default)
+        for key, parameter in parameters.items()
+        if key in ("estimator", "estimators")
+        or isinstance(parameter.default, (bool, int, float, str, type(None)))
+    }
+    model = ModelFile(preprocessing="scaled", classifier={"_target_": target, **given})
+    assert type(read_candidate("m", model).estimator["classifier"]) is cls
+
+
+@pytest.mark.parametrize(
+    "classifier",
+    [
+        {
+            "_target_": "sklearn.gaussian_process.GaussianProcessClassifier",
+            "kernel": {"_target_": "sklearn.gaussian_process.kernels.RBF", "length_scale": 2.0},
+        },
+        {
+            "_target_": "sklearn.calibration.CalibratedClassifierCV",
+            "estimator": {"_target_": "sklearn.svm.LinearSVC"},
+            "cv": {"_target_": "sklearn.model_selection.StratifiedKFold", "n_splits": 3},
+        },
+        {
+            "_target_": "sklearn.linear_model.LogisticRegression",
+            "class_weight": {"path": 2.0, "_x": 1.0, "> 50K": 1.0},  # labels
+        },
+        {
+            "_target_": "sklearn.model_selection.GridSearchCV",
+            "estimator": {"_target_": "sklearn.linear_model.LogisticRegression"},
+            "param_grid": [{"C": [0.1, 1.0]}],
+        },
+    ],
+)
+def test_parts_of_everyday_models_are_allowed(classifier: dict[str, Any]) -> None:
+    candidate = read_candidate("m", ModelFile(preprocessing="scaled", classifier=classifier))
+    name = classifier["_target_"].rpartition(".")[2]
+    assert type(candidate.estimator["classifier"]).__name__ == name
+
+
+def test_an_estimator_that_cannot_be_copied_is_an_error_of_the_model() -> None:
+    pytest.importorskip("catboost")
+    classifier = {"_target_": "catboost.CatBoostClassifier", "loss_function": "x"}
+    with pytest.raises(InputError, match=r"^model m: .*x loss is not supported"):
+        read_candidate("m", ModelFile(preprocessing="none", classifier=classifier))
+
+
+def test_a_module_that_is_a_program_does_not_run_when_it_is_named() -> None:
+    classifier = {"_target_": "xentexp.__main__.X"}
+    with pytest.raises(InputError, match="has no class X"):
+        read_candidate("m", ModelFile(preprocessing="none", classifier=classifier))
 
 
 def test_a_package_is_imported_only_if_the_user_trusts_it(
