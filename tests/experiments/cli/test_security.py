@@ -5,7 +5,9 @@ from __future__ import annotations
 import inspect
 import json
 import os
+import re
 import sqlite3
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -18,13 +20,14 @@ from tests.experiments.cli.test_cli import dacon_like
 from tests.support.stores import client, runs
 from xentexp.errors import InputError
 from xentexp.experiments._cli import main
-from xentexp.experiments._cli.composition import RESOLVERS
+from xentexp.experiments._cli.composition import RESOLVERS, check_resolvers
 from xentexp.experiments._config.classifiers import TRUSTED, read_candidate
 from xentexp.experiments._config.schema import ModelFile
 
 RUN = ["run", "n_jobs=1", "cv.n_splits=2", "dataset=table", "dataset.path=table.csv"]
 RUN += ["dataset.target=grade"]
 SECRET = "s3cret-Zq9"
+ADDRESS = f"http://user:{SECRET}@localhost:1"
 
 
 @pytest.fixture
@@ -225,6 +228,75 @@ def test_a_search_path_in_a_file_is_not_used(
     monkeypatch.syspath_prepend(str(table_csv.parent / "mine"))
     words = ["--config-dir", "mine", "--config-name", "study", "models=[prior]", "-q"]
     assert main([*RUN, *words]) == 0
+
+
+@pytest.mark.parametrize(
+    "text", ["${oc.${x}:1}", "${${x}:1}", "${oc.env:A,${oc.create:1}}", "${${x}.create:{a: 1}}"]
+)
+def test_the_name_of_a_resolver_cannot_be_computed(text: str) -> None:
+    with pytest.raises(InputError, match="interpolations must name another key or use"):
+        check_resolvers({"a": [text]})
+
+
+@pytest.mark.parametrize("text", ["${a.${b}}", "${a}:${b}", "${oc.env:A,${b}}", "${oc.env:A}:1"])
+def test_references_to_keys_are_allowed(text: str) -> None:
+    check_resolvers({"a": [text]})
+
+
+def _bomb() -> str:
+    lines = ["a: &a [x, x, x, x, x, x, x, x, x]"]
+    lines += [f"{b}: &{b} [{', '.join([f'*{a}'] * 9)}]" for a, b in pairwise("abcdefghi")]
+    return "\n".join(lines) + "\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        (_bomb(), "the aliases of .*study.yaml must stand for at most 100000 values"),
+        ("defaults: [run, _self_]\nseed: !!python/name:os.system\n", "constructor for the tag"),
+        (f"defaults: [run, _self_]\nseed: {'[' * 3000}{']' * 3000}\n", "is nested too deeply"),
+        ("defaults: [study]\n", "its defaults list names itself"),
+        ("defaults: ['pkg://os@x']\n", "the configuration has no group 'pkg:'"),
+        ("seed: 1\n", r"must begin with defaults: \[run, _self_\]"),
+    ],
+)
+def test_a_configuration_file_cannot_run_code_or_expand_without_bound(
+    text: str, message: str, table_csv: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    Path("mine").mkdir()
+    Path("mine/study.yaml").write_text(text)
+    assert main([*RUN, "models=[prior]", "--config-dir", "mine", "--config-name", "study"]) == 2
+    assert re.search(message, capsys.readouterr().err)
+
+
+def test_aliases_of_a_file_are_values(table_csv: Path) -> None:
+    Path("mine").mkdir()
+    Path("mine/study.yaml").write_text(
+        "defaults: [run, _self_]\nleaderboard: &shown [brier_loss]\nlosses: *shown\n"
+        "metrics: []\nprimary: brier_loss\n"
+    )
+    words = ["--config-dir", "mine", "--config-name", "study", "models=[prior]", "-q"]
+    assert main([*RUN, *words]) == 0
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs named pipes")
+def test_a_pipe_among_the_configuration_files_is_not_read(
+    table_csv: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    Path("mine").mkdir()
+    os.mkfifo("mine/study.yaml")
+    assert main([*RUN, "--config-dir", "mine", "--config-name", "study"]) == 2
+    assert "--config-dir must have only files and folders" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("name", ["../study", "/etc/passwd", "missing", ""])
+def test_a_configuration_outside_the_folder_is_not_read(
+    name: str, table_csv: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    Path("mine").mkdir()
+    Path("study.yaml").write_text("defaults: [run]\n")
+    assert main([*RUN, "--config-dir", "mine", "--config-name", name]) == 2
+    assert "must be the name of a file of --config-dir" in capsys.readouterr().err
 
 
 def test_the_document_names_what_the_code_allows() -> None:
@@ -445,6 +517,28 @@ def test_hostile_labels_columns_and_file_names_are_shown_as_they_are(
         if command[0] == "score":
             assert "class [b]bold[/b]" in shown.replace("\n", " ")
             assert r"a\x1b[31mred" in shown
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["leaderboard", ADDRESS],
+        ["ui", "--port", ADDRESS],
+        ["score", "table.csv", "--target", "y", "--header", ADDRESS],
+        ["losses", "brier_loss", ADDRESS],
+        ["datasets", f"--jsn={ADDRESS}"],
+        [ADDRESS],
+    ],
+)
+def test_errors_about_the_syntax_of_a_command_have_no_password(
+    words: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit):
+        main([*words, "\x1b[31m"])
+    err = capsys.readouterr().err
+    assert "http://user:***@localhost" in err
+    assert SECRET not in err
+    assert "\x1b" not in err
 
 
 def test_errors_have_one_line_whatever_the_names_contain(
