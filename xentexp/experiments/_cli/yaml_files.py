@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 from pathlib import Path
 
-import yaml
+import yaml  # type: ignore[import-untyped]
 
 from xentexp.errors import InputError
 
