@@ -7,14 +7,16 @@ import re
 from urllib.parse import unquote
 
 _HIDDEN = "***"
-_USER = r"(?P<before>[a-z][\w+.-]*://[^\s:/@'\"]*)"
+# One slash is left of two where an address is shown as a path.
+_USER = r"(?P<before>[a-z][\w+.-]+:/{1,2}[^\s:/@'\"]*)"
 _PORT = r"\d+(?:[/?#\s'\",]|$)"
 _PASSWORD = re.compile(rf"{_USER}:(?!{_PORT})(?P<password>[^\s'\"]*)@", re.IGNORECASE)
-_TOKEN_AS_USER = re.compile(r"(https?://)[^\s:/?#@'\"]+@", re.IGNORECASE)
-_WORDS = (
-    r"token|passw(?:or)?d|pwd|secret|api_?key|access_?key|credential|signature|\bsig\b|\bauth\b"
+_TOKEN_AS_USER = re.compile(r"(https?:/{1,2})[^\s:/?#@'\"]+@", re.IGNORECASE)
+_WORDS = r"token|passw(?:or)?d|pwd|secret|api_?key|access_?key|credential|signature"
+    r"|\bsig\b|\bauth\b|\bkey\b"
+_PARAMETER = re.compile(
+    rf"((?:[?&;=]|%3B|%3D)[\w.-]*?(?:{_WORDS})[\w.-]*(?:=|%3D))[^&\s'\"#]+", re.IGNORECASE
 )
-_PARAMETER = re.compile(rf"([?&;][\w.-]*(?:{_WORDS})[\w.-]*=)[^&\s'\"#]+", re.IGNORECASE)
 _BEARER = re.compile(r"(\b(?:Bearer|Basic) )[\w.~+/=-]{8,}")
 _SECRET_VARIABLE = re.compile(
     r"TOKEN|PASSW(OR)?D|SECRET|CREDENTIAL|API_?KEY|ACCESS_KEY", re.IGNORECASE

@@ -100,8 +100,9 @@ def storage_path(file: object) -> Path:
         shown = without_secrets(repr(file))
         raise InputError(f"storage must be an SQLite file, e.g. 'tuning.db'; got {shown}")
     path = Path(expanduser(text.removeprefix("sqlite:///"))).absolute()
-    if path.is_dir():
-        raise InputError(f"storage must be an SQLite file; got the folder {path}")
+    if path.exists() and not path.is_file():
+        kind = "folder" if path.is_dir() else "device"
+        raise InputError(f"storage must be an SQLite file; got the {kind} {path}")
     return path
 
 

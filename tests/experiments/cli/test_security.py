@@ -2,24 +2,32 @@
 
 from __future__ import annotations
 
+import inspect
 import json
 import os
+import re
 import sqlite3
+from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
+from sklearn.utils import all_estimators
 
 from tests.experiments.cli.test_cli import dacon_like
 from tests.support.stores import client, runs
+from xentexp.errors import InputError
 from xentexp.experiments._cli import main
-from xentexp.experiments._cli.composition import RESOLVERS
-from xentexp.experiments._config.classifiers import TRUSTED
+from xentexp.experiments._cli.composition import RESOLVERS, check_resolvers
+from xentexp.experiments._config.classifiers import TRUSTED, read_candidate
+from xentexp.experiments._config.schema import ModelFile
 
 RUN = ["run", "n_jobs=1", "cv.n_splits=2", "dataset=table", "dataset.path=table.csv"]
 RUN += ["dataset.target=grade"]
 SECRET = "s3cret-Zq9"
+ADDRESS = f"http://user:{SECRET}@localhost:1"
 
 
 @pytest.fixture
@@ -90,6 +98,23 @@ STEP = "    steps: [[a, {_target_: sklearn.linear_model.LogisticRegression, C: %
         "    _target_: sklearn.preprocessing.FunctionTransformer\n    func: os.system\n",
         "a:\n  preprocessing: none\n  classifier:\n"
         "    _target_: catboost.CatBoostClassifier\n    output_borders: victim.txt\n",
+        "a:\n  preprocessing: none\n  classifier:\n"
+        "    _target_: sklearn.model_selection.GridSearchCV\n"
+        "    estimator: {_target_: sklearn.pipeline.Pipeline, steps: []}\n"
+        "    param_grid: [{memory: [folder]}]\n",
+        "a:\n  preprocessing: none\n  classifier:\n"
+        "    _target_: sklearn.calibration.CalibratedClassifierCV\n"
+        "    estimator: {_target_: catboost.CatBoost, params: {train_dir: folder}}\n",
+        # LightGBM joins its parameters to one text, and reads that again.
+        "a:\n  preprocessing: none\n  classifier:\n"
+        "    _target_: lightgbm.LGBMClassifier\n"
+        "    boosting_type: gbdt forcedsplits_filename=victim.txt\n",
+        "a:\n  preprocessing: none\n  classifier:\n"
+        "    _target_: lightgbm.LGBMClassifier\n    x forcedsplits_filename: victim.txt\n",
+        "a:\n  preprocessing: none\n  classifier:\n    _target_: sklearn.dummy.DummyClassifier\n"
+        "  space: {strategy: ['prior', 'prior fs=victim.txt']}\n",
+        PIPELINE + "    steps: [[v, {_target_: sklearn.feature_extraction.text.CountVectorizer, "
+        "input: filename}], [c, {_target_: sklearn.dummy.DummyClassifier}]]\n",
         "# @package _global_\nmodels:\n  a:\n    preprocessing: none\n    classifier:\n"
         "      _target_: sklearn.dummy.DummyClassifier\n"
         f"hydra:\n  callbacks: {{x: {COPY.replace(':', ': ')}}}\n",
@@ -101,13 +126,76 @@ STEP = "    steps: [[a, {_target_: sklearn.linear_model.LogisticRegression, C: %
 def test_a_model_file_cannot_call_code(
     text: str, victim: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    if "catboost" in text:
-        pytest.importorskip("catboost")
+    for package in ("catboost", "lightgbm"):
+        if package in text:
+            pytest.importorskip(package)
     assert main([*RUN, *model_file("a", text)]) == 2
     assert capsys.readouterr().err.startswith("xentexp: error: ")
     assert not victim.exists()
     assert Path("victim.txt").read_text() == "private"
     assert not Path("folder").exists()
+
+
+def _classifiers() -> list[tuple[str, type]]:
+    return [(f"{c.__module__}.{name}", c) for name, c in all_estimators(type_filter="classifier")]
+
+
+@pytest.mark.filterwarnings("ignore:Class PassiveAggressiveClassifier:FutureWarning")
+@pytest.mark.parametrize(("target", "cls"), _classifiers())
+def test_every_classifier_of_scikit_learn_is_allowed(target: str, cls: type) -> None:
+    logistic = {"_target_": "sklearn.linear_model.LogisticRegression"}
+    pair = [["a", logistic], ["b", {"_target_": "sklearn.tree.DecisionTreeClassifier"}]]
+    parameters = inspect.signature(cls).parameters
+    given = {
+        key: {"estimator": logistic, "estimators": pair}.get(key, parameter.default)
+        for key, parameter in parameters.items()
+        if key in ("estimator", "estimators")
+        or isinstance(parameter.default, (bool, int, float, str, type(None)))
+    }
+    model = ModelFile(preprocessing="scaled", classifier={"_target_": target, **given})
+    assert type(read_candidate("m", model).estimator["classifier"]) is cls
+
+
+@pytest.mark.parametrize(
+    "classifier",
+    [
+        {
+            "_target_": "sklearn.gaussian_process.GaussianProcessClassifier",
+            "kernel": {"_target_": "sklearn.gaussian_process.kernels.RBF", "length_scale": 2.0},
+        },
+        {
+            "_target_": "sklearn.calibration.CalibratedClassifierCV",
+            "estimator": {"_target_": "sklearn.svm.LinearSVC"},
+            "cv": {"_target_": "sklearn.model_selection.StratifiedKFold", "n_splits": 3},
+        },
+        {
+            "_target_": "sklearn.linear_model.LogisticRegression",
+            "class_weight": {"path": 2.0, "_x": 1.0, "> 50K": 1.0},  # labels
+        },
+        {
+            "_target_": "sklearn.model_selection.GridSearchCV",
+            "estimator": {"_target_": "sklearn.linear_model.LogisticRegression"},
+            "param_grid": [{"C": [0.1, 1.0]}],
+        },
+    ],
+)
+def test_parts_of_everyday_models_are_allowed(classifier: dict[str, Any]) -> None:
+    candidate = read_candidate("m", ModelFile(preprocessing="scaled", classifier=classifier))
+    name = classifier["_target_"].rpartition(".")[2]
+    assert type(candidate.estimator["classifier"]).__name__ == name
+
+
+def test_an_estimator_that_cannot_be_copied_is_an_error_of_the_model() -> None:
+    pytest.importorskip("catboost")
+    classifier = {"_target_": "catboost.CatBoostClassifier", "loss_function": "x"}
+    with pytest.raises(InputError, match=r"^model m: .*x loss is not supported"):
+        read_candidate("m", ModelFile(preprocessing="none", classifier=classifier))
+
+
+def test_a_module_that_is_a_program_does_not_run_when_it_is_named() -> None:
+    classifier = {"_target_": "xentexp.__main__.X"}
+    with pytest.raises(InputError, match="has no class X"):
+        read_candidate("m", ModelFile(preprocessing="none", classifier=classifier))
 
 
 def test_a_package_is_imported_only_if_the_user_trusts_it(
@@ -140,6 +228,75 @@ def test_a_search_path_in_a_file_is_not_used(
     monkeypatch.syspath_prepend(str(table_csv.parent / "mine"))
     words = ["--config-dir", "mine", "--config-name", "study", "models=[prior]", "-q"]
     assert main([*RUN, *words]) == 0
+
+
+@pytest.mark.parametrize(
+    "text", ["${oc.${x}:1}", "${${x}:1}", "${oc.env:A,${oc.create:1}}", "${${x}.create:{a: 1}}"]
+)
+def test_the_name_of_a_resolver_cannot_be_computed(text: str) -> None:
+    with pytest.raises(InputError, match="interpolations must name another key or use"):
+        check_resolvers({"a": [text]})
+
+
+@pytest.mark.parametrize("text", ["${a.${b}}", "${a}:${b}", "${oc.env:A,${b}}", "${oc.env:A}:1"])
+def test_references_to_keys_are_allowed(text: str) -> None:
+    check_resolvers({"a": [text]})
+
+
+def _bomb() -> str:
+    lines = ["a: &a [x, x, x, x, x, x, x, x, x]"]
+    lines += [f"{b}: &{b} [{', '.join([f'*{a}'] * 9)}]" for a, b in pairwise("abcdefghi")]
+    return "\n".join(lines) + "\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        (_bomb(), "the aliases of .*study.yaml must stand for at most 100000 values"),
+        ("defaults: [run, _self_]\nseed: !!python/name:os.system\n", "constructor for the tag"),
+        (f"defaults: [run, _self_]\nseed: {'[' * 3000}{']' * 3000}\n", "is nested too deeply"),
+        ("defaults: [study]\n", "its defaults list names itself"),
+        ("defaults: ['pkg://os@x']\n", "the configuration has no group 'pkg:'"),
+        ("seed: 1\n", r"must begin with defaults: \[run, _self_\]"),
+    ],
+)
+def test_a_configuration_file_cannot_run_code_or_expand_without_bound(
+    text: str, message: str, table_csv: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    Path("mine").mkdir()
+    Path("mine/study.yaml").write_text(text)
+    assert main([*RUN, "models=[prior]", "--config-dir", "mine", "--config-name", "study"]) == 2
+    assert re.search(message, capsys.readouterr().err)
+
+
+def test_aliases_of_a_file_are_values(table_csv: Path) -> None:
+    Path("mine").mkdir()
+    Path("mine/study.yaml").write_text(
+        "defaults: [run, _self_]\nleaderboard: &shown [brier_loss]\nlosses: *shown\n"
+        "metrics: []\nprimary: brier_loss\n"
+    )
+    words = ["--config-dir", "mine", "--config-name", "study", "models=[prior]", "-q"]
+    assert main([*RUN, *words]) == 0
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs named pipes")
+def test_a_pipe_among_the_configuration_files_is_not_read(
+    table_csv: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    Path("mine").mkdir()
+    os.mkfifo("mine/study.yaml")
+    assert main([*RUN, "--config-dir", "mine", "--config-name", "study"]) == 2
+    assert "--config-dir must have only files and folders" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("name", ["../study", "/etc/passwd", "missing", ""])
+def test_a_configuration_outside_the_folder_is_not_read(
+    name: str, table_csv: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    Path("mine").mkdir()
+    Path("study.yaml").write_text("defaults: [run]\n")
+    assert main([*RUN, "--config-dir", "mine", "--config-name", name]) == 2
+    assert "must be the name of a file of --config-dir" in capsys.readouterr().err
 
 
 def test_the_document_names_what_the_code_allows() -> None:
@@ -360,6 +517,28 @@ def test_hostile_labels_columns_and_file_names_are_shown_as_they_are(
         if command[0] == "score":
             assert "class [b]bold[/b]" in shown.replace("\n", " ")
             assert r"a\x1b[31mred" in shown
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["leaderboard", ADDRESS],
+        ["ui", "--port", ADDRESS],
+        ["score", "table.csv", "--target", "y", "--header", ADDRESS],
+        ["losses", "brier_loss", ADDRESS],
+        ["datasets", f"--jsn={ADDRESS}"],
+        [ADDRESS],
+    ],
+)
+def test_errors_about_the_syntax_of_a_command_have_no_password(
+    words: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit):
+        main([*words, "\x1b[31m"])
+    err = capsys.readouterr().err
+    assert "http://user:***@localhost" in err
+    assert SECRET not in err
+    assert "\x1b" not in err
 
 
 def test_errors_have_one_line_whatever_the_names_contain(

@@ -28,6 +28,7 @@ from xentexp.experiments._models import tabular_pipeline
 from xentexp.experiments._results import Candidate, ExperimentResult, out_of_fold
 from xentexp.experiments._tracking import DataInput, LoggedMetric, Param, Store, Tag, Text
 from xentexp.experiments.datasets import load_dataset
+from xentexp.tuning._storage import storage_path
 
 
 @pytest.fixture
@@ -374,6 +375,15 @@ def test_a_folder_is_not_a_store(tmp_path: Path) -> None:
         tracking.store_uri(str(tmp_path))
 
 
+@pytest.mark.skipif(not Path("/dev/null").exists(), reason="needs devices")
+def test_a_device_is_not_replaced_by_a_store() -> None:
+    for uri in ("sqlite:////dev/null", "/dev/null"):
+        with pytest.raises(InputError, match="got the device /dev/null"):
+            tracking.store_uri(uri)
+    with pytest.raises(InputError, match="storage must be an SQLite file; got the device"):
+        storage_path("/dev/null")
+
+
 def test_a_store_is_made_with_its_folder(tmp_path: Path) -> None:
     uri = f"sqlite:///{tmp_path}/new/folder/mlflow.db"
     store = Store(uri, "trial", primary="entropy", description="")
@@ -477,6 +487,11 @@ def test_processes_that_make_a_store_at_once_get_one_store(tmp_path: Path) -> No
         ("https://ann:s3cret@mlflow.example", "https://ann:***@mlflow.example"),
         ("https://mlflow.example:5000/a@b", "https://mlflow.example:5000/a@b"),
         ("sqlite:////home/ann/mlflow.db", "sqlite:////home/ann/mlflow.db"),
+        ("the file /work/http:/ann:s3cret@h/x.csv", "the file /work/http:/ann:***@h/x.csv"),
+        ("sqlite:///x.db?key=s3cret&a=1", "sqlite:///x.db?key=***&a=1"),
+        ("mssql:///?odbc_connect=UID=a;PWD=s3cret", "mssql:///?odbc_connect=UID=a;PWD=***"),
+        ("mssql:///?odbc_connect=PWD%3Ds3cret%3BUID%3Da", "mssql:///?odbc_connect=PWD%3D***"),
+        ("xentexp run leakage.key=[ID] C:/a:b@c", "xentexp run leakage.key=[ID] C:/a:b@c"),
     ],
 )
 def test_an_address_is_shown_without_its_password(uri, shown):

@@ -11,7 +11,7 @@ import textwrap
 import traceback
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 from xentexp import __version__
 from xentexp.experiments._cli.conf import conf_folder
@@ -105,6 +105,15 @@ output:
 """
 
 
+class _Parser(argparse.ArgumentParser):
+    """Parser whose errors have no secrets and no control characters, as all other errors."""
+
+    def error(self, message: str) -> NoReturn:
+        from xentexp._safe_text import printable
+
+        super().error(printable(message, one_line=True))
+
+
 def _header(word: str) -> bool | int:
     """Value of --header."""
     if word.lower() in ("true", "false"):
@@ -139,7 +148,7 @@ def _command(commands: Any, name: str, text: str, **options: Any) -> argparse.Ar
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+    parser = _Parser(
         prog="xentexp",
         description="Compare classifiers on tables by cross-entropy and other losses and metrics.",
         epilog="xentexp COMMAND --help describes a command.",

@@ -84,6 +84,8 @@ def _set_option(read: Arguments, name: str, value: str) -> None:
         if not read.config_dir.is_dir():
             raise InputError(f"--config-dir must be a folder; got {value!r}, which does not exist")
     elif name == "--config-name":
+        if not value or ".." in Path(value).parts or Path(value).is_absolute():
+            raise InputError(unknown_config(value))
         read.config_name = value.removesuffix(".yaml")
     elif name == "--package":
         read.package = value
@@ -95,6 +97,14 @@ def _set_option(read: Arguments, name: str, value: str) -> None:
         raise InputError(f"--cfg must be job; got {value!r}; write --cfg job")
     else:
         read.cfg = True
+
+
+def unknown_config(name: str) -> str:
+    """Error for a value of --config-name."""
+    return (
+        f"--config-name must be the name of a file of --config-dir without .yaml, e.g. study; got "
+        f"{name!r}"
+    )
 
 
 def _check_switch(word: str, following: list[str]) -> None:

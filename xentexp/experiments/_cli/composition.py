@@ -22,6 +22,7 @@ from xentexp._safe_text import remember
 from xentexp.errors import InputError
 from xentexp.experiments._cli.arguments import Arguments, for_hydra
 from xentexp.experiments._cli.conf import conf_folder
+from xentexp.experiments._cli.yaml_files import check_file
 
 RESOLVERS = ("oc.env", "oc.decode", "oc.select")
 """Resolvers that a configuration may use, besides references to other keys."""
@@ -86,6 +87,7 @@ def _check_packaged_names(arguments: Arguments) -> None:
     folder = arguments.config_dir
     for file in sorted(folder.rglob("*.yaml")) if folder is not None else ():
         assert folder is not None
+        check_file(file)
         name = file.relative_to(folder)
         packaged = conf_folder() / name
         if packaged.is_file() and packaged.read_bytes() != file.read_bytes():
@@ -122,7 +124,7 @@ def check_resolvers(node: Any) -> None:
         for value in node:
             check_resolvers(value)
     elif isinstance(node, str):
-        for name in re.findall(r"\$\{\s*([^\s:${}]+)\s*:", node):
+        for name in re.findall(r"\$\{\s*((?:[^\s:${}]|\$\{[^{}]*\})+)\s*:", node):
             if name not in RESOLVERS:
                 raise InputError(
                     f"interpolations must name another key or use one of the resolvers "

@@ -11,7 +11,7 @@ from hydra.errors import HydraException
 from omegaconf import DictConfig
 
 from xentexp.errors import unknown_name
-from xentexp.experiments._cli.arguments import is_file, own_file
+from xentexp.experiments._cli.arguments import is_file, own_file, unknown_config
 from xentexp.experiments._cli.conf import conf_folder
 from xentexp.experiments._config.schema import unknown_key
 from xentexp.experiments._folds import CV_OPTIONS, unknown_kind
@@ -29,10 +29,20 @@ def explain(error: Exception, choices: list[str] | None = None) -> str:
         known = [path.stem for path in (conf_folder() / group).glob("*.yaml")]
         if group == "cv":
             return str(unknown_kind("cv", name))
+        if not known:
+            return f"the configuration has no group {group!r}; got {name!r} in a defaults list"
         more = " (and files of --config-dir)"
         if group == "dataset" and is_file(name):
             more += f"; for your own file, write {own_file(name)}"
         return f"{unknown_name(group, name, known)}{more}"
+    primary = re.search(r"Cannot find primary config '([^']*)'", message)
+    if primary:
+        return unknown_config(primary[1])
+    character = re.search(r"LexerNoViableAltException: (.*?) \^", message)
+    if character:
+        return f"{character[1]} cannot be parsed: its key has a character that is not allowed"
+    if isinstance(error, RecursionError) or isinstance(error.__cause__, RecursionError):
+        return "a configuration file is nested too deeply, or its defaults list names itself"
     syntax = re.search(r"Error parsing override '([^']*)'", message)
     if syntax:
         reason = re.sub(r" See https?://.*|Error parsing override '.*' ", "", cause)
@@ -72,7 +82,10 @@ def _unknown_key(key: str, choices: list[str] | None) -> str:
                 return str(unknown_key(kind, part, known, where=where)) + _own_file(part)
             return str(unknown_key(kind, part, known))
         node = node[part]
-    return f"{key} cannot be set"
+    return (
+        f"{key} cannot be set; a file of --config-name must begin with defaults: [run, _self_], "
+        f"which reads the packaged configuration"
+    )
 
 
 def _kinds_with(option: str) -> str:

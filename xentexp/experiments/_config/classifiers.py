@@ -6,11 +6,11 @@ import difflib
 import importlib
 import inspect
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from importlib.util import find_spec
 from typing import Any
 
-from sklearn.base import is_classifier
+from sklearn.base import clone, is_classifier
 
 from xentexp.errors import EXTRAS, InputError, missing_extra, unknown_name
 from xentexp.experiments._config.schema import ModelFile
@@ -23,10 +23,11 @@ TRUSTED = ("sklearn", "xentexp", "lightgbm", "xgboost", "catboost")
 
 _FILES = re.compile(
     r"(.*_)?(memory|file|filename|files|dir|path|borders|machines?|storage)(_.*)?"
-    r"|forced_?splits|forced_?bins|fs|mlist|workers|nodes"
+    r"|forced_?splits|forced_?bins|fs|mlist|workers|nodes|input"
 )
 """Parameters that read or write files (joblib's cache is a folder of pickles) or open sockets."""
-_WITHOUT_FILES = {"allow_writing_files"}
+_NOT_FILES = {"input": {"content"}, "gpu_cat_features_storage": {"GpuRam", "CpuPinnedMemory"}}
+"""Values of such parameters that do not name files."""
 
 
 def read_candidate(name: str, model: ModelFile, trusted: Collection[str] = ()) -> Candidate:
@@ -34,9 +35,12 @@ def read_candidate(name: str, model: ModelFile, trusted: Collection[str] = ()) -
     trusted = (*TRUSTED, *trusted)
     try:
         classifier = instantiate(model.classifier, trusted)
+        suitable = is_classifier(clone(classifier))
     except InputError as error:
         raise InputError(f"model {name}: {error}") from error.__cause__
-    if not is_classifier(classifier):
+    except Exception as error:  # CatBoost checks its parameters when they are read
+        raise InputError(f"model {name}: {error}") from error
+    if not suitable:
         raise InputError(
             f"model {name}: _target_ must be a classifier; got {model.classifier['_target_']}"
         )
@@ -44,9 +48,7 @@ def read_candidate(name: str, model: ModelFile, trusted: Collection[str] = ()) -
     space = None
     if model.space is not None:
         try:
-            for key, dimension in model.space.items():
-                _check_parameter(re.split(r"__|\.", str(key))[-1], dimension)
-                _check_data(dimension)
+            _check_inside(model.space, trusted)
             read_space(model.space, classifier)
         except InputError as error:
             raise InputError(f"model {name}: {error}") from None
@@ -66,8 +68,8 @@ def check_classifier(
         )
     trusted = (*TRUSTED, *trusted)
     try:
-        cls, _ = _checked(classifier, trusted)
         _check_inside(classifier, trusted)
+        cls = _estimator_class(classifier["_target_"], trusted)
     except InputError as error:
         raise InputError(f"model {name}: {error}") from error.__cause__
     return inspect.signature(cls).parameters
@@ -77,20 +79,15 @@ def instantiate(node: Any, trusted: Collection[str] = TRUSTED) -> Any:
     """Make the estimators of a section; each is checked when it is made, at every depth."""
     # Not by `hydra.utils.instantiate`, which resolves interpolations in the values once more and so
     # calls whatever an escaped one yields.
-    return _made(node, trusted)
-
-
-def _made(node: Any, trusted: Collection[str]) -> Any:
     if isinstance(node, list):
-        return [_made(item, trusted) for item in node]
+        return [instantiate(item, trusted) for item in node]
     if not isinstance(node, Mapping):
-        _check_data(node)
+        _check_text(node)
         return node
-    if "_target_" not in node:
-        _check_keys(node)
-        return {key: _made(value, trusted) for key, value in node.items()}
-    cls, parameters = _checked(node, trusted)
-    made = {key: _made(value, trusted) for key, value in parameters.items()}
+    cls = _checked(node, trusted)
+    made = {key: instantiate(node[key], trusted) for key in node if key != "_target_"}
+    if cls is None:
+        return made
     try:
         return cls(**made)
     except Exception as error:  # whatever a constructor raises
@@ -98,65 +95,65 @@ def _made(node: Any, trusted: Collection[str]) -> Any:
 
 
 def _check_inside(node: object, trusted: Collection[str]) -> None:
-    """Check all estimators of a section without making them."""
+    """Check all estimators and values of a section without making estimators."""
     if isinstance(node, list):
         for item in node:
             _check_inside(item, trusted)
     elif isinstance(node, Mapping):
-        if "_target_" in node:
-            _checked(node, trusted)
-        else:
-            _check_keys(node)
+        _checked(node, trusted)
         for value in node.values():
             _check_inside(value, trusted)
     else:
-        _check_data(node)
+        _check_text(node)
 
 
-def _checked(node: Mapping[str, Any], trusted: Collection[str]) -> tuple[Any, dict[str, Any]]:
-    """Class of an estimator, and its parameters: only names that the class has."""
-    _check_keys(node)
-    cls = _estimator_class(node["_target_"], trusted)
-    parameters = {key: value for key, value in node.items() if key != "_target_"}
-    known = inspect.signature(cls).parameters
+def _checked(node: Mapping[Any, Any], trusted: Collection[str]) -> Any:
+    """Class of an estimator whose keys are its parameters; None for another mapping."""
+    cls = _estimator_class(node["_target_"], trusted) if "_target_" in node else None
+    known = {} if cls is None else inspect.signature(cls).parameters
     open_ended = any(p.kind is inspect.Parameter.VAR_KEYWORD for p in known.values())
-    for key, value in parameters.items():
-        if not open_ended and key not in known:
-            raise unknown_name(f"parameter of {node['_target_']}", key, known)
-        _check_parameter(key, value)
-    return cls, parameters
-
-
-def _check_keys(node: Mapping[Any, Any]) -> None:
-    for key in node:
-        if str(key).startswith("_") and key != "_target_":
+    for key, value in node.items():
+        if key == "_target_":
+            continue
+        if re.fullmatch(r"_\w+_", str(key)):
             raise InputError(f"the key {key} is not allowed in a model file; remove it")
+        if cls is not None and not open_ended and key not in known:
+            raise unknown_name(f"parameter of {node['_target_']}", key, known)
+        _check_text(key)
+        _check_files(str(key), value)
+    return cls
 
 
-def _check_parameter(key: object, value: object) -> None:
-    if value is None or key in _WITHOUT_FILES:
-        return
-    if _FILES.fullmatch(str(key)):
+def _check_files(key: str, value: object) -> None:
+    """Refuse text as a value of a parameter of files, also in grids such as estimator__memory."""
+    parameter = re.split(r"__|[.\s]", key)[-1]
+    if _FILES.fullmatch(parameter) and set(_texts(value)) - _NOT_FILES.get(parameter, set()):
         raise InputError(
             f"the parameter {key} must be null, because it names files or addresses; got "
             f"{value!r}; set it from Python, with xentexp.experiments"
         )
 
 
-def _check_data(value: object) -> None:
-    """Refuse text that a later composition could resolve."""
-    if isinstance(value, list):
-        for item in value:
-            _check_data(item)
-    elif isinstance(value, Mapping):
-        _check_keys(value)
-        for item in value.values():
-            _check_data(item)
-    elif isinstance(value, str) and "${" in value:
+def _texts(value: object) -> Iterator[str]:
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, (list, Mapping)):
+        for item in value.values() if isinstance(value, Mapping) else value:
+            yield from _texts(item)
+
+
+def _check_text(value: object) -> None:
+    """Refuse text that a later composition could resolve, or that sets another parameter."""
+    if not isinstance(value, str):
+        return
+    if "${" in value:
         raise InputError(
             f"values must not contain an escaped interpolation; got {value!r}; remove the "
             f"backslash, or the value"
         )
+    # LightGBM joins all parameters to one text, NAME=VALUE NAME=VALUE, and reads it again.
+    for name, rest in re.findall(r"(\w+)=(\S*)", value):
+        _check_files(name, rest)
 
 
 def _flat(prefix: str, value: object) -> dict[str, object]:
@@ -187,6 +184,8 @@ def _estimator_class(target: object, trusted: Collection[str]) -> Any:
         if missing in EXTRAS:
             raise missing_extra(missing, f"{target}") from None
         raise InputError(f"the module {missing} does not exist; check _target_") from None
+    except Exception as error:  # whatever a module raises when it is imported
+        raise InputError(f"{module_name} cannot be imported: {error}; check _target_") from error
     needed = getattr(cls, "module", None)  # package that a classifier of xentexp imports in fit
     if isinstance(needed, str) and find_spec(needed) is None:
         raise missing_extra(needed, f"{target}")
@@ -195,7 +194,7 @@ def _estimator_class(target: object, trusted: Collection[str]) -> Any:
         near = difflib.get_close_matches(class_name, names, n=1, cutoff=0.6)
         hint = f"did you mean {near[0]}?" if near else "check _target_"
         raise InputError(f"{module_name} has no class {class_name}; {hint}")
-    if not (inspect.isclass(cls) and hasattr(cls, "fit") and hasattr(cls, "get_params")):
+    if not (inspect.isclass(cls) and _is_part(cls)):
         raise InputError(f"_target_ must be the class of an estimator; got {target!r}")
     # A trusted module can import classes of other packages.
     if not any(f"{cls.__module__}.".startswith(f"{package}.") for package in trusted):
@@ -204,3 +203,12 @@ def _estimator_class(target: object, trusted: Collection[str]) -> Any:
             f"{cls.__module__}.{cls.__name__}"
         )
     return cls
+
+
+def _is_part(cls: type) -> bool:
+    """Whether a class is an estimator, a splitter of cross-validation, or a kernel."""
+    return (
+        (hasattr(cls, "fit") and hasattr(cls, "get_params"))
+        or (hasattr(cls, "split") and hasattr(cls, "get_n_splits"))
+        or (hasattr(cls, "diag") and hasattr(cls, "is_stationary"))
+    )

@@ -43,8 +43,9 @@ def store_uri(uri: str | None = None) -> str:
         remember_password(uri)
         return uri
     path = Path(expanduser(uri.removeprefix(SQLITE))).absolute()
-    if path.is_dir() and not uri.startswith("file:"):
-        raise InputError(f"the tracking store must be a file or an address; got the folder {path}")
+    if path.exists() and not path.is_file() and not uri.startswith("file:"):
+        kind = "folder" if path.is_dir() else "device"
+        raise InputError(f"the tracking store must be a file or an address; got the {kind} {path}")
     other = re.match(r"[\w+.-]*:", uri.removeprefix(SQLITE))
     known = path.suffix.lower() in _SUFFIXES or path.is_file() or uri.startswith(SQLITE)
     if other or not known or "?" in str(path):
