@@ -48,6 +48,7 @@ def run(words: list[str], *, quiet: bool, as_json: bool) -> int:
         except Exception as error:
             if as_json:
                 _print_documents(outcomes, arguments)
+            _print_failures(_failures(outcomes))
             if isinstance(error, InputError):
                 raise
             # All other errors of Hydra are caused by the command line or a file.
@@ -59,21 +60,17 @@ def run(words: list[str], *, quiet: bool, as_json: bool) -> int:
             raise InputError(explain(error, choices)) from error
     if as_json:
         _print_documents(outcomes, arguments)
-    failures = [(done.overrides, done.error) for done in outcomes if done.error is not None]
-    # The last error is raised; an invalid input has a larger exit code than failed models.
-    failures.sort(key=lambda failure: not isinstance(failure[1], AllModelsFailedError))
-    failures.sort(key=lambda failure: not isinstance(failure[1], InputError))
+    failures = _failures(outcomes)
     if failures and not arguments.multirun:
         raise failures[0][1]
-    for overrides, failure in failures[:-1]:
-        say(f"xentexp: error: [{overrides}] {failure}", stderr=True)
+    _print_failures(failures[:-1])
     if failures:
         overrides, failure = failures[-1]
         raise type(failure)(f"[{overrides}] {failure}") from failure
     return max((done.code for done in outcomes), default=0)
 
 
-@dataclass
+@dataclass(repr=False)
 class Outcome:
     """What a job returns to the command, possibly from another process."""
 
@@ -83,6 +80,9 @@ class Outcome:
     error: Exception | None = None
     out: str = ""
     err: str = ""
+
+    def __repr__(self) -> str:  # Optuna's sweeper logs it
+        return without_secrets(f"[{self.overrides}] {self.error or 'done'}")
 
     def __float__(self) -> float:
         """Value of the best model, for sweepers that optimize."""
@@ -164,7 +164,7 @@ class Job:
                 varying.pop(word.partition("=")[0], word) if is_sweep(word) else word
                 for word in words
             ]
-        return " ".join(words)
+        return " ".join(word for word in words if not re.match(r"[+~]*hydra\b", word))
 
     @contextmanager
     def _registered(self) -> Iterator[None]:
@@ -191,6 +191,18 @@ def _collect(results: Sequence[Any], outcomes: list[Outcome]) -> None:
             for text, stream in ((done.err, sys.stderr), (done.out, sys.stdout)):
                 if text:
                     print(text, end="", file=stream, flush=True)
+
+
+def _failures(outcomes: list[Outcome]) -> list[tuple[str, Exception]]:
+    """Overrides and error of the failed jobs, the most serious error last."""
+    found = [(done.overrides, done.error) for done in outcomes if done.error is not None]
+    kinds = (AllModelsFailedError, InputError)  # exit codes 1, 2 and, for others, 3
+    return sorted(found, key=lambda failure: [not isinstance(failure[1], k) for k in kinds][::-1])
+
+
+def _print_failures(failures: list[tuple[str, Exception]]) -> None:
+    for overrides, failure in failures:
+        say(f"xentexp: error: [{overrides}] {failure}", stderr=True)
 
 
 def _print_documents(outcomes: list[Outcome], arguments: Arguments) -> None:
