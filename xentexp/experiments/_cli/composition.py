@@ -46,6 +46,10 @@ def check_packaged_names(arguments: Arguments) -> None:
     for file in sorted(folder.rglob("*.yaml")) if folder is not None else ():
         assert folder is not None
         name = file.relative_to(folder)
+        if name.parts[0] == "hydra":
+            raise InputError(
+                f"--config-dir must not have files of the group hydra; got {name}; remove it"
+            )
         packaged = conf_folder() / name
         if packaged.is_file() and packaged.read_bytes() != file.read_bytes():
             raise InputError(
