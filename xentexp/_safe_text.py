@@ -12,8 +12,10 @@ _USER = r"(?P<before>[a-z][\w+.-]+:/{1,2}[^\s:/@'\"]*)"
 _PORT = r"\d+(?:[/?#\s'\",]|$)"
 _PASSWORD = re.compile(rf"{_USER}:(?!{_PORT})(?P<password>[^\s'\"]*)@", re.IGNORECASE)
 _TOKEN_AS_USER = re.compile(r"(https?:/{1,2})[^\s:/?#@'\"]+@", re.IGNORECASE)
-_WORDS = r"token|passw(?:or)?d|pwd|secret|api_?key|access_?key|credential|signature"
+_WORDS = (
+    r"token|passw(?:or)?d|pwd|secret|api_?key|access_?key|credential|signature"
     r"|\bsig\b|\bauth\b|\bkey\b"
+)
 _PARAMETER = re.compile(
     rf"((?:[?&;=]|%3B|%3D)[\w.-]*?(?:{_WORDS})[\w.-]*(?:=|%3D))[^&\s'\"#]+", re.IGNORECASE
 )

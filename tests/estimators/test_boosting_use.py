@@ -317,7 +317,9 @@ def test_invalid_learning_rates_raise_input_error(kind, rate):
 def test_settings_without_effect_raise_an_error(model: Any, params: Any) -> None:
     X, y, _ = table(2, 60)
     name = next(iter(params))
-    with pytest.raises(InputError, match=f"must not (be|hold|be set).*{name}|^{name} must (not|be)"):
+    with pytest.raises(
+        InputError, match=f"must not (be|hold|be set).*{name}|^{name} must (not|be)"
+    ):
         model(booster_params=params, **SMALL).fit(X, y)
 
 

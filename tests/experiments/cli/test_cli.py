@@ -148,6 +148,72 @@ def test_a_bad_job_of_a_sweep_does_not_stop_the_others(
     assert len(runs("comparison")) == 1
 
 
+@pytest.mark.parametrize(
+    ("word", "seeds"),
+    [("seed=range(0,3)", {"0", "1", "2"}), ("seed=choice(3,1)", {"3", "1"}), ("seed=4", {"4"})],
+)
+def test_a_sweep_has_one_job_per_value_and_leaves_no_folder(
+    word: str, seeds: set[str], table_csv: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    before = set(Path().iterdir())
+    assert main([*RUN, "-m", word, "-q", "models=[prior]"]) == 0
+    assert "HYDRA" not in "".join(capsys.readouterr())
+    parents = runs("comparison")
+    assert {run.data.tags["seed"] for run in parents} == seeds
+    assert all(
+        f"seed={seed}" in " ".join(r.data.tags["overrides"] for r in parents) for seed in seeds
+    )
+    assert {p.name for p in set(Path().iterdir()) - before} <= {"mlflow.db", "mlartifacts"}
+
+
+def test_a_sweep_over_all_files_of_a_group_composes_each(
+    table_csv: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ["run", "-m", "cv=glob(h*)", "cv.n_test=50", "--cfg", "job", "--package", "cv"]
+    assert main(words) == 0
+    assert "kind: holdout" in capsys.readouterr().out
+
+
+def test_the_folder_of_a_sweep_is_used_if_it_is_named(
+    table_csv: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = [*RUN, "-m", "seed=0,1", "-q", "models=[prior]", "hydra.sweep.dir=sweep"]
+    words += ["tracking.experiment=https://ann:s3cret-Zq9@h/x"]
+    assert main([*words, "hydra.sweep.subdir=${hydra:job.num}"]) == 0
+    assert sorted(p.name for p in Path("sweep").iterdir()) == ["0", "1", "multirun.yaml"]
+    assert "s3cret" not in Path("sweep/multirun.yaml").read_text()
+    assert main(words) == 2
+    assert "hydra.sweep.dir must be a folder without multirun.yaml" in capsys.readouterr().err
+
+
+def test_words_that_do_not_vary_reach_each_job_as_typed(
+    table_csv: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    os.rename("table.csv", "train (1), a.csv")
+    words = [*RUN, "dataset.path=train (1), a.csv", "-m", "seed=0,1", "-q", "models=[prior]"]
+    assert main(words) == 0
+    for run in runs("comparison"):
+        assert "dataset.path=train (1), a.csv" in run.data.tags["overrides"]
+
+
+@pytest.mark.parametrize("launcher", ["joblib", "submitit_local"])
+def test_a_launcher_with_processes_returns_results_and_errors(
+    launcher: str, table_csv: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    package = "joblib" if launcher == "joblib" else "submitit"
+    pytest.importorskip(f"hydra_plugins.hydra_{package}_launcher")
+    words = [*RUN, "models=[prior]", "-m", "seed=0,-1", f"hydra/launcher={launcher}", "--json"]
+    words += ["hydra.launcher.n_jobs=2"] if launcher == "joblib" else []
+    assert main(words) == 2
+    out, err = capsys.readouterr()
+    (document,) = json.loads(out)
+    (parent,) = runs("comparison")
+    assert document["run_id"] == parent.info.run_id
+    assert "prior" in err  # progress of the job
+    assert "seed=-1] seed must be an integer" in err
+    assert Path("multirun").exists() == (launcher != "joblib")
+
+
 def test_each_error_of_a_sweep_names_its_job(
     table_csv: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -415,10 +481,14 @@ def test_a_submission_has_the_samples_format(
         (["--cfg", "hydra"], "--cfg must be job; got 'hydra'"),
         (["--trust", "a b"], "--trust must be the name of a Python package"),
         (
-            ["hydra/launcher=joblib", "-m"],
-            "hydra/launcher=joblib cannot be set: xentexp uses",
+            ["hydra/launcher=absent", "-m"],
+            "hydra/launcher must be an installed plug-in .basic.*; got absent; install the plug-in",
         ),
         (["seed=interval(0,1)", "-m"], r"seed=interval\(0,1\) must list its values with -m"),
+        (["hydra/sweeper=ax", "-m"], "hydra/sweeper must .* got ax; install hydra-ax-sweeper"),
+        (["hydra/launcher=basic"], "hydra/launcher=basic is only used with several jobs; add -m"),
+        (["hydra.sweep.dir=x", "seed=0"], "hydra.sweep.dir=x is only used .*; add -m"),
+        (["hydra.launcher.n_jobs=2", "-m"], "n_jobs"),
         (["seed=0,1"], "To sweep over it, add --multirun"),
         (
             ["models.logistic.classifier.C=a b)"],

@@ -68,6 +68,23 @@ COPY = "{_target_:shutil.copyfile,src:victim.txt,dst:copied.txt}"
         [f"hydra.launcher={COPY}"],
         ["hydra.sweeper._target_=shutil.copyfile", "-m"],
         ["hydra/job_logging=default"],
+        ["+hydra.callbacks.x._target_=os.system", "-m"],
+        ["hydra.callbacks.x._target_=os.system"],
+        ["hydra.launcher._target_=shutil.copyfile", "-m"],
+        ["++hydra.launcher._target_=logging.FileHandler", "-m"],
+        [f"++hydra.launcher.x={COPY}", "-m"],
+        [f"++hydra.sweeper.params.seed={COPY}", "-m"],
+        ["++hydra.sweeper.params.seed=${now:%Y}", "-m"],
+        [f"++hydra.sweeper.params={{models.logistic.classifier.C: {COPY!r}}}", "-m"],
+        ["hydra.job_logging.handlers.x.class=logging.FileHandler"],
+        ["++hydra.job_logging.handlers.x.class=logging.FileHandler", "-m"],
+        ["++hydra.hydra_logging.formatters.x={'()':os.system}", "-m"],
+        ["hydra.searchpath=[pkg://os]"],
+        ["hydra.mode=MULTIRUN"],
+        ["hydra.help.template=x"],
+        ["hydra.job.env_copy=[HOME]"],
+        ["hydra.run.dir=${oc.create:{}}"],
+        ["hydra/launcher@hydra.callbacks.x=basic", "-m"],
         ["++hydra.job.env_set.LD_PRELOAD=x.so"],
         ["--experimental-rerun", "victim.txt"],
         ["seed=${now:%Y}"],
@@ -121,6 +138,12 @@ STEP = "    steps: [[a, {_target_: sklearn.linear_model.LogisticRegression, C: %
         "# @package _global_\nmodels:\n  a:\n    preprocessing: none\n    classifier:\n"
         "      _target_: sklearn.dummy.DummyClassifier\n"
         f"hydra:\n  launcher: {COPY.replace(':', ': ')}\n",
+        "# @package _global_\nmodels:\n  a:\n    preprocessing: none\n    classifier:\n"
+        "      _target_: sklearn.dummy.DummyClassifier\n"
+        "hydra: {job_logging: {handlers: {x: {class: logging.FileHandler, filename: folder}}}}\n",
+        "# @package _global_\nmodels:\n  a:\n    preprocessing: none\n    classifier:\n"
+        "      _target_: sklearn.dummy.DummyClassifier\n"
+        "hydra: {job: {env_set: {LD_PRELOAD: x.so}}}\n",
     ],
 )
 def test_a_model_file_cannot_call_code(
@@ -196,6 +219,73 @@ def test_a_module_that_is_a_program_does_not_run_when_it_is_named() -> None:
     classifier = {"_target_": "xentexp.__main__.X"}
     with pytest.raises(InputError, match="has no class X"):
         read_candidate("m", ModelFile(preprocessing="none", classifier=classifier))
+
+
+def test_a_file_that_one_job_of_a_sweep_chooses_is_checked_before_the_first_job(
+    victim: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    model = "models:\n  a:\n    preprocessing: none\n    classifier: "
+    model += "{_target_: sklearn.dummy.DummyClassifier}\n"
+    logging = "hydra: {job_logging: {root: {handlers: []}, handlers: {x: {class: os.system}}}}\n"
+    words = model_file("a", f"# @package _global_\n{model}{logging}")[:2]
+    assert main([*RUN, *words, "-m", "models=[prior],[a]"]) == 2
+    assert "hydra.job_logging must not be set" in capsys.readouterr().err
+    assert runs("comparison") == []
+
+
+def test_a_file_cannot_replace_or_choose_a_plug_in(
+    victim: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = Path("mine/hydra/launcher")
+    folder.mkdir(parents=True)
+    file = folder / "basic.yaml"
+    file.write_text("_target_: shutil.copyfile\nsrc: victim.txt\n")
+    words = [*RUN, "--config-dir", "mine", "models=[prior]", "-m"]
+    assert main(words) == 2
+    assert "must not have files of the group hydra" in capsys.readouterr().err
+    file.unlink()
+    pytest.importorskip("hydra_plugins.hydra_joblib_launcher")
+    Path("mine/study.yaml").write_text("defaults: [run, override hydra/launcher: joblib, _self_]\n")
+    assert main([*words, "--config-name", "study"]) == 2
+    assert "hydra/launcher must be chosen on the command line" in capsys.readouterr().err
+    assert runs("comparison") == []
+
+
+@pytest.mark.parametrize(
+    ("package", "words"),
+    [
+        ("submitit_launcher", ["hydra/launcher=submitit_slurm", "hydra.launcher.setup=[touch x]"]),
+        ("submitit_launcher", ["hydra/launcher=submitit_slurm", 'hydra.launcher.qos="a\nb"']),
+        ("joblib_launcher", ["hydra/launcher=joblib", 'hydra.launcher.pre_dispatch="f()"']),
+        ("optuna_sweeper", ["hydra/sweeper=optuna", "hydra.sweeper.custom_search_space=os.system"]),
+        (
+            "optuna_sweeper",
+            ["hydra/sweeper=optuna", "hydra.sweeper.sampler._target_=shutil.copyfile"],
+        ),
+    ],
+)
+def test_parameters_of_a_plug_in_are_data(
+    package: str, words: list[str], victim: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    pytest.importorskip(f"hydra_plugins.hydra_{package}")
+    assert main([*RUN, "models=[prior]", "-m", *words]) == 2
+    err = capsys.readouterr().err
+    assert "hydra.launcher." in err or "hydra.sweeper." in err
+    assert runs("comparison") == []
+
+
+def test_a_secret_is_hidden_in_jobs_of_other_processes(
+    table_csv: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("hydra_plugins.hydra_joblib_launcher")
+    monkeypatch.setenv("MY_PASS", SECRET)
+    words = ["models=[prior]", "-m", "seed=0,1", "hydra/launcher=joblib"]
+    assert main([*RUN, *words, "dataset.target=${oc.env:MY_PASS}", "--json"]) == 2
+    assert main([*RUN, *words, "tracking.experiment=to ${oc.env:MY_PASS}", "--json"]) == 0
+    out, err = capsys.readouterr()
+    assert err.count("dataset.target") >= 2
+    assert SECRET not in out + err
+    assert SECRET.encode() not in stored_bytes()
 
 
 def test_a_package_is_imported_only_if_the_user_trusts_it(

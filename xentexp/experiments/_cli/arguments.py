@@ -32,6 +32,9 @@ _OF_HYDRA = {"--run", "-r", "--info", "-i", "--hydra-help", "--config-path", "-c
     *("--shell-completion", "-sc", "--experimental-rerun"),
 }
 """Options of Hydra that xentexp does not have."""
+_OF_MULTIRUN = r"hydra/(launcher|sweeper(/sampler)?)|(\+\+?)?hydra\.(launcher|sweeper)\.[\w.]+"
+_OF_MULTIRUN += r"|hydra\.sweep\.(dir|subdir)"
+_OF_HYDRA_KEYS = re.compile(rf"{_OF_MULTIRUN}|hydra\.run\.dir|hydra\.job\.name")
 _SWITCHES = {"--multirun": "--multirun", "-m": "--multirun", "--resolve": "--resolve"}
 
 
@@ -73,6 +76,9 @@ def read_arguments(words: list[str]) -> Arguments:
             raise InputError(f"{word} must be a complete list; {_joined(words[position - 1 :])}")
         _check_override(word)
         read.overrides.append(word)
+    for word in read.overrides:
+        if not read.multirun and re.fullmatch(_OF_MULTIRUN, word.partition("=")[0]):
+            raise InputError(f"{word} is only used with several jobs; add -m")
     if (read.resolve or read.package) and not read.cfg:
         raise InputError("--resolve and --package are only used with --cfg job; add --cfg job")
     return read
@@ -142,11 +148,11 @@ def _check_override(word: str) -> None:
         if is_file(word):
             raise InputError(f"{form}; for a file, write {own_file(word)}")
         raise InputError(f"{form}; see xentexp run --help")
-    if re.match(r"hydra\b", key.lstrip("+~")):
+    if re.match(r"hydra\b", key.lstrip("+~")) and not _OF_HYDRA_KEYS.fullmatch(key):
         raise InputError(
-            f"{word} cannot be set: xentexp uses Hydra to compose the configuration, not to start "
-            f"jobs, so that its launchers, sweepers, callbacks and logging are not used; -m runs "
-            f"one job after another, and n_jobs sets the number of parallel fits"
+            f"{word} cannot be set: of Hydra's own keys, only hydra/launcher, hydra/sweeper, "
+            f"hydra.launcher.*, hydra.sweeper.*, hydra.sweep.*, hydra.run.dir and hydra.job.name "
+            f"can be, because others could run code"
         )
     if key == "cv" and re.fullmatch(r"\d+", value):
         raise InputError(
@@ -239,6 +245,12 @@ def parse(word: str) -> Override | None:
         return OverridesParser.create().parse_override(word)
     except HydraException:
         return None
+
+
+def is_sweep(word: str) -> bool:
+    """Whether an override has several values with -m."""
+    parsed = parse(for_hydra(word, multirun=True))
+    return parsed is not None and parsed.is_sweep_override()
 
 
 def quoted(value: str) -> str:

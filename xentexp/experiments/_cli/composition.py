@@ -1,94 +1,57 @@
-"""Compose configurations with Hydra, which reads files and overrides but does not run anything."""
+"""Checks of a configuration that Hydra composed, and its values."""
 
 from __future__ import annotations
 
-import itertools
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any
 
-import hydra
-from hydra._internal.hydra import Hydra
-from hydra._internal.utils import create_config_search_path
-from hydra.core.config_search_path import SearchPathQuery
-from hydra.core.global_hydra import GlobalHydra
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from omegaconf import DictConfig, OmegaConf, open_dict
 from omegaconf.resolvers import oc
 
 from xentexp._safe_text import remember
 from xentexp.errors import InputError
-from xentexp.experiments._cli.arguments import Arguments, for_hydra
+from xentexp.experiments._cli.arguments import Arguments
 from xentexp.experiments._cli.conf import conf_folder
+from xentexp.experiments._cli.plugins import check_plugin
 from xentexp.experiments._cli.yaml_files import check_file
 
 RESOLVERS = ("oc.env", "oc.decode", "oc.select")
 """Resolvers that a configuration may use, besides references to other keys."""
 
 
-def compose(arguments: Arguments) -> Iterator[tuple[list[str], DictConfig]]:
-    """Configuration of each job, with its overrides as typed."""
-    _check_packaged_names(arguments)
-    search = "hydra.searchpath=[]"  # a search path in a file could import a package
-    with hydra.initialize_config_dir(str(conf_folder()), version_base="1.3"):
-        if arguments.config_dir is not None:
-            _search_too(arguments.config_dir)
-        for words, quoted in _jobs(arguments):
-            config = hydra.compose(
-                arguments.config_name, [*quoted, search], return_hydra_config=True
-            )
-            _check_hydra(config.hydra)
-            with open_dict(config):
-                del config["hydra"]
-            check_resolvers(OmegaConf.to_container(config, resolve=False))
-            _remove_unselected_models(config, words, quoted)
-            yield words, config
+def check_composed(
+    config: DictConfig,
+    reference: DictConfig,
+    words: list[str],
+    named: Mapping[str, str],
+    trusted: Collection[str],
+    *,
+    is_job: bool,
+) -> None:
+    """Check a configuration before Hydra uses it; `reference` is Hydra's own section."""
+    _check_hydra(config.hydra, reference, named, trusted)
+    raw = OmegaConf.to_container(config, resolve=False)
+    assert isinstance(raw, dict)
+    check_resolvers(raw.pop("hydra"), (*RESOLVERS, "now", "hydra"))
+    check_resolvers(raw)
+    if is_job:  # without choices that vary
+        _remove_unselected_models(config, words)
 
 
-def _search_too(folder: Path) -> None:
-    """Add a folder after the packaged one, as Hydra does for its option --config-dir."""
-    # Not hydra.searchpath, in which the file of --config-name is not found.
-    path = create_config_search_path(str(conf_folder()))
-    path.prepend("command-line", f"file://{folder}", SearchPathQuery(provider="schema"))
-    GlobalHydra.instance().clear()
-    Hydra.create_main_hydra2("xentexp", path)
-
-
-def _jobs(arguments: Arguments) -> list[tuple[list[str], list[str]]]:
-    """Overrides of each job, as typed and as Hydra reads them."""
-    words = arguments.overrides
-    quoted = [for_hydra(word, multirun=arguments.multirun) for word in words]
-    if not arguments.multirun:
-        return [(words, quoted)]
-    loader = GlobalHydra.instance().config_loader()
-    parsed = OverridesParser.create(config_loader=loader).parse_overrides(quoted)
-    alternatives: list[list[tuple[str, str]]] = []
-    for word, text, override in zip(words, quoted, parsed, strict=True):
-        if not override.is_sweep_override():
-            alternatives.append([(word, text)])
-        elif override.is_discrete_sweep():
-            key = override.get_key_element()
-            choices = [f"{key}={value}" for value in override.sweep_string_iterator()]
-            alternatives.append([(choice, choice) for choice in choices])
-        else:
-            raise InputError(
-                f"{word} must list its values with -m; write e.g. {override.key_or_group}=1,2,3"
-            )
-    return [
-        ([word for word, _ in job], [text for _, text in job])
-        for job in itertools.product(*alternatives)
-    ]
-
-
-def _check_packaged_names(arguments: Arguments) -> None:
+def check_packaged_names(arguments: Arguments) -> None:
     """Refuse files of --config-dir that Hydra would ignore: packaged files come first."""
     folder = arguments.config_dir
     for file in sorted(folder.rglob("*.yaml")) if folder is not None else ():
         assert folder is not None
         check_file(file)
         name = file.relative_to(folder)
+        if name.parts[0] == "hydra":
+            raise InputError(
+                f"--config-dir must not have files of the group hydra; got {name}; remove it"
+            )
         packaged = conf_folder() / name
         if packaged.is_file() and packaged.read_bytes() != file.read_bytes():
             raise InputError(
@@ -97,38 +60,50 @@ def _check_packaged_names(arguments: Arguments) -> None:
             )
 
 
-def _check_hydra(section: DictConfig) -> None:
-    """Refuse settings of Hydra's runner in a file, which would be ignored."""
-    core = "hydra._internal.core_plugins.basic_"
-    used = {
-        "callbacks": bool(section.callbacks),
-        "launcher": not str(section.launcher.get("_target_", core)).startswith(core),
-        "sweeper": not str(section.sweeper.get("_target_", core)).startswith(core),
-        "job.env_set": bool(section.job.env_set),
-    }
-    for key, is_set in used.items():
-        if is_set:
+_ALLOWED = {"launcher", "sweeper", "run", "sweep", "overrides", "runtime"}
+_OF_JOB = ("env_set", "env_copy", "chdir", "config")
+
+
+def _check_hydra(
+    section: DictConfig, reference: DictConfig, named: Mapping[str, str], trusted: Collection[str]
+) -> None:
+    """Refuse settings of Hydra except launcher, sweeper, folders and the name of the job."""
+    given: Any = OmegaConf.to_container(section, resolve=False)
+    default: Any = OmegaConf.to_container(reference, resolve=False)
+    pairs = {key: (given[key], default.get(key)) for key in given if key not in {*_ALLOWED, "job"}}
+    pairs |= {f"job.{key}": (given["job"].get(key), default["job"].get(key)) for key in _OF_JOB}
+    for key, (value, usual) in pairs.items():
+        if value != usual:
             raise InputError(
-                f"hydra.{key} must not be set in a configuration file: xentexp uses Hydra to "
-                f"compose the configuration, not to start jobs; remove it"
+                f"hydra.{key} must not be set: only the launcher, the sweeper, their folders and "
+                f"the name of the job can be; remove it"
             )
+    choices = {str(key): value for key, value in section.runtime.choices.items()}
+    for kind, name in named.items():
+        if choices.get(f"hydra/{kind}") != name:
+            chosen = choices.get(f"hydra/{kind}")
+            raise InputError(
+                f"hydra/{kind} must be chosen on the command line; got {chosen!r} in a file; write "
+                f"hydra/{kind}={chosen}"
+            )
+        check_plugin(kind, section[kind], choices, trusted)
 
 
-def check_resolvers(node: Any) -> None:
-    """Refuse interpolations that call anything but the resolvers of `RESOLVERS`."""
+def check_resolvers(node: Any, allowed: Collection[str] = RESOLVERS) -> None:
+    """Refuse interpolations that call anything but the allowed resolvers."""
     if isinstance(node, Mapping):
         for key, value in node.items():
-            check_resolvers(key)
-            check_resolvers(value)
+            check_resolvers(key, allowed)
+            check_resolvers(value, allowed)
     elif isinstance(node, list):
         for value in node:
-            check_resolvers(value)
+            check_resolvers(value, allowed)
     elif isinstance(node, str):
         for name in re.findall(r"\$\{\s*((?:[^\s:${}]|\$\{[^{}]*\})+)\s*:", node):
-            if name not in RESOLVERS:
+            if name not in allowed:
                 raise InputError(
                     f"interpolations must name another key or use one of the resolvers "
-                    f"{', '.join(RESOLVERS)}; got {node!r}; write the value"
+                    f"{', '.join(allowed)}; got {node!r}; write the value"
                 )
 
 
@@ -162,10 +137,10 @@ def _environment(resolver: Callable[..., Any]) -> Iterator[None]:
         OmegaConf.register_new_resolver("oc.env", oc.env, replace=True)
 
 
-def _remove_unselected_models(config: DictConfig, words: list[str], quoted: list[str]) -> None:
+def _remove_unselected_models(config: DictConfig, words: list[str]) -> None:
     """Remove an experiment's settings of models that ``models=[...]`` does not select."""
     models = config.get("models")
-    selected = _selected_models(quoted)
+    selected = _selected_models(words)
     for name in selected:
         if not isinstance(models, DictConfig) or name not in models:
             keys = [str(key) for key in models or () if key not in selected]
@@ -189,11 +164,11 @@ def _remove_unselected_models(config: DictConfig, words: list[str], quoted: list
             del models[name]
 
 
-def _selected_models(quoted: list[str]) -> list[str]:
+def _selected_models(words: list[str]) -> list[str]:
     """Names of models=[...] on the command line; empty if the key is not set there."""
     groups = [
         override.value()
-        for override in OverridesParser.create().parse_overrides(quoted)
+        for override in OverridesParser.create().parse_overrides(words)
         if override.key_or_group == "models" and not override.is_delete()
     ]
     names = groups[-1] if groups else []

@@ -51,14 +51,15 @@ def say(text: str, *, stderr: bool = False) -> None:
 
 def print_json(value: object) -> None:
     """Print one JSON document."""
-    print(json.dumps(_without_secrets(value), indent=2, allow_nan=False, default=str))
+    print(json.dumps(hide_secrets(value), indent=2, allow_nan=False, default=str))
 
 
-def _without_secrets(value: object) -> object:
+def hide_secrets(value: object) -> object:
+    """The value without secrets in its texts."""
     if isinstance(value, dict):
-        return {_without_secrets(key): _without_secrets(inner) for key, inner in value.items()}
+        return {hide_secrets(key): hide_secrets(inner) for key, inner in value.items()}
     if isinstance(value, (list, tuple)):
-        return [_without_secrets(inner) for inner in value]
+        return [hide_secrets(inner) for inner in value]
     return without_secrets(value) if isinstance(value, str) else value
 
 
