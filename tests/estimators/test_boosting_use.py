@@ -401,6 +401,20 @@ def test_unknown_columns_in_booster_params_raise_an_error(model: Any, params: An
 
 
 @pytest.mark.parametrize("k", [2, 3])
+@pytest.mark.parametrize("tree_method", ["approx", "exact", "hist"])
+def test_tree_methods_equal_those_of_xgb_classifier(k: int, tree_method: str) -> None:
+    xgboost = pytest.importorskip("xgboost")
+    X, y, weight = table(k, 300, weighted=True)
+    ours = XGBoostLossClassifier(n_estimators=10, booster_params={"tree_method": tree_method})
+    theirs = xgboost.XGBClassifier(n_estimators=10, n_jobs=1, tree_method=tree_method)
+    np.testing.assert_allclose(
+        ours.fit(X, y, weight).predict_proba(X),
+        theirs.fit(X, y, sample_weight=weight).predict_proba(X),
+        atol=1e-6,
+    )
+
+
+@pytest.mark.parametrize("k", [2, 3])
 def test_dart_equals_that_of_xgb_classifier(k: int) -> None:
     xgboost = pytest.importorskip("xgboost")
     X, y, _ = table(k, 300)

@@ -243,6 +243,10 @@ class XGBoostLossClassifier(BoosterClassifier):
         }
         if n_scores > 1:
             params["num_class"] = n_scores
+        elif params["tree_method"] == "approx":
+            # It weights the quantiles by the hessians, except under objectives whose hessians are
+            # constant, such as the default. Neither objective transforms base_score.
+            params["objective"] = "binary:hinge"
         sets = {name: self._matrix(part.X, part.training) for name, part in parts.items()}
         _check_names(xgboost, params, sets["train"])
 
