@@ -7,17 +7,19 @@ import re
 from urllib.parse import unquote
 
 _HIDDEN = "***"
-# One slash is left of two where an address is shown as a path.
-_USER = r"(?P<before>[a-z][\w+.-]+:/{1,2}[^\s:/@'\"]*)"
+# One slash is left of two where an address is shown as a path. The parts have limits, so that the
+# time is linear in the length of the text.
+_USER = r"(?P<before>[a-z][\w+.-]{1,30}:/{1,2}[^\s:/@'\"]*)"
 _PORT = r"\d+(?:[/?#\s'\",]|$)"
-_PASSWORD = re.compile(rf"{_USER}:(?!{_PORT})(?P<password>[^\s'\"]*)@", re.IGNORECASE)
+_PASSWORD = re.compile(rf"{_USER}:(?!{_PORT})(?P<password>[^\s'\"]{{0,2000}})@", re.IGNORECASE)
 _TOKEN_AS_USER = re.compile(r"(https?:/{1,2})[^\s:/?#@'\"]+@", re.IGNORECASE)
 _WORDS = (
     r"token|passw(?:or)?d|pwd|secret|api_?key|access_?key|credential|signature"
     r"|\bsig\b|\bauth\b|\bkey\b"
 )
 _PARAMETER = re.compile(
-    rf"((?:[?&;=]|%3B|%3D)[\w.-]*?(?:{_WORDS})[\w.-]*(?:=|%3D))[^&\s'\"#]+", re.IGNORECASE
+    rf"((?:[?&;=]|%3B|%3D)[\w.-]{{0,50}}?(?:{_WORDS})[\w.-]{{0,50}}(?:=|%3D))[^&\s'\"#]+",
+    re.IGNORECASE,
 )
 _BEARER = re.compile(r"(\b(?:Bearer|Basic) )[\w.~+/=-]{8,}")
 _SECRET_VARIABLE = re.compile(

@@ -79,13 +79,17 @@ def instantiate(node: Any, trusted: Collection[str] = TRUSTED) -> Any:
     """Make the estimators of a section; each is checked when it is made, at every depth."""
     # Not by `hydra.utils.instantiate`, which resolves interpolations in the values once more and so
     # calls whatever an escaped one yields.
+    return _made(node, trusted)
+
+
+def _made(node: Any, trusted: Collection[str]) -> Any:
     if isinstance(node, list):
-        return [instantiate(item, trusted) for item in node]
+        return [_made(item, trusted) for item in node]
     if not isinstance(node, Mapping):
         _check_text(node)
         return node
     cls = _checked(node, trusted)
-    made = {key: instantiate(node[key], trusted) for key in node if key != "_target_"}
+    made = {key: _made(node[key], trusted) for key in node if key != "_target_"}
     if cls is None:
         return made
     try:
