@@ -68,8 +68,8 @@ options:
   --quiet, -q   print only the leaderboard, without progress and hints
   --json        print the leaderboard as JSON
   --debug       show the traceback of an error
-  --multirun, -m         run once for each combination of the values KEY=A,B; with plug-ins of Hydra
-                         in parallel, e.g. hydra/launcher=joblib hydra.launcher.n_jobs=2
+  --multirun, -m         run once for each combination of the values KEY=A,B; in parallel with
+                         the package hydra-joblib-launcher and hydra/launcher=joblib
   --config-dir FOLDER    folder with your own configuration files
   --config-name NAME     file of that folder to use instead of run.yaml
   --trust PACKAGE        allow classifiers of another package in _target_; its code is run

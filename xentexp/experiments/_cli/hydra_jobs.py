@@ -54,6 +54,9 @@ class CheckedLoader(ConfigLoaderImpl):
         validate_sweep_overrides: bool = True,
     ) -> DictConfig:
         fixed = [_SEARCH, *self.fixed]
+        if run_mode == RunMode.MULTIRUN:
+            # A key may exist only with a choice that varies, e.g. cv.n_test.
+            fixed = [word for word in fixed if _is_general(word)]
         words = [*fixed, *(word for word in overrides if word not in fixed)]
         config = super().load_configuration(
             config_name, words, run_mode, from_shell, validate_sweep_overrides
@@ -115,7 +118,7 @@ def run_jobs(
     with tempfile.TemporaryDirectory(prefix="xentexp-sweep-") as folder:
         if loader.named["launcher"] in _WITHOUT_FOLDER and loader.named["sweeper"] == "basic":
             loader.sweep_folder = folder
-        master = loader.load_configuration(arguments.config_name, varying, RunMode.MULTIRUN)
+        master = loader.load_configuration(arguments.config_name, [], RunMode.MULTIRUN)
         sweep_dir = Path(str(master.hydra.sweep.dir))
         _check_not_there(sweep_dir, master)
         sweeper = Plugins.instance().instantiate_sweeper(
@@ -193,6 +196,12 @@ def _check_not_there(sweep_dir: Path, master: DictConfig) -> None:
                 f"hydra.sweep.dir must be a folder without {name}; got {sweep_dir}; choose another "
                 f"folder, or set overwrite=true"
             )
+
+
+def _is_general(word: str) -> bool:
+    """Whether an override concerns Hydra, or is a choice or key of the first level."""
+    key = word.partition("=")[0].lstrip("+~")
+    return key.startswith("hydra") or "." not in key
 
 
 def _raw(section: DictConfig, key: str) -> object:
