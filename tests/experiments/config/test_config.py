@@ -186,8 +186,9 @@ def test_each_model_is_instantiated_once_for_each_loss(monkeypatch: pytest.Monke
     made: list[str] = []
     instantiate = classifiers.instantiate
 
-    def counted(node: dict[str, Any], *trusted: Any) -> Any:
-        made.append(node.get("loss", "-"))
+    def counted(node: Any, *trusted: Any) -> Any:
+        if isinstance(node, dict) and "_target_" in node:  # its parameters are instantiated too
+            made.append(node.get("loss", "-"))
         return instantiate(node, *trusted)
 
     monkeypatch.setattr(classifiers, "instantiate", counted)
