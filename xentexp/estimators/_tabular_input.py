@@ -47,8 +47,8 @@ def plain_frame(X: Any, *, keep_zeros: bool = False) -> Any:
         name: dtype.subtype for name, dtype in X.dtypes.items() if isinstance(dtype, pd.SparseDtype)
     }
     X = X.astype(sparse) if sparse else X
-    objects = X.columns[X.dtypes == object]
-    if len(objects):
+    objects = [n for n, t in X.dtypes.items() if isinstance(t, np.dtype) and t.kind == "O"]
+    if objects:
         X = X.copy()
         for name in objects:
             X[name] = X[name].mask(X[name].isna(), np.nan)
