@@ -551,19 +551,40 @@ def test_sparse_rows_equal_those_of_xgb_classifier(k: int) -> None:
     np.testing.assert_allclose(ours.predict_proba(rows), theirs.predict_proba(rows), atol=1e-6)
 
 
-@pytest.mark.parametrize("model", [*MODELS, NetworkLossClassifier])
+@pytest.mark.parametrize("model", [*MODELS, NetworkLossClassifier, LinearLossClassifier])
 def test_sparse_columns_of_a_frame_equal_dense_columns(model: Any) -> None:
     X, y = sparse_table(2)
     frame = pd.DataFrame(X, columns=list("abcdefgh"))
     sparse = frame.astype({name: pd.SparseDtype(float, 0.0) for name in "abcde"})
-    all_sparse = frame.astype(pd.SparseDtype(float, 1.0))
-    fitted = model(random_state=0).set_params(**({} if model in MODELS else {"max_epochs": 2}))
+    fitted = model(random_state=0).set_params(
+        **({"max_epochs": 2} if model is NetworkLossClassifier else {})
+    )
     expected = fitted.fit(frame, y).predict_proba(frame)
-    for columns in (sparse, all_sparse):
+    for columns in (sparse, *(frame.astype(pd.SparseDtype(float, fill)) for fill in (1.0, np.nan))):
         np.testing.assert_array_equal(fitted.fit(columns, y).predict_proba(columns), expected)
+    columns = frame.astype(pd.SparseDtype(float, 0.0))
+    np.testing.assert_allclose(
+        fitted.fit(columns, y).predict_proba(columns), expected, rtol=0, atol=1e-6
+    )
+    expected = fitted.fit(frame > 0, y).predict_proba(frame > 0)
+    columns = (frame > 0).astype(pd.SparseDtype(bool, False))
+    np.testing.assert_array_equal(fitted.fit(columns, y).predict_proba(columns), expected)
 
 
-@pytest.mark.parametrize("model", [*MODELS, NetworkLossClassifier])
+@pytest.mark.parametrize("model", [*MODELS, NetworkLossClassifier, LinearLossClassifier])
+def test_pandas_na_among_objects_is_a_missing_value(model: Any) -> None:
+    X, y = sparse_table(2)
+    frame = pd.DataFrame(X)
+    objects = frame.astype(object).mask(frame > 1, pd.NA)
+    if model in (NetworkLossClassifier, LinearLossClassifier):
+        with pytest.raises(ValueError, match="Input X contains NaN"):
+            model().fit(objects, y)
+        return
+    expected = model(random_state=0).fit(frame.mask(frame > 1), y).predict_proba(X)
+    np.testing.assert_array_equal(model(random_state=0).fit(objects, y).predict_proba(X), expected)
+
+
+@pytest.mark.parametrize("model", [*MODELS, NetworkLossClassifier, LinearLossClassifier])
 @pytest.mark.parametrize("categories", [False, True])
 def test_repeated_column_names_raise_an_error(model: Any, categories: bool) -> None:
     X, y, _ = table(2, 60)

@@ -268,7 +268,8 @@ class NetworkLossClassifier(LossClassifier):
         self._check_parameters()
         refuse_missing_labels(y)
         import_extra("torch", "NetworkLossClassifier")
-        X, y = validate_data(self, plain_frame(X), y, accept_sparse="csr", dtype=np.float64)
+        X = plain_frame(X, keep_zeros=True)
+        X, y = validate_data(self, X, y, accept_sparse="csr", dtype=np.float64)
         all_rows = self._read(loss, X, y, sample_weight)
         rng = check_random_state(self.random_state)
         parts = split_parts(all_rows, self.validation_fraction, rng)
@@ -405,7 +406,11 @@ class NetworkLossClassifier(LossClassifier):
     def _scores(self, X: ArrayLike) -> FloatArray:
         check_is_fitted(self)
         rows = validate_data(
-            self, plain_frame(X), accept_sparse="csr", dtype=np.float64, reset=False
+            self,
+            plain_frame(X, keep_zeros=True),
+            accept_sparse="csr",
+            dtype=np.float64,
+            reset=False,
         )
         layers = list(zip(self.coefs_, self.intercepts_, strict=True))
         return _forward(rows, layers, self.activation)

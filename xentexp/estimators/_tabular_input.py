@@ -29,8 +29,10 @@ def categories_of(X: Any) -> Categories:
     }
 
 
-def plain_frame(X: Any) -> Any:
-    """DataFrame with unique names and dense columns; other input is returned unchanged."""
+def plain_frame(X: Any, *, keep_zeros: bool = False) -> Any:
+    """DataFrame with unique names, dense columns and NaN for pandas.NA; other input as it is."""
+    # With `keep_zeros`, columns of floats that leave out zeros stay sparse if all are of this kind:
+    # scikit-learn makes a sparse matrix of them, in which XGBoost takes zeros for missing values.
     if not isinstance(X, pd.DataFrame):
         return X
     if not X.columns.is_unique:
@@ -39,12 +41,22 @@ def plain_frame(X: Any) -> Any:
             f"X must have unique column names; got {', '.join(map(repr, repeated[:5]))} more than "
             f"once; rename the columns"
         )
-    # scikit-learn would make a sparse matrix of sparse columns, in which XGBoost takes zeros for
-    # missing values; the boosters' own classifiers make them dense as well.
+    if keep_zeros and all(map(_leaves_out_zeros, X.dtypes)):
+        return X
     sparse = {
         name: dtype.subtype for name, dtype in X.dtypes.items() if isinstance(dtype, pd.SparseDtype)
     }
-    return X.astype(sparse) if sparse else X
+    X = X.astype(sparse) if sparse else X
+    objects = [n for n, t in X.dtypes.items() if isinstance(t, np.dtype) and t.kind == "O"]
+    if objects:
+        X = X.copy()
+        for name in objects:
+            X[name] = X[name].mask(X[name].isna(), np.nan)
+    return X
+
+
+def _leaves_out_zeros(dtype: object) -> bool:
+    return isinstance(dtype, pd.SparseDtype) and dtype.subtype in _NUMBERS and dtype.fill_value == 0
 
 
 def as_matrix(X: Any) -> Any:
