@@ -570,7 +570,7 @@ def test_table_file_that_does_not_exist(tmp_path: Path) -> None:
             "X must have at least one column",
         ),
         ({}, "target must be the column to predict; got None"),
-        ({"path": None}, "path must be a CSV or Parquet file; got None"),
+        ({"path": None}, "path must be a text, Excel or Parquet file; got None"),
     ],
 )
 def test_table_columns_are_checked(tmp_path, parameters, message) -> None:

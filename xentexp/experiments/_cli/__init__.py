@@ -37,6 +37,24 @@ examples:
 configuration groups (KEY=NAME; models=[NAME,...]):
 {choices}
 
+keys of dataset=table (docs/own_data.md describes them):
+  dataset.path=FILE          text file such as CSV, Excel file or Parquet file
+  dataset.target=COLUMN      column of the classes
+  dataset.drop=[COLUMN,...]  columns that are not features
+  dataset.keep=[COLUMN,...]  row numbers to use as features although they order the target
+  dataset.group=COLUMN       column of the person or other entity; used by cv=grouped
+  dataset.weight=COLUMN      column of sample weights
+  dataset.test=FILE          file of test rows: scored if it has labels, else for submission=
+  dataset.rare=drop|join     leave out the rows of rare classes, or make one class of them
+  dataset.rare_below=ROWS    number of rows below which a class is rare (default: cv.n_splits)
+  dataset.ordered=true       the classes are ordered, e.g. grades
+  dataset.categorical=[COLUMN,...], dataset.numeric=[COLUMN,...]
+                             columns to read as categories, or as numbers
+  dataset.separator=CHARACTER, dataset.encoding=NAME, dataset.decimal=MARK,
+  dataset.header=true|false|LINE, dataset.sheet=NAME, dataset.dayfirst=true|false
+                             how to read the file; null: found in the file
+  dataset.max_megabytes=N    largest size of the table after decompression (default: 500)
+
 other keys (`xentexp run --cfg job` shows all keys and their values):
   seed=INT                   seed of models, folds and simulated data
   n_jobs=INT                 number of fits that run in parallel; -1: all cores
@@ -48,7 +66,7 @@ other keys (`xentexp run --cfg job` shows all keys and their values):
                              with cv=grouped: search for entities (such as persons), or columns that
                              identify one; null: the groups of the data set
   cv.n_test=ROWS             with cv=holdout: number of test rows
-  cv.time_column=COLUMN      with cv=time_ordered: column that orders the rows
+  cv.time_column=COLUMN      with cv=time_ordered: feature that orders the rows
   leakage.check=compare|warn|ignore
                              if random folds share entities between training and test part:
                              warn and also fit all models on grouped folds; only warn; no check
@@ -58,7 +76,8 @@ other keys (`xentexp run --cfg job` shows all keys and their values):
   curves=[LOSS,...]          losses to record at each training step
   tune.n_trials=INT          with experiment=tune: trials for each model in each fold
   tune.loss=NAME             with experiment=tune: loss or metric to optimize
-  submission=FILE            write predictions for the test rows of the data set (dacon)
+  submission=FILE            write the predictions of the best model for the test rows of the
+                             data set (dataset=dacon, or dataset.test=FILE)
   overwrite=true             replace the file of submission= if it exists
   tracking.uri=sqlite:///FILE|http://...
                              MLflow store (default: mlflow.db in this folder)
@@ -81,6 +100,8 @@ metrics in MLflow (one child run per model; NAME is a loss or metric):
   cv_std/NAME            standard deviation over the folds
   cv_se/NAME             standard error of the mean loss over the rows, assumed to be independent
   cv_grouped/NAME        mean over grouped folds (leakage.check=compare)
+  test/NAME              value on the labelled rows of dataset.test (test_se/NAME: its
+                         standard error)
   regret/NAME            expected loss minus the smallest possible expected loss, if the true
                          probabilities are known (dataset=simulated_delinquency)
   matrix_excess/NAME     loss matrix: mean minus the best mean of the column
@@ -257,7 +278,7 @@ def _parser() -> argparse.ArgumentParser:
         metavar="N",
         type=float,
         default=500.0,
-        help="largest size of the table (default: %(default)g)",
+        help="largest size of the table in megabytes, after decompression (default: %(default)g)",
     )
     score.add_argument(
         "--losses",

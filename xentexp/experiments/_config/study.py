@@ -181,7 +181,7 @@ def _findings(
 def _check_dataset_parameters(name: str, parameters: Mapping[str, Any]) -> None:
     if name == "table" and parameters.get("path", "") is None:
         raise InputError(
-            "dataset.path must be a CSV or Parquet file; got None; set dataset.path=FILE"
+            "dataset.path must be a text, Excel or Parquet file; got None; set dataset.path=FILE"
         )
     if name == "table" and parameters.get("target", "") is None:
         raise InputError(
@@ -312,7 +312,7 @@ def _submission(path: str | None, dataset: Dataset) -> Path | None:
     if dataset.test is None:
         raise InputError(
             f"submission needs test rows, but data set {dataset.name} does not provide them; leave "
-            f"submission out"
+            f"submission out, or set dataset.test=FILE with dataset=table"
         )
     if len(dataset.test.columns) != len(dataset.classes):
         raise InputError(

@@ -170,7 +170,9 @@ def load_table(
     """
     check_arguments(CARD.name, load_table, locals())
     if path is None:
-        raise InputError("table: path must be a CSV or Parquet file; got None; set path=FILE")
+        raise InputError(
+            "table: path must be a text, Excel or Parquet file; got None; set path=FILE"
+        )
     if target is None:
         raise InputError("table: target must be the column to predict; got None; set target=COLUMN")
     file = pathlib.Path(expanduser(path))
