@@ -203,7 +203,8 @@ def load_table(
         if column not in known:
             raise unknown_name(f"column of {file.name}", column, frame.columns)
     _check_roles(roles, dropped, kept)
-    notes += _with_days(frame, tested, dayfirst, keep=[*used, *dropped, *options.categorical])
+    dates, more = _with_days(frame, tested, dayfirst, keep=[*used, *dropped, *options.categorical])
+    notes += more
     few = find_rare(frame[target], rare, rare_below, ordered=ordered)
     if few is not None:
         notes.append(few.note)
@@ -221,7 +222,7 @@ def load_table(
             ordered=ordered,
             notes=tuple(notes),
         )
-        return make_dataset(
+        made = make_dataset(
             frame.drop(columns=not_features, errors="ignore"),
             frame[target],
             card,
@@ -229,11 +230,12 @@ def load_table(
             test=None if tested is None else _test_set(tested, roles, dropped, not_features),
             sample_weight=None if weight is None else frame[weight],
         )
+        return dataclasses.replace(made, dates=(*made.dates, *dates))
 
     dataset = make(dropped, None)  # the test rows may lack a row number that is left out below
     row_numbers = [
         finding
-        for finding in row_numbers_to_leave_out(dataset.X, dataset.y)
+        for finding in row_numbers_to_leave_out(dataset.X, dataset.y, dataset.dates)
         if finding.columns[0] not in kept
     ]
     if not row_numbers or len(row_numbers) == dataset.X.shape[1]:
@@ -318,8 +320,8 @@ def _test_set(
 
 def _with_days(
     frame: pd.DataFrame, tested: pd.DataFrame | None, dayfirst: bool | None, keep: Collection[str]
-) -> list[str]:
-    """Convert columns of dates, which the test rows must have in the same form, in place; notes."""
+) -> tuple[list[str], list[str]]:
+    """Convert columns of dates in place, also those of the test rows; their names, and notes."""
     names = [name for name in frame if name not in keep]
     X = frame[names]
     if tested is not None:
@@ -329,7 +331,7 @@ def _with_days(
         frame[name] = whole_numbers(column.to_numpy()[: len(frame)])
         if tested is not None and name in tested:
             tested[name] = whole_numbers(column.to_numpy()[len(frame) :])
-    return notes
+    return list(days), notes
 
 
 def find_dates(
