@@ -149,7 +149,7 @@ def load_table(
     A column of text becomes numbers if all of its values but blanks (such as an empty field, "-"
     or "?") are numbers, which may have a percent sign, a currency sign, separators of thousands,
     a decimal comma, or brackets or a minus behind for negative numbers. 83.70% becomes 83.7.
-    Zero-padded codes such as 00123 and phone numbers stay text.
+    Zero-padded codes such as 00123, phone numbers and numbers outside the 64-bit range stay text.
 
     A column of dates becomes the number of days since 1970-01-01, with the time of day as a
     fraction; times with a zone are converted to UTC. ``CrossValidation("time_ordered")`` can
@@ -198,6 +198,8 @@ def load_table(
     for column in [*used, *kept, *options.categorical, *options.numeric]:
         if column not in frame.columns:
             where = next((f"; {note}" for note in notes if "header=true" in note), "")
+            if frame.shape[1] == 1:
+                where += "; the rows were not split into columns; set separator"
             raise unknown_name(f"column of {file.name}", column, frame.columns, where=where)
     for column in dropped:
         if column not in known:
