@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 from collections.abc import Iterator
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -18,6 +19,7 @@ from xentexp.experiments.datasets import (
     find_row_order,
     id_like_columns,
     load_dataset,
+    load_table,
     make_dataset,
 )
 from xentexp.experiments.datasets._checks import (
@@ -137,6 +139,68 @@ def test_a_rank_and_a_time_that_predict_the_target_are_reported_but_not_left_out
         [finding] = find_row_order(X, labels)
         assert finding.columns == (X.columns[0],)
         assert row_numbers_to_leave_out(X, labels) == []
+
+
+def drifting(n: int = 400) -> pd.DataFrame:
+    """Rows in order of time whose target changes slowly."""
+    rng = np.random.default_rng(0)
+    share = 1 / (1 + np.exp(-(np.arange(n) - n / 2) / 40))
+    return pd.DataFrame({"x": rng.normal(size=n), "y": (rng.random(n) < share).astype(int)})
+
+
+DAYS = pd.date_range("2020-01-01", periods=400)
+
+
+@pytest.mark.parametrize(
+    "dates",
+    [
+        DAYS.strftime("%Y-%m-%d"),
+        DAYS.strftime("%Y%m%d"),
+        DAYS.strftime("%d.%m.%Y"),
+        pd.bdate_range("2020-01-01", periods=400).strftime("%Y-%m-%d"),
+        pd.date_range("2020-01-01", periods=400, freq="h").strftime("%Y-%m-%d %H:%M"),
+    ],
+    ids=["ISO 8601", "digits", "day first", "business days", "hours"],
+)
+def test_sorted_dates_of_a_drifting_target_are_not_a_row_number(
+    dates: pd.Index, tmp_path: Path
+) -> None:
+    file = tmp_path / "t.csv"
+    drifting().assign(opened=dates).to_csv(file, index=False)
+    data = load_table(file, target="y")
+    assert list(data.X) == ["x", "opened"]
+    assert data.dates == ("opened",)
+    assert data.findings == ()
+    assert data.describe()["id_like"] == []
+
+
+def test_native_dates_are_not_a_row_number() -> None:
+    table = drifting()
+    data = make_dataset(table[["x"]].assign(opened=DAYS), table["y"], Card("t"))
+    assert data.dates == ("opened",)
+    assert data.findings == ()
+
+
+@pytest.mark.parametrize("name", ["period", "obsMonth", "연도", "t"])
+def test_a_counted_time_of_a_drifting_target_is_reported_but_not_left_out(
+    name: str, tmp_path: Path
+) -> None:
+    file = tmp_path / "t.csv"
+    drifting().assign(**{name: np.arange(400)}).to_csv(file, index=False)
+    data = load_table(file, target="y")
+    assert list(data.X) == ["x", name]
+    [finding] = data.findings
+    assert "cv=time_ordered" in finding.remedy
+
+
+def test_times_in_seconds_and_decimals_in_order_are_not_left_out() -> None:
+    table = drifting()
+    seconds = 1_577_836_800 + 3600 * np.arange(400)
+    for number in (seconds, np.linspace(0, 1, 400)):
+        X = table[["x"]].assign(value=number)
+        assert row_numbers_to_leave_out(X, table["y"]) == []
+    counted = table[["x"]].assign(value=np.arange(400))
+    assert len(row_numbers_to_leave_out(counted, table["y"])) == 1
 
 
 @pytest.mark.parametrize(

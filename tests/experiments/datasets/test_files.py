@@ -49,6 +49,41 @@ def zipped(*files: tuple[str, str]) -> bytes:
     return stream.getvalue()
 
 
+# --- rows and columns
+
+
+@pytest.mark.parametrize("end", [",", ",,", ",,,"])
+def test_separators_at_the_end_of_rows_are_no_columns(tmp_path: Path, end: str) -> None:
+    data = load(tmp_path, "t.csv", text().replace("\n", end + "\n"))
+    assert values(data) == EXPECTED
+    assert ["without name and values" in note for note in data.card.notes] == [True]
+
+
+def test_an_unnamed_column_with_a_value_is_a_feature(tmp_path: Path) -> None:
+    data = load(tmp_path, "t.csv", "age,y,\n30,0,\n41,1,7\n52,0,\n")
+    assert list(data.X) == ["age", "Unnamed: 2"]
+
+
+def test_rows_with_fewer_fields_are_told(tmp_path: Path) -> None:
+    data = load(tmp_path, "t.csv", 'y,age,job\n0,30,"a\nb"\n1,41\n0,52,cook\n')
+    [note] = data.card.notes
+    assert "1 row has fewer fields" in note
+    assert "line 4" in note
+    full = load(tmp_path, "t.csv", "y,age,job\n0,30,cook\n1,41,\n0,52,cook\n")
+    assert full.card.notes == ()
+
+
+def test_rows_that_were_not_split_are_told(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="set separator"):
+        load(tmp_path, "t.csv", text("^"))
+
+
+@pytest.mark.parametrize("pack", [gzip.compress, bz2.compress, lzma.compress])
+def test_compressed_text_with_the_name_of_text_is_binary(tmp_path: Path, pack: Any) -> None:
+    with pytest.raises(InputError, match="is binary, not text; rename it"):
+        load(tmp_path, "t.csv", pack(text().encode()))
+
+
 # --- separators
 
 

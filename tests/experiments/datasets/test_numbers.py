@@ -49,6 +49,9 @@ def load(
         (["USD 3", "USD 4"], [3, 4]),
         (["(3.00)", "4", "(1,000)"], [-3, 4, -1000]),
         (["($3)", "$4"], [-3, 4]),
+        (["$(1,234.50)", "$ (3)", "$4"], [-1234.5, -3, 4]),
+        (["$($3)", "$4"], None),
+        (["4.889e+03", "1.000E2"], [4889, 100]),  # a mantissa has no groups of thousands
         (["5-", "6"], [-5, 6]),
         (["−5", "6"], [-5, 6]),
         (["１２３", "４.５"], [123, 4.5]),
@@ -123,6 +126,31 @@ def test_codes_and_phone_numbers_stay_text(tmp_path: Path) -> None:
     X = load(tmp_path, columns, numeric=["zip", "phone"]).X
     assert X["zip"].tolist() == [123, 1234, 12345]
     assert X["phone"].tolist() == [821012345678, 821012345679, 821012345670]
+
+
+@pytest.mark.parametrize(
+    "numbers",
+    [
+        ["9223372036854775808", "1", "2"],  # 2**63
+        ["18446744073709551616", "1", "2"],  # 2**64
+        ["230904531563601578675312", "230904531563601578675313", None],
+    ],
+)
+def test_numbers_outside_int64_stay_text(tmp_path: Path, numbers: list[Any]) -> None:
+    data = load(tmp_path, {"account": numbers, "x": ["1", "2", "3"]})
+    assert data.X["account"].astype(object).where(data.X["account"].notna(), None).tolist() == (
+        numbers
+    )
+    assert any("account" in note for note in data.card.notes)
+    read = load(tmp_path, {"account": numbers, "x": ["1", "2", "3"]}, numeric=["account"])
+    assert read.X["account"].dtype == "float64"
+
+
+def test_numbers_with_exponents_are_not_changed_by_decimal_commas(tmp_path: Path) -> None:
+    columns = {"rate": ["0,5", "1,25", "3,0"], "size": ["4.889e+03", "1.234e+02", "2.000e+00"]}
+    data = load(tmp_path, columns, separator=";")
+    assert data.X["rate"].tolist() == [0.5, 1.25, 3]
+    assert data.X["size"].tolist() == [4889, 123.4, 2]
 
 
 def test_codes_with_blanks_stay_text(tmp_path: Path) -> None:

@@ -165,6 +165,8 @@ def _findings(
     dataset: Dataset, cv: CrossValidation, folds: Sequence[Fold], leakage: Leakage
 ) -> tuple[Finding, ...]:
     searched = cv.groups == "auto" or (leakage.check != "ignore" and leakage.key is None)
+    if cv.time_column is not None:  # not a row identifier, also if it is not a date
+        dataset = replace(dataset, dates=(*dataset.dates, cv.time_column))
     found = list(dataset.findings)
     if searched and dataset.limited_search is not None:
         found.append(dataset.limited_search)

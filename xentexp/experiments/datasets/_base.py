@@ -152,6 +152,9 @@ class Dataset:
     sample_weight : ndarray of shape (n_rows,) or None
         Weight of each row, at least 0, in every fit, loss and metric; None if all rows count the
         same.
+    dates : tuple of str, default=()
+        Columns of `X` that were dates and are days now. They are not row identifiers, although
+        they may have another value in each row.
 
     Examples
     --------
@@ -171,6 +174,7 @@ class Dataset:
     true_proba: NDArray[np.float64] | None = None
     test: TestSet | None = None
     sample_weight: NDArray[np.float64] | None = None
+    dates: tuple[str, ...] = ()
 
     def class_shares(self) -> dict[Label, float]:
         """Fraction of the rows in each class, without weights.
@@ -239,7 +243,8 @@ class Dataset:
         These are row numbers that order the target, columns from which the target is known,
         identifiers and constants. ``xentexp run`` prints them before the fits.
         """
-        return tuple(check_table(self.X, self.y, droppable=self.card.name == "table"))
+        droppable = self.card.name == "table"
+        return tuple(check_table(self.X, self.y, dates=self.dates, droppable=droppable))
 
     def describe(self, key: Sequence[str] | None = None) -> dict[str, Any]:
         """Summary of the data set for JSON.
@@ -282,7 +287,7 @@ class Dataset:
             "groups": None if self.groups is None else int(self.groups.nunique()),
             "duplicates": dataclasses.asdict(find_duplicates(self.X, self.y)),
             "constant": constant_columns(self.X),
-            "id_like": id_like_columns(self.X),
+            "id_like": [name for name in id_like_columns(self.X) if name not in self.dates],
             "findings": [dataclasses.asdict(finding) for finding in findings],
             "entities": None if entities is None else entities.describe(),
             **self._weights(),

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+import shlex
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -11,7 +12,12 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from xentexp.experiments.datasets._repeats import constant_columns, id_like_columns
+from xentexp.experiments.datasets._repeats import (
+    constant_columns,
+    id_like_columns,
+    names_identifier,
+    names_time,
+)
 
 LEVEL = 1e-6
 """Largest probability that a check reports a table whose labels do not depend on the features."""
@@ -85,9 +91,11 @@ class Finding:
         return f"{self.message}; {self.remedy}" if self.remedy else self.message
 
 
-def check_table(X: pd.DataFrame, y: pd.Series[Any], *, droppable: bool) -> list[Finding]:
+def check_table(
+    X: pd.DataFrame, y: pd.Series[Any], *, dates: Collection[str], droppable: bool
+) -> list[Finding]:
     """Results of all checks, the most important first; `droppable` if the loader has `drop`."""
-    identifiers = id_like_columns(X)
+    identifiers = [name for name in id_like_columns(X) if name not in dates]
     constant = constant_columns(X)
     ordering = find_row_order(X, y, identifiers)
     ordered = {name for finding in ordering for name in finding.columns}
@@ -169,27 +177,38 @@ def find_row_order(
             f"of equal labels; in random order, {expected:,.0f} runs are expected; models that use "
             f"it get scores that do not hold for new rows"
         )
-        found.append(_finding("row_order", [name], message))
+        finding = _finding("row_order", [name], message)
+        if names_time(name):
+            time_ordered = f"cv=time_ordered {shlex.quote(f'cv.time_column={name}')}"
+            remedy = f"if it is a time, set {time_ordered}; otherwise, {finding.remedy}"
+            finding = replace(finding, remedy=remedy)
+        found.append(finding)
     return found
 
 
-def row_numbers_to_leave_out(X: pd.DataFrame, y: pd.Series[Any]) -> list[Finding]:
+def row_numbers_to_leave_out(
+    X: pd.DataFrame, y: pd.Series[Any], dates: Collection[str] = ()
+) -> list[Finding]:
     """Findings of `find_row_order` on columns that cannot be a time or the rank of a quantity."""
-    # These are numbers without large gaps that are sorted in the file, or whose order separates
-    # the classes almost completely. A time has gaps, and a rank is in another order than the rows.
+    # These are whole numbers without large gaps, or numbers whose name is that of an identifier,
+    # that are sorted in the file, or whose order separates the classes almost completely. A rank is
+    # in another order than the rows. A time may be neither, and has a name of its own.
     codes, n_classes = _codes(y)
+    names = [name for name in id_like_columns(X) if name not in dates and not names_time(name)]
     certain = []
-    for finding in find_row_order(X, y):
-        numbers = _numbers(X[finding.columns[0]])
+    for finding in find_row_order(X, y, names):
+        name = finding.columns[0]
+        numbers = _numbers(X[name])
         assert numbers is not None
         known = numbers[~np.isnan(numbers)]
         steps = np.diff(known)
         in_order = bool((steps >= 0).all() or (steps <= 0).all())
-        step = np.abs(steps[steps != 0]).min()
+        step = np.abs(steps[steps != 0]).min() if names_identifier(name) else 1.0
         numbered = float(np.ptp(known)) < 2 * len(known) * step
+        whole = names_identifier(name) or bool((known % 1 == 0).all())
         runs, expected = _runs(codes[np.argsort(numbers, kind="stable")], n_classes)
-        dense = float(np.ptp(known)) < 2 * len(known)
-        if (in_order and numbered) or (dense and runs - n_classes <= MAX_FEW_RUNS * expected):
+        few_runs = runs - n_classes <= MAX_FEW_RUNS * expected
+        if whole and numbered and (in_order or few_runs):
             certain.append(finding)
     return certain
 

@@ -40,10 +40,13 @@ SUFFIXES = (
     *(".zip", ".xlsx", ".xlsm", ".parquet"),
 )
 _WEB_PAGE = re.compile(r"\s*<(!doctype|html|head|body|\?xml)", re.IGNORECASE)
-_IDENTIFIER = re.compile(r"(?:^|[\s,;|\"'])(?:0\d|\+\d{8})")
-"""May begin a zero-padded code or a phone number, which pandas reads as a number."""
+_IDENTIFIER = re.compile(r"(?:^|[\s,;|\"'])(?:0\d|\+\d{8}|\d{19})")
+"""May begin a zero-padded code, a phone number or a very long number; pandas reads numbers."""
 
-
+_BINARY = (
+    *(b"PK\x03\x04", b"PAR1", b"\xd0\xcf\x11\xe0"),  # zip or Excel, Parquet, old Excel
+    *(b"\x1f\x8b", b"BZh", b"\xfd7zXZ\x00"),  # gzip, bzip2, xz
+)
 _NO_RESULT = re.compile(rb"</f>\s*(?:<v\s*/>|<v></v>|</c>)|<f\s*/>\s*</c>")
 """A formula of an Excel sheet that no program has computed; its cell would be missing."""
 
@@ -140,7 +143,7 @@ def _read_text(
     content = read_bytes(path, limit)
     if not content.strip():
         raise InputError(f"{where}: {path.name} is empty; check the file")
-    if content.startswith((b"PK\x03\x04", b"PAR1", b"\xd0\xcf\x11\xe0")):
+    if content.startswith(_BINARY):
         raise _binary(path, where)
     text, note = decode(content, options.encoding, where, path.name)
     del content
@@ -212,16 +215,49 @@ def _parse(
             f"{where}: {path.name} is not a valid table ({reason}); correct the file, or set "
             f"header to the line with the names of the columns"
         ) from error
+    notes = list(layout.notes)
     if layout.header:
         _reject_repeated_header(frame, path, where)
+        frame, note = _without_empty(frame, first)
+        notes += note
+    notes += _short_rows(layout, frame)
     if layout.spaces_follow:
         for column in _text_columns(frame):
             frame[column] = frame[column].str.strip()
     texts = _Texts(parse, layout.text)
-    notes = _convert(
+    notes += _convert(
         frame, texts, options, keep=[target], commas_are_decimal=layout.separator != ","
     )
-    return frame, layout.notes + notes
+    return frame, notes
+
+
+def _without_empty(frame: pd.DataFrame, header: Sequence[str]) -> tuple[pd.DataFrame, list[str]]:
+    """Table without columns that have neither a name nor a value, and a note on them."""
+    unnamed = [i for i, name in enumerate(header) if not name.strip()]
+    empty = [i for i in unnamed if i < frame.shape[1] and frame.iloc[:, i].isna().all()]
+    if not empty or len(empty) == frame.shape[1]:
+        return frame, []
+    number = "a column" if len(empty) == 1 else f"{len(empty):,} columns"
+    return frame.drop(columns=frame.columns[empty]), [f"left out {number} without name and values"]
+
+
+def _short_rows(layout: Layout, frame: pd.DataFrame) -> list[str]:
+    """Note on rows with fewer fields than the header, which pandas fills with missing values."""
+    width = len(layout.rows[0])
+    if layout.separator == " " or not frame.iloc[:, -1].isna().any():
+        return []
+    try:
+        rows = csv.reader(io.StringIO(layout.text, newline=""), delimiter=layout.separator)
+        short = [rows.line_num for row in rows if 0 < len(row) < width]
+    except csv.Error:  # a cell of more than 128 kB
+        return []
+    if not short:
+        return []
+    return [
+        f"{len(short):,} {'row has' if len(short) == 1 else 'rows have'} fewer fields than the "
+        f"first row; the others were read as missing (the first such row ends in line "
+        f"{short[0]:,})"
+    ]
 
 
 def _reject_repeated_header(frame: pd.DataFrame, path: Path, where: str) -> None:
@@ -300,8 +336,8 @@ def _convert(
     if codes:
         keep |= set(codes)
         notes.append(
-            f"zero-padded codes and phone numbers stay text: {listed(codes)}; name columns in "
-            f"numeric to read them as numbers"
+            f"zero-padded codes, phone numbers and numbers of 19 or more digits stay text: "
+            f"{listed(codes)}; name columns in numeric to read them as numbers"
         )
     found = {
         str(column): numbers
@@ -362,7 +398,9 @@ def _convert(
 
 
 def _is_whole(column: pd.Series[Any]) -> bool:
-    """Whether a column of numbers may be one of digits only, with missing values."""
+    """Whether a column of numbers may be one of digits only, perhaps with missing values."""
+    if types.is_object_dtype(column.dtype):  # numbers beyond uint64
+        return types.infer_dtype(column, skipna=True) == "integer"
     if types.is_bool_dtype(column.dtype) or not types.is_numeric_dtype(column.dtype):
         return False
     if types.is_integer_dtype(column.dtype):

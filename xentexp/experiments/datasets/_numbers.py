@@ -26,7 +26,8 @@ BLANKS = frozenset(
 # Dollar signs of several countries: "US$", "R$".
 _CURRENCY = r"(?:[A-Z]{0,2}\$|[€£¥₩₹₽₺₫฿元円원]|USD|EUR|GBP|KRW|JPY|CNY|CHF|INR)"
 _WRITTEN = re.compile(
-    rf"(?P<open>\()?\s*(?P<sign>[+-])?\s*(?P<before>{_CURRENCY})?\s*(?P<inner>[+-])?\s*"
+    rf"(?P<first>{_CURRENCY}(?=\s*\())?\s*(?P<open>\()?\s*"
+    rf"(?P<sign>[+-])?\s*(?P<before>{_CURRENCY})?\s*(?P<inner>[+-])?\s*"
     r"(?P<body>(?:\d[\d., ']*)?\d|\d+[.,]|[.,]\d+)(?P<exponent>[eE][+-]?\d+)?"
     rf"\s*(?P<percent>%)?\s*(?P<after>{_CURRENCY})?\s*(?P<trailing>-)?\s*(?P<close>\))?"
 )
@@ -84,13 +85,19 @@ def is_number(text: str) -> bool:
 
 
 def is_code_column(texts: Iterable[str]) -> bool:
-    """Whether texts are identifiers: zero-padded codes or phone numbers."""
+    """Whether texts are identifiers: zero-padded codes, phone numbers, or very long numbers."""
     stripped = [text.strip() for text in texts]
     codes = [text for text in stripped if text.lower() not in BLANKS]
     if not codes:
         return False
-    padded = all(map(_CODE.fullmatch, codes)) and any(map(_PADDED.fullmatch, codes))
-    return bool(padded or all(map(_PHONE.fullmatch, codes)))
+    if all(map(_CODE.fullmatch, codes)):
+        return any(_PADDED.fullmatch(code) or _is_long(code) for code in codes)
+    return all(map(_PHONE.fullmatch, codes))
+
+
+def _is_long(code: str) -> bool:
+    """Whether a number is outside int64: as floats, different ones could become equal."""
+    return len(code) > 19 or int(code) >= 2**63
 
 
 def read_numbers(column: pd.Series[Any], *, codes: bool = False) -> NumberColumn | None:
@@ -186,13 +193,14 @@ def _read_any(text: str) -> _Written | None:
     brackets = bool(part["open"]) + bool(part["close"])
     if len(signs) > 1 or brackets == 1 or (brackets and signs):
         return None
-    if part["before"] and part["after"]:
+    currencies = [part[name] for name in ("first", "before", "after") if part[name]]
+    if len(currencies) > 1:
         return None
     negative = bool(brackets) or signs == ["-"]
     values = {}
     for mark, pattern in _BODY.items():
         body = pattern.fullmatch(part["body"])
-        if body is None:
+        if body is None or (body["group"] and part["exponent"]):  # 4.889e+03 is not 4889e+03
             continue
         digits = re.sub(rf"[^\d{mark}]", "", part["body"]).replace(mark, ".")
         whole = "." not in digits and part["exponent"] is None
@@ -200,7 +208,7 @@ def _read_any(text: str) -> _Written | None:
         values[mark] = -value if negative else value
     if not values:
         return None
-    return _Written(values, part["body"], bool(part["percent"]), part["before"] or part["after"])
+    return _Written(values, part["body"], bool(part["percent"]), "".join(currencies) or None)
 
 
 def _are_identifiers(numbers: Sequence[_Written]) -> bool:

@@ -149,6 +149,7 @@ def make_dataset(
         true_proba=true_proba,
         test=test,
         sample_weight=weight,
+        dates=tuple(str(name) for name in X if native_kind(X[name]) == "dates"),
     )
 
 

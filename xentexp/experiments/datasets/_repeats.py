@@ -182,13 +182,42 @@ def _is_id_like(name: str, values: pd.Series[Any]) -> bool:
         return bool(np.allclose(steps, steps[0], rtol=1e-3, atol=0.0))
     steps = np.diff(numbers)
     in_order = bool((steps >= 0).all() or (steps <= 0).all())
-    return in_order or float(np.ptp(numbers)) < 2 * n or _names_identifier(name)
+    return in_order or float(np.ptp(numbers)) < 2 * n or names_identifier(name)
 
 
-def _names_identifier(name: str) -> bool:
-    """Whether the name of a column says that it identifies rows, e.g. SK_ID or customerId."""
+_TIME_WORDS = {
+    *("time", "timestamp", "date", "datetime", "epoch", "period", "t", "dt", "ym", "yyyymm"),
+    *("year", "years", "yr", "quarter", "qtr", "month", "months", "week", "weeks", "day", "days"),
+    *("hour", "hours", "minute", "minutes", "second", "seconds", "jahr", "monat", "woche", "tag"),
+}
+_TIME_ENDS = (
+    "시간",
+    "시각",
+    "시점",
+    "일시",
+    "일자",
+    "날짜",
+    "년도",
+    "연도",
+    "년월",
+    "연월",
+    "기간",
+)
+
+
+def names_time(name: str) -> bool:
+    """Whether the name of a column says that it is a time, e.g. month or obsDate."""
+    return bool(_TIME_WORDS & set(_words(name))) or name.endswith(_TIME_ENDS)
+
+
+def _words(name: str) -> list[str]:
     separated = re.sub(r"(?<=[a-z])(?=[A-Z])", " ", name)
-    words = [word.lower() for word in re.split(r"[\W_]+", separated) if word]
+    return [word.lower() for word in re.split(r"[\W_]+", separated) if word]
+
+
+def names_identifier(name: str) -> bool:
+    """Whether the name of a column says that it identifies rows, e.g. SK_ID or customerId."""
+    words = _words(name)
     unnamed = re.fullmatch(r"Unnamed: \d+", name)  # pandas names the index of a CSV file so
     return bool(unnamed or _ID_WORDS & set(words) or (words[-1:] and words[-1] in _LAST_WORDS))
 

@@ -149,7 +149,7 @@ def load_table(
     A column of text becomes numbers if all of its values but blanks (such as an empty field, "-"
     or "?") are numbers, which may have a percent sign, a currency sign, separators of thousands,
     a decimal comma, or brackets or a minus behind for negative numbers. 83.70% becomes 83.7.
-    Zero-padded codes such as 00123 and phone numbers stay text.
+    Zero-padded codes such as 00123, phone numbers and numbers outside the 64-bit range stay text.
 
     A column of dates becomes the number of days since 1970-01-01, with the time of day as a
     fraction; times with a zone are converted to UTC. ``CrossValidation("time_ordered")`` can
@@ -200,12 +200,15 @@ def load_table(
     for column in [*used, *kept, *options.categorical, *options.numeric]:
         if column not in frame.columns:
             where = next((f"; {note}" for note in notes if "header=true" in note), "")
+            if frame.shape[1] == 1:
+                where += "; the rows were not split into columns; set separator"
             raise unknown_name(f"column of {file.name}", column, frame.columns, where=where)
     for column in dropped:
         if column not in known:
             raise unknown_name(f"column of {file.name}", column, frame.columns)
     _check_roles(roles, dropped, kept)
-    notes += _with_days(frame, tested, dayfirst, keep=[*used, *dropped, *options.categorical])
+    dates, more = _with_days(frame, tested, dayfirst, keep=[*used, *dropped, *options.categorical])
+    notes += more
     few = find_rare(frame[target], rare, rare_below, ordered=ordered)
     if few is not None:
         notes.append(few.note)
@@ -223,7 +226,7 @@ def load_table(
             ordered=ordered,
             notes=tuple(notes),
         )
-        return make_dataset(
+        made = make_dataset(
             frame.drop(columns=not_features, errors="ignore"),
             frame[target],
             card,
@@ -231,11 +234,12 @@ def load_table(
             test=None if tested is None else _test_set(tested, roles, dropped, not_features),
             sample_weight=None if weight is None else frame[weight],
         )
+        return dataclasses.replace(made, dates=(*made.dates, *dates))
 
     dataset = make(dropped, None)  # the test rows may lack a row number that is left out below
     row_numbers = [
         finding
-        for finding in row_numbers_to_leave_out(dataset.X, dataset.y)
+        for finding in row_numbers_to_leave_out(dataset.X, dataset.y, dataset.dates)
         if finding.columns[0] not in kept
     ]
     if not row_numbers or len(row_numbers) == dataset.X.shape[1]:
@@ -320,8 +324,8 @@ def _test_set(
 
 def _with_days(
     frame: pd.DataFrame, tested: pd.DataFrame | None, dayfirst: bool | None, keep: Collection[str]
-) -> list[str]:
-    """Convert columns of dates, which the test rows must have in the same form, in place; notes."""
+) -> tuple[list[str], list[str]]:
+    """Convert columns of dates in place, also those of the test rows; their names, and notes."""
     names = [name for name in frame if name not in keep]
     X = frame[names]
     if tested is not None:
@@ -331,7 +335,7 @@ def _with_days(
         frame[name] = whole_numbers(column.to_numpy()[: len(frame)])
         if tested is not None and name in tested:
             tested[name] = whole_numbers(column.to_numpy()[len(frame) :])
-    return notes
+    return list(days), notes
 
 
 def find_dates(
