@@ -69,7 +69,7 @@ def as_array(values: object, name: str) -> Array:
         return values
     if values is None:
         raise InputError(f"{name} must be given; got None")
-    if np.ma.is_masked(values):
+    if isinstance(values, np.ma.MaskedArray) and np.ma.is_masked(values):
         raise InputError(
             f"{name} must not have masked values; remove those rows or fill in the values"
         )
