@@ -100,6 +100,8 @@ def whole_lines_quoted(rows: str) -> str:
 PLAIN = {"income": INCOME, "rate": RATE, "job": JOB}
 WITH_Y = {**PLAIN, "y": Y}
 KOREAN = {"소득": INCOME, "금리": RATE, "직업": np.where(JOB == "cook", "요리사", "회사원")}
+SORTED = {name: values[np.argsort(Y, kind="stable")] for name, values in PLAIN.items()}
+EACH_DAY = pd.date_range("2020-01-01", periods=N)
 GAPS = {"income": np.where(GONE, np.nan, INCOME), "debt": DEBT, "job": JOB}
 
 TABLES: dict[str, Made] = {
@@ -183,5 +185,39 @@ TABLES: dict[str, Made] = {
         {"opened": DAY, "rate": RATE},
         notes=["opened"],
     ),
-    # Further kinds (O, Q, R, S2, U, V, ...) are added here.
+    # --- O: row numbers
+    "sorted by class, with a row number": Made(
+        "t.csv",
+        lambda: text({"row": np.arange(N), **SORTED, "y": np.sort(Y)}).encode(),
+        SORTED,
+        y=np.sort(Y),
+        notes=["row number 'row'"],
+    ),
+    "sorted by date, one row a day": Made(
+        "t.csv",
+        lambda: text({"opened": EACH_DAY.strftime("%Y-%m-%d"), **SORTED, "y": np.sort(Y)}).encode(),
+        {"opened": 18_262 + np.arange(N), **SORTED},
+        y=np.sort(Y),
+        notes=["opened"],
+    ),
+    # --- U: names that Hydra's grammar cannot read
+    "names as typed": Made(
+        "loans (1).csv",
+        lambda: text({"OBS#": ZIP, "rate %": RATE, "연체여부": Y}).encode(),
+        {"rate %": RATE},
+        target="연체여부",
+        options=["dataset.drop=[OBS#]"],
+        notes=["OBS#"],
+    ),
+    # --- V: rare classes
+    "a class of two rows, left out": Made(
+        "t.csv",
+        lambda: text(
+            {name: [*values, *values[:2]] for name, values in PLAIN.items()} | {"y": [*Y, 7, 7]}
+        ).encode(),
+        PLAIN,
+        options=["dataset.rare=drop"],
+        notes=["left out 2 rows of 1 class"],
+    ),
+    # Further kinds (Q, R, S2, X) are added here.
 }
