@@ -26,8 +26,8 @@ def submit(
     *,
     grouped: bool,
     overwrite: bool = False,
-) -> None:
-    """Refit the best candidate on all rows and write its probabilities for the test rows."""
+) -> str:
+    """Refit the best model on all rows, write its probabilities for the test rows; its name."""
     best = board.best()
     if best is None:
         raise InputError(
@@ -63,6 +63,7 @@ def submit(
         ) from error
     finally:
         partial.unlink(missing_ok=True)
+    return candidate.name
 
 
 def check_new(file: Path, *, overwrite: bool) -> None:

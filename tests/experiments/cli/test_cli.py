@@ -404,6 +404,7 @@ def test_a_submission_has_the_samples_format(
     dacon_like(workplace)
     words = ["dataset=dacon", f"dataset.path={workplace}", "models=[prior,logistic]"]
     assert main(["run", *words, "n_jobs=1", "cv.n_splits=3", "submission=sub.csv"]) == 0
+    assert "Predictions of " in capsys.readouterr().out
     table = pd.read_csv("sub.csv")
     assert list(table.columns) == ["index", "0", "1", "2"]
     assert table["index"].tolist() == list(range(400, 420))

@@ -295,3 +295,13 @@ def test_rows_without_a_label_are_refused_or_left_out_if_asked(
     assert "58 rows, 0 clipped, 2 without a label left out" in capsys.readouterr().out
     columns["y"] = np.full(60, np.nan)
     assert "must have labels; got none" in score(columns, "--proba", "p1", "--drop-missing")
+
+
+def test_errors_name_the_row_of_the_file_if_rows_are_left_out(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "p.csv"
+    file.write_text("a,b,y\n.5,.5,1\n.5,.5,\n2,.5,0\n")
+    words = ["score", str(file), "--target", "y", "--proba", "a,b", "--labels", "0,1"]
+    assert main([*words, "--drop-missing"]) == 2
+    assert "row 2 of columns a, b has [2.0, 0.5]" in capsys.readouterr().err

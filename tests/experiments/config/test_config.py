@@ -274,3 +274,15 @@ def test_a_submission_is_checked_before_anything_is_fitted(tmp_path: Path) -> No
         _submission(str(tmp_path), data)
     with pytest.raises(InputError, match="have only the classes 0, 1"):
         _submission("a.csv", dataclasses.replace(data, classes=(0, 1)))
+
+
+def test_errors_and_notes_of_a_table_name_keys_of_the_configuration(tmp_path: Path) -> None:
+    path = tmp_path / "loans.csv"
+    path.write_text("day,y\n" + "01/02/2020,1\n03/04/2020,0\n" * 10)
+    table = ["dataset=table", f"dataset.path='{path}'", "dataset.target=y", "models=[prior]"]
+    study = build(compose(*table))
+    assert study.dataset.card.notes[0].endswith(
+        "set dataset.dayfirst=true or dataset.dayfirst=false"
+    )
+    with pytest.raises(InputError, match=r"^dataset.target must not be in dataset.drop; got 'y'"):
+        build(compose(*table, "dataset.drop=[y]"))

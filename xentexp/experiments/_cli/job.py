@@ -137,9 +137,10 @@ def run_job(
                 result = replace(result, grouped=grouped_result)
         store.log(run_id, tracking.result_items(result, study.shown))
         board = result.leaderboard(study.shown)
+        submitted = None
         if study.submission is not None:
             grouped = study.cv.kind == "grouped"
-            submit(
+            submitted = submit(
                 study.submission,
                 board,
                 study.candidates,
@@ -168,6 +169,9 @@ def run_job(
             print_leaderboard(board, title=_title(study), store=store_option(store.uri))
         for section in sections:
             section.show()
+        if submitted is not None and dataset.test is not None:
+            rows = counted(len(dataset.test.X), "test row")
+            say(f"\nPredictions of {submitted} for {rows}: {study.submission}")
         if not quiet:
             page = tracking.chart_page(store.experiment_id, run_id, study.primary)
             say(_hint(store.uri, page))

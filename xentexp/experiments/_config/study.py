@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import hashlib
+import inspect
 import json
 import os
+import re
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from os.path import expanduser
@@ -30,7 +32,7 @@ from xentexp.experiments._models import seeded
 from xentexp.experiments._results import Candidate
 from xentexp.experiments._scoring import choose_measures
 from xentexp.experiments._submission import check_new, check_not_read
-from xentexp.experiments.datasets import Dataset, Entities, Finding, load_dataset
+from xentexp.experiments.datasets import DATASETS, Dataset, Entities, Finding, load_dataset
 from xentexp.experiments.datasets._checks import as_typed
 from xentexp.experiments.datasets._dacon import FILES, FOLDER_VARIABLE
 from xentexp.experiments.datasets._repeats import check_key
@@ -94,7 +96,7 @@ def build(config: Mapping[str, Any], trusted: Collection[str] = ()) -> Study:
     _check_dataset_parameters(settings.dataset.name, parameters)
     if settings.dataset.name == "table":
         parameters = _table_parameters(parameters, cv, settings.leakage)
-    dataset = load_dataset(settings.dataset.name, **parameters)
+    dataset = _load(settings.dataset.name, parameters)
     candidates = with_corrections(candidates, dataset.classes)
     choose_measures(dataset, settings.losses, settings.metrics, settings.primary)
     tuning = read_tuning(settings.tune, settings.primary, dataset)
@@ -141,6 +143,23 @@ def _seeded(candidate: Candidate, seed: int) -> Candidate:
     estimator, added = seeded(candidate.estimator, seed)
     parameters = {**candidate.parameters, **{dotted(name): seed for name in added}}
     return replace(candidate, estimator=estimator, parameters=parameters)
+
+
+def _load(name: str, parameters: Mapping[str, Any]) -> Dataset:
+    """Data set whose notes and errors name keys of the configuration, not Python's parameters."""
+    keys = "|".join(inspect.signature(DATASETS[name].load).parameters) if name in DATASETS else "-"
+
+    def with_keys(text: str) -> str:
+        text = re.sub(rf"^{name}: (?=({keys})\b)", "dataset.", text)
+        text = re.sub(rf"\b(set |or (?=\w+=))({keys})\b", r"\1dataset.\2", text)
+        return re.sub(r"\bin (drop|group|keep|categorical|numeric)\b", r"in dataset.\1", text)
+
+    try:
+        dataset = load_dataset(name, **parameters)
+    except InputError as error:
+        raise InputError(with_keys(str(error))) from error
+    notes = tuple(with_keys(note) for note in dataset.card.notes)
+    return replace(dataset, card=replace(dataset.card, notes=notes))
 
 
 def _table_parameters(
