@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from joblib.externals.loky import get_reusable_executor
 from threadpoolctl import threadpool_limits
 
 from xentexp.losses import LOSSES, Loss
@@ -53,6 +54,12 @@ def migrated_store(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("store") / "template.db"
     tracking.open_client(f"sqlite:///{path}", create=True)
     return path
+
+
+@pytest.fixture
+def new_workers() -> None:
+    """End the worker processes of earlier tests, whose folder and environment are others."""
+    get_reusable_executor().shutdown(wait=True)
 
 
 @pytest.fixture

@@ -198,7 +198,7 @@ def test_words_that_do_not_vary_reach_each_job_as_typed(
 
 @pytest.mark.parametrize("launcher", ["joblib", "submitit_local"])
 def test_a_launcher_with_processes_returns_results_and_errors(
-    launcher: str, table_csv: Path, capsys: pytest.CaptureFixture[str]
+    launcher: str, table_csv: Path, new_workers: None, capsys: pytest.CaptureFixture[str]
 ) -> None:
     package = "joblib" if launcher == "joblib" else "submitit"
     pytest.importorskip(f"hydra_plugins.hydra_{package}_launcher")

@@ -14,7 +14,6 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from joblib.externals.loky import get_reusable_executor
 from sklearn.utils import all_estimators
 
 from tests.experiments.cli.test_cli import dacon_like
@@ -276,11 +275,13 @@ def test_parameters_of_a_plug_in_are_data(
 
 
 def test_a_secret_is_hidden_in_jobs_of_other_processes(
-    table_csv: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    table_csv: Path,
+    new_workers: None,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     pytest.importorskip("hydra_plugins.hydra_joblib_launcher")
     monkeypatch.setenv("MY_PASS", SECRET)
-    get_reusable_executor().shutdown(wait=True)  # processes of earlier tests do not have it
     words = ["models=[prior]", "-m", "seed=0,1", "hydra/launcher=joblib"]
     assert main([*RUN, *words, "dataset.target=${oc.env:MY_PASS}", "--json"]) == 2
     assert main([*RUN, *words, "tracking.experiment=to ${oc.env:MY_PASS}", "--json"]) == 0
