@@ -286,3 +286,16 @@ def test_errors_and_notes_of_a_table_name_keys_of_the_configuration(tmp_path: Pa
     )
     with pytest.raises(InputError, match=r"^dataset.target must not be in dataset.drop; got 'y'"):
         build(compose(*table, "dataset.drop=[y]"))
+
+
+@pytest.mark.parametrize(
+    "words", [["cv=time_ordered", "cv.time_column=day"], ["leakage.key=[day]"]]
+)
+def test_a_column_that_orders_or_groups_rows_must_not_be_dropped(
+    words: list[str], tmp_path: Path
+) -> None:
+    path = tmp_path / "loans.csv"
+    path.write_text("day,x,y\n" + "2020-01-02,1,1\n2020-01-03,2,0\n" * 10)
+    table = ["dataset=table", f"dataset.path='{path}'", "dataset.target=y", "models=[prior]"]
+    with pytest.raises(InputError, match="must be features; got 'day', which is in dataset.drop"):
+        build(compose(*table, "dataset.drop=[day]", *words))

@@ -171,6 +171,12 @@ def _table_parameters(
         changed["rare_below"] = cv.n_splits if cv.kind in STRATIFYING else None
     groups = cv.groups if isinstance(cv.groups, list) else []
     named = [*([] if cv.time_column is None else [cv.time_column]), *groups, *(leakage.key or ())]
+    for name in named:
+        if name in (parameters.get("drop") or ()):
+            raise InputError(
+                f"cv.time_column, cv.groups and leakage.key must be features; got {name!r}, which "
+                f"is in dataset.drop; remove it there"
+            )
     keep = parameters.get("keep")
     if named and (keep is None or isinstance(keep, list)):
         roles = [parameters.get(role) for role in ("target", "group", "weight")]
