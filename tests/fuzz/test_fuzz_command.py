@@ -132,7 +132,7 @@ def run_command(words: list[str], folder: Path) -> None:
 
 @pytest.mark.parametrize(
     ("command", "examples"),
-    [("losses", 60), ("datasets", 150), ("leaderboard", 60), ("score", 250), ("run", 70)],
+    [("losses", 60), ("datasets", 150), ("leaderboard", 60), ("score", 400), ("run", 120)],
 )
 def test_random_command_lines(command: str, examples: int, folder: Path) -> None:
     @fuzzed(examples)

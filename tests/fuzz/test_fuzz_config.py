@@ -35,7 +35,7 @@ def paths(config: Any, start: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
 CONFIGS = [compose(*SMALL, group) for group in GROUPS]
 
 
-@fuzzed(1200)
+@fuzzed(2500)
 @given(config=st.sampled_from(CONFIGS), data=st.data())
 def test_a_configuration_with_random_values_is_a_study_or_refused(
     config: dict[str, Any], data: st.DataObject

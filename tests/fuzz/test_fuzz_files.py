@@ -94,7 +94,7 @@ def load(content: bytes, suffix: str, **options: Any) -> Dataset | None:
     return data
 
 
-@fuzzed(250)
+@fuzzed(600)
 @given(
     table=tables(),
     separator=st.sampled_from(SEPARATORS),
@@ -124,7 +124,7 @@ def test_tables_have_the_values_that_were_written(
             np.testing.assert_allclose(np.array(values, float), columns[name], atol=1e-9)
 
 
-@fuzzed(500)
+@fuzzed(1000)
 @given(
     table=tables(),
     separator=st.sampled_from(SEPARATORS),
@@ -143,7 +143,7 @@ def test_damaged_files_are_read_or_refused(
     load(content if inside else data.draw(damaged(content)), suffix)
 
 
-@fuzzed(300)
+@fuzzed(700)
 @given(content=st.binary(max_size=300), suffix=st.sampled_from([*SUFFIXES, ".parquet", ".xlsx"]))
 def test_random_bytes_are_read_or_refused(content: bytes, suffix: str) -> None:
     load(content, suffix)

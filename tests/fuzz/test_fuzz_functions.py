@@ -155,7 +155,7 @@ def valid_case(name: str, seed: int) -> tuple[Any, Any, Any, int]:
 
 
 @pytest.mark.parametrize("of", ["function", "object", "evaluate", "gradient"])
-@fuzzed(700)
+@fuzzed(1500)
 @given(name=st.sampled_from(list(LOSSES)), seed=seeds, data=st.data())
 def test_losses_of_odd_arguments(of: str, name: str, seed: int, data: st.DataObject) -> None:
     loss, y, raw, k = valid_case(name, seed)
@@ -181,7 +181,7 @@ def test_losses_of_odd_arguments(of: str, name: str, seed: int, data: st.DataObj
     assert value is None or is_number(value), value
 
 
-@fuzzed(300)
+@fuzzed(700)
 @given(name=st.sampled_from(list(DATASET_METRICS)), seed=seeds, data=st.data())
 def test_metrics_of_odd_arguments(name: str, seed: int, data: st.DataObject) -> None:
     rng = np.random.default_rng(seed)
