@@ -50,6 +50,36 @@ def test_rare_classes_are_joined(grades: Path) -> None:
     )
 
 
+def test_test_rows_of_rare_classes_are_treated_as_the_training_rows(grades: Path) -> None:
+    test = grades.with_name("test.csv")
+    rows = pd.DataFrame({"y": list("fabbc"), "person": 0, "x": np.arange(5) / 4})
+    rows.to_csv(test, index=False)
+    dropped, joined = (
+        load_table(grades, "y", group="person", rare=rare, test=test) for rare in ("drop", "join")
+    )
+    assert dropped.test is not None
+    assert joined.test is not None
+    assert dropped.test.y.tolist() == ["a", "b", "b"]
+    assert dropped.test.X["x"].tolist() == [0.25, 0.5, 0.75]
+    assert dropped.card.notes[1:] == ("left out 2 of 5 test rows, whose classes are rare",)
+    assert joined.test.y.tolist() == ["other", "a", "b", "b", "other"]
+    assert joined.test.X["x"].tolist() == rows["x"].tolist()
+    assert len(joined.card.notes) == 1
+    rows[rows["y"] > "b"].to_csv(test, index=False)
+    with pytest.raises(InputError, match="at least one test row; the classes of all 2 are rare"):
+        load_table(grades, "y", group="person", rare="drop", test=test)
+
+
+def test_categories_without_rows_are_not_rare_classes(grades: Path, tmp_path: Path) -> None:
+    frame = pd.read_csv(grades)
+    frame = frame[frame["y"] < "c"].astype({"y": pd.CategoricalDtype(list("abz"))})
+    frame.to_parquet(tmp_path / "t.parquet")
+    for rare in ("drop", "join"):
+        data = load_table(tmp_path / "t.parquet", "y", rare=rare)
+        assert data.classes == ("a", "b")
+        assert data.card.notes == ()
+
+
 @pytest.mark.parametrize(
     ("labels", "classes"),
     [

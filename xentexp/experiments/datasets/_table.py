@@ -214,7 +214,16 @@ def load_table(
         notes.append(few.note)
         frame = few.replaced(frame, target)
         if tested is not None and target in tested:
+            rows = len(tested)
             tested = few.replaced(tested, target)
+            if len(tested) < rows:
+                left = rows - len(tested)
+                notes.append(f"left out {left:,} of {rows:,} test rows, whose classes are rare")
+            if tested.empty:
+                raise InputError(
+                    f"table (test): rare must leave at least one test row; the classes of all "
+                    f"{rows:,} are rare; set rare to join, or leave out test"
+                )
 
     def make(dropped: Sequence[str], tested: pd.DataFrame | None) -> Dataset:
         not_features = [*used, *dropped]
