@@ -305,3 +305,14 @@ def test_errors_name_the_row_of_the_file_if_rows_are_left_out(
     words = ["score", str(file), "--target", "y", "--proba", "a,b", "--labels", "0,1"]
     assert main([*words, "--drop-missing"]) == 2
     assert "row 2 of columns a, b has [2.0, 0.5]" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("label", ["row 0", "row 900"])
+def test_labels_that_look_like_numbers_of_rows_are_shown_as_they_are(
+    label: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "p.csv"
+    file.write_text(f"p,q,y\n.5,.5,\n.5,.5,{label}\n.5,.5,a\n")
+    words = ["score", str(file), "--target", "y", "--proba", "p,q", "--labels", "a,b"]
+    assert main([*words, "--drop-missing"]) == 2
+    assert f"got '{label}' in row 1;" in capsys.readouterr().err

@@ -50,6 +50,53 @@ def test_rare_classes_are_joined(grades: Path) -> None:
     )
 
 
+def test_test_rows_of_rare_classes_are_treated_as_the_training_rows(grades: Path) -> None:
+    test = grades.with_name("test.csv")
+    rows = pd.DataFrame({"y": list("fabbc"), "person": 0, "x": np.arange(5) / 4})
+    rows.to_csv(test, index=False)
+    dropped, joined = (
+        load_table(grades, "y", group="person", rare=rare, test=test) for rare in ("drop", "join")
+    )
+    assert dropped.test is not None
+    assert joined.test is not None
+    assert dropped.test.y.tolist() == ["a", "b", "b"]
+    assert dropped.test.X["x"].tolist() == [0.25, 0.5, 0.75]
+    assert dropped.card.notes[1:] == ("left out 2 of 5 test rows, whose classes are rare",)
+    assert joined.test.y.tolist() == ["other", "a", "b", "b", "other"]
+    assert joined.test.X["x"].tolist() == rows["x"].tolist()
+    assert len(joined.card.notes) == 1
+    rows[rows["y"] > "b"].to_csv(test, index=False)
+    with pytest.raises(InputError, match="at least one test row; the classes of all 2 are rare"):
+        load_table(grades, "y", group="person", rare="drop", test=test)
+
+
+def test_errors_name_the_row_of_the_file_if_rare_classes_are_left_out(tmp_path: Path) -> None:
+    train, test = tmp_path / "train.parquet", tmp_path / "test.parquet"
+    table = pd.DataFrame({"x": np.arange(22) % 5, "y": list("c") * 2 + list("ab") * 10, "w": 1.0})
+    table.to_parquet(train)
+    rows = pd.DataFrame({"x": [1, 2, 3], "y": ["c", "a", "z"], "w": 1.0})
+    rows.to_parquet(test)
+    with pytest.raises(InputError, match=r"\(test\): labels .* got 'z' in row 2 \("):
+        load_table(train, "y", rare="drop", weight="w", test=test)
+    table["w"] = np.repeat([1.0, -1.0], [2, 20])
+    table.set_axis(range(50, 72)).to_parquet(train)  # an index without a name does not count
+    with pytest.raises(InputError, match=r"weights .* got -1.0 in row 2 \("):
+        load_table(train, "y", rare="drop", weight="w", test=test)
+    table.assign(w=1.0, y=table["y"].where(table.index != 5)).to_parquet(train)
+    with pytest.raises(InputError, match=r"missing values; got 1 .* the first in row 5 \("):
+        load_table(train, "y", rare="drop")
+
+
+def test_categories_without_rows_are_not_rare_classes(grades: Path, tmp_path: Path) -> None:
+    frame = pd.read_csv(grades)
+    frame = frame[frame["y"] < "c"].astype({"y": pd.CategoricalDtype(list("abz"))})
+    frame.to_parquet(tmp_path / "t.parquet")
+    for rare in ("drop", "join"):
+        data = load_table(tmp_path / "t.parquet", "y", rare=rare)
+        assert data.classes == ("a", "b")
+        assert data.card.notes == ()
+
+
 @pytest.mark.parametrize(
     ("labels", "classes"),
     [

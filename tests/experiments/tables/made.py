@@ -44,8 +44,23 @@ class Made:
     y: Any = field(default_factory=lambda: Y)
     target: str = "y"
     options: Sequence[str] = ()  # arguments of `xentexp run`
-    notes: Sequence[str] = ()  # words of the notes of the card
+    notes: Sequence[str] = ()  # words of the notes before the fits
+    findings: Sequence[str] = ()  # columns that warnings before the fits name
     time_ordered: bool = False
+    weight: Any = None  # of each row
+    test: TestFile | None = None
+
+
+@dataclass(frozen=True)
+class TestFile:
+    """Labelled test rows beside a table."""
+
+    __test__ = False  # not a class of tests
+    file: str
+    content: Callable[[], bytes]
+    X: Columns
+    y: Any
+    weight: Any
 
 
 def text(columns: Columns, separator: str = ",", *, header: bool = True) -> str:
@@ -103,6 +118,20 @@ KOREAN = {"소득": INCOME, "금리": RATE, "직업": np.where(JOB == "cook", "�
 SORTED = {name: values[np.argsort(Y, kind="stable")] for name, values in PLAIN.items()}
 EACH_DAY = pd.date_range("2020-01-01", periods=N)
 GAPS = {"income": np.where(GONE, np.nan, INCOME), "debt": DEBT, "job": JOB}
+
+COPY = np.where(Y, "yes", "no")
+WEIGHT = _RNG.integers(1, 9, N) / 4
+
+
+def first_rows(columns: Columns) -> Columns:
+    """The training rows of a table that is divided into two files."""
+    return {name: values[:80] for name, values in columns.items()}
+
+
+def with_rows_of_rare_classes() -> Columns:
+    """The plain table and six rows of three rare classes."""
+    return {name: np.r_[values, values[:6]] for name, values in PLAIN.items()}
+
 
 TABLES: dict[str, Made] = {
     # --- S: file formats
@@ -199,6 +228,7 @@ TABLES: dict[str, Made] = {
         {"opened": 18_262 + np.arange(N), **SORTED},
         y=np.sort(Y),
         notes=["opened"],
+        findings=["opened"],
     ),
     # --- U: names that Hydra's grammar cannot read
     "names as typed": Made(
@@ -219,5 +249,39 @@ TABLES: dict[str, Made] = {
         options=["dataset.rare=drop"],
         notes=["left out 2 rows of 1 class"],
     ),
-    # Further kinds (Q, R, S2, X) are added here.
+    "three classes of two rows, joined": Made(
+        "t.csv",
+        lambda: text({**with_rows_of_rare_classes(), "y": [*Y, 7, 7, 8, 8, 9, 9]}).encode(),
+        with_rows_of_rare_classes(),
+        y=[*map(str, Y), *["other"] * 6],
+        options=["dataset.rare=join"],
+        notes=["joined 3 classes"],
+    ),
+    # --- R: a target that is known from a feature
+    "a copy of the target": Made(
+        "t.csv",
+        lambda: text({**PLAIN, "paid_late": COPY, "y": Y}).encode(),
+        {**PLAIN, "paid_late": COPY},
+        findings=["paid_late"],
+    ),
+    # --- S2: weights, and rows to test on
+    "weights, and a test file in another form": Made(
+        "train.csv",
+        lambda: text({**first_rows(PLAIN), "w": WEIGHT[:80], "y": Y[:80]}).encode(),
+        first_rows(PLAIN),
+        y=Y[:80],
+        options=["dataset.weight=w", "dataset.test=test.txt"],
+        weight=WEIGHT[:80],
+        test=TestFile(
+            "test.txt",
+            lambda: text(
+                {"y": Y[80:], "job": JOB[80:], "w": comma(WEIGHT[80:])}
+                | {"rate": comma(RATE[80:]), "income": comma(INCOME[80:])},
+                ";",
+            ).encode(),
+            {name: values[80:] for name, values in PLAIN.items()},
+            Y[80:],
+            WEIGHT[80:],
+        ),
+    ),
 }

@@ -34,7 +34,7 @@ _PREDICTIONS = ("proba", "decision")
 
 def score(options: argparse.Namespace) -> int:
     """`xentexp score FILE --target y --proba p0,p1`."""
-    from xentexp.experiments.datasets._files import FileOptions, read_file
+    from xentexp.experiments.datasets._files import FileOptions, read_file, with_rows_of_file
 
     if options.proba is None and options.decision is None:
         raise InputError(
@@ -75,7 +75,7 @@ def score(options: argparse.Namespace) -> int:
         undefined: Literal["raise", "nan"] = "nan" if options.losses is None else "raise"
         result = evaluate_checked(checked, metrics, undefined=undefined)
     except InputError as error:
-        message = _with_rows_of_file(str(error), table)
+        message = with_rows_of_file(str(error), table.index)
         raise InputError(_with_options(message, options.target, predicted)) from error
     values = {name: value for name, value in result.metrics.items() if value == value}
     any_loss = bool(result.mean)
@@ -135,11 +135,6 @@ def _as_options(text: str) -> str:
         text = re.sub(rf"\b{name}=", f"{option} ", text)
         text = re.sub(rf"\b(set|and) {name}\b", rf"\1 {option}", text)
     return text
-
-
-def _with_rows_of_file(message: str, table: Any) -> str:
-    """Replace numbers of rows by those in the file, from which rows may have been left out."""
-    return re.sub(r"\brow (\d+)\b", lambda found: f"row {table.index[int(found[1])]}", message)
 
 
 def _with_options(message: str, target: str, names: Sequence[str]) -> str:

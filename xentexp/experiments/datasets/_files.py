@@ -531,8 +531,8 @@ def _read_parquet(path: Path, where: str, limit: Limit) -> pd.DataFrame:
         raise InputError(
             f"{where}: {path.name} is a damaged Parquet file ({reason}); write it again"
         ) from error
-    if any(name is not None for name in frame.index.names):
-        frame = frame.reset_index()  # a named index was a column of the table
+    named = any(name is not None for name in frame.index.names)
+    frame = frame.reset_index(drop=not named)  # a named index was a column of the table
     _reject_duplicates([str(name) for name in frame.columns], path, where)
     return frame
 
@@ -545,3 +545,13 @@ def _reject_duplicates(names: list[str], path: Path, where: str) -> None:
             f"{', '.join(map(repr, duplicates[:10]))}; rename them, or set header=false if the "
             f"first row is data"
         )
+
+
+def with_rows_of_file(message: str, index: pd.Index[Any]) -> str:
+    """Replace numbers of rows by those in the file, from which rows may have been left out."""
+
+    def row(found: re.Match[str]) -> str:
+        place = int(found[1])
+        return f"row {index[place]}" if place < len(index) else found[0]
+
+    return re.sub(r"(?<![\w'\"])row (\d+)\b", row, message)  # not in a label

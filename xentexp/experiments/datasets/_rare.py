@@ -51,6 +51,7 @@ def find_rare(
         )
     below = below or DEFAULT_BELOW
     counts = y.value_counts()
+    counts = counts[counts > 0]  # of categories without rows
     few = counts[counts < below]
     if rare is None or few.empty:
         return None

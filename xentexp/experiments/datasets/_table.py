@@ -22,7 +22,7 @@ from xentexp.experiments.datasets._dates import (
     listed,
     whole_numbers,
 )
-from xentexp.experiments.datasets._files import FileOptions, read_file
+from xentexp.experiments.datasets._files import FileOptions, read_file, with_rows_of_file
 from xentexp.experiments.datasets._prepare import make_dataset
 from xentexp.experiments.datasets._rare import find_rare
 
@@ -214,7 +214,16 @@ def load_table(
         notes.append(few.note)
         frame = few.replaced(frame, target)
         if tested is not None and target in tested:
+            rows = len(tested)
             tested = few.replaced(tested, target)
+            if len(tested) < rows:
+                left = rows - len(tested)
+                notes.append(f"left out {left:,} of {rows:,} test rows, whose classes are rare")
+            if tested.empty:
+                raise InputError(
+                    f"table (test): rare must leave at least one test row; the classes of all "
+                    f"{rows:,} are rare; set rare to join, or leave out test"
+                )
 
     def make(dropped: Sequence[str], tested: pd.DataFrame | None) -> Dataset:
         not_features = [*used, *dropped]
@@ -226,14 +235,19 @@ def load_table(
             ordered=ordered,
             notes=tuple(notes),
         )
-        made = make_dataset(
-            frame.drop(columns=not_features, errors="ignore"),
-            frame[target],
-            card,
-            groups=None if group is None else _groups(frame[group]),
-            test=None if tested is None else _test_set(tested, roles, dropped, not_features),
-            sample_weight=None if weight is None else frame[weight],
-        )
+        try:
+            made = make_dataset(
+                frame.drop(columns=not_features, errors="ignore"),
+                frame[target],
+                card,
+                groups=None if group is None else _groups(frame[group]),
+                test=None if tested is None else _test_set(tested, roles, dropped, not_features),
+                sample_weight=None if weight is None else frame[weight],
+            )
+        except InputError as error:
+            message = str(error)
+            named = frame if tested is None or "(test)" not in message else tested
+            raise InputError(with_rows_of_file(message, named.index)) from error
         return dataclasses.replace(made, dates=(*made.dates, *dates))
 
     dataset = make(dropped, None)  # the test rows may lack a row number that is left out below
