@@ -344,7 +344,7 @@ def _convert(
         for column in _text_columns(frame)
         if column not in keep
         and (numbers := read_numbers(frame[column], codes=column in options.numeric)) is not None
-        if numbers.has_marks or numbers.blanks or not typed
+        if numbers.has_marks or numbers.blanks or not typed or column in options.numeric
     }
     mixed = [f"{name} ({numbers.example})" for name, numbers in found.items() if not numbers.values]
     found = {name: numbers for name, numbers in found.items() if numbers.values}

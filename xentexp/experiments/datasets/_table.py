@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import decimal as decimals
 import pathlib
 from collections.abc import Collection, Mapping, Sequence
 from os.path import expanduser
@@ -10,7 +11,7 @@ from typing import Any
 
 import pandas as pd
 
-from xentexp.errors import InputError, unknown_name
+from xentexp.errors import InputError, printable, unknown_name
 from xentexp.experiments.datasets._arguments import Path, check_arguments
 from xentexp.experiments.datasets._base import Card, Dataset, TestSet
 from xentexp.experiments.datasets._checks import as_typed, row_numbers_to_leave_out
@@ -23,6 +24,7 @@ from xentexp.experiments.datasets._dates import (
     whole_numbers,
 )
 from xentexp.experiments.datasets._files import FileOptions, read_file
+from xentexp.experiments.datasets._numbers import is_blank, is_number, read_numbers
 from xentexp.experiments.datasets._prepare import make_dataset
 from xentexp.experiments.datasets._rare import find_rare
 
@@ -186,6 +188,7 @@ def load_table(
         tuple(categorical or ()),
         tuple(numeric or ()),
     )
+    _check_kinds(options, target)
     frame, notes = read_file(file, CARD.name, options, target=target)
     frame.columns = frame.columns.map(str)
     tested = None
@@ -207,7 +210,10 @@ def load_table(
         if column not in known:
             raise unknown_name(f"column of {file.name}", column, frame.columns)
     _check_roles(roles, dropped, kept)
-    dates, more = _with_days(frame, tested, dayfirst, keep=[*used, *dropped, *options.categorical])
+    for column in options.numeric:
+        _check_numeric(frame[column])
+    as_they_are = [*used, *dropped, *options.categorical, *options.numeric]
+    dates, more = _with_days(frame, tested, dayfirst, keep=as_they_are)
     notes += more
     few = find_rare(frame[target], rare, rare_below, ordered=ordered)
     if few is not None:
@@ -249,6 +255,49 @@ def load_table(
         for finding in row_numbers
     ]
     return make([*dropped, *(finding.columns[0] for finding in row_numbers)], tested)
+
+
+def _check_kinds(options: FileOptions, target: str) -> None:
+    """Raise an InputError if `categorical` or `numeric` has the target, or both have a column."""
+    for name in ("categorical", "numeric"):
+        if target in getattr(options, name):
+            raise InputError(
+                f"table: {name} must contain features; got {target!r}, which is the target; "
+                f"leave it out"
+            )
+    for column in options.numeric:
+        if column in options.categorical:
+            raise InputError(
+                f"table: numeric must not contain columns of categorical; got {column!r} in both; "
+                f"leave it out of one"
+            )
+
+
+def _check_numeric(column: pd.Series[Any]) -> None:
+    """Raise an InputError if a column that must be numeric could not be read as numbers."""
+    if pd.api.types.is_numeric_dtype(column.dtype):
+        return
+    texts = False
+    for row, value in enumerate(column):
+        if isinstance(value, (int, float, decimals.Decimal)) or (
+            pd.api.types.is_scalar(value) and pd.isna(value)
+        ):
+            continue
+        if not isinstance(value, str) or not (is_blank(value) or is_number(value)):
+            raise InputError(
+                f"table: numeric must name columns of numbers; got {column.name!r}, which has "
+                f"{printable(str(value), 60)!r} in row {row:,} (counted from 0); correct the value "
+                f"or leave the column out of numeric"
+            )
+        texts |= not is_blank(value)
+    if texts:
+        found = read_numbers(column, codes=True)
+        example = "" if found is None else f" ({found.example})"
+        raise InputError(
+            f"table: numeric must name columns whose numbers are written alike; got "
+            f"{column.name!r}{example}; set decimal, correct the values, or leave the column out "
+            f"of numeric"
+        )
 
 
 def _check_roles(
