@@ -18,9 +18,12 @@ from xentexp.experiments.datasets._checks import as_typed, row_numbers_to_leave_
 from xentexp.experiments.datasets._dates import (
     AmbiguousError,
     days_from_integers,
+    days_from_native,
     days_from_text,
     days_note,
-    listed,
+    native_kind,
+    short_year_note,
+    stays_note,
     whole_numbers,
 )
 from xentexp.experiments.datasets._files import FileOptions, read_file
@@ -379,40 +382,48 @@ def _with_days(
     X = frame[names]
     if tested is not None:
         X = pd.concat([X, tested[[name for name in names if name in tested]]], ignore_index=True)
-    days, notes = find_dates(X, dayfirst=dayfirst)
+    days, dates, notes = find_dates(X, dayfirst=dayfirst)
     for name, column in days.items():
         frame[name] = whole_numbers(column.to_numpy()[: len(frame)])
         if tested is not None and name in tested:
             tested[name] = whole_numbers(column.to_numpy()[len(frame) :])
-    return list(days), notes
+    return dates, notes
 
 
 def find_dates(
     X: pd.DataFrame, *, dayfirst: bool | None
-) -> tuple[dict[str, pd.Series[Any]], list[str]]:
-    """Days of the columns of dates that are text or numbers such as 20200131; notes."""
+) -> tuple[dict[str, pd.Series[Any]], list[str], list[str]]:
+    """Days of the columns of dates and times; names of those with dates, and notes."""
     found: dict[str, pd.Series[Any]] = {}
-    unclear = []
+    kinds: dict[str, list[str]] = {}
+    unclear: dict[str, list[str]] = {}
+    short_years = []
     for name, dtype in X.dtypes.items():
-        try:
-            if pd.api.types.is_integer_dtype(dtype) or pd.api.types.is_float_dtype(dtype):
-                days = days_from_integers(X[name])
-            elif pd.api.types.infer_dtype(X[name], skipna=True) == "string":
-                days = days_from_text(X[name], dayfirst=dayfirst)
-            else:
+        kind = native_kind(X[name])
+        if kind is not None:
+            days = days_from_native(X[name])
+        elif pd.api.types.is_integer_dtype(dtype) or pd.api.types.is_float_dtype(dtype):
+            kind, days = "dates", days_from_integers(X[name])
+        elif pd.api.types.infer_dtype(X[name], skipna=True) == "string":
+            try:
+                read = days_from_text(X[name], dayfirst=dayfirst)
+            except AmbiguousError as error:
+                unclear.setdefault(error.reason, []).append(f"{name} ({error})")
                 continue
-        except AmbiguousError as error:
-            unclear.append(f"{name} ({error})")
+            if read is None:
+                continue
+            kind, days = read.kind, read.days
+            if read.short_year is not None:
+                short_years.append(f"{name} ({read.short_year})")
+        else:
             continue
         if days is not None:
             found[str(name)] = days
-    notes = [days_note("dates", list(found))] if found else []
-    if unclear:
-        notes.append(
-            f"columns of dates stay text because the day or the month may come first: "
-            f"{listed(unclear)}; set dayfirst=true or dayfirst=false"
-        )
-    return found, notes
+            kinds.setdefault(kind, []).append(str(name))
+    notes = [days_note(kind, names) for kind, names in kinds.items()]
+    notes += [short_year_note(short_years)] if short_years else []
+    notes += [stays_note(reason, shown) for reason, shown in unclear.items()]
+    return found, kinds.get("dates", []), notes
 
 
 def _groups(column: pd.Series[Any]) -> pd.Series[int]:
