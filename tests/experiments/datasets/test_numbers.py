@@ -278,3 +278,41 @@ def test_numeric_and_categorical_are_different_features(
 ) -> None:
     with pytest.raises(InputError, match=words):
         load(tmp_path, {"a": ["1", "2"]}, **options)
+
+
+@pytest.mark.parametrize(
+    "texts",
+    [
+        ["36 months", "60 months"],
+        ["10+ years", "< 1 year", "2 years", "n/a"],
+        ["48.9K", "950", "1.2M"],
+        ["€110.5M", "€900K"],
+        ["5 km/h", "7.5 km/h"],
+        ["36개월", "60개월"],
+    ],
+)
+@pytest.mark.parametrize("kind", ["csv", "parquet"])
+def test_note_on_numbers_with_a_unit(tmp_path: Path, texts: list[str], kind: str) -> None:
+    path = tmp_path / f"t.{kind}"
+    table = pd.DataFrame({"a": texts, "y": np.arange(len(texts)) % 2})
+    _ = table.to_csv(path, index=False) if kind == "csv" else table.to_parquet(path)
+    (note,) = load_dataset("table", path=path, target="y").card.notes
+    assert f"numbers with a unit: a ({texts[0]}); remove the unit" in note
+    assert not load_dataset("table", path=path, target="y", categorical=["a"]).card.notes
+
+
+@pytest.mark.parametrize(
+    "texts",
+    [
+        ["36 months", "5 years"],
+        ["36 months", "60"],
+        ["36 months", "soon"],
+        ["1st", "2nd", "3rd"],
+        ["12ab", "9fe1"],
+        ["<5", "6", "10+"],
+    ],
+)
+def test_no_note_on_text_without_a_common_unit(tmp_path: Path, texts: list[str]) -> None:
+    data = load(tmp_path, {"a": texts})
+    assert data.X["a"].tolist() == texts
+    assert not any("with a unit" in note for note in data.card.notes)

@@ -142,7 +142,9 @@ def load_table(
     ------
     InputError
         If `path` or `target` is missing, a file does not exist, cannot be read or is too large,
-        its layout is not certain, a column does not exist or cannot be used, or the test rows have
+        its layout is not certain, a column does not exist or cannot be used, a column of `numeric`
+        has text that is not a number, a column is in both `categorical` and `numeric`, or the target
+        is in one of them, or the test rows have
         other columns or labels.
 
     See Also
@@ -157,7 +159,9 @@ def load_table(
     Zero-padded codes such as 00123, phone numbers and numbers outside the 64-bit range stay text.
 
     A column of dates becomes the number of days since 1970-01-01, with the time of day as a
-    fraction; times with a zone are converted to UTC. ``CrossValidation("time_ordered")`` can
+    fraction; times with a zone are converted to UTC. A month such as Dec-2011 is its first day.
+    Two-digit years are read only with the name of a month, as 1969 to 2068. Times of day such as
+    13:45 become a fraction of a day. ``CrossValidation("time_ordered")`` can
     order the rows by it.
 
     Examples
