@@ -128,12 +128,18 @@ def days_from_text(column: pd.Series[Any], *, dayfirst: bool | None) -> TextDays
             if all(pattern.fullmatch(text.strip()) for text in present):
                 raise AmbiguousError(present[0], reason)
         return None
-    if len({bool(_zone(text)) for text in present}) > 1:
+    zoned: set[bool] = set()
+    short = None
+    for text in present if kind == "dates" else ():
+        match = next(m for p in (*_YEAR_FIRST, _YEAR_LAST) if (m := p.fullmatch(text.strip())))
+        zoned.add(match["zone"] is not None)
+        if short is None and len(match["year"]) == 2:
+            short = text.strip()
+    if len(zoned) > 1:
         return None
     if len(fitting) == 2 and dayfirst is None:
         raise AmbiguousError(present[0], "order")
     days = fitting[-1] if len(fitting) == 2 and dayfirst is False else fitting[0]
-    short = next((text for text in present if _has_short_year(text)), None)
     return TextDays(kind, _by_row(days, codes, texts.tolist(), column), short)
 
 
@@ -306,20 +312,6 @@ def _fraction(part: dict[str, Any]) -> float | None:
     if hour > 23 or minute > 59 or second >= 60:
         return None
     return (hour * 3600 + minute * 60 + second) / 86400
-
-
-def _match(text: str) -> re.Match[str] | None:
-    return next((m for p in (*_YEAR_FIRST, _YEAR_LAST) if (m := p.fullmatch(text.strip()))), None)
-
-
-def _has_short_year(text: str) -> bool:
-    match = _match(text)
-    return match is not None and len(match["year"]) == 2
-
-
-def _zone(text: str) -> str | None:
-    match = _match(text)
-    return None if match is None else match["zone"]
 
 
 def _offset(zone: str | None) -> int:

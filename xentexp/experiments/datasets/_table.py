@@ -142,10 +142,9 @@ def load_table(
     ------
     InputError
         If `path` or `target` is missing, a file does not exist, cannot be read or is too large,
-        its layout is not certain, a column does not exist or cannot be used, a column of `numeric`
-        has text that is not a number, a column is in both `categorical` and `numeric`, or the target
-        is in one of them, or the test rows have
-        other columns or labels.
+        its layout is not certain, a column does not exist or cannot be used, `numeric` names a
+        column with other text than numbers, `categorical` or `numeric` names the target, both name
+        one column, or the test rows have other columns or labels.
 
     See Also
     --------
