@@ -75,6 +75,11 @@ _ISO = re.compile(r"\d{4}-\d{2}-\d{2}(?:[T ]\d{2}:\d{2}(?::\d{2}(?:\.\d{1,6})?)?
 _INT_FORMATS = {8: "%Y%m%d", 12: "%Y%m%d%H%M", 14: "%Y%m%d%H%M%S"}
 
 
+def lacks_year(text: str) -> bool:
+    """Whether a text looks like a date whose year is absent or not certain, such as 5 May."""
+    return _NO_YEAR.fullmatch(text.strip()) is not None
+
+
 class TextDays(NamedTuple):
     """What a column of text becomes."""
 

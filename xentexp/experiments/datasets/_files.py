@@ -19,7 +19,7 @@ import pandas as pd
 from pandas.api import types
 
 from xentexp.errors import InputError, import_extra, unknown_name
-from xentexp.experiments.datasets._dates import listed
+from xentexp.experiments.datasets._dates import lacks_year, listed
 from xentexp.experiments.datasets._layout import Layout, find_header, find_layout
 from xentexp.experiments.datasets._numbers import (
     NumberColumn,
@@ -356,8 +356,8 @@ def _convert(
     for name in _text_columns(frame):
         if name not in keep and name not in found:
             values = frame[name].dropna().unique().tolist()
-            if has_unit(values):
-                first = next(value for value in values if not is_blank(value))
+            first = next((value for value in values if not is_blank(value)), "")
+            if has_unit(values) and not lacks_year(first):
                 units.append(f"{name} ({first.strip()})")
     mixed = [f"{name} ({numbers.example})" for name, numbers in found.items() if not numbers.values]
     found = {name: numbers for name, numbers in found.items() if numbers.values}
