@@ -297,5 +297,5 @@ def test_a_column_that_orders_or_groups_rows_must_not_be_dropped(
     path = tmp_path / "loans.csv"
     path.write_text("day,x,y\n" + "2020-01-02,1,1\n2020-01-03,2,0\n" * 10)
     table = ["dataset=table", f"dataset.path='{path}'", "dataset.target=y", "models=[prior]"]
-    with pytest.raises(InputError, match="must be features; got 'day', which is in dataset.drop"):
+    with pytest.raises(InputError, match=r"must be features; got 'day', which is in dataset.drop"):
         build(compose(*table, "dataset.drop=[day]", *words))

@@ -49,6 +49,20 @@ def load(folder: Path, texts: list[str], **options: Any) -> Dataset:
         (["1/31/2020 12:00 AM", "2/1/2020 6:00 PM"], [DAY, DAY + 1.75]),
         (["2020-01-31 오전 6:00", "2020-02-01 오후 12:00"], [DAY + 0.25, DAY + 1.5]),
         (["2020-01-31T12:00:00Z", "2020-02-01T09:00:00+09:00"], [DAY + 0.5, DAY + 1]),
+        (["31-Jan-20", "01-Feb-20"], [DAY, DAY + 1]),
+        (["31JAN2020", "1feb2020"], [DAY, DAY + 1]),
+        (["31JAN20", "01FEB20"], [DAY, DAY + 1]),
+        (["31/Jan/2020", "01.Feb.2020"], [DAY, DAY + 1]),
+        (["2020-Jan-31", "2020 Feb 1"], [DAY, DAY + 1]),
+        (["January 31st, 2020", "Feb 1st 2020"], [DAY, DAY + 1]),
+        (["Jan 31, 20", "Feb 1, 20"], [DAY, DAY + 1]),
+        (["31JAN2020 12:00", "01Feb20 06:00"], [DAY + 0.5, DAY + 1.25]),
+        (["Dec-2011", "Jan 2012"], [15309, 15340]),  # date -d 2011-12-01 +%s, divided by 86400
+        (["Dec-11", "JAN12"], [15309, 15340]),
+        (["Dec '11", "Jan/12"], [15309, 15340]),
+        (["Jan-70", "Jan-69", "Jan-68"], [0, -365, 35794]),  # 1970, 1969, 2068
+        (["12/2011", "1/2012"], [15309, 15340]),
+        (["12-2011", "01-2012"], [15309, 15340]),
         (["2020-01-31", "?"], [DAY, np.nan]),
         (["2020-01-31", "0000-00-00"], [DAY, np.nan]),
         (["1969-12-31", "9999-12-31"], [-1, 2932896]),
@@ -68,7 +82,16 @@ def test_dates_in_text_become_days(tmp_path: Path, texts: list[str], expected: A
         ["31/01/2020", "01/31/2020"],
         ["2020-01-31T12:00:00Z", "2020-02-01T12:00:00"],  # one with and one without a zone
         ["31/12/20", "01/01/21"],
-        ["10:30", "11:00"],
+        ["Jan 20 12:30", "Jan 21 12:30"],
+        ["Jan 20", "Jan 21"],
+        ["11-Dec", "12-Jan"],
+        ["Dec-11", "item-12"],
+        ["Dec-11", "n.n."],
+        ["item-11", "item-12"],
+        ["31-Jan-20", "30-Feb-20"],
+        ["10:30", "2020-01-31"],
+        ["10:30", "10:60"],
+        ["13/2020", "14/2020"],
         ["2020-13", "2020-14"],
         ["Foo-2020", "Bar-2020"],
     ],
@@ -167,3 +190,55 @@ def test_folds_are_ordered_by_a_column_of_dates(tmp_path: Path, kind: str) -> No
     for fold in folds:
         assert days[fold.train].max() < days[fold.test].min()
     assert sum(len(fold.test) for fold in folds) == 66  # 90 // 4 rows in each of three folds
+
+
+@pytest.mark.parametrize(
+    ("texts", "expected"),
+    [
+        (["13:45", "06:00"], [0.572916666666667, 0.25]),  # 825 of 1440 minutes
+        (["13:45:10", "0:00:00"], [0.573032407407407, 0]),  # 49510 of 86400 seconds
+        (["1:45 PM", "12:00 am"], [0.572916666666667, 0]),
+        (["13:45", "?"], [0.572916666666667, np.nan]),
+    ],
+)
+def test_times_of_day_in_text_become_fractions(
+    tmp_path: Path, texts: list[str], expected: list[float]
+) -> None:
+    data = load(tmp_path, texts)
+    np.testing.assert_allclose(data.X["d"], expected, rtol=0, atol=1e-12)
+    assert data.card.notes[0].startswith("times of day became a fraction of a day: d;")
+
+
+@pytest.mark.parametrize(
+    ("texts", "words"),
+    [
+        (["31/12/20", "01/01/21"], "may be the year or the day: d (31/12/20); write the years"),
+        (["5 May", "6 May"], "may be the year or the day: d (5 May); write the years"),
+        (["11-Dec", "12-Jan"], "may be the year or the day: d (11-Dec); write the years"),
+        (["Jan 20 12:30", "Feb 2 0:30"], "may be the year or the day: d (Jan 20 12:30); write"),
+        (["13:45", "25:30"], "are not between 0:00 and 23:59: d (13:45); write durations"),
+        (["125:30:00", "5:30:00"], "are not between 0:00 and 23:59: d (125:30:00); write"),
+    ],
+)
+def test_note_on_dates_that_stay_text(tmp_path: Path, texts: list[str], words: str) -> None:
+    data = load(tmp_path, texts)
+    assert data.X["d"].tolist() == texts
+    (note,) = data.card.notes
+    assert words in note
+
+
+def test_note_on_years_of_two_digits(tmp_path: Path) -> None:
+    notes = load(tmp_path, ["Dec-11", "Jan-12"]).card.notes
+    assert "1969 to 2068: d (Dec-11); name columns in categorical" in notes[1]
+    assert not any("1969" in note for note in load(tmp_path, ["Dec-2011", "Jan-2012"]).card.notes)
+
+
+def test_native_and_text_dates_share_one_note(tmp_path: Path) -> None:
+    days = ["2020-01-31", "2020-02-01"]
+    table = pd.DataFrame({"a": days, "b": pd.to_datetime(days), "y": [0, 1]})
+    table.to_parquet(tmp_path / "t.parquet")
+    data = load_dataset("table", path=tmp_path / "t.parquet", target="y")
+    assert data.X["a"].tolist() == data.X["b"].tolist() == [DAY, DAY + 1]
+    (note,) = [note for note in data.card.notes if "dates became" in note]
+    assert "(UTC): a, b;" in note
+    assert sorted(data.dates) == ["a", "b"]

@@ -13,6 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from xentexp.errors import InputError
 from xentexp.experiments.datasets import Dataset, load_dataset
 from xentexp.experiments.datasets._numbers import read_numbers
 
@@ -230,3 +231,88 @@ def test_written_numbers_are_read_back(numbers: list[Any]) -> None:
     found = read_numbers(pd.Series([f"{number:,.2f}".translate(swap) for number in numbers]))
     assert found is not None
     np.testing.assert_array_equal(found.values[","], expected)
+
+
+@pytest.mark.parametrize(
+    ("texts", "words"),
+    [
+        (["3", "clerk", "cook"], "'job', which has 'clerk' in row 1 "),
+        (["2020-01-31", "2020-02-01", "2020-02-02"], "'job', which has '2020-01-31' in row 0 "),
+        (["", "5", "10 years"], "'job', which has '10 years' in row 2 "),
+        (["5%", "3", "4"], "'job' (5% and 3); set decimal"),
+    ],
+)
+@pytest.mark.parametrize("kind", ["csv", "parquet"])
+def test_text_in_a_numeric_column_is_refused(
+    tmp_path: Path, texts: list[str], words: str, kind: str
+) -> None:
+    path = tmp_path / f"t.{kind}"
+    table = pd.DataFrame({"job": texts, "a": [1, 2, 3], "y": [0, 1, 0]})
+    _ = table.to_csv(path, index=False) if kind == "csv" else table.to_parquet(path)
+    with pytest.raises(InputError, match=re.escape(words)):
+        load_dataset("table", path=path, target="y", numeric=["job"])
+
+
+def test_numeric_reads_digits_that_are_text_in_parquet(tmp_path: Path) -> None:
+    path = tmp_path / "t.parquet"
+    pd.DataFrame({"a": ["10", "9"], "y": [0, 1]}).to_parquet(path)
+    X = load_dataset("table", path=path, target="y", numeric=["a"]).X
+    assert X["a"].tolist() == [10, 9]
+
+
+def test_numeric_keeps_numbers_that_look_like_dates(tmp_path: Path) -> None:
+    numbers = ["20200131", "20200201"]
+    assert load(tmp_path, {"a": numbers}, numeric=["a"]).X["a"].tolist() == [20200131, 20200201]
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"numeric": ["y"]}, "numeric must contain features; got 'y', which is the target"),
+        ({"categorical": ["y"]}, "categorical must contain features; got 'y', which is the target"),
+        ({"numeric": ["a"], "categorical": ["a"]}, "columns of categorical; got 'a' in both"),
+    ],
+)
+def test_numeric_and_categorical_are_different_features(
+    tmp_path: Path, options: dict[str, Any], words: str
+) -> None:
+    with pytest.raises(InputError, match=words):
+        load(tmp_path, {"a": ["1", "2"]}, **options)
+
+
+@pytest.mark.parametrize(
+    "texts",
+    [
+        ["36 months", "60 months"],
+        ["10+ years", "< 1 year", "2 years", "n/a"],
+        ["48.9K", "950", "1.2M"],
+        ["€110.5M", "€900K"],
+        ["5 km/h", "7.5 km/h"],
+        ["36개월", "60개월"],
+    ],
+)
+@pytest.mark.parametrize("kind", ["csv", "parquet"])
+def test_note_on_numbers_with_a_unit(tmp_path: Path, texts: list[str], kind: str) -> None:
+    path = tmp_path / f"t.{kind}"
+    table = pd.DataFrame({"a": texts, "y": np.arange(len(texts)) % 2})
+    _ = table.to_csv(path, index=False) if kind == "csv" else table.to_parquet(path)
+    (note,) = load_dataset("table", path=path, target="y").card.notes
+    assert f"numbers with a unit: a ({texts[0]}); remove the unit" in note
+    assert not load_dataset("table", path=path, target="y", categorical=["a"]).card.notes
+
+
+@pytest.mark.parametrize(
+    "texts",
+    [
+        ["36 months", "5 years"],
+        ["36 months", "60"],
+        ["36 months", "soon"],
+        ["1st", "2nd", "3rd"],
+        ["12ab", "9fe1"],
+        ["<5", "6", "10+"],
+    ],
+)
+def test_no_note_on_text_without_a_common_unit(tmp_path: Path, texts: list[str]) -> None:
+    data = load(tmp_path, {"a": texts})
+    assert data.X["a"].tolist() == texts
+    assert not any("with a unit" in note for note in data.card.notes)

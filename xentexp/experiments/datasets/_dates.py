@@ -6,7 +6,7 @@ import calendar
 import datetime as dt
 import re
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -23,54 +23,101 @@ _MONTHS = {
     if name
 } | {"sept": 9}
 
-_TIME = (
-    r"(?:(?:T|\s)\s*(?P<half_before>오전|오후)?\s*(?P<hour>\d{1,2}):(?P<minute>\d{2})"
+_CLOCK = (
+    r"(?P<half_before>오전|오후)?\s*(?P<hour>\d{1,2}):(?P<minute>\d{2})"
     r"(?::(?P<second>\d{2}(?:[.,]\d+)?))?\s*(?P<half>[AaPp]\.?[Mm]\.?)?"
-    r"\s*(?P<zone>Z|UTC|GMT|[+-]\d{2}(?::?\d{2})?)?)?"
 )
+_TIME = rf"(?:(?:T|\s)\s*{_CLOCK}\s*(?P<zone>Z|UTC|GMT|[+-]\d{{2}}(?::?\d{{2}})?)?)?"
+_NAME = f"(?P<name>(?i:{'|'.join(sorted(_MONTHS, key=len, reverse=True))}))"
+_NAMED_YEAR = r"(?P<year>\d{4}|\d{2})"
+_TEXT_DAY = r"(?P<day>\d{1,2})(?:st|nd|rd|th)?"
 _YEAR_FIRST = [
     re.compile(pattern + _TIME)
     for pattern in (
         r"(?P<year>\d{4})(?P<mark>[-/.])\s?(?P<month>\d{1,2})(?P=mark)\s?(?P<day>\d{1,2})\.?",
         r"(?P<year>\d{4})년\s?(?P<month>\d{1,2})월\s?(?P<day>\d{1,2})일",
         r"(?P<year>(?:19|20)\d{2})[-/](?P<month>\d{1,2})",
+        r"(?P<month>\d{1,2})[-/](?P<year>(?:19|20)\d{2})",
         r"(?P<year>(?:19|20)\d{2})(?P<month>\d{2})(?P<day>\d{2})(?=T|\s)",
-        r"(?P<day>\d{1,2})[- ](?P<name>[A-Za-z]{3,9})\.?[- ,]\s?(?P<year>\d{4})",
-        r"(?P<name>[A-Za-z]{3,9})\.? (?P<day>\d{1,2}),? (?P<year>\d{4})",
-        r"(?P<name>[A-Za-z]{3,9})[- ](?P<year>\d{4})",
+        rf"{_TEXT_DAY}[-/. ]?\s?{_NAME}\.?[-/, ]?\s?{_NAMED_YEAR}",
+        rf"{_NAME}\.?[- ]{_TEXT_DAY}(?:,\s?|[- ]){_NAMED_YEAR}",
+        rf"{_NAME}\.?[-/, ]?\s?(?P<year>\d{{4}})",
+        rf"{_NAME}(?:[-/]|\s?')?(?P<year>\d{{2}}\Z)",  # not "Jan 20 12:30", a day
+        rf"(?P<year>\d{{4}})[-/. ]?{_NAME}(?:[-/. ]?(?P<day>\d{{1,2}}))?",
     )
 ]
 _YEAR_LAST = re.compile(
     r"(?P<first>\d{1,2})(?P<mark>[-/.])\s?(?P<other>\d{1,2})(?P=mark)\s?(?P<year>\d{4})\.?" + _TIME
 )
+_TIME_OF_DAY = re.compile(_CLOCK)
+_DURATION = re.compile(r"-?\d+:\d{2}(?::\d{2}(?:[.,]\d+)?)?")
+_NO_YEAR = re.compile(
+    rf"(?:\d{{1,2}}(?P<mark>[-/.])\d{{1,2}}(?P=mark)\d{{2}}|\d{{1,2}}[-/. ]?{_NAME}"
+    rf"|(?i:{'|'.join(_MONTHS)})\.?[-/ ]?\d{{1,2}}){_TIME}"
+)
+_STAYS: dict[str, tuple[str, str]] = {
+    "order": (
+        "the day or the month may come first",
+        "set dayfirst=true or dayfirst=false",
+    ),
+    "year": (
+        "a two-digit number may be the year or the day",
+        "write the years with four digits, or leave the columns out with drop",
+    ),
+    "time": (
+        "some values are not between 0:00 and 23:59",
+        "write durations as numbers, such as minutes, or leave the columns out with drop",
+    ),
+}
+"""Why a column of dates or times stays text, and what to do."""
 _ZERO_DATE = re.compile(r"0000-00-00( 00:00:00)?")  # MySQL writes it for a missing date
 _ISO = re.compile(r"\d{4}-\d{2}-\d{2}(?:[T ]\d{2}:\d{2}(?::\d{2}(?:\.\d{1,6})?)?)?")
 _INT_FORMATS = {8: "%Y%m%d", 12: "%Y%m%d%H%M", 14: "%Y%m%d%H%M%S"}
 
 
+def lacks_year(text: str) -> bool:
+    """Whether a text looks like a date whose year is absent or not certain, such as 5 May."""
+    return _NO_YEAR.fullmatch(text.strip()) is not None
+
+
+class TextDays(NamedTuple):
+    """What a column of text becomes."""
+
+    kind: str  # as of `native_kind`
+    days: pd.Series[Any]
+    short_year: str | None  # a value whose year has two digits
+
+
 class AmbiguousError(Exception):
-    """Day and month of a column of dates cannot be told apart; the argument is an example."""
+    """A column of dates or times cannot be read; `reason` is a key of `stays_note`."""
+
+    def __init__(self, example: str, reason: str) -> None:
+        super().__init__(example)
+        self.reason = reason
 
 
 def is_date(text: str) -> bool:
-    """Whether a text is a date in one of the forms that are read."""
+    """Whether a text is a date or a time in one of the forms that are read."""
     text = text.strip()
-    return any(p.fullmatch(text) for p in (*_YEAR_FIRST, _YEAR_LAST))
+    return any(p.fullmatch(text) for p in (*_YEAR_FIRST, _YEAR_LAST, _TIME_OF_DAY))
 
 
-def days_from_text(column: pd.Series[Any], *, dayfirst: bool | None) -> pd.Series[Any] | None:
-    """Days since 1970-01-01 of a column of text; None unless all values but blanks are dates."""
-    # Raises AmbiguousError if `dayfirst` is needed but None.
+def days_from_text(column: pd.Series[Any], *, dayfirst: bool | None) -> TextDays | None:
+    """Days of a column of text; None unless all values but blanks are dates, or all are times."""
+    # Raises AmbiguousError if the values look like dates or times but cannot be read as such.
     codes, texts = pd.factorize(column)
     present = [t for t in texts.tolist() if not is_blank(t) and not _ZERO_DATE.fullmatch(t.strip())]
     if not present:
         return None
     iso = _iso_days(present)
     if iso is not None:
-        return _by_row(iso, codes, texts.tolist(), column)
+        return TextDays("dates", _by_row(iso, codes, texts.tolist(), column), None)
+    kind = "dates"
     readers: list[Callable[[str], float | None]] = [_read]
     if _YEAR_LAST.fullmatch(present[0].strip()):
         readers = [lambda text: _read(text, day=1), lambda text: _read(text, day=2)]
+    elif _TIME_OF_DAY.fullmatch(present[0].strip()):
+        kind, readers = "times of day", [_read_time]
     fitting = []
     for reader in readers:
         days = {}
@@ -81,13 +128,24 @@ def days_from_text(column: pd.Series[Any], *, dayfirst: bool | None) -> pd.Serie
             days[text] = value
         else:
             fitting.append(days)
-    zones = {bool(_zone(text)) for text in present} if fitting else set()
-    if not fitting or len(zones) > 1:
+    if not fitting:
+        for reason, pattern in (("year", _NO_YEAR), ("time", _DURATION)):
+            if all(pattern.fullmatch(text.strip()) for text in present):
+                raise AmbiguousError(present[0], reason)
+        return None
+    zoned: set[bool] = set()
+    short = None
+    for text in present if kind == "dates" else ():
+        match = next(m for p in (*_YEAR_FIRST, _YEAR_LAST) if (m := p.fullmatch(text.strip())))
+        zoned.add(match["zone"] is not None)
+        if short is None and len(match["year"]) == 2:
+            short = text.strip()
+    if len(zoned) > 1:
         return None
     if len(fitting) == 2 and dayfirst is None:
-        raise AmbiguousError(present[0])
+        raise AmbiguousError(present[0], "order")
     days = fitting[-1] if len(fitting) == 2 and dayfirst is False else fitting[0]
-    return _by_row(days, codes, texts.tolist(), column)
+    return TextDays(kind, _by_row(days, codes, texts.tolist(), column), short)
 
 
 def _iso_days(texts: Sequence[str]) -> dict[str, float] | None:
@@ -190,6 +248,21 @@ def days_note(kind: str, names: Sequence[str]) -> str:
     )
 
 
+def short_year_note(shown: Sequence[str]) -> str:
+    """Note of a card on dates whose years have two digits."""
+    return (
+        f"years of two digits were read as 1969 to 2068: {listed(shown)}; name columns in "
+        f"categorical to keep them as text"
+    )
+
+
+def stays_note(reason: str, shown: Sequence[str]) -> str:
+    """Note of a card on columns of dates or times that stay text."""
+    because, action = _STAYS[reason]
+    columns = "times" if reason == "time" else "dates"
+    return f"columns of {columns} stay text because {because}: {listed(shown)}; {action}"
+
+
 def listed(names: Sequence[str]) -> str:
     """Names, at most ten of them."""
     more = f" and {len(names) - 10:,} more" if len(names) > 10 else ""
@@ -213,12 +286,27 @@ def _read(text: str, day: int | None = None) -> float | None:
         month_day = (_MONTHS.get(part["name"].lower(), 0), int(part.get("day") or 1))
     else:
         month_day = (int(part["month"]), int(part.get("day") or 1))
+    year = int(part["year"])
+    if len(part["year"]) == 2:
+        year += 2000 if year < 69 else 1900  # as pandas and POSIX do
     try:
-        days = dt.date(int(part["year"]), *month_day).toordinal() - _EPOCH
+        days = dt.date(year, *month_day).toordinal() - _EPOCH
     except ValueError:
         return None
     if part["hour"] is None:
         return float(days)
+    fraction = _fraction(part)
+    return None if fraction is None else days + fraction - _offset(part["zone"]) / 86400
+
+
+def _read_time(text: str) -> float | None:
+    """Fraction of a day of a text such as 13:45."""
+    match = _TIME_OF_DAY.fullmatch(text.strip())
+    return None if match is None else _fraction(match.groupdict())
+
+
+def _fraction(part: dict[str, Any]) -> float | None:
+    """Fraction of a day of the groups of `_CLOCK`; None if there is no such time."""
     hour, minute = int(part["hour"]), int(part["minute"])
     second = float((part["second"] or "0").replace(",", "."))
     half = part["half"] or {"오전": "am", "오후": "pm"}.get(part["half_before"] or "")
@@ -228,13 +316,7 @@ def _read(text: str, day: int | None = None) -> float | None:
         hour = hour % 12 + (12 if half[0] in "pP" else 0)
     if hour > 23 or minute > 59 or second >= 60:
         return None
-    seconds = hour * 3600 + minute * 60 + second - _offset(part["zone"])
-    return days + seconds / 86400
-
-
-def _zone(text: str) -> str | None:
-    match = next((m for p in (*_YEAR_FIRST, _YEAR_LAST) if (m := p.fullmatch(text.strip()))), None)
-    return None if match is None else match["zone"]
+    return (hour * 3600 + minute * 60 + second) / 86400
 
 
 def _offset(zone: str | None) -> int:

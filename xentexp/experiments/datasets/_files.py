@@ -19,9 +19,15 @@ import pandas as pd
 from pandas.api import types
 
 from xentexp.errors import InputError, import_extra, unknown_name
-from xentexp.experiments.datasets._dates import listed
+from xentexp.experiments.datasets._dates import lacks_year, listed
 from xentexp.experiments.datasets._layout import Layout, find_header, find_layout
-from xentexp.experiments.datasets._numbers import NumberColumn, is_code_column, read_numbers
+from xentexp.experiments.datasets._numbers import (
+    NumberColumn,
+    has_unit,
+    is_blank,
+    is_code_column,
+    read_numbers,
+)
 from xentexp.experiments.datasets._unpack import (
     DAMAGED,
     PACKED,
@@ -344,8 +350,15 @@ def _convert(
         for column in _text_columns(frame)
         if column not in keep
         and (numbers := read_numbers(frame[column], codes=column in options.numeric)) is not None
-        if numbers.has_marks or numbers.blanks or not typed
+        if numbers.has_marks or numbers.blanks or not typed or column in options.numeric
     }
+    units = []
+    for name in _text_columns(frame):
+        if name not in keep and name not in found:
+            values = frame[name].dropna().unique().tolist()
+            first = next((value for value in values if not is_blank(value)), "")
+            if has_unit(values) and not lacks_year(first):
+                units.append(f"{name} ({first.strip()})")
     mixed = [f"{name} ({numbers.example})" for name, numbers in found.items() if not numbers.values]
     found = {name: numbers for name, numbers in found.items() if numbers.values}
     only_comma = [name for name, n in found.items() if list(n.values) == [","]]
@@ -388,6 +401,12 @@ def _convert(
         notes.append(
             f"columns stay text although most or all of their values are numbers: {listed(mixed)}; "
             f"correct these values, or leave the columns out with drop"
+        )
+    if units:
+        notes.append(
+            f"columns stay text although their values are numbers with a unit: {listed(units)}; "
+            f"remove the unit from the values to use them as numbers, or name the columns in "
+            f"categorical"
         )
     if unclear:
         notes.append(

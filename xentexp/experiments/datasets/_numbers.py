@@ -42,6 +42,15 @@ _BODY = {
     )
     for mark, other in ((".", ","), (",", "."))
 }
+_WITH_UNIT = re.compile(
+    rf"[<>~≤≥≈]?=?\s*[+-]?\s*{_CURRENCY}?\s*(?:\d[\d.,]*|[.,]\d+)\s*\+?"
+    r"\s*(?P<unit>[^\W\d_][^\d:;,]{0,19}|[%°\"'][^\d:;,]{0,5})?"
+)
+_SCALES = frozenset(
+    ("", "k", "m", "b", "bn", "t", "thousand", "million", "billion", "천", "만", "억")
+)
+"""Units that numbers of one column may have side by side."""
+
 _TYPESET = {0x2212: "-", 0x2019: "'"}  # minus sign, apostrophe
 _CODE = re.compile(r"\d+")
 _PADDED = re.compile(r"0\d+")
@@ -98,6 +107,23 @@ def is_code_column(texts: Iterable[str]) -> bool:
 def _is_long(code: str) -> bool:
     """Whether a number is outside int64: as floats, different ones could become equal."""
     return len(code) > 19 or int(code) >= 2**63
+
+
+def has_unit(texts: Iterable[str]) -> bool:
+    """Whether texts are two or more numbers with one unit, such as "36 months"; or "1.5K", "2M"."""
+    units = set()
+    number = 0
+    for text in texts:
+        if is_blank(text):
+            continue
+        match = _WITH_UNIT.fullmatch(text.strip())
+        if match is None:
+            return False
+        units.add((match["unit"] or "").strip(" .+").lower().removesuffix("s"))
+        if len(units) > 1 and not units <= _SCALES:
+            return False
+        number += 1
+    return number > 1 and units != {""}
 
 
 def read_numbers(column: pd.Series[Any], *, codes: bool = False) -> NumberColumn | None:

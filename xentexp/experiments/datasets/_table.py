@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import decimal as decimals
 import pathlib
 from collections.abc import Collection, Mapping, Sequence
 from os.path import expanduser
@@ -10,19 +11,23 @@ from typing import Any
 
 import pandas as pd
 
-from xentexp.errors import InputError, unknown_name
+from xentexp.errors import InputError, printable, unknown_name
 from xentexp.experiments.datasets._arguments import Path, check_arguments
 from xentexp.experiments.datasets._base import Card, Dataset, TestSet
 from xentexp.experiments.datasets._checks import as_typed, row_numbers_to_leave_out
 from xentexp.experiments.datasets._dates import (
     AmbiguousError,
     days_from_integers,
+    days_from_native,
     days_from_text,
     days_note,
-    listed,
+    native_kind,
+    short_year_note,
+    stays_note,
     whole_numbers,
 )
 from xentexp.experiments.datasets._files import FileOptions, read_file, with_rows_of_file
+from xentexp.experiments.datasets._numbers import is_blank, is_number, read_numbers
 from xentexp.experiments.datasets._prepare import make_dataset
 from xentexp.experiments.datasets._rare import find_rare
 
@@ -137,8 +142,9 @@ def load_table(
     ------
     InputError
         If `path` or `target` is missing, a file does not exist, cannot be read or is too large,
-        its layout is not certain, a column does not exist or cannot be used, or the test rows have
-        other columns or labels.
+        its layout is not certain, a column does not exist or cannot be used, `numeric` names a
+        column with other text than numbers, `categorical` or `numeric` names the target, both name
+        one column, or the test rows have other columns or labels.
 
     See Also
     --------
@@ -152,7 +158,9 @@ def load_table(
     Zero-padded codes such as 00123, phone numbers and numbers outside the 64-bit range stay text.
 
     A column of dates becomes the number of days since 1970-01-01, with the time of day as a
-    fraction; times with a zone are converted to UTC. ``CrossValidation("time_ordered")`` can
+    fraction; times with a zone are converted to UTC. A month such as Dec-2011 is its first day.
+    Two-digit years are read only with the name of a month, as 1969 to 2068. Times of day such as
+    13:45 become a fraction of a day. ``CrossValidation("time_ordered")`` can
     order the rows by it.
 
     Examples
@@ -186,6 +194,7 @@ def load_table(
         tuple(categorical or ()),
         tuple(numeric or ()),
     )
+    _check_kinds(options, target)
     frame, notes = read_file(file, CARD.name, options, target=target)
     frame.columns = frame.columns.map(str)
     tested = None
@@ -207,7 +216,10 @@ def load_table(
         if column not in known:
             raise unknown_name(f"column of {file.name}", column, frame.columns)
     _check_roles(roles, dropped, kept)
-    dates, more = _with_days(frame, tested, dayfirst, keep=[*used, *dropped, *options.categorical])
+    for column in options.numeric:
+        _check_numeric(frame[column])
+    as_they_are = [*used, *dropped, *options.categorical, *options.numeric]
+    dates, more = _with_days(frame, tested, dayfirst, keep=as_they_are)
     notes += more
     few = find_rare(frame[target], rare, rare_below, ordered=ordered)
     if few is not None:
@@ -263,6 +275,49 @@ def load_table(
         for finding in row_numbers
     ]
     return make([*dropped, *(finding.columns[0] for finding in row_numbers)], tested)
+
+
+def _check_kinds(options: FileOptions, target: str) -> None:
+    """Raise an InputError if `categorical` or `numeric` has the target, or both have a column."""
+    for name in ("categorical", "numeric"):
+        if target in getattr(options, name):
+            raise InputError(
+                f"table: {name} must contain features; got {target!r}, which is the target; "
+                f"leave it out"
+            )
+    for column in options.numeric:
+        if column in options.categorical:
+            raise InputError(
+                f"table: numeric must not contain columns of categorical; got {column!r} in both; "
+                f"leave it out of one"
+            )
+
+
+def _check_numeric(column: pd.Series[Any]) -> None:
+    """Raise an InputError if a column that must be numeric could not be read as numbers."""
+    if pd.api.types.is_numeric_dtype(column.dtype):
+        return
+    texts = False
+    for row, value in enumerate(column):
+        if isinstance(value, (int, float, decimals.Decimal)) or (
+            pd.api.types.is_scalar(value) and pd.isna(value)
+        ):
+            continue
+        if not isinstance(value, str) or not (is_blank(value) or is_number(value)):
+            raise InputError(
+                f"table: numeric must name columns of numbers; got {column.name!r}, which has "
+                f"{printable(str(value), 60)!r} in row {row:,} (counted from 0); correct the value "
+                f"or leave the column out of numeric"
+            )
+        texts |= not is_blank(value)
+    if texts:
+        found = read_numbers(column, codes=True)
+        example = "" if found is None else f" ({found.example})"
+        raise InputError(
+            f"table: numeric must name columns whose numbers are written alike; got "
+            f"{column.name!r}{example}; set decimal, correct the values, or leave the column out "
+            f"of numeric"
+        )
 
 
 def _check_roles(
@@ -344,40 +399,48 @@ def _with_days(
     X = frame[names]
     if tested is not None:
         X = pd.concat([X, tested[[name for name in names if name in tested]]], ignore_index=True)
-    days, notes = find_dates(X, dayfirst=dayfirst)
+    days, dates, notes = find_dates(X, dayfirst=dayfirst)
     for name, column in days.items():
         frame[name] = whole_numbers(column.to_numpy()[: len(frame)])
         if tested is not None and name in tested:
             tested[name] = whole_numbers(column.to_numpy()[len(frame) :])
-    return list(days), notes
+    return dates, notes
 
 
 def find_dates(
     X: pd.DataFrame, *, dayfirst: bool | None
-) -> tuple[dict[str, pd.Series[Any]], list[str]]:
-    """Days of the columns of dates that are text or numbers such as 20200131; notes."""
+) -> tuple[dict[str, pd.Series[Any]], list[str], list[str]]:
+    """Days of the columns of dates and times; names of those with dates, and notes."""
     found: dict[str, pd.Series[Any]] = {}
-    unclear = []
+    kinds: dict[str, list[str]] = {}
+    unclear: dict[str, list[str]] = {}
+    short_years = []
     for name, dtype in X.dtypes.items():
-        try:
-            if pd.api.types.is_integer_dtype(dtype) or pd.api.types.is_float_dtype(dtype):
-                days = days_from_integers(X[name])
-            elif pd.api.types.infer_dtype(X[name], skipna=True) == "string":
-                days = days_from_text(X[name], dayfirst=dayfirst)
-            else:
+        kind = native_kind(X[name])
+        if kind is not None:
+            days = days_from_native(X[name])
+        elif pd.api.types.is_integer_dtype(dtype) or pd.api.types.is_float_dtype(dtype):
+            kind, days = "dates", days_from_integers(X[name])
+        elif pd.api.types.infer_dtype(X[name], skipna=True) == "string":
+            try:
+                read = days_from_text(X[name], dayfirst=dayfirst)
+            except AmbiguousError as error:
+                unclear.setdefault(error.reason, []).append(f"{name} ({error})")
                 continue
-        except AmbiguousError as error:
-            unclear.append(f"{name} ({error})")
+            if read is None:
+                continue
+            kind, days = read.kind, read.days
+            if read.short_year is not None:
+                short_years.append(f"{name} ({read.short_year})")
+        else:
             continue
         if days is not None:
             found[str(name)] = days
-    notes = [days_note("dates", list(found))] if found else []
-    if unclear:
-        notes.append(
-            f"columns of dates stay text because the day or the month may come first: "
-            f"{listed(unclear)}; set dayfirst=true or dayfirst=false"
-        )
-    return found, notes
+            kinds.setdefault(kind, []).append(str(name))
+    notes = [days_note(kind, names) for kind, names in kinds.items()]
+    notes += [short_year_note(short_years)] if short_years else []
+    notes += [stays_note(reason, shown) for reason, shown in unclear.items()]
+    return found, kinds.get("dates", []), notes
 
 
 def _groups(column: pd.Series[Any]) -> pd.Series[int]:
