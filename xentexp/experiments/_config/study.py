@@ -150,7 +150,7 @@ def _load(name: str, parameters: Mapping[str, Any]) -> Dataset:
     keys = "|".join(inspect.signature(DATASETS[name].load).parameters) if name in DATASETS else "-"
 
     def with_keys(text: str) -> str:
-        text = re.sub(rf"^{name}: (?=({keys})\b)", "dataset.", text)
+        text = re.sub(rf"^{re.escape(name)}: (?=({keys})\b)", "dataset.", text)
         text = re.sub(rf"\b(set |or (?=\w+=))({keys})\b", r"\1dataset.\2", text)
         return re.sub(r"\bin (drop|group|keep|categorical|numeric)\b", r"in dataset.\1", text)
 
