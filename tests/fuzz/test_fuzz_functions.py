@@ -162,21 +162,25 @@ def test_losses_of_odd_arguments(of: str, name: str, seed: int, data: st.DataObj
     positional, given_options = arguments(loss, y, raw, k) if of == "function" else ((y, raw), {})
     with np.errstate(all="ignore"):
         positional = tuple(data.draw(altered(array)) for array in positional)
-    if of == "function":
-        options = data.draw(odd_options(option_names(name, len(positional))))
-        call = partial(getattr(metrics, name), *positional, **{**given_options, **options})
-    elif of == "object":
-        parameters = data.draw(odd_options(list(LOSS_CASES[name].defaults)))
-        options = data.draw(odd_options(["labels", "sample_weight", "class_weight", "from_logits"]))
-        call = lambda: xentexp.get_loss(name, **parameters)(*positional, **options)  # noqa: E731
-    elif of == "evaluate":
-        options = data.draw(
-            odd_options(["labels", "sample_weight", "class_weight", "normalize", "from_logits"])
-        )
-        call = lambda: xentexp.evaluate(*positional, [name], **options).mean[name]  # noqa: E731
-    else:
-        options = data.draw(odd_options(["labels", "sample_weight", "class_weight"]))
-        call = lambda: loss.gradient(*positional, **options)  # noqa: E731
+    names = {
+        "function": option_names(name, len(positional)),
+        "object": ["labels", "sample_weight", "class_weight", "from_logits"],
+        "evaluate": ["labels", "sample_weight", "class_weight", "normalize", "from_logits"],
+        "gradient": ["labels", "sample_weight", "class_weight"],
+    }
+    parameters = odd_options(list(LOSS_CASES[name].defaults))
+    of_loss = data.draw(parameters) if of == "object" else {}
+    options = {**given_options, **data.draw(odd_options(names[of]))}
+
+    def call() -> Any:
+        if of == "function":
+            return getattr(metrics, name)(*positional, **options)
+        if of == "object":
+            return xentexp.get_loss(name, **of_loss)(*positional, **options)
+        if of == "evaluate":
+            return xentexp.evaluate(*positional, [name], **options).mean[name]
+        return loss.gradient(*positional, **options)
+
     value = value_or_error(call)
     assert value is None or is_number(value), value
 

@@ -246,7 +246,7 @@ _SEEDS = ("random_state", "random_seed", "seed")  # the same parameter of differ
 
 
 def seeded(estimator: Any, seed: int) -> tuple[Any, list[str]]:
-    """Copy an estimator with `seed` as each seed that is None, at every depth; name these."""
+    """Copy of an estimator with `seed` for each seed that is None, and the names of these."""
     copy = clone(estimator)
     parts = {"": copy}
     for name, part in copy.get_params(deep=True).items():
