@@ -103,7 +103,9 @@ def test_two_runs_give_identical_numbers_whatever_the_processes(data: Dataset) -
 def test_out_of_fold_predictions_hold_each_row_once_per_repeat(data: Dataset) -> None:
     folds = CrossValidation("repeated", n_splits=3, n_repeats=2).folds(data)
     result = run_experiment(data, [LOGISTIC], folds)
-    table = out_of_fold(result.candidate_results[0], data)
+    predictions = out_of_fold(result.candidate_results[0], data)
+    assert predictions is not None
+    table = predictions.to_frame()
     assert list(table.columns) == [
         "row", "repeat", "fold", "y", "proba_0", "proba_1", "proba_2",
         "decision_0", "decision_1", "decision_2",

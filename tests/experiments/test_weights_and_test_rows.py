@@ -100,14 +100,14 @@ def test_folds_and_test_rows_are_those_of_weighted_fits_and_scores_of_sklearn() 
 
 def test_the_mean_standard_error_is_that_of_the_weighted_rows_of_all_folds() -> None:
     result = result_of(LogisticRegression())
-    table = out_of_fold(result, DATA).sort_values("row")
+    table = out_of_fold(result, DATA).to_frame().sort_values("row")
     np.testing.assert_array_equal(table["sample_weight"], W)
     p = table[["proba_0", "proba_1"]].to_numpy()
     loss = -np.log(p[np.arange(len(p)), table["y"]])
     mean = np.average(loss, weights=W)
     error = np.sqrt(240 / 239 * ((W * (loss - mean)) ** 2).sum()) / W.sum()
     assert result.standard_error()["categorical_crossentropy"] == pytest.approx(error, abs=1e-12)
-    tested = out_of_test_set(result, DATA)
+    tested = out_of_test_set(result, DATA).to_frame()
     np.testing.assert_array_equal(tested["sample_weight"], W_TEST)
     np.testing.assert_array_equal(tested["y"], Y_TEST)
 

@@ -11,7 +11,14 @@ from typing import Any
 from xentexp._inputs.options import check_n_jobs
 from xentexp.errors import InputError
 from xentexp.experiments._fitting import FoldPrediction, fit_all
-from xentexp.experiments._folds import CrossValidation, Fold, check_weights, fold_of_test_set
+from xentexp.experiments._folds import (
+    CrossValidation,
+    Fold,
+    check_weights,
+    fold_of_test_set,
+    with_entities,
+)
+from xentexp.experiments._predictions import of_candidate
 from xentexp.experiments._results import Candidate, CandidateResult, ExperimentResult
 from xentexp.experiments._scoring import Measures, choose_measures, regret_of, score_fold
 from xentexp.experiments.datasets import Dataset
@@ -173,7 +180,10 @@ def _folds(dataset: Dataset, cv: int | CrossValidation | Iterable[Fold]) -> list
     if isinstance(cv, Integral) and not isinstance(cv, bool):
         cv = CrossValidation(n_splits=int(cv))
     if isinstance(cv, CrossValidation):
-        return list(cv.folds(dataset))
+        folds_of_cv = cv.folds(dataset)
+        if cv.kind in ("grouped", "time_ordered"):
+            return folds_of_cv
+        return with_entities(folds_of_cv, dataset.entities())
     folds: list[Any] = list(cv) if isinstance(cv, Iterable) and not isinstance(cv, str) else [cv]
     for fold in folds:
         if not isinstance(fold, Fold):
@@ -214,7 +224,8 @@ def _score(
         reason = f"fold {failed.fold.number}: {failed.error}"
         return CandidateResult(candidate, predictions, error=reason, traceback=failed.traceback)
     try:
-        scored = [score_fold(prediction, dataset, measures) for prediction in predictions]
+        predicted = of_candidate(predictions, dataset)
+        scored = [score_fold(fold, predicted, measures) for fold in predicted.folds]
         regrets = tuple(
             regret_of(prediction, dataset, measures.losses) for prediction in predictions
         )
@@ -235,7 +246,8 @@ def _score(
         )
         if prediction.error is None:
             try:
-                test = score_fold(prediction, dataset, measures)
+                predicted = of_candidate([prediction], dataset)
+                test = score_fold(predicted.folds[0], predicted, measures)
                 candidate_result = replace(candidate_result, test=test)
             except InputError as error:
                 candidate_result = replace(candidate_result, test_error=str(error))

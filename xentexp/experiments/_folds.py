@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -35,6 +35,8 @@ class Fold:
     test: Rows
     groups: Rows | None = None  # group of each training row, for kind "grouped"
     of_test_set: bool = False  # trained on all rows; `test` are rows of `Dataset.test`
+    test_groups: Rows | None = None  # entity of each test row, if some entities have several rows
+    test_time: Rows | None = None  # rank of the time of each test row, for kind "time_ordered"
 
 
 @dataclass(frozen=True)
@@ -201,19 +203,55 @@ class CrossValidation:
                 f"n_splits must be at most the number of rows, {n_rows}; got {self.n_splits}"
             )
         splits = _SPLITS[self.kind](self, dataset)
-        groups = None
+        groups = times = None
         if self.kind == "grouped" and dataset.groups is not None:
             groups = pd.factorize(dataset.groups)[0]
-        return [
+        if self.kind == "time_ordered":
+            times = pd.factorize(self._times(dataset), sort=True)[0]
+        folds = [
             Fold(
                 i // self.n_splits,
                 i % self.n_splits,
                 train.astype(np.intp),
                 test.astype(np.intp),
                 None if groups is None else groups[train],
+                test_time=None if times is None else times[test],
             )
             for i, (train, test) in enumerate(splits)
         ]
+        return with_entities(folds, self.entities(dataset)) if self.kind == "grouped" else folds
+
+    def _times(self, dataset: Dataset) -> Any:
+        """Sortable time of each row."""
+        if self.time_column is None:
+            raise InputError(
+                "time_column must be the feature that orders the rows for kind='time_ordered'; "
+                "got None"
+            )
+        if not isinstance(self.time_column, str) or self.time_column not in dataset.X:
+            raise unknown_name("time_column", self.time_column, map(str, dataset.X.columns))
+        time = dataset.X[self.time_column]
+        if time.isna().any():
+            raise InputError(
+                f"time_column must not have missing values; {self.time_column!r} has "
+                f"{time.isna().sum()}"
+            )
+        return _in_time_order(time, self.time_column)
+
+
+def with_entities(folds: Sequence[Fold], entities: Entities | None) -> list[Fold]:
+    """Folds with the entity of each test row; unchanged if each entity has a single row."""
+    if entities is None or entities.number == len(entities.groups):
+        return list(folds)
+    groups = entities.groups.astype(np.intp)
+    return [replace(fold, test_groups=groups[fold.test]) for fold in folds]
+
+
+def prior_of(fold: Fold, dataset: Dataset) -> tuple[float, ...]:
+    """Share of each class among the training rows of a fold."""
+    train = dataset.y.to_numpy()[fold.train]
+    weight = None if dataset.sample_weight is None else dataset.sample_weight[fold.train]
+    return tuple(float(np.average(train == label, weights=weight)) for label in dataset.classes)
 
 
 def fold_of_test_set(dataset: Dataset, folds: Sequence[Fold]) -> Fold:
@@ -361,18 +399,7 @@ def _grouped(cv: CrossValidation, dataset: Dataset) -> Iterator[Any]:
 
 
 def _time_ordered(cv: CrossValidation, dataset: Dataset) -> Iterator[Any]:
-    if cv.time_column is None:
-        raise InputError(
-            "time_column must be the feature that orders the rows for kind='time_ordered'; got None"
-        )
-    if not isinstance(cv.time_column, str) or cv.time_column not in dataset.X:
-        raise unknown_name("time_column", cv.time_column, map(str, dataset.X.columns))
-    time = dataset.X[cv.time_column]
-    if time.isna().any():
-        raise InputError(
-            f"time_column must not have missing values; {cv.time_column!r} has {time.isna().sum()}"
-        )
-    times = _in_time_order(time, cv.time_column)
+    times = cv._times(dataset)
     order = np.argsort(times, kind="stable")
     if cv.n_splits + 1 > len(order):
         raise InputError(

@@ -11,9 +11,10 @@ import numpy as np
 import pandas as pd
 
 from xentexp.experiments._fitting import FoldPrediction
-from xentexp.experiments._folds import Fold, rows_of_test
+from xentexp.experiments._folds import Fold
 from xentexp.experiments._formatting import counted
 from xentexp.experiments._leaderboard import SHOWN, Leaderboard, Row
+from xentexp.experiments._predictions import Predictions, of_candidate
 from xentexp.experiments.datasets import Dataset
 from xentexp.losses import Loss
 from xentexp.metrics._evaluation import Evaluation
@@ -389,42 +390,19 @@ def _row(candidate_result: CandidateResult) -> Row:
     )
 
 
-def out_of_fold(candidate_result: CandidateResult, dataset: Dataset) -> pd.DataFrame:
-    """Out-of-fold predictions: row, repeat, fold, and the columns of `_predicted`."""
-    parts = []
-    for prediction in candidate_result.predictions:
-        fold = prediction.fold
-        columns = {
-            "row": fold.test,
-            "repeat": np.full(len(fold.test), fold.repeat),
-            "fold": np.full(len(fold.test), fold.number),
-            **_predicted(prediction, dataset),
-        }
-        parts.append(pd.DataFrame(columns))
-    return pd.concat(parts, ignore_index=True)
+def out_of_fold(candidate_result: CandidateResult, dataset: Dataset) -> Predictions | None:
+    """Out-of-fold predictions of a candidate; None if it failed."""
+    if candidate_result.error is not None:
+        return None
+    return of_candidate(candidate_result.predictions, dataset)
 
 
-def out_of_test_set(candidate_result: CandidateResult, dataset: Dataset) -> pd.DataFrame | None:
-    """Predictions of the labelled test set, if there are any: row, and columns of `_predicted`."""
+def out_of_test_set(candidate_result: CandidateResult, dataset: Dataset) -> Predictions | None:
+    """Predictions of the labelled test set, if there are any."""
     prediction = candidate_result.test_prediction
     if prediction is None or prediction.error is not None:
         return None
-    return pd.DataFrame({"row": prediction.fold.test, **_predicted(prediction, dataset)})
-
-
-def _predicted(prediction: FoldPrediction, dataset: Dataset) -> dict[str, Any]:
-    """Columns y, sample_weight (if there are weights), proba_<class>, decision (or per class)."""
-    y, weight = rows_of_test(prediction.fold, dataset)
-    columns: dict[str, Any] = {"y": y} if weight is None else {"y": y, "sample_weight": weight}
-    for kind, values in (("proba", prediction.proba), ("decision", prediction.decision)):
-        if values is None:
-            continue
-        if values.ndim == 1:
-            columns[kind] = values
-        else:
-            for label, column in zip(dataset.classes, values.T, strict=True):
-                columns[f"{kind}_{label}"] = column
-    return columns
+    return of_candidate([prediction], dataset)
 
 
 def all_curves(candidate_result: CandidateResult) -> pd.DataFrame:

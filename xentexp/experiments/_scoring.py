@@ -5,14 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import numpy as np
-
 from xentexp._inputs.checked import PlannedInput
 from xentexp._inputs.options import refuse_unordered
-from xentexp._inputs.read import ascending, read
+from xentexp._inputs.read import ascending
 from xentexp.errors import InputError
 from xentexp.experiments._fitting import FoldPrediction
 from xentexp.experiments._folds import rows_of_test
+from xentexp.experiments._predictions import PredictedFold, Predictions
 from xentexp.experiments.datasets import Dataset
 from xentexp.losses import LOSSES, Loss
 from xentexp.metrics._base import DatasetMetric, Metric
@@ -105,20 +104,12 @@ def _planned(dataset: Dataset) -> PlannedInput:
     return PlannedInput(k, latent=k == 2, ordered=ascending(dataset.classes))
 
 
-def score_fold(prediction: FoldPrediction, dataset: Dataset, measures: Measures) -> Evaluation:
+def score_fold(fold: PredictedFold, predictions: Predictions, measures: Measures) -> Evaluation:
     """Losses and metrics of one fold that apply to its predictions; NaN if undefined."""
-    fold, weight = prediction.fold, dataset.sample_weight
-    y, test_weight = rows_of_test(fold, dataset)
-    checked = read(
-        y,
-        prediction.proba,
-        decision=prediction.decision,
-        labels=dataset.classes,
-        sample_weight=test_weight,
-    )
+    checked = predictions.checked(fold)
     losses: Sequence[Metric]
     if measures.losses is None:
-        losses = losses_for(checked, ordered=dataset.card.ordered)
+        losses = losses_for(checked, ordered=predictions.ordered)
     else:
         losses = [loss for loss in measures.losses if loss.why_not(checked) is None]
         if not losses:
@@ -127,10 +118,7 @@ def score_fold(prediction: FoldPrediction, dataset: Dataset, measures: Measures)
                 f"none of the losses {', '.join(names)} applies to the predictions of this model"
             )
     metrics = [metric for metric in measures.metrics if metric.why_not(checked) is None]
-    train = dataset.y.to_numpy()[fold.train]
-    train_weight = None if weight is None else weight[fold.train]
-    prior = [float(np.average(train == label, weights=train_weight)) for label in dataset.classes]
-    return evaluate_checked(checked, [*losses, *metrics], prior=prior, undefined="nan")
+    return evaluate_checked(checked, [*losses, *metrics], prior=fold.prior, undefined="nan")
 
 
 def regret_of(

@@ -59,11 +59,9 @@ def logged(store: Store, result: ExperimentResult) -> Store:
     parent_tags = {**TAGS, "xentexp.kind": "comparison"}
     with store.run("comparison", parent_tags) as run_id:
         for candidate_result in result.candidate_results:
-            table = (
-                None if candidate_result.error else out_of_fold(candidate_result, result.dataset)
-            )
+            predicted = out_of_fold(candidate_result, result.dataset)
             tracking.log_candidate(
-                store, candidate_result, {"seed": 0}, DATA, table, "seed: 0", TAGS, run_id
+                store, candidate_result, {"seed": 0}, DATA, predicted, "seed: 0", TAGS, run_id
             )
         store.log(run_id, tracking.result_items(result, ["categorical_crossentropy", "gini"]))
     return store
@@ -122,7 +120,8 @@ def test_out_of_fold_predictions_are_logged(logged: Store, result: ExperimentRes
     run = runs(logged)["prior"]
     path = logged.client.download_artifacts(run.info.run_id, "predictions/oof.parquet")
     expected = out_of_fold(result.candidate_results[0], result.dataset)
-    pd.testing.assert_frame_equal(pd.read_parquet(path), expected)
+    assert expected is not None
+    pd.testing.assert_frame_equal(pd.read_parquet(path), expected.to_frame())
 
 
 def test_a_failed_candidate_is_a_failed_run_with_its_reason(logged: Store) -> None:

@@ -107,7 +107,7 @@ def run_job(
                 candidate_result,
                 settings,
                 data,
-                None if candidate_result.error else out_of_fold(candidate_result, dataset),
+                out_of_fold(candidate_result, dataset),
                 config_yaml,
                 {**tags, "xentexp.kind": "candidate"},
                 run_id,

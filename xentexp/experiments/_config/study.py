@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from xentexp.errors import InputError
-from xentexp.experiments._analysis.leakage import Leak, find_leak, grouped_folds
+from xentexp.experiments._analysis.leakage import RANDOM, Leak, find_leak, grouped_folds
 from xentexp.experiments._analysis.replication import Published
 from xentexp.experiments._config.schema import Leakage, PublishedNumber, read
 from xentexp.experiments._config.training import read_candidates, with_corrections
@@ -26,6 +26,7 @@ from xentexp.experiments._folds import (
     absent_classes,
     check_weights,
     too_few_rows,
+    with_entities,
 )
 from xentexp.experiments._formatting import dotted
 from xentexp.experiments._models import seeded
@@ -110,6 +111,8 @@ def build(config: Mapping[str, Any], trusted: Collection[str] = ()) -> Study:
     folds = _folds(cv, dataset)
     check_weights(dataset, folds)
     leak, without_leak, key = _leakage(settings.leakage, dataset, cv, folds)
+    if cv.kind in RANDOM and (settings.leakage.check != "ignore" or dataset.groups is not None):
+        folds = tuple(with_entities(folds, dataset.entities(key)))
     return Study(
         dataset=dataset,
         dataset_parameters=parameters,

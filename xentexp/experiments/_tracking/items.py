@@ -11,6 +11,7 @@ import pandas as pd
 
 from xentexp.experiments._fitting import FoldPrediction
 from xentexp.experiments._formatting import dotted, escaped, setting
+from xentexp.experiments._predictions import Predictions
 from xentexp.experiments._results import CandidateResult, ExperimentResult, all_curves
 from xentexp.metrics._registry import get_metric
 
@@ -73,6 +74,14 @@ class Parquet:
 
 
 @dataclass(frozen=True)
+class PredictionsFile:
+    """Parquet file of predictions among the artifacts."""
+
+    path: str
+    predictions: Predictions
+
+
+@dataclass(frozen=True)
 class DataInput:
     """Data set of a run."""
 
@@ -82,7 +91,7 @@ class DataInput:
     profile: str
 
 
-Item = Param | LoggedMetric | Tag | Text | Binary | Table | Parquet | DataInput
+Item = Param | LoggedMetric | Tag | Text | Binary | Table | Parquet | PredictionsFile | DataInput
 
 
 def candidate_items(

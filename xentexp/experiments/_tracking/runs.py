@@ -6,9 +6,8 @@ import contextlib
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-import pandas as pd
-
 from xentexp.experiments._formatting import dotted, setting
+from xentexp.experiments._predictions import Predictions
 from xentexp.experiments._results import CandidateResult
 from xentexp.experiments._tracking.connect import deferred_signals
 from xentexp.experiments._tracking.items import (
@@ -16,7 +15,7 @@ from xentexp.experiments._tracking.items import (
     Item,
     LoggedMetric,
     Param,
-    Parquet,
+    PredictionsFile,
     Tag,
     Text,
     candidate_items,
@@ -31,12 +30,12 @@ def log_candidate(
     candidate_result: CandidateResult,
     settings: Mapping[str, object],
     data: DataInput,
-    predictions: pd.DataFrame | None,
+    predictions: Predictions | None,
     config: str,
     tags: Mapping[str, object],
     parent: str,
     *,
-    test_predictions: pd.DataFrame | None = None,
+    test_predictions: Predictions | None = None,
 ) -> str:
     """Log one candidate as a child run (status FAILED if it failed); return the run id."""
     started = min(prediction.started for prediction in candidate_result.predictions)
@@ -46,9 +45,9 @@ def log_candidate(
         data,
     ]
     items.append(Text("config/config.yaml", config))
-    for name, rows in (("oof", predictions), ("test", test_predictions)):
-        if rows is not None:
-            items.append(Parquet(f"predictions/{name}.parquet", rows))
+    for name, predicted in (("oof", predictions), ("test", test_predictions)):
+        if predicted is not None:
+            items.append(PredictionsFile(f"predictions/{name}.parquet", predicted))
     with (
         deferred_signals(),  # so that a candidate is logged completely or not at all
         contextlib.suppress(_CandidateFailed),

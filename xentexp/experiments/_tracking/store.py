@@ -36,6 +36,7 @@ from xentexp.experiments._tracking.items import (
     LoggedMetric,
     Param,
     Parquet,
+    PredictionsFile,
     Table,
     Tag,
     Text,
@@ -188,17 +189,19 @@ class Store:
             for path, content in texts.items():
                 self.client.log_text(run_id, printable(content), path)
             for item in items:
-                if isinstance(item, (Binary, Parquet)):
+                if isinstance(item, (Binary, Parquet, PredictionsFile)):
                     self._log_file(run_id, item)
                 elif isinstance(item, DataInput):
                     self._log_input(run_id, item)
 
-    def _log_file(self, run_id: str, item: Binary | Parquet) -> None:
+    def _log_file(self, run_id: str, item: Binary | Parquet | PredictionsFile) -> None:
         folder, _, name = item.path.rpartition("/")
         with tempfile.TemporaryDirectory() as temporary:
             file = Path(temporary) / name
             if isinstance(item, Parquet):
                 item.frame.to_parquet(file, index=False)
+            elif isinstance(item, PredictionsFile):
+                item.predictions.write(file)
             else:
                 file.write_bytes(item.content)
             self.client.log_artifact(run_id, str(file), folder or None)
