@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from numbers import Real
 
 from numpy.typing import ArrayLike
 from scipy.special import ndtr, ndtri, stdtr, stdtrit
 
-from xentexp._inputs.options import check_bool, check_number
+from xentexp._inputs.options import check_bool, check_number, real_number
 from xentexp.errors import InputError
 from xentexp.inference._comparison import Comparison, compare_paired
 
@@ -166,10 +165,7 @@ def equivalence(
     """
     check_number("margin", margin, 0.0, math.inf)
     check_bool("higher_is_better", higher_is_better)
-    if isinstance(confidence, bool) or not (
-        isinstance(confidence, Real) and 0.5 < confidence < 1.0
-    ):
-        raise InputError(f"confidence must be between 0.5 and 1; got {confidence!r}")
+    check_confidence(confidence, 0.5)
     if isinstance(first, Comparison):
         given = {"second": second, "test_train_ratio": test_train_ratio}
         for name, value in given.items():
@@ -188,6 +184,13 @@ def equivalence(
         first, second, test_train_ratio=test_train_ratio, confidence=confidence
     )
     return _around(estimate, margin, higher_is_better, confidence)
+
+
+def check_confidence(value: object, low: float = 0.0) -> None:
+    """Raise an InputError unless a confidence is between `low` and 1."""
+    number = real_number(value)
+    if number is None or not low < number < 1.0:
+        raise InputError(f"confidence must be between {low:g} and 1; got {value!r}")
 
 
 def _around(
