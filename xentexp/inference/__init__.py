@@ -1,6 +1,8 @@
-"""Paired comparisons of models over folds, with confidence intervals and tests.
+"""Confidence intervals of losses and of differences of models, with their targets.
 
-- `compare_paired`: difference of two models, with interval and p-value; returns a `Comparison`;
+- `mean_interval`: the mean of the losses of rows, with an `Interval`;
+- `paired_difference`: the difference of two models on the same rows, with a `Difference`;
+- `compare_paired`: difference of two models over folds; returns a `Comparison`;
 - `split_ratio`: the ratio of test to training rows that `compare_paired` needs;
 - `holm`: p-values adjusted for the number of tests;
 - `equivalence`: whether a difference is better, practically equivalent or worse, given a margin;
@@ -13,8 +15,8 @@ from __future__ import annotations
 
 from xentexp.inference._comparison import Comparison, compare_paired, holm, split_ratio
 from xentexp.inference._equivalence import Equivalence, equivalence
+from xentexp.inference._intervals import Difference, Interval, mean_interval, paired_difference
 from xentexp.inference._order import OrderStability, PairOrder, order_stability
-from xentexp.inference._intervals import Difference, paired_difference
 from xentexp.inference._several import (
     BestSet,
     ConfidenceSet,
@@ -29,6 +31,7 @@ __all__ = [
     "ConfidenceSet",
     "Difference",
     "Equivalence",
+    "Interval",
     "OrderStability",
     "PairOrder",
     "best_set",
@@ -36,6 +39,7 @@ __all__ = [
     "equivalence",
     "holm",
     "max_t",
+    "mean_interval",
     "model_confidence_set",
     "order_stability",
     "paired_difference",

@@ -13,8 +13,7 @@ from xentexp._inputs.columns import to_weight
 from xentexp._inputs.options import check_bool, check_choice, refuse_unordered
 from xentexp._numerics import FloatArray
 from xentexp.errors import InputError
-from xentexp.inference._comparison import _ROUNDING, holm
-from xentexp.inference._equivalence import check_confidence
+from xentexp.inference._comparison import _ROUNDING, check_confidence, holm
 from xentexp.inference._intervals import Difference, paired_difference
 from xentexp.inference._order import check_names
 from xentexp.inference._resampling import bootstrap_means
