@@ -2,6 +2,7 @@
 
 - `mean_interval`: the mean of the losses of rows, with an `Interval`;
 - `paired_difference`: the difference of two models on the same rows, with a `Difference`;
+- `nested_cross_validation`: the expected loss of an algorithm, with an `Interval`;
 - `compare_paired`: difference of two models over folds; returns a `Comparison`;
 - `split_ratio`: the ratio of test to training rows that `compare_paired` needs;
 - `holm`: p-values adjusted for the number of tests.
@@ -11,6 +12,7 @@ from __future__ import annotations
 
 from xentexp.inference._comparison import Comparison, compare_paired, holm, split_ratio
 from xentexp.inference._intervals import Difference, Interval, mean_interval, paired_difference
+from xentexp.inference._nested import nested_cross_validation
 
 __all__ = [
     "Comparison",
@@ -19,6 +21,7 @@ __all__ = [
     "compare_paired",
     "holm",
     "mean_interval",
+    "nested_cross_validation",
     "paired_difference",
     "split_ratio",
 ]
