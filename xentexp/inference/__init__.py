@@ -4,6 +4,8 @@
 - `paired_difference`: the difference of two models on the same rows, with a `Difference`;
 - `nested_cross_validation`: the expected loss of an algorithm, with an `Interval`;
 - `compare_paired`: difference of two models over folds; returns a `Comparison`;
+- `bootstrap_means`: means of many columns in the same resamples of the rows;
+- `compare_paired`: difference of two models, with interval and p-value; returns a `Comparison`;
 - `split_ratio`: the ratio of test to training rows that `compare_paired` needs;
 - `holm`: p-values adjusted for the number of tests;
 - `equivalence`: whether a difference is better, practically equivalent or worse, given a margin;
@@ -48,3 +50,6 @@ __all__ = [
     "paired_difference",
     "split_ratio",
 ]
+from xentexp.inference._resampling import bootstrap_means
+
+__all__ = ["Comparison", "bootstrap_means", "compare_paired", "holm", "split_ratio"]
