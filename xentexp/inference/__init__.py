@@ -5,7 +5,6 @@
 - `nested_cross_validation`: the expected loss of an algorithm, with an `Interval`;
 - `compare_paired`: difference of two models over folds; returns a `Comparison`;
 - `bootstrap_means`: means of many columns in the same resamples of the rows;
-- `compare_paired`: difference of two models, with interval and p-value; returns a `Comparison`;
 - `split_ratio`: the ratio of test to training rows that `compare_paired` needs;
 - `holm`: p-values adjusted for the number of tests;
 - `equivalence`: whether a difference is better, practically equivalent or worse, given a margin;
@@ -21,6 +20,7 @@ from xentexp.inference._equivalence import Equivalence, equivalence
 from xentexp.inference._intervals import Difference, Interval, mean_interval, paired_difference
 from xentexp.inference._nested import nested_cross_validation
 from xentexp.inference._order import OrderStability, PairOrder, order_stability
+from xentexp.inference._resampling import bootstrap_means
 from xentexp.inference._several import (
     BestSet,
     ConfidenceSet,
@@ -39,6 +39,7 @@ __all__ = [
     "OrderStability",
     "PairOrder",
     "best_set",
+    "bootstrap_means",
     "compare_paired",
     "equivalence",
     "holm",
@@ -50,6 +51,3 @@ __all__ = [
     "paired_difference",
     "split_ratio",
 ]
-from xentexp.inference._resampling import bootstrap_means
-
-__all__ = ["Comparison", "bootstrap_means", "compare_paired", "holm", "split_ratio"]
