@@ -6,6 +6,7 @@ import math
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -88,7 +89,7 @@ def test_equal_weights_are_no_weights(sample: Any, weight: float) -> None:
 
 @given(samples())
 def test_rows_of_weight_0_are_as_if_absent(sample: Any) -> None:
-    values, other, rows = sample
+    values, _, rows = sample
     rows["sample_weight"] = rows.get("sample_weight", np.ones(len(values))).copy()
     rows["sample_weight"][::5] = 0.0
     values[0] = math.nan
@@ -278,8 +279,9 @@ def test_texts_name_target_and_method() -> None:
     ("change", "rule"),
     [
         ({"values": [[1.0, 2.0], [3.0, 4.0]]}, "values must have one value per row"),
-        ({"groups": [1, 2]}, r"groups must have one entry for each of the 10 values; got .2,."),
+        ({"groups": [1, 2]}, r"groups must have one entry for each of the 10 values; got shape"),
         ({"groups": [None] + ["a"] * 9}, "groups must not have missing entries; row 0"),
+        ({"groups": [pd.NA] + ["a"] * 9}, "groups must not have missing entries; row 0 has <NA>"),
         ({"time": [math.nan] * 10}, "time must not have missing entries; row 0 has nan"),
         ({"time": [1, "a"] * 5}, "time must have entries of one type that can be sorted"),
         ({"groups": GROUPS, "time": range(10)}, "groups and time must not both be given"),
