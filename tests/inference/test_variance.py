@@ -130,7 +130,7 @@ def test_linearized_weights_by_hand() -> None:
 @pytest.mark.parametrize("n", [3, 8, 40, 200])
 def test_hac_by_brute_force(n: int) -> None:
     # the formula of dm.test in the R package forecast, varestimator "bartlett": autocovariances
-    # with divisor T, weights 1 - k / h, the factor of Harvey, Leybourne and Newbold, and t with T - 1
+    # with divisor T, weights 1 - k / h, factor of Harvey, Leybourne and Newbold, t with T - 1
     values = np.cumsum(np.random.default_rng(n).normal(size=n))
     h = automatic_lag(n) + 1
     d = values - values.mean()
