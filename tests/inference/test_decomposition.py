@@ -85,13 +85,11 @@ def test_four_losses_against_model_diagnostics(seed: int) -> None:
         "brier_loss": theirs(scoring.SquaredError()),
         # degree 3: 2 / (3 2) of the power score of a single class
         "power_loss": theirs(scoring.HomogeneousExpectileScore(degree=3), both=True, factor=3.0),
-        # ours: mean over both columns of y log(y / p) - y + p, theirs: twice that of one column
-        "poisson_deviance": theirs(scoring.PoissonDeviance(), both=True, factor=0.25),
+        # both are twice y log(y / p) - y + p; ours is the mean over both columns
+        "poisson_deviance": theirs(scoring.PoissonDeviance(), both=True, factor=0.5),
     }
     for name, expected in cases.items():
         result = decompose(y, p, name, sample_weight=weight, n_draws=1)
-        if name == "poisson_deviance":
-            expected = expected * (result.score / expected[0])
         np.testing.assert_allclose(parts(result), expected, rtol=0, atol=1e-10, err_msg=name)
 
 
@@ -149,10 +147,11 @@ def test_weights_are_those_of_the_drawn_rows() -> None:
     assert result.calibrated_reference == pytest.approx(5 / 32, abs=4 * 3 / 32 / math.sqrt(2_000))
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.parametrize(("n", "expected", "repeats"), [(2_000, 0.0118, 300), (20_000, 0.0026, 40)])
 def test_miscalibration_of_a_calibrated_model(n: int, expected: float, repeats: int) -> None:
-    # Measured by independent code for log loss; it depends on the predictions only a little.
+    # Measured by independent code for log loss. It grows with the spread of the predictions: .0077
+    # if the log-odds have the standard deviation .5, .0113 if 1.5 (2,000 rows).
     rng = np.random.default_rng(7)
     results = [decompose(*two_classes(rng, n), n_draws=10) for _ in range(repeats)]
     observed = np.mean([result.miscalibration for result in results])
@@ -161,7 +160,7 @@ def test_miscalibration_of_a_calibrated_model(n: int, expected: float, repeats: 
     assert reference == pytest.approx(observed, rel=0.05)
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_p_is_uniform_for_calibrated_predictions() -> None:
     rng = np.random.default_rng(8)
     p = np.array([decompose(*two_classes(rng, 300), n_draws=19).p for _ in range(1_000)])

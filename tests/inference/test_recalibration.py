@@ -212,38 +212,32 @@ def test_optimism_of_the_brier_loss_by_its_formula() -> None:
 
 def test_a_multiple_of_the_log_loss_has_the_same_multiple_of_the_optimism() -> None:
     y, p = sharpened(np.random.default_rng(6), 300)
-    natural = decompose(y, p)
-    bits = decompose(y, p, "logarithmic_score")  # base 2
-    assert bits.score == pytest.approx(natural.score / math.log(2.0)) or bits.score == natural.score
-    ratio = bits.score / natural.score
-    assert bits.miscalibration == pytest.approx(ratio * natural.miscalibration, rel=1e-7)
-    assert bits.p == natural.p
+    nats, bits = decompose(y, p), decompose(y, p, "logarithmic_score")  # base 2
+    factor = 1.0 / math.log(2.0)
+    assert bits.score == pytest.approx(factor * nats.score)
+    assert bits.miscalibration == pytest.approx(factor * nats.miscalibration, rel=1e-7)
+    assert bits.p == nats.p
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.parametrize("name", ["brier_loss", "spherical_loss", "bi_tempered_logistic_loss"])
 def test_the_estimate_of_other_losses_is_unbiased(name: str) -> None:
-    # Calibrated predictions: recalibration saves 0 on new rows.
+    # Calibrated predictions: recalibration saves 0 on new rows. In sample it saves several standard
+    # errors of this mean.
     rng = np.random.default_rng(9)
-    v = np.array(
-        [
-            decompose(*three_classes(rng, 300), name, family="vector").miscalibration
-            for _ in range(400)
-        ]
-    )
-    gain_without = 3 * abs(v.mean()) + 5 * v.std() / 20
-    assert abs(v.mean()) < 4 * v.std() / math.sqrt(len(v))
-    assert gain_without > 0.0
+    results = [decompose(*three_classes(rng, 300), name, family="vector") for _ in range(400)]
+    values = np.array([result.miscalibration for result in results])
+    assert abs(values.mean()) < 3 * values.std() / math.sqrt(400)
 
 
 def test_zero_one_loss_is_cross_fitted() -> None:
-    # Predictions with the classes exchanged: recalibration exchanges them back.
+    # The classes of the predictions are exchanged: each map, fitted on 4/5 of 400 rows, exchanges
+    # them back, up to rows near 1/2.
     y, p = two_classes(np.random.default_rng(10), 400)
     result = decompose(y, 1.0 - p, "zero_one_loss", family="logit_line")
     assert "cross-fitted in five folds" in result.method
-    expected = np.mean((p < 0.5) == y) - np.mean((p > 0.5) != y)
-    assert result.miscalibration == pytest.approx(expected * -1.0, abs=0.5)
-    assert result.miscalibration > 0.2
+    expected = np.mean((p > 0.5) == y) - np.mean((p < 0.5) == y)
+    assert result.miscalibration == pytest.approx(expected, abs=0.03)
 
 
 # -- weights and groups ---------------------------------------------------------------------------
@@ -318,7 +312,7 @@ def test_few_groups() -> None:
 # -- size of the tests ----------------------------------------------------------------------------
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.parametrize("family", ["temperature", "temperature_biases", "vector"])
 def test_size_of_the_likelihood_ratio_test(family: str) -> None:
     rng = np.random.default_rng(16)
@@ -338,7 +332,7 @@ def clustered(rng: Any, n_groups: int) -> tuple[Any, Any, Any]:
     return y, np.where(repeated[:, np.newaxis], group_p[groups], p), groups
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_size_of_the_score_test_of_groups() -> None:
     rng = np.random.default_rng(17)
     cases = [clustered(rng, 50) for _ in range(400)]

@@ -208,7 +208,8 @@ def decompose(
 
     - ``"isotonic"`` (two classes): every increasing map, by isotonic regression on these rows
       (CORP). The rows of all folds are pooled. In sample its miscalibration is at least 0 and not 0
-      for calibrated predictions: about .012 nats at 2,000 rows for the log loss, .003 at 20,000.
+      for calibrated predictions: .008 to .012 nats at 2,000 rows for the log loss, .002 to .003 at
+      20,000.
       `calibrated_reference` is the mean over `n_draws` sets of labels that are drawn from the
       predictions, and the p-value the proportion of draws with at least the observed miscalibration
       (the observed one included). The smallest p-value is therefore ``1 / (1 + n_draws)``.
@@ -274,9 +275,9 @@ def decompose(
     the map; it is df / (2 n) if they are equal. For a loss without a gradient, such as the
     zero-one loss, the recalibrated predictions are cross-fitted in five folds instead.
 
-    With groups, the score test has its level with many groups: in simulations of predictions that are
-    calibrated, with groups of rows that repeat each other, a level of .05 rejected .06 to .08 at 50
-    groups and .02 to .12 at 10 and 20.
+    The score test of groups is for many groups: in simulations of calibrated predictions, with
+    rows that repeat another row of their group, it rejected .06 to .08 at a level of .05 with 50
+    and 100 groups, and .02 to .12 with 10 and 20.
 
     If the labels are separable, the likelihood has no maximum. The fit then ends where its gradient
     is 0 up to 1e-9.
