@@ -219,8 +219,8 @@ def decompose(
       ``"logit_line"``, a + b logit p for two classes (2), is ``"temperature_biases"`` for k = 2.
       Miscalibration is the gain on these rows minus its optimism, ``df / (2 n)`` for the log loss.
       The p-value is that of the likelihood ratio test against the identity map with df degrees of
-      freedom, for every loss. A fit by log loss can worsen another loss, so that a small negative
-      miscalibration is no error.
+      freedom, for every loss. A fit by log loss can worsen another loss: a small negative
+      miscalibration is possible.
 
     The estimates are for new rows of the same distribution and have a sampling error, which is not
     given. Recalibration with few rows saves less, because its map has to be estimated.
@@ -250,7 +250,8 @@ def decompose(
     n_draws : int, default=100
         Number of sets of labels drawn from the predictions, for the isotonic family.
     random_state : int, default=0
-        Seed of the draws, and of the folds for a loss without a gradient.
+        Seed of the draws, of the folds for a loss without a gradient, and of the rows for H and J
+        below.
 
     Returns
     -------
@@ -272,8 +273,9 @@ def decompose(
 
     For other proper losses than the log loss, the optimism is ``trace(H^-1 J) / (2 n)``, where H
     and J are the expected second derivatives of the log loss and of the loss in the parameters of
-    the map; it is df / (2 n) if they are equal. For a loss without a gradient, such as the
-    zero-one loss, the recalibrated predictions are cross-fitted in five folds instead.
+    the map; it is df / (2 n) if they are equal. With many classes, H and J are those of a random
+    sample of the rows: of 3,000,000 / k^2 rows, at least 1,000. For a loss without a gradient, such
+    as the zero-one loss, the recalibrated predictions are cross-fitted in five folds instead.
 
     The score test of groups is for many groups: in simulations of calibrated predictions, with
     rows that repeat another row of their group, it rejected .06 to .08 at a level of .05 with 50
@@ -483,7 +485,7 @@ def _parametric(sample: _Sample, family: str, seed: int) -> Decomposition:
         q = cross_fitted(start, rows, sample.codes, seed)
         optimism, estimate = 0.0, "cross-fitted in five folds"
     else:
-        optimism = effective_df(loss, fitted, rows, q, own) / (2.0 * n_effective)
+        optimism = effective_df(loss, fitted, rows, q, own, seed) / (2.0 * n_effective)
         estimate = f"gain on {len(rows):,} rows minus its optimism {optimism:.2g}"
     after = float(weigh(values(loss, q, sample.index, clip), share).sum())
     miscalibration, uncertainty = score - after - optimism, _uncertainty(sample)

@@ -18,6 +18,8 @@ _LOG_LOSS = LOSSES["categorical_crossentropy"]
 _RANK = 1e-13
 """Directions whose variance is a smaller part of their mean square are constant up to rounding."""
 _TOLERANCE = 1e-9
+_MOST_NUMBERS = 3_000_000
+"""Rows times squared number of classes for the second derivatives of a loss."""
 
 
 @dataclass(frozen=True)
@@ -172,7 +174,9 @@ def values(loss: Loss, proba: FloatArray, index: IntArray, clip: float) -> Float
     return row_values(loss, block)
 
 
-def effective_df(loss: Loss, fitted: Map, rows: Rows, proba: FloatArray, own: FloatArray) -> float:
+def effective_df(
+    loss: Loss, fitted: Map, rows: Rows, proba: FloatArray, own: FloatArray, seed: int
+) -> float:
     """Twice the number of rows times the expected optimism of the in-sample gain of a loss."""
     # At the true map, a second-order expansion of the mean of a proper loss S gives
     # trace(H^-1 J) / (2n) with H and J the expected second derivatives of log loss and S in x.
@@ -183,6 +187,9 @@ def effective_df(loss: Loss, fitted: Map, rows: Rows, proba: FloatArray, own: Fl
     if np.allclose(own, log_loss, rtol=1e-9, atol=1e-12):
         return float(fitted.df)
     k, n = proba.shape
+    if n > (most := max(1_000, _MOST_NUMBERS // k**2)):  # its sampling error is a few percent
+        chosen = np.random.default_rng(seed).choice(n, most, replace=False)
+        rows, proba, n = rows.only(chosen), proba[:, chosen], most
     covariance = np.zeros((fitted.df, fitted.df))
     by_row, classes = np.ascontiguousarray(proba.T), list(range(k))
     for label in range(k):
