@@ -8,14 +8,14 @@ from typing import Any
 import numpy as np
 import pytest
 from scipy import optimize, stats
-from scipy.special import log_softmax, logit, softmax
+from scipy.special import expit, log_softmax, logit, softmax
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.calibration import CalibratedClassifierCV
 from sklearn.frozen import FrozenEstimator
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import log_loss
 
-from tests.inference.test_decomposition import three_classes, two_classes
+from tests.inference.test_decomposition import PROPER, three_classes, two_classes
 from xentexp import get_loss
 from xentexp.inference import Decomposition, decompose
 
@@ -210,6 +210,27 @@ def test_optimism_of_the_brier_loss_by_its_formula() -> None:
     assert result.miscalibration == pytest.approx(gain - optimism, abs=1e-9)
 
 
+@pytest.mark.parametrize("name", [name for name in PROPER if name != "zero_one_loss"])
+def test_optimism_of_every_loss_by_finite_differences(name: str) -> None:
+    # Logit line with x = (1, logit p) and log-odds z of the recalibrated q. Derivatives in z: q - y
+    # for the log loss, and finite differences for the loss. J is their expected product times x x'.
+    y, p = two_classes(np.random.default_rng(20), 200, slope=1.3)
+    loss, labels = get_loss(name), [0, 1]
+    result = decompose(y, p, name, family="logit_line", labels=labels)
+    q = recalibrated(result, np.stack([1 - p, p], axis=1))[:, 1]
+    x, z, step = np.stack([np.ones(200), logit(p)]), logit(q), 1e-5
+    product = np.zeros(200)
+    for label, proba in ((0, 1.0 - q), (1, q)):
+        of_label = np.full(200, label)
+        low, high = (
+            loss.per_sample(of_label, expit(v), labels=labels) for v in (z - step, z + step)
+        )
+        product += proba * (high - low) / (2.0 * step) * (q - label)
+    optimism = np.trace(np.linalg.solve((x * q * (1 - q)) @ x.T, (x * product) @ x.T)) / 400
+    gain = result.score - loss(y, q, labels=labels)
+    assert result.miscalibration == pytest.approx(gain - optimism, abs=1e-8)
+
+
 def test_a_multiple_of_the_log_loss_has_the_same_multiple_of_the_optimism() -> None:
     y, p = sharpened(np.random.default_rng(6), 300)
     nats, bits = decompose(y, p), decompose(y, p, "logarithmic_score")  # base 2
@@ -238,6 +259,19 @@ def test_zero_one_loss_is_cross_fitted() -> None:
     assert "cross-fitted in five folds" in result.method
     expected = np.mean((p > 0.5) == y) - np.mean((p < 0.5) == y)
     assert result.miscalibration == pytest.approx(expected, abs=0.03)
+
+
+def test_cross_fitted_maps_do_not_see_their_rows() -> None:
+    # Labels without any relation to the predictions: maps of other rows save nothing, whereas a map
+    # fitted on the six rows that it recalibrates would save about .2.
+    rng = np.random.default_rng(21)
+    results = [
+        decompose(
+            np.arange(30) % 2, rng.permutation(30) / 40 + 0.1, "zero_one_loss", family="logit_line"
+        )
+        for _ in range(20)
+    ]
+    assert np.mean([result.miscalibration for result in results]) < 0.05
 
 
 # -- weights and groups ---------------------------------------------------------------------------
