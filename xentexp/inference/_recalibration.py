@@ -138,7 +138,8 @@ class _Likelihood:
 
     def value(self, x: FloatArray) -> float:
         log_q, _ = self._at(x)
-        return float(-(self.rows.weight @ log_q[self.rows.index, np.arange(len(self.rows))]))
+        log_true = log_q[self.rows.index, np.arange(len(self.rows))]
+        return float(-(self.rows.weight * log_true).sum())
 
     def gradient(self, x: FloatArray) -> FloatArray:
         by_score = residual(self._at(x)[1], self.rows.index) * self.rows.weight
