@@ -1,7 +1,11 @@
-"""Paired comparisons of models over folds, with confidence intervals and tests.
+"""Confidence intervals of losses and of differences of models, with their targets.
 
+- `mean_interval`: the mean of the losses of rows, with an `Interval`;
+- `paired_difference`: the difference of two models on the same rows, with a `Difference`;
+- `nested_cross_validation`: the expected loss of an algorithm, with an `Interval`;
+- `compare_paired`: difference of two models over folds; returns a `Comparison`;
+- `metric_interval`, `metric_difference`: the same for metrics of the whole data set, e.g. AUC;
 - `bootstrap_means`: means of many columns in the same resamples of the rows;
-- `compare_paired`: difference of two models, with interval and p-value; returns a `Comparison`;
 - `split_ratio`: the ratio of test to training rows that `compare_paired` needs;
 - `holm`: p-values adjusted for the number of tests.
 """
@@ -9,6 +13,22 @@
 from __future__ import annotations
 
 from xentexp.inference._comparison import Comparison, compare_paired, holm, split_ratio
+from xentexp.inference._intervals import Difference, Interval, mean_interval, paired_difference
+from xentexp.inference._nested import nested_cross_validation
 from xentexp.inference._resampling import bootstrap_means
+from xentexp.inference._whole_sample import metric_difference, metric_interval
 
-__all__ = ["Comparison", "bootstrap_means", "compare_paired", "holm", "split_ratio"]
+__all__ = [
+    "Comparison",
+    "Difference",
+    "Interval",
+    "bootstrap_means",
+    "compare_paired",
+    "holm",
+    "mean_interval",
+    "metric_difference",
+    "metric_interval",
+    "nested_cross_validation",
+    "paired_difference",
+    "split_ratio",
+]
