@@ -36,6 +36,7 @@ from xentexp.metrics._calibration import (
 )
 from xentexp.metrics._evaluation import check_applies
 from xentexp.metrics._ranking import Gini, KsStatistic, RocAuc
+from xentexp.metrics._running_sums import sum_losses
 from xentexp.metrics._skill import BalancedLoss, D2Score, Perplexity
 
 _KS_EVENTS = 40
@@ -552,14 +553,9 @@ def _weights(data: MetricInput) -> FloatArray:
 
 
 def _row_losses(loss: Loss, data: MetricInput) -> FloatArray:
-    values = loss.per_sample(
-        data.index,
-        data.proba_by_class.T,
-        labels=range(data.n_classes),
-        normalize=None,
-        clip=data.checked.clip,
-    )
-    return _finite(np.asarray(values, dtype=np.float64))
+    _, values = sum_losses(data.checked, [loss], per_sample=True)
+    assert values is not None
+    return _finite(np.asarray(values[loss.name], dtype=np.float64))
 
 
 def _finite(values: FloatArray) -> FloatArray:
@@ -592,14 +588,14 @@ def _of_d2(metric: D2Score, data: MetricInput) -> FloatArray:
     # its proportions has no effect of first order.
     prior = metric._prior(data, data.class_weight_sum)
     k = data.n_classes
-    of_class = loss.per_sample(
+    constant = read(
         np.arange(k),
         np.tile(prior, (k, 1)),
         labels=range(k),
         normalize=None,
         clip=data.checked.clip,
     )
-    null = _finite(np.asarray(of_class, dtype=np.float64)[data.index])
+    null = _row_losses(loss, MetricInput(constant))[data.index]
     losses = _row_losses(loss, data)
     mean, mean_null = np.average(losses, weights=weights), np.average(null, weights=weights)
     return -_centred(losses - mean / mean_null * null, weights, unbiased=False) / mean_null
