@@ -67,8 +67,9 @@ def bootstrap_means(
     -----
     How often each row is drawn is counted, and the counts are multiplied by the values less their
     mean, in blocks of 32,768 rows. Products and sums within a block have 24 binary digits
-    (float32), and blocks are added in float64. The error is below 1e-5 of the spread over the
-    resamples for 1e6 rows or fewer whose values have a normal or exponential distribution.
+    (float32), and blocks are added in float64. The error of a mean is below 1e-6 of the largest
+    deviation of a value from the mean of its column. For 1e6 rows or fewer, in random order, with a
+    normal or exponential distribution it is below 1e-5 of the spread over the resamples.
 
     References
     ----------
