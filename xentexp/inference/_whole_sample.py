@@ -141,7 +141,19 @@ def metric_interval(
 
     Nominal 95 % intervals of AUC covered .92 to .97 in simulations, and .90 with 12 events; those
     of `ks_statistic` .87 to .95 with at least 40 events; those of the debiased squared error .97 to
-    1.00.
+    1.00. With groups (logistic data with a feature and an error by group, 200 draws, Monte Carlo
+    error .015), 20 groups of 30 rows and 50 groups of 20 rows:
+
+    =================================  ===  ===
+    metric                             20   50
+    =================================  ===  ===
+    roc_auc                            .94  .96
+    d2_brier_loss                      .92  .94
+    balanced_categorical_crossentropy  .93  .95
+    perplexity                         .96  .96
+    calibration_slope                  .93
+    calibration_intercept              .95
+    =================================  ===  ===
 
     References
     ----------
@@ -170,8 +182,8 @@ expected_calibration_error with norm='l2' and debiased=True"
     sample = _read(y_true, [y_pred], metric, folds, repeats, groups, sample_weight, labels, prior)
     try:
         value = sample.value(0)
-    except UndefinedError as error:
-        return sample.interval(math.nan, confidence, reason=str(error))
+    except UndefinedError as undefined:
+        return sample.interval(math.nan, confidence, reason=str(undefined))
     try:
         if isinstance(sample.metric, KsStatistic):
             return _ks_interval(sample, value, confidence, n_resamples, rng)
@@ -339,12 +351,13 @@ class _Sample:
         codes = np.unique(self.groups[np.concatenate(folds)], return_inverse=True)[1]
         weights = [np.ones(len(r)) if self.weight is None else self.weight[r] for r in folds]
         share = np.concatenate([w / w.sum() / len(folds) for w in weights])
-        totals = np.bincount(codes, share)
+        totals = np.bincount(codes, share).astype(np.float64)
         if len(totals) < 2:
             raise _NoIntervalError("an interval needs at least two groups")
-        factors = 1.0 / (1.0 - totals)
+        factors: FloatArray = 1.0 / (1.0 - totals)
         sums = np.bincount(codes, moved)
-        df = satterthwaite(totals, np.bincount(codes, share**2), factors)
+        squares = np.bincount(codes, share**2).astype(np.float64)
+        df = satterthwaite(totals, squares, factors)
         return float(factors @ sums**2), df
 
     def method(self, *, difference: bool = False) -> str:
@@ -569,7 +582,7 @@ def _of_loss(metric: Loss, data: MetricInput) -> FloatArray:
 
 
 def _of_perplexity(metric: Perplexity, data: MetricInput) -> FloatArray:
-    return metric.value(data) * _of_loss(get_loss("categorical_crossentropy"), data)
+    return np.asarray(metric.value(data) * _of_loss(get_loss("categorical_crossentropy"), data))
 
 
 def _of_balanced(metric: BalancedLoss, data: MetricInput) -> FloatArray:
