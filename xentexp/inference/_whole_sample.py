@@ -151,9 +151,11 @@ def metric_interval(
     d2_brier_loss                      .92  .94
     balanced_categorical_crossentropy  .93  .95
     perplexity                         .96  .96
-    calibration_slope                  .93
-    calibration_intercept              .95
+    calibration_slope                  .93  .92
+    calibration_intercept              .95  .94
     =================================  ===  ===
+
+    Without groups, 300 rows: AUC of three classes .96, paired difference of two AUC .92.
 
     References
     ----------
@@ -171,7 +173,7 @@ def metric_interval(
     >>> y_pred = [0.1, 0.4, 0.35, 0.2, 0.8, 0.7, 0.6, 0.9]
     >>> result = metric_interval(y_true, y_pred, "roc_auc")
     >>> round(result.mean, 3), round(result.low, 3), round(result.high, 3)
-    (0.875, 0.427, 0.985)
+    (0.875, 0.345, 0.989)
     >>> metric_interval(y_true, y_pred, "ece").reason
     "no interval: an interval of this calibration error does not cover; use \
 expected_calibration_error with norm='l2' and debiased=True"
