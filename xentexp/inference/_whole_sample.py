@@ -556,7 +556,7 @@ def _centred(values: FloatArray, weight: FloatArray, *, unbiased: bool) -> Float
     share = weight / weight.sum()
     moved = share * (values - share @ values)
     if not unbiased:
-        return moved
+        return np.asarray(moved)
     rest = 1.0 - float(share @ share)
     if rest <= 0.0:
         raise _NoIntervalError("an interval needs at least two rows of each class")
