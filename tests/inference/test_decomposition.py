@@ -337,12 +337,12 @@ def test_groups_of_the_isotonic_family_have_no_p_value() -> None:
         ({"family": "platt"}, "family must be one of 'auto', 'isotonic'"),
         ({"y_true": [[0.5, 0.5], [1, 0], [0, 1]]}, "y_true must have one true class in each row"),
         ({"y_true": [0, 2, 1]}, "y_true"),
-        ({"groups": [1, 2]}, r"groups must have shape \(3,\), one group for each row"),
-        ({"groups": {1, 2, 3}}, "groups must be a list; got a set"),
-        ({"groups": ["a", None, "b"]}, "groups must not be missing; got none in row 1"),
+        ({"groups": [1, 2]}, "groups must have one entry for each of the 3 rows"),
+        ({"groups": {1, 2, 3}}, "groups must be an array or a list; got a set"),
+        ({"groups": ["a", None, "b"]}, "groups must not have missing entries; row 1 has None"),
         ({"sample_weight": [1, -1, 1]}, "sample_weight must be finite and not negative"),
         ({"n_draws": 0}, "n_draws must be an integer >= 1; got 0"),
-        ({"random_state": None}, "random_state must be an integer >= 0; got None"),
+        ({"random_state": "x"}, "random_state must be an integer >= 0, a numpy.random.Generator"),
     ],
 )
 def test_bad_input(change: dict[str, Any], message: str) -> None:

@@ -279,7 +279,7 @@ def test_texts_name_target_and_method() -> None:
     ("change", "rule"),
     [
         ({"values": [[1.0, 2.0], [3.0, 4.0]]}, "values must have one value per row"),
-        ({"groups": [1, 2]}, r"groups must have one entry for each of the 10 values; got shape"),
+        ({"groups": [1, 2]}, r"groups must have one entry for each of the 10 rows; got shape"),
         ({"groups": [None] + ["a"] * 9}, "groups must not have missing entries; row 0"),
         ({"groups": [pd.NA] + ["a"] * 9}, "groups must not have missing entries; row 0 has <NA>"),
         ({"time": [math.nan] * 10}, "time must not have missing entries; row 0 has nan"),

@@ -93,8 +93,8 @@ def test_a_tenth_of_calibrated_rows_is_outside_of_a_90_percent_band() -> None:
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"confidence": 1.0}, "confidence must be below 1"),
-        ({"confidence": 0.0}, "confidence must be > 0"),
+        ({"confidence": 1.0}, "confidence must be between 0 and 1"),
+        ({"confidence": 0.0}, "confidence must be between 0 and 1"),
         ({"n_draws": 0}, "n_draws must be an integer >= 1"),
         ({"max_rows": 0.5}, "max_rows must be an integer >= 1"),
         ({"random_state": -1}, "random_state must be an integer >= 0"),

@@ -105,7 +105,7 @@ def test_equal_values():
         ([1.0, 2.0], {"n_resamples": 0}, "n_resamples must be an integer >= 1"),
         ([1.0, 2.0], {"random_state": -1}, "random_state must be"),
         ([1.0, 2.0], {"random_state": "x"}, "random_state must be"),
-        ([1.0, 2.0], {"groups": [1]}, "groups must have shape"),
+        ([1.0, 2.0], {"groups": [1]}, "groups must have one entry"),
         ([1.0, 2.0], {"groups": [1, None]}, "groups must not have missing"),
         ([1.0, 2.0], {"sample_weight": [0, 0]}, "sample_weight must be positive"),
     ],

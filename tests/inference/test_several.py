@@ -332,7 +332,7 @@ def test_few_groups_get_a_note(function: object) -> None:
     assert function(table).notes == ()
     assert function(table, groups=np.arange(400) % 100).notes == ()
     assert function(table, groups=np.arange(400) % 20).notes == (
-        "with 20 groups the bootstrap leaves out models too often; it needs about 100",
+        "There are only 20 groups: the bootstrap leaves out models too often; it needs about 100.",
     )
     assert function(table[:50]).notes == (
         "with 50 rows the bootstrap leaves out models too often; it needs about 100",
@@ -416,7 +416,7 @@ TABLE = [[0.1, 0.2], [0.3, 0.4], [0.2, 0.1]]
     [
         ([0.1, 0.2], {}, r"a row for each sample, at least two, .* got shape \(2,\)"),
         ([[0.1, 0.2]], {}, r"got shape \(1, 2\)"),
-        ({0.1}, {}, "values must be a list; got a set"),
+        ({0.1}, {}, "values must be an array or a list; got a set"),
         ([[0.1, 0.2], [-math.inf, 0.3]], {}, "got -inf for model '0' in row 1; leave this model"),
         ([[0.1, 0.2], [0.3, math.inf]], {"higher_is_better": True}, "got inf for model '1' in row"),
         (TABLE, {"names": ["a"]}, "names must be 2 different texts"),

@@ -279,8 +279,8 @@ def test_three_classes():
     [
         ({"confidence": 1.0}, "confidence must be"),
         ({"n_resamples": 3}, "n_resamples must be"),
-        ({"folds": [0]}, "folds must have shape"),
-        ({"groups": [0]}, "groups must have shape"),
+        ({"folds": [0]}, "folds must have one entry"),
+        ({"groups": [0]}, "groups must have one entry"),
     ],
 )
 def test_refused(options, message):

@@ -180,9 +180,19 @@ def to_floats(values: object, name: str) -> tuple[float, ...]:
 
 def to_numbers(values: object, name: str) -> Array:
     """Convert an array-like of real numbers to a NumPy array, which keeps its numeric type."""
-    array = to_array(values, name)
+    return _numeric(to_array(values, name), name)
+
+
+def to_numeric(values: object, name: str) -> Array:
+    """Convert real numbers as `to_numbers` does, of any shape: the caller checks it."""
+    return _numeric(as_array(values, name), name)
+
+
+def _numeric(array: Array, name: str) -> Array:
     if array.dtype.kind in "biuf":
         return array
+    if not array.size:
+        return array.astype(np.float64)
     if array.dtype.kind == "c":
         raise InputError(f"{name} must be real numbers; got {array.dtype}")
     if array.dtype.kind == "V":

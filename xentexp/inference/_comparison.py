@@ -9,11 +9,12 @@ from numbers import Real
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.special import stdtr, stdtrit
 
-from xentexp._inputs.options import real_number, refuse_unordered
-from xentexp._numerics import FloatArray
+from xentexp._inputs.asarray import to_numeric
+from xentexp._numerics import FloatArray, IntArray
 from xentexp.errors import InputError
+from xentexp.inference._checks import check_confidence
+from xentexp.inference._distributions import critical_value, statistic_of, two_sided_p
 
 _ROUNDING = 1e-12
 """Differences below this proportion of the values are rounding errors and count as 0."""
@@ -152,9 +153,8 @@ def compare_paired(
     >>> round(compare_paired(a, b, test_train_ratio=0.0).p, 4)
     0.0086
     """
-    refuse_unordered("first", first)
-    refuse_unordered("second", second)
-    a, b = np.asarray(first, dtype=np.float64), np.asarray(second, dtype=np.float64)
+    a = to_numeric(first, "first").astype(np.float64, copy=False)
+    b = to_numeric(second, "second").astype(np.float64, copy=False)
     if a.ndim != 1 or a.shape != b.shape or not len(a):
         raise InputError(
             f"first and second must have one value for each fold, at least one; got shapes "
@@ -174,27 +174,27 @@ def compare_paired(
     if len(bad):
         return _untested(math.nan, n, f"fold {bad[0] + 1} of {n} has no finite value")
     differences = difference_of(a, b)
-    mean = float(differences.mean())
     if n == 1:
-        return _untested(mean, n, "a test needs at least two folds")
-    deviation = float(differences.std(ddof=1))
+        return _untested(float(differences[0]), n, "a test needs at least two folds")
+    exponent = exponent_of(np.abs(differences).max())
+    differences = np.ldexp(differences, -exponent)
+    mean, deviation = float(differences.mean()), float(differences.std(ddof=1))
     if deviation <= _ROUNDING * abs(mean):
-        # All differences are equal: t is 0/0 or infinite.
-        equal = mean == 0.0
-        statistic = 0.0 if equal else math.copysign(math.inf, mean)
-        return Comparison(mean, mean, mean, 0.0, statistic, n - 1, 1.0 if equal else 0.0)
+        deviation = 0.0  # all differences are equal: t is 0/0 or infinite
     error = deviation * math.sqrt(1.0 / n + test_train_ratio)
-    statistic = mean / error
-    half_width = error * float(stdtrit(n - 1, 0.5 + confidence / 2.0))
-    p = 2.0 * float(stdtr(n - 1, -abs(statistic)))
-    return Comparison(mean, mean - half_width, mean + half_width, error, statistic, n - 1, p)
+    statistic = statistic_of(mean, error)
+    p = two_sided_p(statistic, n - 1)
+    half = error * critical_value(n - 1, confidence)
+    mean, low, high, error = np.ldexp([mean, mean - half, mean + half, error], exponent).tolist()
+    return Comparison(mean, low, high, error, statistic, n - 1, p)
 
 
-def check_confidence(value: object, low: float = 0.0) -> None:
-    """Raise an InputError unless the confidence level lies between `low` and 1."""
-    number = real_number(value)
-    if number is None or not low < number < 1.0:
-        raise InputError(f"confidence must be between {low:g} and 1; got {value!r}")
+def exponent_of(size: FloatArray) -> IntArray:
+    """Power of two to divide by where squares of numbers of this size would not be floats."""
+    with np.errstate(over="ignore", under="ignore"):
+        square = size * size
+    extreme = ~((square > 1e-200) & (square < 1e200)) & (size > 0.0) & np.isfinite(size)
+    return np.where(extreme, np.frexp(size)[1], 0)
 
 
 def difference_of(first: FloatArray, second: FloatArray) -> FloatArray:
@@ -243,7 +243,7 @@ def holm(p: ArrayLike) -> NDArray[np.float64]:
     >>> holm([0.01, 0.04, 0.03])
     array([0.03, 0.06, 0.06])
     """
-    values = np.asarray(p, dtype=np.float64)
+    values = to_numeric(p, "p").astype(np.float64, copy=False)
     tested = ~np.isnan(values)
     family = values[tested]
     if values.ndim != 1 or ((family < 0.0) | (family > 1.0)).any():

@@ -8,9 +8,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike
 
-from xentexp._inputs.options import check_choice, check_integer, refuse_unordered
+from xentexp._inputs.options import check_choice, check_integer
 from xentexp._numerics import FloatArray, IntArray, weigh
 from xentexp.errors import InputError
+from xentexp.inference._checks import codes_of, random_generator
 from xentexp.inference._isotonic import (
     PooledRows,
     isotonic_loss,
@@ -30,6 +31,7 @@ from xentexp.inference._recalibration import (
     score_test,
     values,
 )
+from xentexp.inference._variance import kish
 from xentexp.losses import Loss
 from xentexp.metrics._metric_input import MetricInput
 from xentexp.metrics._registry import get_loss
@@ -178,11 +180,7 @@ class _Sample:
 
     def kish(self) -> float:
         """Effective number of rows of unequal weight."""
-        return (
-            float(len(self.index))
-            if self.weight is None
-            else 1.0 / float((self.share() ** 2).sum())
-        )
+        return float(len(self.index)) if self.weight is None else kish(self.weight)
 
 
 def decompose(
@@ -195,7 +193,7 @@ def decompose(
     sample_weight: ArrayLike | None = None,
     groups: ArrayLike | None = None,
     n_draws: int = 100,
-    random_state: int = 0,
+    random_state: int | np.random.Generator | None = 0,
 ) -> Decomposition:
     """Miscalibration, discrimination and uncertainty of predictions under a proper loss.
 
@@ -249,9 +247,9 @@ def decompose(
         optimism is that of the groups. The isotonic family has no p-value with groups.
     n_draws : int, default=100
         Number of sets of labels drawn from the predictions, for the isotonic family.
-    random_state : int, default=0
-        Seed of the draws, of the folds for a loss without a gradient, and of the rows for H and J
-        below.
+    random_state : int, Generator or None, default=0
+        Seed or generator of the draws, of the folds for a loss without a gradient, and of the rows
+        for H and J below.
 
     Returns
     -------
@@ -305,7 +303,7 @@ def decompose(
     _check_proper(found)
     check_choice("family", family, ("auto", "isotonic", *FAMILIES))
     check_integer("n_draws", n_draws, 1)
-    check_integer("random_state", random_state, 0)
+    rng = random_generator(random_state)
     sample = _read(y_true, y_pred, found, labels, sample_weight, groups)
     k = len(sample.proba)
     _check_proper_parameters(found, k)
@@ -317,8 +315,8 @@ def decompose(
             f"{family!r}, which is for two classes"
         )
     if family == "isotonic":
-        return _isotonic(sample, n_draws, random_state)
-    return _parametric(sample, family, random_state)
+        return _isotonic(sample, n_draws, rng)
+    return _parametric(sample, family, rng)
 
 
 def _check_proper(loss: Loss) -> None:
@@ -369,7 +367,7 @@ def _read(
             "one-hot rows"
         )
     data = MetricInput(checked)
-    codes = None if groups is None else _group_codes(groups, len(data.index))
+    codes = None if groups is None else codes_of("groups", groups, len(data.index))
     if data.weight is None:
         return _Sample(loss, data.proba_by_class, data.index, None, codes, checked.clip)
     kept = np.flatnonzero(data.weight > 0.0)
@@ -379,29 +377,10 @@ def _read(
     return _Sample(loss, proba, index, weight, codes, checked.clip)
 
 
-def _group_codes(groups: ArrayLike, n_rows: int) -> IntArray:
-    """Number of the group of each row, from 0."""
-    import pandas as pd
-
-    refuse_unordered("groups", groups)
-    array = np.asarray(groups)
-    if array.shape != (n_rows,):
-        raise InputError(
-            f"groups must have shape ({n_rows},), one group for each row; got shape {array.shape}"
-        )
-    codes = pd.factorize(array)[0]
-    if codes.min() < 0:
-        raise InputError(
-            f"groups must not be missing; got none in row {int(codes.argmin())}; give a row that "
-            f"belongs to no group a value of its own"
-        )
-    return np.asarray(codes, dtype=np.intp)
-
-
 # -- isotonic ---------------------------------------------------------------------------------
 
 
-def _isotonic(sample: _Sample, n_draws: int, seed: int) -> Decomposition:
+def _isotonic(sample: _Sample, n_draws: int, rng: np.random.Generator) -> Decomposition:
     loss, n = sample.loss, len(sample.index)
     rows = pool(sample.proba[1], sample.index, sample.weight)
     losses = losses_of_both(loss, rows.proba, sample.clip)
@@ -409,7 +388,7 @@ def _isotonic(sample: _Sample, n_draws: int, seed: int) -> Decomposition:
     recalibrated = isotonic_loss(loss, rows.second, rows.weight)
     uncertainty = _uncertainty(sample)
     miscalibration = score - recalibrated
-    drawn = _drawn_miscalibration(loss, rows, losses, n_draws, seed)
+    drawn = _drawn_miscalibration(loss, rows, losses, n_draws, rng)
     notes: tuple[str, ...] = ()
     p, reason = (1.0 + int((drawn >= miscalibration - 1e-12).sum())) / (1.0 + n_draws), None
     if sample.codes is not None:
@@ -439,7 +418,7 @@ def _isotonic(sample: _Sample, n_draws: int, seed: int) -> Decomposition:
 
 
 def _drawn_miscalibration(
-    loss: Loss, rows: PooledRows, losses: FloatArray, n_draws: int, seed: int
+    loss: Loss, rows: PooledRows, losses: FloatArray, n_draws: int, rng: np.random.Generator
 ) -> FloatArray:
     """Miscalibration of labels that are drawn from the predictions."""
     # A label that has the probability 0 is not drawn: its loss, which can be infinite, is not used.
@@ -450,7 +429,7 @@ def _drawn_miscalibration(
     return np.array(
         [
             (constant + (second * gap).sum()) / total - isotonic_loss(loss, second, rows.weight)
-            for second in rows.draws(n_draws, np.random.default_rng(seed))
+            for second in rows.draws(n_draws, rng)
         ]
     )
 
@@ -472,7 +451,7 @@ def _n_groups(sample: _Sample) -> int | None:
 # -- parametric -------------------------------------------------------------------------------
 
 
-def _parametric(sample: _Sample, family: str, seed: int) -> Decomposition:
+def _parametric(sample: _Sample, family: str, rng: np.random.Generator) -> Decomposition:
     loss, clip, share = sample.loss, sample.clip, sample.share()
     with np.errstate(divide="ignore"):
         log_proba = np.log(np.maximum(sample.proba, clip))
@@ -487,10 +466,10 @@ def _parametric(sample: _Sample, family: str, seed: int) -> Decomposition:
     if sample.codes is not None and reason is None:
         n_effective = clustered_size(fitted, rows, q, sample.codes)
     if loss.properties.gradient == "none":
-        q = cross_fitted(start, rows, sample.codes, seed)
+        q = cross_fitted(start, rows, sample.codes, rng)
         optimism, estimate = 0.0, "cross-fitted in five folds"
     else:
-        optimism = effective_df(loss, fitted, rows, q, own, seed) / (2.0 * n_effective)
+        optimism = effective_df(loss, fitted, rows, q, own, rng) / (2.0 * n_effective)
         estimate = f"gain on {len(rows):,} rows minus its optimism {optimism:.2g}"
     after = float(weigh(values(loss, q, sample.index, clip), share).sum())
     miscalibration, uncertainty = score - after - optimism, _uncertainty(sample)

@@ -6,11 +6,12 @@ import math
 from dataclasses import dataclass
 
 from numpy.typing import ArrayLike
-from scipy.special import ndtr, ndtri, stdtr, stdtrit
 
 from xentexp._inputs.options import check_bool, check_number
 from xentexp.errors import InputError
-from xentexp.inference._comparison import Comparison, check_confidence, compare_paired
+from xentexp.inference._checks import check_confidence
+from xentexp.inference._comparison import Comparison, compare_paired
+from xentexp.inference._distributions import probability_below, quantile
 from xentexp.inference._intervals import Difference
 
 
@@ -198,8 +199,7 @@ def _around(
     worse, better = _above(loss, margin, error, df), _above(-loss, margin, error, df)
     # The normal and the t distribution are symmetric: _above(-d, 0) is P(delta < 0).
     p_better = 1.0 if error == 0.0 and loss >= 0.0 else _above(loss, 0.0, error, df)
-    quantile = float(ndtri(confidence) if normal else stdtrit(df, confidence))
-    half_width = quantile * error
+    half_width = quantile(confidence, df) * error
     return Equivalence(
         better=better,
         equivalent=max(1.0 - (better + worse), 0.0),  # in this order NaN stays NaN
@@ -224,5 +224,4 @@ def _above(difference: float, margin: float, error: float, df: float) -> float:
     """Probability that the true difference is above the margin."""
     if error == 0.0:  # the difference is known; 0.31 - 0.3 equals 0.01 up to rounding
         return float(difference > margin and not math.isclose(difference, margin, rel_tol=1e-9))
-    z = (difference - margin) / error
-    return float(ndtr(z) if math.isinf(df) else stdtr(df, z))
+    return probability_below((difference - margin) / error, df)

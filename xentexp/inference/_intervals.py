@@ -7,18 +7,14 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy.special import ndtr, ndtri, stdtr, stdtrit
 
-from xentexp._inputs.asarray import to_numbers
-from xentexp._inputs.options import check_choice, refuse_unordered
+from xentexp._inputs.asarray import to_numeric
+from xentexp._inputs.options import check_choice
 from xentexp._numerics import FloatArray
 from xentexp.errors import InputError
-from xentexp.inference._comparison import (
-    Comparison,
-    check_confidence,
-    compare_paired,
-    difference_of,
-)
+from xentexp.inference._checks import check_confidence
+from xentexp.inference._comparison import Comparison, compare_paired, difference_of
+from xentexp.inference._distributions import critical_value, statistic_of, two_sided_p
 from xentexp.inference._variance import (
     Design,
     automatic_lag,
@@ -164,25 +160,6 @@ def _limits(mean: float, low: float, high: float, error: float, confidence: floa
         return f"{mean:.{decimals}f} (no interval)"
     limits = f"[{low:.{decimals}f}, {high:.{decimals}f}]"
     return f"{mean:.{decimals}f} {limits} ({100 * confidence:g} %)"
-
-
-def critical_value(df: float, confidence: float) -> float:
-    """Quantile of t, or of the normal distribution if df is infinite."""
-    level = 0.5 + confidence / 2.0
-    return float(ndtri(level) if math.isinf(df) else stdtrit(df, level))
-
-
-def two_sided_p(statistic: float, df: float) -> float:
-    """P-value of a t or normal statistic."""
-    tail = ndtr(-abs(statistic)) if math.isinf(df) else stdtr(df, -abs(statistic))
-    return 2.0 * float(tail)
-
-
-def statistic_of(difference: float, error: float) -> float:
-    """Difference divided by its standard error; 0 for 0/0."""
-    if error == 0.0:
-        return 0.0 if difference == 0.0 else math.copysign(math.inf, difference)
-    return difference / error
 
 
 def mean_interval(
@@ -477,8 +454,7 @@ def _wider(
 
 
 def _values(name: str, values: object) -> FloatArray:
-    refuse_unordered(name, values)
-    array = to_numbers(values, name)
+    array = to_numeric(values, name)
     if array.ndim != 1:
         raise InputError(f"{name} must have one value per row; got shape {array.shape}")
     return array.astype(np.float64, copy=False)

@@ -12,8 +12,9 @@ from numpy.typing import ArrayLike
 from xentexp._inputs.options import check_choice, check_integer, check_n_jobs
 from xentexp._numerics import FloatArray
 from xentexp.errors import InputError
-from xentexp.inference._comparison import check_confidence
-from xentexp.inference._intervals import Interval, critical_value
+from xentexp.inference._checks import check_confidence, random_generator
+from xentexp.inference._distributions import critical_value
+from xentexp.inference._intervals import Interval
 
 RowLoss = Callable[[Any, Any], ArrayLike]
 
@@ -30,7 +31,7 @@ def nested_cross_validation(
     n_repeats: int = 50,
     bias_factor: str = "bates",
     confidence: float = 0.95,
-    random_state: int | None = None,
+    random_state: int | np.random.Generator | None = None,
     n_jobs: int | None = None,
 ) -> Interval:
     """Interval of the expected loss of an algorithm by nested cross-validation.
@@ -67,9 +68,9 @@ def nested_cross_validation(
         "benchmark" is ``1 + (k - 2) / k``, as in the benchmark of Schulz-Kümpel et al.
     confidence : float, default=0.95
         Confidence level, between 0 and 1, both excluded.
-    random_state : int or None, default=None
-        Seed of the splits. The same seed gives the same splits. A random estimator needs a seed of
-        its own.
+    random_state : int, Generator or None, default=None
+        Seed or generator of the splits. The same seed gives the same splits. A random estimator
+        needs a seed of its own.
     n_jobs : int or None, default=None
         Number of parallel jobs over the repeats; -1 for all cores.
 
@@ -120,11 +121,10 @@ def nested_cross_validation(
             f"y must have shape (n,) with at least {2 * n_splits} rows, two for each fold; got "
             f"shape {targets.shape}"
         )
-    seeds = np.random.SeedSequence(random_state).spawn(n_repeats)
+    generators = random_generator(random_state).spawn(n_repeats)
     losses = _losses_of_names(loss, targets) if isinstance(loss, str) else _losses_of(loss)
     tables = Parallel(n_jobs=n_jobs)(
-        delayed(_one_repeat)(estimator, X, targets, losses, n_splits, np.random.default_rng(seed))
-        for seed in seeds
+        delayed(_one_repeat)(estimator, X, targets, losses, n_splits, rng) for rng in generators
     )
     return _interval(tables, n, n_splits, bias_factor, confidence)
 

@@ -9,9 +9,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike
 
-from xentexp._inputs.options import check_bool, refuse_unordered
+from xentexp._inputs.asarray import to_numeric
+from xentexp._inputs.options import check_bool
 from xentexp._numerics import FloatArray
 from xentexp.errors import InputError
+from xentexp.inference._checks import check_names
 from xentexp.inference._comparison import _ROUNDING
 
 
@@ -143,9 +145,8 @@ def order_stability(
     >>> [(pair.better, pair.worse, round(pair.reliability, 2), pair.wins) for pair in result.pairs]
     [('forest', 'boosting', 0.0, 3), ('boosting', 'tree', 0.96, 4)]
     """
-    refuse_unordered("values", values)
     check_bool("higher_is_better", higher_is_better)
-    table = np.asarray(values, dtype=np.float64)
+    table = to_numeric(values, "values").astype(np.float64, copy=False)
     if table.ndim != 2 or table.shape[0] < 1 or table.shape[1] < 2:
         raise InputError(
             f"values must have a row for each model and a column for each fold, at least two; got "
@@ -172,24 +173,6 @@ def order_stability(
         ),
         table.shape[1],
     )
-
-
-def check_names(names: Sequence[str] | None, n_models: int) -> tuple[str, ...]:
-    """Names of the models, by default their numbers."""
-    if names is None:
-        return tuple(str(i) for i in range(n_models))
-    refuse_unordered("names", names)
-    labels = tuple(names)
-    if (
-        isinstance(names, str)
-        or not all(isinstance(label, str) for label in labels)
-        or len(set(labels)) != len(labels)
-        or len(labels) != n_models
-    ):
-        raise InputError(
-            f"names must be {n_models} different texts, one for each model; got {names!r}"
-        )
-    return labels
 
 
 def _reliability(table: FloatArray) -> float:

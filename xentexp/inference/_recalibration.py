@@ -176,7 +176,12 @@ def values(loss: Loss, proba: FloatArray, index: IntArray, clip: float) -> Float
 
 
 def effective_df(
-    loss: Loss, fitted: Map, rows: Rows, proba: FloatArray, own: FloatArray, seed: int
+    loss: Loss,
+    fitted: Map,
+    rows: Rows,
+    proba: FloatArray,
+    own: FloatArray,
+    rng: np.random.Generator,
 ) -> float:
     """Twice the number of rows times the expected optimism of the in-sample gain of a loss."""
     # At the true map, a second-order expansion of the mean of a proper loss S gives
@@ -189,7 +194,7 @@ def effective_df(
         return float(fitted.df)
     k, n = proba.shape
     if n > (most := max(1_000, _MOST_NUMBERS // k**2)):  # its sampling error is a few percent
-        chosen = np.random.default_rng(seed).choice(n, most, replace=False)
+        chosen = rng.choice(n, most, replace=False)
         rows, proba, n = rows.only(chosen), proba[:, chosen], most
     covariance = np.zeros((fitted.df, fitted.df))
     by_row, classes = np.ascontiguousarray(proba.T), list(range(k))
@@ -238,12 +243,14 @@ def score_test(start: Map, rows: Rows, codes: IntArray) -> float:
     return float(chdtrc(start.df, statistic))
 
 
-def cross_fitted(start: Map, rows: Rows, codes: IntArray | None, seed: int) -> FloatArray:
+def cross_fitted(
+    start: Map, rows: Rows, codes: IntArray | None, rng: np.random.Generator
+) -> FloatArray:
     """Recalibrated probabilities of each row, (k, n), by maps fitted on other rows or groups."""
     codes = np.arange(len(rows)) if codes is None else codes
     n_units = int(codes.max()) + 1
     n_folds = min(5, n_units)
-    fold = np.random.default_rng(seed).permutation(n_units)[codes] % n_folds
+    fold = rng.permutation(n_units)[codes] % n_folds
     out = np.empty_like(rows.log_proba)
     for number in range(n_folds):
         test = np.flatnonzero(fold == number)

@@ -7,10 +7,12 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike
 
-from xentexp._inputs.options import check_integer, check_number
+from xentexp._inputs.asarray import to_numeric
+from xentexp._inputs.options import check_integer
 from xentexp._inputs.read import read
 from xentexp._numerics import FloatArray
 from xentexp.errors import InputError
+from xentexp.inference._checks import check_confidence, random_generator
 from xentexp.inference._isotonic import fit_isotonic, pool
 from xentexp.metrics._metric_input import MetricInput
 
@@ -70,7 +72,7 @@ def reliability_band(
     confidence: float = 0.9,
     n_draws: int = 100,
     max_rows: int = 10_000,
-    random_state: int = 0,
+    random_state: int | np.random.Generator | None = 0,
 ) -> ReliabilityBand:
     """Isotonic reliability curve, and where it would lie if the predictions were calibrated.
 
@@ -101,8 +103,8 @@ def reliability_band(
     max_rows : int, default=10000
         Larger samples are replaced by a random sample of this many rows, which bounds the time;
         curve and band are both those of these rows.
-    random_state : int, default=0
-        Seed of the draws and of the sample of rows.
+    random_state : int, Generator or None, default=0
+        Seed or generator of the draws and of the sample of rows.
 
     Returns
     -------
@@ -131,12 +133,10 @@ def reliability_band(
     >>> calibrated.outside < 0.2 < 0.6 < sharpened.outside
     True
     """
-    check_number("confidence", confidence, 0.0, 1.0, low_open=True)
-    if confidence == 1.0:
-        raise InputError(f"confidence must be below 1; got {confidence!r}; choose e.g. 0.9")
+    check_confidence(confidence)
     for name, value, low in (("n_draws", n_draws, 1), ("max_rows", max_rows, 1)):
         check_integer(name, value, low)
-    check_integer("random_state", random_state, 0)
+    rng = random_generator(random_state)
     checked = read(y_true, y_pred, labels=labels, sample_weight=sample_weight)
     if y_true is None or not checked.one_hot:
         raise InputError(
@@ -148,7 +148,6 @@ def reliability_band(
             f"reliability_band is for two classes; there are {checked.n_classes}; pass the "
             f"probability of one class and labels of whether a row has it"
         )
-    rng = np.random.default_rng(random_state)
     data = MetricInput(checked)
     weight = np.ones(len(data.index)) if data.weight is None else data.weight
     kept = np.flatnonzero(weight > 0.0)
@@ -189,7 +188,7 @@ def _default_points(proba: FloatArray) -> FloatArray:
 
 
 def _to_points(points: ArrayLike) -> FloatArray:
-    array = np.asarray(points, dtype=np.float64)
+    array = to_numeric(points, "points").astype(np.float64)
     if array.ndim != 1 or not len(array) or not ((array >= 0.0) & (array <= 1.0)).all():
         raise InputError(
             f"points must be a list of probabilities in [0, 1], at least one; got {points!r}"

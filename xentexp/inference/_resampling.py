@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
-from xentexp._inputs.asarray import as_array, to_numbers
+from xentexp._inputs.asarray import to_numeric
 from xentexp._inputs.columns import to_weight
-from xentexp._inputs.labels import is_missing
 from xentexp._inputs.options import check_integer
 from xentexp._numerics import FloatArray, IntArray
 from xentexp.errors import InputError
+from xentexp.inference._checks import codes_of, random_generator
 
 _BLOCK = 32_768
 """Rows whose counts are drawn at once; their numbers fit into 16 bits and the cache."""
@@ -88,7 +86,7 @@ def bootstrap_means(
     check_integer("n_resamples", n_resamples, 1)
     table = _to_table(values)
     weight = None if sample_weight is None else to_weight(sample_weight, len(table))
-    codes = None if groups is None else group_codes(groups, len(table))
+    codes = None if groups is None else codes_of("groups", groups, len(table))
     rng = random_generator(random_state)
     if weight is not None and not weight.all():
         kept = np.flatnonzero(weight)
@@ -101,45 +99,8 @@ def bootstrap_means(
     return means[:, 0] if table.ndim == 1 else means
 
 
-def random_generator(random_state: object) -> np.random.Generator:
-    """Generator of a seed; a generator is returned as it is."""
-    if isinstance(random_state, np.random.Generator):
-        return random_state
-    if random_state is not None:
-        if not isinstance(random_state, (int, np.integer)) or isinstance(random_state, bool):
-            raise InputError(
-                f"random_state must be an integer >= 0, a numpy.random.Generator or None; got "
-                f"{random_state!r}"
-            )
-        check_integer("random_state", random_state, 0)
-    return np.random.default_rng(random_state)
-
-
-def group_codes(groups: object, n_rows: int, name: str = "groups") -> IntArray:
-    """Number of the group of each row, from 0."""
-    labels: NDArray[Any] = as_array(groups, name)
-    if labels.shape != (n_rows,):
-        raise InputError(
-            f"{name} must have shape ({n_rows},), one label per row; got shape {labels.shape}"
-        )
-    if labels.dtype.kind in "fcmMO":
-        missing = [row for row, label in enumerate(labels) if is_missing(label)]
-        if missing:
-            raise InputError(
-                f"{name} must not have missing labels; row {missing[0]} has one; give these rows "
-                f"a label or leave them out"
-            )
-    try:
-        return np.unique(labels, return_inverse=True)[1]
-    except TypeError:
-        raise InputError(
-            f"{name} must have labels of one type; got labels that cannot be sorted; convert them "
-            f"to text"
-        ) from None
-
-
 def _to_table(values: object) -> FloatArray:
-    table = to_numbers(values, "values")
+    table = to_numeric(values, "values")
     if table.ndim not in (1, 2) or table.size == 0:
         raise InputError(
             f"values must have shape (n,) or (n, m) with at least one row; got shape {table.shape}"
@@ -215,4 +176,4 @@ def _group_sums(
     return np.column_stack([*columns, np.bincount(codes, weights)])
 
 
-__all__ = ["bootstrap_means", "group_codes", "random_generator"]
+__all__ = ["bootstrap_means"]

@@ -9,13 +9,14 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike
 
+from xentexp._inputs.asarray import to_numeric
 from xentexp._inputs.columns import to_weight
-from xentexp._inputs.options import check_bool, check_choice, refuse_unordered
+from xentexp._inputs.options import check_bool, check_choice
 from xentexp._numerics import FloatArray
 from xentexp.errors import InputError
-from xentexp.inference._comparison import _ROUNDING, check_confidence, holm
+from xentexp.inference._checks import check_confidence, check_names, codes_of
+from xentexp.inference._comparison import _ROUNDING, holm
 from xentexp.inference._intervals import Difference, paired_difference
-from xentexp.inference._order import check_names
 from xentexp.inference._resampling import bootstrap_means
 
 _ENOUGH = 100
@@ -493,10 +494,17 @@ def _resampled_set(
 
 def _few_notes(n_rows: int, groups: ArrayLike | None) -> tuple[str, ...]:
     """Warn if there are too few rows or groups to resample."""
-    n, unit = (n_rows, "rows") if groups is None else (len(set(np.asarray(groups))), "groups")
+    n, unit = (
+        (n_rows, "rows")
+        if groups is None
+        else (int(codes_of("groups", groups, n_rows).max()) + 1, "groups")
+    )
     if n >= _ENOUGH:
         return ()
-    return (f"with {n} {unit} the bootstrap leaves out models too often; it needs about {_ENOUGH}",)
+    return (
+        f"There are only {n} {unit}: the bootstrap leaves out models too often; it needs about "
+        f"{_ENOUGH}.",
+    )
 
 
 def _read(
@@ -506,9 +514,8 @@ def _read(
     sample_weight: ArrayLike | None,
 ) -> tuple[FloatArray, tuple[str, ...], FloatArray | None]:
     """Table of values, names of the models, and weights."""
-    refuse_unordered("values", values)
     check_bool("higher_is_better", higher_is_better)
-    table = np.array(values, dtype=np.float64)
+    table = to_numeric(values, "values").astype(np.float64)
     if table.ndim != 2 or table.shape[0] < 2 or table.shape[1] < 1:
         raise InputError(
             f"values must have a row for each sample, at least two, and a column for each model; "

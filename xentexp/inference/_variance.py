@@ -6,18 +6,16 @@ import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
-from xentexp._inputs.asarray import as_array
 from xentexp._inputs.columns import to_weight
-from xentexp._inputs.labels import is_missing
 from xentexp._inputs.options import check_choice
 from xentexp._numerics import FloatArray, IntArray
 from xentexp.errors import InputError
-from xentexp.inference._comparison import _ROUNDING, split_ratio
+from xentexp.inference._checks import Rows, codes_of, rows_by_code
+from xentexp.inference._comparison import _ROUNDING, exponent_of, split_ratio
 
 VARIANCES = ("auto", "all_pairs", "within_folds", "CR0", "CR1", "CR2", "HAC")
 
@@ -34,7 +32,7 @@ class Moments(NamedTuple):
 class Part:
     """Rows of positive weight of one repeat, as codes."""
 
-    rows: NDArray[np.intp] | None  # which of the values; None for all of them
+    rows: Rows | None  # which of the values; None for all of them
     n_rows: int
     weight: FloatArray | None  # None: equal weights
     groups: IntArray | None
@@ -47,10 +45,7 @@ class Part:
 
     @cached_property
     def n_effective(self) -> float:
-        """Kish's effective number of rows."""
-        if self.weight is None:
-            return float(self.n_rows)
-        return self.total**2 / float(self.weight @ self.weight)
+        return float(self.n_rows) if self.weight is None else kish(self.weight)
 
     def of(self, values: FloatArray) -> FloatArray:
         return values if self.rows is None else values[self.rows]
@@ -124,6 +119,9 @@ class Design:
                 return "the variance within folds needs at least two rows in each fold"
             if part.n_rows == 1:
                 return "an interval needs at least two rows"
+        if self.variance in ("independent", "CR2") and self.largest_share == 1.0:
+            unit = "row" if self.n_groups is None else "group"
+            return f"one {unit} has all of the weight, up to rounding"
         return None
 
 
@@ -145,7 +143,7 @@ def make_design(
         weight = weight / weight.max()
     given = {"groups": groups, "folds": folds, "repeats": repeats, "time": time}
     arrays = {
-        name: _labels(name, values, n_values)
+        name: codes_of(name, values, n_values)
         for name, values in given.items()
         if values is not None
     }
@@ -154,7 +152,8 @@ def make_design(
     if groups is not None:
         labels = arrays["groups"] if kept is None else arrays["groups"][kept]
         n_groups = len(np.unique(labels))
-    parts = tuple(_part(rows, n_values, weight, arrays) for rows in _rows_of_repeats(arrays, kept))
+    by_repeat = [kept] if repeats is None else rows_by_code(arrays["repeats"], kept)
+    parts = tuple(_part(rows, n_values, weight, arrays) for rows in by_repeat)
     return Design(parts, chosen, n_values, n_groups)
 
 
@@ -189,42 +188,11 @@ def _choose(
     return variance
 
 
-def _labels(name: str, values: object, n: int) -> NDArray[Any]:
-    """Integer codes of labels, in their order."""
-    array = as_array(values, name)
-    if array.shape != (n,):
-        raise InputError(
-            f"{name} must have one entry for each of the {n} values; got shape {array.shape}"
-        )
-    missing = array != array if array.dtype.kind != "O" else [is_missing(v) for v in array]
-    if np.any(missing):
-        row = int(np.flatnonzero(missing)[0])
-        raise InputError(f"{name} must not have missing entries; row {row} has {array[row]}")
-    try:
-        return np.unique(array, return_inverse=True)[1]
-    except TypeError:
-        raise InputError(
-            f"{name} must have entries of one type that can be sorted; got several types"
-        ) from None
-
-
-def _rows_of_repeats(
-    arrays: dict[str, NDArray[Any]], kept: NDArray[np.intp] | None
-) -> list[NDArray[np.intp] | None]:
-    if "repeats" not in arrays:
-        return [kept]
-    repeats = arrays["repeats"] if kept is None else arrays["repeats"][kept]
-    order = np.argsort(repeats, kind="stable")
-    ends = np.flatnonzero(np.diff(repeats[order])) + 1
-    rows = order if kept is None else kept[order]
-    return list(np.split(rows, ends))
-
-
 def _part(
-    rows: NDArray[np.intp] | None,
+    rows: Rows | None,
     n_values: int,
     weight: FloatArray | None,
-    arrays: dict[str, NDArray[Any]],
+    arrays: dict[str, IntArray],
 ) -> Part:
     def codes(name: str) -> IntArray | None:
         if name not in arrays:
@@ -255,9 +223,13 @@ def row_moments(values: FloatArray, design: Design) -> Moments:
 
 
 def _part_moments(values: FloatArray, part: Part, design: Design) -> Moments:
+    scale = np.abs(values).max(axis=0)
+    exponent = exponent_of(scale)
+    if exponent.any():
+        values, scale = np.ldexp(values, -exponent), np.ldexp(scale, -exponent)
     mean = part.mean(values)
     if design.why_not() is not None:
-        return Moments(mean, np.full_like(mean, np.nan), math.nan)
+        return Moments(np.ldexp(mean, exponent), np.full_like(mean, np.nan), math.nan)
     deviations = values - mean
     if design.variance == "HAC":
         square, df = _hac(deviations, part)
@@ -269,10 +241,9 @@ def _part_moments(values: FloatArray, part: Part, design: Design) -> Moments:
         square, df = _clustered(deviations, part, design.variance)
     error = np.sqrt(square)
     # Equal values whose mean was rounded have the standard error 0.
-    scale = np.abs(values).max(axis=0)
     error[error * math.sqrt(part.n_rows) <= _ROUNDING * scale] = 0.0
     error[~np.isfinite(mean)] = np.nan
-    return Moments(mean, error, df)
+    return Moments(np.ldexp(mean, exponent), np.ldexp(error, exponent), df)
 
 
 def _linearized(deviations: FloatArray, part: Part) -> FloatArray:
@@ -311,10 +282,23 @@ def _clustered(deviations: FloatArray, part: Part, variance: str) -> tuple[Float
     if variance in ("CR0", "CR1"):
         square = np.einsum("ij,ij->j", sums, sums) / part.total**2
         return square * (1.0 if variance == "CR0" else n_groups / (n_groups - 1)), n_groups - 1
-    share = totals / part.total
+    return cr2(sums / part.total, totals / part.total, squares)
+
+
+def cr2(sums: FloatArray, share: FloatArray, squares: FloatArray) -> tuple[FloatArray, float]:
+    """Variance CR2 of a mean and its degrees of freedom.
+
+    From each group's part of the deviations, (G, m), its share of the weight, and its sum of
+    squared weights.
+    """
     factors = 1.0 / (1.0 - share)
-    square = np.einsum("ij,ij,i->j", sums, sums, factors) / part.total**2
+    square = np.einsum("ij,ij,i->j", sums, sums, factors)
     return square, satterthwaite(share, squares, factors)
+
+
+def kish(weight: FloatArray) -> float:
+    """Effective number of rows of unequal weight."""
+    return float(weight.sum()) ** 2 / float(weight @ weight)
 
 
 def satterthwaite(share: FloatArray, squares: FloatArray, factors: FloatArray) -> float:

@@ -15,16 +15,16 @@ from xentexp._inputs.options import check_integer
 from xentexp._inputs.read import read
 from xentexp._numerics import FloatArray, IntArray
 from xentexp.errors import InputError, UndefinedError
-from xentexp.inference._comparison import check_confidence
-from xentexp.inference._intervals import (
-    Difference,
-    Interval,
-    critical_value,
-    statistic_of,
-    two_sided_p,
+from xentexp.inference._checks import (
+    Rows,
+    check_confidence,
+    codes_of,
+    random_generator,
+    rows_by_code,
 )
-from xentexp.inference._resampling import group_codes, random_generator
-from xentexp.inference._variance import satterthwaite
+from xentexp.inference._distributions import critical_value, statistic_of, two_sided_p
+from xentexp.inference._intervals import Difference, Interval
+from xentexp.inference._variance import cr2, kish
 from xentexp.losses import Loss
 from xentexp.metrics import MetricInput, get_loss, get_metric
 from xentexp.metrics._base import Metric
@@ -43,8 +43,6 @@ _KS_EVENTS = 40
 _FEW_EVENTS = 20
 _FEW_GROUPS = 20
 _NOT_SHOWN = "no interval: no method was shown to cover for this metric"
-
-Rows = NDArray[np.intp]
 
 
 class _NoIntervalError(Exception):
@@ -356,11 +354,11 @@ class _Sample:
         totals = np.bincount(codes, share).astype(np.float64)
         if len(totals) < 2:
             raise _NoIntervalError("an interval needs at least two groups")
-        factors: FloatArray = 1.0 / (1.0 - totals)
-        sums = np.bincount(codes, moved)
-        squares = np.bincount(codes, share**2).astype(np.float64)
-        df = satterthwaite(totals, squares, factors)
-        return float(factors @ sums**2), df
+        if totals.max() == 1.0:
+            raise _NoIntervalError("one group has all of the weight, up to rounding")
+        sums = np.bincount(codes, moved).astype(np.float64)[:, np.newaxis]
+        square, df = cr2(sums, totals, np.bincount(codes, share**2).astype(np.float64))
+        return float(square[0]), df
 
     def method(self, *, difference: bool = False) -> str:
         scale = ""
@@ -387,11 +385,12 @@ class _Sample:
         method: str = "none",
         reason: str | None = None,
     ) -> Interval:
-        n_groups = None if self.groups is None else len(np.unique(self.groups))
-        effective = None
+        rows = [np.concatenate(folds) for folds in self.repeats]
+        n_groups = effective = None
+        if self.groups is not None:
+            n_groups = len(np.unique(self.groups[np.concatenate(rows)]))
         if self.weight is not None:
-            rows = np.concatenate(self.repeats[0])
-            effective = float(self.weight[rows].sum() ** 2 / (self.weight[rows] ** 2).sum())
+            effective = min(kish(self.weight[repeat]) for repeat in rows)
         return Interval(
             value,
             error,
@@ -401,7 +400,7 @@ class _Sample:
             "models",
             method,
             confidence,
-            max(sum(map(len, folds)) for folds in self.repeats),
+            max(map(len, rows)),
             n_groups,
             effective,
             notes=() if reason else self._notes(n_groups),
@@ -453,22 +452,16 @@ def _read(
     if sample_weight is not None:
         weight = to_weight(sample_weight, n).astype(np.float64)
     kept = np.arange(n) if weight is None else np.flatnonzero(weight)
-    fold_codes = np.zeros(n, np.intp) if folds is None else group_codes(folds, n, "folds")
-    repeat_codes = np.zeros(n, np.intp) if repeats is None else group_codes(repeats, n, "repeats")
-    parts = tuple(
-        tuple(
-            kept[(repeat_codes[kept] == repeat) & (fold_codes[kept] == fold)]
-            for fold in np.unique(fold_codes[kept][repeat_codes[kept] == repeat])
-        )
-        for repeat in np.unique(repeat_codes[kept])
-    )
+    fold_codes = np.zeros(n, np.intp) if folds is None else codes_of("folds", folds, n)
+    by_repeat = [kept] if repeats is None else rows_by_code(codes_of("repeats", repeats, n), kept)
+    parts = tuple(tuple(rows_by_code(fold_codes, rows)) for rows in by_repeat)
     return _Sample(
         found,
         index,
         tuple(np.ascontiguousarray(data.proba_by_class.T) for data in inputs),
         tuple(data.checked.clip for data in inputs),
         weight,
-        None if groups is None else group_codes(groups, n),
+        None if groups is None else codes_of("groups", groups, n),
         None if prior is None else _to_prior(prior, n, parts),
         parts,
     )
