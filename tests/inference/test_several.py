@@ -335,7 +335,7 @@ def test_few_groups_get_a_note(function: object) -> None:
         "There are only 20 groups: the bootstrap leaves out models too often; it needs about 100.",
     )
     assert function(table[:50]).notes == (
-        "with 50 rows the bootstrap leaves out models too often; it needs about 100",
+        "There are only 50 rows: the bootstrap leaves out models too often; it needs about 100.",
     )
 
 

@@ -170,13 +170,13 @@ def compare_paired(
         )
     check_confidence(confidence)
     n = len(a)
-    bad = np.flatnonzero(~(np.isfinite(a) & np.isfinite(b)))
+    differences = difference_of(a, b)
+    bad = np.flatnonzero(~np.isfinite(differences))
     if len(bad):
         return _untested(math.nan, n, f"fold {bad[0] + 1} of {n} has no finite value")
-    differences = difference_of(a, b)
     if n == 1:
         return _untested(float(differences[0]), n, "a test needs at least two folds")
-    exponent = exponent_of(np.abs(differences).max())
+    exponent = exponent_of(size_of(differences))
     differences = np.ldexp(differences, -exponent)
     mean, deviation = float(differences.mean()), float(differences.std(ddof=1))
     if deviation <= _ROUNDING * abs(mean):
@@ -185,8 +185,16 @@ def compare_paired(
     statistic = statistic_of(mean, error)
     p = two_sided_p(statistic, n - 1)
     half = error * critical_value(n - 1, confidence)
-    mean, low, high, error = np.ldexp([mean, mean - half, mean + half, error], exponent).tolist()
+    with np.errstate(over="ignore"):
+        mean, low, high, error = np.ldexp(
+            [mean, mean - half, mean + half, error], exponent
+        ).tolist()
     return Comparison(mean, low, high, error, statistic, n - 1, p)
+
+
+def size_of(values: FloatArray) -> FloatArray:
+    """Largest absolute value of each column, without a copy of the values."""
+    return np.asarray(np.maximum(values.max(axis=0), -values.min(axis=0)))
 
 
 def exponent_of(size: FloatArray) -> IntArray:
@@ -199,10 +207,10 @@ def exponent_of(size: FloatArray) -> IntArray:
 
 def difference_of(first: FloatArray, second: FloatArray) -> FloatArray:
     """First minus second; differences that are rounding errors are 0."""
-    with np.errstate(invalid="ignore"):
+    with np.errstate(invalid="ignore", over="ignore"):
         difference = np.asarray(first - second)
         size = np.maximum(np.abs(first), np.abs(second))
-        difference[np.abs(difference) <= _ROUNDING * size] = 0.0
+        difference[np.abs(difference) < _ROUNDING * size] = 0.0  # not an infinite one
     return difference
 
 

@@ -14,7 +14,7 @@ from xentexp._inputs.options import check_bool
 from xentexp._numerics import FloatArray
 from xentexp.errors import InputError
 from xentexp.inference._checks import check_names
-from xentexp.inference._comparison import _ROUNDING
+from xentexp.inference._comparison import _ROUNDING, exponent_of, size_of
 
 
 @dataclass(frozen=True)
@@ -160,15 +160,23 @@ def order_stability(
             f"{labels[infinite[0]]!r}; leave this model out"
         )
     # The exactly rounded sum does not depend on the order of the folds, nor do ties.
+    exponent = int(exponent_of(size_of(table.ravel())))
+    table = np.ldexp(table, -exponent)
     means = np.array([math.fsum(row) for row in table]) / table.shape[1]
     order = np.argsort(-means if higher_is_better else means, kind="stable")
     ranked = table[order]
     return OrderStability(
         tuple(labels[i] for i in order),
-        tuple(means[order].tolist()),
+        tuple(np.ldexp(means[order], exponent).tolist()),
         _reliability(ranked),
         tuple(
-            _pair(labels[order[i]], labels[order[i + 1]], ranked[i : i + 2], higher_is_better)
+            _pair(
+                labels[order[i]],
+                labels[order[i + 1]],
+                ranked[i : i + 2],
+                exponent,
+                higher_is_better,
+            )
             for i in range(len(order) - 1)
         ),
         table.shape[1],
@@ -190,7 +198,9 @@ def _reliability(table: FloatArray) -> float:
     return float(max(1.0 - error / between, 0.0)) if between > 0.0 else 0.0
 
 
-def _pair(better: str, worse: str, values: FloatArray, higher_is_better: bool) -> PairOrder:
+def _pair(
+    better: str, worse: str, values: FloatArray, exponent: int, higher_is_better: bool
+) -> PairOrder:
     """Compare two neighbors in the order."""
     from scipy.stats import binomtest
 
@@ -201,7 +211,7 @@ def _pair(better: str, worse: str, values: FloatArray, higher_is_better: bool) -
     return PairOrder(
         better,
         worse,
-        float(differences.mean()),
+        math.ldexp(float(differences.mean()), exponent),
         _reliability(values),
         wins,
         losses,

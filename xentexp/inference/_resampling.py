@@ -12,6 +12,7 @@ from xentexp._inputs.options import check_integer
 from xentexp._numerics import FloatArray, IntArray
 from xentexp.errors import InputError
 from xentexp.inference._checks import codes_of, random_generator
+from xentexp.inference._comparison import exponent_of, size_of
 
 _BLOCK = 32_768
 """Rows whose counts are drawn at once; their numbers fit into 16 bits and the cache."""
@@ -95,7 +96,10 @@ def bootstrap_means(
     columns = table[:, np.newaxis] if table.ndim == 1 else table
     # Small products on several threads take longer, much longer if other programs run.
     with threadpool_limits(1):
-        means = _resampled(columns, codes, weight, n_resamples, rng)
+        exponent = exponent_of(size_of(columns))
+        if exponent.any():
+            columns = np.ldexp(columns, -exponent)
+        means = np.ldexp(_resampled(columns, codes, weight, n_resamples, rng), exponent)
     return means[:, 0] if table.ndim == 1 else means
 
 

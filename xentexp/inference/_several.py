@@ -15,7 +15,7 @@ from xentexp._inputs.options import check_bool, check_choice
 from xentexp._numerics import FloatArray
 from xentexp.errors import InputError
 from xentexp.inference._checks import check_confidence, check_names, codes_of
-from xentexp.inference._comparison import _ROUNDING, holm
+from xentexp.inference._comparison import _ROUNDING, exponent_of, holm, size_of
 from xentexp.inference._intervals import Difference, paired_difference
 from xentexp.inference._resampling import bootstrap_means
 
@@ -341,6 +341,7 @@ def model_confidence_set(
     ('a', ('a', 'b'))
     """
     check_choice("statistic", statistic, ("range", "max"))
+    check_confidence(confidence)
     return _resampled_set(
         values,
         names,
@@ -426,6 +427,7 @@ def max_t(
     >>> max_t(losses, names=["a", "b", "c"], random_state=0).members
     ('a', 'b')
     """
+    check_confidence(confidence)
     return _resampled_set(
         values,
         names,
@@ -455,7 +457,6 @@ def _resampled_set(
     random_state: int | np.random.Generator | None,
 ) -> ConfidenceSet:
     """Resample the rows, and apply a rule to the means and their bootstrap deviations."""
-    check_confidence(confidence)
     table, labels, weight = _read(values, names, higher_is_better, sample_weight)
     means = _means(table, weight)
     finite = np.isfinite(means)
@@ -540,6 +541,9 @@ def _read(
 
 def _means(table: FloatArray, weight: FloatArray | None) -> FloatArray:
     """Weighted mean of each column."""
+    exponent = exponent_of(size_of(table))
+    if exponent.any():
+        return np.ldexp(_means(np.ldexp(table, -exponent), weight), exponent)
     if weight is None:
         return np.asarray(table.mean(axis=0))
     return np.asarray((weight[:, None] * table).sum(axis=0) / weight.sum())
@@ -548,6 +552,7 @@ def _means(table: FloatArray, weight: FloatArray | None) -> FloatArray:
 def _relative(losses: FloatArray) -> FloatArray:
     """Losses minus their mean over the models, so that the largest is 1."""
     # Only differences of models count. Without what they share, rounding errors are smaller.
+    losses = np.ldexp(losses, -int(exponent_of(size_of(losses)).max()))
     losses = losses - losses.mean(axis=1, keepdims=True)
     size = np.abs(losses).max()
     return np.asarray(losses / size if size > 0.0 else losses)

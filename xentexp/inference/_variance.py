@@ -15,7 +15,10 @@ from xentexp._inputs.options import check_choice
 from xentexp._numerics import FloatArray, IntArray
 from xentexp.errors import InputError
 from xentexp.inference._checks import Rows, codes_of, rows_by_code
-from xentexp.inference._comparison import _ROUNDING, exponent_of, split_ratio
+from xentexp.inference._comparison import _ROUNDING, exponent_of, size_of, split_ratio
+
+ALMOST_ALL = 1.0 - 1e-9
+"""Share of the weight from which the other rows or groups count as rounding errors."""
 
 VARIANCES = ("auto", "all_pairs", "within_folds", "CR0", "CR1", "CR2", "HAC")
 
@@ -119,7 +122,7 @@ class Design:
                 return "the variance within folds needs at least two rows in each fold"
             if part.n_rows == 1:
                 return "an interval needs at least two rows"
-        if self.variance in ("independent", "CR2") and self.largest_share == 1.0:
+        if self.largest_share > ALMOST_ALL:
             unit = "row" if self.n_groups is None else "group"
             return f"one {unit} has all of the weight, up to rounding"
         return None
@@ -214,22 +217,22 @@ def _codes_of(codes: IntArray | None) -> IntArray:
 def row_moments(values: FloatArray, design: Design) -> Moments:
     """Moments for the target "models" of values of shape (n,) or (n, m), without loops over m."""
     table = values[:, None] if values.ndim == 1 else values
+    exponent = exponent_of(size_of(table))
+    if exponent.any():
+        table = np.ldexp(table, -exponent)
     with np.errstate(invalid="ignore", over="ignore"):
         moments = [_part_moments(part.of(table), part, design) for part in design.parts]
         mean = np.mean([m.mean for m in moments], axis=0)
         error = np.sqrt(np.mean([m.standard_error**2 for m in moments], axis=0))
+        mean, error = np.ldexp(mean, exponent), np.ldexp(error, exponent)
     shape = values.shape[1:]
     return Moments(mean.reshape(shape), error.reshape(shape), min(m.df for m in moments))
 
 
 def _part_moments(values: FloatArray, part: Part, design: Design) -> Moments:
-    scale = np.abs(values).max(axis=0)
-    exponent = exponent_of(scale)
-    if exponent.any():
-        values, scale = np.ldexp(values, -exponent), np.ldexp(scale, -exponent)
     mean = part.mean(values)
     if design.why_not() is not None:
-        return Moments(np.ldexp(mean, exponent), np.full_like(mean, np.nan), math.nan)
+        return Moments(mean, np.full_like(mean, np.nan), math.nan)
     deviations = values - mean
     if design.variance == "HAC":
         square, df = _hac(deviations, part)
@@ -241,9 +244,9 @@ def _part_moments(values: FloatArray, part: Part, design: Design) -> Moments:
         square, df = _clustered(deviations, part, design.variance)
     error = np.sqrt(square)
     # Equal values whose mean was rounded have the standard error 0.
-    error[error * math.sqrt(part.n_rows) <= _ROUNDING * scale] = 0.0
+    error[error * math.sqrt(part.n_rows) <= _ROUNDING * size_of(values)] = 0.0
     error[~np.isfinite(mean)] = np.nan
-    return Moments(np.ldexp(mean, exponent), np.ldexp(error, exponent), df)
+    return Moments(mean, error, df)
 
 
 def _linearized(deviations: FloatArray, part: Part) -> FloatArray:
@@ -286,36 +289,39 @@ def _clustered(deviations: FloatArray, part: Part, variance: str) -> tuple[Float
 
 
 def cr2(sums: FloatArray, share: FloatArray, squares: FloatArray) -> tuple[FloatArray, float]:
-    """Variance CR2 of a mean and its degrees of freedom.
+    """Variance CR2 of a mean, and its degrees of freedom by Bell and McCaffrey.
 
-    From each group's part of the deviations, (G, m), its share of the weight, and its sum of
-    squared weights.
+    From each group's part of the weighted deviations, (G, m), its share of the weight, and the sum
+    of the squared weights of its rows.
     """
-    factors = 1.0 / (1.0 - share)
+    largest = int(share.argmax())
+    others, small = share.copy(), squares.copy()
+    others[largest] = small[largest] = 0.0
+    factors = 1.0 / (1.0 - others)
+    factors[largest] = 1.0 / others.sum()  # exact where its share is almost 1
     square = np.einsum("ij,ij,i->j", sums, sums, factors)
-    return square, satterthwaite(share, squares, factors)
+    # Degrees of freedom for independent rows of equal variance: Cov(S_g, S_h) = [g = h] squares_g
+    # + share_g share_h Q - share_g squares_h - share_h squares_g with Q = sum of squares. The
+    # double sum of (factors Cov)^2 is expanded, so that it takes O(G); the largest group is apart,
+    # because its terms can cancel.
+    total = float(squares.sum())
+    rest = others**2 * total - 2.0 * others * small
+    variances = small + rest
+    a = float(factors @ others**2)
+    b = float(factors @ small**2)
+    c = float(factors @ (others * small))
+    pairs = 2.0 * a * b + 2.0 * c**2 + (a * total) ** 2 - 4.0 * total * a * c
+    pairs += float(factors**2 @ (variances**2 - rest**2))
+    own, remainder, of_rest = share[largest], float(others.sum()), float(small.sum())
+    variance = squares[largest] * remainder**2 + own**2 * of_rest
+    cross = others * (own * of_rest - squares[largest] * remainder) - own * small
+    pairs += (variance / remainder) ** 2 + 2.0 / remainder * float(factors @ cross**2)
+    return square, float(variance / remainder + factors @ variances) ** 2 / float(pairs)
 
 
 def kish(weight: FloatArray) -> float:
     """Effective number of rows of unequal weight."""
     return float(weight.sum()) ** 2 / float(weight @ weight)
-
-
-def satterthwaite(share: FloatArray, squares: FloatArray, factors: FloatArray) -> float:
-    """Degrees of freedom of ``sum_g factors_g S_g^2`` for independent rows of equal variance."""
-    # S_g is the weighted sum of the deviations in group g, share_g = W_g / W and squares_g the sum
-    # of the squared weights. Cov(S_g, S_h) = [g = h] squares_g + rest_gh with
-    # rest_gh = share_g share_h Q - share_g squares_h - share_h squares_g and Q = sum of squares.
-    # The double sum of (factors Cov)^2 is expanded, so that it takes O(G).
-    total = float(squares.sum())
-    rest = share**2 * total - 2.0 * share * squares
-    variances = squares + rest
-    a = float(factors @ share**2)
-    b = float(factors @ squares**2)
-    c = float(factors @ (share * squares))
-    pairs = 2.0 * a * b + 2.0 * c**2 + (a * total) ** 2 - 4.0 * total * a * c
-    pairs += float(factors**2 @ (variances**2 - rest**2))
-    return float(factors @ variances) ** 2 / pairs
 
 
 def automatic_lag(n_periods: int) -> int:
