@@ -160,7 +160,7 @@ def test_miscalibration_of_a_calibrated_model(n: int, expected: float, repeats: 
     assert reference == pytest.approx(observed, rel=0.05)
 
 
-@pytest.mark.long
+@pytest.mark.slow
 def test_p_is_uniform_for_calibrated_predictions() -> None:
     rng = np.random.default_rng(8)
     p = np.array([decompose(*two_classes(rng, 300), n_draws=19).p for _ in range(1_000)])

@@ -240,7 +240,7 @@ def test_a_multiple_of_the_log_loss_has_the_same_multiple_of_the_optimism() -> N
     assert bits.p == nats.p
 
 
-@pytest.mark.long
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["brier_loss", "spherical_loss", "bi_tempered_logistic_loss"])
 def test_the_estimate_of_other_losses_is_unbiased(name: str) -> None:
     # Calibrated predictions: recalibration saves 0 on new rows. In sample it saves several standard
@@ -346,7 +346,7 @@ def test_few_groups() -> None:
 # -- size of the tests ----------------------------------------------------------------------------
 
 
-@pytest.mark.long
+@pytest.mark.slow
 @pytest.mark.parametrize("family", ["temperature", "temperature_biases", "vector"])
 def test_size_of_the_likelihood_ratio_test(family: str) -> None:
     rng = np.random.default_rng(16)
@@ -366,7 +366,7 @@ def clustered(rng: Any, n_groups: int) -> tuple[Any, Any, Any]:
     return y, np.where(repeated[:, np.newaxis], group_p[groups], p), groups
 
 
-@pytest.mark.long
+@pytest.mark.slow
 def test_size_of_the_score_test_of_groups() -> None:
     rng = np.random.default_rng(17)
     cases = [clustered(rng, 50) for _ in range(400)]

@@ -110,6 +110,7 @@ def options_of(name):
     return {"prior": [0.6, 0.4]} if name.startswith("d2_") else {}
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("name", LINEAR)
 def test_standard_error_is_that_of_the_jackknife(name):
     y, p, _, _ = draw(300, places=3)

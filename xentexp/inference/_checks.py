@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 
 from xentexp._inputs.asarray import as_array
-from xentexp._inputs.labels import is_missing
 from xentexp._inputs.options import check_integer, real_number, refuse_unordered
 from xentexp._numerics import IntArray
 from xentexp.errors import InputError
@@ -62,15 +62,21 @@ def codes_of(name: str, labels: object, n_rows: int) -> IntArray:
         raise InputError(
             f"{name} must have one entry for each of the {n_rows} rows; got shape {array.shape}"
         )
-    missing = array != array if array.dtype.kind != "O" else [is_missing(v) for v in array]
-    if np.any(missing):
-        row = int(np.flatnonzero(missing)[0])
-        raise InputError(
-            f"{name} must not have missing entries; row {row} has {array[row]}; give such rows an "
-            f"entry or leave them out"
-        )
     try:
-        return np.unique(array, return_inverse=True)[1]
+        if array.dtype.kind == "O":  # hashing Python objects is much faster than sorting them
+            codes, distinct = pd.factorize(array)
+            missing = codes < 0
+        else:
+            missing = array != array
+        if missing.any():
+            row = int(missing.argmax())
+            raise InputError(
+                f"{name} must not have missing entries; row {row} has {array[row]}; give such rows "
+                f"an entry or leave them out"
+            )
+        if array.dtype.kind != "O":
+            return np.unique(array, return_inverse=True)[1]
+        return np.unique(distinct, return_inverse=True)[1][codes]
     except TypeError:
         raise InputError(
             f"{name} must have entries of one type that can be sorted; got several types; convert "

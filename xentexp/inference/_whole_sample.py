@@ -356,10 +356,9 @@ class _Sample:
         parts: Iterator[FloatArray] = iter(contributions)
         squares, dfs = [], []
         for folds in self.repeats:
-            if len(folds) > 1 and min(map(len, folds)) == 1:
-                raise _NoIntervalError(
-                    "the variance within folds needs at least two rows in each fold"
-                )
+            if min(map(len, folds)) == 1:
+                where = "each fold" if len(folds) > 1 else "each repeat"
+                raise _NoIntervalError(f"an interval needs at least two rows in {where}")
             if self.weight is not None:
                 weights = self.weight[np.concatenate(folds)]
                 if weights.max() > ALMOST_ALL * weights.sum():
