@@ -61,7 +61,7 @@ def test_labels_of_any_sorted_type_give_the_same_codes(labels: Any) -> None:
     ("labels", "rule"),
     [
         (GROUPS[:5], r"must have one entry for each of the 60 rows; got shape \(5,\)"),
-        (GROUPS[:, None], r"got shape \(60, 1\)"),
+        (GROUPS[:, None], r".*got shape \(60, 1\)"),
         ([1, "a"] * 30, "must have entries of one type that can be sorted"),
         ([None] + [1] * 59, "must not have missing entries; row 0 has None"),
         (pd.Series([1] * 59 + [pd.NA], dtype="Int64"), "must not have missing entries; row 59"),
@@ -192,11 +192,8 @@ def test_a_row_with_all_of_the_weight_gives_no_interval() -> None:
         result = mean_interval(LOSSES, sample_weight=weight, **rows)
         assert result.reason is not None
         assert "has all of the weight" in result.reason
-        assert (
-            "has all of the weight"
-            in str(metric_interval(Y, P, "brier_loss", sample_weight=weight, **rows).reason)
-            or "folds" in rows
-        )
+        metric = metric_interval(Y, P, "brier_loss", sample_weight=weight, **rows)
+        assert "has all of the weight" in str(metric.reason)
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
@@ -44,6 +44,7 @@ def numbers(result: Any) -> list[float]:
     return [result.standard_error, result.low, result.high, result.df]
 
 
+@settings(max_examples=50)
 @given(samples(), st.floats(-5.0, 5.0), st.floats(0.01, 100.0))
 def test_the_interval_moves_with_the_values(sample: Any, shift: float, scale: float) -> None:
     values, _, rows = sample
@@ -54,6 +55,7 @@ def test_the_interval_moves_with_the_values(sample: Any, shift: float, scale: fl
     assert after.standard_error == pytest.approx(scale * before.standard_error, rel=1e-9, abs=1e-11)
 
 
+@settings(max_examples=50)
 @given(samples())
 def test_the_difference_changes_its_sign(sample: Any) -> None:
     first, second, rows = sample
@@ -64,6 +66,7 @@ def test_the_difference_changes_its_sign(sample: Any) -> None:
     assert (backward.p, backward.target) == (pytest.approx(forward.p), forward.target)
 
 
+@settings(max_examples=50)
 @given(samples(), st.randoms(use_true_random=False))
 def test_the_order_of_the_rows_does_not_matter(sample: Any, random: Any) -> None:
     first, second, rows = sample
@@ -77,6 +80,7 @@ def test_the_order_of_the_rows_does_not_matter(sample: Any, random: Any) -> None
     assert numbers(after) == pytest.approx(numbers(before), rel=1e-9, abs=1e-12)
 
 
+@settings(max_examples=50)
 @given(samples(), st.floats(0.01, 100.0))
 def test_equal_weights_are_no_weights(sample: Any, weight: float) -> None:
     values, _, rows = sample
@@ -87,6 +91,7 @@ def test_equal_weights_are_no_weights(sample: Any, weight: float) -> None:
     assert weighted.n_effective == pytest.approx(len(values))
 
 
+@settings(max_examples=50)
 @given(samples())
 def test_rows_of_weight_0_are_as_if_absent(sample: Any) -> None:
     values, _, rows = sample
@@ -103,6 +108,7 @@ def test_rows_of_weight_0_are_as_if_absent(sample: Any) -> None:
     assert (before.n_rows, before.n_groups) == (after.n_rows, after.n_groups)
 
 
+@settings(max_examples=50)
 @given(samples())
 def test_the_wider_is_shown(sample: Any) -> None:
     first, second, rows = sample

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
+import joblib
 import numpy as np
 import pytest
 from sklearn.dummy import DummyRegressor
@@ -68,9 +69,10 @@ def test_a_classifier_with_a_loss_of_this_package() -> None:
     y = np.where(X[:, 0] + rng.normal(size=150) > 0, "yes", "no")
     options: dict[str, Any] = {"n_splits": 5, "n_repeats": 4, "random_state": 1}
     result = nested_cross_validation(LogisticRegression(), X, y, "log_loss", **options)
-    assert result == nested_cross_validation(
-        LogisticRegression(), X, y, "log_loss", n_jobs=2, **options
-    )
+    with joblib.parallel_config(backend="threading"):  # processes take seconds to start
+        assert result == nested_cross_validation(
+            LogisticRegression(), X, y, "log_loss", n_jobs=2, **options
+        )
     fresh = rng.normal(size=(20_000, 3))
     labels = np.where(fresh[:, 0] + rng.normal(size=20_000) > 0, "yes", "no")
     proba = LogisticRegression().fit(X, y).predict_proba(fresh)

@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from scipy import stats
@@ -93,6 +93,7 @@ tables = hnp.arrays(
 )
 
 
+@settings(max_examples=50)
 @given(tables, st.randoms(use_true_random=False))
 def test_properties(values: np.ndarray, random: object) -> None:
     rng = np.random.default_rng(random.getrandbits(32))

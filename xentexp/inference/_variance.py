@@ -289,11 +289,9 @@ def _clustered(deviations: FloatArray, part: Part, variance: str) -> tuple[Float
 
 
 def cr2(sums: FloatArray, share: FloatArray, squares: FloatArray) -> tuple[FloatArray, float]:
-    """Variance CR2 of a mean, and its degrees of freedom by Bell and McCaffrey.
-
-    From each group's part of the weighted deviations, (G, m), its share of the weight, and the sum
-    of the squared weights of its rows.
-    """
+    """Variance CR2 of a mean, and its degrees of freedom by Bell and McCaffrey."""
+    # Of each group: its part of the mean of the deviations, (G, m), its share of the weight, and
+    # the sum of the squared weights of its rows.
     largest = int(share.argmax())
     others, small = share.copy(), squares.copy()
     others[largest] = small[largest] = 0.0
