@@ -11,6 +11,9 @@ from typing import TYPE_CHECKING, Any
 
 from xentexp.errors import InputError, unknown_name
 from xentexp.experiments._formatting import escaped, finite_or_none, fixed, markdown_table, spaced
+from xentexp.experiments._ranking import better as better
+from xentexp.experiments._ranking import distance
+from xentexp.experiments._ranking import higher_is_better as higher_is_better
 from xentexp.losses import LOSSES
 from xentexp.metrics._registry import DEFAULT_METRICS, get_metric
 
@@ -30,29 +33,6 @@ SHOWN = (
     "zero_one_loss",
 )
 """Losses and metrics that a result prints if they apply; equal to leaderboard of conf/run.yaml."""
-
-
-def better(name: str) -> tuple[str, float] | None:
-    """Direction (lower, higher, nearest) and optimum; None if it does not rank or is unknown."""
-    try:
-        metric = get_metric(name)
-    except InputError:
-        return None
-    direction, optimum = metric.properties.direction, metric.properties.optimum
-    return None if direction == "none" else (direction, math.nan if optimum is None else optimum)
-
-
-def higher_is_better(name: str) -> bool:
-    """Whether higher values of a loss or metric are better."""
-    direction = better(name)
-    return direction is not None and direction[0] == "higher"
-
-
-def _distance(name: str, value: float) -> float:
-    """Sort key of a value, lower is better; infinity for NaN."""
-    direction, optimum = better(name) or ("lower", math.nan)
-    distance = {"lower": value, "higher": -value, "nearest": abs(value - optimum)}[direction]
-    return math.inf if math.isnan(distance) else distance
 
 
 def _name_among(name: str, known: Sequence[str]) -> str:
@@ -206,8 +186,8 @@ class Leaderboard:
         def key(row: Row) -> tuple[int, float]:
             if row.reason is not None:
                 return 2, 0.0
-            distance = _distance(self.primary, row.value(self.primary))
-            return (0, distance) if distance < math.inf else (1, 0.0)
+            rank = distance(self.primary, row.value(self.primary))
+            return (0, rank) if rank < math.inf else (1, 0.0)
 
         return sorted(self.rows, key=key)
 
@@ -330,7 +310,7 @@ class Leaderboard:
         values = [row.mean[name] for row in self.rows if not math.isnan(row.value(name))]
         if not values or better(name) is None:
             return None
-        return min(values, key=lambda value: _distance(name, value))
+        return min(values, key=lambda value: distance(name, value))
 
     def sorted_by(self, name: str) -> Leaderboard:
         """Rank the same candidates by another loss or metric.

@@ -1,0 +1,239 @@
+"""Sentences on the order of models: each is a template whose conditions and values are numbers."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+from xentexp.experiments._formatting import and_list, counted, decimals_for, signed
+from xentexp.experiments._ranking import better
+from xentexp.inference import Difference, Equivalence, Interval
+
+FEW_EVENTS = 40
+"""Rows of a class below which intervals of AUC and KS cover too little (simulated)."""
+
+NEARLY_EQUAL = 0.99
+"""Correlation of the losses of two models over the rows above which they are nearly equal."""
+
+
+@dataclass(frozen=True)
+class Standing:
+    """Models by one loss or metric; mappings are by model, the best model first."""
+
+    name: str  # of the loss or metric
+    levels: Mapping[str, Interval]
+    differences: Mapping[str, Difference]  # a model minus the best
+    best: str | None
+    tied: tuple[str, ...]  # models that cannot be told from the best, without it
+    constant: frozenset[str]  # models with constant predictions
+
+    @property
+    def decimals(self) -> int:
+        """Decimals of values and differences, so that the smallest standard error shows."""
+        values = [level.mean for level in self.levels.values()]
+        errors = [difference.standard_error for difference in self.differences.values()]
+        return decimals_for(values, errors)
+
+    def gap(self, model: str) -> tuple[float, float, float]:
+        """How much worse a model is than the best, with the limits of the interval."""
+        difference = self.differences[model]
+        limits = difference.difference, difference.low, difference.high
+        if (better(self.name) or ("lower", math.nan))[0] == "higher":
+            value, low, high = (-limit for limit in limits)
+            return value, high, low
+        return limits
+
+    def rival(self) -> str | None:
+        """The closest model that cannot be told from the best, else the next best."""
+        rivals = self.rivals()
+        return next((model for model in rivals if model in self.tied), next(iter(rivals), None))
+
+    def below_constant(self) -> Iterator[str]:
+        """Warning if the best model is not better than a constant one."""
+        for model in self.differences:
+            if model not in self.constant or self.differences[model].reason is not None:
+                continue
+            gap, low, _ = self.gap(model)
+            if low <= 0.0 and len(self.rivals()):
+                yield (
+                    f"{self.best} is not shown to be better than the constant model {model} "
+                    f"({self.name} {signed(self.levels[model].mean, self.decimals)}, difference "
+                    f"{signed(gap, self.decimals)})."
+                )
+
+    def rivals(self) -> list[str]:
+        """Models other than the best that are not constant and have a difference to it."""
+        return [model for model in self.differences if model not in self.constant]
+
+
+def answer_of(standing: Standing, equivalence: Equivalence | None) -> str:
+    """Which model is best, against which other, by how much, how sure, and whether it matters."""
+    name, best = standing.name, standing.best
+    if not standing.levels:
+        return f"No model has a value of {name}."
+    if best is None:
+        return f"No model has a finite {name}, so that it cannot rank them."
+    direction, optimum = better(name) or ("none", math.nan)
+    value = signed(standing.levels[best].mean, standing.decimals)
+    if direction == "nearest":
+        interval = _own_interval(standing, best)
+        return (
+            f"{best} has the {name} nearest to {optimum:g}: {value}{interval}. Differences of "
+            f"{name} are not tested."
+        )
+    rival = standing.rival()
+    if rival is None:
+        return _alone(standing, best, value)
+    superlative, relation = ("highest", "above") if direction == "higher" else ("lowest", "below")
+    difference = standing.differences[rival]
+    gap, low, high = standing.gap(rival)
+    by = signed(gap, standing.decimals)
+    if difference.reason is not None:
+        if not math.isfinite(gap):
+            return (
+                f"{best} has the {superlative} {name}: {value}; it is "
+                f"{signed(standing.levels[rival].mean, standing.decimals)} for {rival}."
+            )
+        return (
+            f"{best} has the {superlative} {name}: {value}, {by} {relation} {rival}. There is no "
+            f"interval of the difference: {difference.reason}."
+        )
+    if gap == low == high == 0.0:
+        return f"{and_list([best, *standing.tied])} have the same {name}, {value}."
+    interval = (
+        f"{_limits(low, high, standing.decimals, difference.confidence)}; {_target(difference)}"
+    )
+    if standing.tied:
+        return (
+            f"{and_list([best, *standing.tied])} cannot be told apart by {name}: {best} has the "
+            f"{superlative}, {value}, {by} {relation} {rival} ({interval}). "
+            + _matters(standing, best, rival, equivalence)
+        )
+    return (
+        f"{best} has the {superlative} {name}: {value}, {by} {relation} {rival} ({interval}). "
+        + _matters(standing, best, rival, equivalence)
+    )
+
+
+def _alone(standing: Standing, best: str, value: str) -> str:
+    text = f"{best} has {standing.name} {value}{_own_interval(standing, best)}"
+    constant = next((model for model in standing.differences), None)
+    if constant is None:
+        return f"{text}; there is no other model to compare with."
+    gap, low, high = standing.gap(constant)
+    relation = "better" if gap > 0 else "worse"
+    decimals = standing.decimals
+    if standing.differences[constant].reason is not None:
+        return f"{text}; there is no other model to compare with."
+    if low <= 0.0 <= high:
+        return (
+            f"{text}. It cannot be told apart from constant class frequencies, which have "
+            f"{signed(standing.levels[constant].mean, decimals)}: difference "
+            f"{signed(gap, decimals)} "
+            f"({_limits(low, high, decimals, standing.differences[constant].confidence)})."
+        )
+    if gap < 0.0:
+        gap, low, high = -gap, -high, -low
+    return (
+        f"{text}, {signed(gap, decimals)} {relation} than constant class frequencies "
+        f"({_limits(low, high, decimals, standing.differences[constant].confidence)}). There is no "
+        f"other model to compare with."
+    )
+
+
+def _own_interval(standing: Standing, model: str) -> str:
+    level = standing.levels[model]
+    if level.reason is not None:
+        return ""
+    limits = _limits(level.low, level.high, standing.decimals, level.confidence)
+    return f" ({limits}; {_target(level)})"
+
+
+def _matters(standing: Standing, best: str, rival: str, equivalence: Equivalence | None) -> str:
+    """Whether the difference exceeds the margin of practical equivalence."""
+    if equivalence is None or equivalence.reason is not None:
+        return f"No margin of practical equivalence applies to {standing.name}."
+    _, low, high = standing.gap(rival)
+    margin = equivalence.margin
+    size = f"{margin:.2g} ({margin_rule(standing.name)})"
+    if low > margin:
+        return f"The difference matters: it is more than the margin of {size}."
+    if -margin < low and high < margin:
+        return f"The difference does not matter in practice: it is less than the margin of {size}."
+    chances = (
+        f"{best} better by more {_percent(equivalence.better)}, equivalent "
+        f"{_percent(equivalence.equivalent)}, {rival} better by more {_percent(equivalence.worse)}"
+    )
+    return f"Whether it is more than the margin of {size} is open: {chances}."
+
+
+def margin_rule(name: str) -> str:
+    """Default margin of practical equivalence, in words."""
+    direction, optimum = better(name) or ("lower", math.nan)
+    if direction == "lower" and optimum == 0.0:
+        return "1% of the best value"
+    if math.isfinite(optimum):
+        return f"1% of the distance of the best value from {optimum:g}"
+    return "1% of the best value"
+
+
+def default_margin(name: str, best: float) -> float:
+    """1% of the distance of the best value from the optimum, or from 0 without an optimum."""
+    _, optimum = better(name) or ("lower", math.nan)
+    return 0.01 * abs(best - (optimum if math.isfinite(optimum) else 0.0))
+
+
+def rule_of(standing: Standing, confidence: float) -> str:
+    """How intervals and marks are made."""
+    difference = next(
+        (d for m, d in standing.differences.items() if m not in standing.constant and not d.reason),
+        None,
+    )
+    if difference is None:
+        return ""
+    shown = [by for by in (_over_rows(difference), _over_folds(difference)) if by]
+    interval = shown[0] if len(shown) == 1 else f"the wider of two: {' and '.join(shown)}"
+    tests = len([m for m in standing.rivals() if not math.isnan(standing.differences[m].p)])
+    return (
+        f"Difference: model minus best, with the {confidence:.0%} interval {interval}. "
+        f"* cannot be told from the best: two-sided test with this interval at "
+        f"{1.0 - confidence:.2g}, adjusted for {counted(tests, 'comparison')} (Holm)."
+    )
+
+
+def _over_rows(difference: Difference) -> str:
+    rows = difference.by_rows
+    if rows is None or rows.reason is not None:
+        return ""
+    if rows.n_groups is not None:
+        return f"over {counted(rows.n_rows, 'row')} clustered by {rows.n_groups:,} entities"
+    return f"over {counted(rows.n_rows, 'row')}"
+
+
+def _over_folds(difference: Difference) -> str:
+    folds = difference.by_folds
+    if folds is None or folds.reason is not None:
+        return ""
+    return f"over {folds.df + 1} folds (corrected t)"
+
+
+def _target(interval: Interval | Difference) -> str:
+    """What an interval is about, e.g. "these fitted models, new rows clustered by 50 entities"."""
+    rows = interval.by_rows if isinstance(interval, Difference) else interval
+    if interval.target == "algorithm":
+        return "for models fitted to other samples of this size"
+    clusters = ""
+    if rows is not None and rows.n_groups is not None:
+        clusters = f", clustered by {rows.n_groups:,} entities"
+    return f"for these fitted models on new rows like these{clusters}"
+
+
+def _limits(low: float, high: float, decimals: int, confidence: float) -> str:
+    return f"{confidence:.0%} interval {signed(low, decimals)} to {signed(high, decimals)}"
+
+
+def _percent(share: float) -> str:
+    if share < 0.01:
+        return "<1%"
+    return ">99%" if share > 0.99 else f"{share:.0%}"
