@@ -118,13 +118,14 @@ def compare(options: argparse.Namespace) -> int:
         raise InputError(
             f"--margin must be a percentage if several losses are compared; got {options.margin}"
         )
+    _check_rows(models, predictions)
     named = {labels[run_id]: predicted for run_id, predicted in predictions.items()}
     check_priors(named, measures)
     reference = None if first is None else labels[first.run_id]
     results, warnings = compare_models(
         named, measures, reference, margin=margin, confidence=options.confidence
     )
-    notes = [*_old_notes(models.values(), predictions, labels), *warnings]
+    notes = [*old_notes(models.values(), predictions, labels), *warnings]
     if all(result.level is None for result in results):
         raise InputError(f"{results[0].name} has no value for {results[0].reference}: "
                          f"{results[0].undefined}")
@@ -139,6 +140,20 @@ def compare(options: argparse.Namespace) -> int:
         if verdict is not None:
             say(verdict[1])
     return 0 if verdict is None or verdict[0] else 1
+
+
+def _check_rows(
+    models: Mapping[str, StoredModel], predictions: Mapping[str, Predictions]
+) -> None:
+    """Refuse models whose predictions are of other rows, labels or folds than the first."""
+    first, *others = models.values()
+    for other in others:
+        reason = predictions[first.run_id].same_rows(predictions[other.run_id])
+        if reason is not None:
+            raise InputError(
+                f"models must have predictions of the same rows in the same folds; got "
+                f"{first.describe()} and {other.describe()}: {reason}"
+            )
 
 
 def parse_margin(text: str, name: str = "--margin") -> Margin:
@@ -388,7 +403,7 @@ def _print(result: Compared) -> None:
             mark = "" if not other.tested or result.unlike(other) else " *"
             cells = [
                 signed(difference.difference, d, sign="+") + mark,
-                _interval(difference.low, difference.high, d, sign="+"),
+                interval_text(difference.low, difference.high, d, sign="+"),
                 "" if math.isnan(difference.p) else f"{difference.p:.2g}",
                 *_chances(other.equivalence),
             ]
@@ -431,10 +446,11 @@ def _legend(result: Compared) -> Iterable[str]:
 def _level_cells(level: Interval | None, decimals: int) -> list[str]:
     if level is None:
         return ["undefined", ""]
-    return [signed(level.mean, decimals), _interval(level.low, level.high, decimals)]
+    return [signed(level.mean, decimals), interval_text(level.low, level.high, decimals)]
 
 
-def _interval(low: float, high: float, decimals: int, *, sign: str = "") -> str:
+def interval_text(low: float, high: float, decimals: int, *, sign: str = "") -> str:
+    """Limits of an interval; none if there is no interval."""
     if math.isnan(low) or math.isnan(high):
         return "none"
     return f"{signed(low, decimals, sign=sign)} to {signed(high, decimals, sign=sign)}"
@@ -490,7 +506,7 @@ def _labels(models: Iterable[StoredModel]) -> list[str]:
     ]
 
 
-def _old_notes(
+def old_notes(
     models: Iterable[StoredModel],
     predictions: Mapping[str, Predictions],
     labels: Mapping[str, str],
@@ -539,7 +555,7 @@ def _document(
                 "margin": finite_or_none(result.margin),
                 "margin_rule": result.margin_words,
                 "models": [
-                    {"model": result.reference, **_level_record(result.level, result.undefined)},
+                    {"model": result.reference, **level_record(result.level, result.undefined)},
                     *(_record(other) for other in result.others),
                 ],
             }
@@ -552,7 +568,8 @@ def _document(
     }
 
 
-def _level_record(level: Interval | None, undefined: str | None) -> dict[str, Any]:
+def level_record(level: Interval | None, undefined: str | None) -> dict[str, Any]:
+    """Value with its interval as JSON; numbers that do not exist are null."""
     if level is None:
         return {"value": None, "reason": undefined}
     return {
@@ -567,18 +584,23 @@ def _level_record(level: Interval | None, undefined: str | None) -> dict[str, An
 
 
 def _record(other: Against) -> dict[str, Any]:
-    record = {"model": other.model, **_level_record(other.level, other.undefined)}
-    difference = other.difference
-    if difference is None:
+    record = {"model": other.model, **level_record(other.level, other.undefined)}
+    if other.difference is None:
         return {**record, "difference": None}
-    shown: dict[str, Any] = {
-        key: finite_or_none(getattr(difference, key))
-        for key in ("difference", "low", "high", "standard_error", "p")
-    }
+    shown = difference_record(other.difference)
     shown["p_adjusted"] = finite_or_none(other.p_adjusted)
-    shown |= {"method": difference.method, "target": difference.target}
-    shown["reason"] = difference.reason
-    chances = other.equivalence
     for key in ("better", "equivalent", "worse", "p_equivalence"):
+        chances = other.equivalence
         shown[key] = None if chances is None else finite_or_none(getattr(chances, key))
     return {**record, "difference": shown}
+
+
+def difference_record(difference: Difference) -> dict[str, Any]:
+    """Difference as JSON; numbers that do not exist are null."""
+    numbers = ("difference", "low", "high", "standard_error", "p")
+    return {
+        **{key: finite_or_none(getattr(difference, key)) for key in numbers},
+        "method": difference.method,
+        "target": difference.target,
+        "reason": difference.reason,
+    }

@@ -81,7 +81,11 @@ def find_models(
     if len(others) > 1:
         raise _ambiguous(word, others)
     if others:
-        return tuple(others)
+        run = f"the latest whole run {latest[0].parent[:8]}" if latest else "a whole run"
+        raise InputError(
+            f"{word!r} must be a model of {run}, or an id; a model of this name exists in another "
+            f"run: {others[0].describe()}; write the id instead of the name"
+        )
     if not latest:
         raise _nothing(experiment)
     raise unknown_name(
@@ -161,17 +165,17 @@ def latest_models(client: MlflowClient, experiments: Iterable[str]) -> tuple[Sto
     for parent in parents:
         if parent.info.status != "FINISHED":
             continue
-        models = children(client, parent)
+        models = children(client, parent.info.experiment_id, parent.info.run_id)
         planned = parent.data.params.get("models")
         if models and (planned is None or len(models) == len(planned.split(","))):
             return models
     return ()
 
 
-def children(client: MlflowClient, parent: Any) -> tuple[StoredModel, ...]:
+def children(client: MlflowClient, experiment_id: str, parent: str) -> tuple[StoredModel, ...]:
     """Models of a run, in the order in which they were fitted."""
-    condition = f"tags.`mlflow.parentRunId` = '{parent.info.run_id}'"
-    return tuple(_models(client, [parent.info.experiment_id], condition))
+    condition = f"tags.`mlflow.parentRunId` = '{parent}'"
+    return tuple(_models(client, [experiment_id], condition))
 
 
 def _experiments(client: MlflowClient, experiment: str | None) -> list[str]:
@@ -253,7 +257,7 @@ def _models_of(client: MlflowClient, run: Any) -> tuple[StoredModel, ...]:
     if kind == "candidate":
         return (_model(client, run),)
     if kind == "comparison":
-        models = children(client, run)
+        models = children(client, run.info.experiment_id, run.info.run_id)
         if models:
             return models
         raise InputError(
@@ -270,8 +274,8 @@ def _ambiguous(word: str, models: Iterable[StoredModel]) -> InputError:
     found = list(models)
     listed = ", ".join(model.describe() for model in found[-_MOST_LISTED:][::-1])
     return InputError(
-        f"{word!r} must name one model; it is not in the latest whole run, or not unique: "
-        f"{counted(len(found), 'run')} fit: {listed}; write the id instead of the name"
+        f"{word!r} must name one model; {counted(len(found), 'run')} fit: {listed}; write the id "
+        f"instead of the name"
     )
 
 
