@@ -137,8 +137,8 @@ columns:
   p              two-sided p-value of the difference, not adjusted; * marks models that cannot be
                  told from the first after the adjustment for several comparisons (Holm)
   better, equal, worse
-                 probability that the model is better than the first by more than the margin, differs
-                 by at most the margin, or is worse
+                 probability that the model is better than the first by more than the margin,
+                 differs by at most the margin, or is worse
 
 --require: the claim must hold against each of the other models and for each loss. "better" holds if
 the whole interval of the difference is on the side of the first model; "not worse by MARGIN" holds
@@ -149,9 +149,9 @@ keys of --json:
   reference, confidence
   models         model, run_id, parent_run_id, experiment
   comparisons    for each loss: loss, answer, margin, margin_rule, and models: model, value, low,
-                 high, standard_error, method, target, reason, and difference: difference, low, high,
-                 standard_error, p, p_adjusted, method, target, reason, better, equivalent, worse,
-                 p_equivalence; numbers that do not exist are null
+                 high, standard_error, method, target, reason, and difference: difference, low,
+                 high, standard_error, p, p_adjusted, method, target, reason, better, equivalent,
+                 worse, p_equivalence; numbers that do not exist are null
   notes          warnings
   require        claim, holds, answer; null without --require
 
@@ -386,8 +386,8 @@ def _add_compare(commands: Any, parents: list[argparse.ArgumentParser]) -> None:
         action="append",
         default=[],
         metavar="FILTER",
-        help="all models that meet a filter of MLflow, e.g. \"params.classifier.C = '0.1'\"; may be "
-        "repeated",
+        help="all models that meet a filter of MLflow, e.g. \"params.classifier.C = '0.1'\"; may "
+        "be repeated",
     )
     parser.add_argument(
         "--losses",

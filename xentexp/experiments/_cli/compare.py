@@ -24,6 +24,7 @@ from xentexp.losses import load_plugins
 from xentexp.metrics._base import Metric
 from xentexp.metrics._registry import get_metrics
 
+
 @dataclass(frozen=True)
 class Margin:
     """Difference that does not matter in practice: a number, or a share of the best value."""
@@ -127,8 +128,9 @@ def compare(options: argparse.Namespace) -> int:
     )
     notes = [*old_notes(models.values(), predictions, labels), *warnings]
     if all(result.level is None for result in results):
-        raise InputError(f"{results[0].name} has no value for {results[0].reference}: "
-                         f"{results[0].undefined}")
+        raise InputError(
+            f"{results[0].name} has no value for {results[0].reference}: {results[0].undefined}"
+        )
     verdict = None if claim is None else _verdict(claim, results)
     if options.json:
         print_json(_document(results, models, labels, notes, claim, verdict))
@@ -142,9 +144,7 @@ def compare(options: argparse.Namespace) -> int:
     return 0 if verdict is None or verdict[0] else 1
 
 
-def _check_rows(
-    models: Mapping[str, StoredModel], predictions: Mapping[str, Predictions]
-) -> None:
+def _check_rows(models: Mapping[str, StoredModel], predictions: Mapping[str, Predictions]) -> None:
     """Refuse models whose predictions are of other rows, labels or folds than the first."""
     first, *others = models.values()
     for other in others:
@@ -175,8 +175,7 @@ def parse_claim(text: str) -> Claim:
     if words.startswith("not worse by "):
         return Claim(words, parse_margin(words.removeprefix("not worse by "), "MARGIN"))
     raise InputError(
-        f"--require must be \"better\" or \"not worse by MARGIN\", e.g. \"not worse by 1%\"; got "
-        f"{text!r}"
+        f'--require must be "better" or "not worse by MARGIN", e.g. "not worse by 1%"; got {text!r}'
     )
 
 
@@ -297,7 +296,8 @@ def _why_not(model: ModelUncertainty | None, name: str) -> str | None:
 
 def _verdict(claim: Claim, results: Sequence[Compared]) -> tuple[bool, str]:
     """Whether a claim holds, and why, in one sentence."""
-    failures, successes = [], []
+    failures: list[str] = []
+    successes: list[str] = []
     for result in results:
         if (better(result.name) or ("nearest", 0.0))[0] == "nearest":
             raise InputError(
@@ -359,8 +359,10 @@ def answer(result: Compared) -> str:
         else:
             word = "is better than" if other.gap[0] > 0.0 else "is worse than"
         groups.setdefault(word, []).append(other.model)
-    parts = [f"{word.replace('not compared', 'is not compared')} {and_list(models)}"
-             for word, models in groups.items()]
+    parts = [
+        f"{word.replace('not compared', 'is not compared')} {and_list(models)}"
+        for word, models in groups.items()
+    ]
     text = f"By {name}, {reference} {and_list(parts)}"
     sure = f" (two-sided tests at {1 - result.confidence:.2g}, adjusted for their number)"
     return f"{text}{sure if len(groups.get('not compared with', ())) < len(result.others) else ''}."
@@ -388,7 +390,9 @@ def _answer_on_one(result: Compared, other: Against) -> str:
         f"for {TARGETS[other.difference.target]})"
     )
     if not result.unlike(other):
-        return f"{reference} and {other.model} cannot be told apart: {name} of {reference} is {size}."
+        return (
+            f"{reference} and {other.model} cannot be told apart: {name} of {reference} is {size}."
+        )
     word = "better" if gap > 0.0 else "worse"
     return f"{reference} is {word} than {other.model}: its {name} is {size}."
 

@@ -95,7 +95,8 @@ def stored_uncertainty(client: MlflowClient, uri: str, parent: str) -> Uncertain
 
 def stored_board(client: MlflowClient, uri: str, parent: str) -> dict[str, Any] | None:
     """Table of losses and models of a run, as MLflow stores it."""
-    return _json_artifact(client, uri, parent, BOARD)
+    board: dict[str, Any] | None = _json_artifact(client, uri, parent, BOARD)
+    return board
 
 
 def with_scores(old: Uncertainty | None, new: Uncertainty, names: Sequence[str]) -> Uncertainty:

@@ -221,9 +221,7 @@ def _model(client: MlflowClient, run: Any) -> StoredModel:
     )
 
 
-def _by_id(
-    client: MlflowClient, experiments: Iterable[str], word: str
-) -> tuple[StoredModel, ...]:
+def _by_id(client: MlflowClient, experiments: Iterable[str], word: str) -> tuple[StoredModel, ...]:
     """Models of the run whose id is or starts with a word; a parent run stands for its models."""
     if not _ID.fullmatch(word):
         return ()
