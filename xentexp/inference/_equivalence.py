@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from numbers import Real
 
 from numpy.typing import ArrayLike
 from scipy.special import ndtr, ndtri, stdtr, stdtrit
 
 from xentexp._inputs.options import check_bool, check_number
 from xentexp.errors import InputError
-from xentexp.inference._comparison import Comparison, compare_paired
+from xentexp.inference._comparison import Comparison, check_confidence, compare_paired
+from xentexp.inference._intervals import Difference
 
 
 @dataclass(frozen=True)
@@ -101,7 +101,7 @@ class Equivalence:
 
 
 def equivalence(
-    first: ArrayLike | Comparison,
+    first: ArrayLike | Comparison | Difference,
     second: ArrayLike | None = None,
     *,
     margin: float,
@@ -166,11 +166,8 @@ def equivalence(
     """
     check_number("margin", margin, 0.0, math.inf)
     check_bool("higher_is_better", higher_is_better)
-    if isinstance(confidence, bool) or not (
-        isinstance(confidence, Real) and 0.5 < confidence < 1.0
-    ):
-        raise InputError(f"confidence must be between 0.5 and 1; got {confidence!r}")
-    if isinstance(first, Comparison):
+    check_confidence(confidence, 0.5)
+    if isinstance(first, (Comparison, Difference)):
         given = {"second": second, "test_train_ratio": test_train_ratio}
         for name, value in given.items():
             if value is not None:
@@ -191,7 +188,7 @@ def equivalence(
 
 
 def _around(
-    estimate: Comparison, margin: float, higher_is_better: bool, confidence: float
+    estimate: Comparison | Difference, margin: float, higher_is_better: bool, confidence: float
 ) -> Equivalence:
     """Probabilities of the distribution around an estimated difference."""
     difference, error, df = estimate.difference, estimate.standard_error, float(estimate.df)

@@ -7,9 +7,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from xentexp._inputs.options import check_bool, refuse_unordered
+from xentexp._numerics import FloatArray
 from xentexp.errors import InputError
 from xentexp.inference._comparison import _ROUNDING
 
@@ -191,7 +192,7 @@ def check_names(names: Sequence[str] | None, n_models: int) -> tuple[str, ...]:
     return labels
 
 
-def _reliability(table: NDArray[np.float64]) -> float:
+def _reliability(table: FloatArray) -> float:
     """One minus the ratio of the mean squares of error and of models, at least 0."""
     n_models, n_folds = table.shape
     centered = table - table.mean(axis=0)
@@ -206,9 +207,7 @@ def _reliability(table: NDArray[np.float64]) -> float:
     return float(max(1.0 - error / between, 0.0)) if between > 0.0 else 0.0
 
 
-def _pair(
-    better: str, worse: str, values: NDArray[np.float64], higher_is_better: bool
-) -> PairOrder:
+def _pair(better: str, worse: str, values: FloatArray, higher_is_better: bool) -> PairOrder:
     """Compare two neighbors in the order."""
     from scipy.stats import binomtest
 
