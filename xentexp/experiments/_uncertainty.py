@@ -96,6 +96,22 @@ class Uncertainty:
             self.tied.get(name, ()),
         )
 
+    def ranked_by(self, name: str) -> Uncertainty | None:
+        """The same with another primary loss or metric; None if it has no intervals."""
+        standing = self.standing(name)
+        if not standing.levels:
+            return None
+        margin, equivalent = _practical(standing, None)
+        return dataclasses.replace(
+            self,
+            primary=name,
+            models=tuple(sorted(self.models, key=lambda m: _place(standing, m.model))),
+            margin=margin,
+            equivalence=equivalent,
+            answer=answer_of(standing, equivalent),
+            rule=rule_of(standing),
+        )
+
     def to_record(self) -> dict[str, Any]:
         """JSON document: NaN is None, infinity is the text "inf" or "-inf"."""
         return {"version": VERSION, **_encoded(dataclasses.asdict(self))}
@@ -153,29 +169,20 @@ def assess(
     }
     standings = {n: _standing(n, levels, differences, best.get(n), constant) for n in measures}
     standing = standings[name]
-    rival = standing.rival()
-    if margin is None and name in best:
-        margin = default_margin(name, levels[best[name]][name].mean)
-    equivalent = None
-    if margin is not None and rival is not None and standing.differences[rival].reason is None:
-        equivalent = equivalence(
-            _reversed(standing.differences[rival]),
-            margin=margin,
-            higher_is_better=higher_is_better(name),
-        )
-    order = sorted(by_name, key=lambda model: (*standing.levels, *by_name).index(model))
+    default = margin is None
+    margin, equivalent = _practical(standing, margin)
     return Uncertainty(
         primary=name,
         models=tuple(
             ModelUncertainty(m, levels[m], differences[m], m in constant, by_name[m].undefined)
-            for m in order
+            for m in sorted(by_name, key=lambda model: _place(standing, model))
         ),
         best=best,
         tied={n: standing.tied for n, standing in standings.items()},
-        margin=math.nan if margin is None else float(margin),
+        margin=margin,
         equivalence=equivalent,
-        answer=answer_of(standing, equivalent),
-        rule=rule_of(standing, confidence),
+        answer=answer_of(standing, equivalent, default_margin=default),
+        rule=rule_of(standing),
         warnings=(*missing, *sample.warnings(standing, by_name)),
     )
 
@@ -433,6 +440,28 @@ def _best(
     }
     varying = [model for model in values if model not in constant]
     return min(varying or values, key=lambda model: values[model], default=None)
+
+
+def _place(standing: Standing, model: str) -> int:
+    """Place of a model; models without a value come last."""
+    order = list(standing.levels)
+    return order.index(model) if model in order else len(order)
+
+
+def _practical(standing: Standing, margin: float | None) -> tuple[float, Equivalence | None]:
+    """Margin of practical equivalence, and the best model against its rival."""
+    if standing.best is None:
+        return math.nan, None
+    if margin is None:
+        margin = default_margin(standing.name, standing.levels[standing.best].mean)
+    rival = standing.rival()
+    if rival is None or standing.differences[rival].reason is not None:
+        return margin, None
+    return margin, equivalence(
+        _reversed(standing.differences[rival]),
+        margin=margin,
+        higher_is_better=higher_is_better(standing.name),
+    )
 
 
 def _reversed(difference: Difference) -> Difference:
