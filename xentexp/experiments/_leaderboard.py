@@ -458,6 +458,25 @@ class Leaderboard:
             for row in self.ranked()
         ]
 
+    def to_document(self) -> dict[str, Any]:
+        """Leaderboard and intervals for JSON.
+
+        Returns
+        -------
+        dict
+            ``primary``; ``leaderboard``, see `to_records`; with intervals also ``answer``, ``rule``
+            (how intervals and marks are made), ``warnings`` and ``uncertainty``: for each model and
+            loss or metric its own value (``levels``) and the difference to the best
+            (``differences``), with standard error, limits and target. Infinite values of
+            ``uncertainty`` are the text "inf" or "-inf".
+        """
+        document: dict[str, Any] = {"primary": self.primary, "leaderboard": self.to_records()}
+        if self.uncertainty is not None:
+            record = self.uncertainty.to_record()
+            document |= {key: record[key] for key in ("answer", "rule", "warnings")}
+            document["uncertainty"] = record
+        return document
+
 
 def best_is(name: str) -> str:
     """Short text for the direction: ``low``, ``high``, ``near 1``, or ``-`` without a rank."""

@@ -19,6 +19,7 @@ from xentexp.experiments._predictions import Predictions, of_candidate
 from xentexp.experiments._uncertainty import Uncertainty, assess
 from xentexp.experiments.datasets import Dataset
 from xentexp.losses import Loss
+from xentexp.metrics._base import Metric
 from xentexp.metrics._evaluation import Evaluation
 from xentexp.metrics._registry import get_metrics
 from xentexp.metrics._running_sums import LossState
@@ -294,6 +295,8 @@ class ExperimentResult:
     grouped : ExperimentResult or None
         Result of the same candidates on folds that keep entities together. Set by ``xentexp run``
         if the random folds share entities; None otherwise.
+    measures : tuple of Loss and DatasetMetric
+        Losses and metrics that were computed; without losses if all that apply were computed.
 
     Examples
     --------
@@ -318,6 +321,7 @@ class ExperimentResult:
     candidate_results: tuple[CandidateResult, ...]
     primary: str
     grouped: ExperimentResult | None = None
+    measures: tuple[Metric, ...] = ()
 
     def __repr__(self) -> str:
         return f"{self._title()}\n\n{self._shown()!r}"
@@ -385,8 +389,10 @@ class ExperimentResult:
         }
         failed = [c.candidate.name for c in self.candidate_results if c.error is not None]
         computed = {name for c in self.candidate_results for name in c.mean()}
-        shown = [name for name in SHOWN if name in computed]
-        result = assess(predictions, shown, self.primary, failed=failed)
+        measures: dict[str, Metric] = {measure.name: measure for measure in self.measures}
+        shown = [measures.get(name, name) for name in SHOWN if name in computed]
+        primary = measures.get(self.primary, self.primary)
+        result = assess(predictions, shown, primary, failed=failed)
         if self.grouped is None:
             return result
         warning = f"on folds that keep entities together: {self.grouped.uncertainty.answer}"

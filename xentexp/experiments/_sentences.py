@@ -83,7 +83,7 @@ def answer_of(
     if not standing.levels:
         return f"No model has a value of {name}."
     if best is None:
-        return f"No model has a finite {name}, so that it cannot rank them."
+        return f"No model has a finite value of {name}, so that it ranks none."
     direction, optimum = better(name) or ("none", math.nan)
     value = signed(standing.levels[best].mean, standing.decimals)
     if direction == "nearest":
@@ -125,28 +125,26 @@ def answer_of(
 
 
 def _alone(standing: Standing, best: str, value: str) -> str:
+    """Answer if no other model has a value; it is compared with a constant model."""
     text = f"{best} has {standing.name} {value}{_own_interval(standing, best)}"
-    constant = next((model for model in standing.differences), None)
-    if constant is None:
-        return f"{text}; there is no other model to compare with."
+    last = f"No other model has a value of {standing.name}."
+    constant = next(iter(standing.differences), None)
+    if constant is None or standing.differences[constant].reason is not None:
+        return f"{text}. {last}"
     gap, low, high = standing.gap(constant)
-    relation = "better" if gap > 0 else "worse"
-    decimals = standing.decimals
-    if standing.differences[constant].reason is not None:
-        return f"{text}; there is no other model to compare with."
+    by, decimals = abs(gap), standing.decimals
+    limits = (low, high) if gap >= 0.0 or low <= 0.0 <= high else (-high, -low)
+    interval = _limits(*limits, decimals, standing.differences[constant].confidence)
     if low <= 0.0 <= high:
         return (
-            f"{text}. It cannot be told apart from constant class frequencies, which have "
-            f"{signed(standing.levels[constant].mean, decimals)}: difference "
-            f"{signed(gap, decimals)} "
-            f"({_limits(low, high, decimals, standing.differences[constant].confidence)})."
+            f"{text}. It cannot be told apart from constant class frequencies, whose "
+            f"{standing.name} is {signed(standing.levels[constant].mean, decimals)}: difference "
+            f"{signed(gap, decimals)} ({interval}). {last}"
         )
-    if gap < 0.0:
-        gap, low, high = -gap, -high, -low
+    relation = "better" if gap > 0.0 else "worse"
     return (
-        f"{text}, {signed(gap, decimals)} {relation} than constant class frequencies "
-        f"({_limits(low, high, decimals, standing.differences[constant].confidence)}). There is no "
-        f"other model to compare with."
+        f"{text}, {signed(by, decimals)} {relation} than constant class frequencies ({interval}). "
+        f"{last}"
     )
 
 
@@ -170,9 +168,10 @@ def _matters(standing: Standing, rival: str, equivalence: Equivalence | None, de
     if -margin < low and high < margin:
         return f" The difference does not matter in practice: it is less than the margin of {size}."
     return (
-        f" Whether it is more than the margin of {size} is open: {standing.best} better by more "
-        f"{_percent(equivalence.better)}, equivalent {_percent(equivalence.equivalent)}, {rival} "
-        f"better by more {_percent(equivalence.worse)}."
+        f" Whether it is more than the margin of {size} is open (probabilities: "
+        f"{standing.best} better by more {_percent(equivalence.better)}, within the margin "
+        f"{_percent(equivalence.equivalent)}, {rival} better by more "
+        f"{_percent(equivalence.worse)})."
     )
 
 
