@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from xentexp.errors import InputError
-from xentexp.inference import Equivalence, compare_paired, equivalence
+from xentexp.inference import Equivalence, compare_paired, equivalence, paired_difference
 
 FIRST = [0.4412, 0.4208, 0.4731, 0.4518, 0.4329]
 SECOND = [0.4388, 0.4215, 0.4672, 0.4501, 0.4310]
@@ -69,6 +69,32 @@ def test_a_comparison_gives_the_same_as_its_fold_values() -> None:
     assert equivalence(estimate, margin=0.001) == equivalence(
         FIRST, SECOND, margin=0.001, test_train_ratio=0.25
     )
+
+
+def test_a_difference_keeps_its_standard_error_and_degrees_of_freedom() -> None:
+    rng = np.random.default_rng(0)
+    a, b = rng.exponential(size=(2, 400))
+    groups = np.arange(400) % 30
+    estimate = paired_difference(a, b, groups=groups)
+    posterior = stats.t(estimate.df, estimate.difference, estimate.standard_error)
+    result = equivalence(estimate, margin=0.02)
+    inside = posterior.cdf(0.02) - posterior.cdf(-0.02)
+    assert three(result) == pytest.approx((posterior.cdf(-0.02), inside, posterior.sf(0.02)))
+    assert math.isfinite(result.df)
+    folds = paired_difference(a, b, folds=np.arange(400) % 5)
+    assert equivalence(folds, margin=0.02).standard_error == folds.standard_error
+
+
+def test_a_difference_over_rows_in_folds_is_normal() -> None:
+    rng = np.random.default_rng(0)
+    a, b = rng.exponential(size=(2, 400))
+    estimate = paired_difference(a, b, folds=np.arange(400) % 5, target="models")
+    posterior = stats.norm(estimate.difference, estimate.standard_error)
+    result = equivalence(estimate, margin=0.02)
+    inside = posterior.cdf(0.02) - posterior.cdf(-0.02)
+    assert three(result) == pytest.approx((posterior.cdf(-0.02), inside, posterior.sf(0.02)))
+    assert (result.df, result.method) == (math.inf, "normal distribution")
+    assert (result.low, result.high) == pytest.approx(posterior.interval(0.9))
 
 
 @pytest.mark.parametrize(

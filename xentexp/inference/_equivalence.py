@@ -8,9 +8,10 @@ from dataclasses import dataclass
 from numpy.typing import ArrayLike
 from scipy.special import ndtr, ndtri, stdtr, stdtrit
 
-from xentexp._inputs.options import check_bool, check_number, real_number
+from xentexp._inputs.options import check_bool, check_number
 from xentexp.errors import InputError
-from xentexp.inference._comparison import Comparison, compare_paired
+from xentexp.inference._comparison import Comparison, check_confidence, compare_paired
+from xentexp.inference._intervals import Difference
 
 
 @dataclass(frozen=True)
@@ -100,7 +101,7 @@ class Equivalence:
 
 
 def equivalence(
-    first: ArrayLike | Comparison,
+    first: ArrayLike | Comparison | Difference,
     second: ArrayLike | None = None,
     *,
     margin: float,
@@ -166,7 +167,7 @@ def equivalence(
     check_number("margin", margin, 0.0, math.inf)
     check_bool("higher_is_better", higher_is_better)
     check_confidence(confidence, 0.5)
-    if isinstance(first, Comparison):
+    if isinstance(first, (Comparison, Difference)):
         given = {"second": second, "test_train_ratio": test_train_ratio}
         for name, value in given.items():
             if value is not None:
@@ -186,15 +187,8 @@ def equivalence(
     return _around(estimate, margin, higher_is_better, confidence)
 
 
-def check_confidence(value: object, low: float = 0.0) -> None:
-    """Raise an InputError unless a confidence is between `low` and 1."""
-    number = real_number(value)
-    if number is None or not low < number < 1.0:
-        raise InputError(f"confidence must be between {low:g} and 1; got {value!r}")
-
-
 def _around(
-    estimate: Comparison, margin: float, higher_is_better: bool, confidence: float
+    estimate: Comparison | Difference, margin: float, higher_is_better: bool, confidence: float
 ) -> Equivalence:
     """Probabilities of the distribution around an estimated difference."""
     difference, error, df = estimate.difference, estimate.standard_error, float(estimate.df)

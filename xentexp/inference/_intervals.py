@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy.special import ndtr, ndtri, stdtr, stdtrit
 
-from xentexp._inputs.columns import to_numbers
+from xentexp._inputs.asarray import to_numbers
 from xentexp._inputs.options import check_choice, refuse_unordered
 from xentexp._numerics import FloatArray
 from xentexp.errors import InputError
@@ -198,7 +198,106 @@ def mean_interval(
     test_train_ratio: float | None = None,
     confidence: float = 0.95,
 ) -> Interval:
-    """Confidence interval of the mean of values of rows, e.g. of losses."""
+    """Confidence interval of the mean of values of rows, e.g. of losses.
+
+    Parameters
+    ----------
+    values : array-like of shape (n,)
+        Value of each row, e.g. its out-of-fold loss.
+    groups : array-like of shape (n,), default=None
+        Group of each row, e.g. a person, as numbers or text. Rows of a group may depend on each
+        other, rows of different groups may not. Groups may span folds.
+    sample_weight : array-like of shape (n,), default=None
+        Weight of each row, at least 0. Rows of weight 0 are ignored.
+    folds : array-like of shape (n,), default=None
+        Fold in which the row was a test row. The numbers may be the same in each repeat.
+    repeats : array-like of shape (n,), default=None
+        Repeat of cross-validation of each value. A row then has a value in each repeat: all
+        arrays are the concatenation over the repeats.
+    time : array-like of shape (n,), default=None
+        Time of each row, of any type that can be sorted. Rows of the same time are one period;
+        periods are taken as equally spaced. Not accepted together with `groups`.
+    target : {"models", "algorithm"}, default="models"
+        "models": the expected value for these fitted models on new rows. "algorithm": the expected
+        value for models that the algorithm fits to new training data of this size; needs `folds`.
+    variance : {"auto", "all_pairs", "within_folds", "CR0", "CR1", "CR2", "HAC"}, default="auto"
+        Variance over the rows, see Notes. "auto" is "CR2" with groups, "HAC" with time,
+        "all_pairs" with folds, and otherwise the usual variance of a mean.
+    test_train_ratio : float, default=None
+        Test rows divided by training rows, for the interval over folds; see `split_ratio`. By
+        default the rows of a fold divided by those of the other folds of its repeat.
+    confidence : float, default=0.95
+        Confidence level, between 0 and 1, both excluded.
+
+    Returns
+    -------
+    Interval
+        The estimate is the (weighted) mean over the rows for the target "models", and the mean
+        over the folds for "algorithm". If a value is not finite or there are too few rows, groups,
+        times or folds, ``reason`` says so and the limits are NaN.
+
+    Raises
+    ------
+    InputError
+        If the arrays do not have one entry per row, an option is invalid, `variance` needs an
+        argument that is missing or does not use one that was passed, or the target "algorithm" is
+        asked for without folds.
+
+    Notes
+    -----
+    For the target "models", with weights w, their sum W, values l and their weighted mean m:
+
+    - no folds, no groups: ``s / sqrt(n)`` and t with n - 1 degrees of freedom. With weights, each
+      row is a group, see below;
+    - "all_pairs": the variance over all rows (Bayle et al.), ``sqrt(sum(w^2 (l - m)^2)) / W``, and
+      the normal distribution; no small-sample factor;
+    - "within_folds": the mean of the variances within the folds, divided by n; normal;
+    - "CR2": ``sqrt(sum_g S_g^2 / (1 - h_g)) / W``, where S_g is the sum of ``w (l - m)`` over group
+      g and h_g its share of W. The degrees of freedom of t are those of Bell and McCaffrey: they
+      match the variance of the estimate for independent rows of equal variance. Without weights,
+      the squared standard error is unbiased for such rows; with weights, if the variance of a row
+      is inversely proportional to its weight;
+    - "CR0" leaves out ``1 - h_g``; "CR1" multiplies CR0 by ``G / (G - 1)``; both use t with G - 1;
+    - "HAC": Newey and West with Bartlett weights over the T periods and the lag
+      ``4 (T / 100)^(2/9)``, rounded down and at most (T - 1) / 2; multiplied by the factor of
+      Harvey, Leybourne and Newbold for a horizon of lag + 1; t with T - 1. For a difference it is
+      the test of Diebold and Mariano.
+
+    With repeats, the estimate is the mean of the repeats, its standard error the root mean square
+    of those of the repeats, with the degrees of freedom of one repeat.
+
+    For the target "algorithm", the interval is the corrected t over the means of the folds, as in
+    `compare_paired`.
+
+    In simulations (ridge logistic models, log loss and Brier loss, nominal 95 %) "all_pairs"
+    covered .925 to .965 from 300 rows with 50 rows per feature and from 1,000 rows otherwise, and
+    .906 for 300 rows of 20 features; weighted .93 from about 370 effective rows; "CR2" .92 to .96
+    with 20 groups and .93 to .97 from 50; the corrected t .97 to .99 for 5 folds.
+
+    References
+    ----------
+    Bayle, P., Bayle, A., Janson, L. & Mackey, L. (2020). Cross-validation confidence intervals for
+    test error. NeurIPS.
+    Bell, R. M. & McCaffrey, D. F. (2002). Bias reduction in standard errors for linear regression
+    with multi-stage samples. Survey Methodology 28.
+    Newey, W. K. & West, K. D. (1994). Automatic lag selection in covariance matrix estimation.
+    Review of Economic Studies 61.
+    Harvey, D., Leybourne, S. & Newbold, P. (1997). Testing the equality of prediction mean squared
+    errors. International Journal of Forecasting 13.
+    Nadeau, C. & Bengio, Y. (2003). Inference for the generalization error. Machine Learning 52.
+
+    Examples
+    --------
+    >>> from xentexp.inference import mean_interval
+    >>> losses = [0.2, 0.5, 0.1, 0.9, 0.4, 0.7, 0.3, 0.6, 0.8, 0.15]
+    >>> people = [0, 0, 1, 1, 1, 2, 2, 3, 3, 3]
+    >>> result = mean_interval(losses, groups=people)
+    >>> print(result)
+    0.465 [0.358, 0.572] (95 %): these fitted models on new rows; t, cluster-robust variance \
+(CR2) over 4 groups of 10 rows
+    >>> round(result.df, 2)
+    2.86
+    """
     checked = _values("values", values)
     design = _design(len(checked), groups, sample_weight, folds, repeats, time, variance)
     check_confidence(confidence)
@@ -240,7 +339,74 @@ def paired_difference(
     test_train_ratio: float | None = None,
     confidence: float = 0.95,
 ) -> Difference:
-    """Interval and test of the difference of two models on the same rows."""
+    """Interval and test of the difference of two models on the same rows.
+
+    With folds there are two intervals: the one of `mean_interval` for the differences of the rows,
+    and the corrected t-test over the folds, `compare_paired`. The first is too narrow for nested or
+    nearly equal models (it covered .83 to .89 in simulations), and one does not know beforehand
+    whether two models are nearly equal. By default the wider of the two is shown: in simulations
+    it covered at least .94 with 5 folds and at least .91 with 10 times 5.
+
+    Parameters
+    ----------
+    first, second : array-like of shape (n,)
+        Value of each row, e.g. its out-of-fold loss, of two models in the same order of rows.
+    groups : array-like of shape (n,), default=None
+        Group of each row, e.g. a person, as numbers or text. Rows of a group may depend on each
+        other, rows of different groups may not. Groups may span folds.
+    sample_weight : array-like of shape (n,), default=None
+        Weight of each row, at least 0. Rows of weight 0 are ignored.
+    folds : array-like of shape (n,), default=None
+        Fold in which the row was a test row. The numbers may be the same in each repeat.
+    repeats : array-like of shape (n,), default=None
+        Repeat of cross-validation of each value. A row then has a value in each repeat: all
+        arrays are the concatenation over the repeats.
+    time : array-like of shape (n,), default=None
+        Time of each row, of any type that can be sorted. Rows of the same time are one period;
+        periods are taken as equally spaced. Not accepted together with `groups`.
+    target : {"models", "algorithm"} or None, default=None
+        What is estimated, see `mean_interval`. None: the wider of the two intervals around the
+        mean over the rows; without folds, the interval over the rows. With `time`, the interval
+        over the folds needs `test_train_ratio`.
+    variance : {"auto", "all_pairs", "within_folds", "CR0", "CR1", "CR2", "HAC"}, default="auto"
+        Variance over the rows, see Notes. "auto" is "CR2" with groups, "HAC" with time,
+        "all_pairs" with folds, and otherwise the usual variance of a mean.
+    test_train_ratio : float, default=None
+        Test rows divided by training rows, for the interval over folds; see `split_ratio`. By
+        default the rows of a fold divided by those of the other folds of its repeat.
+    confidence : float, default=0.95
+        Confidence level, between 0 and 1, both excluded.
+
+    Returns
+    -------
+    Difference
+        ``first - second`` with interval and two-sided p-value. Differences that are rounding errors
+        count as 0; p is 1 if all differences are 0, and 0 if they are equal and not 0. If a value is
+        not finite or there are too few rows, groups or times, ``reason`` says so.
+
+    Raises
+    ------
+    InputError
+        If the arrays do not have one entry per row, an option is invalid, `variance` needs an
+        argument that is missing or does not use one that was passed, or the target "algorithm" is
+        asked for without folds.
+
+    Notes
+    -----
+    See `mean_interval` for the variances and their coverage.
+
+    Examples
+    --------
+    >>> from xentexp.inference import paired_difference
+    >>> first = [0.44, 0.42, 0.47, 0.45, 0.43, 0.40, 0.46, 0.44]
+    >>> second = [0.42, 0.41, 0.44, 0.43, 0.42, 0.41, 0.42, 0.42]
+    >>> result = paired_difference(first, second, folds=[0, 0, 1, 1, 2, 2, 3, 3])
+    >>> print(result.by_rows)
+    0.0175 [0.0076, 0.0274] (95 %): these fitted models on new rows; normal, all-pairs variance \
+over 8 rows in 4 folds
+    >>> round(result.low, 4), round(result.high, 4), result.target
+    (-0.0094, 0.0444, 'algorithm')
+    """
     a, b = _values("first", first), _values("second", second)
     if len(a) != len(b):
         raise InputError(

@@ -13,8 +13,7 @@ from xentexp._inputs.columns import to_weight
 from xentexp._inputs.options import check_bool, check_choice, refuse_unordered
 from xentexp._numerics import FloatArray
 from xentexp.errors import InputError
-from xentexp.inference._comparison import _ROUNDING, holm
-from xentexp.inference._equivalence import check_confidence
+from xentexp.inference._comparison import _ROUNDING, check_confidence, holm
 from xentexp.inference._intervals import Difference, paired_difference
 from xentexp.inference._order import check_names
 from xentexp.inference._resampling import bootstrap_means
@@ -458,17 +457,23 @@ def _resampled_set(
     means = _means(table, weight)
     finite = np.isfinite(means)
     p = np.where(np.isinf(means), 0.0, math.nan)
-    if finite.any():
+    if finite.sum() == 1:
+        p[finite] = 1.0
+    elif finite.any():
         losses = _relative(table[:, finite] * (-1.0 if higher_is_better else 1.0))
-        centers = _means(losses, weight)
+        # Orthogonal columns: the bootstrap computes in float32, and the difference of two models
+        # that are nearly equal would be lost in the errors of their deviations.
+        axes = np.linalg.eigh(losses.T @ losses)[1]
+        columns = losses @ axes
         resampled = bootstrap_means(
-            losses,
+            columns,
             groups=groups,
             sample_weight=sample_weight,
             n_resamples=n_resamples,
             random_state=random_state,
         )
-        p[finite] = p_of(centers, resampled - centers)
+        deviations = (resampled - _means(columns, weight)) @ axes.T
+        p[finite] = p_of(_means(losses, weight), deviations)
     best = observed_best(means, higher_is_better)
     return ConfidenceSet(
         labels,

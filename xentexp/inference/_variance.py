@@ -63,7 +63,7 @@ class Part:
         """Weighted sums of the columns by code, shape (number of codes, m)."""
         if values.shape[1] == 1:
             column = values[:, 0] if self.weight is None else self.weight * values[:, 0]
-            return np.bincount(codes, column)[:, None]
+            return np.asarray(np.bincount(codes, column)[:, None], dtype=np.float64)
         from scipy.sparse import csc_array
 
         data = np.ones(self.n_rows) if self.weight is None else self.weight
@@ -149,10 +149,7 @@ def make_design(
         if values is not None
     }
     n_groups = None
-    if weight is not None and not weight.all():
-        kept = np.flatnonzero(weight)
-    else:
-        kept = None
+    kept = np.flatnonzero(weight) if weight is not None and not weight.all() else None
     if groups is not None:
         labels = arrays["groups"] if kept is None else arrays["groups"][kept]
         n_groups = len(np.unique(labels))
@@ -297,7 +294,8 @@ def _totals(part: Part, codes: IntArray | None) -> tuple[FloatArray, FloatArray]
     weight = np.ones(part.n_rows) if part.weight is None else part.weight
     if codes is None:
         return weight, weight**2
-    return np.bincount(codes, weight), np.bincount(codes, weight**2)
+    totals, squares = np.bincount(codes, weight), np.bincount(codes, weight**2)
+    return totals.astype(np.float64), squares.astype(np.float64)
 
 
 def _clustered(deviations: FloatArray, part: Part, variance: str) -> tuple[FloatArray, float]:
