@@ -75,11 +75,11 @@ def decimals_for(values: Iterable[float], errors: Iterable[float] = (), *, least
     return min(max(needed), 8)
 
 
-def and_list(names: Sequence[str]) -> str:
-    """Names in a sentence: ``a``, ``a and b``, ``a, b and c``."""
-    if len(names) < 2:
-        return "".join(names)
-    return f"{', '.join(names[:-1])} and {names[-1]}"
+def and_list(names: Sequence[str], *, most: int = 20) -> str:
+    """Names in a sentence: ``a``, ``a and b``, ``a, b and c``, ``a, b and 4 more``."""
+    if len(names) > most:
+        names = [*names[: most - 1], f"{len(names) - most + 1} more"]
+    return " and ".join(part for part in (", ".join(names[:-1]), *names[-1:]) if part)
 
 
 def setting(value: object, digits: int = 6) -> str:

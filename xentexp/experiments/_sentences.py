@@ -35,6 +35,11 @@ class Standing:
         errors = [difference.standard_error for difference in self.differences.values()]
         return decimals_for(values, errors)
 
+    @property
+    def n_tests(self) -> int:
+        """Number of models that are tested against the best."""
+        return sum(not math.isnan(self.differences[model].p) for model in self.rivals())
+
     def gap(self, model: str) -> tuple[float, float, float]:
         """How much worse a model is than the best, with the limits of the interval."""
         difference = self.differences[model]
@@ -67,13 +72,18 @@ class Standing:
         return [model for model in self.differences if model not in self.constant]
 
 
-def answer_of(standing: Standing, equivalence: Equivalence | None) -> str:
-    """Which model is best, against which other, by how much, how sure, and whether it matters."""
+def answer_of(
+    standing: Standing, equivalence: Equivalence | None, *, default_margin: bool = True
+) -> str:
+    """Which model is best, against which other, by how much, how sure, and whether it matters.
+
+    `default_margin` says whether the margin of `equivalence` is the default one.
+    """
     name, best = standing.name, standing.best
     if not standing.levels:
         return f"No model has a value of {name}."
     if best is None:
-        return f"No model has a finite {name}, so that it cannot rank them."
+        return f"No model has a finite value of {name}, so that it ranks none."
     direction, optimum = better(name) or ("none", math.nan)
     value = signed(standing.levels[best].mean, standing.decimals)
     if direction == "nearest":
@@ -99,46 +109,42 @@ def answer_of(standing: Standing, equivalence: Equivalence | None) -> str:
             f"{best} has the {superlative} {name}: {value}, {by} {relation} {rival}. There is no "
             f"interval of the difference: {difference.reason}."
         )
+    group = and_list([best, *standing.tied], most=4)
     if gap == low == high == 0.0:
-        return f"{and_list([best, *standing.tied])} have the same {name}, {value}."
-    interval = (
-        f"{_limits(low, high, standing.decimals, difference.confidence)}; {_target(difference)}"
-    )
+        return f"{group} have the same {name}, {value}."
+    interval = _limits(low, high, standing.decimals, difference.confidence)
     if standing.tied:
-        return (
-            f"{and_list([best, *standing.tied])} cannot be told apart by {name}: {best} has the "
-            f"{superlative}, {value}, {by} {relation} {rival} ({interval}). "
-            + _matters(standing, best, rival, equivalence)
-        )
-    return (
-        f"{best} has the {superlative} {name}: {value}, {by} {relation} {rival} ({interval}). "
-        + _matters(standing, best, rival, equivalence)
-    )
+        if low > 0.0:
+            tests = counted(standing.n_tests, "comparison")
+            interval += f", not significant after the adjustment for {tests}"
+        start = f"{group} cannot be told apart by {name}: {best} has the {superlative}, {value}"
+    else:
+        start = f"{best} has the {superlative} {name}: {value}"
+    practical = _matters(standing, rival, equivalence, default_margin)
+    return f"{start}, {by} {relation} {rival} ({interval}; {_target(difference)}).{practical}"
 
 
 def _alone(standing: Standing, best: str, value: str) -> str:
+    """Answer if no other model has a value; it is compared with a constant model."""
     text = f"{best} has {standing.name} {value}{_own_interval(standing, best)}"
-    constant = next((model for model in standing.differences), None)
-    if constant is None:
-        return f"{text}; there is no other model to compare with."
+    last = f"No other model has a value of {standing.name}."
+    constant = next(iter(standing.differences), None)
+    if constant is None or standing.differences[constant].reason is not None:
+        return f"{text}. {last}"
     gap, low, high = standing.gap(constant)
-    relation = "better" if gap > 0 else "worse"
-    decimals = standing.decimals
-    if standing.differences[constant].reason is not None:
-        return f"{text}; there is no other model to compare with."
+    by, decimals = abs(gap), standing.decimals
+    limits = (low, high) if gap >= 0.0 or low <= 0.0 <= high else (-high, -low)
+    interval = _limits(*limits, decimals, standing.differences[constant].confidence)
     if low <= 0.0 <= high:
         return (
-            f"{text}. It cannot be told apart from constant class frequencies, which have "
-            f"{signed(standing.levels[constant].mean, decimals)}: difference "
-            f"{signed(gap, decimals)} "
-            f"({_limits(low, high, decimals, standing.differences[constant].confidence)})."
+            f"{text}. It cannot be told apart from constant class frequencies, whose "
+            f"{standing.name} is {signed(standing.levels[constant].mean, decimals)}: difference "
+            f"{signed(gap, decimals)} ({interval}). {last}"
         )
-    if gap < 0.0:
-        gap, low, high = -gap, -high, -low
+    relation = "better" if gap > 0.0 else "worse"
     return (
-        f"{text}, {signed(gap, decimals)} {relation} than constant class frequencies "
-        f"({_limits(low, high, decimals, standing.differences[constant].confidence)}). There is no "
-        f"other model to compare with."
+        f"{text}, {signed(by, decimals)} {relation} than constant class frequencies ({interval}). "
+        f"{last}"
     )
 
 
@@ -150,22 +156,23 @@ def _own_interval(standing: Standing, model: str) -> str:
     return f" ({limits}; {_target(level)})"
 
 
-def _matters(standing: Standing, best: str, rival: str, equivalence: Equivalence | None) -> str:
-    """Whether the difference exceeds the margin of practical equivalence."""
+def _matters(standing: Standing, rival: str, equivalence: Equivalence | None, default: bool) -> str:
+    """Whether the difference exceeds the margin of practical equivalence; starts with a space."""
     if equivalence is None or equivalence.reason is not None:
-        return f"No margin of practical equivalence applies to {standing.name}."
+        return ""
     _, low, high = standing.gap(rival)
     margin = equivalence.margin
-    size = f"{margin:.2g} ({margin_rule(standing.name)})"
+    size = f"{margin:.2g}" + (f" ({margin_rule(standing.name)})" if default else "")
     if low > margin:
-        return f"The difference matters: it is more than the margin of {size}."
+        return f" The difference matters: it is more than the margin of {size}."
     if -margin < low and high < margin:
-        return f"The difference does not matter in practice: it is less than the margin of {size}."
-    chances = (
-        f"{best} better by more {_percent(equivalence.better)}, equivalent "
-        f"{_percent(equivalence.equivalent)}, {rival} better by more {_percent(equivalence.worse)}"
+        return f" The difference does not matter in practice: it is less than the margin of {size}."
+    return (
+        f" Whether it is more than the margin of {size} is open (probabilities: "
+        f"{standing.best} better by more {_percent(equivalence.better)}, within the margin "
+        f"{_percent(equivalence.equivalent)}, {rival} better by more "
+        f"{_percent(equivalence.worse)})."
     )
-    return f"Whether it is more than the margin of {size} is open: {chances}."
 
 
 def margin_rule(name: str) -> str:
@@ -184,7 +191,7 @@ def default_margin(name: str, best: float) -> float:
     return 0.01 * abs(best - (optimum if math.isfinite(optimum) else 0.0))
 
 
-def rule_of(standing: Standing, confidence: float) -> str:
+def rule_of(standing: Standing) -> str:
     """How intervals and marks are made."""
     difference = next(
         (d for m, d in standing.differences.items() if m not in standing.constant and not d.reason),
@@ -194,11 +201,11 @@ def rule_of(standing: Standing, confidence: float) -> str:
         return ""
     shown = [by for by in (_over_rows(difference), _over_folds(difference)) if by]
     interval = shown[0] if len(shown) == 1 else f"the wider of two: {' and '.join(shown)}"
-    tests = len([m for m in standing.rivals() if not math.isnan(standing.differences[m].p)])
     return (
-        f"Difference: model minus best, with the {confidence:.0%} interval {interval}. "
+        f"Difference: model minus best, with the {difference.confidence:.0%} interval {interval}. "
         f"* cannot be told from the best: two-sided test with this interval at "
-        f"{1.0 - confidence:.2g}, adjusted for {counted(tests, 'comparison')} (Holm)."
+        f"{1.0 - difference.confidence:.2g}, adjusted for "
+        f"{counted(standing.n_tests, 'comparison')} (Holm)."
     )
 
 

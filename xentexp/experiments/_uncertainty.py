@@ -43,7 +43,7 @@ from xentexp.inference import (
 )
 from xentexp.metrics._base import Metric
 from xentexp.metrics._evaluation import evaluate_checked
-from xentexp.metrics._registry import get_metric, get_metrics
+from xentexp.metrics._registry import get_metric
 
 VERSION = 1
 """Version of the record of `Uncertainty`."""
@@ -96,6 +96,22 @@ class Uncertainty:
             self.tied.get(name, ()),
         )
 
+    def ranked_by(self, name: str) -> Uncertainty | None:
+        """The same with another primary loss or metric; None if it has no intervals."""
+        standing = self.standing(name)
+        if not standing.levels:
+            return None
+        margin, equivalent = _practical(standing, None)
+        return dataclasses.replace(
+            self,
+            primary=name,
+            models=tuple(sorted(self.models, key=lambda m: _place(standing, m.model))),
+            margin=margin,
+            equivalence=equivalent,
+            answer=answer_of(standing, equivalent),
+            rule=rule_of(standing),
+        )
+
     def to_record(self) -> dict[str, Any]:
         """JSON document: NaN is None, infinity is the text "inf" or "-inf"."""
         return {"version": VERSION, **_encoded(dataclasses.asdict(self))}
@@ -131,7 +147,7 @@ def assess(
     check_number("confidence", confidence, 0.5, 0.9999)
     if margin is not None:
         check_number("margin", margin, 0.0, math.inf)
-    measures = {m.name: m for m in [get_metric(primary), *get_metrics(metrics)]}
+    measures = {metric.name: metric for metric in map(get_metric, [primary, *metrics])}
     name = next(iter(measures))
     missing = [f"{model} failed and is not compared." for model in failed]
     if not predictions:
@@ -143,7 +159,8 @@ def assess(
         m.name: {n: sample.level(m, x) for n, x in measures.items() if m.has(n)} for m in scored
     }
     constant = frozenset(model.name for model in scored if model.constant)
-    best = {n: b for n in measures if (b := _best(n, levels, constant)) is not None}
+    candidates = {model: levels[model] for model in predictions}
+    best = {n: b for n in measures if (b := _best(n, candidates, constant)) is not None}
     if reference is not None:
         best = {n: reference for n in best if n in levels[reference]}
     by_name = {model.name: model for model in scored}
@@ -157,29 +174,20 @@ def assess(
     }
     standings = {n: _standing(n, levels, differences, best.get(n), constant) for n in measures}
     standing = standings[name]
-    rival = standing.rival()
-    if margin is None and name in best:
-        margin = default_margin(name, levels[best[name]][name].mean)
-    equivalent = None
-    if margin is not None and rival is not None and standing.differences[rival].reason is None:
-        equivalent = equivalence(
-            _reversed(standing.differences[rival]),
-            margin=margin,
-            higher_is_better=higher_is_better(name),
-        )
-    order = sorted(by_name, key=lambda model: (*standing.levels, *by_name).index(model))
+    default = margin is None
+    margin, equivalent = _practical(standing, margin)
     return Uncertainty(
         primary=name,
         models=tuple(
             ModelUncertainty(m, levels[m], differences[m], m in constant, by_name[m].undefined)
-            for m in order
+            for m in sorted(by_name, key=lambda model: _place(standing, model))
         ),
         best=best,
         tied={n: standing.tied for n, standing in standings.items()},
-        margin=math.nan if margin is None else float(margin),
+        margin=margin,
         equivalence=equivalent,
-        answer=answer_of(standing, equivalent),
-        rule=rule_of(standing, confidence),
+        answer=answer_of(standing, equivalent, default_margin=default),
+        rule=rule_of(standing),
         warnings=(*missing, *sample.warnings(standing, by_name)),
     )
 
@@ -217,6 +225,7 @@ class _Sample:
         self.kept = np.concatenate(weights) > 0.0
         weight = self._all(weights) * self.kept.sum() / len(folds)
         self.y = self._all([fold.y for fold in folds])
+        self.weighted = any(fold.sample_weight is not None for fold in folds)
         self.design: dict[str, Any] = {"confidence": confidence}
         if not np.allclose(weight, 1.0, rtol=1e-12):
             self.design["sample_weight"] = weight
@@ -278,7 +287,8 @@ class _Sample:
             for metric, value in result.metrics.items():
                 folds.setdefault(metric, []).append(value)
                 if math.isnan(value) and metric not in undefined:
-                    undefined[metric] = _why_undefined(get_metric(metric), checked, fold)
+                    measure = next(m for m in applying if m.name == metric)
+                    undefined[metric] = _why_undefined(measure, checked, fold)
         return _Scored(
             name,
             all(map(_is_constant, predicted.folds)),
@@ -294,7 +304,8 @@ class _Sample:
     def level(self, model: _Scored, measure: Metric) -> Interval:
         """Value of a model, the mean over the folds, with its interval."""
         if measure.name in model.rows:
-            return mean_interval(model.rows[measure.name], **self.design)
+            level = mean_interval(model.rows[measure.name], **self.design)
+            return dataclasses.replace(level, notes=self._notes(level.notes))
         nan = math.nan
         return Interval(
             mean=float(model.folds[measure.name].mean()),
@@ -303,7 +314,7 @@ class _Sample:
             high=nan,
             df=nan,
             target="models",
-            method="none",
+            method="",
             confidence=self.confidence,
             n_rows=len(self.y),
             n_groups=None,
@@ -312,13 +323,18 @@ class _Sample:
             reason=f"intervals of {measure.name} are not computed in a run",
         )
 
+    def _notes(self, notes: tuple[str, ...]) -> tuple[str, ...]:
+        """Notes without those on weights that only stand for folds of different sizes."""
+        return notes if self.weighted else tuple(n for n in notes if "weights" not in n)
+
     def difference(self, model: _Scored, best: _Scored, measure: Metric) -> Difference:
         """Value of a model minus that of the best."""
         name = measure.name
         if name in model.rows:
-            return paired_difference(
+            rows = paired_difference(
                 model.rows[name], best.rows[name], test_train_ratio=self.ratio, **self.design
             )
+            return dataclasses.replace(rows, notes=self._notes(rows.notes))
         folds = compare_paired(
             model.folds[name],
             best.folds[name],
@@ -352,7 +368,7 @@ class _Sample:
             if share >= NEARLY_EQUAL:
                 yield (
                     f"{best} and {model} are nearly equal (correlation {share:.4f} of their losses "
-                    f"over the rows): over the rows alone the interval would be too narrow."
+                    f"over the rows): intervals over rows alone are too narrow for such models."
                 )
         yield from standing.below_constant()
         first = [fold.y for fold in self.reference.folds if not fold.repeat]
@@ -396,8 +412,8 @@ def _why_undefined(metric: Metric, checked: CheckedInput, fold: PredictedFold) -
     try:
         evaluate_checked(checked, [metric], prior=fold.prior)
     except UndefinedError as error:
-        return str(error).removeprefix(f"{metric.name} is ")
-    return "undefined in a fold"
+        return str(error).split(" is undefined: ")[-1]
+    return "it is undefined in a fold"
 
 
 def _standing(
@@ -437,6 +453,28 @@ def _best(
     }
     varying = [model for model in values if model not in constant]
     return min(varying or values, key=lambda model: values[model], default=None)
+
+
+def _place(standing: Standing, model: str) -> int:
+    """Place of a model; models without a value come last."""
+    order = list(standing.levels)
+    return order.index(model) if model in order else len(order)
+
+
+def _practical(standing: Standing, margin: float | None) -> tuple[float, Equivalence | None]:
+    """Margin of practical equivalence, and the best model against its rival."""
+    if standing.best is None:
+        return math.nan, None
+    if margin is None:
+        margin = default_margin(standing.name, standing.levels[standing.best].mean)
+    rival = standing.rival()
+    if rival is None or standing.differences[rival].reason is not None:
+        return margin, None
+    return margin, equivalence(
+        _reversed(standing.differences[rival]),
+        margin=margin,
+        higher_is_better=higher_is_better(standing.name),
+    )
 
 
 def _reversed(difference: Difference) -> Difference:

@@ -381,8 +381,8 @@ def paired_difference(
     -------
     Difference
         ``first - second`` with interval and two-sided p-value. Differences that are rounding errors
-        count as 0; p is 1 if all differences are 0, and 0 if they are equal and not 0. If a value is
-        not finite or there are too few rows, groups or times, ``reason`` says so.
+        count as 0; p is 1 if all differences are 0, and 0 if they are equal and not 0. If a value
+        is not finite or there are too few rows, groups or times, ``reason`` says so.
 
     Raises
     ------
@@ -402,10 +402,10 @@ def paired_difference(
     >>> second = [0.42, 0.41, 0.44, 0.43, 0.42, 0.41, 0.42, 0.42]
     >>> result = paired_difference(first, second, folds=[0, 0, 1, 1, 2, 2, 3, 3])
     >>> print(result.by_rows)
-    0.0175 [0.0076, 0.0274] (95 %): these fitted models on new rows; normal, all-pairs variance \
+    0.0175 [0.0079, 0.0271] (95 %): these fitted models on new rows; normal, all-pairs variance \
 over 8 rows in 4 folds
     >>> round(result.low, 4), round(result.high, 4), result.target
-    (-0.0094, 0.0444, 'algorithm')
+    (-0.0147, 0.0497, 'algorithm')
     """
     a, b = _values("first", first), _values("second", second)
     if len(a) != len(b):

@@ -82,8 +82,8 @@ def nested_cross_validation(
     Raises
     ------
     InputError
-        If an option is invalid, there are fewer than 2 rows per fold, training rows lack a class, or
-        the loss does not return one number per row.
+        If an option is invalid, there are fewer than 2 rows per fold, training rows lack a class,
+        or the loss does not return one number per row.
 
     References
     ----------

@@ -12,6 +12,10 @@ _ALL_LEGEND = (
     "first characters of the run's ID in MLflow"
 )
 
+_NO_INTERVALS = (
+    "No intervals are stored for this run; `xentexp compare RUN` computes them from its predictions"
+)
+
 
 def leaderboard(options: argparse.Namespace) -> int:
     """`xentexp leaderboard`."""
@@ -31,15 +35,18 @@ def leaderboard(options: argparse.Namespace) -> int:
         )
     if options.sort is not None:
         board = board.sorted_by(options.sort)
+    names = board.chosen
     if options.losses is not None:
         names = None if options.losses == "all" else options.losses.split(",")
-        board = board.showing(names)
+    if options.losses is not None or options.spread:
+        board = board.showing(names, spread=options.spread)
     if options.json:
-        records = board.to_records()
-        print_json({"experiment": name, "primary": board.primary, "leaderboard": records})
+        print_json({"experiment": name, **board.to_document()})
     else:
         which = "all runs (their data and folds may differ)" if options.all else "latest run"
         print_leaderboard(board, title=f"{name}: {which}", store=store_option(uri))
         if options.all:
             print(_ALL_LEGEND)
+        elif board.uncertainty is None:
+            print(_NO_INTERVALS)
     return 0
