@@ -314,32 +314,36 @@ def _verdict(claim: Claim, results: Sequence[Compared]) -> tuple[bool, str]:
             low = other.gap[1]
             holds = other.tested and (low > 0.0 if claim.margin is None else low >= -limit)
             (successes if holds else failures).append(_because(claim, result, other, limit))
-    confidence = f"{results[0].confidence:.0%}"
-    name = results[0].reference
-    if failures:
-        return False, f"Does not hold: {name} is {claim.text}. {' '.join(failures)}"
-    return True, (
-        f"Holds: {name} is {claim.text}. {' '.join(successes)} (Whole {confidence} interval, the "
-        f"wider of rows and folds: a one-sided test at {(1 - results[0].confidence) / 2:.2g}.)"
+    confidence, level = f"{results[0].confidence:.0%}", (1.0 - results[0].confidence) / 2.0
+    rule = (
+        f"It holds if the whole {confidence} interval, the wider of rows and folds, does (one-sided "
+        f"test at {level:.3g})."
     )
+    start = f'The claim "{results[0].reference} is {claim.text}"'
+    if failures:
+        return False, f"{start} does not hold: {' '.join(failures)} {rule}"
+    return True, f"{start} holds: {' '.join(successes)} {rule}"
 
 
 def _because(claim: Claim, result: Compared, other: Against, limit: float) -> str:
     """What decides on a claim about one other model."""
     if other.difference is None or result.level is None:
         why = result.undefined or other.undefined or "it is not defined for both"
-        return f"{result.name} has no difference to {other.model}: {why}."
+        return f"{result.name} has no difference to {other.model} ({why})."
     if other.difference.reason is not None:
         return (
-            f"The difference of {result.name} to {other.model} has no interval: "
-            f"{other.difference.reason}."
+            f"the difference of {result.name} to {other.model} has no interval "
+            f"({other.difference.reason})."
         )
-    low = other.gap[1]
-    needed = "above 0" if claim.margin is None else f"at least {signed(-limit, result.decimals)}"
+    gap, low, high = other.gap
+    side = "better" if gap >= 0.0 else "worse"
+    if gap < 0.0:
+        gap, low, high = -gap, -high, -low
+    d = result.decimals
+    allowed = "" if claim.margin is None else f"; the margin is {signed(limit, d)}"
     return (
-        f"By {result.name}, {result.reference} is better than {other.model} by "
-        f"{signed(other.gap[0], result.decimals)}, and the lower limit is "
-        f"{signed(low, result.decimals)} (must be {needed})."
+        f"by {result.name} it is {signed(gap, d)} {side} than {other.model} "
+        f"({result.confidence:.0%} interval {signed(low, d)} to {signed(high, d)}{allowed})."
     )
 
 
