@@ -1,12 +1,53 @@
-"""Paired comparisons of models over folds, with confidence intervals and tests.
+"""Confidence intervals of losses and of differences of models, with their targets.
 
-- `compare_paired`: difference of two models, with interval and p-value; returns a `Comparison`;
+- `mean_interval`: the mean of the losses of rows, with an `Interval`;
+- `paired_difference`: the difference of two models on the same rows, with a `Difference`;
+- `nested_cross_validation`: the expected loss of an algorithm, with an `Interval`;
+- `compare_paired`: difference of two models over folds; returns a `Comparison`;
+- `bootstrap_means`: means of many columns in the same resamples of the rows;
 - `split_ratio`: the ratio of test to training rows that `compare_paired` needs;
-- `holm`: p-values adjusted for the number of tests.
+- `holm`: p-values adjusted for the number of tests;
+- `equivalence`: whether a difference is better, practically equivalent or worse, given a margin;
+- `order_stability`: whether other splits of the same rows would keep the order of the models;
+- `best_set`: which models cannot be told from the best; `model_confidence_set` and `max_t` give
+  other sets, by the bootstrap.
 """
 
 from __future__ import annotations
 
 from xentexp.inference._comparison import Comparison, compare_paired, holm, split_ratio
+from xentexp.inference._equivalence import Equivalence, equivalence
+from xentexp.inference._intervals import Difference, Interval, mean_interval, paired_difference
+from xentexp.inference._nested import nested_cross_validation
+from xentexp.inference._order import OrderStability, PairOrder, order_stability
+from xentexp.inference._resampling import bootstrap_means
+from xentexp.inference._several import (
+    BestSet,
+    ConfidenceSet,
+    best_set,
+    max_t,
+    model_confidence_set,
+)
 
-__all__ = ["Comparison", "compare_paired", "holm", "split_ratio"]
+__all__ = [
+    "BestSet",
+    "Comparison",
+    "ConfidenceSet",
+    "Difference",
+    "Equivalence",
+    "Interval",
+    "OrderStability",
+    "PairOrder",
+    "best_set",
+    "bootstrap_means",
+    "compare_paired",
+    "equivalence",
+    "holm",
+    "max_t",
+    "mean_interval",
+    "model_confidence_set",
+    "nested_cross_validation",
+    "order_stability",
+    "paired_difference",
+    "split_ratio",
+]

@@ -11,7 +11,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.special import stdtr, stdtrit
 
-from xentexp._inputs.options import refuse_unordered
+from xentexp._inputs.options import real_number, refuse_unordered
+from xentexp._numerics import FloatArray
 from xentexp.errors import InputError
 
 _ROUNDING = 1e-12
@@ -167,17 +168,12 @@ def compare_paired(
             f"test_train_ratio must be a number >= 0; got {ratio!r}; split_ratio computes it from "
             f"the sizes of the folds"
         )
-    if isinstance(confidence, bool) or not (
-        isinstance(confidence, Real) and 0.0 < confidence < 1.0
-    ):
-        raise InputError(f"confidence must be between 0 and 1; got {confidence!r}")
+    check_confidence(confidence)
     n = len(a)
     bad = np.flatnonzero(~(np.isfinite(a) & np.isfinite(b)))
     if len(bad):
         return _untested(math.nan, n, f"fold {bad[0] + 1} of {n} has no finite value")
-    differences = a - b
-    size = np.maximum(np.abs(a), np.abs(b))
-    differences[np.abs(differences) <= _ROUNDING * size] = 0.0
+    differences = difference_of(a, b)
     mean = float(differences.mean())
     if n == 1:
         return _untested(mean, n, "a test needs at least two folds")
@@ -187,11 +183,32 @@ def compare_paired(
         equal = mean == 0.0
         statistic = 0.0 if equal else math.copysign(math.inf, mean)
         return Comparison(mean, mean, mean, 0.0, statistic, n - 1, 1.0 if equal else 0.0)
-    error = deviation * math.sqrt(1.0 / n + test_train_ratio)
+    error = deviation * corrected_factor(n, test_train_ratio)
     statistic = mean / error
     half_width = error * float(stdtrit(n - 1, 0.5 + confidence / 2.0))
     p = 2.0 * float(stdtr(n - 1, -abs(statistic)))
     return Comparison(mean, mean - half_width, mean + half_width, error, statistic, n - 1, p)
+
+
+def check_confidence(value: object, low: float = 0.0) -> None:
+    """Raise an InputError unless the confidence level lies between `low` and 1."""
+    number = real_number(value)
+    if number is None or not low < number < 1.0:
+        raise InputError(f"confidence must be between {low:g} and 1; got {value!r}")
+
+
+def corrected_factor(n_folds: int, test_train_ratio: float) -> float:
+    """Factor from the standard deviation over folds to the corrected standard error."""
+    return math.sqrt(1.0 / n_folds + test_train_ratio)
+
+
+def difference_of(first: FloatArray, second: FloatArray) -> FloatArray:
+    """First minus second; differences that are rounding errors are 0."""
+    with np.errstate(invalid="ignore"):
+        difference = np.asarray(first - second)
+        size = np.maximum(np.abs(first), np.abs(second))
+        difference[np.abs(difference) <= _ROUNDING * size] = 0.0
+    return difference
 
 
 def _untested(difference: float, n: int, reason: str) -> Comparison:

@@ -85,7 +85,8 @@ other keys (`xentexp run --cfg job` shows all keys and their values):
 
 options:
   --quiet, -q   print only the leaderboard, without progress and hints
-  --json        print the leaderboard as JSON
+  --json        print JSON: leaderboard (list of models), answer, rule, warnings, uncertainty
+                (levels and differences of each model by loss or metric, with intervals) and more
   --debug       show the traceback of an error
   --multirun, -m         run once for each combination of the values KEY=A,B; in parallel with
                          the package hydra-joblib-launcher and hydra/launcher=joblib
@@ -233,6 +234,9 @@ def _parser() -> argparse.ArgumentParser:
         "--losses",
         metavar="NAMES",
         help="losses and metrics to show, comma-separated, or 'all' (default: those of the run)",
+    )
+    board.add_argument(
+        "--spread", action="store_true", help="show the standard deviations over the folds"
     )
     board.add_argument(
         "--all", action="store_true", help="show the models of all runs of the experiment"

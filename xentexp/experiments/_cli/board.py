@@ -18,6 +18,10 @@ _ALL_LEGEND = (
 )
 _LISTED = 3  # incomplete runs that the output names
 
+_NO_INTERVALS = (
+    "No intervals are stored for this run; `xentexp compare RUN` computes them from its predictions"
+)
+
 
 def leaderboard(options: argparse.Namespace) -> int:
     """Print a leaderboard; return 0, or 1 if the run is incomplete."""
@@ -34,17 +38,18 @@ def leaderboard(options: argparse.Namespace) -> int:
         _no_result(stored, every=options.all)
     if options.sort is not None:
         board = board.sorted_by(options.sort)
+    names = board.chosen
     if options.losses is not None:
         names = None if options.losses == "all" else options.losses.split(",")
-        board = board.showing(names)
+    if options.losses is not None or options.spread:
+        board = board.showing(names, spread=options.spread)
     if options.json:
         print_json(
             {
                 "experiment": stored.experiment,
                 "run": None if options.all else stored.shown.to_record(),
                 "incomplete_runs": [status.to_record() for status in stored.incomplete],
-                "primary": board.primary,
-                "leaderboard": board.to_records(),
+                **board.to_document(),
             }
         )
     else:
@@ -52,6 +57,8 @@ def leaderboard(options: argparse.Namespace) -> int:
         print_leaderboard(board, title=title, store=store_option(uri))
         if options.all:
             print(_ALL_LEGEND)
+        elif board.uncertainty is None:
+            print(_NO_INTERVALS)
         for line in incomplete_lines(
             stored.shown if not options.all else None, stored.incomplete, store_option(uri)
         ):
