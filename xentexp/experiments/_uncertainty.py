@@ -136,11 +136,13 @@ def assess(
     confidence: float = 0.95,
     margin: float | None = None,
     failed: Sequence[str] = (),
+    reference: str | None = None,
 ) -> Uncertainty:
     """Compare models by their predictions of the same rows.
 
     `margin` is the margin of practical equivalence in units of the primary loss or metric; None is
-    1% of the best value. `failed` are models without predictions, named in a warning.
+    1% of the best value. `failed` are models without predictions, named in a warning. A model
+    `reference` takes the place of the best: all others are compared with it.
     """
     check_number("confidence", confidence, 0.5, 0.9999)
     if margin is not None:
@@ -159,6 +161,8 @@ def assess(
     constant = frozenset(model.name for model in scored if model.constant)
     candidates = {model: levels[model] for model in predictions}
     best = {n: b for n in measures if (b := _best(n, candidates, constant)) is not None}
+    if reference is not None:
+        best = {n: reference for n in best if n in levels[reference]}
     by_name = {model.name: model for model in scored}
     differences = {
         model.name: {
