@@ -263,7 +263,12 @@ def _parser() -> argparse.ArgumentParser:
     )
 
     board = _command(
-        commands, "leaderboard", "print the leaderboard of an earlier run", parents=[common, store]
+        commands,
+        "leaderboard",
+        "print the leaderboard of an earlier run",
+        parents=[common, store],
+        epilog="exit code: 0; 1 if the run is incomplete or there is nothing to show; 2 for "
+        "invalid input",
     )
     board.add_argument(
         "--experiment",
@@ -281,6 +286,12 @@ def _parser() -> argparse.ArgumentParser:
     )
     board.add_argument(
         "--all", action="store_true", help="show the models of all runs of the experiment"
+    )
+    board.add_argument(
+        "--run",
+        metavar="ID",
+        help="id of a run, or at least its first 4 characters (default: the latest whole run; a "
+        "run that is incomplete is shown only if there is no whole one)",
     )
 
     _add_compare(commands, [common, store])
@@ -450,12 +461,11 @@ def _add_rescore(commands: Any, parents: list[argparse.ArgumentParser]) -> None:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command line; return 0, 1 (a model failed), 2 (invalid input) or 130 (interrupt)."""
+    """Run the command line; return 0, 1 (no result, or not of all), 2 (bad input) or 130."""
     words = list(sys.argv[1:] if arguments is None else arguments)
     debug = "--debug" in words
     from xentexp._safe_text import forget, printable
-    from xentexp.errors import InputError
-    from xentexp.experiments._cli.failures import AllModelsFailedError
+    from xentexp.errors import InputError, NothingToShowError
 
     def report(error: BaseException) -> None:
         """Print an error without secrets; all others end as tracebacks of Python."""
@@ -473,7 +483,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return code
     except InputError as error:
         report(error)
-        return 1 if isinstance(error, AllModelsFailedError) else 2
+        return 1 if isinstance(error, NothingToShowError) else 2
     except KeyboardInterrupt:
         print("xentexp: interrupted", file=sys.stderr)
         return 130
