@@ -18,6 +18,7 @@ from xentexp.experiments._formatting import counted
 from xentexp.experiments._predictions import Predictions, read_predictions
 from xentexp.experiments._tracking.connect import SQLITE
 from xentexp.experiments._tracking.read_back import _pages
+from xentexp.experiments._tracking.run_status import run_status
 from xentexp.experiments.datasets import dataset_cards
 
 PREDICTIONS = "predictions/oof.parquet"
@@ -26,6 +27,7 @@ SHORTEST_ID = 4
 
 _ID = re.compile(rf"[0-9a-f]{{{SHORTEST_ID},32}}")
 _MOST_LISTED = 8
+_KIND = "tags.`xentexp.kind` = 'candidate'"
 
 
 @dataclass(frozen=True)
@@ -160,15 +162,13 @@ def artifact_file(
 
 
 def latest_models(client: MlflowClient, experiments: Iterable[str]) -> tuple[StoredModel, ...]:
-    """Models of the latest run that is finished and has all its models; empty if there is none."""
+    """Models of the latest whole run; empty if there is none."""
     parents = _search(client, experiments, "tags.`xentexp.kind` = 'comparison'", newest=True)
     for parent in parents:
-        if parent.info.status != "FINISHED":
-            continue
-        models = children(client, parent.info.experiment_id, parent.info.run_id)
-        planned = parent.data.params.get("models")
-        if models and (planned is None or len(models) == len(planned.split(","))):
-            return models
+        condition = f"tags.`mlflow.parentRunId` = '{parent.info.run_id}' AND {_KIND}"
+        runs = list(_search(client, [parent.info.experiment_id], condition))
+        if run_status(parent, runs).whole:
+            return tuple(_model(client, run) for run in runs)
     return ()
 
 
@@ -199,8 +199,7 @@ def _models(
     client: MlflowClient, experiments: Iterable[str], condition: str
 ) -> Iterator[StoredModel]:
     """Models whose runs meet a condition; trials of a search are no models."""
-    kind = "tags.`xentexp.kind` = 'candidate'"
-    for run in _search(client, experiments, f"{condition} AND {kind}"):
+    for run in _search(client, experiments, f"{condition} AND {_KIND}"):
         yield _model(client, run)
 
 
