@@ -44,6 +44,8 @@ def rescore(options: argparse.Namespace) -> int:
     client = tracking.open_client(uri, create=False)
     with tracking.store_errors(uri):
         models = find_runs.find_models(client, options.run, options.experiment)
+        # The store comes first: it corrects the place of the artifacts, which MLflow remembers.
+        store = tracking.Store(uri, models[0].experiment, primary=models[0].primary, description="")
         siblings = find_runs.children(client, models[0].experiment_id, models[0].parent)
         whole = {model.run_id for model in models} == {model.run_id for model in siblings}
         failed = [model.name for model in models if model.error is not None]
@@ -77,7 +79,6 @@ def rescore(options: argparse.Namespace) -> int:
         ]
         if not options.overwrite:
             add_scores.refuse_replacement(changes)
-        store = tracking.Store(uri, able[0].experiment, primary=able[0].primary, description="")
         add_scores.write_scores(store, changes, parent, tables)
     labels = {model.run_id: model.name for model in able}
     notes = [

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping
@@ -20,6 +21,8 @@ from xentexp.experiments._tracking.connect import SQLITE
 from xentexp.experiments._tracking.read_back import _pages
 from xentexp.experiments._tracking.run_status import run_status
 from xentexp.experiments.datasets import dataset_cards
+
+os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
 
 PREDICTIONS = "predictions/oof.parquet"
 SHORTEST_ID = 4
