@@ -135,7 +135,8 @@ def test_other_values_are_an_error_without_overwrite(
     client().log_metric(run.info.run_id, "cv/brier_loss", 0.5)
     assert main(["rescore", "latest", "--losses", "brier_loss"]) == 2
     error = capsys.readouterr().err
-    assert "cv/brier_loss of logistic" in error and "--overwrite" in error
+    assert "cv/brier_loss of logistic" in error
+    assert "--overwrite" in error
     assert "cv/brier_loss" not in logged("prior")  # nothing of the other model either
     rescore("latest", "--losses", "brier_loss", "--overwrite")
     assert logged()["cv/brier_loss"] < 0.3
@@ -187,7 +188,8 @@ def test_an_interruption_leaves_nothing_half_written(
 def test_one_model_is_rescored_alone(rescore: Callable[..., dict]) -> None:
     found = rescore("logistic", "--losses", "brier_loss")
     assert found["run_id"] is None
-    assert "cv/brier_loss" in logged() and "diff/brier_loss" not in logged()
+    assert "cv/brier_loss" in logged()
+    assert "diff/brier_loss" not in logged()
     assert "cv/brier_loss" not in logged("prior")
     assert any("only logistic was rescored" in note for note in found["notes"])
 
@@ -202,7 +204,6 @@ def to_version_1() -> None:
 def test_runs_of_older_versions(rescore: Callable[..., dict]) -> None:
     rescore("latest", "--losses", "d2_log_loss_score,brier_loss")
     new = logged()
-    (run,) = [run for run in runs() if run.info.run_name == "logistic"]
     to_version_1()
     again = rescore("latest", "--losses", "d2_log_loss_score,brier_loss")
     assert logged() == new  # the class frequencies are those of the other folds

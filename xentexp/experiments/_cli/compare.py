@@ -316,8 +316,8 @@ def _verdict(claim: Claim, results: Sequence[Compared]) -> tuple[bool, str]:
             (successes if holds else failures).append(_because(claim, result, other, limit))
     confidence, level = f"{results[0].confidence:.0%}", (1.0 - results[0].confidence) / 2.0
     rule = (
-        f"It holds if the whole {confidence} interval, the wider of rows and folds, does (one-sided "
-        f"test at {level:.3g})."
+        f"Rule: the whole {confidence} interval, the wider of rows and folds, must lie on that "
+        f"side, which is a one-sided test at {level:.3g}."
     )
     start = f'The claim "{results[0].reference} is {claim.text}"'
     if failures:
