@@ -89,6 +89,20 @@ def test_the_confidence_set_against_its_definition(seed: int) -> None:
     assert _range_p(means, deviations) == pytest.approx(brute_force_range(means, deviations))
 
 
+def test_one_step_of_t_max_against_its_definition() -> None:
+    # The worst of three models against their average, and then two models.
+    rng = np.random.default_rng(4)
+    means, moves = np.array([0.0, 0.3, 2.0]), rng.normal(size=(80, 3))
+    centered = moves - moves.mean(axis=1, keepdims=True)
+    errors = np.sqrt((centered**2).mean(axis=0))
+    statistic = ((means - means.mean()) / errors).max()
+    first = ((centered / errors).max(axis=1) >= statistic).mean()
+    d = moves[:, 1] - moves[:, 0]
+    second = (np.abs(d) >= 0.3).mean()
+    assert 0.0 < first < second
+    assert _max_p(means, moves) == pytest.approx([1.0, second, first])
+
+
 def test_two_models_give_the_two_sided_t_test() -> None:
     # With two models T_R and T_max are the absolute t statistic, here with a normal distribution.
     table = losses(500, 3, scale=0.0)[:, :2] + [0.0, 0.02]

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from xentexp.inference._variance import automatic_lag, fold_moments, make_design, row_moments
+from xentexp.inference._variance import automatic_lag, make_design, row_moments
 
 LOSSES = np.array([0.2, 0.5, 0.1, 0.9, 0.4, 0.7, 0.3, 0.6, 0.8, 0.15])
 GROUPS = [0, 0, 1, 1, 1, 2, 2, 3, 3, 3]
@@ -129,8 +129,8 @@ def test_linearized_weights_by_hand() -> None:
 
 @pytest.mark.parametrize("n", [3, 8, 40, 200])
 def test_hac_by_brute_force(n: int) -> None:
-    # dm.test of the R package forecast 8.21 with varestimator "bartlett": autocovariances with
-    # divisor T, weights 1 - k / h, the factor of Harvey, Leybourne and Newbold, and t with T - 1
+    # the formula of dm.test in the R package forecast, varestimator "bartlett": autocovariances
+    # with divisor T, weights 1 - k / h, factor of Harvey, Leybourne and Newbold, t with T - 1
     values = np.cumsum(np.random.default_rng(n).normal(size=n))
     h = automatic_lag(n) + 1
     d = values - values.mean()
@@ -220,12 +220,3 @@ def test_a_column_that_is_not_finite_does_not_change_the_others(rows: dict[str, 
     assert np.isnan(after.standard_error[[0, 2]]).all()
     assert after.standard_error[1] == pytest.approx(before.standard_error[1], rel=1e-12)
     assert after.mean[0] == np.inf
-
-
-def test_fold_moments_are_the_corrected_t() -> None:
-    # means .35, .5, .55, .45, .475 of the pairs: variance over folds by numpy
-    means = LOSSES.reshape(5, 2).mean(axis=1)
-    moments = fold_moments(LOSSES, make_design(10, folds=PAIRS), 0.25)
-    expected = float(means.std(ddof=1)) * math.sqrt(1 / 5 + 0.25)
-    assert float(moments.standard_error) == pytest.approx(expected, rel=1e-12)
-    assert (float(moments.mean), moments.df) == (pytest.approx(means.mean()), 4)

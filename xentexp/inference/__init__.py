@@ -11,16 +11,21 @@
 - `equivalence`: whether a difference is better, practically equivalent or worse, given a margin;
 - `order_stability`: whether other splits of the same rows would keep the order of the models;
 - `best_set`: which models cannot be told from the best; `model_confidence_set` and `max_t` give
-  other sets, by the bootstrap.
+  other sets, by the bootstrap;
+- `decompose`: miscalibration, discrimination and uncertainty of a proper loss, with a test of
+  calibration; returns a `Decomposition`;
+- `reliability_band`: reliability curve of two classes with the band of calibrated predictions.
 """
 
 from __future__ import annotations
 
 from xentexp.inference._comparison import Comparison, compare_paired, holm, split_ratio
+from xentexp.inference._decomposition import Decomposition, decompose
 from xentexp.inference._equivalence import Equivalence, equivalence
 from xentexp.inference._intervals import Difference, Interval, mean_interval, paired_difference
 from xentexp.inference._nested import nested_cross_validation
 from xentexp.inference._order import OrderStability, PairOrder, order_stability
+from xentexp.inference._reliability import ReliabilityBand, reliability_band
 from xentexp.inference._resampling import bootstrap_means
 from xentexp.inference._several import (
     BestSet,
@@ -35,14 +40,17 @@ __all__ = [
     "BestSet",
     "Comparison",
     "ConfidenceSet",
+    "Decomposition",
     "Difference",
     "Equivalence",
     "Interval",
     "OrderStability",
     "PairOrder",
+    "ReliabilityBand",
     "best_set",
     "bootstrap_means",
     "compare_paired",
+    "decompose",
     "equivalence",
     "holm",
     "max_t",
@@ -53,5 +61,6 @@ __all__ = [
     "nested_cross_validation",
     "order_stability",
     "paired_difference",
+    "reliability_band",
     "split_ratio",
 ]

@@ -183,7 +183,7 @@ def compare_paired(
         equal = mean == 0.0
         statistic = 0.0 if equal else math.copysign(math.inf, mean)
         return Comparison(mean, mean, mean, 0.0, statistic, n - 1, 1.0 if equal else 0.0)
-    error = deviation * corrected_factor(n, test_train_ratio)
+    error = deviation * math.sqrt(1.0 / n + test_train_ratio)
     statistic = mean / error
     half_width = error * float(stdtrit(n - 1, 0.5 + confidence / 2.0))
     p = 2.0 * float(stdtr(n - 1, -abs(statistic)))
@@ -195,11 +195,6 @@ def check_confidence(value: object, low: float = 0.0) -> None:
     number = real_number(value)
     if number is None or not low < number < 1.0:
         raise InputError(f"confidence must be between {low:g} and 1; got {value!r}")
-
-
-def corrected_factor(n_folds: int, test_train_ratio: float) -> float:
-    """Factor from the standard deviation over folds to the corrected standard error."""
-    return math.sqrt(1.0 / n_folds + test_train_ratio)
 
 
 def difference_of(first: FloatArray, second: FloatArray) -> FloatArray:

@@ -604,7 +604,7 @@ def row_notes(design: Design, df: float) -> tuple[str, ...]:
         if n_times(design) < 50:
             notes.append(
                 f"There are only {n_times(design)} times: the Newey-West variance is often too "
-                f"small in short series."
+                f"small for few times."
             )
     elif design.n_rows < 300:
         notes.append(

@@ -13,10 +13,11 @@ from numpy.typing import NDArray
 
 from xentexp._inputs.asarray import as_array
 from xentexp._inputs.columns import to_weight
+from xentexp._inputs.labels import is_missing
 from xentexp._inputs.options import check_choice
 from xentexp._numerics import FloatArray, IntArray
 from xentexp.errors import InputError
-from xentexp.inference._comparison import _ROUNDING, corrected_factor, split_ratio
+from xentexp.inference._comparison import _ROUNDING, split_ratio
 
 VARIANCES = ("auto", "all_pairs", "within_folds", "CR0", "CR1", "CR2", "HAC")
 
@@ -195,7 +196,7 @@ def _labels(name: str, values: object, n: int) -> NDArray[Any]:
         raise InputError(
             f"{name} must have one entry for each of the {n} values; got shape {array.shape}"
         )
-    missing = array != array if array.dtype.kind != "O" else [v is None or v != v for v in array]
+    missing = array != array if array.dtype.kind != "O" else [is_missing(v) for v in array]
     if np.any(missing):
         row = int(np.flatnonzero(missing)[0])
         raise InputError(f"{name} must not have missing entries; row {row} has {array[row]}")
@@ -362,16 +363,3 @@ def fold_means(values: FloatArray, design: Design) -> FloatArray:
             totals, _ = _totals(part, folds)
             means.append(part.sums(folds, part.of(table)) / totals[:, None])
     return np.concatenate(means).reshape(-1, *values.shape[1:])
-
-
-def fold_moments(values: FloatArray, design: Design, test_train_ratio: float) -> Moments:
-    """Moments for the target "algorithm": the corrected t over folds (Nadeau and Bengio)."""
-    means = fold_means(values, design)
-    n = len(means)
-    mean = means.mean(axis=0)
-    if n == 1:
-        return Moments(mean, np.full_like(mean, np.nan), math.nan)
-    with np.errstate(invalid="ignore"):
-        deviation = np.asarray(means.std(axis=0, ddof=1))
-    deviation = np.where(deviation <= _ROUNDING * np.abs(mean), 0.0, deviation)
-    return Moments(mean, deviation * corrected_factor(n, test_train_ratio), n - 1)
