@@ -149,7 +149,7 @@ def test_a_loss_that_was_registered_later(rescore: Callable[..., dict]) -> None:
     @dataclass(frozen=True)
     class Doubled(type(brier)):  # type: ignore[misc]
         name: ClassVar[str] = "doubled_brier"
-        properties: ClassVar[Properties] = replace(brier.properties, example=example)
+        properties: ClassVar[Properties] = replace(brier.properties, example=example, peers=())
 
         def block_values(self, block: object) -> object:
             return 2.0 * super().block_values(block)

@@ -105,6 +105,8 @@ def filtered_models(
     client: MlflowClient, condition: str, experiment: str | None = None
 ) -> tuple[StoredModel, ...]:
     """Models that meet an MLflow filter such as ``params.C = '0.1'``, oldest first."""
+    if not condition.strip():
+        raise InputError(f"filter must not be empty; got {condition!r}")
     try:
         found = list(_models(client, _experiments(client, experiment), condition))
     except MlflowException as error:
