@@ -2,16 +2,16 @@
 
 - `mean_interval`: the mean of the losses of rows, with an `Interval`;
 - `paired_difference`: the difference of two models on the same rows, with a `Difference`;
+- `metric_interval`, `metric_difference`: the same for metrics of the whole data set, such as AUC;
 - `nested_cross_validation`: the expected loss of an algorithm, with an `Interval`;
 - `compare_paired`: difference of two models over folds; returns a `Comparison`;
-- `metric_interval`, `metric_difference`: the same for metrics of the whole data set, e.g. AUC;
-- `bootstrap_means`: means of many columns in the same resamples of the rows;
 - `split_ratio`: the ratio of test to training rows that `compare_paired` needs;
 - `holm`: p-values adjusted for the number of tests;
 - `equivalence`: whether a difference is better, practically equivalent or worse, given a margin;
-- `order_stability`: whether other splits of the same rows would keep the order of the models;
 - `best_set`: which models cannot be told from the best; `model_confidence_set` and `max_t` give
   other sets, by the bootstrap;
+- `order_stability`: whether other splits of the same rows would keep the order of the models;
+- `bootstrap_means`: means of many columns in the same resamples of the rows;
 - `decompose`: miscalibration, discrimination and uncertainty of a proper loss, with a test of
   calibration; returns a `Decomposition`;
 - `reliability_band`: reliability curve of two classes with the band of calibrated predictions.

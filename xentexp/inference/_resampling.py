@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from threadpoolctl import threadpool_limits
+from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
 from xentexp._inputs.asarray import as_array, to_numbers
 from xentexp._inputs.columns import to_weight
@@ -31,10 +31,10 @@ def bootstrap_means(
 ) -> FloatArray:
     """Means of the columns in resamples of the rows: the bootstrap.
 
-    Each resample draws as many rows as there are, with replacement, and is the same for all
-    columns, so that differences of columns are paired. With groups, as many whole groups as there
-    are are drawn. Memory beyond the input does not grow with the number of rows, except for one
-    row of sums for each group.
+    A resample draws n of the n rows with replacement. It is the same for all columns, so that
+    differences of columns are paired. With G groups, G whole groups are drawn. The values are
+    copied only if they are not float64 or if some weights are 0. Other memory does not grow with
+    the number of rows, except for one row of sums for each group.
 
     Parameters
     ----------
@@ -67,8 +67,9 @@ def bootstrap_means(
     -----
     How often each row is drawn is counted, and the counts are multiplied by the values less their
     mean, in blocks of 32,768 rows. Products and sums within a block have 24 binary digits
-    (float32), and blocks are added in float64. The error is below 1e-5 of the spread over the
-    resamples for 1e6 rows or fewer whose values have a normal or exponential distribution.
+    (float32), and blocks are added in float64. The error of a mean is below 1e-6 of the largest
+    deviation of a value from the mean of its column. For 1e6 rows or fewer, in random order, with a
+    normal or exponential distribution it is below 1e-5 of the spread over the resamples.
 
     References
     ----------

@@ -36,6 +36,7 @@ from xentexp.metrics._calibration import (
 )
 from xentexp.metrics._evaluation import check_applies
 from xentexp.metrics._ranking import Gini, KsStatistic, RocAuc
+from xentexp.metrics._running_sums import sum_losses
 from xentexp.metrics._skill import BalancedLoss, D2Score, Perplexity
 
 _KS_EVENTS = 40
@@ -140,7 +141,21 @@ def metric_interval(
 
     Nominal 95 % intervals of AUC covered .92 to .97 in simulations, and .90 with 12 events; those
     of `ks_statistic` .87 to .95 with at least 40 events; those of the debiased squared error .97 to
-    1.00.
+    1.00. With groups (logistic data with a feature and an error by group, 200 draws, Monte Carlo
+    error .015), 20 groups of 30 rows and 50 groups of 20 rows:
+
+    =================================  ===  ===
+    metric                             20   50
+    =================================  ===  ===
+    roc_auc                            .94  .96
+    d2_brier_loss                      .92  .94
+    balanced_categorical_crossentropy  .93  .95
+    perplexity                         .96  .96
+    calibration_slope                  .93  .92
+    calibration_intercept              .95  .94
+    =================================  ===  ===
+
+    Without groups, 300 rows: AUC of three classes .96, paired difference of two AUC .92.
 
     References
     ----------
@@ -158,7 +173,7 @@ def metric_interval(
     >>> y_pred = [0.1, 0.4, 0.35, 0.2, 0.8, 0.7, 0.6, 0.9]
     >>> result = metric_interval(y_true, y_pred, "roc_auc")
     >>> round(result.mean, 3), round(result.low, 3), round(result.high, 3)
-    (0.875, 0.427, 0.985)
+    (0.875, 0.345, 0.989)
     >>> metric_interval(y_true, y_pred, "ece").reason
     "no interval: an interval of this calibration error does not cover; use \
 expected_calibration_error with norm='l2' and debiased=True"
@@ -169,8 +184,8 @@ expected_calibration_error with norm='l2' and debiased=True"
     sample = _read(y_true, [y_pred], metric, folds, repeats, groups, sample_weight, labels, prior)
     try:
         value = sample.value(0)
-    except UndefinedError as error:
-        return sample.interval(math.nan, confidence, reason=str(error))
+    except UndefinedError as undefined:
+        return sample.interval(math.nan, confidence, reason=str(undefined))
     try:
         if isinstance(sample.metric, KsStatistic):
             return _ks_interval(sample, value, confidence, n_resamples, rng)
@@ -338,12 +353,13 @@ class _Sample:
         codes = np.unique(self.groups[np.concatenate(folds)], return_inverse=True)[1]
         weights = [np.ones(len(r)) if self.weight is None else self.weight[r] for r in folds]
         share = np.concatenate([w / w.sum() / len(folds) for w in weights])
-        totals = np.bincount(codes, share)
+        totals = np.bincount(codes, share).astype(np.float64)
         if len(totals) < 2:
             raise _NoIntervalError("an interval needs at least two groups")
-        factors = 1.0 / (1.0 - totals)
+        factors: FloatArray = 1.0 / (1.0 - totals)
         sums = np.bincount(codes, moved)
-        df = satterthwaite(totals, np.bincount(codes, share**2), factors)
+        squares = np.bincount(codes, share**2).astype(np.float64)
+        df = satterthwaite(totals, squares, factors)
         return float(factors @ sums**2), df
 
     def method(self, *, difference: bool = False) -> str:
@@ -540,7 +556,7 @@ def _centred(values: FloatArray, weight: FloatArray, *, unbiased: bool) -> Float
     share = weight / weight.sum()
     moved = share * (values - share @ values)
     if not unbiased:
-        return moved
+        return np.asarray(moved)
     rest = 1.0 - float(share @ share)
     if rest <= 0.0:
         raise _NoIntervalError("an interval needs at least two rows of each class")
@@ -552,14 +568,9 @@ def _weights(data: MetricInput) -> FloatArray:
 
 
 def _row_losses(loss: Loss, data: MetricInput) -> FloatArray:
-    values = loss.per_sample(
-        data.index,
-        data.proba_by_class.T,
-        labels=range(data.n_classes),
-        normalize=None,
-        clip=data.checked.clip,
-    )
-    return _finite(np.asarray(values, dtype=np.float64))
+    _, values = sum_losses(data.checked, [loss], per_sample=True)
+    assert values is not None
+    return _finite(np.asarray(values[loss.name], dtype=np.float64))
 
 
 def _finite(values: FloatArray) -> FloatArray:
@@ -573,7 +584,7 @@ def _of_loss(metric: Loss, data: MetricInput) -> FloatArray:
 
 
 def _of_perplexity(metric: Perplexity, data: MetricInput) -> FloatArray:
-    return metric.value(data) * _of_loss(get_loss("categorical_crossentropy"), data)
+    return np.asarray(metric.value(data) * _of_loss(get_loss("categorical_crossentropy"), data))
 
 
 def _of_balanced(metric: BalancedLoss, data: MetricInput) -> FloatArray:
@@ -592,14 +603,14 @@ def _of_d2(metric: D2Score, data: MetricInput) -> FloatArray:
     # its proportions has no effect of first order.
     prior = metric._prior(data, data.class_weight_sum)
     k = data.n_classes
-    of_class = loss.per_sample(
+    constant = read(
         np.arange(k),
         np.tile(prior, (k, 1)),
         labels=range(k),
         normalize=None,
         clip=data.checked.clip,
     )
-    null = _finite(np.asarray(of_class, dtype=np.float64)[data.index])
+    null = _row_losses(loss, MetricInput(constant))[data.index]
     losses = _row_losses(loss, data)
     mean, mean_null = np.average(losses, weights=weights), np.average(null, weights=weights)
     return -_centred(losses - mean / mean_null * null, weights, unbiased=False) / mean_null
