@@ -127,7 +127,7 @@ def answer_of(
 def _alone(standing: Standing, best: str, value: str) -> str:
     """Answer if no other model has a value; it is compared with a constant model."""
     text = f"{best} has {standing.name} {value}{_own_interval(standing, best)}"
-    last = f"No other model has a value of {standing.name}."
+    last = f"No other model has a value of {standing.name}, constant ones aside."
     constant = next(iter(standing.differences), None)
     if constant is None or standing.differences[constant].reason is not None:
         return f"{text}. {last}"
