@@ -2,6 +2,7 @@
 
 - `mean_interval`: the mean of the losses of rows, with an `Interval`;
 - `paired_difference`: the difference of two models on the same rows, with a `Difference`;
+- `metric_interval`, `metric_difference`: the same for metrics of the whole data set, e.g. AUC;
 - `nested_cross_validation`: the expected loss of an algorithm, with an `Interval`;
 - `compare_paired`: difference of two models over folds; returns a `Comparison`;
 - `bootstrap_means`: means of many columns in the same resamples of the rows;
@@ -28,6 +29,7 @@ from xentexp.inference._several import (
     max_t,
     model_confidence_set,
 )
+from xentexp.inference._whole_sample import metric_difference, metric_interval
 
 __all__ = [
     "BestSet",
@@ -45,6 +47,8 @@ __all__ = [
     "holm",
     "max_t",
     "mean_interval",
+    "metric_difference",
+    "metric_interval",
     "model_confidence_set",
     "nested_cross_validation",
     "order_stability",

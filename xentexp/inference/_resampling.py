@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+from threadpoolctl import threadpool_limits
 
 from xentexp._inputs.asarray import as_array, to_numbers
 from xentexp._inputs.columns import to_weight
@@ -16,7 +17,7 @@ from xentexp.errors import InputError
 
 _BLOCK = 32_768
 """Rows whose counts are drawn at once; their numbers fit into 16 bits and the cache."""
-_BATCH = 16
+_BATCH = 64
 """Resamples whose counts are multiplied by the values at once."""
 
 
@@ -93,7 +94,9 @@ def bootstrap_means(
         table, weight = table[kept], weight[kept]
         codes = None if codes is None else np.unique(codes[kept], return_inverse=True)[1]
     columns = table[:, np.newaxis] if table.ndim == 1 else table
-    means = _resampled(columns, codes, weight, n_resamples, rng)
+    # Small products on several threads take longer, much longer if other programs run.
+    with threadpool_limits(1):
+        means = _resampled(columns, codes, weight, n_resamples, rng)
     return means[:, 0] if table.ndim == 1 else means
 
 
