@@ -14,7 +14,11 @@ FEW_EVENTS = 40
 """Rows of a class below which intervals of AUC and KS cover too little (simulated)."""
 
 NEARLY_EQUAL = 0.99
-"""Correlation of the losses of two models over the rows above which they are nearly equal."""
+"""Correlation of the losses of two models over the rows above which they are nearly equal.
+
+In simulations of 500 rows in 5 folds, intervals over rows covered .83 to .91 for pairs of logistic
+regressions above it (one feature more, another penalty), and .93 for a pair with correlation .2.
+"""
 
 
 @dataclass(frozen=True)

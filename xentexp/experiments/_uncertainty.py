@@ -318,7 +318,7 @@ class _Sample:
             level = mean_interval(model.rows[measure.name], **self.design)
             return dataclasses.replace(level, notes=self._notes(level.notes))
         reason = self._why_no_rows(measure, model)
-        if reason is None:
+        if model.proba is not None and reason is None:
             level = metric_interval(self.y, model.proba, measure, **self._of_metric(measure))
         else:
             nan = math.nan
@@ -367,7 +367,8 @@ class _Sample:
             test_train_ratio=self.ratio or 0.0,
             confidence=self.confidence,
         )
-        if self._why_no_rows(measure, model, best) is not None:
+        why_not = self._why_no_rows(measure, model, best)
+        if model.proba is None or best.proba is None or why_not is not None:
             return self._between(model, best, name, folds, folds.reason)
         rows = metric_difference(
             self.y, model.proba, best.proba, measure, **self._of_metric(measure)
@@ -409,9 +410,14 @@ class _Sample:
         for model in standing.rivals():
             share = self._correlation(models[best], models[model], standing.name)
             if share >= NEARLY_EQUAL:
+                consequence = (
+                    "intervals over rows alone are too narrow for such models"
+                    if "folds" in self.design
+                    else "the interval says little about the same models fitted to other rows"
+                )
                 yield (
                     f"{best} and {model} are nearly equal (correlation {share:.4f} of their losses "
-                    f"over the rows): intervals over rows alone are too narrow for such models."
+                    f"over the rows): {consequence}."
                 )
         yield from standing.below_constant()
         first = [fold.y for fold in self.reference.folds if not fold.repeat]
