@@ -197,7 +197,7 @@ def _values(
     standing = board.standing(name)
     means = [row.value(name) for row in rows]
     decimals = standing.decimals if standing.levels else decimals_for(means)
-    told = {standing.best, *standing.tied} - standing.constant if standing.rivals() else set()
+    told = {standing.best, *standing.tied} - standing.constant if standing.n_tests else set()
     texts = []
     for row, mean in zip(rows, means, strict=True):
         text = _text(mean, decimals)

@@ -303,17 +303,13 @@ class ExperimentResult:
     >>> from sklearn.dummy import DummyClassifier
     >>> from xentexp.experiments import load_dataset, run_experiment
     >>> data = load_dataset("simulated_delinquency", n_samples=300)
-    >>> run_experiment(data, {"prior": DummyClassifier()}, cv=3, metrics=["roc_auc"])
+    >>> models = {"prior": DummyClassifier(), "uniform": DummyClassifier(strategy="uniform")}
+    >>> result = run_experiment(data, models, cv=3, metrics=["roc_auc"])
+    >>> result
     simulated_delinquency: 300 rows, 3 classes, 3 folds
-    <BLANKLINE>
-                              best            prior
-    categorical_crossentropy   low  0.8337 ± 0.0121
-    brier_loss                 low  0.4943 ± 0.0067
-    roc_auc                   high  0.5000 ± 0.0000
-    zero_one_loss              low  0.3433 ± 0.0058
-    <BLANKLINE>
-    Mean ± standard deviation over the folds, ranked by categorical_crossentropy.
-    ... more losses and metrics: leaderboard().to_frame()
+    ...
+    >>> result.uncertainty.best["brier_loss"]
+    'prior'
     """
 
     dataset: Dataset
@@ -362,13 +358,11 @@ class ExperimentResult:
         >>> from xentexp.experiments import load_dataset, run_experiment
         >>> data = load_dataset("simulated_delinquency", n_samples=300)
         >>> result = run_experiment(data, {"prior": DummyClassifier()}, cv=3)
-        >>> result.leaderboard(["brier_loss", "gini"])
-                    best            prior
-        brier_loss   low  0.4943 ± 0.0067
-        gini        high  0.0000 ± 0.0000
-        <BLANKLINE>
-        Mean ± standard deviation over the folds, ranked by categorical_crossentropy.
-        ... more losses and metrics: leaderboard().to_frame()
+        >>> board = result.leaderboard(["brier_loss", "gini"])
+        >>> board.shown()
+        ['brier_loss', 'gini']
+        >>> board.best().model
+        'prior'
         """
         chosen = None if shown is None else tuple(m.name for m in get_metrics(shown, "shown"))
         rows = tuple(map(_row, self.candidate_results))

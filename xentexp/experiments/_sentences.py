@@ -14,7 +14,11 @@ FEW_EVENTS = 40
 """Rows of a class below which intervals of AUC and KS cover too little (simulated)."""
 
 NEARLY_EQUAL = 0.99
-"""Correlation of the losses of two models over the rows above which they are nearly equal."""
+"""Correlation of the losses of two models over the rows above which they are nearly equal.
+
+In simulations of 500 rows in 5 folds, intervals over rows covered .83 to .91 for pairs of logistic
+regressions above it (one feature more, another penalty), and .93 for a pair with correlation .2.
+"""
 
 
 @dataclass(frozen=True)
@@ -56,8 +60,8 @@ class Standing:
 
     def below_constant(self) -> Iterator[str]:
         """Warning if the best model is not better than a constant one."""
-        for model in self.differences:
-            if model not in self.constant or self.differences[model].reason is not None:
+        for model in self.constant_rivals():
+            if self.differences[model].reason is not None:
                 continue
             gap, low, _ = self.gap(model)
             if low <= 0.0 and len(self.rivals()):
@@ -66,6 +70,10 @@ class Standing:
                     f"({self.name} {signed(self.levels[model].mean, self.decimals)}, difference "
                     f"{signed(gap, self.decimals)})."
                 )
+
+    def constant_rivals(self) -> list[str]:
+        """Constant models that have a difference to the best."""
+        return [model for model in self.differences if model in self.constant]
 
     def rivals(self) -> list[str]:
         """Models other than the best that are not constant and have a difference to it."""
@@ -96,18 +104,21 @@ def answer_of(
     if rival is None:
         return _alone(standing, best, value)
     superlative, relation = ("highest", "above") if direction == "higher" else ("lowest", "below")
+    among = ""
+    if any(standing.gap(model)[0] < 0.0 for model in standing.constant_rivals()):
+        among = " of the models that are not constant"
     difference = standing.differences[rival]
     gap, low, high = standing.gap(rival)
     by = signed(gap, standing.decimals)
     if difference.reason is not None:
         if not math.isfinite(gap):
             return (
-                f"{best} has the {superlative} {name}: {value}; it is "
+                f"{best} has the {superlative} {name}{among}: {value}; it is "
                 f"{signed(standing.levels[rival].mean, standing.decimals)} for {rival}."
             )
         return (
-            f"{best} has the {superlative} {name}: {value}, {by} {relation} {rival}. There is no "
-            f"interval of the difference: {difference.reason}."
+            f"{best} has the {superlative} {name}{among}: {value}, {by} {relation} {rival}. There "
+            f"is no interval of the difference: {difference.reason}."
         )
     group = and_list([best, *standing.tied], most=4)
     if gap == low == high == 0.0:
@@ -117,9 +128,11 @@ def answer_of(
         if low > 0.0:
             tests = counted(standing.n_tests, "comparison")
             interval += f", not significant after the adjustment for {tests}"
-        start = f"{group} cannot be told apart by {name}: {best} has the {superlative}, {value}"
+        start = (
+            f"{group} cannot be told apart by {name}: {best} has the {superlative}{among}, {value}"
+        )
     else:
-        start = f"{best} has the {superlative} {name}: {value}"
+        start = f"{best} has the {superlative} {name}{among}: {value}"
     practical = _matters(standing, rival, equivalence, default_margin)
     return f"{start}, {by} {relation} {rival} ({interval}; {_target(difference)}).{practical}"
 
@@ -127,7 +140,7 @@ def answer_of(
 def _alone(standing: Standing, best: str, value: str) -> str:
     """Answer if no other model has a value; it is compared with a constant model."""
     text = f"{best} has {standing.name} {value}{_own_interval(standing, best)}"
-    last = f"No other model has a value of {standing.name}."
+    last = f"No other model has a value of {standing.name}, constant ones aside."
     constant = next(iter(standing.differences), None)
     if constant is None or standing.differences[constant].reason is not None:
         return f"{text}. {last}"

@@ -31,6 +31,7 @@ from xentexp.experiments._sentences import (
     rule_of,
 )
 from xentexp.inference import (
+    Comparison,
     Difference,
     Equivalence,
     Interval,
@@ -38,12 +39,17 @@ from xentexp.inference import (
     equivalence,
     holm,
     mean_interval,
+    metric_difference,
+    metric_interval,
     paired_difference,
     split_ratio,
 )
 from xentexp.metrics._base import Metric
+from xentexp.metrics._calibration import ExpectedCalibrationError, MaximumCalibrationError
 from xentexp.metrics._evaluation import evaluate_checked
+from xentexp.metrics._ranking import KsStatistic
 from xentexp.metrics._registry import get_metric
+from xentexp.metrics._skill import D2Score
 
 VERSION = 1
 """Version of the record of `Uncertainty`."""
@@ -200,6 +206,7 @@ class _Scored:
     constant: bool
     rows: Mapping[str, FloatArray]  # losses of the rows of all folds
     folds: Mapping[str, FloatArray]  # metrics of the whole data set in each fold
+    proba: FloatArray | None  # of the rows of all folds
     undefined: Mapping[str, str]
 
     def has(self, name: str) -> bool:
@@ -271,6 +278,7 @@ class _Sample:
         rows: dict[str, list[FloatArray]] = {}
         folds: dict[str, list[float]] = {}
         undefined: dict[str, str] = {}
+        proba = [fold.proba for fold in predicted.folds]
         for fold in predicted.folds:
             checked = predicted.checked(fold)
             applying = []
@@ -298,6 +306,9 @@ class _Sample:
                 for metric, values in folds.items()
                 if metric not in undefined
             },
+            None
+            if any(p is None for p in proba)
+            else self._all([p for p in proba if p is not None]),
             undefined,
         )
 
@@ -306,22 +317,34 @@ class _Sample:
         if measure.name in model.rows:
             level = mean_interval(model.rows[measure.name], **self.design)
             return dataclasses.replace(level, notes=self._notes(level.notes))
-        nan = math.nan
-        return Interval(
-            mean=float(model.folds[measure.name].mean()),
-            standard_error=nan,
-            low=nan,
-            high=nan,
-            df=nan,
-            target="models",
-            method="",
-            confidence=self.confidence,
-            n_rows=len(self.y),
-            n_groups=None,
-            n_effective=None,
-            notes=(),
-            reason=f"intervals of {measure.name} are not computed in a run",
-        )
+        reason = self._why_no_rows(measure, model)
+        if model.proba is not None and reason is None:
+            level = metric_interval(self.y, model.proba, measure, **self._of_metric(measure))
+        else:
+            nan = math.nan
+            level = Interval(
+                nan, nan, nan, nan, nan, "models", "", self.confidence, len(self.y), reason=reason
+            )
+        mean = float(model.folds[measure.name].mean())
+        return dataclasses.replace(level, mean=mean, notes=self._notes(level.notes))
+
+    def _why_no_rows(self, measure: Metric, *models: _Scored) -> str | None:
+        """Why rows give no interval of a metric of the whole data set."""
+        if "time" in self.design:
+            return f"no interval of {measure.name} is known for rows in time order"
+        if isinstance(measure, KsStatistic):
+            return "its interval takes long; metric_interval of xentexp.inference computes it"
+        if any(model.proba is None for model in models):
+            return "it needs probabilities"
+        return None
+
+    def _of_metric(self, measure: Metric) -> dict[str, Any]:
+        """Arguments of intervals of metrics of the whole data set."""
+        options = {"labels": self.reference.classes, **self.design}
+        if isinstance(measure, D2Score):
+            priors = [np.tile(np.asarray(f.prior), (len(f.rows), 1)) for f in self.reference.folds]
+            options["prior"] = self._all(priors)
+        return options
 
     def _notes(self, notes: tuple[str, ...]) -> tuple[str, ...]:
         """Notes without those on weights that only stand for folds of different sizes."""
@@ -335,27 +358,48 @@ class _Sample:
                 model.rows[name], best.rows[name], test_train_ratio=self.ratio, **self.design
             )
             return dataclasses.replace(rows, notes=self._notes(rows.notes))
+        if isinstance(measure, (ExpectedCalibrationError, MaximumCalibrationError)):
+            reason = f"differences of {name} are biased"
+            return self._between(model, best, name, None, reason)
         folds = compare_paired(
             model.folds[name],
             best.folds[name],
             test_train_ratio=self.ratio or 0.0,
             confidence=self.confidence,
         )
+        why_not = self._why_no_rows(measure, model, best)
+        if model.proba is None or best.proba is None or why_not is not None:
+            return self._between(model, best, name, folds, folds.reason)
+        rows = metric_difference(
+            self.y, model.proba, best.proba, measure, **self._of_metric(measure)
+        )
+        if rows.reason is not None:
+            return self._between(model, best, name, folds, folds.reason)
+        rows = dataclasses.replace(rows, notes=self._notes(rows.notes))
+        if folds.reason is not None or folds.high - folds.low <= rows.high - rows.low:
+            return dataclasses.replace(rows, by_folds=folds)
+        over_folds = self._between(model, best, name, folds, None)
+        return dataclasses.replace(over_folds, by_rows=rows.by_rows, notes=rows.notes)
+
+    def _between(
+        self, model: _Scored, best: _Scored, name: str, folds: Comparison | None, reason: str | None
+    ) -> Difference:
+        """Difference of a metric of the whole data set over the folds, or without interval."""
+        nan = math.nan
+        tested = folds if folds is not None and reason is None else None
         return Difference(
-            folds.difference,
-            folds.standard_error,
-            folds.low,
-            folds.high,
-            folds.statistic,
-            folds.df,
-            folds.p,
+            float(model.folds[name].mean() - best.folds[name].mean()),
+            nan if tested is None else tested.standard_error,
+            nan if tested is None else tested.low,
+            nan if tested is None else tested.high,
+            nan if tested is None else tested.statistic,
+            nan if tested is None else tested.df,
+            nan if tested is None else tested.p,
             "algorithm",
-            "corrected t over folds",
+            "" if tested is None else "corrected t over folds",
             self.confidence,
-            None,
-            folds,
-            (),
-            folds.reason,
+            by_folds=folds,
+            reason=reason,
         )
 
     def warnings(self, standing: Standing, models: Mapping[str, _Scored]) -> Iterator[str]:
@@ -366,9 +410,14 @@ class _Sample:
         for model in standing.rivals():
             share = self._correlation(models[best], models[model], standing.name)
             if share >= NEARLY_EQUAL:
+                consequence = (
+                    "intervals over rows alone are too narrow for such models"
+                    if "folds" in self.design
+                    else "the interval says little about the same models fitted to other rows"
+                )
                 yield (
                     f"{best} and {model} are nearly equal (correlation {share:.4f} of their losses "
-                    f"over the rows): intervals over rows alone are too narrow for such models."
+                    f"over the rows): {consequence}."
                 )
         yield from standing.below_constant()
         first = [fold.y for fold in self.reference.folds if not fold.repeat]

@@ -134,7 +134,7 @@ def _models(text: TextTable, width: int, *, seconds: bool) -> Table:
         justify: Literal["left", "right"] = "left" if number < text.n_text else "right"
         last = number == len(text.headers) - 1
         table.add_column(
-            _in_lines(header, 12), justify=justify, vertical="bottom", style="dim" if last else ""
+            _header(header), justify=justify, vertical="bottom", style="dim" if last else ""
         )
     for place, row in enumerate(text.rows):
         style = "bold green" if place in text.strong else ""
@@ -144,6 +144,10 @@ def _models(text: TextTable, width: int, *, seconds: bool) -> Table:
             cells.append(Text(narrow, style=style if number < 2 else ""))
         table.add_row(*cells)
     return table
+
+
+def _header(text: str) -> str:
+    return "\n".join(_in_lines(part, 14) for part in re.split(r" (?=[(\[])", text))
 
 
 def _in_lines(name: str, width: int) -> str:
