@@ -75,7 +75,7 @@ def test_it_prints_the_difference_to_the_first_model(place: Path, capsys: Output
 
 
 def losses(name: str) -> pd.DataFrame:
-    """Out-of-fold rows of a model with their log loss, from the stored file alone."""
+    """Out-of-fold rows of a model with their log loss, from the stored file only."""
     (path,) = Path.cwd().glob(f"mlartifacts/{ids(name)[0]}/artifacts/predictions/oof.parquet")
     frame = pd.read_parquet(path)
     p = np.where(frame["y"] == 1, frame["proba_1"], frame["proba_0"])

@@ -76,7 +76,7 @@ def predictions(name: str = "logistic") -> Path:
 def test_a_new_loss_is_logged_to_the_same_runs(rescore: Callable[..., dict]) -> None:
     before = logged()
     found = rescore("latest", "--losses", "brier_loss")
-    # The Brier score of scikit-learn, by fold, from the stored file alone.
+    # The Brier score of scikit-learn, by fold, from the stored file only.
     frame = pd.read_parquet(predictions())
     folds = [brier_score_loss(part["y"], part["proba_1"]) for _, part in frame.groupby("fold")]
     after = logged()

@@ -417,7 +417,7 @@ def _print(result: Compared) -> None:
             ]
         rows.append([other.model, *_level_cells(other.level, d), *cells])
     print_table(
-        ["model", result.name, percent, "difference", percent, "p", "better", "equal", "worse"],
+        ["model", "value", percent, "difference", percent, "p", "better", "equal", "worse"],
         rows,
         title=f"{result.name}: difference to {result.reference}",
     )
@@ -437,6 +437,7 @@ def _legend(result: Compared) -> Iterable[str]:
         )
     if any(other.tested and not result.unlike(other) for other in result.others):
         yield f"*: cannot be told from {result.reference} (Holm, two-sided, wider interval)"
+    yield from _of_values(result)
     methods: dict[str, list[str]] = {}
     for other in result.others:
         if other.difference is not None:
@@ -449,6 +450,20 @@ def _legend(result: Compared) -> Iterable[str]:
             yield f"{other.model}: {result.name} is undefined: {other.undefined}"
     for text, models in methods.items():
         yield f"interval of the difference ({', '.join(models)}): {text}"
+
+
+def _of_values(result: Compared) -> Iterable[str]:
+    """How the intervals of the values were computed, or why there are none; each text once."""
+    levels = {result.reference: result.level, **{o.model: o.level for o in result.others}}
+    of_text: dict[str, list[str]] = {}
+    for model, level in levels.items():
+        if level is not None:
+            text = f"{level.method}; about {TARGETS[level.target]}"
+            if level.reason is not None:
+                text = f"none, because {level.reason}"
+            of_text.setdefault(text, []).append(model)
+    for text, models in of_text.items():
+        yield f"interval of the value ({', '.join(models)}): {text}"
 
 
 def _level_cells(level: Interval | None, decimals: int) -> list[str]:
