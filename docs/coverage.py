@@ -18,7 +18,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import expit
+from scipy.special import expit, ndtr, ndtri
 from sklearn.base import BaseEstimator
 from sklearn.ensemble import HistGradientBoostingClassifier
 from sklearn.tree import DecisionTreeClassifier
@@ -29,11 +29,14 @@ from xentexp.inference import (
     equivalence,
     max_t,
     mean_interval,
+    metric_difference,
+    metric_interval,
     model_confidence_set,
     nested_cross_validation,
     paired_difference,
     reliability_band,
 )
+from xentexp.metrics import get_metric
 
 Array = NDArray[Any]
 Data = dict[str, Array]
@@ -271,7 +274,7 @@ DESIGNS = [
     Design("trees 500", ("tree", "smaller tree"), 500),
     Design("trees 2000", ("tree", "smaller tree"), 2000),
     Design("boosters 500", ("booster", "slower booster"), 500, n_simulations=200),
-    Design("boosters 2000", ("booster", "slower booster"), 2000, n_simulations=200),
+    Design("boosters 2000", ("booster", "slower booster"), 2000, n_simulations=100),
     *(
         Design(f"groups {label}", ("logistic", "tree"), sum(sizes), 6, 1, sizes)
         for label, sizes in {
@@ -465,6 +468,55 @@ def binormal(
     if n_groups is not None:
         noise = np.sqrt(0.5) * (noise + rng.normal(size=n_groups)[groups])
     return y, expit(distance * y + noise), groups
+
+
+def trial_of_auc(
+    rng: np.random.Generator, n: int, n_events: int, auc: float, n_groups: int | None
+) -> dict[str, bool]:
+    """AUC of binormal scores."""
+    y, p, groups = binormal(rng, n, n_events, np.sqrt(2.0) * float(ndtri(auc)), n_groups)
+    given = {} if n_groups is None else {"groups": groups}
+    return {"share": covers(metric_interval(y, p, "roc_auc", **given), auc)}
+
+
+def trial_of_two_aucs(rng: np.random.Generator, n: int, n_events: int) -> dict[str, bool]:
+    """Two scores that share their noise with correlation .5; their AUC are .8 and .75."""
+    y = np.arange(n) < n_events
+    shared, own = rng.normal(size=n), rng.normal(size=(n, 2))
+    distance = np.sqrt(2.0) * ndtri([0.8, 0.75])
+    p = expit(distance * y[:, None] + np.sqrt(0.5) * (shared[:, None] + own))
+    result = metric_difference(y.astype(int), p[:, 0], p[:, 1], "roc_auc")
+    return {"share": covers(result, 0.8 - 0.75)}
+
+
+def trial_of_ks(
+    rng: np.random.Generator, n: int, n_events: int, distance: float
+) -> dict[str, bool]:
+    """Kolmogorov-Smirnov statistic of binormal scores."""
+    y, p, _ = binormal(rng, n, n_events, distance)
+    result = metric_interval(y, p, "ks_statistic", n_resamples=300, random_state=rng)
+    return {"share": covers(result, 2.0 * float(ndtr(distance / 2.0)) - 1.0)}
+
+
+def calibration_truth(slope: float) -> float:
+    """Root of the mean squared error over 15 bins of equal width, by numerical integration."""
+    score = np.linspace(-8.0, 8.0, 200_001)
+    density = np.exp(-0.5 * score**2)
+    share, error = np.zeros(15), np.zeros(15)
+    bins = np.minimum((expit(score) * 15).astype(int), 14)
+    np.add.at(share, bins, density)
+    np.add.at(error, bins, density * (expit(slope * score) - expit(score)))
+    return float(np.sqrt((error**2 / share).sum() / share.sum()))
+
+
+def trial_of_calibration_error(
+    rng: np.random.Generator, n: int, slope: float, truth: float
+) -> dict[str, bool]:
+    """Debiased calibration error of predictions expit(z) where expit(slope z) is true."""
+    score = rng.normal(size=n)
+    y = (rng.random(n) < expit(slope * score)).astype(int)
+    error = get_metric("expected_calibration_error", norm="l2", debiased=True)
+    return {"share": covers(metric_interval(y, expit(score), error), truth)}
 
 
 def trial_of_calibration(
@@ -710,6 +762,40 @@ def table_of_nested(cache: Path | None, n: int | None = None) -> list[Row]:
     return [Row(f"{design.label}; logistic", (0.96, 0.99), measured, count)]
 
 
+def table_of_metrics(cache: Path | None, n: int | None = None) -> list[Row]:
+    """Metrics of the whole data set."""
+    count = n or 1000
+    found = []
+    for n_rows, n_events, auc, n_groups, promised in (
+        (300, 12, 0.8, None, None),
+        (300, 40, 0.7, None, (0.92, 0.97)),
+        (300, 40, 0.9, None, (0.92, 0.97)),
+        (1000, 300, 0.8, None, (0.92, 0.97)),
+        (400, 100, 0.8, 20, None),
+        (1000, 300, 0.8, 50, None),
+    ):
+        trial: Trial = partial(
+            trial_of_auc, n=n_rows, n_events=n_events, auc=auc, n_groups=n_groups
+        )
+        words = f"`roc_auc` {auc}; {n_rows:,} rows, {n_events} events"
+        words += f", {n_groups} groups" if n_groups else ""
+        found.append(Row(words, promised, repeated(words, trial, count), count))
+    for n_rows, n_events in ((300, 40), (1000, 300)):
+        trial = partial(trial_of_two_aucs, n=n_rows, n_events=n_events)
+        words = f"difference of two `roc_auc`; {n_rows:,} rows, {n_events} events"
+        found.append(Row(words, (0.92, 0.97), repeated(words, trial, count), count))
+    for n_rows, n_events, distance in ((400, 40, 0.7), (400, 40, 1.5), (2000, 400, 1.0)):
+        trial = partial(trial_of_ks, n=n_rows, n_events=n_events, distance=distance)
+        words = f"`ks_statistic`, distance {distance}; {n_rows:,} rows, {n_events} events"
+        found.append(Row(words, (0.87, 0.95), repeated(words, trial, n or 400), n or 400))
+    for n_rows, slope in ((500, 1.0), (500, 0.7), (2000, 1.0), (2000, 0.7)):
+        truth = calibration_truth(slope)
+        trial = partial(trial_of_calibration_error, n=n_rows, slope=slope, truth=truth)
+        words = f"debiased calibration error, truth {truth:.3f}; {n_rows:,} rows"
+        found.append(Row(words, (0.95, AT_LEAST), repeated(words, trial, count), count))
+    return found
+
+
 def table_of_sets(cache: Path | None, n: int | None = None) -> list[Row]:
     """Which of six models cannot be told from the best; three are equally good."""
     promised = {
@@ -779,6 +865,7 @@ TABLES: dict[str, Callable[[Path | None, int | None], list[Row]]] = {
     "Weights": table_of_weights,
     "Rows in time": table_of_time,
     "Nested cross-validation": table_of_nested,
+    "Metrics of the whole data set": table_of_metrics,
     "Sets of best models": table_of_sets,
     "Equivalence": table_of_equivalence,
     "Tests of calibration": table_of_calibration_tests,
