@@ -236,6 +236,9 @@ def test_a_loss_that_applies_to_no_model(place: Path, capsys: Output) -> None:
     capsys.readouterr()
     assert main(["rescore", "latest", "--losses", "brier_loss"]) == 1
     assert "linear_svm: brier_loss needs probabilities" in capsys.readouterr().out
+    assert main(["rescore", "latest", "--losses", "brier_loss", "--json"]) == 1
+    (model,) = json.loads(capsys.readouterr().out)["models"]
+    assert model["values"]["brier_loss"]["reason"] == "needs probabilities"
 
 
 def test_what_is_refused(place: Path, capsys: Output) -> None:

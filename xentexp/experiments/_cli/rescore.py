@@ -60,7 +60,11 @@ def rescore(options: argparse.Namespace) -> int:
     folds = {model: fold_values(predicted, measures) for model, predicted in predictions.items()}
     found = assess(predictions, measures, models[0].primary, failed=failed)
     if not any(folds.values()):
-        _print(found, names, list(predictions))
+        if options.json:
+            nothing = [add_scores.Changes(model, (), (), ()) for model in able]
+            print_json(_document(parent, names, found, able, nothing, folds, []))
+        else:
+            _print(found, names, list(predictions))
         return 1
     tables = []
     if parent is not None:
