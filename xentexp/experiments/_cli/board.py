@@ -31,7 +31,7 @@ def leaderboard(options: argparse.Namespace) -> int:
     client = tracking.open_client(uri, create=False)
     with tracking.store_errors(uri):
         stored = tracking.read_leaderboard(
-            client, options.experiment, run_id=options.run, every=options.all
+            client, options.experiment, uri=uri, run_id=options.run, every=options.all
         )
     board = stored.board
     if all(row.reason is not None for row in board.rows):
