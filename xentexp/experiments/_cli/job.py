@@ -141,7 +141,8 @@ def run_job(
                 result = replace(result, grouped=grouped_result)
         store.log(run_id, tracking.result_items(result, study.shown))
         for name, items in tracking.interval_items(result, study.shown).items():
-            store.log(children[name], items)
+            if name in children:  # the constant model has no run, unless it is a candidate
+                store.log(children[name], items)
         board = result.leaderboard(study.shown)
         submitted = None
         if study.submission is not None:
