@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Iterable
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from xentexp.errors import NothingToShowError
@@ -26,6 +27,7 @@ _NO_INTERVALS = (
 def leaderboard(options: argparse.Namespace) -> int:
     """Print a leaderboard; return 0, or 1 if the run is incomplete."""
     from xentexp.experiments import _tracking as tracking
+    from xentexp.experiments._tracking.add_scores import stored_uncertainty
 
     uri = tracking.store_uri(options.store)
     client = tracking.open_client(uri, create=False)
@@ -33,16 +35,17 @@ def leaderboard(options: argparse.Namespace) -> int:
         stored = tracking.read_leaderboard(
             client, options.experiment, run_id=options.run, every=options.all
         )
-    board = stored.board
+        board = stored.board
+        if board.uncertainty is None and not options.all:
+            known = stored_uncertainty(client, uri, stored.shown.run_id)
+            board = replace(board, uncertainty=known)
     if all(row.reason is not None for row in board.rows):
         _no_result(stored, every=options.all)
     if options.sort is not None:
         board = board.sorted_by(options.sort)
-    names = board.chosen
     if options.losses is not None:
-        names = None if options.losses == "all" else options.losses.split(",")
-    if options.losses is not None or options.spread:
-        board = board.showing(names, spread=options.spread)
+        board = board.showing(None if options.losses == "all" else options.losses.split(","))
+    board = replace(board, spread=options.spread)
     if options.json:
         print_json(
             {

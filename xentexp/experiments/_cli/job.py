@@ -136,6 +136,15 @@ def run_job(
                 )
                 result = replace(result, grouped=grouped_result)
         store.log(run_id, tracking.result_items(result, study.shown))
+        known = result.uncertainty
+        record = json.dumps(known.to_record(), allow_nan=False, indent=1)
+        store.log(
+            run_id,
+            [
+                tracking.Text("uncertainty.json", record),
+                tracking.Tag("xentexp.answer", known.answer[:LONGEST_TAG]),
+            ],
+        )
         board = result.leaderboard(study.shown)
         submitted = None
         if study.submission is not None:
