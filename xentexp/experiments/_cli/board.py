@@ -27,18 +27,14 @@ _NO_INTERVALS = (
 def leaderboard(options: argparse.Namespace) -> int:
     """Print a leaderboard; return 0, or 1 if the run is incomplete."""
     from xentexp.experiments import _tracking as tracking
-    from xentexp.experiments._tracking.add_scores import stored_uncertainty
 
     uri = tracking.store_uri(options.store)
     client = tracking.open_client(uri, create=False)
     with tracking.store_errors(uri):
         stored = tracking.read_leaderboard(
-            client, options.experiment, run_id=options.run, every=options.all
+            client, options.experiment, uri=uri, run_id=options.run, every=options.all
         )
-        board = stored.board
-        if board.uncertainty is None and not options.all:
-            known = stored_uncertainty(client, uri, stored.shown.run_id)
-            board = replace(board, uncertainty=known)
+    board = stored.board
     if all(row.reason is not None for row in board.rows):
         _no_result(stored, every=options.all)
     if options.sort is not None:

@@ -13,8 +13,9 @@ from typing import Any
 from mlflow import MlflowClient
 
 from xentexp.errors import InputError
+from xentexp.experiments._tracking.artifacts import artifact_file
 from xentexp.experiments._tracking.connect import deferred_signals
-from xentexp.experiments._tracking.find_runs import StoredModel, artifact_file
+from xentexp.experiments._tracking.find_runs import StoredModel
 from xentexp.experiments._tracking.items import LoggedMetric, Text
 from xentexp.experiments._tracking.store import Store
 from xentexp.experiments._uncertainty import ModelUncertainty, Uncertainty
