@@ -63,11 +63,12 @@ class Standing:
         for model in self.constant_rivals():
             if self.differences[model].reason is not None:
                 continue
-            gap, low, _ = self.gap(model)
+            gap, low, high = self.gap(model)
             if low <= 0.0 and len(self.rivals()):
+                verdict = "is worse than" if high < 0.0 else "is not shown to be better than"
                 yield (
-                    f"{self.best} is not shown to be better than the constant model {model} "
-                    f"({self.name} {signed(self.levels[model].mean, self.decimals)}, difference "
+                    f"{self.best} {verdict} the constant model {model} ({self.name} "
+                    f"{signed(self.levels[model].mean, self.decimals)}, difference "
                     f"{signed(gap, self.decimals)})."
                 )
 
