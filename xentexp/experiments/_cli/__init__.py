@@ -97,7 +97,7 @@ options:
   --cfg job              print the configuration and exit; --resolve inserts the values that other
                          keys refer to, --package KEY prints one section
 
-metrics in MLflow (a child run per model; NAME: loss or metric; scores.parquet has all values):
+metrics in MLflow (one child run per model; NAME: loss or metric; scores.parquet has all values):
   cv/NAME                mean over the folds; of losses with equal values only one is logged, the
                          tag xentexp.aliases has the other names
   for losses and metrics of leaderboard=:

@@ -191,8 +191,10 @@ def _sections(run: Any, stored: pd.DataFrame | None) -> dict[str, dict[str, floa
     """Values by section and name: those of the table `stored`, metrics, and other names."""
     sections: dict[str, dict[str, float]] = {}
     if stored is not None:
-        for row in stored[stored["section"] != "fold"].itertuples():
-            sections.setdefault(str(row.section), {})[str(row.name)] = float(row.value)
+        means = stored[stored["section"] != "fold"]
+        columns = (means[column].tolist() for column in ("section", "name", "value"))
+        for section, name, value in zip(*columns, strict=True):
+            sections.setdefault(section, {})[name] = value
     for key, value in run.data.metrics.items():
         section, _, name = key.partition("/")
         # JSON and tables may have infinite values, which metrics lack.
