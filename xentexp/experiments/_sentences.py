@@ -63,11 +63,12 @@ class Standing:
         for model in self.constant_rivals():
             if self.differences[model].reason is not None:
                 continue
-            gap, low, _ = self.gap(model)
+            gap, low, high = self.gap(model)
             if low <= 0.0 and len(self.rivals()):
+                verdict = "is worse than" if high < 0.0 else "is not shown to be better than"
                 yield (
-                    f"{self.best} is not shown to be better than the constant model {model} "
-                    f"({self.name} {signed(self.levels[model].mean, self.decimals)}, difference "
+                    f"{self.best} {verdict} the constant model {model} ({self.name} "
+                    f"{signed(self.levels[model].mean, self.decimals)}, difference "
                     f"{signed(gap, self.decimals)})."
                 )
 
@@ -206,17 +207,20 @@ def default_margin(name: str, best: float) -> float:
 
 def rule_of(standing: Standing) -> str:
     """How intervals and marks are made."""
-    difference = next(
-        (d for m, d in standing.differences.items() if m not in standing.constant and not d.reason),
-        None,
-    )
+    order = [*standing.rivals(), *standing.constant_rivals()]
+    known = (standing.differences[model] for model in order)
+    difference = next((d for d in known if d.reason is None), None)
     if difference is None:
         return ""
     shown = [by for by in (_over_rows(difference), _over_folds(difference)) if by]
     interval = shown[0] if len(shown) == 1 else f"the wider of two: {' and '.join(shown)}"
+    rule = (
+        f"Difference: model minus best, with the {difference.confidence:.0%} interval {interval}."
+    )
+    if not standing.n_tests:
+        return rule
     return (
-        f"Difference: model minus best, with the {difference.confidence:.0%} interval {interval}. "
-        f"* cannot be told from the best: two-sided test with this interval at "
+        f"{rule} * cannot be told from the best: two-sided test with this interval at "
         f"{1.0 - difference.confidence:.2g}, adjusted for "
         f"{counted(standing.n_tests, 'comparison')} (Holm)."
     )

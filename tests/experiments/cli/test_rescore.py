@@ -140,6 +140,12 @@ def test_other_values_are_an_error_without_overwrite(
     assert "cv/brier_loss" not in logged("prior")  # nothing of the other model either
     rescore("latest", "--losses", "brier_loss", "--overwrite")
     assert logged()["cv/brier_loss"] < 0.3
+    # The leaderboard reads the table of all scores, which has one row for each value.
+    table = pd.read_parquet(predictions().parents[1] / "scores.parquet")
+    rows = table[(table["name"] == "brier_loss") & (table["section"] == "cv")]
+    assert rows["value"].tolist() == [pytest.approx(logged()["cv/brier_loss"])]
+    rescore("latest", "--losses", "brier_loss")
+    assert len(pd.read_parquet(predictions().parents[1] / "scores.parquet")) == len(table)
 
 
 def test_a_loss_that_was_registered_later(rescore: Callable[..., dict]) -> None:
@@ -236,6 +242,9 @@ def test_a_loss_that_applies_to_no_model(place: Path, capsys: Output) -> None:
     capsys.readouterr()
     assert main(["rescore", "latest", "--losses", "brier_loss"]) == 1
     assert "linear_svm: brier_loss needs probabilities" in capsys.readouterr().out
+    assert main(["rescore", "latest", "--losses", "brier_loss", "--json"]) == 1
+    (model,) = json.loads(capsys.readouterr().out)["models"]
+    assert model["values"]["brier_loss"]["reason"] == "needs probabilities"
 
 
 def test_what_is_refused(place: Path, capsys: Output) -> None:

@@ -65,6 +65,7 @@ other keys (`xentexp run --cfg job` shows all keys and their values):
   cv.groups=auto|[COLUMN,...]
                              with cv=grouped: search for entities (such as persons), or columns that
                              identify one; null: the groups of the data set
+  cv.n_repeats=N             with cv=repeated or cv=grouped: repeats with other shuffles
   cv.n_test=ROWS             with cv=holdout: number of test rows
   cv.time_column=COLUMN      with cv=time_ordered: feature that orders the rows
   leakage.check=compare|warn|ignore
@@ -96,15 +97,19 @@ options:
   --cfg job              print the configuration and exit; --resolve inserts the values that other
                          keys refer to, --package KEY prints one section
 
-metrics in MLflow (one child run per model; NAME is a loss or metric):
-  cv/NAME                mean over the folds (fold/NAME: value of each fold, as steps)
-  cv_std/NAME            standard deviation over the folds
-  cv_se/NAME             standard error of the mean loss over the rows, assumed to be independent
+metrics in MLflow (one child run per model; NAME: loss or metric; scores.parquet has all values):
+  cv/NAME                mean over the folds; of losses with equal values only one is logged, the
+                         tag xentexp.aliases has the other names
+  for losses and metrics of leaderboard=:
+  cv_low/NAME, cv_high/NAME
+                         limits of the 95% interval of the mean
+  diff/NAME              mean minus the mean of the best model
+  fold/NAME              value of each fold, as steps
   cv_grouped/NAME        mean over grouped folds (leakage.check=compare)
-  test/NAME              value on the labelled rows of dataset.test (test_se/NAME: its
-                         standard error)
+  test/NAME              value on the labelled rows of dataset.test
   regret/NAME            expected loss minus the smallest possible expected loss, if the true
                          probabilities are known (dataset=simulated_delinquency)
+  other metrics:
   matrix_excess/NAME     loss matrix: mean minus the best mean of the column
   matrix_p/NAME          loss matrix: adjusted p-value of the test against the best
   tune/NAME              mean loss of the chosen trials in the inner folds (experiment=tune)

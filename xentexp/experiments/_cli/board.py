@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Iterable
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from xentexp.errors import NothingToShowError
@@ -31,18 +32,16 @@ def leaderboard(options: argparse.Namespace) -> int:
     client = tracking.open_client(uri, create=False)
     with tracking.store_errors(uri):
         stored = tracking.read_leaderboard(
-            client, options.experiment, run_id=options.run, every=options.all
+            client, options.experiment, uri=uri, run_id=options.run, every=options.all
         )
     board = stored.board
     if all(row.reason is not None for row in board.rows):
         _no_result(stored, every=options.all)
     if options.sort is not None:
         board = board.sorted_by(options.sort)
-    names = board.chosen
     if options.losses is not None:
-        names = None if options.losses == "all" else options.losses.split(",")
-    if options.losses is not None or options.spread:
-        board = board.showing(names, spread=options.spread)
+        board = board.showing(None if options.losses == "all" else options.losses.split(","))
+    board = replace(board, spread=options.spread)
     if options.json:
         print_json(
             {

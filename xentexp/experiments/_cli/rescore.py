@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import argparse
 import json
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
+import pandas as pd
 
 from xentexp.experiments._cli.compare import (
     check_priors,
@@ -19,7 +21,7 @@ from xentexp.experiments._cli.compare import (
 from xentexp.experiments._cli.terminal import print_json, print_table, say
 from xentexp.experiments._formatting import and_list, counted, finite_or_none, signed
 from xentexp.experiments._predictions import Predictions
-from xentexp.experiments._tracking.add_scores import Changes
+from xentexp.experiments._tracking.add_scores import Changes, logged_name
 from xentexp.experiments._tracking.find_runs import StoredModel
 from xentexp.experiments._tracking.items import LoggedMetric
 from xentexp.experiments._uncertainty import ModelUncertainty, Uncertainty, assess
@@ -60,20 +62,29 @@ def rescore(options: argparse.Namespace) -> int:
     folds = {model: fold_values(predicted, measures) for model, predicted in predictions.items()}
     found = assess(predictions, measures, models[0].primary, failed=failed)
     if not any(folds.values()):
-        _print(found, names, list(predictions))
+        if options.json:
+            nothing = [add_scores.Changes(model, (), (), ()) for model in able]
+            print_json(_document(parent, names, found, able, nothing, folds, []))
+        else:
+            _print(found, names, list(predictions))
         return 1
-    tables = []
+    rows = {model.name: _score_rows(predictions[model.name], folds[model.name]) for model in able}
+    tables: list[tracking.Item] = []
     if parent is not None:
         record = add_scores.with_scores(old, found, names).to_record()
         tables.append(tracking.Text(add_scores.UNCERTAINTY, json.dumps(record, allow_nan=False)))
         if board is not None:
             tables.append(tracking.Text(add_scores.BOARD, _with_rows(board, folds)))
     with tracking.store_errors(uri):
+        if parent is not None:
+            all_rows = pd.concat(rows, names=["model"]).reset_index("model")
+            tables += add_scores.new_scores(client, uri, parent, all_rows)
         changes = [
             add_scores.find_changes(
                 client,
                 model,
-                _items(found.model(model.name), folds[model.name], whole=whole),
+                _items(model, found.model(model.name), folds[model.name], whole=whole),
+                add_scores.new_scores(client, uri, model.run_id, rows[model.name]),
             )
             for model in able
         ]
@@ -115,19 +126,33 @@ def fold_values(predictions: Predictions, measures: Sequence[Metric]) -> FoldVal
     return {name: found for name, found in values.items() if len(found) == len(predictions.folds)}
 
 
+def _score_rows(predictions: Predictions, folds: FoldValues) -> pd.DataFrame:
+    """Rows of the table of all scores."""
+    rows: list[tuple[str, str, int | None, int | None, float]] = []
+    for name, values in folds.items():
+        for fold, value in zip(predictions.folds, values, strict=True):
+            rows.append(("fold", name, fold.repeat, fold.number, value))
+        rows.append(("cv", name, None, None, float(np.mean(values))))
+        std = float(np.std(values, ddof=1)) if len(values) > 1 else math.nan
+        rows.append(("cv_std", name, None, None, std))
+    return pd.DataFrame(rows, columns=["section", "name", "repeat", "fold", "value"])
+
+
 def _items(
-    found: ModelUncertainty | None, folds: FoldValues, *, whole: bool
+    model: StoredModel, found: ModelUncertainty | None, folds: FoldValues, *, whole: bool
 ) -> Iterator[LoggedMetric]:
     """Metrics of the run of a model; differences only if all models of its run are compared."""
-    for name, values in folds.items():
-        yield LoggedMetric(f"cv/{name}", float(np.mean(values)))
+    for computed, values in folds.items():
+        mean = float(np.mean(values))
+        name = logged_name(model, computed, mean)
+        yield LoggedMetric(f"cv/{name}", mean)
         for step, value in enumerate(values):
             yield LoggedMetric(f"fold/{name}", value, step)
-        level = None if found is None else found.levels.get(name)
+        level = None if found is None else found.levels.get(computed)
         if level is not None and level.reason is None:
             yield LoggedMetric(f"cv_low/{name}", level.low)
             yield LoggedMetric(f"cv_high/{name}", level.high)
-        difference = None if found is None else found.differences.get(name)
+        difference = None if found is None else found.differences.get(computed)
         if whole and difference is not None:
             yield LoggedMetric(f"diff/{name}", difference.difference)
 

@@ -110,8 +110,9 @@ def print_leaderboard(board: Leaderboard, *, title: str, store: str = "") -> Non
         if rest.rows:
             _print_losses(rest, board.primary)
         _print_sentences(board, out, store)
-    for failure in board.failures():
-        out.print(Text(f"failed: {failure}", style="red"), soft_wrap=True)
+    for row in board.ranked():
+        if row.reason is not None:
+            out.print(Text(f"failed: {row.model}: {row.reason}", style="red"), soft_wrap=True)
 
 
 def _print_models(board: Leaderboard, columns: Sequence[str], out: Console) -> Sequence[str]:

@@ -21,6 +21,7 @@ from xentexp.experiments._tracking.items import (
     board_note,
     candidate_items,
     grouped_items,
+    interval_items,
     result_items,
     search_items,
 )
@@ -54,6 +55,7 @@ __all__ = [
     "candidate_items",
     "chart_page",
     "grouped_items",
+    "interval_items",
     "latest_page",
     "log_candidate",
     "log_trials",

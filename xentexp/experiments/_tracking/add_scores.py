@@ -10,12 +10,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 from mlflow import MlflowClient
 
 from xentexp.errors import InputError
+from xentexp.experiments._tracking.aliases import ALIASES
+from xentexp.experiments._tracking.artifacts import artifact_file
 from xentexp.experiments._tracking.connect import deferred_signals
-from xentexp.experiments._tracking.find_runs import StoredModel, artifact_file
-from xentexp.experiments._tracking.items import LoggedMetric, Text
+from xentexp.experiments._tracking.find_runs import StoredModel
+from xentexp.experiments._tracking.items import SCORES, Item, LoggedMetric, Parquet
 from xentexp.experiments._tracking.store import Store
 from xentexp.experiments._uncertainty import ModelUncertainty, Uncertainty
 
@@ -32,10 +35,21 @@ class Changes:
     new: tuple[LoggedMetric, ...]
     unchanged: tuple[str, ...]
     replaced: tuple[str, ...]  # keys whose logged value differs
+    tables: tuple[Parquet, ...] = ()
+
+
+def logged_name(model: StoredModel, name: str, value: float) -> str:
+    """Name under which a run has the values of a loss: another one if it has equal values."""
+    other = str(json.loads(model.tags.get(ALIASES, "{}")).get(name, name))
+    equal = _same(model.metrics.get(f"cv/{other}", math.nan), value)
+    return other if equal else name
 
 
 def find_changes(
-    client: MlflowClient, model: StoredModel, items: Iterable[LoggedMetric]
+    client: MlflowClient,
+    model: StoredModel,
+    items: Iterable[LoggedMetric],
+    tables: tuple[Parquet, ...] = (),
 ) -> Changes:
     """Compare values with those that the run of a model has."""
     by_key: dict[str, list[LoggedMetric]] = {}
@@ -57,7 +71,7 @@ def find_changes(
             replaced.append(key)
         elif not missing:
             unchanged.append(key)
-    return Changes(model, tuple(new), tuple(unchanged), tuple(replaced))
+    return Changes(model, tuple(new), tuple(unchanged), tuple(replaced), tables)
 
 
 def refuse_replacement(changes: Sequence[Changes]) -> None:
@@ -72,17 +86,33 @@ def refuse_replacement(changes: Sequence[Changes]) -> None:
             )
 
 
+def new_scores(
+    client: MlflowClient, uri: str, run_id: str, rows: pd.DataFrame
+) -> tuple[Parquet, ...]:
+    """Table of all scores of a run with new rows; nothing if the run has no such table."""
+    with tempfile.TemporaryDirectory() as folder:
+        file = artifact_file(client, uri, run_id, SCORES, Path(folder))
+        if file is None:  # a run of an older version, whose leaderboard is read from the metrics
+            return ()
+        stored = pd.read_parquet(file)
+    keys = [key for key in ("model", "section", "name") if key in stored]
+    replaced = pd.MultiIndex.from_frame(rows[keys])
+    kept = stored[~pd.MultiIndex.from_frame(stored[keys]).isin(replaced)]
+    added = rows[list(stored.columns)].astype(stored.dtypes.to_dict())
+    return (Parquet(SCORES, pd.concat([kept, added], ignore_index=True)),)
+
+
 def write_scores(
     store: Store,
     changes: Sequence[Changes],
     parent: str | None,
-    tables: Sequence[Text] = (),
+    tables: Sequence[Item] = (),
 ) -> None:
     """Log the changes of each model in one batch, then the tables of the parent run."""
     # A run that is killed in between is completed by the same command: it adds what is missing.
     with deferred_signals():
         for change in changes:
-            store.log(change.model.run_id, change.new)
+            store.log(change.model.run_id, [*change.new, *change.tables])
         if parent is not None:
             store.log(parent, tables)
 

@@ -17,7 +17,7 @@ from mlflow.exceptions import MlflowException
 from xentexp.errors import InputError, unknown_name
 from xentexp.experiments._formatting import counted
 from xentexp.experiments._predictions import Predictions, read_predictions
-from xentexp.experiments._tracking.connect import SQLITE
+from xentexp.experiments._tracking.artifacts import artifact_file
 from xentexp.experiments._tracking.read_back import _pages
 from xentexp.experiments._tracking.run_status import run_status
 from xentexp.experiments.datasets import dataset_cards
@@ -145,25 +145,6 @@ def stored_predictions(client: MlflowClient, uri: str, model: StoredModel) -> Pr
             ordered=_ordered(model),
         )
     return predictions if predictions.version > 1 else _without_guesses(predictions, model)
-
-
-def artifact_file(
-    client: MlflowClient, uri: str, run_id: str, path: str, folder: Path
-) -> Path | None:
-    """File of an artifact, downloaded to `folder` if necessary; None if there is no such file."""
-    if uri.startswith(SQLITE):
-        # The store may have been moved with its folder; MLflow stores the old place.
-        home = Path(uri.removeprefix(SQLITE)).parent
-        local = home / "mlartifacts" / run_id / "artifacts" / path
-        if local.is_file():
-            return local
-    parent = path.rpartition("/")[0]
-    try:
-        if path not in {item.path for item in client.list_artifacts(run_id, parent or None)}:
-            return None
-    except (MlflowException, OSError) as error:
-        raise InputError(f"the artifacts of run {run_id} cannot be read: {error}") from error
-    return Path(client.download_artifacts(run_id, path, str(folder)))
 
 
 def latest_models(client: MlflowClient, experiments: Iterable[str]) -> tuple[StoredModel, ...]:

@@ -2,18 +2,26 @@
 
 from __future__ import annotations
 
+import json
 import math
 import re
+import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 from urllib.parse import quote, urlencode
 
+import pandas as pd
 from mlflow import MlflowClient
 
 from xentexp.errors import InputError, NothingToShowError, unknown_name
 from xentexp.experiments._leaderboard import Leaderboard, Row, higher_is_better
+from xentexp.experiments._tracking.aliases import ALIASES
+from xentexp.experiments._tracking.artifacts import artifact_file
+from xentexp.experiments._tracking.items import SCORES
 from xentexp.experiments._tracking.run_status import RunStatus, run_status, why_no_result
+from xentexp.experiments._uncertainty import Uncertainty
 
 
 def chart_page(experiment_id: str, run_id: str, primary: str) -> str:
@@ -43,6 +51,7 @@ def read_leaderboard(
     client: MlflowClient,
     experiment: str | None,
     *,
+    uri: str = "",
     run_id: str | None = None,
     every: bool = False,
 ) -> StoredBoard:
@@ -59,10 +68,11 @@ def read_leaderboard(
         rows = tuple(_row(run, state) for state in states for run in state.children)
         incomplete = [state.status for state in states if not state.status.whole]
     else:
-        rows = tuple(map(_row, children))
+        rows = tuple(_row(run, stored=_stored_scores(client, uri, run)) for run in children)
     listed = tags.get("xentexp.leaderboard")
     chosen = tuple(listed.split(",")) if listed else None
-    board = Leaderboard(rows, tags["xentexp.primary"], chosen)
+    known = None if every else _uncertainty(client, uri, parent.info.run_id)
+    board = Leaderboard(rows, tags["xentexp.primary"], chosen, known)
     return StoredBoard(name, board, shown.status, tuple(incomplete))
 
 
@@ -177,13 +187,48 @@ def _pages(search: Callable[..., Any], *arguments: Any, **options: Any) -> Itera
             return
 
 
-def _row(run: Any, state: _State | None = None) -> Row:
+def _sections(run: Any, stored: pd.DataFrame | None) -> dict[str, dict[str, float]]:
+    """Values by section and name: those of the table `stored`, metrics, and other names."""
+    sections: dict[str, dict[str, float]] = {}
+    if stored is not None:
+        means = stored[stored["section"] != "fold"]
+        columns = (means[column].tolist() for column in ("section", "name", "value"))
+        for section, name, value in zip(*columns, strict=True):
+            sections.setdefault(section, {})[name] = value
+    for key, value in run.data.metrics.items():
+        section, _, name = key.partition("/")
+        # JSON and tables may have infinite values, which metrics lack.
+        sections.setdefault(section, {}).setdefault(name, value)
+    for alias, logged in json.loads(run.data.tags.get(ALIASES, "{}")).items():
+        for values in sections.values():
+            if logged in values:
+                values.setdefault(alias, values[logged])
+    return sections
+
+
+def _stored_scores(client: MlflowClient, uri: str, run: Any) -> pd.DataFrame | None:
+    """Table of all values of a model; None in stores of earlier versions."""
+    if why_no_result(run) is not None:
+        return None
+    with tempfile.TemporaryDirectory() as folder:
+        file = artifact_file(client, uri, run.info.run_id, SCORES, Path(folder))
+        return None if file is None else pd.read_parquet(file)
+
+
+def _uncertainty(client: MlflowClient, uri: str, run_id: str) -> Uncertainty | None:
+    with tempfile.TemporaryDirectory() as folder:
+        file = artifact_file(client, uri, run_id, "uncertainty.json", Path(folder))
+        if file is None:
+            return None
+        return Uncertainty.from_record(json.loads(file.read_text(encoding="utf-8")))
+
+
+def _row(run: Any, state: _State | None = None, stored: pd.DataFrame | None = None) -> Row:
     """Row of a model; with the `state` of its run, the name says which run it is."""
-    metrics = run.data.metrics
+    sections = _sections(run, stored)
 
     def section(name: str) -> dict[str, float]:
-        prefix = f"{name}/"
-        return {k.removeprefix(prefix): v for k, v in metrics.items() if k.startswith(prefix)}
+        return sections.get(name, {})
 
     model = run.info.run_name
     if state is not None:
@@ -197,7 +242,7 @@ def _row(run: Any, state: _State | None = None) -> Row:
         section("cv_std"),
         section("cv_se"),
         section("regret"),
-        metrics.get("time/fit_seconds", math.nan),
+        run.data.metrics.get("time/fit_seconds", math.nan),
         why_no_result(run),
         section("test"),
         section("test_se"),

@@ -38,6 +38,8 @@ class RunStatus:
             "FAILED": f"of {since} failed",
         }.get(self.status, f"of {since} is incomplete")
         text = f"run {self.run_id[:8]} {happened}; "
+        if not self.planned:
+            return f"{text}no model has a result"
         text += f"{len(self.results)} of {counted(self.planned, 'model')} "
         text += "has a result" if len(self.results) == 1 else "have results"
         if self.failed:
