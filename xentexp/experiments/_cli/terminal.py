@@ -99,6 +99,10 @@ def print_in_parts(table: Callable[[int, int], Table], n_columns: int) -> None:
         start = end
 
 
+LINE = 100
+"""Characters of a line of text, so that sentences are easy to read."""
+
+
 def print_leaderboard(board: Leaderboard, *, title: str, store: str = "") -> None:
     """Print a leaderboard; `store` is the --store option for the printed hint."""
     out = console()
@@ -182,11 +186,15 @@ def _print_losses(text: TextTable, primary: str) -> None:
 def _print_sentences(board: Leaderboard, out: Console, store: str) -> None:
     """Print the answer, warnings and notes."""
     first, *others = sentences(board)
-    out.print(Text(first, style="bold" if board.uncertainty is not None else "dim"))
+    out.print(
+        Text(first, style="bold" if board.uncertainty is not None else "dim"),
+        width=min(out.width, LINE),
+    )
     for sentence in others:
-        out.print(Text(sentence, style="yellow" if sentence.startswith("Warning: ") else "dim"))
+        style = "yellow" if sentence.startswith("Warning: ") else "dim"
+        out.print(Text(sentence, style=style), width=min(out.width, LINE))
     for note in _notes(board, store):
-        out.print(Text(note, style="dim"))
+        out.print(Text(note, style="dim"), width=min(out.width, LINE))
 
 
 def store_option(uri: str) -> str:
