@@ -50,6 +50,10 @@ class InputError(ValueError):
 _MAX_LENGTH = 2000
 
 
+class NothingToShowError(InputError):
+    """The input is valid, but there is no result; the exit code is 1."""
+
+
 class UndefinedError(InputError):
     """The metric has no value on these data, e.g. because they have a single class.
 

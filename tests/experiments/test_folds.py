@@ -220,3 +220,24 @@ def test_classes_that_a_training_part_lacks_are_named() -> None:
     finding = absent_classes(every, cv.folds(every))
     assert finding is not None
     assert "class 'b' in 2 of 2 folds" in finding.message
+
+
+def test_repeated_grouped_folds() -> None:
+    data = load_dataset("simulated_delinquency", n_samples=400)
+    assert data.groups is not None
+    groups = np.asarray(data.groups)
+    once = CrossValidation("grouped", n_splits=4, seed=3).folds(data)
+    folds = CrossValidation("grouped", n_splits=4, n_repeats=3, seed=3).folds(data)
+    assert [(fold.repeat, fold.number) for fold in folds] == [
+        (repeat, number) for repeat in range(3) for number in range(4)
+    ]
+    for fold, first in zip(folds, once, strict=False):
+        np.testing.assert_array_equal(fold.test, first.test)
+    tests = []
+    for repeat in range(3):
+        parts = [fold.test for fold in folds if fold.repeat == repeat]
+        assert sorted(np.concatenate(parts).tolist()) == list(range(400))
+        tests.append({frozenset(part.tolist()) for part in parts})
+    assert tests[0] != tests[1] != tests[2] != tests[0]
+    for fold in folds:
+        assert not set(groups[fold.train]) & set(groups[fold.test])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 
 import numpy as np
@@ -146,38 +147,50 @@ def test_a_table_in_memory_needs_a_name_only():
 
 
 def test_a_result_prints_its_leaderboard_best_first(result):
-    title, _, header, *lines = repr(result).splitlines()
+    title, models, *others, notes = repr(result).split("\n\n")
     assert title == "simulated_delinquency: 300 rows, 3 classes, 3 folds"
-    assert header.split() == ["best", "prior", "logistic"]
-    rows = {line.split()[0]: line.split()[1:] for line in lines[: lines.index("")]}
-    assert list(rows) == [name for name in SHOWN if name in rows]
-    best, mean, _, std, *_ = rows["brier_loss"]
+    lines = models.splitlines()
+    head = next(n for n, line in enumerate(lines) if line.startswith("model "))
+    rows = [line.split() for line in lines[head + 1 :]]
+    # The best model that is not constant, then the constant one, although its loss is lower.
+    assert [row[0] for row in rows] == ["logistic", "prior"]
     prior = result.candidate_results[1]
-    assert (best, mean, std) == (
-        "low", f"{prior.mean()['brier_loss']:.4f}", f"{prior.std()['brier_loss']:.4f}",
-    )  # fmt: skip
-    notes = lines[lines.index("") + 1 :]
-    assert notes[0].endswith("ranked by categorical_crossentropy.")
-    assert notes[1].endswith("more losses and metrics: leaderboard().to_frame()")
-    assert notes[2].startswith("bare failed: fold 0: ValueError")
-    assert "[" not in "".join(notes[:2])  # no markup
+    assert rows[1][1:3] == ["(constant)", f"{prior.mean()['categorical_crossentropy']:.4f}"]
+    assert len(others) == 1
+    printed = [line.split()[0] for line in others[0].splitlines()[1:]]
+    assert "zero_one_loss" in printed
+    notes = notes.splitlines()
+    assert notes[0] == result.uncertainty.answer
+    assert any(note.endswith("more losses and metrics: leaderboard().to_frame()") for note in notes)
+    assert notes[-1].startswith("bare failed: fold 0: ValueError")
 
 
 def test_the_ranking_metric_is_always_among_those_printed(data):
     result = run_experiment(data, {"prior": DummyClassifier()}, cv=3, primary="spherical_loss")
-    assert repr(result).splitlines()[3].split()[0] == "spherical_loss"
+    assert "spherical loss (low)" in result._shown().to_markdown().splitlines()[2]
+    assert result.uncertainty.primary == "spherical_loss"
 
 
-def test_a_single_fold_prints_means_without_a_spread(data):
+def test_objects_with_parameters_are_assessed_as_they_were_computed(data):
+    ece = dataclasses.replace(get_metric("expected_calibration_error"), n_bins=3)
+    models = {"prior": DummyClassifier(), "uniform": DummyClassifier(strategy="uniform")}
+    result = run_experiment(data, models, cv=3, metrics=[ece])
+    for row in result.leaderboard().rows:
+        level = result.uncertainty.model(row.model).levels["expected_calibration_error"]
+        assert level.mean == pytest.approx(row.mean["expected_calibration_error"], rel=1e-12)
+
+
+def test_a_single_fold_has_no_interval_over_folds(data):
     cv = CrossValidation("holdout", n_test=100)
-    text = repr(run_experiment(data, {"prior": DummyClassifier()}, cv, metrics=[]))
-    assert "±" not in "\n".join(text.splitlines()[:-2])
-    assert "nan" not in text
+    models = {"prior": DummyClassifier(), "uniform": DummyClassifier(strategy="uniform")}
+    result = run_experiment(data, models, cv, metrics=[])
+    assert "nan" not in repr(result)
+    assert "folds (corrected t)" not in repr(result)
 
 
 def test_a_result_is_a_table_in_a_notebook(data):
     html = run_experiment(data, {"<b>": DummyClassifier()}, cv=3, metrics=[])._repr_html_()
-    assert html.count("<table") == 1
+    assert html.count("<table") == 2  # models as rows, and the other losses and metrics
     assert "&lt;b&gt;" in html
     assert "<b>" not in html
     assert "brier_loss" in html

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import html
 import math
 
+import numpy as np
 import pytest
+from rich.console import Console
+from scipy.special import expit
 
 from xentexp.errors import InputError
 from xentexp.experiments._cli.terminal import print_leaderboard
-from xentexp.experiments._leaderboard import Leaderboard, Row, best_is
+from xentexp.experiments._leaderboard import SHOWN, Leaderboard, Row, best_is
+from xentexp.experiments._predictions import PredictedFold, Predictions
+from xentexp.experiments._uncertainty import assess
 
 NAN = math.nan
 ROWS = (
@@ -100,10 +106,16 @@ def test_a_leaderboard_without_results_shows_the_errors() -> None:
         failed.sorted_by("gini")
 
 
-def test_one_fold_has_no_standard_deviation() -> None:
-    single = Leaderboard((Row("a", {"gini": 0.5}, {"gini": NAN}),), "gini")
-    assert "±" not in repr(single) + single.to_markdown()
-    assert repr(single).endswith("Ranked by gini.")
+def test_the_spread_of_the_folds_is_shown_on_request() -> None:
+    shown = board("gini").showing(["gini"])
+    assert "0.6000 (0.0200)" not in repr(shown) + shown.to_markdown()
+    with_spread = shown.showing(["gini"], spread=True)
+    for text in (repr(with_spread), with_spread.to_markdown()):
+        assert "0.6000 (0.0200)" in text
+        assert "In brackets: standard deviation over the folds." in text
+    single = Leaderboard((Row("a", {"gini": 0.5}, {"gini": NAN}),), "gini", spread=True)
+    assert "(" not in repr(single).splitlines()[-2].removesuffix("In brackets")
+    assert "±" not in repr(with_spread) + repr(single)
 
 
 def test_a_loss_that_is_registered_elsewhere_is_shown_without_a_rank() -> None:
@@ -116,23 +128,29 @@ def test_a_loss_that_is_registered_elsewhere_is_shown_without_a_rank() -> None:
 
 def test_markdown_of_the_leaderboard() -> None:
     note = board("gini", chosen=("gini", "calibration_slope")).to_markdown()
-    assert note.startswith("Best gini: **bold**, 0.6000 ± 0.0200\n")
-    assert "| gini | high | &nbsp;**0.6000&nbsp;±&nbsp;0.0200**&nbsp; |" in note
-    assert "| calibration_slope | near 1 | &nbsp;**0.8000" in note
+    assert note.startswith("Means over the folds, ranked by gini.\n")
+    assert "| model | gini (high) | calibration slope (near 1) | fit seconds |" in note
+    assert (
+        "| &nbsp;bold&nbsp; | &nbsp;0.6000&nbsp; | &nbsp;0.8000&nbsp; | &nbsp;2.0&nbsp; |" in note
+    )
     assert "categorical_crossentropy" not in note
     assert "metrics cv/NAME of each child run" in note
     assert "Failed: **broken**: no memory" in note
-    assert "-0.0000" not in Leaderboard((Row("a", {"gini": -1e-9}),), "gini").to_markdown()
+    assert (
+        "\N{MINUS SIGN}0.0000"
+        not in Leaderboard((Row("a", {"gini": -1e-9}),), "gini").to_markdown()
+    )
 
 
 def test_printed_leaderboard(capsys: pytest.CaptureFixture[str]) -> None:
     print_leaderboard(board(chosen=("gini", "calibration_slope", "entropy")), title="A trial")
     out = capsys.readouterr().out
     lines = [line.split() for line in out.splitlines()]
-    assert ["gini", "high", "0.3000", "0.6000*", "0.5000"] in lines
-    assert ["calibration_slope", "near", "1", "1.4000", "0.8000*", "-"] in lines
-    assert ["entropy", "-", "0.5000", "0.1000", "-"] in lines
-    assert "3 more losses and metrics: xentexp leaderboard --losses all" in out
+    # model, crossentropy (primary), gini, calibration slope, entropy, fit seconds
+    assert ["timid", "0.4000", "0.3000", "1.4000", "0.5000", "1.0"] in lines
+    assert ["bold", "0.5000", "0.6000", "0.8000", "0.1000", "2.0"] in lines
+    assert ["margin", "-", "0.5000", "-", "-", "3.0"] in lines
+    assert "2 more losses and metrics: xentexp leaderboard --losses all" in out
     assert "failed: broken: no memory" in out
     print_leaderboard(board(), title="A trial")
     out = capsys.readouterr().out
@@ -140,12 +158,82 @@ def test_printed_leaderboard(capsys: pytest.CaptureFixture[str]) -> None:
     assert "more losses" not in out
 
 
+def assessed(models: dict[str, float], primary: str, n: int = 900) -> Leaderboard:
+    """Leaderboard with intervals of models with more or less noise in their scores."""
+    rng = np.random.default_rng(5)
+    signal = rng.normal(size=n)
+    y = (rng.random(n) < expit(signal)).astype(int)
+    predictions, rows = {}, []
+    for name, noise in models.items():
+        proba = expit(signal + noise * rng.normal(size=n))
+        folds = tuple(
+            PredictedFold(0, k, n - len(part), (0.5, 0.5), part, y[part], proba[part])
+            for k, part in enumerate(np.array_split(np.arange(n), 5))
+        )
+        predictions[name] = Predictions("made", "d", (0, 1), False, folds)
+    known = assess(predictions, SHOWN, primary)
+    for model in known.models:
+        if model.model in models:
+            values = {loss: level.mean for loss, level in model.levels.items()}
+            rows.append(Row(model.model, values, seconds=1.0))
+    return Leaderboard(tuple(rows), primary, SHOWN, known)
+
+
+def test_models_are_rows_with_their_difference_to_the_best() -> None:
+    shown = assessed({"good": 0.0, "near": 0.1, "bad": 3.0}, "brier_loss")
+    assert shown.uncertainty is not None
+    text = repr(shown)
+    line = {row.split()[0]: row for row in text.split("\n\n")[0].splitlines() if row[:1].strip()}
+    best, tied = shown.uncertainty.best["brier_loss"], shown.uncertainty.tied["brier_loss"]
+    assert {best, *tied} == {"good", "near"}
+    assert " best " in line[best]
+    assert line[tied[0]].startswith(f"{tied[0]} *")
+    assert not line["bad"].startswith("bad *")
+    model = shown.uncertainty.model("bad")
+    assert model is not None
+    difference = model.differences["brier_loss"]
+    expected = f"+{difference.difference:.4f} [+{difference.low:.4f}, +{difference.high:.4f}]"
+    assert expected in line["bad"]
+    # The class frequencies are a row without marks.
+    assert line["constant"].split()[1] == f"{0.25:.4f}"
+    assert shown.uncertainty.answer in text
+    assert shown.uncertainty.rule in text
+    assert shown.uncertainty.answer in html.unescape(shown._repr_html_())
+    assert shown.to_markdown().startswith(shown.uncertainty.answer.replace("*", "\\*"))
+
+
+def test_stars_of_losses_follow_intervals(capsys: pytest.CaptureFixture[str]) -> None:
+    """Only models that cannot be told from the best, never the constant one or calibration."""
+    print_leaderboard(assessed({"good": 0.0, "near": 0.1, "bad": 3.0}, "gini"), title="A trial")
+    out = capsys.readouterr().out
+    line = {words[0]: words for words in map(str.split, out.splitlines()) if words}
+    starred = [value.endswith("*") for value in line["zero_one_loss"][2:]]
+    assert sum(starred) == 2
+    for calibration in ("expected_calibration_error", "calibration_intercept", "calibration_slope"):
+        assert not any(word.endswith("*") for word in line[calibration])
+    assert line["calibration_slope"][-1] == "-"
+    assert "constant has no calibration_slope: the predicted probability of class 1" in out
+
+
+def test_long_names_and_many_models(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    many = {f"gradient_boosting_number_{n}_with_a_long_name": 0.2 * n for n in range(20)}
+    shown = assessed(many, "brier_loss", 400).showing(["brier_loss", "roc_auc"])
+    for width in (80, 140):
+        narrow = lambda w=width, **_: Console(width=w, highlight=False)  # noqa: E731
+        monkeypatch.setattr("xentexp.experiments._cli.terminal.console", narrow)
+        print_leaderboard(shown, title="A trial")
+        out = capsys.readouterr().out
+        assert "…" not in out
+        assert max(map(len, out.splitlines())) <= width
+        assert out.count("number_") >= 20
+
+
 @pytest.mark.parametrize("width", [60, 80, 100, 140])
 def test_no_number_is_cut_at_any_width(
     width: int, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from rich.console import Console
-
     narrow = lambda **_: Console(width=width, highlight=False)  # noqa: E731
     monkeypatch.setattr("xentexp.experiments._cli.terminal.console", narrow)
     names = [f"model_number_{n}_calibrated" for n in range(7)]

@@ -92,9 +92,9 @@ def test_tuned_and_untuned_models_are_compared_and_every_trial_is_a_run(
     table = client().download_artifacts(candidates["logistic_tuned"].info.run_id, "tuning.json")
     assert len(json.loads(Path(table).read_text())["data"]) == 9
     # Leaderboards and charts do not contain trials.
-    _, board = tracking.read_leaderboard(client(), None)
+    board = tracking.read_leaderboard(client(), None).board
     assert {row.model for row in board.rows} == set(candidates)
-    assert "xentexp.kind" in tracking.latest_page(client(), None)
+    assert "xentexp.kind" in tracking.latest_page(client(), None).page
 
 
 @pytest.mark.long

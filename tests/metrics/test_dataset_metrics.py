@@ -246,6 +246,15 @@ def test_an_absent_class_can_be_skipped() -> None:
 def test_undefined_slopes_raise_an_undefined_error() -> None:
     with pytest.raises(UndefinedError, match="same for every row"):
         metrics.calibration_slope([0, 1, 1], [0.4, 0.4, 0.4])
+    rounded = np.float32(0.2212) * (1 + np.float32([0, 1, -1, 2]) * np.finfo(np.float32).eps)
+    with pytest.raises(UndefinedError, match="same for every row, up to rounding"):
+        metrics.calibration_slope([0, 1, 0, 1], rounded)  # was of the order of 1e7
+    logits = np.array([0.0, 1.0, 0.5, 0.2, 0.7])
+    slopes = [
+        metrics.calibration_slope([0, 1, 0, 1, 0], 1 / (1 + np.exp(-logits * scale)))
+        for scale in (1.0, 1e-4)
+    ]
+    assert slopes[1] == pytest.approx(slopes[0] * 1e4, rel=1e-6)  # nearly constant, but defined
     for y in ([0, 0, 1, 1], [1, 1, 0, 0]):  # equal predictions in the middle, but no overlap
         with pytest.raises(UndefinedError, match=r"separate class 1 .* infinite"):
             metrics.calibration_slope(y, [0.1, 0.5, 0.5, 0.8])

@@ -120,7 +120,8 @@ def run_command(words: list[str], *, really: bool) -> str:
     """Run a command of xentexp in this process and return what it prints."""
     from xentexp.experiments._cli import _parser, main
 
-    if words[0] == "ui" or (words[0] == "leaderboard" and not really):
+    needs_run = words[0] in ("leaderboard", "compare", "rescore")
+    if words[0] == "ui" or (needs_run and not really):
         _parser().parse_args(words)  # ui serves until it is stopped
         return ""
     out, err = io.StringIO(), io.StringIO()

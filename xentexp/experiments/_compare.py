@@ -153,7 +153,8 @@ def run_experiment(
     finally:
         fits.close()
     ordered = tuple(o for candidate in candidates for o in candidate_results[candidate.name])
-    return ExperimentResult(dataset, tuple(folds), ordered, first)
+    computed: tuple[Metric, ...] = (*(measures.losses or ()), *measures.metrics)
+    return ExperimentResult(dataset, tuple(folds), ordered, first, measures=computed)
 
 
 def _candidates(models: Mapping[str, Any] | Iterable[Candidate]) -> list[Candidate]:

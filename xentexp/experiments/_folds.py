@@ -54,7 +54,8 @@ class CrossValidation:
     n_splits : int, default=5
         Number of folds, at least 2. Not used with ``"holdout"``.
     n_repeats : int, default=1
-        Number of repeats, at least 1. Only used with ``"repeated"``.
+        Number of repeats with other shuffles, at least 1. Only used with ``"repeated"`` and
+        ``"grouped"``.
     time_column : str, default=None
         Feature that orders the rows in time: numbers, ordered categories or ISO 8601 dates.
         Required with ``"time_ordered"`` and only used there.
@@ -394,8 +395,11 @@ def _grouped(cv: CrossValidation, dataset: Dataset) -> Iterator[Any]:
             f"n_splits must be at most the number of groups, {n_groups}; got {cv.n_splits}"
         )
     codes = _check_classes(cv, dataset)
-    splitter = StratifiedGroupKFold(cv.n_splits, shuffle=True, random_state=cv.seed)
-    return iter(splitter.split(codes, codes, groups))
+    # The first repeat has the folds of a run without repeats.
+    later = np.random.default_rng(cv.seed).integers(2**31, size=cv.n_repeats - 1)
+    for seed in (cv.seed, *later.tolist()):
+        splitter = StratifiedGroupKFold(cv.n_splits, shuffle=True, random_state=seed)
+        yield from splitter.split(codes, codes, groups)
 
 
 def _time_ordered(cv: CrossValidation, dataset: Dataset) -> Iterator[Any]:
@@ -456,7 +460,7 @@ STRATIFYING = ("stratified", "repeated", "grouped")
 CV_OPTIONS: dict[str, tuple[str, ...]] = {
     "stratified": ("n_splits",),
     "repeated": ("n_splits", "n_repeats"),
-    "grouped": ("n_splits", "groups"),
+    "grouped": ("n_splits", "n_repeats", "groups"),
     "time_ordered": ("n_splits", "time_column"),
     "holdout": ("n_test",),
 }

@@ -8,6 +8,7 @@ import textwrap
 from collections.abc import Iterable, Sequence
 
 DASH = "–"  # noqa: RUF001
+MINUS = "−"  # noqa: RUF001
 
 
 def percent(value: float) -> str:
@@ -51,6 +52,34 @@ def number(value: float) -> str:
 def fixed(value: float, decimals: int = 4, *, sign: str = "") -> str:
     """Number with fixed decimals, never ``-0``; a hyphen for NaN."""
     return "-" if math.isnan(value) else f"{value:{sign}z.{decimals}f}"
+
+
+def signed(value: float, decimals: int = 4, *, sign: str = "") -> str:
+    """Number for people: fixed decimals and a true minus sign; ``undefined`` for NaN."""
+    if math.isnan(value):
+        return "undefined"
+    if 1e5 <= abs(value) < math.inf:
+        return f"{value:{sign}.3g}".replace("-", MINUS)
+    return fixed(value, decimals, sign=sign).replace("-", MINUS)
+
+
+def decimals_for(values: Iterable[float], errors: Iterable[float] = (), *, least: int = 4) -> int:
+    """Decimals of a column: at least `least`, more if all values or errors are smaller."""
+    sizes = [abs(value) for value in values if math.isfinite(value) and value != 0.0]
+    errors = [error for error in errors if math.isfinite(error) and error > 0.0]
+    needed = [least]
+    if sizes:
+        needed.append(3 - math.floor(math.log10(max(sizes))) if max(sizes) < 0.1 else least)
+    if errors:
+        needed.append(-math.floor(math.log10(min(errors))))  # one digit of the smallest error
+    return min(max(needed), 8)
+
+
+def and_list(names: Sequence[str], *, most: int = 20) -> str:
+    """Names in a sentence: ``a``, ``a and b``, ``a, b and c``, ``a, b and 4 more``."""
+    if len(names) > most:
+        names = [*names[: most - 1], f"{len(names) - most + 1} more"]
+    return " and ".join(part for part in (", ".join(names[:-1]), *names[-1:]) if part)
 
 
 def setting(value: object, digits: int = 6) -> str:

@@ -9,8 +9,14 @@ from dataclasses import dataclass, field, replace
 from html import escape
 from typing import TYPE_CHECKING, Any
 
+from xentexp._inputs.options import check_bool
 from xentexp.errors import InputError, unknown_name
-from xentexp.experiments._formatting import escaped, finite_or_none, fixed, markdown_table, spaced
+from xentexp.experiments._formatting import escaped, finite_or_none
+from xentexp.experiments._ranking import better as better
+from xentexp.experiments._ranking import distance
+from xentexp.experiments._ranking import higher_is_better as higher_is_better
+from xentexp.experiments._sentences import Standing
+from xentexp.experiments._uncertainty import Uncertainty
 from xentexp.losses import LOSSES
 from xentexp.metrics._registry import DEFAULT_METRICS, get_metric
 
@@ -30,29 +36,6 @@ SHOWN = (
     "zero_one_loss",
 )
 """Losses and metrics that a result prints if they apply; equal to leaderboard of conf/run.yaml."""
-
-
-def better(name: str) -> tuple[str, float] | None:
-    """Direction (lower, higher, nearest) and optimum; None if it does not rank or is unknown."""
-    try:
-        metric = get_metric(name)
-    except InputError:
-        return None
-    direction, optimum = metric.properties.direction, metric.properties.optimum
-    return None if direction == "none" else (direction, math.nan if optimum is None else optimum)
-
-
-def higher_is_better(name: str) -> bool:
-    """Whether higher values of a loss or metric are better."""
-    direction = better(name)
-    return direction is not None and direction[0] == "higher"
-
-
-def _distance(name: str, value: float) -> float:
-    """Sort key of a value, lower is better; infinity for NaN."""
-    direction, optimum = better(name) or ("lower", math.nan)
-    distance = {"lower": value, "higher": -value, "nearest": abs(value - optimum)}[direction]
-    return math.inf if math.isnan(distance) else distance
 
 
 def _name_among(name: str, known: Sequence[str]) -> str:
@@ -89,10 +72,11 @@ class Row:
 class Leaderboard:
     """Table of candidates by losses and metrics, best candidate first.
 
-    `ExperimentResult.leaderboard` makes it. It prints means and standard deviations over the folds,
-    also in notebooks. Each row of the leaderboard is one candidate, with the attributes ``model``
-    (name), ``mean``, ``std``, ``standard_error`` and ``regret`` (dicts by name of the loss or
-    metric), ``seconds`` (time of all fits) and ``reason`` (error of a failed candidate, or None).
+    `ExperimentResult.leaderboard` makes it. It prints means over the folds and the differences to
+    the best candidate with their intervals, also in notebooks. Each row of the leaderboard is one
+    candidate, with the attributes ``model`` (name), ``mean``, ``std``, ``standard_error`` and
+    ``regret`` (dicts by name of the loss or metric), ``seconds`` (time of all fits) and ``reason``
+    (error of a failed candidate, or None).
     With a labelled test set, ``test`` and ``test_standard_error`` are its scores, and
     ``test_reason`` says why there are none. Tables show them as ``test/NAME``.
 
@@ -104,6 +88,10 @@ class Leaderboard:
         Name of the loss or metric that ranks the candidates.
     chosen : tuple of str or None, default=None
         Losses and metrics that tables show, if some candidate has a value. None shows all.
+    uncertainty : Uncertainty or None, default=None
+        Intervals, differences to the best candidate and the answer in sentences. None shows none.
+    spread : bool, default=False
+        If True, tables show the standard deviations over the folds.
 
     Examples
     --------
@@ -121,21 +109,23 @@ class Leaderboard:
     rows: tuple[Row, ...]
     primary: str
     chosen: tuple[str, ...] | None = None
+    uncertainty: Uncertainty | None = None
+    spread: bool = False
 
     def __repr__(self) -> str:
-        if self._all_failed():
-            return "\n".join(self._notes())
-        return "\n".join([self._table().to_string(), "", *self._notes()])
+        from xentexp.experiments._board_tables import tables
+
+        texts = [table.to_text() for table in tables(self)]
+        return "\n\n".join([*texts, "\n".join(self._notes())])
 
     def _repr_html_(self) -> str:
-        notes = "".join(f"<p>{escape(note)}</p>" for note in self._notes())
-        return notes if self._all_failed() else f"{self._table().to_html()}{notes}"
+        from xentexp.experiments._board_tables import tables
+
+        texts = "".join(table.to_html() for table in tables(self))
+        return texts + "".join(f"<p>{escape(note)}</p>" for note in self._notes())
 
     def _all_failed(self) -> bool:
         return all(row.reason is not None for row in self.rows)
-
-    def _has_std(self) -> bool:
-        return any(not math.isnan(value) for row in self.rows for value in row.std.values())
 
     def to_frame(self) -> pd.DataFrame:
         """Means over the folds as a data frame.
@@ -162,37 +152,42 @@ class Leaderboard:
         }
         return pd.DataFrame(values, index=pd.Index(names, name="metric", dtype=object), dtype=float)
 
-    def _table(self) -> pd.DataFrame:
-        """Text of means and standard deviations, with a column for the direction."""
-        import pandas as pd
+    def standing(self, name: str) -> Standing:
+        """Intervals and differences to the best candidate by one loss or metric.
 
-        names = self.shown()
-        tested = self.tested(names)
-        columns = {
-            row.model: [
-                *(_mean_std(row, name) for name in names),
-                *(fixed(row.test.get(name, math.nan)) for name in tested),
-            ]
-            for row in self.ranked()
-            if row.reason is None
-        }
-        best = [best_is(name) for name in (*names, *tested)]
-        index = [*names, *(f"test/{name}" for name in tested)]
-        return pd.DataFrame({"best": best, **columns}, index=index)
+        Parameters
+        ----------
+        name : str
+            Loss or metric, one of `names`.
+
+        Returns
+        -------
+        Standing
+            Empty if there are no intervals of it.
+        """
+        if self.uncertainty is None:
+            return Standing(name, {}, {}, None, (), frozenset())
+        return self.uncertainty.standing(name)
 
     def _notes(self) -> list[str]:
+        """Sentences below the tables in Python."""
+        from xentexp.experiments._board_tables import sentences
+
         if self._all_failed():
-            notes = ["No candidate has a result."]
-        elif self._has_std():
-            notes = [f"Mean ± standard deviation over the folds, ranked by {self.primary}."]
-        else:
-            notes = [f"Ranked by {self.primary}."]
-        notes += self.test_notes()
+            return ["No candidate has a result.", *self.failures()]
         hidden = len(self.names()) - len(self.shown())
-        if hidden:
-            notes += [f"{hidden} more losses and metrics: leaderboard().to_frame()"]
-        failed = (row for row in self.ranked() if row.reason is not None)
-        return notes + [f"{row.model} failed: {row.reason}" for row in failed]
+        more = [f"{hidden} more losses and metrics: leaderboard().to_frame()"] if hidden else []
+        return [*sentences(self), *more, *self.failures()]
+
+    def failures(self) -> list[str]:
+        """Failed candidates with the error.
+
+        Returns
+        -------
+        list of str
+            One sentence for each.
+        """
+        return [f"{row.model} failed: {row.reason}" for row in self.ranked() if row.reason]
 
     def ranked(self) -> list[Row]:
         """Candidates in the order of the primary loss or metric.
@@ -206,8 +201,8 @@ class Leaderboard:
         def key(row: Row) -> tuple[int, float]:
             if row.reason is not None:
                 return 2, 0.0
-            distance = _distance(self.primary, row.value(self.primary))
-            return (0, distance) if distance < math.inf else (1, 0.0)
+            rank = distance(self.primary, row.value(self.primary))
+            return (0, rank) if rank < math.inf else (1, 0.0)
 
         return sorted(self.rows, key=key)
 
@@ -330,7 +325,7 @@ class Leaderboard:
         values = [row.mean[name] for row in self.rows if not math.isnan(row.value(name))]
         if not values or better(name) is None:
             return None
-        return min(values, key=lambda value: _distance(name, value))
+        return min(values, key=lambda value: distance(name, value))
 
     def sorted_by(self, name: str) -> Leaderboard:
         """Rank the same candidates by another loss or metric.
@@ -358,15 +353,18 @@ class Leaderboard:
         chosen = self.chosen
         if chosen is not None and name not in chosen:
             chosen = (name, *chosen)
-        return replace(self, primary=name, chosen=chosen)
+        known = None if self.uncertainty is None else self.uncertainty.ranked_by(name)
+        return replace(self, primary=name, chosen=chosen, uncertainty=known)
 
-    def showing(self, names: Sequence[str] | None) -> Leaderboard:
+    def showing(self, names: Sequence[str] | None, *, spread: bool | None = None) -> Leaderboard:
         """Show other losses and metrics in tables.
 
         Parameters
         ----------
         names : sequence of str or None
             Losses and metrics to show, aliases accepted; None shows all.
+        spread : bool or None, default=None
+            If True, tables show the standard deviations over the folds; None keeps the setting.
 
         Returns
         -------
@@ -378,8 +376,10 @@ class Leaderboard:
         InputError
             If `names` is empty, or no candidate has a value of one of them.
         """
+        spread = self.spread if spread is None else spread
+        check_bool("spread", spread)
         if names is None:
-            return replace(self, chosen=None)
+            return replace(self, chosen=None, spread=spread)
         known = self.names()
         names = [_name_among(name, known) for name in names]
         for name in names:
@@ -387,7 +387,7 @@ class Leaderboard:
                 raise self._no_value(name, "loss or metric of this leaderboard", known)
         if not names:
             raise InputError("names must contain at least one loss or metric to show; got none")
-        return replace(self, chosen=tuple(names))
+        return replace(self, chosen=tuple(names), spread=spread)
 
     def _no_value(self, name: str, what: str, known: Sequence[str]) -> InputError:
         """Error for a loss or metric that the candidates do not have, or that is unknown."""
@@ -409,46 +409,19 @@ class Leaderboard:
         Returns
         -------
         str
-            One line per loss or metric, one column per candidate, best candidate first; the best
-            value of each line is bold.
+            The answer, one line per candidate, best candidate first, and further sentences.
         """
-        rows = [row for row in self.ranked() if row.reason is None]
-        best = self.best()
-        lines = []
-        if best is not None:
-            value, std = best.mean[self.primary], best.std.get(self.primary, math.nan)
-            text = fixed(value) if math.isnan(std) else f"{fixed(value)} ± {std:.4f}"
-            lines += [f"Best {self.primary}: **{escaped(best.model)}**, {text}", ""]
-        shown = self.shown()
-        cells = [
-            [name, best_is(name), *(self._markdown_cell(row, name) for row in rows)]
-            for name in shown
-        ]
-        cells += [
-            [f"test/{name}", best_is(name), *(_markdown_test(row, name) for row in rows)]
-            for name in self.tested(shown)
-        ]
-        headers = ["loss or metric", "best", *(escaped(spaced(row.model)) for row in rows)]
-        lines += [markdown_table(headers, cells, n_text_columns=2)]
-        mean = "Mean ± standard deviation over the folds; ranked" if self._has_std() else "Ranked"
-        lines += ["", f"{mean} by {self.primary}."]
-        lines += self.test_notes()
-        if len(self.names()) > len(shown):
-            lines += ["All losses and metrics: metrics cv/NAME of each child run."]
-        failed = [row for row in self.ranked() if row.reason is not None]
-        for row in failed:
-            lines += [f"\nFailed: **{escaped(row.model)}**: {escaped(str(row.reason))}"]
-        return "\n".join(lines)
+        from xentexp.experiments._board_tables import sentences, tables
 
-    def _markdown_cell(self, row: Row, name: str) -> str:
-        if math.isnan(row.value(name)):
-            return "-"
-        std = row.std.get(name, math.nan)
-        text = fixed(row.mean[name])
-        if not math.isnan(std):
-            text += f"&nbsp;±&nbsp;{std:.4f}"
-        mark = "**" if row.mean[name] == self.best_value(name) else ""
-        return f"&nbsp;{mark}{text}{mark}&nbsp;"  # MLflow sets no space between columns
+        first, *others = sentences(self) if not self._all_failed() else ["All models failed."]
+        lines = [escaped(first), "", *(f"{table.to_markdown()}\n" for table in tables(self))]
+        lines += [f"- {escaped(note)}" for note in others]
+        if len(self.names()) > len(self.shown()):
+            lines += ["- All losses and metrics: metrics cv/NAME of each child run."]
+        for row in self.ranked():
+            if row.reason is not None:
+                lines += [f"\nFailed: **{escaped(row.model)}**: {escaped(row.reason)}"]
+        return "\n".join(lines)
 
     def to_records(self) -> list[dict[str, Any]]:
         """Rows for JSON, with all losses and metrics.
@@ -485,6 +458,25 @@ class Leaderboard:
             for row in self.ranked()
         ]
 
+    def to_document(self) -> dict[str, Any]:
+        """Leaderboard and intervals for JSON.
+
+        Returns
+        -------
+        dict
+            ``primary``; ``leaderboard``, see `to_records`; with intervals also ``answer``, ``rule``
+            (how intervals and marks are made), ``warnings`` and ``uncertainty``: for each model and
+            loss or metric its own value (``levels``) and the difference to the best
+            (``differences``), with standard error, limits and target. Infinite values of
+            ``uncertainty`` are the text "inf" or "-inf".
+        """
+        document: dict[str, Any] = {"primary": self.primary, "leaderboard": self.to_records()}
+        if self.uncertainty is not None:
+            record = self.uncertainty.to_record()
+            document |= {key: record[key] for key in ("answer", "rule", "warnings")}
+            document["uncertainty"] = record
+        return document
+
 
 def best_is(name: str) -> str:
     """Short text for the direction: ``low``, ``high``, ``near 1``, or ``-`` without a rank."""
@@ -493,13 +485,3 @@ def best_is(name: str) -> str:
         return "-"
     kind, optimum = direction
     return {"lower": "low", "higher": "high", "nearest": f"near {optimum:g}"}[kind]
-
-
-def _markdown_test(row: Row, name: str) -> str:
-    value = row.test.get(name, math.nan)
-    return "-" if math.isnan(value) else f"&nbsp;{fixed(value)}&nbsp;"
-
-
-def _mean_std(row: Row, name: str) -> str:
-    mean, std = row.value(name), row.std.get(name, math.nan)
-    return fixed(mean) if math.isnan(std) else f"{fixed(mean)} ± {fixed(std)}"

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import cached_property
 from html import escape
 from typing import Any
 
@@ -15,8 +16,10 @@ from xentexp.experiments._folds import Fold
 from xentexp.experiments._formatting import counted
 from xentexp.experiments._leaderboard import SHOWN, Leaderboard, Row
 from xentexp.experiments._predictions import Predictions, of_candidate
+from xentexp.experiments._uncertainty import Uncertainty, assess
 from xentexp.experiments.datasets import Dataset
 from xentexp.losses import Loss
+from xentexp.metrics._base import Metric
 from xentexp.metrics._evaluation import Evaluation
 from xentexp.metrics._registry import get_metrics
 from xentexp.metrics._running_sums import LossState
@@ -292,23 +295,21 @@ class ExperimentResult:
     grouped : ExperimentResult or None
         Result of the same candidates on folds that keep entities together. Set by ``xentexp run``
         if the random folds share entities; None otherwise.
+    measures : tuple of Loss and DatasetMetric
+        Losses and metrics that were computed; without losses if all that apply were computed.
 
     Examples
     --------
     >>> from sklearn.dummy import DummyClassifier
     >>> from xentexp.experiments import load_dataset, run_experiment
     >>> data = load_dataset("simulated_delinquency", n_samples=300)
-    >>> run_experiment(data, {"prior": DummyClassifier()}, cv=3, metrics=["roc_auc"])
+    >>> models = {"prior": DummyClassifier(), "uniform": DummyClassifier(strategy="uniform")}
+    >>> result = run_experiment(data, models, cv=3, metrics=["roc_auc"])
+    >>> result
     simulated_delinquency: 300 rows, 3 classes, 3 folds
-    <BLANKLINE>
-                              best            prior
-    categorical_crossentropy   low  0.8337 ± 0.0121
-    brier_loss                 low  0.4943 ± 0.0067
-    roc_auc                   high  0.5000 ± 0.0000
-    zero_one_loss              low  0.3433 ± 0.0058
-    <BLANKLINE>
-    Mean ± standard deviation over the folds, ranked by categorical_crossentropy.
-    ... more losses and metrics: leaderboard().to_frame()
+    ...
+    >>> result.uncertainty.best["brier_loss"]
+    'prior'
     """
 
     dataset: Dataset
@@ -316,6 +317,7 @@ class ExperimentResult:
     candidate_results: tuple[CandidateResult, ...]
     primary: str
     grouped: ExperimentResult | None = None
+    measures: tuple[Metric, ...] = ()
 
     def __repr__(self) -> str:
         return f"{self._title()}\n\n{self._shown()!r}"
@@ -356,16 +358,39 @@ class ExperimentResult:
         >>> from xentexp.experiments import load_dataset, run_experiment
         >>> data = load_dataset("simulated_delinquency", n_samples=300)
         >>> result = run_experiment(data, {"prior": DummyClassifier()}, cv=3)
-        >>> result.leaderboard(["brier_loss", "gini"])
-                    best            prior
-        brier_loss   low  0.4943 ± 0.0067
-        gini        high  0.0000 ± 0.0000
-        <BLANKLINE>
-        Mean ± standard deviation over the folds, ranked by categorical_crossentropy.
-        ... more losses and metrics: leaderboard().to_frame()
+        >>> board = result.leaderboard(["brier_loss", "gini"])
+        >>> board.shown()
+        ['brier_loss', 'gini']
+        >>> board.best().model
+        'prior'
         """
         chosen = None if shown is None else tuple(m.name for m in get_metrics(shown, "shown"))
-        return Leaderboard(tuple(map(_row, self.candidate_results)), self.primary, chosen)
+        rows = tuple(map(_row, self.candidate_results))
+        return Leaderboard(rows, self.primary, chosen, self.uncertainty)
+
+    @cached_property
+    def uncertainty(self) -> Uncertainty:
+        """Intervals, differences to the best candidate, and the answer in sentences.
+
+        It is computed on first use from the out-of-fold predictions, for the primary loss or metric
+        and for those that the result prints. With results on grouped folds (`grouped`), their
+        answer is one of the warnings.
+        """
+        predictions = {
+            c.candidate.name: predicted
+            for c in self.candidate_results
+            if (predicted := out_of_fold(c, self.dataset)) is not None
+        }
+        failed = [c.candidate.name for c in self.candidate_results if c.error is not None]
+        computed = {name for c in self.candidate_results for name in c.mean()}
+        measures: dict[str, Metric] = {measure.name: measure for measure in self.measures}
+        shown = [measures.get(name, name) for name in SHOWN if name in computed]
+        primary = measures.get(self.primary, self.primary)
+        result = assess(predictions, shown, primary, failed=failed)
+        if self.grouped is None:
+            return result
+        warning = f"on folds that keep entities together: {self.grouped.uncertainty.answer}"
+        return replace(result, warnings=(*result.warnings, warning))
 
 
 def _row(candidate_result: CandidateResult) -> Row:

@@ -210,7 +210,8 @@ def difference_of(first: FloatArray, second: FloatArray) -> FloatArray:
     with np.errstate(invalid="ignore", over="ignore"):
         difference = np.asarray(first - second)
         size = np.maximum(np.abs(first), np.abs(second))
-        difference[np.abs(difference) < _ROUNDING * size] = 0.0  # not an infinite one
+        rounding = np.isfinite(difference) & (np.abs(difference) <= _ROUNDING * size)
+        difference[rounding] = 0.0
     return difference
 
 

@@ -230,6 +230,10 @@ _CLIPPED = (
 )
 
 
+_ROUNDING = 4.0 * float(np.finfo(np.float32).eps)
+"""Range of log-odds, as a proportion, below which predictions are constant up to rounding."""
+
+
 @dataclass(frozen=True)
 class _Recalibration(DatasetMetric):
     """Base of calibration slope and intercept: the class and its log-odds."""
@@ -291,8 +295,8 @@ class CalibrationSlope(_Recalibration):
         "probability.\n\nAbove 1 the probabilities are not extreme enough; below 0 they rank rows "
         "in the wrong\norder. With three or more classes and without `positive` the value is the "
         "mean of the\nslopes of each class against the rest. It is undefined for constant "
-        "predictions, for rows\nof a single class, and if the predictions separate a class from "
-        "the rest (the slope is\ninfinite).\n" + _CLIPPED,
+        "predictions (up to\nthe rounding of single precision), for rows of a single class, and if "
+        "the predictions\nseparate a class from the rest (the slope is infinite).\n" + _CLIPPED,
         example=">>> y_true, y_pred = [0, 1, 0, 1, 1], [0.1, 0.3, 0.6, 0.7, 0.9]\n"
         ">>> round(calibration_slope(y_true, y_pred), 3)\n0.897",
     )
@@ -305,10 +309,12 @@ class CalibrationSlope(_Recalibration):
     def _slope(self, data: MetricInput, column: int) -> float:
         odds, labels, weight = self.class_odds(data, column)
         label = data.classes[column]
-        if odds.min() == odds.max():
+        # Constant predictions that were computed in single precision differ by its rounding error.
+        rounding = _ROUNDING * max(1.0, float(np.abs(odds).max()))
+        if odds.max() - odds.min() <= rounding:
             raise UndefinedError(
                 f"calibration_slope is undefined: the predicted probability of class {label!r} is "
-                f"the same for every row"
+                f"the same for every row, up to rounding"
             )
         of_class, of_rest = odds[labels], odds[~labels]
         if of_rest.max() <= of_class.min() or of_class.max() <= of_rest.min():

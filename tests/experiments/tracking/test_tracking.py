@@ -24,6 +24,7 @@ from xentexp.errors import InputError
 from xentexp.experiments import _tracking as tracking
 from xentexp.experiments._compare import run_experiment
 from xentexp.experiments._folds import CrossValidation
+from xentexp.experiments._leaderboard import SHOWN
 from xentexp.experiments._models import tabular_pipeline
 from xentexp.experiments._results import Candidate, ExperimentResult, out_of_fold
 from xentexp.experiments._tracking import DataInput, LoggedMetric, Param, Store, Tag, Text
@@ -92,17 +93,33 @@ def test_a_child_run_has_all_metrics(logged: Store, result: ExperimentResult) ->
     assert run.info.status == "FINISHED"
     same = {"rel": 1e-15, "nan_ok": True}
     assert {"brier_loss", "roc_auc", "d2_brier_loss"} < set(candidate_result.mean())
+    aliases = json.loads(run.data.tags["xentexp.aliases"])
+    assert aliases["sparse_categorical_crossentropy"] == "categorical_crossentropy"
     for name, value in candidate_result.mean().items():
+        if name in aliases:
+            assert f"cv/{name}" not in run.data.metrics
+            assert candidate_result.mean()[aliases[name]] == pytest.approx(value, rel=1e-9)
+            continue
         assert run.data.metrics[f"cv/{name}"] == pytest.approx(value, **same)
-        assert run.data.metrics[f"cv_std/{name}"] == pytest.approx(
-            candidate_result.std()[name], **same
-        )
+        if name not in SHOWN:
+            assert f"fold/{name}" not in run.data.metrics
+            continue
         history = logged.client.get_metric_history(run.info.run_id, f"fold/{name}")
         assert [point.step for point in history] == [0, 1, 2]
         folds = [point.value for point in history]
         assert folds == pytest.approx(candidate_result.fold_values()[name], **same)
-    for name, error in candidate_result.standard_error().items():
-        assert run.data.metrics[f"cv_se/{name}"] == pytest.approx(error, **same)
+    path = logged.client.download_artifacts(run.info.run_id, "scores.parquet")
+    scores = pd.read_parquet(path).set_index(["section", "name"])["value"]
+    for section, expected in (
+        ("cv", candidate_result.mean()),
+        ("cv_std", candidate_result.std()),
+        ("cv_se", candidate_result.standard_error()),
+        ("regret", candidate_result.regret()),
+    ):
+        assert scores.loc[section].to_dict() == pytest.approx(expected, **same)
+    for name, values in candidate_result.fold_values().items():
+        assert scores.loc[("fold", name)].tolist() == pytest.approx(values, **same)
+    assert len(run.data.metrics) <= 110
     regret = candidate_result.regret()["categorical_crossentropy"]
     assert run.data.metrics["regret/categorical_crossentropy"] == pytest.approx(regret)
     assert run.data.params == {"model": "prior", "seed": "0", "classifier": "Dummy"}
@@ -149,7 +166,8 @@ def test_the_parent_run_has_the_leaderboard(logged: Store) -> None:
 
 
 def test_a_logged_leaderboard_is_read_unchanged(logged: Store, result: ExperimentResult) -> None:
-    name, board = tracking.read_leaderboard(logged.client, None)
+    stored = tracking.read_leaderboard(logged.client, None, uri=logged.uri)
+    name, board = stored.experiment, stored.board
     assert name == "trial"
     assert board.primary == "categorical_crossentropy"
     here, there = result.leaderboard().ranked(), board.ranked()
@@ -166,7 +184,7 @@ def test_a_run_without_a_leaderboard_tag_shows_all(store: Store, result: Experim
     with store.run("comparison", {**tags, "xentexp.kind": "comparison"}) as run_id:
         tags["xentexp.kind"] = "candidate"
         tracking.log_candidate(store, result.candidate_results[0], {}, DATA, None, "", tags, run_id)
-    _, board = tracking.read_leaderboard(store.client, None)
+    board = tracking.read_leaderboard(store.client, None, uri=store.uri).board
     assert board.chosen is None
     assert {"brier_loss", "entropy", "gini"} < set(board.shown())
 
@@ -300,10 +318,11 @@ def test_experiments_and_runs_of_all_pages_are_found(logged: Store) -> None:
             f"INSERT INTO experiments (name, {copied}) "
             f"SELECT 'other ' || i, {copied} FROM n, experiments WHERE name = 'trial'"
         )
-    name, board = tracking.read_leaderboard(logged.client, "trial")
+    stored = tracking.read_leaderboard(logged.client, "trial", uri=logged.uri)
+    name, board = stored.experiment, stored.board
     assert name == "trial"
     assert len(board.rows) == 2
-    assert tracking.read_leaderboard(logged.client, None)[0] == "trial"
+    assert tracking.read_leaderboard(logged.client, None).experiment == "trial"
 
 
 def test_autologging_of_the_caller_starts_no_runs(store: Store, result: ExperimentResult) -> None:
@@ -339,7 +358,7 @@ def test_an_interrupted_creation_leaves_no_store(
 
 
 def test_the_page_shows_the_candidates_best_first(logged: Store) -> None:
-    page = unquote(tracking.latest_page(logged.client, "trial"))
+    page = unquote(tracking.latest_page(logged.client, "trial").page)
     parent = runs(logged)["comparison"]
     assert page.startswith(f"/#/experiments/{logged.experiment_id}/runs?")
     assert f"tags.`mlflow.parentRunId` = '{parent.info.run_id}'" in page
@@ -351,7 +370,7 @@ def test_a_run_without_a_finished_model_does_not_hide_the_one_before(
 ) -> None:
     with pytest.raises(KeyboardInterrupt), logged.run("late", {"xentexp.kind": "comparison"}):
         raise KeyboardInterrupt
-    _, board = tracking.read_leaderboard(logged.client, None)
+    board = tracking.read_leaderboard(logged.client, None, uri=logged.uri).board
     assert len(board.rows) == 2
 
 

@@ -65,6 +65,7 @@ other keys (`xentexp run --cfg job` shows all keys and their values):
   cv.groups=auto|[COLUMN,...]
                              with cv=grouped: search for entities (such as persons), or columns that
                              identify one; null: the groups of the data set
+  cv.n_repeats=N             with cv=repeated or cv=grouped: repeats with other shuffles
   cv.n_test=ROWS             with cv=holdout: number of test rows
   cv.time_column=COLUMN      with cv=time_ordered: feature that orders the rows
   leakage.check=compare|warn|ignore
@@ -85,7 +86,8 @@ other keys (`xentexp run --cfg job` shows all keys and their values):
 
 options:
   --quiet, -q   print only the leaderboard, without progress and hints
-  --json        print the leaderboard as JSON
+  --json        print JSON: leaderboard (list of models), answer, rule, warnings, uncertainty
+                (levels and differences of each model by loss or metric, with intervals) and more
   --debug       show the traceback of an error
   --multirun, -m         run once for each combination of the values KEY=A,B; in parallel with
                          the package hydra-joblib-launcher and hydra/launcher=joblib
@@ -95,15 +97,19 @@ options:
   --cfg job              print the configuration and exit; --resolve inserts the values that other
                          keys refer to, --package KEY prints one section
 
-metrics in MLflow (one child run per model; NAME is a loss or metric):
-  cv/NAME                mean over the folds (fold/NAME: value of each fold, as steps)
-  cv_std/NAME            standard deviation over the folds
-  cv_se/NAME             standard error of the mean loss over the rows, assumed to be independent
+metrics in MLflow (one child run per model; NAME: loss or metric; scores.parquet has all values):
+  cv/NAME                mean over the folds; of losses with equal values only one is logged, the
+                         tag xentexp.aliases has the other names
+  for losses and metrics of leaderboard=:
+  cv_low/NAME, cv_high/NAME
+                         limits of the 95% interval of the mean
+  diff/NAME              mean minus the mean of the best model
+  fold/NAME              value of each fold, as steps
   cv_grouped/NAME        mean over grouped folds (leakage.check=compare)
-  test/NAME              value on the labelled rows of dataset.test (test_se/NAME: its
-                         standard error)
+  test/NAME              value on the labelled rows of dataset.test
   regret/NAME            expected loss minus the smallest possible expected loss, if the true
                          probabilities are known (dataset=simulated_delinquency)
+  other metrics:
   matrix_excess/NAME     loss matrix: mean minus the best mean of the column
   matrix_p/NAME          loss matrix: adjusted p-value of the test against the best
   tune/NAME              mean loss of the chosen trials in the inner folds (experiment=tune)
@@ -125,6 +131,52 @@ output:
                  cross-entropy was computed with a lower bound
   infinite       number of rows with an infinite loss (only if there are any; always in --json)
 """
+
+
+_COMPARE_NOTES = """\
+The models must have predictions of the same rows in the same folds; the command says what differs.
+Names of losses may be aliases, or losses that a package registered.
+
+columns:
+  difference     value of the model minus value of the first model, with the wider of two intervals:
+                 over the rows (clustered by group, where groups are stored) and over the folds
+  p              two-sided p-value of the difference, not adjusted; * marks models that cannot be
+                 told from the first after the adjustment for several comparisons (Holm)
+  better, equal, worse
+                 probability that the model is better than the first by more than the margin,
+                 differs by at most the margin, or is worse
+
+--require: the claim must hold against each of the other models and for each loss. "better" holds if
+the whole interval of the difference is on the side of the first model; "not worse by MARGIN" holds
+if the whole interval excludes that it is worse by more than MARGIN, a number or a percentage of the
+best value. With --confidence 0.95 this is a one-sided test at 0.025.
+
+keys of --json:
+  reference, confidence
+  models         model, run_id, parent_run_id, experiment
+  comparisons    for each loss: loss, answer, margin, margin_rule, and models: model, value, low,
+                 high, standard_error, method, target, reason, and difference: difference, low,
+                 high, standard_error, p, p_adjusted, method, target, reason, better, equivalent,
+                 worse, p_equivalence; numbers that do not exist are null
+  notes          warnings
+  require        claim, holds, answer; null without --require
+
+exit code: 0; with --require 0 if the claim holds and 1 if not; 2 for invalid input
+"""
+
+
+_RESCORE_NOTES = """\
+Nothing is fitted again. For each model the values are logged to its run (cv/NAME, cv_low/NAME,
+cv_high/NAME, diff/NAME, fold/NAME), and the tables of its parent run are updated. Equal values are
+left as they are; other values are an error without --overwrite.
+
+keys of --json: run_id, losses, models (model, run_id, values, written, unchanged), notes
+
+exit code: 0; 1 if no model has a value of any of the losses; 2 for invalid input
+"""
+
+
+_IN_EXPERIMENT = "name of the MLflow experiment (default: all experiments)"
 
 
 class _Parser(argparse.ArgumentParser):
@@ -216,7 +268,12 @@ def _parser() -> argparse.ArgumentParser:
     )
 
     board = _command(
-        commands, "leaderboard", "print the leaderboard of an earlier run", parents=[common, store]
+        commands,
+        "leaderboard",
+        "print the leaderboard of an earlier run",
+        parents=[common, store],
+        epilog="exit code: 0; 1 if the run is incomplete or there is nothing to show; 2 for "
+        "invalid input",
     )
     board.add_argument(
         "--experiment",
@@ -230,8 +287,20 @@ def _parser() -> argparse.ArgumentParser:
         help="losses and metrics to show, comma-separated, or 'all' (default: those of the run)",
     )
     board.add_argument(
+        "--spread", action="store_true", help="show the standard deviations over the folds"
+    )
+    board.add_argument(
         "--all", action="store_true", help="show the models of all runs of the experiment"
     )
+    board.add_argument(
+        "--run",
+        metavar="ID",
+        help="id of a run, or at least its first 4 characters (default: the latest whole run; a "
+        "run that is incomplete is shown only if there is no whole one)",
+    )
+
+    _add_compare(commands, [common, store])
+    _add_rescore(commands, [common, store])
 
     score = _command(
         commands,
@@ -315,13 +384,93 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
+def _add_compare(commands: Any, parents: list[argparse.ArgumentParser]) -> None:
+    parser = _command(
+        commands,
+        "compare",
+        "compare models of earlier runs on the same rows: differences, intervals, tests",
+        parents=parents,
+        epilog=_COMPARE_NOTES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument(
+        "models",
+        nargs="*",
+        metavar="MODEL",
+        help="name of a model in the latest finished run, id of an MLflow run (its first 4 "
+        "characters or more), or latest; the id of a run with several models stands for all of "
+        "them. The others are compared with the first (if it stands for several: with the best)",
+    )
+    parser.add_argument(
+        "--filter",
+        action="append",
+        default=[],
+        metavar="FILTER",
+        help="all models that meet a filter of MLflow, e.g. \"params.classifier.C = '0.1'\"; may "
+        "be repeated",
+    )
+    parser.add_argument(
+        "--losses",
+        metavar="NAMES",
+        help="losses and metrics, comma-separated (default: the primary one of the run)",
+    )
+    parser.add_argument(
+        "--margin",
+        metavar="MARGIN",
+        help="largest difference that does not matter in practice: a number in the units of the "
+        "loss, or a percentage of the best value (default: 1%%)",
+    )
+    parser.add_argument(
+        "--confidence",
+        type=float,
+        default=0.95,
+        metavar="LEVEL",
+        help="confidence of intervals and tests (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--require",
+        metavar="CLAIM",
+        help="'better' or 'not worse by MARGIN': exit code 1 unless this is shown of the first "
+        "model against each of the others",
+    )
+    parser.add_argument("--experiment", metavar="NAME", help=_IN_EXPERIMENT)
+
+
+def _add_rescore(commands: Any, parents: list[argparse.ArgumentParser]) -> None:
+    parser = _command(
+        commands,
+        "rescore",
+        "compute more losses and metrics of an earlier run from its stored predictions",
+        parents=parents,
+        epilog=_RESCORE_NOTES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument(
+        "run",
+        metavar="RUN",
+        help="latest, id of an MLflow run (its first 4 characters or more) or name of a model in "
+        "the latest finished run",
+    )
+    parser.add_argument(
+        "--losses",
+        required=True,
+        metavar="NAMES",
+        help="losses and metrics to compute, comma-separated",
+    )
+    parser.add_argument(
+        "--overwrite",
+        action="store_true",
+        help="replace logged values that differ from the new ones, e.g. after a change of a loss",
+    )
+    parser.add_argument("--experiment", metavar="NAME", help=_IN_EXPERIMENT)
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command line; return 0, 1 (a model failed), 2 (invalid input) or 130 (interrupt)."""
+    """Run the command line; return 0, 1 (no result, or not of all), 2 (bad input) or 130."""
     words = list(sys.argv[1:] if arguments is None else arguments)
     debug = "--debug" in words
     from xentexp._safe_text import forget, printable
-    from xentexp.errors import InputError
-    from xentexp.experiments._cli.failures import AllModelsFailedError
+    from xentexp.errors import InputError, NothingToShowError
 
     def report(error: BaseException) -> None:
         """Print an error without secrets; all others end as tracebacks of Python."""
@@ -339,7 +488,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return code
     except InputError as error:
         report(error)
-        return 1 if isinstance(error, AllModelsFailedError) else 2
+        return 1 if isinstance(error, NothingToShowError) else 2
     except KeyboardInterrupt:
         print("xentexp: interrupted", file=sys.stderr)
         return 130
@@ -398,6 +547,14 @@ def _dispatch(words: list[str]) -> int:
         from xentexp.experiments._cli.score import score
 
         return score(options)
+    if options.command == "compare":
+        from xentexp.experiments._cli.compare import compare
+
+        return compare(options)
+    if options.command == "rescore":
+        from xentexp.experiments._cli.rescore import rescore
+
+        return rescore(options)
     if options.command == "leaderboard":
         from xentexp.experiments._cli.board import leaderboard
 

@@ -3,43 +3,97 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Iterable
+from dataclasses import replace
+from typing import TYPE_CHECKING
 
-from xentexp.errors import InputError
-from xentexp.experiments._cli.terminal import print_json, print_leaderboard, store_option
+from xentexp.errors import NothingToShowError
+from xentexp.experiments._cli.terminal import print_json, print_leaderboard, say, store_option
+
+if TYPE_CHECKING:
+    from xentexp.experiments._tracking import RunStatus, StoredBoard
 
 _ALL_LEGEND = (
     "model names: model, kind of folds, number of folds (holdout: number of test rows), seed, "
     "first characters of the run's ID in MLflow"
 )
+_LISTED = 3  # incomplete runs that the output names
+
+_NO_INTERVALS = (
+    "No intervals are stored for this run; `xentexp compare RUN` computes them from its predictions"
+)
 
 
 def leaderboard(options: argparse.Namespace) -> int:
-    """`xentexp leaderboard`."""
+    """Print a leaderboard; return 0, or 1 if the run is incomplete."""
     from xentexp.experiments import _tracking as tracking
 
     uri = tracking.store_uri(options.store)
     client = tracking.open_client(uri, create=False)
     with tracking.store_errors(uri):
-        name, board = tracking.read_leaderboard(client, options.experiment, every=options.all)
-    plain_json = options.json and options.sort is None and options.losses is None
-    if not plain_json and all(row.reason is not None for row in board.rows):
-        which = "none of the runs has a" if options.all else "the latest run has no"
-        first = board.rows[0]
-        raise InputError(
-            f"{which} successful model; correct the models and run them again with `xentexp run`; "
-            f"the first error: {first.model}: {first.reason}"
+        stored = tracking.read_leaderboard(
+            client, options.experiment, uri=uri, run_id=options.run, every=options.all
         )
+    board = stored.board
+    if all(row.reason is not None for row in board.rows):
+        _no_result(stored, every=options.all)
     if options.sort is not None:
         board = board.sorted_by(options.sort)
     if options.losses is not None:
-        names = None if options.losses == "all" else options.losses.split(",")
-        board = board.showing(names)
+        board = board.showing(None if options.losses == "all" else options.losses.split(","))
+    board = replace(board, spread=options.spread)
     if options.json:
-        records = board.to_records()
-        print_json({"experiment": name, "primary": board.primary, "leaderboard": records})
+        print_json(
+            {
+                "experiment": stored.experiment,
+                "run": None if options.all else stored.shown.to_record(),
+                "incomplete_runs": [status.to_record() for status in stored.incomplete],
+                **board.to_document(),
+            }
+        )
     else:
-        which = "all runs (their data and folds may differ)" if options.all else "latest run"
-        print_leaderboard(board, title=f"{name}: {which}", store=store_option(uri))
+        title = f"{stored.experiment}: {_which(options, stored)}"
+        print_leaderboard(board, title=title, store=store_option(uri))
         if options.all:
             print(_ALL_LEGEND)
-    return 0
+        elif board.uncertainty is None:
+            print(_NO_INTERVALS)
+        for line in incomplete_lines(
+            stored.shown if not options.all else None, stored.incomplete, store_option(uri)
+        ):
+            say(line)
+    return int(not options.all and not stored.shown.whole)
+
+
+def _which(options: argparse.Namespace, stored: StoredBoard) -> str:
+    if options.all:
+        return "all runs (their data and folds may differ)"
+    if not stored.shown.whole:
+        return f"INCOMPLETE run {stored.shown.run_id[:8]}"
+    return f"run {stored.shown.run_id[:8]}" if options.run or stored.incomplete else "latest run"
+
+
+def incomplete_lines(
+    shown: RunStatus | None, incomplete: Iterable[RunStatus], store: str
+) -> list[str]:
+    """Sentences on the shown run, if it is incomplete, and on incomplete runs not shown."""
+    lines = [] if shown is None or shown.whole else [f"incomplete: {shown.sentence()}"]
+    others = list(incomplete)
+    word = "incomplete" if shown is None else "incomplete, not shown"
+    for status in others[:_LISTED]:
+        line = f"{word}: {status.sentence()}"
+        if status.results:
+            line += f"; to see it: xentexp leaderboard --run {status.run_id[:8]}{store}"
+        lines.append(line)
+    if len(others) > _LISTED:
+        lines.append(f"{len(others) - _LISTED} more incomplete runs: xentexp leaderboard --all")
+    return lines
+
+
+def _no_result(stored: StoredBoard, *, every: bool) -> None:
+    first = stored.board.rows[0]
+    which = "none of the runs has a" if every else f"run {stored.shown.run_id[:8]} has no"
+    raise NothingToShowError(
+        f"{which} successful model; correct the models and run them again with `xentexp run`; "
+        f"the first error: {first.model}: {first.reason}"
+    )

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from xentexp.errors import InputError
+from xentexp.errors import NothingToShowError
 
 
-class AllModelsFailedError(InputError):
+class AllModelsFailedError(NothingToShowError):
     """All models of a run failed; the exit code is 1, as if one of several failed."""

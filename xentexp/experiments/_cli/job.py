@@ -25,13 +25,16 @@ from xentexp.experiments._tracking.provenance import git, installed, versions
 from xentexp.tuning._storage import prepare
 
 _METRICS_NOTE = """\
-Metrics of the child runs, one run per model:
+Metrics of the child runs, one run per model. `scores.parquet` has all values of all losses and
+metrics; MLflow gets the means of all, and the other metrics for those of the leaderboard:
 
-- `cv/NAME`: mean of a loss or metric over the folds; `fold/NAME`: value of each fold
-- `cv_std/NAME`: standard deviation over the folds
-- `cv_se/NAME`: standard error of a mean loss over the rows, assumed to be independent
-- `test/NAME`: labelled test rows, predicted by the model fitted on all training rows;
-  `test_se/NAME`: standard error over these rows
+- `cv/NAME`: mean of a loss or metric over the folds. Losses with equal values, such as the
+  cross-entropies of two classes, are logged once; the tag `xentexp.aliases` has the other names
+- `cv_low/NAME`, `cv_high/NAME`: limits of its 95% interval; `uncertainty.json` of the parent run
+  names their target and method
+- `diff/NAME`: the mean minus that of the best model
+- `fold/NAME`: value of each fold
+- `test/NAME`: labelled test rows, predicted by the model fitted on all training rows
 - `cv_grouped/NAME`: mean over grouped folds, if the random folds share entities
 - `regret/NAME`: expected loss minus the smallest possible one, if the true probabilities are known
 - `rows/clipped`: rows in which the cross-entropy was computed with a lower bound for the
@@ -112,6 +115,7 @@ def run_job(
                 {**tags, "xentexp.kind": "candidate"},
                 run_id,
                 test_predictions=out_of_test_set(candidate_result, dataset),
+                shown=study.shown,
             )
             tracking.log_trials(store, candidate_result, tags, run_id)
             progress.result(candidate_result)
@@ -136,6 +140,9 @@ def run_job(
                 )
                 result = replace(result, grouped=grouped_result)
         store.log(run_id, tracking.result_items(result, study.shown))
+        for name, items in tracking.interval_items(result, study.shown).items():
+            if name in children:  # the constant model has no run, unless it is a candidate
+                store.log(children[name], items)
         board = result.leaderboard(study.shown)
         submitted = None
         if study.submission is not None:
@@ -180,8 +187,7 @@ def run_job(
         "experiment_id": store.experiment_id,
         "run_id": run_id,
         "store": without_secrets(store.uri),
-        "primary": study.primary,
-        "leaderboard": board.to_records(),
+        **board.to_document(),
         "notes": list(dataset.card.notes),
         "findings": [asdict(finding) for finding in study.findings],
         **{section.name: section.document for section in sections},

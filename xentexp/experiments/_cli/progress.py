@@ -78,8 +78,6 @@ class Progress:
             text = f"FAILED: {candidate_result.error}"
         elif primary in mean:
             text = f"{primary} {fixed(mean[primary])}"
-            if len(candidate_result.predictions) > 1:
-                text += f" ± {fixed(candidate_result.std()[primary])}"
         else:
             text = f"no {primary}: {_why_not(primary, candidate_result)}"
         name = f"{candidate_result.candidate.name:<{self._width}}"

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import json
-import math
 import re
 import shlex
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Literal
 
 from rich import box
 from rich.console import Console, ConsoleOptions, RenderableType
@@ -17,8 +17,17 @@ from rich.table import Table
 from rich.text import Text
 
 from xentexp._safe_text import printable, without_secrets
-from xentexp.experiments._formatting import fixed
-from xentexp.experiments._leaderboard import Leaderboard, Row, best_is
+from xentexp.experiments._board_tables import (
+    MOST_COLUMNS,
+    TextTable,
+    columns_of,
+    displayed,
+    losses_table,
+    models_table,
+    n_fixed,
+    sentences,
+)
+from xentexp.experiments._leaderboard import Leaderboard
 
 
 def console(*, stderr: bool = False) -> Console:
@@ -90,19 +99,102 @@ def print_in_parts(table: Callable[[int, int], Table], n_columns: int) -> None:
         start = end
 
 
+LINE = 100
+"""Characters of a line of text, so that sentences are easy to read."""
+
+
 def print_leaderboard(board: Leaderboard, *, title: str, store: str = "") -> None:
     """Print a leaderboard; `store` is the --store option for the printed hint."""
     out = console()
-    rows = [row for row in board.ranked() if row.reason is None]
-    losses = board.shown()
-    if rows and losses:
+    columns = columns_of(board)
+    if displayed(board) and columns:
         out.print(Text(title, style="bold"))
-        print_in_parts(lambda start, end: _table(board, losses, rows[start:end]), len(rows))
-        for note in _notes(board, losses, store):
-            out.print(Text(note, style="dim"))
+        shown = _print_models(board, columns, out)
+        rest = losses_table(board, shown)
+        if rest.rows:
+            _print_losses(rest, board.primary)
+        _print_sentences(board, out, store)
     for row in board.ranked():
         if row.reason is not None:
             out.print(Text(f"failed: {row.model}: {row.reason}", style="red"), soft_wrap=True)
+
+
+def _print_models(board: Leaderboard, columns: Sequence[str], out: Console) -> Sequence[str]:
+    """Print candidates as rows with as many columns as fit; return their losses and metrics."""
+    unbounded = out.options.update_width(10_000)
+    most = min(MOST_COLUMNS - n_fixed(board), len(columns))
+    for number, seconds in [*((n, True) for n in range(most, 0, -1)), (1, False)]:
+        table = _models(models_table(board, columns[:number]), out.width, seconds=seconds)
+        if Measurement.get(out, unbounded, table).maximum <= out.width:
+            break
+    out.print(table)
+    return columns[:number]
+
+
+def _models(text: TextTable, width: int, *, seconds: bool) -> Table:
+    table = Table(box=box.SIMPLE_HEAD, padding=(0, 1), collapse_padding=True, pad_edge=False)
+    names = 30 if width >= 100 else 20 if width >= 80 else 14
+    headers = text.headers if seconds else text.headers[:-1]
+    for number, header in enumerate(headers):
+        justify: Literal["left", "right"] = "left" if number < text.n_text else "right"
+        last = number == len(text.headers) - 1
+        table.add_column(
+            _header(header), justify=justify, vertical="bottom", style="dim" if last else ""
+        )
+    for place, row in enumerate(text.rows):
+        style = "bold green" if place in text.strong else ""
+        cells = [Text(_in_lines(printable(row[0]), names), style=style)]
+        for number, cell in enumerate(row[1 : len(headers)]):
+            narrow = cell.replace(" [", "\n[") if width < 100 else cell
+            cells.append(Text(narrow, style=style if number < 2 else ""))
+        table.add_row(*cells)
+    return table
+
+
+def _header(text: str) -> str:
+    return "\n".join(_in_lines(part, 14) for part in re.split(r" (?=[(\[])", text))
+
+
+def _in_lines(name: str, width: int) -> str:
+    """Name in lines of at most `width` characters where it has spaces or underscores."""
+    lines = [""]
+    for part in re.findall(r"[^_ ]*(?:[_ ]+|$)", name):
+        if lines[-1] and len(lines[-1]) + len(part.rstrip()) > width:
+            lines.append("")
+        lines[-1] += part
+    return "\n".join(line.rstrip() for line in lines)
+
+
+def _print_losses(text: TextTable, primary: str) -> None:
+    """Print losses and metrics as rows, in several tables if they do not fit."""
+
+    def part(start: int, end: int) -> Table:
+        table = Table(box=box.SIMPLE_HEAD, padding=(0, 1), collapse_padding=True, pad_edge=False)
+        table.add_column(text.headers[0], no_wrap=True)
+        table.add_column(text.headers[1], style="dim")
+        for name in text.headers[2:][start:end]:
+            header = Text(re.sub("[_ ]", "\n", printable(name)))  # brackets are not markup
+            table.add_column(header, justify="right", vertical="top", no_wrap=True)
+        for row in text.rows:
+            first = Text(row[0], style="bold" if row[0] == primary else "")
+            table.add_row(first, row[1], *map(Text, row[2:][start:end]))
+        return table
+
+    print_in_parts(part, len(text.headers) - 2)
+
+
+def _print_sentences(board: Leaderboard, out: Console, store: str) -> None:
+    """Print the answer, warnings and notes."""
+    first, *others = sentences(board)
+    out.print(
+        Text(first, style="bold" if board.uncertainty is not None else "dim"),
+        width=min(out.width, LINE),
+    )
+    for sentence in others:
+        style = "yellow" if sentence.startswith("Warning: ") else "dim"
+        out.print(Text(sentence, style=style), width=min(out.width, LINE))
+    for note in _notes(board, store):
+        out.print(Text(note, style="dim"), width=min(out.width, LINE))
 
 
 def store_option(uri: str) -> str:
@@ -112,19 +204,13 @@ def store_option(uri: str) -> str:
     return "" if uri == store_uri() else f" --store {shlex.quote(without_secrets(uri))}"
 
 
-def _notes(board: Leaderboard, losses: list[str], store: str) -> list[str]:
-    cells = "mean over the folds, standard deviation below; " if _has_std(board) else ""
-    notes = [f"{cells}*: best of its row; models ranked by {board.primary}"]
-    if any(loss in row.regret for row in board.rows for loss in losses):
-        notes.append(
-            "regret: expected loss under the true probabilities minus the smallest possible "
-            "expected loss"
-        )
-    notes += board.test_notes()
-    hidden = [name for name in board.names() if name not in losses]
+def _notes(board: Leaderboard, store: str) -> list[str]:
+    shown = board.shown()
+    hidden = [name for name in board.names() if name not in columns_of(board)]
+    notes = []
     equal: dict[str, list[str]] = {}
     for name, first in board.repeated().items():
-        if name in hidden and first in losses and board.chosen is None:
+        if name in hidden and first in shown and board.chosen is None:
             equal.setdefault(first, []).append(name)
             hidden.remove(name)
     notes += [f"equal to {first} on these data: {', '.join(n)}" for first, n in equal.items()]
@@ -132,46 +218,3 @@ def _notes(board: Leaderboard, losses: list[str], store: str) -> list[str]:
         command = f"xentexp leaderboard --losses all{store}"
         notes.append(f"{len(hidden)} more losses and metrics: {command}")
     return notes
-
-
-def _table(board: Leaderboard, losses: list[str], rows: list[Row]) -> Table:
-    table = Table(box=box.SIMPLE_HEAD, padding=(0, 1), collapse_padding=True)
-    table.add_column("loss or metric", no_wrap=True)
-    table.add_column("best", style="dim")
-    for row in rows:
-        name = Text(
-            re.sub("[_ ]", "\n", printable(row.model))
-        )  # Text, because brackets in a name are not markup
-        table.add_column(name, justify="right", vertical="top")
-    for loss in losses:
-        name = Text(loss, style="bold" if loss == board.primary else "")
-        table.add_row(name, best_is(loss), *(_cell(board, row, loss) for row in rows))
-    for loss in losses:
-        if any(loss in row.regret for row in rows):
-            cells = (_number(row.regret.get(loss, math.nan)) for row in rows)
-            table.add_row(f"regret {loss}", "low", *cells)
-    for loss in board.tested(losses):
-        cells = (_number(row.test.get(loss, math.nan)) + " " for row in rows)
-        table.add_row(f"test/{loss}", best_is(loss), *cells)
-    table.add_row("fit seconds", "", *(f"{row.seconds:.1f} " for row in rows), style="dim")
-    return table
-
-
-def _cell(board: Leaderboard, row: Row, loss: str) -> Text:
-    if math.isnan(row.value(loss)):
-        return Text("- ", style="dim")
-    best = row.mean[loss] == board.best_value(loss)
-    text = Text(_number(row.mean[loss]), style="bold green" if best else "")
-    text.append("*" if best else " ")
-    if _has_std(board):
-        std = row.std.get(loss, math.nan)
-        text.append(f"\n{_number(std)} ", style="not bold dim default")
-    return text
-
-
-def _has_std(board: Leaderboard) -> bool:
-    return any(not math.isnan(value) for row in board.rows for value in row.std.values())
-
-
-def _number(value: float) -> str:
-    return f"{value:.3g}" if 1e5 <= abs(value) < math.inf else fixed(value)

@@ -15,8 +15,9 @@ import webbrowser
 
 from xentexp.errors import InputError
 from xentexp.experiments import _tracking as tracking
+from xentexp.experiments._cli.board import incomplete_lines
 from xentexp.experiments._cli.signals import STOPPING
-from xentexp.experiments._cli.terminal import say
+from xentexp.experiments._cli.terminal import say, store_option
 
 
 def ui(options: argparse.Namespace) -> int:
@@ -24,7 +25,10 @@ def ui(options: argparse.Namespace) -> int:
     uri = tracking.store_uri(options.store)
     client = tracking.open_client(uri, create=False)
     with tracking.store_errors(uri):
-        page = tracking.latest_page(client, options.experiment)
+        latest = tracking.latest_page(client, options.experiment)
+    page = latest.page
+    for line in incomplete_lines(latest.shown, latest.incomplete, store_option(uri)):
+        say(line)
     if uri.startswith(("http://", "https://")):
         _show(f"{uri.rstrip('/')}{page}", browser=not options.no_browser)
         return 0

@@ -130,6 +130,7 @@ class Grouped(ConfigSection):
 
     kind: Literal["grouped"]
     n_splits: Splits
+    n_repeats: Annotated[int, Field(ge=1), _rule("an integer >= 1")]
     groups: Annotated[Any, PlainValidator(_groups)]
 
 

@@ -21,10 +21,18 @@ from xentexp.experiments._tracking.items import (
     board_note,
     candidate_items,
     grouped_items,
+    interval_items,
     result_items,
     search_items,
 )
-from xentexp.experiments._tracking.read_back import chart_page, latest_page, read_leaderboard
+from xentexp.experiments._tracking.read_back import (
+    StoredBoard,
+    StoredPage,
+    chart_page,
+    latest_page,
+    read_leaderboard,
+)
+from xentexp.experiments._tracking.run_status import RunStatus
 from xentexp.experiments._tracking.runs import log_candidate, log_trials
 from xentexp.experiments._tracking.store import Store
 
@@ -36,7 +44,10 @@ __all__ = [
     "Param",
     "Parquet",
     "PredictionsFile",
+    "RunStatus",
     "Store",
+    "StoredBoard",
+    "StoredPage",
     "Table",
     "Tag",
     "Text",
@@ -44,6 +55,7 @@ __all__ = [
     "candidate_items",
     "chart_page",
     "grouped_items",
+    "interval_items",
     "latest_page",
     "log_candidate",
     "log_trials",

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -11,8 +13,10 @@ import pandas as pd
 
 from xentexp.experiments._fitting import FoldPrediction
 from xentexp.experiments._formatting import dotted, escaped, setting
+from xentexp.experiments._leaderboard import SHOWN
 from xentexp.experiments._predictions import Predictions
 from xentexp.experiments._results import CandidateResult, ExperimentResult, all_curves
+from xentexp.experiments._tracking.aliases import ALIASES
 from xentexp.metrics._registry import get_metric
 
 
@@ -95,9 +99,16 @@ Item = Param | LoggedMetric | Tag | Text | Binary | Table | Parquet | Prediction
 
 
 def candidate_items(
-    candidate_result: CandidateResult, settings: Mapping[str, object]
+    candidate_result: CandidateResult,
+    settings: Mapping[str, object],
+    shown: Sequence[str] | None = None,
+    aliases: Mapping[str, str] | None = None,
 ) -> Iterator[Item]:
-    """Parameters, metrics and files of a candidate; `settings` are those of the parent run."""
+    """Parameters, metrics and files of a candidate; `settings` are those of the parent run.
+
+    MLflow gets the mean of each loss that has no other name in `aliases`, and folds, regret and
+    test scores of those `shown`. A table has all.
+    """
     yield Param("model", candidate_result.candidate.name)
     yield Tag("model", candidate_result.candidate.family or candidate_result.candidate.name)
     if candidate_result.candidate.trained_on is not None:
@@ -116,28 +127,30 @@ def candidate_items(
         return
     pooled = candidate_result.pooled()
     assert pooled is not None
-    std = candidate_result.std()
+    aliases = aliases or {}
+    listed = set(SHOWN if shown is None else shown)
+    listed |= {aliases[name] for name in listed if name in aliases}
     for name, value in candidate_result.mean().items():
-        yield LoggedMetric(f"cv/{name}", value)
-        yield LoggedMetric(f"cv_std/{name}", std[name])
-    for name, value in candidate_result.standard_error().items():
-        yield LoggedMetric(f"cv_se/{name}", value)
+        if name not in aliases:
+            yield LoggedMetric(f"cv/{name}", value)
+    if aliases:
+        yield Tag(ALIASES, json.dumps(aliases))
     for name, values in candidate_result.fold_values().items():
-        for step, value in enumerate(values):
-            yield LoggedMetric(f"fold/{name}", value, step)
+        if name in listed and name not in aliases:
+            for step, value in enumerate(values):
+                yield LoggedMetric(f"fold/{name}", value, step)
+    yield Parquet(SCORES, scores_table(candidate_result))
     for name, values in candidate_result.curves().items():
         for step, value in enumerate(values):
             yield LoggedMetric(name, value, step)
     steps = all_curves(candidate_result)
     if len(steps):
         yield Parquet("curves/curves.parquet", steps)
-    for name, value in candidate_result.regret().items():
-        yield LoggedMetric(f"regret/{name}", value)
-    if candidate_result.test is not None:
-        for name, value in candidate_result.test.values.items():
-            yield LoggedMetric(f"test/{name}", value)
-        for name, value in candidate_result.test.standard_error.items():
-            yield LoggedMetric(f"test_se/{name}", value)
+    tested = {} if candidate_result.test is None else candidate_result.test.values
+    for section, scores in (("regret", candidate_result.regret()), ("test", tested)):
+        for name, value in scores.items():
+            if name in listed and name not in aliases:
+                yield LoggedMetric(f"{section}/{name}", value)
     if candidate_result.test_error is not None:
         yield Tag("test_error", candidate_result.test_error)
     yield LoggedMetric("rows/clipped", float(pooled.n_clipped))
@@ -146,6 +159,58 @@ def candidate_items(
     yield LoggedMetric(
         "time/predict_seconds", sum(p.predict_seconds for p in candidate_result.predictions)
     )
+
+
+SCORES = "scores.parquet"
+"""Table of all values of losses and metrics: of a model in its run, of all in the parent run."""
+
+
+def scores_table(candidate_result: CandidateResult) -> pd.DataFrame:
+    """Value by section, loss or metric and, in the section fold, by repeat and fold."""
+    rows: list[tuple[str, str, int | None, int | None, float]] = [
+        ("fold", name, prediction.fold.repeat, prediction.fold.number, value)
+        for name, values in candidate_result.fold_values().items()
+        for prediction, value in zip(candidate_result.predictions, values, strict=True)
+    ]
+    test = candidate_result.test
+    sections = {
+        "cv": candidate_result.mean(),
+        "cv_std": candidate_result.std(),
+        "cv_se": candidate_result.standard_error(),
+        "regret": candidate_result.regret(),
+        "test": {} if test is None else test.values,
+        "test_se": {} if test is None else test.standard_error,
+    }
+    rows += [
+        (section, name, None, None, value)
+        for section, values in sections.items()
+        for name, value in values.items()
+    ]
+    frame = pd.DataFrame(rows, columns=["section", "name", "repeat", "fold", "value"])
+    return frame.astype({"repeat": "Int64", "fold": "Int64", "value": "float64"})
+
+
+def interval_items(
+    result: ExperimentResult, shown: Sequence[str] | None = None
+) -> dict[str, tuple[Item, ...]]:
+    """Limits of each model's own value, and its difference to the best model, by model."""
+    listed = {result.primary, *(SHOWN if shown is None else shown)}
+    return {
+        model.model: (
+            *(
+                LoggedMetric(f"{section}/{name}", value)
+                for name, level in model.levels.items()
+                if name in listed and level.reason is None
+                for section, value in (("cv_low", level.low), ("cv_high", level.high))
+            ),
+            *(
+                LoggedMetric(f"diff/{name}", difference.difference)
+                for name, difference in model.differences.items()
+                if name in listed and not math.isnan(difference.difference)
+            ),
+        )
+        for model in result.uncertainty.models
+    }
 
 
 def result_items(result: ExperimentResult, shown: Sequence[str] | None = None) -> Iterator[Item]:
@@ -170,8 +235,17 @@ def result_items(result: ExperimentResult, shown: Sequence[str] | None = None) -
     columns += ["test"] if any(row.test for row in board.rows) else []
     yield Table("leaderboard.json", pd.DataFrame(rows, columns=columns))
     best = board.best()
-    if best is not None:
-        yield Tag("best_model", best.model)
+    if best is None:
+        return
+    yield Tag("best_model", best.model)
+    yield Tag("xentexp.answer", result.uncertainty.answer)
+    yield Text("uncertainty.json", json.dumps(result.uncertainty.to_record(), allow_nan=False))
+    tables = {
+        item.candidate.name: scores_table(item)
+        for item in result.candidate_results
+        if item.error is None
+    }
+    yield Parquet(SCORES, pd.concat(tables, names=["model"]).reset_index("model"))
 
 
 def board_note(
@@ -181,15 +255,21 @@ def board_note(
     *,
     with_board: bool = True,
 ) -> str:
-    """Markdown note of a parent run: paragraphs `more`, then the leaderboard."""
+    """Markdown note of a parent run: the answer and the leaderboard, then `more`."""
     board = [result.leaderboard(shown).to_markdown()] if with_board else []
-    return "\n\n".join([f"### {escaped(result.dataset.card.title)}", *more, *board]) + "\n"
+    return "\n\n".join([*board, *more, f"Data: {escaped(result.dataset.card.title)}"]) + "\n"
 
 
-def grouped_items(candidate_result: CandidateResult) -> Iterator[Item]:
-    """Metrics of a candidate on grouped folds."""
+def grouped_items(
+    candidate_result: CandidateResult, shown: Sequence[str] | None = None
+) -> Iterator[Item]:
+    """Means of a candidate on grouped folds: metrics of those `shown`, and a table of all."""
+    listed = SHOWN if shown is None else shown
     for name, value in candidate_result.mean().items():
-        yield LoggedMetric(f"cv_grouped/{name}", value)
+        if name in listed:
+            yield LoggedMetric(f"cv_grouped/{name}", value)
+    if candidate_result.error is None:
+        yield Parquet("scores_grouped.parquet", scores_table(candidate_result))
 
 
 def search_items(candidate_result: CandidateResult) -> Iterator[Item]:

@@ -2,16 +2,26 @@
 
 from __future__ import annotations
 
-import itertools
+import json
 import math
+import re
+import tempfile
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 from urllib.parse import quote, urlencode
 
+import pandas as pd
 from mlflow import MlflowClient
 
-from xentexp.errors import InputError, unknown_name
+from xentexp.errors import InputError, NothingToShowError, unknown_name
 from xentexp.experiments._leaderboard import Leaderboard, Row, higher_is_better
+from xentexp.experiments._tracking.aliases import ALIASES
+from xentexp.experiments._tracking.artifacts import artifact_file
+from xentexp.experiments._tracking.items import SCORES
+from xentexp.experiments._tracking.run_status import RunStatus, run_status, why_no_result
+from xentexp.experiments._uncertainty import Uncertainty
 
 
 def chart_page(experiment_id: str, run_id: str, primary: str) -> str:
@@ -27,63 +37,143 @@ def chart_page(experiment_id: str, run_id: str, primary: str) -> str:
     return f"/#/experiments/{experiment_id}/runs?{urlencode(options, quote_via=quote)}"
 
 
+@dataclass(frozen=True)
+class StoredBoard:
+    """Leaderboard of a run in the store, or of all runs of an experiment."""
+
+    experiment: str
+    board: Leaderboard
+    shown: RunStatus  # run of the board
+    incomplete: tuple[RunStatus, ...]  # not shown: later than the shown run; with every: all
+
+
 def read_leaderboard(
-    client: MlflowClient, experiment: str | None, *, every: bool = False
-) -> tuple[str, Leaderboard]:
-    """Name of an experiment and leaderboard of its latest run, or of all its runs."""
-    latest, children = _latest_run(client, experiment)
+    client: MlflowClient,
+    experiment: str | None,
+    *,
+    uri: str = "",
+    run_id: str | None = None,
+    every: bool = False,
+) -> StoredBoard:
+    """Leaderboard of the latest whole run, of the run of an id, or of all runs.
+
+    A run that is not whole is shown only if there is no whole run, or if its id is given.
+    """
+    shown, incomplete = _choose(client, experiment, run_id)
+    parent, children = shown.parent, shown.children
+    name = str(client.get_experiment(parent.info.experiment_id).name)
+    tags = parent.data.tags
     if every:
-        children = _search(client, latest.info.experiment_id, "tags.`xentexp.kind` = 'candidate'")
-    name = str(client.get_experiment(latest.info.experiment_id).name)
-    tags = latest.data.tags
-    rows = tuple(_row(run, every) for run in children)
-    shown = tags.get("xentexp.leaderboard")
-    chosen = tuple(shown.split(",")) if shown else None
-    return name, Leaderboard(rows, tags["xentexp.primary"], chosen)
+        states = list(_states(client, [parent.info.experiment_id]))
+        rows = tuple(_row(run, state) for state in states for run in state.children)
+        incomplete = [state.status for state in states if not state.status.whole]
+    else:
+        rows = tuple(_row(run, stored=_stored_scores(client, uri, run)) for run in children)
+    listed = tags.get("xentexp.leaderboard")
+    chosen = tuple(listed.split(",")) if listed else None
+    known = None if every else _uncertainty(client, uri, parent.info.run_id)
+    board = Leaderboard(rows, tags["xentexp.primary"], chosen, known)
+    return StoredBoard(name, board, shown.status, tuple(incomplete))
 
 
-def latest_page(client: MlflowClient, experiment: str | None) -> str:
-    """Path and query of the dashboard page of the latest run."""
-    run, _ = _latest_run(client, experiment)
-    return chart_page(run.info.experiment_id, run.info.run_id, run.data.tags["xentexp.primary"])
+def latest_page(client: MlflowClient, experiment: str | None) -> StoredPage:
+    """Dashboard page of the latest whole run, or of the latest one with a result."""
+    shown, incomplete = _choose(client, experiment, None)
+    info = shown.parent.info
+    page = chart_page(info.experiment_id, info.run_id, shown.parent.data.tags["xentexp.primary"])
+    return StoredPage(page, shown.status, tuple(incomplete))
 
 
-def _latest_run(client: MlflowClient, experiment: str | None) -> tuple[Any, list[Any]]:
-    """Latest parent run with a finished candidate, and its candidates."""
+@dataclass(frozen=True)
+class StoredPage:
+    """Path and query of the dashboard page of a run."""
+
+    page: str
+    shown: RunStatus
+    incomplete: tuple[RunStatus, ...]  # later than the shown run
+
+
+@dataclass(frozen=True)
+class _State:
+    """A parent run, the runs of its models, and its status."""
+
+    parent: Any
+    children: list[Any]
+    status: RunStatus
+
+
+def _choose(
+    client: MlflowClient, experiment: str | None, run_id: str | None
+) -> tuple[_State, list[RunStatus]]:
+    """Run to show, and the later runs that are incomplete."""
     known = {e.name: e.experiment_id for e in _pages(client.search_experiments)}
     if experiment is not None and experiment not in known:
         raise unknown_name("MLflow experiment", experiment, known)
-    parents = _pages(
+    experiments = list(known.values()) if experiment is None else [known[experiment]]
+    where = f"experiment {experiment!r}" if experiment else "the tracking store"
+    if run_id is not None:
+        return _of_id(client, experiments, run_id, where), []
+    later: list[_State] = []
+    for state in _states(client, experiments):
+        if state.status.whole:
+            return state, [other.status for other in later]
+        later.append(state)
+    if not later:
+        raise NothingToShowError(
+            f"{where} does not contain runs of xentexp; start one with `xentexp run`"
+        )
+    some = [state for state in later if state.status.results]
+    some = some or [state for state in later if state.status.failed]
+    if some:
+        return some[0], [other.status for other in later[: later.index(some[0])]]
+    raise NothingToShowError(
+        f"{where} does not contain a model with a result: {later[0].status.sentence()}; "
+        f"run it again with `xentexp run`"
+    )
+
+
+def _of_id(client: MlflowClient, experiments: list[str], run_id: str, where: str) -> _State:
+    """Run of an id, or of the beginning of an id."""
+    if not re.fullmatch("[0-9a-f]{4,32}", run_id):
+        raise InputError(
+            f"--run must be the id of a run, or at least its first 4 characters; got {run_id!r}; "
+            f"`xentexp leaderboard --all` shows ids"
+        )
+    found = list(_parents(client, experiments, f" AND attributes.run_id LIKE '{run_id}%'"))
+    if len(found) != 1:
+        raise InputError(
+            f"--run must be the id of one run; {run_id!r} fits {len(found)} runs in {where}; "
+            f"`xentexp leaderboard --all` shows ids"
+        )
+    state = _state(client, found[0])
+    if not state.children:
+        raise NothingToShowError(state.status.sentence())
+    return state
+
+
+def _parents(client: MlflowClient, experiments: list[str], condition: str = "") -> Iterator[Any]:
+    """Parent runs, latest first."""
+    return _pages(
         client.search_runs,
-        list(known.values()) if experiment is None else [known[experiment]],
-        "tags.`xentexp.kind` = 'comparison'",
+        experiments,
+        f"tags.`xentexp.kind` = 'comparison'{condition}",
         order_by=["attributes.start_time DESC"],
     )
-    first = next(parents, None)
-    for parent in () if first is None else itertools.chain([first], parents):
-        children = _search(
-            client,
-            parent.info.experiment_id,
-            _candidates_of(parent.info.run_id),
-        )
-        if children:
-            return parent, children
-    where = f"experiment {experiment!r}" if experiment else "the tracking store"
-    missing = (
-        f"a finished model (status of the last run: {first.info.status})"
-        if first is not None
-        else "runs of xentexp"
-    )
-    raise InputError(f"{where} does not contain {missing}; start one with `xentexp run`")
+
+
+def _states(client: MlflowClient, experiments: list[str]) -> Iterator[_State]:
+    return (_state(client, parent) for parent in _parents(client, experiments))
+
+
+def _state(client: MlflowClient, parent: Any) -> _State:
+    candidates = _candidates_of(parent.info.run_id)
+    children = list(_pages(client.search_runs, [parent.info.experiment_id], candidates))
+    return _State(parent, children, run_status(parent, children))
 
 
 def _candidates_of(run_id: str) -> str:
     """Filter for the candidates of a run; trials of a search are also its children."""
     return f"tags.`mlflow.parentRunId` = '{run_id}' AND tags.`xentexp.kind` = 'candidate'"
-
-
-def _search(client: MlflowClient, experiment_id: str, condition: str) -> list[Any]:
-    return list(_pages(client.search_runs, [experiment_id], condition))
 
 
 def _pages(search: Callable[..., Any], *arguments: Any, **options: Any) -> Iterator[Any]:
@@ -97,26 +187,63 @@ def _pages(search: Callable[..., Any], *arguments: Any, **options: Any) -> Itera
             return
 
 
-def _row(run: Any, every: bool) -> Row:
-    metrics = run.data.metrics
+def _sections(run: Any, stored: pd.DataFrame | None) -> dict[str, dict[str, float]]:
+    """Values by section and name: those of the table `stored`, metrics, and other names."""
+    sections: dict[str, dict[str, float]] = {}
+    if stored is not None:
+        means = stored[stored["section"] != "fold"]
+        columns = (means[column].tolist() for column in ("section", "name", "value"))
+        for section, name, value in zip(*columns, strict=True):
+            sections.setdefault(section, {})[name] = value
+    for key, value in run.data.metrics.items():
+        section, _, name = key.partition("/")
+        # JSON and tables may have infinite values, which metrics lack.
+        sections.setdefault(section, {}).setdefault(name, value)
+    for alias, logged in json.loads(run.data.tags.get(ALIASES, "{}")).items():
+        for values in sections.values():
+            if logged in values:
+                values.setdefault(alias, values[logged])
+    return sections
+
+
+def _stored_scores(client: MlflowClient, uri: str, run: Any) -> pd.DataFrame | None:
+    """Table of all values of a model; None in stores of earlier versions."""
+    if why_no_result(run) is not None:
+        return None
+    with tempfile.TemporaryDirectory() as folder:
+        file = artifact_file(client, uri, run.info.run_id, SCORES, Path(folder))
+        return None if file is None else pd.read_parquet(file)
+
+
+def _uncertainty(client: MlflowClient, uri: str, run_id: str) -> Uncertainty | None:
+    with tempfile.TemporaryDirectory() as folder:
+        file = artifact_file(client, uri, run_id, "uncertainty.json", Path(folder))
+        if file is None:
+            return None
+        return Uncertainty.from_record(json.loads(file.read_text(encoding="utf-8")))
+
+
+def _row(run: Any, state: _State | None = None, stored: pd.DataFrame | None = None) -> Row:
+    """Row of a model; with the `state` of its run, the name says which run it is."""
+    sections = _sections(run, stored)
 
     def section(name: str) -> dict[str, float]:
-        prefix = f"{name}/"
-        return {k.removeprefix(prefix): v for k, v in metrics.items() if k.startswith(prefix)}
+        return sections.get(name, {})
 
     model = run.info.run_name
-    if every:
+    if state is not None:
         params = run.data.params
         folds = f"{params.get('cv.kind')} {params.get('cv.n_splits') or params.get('cv.n_test')}"
         model = f"{model} {folds} seed {params.get('seed')} {run.info.run_id[:4]}"
+        model += "" if state.status.whole else f" of incomplete run {state.status.run_id[:8]}"
     return Row(
         model,
         section("cv"),
         section("cv_std"),
         section("cv_se"),
         section("regret"),
-        metrics.get("time/fit_seconds", math.nan),
-        run.data.tags.get("error"),
+        run.data.metrics.get("time/fit_seconds", math.nan),
+        why_no_result(run),
         section("test"),
         section("test_se"),
         run.data.tags.get("test_error"),

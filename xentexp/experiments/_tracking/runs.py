@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from xentexp.experiments._formatting import dotted, setting
+from xentexp.experiments._leaderboard import SHOWN
 from xentexp.experiments._predictions import Predictions
 from xentexp.experiments._results import CandidateResult
+from xentexp.experiments._tracking.aliases import find_aliases
 from xentexp.experiments._tracking.connect import deferred_signals
 from xentexp.experiments._tracking.items import (
     DataInput,
@@ -36,11 +38,17 @@ def log_candidate(
     parent: str,
     *,
     test_predictions: Predictions | None = None,
+    shown: Sequence[str] | None = None,
 ) -> str:
     """Log one candidate as a child run (status FAILED if it failed); return the run id."""
     started = min(prediction.started for prediction in candidate_result.predictions)
+    primary = str(tags.get("xentexp.primary", ""))
+    listed = (primary, *(SHOWN if shown is None else shown))
+    aliases = (
+        {} if predictions is None else find_aliases(candidate_result.mean(), predictions, listed)
+    )
     items: list[Item] = [
-        *candidate_items(candidate_result, settings),
+        *candidate_items(candidate_result, settings, listed, aliases),
         *search_items(candidate_result),
         data,
     ]

@@ -46,7 +46,7 @@ def leak_section(study: Study, result: ExperimentResult) -> Section | None:
         {**document, "comparison": records},
         lambda: _show(comparison, title),
         of_candidates={
-            item.candidate.name: tuple(grouped_items(item))
+            item.candidate.name: tuple(grouped_items(item, study.shown))
             for item in result.grouped.candidate_results
         },
         note=f"{escaped(warning)}\n\n{comparison.to_markdown(SHOWN)}\n\n{_OPTIMISM}",

@@ -1,0 +1,198 @@
+"""Add losses and metrics to runs that are finished, without replacing other values."""
+
+from __future__ import annotations
+
+import json
+import math
+import tempfile
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+from mlflow import MlflowClient
+
+from xentexp.errors import InputError
+from xentexp.experiments._tracking.aliases import ALIASES
+from xentexp.experiments._tracking.artifacts import artifact_file
+from xentexp.experiments._tracking.connect import deferred_signals
+from xentexp.experiments._tracking.find_runs import StoredModel
+from xentexp.experiments._tracking.items import SCORES, Item, LoggedMetric, Parquet
+from xentexp.experiments._tracking.store import Store
+from xentexp.experiments._uncertainty import ModelUncertainty, Uncertainty
+
+UNCERTAINTY = "uncertainty.json"
+BOARD = "leaderboard.json"
+_SAME = 1e-9  # relative difference of values that rounding of another machine can cause
+
+
+@dataclass(frozen=True)
+class Changes:
+    """What is to be logged to the run of a model, and what is there already."""
+
+    model: StoredModel
+    new: tuple[LoggedMetric, ...]
+    unchanged: tuple[str, ...]
+    replaced: tuple[str, ...]  # keys whose logged value differs
+    tables: tuple[Parquet, ...] = ()
+
+
+def logged_name(model: StoredModel, name: str, value: float) -> str:
+    """Name under which a run has the values of a loss: another one if it has equal values."""
+    other = str(json.loads(model.tags.get(ALIASES, "{}")).get(name, name))
+    equal = _same(model.metrics.get(f"cv/{other}", math.nan), value)
+    return other if equal else name
+
+
+def find_changes(
+    client: MlflowClient,
+    model: StoredModel,
+    items: Iterable[LoggedMetric],
+    tables: tuple[Parquet, ...] = (),
+) -> Changes:
+    """Compare values with those that the run of a model has."""
+    by_key: dict[str, list[LoggedMetric]] = {}
+    for item in items:
+        value = math.nan if math.isinf(item.value) else item.value  # as the store logs it
+        by_key.setdefault(item.key, []).append(LoggedMetric(item.key, value, item.step))
+    new: list[LoggedMetric] = []
+    unchanged, replaced = [], []
+    for key, values in by_key.items():
+        stored = _stored_values(client, model, key, len(values))
+        missing = [item for item in values if item.step not in stored]
+        other = [
+            item
+            for item in values
+            if item.step in stored and not _same(stored[item.step], item.value)
+        ]
+        new += [*missing, *other]
+        if other:
+            replaced.append(key)
+        elif not missing:
+            unchanged.append(key)
+    return Changes(model, tuple(new), tuple(unchanged), tuple(replaced), tables)
+
+
+def refuse_replacement(changes: Sequence[Changes]) -> None:
+    """Raise an InputError that names a logged value that would change."""
+    for change in changes:
+        for key in change.replaced:
+            item = next(item for item in change.new if item.key == key)
+            raise InputError(
+                f"{key} of {change.model.name} ({change.model.run_id[:8]}) must stay as it is "
+                f"without --overwrite; the new value is {item.value:g} (step {item.step}) and the "
+                f"run has {change.model.metrics[key]:g}; pass --overwrite if the loss has changed"
+            )
+
+
+def new_scores(
+    client: MlflowClient, uri: str, run_id: str, rows: pd.DataFrame
+) -> tuple[Parquet, ...]:
+    """Table of all scores of a run with new rows; nothing if the run has no such table."""
+    with tempfile.TemporaryDirectory() as folder:
+        file = artifact_file(client, uri, run_id, SCORES, Path(folder))
+        if file is None:  # a run of an older version, whose leaderboard is read from the metrics
+            return ()
+        stored = pd.read_parquet(file)
+    keys = [key for key in ("model", "section", "name") if key in stored]
+    replaced = pd.MultiIndex.from_frame(rows[keys])
+    kept = stored[~pd.MultiIndex.from_frame(stored[keys]).isin(replaced)]
+    added = rows[list(stored.columns)].astype(stored.dtypes.to_dict())
+    return (Parquet(SCORES, pd.concat([kept, added], ignore_index=True)),)
+
+
+def write_scores(
+    store: Store,
+    changes: Sequence[Changes],
+    parent: str | None,
+    tables: Sequence[Item] = (),
+) -> None:
+    """Log the changes of each model in one batch, then the tables of the parent run."""
+    # A run that is killed in between is completed by the same command: it adds what is missing.
+    with deferred_signals():
+        for change in changes:
+            store.log(change.model.run_id, [*change.new, *change.tables])
+        if parent is not None:
+            store.log(parent, tables)
+
+
+def stored_uncertainty(client: MlflowClient, uri: str, parent: str) -> Uncertainty | None:
+    """Intervals of a run; None if it has none, as runs of older versions."""
+    record = _json_artifact(client, uri, parent, UNCERTAINTY)
+    return None if record is None else Uncertainty.from_record(record)
+
+
+def stored_board(client: MlflowClient, uri: str, parent: str) -> dict[str, Any] | None:
+    """Table of losses and models of a run, as MLflow stores it."""
+    board: dict[str, Any] | None = _json_artifact(client, uri, parent, BOARD)
+    return board
+
+
+def with_scores(old: Uncertainty | None, new: Uncertainty, names: Sequence[str]) -> Uncertainty:
+    """Intervals of a run with those of more losses and metrics."""
+    if old is None:
+        return new
+    added = {model.model: model for model in new.models}
+    models = [_with_scores(model, added.pop(model.model, None), names) for model in old.models]
+    empty = [ModelUncertainty(m.model, {}, {}, m.constant) for m in added.values()]
+    models += [_with_scores(model, added[model.model], names) for model in empty]
+    return Uncertainty(
+        old.primary,
+        tuple(models),
+        {**old.best, **_only(new.best, names)},
+        {**old.tied, **_only(new.tied, names)},
+        old.margin,
+        old.equivalence,
+        old.answer,
+        old.rule,
+        old.warnings,
+    )
+
+
+def _with_scores(
+    old: ModelUncertainty, new: ModelUncertainty | None, names: Sequence[str]
+) -> ModelUncertainty:
+    if new is None:
+        return old
+    kept = {name: reason for name, reason in old.undefined.items() if name not in names}
+    return ModelUncertainty(
+        old.model,
+        {**old.levels, **_only(new.levels, names)},
+        {**old.differences, **_only(new.differences, names)},
+        old.constant,
+        {**kept, **_only(new.undefined, names)},
+    )
+
+
+def _only(values: Mapping[str, Any], names: Sequence[str]) -> dict[str, Any]:
+    return {name: values[name] for name in names if name in values}
+
+
+def _stored_values(
+    client: MlflowClient, model: StoredModel, key: str, n_steps: int
+) -> dict[int, float]:
+    """Logged value of each step; the latest, if there are several."""
+    if key not in model.metrics:
+        return {}
+    if n_steps == 1:
+        return {0: model.metrics[key]}
+    history = client.get_metric_history(model.run_id, key)
+    return {item.step: item.value for item in sorted(history, key=lambda item: item.timestamp)}
+
+
+def _same(first: float, second: float) -> bool:
+    if math.isnan(first) or math.isnan(second):
+        return math.isnan(first) and math.isnan(second)
+    return math.isclose(first, second, rel_tol=_SAME, abs_tol=1e-12)
+
+
+def _json_artifact(client: MlflowClient, uri: str, run_id: str, path: str) -> Any:
+    with tempfile.TemporaryDirectory() as folder:
+        file = artifact_file(client, uri, run_id, path, Path(folder))
+        if file is None:
+            return None
+        try:
+            return json.loads(file.read_text(encoding="utf-8"))
+        except ValueError as error:
+            raise InputError(f"{path} of run {run_id[:8]} cannot be read: {error}") from error
