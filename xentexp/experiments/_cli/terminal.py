@@ -22,6 +22,7 @@ from xentexp.experiments._board_tables import (
     TextTable,
     columns_of,
     displayed,
+    has_answer,
     losses_table,
     models_table,
     n_fixed,
@@ -100,7 +101,7 @@ def print_in_parts(table: Callable[[int, int], Table], n_columns: int) -> None:
 
 
 def print_leaderboard(board: Leaderboard, *, title: str, store: str = "") -> None:
-    """Print a leaderboard; `store` is the --store option for the printed hint."""
+    """Print a leaderboard without the answer; `store` is the --store option for hints."""
     out = console()
     columns = columns_of(board)
     if displayed(board) and columns:
@@ -113,6 +114,14 @@ def print_leaderboard(board: Leaderboard, *, title: str, store: str = "") -> Non
     for row in board.ranked():
         if row.reason is not None:
             out.print(Text(f"failed: {row.model}: {row.reason}", style="red"), soft_wrap=True)
+
+
+def print_answer(board: Leaderboard) -> None:
+    """Print which model is best and how sure that is, in bold after an empty line."""
+    if has_answer(board) and displayed(board) and columns_of(board):
+        out = console()
+        out.print()
+        out.print(Text(sentences(board)[0], style="bold"))
 
 
 def _print_models(board: Leaderboard, columns: Sequence[str], out: Console) -> Sequence[str]:
@@ -180,10 +189,9 @@ def _print_losses(text: TextTable, primary: str) -> None:
 
 
 def _print_sentences(board: Leaderboard, out: Console, store: str) -> None:
-    """Print the answer, warnings and notes."""
+    """Print the rule of intervals and marks, warnings and notes."""
     first, *others = sentences(board)
-    out.print(Text(first, style="bold" if board.uncertainty is not None else "dim"))
-    for sentence in others:
+    for sentence in others if has_answer(board) else [first, *others]:
         out.print(Text(sentence, style="yellow" if sentence.startswith("Warning: ") else "dim"))
     for note in _notes(board, store):
         out.print(Text(note, style="dim"))

@@ -106,7 +106,7 @@ def _choose(
     client: MlflowClient, experiment: str | None, run_id: str | None
 ) -> tuple[_State, list[RunStatus]]:
     """Run to show, and the later runs that are incomplete."""
-    known = {e.name: e.experiment_id for e in _pages(client.search_experiments)}
+    known = {e.name: e.experiment_id for e in all_pages(client.search_experiments)}
     if experiment is not None and experiment not in known:
         raise unknown_name("MLflow experiment", experiment, known)
     experiments = list(known.values()) if experiment is None else [known[experiment]]
@@ -153,7 +153,7 @@ def _of_id(client: MlflowClient, experiments: list[str], run_id: str, where: str
 
 def _parents(client: MlflowClient, experiments: list[str], condition: str = "") -> Iterator[Any]:
     """Parent runs, latest first."""
-    return _pages(
+    return all_pages(
         client.search_runs,
         experiments,
         f"tags.`xentexp.kind` = 'comparison'{condition}",
@@ -167,7 +167,7 @@ def _states(client: MlflowClient, experiments: list[str]) -> Iterator[_State]:
 
 def _state(client: MlflowClient, parent: Any) -> _State:
     candidates = _candidates_of(parent.info.run_id)
-    children = list(_pages(client.search_runs, [parent.info.experiment_id], candidates))
+    children = list(all_pages(client.search_runs, [parent.info.experiment_id], candidates))
     return _State(parent, children, run_status(parent, children))
 
 
@@ -176,7 +176,7 @@ def _candidates_of(run_id: str) -> str:
     return f"tags.`mlflow.parentRunId` = '{run_id}' AND tags.`xentexp.kind` = 'candidate'"
 
 
-def _pages(search: Callable[..., Any], *arguments: Any, **options: Any) -> Iterator[Any]:
+def all_pages(search: Callable[..., Any], *arguments: Any, **options: Any) -> Iterator[Any]:
     """Results of all pages: MLflow returns at most a thousand at once."""
     token = None
     while True:
