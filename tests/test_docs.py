@@ -314,9 +314,11 @@ def test_long_runs(line: str, block: Block, files: Path) -> None:
     assert done.returncode == 0, done.stderr
     if line == "run":  # the README shows its result
         (stated,) = (b.text for b in pages.blocks(README) if b.language == "text")
-        printed = {" ".join(text.split()) for text in done.stdout.splitlines()}
-        wanted = [" ".join(text.split()) for text in stated.splitlines()]
-        assert {text for text in wanted if not text.startswith("...")} <= {*printed, ""}
+        # The README leaves out the last column: the time of the fits.
+        printed = [" ".join(text.split()) for text in done.stdout.splitlines()]
+        for text in stated.splitlines():
+            words = " ".join(text.split())
+            assert words == "..." or any(line.startswith(words) for line in printed), words
 
 
 INLINE = sorted(

@@ -278,8 +278,9 @@ def decompose(
     as the zero-one loss, the recalibrated predictions are cross-fitted in five folds instead.
 
     The score test of groups is for many groups: in simulations of calibrated predictions, with
-    rows that repeat another row of their group, it rejected .06 to .08 at a level of .05 with 50
-    and 100 groups, and .02 to .12 with 10 and 20.
+    rows that repeat another row of their group, it rejected .06 to .11 at a level of .05 with 50
+    and 100 groups, and .02 to .12 with 10 and 20. The likelihood ratio test of independent rows
+    rejected .05 to .07, the isotonic test .04 (``docs/coverage.md``).
 
     If the labels are separable, the likelihood has no maximum. The fit then ends where its gradient
     is 0 up to 1e-9.

