@@ -97,8 +97,8 @@ def rescore(options: argparse.Namespace) -> int:
         if parent is not None and options.overwrite:
             # Also without changes, so that an interrupted command is completed.
             name = models[0].experiment
-            board = read_back.read_leaderboard(client, name, uri=uri, run_id=parent).board
-            add_scores.write_note(store, client, parent, board)
+            stored = read_back.read_leaderboard(client, name, uri=uri, run_id=parent)
+            add_scores.write_note(store, client, parent, stored.board)
     labels = {model.run_id: model.name for model in able}
     notes = [
         *old_notes(able, {m.run_id: predictions[m.name] for m in able}, labels),
