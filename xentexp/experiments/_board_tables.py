@@ -148,11 +148,16 @@ def losses_table(board: Leaderboard, without: Sequence[str] = ()) -> TextTable:
     return TextTable(headers, tuple(lines), 2)
 
 
+def has_answer(board: Leaderboard) -> bool:
+    """Whether the first sentence of a leaderboard is the answer, with intervals."""
+    return board.uncertainty is not None and board.uncertainty.primary == board.primary
+
+
 def sentences(board: Leaderboard) -> list[str]:
     """The answer, the rule of intervals and marks, warnings, and what the tables show."""
     known = board.uncertainty
     notes = [f"Means over the folds, ranked by {board.primary}."]
-    if known is not None and known.primary == board.primary:
+    if known is not None and has_answer(board):
         notes = [known.answer, known.rule, *(f"Warning: {line}" for line in known.warnings)]
     if board.spread:
         notes.append("In brackets: standard deviation over the folds.")

@@ -64,9 +64,12 @@ def signed(value: float, decimals: int = 4, *, sign: str = "") -> str:
 
 
 def decimals_for(values: Iterable[float], errors: Iterable[float] = (), *, least: int = 4) -> int:
-    """Decimals of a column: at least `least`, more if all values or errors are smaller."""
+    """Decimals of a column: at least `least`, more if all values or errors are smaller.
+
+    Errors of the size of rounding are left out.
+    """
     sizes = [abs(value) for value in values if math.isfinite(value) and value != 0.0]
-    errors = [error for error in errors if math.isfinite(error) and error > 0.0]
+    errors = [error for error in errors if math.isfinite(error) and error > 1e-12]
     needed = [least]
     if sizes:
         needed.append(3 - math.floor(math.log10(max(sizes))) if max(sizes) < 0.1 else least)

@@ -326,7 +326,8 @@ class _Sample:
                 nan, nan, nan, nan, nan, "models", "", self.confidence, len(self.y), reason=reason
             )
         mean = float(model.folds[measure.name].mean())
-        return dataclasses.replace(level, mean=mean, notes=self._notes(level.notes))
+        reason = None if level.reason is None else level.reason.removeprefix("no interval: ")
+        return dataclasses.replace(level, mean=mean, notes=self._notes(level.notes), reason=reason)
 
     def _why_no_rows(self, measure: Metric, *models: _Scored) -> str | None:
         """Why rows give no interval of a metric of the whole data set."""

@@ -141,7 +141,7 @@ def test_the_exit_code_says_whether_a_claim_holds(
     words = [ids("logistic")[1] if word == "logistic-old" else word for word in words]
     assert main(["compare", *words, "--require", claim]) == code
     out = capsys.readouterr().out
-    assert f'is {claim}" {"holds" if code == 0 else "does not hold"}: by' in out
+    assert f'is {claim}" {"holds" if code == 0 else "does not hold"}. By ' in out
 
 
 def test_a_claim_agrees_with_the_printed_interval(document: Callable[..., dict]) -> None:

@@ -265,3 +265,38 @@ def test_what_is_refused(place: Path, capsys: Output) -> None:
 def test_an_empty_store(workplace: Path, capsys: Output) -> None:
     assert main(["rescore", "latest", "--losses", "brier_loss"]) == 2
     assert "does not contain a finished run" in capsys.readouterr().err
+
+
+def test_a_replaced_primary_loss_changes_answer_and_note(
+    rescore: Callable[..., dict], capsys: Output
+) -> None:
+    (run,) = [run for run in runs() if run.info.run_name == "logistic"]
+    parent = run.data.tags["mlflow.parentRunId"]
+    folder = Path(f"mlartifacts/{parent}/artifacts")
+    file = folder / "uncertainty.json"
+    record = json.loads(file.read_text())
+    right = record["answer"]
+    file.write_text(json.dumps({**record, "answer": "prior is best"}))
+    client().log_metric(run.info.run_id, "cv/categorical_crossentropy", 0.9)
+    name = ["--losses", "categorical_crossentropy", "--overwrite"]
+    assert main(["rescore", "logistic", *name]) == 2
+    assert f"write its id, {parent[:8]}" in capsys.readouterr().err
+    for _ in range(2):  # the note does not grow
+        rescore("latest", *name)
+        tags = client().get_run(parent).data.tags
+        assert tags["xentexp.answer"] == json.loads(file.read_text())["answer"] == right
+        assert tags["best_model"] == "logistic"
+        assert tags["mlflow.note.content"].startswith(right)
+        assert tags["mlflow.note.content"] == (folder / "leaderboard.md").read_text()
+        assert tags["mlflow.note.content"].count("Note before `xentexp rescore") == 1
+
+
+@pytest.mark.parametrize("name", ["uncertainty.json", "scores.parquet", "leaderboard.json"])
+def test_damaged_files_are_named(place: Path, capsys: Output, name: str) -> None:
+    for file in Path("mlartifacts").glob(f"*/artifacts/{name}"):
+        file.write_bytes(file.read_bytes()[:50])
+    assert main(["rescore", "latest", "--losses", "brier_loss"]) == 2
+    assert f"{name} of run" in capsys.readouterr().err
+    if name != "leaderboard.json":
+        assert main(["leaderboard"]) == 2
+        assert "it is damaged" in capsys.readouterr().err

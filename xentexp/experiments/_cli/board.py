@@ -8,7 +8,13 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from xentexp.errors import NothingToShowError
-from xentexp.experiments._cli.terminal import print_json, print_leaderboard, say, store_option
+from xentexp.experiments._cli.terminal import (
+    print_answer,
+    print_json,
+    print_leaderboard,
+    say,
+    store_option,
+)
 
 if TYPE_CHECKING:
     from xentexp.experiments._tracking import RunStatus, StoredBoard
@@ -18,10 +24,6 @@ _ALL_LEGEND = (
     "first characters of the run's ID in MLflow"
 )
 _LISTED = 3  # incomplete runs that the output names
-
-_NO_INTERVALS = (
-    "No intervals are stored for this run; `xentexp compare RUN` computes them from its predictions"
-)
 
 
 def leaderboard(options: argparse.Namespace) -> int:
@@ -54,10 +56,14 @@ def leaderboard(options: argparse.Namespace) -> int:
     else:
         title = f"{stored.experiment}: {_which(options, stored)}"
         print_leaderboard(board, title=title, store=store_option(uri))
+        print_answer(board)
         if options.all:
             print(_ALL_LEGEND)
         elif board.uncertainty is None:
-            print(_NO_INTERVALS)
+            say(
+                f"No intervals are stored for this run, which an older version of xentexp made; to "
+                f"compute them: xentexp compare {stored.shown.run_id[:8]}{store_option(uri)}"
+            )
         for line in incomplete_lines(
             stored.shown if not options.all else None, stored.incomplete, store_option(uri)
         ):

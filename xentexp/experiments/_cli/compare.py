@@ -321,18 +321,18 @@ def _verdict(claim: Claim, results: Sequence[Compared]) -> tuple[bool, str]:
     )
     start = f'The claim "{results[0].reference} is {claim.text}"'
     if failures:
-        return False, f"{start} does not hold: {' '.join(failures)} {rule}"
-    return True, f"{start} holds: {' '.join(successes)} {rule}"
+        return False, f"{start} does not hold. {' '.join(failures)} {rule}"
+    return True, f"{start} holds. {' '.join(successes)} {rule}"
 
 
 def _because(claim: Claim, result: Compared, other: Against, limit: float) -> str:
     """What decides on a claim about one other model."""
     if other.difference is None or result.level is None:
         why = result.undefined or other.undefined or "it is not defined for both"
-        return f"{result.name} has no difference to {other.model} ({why})."
+        return f"By {result.name}, {result.reference} and {other.model} are not compared ({why})."
     if other.difference.reason is not None:
         return (
-            f"the difference of {result.name} to {other.model} has no interval "
+            f"The difference of {result.name} to {other.model} has no interval "
             f"({other.difference.reason})."
         )
     gap, low, high = other.gap
@@ -342,7 +342,7 @@ def _because(claim: Claim, result: Compared, other: Against, limit: float) -> st
     d = result.decimals
     allowed = "" if claim.margin is None else f"; the margin is {signed(limit, d)}"
     return (
-        f"by {result.name} it is {signed(gap, d)} {side} than {other.model} "
+        f"By {result.name}, {result.reference} is {signed(gap, d)} {side} than {other.model} "
         f"({result.confidence:.0%} interval {signed(low, d)} to {signed(high, d)}{allowed})."
     )
 
@@ -368,8 +368,13 @@ def answer(result: Compared) -> str:
         for word, models in groups.items()
     ]
     text = f"By {name}, {reference} {and_list(parts)}"
-    sure = f" (two-sided tests at {1 - result.confidence:.2g}, adjusted for their number)"
-    return f"{text}{sure if len(groups.get('not compared with', ())) < len(result.others) else ''}."
+    if any(other.tested for other in result.others):
+        return (
+            f"{text} (two-sided tests at {1 - result.confidence:.2g}, adjusted for their number)."
+        )
+    if all(other.difference is None and other.undefined is None for other in result.others):
+        return f"{text}: differences of {name} are not tested."
+    return f"{text}."
 
 
 def _answer_on_one(result: Compared, other: Against) -> str:

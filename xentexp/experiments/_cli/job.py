@@ -17,7 +17,7 @@ from xentexp._safe_text import without_secrets
 from xentexp.experiments._cli.composition import resolved, stored
 from xentexp.experiments._cli.failures import AllModelsFailedError
 from xentexp.experiments._cli.progress import Progress
-from xentexp.experiments._cli.terminal import print_leaderboard, say, store_option
+from xentexp.experiments._cli.terminal import print_answer, print_leaderboard, say, store_option
 from xentexp.experiments._config import Study, build
 from xentexp.experiments._folds import CV_OPTIONS
 from xentexp.experiments._formatting import counted, escaped
@@ -179,6 +179,8 @@ def run_job(
         if submitted is not None and dataset.test is not None:
             rows = counted(len(dataset.test.X), "test row")
             say(f"\nPredictions of {submitted} for {rows}: {study.submission}")
+        if not any(section.instead for section in sections):
+            print_answer(board)  # near the end, where it is seen first
         if not quiet:
             page = tracking.chart_page(store.experiment_id, run_id, study.primary)
             say(_hint(store.uri, page))

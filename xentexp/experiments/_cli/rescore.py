@@ -40,7 +40,8 @@ def rescore(options: argparse.Namespace) -> int:
     names = [measure.name for measure in measures]
 
     from xentexp.experiments import _tracking as tracking
-    from xentexp.experiments._tracking import add_scores, find_runs
+    from xentexp.experiments._tracking import add_scores, find_runs, read_back
+    from xentexp.experiments._tracking.artifacts import UNCERTAINTY, stored_uncertainty
 
     uri = tracking.store_uri(options.store)
     client = tracking.open_client(uri, create=False)
@@ -56,7 +57,7 @@ def rescore(options: argparse.Namespace) -> int:
             model.name: find_runs.stored_predictions(client, uri, model) for model in able
         }
         parent = models[0].parent if whole else None
-        old = None if parent is None else add_scores.stored_uncertainty(client, uri, parent)
+        old = None if parent is None else stored_uncertainty(client, uri, parent)
         board = None if parent is None else add_scores.stored_board(client, uri, parent)
     check_priors(predictions, measures)
     folds = {model: fold_values(predicted, measures) for model, predicted in predictions.items()}
@@ -72,7 +73,7 @@ def rescore(options: argparse.Namespace) -> int:
     tables: list[tracking.Item] = []
     if parent is not None:
         record = add_scores.with_scores(old, found, names).to_record()
-        tables.append(tracking.Text(add_scores.UNCERTAINTY, json.dumps(record, allow_nan=False)))
+        tables.append(tracking.Text(UNCERTAINTY, json.dumps(record, allow_nan=False)))
         if board is not None:
             tables.append(tracking.Text(add_scores.BOARD, _with_rows(board, folds)))
     with tracking.store_errors(uri):
@@ -90,7 +91,14 @@ def rescore(options: argparse.Namespace) -> int:
         ]
         if not options.overwrite:
             add_scores.refuse_replacement(changes)
+        if parent is None:
+            add_scores.refuse_parts(changes)
         add_scores.write_scores(store, changes, parent, tables)
+        if parent is not None and options.overwrite:
+            # Also without changes, so that an interrupted command is completed.
+            name = models[0].experiment
+            stored = read_back.read_leaderboard(client, name, uri=uri, run_id=parent)
+            add_scores.write_note(store, client, parent, stored.board)
     labels = {model.run_id: model.name for model in able}
     notes = [
         *old_notes(able, {m.run_id: predictions[m.name] for m in able}, labels),

@@ -22,6 +22,7 @@ from xentexp.experiments._board_tables import (
     TextTable,
     columns_of,
     displayed,
+    has_answer,
     losses_table,
     models_table,
     n_fixed,
@@ -104,7 +105,7 @@ LINE = 100
 
 
 def print_leaderboard(board: Leaderboard, *, title: str, store: str = "") -> None:
-    """Print a leaderboard; `store` is the --store option for the printed hint."""
+    """Print a leaderboard without the answer; `store` is the --store option for hints."""
     out = console()
     columns = columns_of(board)
     if displayed(board) and columns:
@@ -117,6 +118,14 @@ def print_leaderboard(board: Leaderboard, *, title: str, store: str = "") -> Non
     for row in board.ranked():
         if row.reason is not None:
             out.print(Text(f"failed: {row.model}: {row.reason}", style="red"), soft_wrap=True)
+
+
+def print_answer(board: Leaderboard) -> None:
+    """Print which model is best and how sure that is, in bold after an empty line."""
+    if has_answer(board) and displayed(board) and columns_of(board):
+        out = console()
+        out.print()
+        out.print(Text(sentences(board)[0], style="bold"), width=min(out.width, LINE))
 
 
 def _print_models(board: Leaderboard, columns: Sequence[str], out: Console) -> Sequence[str]:
@@ -184,13 +193,9 @@ def _print_losses(text: TextTable, primary: str) -> None:
 
 
 def _print_sentences(board: Leaderboard, out: Console, store: str) -> None:
-    """Print the answer, warnings and notes."""
+    """Print the rule of intervals and marks, warnings and notes."""
     first, *others = sentences(board)
-    out.print(
-        Text(first, style="bold" if board.uncertainty is not None else "dim"),
-        width=min(out.width, LINE),
-    )
-    for sentence in others:
+    for sentence in others if has_answer(board) else [first, *others]:
         style = "yellow" if sentence.startswith("Warning: ") else "dim"
         out.print(Text(sentence, style=style), width=min(out.width, LINE))
     for note in _notes(board, store):

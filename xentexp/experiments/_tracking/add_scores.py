@@ -4,26 +4,25 @@ from __future__ import annotations
 
 import json
 import math
-import tempfile
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from pathlib import Path
+from dataclasses import dataclass, replace
 from typing import Any
 
 import pandas as pd
 from mlflow import MlflowClient
 
 from xentexp.errors import InputError
+from xentexp.experiments._leaderboard import Leaderboard
 from xentexp.experiments._tracking.aliases import ALIASES
-from xentexp.experiments._tracking.artifacts import artifact_file
+from xentexp.experiments._tracking.artifacts import json_artifact, table_artifact
 from xentexp.experiments._tracking.connect import deferred_signals
 from xentexp.experiments._tracking.find_runs import StoredModel
-from xentexp.experiments._tracking.items import SCORES, Item, LoggedMetric, Parquet
+from xentexp.experiments._tracking.items import SCORES, Item, LoggedMetric, Parquet, Tag, Text
 from xentexp.experiments._tracking.store import Store
 from xentexp.experiments._uncertainty import ModelUncertainty, Uncertainty
 
-UNCERTAINTY = "uncertainty.json"
 BOARD = "leaderboard.json"
+_BEFORE = "Note before `xentexp rescore --overwrite` replaced values:\n\n"
 _SAME = 1e-9  # relative difference of values that rounding of another machine can cause
 
 
@@ -86,15 +85,24 @@ def refuse_replacement(changes: Sequence[Changes]) -> None:
             )
 
 
+def refuse_parts(changes: Sequence[Changes]) -> None:
+    """Raise an InputError if a model alone would get values other than those its parent run has."""
+    for change in changes:
+        if change.replaced:
+            raise InputError(
+                f"--overwrite must be used for all models of a run, because the answer and the "
+                f"tables of the parent run have {change.replaced[0]} of {change.model.name} as "
+                f"well; write its id, {change.model.parent[:8]}, instead of the model"
+            )
+
+
 def new_scores(
     client: MlflowClient, uri: str, run_id: str, rows: pd.DataFrame
 ) -> tuple[Parquet, ...]:
     """Table of all scores of a run with new rows; nothing if the run has no such table."""
-    with tempfile.TemporaryDirectory() as folder:
-        file = artifact_file(client, uri, run_id, SCORES, Path(folder))
-        if file is None:  # a run of an older version, whose leaderboard is read from the metrics
-            return ()
-        stored = pd.read_parquet(file)
+    stored = table_artifact(client, uri, run_id, SCORES)
+    if stored is None:  # a run of an older version, whose leaderboard is read from the metrics
+        return ()
     keys = [key for key in ("model", "section", "name") if key in stored]
     replaced = pd.MultiIndex.from_frame(rows[keys])
     kept = stored[~pd.MultiIndex.from_frame(stored[keys]).isin(replaced)]
@@ -117,15 +125,24 @@ def write_scores(
             store.log(parent, tables)
 
 
-def stored_uncertainty(client: MlflowClient, uri: str, parent: str) -> Uncertainty | None:
-    """Intervals of a run; None if it has none, as runs of older versions."""
-    record = _json_artifact(client, uri, parent, UNCERTAINTY)
-    return None if record is None else Uncertainty.from_record(record)
+def write_note(store: Store, client: MlflowClient, parent: str, board: Leaderboard) -> None:
+    """Replace the answer and the leaderboard in the note of a parent run; keep the older note."""
+    text = board.to_markdown()
+    before = str(client.get_run(parent).data.tags.get("mlflow.note.content", ""))
+    before = before.partition(_BEFORE)[2] or before
+    note = f"{text}\n\n{_BEFORE}{before}"
+    items: list[Item] = [Tag("mlflow.note.content", note), Text("leaderboard.md", note)]
+    best = board.best()
+    if best is not None:
+        items.append(Tag("best_model", best.model))
+    if board.uncertainty is not None:
+        items.append(Tag("xentexp.answer", board.uncertainty.answer))
+    store.log(parent, items)
 
 
 def stored_board(client: MlflowClient, uri: str, parent: str) -> dict[str, Any] | None:
     """Table of losses and models of a run, as MLflow stores it."""
-    board: dict[str, Any] | None = _json_artifact(client, uri, parent, BOARD)
+    board: dict[str, Any] | None = json_artifact(client, uri, parent, BOARD)
     return board
 
 
@@ -137,16 +154,12 @@ def with_scores(old: Uncertainty | None, new: Uncertainty, names: Sequence[str])
     models = [_with_scores(model, added.pop(model.model, None), names) for model in old.models]
     empty = [ModelUncertainty(m.model, {}, {}, m.constant) for m in added.values()]
     models += [_with_scores(model, added[model.model], names) for model in empty]
-    return Uncertainty(
-        old.primary,
-        tuple(models),
-        {**old.best, **_only(new.best, names)},
-        {**old.tied, **_only(new.tied, names)},
-        old.margin,
-        old.equivalence,
-        old.answer,
-        old.rule,
-        old.warnings,
+    # The answer is about the primary loss: it is new if that loss is.
+    return replace(
+        new if old.primary in names else old,
+        models=tuple(models),
+        best={**old.best, **_only(new.best, names)},
+        tied={**old.tied, **_only(new.tied, names)},
     )
 
 
@@ -185,14 +198,3 @@ def _same(first: float, second: float) -> bool:
     if math.isnan(first) or math.isnan(second):
         return math.isnan(first) and math.isnan(second)
     return math.isclose(first, second, rel_tol=_SAME, abs_tol=1e-12)
-
-
-def _json_artifact(client: MlflowClient, uri: str, run_id: str, path: str) -> Any:
-    with tempfile.TemporaryDirectory() as folder:
-        file = artifact_file(client, uri, run_id, path, Path(folder))
-        if file is None:
-            return None
-        try:
-            return json.loads(file.read_text(encoding="utf-8"))
-        except ValueError as error:
-            raise InputError(f"{path} of run {run_id[:8]} cannot be read: {error}") from error

@@ -18,7 +18,7 @@ from xentexp.errors import InputError, unknown_name
 from xentexp.experiments._formatting import counted
 from xentexp.experiments._predictions import Predictions, read_predictions
 from xentexp.experiments._tracking.artifacts import artifact_file
-from xentexp.experiments._tracking.read_back import _pages
+from xentexp.experiments._tracking.read_back import all_pages
 from xentexp.experiments._tracking.run_status import run_status
 from xentexp.experiments.datasets import dataset_cards
 
@@ -166,7 +166,7 @@ def children(client: MlflowClient, experiment_id: str, parent: str) -> tuple[Sto
 
 def _experiments(client: MlflowClient, experiment: str | None) -> list[str]:
     """Ids of all experiments, or of one."""
-    known = {e.name: str(e.experiment_id) for e in _pages(client.search_experiments)}
+    known = {e.name: str(e.experiment_id) for e in all_pages(client.search_experiments)}
     if experiment is None:
         return list(known.values())
     if experiment not in known:
@@ -178,7 +178,7 @@ def _search(
     client: MlflowClient, experiments: Iterable[str], condition: str, *, newest: bool = False
 ) -> Iterator[Any]:
     order = f"attributes.start_time {'DESC' if newest else 'ASC'}"
-    return _pages(client.search_runs, list(experiments), condition, order_by=[order])
+    return all_pages(client.search_runs, list(experiments), condition, order_by=[order])
 
 
 def _models(

@@ -5,10 +5,8 @@ from __future__ import annotations
 import json
 import math
 import re
-import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 from urllib.parse import quote, urlencode
 
@@ -18,10 +16,9 @@ from mlflow import MlflowClient
 from xentexp.errors import InputError, NothingToShowError, unknown_name
 from xentexp.experiments._leaderboard import Leaderboard, Row, higher_is_better
 from xentexp.experiments._tracking.aliases import ALIASES
-from xentexp.experiments._tracking.artifacts import artifact_file
+from xentexp.experiments._tracking.artifacts import stored_uncertainty, table_artifact
 from xentexp.experiments._tracking.items import SCORES
 from xentexp.experiments._tracking.run_status import RunStatus, run_status, why_no_result
-from xentexp.experiments._uncertainty import Uncertainty
 
 
 def chart_page(experiment_id: str, run_id: str, primary: str) -> str:
@@ -71,7 +68,7 @@ def read_leaderboard(
         rows = tuple(_row(run, stored=_stored_scores(client, uri, run)) for run in children)
     listed = tags.get("xentexp.leaderboard")
     chosen = tuple(listed.split(",")) if listed else None
-    known = None if every else _uncertainty(client, uri, parent.info.run_id)
+    known = None if every else stored_uncertainty(client, uri, parent.info.run_id)
     board = Leaderboard(rows, tags["xentexp.primary"], chosen, known)
     return StoredBoard(name, board, shown.status, tuple(incomplete))
 
@@ -106,7 +103,7 @@ def _choose(
     client: MlflowClient, experiment: str | None, run_id: str | None
 ) -> tuple[_State, list[RunStatus]]:
     """Run to show, and the later runs that are incomplete."""
-    known = {e.name: e.experiment_id for e in _pages(client.search_experiments)}
+    known = {e.name: e.experiment_id for e in all_pages(client.search_experiments)}
     if experiment is not None and experiment not in known:
         raise unknown_name("MLflow experiment", experiment, known)
     experiments = list(known.values()) if experiment is None else [known[experiment]]
@@ -153,7 +150,7 @@ def _of_id(client: MlflowClient, experiments: list[str], run_id: str, where: str
 
 def _parents(client: MlflowClient, experiments: list[str], condition: str = "") -> Iterator[Any]:
     """Parent runs, latest first."""
-    return _pages(
+    return all_pages(
         client.search_runs,
         experiments,
         f"tags.`xentexp.kind` = 'comparison'{condition}",
@@ -167,7 +164,7 @@ def _states(client: MlflowClient, experiments: list[str]) -> Iterator[_State]:
 
 def _state(client: MlflowClient, parent: Any) -> _State:
     candidates = _candidates_of(parent.info.run_id)
-    children = list(_pages(client.search_runs, [parent.info.experiment_id], candidates))
+    children = list(all_pages(client.search_runs, [parent.info.experiment_id], candidates))
     return _State(parent, children, run_status(parent, children))
 
 
@@ -176,7 +173,7 @@ def _candidates_of(run_id: str) -> str:
     return f"tags.`mlflow.parentRunId` = '{run_id}' AND tags.`xentexp.kind` = 'candidate'"
 
 
-def _pages(search: Callable[..., Any], *arguments: Any, **options: Any) -> Iterator[Any]:
+def all_pages(search: Callable[..., Any], *arguments: Any, **options: Any) -> Iterator[Any]:
     """Results of all pages: MLflow returns at most a thousand at once."""
     token = None
     while True:
@@ -210,17 +207,7 @@ def _stored_scores(client: MlflowClient, uri: str, run: Any) -> pd.DataFrame | N
     """Table of all values of a model; None in stores of earlier versions."""
     if why_no_result(run) is not None:
         return None
-    with tempfile.TemporaryDirectory() as folder:
-        file = artifact_file(client, uri, run.info.run_id, SCORES, Path(folder))
-        return None if file is None else pd.read_parquet(file)
-
-
-def _uncertainty(client: MlflowClient, uri: str, run_id: str) -> Uncertainty | None:
-    with tempfile.TemporaryDirectory() as folder:
-        file = artifact_file(client, uri, run_id, "uncertainty.json", Path(folder))
-        if file is None:
-            return None
-        return Uncertainty.from_record(json.loads(file.read_text(encoding="utf-8")))
+    return table_artifact(client, uri, run.info.run_id, SCORES)
 
 
 def _row(run: Any, state: _State | None = None, stored: pd.DataFrame | None = None) -> Row:
