@@ -144,12 +144,10 @@ def assess(
     failed: Sequence[str] = (),
     reference: str | None = None,
 ) -> Uncertainty:
-    """Compare models by their predictions of the same rows.
-
-    `margin` is the margin of practical equivalence in units of the primary loss or metric; None is
-    1% of the best value. `failed` are models without predictions, named in a warning. A model
-    `reference` takes the place of the best: all others are compared with it.
-    """
+    """Compare models by their predictions of the same rows."""
+    # `margin` is the margin of practical equivalence in units of the primary loss or metric; None
+    # is 1% of the best value. `failed` are models without predictions, named in a warning. A model
+    # `reference` takes the place of the best: all others are compared with it.
     check_number("confidence", confidence, 0.5, 0.9999)
     if margin is not None:
         check_number("margin", margin, 0.0, math.inf)
@@ -412,7 +410,7 @@ class _Sample:
             share = self._correlation(models[best], models[model], standing.name)
             if share >= NEARLY_EQUAL:
                 consequence = (
-                    "intervals over rows alone are too narrow for such models"
+                    "intervals over only the rows are too narrow for such models"
                     if "folds" in self.design
                     else "the interval says little about the same models fitted to other rows"
                 )

@@ -153,8 +153,8 @@ def test_a_failed_candidate_is_a_failed_run_with_its_reason(logged: Store) -> No
 def test_the_parent_run_has_the_leaderboard(logged: Store) -> None:
     parent = runs(logged)["comparison"]
     note = parent.data.tags["mlflow.note.content"]
-    assert "| categorical_crossentropy | low |" in note
-    assert "| gini | high |" in note
+    assert note.startswith("prior has categorical_crossentropy 0.8337 (95% interval ")
+    assert "| model | categorical crossentropy (low) | gini (high) |" in note
     assert "brier_loss" not in note  # the table of all metrics is an artifact
     assert "metrics cv/NAME of each child run" in note
     assert "Failed: **broken**" in note

@@ -22,11 +22,9 @@ _N_ROWS = 64
 def find_aliases(
     means: Mapping[str, float], predictions: Predictions, first: Iterable[str]
 ) -> dict[str, str]:
-    """Logged name of each loss that equals another one; names of `first` are preferred.
-
-    Losses are equal if they are so on random predictions, which other models share, and if the
-    model has equal values of them.
-    """
+    """Logged name of each loss that equals another one; names of `first` are preferred."""
+    # Losses are equal if they are so on random predictions, which other models share, and if the
+    # model has equal values of them.
     names = [name for name in (*first, *LOSSES) if name in means and name in LOSSES]
     values = _on_random_predictions(list(dict.fromkeys(names)), predictions)
     seen: dict[tuple[bool, str], str] = {}

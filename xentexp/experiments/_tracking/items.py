@@ -104,11 +104,9 @@ def candidate_items(
     shown: Sequence[str] | None = None,
     aliases: Mapping[str, str] | None = None,
 ) -> Iterator[Item]:
-    """Parameters, metrics and files of a candidate; `settings` are those of the parent run.
-
-    MLflow gets the mean of each loss that has no other name in `aliases`, and folds, regret and
-    test scores of those `shown`. A table has all.
-    """
+    """Parameters, metrics and files of a candidate; `settings` are those of the parent run."""
+    # MLflow gets the mean of each loss that has no other name in `aliases`, and folds, regret and
+    # test scores of those `shown`. A table has all.
     yield Param("model", candidate_result.candidate.name)
     yield Tag("model", candidate_result.candidate.family or candidate_result.candidate.name)
     if candidate_result.candidate.trained_on is not None:

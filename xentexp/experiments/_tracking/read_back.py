@@ -52,10 +52,8 @@ def read_leaderboard(
     run_id: str | None = None,
     every: bool = False,
 ) -> StoredBoard:
-    """Leaderboard of the latest whole run, of the run of an id, or of all runs.
-
-    A run that is not whole is shown only if there is no whole run, or if its id is given.
-    """
+    """Leaderboard of the latest whole run, of the run of an id, or of all runs."""
+    # A run that is not whole is shown only if there is no whole run, or if its id is given.
     shown, incomplete = _choose(client, experiment, run_id)
     parent, children = shown.parent, shown.children
     name = str(client.get_experiment(parent.info.experiment_id).name)
