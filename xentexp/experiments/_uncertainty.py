@@ -412,7 +412,7 @@ class _Sample:
             share = self._correlation(models[best], models[model], standing.name)
             if share >= NEARLY_EQUAL:
                 consequence = (
-                    "intervals over rows alone are too narrow for such models"
+                    "intervals over only the rows are too narrow for such models"
                     if "folds" in self.design
                     else "the interval says little about the same models fitted to other rows"
                 )
