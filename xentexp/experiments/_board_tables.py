@@ -223,7 +223,7 @@ def _text(value: float, decimals: int) -> str:
 
 
 def _header_lines(header: str) -> list[str]:
-    """Header in several lines: a loss or metric in its parts, with underscores."""
+    """Header in narrow lines: a loss or metric in its parts, with underscores."""
     return header.replace("_", "_\n").replace(" (", "\n(").replace(" [", "\n[").split("\n")
 
 

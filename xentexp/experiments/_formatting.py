@@ -65,7 +65,7 @@ def signed(value: float, decimals: int = 4, *, sign: str = "") -> str:
 
 def decimals_for(values: Iterable[float], errors: Iterable[float] = (), *, least: int = 4) -> int:
     """Decimals of a column: at least `least`, more if all values or errors are smaller."""
-    # Errors of the size of rounding are left out.
+    # Errors below 1e-12 are rounding.
     sizes = [abs(value) for value in values if math.isfinite(value) and value != 0.0]
     errors = [error for error in errors if math.isfinite(error) and error > 1e-12]
     needed = [least]

@@ -18,7 +18,7 @@ NEARLY_EQUAL = 0.99
 
 In simulations of 500 rows in 5 folds, intervals over only the rows covered .83 to .91 for pairs of
 logistic regressions above it (one feature more, another penalty), and .93 for a pair with
-correlation .2. The limit is no guarantee: pairs with correlation .945 were covered too rarely as
+correlation .2. The limit guarantees nothing: pairs with correlation .945 were covered too rarely as
 well. Therefore the wider of the intervals over rows and folds is shown for all pairs, and this
 limit only decides whether a warning says so.
 """

@@ -86,7 +86,7 @@ def refuse_replacement(changes: Sequence[Changes]) -> None:
 
 
 def refuse_parts(changes: Sequence[Changes]) -> None:
-    """Raise an InputError if a model alone would get values other than those its parent run has."""
+    """Raise an InputError if one model would get values other than those of its parent run."""
     for change in changes:
         if change.replaced:
             raise InputError(
