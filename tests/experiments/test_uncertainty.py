@@ -270,6 +270,22 @@ def test_clusters_and_few_groups_are_named() -> None:
     assert "clustered" not in alone.rule
 
 
+def test_folds_in_time_order_allow_for_autocorrelation() -> None:
+    timed = {
+        name: dataclasses.replace(
+            found,
+            folds=tuple(dataclasses.replace(fold, time=fold.rows // 6) for fold in found.folds),
+        )
+        for name, found in made({"good": true, "poor": noisy(2.0)}).items()
+    }
+    found = assess(timed, ["categorical_crossentropy"], "categorical_crossentropy")
+    assert "over 600 rows in time order (Newey-West variance)" in found.rule
+    difference = found.models[1].differences["categorical_crossentropy"]
+    assert difference.by_rows is not None
+    # At most one period for each of the values rows // 6: t with 100 - 1 degrees of freedom.
+    assert difference.by_rows.df == 99
+
+
 def test_few_events_are_named() -> None:
     result = assess(made(CLEAR, rate=0.02), LOSSES[:1], LOSSES[0])
     n = sum(int((fold.y == 1).sum()) for fold in predictions(true, rate=0.02).folds)

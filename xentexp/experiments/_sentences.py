@@ -233,6 +233,8 @@ def _over_rows(difference: Difference) -> str:
         return ""
     if rows.n_groups is not None:
         return f"over {counted(rows.n_rows, 'row')} clustered by {rows.n_groups:,} entities"
+    if "Newey-West" in rows.method:
+        return f"over {counted(rows.n_rows, 'row')} in time order (Newey-West variance)"
     return f"over {counted(rows.n_rows, 'row')}"
 
 
