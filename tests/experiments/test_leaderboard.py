@@ -6,11 +6,15 @@ import html
 import math
 
 import numpy as np
+import pandas as pd
 import pytest
 from rich.console import Console
 from scipy.special import expit
+from sklearn.dummy import DummyClassifier
+from sklearn.linear_model import LogisticRegression
 
 from xentexp.errors import InputError
+from xentexp.experiments import Card, make_dataset, run_experiment
 from xentexp.experiments._cli.terminal import print_leaderboard
 from xentexp.experiments._leaderboard import SHOWN, Leaderboard, Row, best_is
 from xentexp.experiments._predictions import PredictedFold, Predictions
@@ -244,3 +248,17 @@ def test_no_number_is_cut_at_any_width(
     assert max(map(len, out.splitlines())) <= width
     for n in range(7):
         assert f"{n / 10:.4f}" in out
+
+
+def test_the_best_candidate_is_the_one_that_the_answer_names() -> None:
+    rng = np.random.default_rng(0)
+    X = pd.DataFrame(rng.normal(size=(200, 40))).add_prefix("x")
+    y = pd.Series(rng.integers(0, 2, 200), name="y")  # independent of X
+    models = {"prior": DummyClassifier(), "overfitted": LogisticRegression(C=1e3)}
+    result = run_experiment(make_dataset(X, y, Card("noise")), models, cv=3)
+    found = result.leaderboard()
+    assert found.ranked()[0].model == "prior"
+    best = found.best()
+    assert best is not None
+    assert best.model == "overfitted"
+    assert result.uncertainty.answer.startswith("overfitted has")

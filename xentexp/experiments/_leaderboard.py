@@ -212,10 +212,12 @@ class Leaderboard:
         Returns
         -------
         Row or None
-            First row of `ranked`; None if no candidate has a value.
+            The model that the answer names: the first row of `ranked` whose predictions are not
+            constant or, without such rows, the first row. None if no candidate has a value.
         """
-        first = next(iter(self.ranked()), None)
-        return None if first is None or math.isnan(first.value(self.primary)) else first
+        ranked = [row for row in self.ranked() if not math.isnan(row.value(self.primary))]
+        named = self.standing(self.primary).best
+        return next((row for row in ranked if row.model == named), next(iter(ranked), None))
 
     def names(self) -> list[str]:
         """Losses and metrics for which some candidate has a value.
