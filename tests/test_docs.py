@@ -214,7 +214,7 @@ def resolves(dotted: str) -> bool:
 def test_names_of_xentexp_exist(page: Path) -> None:
     spans = " ".join(pages.inline_code(page))
     # Tags of MLflow, and a group of entry points.
-    tags = {"xentexp.leak", "xentexp.findings", "xentexp.losses"}
+    tags = {"xentexp.aliases", "xentexp.leak", "xentexp.findings", "xentexp.losses"}
     own = {"xentexp.metrics.squared_miss"}  # what the guide registers
     for name in set(re.findall(r"\bxentexp(?:\.\w+)+", spans)) - tags - own:
         assert resolves(name), name
@@ -340,6 +340,10 @@ def test_commands_in_the_text_are_understood(
     words = shlex.split(span)[1:]
     if len(words) == 1 and words[0] != "run":  # a command without its arguments
         assert words[0] in _parser().format_help()
+    elif words[0] != "run" and "--help" in words:
+        with pytest.raises(SystemExit) as ended:
+            _parser().parse_args(words)
+        assert ended.value.code == 0
     elif words[0] != "run":
         assert _parser().parse_args(words).command == words[0]
     else:

@@ -6385,9 +6385,9 @@ def calibration_slope(
 
     Above 1 the probabilities are not extreme enough; below 0 they rank rows in the wrong
     order. With three or more classes and without `positive` the value is the mean of the
-    slopes of each class against the rest. It is undefined for constant predictions, for rows
-    of a single class, and if the predictions separate a class from the rest (the slope is
-    infinite).
+    slopes of each class against the rest. It is undefined for constant predictions (up to
+    the rounding of single precision), for rows of a single class, and if the predictions
+    separate a class from the rest (the slope is infinite).
     Probabilities of 0 and 1 have infinite log-odds and are clipped first. With predictions of
     random forests such rows have a large influence, and the value depends on `clip`.
 
