@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import html
 import math
+from functools import partial
 
 import numpy as np
 import pandas as pd
@@ -225,7 +226,7 @@ def test_long_names_and_many_models(
     many = {f"gradient_boosting_number_{n}_with_a_long_name": 0.2 * n for n in range(20)}
     shown = assessed(many, "brier_loss", 400).showing(["brier_loss", "roc_auc"])
     for width in (80, 140):
-        narrow = lambda w=width, **_: Console(width=w, highlight=False)  # noqa: E731
+        narrow = partial(Console, width=width, highlight=False)
         monkeypatch.setattr("xentexp.experiments._cli.terminal.console", narrow)
         print_leaderboard(shown, title="A trial")
         out = capsys.readouterr().out

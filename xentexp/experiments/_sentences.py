@@ -119,8 +119,8 @@ def answer_of(
                 f"{signed(standing.levels[rival].mean, standing.decimals)} for {rival}."
             )
         return (
-            f"{best} has the {superlative} {name}{among}: {value}, {by} {relation} {rival}. There "
-            f"is no interval of the difference: {difference.reason}."
+            f"{best} has the {superlative} {name}{among}: {value}, {by} {relation} {rival}. The "
+            f"difference has no interval: {difference.reason}."
         )
     group = and_list([best, *standing.tied], most=4)
     if gap == low == high == 0.0:

@@ -154,7 +154,7 @@ categorical_crossentropy 0.6675, where calibrated predictions show 0 (p = 9.55e-
         )
         test = f"p = {self.p:.3g}" if self.reason is None else f"no p-value: {self.reason}"
         if self.p > _LEVEL:
-            return f"There is no evidence of miscalibration ({self.family}): {seen} ({test})."
+            return f"Miscalibration is not significant ({self.family}): {seen} ({test})."
         amount = f"at least {self.saves:.4g}" if self.saves > 0.0 else "nothing"
         return f"Recalibration ({self.family}) would save {amount}: {seen} ({test})."
 

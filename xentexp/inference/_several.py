@@ -44,7 +44,7 @@ class BestSet:
         Value of each model minus the value of the best; None for the best itself and for models
         without a finite mean.
     reasons : tuple of str or None
-        Why there is no test of a model, in words; None where there is one.
+        Reason why a model was not tested; None for a model that was tested.
     confidence : float
         Confidence of the set: models with an adjusted p-value of at most ``1 - confidence`` are
         left out.
@@ -89,7 +89,7 @@ class ConfidenceSet:
         P-value of each model: 1 for the best, 0 for a model whose loss is infinite, NaN for a model
         whose loss is not defined. Apart from these it is a multiple of ``1 / n_resamples``.
     reasons : tuple of str or None
-        Why there is no test of a model, in words; None where there is one.
+        Reason why a model was not tested; None for a model that was tested.
     confidence : float
         Confidence of the set.
     n_resamples : int

@@ -29,7 +29,7 @@ from xentexp.inference._intervals import Difference, Interval
 from xentexp.inference._variance import ALMOST_ALL, cr2, kish
 from xentexp.losses import Loss
 from xentexp.metrics import MetricInput, get_loss, get_metric
-from xentexp.metrics._base import Metric
+from xentexp.metrics._base import DatasetMetric, Metric
 from xentexp.metrics._calibration import (
     CalibrationIntercept,
     CalibrationSlope,
@@ -509,7 +509,8 @@ def _to_prior(prior: object, n: int, parts: tuple[tuple[Rows, ...], ...]) -> Flo
 def _value(metric: Metric, data: MetricInput) -> float:
     if isinstance(metric, Loss):
         return data.loss(metric)[0]
-    return float(metric.value(data))  # type: ignore[attr-defined]
+    assert isinstance(metric, DatasetMetric)
+    return metric.value(data)
 
 
 def _limits(metric: Metric, value: float, error: float, critical: float) -> tuple[float, float]:

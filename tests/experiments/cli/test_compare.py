@@ -10,7 +10,6 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from mlflow.tracking._tracking_service.utils import _artifact_repos_cache
 from scipy import stats
 
 from tests.support.stores import client, runs
@@ -38,17 +37,6 @@ def finished(tmp_path_factory: pytest.TempPathFactory, migrated_store: Path) -> 
         patch.delenv("MLFLOW_TRACKING_URI", raising=False)
         assert main([*RUN, "models=[logistic]", "models.logistic.classifier.C=0.01"]) == 0
         assert main([*RUN, MODELS]) == 0
-    return folder
-
-
-@pytest.fixture
-def place(finished: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Copy of the folder, which is the working directory."""
-    folder = tmp_path / "copy"
-    shutil.copytree(finished, folder)
-    _artifact_repos_cache.clear()  # MLflow remembers the place by the id of the run
-    monkeypatch.chdir(folder)
-    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
     return folder
 
 

@@ -13,7 +13,6 @@ import numpy as np
 import pandas as pd
 import pyarrow.parquet as pq
 import pytest
-from mlflow.tracking._tracking_service.utils import _artifact_repos_cache
 from sklearn.metrics import brier_score_loss
 
 from tests.support.stores import client, runs
@@ -39,17 +38,6 @@ def finished(tmp_path_factory: pytest.TempPathFactory, migrated_store: Path) -> 
         patch.chdir(folder)
         patch.delenv("MLFLOW_TRACKING_URI", raising=False)
         assert main([*RUN, *FEW, "leaderboard=null", "models=[prior,logistic]"]) == 0
-    return folder
-
-
-@pytest.fixture
-def place(finished: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Copy of the folder, which is the working directory."""
-    folder = tmp_path / "copy"
-    shutil.copytree(finished, folder)
-    _artifact_repos_cache.clear()  # MLflow remembers the place by the id of the run
-    monkeypatch.chdir(folder)
-    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
     return folder
 
 
