@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import math
 import re
+import string
 import textwrap
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
 
 DASH = "–"  # noqa: RUF001
 MINUS = "−"  # noqa: RUF001
@@ -128,3 +131,48 @@ def markdown_table(
     rule = "---|" * n_text_columns + "---:|" * (len(headers) - n_text_columns)
     lines = [f"| {' | '.join(cells)} |" for cells in (headers, *rows)]
     return "\n".join([lines[0], f"|{rule}", *lines[1:]])
+
+
+class _Text(string.Formatter):
+    """Format of `str.format` with a true minus sign and words for values that are not finite."""
+
+    def format_field(self, value: Any, format_spec: str) -> Any:
+        if isinstance(value, float) and not math.isfinite(value):
+            return (
+                "undefined"
+                if math.isnan(value)
+                else "infinite"
+                if value > 0
+                else f"{MINUS}infinite"
+            )
+        text = super().format_field(value, format_spec)
+        return text.replace("-", MINUS) if isinstance(value, (int, float)) else text
+
+
+@dataclass(frozen=True)
+class Sentence:
+    """Template of `str.format` and its values, which tests compare with those of tables."""
+
+    template: str
+    values: Mapping[str, object] = field(default_factory=dict)
+
+    def __str__(self) -> str:
+        return _Text().vformat(self.template, (), self.values)
+
+    def numbers(self) -> dict[str, float]:
+        """Values that are numbers."""
+        return {
+            name: float(value)
+            for name, value in self.values.items()
+            if isinstance(value, (int, float)) and not isinstance(value, bool)
+        }
+
+
+def sentence(template: str, **values: object) -> Sentence:
+    """Sentence from a template, e.g. ``sentence("{n:,} rows", n=3000)``."""
+    return Sentence(template, values)
+
+
+def plain(text: str) -> Sentence:
+    """Sentence of a text that exists already."""
+    return Sentence("{text}", {"text": text})

@@ -11,14 +11,14 @@ from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.lines import Line2D
 
+from xentexp.displays._style import MODELS, RULE, SOFT, style
 from xentexp.errors import InputError
 from xentexp.experiments._formatting import wrapped
-from xentexp.experiments._report.drawing import BLUE, RULE, SOFT, VERMILLION, style
 
 Curves = Mapping[str, Mapping[str, Sequence[float]]]
 """Curves of one fit: ``{"train": {loss: values}, "valid": {loss: values}}``; valid is optional."""
 
-_PARTS = (("train", BLUE), ("valid", VERMILLION))
+_PARTS = (("train", MODELS[0]), ("valid", MODELS[1]))
 _PER_ROW, _WIDE, _HIGH = 4, 2.9, 2.15
 
 

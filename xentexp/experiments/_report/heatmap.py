@@ -10,10 +10,10 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
+from xentexp.displays._style import INK, MODELS, SOFT, style
 from xentexp.experiments._analysis import Cell, LossMatrix
 from xentexp.experiments._analysis.wording import calibration_texts
 from xentexp.experiments._formatting import DASH, number, signed_percent, spaced, wrapped
-from xentexp.experiments._report.drawing import INK, SOFT, VERMILLION, style
 
 STEPS = (0.0, 0.1, 0.3, 1.0, 3.0, 10.0, 30.0, 100.0)
 """Lower edges, in percent, of the classes of excess that share a colour; the last is open."""
@@ -75,7 +75,7 @@ def _draw_cell(axes: Axes, cell: Cell, i: int, j: int) -> None:
     axes.add_patch(Rectangle((j, i), 1, 1, facecolor=background, edgecolor="white", linewidth=1.5))
     if cell.diagonal:
         frame = Rectangle((j + 0.03, i + 0.05), 0.94, 0.90, fill=False, zorder=3)
-        frame.set(edgecolor=VERMILLION, linewidth=1.8)
+        frame.set(edgecolor=MODELS[1], linewidth=1.8)
         axes.add_patch(frame)
     middle = j + 0.5
     if math.isnan(cell.mean):

@@ -9,11 +9,11 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from xentexp._safe_text import printable
+from xentexp.displays._style import to_svg
 from xentexp.experiments._analysis import Cell, LossMatrix, Trained
 from xentexp.experiments._analysis.wording import calibration_texts, findings
 from xentexp.experiments._formatting import DASH, number, p_value, percent, signed_percent, spaced
 from xentexp.experiments._report.curves import Curves, curves_by_loss, curves_by_row, recorded
-from xentexp.experiments._report.drawing import to_svg
 from xentexp.experiments._report.heatmap import heat_map
 
 _READABLE = 1080.0

@@ -1,0 +1,155 @@
+"""Fonts, colours and labels of all figures, and their output as SVG and PNG."""
+
+from __future__ import annotations
+
+import io
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import matplotlib as mpl
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from xentexp._safe_text import printable
+
+INK, SOFT, AXIS, RULE = "#1b1f24", "#59616a", "#8a9099", "#dfe3e8"
+MODELS = ("#0072b2", "#c25400", "#007a5a")
+"""Colours of the best model, the next best and a reference; readable as text on white."""
+
+OTHER = "#5f6368"
+"""Colour of all further models: more than three colours cannot be told apart."""
+
+VARIABLES = {
+    INK: "--ink",
+    SOFT: "--soft",
+    AXIS: "--axis",
+    RULE: "--rule",
+    MODELS[0]: "--m1",
+    MODELS[1]: "--m2",
+    MODELS[2]: "--m3",
+    OTHER: "--other",
+    "#ffffff": "--page",
+}
+"""CSS variable of each colour on a page, which has a light and a dark theme."""
+
+_PX = 1.0 / 96.0  # inches
+TEXT, SMALL = 9.0, 8.25
+"""Sizes of text in points: 12 and 11 pixels."""
+
+
+@contextmanager
+def style(salt: str) -> Iterator[None]:
+    """Fonts and colours of a figure; `salt` makes its SVG ids unique within a page."""
+    settings: dict[Any, Any] = {
+        "font.family": "sans-serif",
+        "font.size": TEXT,
+        "axes.titlesize": TEXT,
+        "axes.labelsize": TEXT,
+        "xtick.labelsize": SMALL,
+        "ytick.labelsize": SMALL,
+        "text.color": INK,
+        "axes.edgecolor": AXIS,
+        "axes.labelcolor": SOFT,
+        "axes.linewidth": 0.8,
+        "xtick.color": AXIS,
+        "ytick.color": AXIS,
+        "xtick.labelcolor": SOFT,
+        "ytick.labelcolor": SOFT,
+        "axes.spines.top": False,
+        "axes.spines.right": False,
+        "text.parse_math": False,  # a dollar sign in a name is not mathematics
+        "svg.fonttype": "none",  # text stays text, for search and screen readers
+        "svg.hashsalt": salt,
+        "path.simplify": True,
+    }
+    with mpl.rc_context(settings):
+        yield
+
+
+def new_figure(width: float, height: float) -> Figure:
+    """Figure of a size in pixels that is not registered with pyplot."""
+    return Figure(figsize=(width * _PX, height * _PX), facecolor="white")
+
+
+def own_axes(width: float, height: float) -> Axes:
+    """Axes of a new pyplot figure of a size in pixels, for `plot` without axes."""
+    import matplotlib.pyplot as plt
+
+    with style("figure"):
+        _, axes = plt.subplots(
+            figsize=(width * _PX, height * _PX), facecolor="white", layout="constrained"
+        )
+    return axes
+
+
+def colours_of(names: Sequence[str], coloured: Sequence[str] = ()) -> dict[str, str]:
+    """Colour of each model: `coloured` models, by default the first, get one of their own."""
+    chosen = [name for name in coloured or names if name in names][: len(MODELS)]
+    return {name: MODELS[chosen.index(name)] if name in chosen else OTHER for name in names}
+
+
+def apart(places: Sequence[float], gap: float, low: float, high: float) -> list[float]:
+    """Places of labels, moved so that neighbours are at least `gap` apart within limits."""
+    order = sorted(range(len(places)), key=lambda i: places[i])
+    moved = [min(max(places[i], low), high) for i in order]
+    for i in range(1, len(moved)):
+        moved[i] = max(moved[i], moved[i - 1] + gap)
+    if moved and moved[-1] > high:
+        moved[-1] = high
+        for i in range(len(moved) - 2, -1, -1):
+            moved[i] = min(moved[i], moved[i + 1] - gap)
+    result = [0.0] * len(places)
+    for i, place in zip(order, moved, strict=True):
+        result[i] = place
+    return result
+
+
+def label_ends(
+    axes: Axes, ends: Mapping[str, float], colours: Mapping[str, str], *, pixels: float = 14.0
+) -> None:
+    """Name lines at the right edge of the axes, at the values where they end."""
+    low, high = axes.get_ylim()
+    height = axes.get_window_extent().height / axes.figure.dpi * 96.0
+    gap = (high - low) * pixels / height
+    places = apart(list(ends.values()), gap, low, high)
+    for (name, _), place in zip(ends.items(), places, strict=True):
+        axes.annotate(
+            name,
+            (1.0, place),
+            xycoords=axes.get_yaxis_transform(),
+            xytext=(4, 0),
+            textcoords="offset points",
+            va="center",
+            color=colours[name],
+            fontsize=SMALL,
+            annotation_clip=False,
+        )
+
+
+def to_svg(figure: Figure, title: str, *, themed: bool = False) -> str:
+    """Figure as an SVG element; identical figures give identical text."""
+    # `themed` replaces colours by the CSS variables of a page. Hidden from screen readers there:
+    # the page describes the figure.
+    out = io.StringIO()
+    with style(title):
+        omitted = dict.fromkeys(("Date", "Creator", "Format", "Type"))
+        figure.savefig(out, format="svg", metadata={**omitted, "Title": title})
+    text = printable(out.getvalue())
+    text = re.sub(r"<metadata>.*?</metadata>\s*", "", text[text.index("<svg") :], flags=re.DOTALL)
+    # Hundredths of a point are precise enough and halve the size.
+    text = re.sub(r' d="[^"]*"', lambda d: re.sub(r"(\.\d\d)\d+", r"\1", d[0]), text)
+    if themed:
+        text = re.sub(r"<title>.*?</title>\s*", "", text, count=1, flags=re.DOTALL)
+        for colour, variable in VARIABLES.items():
+            text = text.replace(colour, f"var({variable})")
+    return text
+
+
+def to_png(figure: Figure, *, dpi: int = 200) -> bytes:
+    """Figure as a PNG file."""
+    out = io.BytesIO()
+    with style("png"):
+        figure.savefig(out, format="png", dpi=dpi, metadata={"Software": None})
+    return out.getvalue()

@@ -1,0 +1,1 @@
+"""What is computed beside each fit because it needs the model or the features."""

@@ -1,0 +1,172 @@
+"""A finished run as plain data: what the checks and the report are made from, also later."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from xentexp.experiments._leaderboard import Leaderboard, Row
+from xentexp.experiments._predictions import Predictions
+from xentexp.experiments._results import CandidateResult, ExperimentResult, all_curves, out_of_fold
+from xentexp.experiments._uncertainty import Uncertainty
+from xentexp.experiments.datasets import Finding
+
+
+@dataclass(frozen=True)
+class About:
+    """Data, folds and settings of a run; stored as JSON in the run."""
+
+    title: str
+    source: str
+    dataset: str
+    digest: str
+    n_rows: int
+    n_features: int
+    classes: tuple[Any, ...]
+    folds: str  # e.g. "5 folds (stratified)"
+    kind: str  # of the folds, e.g. "stratified"
+    seed: int
+    primary: str
+    shown: tuple[str, ...] | None = None
+    notes: tuple[str, ...] = ()  # how the data were read
+    findings: tuple[Finding, ...] = ()  # of the checks before the fits
+    leak: str | None = None  # sentence on entities that training and test parts share
+    command: str = ""  # that makes the run again
+    versions: Mapping[str, str] = field(default_factory=dict)
+    muted: tuple[str, ...] = ()  # codes of checks that are not shown
+
+
+@dataclass(frozen=True)
+class ModelRecord:
+    """Stored results of one model."""
+
+    name: str
+    predictions: Predictions | None  # out of fold; None if the model failed
+    fold_values: Mapping[str, Sequence[float]]  # by loss or metric, in the order of the folds
+    fit_seconds: float
+    predict_seconds: float
+    error: str | None = None
+    parameters: Mapping[str, str] = field(default_factory=dict)
+    warnings: tuple[str, ...] = ()
+    train_values: Mapping[str, Sequence[float]] = field(default_factory=dict)  # on training rows
+    importance: pd.DataFrame | None = None  # see experiments._explain
+    segments: pd.DataFrame | None = None  # see experiments._explain
+    curves: pd.DataFrame | None = None  # fold, part, loss, step, value
+    trials: pd.DataFrame | None = None  # of its hyperparameter search
+    space: Mapping[str, Any] | None = None  # that was searched
+    family: str | None = None  # model, if it is trained on several losses
+    trained_on: str | None = None  # label of its training loss
+    trained_column: str | None = None  # loss that equals the training loss
+    corrected: bool = False  # variant with corrected probabilities
+
+
+@dataclass(frozen=True)
+class RunRecord:
+    """Stored results of a run."""
+
+    about: About
+    models: tuple[ModelRecord, ...]  # in the order of the leaderboard, failed ones last
+    board: Leaderboard
+    run_id: str = ""
+    store: str = ""  # address without passwords
+    started: float = 0.0  # seconds since the epoch
+    leak_table: pd.DataFrame | None = None  # scores on random and on grouped folds
+    status: str = "FINISHED"
+
+    @property
+    def uncertainty(self) -> Uncertainty | None:
+        """Intervals, differences and the answer."""
+        return self.board.uncertainty
+
+    def model(self, name: str) -> ModelRecord | None:
+        """Model of a name; None for the constant model that no candidate is."""
+        return next((model for model in self.models if model.name == name), None)
+
+    def row(self, name: str) -> Row | None:
+        """Row of a model in the leaderboard."""
+        return next((row for row in self.board.rows if row.model == name), None)
+
+    def with_probabilities(self) -> list[ModelRecord]:
+        """Models that predict probabilities, best first."""
+        return [
+            model
+            for model in self.models
+            if model.predictions is not None
+            and all(fold.proba is not None for fold in model.predictions.folds)
+        ]
+
+
+@dataclass(frozen=True, eq=False)
+class Pooled:
+    """Out-of-fold rows of one model, all folds and repeats together."""
+
+    y: np.ndarray[Any, Any]  # labels
+    codes: np.ndarray[Any, Any]  # positions of the labels among the classes
+    proba: np.ndarray[Any, Any]  # (n, n_classes)
+    rows: np.ndarray[Any, Any]  # positions in the data set
+    folds: np.ndarray[Any, Any]  # number of the fold, over all repeats
+    sample_weight: np.ndarray[Any, Any] | None
+    groups: np.ndarray[Any, Any] | None
+    time: np.ndarray[Any, Any] | None
+
+
+def pooled(predictions: Predictions) -> Pooled:
+    """Rows of all folds of a model that predicts probabilities, in the order of the folds."""
+    folds = predictions.folds
+
+    def joined(name: str) -> Any:
+        arrays = [getattr(fold, name) for fold in folds]
+        return None if any(values is None for values in arrays) else np.concatenate(arrays)
+
+    y = joined("y")
+    place = {label: i for i, label in enumerate(predictions.classes)}
+    proba = joined("proba")
+    assert proba is not None
+    return Pooled(
+        y=y,
+        codes=np.array([place[label] for label in y.tolist()], dtype=np.intp),
+        proba=proba if proba.ndim == 2 else np.column_stack([1.0 - proba, proba]),
+        rows=joined("rows"),
+        folds=np.concatenate([np.full(len(fold.rows), i) for i, fold in enumerate(folds)]),
+        sample_weight=joined("sample_weight"),
+        groups=joined("groups"),
+        time=joined("time"),
+    )
+
+
+def record_of(
+    result: ExperimentResult, about: About, *, run_id: str = "", store: str = ""
+) -> RunRecord:
+    """Record of a result that is not, or not yet, in a store."""
+    board = result.leaderboard(about.shown)
+    by_name = {item.candidate.name: item for item in result.candidate_results}
+    models = [_model(by_name[row.model], result) for row in board.ranked()]
+    started = min(
+        (p.started for item in result.candidate_results for p in item.predictions), default=0.0
+    )
+    return RunRecord(about, tuple(models), board, run_id, store, started)
+
+
+def _model(item: CandidateResult, result: ExperimentResult) -> ModelRecord:
+    candidate = item.candidate
+    trained = candidate.trained_on
+    curves = all_curves(item)
+    return ModelRecord(
+        name=candidate.name,
+        predictions=out_of_fold(item, result.dataset),
+        fold_values=item.fold_values(),
+        fit_seconds=item.fit_seconds,
+        predict_seconds=sum(prediction.predict_seconds for prediction in item.predictions),
+        error=item.error,
+        parameters={key: str(value) for key, value in candidate.parameters.items()},
+        warnings=tuple(item.warnings),
+        curves=curves if len(curves) else None,
+        family=candidate.family,
+        trained_on=None if trained is None else trained.label,
+        trained_column=None if trained is None or not trained.plain else trained.loss.name,
+        corrected=candidate.variant_of is not None,
+    )

@@ -1,0 +1,130 @@
+"""Contents of a page: sentences, tables and figures, before they become HTML or Markdown."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from matplotlib.figure import Figure
+
+from xentexp.displays._style import MODELS, OTHER, colours_of, to_svg
+from xentexp.experiments._formatting import Sentence
+from xentexp.experiments._record import ModelRecord, RunRecord
+
+
+@dataclass(frozen=True)
+class Cell:
+    """Cell of a table: text, and the number that it shows."""
+
+    text: str
+    value: float = math.nan
+    strong: bool = False
+    bar: float | None = None  # share of the width that a bar behind the text takes, 0 to 1
+    colour: str | None = None  # class of a model: m1, m2, m3 or other
+
+
+@dataclass(frozen=True)
+class PageTable:
+    """Table whose first `n_text` columns are text; the first column stays visible."""
+
+    headers: tuple[str, ...]
+    rows: tuple[tuple[Cell, ...], ...]
+    caption: Sentence | None = None
+    n_text: int = 1
+
+
+@dataclass(frozen=True)
+class PageFigure:
+    """Figure with its finding as the title, what it draws, and its data as a table."""
+
+    svg: str
+    finding: Sentence
+    drawn: str
+    data: PageTable
+    wide: bool = False  # takes the width of the page
+
+
+@dataclass(frozen=True)
+class Details:
+    """Blocks that are closed at first, and open in print."""
+
+    summary: str
+    blocks: tuple[Block, ...]
+
+
+@dataclass(frozen=True)
+class Bullets:
+    """List of sentences."""
+
+    sentences: tuple[Sentence, ...]
+
+
+@dataclass(frozen=True)
+class Columns:
+    """Figures or tables beside each other where the page is wide enough."""
+
+    blocks: tuple[Block, ...]
+
+
+Block = Sentence | PageTable | PageFigure | Details | Bullets | Columns
+
+
+@dataclass(frozen=True)
+class PageSection:
+    """Section of a page; left out if it has no blocks."""
+
+    name: str  # anchor, e.g. "reliability"
+    heading: str
+    blocks: tuple[Block, ...] = field(default_factory=tuple)
+
+
+def figure_block(
+    figure: Figure,
+    finding: Sentence,
+    drawn: str,
+    data: PageTable,
+    *,
+    name: str,
+    wide: bool = False,
+) -> PageFigure:
+    """Figure of a page; `name` is unique on the page."""
+    return PageFigure(to_svg(figure, name, themed=True), finding, drawn, data, wide)
+
+
+def shown_models(record: RunRecord, models: Sequence[ModelRecord]) -> list[ModelRecord]:
+    """At most eight models for a figure: the best ones."""
+    return list(models)[:8]
+
+
+def colours(record: RunRecord) -> dict[str, str]:
+    """Colour of each model, the same on the whole page: best, next best and a reference."""
+    names = [model.name for model in record.models if model.error is None]
+    return colours_of(names, reference_models(record))
+
+
+def reference_models(record: RunRecord) -> list[str]:
+    """Models with a colour of their own: the first three that are not constant."""
+    known = record.uncertainty
+    constant = set() if known is None else {m.model for m in known.models if m.constant}
+    names = [m.name for m in record.models if m.error is None and m.name not in constant]
+    return names[: len(MODELS)]
+
+
+def colour_class(colour: str) -> str:
+    """CSS class of the colour of a model."""
+    return "other" if colour == OTHER else f"m{MODELS.index(colour) + 1}"
+
+
+def text_table(headers: Sequence[str], rows: Sequence[Sequence[str]], n_text: int = 1) -> PageTable:
+    """Table of texts."""
+    return PageTable(tuple(headers), tuple(tuple(map(Cell, row)) for row in rows), n_text=n_text)
+
+
+def named_cells(record: RunRecord, names: Sequence[str]) -> Mapping[str, Cell]:
+    """First cell of the row of each model, in its colour."""
+    known = colours(record)
+    return {
+        name: Cell(name, colour=colour_class(known[name]) if name in known else None)
+        for name in names
+    }
