@@ -445,7 +445,7 @@ class _Sample:
 
 def _shares(fold: PredictedFold) -> FloatArray:
     """Share of each row in the weight of its fold."""
-    weight = np.ones(len(fold.rows)) if fold.sample_weight is None else fold.sample_weight
+    weight = fold.weights()
     return np.asarray(weight / weight.sum(), dtype=np.float64)
 
 
