@@ -14,6 +14,7 @@ from xentexp.displays._style import (
     SMALL,
     SOFT,
     colours_of,
+    in_words,
     own_axes,
     shortened,
     style,
@@ -95,13 +96,13 @@ class DecompositionDisplay:
         """
         names = list(self.decompositions)
         known = colours_of(names) if colours is None else colours
-        ax = own_axes(440, 52 + 28 * len(names)) if ax is None else ax
+        ax = own_axes(440, 66 + 28 * len(names)) if ax is None else ax
         with style("decomposition"):
             for place, (name, result) in enumerate(self.decompositions.items()):
                 for side, value in ((-1, result.miscalibration), (1, result.discrimination)):
                     self._draw_bar(ax, place, side, value, known.get(name, INK))
             ax.axvline(0.0, color=INK, linewidth=0.8)
-            ax.margins(x=0.22)
+            ax.margins(x=0.3)  # space for the numbers
             ax.set_ylim(len(names) - 0.4, -0.6)
             ax.set_yticks(range(len(names)), [shortened(name) for name in names])
             for label, name in zip(ax.get_yticklabels(), names, strict=True):
@@ -110,7 +111,10 @@ class DecompositionDisplay:
             ax.spines[["left", "bottom"]].set_visible(False)
             ax.set_xticks([])
             loss = next(iter(self.decompositions.values())).loss
-            ax.set_xlabel(f"miscalibration (left), discrimination (right) of {loss}")
+            ax.set_xlabel(
+                f"miscalibration (left) and discrimination (right)\nof {shortened(loss, 48)}",
+                loc="right",
+            )
         self.ax_, self.figure_ = ax, ax.figure
         return self
 
@@ -118,7 +122,7 @@ class DecompositionDisplay:
         length = side * value if math.isfinite(value) else 0.0
         ax.barh([place], [length], 0.56, color=colour, alpha=1.0 if side > 0 else 0.45, linewidth=0)
         ax.annotate(
-            f"{value:.4f}" if math.isfinite(value) else "infinite" if value > 0 else "undefined",
+            in_words(value, 4),
             (length if length * side > 0 else 0.0, place),
             xytext=(3 * side, 0),
             textcoords="offset points",

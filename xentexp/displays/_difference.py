@@ -17,6 +17,7 @@ from xentexp.displays._style import (
     SMALL,
     SOFT,
     colours_of,
+    in_words,
     own_axes,
     shortened,
     style,
@@ -70,8 +71,9 @@ class DifferenceDisplay:
     ...     reference="linear",
     ...     loss="brier_loss",
     ... ).plot(Figure().add_subplot())
-    >>> display.ax_.get_xlabel()
-    'brier_loss minus that of linear'
+    >>> print(display.ax_.get_xlabel())
+    brier_loss
+    minus that of linear
     """
 
     ax_: Axes
@@ -108,7 +110,7 @@ class DifferenceDisplay:
         """
         names = list(self.differences)
         known = colours_of([self.reference, *names]) if colours is None else colours
-        ax = own_axes(340, 52 + 28 * max(1, len(names))) if ax is None else ax
+        ax = own_axes(340, 66 + 28 * max(1, len(names))) if ax is None else ax
         with style("difference"):
             for place, (name, difference) in enumerate(self.differences.items()):
                 self._draw_row(ax, place, name, difference, known.get(name, INK))
@@ -120,7 +122,10 @@ class DifferenceDisplay:
                 label.set_color(known.get(name, INK))
             ax.spines["left"].set_visible(False)
             ax.locator_params(axis="x", nbins=4)
-            ax.set_xlabel(f"{self.loss} minus that of {shortened(self.reference)}")
+            ax.set_xlabel(
+                f"{shortened(self.loss, 48)}\nminus that of {shortened(self.reference)}",
+                loc="right",
+            )
         self.ax_, self.figure_ = ax, ax.figure
         return self
 
@@ -128,8 +133,7 @@ class DifferenceDisplay:
         self, ax: Axes, place: int, name: str, difference: Difference, colour: str
     ) -> None:
         if not math.isfinite(difference.difference):
-            words = "infinite" if math.isinf(difference.difference) else "undefined"
-            self._say(ax, place, f"difference {words}")
+            self._say(ax, place, f"difference {in_words(difference.difference, 4)}")
             return
         ax.plot([difference.difference], [place], "o", markersize=4.5, color=colour, zorder=3)
         if difference.reason is None:

@@ -112,15 +112,8 @@ class KsDisplay:
                 self._label(ax, x, y, shortened(str(label), 16), colour)
             low, high = sorted((self.first[self._place], self.second[self._place]))
             ax.vlines([self.at], low, high, color=INK, linewidth=1.0)
-            ax.annotate(
-                f"KS {self.statistic:.3f} at {self.at:.3g}",
-                (self.at, (low + high) / 2.0),
-                xytext=(4 if self.at < 0.5 else -4, 0),
-                textcoords="offset points",
-                ha="left" if self.at < 0.5 else "right",
-                va="center",
-                fontsize=SMALL,
-            )
+            words = f"largest gap {self.statistic:.3f}\nat {self.at:.3g}"
+            ax.text(0.98, 0.04, words, ha="right", va="bottom", fontsize=SMALL)
             ax.set(xlim=(0.0, 1.0), ylim=(0.0, 1.02))
             ax.set_xticks([0.0, 0.5, 1.0], ["0", "0.5", "1"])
             ax.set_yticks([0.0, 0.5, 1.0], ["0", "0.5", "1"])

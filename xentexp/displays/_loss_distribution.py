@@ -14,7 +14,16 @@ from xentexp._inputs.columns import to_weight
 from xentexp._inputs.options import check_integer
 from xentexp._numerics import FloatArray
 from xentexp.displays._predictions import NamedPredictions, by_name, of_estimators
-from xentexp.displays._style import INK, SMALL, colours_of, own_axes, shortened, style
+from xentexp.displays._style import (
+    INK,
+    SMALL,
+    SOFT,
+    colours_of,
+    in_words,
+    own_axes,
+    shortened,
+    style,
+)
 from xentexp.losses import Loss
 from xentexp.metrics._registry import get_loss
 
@@ -96,7 +105,7 @@ class LossDistributionDisplay:
     ...     [0, 1, 1, 0], [0.1, 0.8, 0.4, 0.3], name="tree", ax=Figure().add_subplot()
     ... )
     >>> display.ax_.texts[0].get_text()
-    'tree: the worst 1% of rows has 2% of the loss'
+    'tree: 2%'
     """
 
     ax_: Axes
@@ -123,29 +132,36 @@ class LossDistributionDisplay:
         """
         names = list(self.distributions)
         known = colours_of(names) if colours is None else colours
-        ax = own_axes(340, 200) if ax is None else ax
+        ax = own_axes(340, 200 + 15 * len(names)) if ax is None else ax
         with style("losses"):
             ax.set_xscale("log")
             for place, (name, found) in enumerate(self.distributions.items()):
                 colour = known.get(name, INK)
                 ax.stairs(found.shares, found.edges, color=colour, linewidth=1.4)
-                ax.annotate(
-                    _words(shortened(name), found),
-                    (0.0, 1.0),
-                    xycoords="axes fraction",
-                    xytext=(0, 4 + 11 * (len(names) - 1 - place)),
-                    textcoords="offset points",
-                    va="bottom",
-                    color=colour,
-                    fontsize=SMALL,
-                )
+                self._say(ax, len(names) - 1 - place, _words(shortened(name), found), colour)
+            self._say(ax, len(names), f"share of the loss in the worst {WORST:.0%} of rows", SOFT)
             ax.set_ylim(bottom=0.0)
+            ax.xaxis.set_major_formatter(lambda value, _: f"{value:g}")
             ax.locator_params(axis="y", nbins=4)
             ax.minorticks_off()
             ax.set_ylabel("share of rows")
             ax.set_xlabel(f"{self.loss} of a row")
         self.ax_, self.figure_ = ax, ax.figure
         return self
+
+    @staticmethod
+    def _say(ax: Axes, line: int, words: str, colour: str) -> None:
+        """One line of text above the axes, counted from below."""
+        ax.annotate(
+            words,
+            (0.0, 1.0),
+            xycoords="axes fraction",
+            xytext=(0, 4 + 11 * line),
+            textcoords="offset points",
+            va="bottom",
+            color=colour,
+            fontsize=SMALL,
+        )
 
     @classmethod
     def from_predictions(
@@ -324,7 +340,7 @@ def _distribution(losses: FloatArray, weight: FloatArray, edges: FloatArray) -> 
 def _words(name: str, found: LossDistribution) -> str:
     """Name of a model, its infinite losses or the share of the worst rows."""
     if found.n_infinite:
-        return f"{name}: {found.n_infinite:,} of {found.n_rows:,} rows have an infinite loss"
+        return f"{name}: infinite in {found.n_infinite:,} of {found.n_rows:,} rows"
     if math.isnan(found.worst_share):
-        return f"{name}: the loss is {found.mean:.4g}"
-    return f"{name}: the worst {WORST:.0%} of rows has {found.worst_share:.0%} of the loss"
+        return f"{name}: the loss is {in_words(found.mean, 4)}"
+    return f"{name}: {found.worst_share:.0%}"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Self
 
@@ -28,8 +28,6 @@ from xentexp.inference import ReliabilityBand, reliability_band
 from xentexp.metrics._metric_input import MetricInput
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from matplotlib.axes import Axes
 
 _BINS = 40
@@ -148,9 +146,11 @@ class ReliabilityDisplay:
                 if len(self.panels) > 1:
                     one_class = len(names) == len(self.panels)
                     title = panel.name if one_class else f"{panel.name}: {panel.label}"
-                    own.set_title(shortened(title, 34), loc="left", color=known.get(panel.name))
+                    own.set_title(shortened(title, 26), loc="left", color=known.get(panel.name))
                 if not place:
-                    own.set_ylabel(f"frequency of {shortened(str(panel.label), 20)}")
+                    labels = {str(panel.label) for panel in self.panels}
+                    shown = shortened(labels.pop(), 20) if len(labels) == 1 else "the class"
+                    own.set_ylabel(f"frequency of {shown}")
         self.axes_, self.ax_, self.figure_ = axes, axes[0], axes[0].figure
         return self
 
@@ -188,17 +188,24 @@ class ReliabilityDisplay:
             band.observed,
             color=colour,
             linewidth=1.6,
+            clip_on=False,
             marker="o" if len(band.predicted) == 1 else None,
         )
         counts = np.asarray(panel.counts, dtype=np.float64)
         heights = (_DEPTH - 0.03) * counts / counts.max()
         edges = np.linspace(0.0, 1.0, len(counts) + 1)
-        ax.bar(edges[:-1], heights, 1.0 / len(counts), -_DEPTH, align="edge", color=colour,
-               alpha=0.5, linewidth=0)  # fmt: skip
+        ax.stairs(-_DEPTH + heights, edges, baseline=-_DEPTH, fill=True, color=colour, alpha=0.5)
+        # The upper left corner, or the lower right one if the curve is there.
+        above = np.interp(0.62, band.predicted, band.observed) > 0.7
         ax.text(
-            0.03, 0.98, f"{band.outside:.0%} of rows\noutside the band", va="top", color=INK,
+            0.98 if above else 0.03,
+            0.03 if above else 0.98,
+            f"{band.outside:.0%} of rows\noutside the band",
+            ha="right" if above else "left",
+            va="bottom" if above else "top",
+            color=INK,
             fontsize=SMALL,
-        )  # fmt: skip
+        )
         ax.axhline(0.0, color=RULE, linewidth=0.8, zorder=0)
         ax.set(xlim=(0.0, 1.0), ylim=(-_DEPTH, 1.0), box_aspect=1.0)
         ax.set_xticks([0.0, 0.5, 1.0], ["0", "0.5", "1"])

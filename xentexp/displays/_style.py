@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import math
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -120,6 +121,15 @@ def shortened(name: str, most: int = 24) -> str:
     """Name of at most `most` characters, without its middle if it is longer."""
     start = most // 2
     return name if len(name) <= most else f"{name[:start]}…{name[start + 1 - most :]}"
+
+
+def in_words(value: float, decimals: int) -> str:
+    """Number with a true minus sign; a word if it is not finite."""
+    if math.isnan(value):
+        return "undefined"
+    if math.isinf(value):
+        return "infinite"
+    return f"{value:z.{decimals}f}".replace("-", "−")  # noqa: RUF001
 
 
 def label_ends(
