@@ -14,7 +14,9 @@
 - `bootstrap_means`: means of many columns in the same resamples of the rows;
 - `decompose`: miscalibration, discrimination and uncertainty of a proper loss, with a test of
   calibration; returns a `Decomposition`;
-- `reliability_band`: reliability curve of two classes with the band of calibrated predictions.
+- `reliability_band`: reliability curve of two classes with the band of calibrated predictions;
+- `murphy_curve`, `murphy_difference`: the cost of the decisions of two classes at every threshold,
+  and its difference between two models with intervals.
 """
 
 from __future__ import annotations
@@ -23,6 +25,12 @@ from xentexp.inference._comparison import Comparison, compare_paired, holm, spli
 from xentexp.inference._decomposition import Decomposition, decompose
 from xentexp.inference._equivalence import Equivalence, equivalence
 from xentexp.inference._intervals import Difference, Interval, mean_interval, paired_difference
+from xentexp.inference._murphy import (
+    MurphyCurve,
+    MurphyDifference,
+    murphy_curve,
+    murphy_difference,
+)
 from xentexp.inference._nested import nested_cross_validation
 from xentexp.inference._order import OrderStability, PairOrder, order_stability
 from xentexp.inference._reliability import ReliabilityBand, reliability_band
@@ -44,6 +52,8 @@ __all__ = [
     "Difference",
     "Equivalence",
     "Interval",
+    "MurphyCurve",
+    "MurphyDifference",
     "OrderStability",
     "PairOrder",
     "ReliabilityBand",
@@ -58,6 +68,8 @@ __all__ = [
     "metric_difference",
     "metric_interval",
     "model_confidence_set",
+    "murphy_curve",
+    "murphy_difference",
     "nested_cross_validation",
     "order_stability",
     "paired_difference",
