@@ -14,7 +14,8 @@
 - `bootstrap_means`: means of many columns in the same resamples of the rows;
 - `decompose`: miscalibration, discrimination and uncertainty of a proper loss, with a test of
   calibration; returns a `Decomposition`;
-- `reliability_band`: reliability curve of two classes with the band of calibrated predictions.
+- `reliability_band`: reliability curve of two classes with the band of calibrated predictions;
+- `segment_bias`: mean prediction minus observed rate in segments of the rows, as `Segment`.
 """
 
 from __future__ import annotations
@@ -27,6 +28,7 @@ from xentexp.inference._nested import nested_cross_validation
 from xentexp.inference._order import OrderStability, PairOrder, order_stability
 from xentexp.inference._reliability import ReliabilityBand, reliability_band
 from xentexp.inference._resampling import bootstrap_means
+from xentexp.inference._segments import Segment, segment_bias
 from xentexp.inference._several import (
     BestSet,
     ConfidenceSet,
@@ -47,6 +49,7 @@ __all__ = [
     "OrderStability",
     "PairOrder",
     "ReliabilityBand",
+    "Segment",
     "best_set",
     "bootstrap_means",
     "compare_paired",
@@ -62,5 +65,6 @@ __all__ = [
     "order_stability",
     "paired_difference",
     "reliability_band",
+    "segment_bias",
     "split_ratio",
 ]
