@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from scipy.stats import binomtest, norm
+from scipy.stats import binomtest
 from sklearn.metrics import log_loss
 
 from xentexp.errors import InputError
@@ -33,7 +33,7 @@ def sample(n: int = 900, seed: int = 0, k: int = 2) -> tuple[Any, Any, pd.DataFr
 
 
 def test_means_and_intervals_equal_those_of_each_group() -> None:
-    """Rates by pandas, losses by scikit-learn, intervals by Wilson's method of scipy."""
+    """Rates by pandas, losses by scikit-learn, intervals by scipy."""
     y, proba, X = sample()
     found = segment_bias(y, proba, X)
     level = 1.0 - 0.05 / len(found)
@@ -44,7 +44,7 @@ def test_means_and_intervals_equal_those_of_each_group() -> None:
         assert segment.predicted == pytest.approx(proba[rows, 1].mean(), rel=1e-12)
         assert segment.bias == pytest.approx(proba[rows, 1].mean() - y[rows].mean(), abs=1e-12)
         assert segment.loss == pytest.approx(log_loss(y[rows], proba[rows, 1], labels=[0, 1]))
-        limits = binomtest(segment.events, segment.n_rows).proportion_ci(level, method="wilson")
+        limits = binomtest(segment.events, segment.n_rows).proportion_ci(level, method="exact")
         assert segment.low == pytest.approx(segment.predicted - limits.high, abs=1e-12)
         assert segment.high == pytest.approx(segment.predicted - limits.low, abs=1e-12)
         error = y[rows].std(ddof=1) / math.sqrt(rows.sum())
@@ -151,12 +151,11 @@ def test_equal_rows_of_a_group_count_as_one() -> None:
 
 
 def test_a_segment_without_events_has_an_interval() -> None:
-    """Wilson's upper limit for 0 of 60 events is z^2 / (60 + z^2)."""
+    """Clopper and Pearson's upper limit for 0 of 60 events is 1 - .025^(1/60)."""
     (segment,) = segment_bias([0] * 60, [0.0] * 60, pd.DataFrame({"a": [1] * 60}), labels=[0, 1])
-    z2 = norm.ppf(0.975) ** 2
     assert (segment.events, segment.observed, segment.bias) == (0, 0.0, 0.0)
-    assert segment.low == pytest.approx(-z2 / (60 + z2), abs=1e-12)
-    assert segment.high == pytest.approx(0.0, abs=1e-12)
+    assert segment.low == pytest.approx(-(1.0 - 0.025 ** (1 / 60)), abs=1e-12)
+    assert segment.high == 0.0
     assert segment.loss == pytest.approx(0.0, abs=1e-12)
 
 

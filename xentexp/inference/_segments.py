@@ -177,10 +177,7 @@ def segment_sums(
     weight: FloatArray | None = None,
     groups: IntArray | None = None,
 ) -> pd.DataFrame:
-    """Sums of each segment that is not empty; those of several folds add up.
-
-    One line for each column, segment and class (of two classes only the second).
-    """
+    """Sums of each segment and class (of two only the second); those of folds add up."""
     # `proba` has shape (n, k), `index` the column of the true class of each row. A group is a set
     # of rows that depend on each other; without groups, each row is one.
     n, k = proba.shape
@@ -278,8 +275,10 @@ def _segment(
         spread = observed * (1.0 - observed) * rows / (rows - 1.0) if rows > 1.0 else 0.0
         known = spread > 1e-15 and variance > 1e-30
         effective = min(spread / variance, rows) if known else groups
-        z = critical_value(math.inf if independent else float(n_groups.min()) - 1.0, level)
-        bottom, top = _wilson(observed, effective, z)
+        if not independent:
+            df = float(n_groups.min()) - 1.0
+            effective *= (critical_value(math.inf, level) / critical_value(df, level)) ** 2
+        bottom, top = _exact(observed, effective, level)
         low, high = predicted - top, predicted - bottom
     with np.errstate(invalid="ignore"):
         loss = float(np.mean(total["loss"] / weight))
@@ -300,12 +299,15 @@ def _segment(
     )
 
 
-def _wilson(rate: float, n: float, z: float) -> tuple[float, float]:
-    """Wilson's interval of a rate of `n` rows."""
-    scale = 1.0 + z**2 / n
-    centre = (rate + z**2 / (2.0 * n)) / scale
-    half = z / scale * math.sqrt(rate * (1.0 - rate) / n + z**2 / (4.0 * n**2))
-    return max(0.0, centre - half), min(1.0, centre + half)
+def _exact(rate: float, n: float, level: float) -> tuple[float, float]:
+    """Interval of Clopper and Pearson of a rate of `n` rows, not necessarily a whole number."""
+    from scipy.special import betaincinv
+
+    events, tail = n * rate, (1.0 - level) / 2.0
+    others = n - events
+    low = float(betaincinv(events, others + 1.0, tail)) if rate > 0.0 else 0.0
+    high = float(betaincinv(events + 1.0, others, 1.0 - tail)) if rate < 1.0 else 1.0
+    return low, high
 
 
 def segment_bias(
@@ -331,9 +333,10 @@ def segment_bias(
     segment, "other".
 
     The intervals hold simultaneously for all returned segments (Bonferroni). Each is the mean
-    prediction minus Wilson's interval of the rate; the predictions count as given. With groups or
-    weights it has the effective number of rows: that of independent rows whose rate has the same
-    (cluster-robust) variance, at most Kish's number of rows. With groups it uses t quantiles.
+    prediction minus the interval of Clopper and Pearson of the rate; the predictions count as
+    given. With groups or weights it has an effective number of rows (Korn and Graubard): that of
+    independent rows whose rate has the same cluster-robust variance, at most Kish's number of rows,
+    reduced for few groups.
 
     Parameters
     ----------
@@ -375,8 +378,8 @@ def segment_bias(
 
     References
     ----------
-    Wilson, E. B. (1927). Probable inference, the law of succession, and statistical inference.
-    JASA 22.
+    Korn, E. L. & Graubard, B. I. (1998). Confidence intervals for proportions with small expected
+    number of positive counts estimated from survey data. Survey Methodology 24.
 
     Examples
     --------
@@ -387,8 +390,8 @@ def segment_bias(
     >>> y = np.repeat([0, 1, 0, 1], [80, 20, 40, 60])
     >>> for s in segment_bias(y, np.full(200, 0.4), X):
     ...     print(f"{s.name}: {s.predicted:.2f} - {s.observed:.2f}, {s.low:.2f} to {s.high:.2f}")
-    delay = 0: 0.40 - 0.20, 0.10 to 0.27
-    delay = 1: 0.40 - 0.60, -0.30 to -0.09
+    delay = 0: 0.40 - 0.20, 0.09 to 0.28
+    delay = 1: 0.40 - 0.60, -0.31 to -0.08
     """
     check_confidence(confidence)
     check_integer("n_bins", n_bins, 2)
