@@ -55,7 +55,8 @@ def test_classifiers_are_decomposed_by_their_probabilities() -> None:
 
 
 @pytest.mark.parametrize(
-    ("value", "word"), [(math.inf, "infinite"), (math.nan, "undefined"), (-0.01, "\N{MINUS SIGN}0.0100")]
+    ("value", "word"),
+    [(math.inf, "infinite"), (math.nan, "undefined"), (-0.01, "\N{MINUS SIGN}0.0100")],
 )
 def test_unusual_parts_are_words_or_have_a_true_minus_sign(value: float, word: str) -> None:
     result = dataclasses.replace(decompose(Y, P), miscalibration=value)

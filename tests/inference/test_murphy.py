@@ -143,7 +143,7 @@ def test_classes_may_have_names() -> None:
         ({"thresholds": []}, "thresholds must be a list"),
         ({"thresholds": [math.nan]}, "thresholds must "),
         ({"confidence": 1.0}, "confidence must be between 0 and 1"),
-        ({"y_reference": [0.2, 0.4]}, "y_reference"),
+        ({"y_reference": [0.2, 0.4]}, "y_true has 3 rows but y_reference has 2"),
         ({"y_reference": [0.2, 0.4, 1.4]}, "y_reference"),
         ({"y_true": None}, "y_true must have one true class in each row"),
         ({"groups": [1, 2]}, "groups must have one entry for each of the 3 rows"),

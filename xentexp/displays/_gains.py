@@ -71,7 +71,9 @@ class GainsDisplay:
         event: object = 1,
     ) -> None:
         self.selected = np.asarray(selected, dtype=np.float64)
-        self.caught = {name: np.asarray(values, dtype=np.float64) for name, values in caught.items()}
+        self.caught = {
+            name: np.asarray(values, dtype=np.float64) for name, values in caught.items()
+        }
         self.base_rate = base_rate
         self.event = event
 

@@ -294,9 +294,9 @@ class MurphyDifferenceDisplay:
                     shown += [low, high]
             ax.axhline(0.0, color=INK, linewidth=0.8, zorder=3)
             values = np.concatenate(shown)
-            low, high = float(values.min()), float(values.max())
-            space = 0.16 * (high - low) or 1.0  # for names above and below the lines
-            _finish(ax, low - space, high + space)
+            least, most = float(values.min()), float(values.max())
+            space = 0.16 * (most - least) or 1.0  # for names above and below the lines
+            _finish(ax, least - space, most + space)
             ax.set_ylabel("extra cost per 1,000 rows")
             at = next((d.thresholds for d in self.differences.values()), np.array([0.0, 1.0]))
             lines = {name: d.difference * _PER for name, d in self.differences.items()}

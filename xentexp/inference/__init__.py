@@ -16,7 +16,8 @@
   calibration; returns a `Decomposition`;
 - `reliability_band`: reliability curve of two classes with the band of calibrated predictions;
 - `murphy_curve`, `murphy_difference`: the cost of the decisions of two classes at every threshold,
-  and its difference between two models with intervals.
+  and its difference between two models with intervals;
+- `segment_bias`: mean prediction minus observed rate in segments of the rows, as `Segment`.
 """
 
 from __future__ import annotations
@@ -35,6 +36,7 @@ from xentexp.inference._nested import nested_cross_validation
 from xentexp.inference._order import OrderStability, PairOrder, order_stability
 from xentexp.inference._reliability import ReliabilityBand, reliability_band
 from xentexp.inference._resampling import bootstrap_means
+from xentexp.inference._segments import Segment, segment_bias
 from xentexp.inference._several import (
     BestSet,
     ConfidenceSet,
@@ -57,6 +59,7 @@ __all__ = [
     "OrderStability",
     "PairOrder",
     "ReliabilityBand",
+    "Segment",
     "best_set",
     "bootstrap_means",
     "compare_paired",
@@ -74,5 +77,6 @@ __all__ = [
     "order_stability",
     "paired_difference",
     "reliability_band",
+    "segment_bias",
     "split_ratio",
 ]

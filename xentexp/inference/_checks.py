@@ -10,10 +10,8 @@ from numpy.typing import NDArray
 
 from xentexp._inputs.asarray import as_array
 from xentexp._inputs.options import check_integer, real_number, refuse_unordered
-from xentexp._inputs.read import read
 from xentexp._numerics import IntArray
 from xentexp.errors import InputError
-from xentexp.metrics._metric_input import MetricInput
 
 Rows = NDArray[np.intp]
 
@@ -23,36 +21,6 @@ def check_confidence(value: object, low: float = 0.0) -> None:
     number = real_number(value)
     if number is None or not low < number < 1.0:
         raise InputError(f"confidence must be between {low:g} and 1; got {value!r}")
-
-
-def read_two_classes(
-    function: str,
-    y_true: object,
-    y_pred: object,
-    labels: object,
-    sample_weight: object,
-    *,
-    predictions: str = "y_pred",
-) -> MetricInput:
-    """Rows with one of two true classes each; `predictions` is the name of `y_pred`."""
-    checked = read(
-        y_true,
-        y_pred,
-        labels=labels,
-        sample_weight=sample_weight,
-        names=("y_true", predictions),
-    )
-    if y_true is None or not checked.one_hot:
-        raise InputError(
-            "y_true must have one true class in each row; got distributions or None; pass labels "
-            "or one-hot rows"
-        )
-    if checked.n_classes != 2:
-        raise InputError(
-            f"{function} is for two classes; there are {checked.n_classes}; pass the "
-            f"probability of one class and labels of whether a row has it"
-        )
-    return MetricInput(checked)
 
 
 def check_names(names: Sequence[str] | None, n_models: int) -> tuple[str, ...]:

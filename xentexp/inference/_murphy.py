@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -12,10 +12,11 @@ from numpy.typing import ArrayLike, NDArray
 from xentexp._inputs.asarray import to_numeric
 from xentexp._numerics import FloatArray
 from xentexp.errors import InputError
-from xentexp.inference._checks import check_confidence, read_two_classes
+from xentexp.inference._checks import check_confidence, codes_of
 from xentexp.inference._distributions import critical_value
 from xentexp.inference._intervals import row_method
 from xentexp.inference._variance import Part, cr2, make_design
+from xentexp.metrics._two_classes import two_classes
 
 _N_INTERVALS = 200
 
@@ -143,15 +144,14 @@ def murphy_curve(
     >>> murphy_curve([0, 0, 1, 1], [0.1, 0.4, 0.35, 0.8], thresholds=[0.2, 0.5]).costs * 4
     array([0.2, 0.5])
     """
-    data = read_two_classes("murphy_curve", y_true, y_pred, labels, sample_weight)
+    data = two_classes("murphy_curve", y_true, y_pred, labels=labels, sample_weight=sample_weight)
     at = _to_thresholds(thresholds)
-    event, proba = data.index == 1, data.proba_by_class[1]
-    weight = np.ones(len(event)) if data.weight is None else data.weight
+    event, proba, weight = data.event, data.score, data.weights
     false_alarms = _at_least(proba[~event], weight[~event], at)
     hits = _at_least(proba[event], weight[event], at)
     misses = weight[event].sum() - hits
     costs = (at * false_alarms + (1.0 - at) * misses) / weight.sum()
-    return MurphyCurve(at, costs, int(np.count_nonzero(weight)))
+    return MurphyCurve(at, costs, len(weight))
 
 
 def murphy_difference(
@@ -225,20 +225,20 @@ def murphy_difference(
     True
     """
     check_confidence(confidence)
-    name = "murphy_difference"
-    data = read_two_classes(name, y_true, y_pred, labels, sample_weight)
-    reference = read_two_classes(
-        name, y_true, y_reference, labels, sample_weight, predictions="y_reference"
-    )
+    function = "murphy_difference"
+    options: dict[str, Any] = {"labels": labels, "sample_weight": sample_weight}
+    data = two_classes(function, y_true, y_pred, **options)
+    reference = two_classes(function, y_true, y_reference, name="y_reference", **options)
     at = _to_thresholds(thresholds)
-    first, second = data.proba_by_class[1], reference.proba_by_class[1]
-    design = make_design(
-        len(data.index), groups=groups, sample_weight=data.weight, folds=folds, repeats=repeats
-    )
+    rows: dict[str, Any] = {
+        name: None if values is None else codes_of(name, values, data.n_read)[data.kept]
+        for name, values in (("groups", groups), ("folds", folds), ("repeats", repeats))
+    }
+    design = make_design(len(data.kept), sample_weight=data.weight, **rows)
     changes = _Changes(
-        (data.index == 1).astype(np.float64),
-        np.searchsorted(at, first, side="right"),
-        np.searchsorted(at, second, side="right"),
+        data.event.astype(np.float64),
+        np.searchsorted(at, data.score, side="right"),
+        np.searchsorted(at, reference.score, side="right"),
     )
     reason = design.why_not()
     moments = [_moments(changes, part, at, design.variance, reason) for part in design.parts]
@@ -284,7 +284,8 @@ def _moments(
     share = totals / part.total
     factors, df = np.ones(len(share)), math.inf  # of the all-pairs variance
     if variance != "all_pairs" and reason is None:  # CR2; independent rows are groups of one row
-        _, df = cr2(np.zeros((len(share), 1)), share, np.bincount(units, weight**2))
+        squares = np.bincount(units, weight**2).astype(np.float64)
+        _, df = cr2(np.zeros((len(share), 1)), share, squares)
         factors = 1.0 / (1.0 - share)
     # s is 1 from place `second` on and 0 again from place `first` on, or the reverse.
     differ = np.flatnonzero(first != second)
