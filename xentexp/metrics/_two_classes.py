@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from xentexp._inputs.columns import to_weight
 from xentexp._inputs.read import read
 from xentexp._numerics import FloatArray
 from xentexp.errors import InputError
@@ -82,3 +83,11 @@ def two_classes(
         score=data.proba_by_class[1][kept],
         weight=None if weight is None else weight[kept],
     )
+
+
+def named_weight(values: object, n_rows: int, name: str) -> FloatArray:
+    """Weights of rows that are not called sample_weight: finite, at least 0, not all 0."""
+    try:
+        return to_weight(values, n_rows).astype(np.float64)
+    except InputError as error:
+        raise InputError(str(error).replace("sample_weight", name)) from None

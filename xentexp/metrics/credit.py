@@ -24,11 +24,11 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from xentexp._inputs.asarray import as_array, plain, to_numeric
-from xentexp._inputs.columns import to_weight
+from xentexp._inputs.labels import is_missing
 from xentexp._inputs.options import check_integer, real_number
 from xentexp._numerics import FloatArray, IntArray
 from xentexp.errors import InputError
-from xentexp.metrics._two_classes import Ranked, TwoClasses, two_classes
+from xentexp.metrics._two_classes import Ranked, TwoClasses, named_weight, two_classes
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -576,7 +576,7 @@ def population_stability_index(
     check_integer("n_bins", n_bins, 2)
     first, second = _to_sample(expected, "expected"), _to_sample(actual, "actual")
     weights = [
-        np.ones(len(values)) if weight is None else _named_weight(weight, len(values), name)
+        np.ones(len(values)) if weight is None else named_weight(weight, len(values), name)
         for values, weight, name in (
             (first, expected_weight, "expected_weight"),
             (second, actual_weight, "actual_weight"),
@@ -619,24 +619,10 @@ def _to_sample(values: object, name: str) -> NDArray[Any]:
     return array
 
 
-def _named_weight(weight: object, n_rows: int, name: str) -> FloatArray:
-    try:
-        return to_weight(weight, n_rows).astype(np.float64)
-    except InputError as error:
-        raise InputError(str(error).replace("sample_weight", name)) from None
-
-
 def _missing(values: NDArray[Any]) -> NDArray[np.bool_]:
     if values.dtype.kind == "O":
-        return np.array([_is_missing(value) for value in values], dtype=bool)
+        return np.array([is_missing(value) for value in values], dtype=bool)
     return np.isnan(values) if values.dtype.kind == "f" else np.zeros(len(values), dtype=bool)
-
-
-def _is_missing(value: object) -> bool:
-    try:
-        return value is None or bool(value != value)
-    except TypeError:  # pandas.NA
-        return True
 
 
 def _number_bins(
