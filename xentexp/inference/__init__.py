@@ -14,12 +14,15 @@
 - `bootstrap_means`: means of many columns in the same resamples of the rows;
 - `decompose`: miscalibration, discrimination and uncertainty of a proper loss, with a test of
   calibration; returns a `Decomposition`;
-- `reliability_band`: reliability curve of two classes with the band of calibrated predictions.
+- `reliability_band`: reliability curve of two classes with the band of calibrated predictions;
+- `cost_curve`: cost of decisions over the cutoff, the best cutoff and what it saves;
+- `matrix_costs`: cost of the decisions of least expected cost, for any number of classes.
 """
 
 from __future__ import annotations
 
 from xentexp.inference._comparison import Comparison, compare_paired, holm, split_ratio
+from xentexp.inference._cost import CostCurve, CostPoint, MatrixCosts, cost_curve, matrix_costs
 from xentexp.inference._decomposition import Decomposition, decompose
 from xentexp.inference._equivalence import Equivalence, equivalence
 from xentexp.inference._intervals import Difference, Interval, mean_interval, paired_difference
@@ -40,19 +43,24 @@ __all__ = [
     "BestSet",
     "Comparison",
     "ConfidenceSet",
+    "CostCurve",
+    "CostPoint",
     "Decomposition",
     "Difference",
     "Equivalence",
     "Interval",
+    "MatrixCosts",
     "OrderStability",
     "PairOrder",
     "ReliabilityBand",
     "best_set",
     "bootstrap_means",
     "compare_paired",
+    "cost_curve",
     "decompose",
     "equivalence",
     "holm",
+    "matrix_costs",
     "max_t",
     "mean_interval",
     "metric_difference",
