@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from xentexp._safe_text import without_secrets
+from xentexp.errors import InputError
 from xentexp.experiments._formatting import dotted
+from xentexp.experiments._json_values import decoded, encoded
 from xentexp.experiments._leaderboard import Leaderboard, Row
 from xentexp.experiments._predictions import Predictions
 from xentexp.experiments._results import (
@@ -21,6 +24,9 @@ from xentexp.experiments._results import (
 )
 from xentexp.experiments._uncertainty import Uncertainty
 from xentexp.experiments.datasets import Dataset, Finding
+
+VERSION = 1
+"""Version of the stored description of a run."""
 
 
 @dataclass(frozen=True)
@@ -46,6 +52,21 @@ class About:
     command: str = ""  # that makes the run again
     versions: Mapping[str, str] = field(default_factory=dict)
     muted: tuple[str, ...] = ()  # codes of checks that are not shown
+
+    def to_record(self) -> dict[str, Any]:
+        """JSON document."""
+        return {"version": VERSION, **encoded(asdict(self))}
+
+    @classmethod
+    def from_record(cls, record: Mapping[str, Any]) -> About:
+        """Read a document that `to_record` made; keys of later versions are ignored."""
+        version = record.get("version")
+        if not isinstance(version, int) or version > VERSION:
+            raise InputError(
+                f"the stored description of a run must have version {VERSION} or older; got "
+                f"version {version!r}; install a newer xentexp"
+            )
+        return decoded(cls, record)
 
 
 @dataclass(frozen=True)
@@ -147,16 +168,21 @@ def pooled(predictions: Predictions) -> Pooled:
 
 
 def record_of(
-    result: ExperimentResult, about: About, *, run_id: str = "", store: str = ""
+    result: ExperimentResult,
+    about: About,
+    *,
+    run_id: str = "",
+    store: str = "",
+    started: float | None = None,
 ) -> RunRecord:
-    """Record of a result that is not, or not yet, in a store."""
+    """Record of a result; without `started`, the time of its first fit is its start."""
     board = result.leaderboard(about.shown)
     by_name = {item.candidate.name: item for item in result.candidate_results}
     models = [model_record(by_name[row.model], result.dataset) for row in board.ranked()]
-    started = min(
-        (p.started for item in result.candidate_results for p in item.predictions), default=0.0
-    )
-    return RunRecord(about, tuple(models), board, run_id, store, started)
+    if started is None:
+        fits = (p.started for item in result.candidate_results for p in item.predictions)
+        started = min(fits, default=0.0)
+    return RunRecord(about, tuple(models), board, run_id, without_secrets(store), started)
 
 
 def model_record(item: CandidateResult, dataset: Dataset) -> ModelRecord:
@@ -172,7 +198,10 @@ def model_record(item: CandidateResult, dataset: Dataset) -> ModelRecord:
         predict_seconds=sum(prediction.predict_seconds for prediction in item.predictions),
         error=item.error,
         parameters={key: str(value) for key, value in candidate.parameters.items()},
-        warnings=tuple(item.warnings),
+        warnings=tuple(
+            f"{count} of {len(item.predictions)} folds: {message}"
+            for message, count in item.warnings.items()
+        ),
         curves=curves if len(curves) else None,
         trials=trials if len(trials) else None,
         space=None

@@ -10,7 +10,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from xentexp._numerics import FloatArray
+from xentexp._numerics import FloatArray, IntArray
 from xentexp.displays._style import INK, OTHER, SMALL, apart, new_figure, style
 from xentexp.experiments._formatting import number, sentence, spaced
 from xentexp.experiments._record import ModelRecord, RunRecord
@@ -141,9 +141,9 @@ def _draw(axes: Axes, folds: list[FloatArray], mean: FloatArray, part: str) -> N
         axes.plot(lowest + 1, mean[lowest], "o", color=colour, markersize=4)
 
 
-def _thinned(length: int, most: int) -> np.ndarray[tuple[int], np.dtype[np.intp]]:
+def _thinned(length: int, most: int) -> IntArray:
     """At most `most` positions, the first and the last among them."""
-    return np.unique(np.linspace(0, length - 1, min(length, most)).round().astype(np.intp))
+    return np.unique(np.linspace(0, length - 1, min(length, most)).round().astype(np.int64))
 
 
 def _zoom(axes: Axes, curves: pd.DataFrame, loss: str) -> None:
@@ -181,7 +181,7 @@ def _data(curves: pd.DataFrame, loss: str) -> PageTable:
     """Values of the means at ten iterations."""
     means = {part: mean_curve(curves, part, loss) for part in _PARTS}
     known = {part: mean for part, mean in means.items() if mean.size}
-    steps = _thinned(max(map(len, known.values()), default=0), 10) if known else []
+    steps = _thinned(max(map(len, known.values()), default=0), 10).tolist()
     rows = [
         (
             Cell(f"{step + 1:,}", step + 1),

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -89,11 +88,12 @@ def searches(record: RunRecord) -> list[Search]:
 
 
 def _search(model: ModelRecord, trials: pd.DataFrame) -> Search:
-    column = next(name for name in trials if str(name).startswith("tune/"))
+    names = [str(name) for name in trials.columns]
+    column = next(name for name in names if name.startswith("tune/"))
     place = trials.groupby(["repeat", "fold"], sort=True).ngroup()
     value = pd.to_numeric(trials[column], errors="coerce")
     chosen = trials["chosen"].astype(bool)
-    settings = [name for name in trials if name not in _LAYOUT and name != column]
+    settings = [name for name in names if name not in _LAYOUT and name != column]
     return Search(
         model,
         column.removeprefix("tune/"),
@@ -220,7 +220,7 @@ def _chosen(found: list[Search]) -> PageTable:
 def _folds(search: Search) -> PageTable:
     chosen = search.trials[search.trials["chosen"]].sort_values("place")
     outer = dict(zip(sorted(search.trials["place"].unique()), search.outer, strict=False))
-    repeats = search.trials["repeat"].nunique() > 1
+    repeats = (search.trials["repeat"] > 0).any()
     return PageTable(
         (
             f"{search.model.name}, {'repeat and fold' if repeats else 'fold'}",

@@ -114,8 +114,16 @@ def candidate_items(
     # test scores of those `shown`. A table has all.
     yield Param("model", candidate_result.candidate.name)
     yield Tag("model", candidate_result.candidate.family or candidate_result.candidate.name)
-    if candidate_result.candidate.trained_on is not None:
-        yield Tag("loss", candidate_result.candidate.trained_on.label)
+    trained = candidate_result.candidate.trained_on
+    if trained is not None:
+        yield Tag("loss", trained.label)
+        about = {
+            "family": candidate_result.candidate.family,
+            "trained_on": trained.label,
+            "trained_column": trained.loss.name if trained.plain else None,
+            "corrected": candidate_result.candidate.variant_of is not None,
+        }
+        yield Tag(TRAINED, json.dumps(about))
     # Settings of the parent run are repeated, because MLflow filters child runs by their own.
     for key, value in {**settings, **candidate_result.candidate.parameters}.items():
         yield Param(key, value)
@@ -163,6 +171,9 @@ def candidate_items(
         "time/predict_seconds", sum(p.predict_seconds for p in candidate_result.predictions)
     )
 
+
+TRAINED = "xentexp.trained_on"
+"""Tag of a model that is trained on a loss: JSON with fields of a ModelRecord."""
 
 SCORES = "scores.parquet"
 """Table of all values of losses and metrics: of a model in its run, of all in the parent run."""
