@@ -15,9 +15,14 @@ from xentexp.experiments._fitting import FoldPrediction
 from xentexp.experiments._formatting import dotted, escaped, setting
 from xentexp.experiments._leaderboard import SHOWN
 from xentexp.experiments._predictions import Predictions
-from xentexp.experiments._results import CandidateResult, ExperimentResult, all_curves
+from xentexp.experiments._results import (
+    CandidateResult,
+    ExperimentResult,
+    all_curves,
+    all_trials,
+    searched_for,
+)
 from xentexp.experiments._tracking.aliases import ALIASES
-from xentexp.metrics._registry import get_metric
 
 
 @dataclass(frozen=True)
@@ -298,33 +303,7 @@ def search_items(candidate_result: CandidateResult) -> Iterator[Item]:
     )
     failed = [t for p in candidate_result.predictions for t in p.trials if t["state"] == "failed"]
     yield LoggedMetric("tune/failed_trials", float(len(failed)))
-    yield Table("tuning.json", trials_table(candidate_result))
-
-
-def searched_for(candidate_result: CandidateResult) -> str:
-    """Name of the loss or metric that the search of a candidate optimizes."""
-    return get_metric(candidate_result.candidate.estimator.loss).name
-
-
-def trials_table(candidate_result: CandidateResult) -> pd.DataFrame:
-    """Table of all trials of a candidate, one per row."""
-    loss = searched_for(candidate_result)
-    return pd.DataFrame(
-        [
-            {
-                "repeat": prediction.fold.repeat,
-                "fold": prediction.fold.number,
-                "trial": trial["number"],
-                "chosen": trial["number"] == prediction.best_trial,
-                f"tune/{loss}": trial["value"],
-                **{dotted(name): setting(value) for name, value in trial["params"].items()},
-                "seconds": round(trial["seconds"], 3),
-                "error": trial["error"],
-            }
-            for prediction in candidate_result.predictions
-            for trial in prediction.trials
-        ]
-    )
+    yield Table("tuning.json", all_trials(candidate_result))
 
 
 def _best(prediction: FoldPrediction) -> dict[str, Any] | None:
