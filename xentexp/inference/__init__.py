@@ -15,6 +15,9 @@
 - `decompose`: miscalibration, discrimination and uncertainty of a proper loss, with a test of
   calibration; returns a `Decomposition`;
 - `reliability_band`: reliability curve of two classes with the band of calibrated predictions;
+- `murphy_curve`, `murphy_difference`: the cost of the decisions of two classes at every threshold,
+  and its difference between two models with intervals;
+- `segment_bias`: mean prediction minus observed rate in segments of the rows, as `Segment`;
 - `cost_curve`: cost of decisions over the cutoff, the best cutoff and what it saves;
 - `matrix_costs`: cost of the decisions of least expected cost, for any number of classes.
 """
@@ -26,10 +29,17 @@ from xentexp.inference._cost import CostCurve, CostPoint, MatrixCosts, cost_curv
 from xentexp.inference._decomposition import Decomposition, decompose
 from xentexp.inference._equivalence import Equivalence, equivalence
 from xentexp.inference._intervals import Difference, Interval, mean_interval, paired_difference
+from xentexp.inference._murphy import (
+    MurphyCurve,
+    MurphyDifference,
+    murphy_curve,
+    murphy_difference,
+)
 from xentexp.inference._nested import nested_cross_validation
 from xentexp.inference._order import OrderStability, PairOrder, order_stability
 from xentexp.inference._reliability import ReliabilityBand, reliability_band
 from xentexp.inference._resampling import bootstrap_means
+from xentexp.inference._segments import Segment, segment_bias
 from xentexp.inference._several import (
     BestSet,
     ConfidenceSet,
@@ -50,9 +60,12 @@ __all__ = [
     "Equivalence",
     "Interval",
     "MatrixCosts",
+    "MurphyCurve",
+    "MurphyDifference",
     "OrderStability",
     "PairOrder",
     "ReliabilityBand",
+    "Segment",
     "best_set",
     "bootstrap_means",
     "compare_paired",
@@ -66,9 +79,12 @@ __all__ = [
     "metric_difference",
     "metric_interval",
     "model_confidence_set",
+    "murphy_curve",
+    "murphy_difference",
     "nested_cross_validation",
     "order_stability",
     "paired_difference",
     "reliability_band",
+    "segment_bias",
     "split_ratio",
 ]

@@ -52,10 +52,17 @@ class Ranked:
 
 
 def two_classes(
-    function: str, y_true: Any, y_pred: Any, *, labels: Any = None, sample_weight: Any = None
+    function: str,
+    y_true: Any,
+    y_pred: Any,
+    *,
+    labels: Any = None,
+    sample_weight: Any = None,
+    name: str = "y_pred",
 ) -> TwoClasses:
     """Check the arguments of a function that is defined for two classes."""
-    checked = read(y_true, y_pred, labels=labels, sample_weight=sample_weight)
+    names = ("y_true", name)
+    checked = read(y_true, y_pred, labels=labels, sample_weight=sample_weight, names=names)
     if y_true is None or not checked.one_hot:
         raise InputError(
             "y_true must have one true class in each row; got distributions or None; pass labels "

@@ -810,7 +810,7 @@ def swap_set(
         if number is None or not 0.0 < number < 1.0:
             raise InputError(f"{name} must be between 0 and 1; got {value!r}")
     check_integer("random_state", random_state, 0)
-    options = {"labels": labels, "sample_weight": sample_weight}
+    options: dict[str, Any] = {"labels": labels, "sample_weight": sample_weight}
     data, other = (two_classes("swap_set", y_true, p, **options) for p in (first, second))
     order = np.random.default_rng(random_state).permutation(len(data.score))
     taken, threshold = zip(
