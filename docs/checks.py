@@ -8,26 +8,19 @@ the check reports something. With codes, only these are simulated, and the page 
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
-from scipy.optimize import brentq
-from scipy.special import expit, logit
-from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import StratifiedKFold
 
 from xentexp.experiments._leaderboard import Leaderboard, Row
 from xentexp.experiments._predictions import PredictedFold, Predictions
 from xentexp.experiments._record import About, ModelRecord, RunRecord
-from xentexp.experiments._run_checks import CHECKS, Check
 from xentexp.experiments._uncertainty import assess
-from xentexp.experiments.datasets._checks import check_table
 from xentexp.metrics._evaluation import evaluate_checked
 from xentexp.metrics._registry import get_loss
 
