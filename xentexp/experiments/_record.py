@@ -141,6 +141,7 @@ class Pooled:
     sample_weight: np.ndarray[Any, Any] | None
     groups: np.ndarray[Any, Any] | None
     time: np.ndarray[Any, Any] | None
+    amount: np.ndarray[Any, Any] | None = None  # that multiplies the costs of a row
 
 
 def pooled(predictions: Predictions) -> Pooled:
@@ -164,6 +165,7 @@ def pooled(predictions: Predictions) -> Pooled:
         sample_weight=joined("sample_weight"),
         groups=joined("groups"),
         time=joined("time"),
+        amount=joined("amount"),
     )
 
 

@@ -37,6 +37,10 @@ examples:
 configuration groups (KEY=NAME; models=[NAME,...]):
 {choices}
 
+keys of every data set:
+  dataset.cost='{{miss: 5, false_alarm: 1, amount: COLUMN}}' or '{{matrix: [[0,1],[5,0]]}}'
+                             costs of errors by true class and decision, for the report
+
 keys of dataset=table (docs/own_data.md describes them):
   dataset.path=FILE          text file such as CSV, Excel file or Parquet file
   dataset.target=COLUMN      column of the classes
