@@ -16,8 +16,8 @@ from xentexp import evaluate
 from xentexp.errors import InputError
 
 MODULES = [
-    "errors", "estimators", "experiments", "inference", "losses", "metrics", "objectives",
-    "scorers", "tuning",
+    "displays", "errors", "estimators", "experiments", "inference", "losses", "metrics",
+    "objectives", "scorers", "tuning",
 ]  # fmt: skip
 
 

@@ -52,6 +52,10 @@ class PredictedFold:
     groups: Rows | None = None
     time: Rows | None = None  # rank of the time of each row, for folds in time order
 
+    def weights(self) -> FloatArray:
+        """Weight of each row; 1 if there are no weights."""
+        return np.ones(len(self.rows)) if self.sample_weight is None else self.sample_weight
+
 
 @dataclass(frozen=True)
 class Predictions:

@@ -194,6 +194,16 @@ class Tracking(ConfigSection):
     experiment: Text | None
 
 
+class Report(ConfigSection):
+    """Section `report`: the page of a run."""
+
+    page: Annotated[bool, _rule("true or false")]
+    mute: Annotated[
+        Annotated[tuple[Text, ...], BeforeValidator(_listed)],
+        _rule("a list of codes of checks, e.g. [X103]"),
+    ]
+
+
 class PublishedNumber(ConfigSection):
     """Published value and the tolerance for reproducing it."""
 
@@ -262,6 +272,7 @@ class Configuration(ConfigSection):
         _rule("a list of losses, or null"),
     ]
     curves: Annotated[Losses | None, _rule("a list of names, or null")]
+    report: Report
     tune: Annotated[Tune | None, _rule("a section such as the one of experiment=tune, or null")]
 
 

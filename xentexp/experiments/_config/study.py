@@ -30,9 +30,10 @@ from xentexp.experiments._folds import (
 )
 from xentexp.experiments._formatting import dotted
 from xentexp.experiments._models import seeded
+from xentexp.experiments._new_files import check_new
 from xentexp.experiments._results import Candidate
 from xentexp.experiments._scoring import choose_measures
-from xentexp.experiments._submission import check_new, check_not_read
+from xentexp.experiments._submission import SUBMISSION, check_not_read
 from xentexp.experiments.datasets import DATASETS, Dataset, Entities, Finding, load_dataset
 from xentexp.experiments.datasets._checks import as_typed
 from xentexp.experiments.datasets._dacon import FILES, FOLDER_VARIABLE
@@ -47,6 +48,7 @@ _NOT_HASHED = {  # keys that do not change the values of the run
     "leaderboard",
     "published",
     "leakage",
+    "report",
 }
 
 
@@ -77,6 +79,8 @@ class Study:
     entities: Entities | None = None  # entities that cv=grouped keeps together
     key: tuple[str, ...] | None = None  # columns that identify an entity, if set by the user
     tuning: Tuning | None = None
+    report: bool = True  # whether to make a page
+    muted: tuple[str, ...] = ()  # codes of checks that the page does not show
     findings: tuple[Finding, ...] = ()  # what to read before the fits, leaks between folds aside
 
 
@@ -107,7 +111,7 @@ def build(config: Mapping[str, Any], trusted: Collection[str] = ()) -> Study:
     if submission is not None:
         stores = [] if tuning is None else [tuning.storage]
         check_not_read(submission, [*_paths(parameters), *stores])
-        check_new(submission, overwrite=settings.overwrite)
+        check_new(submission, SUBMISSION, overwrite=settings.overwrite)
     folds = _folds(cv, dataset)
     check_weights(dataset, folds)
     leak, without_leak, key = _leakage(settings.leakage, dataset, cv, folds)
@@ -137,6 +141,8 @@ def build(config: Mapping[str, Any], trusted: Collection[str] = ()) -> Study:
         entities=cv.entities(dataset) if cv.kind == "grouped" else None,
         key=key,
         tuning=tuning,
+        report=settings.report.page,
+        muted=settings.report.mute,
         findings=_findings(dataset, cv, folds, settings.leakage),
     )
 

@@ -67,7 +67,14 @@ class Columns:
     blocks: tuple[Block, ...]
 
 
-Block = Sentence | PageTable | PageFigure | Details | Bullets | Columns
+@dataclass(frozen=True)
+class Terms:
+    """Terms and their explanations."""
+
+    terms: tuple[tuple[str, str], ...]
+
+
+Block = Sentence | PageTable | PageFigure | Details | Bullets | Columns | Terms
 
 
 @dataclass(frozen=True)
