@@ -11,7 +11,15 @@ import pandas as pd
 
 from xentexp.experiments._leaderboard import Leaderboard, Row
 from xentexp.experiments._predictions import Predictions
-from xentexp.experiments._results import CandidateResult, ExperimentResult, all_curves, out_of_fold
+from xentexp.experiments._results import (
+    CandidateResult,
+    ExperimentResult,
+    all_curves,
+    importance_table,
+    out_of_fold,
+    segments_table,
+    train_values,
+)
 from xentexp.experiments._uncertainty import Uncertainty
 from xentexp.experiments.datasets import Finding
 
@@ -164,6 +172,9 @@ def _model(item: CandidateResult, result: ExperimentResult) -> ModelRecord:
         error=item.error,
         parameters={key: str(value) for key, value in candidate.parameters.items()},
         warnings=tuple(item.warnings),
+        train_values=train_values(item),
+        importance=importance_table(item),
+        segments=segments_table(item),
         curves=curves if len(curves) else None,
         family=candidate.family,
         trained_on=None if trained is None else trained.label,

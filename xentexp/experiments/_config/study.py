@@ -16,9 +16,15 @@ from typing import Any
 from xentexp.errors import InputError
 from xentexp.experiments._analysis.leakage import RANDOM, Leak, find_leak, grouped_folds
 from xentexp.experiments._analysis.replication import Published
-from xentexp.experiments._config.schema import Leakage, PublishedNumber, read
+from xentexp.experiments._config.schema import (
+    ExplainSection,
+    Leakage,
+    PublishedNumber,
+    read,
+)
 from xentexp.experiments._config.training import read_candidates, with_corrections
 from xentexp.experiments._config.tuning import Tuning, read_tuning, tuned_candidates
+from xentexp.experiments._explain import Explain
 from xentexp.experiments._folds import (
     STRATIFYING,
     CrossValidation,
@@ -47,6 +53,7 @@ _NOT_HASHED = {  # keys that do not change the values of the run
     "leaderboard",
     "published",
     "leakage",
+    "explain",
 }
 
 
@@ -77,6 +84,7 @@ class Study:
     entities: Entities | None = None  # entities that cv=grouped keeps together
     key: tuple[str, ...] | None = None  # columns that identify an entity, if set by the user
     tuning: Tuning | None = None
+    explain: Explain | None = None
     findings: tuple[Finding, ...] = ()  # what to read before the fits, leaks between folds aside
 
 
@@ -137,8 +145,15 @@ def build(config: Mapping[str, Any], trusted: Collection[str] = ()) -> Study:
         entities=cv.entities(dataset) if cv.kind == "grouped" else None,
         key=key,
         tuning=tuning,
+        explain=_explain(settings.explain, settings.seed),
         findings=_findings(dataset, cv, folds, settings.leakage),
     )
+
+
+def _explain(section: ExplainSection | None, seed: int) -> Explain | None:
+    if section is None or not (section.importance or section.segments):
+        return None
+    return Explain(**section.model_dump(), seed=seed)
 
 
 def _seeded(candidate: Candidate, seed: int) -> Candidate:
