@@ -7,7 +7,6 @@ from xentexp.experiments._tracking.connect import (
     store_errors,
     store_uri,
 )
-from xentexp.experiments._tracking.explanations import StoredExplanations, stored_explanations
 from xentexp.experiments._tracking.items import (
     Binary,
     DataInput,
@@ -50,7 +49,6 @@ __all__ = [
     "RunStatus",
     "Store",
     "StoredBoard",
-    "StoredExplanations",
     "StoredPage",
     "Table",
     "Tag",
@@ -70,5 +68,4 @@ __all__ = [
     "search_items",
     "store_errors",
     "store_uri",
-    "stored_explanations",
 ]
