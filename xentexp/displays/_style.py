@@ -74,6 +74,13 @@ def new_figure(width: float, height: float) -> Figure:
     return Figure(figsize=(width * _PX, height * _PX), facecolor="white")
 
 
+def laid_out(width: float, height: float) -> Axes:
+    """Axes of a new figure of a size in pixels, with space for labels and without pyplot."""
+    figure = new_figure(width, height)
+    figure.set_layout_engine("constrained")
+    return figure.add_subplot()
+
+
 def own_axes(width: float, height: float) -> Axes:
     """Axes of a new pyplot figure of a size in pixels, for `plot` without axes."""
     return own_grid(1, 1, width, height)[0]
