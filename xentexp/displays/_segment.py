@@ -127,8 +127,9 @@ class SegmentDisplay:
             ax.axvline(0.0, color=INK, linewidth=0.8, zorder=1)
             ax.set_ylim(max(1, len(self.segments)) - 0.4, -0.5)
             names = zip(models, self.segments, strict=True)
+            several = len({segment.class_label for segment in self.segments}) > 1
             ax.set_yticks(
-                range(len(self.segments)), [_label(model, segment) for model, segment in names]
+                range(len(self.segments)), [_label(model, part, several) for model, part in names]
             )
             for label, model in zip(ax.get_yticklabels(), models, strict=True):
                 label.set_color(known.get(model, INK) if model else INK)
@@ -316,6 +317,9 @@ def described(segment: Segment) -> str:
     return f"{segment.predicted:.1%} / {segment.observed:.1%}, {segment.n_rows:,}"
 
 
-def _label(model: str, segment: Segment) -> str:
+def _label(model: str, segment: Segment, several: bool) -> str:
+    """Model and segment; the class if there are `several`."""
     name = shortened(segment.name, 28)
+    if several:
+        name += f", class {shortened(str(segment.class_label), 12)}"
     return f"{shortened(model, 20)}, {name}" if model else name
