@@ -115,14 +115,14 @@ def models_table(board: Leaderboard, names: Sequence[str]) -> TextTable:
     """Candidates as rows; columns: the losses and metrics `names`, the primary one first."""
     rows = displayed(board)
     standing = board.standing(board.primary)
-    headers, columns = ["model"], [[_label(standing, row.model) for row in rows]]
+    headers, columns = ["model"], [[label(standing, row.model) for row in rows]]
     for number, name in enumerate(names):
         headers.append(f"{name} ({best_is(name)})")
         columns.append(_values(board, rows, name))
         if number == 0 and standing.differences:
             level = next(iter(standing.levels.values())).confidence
             headers.append(f"minus the best [{level:.0%} interval]")
-            columns.append([_difference(standing, row.model) for row in rows])
+            columns.append([difference_text(standing, row.model) for row in rows])
     headers.append("fit seconds")
     columns.append([_text(row.seconds, 1) for row in rows])
     strong = frozenset(n for n, row in enumerate(rows) if row.model == standing.best)
@@ -175,13 +175,15 @@ def sentences(board: Leaderboard) -> list[str]:
     return [note for note in [*notes, *board.test_notes()] if note]
 
 
-def _label(standing: Standing, model: str) -> str:
+def label(standing: Standing, model: str) -> str:
+    """Name of a model, with a mark if it is constant or cannot be told from the best."""
     if model in standing.constant and not model.startswith(CONSTANT):
         return f"{model} (constant)"
     return f"{model} *" if model in standing.tied else model
 
 
-def _difference(standing: Standing, model: str) -> str:
+def difference_text(standing: Standing, model: str) -> str:
+    """Difference of a model to the best, with its interval."""
     if model == standing.best:
         return "best"
     difference = standing.differences.get(model)

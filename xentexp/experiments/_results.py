@@ -14,7 +14,7 @@ import pandas as pd
 from xentexp.experiments._explain import Explanation
 from xentexp.experiments._fitting import FoldPrediction
 from xentexp.experiments._folds import Fold
-from xentexp.experiments._formatting import counted
+from xentexp.experiments._formatting import counted, dotted, setting
 from xentexp.experiments._leaderboard import SHOWN, Leaderboard, Row
 from xentexp.experiments._predictions import Predictions, of_candidate
 from xentexp.experiments._uncertainty import Uncertainty, assess
@@ -22,7 +22,7 @@ from xentexp.experiments.datasets import Dataset
 from xentexp.losses import Loss
 from xentexp.metrics._base import Metric
 from xentexp.metrics._evaluation import Evaluation
-from xentexp.metrics._registry import get_metrics
+from xentexp.metrics._registry import get_metric, get_metrics
 from xentexp.metrics._running_sums import LossState
 
 
@@ -441,6 +441,39 @@ def all_curves(candidate_result: CandidateResult) -> pd.DataFrame:
         for step, value in enumerate(values)
     ]
     return pd.DataFrame(rows, columns=["fold", "part", "loss", "step", "value"])
+
+
+def searched_for(candidate_result: CandidateResult) -> str:
+    """Name of the loss or metric that the search of a candidate optimizes."""
+    return get_metric(candidate_result.candidate.estimator.loss).name
+
+
+def searched_space(candidate: Candidate) -> dict[str, Any]:
+    """Space that the search of a candidate searches, by setting."""
+    return {dotted(name): dimension for name, dimension in candidate.estimator.space.items()}
+
+
+def all_trials(candidate_result: CandidateResult) -> pd.DataFrame:
+    """Table of all trials of the searches of a candidate, one per row; empty without any."""
+    if not any(prediction.trials for prediction in candidate_result.predictions):
+        return pd.DataFrame()
+    loss = searched_for(candidate_result)
+    return pd.DataFrame(
+        [
+            {
+                "repeat": prediction.fold.repeat,
+                "fold": prediction.fold.number,
+                "trial": trial["number"],
+                "chosen": trial["number"] == prediction.best_trial,
+                f"tune/{loss}": trial["value"],
+                **{dotted(name): setting(value) for name, value in trial["params"].items()},
+                "seconds": round(trial["seconds"], 3),
+                "error": trial["error"],
+            }
+            for prediction in candidate_result.predictions
+            for trial in prediction.trials
+        ]
+    )
 
 
 def importance_table(candidate_result: CandidateResult) -> pd.DataFrame | None:

@@ -88,19 +88,26 @@ def answer_of(
     standing: Standing, equivalence: Equivalence | None, *, default_margin: bool = True
 ) -> str:
     """Which model is best, against which other, by how much, how sure, and whether it matters."""
+    return " ".join(answer_parts(standing, equivalence, default_margin=default_margin))
+
+
+def answer_parts(
+    standing: Standing, equivalence: Equivalence | None, *, default_margin: bool = True
+) -> tuple[str, ...]:
+    """Sentences of the answer, the first of which says which model is best and how sure that is."""
     # `default_margin` says whether the margin of `equivalence` is the default one.
     name, best = standing.name, standing.best
     if not standing.levels:
-        return f"No model has a value of {name}."
+        return (f"No model has a value of {name}.",)
     if best is None:
-        return f"No model has a finite value of {name}, so that it ranks none."
+        return (f"No model has a finite value of {name}, so that it ranks none.",)
     direction, optimum = better(name) or ("none", math.nan)
     value = signed(standing.levels[best].mean, standing.decimals)
     if direction == "nearest":
         interval = _own_interval(standing, best)
         return (
-            f"{best} has the {name} nearest to {optimum:g}: {value}{interval}. Differences of "
-            f"{name} are not tested."
+            f"{best} has the {name} nearest to {optimum:g}: {value}{interval}.",
+            f"Differences of {name} are not tested.",
         )
     rival = standing.rival()
     if rival is None:
@@ -116,15 +123,15 @@ def answer_of(
         if not math.isfinite(gap):
             return (
                 f"{best} has the {superlative} {name}{among}: {value}; it is "
-                f"{signed(standing.levels[rival].mean, standing.decimals)} for {rival}."
+                f"{signed(standing.levels[rival].mean, standing.decimals)} for {rival}.",
             )
         return (
-            f"{best} has the {superlative} {name}{among}: {value}, {by} {relation} {rival}. The "
-            f"difference has no interval: {difference.reason}."
+            f"{best} has the {superlative} {name}{among}: {value}, {by} {relation} {rival}.",
+            f"The difference has no interval: {difference.reason}.",
         )
     group = and_list([best, *standing.tied], most=4)
     if gap == low == high == 0.0:
-        return f"{group} have the same {name}, {value}."
+        return (f"{group} have the same {name}, {value}.",)
     interval = _limits(low, high, standing.decimals, difference.confidence)
     if standing.tied:
         if low > 0.0:
@@ -135,31 +142,33 @@ def answer_of(
         )
     else:
         start = f"{best} has the {superlative} {name}{among}: {value}"
-    practical = _matters(standing, rival, equivalence, default_margin)
-    return f"{start}, {by} {relation} {rival} ({interval}; {_target(difference)}).{practical}"
+    first = f"{start}, {by} {relation} {rival} ({interval}; {_target(difference)})."
+    return (first, *_matters(standing, rival, equivalence, default_margin))
 
 
-def _alone(standing: Standing, best: str, value: str) -> str:
+def _alone(standing: Standing, best: str, value: str) -> tuple[str, ...]:
     """Answer if no other model has a value; it is compared with a constant model."""
     text = f"{best} has {standing.name} {value}{_own_interval(standing, best)}"
     last = f"No other model has a value of {standing.name}, constant ones aside."
     constant = next(iter(standing.differences), None)
     if constant is None or standing.differences[constant].reason is not None:
-        return f"{text}. {last}"
+        return (f"{text}.", last)
     gap, low, high = standing.gap(constant)
     by, decimals = abs(gap), standing.decimals
     limits = (low, high) if gap >= 0.0 or low <= 0.0 <= high else (-high, -low)
     interval = _limits(*limits, decimals, standing.differences[constant].confidence)
     if low <= 0.0 <= high:
         return (
-            f"{text}. It cannot be told apart from constant class frequencies, whose "
-            f"{standing.name} is {signed(standing.levels[constant].mean, decimals)}: difference "
-            f"{signed(gap, decimals)} ({interval}). {last}"
+            f"{text}.",
+            f"It cannot be told apart from constant class frequencies, whose {standing.name} is "
+            f"{signed(standing.levels[constant].mean, decimals)}: difference "
+            f"{signed(gap, decimals)} ({interval}).",
+            last,
         )
     relation = "better" if gap > 0.0 else "worse"
     return (
-        f"{text}, {signed(by, decimals)} {relation} than constant class frequencies ({interval}). "
-        f"{last}"
+        f"{text}, {signed(by, decimals)} {relation} than constant class frequencies ({interval}).",
+        last,
     )
 
 
@@ -171,22 +180,26 @@ def _own_interval(standing: Standing, model: str) -> str:
     return f" ({limits}; {_target(level)})"
 
 
-def _matters(standing: Standing, rival: str, equivalence: Equivalence | None, default: bool) -> str:
-    """Whether the difference exceeds the margin of practical equivalence; starts with a space."""
+def _matters(
+    standing: Standing, rival: str, equivalence: Equivalence | None, default: bool
+) -> tuple[str, ...]:
+    """Whether the difference exceeds the margin of practical equivalence."""
     if equivalence is None or equivalence.reason is not None:
-        return ""
+        return ()
     _, low, high = standing.gap(rival)
     margin = equivalence.margin
     size = f"{margin:.2g}" + (f" ({margin_rule(standing.name)})" if default else "")
     if low > margin:
-        return f" The difference matters: it is more than the margin of {size}."
+        return (f"The difference matters: it is more than the margin of {size}.",)
     if -margin < low and high < margin:
-        return f" The difference does not matter in practice: it is less than the margin of {size}."
+        return (
+            f"The difference does not matter in practice: it is less than the margin of {size}.",
+        )
     return (
-        f" Whether it is more than the margin of {size} is open (probabilities: "
+        f"Whether it is more than the margin of {size} is open (probabilities: "
         f"{standing.best} better by more {_percent(equivalence.better)}, within the margin "
         f"{_percent(equivalence.equivalent)}, {rival} better by more "
-        f"{_percent(equivalence.worse)})."
+        f"{_percent(equivalence.worse)}).",
     )
 
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import uuid
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
@@ -13,9 +11,12 @@ from sklearn.base import clone
 from xentexp.errors import InputError
 from xentexp.experiments._fitting import fit
 from xentexp.experiments._leaderboard import Leaderboard
+from xentexp.experiments._new_files import FileOption, write_new
 from xentexp.experiments._results import Candidate
 from xentexp.experiments.datasets import Dataset
 from xentexp.scorers import predict
+
+SUBMISSION = FileOption("submission", "set overwrite=true")
 
 
 def submit(
@@ -52,27 +53,9 @@ def submit(
     frame = pd.DataFrame(proba, columns=list(map(_harmless, dataset.test.columns)))
     index = [_harmless(value) for value in dataset.test.index.to_numpy()]
     frame.insert(0, _harmless(dataset.test.index_name), index)
-    partial = file.with_name(f".{file.name}.{uuid.uuid4().hex[:8]}.partial")
-    try:
-        frame.to_csv(partial, index=False)
-        check_new(file, overwrite=overwrite)  # again: the fits take time
-        partial.replace(file)
-    except OSError as error:
-        raise InputError(
-            f"submission: {file} cannot be written: {error.strerror or error}"
-        ) from error
-    finally:
-        partial.unlink(missing_ok=True)
+    # Checked again: the fits take time.
+    write_new(file, lambda path: frame.to_csv(path, index=False), SUBMISSION, overwrite=overwrite)
     return candidate.name
-
-
-def check_new(file: Path, *, overwrite: bool) -> None:
-    """Refuse to replace a file, unless the user allows it."""
-    if not overwrite and os.path.lexists(file):
-        raise InputError(
-            f"submission must be a new file; {file} exists; choose another name, or set "
-            f"overwrite=true to replace it"
-        )
 
 
 def check_not_read(file: Path, inputs: Iterable[Path]) -> None:

@@ -11,7 +11,7 @@ import dataclasses
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, TypeVar, get_args, get_type_hints
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,6 +20,7 @@ from xentexp._inputs.checked import CheckedInput
 from xentexp._inputs.options import check_number
 from xentexp._numerics import FloatArray
 from xentexp.errors import InputError, UndefinedError
+from xentexp.experiments._json_values import decoded, encoded
 from xentexp.experiments._predictions import PredictedFold, Predictions
 from xentexp.experiments._ranking import better, distance, higher_is_better
 from xentexp.experiments._sentences import (
@@ -59,8 +60,6 @@ _ROUNDING = 4.0 * float(np.finfo(np.float32).eps)
 CONSTANT = "constant"
 """Name of the model that predicts the class frequencies, if no candidate is constant."""
 
-T = TypeVar("T")
-
 
 @dataclass(frozen=True)
 class ModelUncertainty:
@@ -86,6 +85,7 @@ class Uncertainty:
     answer: str
     rule: str
     warnings: tuple[str, ...] = ()
+    correlations: Mapping[str, float] = field(default_factory=dict)  # of row losses with the best's
 
     def model(self, name: str) -> ModelUncertainty | None:
         """Intervals of a model; None if it has none."""
@@ -116,11 +116,12 @@ class Uncertainty:
             equivalence=equivalent,
             answer=answer_of(standing, equivalent),
             rule=rule_of(standing),
+            correlations={},
         )
 
     def to_record(self) -> dict[str, Any]:
         """JSON document: NaN is None, infinity is the text "inf" or "-inf"."""
-        return {"version": VERSION, **_encoded(dataclasses.asdict(self))}
+        return {"version": VERSION, **encoded(dataclasses.asdict(self))}
 
     @classmethod
     def from_record(cls, record: Mapping[str, Any]) -> Uncertainty:
@@ -131,7 +132,7 @@ class Uncertainty:
                 f"the stored intervals must have version {VERSION} or older; got version "
                 f"{version!r}; install a newer xentexp"
             )
-        return _decoded(cls, record)
+        return decoded(cls, record)
 
 
 def assess(
@@ -178,6 +179,7 @@ def assess(
     }
     standings = {n: _standing(n, levels, differences, best.get(n), constant) for n in measures}
     standing = standings[name]
+    correlations = sample.correlations(standing, by_name)
     default = margin is None
     margin, equivalent = _practical(standing, margin)
     return Uncertainty(
@@ -192,7 +194,8 @@ def assess(
         equivalence=equivalent,
         answer=answer_of(standing, equivalent, default_margin=default),
         rule=rule_of(standing),
-        warnings=(*missing, *sample.warnings(standing, by_name)),
+        warnings=(*missing, *sample.warnings(standing, correlations)),
+        correlations=correlations,
     )
 
 
@@ -401,13 +404,20 @@ class _Sample:
             reason=reason,
         )
 
-    def warnings(self, standing: Standing, models: Mapping[str, _Scored]) -> Iterator[str]:
+    def correlations(self, standing: Standing, models: Mapping[str, _Scored]) -> dict[str, float]:
+        """Correlation of the losses of each model over the rows with those of the best."""
+        if standing.best is None:
+            return {}
+        best = models[standing.best]
+        found = {m: self._correlation(best, models[m], standing.name) for m in standing.rivals()}
+        return {model: value for model, value in found.items() if not math.isnan(value)}
+
+    def warnings(self, standing: Standing, correlations: Mapping[str, float]) -> Iterator[str]:
         """What makes the intervals less reliable, and what the answer does not say."""
         best = standing.best
         if best is None:
             return
-        for model in standing.rivals():
-            share = self._correlation(models[best], models[model], standing.name)
+        for model, share in correlations.items():
             if share >= NEARLY_EQUAL:
                 consequence = (
                     "intervals over only the rows are too narrow for such models"
@@ -445,7 +455,7 @@ class _Sample:
 
 def _shares(fold: PredictedFold) -> FloatArray:
     """Share of each row in the weight of its fold."""
-    weight = np.ones(len(fold.rows)) if fold.sample_weight is None else fold.sample_weight
+    weight = fold.weights()
     return np.asarray(weight / weight.sum(), dtype=np.float64)
 
 
@@ -545,38 +555,3 @@ def _tied(standing: Standing) -> tuple[str, ...]:
     adjusted = holm([difference.p for difference in differences])
     level = 1.0 - differences[0].confidence
     return tuple(model for model, p in zip(rivals, adjusted, strict=True) if p > level)
-
-
-def _encoded(value: Any) -> Any:
-    if isinstance(value, Mapping):
-        return {str(key): _encoded(inner) for key, inner in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [_encoded(inner) for inner in value]
-    if isinstance(value, float) and not math.isfinite(value):
-        return None if math.isnan(value) else str(value)
-    return value
-
-
-def _decoded(kind: type[T], record: Mapping[str, Any]) -> T:
-    """Object of a data class from its record; fields that are missing get their defaults."""
-    hints = get_type_hints(kind)
-    known = {name: value for name, value in record.items() if name in hints}
-    return kind(**{name: _value(hints[name], value) for name, value in known.items()})
-
-
-def _value(hint: Any, value: Any) -> Any:
-    """Value of a field from its record, by the type of the field."""
-    if hint is float:
-        return math.nan if value is None else float(value)
-    if value is None:
-        return None
-    arguments = get_args(hint)
-    if type(None) in arguments:
-        return _value(next(inner for inner in arguments if inner is not type(None)), value)
-    if isinstance(hint, type) and dataclasses.is_dataclass(hint):
-        return _decoded(hint, value)
-    if isinstance(value, list):
-        return tuple(_value(arguments[0], inner) for inner in value)
-    if isinstance(value, dict):
-        return {key: _value(arguments[1], inner) for key, inner in value.items()}
-    return value

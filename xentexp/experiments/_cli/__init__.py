@@ -37,6 +37,10 @@ examples:
 configuration groups (KEY=NAME; models=[NAME,...]):
 {choices}
 
+keys of every data set:
+  dataset.cost='{{miss: 5, false_alarm: 1, amount: COLUMN}}' or '{{matrix: [[0,1],[5,0]]}}'
+                             costs of errors by true class and decision, for the report
+
 keys of dataset=table (docs/own_data.md describes them):
   dataset.path=FILE          text file such as CSV, Excel file or Parquet file
   dataset.target=COLUMN      column of the classes
@@ -80,6 +84,8 @@ other keys (`xentexp run --cfg job` shows all keys and their values):
   explain.n_rows=ROWS        out-of-fold rows for the importance, all folds together
   tune.n_trials=INT          with experiment=tune: trials for each model in each fold
   tune.loss=NAME             with experiment=tune: loss or metric to optimize
+  report=none                no page; by default report.html is among the artifacts of the run
+  report.mute=[CODE,...]     checks that the page does not show; `xentexp checks` lists them
   submission=FILE            write the predictions of the best model for the test rows of the
                              data set (dataset=dacon, or dataset.test=FILE)
   overwrite=true             replace the file of submission= if it exists
@@ -181,6 +187,17 @@ exit code: 0; 1 if no model has a value of any of the losses; 2 for invalid inpu
 """
 
 
+_REPORT_NOTES = """\
+Nothing is fitted again: the page is made from what the run stored, and is one file without scripts
+or other files. Runs with report=page, the default, have it as the artifact report.html. To compare
+models of several runs on the same rows, use `xentexp compare`.
+
+keys of --json: file, run_ids
+
+exit code: 0; 1 if there is nothing to show; 2 for invalid input
+"""
+
+
 _IN_EXPERIMENT = "name of the MLflow experiment (default: all experiments)"
 
 
@@ -207,7 +224,7 @@ def _header(word: str) -> bool | int:
 
 def _run_help() -> str:
     lines = []
-    for group in ("experiment", "dataset", "models", "cv"):
+    for group in ("experiment", "dataset", "models", "cv", "report"):
         names = sorted(path.stem for path in (conf_folder() / group).glob("*.yaml"))
         indent = " " * 15
         lines.append(
@@ -304,6 +321,7 @@ def _parser() -> argparse.ArgumentParser:
         "run that is incomplete is shown only if there is no whole one)",
     )
 
+    _add_report(commands, [common, store])
     _add_compare(commands, [common, store])
     _add_rescore(commands, [common, store])
 
@@ -387,6 +405,41 @@ def _parser() -> argparse.ArgumentParser:
     )
     ui.add_argument("--debug", action="store_true", help="show the traceback of an error")
     return parser
+
+
+def _add_report(commands: Any, parents: list[argparse.ArgumentParser]) -> None:
+    parser = _command(
+        commands,
+        "report",
+        "write a page of earlier runs: which model, how sure, why, where it fails, what it costs",
+        parents=parents,
+        epilog=_REPORT_NOTES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument(
+        "runs",
+        nargs="*",
+        metavar="RUN",
+        help="id of a run, or at least its first 4 characters, or latest (the default); several "
+        "runs become chapters of one page",
+    )
+    parser.add_argument(
+        "--out", type=Path, metavar="FILE", help="file to write (default: report.html)"
+    )
+    parser.add_argument(
+        "--markdown",
+        action="store_true",
+        help="at most 60 lines of Markdown for each run, without figures; printed without --out",
+    )
+    parser.add_argument(
+        "--mute",
+        metavar="CODES",
+        help="checks that are not shown, comma-separated, e.g. X103 (default: those of the run)",
+    )
+    parser.add_argument(
+        "--overwrite", action="store_true", help="replace the file of --out if it exists"
+    )
+    parser.add_argument("--experiment", metavar="NAME", help=_IN_EXPERIMENT)
 
 
 def _add_compare(commands: Any, parents: list[argparse.ArgumentParser]) -> None:
@@ -552,6 +605,10 @@ def _dispatch(words: list[str]) -> int:
         from xentexp.experiments._cli.score import score
 
         return score(options)
+    if options.command == "report":
+        from xentexp.experiments._cli.report import report
+
+        return report(options)
     if options.command == "compare":
         from xentexp.experiments._cli.compare import compare
 

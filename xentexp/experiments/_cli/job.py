@@ -9,7 +9,7 @@ import sys
 from dataclasses import asdict, replace
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from omegaconf import DictConfig
 
@@ -21,8 +21,13 @@ from xentexp.experiments._cli.terminal import print_answer, print_leaderboard, s
 from xentexp.experiments._config import Study, build
 from xentexp.experiments._folds import CV_OPTIONS
 from xentexp.experiments._formatting import counted, escaped
+from xentexp.experiments._record import About, record_of
 from xentexp.experiments._tracking.provenance import git, installed, versions
 from xentexp.tuning._storage import prepare
+
+if TYPE_CHECKING:
+    from xentexp.experiments._results import ExperimentResult
+    from xentexp.experiments._tracking import Store
 
 _METRICS_NOTE = """\
 Metrics of the child runs, one run per model. `scores.parquet` has all values of all losses and
@@ -42,6 +47,9 @@ metrics; MLflow gets the means of all, and the other metrics for those of the le
 - `rows/infinite_values`: number of infinite losses, summed over rows and losses
 """
 
+
+PAGE = "report.html"
+"""Artifact of a run: its page."""
 
 LONGEST_TAG = 5000
 """Length of a tag that all stores of MLflow accept."""
@@ -87,6 +95,7 @@ def run_job(
     source = json.dumps({"source": dataset.card.source})
     data = tracking.DataInput(dataset.name, dataset.digest, source, summary)
     config_yaml = stored(config)
+    about = _about(study, overrides)
     progress = Progress(study, quiet=quiet)
     with store.run(_run_name(study), {**tags, "xentexp.kind": "comparison"}) as run_id:
         store.log(
@@ -96,6 +105,7 @@ def run_job(
                 tracking.Param("models", ",".join(c.name for c in study.candidates)),
                 tracking.Text("config/config.yaml", config_yaml),
                 tracking.Text("config/dataset.json", summary),
+                tracking.Text(tracking.ABOUT, json.dumps(about.to_record(), default=str)),
                 tracking.Text("environment/requirements.txt", installed()),
                 *(tracking.Text("findings.md", f"- {line}\n") for line in _to_read(study)),
                 data,
@@ -156,6 +166,7 @@ def run_job(
                 overwrite=study.overwrite,
             )
         if not any(row.reason is None for row in board.rows):
+            _log_page(store, run_id, result, about, report=study.report)
             raise AllModelsFailedError(
                 f"all models failed; the first error: {board.rows[0].reason}"
             )
@@ -169,6 +180,8 @@ def run_job(
             with_board = not any(section.instead for section in sections)
             note = tracking.board_note(result, study.shown, notes, with_board=with_board)
             store.log(run_id, [tracking.Tag("mlflow.note.content", note)])
+    # The run is finished, so that a failure of the page cannot change its status.
+    _log_page(store, run_id, result, about, report=study.report)
     if not as_json:
         if any(section.instead for section in sections):
             say(_title(study))
@@ -198,6 +211,46 @@ def run_job(
         section.failed for section in sections
     )
     return int(failed), document
+
+
+def _about(study: Study, overrides: str) -> About:
+    """Description of the run for its page."""
+    dataset = study.dataset
+    return About(
+        title=dataset.card.title or dataset.name,
+        source=dataset.card.source,
+        dataset=dataset.name,
+        digest=dataset.digest,
+        n_rows=len(dataset.y),
+        n_features=dataset.X.shape[1],
+        classes=dataset.classes,
+        folds=_folds(study),
+        kind=study.cv.kind,
+        seed=study.seed,
+        primary=study.primary,
+        shown=study.shown,
+        notes=dataset.card.notes,
+        findings=study.findings,
+        leak=None if study.leak is None else study.leak.warning(),
+        command=without_secrets(f"xentexp run {overrides}".strip()),
+        versions=versions(),
+        muted=study.muted,
+    )
+
+
+def _log_page(
+    store: Store, run_id: str, result: ExperimentResult, about: About, *, report: bool
+) -> None:
+    """Log the page of a run, unless report=none."""
+    if not report:
+        return
+    # Imported here, because matplotlib takes a second.
+    from xentexp.experiments import _tracking as tracking
+    from xentexp.experiments._report import run_page
+
+    started = store.client.get_run(run_id).info.start_time / 1000
+    record = record_of(result, about, run_id=run_id, store=store.uri, started=started)
+    store.log(run_id, [tracking.Text(PAGE, run_page(record))])
 
 
 def _tags(study: Study, overrides: str, sweep: str) -> dict[str, object]:
@@ -256,14 +309,18 @@ def _run_name(study: Study) -> str:
 
 
 def _title(study: Study) -> str:
-    dataset, kind = study.dataset, study.cv.kind
-    folds = f"{counted(len(study.folds), 'fold')} ({kind})"
-    if kind == "holdout":
-        folds = f"holdout of {counted(len(study.folds[0].test), 'test row')}"
+    dataset = study.dataset
     return (
         f"{dataset.card.title}: {counted(len(dataset.y), 'row')}, {len(dataset.classes)} classes, "
-        f"{folds}, seed {study.seed}"
+        f"{_folds(study)}, seed {study.seed}"
     )
+
+
+def _folds(study: Study) -> str:
+    kind = study.cv.kind
+    if kind == "holdout":
+        return f"holdout of {counted(len(study.folds[0].test), 'test row')}"
+    return f"{counted(len(study.folds), 'fold')} ({kind})"
 
 
 def _hint(uri: str, page: str) -> str:

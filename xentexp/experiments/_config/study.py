@@ -13,10 +13,13 @@ from os.path import expanduser
 from pathlib import Path
 from typing import Any
 
-from xentexp.errors import InputError
+from pandas import CategoricalDtype
+
+from xentexp.errors import InputError, unknown_name
 from xentexp.experiments._analysis.leakage import RANDOM, Leak, find_leak, grouped_folds
 from xentexp.experiments._analysis.replication import Published
 from xentexp.experiments._config.schema import (
+    Cost,
     ExplainSection,
     Leakage,
     PublishedNumber,
@@ -36,12 +39,14 @@ from xentexp.experiments._folds import (
 )
 from xentexp.experiments._formatting import dotted
 from xentexp.experiments._models import seeded
+from xentexp.experiments._new_files import check_new
 from xentexp.experiments._results import Candidate
 from xentexp.experiments._scoring import choose_measures
-from xentexp.experiments._submission import check_new, check_not_read
+from xentexp.experiments._submission import SUBMISSION, check_not_read
 from xentexp.experiments.datasets import DATASETS, Dataset, Entities, Finding, load_dataset
 from xentexp.experiments.datasets._checks import as_typed
 from xentexp.experiments.datasets._dacon import FILES, FOLDER_VARIABLE
+from xentexp.experiments.datasets._prepare import cost_matrix, row_weights
 from xentexp.experiments.datasets._repeats import check_key
 
 _NOT_HASHED = {  # keys that do not change the values of the run
@@ -53,6 +58,7 @@ _NOT_HASHED = {  # keys that do not change the values of the run
     "leaderboard",
     "published",
     "leakage",
+    "report",
     "explain",
 }
 
@@ -62,7 +68,7 @@ class Study:
     """Objects of one run."""
 
     dataset: Dataset
-    dataset_parameters: Mapping[str, Any]  # arguments of its loader
+    dataset_parameters: Mapping[str, Any]  # arguments of its loader, and cost if it is set
     candidates: tuple[Candidate, ...]
     cv: CrossValidation
     folds: tuple[Fold, ...]
@@ -84,6 +90,8 @@ class Study:
     entities: Entities | None = None  # entities that cv=grouped keeps together
     key: tuple[str, ...] | None = None  # columns that identify an entity, if set by the user
     tuning: Tuning | None = None
+    report: bool = True  # whether to make a page
+    muted: tuple[str, ...] = ()  # codes of checks that the page does not show
     explain: Explain | None = None
     findings: tuple[Finding, ...] = ()  # what to read before the fits, leaks between folds aside
 
@@ -102,10 +110,11 @@ def build(config: Mapping[str, Any], trusted: Collection[str] = ()) -> Study:
     _check_cv_options(cv_options)
     cv = CrossValidation(seed=settings.seed, **cv_options)
     parameters = settings.dataset.model_extra or {}
+    cost = settings.dataset.cost
     _check_dataset_parameters(settings.dataset.name, parameters)
     if settings.dataset.name == "table":
         parameters = _table_parameters(parameters, cv, settings.leakage)
-    dataset = _load(settings.dataset.name, parameters)
+    dataset = _load(settings.dataset.name, parameters, cost)
     candidates = with_corrections(candidates, dataset.classes)
     choose_measures(dataset, settings.losses, settings.metrics, settings.primary)
     tuning = read_tuning(settings.tune, settings.primary, dataset)
@@ -115,7 +124,7 @@ def build(config: Mapping[str, Any], trusted: Collection[str] = ()) -> Study:
     if submission is not None:
         stores = [] if tuning is None else [tuning.storage]
         check_not_read(submission, [*_paths(parameters), *stores])
-        check_new(submission, overwrite=settings.overwrite)
+        check_new(submission, SUBMISSION, overwrite=settings.overwrite)
     folds = _folds(cv, dataset)
     check_weights(dataset, folds)
     leak, without_leak, key = _leakage(settings.leakage, dataset, cv, folds)
@@ -123,7 +132,10 @@ def build(config: Mapping[str, Any], trusted: Collection[str] = ()) -> Study:
         folds = tuple(with_entities(folds, dataset.entities(key)))
     return Study(
         dataset=dataset,
-        dataset_parameters=parameters,
+        dataset_parameters={
+            **parameters,
+            **({} if cost is None else {"cost": cost.model_dump(exclude_none=True)}),
+        },
         candidates=candidates,
         cv=cv,
         folds=folds,
@@ -145,6 +157,8 @@ def build(config: Mapping[str, Any], trusted: Collection[str] = ()) -> Study:
         entities=cv.entities(dataset) if cv.kind == "grouped" else None,
         key=key,
         tuning=tuning,
+        report=settings.report.page,
+        muted=settings.report.mute,
         explain=_explain(settings.explain, settings.seed),
         findings=_findings(dataset, cv, folds, settings.leakage),
     )
@@ -163,8 +177,11 @@ def _seeded(candidate: Candidate, seed: int) -> Candidate:
     return replace(candidate, estimator=estimator, parameters=parameters)
 
 
-def _load(name: str, parameters: Mapping[str, Any]) -> Dataset:
+def _load(name: str, parameters: Mapping[str, Any], cost: Cost | None) -> Dataset:
     """Data set whose notes and errors name keys of the configuration, not Python's parameters."""
+    column = None if cost is None else cost.amount
+    if column is not None and name == "table":  # which may be a column that is not a feature
+        parameters = {**parameters, "amount": column}
     keys = "|".join(inspect.signature(DATASETS[name].load).parameters) if name in DATASETS else "-"
 
     def with_keys(text: str) -> str:
@@ -175,9 +192,29 @@ def _load(name: str, parameters: Mapping[str, Any]) -> Dataset:
     try:
         dataset = load_dataset(name, **parameters)
     except InputError as error:
-        raise InputError(with_keys(str(error))) from error
+        message = with_keys(str(error)).replace("dataset.amount", "dataset.cost.amount")
+        raise InputError(message) from error
     notes = tuple(with_keys(note) for note in dataset.card.notes)
-    return replace(dataset, card=replace(dataset.card, notes=notes))
+    dataset = replace(dataset, card=replace(dataset.card, notes=notes))
+    return dataset if cost is None else _with_cost(dataset, cost)
+
+
+def _with_cost(dataset: Dataset, cost: Cost) -> Dataset:
+    """Data set with the costs of decisions, and the amounts of a feature."""
+    amount = dataset.amount
+    if cost.amount is not None and amount is None:
+        if cost.amount not in dataset.X:
+            raise unknown_name("column of dataset.cost.amount", cost.amount, dataset.X.columns)
+        column = dataset.X[cost.amount]
+        if isinstance(column.dtype, CategoricalDtype):
+            raise InputError(
+                f"dataset.cost.amount must be a column of numbers; got {cost.amount!r}, which has "
+                f"categories"
+            )
+        amount = row_weights(column, "dataset.cost.amount", "amount")
+    n_classes = len(dataset.classes)
+    matrix = cost_matrix(cost.of_classes(n_classes), n_classes, "dataset.cost.matrix")
+    return replace(dataset, cost=matrix, amount=amount)
 
 
 def _table_parameters(
@@ -288,6 +325,7 @@ def _folds(cv: CrossValidation, dataset: Dataset) -> tuple[Fold, ...]:
 
 def _config_hash(config: Mapping[str, Any]) -> str:
     hashed = {key: value for key, value in config.items() if key not in _NOT_HASHED}
+    hashed["dataset"] = _without(hashed["dataset"], "cost")
     if hashed["tune"] is None:  # without a search, the search spaces have no effect
         models = hashed["models"].items()
         hashed["models"] = {name: _without(model, "space") for name, model in models}

@@ -7,7 +7,6 @@ from xentexp.experiments._tracking.connect import (
     store_errors,
     store_uri,
 )
-from xentexp.experiments._tracking.explanations import StoredExplanations, stored_explanations
 from xentexp.experiments._tracking.items import (
     Binary,
     DataInput,
@@ -33,11 +32,13 @@ from xentexp.experiments._tracking.read_back import (
     latest_page,
     read_leaderboard,
 )
+from xentexp.experiments._tracking.read_record import ABOUT, read_record
 from xentexp.experiments._tracking.run_status import RunStatus
 from xentexp.experiments._tracking.runs import log_candidate, log_trials
 from xentexp.experiments._tracking.store import Store
 
 __all__ = [
+    "ABOUT",
     "Binary",
     "DataInput",
     "Item",
@@ -48,7 +49,6 @@ __all__ = [
     "RunStatus",
     "Store",
     "StoredBoard",
-    "StoredExplanations",
     "StoredPage",
     "Table",
     "Tag",
@@ -63,9 +63,9 @@ __all__ = [
     "log_trials",
     "open_client",
     "read_leaderboard",
+    "read_record",
     "result_items",
     "search_items",
     "store_errors",
     "store_uri",
-    "stored_explanations",
 ]

@@ -154,7 +154,7 @@ def latest_models(client: MlflowClient, experiments: Iterable[str]) -> tuple[Sto
         condition = f"tags.`mlflow.parentRunId` = '{parent.info.run_id}' AND {_KIND}"
         runs = list(_search(client, [parent.info.experiment_id], condition))
         if run_status(parent, runs).whole:
-            return tuple(_model(client, run) for run in runs)
+            return tuple(stored_model(client, run) for run in runs)
     return ()
 
 
@@ -186,10 +186,11 @@ def _models(
 ) -> Iterator[StoredModel]:
     """Models whose runs meet a condition; trials of a search are no models."""
     for run in _search(client, experiments, f"{condition} AND {_KIND}"):
-        yield _model(client, run)
+        yield stored_model(client, run)
 
 
-def _model(client: MlflowClient, run: Any) -> StoredModel:
+def stored_model(client: MlflowClient, run: Any) -> StoredModel:
+    """Model of a child run."""
     tags = dict(run.data.tags)
     return StoredModel(
         str(run.info.run_id),
@@ -238,7 +239,7 @@ def _by_id(client: MlflowClient, experiments: Iterable[str], word: str) -> tuple
 def _models_of(client: MlflowClient, run: Any) -> tuple[StoredModel, ...]:
     kind = run.data.tags.get("xentexp.kind")
     if kind == "candidate":
-        return (_model(client, run),)
+        return (stored_model(client, run),)
     if kind == "comparison":
         models = children(client, run.info.experiment_id, run.info.run_id)
         if models:

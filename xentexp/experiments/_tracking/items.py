@@ -19,12 +19,14 @@ from xentexp.experiments._results import (
     CandidateResult,
     ExperimentResult,
     all_curves,
+    all_trials,
     importance_table,
+    searched_for,
+    searched_space,
     segments_table,
     train_values,
 )
 from xentexp.experiments._tracking.aliases import ALIASES
-from xentexp.metrics._registry import get_metric
 
 
 @dataclass(frozen=True)
@@ -116,8 +118,16 @@ def candidate_items(
     # test scores of those `shown`. A table has all.
     yield Param("model", candidate_result.candidate.name)
     yield Tag("model", candidate_result.candidate.family or candidate_result.candidate.name)
-    if candidate_result.candidate.trained_on is not None:
-        yield Tag("loss", candidate_result.candidate.trained_on.label)
+    trained = candidate_result.candidate.trained_on
+    if trained is not None:
+        yield Tag("loss", trained.label)
+        about = {
+            "family": candidate_result.candidate.family,
+            "trained_on": trained.label,
+            "trained_column": trained.loss.name if trained.plain else None,
+            "corrected": candidate_result.candidate.variant_of is not None,
+        }
+        yield Tag(TRAINED, json.dumps(about))
     # Settings of the parent run are repeated, because MLflow filters child runs by their own.
     for key, value in {**settings, **candidate_result.candidate.parameters}.items():
         yield Param(key, value)
@@ -165,6 +175,13 @@ def candidate_items(
     yield LoggedMetric(
         "time/predict_seconds", sum(p.predict_seconds for p in candidate_result.predictions)
     )
+
+
+SPACE = "tuning_space.json"
+"""Space that the search of a model has searched, by setting."""
+
+TRAINED = "xentexp.trained_on"
+"""Tag of a model that is trained on a loss: JSON with fields of a ModelRecord."""
 
 
 def _explanation_items(candidate_result: CandidateResult) -> Iterator[Item]:
@@ -316,33 +333,8 @@ def search_items(candidate_result: CandidateResult) -> Iterator[Item]:
     )
     failed = [t for p in candidate_result.predictions for t in p.trials if t["state"] == "failed"]
     yield LoggedMetric("tune/failed_trials", float(len(failed)))
-    yield Table("tuning.json", trials_table(candidate_result))
-
-
-def searched_for(candidate_result: CandidateResult) -> str:
-    """Name of the loss or metric that the search of a candidate optimizes."""
-    return get_metric(candidate_result.candidate.estimator.loss).name
-
-
-def trials_table(candidate_result: CandidateResult) -> pd.DataFrame:
-    """Table of all trials of a candidate, one per row."""
-    loss = searched_for(candidate_result)
-    return pd.DataFrame(
-        [
-            {
-                "repeat": prediction.fold.repeat,
-                "fold": prediction.fold.number,
-                "trial": trial["number"],
-                "chosen": trial["number"] == prediction.best_trial,
-                f"tune/{loss}": trial["value"],
-                **{dotted(name): setting(value) for name, value in trial["params"].items()},
-                "seconds": round(trial["seconds"], 3),
-                "error": trial["error"],
-            }
-            for prediction in candidate_result.predictions
-            for trial in prediction.trials
-        ]
-    )
+    yield Text(SPACE, json.dumps(searched_space(candidate_result.candidate)))
+    yield Table("tuning.json", all_trials(candidate_result))
 
 
 def _best(prediction: FoldPrediction) -> dict[str, Any] | None:

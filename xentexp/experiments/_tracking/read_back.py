@@ -19,6 +19,7 @@ from xentexp.experiments._tracking.aliases import ALIASES
 from xentexp.experiments._tracking.artifacts import stored_uncertainty, table_artifact
 from xentexp.experiments._tracking.items import SCORES, TRAIN
 from xentexp.experiments._tracking.run_status import RunStatus, run_status, why_no_result
+from xentexp.experiments._uncertainty import Uncertainty
 
 
 def chart_page(experiment_id: str, run_id: str, primary: str) -> str:
@@ -55,20 +56,44 @@ def read_leaderboard(
     """Leaderboard of the latest whole run, of the run of an id, or of all runs."""
     # A run that is not whole is shown only if there is no whole run, or if its id is given.
     shown, incomplete = _choose(client, experiment, run_id)
-    parent, children = shown.parent, shown.children
-    name = str(client.get_experiment(parent.info.experiment_id).name)
-    tags = parent.data.tags
-    if every:
-        states = list(_states(client, [parent.info.experiment_id]))
-        rows = tuple(_row(run, state) for state in states for run in state.children)
-        incomplete = [state.status for state in states if not state.status.whole]
-    else:
-        rows = tuple(_row(run, stored=_stored_scores(client, uri, run)) for run in children)
-    listed = tags.get("xentexp.leaderboard")
-    chosen = tuple(listed.split(",")) if listed else None
-    known = None if every else stored_uncertainty(client, uri, parent.info.run_id)
-    board = Leaderboard(rows, tags["xentexp.primary"], chosen, known)
+    name = str(client.get_experiment(shown.parent.info.experiment_id).name)
+    if not every:
+        return StoredBoard(name, _board(client, uri, shown), shown.status, tuple(incomplete))
+    states = list(_states(client, [shown.parent.info.experiment_id]))
+    rows = tuple(_row(run, state) for state in states for run in state.children)
+    incomplete = [state.status for state in states if not state.status.whole]
+    board = _leaderboard(shown.parent, rows, None)
     return StoredBoard(name, board, shown.status, tuple(incomplete))
+
+
+@dataclass(frozen=True)
+class StoredRun:
+    """A run of the command: the MLflow runs of it and its models, and their leaderboard."""
+
+    parent: Any
+    children: list[Any]
+    status: RunStatus
+    board: Leaderboard
+
+
+def stored_run(
+    client: MlflowClient, experiment: str | None, *, uri: str, run_id: str | None
+) -> StoredRun:
+    """Run of an id, or of the beginning of an id, or the latest whole run."""
+    state, _ = _choose(client, experiment, run_id)
+    return StoredRun(state.parent, state.children, state.status, _board(client, uri, state))
+
+
+def _board(client: MlflowClient, uri: str, state: _State) -> Leaderboard:
+    rows = tuple(_row(run, stored=_stored_scores(client, uri, run)) for run in state.children)
+    known = stored_uncertainty(client, uri, state.parent.info.run_id)
+    return _leaderboard(state.parent, rows, known)
+
+
+def _leaderboard(parent: Any, rows: tuple[Row, ...], known: Uncertainty | None) -> Leaderboard:
+    listed = parent.data.tags.get("xentexp.leaderboard")
+    chosen = tuple(listed.split(",")) if listed else None
+    return Leaderboard(rows, parent.data.tags["xentexp.primary"], chosen, known)
 
 
 def latest_page(client: MlflowClient, experiment: str | None) -> StoredPage:

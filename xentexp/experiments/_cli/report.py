@@ -1,0 +1,56 @@
+"""`xentexp report`: the page of earlier runs, from their stored results."""
+
+from __future__ import annotations
+
+import argparse
+from dataclasses import replace
+from pathlib import Path
+
+from xentexp.errors import InputError
+from xentexp.experiments._cli.terminal import print_json, say
+from xentexp.experiments._new_files import FileOption, check_new, write_new
+
+_PAGE = "report.html"
+_OUT = FileOption("--out", "pass --overwrite")
+
+
+def report(options: argparse.Namespace) -> int:
+    """Write a page, or print Markdown; return the exit code."""
+    file = options.out if options.out is not None else None if options.markdown else Path(_PAGE)
+    if file is not None:
+        check_new(file, _OUT, overwrite=options.overwrite)
+
+    from xentexp.experiments import _tracking as tracking
+    from xentexp.experiments._report import run_markdown, run_page
+
+    uri = tracking.store_uri(options.store)
+    client = tracking.open_client(uri, create=False)
+    words = options.runs or ["latest"]
+    with tracking.store_errors(uri):
+        records = [
+            tracking.read_record(
+                client, uri, options.experiment, None if word == "latest" else word
+            )
+            for word in words
+        ]
+    ids = [record.run_id for record in records]
+    if len(set(ids)) < len(ids):
+        raise InputError(f"runs must be different; got {' '.join(words)}; name each run once")
+    if options.mute is not None:
+        muted = tuple(code for code in options.mute.split(",") if code)
+        records = [replace(record, about=replace(record.about, muted=muted)) for record in records]
+    text = run_markdown(*records) if options.markdown else run_page(*records)
+    if file is None:
+        say(text.rstrip("\n"))
+        return 0
+    write_new(
+        file,
+        lambda path: path.write_text(text, encoding="utf-8"),
+        _OUT,
+        overwrite=options.overwrite,
+    )
+    if options.json:
+        print_json({"file": str(file), "run_ids": ids})
+    else:
+        say(f"Report: {file}")
+    return 0

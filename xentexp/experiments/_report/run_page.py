@@ -1,0 +1,200 @@
+"""Page of one run or of several: contents, then HTML or Markdown."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from functools import cache
+from importlib.resources import files
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
+
+from xentexp import __version__
+from xentexp._safe_text import printable
+from xentexp.experiments._formatting import (
+    DASH,
+    Sentence,
+    counted,
+    escaped,
+    markdown_table,
+    plain,
+    signed,
+)
+from xentexp.experiments._record import RunRecord
+from xentexp.experiments._report.contents import (
+    Block,
+    Bullets,
+    Cell,
+    Columns,
+    PageFigure,
+    PageSection,
+    PageTable,
+)
+from xentexp.experiments._report.curves import curves_section
+from xentexp.experiments._report.matrix import matrix_section
+from xentexp.experiments._report.methods import methods_section, parameters_details
+from xentexp.experiments._report.models import context, headline, models_section
+from xentexp.experiments._report.tuning import tuning_section
+
+MARKDOWN_LINES = 60
+
+
+@dataclass(frozen=True)
+class Chapter:
+    """Contents of the page of one run."""
+
+    name: str
+    headline: Sentence
+    lead: tuple[Sentence, ...]
+    context: tuple[Sentence, ...]
+    sections: tuple[PageSection, ...]
+    foot: str
+
+
+def chapter(record: RunRecord) -> Chapter:
+    """Contents of the page of a run."""
+    first, others = headline(record)
+    sections = [section for section in _sections(record) if section is not None and section.blocks]
+    return Chapter(
+        f"run-{record.run_id[:8]}", first, others, context(record), tuple(sections), _foot(record)
+    )
+
+
+def _sections(record: RunRecord) -> Iterator[PageSection | None]:
+    yield models_section(record)
+    yield from matrix_section(record)
+    yield tuning_section(record)
+    yield curves_section(record)
+    yield _details_section(record)
+    yield methods_section(record)
+
+
+def _details_section(record: RunRecord) -> PageSection:
+    return PageSection("details", "Details", tuple(parameters_details(record)))
+
+
+def _foot(record: RunRecord) -> str:
+    day = f"{datetime.fromtimestamp(record.started):%Y-%m-%d %H:%M}"
+    run = f" Run {record.run_id} in {record.store}." if record.run_id else ""
+    return f"xentexp {__version__}, {day}.{run}"
+
+
+def run_page(*records: RunRecord) -> str:
+    """HTML page of the results of one run or of several, without external files or scripts."""
+    chapters = [chapter(record) for record in records]
+    title = str(chapters[0].headline)
+    if len(chapters) > 1:
+        title = f"{counted(len(chapters), 'run')} of xentexp"
+    template = _environment().get_template("page.html.j2")
+    return template.render(
+        title=title,
+        chapters=chapters,
+        overview=_overview(records),
+        style=Markup(_style()),
+    )
+
+
+def _overview(records: Sequence[RunRecord]) -> PageTable:
+    """One line for each run: its data, its best model, and how good that is."""
+    rows = []
+    for record in records:
+        standing = record.board.standing(record.board.primary)
+        best = standing.best
+        level = Cell(DASH)
+        if best is not None:
+            value = standing.levels[best].mean
+            level = Cell(signed(value, standing.decimals), value)
+        rows.append(
+            (
+                Cell(record.run_id[:8]),
+                Cell(f"{record.about.title}, {record.about.folds}, seed {record.about.seed}"),
+                Cell(best or DASH, strong=True),
+                Cell(record.board.primary),
+                level,
+            )
+        )
+    headers = ("run", "data and folds", "best model", "loss or metric", "value")
+    caption = plain(
+        "Each run is a chapter below. Values of runs on other data or folds are not comparable; "
+        "`xentexp compare` compares models of several runs on the same rows."
+    )
+    return PageTable(headers, tuple(rows), caption, n_text=4)
+
+
+@cache
+def _style() -> str:
+    return files("xentexp.experiments._report").joinpath("templates/page.css").read_text("utf-8")
+
+
+@cache
+def _environment() -> Environment:
+    environment = Environment(
+        loader=PackageLoader("xentexp.experiments._report"),
+        autoescape=True,
+        finalize=_printable,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
+    environment.filters |= {
+        "breakable": _breakable,
+        "kind": lambda block: type(block).__name__,
+        "svg": Markup,  # drawn by matplotlib, which escapes texts
+    }
+    return environment
+
+
+def _printable(value: object) -> object:
+    """Text without secrets and control characters; markup of this module is unchanged."""
+    return (
+        printable(str(value))
+        if isinstance(value, (str, Sentence)) and not isinstance(value, Markup)
+        else value
+    )
+
+
+def _breakable(name: str) -> Markup:
+    """Name with optional line breaks after underscores."""
+    return Markup("_<wbr>").join(printable(name).split("_"))
+
+
+def run_markdown(*records: RunRecord) -> str:
+    """The page as Markdown of at most 60 lines a run, without figures and details."""
+    return "\n".join("\n".join(_markdown(chapter(record))) for record in records)
+
+
+def _markdown(part: Chapter) -> list[str]:
+    lines = [f"# {escaped(str(part.headline))}", ""]
+    for text in (*part.lead, *part.context):
+        lines += [escaped(str(text)), ""]
+    for section in part.sections:
+        found = [text for block in section.blocks for text in _lines(block)]
+        if found and len(lines) + len(found) + 3 <= MARKDOWN_LINES:
+            lines += [f"## {section.heading}", "", *found, ""]
+    lines.append(escaped(part.foot))
+    return [printable(line) for line in lines]
+
+
+def _lines(block: Block) -> list[str]:
+    """Lines of Markdown of a block; figures are their findings."""
+    if isinstance(block, Sentence):
+        return [f"- {escaped(str(block))}"]
+    if isinstance(block, Bullets):
+        return [f"- {escaped(str(line))}" for line in block.sentences]
+    if isinstance(block, PageFigure):
+        return [f"- {escaped(str(block.finding))}"]
+    if isinstance(block, Columns):
+        return [line for inner in block.blocks for line in _lines(inner)]
+    if isinstance(block, PageTable):
+        rows = [[_markdown_cell(cell) for cell in row] for row in block.rows]
+        headers = [escaped(header) for header in block.headers]
+        return ["", *markdown_table(headers, rows, n_text_columns=block.n_text).split("\n"), ""]
+    return []
+
+
+def _markdown_cell(cell: Cell) -> str:
+    text = escaped(cell.text)
+    return f"**{text}**" if cell.strong else text
