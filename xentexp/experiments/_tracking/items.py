@@ -333,7 +333,7 @@ def search_items(candidate_result: CandidateResult) -> Iterator[Item]:
     )
     failed = [t for p in candidate_result.predictions for t in p.trials if t["state"] == "failed"]
     yield LoggedMetric("tune/failed_trials", float(len(failed)))
-    yield Text(SPACE, json.dumps(searched_space(candidate_result.candidate)))
+    yield Text(SPACE, json.dumps(searched_space(candidate_result.candidate), default=str))
     yield Table("tuning.json", all_trials(candidate_result))
 
 
