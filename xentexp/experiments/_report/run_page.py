@@ -24,8 +24,11 @@ from xentexp.experiments._report.contents import (
     PageSection,
     PageTable,
 )
+from xentexp.experiments._report.curves import curves_section
+from xentexp.experiments._report.matrix import matrix_section
 from xentexp.experiments._report.methods import methods_section, parameters_details
 from xentexp.experiments._report.models import context, headline, models_section
+from xentexp.experiments._report.tuning import tuning_section
 
 MARKDOWN_LINES = 60
 
@@ -53,6 +56,9 @@ def chapter(record: RunRecord) -> Chapter:
 
 def _sections(record: RunRecord) -> Iterator[PageSection | None]:
     yield models_section(record)
+    yield from matrix_section(record)
+    yield tuning_section(record)
+    yield curves_section(record)
     yield _details_section(record)
     yield methods_section(record)
 
