@@ -48,7 +48,6 @@ class About:
     seed: int
     primary: str
     shown: tuple[str, ...] | None = None
-    losses: tuple[str, ...] | None = None  # that were asked for; None for all that apply
     notes: tuple[str, ...] = ()  # how the data were read
     findings: tuple[Finding, ...] = ()  # of the checks before the fits
     leak: str | None = None  # sentence on entities that training and test parts share

@@ -24,13 +24,12 @@ from xentexp.experiments._formatting import (
 
 def findings(matrix: LossMatrix) -> list[Sentence]:
     """Main results of a matrix in sentences, the most important first."""
-    return [
-        *_diagonal(matrix),
-        *_elsewhere(matrix),
-        *_tests(matrix),
-        *_corrected(matrix),
-        *_missing(matrix),
-    ]
+    return [*results(matrix), *_corrected(matrix), *missing(matrix)]
+
+
+def results(matrix: LossMatrix) -> list[Sentence]:
+    """Best rows of the columns, and how many cells are significantly worse."""
+    return [*_diagonal(matrix), *_elsewhere(matrix), *_tests(matrix)]
 
 
 def _diagonal(matrix: LossMatrix) -> Iterator[Sentence]:
@@ -167,7 +166,8 @@ def changed(changes: Sequence[Change], word: str) -> list[Change]:
     return [change for change in changes if sign * change.difference > 0.0]
 
 
-def _missing(matrix: LossMatrix) -> Iterator[Sentence]:
+def missing(matrix: LossMatrix) -> Iterator[Sentence]:
+    """Rows without a value, and columns that are not shown."""
     for row, cells in zip(matrix.rows, matrix.cells, strict=True):
         if row.error is not None:
             yield sentence("{row} failed: {error}.", row=row.label, error=row.error)

@@ -6,7 +6,7 @@ import math
 
 from xentexp.experiments._analysis import BestRow, LossMatrix, matrices_of
 from xentexp.experiments._analysis import Cell as MatrixCell
-from xentexp.experiments._analysis.wording import changed, findings
+from xentexp.experiments._analysis.wording import changed, missing, results
 from xentexp.experiments._formatting import (
     DASH,
     and_list,
@@ -31,7 +31,7 @@ from xentexp.experiments._report.heatmap import heat_map
 
 def matrix_section(record: RunRecord) -> list[PageSection]:
     """Section of each model that is trained on several losses."""
-    matrices = matrices_of(record.models, shown=record.about.shown, losses=record.about.losses)
+    matrices = matrices_of(record.models, record.about.shown)
     return [
         _section(matrix, f"matrix-{place}", last=place == len(matrices))
         for place, matrix in enumerate(matrices, 1)
@@ -39,7 +39,7 @@ def matrix_section(record: RunRecord) -> list[PageSection]:
 
 
 def _section(matrix: LossMatrix, name: str, *, last: bool) -> PageSection:
-    lines = findings(matrix)
+    lines = [*results(matrix), *missing(matrix)]
     finding = sentence("Losses of {model} by the loss that it is trained on", model=matrix.model)
     if any(c.diagonal_cell and math.isfinite(c.diagonal_cell.mean) for c in matrix.choices()):
         finding, *lines = lines
