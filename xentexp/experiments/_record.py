@@ -11,6 +11,7 @@ import pandas as pd
 
 from xentexp._safe_text import without_secrets
 from xentexp.errors import InputError
+from xentexp.experiments._formatting import dotted
 from xentexp.experiments._json_values import decoded, encoded
 from xentexp.experiments._leaderboard import Leaderboard, Row
 from xentexp.experiments._predictions import Predictions
