@@ -235,8 +235,8 @@ def _shifts(record: RunRecord) -> list[Block]:
         chance=index.by_chance,
     )
     caption = plain(
-        f"Usual marks: stable below 0.1, some shift from 0.1 to 0.25, shift above 0.25. Each {kind} "
-        f"has its own fit, so that differences between fits count, too."
+        f"Usual marks: stable below 0.1, some shift from 0.1 to 0.25, shift above 0.25. Each "
+        f"{kind} has its own fit, so that differences between fits count, too."
     )
     return [text, Details("Shifts of the scores", (PageTable(headers, tuple(rows), caption),))]
 
