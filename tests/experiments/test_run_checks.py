@@ -361,6 +361,25 @@ def test_a_fold_that_is_worse_for_all_models() -> None:
     assert not issues(half, "X304")
 
 
+def test_small_segments_and_segments_without_a_class() -> None:
+    y, p = rows(200)
+    sums = pd.DataFrame(
+        [
+            *([0, i, "job", 0, "clerk", 1, 20, 3] for i in range(5)),
+            *([0, i, "job", 1, "nurse", 1, 9, 2] for i in range(5)),
+            *([0, i, "job", 2, "none", 1, 11, 0] for i in range(5)),
+        ],
+        columns=["repeat", "fold", "column", "segment", "label", "class", "n_rows", "events"],
+    )
+    record = record_of_predictions(y, {"a": p})
+    record = replace(record, models=(replace(record.models[0], segments=sums),))
+    small, empty = issues(record, "X305")
+    assert str(small.sentence).startswith(
+        "1 of 3 segments have fewer than 50 rows (the smallest: job = nurse, 45 rows)"
+    )
+    assert str(empty.sentence) == "job = none has 55 rows and none of class 1."
+
+
 def test_notes_of_intervals() -> None:
     y, p = rows(300)
     record = record_of_predictions(y, {"a": p, "b": np.sqrt(p)}, groups=np.arange(300) // 50)

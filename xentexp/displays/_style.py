@@ -74,11 +74,11 @@ def new_figure(width: float, height: float) -> Figure:
     return Figure(figsize=(width * _PX, height * _PX), facecolor="white")
 
 
-def laid_out(width: float, height: float) -> Axes:
-    """Axes of a new figure of a size in pixels, with space for labels and without pyplot."""
+def laid_out(width: float, height: float) -> tuple[Figure, Axes]:
+    """Figure of a size in pixels without pyplot, and its axes, with space for labels."""
     figure = new_figure(width, height)
     figure.set_layout_engine("constrained")
-    return figure.add_subplot()
+    return figure, figure.add_subplot()
 
 
 def own_axes(width: float, height: float) -> Axes:

@@ -22,6 +22,7 @@ from xentexp.metrics._two_classes import Ranked, TwoClasses, named_weight, two_c
 
 _N_PARTS = 10
 _N_REPEATS = 5
+_N_STEPS = 4096
 _N_POINTS = 200
 _TOLERANCE = 0.01
 
@@ -241,7 +242,7 @@ def cost_curve(
     ``miss`` of 1, 5 and 20 times ``false_alarm`` (200 to 400 samples each), intervals of level .95
     covered the saving of the chosen cutoff in 93 to 97% of the samples; without the addition in 84
     to 94%. `saved` was too high by .09 to .19 with 200 rows, .03 to .06 with 1,000 and .01 to .02
-    with 5,000, `saved_on_new_rows` by less than .01.
+    with 5,000; `saved_on_new_rows` was off by .011 at most.
 
     References
     ----------
@@ -359,29 +360,29 @@ def _crossed_costs(
 ) -> FloatArray:
     """Cost of each row at the best cutoff of the other parts of the rows."""
     n_units = len(data.event) if codes is None else int(codes.max()) + 1
+    n_parts = min(_N_PARTS, n_units)
     rng = np.random.default_rng(0)
-    order = np.argsort(-data.score, kind="stable")
-    score = data.score[order]
-    ends = np.append(np.flatnonzero(np.diff(score)), len(score) - 1)
-    cutoffs = _cutoffs(score[ends])
-    theoretical = false_alarm / (false_alarm + miss)
+    distinct, step = np.unique(-data.score, return_inverse=True)
+    n_steps = min(len(distinct), _N_STEPS)
+    coarse = np.arange(len(distinct)) * n_steps // len(distinct)
+    step = coarse[step]  # of each row, that of the highest scores first
+    lowest_score = -distinct[np.append(np.flatnonzero(np.diff(coarse)), len(distinct) - 1)]
+    distance = np.abs(_cutoffs(lowest_score) - false_alarm / (false_alarm + miss))
     # What flagging a row changes.
-    change = (np.where(data.event, -miss, false_alarm) * amounts)[order]
-    weighted = change * data.weights[order]
-    flagged = np.zeros(len(order))
+    change = np.where(data.event, -miss, false_alarm) * amounts
+    weighted = change * data.weights
+    flagged = np.zeros(len(step))
     for _ in range(_N_REPEATS):
-        unit_part = rng.permutation(n_units) % min(_N_PARTS, n_units)
-        part = (unit_part if codes is None else unit_part[codes])[order]
-        for number in range(int(part.max()) + 1):
-            others = np.cumsum(weighted * (part != number))[ends]
-            costs = np.append(0.0, others)
-            costs -= costs.min()
-            inside = part == number
-            cutoff = cutoffs[_best_step(costs, cutoffs, theoretical)]
-            flagged[inside] += score[inside] >= cutoff
-    result = np.where(data.event, miss, 0.0) * amounts
-    result[order] += change * flagged / _N_REPEATS
-    return result
+        unit_part = rng.permutation(n_units) % n_parts
+        part = unit_part if codes is None else unit_part[codes]
+        sums = np.bincount(part * n_steps + step, weighted, minlength=n_parts * n_steps)
+        sums = np.pad(sums.reshape(n_parts, n_steps).cumsum(axis=1), ((0, 0), (1, 0)))
+        costs = sums.sum(axis=0) - sums  # of the other parts, if the first steps are flagged
+        costs -= costs.min(axis=1, keepdims=True)
+        lowest = costs <= 1e-12 * np.abs(weighted).sum()
+        best = np.where(lowest, distance, np.inf).argmin(axis=1)
+        flagged += step < best[part]
+    return np.where(data.event, miss, 0.0) * amounts + change * flagged / _N_REPEATS
 
 
 def _saving(

@@ -70,17 +70,18 @@ def _figure(
     several = {model: values for model, values in folds.items() if len(values) > 1}
     best = standing.best or ""
     with style("differences"):
-        display = DifferenceDisplay(
+        figure, axes = laid_out(340, 66 + 28 * len(shown))
+        DifferenceDisplay(
             {model: standing.differences[model] for model in shown},
             reference=best,
             loss=standing.name,
             fold_differences=several,
-        ).plot(laid_out(340, 66 + 28 * len(shown)), colours=colours(record))
+        ).plot(axes, colours=colours(record))
     confidence = standing.differences[models[0]].confidence
     ticks = "; grey ticks: the folds" if several else ""
     worse = "left" if higher_is_better(standing.name) else "right"
     return figure_block(
-        display.figure_,
+        figure,
         _finding(standing, models, several),
         f"Dot: difference to {best}; line: {confidence:.0%} interval{ticks}. Worse models are at "
         f"the {worse} of 0.",

@@ -45,10 +45,9 @@ from xentexp.metrics._registry import get_metric
 _FIRST = 3  # panels that are open on the page
 _BAND_ROWS, _BAND_ROWS_OF_CLASSES = 10_000, 3_000
 _MOST_CLASSES = 12
-_DRAWS = 50  # of the decomposition of calibrated predictions
 _LEVEL = 0.05
 _ERRORS = 4.0  # standard errors that make a gap between prediction and frequency notable
-_PANEL, _LEFT, _RIGHT, _TOP, _BOTTOM = 220, 42, 12, 8, 40  # pixels
+_PANEL, _LEFT, _RIGHT, _TOP, _BOTTOM = 220, 48, 10, 8, 40  # pixels
 
 
 @dataclass(frozen=True)
@@ -116,10 +115,19 @@ def _curves(record: RunRecord, found: Sequence[_Model]) -> list[Block]:
     two = len(record.about.classes) == 2
     panels = [(m, p) for m in found for p in (m.panels if m is found[0] else m.panels[:_FIRST])]
     figures = [
-        _figure(record, model, panel, described=not place)
+        _figure(record, model, panel, first=not place)
         for place, (model, panel) in enumerate(panels)
     ]
-    blocks: list[Block] = [Columns(tuple(figures[:_FIRST]), narrow=True)]
+    band = panels[0][1].band
+    blocks: list[Block] = [
+        sentence(
+            "Each curve shows how often a class occurs where the model predicts a probability "
+            "(isotonic regression). Calibrated predictions lie in the grey band ({level:.0%} at "
+            "each probability); below is the number of rows.",
+            level=band.confidence,
+        ),
+        Columns(tuple(figures[:_FIRST]), narrow=True),
+    ]
     if len(figures) > _FIRST:
         summary = "Curves of the other models" if two else "Curves of other classes and models"
         blocks.append(Details(summary, (Columns(tuple(figures[_FIRST:]), narrow=True),)))
@@ -127,7 +135,7 @@ def _curves(record: RunRecord, found: Sequence[_Model]) -> list[Block]:
 
 
 def _figure(
-    record: RunRecord, model: _Model, panel: ReliabilityPanel, *, described: bool
+    record: RunRecord, model: _Model, panel: ReliabilityPanel, *, first: bool
 ) -> PageFigure:
     name = f"reliability {model.name} {panel.label} {record.run_id}"
     height = _PANEL - _LEFT - _RIGHT + _TOP + _BOTTOM
@@ -142,21 +150,18 @@ def _figure(
             )
         )
         ReliabilityDisplay([panel]).plot(axes, colours=colours(record))
+        if not first:
+            axes.set_ylabel("")
     of_class = "" if len(model.panels) == 1 else f", class {panel.label}"
-    drawn = (
-        f"Frequency of class {panel.label} against its predicted probability (isotonic "
-        f"regression); grey: {panel.band.confidence:.0%} band of calibrated predictions; below: "
-        f"how many rows have each prediction."
-    )
     return figure_block(
         figure,
         sentence(
-            "{model}{of_class}: {outside:.0%} of rows outside the band",
+            "{model}{of_class}: {outside:.0%} outside",
             model=model.name,
             of_class=of_class,
             outside=panel.band.outside,
         ),
-        drawn if described else f"Class {panel.label}, drawn as in the first figure.",
+        f"Frequency of class {panel.label} by prediction.",
         _groups_table(_groups(record, model, panel), panel),
         name=name,
     )
@@ -257,7 +262,8 @@ class _Parts:
 
     family: Decomposition
     isotonic: Decomposition | None  # of two classes
-    p: float  # adjusted for the number of models
+    p: float  # of the family, adjusted for the number of models
+    isotonic_p: float  # the same of the isotonic regression
     value: float  # loss
     above: float  # the best model; NaN for it, and without a difference
 
@@ -270,6 +276,12 @@ class _Parts:
         """What recalibration would save, 0 without evidence."""
         return self.family.saves if self.p < _LEVEL else 0.0
 
+    @property
+    def isotonic_saves(self) -> float:
+        """The same for isotonic regression."""
+        shown = self.isotonic is not None and self.isotonic_p < _LEVEL
+        return self.isotonic.saves if shown and self.isotonic is not None else 0.0
+
 
 def _decompositions(record: RunRecord, found: Sequence[_Model]) -> list[Block]:
     loss = _proper_loss(record.about.primary)
@@ -277,7 +289,7 @@ def _decompositions(record: RunRecord, found: Sequence[_Model]) -> list[Block]:
         parts = _all_parts(record, found, loss)
     except InputError:  # e.g. a loss whose parameters make it improper
         return []
-    blocks: list[Block] = [_saving(record, loss, parts), _parts_table(record, found, loss, parts)]
+    blocks: list[Block] = [_savings(record, loss, parts), _parts_table(record, found, loss, parts)]
     notes = [f"{name}: {note}." for name, part in parts.items() for note in part.family.notes]
     if notes:
         blocks.append(Bullets(tuple(map(plain, notes))))
@@ -307,17 +319,16 @@ def _all_parts(record: RunRecord, found: Sequence[_Model], loss: str) -> dict[st
         options: dict[str, Any] = {
             "labels": record.about.classes,
             "sample_weight": rows.sample_weight,
+            "groups": rows.groups,
         }
-        fitted[model.name] = decompose(
-            rows.y, rows.proba, loss, family=family, groups=rows.groups, **options
-        )
+        fitted[model.name] = decompose(rows.y, rows.proba, loss, family=family, **options)
         if two:
-            n_draws = min(max(2_000_000 // len(rows.y), 10), _DRAWS)
+            # The smallest p-value of the draws has to be below the level after the adjustment.
+            n_draws = math.ceil(1.1 * len(found) / _LEVEL) + 19
             isotonic[model.name] = decompose(
                 rows.y, rows.proba, loss, family="isotonic", n_draws=n_draws, **options
             )
-    tested = [name for name, result in fitted.items() if not math.isnan(result.p)]
-    adjusted = dict(zip(tested, holm([fitted[name].p for name in tested]), strict=True))
+    of_family, of_isotonic = _adjusted(fitted), _adjusted(isotonic)
     known = record.uncertainty
     standing = known.standing(loss) if known is not None and known.primary == loss else None
     parts = {}
@@ -327,33 +338,69 @@ def _all_parts(record: RunRecord, found: Sequence[_Model], loss: str) -> dict[st
         if standing is not None and name in standing.differences:
             above = standing.gap(name)[0]
         value = result.score if level is None else level.mean
-        parts[name] = _Parts(result, isotonic.get(name), adjusted.get(name, math.nan), value, above)
+        parts[name] = _Parts(
+            result,
+            isotonic.get(name),
+            of_family.get(name, math.nan),
+            of_isotonic.get(name, math.nan),
+            value,
+            above,
+        )
     return parts
 
 
-def _saving(record: RunRecord, loss: str, parts: Mapping[str, _Parts]) -> Sentence:
-    """Which model recalibration would improve most, and by how much."""
-    name, part = max(parts.items(), key=lambda item: item[1].saves)
-    family = part.family.family
-    if not part.saves > 0.0:
+def _savings(record: RunRecord, loss: str, parts: Mapping[str, _Parts]) -> Block:
+    """What recalibration would save: of the models with evidence, those that gain most."""
+    gains = {name: max(part.saves, part.isotonic_saves) for name, part in parts.items()}
+    named = sorted((name for name in gains if gains[name] > 0.0), key=lambda name: -gains[name])
+    if not named:
         return sentence(
             "Recalibration ({family}) is not shown to lower the {loss} of {models}.",
-            family=family,
+            family=next(iter(parts.values())).family.family,
             loss=loss,
             models=and_list(list(parts), most=4),
         )
     decimals = _decimals(record, loss, parts)
-    start = f"Recalibration ({{family}}) of {{model}} would save at least {{saves:.{decimals}f}} "
-    values: dict[str, object] = {"family": family, "model": name, "saves": part.saves, "loss": loss}
-    if not part.above > 0.0:
-        end = f"of its {{loss}} of {{value:.{decimals}f}}."
-        return sentence(start + end, **values, value=part.value)
     known = record.uncertainty
     best = "" if known is None else known.best.get(loss, "")
-    end = f"of the {{above:.{decimals}f}} of {{loss}} between it and {{best}}."
-    if part.saves >= part.above:
-        end = f"of {{loss}}, more than the {{above:.{decimals}f}} between it and {{best}}."
-    return sentence(start + end, **values, above=part.above, best=best)
+    return Bullets(
+        tuple(_saving(name, loss, parts[name], best, decimals) for name in named[:_FIRST])
+    )
+
+
+def _saving(name: str, loss: str, part: _Parts, best: str, decimals: int) -> Sentence:
+    """What recalibration of one model would save, compared with its distance to the best."""
+    number = f":.{decimals}f}}"
+    values: dict[str, object] = {"model": name, "family": part.family.family}
+    saves = max(part.saves, part.isotonic_saves) if not part.saves > 0.0 else part.saves
+    if not part.above > 0.0:
+        of = f"of its {{loss}} of {{value{number}"
+        values |= {"loss": loss, "value": part.value}
+    else:
+        more = "of the" if saves < part.above else "which is more than the"
+        of = f"{more} {{above{number} between it and {{best}}"
+        values |= {"above": part.above, "best": best}
+    isotonic = ""
+    if part.isotonic is not None and part.isotonic_saves > 0.0:
+        isotonic = (
+            f"isotonic regression finds a miscalibration of {{miscalibration{number}, where "
+            f"calibrated predictions show {{reference{number}"
+        )
+        values["miscalibration"] = part.isotonic.miscalibration
+        values["reference"] = part.isotonic.calibrated_reference
+    if part.saves > 0.0:
+        values["saves"] = part.saves
+        text = f"recalibration ({{family}}) would save at least {{saves{number} {of}"
+        text += f"; {isotonic}" if isotonic else ""
+    else:
+        text = f"{isotonic}, {of}; recalibration ({{family}}) is not shown to save anything"
+    return sentence(f"{{model}}: {text}.", **values)
+
+
+def _adjusted(results: Mapping[str, Decomposition]) -> dict[str, float]:
+    """P-values that are adjusted for the number of models; models without a test have none."""
+    tested = [name for name, result in results.items() if not math.isnan(result.p)]
+    return dict(zip(tested, holm([results[name].p for name in tested]), strict=True))
 
 
 def _decimals(record: RunRecord, loss: str, parts: Mapping[str, _Parts]) -> int:

@@ -26,6 +26,9 @@ from xentexp.inference import mean_interval, order_stability
 
 LEVEL_OF_FOLDS = 0.01
 
+MIN_ROWS = 50
+"""Rows of a segment from which its rate is shown, as in segment_bias."""
+
 
 def has_predictions(record: RunRecord) -> bool:
     """Whether some model has predictions."""
@@ -270,6 +273,57 @@ def _z(
 
 
 # -- segments and notes -----------------------------------------------------------------------
+
+
+def has_segments(record: RunRecord) -> bool:
+    """Whether segments were stored."""
+    return any(model.segments is not None for model in record.models)
+
+
+def small_segments(record: RunRecord) -> Iterator[Issue]:
+    """Segments with few rows, or without rows of a class."""
+    model = next((m for m in record.models if m.segments is not None), None)
+    if model is None or model.predictions is None:
+        return
+    assert model.segments is not None
+    sums = model.segments[model.segments["repeat"] == model.segments["repeat"].min()]
+    keys = ["column", "segment", "label", "class"]
+    table = sums.groupby(keys, sort=False)[["n_rows", "events"]].sum().reset_index()
+    classes = model.predictions.classes
+    small = table[table["n_rows"] < MIN_ROWS].drop_duplicates(["column", "segment"])
+    if len(small):
+        first = small.loc[small["n_rows"].idxmin()]
+        yield Issue(
+            "X305",
+            False,
+            sentence(
+                "{n:,} of {total:,} segments have fewer than {limit} rows (the smallest: {column} "
+                "= {label}, {rows:,} rows); their rates are not shown one by one.",
+                n=len(small),
+                total=len(table.drop_duplicates(["column", "segment"])),
+                limit=MIN_ROWS,
+                column=first["column"],
+                label=first["label"],
+                rows=int(first["n_rows"]),
+            ),
+        )
+    large = table[table["n_rows"] >= MIN_ROWS]
+    empty = large[large["events"] == 0]
+    if len(empty):
+        first = empty.loc[empty["n_rows"].idxmax()]
+        yield Issue(
+            "X305",
+            False,
+            sentence(
+                "{column} = {label} has {rows:,} rows and none of class {event}"
+                + ("; {more:,} more segments lack a class." if len(empty) > 1 else "."),
+                column=first["column"],
+                label=first["label"],
+                rows=int(first["n_rows"]),
+                event=classes[int(first["class"])],
+                more=len(empty) - 1,
+            ),
+        )
 
 
 def interval_notes(record: RunRecord) -> Iterator[Issue]:

@@ -182,6 +182,14 @@ _CHECKS = (
         is_test=True,
     ),
     Check(
+        "X305",
+        "small_segments",
+        "Whether segments of the columns have few rows, or no rows of a class.",
+        "A rule: fewer than 50 rows, or 50 rows and none of the class.",
+        comparison.small_segments,
+        comparison.has_segments,
+    ),
+    Check(
         "X306",
         "interval_notes",
         "Whether intervals are less reliable because of few rows, groups, periods or weights.",
