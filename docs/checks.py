@@ -419,9 +419,11 @@ def main(folder: Path, chosen: Sequence[str]) -> None:
         file = folder / f"{code}.json"
         measured = [tuple(row) for row in json.loads(file.read_text())] if file.exists() else []
         sections.append(section(code, measured))
-        rate = round(measured[0][1], 3) if measured else None
-        if rate != check.false_alarm_rate:
-            print(f"{code}: the table of checks has {check.false_alarm_rate}, measured {rate}")
+        if measured:
+            label, rate, n = measured[0]
+            known = (check.false_alarm_rate, check.simulated)
+            if known != (new := (round(rate, 4), f"{n:,} simulations: {label}")):
+                print(f"{code}: the table of checks has {known}; measured: {new}")
     PAGE.write_text("\n\n".join([HEAD.strip(), *sections]) + "\n")
 
 

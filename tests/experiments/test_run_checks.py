@@ -39,7 +39,8 @@ def _script() -> ModuleType:
     return module
 
 
-record_of_predictions: Any = _script().record_of_predictions
+SCRIPT = _script()
+record_of_predictions: Any = SCRIPT.record_of_predictions
 
 
 def issues(record: RunRecord, code: str) -> list[Issue]:
@@ -464,3 +465,17 @@ def test_records_of_three_classes_one_split_and_decision_scores() -> None:
         for issue in run_checks(record):
             assert "nan" not in str(issue.sentence)
             assert str(issue.sentence).endswith(".")
+
+
+@pytest.mark.long
+@pytest.mark.parametrize(("code", "level"), [("X202", 0.025), ("X205", 0.05), ("X206", 0.01)])
+def test_false_alarms_are_as_rare_as_the_level(code: str, level: float) -> None:
+    for label, rate, n in SCRIPT.measure(code, share=0.03):
+        assert rate <= level + 3.0 * np.sqrt(level * (1.0 - level) / n), label
+
+
+def test_simulations_are_of_checks_with_a_measured_rate() -> None:
+    measured = {code for code, check in CHECKS.items() if check.false_alarm_rate is not None}
+    assert measured == set(SCRIPT.SIMULATIONS)
+    assert {code for code, check in CHECKS.items() if check.is_test} <= measured
+    assert all(CHECKS[code].simulated for code in measured)

@@ -299,7 +299,8 @@ def small_segments(record: RunRecord) -> Iterator[Issue]:
             False,
             sentence(
                 "{small_segments:,} of {segments:,} segments have fewer than {limit} rows (the "
-                "smallest: {column} = {label}, {rows:,} rows); their rates are not shown one by one.",
+                "smallest: {column} = {label}, {rows:,} rows); their rates are not shown one by "
+                "one.",
                 small_segments=len(small),
                 segments=len(table.drop_duplicates(["column", "segment"])),
                 limit=MIN_ROWS,

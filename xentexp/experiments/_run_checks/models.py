@@ -62,9 +62,9 @@ def zero_or_one(record: RunRecord) -> Iterator[Issue]:
         if n_wrong:
             losses = {name: log_loss_at(model, clip) for name, clip in CLIPS.items()}
             text = (
-                f"{what.template}. Its log loss is infinite without a clip ({{loss_at_2e16:.4f}} at a "
-                f"clip of 2.2e-16, {{loss_at_1e15:.4f}} at 1e-15, {{loss_at_1e6:.4f}} at 1e-6). "
-                f"{_smoother(model)}"
+                f"{what.template}. Its log loss is infinite without a clip "
+                f"({{loss_at_2e16:.4f}} at a clip of 2.2e-16, {{loss_at_1e15:.4f}} at 1e-15, "
+                f"{{loss_at_1e6:.4f}} at 1e-6). {_smoother(model)}"
             )
             yield Issue(
                 "X201", True, sentence(text, **values, **what.values, **losses), (model.name,)

@@ -128,7 +128,7 @@ _CHECKS = (
         "miscalibrated",
         "Whether probabilities differ from the rates. It is a problem if a tenth of the scores is "
         "off by a quarter of the rate of the class (or of the others, if these are fewer), or if "
-        "recalibration would save 1% of the log loss.",
+        "recalibration would lower the log loss by 1%.",
         "Two tests for each model, each at 0.5%: the mean probability against the rate in each "
         "tenth of the scores (two-sided z test, Bonferroni), and the parametric test of `decompose`"
         " (a line in the log-odds for two classes, a temperature and biases for more).",
