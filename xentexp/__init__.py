@@ -7,6 +7,7 @@
 - :mod:`xentexp.estimators`: scikit-learn classifiers with a parameter ``loss``;
 - :mod:`xentexp.tuning`: a classifier that searches its hyperparameters for the best loss;
 - :mod:`xentexp.inference`: paired comparisons of models over folds, and their tests;
+- :mod:`xentexp.displays`: figures of predictions, as scikit-learn's display classes;
 - :mod:`xentexp.experiments`: cross-validated comparisons of models, as in ``xentexp run``;
 - :mod:`xentexp.errors`: `InputError`, which all invalid input raises.
 
@@ -19,6 +20,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from xentexp import displays as displays
     from xentexp import errors as errors
     from xentexp import estimators as estimators
     from xentexp import experiments as experiments
@@ -45,6 +47,7 @@ __all__ = [
     "Loss",
     "Properties",
     "__version__",
+    "displays",
     "errors",
     "estimators",
     "evaluate",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import math
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -73,15 +74,32 @@ def new_figure(width: float, height: float) -> Figure:
     return Figure(figsize=(width * _PX, height * _PX), facecolor="white")
 
 
+def laid_out(width: float, height: float) -> tuple[Figure, Axes]:
+    """Figure of a size in pixels without pyplot, and its axes, with space for labels."""
+    figure = new_figure(width, height)
+    figure.set_layout_engine("constrained")
+    return figure, figure.add_subplot()
+
+
 def own_axes(width: float, height: float) -> Axes:
     """Axes of a new pyplot figure of a size in pixels, for `plot` without axes."""
+    return own_grid(1, 1, width, height)[0]
+
+
+def own_grid(rows: int, columns: int, width: float, height: float) -> list[Axes]:
+    """Axes of a new pyplot figure, row by row; each has a size in pixels."""
     import matplotlib.pyplot as plt
 
     with style("figure"):
         _, axes = plt.subplots(
-            figsize=(width * _PX, height * _PX), facecolor="white", layout="constrained"
+            rows,
+            columns,
+            figsize=(columns * width * _PX, rows * height * _PX),
+            facecolor="white",
+            layout="constrained",
+            squeeze=False,
         )
-    return axes
+    return list(axes.ravel())
 
 
 def colours_of(names: Sequence[str], coloured: Sequence[str] = ()) -> dict[str, str]:
@@ -104,6 +122,21 @@ def apart(places: Sequence[float], gap: float, low: float, high: float) -> list[
     for i, place in zip(order, moved, strict=True):
         result[i] = place
     return result
+
+
+def shortened(name: str, most: int = 24) -> str:
+    """Name of at most `most` characters, without its middle if it is longer."""
+    start = most // 2
+    return name if len(name) <= most else f"{name[:start]}…{name[start + 1 - most :]}"
+
+
+def in_words(value: float, decimals: int) -> str:
+    """Number with a true minus sign; a word if it is not finite."""
+    if math.isnan(value):
+        return "undefined"
+    if math.isinf(value):
+        return "infinite"
+    return f"{value:z.{decimals}f}".replace("-", "−")  # noqa: RUF001
 
 
 def label_ends(

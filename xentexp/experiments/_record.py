@@ -11,7 +11,6 @@ import pandas as pd
 
 from xentexp._safe_text import without_secrets
 from xentexp.errors import InputError
-from xentexp.experiments._formatting import dotted
 from xentexp.experiments._json_values import decoded, encoded
 from xentexp.experiments._leaderboard import Leaderboard, Row
 from xentexp.experiments._predictions import Predictions
@@ -20,7 +19,11 @@ from xentexp.experiments._results import (
     ExperimentResult,
     all_curves,
     all_trials,
+    importance_table,
     out_of_fold,
+    searched_space,
+    segments_table,
+    train_values,
 )
 from xentexp.experiments._uncertainty import Uncertainty
 from xentexp.experiments.datasets import Dataset, Finding
@@ -140,6 +143,7 @@ class Pooled:
     sample_weight: np.ndarray[Any, Any] | None
     groups: np.ndarray[Any, Any] | None
     time: np.ndarray[Any, Any] | None
+    amount: np.ndarray[Any, Any] | None = None  # that multiplies the costs of a row
 
 
 def pooled(predictions: Predictions) -> Pooled:
@@ -163,6 +167,7 @@ def pooled(predictions: Predictions) -> Pooled:
         sample_weight=joined("sample_weight"),
         groups=joined("groups"),
         time=joined("time"),
+        amount=joined("amount"),
     )
 
 
@@ -201,11 +206,12 @@ def model_record(item: CandidateResult, dataset: Dataset) -> ModelRecord:
             f"{count} of {len(item.predictions)} folds: {message}"
             for message, count in item.warnings.items()
         ),
+        train_values=train_values(item),
+        importance=importance_table(item),
+        segments=segments_table(item),
         curves=curves if len(curves) else None,
         trials=trials if len(trials) else None,
-        space=None
-        if trials.empty
-        else {dotted(name): dimension for name, dimension in candidate.estimator.space.items()},
+        space=None if trials.empty else searched_space(candidate),
         family=candidate.family,
         trained_on=None if trained is None else trained.label,
         trained_column=None if trained is None or not trained.plain else trained.loss.name,

@@ -65,6 +65,7 @@ class Columns:
     """Figures or tables beside each other where the page is wide enough."""
 
     blocks: tuple[Block, ...]
+    narrow: bool = False  # figures of at most 220 pixels
 
 
 @dataclass(frozen=True)
@@ -112,10 +113,15 @@ def colours(record: RunRecord) -> dict[str, str]:
 
 def reference_models(record: RunRecord) -> list[str]:
     """Models with a colour of their own: the first three that are not constant."""
-    known = record.uncertainty
-    constant = set() if known is None else {m.model for m in known.models if m.constant}
+    constant = constant_models(record)
     names = [m.name for m in record.models if m.error is None and m.name not in constant]
     return names[: len(MODELS)]
+
+
+def constant_models(record: RunRecord) -> set[str]:
+    """Names of the models that predict the same probabilities for all rows of a fold."""
+    known = record.uncertainty
+    return set() if known is None else {m.model for m in known.models if m.constant}
 
 
 def colour_class(colour: str) -> str:

@@ -13,7 +13,15 @@ from markupsafe import Markup
 
 from xentexp import __version__
 from xentexp._safe_text import printable
-from xentexp.experiments._formatting import Sentence, counted, escaped, markdown_table, plain
+from xentexp.experiments._formatting import (
+    DASH,
+    Sentence,
+    counted,
+    escaped,
+    markdown_table,
+    plain,
+    signed,
+)
 from xentexp.experiments._record import RunRecord
 from xentexp.experiments._report.contents import (
     Block,
@@ -25,9 +33,11 @@ from xentexp.experiments._report.contents import (
     PageTable,
 )
 from xentexp.experiments._report.curves import curves_section
+from xentexp.experiments._report.differences import differences_section
 from xentexp.experiments._report.matrix import matrix_section
 from xentexp.experiments._report.methods import methods_section, parameters_details
 from xentexp.experiments._report.models import context, headline, models_section
+from xentexp.experiments._report.reliability import reliability_section
 from xentexp.experiments._report.tuning import tuning_section
 
 MARKDOWN_LINES = 60
@@ -56,6 +66,8 @@ def chapter(record: RunRecord) -> Chapter:
 
 def _sections(record: RunRecord) -> Iterator[PageSection | None]:
     yield models_section(record)
+    yield differences_section(record)
+    yield reliability_section(record)
     yield from matrix_section(record)
     yield tuning_section(record)
     yield curves_section(record)
@@ -83,13 +95,36 @@ def run_page(*records: RunRecord) -> str:
     return template.render(
         title=title,
         chapters=chapters,
-        overview=_overview(chapters),
+        overview=_overview(records),
         style=Markup(_style()),
     )
 
 
-def _overview(chapters: Sequence[Chapter]) -> Bullets:
-    return Bullets(tuple(plain(f"{part.name}: {part.headline}") for part in chapters))
+def _overview(records: Sequence[RunRecord]) -> PageTable:
+    """One line for each run: its data, its best model, and how good that is."""
+    rows = []
+    for record in records:
+        standing = record.board.standing(record.board.primary)
+        best = standing.best
+        level = Cell(DASH)
+        if best is not None:
+            value = standing.levels[best].mean
+            level = Cell(signed(value, standing.decimals), value)
+        rows.append(
+            (
+                Cell(record.run_id[:8]),
+                Cell(f"{record.about.title}, {record.about.folds}, seed {record.about.seed}"),
+                Cell(best or DASH, strong=True),
+                Cell(record.board.primary),
+                level,
+            )
+        )
+    headers = ("run", "data and folds", "best model", "loss or metric", "value")
+    caption = plain(
+        "Each run is a chapter below. Values of runs on other data or folds are not comparable; "
+        "`xentexp compare` compares models of several runs on the same rows."
+    )
+    return PageTable(headers, tuple(rows), caption, n_text=4)
 
 
 @cache
