@@ -107,20 +107,8 @@ def _model(client: MlflowClient, uri: str, parent: Any, run: Any) -> ModelRecord
         warnings=_lines(client, uri, run_id, "warnings.txt"),
         curves=table_artifact(client, uri, run_id, "curves/curves.parquet"),
         trials=_frame(json_artifact(client, uri, run_id, "tuning.json")),
-        space=_space(run.data.params),
         **json.loads(tags.get(TRAINED, "{}")),
     )
-
-
-def _space(params: Mapping[str, str]) -> dict[str, Any] | None:
-    """Search space of the hyperparameters, by setting."""
-    prefix = "space."
-    found = {
-        key.removeprefix(prefix): json.loads(value)
-        for key, value in params.items()
-        if key.startswith(prefix)
-    }
-    return found or None
 
 
 def _fold_values(scores: pd.DataFrame | None, section: str) -> dict[str, list[float]]:
