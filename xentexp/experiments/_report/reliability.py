@@ -36,6 +36,7 @@ from xentexp.experiments._report.contents import (
     constant_models,
     figure_block,
     named_cells,
+    number_cell,
     shown_models,
 )
 from xentexp.inference import Decomposition, decompose, holm
@@ -440,18 +441,19 @@ def _parts_table(
     rows = []
     for model in found:
         part = parts[model.name]
-        cells = [names[model.name], _number(part.value, decimals)]
+        cells = [names[model.name], number_cell(part.value, decimals)]
         if above:
-            cells.append(_number(part.above, decimals))
+            shown = Cell(DASH) if math.isnan(part.above) else number_cell(part.above, decimals)
+            cells.append(shown)
         cells.append(Cell(f"{model.outside:.0%}", model.outside))
         cells += [
-            replace(_number(value, decimals), bar=_share(value, scale))
+            replace(number_cell(value, decimals), bar=_share(value, scale))
             for value in (part.shown.discrimination, part.shown.miscalibration)
         ]
         if two:
-            cells.append(_number(part.shown.calibrated_reference, decimals))
+            cells.append(number_cell(part.shown.calibrated_reference, decimals))
         cells.append(
-            _number(part.saves, decimals)
+            number_cell(part.saves, decimals)
             if part.saves > 0.0
             else Cell("no test" if math.isnan(part.p) else "not significant", 0.0)
         )
@@ -479,7 +481,3 @@ def _share(value: float, scale: float) -> float | None:
 
 def _count(value: int) -> Cell:
     return Cell(f"{value:,}", value)
-
-
-def _number(value: float, decimals: int) -> Cell:
-    return Cell(DASH if math.isnan(value) else signed(value, decimals), value)
