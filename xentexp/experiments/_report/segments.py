@@ -152,12 +152,14 @@ def _figure(
     several: bool,
 ) -> PageFigure:
     with style("segments"):
+        figure, axes = laid_out(500, 72 + 20 * len(shown))
         display = SegmentDisplay(
             [segment for _, segment in shown], models=[name for name, _ in shown]
-        ).plot(laid_out(500, 72 + 20 * len(shown)), colours=colours(record))
+        )
+        display.plot(axes, colours=colours(record))
     event = "the class" if several else f"class {record.about.classes[1]}"
     return figure_block(
-        display.figure_,
+        figure,
         _finding(shown, sure),
         f"Dot: mean predicted minus observed rate of {event}, its area the number of rows; line: "
         f"95% interval, simultaneous. Segments of less than {_LEAST_ROWS} rows are one, other.",
