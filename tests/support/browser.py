@@ -84,6 +84,7 @@ def screen_problems(opened: Opened) -> list[str]:
 
 def print_problems(opened: Opened) -> list[str]:
     """All problems of a page in print: what is cut, hidden or too wide for the paper."""
+    # The numbers of figures are left out of print: their class is "data".
     page = opened.page
     return [
         *opened.messages,
@@ -263,8 +264,8 @@ _FAINT = f"""least => {{ {_SHARED}
 }}"""
 
 _HIDDEN = f"""() => {{ {_SHARED}
-  return [...document.querySelectorAll('details')].flatMap(d =>
-    [...d.children].filter(e => e.tagName !== 'SUMMARY' && e.textContent.trim())
+  return [...document.querySelectorAll('details:not(.data)')].flatMap(d =>
+    [...d.children].filter(e => !e.matches('summary, details.data') && e.textContent.trim())
       .filter(e => !visible(e) || e.getBoundingClientRect().height === 0)
       .map(e => `hidden in print: "${{short(e.textContent)}}"`));
 }}"""

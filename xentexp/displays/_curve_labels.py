@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -22,7 +22,12 @@ _BEHIND = {"facecolor": "#ffffff", "edgecolor": "none", "alpha": 0.8, "pad": 0.5
 
 
 def label_curves(
-    ax: Axes, x: FloatArray, curves: Mapping[str, FloatArray], colours: Mapping[str, str]
+    ax: Axes,
+    x: FloatArray,
+    curves: Mapping[str, FloatArray],
+    colours: Mapping[str, str],
+    *,
+    unnamed: Sequence[FloatArray] = (),
 ) -> None:
     """Name curves at common ascending `x`; limits and size of the axes must be final."""
     extent = ax.get_window_extent()
@@ -31,16 +36,17 @@ def label_curves(
     (left, right), (bottom, top) = ax.get_xlim(), ax.get_ylim()
     columns = np.arange(0.0, width, 2.0)
     at = left + columns / width * (right - left)
-    heights = {
-        name: (np.interp(at, x, values, left=np.nan, right=np.nan) - bottom)
-        / (top - bottom)
-        * height
-        for name, values in curves.items()
-    }
+
+    def heights_of(values: FloatArray) -> FloatArray:
+        inside = np.interp(at, x, values, left=np.nan, right=np.nan)
+        return np.asarray((inside - bottom) / (top - bottom) * height)
+
+    heights = {name: heights_of(values) for name, values in curves.items()}
+    obstacles = [heights_of(values) for values in unnamed]
     boxes: list[_Box] = []
     for name, own in heights.items():
         text = shortened(name, 24 if len(curves) <= 4 else 18)
-        others = [values for other, values in heights.items() if other != name]
+        others = [values for other, values in heights.items() if other != name] + obstacles
         box, free = _place(own, others, columns, len(text) * _LETTER, height, boxes)
         boxes.append(box)
         ax.text(

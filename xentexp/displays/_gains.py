@@ -104,7 +104,8 @@ class GainsDisplay:
                 axis.set_ticks([0.0, 0.25, 0.5, 0.75, 1.0], ["0", "25%", "50%", "75%", "100%"])
             ax.set_xlabel("share of rows, highest predictions first")
             ax.set_ylabel(f"share of {shortened(str(self.event), 16)} caught")
-            label_curves(ax, self.selected, self.caught, known)
+            perfect = np.interp(self.selected, [0.0, self.base_rate], [0.0, 1.0])
+            label_curves(ax, self.selected, self.caught, known, unnamed=[self.selected, perfect])
         self.ax_, self.figure_ = ax, ax.figure
         return self
 

@@ -223,8 +223,9 @@ class LossDistributionDisplay:
         """
         check_integer("n_bins", n_bins, 1)
         found = get_loss(loss)
+        options: dict[str, Any] = {} if clip == "auto" else {"clip": clip}
         rows = {
-            label: found.per_sample(y_true, p, labels=labels, clip=clip)
+            label: found.per_sample(y_true, p, labels=labels, **options)
             for label, p in by_name(y_pred, name).items()
         }
         n = len(next(iter(rows.values())))

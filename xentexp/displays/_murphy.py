@@ -144,8 +144,8 @@ class MurphyDisplay:
         >>> display = MurphyDisplay.from_predictions(
         ...     [0, 0, 1, 1], [0.1, 0.4, 0.35, 0.8], name="tree", ax=Figure().add_subplot()
         ... )
-        >>> float(display.curves["tree"].costs.max().round(3))
-        0.16
+        >>> float(display.curves["tree"].costs.max())
+        0.25
         """
         curves = {
             label: murphy_curve(

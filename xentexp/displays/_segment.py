@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.axes import Axes
 
-_MOST = 12
+_HEAD = "predicted / observed, rows"
 _LARGEST = 60.0
 """Area in square points of the dot of the segment with the most rows."""
 
@@ -26,7 +26,7 @@ class SegmentDisplay:
     """Mean prediction minus observed rate of segments, with simultaneous intervals.
 
     Each segment has one row: a dot whose area is proportional to its number of rows, a line for its
-    interval, and at the right the number of rows, the mean prediction and the rate. A dot at the
+    interval, and at the right the mean prediction, the rate and the number of rows. A dot at the
     right of 0 means that the model predicts too much.
 
     Parameters
@@ -113,11 +113,23 @@ class SegmentDisplay:
                     fontsize=SMALL,
                     annotation_clip=False,
                 )
+            ax.annotate(
+                _HEAD,
+                (1.0, -0.9),
+                xycoords=ax.get_yaxis_transform(),
+                xytext=(8, 0),
+                textcoords="offset points",
+                va="center",
+                color=SOFT,
+                fontsize=SMALL,
+                annotation_clip=False,
+            )
             ax.axvline(0.0, color=INK, linewidth=0.8, zorder=1)
-            ax.set_ylim(max(1, len(self.segments)) - 0.4, -0.6)
+            ax.set_ylim(max(1, len(self.segments)) - 0.4, -0.5)
             names = zip(models, self.segments, strict=True)
+            several = len({segment.class_label for segment in self.segments}) > 1
             ax.set_yticks(
-                range(len(self.segments)), [_label(model, segment) for model, segment in names]
+                range(len(self.segments)), [_label(model, part, several) for model, part in names]
             )
             for label, model in zip(ax.get_yticklabels(), models, strict=True):
                 label.set_color(known.get(model, INK) if model else INK)
@@ -165,7 +177,8 @@ class SegmentDisplay:
         confidence : float, default=0.95
             Simultaneous confidence level of the intervals of a model.
         most : int, default=12
-            Largest number of segments. Those with the largest ``abs(bias) * n_rows`` are drawn.
+            Largest number of segments. Those with the largest ``n_rows * bias**2`` are drawn:
+            so much would a shift of their predictions reduce the sum of the Brier losses.
         name : str, default=None
             Name of a single model.
         ax : matplotlib Axes, default=None
@@ -250,7 +263,8 @@ class SegmentDisplay:
         confidence : float, default=0.95
             Simultaneous confidence level of the intervals of a model.
         most : int, default=12
-            Largest number of segments. Those with the largest ``abs(bias) * n_rows`` are drawn.
+            Largest number of segments. Those with the largest ``n_rows * bias**2`` are drawn:
+            so much would a shift of their predictions reduce the sum of the Brier losses.
         name : str, default=None
             Name of a single classifier, by default that of its class.
         ax : matplotlib Axes, default=None
@@ -294,15 +308,18 @@ class SegmentDisplay:
 
 
 def importance(segment: Segment) -> float:
-    """How many events more or fewer than observed the model predicts in a segment."""
-    return abs(segment.bias) * segment.n_rows
+    """Sum of the Brier losses of the rows that a shift of all predictions would save."""
+    return segment.bias**2 * segment.n_rows
 
 
 def described(segment: Segment) -> str:
     """Mean prediction, rate and number of rows."""
-    return f"{segment.predicted:.1%} / {segment.observed:.1%}, n = {segment.n_rows:,}"
+    return f"{segment.predicted:.1%} / {segment.observed:.1%}, {segment.n_rows:,}"
 
 
-def _label(model: str, segment: Segment) -> str:
+def _label(model: str, segment: Segment, several: bool) -> str:
+    """Model and segment; the class if there are `several`."""
     name = shortened(segment.name, 28)
+    if several:
+        name += f", class {shortened(str(segment.class_label), 12)}"
     return f"{shortened(model, 20)}, {name}" if model else name

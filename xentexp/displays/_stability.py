@@ -142,9 +142,10 @@ class StabilityDisplay:
         width = ax.get_window_extent().width / ax.figure.dpi * 96.0
         longest = max((len(self.folds[i]) for i in known), default=1)
         gap = (high - low) * (7.0 * longest + 4.0) / width
-        if gap * len(known) > high - low:
-            return
-        for i, place in zip(known, apart(values[known], gap, low, high), strict=True):
+        places = np.array(apart(values[known], gap, low, high))
+        if (np.abs(places - values[known]) > gap).any():
+            return  # the names would stand beside other dots
+        for i, place in zip(known, places, strict=True):
             ax.text(place, -0.45, self.folds[i], ha="center", color=SOFT, fontsize=SMALL)
 
     @classmethod

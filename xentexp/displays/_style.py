@@ -35,6 +35,15 @@ VARIABLES = {
 }
 """CSS variable of each colour on a page, which has a light and a dark theme."""
 
+_UNUSED = [
+    re.compile(r"<!--.*?-->\s*", re.DOTALL),
+    re.compile(r' id="[A-Za-z0-9.]+_\d+"'),  # of groups, which nothing refers to
+    re.compile(r' transform="rotate\(-0 [^"]*"'),
+    re.compile(r"font-family: [^;\"]*; "),  # the page sets the font
+    re.compile(r"^ +| *\n(?=[\"zL])", re.MULTILINE),
+]
+"""Parts of an SVG that a page does not need: more than half of it."""
+
 _PX = 1.0 / 96.0  # inches
 TEXT, SMALL = 9.0, 8.25
 """Sizes of text in points: 12 and 11 pixels."""
@@ -72,6 +81,13 @@ def style(salt: str) -> Iterator[None]:
 def new_figure(width: float, height: float) -> Figure:
     """Figure of a size in pixels that is not registered with pyplot."""
     return Figure(figsize=(width * _PX, height * _PX), facecolor="white")
+
+
+def laid_out(width: float, height: float) -> tuple[Figure, Axes]:
+    """Figure of a size in pixels without pyplot, and its axes, with space for labels."""
+    figure = new_figure(width, height)
+    figure.set_layout_engine("constrained")
+    return figure, figure.add_subplot()
 
 
 def own_axes(width: float, height: float) -> Axes:
@@ -170,6 +186,8 @@ def to_svg(figure: Figure, title: str, *, themed: bool = False) -> str:
         text = re.sub(r"<title>.*?</title>\s*", "", text, count=1, flags=re.DOTALL)
         for colour, variable in VARIABLES.items():
             text = text.replace(colour, f"var({variable})")
+        for unused in _UNUSED:
+            text = unused.sub("", text)
     return text
 
 

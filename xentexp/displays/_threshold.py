@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike
 
 from xentexp.displays._curve_labels import label_curves
 from xentexp.displays._predictions import NamedPredictions, by_name, of_estimators
-from xentexp.displays._style import AXIS, OTHER, SOFT, colours_of, own_axes, style
+from xentexp.displays._style import AXIS, OTHER, SMALL, SOFT, colours_of, own_axes, style
 from xentexp.inference import CostCurve, cost_curve
 
 if TYPE_CHECKING:
@@ -101,6 +101,15 @@ class ThresholdDisplay:
             first = next(iter(self.curves.values()), None)
             if first is not None:
                 ax.axvline(first.theoretical_threshold, color=AXIS, linewidth=0.8, zorder=1)
+                ax.text(
+                    first.theoretical_threshold,
+                    1.01,
+                    f"{first.theoretical_threshold:.3g}",
+                    transform=ax.get_xaxis_transform(),
+                    ha="center",
+                    color=SOFT,
+                    fontsize=SMALL,
+                )
             ax.set(xlim=(0.0, 1.0), ylim=(0.0, 1.35 * constant if constant > 0.0 else 1.0))
             ax.set_xticks([0.0, 0.2, 0.4, 0.6, 0.8, 1.0], ["0", "0.2", "0.4", "0.6", "0.8", "1"])
             ax.locator_params(axis="y", nbins=4)

@@ -20,7 +20,10 @@ from xentexp.experiments._results import (
     ExperimentResult,
     all_curves,
     all_trials,
+    importance_table,
     out_of_fold,
+    segments_table,
+    train_values,
 )
 from xentexp.experiments._uncertainty import Uncertainty
 from xentexp.experiments.datasets import Dataset, Finding
@@ -45,7 +48,6 @@ class About:
     seed: int
     primary: str
     shown: tuple[str, ...] | None = None
-    losses: tuple[str, ...] | None = None  # that were asked for; None for all that apply
     notes: tuple[str, ...] = ()  # how the data were read
     findings: tuple[Finding, ...] = ()  # of the checks before the fits
     leak: str | None = None  # sentence on entities that training and test parts share
@@ -204,6 +206,9 @@ def model_record(item: CandidateResult, dataset: Dataset) -> ModelRecord:
             f"{count} of {len(item.predictions)} folds: {message}"
             for message, count in item.warnings.items()
         ),
+        train_values=train_values(item),
+        importance=importance_table(item),
+        segments=segments_table(item),
         curves=curves if len(curves) else None,
         trials=trials if len(trials) else None,
         space=None

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from xentexp.experiments._explain import Explanation
 from xentexp.experiments._fitting import FoldPrediction
 from xentexp.experiments._folds import Fold
 from xentexp.experiments._formatting import counted, dotted, setting
@@ -468,3 +469,32 @@ def all_trials(candidate_result: CandidateResult) -> pd.DataFrame:
             for trial in prediction.trials
         ]
     )
+
+
+def importance_table(candidate_result: CandidateResult) -> pd.DataFrame | None:
+    """Increases of the loss by permuted features, of all folds; see `_explain`."""
+    return _of_folds([_explanation(p).importance for p in candidate_result.predictions])
+
+
+def segments_table(candidate_result: CandidateResult) -> pd.DataFrame | None:
+    """Sums of segments, of all folds; see `_explain`."""
+    return _of_folds([_explanation(p).segments for p in candidate_result.predictions])
+
+
+def train_values(candidate_result: CandidateResult) -> dict[str, list[float]]:
+    """Mean loss of a sample of the training rows of each fold, by name; empty without one."""
+    explanations = [_explanation(p) for p in candidate_result.predictions]
+    names = [e.loss_name for e in explanations if e.train_loss is not None]
+    if not names or names[0] is None:
+        return {}
+    losses = [np.nan if e.train_loss is None else e.train_loss for e in explanations]
+    return {names[0]: losses}
+
+
+def _explanation(prediction: FoldPrediction) -> Explanation:
+    return prediction.explanation or Explanation()
+
+
+def _of_folds(tables: list[pd.DataFrame | None]) -> pd.DataFrame | None:
+    known = [table for table in tables if table is not None]
+    return pd.concat(known, ignore_index=True) if known else None

@@ -44,7 +44,12 @@ class BestRow:
     cell: Cell | None
     diagonal: Trained | None  # row trained on the column's loss
     diagonal_cell: Cell | None
-    near: tuple[Trained, ...]  # rows that are not significantly worse than the best
+    near: tuple[Trained, ...]  # rows that are not significantly worse than the best, best first
+
+    @property
+    def diagonal_worse(self) -> bool:
+        """Whether the row trained on the column's loss is significantly worse than the best."""
+        return self.diagonal_cell is not None and self.diagonal_cell.worse
 
 
 @dataclass(frozen=True)
@@ -97,17 +102,18 @@ class LossMatrix:
         diagonal = [place for place, cell in enumerate(cells) if cell.diagonal]
         diagonal.sort(key=lambda place: math.inf if (x := cells[place].excess) != x else x)
         near = [
-            row
-            for row, cell in zip(self.rows, cells, strict=True)
-            if cell.best or cell.p_adjusted >= self.alpha
+            place
+            for place, cell in enumerate(cells)
+            if place != best and (cell.best or cell.p_adjusted >= self.alpha)
         ]
+        near.sort(key=lambda place: cells[place].excess)
         return BestRow(
             name,
             None if best is None else self.rows[best],
             None if best is None else cells[best],
             self.rows[diagonal[0]] if diagonal else None,
             cells[diagonal[0]] if diagonal else None,
-            tuple(row for row in near if best is not None and row is not self.rows[best]),
+            tuple(self.rows[place] for place in near),
         )
 
     def to_records(self) -> list[dict[str, Any]]:

@@ -27,23 +27,20 @@ _TIE = 1e-12
 
 
 def matrices_of(
-    models: Sequence[ModelRecord],
-    *,
-    shown: Sequence[str] | None = None,
-    losses: Sequence[str] | None = None,
+    models: Sequence[ModelRecord], shown: Sequence[str] | None = None
 ) -> list[LossMatrix]:
     """Matrix of each family of a run; none unless models are trained on at least two losses."""
-    # Columns: `losses` that were asked for, else the training losses and those `shown`, else all.
+    # Columns are the training losses and those `shown`; None for all that were computed.
     rows = [trained_from(model) for model in models if model.trained_on is not None]
     known = {name for row in rows for name in row.fold_values}
+    trained = {row.column for row in rows}
     columns = [
         name
-        for name in (LOSSES if losses is None else dict.fromkeys(losses))
-        if name in known and (better(name) or ("none",))[0] in ("lower", "higher")
+        for name in LOSSES
+        if name in known
+        and (better(name) or ("none",))[0] in ("lower", "higher")
+        and (shown is None or name in trained or name in shown)
     ]
-    if losses is None and shown is not None:
-        trained = {row.column for row in rows}
-        columns = [name for name in columns if name in trained or name in shown]
     sizes = next(
         (
             [(fold.n_train, len(fold.rows)) for fold in model.predictions.folds]

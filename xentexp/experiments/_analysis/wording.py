@@ -24,25 +24,38 @@ from xentexp.experiments._formatting import (
 
 def findings(matrix: LossMatrix) -> list[Sentence]:
     """Main results of a matrix in sentences, the most important first."""
+    return [*results(matrix), *_corrected(matrix), *missing(matrix)]
+
+
+def results(matrix: LossMatrix) -> list[Sentence]:
+    """Best rows of the columns, and how many cells are significantly worse."""
     return [
-        *_diagonal(matrix),
+        *diagonal(matrix),
+        *map(exception, exceptions(matrix)),
         *_elsewhere(matrix),
-        *_tests(matrix),
-        *_corrected(matrix),
-        *_missing(matrix),
+        *tests(matrix),
     ]
 
 
-def _diagonal(matrix: LossMatrix) -> Iterator[Sentence]:
-    both = [
+def _on_diagonal(matrix: LossMatrix) -> list[BestRow]:
+    """Columns with a row that is trained on them and has a value."""
+    return [
         choice
         for choice in matrix.choices()
         if choice.diagonal_cell is not None and math.isfinite(choice.diagonal_cell.mean)
     ]
+
+
+def exceptions(matrix: LossMatrix) -> list[BestRow]:
+    """Columns whose best row is trained on another loss than the one that is trained on them."""
+    return [choice for choice in _on_diagonal(matrix) if choice.best is not choice.diagonal]
+
+
+def diagonal(matrix: LossMatrix) -> Iterator[Sentence]:
+    """For how many losses training on the loss itself is best, if any was trained and scored on."""
+    both, others = _on_diagonal(matrix), exceptions(matrix)
     if not both:
         return
-    others = [choice for choice in both if choice.best is not choice.diagonal]
-    near = sum(choice.diagonal in choice.near for choice in others)
     text = (
         "{model} was both trained and scored on {n_both} {losses}; training on the scoring loss "
         "itself gives the best mean for {n_best} of them"
@@ -55,13 +68,13 @@ def _diagonal(matrix: LossMatrix) -> Iterator[Sentence]:
         n_both=len(both),
         losses="loss" if len(both) == 1 else "losses",
         n_best=len(both) - len(others),
-        n_near=near,
+        n_near=sum(choice.diagonal in choice.near for choice in others),
         n_others=len(others),
     )
-    yield from map(_exception, others)
 
 
-def _exception(choice: BestRow) -> Sentence:
+def exception(choice: BestRow) -> Sentence:
+    """Which row is best for a column, and how much worse the one trained on it is."""
     best, cell, diagonal = choice.best, choice.cell, choice.diagonal_cell
     assert best is not None
     assert cell is not None
@@ -109,7 +122,8 @@ def _elsewhere(matrix: LossMatrix) -> Iterator[Sentence]:
             )
 
 
-def _tests(matrix: LossMatrix) -> Iterator[Sentence]:
+def tests(matrix: LossMatrix) -> Iterator[Sentence]:
+    """How many cells are significantly worse than the best of their column."""
     if matrix.n_tests:
         yield sentence(
             "{n_worse} of the {n_tests} tested cells are significantly worse than the best cell of "
@@ -167,7 +181,8 @@ def changed(changes: Sequence[Change], word: str) -> list[Change]:
     return [change for change in changes if sign * change.difference > 0.0]
 
 
-def _missing(matrix: LossMatrix) -> Iterator[Sentence]:
+def missing(matrix: LossMatrix) -> Iterator[Sentence]:
+    """Rows without a value, and columns that are not shown."""
     for row, cells in zip(matrix.rows, matrix.cells, strict=True):
         if row.error is not None:
             yield sentence("{row} failed: {error}.", row=row.label, error=row.error)

@@ -261,6 +261,14 @@ class Tune(ConfigSection):
     untuned: Annotated[bool, _rule("true or false")]
 
 
+class ExplainSection(ConfigSection):
+    """Section `explain`: what is computed beside each fit."""
+
+    importance: Annotated[bool, _rule("true or false")]
+    segments: Annotated[bool, _rule("true or false")]
+    n_rows: Annotated[int, Field(ge=1, le=MOST), _rule(f"an integer from 1 to {MOST}")]
+
+
 class Configuration(ConfigSection):
     """The whole configuration."""
 
@@ -312,6 +320,11 @@ class Configuration(ConfigSection):
     ]
     curves: Annotated[Losses | None, _rule("a list of names, or null")]
     report: Report
+    explain: Annotated[
+        ExplainSection | None,
+        BeforeValidator(lambda v: None if v is False else v),
+        _rule("a section with importance, segments and n_rows, or null"),
+    ] = None
     tune: Annotated[Tune | None, _rule("a section such as the one of experiment=tune, or null")]
 
 

@@ -18,9 +18,16 @@ from pandas import CategoricalDtype
 from xentexp.errors import InputError, unknown_name
 from xentexp.experiments._analysis.leakage import RANDOM, Leak, find_leak, grouped_folds
 from xentexp.experiments._analysis.replication import Published
-from xentexp.experiments._config.schema import Cost, Leakage, PublishedNumber, read
+from xentexp.experiments._config.schema import (
+    Cost,
+    ExplainSection,
+    Leakage,
+    PublishedNumber,
+    read,
+)
 from xentexp.experiments._config.training import read_candidates, with_corrections
 from xentexp.experiments._config.tuning import Tuning, read_tuning, tuned_candidates
+from xentexp.experiments._explain import Explain
 from xentexp.experiments._folds import (
     STRATIFYING,
     CrossValidation,
@@ -52,6 +59,7 @@ _NOT_HASHED = {  # keys that do not change the values of the run
     "published",
     "leakage",
     "report",
+    "explain",
 }
 
 
@@ -84,6 +92,7 @@ class Study:
     tuning: Tuning | None = None
     report: bool = True  # whether to make a page
     muted: tuple[str, ...] = ()  # codes of checks that the page does not show
+    explain: Explain | None = None
     findings: tuple[Finding, ...] = ()  # what to read before the fits, leaks between folds aside
 
 
@@ -150,8 +159,15 @@ def build(config: Mapping[str, Any], trusted: Collection[str] = ()) -> Study:
         tuning=tuning,
         report=settings.report.page,
         muted=settings.report.mute,
+        explain=_explain(settings.explain, settings.seed),
         findings=_findings(dataset, cv, folds, settings.leakage),
     )
+
+
+def _explain(section: ExplainSection | None, seed: int) -> Explain | None:
+    if section is None or not (section.importance or section.segments):
+        return None
+    return Explain(**section.model_dump(), seed=seed)
 
 
 def _seeded(candidate: Candidate, seed: int) -> Candidate:

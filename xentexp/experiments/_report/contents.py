@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from matplotlib.figure import Figure
 
 from xentexp.displays._style import MODELS, OTHER, colours_of, to_svg
-from xentexp.experiments._formatting import Sentence
+from xentexp.experiments._formatting import MINUS, Sentence, signed
 from xentexp.experiments._record import ModelRecord, RunRecord
 
 
@@ -65,6 +65,7 @@ class Columns:
     """Figures or tables beside each other where the page is wide enough."""
 
     blocks: tuple[Block, ...]
+    narrow: bool = False  # figures of at most 220 pixels
 
 
 @dataclass(frozen=True)
@@ -112,10 +113,15 @@ def colours(record: RunRecord) -> dict[str, str]:
 
 def reference_models(record: RunRecord) -> list[str]:
     """Models with a colour of their own: the first three that are not constant."""
-    known = record.uncertainty
-    constant = set() if known is None else {m.model for m in known.models if m.constant}
+    constant = constant_models(record)
     names = [m.name for m in record.models if m.error is None and m.name not in constant]
     return names[: len(MODELS)]
+
+
+def constant_models(record: RunRecord) -> set[str]:
+    """Names of the models that predict the same probabilities for all rows of a fold."""
+    known = record.uncertainty
+    return set() if known is None else {m.model for m in known.models if m.constant}
 
 
 def colour_class(colour: str) -> str:
@@ -126,6 +132,13 @@ def colour_class(colour: str) -> str:
 def text_table(headers: Sequence[str], rows: Sequence[Sequence[str]], n_text: int = 1) -> PageTable:
     """Table of texts."""
     return PageTable(tuple(headers), tuple(tuple(map(Cell, row)) for row in rows), n_text=n_text)
+
+
+def number_cell(value: float, decimals: int) -> Cell:
+    """Cell of a number, with a word if it is not finite."""
+    if math.isinf(value):
+        return Cell("infinite" if value > 0.0 else f"{MINUS}infinite", value)
+    return Cell(signed(value, decimals), value)
 
 
 def named_cells(record: RunRecord, names: Sequence[str]) -> Mapping[str, Cell]:

@@ -11,7 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from xentexp._numerics import FloatArray, IntArray
-from xentexp.displays._style import INK, OTHER, SMALL, apart, new_figure, style
+from xentexp.displays._style import INK, OTHER, label_ends, new_figure, style
 from xentexp.experiments._formatting import number, sentence, spaced
 from xentexp.experiments._record import ModelRecord, RunRecord
 from xentexp.experiments._report.contents import (
@@ -113,18 +113,20 @@ def curve_figure(curves: pd.DataFrame, loss: str) -> Figure:
     with style(loss):
         figure = new_figure(340, 190)
         axes = figure.add_axes((0.15, 0.2, 0.61, 0.76))
-        ends: dict[str, tuple[float, float]] = {}
+        ends: dict[str, float] = {}
         for part in _PARTS:
             folds, mean = folds_of(curves, part, loss), mean_curve(curves, part, loss)
             if mean.size:
                 _draw(axes, folds, mean, part)
-                ends[part] = (float(len(mean)), float(mean[-1]))
+                if math.isfinite(mean[-1]):
+                    ends[part] = float(mean[-1])
         axes.set_xlabel("iteration")
         axes.locator_params(axis="x", nbins=5, integer=True)
         axes.locator_params(axis="y", nbins=5)
         axes.margins(x=0.02)
         _zoom(axes, curves, loss)
-        _label(axes, ends)
+        names = {_PARTS[part][0]: end for part, end in ends.items()}
+        label_ends(axes, names, dict(_PARTS.values()))
     return figure
 
 
@@ -156,25 +158,6 @@ def _zoom(axes: Axes, curves: pd.DataFrame, loss: str) -> None:
     usual = float(np.quantile(values, 0.97))
     if high - low > 4.0 * (usual - low) > 0.0:
         axes.set_ylim(low - 0.08 * (usual - low), usual + 0.25 * (usual - low))
-
-
-def _label(axes: Axes, ends: dict[str, tuple[float, float]]) -> None:
-    """Name the parts where their curves end."""
-    low, high = axes.get_ylim()
-    finite = {part: end for part, end in ends.items() if math.isfinite(end[1])}
-    places = apart([y for _, y in finite.values()], (high - low) * 0.1, low, high)
-    for (part, (x, _)), y in zip(finite.items(), places, strict=True):
-        name, colour = _PARTS[part]
-        axes.annotate(
-            name,
-            (x, y),
-            xytext=(6, 0),
-            textcoords="offset points",
-            va="center",
-            color=colour,
-            fontsize=SMALL,
-            annotation_clip=False,
-        )
 
 
 def _data(curves: pd.DataFrame, loss: str) -> PageTable:

@@ -49,7 +49,7 @@ def heat_map(matrix: LossMatrix) -> Figure:
         for i, row in enumerate(matrix.rows)
     ]
     heads = [wrapped(name, 12) for name in matrix.columns]
-    beside = [wrapped(name, 12) for name in ("shift of mean_rate", "calibration error")]
+    beside = ["shift of\nmean rate", "calibration\nerror"]
     model = _in_two_lines(f"{spaced(matrix.model)}, trained on")
     left = 2 * _EDGE + _LETTER * max(
         len(line) for text in [*labels, model] for line in text.split("\n")

@@ -6,7 +6,14 @@ import math
 
 from xentexp.experiments._analysis import BestRow, LossMatrix, matrices_of
 from xentexp.experiments._analysis import Cell as MatrixCell
-from xentexp.experiments._analysis.wording import changed, findings
+from xentexp.experiments._analysis.wording import (
+    changed,
+    diagonal,
+    exception,
+    exceptions,
+    missing,
+    tests,
+)
 from xentexp.experiments._formatting import (
     DASH,
     and_list,
@@ -31,7 +38,7 @@ from xentexp.experiments._report.heatmap import heat_map
 
 def matrix_section(record: RunRecord) -> list[PageSection]:
     """Section of each model that is trained on several losses."""
-    matrices = matrices_of(record.models, shown=record.about.shown, losses=record.about.losses)
+    matrices = matrices_of(record.models, record.about.shown)
     return [
         _section(matrix, f"matrix-{place}", last=place == len(matrices))
         for place, matrix in enumerate(matrices, 1)
@@ -39,10 +46,13 @@ def matrix_section(record: RunRecord) -> list[PageSection]:
 
 
 def _section(matrix: LossMatrix, name: str, *, last: bool) -> PageSection:
-    lines = findings(matrix)
-    finding = sentence("Losses of {model} by the loss that it is trained on", model=matrix.model)
-    if any(c.diagonal_cell and math.isfinite(c.diagonal_cell.mean) for c in matrix.choices()):
-        finding, *lines = lines
+    # The opening table has all columns; sentences name those where the choice of loss matters.
+    lines = [exception(choice) for choice in exceptions(matrix) if choice.diagonal_worse]
+    lines += [*tests(matrix), *missing(matrix)]
+    finding = next(
+        diagonal(matrix),
+        sentence("Losses of {model} by the loss that it is trained on", model=matrix.model),
+    )
     figure = figure_block(
         heat_map(matrix),
         finding,
@@ -68,7 +78,6 @@ def _section(matrix: LossMatrix, name: str, *, last: bool) -> PageSection:
 
 
 def _choices(matrix: LossMatrix) -> PageTable:
-    interval = f"{100 * matrix.confidence:g} %"
     return PageTable(
         (
             "Scored on",
@@ -76,7 +85,7 @@ def _choices(matrix: LossMatrix) -> PageTable:
             "Not significantly worse",
             "Mean",
             "Trained on the scored loss: excess",
-            interval,
+            _interval(matrix),
             "Excess in %",
             "Adjusted p",
         ),
@@ -93,7 +102,7 @@ def _choices(matrix: LossMatrix) -> PageTable:
 def _choice(choice: BestRow, *, tested: bool) -> tuple[Cell, ...]:
     if choice.best is None or choice.cell is None:
         return (Cell(choice.column), *[Cell("no value in every fold")], *[Cell(DASH)] * 6)
-    near = and_list([row.label for row in choice.near], most=4) or "none"
+    near = and_list([row.label for row in choice.near], most=3) or "none"
     return (
         Cell(choice.column),
         Cell(choice.best.label, strong=choice.best is choice.diagonal),
@@ -118,18 +127,28 @@ def _excess(cell: MatrixCell) -> tuple[Cell, ...]:
     if not math.isfinite(cell.excess):
         return (Cell(cell.reason or DASH), *[Cell(DASH)] * 3)
     test = cell.comparison
-    known = test is not None and test.reason is None
+    if test is None or test.reason is not None:
+        excess, limits = _alike(cell.excess)[0], "no interval"
+    else:
+        excess, low, high = _alike(cell.excess, test.low, test.high)
+        limits = f"{low} to {high}"
     return (
-        Cell(_two(cell.excess), cell.excess),
-        Cell(f"{_two(test.low)} to {_two(test.high)}" if known and test else "no interval"),
+        Cell(excess, cell.excess),
+        Cell(limits),
         Cell(percent(cell.percent), cell.percent),
         Cell(_p(cell.p_adjusted), cell.p_adjusted),
     )
 
 
-def _two(value: float) -> str:
-    """Two significant digits and a true minus sign."""
-    return str(sentence("{value:.2g}", value=value))
+def _alike(*values: float) -> list[str]:
+    """Numbers with the same decimals: two digits of the largest one."""
+    largest = max((abs(value) for value in values if math.isfinite(value)), default=0.0)
+    decimals = min(max(1 - math.floor(math.log10(largest)), 0), 8) if largest else 1
+    return [signed(value, decimals) for value in values]
+
+
+def _interval(matrix: LossMatrix) -> str:
+    return f"{100 * matrix.confidence:g} % interval"
 
 
 def _p(value: float) -> str:
@@ -208,7 +227,7 @@ def _all(matrix: LossMatrix) -> PageTable:
             "Mean",
             "Std",
             "Excess",
-            f"{100 * matrix.confidence:g} %",
+            _interval(matrix),
             "Excess in %",
             "Adjusted p",
         ),

@@ -26,6 +26,9 @@ from xentexp.inference import mean_interval, order_stability
 
 LEVEL_OF_FOLDS = 0.01
 
+MIN_ROWS = 50
+"""Rows of a segment from which its rate is shown, as in segment_bias."""
+
 
 def has_predictions(record: RunRecord) -> bool:
     """Whether some model has predictions."""
@@ -53,9 +56,9 @@ def few_events(record: RunRecord) -> Iterator[Issue]:
             "X301",
             False,
             sentence(
-                "Few events: {n:,} rows of class {label}; intervals are too narrow below about "
+                "Few events: {rows:,} rows of class {label}; intervals are too narrow below about "
                 "{limit}.",
-                n=n,
+                rows=n,
                 label=label,
                 limit=FEW_EVENTS,
             ),
@@ -95,11 +98,11 @@ def unstable_order(record: RunRecord) -> Iterator[Issue]:
                 False,
                 sentence(
                     "Other splits of the same rows change the order: {first} is better than "
-                    "{second} in {wins} of {n} repeats.",
+                    "{second} in {wins} of {repeats} repeats.",
                     first=pair.better,
                     second=pair.worse,
                     wins=pair.wins,
-                    n=n,
+                    repeats=n,
                 ),
                 (pair.better, pair.worse),
             )
@@ -112,13 +115,13 @@ def unstable_order(record: RunRecord) -> Iterator[Issue]:
             False,
             sentence(
                 "{models} cannot be told apart by {metric}; other rows may change their order. "
-                "{best} is better than {nearest} by {gap:.4f} ({confidence:.0%} interval {low:.4f} "
-                "to {high:.4f}).",
+                "{best} is better than {nearest} by {difference:.4f} ({confidence:.0%} interval "
+                "{low:.4f} to {high:.4f}).",
                 models=and_list([best, *standing.tied], most=4),
                 metric=standing.name,
                 best=best,
                 nearest=nearest,
-                gap=gap,
+                difference=gap,
                 low=low,
                 high=high,
                 confidence=standing.differences[nearest].confidence,
@@ -156,11 +159,11 @@ def nearly_equal(record: RunRecord) -> Iterator[Issue]:
                 "X303",
                 False,
                 sentence(
-                    "{best} and {model} are nearly equal (correlation {share:.4f} of their losses "
-                    "over the rows): " + consequence,
+                    "{best} and {model} are nearly equal (correlation {correlation:.4f} of their "
+                    "losses over the rows): " + consequence,
                     best=best,
                     model=name,
-                    share=share,
+                    correlation=share,
                 ),
                 (best, name),
             )
@@ -225,14 +228,15 @@ def fold_outlier(record: RunRecord) -> Iterator[Issue]:
         "X304",
         False,
         sentence(
-            where + " differs from the other folds for all models: mean {loss} {mean:.4f} ({n:,} "
-            "rows), and {other:.4f} in the others (z = {z:.1f}).",
+            where
+            + " differs from the other folds for all models: mean {loss} {fold_mean:.4f} ({rows:,} "
+            "rows), and {mean_of_others:.4f} in the others (z = {z:.1f}).",
             fold=fold.number,
             repeat=fold.repeat,
             loss=loss,
-            mean=of_fold,
-            other=of_others,
-            n=int(inside[i].sum()),
+            fold_mean=of_fold,
+            mean_of_others=of_others,
+            rows=int(inside[i].sum()),
             z=z,
         ),
     )
@@ -270,6 +274,58 @@ def _z(
 
 
 # -- segments and notes -----------------------------------------------------------------------
+
+
+def has_segments(record: RunRecord) -> bool:
+    """Whether segments were stored."""
+    return any(model.segments is not None for model in record.models)
+
+
+def small_segments(record: RunRecord) -> Iterator[Issue]:
+    """Segments with few rows, or without rows of a class."""
+    model = next((m for m in record.models if m.segments is not None), None)
+    if model is None or model.predictions is None:
+        return
+    assert model.segments is not None
+    sums = model.segments[model.segments["repeat"] == model.segments["repeat"].min()]
+    keys = ["column", "segment", "label", "class"]
+    table = sums.groupby(keys, sort=False)[["n_rows", "events"]].sum().reset_index()
+    classes = model.predictions.classes
+    small = table[table["n_rows"] < MIN_ROWS].drop_duplicates(["column", "segment"])
+    if len(small):
+        first = small.loc[small["n_rows"].idxmin()]
+        yield Issue(
+            "X305",
+            False,
+            sentence(
+                "{small_segments:,} of {segments:,} segments have fewer than {limit} rows (the "
+                "smallest: {column} = {label}, {rows:,} rows); their rates are not shown one by "
+                "one.",
+                small_segments=len(small),
+                segments=len(table.drop_duplicates(["column", "segment"])),
+                limit=MIN_ROWS,
+                column=first["column"],
+                label=first["label"],
+                rows=int(first["n_rows"]),
+            ),
+        )
+    large = table[table["n_rows"] >= MIN_ROWS]
+    empty = large[large["events"] == 0]
+    if len(empty):
+        first = empty.loc[empty["n_rows"].idxmax()]
+        yield Issue(
+            "X305",
+            False,
+            sentence(
+                "{column} = {label} has {rows:,} rows and none of class {event}"
+                + ("; {more:,} more segments lack a class." if len(empty) > 1 else "."),
+                column=first["column"],
+                label=first["label"],
+                rows=int(first["n_rows"]),
+                event=classes[int(first["class"])],
+                more=len(empty) - 1,
+            ),
+        )
 
 
 def interval_notes(record: RunRecord) -> Iterator[Issue]:

@@ -16,6 +16,7 @@ from xentexp.experiments._record import ModelRecord, Pooled, RunRecord, pooled
 from xentexp.losses import LOSSES
 from xentexp.metrics._evaluation import evaluate_checked
 from xentexp.metrics._registry import get_loss
+from xentexp.metrics.credit import score_bands
 
 N_TENTHS = 10
 
@@ -87,20 +88,17 @@ class Tenth:
 
 def tenths(rows: Pooled, k: int) -> list[Tenth]:
     """Tenths of the rows by the probability of class k; equal scores are in the same tenth."""
-    from scipy.stats import rankdata
-
     p = rows.proba[:, k]
-    number = np.floor((rankdata(-p) - 0.5) / len(p) * N_TENTHS).astype(np.intp)
     event = (rows.codes == k).astype(np.float64)
     weight = np.ones(len(p)) if rows.sample_weight is None else rows.sample_weight
-    found = []
-    for i in range(N_TENTHS):
-        place = np.flatnonzero((number == i) & (weight > 0.0))
-        if len(place):
-            w = weight[place]
-            rate, predicted = (float(np.average(x[place], weights=w)) for x in (event, p))
-            z = _z_of_bias(event[place], p[place], w, of_rows(rows.groups, place))
-            found.append(Tenth(i + 1, len(place), rate, predicted, z, place))
+    bands = score_bands(event, p, n_bands=N_TENTHS, labels=[0, 1], sample_weight=weight)
+    found, above = [], 0.0
+    for band in bands.bands:
+        number = int((above + band.n_rows / 2.0) / bands.n_rows * N_TENTHS) + 1
+        above += band.n_rows
+        place = np.flatnonzero((band.low <= p) & (p <= band.high) & (weight > 0.0))
+        z = _z_of_bias(event[place], p[place], weight[place], of_rows(rows.groups, place))
+        found.append(Tenth(number, len(place), band.rate, band.predicted, z, place))
     return found
 
 

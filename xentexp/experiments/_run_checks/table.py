@@ -128,7 +128,7 @@ _CHECKS = (
         "miscalibrated",
         "Whether probabilities differ from the rates. It is a problem if a tenth of the scores is "
         "off by a quarter of the rate of the class (or of the others, if these are fewer), or if "
-        "recalibration would save 1% of the log loss.",
+        "recalibration would lower the log loss by 1%.",
         "Two tests for each model, each at 0.5%: the mean probability against the rate in each "
         "tenth of the scores (two-sided z test, Bonferroni), and the parametric test of `decompose`"
         " (a line in the log-odds for two classes, a temperature and biases for more).",
@@ -182,6 +182,14 @@ _CHECKS = (
         is_test=True,
     ),
     Check(
+        "X305",
+        "small_segments",
+        "Whether segments of the columns have few rows, or no rows of a class.",
+        "A rule: fewer than 50 rows, or 50 rows and none of the class.",
+        comparison.small_segments,
+        comparison.has_segments,
+    ),
+    Check(
         "X306",
         "interval_notes",
         "Whether intervals are less reliable because of few rows, groups, periods or weights.",
@@ -221,16 +229,17 @@ CHECKS = {check.code: check for check in _CHECKS}
 
 def shown_checks(record: RunRecord, muted: Sequence[str] = ()) -> list[Check]:
     """Checks that apply to a run and are not muted; the codes of the muted ones must exist."""
-    for code in muted:
-        if code not in CHECKS:
-            raise unknown_name("check", code, CHECKS, hint=_near(code))
-    return [c for c in CHECKS.values() if c.code not in muted and c.applies(record)]
+    hidden = {check_of(code).code for code in muted}
+    return [c for c in CHECKS.values() if c.code not in hidden and c.applies(record)]
 
 
-def _near(code: str) -> str | None:
-    """The code of a check whose name was written instead of it."""
+def check_of(code: str) -> Check:
+    """Check of a code; the error names near codes, or the code of a name."""
+    if code in CHECKS:
+        return CHECKS[code]
     names = {check.name: check.code for check in CHECKS.values()}
-    return f"write its code {names[code]}" if code in names else None
+    hint = f"write its code {names[code]}" if code in names else None
+    raise unknown_name("check", code, CHECKS, hint=hint)
 
 
 def run_checks(record: RunRecord, muted: Sequence[str] = ()) -> list[Issue]:

@@ -20,7 +20,10 @@ from xentexp.experiments._results import (
     ExperimentResult,
     all_curves,
     all_trials,
+    importance_table,
     searched_for,
+    segments_table,
+    train_values,
 )
 from xentexp.experiments._tracking.aliases import ALIASES
 
@@ -157,6 +160,7 @@ def candidate_items(
     steps = all_curves(candidate_result)
     if len(steps):
         yield Parquet("curves/curves.parquet", steps)
+    yield from _explanation_items(candidate_result)
     tested = {} if candidate_result.test is None else candidate_result.test.values
     for section, scores in (("regret", candidate_result.regret()), ("test", tested)):
         for name, value in scores.items():
@@ -175,15 +179,37 @@ def candidate_items(
 TRAINED = "xentexp.trained_on"
 """Tag of a model that is trained on a loss: JSON with fields of a ModelRecord."""
 
+
+def _explanation_items(candidate_result: CandidateResult) -> Iterator[Item]:
+    importance, segments = importance_table(candidate_result), segments_table(candidate_result)
+    if importance is not None:
+        yield Parquet(IMPORTANCE, importance)
+    if segments is not None:
+        yield Parquet(SEGMENTS, segments)
+    if seconds := sum(p.explain_seconds for p in candidate_result.predictions):
+        yield LoggedMetric("time/explain_seconds", seconds)
+
+
+IMPORTANCE, SEGMENTS = "explanations/importance.parquet", "explanations/segments.parquet"
+"""Tables of `xentexp.experiments._explain` of a model in its run."""
+
 SCORES = "scores.parquet"
 """Table of all values of losses and metrics: of a model in its run, of all in the parent run."""
 
+TRAIN = "train"
+"""Section of that table: the loss of a sample of the training rows of each fold."""
+
 
 def scores_table(candidate_result: CandidateResult) -> pd.DataFrame:
-    """Value by section, loss or metric and, in the section fold, by repeat and fold."""
+    """Value by section, loss or metric and, in fold and train, by repeat and fold."""
+    by_fold = {
+        "fold": candidate_result.fold_values(),
+        TRAIN: train_values(candidate_result),
+    }
     rows: list[tuple[str, str, int | None, int | None, float]] = [
-        ("fold", name, prediction.fold.repeat, prediction.fold.number, value)
-        for name, values in candidate_result.fold_values().items()
+        (section, name, prediction.fold.repeat, prediction.fold.number, value)
+        for section, by_name in by_fold.items()
+        for name, values in by_name.items()
         for prediction, value in zip(candidate_result.predictions, values, strict=True)
     ]
     test = candidate_result.test

@@ -25,7 +25,7 @@ from xentexp.experiments._tracking import Binary, Item, LoggedMetric
 def matrix_section(study: Study, result: ExperimentResult) -> Section | None:
     """Matrix of each model and its figures; None with fewer than two training losses."""
     models = [model_record(item, study.dataset) for item in result.candidate_results]
-    matrices = matrices_of(models, shown=study.shown, losses=study.losses)
+    matrices = matrices_of(models, study.shown)
     if not matrices:
         return None
     cells = [record for matrix in matrices for record in matrix.to_records()]
