@@ -523,8 +523,8 @@ def _ratio_blocks(record: RunRecord, rows: _Rows) -> list[Block]:
     curves = {ratio: _curve(rows, float(ratio), 1.0) for ratio in _RATIOS}
     lines = tuple((Cell(f"{ratio} : 1"), *_cutoff_cells(curves[ratio])) for ratio in _RATIOS)
     start = (
-        f"No costs are set (dataset.cost=). If a miss costs {_MIDDLE} times as much as a false "
-        f"alarm: "
+        f"No costs are set (dataset.cost=); as an example, a miss costs {_MIDDLE} times as much as "
+        f"a false alarm. "
     )
     return [
         _cutoff_sentence(start, rows.name, curves[_MIDDLE]),
@@ -640,12 +640,12 @@ def stability_table(record: RunRecord) -> PageTable | None:
     for rows in models:
         folds = rows.pooled.folds
         numbers = [int(number) for number in np.unique(folds[rows.first])]
+        if len(numbers) < 2:
+            return None
         found = {
             number: _shift(rows, folds == number, folds == numbers[0] if in_time else rows.first)
             for number in numbers[1 if in_time else 0 :]
         }
-        if len(numbers) < 2:
-            return None
         worst = max(found, key=lambda number: found[number].value)
         result = found[worst]
         lines.append(
