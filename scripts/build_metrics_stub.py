@@ -49,6 +49,7 @@ HEADER = '''"""{doc}"""
 import numpy as np
 
 from xentexp.losses._base import MetricProperties as MetricProperties
+from xentexp.metrics import credit as credit
 from xentexp.metrics._base import DatasetMetric as DatasetMetric
 from xentexp.metrics._evaluation import Evaluation as Evaluation
 from xentexp.metrics._metric_input import MetricInput as MetricInput

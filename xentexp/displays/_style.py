@@ -35,6 +35,15 @@ VARIABLES = {
 }
 """CSS variable of each colour on a page, which has a light and a dark theme."""
 
+_UNUSED = [
+    re.compile(r"<!--.*?-->\s*", re.DOTALL),
+    re.compile(r' id="[A-Za-z0-9.]+_\d+"'),  # of groups, which nothing refers to
+    re.compile(r' transform="rotate\(-0 [^"]*"'),
+    re.compile(r"font-family: [^;\"]*; "),  # the page sets the font
+    re.compile(r"^ +| *\n(?=[\"zL])", re.MULTILINE),
+]
+"""Parts of an SVG that a page does not need: more than half of it."""
+
 _PX = 1.0 / 96.0  # inches
 TEXT, SMALL = 9.0, 8.25
 """Sizes of text in points: 12 and 11 pixels."""
@@ -177,6 +186,8 @@ def to_svg(figure: Figure, title: str, *, themed: bool = False) -> str:
         text = re.sub(r"<title>.*?</title>\s*", "", text, count=1, flags=re.DOTALL)
         for colour, variable in VARIABLES.items():
             text = text.replace(colour, f"var({variable})")
+        for unused in _UNUSED:
+            text = unused.sub("", text)
     return text
 
 

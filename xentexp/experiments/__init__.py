@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from xentexp.experiments._compare import run_experiment as run_experiment
+    from xentexp.experiments._explain import Explain as Explain
     from xentexp.experiments._folds import CrossValidation as CrossValidation
     from xentexp.experiments._leaderboard import Leaderboard as Leaderboard
     from xentexp.experiments._models import EncodedLabels as EncodedLabels
@@ -42,6 +43,7 @@ __all__ = [
     "Dataset",
     "EncodedLabels",
     "ExperimentResult",
+    "Explain",
     "Leaderboard",
     "TextCategories",
     "load_dataset",
@@ -58,6 +60,7 @@ _MODULE_OF = {
     "Dataset": "datasets",
     "EncodedLabels": "_models",
     "ExperimentResult": "_results",
+    "Explain": "_explain",
     "Leaderboard": "_leaderboard",
     "TextCategories": "_models",
     "load_dataset": "datasets",

@@ -10,6 +10,7 @@ from typing import Any
 
 from xentexp._inputs.options import check_n_jobs
 from xentexp.errors import InputError
+from xentexp.experiments._explain import Explain, make_plan
 from xentexp.experiments._fitting import FoldPrediction, fit_all
 from xentexp.experiments._folds import (
     CrossValidation,
@@ -35,6 +36,7 @@ def run_experiment(
     losses: str | Loss | Sequence[str | Loss] | None = None,
     metrics: str | DatasetMetric | Sequence[str | DatasetMetric] | None = None,
     primary: str | Metric = "categorical_crossentropy",
+    explain: Explain | None = None,
     n_jobs: int = 1,
     on_fold: Callable[[str], None] | None = None,
     on_result: Callable[[CandidateResult], None] | None = None,
@@ -67,6 +69,10 @@ def run_experiment(
         calibration errors, slope and intercept. Pass ``[]`` for none.
     primary : str, Loss or DatasetMetric, default="categorical_crossentropy"
         Loss or metric that ranks the candidates. It must be among those that are computed.
+    explain : Explain, default=None
+        What to compute beside each fit: the importance of the features and the bias in segments
+        of the rows. It is stored as `explanation` of each prediction of a fold. By default
+        nothing.
     n_jobs : int, default=1
         Number of fits that run in parallel; -1 uses all cores. It does not change the result.
     on_fold : callable, default=None
@@ -123,6 +129,8 @@ def run_experiment(
     first = get_metric(primary).name
     measures = choose_measures(dataset, losses, metrics, first)
     check_weights(dataset, folds)
+    loss = next((loss for loss in measures.losses or () if loss.name == first), get_metric(first))
+    plan = make_plan(dataset, explain, loss, len(folds))
     fitted = list(folds)
     if dataset.test is not None and dataset.test.y is not None:
         fitted.append(fold_of_test_set(dataset, folds))
@@ -131,6 +139,7 @@ def run_experiment(
         [(candidate.estimator, fold, candidate.variants) for candidate, fold in jobs],
         dataset,
         n_jobs=n_jobs,
+        plan=plan,
     )
     by_candidate: dict[str, dict[int, FoldPrediction]] = {c.name: {} for c in candidates}
     candidate_results: dict[str, list[CandidateResult]] = {}

@@ -19,6 +19,7 @@ from sklearn.utils.parallel import Parallel, delayed
 
 from xentexp._numerics import FloatArray
 from xentexp.errors import InputError
+from xentexp.experiments._explain import Explanation, Plan, explain_fold, explain_variant
 from xentexp.experiments._folds import Fold, Rows
 from xentexp.experiments.datasets import Dataset
 from xentexp.scorers import predict
@@ -47,6 +48,12 @@ class FoldPrediction:
     variants: Mapping[str, FoldPrediction] = field(default_factory=dict)  # of the same fit, by name
     trials: tuple[dict[str, Any], ...] = ()  # `trials_` of a TunedClassifier
     best_trial: int | None = None
+    explanation: Explanation | None = None
+
+    @property
+    def explain_seconds(self) -> float:
+        """Time of the explanation."""
+        return 0.0 if self.explanation is None else self.explanation.seconds
 
 
 def fit_all(
@@ -54,11 +61,12 @@ def fit_all(
     dataset: Dataset,
     *,
     n_jobs: int,
+    plan: Plan | None = None,
 ) -> Generator[tuple[int, FoldPrediction]]:
     """Run each job; yield its index and result as soon as it is complete, in any order."""
     remaining = dict(enumerate(jobs))
     try:
-        for number, prediction in _parallel(dict(remaining), dataset, n_jobs):
+        for number, prediction in _parallel(dict(remaining), dataset, plan, n_jobs):
             del remaining[number]
             yield number, prediction
         return
@@ -67,7 +75,7 @@ def fit_all(
     # It is unknown which fit crashed the process: run each remaining one in its own process.
     for number, job in list(remaining.items()):
         try:
-            yield from _parallel({number: job}, dataset, 2)
+            yield from _parallel({number: job}, dataset, plan, 2)
         except TerminatedWorkerError:
             yield (
                 number,
@@ -78,12 +86,12 @@ def fit_all(
 
 
 def _parallel(
-    jobs: dict[int, Job], dataset: Dataset, n_jobs: int
+    jobs: dict[int, Job], dataset: Dataset, plan: Plan | None, n_jobs: int
 ) -> Generator[tuple[int, FoldPrediction]]:
     workers = min(joblib.effective_n_jobs(n_jobs), max(len(jobs), 1 if n_jobs == 1 else 2))
     # Those of scikit-learn pass its configuration, such as metadata routing, to the processes.
     fits = Parallel(n_jobs=workers, return_as="generator_unordered", max_nbytes=None)(
-        delayed(_fit_predict)(number, job, dataset) for number, job in jobs.items()
+        delayed(_fit_predict)(number, job, dataset, plan) for number, job in jobs.items()
     )
     try:
         yield from fits
@@ -93,12 +101,14 @@ def _parallel(
             fits.close()
 
 
-def _fit_predict(number: int, job: Job, dataset: Dataset) -> tuple[int, FoldPrediction]:
+def _fit_predict(
+    number: int, job: Job, dataset: Dataset, plan: Plan | None
+) -> tuple[int, FoldPrediction]:
     estimator, fold, settings = job
     X = dataset.X
     if fold.of_test_set:
         assert dataset.test is not None
-        X = dataset.test.X
+        X, plan = dataset.test.X, None
     started = time()
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
@@ -116,11 +126,20 @@ def _fit_predict(number: int, job: Job, dataset: Dataset) -> tuple[int, FoldPred
                 return FoldPrediction(fold, proba, decision, started, fit_seconds, seconds)
 
             prediction = predict_test_part()
+            if plan is not None:
+                scores = (prediction.proba, prediction.decision)
+                explanation = explain_fold(model, fold, dataset, scores, plan)
+                prediction = replace(prediction, explanation=explanation)
             curve = getattr(_final_classifier(model), "learning_curve_", None)
             variants = {}
             for name, parameters in settings.items():
                 model.set_params(**parameters)
-                variants[name] = predict_test_part()
+                variant = predict_test_part()
+                if plan is not None:
+                    scores = (variant.proba, variant.decision)
+                    explanation = explain_variant(fold, dataset, scores, plan)
+                    variant = replace(variant, explanation=explanation)
+                variants[name] = variant
         except Exception as error:  # a candidate may fail in any way
             kind = "" if type(error) is InputError else f"{type(error).__name__}: "
             message = f"{kind}{error}".strip().split("\n")[0]
@@ -132,6 +151,8 @@ def _fit_predict(number: int, job: Job, dataset: Dataset) -> tuple[int, FoldPred
                 trials=tuple(getattr(model, "trials_", ())),
             )
     messages = {f"{w.category.__name__}: {str(w.message).strip().splitlines()[0]}" for w in caught}
+    if prediction.explanation is not None:
+        messages.update(prediction.explanation.errors)
     prediction = replace(
         prediction, warnings=tuple(sorted(messages)), curve=curve, variants=variants
     )

@@ -1,11 +1,11 @@
 """Predictions of the test rows of folds: what every score is computed from, and how it is stored.
 
 The file is Parquet, without pickle. Columns: ``row``, ``repeat``, ``fold``, ``y`` and, where they
-exist, ``sample_weight``, ``group``, ``time``, ``proba_<class>``, ``decision`` or
+exist, ``sample_weight``, ``group``, ``time``, ``amount``, ``proba_<class>``, ``decision`` or
 ``decision_<class>``. Its metadata has the key ``xentexp``: JSON with the version of the layout, the
-data set, the classes, and size and class frequencies of the training part of each fold. Readers
-ignore keys that they do not know, so that later versions can add some. Other tables of a fold go to
-files of their own with the columns ``repeat`` and ``fold``.
+data set, the classes, the cost matrix if there is one, and size and class frequencies of the
+training part of each fold. Readers ignore keys that they do not know, so that later versions can
+add some. Other tables of a fold go to files of their own with the columns ``repeat`` and ``fold``.
 """
 
 from __future__ import annotations
@@ -51,6 +51,7 @@ class PredictedFold:
     sample_weight: FloatArray | None = None
     groups: Rows | None = None
     time: Rows | None = None  # rank of the time of each row, for folds in time order
+    amount: FloatArray | None = None  # that multiplies the costs of each row
 
     def weights(self) -> FloatArray:
         """Weight of each row; 1 if there are no weights."""
@@ -67,6 +68,7 @@ class Predictions:
     ordered: bool
     folds: tuple[PredictedFold, ...]
     version: int = VERSION
+    cost: tuple[tuple[float, ...], ...] | None = None  # by true class and decision
 
     def checked(self, fold: PredictedFold) -> CheckedInput:
         """Input of losses and metrics for one fold."""
@@ -109,6 +111,7 @@ class Predictions:
                 "sample_weight": fold.sample_weight,
                 "group": fold.groups,
                 "time": fold.time,
+                "amount": fold.amount,
             }
             columns: dict[str, Any] = {
                 "row": fold.rows,
@@ -134,6 +137,7 @@ class Predictions:
             "digest": self.digest,
             "classes": list(self.classes),
             "ordered": self.ordered,
+            **({} if self.cost is None else {"cost": self.cost}),
             "folds": [
                 {"repeat": f.repeat, "fold": f.number, "n_train": f.n_train, "prior": f.prior}
                 for f in self.folds
@@ -150,6 +154,7 @@ def of_candidate(predictions: Sequence[FoldPrediction], dataset: Dataset) -> Pre
     for prediction in predictions:
         fold = prediction.fold
         y, weight = rows_of_test(fold, dataset)
+        amount = None if fold.of_test_set else dataset.amount
         folds.append(
             PredictedFold(
                 fold.repeat,
@@ -163,10 +168,16 @@ def of_candidate(predictions: Sequence[FoldPrediction], dataset: Dataset) -> Pre
                 weight,
                 fold.test_groups,
                 fold.test_time,
+                None if amount is None else amount[fold.test],
             )
         )
     return Predictions(
-        dataset.name, dataset.digest, dataset.classes, dataset.card.ordered, tuple(folds)
+        dataset.name,
+        dataset.digest,
+        dataset.classes,
+        dataset.card.ordered,
+        tuple(folds),
+        cost=dataset.cost,
     )
 
 
@@ -204,7 +215,7 @@ def read_predictions(path: Path, *, dataset: str, digest: str, ordered: bool) ->
                 part["y"].to_numpy(),
                 _scores(part, "proba", classes),
                 _scores(part, "decision", classes),
-                *(_column(part, name) for name in ("sample_weight", "group", "time")),
+                *(_column(part, name) for name in ("sample_weight", "group", "time", "amount")),
             )
         )
     return Predictions(
@@ -214,6 +225,7 @@ def read_predictions(path: Path, *, dataset: str, digest: str, ordered: bool) ->
         about.get("ordered", ordered),
         tuple(folds),
         version,
+        tuple(map(tuple, about["cost"])) if "cost" in about else None,
     )
 
 

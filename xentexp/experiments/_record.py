@@ -11,12 +11,22 @@ import pandas as pd
 
 from xentexp._safe_text import without_secrets
 from xentexp.errors import InputError
+from xentexp.experiments._formatting import dotted
 from xentexp.experiments._json_values import decoded, encoded
 from xentexp.experiments._leaderboard import Leaderboard, Row
 from xentexp.experiments._predictions import Predictions
-from xentexp.experiments._results import CandidateResult, ExperimentResult, all_curves, out_of_fold
+from xentexp.experiments._results import (
+    CandidateResult,
+    ExperimentResult,
+    all_curves,
+    all_trials,
+    importance_table,
+    out_of_fold,
+    segments_table,
+    train_values,
+)
 from xentexp.experiments._uncertainty import Uncertainty
-from xentexp.experiments.datasets import Finding
+from xentexp.experiments.datasets import Dataset, Finding
 
 VERSION = 1
 """Version of the stored description of a run."""
@@ -77,8 +87,8 @@ class ModelRecord:
     importance: pd.DataFrame | None = None  # see experiments._explain
     segments: pd.DataFrame | None = None  # see experiments._explain
     curves: pd.DataFrame | None = None  # fold, part, loss, step, value
-    trials: pd.DataFrame | None = None  # of its hyperparameter search
-    space: Mapping[str, Any] | None = None  # that was searched
+    trials: pd.DataFrame | None = None  # of its hyperparameter search, see _results.all_trials
+    space: Mapping[str, Any] | None = None  # that was searched, by column of `trials`
     family: str | None = None  # model, if it is trained on several losses
     trained_on: str | None = None  # label of its training loss
     trained_column: str | None = None  # loss that equals the training loss
@@ -133,6 +143,7 @@ class Pooled:
     sample_weight: np.ndarray[Any, Any] | None
     groups: np.ndarray[Any, Any] | None
     time: np.ndarray[Any, Any] | None
+    amount: np.ndarray[Any, Any] | None = None  # that multiplies the costs of a row
 
 
 def pooled(predictions: Predictions) -> Pooled:
@@ -156,6 +167,7 @@ def pooled(predictions: Predictions) -> Pooled:
         sample_weight=joined("sample_weight"),
         groups=joined("groups"),
         time=joined("time"),
+        amount=joined("amount"),
     )
 
 
@@ -170,20 +182,21 @@ def record_of(
     """Record of a result; without `started`, the time of its first fit is its start."""
     board = result.leaderboard(about.shown)
     by_name = {item.candidate.name: item for item in result.candidate_results}
-    models = [_model(by_name[row.model], result) for row in board.ranked()]
+    models = [model_record(by_name[row.model], result.dataset) for row in board.ranked()]
     if started is None:
         fits = (p.started for item in result.candidate_results for p in item.predictions)
         started = min(fits, default=0.0)
     return RunRecord(about, tuple(models), board, run_id, without_secrets(store), started)
 
 
-def _model(item: CandidateResult, result: ExperimentResult) -> ModelRecord:
+def model_record(item: CandidateResult, dataset: Dataset) -> ModelRecord:
+    """Record of a candidate of a result."""
     candidate = item.candidate
     trained = candidate.trained_on
-    curves = all_curves(item)
+    curves, trials = all_curves(item), all_trials(item)
     return ModelRecord(
         name=candidate.name,
-        predictions=out_of_fold(item, result.dataset),
+        predictions=out_of_fold(item, dataset),
         fold_values=item.fold_values(),
         fit_seconds=item.fit_seconds,
         predict_seconds=sum(prediction.predict_seconds for prediction in item.predictions),
@@ -193,7 +206,14 @@ def _model(item: CandidateResult, result: ExperimentResult) -> ModelRecord:
             f"{count} of {len(item.predictions)} folds: {message}"
             for message, count in item.warnings.items()
         ),
+        train_values=train_values(item),
+        importance=importance_table(item),
+        segments=segments_table(item),
         curves=curves if len(curves) else None,
+        trials=trials if len(trials) else None,
+        space=None
+        if trials.empty
+        else {dotted(name): dimension for name, dimension in candidate.estimator.space.items()},
         family=candidate.family,
         trained_on=None if trained is None else trained.label,
         trained_column=None if trained is None or not trained.plain else trained.loss.name,

@@ -11,9 +11,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from xentexp.experiments._explain import Explanation
 from xentexp.experiments._fitting import FoldPrediction
 from xentexp.experiments._folds import Fold
-from xentexp.experiments._formatting import counted
+from xentexp.experiments._formatting import counted, dotted, setting
 from xentexp.experiments._leaderboard import SHOWN, Leaderboard, Row
 from xentexp.experiments._predictions import Predictions, of_candidate
 from xentexp.experiments._uncertainty import Uncertainty, assess
@@ -21,7 +22,7 @@ from xentexp.experiments.datasets import Dataset
 from xentexp.losses import Loss
 from xentexp.metrics._base import Metric
 from xentexp.metrics._evaluation import Evaluation
-from xentexp.metrics._registry import get_metrics
+from xentexp.metrics._registry import get_metric, get_metrics
 from xentexp.metrics._running_sums import LossState
 
 
@@ -440,3 +441,60 @@ def all_curves(candidate_result: CandidateResult) -> pd.DataFrame:
         for step, value in enumerate(values)
     ]
     return pd.DataFrame(rows, columns=["fold", "part", "loss", "step", "value"])
+
+
+def searched_for(candidate_result: CandidateResult) -> str:
+    """Name of the loss or metric that the search of a candidate optimizes."""
+    return get_metric(candidate_result.candidate.estimator.loss).name
+
+
+def all_trials(candidate_result: CandidateResult) -> pd.DataFrame:
+    """Table of all trials of the searches of a candidate, one per row; empty without any."""
+    if not any(prediction.trials for prediction in candidate_result.predictions):
+        return pd.DataFrame()
+    loss = searched_for(candidate_result)
+    return pd.DataFrame(
+        [
+            {
+                "repeat": prediction.fold.repeat,
+                "fold": prediction.fold.number,
+                "trial": trial["number"],
+                "chosen": trial["number"] == prediction.best_trial,
+                f"tune/{loss}": trial["value"],
+                **{dotted(name): setting(value) for name, value in trial["params"].items()},
+                "seconds": round(trial["seconds"], 3),
+                "error": trial["error"],
+            }
+            for prediction in candidate_result.predictions
+            for trial in prediction.trials
+        ]
+    )
+
+
+def importance_table(candidate_result: CandidateResult) -> pd.DataFrame | None:
+    """Increases of the loss by permuted features, of all folds; see `_explain`."""
+    return _of_folds([_explanation(p).importance for p in candidate_result.predictions])
+
+
+def segments_table(candidate_result: CandidateResult) -> pd.DataFrame | None:
+    """Sums of segments, of all folds; see `_explain`."""
+    return _of_folds([_explanation(p).segments for p in candidate_result.predictions])
+
+
+def train_values(candidate_result: CandidateResult) -> dict[str, list[float]]:
+    """Mean loss of a sample of the training rows of each fold, by name; empty without one."""
+    explanations = [_explanation(p) for p in candidate_result.predictions]
+    names = [e.loss_name for e in explanations if e.train_loss is not None]
+    if not names or names[0] is None:
+        return {}
+    losses = [np.nan if e.train_loss is None else e.train_loss for e in explanations]
+    return {names[0]: losses}
+
+
+def _explanation(prediction: FoldPrediction) -> Explanation:
+    return prediction.explanation or Explanation()
+
+
+def _of_folds(tables: list[pd.DataFrame | None]) -> pd.DataFrame | None:
+    known = [table for table in tables if table is not None]
+    return pd.concat(known, ignore_index=True) if known else None

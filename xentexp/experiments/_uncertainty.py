@@ -85,6 +85,7 @@ class Uncertainty:
     answer: str
     rule: str
     warnings: tuple[str, ...] = ()
+    correlations: Mapping[str, float] = field(default_factory=dict)  # of row losses with the best's
 
     def model(self, name: str) -> ModelUncertainty | None:
         """Intervals of a model; None if it has none."""
@@ -115,6 +116,7 @@ class Uncertainty:
             equivalence=equivalent,
             answer=answer_of(standing, equivalent),
             rule=rule_of(standing),
+            correlations={},
         )
 
     def to_record(self) -> dict[str, Any]:
@@ -177,6 +179,7 @@ def assess(
     }
     standings = {n: _standing(n, levels, differences, best.get(n), constant) for n in measures}
     standing = standings[name]
+    correlations = sample.correlations(standing, by_name)
     default = margin is None
     margin, equivalent = _practical(standing, margin)
     return Uncertainty(
@@ -191,7 +194,8 @@ def assess(
         equivalence=equivalent,
         answer=answer_of(standing, equivalent, default_margin=default),
         rule=rule_of(standing),
-        warnings=(*missing, *sample.warnings(standing, by_name)),
+        warnings=(*missing, *sample.warnings(standing, correlations)),
+        correlations=correlations,
     )
 
 
@@ -400,13 +404,20 @@ class _Sample:
             reason=reason,
         )
 
-    def warnings(self, standing: Standing, models: Mapping[str, _Scored]) -> Iterator[str]:
+    def correlations(self, standing: Standing, models: Mapping[str, _Scored]) -> dict[str, float]:
+        """Correlation of the losses of each model over the rows with those of the best."""
+        if standing.best is None:
+            return {}
+        best = models[standing.best]
+        found = {m: self._correlation(best, models[m], standing.name) for m in standing.rivals()}
+        return {model: value for model, value in found.items() if not math.isnan(value)}
+
+    def warnings(self, standing: Standing, correlations: Mapping[str, float]) -> Iterator[str]:
         """What makes the intervals less reliable, and what the answer does not say."""
         best = standing.best
         if best is None:
             return
-        for model in standing.rivals():
-            share = self._correlation(models[best], models[model], standing.name)
+        for model, share in correlations.items():
             if share >= NEARLY_EQUAL:
                 consequence = (
                     "intervals over only the rows are too narrow for such models"

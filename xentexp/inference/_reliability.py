@@ -9,12 +9,11 @@ from numpy.typing import ArrayLike
 
 from xentexp._inputs.asarray import to_numeric
 from xentexp._inputs.options import check_integer
-from xentexp._inputs.read import read
 from xentexp._numerics import FloatArray
 from xentexp.errors import InputError
 from xentexp.inference._checks import check_confidence, random_generator
 from xentexp.inference._isotonic import fit_isotonic, pool
-from xentexp.metrics._metric_input import MetricInput
+from xentexp.metrics._two_classes import two_classes
 
 _N_POINTS = 101
 
@@ -140,27 +139,14 @@ def reliability_band(
     for name, value, low in (("n_draws", n_draws, 1), ("max_rows", max_rows, 1)):
         check_integer(name, value, low)
     rng = random_generator(random_state)
-    checked = read(y_true, y_pred, labels=labels, sample_weight=sample_weight)
-    if y_true is None or not checked.one_hot:
-        raise InputError(
-            "y_true must have one true class in each row; got distributions or None; pass labels "
-            "or one-hot rows"
-        )
-    if checked.n_classes != 2:
-        raise InputError(
-            f"reliability_band is for two classes; there are {checked.n_classes}; pass the "
-            f"probability of one class and labels of whether a row has it"
-        )
-    data = MetricInput(checked)
-    weight = np.ones(len(data.index)) if data.weight is None else data.weight
-    kept = np.flatnonzero(weight > 0.0)
-    if len(kept) > max_rows:
-        kept = np.sort(rng.choice(kept, max_rows, replace=False))
-    rows = pool(
-        data.proba_by_class[1][kept],
-        data.index[kept],
-        None if data.weight is None else weight[kept],
+    data = two_classes(
+        "reliability_band", y_true, y_pred, labels=labels, sample_weight=sample_weight
     )
+    chosen = np.arange(len(data.score))
+    if len(chosen) > max_rows:
+        chosen = np.sort(rng.choice(len(chosen), max_rows, replace=False))
+    weight = None if data.weight is None else data.weight[chosen]
+    rows = pool(data.score[chosen], data.event[chosen].astype(np.intp), weight)
     m = len(rows.proba)
     curve = fit_isotonic(rows.second, rows.weight)
     drawn = np.stack(
@@ -180,7 +166,7 @@ def reliability_band(
         high=np.interp(at, rows.proba, high, left=np.nan, right=np.nan),
         outside=float(rows.weight @ outside / rows.weight.sum()),
         confidence=float(confidence),
-        n_rows=len(kept),
+        n_rows=len(chosen),
         n_draws=int(n_draws),
     )
 

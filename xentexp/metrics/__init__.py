@@ -20,6 +20,7 @@ from xentexp.metrics import _calibration as _calibration
 from xentexp.metrics import _ranking as _ranking
 from xentexp.metrics import _skill as _skill
 from xentexp.metrics import _threshold as _threshold
+from xentexp.metrics import credit as credit
 from xentexp.metrics._base import DatasetMetric
 from xentexp.metrics._evaluation import Evaluation, evaluate
 from xentexp.metrics._functions import function_of, missing_name

@@ -21,6 +21,7 @@ from numpy.typing import ArrayLike, NDArray
 from xentexp._inputs.options import ClassWeight
 from xentexp.losses import Loss
 from xentexp.losses._base import MetricProperties as MetricProperties
+from xentexp.metrics import credit as credit
 from xentexp.metrics._base import DatasetMetric as DatasetMetric
 from xentexp.metrics._base import Metric
 from xentexp.metrics._evaluation import Evaluation as Evaluation

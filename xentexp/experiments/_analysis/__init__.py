@@ -17,20 +17,23 @@ from xentexp.experiments._analysis.cells import (
     BestRow,
     Calibration,
     Cell,
+    Change,
     LossMatrix,
     Trained,
     calibration_of,
     trained_from,
 )
-from xentexp.experiments._analysis.loss_matrix import build_matrices
+from xentexp.experiments._analysis.loss_matrix import build_matrices, matrices_of
 
 __all__ = [
     "BestRow",
     "Calibration",
     "Cell",
+    "Change",
     "LossMatrix",
     "Trained",
     "build_matrices",
     "calibration_of",
+    "matrices_of",
     "trained_from",
 ]

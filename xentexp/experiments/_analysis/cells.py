@@ -11,10 +11,9 @@ import numpy as np
 import pandas as pd
 
 from xentexp.errors import unknown_name
-from xentexp.experiments._folds import rows_of_test
 from xentexp.experiments._formatting import finite_or_none
-from xentexp.experiments._results import CandidateResult
-from xentexp.experiments.datasets import Dataset
+from xentexp.experiments._predictions import Predictions
+from xentexp.experiments._record import ModelRecord
 from xentexp.inference._comparison import Comparison
 from xentexp.metrics import expected_calibration_error
 
@@ -45,7 +44,22 @@ class BestRow:
     cell: Cell | None
     diagonal: Trained | None  # row trained on the column's loss
     diagonal_cell: Cell | None
-    near: tuple[Trained, ...]  # rows that are not significantly worse than the best
+    near: tuple[Trained, ...]  # rows that are not significantly worse than the best, best first
+
+    @property
+    def diagonal_worse(self) -> bool:
+        """Whether the row trained on the column's loss is significantly worse than the best."""
+        return self.diagonal_cell is not None and self.diagonal_cell.worse
+
+
+@dataclass(frozen=True)
+class Change:
+    """Difference of one column between a row with corrected probabilities and the same without."""
+
+    column: str
+    difference: float  # of the excess over the best; below 0 if the corrected row is better
+    p_adjusted: float  # p-value after Holm's adjustment over all changes of the matrix
+    significant: bool
 
 
 @dataclass(frozen=True)
@@ -56,6 +70,7 @@ class LossMatrix:
     rows: tuple[Trained, ...]  # a corrected row follows the row that it corrects
     columns: tuple[str, ...]  # losses scored on, without `repeated`
     cells: tuple[tuple[Cell, ...], ...]  # by row, then by column
+    changes: Mapping[int, tuple[Change, ...]]  # by corrected row: columns with values in both rows
     repeated: Mapping[str, str]  # omitted column -> column with the same values
     n_folds: int  # folds times repeats
     n_tests: int  # family of Holm's adjustment: all tested cells of the matrix
@@ -69,7 +84,7 @@ class LossMatrix:
         return [cells[place] for cells in self.cells]
 
     def pairs(self) -> list[tuple[int, int]]:
-        """Row indices before and after the correction by the inverse link."""
+        """Row indices of uncorrected and corrected probabilities of the same fits."""
         plain = {row.loss: place for place, row in enumerate(self.rows) if not row.corrected}
         return [
             (plain[row.loss], place)
@@ -87,17 +102,18 @@ class LossMatrix:
         diagonal = [place for place, cell in enumerate(cells) if cell.diagonal]
         diagonal.sort(key=lambda place: math.inf if (x := cells[place].excess) != x else x)
         near = [
-            row
-            for row, cell in zip(self.rows, cells, strict=True)
-            if cell.best or cell.p_adjusted >= self.alpha
+            place
+            for place, cell in enumerate(cells)
+            if place != best and (cell.best or cell.p_adjusted >= self.alpha)
         ]
+        near.sort(key=lambda place: cells[place].excess)
         return BestRow(
             name,
             None if best is None else self.rows[best],
             None if best is None else cells[best],
             self.rows[diagonal[0]] if diagonal else None,
             cells[diagonal[0]] if diagonal else None,
-            tuple(row for row in near if best is not None and row is not self.rows[best]),
+            tuple(self.rows[place] for place in near),
         )
 
     def to_records(self) -> list[dict[str, Any]]:
@@ -181,7 +197,7 @@ class Trained:
     fold_values: Mapping[str, Sequence[float]] = field(default_factory=dict)
     # Scored loss that equals the training loss: default parameters, no weights, no smoothing.
     column: str | None = None
-    corrected: bool = False  # probabilities corrected by the inverse link; never a diagonal row
+    corrected: bool = False  # corrected probabilities; never a diagonal row
     calibration: Calibration | None = None  # None without probabilities
     error: str | None = None
 
@@ -196,40 +212,38 @@ class Trained:
         return math.nan if values is None else float(np.mean(values))
 
 
-def calibration_of(candidate_result: CandidateResult, dataset: Dataset) -> Calibration | None:
+def calibration_of(predictions: Predictions | None) -> Calibration | None:
     """Calibration of out-of-fold predictions; None for decision scores and failed models."""
+    if predictions is None:
+        return None
     shifts, errors = [], []
-    for prediction in candidate_result.predictions:
-        if prediction.proba is None:
+    for fold in predictions.folds:
+        if fold.proba is None:
             return None
-        true, weight = rows_of_test(prediction.fold, dataset)
-        rates = [float(np.average(true == label, weights=weight)) for label in dataset.classes]
-        shifts.append(np.average(prediction.proba, axis=0, weights=weight) - rates)
+        weight = fold.sample_weight
+        proba = fold.proba
+        if proba.ndim == 1:
+            proba = np.column_stack([1.0 - proba, proba])
+        rates = [
+            float(np.average(fold.y == label, weights=weight)) for label in predictions.classes
+        ]
+        shifts.append(np.average(proba, axis=0, weights=weight) - rates)
         error = expected_calibration_error(
-            true, prediction.proba, labels=dataset.classes, sample_weight=weight
+            fold.y, proba, labels=predictions.classes, sample_weight=weight
         )
         errors.append(float(error))
-    if not shifts or candidate_result.error is not None:
-        return None
     return Calibration(tuple(np.mean(shifts, axis=0).tolist()), float(np.mean(errors)))
 
 
-def trained_from(
-    candidate_result: CandidateResult,
-    dataset: Dataset,
-    *,
-    model: str,
-    loss: str,
-    column: str | None = None,
-    corrected: bool = False,
-) -> Trained:
-    """Row of a matrix from the result of one candidate; a failed one has no values."""
+def trained_from(model: ModelRecord) -> Trained:
+    """Row of a matrix from a model that is trained on one of several losses."""
+    # A failed model has no values.
     return Trained(
-        model,
-        loss,
-        candidate_result.fold_values(),
-        column,
-        corrected,
-        calibration_of(candidate_result, dataset),
-        candidate_result.error,
+        model.family or model.name,
+        model.trained_on or model.name,
+        model.fold_values,
+        None if model.corrected else model.trained_column,
+        model.corrected,
+        calibration_of(model.predictions),
+        model.error,
     )

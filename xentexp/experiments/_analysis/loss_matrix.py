@@ -10,12 +10,57 @@ from typing import Any
 import numpy as np
 
 from xentexp.errors import InputError, unknown_name
-from xentexp.experiments._analysis.cells import Cell, LossMatrix, Trained, first_best
+from xentexp.experiments._analysis.cells import (
+    Cell,
+    Change,
+    LossMatrix,
+    Trained,
+    first_best,
+    trained_from,
+)
 from xentexp.experiments._leaderboard import better
-from xentexp.inference._comparison import compare_paired, holm
+from xentexp.experiments._record import ModelRecord
+from xentexp.inference._comparison import Comparison, compare_paired, holm, split_ratio
 from xentexp.losses import LOSSES
 
 _TIE = 1e-12
+
+
+def matrices_of(
+    models: Sequence[ModelRecord], shown: Sequence[str] | None = None
+) -> list[LossMatrix]:
+    """Matrix of each family of a run; none unless models are trained on at least two losses."""
+    # Columns are the training losses and those `shown`; None for all that were computed.
+    rows = [trained_from(model) for model in models if model.trained_on is not None]
+    known = {name for row in rows for name in row.fold_values}
+    trained = {row.column for row in rows}
+    columns = [
+        name
+        for name in LOSSES
+        if name in known
+        and (better(name) or ("none",))[0] in ("lower", "higher")
+        and (shown is None or name in trained or name in shown)
+    ]
+    sizes = next(
+        (
+            [(fold.n_train, len(fold.rows)) for fold in model.predictions.folds]
+            for model in models
+            if model.predictions is not None
+        ),
+        [],
+    )
+    if len({row.loss for row in rows}) < 2 or not columns or not all(n for n, _ in sizes):
+        return []
+    # Rows in the order of the columns, so that the trained losses form a diagonal.
+    names = [*columns, *(name for name in LOSSES if name not in columns)]
+    place = {name: i for i, name in enumerate(names)}
+
+    def order(row: Trained) -> tuple[bool, int, str]:
+        return row.column is None, place.get(row.loss.split(" ")[0], len(place)), row.loss
+
+    diagonal = {(row.model, row.loss): order(row) for row in rows if not row.corrected}
+    rows.sort(key=lambda row: diagonal.get((row.model, row.loss), order(row)))
+    return build_matrices(rows, test_train_ratio=split_ratio(sizes), columns=columns)
 
 
 def build_matrices(
@@ -92,6 +137,7 @@ def _build(
         tuple(rows),
         tuple(distinct),
         tuple(zip(*table, strict=True)),
+        _changes(rows, distinct, ratio, alpha),
         repeated,
         n_folds,
         len(tests),
@@ -99,6 +145,53 @@ def _build(
         alpha,
         confidence,
     )
+
+
+def _changes(
+    rows: Sequence[Trained], columns: Sequence[str], ratio: float, alpha: float
+) -> dict[int, tuple[Change, ...]]:
+    """Effect of corrected probabilities on each column, by corrected row."""
+    found: dict[int, list[tuple[str, Comparison]]] = {}
+    for after, row in enumerate(rows):
+        before = next((r for r in rows if r.loss == row.loss and not r.corrected), None)
+        if not row.corrected or before is None:
+            continue
+        found[after] = [
+            (
+                name,
+                compare_paired(
+                    _sign(name) * np.array(row.fold_values[name]),
+                    _sign(name) * np.array(before.fold_values[name]),
+                    test_train_ratio=ratio,
+                ),
+            )
+            for name in columns
+            if math.isfinite(row.mean(name)) and math.isfinite(before.mean(name))
+        ]
+    tested = [test for pairs in found.values() for _, test in pairs if test.reason is None]
+    adjusted = dict(zip(map(id, tested), holm([t.p for t in tested]).tolist(), strict=True))
+    return {
+        after: tuple(
+            Change(
+                name,
+                _rounded(test.difference, rows[after].mean(name)),
+                p := adjusted.get(id(test), math.nan),
+                p < alpha,
+            )
+            for name, test in pairs
+        )
+        for after, pairs in found.items()
+    }
+
+
+def _rounded(difference: float, mean: float) -> float:
+    """Difference that is 0 if it is a rounding error."""
+    return 0.0 if abs(difference) <= _TIE * abs(mean) else difference
+
+
+def _sign(name: str) -> float:
+    """Factor that makes lower values better."""
+    return -1.0 if (better(name) or ("",))[0] == "higher" else 1.0
 
 
 def _repeated(rows: Sequence[Trained], columns: Sequence[str]) -> dict[str, str]:
@@ -121,7 +214,7 @@ def _column(
     ratio: float,
     confidence: float,
 ) -> list[Cell]:
-    sign = -1.0 if (better(name) or ("",))[0] == "higher" else 1.0  # so that lower is better
+    sign = _sign(name)
     means = np.array([sign * row.mean(name) for row in rows])
     finite = np.isfinite(means)
     low = float(means[finite].min()) if finite.any() else math.nan

@@ -3,52 +3,78 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
-from xentexp.experiments._analysis.cells import BestRow, Cell, LossMatrix, Trained
+from xentexp.experiments._analysis.cells import BestRow, Cell, Change, LossMatrix, Trained
 from xentexp.experiments._formatting import (
     DASH,
+    Sentence,
+    and_list,
+    counted,
     escaped,
     fixed,
     markdown_table,
     number,
     p_value,
     percent,
+    sentence,
     spaced,
 )
 
 
-def findings(matrix: LossMatrix) -> list[str]:
+def findings(matrix: LossMatrix) -> list[Sentence]:
     """Main results of a matrix in sentences, the most important first."""
+    return [*results(matrix), *_corrected(matrix), *missing(matrix)]
+
+
+def results(matrix: LossMatrix) -> list[Sentence]:
+    """Best rows of the columns, and how many cells are significantly worse."""
     return [
-        *_diagonal(matrix),
+        *diagonal(matrix),
+        *map(exception, exceptions(matrix)),
         *_elsewhere(matrix),
-        *_tests(matrix),
-        *_correction(matrix),
-        *_missing(matrix),
+        *tests(matrix),
     ]
 
 
-def _diagonal(matrix: LossMatrix) -> Iterator[str]:
-    trained_and_scored = [
+def _on_diagonal(matrix: LossMatrix) -> list[BestRow]:
+    """Columns with a row that is trained on them and has a value."""
+    return [
         choice
         for choice in matrix.choices()
         if choice.diagonal_cell is not None and math.isfinite(choice.diagonal_cell.mean)
     ]
-    if not trained_and_scored:
+
+
+def exceptions(matrix: LossMatrix) -> list[BestRow]:
+    """Columns whose best row is trained on another loss than the one that is trained on them."""
+    return [choice for choice in _on_diagonal(matrix) if choice.best is not choice.diagonal]
+
+
+def diagonal(matrix: LossMatrix) -> Iterator[Sentence]:
+    """For how many losses training on the loss itself is best, if any was trained and scored on."""
+    both, others = _on_diagonal(matrix), exceptions(matrix)
+    if not both:
         return
-    diagonal_best = [choice for choice in trained_and_scored if choice.best is choice.diagonal]
-    yield (
-        f"{matrix.model} was both trained and scored on {len(trained_and_scored)} "
-        f"{'loss' if len(trained_and_scored) == 1 else 'losses'}; training on the scoring loss "
-        f"itself gives the best mean for {len(diagonal_best)} of them."
+    text = (
+        "{model} was both trained and scored on {n_both} {losses}; training on the scoring loss "
+        "itself gives the best mean for {n_best} of them"
     )
-    for choice in trained_and_scored:
-        if choice.best is not choice.diagonal:
-            yield _exception(choice)
+    if others and matrix.n_tests:
+        text += ", and is not significantly worse for {n_near} of the other {n_others}"
+    yield sentence(
+        f"{text}.",
+        model=matrix.model,
+        n_both=len(both),
+        losses="loss" if len(both) == 1 else "losses",
+        n_best=len(both) - len(others),
+        n_near=sum(choice.diagonal in choice.near for choice in others),
+        n_others=len(others),
+    )
 
 
-def _exception(choice: BestRow) -> str:
+def exception(choice: BestRow) -> Sentence:
+    """Which row is best for a column, and how much worse the one trained on it is."""
     best, cell, diagonal = choice.best, choice.cell, choice.diagonal_cell
     assert best is not None
     assert cell is not None
@@ -59,81 +85,132 @@ def _exception(choice: BestRow) -> str:
         test = f"significant, adjusted {p_value(diagonal.p_adjusted)}"
     else:
         test = f"not significant, adjusted {p_value(diagonal.p_adjusted)}"
-    return (
-        f"Scored on {choice.column}, training on {best.label} is best ({number(cell.mean)}); "
-        f"training on {choice.column} itself is worse by {diagonal.excess:.2g} "
-        f"({percent(diagonal.percent)} %; {test})."
+    return sentence(
+        "Scored on {column}, training on {best} is best ({mean_text}); training on {column} itself "
+        "is worse by {excess:.2g} ({percent_text} %; {test}).",
+        column=choice.column,
+        best=best.label,
+        mean=cell.mean,
+        mean_text=number(cell.mean),
+        excess=diagonal.excess,
+        percent=diagonal.percent,
+        percent_text=percent(diagonal.percent),
+        test=test,
     )
 
 
-def _elsewhere(matrix: LossMatrix) -> Iterator[str]:
+def _elsewhere(matrix: LossMatrix) -> Iterator[Sentence]:
     for choice in matrix.choices():
         if choice.best is None or choice.cell is None:
-            yield f"{choice.column}: no row has a value in every fold."
+            yield sentence("{column}: no row has a value in every fold.", column=choice.column)
         elif choice.diagonal is None:
-            near = len(choice.near)
-            rows = "row is" if near == 1 else "rows are"
-            others = f"; {near} other {rows} not significantly worse" if near else ""
-            yield (
-                f"Scored on {choice.column} (no row was trained on it), training on "
-                f"{choice.best.label} is best ({number(choice.cell.mean)}{others})."
+            near = choice.near
+            text = (
+                "Scored on {column} (no row was trained on it), training on {best} is best "
+                "({mean_text}"
+            )
+            if near:
+                text += "; {n_near} other {rows} not significantly worse"
+            yield sentence(
+                f"{text}).",
+                column=choice.column,
+                best=choice.best.label,
+                mean=choice.cell.mean,
+                mean_text=number(choice.cell.mean),
+                n_near=len(near),
+                rows="row is" if len(near) == 1 else "rows are",
             )
 
 
-def _tests(matrix: LossMatrix) -> Iterator[str]:
+def tests(matrix: LossMatrix) -> Iterator[Sentence]:
+    """How many cells are significantly worse than the best of their column."""
     if matrix.n_tests:
-        worse = sum(cell.worse for cells in matrix.cells for cell in cells)
-        yield (
-            f"{worse} of the {matrix.n_tests} tested cells are significantly worse than the best "
-            f"cell of their column (Holm's adjustment for {matrix.n_tests} tests, "
-            f"alpha = {matrix.alpha:g})."
+        yield sentence(
+            "{n_worse} of the {n_tests} tested cells are significantly worse than the best cell of "
+            "their column (Holm's adjustment for {n_tests} tests, alpha = {alpha:g}).",
+            n_worse=sum(cell.worse for cells in matrix.cells for cell in cells),
+            n_tests=matrix.n_tests,
+            alpha=matrix.alpha,
         )
     elif matrix.n_folds == 1:
-        yield "With one fold, differences cannot be tested; they may be due to chance."
+        yield sentence("With one fold, differences cannot be tested; they may be due to chance.")
 
 
-def _correction(matrix: LossMatrix) -> Iterator[str]:
-    for before, after in matrix.pairs():
-        row = matrix.rows[after]
-        old, new = matrix.rows[before].calibration, row.calibration
+def _corrected(matrix: LossMatrix) -> Iterator[Sentence]:
+    for plain, corrected in matrix.pairs():
+        row = matrix.rows[corrected]
+        old, new = matrix.rows[plain].calibration, row.calibration
         if old is None or new is None:
             continue
-        lower = higher = 0
-        for a, b in zip(matrix.cells[before], matrix.cells[after], strict=True):
-            if math.isfinite(a.excess) and math.isfinite(b.excess):
-                lower += b.excess < a.excess
-                higher += b.excess > a.excess
-        largest = "" if len(new.shift) == 2 else "largest "
-        yield (
-            f"Correcting the probabilities of {row.loss} by the inverse link changes the {largest}"
-            f"shift (mean predicted rate minus base rate) from {fixed(old.headline, sign='+')} to "
-            f"{fixed(new.headline, sign='+')} and the expected calibration error from "
-            f"{fixed(old.ece)} to {fixed(new.ece)}; {lower} "
-            f"{'column gets' if lower == 1 else 'columns get'} better, {higher} worse."
+        yield sentence(
+            "Corrected probabilities of {loss}: the {largest}shift (mean predicted rate minus base "
+            "rate) is {new_shift:+z.4f} (uncorrected {old_shift:+z.4f}) and the expected "
+            "calibration error {new_ece:.4f} (uncorrected {old_ece:.4f}); {changes}.",
+            loss=row.loss,
+            largest="" if len(new.shift) == 2 else "largest ",
+            new_shift=new.headline,
+            old_shift=old.headline,
+            new_ece=new.ece,
+            old_ece=old.ece,
+            changes="; ".join(
+                text
+                for word in ("better", "worse")
+                if (text := _changed(matrix.changes.get(corrected, ()), word))
+            )
+            or "no column gets better or worse",
         )
 
 
-def _missing(matrix: LossMatrix) -> Iterator[str]:
+def _changed(changes: Sequence[Change], word: str) -> str:
+    """Columns that get better or worse with corrected probabilities, and which of them surely."""
+    found = changed(changes, word)
+    if not found:
+        return f"{word} on no column"
+    sure = [change.column for change in found if change.significant]
+    text = f"{word} on {and_list([change.column for change in found])}"
+    if any(math.isnan(change.p_adjusted) for change in found):
+        return text
+    if len(sure) == len(found):
+        return f"{text} ({'significant' if len(sure) == 1 else 'all significant'})"
+    return f"{text} ({'significant on ' + and_list(sure) if sure else 'not significant'})"
+
+
+def changed(changes: Sequence[Change], word: str) -> list[Change]:
+    """Changes for the better or for the worse."""
+    sign = -1.0 if word == "better" else 1.0
+    return [change for change in changes if sign * change.difference > 0.0]
+
+
+def missing(matrix: LossMatrix) -> Iterator[Sentence]:
+    """Rows without a value, and columns that are not shown."""
     for row, cells in zip(matrix.rows, matrix.cells, strict=True):
         if row.error is not None:
-            yield f"{row.label} failed: {row.error}."
+            yield sentence("{row} failed: {error}.", row=row.label, error=row.error)
             continue
         reasons: dict[str, list[str]] = {}
         for name, cell in zip(matrix.columns, cells, strict=True):
             if cell.reason is not None and not math.isfinite(cell.mean):
                 reasons.setdefault(cell.reason, []).append(name)
         for reason, names in reasons.items():
-            columns = "column" if len(names) == 1 else "columns"
-            yield f"{row.label} has no value in {len(names)} {columns}: {reason}."
+            yield sentence(
+                "{row} has no value in {columns}: {reason}.",
+                row=row.label,
+                columns=counted(len(names), "column"),
+                reason=reason,
+            )
     for name, original in matrix.repeated.items():
-        yield f"{name} is not shown: it has the same values as {original} on these data."
+        yield sentence(
+            "{name} is not shown: it has the same values as {original} on these data.",
+            name=name,
+            original=original,
+        )
 
 
 def legend(matrix: LossMatrix) -> str:
     """Meaning of the marks in a table of the matrix."""
     tested = (
         f"* significantly worse than the column's best: t-test paired over {matrix.n_folds} "
-        f"folds with the Nadeau-Bengio correction, Holm's adjustment for {matrix.n_tests} tests, "
+        f"folds with the Nadeau-Bengio variance, Holm's adjustment for {matrix.n_tests} tests, "
         f"alpha {matrix.alpha:g}"
     )
     dash = f"; {DASH} no value" if has_dash(matrix) else ""

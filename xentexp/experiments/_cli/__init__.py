@@ -37,6 +37,10 @@ examples:
 configuration groups (KEY=NAME; models=[NAME,...]):
 {choices}
 
+keys of every data set:
+  dataset.cost='{{miss: 5, false_alarm: 1, amount: COLUMN}}' or '{{matrix: [[0,1],[5,0]]}}'
+                             costs of errors by true class and decision, for the report
+
 keys of dataset=table (docs/own_data.md describes them):
   dataset.path=FILE          text file such as CSV, Excel file or Parquet file
   dataset.target=COLUMN      column of the classes
@@ -75,6 +79,9 @@ other keys (`xentexp run --cfg job` shows all keys and their values):
   train_on=[LOSS,...]        train each model on each of these losses (loss matrix; for the models
                              linear, network and *_loss)
   curves=[LOSS,...]          losses to record at each training step
+  explain.importance=false   do not compute the importance of the features; explain.segments=false:
+                             nor the bias in groups of rows; explain=null: neither
+  explain.n_rows=ROWS        out-of-fold rows for the importance, all folds together
   tune.n_trials=INT          with experiment=tune: trials for each model in each fold
   tune.loss=NAME             with experiment=tune: loss or metric to optimize
   report=none                no page; by default report.html is among the artifacts of the run
@@ -118,6 +125,8 @@ metrics in MLflow (one child run per model; NAME: loss or metric; scores.parquet
   rows/clipped           rows in which the probability of the true class was 0 or so small that
                          the cross-entropy was computed with a lower bound
   rows/infinite_values   number of infinite losses, summed over rows and losses
+  time/fit_seconds, time/predict_seconds, time/explain_seconds
+                         sums over the folds
 
 exit code: 0 for success; 1 if a model failed (some or all) or a published value was not
 reproduced; 2 for invalid input
@@ -279,6 +288,11 @@ def _parser() -> argparse.ArgumentParser:
         metavar="COLUMNS",
         help="columns, comma-separated, that identify a person or another entity",
     )
+
+    checks = _command(
+        commands, "checks", "list the checks of a finished run, or describe one", parents=[common]
+    )
+    checks.add_argument("code", nargs="?", metavar="CODE", help="check to describe, e.g. X205")
 
     board = _command(
         commands,
@@ -608,6 +622,10 @@ def _dispatch(words: list[str]) -> int:
         from xentexp.experiments._cli.rescore import rescore
 
         return rescore(options)
+    if options.command == "checks":
+        from xentexp.experiments._cli.checks import checks
+
+        return checks(options)
     if options.command == "leaderboard":
         from xentexp.experiments._cli.board import leaderboard
 

@@ -140,7 +140,7 @@ def run_job(
             on_fold=progress.fold,
         )
         with progress:
-            result = run_on(dataset, cv=study.folds, on_result=record)
+            result = run_on(dataset, cv=study.folds, on_result=record, explain=study.explain)
             if study.grouped_folds:
                 # The test rows are scored once.
                 grouped_result = run_on(

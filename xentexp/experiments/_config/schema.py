@@ -75,6 +75,7 @@ def _groups(value: Any) -> Any:
     raise PydanticCustomError("rule", "{words}", {"words": words})
 
 
+_MATRIX = _rule("a list of lists of numbers, e.g. [[0,1],[5,0]]")
 _COLUMNS = _rule("a list of columns, e.g. [age,job], or null")
 Splits = Annotated[int, Field(ge=2), _rule("an integer >= 2")]
 Text = Annotated[str, BeforeValidator(lambda v: str(v) if isinstance(v, int) else v), _rule("text")]
@@ -149,12 +150,50 @@ class Holdout(ConfigSection):
     n_test: Annotated[int | None, Field(ge=1), _rule("a number of rows, an integer >= 1")]
 
 
+class Cost(ConfigSection):
+    """Section `dataset.cost`: costs of two classes, or a matrix by true class and decision."""
+
+    miss: Annotated[float | None, Field(gt=0), _rule("a number > 0")] = None
+    false_alarm: Annotated[float | None, Field(gt=0), _rule("a number > 0")] = None
+    matrix: Annotated[list[Annotated[list[Annotated[float, _MATRIX]], _MATRIX]] | None, _MATRIX] = (
+        None
+    )
+    amount: Annotated[str | None, _rule("the name of a column")] = None
+
+    @model_validator(mode="after")
+    def _one_kind(self) -> Cost:
+        pair = (self.miss, self.false_alarm)
+        if pair.count(None) == (0 if self.matrix is None else 2):
+            return self
+        words = "either miss and false_alarm or matrix, e.g. {miss: 5, false_alarm: 1}"
+        raise PydanticCustomError("rule", "{words}", {"words": words})
+
+    def of_classes(self, n_classes: int) -> list[list[float]]:
+        """Matrix by true class and decision."""
+        if self.matrix is not None:
+            return self.matrix
+        if n_classes != 2:
+            raise InputError(
+                f"dataset.cost must have a matrix for more than two classes; got miss and "
+                f"false_alarm for {n_classes} classes; set "
+                f"dataset.cost={{matrix: [[0,1,2],...]}} with a row for each true class and a "
+                f"column for each decision"
+            )
+        assert self.miss is not None
+        assert self.false_alarm is not None
+        return [[0.0, self.false_alarm], [self.miss, 0.0]]
+
+
 class DatasetSection(BaseModel):
     """Section `dataset`: a name, and parameters that are checked against the loader."""
 
     model_config = ConfigDict(strict=True, frozen=True, extra="allow")
 
     name: Annotated[str, _rule("the name of a data set (xentexp datasets lists them)")]
+    cost: Annotated[
+        Cost | None,
+        _rule("costs such as {miss: 5, false_alarm: 1} or {matrix: [[0,1],[5,0]]}, or null"),
+    ] = None
 
 
 class ModelFile(ConfigSection):
@@ -222,6 +261,14 @@ class Tune(ConfigSection):
     untuned: Annotated[bool, _rule("true or false")]
 
 
+class ExplainSection(ConfigSection):
+    """Section `explain`: what is computed beside each fit."""
+
+    importance: Annotated[bool, _rule("true or false")]
+    segments: Annotated[bool, _rule("true or false")]
+    n_rows: Annotated[int, Field(ge=1, le=MOST), _rule(f"an integer from 1 to {MOST}")]
+
+
 class Configuration(ConfigSection):
     """The whole configuration."""
 
@@ -273,6 +320,11 @@ class Configuration(ConfigSection):
     ]
     curves: Annotated[Losses | None, _rule("a list of names, or null")]
     report: Report
+    explain: Annotated[
+        ExplainSection | None,
+        BeforeValidator(lambda v: None if v is False else v),
+        _rule("a section with importance, segments and n_rows, or null"),
+    ] = None
     tune: Annotated[Tune | None, _rule("a section such as the one of experiment=tune, or null")]
 
 

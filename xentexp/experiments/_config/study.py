@@ -13,12 +13,21 @@ from os.path import expanduser
 from pathlib import Path
 from typing import Any
 
-from xentexp.errors import InputError
+from pandas import CategoricalDtype
+
+from xentexp.errors import InputError, unknown_name
 from xentexp.experiments._analysis.leakage import RANDOM, Leak, find_leak, grouped_folds
 from xentexp.experiments._analysis.replication import Published
-from xentexp.experiments._config.schema import Leakage, PublishedNumber, read
+from xentexp.experiments._config.schema import (
+    Cost,
+    ExplainSection,
+    Leakage,
+    PublishedNumber,
+    read,
+)
 from xentexp.experiments._config.training import read_candidates, with_corrections
 from xentexp.experiments._config.tuning import Tuning, read_tuning, tuned_candidates
+from xentexp.experiments._explain import Explain
 from xentexp.experiments._folds import (
     STRATIFYING,
     CrossValidation,
@@ -37,6 +46,7 @@ from xentexp.experiments._submission import SUBMISSION, check_not_read
 from xentexp.experiments.datasets import DATASETS, Dataset, Entities, Finding, load_dataset
 from xentexp.experiments.datasets._checks import as_typed
 from xentexp.experiments.datasets._dacon import FILES, FOLDER_VARIABLE
+from xentexp.experiments.datasets._prepare import cost_matrix, row_weights
 from xentexp.experiments.datasets._repeats import check_key
 
 _NOT_HASHED = {  # keys that do not change the values of the run
@@ -49,6 +59,7 @@ _NOT_HASHED = {  # keys that do not change the values of the run
     "published",
     "leakage",
     "report",
+    "explain",
 }
 
 
@@ -57,7 +68,7 @@ class Study:
     """Objects of one run."""
 
     dataset: Dataset
-    dataset_parameters: Mapping[str, Any]  # arguments of its loader
+    dataset_parameters: Mapping[str, Any]  # arguments of its loader, and cost if it is set
     candidates: tuple[Candidate, ...]
     cv: CrossValidation
     folds: tuple[Fold, ...]
@@ -81,6 +92,7 @@ class Study:
     tuning: Tuning | None = None
     report: bool = True  # whether to make a page
     muted: tuple[str, ...] = ()  # codes of checks that the page does not show
+    explain: Explain | None = None
     findings: tuple[Finding, ...] = ()  # what to read before the fits, leaks between folds aside
 
 
@@ -98,10 +110,11 @@ def build(config: Mapping[str, Any], trusted: Collection[str] = ()) -> Study:
     _check_cv_options(cv_options)
     cv = CrossValidation(seed=settings.seed, **cv_options)
     parameters = settings.dataset.model_extra or {}
+    cost = settings.dataset.cost
     _check_dataset_parameters(settings.dataset.name, parameters)
     if settings.dataset.name == "table":
         parameters = _table_parameters(parameters, cv, settings.leakage)
-    dataset = _load(settings.dataset.name, parameters)
+    dataset = _load(settings.dataset.name, parameters, cost)
     candidates = with_corrections(candidates, dataset.classes)
     choose_measures(dataset, settings.losses, settings.metrics, settings.primary)
     tuning = read_tuning(settings.tune, settings.primary, dataset)
@@ -119,7 +132,10 @@ def build(config: Mapping[str, Any], trusted: Collection[str] = ()) -> Study:
         folds = tuple(with_entities(folds, dataset.entities(key)))
     return Study(
         dataset=dataset,
-        dataset_parameters=parameters,
+        dataset_parameters={
+            **parameters,
+            **({} if cost is None else {"cost": cost.model_dump(exclude_none=True)}),
+        },
         candidates=candidates,
         cv=cv,
         folds=folds,
@@ -143,8 +159,15 @@ def build(config: Mapping[str, Any], trusted: Collection[str] = ()) -> Study:
         tuning=tuning,
         report=settings.report.page,
         muted=settings.report.mute,
+        explain=_explain(settings.explain, settings.seed),
         findings=_findings(dataset, cv, folds, settings.leakage),
     )
+
+
+def _explain(section: ExplainSection | None, seed: int) -> Explain | None:
+    if section is None or not (section.importance or section.segments):
+        return None
+    return Explain(**section.model_dump(), seed=seed)
 
 
 def _seeded(candidate: Candidate, seed: int) -> Candidate:
@@ -154,8 +177,11 @@ def _seeded(candidate: Candidate, seed: int) -> Candidate:
     return replace(candidate, estimator=estimator, parameters=parameters)
 
 
-def _load(name: str, parameters: Mapping[str, Any]) -> Dataset:
+def _load(name: str, parameters: Mapping[str, Any], cost: Cost | None) -> Dataset:
     """Data set whose notes and errors name keys of the configuration, not Python's parameters."""
+    column = None if cost is None else cost.amount
+    if column is not None and name == "table":  # which may be a column that is not a feature
+        parameters = {**parameters, "amount": column}
     keys = "|".join(inspect.signature(DATASETS[name].load).parameters) if name in DATASETS else "-"
 
     def with_keys(text: str) -> str:
@@ -166,9 +192,29 @@ def _load(name: str, parameters: Mapping[str, Any]) -> Dataset:
     try:
         dataset = load_dataset(name, **parameters)
     except InputError as error:
-        raise InputError(with_keys(str(error))) from error
+        message = with_keys(str(error)).replace("dataset.amount", "dataset.cost.amount")
+        raise InputError(message) from error
     notes = tuple(with_keys(note) for note in dataset.card.notes)
-    return replace(dataset, card=replace(dataset.card, notes=notes))
+    dataset = replace(dataset, card=replace(dataset.card, notes=notes))
+    return dataset if cost is None else _with_cost(dataset, cost)
+
+
+def _with_cost(dataset: Dataset, cost: Cost) -> Dataset:
+    """Data set with the costs of decisions, and the amounts of a feature."""
+    amount = dataset.amount
+    if cost.amount is not None and amount is None:
+        if cost.amount not in dataset.X:
+            raise unknown_name("column of dataset.cost.amount", cost.amount, dataset.X.columns)
+        column = dataset.X[cost.amount]
+        if isinstance(column.dtype, CategoricalDtype):
+            raise InputError(
+                f"dataset.cost.amount must be a column of numbers; got {cost.amount!r}, which has "
+                f"categories"
+            )
+        amount = row_weights(column, "dataset.cost.amount", "amount")
+    n_classes = len(dataset.classes)
+    matrix = cost_matrix(cost.of_classes(n_classes), n_classes, "dataset.cost.matrix")
+    return replace(dataset, cost=matrix, amount=amount)
 
 
 def _table_parameters(
@@ -279,6 +325,7 @@ def _folds(cv: CrossValidation, dataset: Dataset) -> tuple[Fold, ...]:
 
 def _config_hash(config: Mapping[str, Any]) -> str:
     hashed = {key: value for key, value in config.items() if key not in _NOT_HASHED}
+    hashed["dataset"] = _without(hashed["dataset"], "cost")
     if hashed["tune"] is None:  # without a search, the search spaces have no effect
         models = hashed["models"].items()
         hashed["models"] = {name: _without(model, "space") for name, model in models}

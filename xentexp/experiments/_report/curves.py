@@ -3,128 +3,176 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator
 
 import numpy as np
+import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.layout_engine import ConstrainedLayoutEngine
-from matplotlib.lines import Line2D
 
-from xentexp.displays._style import MODELS, RULE, SOFT, style
-from xentexp.errors import InputError
-from xentexp.experiments._formatting import wrapped
+from xentexp._numerics import FloatArray, IntArray
+from xentexp.displays._style import INK, OTHER, label_ends, new_figure, style
+from xentexp.experiments._formatting import number, sentence, spaced
+from xentexp.experiments._record import ModelRecord, RunRecord
+from xentexp.experiments._report.contents import (
+    Block,
+    Cell,
+    Columns,
+    Details,
+    PageSection,
+    PageTable,
+    figure_block,
+)
 
-Curves = Mapping[str, Mapping[str, Sequence[float]]]
-"""Curves of one fit: ``{"train": {loss: values}, "valid": {loss: values}}``; valid is optional."""
-
-_PARTS = (("train", MODELS[0]), ("valid", MODELS[1]))
-_PER_ROW, _WIDE, _HIGH = 4, 2.9, 2.15
-
-
-def recorded(fold: Curves) -> dict[str, None]:
-    """Names of the recorded losses of a fit; boosters may record only the valid part."""
-    return dict.fromkeys(name for part, _ in _PARTS for name in fold.get(part, {}))
-
-
-def curves_by_loss(folds: Sequence[Curves], title: str) -> Figure:
-    """Learning curves of one candidate, a panel per loss; thin lines are folds, thick the mean."""
-    names = dict.fromkeys(name for fold in folds for name in recorded(fold))
-    return _panels({name: (folds, name) for name in names}, title)
+_PARTS = {"train": ("training", OTHER), "valid": ("validation", INK)}
+_POINTS, _POINTS_OF_FOLD = 200, 60
 
 
-def curves_by_row(rows: Mapping[str, Sequence[Curves]], title: str) -> Figure:
-    """Learning curves of several candidates, a panel per candidate with its training loss."""
-    # The training loss is recorded first.
-    panels = {
-        label: (folds, next(iter(recorded(folds[0]))))
-        for label, folds in rows.items()
-        if folds and recorded(folds[0])
-    }
-    return _panels(panels, title)
+def curves_section(record: RunRecord) -> PageSection | None:
+    """Learning curves of each model that recorded some; None without any."""
+    # A variant with corrected probabilities has the curves of the fit that it shares.
+    models = [model for model in record.models if model.curves is not None and not model.corrected]
+    if not models:
+        return None
+    rows = [row for model in models for row in _lowest(model)]
+    intro = sentence(
+        "{models} recorded learning curves: the mean loss by iteration, over the folds.",
+        models=f"{len(models)} models" if len(models) > 1 else models[0].name,
+    )
+    table = PageTable(
+        ("Model", "Loss", "Part", "Iterations", "First", "Lowest", "At iteration", "Last"),
+        tuple(rows),
+        n_text=3,
+    )
+    details = [
+        Details(f"Learning curves of {model.name}", tuple(_figures(model, f"curves-{place}")))
+        for place, model in enumerate(models, 1)
+    ]
+    return PageSection("curves", "Learning curves", (intro, table, *details))
 
 
-def _panels(panels: Mapping[str, tuple[Sequence[Curves], str]], title: str) -> Figure:
-    if not panels:
-        raise InputError(f"{title}: no learning curve was recorded; nothing can be plotted")
-    columns = min(_PER_ROW, len(panels))
-    rows = -(-len(panels) // columns)
-    width, height = max(columns * _WIDE, 6.0), rows * _HIGH + 0.7
-    below = ConstrainedLayoutEngine(rect=(0.01, 0.0, 0.98, 1.0 - 0.65 / height), hspace=0.08)
-    with style(title):
-        figure = Figure(figsize=(width, height), facecolor="white", layout=below)
-        grid = figure.subplots(rows, columns, squeeze=False)
-        for axes in grid.ravel()[len(panels) :]:
-            axes.axis("off")
-        for axes, (label, (folds, loss)) in zip(grid.ravel(), panels.items(), strict=False):
-            _draw(axes, folds, loss)
-            axes.set_title(wrapped(label, 32), fontsize=8.2, loc="left")
-        for axes in grid[-1]:
-            axes.set_xlabel("iteration", fontsize=7.5)
-        place = 1.0 - 0.2 / height
-        figure.text(0.12 / width, place, title, fontsize=11, fontweight="bold", va="center")
-        valid = any("valid" in fold for folds, _ in panels.values() for fold in folds)
-        _draw_legend(figure, height, valid)
+def _lowest(model: ModelRecord) -> Iterator[tuple[Cell, ...]]:
+    """Rows of the table: the loss that the model is trained on, which is recorded first."""
+    assert model.curves is not None
+    loss = str(model.curves["loss"].iloc[0])
+    for part, (name, _) in _PARTS.items():
+        mean = mean_curve(model.curves, part, loss)
+        if not mean.size:
+            continue
+        finite = np.isfinite(mean).any()
+        lowest = int(np.nanargmin(mean)) if finite else 0
+        yield (
+            Cell(model.name),
+            Cell(loss),
+            Cell(name),
+            Cell(f"{len(mean):,}", len(mean)),
+            Cell(number(float(mean[0])), float(mean[0])),
+            Cell(number(float(mean[lowest])), float(mean[lowest]), strong=part == "valid"),
+            Cell(f"{lowest + 1:,}" if finite else "undefined", lowest + 1),
+            Cell(number(float(mean[-1])), float(mean[-1])),
+        )
+
+
+def _figures(model: ModelRecord, name: str) -> Iterator[Block]:
+    assert model.curves is not None
+    figures = []
+    for place, loss in enumerate(model.curves["loss"].unique(), 1):
+        data = _data(model.curves, loss)
+        if not data.rows:
+            continue
+        figures.append(
+            figure_block(
+                curve_figure(model.curves, loss),
+                sentence("{loss} by iteration", loss=spaced(loss)),
+                "Thin: folds. Thick: their mean, to the end of the shortest fold.",
+                data,
+                name=f"{name}-{place}",
+            )
+        )
+    yield Columns(tuple(figures)) if len(figures) > 1 else figures[0]
+
+
+def folds_of(curves: pd.DataFrame, part: str, loss: str) -> list[FloatArray]:
+    """Curve of each fold; folds that recorded nothing are left out."""
+    chosen = curves[(curves["part"] == part) & (curves["loss"] == loss)]
+    return [
+        fold.sort_values("step")["value"].to_numpy(dtype=np.float64)
+        for _, fold in chosen.groupby("fold", sort=True)
+    ]
+
+
+def mean_curve(curves: pd.DataFrame, part: str, loss: str) -> FloatArray:
+    """Mean over the folds, to the end of the shortest fold: early stopping may end some early."""
+    folds = folds_of(curves, part, loss)
+    shared = min(map(len, folds), default=0)
+    return np.mean([fold[:shared] for fold in folds], axis=0) if shared else np.empty(0)
+
+
+def curve_figure(curves: pd.DataFrame, loss: str) -> Figure:
+    """Curves of one loss on both parts: thin lines are folds, thick ones their mean."""
+    with style(loss):
+        figure = new_figure(340, 190)
+        axes = figure.add_axes((0.15, 0.2, 0.61, 0.76))
+        ends: dict[str, float] = {}
+        for part in _PARTS:
+            folds, mean = folds_of(curves, part, loss), mean_curve(curves, part, loss)
+            if mean.size:
+                _draw(axes, folds, mean, part)
+                if math.isfinite(mean[-1]):
+                    ends[part] = float(mean[-1])
+        axes.set_xlabel("iteration")
+        axes.locator_params(axis="x", nbins=5, integer=True)
+        axes.locator_params(axis="y", nbins=5)
+        axes.margins(x=0.02)
+        _zoom(axes, curves, loss)
+        names = {_PARTS[part][0]: end for part, end in ends.items()}
+        label_ends(axes, names, dict(_PARTS.values()))
     return figure
 
 
-def _draw(axes: Axes, folds: Sequence[Curves], loss: str) -> None:
-    for part, colour in _PARTS:
-        lines = [list(fold[part][loss]) for fold in folds if loss in fold.get(part, {})]
-        lines = [line for line in lines if line]
-        if not lines:
-            continue
-        for line in lines if len(lines) > 1 else ():
-            axes.plot(range(1, len(line) + 1), line, color=colour, linewidth=0.6, alpha=0.35)
-        shared = min(map(len, lines))  # early stopping leaves folds of different lengths
-        mean = np.mean([line[:shared] for line in lines], axis=0)
-        steps = np.arange(1, shared + 1)
-        marker = "o" if shared == 1 else ""
-        axes.plot(steps, mean, color=colour, linewidth=1.6, marker=marker, markersize=3)
-        if part == "valid" and np.isfinite(mean).any():
-            lowest = int(np.nanargmin(mean))
-            axes.plot(steps[lowest], mean[lowest], "o", color=colour, markersize=4)
-            axes.annotate(
-                f"{mean[lowest]:.4g} at {steps[lowest]}",
-                (float(steps[lowest]), float(mean[lowest])),
-                xytext=(0, 6),
-                textcoords="offset points",
-                ha="right" if lowest > shared / 2 else "left",
-                fontsize=7.2,
-                color=colour,
-            )
-    _zoom(axes, folds, loss)
-    axes.grid(axis="y", color=RULE, linewidth=0.5)
-    axes.tick_params(labelsize=7.2, length=2)
+def _draw(axes: Axes, folds: list[FloatArray], mean: FloatArray, part: str) -> None:
+    colour = _PARTS[part][1]
+    for values in folds if len(folds) > 1 else ():
+        steps = _thinned(len(values), _POINTS_OF_FOLD)
+        axes.plot(steps + 1, values[steps], color=colour, linewidth=0.6, alpha=0.35)
+    steps = _thinned(len(mean), _POINTS)
+    marker = "o" if len(mean) == 1 else ""
+    axes.plot(steps + 1, mean[steps], color=colour, linewidth=1.6, marker=marker, markersize=3)
+    if part == "valid" and np.isfinite(mean).any():
+        lowest = int(np.nanargmin(mean))
+        axes.plot(lowest + 1, mean[lowest], "o", color=colour, markersize=4)
 
 
-def _zoom(axes: Axes, folds: Sequence[Curves], loss: str) -> None:
+def _thinned(length: int, most: int) -> IntArray:
+    """At most `most` positions, the first and the last among them."""
+    return np.unique(np.linspace(0, length - 1, min(length, most)).round().astype(np.int64))
+
+
+def _zoom(axes: Axes, curves: pd.DataFrame, loss: str) -> None:
     """Limit the y-axis if a few high first steps would flatten the rest of the curves."""
-    values = [
-        value
-        for fold in folds
-        for part, _ in _PARTS
-        for value in fold.get(part, {}).get(loss, ())
-        if math.isfinite(value)
-    ]
+    values = curves.loc[curves["loss"] == loss, "value"].to_numpy(dtype=np.float64)
+    values = values[np.isfinite(values)]
     if len(values) < 20:
         return
-    low, high = min(values), max(values)
+    low, high = float(values.min()), float(values.max())
     usual = float(np.quantile(values, 0.97))
     if high - low > 4.0 * (usual - low) > 0.0:
         axes.set_ylim(low - 0.08 * (usual - low), usual + 0.25 * (usual - low))
 
 
-def _draw_legend(figure: Figure, height: float, valid: bool) -> None:
-    labels = ["training part", "validation part, lowest mean marked"][: 1 + valid]
-    figure.legend(
-        [Line2D([], [], color=colour, linewidth=1.6) for _, colour in _PARTS[: 1 + valid]],
-        labels,
-        loc="upper left",
-        bbox_to_anchor=(0.0, 1.0 - 0.34 / height),
-        borderaxespad=0.0,
-        ncols=2,
-        frameon=False,
-        fontsize=7.8,
-        labelcolor=SOFT,
-    )
+def _data(curves: pd.DataFrame, loss: str) -> PageTable:
+    """Values of the means at ten iterations."""
+    means = {part: mean_curve(curves, part, loss) for part in _PARTS}
+    known = {part: mean for part, mean in means.items() if mean.size}
+    steps = _thinned(max(map(len, known.values()), default=0), 10).tolist()
+    rows = [
+        (
+            Cell(f"{step + 1:,}", step + 1),
+            *(
+                Cell(number(float(mean[step])), float(mean[step])) if step < len(mean) else Cell("")
+                for mean in known.values()
+            ),
+        )
+        for step in steps
+    ]
+    return PageTable(("Iteration", *(_PARTS[part][0] for part in known)), tuple(rows), n_text=0)

@@ -18,7 +18,7 @@ from xentexp.experiments._formatting import (
 )
 from xentexp.experiments._leaderboard import Row, best_is
 from xentexp.experiments._ranking import better
-from xentexp.experiments._record import RunRecord
+from xentexp.experiments._record import RunRecord, pooled
 from xentexp.experiments._report.contents import (
     Block,
     Cell,
@@ -29,6 +29,10 @@ from xentexp.experiments._report.contents import (
     named_cells,
 )
 from xentexp.experiments._sentences import Standing, answer_parts
+from xentexp.metrics.credit import gains_table
+
+TOP = 0.1
+"""Share of rows with the highest scores whose events a column counts."""
 
 _MORE = ("brier_loss", "roc_auc")
 _MOST_ROWS = 20
@@ -108,6 +112,9 @@ def models_section(record: RunRecord) -> PageSection | None:
         if name != primary and name in record.board.names():
             headers.append(f"{name} {_arrow(name)}")
             columns.append(values_column(record, rows, name))
+    if len(record.about.classes) == 2:
+        headers.append(f"top {TOP:.0%} catches ↑")
+        columns.append(_caught_column(record, rows))
     headers.append("fit s")
     columns.append([_cell(row.seconds, 1) for row in rows])
     blocks: list[Block] = [
@@ -166,6 +173,29 @@ def _skills(standing: Standing, rows: list[Row]) -> list[Cell] | None:
     return cells
 
 
+def _caught_column(record: RunRecord, rows: list[Row]) -> list[Cell]:
+    """Share of the events among the rows with the highest scores."""
+    cells = []
+    for row in rows:
+        value = caught(record, row.model)
+        cells.append(Cell(DASH if math.isnan(value) else f"{value:.1%}", value))
+    return cells
+
+
+def caught(record: RunRecord, model: str) -> float:
+    """Share of the events in the tenth of the rows with the highest scores."""
+    known = record.model(model)
+    if known is None:
+        return TOP
+    if known not in record.with_probabilities() or known.predictions is None:
+        return math.nan
+    rows = pooled(known.predictions)
+    if len(set(rows.codes.tolist())) < 2:
+        return math.nan
+    table = gains_table(rows.codes, rows.proba[:, 1], top=(TOP,), sample_weight=rows.sample_weight)
+    return table.rows[0].caught
+
+
 def _arrow(name: str) -> str:
     return {"low": "↓", "high": "↑", "-": ""}.get(best_is(name), best_is(name))
 
@@ -174,6 +204,14 @@ def _explanations(record: RunRecord, skill: bool) -> Block:
     terms = [("↓ ↑", "lower or higher is better; values are means over the folds")]
     if skill:
         terms.append(("skill", f"1 minus {record.board.primary} over that of the constant model"))
+    if len(record.about.classes) == 2:
+        terms.append(
+            (
+                f"top {TOP:.0%} catches",
+                f"share of the rows of class {record.about.classes[1]} that are among the "
+                f"{TOP:.0%} of all rows with the highest scores, folds together",
+            )
+        )
     return Details("What the columns mean", (Terms(tuple(terms)),))
 
 

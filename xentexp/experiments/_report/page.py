@@ -1,39 +1,167 @@
-"""Self-contained HTML page: findings, heat maps, tables, learning curves and methods."""
+"""Page of one run or of several: contents, then HTML or Markdown."""
 
 from __future__ import annotations
 
-import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from functools import cache
+from importlib.resources import files
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
+from xentexp import __version__
 from xentexp._safe_text import printable
-from xentexp.displays._style import to_svg
-from xentexp.experiments._analysis import Cell, LossMatrix, Trained
-from xentexp.experiments._analysis.wording import calibration_texts, findings
-from xentexp.experiments._formatting import DASH, number, p_value, percent, signed_percent, spaced
-from xentexp.experiments._report.curves import Curves, curves_by_loss, curves_by_row, recorded
-from xentexp.experiments._report.heatmap import heat_map
+from xentexp.experiments._formatting import (
+    DASH,
+    Sentence,
+    counted,
+    escaped,
+    markdown_table,
+    plain,
+    signed,
+)
+from xentexp.experiments._record import RunRecord
+from xentexp.experiments._report.contents import (
+    Block,
+    Bullets,
+    Cell,
+    Columns,
+    PageFigure,
+    PageSection,
+    PageTable,
+)
+from xentexp.experiments._report.curves import curves_section
+from xentexp.experiments._report.details import curves_details
+from xentexp.experiments._report.differences import differences_section
+from xentexp.experiments._report.gains import gains_section, threshold_section
+from xentexp.experiments._report.importance import importance_section
+from xentexp.experiments._report.matrix import matrix_section
+from xentexp.experiments._report.methods import methods_section, parameters_details
+from xentexp.experiments._report.models import context, headline, models_section
+from xentexp.experiments._report.murphy import murphy_section
+from xentexp.experiments._report.reliability import reliability_section
+from xentexp.experiments._report.segments import segments_section
+from xentexp.experiments._report.stability import stability_section
+from xentexp.experiments._report.tuning import tuning_section
+from xentexp.experiments._report.warnings import warnings_section
+from xentexp.experiments._run_checks import run_checks
 
-_READABLE = 1080.0
-"""Smallest width in pixels of a wide figure; narrower windows scroll it."""
+MARKDOWN_LINES = 60
 
 
-def page(
-    matrices: Sequence[LossMatrix],
-    *,
-    title: str,
-    details: Mapping[str, str] | None = None,
-    curves: Mapping[str, Mapping[str, Sequence[Curves]]] | None = None,
-) -> str:
-    """HTML report of loss matrices, without external files, for a browser or MLflow."""
-    template = _environment().get_template("loss_matrix.html.j2")
-    return template.render(
-        matrices=matrices, title=title, details=details or {}, curves=curves or {}
+@dataclass(frozen=True)
+class Chapter:
+    """Contents of the page of one run."""
+
+    name: str
+    headline: Sentence
+    lead: tuple[Sentence, ...]
+    context: tuple[Sentence, ...]
+    sections: tuple[PageSection, ...]
+    foot: str
+
+
+def chapter(record: RunRecord) -> Chapter:
+    """Contents of the page of a run."""
+    first, others = headline(record)
+    sections = [section for section in _sections(record) if section is not None and section.blocks]
+    return Chapter(
+        f"run-{record.run_id[:8]}", first, others, context(record), tuple(sections), _foot(record)
     )
 
 
+def _sections(record: RunRecord) -> Iterator[PageSection | None]:
+    yield warnings_section(record, run_checks(record, record.about.muted))
+    yield models_section(record)
+    yield _beside("differences", "Who wins, and where", record, differences_section, murphy_section)
+    yield reliability_section(record)
+    yield gains_section(record)
+    yield threshold_section(record)
+    yield segments_section(record)
+    yield importance_section(record)
+    yield stability_section(record)
+    yield from matrix_section(record)
+    yield tuning_section(record)
+    yield curves_section(record)
+    yield _details_section(record)
+    yield methods_section(record)
+
+
+def _beside(
+    name: str,
+    heading: str,
+    record: RunRecord,
+    *builders: Callable[[RunRecord], PageSection | None],
+) -> PageSection:
+    """One section of several: their figures beside each other, then the other blocks."""
+    blocks = [b for build in builders if (part := build(record)) is not None for b in part.blocks]
+    figures = tuple(block for block in blocks if isinstance(block, PageFigure))
+    others = [block for block in blocks if not isinstance(block, PageFigure)]
+    return PageSection(name, heading, (*([Columns(figures)] if figures else []), *others))
+
+
+def _details_section(record: RunRecord) -> PageSection:
+    curves = curves_details(record)
+    blocks = [*([] if curves is None else [curves]), *parameters_details(record)]
+    return PageSection("details", "Details", tuple(blocks))
+
+
+def _foot(record: RunRecord) -> str:
+    day = f"{datetime.fromtimestamp(record.started):%Y-%m-%d %H:%M}"
+    run = f" Run {record.run_id} in {record.store}." if record.run_id else ""
+    return f"xentexp {__version__}, {day}.{run}"
+
+
+def run_page(*records: RunRecord) -> str:
+    """HTML page of the results of one run or of several, without external files or scripts."""
+    chapters = [chapter(record) for record in records]
+    title = str(chapters[0].headline)
+    if len(chapters) > 1:
+        title = f"{counted(len(chapters), 'run')} of xentexp"
+    template = _environment().get_template("page.html.j2")
+    return template.render(
+        title=title,
+        chapters=chapters,
+        overview=_overview(records),
+        style=Markup(_style()),
+    )
+
+
+def _overview(records: Sequence[RunRecord]) -> PageTable:
+    """One line for each run: its data, its best model, and how good that is."""
+    rows = []
+    for record in records:
+        standing = record.board.standing(record.board.primary)
+        best = standing.best
+        level = Cell(DASH)
+        if best is not None:
+            value = standing.levels[best].mean
+            level = Cell(signed(value, standing.decimals), value)
+        rows.append(
+            (
+                Cell(record.run_id[:8]),
+                Cell(f"{record.about.title}, {record.about.folds}, seed {record.about.seed}"),
+                Cell(best or DASH, strong=True),
+                Cell(record.board.primary),
+                level,
+            )
+        )
+    headers = ("run", "data and folds", "best model", "loss or metric", "value")
+    caption = plain(
+        "Each run is a chapter below. Values of runs on other data or folds are not comparable; "
+        "`xentexp compare` compares models of several runs on the same rows."
+    )
+    return PageTable(headers, tuple(rows), caption, n_text=4)
+
+
+@cache
+def _style() -> str:
+    return files("xentexp.experiments._report").joinpath("templates/page.css").read_text("utf-8")
+
+
+@cache
 def _environment() -> Environment:
     environment = Environment(
         loader=PackageLoader("xentexp.experiments._report"),
@@ -44,79 +172,62 @@ def _environment() -> Environment:
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
-    environment.globals["zip"] = zip
     environment.filters |= {
         "breakable": _breakable,
-        "calibration": calibration_texts,
-        "corrected_rows": _corrected_rows,
-        "correction_losses": _correction_losses,
-        "curves_by_loss": _curves_by_loss,
-        "curves_by_row": _curves_by_row,
-        "findings": findings,
-        "heat_map": _heat_map,
-        "number": number,
-        "diagonal_result": _diagonal_result,
-        "p": lambda value: p_value(value).removeprefix("p ").removeprefix("= "),
-        "percent": percent,
-        "recorded": recorded,
-        "spaced": spaced,
+        "kind": lambda block: type(block).__name__,
+        "svg": Markup,  # drawn by matplotlib, which escapes texts
     }
     return environment
 
 
 def _printable(value: object) -> object:
     """Text without secrets and control characters; markup of this module is unchanged."""
-    plain = isinstance(value, str) and not isinstance(value, Markup)
-    return printable(str(value)) if plain else value
-
-
-def _diagonal_result(cell: Cell | None) -> str:
-    """Comparison of the row trained on a column's loss with the column's best row."""
-    if cell is None:
-        return "no such row"
-    if cell.comparison is None:
-        return cell.reason or DASH
-    test = ": worse" if cell.worse else ": not significant" if cell.p_adjusted >= 0 else ""
-    text = f"{signed_percent(cell.percent)}, {p_value(cell.p_adjusted)}{test}"
-    return text.replace(" %", "\u00a0%")
-
-
-def _corrected_rows(matrix: LossMatrix) -> list[tuple[Trained, Trained]]:
-    """Rows before and after the correction by the inverse link, if both have probabilities."""
-    pairs = [(matrix.rows[before], matrix.rows[after]) for before, after in matrix.pairs()]
-    return [pair for pair in pairs if all(row.calibration is not None for row in pair)]
-
-
-def _correction_losses(matrix: LossMatrix) -> list[str]:
-    """Columns that are shown before and after the correction of probabilities."""
-    proper = ("binary_crossentropy", "categorical_crossentropy", "brier_loss")
-    return [name for name in proper if name in matrix.columns]
-
-
-def _heat_map(matrix: LossMatrix) -> Markup:
-    return _scrollable(to_svg(heat_map(matrix), f"Loss matrix of {matrix.model}"))
-
-
-def _curves_by_row(curves: Mapping[str, Sequence[Curves]], model: str) -> Markup:
-    title = f"{model}: learning curves of the training loss of each row"
-    return _scrollable(to_svg(curves_by_row(curves, title), title))
-
-
-def _curves_by_loss(folds: Sequence[Curves], title: str) -> Markup:
-    return _scrollable(to_svg(curves_by_loss(folds, title), title))
-
-
-def _scrollable(svg: str) -> Markup:
-    """SVG at its natural width, at most the width of the page; a narrow page scrolls it."""
-
-    def sized(tag: re.Match[str]) -> str:
-        least = min(float(tag[2]) * 96.0 / 72.0, _READABLE)
-        return f'{tag[1]} style="min-width: {least:.0f}px" width="{tag[2]}pt"'
-
-    size = re.compile(r'(<svg[^>]*?) width="([0-9.]+)pt" height="[^"]*"')
-    return Markup(f'<div class="wide">{size.sub(sized, svg, count=1)}</div>')
+    return (
+        printable(str(value))
+        if isinstance(value, (str, Sentence)) and not isinstance(value, Markup)
+        else value
+    )
 
 
 def _breakable(name: str) -> Markup:
     """Name with optional line breaks after underscores."""
-    return Markup("_<wbr>").join(name.split("_"))
+    return Markup("_<wbr>").join(printable(name).split("_"))
+
+
+def run_markdown(*records: RunRecord) -> str:
+    """The page as Markdown of at most 60 lines a run, without figures and details."""
+    return "\n".join("\n".join(_markdown(chapter(record))) for record in records)
+
+
+def _markdown(part: Chapter) -> list[str]:
+    lines = [f"# {escaped(str(part.headline))}", ""]
+    for text in (*part.lead, *part.context):
+        lines += [escaped(str(text)), ""]
+    for section in part.sections:
+        found = [text for block in section.blocks for text in _lines(block)]
+        if found and len(lines) + len(found) + 3 <= MARKDOWN_LINES:
+            lines += [f"## {section.heading}", "", *found, ""]
+    lines.append(escaped(part.foot))
+    return [printable(line) for line in lines]
+
+
+def _lines(block: Block) -> list[str]:
+    """Lines of Markdown of a block; figures are their findings."""
+    if isinstance(block, Sentence):
+        return [f"- {escaped(str(block))}"]
+    if isinstance(block, Bullets):
+        return [f"- {escaped(str(line))}" for line in block.sentences]
+    if isinstance(block, PageFigure):
+        return [f"- {escaped(str(block.finding))}"]
+    if isinstance(block, Columns):
+        return [line for inner in block.blocks for line in _lines(inner)]
+    if isinstance(block, PageTable):
+        rows = [[_markdown_cell(cell) for cell in row] for row in block.rows]
+        headers = [escaped(header) for header in block.headers]
+        return ["", *markdown_table(headers, rows, n_text_columns=block.n_text).split("\n"), ""]
+    return []
+
+
+def _markdown_cell(cell: Cell) -> str:
+    text = escaped(cell.text)
+    return f"**{text}**" if cell.strong else text

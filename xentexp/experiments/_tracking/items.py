@@ -15,9 +15,17 @@ from xentexp.experiments._fitting import FoldPrediction
 from xentexp.experiments._formatting import dotted, escaped, setting
 from xentexp.experiments._leaderboard import SHOWN
 from xentexp.experiments._predictions import Predictions
-from xentexp.experiments._results import CandidateResult, ExperimentResult, all_curves
+from xentexp.experiments._results import (
+    CandidateResult,
+    ExperimentResult,
+    all_curves,
+    all_trials,
+    importance_table,
+    searched_for,
+    segments_table,
+    train_values,
+)
 from xentexp.experiments._tracking.aliases import ALIASES
-from xentexp.metrics._registry import get_metric
 
 
 @dataclass(frozen=True)
@@ -152,6 +160,7 @@ def candidate_items(
     steps = all_curves(candidate_result)
     if len(steps):
         yield Parquet("curves/curves.parquet", steps)
+    yield from _explanation_items(candidate_result)
     tested = {} if candidate_result.test is None else candidate_result.test.values
     for section, scores in (("regret", candidate_result.regret()), ("test", tested)):
         for name, value in scores.items():
@@ -170,15 +179,37 @@ def candidate_items(
 TRAINED = "xentexp.trained_on"
 """Tag of a model that is trained on a loss: JSON with fields of a ModelRecord."""
 
+
+def _explanation_items(candidate_result: CandidateResult) -> Iterator[Item]:
+    importance, segments = importance_table(candidate_result), segments_table(candidate_result)
+    if importance is not None:
+        yield Parquet(IMPORTANCE, importance)
+    if segments is not None:
+        yield Parquet(SEGMENTS, segments)
+    if seconds := sum(p.explain_seconds for p in candidate_result.predictions):
+        yield LoggedMetric("time/explain_seconds", seconds)
+
+
+IMPORTANCE, SEGMENTS = "explanations/importance.parquet", "explanations/segments.parquet"
+"""Tables of `xentexp.experiments._explain` of a model in its run."""
+
 SCORES = "scores.parquet"
 """Table of all values of losses and metrics: of a model in its run, of all in the parent run."""
 
+TRAIN = "train"
+"""Section of that table: the loss of a sample of the training rows of each fold."""
+
 
 def scores_table(candidate_result: CandidateResult) -> pd.DataFrame:
-    """Value by section, loss or metric and, in the section fold, by repeat and fold."""
+    """Value by section, loss or metric and, in fold and train, by repeat and fold."""
+    by_fold = {
+        "fold": candidate_result.fold_values(),
+        TRAIN: train_values(candidate_result),
+    }
     rows: list[tuple[str, str, int | None, int | None, float]] = [
-        ("fold", name, prediction.fold.repeat, prediction.fold.number, value)
-        for name, values in candidate_result.fold_values().items()
+        (section, name, prediction.fold.repeat, prediction.fold.number, value)
+        for section, by_name in by_fold.items()
+        for name, values in by_name.items()
         for prediction, value in zip(candidate_result.predictions, values, strict=True)
     ]
     test = candidate_result.test
@@ -298,33 +329,7 @@ def search_items(candidate_result: CandidateResult) -> Iterator[Item]:
     )
     failed = [t for p in candidate_result.predictions for t in p.trials if t["state"] == "failed"]
     yield LoggedMetric("tune/failed_trials", float(len(failed)))
-    yield Table("tuning.json", trials_table(candidate_result))
-
-
-def searched_for(candidate_result: CandidateResult) -> str:
-    """Name of the loss or metric that the search of a candidate optimizes."""
-    return get_metric(candidate_result.candidate.estimator.loss).name
-
-
-def trials_table(candidate_result: CandidateResult) -> pd.DataFrame:
-    """Table of all trials of a candidate, one per row."""
-    loss = searched_for(candidate_result)
-    return pd.DataFrame(
-        [
-            {
-                "repeat": prediction.fold.repeat,
-                "fold": prediction.fold.number,
-                "trial": trial["number"],
-                "chosen": trial["number"] == prediction.best_trial,
-                f"tune/{loss}": trial["value"],
-                **{dotted(name): setting(value) for name, value in trial["params"].items()},
-                "seconds": round(trial["seconds"], 3),
-                "error": trial["error"],
-            }
-            for prediction in candidate_result.predictions
-            for trial in prediction.trials
-        ]
-    )
+    yield Table("tuning.json", all_trials(candidate_result))
 
 
 def _best(prediction: FoldPrediction) -> dict[str, Any] | None:

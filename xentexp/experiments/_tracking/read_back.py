@@ -17,7 +17,7 @@ from xentexp.errors import InputError, NothingToShowError, unknown_name
 from xentexp.experiments._leaderboard import Leaderboard, Row, higher_is_better
 from xentexp.experiments._tracking.aliases import ALIASES
 from xentexp.experiments._tracking.artifacts import stored_uncertainty, table_artifact
-from xentexp.experiments._tracking.items import SCORES
+from xentexp.experiments._tracking.items import SCORES, TRAIN
 from xentexp.experiments._tracking.run_status import RunStatus, run_status, why_no_result
 from xentexp.experiments._uncertainty import Uncertainty
 
@@ -211,7 +211,7 @@ def _sections(run: Any, stored: pd.DataFrame | None) -> dict[str, dict[str, floa
     """Values by section and name: those of the table `stored`, metrics, and other names."""
     sections: dict[str, dict[str, float]] = {}
     if stored is not None:
-        means = stored[stored["section"] != "fold"]
+        means = stored[~stored["section"].isin(["fold", TRAIN])]
         columns = (means[column].tolist() for column in ("section", "name", "value"))
         for section, name, value in zip(*columns, strict=True):
             sections.setdefault(section, {})[name] = value

@@ -17,7 +17,13 @@ from xentexp.experiments._formatting import counted
 from xentexp.experiments._record import About, ModelRecord, RunRecord
 from xentexp.experiments._tracking.artifacts import artifact_file, json_artifact, table_artifact
 from xentexp.experiments._tracking.find_runs import stored_model, stored_predictions
-from xentexp.experiments._tracking.items import SCORES, TRAINED
+from xentexp.experiments._tracking.items import (
+    IMPORTANCE,
+    SCORES,
+    SEGMENTS,
+    TRAIN,
+    TRAINED,
+)
 from xentexp.experiments._tracking.read_back import StoredRun, stored_run
 from xentexp.experiments._tracking.run_status import why_no_result
 
@@ -95,6 +101,9 @@ def _model(client: MlflowClient, uri: str, parent: Any, run: Any) -> ModelRecord
             for key, value in run.data.params.items()
             if key not in shared and not key.startswith("tuned.")
         },
+        train_values=_fold_values(scores, TRAIN),
+        importance=table_artifact(client, uri, run_id, IMPORTANCE),
+        segments=table_artifact(client, uri, run_id, SEGMENTS),
         warnings=_lines(client, uri, run_id, "warnings.txt"),
         curves=table_artifact(client, uri, run_id, "curves/curves.parquet"),
         trials=_frame(json_artifact(client, uri, run_id, "tuning.json")),

@@ -9,7 +9,7 @@ from typing import Any
 from xentexp.experiments._formatting import dotted, setting
 from xentexp.experiments._leaderboard import SHOWN
 from xentexp.experiments._predictions import Predictions
-from xentexp.experiments._results import CandidateResult
+from xentexp.experiments._results import CandidateResult, searched_for
 from xentexp.experiments._tracking.aliases import find_aliases
 from xentexp.experiments._tracking.connect import deferred_signals
 from xentexp.experiments._tracking.items import (
@@ -22,7 +22,6 @@ from xentexp.experiments._tracking.items import (
     Text,
     candidate_items,
     search_items,
-    searched_for,
 )
 from xentexp.experiments._tracking.store import Store
 

@@ -152,6 +152,11 @@ class Dataset:
     sample_weight : ndarray of shape (n_rows,) or None
         Weight of each row, at least 0, in every fit, loss and metric; None if all rows count the
         same.
+    cost : tuple of tuple of float or None
+        Cost of each true class (rows) and decision (columns), in the order of the classes. Used by
+        the report; not part of the digest.
+    amount : ndarray of shape (n_rows,) or None
+        Amount of each row, at least 0, that multiplies its costs.
     dates : tuple of str, default=()
         Columns of `X` that were dates and are days now. They are not row identifiers, although
         they may have another value in each row.
@@ -175,6 +180,8 @@ class Dataset:
     test: TestSet | None = None
     sample_weight: NDArray[np.float64] | None = None
     dates: tuple[str, ...] = ()
+    cost: tuple[tuple[float, ...], ...] | None = None
+    amount: NDArray[np.float64] | None = None
 
     def class_shares(self) -> dict[Label, float]:
         """Fraction of the rows in each class, without weights.

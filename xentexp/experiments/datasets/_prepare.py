@@ -29,6 +29,8 @@ def make_dataset(
     true_proba: NDArray[np.float64] | None = None,
     test: TestSet | None = None,
     sample_weight: pd.Series[float] | ArrayLike | None = None,
+    cost: ArrayLike | None = None,
+    amount: pd.Series[float] | ArrayLike | None = None,
 ) -> Dataset:
     """Make a data set from features and labels in memory.
 
@@ -61,6 +63,12 @@ def make_dataset(
     sample_weight : pandas.Series or array-like of shape (n_rows,), default=None
         Weight of each row, at least 0, for every fit, loss and metric. None: all rows count the
         same. A labelled test set then needs weights too.
+    cost : array-like of shape (n_classes, n_classes), default=None
+        Cost of each true class (rows) and decision (columns), in the order of the sorted labels:
+        at least 0, e.g. ``[[0, 1], [5, 0]]`` if a missed event costs 5 times a false alarm. The
+        report then shows what decisions cost.
+    amount : pandas.Series or array-like of shape (n_rows,), default=None
+        Amount of each row, at least 0, that multiplies its costs.
 
     Returns
     -------
@@ -73,7 +81,8 @@ def make_dataset(
         If `card` is not a Card; lengths differ; there are no rows or columns; column names are
         repeated; a feature is infinite or neither numeric, text nor a date; `y` has missing
         values, fewer than two classes or values that are not class labels; weights are negative,
-        missing or all 0; or `test` has other columns or other labels than the training rows.
+        missing or all 0; costs or amounts are; or `test` has other columns or other labels than
+        the training rows.
 
     Examples
     --------
@@ -93,7 +102,12 @@ def make_dataset(
         raise InputError(
             f"{where}: X must be a DataFrame or a two-dimensional array; got {type(X).__name__}"
         )
-    for name, value in (("y", y), ("groups", groups), ("sample_weight", sample_weight)):
+    for name, value in (
+        ("y", y),
+        ("groups", groups),
+        ("sample_weight", sample_weight),
+        ("amount", amount),
+    ):
         refuse_collection(value, f"{where}: {name}")
         if isinstance(value, str):
             kind = {"y": "labels", "groups": "integers"}.get(name, "numbers")
@@ -112,6 +126,8 @@ def make_dataset(
         lengths["true_proba"] = len(true_proba)
     if sample_weight is not None:
         lengths["sample_weight"] = _length(sample_weight)
+    if amount is not None:
+        lengths["amount"] = _length(amount)
     if len(set(lengths.values())) > 1:
         listed = ", ".join(f"{part} {length}" for part, length in lengths.items())
         raise InputError(f"{where}: {', '.join(lengths)} must have the same length; got {listed}")
@@ -150,14 +166,26 @@ def make_dataset(
         test=test,
         sample_weight=weight,
         dates=tuple(str(name) for name in X if native_kind(X[name]) == "dates"),
+        cost=None if cost is None else cost_matrix(cost, len(classes), f"{where}: cost"),
+        amount=None if amount is None else row_weights(amount, f"{where}: amounts", "amount"),
     )
+
+
+def cost_matrix(cost: Any, n_classes: int, what: str) -> tuple[tuple[float, ...], ...]:
+    """Cost matrix as nested tuples; an InputError that starts with `what`."""
+    from xentexp.inference._cost import check_cost_matrix
+
+    try:
+        return tuple(map(tuple, check_cost_matrix(cost, n_classes).tolist()))
+    except InputError as error:
+        raise InputError(str(error).replace("matrix", what, 1)) from None
 
 
 def _length(values: Any) -> int:
     return len(values) if hasattr(values, "__len__") else 1
 
 
-def row_weights(values: Any, what: str) -> NDArray[np.float64]:
+def row_weights(values: Any, what: str, noun: str = "weight") -> NDArray[np.float64]:
     """Weights as floats; an InputError that names the first row whose weight is not valid."""
     if np.ndim(values) != 1:
         raise InputError(
@@ -175,7 +203,7 @@ def row_weights(values: Any, what: str) -> NDArray[np.float64]:
         got: str = "a missing value" if pd.isna(value) else repr(value)
         raise InputError(
             f"{what} must be finite numbers >= 0; got {got} in row {row} (counted from 0); correct "
-            f"the weight or drop the row"
+            f"the {noun} or drop the row"
         )
     if not weight.any():
         raise InputError(

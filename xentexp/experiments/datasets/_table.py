@@ -69,6 +69,7 @@ def load_table(
     header: bool | int | None = None,
     sheet: str | int | None = None,
     max_megabytes: float = 500.0,
+    amount: str | None = None,
 ) -> Dataset:
     """Load a text, Excel or Parquet file.
 
@@ -132,11 +133,14 @@ def load_table(
         Sheet of an Excel file. By default the only one with data.
     max_megabytes : float, default=500.0
         Largest size of the table, after decompression, in millions of bytes.
+    amount : str, default=None
+        Column with the amount of each row, at least 0, that multiplies its costs (see
+        ``Dataset.amount``). It is a feature too, unless it is in `drop`.
 
     Returns
     -------
     Dataset
-        Features, labels and, if they are set, groups, weights and test rows.
+        Features, labels and, if they are set, groups, weights, amounts and test rows.
 
     Raises
     ------
@@ -206,7 +210,8 @@ def load_table(
     known = set(frame.columns) | (set() if tested is None else set(tested.columns))
     roles = {"target": target, "group": group, "weight": weight}
     used = [name for name in roles.values() if name is not None]
-    for column in [*used, *kept, *options.categorical, *options.numeric]:
+    amounts = [] if amount is None else [amount]
+    for column in [*used, *amounts, *kept, *options.categorical, *options.numeric]:
         if column not in frame.columns:
             where = next((f"; {note}" for note in notes if "header=true" in note), "")
             if frame.shape[1] == 1:
@@ -216,9 +221,11 @@ def load_table(
         if column not in known:
             raise unknown_name(f"column of {file.name}", column, frame.columns)
     _check_roles(roles, dropped, kept)
+    if amount == target:
+        raise InputError(f"table: amount must not be the target; got {amount!r} for both")
     for column in options.numeric:
         _check_numeric(frame[column])
-    as_they_are = [*used, *dropped, *options.categorical, *options.numeric]
+    as_they_are = [*used, *amounts, *dropped, *options.categorical, *options.numeric]
     dates, more = _with_days(frame, tested, dayfirst, keep=as_they_are)
     notes += more
     few = find_rare(frame[target], rare, rare_below, ordered=ordered)
@@ -255,6 +262,7 @@ def load_table(
                 groups=None if group is None else _groups(frame[group]),
                 test=None if tested is None else _test_set(tested, roles, dropped, not_features),
                 sample_weight=None if weight is None else frame[weight],
+                amount=None if amount is None else frame[amount],
             )
         except InputError as error:
             message = str(error)

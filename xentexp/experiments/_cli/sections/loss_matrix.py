@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 import pandas as pd
 from rich import box
@@ -11,31 +11,23 @@ from rich.table import Table
 from rich.text import Text
 
 from xentexp.experiments import _tracking as tracking
-from xentexp.experiments._analysis import Cell, LossMatrix, Trained, build_matrices, trained_from
+from xentexp.experiments._analysis import Cell, LossMatrix, Trained, matrices_of
 from xentexp.experiments._analysis.wording import calibration_texts, findings, legend, markdown
 from xentexp.experiments._cli import terminal
 from xentexp.experiments._cli.sections.section import Section
 from xentexp.experiments._config import Study
 from xentexp.experiments._formatting import DASH, number, percent, wrapped
-from xentexp.experiments._results import CandidateResult, ExperimentResult
+from xentexp.experiments._record import model_record
+from xentexp.experiments._results import ExperimentResult
 from xentexp.experiments._tracking import Binary, Item, LoggedMetric
-from xentexp.inference._comparison import split_ratio
-from xentexp.losses import LOSSES
 
 
 def matrix_section(study: Study, result: ExperimentResult) -> Section | None:
-    """Matrix of each model, figures and report page; None with fewer than two training losses."""
-    rows = {
-        candidate_result.candidate.name: row
-        for candidate_result in result.candidate_results
-        if (row := _row(candidate_result, study)) is not None
-    }
-    if len({row.loss for row in rows.values()}) < 2:
+    """Matrix of each model and its figures; None with fewer than two training losses."""
+    models = [model_record(item, study.dataset) for item in result.candidate_results]
+    matrices = matrices_of(models, study.shown)
+    if not matrices:
         return None
-    sizes = [(len(fold.train), len(fold.test)) for fold in study.folds]
-    matrices = build_matrices(
-        list(rows.values()), test_train_ratio=split_ratio(sizes), columns=_columns(study, rows)
-    )
     cells = [record for matrix in matrices for record in matrix.to_records()]
     calibration = [record for matrix in matrices for record in matrix.calibration_records()]
     tables = "\n\n".join(f"## {matrix.model}\n\n{markdown(matrix)}" for matrix in matrices)
@@ -44,11 +36,10 @@ def matrix_section(study: Study, result: ExperimentResult) -> Section | None:
         tracking.Table("loss_matrix/calibration.json", pd.DataFrame(calibration)),
         tracking.Text("loss_matrix/table.md", f"{tables}\n"),
         *_pictures(matrices),
-        tracking.Text("report.html", _page(matrices, study, result)),
     ]
-    names = {id(row): name for name, row in rows.items()}
+    names = {(m.family, m.trained_on, m.corrected): m.name for m in models}
     of_candidates: dict[str, tuple[Item, ...]] = {
-        names[id(row)]: _row_items(row, matrix.columns, cells_of_row)
+        names[matrix.model, row.loss, row.corrected]: _row_items(row, matrix.columns, cells_of_row)
         for matrix in matrices
         for row, cells_of_row in zip(matrix.rows, matrix.cells, strict=True)
         if row.error is None
@@ -56,7 +47,7 @@ def matrix_section(study: Study, result: ExperimentResult) -> Section | None:
     document = {
         "cells": cells,
         "calibration": calibration,
-        "findings": {matrix.model: findings(matrix) for matrix in matrices},
+        "findings": {matrix.model: [*map(str, findings(matrix))] for matrix in matrices},
     }
 
     def show() -> None:
@@ -80,30 +71,6 @@ def matrix_section(study: Study, result: ExperimentResult) -> Section | None:
     )
 
 
-def _row(candidate_result: CandidateResult, study: Study) -> Trained | None:
-    candidate = candidate_result.candidate
-    trained = candidate.trained_on
-    if trained is None:
-        return None
-    return trained_from(
-        candidate_result,
-        study.dataset,
-        model=str(candidate.family),
-        loss=trained.label,
-        column=trained.loss.name if trained.plain else None,
-        corrected=candidate.variant_of is not None,
-    )
-
-
-def _columns(study: Study, rows: Mapping[str, Trained]) -> list[str] | None:
-    """Losses to score on: those of `losses=`, else the training losses and those shown."""
-    if study.losses is not None or study.shown is None:
-        return None if study.losses is None else list(study.losses)
-    known = {name for row in rows.values() for name in row.fold_values}
-    names = dict.fromkeys([*(row.column for row in rows.values() if row.column), *study.shown])
-    return [name for name in names if name in known and name in LOSSES]
-
-
 def _note(matrices: Sequence[LossMatrix]) -> str:
     sentences = "\n\n".join(
         f"**{matrix.model}**\n\n" + "\n".join(f"- {line}" for line in findings(matrix))
@@ -124,25 +91,6 @@ def _pictures(matrices: Sequence[LossMatrix]) -> list[Item]:
         items.append(tracking.Text(f"{path}.svg", to_svg(figure, f"Loss matrix of {matrix.model}")))
         items.append(Binary(f"{path}.png", to_png(figure)))
     return items
-
-
-def _page(matrices: Sequence[LossMatrix], study: Study, result: ExperimentResult) -> str:
-    from xentexp.experiments._report import page
-
-    curves: dict[str, dict[str, list[Mapping[str, Mapping[str, Sequence[float]]]]]] = {}
-    for candidate_result in result.candidate_results:
-        candidate, trained = candidate_result.candidate, candidate_result.candidate.trained_on
-        fold_curves = [p.curve for p in candidate_result.predictions if p.curve]
-        if trained is not None and candidate.variant_of is None and fold_curves:
-            curves.setdefault(str(candidate.family), {})[trained.label] = fold_curves
-    dataset = study.dataset
-    details = {
-        "Data": f"{dataset.card.title}: {len(dataset.y):,} rows, {dataset.X.shape[1]} features, "
-        f"digest {dataset.digest}",
-        "Folds": f"{len(study.folds)}, {study.cv.kind}",
-        "Seed": str(study.seed),
-    }
-    return page(matrices, title=dataset.card.title, details=details, curves=curves)
 
 
 def _row_items(row: Trained, columns: Sequence[str], cells: Sequence[Cell]) -> tuple[Item, ...]:
@@ -177,7 +125,7 @@ def print_findings(matrix: LossMatrix) -> None:
     """Print the main results of a matrix in sentences."""
     out = terminal.console()
     for line in findings(matrix):
-        out.print(Text(line), soft_wrap=False)
+        out.print(Text(str(line)), soft_wrap=False)
 
 
 def _table(matrix: LossMatrix, start: int, end: int, width: int) -> Table:

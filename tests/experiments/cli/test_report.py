@@ -1,0 +1,129 @@
+"""`xentexp report` and report.html: pages of runs, made from stored results."""
+
+from __future__ import annotations
+
+import re
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from tests.support.stores import client, runs
+from xentexp.experiments._cli import main
+
+RUN = ["run", "--quiet", "dataset=table", "dataset.path=made.csv", "dataset.target=y"]
+FEW = ["losses=[categorical_crossentropy,zero_one_loss]", "metrics=[roc_auc]"]
+Output = pytest.CaptureFixture[str]
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory: pytest.TempPathFactory, migrated_store: Path) -> Path:
+    """Folder with a store of one run, made once."""
+    folder = tmp_path_factory.mktemp("finished")
+    shutil.copy(migrated_store, folder / "mlflow.db")
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(400, 3))
+    y = (x[:, 0] + rng.normal(size=400) > 0).astype(int)
+    frame = pd.DataFrame({"a": x[:, 0], "<b>": x[:, 1], "c": x[:, 2], "y": y})
+    frame.to_csv(folder / "made.csv", index=False)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        patch.delenv("MLFLOW_TRACKING_URI", raising=False)
+        assert main([*RUN, *FEW, "models=[prior,logistic,linear_svm]", "leaderboard=null"]) == 0
+    return folder
+
+
+def artifact(name: str) -> Path:
+    (run,) = runs("comparison")
+    return Path(f"mlartifacts/{run.info.run_id}/artifacts/{name}")
+
+
+def test_the_page_of_a_run_is_the_one_made_later_from_the_store(place: Path) -> None:
+    assert main(["report"]) == 0
+    assert Path("report.html").read_text() == artifact("report.html").read_text()
+
+
+def test_a_page_needs_nothing_but_itself(place: Path) -> None:
+    page = artifact("report.html").read_text()
+    assert "<script" not in page
+    assert not re.findall(r"""(?:src|href)=["'](?!#)""", page)
+    assert "@import" not in page
+    assert "url(http" not in page
+
+
+def test_names_from_data_are_escaped(place: Path) -> None:
+    page = artifact("report.html").read_text()
+    assert "<b>:" not in page
+    assert "&lt;b&gt;" in page
+
+
+def test_a_file_is_not_replaced_unless_told(place: Path, capsys: Output) -> None:
+    Path("report.html").write_text("mine")
+    assert main(["report"]) == 2
+    assert "--out must be a new file; report.html exists" in capsys.readouterr().err
+    assert Path("report.html").read_text() == "mine"
+    assert main(["report", "--overwrite"]) == 0
+    assert Path("report.html").read_text().startswith("<!doctype html>")
+
+
+def test_a_file_that_cannot_be_written_is_one_sentence(place: Path, capsys: Output) -> None:
+    assert main(["report", "--out", "missing/page.html"]) == 2
+    assert "--out: missing/page.html cannot be written" in capsys.readouterr().err
+    assert not Path("missing").exists()
+
+
+def test_markdown_has_the_answer_first_and_at_most_60_lines(place: Path, capsys: Output) -> None:
+    assert main(["report", "--markdown"]) == 0
+    lines = capsys.readouterr().out.rstrip("\n").split("\n")
+    (run,) = runs("comparison")
+    assert lines[0].startswith("# logistic ")
+    assert lines[0].removeprefix("# ") in run.data.tags["xentexp.answer"]
+    assert len(lines) <= 60
+
+
+def test_several_runs_are_chapters_of_one_page(place: Path) -> None:
+    assert main([*RUN, *FEW, "models=[prior,logistic]", "cv.n_splits=4"]) == 0
+    ids = [run.info.run_id for run in runs("comparison")]
+    assert main(["report", *(name[:8] for name in ids), "--out", "both.html"]) == 0
+    page = Path("both.html").read_text()
+    assert page.count("<article") == 2
+    anchors = re.findall(r' id="([^"]+)"', page)
+    assert len(anchors) == len(set(anchors))
+
+
+def test_a_run_can_be_named_once_only(place: Path, capsys: Output) -> None:
+    assert main(["report", "latest", "latest"]) == 2
+    assert "runs must be different; got latest latest" in capsys.readouterr().err
+
+
+def test_report_none_leaves_the_page_out_and_it_can_be_made_later(place: Path) -> None:
+    assert main([*RUN, *FEW, "models=[prior,logistic]", "report=none"]) == 0
+    newest = max(runs("comparison"), key=lambda run: run.info.start_time)
+    names = {item.path for item in client().list_artifacts(newest.info.run_id)}
+    assert "report.html" not in names
+    assert main(["report", newest.info.run_id, "--out", "later.html"]) == 0
+    assert Path("later.html").stat().st_size > 10_000
+
+
+def test_runs_of_older_versions_have_a_page_too(place: Path) -> None:
+    """They have no description of the data, no explanations and no importance."""
+    artifact("record.json").unlink()
+    for run in runs():
+        shutil.rmtree(f"mlartifacts/{run.info.run_id}/artifacts/explanations", ignore_errors=True)
+    assert main(["report", "--out", "old.html"]) == 0
+    assert "logistic" in Path("old.html").read_text()
+
+
+def test_the_page_of_a_run_whose_models_all_failed_says_so(place: Path) -> None:
+    broken = "models.logistic.classifier.C=-1"
+    assert main([*RUN, *FEW, "models=[logistic]", broken]) == 1
+    newest = max(runs("comparison"), key=lambda run: run.info.start_time)
+    page = Path(f"mlartifacts/{newest.info.run_id}/artifacts/report.html").read_text()
+    assert "<h1>All models failed.</h1>" in page
+
+
+def test_muted_checks_are_not_shown(place: Path, capsys: Output) -> None:
+    assert main(["report", "--mute", "X999"]) == 2
+    assert "X999" in capsys.readouterr().err

@@ -1,0 +1,277 @@
+"""Section on where the models fail: segments with a bias, and the rows with the largest losses."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Sequence
+
+import numpy as np
+
+from xentexp._numerics import FloatArray
+from xentexp.displays import SegmentDisplay
+from xentexp.displays._segment import importance
+from xentexp.displays._style import laid_out, style
+from xentexp.errors import InputError
+from xentexp.experiments._formatting import Sentence, counted, plain, sentence, signed
+from xentexp.experiments._predictions import PredictedFold, Predictions
+from xentexp.experiments._record import ModelRecord, RunRecord, pooled
+from xentexp.experiments._report.contents import (
+    Block,
+    Cell,
+    PageFigure,
+    PageSection,
+    PageTable,
+    colours,
+    figure_block,
+    named_cells,
+    reference_models,
+)
+from xentexp.inference import Segment
+from xentexp.inference._segments import segments_from_sums
+from xentexp.losses import Loss
+from xentexp.metrics._evaluation import evaluate_checked
+from xentexp.metrics._registry import get_loss
+
+_MOST_SEGMENTS = 12
+_MOST_ROWS = 10
+_LEAST_ROWS = 50
+"""Segments with fewer rows are part of "other"."""
+
+
+def segments_section(record: RunRecord) -> PageSection | None:
+    """Segments and rows with the largest errors; None without probabilities."""
+    models = record.with_probabilities()
+    if not models:
+        return None
+    found = _found(record)
+    blocks: list[Block]
+    if found is None:
+        blocks = [plain("Segments were not computed in this run.")]
+    elif not found:
+        blocks = [plain(f"No column has segments of at least {_LEAST_ROWS} rows.")]
+    else:
+        blocks = _segments(record, found)
+    best = next((m for m in models if m.name in reference_models(record)), models[0])
+    if (worst := _worst_rows(record, best)) is not None:
+        blocks += worst
+    return PageSection("segments", "Where it fails", tuple(blocks))
+
+
+# -- segments ----------------------------------------------------------------------------------
+
+
+def _found(record: RunRecord) -> list[tuple[str, Segment]] | None:
+    """Segments of the models with a colour, the most important first; None if there are none."""
+    wanted = [record.model(name) for name in reference_models(record)]
+    known = {m.name: m.segments for m in wanted if m is not None and m.segments is not None}
+    if not known:
+        return None
+    pairs = [
+        (name, segment)
+        for name, sums in known.items()
+        for segment in segments_from_sums(sums, record.about.classes, min_rows=_LEAST_ROWS)
+    ]
+    return sorted(pairs, key=lambda pair: -importance(pair[1]))
+
+
+def _segments(record: RunRecord, found: Sequence[tuple[str, Segment]]) -> list[Block]:
+    shown = found[:_MOST_SEGMENTS]
+    sure = [pair for pair in found if _is_sure(pair[1])]
+    several = len(record.about.classes) > 2
+    lines: list[Block] = []
+    if sure:
+        name, first = sure[0]
+        lines.append(_described(name, first, several))
+    lines.append(_by_model(record, found, several))
+    return [*lines, _figure(record, shown, sure, several)]
+
+
+def _by_model(record: RunRecord, found: Sequence[tuple[str, Segment]], several: bool) -> PageTable:
+    """Number of segments of each model with a bias, and the most important one."""
+    names = named_cells(record, reference_models(record))
+    rows = []
+    for name in dict.fromkeys(name for name in names if any(n == name for n, _ in found)):
+        own = [segment for model, segment in found if model == name]
+        n_sure = sum(map(_is_sure, own))
+        worst = [_segment_cell(own[0], several), *_rates(own[0])]
+        rows.append((names[name], _count(len(own)), _count(n_sure), *worst))
+    headers = (
+        "model",
+        "segments",
+        "biased",
+        "most important",
+        "predicted",
+        "observed",
+        "rows",
+    )
+    caption = plain(
+        "Biased: the interval, simultaneous for all segments of a model, does not contain 0. "
+        "Important: what a shift of the predictions to the observed rate would save of the Brier "
+        "loss. Related columns show the same rows again."
+    )
+    return PageTable(headers, tuple(rows), caption)
+
+
+def _segment_cell(segment: Segment, several: bool) -> Cell:
+    return Cell(f"{segment.name}, class {segment.class_label}" if several else segment.name)
+
+
+def _rates(segment: Segment) -> list[Cell]:
+    rates = [Cell(f"{rate:.1%}", rate) for rate in (segment.predicted, segment.observed)]
+    return [*rates, _count(segment.n_rows)]
+
+
+def _count(number: int) -> Cell:
+    return Cell(f"{number:,}", number)
+
+
+def _is_sure(segment: Segment) -> bool:
+    return segment.low > 0.0 or segment.high < 0.0
+
+
+def _described(model: str, segment: Segment, several: bool) -> Sentence:
+    of_class = " of class {label}" if several else ""
+    return sentence(
+        "{model}, {segment}: predicts {predicted:.1%}"
+        + of_class
+        + ", observed {observed:.1%}, n = {n:,}.",
+        model=model,
+        segment=segment.name,
+        label=str(segment.class_label),
+        predicted=segment.predicted,
+        observed=segment.observed,
+        n=segment.n_rows,
+    )
+
+
+def _figure(
+    record: RunRecord,
+    shown: Sequence[tuple[str, Segment]],
+    sure: Sequence[tuple[str, Segment]],
+    several: bool,
+) -> PageFigure:
+    with style("segments"):
+        figure, axes = laid_out(500, 72 + 20 * len(shown))
+        display = SegmentDisplay(
+            [segment for _, segment in shown], models=[name for name, _ in shown]
+        )
+        display.plot(axes, colours=colours(record))
+    event = "the class" if several else f"class {record.about.classes[1]}"
+    return figure_block(
+        figure,
+        _finding(shown, sure),
+        f"Dot: mean predicted minus observed rate of {event}, its area the number of rows; line: "
+        f"95% interval, simultaneous. Segments of less than {_LEAST_ROWS} rows are one, other.",
+        _table(record, shown, several),
+        name=f"segments {record.run_id}",
+        wide=True,
+    )
+
+
+def _finding(shown: Sequence[tuple[str, Segment]], sure: Sequence[tuple[str, Segment]]) -> Sentence:
+    if not sure:
+        return sentence("No segment is shown to have a biased mean prediction")
+    name, first = sure[0]
+    template = "{name} predicts too {word} where {segment}: {bias:+.1f} percentage points"
+    word = "much" if first.bias > 0.0 else "little"
+    return sentence(template, name=name, word=word, segment=first.name, bias=100.0 * first.bias)
+
+
+def _table(record: RunRecord, shown: Sequence[tuple[str, Segment]], several: bool) -> PageTable:
+    names = named_cells(record, [name for name, _ in shown])
+    headers = ["model", "segment", "predicted", "observed", "rows", "events"]
+    headers += ["predicted − observed", "low", "high"]  # noqa: RUF001
+    rows = []
+    for name, segment in shown:
+        limits = [_points(value) for value in (segment.bias, segment.low, segment.high)]
+        cells = [names[name], _segment_cell(segment, several), *_rates(segment)]
+        rows.append((*cells, _count(segment.events), *limits))
+    return PageTable(tuple(headers), tuple(rows), n_text=2)
+
+
+def _points(value: float) -> Cell:
+    """Percentage points."""
+    if math.isnan(value):
+        return Cell("no interval", value)
+    return Cell(signed(100.0 * value, 1, sign="+"), 100.0 * value)
+
+
+# -- rows --------------------------------------------------------------------------------------
+
+
+def _worst_rows(record: RunRecord, model: ModelRecord) -> list[Block] | None:
+    """The rows of one model with the largest losses: row numbers, without features."""
+    assert model.predictions is not None
+    folds = tuple(fold for fold in model.predictions.folds if fold.repeat == 0)
+    rows = pooled(dataclasses.replace(model.predictions, folds=folds))
+    loss = _loss(record, model.predictions)
+    if loss is None:
+        return None
+    losses = np.concatenate([_row_losses(loss, model.predictions, fold) for fold in folds])
+    weight = np.ones(len(losses)) if rows.sample_weight is None else rows.sample_weight
+    weighted = np.where(weight > 0.0, losses * weight, 0.0)
+    total = float(weighted.sum())
+    order = np.argsort(-weighted, kind="stable")[: min(_MOST_ROWS, len(losses))]
+    classes = record.about.classes
+    several = len(classes) > 2
+    p = rows.proba[np.arange(len(losses)), rows.codes] if several else rows.proba[:, 1]
+    header = "p of its class" if several else f"p of class {classes[1]}"
+    headers = ("row", header, "class", loss.name, "share of the total")
+    lines = [
+        (
+            Cell(f"{rows.rows[i]:,}", float(rows.rows[i])),
+            Cell(f"{p[i]:.4g}", float(p[i])),
+            Cell(str(classes[rows.codes[i]])),
+            Cell(signed(float(losses[i])), float(losses[i])),
+            _share(float(weighted[i]), total),
+        )
+        for i in order
+    ]
+    together = _share(float(weighted[order].sum()), total)
+    n = len(order)
+    lines.append((Cell(counted(n, "row"), n), Cell(""), Cell(""), Cell(""), together))
+    text: Sentence
+    if math.isfinite(together.value):
+        text = sentence(
+            "The {n} rows with the largest {loss} have {share:.2%} of the total of {model}.",
+            n=n,
+            loss=loss.name,
+            share=together.value,
+            model=model.name,
+        )
+    else:
+        text = sentence(
+            "The total {loss} of {model} is {total:.4f}: shares of it are not defined.",
+            loss=loss.name,
+            model=model.name,
+            total=total,
+        )
+    more = " First repeat." if len(folds) < len(model.predictions.folds) else ""
+    caption = plain(f"Rows of the data set, counted from 0.{more}")
+    return [text, PageTable(headers, tuple(lines), caption)]
+
+
+def _loss(record: RunRecord, predictions: Predictions) -> Loss | None:
+    """The primary loss if it is one of probabilities that applies, else log loss."""
+    checked = predictions.checked(predictions.folds[0])
+    for name in (record.about.primary, "categorical_crossentropy"):
+        try:
+            loss = get_loss(name)
+        except InputError:  # a metric of all rows
+            continue
+        if loss.response == "predict_proba" and loss.why_not(checked) is None:
+            return loss
+    return None
+
+
+def _row_losses(loss: Loss, predictions: Predictions, fold: PredictedFold) -> FloatArray:
+    checked = predictions.checked(dataclasses.replace(fold, sample_weight=None))
+    result = evaluate_checked(checked, [loss], per_sample=True)
+    assert result.per_sample is not None
+    return result.per_sample[loss.name]
+
+
+def _share(part: float, total: float) -> Cell:
+    share = part / total if total > 0.0 and math.isfinite(total) else math.nan
+    return Cell("undefined" if math.isnan(share) else f"{share:.2%}", share)

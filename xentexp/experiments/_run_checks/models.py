@@ -1,0 +1,405 @@
+"""Checks of the predictions of each model."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Iterator
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+
+from xentexp.experiments._formatting import Sentence, and_list, sentence
+from xentexp.experiments._record import ModelRecord, Pooled, RunRecord, pooled
+from xentexp.experiments._run_checks.issue import Issue
+from xentexp.experiments._run_checks.rows import (
+    N_TENTHS,
+    Tenth,
+    constant_models,
+    rows_of,
+    tenths,
+    varying_models,
+    z_of_rise,
+)
+from xentexp.experiments._uncertainty import Uncertainty, assess
+from xentexp.inference import Difference, decompose, holm
+from xentexp.losses import LOSSES
+from xentexp.metrics._evaluation import evaluate_checked
+from xentexp.metrics._registry import get_loss
+
+LOG_LOSS = "categorical_crossentropy"
+LEVEL = 0.05
+LEVEL_OF_CALIBRATION = 0.01
+
+CLIPS = {"loss_at_2e16": 2.0**-52, "loss_at_1e15": 1e-15, "loss_at_1e6": 1e-6}
+"""Smallest probabilities; 2.2e-16 is the default for 64-bit floats."""
+
+SMALL_SHARE = 0.5
+"""Share of the loss on other rows below which the loss on training rows is far below it."""
+
+
+def has_probabilities(record: RunRecord) -> bool:
+    """Whether some model predicts probabilities that vary."""
+    return bool(varying_models(record))
+
+
+# -- zero or one ------------------------------------------------------------------------------
+
+
+def zero_or_one(record: RunRecord) -> Iterator[Issue]:
+    """Rows to which a model gives the probability 0 or 1."""
+    for model in record.with_probabilities():
+        assert model.predictions is not None
+        rows = pooled(model.predictions)
+        zero = rows.proba == 0.0
+        if not zero.any():
+            continue
+        wrong = zero[np.arange(len(rows.codes)), rows.codes]
+        n, n_wrong = (len(np.unique(rows.rows[of])) for of in (zero.any(axis=1), wrong))
+        values = {"model": model.name, "rows": n, "wrong_rows": n_wrong}
+        what = _zeros(rows, zero, model)
+        if n_wrong:
+            losses = {name: log_loss_at(model, clip) for name, clip in CLIPS.items()}
+            text = (
+                f"{what.template}. Its log loss is infinite without a clip "
+                f"({{loss_at_2e16:.4f}} at a clip of 2.2e-16, {{loss_at_1e15:.4f}} at 1e-15, "
+                f"{{loss_at_1e6:.4f}} at 1e-6). {_smoother(model)}"
+            )
+            yield Issue(
+                "X201", True, sentence(text, **values, **what.values, **losses), (model.name,)
+            )
+        else:
+            text = (
+                f"{what.template}. One row of that class would make its log loss infinite without "
+                f"a clip. {_smoother(model)}"
+            )
+            yield Issue("X201", False, sentence(text, **values, **what.values), (model.name,))
+
+
+def _zeros(rows: Pooled, zero: Any, model: ModelRecord) -> Sentence:
+    """How many rows have the probability 0 or 1, and of how many it is wrong."""
+    assert model.predictions is not None
+    if zero.shape[1] > 2:
+        return sentence(
+            "{model} predicts exactly 0 for some class on {rows:,} rows ({wrong_rows:,} of that "
+            "class)"
+        )
+    other, event = model.predictions.classes
+    n_zero, n_one = (len(np.unique(rows.rows[zero[:, k]])) for k in (1, 0))
+    wrong_zero, wrong_one = (
+        len(np.unique(rows.rows[zero[:, k] & (rows.codes == k)])) for k in (1, 0)
+    )
+    values: dict[str, object] = {
+        "event": event,
+        "other": other,
+        "rows_with_0": n_zero,
+        "rows_with_1": n_one,
+        "wrong_rows_with_0": wrong_zero,
+        "wrong_rows_with_1": wrong_one,
+    }
+    zeros = "exactly 0 for {rows_with_0:,} rows ({wrong_rows_with_0:,} of class {event})"
+    ones = "exactly 1 for {rows_with_1:,} rows ({wrong_rows_with_1:,} of class {other})"
+    both = [text for text, count in ((zeros, n_zero), (ones, n_one)) if count]
+    return sentence(f"{{model}} predicts {' and '.join(both)}", **values)
+
+
+def _smoother(model: ModelRecord) -> str:
+    """What removes probabilities of 0 and 1; the tests of this check show that it does."""
+    leaves = any(name.split(".")[-1] == "min_samples_leaf" for name in model.parameters)
+    return "Raise min_samples_leaf or calibrate it." if leaves else "Calibrate it."
+
+
+def log_loss_at(model: ModelRecord, clip: float) -> float:
+    """Mean over the folds of the log loss with another clip."""
+    assert model.predictions is not None
+    loss = get_loss(LOG_LOSS)
+    values = []
+    for fold in model.predictions.folds:
+        checked = dataclasses.replace(model.predictions.checked(fold), clip=clip)
+        values.append(evaluate_checked(checked, [loss]).values[loss.name])
+    return float(np.mean(values))
+
+
+# -- the constant model -----------------------------------------------------------------------
+
+
+def has_constant(record: RunRecord) -> bool:
+    """Whether models can be compared with a constant one."""
+    return bool(constant_models(record)) and any(m.predictions is not None for m in record.models)
+
+
+def against_constant(record: RunRecord) -> tuple[str, dict[str, Difference], Uncertainty] | None:
+    """Best constant model, and the difference of each other model to it, where there is one."""
+    known = record.uncertainty
+    if known is None or not has_constant(record):
+        return None
+    primary = record.about.primary
+    reference = next(
+        (m for m in known.standing(primary).levels if m in known_constant(known)), None
+    )
+    if reference is None:
+        return None
+    predictions = {
+        model.name: model.predictions for model in record.models if model.predictions is not None
+    }
+    result = assess(predictions, [], primary, reference=reference)
+    differences = {
+        model.model: model.differences[primary]
+        for model in result.models
+        if not model.constant
+        and primary in model.differences
+        and model.differences[primary].reason is None
+    }
+    return reference, differences, result
+
+
+def known_constant(known: Uncertainty) -> set[str]:
+    """Names of constant models."""
+    return {model.model for model in known.models if model.constant}
+
+
+def worse_than_constant(record: RunRecord) -> Iterator[Issue]:
+    """Models that are worse than constant class frequencies."""
+    compared = against_constant(record)
+    if compared is None:
+        return
+    reference, differences, result = compared
+    standing = result.standing(record.about.primary)
+    ps = [difference.p for difference in differences.values()]
+    adjusted = holm(ps).tolist() if ps else []
+    for (name, difference), p in zip(differences.items(), adjusted, strict=True):
+        gap, low, high = standing.gap(name)
+        if gap > 0.0 and p <= LEVEL:
+            yield Issue(
+                "X202",
+                True,
+                sentence(
+                    "{model} is worse than the constant model {reference}: {metric} {value:.4f}, "
+                    "worse by {difference:.4f} ({confidence:.0%} interval {low:.4f} to "
+                    "{high:.4f}).",
+                    model=name,
+                    reference=reference,
+                    metric=standing.name,
+                    value=standing.levels[name].mean,
+                    difference=gap,
+                    low=low,
+                    high=high,
+                    confidence=difference.confidence,
+                ),
+                (name,),
+            )
+
+
+def not_better_than_constant(record: RunRecord) -> Iterator[Issue]:
+    """Whether the best model is not shown to be better than a constant one."""
+    known = record.uncertainty
+    if known is None:
+        return
+    standing = known.standing(record.about.primary)
+    for name in standing.constant_rivals():
+        gap, low, high = standing.gap(name)
+        if standing.differences[name].reason is None and low <= 0.0 <= high:
+            yield Issue(
+                "X203",
+                True,
+                sentence(
+                    "{model} is the best model, and not shown to be better than the constant model "
+                    "{reference} (difference {difference:.4f}, {confidence:.0%} interval "
+                    "{low:.4f} to {high:.4f}).",
+                    model=standing.best,
+                    reference=name,
+                    difference=gap,
+                    low=low,
+                    high=high,
+                    confidence=standing.differences[name].confidence,
+                ),
+                (str(standing.best),),
+            )
+            return
+
+
+def not_finite(record: RunRecord) -> Iterator[Issue]:
+    """Models whose shown losses and metrics are infinite or undefined."""
+    constant = constant_models(record)
+    shown = record.board.shown()
+    for row in record.board.ranked():
+        if row.reason is not None or row.model in constant:
+            continue
+        for name in shown:
+            value = row.mean.get(name, 0.0)
+            if not math.isfinite(value):
+                known = record.uncertainty and record.uncertainty.model(row.model)
+                why = known.undefined.get(name, "") if known else ""
+                yield Issue(
+                    "X204",
+                    name == record.about.primary,
+                    sentence(
+                        "{model}: {metric} is {value}" + (": {why}." if why else "."),
+                        model=row.model,
+                        metric=name,
+                        value=value,
+                        why=why,
+                    ),
+                    (row.model,),
+                )
+
+
+# -- tenths of the scores ---------------------------------------------------------------------
+
+
+def classes_of(model: ModelRecord) -> list[int]:
+    """Positions of the classes that are compared with the rest: the second of two, or all."""
+    assert model.predictions is not None
+    n_classes = len(model.predictions.classes)
+    return [1] if n_classes == 2 else list(range(n_classes))
+
+
+def reversed_tenths(record: RunRecord) -> Iterator[Issue]:
+    """Neighbouring tenths of the scores whose rates are in the wrong order."""
+    reversals = {model.name: _reversal(model) for model in varying_models(record)}
+    without = [name for name, found in reversals.items() if found is None]
+    for name, found in reversals.items():
+        if found is not None:
+            text = found.template
+            if without and len(without) <= 3:
+                text += " {others} " + ("has" if len(without) == 1 else "have") + " no such step."
+            values = {**found.values, "model": name, "others": and_list(without)}
+            yield Issue("X205", True, sentence(text, **values), (name,))
+
+
+def _reversal(model: ModelRecord) -> Sentence | None:
+    """The clearest step in the wrong order; None if chance can explain all of them."""
+    from scipy.stats import norm
+
+    assert model.predictions is not None
+    rows = rows_of(model)
+    classes = classes_of(model)
+    n_tests = (N_TENTHS - 1) * len(classes)
+    steps: list[tuple[float, int, Tenth, Tenth]] = []
+    for k in classes:
+        parts = tenths(rows, k)
+        for higher, lower in pairwise(parts):
+            if lower.rate > higher.rate:
+                z = z_of_rise(rows, k, higher.place, lower.place)
+                if not math.isnan(z):
+                    steps.append((z, k, higher, lower))
+    if not steps:
+        return None
+    z, k, higher, lower = max(steps, key=lambda step: step[0])
+    p = min(1.0, n_tests * float(norm.sf(z)))
+    if p > LEVEL:
+        return None
+    return sentence(
+        "{model}: the share of class {label} rises from {rate:.1%} in tenth {tenth} of its scores "
+        "to {next_rate:.1%} in tenth {next_tenth}, although the score falls (z = {z:.1f}, p = "
+        "{adjusted_p:.2g} adjusted for {comparisons} comparisons).",
+        label=model.predictions.classes[k],
+        rate=higher.rate,
+        next_rate=lower.rate,
+        tenth=higher.number,
+        next_tenth=lower.number,
+        z=z,
+        adjusted_p=p,
+        comparisons=n_tests,
+    )
+
+
+# -- calibration and overfit ------------------------------------------------------------------
+
+
+def miscalibrated(record: RunRecord) -> Iterator[Issue]:
+    """Models whose probabilities differ from the rates by more than chance explains."""
+    for model in varying_models(record):
+        rows = rows_of(model)
+        if not np.isfinite(rows.proba).all():
+            continue
+        found = [part for part in (_worst_tenth(model, rows), _map(model, rows)) if part]
+        if found:
+            texts = " ".join(text.template for _, text in found)
+            values = {name: value for _, text in found for name, value in text.values.items()}
+            yield Issue(
+                "X206",
+                any(serious for serious, _ in found),
+                sentence(f"{{model}} is miscalibrated. {texts}", model=model.name, **values),
+                (model.name,),
+            )
+
+
+def _worst_tenth(model: ModelRecord, rows: Pooled) -> tuple[bool, Sentence] | None:
+    """The tenth whose rate differs most from the mean probability, in standard errors."""
+    from scipy.stats import norm
+
+    assert model.predictions is not None
+    classes = classes_of(model)
+    known = [(abs(t.z), k, t) for k in classes for t in tenths(rows, k) if not math.isnan(t.z)]
+    if not known:
+        return None
+    z, k, tenth = max(known, key=lambda one: one[0])
+    p = min(1.0, 2.0 * float(norm.sf(z)) * N_TENTHS * len(classes))
+    if p > LEVEL_OF_CALIBRATION / 2.0:
+        return None
+    base = float(np.average(rows.codes == k, weights=rows.sample_weight))
+    return abs(tenth.rate - tenth.predicted) >= 0.25 * min(base, 1.0 - base), sentence(
+        "In tenth {tenth} of its scores it predicts {predicted:.1%} for class {label} where "
+        "{rate:.1%} are observed ({rows:,} rows).",
+        label=model.predictions.classes[k],
+        tenth=tenth.number,
+        predicted=tenth.predicted,
+        rate=tenth.rate,
+        rows=tenth.n_rows,
+    )
+
+
+def _map(model: ModelRecord, rows: Pooled) -> tuple[bool, Sentence] | None:
+    """What a recalibration map with few parameters would save, if a test rejects calibration."""
+    assert model.predictions is not None
+    family = "logit_line" if rows.proba.shape[1] == 2 else "temperature_biases"
+    result = decompose(
+        rows.y,
+        rows.proba,
+        LOG_LOSS,
+        family=family,
+        labels=model.predictions.classes,
+        sample_weight=rows.sample_weight,
+        groups=rows.groups,
+    )
+    if not result.p <= LEVEL_OF_CALIBRATION / 2.0 or result.saves <= 0.0:
+        return None
+    return result.saves >= 0.01 * result.score, sentence(
+        "Recalibration by {family} would save at least {saved_loss:.4f} of its log loss "
+        "{log_loss:.4f}.",
+        family="a line in the log-odds" if family == "logit_line" else "a temperature and biases",
+        saved_loss=result.saves,
+        log_loss=result.score,
+    )
+
+
+def has_training_losses(record: RunRecord) -> bool:
+    """Whether losses on training rows were stored."""
+    return any(model.train_values for model in record.models)
+
+
+def overfit(record: RunRecord) -> Iterator[Issue]:
+    """Models whose loss is far lower on the rows they were trained on."""
+    for model in record.models:
+        for name, values in model.train_values.items():
+            if name not in LOSSES or name not in model.fold_values:
+                continue
+            train, other = (np.asarray(v, dtype=float) for v in (values, model.fold_values[name]))
+            if train.mean() >= SMALL_SHARE * other.mean():
+                continue
+            yield Issue(
+                "X207",
+                False,
+                sentence(
+                    "{model} has {metric} {training_loss:.4f} on rows that it was trained on, and "
+                    "{loss:.4f} on other rows.",
+                    model=model.name,
+                    metric=name,
+                    training_loss=float(train.mean()),
+                    loss=float(other.mean()),
+                ),
+                (model.name,),
+            )
+            break
