@@ -428,7 +428,8 @@ def _parts_table(
     names = named_cells(record, list(parts))
     two = len(record.about.classes) == 2
     family = next(iter(parts.values())).family.family
-    scale = max(abs(part.shown.discrimination) for part in parts.values()) or 1.0
+    sizes = [s for p in parts.values() for s in (p.shown.discrimination, p.shown.miscalibration)]
+    scale = max((size for size in sizes if math.isfinite(size)), default=1.0)
     headers = ["model", loss]
     above = any(not math.isnan(part.above) for part in parts.values())
     if above:
@@ -476,7 +477,7 @@ def _parts_table(
 
 def _share(value: float, scale: float) -> float | None:
     """Width of a bar, from 0 to 1."""
-    return min(max(value / scale, 0.0), 1.0) if math.isfinite(value) else None
+    return max(value / scale, 0.0) if math.isfinite(value) and scale > 0.0 else None
 
 
 def _count(value: int) -> Cell:
