@@ -33,7 +33,8 @@ def checks(options: argparse.Namespace) -> int:
         out.print(
             Text(
                 "false alarms: share of simulated runs in which a check reports something by "
-                "chance (-: it reports a fact of the run). Full description: xentexp checks CODE, and docs/checks.md. "
+                "chance (-: it reports a fact of the run). Full description: xentexp "
+                "checks CODE, and docs/checks.md. "
                 "report.mute=[CODE,...] hides checks on the page of a run.",
                 style="dim",
             )
