@@ -82,8 +82,8 @@ def _zeros(rows: Pooled, zero: Any, model: ModelRecord) -> Sentence:
     assert model.predictions is not None
     if zero.shape[1] > 2:
         return sentence(
-            "{model} predicts exactly 0 for some class on {rows:,} rows ({wrong_rows:,} of that "
-            "class)"
+            "{model} predicts exactly 0 for some class on {rows:,} rows, and for their own class "
+            "on {wrong_rows:,} of them"
         )
     other, event = model.predictions.classes
     n_zero, n_one = (len(np.unique(rows.rows[zero[:, k]])) for k in (1, 0))
@@ -205,7 +205,7 @@ def not_better_than_constant(record: RunRecord) -> Iterator[Issue]:
                 True,
                 sentence(
                     "{model} is the best model, and not shown to be better than the constant model "
-                    "{reference} (difference {difference:.4f}, {confidence:.0%} interval "
+                    "{reference} (better by {difference:.4f}, {confidence:.0%} interval "
                     "{low:.4f} to {high:.4f}).",
                     model=standing.best,
                     reference=name,
@@ -255,16 +255,20 @@ def classes_of(model: ModelRecord) -> list[int]:
     return [1] if n_classes == 2 else list(range(n_classes))
 
 
+def of_first_repeat(model: ModelRecord) -> str:
+    """Sentence that says which rows were read, if there are several repeats."""
+    assert model.predictions is not None
+    return " These are rows of the first repeat." if model.predictions.folds[-1].repeat else ""
+
+
 def reversed_tenths(record: RunRecord) -> Iterator[Issue]:
     """Neighbouring tenths of the scores whose rates are in the wrong order."""
     reversals = {model.name: _reversal(model) for model in varying_models(record)}
     without = [name for name, found in reversals.items() if found is None]
     for name, found in reversals.items():
         if found is not None:
-            text = found.template
-            if without and len(without) <= 3:
-                text += " {others} " + ("has" if len(without) == 1 else "have") + " no such step."
-            values = {**found.values, "model": name, "others": and_list(without)}
+            text = found.template + (" The test finds none for {others}." if without else "")
+            values = {**found.values, "model": name, "others": and_list(without, most=4)}
             yield Issue("X205", True, sentence(text, **values), (name,))
 
 
@@ -293,7 +297,7 @@ def _reversal(model: ModelRecord) -> Sentence | None:
     return sentence(
         "{model}: the share of class {label} rises from {rate:.1%} in tenth {tenth} of its scores "
         "to {next_rate:.1%} in tenth {next_tenth}, although the score falls (z = {z:.1f}, p = "
-        "{adjusted_p:.2g} adjusted for {comparisons} comparisons).",
+        "{adjusted_p:.2g} adjusted for {comparisons} comparisons)." + of_first_repeat(model),
         label=model.predictions.classes[k],
         rate=higher.rate,
         next_rate=lower.rate,
@@ -312,11 +316,9 @@ def miscalibrated(record: RunRecord) -> Iterator[Issue]:
     """Models whose probabilities differ from the rates by more than chance explains."""
     for model in varying_models(record):
         rows = rows_of(model)
-        if not np.isfinite(rows.proba).all():
-            continue
         found = [part for part in (_worst_tenth(model, rows), _map(model, rows)) if part]
         if found:
-            texts = " ".join(text.template for _, text in found)
+            texts = " ".join(text.template for _, text in found) + of_first_repeat(model)
             values = {name: value for _, text in found for name, value in text.values.items()}
             yield Issue(
                 "X206",
@@ -367,11 +369,9 @@ def _map(model: ModelRecord, rows: Pooled) -> tuple[bool, Sentence] | None:
     if not result.p <= LEVEL_OF_CALIBRATION / 2.0 or result.saves <= 0.0:
         return None
     return result.saves >= 0.01 * result.score, sentence(
-        "Recalibration by {family} would save at least {saved_loss:.4f} of its log loss "
-        "{log_loss:.4f}.",
+        "Recalibration by {family} would lower its log loss by at least {saved_loss:.4f}.",
         family="a line in the log-odds" if family == "logit_line" else "a temperature and biases",
         saved_loss=result.saves,
-        log_loss=result.score,
     )
 
 
