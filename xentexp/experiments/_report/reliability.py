@@ -11,7 +11,7 @@ import numpy as np
 
 from xentexp.displays import ReliabilityDisplay, ReliabilityPanel
 from xentexp.displays._reliability import reliability_panels
-from xentexp.displays._style import new_figure, style
+from xentexp.displays._style import placed, style
 from xentexp.errors import InputError
 from xentexp.experiments._formatting import (
     DASH,
@@ -143,15 +143,7 @@ def _figure(
     name = f"reliability {model.name} {panel.label} {record.run_id}"
     height = _PANEL - _LEFT - _RIGHT + _TOP + _BOTTOM
     with style(name):
-        figure = new_figure(_PANEL, height)
-        axes = figure.add_axes(
-            (
-                _LEFT / _PANEL,
-                _BOTTOM / height,
-                1.0 - (_LEFT + _RIGHT) / _PANEL,
-                1.0 - (_TOP + _BOTTOM) / height,
-            )
-        )
+        figure, axes = placed(_PANEL, height, left=_LEFT, right=_RIGHT, top=_TOP, bottom=_BOTTOM)
         ReliabilityDisplay([panel]).plot(axes, colours=colours(record))
         if not first:
             axes.set_ylabel("")
