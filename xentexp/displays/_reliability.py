@@ -377,9 +377,10 @@ def reliability_panels(
     *,
     labels: ArrayLike | None,
     sample_weight: ArrayLike | None,
+    columns: Sequence[int] | None = None,
     **options: Any,
 ) -> list[ReliabilityPanel]:
-    """Panel of the second of two classes, or of each class against the rest."""
+    """Panel of each class in `columns`: by default the second of two, or each against the rest."""
     checked = read(y_true, y_pred, labels=labels, sample_weight=sample_weight)
     if not checked.one_hot:
         raise InputError(
@@ -387,7 +388,8 @@ def reliability_panels(
             "one-hot rows"
         )
     data = MetricInput(checked)
-    shown = [1] if data.n_classes == 2 else range(data.n_classes)
+    if columns is None:
+        columns = [1] if data.n_classes == 2 else range(data.n_classes)
     return [
         ReliabilityPanel(
             name,
@@ -401,5 +403,5 @@ def reliability_panels(
             ),
             np.histogram(data.proba_by_class[column], _BINS, (0.0, 1.0), weights=data.weight)[0],
         )
-        for column in shown
+        for column in columns
     ]

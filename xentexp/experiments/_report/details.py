@@ -104,7 +104,7 @@ def _thinned(x: FloatArray, y: FloatArray) -> tuple[FloatArray, FloatArray]:
     if len(x) <= _POINTS:
         return x, y
     length = np.concatenate([[0.0], np.cumsum(np.abs(np.diff(x)) + np.abs(np.diff(y)))])
-    kept = np.searchsorted(length, np.linspace(0.0, length[-1], _POINTS), side="left")
+    kept = np.searchsorted(length, np.linspace(0.0, length[-1], _POINTS - 1), side="left")
     kept = np.unique(np.append(np.minimum(kept, len(x) - 1), [0, len(x) - 1]))
     return x[kept], y[kept]
 
@@ -196,11 +196,12 @@ def _largest(curves: Mapping[str, Curve], area: str) -> Sentence:
     best = [model for model, value in values.items() if f"{value:.4f}" == f"{most:.4f}"]
     if len(best) == len(values) > 1:
         return sentence("All models have the {area} {most:.4f}", area=area, most=most)
+    if len(values) == 1:
+        return sentence("The {area} of {model} is {most:.4f}", area=area, model=best[0], most=most)
     return sentence(
-        "{best} {verb} the {word}{area}, {most:.4f}",
+        "{best} {verb} the largest {area}, {most:.4f}",
         best=and_list(best, most=4),
         verb="have" if len(best) > 1 else "has",
-        word="largest " if len(values) > 1 else "",
         area=area,
         most=most,
     )
