@@ -12,7 +12,7 @@ from sklearn.metrics import log_loss
 
 from tests.support.contents import cells_of, check_numbers, text_of
 from tests.support.records import credit_data, example_record, numeric
-from xentexp.experiments._explain import Explain
+from xentexp.experiments import Explain
 from xentexp.experiments._record import RunRecord, pooled
 from xentexp.experiments._report.contents import PageFigure, PageSection, PageTable
 from xentexp.experiments._report.segments import segments_section
