@@ -194,6 +194,10 @@ def test_not_better_than_the_constant_model() -> None:
     values = issue.sentence.numbers()
     assert values["low"] <= 0.0 <= values["high"]
     assert "not shown to be better than the constant model constant" in str(issue.sentence)
+    prior = np.full(500, y.mean())
+    gap = log_loss(y, prior) - log_loss(y, p)
+    assert values["difference"] == pytest.approx(abs(gap), abs=2e-4)
+    assert ("(better by" if gap > 0.0 else "(worse by") in str(issue.sentence)
 
 
 def test_infinite_and_undefined_values_are_words() -> None:
@@ -308,6 +312,9 @@ def test_overfit_compares_the_means_over_the_folds() -> None:
     for share, found in ((0.45, 1), (0.55, 0)):
         model = replace(record.models[0], train_values={name: [share * loss] * 5})
         assert len(issues(replace(record, models=(model,)), "X207")) == found
+    model = replace(model, train_values={name: [0.1]}, parameters={"tree.min_samples_leaf": "1"})
+    [issue] = issues(replace(record, models=(model,)), "X207")
+    assert str(issue.sentence).endswith("A larger min_samples_leaf may lower it.")
     assert "X207" not in [check.code for check in shown_checks(record)]
 
 
@@ -385,7 +392,7 @@ def test_small_segments_and_segments_without_a_class() -> None:
     record = replace(record, models=(replace(record.models[0], segments=sums),))
     small, empty = issues(record, "X305")
     assert str(small.sentence).startswith(
-        "1 of 3 segments have fewer than 50 rows (the smallest: job = nurse, 45 rows)"
+        "Fewer than 50 rows: 1 of 3 segments (the smallest: job = nurse, 45 rows)."
     )
     assert str(empty.sentence) == "job = none has 55 rows and none of class 1."
 

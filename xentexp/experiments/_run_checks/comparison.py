@@ -300,8 +300,8 @@ def small_segments(record: RunRecord) -> Iterator[Issue]:
             "X305",
             False,
             sentence(
-                "{small_segments:,} of {segments:,} segments have fewer than {limit} rows (the "
-                "smallest: {column} = {label}, {rows:,} rows); their rates are not shown one by "
+                "Fewer than {limit} rows: {small_segments:,} of {segments:,} segments (the "
+                "smallest: {column} = {label}, {rows:,} rows). Their rates are not shown one by "
                 "one.",
                 small_segments=len(small),
                 segments=len(table.drop_duplicates(["column", "segment"])),

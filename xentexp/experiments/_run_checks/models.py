@@ -106,8 +106,12 @@ def _zeros(rows: Pooled, zero: Any, model: ModelRecord) -> Sentence:
 
 def _smoother(model: ModelRecord) -> str:
     """What removes probabilities of 0 and 1; the tests of this check show that it does."""
-    leaves = any(name.split(".")[-1] == "min_samples_leaf" for name in model.parameters)
-    return "Raise min_samples_leaf or calibrate it." if leaves else "Calibrate it."
+    return "Raise min_samples_leaf or calibrate it." if has_leaves(model) else "Calibrate it."
+
+
+def has_leaves(model: ModelRecord) -> bool:
+    """Whether the smallest size of the leaves is a parameter of a model."""
+    return any(name.split(".")[-1] == "min_samples_leaf" for name in model.parameters)
 
 
 def log_loss_at(model: ModelRecord, clip: float) -> float:
@@ -199,24 +203,28 @@ def not_better_than_constant(record: RunRecord) -> Iterator[Issue]:
     standing = known.standing(record.about.primary)
     for name in standing.constant_rivals():
         gap, low, high = standing.gap(name)
-        if standing.differences[name].reason is None and low <= 0.0 <= high:
-            yield Issue(
-                "X203",
-                True,
-                sentence(
-                    "{model} is the best model, and not shown to be better than the constant model "
-                    "{reference} (better by {difference:.4f}, {confidence:.0%} interval "
-                    "{low:.4f} to {high:.4f}).",
-                    model=standing.best,
-                    reference=name,
-                    difference=gap,
-                    low=low,
-                    high=high,
-                    confidence=standing.differences[name].confidence,
-                ),
-                (str(standing.best),),
-            )
-            return
+        if standing.differences[name].reason is not None or not low <= 0.0 <= high:
+            continue
+        word = "better"
+        if gap < 0.0:
+            word, gap, low, high = "worse", -gap, -high, -low
+        yield Issue(
+            "X203",
+            True,
+            sentence(
+                "{model} is the best model, and not shown to be better than the constant model "
+                f"{{reference}} ({word} by {{difference:.4f}}, {{confidence:.0%}} interval "
+                "{low:.4f} to {high:.4f}).",
+                model=standing.best,
+                reference=name,
+                difference=gap,
+                low=low,
+                high=high,
+                confidence=standing.differences[name].confidence,
+            ),
+            (str(standing.best),),
+        )
+        return
 
 
 def not_finite(record: RunRecord) -> Iterator[Issue]:
@@ -394,7 +402,8 @@ def overfit(record: RunRecord) -> Iterator[Issue]:
                 False,
                 sentence(
                     "{model} has {metric} {training_loss:.4f} on rows that it was trained on, and "
-                    "{loss:.4f} on other rows.",
+                    "{loss:.4f} on other rows."
+                    + (" A larger min_samples_leaf may lower it." if has_leaves(model) else ""),
                     model=model.name,
                     metric=name,
                     training_loss=float(train.mean()),
