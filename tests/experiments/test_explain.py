@@ -323,7 +323,8 @@ def test_bad_arguments(data: Dataset) -> None:
 def test_the_store_returns_what_a_run_computed(result: ExperimentResult, workplace: Path) -> None:
     store = tracking.Store(None, "trial", primary="categorical_crossentropy", description="")
     data = tracking.DataInput("credit", "0123456789abcdef", "{}", "{}")
-    with store.run("comparison", {"xentexp.kind": "comparison"}) as parent:
+    tags = {"xentexp.primary": "categorical_crossentropy"}
+    with store.run("comparison", {**tags, "xentexp.kind": "comparison"}) as parent:
         runs = {
             item.candidate.name: tracking.log_candidate(
                 store,
@@ -332,14 +333,16 @@ def test_the_store_returns_what_a_run_computed(result: ExperimentResult, workpla
                 data,
                 out_of_fold(item, result.dataset),
                 "",
-                {"xentexp.kind": "candidate"},
+                {**tags, "xentexp.kind": "candidate"},
                 parent,
             )
             for item in result.candidate_results
         }
-    for name, run in runs.items():
-        model = record(result, name)
-        stored = tracking.stored_explanations(store.client, store.uri, run)
+        store.log(parent, tracking.result_items(result))
+    read = tracking.read_record(store.client, store.uri, "trial", None)
+    for name in runs:
+        model, stored = record(result, name), read.model(name)
+        assert stored is not None
         assert dict(stored.train_values) == dict(model.train_values)
         for ours, theirs in (
             (model.importance, stored.importance),
@@ -348,6 +351,7 @@ def test_the_store_returns_what_a_run_computed(result: ExperimentResult, workpla
             assert (ours is None) == (theirs is None)
             if ours is not None:
                 pd.testing.assert_frame_equal(ours, theirs)
+    assert "train" not in read.board.rows[0].mean
     seconds = store.client.get_run(runs["boosting"]).data.metrics["time/explain_seconds"]
     assert seconds > 0.0
     files = list((workplace / "mlartifacts").rglob("explanations/*.parquet"))

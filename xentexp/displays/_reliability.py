@@ -195,8 +195,10 @@ class ReliabilityDisplay:
         heights = (_DEPTH - 0.03) * counts / counts.max()
         edges = np.linspace(0.0, 1.0, len(counts) + 1)
         ax.stairs(-_DEPTH + heights, edges, baseline=-_DEPTH, fill=True, color=colour, alpha=0.5)
-        # The upper left corner, or the lower right one if the curve is there.
-        above = np.interp(0.62, band.predicted, band.observed) > 0.7
+        # The upper left corner, or the lower right one if the curve or the band is there.
+        left = (band.points < 0.62) & inside
+        top = max(np.interp(0.62, band.predicted, band.observed), band.high[left].max(initial=0.0))
+        above = top > 0.75
         ax.text(
             0.98 if above else 0.03,
             0.03 if above else 0.98,
@@ -377,9 +379,10 @@ def reliability_panels(
     *,
     labels: ArrayLike | None,
     sample_weight: ArrayLike | None,
+    columns: Sequence[int] | None = None,
     **options: Any,
 ) -> list[ReliabilityPanel]:
-    """Panel of the second of two classes, or of each class against the rest."""
+    """Panel of each class in `columns`: by default the second of two, or each against the rest."""
     checked = read(y_true, y_pred, labels=labels, sample_weight=sample_weight)
     if not checked.one_hot:
         raise InputError(
@@ -387,7 +390,8 @@ def reliability_panels(
             "one-hot rows"
         )
     data = MetricInput(checked)
-    shown = [1] if data.n_classes == 2 else range(data.n_classes)
+    if columns is None:
+        columns = [1] if data.n_classes == 2 else range(data.n_classes)
     return [
         ReliabilityPanel(
             name,
@@ -401,5 +405,5 @@ def reliability_panels(
             ),
             np.histogram(data.proba_by_class[column], _BINS, (0.0, 1.0), weights=data.weight)[0],
         )
-        for column in shown
+        for column in columns
     ]

@@ -11,6 +11,7 @@ import pandas as pd
 
 from xentexp._safe_text import without_secrets
 from xentexp.errors import InputError
+from xentexp.experiments._formatting import dotted
 from xentexp.experiments._json_values import decoded, encoded
 from xentexp.experiments._leaderboard import Leaderboard, Row
 from xentexp.experiments._predictions import Predictions
@@ -21,7 +22,6 @@ from xentexp.experiments._results import (
     all_trials,
     importance_table,
     out_of_fold,
-    searched_space,
     segments_table,
     train_values,
 )
@@ -211,7 +211,9 @@ def model_record(item: CandidateResult, dataset: Dataset) -> ModelRecord:
         segments=segments_table(item),
         curves=curves if len(curves) else None,
         trials=trials if len(trials) else None,
-        space=None if trials.empty else searched_space(candidate),
+        space=None
+        if trials.empty
+        else {dotted(name): dimension for name, dimension in candidate.estimator.space.items()},
         family=candidate.family,
         trained_on=None if trained is None else trained.label,
         trained_column=None if trained is None or not trained.plain else trained.loss.name,

@@ -448,11 +448,6 @@ def searched_for(candidate_result: CandidateResult) -> str:
     return get_metric(candidate_result.candidate.estimator.loss).name
 
 
-def searched_space(candidate: Candidate) -> dict[str, Any]:
-    """Space that the search of a candidate searches, by setting."""
-    return {dotted(name): dimension for name, dimension in candidate.estimator.space.items()}
-
-
 def all_trials(candidate_result: CandidateResult) -> pd.DataFrame:
     """Table of all trials of the searches of a candidate, one per row; empty without any."""
     if not any(prediction.trials for prediction in candidate_result.predictions):

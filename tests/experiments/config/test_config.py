@@ -16,6 +16,7 @@ from xentexp.experiments._cli.conf import conf_folder
 from xentexp.experiments._config import build, classifiers
 from xentexp.experiments._config.schema import Grouped, Holdout, Repeated, Stratified, TimeOrdered
 from xentexp.experiments._config.study import _submission
+from xentexp.experiments._explain import Explain
 from xentexp.experiments._folds import CV_OPTIONS
 from xentexp.experiments.datasets import DATASETS, TestSet, load_dataset
 
@@ -299,3 +300,28 @@ def test_a_column_that_orders_or_groups_rows_must_not_be_dropped(
     table = ["dataset=table", f"dataset.path='{path}'", "dataset.target=y", "models=[prior]"]
     with pytest.raises(InputError, match=r"must be features; got 'day', which is in dataset.drop"):
         build(compose(*table, "dataset.drop=[day]", *words))
+
+
+def test_explanations_can_be_switched_off() -> None:
+    study = build(compose(*SMALL, "explain.n_rows=100", "seed=3"))
+    assert study.explain == Explain(importance=True, segments=True, n_rows=100, seed=3)
+    for override in ("explain=null", "explain=false"):
+        off = build(compose(*SMALL, override, "seed=3"))
+        assert off.explain is None
+        assert off.config_hash == study.config_hash
+    neither = ("explain.importance=false", "explain.segments=false")
+    assert build(compose(*SMALL, *neither)).explain is None
+    assert compose("experiment=loss_matrix")["explain"] is None
+
+
+@pytest.mark.parametrize(
+    ("override", "message"),
+    [
+        ("explain=true", "explain must be a section with importance, segments and n_rows, or null"),
+        ("explain.n_rows=0", "explain.n_rows must be an integer from 1 to 1000000; got 0"),
+        ("explain.segments=maybe", "explain.segments must be true or false; got 'maybe'"),
+    ],
+)
+def test_bad_sections_of_explanations(override: str, message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        build(compose(*SMALL, override))

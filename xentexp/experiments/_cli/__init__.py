@@ -289,6 +289,11 @@ def _parser() -> argparse.ArgumentParser:
         help="columns, comma-separated, that identify a person or another entity",
     )
 
+    checks = _command(
+        commands, "checks", "list the checks of a finished run, or describe one", parents=[common]
+    )
+    checks.add_argument("code", nargs="?", metavar="CODE", help="check to describe, e.g. X205")
+
     board = _command(
         commands,
         "leaderboard",
@@ -617,6 +622,10 @@ def _dispatch(words: list[str]) -> int:
         from xentexp.experiments._cli.rescore import rescore
 
         return rescore(options)
+    if options.command == "checks":
+        from xentexp.experiments._cli.checks import checks
+
+        return checks(options)
     if options.command == "leaderboard":
         from xentexp.experiments._cli.board import leaderboard
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from matplotlib.figure import Figure
 
 from xentexp.displays._style import MODELS, OTHER, colours_of, to_svg
-from xentexp.experiments._formatting import Sentence
+from xentexp.experiments._formatting import MINUS, Sentence, signed
 from xentexp.experiments._record import ModelRecord, RunRecord
 
 
@@ -132,6 +132,13 @@ def colour_class(colour: str) -> str:
 def text_table(headers: Sequence[str], rows: Sequence[Sequence[str]], n_text: int = 1) -> PageTable:
     """Table of texts."""
     return PageTable(tuple(headers), tuple(tuple(map(Cell, row)) for row in rows), n_text=n_text)
+
+
+def number_cell(value: float, decimals: int) -> Cell:
+    """Cell of a number, with a word if it is not finite."""
+    if math.isinf(value):
+        return Cell("infinite" if value > 0.0 else f"{MINUS}infinite", value)
+    return Cell(signed(value, decimals), value)
 
 
 def named_cells(record: RunRecord, names: Sequence[str]) -> Mapping[str, Cell]:

@@ -12,7 +12,7 @@ from matplotlib.axes import Axes
 from xentexp._numerics import FloatArray
 from xentexp.displays import LossDistribution, LossDistributionDisplay
 from xentexp.displays._loss_distribution import WORST, distributions_of
-from xentexp.displays._style import AXIS, SMALL, SOFT, laid_out, shortened, style
+from xentexp.displays._style import AXIS, SMALL, SOFT, laid_out, placed, shortened, style
 from xentexp.errors import InputError
 from xentexp.experiments._formatting import Sentence, and_list, plain, sentence
 from xentexp.experiments._record import Pooled, RunRecord, pooled
@@ -104,7 +104,7 @@ def _thinned(x: FloatArray, y: FloatArray) -> tuple[FloatArray, FloatArray]:
     if len(x) <= _POINTS:
         return x, y
     length = np.concatenate([[0.0], np.cumsum(np.abs(np.diff(x)) + np.abs(np.diff(y)))])
-    kept = np.searchsorted(length, np.linspace(0.0, length[-1], _POINTS), side="left")
+    kept = np.searchsorted(length, np.linspace(0.0, length[-1], _POINTS - 1), side="left")
     kept = np.unique(np.append(np.minimum(kept, len(x) - 1), [0, len(x) - 1]))
     return x[kept], y[kept]
 
@@ -151,7 +151,7 @@ def _curves_figure(
     known = colours(record)
     curves = {model: curve_of(of_model, column) for model, of_model in rows.items()}
     with style(name):
-        figure, axes = laid_out(280, 280)
+        figure, axes = placed(280, 280, left=52, right=10, top=10, bottom=44)
         for model, (x, y, _) in reversed(curves.items()):
             axes.plot(x, y, color=known[model], linewidth=1.4, clip_on=False)
         finish(axes)
@@ -196,11 +196,12 @@ def _largest(curves: Mapping[str, Curve], area: str) -> Sentence:
     best = [model for model, value in values.items() if f"{value:.4f}" == f"{most:.4f}"]
     if len(best) == len(values) > 1:
         return sentence("All models have the {area} {most:.4f}", area=area, most=most)
+    if len(values) == 1:
+        return sentence("The {area} of {model} is {most:.4f}", area=area, model=best[0], most=most)
     return sentence(
-        "{best} {verb} the {word}{area}, {most:.4f}",
+        "{best} {verb} the largest {area}, {most:.4f}",
         best=and_list(best, most=4),
         verb="have" if len(best) > 1 else "has",
-        word="largest " if len(values) > 1 else "",
         area=area,
         most=most,
     )

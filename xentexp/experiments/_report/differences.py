@@ -10,18 +10,18 @@ import numpy as np
 from xentexp._numerics import FloatArray
 from xentexp.displays import DifferenceDisplay
 from xentexp.displays._style import laid_out, style
-from xentexp.experiments._formatting import Sentence, and_list, counted, plain, sentence, signed
+from xentexp.experiments._formatting import Sentence, and_list, counted, plain, sentence
 from xentexp.experiments._ranking import higher_is_better
 from xentexp.experiments._record import RunRecord
 from xentexp.experiments._report.contents import (
     Block,
-    Cell,
     PageFigure,
     PageSection,
     PageTable,
     colours,
     figure_block,
     named_cells,
+    number_cell,
 )
 from xentexp.experiments._sentences import Standing
 
@@ -166,18 +166,14 @@ def _table(
     for model in models:
         difference = standing.differences[model]
         limits = (difference.difference, difference.low, difference.high)
-        cells = [names[model], *(_number(value, standing.decimals) for value in limits)]
+        cells = [names[model], *(number_cell(value, standing.decimals) for value in limits)]
         values = folds[model]
         if n_folds > 1:
             counts = (_wins(standing, values), len(values)) if len(values) else (math.nan,) * 2
-            cells += [_number(count, 0) for count in counts]
+            cells += [number_cell(count, 0) for count in counts]
         cells += [
-            _number(value, standing.decimals)
+            number_cell(value, standing.decimals)
             for value in (values if len(values) == n_folds else np.full(n_folds, np.nan))[:each]
         ]
         rows.append(tuple(cells))
     return PageTable(tuple(headers), tuple(rows))
-
-
-def _number(value: float, decimals: int) -> Cell:
-    return Cell(signed(float(value), decimals), float(value))

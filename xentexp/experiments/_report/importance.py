@@ -9,11 +9,22 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from xentexp.displays._style import AXIS, INK, SMALL, SOFT, TEXT, new_figure, style
+from xentexp.displays._style import (
+    AXIS,
+    INK,
+    SMALL,
+    SOFT,
+    TEXT,
+    in_words,
+    new_figure,
+    shortened,
+    style,
+)
 from xentexp.experiments._explain import feature_groups
-from xentexp.experiments._formatting import Sentence, counted, plain, sentence, signed, spaced
+from xentexp.experiments._formatting import DASH, Sentence, counted, plain, sentence, signed, spaced
 from xentexp.experiments._record import ModelRecord, RunRecord
 from xentexp.experiments._report.contents import (
     Block,
@@ -30,8 +41,7 @@ from xentexp.inference import mean_interval, paired_difference
 
 _SHOWN, _LISTED = 15, 50  # features of the figure and of its table
 _DIGITS = 4
-_LETTERS = 24  # of a name in the figure; the table has the whole name
-_ROW, _WIDTH = 20, 340  # pixels
+_ROW, _WIDTH, _WIDEST = 20, 340, 176  # pixels: of a row, of the figure, and of the longest name
 
 
 @dataclass(frozen=True)
@@ -101,15 +111,10 @@ def _label(features: Sequence[str]) -> str:
     return features[0] + (f" and {more} more" if more else "")
 
 
-def _short(features: Sequence[str]) -> str:
-    """Label of the figure: at most 24 letters of the name, its beginning and its end."""
+def _short(features: Sequence[str], letters: int) -> str:
+    """Label of the figure with at most so many letters; the table has the whole name."""
     rest = _label(features)[len(features[0]) :]
-    most = _LETTERS - len(rest)
-    name = features[0]
-    if len(name) > most:
-        tail = (most - 1) // 3
-        name = f"{name[: most - 1 - tail]}…{name[-tail:]}"
-    return name + rest
+    return shortened(features[0], max(letters - len(rest), 6)) + rest
 
 
 def _finding(model: ModelRecord, items: Sequence[Importance]) -> Sentence:
@@ -199,14 +204,14 @@ def _figure(record: RunRecord, model: ModelRecord, items: Sequence[Importance]) 
 
 def draw(items: Sequence[Importance], colour: str, xlabel: str) -> Figure:
     """Dots with intervals, a row for each feature; a bracket marks features permuted together."""
-    labels = [_short(item.features) for item in items]
-    left = 14 + 7 * max(map(len, labels))
     height = _ROW * len(items) + 44
     with style("importance"):
         figure = new_figure(_WIDTH, height)
-        axes = figure.add_axes(
-            (left / _WIDTH, 40 / height, 1 - (left + 14) / _WIDTH, 1 - 44 / height)
-        )
+        axes = figure.add_axes((0, 0, 1, 1))
+        axes.set_ylim(len(items) - 0.5, -0.5)
+        left = 16.0 + _name_rows(axes, items)
+        right = _WIDTH - left - 14.0  # pixels of the axes
+        axes.set_position((left / _WIDTH, 40 / height, right / _WIDTH, 1 - 44 / height))
         axes.axvline(0.0, color=AXIS, linewidth=0.8, zorder=1)
         for place, item in enumerate(items):
             if math.isfinite(item.low):
@@ -214,18 +219,17 @@ def draw(items: Sequence[Importance], colour: str, xlabel: str) -> Figure:
             if math.isfinite(item.increase):
                 axes.plot([item.increase], [place], "o", color=colour, markersize=4.5)
             else:
-                text = "undefined" if math.isnan(item.increase) else "infinite"
-                axes.text(
-                    0.02,
-                    place,
-                    text,
-                    color=SOFT,
+                axes.annotate(
+                    in_words(item.increase, _DIGITS),
+                    (0.0, place),
+                    xytext=(4, 0),
+                    textcoords="offset points",
                     va="center",
+                    color=SOFT,
                     fontsize=SMALL,
-                    transform=axes.get_yaxis_transform(),
                 )
             if len(item.features) > 1:
-                x = np.array([-7.0, -4.0, -4.0, -7.0]) / (_WIDTH - left - 14)
+                x = np.array([-7.0, -4.0, -4.0, -7.0]) / right
                 axes.plot(
                     x,
                     place + np.array([-0.35, -0.35, 0.35, 0.35]),
@@ -234,13 +238,23 @@ def draw(items: Sequence[Importance], colour: str, xlabel: str) -> Figure:
                     transform=axes.get_yaxis_transform(),
                     clip_on=False,
                 )
-        axes.set_ylim(len(items) - 0.5, -0.5)
-        axes.set_yticks(range(len(items)), labels, color=INK, fontsize=TEXT)
-        axes.tick_params(axis="y", length=0, pad=8)
         axes.spines["left"].set_visible(False)
-        axes.locator_params(axis="x", nbins=4)
-        axes.set_xlabel(xlabel)
+        axes.locator_params(axis="x", nbins=5)
+        axes.set_xlabel(xlabel, loc="right")  # long names extend to the left
     return figure
+
+
+def _name_rows(axes: Axes, items: Sequence[Importance]) -> float:
+    """Label the rows with names of at most 24 letters that fit; return the width in pixels."""
+    axes.tick_params(axis="y", length=0, pad=8)
+    letters, width = 24, math.inf
+    while width > _WIDEST and letters > 8:
+        letters = min(letters, int(letters * _WIDEST / width)) if math.isfinite(width) else letters
+        labels = [_short(item.features, letters) for item in items]
+        axes.set_yticks(range(len(items)), labels, color=INK, fontsize=TEXT)
+        sizes = [label.get_window_extent().width for label in axes.get_yticklabels()]
+        width = max(sizes) / axes.figure.dpi * 96.0
+    return width
 
 
 def _table(items: Sequence[Importance]) -> PageTable:
@@ -255,8 +269,8 @@ def _table(items: Sequence[Importance]) -> PageTable:
 
 
 def _cell(value: float) -> Cell:
-    text = "infinite" if value == math.inf else signed(value, _DIGITS, sign="+")
-    return Cell(text, value)
+    finite = math.isfinite(value)
+    return Cell(signed(value, _DIGITS, sign="+") if finite else in_words(value, _DIGITS), value)
 
 
 def _models_table(found: Mapping[str, Sequence[Importance]], word: str) -> PageTable:
@@ -280,7 +294,7 @@ def _models_table(found: Mapping[str, Sequence[Importance]], word: str) -> PageT
         (
             Cell(", ".join(features[column])),
             *(
-                _cell(items[column].increase) if column in items else Cell("–")  # noqa: RUF001
+                _cell(items[column].increase) if column in items else Cell(DASH)
                 for items in by_model.values()
             ),
         )

@@ -11,7 +11,7 @@ import numpy as np
 from xentexp._numerics import FloatArray
 from xentexp.displays import MurphyDifferenceDisplay
 from xentexp.displays._style import laid_out, style
-from xentexp.experiments._formatting import Sentence, and_list, plain, sentence, signed
+from xentexp.experiments._formatting import Sentence, and_list, counted, plain, sentence, signed
 from xentexp.experiments._record import ModelRecord, Pooled, RunRecord, pooled
 from xentexp.experiments._report.contents import (
     Block,
@@ -65,9 +65,8 @@ def murphy_section(record: RunRecord) -> PageSection | None:
         shown = others[:_MOST_MODELS]
         blocks = _of_class(record, best, shown, 1)
         if len(others) > len(shown):
-            blocks.append(
-                sentence("{n:,} more models are not in the figure.", n=len(others) - len(shown))
-            )
+            more = counted(len(others) - len(shown), "more model")
+            blocks.append(plain(f"{more} not shown: the best are."))
         return PageSection("costs", "Where it wins", tuple(blocks))
     shown = others[:_MOST_OF_CLASS]
     by_class = [_of_class(record, best, shown, column) for column in range(len(classes))]
@@ -196,9 +195,9 @@ def _figure(
     of_class: str,
 ) -> PageFigure:
     with style("costs"):
-        display = MurphyDifferenceDisplay(differences, reference=best).plot(
-            laid_out(340, 200 if len(differences) <= 3 else 250), colours=colours(record)
-        )
+        figure, axes = laid_out(340, 200 if len(differences) <= 3 else 250)
+        display = MurphyDifferenceDisplay(differences, reference=best)
+        display.plot(axes, colours=colours(record))
     first = next(iter(differences.values()))
     bands = (
         "no intervals: " + first.reason
@@ -206,7 +205,7 @@ def _figure(
         else (f"bands: {first.confidence:.0%} intervals at each threshold ({first.method})")
     )
     return figure_block(
-        display.figure_,
+        figure,
         _finding(best, gains),
         f"Cost of the decisions minus that of {best}, if a false alarm costs the threshold and a "
         f"miss 1 minus the threshold; {bands}.{of_class}",

@@ -11,7 +11,7 @@ import numpy as np
 
 from xentexp.displays import ReliabilityDisplay, ReliabilityPanel
 from xentexp.displays._reliability import reliability_panels
-from xentexp.displays._style import new_figure, style
+from xentexp.displays._style import placed, style
 from xentexp.errors import InputError
 from xentexp.experiments._formatting import (
     DASH,
@@ -36,6 +36,7 @@ from xentexp.experiments._report.contents import (
     constant_models,
     figure_block,
     named_cells,
+    number_cell,
     shown_models,
 )
 from xentexp.inference import Decomposition, decompose, holm
@@ -44,7 +45,7 @@ from xentexp.metrics._registry import get_metric
 
 _FIRST = 3  # panels that are open on the page
 _BAND_ROWS, _BAND_ROWS_OF_CLASSES = 10_000, 3_000
-_MOST_CLASSES = 12
+_MOST_CLASSES = 10  # the most frequent ones
 _LEVEL = 0.05
 _ERRORS = 4.0  # standard errors that make a gap between prediction and frequency notable
 _PANEL, _LEFT, _RIGHT, _TOP, _BOTTOM = 220, 48, 10, 8, 40  # pixels
@@ -81,7 +82,7 @@ def reliability_section(record: RunRecord) -> PageSection | None:
     models = [model for model in record.with_probabilities() if model.name not in constant]
     shown = shown_models(record, models)
     n_classes = len(record.about.classes)
-    if not shown or n_classes > _MOST_CLASSES:
+    if not shown:
         return None
     found = []
     for model in shown if n_classes == 2 else shown[:_FIRST]:
@@ -99,12 +100,14 @@ def reliability_section(record: RunRecord) -> PageSection | None:
 
 def _panels(record: RunRecord, name: str, rows: Pooled) -> list[ReliabilityPanel]:
     two = len(record.about.classes) == 2
+    counts = np.bincount(rows.codes, minlength=len(record.about.classes))
     panels = reliability_panels(
         name,
         rows.y,
         rows.proba,
         labels=record.about.classes,
         sample_weight=rows.sample_weight,
+        columns=None if two else np.argsort(-counts, kind="stable")[:_MOST_CLASSES].tolist(),
         max_rows=_BAND_ROWS if two else _BAND_ROWS_OF_CLASSES,
     )
     return sorted(panels, key=lambda panel: -panel.band.outside)
@@ -140,15 +143,7 @@ def _figure(
     name = f"reliability {model.name} {panel.label} {record.run_id}"
     height = _PANEL - _LEFT - _RIGHT + _TOP + _BOTTOM
     with style(name):
-        figure = new_figure(_PANEL, height)
-        axes = figure.add_axes(
-            (
-                _LEFT / _PANEL,
-                _BOTTOM / height,
-                1.0 - (_LEFT + _RIGHT) / _PANEL,
-                1.0 - (_TOP + _BOTTOM) / height,
-            )
-        )
+        figure, axes = placed(_PANEL, height, left=_LEFT, right=_RIGHT, top=_TOP, bottom=_BOTTOM)
         ReliabilityDisplay([panel]).plot(axes, colours=colours(record))
         if not first:
             axes.set_ylabel("")
@@ -198,18 +193,16 @@ def _groups_table(groups: Sequence[_Group], panel: ReliabilityPanel) -> PageTabl
             Cell(f"{group.low:.3f} to {group.high:.3f}"),
             Cell(f"{group.predicted:.1%}", group.predicted),
             Cell(f"{group.frequency:.1%}", group.frequency),
-            Cell(f"{group.n:,}", group.n),
+            _count(group.n),
+            Cell(""),
         )
         for group in groups
     ]
     band = panel.band
-    caption = sentence(
-        "{outside:.0%} of rows outside the band; {n:,} rows were used for it.",
-        outside=band.outside,
-        n=band.n_rows,
-    )
+    outside = Cell(f"{band.outside:.0%}", band.outside)
+    rows.append((Cell("all used for the band"), Cell(""), Cell(""), _count(band.n_rows), outside))
     headers = ("predictions", "mean prediction", f"frequency of {panel.label}", "rows")
-    return PageTable(headers, tuple(rows), caption)
+    return PageTable((*headers, "outside the band"), tuple(rows))
 
 
 # -- sentences --------------------------------------------------------------------------------
@@ -290,9 +283,11 @@ def _decompositions(record: RunRecord, found: Sequence[_Model]) -> list[Block]:
     except InputError:  # e.g. a loss whose parameters make it improper
         return []
     blocks: list[Block] = [_savings(record, loss, parts), _parts_table(record, found, loss, parts)]
-    notes = [f"{name}: {note}." for name, part in parts.items() for note in part.family.notes]
+    notes = [
+        plain(f"{name}: {note}.") for name, part in parts.items() for note in part.family.notes
+    ]
     if notes:
-        blocks.append(Bullets(tuple(map(plain, notes))))
+        blocks.append(Details("Notes on the fitted maps", (Bullets(tuple(notes)),)))
     return blocks
 
 
@@ -372,14 +367,15 @@ def _saving(name: str, loss: str, part: _Parts, best: str, decimals: int) -> Sen
     """What recalibration of one model would save, compared with its distance to the best."""
     number = f":.{decimals}f}}"
     values: dict[str, object] = {"model": name, "family": part.family.family}
-    saves = max(part.saves, part.isotonic_saves) if not part.saves > 0.0 else part.saves
-    if not part.above > 0.0:
-        of = f"of its {{loss}} of {{value{number}"
-        values |= {"loss": loss, "value": part.value}
-    else:
-        more = "of the" if saves < part.above else "which is more than the"
-        of = f"{more} {{above{number} between it and {{best}}"
+    saves = part.saves or part.isotonic_saves
+    more = part.above > 0.0 and saves >= part.above
+    if part.above > 0.0:
+        than = "more than" if more else "of"
+        compared = f"{than} the {{above{number} between it and {{best}}"
         values |= {"above": part.above, "best": best}
+    else:
+        compared = f"of its {{loss}} of {{value{number}"
+        values |= {"loss": loss, "value": part.value}
     isotonic = ""
     if part.isotonic is not None and part.isotonic_saves > 0.0:
         isotonic = (
@@ -390,11 +386,19 @@ def _saving(name: str, loss: str, part: _Parts, best: str, decimals: int) -> Sen
         values["reference"] = part.isotonic.calibrated_reference
     if part.saves > 0.0:
         values["saves"] = part.saves
-        text = f"recalibration ({{family}}) would save at least {{saves{number} {of}"
+        comma = "," if more else ""
+        text = f"recalibration ({{family}}) would save at least {{saves{number}{comma} {compared}"
         text += f"; {isotonic}" if isotonic else ""
     else:
-        text = f"{isotonic}, {of}; recalibration ({{family}}) is not shown to save anything"
+        text = f"{isotonic}, {compared}; recalibration ({{family}}) is not shown to save anything"
+    if _clipped(part):
+        text += "; these numbers depend on the clip"
     return sentence(f"{{model}}: {text}.", **values)
+
+
+def _clipped(part: _Parts) -> bool:
+    """Whether a clip replaced probabilities in the logarithm."""
+    return any("below the clip" in note for note in part.family.notes)
 
 
 def _adjusted(results: Mapping[str, Decomposition]) -> dict[str, float]:
@@ -416,7 +420,8 @@ def _parts_table(
     names = named_cells(record, list(parts))
     two = len(record.about.classes) == 2
     family = next(iter(parts.values())).family.family
-    scale = max(abs(part.shown.discrimination) for part in parts.values()) or 1.0
+    sizes = [s for p in parts.values() for s in (p.shown.discrimination, p.shown.miscalibration)]
+    scale = max((size for size in sizes if math.isfinite(size)), default=1.0)
     headers = ["model", loss]
     above = any(not math.isnan(part.above) for part in parts.values())
     if above:
@@ -429,18 +434,19 @@ def _parts_table(
     rows = []
     for model in found:
         part = parts[model.name]
-        cells = [names[model.name], _number(part.value, decimals)]
+        cells = [names[model.name], number_cell(part.value, decimals)]
         if above:
-            cells.append(_number(part.above, decimals))
+            shown = Cell(DASH) if math.isnan(part.above) else number_cell(part.above, decimals)
+            cells.append(shown)
         cells.append(Cell(f"{model.outside:.0%}", model.outside))
         cells += [
-            replace(_number(value, decimals), bar=_share(value, scale))
+            replace(number_cell(value, decimals), bar=_share(value, scale))
             for value in (part.shown.discrimination, part.shown.miscalibration)
         ]
         if two:
-            cells.append(_number(part.shown.calibrated_reference, decimals))
+            cells.append(number_cell(part.shown.calibrated_reference, decimals))
         cells.append(
-            _number(part.saves, decimals)
+            number_cell(part.saves, decimals)
             if part.saves > 0.0
             else Cell("no test" if math.isnan(part.p) else "not significant", 0.0)
         )
@@ -463,8 +469,8 @@ def _parts_table(
 
 def _share(value: float, scale: float) -> float | None:
     """Width of a bar, from 0 to 1."""
-    return min(max(value / scale, 0.0), 1.0) if math.isfinite(value) else None
+    return max(value / scale, 0.0) if math.isfinite(value) and scale > 0.0 else None
 
 
-def _number(value: float, decimals: int) -> Cell:
-    return Cell(DASH if math.isnan(value) else signed(value, decimals), value)
+def _count(value: int) -> Cell:
+    return Cell(f"{value:,}", value)

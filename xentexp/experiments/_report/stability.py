@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import math
 from collections.abc import Mapping, Sequence
 
@@ -14,13 +13,14 @@ from xentexp.displays._style import laid_out, style
 from xentexp.experiments._formatting import (
     Sentence,
     and_list,
+    counted,
     decimals_for,
     plain,
     sentence,
     signed,
 )
 from xentexp.experiments._ranking import higher_is_better
-from xentexp.experiments._record import ModelRecord, RunRecord, pooled
+from xentexp.experiments._record import ModelRecord, RunRecord
 from xentexp.experiments._report.contents import (
     Block,
     Cell,
@@ -31,11 +31,10 @@ from xentexp.experiments._report.contents import (
     colours,
     figure_block,
     named_cells,
-    reference_models,
     shown_models,
 )
+from xentexp.experiments._report.gains import stability_table
 from xentexp.inference import OrderStability, order_stability
-from xentexp.metrics.credit import StabilityIndex, population_stability_index
 
 _MOST_FOLDS = 10  # columns of the tables
 
@@ -58,9 +57,8 @@ def stability_section(record: RunRecord) -> PageSection | None:
     shown = shown_models(record, compared)
     blocks: list[Block] = [_figure(record, shown, values, order)]
     if len(compared) > len(shown):
-        blocks.append(
-            sentence("{n:,} more models are not in the figure.", n=len(compared) - len(shown))
-        )
+        more = counted(len(compared) - len(shown), "more model")
+        blocks.append(plain(f"{more} in the numbers of the figure only."))
     if absent := [name for name in values if name not in finite]:
         blocks.append(
             plain(
@@ -101,13 +99,13 @@ def _figure(
 ) -> PageFigure:
     name = record.about.primary
     with style("stability"):
-        display = StabilityDisplay({m.name: values[m.name] for m in shown}, metric=name).plot(
-            laid_out(340, 70 + 28 * len(shown)), colours=colours(record)
-        )
+        figure, axes = laid_out(340, 70 + 28 * len(shown))
+        display = StabilityDisplay({m.name: values[m.name] for m in shown}, metric=name)
+        display.plot(axes, colours=colours(record))
     kind = _kind(record)
     joined = "; lines join the same one" if len(shown) > 1 else ""
     return figure_block(
-        display.figure_,
+        figure,
         _finding(name, values, order),
         f"Dot: {name} of a {kind}{joined}.",
         _table(record, values, kind),
@@ -146,8 +144,7 @@ def _finding(name: str, values: Mapping[str, FloatArray], order: OrderStability 
 def _table(record: RunRecord, values: Mapping[str, FloatArray], kind: str) -> PageTable:
     names = named_cells(record, list(values))
     n_folds = len(next(iter(values.values())))
-    spread = [float(v.std()) for v in values.values()]
-    decimals = decimals_for([float(x) for v in values.values() for x in v], spread)
+    decimals = decimals_for([float(x) for v in values.values() for x in v])
     each = n_folds if n_folds <= _MOST_FOLDS else 0
     headers = ("model", "lowest", "highest", *(f"{kind} {i + 1}" for i in range(each)))
     rows = []
@@ -192,75 +189,21 @@ def _order_details(order: OrderStability) -> Details:
 
 
 def _shifts(record: RunRecord) -> list[Block]:
-    """Population stability index of the scores of each fold or period against the others."""
-    wanted = reference_models(record)
-    models = [m for m in record.with_probabilities() if m.name in wanted]
-    if not models:
+    """Population stability index of the scores of each fold or period."""
+    table = stability_table(record)
+    if table is None:
         return []
-    found = {m.name: indices for m in models if (indices := _indices(m))}
-    if not found:
-        return []
-    kind = _kind(record)
-    several = len(record.about.classes) > 2
-    headers = (
-        "model",
-        "largest PSI",
-        "reading",
-        kind,
-        "by chance",
-        *(["class"] if several else []),
-    )
-    names = named_cells(record, list(found))
-    rows = []
-    for name, indices in found.items():
-        fold, column, index = max(indices, key=lambda item: item[2].value)
-        cells = [_number(index.value, 3), Cell(index.verdict), Cell(f"{fold + 1}", fold + 1)]
-        cells.append(_number(index.by_chance, 3))
-        if several:
-            cells.append(Cell(str(record.about.classes[column])))
-        rows.append((names[name], *cells))
-    name, indices = max(found.items(), key=lambda item: max(i[2].value for i in item[1]))
-    fold, _, index = max(indices, key=lambda item: item[2].value)
-    template = (
-        "Scores: the population stability index of one {kind} against the others is at most "
-        "{value:.3f} ({name}, {kind} {fold}; {reading}). By chance it is about {chance:.3f}."
-    )
+    name, value, where, reading, chance = max(table.rows, key=lambda row: row[1].value)
     text = sentence(
-        template,
-        kind=kind,
-        value=index.value,
-        name=name,
-        fold=fold + 1,
-        reading=index.verdict,
-        chance=index.by_chance,
+        "Scores: the largest population stability index is {value:.3f} ({name}, {where}; "
+        "{reading}). Without any shift it is about {chance:.3f}.",
+        value=value.value,
+        name=name.text,
+        where=where.text,
+        reading=reading.text,
+        chance=chance.value,
     )
-    caption = plain(
-        f"Usual marks: stable below 0.1, some shift from 0.1 to 0.25, shift above 0.25. Each {kind} "
-        f"has its own fit, so that differences between fits count, too."
-    )
-    return [text, Details("Shifts of the scores", (PageTable(headers, tuple(rows), caption),))]
-
-
-def _indices(model: ModelRecord) -> list[tuple[int, int, StabilityIndex]]:
-    """Fold, column of the class, and index of its scores against the other folds' scores."""
-    assert model.predictions is not None
-    folds = tuple(fold for fold in model.predictions.folds if fold.repeat == 0)
-    rows = pooled(dataclasses.replace(model.predictions, folds=folds))
-    n_classes = rows.proba.shape[1]
-    weight = rows.sample_weight
-    result = []
-    for fold in range(len(folds)) if len(folds) > 1 else ():
-        own = rows.folds == fold
-        for column in range(n_classes) if n_classes > 2 else (1,):
-            scores = rows.proba[:, column]
-            index = population_stability_index(
-                scores[~own],
-                scores[own],
-                expected_weight=None if weight is None else weight[~own],
-                actual_weight=None if weight is None else weight[own],
-            )
-            result.append((fold, column, index))
-    return result
+    return [text, Details("Shifts of the scores", (table,))]
 
 
 def _number(value: float, decimals: int) -> Cell:

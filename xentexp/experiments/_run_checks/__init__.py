@@ -4,6 +4,6 @@ from __future__ import annotations
 
 from xentexp.experiments._run_checks.check import Check
 from xentexp.experiments._run_checks.issue import Issue
-from xentexp.experiments._run_checks.table import CHECKS, run_checks, shown_checks
+from xentexp.experiments._run_checks.table import CHECKS, check_of, run_checks, shown_checks
 
-__all__ = ["CHECKS", "Check", "Issue", "run_checks", "shown_checks"]
+__all__ = ["CHECKS", "Check", "Issue", "check_of", "run_checks", "shown_checks"]

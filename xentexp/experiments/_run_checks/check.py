@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
@@ -27,5 +26,9 @@ class Check:
     applies: Callable[[RunRecord], bool] = always
     is_test: bool = False  # of a null hypothesis; the others are rules
     remedy: str = ""  # what to do, as far as it was tried
-    false_alarm_rate: float = math.nan  # measured
-    simulated: str = ""  # on which data
+    false_alarm_rate: float | None = None  # measured, if chance can cause what it reports
+    simulated: str = ""  # number of simulations, and on which data
+
+    def false_alarms(self) -> str:
+        """Measured rate of false alarms, as text."""
+        return "-" if self.false_alarm_rate is None else f"{self.false_alarm_rate:.1%}"

@@ -56,9 +56,9 @@ def few_events(record: RunRecord) -> Iterator[Issue]:
             "X301",
             False,
             sentence(
-                "Few events: {n:,} rows of class {label}; intervals are too narrow below about "
+                "Few events: {rows:,} rows of class {label}; intervals are too narrow below about "
                 "{limit}.",
-                n=n,
+                rows=n,
                 label=label,
                 limit=FEW_EVENTS,
             ),
@@ -98,11 +98,11 @@ def unstable_order(record: RunRecord) -> Iterator[Issue]:
                 False,
                 sentence(
                     "Other splits of the same rows change the order: {first} is better than "
-                    "{second} in {wins} of {n} repeats.",
+                    "{second} in {wins} of {repeats} repeats.",
                     first=pair.better,
                     second=pair.worse,
                     wins=pair.wins,
-                    n=n,
+                    repeats=n,
                 ),
                 (pair.better, pair.worse),
             )
@@ -115,13 +115,13 @@ def unstable_order(record: RunRecord) -> Iterator[Issue]:
             False,
             sentence(
                 "{models} cannot be told apart by {metric}; other rows may change their order. "
-                "{best} is better than {nearest} by {gap:.4f} ({confidence:.0%} interval {low:.4f} "
-                "to {high:.4f}).",
+                "{best} is better than {nearest} by {difference:.4f} ({confidence:.0%} interval "
+                "{low:.4f} to {high:.4f}).",
                 models=and_list([best, *standing.tied], most=4),
                 metric=standing.name,
                 best=best,
                 nearest=nearest,
-                gap=gap,
+                difference=gap,
                 low=low,
                 high=high,
                 confidence=standing.differences[nearest].confidence,
@@ -159,11 +159,11 @@ def nearly_equal(record: RunRecord) -> Iterator[Issue]:
                 "X303",
                 False,
                 sentence(
-                    "{best} and {model} are nearly equal (correlation {share:.4f} of their losses "
-                    "over the rows): " + consequence,
+                    "{best} and {model} are nearly equal (correlation {correlation:.4f} of their "
+                    "losses over the rows): " + consequence,
                     best=best,
                     model=name,
-                    share=share,
+                    correlation=share,
                 ),
                 (best, name),
             )
@@ -178,8 +178,10 @@ def has_several_folds(record: RunRecord) -> bool:
 
 
 def has_folds(record: RunRecord) -> bool:
-    """Whether there are at least three folds in a repeat."""
-    return has_predictions(record) and len(_folds(predicted(record)[0])) >= 3
+    """Whether there are at least three folds in a repeat, and not of periods, which differ."""
+    if record.about.kind == "time_ordered" or not has_predictions(record):
+        return False
+    return len(_folds(predicted(record)[0])) >= 3
 
 
 def _folds(model: ModelRecord) -> NDArray[Any]:
@@ -228,14 +230,15 @@ def fold_outlier(record: RunRecord) -> Iterator[Issue]:
         "X304",
         False,
         sentence(
-            where + " differs from the other folds for all models: mean {loss} {mean:.4f} ({n:,} "
-            "rows), and {other:.4f} in the others (z = {z:.1f}).",
+            where
+            + " differs from the other folds for all models: mean {loss} {fold_mean:.4f} ({rows:,} "
+            "rows), and {mean_of_others:.4f} in the others (z = {z:.1f}).",
             fold=fold.number,
             repeat=fold.repeat,
             loss=loss,
-            mean=of_fold,
-            other=of_others,
-            n=int(inside[i].sum()),
+            fold_mean=of_fold,
+            mean_of_others=of_others,
+            rows=int(inside[i].sum()),
             z=z,
         ),
     )
@@ -297,10 +300,11 @@ def small_segments(record: RunRecord) -> Iterator[Issue]:
             "X305",
             False,
             sentence(
-                "{n:,} of {total:,} segments have fewer than {limit} rows (the smallest: {column} "
-                "= {label}, {rows:,} rows); their rates are not shown one by one.",
-                n=len(small),
-                total=len(table.drop_duplicates(["column", "segment"])),
+                "{small_segments:,} of {segments:,} segments have fewer than {limit} rows (the "
+                "smallest: {column} = {label}, {rows:,} rows); their rates are not shown one by "
+                "one.",
+                small_segments=len(small),
+                segments=len(table.drop_duplicates(["column", "segment"])),
                 limit=MIN_ROWS,
                 column=first["column"],
                 label=first["label"],

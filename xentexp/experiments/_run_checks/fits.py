@@ -70,13 +70,13 @@ def _at_edge(
                 False,
                 sentence(
                     "{model}: the chosen {name} is at the {end} end {limit:.6g} of its range in "
-                    "{n} of {folds} folds; a wider range may give a lower loss, unless {limit:.6g} "
-                    "is the limit of this parameter.",
+                    "{folds_at_end} of {folds} folds; a wider range may give a lower loss, unless "
+                    "{limit:.6g} is the limit of this parameter.",
                     model=model.name,
                     name=name.removeprefix("classifier."),
                     end=end,
                     limit=limit,
-                    n=n,
+                    folds_at_end=n,
                     folds=len(chosen),
                 ),
                 (model.name,),

@@ -32,7 +32,7 @@ LOG_LOSS = "categorical_crossentropy"
 LEVEL = 0.05
 LEVEL_OF_CALIBRATION = 0.01
 
-CLIPS = {"eps": 2.0**-52, "small": 1e-15, "large": 1e-6}
+CLIPS = {"loss_at_2e16": 2.0**-52, "loss_at_1e15": 1e-15, "loss_at_1e6": 1e-6}
 """Smallest probabilities; 2.2e-16 is the default for 64-bit floats."""
 
 SMALL_SHARE = 0.5
@@ -57,13 +57,14 @@ def zero_or_one(record: RunRecord) -> Iterator[Issue]:
             continue
         wrong = zero[np.arange(len(rows.codes)), rows.codes]
         n, n_wrong = (len(np.unique(rows.rows[of])) for of in (zero.any(axis=1), wrong))
-        values = {"model": model.name, "n": n, "wrong": n_wrong}
+        values = {"model": model.name, "rows": n, "wrong_rows": n_wrong}
         what = _zeros(rows, zero, model)
         if n_wrong:
             losses = {name: log_loss_at(model, clip) for name, clip in CLIPS.items()}
             text = (
-                f"{what.template}. Its log loss is infinite without a clip ({{eps:.4f}} at a clip "
-                f"of 2.2e-16, {{small:.4f}} at 1e-15, {{large:.4f}} at 1e-6). {_smoother(model)}"
+                f"{what.template}. Its log loss is infinite without a clip "
+                f"({{loss_at_2e16:.4f}} at a clip of 2.2e-16, {{loss_at_1e15:.4f}} at 1e-15, "
+                f"{{loss_at_1e6:.4f}} at 1e-6). {_smoother(model)}"
             )
             yield Issue(
                 "X201", True, sentence(text, **values, **what.values, **losses), (model.name,)
@@ -81,7 +82,8 @@ def _zeros(rows: Pooled, zero: Any, model: ModelRecord) -> Sentence:
     assert model.predictions is not None
     if zero.shape[1] > 2:
         return sentence(
-            "{model} predicts exactly 0 for some class on {n:,} rows ({wrong:,} of that class)"
+            "{model} predicts exactly 0 for some class on {rows:,} rows, and for their own class "
+            "on {wrong_rows:,} of them"
         )
     other, event = model.predictions.classes
     n_zero, n_one = (len(np.unique(rows.rows[zero[:, k]])) for k in (1, 0))
@@ -91,13 +93,13 @@ def _zeros(rows: Pooled, zero: Any, model: ModelRecord) -> Sentence:
     values: dict[str, object] = {
         "event": event,
         "other": other,
-        "zero": n_zero,
-        "one": n_one,
-        "wrong_zero": wrong_zero,
-        "wrong_one": wrong_one,
+        "rows_with_0": n_zero,
+        "rows_with_1": n_one,
+        "wrong_rows_with_0": wrong_zero,
+        "wrong_rows_with_1": wrong_one,
     }
-    zeros = "exactly 0 for {zero:,} rows ({wrong_zero:,} of class {event})"
-    ones = "exactly 1 for {one:,} rows ({wrong_one:,} of class {other})"
+    zeros = "exactly 0 for {rows_with_0:,} rows ({wrong_rows_with_0:,} of class {event})"
+    ones = "exactly 1 for {rows_with_1:,} rows ({wrong_rows_with_1:,} of class {other})"
     both = [text for text, count in ((zeros, n_zero), (ones, n_one)) if count]
     return sentence(f"{{model}} predicts {' and '.join(both)}", **values)
 
@@ -174,12 +176,13 @@ def worse_than_constant(record: RunRecord) -> Iterator[Issue]:
                 True,
                 sentence(
                     "{model} is worse than the constant model {reference}: {metric} {value:.4f}, "
-                    "worse by {gap:.4f} ({confidence:.0%} interval {low:.4f} to {high:.4f}).",
+                    "worse by {difference:.4f} ({confidence:.0%} interval {low:.4f} to "
+                    "{high:.4f}).",
                     model=name,
                     reference=reference,
                     metric=standing.name,
                     value=standing.levels[name].mean,
-                    gap=gap,
+                    difference=gap,
                     low=low,
                     high=high,
                     confidence=difference.confidence,
@@ -202,11 +205,11 @@ def not_better_than_constant(record: RunRecord) -> Iterator[Issue]:
                 True,
                 sentence(
                     "{model} is the best model, and not shown to be better than the constant model "
-                    "{reference} (difference {gap:.4f}, {confidence:.0%} interval {low:.4f} to "
-                    "{high:.4f}).",
+                    "{reference} (better by {difference:.4f}, {confidence:.0%} interval "
+                    "{low:.4f} to {high:.4f}).",
                     model=standing.best,
                     reference=name,
-                    gap=gap,
+                    difference=gap,
                     low=low,
                     high=high,
                     confidence=standing.differences[name].confidence,
@@ -252,16 +255,20 @@ def classes_of(model: ModelRecord) -> list[int]:
     return [1] if n_classes == 2 else list(range(n_classes))
 
 
+def of_first_repeat(model: ModelRecord) -> str:
+    """Sentence that says which rows were read, if there are several repeats."""
+    assert model.predictions is not None
+    return " These are rows of the first repeat." if model.predictions.folds[-1].repeat else ""
+
+
 def reversed_tenths(record: RunRecord) -> Iterator[Issue]:
     """Neighbouring tenths of the scores whose rates are in the wrong order."""
     reversals = {model.name: _reversal(model) for model in varying_models(record)}
     without = [name for name, found in reversals.items() if found is None]
     for name, found in reversals.items():
         if found is not None:
-            text = found.template
-            if without and len(without) <= 3:
-                text += " {others} " + ("has" if len(without) == 1 else "have") + " no such step."
-            values = {**found.values, "model": name, "others": and_list(without)}
+            text = found.template + (" The test finds none for {others}." if without else "")
+            values = {**found.values, "model": name, "others": and_list(without, most=4)}
             yield Issue("X205", True, sentence(text, **values), (name,))
 
 
@@ -288,17 +295,17 @@ def _reversal(model: ModelRecord) -> Sentence | None:
     if p > LEVEL:
         return None
     return sentence(
-        "{model}: the share of class {label} rises from {first:.1%} in tenth {i} of its scores to "
-        "{second:.1%} in tenth {j}, although the score falls (z = {z:.1f}, p = {p:.2g} adjusted "
-        "for {n_tests} comparisons).",
+        "{model}: the share of class {label} rises from {rate:.1%} in tenth {tenth} of its scores "
+        "to {next_rate:.1%} in tenth {next_tenth}, although the score falls (z = {z:.1f}, p = "
+        "{adjusted_p:.2g} adjusted for {comparisons} comparisons)." + of_first_repeat(model),
         label=model.predictions.classes[k],
-        first=higher.rate,
-        second=lower.rate,
-        i=higher.number,
-        j=lower.number,
+        rate=higher.rate,
+        next_rate=lower.rate,
+        tenth=higher.number,
+        next_tenth=lower.number,
         z=z,
-        p=p,
-        n_tests=n_tests,
+        adjusted_p=p,
+        comparisons=n_tests,
     )
 
 
@@ -309,11 +316,9 @@ def miscalibrated(record: RunRecord) -> Iterator[Issue]:
     """Models whose probabilities differ from the rates by more than chance explains."""
     for model in varying_models(record):
         rows = rows_of(model)
-        if not np.isfinite(rows.proba).all():
-            continue
         found = [part for part in (_worst_tenth(model, rows), _map(model, rows)) if part]
         if found:
-            texts = " ".join(text.template for _, text in found)
+            texts = " ".join(text.template for _, text in found) + of_first_repeat(model)
             values = {name: value for _, text in found for name, value in text.values.items()}
             yield Issue(
                 "X206",
@@ -338,13 +343,13 @@ def _worst_tenth(model: ModelRecord, rows: Pooled) -> tuple[bool, Sentence] | No
         return None
     base = float(np.average(rows.codes == k, weights=rows.sample_weight))
     return abs(tenth.rate - tenth.predicted) >= 0.25 * min(base, 1.0 - base), sentence(
-        "In tenth {i} of its scores it predicts {predicted:.1%} for class {label} where {rate:.1%} "
-        "are observed ({n:,} rows).",
+        "In tenth {tenth} of its scores it predicts {predicted:.1%} for class {label} where "
+        "{rate:.1%} are observed ({rows:,} rows).",
         label=model.predictions.classes[k],
-        i=tenth.number,
+        tenth=tenth.number,
         predicted=tenth.predicted,
         rate=tenth.rate,
-        n=tenth.n_rows,
+        rows=tenth.n_rows,
     )
 
 
@@ -364,10 +369,9 @@ def _map(model: ModelRecord, rows: Pooled) -> tuple[bool, Sentence] | None:
     if not result.p <= LEVEL_OF_CALIBRATION / 2.0 or result.saves <= 0.0:
         return None
     return result.saves >= 0.01 * result.score, sentence(
-        "Recalibration by {family} would save at least {saves:.4f} of its log loss {score:.4f}.",
+        "Recalibration by {family} would lower its log loss by at least {saved_loss:.4f}.",
         family="a line in the log-odds" if family == "logit_line" else "a temperature and biases",
-        saves=result.saves,
-        score=result.score,
+        saved_loss=result.saves,
     )
 
 
@@ -389,12 +393,12 @@ def overfit(record: RunRecord) -> Iterator[Issue]:
                 "X207",
                 False,
                 sentence(
-                    "{model} has {metric} {train:.4f} on rows that it was trained on, and "
-                    "{other:.4f} on other rows.",
+                    "{model} has {metric} {training_loss:.4f} on rows that it was trained on, and "
+                    "{loss:.4f} on other rows.",
                     model=model.name,
                     metric=name,
-                    train=float(train.mean()),
-                    other=float(other.mean()),
+                    training_loss=float(train.mean()),
+                    loss=float(other.mean()),
                 ),
                 (model.name,),
             )

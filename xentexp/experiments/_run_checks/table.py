@@ -128,7 +128,7 @@ _CHECKS = (
         "miscalibrated",
         "Whether probabilities differ from the rates. It is a problem if a tenth of the scores is "
         "off by a quarter of the rate of the class (or of the others, if these are fewer), or if "
-        "recalibration would save 1% of the log loss.",
+        "recalibration would lower the log loss by 1%.",
         "Two tests for each model, each at 0.5%: the mean probability against the rate in each "
         "tenth of the scores (two-sided z test, Bonferroni), and the parametric test of `decompose`"
         " (a line in the log-odds for two classes, a temperature and biases for more).",
@@ -176,7 +176,8 @@ _CHECKS = (
         "Whether the loss of one fold differs from that of the others for all models.",
         "Mean loss of the models in a fold against the other folds of its repeat, with the "
         "standard errors over the rows (clustered by entity); two-sided z test at 1%, adjusted "
-        "for the number of folds (Bonferroni); each model must differ in the same direction.",
+        "for the number of folds (Bonferroni); each model must differ in the same direction. "
+        "Not for folds in time order, whose periods differ.",
         comparison.fold_outlier,
         comparison.has_folds,
         is_test=True,
@@ -229,16 +230,17 @@ CHECKS = {check.code: check for check in _CHECKS}
 
 def shown_checks(record: RunRecord, muted: Sequence[str] = ()) -> list[Check]:
     """Checks that apply to a run and are not muted; the codes of the muted ones must exist."""
-    for code in muted:
-        if code not in CHECKS:
-            raise unknown_name("check", code, CHECKS, hint=_near(code))
-    return [c for c in CHECKS.values() if c.code not in muted and c.applies(record)]
+    hidden = {check_of(code).code for code in muted}
+    return [c for c in CHECKS.values() if c.code not in hidden and c.applies(record)]
 
 
-def _near(code: str) -> str | None:
-    """The code of a check whose name was written instead of it."""
+def check_of(code: str) -> Check:
+    """Check of a code; the error names near codes, or the code of a name."""
+    if code in CHECKS:
+        return CHECKS[code]
     names = {check.name: check.code for check in CHECKS.values()}
-    return f"write its code {names[code]}" if code in names else None
+    hint = f"write its code {names[code]}" if code in names else None
+    raise unknown_name("check", code, CHECKS, hint=hint)
 
 
 def run_checks(record: RunRecord, muted: Sequence[str] = ()) -> list[Issue]:

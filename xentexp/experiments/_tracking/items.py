@@ -22,7 +22,6 @@ from xentexp.experiments._results import (
     all_trials,
     importance_table,
     searched_for,
-    searched_space,
     segments_table,
     train_values,
 )
@@ -177,9 +176,6 @@ def candidate_items(
     )
 
 
-SPACE = "tuning_space.json"
-"""Space that the search of a model has searched, by setting."""
-
 TRAINED = "xentexp.trained_on"
 """Tag of a model that is trained on a loss: JSON with fields of a ModelRecord."""
 
@@ -333,7 +329,6 @@ def search_items(candidate_result: CandidateResult) -> Iterator[Item]:
     )
     failed = [t for p in candidate_result.predictions for t in p.trials if t["state"] == "failed"]
     yield LoggedMetric("tune/failed_trials", float(len(failed)))
-    yield Text(SPACE, json.dumps(searched_space(candidate_result.candidate), default=str))
     yield Table("tuning.json", all_trials(candidate_result))
 
 

@@ -21,7 +21,6 @@ from xentexp.experiments._tracking.items import (
     IMPORTANCE,
     SCORES,
     SEGMENTS,
-    SPACE,
     TRAIN,
     TRAINED,
 )
@@ -107,7 +106,6 @@ def _model(client: MlflowClient, uri: str, parent: Any, run: Any) -> ModelRecord
         segments=table_artifact(client, uri, run_id, SEGMENTS),
         warnings=_lines(client, uri, run_id, "warnings.txt"),
         curves=table_artifact(client, uri, run_id, "curves/curves.parquet"),
-        space=json_artifact(client, uri, run_id, SPACE),
         trials=_frame(json_artifact(client, uri, run_id, "tuning.json")),
         **json.loads(tags.get(TRAINED, "{}")),
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cache
@@ -33,12 +33,20 @@ from xentexp.experiments._report.contents import (
     PageTable,
 )
 from xentexp.experiments._report.curves import curves_section
+from xentexp.experiments._report.details import curves_details
 from xentexp.experiments._report.differences import differences_section
+from xentexp.experiments._report.gains import gains_section, threshold_section
+from xentexp.experiments._report.importance import importance_section
 from xentexp.experiments._report.matrix import matrix_section
 from xentexp.experiments._report.methods import methods_section, parameters_details
 from xentexp.experiments._report.models import context, headline, models_section
+from xentexp.experiments._report.murphy import murphy_section
 from xentexp.experiments._report.reliability import reliability_section
+from xentexp.experiments._report.segments import segments_section
+from xentexp.experiments._report.stability import stability_section
 from xentexp.experiments._report.tuning import tuning_section
+from xentexp.experiments._report.warnings import warnings_section
+from xentexp.experiments._run_checks import run_checks
 
 MARKDOWN_LINES = 60
 
@@ -65,9 +73,15 @@ def chapter(record: RunRecord) -> Chapter:
 
 
 def _sections(record: RunRecord) -> Iterator[PageSection | None]:
+    yield warnings_section(record, run_checks(record, record.about.muted))
     yield models_section(record)
-    yield differences_section(record)
+    yield _beside("differences", "Who wins, and where", record, differences_section, murphy_section)
     yield reliability_section(record)
+    yield gains_section(record)
+    yield threshold_section(record)
+    yield segments_section(record)
+    yield importance_section(record)
+    yield stability_section(record)
     yield from matrix_section(record)
     yield tuning_section(record)
     yield curves_section(record)
@@ -75,8 +89,23 @@ def _sections(record: RunRecord) -> Iterator[PageSection | None]:
     yield methods_section(record)
 
 
+def _beside(
+    name: str,
+    heading: str,
+    record: RunRecord,
+    *builders: Callable[[RunRecord], PageSection | None],
+) -> PageSection:
+    """One section of several: their figures beside each other, then the other blocks."""
+    blocks = [b for build in builders if (part := build(record)) is not None for b in part.blocks]
+    figures = tuple(block for block in blocks if isinstance(block, PageFigure))
+    others = [block for block in blocks if not isinstance(block, PageFigure)]
+    return PageSection(name, heading, (*([Columns(figures)] if figures else []), *others))
+
+
 def _details_section(record: RunRecord) -> PageSection:
-    return PageSection("details", "Details", tuple(parameters_details(record)))
+    curves = curves_details(record)
+    blocks = [*([] if curves is None else [curves]), *parameters_details(record)]
+    return PageSection("details", "Details", tuple(blocks))
 
 
 def _foot(record: RunRecord) -> str:

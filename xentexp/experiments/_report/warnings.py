@@ -1,0 +1,111 @@
+"""What the checks of a run found, on the page and as Markdown."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+from xentexp.experiments._formatting import Sentence, counted, escaped, sentence, spaced
+from xentexp.experiments._record import RunRecord
+from xentexp.experiments._report.contents import (
+    Block,
+    Bullets,
+    Cell,
+    Details,
+    PageSection,
+    PageTable,
+)
+from xentexp.experiments._run_checks import CHECKS, Check, Issue, shown_checks
+
+SHOWN = 3
+"""Issues on the page; the others are in the details."""
+
+
+def warnings_section(record: RunRecord, issues: Sequence[Issue]) -> PageSection:
+    """The three most serious issues as sentences, the others closed; or how many checks passed."""
+    checks = shown_checks(record, record.about.muted)
+    codes = {issue.code for issue in issues}
+    n_passed = sum(check.code not in codes for check in checks)
+    passed = sentence("{n} checks passed", n=n_passed)
+    blocks: list[Block] = []
+    if issues:
+        blocks.append(Bullets(tuple(map(labelled, issues[:SHOWN]))))
+        if len(issues) > SHOWN:
+            more = issues[SHOWN:]
+            bullets = Bullets(tuple(map(labelled, more)))
+            blocks.append(Details(counted(len(more), "more finding"), (bullets,)))
+    else:
+        blocks.append(passed)
+    counts = {
+        "passed": n_passed,
+        "found something": len(codes),
+        "muted": len(set(record.about.muted)),
+        "do not apply to this run": len(CHECKS) - len(checks) - len(set(record.about.muted)),
+    }
+    table = PageTable(
+        ("Checks", "Number"),
+        tuple((Cell(name), Cell(f"{count}", count)) for name, count in counts.items()),
+    )
+    summary = f"All checks: {passed}, {len(codes)} found something"
+    numbers = (numbers_table(issues),) if issues else ()
+    blocks.append(Details(summary, (table, *numbers, checks_table(checks, issues))))
+    return PageSection("warnings", "Warnings", tuple(blocks))
+
+
+def checks_table(checks: Sequence[Check], issues: Sequence[Issue]) -> PageTable:
+    """The checks that apply, with their rates of false alarms."""
+    rows = [
+        (
+            Cell(f"{check.code} {check.name}"),
+            Cell("test" if check.is_test else "rule"),
+            Cell(_found(check.code, issues)),
+            Cell(check.tests),
+            Cell(check.false_alarms(), math.nan if (r := check.false_alarm_rate) is None else r),
+        )
+        for check in checks
+    ]
+    return PageTable(
+        ("Check", "Kind", "Found", "What it tests", "False alarms"), tuple(rows), n_text=4
+    )
+
+
+def labelled(issue: Issue) -> Sentence:
+    """Sentence of an issue after its kind and code."""
+    text = issue.sentence
+    return sentence(
+        f"{{kind}} {{code}}: {text.template}", **text.values, kind=kind_of(issue), code=issue.code
+    )
+
+
+def kind_of(issue: Issue) -> str:
+    """Problem or Note."""
+    return "Problem" if issue.serious else "Note"
+
+
+def _found(code: str, issues: Sequence[Issue]) -> str:
+    n = sum(issue.code == code for issue in issues)
+    return "passed" if not n else counted(n, "finding")
+
+
+def numbers_table(issues: Sequence[Issue]) -> PageTable:
+    """The numbers of all sentences, one per row."""
+    rows = [
+        (
+            Cell(f"{issue.code} {CHECKS[issue.code].name}"),
+            Cell(", ".join(issue.models)),
+            Cell(spaced(name)),
+            Cell(str(sentence("{value:.6g}", value=value)), value),
+        )
+        for issue in issues
+        for name, value in issue.sentence.numbers().items()
+    ]
+    return PageTable(("Check", "Models", "Quantity", "Value"), tuple(rows), n_text=3)
+
+
+def checks_markdown(issues: Sequence[Issue]) -> str:
+    """List of the issues for notes and files; says so if there are none."""
+    if not issues:
+        return "No check found anything."
+    return "\n".join(
+        f"- **{kind_of(issue)}** {issue.code}: {escaped(str(issue.sentence))}" for issue in issues
+    )
