@@ -14,15 +14,18 @@ import pytest
 from scipy.special import expit, logit
 from scipy.stats import norm
 from sklearn.calibration import CalibratedClassifierCV
+from sklearn.dummy import DummyClassifier
 from sklearn.ensemble import HistGradientBoostingClassifier, RandomForestClassifier
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import log_loss
 from sklearn.model_selection import StratifiedKFold, cross_val_predict
 from sklearn.naive_bayes import GaussianNB
+from sklearn.svm import LinearSVC
 
 from tests.support.pages import ROOT
 from tests.support.records import credit_data, example_record, numeric
 from xentexp.errors import InputError
+from xentexp.experiments import CrossValidation
 from xentexp.experiments._record import RunRecord
 from xentexp.experiments._run_checks import CHECKS, Issue, run_checks, shown_checks
 from xentexp.experiments.datasets import Finding
@@ -191,6 +194,10 @@ def test_not_better_than_the_constant_model() -> None:
     values = issue.sentence.numbers()
     assert values["low"] <= 0.0 <= values["high"]
     assert "not shown to be better than the constant model constant" in str(issue.sentence)
+    prior = np.full(500, y.mean())
+    gap = log_loss(y, prior) - log_loss(y, p)
+    assert values["difference"] == pytest.approx(abs(gap), abs=2e-4)
+    assert ("(better by" if gap > 0.0 else "(worse by") in str(issue.sentence)
 
 
 def test_infinite_and_undefined_values_are_words() -> None:
@@ -227,7 +234,7 @@ def test_reversed_tenths_by_hand() -> None:
 
 
 def test_a_rise_that_chance_explains_is_not_reported() -> None:
-    y, p = of_tenths([470, 420, 370, 320, 270, 200, 215, 130, 80, 30])
+    y, p = of_tenths([470, 420, 370, 320, 270, 200, 230, 130, 80, 30])  # z = 1.9
     assert not issues(record_of_predictions(y, {"steps": p}), "X205")
 
 
@@ -248,7 +255,7 @@ def test_a_model_with_bends_has_no_step_where_a_line_has_one() -> None:
     )
     [issue] = issues(record_of_predictions(y, {"line": line, "bends": bends}), "X205")
     assert issue.models == ("line",)
-    assert str(issue.sentence).endswith("bends has no such step.")
+    assert str(issue.sentence).endswith("The test finds none for bends.")
 
 
 def test_equal_scores_are_in_the_same_tenth() -> None:
@@ -274,10 +281,14 @@ def test_a_small_bias_in_all_tenths_is_found_by_the_recalibration_map() -> None:
     p = expit(rng.normal(-1.0, 1.5, 3000))
     y = (rng.random(3000) < expit(0.87 * logit(p) - 0.07)).astype(int)
     [issue] = issues(record_of_predictions(y, {"sharp": p}), "X206")
-    assert "is miscalibrated. Recalibration by a line in the log-odds would save" in str(
+    assert "is miscalibrated. Recalibration by a line in the log-odds would lower" in str(
         issue.sentence
     )
-    assert issue.sentence.numbers()["log_loss"] == pytest.approx(log_loss(y, p))
+    # Slope and intercept of a regression on the log-odds, by scikit-learn without a penalty.
+    line = LogisticRegression(C=np.inf).fit(logit(p)[:, None], y)
+    better = log_loss(y, line.predict_proba(logit(p)[:, None]))
+    saved = log_loss(y, p) - better - 2 / (2 * len(y))  # less the optimism of two parameters
+    assert issue.sentence.numbers()["saved_loss"] == pytest.approx(saved, abs=1e-6)
 
 
 def test_calibration_lowers_the_loss_of_a_miscalibrated_model() -> None:
@@ -301,6 +312,9 @@ def test_overfit_compares_the_means_over_the_folds() -> None:
     for share, found in ((0.45, 1), (0.55, 0)):
         model = replace(record.models[0], train_values={name: [share * loss] * 5})
         assert len(issues(replace(record, models=(model,)), "X207")) == found
+    model = replace(model, train_values={name: [0.1]}, parameters={"tree.min_samples_leaf": "1"})
+    [issue] = issues(replace(record, models=(model,)), "X207")
+    assert str(issue.sentence).endswith("A larger min_samples_leaf may lower it.")
     assert "X207" not in [check.code for check in shown_checks(record)]
 
 
@@ -378,7 +392,7 @@ def test_small_segments_and_segments_without_a_class() -> None:
     record = replace(record, models=(replace(record.models[0], segments=sums),))
     small, empty = issues(record, "X305")
     assert str(small.sentence).startswith(
-        "1 of 3 segments have fewer than 50 rows (the smallest: job = nurse, 45 rows)"
+        "Fewer than 50 rows: 1 of 3 segments (the smallest: job = nurse, 45 rows)."
     )
     assert str(empty.sentence) == "job = none has 55 rows and none of class 1."
 
@@ -456,15 +470,62 @@ def test_each_finding_has_a_check(name: str) -> None:
     assert len([issue for issue in run_checks(record) if issue.code < "X2"]) == 1
 
 
-def test_records_of_three_classes_one_split_and_decision_scores() -> None:
-    for dataset, options in (
-        (numeric(credit_data(600, 3)), {}),
-        (numeric(credit_data(300)), {"cv": 2}),
-    ):
-        record = example_record(dataset, losses=["categorical_crossentropy"], metrics=[], **options)
-        for issue in run_checks(record):
-            assert "nan" not in str(issue.sentence)
-            assert str(issue.sentence).endswith(".")
+LOG_LOSS = "categorical_crossentropy"
+
+
+@pytest.mark.parametrize(
+    ("n_classes", "options"),
+    [
+        (3, {}),
+        (10, {}),
+        (2, {"cv": 2}),
+        (2, {"cv": CrossValidation("holdout", n_test=80)}),
+        (2, {"cv": CrossValidation("repeated", n_splits=2, n_repeats=2)}),
+        (2, {"cv": CrossValidation("time_ordered", n_splits=3, time_column="age")}),
+        (
+            2,
+            {
+                "models": {
+                    "prior": DummyClassifier(),
+                    "frequent": DummyClassifier(strategy="most_frequent"),
+                }
+            },
+        ),
+        (2, {"models": {"svm": LinearSVC(), "logistic": LogisticRegression()}}),
+        (2, {"models": {"svm": LinearSVC()}, "losses": ["hinge_loss"], "primary": "hinge_loss"}),
+        (2, {"models": {"bad": LogisticRegression(C=-1.0)}}),
+        (2, {"metrics": ["roc_auc"], "primary": "roc_auc"}),
+    ],
+)
+def test_checks_of_runs_of_all_kinds(n_classes: int, options: dict[str, Any]) -> None:
+    options = {"losses": [LOG_LOSS], "metrics": [], **options}
+    record = example_record(numeric(credit_data(300, n_classes)), **options)
+    for issue in run_checks(record):
+        text = str(issue.sentence)
+        assert text.endswith(".")
+        assert "nan" not in text.split()
+
+
+def test_checks_of_weighted_rows_in_groups() -> None:
+    y, p = rows(500)
+    weight = np.where(np.arange(500) < 20, 0.0, 1.0 + np.arange(500) % 3)
+    record = record_of_predictions(
+        y, {"a": p, "b": np.sqrt(p)}, sample_weight=weight, groups=np.arange(500) // 4
+    )
+    assert {issue.models for issue in issues(record, "X206")} == {("b",)}
+
+
+def test_a_class_without_rows() -> None:
+    rng = np.random.default_rng(0)
+    p = rng.dirichlet([3, 3, 3], 300)
+    y = rng.integers(0, 3, 300)
+    record = record_of_predictions(y, {"a": p})
+    predictions = record.models[0].predictions
+    assert predictions is not None
+    folds = tuple(replace(f, y=np.minimum(f.y, 1)) for f in predictions.folds)
+    model = replace(record.models[0], predictions=replace(predictions, folds=folds))
+    record = replace(record, models=(model,))
+    assert issues(record, "X301")[0].sentence.numbers()["rows"] == 0
 
 
 @pytest.mark.long

@@ -195,8 +195,10 @@ class ReliabilityDisplay:
         heights = (_DEPTH - 0.03) * counts / counts.max()
         edges = np.linspace(0.0, 1.0, len(counts) + 1)
         ax.stairs(-_DEPTH + heights, edges, baseline=-_DEPTH, fill=True, color=colour, alpha=0.5)
-        # The upper left corner, or the lower right one if the curve is there.
-        above = np.interp(0.62, band.predicted, band.observed) > 0.7
+        # The upper left corner, or the lower right one if the curve or the band is there.
+        left = (band.points < 0.62) & inside
+        top = max(np.interp(0.62, band.predicted, band.observed), band.high[left].max(initial=0.0))
+        above = top > 0.75
         ax.text(
             0.98 if above else 0.03,
             0.03 if above else 0.98,

@@ -17,7 +17,10 @@ if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.axes import Axes
 
-_HEAD = "predicted / observed, rows"
+_LETTERS = 30
+"""Largest number of letters of a label at the left."""
+
+_HEAD = "predicted / observed, n"
 _LARGEST = 60.0
 """Area in square points of the dot of the segment with the most rows."""
 
@@ -318,8 +321,8 @@ def described(segment: Segment) -> str:
 
 
 def _label(model: str, segment: Segment, several: bool) -> str:
-    """Model and segment; the class if there are `several`."""
-    name = shortened(segment.name, 28)
-    if several:
-        name += f", class {shortened(str(segment.class_label), 12)}"
-    return f"{shortened(model, 20)}, {name}" if model else name
+    """Model and segment, short enough for the figure; the class if there are `several`."""
+    parts = [shortened(model, 12)] if model else []
+    end = f" ({shortened(str(segment.class_label), 6)})" if several else ""
+    parts.append(shortened(segment.name, _LETTERS - len("".join(parts)) - len(end)) + end)
+    return ", ".join(parts)

@@ -12,6 +12,7 @@ from sklearn.metrics import log_loss
 
 from tests.support.contents import cells_of, check_numbers, text_of
 from tests.support.records import credit_data, example_record, numeric
+from xentexp.experiments import Explain
 from xentexp.experiments._record import RunRecord, pooled
 from xentexp.experiments._report.contents import PageFigure, PageSection, PageTable
 from xentexp.experiments._report.segments import segments_section
@@ -160,6 +161,14 @@ def test_more_classes(record: RunRecord) -> None:
     table = section.blocks[-1]
     assert isinstance(table, PageTable)
     assert table.headers[1] == "p of its class"
+
+
+def test_segments_of_a_run() -> None:
+    run = example_record(
+        DATA, losses=[LOSS], explain=Explain(importance=False, segments=True), cv=2
+    )
+    bins = with_segments(run, DATA.X)
+    assert text_of(section_of(run)) == text_of(section_of(bins))
 
 
 def test_no_probabilities_is_no_section(record: RunRecord) -> None:

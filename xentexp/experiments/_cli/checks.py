@@ -33,8 +33,9 @@ def checks(options: argparse.Namespace) -> int:
         out.print(
             Text(
                 "false alarms: share of simulated runs in which a check reports something by "
-                "chance (-: it reports a fact of the run). xentexp checks CODE and docs/checks.md "
-                "describe a check. report.mute=[CODE,...] hides checks on the page of a run.",
+                "chance (-: it reports a fact of the run). Full description: xentexp "
+                "checks CODE, and docs/checks.md. "
+                "report.mute=[CODE,...] hides checks on the page of a run.",
                 style="dim",
             )
         )

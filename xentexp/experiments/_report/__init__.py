@@ -2,6 +2,6 @@
 
 from xentexp.displays._style import to_png, to_svg
 from xentexp.experiments._report.heatmap import heat_map
-from xentexp.experiments._report.run_page import run_markdown, run_page
+from xentexp.experiments._report.page import run_markdown, run_page
 
 __all__ = ["heat_map", "run_markdown", "run_page", "to_png", "to_svg"]

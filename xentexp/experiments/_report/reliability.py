@@ -11,7 +11,7 @@ import numpy as np
 
 from xentexp.displays import ReliabilityDisplay, ReliabilityPanel
 from xentexp.displays._reliability import reliability_panels
-from xentexp.displays._style import new_figure, style
+from xentexp.displays._style import placed, style
 from xentexp.errors import InputError
 from xentexp.experiments._formatting import (
     DASH,
@@ -143,15 +143,7 @@ def _figure(
     name = f"reliability {model.name} {panel.label} {record.run_id}"
     height = _PANEL - _LEFT - _RIGHT + _TOP + _BOTTOM
     with style(name):
-        figure = new_figure(_PANEL, height)
-        axes = figure.add_axes(
-            (
-                _LEFT / _PANEL,
-                _BOTTOM / height,
-                1.0 - (_LEFT + _RIGHT) / _PANEL,
-                1.0 - (_TOP + _BOTTOM) / height,
-            )
-        )
+        figure, axes = placed(_PANEL, height, left=_LEFT, right=_RIGHT, top=_TOP, bottom=_BOTTOM)
         ReliabilityDisplay([panel]).plot(axes, colours=colours(record))
         if not first:
             axes.set_ylabel("")
@@ -428,7 +420,8 @@ def _parts_table(
     names = named_cells(record, list(parts))
     two = len(record.about.classes) == 2
     family = next(iter(parts.values())).family.family
-    scale = max(abs(part.shown.discrimination) for part in parts.values()) or 1.0
+    sizes = [s for p in parts.values() for s in (p.shown.discrimination, p.shown.miscalibration)]
+    scale = max((size for size in sizes if math.isfinite(size)), default=1.0)
     headers = ["model", loss]
     above = any(not math.isnan(part.above) for part in parts.values())
     if above:
@@ -476,7 +469,7 @@ def _parts_table(
 
 def _share(value: float, scale: float) -> float | None:
     """Width of a bar, from 0 to 1."""
-    return min(max(value / scale, 0.0), 1.0) if math.isfinite(value) else None
+    return max(value / scale, 0.0) if math.isfinite(value) and scale > 0.0 else None
 
 
 def _count(value: int) -> Cell:

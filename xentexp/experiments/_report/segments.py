@@ -95,22 +95,14 @@ def _by_model(record: RunRecord, found: Sequence[tuple[str, Segment]], several: 
         own = [segment for model, segment in found if model == name]
         n_sure = sum(map(_is_sure, own))
         worst = [_segment_cell(own[0], several), *_rates(own[0])]
-        rows.append((names[name], _count(len(own)), _count(n_sure), *worst))
-    headers = (
-        "model",
-        "segments",
-        "biased",
-        "most important",
-        "predicted",
-        "observed",
-        "rows",
-    )
+        rows.append((names[name], *worst, _count(n_sure), _count(len(own))))
+    headers = ("model", "most important", "predicted", "observed", "rows", "biased", "segments")
     caption = plain(
-        "Biased: the interval, simultaneous for all segments of a model, does not contain 0. "
-        "Important: what a shift of the predictions to the observed rate would save of the Brier "
-        "loss. Related columns show the same rows again."
+        "Most important: the segment where a shift of the predictions to the observed rate would "
+        "save most of the Brier loss. Biased: number of segments whose interval, simultaneous for "
+        "all segments of the model, does not contain 0; related columns count the same rows again."
     )
-    return PageTable(headers, tuple(rows), caption)
+    return PageTable(headers, tuple(rows), caption, n_text=2)
 
 
 def _segment_cell(segment: Segment, several: bool) -> Cell:
@@ -152,17 +144,19 @@ def _figure(
     several: bool,
 ) -> PageFigure:
     with style("segments"):
-        figure, axes = laid_out(500, 72 + 20 * len(shown))
+        figure, axes = laid_out(480, 72 + 20 * len(shown))
         display = SegmentDisplay(
             [segment for _, segment in shown], models=[name for name, _ in shown]
         )
         display.plot(axes, colours=colours(record))
+    of_class = " In brackets: the class." if several else ""
     event = "the class" if several else f"class {record.about.classes[1]}"
     return figure_block(
         figure,
         _finding(shown, sure),
         f"Dot: mean predicted minus observed rate of {event}, its area the number of rows; line: "
-        f"95% interval, simultaneous. Segments of less than {_LEAST_ROWS} rows are one, other.",
+        f"95% interval, simultaneous.{of_class} Segments of less than {_LEAST_ROWS} rows are one, "
+        f"other.",
         _table(record, shown, several),
         name=f"segments {record.run_id}",
         wide=True,

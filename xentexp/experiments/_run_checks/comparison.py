@@ -178,8 +178,10 @@ def has_several_folds(record: RunRecord) -> bool:
 
 
 def has_folds(record: RunRecord) -> bool:
-    """Whether there are at least three folds in a repeat."""
-    return has_predictions(record) and len(_folds(predicted(record)[0])) >= 3
+    """Whether there are at least three folds in a repeat, and not of periods, which differ."""
+    if record.about.kind == "time_ordered" or not has_predictions(record):
+        return False
+    return len(_folds(predicted(record)[0])) >= 3
 
 
 def _folds(model: ModelRecord) -> NDArray[Any]:
@@ -298,8 +300,8 @@ def small_segments(record: RunRecord) -> Iterator[Issue]:
             "X305",
             False,
             sentence(
-                "{small_segments:,} of {segments:,} segments have fewer than {limit} rows (the "
-                "smallest: {column} = {label}, {rows:,} rows); their rates are not shown one by "
+                "Fewer than {limit} rows: {small_segments:,} of {segments:,} segments (the "
+                "smallest: {column} = {label}, {rows:,} rows). Their rates are not shown one by "
                 "one.",
                 small_segments=len(small),
                 segments=len(table.drop_duplicates(["column", "segment"])),

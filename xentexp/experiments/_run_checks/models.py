@@ -82,8 +82,8 @@ def _zeros(rows: Pooled, zero: Any, model: ModelRecord) -> Sentence:
     assert model.predictions is not None
     if zero.shape[1] > 2:
         return sentence(
-            "{model} predicts exactly 0 for some class on {rows:,} rows ({wrong_rows:,} of that "
-            "class)"
+            "{model} predicts exactly 0 for some class on {rows:,} rows, and for their own class "
+            "on {wrong_rows:,} of them"
         )
     other, event = model.predictions.classes
     n_zero, n_one = (len(np.unique(rows.rows[zero[:, k]])) for k in (1, 0))
@@ -106,8 +106,12 @@ def _zeros(rows: Pooled, zero: Any, model: ModelRecord) -> Sentence:
 
 def _smoother(model: ModelRecord) -> str:
     """What removes probabilities of 0 and 1; the tests of this check show that it does."""
-    leaves = any(name.split(".")[-1] == "min_samples_leaf" for name in model.parameters)
-    return "Raise min_samples_leaf or calibrate it." if leaves else "Calibrate it."
+    return "Raise min_samples_leaf or calibrate it." if has_leaves(model) else "Calibrate it."
+
+
+def has_leaves(model: ModelRecord) -> bool:
+    """Whether the smallest size of the leaves is a parameter of a model."""
+    return any(name.split(".")[-1] == "min_samples_leaf" for name in model.parameters)
 
 
 def log_loss_at(model: ModelRecord, clip: float) -> float:
@@ -199,24 +203,28 @@ def not_better_than_constant(record: RunRecord) -> Iterator[Issue]:
     standing = known.standing(record.about.primary)
     for name in standing.constant_rivals():
         gap, low, high = standing.gap(name)
-        if standing.differences[name].reason is None and low <= 0.0 <= high:
-            yield Issue(
-                "X203",
-                True,
-                sentence(
-                    "{model} is the best model, and not shown to be better than the constant model "
-                    "{reference} (difference {difference:.4f}, {confidence:.0%} interval "
-                    "{low:.4f} to {high:.4f}).",
-                    model=standing.best,
-                    reference=name,
-                    difference=gap,
-                    low=low,
-                    high=high,
-                    confidence=standing.differences[name].confidence,
-                ),
-                (str(standing.best),),
-            )
-            return
+        if standing.differences[name].reason is not None or not low <= 0.0 <= high:
+            continue
+        word = "better"
+        if gap < 0.0:
+            word, gap, low, high = "worse", -gap, -high, -low
+        yield Issue(
+            "X203",
+            True,
+            sentence(
+                "{model} is the best model, and not shown to be better than the constant model "
+                f"{{reference}} ({word} by {{difference:.4f}}, {{confidence:.0%}} interval "
+                "{low:.4f} to {high:.4f}).",
+                model=standing.best,
+                reference=name,
+                difference=gap,
+                low=low,
+                high=high,
+                confidence=standing.differences[name].confidence,
+            ),
+            (str(standing.best),),
+        )
+        return
 
 
 def not_finite(record: RunRecord) -> Iterator[Issue]:
@@ -255,16 +263,20 @@ def classes_of(model: ModelRecord) -> list[int]:
     return [1] if n_classes == 2 else list(range(n_classes))
 
 
+def of_first_repeat(model: ModelRecord) -> str:
+    """Sentence that says which rows were read, if there are several repeats."""
+    assert model.predictions is not None
+    return " These are rows of the first repeat." if model.predictions.folds[-1].repeat else ""
+
+
 def reversed_tenths(record: RunRecord) -> Iterator[Issue]:
     """Neighbouring tenths of the scores whose rates are in the wrong order."""
     reversals = {model.name: _reversal(model) for model in varying_models(record)}
     without = [name for name, found in reversals.items() if found is None]
     for name, found in reversals.items():
         if found is not None:
-            text = found.template
-            if without and len(without) <= 3:
-                text += " {others} " + ("has" if len(without) == 1 else "have") + " no such step."
-            values = {**found.values, "model": name, "others": and_list(without)}
+            text = found.template + (" The test finds none for {others}." if without else "")
+            values = {**found.values, "model": name, "others": and_list(without, most=4)}
             yield Issue("X205", True, sentence(text, **values), (name,))
 
 
@@ -293,7 +305,7 @@ def _reversal(model: ModelRecord) -> Sentence | None:
     return sentence(
         "{model}: the share of class {label} rises from {rate:.1%} in tenth {tenth} of its scores "
         "to {next_rate:.1%} in tenth {next_tenth}, although the score falls (z = {z:.1f}, p = "
-        "{adjusted_p:.2g} adjusted for {comparisons} comparisons).",
+        "{adjusted_p:.2g} adjusted for {comparisons} comparisons)." + of_first_repeat(model),
         label=model.predictions.classes[k],
         rate=higher.rate,
         next_rate=lower.rate,
@@ -312,11 +324,9 @@ def miscalibrated(record: RunRecord) -> Iterator[Issue]:
     """Models whose probabilities differ from the rates by more than chance explains."""
     for model in varying_models(record):
         rows = rows_of(model)
-        if not np.isfinite(rows.proba).all():
-            continue
         found = [part for part in (_worst_tenth(model, rows), _map(model, rows)) if part]
         if found:
-            texts = " ".join(text.template for _, text in found)
+            texts = " ".join(text.template for _, text in found) + of_first_repeat(model)
             values = {name: value for _, text in found for name, value in text.values.items()}
             yield Issue(
                 "X206",
@@ -367,11 +377,9 @@ def _map(model: ModelRecord, rows: Pooled) -> tuple[bool, Sentence] | None:
     if not result.p <= LEVEL_OF_CALIBRATION / 2.0 or result.saves <= 0.0:
         return None
     return result.saves >= 0.01 * result.score, sentence(
-        "Recalibration by {family} would save at least {saved_loss:.4f} of its log loss "
-        "{log_loss:.4f}.",
+        "Recalibration by {family} would lower its log loss by at least {saved_loss:.4f}.",
         family="a line in the log-odds" if family == "logit_line" else "a temperature and biases",
         saved_loss=result.saves,
-        log_loss=result.score,
     )
 
 
@@ -394,7 +402,8 @@ def overfit(record: RunRecord) -> Iterator[Issue]:
                 False,
                 sentence(
                     "{model} has {metric} {training_loss:.4f} on rows that it was trained on, and "
-                    "{loss:.4f} on other rows.",
+                    "{loss:.4f} on other rows."
+                    + (" A larger min_samples_leaf may lower it." if has_leaves(model) else ""),
                     model=model.name,
                     metric=name,
                     training_loss=float(train.mean()),

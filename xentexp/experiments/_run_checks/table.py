@@ -144,6 +144,8 @@ _CHECKS = (
         "A rule: less than half of it. Such a model need not be a bad one.",
         models.overfit,
         models.has_training_losses,
+        remedy="Larger leaves (min_samples_leaf) of trees and forests may lower the loss on other "
+        "rows.",
     ),
     Check(
         "X301",
@@ -176,7 +178,8 @@ _CHECKS = (
         "Whether the loss of one fold differs from that of the others for all models.",
         "Mean loss of the models in a fold against the other folds of its repeat, with the "
         "standard errors over the rows (clustered by entity); two-sided z test at 1%, adjusted "
-        "for the number of folds (Bonferroni); each model must differ in the same direction.",
+        "for the number of folds (Bonferroni); each model must differ in the same direction. "
+        "Not for folds in time order, whose periods differ.",
         comparison.fold_outlier,
         comparison.has_folds,
         is_test=True,
