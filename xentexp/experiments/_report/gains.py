@@ -118,7 +118,7 @@ def gains_section(record: RunRecord) -> PageSection | None:
     # The classes whose events are hardest to find come first.
     known.sort(key=lambda column: tables[column][0].rows[_TENTH].lift)
     blocks: list[Block] = [
-        sentence("There are no rows of class {label}: no gains.", label=classes[column])
+        sentence("Gains of class {label} are undefined: it has no rows.", label=classes[column])
         for column in columns
         if column not in known
     ]
