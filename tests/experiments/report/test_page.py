@@ -74,7 +74,9 @@ CASES: dict[str, Any] = {
         cv=CrossValidation("grouped", n_splits=3),
         explain=Explain(n_rows=200),
     ),
-    "repeats": lambda: example_record(data(), cv=CrossValidation("repeated", n_splits=3, n_repeats=2)),
+    "repeats": lambda: example_record(
+        data(), cv=CrossValidation("repeated", n_splits=3, n_repeats=2)
+    ),
     "decision scores only": lambda: example_record(
         data(), {"svm": LinearSVC(), "prior": DummyClassifier()}, cv=3, primary="zero_one_loss"
     ),
