@@ -74,7 +74,9 @@ def style(salt: str) -> Iterator[None]:
         "svg.hashsalt": salt,
         "path.simplify": True,
     }
-    with mpl.rc_context(settings):
+    with mpl.rc_context(settings), warnings.catch_warnings():
+        # Text stays text, so that the font of the reader is used, e.g. for Korean names.
+        warnings.filterwarnings("ignore", message=r"Glyph \d+ .* missing from font")
         yield
 
 
