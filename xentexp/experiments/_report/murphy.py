@@ -199,11 +199,10 @@ def _figure(
         display = MurphyDifferenceDisplay(differences, reference=best)
         display.plot(axes, colours=colours(record))
     first = next(iter(differences.values()))
-    bands = (
-        "no intervals: " + first.reason
-        if first.reason
-        else (f"bands: {first.confidence:.0%} intervals at each threshold ({first.method})")
-    )
+    unit = "rows" if first.n_groups is None else "entities"
+    bands = f"bands: {first.confidence:.0%} intervals at each threshold, {unit} as independent"
+    if first.reason is not None:
+        bands = f"no intervals: {first.reason}"
     return figure_block(
         figure,
         _finding(best, gains),
@@ -278,7 +277,8 @@ def _table(
         "at threshold",
         *(f"extra cost at {t:g}" for t in _GRID),
     )
-    return PageTable(headers, tuple(rows))
+    method = plain(f"Intervals: {next(iter(differences.values())).method}.")
+    return PageTable(headers, tuple(rows), method)
 
 
 def _number(value: float, decimals: int) -> Cell:
