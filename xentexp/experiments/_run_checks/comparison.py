@@ -59,7 +59,7 @@ def few_events(record: RunRecord) -> Iterator[Issue]:
                 "Few events: {rows:,} rows of class {label}; intervals are too narrow below about "
                 "{limit}.",
                 rows=n,
-                label=label,
+                label=str(label),
                 limit=FEW_EVENTS,
             ),
         )
@@ -324,7 +324,7 @@ def small_segments(record: RunRecord) -> Iterator[Issue]:
                 column=first["column"],
                 label=first["label"],
                 rows=int(first["n_rows"]),
-                event=classes[int(first["class"])],
+                event=str(classes[int(first["class"])]),
                 more=len(empty) - 1,
             ),
         )
