@@ -14,7 +14,7 @@ from matplotlib.figure import Figure
 from sklearn.linear_model import LogisticRegression
 
 from xentexp.displays import MurphyDifferenceDisplay, MurphyDisplay
-from xentexp.displays._style import MODELS, OTHER
+from xentexp.displays._style import MODELS, OTHER, laid_out
 from xentexp.errors import InputError
 from xentexp.inference import murphy_curve, murphy_difference
 
@@ -102,12 +102,13 @@ def test_grey_curves_whose_names_do_not_fit_are_counted() -> None:
     rng = np.random.default_rng(0)
     flat = murphy_difference(Y, P, P)
     waves = {
-        f"model {i}": dataclasses.replace(flat, difference=rng.normal(0.0, 0.02, 199))
+        f"model number {i}": dataclasses.replace(flat, difference=rng.uniform(-1.0, 1.0, 199))
         for i in range(7)
     }
-    display = MurphyDifferenceDisplay(waves, reference="best").plot(axes())
+    display = MurphyDifferenceDisplay(waves, reference="best")
+    display.plot(laid_out(340, 150)[1])
     shown = names(display.ax_)
-    assert {"best", "model 0", "model 1"} <= shown
+    assert {"best", "model number 0", "model number 1"} <= shown
     (counted,) = (text for text in shown if text.startswith("grey: "))
     assert int(counted.split()[1]) + len(shown) - 1 == 8
 
