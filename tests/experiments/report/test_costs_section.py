@@ -135,5 +135,15 @@ def test_repeats_and_weights() -> None:
     cv = CrossValidation("repeated", n_splits=3, n_repeats=2)
     section = section_of(example_record(data, **{**FEW, "cv": cv}))
     figure = next(block for block in section.blocks if isinstance(block, PageFigure))
-    assert "2 repeats" in figure.drawn
-    assert "weighted" in figure.drawn
+    assert figure.drawn.endswith("bands: 95% intervals at each threshold, rows as independent.")
+    assert "root mean square of 2 repeats" in str(figure.data.caption)
+    assert "weighted" in str(figure.data.caption)
+
+
+def test_rows_of_an_entity_depend_on_each_other() -> None:
+    data = dataclasses.replace(numeric(credit_data(300)), groups=np.arange(300) // 3)
+    cv = CrossValidation("grouped", n_splits=3)
+    section = section_of(example_record(data, **{**FEW, "cv": cv}))
+    figure = next(block for block in section.blocks if isinstance(block, PageFigure))
+    assert figure.drawn.endswith("entities as independent.")
+    assert "over 100 groups of 300 rows" in str(figure.data.caption)
