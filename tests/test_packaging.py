@@ -56,7 +56,7 @@ def test_wheel_contains_all_files_and_only_xentexp(wheel: Path) -> None:
     assert {"xentexp/py.typed", "xentexp/metrics/__init__.pyi"} <= names
     for path in (ROOT / "xentexp").rglob("*.j2"):
         assert str(path.relative_to(ROOT)) in names
-    assert "xentexp/experiments/_report/templates/loss_matrix.html.j2" in names
+    assert "xentexp/experiments/_report/templates/page.html.j2" in names
     assert "xentexp/experiments/datasets/data/uci_default.csv.gz" in names
     assert any(name.endswith("licenses/LICENSE") for name in names)
     assert {name.partition("/")[0].partition("-")[0] for name in names} == {"xentexp"}

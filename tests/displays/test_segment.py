@@ -12,6 +12,7 @@ from matplotlib.figure import Figure
 from sklearn.linear_model import LogisticRegression
 
 from xentexp.displays import SegmentDisplay
+from xentexp.displays._style import laid_out, style
 from xentexp.errors import InputError
 from xentexp.inference import segment_bias
 
@@ -72,6 +73,21 @@ def test_no_interval_no_events_and_no_segments() -> None:
     assert len(display.ax_.lines) == 1  # the one at 0
     assert "/ 0.0%" in display.ax_.texts[0].get_text()
     assert SegmentDisplay([]).plot(Figure().add_subplot()).segments == ()
+
+
+def test_long_names_leave_space_for_the_dots() -> None:
+    long = dataclasses.replace(
+        segment_bias(Y, P, X)[0], column="c" * 60, label="v" * 60, class_label="k" * 60
+    )
+    other = dataclasses.replace(long, class_label="b" * 60)
+    with style("segments"):
+        figure, ax = laid_out(480, 120)
+        display = SegmentDisplay([long, other], models=["m" * 60, "w" * 60]).plot(ax)
+    figure.draw_without_rendering()  # warns, which is an error here, if nothing is left
+    assert ax.get_window_extent().width / figure.dpi * 96.0 > 70.0
+    label = display.ax_.get_yticklabels()[0].get_text()
+    assert len(label) <= 32
+    assert label.startswith("mmmmmm")
 
 
 def test_bad_input() -> None:

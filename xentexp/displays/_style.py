@@ -90,6 +90,15 @@ def laid_out(width: float, height: float) -> tuple[Figure, Axes]:
     return figure, figure.add_subplot()
 
 
+def placed(
+    width: float, height: float, *, left: float, right: float, top: float, bottom: float
+) -> tuple[Figure, Axes]:
+    """Figure without pyplot and its axes; sizes and margins in pixels. Faster than `laid_out`."""
+    figure = new_figure(width, height)
+    size = (width - left - right) / width, (height - top - bottom) / height
+    return figure, figure.add_axes((left / width, bottom / height, *size))
+
+
 def own_axes(width: float, height: float) -> Axes:
     """Axes of a new pyplot figure of a size in pixels, for `plot` without axes."""
     return own_grid(1, 1, width, height)[0]

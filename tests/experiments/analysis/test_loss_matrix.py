@@ -19,6 +19,7 @@ from xentexp.experiments._analysis.wording import findings, markdown
 from xentexp.experiments._compare import run_experiment
 from xentexp.experiments._folds import CrossValidation
 from xentexp.experiments._formatting import number
+from xentexp.experiments._record import model_record
 from xentexp.experiments._results import Candidate
 from xentexp.experiments.datasets import Card, make_dataset
 from xentexp.inference._comparison import holm
@@ -29,6 +30,10 @@ def build(rows: list[Trained] | None = None, **options: object) -> LossMatrix:
         by_hand() if rows is None else rows, **{"test_train_ratio": 0.5, **options}
     )
     return matrix
+
+
+def said(matrix: LossMatrix) -> list[str]:
+    return [*map(str, findings(matrix))]
 
 
 def frame(matrix: LossMatrix, value: str) -> list[list[float]]:
@@ -61,7 +66,7 @@ def test_means_excess_and_diagonal_by_hand() -> None:
 
 
 def test_each_cell_is_tested_against_the_best_of_its_column_and_all_are_one_family() -> None:
-    matrix = build(test_train_ratio=0.0)  # without the correction it is the t-test of scipy
+    matrix = build(test_train_ratio=0.0)  # without shared training rows it is the t-test of scipy
     brier, hinge = [1.0, 2.0, 3.0], [3.0, 3.5, 1.0]
     p = [
         stats.ttest_rel([4.0, 4.0, 4.0], hinge).pvalue,
@@ -80,7 +85,7 @@ def test_each_cell_is_tested_against_the_best_of_its_column_and_all_are_one_fami
     assert all(math.isnan(c.p_adjusted) for c in (cells[0][0], cells[1][1], cells[2][1]))
 
 
-def test_the_correction_reaches_the_test() -> None:
+def test_the_variance_of_shared_training_rows_reaches_the_test() -> None:
     plain, corrected = build(test_train_ratio=0.0), build(test_train_ratio=0.5)
     [a, b] = [matrix.cells[1][0].comparison for matrix in (plain, corrected)]
     assert b.standard_error == pytest.approx(a.standard_error * math.sqrt((1 / 3 + 1 / 2) * 3))
@@ -142,7 +147,7 @@ def test_a_column_with_the_same_values_is_left_out_and_its_row_is_the_diagonal_o
     assert matrix.repeated == {"categorical_crossentropy": "binary_crossentropy"}
     assert matrix.cells[0][0].diagonal
     assert matrix.n_tests == 1
-    assert any("has the same values as binary_crossentropy" in line for line in findings(matrix))
+    assert any("has the same values as binary_crossentropy" in line for line in said(matrix))
 
 
 def test_cells_without_a_value_have_a_reason() -> None:
@@ -155,7 +160,7 @@ def test_cells_without_a_value_have_a_reason() -> None:
     assert matrix.cells[5][0].reason == "fold 2 of 3 has no finite value"
     assert matrix.cells[5][0].mean == math.inf
     assert [cell.best for cell in matrix.column("brier_loss")].index(True) == 0
-    sentences = " ".join(findings(matrix))
+    sentences = " ".join(said(matrix))
     assert (
         "hinge_loss has no value in 1 column: the model does not predict probabilities."
         in sentences
@@ -169,7 +174,7 @@ def test_one_fold_has_no_test() -> None:
     assert matrix.n_tests == 0
     assert matrix.cells[0][0].reason == "a test needs at least two folds"
     assert matrix.cells[0][0].excess == pytest.approx(0.1)
-    assert any("With one fold, differences cannot be tested" in line for line in findings(matrix))
+    assert any("With one fold, differences cannot be tested" in line for line in said(matrix))
     assert "No tests" in markdown(matrix)
 
 
@@ -189,21 +194,72 @@ def test_models_have_a_matrix_and_a_family_each() -> None:
 
 
 def test_findings() -> None:
-    first, *others = findings(build())
+    first, *others = said(build())
     assert first == (
         "linear was both trained and scored on 2 losses; training on the scoring loss itself "
-        "gives the best mean for 1 of them."
+        "gives the best mean for 1 of them, and is not significantly worse for 1 of the other 1."
     )
     assert others[0].startswith(
         "Scored on hinge_loss, training on exponential_loss is best (2.5000); training on "
         "hinge_loss itself is worse by 0.5 (20 %; not significant, adjusted p = "
     )
-    link = next(line for line in others if "inverse link" in line)
-    assert link == (
-        "Correcting the probabilities of exponential_loss by the inverse link changes the shift "
-        "(mean predicted rate minus base rate) from +0.1000 to +0.0040 and the expected "
-        "calibration error from 0.1200 to 0.0300; 1 column gets better, 0 worse."
+    assert others[-2] == (
+        "Corrected probabilities of exponential_loss: the shift (mean predicted rate minus base "
+        "rate) is +0.0040 (uncorrected +0.1000) and the expected calibration error 0.0300 "
+        "(uncorrected 0.1200); better on brier_loss (not significant); worse on no column."
     )
+
+
+def test_numbers_of_findings_are_those_of_the_cells() -> None:
+    matrix = build()
+    hinge = matrix.choices()[1]
+    first, exception, tests, corrected, missing = findings(matrix)
+    assert first.numbers() == {"n_both": 2, "n_best": 1, "n_near": 1, "n_others": 1}
+    assert hinge.cell is not None
+    assert hinge.diagonal_cell is not None
+    assert exception.numbers() == {
+        "mean": hinge.cell.mean,
+        "excess": hinge.diagonal_cell.excess,
+        "percent": hinge.diagonal_cell.percent,
+    }
+    # The corrected row has 0.5 more than the best in every fold.
+    assert tests.numbers() == {"n_worse": 1, "n_tests": matrix.n_tests, "alpha": 0.05}
+    assert corrected.numbers() == {
+        "new_shift": 0.004,
+        "old_shift": 0.1,
+        "new_ece": 0.03,
+        "old_ece": 0.12,
+    }
+    assert not missing.numbers()
+
+
+def test_changes_with_corrected_probabilities_are_tested_against_the_uncorrected_row() -> None:
+    # Without shared training rows the test is the paired t-test of scipy; hinge_loss is unchanged.
+    matrix = build(test_train_ratio=0.0)
+    [(row, (brier, hinge))] = matrix.changes.items()
+    assert row == 2
+    assert (brier.column, brier.difference) == ("brier_loss", -1.5)
+    p = [stats.ttest_rel([1.5, 2.5, 3.5], [2.0, 4.0, 6.0]).pvalue, 1.0]
+    assert [brier.p_adjusted, hinge.p_adjusted] == pytest.approx(holm(p))
+    assert (hinge.difference, hinge.significant) == (0.0, False)
+    rows = by_hand()
+    rows[3] = replace(rows[3], fold_values={"brier_loss": [1.0, 3.0, 5.0], "hinge_loss": [4, 4, 4]})
+    changes = build(rows).changes[2]
+    assert [change.significant for change in changes] == [True, False]  # 1 less in every fold
+    text = next(line for line in said(build(rows)) if line.startswith("Corrected"))
+    assert "better on brier_loss (significant); worse on hinge_loss (not significant)." in text
+
+
+def test_rows_that_are_not_significantly_worse_are_listed_best_first() -> None:
+    names = ["a", "b", "c", "d"]
+    values = [[0.1, 0.2, 0.3], [0.4, 0.2, 0.4], [0.1, 0.3, 0.3], [9.1, 9.2, 9.3]]
+    rows = [
+        Trained("m", name, {"brier_loss": value}) for name, value in zip(names, values, strict=True)
+    ]
+    [choice] = build(rows).choices()
+    assert choice.best is not None
+    assert choice.best.label == "a"
+    assert [row.label for row in choice.near] == ["c", "b"]
 
 
 def test_findings_for_a_column_without_a_training_loss() -> None:
@@ -211,7 +267,7 @@ def test_findings_for_a_column_without_a_training_loss() -> None:
         Trained("m", "a", {"zero_one_loss": [0.2, 0.3]}),
         Trained("m", "b", {"zero_one_loss": [0.2, 0.4]}),
     ]
-    sentences = findings(build(rows))
+    sentences = said(build(rows))
     assert sentences[0] == (
         "Scored on zero_one_loss (no row was trained on it), training on a is best "
         "(0.2500; 1 other row is not significantly worse)."
@@ -317,7 +373,8 @@ def test_a_row_from_an_experiment() -> None:
         CrossValidation(n_splits=5).folds(dataset),
         losses=["brier_loss", "categorical_crossentropy"],
     )
-    row = trained_from(result.candidate_results[0], dataset, model="prior", loss="none")
+    row = trained_from(model_record(result.candidate_results[0], dataset))
+    assert (row.model, row.loss, row.column) == ("prior", "prior", None)
     # 25 % of each fold are of class 1, and .35 is predicted: an error of .1 in a single bin
     assert row.calibration.shift == pytest.approx((-0.1, 0.1))
     assert row.calibration.headline == pytest.approx(0.1)

@@ -4,30 +4,31 @@ from __future__ import annotations
 
 import re
 import struct
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from html.parser import HTMLParser
 from itertools import pairwise
 from xml.etree import ElementTree
 
 import numpy as np
+import pandas as pd
 import pytest
+from matplotlib.colors import to_rgb
 from rich.console import Console
+from sklearn.dummy import DummyClassifier
 
 from tests.support.matrices import by_hand, large
-from xentexp.errors import InputError
-from xentexp.experiments._analysis import Calibration, LossMatrix, Trained, build_matrices
-from xentexp.experiments._analysis.wording import findings
+from tests.support.records import credit_data, example_record, numeric
+from xentexp.displays._style import RULE, VARIABLES
+from xentexp.experiments._analysis import LossMatrix, Trained, build_matrices
 from xentexp.experiments._cli.sections.loss_matrix import print_findings, print_matrix
-from xentexp.experiments._formatting import number
-from xentexp.experiments._report import (
-    Curves,
-    curves_by_loss,
-    curves_by_row,
-    heat_map,
-    page,
-    to_png,
-    to_svg,
-)
-from xentexp.experiments._report.heatmap import STEPS, colour_of, colours
+from xentexp.experiments._formatting import number, signed
+from xentexp.experiments._record import RunRecord
+from xentexp.experiments._report import heat_map, run_page, to_png, to_svg
+from xentexp.experiments._report.contents import Block, Bullets, Details, PageSection, PageTable
+from xentexp.experiments._report.curves import curve_figure, curves_section, mean_curve
+from xentexp.experiments._report.heatmap import DARK, LIGHT, STEPS, colour_of, colours
+from xentexp.experiments._report.matrix import matrix_section
 
 SVG = "{http://www.w3.org/2000/svg}"
 
@@ -41,10 +42,53 @@ def wide() -> list[LossMatrix]:
     return build_matrices([*large("linear"), *large("trees", seed=2)], test_train_ratio=1 / 9)
 
 
-def curves(n: int = 5, *, valid: bool = True, names: tuple[str, ...] = ("brier_loss",)) -> Curves:
-    falling = (1.0 / np.arange(1, n + 1)).tolist()
-    parts = ("train", "valid") if valid else ("train",)
-    return {part: dict.fromkeys(names, falling) for part in parts}
+def curves(lengths: tuple[int, ...] = (5, 5), *, valid: bool = True) -> pd.DataFrame:
+    """Curves 1, 1/2, 1/3 ... of one loss on the training part, and twice that on the other."""
+    parts = {"train": 1.0, "valid": 2.0} if valid else {"train": 1.0}
+    return pd.DataFrame(
+        [
+            (fold, part, "brier_loss", step, factor / (step + 1))
+            for fold, length in enumerate(lengths)
+            for part, factor in parts.items()
+            for step in range(length)
+        ],
+        columns=["fold", "part", "loss", "step", "value"],
+    )
+
+
+def matrix_record(rows: list[Trained], curves: pd.DataFrame | None = None) -> RunRecord:
+    """Run whose models are the rows of a matrix."""
+    made = example_record(numeric(credit_data(90)), {"prior": DummyClassifier()}, cv=3)
+    folds = len(next(iter(rows[0].fold_values.values())))
+    assert made.models[0].predictions is not None
+    [fold, *_] = made.models[0].predictions.folds
+    predictions = replace(made.models[0].predictions, folds=(fold,) * folds)
+    models = [
+        replace(
+            made.models[0],
+            name=f"{row.model}[{row.loss}]" + " corrected" * row.corrected,
+            predictions=None if row.error else predictions,
+            fold_values=row.fold_values,
+            family=row.model,
+            trained_on=row.loss,
+            trained_column=row.column,
+            corrected=row.corrected,
+            error=row.error,
+            curves=curves,
+        )
+        for row in rows
+    ]
+    return replace(made, models=tuple(models))
+
+
+def all_blocks(blocks: Sequence[Block]) -> Iterator[Block]:
+    for block in blocks:
+        yield block
+        yield from all_blocks(getattr(block, "blocks", ()))
+
+
+def tables(section: PageSection) -> list[PageTable]:
+    return [block for block in all_blocks(section.blocks) if isinstance(block, PageTable)]
 
 
 def texts(svg: str) -> list[ElementTree.Element]:
@@ -78,14 +122,17 @@ def test_marks_of_the_heat_map() -> None:
     assert "2.5000*" in found  # 0.5 more in every fold
     assert found.count("+25 %") == 1
     bold = [t for t in texts(svg) if re.search(r"\b(700|bold)\b", t.get("style", ""))]
-    assert ["".join(text.itertext()) for text in bold] == [
-        "2.0000",
-        "2.5000",
-        "2.5000",
-        "linear: rows trained on, columns scored on",
-    ]
-    frames = [path for path in svg.split("<path") if "#d55e00" in path]
+    assert ["".join(text.itertext()) for text in bold] == ["2.0000", "2.5000", "2.5000"]
+    frames = [p for p in svg.split("<path") if "fill: none" in p and f"stroke: {DARK}" in p]
     assert len(frames) == 2
+
+
+def test_texts_on_coloured_cells_are_the_same_in_both_themes() -> None:
+    plain, themed = (to_svg(heat_map(hand()), "t", themed=themed) for themed in (False, True))
+    assert themed.count(DARK) == plain.count(DARK) > 10
+    assert not {DARK, LIGHT} & set(VARIABLES)
+    assert len(themed) < 0.6 * len(plain)
+    assert words(themed) == words(plain)
 
 
 def test_equal_figures_give_equal_files_without_links() -> None:
@@ -108,15 +155,15 @@ def test_colours_differ_in_lightness_and_have_contrast_with_text() -> None:
     light = [luminance(colour) for colour in colours()]
     assert all(a > 1.15 * b for a, b in pairwise(light[1:]))
     assert light[0] > light[1]
-    ink = luminance((0x1A / 255,) * 3)
+    dark, white = (luminance(to_rgb(ink)) for ink in (DARK, LIGHT))
     for value in light:  # WCAG asks for 4.5
-        assert max((value + 0.05) / (ink + 0.05), 1.05 / (value + 0.05)) > 4.5
+        assert max((value + 0.05) / (dark + 0.05), (white + 0.05) / (value + 0.05)) > 4.5
 
 
 def test_the_colour_is_the_class_of_the_excess_in_percent() -> None:
     matrix = hand()
     found = [[colour_of(cell) for cell in cells] for cells in matrix.cells]
-    scale, grey = dict(zip(STEPS, colours(), strict=True)), "#f1f1f1"
+    scale, grey = dict(zip(STEPS, colours(), strict=True)), RULE
     assert found == [
         [scale[0.0], scale[30.0]],
         [scale[100.0], scale[0.0]],
@@ -129,7 +176,7 @@ def test_with_a_best_of_zero_the_excess_is_absolute_and_without_colour() -> None
     rows = [Trained("m", "a", {"brier_loss": [0.0, 0.0]}), Trained("m", "b", {"brier_loss": [0.2]})]
     rows[1] = Trained("m", "b", {"brier_loss": [0.2, 0.3]})
     [matrix] = build_matrices(rows, test_train_ratio=0.5)
-    assert colour_of(matrix.cells[1][0]) == "#f1f1f1"
+    assert colour_of(matrix.cells[1][0]) == RULE
     assert "+0.25" in words(to_svg(heat_map(matrix), "m"))
 
 
@@ -137,33 +184,57 @@ def test_png() -> None:
     data = to_png(heat_map(hand()), dpi=50)
     assert data.startswith(b"\x89PNG")
     width, height = struct.unpack(">II", data[16:24])
-    assert width == 400
-    assert 100 < height < 400
+    assert width == 250  # 480 pixels of 1/96 inch, at 50 a inch
+    assert 100 < height < 250
 
 
 def test_learning_curves_of_folds_of_different_lengths() -> None:
-    svg = to_svg(curves_by_loss([curves(5), curves(3)], "linear on brier_loss"), "c")
-    content = words(svg)
-    assert "brier loss" in content
-    assert "0.3333 at 3" in content  # the mean ends where the shorter fold does
-    assert "validation part, lowest mean marked" in content
+    frame = curves((5, 3))
+    np.testing.assert_allclose(mean_curve(frame, "train", "brier_loss"), [1.0, 1 / 2, 1 / 3])
+    axes = curve_figure(frame, "brier_loss").axes[0]
+    lengths = [len(np.atleast_1d(line.get_xdata())) for line in axes.lines]
+    assert lengths == [5, 3, 3, 5, 3, 3, 1]  # folds and mean of both parts; the lowest point
+    content = words(to_svg(axes.figure, "c"))
+    assert "training" in content
+    assert "validation" in content
 
 
 def test_learning_curves_without_a_validation_part_and_of_one_step() -> None:
-    assert "validation" not in words(to_svg(curves_by_loss([curves(1, valid=False)], "c"), "c"))
+    figure = curve_figure(curves((1,), valid=False), "brier_loss")
+    assert "validation" not in words(to_svg(figure, "c"))
 
 
-def test_learning_curves_by_row_show_the_loss_trained_on() -> None:
-    folds = [curves(names=("brier_loss", "hinge_loss"))]
-    content = words(to_svg(curves_by_row({"brier_loss": folds, "focal gamma=2": folds}, "t"), "t"))
-    assert "focal gamma=2" in content
-    assert "hinge" not in content
+def test_a_long_curve_is_drawn_with_few_points() -> None:
+    [*folds, mean] = curve_figure(curves((5000, 5000), valid=False), "brier_loss").axes[0].lines
+    assert [len(np.atleast_1d(line.get_xdata())) for line in folds] == [60, 60]
+    assert np.atleast_1d(mean.get_xdata())[[0, -1]].tolist() == [1, 5000]
+    assert len(np.atleast_1d(mean.get_xdata())) == 200
 
 
-@pytest.mark.parametrize("draw", [lambda: curves_by_loss([], "t"), lambda: curves_by_row({}, "t")])
-def test_no_curves(draw: object) -> None:
-    with pytest.raises(InputError, match="t: no learning curve was recorded"):
-        draw()
+def test_the_section_on_learning_curves() -> None:
+    rows = [row for row in by_hand() if row.calibration is not None]
+    section = curves_section(matrix_record(rows, curves((5, 3))))
+    assert section is not None
+    table = tables(section)[0]
+    # The corrected variant has the same fits; its curves are not repeated.
+    assert [row[0].text for row in table.rows] == [
+        *["linear[brier_loss]"] * 2,
+        *["linear[exponential_loss]"] * 2,
+    ]
+    assert [cell.text for cell in table.rows[1][1:]] == [
+        "brier_loss",
+        "validation",
+        "3",
+        "2.0000",
+        "0.6667",
+        "3",
+        "0.6667",
+    ]
+    assert [block.summary for block in section.blocks if isinstance(block, Details)] == [
+        "Learning curves of linear[brier_loss]",
+        "Learning curves of linear[exponential_loss]",
+    ]
+    assert curves_section(matrix_record(rows)) is None
 
 
 class Tags(HTMLParser):
@@ -204,78 +275,124 @@ def parsed(text: str) -> Tags:
     return tags
 
 
-def test_the_page_is_complete_and_self_contained(wide: list[LossMatrix]) -> None:
-    folds = [curves(names=("brier_loss", "hinge_loss")), curves(4)]
-    html = page(
-        wide,
-        title="cards & <loans>",
-        details={"Data set": "uci_default"},
-        curves={"trees": {"brier_loss": folds}},
-    )
-    tags = parsed(html)
-    assert tags.loads == []
-    assert "<script" not in html
-    assert not re.search(r"@import|url\((?!#)", html)
-    assert "Which loss to train on: cards & <loans>" in tags.text
-    assert "<loans>" not in html
-    for matrix in wide:
-        assert f"Loss matrix of {matrix.model}" in tags.text
-        for line in findings(matrix):
-            assert line in tags.text
-        for row in matrix.rows:
-            assert row.label in tags.text
-        for name in matrix.columns:
-            assert name in tags.text
-    assert "Learning curves of trees" in tags.text
-    assert "Learning curves of linear" not in tags.text
-    assert "Before and after the correction of probabilities" in tags.text
-    for part in ("Nadeau and Bengio", "J = 10", "0.1111", "uci_default"):
-        assert part in tags.text
+@pytest.fixture(scope="module")
+def sections(wide: list[LossMatrix]) -> list[PageSection]:
+    rows = [row for matrix in wide for row in matrix.rows]
+    return matrix_section(matrix_record(rows))
 
 
-def test_names_from_the_data_are_escaped_on_the_page() -> None:
+def test_each_model_has_a_section_with_all_its_numbers(
+    wide: list[LossMatrix], sections: list[PageSection]
+) -> None:
+    assert [section.heading for section in sections] == [
+        "Which loss to train linear on",
+        "Which loss to train trees on",
+    ]
+    for matrix, section in zip(wide, sections, strict=True):
+        [choices, _pairs, everything] = tables(section)
+        assert {row[0].text for row in choices.rows} == set(matrix.columns)
+        values = {(row[0].text, row[1].text.split(" (scored")[0]): row for row in everything.rows}
+        for row, cells in zip(matrix.rows, matrix.cells, strict=True):
+            for name, cell in zip(matrix.columns, cells, strict=True):
+                found = values[name, row.label]
+                np.testing.assert_equal(found[2].value, cell.mean)
+                assert found[2].text == number(cell.mean)
+
+
+def test_the_opening_table_shows_doubt() -> None:
+    # A matrix by hand; the rows of a record are in the order of the columns.
+    [section] = matrix_section(matrix_record(by_hand()))
+    brier, hinge = tables(section)[0].rows
+    assert [cell.text for cell in brier] == [
+        "brier_loss",
+        "brier_loss",
+        "exponential_loss",  # not tested as different: p is large with three folds
+        "2.0000",
+        "best",
+        *["–"] * 3,  # noqa: RUF001
+    ]
+    assert hinge[2].text == "exponential_loss (corrected), hinge_loss and brier_loss"
+    assert hinge[2].value == 3
+    [matrix] = build_matrices(by_hand(), test_train_ratio=0.5)
+    cell = matrix.choices()[1].diagonal_cell
+    assert cell is not None
+    assert cell.comparison is not None
+    assert hinge[4].value == cell.excess == 0.5
+    assert hinge[5].text == f"{signed(cell.comparison.low, 1)} to {signed(cell.comparison.high, 1)}"
+    assert (hinge[6].text, hinge[6].value) == ("20", 20.0)
+    assert hinge[7].value == cell.p_adjusted
+
+
+def test_corrected_probabilities_name_the_columns_that_get_better_and_worse() -> None:
+    [section] = matrix_section(matrix_record(by_hand()))
+    # The rows of the record have the predictions of another model, and so their calibration.
+    [row] = tables(section)[1].rows
+    assert [cell.text for cell in row[:3]] == ["exponential_loss", "brier_loss", "none"]
+    text = " ".join(str(block) for block in all_blocks(section.blocks))
+    assert "inverse link" not in text
+    assert "before" not in text
+
+
+def test_numbers_of_sentences_are_in_the_tables(sections: list[PageSection]) -> None:
+    for section in sections:
+        values = [cell.value for table in tables(section) for row in table.rows for cell in row]
+        lines = [
+            line
+            for block in section.blocks
+            if isinstance(block, Bullets)
+            for line in block.sentences
+            if "mean" in line.numbers()
+        ]
+        for line in lines:
+            for value in line.numbers().values():
+                assert value in values
+
+
+def test_a_matrix_of_one_fold_has_no_tests_and_says_so() -> None:
+    rows = [Trained("m", "a", {"brier_loss": [0.3]}, "brier_loss")]
+    rows.append(Trained("m", "c", {"brier_loss": [0.2]}))
+    [section] = matrix_section(matrix_record(rows))
+    text = text_of(section)
+    assert "With one fold, differences cannot be tested" in text
+    assert "not tested" in text
+    assert "no interval" in text
+    assert "nan" not in text.lower().split()
+
+
+def test_a_run_with_one_training_loss_has_no_matrix() -> None:
+    assert matrix_section(matrix_record(by_hand()[:1])) == []
+    assert matrix_section(example_record(numeric(credit_data(90)), cv=3)) == []
+
+
+def text_of(section: PageSection) -> str:
+    """Text of the tables and sentences of a section."""
+    words = []
+    for block in all_blocks(section.blocks):
+        if isinstance(block, PageTable):
+            words += [cell.text for row in block.rows for cell in row]
+        if isinstance(block, Bullets):
+            words += map(str, block.sentences)
+    return " ".join(words)
+
+
+def test_the_page_is_self_contained_and_escapes_names_from_the_data() -> None:
     bad = "<script>alert(1)</script>"
-    values = {"brier_loss": [0.3, 0.2], bad: [0.3, 0.1]}
+    values = {"brier_loss": [0.3, 0.2]}
     rows = [
-        Trained(bad, f"class {bad}", values, calibration=Calibration((0.1, -0.1), 0.1)),
-        Trained(bad, f"class {bad}", values, corrected=True, calibration=Calibration((0, 0), 0)),
+        Trained(bad, f"class {bad}", values),
+        Trained(bad, f"class {bad}", values, corrected=True),
         Trained(bad, "failing", error=f"unknown label {bad}"),
     ]
-    fold = curves(names=(bad, "brier_loss"))
-    html = page(
-        build_matrices(rows, test_train_ratio=0.5, columns=["brier_loss"]),
-        title=bad,
-        details={bad: bad},
-        curves={bad: {f"class {bad}": [fold]}},
-    )
+    html = run_page(matrix_record(rows, curves()))
     assert "<script" not in html
-    content = parsed(html).text
-    for text in (f"Which loss to train on: {bad}", f"class {bad}", f"unknown label {bad}"):
-        assert text in content
-    assert f"{bad} trained on class {bad}: all recorded losses" in content
-
-
-def test_a_narrow_window_scrolls_wide_figures_and_does_not_stretch_small_ones(
-    wide: list[LossMatrix],
-) -> None:
-    found = re.findall(r'<svg[^>]* style="min-width: (\d+)px"', page([wide[0], hand()], title="t"))
-    assert [int(pixels) for pixels in found] == [1080, 768]  # eight inches of 96 pixels
-
-
-def test_figures_on_one_page_share_no_ids(wide: list[LossMatrix]) -> None:
-    html = page(wide, title="t", curves={"trees": {"a": [curves()]}, "linear": {"a": [curves()]}})
+    tags = parsed(html)
+    assert tags.loads == []
+    assert not re.search(r"@import|url\((?!#)", html)
+    for text in (f"Which loss to train {bad} on", f"class {bad}", f"unknown label {bad}"):
+        assert text in tags.text
     used = set(re.findall(r'(?:url\(|xlink:href=")#([^)"]+)', html))
     assert used
     assert all(len(re.findall(f' id="{name}"', html)) == 1 for name in used)
-
-
-def test_the_page_of_one_fold_has_no_tests() -> None:
-    rows = [Trained("m", "a", {"brier_loss": [0.3]}, "brier_loss"), Trained("m", "b", {})]
-    rows.append(Trained("m", "c", {"brier_loss": [0.2]}))
-    text = parsed(page(build_matrices(rows, test_train_ratio=0.25), title="t")).text
-    assert "With one fold, differences cannot be tested" in text
-    assert "a test needs at least two folds" in text
-    assert "nan" not in text
 
 
 @pytest.mark.parametrize("width", [80, 100, 140])
@@ -308,9 +425,10 @@ def test_the_terminal_table(capsys: pytest.CaptureFixture[str]) -> None:
     assert ["hinge", "loss", "–", "[3.0000]", "–", "–"] in lines  # noqa: RUF001
 
 
-@pytest.mark.long
-def test_learning_curves_with_only_a_validation_part(wide: list[LossMatrix]) -> None:
-    validation_curves = {"valid": curves(names=("brier_loss", "hinge_loss"))["valid"]}
-    assert "hinge loss" in words(to_svg(curves_by_loss([validation_curves], "c"), "c"))
-    html = page(wide, title="t", curves={"trees": {"a": [validation_curves]}})
-    assert "all recorded losses" in html
+def test_learning_curves_with_only_a_validation_part() -> None:
+    frame = curves()
+    section = curves_section(
+        matrix_record(by_hand()[:1], frame[frame["part"] == "valid"].reset_index(drop=True))
+    )
+    assert section is not None
+    assert [row[2].text for row in tables(section)[0].rows] == ["validation"]

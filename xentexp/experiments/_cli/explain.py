@@ -70,7 +70,9 @@ def _unknown_key(key: str, choices: list[str] | None) -> str:
         if not isinstance(node, DictConfig) or part not in node:
             above = ".".join(parts[:depth])
             if node is None:
-                return f"{key} cannot be set because {above} is null{_experiments_with(above)}"
+                rest = ".".join(parts[depth:])
+                how = _experiments_with(above) or f"; write '{above}={{{rest}: VALUE}}'"
+                return f"{key} cannot be set because {above} is null{how}"
             kind = f"key of {above}" if above else "configuration key"
             known = list(map(str, node)) if isinstance(node, DictConfig) else []
             if above == "cv" and "kind" in known:

@@ -12,7 +12,7 @@ from matplotlib.axes import Axes
 from xentexp._numerics import FloatArray
 from xentexp.displays import LossDistribution, LossDistributionDisplay
 from xentexp.displays._loss_distribution import WORST, distributions_of
-from xentexp.displays._style import AXIS, SMALL, SOFT, laid_out, shortened, style
+from xentexp.displays._style import AXIS, SMALL, SOFT, laid_out, placed, shortened, style
 from xentexp.errors import InputError
 from xentexp.experiments._formatting import Sentence, and_list, plain, sentence
 from xentexp.experiments._record import Pooled, RunRecord, pooled
@@ -151,7 +151,7 @@ def _curves_figure(
     known = colours(record)
     curves = {model: curve_of(of_model, column) for model, of_model in rows.items()}
     with style(name):
-        figure, axes = laid_out(280, 280)
+        figure, axes = placed(280, 280, left=52, right=10, top=10, bottom=44)
         for model, (x, y, _) in reversed(curves.items()):
             axes.plot(x, y, color=known[model], linewidth=1.4, clip_on=False)
         finish(axes)

@@ -8,6 +8,7 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
+from matplotlib.ticker import EngFormatter
 
 from xentexp._numerics import FloatArray
 from xentexp.displays import ThresholdDisplay
@@ -117,7 +118,7 @@ def gains_section(record: RunRecord) -> PageSection | None:
     # The classes whose events are hardest to find come first.
     known.sort(key=lambda column: tables[column][0].rows[_TENTH].lift)
     blocks: list[Block] = [
-        sentence("There are no rows of class {label}: no gains.", label=classes[column])
+        sentence("Gains of class {label} are undefined: it has no rows.", label=classes[column])
         for column in columns
         if column not in known
     ]
@@ -390,7 +391,13 @@ def _curve_blocks(
     costs = [_cost_cell(curve.best_cost) for curve in curves.values()]
     costs = _strong(costs, min)
     lines = [
-        (names[name], *_cutoff_cells(curve)[:2], cost, *_cutoff_cells(curve)[2:])
+        (
+            names[name],
+            *_cutoff_cells(curve)[:2],
+            cost,
+            *_cutoff_cells(curve)[2:],
+            _percent(_saved_at(curve, curve.theoretical_threshold)),
+        )
         for cost, (name, curve) in zip(costs, curves.items(), strict=True)
     ]
     constant = next(iter(curves.values()))
@@ -402,9 +409,15 @@ def _curve_blocks(
             _cost_cell(constant.constant_cost),
             _percent(0.0),
             Cell("none"),
+            _percent(0.0),
         )
     )
-    headers = (*_HEADERS[:2], "cost per 1,000 rows ↓", *_HEADERS[2:])
+    headers = (
+        *_HEADERS[:2],
+        "cost per 1,000 rows ↓",
+        *_HEADERS[2:],
+        f"saved at {constant.theoretical_threshold:.3f} ↑",
+    )
     table = PageTable(("model", *headers), tuple(lines))
     best = next((i for i, cell in enumerate(costs) if cell.strong), 0)
     rows = models[best]
@@ -413,9 +426,9 @@ def _curve_blocks(
     finding = _cutoff_sentence(f"{given}. ", rows.name, curves[rows.name])
     with style("threshold"):
         figure = new_figure(340, 190)
-        axes = figure.subplots()
+        axes = figure.add_axes((0.19, 0.21, 0.78, 0.68))
+        axes.yaxis.set_major_formatter(EngFormatter(sep=""))
         ThresholdDisplay(curves).plot(axes, colours=colours(record))
-        figure.set_layout_engine("constrained")
     drawn = (
         "Cost of the decisions over the cutoff, lower is better; dots: lowest cost; thick: within "
         f"1% of it; vertical line: best cutoff of calibrated probabilities, "
@@ -425,7 +438,10 @@ def _curve_blocks(
     return [
         Columns((figure_part, table)),
         _decisions(record, rows, curves[rows.name]),
-        plain(_HOW),
+        plain(
+            f"{_HOW} {constant.theoretical_threshold:.3f} is the best cutoff of calibrated "
+            f"probabilities: a model that saves much less there is not calibrated."
+        ),
     ]
 
 
@@ -444,6 +460,11 @@ def _cutoff_cells(curve: CostCurve) -> tuple[Cell, Cell, Cell, Cell]:
         _percent(curve.saved),
         Cell(_interval(curve.saved_low, curve.saved_high)),
     )
+
+
+def _saved_at(curve: CostCurve, threshold: float) -> float:
+    cost = curve.constant_cost
+    return 1.0 - curve.at(threshold).cost / cost if cost else math.nan
 
 
 def _range(curve: CostCurve) -> str:

@@ -11,7 +11,7 @@ import numpy as np
 
 from xentexp.displays import ReliabilityDisplay, ReliabilityPanel
 from xentexp.displays._reliability import reliability_panels
-from xentexp.displays._style import new_figure, style
+from xentexp.displays._style import placed, style
 from xentexp.errors import InputError
 from xentexp.experiments._formatting import (
     DASH,
@@ -48,6 +48,10 @@ _BAND_ROWS, _BAND_ROWS_OF_CLASSES = 10_000, 3_000
 _MOST_CLASSES = 10  # the most frequent ones
 _LEVEL = 0.05
 _ERRORS = 4.0  # standard errors that make a gap between prediction and frequency notable
+_FAMILIES = {
+    "logit_line": "a line in the log-odds",
+    "temperature_biases": "one temperature and a bias for each class",
+}
 _PANEL, _LEFT, _RIGHT, _TOP, _BOTTOM = 220, 48, 10, 8, 40  # pixels
 
 
@@ -143,15 +147,7 @@ def _figure(
     name = f"reliability {model.name} {panel.label} {record.run_id}"
     height = _PANEL - _LEFT - _RIGHT + _TOP + _BOTTOM
     with style(name):
-        figure = new_figure(_PANEL, height)
-        axes = figure.add_axes(
-            (
-                _LEFT / _PANEL,
-                _BOTTOM / height,
-                1.0 - (_LEFT + _RIGHT) / _PANEL,
-                1.0 - (_TOP + _BOTTOM) / height,
-            )
-        )
+        figure, axes = placed(_PANEL, height, left=_LEFT, right=_RIGHT, top=_TOP, bottom=_BOTTOM)
         ReliabilityDisplay([panel]).plot(axes, colours=colours(record))
         if not first:
             axes.set_ylabel("")
@@ -466,7 +462,9 @@ def _parts_table(
     )
     caption = sentence(
         "{loss} = {uncertainty} of the class frequencies − discrimination + miscalibration "  # noqa: RUF001
-        "({how}). Tests at {level:.0%} (Holm).",
+        "({how}). {family}: {words}. Tests at {level:.0%} (Holm).",
+        family=family,
+        words=_FAMILIES[family],
         loss=loss,
         uncertainty=signed(next(iter(parts.values())).shown.uncertainty, decimals),
         how=how,
