@@ -436,8 +436,8 @@ def _curve_blocks(
     )
     figure_part = figure_block(figure, finding, drawn, _curve_table(curves), name="threshold")
     return [
-        Columns((figure_part, table)),
-        _decisions(record, rows, curves[rows.name]),
+        Columns((figure_part, _decisions(record, rows, curves[rows.name]))),
+        table,
         plain(
             f"{_HOW} {constant.theoretical_threshold:.3f} is the best cutoff of calibrated "
             f"probabilities: a model that saves much less there is not calibrated."
