@@ -15,9 +15,8 @@ from hydra import compose, initialize_config_dir
 from matplotlib.figure import Figure
 from omegaconf import OmegaConf
 
-from xentexp.displays import _style
-from xentexp.experiments import run_experiment
 from xentexp.experiments import _tracking as tracking
+from xentexp.experiments import run_experiment
 from xentexp.experiments._cli import main
 from xentexp.experiments._cli.job import _about
 from xentexp.experiments._config import Study, build
@@ -40,7 +39,7 @@ def page_of_three_models() -> tuple[str, bool]:
         study.dataset, study.candidates, study.folds, primary=study.primary, explain=study.explain
     )
     record = record_of(result, _about(study, MODELS))
-    record.board  # intervals belong to the run, not to the page
+    assert record.uncertainty is not None  # computed once, by the run and not by the page
     logistic = [c for c in study.candidates if c.name == "logistic"]
     start = processor_seconds()
     run_experiment(study.dataset, logistic, study.folds, losses=[study.primary], metrics=[])

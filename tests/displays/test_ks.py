@@ -72,7 +72,7 @@ def test_a_classifier() -> None:
     ("y", "p", "message"),
     [
         ([0, 0], [0.1, 0.2], "must have rows of both classes; got none of class 1"),
-        ([0, 1, 2], np.eye(3), "must have labels of two classes; got 3 classes"),
+        ([0, 1, 2], np.eye(3), "KsDisplay is for two classes; there are 3"),
         ([[0.5, 0.5], [1.0, 0.0]], [0.1, 0.2], "got distributions"),
     ],
 )

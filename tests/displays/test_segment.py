@@ -82,7 +82,7 @@ def test_long_names_leave_space_for_the_dots() -> None:
     other = dataclasses.replace(long, class_label="b" * 60)
     with style("segments"):
         figure, ax = laid_out(480, 120)
-        display = SegmentDisplay([long, other], models=["m" * 60] * 2).plot(ax)
+        display = SegmentDisplay([long, other], models=["m" * 60, "w" * 60]).plot(ax)
     figure.draw_without_rendering()  # warns, which is an error here, if nothing is left
     assert ax.get_window_extent().width / figure.dpi * 96.0 > 70.0
     label = display.ax_.get_yticklabels()[0].get_text()

@@ -73,7 +73,8 @@ def test_all_lists_every_loss_every_metric_and_the_public_names():
     assert set(metrics.__all__) == {*LOSSES, *DATASET_METRICS, *PUBLIC_NAMES}
     assert {"DatasetMetric", "LossState", "MetricInput", "register_metric"} < set(PUBLIC_NAMES)
     assert set(PUBLIC_NAMES) < TAKEN  # so that no loss can have such a name
-    assert all(callable(getattr(metrics, name)) for name in metrics.__all__)
+    functions = [name for name in metrics.__all__ if name != "credit"]  # a module
+    assert all(callable(getattr(metrics, name)) for name in functions)
 
 
 @pytest.mark.parametrize("name", [*LOSSES, *DATASET_METRICS])

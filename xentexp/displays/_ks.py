@@ -8,12 +8,11 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 from numpy.typing import ArrayLike
 
-from xentexp._inputs.read import read
 from xentexp._numerics import FloatArray
 from xentexp.displays._predictions import of_estimators
 from xentexp.displays._style import INK, MODELS, SMALL, own_axes, shortened, style
 from xentexp.errors import InputError
-from xentexp.metrics._metric_input import MetricInput
+from xentexp.metrics._two_classes import two_classes
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -189,27 +188,18 @@ class KsDisplay:
         >>> display.first
         array([0.5, 0.5, 1. , 1. ])
         """
-        checked = read(y_true, y_pred, labels=labels, sample_weight=sample_weight)
-        data = MetricInput(checked)
-        if data.n_classes != 2 or not checked.one_hot:
-            raise InputError(
-                f"y_true must have labels of two classes; got "
-                f"{'distributions' if data.n_classes == 2 else f'{data.n_classes} classes'}; pass "
-                f"the probability of one class and labels of whether a row has it"
-            )
-        if not data.class_weight_sum.all():
-            absent = data.classes[int(data.class_weight_sum.argmin())]
-            raise InputError(
-                f"y_true must have rows of both classes; got none of class {absent!r}; a "
-                f"distribution of no rows cannot be drawn"
-            )
-        weight = np.ones(len(data.index)) if data.weight is None else data.weight
-        threshold, code = np.unique(data.proba_by_class[1], return_inverse=True)
+        rows = two_classes("KsDisplay", y_true, y_pred, labels=labels, sample_weight=sample_weight)
+        threshold, code = np.unique(rows.score, return_inverse=True)
         shares = []
-        for column in range(2):
-            of_class = np.where(data.index == column, weight, 0.0)
-            shares.append(np.cumsum(np.bincount(code, weights=of_class)) / of_class.sum())
-        return cls(threshold, *shares, classes=data.classes, name=name).plot(ax)
+        for label, own in zip(rows.classes, (~rows.event, rows.event), strict=True):
+            if not own.any():
+                raise InputError(
+                    f"y_true must have rows of both classes; got none of class {label!r}; a "
+                    f"distribution of no rows cannot be drawn"
+                )
+            weight = np.where(own, rows.weights, 0.0)
+            shares.append(np.cumsum(np.bincount(code, weights=weight)) / weight.sum())
+        return cls(threshold, *shares, classes=rows.classes, name=name).plot(ax)
 
     @classmethod
     def from_estimator(

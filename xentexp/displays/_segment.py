@@ -37,8 +37,8 @@ class SegmentDisplay:
     segments : sequence of Segment
         Segments, drawn from top to bottom.
     models : sequence of str, default=None
-        Name of the model of each segment, for its label and colour. By default there is one model
-        without a name.
+        Name of the model of each segment, for its colour, and for its label if there are several
+        models. By default there is one model without a name.
 
     Attributes
     ----------
@@ -75,6 +75,23 @@ class SegmentDisplay:
             )
         self.segments = tuple(segments)
         self.models = None if models is None else tuple(models)
+
+    def labels(self) -> list[str]:
+        """Labels of the rows, short enough for a figure.
+
+        Returns
+        -------
+        list of str
+            Name of each segment, after that of its model if there are several, and with its class
+            in brackets if there are several.
+        """
+        several_models = len(set(self.models or ())) > 1
+        several_classes = len({segment.class_label for segment in self.segments}) > 1
+        models = self.models if self.models and several_models else ("",) * len(self.segments)
+        return [
+            _label(model, segment, several_classes)
+            for model, segment in zip(models, self.segments, strict=True)
+        ]
 
     def plot(self, ax: Axes | None = None, *, colours: Mapping[str, str] | None = None) -> Self:
         """Draw the segments.
@@ -129,17 +146,13 @@ class SegmentDisplay:
             )
             ax.axvline(0.0, color=INK, linewidth=0.8, zorder=1)
             ax.set_ylim(max(1, len(self.segments)) - 0.4, -0.5)
-            names = zip(models, self.segments, strict=True)
-            several = len({segment.class_label for segment in self.segments}) > 1
-            ax.set_yticks(
-                range(len(self.segments)), [_label(model, part, several) for model, part in names]
-            )
+            ax.set_yticks(range(len(self.segments)), self.labels())
             for label, model in zip(ax.get_yticklabels(), models, strict=True):
                 label.set_color(known.get(model, INK) if model else INK)
             ax.tick_params(axis="y", length=0)
             ax.spines["left"].set_visible(False)
             ax.locator_params(axis="x", nbins=4)
-            ax.set_xlabel("predicted − observed, percentage points", color=SOFT)  # noqa: RUF001
+            ax.set_xlabel("predicted − observed,\npercentage points", color=SOFT)  # noqa: RUF001
         self.ax_, self.figure_ = ax, ax.figure
         return self
 
@@ -226,11 +239,7 @@ class SegmentDisplay:
             )
         ]
         found = sorted(found, key=lambda pair: -importance(pair[1]))[:most]
-        several = isinstance(y_pred, Mapping) or name is not None
-        return cls(
-            [segment for _, segment in found],
-            models=[label for label, _ in found] if several else None,
-        ).plot(ax)
+        return cls([segment for _, segment in found], models=[label for label, _ in found]).plot(ax)
 
     @classmethod
     def from_estimator(

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from xentexp.experiments._models import EncodedLabels as EncodedLabels
     from xentexp.experiments._models import TextCategories as TextCategories
     from xentexp.experiments._models import tabular_pipeline as tabular_pipeline
+    from xentexp.experiments._report import report_page as report_page
     from xentexp.experiments._results import Candidate as Candidate
     from xentexp.experiments._results import CandidateResult as CandidateResult
     from xentexp.experiments._results import ExperimentResult as ExperimentResult
@@ -48,6 +49,7 @@ __all__ = [
     "TextCategories",
     "load_dataset",
     "make_dataset",
+    "report_page",
     "run_experiment",
     "tabular_pipeline",
 ]
@@ -65,6 +67,7 @@ _MODULE_OF = {
     "TextCategories": "_models",
     "load_dataset": "datasets",
     "make_dataset": "datasets",
+    "report_page": "_report",
     "run_experiment": "_compare",
     "tabular_pipeline": "_models",
 }

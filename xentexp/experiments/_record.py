@@ -11,7 +11,8 @@ import pandas as pd
 
 from xentexp._safe_text import without_secrets
 from xentexp.errors import InputError
-from xentexp.experiments._formatting import dotted
+from xentexp.experiments._folds import Fold
+from xentexp.experiments._formatting import counted, dotted
 from xentexp.experiments._json_values import decoded, encoded
 from xentexp.experiments._leaderboard import Leaderboard, Row
 from xentexp.experiments._predictions import Predictions
@@ -44,8 +45,8 @@ class About:
     n_features: int
     classes: tuple[Any, ...]
     folds: str  # e.g. "5 folds (stratified)"
-    kind: str  # of the folds, e.g. "stratified"
-    seed: int
+    kind: str  # of the folds, e.g. "stratified"; empty if it is not known
+    seed: int | None
     primary: str
     shown: tuple[str, ...] | None = None
     notes: tuple[str, ...] = ()  # how the data were read
@@ -69,6 +70,25 @@ class About:
                 f"version {version!r}; install a newer xentexp"
             )
         return decoded(cls, record)
+
+
+def about_data(dataset: Dataset, folds: Sequence[Fold], primary: str) -> About:
+    """Description of a run by its data and folds; settings of the command are left out."""
+    return About(
+        title=dataset.card.title or dataset.name,
+        source=dataset.card.source,
+        dataset=dataset.name,
+        digest=dataset.digest,
+        n_rows=len(dataset.y),
+        n_features=dataset.X.shape[1],
+        classes=dataset.classes,
+        folds=counted(len(folds), "fold"),
+        kind="",
+        seed=None,
+        primary=primary,
+        notes=dataset.card.notes,
+        findings=tuple(dataset.findings),
+    )
 
 
 @dataclass(frozen=True)

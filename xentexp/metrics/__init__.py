@@ -40,6 +40,7 @@ __all__ = [
     "LossState",
     "MetricInput",
     "MetricProperties",
+    "credit",
     "evaluate",
     "get_loss",
     "get_metric",

@@ -53,6 +53,7 @@ __all__ = [
     "categorical_crossentropy",
     "categorical_focal_crossentropy",
     "categorical_hinge",
+    "credit",
     "cross_entropy",
     "cumulative_link_log_loss",
     "cumulative_log_loss",

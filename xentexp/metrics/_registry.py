@@ -49,6 +49,7 @@ PUBLIC_NAMES = (
     "LossState",
     "MetricInput",
     "MetricProperties",
+    "credit",
     "evaluate",
     "get_loss",
     "get_metric",

@@ -24,6 +24,7 @@ class TwoClasses:
     event: NDArray[np.bool_]
     score: FloatArray  # probability of the event
     weight: FloatArray | None  # None if all rows count the same
+    classes: tuple[Any, ...]
 
     @property
     def weights(self) -> FloatArray:
@@ -82,6 +83,7 @@ def two_classes(
         event=data.index[kept] == 1,
         score=data.proba_by_class[1][kept],
         weight=None if weight is None else weight[kept],
+        classes=data.classes,
     )
 
 

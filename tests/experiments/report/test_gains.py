@@ -257,7 +257,7 @@ def test_a_class_without_rows_is_named() -> None:
         if model.predictions is not None
     )
     empty = replace(made, models=models)
-    assert texts(gains_section(empty)) == ["There are no rows of class 1: no gains."]
+    assert texts(gains_section(empty)) == ["Gains of class 1 are undefined: it has no rows."]
     assert (
         "is undefined: the better constant decision costs 0" in texts(threshold_section(empty))[0]
     )
@@ -274,7 +274,7 @@ def test_the_figure_and_its_table_have_the_costs(costly: RunRecord) -> None:
     assert "0.167" in figure.drawn
     summary = next(t for t in tables(section) if t.headers[0] == "model")
     assert [row[0].text for row in summary.rows] == ["logistic", "tree", "flag all rows"]
-    # By hand: 500 of 1,000 rows are no events; flagging them costs 1 each.
+    # By hand: 500 of 1,000 rows are of class 0; flagging them costs 1 each.
     assert column(summary, "cost per 1,000 rows ↓")[-1].value == 500.0
 
 

@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 from sklearn.metrics import log_loss
 
-from tests.support.contents import cells_of, check_numbers, text_of
+from tests.support.contents import blocks_of, cells_of, check_numbers, text_of
 from tests.support.records import credit_data, example_record, numeric
 from xentexp.experiments import Explain
 from xentexp.experiments._record import RunRecord, pooled
@@ -106,6 +106,7 @@ def test_without_a_bias_the_finding_is_neutral(record: RunRecord) -> None:
         record, models=tuple(m for m in record.models if m.name == "logistic")
     )
     text = text_of(section_of(calibrated))
+    assert "Biased segments: logistic 0 of 20." in text
     assert "No segment is shown to have a biased mean prediction" in text
     assert "predicts too" not in text
 
@@ -126,8 +127,7 @@ def test_worst_rows_are_those_of_scikit_learn(record: RunRecord) -> None:
         [log_loss([y], [p], labels=[0, 1]) for y, p in zip(rows.codes, rows.proba, strict=True)]
     )
     worst = np.argsort(-losses)[:10]
-    table = section.blocks[-1]
-    assert isinstance(table, PageTable)
+    *_, table = (block for block in blocks_of(section) if isinstance(block, PageTable))
     assert [int(row[0].value) for row in table.rows[:10]] == rows.rows[worst].tolist()
     np.testing.assert_allclose([row[3].value for row in table.rows[:10]], losses[worst])
     assert table.rows[10][4].value == pytest.approx(losses[worst].sum() / losses.sum())
@@ -158,8 +158,7 @@ def test_more_classes(record: RunRecord) -> None:
     section = section_of(with_segments(example_record(data, losses=[LOSS]), data.X))
     figure = next(block for block in section.blocks if isinstance(block, PageFigure))
     assert all(", class " in row[1].text for row in figure.data.rows)
-    table = section.blocks[-1]
-    assert isinstance(table, PageTable)
+    *_, table = (block for block in blocks_of(section) if isinstance(block, PageTable))
     assert table.headers[1] == "p of its class"
 
 

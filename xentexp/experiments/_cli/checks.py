@@ -26,8 +26,7 @@ def checks(options: argparse.Namespace) -> int:
         for header in ("code", "name", "kind", "false alarms", "what it tests"):
             table.add_column(header, overflow="fold")
         for check in chosen:
-            summary = f"{check.tests.partition('. ')[0].rstrip('.')}."
-            cells = (check.code, check.name, kind(check), check.false_alarms(), summary)
+            cells = (check.code, check.name, kind(check), check.false_alarms(), check.summary)
             table.add_row(*map(Text, cells))
         out.print(table)
         out.print(

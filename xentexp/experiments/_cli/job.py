@@ -21,7 +21,7 @@ from xentexp.experiments._cli.terminal import print_answer, print_leaderboard, s
 from xentexp.experiments._config import Study, build
 from xentexp.experiments._folds import CV_OPTIONS
 from xentexp.experiments._formatting import counted, escaped
-from xentexp.experiments._record import About, record_of
+from xentexp.experiments._record import About, about_data, record_of
 from xentexp.experiments._tracking.provenance import git, installed, versions
 from xentexp.tuning._storage import prepare
 
@@ -215,21 +215,12 @@ def run_job(
 
 def _about(study: Study, overrides: str) -> About:
     """Description of the run for its page."""
-    dataset = study.dataset
-    return About(
-        title=dataset.card.title or dataset.name,
-        source=dataset.card.source,
-        dataset=dataset.name,
-        digest=dataset.digest,
-        n_rows=len(dataset.y),
-        n_features=dataset.X.shape[1],
-        classes=dataset.classes,
+    return replace(
+        about_data(study.dataset, study.folds, study.primary),
         folds=_folds(study),
         kind=study.cv.kind,
         seed=study.seed,
-        primary=study.primary,
         shown=study.shown,
-        notes=dataset.card.notes,
         findings=study.findings,
         leak=None if study.leak is None else study.leak.warning(),
         command=without_secrets(f"xentexp run {overrides}".strip()),

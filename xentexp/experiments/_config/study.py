@@ -193,6 +193,7 @@ def _load(name: str, parameters: Mapping[str, Any], cost: Cost | None) -> Datase
         dataset = load_dataset(name, **parameters)
     except InputError as error:
         message = with_keys(str(error)).replace("dataset.amount", "dataset.cost.amount")
+        message = message.replace(f"{name}: amounts", "dataset.cost.amount")
         raise InputError(message) from error
     notes = tuple(with_keys(note) for note in dataset.card.notes)
     dataset = replace(dataset, card=replace(dataset.card, notes=notes))

@@ -51,6 +51,7 @@ class Details:
 
     summary: str
     blocks: tuple[Block, ...]
+    data: bool = False  # numbers of what is shown elsewhere; not printed
 
 
 @dataclass(frozen=True)

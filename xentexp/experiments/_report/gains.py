@@ -118,7 +118,7 @@ def gains_section(record: RunRecord) -> PageSection | None:
     # The classes whose events are hardest to find come first.
     known.sort(key=lambda column: tables[column][0].rows[_TENTH].lift)
     blocks: list[Block] = [
-        sentence("There are no rows of class {label}: no gains.", label=classes[column])
+        sentence("Gains of class {label} are undefined: it has no rows.", label=classes[column])
         for column in columns
         if column not in known
     ]
@@ -436,8 +436,8 @@ def _curve_blocks(
     )
     figure_part = figure_block(figure, finding, drawn, _curve_table(curves), name="threshold")
     return [
-        Columns((figure_part, table)),
-        _decisions(record, rows, curves[rows.name]),
+        Columns((figure_part, _decisions(record, rows, curves[rows.name]))),
+        table,
         plain(
             f"{_HOW} {constant.theoretical_threshold:.3f} is the best cutoff of calibrated "
             f"probabilities: a model that saves much less there is not calibrated."

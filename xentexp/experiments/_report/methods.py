@@ -45,11 +45,12 @@ _GLOSSARY = (
 def methods_section(record: RunRecord) -> PageSection:
     """Data, folds, seeds, versions, command, and the terms of the page."""
     about = record.about
+    seed = "" if about.seed is None else f", seed {about.seed}"
     terms = [
         ("data", f"{about.title}; source: {about.source or 'unknown'}; digest {about.digest}"),
         ("rows", f"{about.n_rows:,}, {counted(about.n_features, 'feature')}"),
         ("classes", ", ".join(map(str, about.classes))),
-        ("folds", f"{about.folds}, seed {about.seed}; all models have the same folds"),
+        ("folds", f"{about.folds}{seed}; all models have the same folds"),
     ]
     if about.command:
         terms.append(("command", about.command))

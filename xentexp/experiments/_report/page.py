@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import cache
 from importlib.resources import files
@@ -12,7 +12,9 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from xentexp import __version__
+from xentexp._inputs.options import refuse_unordered
 from xentexp._safe_text import printable
+from xentexp.errors import InputError
 from xentexp.experiments._formatting import (
     DASH,
     Sentence,
@@ -22,7 +24,7 @@ from xentexp.experiments._formatting import (
     plain,
     signed,
 )
-from xentexp.experiments._record import RunRecord
+from xentexp.experiments._record import RunRecord, about_data, record_of
 from xentexp.experiments._report.contents import (
     Block,
     Bullets,
@@ -46,6 +48,7 @@ from xentexp.experiments._report.segments import segments_section
 from xentexp.experiments._report.stability import stability_section
 from xentexp.experiments._report.tuning import tuning_section
 from xentexp.experiments._report.warnings import warnings_section
+from xentexp.experiments._results import ExperimentResult
 from xentexp.experiments._run_checks import run_checks
 
 MARKDOWN_LINES = 60
@@ -114,6 +117,54 @@ def _foot(record: RunRecord) -> str:
     return f"xentexp {__version__}, {day}.{run}"
 
 
+def report_page(result: ExperimentResult, *, mute: Sequence[str] = ()) -> str:
+    """Make the page of a result: which model is best, how sure, why, and where it fails.
+
+    The command ``xentexp run`` logs the same page to MLflow as ``report.html``. With
+    ``run_experiment(..., explain=Explain())`` it also shows the importance of the features and the
+    segments of rows where the models are wrong.
+
+    Parameters
+    ----------
+    result : ExperimentResult
+        Result of `run_experiment`.
+    mute : sequence of str, default=()
+        Codes of checks that the page does not show, such as ``"X205"``. ``xentexp checks`` lists
+        them.
+
+    Returns
+    -------
+    str
+        HTML document without scripts and without other files.
+
+    Raises
+    ------
+    InputError
+        If `result` is not an ExperimentResult, or a code is unknown.
+
+    See Also
+    --------
+    run_experiment : Makes the result.
+
+    Examples
+    --------
+    >>> from sklearn.dummy import DummyClassifier
+    >>> from xentexp.experiments import load_dataset, report_page, run_experiment
+    >>> data = load_dataset("simulated_delinquency", n_samples=300)
+    >>> page = report_page(run_experiment(data, {"prior": DummyClassifier()}, cv=3))
+    >>> page.startswith("<!doctype html>")
+    True
+    """
+    if not isinstance(result, ExperimentResult):
+        raise InputError(
+            f"result must be an ExperimentResult; got {type(result).__name__}; pass what "
+            f"run_experiment returned"
+        )
+    refuse_unordered("mute", mute)
+    about = about_data(result.dataset, result.folds, result.primary)
+    return run_page(record_of(result, replace(about, muted=tuple(mute))))
+
+
 def run_page(*records: RunRecord) -> str:
     """HTML page of the results of one run or of several, without external files or scripts."""
     chapters = [chapter(record) for record in records]
@@ -142,7 +193,7 @@ def _overview(records: Sequence[RunRecord]) -> PageTable:
         rows.append(
             (
                 Cell(record.run_id[:8]),
-                Cell(f"{record.about.title}, {record.about.folds}, seed {record.about.seed}"),
+                Cell(f"{record.about.title}, {record.about.folds}"),
                 Cell(best or DASH, strong=True),
                 Cell(record.board.primary),
                 level,

@@ -48,6 +48,10 @@ _BAND_ROWS, _BAND_ROWS_OF_CLASSES = 10_000, 3_000
 _MOST_CLASSES = 10  # the most frequent ones
 _LEVEL = 0.05
 _ERRORS = 4.0  # standard errors that make a gap between prediction and frequency notable
+_FAMILIES = {
+    "logit_line": "a line in the log-odds",
+    "temperature_biases": "one temperature and a bias for each class",
+}
 _PANEL, _LEFT, _RIGHT, _TOP, _BOTTOM = 220, 48, 10, 8, 40  # pixels
 
 
@@ -458,7 +462,9 @@ def _parts_table(
     )
     caption = sentence(
         "{loss} = {uncertainty} of the class frequencies − discrimination + miscalibration "  # noqa: RUF001
-        "({how}). Tests at {level:.0%} (Holm).",
+        "({how}). {family}: {words}. Tests at {level:.0%} (Holm).",
+        family=family,
+        words=_FAMILIES[family],
         loss=loss,
         uncertainty=signed(next(iter(parts.values())).shown.uncertainty, decimals),
         how=how,

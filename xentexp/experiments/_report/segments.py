@@ -19,6 +19,7 @@ from xentexp.experiments._record import ModelRecord, RunRecord, pooled
 from xentexp.experiments._report.contents import (
     Block,
     Cell,
+    Details,
     PageFigure,
     PageSection,
     PageTable,
@@ -79,30 +80,34 @@ def _segments(record: RunRecord, found: Sequence[tuple[str, Segment]]) -> list[B
     shown = found[:_MOST_SEGMENTS]
     sure = [pair for pair in found if _is_sure(pair[1])]
     several = len(record.about.classes) > 2
-    lines: list[Block] = []
-    if sure:
-        name, first = sure[0]
-        lines.append(_described(name, first, several))
-    lines.append(_by_model(record, found, several))
-    return [*lines, _figure(record, shown, sure, several)]
+    blocks: list[Block] = [_described(*sure[0], several)] if sure else []
+    blocks.append(_figure(record, shown, sure, several))
+    return [*blocks, *_by_model(record, found, several)]
 
 
-def _by_model(record: RunRecord, found: Sequence[tuple[str, Segment]], several: bool) -> PageTable:
+def _by_model(
+    record: RunRecord, found: Sequence[tuple[str, Segment]], several: bool
+) -> list[Block]:
     """Number of segments of each model with a bias, and the most important one."""
     names = named_cells(record, reference_models(record))
-    rows = []
-    for name in dict.fromkeys(name for name in names if any(n == name for n, _ in found)):
+    rows, counts = [], []
+    values: dict[str, object] = {}
+    for i, name in enumerate(name for name in names if any(n == name for n, _ in found)):
         own = [segment for model, segment in found if model == name]
         n_sure = sum(map(_is_sure, own))
         worst = [_segment_cell(own[0], several), *_rates(own[0])]
         rows.append((names[name], *worst, _count(n_sure), _count(len(own))))
+        counts.append(f"{{name{i}}} {{biased{i}:,}} of {{all{i}:,}}")
+        values |= {f"name{i}": name, f"biased{i}": n_sure, f"all{i}": len(own)}
+    text = sentence(f"Biased segments: {', '.join(counts)}.", **values)
     headers = ("model", "most important", "predicted", "observed", "rows", "biased", "segments")
-    caption = plain(
+    explained = plain(
         "Most important: the segment where a shift of the predictions to the observed rate would "
         "save most of the Brier loss. Biased: number of segments whose interval, simultaneous for "
         "all segments of the model, does not contain 0; related columns count the same rows again."
     )
-    return PageTable(headers, tuple(rows), caption, n_text=2)
+    table = PageTable(headers, tuple(rows), n_text=2)
+    return [text, Details("Segments of each model", (table, explained))]
 
 
 def _segment_cell(segment: Segment, several: bool) -> Cell:
@@ -144,19 +149,22 @@ def _figure(
     several: bool,
 ) -> PageFigure:
     with style("segments"):
-        figure, axes = laid_out(480, 72 + 20 * len(shown))
         display = SegmentDisplay(
             [segment for _, segment in shown], models=[name for name, _ in shown]
         )
+        longest = max(map(len, display.labels()))
+        figure, axes = laid_out(min(356 + 7 * max(0, longest - 17), 480), 88 + 20 * len(shown))
         display.plot(axes, colours=colours(record))
+    names = {name for name, _ in shown}
+    whose = f"Segments of {next(iter(names))}. " if len(names) == 1 else ""
     of_class = " In brackets: the class." if several else ""
     event = "the class" if several else f"class {record.about.classes[1]}"
     return figure_block(
         figure,
         _finding(shown, sure),
-        f"Dot: mean predicted minus observed rate of {event}, its area the number of rows; line: "
-        f"95% interval, simultaneous.{of_class} Segments of less than {_LEAST_ROWS} rows are one, "
-        f"other.",
+        f"{whose}Dot: mean predicted minus observed rate of {event}, its area the number of rows; "
+        f"line: 95% interval, simultaneous.{of_class} Segments of less than {_LEAST_ROWS} rows are "
+        f"one, other.",
         _table(record, shown, several),
         name=f"segments {record.run_id}",
         wide=True,
@@ -211,7 +219,7 @@ def _worst_rows(record: RunRecord, model: ModelRecord) -> list[Block] | None:
     several = len(classes) > 2
     p = rows.proba[np.arange(len(losses)), rows.codes] if several else rows.proba[:, 1]
     header = "p of its class" if several else f"p of class {classes[1]}"
-    headers = ("row", header, "class", loss.name, "share of the total")
+    headers = ("row", header, "class", loss.name, "share of total")
     lines = [
         (
             Cell(f"{rows.rows[i]:,}", float(rows.rows[i])),
@@ -243,7 +251,8 @@ def _worst_rows(record: RunRecord, model: ModelRecord) -> list[Block] | None:
         )
     more = " First repeat." if len(folds) < len(model.predictions.folds) else ""
     caption = plain(f"Rows of the data set, counted from 0.{more}")
-    return [text, PageTable(headers, tuple(lines), caption)]
+    table = PageTable(headers, tuple(lines), caption)
+    return [text, Details("Rows with the largest losses", (table,))]
 
 
 def _loss(record: RunRecord, predictions: Predictions) -> Loss | None:

@@ -47,9 +47,11 @@ def warnings_section(record: RunRecord, issues: Sequence[Issue]) -> PageSection:
         tuple((Cell(name), Cell(f"{count}", count)) for name, count in counts.items()),
     )
     summary = f"All checks: {passed}, {len(codes)} found something"
-    numbers = (numbers_table(issues),) if issues else ()
-    blocks.append(Details(summary, (table, *numbers, checks_table(checks, issues))))
-    return PageSection("warnings", "Warnings", tuple(blocks))
+    blocks.append(Details(summary, (table, checks_table(checks, issues))))
+    if issues:
+        numbers = Details("Numbers of the findings", (numbers_table(issues),), data=True)
+        blocks.append(numbers)
+    return PageSection("checks", "Checks", tuple(blocks))
 
 
 def checks_table(checks: Sequence[Check], issues: Sequence[Issue]) -> PageTable:
@@ -59,7 +61,7 @@ def checks_table(checks: Sequence[Check], issues: Sequence[Issue]) -> PageTable:
             Cell(f"{check.code} {check.name}"),
             Cell("test" if check.is_test else "rule"),
             Cell(_found(check.code, issues)),
-            Cell(check.tests),
+            Cell(check.summary),
             Cell(check.false_alarms(), math.nan if (r := check.false_alarm_rate) is None else r),
         )
         for check in checks

@@ -29,6 +29,11 @@ class Check:
     false_alarm_rate: float | None = None  # measured, if chance can cause what it reports
     simulated: str = ""  # number of simulations, and on which data
 
+    @property
+    def summary(self) -> str:
+        """First sentence on what it tests."""
+        return f"{self.tests.partition('. ')[0].rstrip('.')}."
+
     def false_alarms(self) -> str:
         """Measured rate of false alarms, as text."""
         return "-" if self.false_alarm_rate is None else f"{self.false_alarm_rate:.1%}"

@@ -59,7 +59,7 @@ def few_events(record: RunRecord) -> Iterator[Issue]:
                 "Few events: {rows:,} rows of class {label}; intervals are too narrow below about "
                 "{limit}.",
                 rows=n,
-                label=label,
+                label=str(label),
                 limit=FEW_EVENTS,
             ),
         )
@@ -300,8 +300,8 @@ def small_segments(record: RunRecord) -> Iterator[Issue]:
             "X305",
             False,
             sentence(
-                "{small_segments:,} of {segments:,} segments have fewer than {limit} rows (the "
-                "smallest: {column} = {label}, {rows:,} rows); their rates are not shown one by "
+                "Fewer than {limit} rows: {small_segments:,} of {segments:,} segments (the "
+                "smallest: {column} = {label}, {rows:,} rows). Their rates are not shown one by "
                 "one.",
                 small_segments=len(small),
                 segments=len(table.drop_duplicates(["column", "segment"])),
@@ -324,7 +324,7 @@ def small_segments(record: RunRecord) -> Iterator[Issue]:
                 column=first["column"],
                 label=first["label"],
                 rows=int(first["n_rows"]),
-                event=classes[int(first["class"])],
+                event=str(classes[int(first["class"])]),
                 more=len(empty) - 1,
             ),
         )

@@ -22,7 +22,7 @@ from xentexp.experiments._run_checks.rows import (
     varying_models,
     z_of_rise,
 )
-from xentexp.experiments._uncertainty import Uncertainty, assess
+from xentexp.experiments._uncertainty import CONSTANT, Uncertainty, assess
 from xentexp.inference import Difference, decompose, holm
 from xentexp.losses import LOSSES
 from xentexp.metrics._evaluation import evaluate_checked
@@ -55,59 +55,59 @@ def zero_or_one(record: RunRecord) -> Iterator[Issue]:
         zero = rows.proba == 0.0
         if not zero.any():
             continue
-        wrong = zero[np.arange(len(rows.codes)), rows.codes]
-        n, n_wrong = (len(np.unique(rows.rows[of])) for of in (zero.any(axis=1), wrong))
-        values = {"model": model.name, "rows": n, "wrong_rows": n_wrong}
+        wrong = bool(zero[np.arange(len(rows.codes)), rows.codes].any())
         what = _zeros(rows, zero, model)
-        if n_wrong:
+        losses: dict[str, object] = {}
+        if wrong:
             losses = {name: log_loss_at(model, clip) for name, clip in CLIPS.items()}
-            text = (
-                f"{what.template}. Its log loss is infinite without a clip "
-                f"({{loss_at_2e16:.4f}} at a clip of 2.2e-16, {{loss_at_1e15:.4f}} at 1e-15, "
-                f"{{loss_at_1e6:.4f}} at 1e-6). {_smoother(model)}"
-            )
-            yield Issue(
-                "X201", True, sentence(text, **values, **what.values, **losses), (model.name,)
+            consequence = (
+                "Its log loss is infinite without a clip ({loss_at_2e16:.4f} at a clip of 2.2e-16, "
+                "{loss_at_1e15:.4f} at 1e-15, {loss_at_1e6:.4f} at 1e-6)."
             )
         else:
-            text = (
-                f"{what.template}. One row of that class would make its log loss infinite without "
-                f"a clip. {_smoother(model)}"
-            )
-            yield Issue("X201", False, sentence(text, **values, **what.values), (model.name,))
+            consequence = "One row of that class would make its log loss infinite without a clip."
+        text = f"{what.template}. {consequence} {_smoother(model)}"
+        values = {**what.values, **losses, "model": model.name}
+        yield Issue("X201", wrong, sentence(text, **values), (model.name,))
 
 
 def _zeros(rows: Pooled, zero: Any, model: ModelRecord) -> Sentence:
     """How many rows have the probability 0 or 1, and of how many it is wrong."""
     assert model.predictions is not None
+    own = rows.codes[:, None] == np.arange(zero.shape[1])
     if zero.shape[1] > 2:
         return sentence(
             "{model} predicts exactly 0 for some class on {rows:,} rows, and for their own class "
-            "on {wrong_rows:,} of them"
+            "on {wrong_rows:,} of them",
+            rows=_distinct(rows, zero.any(axis=1)),
+            wrong_rows=_distinct(rows, (zero & own).any(axis=1)),
         )
-    other, event = model.predictions.classes
-    n_zero, n_one = (len(np.unique(rows.rows[zero[:, k]])) for k in (1, 0))
-    wrong_zero, wrong_one = (
-        len(np.unique(rows.rows[zero[:, k] & (rows.codes == k)])) for k in (1, 0)
-    )
-    values: dict[str, object] = {
-        "event": event,
-        "other": other,
-        "rows_with_0": n_zero,
-        "rows_with_1": n_one,
-        "wrong_rows_with_0": wrong_zero,
-        "wrong_rows_with_1": wrong_one,
-    }
-    zeros = "exactly 0 for {rows_with_0:,} rows ({wrong_rows_with_0:,} of class {event})"
-    ones = "exactly 1 for {rows_with_1:,} rows ({wrong_rows_with_1:,} of class {other})"
-    both = [text for text, count in ((zeros, n_zero), (ones, n_one)) if count]
-    return sentence(f"{{model}} predicts {' and '.join(both)}", **values)
+    texts, values = [], {}
+    for p, k in ((0, 1), (1, 0)):
+        if n := _distinct(rows, zero[:, k]):
+            texts.append(
+                f"exactly {p} for {{rows_with_{p}:,}} rows ({{wrong_rows_with_{p}:,}} of class "
+                f"{{class_{k}}})"
+            )
+            values[f"rows_with_{p}"] = n
+            values[f"wrong_rows_with_{p}"] = _distinct(rows, zero[:, k] & own[:, k])
+    labels = {f"class_{k}": str(label) for k, label in enumerate(model.predictions.classes)}
+    return sentence(f"{{model}} predicts {' and '.join(texts)}", **values, **labels)
+
+
+def _distinct(rows: Pooled, chosen: Any) -> int:
+    """Number of rows of the data set; a row is predicted once in each repeat."""
+    return len(np.unique(rows.rows[chosen]))
 
 
 def _smoother(model: ModelRecord) -> str:
     """What removes probabilities of 0 and 1; the tests of this check show that it does."""
-    leaves = any(name.split(".")[-1] == "min_samples_leaf" for name in model.parameters)
-    return "Raise min_samples_leaf or calibrate it." if leaves else "Calibrate it."
+    return "Raise min_samples_leaf or calibrate it." if has_leaves(model) else "Calibrate it."
+
+
+def has_leaves(model: ModelRecord) -> bool:
+    """Whether the smallest size of the leaves is a parameter of a model."""
+    return any(name.split(".")[-1] == "min_samples_leaf" for name in model.parameters)
 
 
 def log_loss_at(model: ModelRecord, clip: float) -> float:
@@ -159,6 +159,11 @@ def known_constant(known: Uncertainty) -> set[str]:
     return {model.model for model in known.models if model.constant}
 
 
+def _named(reference: str) -> str:
+    """Constant model in a sentence, with its name if it is a candidate."""
+    return "constant class frequencies" if reference == CONSTANT else "the constant {reference}"
+
+
 def worse_than_constant(record: RunRecord) -> Iterator[Issue]:
     """Models that are worse than constant class frequencies."""
     compared = against_constant(record)
@@ -175,7 +180,7 @@ def worse_than_constant(record: RunRecord) -> Iterator[Issue]:
                 "X202",
                 True,
                 sentence(
-                    "{model} is worse than the constant model {reference}: {metric} {value:.4f}, "
+                    "{model} is worse than " + _named(reference) + ": {metric} {value:.4f}, "
                     "worse by {difference:.4f} ({confidence:.0%} interval {low:.4f} to "
                     "{high:.4f}).",
                     model=name,
@@ -199,24 +204,28 @@ def not_better_than_constant(record: RunRecord) -> Iterator[Issue]:
     standing = known.standing(record.about.primary)
     for name in standing.constant_rivals():
         gap, low, high = standing.gap(name)
-        if standing.differences[name].reason is None and low <= 0.0 <= high:
-            yield Issue(
-                "X203",
-                True,
-                sentence(
-                    "{model} is the best model, and not shown to be better than the constant model "
-                    "{reference} (better by {difference:.4f}, {confidence:.0%} interval "
-                    "{low:.4f} to {high:.4f}).",
-                    model=standing.best,
-                    reference=name,
-                    difference=gap,
-                    low=low,
-                    high=high,
-                    confidence=standing.differences[name].confidence,
-                ),
-                (str(standing.best),),
-            )
-            return
+        if standing.differences[name].reason is not None or not low <= 0.0 <= high:
+            continue
+        start = "The best model, {model}," if standing.rivals() else "{model}"
+        word = "better"
+        if gap < 0.0:
+            word, gap, low, high = "worse", -gap, -high, -low
+        yield Issue(
+            "X203",
+            True,
+            sentence(
+                f"{start} is not shown to be better than {_named(name)} ({word} by "
+                "{difference:.4f}, {confidence:.0%} interval {low:.4f} to {high:.4f}).",
+                model=standing.best,
+                reference=name,
+                difference=gap,
+                low=low,
+                high=high,
+                confidence=standing.differences[name].confidence,
+            ),
+            (str(standing.best),),
+        )
+        return
 
 
 def not_finite(record: RunRecord) -> Iterator[Issue]:
@@ -298,7 +307,7 @@ def _reversal(model: ModelRecord) -> Sentence | None:
         "{model}: the share of class {label} rises from {rate:.1%} in tenth {tenth} of its scores "
         "to {next_rate:.1%} in tenth {next_tenth}, although the score falls (z = {z:.1f}, p = "
         "{adjusted_p:.2g} adjusted for {comparisons} comparisons)." + of_first_repeat(model),
-        label=model.predictions.classes[k],
+        label=str(model.predictions.classes[k]),
         rate=higher.rate,
         next_rate=lower.rate,
         tenth=higher.number,
@@ -345,7 +354,7 @@ def _worst_tenth(model: ModelRecord, rows: Pooled) -> tuple[bool, Sentence] | No
     return abs(tenth.rate - tenth.predicted) >= 0.25 * min(base, 1.0 - base), sentence(
         "In tenth {tenth} of its scores it predicts {predicted:.1%} for class {label} where "
         "{rate:.1%} are observed ({rows:,} rows).",
-        label=model.predictions.classes[k],
+        label=str(model.predictions.classes[k]),
         tenth=tenth.number,
         predicted=tenth.predicted,
         rate=tenth.rate,
@@ -394,7 +403,8 @@ def overfit(record: RunRecord) -> Iterator[Issue]:
                 False,
                 sentence(
                     "{model} has {metric} {training_loss:.4f} on rows that it was trained on, and "
-                    "{loss:.4f} on other rows.",
+                    "{loss:.4f} on other rows."
+                    + (" A larger min_samples_leaf may lower it." if has_leaves(model) else ""),
                     model=model.name,
                     metric=name,
                     training_loss=float(train.mean()),

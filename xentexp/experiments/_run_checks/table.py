@@ -144,6 +144,8 @@ _CHECKS = (
         "A rule: less than half of it. Such a model need not be a bad one.",
         models.overfit,
         models.has_training_losses,
+        remedy="Larger leaves (min_samples_leaf) of trees and forests may lower the loss on other "
+        "rows.",
     ),
     Check(
         "X301",
