@@ -54,14 +54,19 @@ def twenty_models() -> RunRecord:
 def long_names() -> RunRecord:
     """Names of 60 letters, with and without places where a line may end."""
     names = (
-        "m" * 60,
-        "a_model_with_" + "w" * 47,
-        "the prior of all classes in words of many letters, repeated",
+        "logisticregressionofallcolumnswithastrongpenaltyofallweights",
+        "naive_bayes_with_normal_distributions_of_all_numeric_columns",
+        "the shares of the classes in the training rows, for all rows",
     )
+    columns = (
+        "incomeofthelastyearbeforetaxesinthousandsofdollarsroundedoff",
+        "all_debts_of_the_household_at_the_time_of_the_application_in",
+    )
+    assert {len(name) for name in (*names, *columns)} == {60}
     models = (LogisticRegression(), GaussianNB(), DummyClassifier())
     data = numeric(credit_data(400))
-    X = data.X.rename(columns={"income": "i" * 60, "debt": "a_column_of_" + "d" * 48})
-    named = make_dataset(X, data.y, Card("d" * 60, title="t" * 60, source="s" * 60))
+    X = data.X.rename(columns=dict(zip(["income", "debt"], columns, strict=True)))
+    named = make_dataset(X, data.y, Card(names[1], title=names[2], source=names[0]))
     return of(named, dict(zip(names, models, strict=True)))
 
 
