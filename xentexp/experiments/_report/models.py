@@ -35,6 +35,7 @@ TOP = 0.1
 
 _MORE = ("brier_loss", "roc_auc")
 _MOST_ROWS = 20
+_MOST_COLUMNS = 8
 
 
 def headline(record: RunRecord) -> tuple[Sentence, tuple[Sentence, ...]]:
@@ -221,10 +222,12 @@ def _failures(record: RunRecord) -> list[Block]:
 def _all_values(record: RunRecord, rows: list[Row]) -> Block:
     """All losses and metrics of the leaderboard, models as columns."""
     names = record.board.shown()
-    shown = rows[:_MOST_ROWS]
+    shown = rows[:_MOST_COLUMNS]
     columns = {name: values_column(record, shown, name) for name in names}
     lines = tuple((Cell(name), Cell(best_is(name)), *columns[name]) for name in names)
     headers = ("loss or metric", "best", *(row.model for row in shown))
+    of_best = f" for the best {len(shown)} models" if len(shown) < len(rows) else ""
     return Details(
-        "All losses and metrics of the leaderboard", (PageTable(headers, lines, n_text=2),)
+        f"All losses and metrics of the leaderboard{of_best}",
+        (PageTable(headers, lines, n_text=2),),
     )
