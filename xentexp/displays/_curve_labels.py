@@ -18,8 +18,7 @@ _CLEAR = 24.0
 """Distance from other curves in pixels that is as good as a larger one."""
 
 _Box = tuple[float, float, float, float]  # left, bottom, right, top
-_BEHIND = {"facecolor": "#ffffff", "edgecolor": "none", "alpha": 0.9, "pad": 0.5}
-"""Names may lie on the band of a curve."""
+_BEHIND = {"facecolor": "#ffffff", "edgecolor": "none", "alpha": 0.8, "pad": 0.5}
 
 
 def label_curves(
@@ -86,9 +85,9 @@ def _place(
     width: float,
     height: float,
     boxes: list[_Box],
-) -> _Box:
-    """Left, bottom, right and top of the best place beside a curve."""
-    best, chosen = -np.inf, (0.0, height - _LINE, width, height)
+) -> tuple[_Box, bool]:
+    """Left, bottom, right and top of the best place beside a curve, and whether it is free."""
+    best, chosen, free = -np.inf, (0.0, height - _LINE, width, height), False
     n = max(1, int(np.ceil(width / 2.0)))
     for first in range(0, max(1, len(columns) - n), 2):
         span = slice(first, first + n)
@@ -108,8 +107,8 @@ def _place(
             score = min(clear, _CLEAR) - away - 20.0 * between - 60.0 * (clear <= 0.0)
             score -= 1e4 * (outside + covered)
             if score > best:
-                best, chosen = score, box
-    return chosen
+                best, chosen, free = score, box, clear > 0.0 and not covered
+    return chosen, free
 
 
 def _separates(curve: FloatArray, centre: float, own: FloatArray) -> bool:
