@@ -157,7 +157,8 @@ _SIDEWAYS = f"""() => {{ {_SHARED}
     return false;
   }};
   const wide = [...document.querySelectorAll('body *')].filter(
-    e => e.getBoundingClientRect().right > width + 0.5 && !scrolled(e));
+    e => e.getBoundingClientRect().left + Math.max(e.scrollWidth, e.offsetWidth) > width + 0.5
+      && !scrolled(e));
   const name = e => `${{e.tagName.toLowerCase()}} "${{short(e.textContent)}}"`;
   return [`the page is ${{document.documentElement.scrollWidth}} px wide in a window of `
     + `${{width}} px: ${{wide.slice(0, 3).map(name).join(', ')}}`];

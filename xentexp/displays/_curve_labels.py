@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from xentexp._numerics import FloatArray
-from xentexp.displays._style import INK, SMALL, shortened
+from xentexp.displays._style import INK, OTHER, SMALL, shortened
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -30,6 +30,7 @@ def label_curves(
     unnamed: Sequence[FloatArray] = (),
 ) -> None:
     """Name curves at common ascending `x`; limits and size of the axes must be final."""
+    # Grey curves whose names would cover others are only counted.
     extent = ax.get_window_extent()
     scale = 96.0 / ax.figure.dpi
     width, height = extent.width * scale, extent.height * scale
@@ -44,10 +45,14 @@ def label_curves(
     heights = {name: heights_of(values) for name, values in curves.items()}
     obstacles = [heights_of(values) for values in unnamed]
     boxes: list[_Box] = []
+    n_unnamed = 0
     for name, own in heights.items():
         text = shortened(name, 24 if len(curves) <= 4 else 18)
         others = [values for other, values in heights.items() if other != name] + obstacles
         box, free = _place(own, others, columns, len(text) * _LETTER, height, boxes)
+        if not free and colours.get(name) == OTHER:
+            n_unnamed += 1
+            continue
         boxes.append(box)
         ax.text(
             left + (box[0] + box[2]) / 2.0 / width * (right - left),
@@ -58,7 +63,18 @@ def label_curves(
             color=colours.get(name, INK),
             fontsize=SMALL,
             zorder=5,
-            bbox=None if free else _BEHIND,
+            bbox=_BEHIND,
+        )
+    if n_unnamed:
+        ax.text(
+            0.99,
+            0.99,
+            f"grey: {n_unnamed} other{'s' if n_unnamed > 1 else ''}",
+            transform=ax.transAxes,
+            ha="right",
+            va="top",
+            color=OTHER,
+            fontsize=SMALL,
         )
 
 

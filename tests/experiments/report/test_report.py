@@ -78,7 +78,9 @@ def matrix_record(rows: list[Trained], curves: pd.DataFrame | None = None) -> Ru
         )
         for row in rows
     ]
-    return replace(made, models=tuple(models))
+    # The models of the intervals are others.
+    board = replace(made.board, uncertainty=None)
+    return replace(made, models=tuple(models), board=board)
 
 
 def all_blocks(blocks: Sequence[Block]) -> Iterator[Block]:

@@ -13,7 +13,6 @@ from xentexp.experiments._formatting import (
     counted,
     decimals_for,
     plain,
-    sentence,
     signed,
 )
 from xentexp.experiments._leaderboard import Row, best_is
@@ -36,6 +35,7 @@ TOP = 0.1
 
 _MORE = ("brier_loss", "roc_auc")
 _MOST_ROWS = 20
+_MOST_COLUMNS = 8
 
 
 def headline(record: RunRecord) -> tuple[Sentence, tuple[Sentence, ...]]:
@@ -121,12 +121,8 @@ def models_section(record: RunRecord) -> PageSection | None:
         PageTable(tuple(headers), tuple(zip(*columns, strict=True))[:_MOST_ROWS]),
     ]
     if len(rows) > _MOST_ROWS:
-        blocks.append(
-            sentence(
-                "{n:,} more models are in the run; `xentexp leaderboard` prints all.",
-                n=len(rows) - _MOST_ROWS,
-            )
-        )
+        more = counted(len(rows) - _MOST_ROWS, "more model")
+        blocks.append(plain(f"The run has {more}; `xentexp leaderboard` prints all."))
     if known is not None and known.rule:
         blocks.append(plain(known.rule))
     blocks.append(_explanations(record, skills is not None))
@@ -226,10 +222,12 @@ def _failures(record: RunRecord) -> list[Block]:
 def _all_values(record: RunRecord, rows: list[Row]) -> Block:
     """All losses and metrics of the leaderboard, models as columns."""
     names = record.board.shown()
-    shown = rows[:_MOST_ROWS]
+    shown = rows[:_MOST_COLUMNS]
     columns = {name: values_column(record, shown, name) for name in names}
     lines = tuple((Cell(name), Cell(best_is(name)), *columns[name]) for name in names)
     headers = ("loss or metric", "best", *(row.model for row in shown))
+    of_best = f" for the best {len(shown)} models" if len(shown) < len(rows) else ""
     return Details(
-        "All losses and metrics of the leaderboard", (PageTable(headers, lines, n_text=2),)
+        f"All losses and metrics of the leaderboard{of_best}",
+        (PageTable(headers, lines, n_text=2),),
     )

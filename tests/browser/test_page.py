@@ -1,0 +1,131 @@
+"""Pages of runs in Chromium: layout, contrast, access, print, and no request or error."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from sklearn.dummy import DummyClassifier
+from sklearn.linear_model import LogisticRegression
+from sklearn.naive_bayes import GaussianNB
+from sklearn.tree import DecisionTreeClassifier
+
+from tests.support.browser import (
+    A4,
+    WIDTHS,
+    n_printed_pages,
+    opened,
+    print_problems,
+    screen_problems,
+)
+from tests.support.records import MODELS, credit_data, example_record, numeric
+from xentexp.experiments import Card, CrossValidation, make_dataset
+from xentexp.experiments._explain import Explain
+from xentexp.experiments._record import RunRecord
+from xentexp.experiments._report import run_page
+from xentexp.experiments.datasets import Dataset
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser
+
+pytestmark = [pytest.mark.debian("chromium", "chromium"), pytest.mark.slow]
+
+
+def of(
+    dataset: Dataset | None = None, models: dict[str, Any] | None = None, **options: Any
+) -> RunRecord:
+    """Record of a small run with segments and importances."""
+    dataset = numeric(credit_data(400)) if dataset is None else dataset
+    models = {**MODELS, "bayes": GaussianNB()} if models is None else models
+    return example_record(dataset, models, explain=Explain(), **{"cv": 3, **options})
+
+
+def twenty_models() -> RunRecord:
+    models: dict[str, Any] = {
+        f"logistic_{i}": LogisticRegression(C=10.0 ** (-i / 4.0)) for i in range(19)
+    }
+    return of(numeric(credit_data(200)), {"prior": DummyClassifier(), **models})
+
+
+def long_names() -> RunRecord:
+    """Names of 60 letters, with and without places where a line may end."""
+    names = (
+        "logisticregressionofallcolumnswithastrongpenaltyofallweights",
+        "naive_bayes_with_normal_distributions_of_all_numeric_columns",
+        "the shares of the classes in the training rows, for all rows",
+    )
+    columns = (
+        "incomeofthelastyearbeforetaxesinthousandsofdollarsroundedoff",
+        "all_debts_of_the_household_at_the_time_of_the_application_in",
+    )
+    assert {len(name) for name in (*names, *columns)} == {60}
+    models = (LogisticRegression(), GaussianNB(), DummyClassifier())
+    data = numeric(credit_data(400))
+    X = data.X.rename(columns=dict(zip(["income", "debt"], columns, strict=True)))
+    named = make_dataset(X, data.y, Card(names[1], title=names[2], source=names[0]))
+    return of(named, dict(zip(names, models, strict=True)))
+
+
+def segment_without_positives() -> RunRecord:
+    data = credit_data(600)
+    X = data.X.assign(job=data.X["job"].cat.codes)
+    y = data.y.where(X["job"] != 0, 0)
+    return of(make_dataset(X.astype({"job": "category"}), y, data.card), MODELS)
+
+
+def groups() -> RunRecord:
+    data = numeric(credit_data(400))
+    people = pd.Series(np.arange(400) // 4)
+    grouped = make_dataset(data.X, data.y, data.card, groups=people)
+    return of(grouped, cv=CrossValidation("grouped", n_splits=3))
+
+
+def weights() -> RunRecord:
+    data = numeric(credit_data(400))
+    weight = np.random.default_rng(0).uniform(0.5, 5.0, 400)
+    return of(make_dataset(data.X, data.y, data.card, sample_weight=weight))
+
+
+def certain() -> RunRecord:
+    """A tree that predicts 0 and 1 only, so that its log loss is infinite without a clip."""
+    return of(models={**MODELS, "certain": DecisionTreeClassifier(random_state=0)})
+
+
+CASES: dict[str, Callable[[], RunRecord]] = {
+    "three_models": of,
+    "one_split": lambda: of(cv=CrossValidation("holdout", n_test=120)),
+    "one_model": lambda: of(models={"logistic": LogisticRegression()}),
+    "twenty_models": twenty_models,
+    "ten_classes": lambda: of(numeric(credit_data(400, n_classes=10))),
+    "long_names": long_names,
+    "segment_without_positives": segment_without_positives,
+    "groups": groups,
+    "weights": weights,
+    "certain": certain,
+}
+
+
+@pytest.fixture(scope="module", params=CASES, ids=list(CASES))
+def page(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("page") / f"{request.param}.html"
+    path.write_text(run_page(CASES[request.param]()), encoding="utf-8")
+    return path
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+@pytest.mark.parametrize("width", WIDTHS)
+def test_the_page_has_no_problem_on_a_screen(
+    browser: Browser, page: Path, width: int, theme: str
+) -> None:
+    with opened(browser, page, width, theme=theme) as found:
+        assert screen_problems(found) == []
+
+
+def test_print_cuts_and_hides_nothing(browser: Browser, page: Path) -> None:
+    with opened(browser, page, A4, media="print") as found:
+        assert print_problems(found) == []
+        assert 1 <= n_printed_pages(found.page) <= 25
