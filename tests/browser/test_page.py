@@ -1,8 +1,4 @@
-<<<<<<< HEAD
 """Pages of runs in Chromium: layout, contrast, access, print, and no request or error."""
-=======
-"""The page of a run in a browser: nothing is cut, overlaps, scrolls sideways or is faint."""
->>>>>>> 366441d65b1fc53286db6ed22203f4b7ec254cff
 
 from __future__ import annotations
 

@@ -53,36 +53,6 @@ def curves(lengths: tuple[int, ...] = (5, 5), *, valid: bool = True) -> pd.DataF
     )
 
 
-<<<<<<< HEAD
-def matrix_record(rows: list[Trained], curves: pd.DataFrame | None = None) -> RunRecord:
-    """Run whose models are the rows of a matrix."""
-    made = example_record(numeric(credit_data(90)), {"prior": DummyClassifier()}, cv=3)
-    folds = len(next(iter(rows[0].fold_values.values())))
-    assert made.models[0].predictions is not None
-    [fold, *_] = made.models[0].predictions.folds
-    predictions = replace(made.models[0].predictions, folds=(fold,) * folds)
-    models = [
-        replace(
-            made.models[0],
-            name=f"{row.model}[{row.loss}]" + " corrected" * row.corrected,
-            predictions=None if row.error else predictions,
-            fold_values=row.fold_values,
-            family=row.model,
-            trained_on=row.loss,
-            trained_column=row.column,
-            corrected=row.corrected,
-            error=row.error,
-            curves=curves,
-        )
-        for row in rows
-    ]
-    # The models of the intervals are others.
-    board = replace(made.board, uncertainty=None)
-    return replace(made, models=tuple(models), board=board)
-
-
-=======
->>>>>>> 366441d65b1fc53286db6ed22203f4b7ec254cff
 def all_blocks(blocks: Sequence[Block]) -> Iterator[Block]:
     for block in blocks:
         yield block
