@@ -383,8 +383,8 @@ xentexp checks X205
   how often, in simulated data for which the null hypothesis is true (*alarms*).
 - A **rule** reports a number of the run. Where chance can cause what it reports, a table shows how
   often it does.
-- The section *What to do* has only what was tried: the tests of xentexp show on simulated data that
-  it helps.
+- *What to do* has only advice that the tests of xentexp try on simulated data: that it removes the
+  finding, and where it is about a loss, that the loss is lower.
 
 `python docs/checks.py FOLDER` simulates the data and writes this page. Its seeds are fixed. In the
 simulations, the base rate of two classes is about 30%, the true log-odds are normal with a standard

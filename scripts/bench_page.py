@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from time import process_time
@@ -22,6 +22,7 @@ from xentexp.experiments._cli.job import _about
 from xentexp.experiments._config import Study, build
 from xentexp.experiments._record import RunRecord, record_of
 from xentexp.experiments._report import run_page
+from xentexp.experiments._results import out_of_fold
 
 MODELS = "models=[logistic,hist_gradient_boosting,random_forest]"
 REPEATS = 3
@@ -56,9 +57,9 @@ def page_of_three_models() -> tuple[str, bool]:
     return words, ratio <= 1.5 and size <= 300.0
 
 
-def timed(work: object) -> float:
+def timed(work: Callable[[], object]) -> float:
     start = process_time()
-    work()  # type: ignore[operator]
+    work()
     return process_time() - start
 
 
@@ -88,7 +89,7 @@ def redraw(figure: Figure) -> None:
                 if len(path.vertices):
                     new.fill(*path.vertices.T, alpha=0.2)
         for patch in axes.patches:
-            new.add_patch(type(patch)(**rectangle(patch))) if hasattr(patch, "get_xy") else None
+            new.fill(*patch.get_path().vertices.T, alpha=0.2)
         for label in axes.texts:
             new.text(*label.get_position(), label.get_text())
         new.set_xlim(axes.get_xlim())
@@ -96,14 +97,6 @@ def redraw(figure: Figure) -> None:
         new.set_xlabel(axes.get_xlabel())
         new.set_ylabel(axes.get_ylabel())
     copy.savefig(io.StringIO(), format="svg")
-
-
-def rectangle(patch: object) -> dict[str, object]:
-    return {
-        "xy": patch.get_xy(),  # type: ignore[attr-defined]
-        "width": patch.get_width(),  # type: ignore[attr-defined]
-        "height": patch.get_height(),  # type: ignore[attr-defined]
-    }
 
 
 N_RUNS, N_CHAPTERS = 200, 10
@@ -150,7 +143,7 @@ def folder_with_runs() -> Iterator[tuple[Path, list[str]]]:
                         item,
                         {},
                         data,
-                        tracking_predictions(item, study),
+                        out_of_fold(item, study.dataset),
                         "",
                         {**tags, "xentexp.kind": "candidate"},
                         run_id,
@@ -158,9 +151,3 @@ def folder_with_runs() -> Iterator[tuple[Path, list[str]]]:
                 store.log(run_id, tracking.result_items(result, study.shown))
             ids.append(run_id)
         yield Path(folder), ids
-
-
-def tracking_predictions(item: object, study: Study) -> object:
-    from xentexp.experiments._results import out_of_fold
-
-    return out_of_fold(item, study.dataset)  # type: ignore[arg-type]

@@ -1,4 +1,4 @@
-"""The page of a run in a browser: nothing is cut, overlaps, scrolls sideways or is faint."""
+"""Pages of runs in Chromium: layout, contrast, access, print, and no request or error."""
 
 from __future__ import annotations
 

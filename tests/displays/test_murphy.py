@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from typing import Any
 
 import numpy as np
@@ -13,7 +14,7 @@ from matplotlib.figure import Figure
 from sklearn.linear_model import LogisticRegression
 
 from xentexp.displays import MurphyDifferenceDisplay, MurphyDisplay
-from xentexp.displays._style import MODELS, OTHER
+from xentexp.displays._style import MODELS, OTHER, laid_out
 from xentexp.errors import InputError
 from xentexp.inference import murphy_curve, murphy_difference
 
@@ -88,14 +89,28 @@ def test_long_names_and_equal_models_stay_inside_the_axes(n_models: int) -> None
     display = MurphyDifferenceDisplay(
         {f"{i}{'x' * 60}": same for i in range(n_models)}, reference="r" * 60
     ).plot(axes())
-    assert len(display.ax_.texts) == n_models + 1
+    texts = [text for text in display.ax_.texts if text.get_transform() == display.ax_.transData]
+    assert len(texts) >= min(n_models, 2) + 1  # those with a colour
     low, high = display.ax_.get_ylim()
-    for text in display.ax_.texts:
+    assert low < 0.0 < high
+    for text in texts:
         assert len(text.get_text()) <= 24
         assert low <= text.get_position()[1] <= high
-    heights = [text.get_position()[1] for text in display.ax_.texts]
-    assert low < 0.0 < high
-    assert n_models < 7 or len(set(heights)) > 1
+
+
+def test_grey_curves_whose_names_do_not_fit_are_counted() -> None:
+    rng = np.random.default_rng(0)
+    flat = murphy_difference(Y, P, P)
+    waves = {
+        f"model number {i}": dataclasses.replace(flat, difference=rng.uniform(-1.0, 1.0, 199))
+        for i in range(7)
+    }
+    display = MurphyDifferenceDisplay(waves, reference="best")
+    display.plot(laid_out(340, 150)[1])
+    shown = names(display.ax_)
+    assert {"best", "model number 0", "model number 1"} <= shown
+    (counted,) = (text for text in shown if text.startswith("grey: "))
+    assert int(counted.split()[1]) + len(shown) - 1 == 8
 
 
 def test_a_new_figure_is_made_without_axes() -> None:

@@ -21,11 +21,12 @@ from sklearn.metrics import log_loss
 from sklearn.model_selection import StratifiedKFold, cross_val_predict
 from sklearn.naive_bayes import GaussianNB
 from sklearn.svm import LinearSVC
+from sklearn.tree import DecisionTreeClassifier
 
 from tests.support.pages import ROOT
 from tests.support.records import credit_data, example_record, numeric
 from xentexp.errors import InputError
-from xentexp.experiments import CrossValidation
+from xentexp.experiments import CrossValidation, load_dataset, make_dataset
 from xentexp.experiments._record import RunRecord
 from xentexp.experiments._run_checks import CHECKS, Issue, run_checks, shown_checks
 from xentexp.experiments.datasets import Finding
@@ -467,6 +468,39 @@ def test_each_finding_has_a_check(name: str) -> None:
     y, p = rows(200)
     record = record_of_predictions(y, {"a": p}, findings=(Finding(name, ("x",), "found"),))
     assert len([issue for issue in run_checks(record) if issue.code < "X2"]) == 1
+
+
+def test_the_remedies_of_findings_remove_them() -> None:
+    dataset = credit_data(400)
+    order = np.argsort(dataset.y.to_numpy(), kind="stable")
+    y = dataset.y.iloc[order].reset_index(drop=True)
+    X = dataset.X.iloc[order].reset_index(drop=True)
+    bad = X.assign(
+        row=np.arange(400), outcome=y + 0.0, same=1, key=[f"k{i * 7919 % 400}" for i in range(400)]
+    )
+    found = make_dataset(bad, y, dataset.card).findings
+    assert {f.name for f in found} == {"row_order", "known_target", "constant", "identifiers"}
+    columns = [name for finding in found for name in finding.columns]
+    assert make_dataset(bad.drop(columns=columns), y, dataset.card).findings == ()
+
+
+def test_leaving_out_an_identifier_lowers_the_loss_of_a_tree() -> None:
+    dataset = numeric(credit_data(600))
+    X, y = dataset.X.to_numpy(), dataset.y.to_numpy()
+    tree = DecisionTreeClassifier(min_samples_leaf=30, random_state=0)
+    identifiers = np.random.default_rng(0).permuted(np.tile(np.arange(600), (20, 1)), axis=1).T
+    with_them, without = (
+        log_loss(y, cross_val_predict(tree, features, y, cv=CV, method="predict_proba"))
+        for features in (np.column_stack([X, identifiers]), X)
+    )
+    assert without < with_them
+
+
+def test_grouped_folds_share_no_entities() -> None:
+    dataset = load_dataset("simulated_delinquency", n_samples=300)
+    folds = CrossValidation("grouped", n_splits=3).folds(dataset)
+    groups = np.asarray(dataset.groups)
+    assert all(not set(groups[f.train]) & set(groups[f.test]) for f in folds)
 
 
 LOG_LOSS = "categorical_crossentropy"

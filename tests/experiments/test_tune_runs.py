@@ -30,6 +30,7 @@ from xentexp.experiments._compare import run_experiment
 from xentexp.experiments._config import build
 from xentexp.experiments._config.classifiers import read_candidate
 from xentexp.experiments._config.schema import ModelFile
+from xentexp.experiments._run_checks import shown_checks
 from xentexp.tuning import TunedClassifier, read_space
 from xentexp.tuning._classifier import _start
 
@@ -66,6 +67,12 @@ def test_tuned_and_untuned_models_are_compared_and_every_trial_is_a_run(
     assert tuned.params["tune.n_trials"] == "3"
     assert json.loads(tuned.params["space.classifier.C"])["log"] is True
     assert "classifier.C" not in tuned.params
+    store = client()
+    stored = tracking.read_record(store, store.tracking_uri, None, parent.info.run_id)
+    model = stored.model("logistic_tuned")
+    assert model is not None
+    assert model.space == {"classifier.C": json.loads(tuned.params["space.classifier.C"])}
+    assert "X403" in [check.code for check in shown_checks(stored)]
     assert len(tuned.params["tuned.classifier.C"].split(", ")) == 3
     assert tuned.metrics["tune/trials"] == 9
     trials = runs("trial")

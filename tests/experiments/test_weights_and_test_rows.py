@@ -170,7 +170,7 @@ def test_the_calibration_of_a_loss_matrix_is_weighted() -> None:
         test = prediction.fold.test
         shifts.append(0.5 - np.average(Y[test], weights=W[test]))
         errors.append(expected_calibration_error(Y[test], prediction.proba, sample_weight=W[test]))
-    calibration = calibration_of(result, DATA)
+    calibration = calibration_of(out_of_fold(result, DATA))
     assert calibration.shift[1] == pytest.approx(np.mean(shifts), abs=1e-12)
     assert calibration.ece == pytest.approx(np.mean(errors), abs=1e-12)
 

@@ -1,9 +1,9 @@
-"""Sentences and numbers of the contents of pages."""
+"""Sentences, tables and figures of the contents of pages."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from xentexp.experiments._formatting import Sentence
 from xentexp.experiments._report.contents import (
@@ -18,30 +18,60 @@ from xentexp.experiments._report.contents import (
 )
 
 
-def blocks_of(section: PageSection) -> Iterator[Block]:
-    """All blocks, also those inside of others."""
-
-    def inner(block: Block) -> Iterator[Block]:
-        yield block
-        if isinstance(block, Details | Columns):
-            for part in block.blocks:
-                yield from inner(part)
-        elif isinstance(block, PageFigure):
-            yield from (block.finding, block.data)
+def sentences(blocks: Iterable[Block]) -> Iterator[Sentence]:
+    """Sentences, findings of figures and captions of tables."""
+    for block in blocks:
+        if isinstance(block, Sentence):
+            yield block
         elif isinstance(block, Bullets):
             yield from block.sentences
+        elif isinstance(block, (Columns, Details)):
+            yield from sentences(block.blocks)
+        elif isinstance(block, PageFigure):
+            yield block.finding
+        elif isinstance(block, PageTable) and block.caption is not None:
+            yield block.caption
 
-    for block in section.blocks:
-        yield from inner(block)
+
+def tables(blocks: Iterable[Block]) -> Iterator[PageTable]:
+    """Tables, those of figures among them."""
+    for block in blocks:
+        if isinstance(block, PageTable):
+            yield block
+        elif isinstance(block, PageFigure):
+            yield block.data
+        elif isinstance(block, (Columns, Details)):
+            yield from tables(block.blocks)
+
+
+def figures_of(blocks: Iterable[Block]) -> Iterator[PageFigure]:
+    for block in blocks:
+        if isinstance(block, PageFigure):
+            yield block
+        elif isinstance(block, (Columns, Details)):
+            yield from figures_of(block.blocks)
+
+
+def numbers_without_a_cell(blocks: Iterable[Block]) -> list[str]:
+    """Numbers of sentences that no table shows; levels of tests and bands are settings."""
+    known = list(blocks)
+    cells = {cell.value for table in tables(known) for row in table.rows for cell in row}
+    return [
+        f"{name}={value} in: {text}"
+        for text in sentences(known)
+        for name, value in text.numbers().items()
+        if name != "level"
+        and not math.isnan(value)
+        and not any(math.isclose(value, cell, rel_tol=1e-9, abs_tol=1e-12) for cell in cells)
+    ]
 
 
 def sentences_of(section: PageSection) -> list[Sentence]:
-    return [block for block in blocks_of(section) if isinstance(block, Sentence)]
+    return list(sentences(section.blocks))
 
 
 def cells_of(section: PageSection) -> list[Cell]:
-    tables = [block for block in blocks_of(section) if isinstance(block, PageTable)]
-    return [cell for table in tables for row in table.rows for cell in row]
+    return [cell for table in tables(section.blocks) for row in table.rows for cell in row]
 
 
 def text_of(section: PageSection) -> str:
@@ -51,13 +81,8 @@ def text_of(section: PageSection) -> str:
 
 def check_numbers(section: PageSection) -> None:
     """Each number of a sentence is that of a cell, and no cell is blank where it has a number."""
-    cells = cells_of(section)
-    values = [cell.value for cell in cells if not math.isnan(cell.value)]
-    assert all(cell.text.strip() for cell in cells if not math.isnan(cell.value))
-    for text in sentences_of(section):
-        assert str(text)
-        for name, number in text.numbers().items():
-            known = any(math.isclose(number, v, rel_tol=1e-12, abs_tol=1e-12) for v in values)
-            assert known or math.isnan(number), f"{name}={number}: {text}"
-    for table in (block for block in blocks_of(section) if isinstance(block, PageTable)):
+    assert numbers_without_a_cell(section.blocks) == []
+    assert all(cell.text.strip() for cell in cells_of(section) if not math.isnan(cell.value))
+    assert all(str(text) for text in sentences_of(section))
+    for table in tables(section.blocks):
         assert {len(row) for row in table.rows} <= {len(table.headers)}

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from xentexp._numerics import FloatArray
-from xentexp.displays._style import INK, SMALL, shortened
+from xentexp.displays._style import INK, OTHER, SMALL, shortened
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -18,8 +18,7 @@ _CLEAR = 24.0
 """Distance from other curves in pixels that is as good as a larger one."""
 
 _Box = tuple[float, float, float, float]  # left, bottom, right, top
-_BEHIND = {"facecolor": "#ffffff", "edgecolor": "none", "alpha": 0.9, "pad": 0.5}
-"""Names may lie on the band of a curve."""
+_BEHIND = {"facecolor": "#ffffff", "edgecolor": "none", "alpha": 0.8, "pad": 0.5}
 
 
 def label_curves(
@@ -31,6 +30,7 @@ def label_curves(
     unnamed: Sequence[FloatArray] = (),
 ) -> None:
     """Name curves at common ascending `x`; limits and size of the axes must be final."""
+    # Grey curves whose names would cover others are only counted.
     extent = ax.get_window_extent()
     scale = 96.0 / ax.figure.dpi
     width, height = extent.width * scale, extent.height * scale
@@ -45,10 +45,14 @@ def label_curves(
     heights = {name: heights_of(values) for name, values in curves.items()}
     obstacles = [heights_of(values) for values in unnamed]
     boxes: list[_Box] = []
+    n_unnamed = 0
     for name, own in heights.items():
         text = shortened(name, 24 if len(curves) <= 4 else 18)
         others = [values for other, values in heights.items() if other != name] + obstacles
-        box = _place(own, others, columns, len(text) * _LETTER, height, boxes)
+        box, free = _place(own, others, columns, len(text) * _LETTER, height, boxes)
+        if not free and colours.get(name) == OTHER:
+            n_unnamed += 1
+            continue
         boxes.append(box)
         ax.text(
             left + (box[0] + box[2]) / 2.0 / width * (right - left),
@@ -61,6 +65,17 @@ def label_curves(
             zorder=5,
             bbox=_BEHIND,
         )
+    if n_unnamed:
+        ax.text(
+            0.99,
+            0.99,
+            f"grey: {n_unnamed} other{'s' if n_unnamed > 1 else ''}",
+            transform=ax.transAxes,
+            ha="right",
+            va="top",
+            color=OTHER,
+            fontsize=SMALL,
+        )
 
 
 def _place(
@@ -70,9 +85,9 @@ def _place(
     width: float,
     height: float,
     boxes: list[_Box],
-) -> _Box:
-    """Left, bottom, right and top of the best place beside a curve."""
-    best, chosen = -np.inf, (0.0, height - _LINE, width, height)
+) -> tuple[_Box, bool]:
+    """Left, bottom, right and top of the best place beside a curve, and whether it is free."""
+    best, chosen, free = -np.inf, (0.0, height - _LINE, width, height), False
     n = max(1, int(np.ceil(width / 2.0)))
     for first in range(0, max(1, len(columns) - n), 2):
         span = slice(first, first + n)
@@ -92,8 +107,8 @@ def _place(
             score = min(clear, _CLEAR) - away - 20.0 * between - 60.0 * (clear <= 0.0)
             score -= 1e4 * (outside + covered)
             if score > best:
-                best, chosen = score, box
-    return chosen
+                best, chosen, free = score, box, clear > 0.0 and not covered
+    return chosen, free
 
 
 def _separates(curve: FloatArray, centre: float, own: FloatArray) -> bool:

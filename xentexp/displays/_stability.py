@@ -141,7 +141,7 @@ class StabilityDisplay:
         low, high = ax.get_xlim()
         width = ax.get_window_extent().width / ax.figure.dpi * 96.0
         longest = max((len(self.folds[i]) for i in known), default=1)
-        gap = (high - low) * (7.0 * longest + 4.0) / width
+        gap = (high - low) * (7.0 * longest + 8.0) / width
         places = np.array(apart(values[known], gap, low, high))
         if (np.abs(places - values[known]) > gap).any():
             return  # the names would stand beside other dots

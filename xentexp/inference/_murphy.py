@@ -67,6 +67,8 @@ class MurphyDifference:
         Number of rows with a positive weight, of one repeat.
     method : str
         How the intervals were computed, in words.
+    n_groups : int or None
+        Number of groups, if groups were passed.
     reason : str or None
         Why there are no intervals, e.g. a single row; None if there are.
 
@@ -87,6 +89,7 @@ class MurphyDifference:
     confidence: float
     n_rows: int
     method: str
+    n_groups: int | None = None
     reason: str | None = None
 
 
@@ -254,6 +257,7 @@ def murphy_difference(
         float(confidence),
         design.n_rows,
         row_method(design),
+        design.n_groups,
         reason,
     )
 

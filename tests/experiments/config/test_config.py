@@ -168,6 +168,7 @@ def test_every_cv_file_has_the_options_of_its_kind() -> None:
         (["curves=3"], "curves must be a list of names, or null; got 3"),
         (["leakage.check=compar"], "unknown leakage.check 'compar'; did you mean 'compare'"),
         (["leakage.key=[]"], "leakage.key must be a list of columns"),
+        (["report.mute=[X2O5]"], "unknown check 'X2O5'; did you mean 'X205'"),
         (["submission=[a]"], "submission must be text; got"),
         (["submission=x.csv"], "submission needs test rows, but data set simulated_del"),
     ],

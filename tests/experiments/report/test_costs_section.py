@@ -10,7 +10,7 @@ import pytest
 from sklearn.dummy import DummyClassifier
 from sklearn.linear_model import LogisticRegression
 
-from tests.support.contents import blocks_of, cells_of, check_numbers, sentences_of, text_of
+from tests.support.contents import cells_of, check_numbers, figures_of, sentences_of, text_of
 from tests.support.records import credit_data, example_record, numeric
 from xentexp.experiments import CrossValidation
 from xentexp.experiments._record import ModelRecord, RunRecord, pooled
@@ -116,11 +116,8 @@ def test_more_classes_are_shown_one_at_a_time() -> None:
     assert len(figures) == 3
     details = next(block for block in section.blocks if isinstance(block, Details))
     assert sum(isinstance(block, PageFigure) for block in details.blocks) == 2
-    largest = [
-        max(row[1].value for row in block.data.rows)
-        for block in blocks_of(section)
-        if isinstance(block, PageFigure)
-    ]
+    drawn = list(figures_of(section.blocks))
+    largest = [max(row[1].value for row in block.data.rows) for block in drawn]
     assert largest == sorted(largest, reverse=True)
     assert "Class" in figures[0].drawn
 
@@ -138,5 +135,15 @@ def test_repeats_and_weights() -> None:
     cv = CrossValidation("repeated", n_splits=3, n_repeats=2)
     section = section_of(example_record(data, **{**FEW, "cv": cv}))
     figure = next(block for block in section.blocks if isinstance(block, PageFigure))
-    assert "2 repeats" in figure.drawn
-    assert "weighted" in figure.drawn
+    assert figure.drawn.endswith("bands: 95% intervals at each threshold, rows as independent.")
+    assert "root mean square of 2 repeats" in str(figure.data.caption)
+    assert "weighted" in str(figure.data.caption)
+
+
+def test_rows_of_an_entity_depend_on_each_other() -> None:
+    data = dataclasses.replace(numeric(credit_data(300)), groups=np.arange(300) // 3)
+    cv = CrossValidation("grouped", n_splits=3)
+    section = section_of(example_record(data, **{**FEW, "cv": cv}))
+    figure = next(block for block in section.blocks if isinstance(block, PageFigure))
+    assert figure.drawn.endswith("entities as independent.")
+    assert "over 100 groups of 300 rows" in str(figure.data.caption)

@@ -11,7 +11,7 @@ from sklearn.ensemble import RandomForestClassifier
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import average_precision_score, roc_auc_score
 
-from tests.support.pages_of_runs import figures, numbers_without_a_cell, sentences, tables
+from tests.support.contents import figures_of, numbers_without_a_cell, sentences, tables
 from tests.support.records import credit_data, example_record, numeric
 from xentexp.experiments._record import RunRecord, pooled
 from xentexp.experiments._report.contents import Details
@@ -96,7 +96,7 @@ def test_infinite_losses_are_counted(run: RunRecord) -> None:
 def test_of_more_classes_the_three_that_the_best_model_ranks_worst() -> None:
     run = record({"line": LogisticRegression()}, n_classes=4)
     found = details(run)
-    assert len(list(figures(found.blocks))) == 2 * 3 + 1
+    assert len(list(figures_of(found.blocks))) == 2 * 3 + 1
     assert numbers_without_a_cell(found.blocks) == []
     rows = rows_of(run, "line")
     areas = sorted(roc_auc_score(rows.codes == c, rows.proba[:, c]) for c in range(4))

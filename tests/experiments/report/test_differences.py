@@ -13,7 +13,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import log_loss
 from sklearn.tree import DecisionTreeClassifier
 
-from tests.support.pages_of_runs import numbers_without_a_cell, sentences, tables
+from tests.support.contents import numbers_without_a_cell, sentences, tables
 from tests.support.records import credit_data, example_record, numeric
 from xentexp.experiments import CrossValidation
 from xentexp.experiments._record import RunRecord

@@ -13,7 +13,7 @@ from sklearn.ensemble import RandomForestClassifier
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import log_loss
 
-from tests.support.pages_of_runs import figures, numbers_without_a_cell, sentences, tables
+from tests.support.contents import figures_of, numbers_without_a_cell, sentences, tables
 from tests.support.records import credit_data, example_record, numeric
 from xentexp.experiments import CrossValidation, make_dataset
 from xentexp.experiments._record import RunRecord, pooled
@@ -108,7 +108,7 @@ def test_the_best_three_models_are_open_and_constant_ones_left_out() -> None:
     blocks = section(record({**models, "prior": DummyClassifier()})).blocks
     first = next(block for block in blocks if isinstance(block, Columns))
     closed = next(block for block in blocks if isinstance(block, Details))
-    assert (len(first.blocks), len(list(figures([closed])))) == (3, 1)
+    assert (len(first.blocks), len(list(figures_of([closed])))) == (3, 1)
     assert len(list(tables(blocks))[-1].rows) == 4
     assert reliability_section(record({"prior": DummyClassifier()})) is None
 
@@ -117,7 +117,7 @@ def test_more_classes_show_the_worst_three_first() -> None:
     run = record({"line": LogisticRegression(), "sharp": Sharpened()}, numeric(credit_data(300, 4)))
     blocks = section(run).blocks
     assert numbers_without_a_cell(blocks) == []
-    drawn = list(figures(blocks))
+    drawn = list(figures_of(blocks))
     shares = [figure.finding.values["outside"] for figure in drawn]
     assert len(drawn) == 4 + 3  # all classes of the best model, three of the other
     assert shares[:4] == sorted(shares[:4], reverse=True)

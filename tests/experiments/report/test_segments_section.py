@@ -10,11 +10,11 @@ import pandas as pd
 import pytest
 from sklearn.metrics import log_loss
 
-from tests.support.contents import blocks_of, cells_of, check_numbers, text_of
+from tests.support.contents import cells_of, check_numbers, tables, text_of
 from tests.support.records import credit_data, example_record, numeric
 from xentexp.experiments import Explain
 from xentexp.experiments._record import RunRecord, pooled
-from xentexp.experiments._report.contents import PageFigure, PageSection, PageTable
+from xentexp.experiments._report.contents import PageFigure, PageSection
 from xentexp.experiments._report.segments import segments_section
 from xentexp.inference import segment_bias
 from xentexp.inference._segments import bins_of, segment_sums
@@ -127,7 +127,7 @@ def test_worst_rows_are_those_of_scikit_learn(record: RunRecord) -> None:
         [log_loss([y], [p], labels=[0, 1]) for y, p in zip(rows.codes, rows.proba, strict=True)]
     )
     worst = np.argsort(-losses)[:10]
-    *_, table = (block for block in blocks_of(section) if isinstance(block, PageTable))
+    *_, table = tables(section.blocks)
     assert [int(row[0].value) for row in table.rows[:10]] == rows.rows[worst].tolist()
     np.testing.assert_allclose([row[3].value for row in table.rows[:10]], losses[worst])
     assert table.rows[10][4].value == pytest.approx(losses[worst].sum() / losses.sum())
@@ -158,7 +158,7 @@ def test_more_classes(record: RunRecord) -> None:
     section = section_of(with_segments(example_record(data, losses=[LOSS]), data.X))
     figure = next(block for block in section.blocks if isinstance(block, PageFigure))
     assert all(", class " in row[1].text for row in figure.data.rows)
-    *_, table = (block for block in blocks_of(section) if isinstance(block, PageTable))
+    *_, table = tables(section.blocks)
     assert table.headers[1] == "p of its class"
 
 

@@ -56,7 +56,7 @@ def test_three_findings_are_shown_and_the_others_are_closed() -> None:
     issues = run_checks(record)
     assert len(issues) > 3
     section = warnings_section(record, issues)
-    first, more, _ = section.blocks
+    first, more, *_ = section.blocks
     assert isinstance(first, Bullets)
     assert len(first.sentences) == 3
     assert str(first.sentences[0]).startswith(f"Problem {issues[0].code}: ")

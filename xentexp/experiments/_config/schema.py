@@ -153,8 +153,12 @@ class Holdout(ConfigSection):
 class Cost(ConfigSection):
     """Section `dataset.cost`: costs of two classes, or a matrix by true class and decision."""
 
-    miss: Annotated[float | None, Field(gt=0), _rule("a number > 0")] = None
-    false_alarm: Annotated[float | None, Field(gt=0), _rule("a number > 0")] = None
+    miss: Annotated[float | None, Field(gt=0), WrapValidator(_as_given), _rule("a number > 0")] = (
+        None
+    )
+    false_alarm: Annotated[
+        float | None, Field(gt=0), WrapValidator(_as_given), _rule("a number > 0")
+    ] = None
     matrix: Annotated[list[Annotated[list[Annotated[float, _MATRIX]], _MATRIX]] | None, _MATRIX] = (
         None
     )

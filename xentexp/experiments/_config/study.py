@@ -41,6 +41,7 @@ from xentexp.experiments._formatting import dotted
 from xentexp.experiments._models import seeded
 from xentexp.experiments._new_files import check_new
 from xentexp.experiments._results import Candidate
+from xentexp.experiments._run_checks import check_of
 from xentexp.experiments._scoring import choose_measures
 from xentexp.experiments._submission import SUBMISSION, check_not_read
 from xentexp.experiments.datasets import DATASETS, Dataset, Entities, Finding, load_dataset
@@ -104,6 +105,8 @@ def build(config: Mapping[str, Any], trusted: Collection[str] = ()) -> Study:
         shown = tuple(dict.fromkeys([*settings.losses, *shown]))  # losses named by the user first
     if shown is not None and settings.primary not in shown:
         shown = (settings.primary, *shown)
+    for code in settings.report.mute:
+        check_of(code)
     candidates = read_candidates(settings.models, settings.train_on, settings.curves, trusted)
     candidates = tuple(_seeded(candidate, settings.seed) for candidate in candidates)
     cv_options = settings.cv.model_dump()

@@ -125,8 +125,16 @@ def _pr_figure(record: RunRecord, rows: Mapping[str, Pooled], column: int) -> Pa
     def finish(axes: Axes) -> None:
         axes.axhline(rate, color=AXIS, linewidth=0.8, zorder=1)
         # Below the line, where no curve of a useful model is, unless there is no space.
-        va = "top" if rate > 0.1 else "bottom"
-        axes.text(0.02, rate, f"base rate {rate:.1%}", va=va, color=SOFT, fontsize=SMALL)
+        below = rate > 0.1
+        axes.annotate(
+            f"base rate {rate:.1%}",
+            (0.02, rate),
+            xytext=(0, -3 if below else 3),
+            textcoords="offset points",
+            va="top" if below else "bottom",
+            color=SOFT,
+            fontsize=SMALL,
+        )
         axes.set_xlabel("recall")
         axes.set_ylabel("precision")
 

@@ -224,7 +224,8 @@ def _finding(
         start += "they have {low:.1%} to {high:.1%} of all rows of class {label}. "
     if spread[widest] > 2.0 * spread[_TENTH]:
         return sentence(
-            start + "The models differ most in the top {where}: by {spread:.1%}.", **values
+            start + "The models differ most in the top {where}: by {spread:.1%} of class {label}.",
+            **values,
         )
     return sentence(
         start + "No other selection differs by more than {spread:.1%} (top {where}).", **values
@@ -388,64 +389,52 @@ def _curve_blocks(
 ) -> list[Block]:
     curves = {rows.name: _curve(rows, miss, false_alarm) for rows in models}
     names = named_cells(record, list(curves))
-    costs = [_cost_cell(curve.best_cost) for curve in curves.values()]
-    costs = _strong(costs, min)
-    lines = [
+    constant = next(iter(curves.values()))
+    theoretical = constant.theoretical_threshold
+    saved = _strong([_percent(curve.saved) for curve in curves.values()], max)
+    lines: list[tuple[Cell, ...]] = [
         (
             names[name],
-            *_cutoff_cells(curve)[:2],
-            cost,
-            *_cutoff_cells(curve)[2:],
-            _percent(_saved_at(curve, curve.theoretical_threshold)),
+            cell,
+            *_cutoff_cells(curve)[1:],
+            _percent(_saved_at(curve, theoretical)),
+            _cost_cell(curve.best_cost),
         )
-        for cost, (name, curve) in zip(costs, curves.items(), strict=True)
+        for cell, (name, curve) in zip(saved, curves.items(), strict=True)
     ]
-    constant = next(iter(curves.values()))
-    lines.append(
-        (
-            Cell(_constant_name(constant)),
-            Cell("none"),
-            Cell("none"),
-            _cost_cell(constant.constant_cost),
-            _percent(0.0),
-            Cell("none"),
-            _percent(0.0),
-        )
-    )
-    headers = (
-        *_HEADERS[:2],
-        "cost per 1,000 rows ↓",
-        *_HEADERS[2:],
-        f"saved at {constant.theoretical_threshold:.3f} ↑",
-    )
-    table = PageTable(("model", *headers), tuple(lines))
-    best = next((i for i, cell in enumerate(costs) if cell.strong), 0)
+    none = [Cell("none")] * 3
+    nothing = (_percent(0.0), *none, _percent(0.0), _cost_cell(constant.constant_cost))
+    lines.append((Cell(_constant_name(constant)), *nothing))
+    headers = (*_HEADERS, f"saved at {theoretical:.3f} ↑", "cost per 1,000 rows ↓")
+    best = next((i for i, cell in enumerate(saved) if cell.strong), 0)
     rows = models[best]
     given = f"A miss costs {miss:g}, a false alarm {false_alarm:g}"
-    given += "" if rows.pooled.amount is None else ", both times the amount of the row"
-    finding = _cutoff_sentence(f"{given}. ", rows.name, curves[rows.name])
+    given += "." if rows.pooled.amount is None else ", both times the amount of the row."
+    finding, more = _cutoff_sentences(rows.name, curves[rows.name])
     with style("threshold"):
         figure = new_figure(340, 190)
         axes = figure.add_axes((0.19, 0.21, 0.78, 0.68))
-        axes.yaxis.set_major_formatter(EngFormatter(sep=""))
+        if 1000.0 * constant.constant_cost >= 10_000.0:  # amounts of money
+            axes.yaxis.set_major_formatter(EngFormatter(sep=""))
         ThresholdDisplay(curves).plot(axes, colours=colours(record))
     drawn = (
         "Cost of the decisions over the cutoff, lower is better; dots: lowest cost; thick: within "
-        f"1% of it; vertical line: best cutoff of calibrated probabilities, "
-        f"{constant.theoretical_threshold:.3f}"
+        f"1% of it; vertical line: best cutoff of calibrated probabilities, {theoretical:.3f}"
     )
     figure_part = figure_block(figure, finding, drawn, _curve_table(curves), name="threshold")
     return [
+        plain(given),
         Columns((figure_part, _decisions(record, rows, curves[rows.name]))),
-        table,
+        *more,
+        PageTable(("model", *headers), tuple(lines)),
         plain(
-            f"{_HOW} {constant.theoretical_threshold:.3f} is the best cutoff of calibrated "
-            f"probabilities: a model that saves much less there is not calibrated."
+            f"{_HOW} {theoretical:.3f} is the best cutoff of calibrated probabilities: a model "
+            f"that saves much less there is not calibrated."
         ),
     ]
 
 
-_HEADERS = ("best cutoff", "within 1% of its cost", "saved ↑", "saved on new rows [95% interval]")
+_HEADERS = ("saved ↑", "on new rows [95% interval]", "best cutoff", "within 1% of its cost")
 _HOW = (
     "Rows with at least the cutoff are flagged. The best cutoff has the lowest cost on these rows; "
     "what it saves is compared with the better of flagging all rows and flagging none. The "
@@ -455,10 +444,10 @@ _HOW = (
 
 def _cutoff_cells(curve: CostCurve) -> tuple[Cell, Cell, Cell, Cell]:
     return (
-        Cell(signed(curve.best_threshold, 3), curve.best_threshold),
-        Cell(_range(curve)),
         _percent(curve.saved),
         Cell(_interval(curve.saved_low, curve.saved_high)),
+        Cell(signed(curve.best_threshold, 3), curve.best_threshold),
+        Cell(_range(curve)),
     )
 
 
@@ -480,28 +469,29 @@ def _constant_name(curve: CostCurve) -> str:
     return "flag all rows" if curve.constant_flags else "flag no row"
 
 
-def _cutoff_sentence(start: str, model: str, curve: CostCurve) -> Sentence:
+def _cutoff_sentences(model: str, curve: CostCurve) -> tuple[Sentence, list[Sentence]]:
+    """What the best cutoff saves, and how sure that is."""
     values: dict[str, Any] = {
-        "start": start,
         "model": model,
         "cutoff": curve.best_threshold,
         "saved": curve.saved,
-        "range": _range(curve),
-        "interval": _interval(curve.saved_low, curve.saved_high),
         "constant": "flagging all rows" if curve.constant_flags else "flagging no row",
     }
     if math.isnan(curve.saved):
         values["reason"] = curve.reason
-        return sentence("{start}What {model} saves is undefined: {reason}.", **values)
+        return sentence("What {model} saves is undefined: {reason}.", **values), []
     if not curve.saved > 0.0:
-        return sentence("{start}No cutoff of {model} costs less than {constant}.", **values)
-    text = (
-        "{start}At its best cutoff, {cutoff:.3f}, {model} saves {saved:.1%} of the cost of "
-        "{constant}; on new rows {interval}. "
+        return sentence("No cutoff of {model} costs less than {constant}.", **values), []
+    finding = sentence(
+        "At its best cutoff, {cutoff:.3f}, {model} saves {saved:.1%} of the cost of {constant}.",
+        **values,
     )
+    text = "On new rows this cutoff saves {interval} (95% interval). "
     if curve.saved_low <= 0.0:
         text += "The interval holds 0: these rows do not show that it saves anything. "
-    return sentence(text + "From {range} the cost is at most 1% higher.", **values)
+    text += "With cutoffs from {range} the cost is at most 1% higher."
+    limits = _interval(curve.saved_low, curve.saved_high)
+    return finding, [sentence(text, interval=limits, range=_range(curve))]
 
 
 def _curve_table(curves: Mapping[str, CostCurve]) -> PageTable:
@@ -543,12 +533,14 @@ def _ratio_blocks(record: RunRecord, rows: _Rows) -> list[Block]:
     """Cutoffs for usual ratios of the costs, if no costs are set."""
     curves = {ratio: _curve(rows, float(ratio), 1.0) for ratio in _RATIOS}
     lines = tuple((Cell(f"{ratio} : 1"), *_cutoff_cells(curves[ratio])) for ratio in _RATIOS)
-    start = (
-        f"No costs are set (dataset.cost=); as an example, a miss costs {_MIDDLE} times as much as "
-        f"a false alarm. "
-    )
+    finding, more = _cutoff_sentences(rows.name, curves[_MIDDLE])
     return [
-        _cutoff_sentence(start, rows.name, curves[_MIDDLE]),
+        plain(
+            f"No costs are set (dataset.cost=); as an example, a miss costs {_MIDDLE} times as "
+            f"much as a false alarm."
+        ),
+        finding,
+        *more,
         PageTable(
             ("miss : false alarm", *_HEADERS),
             lines,

@@ -13,7 +13,6 @@ from xentexp.experiments._formatting import (
     counted,
     decimals_for,
     plain,
-    sentence,
     signed,
 )
 from xentexp.experiments._leaderboard import Row, best_is
@@ -122,12 +121,8 @@ def models_section(record: RunRecord) -> PageSection | None:
         PageTable(tuple(headers), tuple(zip(*columns, strict=True))[:_MOST_ROWS]),
     ]
     if len(rows) > _MOST_ROWS:
-        blocks.append(
-            sentence(
-                "{n:,} more models are in the run; `xentexp leaderboard` prints all.",
-                n=len(rows) - _MOST_ROWS,
-            )
-        )
+        more = counted(len(rows) - _MOST_ROWS, "more model")
+        blocks.append(plain(f"The run has {more}; `xentexp leaderboard` prints all."))
     if known is not None and known.rule:
         blocks.append(plain(known.rule))
     blocks.append(_explanations(record, skills is not None))

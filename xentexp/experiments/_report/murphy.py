@@ -10,7 +10,7 @@ import numpy as np
 
 from xentexp._numerics import FloatArray
 from xentexp.displays import MurphyDifferenceDisplay
-from xentexp.displays._style import laid_out, style
+from xentexp.displays._style import OTHER, laid_out, style
 from xentexp.experiments._formatting import Sentence, and_list, counted, plain, sentence, signed
 from xentexp.experiments._record import ModelRecord, Pooled, RunRecord, pooled
 from xentexp.experiments._report.contents import (
@@ -199,16 +199,18 @@ def _figure(
         display = MurphyDifferenceDisplay(differences, reference=best)
         display.plot(axes, colours=colours(record))
     first = next(iter(differences.values()))
-    bands = (
-        "no intervals: " + first.reason
-        if first.reason
-        else (f"bands: {first.confidence:.0%} intervals at each threshold ({first.method})")
-    )
+    unit = "rows" if first.n_groups is None else "entities"
+    bands = f"bands: {first.confidence:.0%} intervals at each threshold, {unit} as independent"
+    if first.reason is not None:
+        bands = f"no intervals: {first.reason}"
+    known = colours(record)
+    grey = [name for name in differences if known.get(name, OTHER) == OTHER]
+    greys = f" Grey: {and_list(grey)}." if grey else ""
     return figure_block(
         figure,
         _finding(best, gains),
         f"Cost of the decisions minus that of {best}, if a false alarm costs the threshold and a "
-        f"miss 1 minus the threshold; {bands}.{of_class}",
+        f"miss 1 minus the threshold; {bands}.{greys}{of_class}",
         _table(record, best, differences, gains),
         name=f"costs {column} {record.run_id}",
     )
@@ -278,7 +280,8 @@ def _table(
         "at threshold",
         *(f"extra cost at {t:g}" for t in _GRID),
     )
-    return PageTable(headers, tuple(rows))
+    method = plain(f"Intervals: {next(iter(differences.values())).method}.")
+    return PageTable(headers, tuple(rows), method)
 
 
 def _number(value: float, decimals: int) -> Cell:

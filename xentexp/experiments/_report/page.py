@@ -256,7 +256,7 @@ def _markdown(part: Chapter) -> list[str]:
         lines += [escaped(str(text)), ""]
     for section in part.sections:
         found = [text for block in section.blocks for text in _lines(block)]
-        if found and len(lines) + len(found) + 3 <= MARKDOWN_LINES:
+        if found and len(lines) + len(found) + 4 <= MARKDOWN_LINES:
             lines += [f"## {section.heading}", "", *found, ""]
     lines.append(escaped(part.foot))
     return [printable(line) for line in lines]

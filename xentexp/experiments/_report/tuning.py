@@ -211,7 +211,7 @@ def _chosen(found: list[Search]) -> PageTable:
         tuple(rows),
         sentence(
             "Chosen settings. The first ten trials are the same in every fold (one seed), so that "
-            "equal settings in all folds are no sign of stability"
+            "equal settings in all folds do not mean that they are stable"
         ),
         n_text=4,
     )

@@ -107,6 +107,7 @@ def _model(client: MlflowClient, uri: str, parent: Any, run: Any) -> ModelRecord
         warnings=_lines(client, uri, run_id, "warnings.txt"),
         curves=table_artifact(client, uri, run_id, "curves/curves.parquet"),
         trials=_frame(json_artifact(client, uri, run_id, "tuning.json")),
+        space=_space(run.data.params),
         **json.loads(tags.get(TRAINED, "{}")),
     )
 
@@ -117,6 +118,16 @@ def _fold_values(scores: pd.DataFrame | None, section: str) -> dict[str, list[fl
         return {}
     rows = scores[scores["section"] == section].sort_values(["repeat", "fold"], kind="stable")
     return {str(name): part["value"].tolist() for name, part in rows.groupby("name", sort=False)}
+
+
+def _space(params: Mapping[str, str]) -> dict[str, Any] | None:
+    """Searched range or choices of each setting, from the parameters space.NAME."""
+    dimensions = {
+        name.removeprefix("space."): json.loads(value)
+        for name, value in params.items()
+        if name.startswith("space.")
+    }
+    return dimensions or None
 
 
 def _frame(table: Mapping[str, Any] | None) -> pd.DataFrame | None:
