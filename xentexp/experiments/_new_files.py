@@ -46,8 +46,8 @@ def check_not_read(file: Path, inputs: Iterable[Path], option: FileOption) -> No
     for path in inputs:
         if file.exists() and path.exists() and file.samefile(path):
             raise InputError(
-                f"{option.name} must not be a file that the command reads; {file} is {path}; choose "
-                f"another name"
+                f"{option.name} must not be a file that the command reads; {file} is {path}; "
+                f"choose another name"
             )
 
 
