@@ -12,7 +12,7 @@ from xentexp._inputs.read import read
 from xentexp._numerics import FloatArray
 from xentexp.displays._curve_labels import label_curves
 from xentexp.displays._predictions import NamedPredictions, by_name, of_estimators
-from xentexp.displays._style import AXIS, OTHER, colours_of, own_axes, shortened, style
+from xentexp.displays._style import AXIS, OTHER, axes_or_own, colours_of, shortened, style
 from xentexp.errors import InputError
 from xentexp.metrics._metric_input import MetricInput
 
@@ -93,7 +93,7 @@ class GainsDisplay:
             This display.
         """
         known = colours_of(list(self.caught)) if colours is None else colours
-        ax = own_axes(320, 280) if ax is None else ax
+        ax = axes_or_own(ax, 320, 280)
         with style("gains"):
             ax.plot([0.0, 1.0], [0.0, 1.0], color=AXIS, linewidth=0.8)
             ax.plot([0.0, self.base_rate, 1.0], [0.0, 1.0, 1.0], color=AXIS, linewidth=0.8)
@@ -163,7 +163,7 @@ class GainsDisplay:
         caught, base_rate, event = {}, 0.0, None
         for label, p in by_name(y_pred, name).items():
             checked = read(y_true, p, labels=labels, sample_weight=sample_weight)
-            if not checked.one_hot or checked.n_classes != 2:
+            if y_true is None or not checked.one_hot or checked.n_classes != 2:
                 raise InputError(
                     f"y_true must have labels of two classes; got {checked.n_classes} classes or "
                     f"distributions; pass the probability of one class and labels of whether a row "

@@ -41,9 +41,14 @@ def artifact(name: str) -> Path:
     return Path(f"mlartifacts/{run.info.run_id}/artifacts/{name}")
 
 
-def test_the_page_of_a_run_is_the_one_made_later_from_the_store(place: Path) -> None:
+def test_the_page_of_a_run_is_the_one_made_later_from_the_store(
+    place: Path, finished: Path
+) -> None:
     assert main(["report"]) == 0
-    assert Path("report.html").read_text() == artifact("report.html").read_text()
+    page = artifact("report.html").read_text()
+    # The store was copied.
+    assert f"{finished}/mlflow.db" in page
+    assert Path("report.html").read_text() == page.replace(str(finished), str(place))
 
 
 def test_a_page_needs_nothing_but_itself(place: Path) -> None:
@@ -181,6 +186,7 @@ def test_several_runs_are_chapters_of_one_page(place: Path) -> None:
     assert page.count("<article") == 2
     anchors = re.findall(r' id="([^"]+)"', page)
     assert len(anchors) == len(set(anchors))
+    assert set(re.findall(r'(?:href="|url\()#([^")]+)', page)) <= set(anchors)
 
 
 def test_a_run_can_be_named_once_only(place: Path, capsys: Output) -> None:
