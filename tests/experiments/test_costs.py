@@ -71,11 +71,16 @@ def test_amounts_of_a_data_set_are_one_of_its_features() -> None:
         ("{miss: 5}", r"dataset.cost must be costs such as \{miss: 5, false_alarm: 1\}"),
         ("{miss: 5, false_alarm: 1, matrix: [[0,1],[5,0]]}", "dataset.cost must be costs such as"),
         ("5", "dataset.cost must be costs such as"),
-        ("{miss: 0, false_alarm: 1}", "dataset.cost.miss must be a number > 0; got 0"),
+        (
+            "{miss: 0, false_alarm: 1}",
+            "dataset.cost.miss must be a number > 0 and <= 1e.100; got 0",
+        ),
         ("{miss: 5, false_alarm: many}", "dataset.cost.false_alarm must be a number > 0"),
         ("{matrix: [0,1]}", "dataset.cost.matrix must be a list of lists of numbers"),
         ("{matrix: [[0,1]]}", r"dataset.cost.matrix must have 2 rows and columns.*\(1, 2\)"),
-        ("{matrix: [[0,1],[-1,0]]}", "dataset.cost.matrix must have finite costs >= 0"),
+        ("{miss: 1e200, false_alarm: 1}", "dataset.cost.miss must be a number > 0 and <= 1e.100"),
+        ("{matrix: [[5,0],[0,5]]}", "dataset.cost.matrix must not have a wrong decision"),
+        ("{matrix: [[0,1],[-1,0]]}", "dataset.cost.matrix must have costs from 0"),
         ("{miss: 5, false_alarm: 1, amount: limi}", "'limi'; did you mean 'limit'"),
         ("{miss: 5, false_alarm: 1, amount: bad}", "dataset.cost.amount must not be the target"),
         ("{miss: 5, false_alarm: 1, amount: job}", r"^dataset.cost.amount \(job\) must be finite"),
@@ -84,6 +89,14 @@ def test_amounts_of_a_data_set_are_one_of_its_features() -> None:
 def test_costs_are_checked(cost: str, message: str, table: list[str]) -> None:
     with pytest.raises(InputError, match=message):
         build(compose(*table, f"dataset.cost={cost}"))
+
+
+def test_amounts_that_would_overflow_are_refused(tmp_path: Path) -> None:
+    path = tmp_path / "loans.csv"
+    path.write_text("\n".join(["x,limit,bad", *(f"{i % 7},1e308,{i % 2}" for i in range(60))]))
+    words = ["dataset=table", f"dataset.path='{path}'", "dataset.target=bad", "models=[prior]"]
+    with pytest.raises(InputError, match=r"dataset.cost.amount must have numbers <= 1e\+100"):
+        build(compose(*words, "dataset.cost={miss: 5, false_alarm: 1, amount: limit}"))
 
 
 def test_costs_of_other_data_sets_are_checked() -> None:

@@ -204,6 +204,8 @@ def test_a_column_without_values() -> None:
     ("options", "message"),
     [
         ({"columns": ["pay"]}, "columns must be columns of X; got 'pay'"),
+        ({"columns": 3}, "columns must be a list of columns of X or None; got 3"),
+        ({"columns": [["a"]]}, r"columns must be columns of X; got \['a'\]"),
         ({"columns": []}, "columns must name at least one column"),
         ({"n_bins": 1}, "n_bins must be an integer >= 2; got 1"),
         ({"min_rows": 0}, "min_rows must be an integer >= 1; got 0"),

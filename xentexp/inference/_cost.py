@@ -27,6 +27,10 @@ _N_POINTS = 200
 _TOLERANCE = 0.01
 
 
+LARGEST_COST = 1e100
+"""Larger costs would overflow in sums and products."""
+
+
 @dataclass(frozen=True)
 class CostPoint:
     """Decisions at one cutoff of a `CostCurve`.
@@ -266,7 +270,7 @@ def cost_curve(
     True
     """
     for name, cost in (("miss", miss), ("false_alarm", false_alarm)):
-        check_number(name, cost, 0.0, math.inf, low_open=True)
+        check_number(name, cost, 0.0, LARGEST_COST, low_open=True)
     check_confidence(confidence)
     data = two_classes("cost_curve", y_true, y_pred, labels=labels, sample_weight=sample_weight)
     amounts = np.ones(len(data.event))
@@ -579,8 +583,22 @@ def check_cost_matrix(matrix: object, n_classes: int) -> FloatArray:
             f"matrix must have {n_classes} rows and columns, one for each class; got shape "
             f"{array.shape}"
         )
-    if not (np.isfinite(array) & (array >= 0.0)).all() or not array.any():
+    if not ((array >= 0.0) & (array <= LARGEST_COST)).all() or not array.any():
         raise InputError(
-            f"matrix must have finite costs >= 0, at least one above 0; got {array.tolist()}"
+            f"matrix must have costs from 0 to {LARGEST_COST:g}, at least one above 0; got "
+            f"{array.tolist()}"
+        )
+    wrong = array < np.diag(array)[:, None]
+    if wrong.any():
+        row, column = np.argwhere(wrong)[0].tolist()
+        raise InputError(
+            f"matrix must not have a wrong decision that costs less than the correct one; got "
+            f"{array[row, column]:g} for decision {column} and {array[row, row]:g} for the correct "
+            f"one in row {row} (counted from 0); rows are true classes, columns are decisions"
+        )
+    if (array == np.diag(array)[:, None]).all():
+        raise InputError(
+            f"matrix must have a wrong decision that costs more than the correct one; got "
+            f"{array.tolist()}"
         )
     return array

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Hashable, Iterable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
 
-from xentexp._inputs.options import check_integer
+from xentexp._inputs.options import check_integer, refuse_unordered
 from xentexp._inputs.read import read
 from xentexp._numerics import FloatArray, IntArray
 from xentexp.errors import InputError
@@ -433,9 +433,12 @@ def _columns(X: pd.DataFrame, columns: Sequence[str] | None) -> pd.DataFrame:
         )
     if isinstance(columns, str):
         columns = [columns]
+    refuse_unordered("columns", columns)
+    if columns is not None and not isinstance(columns, Iterable):
+        raise InputError(f"columns must be a list of columns of X or None; got {columns!r}")
     names = list(X) if columns is None else list(columns)
     for name in names:
-        if name not in X:
+        if not isinstance(name, Hashable) or name not in X:
             raise InputError(f"columns must be columns of X; got {name!r}; X has {list(X)[:20]}")
     if not names:
         raise InputError("columns must name at least one column; got none")

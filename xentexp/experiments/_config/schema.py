@@ -18,6 +18,7 @@ from pydantic_core import PydanticCustomError
 
 from xentexp.errors import InputError, unknown_name
 from xentexp.experiments._folds import unknown_kind
+from xentexp.inference._cost import LARGEST_COST
 from xentexp.metrics._registry import get_loss, get_metric
 
 MOST = 1_000_000
@@ -79,6 +80,12 @@ _MATRIX = _rule("a list of lists of numbers, e.g. [[0,1],[5,0]]")
 _COLUMNS = _rule("a list of columns, e.g. [age,job], or null")
 Splits = Annotated[int, Field(ge=2), _rule("an integer >= 2")]
 Text = Annotated[str, BeforeValidator(lambda v: str(v) if isinstance(v, int) else v), _rule("text")]
+Price = Annotated[
+    float,
+    Field(gt=0, le=LARGEST_COST),
+    WrapValidator(_as_given),
+    _rule(f"a number > 0 and <= {LARGEST_COST:g}"),
+]
 LossName = Annotated[str, PlainValidator(_loss_name)]
 MetricName = Annotated[str, PlainValidator(lambda name: get_metric(name).name)]
 Losses = Annotated[tuple[LossName, ...], BeforeValidator(_listed)]
@@ -153,12 +160,8 @@ class Holdout(ConfigSection):
 class Cost(ConfigSection):
     """Section `dataset.cost`: costs of two classes, or a matrix by true class and decision."""
 
-    miss: Annotated[float | None, Field(gt=0), WrapValidator(_as_given), _rule("a number > 0")] = (
-        None
-    )
-    false_alarm: Annotated[
-        float | None, Field(gt=0), WrapValidator(_as_given), _rule("a number > 0")
-    ] = None
+    miss: Price | None = None
+    false_alarm: Price | None = None
     matrix: Annotated[list[Annotated[list[Annotated[float, _MATRIX]], _MATRIX]] | None, _MATRIX] = (
         None
     )

@@ -49,6 +49,7 @@ from xentexp.experiments.datasets._checks import as_typed
 from xentexp.experiments.datasets._dacon import FILES, FOLDER_VARIABLE
 from xentexp.experiments.datasets._prepare import cost_matrix, row_weights
 from xentexp.experiments.datasets._repeats import check_key
+from xentexp.inference._cost import LARGEST_COST
 
 _NOT_HASHED = {  # keys that do not change the values of the run
     "tracking",
@@ -216,6 +217,11 @@ def _with_cost(dataset: Dataset, cost: Cost) -> Dataset:
                 f"categories"
             )
         amount = row_weights(column, "dataset.cost.amount", "amount")
+    if amount is not None and amount.max() > LARGEST_COST:
+        raise InputError(
+            f"dataset.cost.amount must have numbers <= {LARGEST_COST:g}; got {amount.max():g}; "
+            f"choose a larger unit"
+        )
     n_classes = len(dataset.classes)
     matrix = cost_matrix(cost.of_classes(n_classes), n_classes, "dataset.cost.matrix")
     return replace(dataset, cost=matrix, amount=amount)

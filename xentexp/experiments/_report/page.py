@@ -162,6 +162,8 @@ def report_page(result: ExperimentResult, *, mute: Sequence[str] = ()) -> str:
             f"run_experiment returned"
         )
     refuse_unordered("mute", mute)
+    if isinstance(mute, str) or not isinstance(mute, Sequence):
+        raise InputError(f"mute must be a list of codes of checks, e.g. ['X205']; got {mute!r}")
     about = about_data(result.dataset, result.folds, result.primary)
     return run_page(record_of(result, replace(about, muted=tuple(mute))))
 
