@@ -114,15 +114,9 @@ def colours(record: RunRecord) -> dict[str, str]:
 
 def reference_models(record: RunRecord) -> list[str]:
     """Models with a colour of their own: the first three that are not constant."""
-    constant = constant_models(record)
+    constant = record.constant_models()
     names = [m.name for m in record.models if m.error is None and m.name not in constant]
     return names[: len(MODELS)]
-
-
-def constant_models(record: RunRecord) -> set[str]:
-    """Names of the models that predict the same probabilities for all rows of a fold."""
-    known = record.uncertainty
-    return set() if known is None else {m.model for m in known.models if m.constant}
 
 
 def colour_class(colour: str) -> str:

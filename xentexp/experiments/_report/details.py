@@ -24,7 +24,6 @@ from xentexp.experiments._report.contents import (
     PageFigure,
     PageTable,
     colours,
-    constant_models,
     figure_block,
     named_cells,
     shown_models,
@@ -43,8 +42,7 @@ Curve = tuple[FloatArray, FloatArray, float]
 
 def curves_details(record: RunRecord) -> Details | None:
     """Curves of all models, closed at first; None if no model predicts probabilities."""
-    constant = constant_models(record)
-    models = [model for model in record.with_probabilities() if model.name not in constant]
+    models = record.varying_models()
     rows = {
         model.name: pooled(model.predictions)
         for model in shown_models(record, models)

@@ -75,9 +75,7 @@ class _Rows:
 
 def _models(record: RunRecord) -> tuple[list[_Rows], int]:
     """At most eight models with probabilities that are not constant, and how many more."""
-    known = record.uncertainty
-    constant = set() if known is None else {m.model for m in known.models if m.constant}
-    models = [model for model in record.with_probabilities() if model.name not in constant]
+    models = record.varying_models()
     shown = shown_models(record, models)
     return [_Rows(model) for model in shown], len(models) - len(shown)
 

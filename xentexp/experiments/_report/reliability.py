@@ -33,7 +33,6 @@ from xentexp.experiments._report.contents import (
     PageSection,
     PageTable,
     colours,
-    constant_models,
     figure_block,
     named_cells,
     number_cell,
@@ -82,8 +81,7 @@ class _Model:
 
 def reliability_section(record: RunRecord) -> PageSection | None:
     """Whether the probabilities can be believed; None if no model predicts any."""
-    constant = constant_models(record)
-    models = [model for model in record.with_probabilities() if model.name not in constant]
+    models = record.varying_models()
     shown = shown_models(record, models)
     n_classes = len(record.about.classes)
     if not shown:

@@ -49,7 +49,7 @@ def stability_section(record: RunRecord) -> PageSection | None:
     if n_folds == 1:
         text = "One split: there are no other folds to compare with."
         return PageSection("stability", "Stability", (plain(text),))
-    constant = _constant(record)
+    constant = record.constant_models()
     compared = [m for m in models if m.name not in constant] or models
     values = {m.name: np.asarray(m.fold_values[name], dtype=np.float64) for m in compared}
     finite = {name: v for name, v in values.items() if np.isfinite(v).all()}
@@ -75,11 +75,6 @@ def stability_section(record: RunRecord) -> PageSection | None:
 def _kind(record: RunRecord) -> str:
     """What a fold is called."""
     return "period" if record.about.kind == "time_ordered" else "fold"
-
-
-def _constant(record: RunRecord) -> set[str]:
-    known = record.uncertainty
-    return set() if known is None else {m.model for m in known.models if m.constant}
 
 
 # -- folds -------------------------------------------------------------------------------------

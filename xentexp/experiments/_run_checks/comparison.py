@@ -15,7 +15,6 @@ from xentexp.experiments._ranking import higher_is_better
 from xentexp.experiments._record import ModelRecord, RunRecord
 from xentexp.experiments._run_checks.issue import Issue
 from xentexp.experiments._run_checks.rows import (
-    constant_models,
     first_repeat,
     loss_of_rows,
     of_rows,
@@ -37,7 +36,7 @@ def has_predictions(record: RunRecord) -> bool:
 
 def predicted(record: RunRecord) -> list[ModelRecord]:
     """Models with predictions that are not constant; all if there are no others."""
-    constant = constant_models(record)
+    constant = record.constant_models()
     models = [model for model in record.models if model.predictions is not None]
     return [model for model in models if model.name not in constant] or models
 

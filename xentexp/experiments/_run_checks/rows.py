@@ -23,18 +23,6 @@ N_TENTHS = 10
 Places = NDArray[np.intp]
 
 
-def constant_models(record: RunRecord) -> list[str]:
-    """Names of the models that predict the same for all rows, the one of no candidate included."""
-    known = record.uncertainty
-    return [] if known is None else [model.model for model in known.models if model.constant]
-
-
-def varying_models(record: RunRecord) -> list[ModelRecord]:
-    """Models with probabilities that are not the same for all rows, best first."""
-    constant = constant_models(record)
-    return [model for model in record.with_probabilities() if model.name not in constant]
-
-
 def first_repeat(predictions: Predictions) -> Predictions:
     """Predictions in which each row occurs once."""
     repeat = predictions.folds[0].repeat

@@ -50,7 +50,6 @@ def read_record(
         str(parent.info.run_id),
         without_secrets(uri),
         parent.info.start_time / 1000,
-        _frame(json_artifact(client, uri, parent.info.run_id, "leak.json")),
         run.status.status,
     )
 
