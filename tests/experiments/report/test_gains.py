@@ -29,7 +29,9 @@ from xentexp.experiments._report.contents import (
     PageSection,
     PageTable,
 )
-from xentexp.experiments._report.gains import gains_section, stability_table, threshold_section
+from xentexp.experiments._report.costs import threshold_section
+from xentexp.experiments._report.gains import gains_section
+from xentexp.experiments._report.stability import stability_table
 from xentexp.experiments.datasets import Dataset
 
 FIVE_TO_ONE = ((0.0, 1.0), (5.0, 0.0))

@@ -24,6 +24,7 @@ from xentexp.experiments._report.contents import (
     PageFigure,
     PageTable,
     colours,
+    count_cell,
     figure_block,
     named_cells,
     shown_models,
@@ -45,7 +46,7 @@ def curves_details(record: RunRecord) -> Details | None:
     models = record.varying_models()
     rows = {
         model.name: pooled(model.predictions)
-        for model in shown_models(record, models)
+        for model in shown_models(models)
         if model.predictions is not None
     }
     if not rows:
@@ -241,8 +242,8 @@ def _loss_figure(record: RunRecord, rows: Mapping[str, Pooled]) -> PageFigure:
             (
                 names[model],
                 Cell(_share(own), own.worst_share),
-                Cell(f"{own.n_infinite:,}", own.n_infinite),
-                Cell(f"{own.n_rows:,}", own.n_rows),
+                count_cell(own.n_infinite),
+                count_cell(own.n_rows),
             )
             for model, own in found.items()
         ),

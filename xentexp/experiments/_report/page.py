@@ -34,10 +34,11 @@ from xentexp.experiments._report.contents import (
     PageSection,
     PageTable,
 )
+from xentexp.experiments._report.costs import threshold_section
 from xentexp.experiments._report.curves import curves_section
 from xentexp.experiments._report.details import curves_details
 from xentexp.experiments._report.differences import differences_section
-from xentexp.experiments._report.gains import gains_section, threshold_section
+from xentexp.experiments._report.gains import gains_section
 from xentexp.experiments._report.importance import importance_section
 from xentexp.experiments._report.matrix import matrix_section
 from xentexp.experiments._report.methods import methods_section, parameters_details

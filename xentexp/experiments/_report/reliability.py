@@ -33,6 +33,7 @@ from xentexp.experiments._report.contents import (
     PageSection,
     PageTable,
     colours,
+    count_cell,
     figure_block,
     named_cells,
     number_cell,
@@ -82,7 +83,7 @@ class _Model:
 def reliability_section(record: RunRecord) -> PageSection | None:
     """Whether the probabilities can be believed; None if no model predicts any."""
     models = record.varying_models()
-    shown = shown_models(record, models)
+    shown = shown_models(models)
     n_classes = len(record.about.classes)
     if not shown:
         return None
@@ -195,14 +196,16 @@ def _groups_table(groups: Sequence[_Group], panel: ReliabilityPanel) -> PageTabl
             Cell(f"{group.low:.3f} to {group.high:.3f}"),
             Cell(f"{group.predicted:.1%}", group.predicted),
             Cell(f"{group.frequency:.1%}", group.frequency),
-            _count(group.n),
+            count_cell(group.n),
             Cell(""),
         )
         for group in groups
     ]
     band = panel.band
     outside = Cell(f"{band.outside:.0%}", band.outside)
-    rows.append((Cell("all used for the band"), Cell(""), Cell(""), _count(band.n_rows), outside))
+    rows.append(
+        (Cell("all used for the band"), Cell(""), Cell(""), count_cell(band.n_rows), outside)
+    )
     headers = ("predictions", "mean prediction", f"frequency of {panel.label}", "rows")
     return PageTable((*headers, "outside the band"), tuple(rows))
 
@@ -474,7 +477,3 @@ def _parts_table(
 def _share(value: float, scale: float) -> float | None:
     """Width of a bar, from 0 to 1."""
     return max(value / scale, 0.0) if math.isfinite(value) and scale > 0.0 else None
-
-
-def _count(value: int) -> Cell:
-    return Cell(f"{value:,}", value)

@@ -24,6 +24,7 @@ from xentexp.experiments._report.contents import (
     PageSection,
     PageTable,
     colours,
+    count_cell,
     figure_block,
     named_cells,
     reference_models,
@@ -96,7 +97,7 @@ def _by_model(
         own = [segment for model, segment in found if model == name]
         n_sure = sum(map(_is_sure, own))
         worst = [_segment_cell(own[0], several), *_rates(own[0])]
-        rows.append((names[name], *worst, _count(n_sure), _count(len(own))))
+        rows.append((names[name], *worst, count_cell(n_sure), count_cell(len(own))))
         counts.append(f"{{name{i}}} {{biased{i}:,}} of {{all{i}:,}}")
         values |= {f"name{i}": name, f"biased{i}": n_sure, f"all{i}": len(own)}
     text = sentence(f"Biased segments: {', '.join(counts)}.", **values)
@@ -116,11 +117,7 @@ def _segment_cell(segment: Segment, several: bool) -> Cell:
 
 def _rates(segment: Segment) -> list[Cell]:
     rates = [Cell(f"{rate:.1%}", rate) for rate in (segment.predicted, segment.observed)]
-    return [*rates, _count(segment.n_rows)]
-
-
-def _count(number: int) -> Cell:
-    return Cell(f"{number:,}", number)
+    return [*rates, count_cell(segment.n_rows)]
 
 
 def _is_sure(segment: Segment) -> bool:
@@ -188,7 +185,7 @@ def _table(record: RunRecord, shown: Sequence[tuple[str, Segment]], several: boo
     for name, segment in shown:
         limits = [_points(value) for value in (segment.bias, segment.low, segment.high)]
         cells = [names[name], _segment_cell(segment, several), *_rates(segment)]
-        rows.append((*cells, _count(segment.events), *limits))
+        rows.append((*cells, count_cell(segment.events), *limits))
     return PageTable(tuple(headers), tuple(rows), n_text=2)
 
 

@@ -107,7 +107,7 @@ def tuning_section(record: RunRecord) -> PageSection | None:
     found = searches(record)
     if not found:
         return None
-    drawn = shown_models(record, [search.model for search in found])
+    drawn = shown_models([search.model for search in found])
     figures = [
         figure_block(
             best_figure(search),
