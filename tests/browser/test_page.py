@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,9 +23,11 @@ from tests.support.browser import (
     print_problems,
     screen_problems,
 )
-from tests.support.records import MODELS, credit_data, example_record, numeric
+from tests.support.matrices import large
+from tests.support.records import MODELS, credit_data, example_record, matrix_record, numeric
 from xentexp.experiments import Card, CrossValidation, make_dataset
 from xentexp.experiments._explain import Explain
+from xentexp.experiments._predictions import Predictions
 from xentexp.experiments._record import RunRecord
 from xentexp.experiments._report import run_page
 from xentexp.experiments.datasets import Dataset
@@ -95,6 +98,48 @@ def certain() -> RunRecord:
     return of(models={**MODELS, "certain": DecisionTreeClassifier(random_state=0)})
 
 
+def training_losses_and_curves() -> RunRecord:
+    steps = range(300)
+    curves = pd.DataFrame(
+        {
+            "fold": np.repeat([0, 1], 600),
+            "part": np.tile(np.repeat(["train", "valid"], 300), 2),
+            "loss": "brier_loss",
+            "step": [*steps] * 4,
+            "value": [0.2 + 0.8 / (1 + step) + 0.1 * place for place in range(4) for step in steps],
+        }
+    )
+    made = matrix_record(large(folds=5)[:4], curves)
+    trials = pd.DataFrame(
+        {
+            "repeat": 0,
+            "fold": np.repeat(range(5), 6),
+            "trial": [*range(6)] * 5,
+            "chosen": [trial == 5 for trial in range(6)] * 5,
+            "tune/brier_loss": [0.3 / (1 + trial) for trial in range(6)] * 5,
+            "C": ["0.123457"] * 30,
+        }
+    )
+    prior, first, *others = (
+        made.models[0],
+        *(replace(m, predictions=_varied(m.predictions, i)) for i, m in enumerate(made.models[1:])),
+    )
+    first = replace(first, trials=trials, space={"C": {"low": 0.1, "high": 1.0}})
+    return replace(made, models=(prior, first, *others))
+
+
+def _varied(predictions: Predictions | None, seed: int) -> Predictions:
+    """Predictions that differ between models, better or worse ones."""
+    assert predictions is not None
+    rng = np.random.default_rng(seed)
+    folds = []
+    for fold in predictions.folds:
+        score = (fold.y - 0.5) * (1.0 - 0.2 * seed) + rng.normal(size=len(fold.y))
+        p = 1.0 / (1.0 + np.exp(-score))
+        folds.append(replace(fold, proba=np.column_stack([1.0 - p, p])))
+    return replace(predictions, folds=tuple(folds))
+
+
 CASES: dict[str, Callable[[], RunRecord]] = {
     "three_models": of,
     "one_split": lambda: of(cv=CrossValidation("holdout", n_test=120)),
@@ -106,6 +151,7 @@ CASES: dict[str, Callable[[], RunRecord]] = {
     "groups": groups,
     "weights": weights,
     "certain": certain,
+    "training_losses_and_curves": training_losses_and_curves,
 }
 
 
@@ -116,8 +162,7 @@ def page(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
     return path
 
 
-@pytest.mark.parametrize("theme", ["light", "dark"])
-@pytest.mark.parametrize("width", WIDTHS)
+@pytest.mark.parametrize(("width", "theme"), zip(WIDTHS, ["light", "dark", "light"], strict=True))
 def test_the_page_has_no_problem_on_a_screen(
     browser: Browser, page: Path, width: int, theme: str
 ) -> None:

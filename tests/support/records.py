@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -11,7 +12,8 @@ from sklearn.dummy import DummyClassifier
 from sklearn.linear_model import LogisticRegression
 from sklearn.tree import DecisionTreeClassifier
 
-from xentexp.experiments import Card, make_dataset, run_experiment
+from xentexp.experiments import Card, CrossValidation, make_dataset, run_experiment
+from xentexp.experiments._analysis import Trained
 from xentexp.experiments._record import About, RunRecord, record_of
 from xentexp.experiments.datasets import Dataset
 
@@ -62,3 +64,27 @@ def about(dataset: Dataset, **changes: Any) -> About:
         "primary": "categorical_crossentropy",
     }
     return About(**{**known, **changes})
+
+
+def matrix_record(rows: Sequence[Trained], curves: pd.DataFrame | None = None) -> RunRecord:
+    """Run of a constant model and of the rows of a matrix."""
+    folds = len(next(iter(rows[0].fold_values.values())))
+    cv = folds if folds > 1 else CrossValidation("holdout", n_test=30)
+    made = example_record(numeric(credit_data(90)), {"prior": DummyClassifier()}, cv=cv)
+    predictions = made.models[0].predictions
+    models = [
+        replace(
+            made.models[0],
+            name=f"{row.model}[{row.loss}]" + " corrected" * row.corrected,
+            predictions=None if row.error else predictions,
+            fold_values=row.fold_values,
+            family=row.model,
+            trained_on=row.loss,
+            trained_column=row.column,
+            corrected=row.corrected,
+            error=row.error,
+            curves=curves,
+        )
+        for row in rows
+    ]
+    return replace(made, models=(*made.models, *models))

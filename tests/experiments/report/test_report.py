@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 import struct
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
 from html.parser import HTMLParser
 from itertools import pairwise
 from xml.etree import ElementTree
@@ -15,15 +14,13 @@ import pandas as pd
 import pytest
 from matplotlib.colors import to_rgb
 from rich.console import Console
-from sklearn.dummy import DummyClassifier
 
 from tests.support.matrices import by_hand, large
-from tests.support.records import credit_data, example_record, numeric
+from tests.support.records import credit_data, example_record, matrix_record, numeric
 from xentexp.displays._style import RULE, VARIABLES
 from xentexp.experiments._analysis import LossMatrix, Trained, build_matrices
 from xentexp.experiments._cli.sections.loss_matrix import print_findings, print_matrix
 from xentexp.experiments._formatting import number, signed
-from xentexp.experiments._record import RunRecord
 from xentexp.experiments._report import heat_map, run_page, to_png, to_svg
 from xentexp.experiments._report.contents import Block, Bullets, Details, PageSection, PageTable
 from xentexp.experiments._report.curves import curve_figure, curves_section, mean_curve
@@ -54,33 +51,6 @@ def curves(lengths: tuple[int, ...] = (5, 5), *, valid: bool = True) -> pd.DataF
         ],
         columns=["fold", "part", "loss", "step", "value"],
     )
-
-
-def matrix_record(rows: list[Trained], curves: pd.DataFrame | None = None) -> RunRecord:
-    """Run whose models are the rows of a matrix."""
-    made = example_record(numeric(credit_data(90)), {"prior": DummyClassifier()}, cv=3)
-    folds = len(next(iter(rows[0].fold_values.values())))
-    assert made.models[0].predictions is not None
-    [fold, *_] = made.models[0].predictions.folds
-    predictions = replace(made.models[0].predictions, folds=(fold,) * folds)
-    models = [
-        replace(
-            made.models[0],
-            name=f"{row.model}[{row.loss}]" + " corrected" * row.corrected,
-            predictions=None if row.error else predictions,
-            fold_values=row.fold_values,
-            family=row.model,
-            trained_on=row.loss,
-            trained_column=row.column,
-            corrected=row.corrected,
-            error=row.error,
-            curves=curves,
-        )
-        for row in rows
-    ]
-    # The models of the intervals are others.
-    board = replace(made.board, uncertainty=None)
-    return replace(made, models=tuple(models), board=board)
 
 
 def all_blocks(blocks: Sequence[Block]) -> Iterator[Block]:
