@@ -39,9 +39,8 @@ from xentexp.experiments._report.contents import (
     number_cell,
     shown_models,
 )
+from xentexp.experiments._report.rows import loss_of_probabilities
 from xentexp.inference import Decomposition, decompose, holm
-from xentexp.losses import Loss
-from xentexp.metrics._registry import get_metric
 
 _FIRST = 3  # panels that are open on the page
 _BAND_ROWS, _BAND_ROWS_OF_CLASSES = 10_000, 3_000
@@ -282,7 +281,7 @@ class _Parts:
 
 
 def _decompositions(record: RunRecord, found: Sequence[_Model]) -> list[Block]:
-    loss = _proper_loss(record.about.primary)
+    loss = loss_of_probabilities(record, proper=True).name
     try:
         parts = _all_parts(record, found, loss)
     except InputError:  # e.g. a loss whose parameters make it improper
@@ -294,20 +293,6 @@ def _decompositions(record: RunRecord, found: Sequence[_Model]) -> list[Block]:
     if notes:
         blocks.append(Details("Notes on the fitted maps", (Bullets(tuple(notes)),)))
     return blocks
-
-
-def _proper_loss(primary: str) -> str:
-    """The primary loss if it can be decomposed, else the log loss."""
-    try:
-        metric = get_metric(primary)
-    except InputError:  # a loss of a plug-in that is not installed here
-        return "categorical_crossentropy"
-    if isinstance(metric, Loss):
-        known = metric.properties
-        proper = known.properness in ("proper", "strictly proper")
-        if proper and known.response == "predict_proba" and known.targets != "multilabel":
-            return metric.name
-    return "categorical_crossentropy"
 
 
 def _all_parts(record: RunRecord, found: Sequence[_Model], loss: str) -> dict[str, _Parts]:

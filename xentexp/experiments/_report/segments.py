@@ -8,13 +8,10 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from xentexp._numerics import FloatArray
 from xentexp.displays import SegmentDisplay
 from xentexp.displays._segment import importance
 from xentexp.displays._style import laid_out, style
-from xentexp.errors import InputError
 from xentexp.experiments._formatting import Sentence, counted, plain, sentence, signed
-from xentexp.experiments._predictions import PredictedFold, Predictions
 from xentexp.experiments._record import ModelRecord, RunRecord, pooled
 from xentexp.experiments._report.contents import (
     Block,
@@ -29,11 +26,9 @@ from xentexp.experiments._report.contents import (
     named_cells,
     reference_models,
 )
+from xentexp.experiments._report.rows import loss_of_probabilities
 from xentexp.inference import Segment
 from xentexp.inference._segments import segments_from_sums
-from xentexp.losses import Loss
-from xentexp.metrics._evaluation import evaluate_checked
-from xentexp.metrics._registry import get_loss
 
 _MOST_SEGMENTS = 12
 _MOST_ROWS = 10
@@ -55,8 +50,7 @@ def segments_section(record: RunRecord) -> PageSection | None:
     else:
         blocks = _segments(record, found)
     best = next((m for m in models if m.name in reference_models(record)), models[0])
-    if (worst := _worst_rows(record, best)) is not None:
-        blocks += worst
+    blocks += _worst_rows(record, best)
     return PageSection("segments", "Where it fails", tuple(blocks))
 
 
@@ -199,15 +193,13 @@ def _points(value: float) -> Cell:
 # -- rows --------------------------------------------------------------------------------------
 
 
-def _worst_rows(record: RunRecord, model: ModelRecord) -> list[Block] | None:
+def _worst_rows(record: RunRecord, model: ModelRecord) -> list[Block]:
     """The rows of one model with the largest losses: row numbers, without features."""
     assert model.predictions is not None
     folds = tuple(fold for fold in model.predictions.folds if fold.repeat == 0)
-    rows = pooled(dataclasses.replace(model.predictions, folds=folds))
-    loss = _loss(record, model.predictions)
-    if loss is None:
-        return None
-    losses = np.concatenate([_row_losses(loss, model.predictions, fold) for fold in folds])
+    predictions = dataclasses.replace(model.predictions, folds=folds)
+    rows, loss = pooled(predictions), loss_of_probabilities(record)
+    losses = np.concatenate(predictions.row_losses(loss))
     weight = np.ones(len(losses)) if rows.sample_weight is None else rows.sample_weight
     weighted = np.where(weight > 0.0, losses * weight, 0.0)
     total = float(weighted.sum())
@@ -250,26 +242,6 @@ def _worst_rows(record: RunRecord, model: ModelRecord) -> list[Block] | None:
     caption = plain(f"Rows of the data set, counted from 0.{more}")
     table = PageTable(headers, tuple(lines), caption)
     return [text, Details("Rows with the largest losses", (table,))]
-
-
-def _loss(record: RunRecord, predictions: Predictions) -> Loss | None:
-    """The primary loss if it is one of probabilities that applies, else log loss."""
-    checked = predictions.checked(predictions.folds[0])
-    for name in (record.about.primary, "categorical_crossentropy"):
-        try:
-            loss = get_loss(name)
-        except InputError:  # a metric of all rows
-            continue
-        if loss.response == "predict_proba" and loss.why_not(checked) is None:
-            return loss
-    return None
-
-
-def _row_losses(loss: Loss, predictions: Predictions, fold: PredictedFold) -> FloatArray:
-    checked = predictions.checked(dataclasses.replace(fold, sample_weight=None))
-    result = evaluate_checked(checked, [loss], per_sample=True)
-    assert result.per_sample is not None
-    return result.per_sample[loss.name]
 
 
 def _share(part: float, total: float) -> Cell:

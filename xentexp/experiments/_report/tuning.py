@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 from xentexp._numerics import FloatArray
 from xentexp.displays._style import INK, OTHER, new_figure, style
 from xentexp.experiments._formatting import DASH, Sentence, number, sentence, setting, spaced
-from xentexp.experiments._leaderboard import better
+from xentexp.experiments._ranking import higher_is_better
 from xentexp.experiments._record import ModelRecord, RunRecord
 from xentexp.experiments._report.contents import (
     Bullets,
@@ -62,16 +62,15 @@ class Search:
     @property
     def worse(self) -> float:
         """How much worse the outer mean is than the inner one; negative if it is better."""
-        higher = (better(self.loss) or ("lower",))[0] == "higher"
-        return float((self.outer.mean() - self.inner.mean()) * (-1.0 if higher else 1.0))
+        sign = -1.0 if higher_is_better(self.loss) else 1.0
+        return float((self.outer.mean() - self.inner.mean()) * sign)
 
     def _by_fold(self, trials: pd.DataFrame) -> FloatArray:
         return trials.sort_values("place")["value"].to_numpy(dtype=np.float64)
 
     def best_so_far(self) -> list[FloatArray]:
         """Best value up to each trial, by fold."""
-        higher = (better(self.loss) or ("lower",))[0] == "higher"
-        best = np.fmax if higher else np.fmin
+        best = np.fmax if higher_is_better(self.loss) else np.fmin
         return [
             best.accumulate(fold.sort_values("trial")["value"].to_numpy(dtype=np.float64))
             for _, fold in self.trials.groupby("place", sort=True)

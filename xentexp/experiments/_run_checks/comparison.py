@@ -18,10 +18,10 @@ from xentexp.experiments._run_checks.rows import (
     first_repeat,
     loss_of_rows,
     of_rows,
-    row_losses,
 )
 from xentexp.experiments._sentences import FEW_EVENTS, NEARLY_EQUAL
 from xentexp.inference import mean_interval, order_stability
+from xentexp.metrics._registry import get_loss
 
 LEVEL_OF_FOLDS = 0.01
 
@@ -202,7 +202,7 @@ def fold_outlier(record: RunRecord) -> Iterator[Issue]:
     parts = []
     for model in models:
         assert model.predictions is not None
-        parts.append(np.concatenate(row_losses(model.predictions, loss)))
+        parts.append(np.concatenate(model.predictions.row_losses(get_loss(loss))))
     losses = np.array(parts)
     predictions = models[0].predictions
     assert predictions is not None
