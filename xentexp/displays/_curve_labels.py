@@ -18,7 +18,7 @@ _CLEAR = 24.0
 """Distance from other curves in pixels that is as good as a larger one."""
 
 _Box = tuple[float, float, float, float]  # left, bottom, right, top
-_BEHIND = {"facecolor": "#ffffff", "edgecolor": "none", "alpha": 0.8, "pad": 0.5}
+_BEHIND = {"facecolor": "#ffffff", "edgecolor": "none", "pad": 0.5}
 
 
 def label_curves(
