@@ -121,7 +121,7 @@ def test_probabilities_of_zero_and_one_by_hand() -> None:
         assert values[f"loss_at_{name}"] == pytest.approx(log_loss(y, clipped), rel=1e-5)
     assert str(issue.sentence).startswith(
         "forest predicts exactly 0 for 6 rows (1 of class 1) and exactly 1 for 6 rows (2 of class "
-        "0). Its log loss is infinite without a clip ("
+        "0). Its categorical_crossentropy is infinite without a clip ("
     )
 
 

@@ -56,11 +56,11 @@ def test_values_are_those_of_the_folds(record: RunRecord) -> None:
     ("tree", "finding"),
     [
         ([0.5, 0.6, 0.5, 0.6, 0.5], "All 5 folds order the models in the same way"),
-        ([0.5, 0.6, 0.5, 0.6, 0.1], "logistic and tree have this order in 4 of 5 folds"),
+        ([0.5, 0.6, 0.5, 0.6, 0.1], "logistic is better than tree in 4 of 5 folds"),
         ([0.4] * 5, "The models have the same categorical_crossentropy in all 5 folds"),
         (
             [0.4, 0.5, 0.4, 0.4, 0.4],
-            "logistic and tree have this order in 1 of 5 folds",
+            "logistic is better than tree in 1 of 5 folds",
         ),
         (
             [0.4, 0.5, math.inf, 0.4, 0.4],
@@ -98,7 +98,7 @@ def test_repeats_and_classes() -> None:
 
 def test_shifts_of_the_scores(record: RunRecord) -> None:
     text = text_of(section_of(record))
-    assert "Scores: the largest population stability index is 0." in text
+    assert "between the folds: the largest population stability index is 0." in text
     # periods have their own word
     about = dataclasses.replace(record.about, kind="time_ordered")
     section = section_of(dataclasses.replace(record, about=about))

@@ -48,7 +48,7 @@ def threshold_section(record: RunRecord) -> PageSection | None:
     else:
         blocks = _matrix_blocks(record, models, cost)
     if n_more and cost is not None:
-        blocks.append(plain(f"{counted(n_more, 'more model')} not shown: the best are."))
+        blocks.append(plain(f"{counted(n_more, 'more model')} not shown."))
     return PageSection("threshold", "What decisions cost", tuple(blocks)) if blocks else None
 
 
@@ -103,7 +103,8 @@ def _curve_blocks(
         "Cost of the decisions over the cutoff, lower is better; dots: lowest cost; thick: within "
         f"1% of it; vertical line: best cutoff of calibrated probabilities, {theoretical:.3f}"
     )
-    figure_part = figure_block(figure, finding, drawn, _curve_table(curves), name="threshold")
+    title = sentence(finding.template.rstrip("."), **finding.values)
+    figure_part = figure_block(figure, title, drawn, _curve_table(curves), name="threshold")
     return [
         plain(given),
         Columns((figure_part, _decisions(record, rows, curves[rows.name]))),
@@ -118,9 +119,9 @@ def _curve_blocks(
 
 _HEADERS = ("saved ↑", "on new rows [95% interval]", "best cutoff", "within 1% of its cost")
 _HOW = (
-    "Rows with at least the cutoff are flagged. The best cutoff has the lowest cost on these rows; "
-    "what it saves is compared with the better of flagging all rows and flagging none. The "
-    "interval for new rows allows for the choice of the cutoff on the same rows."
+    "Rows whose prediction is at least the cutoff are flagged. The best cutoff has the lowest cost "
+    "on these rows; what it saves is compared with flagging all rows or none, whichever costs "
+    "less. The interval for new rows allows for the choice of the cutoff on the same rows."
 )
 
 
@@ -168,12 +169,18 @@ def _cutoff_sentences(model: str, curve: CostCurve) -> tuple[Sentence, list[Sent
         "At its best cutoff, {cutoff:.3f}, {model} saves {saved:.1%} of the cost of {constant}.",
         **values,
     )
-    text = "On new rows this cutoff saves {interval} (95% interval). "
-    if curve.saved_low <= 0.0:
-        text += "The interval holds 0: these rows do not show that it saves anything. "
+    low, high = (percent_cell(limit).text for limit in (curve.saved_low, curve.saved_high))
+    if math.isnan(curve.saved_low):
+        text = f"No interval: {curve.reason}. " if curve.reason else ""
+    elif curve.saved_low <= 0.0:
+        text = (
+            "The 95% interval for new rows, {low} to {high}, contains 0: the cutoff is not "
+            "shown to save anything. "
+        )
+    else:
+        text = "On new rows it saves {low} to {high} (95% interval). "
     text += "With cutoffs from {range} the cost is at most 1% higher."
-    limits = percent_interval(curve.saved_low, curve.saved_high)
-    return finding, [sentence(text, interval=limits, range=_range(curve))]
+    return finding, [sentence(text, range=_range(curve), low=low, high=high)]
 
 
 def _curve_table(curves: Mapping[str, CostCurve]) -> PageTable:
@@ -303,7 +310,7 @@ def _matrix_sentence(model: str, result: MatrixCosts, constant: str) -> Sentence
         "cost of always deciding {constant}."
     )
     if result.saved_low <= 0.0:
-        text += " The interval holds 0: these rows do not show that it saves anything."
+        text += " The interval contains 0: the decisions are not shown to save anything."
     return sentence(text, **values)
 
 

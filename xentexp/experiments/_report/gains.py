@@ -60,7 +60,7 @@ def gains_section(record: RunRecord) -> PageSection | None:
     for column in known[:_WORST]:
         blocks += _gains_blocks(record, models, tables[column], classes[column])
     if n_more:
-        blocks.append(plain(f"{counted(n_more, 'more model')} not shown: the best are."))
+        blocks.append(plain(f"{counted(n_more, 'more model')} not shown."))
     more = [
         block
         for column in known[_WORST:]
@@ -159,7 +159,7 @@ def _finding(
         start += "they have {low:.1%} to {high:.1%} of all rows of class {label}. "
     if spread[widest] > 2.0 * spread[_TENTH]:
         return sentence(
-            start + "The models differ most in the top {where}: by {spread:.1%} of class {label}.",
+            start + "The models differ most in the top {where}: by {spread:.1%} of these rows.",
             **values,
         )
     return sentence(

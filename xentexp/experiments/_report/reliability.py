@@ -92,8 +92,8 @@ def reliability_section(record: RunRecord) -> PageSection | None:
         first = tuple(fold for fold in model.predictions.folds if not fold.repeat)
         rows = pooled(replace(model.predictions, folds=first))
         found.append(_Model(model.name, rows, _panels(record, model.name, rows)))
-    blocks: list[Block] = [*_curves(record, found), *_sentences(record, found)]
-    blocks += _decompositions(record, found)
+    parts = _decompositions(record, found)  # what recalibration saves comes first
+    blocks = [*_sentences(record, found), *parts[:1], *_curves(record, found), *parts[1:]]
     return PageSection("reliability", "Can the probabilities be believed", tuple(blocks))
 
 
@@ -125,13 +125,13 @@ def _curves(record: RunRecord, found: Sequence[_Model]) -> list[Block]:
     ]
     band = panels[0][1].band
     blocks: list[Block] = [
+        Columns(tuple(figures[:_FIRST]), narrow=True),
         sentence(
-            "Each curve shows how often a class occurs where the model predicts a probability "
-            "(isotonic regression). Calibrated predictions lie in the grey band ({level:.0%} at "
-            "each probability); below is the number of rows.",
+            "A curve shows how often the class occurs where the model predicts a probability "
+            "(isotonic regression). Of a calibrated model, it lies in the grey band with a "
+            "probability of {level:.0%} at each place. The bars show the number of rows.",
             level=band.confidence,
         ),
-        Columns(tuple(figures[:_FIRST]), narrow=True),
     ]
     if len(figures) > _FIRST:
         summary = "Curves of the other models" if two else "Curves of other classes and models"
@@ -153,12 +153,12 @@ def _figure(
     return figure_block(
         figure,
         sentence(
-            "{model}{of_class}: {outside:.0%} outside",
+            "{model}{of_class}: {outside:.0%} of rows outside the band",
             model=model.name,
             of_class=of_class,
             outside=panel.band.outside,
         ),
-        f"Frequency of class {panel.label} by prediction.",
+        f"How often class {panel.label} occurs, by prediction.",
         _groups_table(_groups(record, model, panel), panel),
         name=name,
     )
@@ -239,13 +239,18 @@ def _sentences(record: RunRecord, found: Sequence[_Model]) -> list[Block]:
     elif worst.outside <= 2.0 * expected:
         blocks.append(
             sentence(
-                "No curve is outside of its band for more than {most:.0%} of the rows.",
+                "No curve is outside of its band for more than {most:.0%} of the rows; {expected} "
+                "is usual for calibrated models.",
                 most=worst.outside,
+                expected=f"{expected:.0%}",
             )
         )
     if worst.rows.groups is not None:
         blocks.append(
-            plain("The bands are for independent rows: they are too narrow for rows of entities.")
+            plain(
+                "The bands are for independent rows. Rows of an entity depend on each other, so "
+                "that the bands are too narrow."
+            )
         )
     return blocks
 
@@ -341,7 +346,7 @@ def _savings(record: RunRecord, loss: str, parts: Mapping[str, _Parts]) -> Block
     if not named:
         return sentence(
             "Recalibration ({family}) is not shown to lower the {loss} of {models}.",
-            family=next(iter(parts.values())).family.family,
+            family=_FAMILIES[next(iter(parts.values())).family.family],
             loss=loss,
             models=and_list(list(parts), most=4),
         )
@@ -356,34 +361,33 @@ def _savings(record: RunRecord, loss: str, parts: Mapping[str, _Parts]) -> Block
 def _saving(name: str, loss: str, part: _Parts, best: str, decimals: int) -> Sentence:
     """What recalibration of one model would save, compared with its distance to the best."""
     number = f":.{decimals}f}}"
-    values: dict[str, object] = {"model": name, "family": part.family.family}
+    values: dict[str, object] = {"model": name, "family": _FAMILIES[part.family.family]}
     saves = part.saves or part.isotonic_saves
-    more = part.above > 0.0 and saves >= part.above
     if part.above > 0.0:
-        than = "more than" if more else "of"
-        compared = f"{than} the {{above{number} between it and {{best}}"
+        compared = f"its distance of {{above{number} to {{best}}"
         values |= {"above": part.above, "best": best}
     else:
-        compared = f"of its {{loss}} of {{value{number}"
+        compared = f"its {{loss}} of {{value{number}"
         values |= {"loss": loss, "value": part.value}
+    than = ", more than" if part.above > 0.0 and saves >= part.above else " of"
     isotonic = ""
     if part.isotonic is not None and part.isotonic_saves > 0.0:
         isotonic = (
-            f"isotonic regression finds a miscalibration of {{miscalibration{number}, where "
-            f"calibrated predictions show {{reference{number}"
+            f"a miscalibration of {{miscalibration{number} (isotonic regression; a calibrated "
+            f"model would show {{reference{number})"
         )
         values["miscalibration"] = part.isotonic.miscalibration
         values["reference"] = part.isotonic.calibrated_reference
     if part.saves > 0.0:
         values["saves"] = part.saves
-        comma = "," if more else ""
-        text = f"recalibration ({{family}}) would save at least {{saves{number}{comma} {compared}"
-        text += f"; {isotonic}" if isotonic else ""
+        text = f"recalibration ({{family}}) would save at least {{saves{number}{than} {compared}."
+        text += f" It has {isotonic}." if isotonic else ""
     else:
-        text = f"{isotonic}, {compared}; recalibration ({{family}}) is not shown to save anything"
+        text = f"{isotonic}{than} {compared}."
+        text += " Recalibration ({family}) is not shown to save anything."
     if _clipped(part):
-        text += "; these numbers depend on the clip"
-    return sentence(f"{{model}}: {text}.", **values)
+        text += " These numbers depend on the clip."
+    return sentence(f"{{model}}: {text}", **values)
 
 
 def _clipped(part: _Parts) -> bool:
@@ -442,13 +446,14 @@ def _parts_table(
         )
         rows.append(tuple(cells))
     how = (
-        "isotonic regression, which also saves something for calibrated predictions"
+        "isotonic regression, which finds some miscalibration in calibrated predictions, too"
         if two
         else family
     )
     caption = sentence(
         "{loss} = {uncertainty} of the class frequencies − discrimination + miscalibration "  # noqa: RUF001
-        "({how}). {family}: {words}. Tests at {level:.0%} (Holm).",
+        "({how}). {family} is {words}. Tests at {level:.0%}, adjusted for the number of "
+        "models (Holm).",
         family=family,
         words=_FAMILIES[family],
         loss=loss,

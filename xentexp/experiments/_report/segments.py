@@ -11,7 +11,14 @@ import numpy as np
 from xentexp.displays import SegmentDisplay
 from xentexp.displays._segment import importance
 from xentexp.displays._style import laid_out, style
-from xentexp.experiments._formatting import Sentence, counted, plain, sentence, signed
+from xentexp.experiments._formatting import (
+    Sentence,
+    counted,
+    decimals_for,
+    plain,
+    sentence,
+    signed,
+)
 from xentexp.experiments._record import ModelRecord, RunRecord, pooled
 from xentexp.experiments._report.contents import (
     Block,
@@ -24,6 +31,7 @@ from xentexp.experiments._report.contents import (
     count_cell,
     figure_block,
     named_cells,
+    number_cell,
     reference_models,
 )
 from xentexp.experiments._report.rows import loss_of_probabilities
@@ -75,7 +83,12 @@ def _segments(record: RunRecord, found: Sequence[tuple[str, Segment]]) -> list[B
     shown = found[:_MOST_SEGMENTS]
     sure = [pair for pair in found if _is_sure(pair[1])]
     several = len(record.about.classes) > 2
-    blocks: list[Block] = [_described(*sure[0], several)] if sure else []
+    blocks: list[Block] = []
+    if sure:
+        blocks.append(_described("", *sure[0]))
+        if (largest := max(sure, key=lambda pair: _ratio(pair[1]))) != sure[0]:
+            blocks.append(_described("In proportion, the largest error: ", *largest))
+            shown = [*shown, largest] if largest not in shown else shown
     blocks.append(_figure(record, shown, sure, several))
     return [*blocks, *_by_model(record, found, several)]
 
@@ -92,9 +105,12 @@ def _by_model(
         n_sure = sum(map(_is_sure, own))
         worst = [_segment_cell(own[0], several), *_rates(own[0])]
         rows.append((names[name], *worst, count_cell(n_sure), count_cell(len(own))))
-        counts.append(f"{{name{i}}} {{biased{i}:,}} of {{all{i}:,}}")
+        counts.append(f"{{biased{i}:,}} of {{all{i}:,}} of {{name{i}}}")
         values |= {f"name{i}": name, f"biased{i}": n_sure, f"all{i}": len(own)}
-    text = sentence(f"Biased segments: {', '.join(counts)}.", **values)
+    text = sentence(
+        f"Segments whose mean prediction is shown to be too high or too low: {', '.join(counts)}.",
+        **values,
+    )
     headers = ("model", "most important", "predicted", "observed", "rows", "biased", "segments")
     explained = plain(
         "Most important: the segment where a shift of the predictions to the observed rate would "
@@ -118,14 +134,25 @@ def _is_sure(segment: Segment) -> bool:
     return segment.low > 0.0 or segment.high < 0.0
 
 
-def _described(model: str, segment: Segment, several: bool) -> Sentence:
-    of_class = " of class {label}" if several else ""
+def _condition(segment: Segment) -> str:
+    """The segment after "where"."""
+    joint = "=" if segment.kind == "value" else "is"
+    return f"{segment.column} {joint} {segment.label}"
+
+
+def _ratio(segment: Segment) -> float:
+    """The larger of the mean prediction and the observed rate, divided by the smaller."""
+    low, high = sorted((segment.predicted, segment.observed))
+    return high / low if low > 0.0 else math.inf
+
+
+def _described(start: str, model: str, segment: Segment) -> Sentence:
     return sentence(
-        "{model}, {segment}: predicts {predicted:.1%}"
-        + of_class
-        + ", observed {observed:.1%}, n = {n:,}.",
+        start
+        + "{model} predicts {predicted:.1%} for class {label} where {segment}; {observed:.1%} "
+        "are observed ({n:,} rows).",
         model=model,
-        segment=segment.name,
+        segment=_condition(segment),
         label=str(segment.class_label),
         predicted=segment.predicted,
         observed=segment.observed,
@@ -152,23 +179,29 @@ def _figure(
     event = "the class" if several else f"class {record.about.classes[1]}"
     return figure_block(
         figure,
-        _finding(shown, sure),
+        _finding(sure, several),
         f"{whose}Dot: mean predicted minus observed rate of {event}, its area the number of rows; "
-        f"line: 95% interval, simultaneous.{of_class} Segments of less than {_LEAST_ROWS} rows are "
-        f"one, other.",
+        f"line: 95% interval, simultaneous.{of_class} Segments of fewer than {_LEAST_ROWS} rows "
+        f"are joined as “other”.",
         _table(record, shown, several),
         name=f"segments {record.run_id}",
         wide=True,
     )
 
 
-def _finding(shown: Sequence[tuple[str, Segment]], sure: Sequence[tuple[str, Segment]]) -> Sentence:
+def _finding(sure: Sequence[tuple[str, Segment]], several: bool) -> Sentence:
     if not sure:
         return sentence("No segment is shown to have a biased mean prediction")
     name, first = sure[0]
-    template = "{name} predicts too {word} where {segment}: {bias:+.1f} percentage points"
-    word = "much" if first.bias > 0.0 else "little"
-    return sentence(template, name=name, word=word, segment=first.name, bias=100.0 * first.bias)
+    of_class = " for class {label}" if several else ""
+    return sentence(
+        "{name} predicts too {word}" + of_class + " where {segment}: {bias:+.1f} percentage points",
+        name=name,
+        word="much" if first.bias > 0.0 else "little",
+        label=str(first.class_label),
+        segment=_condition(first),
+        bias=100.0 * first.bias,
+    )
 
 
 def _table(record: RunRecord, shown: Sequence[tuple[str, Segment]], several: bool) -> PageTable:
@@ -209,12 +242,13 @@ def _worst_rows(record: RunRecord, model: ModelRecord) -> list[Block]:
     p = rows.proba[np.arange(len(losses)), rows.codes] if several else rows.proba[:, 1]
     header = "p of its class" if several else f"p of class {classes[1]}"
     headers = ("row", header, "class", loss.name, "share of total")
+    decimals = decimals_for(losses[order].tolist())
     lines = [
         (
             Cell(f"{rows.rows[i]:,}", float(rows.rows[i])),
-            Cell(f"{p[i]:.4g}", float(p[i])),
+            Cell(_probability(float(p[i])), float(p[i])),
             Cell(str(classes[rows.codes[i]])),
-            Cell(signed(float(losses[i])), float(losses[i])),
+            number_cell(float(losses[i]), decimals),
             _share(float(weighted[i]), total),
         )
         for i in order
@@ -242,6 +276,13 @@ def _worst_rows(record: RunRecord, model: ModelRecord) -> list[Block]:
     caption = plain(f"Rows of the data set, counted from 0.{more}")
     table = PageTable(headers, tuple(lines), caption)
     return [text, Details("Rows with the largest losses", (table,))]
+
+
+def _probability(p: float) -> str:
+    """Four decimals, that are 0 or 1 only if the probability is."""
+    if 0.0 < p < 0.00005:
+        return "< 0.0001"
+    return "> 0.9999" if 0.99995 <= p < 1.0 else f"{p:.4f}"
 
 
 def _share(part: float, total: float) -> Cell:

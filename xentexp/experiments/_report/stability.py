@@ -100,7 +100,7 @@ def _figure(
         display = StabilityDisplay({m.name: values[m.name] for m in shown}, metric=name)
         display.plot(axes, colours=colours(record))
     kind = _kind(record)
-    joined = "; lines join the same one" if len(shown) > 1 else ""
+    joined = f"; lines join the same {kind}" if len(shown) > 1 else ""
     return figure_block(
         figure,
         _finding(name, values, order),
@@ -130,7 +130,7 @@ def _finding(name: str, values: Mapping[str, FloatArray], order: OrderStability 
             "The models have the same {name} in all {n} folds", name=name, n=order.n_folds
         )
     return sentence(
-        "{better} and {worse} have this order in {wins} of {n} folds",
+        "{better} is better than {worse} in {wins} of {n} folds",
         better=weakest.better,
         worse=weakest.worse,
         wins=weakest.wins,
@@ -192,8 +192,9 @@ def _shifts(record: RunRecord) -> list[Block]:
         return []
     name, value, where, reading, chance = max(table.rows, key=lambda row: row[1].value)
     text = sentence(
-        "Scores: the largest population stability index is {value:.3f} ({name}, {where}; "
-        "{reading}). Without any shift it is about {chance:.3f}.",
+        "The scores are compared between the {kind}s: the largest population stability index is "
+        "{value:.3f} ({name}, {where}: {reading}). Without any shift it is about {chance:.3f}.",
+        kind=_kind(record),
         value=value.value,
         name=name.text,
         where=where.text,

@@ -59,13 +59,13 @@ def zero_or_one(record: RunRecord) -> Iterator[Issue]:
         if wrong:
             losses = {name: log_loss_at(model, clip) for name, clip in CLIPS.items()}
             consequence = (
-                "Its log loss is infinite without a clip ({loss_at_2e16:.4f} at a clip of 2.2e-16, "
-                "{loss_at_1e15:.4f} at 1e-15, {loss_at_1e6:.4f} at 1e-6)."
+                "Its {log_loss} is infinite without a clip ({loss_at_2e16:.4f} at a clip of "
+                "2.2e-16, {loss_at_1e15:.4f} at 1e-15, {loss_at_1e6:.4f} at 1e-6)."
             )
         else:
-            consequence = "One row of that class would make its log loss infinite without a clip."
+            consequence = "One row of that class would make its {log_loss} infinite without a clip."
         text = f"{what.template}. {consequence} {_smoother(model)}"
-        values = {**what.values, **losses, "model": model.name}
+        values = {**what.values, **losses, "model": model.name, "log_loss": LOG_LOSS}
         yield Issue("X201", wrong, sentence(text, **values), (model.name,))
 
 
@@ -297,7 +297,7 @@ def _reversal(model: ModelRecord) -> Sentence | None:
         return None
     return sentence(
         "{model}: the share of class {label} rises from {rate:.1%} in tenth {tenth} of its scores "
-        "to {next_rate:.1%} in tenth {next_tenth}, although the score falls (z = {z:.1f}, p = "
+        "(1 is the highest) to {next_rate:.1%} in tenth {next_tenth} (z = {z:.1f}, p = "
         "{adjusted_p:.2g} adjusted for {comparisons} comparisons)." + of_first_repeat(model),
         label=str(model.predictions.classes[k]),
         rate=higher.rate,
@@ -344,8 +344,8 @@ def _worst_tenth(model: ModelRecord, rows: Pooled) -> tuple[bool, Sentence] | No
         return None
     base = float(np.average(rows.codes == k, weights=rows.sample_weight))
     return abs(tenth.rate - tenth.predicted) >= 0.25 * min(base, 1.0 - base), sentence(
-        "In tenth {tenth} of its scores it predicts {predicted:.1%} for class {label} where "
-        "{rate:.1%} are observed ({rows:,} rows).",
+        "In tenth {tenth} of its scores (1 is the highest) it predicts {predicted:.1%} for class "
+        "{label} where {rate:.1%} are observed ({rows:,} rows).",
         label=str(model.predictions.classes[k]),
         tenth=tenth.number,
         predicted=tenth.predicted,
@@ -370,7 +370,8 @@ def _map(model: ModelRecord, rows: Pooled) -> tuple[bool, Sentence] | None:
     if not result.p <= LEVEL_OF_CALIBRATION / 2.0 or result.saves <= 0.0:
         return None
     return result.saves >= 0.01 * result.score, sentence(
-        "Recalibration by {family} would lower its log loss by at least {saved_loss:.4f}.",
+        "Recalibration by {family} would lower its {log_loss} by at least {saved_loss:.4f}.",
+        log_loss=LOG_LOSS,
         family="a line in the log-odds" if family == "logit_line" else "a temperature and biases",
         saved_loss=result.saves,
     )
