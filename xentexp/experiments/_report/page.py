@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -229,7 +230,7 @@ def _environment() -> Environment:
     environment.filters |= {
         "breakable": _breakable,
         "kind": lambda block: type(block).__name__,
-        "svg": Markup,  # drawn by matplotlib, which escapes texts
+        "svg": _svg,
     }
     return environment
 
@@ -241,6 +242,13 @@ def _printable(value: object) -> object:
         if isinstance(value, (str, Sentence)) and not isinstance(value, Markup)
         else value
     )
+
+
+def _svg(drawn: str, prefix: str = "") -> Markup:
+    """SVG of matplotlib, which escapes texts, with a prefix of its ids."""
+    if prefix:
+        drawn = re.sub(r'( id="|url\(#|href="#)', rf"\g<1>{prefix}", drawn)
+    return Markup(drawn)
 
 
 def _breakable(name: str) -> Markup:
