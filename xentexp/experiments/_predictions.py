@@ -195,10 +195,8 @@ def of_candidate(predictions: Sequence[FoldPrediction], dataset: Dataset) -> Pre
 
 def read_predictions(path: Path, *, dataset: str, digest: str, ordered: bool) -> Predictions:
     """Read a file of any version; the other arguments are what files of version 1 lack."""
-    try:
-        table = pq.read_table(path)
-    except (OSError, pa.ArrowException) as error:
-        raise InputError(f"the stored predictions {path.name} cannot be read: {error}") from error
+    # A damaged file causes a ValueError or the error of what was computed from its content.
+    table = pq.read_table(path)
     about = json.loads((table.schema.metadata or {}).get(_KEY, b"{}"))
     version = about.get("version", 1)
     if version > VERSION:
@@ -208,6 +206,7 @@ def read_predictions(path: Path, *, dataset: str, digest: str, ordered: bool) ->
         )
     frame = table.to_pandas()
     classes = tuple(about["classes"]) if "classes" in about else _classes(frame)
+    _check_content(frame, classes)
     known = {(fold["repeat"], fold["fold"]): fold for fold in about.get("folds", ())}
     folds = []
     for (repeat, number), part in frame.groupby(["repeat", "fold"], sort=True):
@@ -239,6 +238,22 @@ def read_predictions(path: Path, *, dataset: str, digest: str, ordered: bool) ->
         version,
         tuple(map(tuple, about["cost"])) if "cost" in about else None,
     )
+
+
+_ROUNDING = 1e-6
+
+
+def _check_content(frame: pd.DataFrame, classes: tuple[Any, ...]) -> None:
+    """Refuse a table without rows, with labels of no class, or with impossible probabilities."""
+    if not len(frame):
+        raise ValueError("it has no rows")
+    others = set(frame["y"].tolist()) - set(classes)
+    if others:
+        raise ValueError(f"it has labels of no class, e.g. {next(iter(others))!r}")
+    names = [name for name in frame if name == "proba" or str(name).startswith("proba_")]
+    proba = frame[names].to_numpy(np.float64)
+    if not ((proba >= -_ROUNDING) & (proba <= 1.0 + _ROUNDING)).all():
+        raise ValueError("it has probabilities outside [0, 1]")
 
 
 def _training_part(
