@@ -224,7 +224,8 @@ def _finding(
         start += "they have {low:.1%} to {high:.1%} of all rows of class {label}. "
     if spread[widest] > 2.0 * spread[_TENTH]:
         return sentence(
-            start + "The models differ most in the top {where}: by {spread:.1%} of these rows.",
+            start + "The models differ most in the top {where}: by {spread:.1%} of all "
+            "rows of class {label}.",
             **values,
         )
     return sentence(
@@ -496,7 +497,7 @@ def _cutoff_sentences(model: str, curve: CostCurve) -> tuple[Sentence, list[Sent
             "shown to save anything. "
         )
     else:
-        text = "On new rows it saves {low} to {high} (95% interval). "
+        text = "On new rows the cutoff saves {low} to {high} (95% interval). "
     text += "With cutoffs from {range} the cost is at most 1% higher."
     return finding, [sentence(text, range=_range(curve), low=low, high=high)]
 
