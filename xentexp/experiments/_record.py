@@ -125,7 +125,7 @@ class RunRecord:
     run_id: str = ""
     store: str = ""  # address without passwords
     started: float = 0.0  # seconds since the epoch
-    status: str = "FINISHED"
+    incomplete: str = ""  # sentence on what is missing, if the run is not whole
 
     @property
     def uncertainty(self) -> Uncertainty | None:

@@ -22,6 +22,7 @@ class Cell:
     strong: bool = False
     bar: float | None = None  # share of the width that a bar behind the text takes, 0 to 1
     colour: str | None = None  # class of a model: m1, m2, m3 or other
+    anchor: str | None = None  # unique on the page
 
 
 @dataclass(frozen=True)
@@ -56,9 +57,10 @@ class Details:
 
 @dataclass(frozen=True)
 class Bullets:
-    """List of sentences."""
+    """List of sentences, each with a link to a place of the page if there are `links`."""
 
     sentences: tuple[Sentence, ...]
+    links: tuple[tuple[str, str], ...] = ()  # text and anchor, for each sentence
 
 
 @dataclass(frozen=True)

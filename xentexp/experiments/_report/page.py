@@ -70,6 +70,8 @@ class Chapter:
 def chapter(record: RunRecord) -> Chapter:
     """Contents of the page of a run."""
     first, others = headline(record)
+    if record.incomplete:
+        others = (plain(f"This run is incomplete: {record.incomplete}."), *others)
     sections = [section for section in _sections(record) if section is not None and section.blocks]
     return Chapter(
         f"run-{record.run_id[:8]}", first, others, context(record), tuple(sections), _foot(record)

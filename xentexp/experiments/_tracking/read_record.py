@@ -55,7 +55,7 @@ def read_record(
         str(parent.info.run_id),
         without_secrets(uri),
         parent.info.start_time / 1000,
-        run.status.status,
+        "" if run.status.whole else run.status.sentence(),
     )
 
 
