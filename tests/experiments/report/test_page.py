@@ -102,6 +102,7 @@ def test_names_are_escaped(name: str) -> None:
     )
     page = run_page(replace(record, run_id=name, store=name))
     assert "<script" not in page
+    assert "<script" not in run_markdown(record)
     assert "\x1b" not in page
     assert "a & b" not in page
     assert "49" not in page or "{{" not in name or "{{ 7 * 7 }}" in page

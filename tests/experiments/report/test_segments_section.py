@@ -126,7 +126,7 @@ def test_the_largest_error_in_proportion_has_a_sentence_and_a_row(record: RunRec
         f"({len(large)} rows)."
     )
     assert second == (
-        f"In proportion, the largest error: logistic predicts 2.0% for class 1 where kind = rare; "
+        f"In proportion, its largest error: logistic predicts 2.0% for class 1 where kind = rare; "
         f"{rare.mean():.1%} are observed ({len(rare)} rows)."
     )
     check_numbers(section)

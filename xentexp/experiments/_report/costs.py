@@ -178,7 +178,7 @@ def _cutoff_sentences(model: str, curve: CostCurve) -> tuple[Sentence, list[Sent
             "shown to save anything. "
         )
     else:
-        text = "On new rows it saves {low} to {high} (95% interval). "
+        text = "On new rows the cutoff saves {low} to {high} (95% interval). "
     text += "With cutoffs from {range} the cost is at most 1% higher."
     return finding, [sentence(text, range=_range(curve), low=low, high=high)]
 

@@ -159,7 +159,8 @@ def _finding(
         start += "they have {low:.1%} to {high:.1%} of all rows of class {label}. "
     if spread[widest] > 2.0 * spread[_TENTH]:
         return sentence(
-            start + "The models differ most in the top {where}: by {spread:.1%} of these rows.",
+            start + "The models differ most in the top {where}: by {spread:.1%} of all "
+            "rows of class {label}.",
             **values,
         )
     return sentence(

@@ -35,6 +35,9 @@ _PER = 1000.0
 _SMALL = 1.0
 """Extra cost per 1,000 rows that is called small."""
 
+_LEAST = 0.05
+"""Smallest saving of another model that has a sentence: less is 0.0 when it is rounded."""
+
 _GRID = tuple(round(0.1 * i, 1) for i in range(1, 10))
 """Thresholds of the table."""
 
@@ -120,7 +123,7 @@ def _of_class(
             )
             values = {"most": gain.most, "at": gain.at, "low": gain.low, "high": gain.high}
             lines.append(sentence(start + template, **values, **known))
-        if not math.isnan(gain.less):
+        if gain.less >= _LEAST:
             template = (
                 "{name} costs {less:.1f} less than {best} per 1,000 rows at the threshold {at:.3f}."
             )

@@ -133,6 +133,13 @@ def _curves(record: RunRecord, found: Sequence[_Model]) -> list[Block]:
             level=band.confidence,
         ),
     ]
+    if any(model.rows.groups is not None for model in found):
+        blocks.append(
+            plain(
+                "The bands are for independent rows. Rows of an entity depend on each other, so "
+                "that the bands are too narrow."
+            )
+        )
     if len(figures) > _FIRST:
         summary = "Curves of the other models" if two else "Curves of other classes and models"
         blocks.append(Details(summary, (Columns(tuple(figures[_FIRST:]), narrow=True),)))
@@ -245,13 +252,6 @@ def _sentences(record: RunRecord, found: Sequence[_Model]) -> list[Block]:
                 expected=f"{expected:.0%}",
             )
         )
-    if worst.rows.groups is not None:
-        blocks.append(
-            plain(
-                "The bands are for independent rows. Rows of an entity depend on each other, so "
-                "that the bands are too narrow."
-            )
-        )
     return blocks
 
 
@@ -362,29 +362,31 @@ def _saving(name: str, loss: str, part: _Parts, best: str, decimals: int) -> Sen
     """What recalibration of one model would save, compared with its distance to the best."""
     number = f":.{decimals}f}}"
     values: dict[str, object] = {"model": name, "family": _FAMILIES[part.family.family]}
-    saves = part.saves or part.isotonic_saves
     if part.above > 0.0:
-        compared = f"its distance of {{above{number} to {{best}}"
         values |= {"above": part.above, "best": best}
     else:
-        compared = f"its {{loss}} of {{value{number}"
         values |= {"loss": loss, "value": part.value}
-    than = ", more than" if part.above > 0.0 and saves >= part.above else " of"
     isotonic = ""
     if part.isotonic is not None and part.isotonic_saves > 0.0:
         isotonic = (
-            f"a miscalibration of {{miscalibration{number} (isotonic regression; a calibrated "
-            f"model would show {{reference{number})"
+            f"sotonic regression finds a miscalibration of {{miscalibration{number}; a calibrated "
+            f"model would show {{reference{number}."
         )
         values["miscalibration"] = part.isotonic.miscalibration
         values["reference"] = part.isotonic.calibrated_reference
     if part.saves > 0.0:
         values["saves"] = part.saves
+        than = ", more than" if 0.0 < part.above <= part.saves else " of"
+        compared = f"its {{loss}} of {{value{number}"
+        if part.above > 0.0:
+            compared = f"its distance of {{above{number} to {{best}}"
         text = f"recalibration ({{family}}) would save at least {{saves{number}{than} {compared}."
-        text += f" It has {isotonic}." if isotonic else ""
+        text += f" I{isotonic}" if isotonic else ""
     else:
-        text = f"{isotonic}{than} {compared}."
-        text += " Recalibration ({family}) is not shown to save anything."
+        compared = f"Its {{loss}} is {{value{number}."
+        if part.above > 0.0:
+            compared = f"Its distance to {{best}} is {{above{number}."
+        text = f"i{isotonic} {compared} Recalibration ({{family}}) is not shown to save anything."
     if _clipped(part):
         text += " These numbers depend on the clip."
     return sentence(f"{{model}}: {text}", **values)

@@ -86,8 +86,9 @@ def _segments(record: RunRecord, found: Sequence[tuple[str, Segment]]) -> list[B
     blocks: list[Block] = []
     if sure:
         blocks.append(_described("", *sure[0]))
-        if (largest := max(sure, key=lambda pair: _ratio(pair[1]))) != sure[0]:
-            blocks.append(_described("In proportion, the largest error: ", *largest))
+        own = [pair for pair in sure if pair[0] == sure[0][0]]
+        if (largest := max(own, key=lambda pair: _ratio(pair[1]))) != sure[0]:
+            blocks.append(_described("In proportion, its largest error: ", *largest))
             shown = [*shown, largest] if largest not in shown else shown
     blocks.append(_figure(record, shown, sure, several))
     return [*blocks, *_by_model(record, found, several)]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -136,14 +137,13 @@ def tuning_section(record: RunRecord) -> PageSection | None:
 
 def _sentences(search: Search) -> Iterator[Sentence]:
     inner, outer, first = search.inner.mean(), search.outer.mean(), search.first.mean()
-    values = {
+    values: dict[str, Any] = {
         "model": search.model.name,
         "loss": search.loss,
         "inner": float(inner),
         "outer": float(outer),
         "first": float(first),
         "worse": search.worse,
-        "better": -search.worse,
         "failed": search.n_failed,
         "trials": len(search.trials),
     }
@@ -154,6 +154,7 @@ def _sentences(search: Search) -> Iterator[Sentence]:
         text = "{model}: the chosen settings have an inner {loss} of {inner:.4f} and {outer:.4f} "
         text += "on the test parts, {worse:.4f} worse: the search is optimistic about its choice."
     else:
+        values["better"] = -search.worse
         text = "{model}: the chosen settings have an inner {loss} of {inner:.4f} and {outer:.4f} "
         text += "on the test parts, which is {better:.4f} better: no sign of optimism."
     yield sentence(text, **values)

@@ -1,11 +1,11 @@
-"""What the checks of a run found, on the page and as Markdown."""
+"""What the checks of a run found, on its page."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
 
-from xentexp.experiments._formatting import Sentence, counted, escaped, sentence, spaced
+from xentexp.experiments._formatting import Sentence, counted, sentence, spaced
 from xentexp.experiments._record import RunRecord
 from xentexp.experiments._report.contents import (
     Block,
@@ -110,12 +110,3 @@ def numbers_table(issues: Sequence[Issue]) -> PageTable:
         for name, value in issue.sentence.numbers().items()
     ]
     return PageTable(("Check", "Models", "Quantity", "Value"), tuple(rows), n_text=3)
-
-
-def checks_markdown(issues: Sequence[Issue]) -> str:
-    """List of the issues for notes and files; says so if there are none."""
-    if not issues:
-        return "No check found anything."
-    return "\n".join(
-        f"- **{kind_of(issue)}** {issue.code}: {escaped(str(issue.sentence))}" for issue in issues
-    )
