@@ -68,8 +68,8 @@ def test_numbers_are_those_of_the_difference(record: RunRecord) -> None:
     assert f"up to {costs[place]:.1f} per 1,000 rows compared with tree" in lines[0]
     assert lines[1] == (
         f"tree costs {costs[place]:.1f} more than logistic per 1,000 rows at the threshold "
-        f"{expected.thresholds[place]:.3g} (95% interval {1000 * expected.low[place]:.1f} to "
-        f"{1000 * expected.high[place]:.1f})."
+        f"{expected.thresholds[place]:.3f} (95% interval {1000 * expected.low[place]:.1f} "
+        f"to {1000 * expected.high[place]:.1f})."
     )
     finding = sentences_of(section)[0].numbers()
     inside = (expected.thresholds >= finding["low"]) & (expected.thresholds <= finding["high"])

@@ -116,10 +116,11 @@ def _of_class(
     start = "" if label is None else "Class {label}: "
     for name, gain in gains.items():
         known: dict[str, object] = {"name": name, "best": best.name, "label": label}
+        known["level"] = f"{differences[name].confidence:.0%}"
         if gain.sure:
             template = (
                 "{name} costs {most:.1f} more than {best} per 1,000 rows at the threshold {at:.3f} "
-                "(95% interval {low:.1f} to {high:.1f})."
+                "({level} interval {low:.1f} to {high:.1f})."
             )
             values = {"most": gain.most, "at": gain.at, "low": gain.low, "high": gain.high}
             lines.append(sentence(start + template, **values, **known))
