@@ -16,9 +16,9 @@ from xentexp.displays._style import (
     INK,
     SMALL,
     SOFT,
+    axes_or_own,
     colours_of,
     in_words,
-    own_axes,
     shortened,
     style,
 )
@@ -109,7 +109,7 @@ class DifferenceDisplay:
         """
         names = list(self.differences)
         known = colours_of([self.reference, *names]) if colours is None else colours
-        ax = own_axes(340, 66 + 28 * max(1, len(names))) if ax is None else ax
+        ax = axes_or_own(ax, 340, 66 + 28 * max(1, len(names)))
         with style("difference"):
             for place, (name, difference) in enumerate(self.differences.items()):
                 self._draw_row(ax, place, name, difference, known.get(name, INK))

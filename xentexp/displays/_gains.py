@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike
 
 from xentexp.displays._curve_labels import label_curves
 from xentexp.displays._predictions import NamedPredictions, by_name, of_estimators
-from xentexp.displays._style import AXIS, OTHER, colours_of, own_axes, shortened, style
+from xentexp.displays._style import AXIS, OTHER, axes_or_own, colours_of, shortened, style
 from xentexp.metrics._two_classes import two_classes
 
 if TYPE_CHECKING:
@@ -90,7 +90,7 @@ class GainsDisplay:
             This display.
         """
         known = colours_of(list(self.caught)) if colours is None else colours
-        ax = own_axes(320, 280) if ax is None else ax
+        ax = axes_or_own(ax, 320, 280)
         with style("gains"):
             ax.plot([0.0, 1.0], [0.0, 1.0], color=AXIS, linewidth=0.8)
             ax.plot([0.0, self.base_rate, 1.0], [0.0, 1.0, 1.0], color=AXIS, linewidth=0.8)

@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from xentexp._numerics import FloatArray
-from xentexp.displays._predictions import of_estimators
-from xentexp.displays._style import INK, MODELS, SMALL, own_axes, shortened, style
+from xentexp.displays._predictions import check_name, of_estimators
+from xentexp.displays._style import INK, MODELS, SMALL, axes_or_own, shortened, style
 from xentexp.errors import InputError
 from xentexp.metrics._two_classes import two_classes
 
@@ -99,7 +99,7 @@ class KsDisplay:
         KsDisplay
             This display.
         """
-        ax = own_axes(300, 240) if ax is None else ax
+        ax = axes_or_own(ax, 300, 240)
         x = np.concatenate([[0.0], self.threshold, [1.0]])
         with style("ks"):
             for values, label, colour in (
@@ -195,6 +195,7 @@ class KsDisplay:
         for own in (~rows.event, rows.event):
             weight = np.where(own, rows.weights, 0.0)
             shares.append(np.cumsum(np.bincount(code, weights=weight)) / weight.sum())
+        name = None if name is None else check_name(name)
         return cls(threshold, *shares, classes=rows.classes, name=name).plot(ax)
 
     @classmethod

@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike
 from xentexp._numerics import FloatArray
 from xentexp.displays._curve_labels import label_curves
 from xentexp.displays._predictions import NamedPredictions, by_name, compared, of_estimators
-from xentexp.displays._style import INK, OTHER, SOFT, colours_of, own_axes, style
+from xentexp.displays._style import INK, OTHER, SOFT, axes_or_own, colours_of, style
 from xentexp.inference import MurphyCurve, MurphyDifference, murphy_curve, murphy_difference
 
 if TYPE_CHECKING:
@@ -81,7 +81,7 @@ class MurphyDisplay:
             This display.
         """
         known = colours_of(list(self.curves)) if colours is None else colours
-        ax = own_axes(400, 240) if ax is None else ax
+        ax = axes_or_own(ax, 400, 240)
         costs = {name: curve.costs * _PER for name, curve in self.curves.items()}
         with style("murphy"):
             for name, curve in self.curves.items():
@@ -279,7 +279,7 @@ class MurphyDifferenceDisplay:
         """
         names = [self.reference, *self.differences]
         known = colours_of(names) if colours is None else colours
-        ax = own_axes(400, 240) if ax is None else ax
+        ax = axes_or_own(ax, 400, 240)
         shown: list[FloatArray] = [np.zeros(1)]
         with style("murphy difference"):
             for name, difference in self.differences.items():

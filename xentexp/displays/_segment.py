@@ -9,7 +9,16 @@ from typing import TYPE_CHECKING, Any, Self
 from numpy.typing import ArrayLike
 
 from xentexp.displays._predictions import NamedPredictions, by_name, of_estimators
-from xentexp.displays._style import INK, OTHER, SMALL, SOFT, colours_of, own_axes, shortened, style
+from xentexp.displays._style import (
+    INK,
+    OTHER,
+    SMALL,
+    SOFT,
+    axes_or_own,
+    colours_of,
+    shortened,
+    style,
+)
 from xentexp.errors import InputError
 from xentexp.inference import Segment, segment_bias
 
@@ -110,7 +119,7 @@ class SegmentDisplay:
         """
         models = self.models or ("",) * len(self.segments)
         known = colours_of(list(dict.fromkeys(models))) if colours is None else colours
-        ax = own_axes(480, 56 + 22 * max(1, len(self.segments))) if ax is None else ax
+        ax = axes_or_own(ax, 480, 56 + 22 * max(1, len(self.segments)))
         largest = max((segment.n_rows for segment in self.segments), default=1)
         with style("segments"):
             for place, (model, segment) in enumerate(zip(models, self.segments, strict=True)):

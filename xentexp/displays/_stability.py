@@ -19,8 +19,8 @@ from xentexp.displays._style import (
     SMALL,
     SOFT,
     apart,
+    axes_or_own,
     colours_of,
-    own_axes,
     shortened,
     style,
 )
@@ -110,7 +110,7 @@ class StabilityDisplay:
         """
         names = list(self.values)
         known = colours_of(names) if colours is None else colours
-        ax = own_axes(340, 62 + 28 * max(1, len(names))) if ax is None else ax
+        ax = axes_or_own(ax, 340, 62 + 28 * max(1, len(names)))
         table = np.array([self.values[name] for name in names]).reshape(len(names), len(self.folds))
         table[~np.isfinite(table)] = np.nan
         places = np.arange(len(names))

@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike
 
 from xentexp.displays._curve_labels import label_curves
 from xentexp.displays._predictions import NamedPredictions, by_name, of_estimators
-from xentexp.displays._style import AXIS, OTHER, SMALL, SOFT, colours_of, own_axes, style
+from xentexp.displays._style import AXIS, OTHER, SMALL, SOFT, axes_or_own, colours_of, style
 from xentexp.inference import CostCurve, cost_curve
 
 if TYPE_CHECKING:
@@ -75,7 +75,7 @@ class ThresholdDisplay:
             This display.
         """
         known = colours_of(list(self.curves)) if colours is None else colours
-        ax = own_axes(400, 240) if ax is None else ax
+        ax = axes_or_own(ax, 400, 240)
         constant = max((c.constant_cost for c in self.curves.values()), default=1.0) * _PER
         at = np.linspace(0.0, 1.0, 401)
         lines = {}

@@ -42,11 +42,13 @@ def artifact(name: str) -> Path:
 
 
 def test_the_page_of_a_run_is_the_one_made_later_from_the_store(
-    finished: Path, place: Path
+    place: Path, finished: Path
 ) -> None:
     assert main(["report"]) == 0
-    later = Path("report.html").read_text().replace(str(place), str(finished))
-    assert later == artifact("report.html").read_text()
+    page = artifact("report.html").read_text()
+    # The store was copied.
+    assert f"{finished}/mlflow.db" in page
+    assert Path("report.html").read_text() == page.replace(str(finished), str(place))
 
 
 def test_a_page_needs_nothing_but_itself(place: Path) -> None:
@@ -184,6 +186,7 @@ def test_several_runs_are_chapters_of_one_page(place: Path) -> None:
     assert page.count("<article") == 2
     anchors = re.findall(r' id="([^"]+)"', page)
     assert len(anchors) == len(set(anchors))
+    assert set(re.findall(r'(?:href="|url\()#([^")]+)', page)) <= set(anchors)
 
 
 def test_a_run_can_be_named_once_only(place: Path, capsys: Output) -> None:

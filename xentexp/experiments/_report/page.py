@@ -176,12 +176,22 @@ def run_page(*records: RunRecord) -> str:
     if len(chapters) > 1:
         title = f"{counted(len(chapters), 'run')} of xentexp"
     template = _environment().get_template("page.html.j2")
-    return template.render(
+    page = template.render(
         title=title,
         chapters=chapters,
         overview=_overview(records),
         style=Markup(_style()),
     )
+    start, *articles = page.split("<article")
+    numbered = [_with_own_ids(article, number) for number, article in enumerate(articles)]
+    return "<article".join([start, *numbered])
+
+
+def _with_own_ids(article: str, number: int) -> str:
+    """Chapter whose ids of curves differ from those of equal curves in other chapters."""
+    if number == 0:
+        return article
+    return re.sub(r"""(?<=[#"])([mp][0-9a-f]{10})(?=["')])""", rf"\1-{number}", article)
 
 
 def _overview(records: Sequence[RunRecord]) -> PageTable:
