@@ -121,7 +121,7 @@ def test_probabilities_of_zero_and_one_by_hand() -> None:
         assert values[f"loss_at_{name}"] == pytest.approx(log_loss(y, clipped), rel=1e-5)
     assert str(issue.sentence).startswith(
         "forest predicts exactly 0 for 6 rows (1 of class 1) and exactly 1 for 6 rows (2 of class "
-        "0). Its log loss is infinite without a clip ("
+        "0). Its categorical_crossentropy is infinite without a clip ("
     )
 
 
@@ -230,7 +230,7 @@ def test_reversed_tenths_by_hand() -> None:
     assert values["adjusted_p"] == pytest.approx(9 * norm.sf(z))
     assert (values["rate"], values["next_rate"]) == pytest.approx((0.36, 0.46))
     assert (values["tenth"], values["next_tenth"]) == (6, 7)
-    assert "from 36.0% in tenth 6 of its scores to 46.0% in tenth 7" in str(issue.sentence)
+    assert "(1 is the highest) to 46.0% in tenth 7 (z = 3.2" in str(issue.sentence)
 
 
 def test_a_rise_that_chance_explains_is_not_reported() -> None:

@@ -225,7 +225,7 @@ class DecompositionDisplay:
         estimator : classifier, or mapping of str to classifier
             Fitted classifier, or several of the same classes by name.
         X : array-like of shape (n, n_features)
-            Features.
+            Features of rows that the classifiers were not fitted to.
         y : array-like of shape (n,)
             Labels.
         loss : str or Loss, default="categorical_crossentropy"

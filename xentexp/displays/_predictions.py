@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
@@ -59,6 +59,25 @@ def check_name(name: object) -> str:
     if not isinstance(name, str):
         raise InputError(f"name must be text or None; got {name!r}")
     return name
+
+
+def compared(
+    y_pred: Mapping[str, ArrayLike],
+    reference: str | None,
+    loss_of: Callable[[ArrayLike], float],
+) -> tuple[dict[str, ArrayLike], str]:
+    """Predictions of at least two models, and the reference: by default that of the lowest loss."""
+    models = by_name(y_pred, None) if isinstance(y_pred, Mapping) else {}
+    if len(models) < 2:
+        raise InputError(
+            f"y_pred must be a mapping of at least two names to predictions; got "
+            f"{list(models) or type(y_pred).__name__}; name each model"
+        )
+    if reference is None:
+        return models, min(models, key=lambda name: loss_of(models[name]))
+    if reference not in models:
+        raise InputError(f"reference must be one of {list(models)}; got {reference!r}")
+    return models, reference
 
 
 def _check_names(argument: str, models: Mapping[str, Any], name: str | None) -> None:

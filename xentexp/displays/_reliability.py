@@ -319,7 +319,7 @@ class ReliabilityDisplay:
         estimator : classifier, or mapping of str to classifier
             Fitted classifier, or several of the same classes by name.
         X : array-like of shape (n, n_features)
-            Features.
+            Features of rows that the classifiers were not fitted to.
         y : array-like of shape (n,)
             Labels.
         sample_weight : array-like of shape (n,), default=None

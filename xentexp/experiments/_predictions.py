@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +29,8 @@ from xentexp.errors import InputError
 from xentexp.experiments._fitting import FoldPrediction
 from xentexp.experiments._folds import Rows, prior_of, rows_of_test
 from xentexp.experiments.datasets import Dataset
+from xentexp.losses import Loss
+from xentexp.metrics._evaluation import evaluate_checked
 
 VERSION = 2
 """Version of the layout. Version 1 had no metadata, groups or times."""
@@ -79,6 +81,16 @@ class Predictions:
             labels=self.classes,
             sample_weight=fold.sample_weight,
         )
+
+    def row_losses(self, loss: Loss) -> list[FloatArray]:
+        """Loss of each row of each fold, without weights."""
+        values = []
+        for fold in self.folds:
+            checked = self.checked(replace(fold, sample_weight=None))
+            result = evaluate_checked(checked, [loss], per_sample=True)
+            assert result.per_sample is not None
+            values.append(result.per_sample[loss.name])
+        return values
 
     def same_rows(self, other: Predictions) -> str | None:
         """Why a paired comparison with other predictions is not possible; None if it is."""

@@ -223,3 +223,11 @@ def test_the_page_of_a_run_whose_models_all_failed_says_so(place: Path) -> None:
 def test_muted_checks_are_not_shown(place: Path, capsys: Output) -> None:
     assert main(["report", "--mute", "X999"]) == 2
     assert "X999" in capsys.readouterr().err
+
+
+def test_the_page_of_an_interrupted_run_says_what_is_missing(place: Path, capsys: Output) -> None:
+    (run,) = runs("comparison")
+    client().set_terminated(run.info.run_id, "KILLED")
+    assert main(["report", run.info.run_id, "--out", "killed.html"]) == 1
+    assert "was interrupted" in capsys.readouterr().err
+    assert "This run is incomplete: run" in Path("killed.html").read_text()

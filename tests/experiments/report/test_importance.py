@@ -97,8 +97,8 @@ def test_the_finding_names_the_first_feature(empty: RunRecord) -> None:
     figure = figure_of(importance_section(with_tables(empty, table())))
     name, means = empty.models[0].name, table()[list(SHIFTS)].mean().tolist()
     assert str(figure.finding) == (
-        f"{name} depends most on a: its log loss rises by {means[0]:.4f} when a is permuted, by at "
-        f"most {means[1]:.4f} for other features"
+        f"{name} depends most on a: its categorical_crossentropy rises by {means[0]:.4f} when "
+        f"a is permuted, by at most {means[1]:.4f} for other features"
     )
     assert "100 rows that the model was not trained on" in figure.drawn
     assert [row[0].text for row in figure.data.rows] == ["a", "b, c", "d"]
@@ -118,7 +118,7 @@ def test_a_tie_has_no_winner(empty: RunRecord) -> None:
 def test_nothing_that_is_surely_above_zero(empty: RunRecord) -> None:
     shifts = {'["a"]': 0.0, '["b"]': -0.3}
     figure = figure_of(importance_section(with_tables(empty, table(shifts))))
-    assert str(figure.finding).startswith("No feature raises the log loss of")
+    assert str(figure.finding).startswith("No feature raises the categorical_crossentropy of")
 
 
 @pytest.mark.parametrize(("value", "word"), [(math.inf, "infinite"), (math.nan, "undefined")])
@@ -131,7 +131,7 @@ def test_values_that_are_not_finite_are_words(empty: RunRecord, value: float, wo
     assert [cell.text for cell in row[2:]] == ["undefined", "undefined"]
     assert word in figure.svg
     if value == math.inf:
-        assert str(figure.finding).startswith("Increase of the log loss of")
+        assert str(figure.finding).startswith("Increase of the categorical_crossentropy of")
 
 
 def test_a_single_feature(empty: RunRecord) -> None:

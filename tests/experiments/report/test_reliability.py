@@ -69,8 +69,8 @@ def test_recalibration_saves_what_undoing_the_distortion_saves(pair: RunRecord) 
     # The best line in the log-odds is close to the one that undoes the distortion.
     assert row["logit_line saves at least"].value == pytest.approx(gap, abs=0.004)
     saving = next(text for text in texts(pair) if text.startswith("sharp: recalibration"))
-    assert "recalibration (logit_line) would save at least" in saving
-    assert "between it and line" in saving
+    assert "recalibration (a line in the log-odds) would save at least" in saving
+    assert "of its distance of" in saving
 
 
 def test_every_number_of_a_sentence_stands_in_a_table(pair: RunRecord) -> None:
@@ -82,7 +82,7 @@ def test_the_calibrated_model_has_no_claim(pair: RunRecord) -> None:
     assert parts(pair)["line"]["logit_line saves at least"].text == "not significant"
     alone = texts(record({"line": LogisticRegression()}))
     assert any("No curve is outside of its band for more than" in text for text in alone)
-    expected = "Recalibration (logit_line) is not shown to lower the categorical_crossentropy of"
+    expected = "Recalibration (a line in the log-odds) is not shown to lower the"
     assert any(text.startswith(expected) for text in alone)
 
 
@@ -121,14 +121,14 @@ def test_more_classes_show_the_worst_three_first() -> None:
     shares = [figure.finding.values["outside"] for figure in drawn]
     assert len(drawn) == 4 + 3  # all classes of the best model, three of the other
     assert shares[:4] == sorted(shares[:4], reverse=True)
-    assert "temperature_biases" in " ".join(texts(run))
+    assert "one temperature and a bias for each class" in " ".join(texts(run))
 
 
 def test_probabilities_of_zero_are_noted() -> None:
     forest = RandomForestClassifier(5, random_state=0)
     run = record({"forest": forest, "line": LogisticRegression()})
     found = texts(run)
-    assert any(text.endswith("; these numbers depend on the clip.") for text in found)
+    assert any(text.endswith("These numbers depend on the clip.") for text in found)
     known = run.model("forest")
     assert known is not None
     assert known.predictions is not None
@@ -163,8 +163,8 @@ def test_rows_of_entities_have_a_remark_and_no_isotonic_test() -> None:
     grouped = make_dataset(DATA.X, DATA.y, DATA.card, groups=groups)
     run = record({"sharp": Sharpened()}, grouped, cv=CrossValidation("grouped"))
     found = texts(run)
-    assert any("too narrow for rows of entities" in text for text in found)
-    assert not any("isotonic regression finds" in text for text in found)
+    assert any("the bands are too narrow" in text for text in found)
+    assert not any("sotonic regression finds" in text for text in found)
 
 
 @pytest.mark.parametrize("primary", ["roc_auc", "zero_one_loss"])

@@ -15,7 +15,7 @@ from tests.support.records import credit_data, example_record, numeric
 from xentexp.experiments import Explain
 from xentexp.experiments._record import RunRecord, pooled
 from xentexp.experiments._report.contents import PageFigure, PageSection
-from xentexp.experiments._report.segments import segments_section
+from xentexp.experiments._report.segments import _probability, segments_section
 from xentexp.inference import segment_bias
 from xentexp.inference._segments import bins_of, segment_sums
 
@@ -96,9 +96,54 @@ def test_the_first_line_is_the_most_important_biased_segment(record: RunRecord) 
         with_segments(dataclasses.replace(record, models=(biased, *record.models[1:])), DATA.X)
     )
     first, finding, *_ = text_of(section).splitlines()
-    assert first.startswith("logistic, ")
-    assert ": predicts 90.0%, observed " in first
+    assert first.startswith("logistic predicts 90.0% for class 1 where ")
     assert finding.startswith("logistic predicts too much where ")
+
+
+def test_the_largest_error_in_proportion_has_a_sentence_and_a_row(record: RunRecord) -> None:
+    """A rare segment whose odds are far off, beside a large one that is off by more points."""
+    n = len(DATA.y)
+    place = np.arange(n) % 10
+    X = pd.DataFrame({"kind": np.where(place == 0, "rare", np.where(place < 5, "large", "none"))})
+    y = np.where(place == 0, np.arange(n) % 20 == 0, np.arange(n) % 2 == 1).astype(int)
+    p = np.where(place == 0, 0.02, np.where(place < 5, 0.2, 0.5))
+    model = record.models[0]
+    assert model.predictions is not None
+    folds = tuple(
+        dataclasses.replace(
+            fold, y=y[fold.rows], proba=np.column_stack([1 - p[fold.rows], p[fold.rows]])
+        )
+        for fold in model.predictions.folds
+    )
+    wrong = dataclasses.replace(
+        model, predictions=dataclasses.replace(model.predictions, folds=folds)
+    )
+    section = section_of(with_segments(dataclasses.replace(record, models=(wrong,)), X))
+    first, second, *_ = text_of(section).splitlines()
+    large, rare = y[(place > 0) & (place < 5)], y[place == 0]
+    assert first == (
+        f"logistic predicts 20.0% for class 1 where kind = large; {large.mean():.1%} are observed "
+        f"({len(large)} rows)."
+    )
+    assert second == (
+        f"In proportion, its largest error: logistic predicts 2.0% for class 1 where kind = rare; "
+        f"{rare.mean():.1%} are observed ({len(rare)} rows)."
+    )
+    check_numbers(section)
+
+
+@pytest.mark.parametrize(
+    ("p", "text"),
+    [
+        (0.0, "0.0000"),
+        (1e-9, "< 0.0001"),
+        (0.00012, "0.0001"),
+        (1 - 1e-9, "> 0.9999"),
+        (1, "1.0000"),
+    ],
+)
+def test_probabilities_have_equal_decimals(p: float, text: str) -> None:
+    assert _probability(p) == text
 
 
 def test_without_a_bias_the_finding_is_neutral(record: RunRecord) -> None:
@@ -106,7 +151,7 @@ def test_without_a_bias_the_finding_is_neutral(record: RunRecord) -> None:
         record, models=tuple(m for m in record.models if m.name == "logistic")
     )
     text = text_of(section_of(calibrated))
-    assert "Biased segments: logistic 0 of 20." in text
+    assert "too high or too low: 0 of 20 of logistic." in text
     assert "No segment is shown to have a biased mean prediction" in text
     assert "predicts too" not in text
 

@@ -5,15 +5,18 @@ from __future__ import annotations
 import dataclasses
 import math
 
+import numpy as np
+import pandas as pd
 import pytest
 from sklearn.linear_model import LogisticRegression
 
 from tests.support.contents import cells_of, check_numbers, text_of
 from tests.support.records import credit_data, example_record, numeric
-from xentexp.experiments import CrossValidation
+from tests.support.runs import run
+from xentexp.experiments import Card, CrossValidation, make_dataset
 from xentexp.experiments._record import RunRecord
 from xentexp.experiments._report.contents import PageFigure, PageSection
-from xentexp.experiments._report.stability import stability_section
+from xentexp.experiments._report.stability import stability_section, stability_table
 
 LOSS = "categorical_crossentropy"
 
@@ -53,11 +56,11 @@ def test_values_are_those_of_the_folds(record: RunRecord) -> None:
     ("tree", "finding"),
     [
         ([0.5, 0.6, 0.5, 0.6, 0.5], "All 5 folds order the models in the same way"),
-        ([0.5, 0.6, 0.5, 0.6, 0.1], "logistic and tree have this order in 4 of 5 folds"),
+        ([0.5, 0.6, 0.5, 0.6, 0.1], "logistic is better than tree in 4 of 5 folds"),
         ([0.4] * 5, "The models have the same categorical_crossentropy in all 5 folds"),
         (
             [0.4, 0.5, 0.4, 0.4, 0.4],
-            "logistic and tree have this order in 1 of 5 folds",
+            "logistic is better than tree in 1 of 5 folds",
         ),
         (
             [0.4, 0.5, math.inf, 0.4, 0.4],
@@ -95,7 +98,7 @@ def test_repeats_and_classes() -> None:
 
 def test_shifts_of_the_scores(record: RunRecord) -> None:
     text = text_of(section_of(record))
-    assert "Scores: the largest population stability index is 0." in text
+    assert "between the folds: the largest population stability index is 0." in text
     # periods have their own word
     about = dataclasses.replace(record.about, kind="time_ordered")
     section = section_of(dataclasses.replace(record, about=about))
@@ -109,3 +112,35 @@ def test_no_models(record: RunRecord) -> None:
         for model in record.models
     )
     assert stability_section(dataclasses.replace(record, models=failed)) is None
+
+
+# -- scores ------------------------------------------------------------------------------------
+
+
+def test_scores_that_shift_in_time_are_found() -> None:
+    rng = np.random.default_rng(0)
+    day = np.arange(1200)
+    income = rng.normal(size=1200) + day / 300.0
+    y = (rng.random(1200) < 1.0 / (1.0 + np.exp(-income))).astype(int)
+    data = make_dataset(pd.DataFrame({"day": day, "income": income}), y, Card("drift"))
+    folds = CrossValidation("time_ordered", n_splits=3, time_column="day")
+    models = {"logistic": LogisticRegression()}
+    made = example_record(data, models, cv=folds, losses=[LOSS])
+    made = dataclasses.replace(made, about=dataclasses.replace(made.about, kind="time_ordered"))
+    table = stability_table(made)
+    assert table is not None
+    assert [cell.text for cell in table.rows[0][2:4]] == ["fold 3", "shift"]
+    assert "against the first fold" in str(table.caption)
+
+
+def test_random_folds_do_not_shift(record: RunRecord) -> None:
+    table = stability_table(record)
+    assert table is not None
+    logistic = table.rows[0]
+    assert logistic[3].text == "stable"
+    assert not math.isnan(logistic[1].value)
+    assert "against the other folds" in str(table.caption)
+
+
+def test_one_split_has_no_stability() -> None:
+    assert stability_table(run("one split")) is None

@@ -194,7 +194,7 @@ models of several runs on the same rows, use `xentexp compare`.
 
 keys of --json: file, run_ids; with --markdown and without --out: markdown, run_ids
 
-exit code: 0; 1 if there is nothing to show; 2 for invalid input
+exit code: 0; 1 if a run is incomplete or there is nothing to show; 2 for invalid input
 """
 
 

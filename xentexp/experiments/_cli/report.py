@@ -16,7 +16,7 @@ _OUT = FileOption("--out", "pass --overwrite")
 
 
 def report(options: argparse.Namespace) -> int:
-    """Write a page, or print Markdown; return the exit code."""
+    """Write a page, or print Markdown; return 0, or 1 if a run is incomplete."""
     file = options.out if options.out is not None else None if options.markdown else Path(_PAGE)
     if file is not None:
         check_new(file, _OUT, overwrite=options.overwrite)
@@ -57,7 +57,10 @@ def report(options: argparse.Namespace) -> int:
         print_json({**printed, "run_ids": ids})
     else:
         say(text.rstrip("\n") if file is None else f"Report: {file}")
-    return 0
+    incomplete = [record.incomplete for record in records if record.incomplete]
+    for line in incomplete:
+        say(f"incomplete: {line}", stderr=True)
+    return int(bool(incomplete))
 
 
 def _codes(text: str) -> tuple[str, ...]:

@@ -24,7 +24,7 @@ from xentexp.displays._style import (
     style,
 )
 from xentexp.experiments._explain import feature_groups
-from xentexp.experiments._formatting import DASH, Sentence, counted, plain, sentence, signed, spaced
+from xentexp.experiments._formatting import DASH, Sentence, counted, plain, sentence, signed
 from xentexp.experiments._record import ModelRecord, RunRecord
 from xentexp.experiments._report.contents import (
     Block,
@@ -62,7 +62,7 @@ def importance_section(record: RunRecord) -> PageSection:
     if not known:
         text = plain("The importance of the features was not computed in this run.")
         return PageSection("importance", heading, (text,))
-    found = {model.name: importances(model.importance) for model in shown_models(record, known)}
+    found = {model.name: importances(model.importance) for model in shown_models(known)}
     using = [name for name, items in found.items() if any(item.increase for item in items)]
     if not using:
         text = plain("The predictions of the models do not change when features are permuted.")
@@ -71,7 +71,7 @@ def importance_section(record: RunRecord) -> PageSection:
     blocks: list[Block] = [_figure(record, best, found[best.name])]
     blocks.extend(_remarks(found[best.name]))
     if len(using) > 1:
-        table = _models_table({name: found[name] for name in using}, _loss_word(best))
+        table = _models_table({name: found[name] for name in using}, _loss_name(best))
         blocks.append(Details("Importance for each model", (table,)))
     return PageSection("importance", heading, tuple(blocks))
 
@@ -100,10 +100,9 @@ def _rows(table: pd.DataFrame) -> dict[str, Any]:
     return {key: table[name].to_numpy() for key, name in names.items() if name in table}
 
 
-def _loss_word(model: ModelRecord) -> str:
+def _loss_name(model: ModelRecord) -> str:
     assert model.importance is not None
-    name = str(model.importance["loss_name"].iloc[0])
-    return "log loss" if name == "categorical_crossentropy" else spaced(name)
+    return str(model.importance["loss_name"].iloc[0])
 
 
 def _label(features: Sequence[str]) -> str:
@@ -120,7 +119,7 @@ def _short(features: Sequence[str], letters: int) -> str:
 def _finding(model: ModelRecord, items: Sequence[Importance]) -> Sentence:
     """Which features raise the loss most, as far as the intervals bear it out."""
     assert model.importance is not None
-    first, word = items[0], _loss_word(model)
+    first, word = items[0], _loss_name(model)
     known: dict[str, object] = {"model": model.name, "loss": word}
     if not math.isfinite(first.increase):
         return sentence("Increase of the {loss} of {model} when features are permuted", **known)
@@ -185,7 +184,7 @@ def _remarks(items: Sequence[Importance]) -> list[Block]:
 
 def _figure(record: RunRecord, model: ModelRecord, items: Sequence[Importance]) -> PageFigure:
     assert model.importance is not None
-    word = _loss_word(model)
+    word = _loss_name(model)
     shown = items[:_SHOWN]
     more = len(items) - len(shown)
     n_rows = model.importance["row"].nunique()

@@ -35,6 +35,9 @@ _PER = 1000.0
 _SMALL = 1.0
 """Extra cost per 1,000 rows that is called small."""
 
+_LEAST = 0.05
+"""Smallest saving of another model that has a sentence: less is 0.0 when it is rounded."""
+
 _GRID = tuple(round(0.1 * i, 1) for i in range(1, 10))
 """Thresholds of the table."""
 
@@ -66,14 +69,12 @@ def murphy_section(record: RunRecord) -> PageSection | None:
         blocks = _of_class(record, best, shown, 1)
         if len(others) > len(shown):
             more = counted(len(others) - len(shown), "more model")
-            blocks.append(plain(f"{more} not shown: the best are."))
+            blocks.append(plain(f"{more} not shown."))
         return PageSection("costs", "Where it wins", tuple(blocks))
     shown = others[:_MOST_OF_CLASS]
     by_class = [_of_class(record, best, shown, column) for column in range(len(classes))]
     order = sorted(range(len(classes)), key=lambda i: -_largest(by_class[i]))
-    blocks = [
-        plain("Each class against all others; the classes with the largest differences first.")
-    ]
+    blocks = [plain("The classes with the largest differences come first.")]
     blocks += [block for i in order[:_MOST_CLASSES] for block in by_class[i]]
     if order[_MOST_CLASSES:]:
         rest = tuple(block for i in order[_MOST_CLASSES:] for block in by_class[i])
@@ -89,7 +90,7 @@ def _compared(record: RunRecord) -> tuple[ModelRecord | None, list[ModelRecord]]
     best = next((m for m in models if m.name == wanted), models[0] if models else None)
     if best is None or best.predictions is None:
         return None, []
-    constant = set() if known is None else {m.model for m in known.models if m.constant}
+    constant = record.constant_models()
     others = [
         m
         for m in models
@@ -108,22 +109,26 @@ def _of_class(
         model.name: _difference(model, best, column, len(record.about.classes)) for model in others
     }
     gains = {name: _gain(difference) for name, difference in differences.items()}
-    of_class = f" Class {record.about.classes[column]}." if len(record.about.classes) > 2 else ""
-    blocks: list[Block] = [_figure(record, best.name, differences, gains, column, of_class)]
+    classes = record.about.classes
+    label = str(classes[column]) if len(classes) > 2 else None
+    blocks: list[Block] = [_figure(record, best.name, differences, gains, column, label)]
     lines = []
+    start = "" if label is None else "Class {label}: "
     for name, gain in gains.items():
+        known: dict[str, object] = {"name": name, "best": best.name, "label": label}
+        known["level"] = f"{differences[name].confidence:.0%}"
         if gain.sure:
             template = (
-                "{name} costs {most:.1f} more per 1,000 rows at {at:.3g} (interval {low:.1f} to "
-                "{high:.1f})."
+                "{name} costs {most:.1f} more than {best} per 1,000 rows at the threshold {at:.3f} "
+                "({level} interval {low:.1f} to {high:.1f})."
             )
             values = {"most": gain.most, "at": gain.at, "low": gain.low, "high": gain.high}
-            lines.append(sentence(template, name=name, **values))
-        if not math.isnan(gain.less):
-            template = "{name} costs {less:.1f} less than {best} per 1,000 rows at {at:.3g}."
-            lines.append(
-                sentence(template, name=name, best=best.name, less=gain.less, at=gain.less_at)
+            lines.append(sentence(start + template, **values, **known))
+        if gain.less >= _LEAST:
+            template = (
+                "{name} costs {less:.1f} less than {best} per 1,000 rows at the threshold {at:.3f}."
             )
+            lines.append(sentence(start + template, less=gain.less, at=gain.less_at, **known))
     return [*blocks, Bullets(tuple(lines))] if lines else blocks
 
 
@@ -192,7 +197,7 @@ def _figure(
     differences: Mapping[str, MurphyDifference],
     gains: Mapping[str, _Gain],
     column: int,
-    of_class: str,
+    label: str | None,
 ) -> PageFigure:
     with style("costs"):
         figure, axes = laid_out(340, 200 if len(differences) <= 3 else 250)
@@ -206,11 +211,15 @@ def _figure(
     known = colours(record)
     grey = [name for name in differences if known.get(name, OTHER) == OTHER]
     greys = f" Grey: {and_list(grey)}." if grey else ""
+    finding = _finding(best, gains)
+    against = "" if label is None else f"Decisions between class {label} and the others. "
+    if label is not None:
+        finding = sentence(f"Class {{label}}: {finding.template}", **finding.values, label=label)
     return figure_block(
         figure,
-        _finding(best, gains),
-        f"Cost of the decisions minus that of {best}, if a false alarm costs the threshold and a "
-        f"miss 1 minus the threshold; {bands}.{greys}{of_class}",
+        finding,
+        f"{against}Cost of the decisions minus that of {best}, if a false alarm costs the "
+        f"threshold and a miss 1 minus the threshold; {bands}.{greys}",
         _table(record, best, differences, gains),
         name=f"costs {column} {record.run_id}",
     )
@@ -235,11 +244,11 @@ def _finding(best: str, gains: Mapping[str, _Gain]) -> Sentence:
     name, gain = max(gains.items(), key=lambda item: item[1].most)
     small = max(gain.small_above for gain in gains.values())
     template = (
-        "{best} gains most at thresholds {low:.3g} to {high:.3g}, up to {most:.1f} per 1,000 rows "
-        "over {name}"
+        "{best} saves most at thresholds of {low:.3f} to {high:.3f}: up to {most:.1f} per 1,000 "
+        "rows compared with {name}"
     )
     if small < 1.0 - 1.0 / 20.0:
-        template += "; above {small:.3g} it gains less than 1"
+        template += "; above {small:.3f} it saves less than 1"
     return sentence(
         template,
         best=best,

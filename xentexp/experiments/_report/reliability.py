@@ -33,15 +33,14 @@ from xentexp.experiments._report.contents import (
     PageSection,
     PageTable,
     colours,
-    constant_models,
+    count_cell,
     figure_block,
     named_cells,
     number_cell,
     shown_models,
 )
+from xentexp.experiments._report.rows import loss_of_probabilities
 from xentexp.inference import Decomposition, decompose, holm
-from xentexp.losses import Loss
-from xentexp.metrics._registry import get_metric
 
 _FIRST = 3  # panels that are open on the page
 _BAND_ROWS, _BAND_ROWS_OF_CLASSES = 10_000, 3_000
@@ -82,9 +81,8 @@ class _Model:
 
 def reliability_section(record: RunRecord) -> PageSection | None:
     """Whether the probabilities can be believed; None if no model predicts any."""
-    constant = constant_models(record)
-    models = [model for model in record.with_probabilities() if model.name not in constant]
-    shown = shown_models(record, models)
+    models = record.varying_models()
+    shown = shown_models(models)
     n_classes = len(record.about.classes)
     if not shown:
         return None
@@ -94,8 +92,8 @@ def reliability_section(record: RunRecord) -> PageSection | None:
         first = tuple(fold for fold in model.predictions.folds if not fold.repeat)
         rows = pooled(replace(model.predictions, folds=first))
         found.append(_Model(model.name, rows, _panels(record, model.name, rows)))
-    blocks: list[Block] = [*_curves(record, found), *_sentences(record, found)]
-    blocks += _decompositions(record, found)
+    parts = _decompositions(record, found)  # what recalibration saves comes first
+    blocks = [*_sentences(record, found), *parts[:1], *_curves(record, found), *parts[1:]]
     return PageSection("reliability", "Can the probabilities be believed", tuple(blocks))
 
 
@@ -127,14 +125,21 @@ def _curves(record: RunRecord, found: Sequence[_Model]) -> list[Block]:
     ]
     band = panels[0][1].band
     blocks: list[Block] = [
+        Columns(tuple(figures[:_FIRST]), narrow=True),
         sentence(
-            "Each curve shows how often a class occurs where the model predicts a probability "
-            "(isotonic regression). Calibrated predictions lie in the grey band ({level:.0%} at "
-            "each probability); below is the number of rows.",
+            "A curve shows how often the class occurs where the model predicts a probability "
+            "(isotonic regression). Of a calibrated model, it lies in the grey band with a "
+            "probability of {level:.0%} at each place. The bars show the number of rows.",
             level=band.confidence,
         ),
-        Columns(tuple(figures[:_FIRST]), narrow=True),
     ]
+    if any(model.rows.groups is not None for model in found):
+        blocks.append(
+            plain(
+                "The bands are for independent rows. Rows of an entity depend on each other, so "
+                "that the bands are too narrow."
+            )
+        )
     if len(figures) > _FIRST:
         summary = "Curves of the other models" if two else "Curves of other classes and models"
         blocks.append(Details(summary, (Columns(tuple(figures[_FIRST:]), narrow=True),)))
@@ -155,12 +160,12 @@ def _figure(
     return figure_block(
         figure,
         sentence(
-            "{model}{of_class}: {outside:.0%} outside",
+            "{model}{of_class}: {outside:.0%} of rows outside the band",
             model=model.name,
             of_class=of_class,
             outside=panel.band.outside,
         ),
-        f"Frequency of class {panel.label} by prediction.",
+        f"How often class {panel.label} occurs, by prediction.",
         _groups_table(_groups(record, model, panel), panel),
         name=name,
     )
@@ -197,14 +202,16 @@ def _groups_table(groups: Sequence[_Group], panel: ReliabilityPanel) -> PageTabl
             Cell(f"{group.low:.3f} to {group.high:.3f}"),
             Cell(f"{group.predicted:.1%}", group.predicted),
             Cell(f"{group.frequency:.1%}", group.frequency),
-            _count(group.n),
+            count_cell(group.n),
             Cell(""),
         )
         for group in groups
     ]
     band = panel.band
     outside = Cell(f"{band.outside:.0%}", band.outside)
-    rows.append((Cell("all used for the band"), Cell(""), Cell(""), _count(band.n_rows), outside))
+    rows.append(
+        (Cell("all used for the band"), Cell(""), Cell(""), count_cell(band.n_rows), outside)
+    )
     headers = ("predictions", "mean prediction", f"frequency of {panel.label}", "rows")
     return PageTable((*headers, "outside the band"), tuple(rows))
 
@@ -239,13 +246,11 @@ def _sentences(record: RunRecord, found: Sequence[_Model]) -> list[Block]:
     elif worst.outside <= 2.0 * expected:
         blocks.append(
             sentence(
-                "No curve is outside of its band for more than {most:.0%} of the rows.",
+                "No curve is outside of its band for more than {most:.0%} of the rows; {expected} "
+                "is usual for calibrated models.",
                 most=worst.outside,
+                expected=f"{expected:.0%}",
             )
-        )
-    if worst.rows.groups is not None:
-        blocks.append(
-            plain("The bands are for independent rows: they are too narrow for rows of entities.")
         )
     return blocks
 
@@ -281,7 +286,7 @@ class _Parts:
 
 
 def _decompositions(record: RunRecord, found: Sequence[_Model]) -> list[Block]:
-    loss = _proper_loss(record.about.primary)
+    loss = loss_of_probabilities(record, proper=True).name
     try:
         parts = _all_parts(record, found, loss)
     except InputError:  # e.g. a loss whose parameters make it improper
@@ -293,20 +298,6 @@ def _decompositions(record: RunRecord, found: Sequence[_Model]) -> list[Block]:
     if notes:
         blocks.append(Details("Notes on the fitted maps", (Bullets(tuple(notes)),)))
     return blocks
-
-
-def _proper_loss(primary: str) -> str:
-    """The primary loss if it can be decomposed, else the log loss."""
-    try:
-        metric = get_metric(primary)
-    except InputError:  # a loss of a plug-in that is not installed here
-        return "categorical_crossentropy"
-    if isinstance(metric, Loss):
-        known = metric.properties
-        proper = known.properness in ("proper", "strictly proper")
-        if proper and known.response == "predict_proba" and known.targets != "multilabel":
-            return metric.name
-    return "categorical_crossentropy"
 
 
 def _all_parts(record: RunRecord, found: Sequence[_Model], loss: str) -> dict[str, _Parts]:
@@ -355,7 +346,7 @@ def _savings(record: RunRecord, loss: str, parts: Mapping[str, _Parts]) -> Block
     if not named:
         return sentence(
             "Recalibration ({family}) is not shown to lower the {loss} of {models}.",
-            family=next(iter(parts.values())).family.family,
+            family=_FAMILIES[next(iter(parts.values())).family.family],
             loss=loss,
             models=and_list(list(parts), most=4),
         )
@@ -370,34 +361,35 @@ def _savings(record: RunRecord, loss: str, parts: Mapping[str, _Parts]) -> Block
 def _saving(name: str, loss: str, part: _Parts, best: str, decimals: int) -> Sentence:
     """What recalibration of one model would save, compared with its distance to the best."""
     number = f":.{decimals}f}}"
-    values: dict[str, object] = {"model": name, "family": part.family.family}
-    saves = part.saves or part.isotonic_saves
-    more = part.above > 0.0 and saves >= part.above
+    values: dict[str, object] = {"model": name, "family": _FAMILIES[part.family.family]}
     if part.above > 0.0:
-        than = "more than" if more else "of"
-        compared = f"{than} the {{above{number} between it and {{best}}"
         values |= {"above": part.above, "best": best}
     else:
-        compared = f"of its {{loss}} of {{value{number}"
         values |= {"loss": loss, "value": part.value}
     isotonic = ""
     if part.isotonic is not None and part.isotonic_saves > 0.0:
         isotonic = (
-            f"isotonic regression finds a miscalibration of {{miscalibration{number}, where "
-            f"calibrated predictions show {{reference{number}"
+            f"sotonic regression finds a miscalibration of {{miscalibration{number}; a calibrated "
+            f"model would show {{reference{number}."
         )
         values["miscalibration"] = part.isotonic.miscalibration
         values["reference"] = part.isotonic.calibrated_reference
     if part.saves > 0.0:
         values["saves"] = part.saves
-        comma = "," if more else ""
-        text = f"recalibration ({{family}}) would save at least {{saves{number}{comma} {compared}"
-        text += f"; {isotonic}" if isotonic else ""
+        than = ", more than" if 0.0 < part.above <= part.saves else " of"
+        compared = f"its {{loss}} of {{value{number}"
+        if part.above > 0.0:
+            compared = f"its distance of {{above{number} to {{best}}"
+        text = f"recalibration ({{family}}) would save at least {{saves{number}{than} {compared}."
+        text += f" I{isotonic}" if isotonic else ""
     else:
-        text = f"{isotonic}, {compared}; recalibration ({{family}}) is not shown to save anything"
+        compared = f"Its {{loss}} is {{value{number}."
+        if part.above > 0.0:
+            compared = f"Its distance to {{best}} is {{above{number}."
+        text = f"i{isotonic} {compared} Recalibration ({{family}}) is not shown to save anything."
     if _clipped(part):
-        text += "; these numbers depend on the clip"
-    return sentence(f"{{model}}: {text}.", **values)
+        text += " These numbers depend on the clip."
+    return sentence(f"{{model}}: {text}", **values)
 
 
 def _clipped(part: _Parts) -> bool:
@@ -456,13 +448,14 @@ def _parts_table(
         )
         rows.append(tuple(cells))
     how = (
-        "isotonic regression, which also saves something for calibrated predictions"
+        "isotonic regression, which finds some miscalibration in calibrated predictions, too"
         if two
         else family
     )
     caption = sentence(
         "{loss} = {uncertainty} of the class frequencies − discrimination + miscalibration "  # noqa: RUF001
-        "({how}). {family}: {words}. Tests at {level:.0%} (Holm).",
+        "({how}). {family} is {words}. Tests at {level:.0%}, adjusted for the number of "
+        "models (Holm).",
         family=family,
         words=_FAMILIES[family],
         loss=loss,
@@ -476,7 +469,3 @@ def _parts_table(
 def _share(value: float, scale: float) -> float | None:
     """Width of a bar, from 0 to 1."""
     return max(value / scale, 0.0) if math.isfinite(value) and scale > 0.0 else None
-
-
-def _count(value: int) -> Cell:
-    return Cell(f"{value:,}", value)

@@ -8,13 +8,17 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from xentexp._numerics import FloatArray
 from xentexp.displays import SegmentDisplay
 from xentexp.displays._segment import importance
 from xentexp.displays._style import laid_out, style
-from xentexp.errors import InputError
-from xentexp.experiments._formatting import Sentence, counted, plain, sentence, signed
-from xentexp.experiments._predictions import PredictedFold, Predictions
+from xentexp.experiments._formatting import (
+    Sentence,
+    counted,
+    decimals_for,
+    plain,
+    sentence,
+    signed,
+)
 from xentexp.experiments._record import ModelRecord, RunRecord, pooled
 from xentexp.experiments._report.contents import (
     Block,
@@ -24,15 +28,15 @@ from xentexp.experiments._report.contents import (
     PageSection,
     PageTable,
     colours,
+    count_cell,
     figure_block,
     named_cells,
+    number_cell,
     reference_models,
 )
+from xentexp.experiments._report.rows import loss_of_probabilities
 from xentexp.inference import Segment
 from xentexp.inference._segments import segments_from_sums
-from xentexp.losses import Loss
-from xentexp.metrics._evaluation import evaluate_checked
-from xentexp.metrics._registry import get_loss
 
 _MOST_SEGMENTS = 12
 _MOST_ROWS = 10
@@ -54,8 +58,7 @@ def segments_section(record: RunRecord) -> PageSection | None:
     else:
         blocks = _segments(record, found)
     best = next((m for m in models if m.name in reference_models(record)), models[0])
-    if (worst := _worst_rows(record, best)) is not None:
-        blocks += worst
+    blocks += _worst_rows(record, best)
     return PageSection("segments", "Where it fails", tuple(blocks))
 
 
@@ -80,7 +83,13 @@ def _segments(record: RunRecord, found: Sequence[tuple[str, Segment]]) -> list[B
     shown = found[:_MOST_SEGMENTS]
     sure = [pair for pair in found if _is_sure(pair[1])]
     several = len(record.about.classes) > 2
-    blocks: list[Block] = [_described(*sure[0], several)] if sure else []
+    blocks: list[Block] = []
+    if sure:
+        blocks.append(_described("", *sure[0]))
+        own = [pair for pair in sure if pair[0] == sure[0][0]]
+        if (largest := max(own, key=lambda pair: _ratio(pair[1]))) != sure[0]:
+            blocks.append(_described("In proportion, its largest error: ", *largest))
+            shown = [*shown, largest] if largest not in shown else shown
     blocks.append(_figure(record, shown, sure, several))
     return [*blocks, *_by_model(record, found, several)]
 
@@ -96,10 +105,13 @@ def _by_model(
         own = [segment for model, segment in found if model == name]
         n_sure = sum(map(_is_sure, own))
         worst = [_segment_cell(own[0], several), *_rates(own[0])]
-        rows.append((names[name], *worst, _count(n_sure), _count(len(own))))
-        counts.append(f"{{name{i}}} {{biased{i}:,}} of {{all{i}:,}}")
+        rows.append((names[name], *worst, count_cell(n_sure), count_cell(len(own))))
+        counts.append(f"{{biased{i}:,}} of {{all{i}:,}} of {{name{i}}}")
         values |= {f"name{i}": name, f"biased{i}": n_sure, f"all{i}": len(own)}
-    text = sentence(f"Biased segments: {', '.join(counts)}.", **values)
+    text = sentence(
+        f"Segments whose mean prediction is shown to be too high or too low: {', '.join(counts)}.",
+        **values,
+    )
     headers = ("model", "most important", "predicted", "observed", "rows", "biased", "segments")
     explained = plain(
         "Most important: the segment where a shift of the predictions to the observed rate would "
@@ -116,25 +128,32 @@ def _segment_cell(segment: Segment, several: bool) -> Cell:
 
 def _rates(segment: Segment) -> list[Cell]:
     rates = [Cell(f"{rate:.1%}", rate) for rate in (segment.predicted, segment.observed)]
-    return [*rates, _count(segment.n_rows)]
-
-
-def _count(number: int) -> Cell:
-    return Cell(f"{number:,}", number)
+    return [*rates, count_cell(segment.n_rows)]
 
 
 def _is_sure(segment: Segment) -> bool:
     return segment.low > 0.0 or segment.high < 0.0
 
 
-def _described(model: str, segment: Segment, several: bool) -> Sentence:
-    of_class = " of class {label}" if several else ""
+def _condition(segment: Segment) -> str:
+    """The segment after "where"."""
+    joint = "=" if segment.kind == "value" else "is"
+    return f"{segment.column} {joint} {segment.label}"
+
+
+def _ratio(segment: Segment) -> float:
+    """The larger of the mean prediction and the observed rate, divided by the smaller."""
+    low, high = sorted((segment.predicted, segment.observed))
+    return high / low if low > 0.0 else math.inf
+
+
+def _described(start: str, model: str, segment: Segment) -> Sentence:
     return sentence(
-        "{model}, {segment}: predicts {predicted:.1%}"
-        + of_class
-        + ", observed {observed:.1%}, n = {n:,}.",
+        start
+        + "{model} predicts {predicted:.1%} for class {label} where {segment}; {observed:.1%} "
+        "are observed ({n:,} rows).",
         model=model,
-        segment=segment.name,
+        segment=_condition(segment),
         label=str(segment.class_label),
         predicted=segment.predicted,
         observed=segment.observed,
@@ -161,23 +180,29 @@ def _figure(
     event = "the class" if several else f"class {record.about.classes[1]}"
     return figure_block(
         figure,
-        _finding(shown, sure),
+        _finding(sure, several),
         f"{whose}Dot: mean predicted minus observed rate of {event}, its area the number of rows; "
-        f"line: 95% interval, simultaneous.{of_class} Segments of less than {_LEAST_ROWS} rows are "
-        f"one, other.",
+        f"line: 95% interval, simultaneous.{of_class} Segments of fewer than {_LEAST_ROWS} rows "
+        f"are joined as “other”.",
         _table(record, shown, several),
         name=f"segments {record.run_id}",
         wide=True,
     )
 
 
-def _finding(shown: Sequence[tuple[str, Segment]], sure: Sequence[tuple[str, Segment]]) -> Sentence:
+def _finding(sure: Sequence[tuple[str, Segment]], several: bool) -> Sentence:
     if not sure:
         return sentence("No segment is shown to have a biased mean prediction")
     name, first = sure[0]
-    template = "{name} predicts too {word} where {segment}: {bias:+.1f} percentage points"
-    word = "much" if first.bias > 0.0 else "little"
-    return sentence(template, name=name, word=word, segment=first.name, bias=100.0 * first.bias)
+    of_class = " for class {label}" if several else ""
+    return sentence(
+        "{name} predicts too {word}" + of_class + " where {segment}: {bias:+.1f} percentage points",
+        name=name,
+        word="much" if first.bias > 0.0 else "little",
+        label=str(first.class_label),
+        segment=_condition(first),
+        bias=100.0 * first.bias,
+    )
 
 
 def _table(record: RunRecord, shown: Sequence[tuple[str, Segment]], several: bool) -> PageTable:
@@ -188,7 +213,7 @@ def _table(record: RunRecord, shown: Sequence[tuple[str, Segment]], several: boo
     for name, segment in shown:
         limits = [_points(value) for value in (segment.bias, segment.low, segment.high)]
         cells = [names[name], _segment_cell(segment, several), *_rates(segment)]
-        rows.append((*cells, _count(segment.events), *limits))
+        rows.append((*cells, count_cell(segment.events), *limits))
     return PageTable(tuple(headers), tuple(rows), n_text=2)
 
 
@@ -202,15 +227,13 @@ def _points(value: float) -> Cell:
 # -- rows --------------------------------------------------------------------------------------
 
 
-def _worst_rows(record: RunRecord, model: ModelRecord) -> list[Block] | None:
+def _worst_rows(record: RunRecord, model: ModelRecord) -> list[Block]:
     """The rows of one model with the largest losses: row numbers, without features."""
     assert model.predictions is not None
     folds = tuple(fold for fold in model.predictions.folds if fold.repeat == 0)
-    rows = pooled(dataclasses.replace(model.predictions, folds=folds))
-    loss = _loss(record, model.predictions)
-    if loss is None:
-        return None
-    losses = np.concatenate([_row_losses(loss, model.predictions, fold) for fold in folds])
+    predictions = dataclasses.replace(model.predictions, folds=folds)
+    rows, loss = pooled(predictions), loss_of_probabilities(record)
+    losses = np.concatenate(predictions.row_losses(loss))
     weight = np.ones(len(losses)) if rows.sample_weight is None else rows.sample_weight
     weighted = np.where(weight > 0.0, losses * weight, 0.0)
     total = float(weighted.sum())
@@ -220,12 +243,13 @@ def _worst_rows(record: RunRecord, model: ModelRecord) -> list[Block] | None:
     p = rows.proba[np.arange(len(losses)), rows.codes] if several else rows.proba[:, 1]
     header = "p of its class" if several else f"p of class {classes[1]}"
     headers = ("row", header, "class", loss.name, "share of total")
+    decimals = decimals_for(losses[order].tolist())
     lines = [
         (
             Cell(f"{rows.rows[i]:,}", float(rows.rows[i])),
-            Cell(f"{p[i]:.4g}", float(p[i])),
+            Cell(_probability(float(p[i])), float(p[i])),
             Cell(str(classes[rows.codes[i]])),
-            Cell(signed(float(losses[i])), float(losses[i])),
+            number_cell(float(losses[i]), decimals),
             _share(float(weighted[i]), total),
         )
         for i in order
@@ -255,24 +279,11 @@ def _worst_rows(record: RunRecord, model: ModelRecord) -> list[Block] | None:
     return [text, Details("Rows with the largest losses", (table,))]
 
 
-def _loss(record: RunRecord, predictions: Predictions) -> Loss | None:
-    """The primary loss if it is one of probabilities that applies, else log loss."""
-    checked = predictions.checked(predictions.folds[0])
-    for name in (record.about.primary, "categorical_crossentropy"):
-        try:
-            loss = get_loss(name)
-        except InputError:  # a metric of all rows
-            continue
-        if loss.response == "predict_proba" and loss.why_not(checked) is None:
-            return loss
-    return None
-
-
-def _row_losses(loss: Loss, predictions: Predictions, fold: PredictedFold) -> FloatArray:
-    checked = predictions.checked(dataclasses.replace(fold, sample_weight=None))
-    result = evaluate_checked(checked, [loss], per_sample=True)
-    assert result.per_sample is not None
-    return result.per_sample[loss.name]
+def _probability(p: float) -> str:
+    """Four decimals, that are 0 or 1 only if the probability is."""
+    if 0.0 < p < 0.00005:
+        return "< 0.0001"
+    return "> 0.9999" if 0.99995 <= p < 1.0 else f"{p:.4f}"
 
 
 def _share(part: float, total: float) -> Cell:

@@ -16,10 +16,8 @@ from xentexp.experiments._run_checks.issue import Issue
 from xentexp.experiments._run_checks.rows import (
     N_TENTHS,
     Tenth,
-    constant_models,
     rows_of,
     tenths,
-    varying_models,
     z_of_rise,
 )
 from xentexp.experiments._uncertainty import CONSTANT, Uncertainty, assess
@@ -41,7 +39,7 @@ SMALL_SHARE = 0.5
 
 def has_probabilities(record: RunRecord) -> bool:
     """Whether some model predicts probabilities that vary."""
-    return bool(varying_models(record))
+    return bool(record.varying_models())
 
 
 # -- zero or one ------------------------------------------------------------------------------
@@ -61,13 +59,13 @@ def zero_or_one(record: RunRecord) -> Iterator[Issue]:
         if wrong:
             losses = {name: log_loss_at(model, clip) for name, clip in CLIPS.items()}
             consequence = (
-                "Its log loss is infinite without a clip ({loss_at_2e16:.4f} at a clip of 2.2e-16, "
-                "{loss_at_1e15:.4f} at 1e-15, {loss_at_1e6:.4f} at 1e-6)."
+                "Its {log_loss} is infinite without a clip ({loss_at_2e16:.4f} at a clip of "
+                "2.2e-16, {loss_at_1e15:.4f} at 1e-15, {loss_at_1e6:.4f} at 1e-6)."
             )
         else:
-            consequence = "One row of that class would make its log loss infinite without a clip."
+            consequence = "One row of that class would make its {log_loss} infinite without a clip."
         text = f"{what.template}. {consequence} {_smoother(model)}"
-        values = {**what.values, **losses, "model": model.name}
+        values = {**what.values, **losses, "model": model.name, "log_loss": LOG_LOSS}
         yield Issue("X201", wrong, sentence(text, **values), (model.name,))
 
 
@@ -126,7 +124,7 @@ def log_loss_at(model: ModelRecord, clip: float) -> float:
 
 def has_constant(record: RunRecord) -> bool:
     """Whether models can be compared with a constant one."""
-    return bool(constant_models(record)) and any(m.predictions is not None for m in record.models)
+    return bool(record.constant_models()) and any(m.predictions is not None for m in record.models)
 
 
 def against_constant(record: RunRecord) -> tuple[str, dict[str, Difference], Uncertainty] | None:
@@ -135,9 +133,8 @@ def against_constant(record: RunRecord) -> tuple[str, dict[str, Difference], Unc
     if known is None or not has_constant(record):
         return None
     primary = record.about.primary
-    reference = next(
-        (m for m in known.standing(primary).levels if m in known_constant(known)), None
-    )
+    constant = record.constant_models()
+    reference = next((m for m in known.standing(primary).levels if m in constant), None)
     if reference is None:
         return None
     predictions = {
@@ -152,11 +149,6 @@ def against_constant(record: RunRecord) -> tuple[str, dict[str, Difference], Unc
         and model.differences[primary].reason is None
     }
     return reference, differences, result
-
-
-def known_constant(known: Uncertainty) -> set[str]:
-    """Names of constant models."""
-    return {model.model for model in known.models if model.constant}
 
 
 def _named(reference: str) -> str:
@@ -230,7 +222,7 @@ def not_better_than_constant(record: RunRecord) -> Iterator[Issue]:
 
 def not_finite(record: RunRecord) -> Iterator[Issue]:
     """Models whose shown losses and metrics are infinite or undefined."""
-    constant = constant_models(record)
+    constant = record.constant_models()
     shown = record.board.shown()
     for row in record.board.ranked():
         if row.reason is not None or row.model in constant:
@@ -272,7 +264,7 @@ def of_first_repeat(model: ModelRecord) -> str:
 
 def reversed_tenths(record: RunRecord) -> Iterator[Issue]:
     """Neighbouring tenths of the scores whose rates are in the wrong order."""
-    reversals = {model.name: _reversal(model) for model in varying_models(record)}
+    reversals = {model.name: _reversal(model) for model in record.varying_models()}
     without = [name for name, found in reversals.items() if found is None]
     for name, found in reversals.items():
         if found is not None:
@@ -305,7 +297,7 @@ def _reversal(model: ModelRecord) -> Sentence | None:
         return None
     return sentence(
         "{model}: the share of class {label} rises from {rate:.1%} in tenth {tenth} of its scores "
-        "to {next_rate:.1%} in tenth {next_tenth}, although the score falls (z = {z:.1f}, p = "
+        "(1 is the highest) to {next_rate:.1%} in tenth {next_tenth} (z = {z:.1f}, p = "
         "{adjusted_p:.2g} adjusted for {comparisons} comparisons)." + of_first_repeat(model),
         label=str(model.predictions.classes[k]),
         rate=higher.rate,
@@ -323,7 +315,7 @@ def _reversal(model: ModelRecord) -> Sentence | None:
 
 def miscalibrated(record: RunRecord) -> Iterator[Issue]:
     """Models whose probabilities differ from the rates by more than chance explains."""
-    for model in varying_models(record):
+    for model in record.varying_models():
         rows = rows_of(model)
         found = [part for part in (_worst_tenth(model, rows), _map(model, rows)) if part]
         if found:
@@ -352,8 +344,8 @@ def _worst_tenth(model: ModelRecord, rows: Pooled) -> tuple[bool, Sentence] | No
         return None
     base = float(np.average(rows.codes == k, weights=rows.sample_weight))
     return abs(tenth.rate - tenth.predicted) >= 0.25 * min(base, 1.0 - base), sentence(
-        "In tenth {tenth} of its scores it predicts {predicted:.1%} for class {label} where "
-        "{rate:.1%} are observed ({rows:,} rows).",
+        "In tenth {tenth} of its scores (1 is the highest) it predicts {predicted:.1%} for class "
+        "{label} where {rate:.1%} are observed ({rows:,} rows).",
         label=str(model.predictions.classes[k]),
         tenth=tenth.number,
         predicted=tenth.predicted,
@@ -378,7 +370,8 @@ def _map(model: ModelRecord, rows: Pooled) -> tuple[bool, Sentence] | None:
     if not result.p <= LEVEL_OF_CALIBRATION / 2.0 or result.saves <= 0.0:
         return None
     return result.saves >= 0.01 * result.score, sentence(
-        "Recalibration by {family} would lower its log loss by at least {saved_loss:.4f}.",
+        "Recalibration by {family} would lower its {log_loss} by at least {saved_loss:.4f}.",
+        log_loss=LOG_LOSS,
         family="a line in the log-odds" if family == "logit_line" else "a temperature and biases",
         saved_loss=result.saves,
     )

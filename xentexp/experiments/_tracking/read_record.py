@@ -55,8 +55,7 @@ def read_record(
         str(parent.info.run_id),
         without_secrets(uri),
         parent.info.start_time / 1000,
-        _frame(client, uri, parent.info.run_id, "leak.json"),
-        run.status.status,
+        "" if run.status.whole else run.status.sentence(),
     )
 
 

@@ -65,10 +65,11 @@ def test_numbers_are_those_of_the_difference(record: RunRecord) -> None:
     costs = 1000.0 * expected.difference
     place = int(costs.argmax())
     lines = text_of(section).splitlines()
-    assert f"up to {costs[place]:.1f} per 1,000 rows over tree" in lines[0]
+    assert f"up to {costs[place]:.1f} per 1,000 rows compared with tree" in lines[0]
     assert lines[1] == (
-        f"tree costs {costs[place]:.1f} more per 1,000 rows at {expected.thresholds[place]:.3g} "
-        f"(interval {1000 * expected.low[place]:.1f} to {1000 * expected.high[place]:.1f})."
+        f"tree costs {costs[place]:.1f} more than logistic per 1,000 rows at the threshold "
+        f"{expected.thresholds[place]:.3f} (95% interval {1000 * expected.low[place]:.1f} "
+        f"to {1000 * expected.high[place]:.1f})."
     )
     finding = sentences_of(section)[0].numbers()
     inside = (expected.thresholds >= finding["low"]) & (expected.thresholds <= finding["high"])
@@ -119,7 +120,7 @@ def test_more_classes_are_shown_one_at_a_time() -> None:
     drawn = list(figures_of(section.blocks))
     largest = [max(row[1].value for row in block.data.rows) for block in drawn]
     assert largest == sorted(largest, reverse=True)
-    assert "Class" in figures[0].drawn
+    assert str(figures[0].finding).startswith("Class ")
 
 
 def test_many_models_with_long_names() -> None:
@@ -127,7 +128,7 @@ def test_many_models_with_long_names() -> None:
     section = section_of(example_record(numeric(credit_data(300)), models, **FEW))
     figure = next(block for block in section.blocks if isinstance(block, PageFigure))
     assert len(figure.data.rows) == 7
-    assert "not shown: the best are." in text_of(section)
+    assert "more model not shown." in text_of(section)
 
 
 def test_repeats_and_weights() -> None:
