@@ -55,7 +55,7 @@ def test_a_classifier() -> None:
 
 
 def test_bad_input() -> None:
-    with pytest.raises(InputError, match="y_true must have labels of two classes; got 3 classes"):
+    with pytest.raises(InputError, match="GainsDisplay is for two classes; there are 3"):
         GainsDisplay.from_predictions([0, 1, 2], np.full((3, 3), 1 / 3))
     with pytest.raises(InputError, match="y_true must have rows of both classes; got none of clas"):
         GainsDisplay.from_predictions([0, 0], [0.2, 0.3], labels=[0, 1])

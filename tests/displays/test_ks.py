@@ -79,3 +79,8 @@ def test_a_classifier() -> None:
 def test_bad_arguments(y: object, p: object, message: str) -> None:
     with pytest.raises(InputError, match=message):
         KsDisplay.from_predictions(y, p)
+
+
+def test_it_draws_one_classifier() -> None:
+    with pytest.raises(InputError, match="estimator must be one classifier; got a mapping"):
+        KsDisplay.from_estimator({}, [[0]], [0])

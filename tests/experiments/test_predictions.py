@@ -5,9 +5,11 @@ from __future__ import annotations
 import dataclasses
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from sklearn.dummy import DummyClassifier
@@ -25,6 +27,7 @@ from xentexp.experiments import (
 )
 from xentexp.experiments._predictions import Predictions, read_predictions
 from xentexp.experiments._results import out_of_fold
+from xentexp.experiments._tracking.artifacts import readable
 
 V1 = {"dataset": "older", "digest": "0" * 32, "ordered": False}
 """What a file of version 1 lacks."""
@@ -128,8 +131,32 @@ def test_a_newer_version_and_a_damaged_file_are_refused(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="must have version 2 or older; got version 3"):
         read_predictions(file, **V1)
     file.write_bytes(b"PAR1 and nothing else")
-    with pytest.raises(InputError, match="cannot be read"):
+    sentence = r"oof\.parquet of run abcd cannot be read"
+    with pytest.raises(InputError, match=sentence), readable("abcd", "oof.parquet"):
         read_predictions(file, **V1)
+
+
+@pytest.mark.parametrize(
+    ("damage", "message"),
+    [
+        (lambda table: table.slice(0, 0), "it has no rows"),
+        (lambda table: table.drop_columns(["row"]), "row"),
+        (lambda table: set_column(table, "y", pa.array(["?"] * len(table))), "labels of no class"),
+        (lambda table: set_column(table, "proba_0", pa.array([1.5] * len(table))), "outside"),
+        (lambda table: set_column(table, "proba_0", pa.array(["a"] * len(table))), "'a'"),
+    ],
+)
+def test_damaged_content_is_refused(tmp_path: Path, damage: Any, message: str) -> None:
+    file = tmp_path / "oof.parquet"
+    predictions_of(table_of(), CrossValidation(n_splits=3)).write(file)
+    pq.write_table(damage(pq.read_table(file)), file)
+    sentence = f"it is damaged: .*{message}"
+    with pytest.raises(InputError, match=sentence), readable("abcd", "oof.parquet"):
+        read_predictions(file, **V1)
+
+
+def set_column(table: pa.Table, name: str, values: pa.Array) -> pa.Table:
+    return table.set_column(table.column_names.index(name), name, values)
 
 
 def test_predictions_of_other_data_rows_or_folds_are_not_comparable() -> None:

@@ -18,9 +18,6 @@ if TYPE_CHECKING:
 CHROMIUM = "/usr/bin/chromium"
 """Debian's Chromium: Playwright's own browsers are not on a package index."""
 
-WIDTHS = (390, 514, 1280)
-"""Widths in pixels: a phone, MLflow's artifact viewer with its side panel, a desktop."""
-
 A4 = 718
 """Width in CSS pixels of the printed area of an A4 page with margins of 10 mm."""
 

@@ -66,15 +66,26 @@ def numbers_without_a_cell(blocks: Iterable[Block]) -> list[str]:
     ]
 
 
-def sentences_of(section: PageSection) -> list[Sentence]:
+def sentences_of(section: PageSection | None) -> list[Sentence]:
+    assert section is not None
     return list(sentences(section.blocks))
+
+
+def tables_of(section: PageSection | None) -> list[PageTable]:
+    assert section is not None
+    return list(tables(section.blocks))
+
+
+def column(table: PageTable, header: str) -> list[Cell]:
+    place = table.headers.index(header)
+    return [row[place] for row in table.rows]
 
 
 def cells_of(section: PageSection) -> list[Cell]:
     return [cell for table in tables(section.blocks) for row in table.rows for cell in row]
 
 
-def text_of(section: PageSection) -> str:
+def text_of(section: PageSection | None) -> str:
     """Sentences, one to a line."""
     return "\n".join(map(str, sentences_of(section)))
 

@@ -66,16 +66,31 @@ def label_curves(
             bbox=_BEHIND,
         )
     if n_unnamed:
-        ax.text(
-            0.99,
-            0.99,
-            f"grey: {n_unnamed} other{'s' if n_unnamed > 1 else ''}",
-            transform=ax.transAxes,
-            ha="right",
-            va="top",
-            color=OTHER,
-            fontsize=SMALL,
-        )
+        text = f"grey: {n_unnamed} other{'s' if n_unnamed > 1 else ''}"
+        _in_a_corner(ax, text, width, height, boxes)
+
+
+def _in_a_corner(ax: Axes, text: str, width: float, height: float, boxes: list[_Box]) -> None:
+    """Text in the first corner of the axes where no name is, from the upper right one."""
+    long = len(text) * _LETTER
+    corners = [(at, up) for up in (0.99, 0.01) for at in (0.99, 0.01)]
+
+    def box(at: float, up: float) -> _Box:
+        left, low = (width - long) * (at > 0.5), (height - _LINE) * (up > 0.5)
+        return (left, low, left + long, low + _LINE)
+
+    free = (c for c in corners if not any(_overlap(box(*c), other) for other in boxes))
+    at, up = next(free, corners[0])
+    ax.text(
+        at,
+        up,
+        text,
+        transform=ax.transAxes,
+        ha="right" if at > 0.5 else "left",
+        va="top" if up > 0.5 else "bottom",
+        color=OTHER,
+        fontsize=SMALL,
+    )
 
 
 def _place(

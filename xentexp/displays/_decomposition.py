@@ -13,9 +13,9 @@ from xentexp.displays._style import (
     INK,
     SMALL,
     SOFT,
+    axes_or_own,
     colours_of,
     in_words,
-    own_axes,
     shortened,
     style,
 )
@@ -96,7 +96,7 @@ class DecompositionDisplay:
         """
         names = list(self.decompositions)
         known = colours_of(names) if colours is None else colours
-        ax = own_axes(440, 66 + 28 * len(names)) if ax is None else ax
+        ax = axes_or_own(ax, 440, 66 + 28 * len(names))
         with style("decomposition"):
             for place, (name, result) in enumerate(self.decompositions.items()):
                 for side, value in ((-1, result.miscalibration), (1, result.discrimination)):
@@ -225,7 +225,7 @@ class DecompositionDisplay:
         estimator : classifier, or mapping of str to classifier
             Fitted classifier, or several of the same classes by name.
         X : array-like of shape (n, n_features)
-            Features.
+            Features of rows that the classifiers were not fitted to.
         y : array-like of shape (n,)
             Labels.
         loss : str or Loss, default="categorical_crossentropy"

@@ -10,19 +10,18 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from xentexp._numerics import FloatArray, IntArray
-from xentexp.displays._predictions import by_name, of_estimators
+from xentexp.displays._predictions import compared, of_estimators
 from xentexp.displays._style import (
     AXIS,
     INK,
     SMALL,
     SOFT,
+    axes_or_own,
     colours_of,
     in_words,
-    own_axes,
     shortened,
     style,
 )
-from xentexp.errors import InputError
 from xentexp.inference import Difference, paired_difference
 from xentexp.inference._checks import codes_of
 from xentexp.losses import Loss
@@ -110,7 +109,7 @@ class DifferenceDisplay:
         """
         names = list(self.differences)
         known = colours_of([self.reference, *names]) if colours is None else colours
-        ax = own_axes(340, 66 + 28 * max(1, len(names))) if ax is None else ax
+        ax = axes_or_own(ax, 340, 66 + 28 * max(1, len(names)))
         with style("difference"):
             for place, (name, difference) in enumerate(self.differences.items()):
                 self._draw_row(ax, place, name, difference, known.get(name, INK))
@@ -163,11 +162,11 @@ class DifferenceDisplay:
         y_pred: Mapping[str, ArrayLike],
         *,
         loss: str | Loss = "categorical_crossentropy",
-        folds: ArrayLike | None = None,
         reference: str | None = None,
         labels: ArrayLike | None = None,
         sample_weight: ArrayLike | None = None,
         groups: ArrayLike | None = None,
+        folds: ArrayLike | None = None,
         confidence: float = 0.95,
         ax: Axes | None = None,
     ) -> Self:
@@ -181,9 +180,6 @@ class DifferenceDisplay:
             Probabilities of each model, out of fold, by its name; at least two models.
         loss : str or Loss, default="categorical_crossentropy"
             Loss by name or as an object.
-        folds : array-like of shape (n,), default=None
-            Fold in which the row was a test row. By default there are no ticks, and the interval
-            is that of the rows.
         reference : str, default=None
             Model that the others are compared with. By default the one with the lowest mean loss.
         labels : array-like of shape (k,), default=None
@@ -192,6 +188,9 @@ class DifferenceDisplay:
             Weight of each row.
         groups : array-like of shape (n,), default=None
             Group of each row, e.g. a person, if rows of a group depend on each other.
+        folds : array-like of shape (n,), default=None
+            Fold in which the row was a test row. By default there are no ticks, and the interval
+            is that of the rows.
         confidence : float, default=0.95
             Confidence level of the intervals.
         ax : matplotlib Axes, default=None
@@ -222,21 +221,10 @@ class DifferenceDisplay:
         ('linear', 0.0375)
         """
         found = get_loss(loss)
-        models = by_name(y_pred, None) if isinstance(y_pred, Mapping) else {}
-        if len(models) < 2:
-            raise InputError(
-                f"y_pred must be a mapping of at least two names to predictions; got "
-                f"{list(models) or type(y_pred).__name__}; name each model"
-            )
+        options: dict[str, Any] = {"labels": labels, "sample_weight": sample_weight}
+        models, reference = compared(y_pred, reference, lambda p: found(y_true, p, **options))
         rows = {name: found.per_sample(y_true, p, labels=labels) for name, p in models.items()}
-        means = {
-            name: found(y_true, p, labels=labels, sample_weight=sample_weight)
-            for name, p in models.items()
-        }
-        if reference is None:
-            reference = min(means, key=means.__getitem__)
-        elif reference not in models:
-            raise InputError(f"reference must be one of {list(models)}; got {reference!r}")
+        means = {name: found(y_true, p, **options) for name, p in models.items()}
         differences, in_folds = {}, {}
         for name in sorted((name for name in models if name != reference), key=means.__getitem__):
             differences[name] = paired_difference(
@@ -274,7 +262,7 @@ class DifferenceDisplay:
         estimator : mapping of str to classifier
             Fitted classifiers of the same classes by name, at least two.
         X : array-like of shape (n, n_features)
-            Features.
+            Features of rows that the classifiers were not fitted to.
         y : array-like of shape (n,)
             Labels.
         loss : str or Loss, default="categorical_crossentropy"

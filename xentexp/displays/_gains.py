@@ -8,13 +8,10 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 from numpy.typing import ArrayLike
 
-from xentexp._inputs.read import read
-from xentexp._numerics import FloatArray
 from xentexp.displays._curve_labels import label_curves
 from xentexp.displays._predictions import NamedPredictions, by_name, of_estimators
-from xentexp.displays._style import AXIS, OTHER, colours_of, own_axes, shortened, style
-from xentexp.errors import InputError
-from xentexp.metrics._metric_input import MetricInput
+from xentexp.displays._style import AXIS, OTHER, axes_or_own, colours_of, shortened, style
+from xentexp.metrics._two_classes import two_classes
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -85,7 +82,7 @@ class GainsDisplay:
         ax : matplotlib Axes, default=None
             Axes to draw into. By default those of a new pyplot figure.
         colours : mapping of str to color, default=None
-            Colour of each model. By default the first three have one, and the rest is grey.
+            Colour of each model. By default the first three models have one, and the rest is grey.
 
         Returns
         -------
@@ -93,7 +90,7 @@ class GainsDisplay:
             This display.
         """
         known = colours_of(list(self.caught)) if colours is None else colours
-        ax = own_axes(320, 280) if ax is None else ax
+        ax = axes_or_own(ax, 320, 280)
         with style("gains"):
             ax.plot([0.0, 1.0], [0.0, 1.0], color=AXIS, linewidth=0.8)
             ax.plot([0.0, self.base_rate, 1.0], [0.0, 1.0, 1.0], color=AXIS, linewidth=0.8)
@@ -126,15 +123,15 @@ class GainsDisplay:
         ----------
         y_true : array-like of shape (n,) or (n, 2)
             Labels or one-hot rows of two classes; the second class is the event.
-        y_pred : array-like of shape (n,) or (n, 2), or mapping of str to such arrays
-            Probabilities of one model, or of each model by its name; shape (n,) is for the second
+        y_pred : array-like of shape (n,) or (n, 2), or mapping of str to array-like
+            Probabilities of one model, or of several by name; shape (n,) is for the second
             class.
         labels : array-like of shape (2,), default=None
             Both classes, in the order of the columns of the predictions.
         sample_weight : array-like of shape (n,), default=None
             Weight of each row.
         name : str, default=None
-            Name of a single model.
+            Name of a single model, by default "model".
         ax : matplotlib Axes, default=None
             Axes to draw into. By default those of a new pyplot figure.
 
@@ -162,23 +159,15 @@ class GainsDisplay:
         selected = np.linspace(0.0, 1.0, _N_POINTS)
         caught, base_rate, event = {}, 0.0, None
         for label, p in by_name(y_pred, name).items():
-            checked = read(y_true, p, labels=labels, sample_weight=sample_weight)
-            if not checked.one_hot or checked.n_classes != 2:
-                raise InputError(
-                    f"y_true must have labels of two classes; got {checked.n_classes} classes or "
-                    f"distributions; pass the probability of one class and labels of whether a row "
-                    f"has it"
-                )
-            data = MetricInput(checked)
-            if not data.class_weight_sum.all():
-                absent = data.classes[int(data.class_weight_sum.argmin())]
-                raise InputError(
-                    f"y_true must have rows of both classes; got none of class {absent!r}; a share "
-                    f"of no rows cannot be drawn"
-                )
-            base_rate = float(data.class_weight_sum[1] / data.class_weight_sum.sum())
-            event = data.classes[1]
-            caught[label] = _gains(data, base_rate, selected)
+            rows = two_classes(
+                "GainsDisplay", y_true, p, labels=labels, sample_weight=sample_weight
+            )
+            rows.check_both_occur()
+            sums = rows.ranked()
+            shares, found = (np.append(0.0, s / s[-1]) for s in (sums.rows, sums.events))
+            base_rate = float(sums.events[-1] / sums.rows[-1])
+            event = rows.classes[1]
+            caught[label] = np.interp(selected, shares, found)
         return cls(selected, caught, base_rate=base_rate, event=event).plot(ax)
 
     @classmethod
@@ -196,8 +185,8 @@ class GainsDisplay:
 
         Parameters
         ----------
-        estimator : classifier or mapping of str to classifier
-            Fitted classifier, or classifiers by name.
+        estimator : classifier, or mapping of str to classifier
+            Fitted classifier, or several of the same classes by name.
         X : array-like of shape (n, n_features)
             Features of rows that the classifiers were not fitted to.
         y : array-like of shape (n,)
@@ -232,10 +221,3 @@ class GainsDisplay:
         """
         models, classes = of_estimators(estimator, X, name)
         return cls.from_predictions(y, models, labels=classes, sample_weight=sample_weight, ax=ax)
-
-
-def _gains(data: MetricInput, base_rate: float, selected: FloatArray) -> FloatArray:
-    """Share of the second class at each share of the rows."""
-    false_rate, true_rate = data.roc(1)
-    shares = base_rate * true_rate + (1.0 - base_rate) * false_rate
-    return np.interp(selected, shares, true_rate)

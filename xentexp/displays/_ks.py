@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from xentexp._numerics import FloatArray
-from xentexp.displays._predictions import of_estimators
-from xentexp.displays._style import INK, MODELS, SMALL, own_axes, shortened, style
+from xentexp.displays._predictions import check_name, of_estimators
+from xentexp.displays._style import INK, MODELS, SMALL, axes_or_own, shortened, style
 from xentexp.errors import InputError
 from xentexp.metrics._two_classes import two_classes
 
@@ -99,7 +99,7 @@ class KsDisplay:
         KsDisplay
             This display.
         """
-        ax = own_axes(300, 240) if ax is None else ax
+        ax = axes_or_own(ax, 300, 240)
         x = np.concatenate([[0.0], self.threshold, [1.0]])
         with style("ks"):
             for values, label, colour in (
@@ -191,14 +191,11 @@ class KsDisplay:
         rows = two_classes("KsDisplay", y_true, y_pred, labels=labels, sample_weight=sample_weight)
         threshold, code = np.unique(rows.score, return_inverse=True)
         shares = []
-        for label, own in zip(rows.classes, (~rows.event, rows.event), strict=True):
-            if not own.any():
-                raise InputError(
-                    f"y_true must have rows of both classes; got none of class {label!r}; a "
-                    f"distribution of no rows cannot be drawn"
-                )
+        rows.check_both_occur()
+        for own in (~rows.event, rows.event):
             weight = np.where(own, rows.weights, 0.0)
             shares.append(np.cumsum(np.bincount(code, weights=weight)) / weight.sum())
+        name = None if name is None else check_name(name)
         return cls(threshold, *shares, classes=rows.classes, name=name).plot(ax)
 
     @classmethod
@@ -219,7 +216,7 @@ class KsDisplay:
         estimator : classifier
             Fitted classifier of two classes.
         X : array-like of shape (n, n_features)
-            Features.
+            Features of rows that the classifier was not fitted to.
         y : array-like of shape (n,)
             Labels.
         sample_weight : array-like of shape (n,), default=None
@@ -250,6 +247,10 @@ class KsDisplay:
         >>> KsDisplay.from_estimator(model, X, y, ax=Figure().add_subplot()).statistic
         0.5
         """
+        if isinstance(estimator, Mapping):
+            raise InputError(
+                "estimator must be one classifier; got a mapping; draw each model in its own axes"
+            )
         models, classes = of_estimators(estimator, X, name)
         ((label, y_pred),) = models.items()
         return cls.from_predictions(

@@ -18,9 +18,9 @@ from xentexp.displays._style import (
     INK,
     SMALL,
     SOFT,
+    axes_or_own,
     colours_of,
     in_words,
-    own_axes,
     shortened,
     style,
 )
@@ -132,7 +132,7 @@ class LossDistributionDisplay:
         """
         names = list(self.distributions)
         known = colours_of(names) if colours is None else colours
-        ax = own_axes(340, 200 + 15 * len(names)) if ax is None else ax
+        ax = axes_or_own(ax, 340, 200 + 15 * len(names))
         with style("losses"):
             ax.set_xscale("log")
             for place, (name, found) in enumerate(self.distributions.items()):
@@ -253,7 +253,7 @@ class LossDistributionDisplay:
         estimator : classifier, or mapping of str to classifier
             Fitted classifier, or several of the same classes by name.
         X : array-like of shape (n, n_features)
-            Features.
+            Features of rows that the classifiers were not fitted to.
         y : array-like of shape (n,)
             Labels.
         loss : str or Loss, default="categorical_crossentropy"

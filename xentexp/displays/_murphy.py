@@ -10,9 +10,8 @@ from numpy.typing import ArrayLike
 
 from xentexp._numerics import FloatArray
 from xentexp.displays._curve_labels import label_curves
-from xentexp.displays._predictions import NamedPredictions, by_name, of_estimators
-from xentexp.displays._style import INK, OTHER, SOFT, colours_of, own_axes, style
-from xentexp.errors import InputError
+from xentexp.displays._predictions import NamedPredictions, by_name, compared, of_estimators
+from xentexp.displays._style import INK, OTHER, SOFT, axes_or_own, colours_of, style
 from xentexp.inference import MurphyCurve, MurphyDifference, murphy_curve, murphy_difference
 
 if TYPE_CHECKING:
@@ -74,7 +73,7 @@ class MurphyDisplay:
         ax : matplotlib Axes, default=None
             Axes to draw into. By default those of a new pyplot figure.
         colours : mapping of str to color, default=None
-            Colour of each model. By default the first three have one, and the rest is grey.
+            Colour of each model. By default the first three models have one, and the rest is grey.
 
         Returns
         -------
@@ -82,7 +81,7 @@ class MurphyDisplay:
             This display.
         """
         known = colours_of(list(self.curves)) if colours is None else colours
-        ax = own_axes(400, 240) if ax is None else ax
+        ax = axes_or_own(ax, 400, 240)
         costs = {name: curve.costs * _PER for name, curve in self.curves.items()}
         with style("murphy"):
             for name, curve in self.curves.items():
@@ -113,8 +112,8 @@ class MurphyDisplay:
         ----------
         y_true : array-like of shape (n,) or (n, 2)
             Labels or one-hot rows of two classes.
-        y_pred : array-like of shape (n,) or (n, 2), or mapping of str to such arrays
-            Probabilities of one model, or of each model by its name; shape (n,) is for the second
+        y_pred : array-like of shape (n,) or (n, 2), or mapping of str to array-like
+            Probabilities of one model, or of several by name; shape (n,) is for the second
             class.
         thresholds : array-like of shape (m,), default=None
             Numbers from 0 to 1. By default 0.005, 0.01, ..., 0.995.
@@ -123,7 +122,7 @@ class MurphyDisplay:
         sample_weight : array-like of shape (n,), default=None
             Weight of each row.
         name : str, default=None
-            Name of a single model.
+            Name of a single model, by default "model".
         ax : matplotlib Axes, default=None
             Axes to draw into. By default those of a new pyplot figure.
 
@@ -171,8 +170,8 @@ class MurphyDisplay:
 
         Parameters
         ----------
-        estimator : classifier or mapping of str to classifier
-            Fitted classifier, or classifiers by name.
+        estimator : classifier, or mapping of str to classifier
+            Fitted classifier, or several of the same classes by name.
         X : array-like of shape (n, n_features)
             Features of rows that the classifiers were not fitted to.
         y : array-like of shape (n,)
@@ -280,7 +279,7 @@ class MurphyDifferenceDisplay:
         """
         names = [self.reference, *self.differences]
         known = colours_of(names) if colours is None else colours
-        ax = own_axes(400, 240) if ax is None else ax
+        ax = axes_or_own(ax, 400, 240)
         shown: list[FloatArray] = [np.zeros(1)]
         with style("murphy difference"):
             for name, difference in self.differences.items():
@@ -368,35 +367,23 @@ class MurphyDifferenceDisplay:
         >>> display.reference
         'line'
         """
-        models = by_name(y_pred, None) if isinstance(y_pred, Mapping) else {}
-        if len(models) < 2:
-            raise InputError(
-                f"y_pred must be a mapping of at least two names to predictions; got "
-                f"{list(models) or type(y_pred).__name__}; name each model"
-            )
-        if reference is None:
-            costs = {
-                name: float(
-                    murphy_curve(
-                        y_true, p, thresholds=thresholds, labels=labels, sample_weight=sample_weight
-                    ).costs.mean()
-                )
-                for name, p in models.items()
-            }
-            reference = min(costs, key=costs.__getitem__)
-        elif reference not in models:
-            raise InputError(f"reference must be one of {list(models)}; got {reference!r}")
+        options: dict[str, Any] = {
+            "thresholds": thresholds,
+            "labels": labels,
+            "sample_weight": sample_weight,
+        }
+        models, reference = compared(
+            y_pred, reference, lambda p: float(murphy_curve(y_true, p, **options).costs.mean())
+        )
         differences = {
             name: murphy_difference(
                 y_true,
                 p,
                 models[reference],
-                thresholds=thresholds,
-                labels=labels,
-                sample_weight=sample_weight,
                 groups=groups,
                 folds=folds,
                 confidence=confidence,
+                **options,
             )
             for name, p in models.items()
             if name != reference
@@ -424,7 +411,7 @@ class MurphyDifferenceDisplay:
         estimator : mapping of str to classifier
             Fitted classifiers by name, at least two.
         X : array-like of shape (n, n_features)
-            Features.
+            Features of rows that the classifiers were not fitted to.
         y : array-like of shape (n,)
             Labels.
         reference : str, default=None

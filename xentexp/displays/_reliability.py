@@ -18,6 +18,7 @@ from xentexp.displays._style import (
     RULE,
     SMALL,
     SOFT,
+    check_axes,
     colours_of,
     own_grid,
     shortened,
@@ -169,7 +170,7 @@ class ReliabilityDisplay:
                 f"ax must have one of the axes for each of the {n} panels; got {len(axes)}; pass "
                 f"None for a new figure"
             )
-        return axes
+        return [check_axes(own) for own in axes]
 
     def _draw(self, ax: Axes, panel: ReliabilityPanel, colour: str) -> None:
         band = panel.band
@@ -318,7 +319,7 @@ class ReliabilityDisplay:
         estimator : classifier, or mapping of str to classifier
             Fitted classifier, or several of the same classes by name.
         X : array-like of shape (n, n_features)
-            Features.
+            Features of rows that the classifiers were not fitted to.
         y : array-like of shape (n,)
             Labels.
         sample_weight : array-like of shape (n,), default=None
@@ -384,7 +385,7 @@ def reliability_panels(
 ) -> list[ReliabilityPanel]:
     """Panel of each class in `columns`: by default the second of two, or each against the rest."""
     checked = read(y_true, y_pred, labels=labels, sample_weight=sample_weight)
-    if not checked.one_hot:
+    if y_true is None or not checked.one_hot:
         raise InputError(
             "y_true must have one true class in each row; got distributions; pass labels or "
             "one-hot rows"

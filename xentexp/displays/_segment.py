@@ -9,7 +9,16 @@ from typing import TYPE_CHECKING, Any, Self
 from numpy.typing import ArrayLike
 
 from xentexp.displays._predictions import NamedPredictions, by_name, of_estimators
-from xentexp.displays._style import INK, OTHER, SMALL, SOFT, colours_of, own_axes, shortened, style
+from xentexp.displays._style import (
+    INK,
+    OTHER,
+    SMALL,
+    SOFT,
+    axes_or_own,
+    colours_of,
+    shortened,
+    style,
+)
 from xentexp.errors import InputError
 from xentexp.inference import Segment, segment_bias
 
@@ -101,7 +110,7 @@ class SegmentDisplay:
         ax : matplotlib Axes, default=None
             Axes to draw into. By default those of a new pyplot figure.
         colours : mapping of str to color, default=None
-            Colour of each model. By default the first three have one, and the rest is grey.
+            Colour of each model. By default the first three models have one, and the rest is grey.
 
         Returns
         -------
@@ -110,7 +119,7 @@ class SegmentDisplay:
         """
         models = self.models or ("",) * len(self.segments)
         known = colours_of(list(dict.fromkeys(models))) if colours is None else colours
-        ax = own_axes(480, 56 + 22 * max(1, len(self.segments))) if ax is None else ax
+        ax = axes_or_own(ax, 480, 56 + 22 * max(1, len(self.segments)))
         largest = max((segment.n_rows for segment in self.segments), default=1)
         with style("segments"):
             for place, (model, segment) in enumerate(zip(models, self.segments, strict=True)):
@@ -178,8 +187,8 @@ class SegmentDisplay:
         ----------
         y_true : array-like of shape (n,) or (n, k)
             Labels or one-hot rows.
-        y_pred : array-like of shape (n,) or (n, k), or mapping of str to such arrays
-            Probabilities of one model, or of each model by its name.
+        y_pred : array-like of shape (n,) or (n, k), or mapping of str to array-like
+            Probabilities of one model, or of several by name.
         X : DataFrame of shape (n, m)
             Columns that make the segments.
         columns : sequence of str, default=None
@@ -196,7 +205,7 @@ class SegmentDisplay:
             Largest number of segments. Those with the largest ``n_rows * bias**2`` are drawn:
             so much would a shift of their predictions reduce the sum of the Brier losses.
         name : str, default=None
-            Name of a single model.
+            Name of a single model, by default "model".
         ax : matplotlib Axes, default=None
             Axes to draw into. By default those of a new pyplot figure.
 
@@ -260,8 +269,8 @@ class SegmentDisplay:
 
         Parameters
         ----------
-        estimator : classifier or mapping of str to classifier
-            Fitted classifier, or classifiers by name.
+        estimator : classifier, or mapping of str to classifier
+            Fitted classifier, or several of the same classes by name.
         X : DataFrame of shape (n, n_features)
             Features of rows that the classifiers were not fitted to.
         y : array-like of shape (n,)

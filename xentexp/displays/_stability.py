@@ -19,8 +19,8 @@ from xentexp.displays._style import (
     SMALL,
     SOFT,
     apart,
+    axes_or_own,
     colours_of,
-    own_axes,
     shortened,
     style,
 )
@@ -101,7 +101,7 @@ class StabilityDisplay:
         ax : matplotlib Axes, default=None
             Axes to draw into. By default those of a new pyplot figure.
         colours : mapping of str to color, default=None
-            Colour of each model. By default the first three have one, and the rest is grey.
+            Colour of each model. By default the first three models have one, and the rest is grey.
 
         Returns
         -------
@@ -110,7 +110,7 @@ class StabilityDisplay:
         """
         names = list(self.values)
         known = colours_of(names) if colours is None else colours
-        ax = own_axes(340, 62 + 28 * max(1, len(names))) if ax is None else ax
+        ax = axes_or_own(ax, 340, 62 + 28 * max(1, len(names)))
         table = np.array([self.values[name] for name in names]).reshape(len(names), len(self.folds))
         table[~np.isfinite(table)] = np.nan
         places = np.arange(len(names))
@@ -167,8 +167,8 @@ class StabilityDisplay:
         ----------
         y_true : array-like of shape (n,) or (n, k)
             Labels, or one row of probabilities for each row.
-        y_pred : array-like of shape (n,) or (n, k), or mapping of str to such arrays
-            Probabilities of one model, or of each model by its name.
+        y_pred : array-like of shape (n,) or (n, k), or mapping of str to array-like
+            Probabilities of one model, or of several by name.
         folds : array-like of shape (n,)
             Fold or period of each row; drawn in the order of their labels.
         loss : str or Loss, default="categorical_crossentropy"
@@ -178,7 +178,7 @@ class StabilityDisplay:
         sample_weight : array-like of shape (n,), default=None
             Weight of each row.
         name : str, default=None
-            Name of a single model.
+            Name of a single model, by default "model".
         ax : matplotlib Axes, default=None
             Axes to draw into. By default those of a new pyplot figure.
 
@@ -239,8 +239,8 @@ class StabilityDisplay:
 
         Parameters
         ----------
-        estimator : classifier or mapping of str to classifier
-            Fitted classifier, or classifiers by name.
+        estimator : classifier, or mapping of str to classifier
+            Fitted classifier, or several of the same classes by name.
         X : array-like of shape (n, n_features)
             Features of rows that the classifiers were not fitted to.
         y : array-like of shape (n,)

@@ -15,6 +15,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from xentexp._safe_text import printable
+from xentexp.errors import InputError
 
 INK, SOFT, AXIS, RULE = "#1b1f24", "#59616a", "#8a9099", "#dfe3e8"
 MODELS = ("#0072b2", "#c25400", "#007a5a")
@@ -102,9 +103,19 @@ def placed(
     return figure, figure.add_axes((left / width, bottom / height, *size))
 
 
-def own_axes(width: float, height: float) -> Axes:
-    """Axes of a new pyplot figure of a size in pixels, for `plot` without axes."""
-    return own_grid(1, 1, width, height)[0]
+def axes_or_own(ax: Axes | None, width: float, height: float) -> Axes:
+    """Axes to draw into; without any, those of a new pyplot figure of a size in pixels."""
+    return own_grid(1, 1, width, height)[0] if ax is None else check_axes(ax)
+
+
+def check_axes(ax: object) -> Axes:
+    """Axes of matplotlib; an InputError for anything else."""
+    if not isinstance(ax, Axes):
+        raise InputError(
+            f"ax must be Axes of matplotlib or None; got {type(ax).__name__}; pass one of the axes "
+            f"of plt.subplots()"
+        )
+    return ax
 
 
 def own_grid(rows: int, columns: int, width: float, height: float) -> list[Axes]:

@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike
 
 from xentexp.displays._curve_labels import label_curves
 from xentexp.displays._predictions import NamedPredictions, by_name, of_estimators
-from xentexp.displays._style import AXIS, OTHER, SMALL, SOFT, colours_of, own_axes, style
+from xentexp.displays._style import AXIS, OTHER, SMALL, SOFT, axes_or_own, colours_of, style
 from xentexp.inference import CostCurve, cost_curve
 
 if TYPE_CHECKING:
@@ -67,7 +67,7 @@ class ThresholdDisplay:
         ax : matplotlib Axes, default=None
             Axes to draw into. By default those of a new pyplot figure.
         colours : mapping of str to color, default=None
-            Colour of each model. By default the first three have one, and the rest is grey.
+            Colour of each model. By default the first three models have one, and the rest is grey.
 
         Returns
         -------
@@ -75,7 +75,7 @@ class ThresholdDisplay:
             This display.
         """
         known = colours_of(list(self.curves)) if colours is None else colours
-        ax = own_axes(400, 240) if ax is None else ax
+        ax = axes_or_own(ax, 400, 240)
         constant = max((c.constant_cost for c in self.curves.values()), default=1.0) * _PER
         at = np.linspace(0.0, 1.0, 401)
         lines = {}
@@ -142,8 +142,8 @@ class ThresholdDisplay:
         ----------
         y_true : array-like of shape (n,) or (n, 2)
             Labels or one-hot rows of two classes; the second class is the event.
-        y_pred : array-like of shape (n,) or (n, 2), or mapping of str to such arrays
-            Probabilities of one model, or of each model by its name; shape (n,) is for the event.
+        y_pred : array-like of shape (n,) or (n, 2), or mapping of str to array-like
+            Probabilities of one model, or of several by name; shape (n,) is for the event.
         miss, false_alarm : float
             Cost of an event that is not flagged, and of another row that is flagged, above 0.
         amount : array-like of shape (n,), default=None
@@ -157,7 +157,7 @@ class ThresholdDisplay:
         confidence : float, default=0.95
             Confidence level of what the best cutoff saves.
         name : str, default=None
-            Name of a single model.
+            Name of a single model, by default "model".
         ax : matplotlib Axes, default=None
             Axes to draw into. By default those of a new pyplot figure.
 
@@ -222,8 +222,8 @@ class ThresholdDisplay:
 
         Parameters
         ----------
-        estimator : classifier or mapping of str to classifier
-            Fitted classifier, or classifiers by name.
+        estimator : classifier, or mapping of str to classifier
+            Fitted classifier, or several of the same classes by name.
         X : array-like of shape (n, n_features)
             Features of rows that the classifiers were not fitted to.
         y : array-like of shape (n,)

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +29,8 @@ from xentexp.errors import InputError
 from xentexp.experiments._fitting import FoldPrediction
 from xentexp.experiments._folds import Rows, prior_of, rows_of_test
 from xentexp.experiments.datasets import Dataset
+from xentexp.losses import Loss
+from xentexp.metrics._evaluation import evaluate_checked
 
 VERSION = 2
 """Version of the layout. Version 1 had no metadata, groups or times."""
@@ -79,6 +81,16 @@ class Predictions:
             labels=self.classes,
             sample_weight=fold.sample_weight,
         )
+
+    def row_losses(self, loss: Loss) -> list[FloatArray]:
+        """Loss of each row of each fold, without weights."""
+        values = []
+        for fold in self.folds:
+            checked = self.checked(replace(fold, sample_weight=None))
+            result = evaluate_checked(checked, [loss], per_sample=True)
+            assert result.per_sample is not None
+            values.append(result.per_sample[loss.name])
+        return values
 
     def same_rows(self, other: Predictions) -> str | None:
         """Why a paired comparison with other predictions is not possible; None if it is."""
@@ -183,10 +195,8 @@ def of_candidate(predictions: Sequence[FoldPrediction], dataset: Dataset) -> Pre
 
 def read_predictions(path: Path, *, dataset: str, digest: str, ordered: bool) -> Predictions:
     """Read a file of any version; the other arguments are what files of version 1 lack."""
-    try:
-        table = pq.read_table(path)
-    except (OSError, pa.ArrowException) as error:
-        raise InputError(f"the stored predictions {path.name} cannot be read: {error}") from error
+    # A damaged file causes a ValueError or the error of what was computed from its content.
+    table = pq.read_table(path)
     about = json.loads((table.schema.metadata or {}).get(_KEY, b"{}"))
     version = about.get("version", 1)
     if version > VERSION:
@@ -196,6 +206,7 @@ def read_predictions(path: Path, *, dataset: str, digest: str, ordered: bool) ->
         )
     frame = table.to_pandas()
     classes = tuple(about["classes"]) if "classes" in about else _classes(frame)
+    _check_content(frame, classes)
     known = {(fold["repeat"], fold["fold"]): fold for fold in about.get("folds", ())}
     folds = []
     for (repeat, number), part in frame.groupby(["repeat", "fold"], sort=True):
@@ -227,6 +238,22 @@ def read_predictions(path: Path, *, dataset: str, digest: str, ordered: bool) ->
         version,
         tuple(map(tuple, about["cost"])) if "cost" in about else None,
     )
+
+
+_ROUNDING = 1e-6
+
+
+def _check_content(frame: pd.DataFrame, classes: tuple[Any, ...]) -> None:
+    """Refuse a table without rows, with labels of no class, or with impossible probabilities."""
+    if not len(frame):
+        raise ValueError("it has no rows")
+    others = set(frame["y"].tolist()) - set(classes)
+    if others:
+        raise ValueError(f"it has labels of no class, e.g. {next(iter(others))!r}")
+    names = [name for name in frame if name == "proba" or str(name).startswith("proba_")]
+    proba = frame[names].to_numpy(np.float64)
+    if not ((proba >= -_ROUNDING) & (proba <= 1.0 + _ROUNDING)).all():
+        raise ValueError("it has probabilities outside [0, 1]")
 
 
 def _training_part(

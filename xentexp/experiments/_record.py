@@ -125,8 +125,7 @@ class RunRecord:
     run_id: str = ""
     store: str = ""  # address without passwords
     started: float = 0.0  # seconds since the epoch
-    leak_table: pd.DataFrame | None = None  # scores on random and on grouped folds
-    status: str = "FINISHED"
+    incomplete: str = ""  # sentence on what is missing, if the run is not whole
 
     @property
     def uncertainty(self) -> Uncertainty | None:
@@ -149,6 +148,17 @@ class RunRecord:
             if model.predictions is not None
             and all(fold.proba is not None for fold in model.predictions.folds)
         ]
+
+    def constant_models(self) -> set[str]:
+        """Names of the models that predict the same for all rows of a fold."""
+        # The one that no candidate is has no ModelRecord.
+        known = self.uncertainty
+        return set() if known is None else {m.model for m in known.models if m.constant}
+
+    def varying_models(self) -> list[ModelRecord]:
+        """Models that predict probabilities which are not constant, best first."""
+        constant = self.constant_models()
+        return [model for model in self.with_probabilities() if model.name not in constant]
 
 
 @dataclass(frozen=True, eq=False)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import pandas as pd
@@ -56,16 +56,6 @@ def submit(
     # Checked again: the fits take time.
     write_new(file, lambda path: frame.to_csv(path, index=False), SUBMISSION, overwrite=overwrite)
     return candidate.name
-
-
-def check_not_read(file: Path, inputs: Iterable[Path]) -> None:
-    """Refuse to replace a file that the run reads, also by another name (a link)."""
-    for path in inputs:
-        if file.exists() and path.exists() and file.samefile(path):
-            raise InputError(
-                f"submission must not be a file that the run reads; {file} is {path}; choose "
-                f"another name"
-            )
 
 
 def _harmless(value: object) -> object:

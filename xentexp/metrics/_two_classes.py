@@ -31,6 +31,15 @@ class TwoClasses:
         """Weight of each row, also if all are 1."""
         return np.ones(len(self.event)) if self.weight is None else self.weight
 
+    def check_both_occur(self) -> None:
+        """Refuse rows of one class, of which a share is undefined."""
+        for label, own in zip(self.classes, (~self.event, self.event), strict=True):
+            if not own.any():
+                raise InputError(
+                    f"y_true must have rows of both classes; got none of class {label!r}; shares "
+                    f"of its rows cannot be drawn"
+                )
+
     def ranked(self, *amounts: FloatArray) -> Ranked:
         """Sums from the highest score down; `amounts` are added up too."""
         weight = self.weights

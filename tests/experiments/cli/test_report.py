@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import shutil
 from pathlib import Path
@@ -40,9 +41,14 @@ def artifact(name: str) -> Path:
     return Path(f"mlartifacts/{run.info.run_id}/artifacts/{name}")
 
 
-def test_the_page_of_a_run_is_the_one_made_later_from_the_store(place: Path) -> None:
+def test_the_page_of_a_run_is_the_one_made_later_from_the_store(
+    place: Path, finished: Path
+) -> None:
     assert main(["report"]) == 0
-    assert Path("report.html").read_text() == artifact("report.html").read_text()
+    page = artifact("report.html").read_text()
+    # The store was copied.
+    assert f"{finished}/mlflow.db" in page
+    assert Path("report.html").read_text() == page.replace(str(finished), str(place))
 
 
 def test_a_page_needs_nothing_but_itself(place: Path) -> None:
@@ -70,8 +76,97 @@ def test_a_file_is_not_replaced_unless_told(place: Path, capsys: Output) -> None
 
 def test_a_file_that_cannot_be_written_is_one_sentence(place: Path, capsys: Output) -> None:
     assert main(["report", "--out", "missing/page.html"]) == 2
-    assert "--out: missing/page.html cannot be written" in capsys.readouterr().err
+    assert "--out: the folder missing does not exist" in capsys.readouterr().err
     assert not Path("missing").exists()
+    Path("folder").mkdir()
+    assert main(["report", "--out", "folder", "--overwrite"]) == 2
+    assert "--out must be a file; got the folder folder" in capsys.readouterr().err
+    assert main(["report", "--out", "/dev/null", "--overwrite"]) == 2
+    assert "--out must be a file; got the device /dev/null" in capsys.readouterr().err
+
+
+def test_the_page_never_replaces_the_store(place: Path, capsys: Output) -> None:
+    Path("link.html").symlink_to("mlflow.db")
+    before = Path("mlflow.db").read_bytes()
+    for name in ("mlflow.db", "./mlflow.db", "link.html"):
+        assert main(["report", "--out", name, "--overwrite"]) == 2
+        assert "must not be a file that the command reads" in capsys.readouterr().err
+    assert Path("mlflow.db").read_bytes() == before
+
+
+def test_a_link_is_replaced_and_its_target_kept(place: Path) -> None:
+    Path("mine.html").write_text("mine")
+    Path("link.html").symlink_to("mine.html")
+    assert main(["report", "--out", "link.html", "--overwrite"]) == 0
+    assert Path("mine.html").read_text() == "mine"
+    assert Path("link.html").read_text().startswith("<!doctype html>")
+
+
+def test_a_read_only_file_is_kept(
+    place: Path, capsys: Output, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    Path("page.html").write_text("mine")
+    monkeypatch.setattr("os.access", lambda path, mode: False)  # the user may be root
+    assert main(["report", "--out", "page.html", "--overwrite"]) == 2
+    assert "--out: page.html is read-only" in capsys.readouterr().err
+
+
+def test_a_page_that_fails_is_one_sentence(
+    place: Path, capsys: Output, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object) -> str:
+        raise KeyError("a fault")
+
+    monkeypatch.setattr("xentexp.experiments._report.run_page", fail)
+    assert main(["report"]) == 1
+    error = capsys.readouterr().err
+    assert re.search(r"the page of run \w{8} could not be made \(KeyError: 'a fault'\)", error)
+    assert error.count("\n") == 1
+    assert not Path("report.html").exists()
+    # A run whose page fails has its results, in MLflow and on the screen.
+    assert main([*RUN, *FEW, "models=[prior]"]) == 1
+    out, error = capsys.readouterr()
+    assert "prior" in out
+    assert "xentexp: error: the page of run" in error
+    assert "Traceback" not in error
+    latest, _ = runs("comparison")
+    assert latest.info.status == "FINISHED"
+    assert main(["leaderboard"]) == 0
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("record.json", b"[]"),
+        ("record.json", b'{"version": 1}'),
+        ("record.json", b"\xff"),
+        ("uncertainty.json", b'"text"'),
+        ("scores.parquet", b""),
+        ("predictions/oof.parquet", b"PAR1"),
+        ("explanations/importance.parquet", {"repeat": [0]}),
+        ("explanations/segments.parquet", {"repeat": [0]}),
+        ("scores.parquet", {"section": ["cv"], "name": ["a"], "value": ["b"]}),
+    ],
+)
+def test_damaged_artifacts_are_one_sentence(
+    place: Path, capsys: Output, name: str, content: bytes | dict[str, list[object]]
+) -> None:
+    for file in Path("mlartifacts").glob(f"*/artifacts/{name}"):
+        if isinstance(content, bytes):
+            file.write_bytes(content)
+        else:
+            pd.DataFrame(content).to_parquet(file)
+    assert main(["report", "--markdown"]) == 2
+    error = capsys.readouterr().err
+    assert re.search(rf"{name} of run \w{{8}} cannot be read, it is damaged: ", error)
+    assert error.count("\n") == 1
+
+
+def test_markdown_in_json(place: Path, capsys: Output) -> None:
+    assert main(["report", "--markdown", "--json"]) == 0
+    document = json.loads(capsys.readouterr().out)
+    assert list(document) == ["markdown", "run_ids"]
+    assert document["markdown"].startswith("# ")
 
 
 def test_markdown_has_the_answer_first_and_at_most_60_lines(place: Path, capsys: Output) -> None:
@@ -91,6 +186,7 @@ def test_several_runs_are_chapters_of_one_page(place: Path) -> None:
     assert page.count("<article") == 2
     anchors = re.findall(r' id="([^"]+)"', page)
     assert len(anchors) == len(set(anchors))
+    assert set(re.findall(r'(?:href="|url\()#([^")]+)', page)) <= set(anchors)
 
 
 def test_a_run_can_be_named_once_only(place: Path, capsys: Output) -> None:
@@ -127,3 +223,11 @@ def test_the_page_of_a_run_whose_models_all_failed_says_so(place: Path) -> None:
 def test_muted_checks_are_not_shown(place: Path, capsys: Output) -> None:
     assert main(["report", "--mute", "X999"]) == 2
     assert "X999" in capsys.readouterr().err
+
+
+def test_the_page_of_an_interrupted_run_says_what_is_missing(place: Path, capsys: Output) -> None:
+    (run,) = runs("comparison")
+    client().set_terminated(run.info.run_id, "KILLED")
+    assert main(["report", run.info.run_id, "--out", "killed.html"]) == 1
+    assert "was interrupted" in capsys.readouterr().err
+    assert "This run is incomplete: run" in Path("killed.html").read_text()

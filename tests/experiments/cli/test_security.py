@@ -422,7 +422,7 @@ def test_a_submission_never_replaces_a_file_that_was_read(
         link("train.csv", "other.csv")
     name = "other.csv" if link else "train.csv"
     assert main([*dacon, f"submission={name}", *more]) == 2
-    assert "must not be a file that the run reads" in capsys.readouterr().err
+    assert "must not be a file that the command reads" in capsys.readouterr().err
     assert Path("train.csv").read_bytes() == before
     assert main([*dacon, "submission=mlflow.db", "overwrite=true"]) == 2
     assert "mlflow.db; choose another name" in capsys.readouterr().err

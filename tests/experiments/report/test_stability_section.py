@@ -5,15 +5,18 @@ from __future__ import annotations
 import dataclasses
 import math
 
+import numpy as np
+import pandas as pd
 import pytest
 from sklearn.linear_model import LogisticRegression
 
 from tests.support.contents import cells_of, check_numbers, text_of
 from tests.support.records import credit_data, example_record, numeric
-from xentexp.experiments import CrossValidation
+from tests.support.runs import run
+from xentexp.experiments import Card, CrossValidation, make_dataset
 from xentexp.experiments._record import RunRecord
 from xentexp.experiments._report.contents import PageFigure, PageSection
-from xentexp.experiments._report.stability import stability_section
+from xentexp.experiments._report.stability import stability_section, stability_table
 
 LOSS = "categorical_crossentropy"
 
@@ -109,3 +112,35 @@ def test_no_models(record: RunRecord) -> None:
         for model in record.models
     )
     assert stability_section(dataclasses.replace(record, models=failed)) is None
+
+
+# -- scores ------------------------------------------------------------------------------------
+
+
+def test_scores_that_shift_in_time_are_found() -> None:
+    rng = np.random.default_rng(0)
+    day = np.arange(1200)
+    income = rng.normal(size=1200) + day / 300.0
+    y = (rng.random(1200) < 1.0 / (1.0 + np.exp(-income))).astype(int)
+    data = make_dataset(pd.DataFrame({"day": day, "income": income}), y, Card("drift"))
+    folds = CrossValidation("time_ordered", n_splits=3, time_column="day")
+    models = {"logistic": LogisticRegression()}
+    made = example_record(data, models, cv=folds, losses=[LOSS])
+    made = dataclasses.replace(made, about=dataclasses.replace(made.about, kind="time_ordered"))
+    table = stability_table(made)
+    assert table is not None
+    assert [cell.text for cell in table.rows[0][2:4]] == ["fold 3", "shift"]
+    assert "against the first fold" in str(table.caption)
+
+
+def test_random_folds_do_not_shift(record: RunRecord) -> None:
+    table = stability_table(record)
+    assert table is not None
+    logistic = table.rows[0]
+    assert logistic[3].text == "stable"
+    assert not math.isnan(logistic[1].value)
+    assert "against the other folds" in str(table.caption)
+
+
+def test_one_split_has_no_stability() -> None:
+    assert stability_table(run("one split")) is None

@@ -12,7 +12,7 @@ import pytest
 from tests.experiments.test_run_checks import record_of_predictions, rows
 from xentexp.experiments._formatting import Sentence, sentence
 from xentexp.experiments._report.contents import Bullets, Details, PageSection, PageTable
-from xentexp.experiments._report.warnings import checks_markdown, warnings_section
+from xentexp.experiments._report.warnings import warnings_section
 from xentexp.experiments._run_checks import CHECKS, Issue, run_checks, shown_checks
 
 
@@ -46,7 +46,6 @@ def test_a_run_without_findings_has_the_number_of_checks_that_passed() -> None:
     assert str(section.blocks[0]) == f"{n} checks passed"
     said, tabled = numbers_of(section)
     assert said <= tabled
-    assert checks_markdown([]) == "No check found anything."
 
 
 def test_three_findings_are_shown_and_the_others_are_closed() -> None:
@@ -77,12 +76,6 @@ def test_values_that_are_not_finite_are_words(value: float, word: str) -> None:
         c.text for b in flat(section.blocks) if isinstance(b, PageTable) for r in b.rows for c in r
     ]
     assert word in cells
-    assert word in checks_markdown([issue])
-
-
-def test_markdown_escapes_names() -> None:
-    issue = Issue("X401", True, sentence("{model} failed.", model="<b>a|b</b>"))
-    assert checks_markdown([issue]) == "- **Problem** X401: &lt;b>a\\|b&lt;/b> failed."
 
 
 def test_checks_that_do_not_apply_are_counted() -> None:

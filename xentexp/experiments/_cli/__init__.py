@@ -192,9 +192,9 @@ Nothing is fitted again: the page is made from what the run stored, and is one f
 or other files. Runs with report=page, the default, have it as the artifact report.html. To compare
 models of several runs on the same rows, use `xentexp compare`.
 
-keys of --json: file, run_ids
+keys of --json: file, run_ids; with --markdown and without --out: markdown, run_ids
 
-exit code: 0; 1 if there is nothing to show; 2 for invalid input
+exit code: 0; 1 if a run is incomplete or there is nothing to show; 2 for invalid input
 """
 
 

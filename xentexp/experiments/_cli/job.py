@@ -14,13 +14,15 @@ from typing import TYPE_CHECKING, Any
 from omegaconf import DictConfig
 
 from xentexp._safe_text import without_secrets
+from xentexp.errors import InputError
 from xentexp.experiments._cli.composition import resolved, stored
-from xentexp.experiments._cli.failures import AllModelsFailedError
+from xentexp.experiments._cli.failures import AllModelsFailedError, page_errors
 from xentexp.experiments._cli.progress import Progress
 from xentexp.experiments._cli.terminal import print_answer, print_leaderboard, say, store_option
 from xentexp.experiments._config import Study, build
 from xentexp.experiments._folds import CV_OPTIONS
 from xentexp.experiments._formatting import counted, escaped
+from xentexp.experiments._new_files import check_not_read
 from xentexp.experiments._record import About, about_data, record_of
 from xentexp.experiments._tracking.provenance import git, installed, versions
 from xentexp.tuning._storage import prepare
@@ -74,7 +76,7 @@ def run_job(
     from xentexp.experiments._cli.sections import build_sections
     from xentexp.experiments._compare import run_experiment
     from xentexp.experiments._results import out_of_fold, out_of_test_set
-    from xentexp.experiments._submission import check_not_read, submit
+    from xentexp.experiments._submission import SUBMISSION, submit
 
     dataset = study.dataset
     store = tracking.Store(
@@ -88,7 +90,7 @@ def run_job(
         ),
     )
     if study.submission is not None and store.file is not None:
-        check_not_read(study.submission, [store.file])
+        check_not_read(study.submission, [store.file], SUBMISSION)
     tags = _tags(study, overrides, sweep)
     settings = _settings(study)
     summary = json.dumps(dataset.describe(study.key), default=str)
@@ -181,7 +183,7 @@ def run_job(
             note = tracking.board_note(result, study.shown, notes, with_board=with_board)
             store.log(run_id, [tracking.Tag("mlflow.note.content", note)])
     # The run is finished, so that a failure of the page cannot change its status.
-    _log_page(store, run_id, result, about, report=study.report)
+    without_page = _log_page(store, run_id, result, about, report=study.report)
     if not as_json:
         if any(section.instead for section in sections):
             say(_title(study))
@@ -210,7 +212,9 @@ def run_job(
     failed = any(row.reason or row.test_reason for row in board.rows) or any(
         section.failed for section in sections
     )
-    return int(failed), document
+    if without_page is not None:
+        say(f"xentexp: error: {without_page}", stderr=True)
+    return int(failed or without_page is not None), document
 
 
 def _about(study: Study, overrides: str) -> About:
@@ -231,17 +235,24 @@ def _about(study: Study, overrides: str) -> About:
 
 def _log_page(
     store: Store, run_id: str, result: ExperimentResult, about: About, *, report: bool
-) -> None:
-    """Log the page of a run, unless report=none."""
+) -> InputError | None:
+    """Log the page of a run, unless report=none; return the error if that is not possible."""
     if not report:
-        return
+        return None
     # Imported here, because matplotlib takes a second.
     from xentexp.experiments import _tracking as tracking
     from xentexp.experiments._report import run_page
 
-    started = store.client.get_run(run_id).info.start_time / 1000
-    record = record_of(result, about, run_id=run_id, store=store.uri, started=started)
-    store.log(run_id, [tracking.Text(PAGE, run_page(record))])
+    try:
+        with page_errors(run_id):
+            with tracking.store_errors(store.uri):
+                started = store.client.get_run(run_id).info.start_time / 1000
+            record = record_of(result, about, run_id=run_id, store=store.uri, started=started)
+            page = run_page(record)
+        store.log(run_id, [tracking.Text(PAGE, page)])
+    except InputError as error:  # the results are logged, and are shown nevertheless
+        return error
+    return None
 
 
 def _tags(study: Study, overrides: str, sweep: str) -> dict[str, object]:

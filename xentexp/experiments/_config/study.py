@@ -39,11 +39,11 @@ from xentexp.experiments._folds import (
 )
 from xentexp.experiments._formatting import dotted
 from xentexp.experiments._models import seeded
-from xentexp.experiments._new_files import check_new
+from xentexp.experiments._new_files import check_new, check_not_read, check_place
 from xentexp.experiments._results import Candidate
 from xentexp.experiments._run_checks import check_of
 from xentexp.experiments._scoring import choose_measures
-from xentexp.experiments._submission import SUBMISSION, check_not_read
+from xentexp.experiments._submission import SUBMISSION
 from xentexp.experiments.datasets import DATASETS, Dataset, Entities, Finding, load_dataset
 from xentexp.experiments.datasets._checks import as_typed
 from xentexp.experiments.datasets._dacon import FILES, FOLDER_VARIABLE
@@ -126,7 +126,7 @@ def build(config: Mapping[str, Any], trusted: Collection[str] = ()) -> Study:
     submission = _submission(settings.submission, dataset)
     if submission is not None:
         stores = [] if tuning is None else [tuning.storage]
-        check_not_read(submission, [*_paths(parameters), *stores])
+        check_not_read(submission, [*_paths(parameters), *stores], SUBMISSION)
         check_new(submission, SUBMISSION, overwrite=settings.overwrite)
     folds = _folds(cv, dataset)
     check_weights(dataset, folds)
@@ -408,10 +408,7 @@ def _submission(path: str | None, dataset: Dataset) -> Path | None:
             f"{', '.join(map(str, dataset.classes))}"
         )
     file = Path(expanduser(path)).absolute()
-    if not file.parent.is_dir():
-        raise InputError(f"submission: the folder {file.parent} does not exist; create it first")
-    if file.is_dir():
-        raise InputError(f"submission must be a file; got the folder {file}")
+    check_place(file, SUBMISSION)
     return file
 
 

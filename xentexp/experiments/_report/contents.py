@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 from matplotlib.figure import Figure
 
@@ -22,6 +22,7 @@ class Cell:
     strong: bool = False
     bar: float | None = None  # share of the width that a bar behind the text takes, 0 to 1
     colour: str | None = None  # class of a model: m1, m2, m3 or other
+    anchor: str | None = None  # unique on the page
 
 
 @dataclass(frozen=True)
@@ -56,9 +57,10 @@ class Details:
 
 @dataclass(frozen=True)
 class Bullets:
-    """List of sentences."""
+    """List of sentences, each with a link to a place of the page if there are `links`."""
 
     sentences: tuple[Sentence, ...]
+    links: tuple[tuple[str, str], ...] = ()  # text and anchor, for each sentence
 
 
 @dataclass(frozen=True)
@@ -101,8 +103,8 @@ def figure_block(
     return PageFigure(to_svg(figure, name, themed=True), finding, drawn, data, wide)
 
 
-def shown_models(record: RunRecord, models: Sequence[ModelRecord]) -> list[ModelRecord]:
-    """At most eight models for a figure: the best ones."""
+def shown_models(models: Sequence[ModelRecord]) -> list[ModelRecord]:
+    """At most eight models for a figure: the first, which are the best."""
     return list(models)[:8]
 
 
@@ -114,15 +116,9 @@ def colours(record: RunRecord) -> dict[str, str]:
 
 def reference_models(record: RunRecord) -> list[str]:
     """Models with a colour of their own: the first three that are not constant."""
-    constant = constant_models(record)
+    constant = record.constant_models()
     names = [m.name for m in record.models if m.error is None and m.name not in constant]
     return names[: len(MODELS)]
-
-
-def constant_models(record: RunRecord) -> set[str]:
-    """Names of the models that predict the same probabilities for all rows of a fold."""
-    known = record.uncertainty
-    return set() if known is None else {m.model for m in known.models if m.constant}
 
 
 def colour_class(colour: str) -> str:
@@ -140,6 +136,33 @@ def number_cell(value: float, decimals: int) -> Cell:
     if math.isinf(value):
         return Cell("infinite" if value > 0.0 else f"{MINUS}infinite", value)
     return Cell(signed(value, decimals), value)
+
+
+def percent_cell(value: float) -> Cell:
+    """Cell of a share, as a percentage."""
+    return Cell("undefined" if math.isnan(value) else f"{signed(100.0 * value, 1)}%", value)
+
+
+def count_cell(value: float) -> Cell:
+    """Cell of a number of rows, or of a sum of weights."""
+    return Cell(f"{value:,.0f}", value)
+
+
+def percent_interval(low: float, high: float) -> str:
+    """Interval of a share in brackets; words without one."""
+    if math.isnan(low):
+        return "no interval"
+    return f"[{percent_cell(low).text}, {percent_cell(high).text}]"
+
+
+def with_best_strong(cells: Sequence[Cell], best: Callable[[Sequence[float]], float]) -> list[Cell]:
+    """Cells with the best one strong, unless others show the same text."""
+    values = [cell.value for cell in cells if not math.isnan(cell.value)]
+    if len(values) < 2:
+        return list(cells)
+    texts = {cell.text for cell in cells if cell.value == best(values)}
+    winners = [cell for cell in cells if cell.text in texts]
+    return [replace(cell, strong=len(winners) == 1 and cell is winners[0]) for cell in cells]
 
 
 def named_cells(record: RunRecord, names: Sequence[str]) -> Mapping[str, Cell]:

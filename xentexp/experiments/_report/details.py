@@ -13,7 +13,6 @@ from xentexp._numerics import FloatArray
 from xentexp.displays import LossDistribution, LossDistributionDisplay
 from xentexp.displays._loss_distribution import WORST, distributions_of
 from xentexp.displays._style import AXIS, SMALL, SOFT, laid_out, placed, shortened, style
-from xentexp.errors import InputError
 from xentexp.experiments._formatting import Sentence, and_list, plain, sentence
 from xentexp.experiments._record import Pooled, RunRecord, pooled
 from xentexp.experiments._report.contents import (
@@ -24,13 +23,12 @@ from xentexp.experiments._report.contents import (
     PageFigure,
     PageTable,
     colours,
-    constant_models,
+    count_cell,
     figure_block,
     named_cells,
     shown_models,
 )
-from xentexp.losses import Loss
-from xentexp.metrics._registry import get_loss, get_metric
+from xentexp.experiments._report.rows import loss_of_probabilities
 
 _FIRST_ROWS = 20  # of precision-recall curves that are too noisy to draw
 _POINTS = 200
@@ -43,11 +41,10 @@ Curve = tuple[FloatArray, FloatArray, float]
 
 def curves_details(record: RunRecord) -> Details | None:
     """Curves of all models, closed at first; None if no model predicts probabilities."""
-    constant = constant_models(record)
-    models = [model for model in record.with_probabilities() if model.name not in constant]
+    models = record.varying_models()
     rows = {
         model.name: pooled(model.predictions)
-        for model in shown_models(record, models)
+        for model in shown_models(models)
         if model.predictions is not None
     }
     if not rows:
@@ -220,10 +217,9 @@ def _largest(curves: Mapping[str, Curve], area: str) -> Sentence:
 
 def _loss_figure(record: RunRecord, rows: Mapping[str, Pooled]) -> PageFigure:
     """Histogram of the losses of the rows of the best models; numbers of all."""
-    loss = _loss_of_rows(record.about.primary)
-    options: dict[str, Any] = (
-        {"clip": 0.0} if loss.properties.clip else {}
-    )  # infinite losses are counted
+    loss = loss_of_probabilities(record)
+    # Infinite losses are counted.
+    options: dict[str, Any] = {"clip": 0.0} if loss.properties.clip else {}
     first = next(iter(rows.values()))
     losses = {
         model: loss.per_sample(own.y, own.proba, labels=record.about.classes, **options)
@@ -243,8 +239,8 @@ def _loss_figure(record: RunRecord, rows: Mapping[str, Pooled]) -> PageFigure:
             (
                 names[model],
                 Cell(_share(own), own.worst_share),
-                Cell(f"{own.n_infinite:,}", own.n_infinite),
-                Cell(f"{own.n_rows:,}", own.n_rows),
+                count_cell(own.n_infinite),
+                count_cell(own.n_rows),
             )
             for model, own in found.items()
         ),
@@ -257,18 +253,6 @@ def _loss_figure(record: RunRecord, rows: Mapping[str, Pooled]) -> PageFigure:
         table,
         name=name,
     )
-
-
-def _loss_of_rows(primary: str) -> Loss:
-    """The primary loss if it is a loss of probabilities, else the log loss."""
-    try:
-        metric = get_metric(primary)
-    except InputError:  # a loss of a plug-in that is not installed here
-        return get_loss("categorical_crossentropy")
-    usable = isinstance(metric, Loss) and metric.properties.response == "predict_proba"
-    if isinstance(metric, Loss) and usable and metric.properties.targets != "multilabel":
-        return metric
-    return get_loss("categorical_crossentropy")
 
 
 def _share(found: LossDistribution) -> str:

@@ -62,7 +62,7 @@ def importance_section(record: RunRecord) -> PageSection:
     if not known:
         text = plain("The importance of the features was not computed in this run.")
         return PageSection("importance", heading, (text,))
-    found = {model.name: importances(model.importance) for model in shown_models(record, known)}
+    found = {model.name: importances(model.importance) for model in shown_models(known)}
     using = [name for name, items in found.items() if any(item.increase for item in items)]
     if not using:
         text = plain("The predictions of the models do not change when features are permuted.")

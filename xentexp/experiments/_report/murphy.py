@@ -90,7 +90,7 @@ def _compared(record: RunRecord) -> tuple[ModelRecord | None, list[ModelRecord]]
     best = next((m for m in models if m.name == wanted), models[0] if models else None)
     if best is None or best.predictions is None:
         return None, []
-    constant = set() if known is None else {m.model for m in known.models if m.constant}
+    constant = record.constant_models()
     others = [
         m
         for m in models

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -34,10 +35,11 @@ from xentexp.experiments._report.contents import (
     PageSection,
     PageTable,
 )
+from xentexp.experiments._report.costs import threshold_section
 from xentexp.experiments._report.curves import curves_section
 from xentexp.experiments._report.details import curves_details
 from xentexp.experiments._report.differences import differences_section
-from xentexp.experiments._report.gains import gains_section, threshold_section
+from xentexp.experiments._report.gains import gains_section
 from xentexp.experiments._report.importance import importance_section
 from xentexp.experiments._report.matrix import matrix_section
 from xentexp.experiments._report.methods import methods_section, parameters_details
@@ -69,6 +71,8 @@ class Chapter:
 def chapter(record: RunRecord) -> Chapter:
     """Contents of the page of a run."""
     first, others = headline(record)
+    if record.incomplete:
+        others = (plain(f"This run is incomplete: {record.incomplete}."), *others)
     sections = [section for section in _sections(record) if section is not None and section.blocks]
     return Chapter(
         f"run-{record.run_id[:8]}", first, others, context(record), tuple(sections), _foot(record)
@@ -172,12 +176,22 @@ def run_page(*records: RunRecord) -> str:
     if len(chapters) > 1:
         title = f"{counted(len(chapters), 'run')} of xentexp"
     template = _environment().get_template("page.html.j2")
-    return template.render(
+    page = template.render(
         title=title,
         chapters=chapters,
         overview=_overview(records),
         style=Markup(_style()),
     )
+    start, *articles = page.split("<article")
+    numbered = [_with_own_ids(article, number) for number, article in enumerate(articles)]
+    return "<article".join([start, *numbered])
+
+
+def _with_own_ids(article: str, number: int) -> str:
+    """Chapter whose ids of curves differ from those of equal curves in other chapters."""
+    if number == 0:
+        return article
+    return re.sub(r"""(?<=[#"])([mp][0-9a-f]{10})(?=["')])""", rf"\1-{number}", article)
 
 
 def _overview(records: Sequence[RunRecord]) -> PageTable:
@@ -226,7 +240,7 @@ def _environment() -> Environment:
     environment.filters |= {
         "breakable": _breakable,
         "kind": lambda block: type(block).__name__,
-        "svg": Markup,  # drawn by matplotlib, which escapes texts
+        "svg": _svg,
     }
     return environment
 
@@ -238,6 +252,13 @@ def _printable(value: object) -> object:
         if isinstance(value, (str, Sentence)) and not isinstance(value, Markup)
         else value
     )
+
+
+def _svg(drawn: str, prefix: str = "") -> Markup:
+    """SVG of matplotlib, which escapes texts, with a prefix of its ids."""
+    if prefix:
+        drawn = re.sub(r'( id="|url\(#|href="#)', rf"\g<1>{prefix}", drawn)
+    return Markup(drawn)
 
 
 def _breakable(name: str) -> Markup:

@@ -33,15 +33,14 @@ from xentexp.experiments._report.contents import (
     PageSection,
     PageTable,
     colours,
-    constant_models,
+    count_cell,
     figure_block,
     named_cells,
     number_cell,
     shown_models,
 )
+from xentexp.experiments._report.rows import loss_of_probabilities
 from xentexp.inference import Decomposition, decompose, holm
-from xentexp.losses import Loss
-from xentexp.metrics._registry import get_metric
 
 _FIRST = 3  # panels that are open on the page
 _BAND_ROWS, _BAND_ROWS_OF_CLASSES = 10_000, 3_000
@@ -82,9 +81,8 @@ class _Model:
 
 def reliability_section(record: RunRecord) -> PageSection | None:
     """Whether the probabilities can be believed; None if no model predicts any."""
-    constant = constant_models(record)
-    models = [model for model in record.with_probabilities() if model.name not in constant]
-    shown = shown_models(record, models)
+    models = record.varying_models()
+    shown = shown_models(models)
     n_classes = len(record.about.classes)
     if not shown:
         return None
@@ -204,14 +202,16 @@ def _groups_table(groups: Sequence[_Group], panel: ReliabilityPanel) -> PageTabl
             Cell(f"{group.low:.3f} to {group.high:.3f}"),
             Cell(f"{group.predicted:.1%}", group.predicted),
             Cell(f"{group.frequency:.1%}", group.frequency),
-            _count(group.n),
+            count_cell(group.n),
             Cell(""),
         )
         for group in groups
     ]
     band = panel.band
     outside = Cell(f"{band.outside:.0%}", band.outside)
-    rows.append((Cell("all used for the band"), Cell(""), Cell(""), _count(band.n_rows), outside))
+    rows.append(
+        (Cell("all used for the band"), Cell(""), Cell(""), count_cell(band.n_rows), outside)
+    )
     headers = ("predictions", "mean prediction", f"frequency of {panel.label}", "rows")
     return PageTable((*headers, "outside the band"), tuple(rows))
 
@@ -286,7 +286,7 @@ class _Parts:
 
 
 def _decompositions(record: RunRecord, found: Sequence[_Model]) -> list[Block]:
-    loss = _proper_loss(record.about.primary)
+    loss = loss_of_probabilities(record, proper=True).name
     try:
         parts = _all_parts(record, found, loss)
     except InputError:  # e.g. a loss whose parameters make it improper
@@ -298,20 +298,6 @@ def _decompositions(record: RunRecord, found: Sequence[_Model]) -> list[Block]:
     if notes:
         blocks.append(Details("Notes on the fitted maps", (Bullets(tuple(notes)),)))
     return blocks
-
-
-def _proper_loss(primary: str) -> str:
-    """The primary loss if it can be decomposed, else the log loss."""
-    try:
-        metric = get_metric(primary)
-    except InputError:  # a loss of a plug-in that is not installed here
-        return "categorical_crossentropy"
-    if isinstance(metric, Loss):
-        known = metric.properties
-        proper = known.properness in ("proper", "strictly proper")
-        if proper and known.response == "predict_proba" and known.targets != "multilabel":
-            return metric.name
-    return "categorical_crossentropy"
 
 
 def _all_parts(record: RunRecord, found: Sequence[_Model], loss: str) -> dict[str, _Parts]:
@@ -483,7 +469,3 @@ def _parts_table(
 def _share(value: float, scale: float) -> float | None:
     """Width of a bar, from 0 to 1."""
     return max(value / scale, 0.0) if math.isfinite(value) and scale > 0.0 else None
-
-
-def _count(value: int) -> Cell:
-    return Cell(f"{value:,}", value)

@@ -8,11 +8,9 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from xentexp._numerics import FloatArray
 from xentexp.displays import SegmentDisplay
 from xentexp.displays._segment import importance
 from xentexp.displays._style import laid_out, style
-from xentexp.errors import InputError
 from xentexp.experiments._formatting import (
     Sentence,
     counted,
@@ -21,7 +19,6 @@ from xentexp.experiments._formatting import (
     sentence,
     signed,
 )
-from xentexp.experiments._predictions import PredictedFold, Predictions
 from xentexp.experiments._record import ModelRecord, RunRecord, pooled
 from xentexp.experiments._report.contents import (
     Block,
@@ -31,16 +28,15 @@ from xentexp.experiments._report.contents import (
     PageSection,
     PageTable,
     colours,
+    count_cell,
     figure_block,
     named_cells,
     number_cell,
     reference_models,
 )
+from xentexp.experiments._report.rows import loss_of_probabilities
 from xentexp.inference import Segment
 from xentexp.inference._segments import segments_from_sums
-from xentexp.losses import Loss
-from xentexp.metrics._evaluation import evaluate_checked
-from xentexp.metrics._registry import get_loss
 
 _MOST_SEGMENTS = 12
 _MOST_ROWS = 10
@@ -62,8 +58,7 @@ def segments_section(record: RunRecord) -> PageSection | None:
     else:
         blocks = _segments(record, found)
     best = next((m for m in models if m.name in reference_models(record)), models[0])
-    if (worst := _worst_rows(record, best)) is not None:
-        blocks += worst
+    blocks += _worst_rows(record, best)
     return PageSection("segments", "Where it fails", tuple(blocks))
 
 
@@ -118,7 +113,7 @@ def _by_model(
         own = [segment for model, segment in found if model == name]
         n_sure = sum(map(_is_sure, own))
         worst = [_segment_cell(own[0], several), *_rates(own[0])]
-        rows.append((names[name], *worst, _count(n_sure), _count(len(own))))
+        rows.append((names[name], *worst, count_cell(n_sure), count_cell(len(own))))
         counts.append(f"{{biased{i}:,}} of {{all{i}:,}} of {{name{i}}}")
         values |= {f"name{i}": name, f"biased{i}": n_sure, f"all{i}": len(own)}
     text = sentence(
@@ -141,11 +136,7 @@ def _segment_cell(segment: Segment, several: bool) -> Cell:
 
 def _rates(segment: Segment) -> list[Cell]:
     rates = [Cell(f"{rate:.1%}", rate) for rate in (segment.predicted, segment.observed)]
-    return [*rates, _count(segment.n_rows)]
-
-
-def _count(number: int) -> Cell:
-    return Cell(f"{number:,}", number)
+    return [*rates, count_cell(segment.n_rows)]
 
 
 def _is_sure(segment: Segment) -> bool:
@@ -230,7 +221,7 @@ def _table(record: RunRecord, shown: Sequence[tuple[str, Segment]], several: boo
     for name, segment in shown:
         limits = [_points(value) for value in (segment.bias, segment.low, segment.high)]
         cells = [names[name], _segment_cell(segment, several), *_rates(segment)]
-        rows.append((*cells, _count(segment.events), *limits))
+        rows.append((*cells, count_cell(segment.events), *limits))
     return PageTable(tuple(headers), tuple(rows), n_text=2)
 
 
@@ -244,15 +235,13 @@ def _points(value: float) -> Cell:
 # -- rows --------------------------------------------------------------------------------------
 
 
-def _worst_rows(record: RunRecord, model: ModelRecord) -> list[Block] | None:
+def _worst_rows(record: RunRecord, model: ModelRecord) -> list[Block]:
     """The rows of one model with the largest losses: row numbers, without features."""
     assert model.predictions is not None
     folds = tuple(fold for fold in model.predictions.folds if fold.repeat == 0)
-    rows = pooled(dataclasses.replace(model.predictions, folds=folds))
-    loss = _loss(record, model.predictions)
-    if loss is None:
-        return None
-    losses = np.concatenate([_row_losses(loss, model.predictions, fold) for fold in folds])
+    predictions = dataclasses.replace(model.predictions, folds=folds)
+    rows, loss = pooled(predictions), loss_of_probabilities(record)
+    losses = np.concatenate(predictions.row_losses(loss))
     weight = np.ones(len(losses)) if rows.sample_weight is None else rows.sample_weight
     weighted = np.where(weight > 0.0, losses * weight, 0.0)
     total = float(weighted.sum())
@@ -303,26 +292,6 @@ def _probability(p: float) -> str:
     if 0.0 < p < 0.00005:
         return "< 0.0001"
     return "> 0.9999" if 0.99995 <= p < 1.0 else f"{p:.4f}"
-
-
-def _loss(record: RunRecord, predictions: Predictions) -> Loss | None:
-    """The primary loss if it is one of probabilities that applies, else log loss."""
-    checked = predictions.checked(predictions.folds[0])
-    for name in (record.about.primary, "categorical_crossentropy"):
-        try:
-            loss = get_loss(name)
-        except InputError:  # a metric of all rows
-            continue
-        if loss.response == "predict_proba" and loss.why_not(checked) is None:
-            return loss
-    return None
-
-
-def _row_losses(loss: Loss, predictions: Predictions, fold: PredictedFold) -> FloatArray:
-    checked = predictions.checked(dataclasses.replace(fold, sample_weight=None))
-    result = evaluate_checked(checked, [loss], per_sample=True)
-    assert result.per_sample is not None
-    return result.per_sample[loss.name]
 
 
 def _share(part: float, total: float) -> Cell:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 
 import numpy as np
+from numpy.typing import NDArray
 
 from xentexp._numerics import FloatArray
 from xentexp.displays import StabilityDisplay
@@ -31,10 +31,12 @@ from xentexp.experiments._report.contents import (
     colours,
     figure_block,
     named_cells,
+    number_cell,
     shown_models,
 )
-from xentexp.experiments._report.gains import stability_table
+from xentexp.experiments._report.rows import Rows, varying_rows
 from xentexp.inference import OrderStability, order_stability
+from xentexp.metrics.credit import StabilityIndex, population_stability_index
 
 _MOST_FOLDS = 10  # columns of the tables
 
@@ -49,12 +51,12 @@ def stability_section(record: RunRecord) -> PageSection | None:
     if n_folds == 1:
         text = "One split: there are no other folds to compare with."
         return PageSection("stability", "Stability", (plain(text),))
-    constant = _constant(record)
+    constant = record.constant_models()
     compared = [m for m in models if m.name not in constant] or models
     values = {m.name: np.asarray(m.fold_values[name], dtype=np.float64) for m in compared}
     finite = {name: v for name, v in values.items() if np.isfinite(v).all()}
     order = _order(finite, higher=higher_is_better(name))
-    shown = shown_models(record, compared)
+    shown = shown_models(compared)
     blocks: list[Block] = [_figure(record, shown, values, order)]
     if len(compared) > len(shown):
         more = counted(len(compared) - len(shown), "more model")
@@ -75,11 +77,6 @@ def stability_section(record: RunRecord) -> PageSection | None:
 def _kind(record: RunRecord) -> str:
     """What a fold is called."""
     return "period" if record.about.kind == "time_ordered" else "fold"
-
-
-def _constant(record: RunRecord) -> set[str]:
-    known = record.uncertainty
-    return set() if known is None else {m.model for m in known.models if m.constant}
 
 
 # -- folds -------------------------------------------------------------------------------------
@@ -150,7 +147,7 @@ def _table(record: RunRecord, values: Mapping[str, FloatArray], kind: str) -> Pa
     rows = []
     for name, found in values.items():
         limits = (float(found.min()), float(found.max()))
-        cells = [_number(x, decimals) for x in (*limits, *found.tolist()[:each])]
+        cells = [number_cell(x, decimals) for x in (*limits, *found.tolist()[:each])]
         rows.append((names[name], *cells))
     return PageTable(headers, tuple(rows))
 
@@ -162,17 +159,17 @@ def _order_details(order: OrderStability) -> Details:
         (
             Cell(pair.better),
             Cell(pair.worse),
-            _number(pair.difference, decimals),
+            number_cell(pair.difference, decimals),
             Cell(f"{pair.wins}", pair.wins),
             Cell(f"{pair.losses}", pair.losses),
             Cell(f"{pair.ties}", pair.ties),
             Cell(f"{order.n_folds}", order.n_folds),
-            _number(pair.reliability, 2),
+            number_cell(pair.reliability, 2),
         )
         for pair in order.pairs
     )
     headers = ("better", "worse", "difference", "won", "lost", "equal", "folds", "reliability")
-    whole = _number(order.reliability, 2)
+    whole = number_cell(order.reliability, 2)
     total = (Cell("all models"), *(Cell("") for _ in range(6)), whole)
     text = sentence(
         "The reliability of the whole order is {reliability:.2f}: the part of the variance between "
@@ -207,5 +204,52 @@ def _shifts(record: RunRecord) -> list[Block]:
     return [text, Details("Shifts of the scores", (table,))]
 
 
-def _number(value: float, decimals: int) -> Cell:
-    return Cell("infinite" if math.isinf(value) else signed(float(value), decimals), float(value))
+def stability_table(record: RunRecord) -> PageTable | None:
+    """PSI of the scores of each model between folds, or of later folds against the first."""
+    models, _ = varying_rows(record)
+    in_time = record.about.kind == "time_ordered"
+    lines = []
+    for rows in models:
+        folds = rows.pooled.folds
+        numbers = [int(number) for number in np.unique(folds[rows.first])]
+        if len(numbers) < 2:
+            return None
+        found = {
+            number: _shift(rows, folds == number, folds == numbers[0] if in_time else rows.first)
+            for number in numbers[1 if in_time else 0 :]
+        }
+        worst = max(found, key=lambda number: found[number].value)
+        result = found[worst]
+        lines.append(
+            (
+                named_cells(record, [rows.name])[rows.name],
+                Cell(signed(result.value, 3), result.value),
+                Cell(f"fold {numbers.index(worst) + 1}"),
+                Cell(result.verdict),
+                Cell(signed(result.by_chance, 3), result.by_chance),
+            )
+        )
+    if not lines:
+        return None
+    other = "the first fold" if in_time else "the other folds"
+    label = str(record.about.classes[-1])
+    caption = sentence(
+        "Population stability index of the predicted probability of class {label}, each fold "
+        "against {other} (below 0.1 stable, above 0.25 shift)",
+        label=label,
+        other=other,
+    )
+    headers = ("model", "largest PSI ↓", "where", "reading", "without any shift about")
+    return PageTable(headers, tuple(lines), caption)
+
+
+def _shift(rows: Rows, part: NDArray[np.bool_], others: NDArray[np.bool_]) -> StabilityIndex:
+    """PSI of the scores of some rows against those of others."""
+    others = others & ~part
+    score, weight = rows.pooled.proba[:, -1], rows.pooled.sample_weight
+    return population_stability_index(
+        score[others],
+        score[part],
+        expected_weight=None if weight is None else weight[others],
+        actual_weight=None if weight is None else weight[part],
+    )

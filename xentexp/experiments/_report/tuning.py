@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -13,7 +14,7 @@ from matplotlib.figure import Figure
 from xentexp._numerics import FloatArray
 from xentexp.displays._style import INK, OTHER, new_figure, style
 from xentexp.experiments._formatting import DASH, Sentence, number, sentence, setting, spaced
-from xentexp.experiments._leaderboard import better
+from xentexp.experiments._ranking import higher_is_better
 from xentexp.experiments._record import ModelRecord, RunRecord
 from xentexp.experiments._report.contents import (
     Bullets,
@@ -62,16 +63,15 @@ class Search:
     @property
     def worse(self) -> float:
         """How much worse the outer mean is than the inner one; negative if it is better."""
-        higher = (better(self.loss) or ("lower",))[0] == "higher"
-        return float((self.outer.mean() - self.inner.mean()) * (-1.0 if higher else 1.0))
+        sign = -1.0 if higher_is_better(self.loss) else 1.0
+        return float((self.outer.mean() - self.inner.mean()) * sign)
 
     def _by_fold(self, trials: pd.DataFrame) -> FloatArray:
         return trials.sort_values("place")["value"].to_numpy(dtype=np.float64)
 
     def best_so_far(self) -> list[FloatArray]:
         """Best value up to each trial, by fold."""
-        higher = (better(self.loss) or ("lower",))[0] == "higher"
-        best = np.fmax if higher else np.fmin
+        best = np.fmax if higher_is_better(self.loss) else np.fmin
         return [
             best.accumulate(fold.sort_values("trial")["value"].to_numpy(dtype=np.float64))
             for _, fold in self.trials.groupby("place", sort=True)
@@ -107,7 +107,7 @@ def tuning_section(record: RunRecord) -> PageSection | None:
     found = searches(record)
     if not found:
         return None
-    drawn = shown_models(record, [search.model for search in found])
+    drawn = shown_models([search.model for search in found])
     figures = [
         figure_block(
             best_figure(search),
@@ -137,14 +137,13 @@ def tuning_section(record: RunRecord) -> PageSection | None:
 
 def _sentences(search: Search) -> Iterator[Sentence]:
     inner, outer, first = search.inner.mean(), search.outer.mean(), search.first.mean()
-    values = {
+    values: dict[str, Any] = {
         "model": search.model.name,
         "loss": search.loss,
         "inner": float(inner),
         "outer": float(outer),
         "first": float(first),
         "worse": search.worse,
-        "better": -search.worse,
         "failed": search.n_failed,
         "trials": len(search.trials),
     }
@@ -155,6 +154,7 @@ def _sentences(search: Search) -> Iterator[Sentence]:
         text = "{model}: the chosen settings have an inner {loss} of {inner:.4f} and {outer:.4f} "
         text += "on the test parts, {worse:.4f} worse: the search is optimistic about its choice."
     else:
+        values["better"] = -search.worse
         text = "{model}: the chosen settings have an inner {loss} of {inner:.4f} and {outer:.4f} "
         text += "on the test parts, which is {better:.4f} better: no sign of optimism."
     yield sentence(text, **values)

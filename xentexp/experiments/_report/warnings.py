@@ -1,11 +1,11 @@
-"""What the checks of a run found, on the page and as Markdown."""
+"""What the checks of a run found, on its page."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
 
-from xentexp.experiments._formatting import Sentence, counted, escaped, sentence, spaced
+from xentexp.experiments._formatting import Sentence, counted, sentence, spaced
 from xentexp.experiments._record import RunRecord
 from xentexp.experiments._report.contents import (
     Block,
@@ -29,11 +29,9 @@ def warnings_section(record: RunRecord, issues: Sequence[Issue]) -> PageSection:
     passed = sentence("{n} checks passed", n=n_passed)
     blocks: list[Block] = []
     if issues:
-        blocks.append(Bullets(tuple(map(labelled, issues[:SHOWN]))))
-        if len(issues) > SHOWN:
-            more = issues[SHOWN:]
-            bullets = Bullets(tuple(map(labelled, more)))
-            blocks.append(Details(counted(len(more), "more finding"), (bullets,)))
+        blocks.append(_bullets(record, issues[:SHOWN]))
+        if more := issues[SHOWN:]:
+            blocks.append(Details(counted(len(more), "more finding"), (_bullets(record, more),)))
     else:
         blocks.append(passed)
     counts = {
@@ -47,18 +45,28 @@ def warnings_section(record: RunRecord, issues: Sequence[Issue]) -> PageSection:
         tuple((Cell(name), Cell(f"{count}", count)) for name, count in counts.items()),
     )
     summary = f"All checks: {passed}, {len(codes)} found something"
-    blocks.append(Details(summary, (table, checks_table(checks, issues))))
+    blocks.append(Details(summary, (table, checks_table(record, checks, issues))))
     if issues:
         numbers = Details("Numbers of the findings", (numbers_table(issues),), data=True)
         blocks.append(numbers)
     return PageSection("checks", "Checks", tuple(blocks))
 
 
-def checks_table(checks: Sequence[Check], issues: Sequence[Issue]) -> PageTable:
+def _bullets(record: RunRecord, issues: Sequence[Issue]) -> Bullets:
+    """Findings with links to what their checks test."""
+    links = [(f"What {issue.code} tests", _anchor(record, issue.code)) for issue in issues]
+    return Bullets(tuple(map(labelled, issues)), tuple(links))
+
+
+def _anchor(record: RunRecord, code: str) -> str:
+    return f"check-{record.run_id[:8]}-{code}"
+
+
+def checks_table(record: RunRecord, checks: Sequence[Check], issues: Sequence[Issue]) -> PageTable:
     """The checks that apply, with their rates of false alarms."""
     rows = [
         (
-            Cell(f"{check.code} {check.name}"),
+            Cell(f"{check.code} {check.name}", anchor=_anchor(record, check.code)),
             Cell("test" if check.is_test else "rule"),
             Cell(_found(check.code, issues)),
             Cell(check.summary),
@@ -102,12 +110,3 @@ def numbers_table(issues: Sequence[Issue]) -> PageTable:
         for name, value in issue.sentence.numbers().items()
     ]
     return PageTable(("Check", "Models", "Quantity", "Value"), tuple(rows), n_text=3)
-
-
-def checks_markdown(issues: Sequence[Issue]) -> str:
-    """List of the issues for notes and files; says so if there are none."""
-    if not issues:
-        return "No check found anything."
-    return "\n".join(
-        f"- **{kind_of(issue)}** {issue.code}: {escaped(str(issue.sentence))}" for issue in issues
-    )

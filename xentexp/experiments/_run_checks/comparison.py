@@ -15,14 +15,13 @@ from xentexp.experiments._ranking import higher_is_better
 from xentexp.experiments._record import ModelRecord, RunRecord
 from xentexp.experiments._run_checks.issue import Issue
 from xentexp.experiments._run_checks.rows import (
-    constant_models,
     first_repeat,
     loss_of_rows,
     of_rows,
-    row_losses,
 )
 from xentexp.experiments._sentences import FEW_EVENTS, NEARLY_EQUAL
 from xentexp.inference import mean_interval, order_stability
+from xentexp.metrics._registry import get_loss
 
 LEVEL_OF_FOLDS = 0.01
 
@@ -37,7 +36,7 @@ def has_predictions(record: RunRecord) -> bool:
 
 def predicted(record: RunRecord) -> list[ModelRecord]:
     """Models with predictions that are not constant; all if there are no others."""
-    constant = constant_models(record)
+    constant = record.constant_models()
     models = [model for model in record.models if model.predictions is not None]
     return [model for model in models if model.name not in constant] or models
 
@@ -203,7 +202,7 @@ def fold_outlier(record: RunRecord) -> Iterator[Issue]:
     parts = []
     for model in models:
         assert model.predictions is not None
-        parts.append(np.concatenate(row_losses(model.predictions, loss)))
+        parts.append(np.concatenate(model.predictions.row_losses(get_loss(loss))))
     losses = np.array(parts)
     predictions = models[0].predictions
     assert predictions is not None

@@ -16,10 +16,8 @@ from xentexp.experiments._run_checks.issue import Issue
 from xentexp.experiments._run_checks.rows import (
     N_TENTHS,
     Tenth,
-    constant_models,
     rows_of,
     tenths,
-    varying_models,
     z_of_rise,
 )
 from xentexp.experiments._uncertainty import CONSTANT, Uncertainty, assess
@@ -41,7 +39,7 @@ SMALL_SHARE = 0.5
 
 def has_probabilities(record: RunRecord) -> bool:
     """Whether some model predicts probabilities that vary."""
-    return bool(varying_models(record))
+    return bool(record.varying_models())
 
 
 # -- zero or one ------------------------------------------------------------------------------
@@ -126,7 +124,7 @@ def log_loss_at(model: ModelRecord, clip: float) -> float:
 
 def has_constant(record: RunRecord) -> bool:
     """Whether models can be compared with a constant one."""
-    return bool(constant_models(record)) and any(m.predictions is not None for m in record.models)
+    return bool(record.constant_models()) and any(m.predictions is not None for m in record.models)
 
 
 def against_constant(record: RunRecord) -> tuple[str, dict[str, Difference], Uncertainty] | None:
@@ -135,9 +133,8 @@ def against_constant(record: RunRecord) -> tuple[str, dict[str, Difference], Unc
     if known is None or not has_constant(record):
         return None
     primary = record.about.primary
-    reference = next(
-        (m for m in known.standing(primary).levels if m in known_constant(known)), None
-    )
+    constant = record.constant_models()
+    reference = next((m for m in known.standing(primary).levels if m in constant), None)
     if reference is None:
         return None
     predictions = {
@@ -152,11 +149,6 @@ def against_constant(record: RunRecord) -> tuple[str, dict[str, Difference], Unc
         and model.differences[primary].reason is None
     }
     return reference, differences, result
-
-
-def known_constant(known: Uncertainty) -> set[str]:
-    """Names of constant models."""
-    return {model.model for model in known.models if model.constant}
 
 
 def _named(reference: str) -> str:
@@ -230,7 +222,7 @@ def not_better_than_constant(record: RunRecord) -> Iterator[Issue]:
 
 def not_finite(record: RunRecord) -> Iterator[Issue]:
     """Models whose shown losses and metrics are infinite or undefined."""
-    constant = constant_models(record)
+    constant = record.constant_models()
     shown = record.board.shown()
     for row in record.board.ranked():
         if row.reason is not None or row.model in constant:
@@ -272,7 +264,7 @@ def of_first_repeat(model: ModelRecord) -> str:
 
 def reversed_tenths(record: RunRecord) -> Iterator[Issue]:
     """Neighbouring tenths of the scores whose rates are in the wrong order."""
-    reversals = {model.name: _reversal(model) for model in varying_models(record)}
+    reversals = {model.name: _reversal(model) for model in record.varying_models()}
     without = [name for name, found in reversals.items() if found is None]
     for name, found in reversals.items():
         if found is not None:
@@ -323,7 +315,7 @@ def _reversal(model: ModelRecord) -> Sentence | None:
 
 def miscalibrated(record: RunRecord) -> Iterator[Issue]:
     """Models whose probabilities differ from the rates by more than chance explains."""
-    for model in varying_models(record):
+    for model in record.varying_models():
         rows = rows_of(model)
         found = [part for part in (_worst_tenth(model, rows), _map(model, rows)) if part]
         if found:

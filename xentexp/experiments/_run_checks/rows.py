@@ -14,25 +14,12 @@ from xentexp.errors import InputError
 from xentexp.experiments._predictions import Predictions
 from xentexp.experiments._record import ModelRecord, Pooled, RunRecord, pooled
 from xentexp.losses import LOSSES
-from xentexp.metrics._evaluation import evaluate_checked
 from xentexp.metrics._registry import get_loss
 from xentexp.metrics.credit import score_bands
 
 N_TENTHS = 10
 
 Places = NDArray[np.intp]
-
-
-def constant_models(record: RunRecord) -> list[str]:
-    """Names of the models that predict the same for all rows, the one of no candidate included."""
-    known = record.uncertainty
-    return [] if known is None else [model.model for model in known.models if model.constant]
-
-
-def varying_models(record: RunRecord) -> list[ModelRecord]:
-    """Models with probabilities that are not the same for all rows, best first."""
-    constant = constant_models(record)
-    return [model for model in record.with_probabilities() if model.name not in constant]
 
 
 def first_repeat(predictions: Predictions) -> Predictions:
@@ -61,17 +48,6 @@ def loss_of_rows(record: RunRecord, model: ModelRecord) -> str | None:
         except InputError:
             continue
     return None
-
-
-def row_losses(predictions: Predictions, loss: str) -> list[FloatArray]:
-    """Losses of the rows of each fold."""
-    measure = get_loss(loss)
-    values = []
-    for fold in predictions.folds:
-        result = evaluate_checked(predictions.checked(fold), [measure], per_sample=True)
-        assert result.per_sample is not None
-        values.append(result.per_sample[measure.name])
-    return values
 
 
 @dataclass(frozen=True)

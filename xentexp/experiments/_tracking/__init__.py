@@ -5,6 +5,7 @@ from __future__ import annotations
 from xentexp.experiments._tracking.connect import (
     open_client,
     store_errors,
+    store_file,
     store_uri,
 )
 from xentexp.experiments._tracking.items import (
@@ -67,5 +68,6 @@ __all__ = [
     "result_items",
     "search_items",
     "store_errors",
+    "store_file",
     "store_uri",
 ]

@@ -56,6 +56,11 @@ def store_uri(uri: str | None = None) -> str:
     return f"{SQLITE}{path}"
 
 
+def store_file(uri: str) -> Path | None:
+    """SQLite file of a store; None for a server."""
+    return Path(uri.removeprefix(SQLITE)) if uri.startswith(SQLITE) else None
+
+
 def open_client(uri: str, *, create: bool) -> MlflowClient:
     """Client of a store that is reachable; `create` makes a missing SQLite file."""
     if uri.startswith(SQLITE):

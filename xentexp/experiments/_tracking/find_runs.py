@@ -17,7 +17,7 @@ from mlflow.exceptions import MlflowException
 from xentexp.errors import InputError, unknown_name
 from xentexp.experiments._formatting import counted
 from xentexp.experiments._predictions import Predictions, read_predictions
-from xentexp.experiments._tracking.artifacts import artifact_file
+from xentexp.experiments._tracking.artifacts import artifact_file, readable
 from xentexp.experiments._tracking.read_back import all_pages
 from xentexp.experiments._tracking.run_status import run_status
 from xentexp.experiments.datasets import dataset_cards
@@ -138,12 +138,13 @@ def stored_predictions(client: MlflowClient, uri: str, model: StoredModel) -> Pr
                 f"{model.name} ({model.run_id[:8]}, status {model.status}) has no stored "
                 f"predictions ({PREDICTIONS}); run it again with `xentexp run`"
             )
-        predictions = read_predictions(
-            file,
-            dataset=model.tags.get("dataset", "unknown"),
-            digest=model.tags.get("dataset_digest", "unknown"),
-            ordered=_ordered(model),
-        )
+        with readable(model.run_id, PREDICTIONS):
+            predictions = read_predictions(
+                file,
+                dataset=model.tags.get("dataset", "unknown"),
+                digest=model.tags.get("dataset_digest", "unknown"),
+                ordered=_ordered(model),
+            )
     return predictions if predictions.version > 1 else _without_guesses(predictions, model)
 
 

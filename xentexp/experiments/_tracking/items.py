@@ -159,7 +159,7 @@ def candidate_items(
             yield LoggedMetric(name, value, step)
     steps = all_curves(candidate_result)
     if len(steps):
-        yield Parquet("curves/curves.parquet", steps)
+        yield Parquet(CURVES, steps)
     yield from _explanation_items(candidate_result)
     tested = {} if candidate_result.test is None else candidate_result.test.values
     for section, scores in (("regret", candidate_result.regret()), ("test", tested)):
@@ -193,6 +193,7 @@ def _explanation_items(candidate_result: CandidateResult) -> Iterator[Item]:
 IMPORTANCE, SEGMENTS = "explanations/importance.parquet", "explanations/segments.parquet"
 """Tables of `xentexp.experiments._explain` of a model in its run."""
 
+CURVES = "curves/curves.parquet"
 SCORES = "scores.parquet"
 """Table of all values of losses and metrics: of a model in its run, of all in the parent run."""
 

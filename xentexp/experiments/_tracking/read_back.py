@@ -156,13 +156,13 @@ def _of_id(client: MlflowClient, experiments: list[str], run_id: str, where: str
     """Run of an id, or of the beginning of an id."""
     if not re.fullmatch("[0-9a-f]{4,32}", run_id):
         raise InputError(
-            f"--run must be the id of a run, or at least its first 4 characters; got {run_id!r}; "
+            f"run must be the id of a run, or at least its first 4 characters; got {run_id!r}; "
             f"`xentexp leaderboard --all` shows ids"
         )
     found = list(_parents(client, experiments, f" AND attributes.run_id LIKE '{run_id}%'"))
     if len(found) != 1:
         raise InputError(
-            f"--run must be the id of one run; {run_id!r} fits {len(found)} runs in {where}; "
+            f"run must be the id of one run; {run_id!r} fits {len(found)} runs in {where}; "
             f"`xentexp leaderboard --all` shows ids"
         )
     state = _state(client, found[0])

@@ -12,12 +12,17 @@ import pandas as pd
 from mlflow import MlflowClient
 
 from xentexp._safe_text import without_secrets
-from xentexp.errors import InputError
 from xentexp.experiments._formatting import counted
 from xentexp.experiments._record import About, ModelRecord, RunRecord
-from xentexp.experiments._tracking.artifacts import artifact_file, json_artifact, table_artifact
+from xentexp.experiments._tracking.artifacts import (
+    artifact_file,
+    json_artifact,
+    readable,
+    table_artifact,
+)
 from xentexp.experiments._tracking.find_runs import stored_model, stored_predictions
 from xentexp.experiments._tracking.items import (
+    CURVES,
     IMPORTANCE,
     SCORES,
     SEGMENTS,
@@ -50,8 +55,7 @@ def read_record(
         str(parent.info.run_id),
         without_secrets(uri),
         parent.info.start_time / 1000,
-        _frame(json_artifact(client, uri, parent.info.run_id, "leak.json")),
-        run.status.status,
+        "" if run.status.whole else run.status.sentence(),
     )
 
 
@@ -61,7 +65,8 @@ def _about(
     parent = run.parent
     stored = json_artifact(client, uri, parent.info.run_id, ABOUT)
     if stored is not None:
-        return About.from_record(stored)
+        with readable(str(parent.info.run_id), ABOUT):
+            return About.from_record(stored)
     # A run of an older version.
     params, tags = parent.data.params, parent.data.tags
     classes = next((m.predictions.classes for m in models if m.predictions is not None), ())
@@ -105,8 +110,8 @@ def _model(client: MlflowClient, uri: str, parent: Any, run: Any) -> ModelRecord
         importance=table_artifact(client, uri, run_id, IMPORTANCE),
         segments=table_artifact(client, uri, run_id, SEGMENTS),
         warnings=_lines(client, uri, run_id, "warnings.txt"),
-        curves=table_artifact(client, uri, run_id, "curves/curves.parquet"),
-        trials=_frame(json_artifact(client, uri, run_id, "tuning.json")),
+        curves=table_artifact(client, uri, run_id, CURVES),
+        trials=_frame(client, uri, run_id, "tuning.json"),
         space=_space(run.data.params),
         **json.loads(tags.get(TRAINED, "{}")),
     )
@@ -130,15 +135,19 @@ def _space(params: Mapping[str, str]) -> dict[str, Any] | None:
     return dimensions or None
 
 
-def _frame(table: Mapping[str, Any] | None) -> pd.DataFrame | None:
-    """Table of an artifact in MLflow's format."""
-    return None if table is None else pd.DataFrame(table["data"], columns=table["columns"])
+def _frame(client: MlflowClient, uri: str, run_id: str, path: str) -> pd.DataFrame | None:
+    """Table of an artifact in MLflow's format; None if there is no such file."""
+    table = json_artifact(client, uri, run_id, path)
+    if table is None:
+        return None
+    with readable(run_id, path):
+        return pd.DataFrame(table["data"], columns=table["columns"])
 
 
 def _lines(client: MlflowClient, uri: str, run_id: str, path: str) -> tuple[str, ...]:
     with tempfile.TemporaryDirectory() as folder:
         file = artifact_file(client, uri, run_id, path, Path(folder))
-        try:
-            return () if file is None else tuple(file.read_text(encoding="utf-8").splitlines())
-        except (OSError, UnicodeDecodeError) as error:
-            raise InputError(f"{path} of run {run_id[:8]} cannot be read: {error}") from error
+        if file is None:
+            return ()
+        with readable(run_id, path):
+            return tuple(file.read_text(encoding="utf-8").splitlines())

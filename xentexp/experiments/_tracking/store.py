@@ -26,6 +26,7 @@ from xentexp.experiments._tracking.connect import (
     deferred_signals,
     open_client,
     store_errors,
+    store_file,
     store_uri,
     user_name,
 )
@@ -68,8 +69,7 @@ class Store:
     @property
     def file(self) -> Path | None:
         """SQLite file of the store; None for a server."""
-        sqlite = self.uri.startswith(SQLITE)
-        return Path(self.uri.removeprefix(SQLITE)) if sqlite else None
+        return store_file(self.uri)
 
     def _experiment(self, name: str, primary: str, description: str) -> str:
         location = None  # chosen by the server

@@ -1,0 +1,61 @@
+"""Out-of-fold rows of the models that a section draws."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from xentexp._numerics import FloatArray
+from xentexp.errors import InputError
+from xentexp.experiments._record import ModelRecord, Pooled, RunRecord, pooled
+from xentexp.experiments._report.contents import shown_models
+from xentexp.losses import Loss
+from xentexp.metrics._registry import get_loss
+
+
+class Rows:
+    """Out-of-fold rows of a model, and how often each occurs."""
+
+    def __init__(self, model: ModelRecord) -> None:
+        assert model.predictions is not None
+        folds = model.predictions.folds
+        self.name = model.name
+        self.pooled: Pooled = pooled(model.predictions)
+        self.cost = model.predictions.cost
+        repeats = [fold.repeat for fold in folds]
+        self.n_repeats = len(set(repeats))
+        self.first = np.concatenate([np.full(len(f.rows), f.repeat == repeats[0]) for f in folds])
+
+    @property
+    def groups(self) -> Any:
+        """Rows that depend on each other: those of a group, and a row in several repeats."""
+        known = self.pooled.groups
+        return self.pooled.rows if known is None and self.n_repeats > 1 else known
+
+    def of_class(self, column: int) -> tuple[Any, FloatArray]:
+        """Whether a row has a class, and its probability."""
+        return (self.pooled.codes == column).astype(int), self.pooled.proba[:, column]
+
+
+def varying_rows(record: RunRecord) -> tuple[list[Rows], int]:
+    """Rows of at most eight models with probabilities that are not constant, and how many more."""
+    models = record.varying_models()
+    shown = shown_models(models)
+    return [Rows(model) for model in shown], len(models) - len(shown)
+
+
+def loss_of_probabilities(record: RunRecord, *, proper: bool = False) -> Loss:
+    """The primary loss if it is one of probabilities that applies, else the log loss."""
+    log_loss = get_loss("categorical_crossentropy")
+    try:
+        loss = get_loss(record.about.primary)
+    except InputError:  # a metric of all rows, or a loss of a plug-in that is not installed here
+        return log_loss
+    known = loss.properties
+    usable = known.response == "predict_proba" and known.targets != "multilabel"
+    if not usable or (proper and known.properness not in ("proper", "strictly proper")):
+        return log_loss
+    predictions = record.with_probabilities()[0].predictions
+    assert predictions is not None
+    return log_loss if loss.why_not(predictions.checked(predictions.folds[0])) else loss
