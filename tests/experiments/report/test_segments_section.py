@@ -146,6 +146,16 @@ def test_probabilities_have_equal_decimals(p: float, text: str) -> None:
     assert _probability(p) == text
 
 
+def test_a_column_with_one_segment_is_left_out(record: RunRecord) -> None:
+    """Its parts have fewer than 50 rows each, and all rows are no segment."""
+    rows = np.arange(len(DATA.y))
+    X = pd.DataFrame({"place": [f"town {i % 20}" for i in rows], "half": rows % 2})
+    section = section_of(with_segments(record, X))
+    names = {cell.text for cell in cells_of(section)}
+    assert {"half = 0", "half = 1"} <= names
+    assert not any(name.startswith("place") for name in names)
+
+
 def test_without_a_bias_the_finding_is_neutral(record: RunRecord) -> None:
     calibrated = dataclasses.replace(
         record, models=tuple(m for m in record.models if m.name == "logistic")

@@ -179,7 +179,10 @@ def _cutoff_sentences(model: str, curve: CostCurve) -> tuple[Sentence, list[Sent
         )
     else:
         text = "On new rows the cutoff saves {low} to {high} (95% interval). "
-    text += "With cutoffs from {range} the cost is at most 1% higher."
+    if f"{curve.tolerance_low:.3f}" == f"{curve.tolerance_high:.3f}":
+        text += "With all other cutoffs the cost is more than 1% higher."
+    else:
+        text += "With cutoffs from {range} the cost is at most 1% higher."
     return finding, [sentence(text, range=_range(curve), low=low, high=high)]
 
 

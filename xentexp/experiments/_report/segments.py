@@ -74,9 +74,17 @@ def _found(record: RunRecord) -> list[tuple[str, Segment]] | None:
     pairs = [
         (name, segment)
         for name, sums in known.items()
-        for segment in segments_from_sums(sums, record.about.classes, min_rows=_LEAST_ROWS)
+        for segment in _parts(segments_from_sums(sums, record.about.classes, min_rows=_LEAST_ROWS))
     ]
     return sorted(pairs, key=lambda pair: -importance(pair[1]))
+
+
+def _parts(segments: Sequence[Segment]) -> list[Segment]:
+    """Segments of the columns that have more than one: the only one would be all rows."""
+    labels: dict[str, set[str]] = {}
+    for segment in segments:
+        labels.setdefault(segment.column, set()).add(segment.label)
+    return [segment for segment in segments if len(labels[segment.column]) > 1]
 
 
 def _segments(record: RunRecord, found: Sequence[tuple[str, Segment]]) -> list[Block]:
