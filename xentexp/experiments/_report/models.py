@@ -47,7 +47,12 @@ def headline(record: RunRecord) -> tuple[Sentence, tuple[Sentence, ...]]:
             return plain("All models failed."), (plain(f"The first error: {reasons[0]}"),)
         return plain(f"{record.about.title}: no intervals are stored for this run."), ()
     first, *others = answer_parts(known.standing(known.primary), known.equivalence)
-    return plain(first), tuple(map(plain, others))
+    # What the interval is about is a sentence of its own, so that the headline is short.
+    short, about, target = first.rpartition("; for ")
+    if about and target.endswith(")."):
+        others = [f"The interval is for {target.removesuffix(').')}.", *others]
+        first = f"{short})."
+    return plain(first), (plain(" ".join(others)),) if others else ()
 
 
 def context(record: RunRecord) -> tuple[Sentence, ...]:
