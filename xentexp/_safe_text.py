@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from urllib.parse import unquote
 
 _HIDDEN = "***"
@@ -29,6 +31,7 @@ _SHORTEST = 4
 """Shorter values are not replaced: they would occur by chance in other words."""
 
 _values: dict[str, str] = {}  # secret -> what is shown instead
+_snapshot: dict[str, str] | None = None  # the same, of the environment
 
 
 def remember(value: str, shown: str = _HIDDEN) -> None:
@@ -55,14 +58,29 @@ def without_secrets(text: str) -> str:
     text = _TOKEN_AS_USER.sub(rf"\1{_HIDDEN}@", text)
     text = _PARAMETER.sub(rf"\1{_HIDDEN}", text)
     text = _BEARER.sub(rf"\1{_HIDDEN}", text)
-    known = {
-        value: _HIDDEN
-        for name, value in os.environ.items()
-        if _SECRET_VARIABLE.search(name) and len(value) >= 6 and not _is_plain(value)
-    } | _values
+    known = (_of_environment() if _snapshot is None else _snapshot) | _values
     for value in sorted(known, key=len, reverse=True):  # a secret may contain another
         text = text.replace(value, known[value])
     return text
+
+
+def _of_environment() -> dict[str, str]:
+    return {
+        value: _HIDDEN
+        for name, value in os.environ.items()
+        if _SECRET_VARIABLE.search(name) and len(value) >= 6 and not _is_plain(value)
+    }
+
+
+@contextmanager
+def environment_read_once() -> Iterator[None]:
+    """Read the secrets of the environment once, for the thousands of texts of a page."""
+    global _snapshot
+    before, _snapshot = _snapshot, _of_environment()
+    try:
+        yield
+    finally:
+        _snapshot = before
 
 
 def _is_plain(value: str) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Hashable, Iterable, Sequence
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
@@ -246,18 +246,22 @@ def segments_from_sums(
     table = table.groupby([*keys, "repeat"], sort=False)[_SUMS].sum().reset_index()
     table = table[table["weight"] > 0.0]
     order = {name: i for i, name in enumerate(dict.fromkeys(sums["column"]))}
-    parts = sorted(
-        table.groupby(keys, sort=False), key=lambda part: (order[part[0][0]], *part[0][1:3])
-    )
+    # Positions of the rows of each segment: tables of single rows would be slow.
+    positions: dict[Any, Any] = dict(table.groupby(keys, sort=False).indices)
+    parts = sorted(positions.items(), key=lambda part: (order[part[0][0]], *part[0][1:3]))
     level = 1.0 - (1.0 - confidence) / max(len(parts), 1)
-    return tuple(_segment(key, part, classes, level) for key, part in parts)
+    values = table[_SUMS].to_numpy(np.float64)
+    return tuple(
+        _segment(key, dict(zip(_SUMS, values[rows].T, strict=True)), classes, level)
+        for key, rows in parts
+    )
 
 
 def _segment(
-    key: tuple[Any, ...], repeats: pd.DataFrame, classes: Sequence[Any], level: float
+    key: tuple[Any, ...], total: Mapping[str, FloatArray], classes: Sequence[Any], level: float
 ) -> Segment:
+    """Segment of its sums in each repeat."""
     column, class_, _, label, kind = key
-    total = {name: repeats[name].to_numpy(np.float64) for name in _SUMS}
     weight = total["weight"]
     rates = total["observed"] / weight
     predicted, observed = float(np.mean(total["predicted"] / weight)), float(np.mean(rates))

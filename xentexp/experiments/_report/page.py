@@ -14,7 +14,7 @@ from markupsafe import Markup
 
 from xentexp import __version__
 from xentexp._inputs.options import refuse_unordered
-from xentexp._safe_text import printable
+from xentexp._safe_text import environment_read_once, printable
 from xentexp.errors import InputError
 from xentexp.experiments._formatting import (
     DASH,
@@ -178,22 +178,10 @@ def run_page(*records: RunRecord) -> str:
     if len(chapters) > 1:
         title = f"{counted(len(chapters), 'run')} of xentexp"
     template = _environment().get_template("page.html.j2")
-    page = template.render(
-        title=title,
-        chapters=chapters,
-        overview=_overview(records),
-        style=Markup(_style()),
-    )
-    start, *articles = page.split("<article")
-    numbered = [_with_own_ids(article, number) for number, article in enumerate(articles)]
-    return "<article".join([start, *numbered])
-
-
-def _with_own_ids(article: str, number: int) -> str:
-    """Chapter whose ids of curves differ from those of equal curves in other chapters."""
-    if number == 0:
-        return article
-    return re.sub(r"""(?<=[#"])([mp][0-9a-f]{10})(?=["')])""", rf"\1-{number}", article)
+    with environment_read_once():
+        return template.render(
+            title=title, chapters=chapters, overview=_overview(records), style=Markup(_style())
+        )
 
 
 def _overview(records: Sequence[RunRecord]) -> PageTable:
