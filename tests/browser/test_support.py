@@ -30,7 +30,7 @@ HEAD = '<!doctype html><html lang="en"><head><meta charset="utf-8"><title>Page</
 
 
 @pytest.fixture
-def written(tmp_path: Path):  # type: ignore[no-untyped-def]
+def written(tmp_path: Path):
     def write(body: str) -> Path:
         path = tmp_path / "page.html"
         path.write_text(f"{HEAD}<body><main><h1>Page</h1>{body}</main></body></html>")

@@ -313,11 +313,11 @@ def test_searches_and_variants_and_test_rows() -> None:
 
 def test_bad_arguments(data: Dataset) -> None:
     with pytest.raises(InputError, match=r"explain must be an Explain or None; got True"):
-        run_experiment(data, MODELS, explain=True)  # type: ignore[arg-type]
+        run_experiment(data, MODELS, explain=True)
     with pytest.raises(InputError, match="n_rows must be an integer >= 1; got 0"):
         Explain(n_rows=0)
     with pytest.raises(InputError, match="importance must be True or False; got 1"):
-        Explain(importance=1)  # type: ignore[arg-type]
+        Explain(importance=1)
 
 
 def test_the_store_returns_what_a_run_computed(result: ExperimentResult, workplace: Path) -> None:

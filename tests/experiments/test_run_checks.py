@@ -364,7 +364,7 @@ def test_a_fold_that_is_worse_for_all_models() -> None:
     y, p = rows()
     record = record_of_predictions(y, {"a": p, "b": expit(0.8 * logit(p))})
     assert not issues(record, "X304")
-    fold = record.models[0].predictions.folds[2]  # type: ignore[union-attr]
+    fold = record.models[0].predictions.folds[2]
     a, b = p.copy(), expit(0.8 * logit(p))
     for q in (a, b):
         q[fold.rows] = 1.0 - q[fold.rows]

@@ -221,7 +221,7 @@ def test_bad_arguments(options: dict[str, Any], message: str) -> None:
 
 def test_bad_tables() -> None:
     with pytest.raises(InputError, match=r"X must be a pandas.DataFrame; got list"):
-        segment_bias([0, 1], [0.5] * 2, [[1], [2]])  # type: ignore[arg-type]
+        segment_bias([0, 1], [0.5] * 2, [[1], [2]])
     with pytest.raises(InputError, match="X must have 2 rows, as y_pred; got 3"):
         segment_bias([0, 1], [0.5] * 2, pd.DataFrame({"a": [1, 2, 3]}))
     with pytest.raises(InputError, match="must have different names"):
@@ -229,4 +229,4 @@ def test_bad_tables() -> None:
 
 
 def test_the_result_is_frozen() -> None:
-    assert Segment.__dataclass_params__.frozen  # type: ignore[attr-defined]
+    assert Segment.__dataclass_params__.frozen

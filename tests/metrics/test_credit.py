@@ -98,7 +98,7 @@ def test_without_events_shares_of_events_are_undefined() -> None:
 @pytest.mark.parametrize("top", [[], [0.0], [1.1], 0.1, ["a"], [0.1, 0.1], [math.nan]])
 def test_shares_must_be_in_range(top: object) -> None:
     with pytest.raises(InputError, match="top must be a list of different shares"):
-        gains_table(EVENT, SCORE, top=top)  # type: ignore[arg-type]
+        gains_table(EVENT, SCORE, top=top)
 
 
 def test_more_classes_are_refused() -> None:
@@ -148,7 +148,7 @@ def test_bands_with_edges_keep_empty_ones() -> None:
 @pytest.mark.parametrize("edges", [[], [0.5, 0.2], [0.0, 0.5], [0.5, 1.0], [0.5, 0.5], 0.5])
 def test_edges_must_ascend(edges: object) -> None:
     with pytest.raises(InputError, match="edges must be ascending scores between 0 and 1"):
-        score_bands(EVENT, SCORE, edges=edges)  # type: ignore[arg-type]
+        score_bands(EVENT, SCORE, edges=edges)
 
 
 # -- population stability ----------------------------------------------------------------------
@@ -268,4 +268,4 @@ def test_ties_do_not_change_the_number_of_accepted_rows() -> None:
 @pytest.mark.parametrize("name", ["accepted", "confidence"])
 def test_shares_of_a_swap_set_are_checked(name: str) -> None:
     with pytest.raises(InputError, match=f"{name} must be between 0 and 1"):
-        swap_set(EVENT, SCORE, SCORE, **{name: 1.0})  # type: ignore[arg-type]
+        swap_set(EVENT, SCORE, SCORE, **{name: 1.0})

@@ -38,11 +38,11 @@ def opened(
     """Open an HTML file at a width, in a theme; all requests but the file itself are refused."""
     context = browser.new_context(
         viewport={"width": width, "height": 900},
-        color_scheme=theme,  # type: ignore[arg-type]
+        color_scheme=theme,
         offline=True,
     )
     page = context.new_page()
-    page.emulate_media(media=media, color_scheme=theme)  # type: ignore[arg-type]
+    page.emulate_media(media=media, color_scheme=theme)
     found = Opened(page)
     page.on("console", lambda message: found.messages.append(f"{message.type}: {message.text}"))
     page.on("pageerror", lambda error: found.messages.append(f"error: {error}"))

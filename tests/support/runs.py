@@ -152,7 +152,7 @@ def weighted_people() -> Dataset:
 
 
 def separated() -> Dataset:
-    """Classes that one column tells apart, and costs."""
+    """One column separates the classes; errors have costs."""
     X = pd.DataFrame({"x": np.repeat([-5.0, 5.0], 100) + np.tile(np.arange(100) / 100, 2)})
     return make_dataset(X, np.repeat(["good", "bad"], 100)[::-1], Card("perfect"), cost=FIVE_TO_ONE)
 

@@ -110,4 +110,4 @@ def test_names_are_escaped(name: str) -> None:
 
 def test_reports_are_made_of_results_only() -> None:
     with pytest.raises(InputError, match="result must be an ExperimentResult; got dict"):
-        report_page({})  # type: ignore[arg-type]
+        report_page({})

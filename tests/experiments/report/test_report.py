@@ -20,7 +20,7 @@ from tests.support.records import credit_data, example_record, matrix_record, nu
 from xentexp.displays._style import RULE, VARIABLES
 from xentexp.experiments._analysis import LossMatrix, Trained, build_matrices
 from xentexp.experiments._cli.sections.loss_matrix import print_findings, print_matrix
-from xentexp.experiments._formatting import number, signed
+from xentexp.experiments._formatting import DASH, number, signed
 from xentexp.experiments._report import heat_map, run_page, to_png, to_svg
 from xentexp.experiments._report.contents import Block, Bullets, Details, PageSection, PageTable
 from xentexp.experiments._report.curves import curve_figure, curves_section, mean_curve
@@ -281,7 +281,7 @@ def test_the_opening_table_shows_doubt() -> None:
         "exponential_loss",  # not tested as different: p is large with three folds
         "2.0000",
         "best",
-        *["–"] * 3,  # noqa: RUF001
+        *[DASH] * 3,
     ]
     assert hinge[2].text == "exponential_loss (corrected), hinge_loss and brier_loss"
     assert hinge[2].value == 3

@@ -137,7 +137,7 @@ def test_no_optimism_is_claimed_where_the_test_parts_are_better() -> None:
 
 def test_a_metric_of_which_more_is_better() -> None:
     made = record([[0.5, 0.3], [0.4, 0.2], [0.6, 0.1]], [0.1, 0.1, 0.1])
-    renamed = made.models[0].trials.rename(columns={"tune/brier_loss": "tune/roc_auc"})  # type: ignore[union-attr]
+    renamed = made.models[0].trials.rename(columns={"tune/brier_loss": "tune/roc_auc"})
     model = replace(made.models[0], trials=renamed, fold_values={"roc_auc": [0.1, 0.1, 0.1]})
     [search] = searches(replace(made, models=(model,)))
     assert search.worse == pytest.approx(0.1)  # 0.2 by the search, 0.1 on the test parts
@@ -163,7 +163,7 @@ def test_the_figure_is_the_best_value_so_far(example: RunRecord) -> None:
     np.testing.assert_allclose(axes.lines[-1].get_ydata(), [0.5, 0.8 / 3, 0.2])
     section = tuning_section(example)
     assert section is not None
-    [figure] = section.blocks[3].blocks  # type: ignore[union-attr]
+    [figure] = section.blocks[3].blocks
     assert isinstance(figure, PageFigure)
     assert [row[1].value for row in figure.data.rows] == pytest.approx([0.5, 0.8 / 3, 0.2])
 

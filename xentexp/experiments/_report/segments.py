@@ -12,6 +12,7 @@ from xentexp.displays import SegmentDisplay
 from xentexp.displays._segment import importance
 from xentexp.displays._style import laid_out, style
 from xentexp.experiments._formatting import (
+    MINUS,
     Sentence,
     counted,
     decimals_for,
@@ -216,7 +217,7 @@ def _finding(sure: Sequence[tuple[str, Segment]], several: bool) -> Sentence:
 def _table(record: RunRecord, shown: Sequence[tuple[str, Segment]], several: bool) -> PageTable:
     names = named_cells(record, [name for name, _ in shown])
     headers = ["model", "segment", "predicted", "observed", "rows", "events"]
-    headers += ["predicted − observed", "low", "high"]  # noqa: RUF001
+    headers += [f"predicted {MINUS} observed", "low", "high"]
     rows = []
     for name, segment in shown:
         limits = [_points(value) for value in (segment.bias, segment.low, segment.high)]
