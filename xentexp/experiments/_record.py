@@ -14,7 +14,7 @@ from xentexp.errors import InputError
 from xentexp.experiments._folds import Fold
 from xentexp.experiments._formatting import counted, dotted
 from xentexp.experiments._json_values import decoded, encoded
-from xentexp.experiments._leaderboard import Leaderboard, Row
+from xentexp.experiments._leaderboard import Leaderboard
 from xentexp.experiments._predictions import Predictions
 from xentexp.experiments._results import (
     CandidateResult,
@@ -135,10 +135,6 @@ class RunRecord:
     def model(self, name: str) -> ModelRecord | None:
         """Model of a name; None for the constant model that no candidate is."""
         return next((model for model in self.models if model.name == name), None)
-
-    def row(self, name: str) -> Row | None:
-        """Row of a model in the leaderboard."""
-        return next((row for row in self.board.rows if row.model == name), None)
 
     def with_probabilities(self) -> list[ModelRecord]:
         """Models that predict probabilities, best first."""

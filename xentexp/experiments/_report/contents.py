@@ -43,7 +43,6 @@ class PageFigure:
     finding: Sentence
     drawn: str
     data: PageTable
-    wide: bool = False  # takes the width of the page
 
 
 @dataclass(frozen=True)
@@ -97,10 +96,9 @@ def figure_block(
     data: PageTable,
     *,
     name: str,
-    wide: bool = False,
 ) -> PageFigure:
     """Figure of a page; `name` is unique on the page."""
-    return PageFigure(to_svg(figure, name, themed=True), finding, drawn, data, wide)
+    return PageFigure(to_svg(figure, name, themed=True), finding, drawn, data)
 
 
 def shown_models(models: Sequence[ModelRecord]) -> list[ModelRecord]:

@@ -60,7 +60,6 @@ def _section(matrix: LossMatrix, name: str, *, last: bool) -> PageSection:
         "over the folds. Below: excess over the best of the column in %.",
         _means(matrix),
         name=name,
-        wide=True,
     )
     pairs = [_pairs(matrix)] if matrix.changes else []
     return PageSection(

@@ -195,7 +195,6 @@ def _figure(
         f"are joined as “other”.",
         _table(record, shown, several),
         name=f"segments {record.run_id}",
-        wide=True,
     )
 
 
