@@ -9,27 +9,23 @@ import sys
 from dataclasses import asdict, replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from omegaconf import DictConfig
 
 from xentexp._safe_text import without_secrets
-from xentexp.errors import InputError
 from xentexp.experiments._cli.composition import resolved, stored
-from xentexp.experiments._cli.failures import AllModelsFailedError, page_errors
+from xentexp.experiments._cli.failures import AllModelsFailedError
+from xentexp.experiments._cli.outputs import Finished, log_outputs
 from xentexp.experiments._cli.progress import Progress
 from xentexp.experiments._cli.terminal import print_answer, print_leaderboard, say, store_option
 from xentexp.experiments._config import Study, build
 from xentexp.experiments._folds import CV_OPTIONS
 from xentexp.experiments._formatting import counted, escaped
 from xentexp.experiments._new_files import check_not_read
-from xentexp.experiments._record import About, about_data, record_of
+from xentexp.experiments._record import About, about_data
 from xentexp.experiments._tracking.provenance import git, installed, versions
 from xentexp.tuning._storage import prepare
-
-if TYPE_CHECKING:
-    from xentexp.experiments._results import ExperimentResult
-    from xentexp.experiments._tracking import Store
 
 _METRICS_NOTE = """\
 Metrics of the child runs, one run per model. `scores.parquet` has all values of all losses and
@@ -49,9 +45,6 @@ metrics; MLflow gets the means of all, and the other metrics for those of the le
 - `rows/infinite_values`: number of infinite losses, summed over rows and losses
 """
 
-
-PAGE = "report.html"
-"""Artifact of a run: its page."""
 
 LONGEST_TAG = 5000
 """Length of a tag that all stores of MLflow accept."""
@@ -168,7 +161,7 @@ def run_job(
                 overwrite=study.overwrite,
             )
         if not any(row.reason is None for row in board.rows):
-            _log_page(store, run_id, result, about, report=study.report)
+            log_outputs(Finished(study, result, about, store, run_id, children))
             raise AllModelsFailedError(
                 f"all models failed; the first error: {board.rows[0].reason}"
             )
@@ -182,8 +175,8 @@ def run_job(
             with_board = not any(section.instead for section in sections)
             note = tracking.board_note(result, study.shown, notes, with_board=with_board)
             store.log(run_id, [tracking.Tag("mlflow.note.content", note)])
-    # The run is finished, so that a failure of the page cannot change its status.
-    without_page = _log_page(store, run_id, result, about, report=study.report)
+    # The run is finished, so that a failure of an output cannot change its status.
+    errors = log_outputs(Finished(study, result, about, store, run_id, children))
     if not as_json:
         if any(section.instead for section in sections):
             say(_title(study))
@@ -212,9 +205,9 @@ def run_job(
     failed = any(row.reason or row.test_reason for row in board.rows) or any(
         section.failed for section in sections
     )
-    if without_page is not None:
-        say(f"xentexp: error: {without_page}", stderr=True)
-    return int(failed or without_page is not None), document
+    for error in errors:
+        say(f"xentexp: error: {error}", stderr=True)
+    return int(failed or bool(errors)), document
 
 
 def _about(study: Study, overrides: str) -> About:
@@ -231,28 +224,6 @@ def _about(study: Study, overrides: str) -> About:
         versions=versions(),
         muted=study.muted,
     )
-
-
-def _log_page(
-    store: Store, run_id: str, result: ExperimentResult, about: About, *, report: bool
-) -> InputError | None:
-    """Log the page of a run, unless report=none; return the error if that is not possible."""
-    if not report:
-        return None
-    # Imported here, because matplotlib takes a second.
-    from xentexp.experiments import _tracking as tracking
-    from xentexp.experiments._report import run_page
-
-    try:
-        with page_errors(run_id):
-            with tracking.store_errors(store.uri):
-                started = store.client.get_run(run_id).info.start_time / 1000
-            record = record_of(result, about, run_id=run_id, store=store.uri, started=started)
-            page = run_page(record)
-        store.log(run_id, [tracking.Text(PAGE, page)])
-    except InputError as error:  # the results are logged, and are shown nevertheless
-        return error
-    return None
 
 
 def _tags(study: Study, overrides: str, sweep: str) -> dict[str, object]:
