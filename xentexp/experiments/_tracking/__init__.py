@@ -11,6 +11,7 @@ from xentexp.experiments._tracking.connect import (
 from xentexp.experiments._tracking.items import (
     Binary,
     DataInput,
+    Image,
     Item,
     LoggedMetric,
     Param,
@@ -42,6 +43,7 @@ __all__ = [
     "ABOUT",
     "Binary",
     "DataInput",
+    "Image",
     "Item",
     "LoggedMetric",
     "Param",

@@ -69,6 +69,14 @@ class Binary:
     content: bytes
 
 
+@dataclass(frozen=True, eq=False)
+class Image:
+    """Picture of a run, which the dashboard shows beside its metrics; one for each key."""
+
+    key: str
+    pixels: np.ndarray[Any, np.dtype[np.uint8]]  # (height, width, 3)
+
+
 @dataclass(frozen=True)
 class Table:
     """JSON file among the artifacts, which the dashboard shows as a table."""
@@ -103,7 +111,18 @@ class DataInput:
     profile: str
 
 
-Item = Param | LoggedMetric | Tag | Text | Binary | Table | Parquet | PredictionsFile | DataInput
+Item = (
+    Param
+    | LoggedMetric
+    | Tag
+    | Text
+    | Binary
+    | Image
+    | Table
+    | Parquet
+    | PredictionsFile
+    | DataInput
+)
 
 
 def candidate_items(
