@@ -20,6 +20,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from xentexp.experiments._calibrated import CalibratedClassifier as CalibratedClassifier
     from xentexp.experiments._compare import run_experiment as run_experiment
     from xentexp.experiments._explain import Explain as Explain
     from xentexp.experiments._folds import CrossValidation as CrossValidation
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
     from xentexp.experiments.datasets import make_dataset as make_dataset
 
 __all__ = [
+    "CalibratedClassifier",
     "Candidate",
     "CandidateResult",
     "Card",
@@ -55,6 +57,7 @@ __all__ = [
 ]
 
 _MODULE_OF = {
+    "CalibratedClassifier": "_calibrated",
     "Candidate": "_results",
     "CandidateResult": "_results",
     "Card": "datasets",
