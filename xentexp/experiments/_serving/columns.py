@@ -31,7 +31,7 @@ _MOST_BINS = 10
 _MOST_CATEGORIES = 20
 _ROWS_PER_BIN = 10
 """A bin of fewer training rows would tell something about single ones."""
-_BOOLEANS = {"true": 1, "false": 0}
+BOOLEANS = {"true": 1, "false": 0}
 
 
 class TrainingColumns(TransformerMixin, BaseEstimator):  # type: ignore[misc]
@@ -117,7 +117,7 @@ class TrainingColumns(TransformerMixin, BaseEstimator):  # type: ignore[misc]
             return new
         if known["kind"] == "booleans":
             return _each(new, _boolean, "numbers")
-        return _each(new, _time if _in_a_day(known) else _number, "numbers")
+        return _each(new, _time if may_be_times(known) else _number, "numbers")
 
     def _date(self, value: Any) -> float | None:
         return days_from_value(value, dayfirst=self.dayfirst)
@@ -193,7 +193,7 @@ def _has_text(column: pd.Series[Any]) -> bool:
     return any(isinstance(value, str) for value in column.astype(object))
 
 
-def _in_a_day(known: dict[str, Any]) -> bool:
+def may_be_times(known: dict[str, Any]) -> bool:
     """Whether the numbers of a column may be times of day, as fractions of a day."""
     return bool(known["bins"]) and all(0.0 <= edge < 1.0 for edge in known["bins"])
 
@@ -208,8 +208,8 @@ def _time(value: Any) -> Any:
 
 
 def _boolean(value: Any) -> Any:
-    if isinstance(value, str) and value.strip().lower() in _BOOLEANS:
-        return _BOOLEANS[value.strip().lower()]
+    if isinstance(value, str) and value.strip().lower() in BOOLEANS:
+        return BOOLEANS[value.strip().lower()]
     return _number(value)
 
 
