@@ -79,6 +79,7 @@ _MODULE_OF = {
     "ABOUT": "read_record",
     "Binary": "items",
     "DataInput": "items",
+    "Image": "items",
     "Item": "items",
     "LoggedMetric": "items",
     "Param": "items",

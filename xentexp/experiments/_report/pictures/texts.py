@@ -109,7 +109,7 @@ def _values(record: RunRecord, name: str) -> Iterator[str]:
     row = next((row for row in record.board.ranked() if row.model == name), None)
     if row is None:
         return
-    rows = []
+    rows, confidence = [], 0.95
     for column in columns_of(record.board):
         standing = record.board.standing(column)
         level = standing.levels.get(name)
@@ -118,12 +118,12 @@ def _values(record: RunRecord, name: str) -> Iterator[str]:
         interval = "none"
         if level.reason is None:
             low, high = (signed(x, standing.decimals) for x in (level.low, level.high))
-            interval = f"{low} to {high}"
+            interval, confidence = f"{low} to {high}", level.confidence
         value = signed(level.mean, standing.decimals)
         rows.append((column, best_is(column), value, interval))
     if rows:
         yield "Means over the folds, on rows that the model was not trained on.\n"
-        headers = ("loss or metric", "best", "value", "95% interval")
+        headers = ("loss or metric", "best", "value", f"{confidence:.0%} interval")
         yield markdown_table(headers, rows, n_text_columns=2)
 
 
