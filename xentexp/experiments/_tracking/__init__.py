@@ -33,12 +33,12 @@ if TYPE_CHECKING:
     from xentexp.experiments._tracking.read_back import chart_page as chart_page
     from xentexp.experiments._tracking.read_back import latest_page as latest_page
     from xentexp.experiments._tracking.read_back import read_leaderboard as read_leaderboard
-    from xentexp.experiments._tracking.read_record import ABOUT as ABOUT
-    from xentexp.experiments._tracking.read_record import read_record as read_record
     from xentexp.experiments._tracking.run_status import RunStatus as RunStatus
     from xentexp.experiments._tracking.runs import log_candidate as log_candidate
     from xentexp.experiments._tracking.runs import log_trials as log_trials
     from xentexp.experiments._tracking.store import Store as Store
+    from xentexp.experiments._tracking.stored_record import ABOUT as ABOUT
+    from xentexp.experiments._tracking.stored_record import read_record as read_record
 
 __all__ = [
     "ABOUT",
@@ -76,7 +76,7 @@ __all__ = [
 ]
 
 _MODULE_OF = {
-    "ABOUT": "read_record",
+    "ABOUT": "stored_record",
     "Binary": "items",
     "DataInput": "items",
     "Image": "items",
@@ -102,7 +102,7 @@ _MODULE_OF = {
     "log_trials": "runs",
     "open_client": "connect",
     "read_leaderboard": "read_back",
-    "read_record": "read_record",
+    "read_record": "stored_record",
     "result_items": "items",
     "search_items": "items",
     "store_errors": "connect",

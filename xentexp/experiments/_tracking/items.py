@@ -11,9 +11,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from xentexp.experiments._board_tables import columns_of
 from xentexp.experiments._fitting import FoldPrediction
 from xentexp.experiments._formatting import decimals_for, dotted, escaped, setting
-from xentexp.experiments._board_tables import columns_of
 from xentexp.experiments._leaderboard import SHOWN
 from xentexp.experiments._predictions import Predictions
 from xentexp.experiments._results import (

@@ -7,6 +7,7 @@ import textwrap
 import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 from xml.sax.saxutils import escape, quoteattr
 
 import numpy as np
@@ -82,10 +83,10 @@ def framed(drawings: Sequence[str], finding: str, drawn: str) -> str:
 def pixels(figure: Figure) -> Pixels:
     """Square figure as an RGB image of 600 x 600 pixels."""
     figure.set_dpi(IMAGE / figure.get_size_inches()[0])
-    canvas = FigureCanvasAgg(figure)
+    canvas: Any = FigureCanvasAgg(figure)
     with style("image"):
         canvas.draw()
-    return np.asarray(canvas.buffer_rgba(), dtype=np.uint8)[:, :, :3].copy()
+    return np.array(canvas.buffer_rgba(), dtype=np.uint8)[:, :, :3].copy()
 
 
 def _size(drawing: str) -> tuple[float, float]:
