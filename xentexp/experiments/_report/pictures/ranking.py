@@ -17,6 +17,7 @@ from xentexp.experiments._report.once import once
 
 _GRID = np.linspace(0.0, 1.0, 101)
 _BAND = 0.19
+_NAME = 16  # letters beside the curves
 
 
 @dataclass(frozen=True, eq=False)
@@ -169,11 +170,11 @@ def _figure(
 ) -> Figure:
     with style("ranking"):
         figure, axes = placed(side, side, left=52, right=14, top=16, bottom=44)
-        lines = [(f"{shortened(name)} {curves.area:.3f}", colour)]
+        lines = [(f"{shortened(name, _NAME)} {curves.area:.3f}", colour)]
         if reference is not None:
             best, behind = reference
             axes.plot(behind.at, behind.values.mean(axis=0), color=AXIS, linewidth=1.4)
-            lines.append((f"{shortened(best)} {behind.area:.3f}", SOFT))
+            lines.append((f"{shortened(best, _NAME)} {behind.area:.3f}", SOFT))
         low, high = curves.values.min(axis=0), curves.values.max(axis=0)
         axes.fill_between(curves.at, low, high, color=colour, alpha=_BAND, linewidth=0.0)
         mean = curves.values.mean(axis=0)
