@@ -18,6 +18,7 @@ from sklearn.naive_bayes import GaussianNB
 from tests.support.records import credit_data, numeric
 from tests.support.runs import explained, run
 from xentexp.experiments import Card, make_dataset
+from xentexp.experiments._formatting import MINUS
 from xentexp.experiments._record import RunRecord, pooled
 from xentexp.experiments._report.page import run_page
 from xentexp.experiments._report.pictures import (
@@ -31,7 +32,7 @@ from xentexp.experiments._report.pictures.ranking import rankings
 from xentexp.experiments._report.pictures.tables import to_csv
 from xentexp.experiments._run_checks import run_checks
 from xentexp.inference import segment_bias
-from xentexp.losses import get_loss
+from xentexp.metrics._registry import get_loss
 from xentexp.metrics.credit import gains_table
 
 HOSTILE = "<script>alert('x')</script> & \"|`$\\alpha$"
@@ -275,14 +276,14 @@ def test_a_precision_is_that_of_the_smallest_selection_with_the_recall() -> None
     assert model is not None
     assert model.predictions is not None
     (found,) = rankings(record, "logistic")
-    curves = found.precision_recall
+    curves, places = found.precision_recall, found.precision_recall.places
     for i, fold in enumerate(model.predictions.folds):
         assert fold.proba is not None
         p = fold.proba[:, 1] if fold.proba.ndim == 2 else fold.proba
         events = (fold.y == 1)[np.argsort(-p, kind="stable")]
         caught = np.cumsum(events) / events.sum()
-        for place in (len(curves.at) // 2, len(curves.at) - 1):
-            n = int(np.argmax(caught >= curves.at[place] - 1e-12)) + 1
+        for place in (len(places) // 2, len(places) - 1):
+            n = int(np.argmax(caught >= places[place] - 1e-12)) + 1
             assert curves.values[i, place] == pytest.approx(events[:n].mean())
 
 
@@ -393,8 +394,8 @@ def test_numbers_of_a_csv_are_plain() -> None:
     from xentexp.experiments._report.contents import Cell, PageTable
 
     rows = (
-        (Cell("a, b"), Cell("1,234", 1234.0), Cell("−1.5%", -0.015), Cell("+2.0", 2.0)),
-        (Cell('"=1+1"'), Cell("none"), Cell("undefined", float("nan")), Cell("−3.0", -3.0)),
+        (Cell("a, b"), Cell("1,234", 1234.0), Cell(f"{MINUS}1.5%", -0.015), Cell("+2.0", 2.0)),
+        (Cell('"=1+1"'), Cell("none"), Cell("undefined", float("nan")), Cell(f"{MINUS}3.0", -3.0)),
     )
     text = to_csv(PageTable(("name", "n", "share", "points"), rows))
     frame = pd.read_csv(io.StringIO(text), keep_default_na=False)

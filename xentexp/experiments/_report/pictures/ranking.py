@@ -24,8 +24,8 @@ _NAME = 16  # letters beside the curves
 class FoldCurves:
     """Curve of each fold at the same places, and its area."""
 
-    at: FloatArray
-    values: FloatArray  # (n_folds, len(at))
+    places: FloatArray
+    values: FloatArray  # (n_folds, len(places))
     areas: FloatArray  # (n_folds,)
 
     @property
@@ -173,12 +173,12 @@ def _figure(
         lines = [(f"{shortened(name, _NAME)} {curves.area:.3f}", colour)]
         if reference is not None:
             best, behind = reference
-            axes.plot(behind.at, behind.values.mean(axis=0), color=AXIS, linewidth=1.4)
+            axes.plot(behind.places, behind.values.mean(axis=0), color=AXIS, linewidth=1.4)
             lines.append((f"{shortened(best, _NAME)} {behind.area:.3f}", SOFT))
         low, high = curves.values.min(axis=0), curves.values.max(axis=0)
-        axes.fill_between(curves.at, low, high, color=colour, alpha=_BAND, linewidth=0.0)
+        axes.fill_between(curves.places, low, high, color=colour, alpha=_BAND, linewidth=0.0)
         mean = curves.values.mean(axis=0)
-        axes.plot(curves.at, mean, color=colour, linewidth=1.6, clip_on=False)
+        axes.plot(curves.places, mean, color=colour, linewidth=1.6, clip_on=False)
         axes.set(xlim=(0.0, 1.0), ylim=(0.0, 1.0), box_aspect=1.0)
         for side_ in (axes.set_xticks, axes.set_yticks):
             side_([0.0, 0.5, 1.0], ["0", "0.5", "1"])
