@@ -256,11 +256,20 @@ def move_artifacts(file: Path, location: str) -> None:
             connection.execute(
                 "UPDATE experiments SET artifact_location = ? WHERE artifact_location = ?", values
             )
-            connection.execute(
-                "UPDATE runs SET artifact_uri = ? || substr(artifact_uri, ?) "
-                "WHERE substr(artifact_uri, 1, ?) = ?",
-                (location, len(old) + 1, len(old) + 1, f"{old}/"),
-            )
+            for table, column in _PLACES:
+                connection.execute(
+                    f"UPDATE {table} SET {column} = ? || substr({column}, ?) "
+                    f"WHERE substr({column}, 1, ?) = ?",
+                    (location, len(old) + 1, len(old) + 1, f"{old}/"),
+                )
+
+
+_PLACES = (
+    ("runs", "artifact_uri"),
+    ("logged_models", "artifact_location"),
+    ("model_versions", "storage_location"),
+)
+"""Columns of MLflow's tables with addresses below the artifact location of an experiment."""
 
 
 def _same_folder(first: str, second: str) -> bool:
