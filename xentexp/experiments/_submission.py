@@ -10,6 +10,7 @@ from sklearn.base import clone
 
 from xentexp.errors import InputError
 from xentexp.experiments._fitting import fit
+from xentexp.experiments._folds import Fold, rows_of_all
 from xentexp.experiments._formatting import harmless
 from xentexp.experiments._leaderboard import Leaderboard
 from xentexp.experiments._new_files import FileOption, write_new
@@ -25,8 +26,8 @@ def submit(
     board: Leaderboard,
     candidates: Sequence[Candidate],
     dataset: Dataset,
+    folds: Sequence[Fold],
     *,
-    grouped: bool,
     overwrite: bool = False,
 ) -> str:
     """Refit the best model on all rows, write its probabilities for the test rows; its name."""
@@ -39,8 +40,7 @@ def submit(
     assert dataset.test.index is not None
     candidate = next(c for c in candidates if c.name == best.model)
     try:
-        groups = dataset.groups if grouped else None
-        model = fit(clone(candidate.estimator), dataset, slice(None), groups)
+        model = fit(clone(candidate.estimator), dataset, *rows_of_all(dataset, folds))
         proba, _ = predict(model, dataset.test.X, dataset.classes)
     except Exception as error:
         raise InputError(

@@ -151,13 +151,12 @@ def run_job(
         board = result.leaderboard(study.shown)
         submitted = None
         if study.submission is not None:
-            grouped = study.cv.kind == "grouped"
             submitted = submit(
                 study.submission,
                 board,
                 study.candidates,
                 dataset,
-                grouped=grouped,
+                study.folds,
                 overwrite=study.overwrite,
             )
         if not any(row.reason is None for row in board.rows):
