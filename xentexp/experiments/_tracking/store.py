@@ -33,6 +33,7 @@ from xentexp.experiments._tracking.connect import (
 from xentexp.experiments._tracking.items import (
     Binary,
     DataInput,
+    Image,
     Item,
     LoggedMetric,
     Param,
@@ -191,6 +192,9 @@ class Store:
             for item in items:
                 if isinstance(item, (Binary, Parquet, PredictionsFile)):
                     self._log_file(run_id, item)
+                elif isinstance(item, Image):
+                    # Without `synchronous` MLflow writes in a thread that may not finish.
+                    self.client.log_image(run_id, item.pixels, key=item.key, synchronous=True)
                 elif isinstance(item, DataInput):
                     self._log_input(run_id, item)
 
