@@ -28,6 +28,7 @@ from xentexp._inputs.labels import is_missing
 from xentexp._inputs.options import check_integer, real_number
 from xentexp._numerics import FloatArray, IntArray
 from xentexp.errors import InputError
+from xentexp.metrics._stability_bins import quantile_edges, stability_terms
 from xentexp.metrics._two_classes import Ranked, TwoClasses, named_weight, two_classes
 
 if TYPE_CHECKING:
@@ -595,8 +596,7 @@ def population_stability_index(
     kept = np.flatnonzero(sums[0] + sums[1])
     shares = [amount[kept] / amount.sum() for amount in sums]
     sizes = [float(weight.sum() ** 2 / (weight @ weight)) for weight in weights]
-    e, a = (np.where(s == 0.0, 0.5 / n, s) for s, n in zip(shares, sizes, strict=True))
-    contributions = (a - e) * np.log(a / e)
+    contributions = stability_terms(*shares, *sizes)
     bins = tuple(
         StabilityBin(labels[i], float(shares[0][j]), float(shares[1][j]), float(contributions[j]))
         for j, i in enumerate(kept)
@@ -633,14 +633,7 @@ def _number_bins(
 ) -> tuple[list[str], list[IntArray]]:
     """Labels of the bins, and the bin of each row; the last bin is for missing values."""
     known = samples[0][~missing[0]].astype(np.float64)
-    order = np.argsort(known, kind="stable")
-    sums = np.cumsum(weight[~missing[0]][order])
-    edges = np.array([])
-    if len(known):
-        # Sums of weights may miss a quantile by rounding.
-        levels = np.arange(1, n_bins) / n_bins * sums[-1] * (1.0 - 1e-12)
-        edges = np.unique(known[order][np.minimum(np.searchsorted(sums, levels), len(known) - 1)])
-        edges = edges[edges < known[order[-1]]]
+    edges = quantile_edges(known, weight[~missing[0]], n_bins)
     shown = [f"{edge:.4g}" for edge in edges]
     if len(set(shown)) < len(shown):
         shown = [repr(float(edge)) for edge in edges]

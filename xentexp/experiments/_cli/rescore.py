@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from xentexp.experiments._assess import assess
 from xentexp.experiments._cli.compare import (
     check_priors,
     difference_record,
@@ -24,7 +25,7 @@ from xentexp.experiments._predictions import Predictions
 from xentexp.experiments._tracking.add_scores import Changes, logged_name
 from xentexp.experiments._tracking.find_runs import StoredModel
 from xentexp.experiments._tracking.items import LoggedMetric
-from xentexp.experiments._uncertainty import ModelUncertainty, Uncertainty, assess
+from xentexp.experiments._uncertainty import ModelUncertainty, Uncertainty
 from xentexp.losses import load_plugins
 from xentexp.metrics._base import Metric
 from xentexp.metrics._evaluation import evaluate_checked

@@ -13,11 +13,11 @@ from mlflow import MlflowClient
 
 from xentexp.errors import InputError
 from xentexp.experiments._leaderboard import Leaderboard
-from xentexp.experiments._tracking.aliases import ALIASES
 from xentexp.experiments._tracking.artifacts import json_artifact, table_artifact
 from xentexp.experiments._tracking.connect import deferred_signals
 from xentexp.experiments._tracking.find_runs import StoredModel
-from xentexp.experiments._tracking.items import SCORES, Item, LoggedMetric, Parquet, Tag, Text
+from xentexp.experiments._tracking.items import Item, LoggedMetric, Parquet, Tag, Text
+from xentexp.experiments._tracking.names import ALIASES, SCORES
 from xentexp.experiments._tracking.store import Store
 from xentexp.experiments._uncertainty import ModelUncertainty, Uncertainty
 

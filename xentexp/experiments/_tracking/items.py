@@ -25,7 +25,15 @@ from xentexp.experiments._results import (
     segments_table,
     train_values,
 )
-from xentexp.experiments._tracking.aliases import ALIASES
+from xentexp.experiments._tracking.names import (
+    ALIASES,
+    CURVES,
+    IMPORTANCE,
+    SCORES,
+    SEGMENTS,
+    TRAIN,
+    TRAINED,
+)
 
 
 @dataclass(frozen=True)
@@ -176,10 +184,6 @@ def candidate_items(
     )
 
 
-TRAINED = "xentexp.trained_on"
-"""Tag of a model that is trained on a loss: JSON with fields of a ModelRecord."""
-
-
 def _explanation_items(candidate_result: CandidateResult) -> Iterator[Item]:
     importance, segments = importance_table(candidate_result), segments_table(candidate_result)
     if importance is not None:
@@ -188,17 +192,6 @@ def _explanation_items(candidate_result: CandidateResult) -> Iterator[Item]:
         yield Parquet(SEGMENTS, segments)
     if seconds := sum(p.explain_seconds for p in candidate_result.predictions):
         yield LoggedMetric("time/explain_seconds", seconds)
-
-
-IMPORTANCE, SEGMENTS = "explanations/importance.parquet", "explanations/segments.parquet"
-"""Tables of `xentexp.experiments._explain` of a model in its run."""
-
-CURVES = "curves/curves.parquet"
-SCORES = "scores.parquet"
-"""Table of all values of losses and metrics: of a model in its run, of all in the parent run."""
-
-TRAIN = "train"
-"""Section of that table: the loss of a sample of the training rows of each fold."""
 
 
 def scores_table(candidate_result: CandidateResult) -> pd.DataFrame:

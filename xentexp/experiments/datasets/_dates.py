@@ -195,6 +195,38 @@ def days_from_integers(column: pd.Series[Any]) -> pd.Series[Any] | None:
     return days_from_native(dates)
 
 
+def days_from_value(value: Any, *, dayfirst: bool | None) -> float | None:
+    """Days of one text or number, whatever stands in other rows; None if it is not a date."""
+    # Raises AmbiguousError if the day or the month may come first. Numbers such as 20200131 are
+    # dates; those of days since 1970 are far smaller.
+    if isinstance(value, str):
+        text = value.strip()
+        whole = text.removesuffix(".0")
+        if whole.isdecimal() and len(whole) in _INT_FORMATS:
+            return days_from_value(int(whole), dayfirst=dayfirst)
+        days = _read(text)
+        if days is not None or not _YEAR_LAST.fullmatch(text):
+            return days
+        first, second = _read(text, day=1), _read(text, day=2)
+        if dayfirst is not None:
+            return first if dayfirst else second
+        if first is not None and second is not None and first != second:
+            raise AmbiguousError(text, "order")
+        return second if first is None else first
+    if abs(value) < 1e6:
+        return float(value)
+    form = _INT_FORMATS.get(len(str(int(value)))) if value == int(value) else None
+    if form is None or not "1900" <= str(int(value))[:4] <= "2099":
+        return None
+    date = pd.to_datetime(str(int(value)), format=form, errors="coerce")
+    return None if date is pd.NaT else _object_days(date.to_pydatetime())
+
+
+def time_from_text(text: str) -> float | None:
+    """Fraction of a day of a time of day such as 13:45; None for other texts."""
+    return _read_time(text)
+
+
 def days_from_native(column: pd.Series[Any]) -> pd.Series[Any] | None:
     """Days of a column of dates, timestamps, periods, times of day or durations; else None."""
     kind = native_kind(column)

@@ -93,6 +93,23 @@ def is_number(text: str) -> bool:
     return _read(text) is not None
 
 
+def read_value(text: str, decimal: str | None = None) -> Number | None:
+    """Number of one text, whatever stands in other rows; None if it is none or is ambiguous."""
+    # Without a decimal mark: a point is one, and a comma is refused if it may be one.
+    read = _read(text.strip())
+    if read is None:
+        return None
+    if decimal is not None:
+        return read.values.get(decimal)
+    value = read.values.get(".")
+    return None if "," in read.body and read.values.get(",", value) != value else value
+
+
+def written_number(text: str) -> _Written | None:
+    """Number of a text with each decimal mark that fits, and its signs; None if it is none."""
+    return _read(text)
+
+
 def is_code_column(texts: Iterable[str]) -> bool:
     """Whether texts are identifiers: zero-padded codes, phone numbers, or very long numbers."""
     stripped = [text.strip() for text in texts]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 from collections import Counter
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -257,7 +258,7 @@ def _test_set(
             )
         weight = row_weights(test.sample_weight, f"{where}: weights")
     return TestSet(
-        aligned(feature_frame(X, where), features, where),
+        aligned(feature_frame(X, where), dict(features.dtypes), where),
         index.reset_index(drop=True),
         test.index_name,
         test.columns or tuple(map(str, classes)),
@@ -320,10 +321,19 @@ def _time_notes(X: pd.DataFrame) -> list[str]:
     return [days_note(kind, names) for kind, names in kinds.items()]
 
 
-def aligned(X: pd.DataFrame, like: pd.DataFrame, where: str) -> pd.DataFrame:
-    """Give new rows the column order, numeric dtypes and category codes of known rows."""
-    missing = [name for name in like if name not in X]
-    extra = [name for name in X if name not in like]
+def aligned(X: pd.DataFrame, known: Mapping[str, Any], where: str) -> pd.DataFrame:
+    """Give new rows the columns, order, dtypes and categories of training rows."""
+    # `known`: dtype of each column of the training rows.
+    check_names(X, known, where)
+    return pd.DataFrame({name: _like(X[name], dtype, where) for name, dtype in known.items()})
+
+
+def check_names(
+    X: pd.DataFrame, known: Mapping[str, Any], where: str, *, rows: str = "test rows"
+) -> None:
+    """Raise an InputError unless the rows have exactly the known columns, in any order."""
+    missing = [name for name in known if name not in X]
+    extra = [name for name in X if name not in known]
     if missing or extra:
         found = [
             f"{words}: {', '.join(map(repr, names[:10]))}{', ...' if len(names) > 10 else ''}"
@@ -331,35 +341,40 @@ def aligned(X: pd.DataFrame, like: pd.DataFrame, where: str) -> pd.DataFrame:
             if names
         ]
         raise InputError(
-            f"{where}: test rows must have the feature columns of the training rows; "
+            f"{where}: {rows} must have the feature columns of the training rows; "
             f"{'; '.join(found)}; add or drop these columns"
         )
-    return pd.DataFrame({name: _like(X[name], like[name], where) for name in like})
 
 
-def _like(new: pd.Series[Any], known: pd.Series[Any], where: str) -> pd.Series[Any]:
-    """One column of new rows, as the training rows have it."""
+def _like(new: pd.Series[Any], known: Any, where: str) -> pd.Series[Any]:
+    """One column of new rows, as the training rows have it; `known`: their dtype."""
     is_text = isinstance(new.dtype, pd.CategoricalDtype)
-    if isinstance(known.dtype, pd.CategoricalDtype):
-        seen = known.cat.categories.tolist()
+    if isinstance(known, pd.CategoricalDtype):
+        seen = known.categories.tolist()
         if not is_text and all(isinstance(category, str) for category in seen):
             # A file whose texts are all digits is read as numbers.
             new = new.astype(object).where(new.notna(), None).map(plain_text, na_action="ignore")
+        elif is_text and new.dtype != known:
+            # Categories that are numbers are written as text in some files.
+            by_text = {plain_text(c): c for c in seen if not isinstance(c, str)}
+            new = new.astype(object).map(
+                lambda c: by_text.get(c, c) if isinstance(c, str) else c, na_action="ignore"
+            )
         # Unseen categories come last, so that the codes of known categories are equal in both.
         unseen = [c for c in new.dropna().unique().tolist() if c not in set(seen)]
         categories = [*seen, *sorted(unseen, key=str)]
-        return new.astype(object).astype(pd.CategoricalDtype(categories, known.cat.ordered))
+        return new.astype(object).astype(pd.CategoricalDtype(categories, known.ordered))
     if is_text:
         texts = new.astype(object)
         invalid = texts.notna() & pd.to_numeric(texts, errors="coerce").isna()
         row = int(invalid.to_numpy().argmax())
         raise InputError(
-            f"{where}: the column {known.name!r} must contain numbers, as in the training rows; "
+            f"{where}: the column {new.name!r} must contain numbers, as in the training rows; "
             f"got {new.tolist()[row]!r} in row {row} (counted from 0)"
         )
     if new.isna().any():
         return new
-    cast = new.astype(known.dtype)
+    cast = new.astype(known)
     return cast if (cast == new).all() else new  # e.g. 1.5 where the training rows have integers
 
 

@@ -1,0 +1,1 @@
+"""Models that predict new rows: their columns, files, and what they were trained on."""
