@@ -90,7 +90,7 @@ def savings(models: Iterable[ModelRecord], primary: str) -> list[Saving]:
     if predictions is None:
         return []
     loss = loss_for(primary, predictions, proper=True)
-    found = []
+    found: list[Saving] = []
     for name in by_name:
         if name in calibrated:
             found += _of_model(by_name[name], calibrated[name], loss)
