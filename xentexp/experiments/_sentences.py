@@ -146,6 +146,17 @@ def answer_parts(
     return (first, *_matters(standing, rival, equivalence, default_margin))
 
 
+def short_answer(
+    standing: Standing, equivalence: Equivalence | None, *, default_margin: bool = True
+) -> tuple[str, ...]:
+    """Sentences of the answer, with a sentence of its own on what the interval is about."""
+    first, *others = answer_parts(standing, equivalence, default_margin=default_margin)
+    short, about, target = first.rpartition("; for ")
+    if about and target.endswith(")."):
+        return (f"{short}).", f"The interval is for {target.removesuffix(').')}.", *others)
+    return (first, *others)
+
+
 def _alone(standing: Standing, best: str, value: str) -> tuple[str, ...]:
     """Answer if no other model has a value; it is compared with a constant model."""
     text = f"{best} has {standing.name} {value}{_own_interval(standing, best)}"

@@ -19,19 +19,27 @@ from xentexp.experiments._tracking.items import (
     Table,
     Tag,
     Text,
-    board_note,
     candidate_items,
     grouped_items,
     interval_items,
     result_items,
     search_items,
+    winner_items,
+)
+from xentexp.experiments._tracking.notes import (
+    MODEL,
+    NOTE,
+    artifacts_page,
+    child_note,
+    latest_answer,
+    parent_note,
 )
 from xentexp.experiments._tracking.read_back import (
     StoredBoard,
     StoredPage,
-    chart_page,
     latest_page,
     read_leaderboard,
+    run_page,
 )
 from xentexp.experiments._tracking.read_record import ABOUT, read_record
 from xentexp.experiments._tracking.run_status import RunStatus
@@ -40,6 +48,8 @@ from xentexp.experiments._tracking.store import Store
 
 __all__ = [
     "ABOUT",
+    "MODEL",
+    "NOTE",
     "Binary",
     "DataInput",
     "Item",
@@ -54,20 +64,24 @@ __all__ = [
     "Table",
     "Tag",
     "Text",
-    "board_note",
+    "artifacts_page",
     "candidate_items",
-    "chart_page",
+    "child_note",
     "grouped_items",
     "interval_items",
+    "latest_answer",
     "latest_page",
     "log_candidate",
     "log_trials",
     "open_client",
+    "parent_note",
     "read_leaderboard",
     "read_record",
     "result_items",
+    "run_page",
     "search_items",
     "store_errors",
     "store_file",
     "store_uri",
+    "winner_items",
 ]
