@@ -157,6 +157,25 @@ def short_answer(
     return (first, *others)
 
 
+def compact_answer(standing: Standing, equivalence: Equivalence | None) -> str:
+    """The answer in about 80 characters, for places that show the beginning of one line."""
+    best, rival = standing.best, standing.rival()
+    direction = (better(standing.name) or ("none", math.nan))[0]
+    if best is None or rival is None or direction not in ("higher", "lower"):
+        return short_answer(standing, equivalence)[0]
+    difference = standing.differences[rival]
+    if difference.reason is not None:
+        return short_answer(standing, equivalence)[0]
+    by, low, high = (signed(value, standing.decimals) for value in standing.gap(rival))
+    relation = "above" if direction == "higher" else "below"
+    value = f"{standing.name} {signed(standing.levels[best].mean, standing.decimals)}"
+    interval = f"[{low}, {high}] {relation} {rival} ({difference.confidence:.0%} interval)"
+    if standing.tied:
+        group = and_list([best, *standing.tied], most=4)
+        return f"{group} cannot be told apart: {best} is {by} {interval}. {value}."
+    return f"{best} is best: {by} {interval}. {value}."
+
+
 def _alone(standing: Standing, best: str, value: str) -> tuple[str, ...]:
     """Answer if no other model has a value; it is compared with a constant model."""
     text = f"{best} has {standing.name} {value}{_own_interval(standing, best)}"

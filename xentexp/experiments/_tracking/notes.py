@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
+from typing import TYPE_CHECKING
 
 from xentexp.experiments._board_tables import (
+    MOST_COLUMNS,
     columns_of,
     difference_text,
     losses_table,
@@ -13,7 +15,6 @@ from xentexp.experiments._board_tables import (
     n_fixed,
     sentences,
 )
-from xentexp.experiments._board_tables import MOST_COLUMNS as MOST_COLUMNS_OF_TABLE
 from xentexp.experiments._formatting import (
     LONGEST_TAG,
     and_list,
@@ -22,10 +23,11 @@ from xentexp.experiments._formatting import (
     signed,
 )
 from xentexp.experiments._leaderboard import Leaderboard
-from xentexp.experiments._ranking import better
-from xentexp.experiments._record import RunRecord
-from xentexp.experiments._run_checks import Issue, shown_checks
-from xentexp.experiments._sentences import Standing, short_answer
+from xentexp.experiments._sentences import Standing, compact_answer, short_answer
+
+if TYPE_CHECKING:
+    from xentexp.experiments._record import RunRecord
+    from xentexp.experiments._run_checks import Issue
 
 NOTE = "mlflow.note.content"
 """Tag that the dashboard shows as the description of a run or an experiment."""
@@ -39,7 +41,7 @@ MOST_ROWS = 12
 LONGEST_LINE = 300
 """Characters of each of the first lines, of which the dashboard shows about three."""
 
-_MOST_DIFFERENCES = 3
+_MOST_DIFFERENCES = 2  # so that the dashboard shows the line after them
 _CUT = "(cut here: leaderboard.md among the artifacts has the rest)"
 
 ARTIFACTS: Mapping[str, str] = {
@@ -114,14 +116,17 @@ def answer_lines(record: RunRecord, issues: Sequence[Issue]) -> tuple[list[str],
     known = record.uncertainty
     if record.board.best() is None:
         reasons = [f"{row.model}: {row.reason}" for row in record.board.rows if row.reason]
-        first = [f"The first error: {reasons[0]}"] if reasons else []
-        return ["All models failed.", *first], ""
+        return ["All models failed.", *(f"The first error: {line}" for line in reasons[:1])], ""
     if known is None or not known.models:
         return [*sentences(record.board)[:1], found], ""
     standing = known.standing(known.primary)
     first, *others = short_answer(standing, known.equivalence)
-    differences = _differences(standing)
-    return [first, *([differences] if differences else []), found], " ".join(others)
+    second, more = _differences(standing), list(others)
+    if not second:  # a single model, which is compared with a constant one
+        about = [line for line in others if not line.startswith("The interval is for")]
+        second = about[0] if about else ""
+        more = [line for line in others if line != second]
+    return [line for line in (first, second, found) if line], " ".join(more)
 
 
 def child_note(
@@ -162,6 +167,9 @@ def child_note(
 def latest_answer(record: RunRecord, experiment_id: str) -> str:
     """First line of the note of an experiment: the answer of its latest run."""
     lines, _ = answer_lines(record, ())
+    known = record.uncertainty
+    if known is not None and known.models and record.board.best() is not None:
+        lines = [compact_answer(known.standing(known.primary), known.equivalence)]
     started = datetime.fromtimestamp(record.started)
     run = f"[{started:%Y-%m-%d %H:%M}](#/experiments/{experiment_id}/runs/{record.run_id})"
     return f"{escaped(_shortened(lines[0]))} (Latest run: {run})"
@@ -204,18 +212,23 @@ def _shortened(line: str) -> str:
 def _differences(standing: Standing) -> str:
     """Differences of the closest models to the best one, with intervals."""
     rivals = standing.rivals()
-    shown = [
-        f"{model} {difference_text(standing, model)}" for model in rivals[:_MOST_DIFFERENCES]
-    ]
+    shown = [f"{model} {difference_text(standing, model)}" for model in rivals[:_MOST_DIFFERENCES]]
     if not shown:
         return ""
     if left := len(rivals) - len(shown):
-        shown.append(counted(left, "other model"))
-    confidence = next(iter(standing.levels.values())).confidence
-    return f"Minus the best [{confidence:.0%} interval]: {', '.join(shown)}."
+        shown.append(f"{left} more")
+    return f"Minus the best: {', '.join(shown)}."
 
 
 def _finding(record: RunRecord, issues: Sequence[Issue]) -> str:
+    """The worst finding, first those that concern the best model or the whole run."""
+    best = record.board.best()
+    if issues and best is not None:
+        elsewhere = [bool(issue.models) and best.model not in issue.models for issue in issues]
+        order = sorted(range(len(issues)), key=lambda i: (not issues[i].serious, elsewhere[i], i))
+        issues = [issues[i] for i in order]
+    from xentexp.experiments._run_checks import shown_checks
+
     if issues:
         more = f" ({counted(len(issues) - 1, 'more finding')})" if len(issues) > 1 else ""
         return f"{_sentence_of(issues[0])}{more}"
@@ -233,19 +246,23 @@ def _standing_lines(record: RunRecord, model: str) -> list[str]:
     level = standing.levels.get(model)
     if level is None:
         return [f"It has no {board.primary}."]
-    direction, _ = better(board.primary) or ("lower", 0.0)
     value = f"{board.primary} {signed(level.mean, standing.decimals)}"
     if level.reason is None:
         low, high = (signed(limit, standing.decimals) for limit in (level.low, level.high))
         value += f" ({level.confidence:.0%} interval {low} to {high})"
-    order = [row.model for row in board.ranked() if row.reason is None and row.model in standing.levels]
-    first = f"{value}, number {order.index(model) + 1} of {counted(len(order), 'model')}"
-    first += f" ({'higher' if direction == 'higher' else 'lower'} is better)." if direction in ("higher", "lower") else "."
+    order = [name for name in standing.levels if name not in standing.constant]
+    if model in standing.constant:
+        first = f"{value}; constant, for comparison."
+    else:
+        first = f"{value}, number {order.index(model) + 1} of {counted(len(order), 'model')}."
     if standing.best is None:
         return [first]
     if model != standing.best:
         same = ", not told apart from it" if model in standing.tied else ""
-        return [first, f"Minus the best, {standing.best}: {difference_text(standing, model)}{same}."]
+        return [
+            first,
+            f"Minus the best, {standing.best}: {difference_text(standing, model)}{same}.",
+        ]
     if standing.tied:
         return [first, f"The best, but not told apart from {and_list(standing.tied, most=4)}."]
     rival = standing.rival()
@@ -255,7 +272,7 @@ def _standing_lines(record: RunRecord, model: str) -> list[str]:
 
 
 def _columns(board: Leaderboard) -> list[str]:
-    return columns_of(board)[: MOST_COLUMNS_OF_TABLE - n_fixed(board)]
+    return columns_of(board)[: MOST_COLUMNS - n_fixed(board)]
 
 
 def _main_table(board: Leaderboard) -> str:

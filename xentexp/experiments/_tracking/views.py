@@ -7,7 +7,7 @@ import json
 import re
 import zlib
 from collections.abc import Mapping, Sequence
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import quote, urlencode
 
@@ -31,6 +31,7 @@ MOST_LOSSES = 24
 _PREFIX = "xentexp-"
 _PICTURES = ("reliability", "cost", "roc", "segments")  # order of those that are known
 _MOST_CURVES = 6
+_CARDS, _CARD_HEIGHT = 2, 330  # charts in a row; with three, the page cuts their titles
 _CLOSED = (
     "cv", "cv_low", "cv_high", "diff", "fold", "test", "regret", "cv_grouped", "train", "valid",
     "time", "tune", "rows",
@@ -84,7 +85,7 @@ def save_view(client: MlflowClient, parent: Any, children: Sequence[Any]) -> str
 
 def view_key(parent: Any) -> str:
     """Key of the view of a run; later runs have later keys in alphabetical order."""
-    started = datetime.fromtimestamp(parent.info.start_time / 1000, timezone.utc)
+    started = datetime.fromtimestamp(parent.info.start_time / 1000, UTC)
     return f"{_PREFIX}{started:%Y%m%d-%H%M%S}-{parent.info.run_id[:8]}"
 
 
@@ -102,7 +103,8 @@ def view_state(
     columns = [f"metrics.`cv/{name}`" for name in losses]
     columns[1:1] = [f"metrics.`diff/{primary}`"]
     columns.append("metrics.`time/fit_seconds`")
-    sections = [("losses", "Losses and metrics of the leaderboard", True)]
+    name = "attributes.`Run Name`"
+    sections = [("losses", "Leaderboard", True)]
     charts = [_chart("BAR", "losses", f"cv/{name}", name) for name in losses]
     charts[1:1] = [_chart("BAR", "losses", f"diff/{primary}", f"{primary} minus the best")]
     if images:
@@ -118,12 +120,23 @@ def view_state(
         "orderByKey": f"metrics.`cv/{primary}`",
         "orderByAsc": not higher_is_better(primary),
         "selectedColumns": columns,
-        "columnOrder": ["attributes.`Run Name`", *columns],
-        "columnWidths": {column: 110 for column in columns},
+        "columnOrder": [name, *columns],
+        "columnWidths": {
+            name: 220,
+            **dict.fromkeys(columns, 110),
+            **dict.fromkeys(columns[:2], 190),
+        },
         "compareRunCharts": charts,
         "compareRunSections": [
-            {"uuid": uuid, "name": name, "display": display, "isReordered": True}
-            for uuid, name, display in sections
+            {
+                "uuid": uuid,
+                "name": title,
+                "display": display,
+                "isReordered": True,
+                "columns": _CARDS,
+                "cardHeight": _CARD_HEIGHT,
+            }
+            for uuid, title, display in sections
         ],
         "isAccordionReordered": True,
         "runsHiddenMode": "FIRST_10_RUNS",
