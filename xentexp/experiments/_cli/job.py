@@ -147,13 +147,12 @@ def run_job(
         board = result.leaderboard(study.shown)
         submitted = None
         if study.submission is not None:
-            grouped = study.cv.kind == "grouped"
             submitted = submit(
                 study.submission,
                 board,
                 study.candidates,
                 dataset,
-                grouped=grouped,
+                study.folds,
                 overwrite=study.overwrite,
             )
         if not any(row.reason is None for row in board.rows):
@@ -166,8 +165,8 @@ def run_job(
             store.log(run_id, section.items)
             for name, items in section.of_candidates.items():
                 store.log(children[name], items)
-        notes = ["\n".join(f"- {line}" for line in lines)] if (lines := _to_read(study)) else []
-        notes += [section.note for section in sections if section.note]
+        notes = [section.note for section in sections if section.note]
+        notes += ["\n".join(f"- {line}" for line in lines)] if (lines := _to_read(study)) else []
         with_board = not any(section.instead for section in sections)
     # The run is finished, so that a failure of an output cannot change its status.
     finished = Finished(

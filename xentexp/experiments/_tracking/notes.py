@@ -29,12 +29,6 @@ if TYPE_CHECKING:
     from xentexp.experiments._record import RunRecord
     from xentexp.experiments._run_checks import Issue
 
-NOTE = "mlflow.note.content"
-"""Tag that the dashboard shows as the description of a run or an experiment."""
-
-MODEL = "xentexp.model"
-"""Tag of a run with the address of its stored model."""
-
 MOST_ROWS = 12
 """Models in the table of a note."""
 
@@ -81,33 +75,25 @@ def parent_note(
     """
     board = record.board
     lines, others = answer_lines(record, issues)
-    parts = [_top(lines)]
-    if others:
-        parts.append(escaped(others))
-    if not with_board:  # the sections say what the run found; there is no single winner
-        parts = []
-    best = board.best()
-    if with_board and best is not None:
-        parts.append(_main_table(board))
-    elif with_board:
-        parts.append(_failures(board))
-    known = [name for name in ARTIFACTS if name in artifacts]
-    listed = [f"- {_link(name, page)}: {ARTIFACTS[name]}" for name in known]
-    if not with_board:
-        parts += more
-        more = ()
-    if listed:
-        parts.append("\n".join(["Artifacts:", "", *listed]))
-    if best is not None and with_board:
-        parts.append(_use(record.run_id))
-        rest = losses_table(board, _columns(board))
-        parts += [rest.to_markdown()] if rest.rows else []
-        parts.append("\n".join(f"- {escaped(note)}" for note in sentences(board)[1:]))
-        if any(row.reason is not None for row in board.rows):
-            parts.append(_failures(board))
-    parts += more
-    parts.append(f"Data: {escaped(record.about.title)}")
-    return _joined(parts)
+    end = f"Data: {escaped(record.about.title)}"
+    known = _artifacts(artifacts, page)
+    if not with_board:  # a section is the answer, such as a table of training losses
+        return _joined([*more, escaped(lines[-1]), known, end])
+    if board.best() is None:
+        return _joined([_top(lines), _failures(board), known, *more, end])
+    parts = [_top(lines), escaped(others), _main_table(board), known, _use(record.run_id)]
+    rest = losses_table(board, _columns(board))
+    parts.append(rest.to_markdown() if rest.rows else "")
+    parts.append("\n".join(f"- {escaped(note)}" for note in sentences(board)[1:]))
+    return _joined([*parts, _failures(board), *more, end])
+
+
+def _artifacts(names: Sequence[str], page: str) -> str:
+    """What the artifacts of a run are, as a list."""
+    listed = [
+        f"- {_link(name, page)}: {about}" for name, about in ARTIFACTS.items() if name in names
+    ]
+    return "\n".join(["Artifacts:", "", *listed]) if listed else ""
 
 
 def answer_lines(record: RunRecord, issues: Sequence[Issue]) -> tuple[list[str], str]:
@@ -156,10 +142,7 @@ def child_note(
             f"Predict: `xentexp predict {run_id[:8]} FILE --out FILE`\n\n"
             f'From Python: `mlflow.pyfunc.load_model("{uri}").predict(rows)`'
         )
-    known = [name for name in ARTIFACTS if name in artifacts]
-    if known:
-        lines = [f"- {_link(name, page)}: {ARTIFACTS[name]}" for name in known]
-        parts.append("\n".join(["Artifacts:", "", *lines]))
+    parts.append(_artifacts(artifacts, page))
     parts.append(f"Data: {escaped(record.about.title)}; {escaped(record.about.folds)}")
     return _joined(parts)
 

@@ -17,7 +17,7 @@ from mlflow.protos.databricks_pb2 import RESOURCE_DOES_NOT_EXIST, ErrorCode
 
 from xentexp.experiments._formatting import LONGEST_TAG
 from xentexp.experiments._leaderboard import SHOWN, higher_is_better
-from xentexp.experiments._tracking.aliases import ALIASES
+from xentexp.experiments._tracking.names import ALIASES
 
 TAG = "mlflow.sharedViewState."
 """Beginning of the tags of an experiment that hold views of its runs."""
