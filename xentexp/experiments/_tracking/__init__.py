@@ -22,17 +22,23 @@ if TYPE_CHECKING:
     from xentexp.experiments._tracking.items import Table as Table
     from xentexp.experiments._tracking.items import Tag as Tag
     from xentexp.experiments._tracking.items import Text as Text
-    from xentexp.experiments._tracking.items import board_note as board_note
     from xentexp.experiments._tracking.items import candidate_items as candidate_items
     from xentexp.experiments._tracking.items import grouped_items as grouped_items
     from xentexp.experiments._tracking.items import interval_items as interval_items
     from xentexp.experiments._tracking.items import result_items as result_items
     from xentexp.experiments._tracking.items import search_items as search_items
+    from xentexp.experiments._tracking.items import winner_items as winner_items
+    from xentexp.experiments._tracking.names import MODEL as MODEL
+    from xentexp.experiments._tracking.names import NOTE as NOTE
+    from xentexp.experiments._tracking.notes import artifacts_page as artifacts_page
+    from xentexp.experiments._tracking.notes import child_note as child_note
+    from xentexp.experiments._tracking.notes import latest_answer as latest_answer
+    from xentexp.experiments._tracking.notes import parent_note as parent_note
     from xentexp.experiments._tracking.read_back import StoredBoard as StoredBoard
     from xentexp.experiments._tracking.read_back import StoredPage as StoredPage
-    from xentexp.experiments._tracking.read_back import chart_page as chart_page
     from xentexp.experiments._tracking.read_back import latest_page as latest_page
     from xentexp.experiments._tracking.read_back import read_leaderboard as read_leaderboard
+    from xentexp.experiments._tracking.read_back import run_page as run_page
     from xentexp.experiments._tracking.run_status import RunStatus as RunStatus
     from xentexp.experiments._tracking.runs import log_candidate as log_candidate
     from xentexp.experiments._tracking.runs import log_trials as log_trials
@@ -42,6 +48,8 @@ if TYPE_CHECKING:
 
 __all__ = [
     "ABOUT",
+    "MODEL",
+    "NOTE",
     "Binary",
     "DataInput",
     "Image",
@@ -57,25 +65,37 @@ __all__ = [
     "Table",
     "Tag",
     "Text",
-    "board_note",
+    "artifacts_page",
     "candidate_items",
-    "chart_page",
+    "child_note",
     "grouped_items",
     "interval_items",
+    "latest_answer",
     "latest_page",
     "log_candidate",
     "log_trials",
     "open_client",
+    "parent_note",
     "read_leaderboard",
     "read_record",
     "result_items",
+    "run_page",
     "search_items",
     "store_errors",
     "store_file",
     "store_uri",
+    "winner_items",
 ]
 
 _MODULE_OF = {
+    "winner_items": "items",
+    "run_page": "read_back",
+    "parent_note": "notes",
+    "latest_answer": "notes",
+    "child_note": "notes",
+    "artifacts_page": "notes",
+    "NOTE": "names",
+    "MODEL": "names",
     "ABOUT": "stored_record",
     "Binary": "items",
     "DataInput": "items",
@@ -92,9 +112,7 @@ _MODULE_OF = {
     "Table": "items",
     "Tag": "items",
     "Text": "items",
-    "board_note": "items",
     "candidate_items": "items",
-    "chart_page": "read_back",
     "grouped_items": "items",
     "interval_items": "items",
     "latest_page": "read_back",

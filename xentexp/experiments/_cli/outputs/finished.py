@@ -12,6 +12,7 @@ from xentexp.experiments._record import About, RunRecord, record_of
 
 if TYPE_CHECKING:
     from xentexp.experiments._results import ExperimentResult
+    from xentexp.experiments._run_checks import Issue
     from xentexp.experiments._tracking import Store
 
 
@@ -25,6 +26,15 @@ class Finished:
     store: Store
     run_id: str
     children: Mapping[str, str]  # run id of each model, by name
+    notes: tuple[str, ...] = ()  # Markdown for the note: of sections, and how the data were read
+    with_board: bool = True  # whether the leaderboard is the answer, not a section
+
+    @cached_property
+    def issues(self) -> list[Issue]:
+        """What the checks found."""
+        from xentexp.experiments._run_checks import run_checks
+
+        return run_checks(self.record, self.about.muted)
 
     @cached_property
     def record(self) -> RunRecord:
