@@ -255,9 +255,8 @@ def prior_of(fold: Fold, dataset: Dataset) -> tuple[float, ...]:
     return tuple(float(np.average(train == label, weights=weight)) for label in dataset.classes)
 
 
-def fold_of_test_set(dataset: Dataset, folds: Sequence[Fold]) -> Fold:
-    """All rows for training, and the rows of the test set for the test."""
-    assert dataset.test is not None
+def rows_of_all(dataset: Dataset, folds: Sequence[Fold]) -> Rows:
+    """All rows; those of folds in time order from the earliest to the latest."""
     rows = np.arange(len(dataset.y), dtype=np.intp)
     tested = np.concatenate([fold.test for fold in folds])
     if len(folds) > 1 and len(np.unique(tested)) == len(tested) < len(rows):
@@ -266,6 +265,13 @@ def fold_of_test_set(dataset: Dataset, folds: Sequence[Fold]) -> Fold:
         earliest = folds[0].train
         between = np.setdiff1d(rows, np.concatenate([earliest, tested]))
         rows = np.concatenate([earliest, between, tested])
+    return rows
+
+
+def fold_of_test_set(dataset: Dataset, folds: Sequence[Fold]) -> Fold:
+    """All rows for training, and the rows of the test set for the test."""
+    assert dataset.test is not None
+    rows = rows_of_all(dataset, folds)
     groups = None
     if folds[0].groups is not None and dataset.groups is not None:
         groups = pd.factorize(dataset.groups)[0][rows]

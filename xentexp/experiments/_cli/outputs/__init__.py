@@ -6,11 +6,12 @@ from collections.abc import Callable
 
 from xentexp.errors import InputError
 from xentexp.experiments._cli.outputs.finished import Finished
+from xentexp.experiments._cli.outputs.model import log_model
 from xentexp.experiments._cli.outputs.page import log_page
 
 __all__ = ["Finished", "log_outputs"]
 
-_STEPS: tuple[Callable[[Finished], None], ...] = (log_page,)
+_STEPS: tuple[Callable[[Finished], None], ...] = (log_model, log_page)
 
 
 def log_outputs(finished: Finished) -> list[InputError]:

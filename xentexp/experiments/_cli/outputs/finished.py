@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -12,7 +12,9 @@ from xentexp.experiments._record import About, RunRecord, record_of
 
 if TYPE_CHECKING:
     from xentexp.experiments._results import ExperimentResult
+    from xentexp.experiments._serving.refit import Refits
     from xentexp.experiments._tracking import Store
+    from xentexp.experiments._tracking.models import StoredModel
 
 
 @dataclass(frozen=True)
@@ -25,6 +27,8 @@ class Finished:
     store: Store
     run_id: str
     children: Mapping[str, str]  # run id of each model, by name
+    refits: Refits
+    models: dict[str, StoredModel] = field(default_factory=dict)  # filled by the step log_model
 
     @cached_property
     def record(self) -> RunRecord:
