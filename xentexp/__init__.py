@@ -17,7 +17,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from xentexp._lazy_names import on_first_use
 
 if TYPE_CHECKING:
     from xentexp import displays as displays
@@ -68,26 +70,25 @@ _MODULE_OF = {
     "InputError": "errors",
     "Loss": "losses",
     "Properties": "losses",
+    "displays": "displays",
+    "errors": "errors",
+    "estimators": "estimators",
     "evaluate": "metrics",
+    "experiments": "experiments",
     "get_loss": "metrics",
     "get_metric": "metrics",
+    "inference": "inference",
+    "losses": "losses",
+    "metrics": "metrics",
+    "objectives": "objectives",
     "register_loss": "losses",
+    "scorers": "scorers",
+    "tuning": "tuning",
 }
 
 
-def _import_public(name: str) -> Any:
-    """Import a public name on first use, so that the command line starts without NumPy."""
-    if name not in __all__:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    from importlib import import_module
-
-    module = import_module(f"{__name__}.{_MODULE_OF.get(name, name)}")
-    value = globals()[name] = getattr(module, name) if name in _MODULE_OF else module
-    return value
-
-
 if not TYPE_CHECKING:  # type checkers read the imports above instead, and report a mistyped name
-    __getattr__ = _import_public
+    __getattr__ = on_first_use(__name__, _MODULE_OF)
 
 
 def __dir__() -> list[str]:

@@ -16,10 +16,10 @@ from sklearn.linear_model import LogisticRegression
 
 from xentexp.errors import InputError
 from xentexp.experiments import Card, make_dataset, run_experiment
+from xentexp.experiments._assess import assess
 from xentexp.experiments._cli.terminal import print_leaderboard
 from xentexp.experiments._leaderboard import SHOWN, Leaderboard, Row, best_is
 from xentexp.experiments._predictions import PredictedFold, Predictions
-from xentexp.experiments._uncertainty import assess
 
 NAN = math.nan
 ROWS = (

@@ -14,9 +14,10 @@ import pytest
 from scipy import stats
 
 from xentexp.errors import InputError
+from xentexp.experiments._assess import assess
 from xentexp.experiments._predictions import PredictedFold, Predictions
 from xentexp.experiments._sentences import Standing, answer_of
-from xentexp.experiments._uncertainty import CONSTANT, Uncertainty, assess
+from xentexp.experiments._uncertainty import CONSTANT, Uncertainty
 from xentexp.inference import mean_interval, paired_difference
 from xentexp.metrics import evaluate
 

@@ -17,9 +17,12 @@ simulated_delinquency: 300 rows, 3 classes, 3 folds
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from xentexp._lazy_names import on_first_use
 
 if TYPE_CHECKING:
+    from xentexp.experiments._calibrated import CalibratedClassifier as CalibratedClassifier
     from xentexp.experiments._compare import run_experiment as run_experiment
     from xentexp.experiments._explain import Explain as Explain
     from xentexp.experiments._folds import CrossValidation as CrossValidation
@@ -37,6 +40,7 @@ if TYPE_CHECKING:
     from xentexp.experiments.datasets import make_dataset as make_dataset
 
 __all__ = [
+    "CalibratedClassifier",
     "Candidate",
     "CandidateResult",
     "Card",
@@ -55,6 +59,7 @@ __all__ = [
 ]
 
 _MODULE_OF = {
+    "CalibratedClassifier": "_calibrated",
     "Candidate": "_results",
     "CandidateResult": "_results",
     "Card": "datasets",
@@ -73,19 +78,8 @@ _MODULE_OF = {
 }
 
 
-def _import_public(name: str) -> Any:
-    """Import a public name on first use, so that the command starts without pandas."""
-    if name not in _MODULE_OF:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    from importlib import import_module
-
-    value = getattr(import_module(f"{__name__}.{_MODULE_OF[name]}"), name)
-    globals()[name] = value
-    return value
-
-
 if not TYPE_CHECKING:  # type checkers read the imports above, and find a mistyped name
-    __getattr__ = _import_public
+    __getattr__ = on_first_use(__name__, _MODULE_OF)
 
 
 def __dir__() -> list[str]:

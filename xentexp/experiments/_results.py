@@ -11,13 +11,14 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from xentexp.experiments._assess import assess
 from xentexp.experiments._explain import Explanation
 from xentexp.experiments._fitting import FoldPrediction
 from xentexp.experiments._folds import Fold
 from xentexp.experiments._formatting import counted, dotted, setting
 from xentexp.experiments._leaderboard import SHOWN, Leaderboard, Row
 from xentexp.experiments._predictions import Predictions, of_candidate
-from xentexp.experiments._uncertainty import Uncertainty, assess
+from xentexp.experiments._uncertainty import Uncertainty
 from xentexp.experiments.datasets import Dataset
 from xentexp.losses import Loss
 from xentexp.metrics._base import Metric

@@ -7,6 +7,7 @@ from pathlib import Path
 import pandas as pd
 
 from xentexp.errors import InputError
+from xentexp.experiments._formatting import harmless
 from xentexp.experiments._leaderboard import Leaderboard
 from xentexp.experiments._new_files import FileOption, write_new
 from xentexp.experiments._serving.refit import Refits
@@ -48,19 +49,9 @@ def submit(
             f"submission needs probabilities, but {best.model} does not provide them; choose a "
             f"primary that needs probabilities, or leave the model out"
         )
-    frame = pd.DataFrame(proba, columns=list(map(_harmless, dataset.test.columns)))
-    index = [_harmless(value) for value in dataset.test.index.to_numpy()]
-    frame.insert(0, _harmless(dataset.test.index_name), index)
+    frame = pd.DataFrame(proba, columns=list(map(harmless, dataset.test.columns)))
+    index = [harmless(value) for value in dataset.test.index.to_numpy()]
+    frame.insert(0, harmless(dataset.test.index_name), index)
     # Checked again: the fits take time.
     write_new(file, lambda path: frame.to_csv(path, index=False), SUBMISSION, overwrite=overwrite)
     return best.model
-
-
-def _harmless(value: object) -> object:
-    """Value of a cell: text that a spreadsheet would compute as a formula starts with a quote."""
-    if isinstance(value, str) and value.lstrip()[:1] in ("=", "+", "-", "@"):
-        try:
-            float(value)
-        except ValueError:
-            return f"'{value}"
-    return value

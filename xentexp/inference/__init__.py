@@ -24,30 +24,48 @@
 
 from __future__ import annotations
 
-from xentexp.inference._comparison import Comparison, compare_paired, holm, split_ratio
-from xentexp.inference._cost import CostCurve, CostPoint, MatrixCosts, cost_curve, matrix_costs
-from xentexp.inference._decomposition import Decomposition, decompose
-from xentexp.inference._equivalence import Equivalence, equivalence
-from xentexp.inference._intervals import Difference, Interval, mean_interval, paired_difference
-from xentexp.inference._murphy import (
-    MurphyCurve,
-    MurphyDifference,
-    murphy_curve,
-    murphy_difference,
-)
-from xentexp.inference._nested import nested_cross_validation
-from xentexp.inference._order import OrderStability, PairOrder, order_stability
-from xentexp.inference._reliability import ReliabilityBand, reliability_band
-from xentexp.inference._resampling import bootstrap_means
-from xentexp.inference._segments import Segment, segment_bias
-from xentexp.inference._several import (
-    BestSet,
-    ConfidenceSet,
-    best_set,
-    max_t,
-    model_confidence_set,
-)
-from xentexp.inference._whole_sample import metric_difference, metric_interval
+from typing import TYPE_CHECKING
+
+from xentexp._lazy_names import on_first_use
+
+if TYPE_CHECKING:
+    from xentexp.inference._comparison import Comparison as Comparison
+    from xentexp.inference._comparison import compare_paired as compare_paired
+    from xentexp.inference._comparison import holm as holm
+    from xentexp.inference._comparison import split_ratio as split_ratio
+    from xentexp.inference._cost import CostCurve as CostCurve
+    from xentexp.inference._cost import CostPoint as CostPoint
+    from xentexp.inference._cost import MatrixCosts as MatrixCosts
+    from xentexp.inference._cost import cost_curve as cost_curve
+    from xentexp.inference._cost import matrix_costs as matrix_costs
+    from xentexp.inference._decomposition import Decomposition as Decomposition
+    from xentexp.inference._decomposition import decompose as decompose
+    from xentexp.inference._equivalence import Equivalence as Equivalence
+    from xentexp.inference._equivalence import equivalence as equivalence
+    from xentexp.inference._intervals import Difference as Difference
+    from xentexp.inference._intervals import Interval as Interval
+    from xentexp.inference._intervals import mean_interval as mean_interval
+    from xentexp.inference._intervals import paired_difference as paired_difference
+    from xentexp.inference._murphy import MurphyCurve as MurphyCurve
+    from xentexp.inference._murphy import MurphyDifference as MurphyDifference
+    from xentexp.inference._murphy import murphy_curve as murphy_curve
+    from xentexp.inference._murphy import murphy_difference as murphy_difference
+    from xentexp.inference._nested import nested_cross_validation as nested_cross_validation
+    from xentexp.inference._order import OrderStability as OrderStability
+    from xentexp.inference._order import PairOrder as PairOrder
+    from xentexp.inference._order import order_stability as order_stability
+    from xentexp.inference._reliability import ReliabilityBand as ReliabilityBand
+    from xentexp.inference._reliability import reliability_band as reliability_band
+    from xentexp.inference._resampling import bootstrap_means as bootstrap_means
+    from xentexp.inference._segments import Segment as Segment
+    from xentexp.inference._segments import segment_bias as segment_bias
+    from xentexp.inference._several import BestSet as BestSet
+    from xentexp.inference._several import ConfidenceSet as ConfidenceSet
+    from xentexp.inference._several import best_set as best_set
+    from xentexp.inference._several import max_t as max_t
+    from xentexp.inference._several import model_confidence_set as model_confidence_set
+    from xentexp.inference._whole_sample import metric_difference as metric_difference
+    from xentexp.inference._whole_sample import metric_interval as metric_interval
 
 __all__ = [
     "BestSet",
@@ -88,3 +106,51 @@ __all__ = [
     "segment_bias",
     "split_ratio",
 ]
+
+_MODULE_OF = {
+    "BestSet": "_several",
+    "Comparison": "_comparison",
+    "ConfidenceSet": "_several",
+    "CostCurve": "_cost",
+    "CostPoint": "_cost",
+    "Decomposition": "_decomposition",
+    "Difference": "_intervals",
+    "Equivalence": "_equivalence",
+    "Interval": "_intervals",
+    "MatrixCosts": "_cost",
+    "MurphyCurve": "_murphy",
+    "MurphyDifference": "_murphy",
+    "OrderStability": "_order",
+    "PairOrder": "_order",
+    "ReliabilityBand": "_reliability",
+    "Segment": "_segments",
+    "best_set": "_several",
+    "bootstrap_means": "_resampling",
+    "compare_paired": "_comparison",
+    "cost_curve": "_cost",
+    "decompose": "_decomposition",
+    "equivalence": "_equivalence",
+    "holm": "_comparison",
+    "matrix_costs": "_cost",
+    "max_t": "_several",
+    "mean_interval": "_intervals",
+    "metric_difference": "_whole_sample",
+    "metric_interval": "_whole_sample",
+    "model_confidence_set": "_several",
+    "murphy_curve": "_murphy",
+    "murphy_difference": "_murphy",
+    "nested_cross_validation": "_nested",
+    "order_stability": "_order",
+    "paired_difference": "_intervals",
+    "reliability_band": "_reliability",
+    "segment_bias": "_segments",
+    "split_ratio": "_comparison",
+}
+
+
+if not TYPE_CHECKING:  # type checkers read the imports above, and find a mistyped name
+    __getattr__ = on_first_use(__name__, _MODULE_OF)
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
 
 from xentexp._inputs.asarray import as_array
@@ -64,6 +63,8 @@ def codes_of(name: str, labels: object, n_rows: int) -> IntArray:
         )
     try:
         if array.dtype.kind == "O":  # hashing Python objects is much faster than sorting them
+            import pandas as pd
+
             codes, distinct = pd.factorize(array)
             missing = codes < 0
         else:

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import math
 
-from scipy.special import ndtr, ndtri, stdtr, stdtrit
-
 
 def quantile(level: float, df: float) -> float:
     """Quantile of t with `df` degrees of freedom."""
+    from scipy.special import ndtri, stdtrit
+
     return float(ndtri(level) if math.isinf(df) else stdtrit(df, level))
 
 
 def probability_below(value: float, df: float) -> float:
     """Distribution function of t with `df` degrees of freedom."""
+    from scipy.special import ndtr, stdtr
+
     return float(ndtr(value) if math.isinf(df) else stdtr(df, value))
 
 

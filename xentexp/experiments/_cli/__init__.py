@@ -79,6 +79,10 @@ other keys (`xentexp run --cfg job` shows all keys and their values):
   train_on=[LOSS,...]        train each model on each of these losses (loss matrix; for the models
                              linear, network and *_loss)
   curves=[LOSS,...]          losses to record at each training step
+  calibration=sigmoid|isotonic|temperature, or a list
+                             also run each model, except prior, with calibrated probabilities, as
+                             NAME_sigmoid etc.; linear_svm, which has only decision scores, gets
+                             probabilities
   explain.importance=false   do not compute the importance of the features; explain.segments=false:
                              nor the bias in groups of rows; explain=null: neither
   explain.n_rows=ROWS        out-of-fold rows for the importance, all folds together

@@ -11,13 +11,14 @@ from typing import Any
 
 from xentexp._inputs.options import check_number
 from xentexp.errors import InputError
+from xentexp.experiments._assess import assess
 from xentexp.experiments._cli.terminal import print_json, print_table, say
 from xentexp.experiments._formatting import and_list, decimals_for, finite_or_none, signed
 from xentexp.experiments._predictions import Predictions
 from xentexp.experiments._ranking import better, distance, higher_is_better
 from xentexp.experiments._sentences import Standing, default_margin, margin_rule
 from xentexp.experiments._tracking.find_runs import StoredModel
-from xentexp.experiments._uncertainty import ModelUncertainty, Uncertainty, assess
+from xentexp.experiments._uncertainty import ModelUncertainty, Uncertainty
 from xentexp.inference import Difference, Equivalence, Interval, equivalence, holm
 from xentexp.inference._intervals import TARGETS
 from xentexp.losses import load_plugins

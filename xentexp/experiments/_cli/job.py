@@ -156,8 +156,7 @@ def run_job(
             if name in children:  # the constant model has no run, unless it is a candidate
                 store.log(children[name], items)
         board = result.leaderboard(study.shown)
-        groups = None if study.entities is None else study.entities.groups
-        refits = Refits(study.candidates, dataset, study.folds, groups, study.n_jobs)
+        refits = Refits(study.candidates, dataset, study.folds, study.n_jobs)
         submitted = None
         if study.submission is not None:
             submitted = submit(study.submission, board, refits, dataset, overwrite=study.overwrite)

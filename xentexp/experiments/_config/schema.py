@@ -102,6 +102,12 @@ def _alias(alias: str) -> str:
     return alias
 
 
+def _once(values: tuple[Any, ...]) -> tuple[Any, ...]:
+    if len(set(values)) < len(values):
+        raise PydanticCustomError("rule", "{words}", {"words": "a list of different values"})
+    return values
+
+
 _MATRIX = _rule("a list of lists of numbers, e.g. [[0,1],[5,0]]")
 _COLUMNS = _rule("a list of columns, e.g. [age,job], or null")
 Splits = Annotated[int, Field(ge=2), _rule("an integer >= 2")]
@@ -303,6 +309,10 @@ class Report(ConfigSection):
     """Section `report`: the page of a run."""
 
     page: Annotated[bool, _rule("true or false")]
+    pictures: Annotated[
+        Annotated[bool, Field(strict=True)] | Annotated[int, Field(strict=True, ge=1)],
+        _rule("true, false or the number of models with pictures, at least 1"),
+    ] = True
     mute: Annotated[
         Annotated[tuple[Text, ...], BeforeValidator(_listed)],
         _rule("a list of codes of checks, e.g. [X103]"),
@@ -389,6 +399,16 @@ class Configuration(ConfigSection):
         ExplainSection | None,
         BeforeValidator(lambda v: None if v is False else v),
         _rule("a section with importance, segments and n_rows, or null"),
+    ] = None
+    calibration: Annotated[
+        Annotated[
+            tuple[Literal["sigmoid", "isotonic", "temperature"], ...],
+            BeforeValidator(_listed),
+            Field(min_length=1),
+            AfterValidator(_once),
+        ]
+        | None,
+        _rule("sigmoid, isotonic, temperature, a list of them, or null"),
     ] = None
     tune: Annotated[Tune | None, _rule("a section such as the one of experiment=tune, or null")]
 

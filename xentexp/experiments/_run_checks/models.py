@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from xentexp.experiments._assess import assess
 from xentexp.experiments._formatting import Sentence, and_list, sentence
 from xentexp.experiments._record import ModelRecord, Pooled, RunRecord, pooled
 from xentexp.experiments._run_checks.issue import Issue
@@ -20,7 +21,7 @@ from xentexp.experiments._run_checks.rows import (
     tenths,
     z_of_rise,
 )
-from xentexp.experiments._uncertainty import CONSTANT, Uncertainty, assess
+from xentexp.experiments._uncertainty import CONSTANT, Uncertainty
 from xentexp.inference import Difference, decompose, holm
 from xentexp.losses import LOSSES
 from xentexp.metrics._evaluation import evaluate_checked

@@ -15,7 +15,7 @@ import numpy as np
 import pandas as pd
 from sklearn.pipeline import Pipeline
 
-import xentexp
+from xentexp import errors
 from xentexp.experiments._serving.model_file import SKOPS, load_model, unknown_types
 from xentexp.experiments._serving.refit import example_rows, is_numeric
 from xentexp.experiments.datasets import Dataset
@@ -58,7 +58,7 @@ def serving_model(
     """Describe a pipeline of `with_columns` and the data that it was fitted on."""
     response = PROBA if hasattr(pipeline, PROBA) else DECISION
     metadata = {
-        "xentexp_version": xentexp.__version__,
+        "xentexp_version": version("xentexp"),
         "model": model,
         "classes": [_plain(label) for label in pipeline.classes_],
         "output": "probability of each class, in the order of classes"
@@ -157,7 +157,7 @@ def modules_in_pickle(data: bytes) -> set[str]:
 
 def copy_code(folder: Path) -> Path:
     """Copy the modules of xentexp that a stored model may import to `folder`."""
-    source = Path(xentexp.__file__).parent
+    source = Path(errors.__file__).parent
 
     def ignore(directory: str, names: list[str]) -> list[str]:
         return [

@@ -40,7 +40,6 @@ class Refits:
     candidates: Sequence[Candidate]
     dataset: Dataset
     folds: Sequence[Fold]
-    groups: Any = None  # group of each row, if the folds keep groups together
     n_jobs: int = 1
     _done: dict[str, Refit] = field(default_factory=dict, repr=False)
 
@@ -51,8 +50,7 @@ class Refits:
             for candidate in self.candidates
             if not {candidate.name, *candidate.variants}.isdisjoint({*names} - {*self._done})
         ]
-        rows = rows_of_all(self.dataset, self.folds)
-        groups = None if self.groups is None else pd.factorize(self.groups)[0][rows]
+        rows, groups = rows_of_all(self.dataset, self.folds)
         workers = min(joblib.effective_n_jobs(self.n_jobs), len(needed))
         if needed:
             for fitted in Parallel(n_jobs=workers, max_nbytes=None)(

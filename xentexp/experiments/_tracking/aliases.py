@@ -13,9 +13,6 @@ from xentexp.experiments._predictions import Predictions
 from xentexp.losses import LOSSES
 from xentexp.metrics._evaluation import evaluate_checked
 
-ALIASES = "xentexp.aliases"
-"""Tag of a model's run: JSON with the logged name by name of the loss that is not logged."""
-
 _N_ROWS = 64
 
 

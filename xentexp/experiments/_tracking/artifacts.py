@@ -16,7 +16,7 @@ from mlflow.exceptions import MlflowException
 
 from xentexp.errors import InputError
 from xentexp.experiments._tracking.connect import SQLITE
-from xentexp.experiments._tracking.items import CURVES, IMPORTANCE, SCORES, SEGMENTS
+from xentexp.experiments._tracking.names import CURVES, IMPORTANCE, SCORES, SEGMENTS
 from xentexp.experiments._uncertainty import Uncertainty
 
 UNCERTAINTY = "uncertainty.json"

@@ -7,19 +7,20 @@ import math
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, urlencode
 
-import pandas as pd
 from mlflow import MlflowClient
 
 from xentexp.errors import InputError, NothingToShowError, unknown_name
 from xentexp.experiments._leaderboard import Leaderboard, Row, higher_is_better
-from xentexp.experiments._tracking.aliases import ALIASES
 from xentexp.experiments._tracking.artifacts import stored_uncertainty, table_artifact
-from xentexp.experiments._tracking.items import SCORES, TRAIN
+from xentexp.experiments._tracking.names import ALIASES, SCORES, TRAIN
 from xentexp.experiments._tracking.run_status import RunStatus, run_status, why_no_result
 from xentexp.experiments._uncertainty import Uncertainty
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 
 def chart_page(experiment_id: str, run_id: str, primary: str) -> str:

@@ -21,7 +21,7 @@ from xentexp.experiments._tracking.artifacts import (
     table_artifact,
 )
 from xentexp.experiments._tracking.find_runs import stored_model, stored_predictions
-from xentexp.experiments._tracking.items import (
+from xentexp.experiments._tracking.names import (
     CURVES,
     IMPORTANCE,
     SCORES,

@@ -1,0 +1,25 @@
+"""Names of tags and of tables that are written and read."""
+
+from __future__ import annotations
+
+ALIASES = "xentexp.aliases"
+"""Tag of a model's run: JSON with the logged name by name of the loss that is not logged."""
+
+TRAINED = "xentexp.trained_on"
+"""Tag of a model that is trained on a loss: JSON with fields of a ModelRecord."""
+
+IMPORTANCE, SEGMENTS = "explanations/importance.parquet", "explanations/segments.parquet"
+"""Tables of `xentexp.experiments._explain` of a model in its run."""
+
+CURVES = "curves/curves.parquet"
+SCORES = "scores.parquet"
+"""Table of all values of losses and metrics: of a model in its run, of all in the parent run."""
+
+TRAIN = "train"
+"""Section of that table: the loss of a sample of the training rows of each fold."""
+
+GROUPED = "grouped.parquet"
+"""The same table on grouped folds."""
+
+BOARD, OLD_BOARD = "1_leaderboard.json", "leaderboard.json"
+"""Rounded table of the parent run, which the dashboard shows; its name in older versions."""
