@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from xentexp.errors import InputError
+from xentexp.experiments._assess import assess
 from xentexp.experiments._formatting import (
     Sentence,
     counted,
@@ -20,7 +21,6 @@ from xentexp.experiments._formatting import (
 )
 from xentexp.experiments._predictions import Predictions
 from xentexp.experiments._record import ModelRecord, pooled
-from xentexp.experiments._uncertainty import assess
 from xentexp.inference import decompose
 from xentexp.losses import Loss
 from xentexp.metrics._registry import get_loss
