@@ -176,3 +176,13 @@ def sentence(template: str, **values: object) -> Sentence:
 def plain(text: str) -> Sentence:
     """Sentence of a text that exists already."""
     return Sentence("{text}", {"text": text})
+
+
+def harmless(value: object) -> object:
+    """Value of a cell: text that a spreadsheet would compute as a formula starts with a quote."""
+    if isinstance(value, str) and value.lstrip()[:1] in ("=", "+", "-", "@"):
+        try:
+            float(value)
+        except ValueError:
+            return f"'{value}"
+    return value

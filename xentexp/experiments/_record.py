@@ -126,6 +126,8 @@ class RunRecord:
     store: str = ""  # address without passwords
     started: float = 0.0  # seconds since the epoch
     incomplete: str = ""  # sentence on what is missing, if the run is not whole
+    computed: dict[Any, Any] = field(default_factory=dict, init=False, compare=False, repr=False)
+    """What `once` of the page and the pictures computed from this record."""
 
     @property
     def uncertainty(self) -> Uncertainty | None:

@@ -11,6 +11,7 @@ from sklearn.base import clone
 from xentexp.errors import InputError
 from xentexp.experiments._fitting import fit
 from xentexp.experiments._folds import Fold, rows_of_all
+from xentexp.experiments._formatting import harmless
 from xentexp.experiments._leaderboard import Leaderboard
 from xentexp.experiments._new_files import FileOption, write_new
 from xentexp.experiments._results import Candidate
@@ -50,19 +51,9 @@ def submit(
             f"submission needs probabilities, but {best.model} does not provide them; choose a "
             f"primary that needs probabilities, or leave the model out"
         )
-    frame = pd.DataFrame(proba, columns=list(map(_harmless, dataset.test.columns)))
-    index = [_harmless(value) for value in dataset.test.index.to_numpy()]
-    frame.insert(0, _harmless(dataset.test.index_name), index)
+    frame = pd.DataFrame(proba, columns=list(map(harmless, dataset.test.columns)))
+    index = [harmless(value) for value in dataset.test.index.to_numpy()]
+    frame.insert(0, harmless(dataset.test.index_name), index)
     # Checked again: the fits take time.
     write_new(file, lambda path: frame.to_csv(path, index=False), SUBMISSION, overwrite=overwrite)
     return candidate.name
-
-
-def _harmless(value: object) -> object:
-    """Value of a cell: text that a spreadsheet would compute as a formula starts with a quote."""
-    if isinstance(value, str) and value.lstrip()[:1] in ("=", "+", "-", "@"):
-        try:
-            float(value)
-        except ValueError:
-            return f"'{value}"
-    return value

@@ -250,6 +250,10 @@ class Report(ConfigSection):
     """Section `report`: the page of a run."""
 
     page: Annotated[bool, _rule("true or false")]
+    pictures: Annotated[
+        Annotated[bool, Field(strict=True)] | Annotated[int, Field(strict=True, ge=1)],
+        _rule("true, false or the number of models with pictures, at least 1"),
+    ] = True
     mute: Annotated[
         Annotated[tuple[Text, ...], BeforeValidator(_listed)],
         _rule("a list of codes of checks, e.g. [X103]"),

@@ -94,6 +94,7 @@ class Study:
     key: tuple[str, ...] | None = None  # columns that identify an entity, if set by the user
     tuning: Tuning | None = None
     report: bool = True  # whether to make a page
+    pictures: int = 12  # number of models with pictures; 0: none, of the run neither
     muted: tuple[str, ...] = ()  # codes of checks that the page does not show
     explain: Explain | None = None
     findings: tuple[Finding, ...] = ()  # what to read before the fits, leaks between folds aside
@@ -166,6 +167,7 @@ def build(config: Mapping[str, Any], trusted: Collection[str] = ()) -> Study:
         key=key,
         tuning=tuning,
         report=settings.report.page,
+        pictures=Study.pictures if settings.report.pictures is True else settings.report.pictures,
         muted=settings.report.mute,
         explain=_explain(settings.explain, settings.seed),
         findings=_findings(dataset, cv, folds, settings.leakage),

@@ -10,6 +10,7 @@ from xentexp._numerics import FloatArray
 from xentexp.experiments._analysis.calibration import loss_for
 from xentexp.experiments._record import ModelRecord, Pooled, RunRecord, pooled
 from xentexp.experiments._report.contents import shown_models
+from xentexp.experiments._report.once import once
 from xentexp.losses import Loss
 
 
@@ -41,7 +42,15 @@ def varying_rows(record: RunRecord) -> tuple[list[Rows], int]:
     """Rows of at most eight models with probabilities that are not constant, and how many more."""
     models = record.varying_models()
     shown = shown_models(models)
-    return [Rows(model) for model in shown], len(models) - len(shown)
+    return [rows_of(record, model.name) for model in shown], len(models) - len(shown)
+
+
+@once
+def rows_of(record: RunRecord, name: str) -> Rows:
+    """Rows of a model that predicts probabilities."""
+    model = record.model(name)
+    assert model is not None
+    return Rows(model)
 
 
 def loss_of_probabilities(record: RunRecord, *, proper: bool = False) -> Loss:

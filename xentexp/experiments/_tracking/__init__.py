@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from xentexp.experiments._tracking.connect import store_uri as store_uri
     from xentexp.experiments._tracking.items import Binary as Binary
     from xentexp.experiments._tracking.items import DataInput as DataInput
+    from xentexp.experiments._tracking.items import Image as Image
     from xentexp.experiments._tracking.items import Item as Item
     from xentexp.experiments._tracking.items import LoggedMetric as LoggedMetric
     from xentexp.experiments._tracking.items import Param as Param
@@ -32,17 +33,18 @@ if TYPE_CHECKING:
     from xentexp.experiments._tracking.read_back import chart_page as chart_page
     from xentexp.experiments._tracking.read_back import latest_page as latest_page
     from xentexp.experiments._tracking.read_back import read_leaderboard as read_leaderboard
-    from xentexp.experiments._tracking.read_record import ABOUT as ABOUT
-    from xentexp.experiments._tracking.read_record import read_record as read_record
     from xentexp.experiments._tracking.run_status import RunStatus as RunStatus
     from xentexp.experiments._tracking.runs import log_candidate as log_candidate
     from xentexp.experiments._tracking.runs import log_trials as log_trials
     from xentexp.experiments._tracking.store import Store as Store
+    from xentexp.experiments._tracking.stored_record import ABOUT as ABOUT
+    from xentexp.experiments._tracking.stored_record import read_record as read_record
 
 __all__ = [
     "ABOUT",
     "Binary",
     "DataInput",
+    "Image",
     "Item",
     "LoggedMetric",
     "Param",
@@ -74,9 +76,10 @@ __all__ = [
 ]
 
 _MODULE_OF = {
-    "ABOUT": "read_record",
+    "ABOUT": "stored_record",
     "Binary": "items",
     "DataInput": "items",
+    "Image": "items",
     "Item": "items",
     "LoggedMetric": "items",
     "Param": "items",
@@ -99,7 +102,7 @@ _MODULE_OF = {
     "log_trials": "runs",
     "open_client": "connect",
     "read_leaderboard": "read_back",
-    "read_record": "read_record",
+    "read_record": "stored_record",
     "result_items": "items",
     "search_items": "items",
     "store_errors": "connect",

@@ -17,11 +17,10 @@ from xentexp.experiments._tracking.artifacts import json_artifact, table_artifac
 from xentexp.experiments._tracking.connect import deferred_signals
 from xentexp.experiments._tracking.find_runs import StoredModel
 from xentexp.experiments._tracking.items import Item, LoggedMetric, Parquet, Tag, Text
-from xentexp.experiments._tracking.names import ALIASES, SCORES
+from xentexp.experiments._tracking.names import ALIASES, BOARD, OLD_BOARD, SCORES
 from xentexp.experiments._tracking.store import Store
 from xentexp.experiments._uncertainty import ModelUncertainty, Uncertainty
 
-BOARD = "leaderboard.json"
 _BEFORE = "Note before `xentexp rescore --overwrite` replaced values:\n\n"
 _SAME = 1e-9  # relative difference of values that rounding of another machine can cause
 
@@ -140,10 +139,13 @@ def write_note(store: Store, client: MlflowClient, parent: str, board: Leaderboa
     store.log(parent, items)
 
 
-def stored_board(client: MlflowClient, uri: str, parent: str) -> dict[str, Any] | None:
-    """Table of losses and models of a run, as MLflow stores it."""
-    board: dict[str, Any] | None = json_artifact(client, uri, parent, BOARD)
-    return board
+def stored_board(client: MlflowClient, uri: str, parent: str) -> tuple[str, dict[str, Any]] | None:
+    """Path and content of the table of losses and models of a run, as MLflow stores it."""
+    for path in (BOARD, OLD_BOARD):
+        board: dict[str, Any] | None = json_artifact(client, uri, parent, path)
+        if board is not None:
+            return path, board
+    return None
 
 
 def with_scores(old: Uncertainty | None, new: Uncertainty, names: Sequence[str]) -> Uncertainty:

@@ -11,8 +11,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from xentexp.experiments._board_tables import columns_of
 from xentexp.experiments._fitting import FoldPrediction
-from xentexp.experiments._formatting import dotted, escaped, setting
+from xentexp.experiments._formatting import decimals_for, dotted, escaped, setting
 from xentexp.experiments._leaderboard import SHOWN
 from xentexp.experiments._predictions import Predictions
 from xentexp.experiments._results import (
@@ -27,7 +28,9 @@ from xentexp.experiments._results import (
 )
 from xentexp.experiments._tracking.names import (
     ALIASES,
+    BOARD,
     CURVES,
+    GROUPED,
     IMPORTANCE,
     SCORES,
     SEGMENTS,
@@ -77,6 +80,14 @@ class Binary:
     content: bytes
 
 
+@dataclass(frozen=True, eq=False)
+class Image:
+    """Picture of a run, which the dashboard shows beside its metrics; one for each key."""
+
+    key: str
+    pixels: np.ndarray[Any, np.dtype[np.uint8]]  # (height, width, 3)
+
+
 @dataclass(frozen=True)
 class Table:
     """JSON file among the artifacts, which the dashboard shows as a table."""
@@ -111,7 +122,18 @@ class DataInput:
     profile: str
 
 
-Item = Param | LoggedMetric | Tag | Text | Binary | Table | Parquet | PredictionsFile | DataInput
+Item = (
+    Param
+    | LoggedMetric
+    | Tag
+    | Text
+    | Binary
+    | Image
+    | Table
+    | Parquet
+    | PredictionsFile
+    | DataInput
+)
 
 
 def candidate_items(
@@ -253,21 +275,26 @@ def result_items(result: ExperimentResult, shown: Sequence[str] | None = None) -
     note = board_note(result, shown)
     yield Tag("mlflow.note.content", note)
     yield Text("leaderboard.md", note)
-    rows = [
-        {
-            "model": row.model,
-            "loss": loss,
-            "mean": row.mean[loss],
-            "std": row.std[loss],
-            "test": row.test.get(loss),
-        }
-        for row in board.ranked()
-        for loss in row.mean
-    ]
+    rows: list[dict[str, object]] = []
+    names = dict.fromkeys([*columns_of(board), *board.names()])
+    ranked = [row for row in board.ranked() if row.reason is None]
+    for loss in names:
+        decimals = decimals_for(row.value(loss) for row in ranked)
+        rows += [
+            {
+                "model": row.model,
+                "loss": loss,
+                "mean": round(row.mean[loss], decimals),
+                "std": round(row.std.get(loss, math.nan), decimals),
+                "test": round(row.test.get(loss, math.nan), decimals),
+            }
+            for row in ranked
+            if loss in row.mean
+        ]
     rows += [{"model": row.model, "loss": row.reason} for row in board.ranked() if row.reason]
     columns = ["model", "loss", "mean", "std"]
     columns += ["test"] if any(row.test for row in board.rows) else []
-    yield Table("leaderboard.json", pd.DataFrame(rows, columns=columns))
+    yield Table(BOARD, pd.DataFrame(rows, columns=columns))
     best = board.best()
     if best is None:
         return
@@ -303,7 +330,7 @@ def grouped_items(
         if name in listed:
             yield LoggedMetric(f"cv_grouped/{name}", value)
     if candidate_result.error is None:
-        yield Parquet("scores_grouped.parquet", scores_table(candidate_result))
+        yield Parquet(GROUPED, scores_table(candidate_result))
 
 
 def search_items(candidate_result: CandidateResult) -> Iterator[Item]:

@@ -33,6 +33,7 @@ from xentexp.experiments._tracking.connect import (
 from xentexp.experiments._tracking.items import (
     Binary,
     DataInput,
+    Image,
     Item,
     LoggedMetric,
     Param,
@@ -191,6 +192,9 @@ class Store:
             for item in items:
                 if isinstance(item, (Binary, Parquet, PredictionsFile)):
                     self._log_file(run_id, item)
+                elif isinstance(item, Image):
+                    # Without `synchronous` MLflow writes in a thread that may not finish.
+                    self.client.log_image(run_id, item.pixels, key=item.key, synchronous=True)
                 elif isinstance(item, DataInput):
                     self._log_input(run_id, item)
 
@@ -256,11 +260,20 @@ def move_artifacts(file: Path, location: str) -> None:
             connection.execute(
                 "UPDATE experiments SET artifact_location = ? WHERE artifact_location = ?", values
             )
-            connection.execute(
-                "UPDATE runs SET artifact_uri = ? || substr(artifact_uri, ?) "
-                "WHERE substr(artifact_uri, 1, ?) = ?",
-                (location, len(old) + 1, len(old) + 1, f"{old}/"),
-            )
+            for table, column in _PLACES:
+                connection.execute(
+                    f"UPDATE {table} SET {column} = ? || substr({column}, ?) "
+                    f"WHERE substr({column}, 1, ?) = ?",
+                    (location, len(old) + 1, len(old) + 1, f"{old}/"),
+                )
+
+
+_PLACES = (
+    ("runs", "artifact_uri"),
+    ("logged_models", "artifact_location"),
+    ("model_versions", "storage_location"),
+)
+"""Columns of MLflow's tables with addresses below the artifact location of an experiment."""
 
 
 def _same_folder(first: str, second: str) -> bool:

@@ -7,10 +7,11 @@ from collections.abc import Callable
 from xentexp.errors import InputError
 from xentexp.experiments._cli.outputs.finished import Finished
 from xentexp.experiments._cli.outputs.page import log_page
+from xentexp.experiments._cli.outputs.pictures import log_pictures
 
 __all__ = ["Finished", "log_outputs"]
 
-_STEPS: tuple[Callable[[Finished], None], ...] = (log_page,)
+_STEPS: tuple[Callable[[Finished], None], ...] = (log_page, log_pictures)
 
 
 def log_outputs(finished: Finished) -> list[InputError]:
