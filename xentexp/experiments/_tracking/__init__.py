@@ -38,11 +38,17 @@ if TYPE_CHECKING:
     from xentexp.experiments._tracking.runs import log_candidate as log_candidate
     from xentexp.experiments._tracking.runs import log_trials as log_trials
     from xentexp.experiments._tracking.store import Store as Store
+    from xentexp.experiments._tracking.stored_models import FoundModel as FoundModel
+    from xentexp.experiments._tracking.stored_models import download_model as download_model
+    from xentexp.experiments._tracking.stored_models import (
+        find_stored_model as find_stored_model,
+    )
 
 __all__ = [
     "ABOUT",
     "Binary",
     "DataInput",
+    "FoundModel",
     "Item",
     "LoggedMetric",
     "Param",
@@ -58,6 +64,8 @@ __all__ = [
     "board_note",
     "candidate_items",
     "chart_page",
+    "download_model",
+    "find_stored_model",
     "grouped_items",
     "interval_items",
     "latest_page",
@@ -74,6 +82,7 @@ __all__ = [
 ]
 
 _MODULE_OF = {
+    **dict.fromkeys(("FoundModel", "download_model", "find_stored_model"), "stored_models"),
     "ABOUT": "read_record",
     "Binary": "items",
     "DataInput": "items",
