@@ -12,9 +12,9 @@ from typing import Any
 from unittest import mock
 
 from bench_run import processor_seconds
-from xentexp.experiments._serving.refit import Refits
 
 from xentexp.experiments._cli import main, outputs
+from xentexp.experiments._serving.refit import Refits
 
 FIVE = (
     "losses=[categorical_crossentropy,brier_loss,spherical_loss,zero_one_loss,"
