@@ -43,6 +43,8 @@ _OBJECTS = (
     "xentexp.estimators._link.ScoreLink",
     "xentexp.estimators._network.NetworkLossClassifier",
     "xentexp.estimators._xgboost.XGBoostLossClassifier",
+    "xentexp.experiments._calibrated.CalibratedClassifier",
+    "xentexp.experiments._calibrated._DecodedLabels",
     "xentexp.experiments._models.EncodedLabels",
     "xentexp.experiments._models.EntityColumn",
     "xentexp.experiments._models.FrequentCategories",
