@@ -54,7 +54,7 @@ def test_invalid_values_give_one_sentence(override: str, message: str) -> None:
 
 
 def test_registering_needs_a_stored_model() -> None:
-    with pytest.raises(InputError, match="tracking.register=x needs a stored model"):
+    with pytest.raises(InputError, match=r"tracking\.register=x needs a stored model"):
         build(compose(*SMALL, "models.log=none", "tracking.register=x"))
 
 

@@ -21,7 +21,7 @@ from xentexp.experiments._cli.progress import Progress
 from xentexp.experiments._cli.terminal import print_answer, print_leaderboard, say, store_option
 from xentexp.experiments._config import Study, build
 from xentexp.experiments._folds import CV_OPTIONS
-from xentexp.experiments._formatting import counted, escaped
+from xentexp.experiments._formatting import LONGEST_TAG, counted, escaped
 from xentexp.experiments._new_files import check_not_read
 from xentexp.experiments._record import About, about_data
 from xentexp.experiments._tracking.provenance import git, installed, versions
@@ -47,10 +47,6 @@ metrics; MLflow gets the means of all, and the other metrics for those of the le
   probability of the true class
 - `rows/infinite_values`: number of infinite losses, summed over rows and losses
 """
-
-
-LONGEST_TAG = 5000
-"""Length of a tag that all stores of MLflow accept."""
 
 
 def run_job(
@@ -170,13 +166,13 @@ def run_job(
             store.log(run_id, section.items)
             for name, items in section.of_candidates.items():
                 store.log(children[name], items)
-        notes = ["\n".join(f"- {line}" for line in lines)] if (lines := _to_read(study)) else []
-        if notes := notes + [section.note for section in sections if section.note]:
-            with_board = not any(section.instead for section in sections)
-            note = tracking.board_note(result, study.shown, notes, with_board=with_board)
-            store.log(run_id, [tracking.Tag("mlflow.note.content", note)])
+        notes = [section.note for section in sections if section.note]
+        notes += ["\n".join(f"- {line}" for line in lines)] if (lines := _to_read(study)) else []
+        with_board = not any(section.instead for section in sections)
     # The run is finished, so that a failure of an output cannot change its status.
-    finished = Finished(study, result, about, store, run_id, children, refits)
+    finished = Finished(
+        study, result, about, store, run_id, children, refits, tuple(notes), with_board=with_board
+    )
     errors = log_outputs(finished)
     best = board.best()
     model = None if best is None else finished.models.get(best.model)
@@ -195,8 +191,8 @@ def run_job(
         if model is not None and not quiet:
             say(_model_hint(model, store.uri))
         if not quiet:
-            page = tracking.chart_page(store.experiment_id, run_id, study.primary)
-            say(_hint(store.uri, page))
+            with tracking.store_errors(store.uri):
+                say(_hint(store.uri, tracking.run_page(store.client, run_id)))
     document = {
         "experiment": store.experiment,
         "experiment_id": store.experiment_id,
@@ -284,7 +280,10 @@ def _entities(study: Study) -> dict[str, object]:
 
 
 def _run_name(study: Study) -> str:
-    return f"{study.dataset.name} seed={study.seed} {study.cv.kind}"
+    # The list of runs shows about 20 characters, and data sets have experiments of their own.
+    names = [candidate.name for candidate in study.candidates]
+    models = names[0] if len(names) == 1 else counted(len(names), "model")
+    return f"{models} seed {study.seed} {_folds(study)} {study.dataset.name}"
 
 
 def _title(study: Study) -> str:

@@ -104,7 +104,7 @@ def _alias(alias: str) -> str:
 
 def _once(values: tuple[Any, ...]) -> tuple[Any, ...]:
     if len(set(values)) < len(values):
-        raise PydanticCustomError("rule", "{words}", {"words": "a list of different values"})
+        raise ValueError
     return values
 
 
@@ -408,7 +408,7 @@ class Configuration(ConfigSection):
             AfterValidator(_once),
         ]
         | None,
-        _rule("sigmoid, isotonic, temperature, a list of them, or null"),
+        _rule("sigmoid, isotonic, temperature, a list of different ones, or null"),
     ] = None
     tune: Annotated[Tune | None, _rule("a section such as the one of experiment=tune, or null")]
 
