@@ -47,8 +47,8 @@ done = {}
 for port, (name, folder) in enumerate(todo["models"].items(), todo["port"]):
     model = mlflow.pyfunc.load_model(folder)
     rows = pd.read_json(todo["rows"], orient="split", dtype=False, convert_dates=False)
-    numbers = {c.name: "float64" for c in model.metadata.signature.inputs if c.type.name == "double"}
-    rows = rows.astype(numbers)
+    inputs = model.metadata.signature.inputs
+    rows = rows.astype({c.name: "float64" for c in inputs if c.type.name == "double"})
     app = scoring_server.init(model)
     server = uvicorn.Server(uvicorn.Config(app, port=port, log_level="error"))
     threading.Thread(target=server.run, daemon=True).start()

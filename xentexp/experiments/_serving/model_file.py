@@ -36,6 +36,7 @@ _OBJECTS = (
     "sklearn.calibration._TemperatureScaling",
     "sklearn.compose._column_transformer.make_column_selector",
     "sklearn.ensemble._hist_gradient_boosting.predictor.TreePredictor",
+    "sklearn.model_selection._split.KFold",
     "sklearn.neural_network._stochastic_optimizers.AdamOptimizer",
     "xentexp.estimators._catboost.CatBoostLossClassifier",
     "xentexp.estimators._lightgbm.LightGBMLossClassifier",
