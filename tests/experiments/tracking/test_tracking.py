@@ -159,7 +159,7 @@ def test_the_parent_run_has_the_leaderboard(logged: Store) -> None:
     assert "metrics cv/NAME of each child run" in note
     assert "Failed: **broken**" in note
     assert parent.data.tags["best_model"] == "prior"
-    path = logged.client.download_artifacts(parent.info.run_id, "leaderboard.json")
+    path = logged.client.download_artifacts(parent.info.run_id, "1_leaderboard.json")
     table = json.loads(Path(path).read_text())
     assert set(table["columns"]) == {"model", "loss", "mean", "std"}
     assert {"brier_loss", "gini", "calibration_slope"} < {row[1] for row in table["data"]}

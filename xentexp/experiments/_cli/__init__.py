@@ -88,7 +88,9 @@ other keys (`xentexp run --cfg job` shows all keys and their values):
   explain.n_rows=ROWS        out-of-fold rows for the importance, all folds together
   tune.n_trials=INT          with experiment=tune: trials for each model in each fold
   tune.loss=NAME             with experiment=tune: loss or metric to optimize
-  report=none                no page; by default report.html is among the artifacts of the run
+  report=none                no page and no pictures; by default report.html and pictures of the 12
+                             best models are among the artifacts
+  report.pictures=NUMBER     number of models with pictures; false: none
   report.mute=[CODE,...]     checks that the page does not show; `xentexp checks` lists them
   submission=FILE            write the predictions of the best model for the test rows of the
                              data set (dataset=dacon, or dataset.test=FILE)
