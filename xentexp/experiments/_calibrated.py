@@ -7,15 +7,16 @@ from typing import Any, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+from sklearn import get_config
 from sklearn.base import BaseEstimator, ClassifierMixin, clone
 from sklearn.calibration import CalibratedClassifierCV
-from sklearn.utils import column_or_1d, indexable
+from sklearn.utils import assert_all_finite, column_or_1d, indexable
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.multiclass import check_classification_targets
 
 from xentexp._inputs.labels import refuse_missing_labels
 from xentexp._inputs.options import check_choice
-from xentexp.errors import InputError
+from xentexp.errors import InputError, plain_errors
 from xentexp.tuning._inner_folds import (
     Split,
     as_seed,
@@ -154,7 +155,9 @@ class CalibratedClassifier(CalibratedClassifierCV):  # type: ignore[misc]
         refuse_missing_labels(y)
         X, labels, weight, groups = indexable(X, y, sample_weight, groups)
         labels = column_or_1d(labels, warn=True)
-        check_classification_targets(labels)
+        assert_all_finite(labels, input_name="y")
+        with plain_errors("y must contain classes", ValueError):
+            check_classification_targets(labels)
         weight = None if weight is None else np.asarray(weight)
         fit_weights(self, weight)
         classes, codes = np.unique(labels, return_inverse=True)
@@ -164,6 +167,8 @@ class CalibratedClassifier(CalibratedClassifierCV):  # type: ignore[misc]
         estimator, targets = self.estimator, labels
         if self.method == "temperature" and not np.array_equal(classes, np.arange(len(classes))):
             estimator, targets = _DecodedLabels(self.estimator, classes), codes
+            if weight is not None and get_config()["enable_metadata_routing"]:
+                estimator.set_fit_request(sample_weight=True)
         fitted = CalibratedClassifierCV(
             estimator, method=self.method, cv=splits, ensemble=False
         ).fit(X, targets, sample_weight=weight)
@@ -241,6 +246,9 @@ class _DecodedLabels(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             if hasattr(self.estimator_, name):
                 setattr(self, name, getattr(self.estimator_, name))
         return self
+
+    def predict(self, X: Any) -> NDArray[np.intp]:
+        return np.searchsorted(self.labels, self.estimator_.predict(X))
 
     @_has("decision_function")  # type: ignore[untyped-decorator]
     def decision_function(self, X: Any) -> Any:

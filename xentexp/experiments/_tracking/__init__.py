@@ -43,6 +43,11 @@ if TYPE_CHECKING:
     from xentexp.experiments._tracking.runs import log_candidate as log_candidate
     from xentexp.experiments._tracking.runs import log_trials as log_trials
     from xentexp.experiments._tracking.store import Store as Store
+    from xentexp.experiments._tracking.stored_models import FoundModel as FoundModel
+    from xentexp.experiments._tracking.stored_models import download_model as download_model
+    from xentexp.experiments._tracking.stored_models import (
+        find_stored_model as find_stored_model,
+    )
     from xentexp.experiments._tracking.stored_record import ABOUT as ABOUT
     from xentexp.experiments._tracking.stored_record import read_record as read_record
 
@@ -52,6 +57,7 @@ __all__ = [
     "NOTE",
     "Binary",
     "DataInput",
+    "FoundModel",
     "Image",
     "Item",
     "LoggedMetric",
@@ -68,6 +74,8 @@ __all__ = [
     "artifacts_page",
     "candidate_items",
     "child_note",
+    "download_model",
+    "find_stored_model",
     "grouped_items",
     "interval_items",
     "latest_answer",
@@ -88,20 +96,15 @@ __all__ = [
 ]
 
 _MODULE_OF = {
-    "winner_items": "items",
-    "run_page": "read_back",
-    "parent_note": "notes",
-    "latest_answer": "notes",
-    "child_note": "notes",
-    "artifacts_page": "notes",
-    "NOTE": "names",
-    "MODEL": "names",
     "ABOUT": "stored_record",
     "Binary": "items",
     "DataInput": "items",
+    "FoundModel": "stored_models",
     "Image": "items",
     "Item": "items",
     "LoggedMetric": "items",
+    "MODEL": "names",
+    "NOTE": "names",
     "Param": "items",
     "Parquet": "items",
     "PredictionsFile": "items",
@@ -112,20 +115,28 @@ _MODULE_OF = {
     "Table": "items",
     "Tag": "items",
     "Text": "items",
+    "artifacts_page": "notes",
     "candidate_items": "items",
+    "child_note": "notes",
+    "download_model": "stored_models",
+    "find_stored_model": "stored_models",
     "grouped_items": "items",
     "interval_items": "items",
+    "latest_answer": "notes",
     "latest_page": "read_back",
     "log_candidate": "runs",
     "log_trials": "runs",
     "open_client": "connect",
+    "parent_note": "notes",
     "read_leaderboard": "read_back",
     "read_record": "stored_record",
     "result_items": "items",
+    "run_page": "read_back",
     "search_items": "items",
     "store_errors": "connect",
     "store_file": "connect",
     "store_uri": "connect",
+    "winner_items": "items",
 }
 
 

@@ -278,8 +278,8 @@ def result_items(result: ExperimentResult, shown: Sequence[str] | None = None) -
     yield Tag(NOTE, cut(note))
     yield Text("leaderboard.md", note)
     rows: list[dict[str, object]] = []
-    names = dict.fromkeys([*columns_of(board), *board.names()])
     ranked = [row for row in board.ranked() if row.reason is None]
+    names = dict.fromkeys([*columns_of(board), *(name for row in ranked for name in row.mean)])
     for loss in names:
         decimals = decimals_for(row.value(loss) for row in ranked)
         rows += [

@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 from xentexp.errors import InputError
 from xentexp.experiments._cli.outputs.finished import Finished
+from xentexp.experiments._cli.outputs.model import log_model
 from xentexp.experiments._cli.outputs.notes import log_notes
 from xentexp.experiments._cli.outputs.page import log_page
 from xentexp.experiments._cli.outputs.pictures import log_pictures
@@ -13,7 +14,13 @@ from xentexp.experiments._cli.outputs.view import log_view
 
 __all__ = ["Finished", "log_outputs"]
 
-_STEPS: tuple[Callable[[Finished], None], ...] = (log_page, log_pictures, log_notes, log_view)
+_STEPS: tuple[Callable[[Finished], None], ...] = (
+    log_model,
+    log_page,
+    log_pictures,
+    log_notes,
+    log_view,
+)
 """In this order: notes and the view refer to what the other steps log."""
 
 
