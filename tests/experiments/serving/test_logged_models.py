@@ -13,6 +13,7 @@ from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.linear_model import LogisticRegression
 
 from tests.support.stores import client, runs
+from xentexp.errors import InputError
 from xentexp.experiments import load_dataset, tabular_pipeline
 from xentexp.experiments._cli import main
 from xentexp.experiments._serving.model_file import load_model
@@ -197,15 +198,17 @@ def test_no_model_is_stored_with_none_and_the_address_is_printed_with_best(workp
 
 
 class OnlyOnce(ClassifierMixin, BaseEstimator):
-    """A classifier of another package; it fails on 300 rows if `fails` is set."""
+    """A classifier of another package, which can fail on 300 rows or keep a function."""
 
-    def __init__(self, fails=False):
+    def __init__(self, fails=False, keeps=False):
         self.fails = fails
+        self.keeps = keeps
 
     def fit(self, X, y):
         if self.fails and len(X) == 300:
             raise RuntimeError("too many rows")
         self.classes_ = np.unique(y)
+        self.kept_ = (lambda: 0) if self.keeps else None
         return self
 
     def predict_proba(self, X):
@@ -230,7 +233,22 @@ def test_a_model_of_another_package_is_stored_and_needs_trust(workplace, capsys)
     assert "does not know" in document["trust"]
     assert "OnlyOnce" in document["trust"]
     _, _, folder = model_of("mine")
-    with pytest.raises(Exception, match=r"OnlyOnce.*pass --trust"):
+    with pytest.raises(InputError, match=r"OnlyOnce.*pass --trust"):
+        load_model(folder)
+    assert load_model(folder, trust=True).predict_proba(DATA.X).shape == (300, 3)
+
+
+@pytest.mark.long
+def test_what_skops_cannot_store_is_stored_with_cloudpickle_and_needs_trust(workplace, capsys):
+    assert run(*own_model(workplace, keeps=True)) == 0
+    document = json.loads(capsys.readouterr().out)["model"]
+    assert document["format"] == "cloudpickle"
+    assert "its format is cloudpickle, because skops cannot store it" in document["trust"]
+    child, uri, folder = model_of("mine")
+    assert child.data.tags["xentexp.model_trust"] == document["trust"]
+    logged = client().get_logged_model(uri.removeprefix("models:/"))
+    assert logged.tags["xentexp.model_trust"] == document["trust"]
+    with pytest.raises(InputError, match="format cloudpickle, which runs code"):
         load_model(folder)
     assert load_model(folder, trust=True).predict_proba(DATA.X).shape == (300, 3)
 
