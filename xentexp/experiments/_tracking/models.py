@@ -28,10 +28,8 @@ from xentexp.experiments._serving.package import (
 )
 from xentexp.experiments._tracking.connect import deferred_signals, store_errors
 from xentexp.experiments._tracking.items import Tag
+from xentexp.experiments._tracking.names import MODEL, TRUST
 from xentexp.experiments._tracking.store import Store
-
-MODEL, TRUST = "xentexp.model", "xentexp.model_trust"
-"""Tags of a run: address of its model; a sentence if its file needs trust."""
 
 
 @dataclass(frozen=True)
