@@ -153,8 +153,8 @@ def _write(model: ServingModel, logged: Any, run_id: str, folder: Path, form: Fo
         import cloudpickle
 
         types = modules_in_pickle(cloudpickle.dumps(model.pipeline))
-    columns = [
-        ColSpec(DataType.string if name in model.texts else DataType.double, name)
+    columns: list[ColSpec | TensorSpec] = [
+        ColSpec(DataType.string if name in model.texts else DataType.double, str(name))
         for name in model.example
     ]
     outputs = _outputs(model)

@@ -20,6 +20,7 @@ def log_model(finished: Finished) -> None:
     from xentexp.experiments._serving.package import serving_model
     from xentexp.experiments._serving.refit import with_columns
     from xentexp.experiments._tracking import models
+    from xentexp.experiments._tracking.names import MODEL
 
     values = {row.model: row.value(board.primary) for row in board.ranked() if row.reason is None}
     names = [*values] if study.stored == "all" else [best.model]
