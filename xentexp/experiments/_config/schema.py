@@ -305,12 +305,19 @@ class Tracking(ConfigSection):
     alias: Annotated[Annotated[str, AfterValidator(_alias)], _rule(_ALIAS)] = "champion"
 
 
+def _number_of_pictures(value: Any) -> int:
+    """True, False or a number of models."""
+    if isinstance(value, int) and (isinstance(value, bool) or value >= 1):
+        return value
+    raise ValueError(value)
+
+
 class Report(ConfigSection):
     """Section `report`: the page of a run."""
 
     page: Annotated[bool, _rule("true or false")]
     pictures: Annotated[
-        Annotated[bool, Field(strict=True)] | Annotated[int, Field(strict=True, ge=1)],
+        Annotated[int, PlainValidator(_number_of_pictures)],
         _rule("true, false or the number of models with pictures, at least 1"),
     ] = True
     mute: Annotated[
