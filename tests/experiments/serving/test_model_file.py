@@ -11,10 +11,12 @@ import pytest
 import skops.io
 import yaml
 from sklearn.calibration import CalibratedClassifierCV
+from sklearn.model_selection import KFold
 from sklearn.preprocessing import FunctionTransformer
 
 from xentexp.errors import InputError
 from xentexp.experiments import load_dataset, tabular_pipeline
+from xentexp.experiments._calibrated import CalibratedClassifier
 from xentexp.experiments._config.classifiers import read_candidate
 from xentexp.experiments._config.schema import ModelFile
 from xentexp.experiments._serving import model_file
@@ -91,6 +93,17 @@ def test_each_packaged_model_is_stored_with_known_types_and_loads_with_equal_pre
         assert unknown_types(data) == [needed]
         with pytest.raises(InputError, match=f"{needed}; if you trust .* pass --trust"):
             load_model(tmp_path)
+
+
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+@pytest.mark.parametrize("method", ["sigmoid", "isotonic", "temperature"])
+@pytest.mark.parametrize("name", ["logistic", "linear_svm", "hist_gradient_boosting"])
+def test_models_of_the_key_calibration_are_stored_with_known_types(method, name, tmp_path):
+    pipeline = unfitted(name)
+    pipeline.set_params(classifier=CalibratedClassifier(pipeline[-1], method=method, cv=KFold(2)))
+    fitted = pipeline.fit(DATA.X, DATA.y)
+    loaded = load_model(stored(tmp_path, skops.io.dumps(fitted)))
+    np.testing.assert_array_equal(scores(loaded), scores(fitted))
 
 
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")

@@ -174,11 +174,16 @@ def _figure(
 
 
 def panel_figure(
-    panel: ReliabilityPanel, known: Mapping[str, str], width: int, title: str = ""
+    panel: ReliabilityPanel,
+    known: Mapping[str, str],
+    width: int,
+    title: str = "",
+    *,
+    square: bool = False,
 ) -> Figure:
-    """Square panel of a width in pixels, with the name of its model as a title."""
+    """Panel with square axes and a width in pixels; its title is the name of the model."""
     top = _TOP + (16 if title else 0)
-    height = width - _LEFT - _RIGHT + top + _BOTTOM
+    height = width if square else width - _LEFT - _RIGHT + top + _BOTTOM
     with style("reliability"):
         figure, axes = placed(width, height, left=_LEFT, right=_RIGHT, top=top, bottom=_BOTTOM)
         ReliabilityDisplay([panel]).plot(axes, colours=known)

@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 
 from xentexp.displays import SegmentDisplay
 from xentexp.displays._segment import importance
-from xentexp.displays._style import laid_out, style
+from xentexp.displays._style import laid_out, shortened, style
 from xentexp.experiments._formatting import (
     MINUS,
     Sentence,
@@ -44,6 +44,7 @@ from xentexp.inference._segments import segments_from_sums
 
 _MOST_SEGMENTS = 12
 _MOST_ROWS = 10
+_LETTERS = 14  # of a label in a square figure
 _LEAST_ROWS = 50
 """Segments with fewer rows are part of "other"."""
 
@@ -187,10 +188,8 @@ def _figure(
     sure: Sequence[tuple[str, Segment]],
     several: bool,
 ) -> PageFigure:
-    longest = max(map(len, _display(shown).labels()))
-    width = min(356 + 7 * max(0, longest - 17), 480)
     return figure_block(
-        segments_figure(shown, colours(record), width, 88 + 20 * len(shown)),
+        segments_figure(shown, colours(record)),
         segments_finding(sure, several),
         segments_drawn(record, [name for name, _ in shown]),
         segments_table(record, shown, several),
@@ -203,12 +202,17 @@ def _display(shown: Sequence[tuple[str, Segment]]) -> SegmentDisplay:
 
 
 def segments_figure(
-    shown: Sequence[tuple[str, Segment]], known: Mapping[str, str], width: int, height: int
+    shown: Sequence[tuple[str, Segment]], known: Mapping[str, str], side: int | None = None
 ) -> Figure:
-    """Segments with their models, in pixels."""
+    """Segments with their models; as a square of `side` pixels, with shorter labels."""
+    display = _display(shown)
+    labels = display.labels()
+    width = side or min(356 + 7 * max(0, max(map(len, labels)) - 17), 480)
     with style("segments"):
-        figure, axes = laid_out(width, height)
-        _display(shown).plot(axes, colours=known)
+        figure, axes = laid_out(width, side or 88 + 20 * len(shown))
+        display.plot(axes, colours=known)
+        if side is not None:
+            axes.set_yticks(range(len(labels)), [shortened(label, _LETTERS) for label in labels])
     return figure
 
 

@@ -117,9 +117,9 @@ def _reliability(made: Artifacts, record: RunRecord, model: ModelRecord) -> None
     own = calibration(record, model.name)
     known = {model.name: _colour(record, model.name)}
     panels = own.panels[:_PANELS]
-    side = SIDE if len(panels) == 1 else PANEL
-    figures = tuple(panel_figure(panel, known, side) for panel in panels)
-    image = figures[0] if len(panels) == 1 else panel_figure(panels[0], known, SIDE)
+    image = panel_figure(panels[0], known, SIDE, square=True)
+    figures = tuple(panel_figure(panel, known, PANEL) for panel in panels)
+    figures = (image,) if len(panels) == 1 else figures
     classes = "the class" if len(panels) > 1 else f"class {panels[0].label}"
     order = " The classes furthest outside of their bands come first." if len(panels) > 1 else ""
     drawn = (
@@ -222,10 +222,10 @@ def _segments(made: Artifacts, record: RunRecord, model: ModelRecord) -> None:
     shown = [(model.name, segment) for segment in found[:_SEGMENTS]]
     sure = [(model.name, segment) for segment in found if is_sure(segment)]
     known = {model.name: _colour(record, model.name)}
-    figure = segments_figure(shown, known, SIDE, SIDE)
+    figure, image = segments_figure(shown, known), segments_figure(shown, known, SIDE)
     drawn = segments_drawn(record, [model.name])
     finding = segments_finding(sure, several)
-    made.draw(Drawing("5_segments.svg", (figure,), finding, drawn), "segments")
+    made.draw(Drawing("5_segments.svg", (figure,), finding, drawn), "segments", image)
 
 
 def _importance(made: Artifacts, record: RunRecord, model: ModelRecord) -> None:
