@@ -56,6 +56,9 @@ class Dashboard:
         page = context.new_page()
         try:
             page.goto(address)
+            if not panel:  # at the first visit it is open whatever the setting is
+                page.wait_for_selector("text=MLflow Assistant")
+                page.reload()
             yield page
         finally:
             context.close()
@@ -118,7 +121,7 @@ def test_the_link_opens_the_losses_of_the_run_the_primary_first(dashboard: Dashb
         assert cards[1].startswith("diff/categorical_crossentropy")
         assert cards[2].startswith("cv/brier_loss")
         text = page.locator("body").inner_text()
-        assert "Leaderboard (" in text
+        assert "Leaderboard" in text
         assert "2 matching runs" in text  # the models, without the run that compares them
         # The note of the experiment is the answer of its latest run.
         assert "logistic" in text.partition("shared view")[0]
@@ -163,7 +166,9 @@ def test_the_page_of_a_run_shows_the_first_lines_of_its_note(
         box = shown.first.bounding_box()
         assert box is not None
         assert more is not None
-        assert box["y"] < more["y"] < 450  # without scrolling
+        assert box["y"] < more["y"]
+        if not panel:  # with it, the page puts the description below all tags
+            assert more["y"] < 450  # without scrolling
         link = page.locator("a[href*='report.html']")
         page.get_by_text("Show more").first.click()
         link.first.wait_for()
