@@ -157,12 +157,3 @@ def log_runs(folder: Path, result: ExperimentResult, n_runs: int) -> None:
                     run_id,
                 )
             store.log(run_id, of_parent)
-
-
-def startup_rows() -> list[tuple[str, str, Callable[[], tuple[str, bool]]]]:
-    return [
-        ("startup of leaderboard", f"at most {MOST}", leaderboard_of_one_run),
-        ("startup of run", f"at most {MOST}", start_of_a_run),
-        (f"startup of leaderboard, {N_RUNS} runs", f"at most +{MOST_SECONDS:g} s",
-         leaderboard_of_many_runs),
-    ]  # fmt: skip

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -55,18 +54,17 @@ def test_help_imports_no_heavy_package(words: list[str]) -> None:
 
 
 @pytest.mark.long
-@pytest.mark.parametrize("word", ["losses", "checks"])
-def test_a_list_imports_neither_mlflow_nor_scikit_learn(word: str) -> None:
-    code, modules, output = run_command(word)
+def test_the_list_of_losses_imports_neither_mlflow_nor_scikit_learn() -> None:
+    code, modules, output = run_command("losses")
     assert code == 0
-    assert len(output.splitlines()) > 20
+    assert "categorical_crossentropy" in output
     assert modules & {"mlflow", "sklearn", "pydantic", "hydra", "matplotlib"} == set()
 
 
 @pytest.mark.long
 @pytest.mark.parametrize(
     ("word", "message"),
-    [("n_jbs=3", "n_jobs"), ("models=[nope]", "nope"), ("cv=5", "cv.n_splits=5")],
+    [("models=[nope]", "nope"), ("cv=5", "cv.n_splits=5"), ("n_jobs=none", "n_jobs")],
 )
 def test_a_wrong_argument_is_refused_before_mlflow_is_imported(
     workplace: Path, word: str, message: str
@@ -126,8 +124,8 @@ class Counted:
 
 
 @pytest.fixture
-def store(workplace: Path) -> Iterator[Counted]:
-    yield Counted(tracking.open_client(tracking.store_uri(), create=True))
+def store(workplace: Path) -> Counted:
+    return Counted(tracking.open_client(tracking.store_uri(), create=True))
 
 
 def add_runs(store: Counted, number: int, *, whole: bool = True) -> list[str]:
