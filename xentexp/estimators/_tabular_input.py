@@ -12,7 +12,7 @@ from sklearn.utils.validation import column_or_1d, validate_data
 
 from xentexp.errors import InputError
 
-Categories = dict[Any, pd.Index]
+Categories = dict[Any, list[Any]]
 """Column name -> categories of the training rows."""
 
 _NUMBERS = [np.float64, np.float32]
@@ -23,7 +23,7 @@ def categories_of(X: Any) -> Categories:
     if not isinstance(X, pd.DataFrame):
         return {}
     return {
-        name: X[name].cat.categories
+        name: X[name].cat.categories.tolist()  # plain values, which skops can store
         for name, dtype in X.dtypes.items()
         if isinstance(dtype, pd.CategoricalDtype)
     }

@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING
 from xentexp._lazy_names import on_first_use
 
 if TYPE_CHECKING:
+    from xentexp.experiments._calibrated import CalibratedClassifier as CalibratedClassifier
     from xentexp.experiments._compare import run_experiment as run_experiment
     from xentexp.experiments._explain import Explain as Explain
     from xentexp.experiments._folds import CrossValidation as CrossValidation
@@ -39,6 +40,7 @@ if TYPE_CHECKING:
     from xentexp.experiments.datasets import make_dataset as make_dataset
 
 __all__ = [
+    "CalibratedClassifier",
     "Candidate",
     "CandidateResult",
     "Card",
@@ -57,6 +59,7 @@ __all__ = [
 ]
 
 _MODULE_OF = {
+    "CalibratedClassifier": "_calibrated",
     "Candidate": "_results",
     "CandidateResult": "_results",
     "Card": "datasets",

@@ -24,7 +24,7 @@ from xentexp.experiments._folds import Fold, Rows
 from xentexp.experiments.datasets import Dataset
 from xentexp.scorers import predict
 from xentexp.tuning import TunedClassifier
-from xentexp.tuning._weights import fit_weights
+from xentexp.tuning._weights import fit_arguments
 
 Settings = Mapping[str, Mapping[str, object]]  # variant name -> parameters to set
 Job = tuple[Any, Fold, Settings]  # estimator (cloned before the fit), fold, variants
@@ -161,12 +161,10 @@ def _fit_predict(
     return number, prediction
 
 
-def fit(model: Any, dataset: Dataset, rows: Rows | slice, groups: Any) -> Any:
-    """Fit a model with the weights; a TunedClassifier, which splits again, gets the groups too."""
+def fit(model: Any, dataset: Dataset, rows: Rows, groups: Any) -> Any:
+    """Fit a model with the weights; one that splits its rows again gets the groups too."""
     weight = None if dataset.sample_weight is None else dataset.sample_weight[rows]
-    arguments = fit_weights(model, weight)
-    if groups is not None and isinstance(model, TunedClassifier):
-        arguments["groups"] = groups
+    arguments = fit_arguments(model, weight, groups)
     # MLflow's autologging, if the caller turned it on, would start a run for each fit.
     autologging = sys.modules.get("mlflow.utils.autologging_utils")
     with contextlib.nullcontext() if autologging is None else autologging.disable_autologging():

@@ -33,7 +33,7 @@ class Fold:
     number: int  # within the repeat
     train: Rows
     test: Rows
-    groups: Rows | None = None  # group of each training row, for kind "grouped"
+    groups: Rows | None = None  # entity of each training row, if some entities have several rows
     of_test_set: bool = False  # trained on all rows; `test` are rows of `Dataset.test`
     test_groups: Rows | None = None  # entity of each test row, if some entities have several rows
     test_time: Rows | None = None  # rank of the time of each test row, for kind "time_ordered"
@@ -204,9 +204,7 @@ class CrossValidation:
                 f"n_splits must be at most the number of rows, {n_rows}; got {self.n_splits}"
             )
         splits = _SPLITS[self.kind](self, dataset)
-        groups = times = None
-        if self.kind == "grouped" and dataset.groups is not None:
-            groups = pd.factorize(dataset.groups)[0]
+        times = None
         if self.kind == "time_ordered":
             times = pd.factorize(self._times(dataset), sort=True)[0]
         folds = [
@@ -215,7 +213,6 @@ class CrossValidation:
                 i % self.n_splits,
                 train.astype(np.intp),
                 test.astype(np.intp),
-                None if groups is None else groups[train],
                 test_time=None if times is None else times[test],
             )
             for i, (train, test) in enumerate(splits)
@@ -241,11 +238,13 @@ class CrossValidation:
 
 
 def with_entities(folds: Sequence[Fold], entities: Entities | None) -> list[Fold]:
-    """Folds with the entity of each test row; unchanged if each entity has a single row."""
+    """Folds with the entity of each row; unchanged if each entity has a single row."""
     if entities is None or entities.number == len(entities.groups):
         return list(folds)
     groups = entities.groups.astype(np.intp)
-    return [replace(fold, test_groups=groups[fold.test]) for fold in folds]
+    return [
+        replace(fold, groups=groups[fold.train], test_groups=groups[fold.test]) for fold in folds
+    ]
 
 
 def prior_of(fold: Fold, dataset: Dataset) -> tuple[float, ...]:
@@ -255,20 +254,27 @@ def prior_of(fold: Fold, dataset: Dataset) -> tuple[float, ...]:
     return tuple(float(np.average(train == label, weights=weight)) for label in dataset.classes)
 
 
-def fold_of_test_set(dataset: Dataset, folds: Sequence[Fold]) -> Fold:
-    """All rows for training, and the rows of the test set for the test."""
-    assert dataset.test is not None
+def rows_of_all(dataset: Dataset, folds: Sequence[Fold]) -> tuple[Rows, Rows | None]:
+    """All rows for a fit, in time order if the folds are, and the entity of each."""
     rows = np.arange(len(dataset.y), dtype=np.intp)
     tested = np.concatenate([fold.test for fold in folds])
+    first = folds[0]
     if len(folds) > 1 and len(np.unique(tested)) == len(tested) < len(rows):
         # Folds in time order, which never test the earliest rows. Rows that neither part of the
         # first fold has are as late as its first test row.
-        earliest = folds[0].train
-        between = np.setdiff1d(rows, np.concatenate([earliest, tested]))
-        rows = np.concatenate([earliest, between, tested])
-    groups = None
-    if folds[0].groups is not None and dataset.groups is not None:
-        groups = pd.factorize(dataset.groups)[0][rows]
+        between = np.setdiff1d(rows, np.concatenate([first.train, tested]))
+        return np.concatenate([first.train, between, tested]), None
+    if first.groups is None or first.test_groups is None:
+        return rows, None
+    groups = np.empty(len(rows), dtype=np.intp)
+    groups[first.train], groups[first.test] = first.groups, first.test_groups
+    return rows, groups
+
+
+def fold_of_test_set(dataset: Dataset, folds: Sequence[Fold]) -> Fold:
+    """All rows for training, and the rows of the test set for the test."""
+    assert dataset.test is not None
+    rows, groups = rows_of_all(dataset, folds)
     test = np.arange(len(dataset.test.X), dtype=np.intp)
     return Fold(0, len(folds), rows, test, groups, of_test_set=True)
 

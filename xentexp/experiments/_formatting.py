@@ -13,6 +13,9 @@ from typing import Any
 DASH = "–"  # noqa: RUF001
 MINUS = "−"  # noqa: RUF001
 
+LONGEST_TAG = 5000
+"""Length of a tag that servers of MLflow of all versions accept."""
+
 
 def percent(value: float) -> str:
     """Percentage with at most two decimals; a dash for NaN."""
@@ -176,3 +179,13 @@ def sentence(template: str, **values: object) -> Sentence:
 def plain(text: str) -> Sentence:
     """Sentence of a text that exists already."""
     return Sentence("{text}", {"text": text})
+
+
+def harmless(value: object) -> object:
+    """Value of a cell: text that a spreadsheet would compute as a formula starts with a quote."""
+    if isinstance(value, str) and value.lstrip()[:1] in ("=", "+", "-", "@"):
+        try:
+            float(value)
+        except ValueError:
+            return f"'{value}"
+    return value

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
@@ -11,12 +11,10 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.base import BaseEstimator, ClassifierMixin, MetaEstimatorMixin, clone
-from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold, check_cv
 from sklearn.pipeline import Pipeline
 from sklearn.utils import (
     Tags,
     assert_all_finite,
-    check_random_state,
     column_or_1d,
     get_tags,
     indexable,
@@ -27,15 +25,16 @@ from sklearn.utils.validation import check_is_fitted
 
 from xentexp._inputs.labels import refuse_missing_labels
 from xentexp._inputs.options import check_bool, check_integer
-from xentexp.errors import InputError, import_extra, plain_errors
+from xentexp.errors import InputError, import_extra
 from xentexp.metrics._base import Metric
 from xentexp.metrics._registry import get_metric
 from xentexp.scorers import MetricScorer
 from xentexp.scorers._scorer import score_name
+from xentexp.tuning._inner_folds import as_seed, check_inner_cv, inner_splits
 from xentexp.tuning._search import Plan, SearchError, search
 from xentexp.tuning._space import Space, read_space
 from xentexp.tuning._storage import TrialStore, data_digest, open_trials, study_name
-from xentexp.tuning._weights import fit_weights
+from xentexp.tuning._weights import fit_arguments, fit_weights
 
 
 def _delegated(name: str, summary: str, returns: str) -> Any:
@@ -240,8 +239,9 @@ class TunedClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):  # ty
             Weight of each row, for fits and scores. In a pipeline the last step receives the
             weights. None gives every row the weight 1.
         groups : array-like of shape (n,), default=None
-            Group of each row; rows of the same group stay together in the inner folds. None means
-            that there are no groups.
+            Group of each row; rows of the same group stay together in the inner folds. They are
+            passed on to an `estimator` whose ``fit`` has the parameter ``groups``, or to the last
+            step of a pipeline. None means that there are no groups.
 
         Returns
         -------
@@ -268,18 +268,18 @@ class TunedClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):  # ty
         weight = None if weight is None else np.asarray(weight)
         fit_weights(self.estimator, weight)  # an error here, not in every trial
         self.classes_ = np.unique(labels)
-        seed = self.random_state
-        if not isinstance(seed, (int, np.integer)):
-            seed = int(check_random_state(seed).randint(2**31 - 1))
-        with plain_errors("cv must give pairs of training and test rows", TypeError):
-            splits = list(self._splitter(labels, groups, seed).split(X, labels, groups))
+        seed = as_seed(self.random_state)
+        groups = None if groups is None else np.asarray(groups)
+        splits = inner_splits(self.cv, X, labels, groups, seed)
         self.n_splits_ = len(splits)
 
-        inner = InnerFolds(self.estimator, X, labels, weight, tuple(splits), self.scorer_, sign)
+        inner = InnerFolds(
+            self.estimator, X, labels, weight, tuple(splits), self.scorer_, sign, groups
+        )
         plan = Plan(
             self.n_trials,
             self.timeout,
-            int(seed),
+            seed,
             "maximize" if sign > 0 else "minimize",
             _start(space, self.estimator),
         )
@@ -288,7 +288,7 @@ class TunedClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):  # ty
         self._choose(sign)
         if self.refit:
             best = with_settings(self.estimator, self.best_params_)
-            self.best_estimator_ = best.fit(X, labels, **fit_weights(best, weight))
+            self.best_estimator_ = best.fit(X, labels, **fit_arguments(best, weight, groups))
             if hasattr(best, "feature_names_in_"):
                 self.feature_names_in_ = best.feature_names_in_
         return self
@@ -302,11 +302,7 @@ class TunedClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):  # ty
     def _check(self) -> None:
         check_bool("refit", self.refit)
         check_integer("n_trials", self.n_trials, 1)
-        cv = self.cv
-        is_integer = isinstance(cv, (int, np.integer)) and not isinstance(cv, bool)
-        gives_splits = hasattr(cv, "split") or isinstance(cv, Iterable)
-        if not (cv >= 2 if is_integer else gives_splits and not isinstance(cv, (str, np.ndarray))):
-            raise InputError(f"cv must be an integer >= 2, a splitter or splits; got {cv!r}")
+        check_inner_cv(self.cv)
         is_number = isinstance(self.timeout, (int, float)) and not isinstance(self.timeout, bool)
         if self.timeout is not None and not (is_number and self.timeout > 0):
             raise InputError(
@@ -317,12 +313,6 @@ class TunedClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):  # ty
                 f"random_state must be an integer with storage, because a search without a fixed "
                 f"seed cannot be resumed; got {self.random_state!r}; set random_state, e.g. to 0"
             )
-
-    def _splitter(self, y: NDArray[Any], groups: object, seed: int) -> Any:
-        if not isinstance(self.cv, (int, np.integer)):
-            return check_cv(self.cv, y, classifier=True)
-        splitter = StratifiedKFold if groups is None else StratifiedGroupKFold
-        return splitter(int(self.cv), shuffle=True, random_state=seed)
 
     @contextlib.contextmanager
     def _store(
@@ -434,6 +424,7 @@ class InnerFolds:
     splits: tuple[tuple[Rows, Rows], ...]
     scorer: Callable[..., float]
     sign: int  # -1 if scores are negative losses, else 1
+    groups: NDArray[Any] | None = None
 
     def values(self, settings: Mapping[str, Any]) -> list[float]:
         """Loss or metric on each fold, not negated."""
@@ -446,7 +437,8 @@ class InnerFolds:
         train_weight, test_weight = (
             None if self.weight is None else self.weight[rows] for rows in (train, test)
         )
-        model.fit(X_train, y_train, **fit_weights(model, train_weight))
+        train_groups = None if self.groups is None else self.groups[train]
+        model.fit(X_train, y_train, **fit_arguments(model, train_weight, train_groups))
         return self.sign * float(self.scorer(model, X_test, y_test, test_weight))
 
 

@@ -1,4 +1,4 @@
-"""Pass sample weights to the `fit` of any estimator, or say why it cannot take them."""
+"""Pass sample weights and groups to the `fit` of any estimator."""
 
 from __future__ import annotations
 
@@ -31,6 +31,23 @@ def fit_weights(estimator: Any, weight: NDArray[Any] | None) -> dict[str, Any]:
             f"set_fit_request(sample_weight=True) on the estimators that use weights"
         )
     return {"sample_weight": weight}
+
+
+def fit_arguments(
+    estimator: Any, weight: NDArray[Any] | None, groups: NDArray[Any] | None
+) -> dict[str, Any]:
+    """Keyword arguments of `fit`: the weights, and the groups if the estimator splits its rows."""
+    arguments = fit_weights(estimator, weight)
+    if groups is None:
+        return arguments
+    routing = get_config()["enable_metadata_routing"] and get_routing_for_object(estimator)
+    if isinstance(routing, MetadataRouter):
+        return {**arguments, "groups": groups} if routing.consumes("fit", ["groups"]) else arguments
+    keyword, last = "groups", estimator
+    while isinstance(last, Pipeline):
+        name, last = last.steps[-1]
+        keyword = keyword.removesuffix("groups") + f"{name}__groups"
+    return {**arguments, keyword: groups} if has_fit_parameter(last, "groups") else arguments
 
 
 def _keyword(estimator: Any) -> str:

@@ -86,10 +86,10 @@ def test_a_new_loss_is_logged_to_the_same_runs(rescore: Callable[..., dict]) -> 
 def test_the_tables_of_the_parent_run_have_the_new_loss(rescore: Callable[..., dict]) -> None:
     found = rescore("latest", "--losses", "brier_loss")
     folder = Path(f"mlartifacts/{found['run_id']}/artifacts")
-    board = json.loads((folder / "leaderboard.json").read_text())
+    board = json.loads((folder / "1_leaderboard.json").read_text())
     rows = [dict(zip(board["columns"], row, strict=True)) for row in board["data"]]
     values = {row["model"]: row["mean"] for row in rows if row["loss"] == "brier_loss"}
-    assert values["logistic"] == pytest.approx(logged()["cv/brier_loss"])
+    assert values["logistic"] == round(logged()["cv/brier_loss"], 4)
     assert set(values) == {"prior", "logistic"}
     assert any(row["loss"] == "categorical_crossentropy" for row in rows)
     record = json.loads((folder / "uncertainty.json").read_text())
@@ -279,12 +279,12 @@ def test_a_replaced_primary_loss_changes_answer_and_note(
         assert tags["mlflow.note.content"].count("Note before `xentexp rescore") == 1
 
 
-@pytest.mark.parametrize("name", ["uncertainty.json", "scores.parquet", "leaderboard.json"])
+@pytest.mark.parametrize("name", ["uncertainty.json", "scores.parquet", "1_leaderboard.json"])
 def test_damaged_files_are_named(place: Path, capsys: Output, name: str) -> None:
     for file in Path("mlartifacts").glob(f"*/artifacts/{name}"):
         file.write_bytes(file.read_bytes()[:50])
     assert main(["rescore", "latest", "--losses", "brier_loss"]) == 2
     assert f"{name} of run" in capsys.readouterr().err
-    if name != "leaderboard.json":
+    if name != "1_leaderboard.json":
         assert main(["leaderboard"]) == 2
         assert "it is damaged" in capsys.readouterr().err

@@ -644,13 +644,13 @@ def test_errors_have_one_line_whatever_the_names_contain(
 
 
 def test_formulas_are_text_in_a_submission() -> None:
-    from xentexp.experiments._submission import _harmless
+    from xentexp.experiments._formatting import harmless
 
     for cell in ("=cmd|' /C calc'!A0", "+1+1", "-1+1", "@SUM(1)", " =1"):
-        assert str(_harmless(cell)).startswith("'")
-        assert _harmless(cell) == f"'{cell}"
+        assert str(harmless(cell)).startswith("'")
+        assert harmless(cell) == f"'{cell}"
     for cell in ("-5", "+1e3", "a=b", 3, -2.5):
-        assert _harmless(cell) == cell
+        assert harmless(cell) == cell
 
 
 def test_a_submission_of_a_sweep_keeps_the_first_file(

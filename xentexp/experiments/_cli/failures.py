@@ -13,7 +13,7 @@ class AllModelsFailedError(NothingToShowError):
 
 
 class PageError(NothingToShowError):
-    """The page of a run could not be made from its results."""
+    """The page or the pictures of a run could not be made from its results."""
 
 
 @contextmanager
@@ -30,4 +30,20 @@ def page_errors(*run_ids: str) -> Iterator[None]:
             f"the page of {'run' if len(run_ids) == 1 else 'runs'} {runs} could not be made "
             f"({type(error).__name__}: {reason}); the results are in MLflow; please report the "
             f"traceback of `xentexp report {runs} --debug`"
+        ) from error
+
+
+@contextmanager
+def picture_errors(run_id: str) -> Iterator[None]:
+    """The same for the pictures of a run."""
+    try:
+        yield
+    except InputError:
+        raise
+    except Exception as error:
+        reason = str(error).strip().partition("\n")[0]
+        raise PageError(
+            f"not all pictures of run {run_id[:8]} could be made ({type(error).__name__}: "
+            f"{reason}); the results are in MLflow; please report this message; "
+            f"report.pictures=false leaves the pictures out"
         ) from error

@@ -20,7 +20,13 @@ from xentexp.experiments._cli.compare import (
     old_notes,
 )
 from xentexp.experiments._cli.terminal import print_json, print_table, say
-from xentexp.experiments._formatting import and_list, counted, finite_or_none, signed
+from xentexp.experiments._formatting import (
+    and_list,
+    counted,
+    decimals_for,
+    finite_or_none,
+    signed,
+)
 from xentexp.experiments._predictions import Predictions
 from xentexp.experiments._tracking.add_scores import Changes, logged_name
 from xentexp.experiments._tracking.find_runs import StoredModel
@@ -76,7 +82,7 @@ def rescore(options: argparse.Namespace) -> int:
         record = add_scores.with_scores(old, found, names).to_record()
         tables.append(tracking.Text(UNCERTAINTY, json.dumps(record, allow_nan=False)))
         if board is not None:
-            tables.append(tracking.Text(add_scores.BOARD, _with_rows(board, folds)))
+            tables.append(tracking.Text(board[0], _with_rows(board[1], folds)))
     with tracking.store_errors(uri):
         if parent is not None:
             all_rows = pd.concat(rows, names=["model"]).reset_index("model")
@@ -169,12 +175,19 @@ def _items(
 def _with_rows(board: dict[str, Any], folds: Mapping[str, FoldValues]) -> str:
     """Table of a parent run with the rows of more losses, in MLflow's format."""
     columns = board["columns"]
+    means: dict[str, list[float]] = {}
+    for of_model in folds.values():
+        for name, values in of_model.items():
+            means.setdefault(name, []).append(float(np.mean(values)))
+    decimals = {name: decimals_for(found) for name, found in means.items()}
     rows = {
         (model, name): {
             "model": model,
             "loss": name,
-            "mean": finite_or_none(float(np.mean(values))),
-            "std": finite_or_none(float(np.std(values, ddof=1))) if len(values) > 1 else None,
+            "mean": finite_or_none(round(float(np.mean(values)), decimals[name])),
+            "std": finite_or_none(round(float(np.std(values, ddof=1)), decimals[name]))
+            if len(values) > 1
+            else None,
         }
         for model, of_model in folds.items()
         for name, values in of_model.items()

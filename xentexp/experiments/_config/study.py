@@ -18,6 +18,7 @@ from pandas import CategoricalDtype
 from xentexp.errors import InputError, unknown_name
 from xentexp.experiments._analysis.leakage import RANDOM, Leak, find_leak, grouped_folds
 from xentexp.experiments._analysis.replication import Published
+from xentexp.experiments._config.calibration import calibrated_candidates, check_rows_of_classes
 from xentexp.experiments._config.schema import (
     Cost,
     ExplainSection,
@@ -93,9 +94,13 @@ class Study:
     key: tuple[str, ...] | None = None  # columns that identify an entity, if set by the user
     tuning: Tuning | None = None
     report: bool = True  # whether to make a page
+    pictures: int = 12  # number of models with pictures; 0: none, of the run neither
     muted: tuple[str, ...] = ()  # codes of checks that the page does not show
     explain: Explain | None = None
     findings: tuple[Finding, ...] = ()  # what to read before the fits, leaks between folds aside
+    stored: str = "best"  # which models are stored: best, all or none
+    register: str | None = None  # name in the registry for the best model
+    alias: str = "champion"  # alias of the registered version
 
 
 def build(config: Mapping[str, Any], trusted: Collection[str] = ()) -> Study:
@@ -106,9 +111,14 @@ def build(config: Mapping[str, Any], trusted: Collection[str] = ()) -> Study:
         shown = tuple(dict.fromkeys([*settings.losses, *shown]))  # losses named by the user first
     if shown is not None and settings.primary not in shown:
         shown = (settings.primary, *shown)
+    if settings.tracking.registered is not None and settings.models.log == "none":
+        raise InputError(
+            f"tracking.register={settings.tracking.registered} needs a stored model; got "
+            f"models.log=none; set models.log=best, or leave tracking.register out"
+        )
     for code in settings.report.mute:
         check_of(code)
-    candidates = read_candidates(settings.models, settings.train_on, settings.curves, trusted)
+    candidates = read_candidates(settings.models.files, settings.train_on, settings.curves, trusted)
     candidates = tuple(_seeded(candidate, settings.seed) for candidate in candidates)
     cv_options = settings.cv.model_dump()
     _check_cv_options(cv_options)
@@ -123,6 +133,8 @@ def build(config: Mapping[str, Any], trusted: Collection[str] = ()) -> Study:
     choose_measures(dataset, settings.losses, settings.metrics, settings.primary)
     tuning = read_tuning(settings.tune, settings.primary, dataset)
     candidates = tuned_candidates(candidates, tuning, cv_kind=cv.kind, seed=settings.seed)
+    methods = settings.calibration or ()
+    candidates = calibrated_candidates(candidates, methods, cv_kind=cv.kind, seed=settings.seed)
     published = _published(settings.published or {}, [candidate.name for candidate in candidates])
     submission = _submission(settings.submission, dataset)
     if submission is not None:
@@ -131,6 +143,7 @@ def build(config: Mapping[str, Any], trusted: Collection[str] = ()) -> Study:
         check_new(submission, SUBMISSION, overwrite=settings.overwrite)
     folds = _folds(cv, dataset)
     check_weights(dataset, folds)
+    check_rows_of_classes(methods, dataset, folds)
     leak, without_leak, key = _leakage(settings.leakage, dataset, cv, folds)
     if cv.kind in RANDOM and (settings.leakage.check != "ignore" or dataset.groups is not None):
         folds = tuple(with_entities(folds, dataset.entities(key)))
@@ -162,9 +175,13 @@ def build(config: Mapping[str, Any], trusted: Collection[str] = ()) -> Study:
         key=key,
         tuning=tuning,
         report=settings.report.page,
+        pictures=Study.pictures if settings.report.pictures is True else settings.report.pictures,
         muted=settings.report.mute,
         explain=_explain(settings.explain, settings.seed),
         findings=_findings(dataset, cv, folds, settings.leakage),
+        stored=settings.models.log,
+        register=settings.tracking.registered,
+        alias=settings.tracking.alias,
     )
 
 
@@ -336,6 +353,11 @@ def _folds(cv: CrossValidation, dataset: Dataset) -> tuple[Fold, ...]:
 def _config_hash(config: Mapping[str, Any]) -> str:
     hashed = {key: value for key, value in config.items() if key not in _NOT_HASHED}
     hashed["dataset"] = _without(hashed["dataset"], "cost")
+    hashed["models"] = _without(hashed["models"], "log")
+    if hashed.get("calibration") is None:  # so that runs without it keep their hash
+        hashed.pop("calibration", None)
+    elif isinstance(hashed["calibration"], str):
+        hashed["calibration"] = [hashed["calibration"]]
     if hashed["tune"] is None:  # without a search, the search spaces have no effect
         models = hashed["models"].items()
         hashed["models"] = {name: _without(model, "space") for name, model in models}

@@ -7,10 +7,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
+from matplotlib.figure import Figure
 from matplotlib.ticker import EngFormatter
 
 from xentexp.displays import ThresholdDisplay
-from xentexp.displays._style import new_figure, style
+from xentexp.displays._style import placed, style
 from xentexp.experiments._formatting import Sentence, counted, plain, sentence, signed
 from xentexp.experiments._record import RunRecord
 from xentexp.experiments._report.contents import (
@@ -28,11 +29,13 @@ from xentexp.experiments._report.contents import (
     percent_interval,
     with_best_strong,
 )
-from xentexp.experiments._report.rows import Rows, varying_rows
+from xentexp.experiments._report.once import once
+from xentexp.experiments._report.rows import Rows, rows_of, varying_rows
 from xentexp.inference import CostCurve, CostPoint, MatrixCosts, cost_curve, matrix_costs
 
 _RATIOS = (1, 5, 20)
-_MIDDLE = 5
+EXAMPLE = 5
+"""Cost of a miss in false alarms where no costs are set."""
 
 
 def threshold_section(record: RunRecord) -> PageSection | None:
@@ -43,8 +46,8 @@ def threshold_section(record: RunRecord) -> PageSection | None:
     cost = models[0].cost
     if cost is None:
         blocks = _ratio_blocks(record, models[0]) if len(record.about.classes) == 2 else []
-    elif len(cost) == 2 and not cost[0][0] and not cost[1][1] and cost[0][1] and cost[1][0]:
-        blocks = _curve_blocks(record, models, miss=cost[1][0], false_alarm=cost[0][1])
+    elif (errors := costs_of_errors(cost)) is not None:
+        blocks = _curve_blocks(record, models, miss=errors[0], false_alarm=errors[1])
     else:
         blocks = _matrix_blocks(record, models, cost)
     if n_more and cost is not None:
@@ -52,7 +55,17 @@ def threshold_section(record: RunRecord) -> PageSection | None:
     return PageSection("threshold", "What decisions cost", tuple(blocks)) if blocks else None
 
 
-def _curve(rows: Rows, miss: float, false_alarm: float) -> CostCurve:
+def costs_of_errors(cost: Sequence[Sequence[float]]) -> tuple[float, float] | None:
+    """Costs of a miss and of a false alarm, if a matrix has just these two."""
+    if len(cost) == 2 and not cost[0][0] and not cost[1][1] and cost[0][1] and cost[1][0]:
+        return cost[1][0], cost[0][1]
+    return None
+
+
+@once
+def cost_curve_of(record: RunRecord, name: str, miss: float, false_alarm: float) -> CostCurve:
+    """Costs of the decisions of a model at all cutoffs."""
+    rows = rows_of(record, name)
     p = rows.pooled
     return cost_curve(
         p.codes,
@@ -69,7 +82,7 @@ def _curve(rows: Rows, miss: float, false_alarm: float) -> CostCurve:
 def _curve_blocks(
     record: RunRecord, models: Sequence[Rows], *, miss: float, false_alarm: float
 ) -> list[Block]:
-    curves = {rows.name: _curve(rows, miss, false_alarm) for rows in models}
+    curves = {rows.name: cost_curve_of(record, rows.name, miss, false_alarm) for rows in models}
     names = named_cells(record, list(curves))
     constant = next(iter(curves.values()))
     theoretical = constant.theoretical_threshold
@@ -92,13 +105,8 @@ def _curve_blocks(
     rows = models[best]
     given = f"A miss costs {miss:g}, a false alarm {false_alarm:g}"
     given += "." if rows.pooled.amount is None else ", both times the amount of the row."
-    finding, more = _cutoff_sentences(rows.name, curves[rows.name])
-    with style("threshold"):
-        figure = new_figure(340, 190)
-        axes = figure.add_axes((0.19, 0.21, 0.78, 0.68))
-        if 1000.0 * constant.constant_cost >= 10_000.0:  # amounts of money
-            axes.yaxis.set_major_formatter(EngFormatter(sep=""))
-        ThresholdDisplay(curves).plot(axes, colours=colours(record))
+    finding, more = cutoff_sentences(rows.name, curves[rows.name])
+    figure = costs_figure(curves, colours(record), 340, 190)
     drawn = (
         "Cost of the decisions over the cutoff, lower is better; dots: lowest cost; thick: within "
         f"1% of it; vertical line: best cutoff of calibrated probabilities, {theoretical:.3f}"
@@ -115,6 +123,18 @@ def _curve_blocks(
             f"that saves much less there is not calibrated."
         ),
     ]
+
+
+def costs_figure(
+    curves: Mapping[str, CostCurve], known: Mapping[str, str], width: int, height: int
+) -> Figure:
+    """Costs over the cutoff, in pixels."""
+    with style("threshold"):
+        figure, axes = placed(width, height, left=64, right=10, top=21, bottom=40)
+        if 1000.0 * next(iter(curves.values())).constant_cost >= 10_000.0:  # amounts of money
+            axes.yaxis.set_major_formatter(EngFormatter(sep=""))
+        ThresholdDisplay(curves).plot(axes, colours=known)
+    return figure
 
 
 _HEADERS = ("saved ↑", "on new rows [95% interval]", "best cutoff", "within 1% of its cost")
@@ -152,7 +172,7 @@ def _constant_name(curve: CostCurve) -> str:
     return "flag all rows" if curve.constant_flags else "flag no row"
 
 
-def _cutoff_sentences(model: str, curve: CostCurve) -> tuple[Sentence, list[Sentence]]:
+def cutoff_sentences(model: str, curve: CostCurve) -> tuple[Sentence, list[Sentence]]:
     """What the best cutoff saves, and how sure that is."""
     values: dict[str, Any] = {
         "model": model,
@@ -223,12 +243,12 @@ def _share_of_rows(count: float, share: float) -> Cell:
 
 def _ratio_blocks(record: RunRecord, rows: Rows) -> list[Block]:
     """Cutoffs for usual ratios of the costs, if no costs are set."""
-    curves = {ratio: _curve(rows, float(ratio), 1.0) for ratio in _RATIOS}
+    curves = {ratio: cost_curve_of(record, rows.name, float(ratio), 1.0) for ratio in _RATIOS}
     lines = tuple((Cell(f"{ratio} : 1"), *_cutoff_cells(curves[ratio])) for ratio in _RATIOS)
-    finding, more = _cutoff_sentences(rows.name, curves[_MIDDLE])
+    finding, more = cutoff_sentences(rows.name, curves[EXAMPLE])
     return [
         plain(
-            f"No costs are set (dataset.cost=); as an example, a miss costs {_MIDDLE} times as "
+            f"No costs are set (dataset.cost=); as an example, a miss costs {EXAMPLE} times as "
             f"much as a false alarm."
         ),
         finding,
@@ -239,7 +259,7 @@ def _ratio_blocks(record: RunRecord, rows: Rows) -> list[Block]:
             sentence("Cutoffs of {model}", model=rows.name),
         ),
         Details(
-            f"Decisions at {_MIDDLE} : 1", (_decisions(record, rows, curves[_MIDDLE]), plain(_HOW))
+            f"Decisions at {EXAMPLE} : 1", (_decisions(record, rows, curves[EXAMPLE]), plain(_HOW))
         ),
     ]
 

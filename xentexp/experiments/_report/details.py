@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 
 from xentexp._numerics import FloatArray
 from xentexp.displays import LossDistribution, LossDistributionDisplay
 from xentexp.displays._loss_distribution import WORST, distributions_of
 from xentexp.displays._style import AXIS, SMALL, SOFT, laid_out, placed, shortened, style
 from xentexp.experiments._formatting import Sentence, and_list, plain, sentence
-from xentexp.experiments._record import Pooled, RunRecord, pooled
+from xentexp.experiments._record import Pooled, RunRecord
 from xentexp.experiments._report.contents import (
     Block,
     Cell,
@@ -28,9 +29,10 @@ from xentexp.experiments._report.contents import (
     named_cells,
     shown_models,
 )
-from xentexp.experiments._report.rows import loss_of_probabilities
+from xentexp.experiments._report.once import once
+from xentexp.experiments._report.rows import loss_of_probabilities, rows_of
 
-_FIRST_ROWS = 20  # of precision-recall curves that are too noisy to draw
+FIRST_ROWS = 20  # of precision-recall curves that are too noisy to draw
 _POINTS = 200
 _MOST_CLASSES = 3
 _LOSS_MODELS = 3
@@ -42,22 +44,18 @@ Curve = tuple[FloatArray, FloatArray, float]
 def curves_details(record: RunRecord) -> Details | None:
     """Curves of all models, closed at first; None if no model predicts probabilities."""
     models = record.varying_models()
-    rows = {
-        model.name: pooled(model.predictions)
-        for model in shown_models(models)
-        if model.predictions is not None
-    }
+    rows = {model.name: rows_of(record, model.name).pooled for model in shown_models(models)}
     if not rows:
         return None
     blocks: list[Block] = []
-    for column in _columns(record, rows):
+    for column in hardest_classes(record, rows):
         figures = (_roc_figure(record, rows, column), _pr_figure(record, rows, column))
         blocks.append(Columns(figures))
     blocks.append(_loss_figure(record, rows))
     return Details("ROC and precision-recall curves, distribution of losses", tuple(blocks))
 
 
-def _columns(record: RunRecord, rows: Mapping[str, Pooled]) -> list[int]:
+def hardest_classes(record: RunRecord, rows: Mapping[str, Pooled]) -> list[int]:
     """Classes that are drawn: the second of two, or those that the best model ranks worst."""
     first = next(iter(rows.values()))
     present = [c for c in range(len(record.about.classes)) if (first.codes == c).sum() > 0]
@@ -92,7 +90,7 @@ def _precision_recall(rows: Pooled, column: int) -> Curve:
     area = float(-np.sum(np.diff(recall) * precision[:-1]))
     scores = np.sort(rows.proba[:, column])
     n_above = len(scores) - np.searchsorted(scores, threshold, side="left")
-    drawn = np.flatnonzero(n_above >= min(_FIRST_ROWS, len(scores)))
+    drawn = np.flatnonzero(n_above >= min(FIRST_ROWS, len(scores)))
     return (*_thinned(recall[drawn], precision[drawn]), area)
 
 
@@ -218,20 +216,10 @@ def _largest(curves: Mapping[str, Curve], area: str) -> Sentence:
 def _loss_figure(record: RunRecord, rows: Mapping[str, Pooled]) -> PageFigure:
     """Histogram of the losses of the rows of the best models; numbers of all."""
     loss = loss_of_probabilities(record)
-    # Infinite losses are counted.
-    options: dict[str, Any] = {"clip": 0.0} if loss.properties.clip else {}
-    first = next(iter(rows.values()))
-    losses = {
-        model: loss.per_sample(own.y, own.proba, labels=record.about.classes, **options)
-        for model, own in rows.items()
-    }
-    weight = np.ones(len(first.y)) if first.sample_weight is None else first.sample_weight
-    found = distributions_of(losses, weight, n_bins=40)
+    found = loss_distributions(record, list(rows))
     drawn = dict(list(found.items())[:_LOSS_MODELS])
     name = f"losses {record.run_id}"
-    with style(name):
-        figure, axes = laid_out(340, 200 + 15 * len(drawn))
-        LossDistributionDisplay(drawn, loss=loss.name).plot(axes, colours=colours(record))
+    figure = losses_figure(drawn, loss.name, colours(record), 340, 200 + 15 * len(drawn))
     names = named_cells(record, list(found))
     table = PageTable(
         ("model", f"share of the loss in the worst {WORST:.0%}", "rows of infinite loss", "rows"),
@@ -247,11 +235,48 @@ def _loss_figure(record: RunRecord, rows: Mapping[str, Pooled]) -> PageFigure:
     )
     return figure_block(
         figure,
-        _worst(found),
-        f"How many rows have each {loss.name}, on a logarithmic axis; out-of-fold rows of all "
-        f"folds together.",
+        worst_share(found),
+        losses_drawn(loss.name),
         table,
         name=name,
+    )
+
+
+def loss_distributions(record: RunRecord, names: Sequence[str]) -> dict[str, LossDistribution]:
+    """Distributions of the losses of the rows of some models, in the same bins."""
+    rows = rows_of(record, names[0]).pooled
+    weight = np.ones(len(rows.y)) if rows.sample_weight is None else rows.sample_weight
+    losses = {name: _row_losses(record, name) for name in names}
+    return distributions_of(losses, weight, n_bins=40)
+
+
+@once
+def _row_losses(record: RunRecord, name: str) -> FloatArray:
+    rows, loss = rows_of(record, name).pooled, loss_of_probabilities(record)
+    # Infinite losses are counted.
+    options: dict[str, Any] = {"clip": 0.0} if loss.properties.clip else {}
+    return loss.per_sample(rows.y, rows.proba, labels=record.about.classes, **options)
+
+
+def losses_figure(
+    found: Mapping[str, LossDistribution],
+    loss: str,
+    known: Mapping[str, str],
+    width: int,
+    height: int,
+) -> Figure:
+    """Histograms of the losses of rows."""
+    with style("losses"):
+        figure, axes = laid_out(width, height)
+        LossDistributionDisplay(found, loss=loss).plot(axes, colours=known)
+    return figure
+
+
+def losses_drawn(loss: str) -> str:
+    """What the histograms show."""
+    return (
+        f"How many rows have each {loss}, on a logarithmic axis; out-of-fold rows of all folds "
+        f"together."
     )
 
 
@@ -259,7 +284,7 @@ def _share(found: LossDistribution) -> str:
     return "undefined" if math.isnan(found.worst_share) else f"{found.worst_share:.0%}"
 
 
-def _worst(found: Mapping[str, LossDistribution]) -> Sentence:
+def worst_share(found: Mapping[str, LossDistribution]) -> Sentence:
     """The model with the most infinite losses, or the share of the worst rows."""
     model = max(found, key=lambda name: found[name].n_infinite)
     if found[model].n_infinite:

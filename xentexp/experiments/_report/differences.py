@@ -6,6 +6,7 @@ import math
 from collections.abc import Mapping, Sequence
 
 import numpy as np
+from matplotlib.figure import Figure
 
 from xentexp._numerics import FloatArray
 from xentexp.displays import DifferenceDisplay
@@ -23,12 +24,14 @@ from xentexp.experiments._report.contents import (
     named_cells,
     number_cell,
 )
+from xentexp.experiments._report.once import once
 from xentexp.experiments._sentences import Standing
 
 _MOST_ROWS = 7  # of the figure; the best model is its zero
 _MOST_FOLDS = 10  # columns of the table
 
 
+@once
 def differences_section(record: RunRecord) -> PageSection | None:
     """Differences of the primary loss to the best model; None without a model to compare."""
     known = record.uncertainty
@@ -69,14 +72,7 @@ def _figure(
     shown = models[:_MOST_ROWS]
     several = {model: values for model, values in folds.items() if len(values) > 1}
     best = standing.best or ""
-    with style("differences"):
-        figure, axes = laid_out(340, 66 + 28 * len(shown))
-        DifferenceDisplay(
-            {model: standing.differences[model] for model in shown},
-            reference=best,
-            loss=standing.name,
-            fold_differences=several,
-        ).plot(axes, colours=colours(record))
+    figure = _draw(record, standing, shown, several, 340, 66 + 28 * len(shown))
     confidence = standing.differences[models[0]].confidence
     ticks = "; grey ticks: the folds" if several else ""
     worse = "left" if higher_is_better(standing.name) else "right"
@@ -88,6 +84,37 @@ def _figure(
         _table(record, standing, models, folds),
         name=f"differences {record.run_id}",
     )
+
+
+def _draw(
+    record: RunRecord,
+    standing: Standing,
+    shown: Sequence[str],
+    folds: Mapping[str, FloatArray],
+    width: int,
+    height: int,
+) -> Figure:
+    with style("differences"):
+        figure, axes = laid_out(width, height)
+        DifferenceDisplay(
+            {model: standing.differences[model] for model in shown},
+            reference=standing.best or "",
+            loss=standing.name,
+            fold_differences=folds,
+        ).plot(axes, colours=colours(record))
+    return figure
+
+
+def differences_figure(record: RunRecord, side: int) -> Figure | None:
+    """The figure of the section as a square; None without models to compare."""
+    known = record.uncertainty
+    standing = None if known is None else known.standing(known.primary)
+    if standing is None or standing.best is None:
+        return None
+    models = (standing.rivals() or standing.constant_rivals())[:_MOST_ROWS]
+    folds = {model: _in_folds(record, standing, model) for model in models}
+    several = {model: values for model, values in folds.items() if len(values) > 1}
+    return _draw(record, standing, models, several, side, side) if models else None
 
 
 def _wins(standing: Standing, values: FloatArray) -> int:

@@ -22,7 +22,8 @@ from xentexp.experiments._report.contents import (
     percent_interval,
     with_best_strong,
 )
-from xentexp.experiments._report.rows import Rows, varying_rows
+from xentexp.experiments._report.once import once
+from xentexp.experiments._report.rows import Rows, rows_of, varying_rows
 from xentexp.metrics.credit import (
     GainsTable,
     ScoreBands,
@@ -48,7 +49,9 @@ def gains_section(record: RunRecord) -> PageSection | None:
         return None
     classes = [str(label) for label in record.about.classes]
     columns = [1] if len(classes) == 2 else list(range(len(classes)))
-    tables = {column: [_gains(rows, column) for rows in models] for column in columns}
+    tables = {
+        column: [gains_of(record, rows.name, column) for rows in models] for column in columns
+    }
     known = [column for column in columns if tables[column][0].events > 0.0]
     # The classes whose events are hardest to find come first.
     known.sort(key=lambda column: tables[column][0].rows[_TENTH].lift)
@@ -78,7 +81,10 @@ def gains_section(record: RunRecord) -> PageSection | None:
     return PageSection("gains", "What it gives: the highest scores", tuple(blocks))
 
 
-def _gains(rows: Rows, column: int) -> GainsTable:
+@once
+def gains_of(record: RunRecord, name: str, column: int) -> GainsTable:
+    """Gains of a class with the scores of a model."""
+    rows = rows_of(record, name)
     event, proba = rows.of_class(column)
     return gains_table(
         event, proba, top=TOP, labels=[0, 1], sample_weight=rows.pooled.sample_weight

@@ -37,9 +37,10 @@ from xentexp.experiments._report.contents import (
     figure_block,
     shown_models,
 )
+from xentexp.experiments._report.once import once
 from xentexp.inference import mean_interval, paired_difference
 
-_SHOWN, _LISTED = 15, 50  # features of the figure and of its table
+SHOWN, _LISTED = 15, 50  # features of the figure and of its table
 _DIGITS = 4
 _ROW, _WIDTH, _WIDEST = 20, 340, 176  # pixels: of a row, of the figure, and of the longest name
 
@@ -62,7 +63,7 @@ def importance_section(record: RunRecord) -> PageSection:
     if not known:
         text = plain("The importance of the features was not computed in this run.")
         return PageSection("importance", heading, (text,))
-    found = {model.name: importances(model.importance) for model in shown_models(known)}
+    found = {model.name: importances_of(record, model.name) for model in shown_models(known)}
     using = [name for name, items in found.items() if any(item.increase for item in items)]
     if not using:
         text = plain("The predictions of the models do not change when features are permuted.")
@@ -71,9 +72,16 @@ def importance_section(record: RunRecord) -> PageSection:
     blocks: list[Block] = [_figure(record, best, found[best.name])]
     blocks.extend(_remarks(found[best.name]))
     if len(using) > 1:
-        table = _models_table({name: found[name] for name in using}, _loss_name(best))
+        table = _models_table({name: found[name] for name in using}, loss_name(best))
         blocks.append(Details("Importance for each model", (table,)))
     return PageSection("importance", heading, tuple(blocks))
+
+
+@once
+def importances_of(record: RunRecord, name: str) -> list[Importance]:
+    """Importances of a model that has stored ones, largest increase first."""
+    model = record.model(name)
+    return importances(None if model is None else model.importance)
 
 
 def importances(table: pd.DataFrame | None) -> list[Importance]:
@@ -100,7 +108,8 @@ def _rows(table: pd.DataFrame) -> dict[str, Any]:
     return {key: table[name].to_numpy() for key, name in names.items() if name in table}
 
 
-def _loss_name(model: ModelRecord) -> str:
+def loss_name(model: ModelRecord) -> str:
+    """Loss whose increase is the importance."""
     assert model.importance is not None
     return str(model.importance["loss_name"].iloc[0])
 
@@ -116,10 +125,10 @@ def _short(features: Sequence[str], letters: int) -> str:
     return shortened(features[0], max(letters - len(rest), 6)) + rest
 
 
-def _finding(model: ModelRecord, items: Sequence[Importance]) -> Sentence:
+def importance_finding(model: ModelRecord, items: Sequence[Importance]) -> Sentence:
     """Which features raise the loss most, as far as the intervals bear it out."""
     assert model.importance is not None
-    first, word = items[0], _loss_name(model)
+    first, word = items[0], loss_name(model)
     known: dict[str, object] = {"model": model.name, "loss": word}
     if not math.isfinite(first.increase):
         return sentence("Increase of the {loss} of {model} when features are permuted", **known)
@@ -183,10 +192,21 @@ def _remarks(items: Sequence[Importance]) -> list[Block]:
 
 
 def _figure(record: RunRecord, model: ModelRecord, items: Sequence[Importance]) -> PageFigure:
+    shown = items[:SHOWN]
+    figure = draw(shown, colours(record)[model.name], f"increase of {loss_name(model)}")
+    return figure_block(
+        figure,
+        importance_finding(model, items),
+        importance_drawn(model, len(items)),
+        _table(items[:_LISTED]),
+        name="importance",
+    )
+
+
+def importance_drawn(model: ModelRecord, n_features: int) -> str:
+    """What the figure shows: the largest increases."""
     assert model.importance is not None
-    word = _loss_name(model)
-    shown = items[:_SHOWN]
-    more = len(items) - len(shown)
+    word, more = loss_name(model), n_features > SHOWN
     n_rows = model.importance["row"].nunique()
     drawn = (
         f"Increase of the {word} when the values of a feature are permuted among "
@@ -194,11 +214,8 @@ def _figure(record: RunRecord, model: ModelRecord, items: Sequence[Importance]) 
         f"95% interval over rows"
     )
     if more:
-        drawn += f"; the {_SHOWN} largest of {len(items)}"
-    figure = draw(shown, colours(record)[model.name], f"increase of {word}")
-    return figure_block(
-        figure, _finding(model, items), drawn, _table(items[:_LISTED]), name="importance"
-    )
+        drawn += f"; the {SHOWN} largest of {n_features}"
+    return drawn
 
 
 def draw(items: Sequence[Importance], colour: str, xlabel: str) -> Figure:
@@ -287,7 +304,7 @@ def _models_table(found: Mapping[str, Sequence[Importance]], word: str) -> PageT
         for items in by_model.values()
         for column in items
     }
-    chosen = sorted(finite, key=lambda column: -finite[column])[:_SHOWN]
+    chosen = sorted(finite, key=lambda column: -finite[column])[:SHOWN]
     features = {item.column: item.features for items in found.values() for item in items}
     rows = tuple(
         (

@@ -7,12 +7,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from matplotlib.figure import Figure
 
 from xentexp._numerics import FloatArray
 from xentexp.displays import MurphyDifferenceDisplay
 from xentexp.displays._style import OTHER, laid_out, style
 from xentexp.experiments._formatting import Sentence, and_list, counted, plain, sentence, signed
-from xentexp.experiments._record import ModelRecord, Pooled, RunRecord, pooled
+from xentexp.experiments._record import ModelRecord, Pooled, RunRecord
 from xentexp.experiments._report.contents import (
     Block,
     Bullets,
@@ -25,6 +26,8 @@ from xentexp.experiments._report.contents import (
     figure_block,
     named_cells,
 )
+from xentexp.experiments._report.once import once
+from xentexp.experiments._report.rows import rows_of
 from xentexp.inference import MurphyDifference, murphy_difference
 from xentexp.inference._distributions import critical_value
 
@@ -58,6 +61,7 @@ class _Gain:
     less_at: float
 
 
+@once
 def murphy_section(record: RunRecord) -> PageSection | None:
     """Costs of the other models minus those of the best one; None without models to compare."""
     best, others = _compared(record)
@@ -106,7 +110,7 @@ def _of_class(
 ) -> list[Block]:
     """Figure and sentences on one class against all others."""
     differences = {
-        model.name: _difference(model, best, column, len(record.about.classes)) for model in others
+        model.name: _difference(record, model.name, best.name, column) for model in others
     }
     gains = {name: _gain(difference) for name, difference in differences.items()}
     classes = record.about.classes
@@ -132,12 +136,12 @@ def _of_class(
     return [*blocks, Bullets(tuple(lines))] if lines else blocks
 
 
-def _difference(
-    model: ModelRecord, best: ModelRecord, column: int, n_classes: int
-) -> MurphyDifference:
+@once
+def _difference(record: RunRecord, name: str, best: str, column: int) -> MurphyDifference:
+    model = record.model(name)
+    assert model is not None
     assert model.predictions is not None
-    assert best.predictions is not None
-    rows, reference = pooled(model.predictions), pooled(best.predictions)
+    rows, reference = rows_of(record, name).pooled, rows_of(record, best).pooled
     repeats = np.concatenate(
         [np.full(len(fold.rows), fold.repeat) for fold in model.predictions.folds]
     )
@@ -199,10 +203,8 @@ def _figure(
     column: int,
     label: str | None,
 ) -> PageFigure:
-    with style("costs"):
-        figure, axes = laid_out(340, 200 if len(differences) <= 3 else 250)
-        display = MurphyDifferenceDisplay(differences, reference=best)
-        display.plot(axes, colours=colours(record))
+    height = 200 if len(differences) <= 3 else 250
+    figure = _draw(record, best, differences, 340, height)
     first = next(iter(differences.values()))
     unit = "rows" if first.n_groups is None else "entities"
     bands = f"bands: {first.confidence:.0%} intervals at each threshold, {unit} as independent"
@@ -223,6 +225,35 @@ def _figure(
         _table(record, best, differences, gains),
         name=f"costs {column} {record.run_id}",
     )
+
+
+def _draw(
+    record: RunRecord,
+    best: str,
+    differences: Mapping[str, MurphyDifference],
+    width: int,
+    height: int,
+) -> Figure:
+    with style("costs"):
+        figure, axes = laid_out(width, height)
+        display = MurphyDifferenceDisplay(differences, reference=best)
+        display.plot(axes, colours=colours(record))
+    return figure
+
+
+def murphy_figure(record: RunRecord, side: int) -> Figure | None:
+    """The first figure of the section as a square; None without models to compare."""
+    best, others = _compared(record)
+    if best is None or not others:
+        return None
+    two = len(record.about.classes) == 2
+    names = [model.name for model in others[: _MOST_MODELS if two else _MOST_OF_CLASS]]
+    by_class = [
+        {name: _difference(record, name, best.name, column) for name in names}
+        for column in ([1] if two else range(len(record.about.classes)))
+    ]
+    shown = max(by_class, key=lambda found: max(_gain(d).most for d in found.values()))
+    return _draw(record, best.name, shown, side, side)
 
 
 def _finding(best: str, gains: Mapping[str, _Gain]) -> Sentence:

@@ -26,6 +26,7 @@ from xentexp.experiments._formatting import (
     signed,
 )
 from xentexp.experiments._record import RunRecord, about_data, record_of
+from xentexp.experiments._report.calibration import calibration_section
 from xentexp.experiments._report.contents import (
     Block,
     Bullets,
@@ -84,6 +85,7 @@ def _sections(record: RunRecord) -> Iterator[PageSection | None]:
     yield models_section(record)
     yield _beside("differences", "Who wins, and where", record, differences_section, murphy_section)
     yield reliability_section(record)
+    yield calibration_section(record)
     yield gains_section(record)
     yield threshold_section(record)
     yield segments_section(record)

@@ -8,10 +8,11 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
+from matplotlib.figure import Figure
 
 from xentexp.displays import ReliabilityDisplay, ReliabilityPanel
 from xentexp.displays._reliability import reliability_panels
-from xentexp.displays._style import placed, style
+from xentexp.displays._style import INK, placed, style
 from xentexp.errors import InputError
 from xentexp.experiments._formatting import (
     DASH,
@@ -39,6 +40,7 @@ from xentexp.experiments._report.contents import (
     number_cell,
     shown_models,
 )
+from xentexp.experiments._report.once import once
 from xentexp.experiments._report.rows import loss_of_probabilities
 from xentexp.inference import Decomposition, decompose, holm
 
@@ -67,7 +69,7 @@ class _Group:
 
 
 @dataclass(frozen=True)
-class _Model:
+class Calibration:
     """Calibration of one model; panels of more than two classes are sorted, the worst first."""
 
     name: str
@@ -79,6 +81,7 @@ class _Model:
         return self.panels[0].band.outside
 
 
+@once
 def reliability_section(record: RunRecord) -> PageSection | None:
     """Whether the probabilities can be believed; None if no model predicts any."""
     models = record.varying_models()
@@ -86,18 +89,26 @@ def reliability_section(record: RunRecord) -> PageSection | None:
     n_classes = len(record.about.classes)
     if not shown:
         return None
-    found = []
-    for model in shown if n_classes == 2 else shown[:_FIRST]:
-        assert model.predictions is not None
-        first = tuple(fold for fold in model.predictions.folds if not fold.repeat)
-        rows = pooled(replace(model.predictions, folds=first))
-        found.append(_Model(model.name, rows, _panels(record, model.name, rows)))
+    found = [
+        calibration(record, model.name) for model in (shown if n_classes == 2 else shown[:_FIRST])
+    ]
     parts = _decompositions(record, found)  # what recalibration saves comes first
     blocks = [*_sentences(record, found), *parts[:1], *_curves(record, found), *parts[1:]]
     return PageSection("reliability", "Can the probabilities be believed", tuple(blocks))
 
 
 # -- curves -----------------------------------------------------------------------------------
+
+
+@once
+def calibration(record: RunRecord, name: str) -> Calibration:
+    """Reliability curves of a model that predicts probabilities; of several repeats the first."""
+    model = record.model(name)
+    assert model is not None
+    assert model.predictions is not None
+    first = tuple(fold for fold in model.predictions.folds if not fold.repeat)
+    rows = pooled(replace(model.predictions, folds=first))
+    return Calibration(name, rows, _panels(record, name, rows))
 
 
 def _panels(record: RunRecord, name: str, rows: Pooled) -> list[ReliabilityPanel]:
@@ -115,7 +126,7 @@ def _panels(record: RunRecord, name: str, rows: Pooled) -> list[ReliabilityPanel
     return sorted(panels, key=lambda panel: -panel.band.outside)
 
 
-def _curves(record: RunRecord, found: Sequence[_Model]) -> list[Block]:
+def _curves(record: RunRecord, found: Sequence[Calibration]) -> list[Block]:
     """Panels of the best models, or of the worst classes of the best model; others closed."""
     two = len(record.about.classes) == 2
     panels = [(m, p) for m in found for p in (m.panels if m is found[0] else m.panels[:_FIRST])]
@@ -147,31 +158,52 @@ def _curves(record: RunRecord, found: Sequence[_Model]) -> list[Block]:
 
 
 def _figure(
-    record: RunRecord, model: _Model, panel: ReliabilityPanel, *, first: bool
+    record: RunRecord, model: Calibration, panel: ReliabilityPanel, *, first: bool
 ) -> PageFigure:
     name = f"reliability {model.name} {panel.label} {record.run_id}"
-    height = _PANEL - _LEFT - _RIGHT + _TOP + _BOTTOM
-    with style(name):
-        figure, axes = placed(_PANEL, height, left=_LEFT, right=_RIGHT, top=_TOP, bottom=_BOTTOM)
-        ReliabilityDisplay([panel]).plot(axes, colours=colours(record))
-        if not first:
-            axes.set_ylabel("")
-    of_class = "" if len(model.panels) == 1 else f", class {panel.label}"
+    figure = panel_figure(panel, colours(record), _PANEL)
+    if not first:
+        figure.axes[0].set_ylabel("")
     return figure_block(
         figure,
-        sentence(
-            "{model}{of_class}: {outside:.0%} of rows outside the band",
-            model=model.name,
-            of_class=of_class,
-            outside=panel.band.outside,
-        ),
+        outside_of_band(model, panel),
         f"How often class {panel.label} occurs, by prediction.",
         _groups_table(_groups(record, model, panel), panel),
         name=name,
     )
 
 
-def _groups(record: RunRecord, model: _Model, panel: ReliabilityPanel) -> list[_Group]:
+def panel_figure(
+    panel: ReliabilityPanel,
+    known: Mapping[str, str],
+    width: int,
+    title: str = "",
+    *,
+    square: bool = False,
+) -> Figure:
+    """Panel with square axes and a width in pixels; its title is the name of the model."""
+    top = _TOP + (16 if title else 0)
+    height = width if square else width - _LEFT - _RIGHT + top + _BOTTOM
+    with style("reliability"):
+        figure, axes = placed(width, height, left=_LEFT, right=_RIGHT, top=top, bottom=_BOTTOM)
+        ReliabilityDisplay([panel]).plot(axes, colours=known)
+        if title:
+            axes.set_title(title, loc="left", color=known.get(panel.name, INK))
+    return figure
+
+
+def outside_of_band(model: Calibration, panel: ReliabilityPanel) -> Sentence:
+    """Finding of a panel."""
+    of_class = "" if len(model.panels) == 1 else f", class {panel.label}"
+    return sentence(
+        "{model}{of_class}: {outside:.0%} of rows outside the band",
+        model=model.name,
+        of_class=of_class,
+        outside=panel.band.outside,
+    )
+
+
+def _groups(record: RunRecord, model: Calibration, panel: ReliabilityPanel) -> list[_Group]:
     """Ten groups of rows by their prediction; equal predictions are in one group."""
     column = record.about.classes.index(panel.label)
     rows = model.rows
@@ -219,7 +251,7 @@ def _groups_table(groups: Sequence[_Group], panel: ReliabilityPanel) -> PageTabl
 # -- sentences --------------------------------------------------------------------------------
 
 
-def _sentences(record: RunRecord, found: Sequence[_Model]) -> list[Block]:
+def _sentences(record: RunRecord, found: Sequence[Calibration]) -> list[Block]:
     """The model that is most outside of its band, with numbers, or that none is far outside."""
     worst = max(found, key=lambda model: model.outside)
     panel = worst.panels[0]
@@ -285,7 +317,7 @@ class _Parts:
         return self.isotonic.saves if shown and self.isotonic is not None else 0.0
 
 
-def _decompositions(record: RunRecord, found: Sequence[_Model]) -> list[Block]:
+def _decompositions(record: RunRecord, found: Sequence[Calibration]) -> list[Block]:
     loss = loss_of_probabilities(record, proper=True).name
     try:
         parts = _all_parts(record, found, loss)
@@ -300,7 +332,7 @@ def _decompositions(record: RunRecord, found: Sequence[_Model]) -> list[Block]:
     return blocks
 
 
-def _all_parts(record: RunRecord, found: Sequence[_Model], loss: str) -> dict[str, _Parts]:
+def _all_parts(record: RunRecord, found: Sequence[Calibration], loss: str) -> dict[str, _Parts]:
     two = len(record.about.classes) == 2
     family = "logit_line" if two else "temperature_biases"
     fitted, isotonic = {}, {}
@@ -410,7 +442,7 @@ def _decimals(record: RunRecord, loss: str, parts: Mapping[str, _Parts]) -> int:
 
 
 def _parts_table(
-    record: RunRecord, found: Sequence[_Model], loss: str, parts: Mapping[str, _Parts]
+    record: RunRecord, found: Sequence[Calibration], loss: str, parts: Mapping[str, _Parts]
 ) -> PageTable:
     decimals = _decimals(record, loss, parts)
     names = named_cells(record, list(parts))

@@ -7,11 +7,11 @@ from typing import Any
 import numpy as np
 
 from xentexp._numerics import FloatArray
-from xentexp.errors import InputError
+from xentexp.experiments._analysis.calibration import loss_for
 from xentexp.experiments._record import ModelRecord, Pooled, RunRecord, pooled
 from xentexp.experiments._report.contents import shown_models
+from xentexp.experiments._report.once import once
 from xentexp.losses import Loss
-from xentexp.metrics._registry import get_loss
 
 
 class Rows:
@@ -42,20 +42,19 @@ def varying_rows(record: RunRecord) -> tuple[list[Rows], int]:
     """Rows of at most eight models with probabilities that are not constant, and how many more."""
     models = record.varying_models()
     shown = shown_models(models)
-    return [Rows(model) for model in shown], len(models) - len(shown)
+    return [rows_of(record, model.name) for model in shown], len(models) - len(shown)
+
+
+@once
+def rows_of(record: RunRecord, name: str) -> Rows:
+    """Rows of a model that predicts probabilities."""
+    model = record.model(name)
+    assert model is not None
+    return Rows(model)
 
 
 def loss_of_probabilities(record: RunRecord, *, proper: bool = False) -> Loss:
     """The primary loss if it is one of probabilities that applies, else the log loss."""
-    log_loss = get_loss("categorical_crossentropy")
-    try:
-        loss = get_loss(record.about.primary)
-    except InputError:  # a metric of all rows, or a loss of a plug-in that is not installed here
-        return log_loss
-    known = loss.properties
-    usable = known.response == "predict_proba" and known.targets != "multilabel"
-    if not usable or (proper and known.properness not in ("proper", "strictly proper")):
-        return log_loss
     predictions = record.with_probabilities()[0].predictions
     assert predictions is not None
-    return log_loss if loss.why_not(predictions.checked(predictions.folds[0])) else loss
+    return loss_for(record.about.primary, predictions, proper=proper)

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
+from matplotlib.figure import Figure
 
 from xentexp.displays import SegmentDisplay
 from xentexp.displays._segment import importance
-from xentexp.displays._style import laid_out, style
+from xentexp.displays._style import laid_out, shortened, style
 from xentexp.experiments._formatting import (
     MINUS,
     Sentence,
@@ -35,12 +37,14 @@ from xentexp.experiments._report.contents import (
     number_cell,
     reference_models,
 )
+from xentexp.experiments._report.once import once
 from xentexp.experiments._report.rows import loss_of_probabilities
 from xentexp.inference import Segment
 from xentexp.inference._segments import segments_from_sums
 
 _MOST_SEGMENTS = 12
 _MOST_ROWS = 10
+_LETTERS = 14  # of a label in a square figure
 _LEAST_ROWS = 50
 """Segments with fewer rows are part of "other"."""
 
@@ -68,16 +72,22 @@ def segments_section(record: RunRecord) -> PageSection | None:
 
 def _found(record: RunRecord) -> list[tuple[str, Segment]] | None:
     """Segments of the models with a colour, the most important first; None if there are none."""
-    wanted = [record.model(name) for name in reference_models(record)]
-    known = {m.name: m.segments for m in wanted if m is not None and m.segments is not None}
+    found = {name: segments_of(record, name) for name in reference_models(record)}
+    known = {name: segments for name, segments in found.items() if segments is not None}
     if not known:
         return None
-    pairs = [
-        (name, segment)
-        for name, sums in known.items()
-        for segment in _parts(segments_from_sums(sums, record.about.classes, min_rows=_LEAST_ROWS))
-    ]
+    pairs = [(name, segment) for name, segments in known.items() for segment in segments]
     return sorted(pairs, key=lambda pair: -importance(pair[1]))
+
+
+@once
+def segments_of(record: RunRecord, name: str) -> tuple[Segment, ...] | None:
+    """Segments of a model, the most important first; None if they were not computed."""
+    model = record.model(name)
+    if model is None or model.segments is None:
+        return None
+    found = segments_from_sums(model.segments, record.about.classes, min_rows=_LEAST_ROWS)
+    return tuple(sorted(_parts(found), key=lambda segment: -importance(segment)))
 
 
 def _parts(segments: Sequence[Segment]) -> list[Segment]:
@@ -90,14 +100,14 @@ def _parts(segments: Sequence[Segment]) -> list[Segment]:
 
 def _segments(record: RunRecord, found: Sequence[tuple[str, Segment]]) -> list[Block]:
     shown = found[:_MOST_SEGMENTS]
-    sure = [pair for pair in found if _is_sure(pair[1])]
+    sure = [pair for pair in found if is_sure(pair[1])]
     several = len(record.about.classes) > 2
     blocks: list[Block] = []
     if sure:
-        blocks.append(_described("", *sure[0]))
+        blocks.append(described("", *sure[0]))
         own = [pair for pair in sure if pair[0] == sure[0][0]]
         if (largest := max(own, key=lambda pair: _ratio(pair[1]))) != sure[0]:
-            blocks.append(_described("In proportion, its largest error: ", *largest))
+            blocks.append(described("In proportion, its largest error: ", *largest))
             shown = [*shown, largest] if largest not in shown else shown
     blocks.append(_figure(record, shown, sure, several))
     return [*blocks, *_by_model(record, found, several)]
@@ -112,7 +122,7 @@ def _by_model(
     values: dict[str, object] = {}
     for i, name in enumerate(name for name in names if any(n == name for n, _ in found)):
         own = [segment for model, segment in found if model == name]
-        n_sure = sum(map(_is_sure, own))
+        n_sure = sum(map(is_sure, own))
         worst = [_segment_cell(own[0], several), *_rates(own[0])]
         rows.append((names[name], *worst, count_cell(n_sure), count_cell(len(own))))
         counts.append(f"{{biased{i}:,}} of {{all{i}:,}} of {{name{i}}}")
@@ -140,7 +150,8 @@ def _rates(segment: Segment) -> list[Cell]:
     return [*rates, count_cell(segment.n_rows)]
 
 
-def _is_sure(segment: Segment) -> bool:
+def is_sure(segment: Segment) -> bool:
+    """Whether the interval of the bias does not contain 0."""
     return segment.low > 0.0 or segment.high < 0.0
 
 
@@ -156,7 +167,8 @@ def _ratio(segment: Segment) -> float:
     return high / low if low > 0.0 else math.inf
 
 
-def _described(start: str, model: str, segment: Segment) -> Sentence:
+def described(start: str, model: str, segment: Segment) -> Sentence:
+    """Predicted and observed rate of a segment, after the words of `start`."""
     return sentence(
         start
         + "{model} predicts {predicted:.1%} for class {label} where {segment}; {observed:.1%} "
@@ -176,29 +188,50 @@ def _figure(
     sure: Sequence[tuple[str, Segment]],
     several: bool,
 ) -> PageFigure:
-    with style("segments"):
-        display = SegmentDisplay(
-            [segment for _, segment in shown], models=[name for name, _ in shown]
-        )
-        longest = max(map(len, display.labels()))
-        figure, axes = laid_out(min(356 + 7 * max(0, longest - 17), 480), 88 + 20 * len(shown))
-        display.plot(axes, colours=colours(record))
-    names = {name for name, _ in shown}
-    whose = f"Segments of {next(iter(names))}. " if len(names) == 1 else ""
-    of_class = " In brackets: the class." if several else ""
-    event = "the class" if several else f"class {record.about.classes[1]}"
     return figure_block(
-        figure,
-        _finding(sure, several),
-        f"{whose}Dot: mean predicted minus observed rate of {event}, its area the number of rows; "
-        f"line: 95% interval, simultaneous.{of_class} Segments of fewer than {_LEAST_ROWS} rows "
-        f"are joined as “other”.",
-        _table(record, shown, several),
+        segments_figure(shown, colours(record)),
+        segments_finding(sure, several),
+        segments_drawn(record, [name for name, _ in shown]),
+        segments_table(record, shown, several),
         name=f"segments {record.run_id}",
     )
 
 
-def _finding(sure: Sequence[tuple[str, Segment]], several: bool) -> Sentence:
+def _display(shown: Sequence[tuple[str, Segment]]) -> SegmentDisplay:
+    return SegmentDisplay([segment for _, segment in shown], models=[name for name, _ in shown])
+
+
+def segments_figure(
+    shown: Sequence[tuple[str, Segment]], known: Mapping[str, str], side: int | None = None
+) -> Figure:
+    """Segments with their models; as a square of `side` pixels, with shorter labels."""
+    display = _display(shown)
+    labels = display.labels()
+    width = side or min(356 + 7 * max(0, max(map(len, labels)) - 17), 480)
+    with style("segments"):
+        figure, axes = laid_out(width, side or 88 + 20 * len(shown))
+        display.plot(axes, colours=known)
+        if side is not None:
+            axes.set_yticks(range(len(labels)), [shortened(label, _LETTERS) for label in labels])
+    return figure
+
+
+def segments_drawn(record: RunRecord, models: Sequence[str]) -> str:
+    """What the figure of the segments of some models shows."""
+    several = len(record.about.classes) > 2
+    names = set(models)
+    whose = f"Segments of {next(iter(names))}. " if len(names) == 1 else ""
+    of_class = " In brackets: the class." if several else ""
+    event = "the class" if several else f"class {record.about.classes[1]}"
+    return (
+        f"{whose}Dot: mean predicted minus observed rate of {event}, its area the number of rows; "
+        f"line: 95% interval, simultaneous.{of_class} Segments of fewer than {_LEAST_ROWS} rows "
+        f"are joined as “other”."
+    )
+
+
+def segments_finding(sure: Sequence[tuple[str, Segment]], several: bool) -> Sentence:
+    """The most important segment with a bias."""
     if not sure:
         return sentence("No segment is shown to have a biased mean prediction")
     name, first = sure[0]
@@ -213,7 +246,10 @@ def _finding(sure: Sequence[tuple[str, Segment]], several: bool) -> Sentence:
     )
 
 
-def _table(record: RunRecord, shown: Sequence[tuple[str, Segment]], several: bool) -> PageTable:
+def segments_table(
+    record: RunRecord, shown: Sequence[tuple[str, Segment]], several: bool
+) -> PageTable:
+    """Predicted and observed rates of segments."""
     names = named_cells(record, [name for name, _ in shown])
     headers = ["model", "segment", "predicted", "observed", "rows", "events"]
     headers += [f"predicted {MINUS} observed", "low", "high"]
@@ -236,7 +272,45 @@ def _points(value: float) -> Cell:
 
 
 def _worst_rows(record: RunRecord, model: ModelRecord) -> list[Block]:
-    """The rows of one model with the largest losses: row numbers, without features."""
+    """The rows of one model with the largest losses, and their share of the total."""
+    found = worst_rows(record, model, _MOST_ROWS)
+    text: Sentence
+    n, share = found.n, found.share
+    if math.isfinite(share):
+        text = sentence(
+            "The {n} rows with the largest {loss} have {share:.2%} of the total of {model}.",
+            n=n,
+            loss=found.loss,
+            share=share,
+            model=model.name,
+        )
+    else:
+        text = sentence(
+            "The total {loss} of {model} is {total:.4f}: shares of it are not defined.",
+            loss=found.loss,
+            model=model.name,
+            total=found.total,
+        )
+    table = found.table
+    together = Cell("undefined" if math.isnan(share) else f"{share:.2%}", share)
+    last = (Cell(counted(n, "row"), n), Cell(""), Cell(""), Cell(""), together)
+    table = dataclasses.replace(table, rows=(*table.rows, last))
+    return [text, Details("Rows with the largest losses", (table,))]
+
+
+@dataclass(frozen=True)
+class WorstRows:
+    """Rows with the largest losses."""
+
+    table: PageTable  # a line for each: row numbers, without features
+    loss: str
+    n: int
+    share: float  # of the total that they have together
+    total: float
+
+
+def worst_rows(record: RunRecord, model: ModelRecord, most: int) -> WorstRows:
+    """The rows of one model with the largest losses."""
     assert model.predictions is not None
     folds = tuple(fold for fold in model.predictions.folds if fold.repeat == 0)
     predictions = dataclasses.replace(model.predictions, folds=folds)
@@ -245,7 +319,7 @@ def _worst_rows(record: RunRecord, model: ModelRecord) -> list[Block]:
     weight = np.ones(len(losses)) if rows.sample_weight is None else rows.sample_weight
     weighted = np.where(weight > 0.0, losses * weight, 0.0)
     total = float(weighted.sum())
-    order = np.argsort(-weighted, kind="stable")[: min(_MOST_ROWS, len(losses))]
+    order = np.argsort(-weighted, kind="stable")[:most]
     classes = record.about.classes
     several = len(classes) > 2
     p = rows.proba[np.arange(len(losses)), rows.codes] if several else rows.proba[:, 1]
@@ -263,28 +337,10 @@ def _worst_rows(record: RunRecord, model: ModelRecord) -> list[Block]:
         for i in order
     ]
     together = _share(float(weighted[order].sum()), total)
-    n = len(order)
-    lines.append((Cell(counted(n, "row"), n), Cell(""), Cell(""), Cell(""), together))
-    text: Sentence
-    if math.isfinite(together.value):
-        text = sentence(
-            "The {n} rows with the largest {loss} have {share:.2%} of the total of {model}.",
-            n=n,
-            loss=loss.name,
-            share=together.value,
-            model=model.name,
-        )
-    else:
-        text = sentence(
-            "The total {loss} of {model} is {total:.4f}: shares of it are not defined.",
-            loss=loss.name,
-            model=model.name,
-            total=total,
-        )
     more = " First repeat." if len(folds) < len(model.predictions.folds) else ""
     caption = plain(f"Rows of the data set, counted from 0.{more}")
     table = PageTable(headers, tuple(lines), caption)
-    return [text, Details("Rows with the largest losses", (table,))]
+    return WorstRows(table, loss.name, len(order), together.value, total)
 
 
 def _probability(p: float) -> str:

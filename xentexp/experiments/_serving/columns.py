@@ -31,7 +31,7 @@ _MOST_BINS = 10
 _MOST_CATEGORIES = 20
 _ROWS_PER_BIN = 10
 """A bin of fewer training rows would tell something about single ones."""
-_BOOLEANS = {"true": 1, "false": 0}
+BOOLEANS = {"true": 1, "false": 0}
 
 
 class TrainingColumns(TransformerMixin, BaseEstimator):  # type: ignore[misc]
@@ -117,7 +117,7 @@ class TrainingColumns(TransformerMixin, BaseEstimator):  # type: ignore[misc]
             return new
         if known["kind"] == "booleans":
             return _each(new, _boolean, "numbers")
-        return _each(new, _time if _in_a_day(known) else _number, "numbers")
+        return _each(new, _time if may_be_times(known) else _number, "numbers")
 
     def _date(self, value: Any) -> float | None:
         return days_from_value(value, dayfirst=self.dayfirst)
@@ -190,10 +190,10 @@ def _has_text(column: pd.Series[Any]) -> bool:
     dtype = column.dtype
     if types.is_numeric_dtype(dtype) or types.is_bool_dtype(dtype):
         return False
-    return any(isinstance(value, str) for value in column.unique())
+    return any(isinstance(value, str) for value in column.astype(object))
 
 
-def _in_a_day(known: dict[str, Any]) -> bool:
+def may_be_times(known: dict[str, Any]) -> bool:
     """Whether the numbers of a column may be times of day, as fractions of a day."""
     return bool(known["bins"]) and all(0.0 <= edge < 1.0 for edge in known["bins"])
 
@@ -208,14 +208,14 @@ def _time(value: Any) -> Any:
 
 
 def _boolean(value: Any) -> Any:
-    if isinstance(value, str) and value.strip().lower() in _BOOLEANS:
-        return _BOOLEANS[value.strip().lower()]
+    if isinstance(value, str) and value.strip().lower() in BOOLEANS:
+        return BOOLEANS[value.strip().lower()]
     return _number(value)
 
 
 def _each(column: pd.Series[Any], read: Callable[[Any], Any], what: str) -> pd.Series[Any]:
     """Column of numbers; an InputError for the first value that `read` returns None for."""
-    codes, values = pd.factorize(column.astype(object))
+    codes, values = _distinct(column)
     read_values: list[Any] = []
     for place, value in enumerate(values.tolist()):
         if isinstance(value, str) and is_blank(value):
@@ -235,6 +235,16 @@ def _each(column: pd.Series[Any], read: Callable[[Any], Any], what: str) -> pd.S
     return pd.Series(cells, index=column.index, name=column.name)
 
 
+def _distinct(column: pd.Series[Any]) -> tuple[NDArray[np.intp], NDArray[np.object_]]:
+    """Place of the value of each row among the distinct values, which must not be lists."""
+    try:
+        codes, values = pd.factorize(column.astype(object))
+    except TypeError:
+        row = next(i for i, value in enumerate(column) if not types.is_hashable(value))
+        raise _invalid(column, row, "single values") from None
+    return codes, np.asarray(values, dtype=object)
+
+
 def _invalid(column: pd.Series[Any], row: int, what: str, reason: str = "") -> InputError:
     if not reason and what == "numbers":
         reason = "; write numbers with a decimal point and without a comma"
@@ -248,7 +258,7 @@ def _as_text(column: pd.Series[Any]) -> pd.Series[Any]:
     """Column whose values are all text if one is; numbers as in a file."""
     if isinstance(column.dtype, pd.CategoricalDtype) or not _has_text(column):
         return column
-    codes, values = pd.factorize(column.astype(object))
+    codes, values = _distinct(column)
     return pd.Series(
         np.array([*map(plain_text, values.tolist()), None], dtype=object)[codes],
         index=column.index,

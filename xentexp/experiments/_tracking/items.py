@@ -11,9 +11,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from xentexp.experiments._board_tables import columns_of
 from xentexp.experiments._fitting import FoldPrediction
-from xentexp.experiments._formatting import dotted, escaped, setting
-from xentexp.experiments._leaderboard import SHOWN
+from xentexp.experiments._formatting import decimals_for, dotted, escaped, setting
+from xentexp.experiments._leaderboard import SHOWN, Leaderboard
 from xentexp.experiments._predictions import Predictions
 from xentexp.experiments._results import (
     CandidateResult,
@@ -27,13 +28,17 @@ from xentexp.experiments._results import (
 )
 from xentexp.experiments._tracking.names import (
     ALIASES,
+    BOARD,
     CURVES,
+    GROUPED,
     IMPORTANCE,
+    NOTE,
     SCORES,
     SEGMENTS,
     TRAIN,
     TRAINED,
 )
+from xentexp.experiments._tracking.notes import board_note, cut
 
 
 @dataclass(frozen=True)
@@ -77,6 +82,14 @@ class Binary:
     content: bytes
 
 
+@dataclass(frozen=True, eq=False)
+class Image:
+    """Picture of a run, which the dashboard shows beside its metrics; one for each key."""
+
+    key: str
+    pixels: np.ndarray[Any, np.dtype[np.uint8]]  # (height, width, 3)
+
+
 @dataclass(frozen=True)
 class Table:
     """JSON file among the artifacts, which the dashboard shows as a table."""
@@ -111,7 +124,18 @@ class DataInput:
     profile: str
 
 
-Item = Param | LoggedMetric | Tag | Text | Binary | Table | Parquet | PredictionsFile | DataInput
+Item = (
+    Param
+    | LoggedMetric
+    | Tag
+    | Text
+    | Binary
+    | Image
+    | Table
+    | Parquet
+    | PredictionsFile
+    | DataInput
+)
 
 
 def candidate_items(
@@ -144,7 +168,7 @@ def candidate_items(
         )
     if candidate_result.error is not None:
         yield Tag("error", candidate_result.error)
-        yield Tag("mlflow.note.content", f"Failed: {escaped(candidate_result.error)}")
+        yield Tag(NOTE, f"Failed: {escaped(candidate_result.error)}")
         yield Text("error.txt", candidate_result.traceback or candidate_result.error)
         return
     pooled = candidate_result.pooled()
@@ -250,24 +274,29 @@ def interval_items(
 def result_items(result: ExperimentResult, shown: Sequence[str] | None = None) -> Iterator[Item]:
     """Leaderboard of a parent run: a note with the losses `shown`, and a table of all."""
     board = result.leaderboard(shown)
-    note = board_note(result, shown)
-    yield Tag("mlflow.note.content", note)
+    note = board_note(board, result.dataset.card.title)
+    yield Tag(NOTE, cut(note))
     yield Text("leaderboard.md", note)
-    rows = [
-        {
-            "model": row.model,
-            "loss": loss,
-            "mean": row.mean[loss],
-            "std": row.std[loss],
-            "test": row.test.get(loss),
-        }
-        for row in board.ranked()
-        for loss in row.mean
-    ]
+    rows: list[dict[str, object]] = []
+    ranked = [row for row in board.ranked() if row.reason is None]
+    names = dict.fromkeys([*columns_of(board), *(name for row in ranked for name in row.mean)])
+    for loss in names:
+        decimals = decimals_for(row.value(loss) for row in ranked)
+        rows += [
+            {
+                "model": row.model,
+                "loss": loss,
+                "mean": round(row.mean[loss], decimals),
+                "std": round(row.std.get(loss, math.nan), decimals),
+                "test": round(row.test.get(loss, math.nan), decimals),
+            }
+            for row in ranked
+            if loss in row.mean
+        ]
     rows += [{"model": row.model, "loss": row.reason} for row in board.ranked() if row.reason]
     columns = ["model", "loss", "mean", "std"]
     columns += ["test"] if any(row.test for row in board.rows) else []
-    yield Table("leaderboard.json", pd.DataFrame(rows, columns=columns))
+    yield Table(BOARD, pd.DataFrame(rows, columns=columns))
     best = board.best()
     if best is None:
         return
@@ -282,16 +311,18 @@ def result_items(result: ExperimentResult, shown: Sequence[str] | None = None) -
     yield Parquet(SCORES, pd.concat(tables, names=["model"]).reset_index("model"))
 
 
-def board_note(
-    result: ExperimentResult,
-    shown: Sequence[str] | None = None,
-    more: Sequence[str] = (),
-    *,
-    with_board: bool = True,
-) -> str:
-    """Markdown note of a parent run: the answer and the leaderboard, then `more`."""
-    board = [result.leaderboard(shown).to_markdown()] if with_board else []
-    return "\n\n".join([*board, *more, f"Data: {escaped(result.dataset.card.title)}"]) + "\n"
+def winner_items(board: Leaderboard) -> Iterator[LoggedMetric]:
+    """Values of the best model for its parent run, whose row hides those of its models."""
+    best = board.best()
+    if best is None:
+        return
+    for name in columns_of(board):
+        if name in best.mean:
+            yield LoggedMetric(f"cv/{name}", best.mean[name])
+    level = board.standing(board.primary).levels.get(best.model)
+    if level is not None and level.reason is None:
+        yield LoggedMetric(f"cv_low/{board.primary}", level.low)
+        yield LoggedMetric(f"cv_high/{board.primary}", level.high)
 
 
 def grouped_items(
@@ -303,7 +334,7 @@ def grouped_items(
         if name in listed:
             yield LoggedMetric(f"cv_grouped/{name}", value)
     if candidate_result.error is None:
-        yield Parquet("scores_grouped.parquet", scores_table(candidate_result))
+        yield Parquet(GROUPED, scores_table(candidate_result))
 
 
 def search_items(candidate_result: CandidateResult) -> Iterator[Item]:

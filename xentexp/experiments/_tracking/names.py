@@ -17,3 +17,18 @@ SCORES = "scores.parquet"
 
 TRAIN = "train"
 """Section of that table: the loss of a sample of the training rows of each fold."""
+
+GROUPED = "grouped.parquet"
+"""The same table on grouped folds."""
+
+BOARD, OLD_BOARD = "1_leaderboard.json", "leaderboard.json"
+"""Rounded table of the parent run, which the dashboard shows; its name in older versions."""
+
+NOTE = "mlflow.note.content"
+"""Tag that the dashboard shows as the description of a run or an experiment."""
+
+MODEL = "xentexp.model"
+"""Tag with the address of the stored model: of a model's run, and of the winner at its parent."""
+
+TRUST = "xentexp.model_trust"
+"""Tag of a run whose model may only be loaded from a store that one trusts: a sentence on it."""

@@ -201,8 +201,9 @@ def days_from_value(value: Any, *, dayfirst: bool | None) -> float | None:
     # dates; those of days since 1970 are far smaller.
     if isinstance(value, str):
         text = value.strip()
-        if text.isdecimal() and len(text) in _INT_FORMATS:
-            return days_from_value(int(text), dayfirst=dayfirst)
+        whole = text.removesuffix(".0")
+        if whole.isdecimal() and len(whole) in _INT_FORMATS:
+            return days_from_value(int(whole), dayfirst=dayfirst)
         days = _read(text)
         if days is not None or not _YEAR_LAST.fullmatch(text):
             return days

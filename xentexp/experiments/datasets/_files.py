@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import datetime as dt
 import io
@@ -9,7 +10,7 @@ import re
 import warnings
 import zipfile
 from collections import Counter
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -94,25 +95,41 @@ def read_file(
     name = path.name.lower()
     check_file(path, where)
     limit = Limit(where, path.name, options.max_megabytes)
-    try:
-        if name.endswith(".xls"):
-            raise InputError(f"{where}: {path.name} is an old Excel file; save it as .xlsx")
-        if not name.endswith(SUFFIXES):
-            raise InputError(
-                f"{where}: the file name must end with {', '.join(_TEXT)} (also followed by "
-                f"{', '.join(PACKED)}), .zip, .xlsx, .xlsm or .parquet; got {path.name}; rename "
-                f"or convert the file"
-            )
+    with file_errors(path, where):
+        check_suffix(path, where)
         if name.endswith(".parquet"):
-            _refuse(options, ("separator", "encoding", "header", "sheet"), path, where)
+            refuse_options(options, ("separator", "encoding", "header", "sheet"), path, where)
             frame, notes = _read_parquet(path, where, limit), list[str]()
             notes += _convert(frame, None, options, keep=[target], typed=True)
         elif name.endswith((".xlsx", ".xlsm")):
-            _refuse(options, ("separator", "encoding"), path, where)
-            frame, notes = _read_excel(path, where, options, limit, target)
+            refuse_options(options, ("separator", "encoding"), path, where)
+            layout = excel_layout(path, where, options, limit)
+            frame, notes = _parse(layout, path, where, options, target)
         else:
-            _refuse(options, ("sheet",), path, where)
+            refuse_options(options, ("sheet",), path, where)
             frame, notes = _read_text(path, where, options, limit, target)
+    if frame.empty:
+        raise _only_header(path, where)
+    return frame, notes
+
+
+def check_suffix(path: Path, where: str) -> None:
+    """Raise an InputError unless the format of a file is one that can be read."""
+    if path.name.lower().endswith(".xls"):
+        raise InputError(f"{where}: {path.name} is an old Excel file; save it as .xlsx")
+    if not path.name.lower().endswith(SUFFIXES):
+        raise InputError(
+            f"{where}: the file name must end with {', '.join(_TEXT)} (also followed by "
+            f"{', '.join(PACKED)}), .zip, .xlsx, .xlsm or .parquet; got {path.name}; rename "
+            f"or convert the file"
+        )
+
+
+@contextlib.contextmanager
+def file_errors(path: Path, where: str) -> Iterator[None]:
+    """Turn errors of a file that cannot be read into an InputError that names the file."""
+    try:
+        yield
     except DAMAGED as error:
         raise damaged(path, where, error) from error
     except OSError as error:
@@ -125,12 +142,13 @@ def read_file(
         raise InputError(
             f"{where}: {path.name} needs more memory than there is; use fewer rows or columns"
         ) from error
-    if frame.empty:
-        raise InputError(f"{where}: {path.name} must have at least one row; got only a header")
-    return frame, notes
 
 
-def _refuse(options: FileOptions, names: Sequence[str], path: Path, where: str) -> None:
+def _only_header(path: Path, where: str) -> InputError:
+    return InputError(f"{where}: {path.name} must have at least one row; got only a header")
+
+
+def refuse_options(options: FileOptions, names: Sequence[str], path: Path, where: str) -> None:
     """Raise an InputError for an option that does not apply to this format."""
     for name in names:
         if getattr(options, name) is not None:
@@ -147,20 +165,30 @@ def _read_text(
     path: Path, where: str, options: FileOptions, limit: Limit, target: str | None
 ) -> tuple[pd.DataFrame, list[str]]:
     content = read_bytes(path, limit)
+    check_start(content, path, where)
+    text, note = decode(content, options.encoding, where, path.name)
+    del content
+    frame, notes = _parse(text_layout(text, path, where, options), path, where, options, target)
+    return frame, [*([note] if note else []), *notes]
+
+
+def check_start(content: bytes, path: Path, where: str) -> None:
+    """Raise an InputError if the first bytes of a file are not those of a text."""
     if not content.strip():
         raise InputError(f"{where}: {path.name} is empty; check the file")
     if content.startswith(_BINARY):
         raise _binary(path, where)
-    text, note = decode(content, options.encoding, where, path.name)
-    del content
+
+
+def text_layout(text: str, path: Path, where: str, options: FileOptions) -> Layout:
+    """Layout of a text table, or of its beginning."""
     if "\0" in text[:1024]:
         raise _binary(path, where)
     if _WEB_PAGE.match(text):
         raise InputError(f"{where}: {path.name} is a web page, not a table; download it again")
-    text = text.lstrip("\r\n")
     tabs = re.search(r"\.(tsv|tab)(\.\w+)?$", path.name.lower())
     layout = find_layout(
-        text,
+        text.lstrip("\r\n"),
         where,
         path.name,
         separator=options.separator,
@@ -169,8 +197,7 @@ def _read_text(
     )
     if not layout.rows:
         raise InputError(f"{where}: {path.name} is empty; check the file")
-    frame, notes = _parse(layout, path, where, options, target)
-    return frame, [*([note] if note else []), *notes]
+    return layout
 
 
 def _binary(path: Path, where: str) -> InputError:
@@ -187,7 +214,7 @@ def _parse(
     first = layout.rows[0]
     if layout.header:
         # pandas would rename the second "x" to "x.1" without a warning.
-        _reject_duplicates([name for name in first if name.strip()], path, where)
+        reject_duplicates([name for name in first if name.strip()], path, where)
     names = None if layout.header else [f"x{i}" for i in range(len(first))]
     if layout.header and layout.spaces_follow and all(name.strip() for name in first):
         names = [name.strip() for name in first]
@@ -205,22 +232,8 @@ def _parse(
         )
         return frame
 
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("error", pd.errors.ParserWarning)
-            frame = parse()
-    except pd.errors.ParserWarning as error:
-        raise InputError(
-            f"{where}: rows of {path.name} must have at most {len(first)} fields, as the header; "
-            "some have more; add names for all columns to the header, or set header to the line "
-            "with the names"
-        ) from error
-    except (pd.errors.ParserError, csv.Error, OverflowError) as error:
-        reason = str(error).strip().removeprefix("Error tokenizing data. C error: ")
-        raise InputError(
-            f"{where}: {path.name} is not a valid table ({reason}); correct the file, or set "
-            f"header to the line with the names of the columns"
-        ) from error
+    with table_errors(path, where, len(first)):
+        frame = parse()
     notes = list(layout.notes)
     if layout.header:
         _reject_repeated_header(frame, path, where)
@@ -235,6 +248,27 @@ def _parse(
         frame, texts, options, keep=[target], commas_are_decimal=layout.separator != ","
     )
     return frame, notes
+
+
+@contextlib.contextmanager
+def table_errors(path: Path, where: str, n_fields: int) -> Iterator[None]:
+    """Turn errors of the parser of pandas into an InputError."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", pd.errors.ParserWarning)
+            yield
+    except pd.errors.ParserWarning as error:
+        raise InputError(
+            f"{where}: rows of {path.name} must have at most {n_fields} fields, as the header; "
+            "some have more; add names for all columns to the header, or set header to the line "
+            "with the names"
+        ) from error
+    except (pd.errors.ParserError, csv.Error, OverflowError) as error:
+        reason = str(error).strip().removeprefix("Error tokenizing data. C error: ")
+        raise InputError(
+            f"{where}: {path.name} is not a valid table ({reason}); correct the file, or set "
+            f"header to the line with the names of the columns"
+        ) from error
 
 
 def _without_empty(frame: pd.DataFrame, header: Sequence[str]) -> tuple[pd.DataFrame, list[str]]:
@@ -440,9 +474,8 @@ def _text_columns(frame: pd.DataFrame) -> list[Any]:
 # --- Excel
 
 
-def _read_excel(
-    path: Path, where: str, options: FileOptions, limit: Limit, target: str | None
-) -> tuple[pd.DataFrame, list[str]]:
+def excel_layout(path: Path, where: str, options: FileOptions, limit: Limit) -> Layout:
+    """Cells of an Excel file as a text table."""
     with path.open("rb") as stream:
         if stream.read(2) != b"PK":
             raise InputError(
@@ -503,8 +536,7 @@ def _read_excel(
         notes.append(f"the sheet is {chosen!r}; set sheet to change it")
     text = io.StringIO()
     csv.writer(text, lineterminator="\n").writerows(rows)
-    layout = Layout(text.getvalue(), ",", rows, header, notes=notes)
-    return _parse(layout, path, where, options, target)
+    return Layout(text.getvalue(), ",", rows, header, notes=notes)
 
 
 def _cells(sheet: Any, limit: Limit) -> list[list[str]]:
@@ -552,11 +584,12 @@ def _read_parquet(path: Path, where: str, limit: Limit) -> pd.DataFrame:
         ) from error
     named = any(name is not None for name in frame.index.names)
     frame = frame.reset_index(drop=not named)  # a named index was a column of the table
-    _reject_duplicates([str(name) for name in frame.columns], path, where)
+    reject_duplicates([str(name) for name in frame.columns], path, where)
     return frame
 
 
-def _reject_duplicates(names: list[str], path: Path, where: str) -> None:
+def reject_duplicates(names: list[str], path: Path, where: str) -> None:
+    """Raise an InputError if two columns of a file have one name."""
     duplicates = sorted(name for name, number in Counter(names).items() if number > 1)
     if duplicates:
         raise InputError(

@@ -105,6 +105,11 @@ def read_value(text: str, decimal: str | None = None) -> Number | None:
     return None if "," in read.body and read.values.get(",", value) != value else value
 
 
+def written_number(text: str) -> _Written | None:
+    """Number of a text with each decimal mark that fits, and its signs; None if it is none."""
+    return _read(text)
+
+
 def is_code_column(texts: Iterable[str]) -> bool:
     """Whether texts are identifiers: zero-padded codes, phone numbers, or very long numbers."""
     stripped = [text.strip() for text in texts]

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import bz2
 import codecs
+import contextlib
 import gzip
 import io
 import lzma
 import stat
 import zipfile
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import IO, Any
 
@@ -95,23 +96,73 @@ def _read(stream: IO[bytes], limit: Limit, unpacked: str) -> bytes:
 
 def _from_zip(path: Path, limit: Limit) -> bytes:
     with zipfile.ZipFile(path) as archive:
-        files = [
-            info
-            for info in archive.infolist()
-            if not info.is_dir() and not info.filename.startswith("__MACOSX/")
-            if not Path(info.filename).name.startswith(".")
-        ]
-        if len(files) != 1:
-            names = ", ".join(printable(info.filename) for info in files[:10]) or "no file"
-            raise InputError(
-                f"{limit.where}: {path.name} must contain exactly one file; got {names}; unpack it "
-                f"and set path to one of its files"
-            )
-        if files[0].flag_bits & 1:
-            raise InputError(f"{limit.where}: {path.name} is encrypted; unpack it first")
-        limit.check(files[0].file_size, " when decompressed")
-        with archive.open(files[0]) as stream:
+        member = _only_file(archive, path, limit.where)
+        limit.check(member.file_size, " when decompressed")
+        with archive.open(member) as stream:
             return _read(stream, limit, " when decompressed")
+
+
+def _only_file(archive: zipfile.ZipFile, path: Path, where: str) -> zipfile.ZipInfo:
+    files = [
+        info
+        for info in archive.infolist()
+        if not info.is_dir() and not info.filename.startswith("__MACOSX/")
+        if not Path(info.filename).name.startswith(".")
+    ]
+    if len(files) != 1:
+        names = ", ".join(printable(info.filename) for info in files[:10]) or "no file"
+        raise InputError(
+            f"{where}: {path.name} must contain exactly one file; got {names}; unpack it "
+            f"and set path to one of its files"
+        )
+    if files[0].flag_bits & 1:
+        raise InputError(f"{where}: {path.name} is encrypted; unpack it first")
+    return files[0]
+
+
+@contextlib.contextmanager
+def open_bytes(path: Path, where: str) -> Iterator[IO[bytes]]:
+    """Content of a text file of any size, decompressed as the name of the file says."""
+    suffix = path.suffix.lower()
+    if suffix == ".zip":
+        with (
+            zipfile.ZipFile(path) as archive,
+            archive.open(_only_file(archive, path, where)) as member,
+        ):
+            yield member
+    else:
+        with _OPEN.get(suffix, open)(path, "rb") as stream:
+            yield stream
+
+
+def find_encoding(
+    start: bytes,
+    pieces: Callable[[], Iterable[bytes]],
+    encoding: str | None,
+    where: str,
+    name: str,
+) -> tuple[str, str | None]:
+    """Encoding of a text of any size, as `decode` finds it, and a note if it was assumed."""
+    # `start`: first bytes, at least four; `pieces` gives the content from its beginning.
+    for mark, marked in _MARKS:
+        if encoding is None and start.startswith(mark):
+            encoding = marked
+    codec = "utf-8" if encoding is None else _codec(encoding, where)
+    decoder = codecs.getincrementaldecoder(codec)()
+    place = 0
+    try:
+        for piece in pieces():
+            place -= len(decoder.getstate()[0])
+            decoder.decode(piece)
+            place += len(piece) + len(decoder.getstate()[0])
+        decoder.decode(b"", final=True)
+    except UnicodeError as error:
+        if encoding is not None:
+            raise _other_encoding(encoding, error, where, name) from error
+        if not _is_korean_text(pieces()):
+            raise _not_utf8(error, where, name, place) from error
+        return "cp949", _KOREAN_NOTE
+    return codec, None
 
 
 def decode(content: bytes, encoding: str | None, where: str, name: str) -> tuple[str, str | None]:
@@ -124,17 +175,33 @@ def decode(content: bytes, encoding: str | None, where: str, name: str) -> tuple
     try:
         return content.decode("utf-8"), None
     except UnicodeDecodeError as error:
-        korean = _korean(content)
-        if korean is None:
-            raise InputError(
-                f"{where}: {name} must be UTF-8 text ({error.reason} at byte {error.start}), or "
-                f"UTF-16 with a byte order mark, or Korean CP949; save it in UTF-8, or set "
-                f"encoding, e.g. encoding=cp1252 for Western European text"
-            ) from error
-    return korean, "the text is not UTF-8; it was read as CP949 (Korean); set encoding to change it"
+        if not _is_korean_text([content]):
+            raise _not_utf8(error, where, name) from error
+    return content.decode("cp949"), _KOREAN_NOTE
+
+
+_KOREAN_NOTE = "the text is not UTF-8; it was read as CP949 (Korean); set encoding to change it"
+
+
+def _not_utf8(error: UnicodeError, where: str, name: str, place: int = 0) -> InputError:
+    reason = str(error)
+    if isinstance(error, UnicodeDecodeError):
+        reason = f"{error.reason} at byte {place + error.start}"
+    return InputError(
+        f"{where}: {name} must be UTF-8 text ({reason}), or "
+        f"UTF-16 with a byte order mark, or Korean CP949; save it in UTF-8, or set "
+        f"encoding, e.g. encoding=cp1252 for Western European text"
+    )
 
 
 def _decode_as(content: bytes, encoding: str, where: str, name: str) -> str:
+    try:
+        return content.decode(_codec(encoding, where)).removeprefix("\ufeff")
+    except UnicodeError as error:
+        raise _other_encoding(encoding, error, where, name) from error
+
+
+def _codec(encoding: str, where: str) -> str:
     try:
         codec = codecs.lookup(encoding)
     except (LookupError, ValueError):
@@ -144,25 +211,27 @@ def _decode_as(content: bytes, encoding: str, where: str, name: str) -> str:
             f"{where}: encoding must be the name of a text encoding such as utf-8, cp949, cp1252 "
             f"or utf-16; got {encoding!r}"
         )
-    try:
-        return content.decode(encoding).removeprefix("\ufeff")
-    except UnicodeError as error:
-        raise InputError(
-            f"{where}: {name} is not {encoding} text ({error}); set encoding to another one"
-        ) from error
+    return encoding
 
 
-def _korean(content: bytes) -> str | None:
-    """Text in CP949 if nearly all of its distinct non-ASCII characters are common Hangul."""
+def _other_encoding(encoding: str, error: UnicodeError, where: str, name: str) -> InputError:
+    return InputError(
+        f"{where}: {name} is not {encoding} text ({error}); set encoding to another one"
+    )
+
+
+def _is_korean_text(pieces: Iterable[bytes]) -> bool:
+    """Whether nearly all distinct non-ASCII characters of a CP949 text are common Hangul."""
     # Letters of Western Europe, Japanese and Chinese can be valid CP949 too, but become rare
     # syllables, which KS X 1001 (EUC-KR) lacks, or Hanja.
+    foreign: set[str] = set()
     try:
-        text = content.decode("cp949")
-    except UnicodeDecodeError:
-        return None
-    foreign = {character for character in set(text) if not character.isascii()}
+        for text in codecs.iterdecode(pieces, "cp949"):
+            foreign.update(character for character in set(text) if not character.isascii())
+    except UnicodeError:
+        return False
     common = [c for c in foreign if "가" <= c <= "힣" and _in_ks_x_1001(c)]
-    return text if len(common) >= 0.9 * len(foreign) else None
+    return len(common) >= 0.9 * len(foreign)
 
 
 def _in_ks_x_1001(character: str) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from xentexp.experiments._cli.sections.calibration import calibration_section
 from xentexp.experiments._cli.sections.leakage import leak_section
 from xentexp.experiments._cli.sections.loss_matrix import matrix_section
 from xentexp.experiments._cli.sections.replication import published_section
@@ -13,6 +14,12 @@ from xentexp.experiments._results import ExperimentResult
 
 def build_sections(study: Study, result: ExperimentResult) -> list[Section]:
     """Sections of a run, in the order in which they are printed."""
-    builders = (matrix_section, leak_section, tuning_section, published_section)
+    builders = (
+        matrix_section,
+        leak_section,
+        tuning_section,
+        calibration_section,
+        published_section,
+    )
     sections = (build(study, result) for build in builders)
     return [section for section in sections if section is not None]

@@ -1,0 +1,263 @@
+"""Read files of any size in batches of rows; texts stay as they are written."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+from collections.abc import Generator, Iterator, Sequence
+from pathlib import Path
+from typing import IO, Any, Protocol
+
+import numpy as np
+import pandas as pd
+
+from xentexp.errors import InputError
+from xentexp.experiments.datasets._files import (
+    FileOptions,
+    check_start,
+    check_suffix,
+    excel_layout,
+    file_errors,
+    refuse_options,
+    reject_duplicates,
+    table_errors,
+    text_layout,
+)
+from xentexp.experiments.datasets._layout import Layout
+from xentexp.experiments.datasets._unpack import Limit, check_file, find_encoding, open_bytes
+
+NA_TEXTS = frozenset(
+    {
+        *("", "#N/A", "#N/A N/A", "#NA", "-1.#IND", "-1.#QNAN", "-NaN", "-nan", "1.#IND"),
+        *("1.#QNAN", "<NA>", "N/A", "NA", "NULL", "NaN", "None", "n/a", "nan", "null"),
+    }
+)
+"""Texts that pandas.read_csv reads as missing values."""
+
+_START = 12_000_000
+"""Characters from which the layout of a text is found, more than the longest line."""
+_PIECE = 1 << 20
+
+
+class Batches(Protocol):
+    """Rows of a file, which can be read several times."""
+
+    path: Path
+    names: list[str]
+    notes: list[str]
+    typed: bool
+    """Whether values have types; else all of them are texts."""
+    commas_are_decimal: bool
+    kinds: dict[str, Any]
+    """Type of Arrow of each column; empty if all are texts."""
+
+    def read(self, columns: Sequence[str], size: int) -> Generator[pd.DataFrame]:
+        """Some columns, in batches of `size` rows."""
+        ...
+
+
+def open_batches(path: Path, where: str, options: FileOptions) -> Batches:
+    """File in the format of its suffix; messages start with `where`."""
+    options.check(where)
+    check_file(path, where)
+    check_suffix(path, where)
+    name = path.name.lower()
+    limit = Limit(where, path.name, options.max_megabytes)
+    with file_errors(path, where):
+        if name.endswith(".parquet"):
+            refuse_options(options, ("separator", "encoding", "header", "sheet"), path, where)
+            return _ParquetFile(path, where, limit)
+        if name.endswith((".xlsx", ".xlsm")):
+            refuse_options(options, ("separator", "encoding"), path, where)
+            return _TextFile(path, where, excel_layout(path, where, options, limit))
+        refuse_options(options, ("sheet",), path, where)
+        return _text_file(path, where, options)
+
+
+class _TextFile:
+    """Table whose cells are texts; without an encoding, the layout has all of it."""
+
+    typed = False
+
+    def __init__(
+        self,
+        path: Path,
+        where: str,
+        layout: Layout,
+        *,
+        encoding: str | None = None,
+        skipped: int = 0,
+        notes: Sequence[str] = (),
+    ) -> None:
+        self.path, self.where = path, where
+        self.kinds: dict[str, Any] = {}
+        self.layout, self.encoding, self.skipped = layout, encoding, skipped
+        self.notes = [*notes, *layout.notes]
+        self.commas_are_decimal = layout.separator != ","
+        first = layout.rows[0]
+        if layout.header:
+            reject_duplicates([name for name in first if name.strip()], path, where)
+            # As pandas names columns without a name.
+            self.names = [name if name.strip() else f"Unnamed: {i}" for i, name in enumerate(first)]
+        else:
+            self.names = [f"x{i}" for i in range(len(first))]
+
+    def read(self, columns: Sequence[str], size: int) -> Generator[pd.DataFrame]:
+        layout, start = self.layout, 0
+        with file_errors(self.path, self.where), self._open() as stream:
+            chunks = None
+            while True:
+                # Not around the whole loop: the filters of warnings would hold for the caller too.
+                with table_errors(self.path, self.where, len(self.names)):
+                    chunks = self._chunks(stream, size) if chunks is None else chunks
+                    chunk = next(chunks, None)
+                if chunk is None:
+                    break
+                if layout.header:
+                    self._check_header(chunk, start)
+                start += len(chunk)
+                part = chunk[list(columns)].reset_index(drop=True)
+                if layout.spaces_follow:
+                    part = part.apply(lambda column: column.str.strip())
+                yield part
+        if start == 0:
+            raise InputError(
+                f"{self.where}: {self.path.name} must have at least one row; got only a header"
+            )
+
+    def _chunks(self, stream: IO[str], size: int) -> Iterator[pd.DataFrame]:
+        # All columns are read: with some of them, pandas accepts rows of any length.
+        chunks: Iterator[pd.DataFrame] = pd.read_csv(
+            stream,
+            sep=r"\s+" if self.layout.separator == " " else self.layout.separator,
+            header=0 if self.layout.header else None,
+            names=self.names,
+            dtype=str,
+            na_filter=False,
+            skipinitialspace=self.layout.spaces_follow,
+            index_col=False,  # else rows with one more field than the header lose the first
+            chunksize=size,
+        )
+        return chunks
+
+    @contextlib.contextmanager
+    def _open(self) -> Iterator[IO[str]]:
+        if self.encoding is None:
+            yield io.StringIO(self.layout.text)
+            return
+        with (
+            open_bytes(self.path, self.where) as stream,
+            io.TextIOWrapper(stream, self.encoding, newline="") as text,
+        ):
+            text.read(self.skipped)
+            yield text
+
+    def _check_header(self, chunk: pd.DataFrame, start: int) -> None:
+        """Raise an InputError for a row that has the names of the columns, as of joined files."""
+        same = (chunk.iloc[:, 0] == self.layout.rows[0][0]).to_numpy()
+        if same.any():
+            rows = np.flatnonzero(same)
+            same = (chunk.iloc[rows] == self.layout.rows[0]).all(axis=1).to_numpy()
+            if same.any():
+                raise InputError(
+                    f"{self.where}: {self.path.name} repeats its header in row "
+                    f"{start + rows[same.argmax()]} (counted from 0); remove this row"
+                )
+
+
+def _text_file(path: Path, where: str, options: FileOptions) -> _TextFile:
+    def pieces() -> Iterator[bytes]:
+        with open_bytes(path, where) as stream:
+            while piece := stream.read(_PIECE):
+                yield piece
+
+    with open_bytes(path, where) as stream:
+        first = stream.read(_PIECE)
+    check_start(first, path, where)
+    encoding, note = find_encoding(first, pieces, options.encoding, where, path.name)
+    with (
+        open_bytes(path, where) as stream,
+        io.TextIOWrapper(stream, encoding, newline="") as reader,
+    ):
+        start = reader.read(_START)
+    text = start.removeprefix("\ufeff")
+    layout = text_layout(text, path, where, options)
+    # The layout of old Macintosh texts has other line ends, but as many characters.
+    if not text.replace("\r", "\n").endswith(layout.text.replace("\r", "\n")):
+        raise InputError(
+            f"{where}: lines of {path.name} must not be in quotation marks as a whole; remove the "
+            f"quotation marks around the lines"
+        )
+    skipped = len(start) - len(layout.text)
+    layout.text = ""
+    notes = [note] if note else []
+    return _TextFile(path, where, layout, encoding=encoding, skipped=skipped, notes=notes)
+
+
+class _ParquetFile:
+    """Table whose values have types."""
+
+    typed = True
+    commas_are_decimal = False
+
+    def __init__(self, path: Path, where: str, limit: Limit) -> None:
+        import pyarrow.parquet as pq
+        import pyarrow.types as arrow_types
+
+        with path.open("rb") as stream:
+            start = stream.read(4)
+        if not start:
+            raise InputError(f"{where}: {path.name} is empty; check the file")
+        if start != b"PAR1":
+            raise InputError(f"{where}: {path.name} is not Parquet; rename it to match its format")
+        self.path, self.where, self.notes = path, where, list[str]()
+        with self._errors(), pq.ParquetFile(path) as file:
+            schema = file.schema_arrow
+            groups = [file.metadata.row_group(i) for i in range(file.metadata.num_row_groups)]
+            n_rows = file.metadata.num_rows
+        self.names = [str(name) for name in schema.names]
+        reject_duplicates(self.names, path, where)
+        # A dictionary differs between batches; its values do not.
+        self.kinds = {
+            field.name: getattr(field.type, "value_type", field.type)
+            if arrow_types.is_dictionary(field.type)
+            else field.type
+            for field in schema
+        }
+        for group in groups:
+            limit.check(group.total_byte_size, " in each row group")
+        if n_rows == 0:
+            raise InputError(f"{where}: {path.name} must have at least one row; got none")
+
+    def read(self, columns: Sequence[str], size: int) -> Generator[pd.DataFrame]:
+        import pyarrow.parquet as pq
+
+        # Integers beside missing values stay integers, whatever is in the other rows of a batch.
+        with self._errors(), pq.ParquetFile(self.path, pre_buffer=False) as file:
+            for batch in file.iter_batches(size, columns=list(columns)):
+                frame: pd.DataFrame = batch.to_pandas(
+                    types_mapper=_nullable, ignore_metadata=True, date_as_object=True
+                )
+                yield frame[list(columns)]
+
+    @contextlib.contextmanager
+    def _errors(self) -> Iterator[None]:
+        try:
+            yield
+        except InputError:
+            raise
+        except (ValueError, OSError) as error:  # base classes of all pyarrow errors
+            reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
+            raise InputError(
+                f"{self.where}: {self.path.name} is a damaged Parquet file ({reason}); write it "
+                f"again"
+            ) from error
+
+
+def _nullable(kind: Any) -> Any:
+    """Dtype of pandas for integers of Arrow; None for its usual one."""
+    import pyarrow.types as arrow_types
+
+    if arrow_types.is_signed_integer(kind):
+        return pd.Int64Dtype()
+    return pd.UInt64Dtype() if arrow_types.is_unsigned_integer(kind) else None

@@ -1,0 +1,49 @@
+"""Inner folds of a training part: how its rows are split again."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold, check_cv
+from sklearn.utils import check_random_state
+
+from xentexp.errors import InputError, plain_errors
+
+Split = tuple[NDArray[np.intp], NDArray[np.intp]]
+
+
+def is_number_of_folds(cv: object) -> bool:
+    """Whether the parameter cv is a number of folds."""
+    return isinstance(cv, (int, np.integer)) and not isinstance(cv, bool)
+
+
+def check_inner_cv(cv: Any) -> None:
+    """Raise an InputError unless cv is a number of folds, a splitter or splits."""
+    gives_splits = hasattr(cv, "split") or isinstance(cv, Iterable)
+    if not (
+        cv >= 2
+        if is_number_of_folds(cv)
+        else gives_splits and not isinstance(cv, (str, np.ndarray))
+    ):
+        raise InputError(f"cv must be an integer >= 2, a splitter or splits; got {cv!r}")
+
+
+def as_seed(random_state: Any) -> int:
+    """Seed of the inner folds: an integer itself, otherwise one that is drawn."""
+    if isinstance(random_state, (int, np.integer)):
+        return int(random_state)
+    return int(check_random_state(random_state).randint(2**31 - 1))
+
+
+def inner_splits(cv: Any, X: Any, y: NDArray[Any], groups: object, seed: int) -> list[Split]:
+    """Rows for training and for the test of each inner fold."""
+    if is_number_of_folds(cv):
+        kind = StratifiedKFold if groups is None else StratifiedGroupKFold
+        splitter = kind(int(cv), shuffle=True, random_state=seed)
+    else:
+        splitter = check_cv(cv, y, classifier=True)
+    with plain_errors("cv must give pairs of training and test rows", TypeError):
+        return list(splitter.split(X, y, groups))
