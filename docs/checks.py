@@ -25,11 +25,11 @@ from scipy.special import expit, logit
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import StratifiedKFold
 
+from xentexp.experiments._assess import assess
 from xentexp.experiments._leaderboard import Leaderboard, Row
 from xentexp.experiments._predictions import PredictedFold, Predictions
 from xentexp.experiments._record import About, ModelRecord, RunRecord
 from xentexp.experiments._run_checks import CHECKS
-from xentexp.experiments._uncertainty import assess
 from xentexp.experiments.datasets._checks import check_table
 from xentexp.metrics._evaluation import evaluate_checked
 from xentexp.metrics._registry import get_loss

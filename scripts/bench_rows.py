@@ -13,6 +13,7 @@ from pathlib import Path
 
 import numpy as np
 from bench_inference import bootstrap_of_losses
+from bench_logging import logging_of_the_default_run
 from bench_page import page_of_three_models, report_of_ten_runs
 from bench_run import intervals_of_a_run
 from bench_suite import PEERS, SUITE, Remembered, torch_suite
@@ -263,6 +264,7 @@ def rows() -> list[Row | Fact]:
         Row(f"{len(SUITE)} losses 1e6 x 10", many(10**6, 10), {"peers": 13, "torch": 2}),
         Fact("intervals of the default run", "at most 1.1", intervals_of_a_run, long=True),
         Fact("page of 3 models, 30k rows", "at most 1.5", page_of_three_models, long=True),
+        Fact("logging pictures and model", "at most 1.33", logging_of_the_default_run, long=True),
         Fact("page of 10 runs of 200", "at most 15", report_of_ten_runs, long=True),
         Fact("cross_validate 40k x 25", "< 2% of the fits, peers 8", cross_validation),
         Fact(

@@ -38,7 +38,7 @@ from xentexp.metrics._registry import DATASET_METRICS
 README = ROOT / "README.md"
 RUNNER = ROOT / "tests" / "support" / "page_runner.py"
 MINUTES = {"experiment=loss_matrix", "experiment=uci_benchmark", "experiment=tune"}
-NEED_A_RUN = {"leaderboard", "compare", "report", "rescore"}
+NEED_A_RUN = {"leaderboard", "compare", "report", "rescore", "predict"}
 FAST = {"prior", "logistic", "linear_svm", "stump"}
 
 each_page = pytest.mark.parametrize("page", PAGES, ids=pages.name)
@@ -132,7 +132,7 @@ def test_all_kinds_of_code_occur() -> None:
     words = [line for b in blocks if b.language == "bash" for line in commands(b)]
     of_xentexp = {line[1] for line in words if line[0] == "xentexp"}
     assert of_xentexp == {
-        *("run", "leaderboard", "compare", "rescore", "report", "checks"),
+        *("run", "leaderboard", "compare", "rescore", "report", "checks", "predict"),
         *("score", "losses", "datasets", "ui"),
     }
     assert sum(is_run(line) and is_short(line) for line in words) > 3

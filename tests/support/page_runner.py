@@ -120,7 +120,7 @@ def run_command(words: list[str], *, really: bool) -> str:
     """Run a command of xentexp in this process and return what it prints."""
     from xentexp.experiments._cli import _parser, main
 
-    needs_run = words[0] in ("leaderboard", "compare", "report", "rescore")
+    needs_run = words[0] in ("leaderboard", "compare", "report", "rescore", "predict")
     if words[0] == "ui" or (needs_run and not really):
         _parser().parse_args(words)  # ui serves until it is stopped
         return ""

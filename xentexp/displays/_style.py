@@ -14,16 +14,13 @@ import matplotlib as mpl
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from xentexp._palette import MODELS as MODELS
+from xentexp._palette import OTHER as OTHER
+from xentexp._palette import colours_of as colours_of
 from xentexp._safe_text import printable
 from xentexp.errors import InputError
 
 INK, SOFT, AXIS, RULE = "#1b1f24", "#59616a", "#8a9099", "#dfe3e8"
-MODELS = ("#0072b2", "#c25400", "#007a5a")
-"""Colours of the best model, the next best and a reference; readable as text on white."""
-
-OTHER = "#5f6368"
-"""Colour of all further models: more than three colours cannot be told apart."""
-
 VARIABLES = {
     INK: "--ink",
     SOFT: "--soft",
@@ -132,12 +129,6 @@ def own_grid(rows: int, columns: int, width: float, height: float) -> list[Axes]
             squeeze=False,
         )
     return list(axes.ravel())
-
-
-def colours_of(names: Sequence[str], coloured: Sequence[str] = ()) -> dict[str, str]:
-    """Colour of each model: `coloured` models, by default the first, get one of their own."""
-    chosen = [name for name in coloured or names if name in names][: len(MODELS)]
-    return {name: MODELS[chosen.index(name)] if name in chosen else OTHER for name in names}
 
 
 def apart(places: Sequence[float], gap: float, low: float, high: float) -> list[float]:

@@ -13,6 +13,9 @@ from typing import Any
 DASH = "–"  # noqa: RUF001
 MINUS = "−"  # noqa: RUF001
 
+LONGEST_TAG = 5000
+"""Length of a tag that servers of MLflow of all versions accept."""
+
 
 def percent(value: float) -> str:
     """Percentage with at most two decimals; a dash for NaN."""

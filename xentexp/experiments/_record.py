@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from xentexp._palette import MODELS, colours_of
 from xentexp._safe_text import without_secrets
 from xentexp.errors import InputError
 from xentexp.experiments._folds import Fold
@@ -157,6 +158,17 @@ class RunRecord:
         """Models that predict probabilities which are not constant, best first."""
         constant = self.constant_models()
         return [model for model in self.with_probabilities() if model.name not in constant]
+
+    def coloured_models(self) -> list[str]:
+        """Models with a colour of their own: the first three that are not constant."""
+        constant = self.constant_models()
+        names = [m.name for m in self.models if m.error is None and m.name not in constant]
+        return names[: len(MODELS)]
+
+    def colours(self) -> dict[str, str]:
+        """Colour of each model without error: best, next best, a reference, and others."""
+        names = [model.name for model in self.models if model.error is None]
+        return colours_of(names, self.coloured_models())
 
 
 @dataclass(frozen=True, eq=False)

@@ -146,6 +146,36 @@ def answer_parts(
     return (first, *_matters(standing, rival, equivalence, default_margin))
 
 
+def short_answer(
+    standing: Standing, equivalence: Equivalence | None, *, default_margin: bool = True
+) -> tuple[str, ...]:
+    """Sentences of the answer, with a sentence of its own on what the interval is about."""
+    first, *others = answer_parts(standing, equivalence, default_margin=default_margin)
+    short, about, target = first.rpartition("; for ")
+    if about and target.endswith(")."):
+        return (f"{short}).", f"The interval is for {target.removesuffix(').')}.", *others)
+    return (first, *others)
+
+
+def compact_answer(standing: Standing, equivalence: Equivalence | None) -> str:
+    """The answer in about 80 characters, for places that show the beginning of one line."""
+    best, rival = standing.best, standing.rival()
+    direction = (better(standing.name) or ("none", math.nan))[0]
+    if best is None or rival is None or direction not in ("higher", "lower"):
+        return short_answer(standing, equivalence)[0]
+    difference = standing.differences[rival]
+    if difference.reason is not None:
+        return short_answer(standing, equivalence)[0]
+    by, low, high = (signed(value, standing.decimals) for value in standing.gap(rival))
+    relation = "above" if direction == "higher" else "below"
+    value = f"{standing.name} {signed(standing.levels[best].mean, standing.decimals)}"
+    interval = f"[{low}, {high}] {relation} {rival} ({difference.confidence:.0%} interval)"
+    if standing.tied:
+        group = and_list([best, *standing.tied], most=4)
+        return f"{group} cannot be told apart: {best} is {by} {interval}. {value}."
+    return f"{best} is best: {by} {interval}. {value}."
+
+
 def _alone(standing: Standing, best: str, value: str) -> tuple[str, ...]:
     """Answer if no other model has a value; it is compared with a constant model."""
     text = f"{best} has {standing.name} {value}{_own_interval(standing, best)}"

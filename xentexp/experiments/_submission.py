@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 
 import pandas as pd
-from sklearn.base import clone
 
 from xentexp.errors import InputError
-from xentexp.experiments._fitting import fit
-from xentexp.experiments._folds import Fold, rows_of_all
 from xentexp.experiments._formatting import harmless
 from xentexp.experiments._leaderboard import Leaderboard
 from xentexp.experiments._new_files import FileOption, write_new
-from xentexp.experiments._results import Candidate
+from xentexp.experiments._serving.refit import Refits
 from xentexp.experiments.datasets import Dataset
 from xentexp.scorers import predict
 
@@ -24,13 +20,12 @@ SUBMISSION = FileOption("submission", "set overwrite=true")
 def submit(
     file: Path,
     board: Leaderboard,
-    candidates: Sequence[Candidate],
+    refits: Refits,
     dataset: Dataset,
-    folds: Sequence[Fold],
     *,
     overwrite: bool = False,
 ) -> str:
-    """Refit the best model on all rows, write its probabilities for the test rows; its name."""
+    """Write probabilities of the best model, fitted on all rows, for the test rows; its name."""
     best = board.best()
     if best is None:
         raise InputError(
@@ -38,13 +33,16 @@ def submit(
         )
     assert dataset.test is not None
     assert dataset.test.index is not None
-    candidate = next(c for c in candidates if c.name == best.model)
+    refit = refits.of([best.model])[best.model]
+    if refit.error is not None:
+        raise InputError(
+            f"submission: {best.model} failed when it was fitted on all rows: {refit.error}"
+        )
     try:
-        model = fit(clone(candidate.estimator), dataset, *rows_of_all(dataset, folds))
-        proba, _ = predict(model, dataset.test.X, dataset.classes)
+        proba, _ = predict(refit.model, dataset.test.X, dataset.classes)
     except Exception as error:
         raise InputError(
-            f"submission: {best.model} failed when it was fitted on all rows: {error}"
+            f"submission: {best.model} failed when it predicted the test rows: {error}"
         ) from error
     if proba is None:
         raise InputError(
@@ -56,4 +54,4 @@ def submit(
     frame.insert(0, harmless(dataset.test.index_name), index)
     # Checked again: the fits take time.
     write_new(file, lambda path: frame.to_csv(path, index=False), SUBMISSION, overwrite=overwrite)
-    return candidate.name
+    return best.model

@@ -88,7 +88,9 @@ other keys (`xentexp run --cfg job` shows all keys and their values):
   explain.n_rows=ROWS        out-of-fold rows for the importance, all folds together
   tune.n_trials=INT          with experiment=tune: trials for each model in each fold
   tune.loss=NAME             with experiment=tune: loss or metric to optimize
-  report=none                no page; by default report.html is among the artifacts of the run
+  report=none                no page and no pictures; by default report.html and pictures of the 12
+                             best models are among the artifacts
+  report.pictures=NUMBER     number of models with pictures; false: none
   report.mute=[CODE,...]     checks that the page does not show; `xentexp checks` lists them
   submission=FILE            write the predictions of the best model for the test rows of the
                              data set (dataset=dacon, or dataset.test=FILE)
@@ -202,6 +204,30 @@ exit code: 0; 1 if a run is incomplete or there is nothing to show; 2 for invali
 """
 
 
+_PREDICT_NOTES = """\
+FILE must have the columns of the training rows, in any order; other columns, such as an id or the
+target, are not used. The types in the stored model are checked against the list of xentexp before
+anything is loaded.
+
+output: one row for each row of FILE, in the same order: the columns of --keep, and for each class
+the probability proba_CLASS. Models without probabilities: the decision score decision_CLASS (of two
+classes, only that of the second). `xentexp score --proba` reads these names.
+
+A warning names columns whose distribution differs much from that of the training rows: population
+stability index above 0.25 (a note: above 0.1), unless so much is likely by chance.
+
+keys of --json:
+  file, model, run_id, rows, classes, notes
+  columns        names of the columns of the output
+  drift          for each column, largest first: column, psi, by_chance (larger values are unlikely
+                 by chance), level (large, moderate or none), unseen (share of rows with categories
+                 that the training rows do not have; null for numbers), bins (bin, training, new:
+                 shares)
+
+exit code: 0; 2 for invalid input
+"""
+
+
 _IN_EXPERIMENT = "name of the MLflow experiment (default: all experiments)"
 
 
@@ -224,6 +250,13 @@ def _header(word: str) -> bool | int:
         raise argparse.ArgumentTypeError(
             f"must be true, false or the number of a line; got {word!r}"
         ) from None
+
+
+def _true_or_false(word: str) -> bool:
+    """Value of --dayfirst."""
+    if word.lower() not in ("true", "false"):
+        raise argparse.ArgumentTypeError(f"must be true or false; got {word!r}")
+    return word.lower() == "true"
 
 
 def _run_help() -> str:
@@ -333,6 +366,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_report(commands, [common, store])
     _add_compare(commands, [common, store])
     _add_rescore(commands, [common, store])
+    _add_predict(commands, [common, store])
 
     score = _command(
         commands,
@@ -365,22 +399,7 @@ def _parser() -> argparse.ArgumentParser:
         "columns or their ends, or 0, 1, ...)",
     )
     score.add_argument("--weight", metavar="COLUMN", help="column of sample weights")
-    for option, metavar, convert, text in (
-        ("--separator", "CHARACTER", str, "separator of the columns of a text file, or tab"),
-        ("--encoding", "NAME", str, "encoding of a text file"),
-        ("--decimal", "MARK", str, "decimal mark, '.' or ','"),
-        ("--header", "LINE", _header, "true, false, or the line of the column names"),
-        ("--sheet", "NAME", str, "sheet of an Excel file"),
-    ):
-        known = f"{text} (default: found in the file)"
-        score.add_argument(option, metavar=metavar, type=convert, help=known)
-    score.add_argument(
-        "--max-megabytes",
-        metavar="N",
-        type=float,
-        default=500.0,
-        help="largest size of the table in megabytes, after decompression (default: %(default)g)",
-    )
+    _add_file_options(score, "largest size of the table in megabytes, after decompression")
     score.add_argument(
         "--losses",
         metavar="NAMES",
@@ -414,6 +433,79 @@ def _parser() -> argparse.ArgumentParser:
     )
     ui.add_argument("--debug", action="store_true", help="show the traceback of an error")
     return parser
+
+
+def _add_file_options(parser: argparse.ArgumentParser, largest: str) -> None:
+    """Options that say how to read a file."""
+    for option, metavar, convert, text in (
+        ("--separator", "CHARACTER", str, "separator of the columns of a text file, or tab"),
+        ("--encoding", "NAME", str, "encoding of a text file"),
+        ("--decimal", "MARK", str, "decimal mark, '.' or ','"),
+        ("--header", "LINE", _header, "true, false, or the line of the column names"),
+        ("--sheet", "NAME", str, "sheet of an Excel file"),
+    ):
+        known = f"{text} (default: found in the file)"
+        parser.add_argument(option, metavar=metavar, type=convert, help=known)
+    parser.add_argument(
+        "--max-megabytes",
+        metavar="N",
+        type=float,
+        default=500.0,
+        help=f"{largest} (default: %(default)g)",
+    )
+
+
+def _add_predict(commands: Any, parents: list[argparse.ArgumentParser]) -> None:
+    parser = _command(
+        commands,
+        "predict",
+        "predict the rows of a file with a stored model",
+        parents=parents,
+        epilog=_PREDICT_NOTES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument(
+        "model",
+        metavar="MODEL",
+        help="latest (the winner of the latest whole run), name of a model in that run, id of an "
+        "MLflow run (its first 4 characters or more; of several models: the winner), registered "
+        "model NAME@ALIAS or NAME/VERSION, or models:/m-ID",
+    )
+    parser.add_argument("file", type=Path, metavar="FILE", help="text, Excel or Parquet file")
+    parser.add_argument(
+        "--out", type=Path, required=True, metavar="FILE", help="file to write, .csv or .parquet"
+    )
+    parser.add_argument(
+        "--keep",
+        metavar="COLUMNS",
+        help="columns of FILE to copy to the output, comma-separated, e.g. an id",
+    )
+    parser.add_argument(
+        "--overwrite", action="store_true", help="replace the file of --out if it exists"
+    )
+    parser.add_argument(
+        "--trust",
+        action="store_true",
+        help="load a model with types that xentexp does not know, or in another format; its code "
+        "is run",
+    )
+    parser.add_argument(
+        "--batch-rows",
+        type=int,
+        default=50_000,
+        metavar="N",
+        help="rows in memory at once; the predictions do not depend on it (default: %(default)s)",
+    )
+    _add_file_options(
+        parser, "largest size in megabytes of an Excel file, or of a row group of a Parquet file"
+    )
+    parser.add_argument(
+        "--dayfirst",
+        metavar="true|false",
+        type=_true_or_false,
+        help="whether 1/2/2020 is 1 February (default: found in the file)",
+    )
+    parser.add_argument("--experiment", metavar="NAME", help=_IN_EXPERIMENT)
 
 
 def _add_report(commands: Any, parents: list[argparse.ArgumentParser]) -> None:
@@ -626,6 +718,10 @@ def _dispatch(words: list[str]) -> int:
         from xentexp.experiments._cli.rescore import rescore
 
         return rescore(options)
+    if options.command == "predict":
+        from xentexp.experiments._cli.predict import predict
+
+        return predict(options)
     if options.command == "checks":
         from xentexp.experiments._cli.checks import checks
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 from hydra.core.override_parser.overrides_parser import OverridesParser
@@ -51,6 +52,11 @@ def check_packaged_names(arguments: Arguments) -> None:
         if name.parts[0] == "hydra":
             raise InputError(
                 f"--config-dir must not have files of the group hydra; got {name}; remove it"
+            )
+        if name == Path("models/log.yaml"):
+            raise InputError(
+                "--config-dir must not have the file models/log.yaml: models.log says which models "
+                "of a run are stored; rename the file and its key"
             )
         packaged = conf_folder() / name
         if packaged.is_file() and packaged.read_bytes() != file.read_bytes():

@@ -9,7 +9,7 @@ import sys
 from dataclasses import asdict, replace
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from omegaconf import DictConfig
 
@@ -21,11 +21,14 @@ from xentexp.experiments._cli.progress import Progress
 from xentexp.experiments._cli.terminal import print_answer, print_leaderboard, say, store_option
 from xentexp.experiments._config import Study, build
 from xentexp.experiments._folds import CV_OPTIONS
-from xentexp.experiments._formatting import counted, escaped
+from xentexp.experiments._formatting import LONGEST_TAG, counted, escaped
 from xentexp.experiments._new_files import check_not_read
 from xentexp.experiments._record import About, about_data
 from xentexp.experiments._tracking.provenance import git, installed, versions
 from xentexp.tuning._storage import prepare
+
+if TYPE_CHECKING:
+    from xentexp.experiments._tracking.models import StoredModel
 
 _METRICS_NOTE = """\
 Metrics of the child runs, one run per model. `scores.parquet` has all values of all losses and
@@ -44,10 +47,6 @@ metrics; MLflow gets the means of all, and the other metrics for those of the le
   probability of the true class
 - `rows/infinite_values`: number of infinite losses, summed over rows and losses
 """
-
-
-LONGEST_TAG = 5000
-"""Length of a tag that all stores of MLflow accept."""
 
 
 def run_job(
@@ -69,7 +68,9 @@ def run_job(
     from xentexp.experiments._cli.sections import build_sections
     from xentexp.experiments._compare import run_experiment
     from xentexp.experiments._results import out_of_fold, out_of_test_set
+    from xentexp.experiments._serving.refit import Refits
     from xentexp.experiments._submission import SUBMISSION, submit
+    from xentexp.experiments._tracking.models import check_registry
 
     dataset = study.dataset
     store = tracking.Store(
@@ -82,6 +83,8 @@ def run_job(
             f"{_METRICS_NOTE}"
         ),
     )
+    if study.register is not None:
+        check_registry(store)
     if study.submission is not None and store.file is not None:
         check_not_read(study.submission, [store.file], SUBMISSION)
     tags = _tags(study, overrides, sweep)
@@ -149,18 +152,12 @@ def run_job(
             if name in children:  # the constant model has no run, unless it is a candidate
                 store.log(children[name], items)
         board = result.leaderboard(study.shown)
+        refits = Refits(study.candidates, dataset, study.folds, study.n_jobs)
         submitted = None
         if study.submission is not None:
-            submitted = submit(
-                study.submission,
-                board,
-                study.candidates,
-                dataset,
-                study.folds,
-                overwrite=study.overwrite,
-            )
+            submitted = submit(study.submission, board, refits, dataset, overwrite=study.overwrite)
         if not any(row.reason is None for row in board.rows):
-            log_outputs(Finished(study, result, about, store, run_id, children))
+            log_outputs(Finished(study, result, about, store, run_id, children, refits))
             raise AllModelsFailedError(
                 f"all models failed; the first error: {board.rows[0].reason}"
             )
@@ -169,13 +166,16 @@ def run_job(
             store.log(run_id, section.items)
             for name, items in section.of_candidates.items():
                 store.log(children[name], items)
-        notes = ["\n".join(f"- {line}" for line in lines)] if (lines := _to_read(study)) else []
-        if notes := notes + [section.note for section in sections if section.note]:
-            with_board = not any(section.instead for section in sections)
-            note = tracking.board_note(result, study.shown, notes, with_board=with_board)
-            store.log(run_id, [tracking.Tag("mlflow.note.content", note)])
+        notes = [section.note for section in sections if section.note]
+        notes += ["\n".join(f"- {line}" for line in lines)] if (lines := _to_read(study)) else []
+        with_board = not any(section.instead for section in sections)
     # The run is finished, so that a failure of an output cannot change its status.
-    errors = log_outputs(Finished(study, result, about, store, run_id, children))
+    finished = Finished(
+        study, result, about, store, run_id, children, refits, tuple(notes), with_board=with_board
+    )
+    errors = log_outputs(finished)
+    best = board.best()
+    model = None if best is None else finished.models.get(best.model)
     if not as_json:
         if any(section.instead for section in sections):
             say(_title(study))
@@ -188,15 +188,18 @@ def run_job(
             say(f"\nPredictions of {submitted} for {rows}: {study.submission}")
         if not any(section.instead for section in sections):
             print_answer(board)  # near the end, where it is seen first
+        if model is not None and not quiet:
+            say(_model_hint(model, store.uri))
         if not quiet:
-            page = tracking.chart_page(store.experiment_id, run_id, study.primary)
-            say(_hint(store.uri, page))
+            with tracking.store_errors(store.uri):
+                say(_hint(store.uri, tracking.run_page(store.client, run_id)))
     document = {
         "experiment": store.experiment,
         "experiment_id": store.experiment_id,
         "run_id": run_id,
         "store": without_secrets(store.uri),
         **board.to_document(),
+        "model": None if model is None else model.to_document(),
         "notes": list(dataset.card.notes),
         "findings": [asdict(finding) for finding in study.findings],
         **{section.name: section.document for section in sections},
@@ -277,7 +280,10 @@ def _entities(study: Study) -> dict[str, object]:
 
 
 def _run_name(study: Study) -> str:
-    return f"{study.dataset.name} seed={study.seed} {study.cv.kind}"
+    # The list of runs shows about 20 characters, and data sets have experiments of their own.
+    names = [candidate.name for candidate in study.candidates]
+    models = names[0] if len(names) == 1 else counted(len(names), "model")
+    return f"{models} seed {study.seed} {_folds(study)} {study.dataset.name}"
 
 
 def _title(study: Study) -> str:
@@ -293,6 +299,18 @@ def _folds(study: Study) -> str:
     if kind == "holdout":
         return f"holdout of {counted(len(study.folds[0].test), 'test row')}"
     return f"{counted(len(study.folds), 'fold')} ({kind})"
+
+
+def _model_hint(model: StoredModel, uri: str) -> str:
+    registered = ""
+    if model.registered is not None:
+        version = model.registered
+        registered = f", registered as {version.name} version {version.version} @{version.alias}"
+    trust = "" if not model.note else f"\n{model.note}"
+    return (
+        f"\nModel {model.name}, fitted on all rows{registered}: {model.uri}. To predict: "
+        f"{_program()} predict {model.run_id[:8]} FILE --out FILE{store_option(uri)}{trust}"
+    )
 
 
 def _hint(uri: str, page: str) -> str:

@@ -44,8 +44,8 @@ def score(options: argparse.Namespace) -> int:
     try:
         table, notes = read_file(options.file, "score", FileOptions(**given), target=options.target)
     except InputError as error:
-        raise InputError(_as_options(str(error))) from error
-    notes = [_as_options(note) for note in notes]
+        raise InputError(as_options(str(error))) from error
+    notes = [as_options(note) for note in notes]
     table.columns = table.columns.map(str)
     columns = {option: _names(table, getattr(options, option), option) for option in _PREDICTIONS}
     weight = [] if options.weight is None else [options.weight]
@@ -127,7 +127,7 @@ def score(options: argparse.Namespace) -> int:
     return 0
 
 
-def _as_options(text: str) -> str:
+def as_options(text: str) -> str:
     """Replace parameters of `load_table` in a text by options of the command line."""
     text = text.replace("; name columns in categorical to keep them as text", "")
     for name in FILE_OPTIONS:

@@ -76,6 +76,32 @@ def _groups(value: Any) -> Any:
     raise PydanticCustomError("rule", "{words}", {"words": words})
 
 
+_REGISTERED = (
+    "the name of a registered model, without / : @ and not like the id m-... of a logged model"
+)
+_ALIAS = "an alias of letters, digits, _ and -, not latest or like v1"
+
+
+def _registered_name(name: str | None) -> str | None:
+    # MLflow refuses / and :, and reads models:/NAME@ALIAS and models:/m-ID.
+    if name is not None and (
+        not name.isprintable()
+        or name != name.strip()
+        or re.search("[/:@]", name)
+        or name.strip(".") == ""
+        or name.startswith("m-")
+        or len(name) > 250
+    ):
+        raise ValueError
+    return name
+
+
+def _alias(alias: str) -> str:
+    if not re.fullmatch(r"(?!v\d+$|latest$)[\w-]{1,255}", alias, re.IGNORECASE | re.ASCII):
+        raise ValueError
+    return alias
+
+
 def _once(values: tuple[Any, ...]) -> tuple[Any, ...]:
     if len(set(values)) < len(values):
         raise ValueError
@@ -117,9 +143,10 @@ class ConfigSection(BaseModel):
     @classmethod
     def _known_keys(cls, section: Any) -> Any:
         # The error of extra="forbid" does not list the known keys.
+        known = [field.alias or name for name, field in cls.model_fields.items()]
         for key in section if isinstance(section, Mapping) else ():
-            if key not in cls.model_fields:
-                context = {"key": key, "known": list(cls.model_fields)}
+            if key not in known:
+                context = {"key": key, "known": known}
                 raise PydanticCustomError("unknown_key", "{key}", context)
         return section
 
@@ -217,6 +244,33 @@ class ModelFile(ConfigSection):
     space: dict[str, Any] | None = None
 
 
+def _stored_models(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        words = "best, all or none; a model must not be named log, rename its file and its key"
+        raise PydanticCustomError("rule", "{words}", {"words": words})
+    return value
+
+
+class Models(BaseModel):
+    """Section `models`: the model files, and which models of a run are stored."""
+
+    model_config = ConfigDict(strict=True, frozen=True, extra="allow")
+    __pydantic_extra__: dict[str, ModelFile]
+
+    log: Annotated[Literal["best", "all", "none"], BeforeValidator(_stored_models)] = "best"
+
+    @model_validator(mode="after")
+    def _not_empty(self) -> Models:
+        if not self.files:
+            raise PydanticCustomError("rule", "{words}", {"words": ""})
+        return self
+
+    @property
+    def files(self) -> dict[str, ModelFile]:
+        """Model files by name."""
+        return self.__pydantic_extra__
+
+
 class TrainOn(ConfigSection):
     """Entry of `train_on`; a string is the name of a loss with default parameters."""
 
@@ -240,10 +294,15 @@ class Leakage(ConfigSection):
 
 
 class Tracking(ConfigSection):
-    """Section `tracking`: where a run is logged."""
+    """Section `tracking`: where a run is logged, and the name of its best model in the registry."""
 
     uri: Text | None
     experiment: Text | None
+    # `register` is a method of each class.
+    registered: Annotated[
+        Annotated[str | None, AfterValidator(_registered_name)], _rule(_REGISTERED)
+    ] = Field(default=None, alias="register")
+    alias: Annotated[Annotated[str, AfterValidator(_alias)], _rule(_ALIAS)] = "champion"
 
 
 class Report(ConfigSection):
@@ -291,8 +350,7 @@ class Configuration(ConfigSection):
 
     dataset: DatasetSection
     models: Annotated[
-        dict[str, ModelFile],
-        Field(min_length=1),
+        Models,
         _rule("a list of at least one model, e.g. models=[logistic]"),
     ] = Field(default={}, validate_default=True)  # Hydra omits the key if no model is chosen
     cv: Annotated[
@@ -392,8 +450,8 @@ def _sentence(error: ValidationError) -> InputError:
     advice = ""
     if isinstance(value, str) and "a list of columns" in words:
         advice = f"; write {where}=[{value}]"
-    if where == "models" and value == {}:  # Hydra omits an empty list
-        value = []
+    if where == "models" and isinstance(value, Mapping) and not {*value} - {"log"}:
+        value = []  # Hydra omits an empty list
     return InputError(f"{where} must be {words}; got {value!r}{advice}")
 
 

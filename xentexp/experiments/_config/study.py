@@ -98,6 +98,9 @@ class Study:
     muted: tuple[str, ...] = ()  # codes of checks that the page does not show
     explain: Explain | None = None
     findings: tuple[Finding, ...] = ()  # what to read before the fits, leaks between folds aside
+    stored: str = "best"  # which models are stored: best, all or none
+    register: str | None = None  # name in the registry for the best model
+    alias: str = "champion"  # alias of the registered version
 
 
 def build(config: Mapping[str, Any], trusted: Collection[str] = ()) -> Study:
@@ -108,9 +111,14 @@ def build(config: Mapping[str, Any], trusted: Collection[str] = ()) -> Study:
         shown = tuple(dict.fromkeys([*settings.losses, *shown]))  # losses named by the user first
     if shown is not None and settings.primary not in shown:
         shown = (settings.primary, *shown)
+    if settings.tracking.registered is not None and settings.models.log == "none":
+        raise InputError(
+            f"tracking.register={settings.tracking.registered} needs a stored model; got "
+            f"models.log=none; set models.log=best, or leave tracking.register out"
+        )
     for code in settings.report.mute:
         check_of(code)
-    candidates = read_candidates(settings.models, settings.train_on, settings.curves, trusted)
+    candidates = read_candidates(settings.models.files, settings.train_on, settings.curves, trusted)
     candidates = tuple(_seeded(candidate, settings.seed) for candidate in candidates)
     cv_options = settings.cv.model_dump()
     _check_cv_options(cv_options)
@@ -171,6 +179,9 @@ def build(config: Mapping[str, Any], trusted: Collection[str] = ()) -> Study:
         muted=settings.report.mute,
         explain=_explain(settings.explain, settings.seed),
         findings=_findings(dataset, cv, folds, settings.leakage),
+        stored=settings.models.log,
+        register=settings.tracking.registered,
+        alias=settings.tracking.alias,
     )
 
 
@@ -342,6 +353,7 @@ def _folds(cv: CrossValidation, dataset: Dataset) -> tuple[Fold, ...]:
 def _config_hash(config: Mapping[str, Any]) -> str:
     hashed = {key: value for key, value in config.items() if key not in _NOT_HASHED}
     hashed["dataset"] = _without(hashed["dataset"], "cost")
+    hashed["models"] = _without(hashed["models"], "log")
     if hashed.get("calibration") is None:  # so that runs without it keep their hash
         hashed.pop("calibration", None)
     elif isinstance(hashed["calibration"], str):

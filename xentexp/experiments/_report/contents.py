@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 
 from matplotlib.figure import Figure
 
-from xentexp.displays._style import MODELS, OTHER, colours_of, to_svg
+from xentexp.displays._style import MODELS, OTHER, to_svg
 from xentexp.experiments._formatting import MINUS, Sentence, signed
 from xentexp.experiments._record import ModelRecord, RunRecord
 
@@ -108,15 +108,12 @@ def shown_models(models: Sequence[ModelRecord]) -> list[ModelRecord]:
 
 def colours(record: RunRecord) -> dict[str, str]:
     """Colour of each model, the same on the whole page: best, next best and a reference."""
-    names = [model.name for model in record.models if model.error is None]
-    return colours_of(names, reference_models(record))
+    return record.colours()
 
 
 def reference_models(record: RunRecord) -> list[str]:
     """Models with a colour of their own: the first three that are not constant."""
-    constant = record.constant_models()
-    names = [m.name for m in record.models if m.error is None and m.name not in constant]
-    return names[: len(MODELS)]
+    return record.coloured_models()
 
 
 def colour_class(colour: str) -> str:

@@ -27,7 +27,7 @@ from xentexp.experiments._report.contents import (
     Terms,
     named_cells,
 )
-from xentexp.experiments._sentences import Standing, answer_parts
+from xentexp.experiments._sentences import Standing, short_answer
 from xentexp.metrics.credit import gains_table
 
 TOP = 0.1
@@ -46,12 +46,7 @@ def headline(record: RunRecord) -> tuple[Sentence, tuple[Sentence, ...]]:
         if reasons and len(reasons) == len(record.models):
             return plain("All models failed."), (plain(f"The first error: {reasons[0]}"),)
         return plain(f"{record.about.title}: no intervals are stored for this run."), ()
-    first, *others = answer_parts(known.standing(known.primary), known.equivalence)
-    # What the interval is about is a sentence of its own, so that the headline is short.
-    short, about, target = first.rpartition("; for ")
-    if about and target.endswith(")."):
-        others = [f"The interval is for {target.removesuffix(').')}.", *others]
-        first = f"{short})."
+    first, *others = short_answer(known.standing(known.primary), known.equivalence)
     return plain(first), (plain(" ".join(others)),) if others else ()
 
 

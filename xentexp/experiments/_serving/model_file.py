@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import yaml
+import yaml  # type: ignore[import-untyped]
 
 from xentexp.errors import EXTRAS, InputError, missing_extra, printable
 from xentexp.losses._registry import LOSSES

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -61,10 +61,16 @@ class NewRows:
         self.n_rows = 0
         self._scan(decimal)
 
-    def __iter__(self) -> Iterator[tuple[pd.DataFrame, pd.DataFrame]]:
+    def __iter__(self) -> Generator[tuple[pd.DataFrame, pd.DataFrame]]:
         """Batches: rows as the training rows have them, and the columns to keep as in the file."""
+        with self._read([*self._names, *self._keep]) as frames:
+            yield from self._prepared(frames)
+
+    def _prepared(
+        self, frames: Iterable[pd.DataFrame]
+    ) -> Iterator[tuple[pd.DataFrame, pd.DataFrame]]:
         start = 0
-        for frame in self._read([*self._names, *self._keep]):
+        for frame in frames:
             try:
                 X = self._columns.transform(
                     pd.DataFrame({name: self._converted(frame[name]) for name in self._names})
@@ -76,26 +82,30 @@ class NewRows:
             start += len(frame)
             yield X, frame[self._keep]
 
-    def _read(self, names: Iterable[str]) -> Iterator[pd.DataFrame]:
-        return self._file.read(list(dict.fromkeys(names)), self._size)
+    def _read(self, names: Iterable[str]) -> contextlib.closing[Generator[pd.DataFrame]]:
+        """Batches of a file that is closed at the end of a with block."""
+        return contextlib.closing(self._file.read(list(dict.fromkeys(names)), self._size))
 
     def _scan(self, decimal: str | None) -> None:
-        for frame in self._read(self._readers or self._names[:1]):
-            for name, reader in self._readers.items():
-                column = frame[name]
-                if self._file.typed and types.is_numeric_dtype(column.dtype):
-                    continue
-                with self._named():
-                    invalid = reader.add(_texts(column, typed=self._file.typed))
-                if invalid is not None:
-                    raise self._invalid(column, invalid, reader)
-            self.n_rows += len(frame)
+        with self._read(self._readers or self._names[:1]) as frames:
+            for frame in frames:
+                for name, reader in self._readers.items():
+                    self._add(reader, frame[name])
+                self.n_rows += len(frame)
         with self._named():
             numbers = [r for r in self._readers.values() if isinstance(r, _Numbers)]
             _choose_marks(numbers, decimal, commas_are_decimal=self._file.commas_are_decimal)
             for reader in self._readers.values():
                 if isinstance(reader, _Dates):
                     reader.choose()
+
+    def _add(self, reader: _Numbers | _Dates, column: pd.Series[Any]) -> None:
+        if self._file.typed and types.is_numeric_dtype(column.dtype):
+            return
+        with self._named():
+            invalid = reader.add(_texts(column, typed=self._file.typed))
+        if invalid is not None:
+            raise self._invalid(column, invalid, reader)
 
     @contextlib.contextmanager
     def _named(self) -> Iterator[None]:
@@ -330,4 +340,4 @@ def _texts(column: pd.Series[Any], *, typed: bool) -> NDArray[np.object_]:
 def _plain_numbers(texts: NDArray[np.object_]) -> NDArray[np.float64]:
     """Numbers as pandas reads them in a text file; NaN for other texts."""
     numbers = pd.to_numeric(pd.Series(texts, dtype=object), errors="coerce")
-    return numbers.to_numpy(dtype=np.float64)
+    return np.array(numbers, dtype=np.float64)

@@ -16,8 +16,9 @@ from xentexp.experiments._leaderboard import Leaderboard
 from xentexp.experiments._tracking.artifacts import json_artifact, table_artifact
 from xentexp.experiments._tracking.connect import deferred_signals
 from xentexp.experiments._tracking.find_runs import StoredModel
-from xentexp.experiments._tracking.items import Item, LoggedMetric, Parquet, Tag, Text
-from xentexp.experiments._tracking.names import ALIASES, BOARD, OLD_BOARD, SCORES
+from xentexp.experiments._tracking.items import Item, LoggedMetric, Parquet, Tag, Text, winner_items
+from xentexp.experiments._tracking.names import ALIASES, BOARD, NOTE, OLD_BOARD, SCORES
+from xentexp.experiments._tracking.notes import cut
 from xentexp.experiments._tracking.store import Store
 from xentexp.experiments._uncertainty import ModelUncertainty, Uncertainty
 
@@ -127,13 +128,13 @@ def write_scores(
 def write_note(store: Store, client: MlflowClient, parent: str, board: Leaderboard) -> None:
     """Replace the answer and the leaderboard in the note of a parent run; keep the older note."""
     text = board.to_markdown()
-    before = str(client.get_run(parent).data.tags.get("mlflow.note.content", ""))
+    before = str(client.get_run(parent).data.tags.get(NOTE, ""))
     before = before.partition(_BEFORE)[2] or before
     note = f"{text}\n\n{_BEFORE}{before}"
-    items: list[Item] = [Tag("mlflow.note.content", note), Text("leaderboard.md", note)]
+    items: list[Item] = [Tag(NOTE, cut(note)), Text("leaderboard.md", note)]
     best = board.best()
     if best is not None:
-        items.append(Tag("best_model", best.model))
+        items += [Tag("best_model", best.model), *winner_items(board)]
     if board.uncertainty is not None:
         items.append(Tag("xentexp.answer", board.uncertainty.answer))
     store.log(parent, items)

@@ -14,7 +14,7 @@ import pandas as pd
 from xentexp.experiments._board_tables import columns_of
 from xentexp.experiments._fitting import FoldPrediction
 from xentexp.experiments._formatting import decimals_for, dotted, escaped, setting
-from xentexp.experiments._leaderboard import SHOWN
+from xentexp.experiments._leaderboard import SHOWN, Leaderboard
 from xentexp.experiments._predictions import Predictions
 from xentexp.experiments._results import (
     CandidateResult,
@@ -32,11 +32,13 @@ from xentexp.experiments._tracking.names import (
     CURVES,
     GROUPED,
     IMPORTANCE,
+    NOTE,
     SCORES,
     SEGMENTS,
     TRAIN,
     TRAINED,
 )
+from xentexp.experiments._tracking.notes import board_note, cut
 
 
 @dataclass(frozen=True)
@@ -166,7 +168,7 @@ def candidate_items(
         )
     if candidate_result.error is not None:
         yield Tag("error", candidate_result.error)
-        yield Tag("mlflow.note.content", f"Failed: {escaped(candidate_result.error)}")
+        yield Tag(NOTE, f"Failed: {escaped(candidate_result.error)}")
         yield Text("error.txt", candidate_result.traceback or candidate_result.error)
         return
     pooled = candidate_result.pooled()
@@ -272,12 +274,12 @@ def interval_items(
 def result_items(result: ExperimentResult, shown: Sequence[str] | None = None) -> Iterator[Item]:
     """Leaderboard of a parent run: a note with the losses `shown`, and a table of all."""
     board = result.leaderboard(shown)
-    note = board_note(result, shown)
-    yield Tag("mlflow.note.content", note)
+    note = board_note(board, result.dataset.card.title)
+    yield Tag(NOTE, cut(note))
     yield Text("leaderboard.md", note)
     rows: list[dict[str, object]] = []
-    names = dict.fromkeys([*columns_of(board), *board.names()])
     ranked = [row for row in board.ranked() if row.reason is None]
+    names = dict.fromkeys([*columns_of(board), *(name for row in ranked for name in row.mean)])
     for loss in names:
         decimals = decimals_for(row.value(loss) for row in ranked)
         rows += [
@@ -309,16 +311,18 @@ def result_items(result: ExperimentResult, shown: Sequence[str] | None = None) -
     yield Parquet(SCORES, pd.concat(tables, names=["model"]).reset_index("model"))
 
 
-def board_note(
-    result: ExperimentResult,
-    shown: Sequence[str] | None = None,
-    more: Sequence[str] = (),
-    *,
-    with_board: bool = True,
-) -> str:
-    """Markdown note of a parent run: the answer and the leaderboard, then `more`."""
-    board = [result.leaderboard(shown).to_markdown()] if with_board else []
-    return "\n\n".join([*board, *more, f"Data: {escaped(result.dataset.card.title)}"]) + "\n"
+def winner_items(board: Leaderboard) -> Iterator[LoggedMetric]:
+    """Values of the best model for its parent run, whose row hides those of its models."""
+    best = board.best()
+    if best is None:
+        return
+    for name in columns_of(board):
+        if name in best.mean:
+            yield LoggedMetric(f"cv/{name}", best.mean[name])
+    level = board.standing(board.primary).levels.get(best.model)
+    if level is not None and level.reason is None:
+        yield LoggedMetric(f"cv_low/{board.primary}", level.low)
+        yield LoggedMetric(f"cv_high/{board.primary}", level.high)
 
 
 def grouped_items(

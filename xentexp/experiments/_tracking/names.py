@@ -23,3 +23,9 @@ GROUPED = "grouped.parquet"
 
 BOARD, OLD_BOARD = "1_leaderboard.json", "leaderboard.json"
 """Rounded table of the parent run, which the dashboard shows; its name in older versions."""
+
+NOTE = "mlflow.note.content"
+"""Tag that the dashboard shows as the description of a run or an experiment."""
+
+MODEL = "xentexp.model"
+"""Tag of a run with the address of its stored model."""

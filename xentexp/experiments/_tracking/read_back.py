@@ -8,32 +8,19 @@ import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
-from urllib.parse import quote, urlencode
 
 from mlflow import MlflowClient
 
 from xentexp.errors import InputError, NothingToShowError, unknown_name
-from xentexp.experiments._leaderboard import Leaderboard, Row, higher_is_better
+from xentexp.experiments._leaderboard import Leaderboard, Row
 from xentexp.experiments._tracking.artifacts import stored_uncertainty, table_artifact
 from xentexp.experiments._tracking.names import ALIASES, SCORES, TRAIN
 from xentexp.experiments._tracking.run_status import RunStatus, run_status, why_no_result
+from xentexp.experiments._tracking.views import candidates_of, saved_page
 from xentexp.experiments._uncertainty import Uncertainty
 
 if TYPE_CHECKING:
     import pandas as pd
-
-
-def chart_page(experiment_id: str, run_id: str, primary: str) -> str:
-    """Path and query of the dashboard page with charts of the candidates of a run."""
-    # The filter selects the candidates: MLflow does not chart children of a collapsed parent.
-    options = {
-        "searchFilter": _candidates_of(run_id),
-        "orderByKey": f"metrics.`cv/{primary}`",
-        "orderByAsc": "false" if higher_is_better(primary) else "true",
-        "compareRunsMode": "CHART",
-        "workflowType": "machine_learning",
-    }
-    return f"/#/experiments/{experiment_id}/runs?{urlencode(options, quote_via=quote)}"
 
 
 @dataclass(frozen=True)
@@ -100,9 +87,14 @@ def _leaderboard(parent: Any, rows: tuple[Row, ...], known: Uncertainty | None) 
 def latest_page(client: MlflowClient, experiment: str | None) -> StoredPage:
     """Dashboard page of the latest whole run, or of the latest one with a result."""
     shown, incomplete = _choose(client, experiment, None)
-    info = shown.parent.info
-    page = chart_page(info.experiment_id, info.run_id, shown.parent.data.tags["xentexp.primary"])
+    page = saved_page(client, shown.parent, shown.children)
     return StoredPage(page, shown.status, tuple(incomplete))
+
+
+def run_page(client: MlflowClient, run_id: str) -> str:
+    """Path and query of the dashboard page of a run, whose view is saved."""
+    state = _state(client, client.get_run(run_id))
+    return saved_page(client, state.parent, state.children)
 
 
 @dataclass(frozen=True)
@@ -187,14 +179,9 @@ def _states(client: MlflowClient, experiments: list[str]) -> Iterator[_State]:
 
 
 def _state(client: MlflowClient, parent: Any) -> _State:
-    candidates = _candidates_of(parent.info.run_id)
+    candidates = candidates_of(parent.info.run_id)
     children = list(all_pages(client.search_runs, [parent.info.experiment_id], candidates))
     return _State(parent, children, run_status(parent, children))
-
-
-def _candidates_of(run_id: str) -> str:
-    """Filter for the candidates of a run; trials of a search are also its children."""
-    return f"tags.`mlflow.parentRunId` = '{run_id}' AND tags.`xentexp.kind` = 'candidate'"
 
 
 def all_pages(search: Callable[..., Any], *arguments: Any, **options: Any) -> Iterator[Any]:

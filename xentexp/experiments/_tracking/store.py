@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import json
 import math
 import os
@@ -43,6 +44,10 @@ from xentexp.experiments._tracking.items import (
     Tag,
     Text,
 )
+from xentexp.experiments._tracking.names import NOTE
+
+_DIGEST = "xentexp.note"
+"""Tag of an experiment with the digest of its note as xentexp wrote it."""
 
 
 class Store:
@@ -65,14 +70,15 @@ class Store:
         with store_errors(self.uri):
             chosen = environment_experiment(self.client) if from_environment else None
             self.experiment = printable(chosen or experiment, one_line=True)
-            self.experiment_id = self._experiment(self.experiment, primary, printable(description))
+            self._description = printable(description)
+            self.experiment_id = self._experiment(self.experiment, primary)
 
     @property
     def file(self) -> Path | None:
         """SQLite file of the store; None for a server."""
         return store_file(self.uri)
 
-    def _experiment(self, name: str, primary: str, description: str) -> str:
+    def _experiment(self, name: str, primary: str) -> str:
         location = None  # chosen by the server
         if not self.uri.startswith("http"):
             home = Path(self.uri.removeprefix(SQLITE)).parent
@@ -85,7 +91,8 @@ class Store:
             "mlflow.experimentKind": "custom_model_development",
             "mlflow.experiment.primaryMetric.name": f"cv/{primary}",
             "mlflow.experiment.primaryMetric.greaterIsBetter": str(higher_is_better(primary)),
-            "mlflow.note.content": description,
+            NOTE: self._description,
+            _DIGEST: _digest(self._description),
         }
         experiment = self.client.get_experiment_by_name(name)
         if experiment is None:
@@ -101,6 +108,17 @@ class Store:
                 f"with tracking.experiment=NAME"
             )
         return str(experiment.experiment_id)
+
+    def describe(self, answer: str) -> None:
+        """Put the answer of a run before the note of the experiment, unless a user edited it."""
+        note = f"{printable(answer)}\n\n{self._description}"
+        with deferred_signals(), store_errors(self.uri):
+            tags = self.client.get_experiment(self.experiment_id).tags
+            old = tags.get(NOTE, "")
+            # Experiments of older versions have no digest, and the description as their note.
+            if old == self._description or tags.get(_DIGEST) == _digest(old):
+                self.client.set_experiment_tag(self.experiment_id, NOTE, note)
+                self.client.set_experiment_tag(self.experiment_id, _DIGEST, _digest(note))
 
     @contextlib.contextmanager
     def run(
@@ -280,6 +298,10 @@ def _same_folder(first: str, second: str) -> bool:
     """Whether two addresses file://... lead to one folder, e.g. through a link."""
     paths = [Path(unquote(urlsplit(address).path)) for address in (first, second)]
     return all(path.is_dir() for path in paths) and paths[0].samefile(paths[1])
+
+
+def _digest(note: str) -> str:
+    return hashlib.sha256(note.encode()).hexdigest()[:16]
 
 
 def _text(value: object) -> str:

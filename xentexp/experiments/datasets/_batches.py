@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import io
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from pathlib import Path
 from typing import IO, Any, Protocol
 
@@ -48,8 +48,10 @@ class Batches(Protocol):
     typed: bool
     """Whether values have types; else all of them are texts."""
     commas_are_decimal: bool
+    kinds: dict[str, Any]
+    """Type of Arrow of each column; empty if all are texts."""
 
-    def read(self, columns: Sequence[str], size: int) -> Iterator[pd.DataFrame]:
+    def read(self, columns: Sequence[str], size: int) -> Generator[pd.DataFrame]:
         """Some columns, in batches of `size` rows."""
         ...
 
@@ -88,6 +90,7 @@ class _TextFile:
         notes: Sequence[str] = (),
     ) -> None:
         self.path, self.where = path, where
+        self.kinds: dict[str, Any] = {}
         self.layout, self.encoding, self.skipped = layout, encoding, skipped
         self.notes = [*notes, *layout.notes]
         self.commas_are_decimal = layout.separator != ","
@@ -99,7 +102,7 @@ class _TextFile:
         else:
             self.names = [f"x{i}" for i in range(len(first))]
 
-    def read(self, columns: Sequence[str], size: int) -> Iterator[pd.DataFrame]:
+    def read(self, columns: Sequence[str], size: int) -> Generator[pd.DataFrame]:
         layout, start = self.layout, 0
         with file_errors(self.path, self.where), self._open() as stream:
             chunks = None
@@ -166,8 +169,10 @@ def _text_file(path: Path, where: str, options: FileOptions) -> _TextFile:
             while piece := stream.read(_PIECE):
                 yield piece
 
-    check_start(next(pieces(), b""), path, where)
-    encoding, note = find_encoding(pieces, options.encoding, where, path.name)
+    with open_bytes(path, where) as stream:
+        first = stream.read(_PIECE)
+    check_start(first, path, where)
+    encoding, note = find_encoding(first, pieces, options.encoding, where, path.name)
     with open_bytes(path, where) as stream:
         start = io.TextIOWrapper(stream, encoding, newline="").read(_START)
     text = start.removeprefix("\ufeff")
@@ -192,6 +197,7 @@ class _ParquetFile:
 
     def __init__(self, path: Path, where: str, limit: Limit) -> None:
         import pyarrow.parquet as pq
+        import pyarrow.types as arrow_types
 
         with path.open("rb") as stream:
             start = stream.read(4)
@@ -201,17 +207,24 @@ class _ParquetFile:
             raise InputError(f"{where}: {path.name} is not Parquet; rename it to match its format")
         self.path, self.where, self.notes = path, where, list[str]()
         with self._errors(), pq.ParquetFile(path) as file:
-            self.schema = file.schema_arrow
+            schema = file.schema_arrow
             groups = [file.metadata.row_group(i) for i in range(file.metadata.num_row_groups)]
             n_rows = file.metadata.num_rows
-        self.names = [str(name) for name in self.schema.names]
+        self.names = [str(name) for name in schema.names]
         reject_duplicates(self.names, path, where)
+        # A dictionary differs between batches; its values do not.
+        self.kinds = {
+            field.name: getattr(field.type, "value_type", field.type)
+            if arrow_types.is_dictionary(field.type)
+            else field.type
+            for field in schema
+        }
         for group in groups:
             limit.check(group.total_byte_size, " in each row group")
         if n_rows == 0:
             raise InputError(f"{where}: {path.name} must have at least one row; got none")
 
-    def read(self, columns: Sequence[str], size: int) -> Iterator[pd.DataFrame]:
+    def read(self, columns: Sequence[str], size: int) -> Generator[pd.DataFrame]:
         import pyarrow.parquet as pq
 
         # Integers beside missing values stay integers, whatever is in the other rows of a batch.

@@ -136,11 +136,14 @@ def open_bytes(path: Path, where: str) -> Iterator[IO[bytes]]:
 
 
 def find_encoding(
-    pieces: Callable[[], Iterable[bytes]], encoding: str | None, where: str, name: str
+    start: bytes,
+    pieces: Callable[[], Iterable[bytes]],
+    encoding: str | None,
+    where: str,
+    name: str,
 ) -> tuple[str, str | None]:
     """Encoding of a text of any size, as `decode` finds it, and a note if it was assumed."""
-    # `pieces` gives the content from its beginning, in pieces of more than four bytes.
-    start = next(iter(pieces()), b"")
+    # `start`: first bytes, at least four; `pieces` gives the content from its beginning.
     for mark, marked in _MARKS:
         if encoding is None and start.startswith(mark):
             encoding = marked

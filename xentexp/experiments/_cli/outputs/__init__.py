@@ -6,12 +6,22 @@ from collections.abc import Callable
 
 from xentexp.errors import InputError
 from xentexp.experiments._cli.outputs.finished import Finished
+from xentexp.experiments._cli.outputs.model import log_model
+from xentexp.experiments._cli.outputs.notes import log_notes
 from xentexp.experiments._cli.outputs.page import log_page
 from xentexp.experiments._cli.outputs.pictures import log_pictures
+from xentexp.experiments._cli.outputs.view import log_view
 
 __all__ = ["Finished", "log_outputs"]
 
-_STEPS: tuple[Callable[[Finished], None], ...] = (log_page, log_pictures)
+_STEPS: tuple[Callable[[Finished], None], ...] = (
+    log_model,
+    log_page,
+    log_pictures,
+    log_notes,
+    log_view,
+)
+"""In this order: notes and the view refer to what the other steps log."""
 
 
 def log_outputs(finished: Finished) -> list[InputError]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -12,7 +12,10 @@ from xentexp.experiments._record import About, RunRecord, record_of
 
 if TYPE_CHECKING:
     from xentexp.experiments._results import ExperimentResult
+    from xentexp.experiments._run_checks import Issue
+    from xentexp.experiments._serving.refit import Refits
     from xentexp.experiments._tracking import Store
+    from xentexp.experiments._tracking.models import StoredModel
 
 
 @dataclass(frozen=True)
@@ -25,6 +28,17 @@ class Finished:
     store: Store
     run_id: str
     children: Mapping[str, str]  # run id of each model, by name
+    refits: Refits
+    notes: tuple[str, ...] = ()  # Markdown for the note: of sections, and how the data were read
+    with_board: bool = True  # whether the leaderboard is the answer, not a section
+    models: dict[str, StoredModel] = field(default_factory=dict)  # filled by the step log_model
+
+    @cached_property
+    def issues(self) -> list[Issue]:
+        """What the checks found."""
+        from xentexp.experiments._run_checks import run_checks
+
+        return run_checks(self.record, self.about.muted)
 
     @cached_property
     def record(self) -> RunRecord:

@@ -22,6 +22,9 @@ from xentexp.experiments._formatting import Sentence
 SIDE = 320
 """Pixels of a square figure, whose text has 11 and 12 pixels."""
 
+PANEL = 240
+"""Pixels of a figure beside another one: two fit into the narrow view of a file in MLflow."""
+
 IMAGE = 600
 """Pixels of an image: its text stays readable in the cards of MLflow, which shrink it."""
 
@@ -52,18 +55,20 @@ class Drawing:
 def framed(drawings: Sequence[str], finding: str, drawn: str) -> str:
     """One SVG of several, with a title above and a note below them."""
     sizes = [_size(drawing) for drawing in drawings]
-    width = sum(size[0] for size in sizes) + 2 * _PAD
-    room = width - 2 * _PAD
+    rows = _rows(sizes)
+    room = max(sum(sizes[i][0] for i in row) for row in rows)
+    width = room + 2 * _PAD
     title = _lines(finding, room, 1.15 * _TITLE)  # bold letters are wider
     note = _lines(drawn, room, _NOTE)
-    top = _PAD + _TITLE_LINE * len(title) + 8
-    bottom = top + max(size[1] for size in sizes) + 6
-    height = bottom + _NOTE_LINE * len(note) + _PAD
+    top = float(_PAD + _TITLE_LINE * len(title) + 8)
+    heights = [max(sizes[i][1] for i in row) for row in rows]
+    bottom = top + sum(heights) + 6
+    total = bottom + _NOTE_LINE * len(note) + _PAD
     scale = _SCALE if len(drawings) == 1 else 1.0
     parts = [
         f'<svg xmlns="http://www.w3.org/2000/svg" xmlns:xlink="http://www.w3.org/1999/xlink" '
-        f'version="1.1" width="{scale * width:.0f}" height="{scale * height:.0f}" '
-        f'viewBox="0 0 {width:.0f} {height:.0f}" role="img" '
+        f'version="1.1" width="{scale * width:.0f}" height="{scale * total:.0f}" '
+        f'viewBox="0 0 {width:.0f} {total:.0f}" role="img" '
         f"aria-label={quoteattr(printable(finding, one_line=True))}>",
         '<rect width="100%" height="100%" fill="#ffffff"/>',
         f'<g font-family="{_FONT}">',
@@ -73,11 +78,23 @@ def framed(drawings: Sequence[str], finding: str, drawn: str) -> str:
     for number, line in enumerate(note, 1):
         parts.append(_text(line, bottom + _NOTE_LINE * number - 4, _NOTE, SOFT, "normal"))
     parts.append("</g>")
-    left = float(_PAD)
-    for drawing, size in zip(drawings, sizes, strict=True):
-        parts.append(_placed(drawing, left, top, *size))
-        left += size[0]
+    for row, height in zip(rows, heights, strict=True):
+        left = float(_PAD)
+        for i in row:
+            parts.append(_placed(drawings[i], left, top, *sizes[i]))
+            left += sizes[i][0]
+        top += height
     return "\n".join([*parts, "</svg>"]) + "\n"
+
+
+def _rows(sizes: Sequence[tuple[float, float]]) -> list[list[int]]:
+    """Positions of the drawings of each row, which is as wide as two panels at most."""
+    rows: list[list[int]] = [[]]
+    for i, (width, _) in enumerate(sizes):
+        if rows[-1] and sum(sizes[j][0] for j in rows[-1]) + width > 2 * PANEL + 1:
+            rows.append([])
+        rows[-1].append(i)
+    return rows
 
 
 def pixels(figure: Figure) -> Pixels:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from matplotlib.figure import Figure
+
 from xentexp.experiments._report.pictures.drawing import Drawing, Pixels, pixels
 
 
@@ -14,8 +16,8 @@ class Artifacts:
     files: dict[str, str] = field(default_factory=dict)
     images: dict[str, Pixels] = field(default_factory=dict)
 
-    def draw(self, drawing: Drawing, key: str | None = None) -> None:
-        """Add a drawing as a file, and its first figure as an image if there is a key."""
+    def draw(self, drawing: Drawing, key: str | None = None, image: Figure | None = None) -> None:
+        """Add a drawing as a file; with a key, also as an image, by default of its only figure."""
         self.files[drawing.name] = drawing.to_svg()
         if key is not None:
-            self.images[key] = pixels(drawing.figures[0])
+            self.images[key] = pixels(drawing.figures[0] if image is None else image)

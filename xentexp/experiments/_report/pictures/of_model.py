@@ -29,7 +29,7 @@ from xentexp.experiments._report.importance import (
     importances_of,
     loss_name,
 )
-from xentexp.experiments._report.pictures.drawing import SIDE, Drawing
+from xentexp.experiments._report.pictures.drawing import PANEL, SIDE, Drawing
 from xentexp.experiments._report.pictures.files import Artifacts
 from xentexp.experiments._report.pictures.ranking import (
     Ranking,
@@ -117,7 +117,9 @@ def _reliability(made: Artifacts, record: RunRecord, model: ModelRecord) -> None
     own = calibration(record, model.name)
     known = {model.name: _colour(record, model.name)}
     panels = own.panels[:_PANELS]
-    figures = tuple(panel_figure(panel, known, SIDE) for panel in panels)
+    side = SIDE if len(panels) == 1 else PANEL
+    figures = tuple(panel_figure(panel, known, side) for panel in panels)
+    image = figures[0] if len(panels) == 1 else panel_figure(panels[0], known, SIDE)
     classes = "the class" if len(panels) > 1 else f"class {panels[0].label}"
     order = " The classes furthest outside of their bands come first." if len(panels) > 1 else ""
     drawn = (
@@ -128,6 +130,7 @@ def _reliability(made: Artifacts, record: RunRecord, model: ModelRecord) -> None
     made.draw(
         Drawing("1_reliability.svg", figures, outside_of_band(own, panels[0]), drawn),
         "reliability",
+        image,
     )
 
 
@@ -175,14 +178,17 @@ def _ranking(made: Artifacts, record: RunRecord, model: ModelRecord) -> None:
         same = [r for r in rankings(record, best) if r.column == shown.column]
         reference = (best, same[0]) if same else None
     figures = (
-        roc_figure(shown, model.name, colour, SIDE, reference),
-        precision_figure(shown, model.name, colour, SIDE, reference),
+        roc_figure(shown, model.name, colour, PANEL, reference),
+        precision_figure(shown, model.name, colour, PANEL, reference),
     )
+    image = roc_figure(shown, model.name, colour, SIDE, reference)
     drawn = f"Class {shown.label} against the rest, out of fold. Line: mean over the folds"
     n_folds = len(shown.roc.areas)
     drawn += "; band: from the lowest to the highest fold." if n_folds > 1 else " (one split)."
     drawn += "" if best is None else f" Grey: {best}."
-    made.draw(Drawing("4_roc_pr.svg", figures, _ranking_finding(model.name, found), drawn), "roc")
+    made.draw(
+        Drawing("4_roc_pr.svg", figures, _ranking_finding(model.name, found), drawn), "roc", image
+    )
 
 
 def _ranking_finding(name: str, found: Sequence[Ranking]) -> Sentence:

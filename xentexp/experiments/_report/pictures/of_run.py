@@ -17,7 +17,7 @@ from xentexp.experiments._report.contents import (
 )
 from xentexp.experiments._report.differences import differences_figure, differences_section
 from xentexp.experiments._report.murphy import murphy_figure, murphy_section
-from xentexp.experiments._report.pictures.drawing import SIDE, Drawing, pixels
+from xentexp.experiments._report.pictures.drawing import PANEL, SIDE, Drawing, pixels
 from xentexp.experiments._report.pictures.files import Artifacts
 from xentexp.experiments._report.pictures.texts import run_checks_text
 from xentexp.experiments._report.reliability import (
@@ -70,7 +70,7 @@ def _reliability(made: Artifacts, record: RunRecord) -> None:
     known = colours(record)
     several = len(record.about.classes) > 2
     figures = tuple(
-        panel_figure(own.panels[0], known, SIDE - 60, shortened(own.name, 26)) for own in shown
+        panel_figure(own.panels[0], known, PANEL, shortened(own.name, 26)) for own in shown
     )
     worst = max(shown, key=lambda own: own.outside)
     of_class = f", class {worst.panels[0].label}" if several else ""

@@ -17,14 +17,15 @@ from xentexp.experiments._report.once import once
 
 _GRID = np.linspace(0.0, 1.0, 101)
 _BAND = 0.19
+_NAME = 16  # letters beside the curves
 
 
 @dataclass(frozen=True, eq=False)
 class FoldCurves:
     """Curve of each fold at the same places, and its area."""
 
-    at: FloatArray
-    values: FloatArray  # (n_folds, len(at))
+    places: FloatArray
+    values: FloatArray  # (n_folds, len(places))
     areas: FloatArray  # (n_folds,)
 
     @property
@@ -169,15 +170,15 @@ def _figure(
 ) -> Figure:
     with style("ranking"):
         figure, axes = placed(side, side, left=52, right=14, top=16, bottom=44)
-        lines = [(f"{shortened(name)} {curves.area:.3f}", colour)]
+        lines = [(f"{shortened(name, _NAME)} {curves.area:.3f}", colour)]
         if reference is not None:
             best, behind = reference
-            axes.plot(behind.at, behind.values.mean(axis=0), color=AXIS, linewidth=1.4)
-            lines.append((f"{shortened(best)} {behind.area:.3f}", SOFT))
+            axes.plot(behind.places, behind.values.mean(axis=0), color=AXIS, linewidth=1.4)
+            lines.append((f"{shortened(best, _NAME)} {behind.area:.3f}", SOFT))
         low, high = curves.values.min(axis=0), curves.values.max(axis=0)
-        axes.fill_between(curves.at, low, high, color=colour, alpha=_BAND, linewidth=0.0)
+        axes.fill_between(curves.places, low, high, color=colour, alpha=_BAND, linewidth=0.0)
         mean = curves.values.mean(axis=0)
-        axes.plot(curves.at, mean, color=colour, linewidth=1.6, clip_on=False)
+        axes.plot(curves.places, mean, color=colour, linewidth=1.6, clip_on=False)
         axes.set(xlim=(0.0, 1.0), ylim=(0.0, 1.0), box_aspect=1.0)
         for side_ in (axes.set_xticks, axes.set_yticks):
             side_([0.0, 0.5, 1.0], ["0", "0.5", "1"])

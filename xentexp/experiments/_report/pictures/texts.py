@@ -141,11 +141,14 @@ def _calibration(record: RunRecord, name: str) -> Iterator[str]:
 
 
 def _failures(record: RunRecord, name: str) -> Iterator[str]:
-    sure = [segment for segment in segments_of(record, name) or () if is_sure(segment)]
+    found = segments_of(record, name)
+    sure = [segment for segment in found or () if is_sure(segment)]
     lines: list[Sentence] = [described("", name, segment) for segment in sure[:_SEGMENTS]]
     lines += [labelled(issue) for issue in _issues_of(record, name)]
     yield from (f"- {escaped(str(line))}" for line in lines)
-    if not lines:
+    if found is None:
+        yield "Segments of rows were not computed for this model."
+    elif not lines:
         yield "No segment is shown to have a biased mean prediction, and no check found anything."
 
 

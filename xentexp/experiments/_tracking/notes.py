@@ -1,0 +1,286 @@
+"""Notes of runs, which the dashboard shows as Markdown: their first three lines are the answer."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+from xentexp.experiments._board_tables import (
+    MOST_COLUMNS,
+    columns_of,
+    difference_text,
+    losses_table,
+    models_table,
+    n_fixed,
+    sentences,
+)
+from xentexp.experiments._formatting import (
+    LONGEST_TAG,
+    and_list,
+    counted,
+    escaped,
+    signed,
+)
+from xentexp.experiments._leaderboard import Leaderboard
+from xentexp.experiments._sentences import Standing, compact_answer, short_answer
+
+if TYPE_CHECKING:
+    from xentexp.experiments._record import RunRecord
+    from xentexp.experiments._run_checks import Issue
+
+MOST_ROWS = 12
+"""Models in the table of a note."""
+
+LONGEST_LINE = 300
+"""Characters of each of the first lines, of which the dashboard shows about three."""
+
+_MOST_DIFFERENCES = 2  # so that the dashboard shows the line after them
+_CUT = "(cut here: leaderboard.md among the artifacts has the rest)"
+
+ARTIFACTS: Mapping[str, str] = {
+    "report.html": "why this model, where it fails, what it costs: the whole report on one page",
+    "1_leaderboard.json": "all losses and metrics of all models, as a table",
+    "leaderboard.json": "all losses and metrics of all models, as a table",
+    "2_differences.svg": "each model minus the best, with intervals",
+    "3_murphy.svg": "at which thresholds the models differ",
+    "4_reliability.svg": "predicted probabilities against rates",
+    "1_reliability.svg": "predicted probabilities against rates",
+    "2_cost.svg": "cost by threshold",
+    "3_loss.svg": "losses of the rows",
+    "4_roc_pr.svg": "ROC and precision-recall curves",
+    "5_segments.svg": "groups of rows where the probabilities are wrong",
+    "6_importance.svg": "features that the model uses",
+    "card.md": "model card",
+    "checks.md": "all checks",
+    "predictions": "predictions of each row by models that were not trained on it",
+    "config": "the configuration that was run",
+}
+"""What the artifacts of runs are, in the order of notes."""
+
+
+def parent_note(
+    record: RunRecord,
+    issues: Sequence[Issue],
+    more: Sequence[str] = (),
+    *,
+    with_board: bool = True,
+    artifacts: Sequence[str] = (),
+    page: str = "",
+) -> str:
+    """Note of a run: the answer, the differences, the worst finding, then table and artifacts.
+
+    `more` is Markdown for the end; `artifacts` are names of files and folders; `page` is the
+    address of the artifacts in the dashboard.
+    """
+    board = record.board
+    lines, others = answer_lines(record, issues)
+    end = f"Data: {escaped(record.about.title)}"
+    known = _artifacts(artifacts, page)
+    if not with_board:  # a section is the answer, such as a table of training losses
+        return _joined([*more, escaped(lines[-1]), known, end])
+    if board.best() is None:
+        return _joined([_top(lines), _failures(board), known, *more, end])
+    parts = [_top(lines), escaped(others), _main_table(board), known, _use(record.run_id)]
+    rest = losses_table(board, _columns(board))
+    parts.append(rest.to_markdown() if rest.rows else "")
+    parts.append("\n".join(f"- {escaped(note)}" for note in sentences(board)[1:]))
+    return _joined([*parts, _failures(board), *more, end])
+
+
+def _artifacts(names: Sequence[str], page: str) -> str:
+    """What the artifacts of a run are, as a list."""
+    listed = [
+        f"- {_link(name, page)}: {about}" for name, about in ARTIFACTS.items() if name in names
+    ]
+    return "\n".join(["Artifacts:", "", *listed]) if listed else ""
+
+
+def answer_lines(record: RunRecord, issues: Sequence[Issue]) -> tuple[list[str], str]:
+    """Headline, differences and worst finding of a run, and the other sentences of the answer."""
+    found = _finding(record, issues)
+    known = record.uncertainty
+    if record.board.best() is None:
+        reasons = [f"{row.model}: {row.reason}" for row in record.board.rows if row.reason]
+        return ["All models failed.", *(f"The first error: {line}" for line in reasons[:1])], ""
+    if known is None or not known.models:
+        return [*sentences(record.board)[:1], found], ""
+    standing = known.standing(known.primary)
+    first, *others = short_answer(standing, known.equivalence)
+    second, more = _differences(standing), list(others)
+    if not second:  # a single model, which is compared with a constant one
+        about = [line for line in others if not line.startswith("The interval is for")]
+        second = about[0] if about else ""
+        more = [line for line in others if line != second]
+    return [line for line in (first, second, found) if line], " ".join(more)
+
+
+def child_note(
+    record: RunRecord,
+    model: str,
+    issues: Sequence[Issue],
+    *,
+    artifacts: Sequence[str] = (),
+    page: str = "",
+    uri: str | None = None,
+    run_id: str = "",
+) -> str:
+    """Note of a model: value and rank, difference to the best, worst finding, then how to use it.
+
+    `uri` is the address of the stored model, if it is stored.
+    """
+    row = next(row for row in record.board.rows if row.model == model)
+    if row.reason is not None:
+        return _joined([f"Failed: {escaped(row.reason)}"])
+    own = [issue for issue in issues if model in issue.models]
+    finding = _sentence_of(own[0]) if own else "No check found anything in this model."
+    if len(own) > 1:
+        finding += f" ({len(own) - 1} more)"
+    parts = [_top([*_standing_lines(record, model), finding])]
+    if uri is not None:
+        parts.append(
+            f"Predict: `xentexp predict {run_id[:8]} FILE --out FILE`\n\n"
+            f'From Python: `mlflow.pyfunc.load_model("{uri}").predict(rows)`'
+        )
+    parts.append(_artifacts(artifacts, page))
+    parts.append(f"Data: {escaped(record.about.title)}; {escaped(record.about.folds)}")
+    return _joined(parts)
+
+
+def latest_answer(record: RunRecord, experiment_id: str) -> str:
+    """First line of the note of an experiment: the answer of its latest run."""
+    lines, _ = answer_lines(record, ())
+    known = record.uncertainty
+    if known is not None and known.models and record.board.best() is not None:
+        lines = [compact_answer(known.standing(known.primary), known.equivalence)]
+    started = datetime.fromtimestamp(record.started)
+    run = f"[{started:%Y-%m-%d %H:%M}](#/experiments/{experiment_id}/runs/{record.run_id})"
+    return f"{escaped(_shortened(lines[0]))} (Latest run: {run})"
+
+
+def artifacts_page(experiment_id: str, run_id: str) -> str:
+    """Address of the artifacts of a run in the dashboard, relative to its own."""
+    return f"#/experiments/{experiment_id}/runs/{run_id}/artifacts"
+
+
+def board_note(
+    board: Leaderboard, title: str, more: Sequence[str] = (), *, with_board: bool = True
+) -> str:
+    """Note of a run that has not finished yet: the leaderboard, then `more`, then the data."""
+    first = [board.to_markdown()] if with_board else []
+    return "\n\n".join([*first, *more, f"Data: {escaped(title)}"]) + "\n"
+
+
+def cut(note: str, most: int = LONGEST_TAG) -> str:
+    """Note as a tag can hold it: the whole, or its beginning, cut at the end of a line."""
+    if len(note) <= most:
+        return note
+    kept = note[: most - len(_CUT) - 3]
+    return f"{kept[: kept.rfind(chr(10))].rstrip()}\n\n{_CUT}\n"
+
+
+def _joined(parts: Sequence[str]) -> str:
+    return cut("\n\n".join(part for part in parts if part) + "\n")
+
+
+def _top(lines: Sequence[str]) -> str:
+    """First lines of a note, which Markdown would join without the spaces at their ends."""
+    return "  \n".join(escaped(_shortened(line)) for line in lines if line)
+
+
+def _shortened(line: str) -> str:
+    return line if len(line) <= LONGEST_LINE else f"{line[: LONGEST_LINE - 3].rstrip()}..."
+
+
+def _differences(standing: Standing) -> str:
+    """Differences of the closest models to the best one, with intervals."""
+    rivals = standing.rivals()
+    shown = [f"{model} {difference_text(standing, model)}" for model in rivals[:_MOST_DIFFERENCES]]
+    if not shown:
+        return ""
+    if left := len(rivals) - len(shown):
+        shown.append(f"{left} more")
+    return f"Minus the best: {', '.join(shown)}."
+
+
+def _finding(record: RunRecord, issues: Sequence[Issue]) -> str:
+    """The worst finding, first those that concern the best model or the whole run."""
+    best = record.board.best()
+    if issues and best is not None:
+        elsewhere = [bool(issue.models) and best.model not in issue.models for issue in issues]
+        order = sorted(range(len(issues)), key=lambda i: (not issues[i].serious, elsewhere[i], i))
+        issues = [issues[i] for i in order]
+    from xentexp.experiments._run_checks import shown_checks
+
+    if issues:
+        more = f" ({counted(len(issues) - 1, 'more finding')})" if len(issues) > 1 else ""
+        return f"{_sentence_of(issues[0])}{more}"
+    return f"{counted(len(shown_checks(record, record.about.muted)), 'check')} passed."
+
+
+def _sentence_of(issue: Issue) -> str:
+    return f"{'Problem' if issue.serious else 'Note'} {issue.code}: {issue.sentence}"
+
+
+def _standing_lines(record: RunRecord, model: str) -> list[str]:
+    """Value of a model with its interval and rank, and its difference to the best."""
+    board = record.board
+    standing = board.standing(board.primary)
+    level = standing.levels.get(model)
+    if level is None:
+        return [f"It has no {board.primary}."]
+    value = f"{board.primary} {signed(level.mean, standing.decimals)}"
+    if level.reason is None:
+        low, high = (signed(limit, standing.decimals) for limit in (level.low, level.high))
+        value += f" ({level.confidence:.0%} interval {low} to {high})"
+    order = [name for name in standing.levels if name not in standing.constant]
+    if model in standing.constant:
+        first = f"{value}; constant, for comparison."
+    else:
+        first = f"{value}, number {order.index(model) + 1} of {counted(len(order), 'model')}."
+    if standing.best is None:
+        return [first]
+    if model != standing.best:
+        same = ", not told apart from it" if model in standing.tied else ""
+        return [
+            first,
+            f"Minus the best, {standing.best}: {difference_text(standing, model)}{same}.",
+        ]
+    if standing.tied:
+        return [first, f"The best, but not told apart from {and_list(standing.tied, most=4)}."]
+    rival = standing.rival()
+    if rival is None:
+        return [first, "The only model with a value of it."]
+    return [first, f"The best; {rival} minus it: {difference_text(standing, rival)}."]
+
+
+def _columns(board: Leaderboard) -> list[str]:
+    return columns_of(board)[: MOST_COLUMNS - n_fixed(board)]
+
+
+def _main_table(board: Leaderboard) -> str:
+    table = models_table(board, _columns(board))
+    lines = table.to_markdown().split("\n")
+    left = len(lines) - 2 - MOST_ROWS
+    if left <= 0:
+        return "\n".join(lines)
+    return "\n".join([*lines[: MOST_ROWS + 2], "", f"and {counted(left, 'more model')}."])
+
+
+def _failures(board: Leaderboard) -> str:
+    return "\n\n".join(
+        f"Failed: **{escaped(row.model)}**: {escaped(row.reason)}"
+        for row in board.ranked()
+        if row.reason is not None
+    )
+
+
+def _use(run_id: str) -> str:
+    return (
+        f"On the command line: `xentexp report {run_id[:8]}` writes the report again, "
+        f"`xentexp compare {run_id[:8]}` compares the models."
+    )
+
+
+def _link(name: str, page: str) -> str:
+    return f"[{name}]({page}/{name})" if page else f"`{name}`"
