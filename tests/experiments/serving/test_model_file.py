@@ -121,7 +121,7 @@ def test_calibrated_models_are_stored_with_known_types(method, preprocessing, tm
 
 @pytest.mark.parametrize("method", ["sigmoid", "isotonic", "temperature"])
 @pytest.mark.parametrize(("kind", "labels"), [("stratified", "ab"), ("time_ordered", [0, 1])])
-def test_models_of_the_key_calibration_are_stored_with_known_types(method, kind, labels, tmp_path):
+def test_calibrated_candidates_are_stored_with_known_types(method, kind, labels, tmp_path):
     y = np.array(list(labels))[np.arange(len(DATA.y)) % 2]
     candidate = Candidate("logistic", tabular_pipeline(LogisticRegression()))
     _, made = calibrated_candidates([candidate], [method], cv_kind=kind, seed=0)
