@@ -16,6 +16,11 @@ from bench_inference import bootstrap_of_losses
 from bench_logging import logging_of_the_default_run
 from bench_page import page_of_three_models, report_of_ten_runs
 from bench_run import intervals_of_a_run
+from bench_startup import (
+    leaderboard_of_many_runs,
+    leaderboard_of_one_run,
+    start_of_a_run,
+)
 from bench_suite import PEERS, SUITE, Remembered, torch_suite
 from bench_timing import Fact, Row, Work, interleaved
 from bench_training import training_rows
@@ -266,6 +271,11 @@ def rows() -> list[Row | Fact]:
         Fact("page of 3 models, 30k rows", "at most 1.5", page_of_three_models, long=True),
         Fact("logging pictures and model", "at most 1.33", logging_of_the_default_run, long=True),
         Fact("page of 10 runs of 200", "at most 15", report_of_ten_runs, long=True),
+        Fact("startup of leaderboard", "at most 1.25", leaderboard_of_one_run, long=True),
+        Fact("startup of run", "at most 1.25", start_of_a_run, long=True),
+        Fact(
+            "startup of leaderboard, 200 runs", "at most +1 s", leaderboard_of_many_runs, long=True
+        ),
         Fact("cross_validate 40k x 25", "< 2% of the fits, peers 8", cross_validation),
         Fact(
             f"1,000 resamples of {len(SUITE)} losses 1e5 x 10",

@@ -35,6 +35,7 @@ SHOWN = (
     "certain",
     "amounts",
     "training losses and curves",
+    "calibrated",
 )
 
 

@@ -21,7 +21,7 @@ from omegaconf import OmegaConf
 from sklearn.base import clone
 from sklearn.model_selection import TimeSeriesSplit
 
-from tests.support.stores import client, runs
+from tests.support.stores import client, runs, view
 from xentexp.errors import InputError
 from xentexp.experiments import _tracking as tracking
 from xentexp.experiments._cli import main
@@ -101,7 +101,8 @@ def test_tuned_and_untuned_models_are_compared_and_every_trial_is_a_run(
     # Leaderboards and charts do not contain trials.
     board = tracking.read_leaderboard(client(), None).board
     assert {row.model for row in board.rows} == set(candidates)
-    assert "xentexp.kind" in tracking.latest_page(client(), None).page
+    state = view(tracking.latest_page(client(), None).page)
+    assert "`xentexp.kind` = 'candidate'" in state["searchFilter"]
 
 
 @pytest.mark.long

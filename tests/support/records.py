@@ -12,7 +12,7 @@ from sklearn.dummy import DummyClassifier
 from sklearn.linear_model import LogisticRegression
 from sklearn.tree import DecisionTreeClassifier
 
-from xentexp.experiments import Card, CrossValidation, make_dataset, run_experiment
+from xentexp.experiments import Candidate, Card, CrossValidation, make_dataset, run_experiment
 from xentexp.experiments._analysis import Trained
 from xentexp.experiments._record import About, RunRecord, record_of
 from xentexp.experiments.datasets import Dataset
@@ -40,7 +40,9 @@ def numeric(dataset: Dataset) -> Dataset:
 
 
 def example_record(
-    dataset: Dataset | None = None, models: Mapping[str, Any] = MODELS, **options: Any
+    dataset: Dataset | None = None,
+    models: Mapping[str, Any] | Sequence[Candidate] = MODELS,
+    **options: Any,
 ) -> RunRecord:
     """Record of a small run; `options` are those of run_experiment."""
     dataset = numeric(credit_data()) if dataset is None else dataset

@@ -12,12 +12,15 @@ import pandas as pd
 from sklearn.dummy import DummyClassifier
 from sklearn.linear_model import LogisticRegression
 from sklearn.naive_bayes import GaussianNB
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
 from sklearn.svm import LinearSVC
 from sklearn.tree import DecisionTreeClassifier
 
 from tests.support.matrices import large
 from tests.support.records import MODELS, credit_data, example_record, matrix_record, numeric
-from xentexp.experiments import Card, CrossValidation, Explain, make_dataset
+from xentexp.experiments import Candidate, Card, CrossValidation, Explain, make_dataset
+from xentexp.experiments._config.calibration import calibrated_candidates
 from xentexp.experiments._predictions import Predictions
 from xentexp.experiments._record import RunRecord
 from xentexp.experiments.datasets import Dataset
@@ -182,6 +185,21 @@ def without_events() -> RunRecord:
     return replace(made, models=models)
 
 
+def calibrated() -> RunRecord:
+    """Models with each calibration, one of them without probabilities before it."""
+    models = {"prior": DummyClassifier(), "bayes": GaussianNB(), "svm": LinearSVC()}
+    candidates = calibrated_candidates(
+        [Candidate(name, make_pipeline(StandardScaler(), m)) for name, m in models.items()],
+        ["sigmoid", "isotonic", "temperature"],
+        cv_kind="stratified",
+        seed=0,
+    )
+    data = numeric(credit_data(400))
+    return example_record(
+        data, candidates, cv=3, losses=["categorical_crossentropy", "zero_one_loss"]
+    )
+
+
 CASES: dict[str, Callable[[], RunRecord]] = {
     "three models": explained,
     "one model": lambda: explained(models={"logistic": LogisticRegression()}),
@@ -218,6 +236,7 @@ CASES: dict[str, Callable[[], RunRecord]] = {
         with_cost(numeric(credit_data(400, 3)), ((0, 1, 2), (1, 0, 1), (4, 2, 0))), **LOG_LOSS
     ),
     "training losses and curves": training_losses_and_curves,
+    "calibrated": calibrated,
 }
 
 

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import base64
+import json
+import zlib
 from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
 
 from mlflow import MlflowClient
 from mlflow.entities import Run
@@ -17,3 +22,17 @@ def runs(kind: str = "candidate") -> list[Run]:
     """All runs of a kind in the default store, latest first."""
     experiments = [experiment.experiment_id for experiment in client().search_experiments()]
     return list(client().search_runs(experiments, f"tags.`xentexp.kind` = '{kind}'"))
+
+
+def view(page: str) -> dict[str, Any]:
+    """State of the view that an address of the dashboard opens, as MLflow's page reads it."""
+    address = urlsplit(page.partition("#")[2])
+    query = parse_qs(address.query)
+    # MLflow's page ignores a view if the query has a filter or an order of its own.
+    assert set(query) == {"viewStateShareKey", "compareRunsMode", "workflowType"}
+    experiment = client().get_experiment(address.path.split("/")[2])
+    tag = experiment.tags[f"mlflow.sharedViewState.{query['viewStateShareKey'][0]}"]
+    word, _, text = tag.partition(";")
+    assert word == "deflate"
+    state: dict[str, Any] = json.loads(zlib.decompress(base64.b64decode(text)))
+    return state

@@ -247,7 +247,7 @@ class _DecodedLabels(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
                 setattr(self, name, getattr(self.estimator_, name))
         return self
 
-    def predict(self, X: Any) -> NDArray[np.intp]:
+    def predict(self, X: Any) -> Any:
         return np.searchsorted(self.labels, self.estimator_.predict(X))
 
     @_has("decision_function")  # type: ignore[untyped-decorator]

@@ -41,6 +41,7 @@ def test_the_default_configuration() -> None:
         "mlp",
         "linear_svm",
         "linear_svm_calibrated",
+        "log",  # not a model
     ]
     assert config["cv"] == {"kind": "stratified", "n_splits": 5}
 

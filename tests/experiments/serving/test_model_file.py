@@ -11,10 +11,14 @@ import pytest
 import skops.io
 import yaml
 from sklearn.calibration import CalibratedClassifierCV
+from sklearn.linear_model import LogisticRegression
+from sklearn.model_selection import KFold
 from sklearn.preprocessing import FunctionTransformer
 
 from xentexp.errors import InputError
-from xentexp.experiments import load_dataset, tabular_pipeline
+from xentexp.experiments import Candidate, load_dataset, tabular_pipeline
+from xentexp.experiments._calibrated import CalibratedClassifier
+from xentexp.experiments._config.calibration import calibrated_candidates
 from xentexp.experiments._config.classifiers import read_candidate
 from xentexp.experiments._config.schema import ModelFile
 from xentexp.experiments._serving import model_file
@@ -95,11 +99,33 @@ def test_each_packaged_model_is_stored_with_known_types_and_loads_with_equal_pre
 
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 @pytest.mark.parametrize("method", ["sigmoid", "isotonic", "temperature"])
+@pytest.mark.parametrize("name", ["logistic", "linear_svm", "hist_gradient_boosting"])
+def test_models_of_the_key_calibration_are_stored_with_known_types(method, name, tmp_path):
+    pipeline = unfitted(name)
+    pipeline.set_params(classifier=CalibratedClassifier(pipeline[-1], method=method, cv=KFold(2)))
+    fitted = pipeline.fit(DATA.X, DATA.y)
+    loaded = load_model(stored(tmp_path, skops.io.dumps(fitted)))
+    np.testing.assert_array_equal(scores(loaded), scores(fitted))
+
+
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+@pytest.mark.parametrize("method", ["sigmoid", "isotonic", "temperature"])
 @pytest.mark.parametrize("preprocessing", ["scaled", "ordinal", "entity_ordinal"])
 def test_calibrated_models_are_stored_with_known_types(method, preprocessing, tmp_path):
     inner = unfitted("logistic")[-1]
     calibrated = CalibratedClassifierCV(inner, method=method, ensemble=False, cv=2)
     fitted = tabular_pipeline(calibrated, preprocessing).fit(DATA.X, DATA.y)
+    loaded = load_model(stored(tmp_path, skops.io.dumps(fitted)))
+    np.testing.assert_array_equal(scores(loaded), scores(fitted))
+
+
+@pytest.mark.parametrize("method", ["sigmoid", "isotonic", "temperature"])
+@pytest.mark.parametrize(("kind", "labels"), [("stratified", "ab"), ("time_ordered", [0, 1])])
+def test_calibrated_candidates_are_stored_with_known_types(method, kind, labels, tmp_path):
+    y = np.array(list(labels))[np.arange(len(DATA.y)) % 2]
+    candidate = Candidate("logistic", tabular_pipeline(LogisticRegression()))
+    _, made = calibrated_candidates([candidate], [method], cv_kind=kind, seed=0)
+    fitted = made.estimator.fit(DATA.X, y)
     loaded = load_model(stored(tmp_path, skops.io.dumps(fitted)))
     np.testing.assert_array_equal(scores(loaded), scores(fitted))
 

@@ -197,18 +197,18 @@ def saving_sentence(saving: Saving) -> Sentence:
     if saving.saved == 0.0:
         start += "does not change {loss}"
     elif saving.saved < 0.0:
-        start += f"raises {{loss}} by {{by:{number}}}"
-        values["by"] = -saving.saved
+        start += "raises {loss} by {by}"
+        values["by"] = signed(-saving.saved, saving.decimals)
         limits = (-saving.high, -saving.low)
     else:
-        start += f"lowers {{loss}} by {{by:{number}}}"
-        values["by"] = saving.saved
+        start += f"lowers {{loss}} by {{saved:{number}}}"
+        values["saved"] = saving.saved
     if saving.reason is not None:
         start += " (no interval: {reason})"
     elif saving.saved:
-        values["low"], values["high"] = limits
-        start += f" ({{level:.0%}} interval {{low:{number}}} to {{high:{number}}}"
-        start += "; the direction is open)" if limits[0] <= 0.0 <= limits[1] else ")"
+        values["interval"] = " to ".join(signed(limit, saving.decimals) for limit in limits)
+        is_open = "; the direction is open" if limits[0] <= 0.0 <= limits[1] else ""
+        start += f" ({{level:.0%}} interval {{interval}}{is_open})"
     promises = []
     if not math.isnan(saving.at_most):
         values["at_most"] = saving.at_most

@@ -11,8 +11,6 @@ from typing import TYPE_CHECKING
 
 from xentexp.errors import InputError
 from xentexp.experiments._cli import FLAGS
-from xentexp.experiments._folds import CV_OPTIONS
-from xentexp.experiments.datasets._files import SUFFIXES
 
 if TYPE_CHECKING:  # importing Hydra takes time
     from hydra.core.override_parser.types import Override
@@ -155,6 +153,8 @@ def _check_override(word: str) -> None:
             f"can be, because others could run code"
         )
     if key == "cv" and re.fullmatch(r"\d+", value):
+        from xentexp.experiments._folds import CV_OPTIONS
+
         raise InputError(
             f"cv must be a kind of folds ({', '.join(CV_OPTIONS)}); got {value}; for {value} folds "
             f"set cv.n_splits={value}"
@@ -167,6 +167,8 @@ def _check_override(word: str) -> None:
 
 def is_file(word: str) -> bool:
     """Whether an argument looks like a table of the user."""
+    from xentexp.experiments.datasets._files import SUFFIXES
+
     return word.lower().endswith(SUFFIXES) or Path(word).is_file()
 
 

@@ -14,7 +14,6 @@ from xentexp.errors import unknown_name
 from xentexp.experiments._cli.arguments import is_file, own_file, unknown_config
 from xentexp.experiments._cli.conf import conf_folder
 from xentexp.experiments._config.schema import unknown_key
-from xentexp.experiments._folds import CV_OPTIONS, unknown_kind
 
 
 def explain(error: Exception, choices: list[str] | None = None) -> str:
@@ -28,6 +27,8 @@ def explain(error: Exception, choices: list[str] | None = None) -> str:
         group, name = choice.groups()
         known = [path.stem for path in (conf_folder() / group).glob("*.yaml")]
         if group == "cv":
+            from xentexp.experiments._folds import unknown_kind
+
             return str(unknown_kind("cv", name))
         if not known:
             return f"the configuration has no group {group!r}; got {name!r} in a defaults list"
@@ -92,6 +93,8 @@ def _unknown_key(key: str, choices: list[str] | None) -> str:
 
 def _kinds_with(option: str) -> str:
     """Advice to choose a kind of folds that has the option."""
+    from xentexp.experiments._folds import CV_OPTIONS
+
     kinds = [f"cv={kind}" for kind, options in CV_OPTIONS.items() if option in options]
     return f"; {option} is a key of {', '.join(kinds)}" if kinds else ""
 

@@ -28,6 +28,7 @@ from xentexp.experiments._tracking.provenance import git, installed, versions
 from xentexp.tuning._storage import prepare
 
 if TYPE_CHECKING:
+    from xentexp.experiments._tracking import Store
     from xentexp.experiments._tracking.models import StoredModel
 
 _METRICS_NOTE = """\
@@ -191,8 +192,7 @@ def run_job(
         if model is not None and not quiet:
             say(_model_hint(model, store.uri))
         if not quiet:
-            with tracking.store_errors(store.uri):
-                say(_hint(store.uri, tracking.run_page(store.client, run_id)))
+            say(_hint(store, run_id))
     document = {
         "experiment": store.experiment,
         "experiment_id": store.experiment_id,
@@ -313,12 +313,17 @@ def _model_hint(model: StoredModel, uri: str) -> str:
     )
 
 
-def _hint(uri: str, page: str) -> str:
-    shown = without_secrets(uri)
-    if uri.startswith(("http://", "https://")):
+def _hint(store: Store, run_id: str) -> str:
+    from xentexp.experiments import _tracking as tracking
+
+    shown = without_secrets(store.uri)
+    if store.uri.startswith(("http://", "https://")):
+        with tracking.store_errors(store.uri):
+            page = tracking.run_page(store.client, run_id)
         return f"\nAll results are in MLflow: {shown}{page}"
     return (
-        f"\nAll results are in MLflow ({shown}). To open them: {_program()} ui{store_option(uri)}"
+        f"\nAll results are in MLflow ({shown}). To open them: "
+        f"{_program()} ui{store_option(store.uri)}"
     )
 
 

@@ -16,7 +16,7 @@ from xentexp.errors import InputError, printable
 from xentexp.experiments._cli.class_columns import split_names
 from xentexp.experiments._cli.score import FILE_OPTIONS, as_options
 from xentexp.experiments._cli.terminal import print_json, say
-from xentexp.experiments._formatting import and_list, counted, fixed, harmless, percent
+from xentexp.experiments._formatting import and_list, counted, fixed, harmless
 from xentexp.experiments._new_files import FileOption, check_new, check_not_read, write_new
 
 if TYPE_CHECKING:
@@ -230,7 +230,7 @@ def _warnings(drifted: Sequence[ColumnDrift], name: str) -> Iterator[str]:
     unseen = [column for column in drifted if column.unseen]
     if unseen:
         unseen.sort(key=lambda column: -(column.unseen or 0.0))
-        shown = _listed([f"{_shown(c.column)} {percent(c.unseen or 0.0)}" for c in unseen])
+        shown = _listed([f"{_shown(c.column)} {c.unseen or 0.0:.1%}" for c in unseen])
         yield f"note: rows with categories that the training rows do not have: {shown}"
 
 

@@ -17,7 +17,6 @@ from pydantic.functional_validators import (
 from pydantic_core import PydanticCustomError
 
 from xentexp.errors import InputError, unknown_name
-from xentexp.experiments._folds import unknown_kind
 from xentexp.inference._cost import LARGEST_COST
 from xentexp.metrics._registry import get_loss, get_metric
 
@@ -442,6 +441,8 @@ def _sentence(error: ValidationError) -> InputError:
     if kind in ("literal_error", "union_tag_invalid"):
         known = re.findall("'([^']+)'", context.get("expected") or context["expected_tags"])
         if where == "cv":
+            from xentexp.experiments._folds import unknown_kind  # which imports scikit-learn
+
             return unknown_kind(where, context.get("tag", value))
         return unknown_name(where, context.get("tag", value), known)
     if kind == "union_tag_not_found":

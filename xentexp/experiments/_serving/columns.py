@@ -256,7 +256,9 @@ def _invalid(column: pd.Series[Any], row: int, what: str, reason: str = "") -> I
 
 def _as_text(column: pd.Series[Any]) -> pd.Series[Any]:
     """Column whose values are all text if one is; numbers as in a file."""
-    if isinstance(column.dtype, pd.CategoricalDtype) or not _has_text(column):
+    # Integers with missing values would become floats, which are not exact.
+    exact = types.is_extension_array_dtype(column.dtype) and types.is_integer_dtype(column.dtype)
+    if isinstance(column.dtype, pd.CategoricalDtype) or not (exact or _has_text(column)):
         return column
     codes, values = _distinct(column)
     return pd.Series(

@@ -18,4 +18,5 @@ class _DecisionScores:
 
 def _load_pyfunc(path: str) -> _DecisionScores:
     # MLflow imports this module from the model's own folder: who calls it trusts the folder.
-    return _DecisionScores(load_model(Path(path).parent, trust=True))
+    folder = Path(path) if Path(path).is_dir() else Path(path).parent
+    return _DecisionScores(load_model(folder, trust=True))

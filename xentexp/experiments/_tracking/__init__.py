@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from xentexp.experiments._tracking.items import winner_items as winner_items
     from xentexp.experiments._tracking.names import MODEL as MODEL
     from xentexp.experiments._tracking.names import NOTE as NOTE
+    from xentexp.experiments._tracking.names import TRUST as TRUST
     from xentexp.experiments._tracking.notes import artifacts_page as artifacts_page
     from xentexp.experiments._tracking.notes import child_note as child_note
     from xentexp.experiments._tracking.notes import latest_answer as latest_answer
@@ -55,6 +56,7 @@ __all__ = [
     "ABOUT",
     "MODEL",
     "NOTE",
+    "TRUST",
     "Binary",
     "DataInput",
     "FoundModel",
@@ -105,6 +107,7 @@ _MODULE_OF = {
     "LoggedMetric": "items",
     "MODEL": "names",
     "NOTE": "names",
+    "TRUST": "names",
     "Param": "items",
     "Parquet": "items",
     "PredictionsFile": "items",

@@ -18,7 +18,7 @@ from xentexp.errors import InputError, unknown_name
 from xentexp.experiments._formatting import counted
 from xentexp.experiments._predictions import Predictions, read_predictions
 from xentexp.experiments._tracking.artifacts import artifact_file, readable
-from xentexp.experiments._tracking.read_back import all_pages
+from xentexp.experiments._tracking.read_back import LATEST, PAGE, all_pages
 from xentexp.experiments._tracking.run_status import run_status
 from xentexp.experiments.datasets import dataset_cards
 
@@ -150,12 +150,15 @@ def stored_predictions(client: MlflowClient, uri: str, model: StoredModel) -> Pr
 
 def latest_models(client: MlflowClient, experiments: Iterable[str]) -> tuple[StoredModel, ...]:
     """Models of the latest whole run; empty if there is none."""
-    parents = _search(client, experiments, "tags.`xentexp.kind` = 'comparison'", newest=True)
+    parents = _search(
+        client, experiments, "tags.`xentexp.kind` = 'comparison'", newest=True, first=LATEST
+    )
     for parent in parents:
         condition = f"tags.`mlflow.parentRunId` = '{parent.info.run_id}' AND {_KIND}"
         runs = list(_search(client, [parent.info.experiment_id], condition))
         if run_status(parent, runs).whole:
-            return tuple(stored_model(client, run) for run in runs)
+            names: dict[str, str] = {}
+            return tuple(stored_model(client, run, names) for run in runs)
     return ()
 
 
@@ -176,29 +179,42 @@ def _experiments(client: MlflowClient, experiment: str | None) -> list[str]:
 
 
 def _search(
-    client: MlflowClient, experiments: Iterable[str], condition: str, *, newest: bool = False
+    client: MlflowClient,
+    experiments: Iterable[str],
+    condition: str,
+    *,
+    newest: bool = False,
+    first: int = PAGE,
 ) -> Iterator[Any]:
     order = f"attributes.start_time {'DESC' if newest else 'ASC'}"
-    return all_pages(client.search_runs, list(experiments), condition, order_by=[order])
+    return all_pages(
+        client.search_runs, list(experiments), condition, order_by=[order], first=first
+    )
 
 
 def _models(
     client: MlflowClient, experiments: Iterable[str], condition: str
 ) -> Iterator[StoredModel]:
     """Models whose runs meet a condition; trials of a search are no models."""
+    names: dict[str, str] = {}
     for run in _search(client, experiments, f"{condition} AND {_KIND}"):
-        yield stored_model(client, run)
+        yield stored_model(client, run, names)
 
 
-def stored_model(client: MlflowClient, run: Any) -> StoredModel:
-    """Model of a child run."""
-    tags = dict(run.data.tags)
+def stored_model(
+    client: MlflowClient, run: Any, experiments: dict[str, str] | None = None
+) -> StoredModel:
+    """Model of a child run; `experiments` keeps the names of experiments that were read."""
+    tags, names = dict(run.data.tags), {} if experiments is None else experiments
+    experiment_id = str(run.info.experiment_id)
+    if experiment_id not in names:
+        names[experiment_id] = str(client.get_experiment(experiment_id).name)
     return StoredModel(
         str(run.info.run_id),
         str(run.info.run_name),
         tags.get("mlflow.parentRunId", ""),
-        str(client.get_experiment(run.info.experiment_id).name),
-        str(run.info.experiment_id),
+        names[experiment_id],
+        experiment_id,
         int(run.info.start_time),
         str(run.info.status),
         tags.get("error"),

@@ -28,10 +28,8 @@ from xentexp.experiments._serving.package import (
 )
 from xentexp.experiments._tracking.connect import deferred_signals, store_errors
 from xentexp.experiments._tracking.items import Tag
+from xentexp.experiments._tracking.names import MODEL, TRUST
 from xentexp.experiments._tracking.store import Store
-
-MODEL, TRUST = "xentexp.model", "xentexp.model_trust"
-"""Tags of a run: address of its model; a sentence if its file needs trust."""
 
 
 @dataclass(frozen=True)
@@ -155,8 +153,8 @@ def _write(model: ServingModel, logged: Any, run_id: str, folder: Path, form: Fo
         import cloudpickle
 
         types = modules_in_pickle(cloudpickle.dumps(model.pipeline))
-    columns = [
-        ColSpec(DataType.string if name in model.texts else DataType.double, name)
+    columns: list[ColSpec | TensorSpec] = [
+        ColSpec(DataType.string if name in model.texts else DataType.double, str(name))
         for name in model.example
     ]
     outputs = _outputs(model)

@@ -28,4 +28,7 @@ NOTE = "mlflow.note.content"
 """Tag that the dashboard shows as the description of a run or an experiment."""
 
 MODEL = "xentexp.model"
-"""Tag of a run with the address of its stored model."""
+"""Tag with the address of the stored model: of a model's run, and of the winner at its parent."""
+
+TRUST = "xentexp.model_trust"
+"""Tag of a run whose model may only be loaded from a store that one trusts: a sentence on it."""

@@ -123,11 +123,12 @@ def child_note(
     artifacts: Sequence[str] = (),
     page: str = "",
     uri: str | None = None,
+    caution: str = "",
     run_id: str = "",
 ) -> str:
     """Note of a model: value and rank, difference to the best, worst finding, then how to use it.
 
-    `uri` is the address of the stored model, if it is stored.
+    `uri` is the address of the stored model, if it is stored, and `caution` says whom to trust.
     """
     row = next(row for row in record.board.rows if row.model == model)
     if row.reason is not None:
@@ -142,6 +143,7 @@ def child_note(
             f"Predict: `xentexp predict {run_id[:8]} FILE --out FILE`\n\n"
             f'From Python: `mlflow.pyfunc.load_model("{uri}").predict(rows)`'
         )
+        parts.append(escaped(caution))
     parts.append(_artifacts(artifacts, page))
     parts.append(f"Data: {escaped(record.about.title)}; {escaped(record.about.folds)}")
     return _joined(parts)

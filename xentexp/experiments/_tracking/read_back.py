@@ -23,6 +23,13 @@ if TYPE_CHECKING:
     import pandas as pd
 
 
+PAGE = 1000
+"""Most results that MLflow returns at once."""
+
+LATEST = 5
+"""Runs that are read first where the latest whole run is wanted, which usually is among them."""
+
+
 @dataclass(frozen=True)
 class StoredBoard:
     """Leaderboard of a run in the store, or of all runs of an experiment."""
@@ -47,7 +54,7 @@ def read_leaderboard(
     name = str(client.get_experiment(shown.parent.info.experiment_id).name)
     if not every:
         return StoredBoard(name, _board(client, uri, shown), shown.status, tuple(incomplete))
-    states = list(_states(client, [shown.parent.info.experiment_id]))
+    states = list(_every_state(client, shown.parent.info.experiment_id))
     rows = tuple(_row(run, state) for state in states for run in state.children)
     incomplete = [state.status for state in states if not state.status.whole]
     board = _leaderboard(shown.parent, rows, None)
@@ -127,7 +134,8 @@ def _choose(
     if run_id is not None:
         return _of_id(client, experiments, run_id, where), []
     later: list[_State] = []
-    for state in _states(client, experiments):
+    for parent in _parents(client, experiments, first=LATEST):
+        state = _state(client, parent)
         if state.status.whole:
             return state, [other.status for other in later]
         later.append(state)
@@ -164,18 +172,27 @@ def _of_id(client: MlflowClient, experiments: list[str], run_id: str, where: str
     return state
 
 
-def _parents(client: MlflowClient, experiments: list[str], condition: str = "") -> Iterator[Any]:
+def _parents(
+    client: MlflowClient, experiments: list[str], condition: str = "", first: int = PAGE
+) -> Iterator[Any]:
     """Parent runs, latest first."""
     return all_pages(
         client.search_runs,
         experiments,
         f"tags.`xentexp.kind` = 'comparison'{condition}",
         order_by=["attributes.start_time DESC"],
+        first=first,
     )
 
 
-def _states(client: MlflowClient, experiments: list[str]) -> Iterator[_State]:
-    return (_state(client, parent) for parent in _parents(client, experiments))
+def _every_state(client: MlflowClient, experiment: str) -> Iterator[_State]:
+    """All runs of an experiment, latest first, with the runs of their models."""
+    models: dict[str, list[Any]] = {}
+    for run in all_pages(client.search_runs, [experiment], _CANDIDATES):
+        models.setdefault(run.data.tags.get("mlflow.parentRunId", ""), []).append(run)
+    for parent in _parents(client, [experiment]):
+        children = models.get(parent.info.run_id, [])
+        yield _State(parent, children, run_status(parent, children))
 
 
 def _state(client: MlflowClient, parent: Any) -> _State:
@@ -184,13 +201,18 @@ def _state(client: MlflowClient, parent: Any) -> _State:
     return _State(parent, children, run_status(parent, children))
 
 
-def all_pages(search: Callable[..., Any], *arguments: Any, **options: Any) -> Iterator[Any]:
-    """Results of all pages: MLflow returns at most a thousand at once."""
-    token = None
+_CANDIDATES = "tags.`xentexp.kind` = 'candidate'"
+
+
+def all_pages(
+    search: Callable[..., Any], *arguments: Any, first: int = PAGE, **options: Any
+) -> Iterator[Any]:
+    """Results of all pages; `first` results are asked first, then as many as MLflow allows."""
+    size, token = first, None
     while True:
-        page = search(*arguments, **options, max_results=1000, page_token=token)
+        page = search(*arguments, **options, max_results=size, page_token=token)
         yield from page
-        token = page.token
+        size, token = PAGE, page.token
         if not token:
             return
 

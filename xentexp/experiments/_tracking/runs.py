@@ -98,7 +98,7 @@ def log_trials(
                 "chosen": trial["number"] == prediction.best_trial,
             }
             store.log_finished_run(
-                f"{name} {place} trial {trial['number']}",
+                f"{place} trial {trial['number']} {name}",
                 labels,
                 _trial_items(name, trial, loss),
                 parent=parent,

@@ -14,10 +14,8 @@ from mlflow.exceptions import MlflowException
 from xentexp.errors import InputError, unknown_name
 from xentexp.experiments._tracking.connect import SQLITE
 from xentexp.experiments._tracking.find_runs import StoredModel, find_models
+from xentexp.experiments._tracking.names import MODEL
 from xentexp.experiments._tracking.read_back import all_pages
-
-MODEL_TAG = "xentexp.model"
-"""Tag with the address of the stored model: of a model's run, and of the winner at its parent."""
 
 _LOGGED = re.compile(r"(?:models:/)?(?P<id>m-[0-9a-f]{32})")
 _ALIAS = re.compile(r"(?:models:/)?(?P<name>[^/@:]+)@(?P<alias>[^/@:]+)")
@@ -73,7 +71,7 @@ def download_model(client: MlflowClient, uri: str, model: FoundModel, folder: Pa
 def _of_run(client: MlflowClient, models: tuple[StoredModel, ...]) -> FoundModel:
     one = models[0]
     if len(models) > 1:
-        winner = client.get_run(one.parent).data.tags.get(MODEL_TAG)
+        winner = client.get_run(one.parent).data.tags.get(MODEL)
         if winner is None:
             raise InputError(
                 f"run {one.parent[:8]} has no stored model of its winner; write the name of a "
@@ -84,12 +82,12 @@ def _of_run(client: MlflowClient, models: tuple[StoredModel, ...]) -> FoundModel
         raise InputError(
             f"{one.name} ({one.run_id[:8]}) has no stored model, because it failed: {one.error}"
         )
-    if MODEL_TAG not in one.tags:
+    if MODEL not in one.tags:
         raise InputError(
             f"{one.name} ({one.run_id[:8]}) has no stored model, since by default only the winner "
             f"of a run has one; {_AGAIN}"
         )
-    return _of_tag(client, one.tags[MODEL_TAG])
+    return _of_tag(client, one.tags[MODEL])
 
 
 _AGAIN = "run the models again with `xentexp run models.log=all`"
@@ -99,7 +97,7 @@ def _of_tag(client: MlflowClient, address: str) -> FoundModel:
     found = _LOGGED.fullmatch(address)
     if found is None:
         raise InputError(
-            f"the tag {MODEL_TAG} of the run must be models:/m-ID; got {address!r}; {_AGAIN}"
+            f"the tag {MODEL} of the run must be models:/m-ID; got {address!r}; {_AGAIN}"
         )
     return _logged(client, found["id"])
 

@@ -63,15 +63,7 @@ def save_view(client: MlflowClient, parent: Any, children: Sequence[Any]) -> str
     """Write the view of a run, remove the oldest ones of its experiment; return its key."""
     key = view_key(parent)
     experiment = parent.info.experiment_id
-    primary = parent.data.tags["xentexp.primary"]
-    view = _fitting(
-        parent.info.run_id,
-        primary,
-        _losses(parent, children),
-        _images(client, children),
-        _curves(children, primary),
-    )
-    client.set_experiment_tag(experiment, TAG + key, view)
+    client.set_experiment_tag(experiment, TAG + key, _fitting(client, parent, children))
     tags = client.get_experiment(experiment).tags
     ours = sorted(tag for tag in tags if tag.startswith(TAG + _PREFIX))
     for tag in ours[:-MOST_VIEWS]:
@@ -94,6 +86,7 @@ def view_state(
     primary: str,
     losses: Sequence[str],
     *,
+    differences: bool = True,
     images: Sequence[str] = (),
     curves: Sequence[str] = (),
 ) -> dict[str, Any]:
@@ -101,12 +94,13 @@ def view_state(
     # Names and values are those of MLflow's page; charts of all other metrics are added by it, to
     # the closed section of their name.
     columns = [f"metrics.`cv/{name}`" for name in losses]
-    columns[1:1] = [f"metrics.`diff/{primary}`"]
+    columns[1:1] = [f"metrics.`diff/{primary}`"] * differences
     columns.append("metrics.`time/fit_seconds`")
     name = "attributes.`Run Name`"
     sections = [("losses", "Leaderboard", True)]
     charts = [_chart("BAR", "losses", f"cv/{name}", name) for name in losses]
-    charts[1:1] = [_chart("BAR", "losses", f"diff/{primary}", f"{primary} minus the best")]
+    if differences:
+        charts[1:1] = [_chart("BAR", "losses", f"diff/{primary}", f"{primary} minus the best")]
     if images:
         sections.append(("pictures", "Pictures of each model", True))
         charts += [_picture(key) for key in images]
@@ -151,13 +145,22 @@ def packed(state: Mapping[str, Any]) -> str:
     return "deflate;" + base64.b64encode(zlib.compress(text.encode(), 9)).decode()
 
 
-def _fitting(
-    run_id: str, primary: str, losses: Sequence[str], images: Sequence[str], curves: Sequence[str]
-) -> str:
-    """View of as many losses as a tag can hold, the first ones."""
+def _fitting(client: MlflowClient, parent: Any, children: Sequence[Any]) -> str:
+    """View of a run with as many losses as a tag can hold, the first ones."""
+    primary = parent.data.tags["xentexp.primary"]
+    losses = _losses(parent, children)
+    differences = any(f"diff/{primary}" in run.data.metrics for run in children)
+    images, curves = _images(client, children), _curves(children, primary)
     number = min(len(losses), MOST_LOSSES)
     while True:
-        state = view_state(run_id, primary, losses[:number], images=images, curves=curves)
+        state = view_state(
+            parent.info.run_id,
+            primary,
+            losses[:number],
+            differences=differences,
+            images=images,
+            curves=curves,
+        )
         text = packed(state)
         if len(text) <= LONGEST_TAG or number <= 1:
             return text

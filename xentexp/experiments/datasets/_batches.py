@@ -145,8 +145,10 @@ class _TextFile:
         if self.encoding is None:
             yield io.StringIO(self.layout.text)
             return
-        with open_bytes(self.path, self.where) as stream:
-            text = io.TextIOWrapper(stream, self.encoding, newline="")
+        with (
+            open_bytes(self.path, self.where) as stream,
+            io.TextIOWrapper(stream, self.encoding, newline="") as text,
+        ):
             text.read(self.skipped)
             yield text
 
@@ -173,8 +175,11 @@ def _text_file(path: Path, where: str, options: FileOptions) -> _TextFile:
         first = stream.read(_PIECE)
     check_start(first, path, where)
     encoding, note = find_encoding(first, pieces, options.encoding, where, path.name)
-    with open_bytes(path, where) as stream:
-        start = io.TextIOWrapper(stream, encoding, newline="").read(_START)
+    with (
+        open_bytes(path, where) as stream,
+        io.TextIOWrapper(stream, encoding, newline="") as reader,
+    ):
+        start = reader.read(_START)
     text = start.removeprefix("\ufeff")
     layout = text_layout(text, path, where, options)
     # The layout of old Macintosh texts has other line ends, but as many characters.

@@ -366,12 +366,15 @@ def _like(new: pd.Series[Any], known: Any, where: str) -> pd.Series[Any]:
         return new.astype(object).astype(pd.CategoricalDtype(categories, known.ordered))
     if is_text:
         texts = new.astype(object)
-        invalid = texts.notna() & pd.to_numeric(texts, errors="coerce").isna()
-        row = int(invalid.to_numpy().argmax())
-        raise InputError(
-            f"{where}: the column {new.name!r} must contain numbers, as in the training rows; "
-            f"got {new.tolist()[row]!r} in row {row} (counted from 0)"
-        )
+        numbers = pd.to_numeric(texts, errors="coerce")
+        invalid = texts.notna() & numbers.isna()
+        if invalid.any():
+            row = int(invalid.to_numpy().argmax())
+            raise InputError(
+                f"{where}: the column {new.name!r} must contain numbers, as in the training rows; "
+                f"got {new.tolist()[row]!r} in row {row} (counted from 0)"
+            )
+        new = numbers.astype("float64")  # categories that are numbers, or no values at all
     if new.isna().any():
         return new
     cast = new.astype(known)

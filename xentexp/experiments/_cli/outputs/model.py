@@ -38,7 +38,7 @@ def log_model(finished: Finished) -> None:
             finished.store.log(run_id, [tracking.LoggedMetric("time/refit_seconds", refit.seconds)])
             if name != best.model:
                 continue
-            finished.store.log(finished.run_id, [tracking.Tag(models.MODEL, stored.uri)])
+            finished.store.log(finished.run_id, [tracking.Tag(tracking.MODEL, stored.uri)])
             if study.register is not None:
                 registered = models.register_model(
                     finished.store, stored, study.register, study.alias

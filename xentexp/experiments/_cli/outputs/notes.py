@@ -22,6 +22,7 @@ def log_notes(finished: Finished) -> None:
             artifacts=files,
             page=tracking.artifacts_page(store.experiment_id, run_id),
             uri=tags.get(tracking.MODEL),
+            caution=tags.get(tracking.TRUST, ""),
             run_id=run_id,
         )
         items: list[tracking.Item] = [tracking.Tag(tracking.NOTE, note)]

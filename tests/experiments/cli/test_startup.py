@@ -1,0 +1,203 @@
+"""What commands import, and how much of a large store they read."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from mlflow import MlflowClient
+from mlflow.entities import Metric, Param, RunTag
+
+from xentexp.experiments import _tracking as tracking
+from xentexp.experiments._tracking.find_runs import filtered_models, find_models
+from xentexp.experiments._tracking.read_back import LATEST
+
+HEAVY = {
+    "numpy", "scipy", "pandas", "pyarrow", "sklearn", "joblib", "mlflow", "sqlalchemy", "hydra",
+    "omegaconf", "pydantic", "matplotlib", "jinja2", "rich", "skops",
+}  # fmt: skip
+COMPUTE = {
+    "sklearn", "joblib", "scipy.stats", "scipy.optimize", "scipy.special", "matplotlib", "hydra",
+    "omegaconf", "skops", "xentexp.inference._whole_sample", "xentexp.experiments._fitting",
+}  # fmt: skip
+
+
+def run_command(*words: str) -> tuple[int, set[str], str]:
+    """Exit code, imported modules and output of a command in a process of its own."""
+    code = (
+        "import sys\n"
+        "from xentexp.experiments._cli import main\n"
+        "try:\n"
+        "    code = main(sys.argv[1:])\n"
+        "except SystemExit as stopped:\n"
+        "    code = stopped.code\n"
+        "print('MODULES', code or 0, *sys.modules)\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code, *words], capture_output=True, text=True, check=True
+    )
+    output, _, modules = done.stdout.rpartition("MODULES ")
+    return int(modules.split()[0]), set(modules.split()[1:]), output + done.stderr
+
+
+@pytest.mark.parametrize(
+    "words", [["--help"], ["--version"], ["run", "--help"], ["leaderboard", "--help"]]
+)
+def test_help_imports_no_heavy_package(words: list[str]) -> None:
+    code, modules, output = run_command(*words)
+    assert code == 0
+    assert "xentexp" in output
+    assert modules & HEAVY == set()
+
+
+@pytest.mark.long
+def test_the_list_of_losses_imports_neither_mlflow_nor_scikit_learn() -> None:
+    code, modules, output = run_command("losses")
+    assert code == 0
+    assert "categorical_crossentropy" in output
+    assert modules & {"mlflow", "sklearn", "pydantic", "hydra", "matplotlib"} == set()
+
+
+@pytest.mark.long
+@pytest.mark.parametrize(
+    ("word", "message"),
+    [("models=[nope]", "nope"), ("cv=5", "cv.n_splits=5"), ("n_jobs=none", "n_jobs")],
+)
+def test_a_wrong_argument_is_refused_before_mlflow_is_imported(
+    workplace: Path, word: str, message: str
+) -> None:
+    code, modules, output = run_command("run", word)
+    assert code == 2
+    assert message in output
+    assert "mlflow" not in modules
+
+
+@pytest.mark.long
+def test_a_misspelled_key_is_refused_before_scikit_learn_is_imported(workplace: Path) -> None:
+    code, modules, _ = run_command("run", "n_jbs=3")
+    assert code == 2
+    assert modules & {"sklearn", "pandas", "scipy", "matplotlib"} == set()
+
+
+@pytest.mark.slow
+def test_the_leaderboard_imports_nothing_that_computes(workplace: Path) -> None:
+    assert tracking.store_uri() == f"sqlite:///{workplace}/mlflow.db"
+    made = run_command(
+        "run", "dataset=simulated_delinquency", "dataset.n_samples=200", "cv.n_splits=2",
+        "models=[prior,logistic]", "report=none", "--quiet",
+    )  # fmt: skip
+    assert made[0] == 0, made[2]
+    code, modules, output = run_command("leaderboard")
+    assert code == 0
+    assert "minus the best" in output  # with the intervals of the run
+    assert {"mlflow", "rich"} <= modules
+    assert modules & COMPUTE == set()
+
+
+# -- stores with many runs ---------------------------------------------------------------------
+
+MODELS = ("prior", "logistic")
+
+
+class Counted:
+    """Client that counts its calls and the runs that it reads."""
+
+    def __init__(self, client: MlflowClient) -> None:
+        self.client = client
+        self.calls: list[str] = []
+        self.n_runs = 0
+
+    def __getattr__(self, name: str) -> Any:
+        method = getattr(self.client, name)
+
+        def counted(*arguments: Any, **options: Any) -> Any:
+            self.calls.append(name)
+            result = method(*arguments, **options)
+            if name == "search_runs":
+                self.n_runs += len(result)
+            return result
+
+        return counted
+
+
+@pytest.fixture
+def store(workplace: Path) -> Counted:
+    return Counted(tracking.open_client(tracking.store_uri(), create=True))
+
+
+def add_runs(store: Counted, number: int, *, whole: bool = True) -> list[str]:
+    """Log runs of two models, the last one latest; return their ids."""
+    client = store.client
+    found = client.get_experiment_by_name("many")
+    experiment = found.experiment_id if found else client.create_experiment("many")
+    before = len(client.search_runs([experiment], max_results=1000))
+    ids = []
+    for place in range(number):
+        start = 1_700_000_000_000 + 1000 * (before + place)
+        tags = {"xentexp.kind": "comparison", "xentexp.primary": "brier_loss"}
+        parent = client.create_run(experiment, start_time=start, tags=tags, run_name="run")
+        run_id = parent.info.run_id
+        client.log_param(run_id, "models", ",".join(MODELS))
+        for value, model in zip((0.25, 0.2), MODELS[: None if whole else 1], strict=False):
+            child = client.create_run(
+                experiment,
+                start_time=start,
+                run_name=model,
+                tags={**tags, "xentexp.kind": "candidate", "mlflow.parentRunId": run_id},
+            )
+            client.log_batch(
+                child.info.run_id,
+                metrics=[Metric("cv/brier_loss", value, start, 0)],
+                params=[Param("seed", str(before + place))],
+                tags=[RunTag("dataset", "simulated")],
+            )
+            client.set_terminated(child.info.run_id)
+        client.set_terminated(run_id)
+        ids.append(run_id)
+    return ids
+
+
+def test_the_latest_whole_run_is_found_among_few_runs(store: Counted) -> None:
+    ids = add_runs(store, 3 * LATEST)
+    stored = tracking.read_leaderboard(store, None)
+    assert stored.shown.run_id == ids[-1]
+    assert [row.model for row in stored.board.ranked()] == ["logistic", "prior"]
+    assert store.n_runs == LATEST + len(MODELS)
+    assert store.calls.count("search_runs") == 2
+
+
+def test_incomplete_runs_are_read_until_a_whole_one_comes(store: Counted) -> None:
+    add_runs(store, LATEST)
+    whole = add_runs(store, 1)
+    incomplete = add_runs(store, 2 * LATEST, whole=False)
+    stored = tracking.read_leaderboard(store, None)
+    assert stored.shown.run_id == whole[-1]
+    assert [status.run_id for status in stored.incomplete] == incomplete[::-1]
+
+
+def test_the_page_and_the_models_of_the_latest_run_need_few_runs(store: Counted) -> None:
+    ids = add_runs(store, 2 * LATEST)
+    assert tracking.latest_page(store, None).shown.run_id == ids[-1]
+    models = find_models(store, "latest")
+    assert {model.parent for model in models} == {ids[-1]}
+    assert {model.experiment for model in models} == {"many"}
+    assert store.n_runs == 2 * (LATEST + len(MODELS))
+
+
+def test_the_number_of_queries_for_all_runs_does_not_depend_on_their_number(
+    store: Counted,
+) -> None:
+    calls = []
+    for number in (LATEST + 1, LATEST):
+        add_runs(store, number)
+        store.calls.clear()
+        board = tracking.read_leaderboard(store, None, every=True).board
+        models = filtered_models(store, "params.seed != 'none'")
+        calls.append(list(store.calls))
+    assert calls[0] == calls[1]
+    assert len(board.rows) == len(models) == len(MODELS) * (2 * LATEST + 1)
+    ends = {(row.model.split()[0], row.model.split()[-1]) for row in board.rows}
+    assert ends == {(model.name, model.run_id[:4]) for model in models}

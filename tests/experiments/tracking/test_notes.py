@@ -1,0 +1,215 @@
+"""Notes of runs, models and experiments: what their first lines say, and what they cannot do."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from sklearn.dummy import DummyClassifier
+from sklearn.linear_model import LogisticRegression
+
+from tests.support.records import credit_data, example_record, numeric
+from tests.support.runs import run
+from xentexp.experiments import Card, make_dataset
+from xentexp.experiments._formatting import LONGEST_TAG, MINUS, sentence
+from xentexp.experiments._record import RunRecord
+from xentexp.experiments._run_checks import Issue, run_checks
+from xentexp.experiments._tracking.notes import (
+    LONGEST_LINE,
+    child_note,
+    cut,
+    latest_answer,
+    parent_note,
+)
+
+HOSTILE = "a|b `c` <script>x</script>\n# [d](e) *f*"
+LOG_LOSS: dict[str, Any] = {"losses": ["categorical_crossentropy"], "metrics": []}
+
+
+def first_lines(note: str) -> list[str]:
+    """Lines of the first paragraph, as Markdown separates them by spaces at their ends."""
+    return note.partition("\n\n")[0].rstrip("\n").split("  \n")
+
+
+def own_paired_difference(record: RunRecord, model: str, best: str) -> float:
+    """Difference of two models over folds of equal weight, from their stored fold values."""
+    values = []
+    for name in (model, best):
+        found = record.model(name)
+        assert found is not None
+        folds = found.fold_values["categorical_crossentropy"]
+        values.append(sum(folds) / len(folds))
+    return values[0] - values[1]
+
+
+def test_the_first_three_lines_of_a_run_are_the_answer_the_differences_and_the_worst_finding() -> (
+    None
+):
+    record = run("certain")
+    issues = run_checks(record)
+    answer, differences, finding = first_lines(parent_note(record, issues))
+    best = record.board.best()
+    assert best is not None
+    assert answer.startswith(f"{best.model} has the lowest categorical_crossentropy: ") or (
+        "cannot be told apart by categorical_crossentropy" in answer
+    )
+    assert "; for " not in answer
+    assert differences.startswith("Minus the best: ")
+    rival, number = differences.removeprefix("Minus the best: ").split(" ")[:2]
+    expected = own_paired_difference(record, rival, best.model)
+    assert float(number.replace(MINUS, "-")) == pytest.approx(expected, abs=6e-4)
+    assert finding.startswith("Problem X")
+    assert finding.endswith(f"({len(issues) - 1} more findings)")
+
+
+def test_the_finding_of_a_run_concerns_the_best_model_before_others() -> None:
+    record = run("three models")
+    best = record.board.best()
+    assert best is not None
+    other = next(row.model for row in record.board.rows if row.model != best.model)
+    issues = [
+        Issue("X1", False, sentence("note on the best"), (best.model,)),
+        Issue("X2", True, sentence("problem of another"), (other,)),
+        Issue("X3", True, sentence("problem of the best"), (best.model,)),
+    ]
+    note = parent_note(record, issues)
+    assert first_lines(note)[2] == "Problem X3: problem of the best (2 more findings)"
+    assert first_lines(parent_note(record, []))[2].endswith(" checks passed.")
+    assert first_lines(parent_note(record, issues[1:2]))[2] == "Problem X2: problem of another"
+
+
+def test_the_first_three_lines_of_a_model_are_its_value_its_difference_and_its_worst_finding() -> (
+    None
+):
+    record = run("three models")
+    board = record.board
+    standing = board.standing(board.primary)
+    best = standing.best
+    assert best is not None
+    others = [name for name in standing.levels if name not in {best, *standing.constant}]
+    issues = [Issue("X9", True, sentence("it is wrong"), (others[0],))]
+    value, difference, finding = first_lines(child_note(record, others[0], issues))
+    level = standing.levels[others[0]]
+    low, high = f"{level.low:.4f}", f"{level.high:.4f}"
+    assert value == (
+        f"categorical_crossentropy {level.mean:.4f} (95% interval {low} to {high}), "
+        f"number 2 of {len(others) + 1} models."
+    )
+    assert difference.startswith(f"Minus the best, {best}: +")
+    assert finding == "Problem X9: it is wrong"
+    assert first_lines(child_note(record, best, issues))[1].startswith("The best")
+    assert first_lines(child_note(record, best, issues))[2] == (
+        "No check found anything in this model."
+    )
+    [constant] = standing.constant
+    assert first_lines(child_note(record, constant, []))[0].endswith("constant, for comparison.")
+
+
+def test_a_note_says_how_to_use_a_stored_model_and_only_then() -> None:
+    record = run("three models")
+    note = child_note(record, "logistic", [], uri="models:/m-12", run_id="0123456789ab")
+    assert "`xentexp predict 01234567 FILE --out FILE`" in note
+    assert 'mlflow.pyfunc.load_model("models:/m-12")' in note
+    assert "predict" not in child_note(record, "logistic", [])
+
+
+def test_a_note_lists_the_artifacts_that_exist_the_page_first() -> None:
+    record = run("three models")
+    files = ["config", "checks.md", "report.html", "unknown.bin"]
+    note = parent_note(record, [], artifacts=files, page="#/x")
+    links = re.findall(r"^- \[(.*?)\]\((.*?)\)", note, re.MULTILINE)
+    assert links == [
+        ("report.html", "#/x/report.html"),
+        ("checks.md", "#/x/checks.md"),
+        ("config", "#/x/config"),
+    ]
+    assert "Artifacts" not in parent_note(record, [])
+
+
+def hostile_record() -> RunRecord:
+    data = numeric(credit_data(200))
+    named = make_dataset(data.X, data.y, Card("d", title=HOSTILE, source=HOSTILE))
+    models = {HOSTILE: LogisticRegression(), "prior": DummyClassifier(), "l": LogisticRegression()}
+    return example_record(named, models, cv=2, **LOG_LOSS)
+
+
+def test_names_are_text_in_all_notes() -> None:
+    record = hostile_record()
+    issue = Issue("X1", True, sentence("{name} is wrong", name=HOSTILE), (HOSTILE,))
+    notes = [
+        parent_note(record, [issue]),
+        child_note(record, HOSTILE, [issue]),
+        latest_answer(record, "1"),
+    ]
+    for note in notes:
+        assert "<script" not in note
+        assert "\n#" not in note  # no heading
+        assert "[d](e)" not in note
+        text = re.sub(r"\n.*`xentexp .*", "", note)  # commands, which are code on purpose
+        assert re.search(r"(?<!\\)`", text) is None
+        tables = [line for line in note.split("\n") if line.startswith("| ")]
+        assert len({len(re.findall(r"(?<!\\)\|", line)) for line in tables}) <= 1
+
+
+@pytest.mark.long
+def test_notes_of_many_models_with_long_names_fit_into_a_tag() -> None:
+    models: dict[str, Any] = {
+        f"{'long_name_of_a_model_' * 4}{i:02}": LogisticRegression(C=10.0 ** (-i / 10))
+        for i in range(50)
+    }
+    record = example_record(numeric(credit_data(150)), models, cv=2, **LOG_LOSS)
+    issues = run_checks(record)
+    more = ["x" * 60 + "\n"] * 200
+    note = parent_note(record, issues, more, artifacts=["report.html"], page="#/p")
+    assert len(note) <= LONGEST_TAG
+    assert note.endswith("(cut here: leaderboard.md among the artifacts has the rest)\n")
+    assert "report.html" in note
+    assert "and 38 more models." in note or "and 39 more models." in note
+    assert all(len(line) <= LONGEST_LINE + 40 for line in first_lines(note))
+    for row in record.board.rows:
+        assert len(child_note(record, row.model, issues)) <= LONGEST_TAG
+
+
+def test_a_note_that_fits_is_not_changed() -> None:
+    text = "a\n" * (LONGEST_TAG // 2)
+    assert cut(text) == text
+    longer = cut(text + "b\n")
+    assert len(longer) <= LONGEST_TAG
+    assert longer.startswith("a\na\n")
+    assert "b" not in longer.partition("(cut")[0]
+
+
+def test_a_run_of_one_model_is_compared_with_the_constant_one() -> None:
+    record = run("one model")
+    lines = first_lines(parent_note(record, []))
+    assert lines[0].startswith("logistic has categorical_crossentropy ")
+    assert "than constant class frequencies" in lines[0] or "constant" in lines[1]
+    assert lines[-1].endswith("checks passed.")
+    assert "logistic" in latest_answer(record, "1")
+
+
+def test_a_run_without_results_says_so() -> None:
+    data = numeric(credit_data(100))
+    models = {"a|b": LogisticRegression(C=-1.0), "c": LogisticRegression(C=-2.0)}
+    record = example_record(data, models, cv=2, **LOG_LOSS)
+    note = parent_note(record, run_checks(record), artifacts=["error.txt"])
+    assert first_lines(note)[0] == "All models failed."
+    assert first_lines(note)[1].startswith("The first error: ")
+    assert r"Failed: **a\|b**: " in note
+    assert child_note(record, "c", []).startswith("Failed: fold 0: InvalidParameterError")
+    assert latest_answer(record, "1").startswith("All models failed. (Latest run: ")
+
+
+def test_the_note_of_an_experiment_begins_with_the_difference_and_its_interval() -> None:
+    record = run("three models")
+    standing = record.board.standing(record.board.primary)
+    rival = standing.rival()
+    assert rival is not None
+    gap, low, high = standing.gap(rival)
+    text = latest_answer(replace(record, run_id="abc", started=0.0), "7")
+    limits = f"{gap:.4f} [{low:.4f}, {high:.4f}]".replace("-", MINUS)
+    assert limits in text[:140]
+    assert text.endswith("](#/experiments/7/runs/abc))")
+    assert ("cannot be told apart" in text) == bool(standing.tied)
