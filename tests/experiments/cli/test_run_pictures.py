@@ -20,9 +20,10 @@ from xentexp.experiments._tracking import read_record, store_uri
 from xentexp.experiments._tracking.connect import open_client
 
 RUN = ["run", "--quiet", "dataset=table", "dataset.path=made.csv", "dataset.target=y", "n_jobs=1"]
-FEW = ["losses=[categorical_crossentropy]", "metrics=[roc_auc]", "leaderboard=null"]
+RUN += ["models.log=none"]
+FEW = ["losses=[categorical_crossentropy,zero_one_loss]", "metrics=[roc_auc]", "leaderboard=null"]
 MODELS = "models=[prior,logistic,linear_svm]"
-BROKEN = "models.logistic.classifier.solver=nonexistent"
+BROKEN = "models.logistic.classifier.C=-1"
 Output = pytest.CaptureFixture[str]
 
 
