@@ -15,13 +15,14 @@ def log_notes(finished: Finished) -> None:
         with tracking.store_errors(store.uri):
             tags = store.client.get_run(run_id).data.tags
             files = [item.path for item in store.client.list_artifacts(run_id)]
+        uri = tags.get(tracking.MODEL)
         note = tracking.child_note(
             record,
             name,
             finished.issues,
             artifacts=files,
             page=tracking.artifacts_page(store.experiment_id, run_id),
-            uri=tags.get(tracking.MODEL),
+            uri=uri,
             caution=tags.get(tracking.TRUST, ""),
             run_id=run_id,
         )
@@ -29,6 +30,9 @@ def log_notes(finished: Finished) -> None:
         if name in colours:
             items.append(tracking.Tag("mlflow.runColor", colours[name]))
         store.log(run_id, items)
+        if uri is not None:  # the page of the model shows the same note
+            with tracking.store_errors(store.uri):
+                store.client.set_logged_model_tags(uri.rpartition("/")[2], {tracking.NOTE: note})
     with tracking.store_errors(store.uri):
         files = [item.path for item in store.client.list_artifacts(finished.run_id)]
     note = tracking.parent_note(
