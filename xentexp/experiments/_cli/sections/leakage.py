@@ -13,7 +13,7 @@ from xentexp.experiments._cli.terminal import console, print_table
 from xentexp.experiments._config import Study
 from xentexp.experiments._formatting import escaped
 from xentexp.experiments._results import ExperimentResult
-from xentexp.experiments._tracking import LoggedMetric, Table, grouped_items
+from xentexp.experiments._tracking.items import LoggedMetric, Table, grouped_items
 
 _OPTIMISM = "Optimism: how much better the score on random folds is than on grouped folds."
 SHOWN = 12
