@@ -103,7 +103,11 @@ def view_state(
         charts[1:1] = [_chart("BAR", "losses", f"diff/{primary}", f"{primary} minus the best")]
     if images:
         sections.append(("pictures", "Pictures of each model", True))
-        charts += [_picture(key) for key in images]
+        # A card of one picture would show the last model only. The page makes such cards unless
+        # they are among the deleted ones.
+        charts.append(_pictures("all", images))
+        if len(images) > 1:
+            charts += [{**_pictures(key, [key]), "deleted": True} for key in images]
     if curves:
         sections.append(("curves", "Learning curves", True))
         charts += [_chart("LINE", "curves", key, key) for key in curves]
@@ -127,8 +131,8 @@ def view_state(
                 "name": title,
                 "display": display,
                 "isReordered": True,
-                "columns": _CARDS,
-                "cardHeight": _CARD_HEIGHT,
+                "columns": 1 if uuid == "pictures" else _CARDS,
+                "cardHeight": 140 + 150 * len(images) if uuid == "pictures" else _CARD_HEIGHT,
             }
             for uuid, title, display in sections
         ],
@@ -216,16 +220,17 @@ def _chart(kind: str, section: str, metric: str, title: str) -> dict[str, Any]:
     }
 
 
-def _picture(key: str) -> dict[str, Any]:
+def _pictures(name: str, keys: Sequence[str]) -> dict[str, Any]:
+    """Card with a row for each picture and a column for each model."""
     return {
         "type": "IMAGE",
-        "uuid": f"picture-{key}",
+        "uuid": f"pictures-{name}",
         "runsCountToCompare": 10,
         "metricSectionId": "pictures",
         "deleted": False,
         "isGenerated": True,
-        "imageKeys": [key],
-        "displayName": key,
+        "imageKeys": list(keys),
+        "displayName": name,
         "step": 0,
         "showRunParams": False,
     }
