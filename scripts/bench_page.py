@@ -18,7 +18,7 @@ from omegaconf import OmegaConf
 from xentexp.experiments import run_experiment
 from xentexp.experiments._cli import main
 from xentexp.experiments._cli.job import _about
-from xentexp.experiments._config import Study, build
+from xentexp.experiments._config.study import Study, build
 from xentexp.experiments._record import RunRecord, record_of
 from xentexp.experiments._report import run_page
 from xentexp.experiments._results import out_of_fold

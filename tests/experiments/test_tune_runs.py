@@ -26,9 +26,9 @@ from xentexp.errors import InputError
 from xentexp.experiments._cli import main
 from xentexp.experiments._cli.conf import conf_folder
 from xentexp.experiments._compare import run_experiment
-from xentexp.experiments._config import build
 from xentexp.experiments._config.classifiers import read_candidate
 from xentexp.experiments._config.schema import ModelFile
+from xentexp.experiments._config.study import build
 from xentexp.experiments._run_checks import shown_checks
 from xentexp.experiments._tracking.read_back import latest_page, read_leaderboard
 from xentexp.experiments._tracking.stored_record import read_record

@@ -19,7 +19,7 @@ from xentexp.experiments._cli.failures import AllModelsFailedError
 from xentexp.experiments._cli.outputs import Finished, log_outputs
 from xentexp.experiments._cli.progress import Progress
 from xentexp.experiments._cli.terminal import print_answer, print_leaderboard, say, store_option
-from xentexp.experiments._config import Study, build
+from xentexp.experiments._config.study import Study, build
 from xentexp.experiments._folds import CV_OPTIONS
 from xentexp.experiments._formatting import LONGEST_TAG, counted, escaped
 from xentexp.experiments._new_files import check_not_read

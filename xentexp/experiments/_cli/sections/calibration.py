@@ -21,7 +21,7 @@ from xentexp.experiments._analysis.calibration import (
 )
 from xentexp.experiments._cli.sections.section import Section
 from xentexp.experiments._cli.terminal import LINE, console, print_in_parts
-from xentexp.experiments._config import Study
+from xentexp.experiments._config.study import Study
 from xentexp.experiments._formatting import DASH, escaped, markdown_table, signed
 from xentexp.experiments._record import model_record
 from xentexp.experiments._results import ExperimentResult

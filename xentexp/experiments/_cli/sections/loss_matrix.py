@@ -14,7 +14,7 @@ from xentexp.experiments._analysis import Cell, LossMatrix, Trained, matrices_of
 from xentexp.experiments._analysis.wording import calibration_texts, findings, legend, markdown
 from xentexp.experiments._cli import terminal
 from xentexp.experiments._cli.sections.section import Section
-from xentexp.experiments._config import Study
+from xentexp.experiments._config.study import Study
 from xentexp.experiments._formatting import DASH, number, percent, wrapped
 from xentexp.experiments._record import model_record
 from xentexp.experiments._results import ExperimentResult

@@ -12,7 +12,7 @@ from rich.text import Text
 from xentexp.experiments._analysis.replication import Reproduced, compare
 from xentexp.experiments._cli.sections.section import Section
 from xentexp.experiments._cli.terminal import console
-from xentexp.experiments._config import Study
+from xentexp.experiments._config.study import Study
 from xentexp.experiments._formatting import fixed
 from xentexp.experiments._results import ExperimentResult
 from xentexp.experiments._tracking import items as logged
