@@ -16,8 +16,8 @@ from PIL import Image
 
 from tests.support.stores import runs
 from xentexp.experiments._cli import main
-from xentexp.experiments._tracking import read_record, store_uri
-from xentexp.experiments._tracking.connect import open_client
+from xentexp.experiments._tracking.connect import open_client, store_uri
+from xentexp.experiments._tracking.stored_record import read_record
 
 RUN = ["run", "--quiet", "dataset=table", "dataset.path=made.csv", "dataset.target=y", "n_jobs=1"]
 RUN += ["models.log=none"]

@@ -39,28 +39,32 @@ def predict(options: argparse.Namespace) -> int:
     check_not_read(out, [options.file], _OUT)
     check_integer("--batch-rows", options.batch_rows, 1)
 
-    from xentexp.experiments import _tracking as tracking
     from xentexp.experiments._serving.columns import TrainingColumns
     from xentexp.experiments._serving.drift import DriftCounter
     from xentexp.experiments._serving.model_file import load_model
     from xentexp.experiments._serving.new_rows import NewRows
+    from xentexp.experiments._tracking.connect import (
+        open_client,
+        store_errors,
+        store_file,
+        store_uri,
+    )
+    from xentexp.experiments._tracking.stored_models import download_model, find_stored_model
     from xentexp.experiments.datasets._batches import open_batches
     from xentexp.experiments.datasets._files import FileOptions
 
-    uri = tracking.store_uri(options.store)
-    store = tracking.store_file(uri)
+    uri = store_uri(options.store)
+    store = store_file(uri)
     if store is not None:
         check_not_read(out, [store], _OUT)
     with _file_errors():
         given = {key: getattr(options, key) for key in FILE_OPTIONS}
         file = open_batches(options.file, "predict", FileOptions(**given))
     keep = _kept(options.keep, file)
-    client = tracking.open_client(uri, create=False)
-    with tracking.store_errors(uri), tempfile.TemporaryDirectory() as folder:
-        found = tracking.find_stored_model(client, options.model, options.experiment)
-        model = load_model(
-            tracking.download_model(client, uri, found, Path(folder)), trust=options.trust
-        )
+    client = open_client(uri, create=False)
+    with store_errors(uri), tempfile.TemporaryDirectory() as folder:
+        found = find_stored_model(client, options.model, options.experiment)
+        model = load_model(download_model(client, uri, found, Path(folder)), trust=options.trust)
     steps = getattr(model, "steps", None)
     if not steps or not isinstance(steps[0][1], TrainingColumns):
         raise InputError(

@@ -208,7 +208,7 @@ def _print_sentences(board: Leaderboard, out: Console, store: str) -> None:
 
 def store_option(uri: str) -> str:
     """Option --store for commands in hints; empty for the default store."""
-    from xentexp.experiments._tracking import store_uri
+    from xentexp.experiments._tracking.connect import store_uri
 
     return "" if uri == store_uri() else f" --store {shlex.quote(without_secrets(uri))}"
 
