@@ -95,6 +95,8 @@ def test_the_finding_of_a_run_concerns_the_best_model_before_others() -> None:
     note = parent_note(record, issues[:2])
     assert first_lines(note)[2] == "Note X1: note on the best (1 more finding)"
     assert first_lines(parent_note(record, []))[2].endswith(" checks passed.")
+    of_run = Issue("X4", False, sentence("note on the whole run"))
+    assert "Problem X2" in first_lines(parent_note(record, [of_run, issues[1]]))[2]
     assert first_lines(parent_note(record, issues[1:2]))[2] == (
         f"The checks found nothing about {escaped(best.model)}. Problem X2: problem of another"
     )
@@ -203,6 +205,9 @@ def test_a_note_says_how_to_use_a_stored_model_and_only_then() -> None:
     assert "`xentexp predict 01234567 FILE --out FILE`" in note
     assert 'mlflow.pyfunc.load_model("models:/m-12")' in note
     assert "predict" not in child_note(record, "logistic", [])
+    record = replace(record, run_id="89abcdef0123")
+    assert "`xentexp predict 89abcdef FILE --out FILE`" in parent_note(record, [], stored=True)
+    assert "xentexp predict" not in parent_note(record, [])
 
 
 def test_a_note_lists_the_artifacts_that_exist_the_page_first() -> None:

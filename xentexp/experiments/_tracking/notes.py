@@ -68,11 +68,12 @@ def parent_note(
     with_board: bool = True,
     artifacts: Sequence[str] = (),
     page: str = "",
+    stored: bool = False,
 ) -> str:
     """Note of a run: the answer, the differences, the worst finding, then table and artifacts.
 
     `more` is Markdown for the end; `artifacts` are names of files and folders; `page` is the
-    address of the artifacts in the dashboard.
+    address of the artifacts in the dashboard; `stored` says whether the best model is stored.
     """
     board = record.board
     lines, others = answer_lines(record, issues)
@@ -82,7 +83,7 @@ def parent_note(
         return _joined([*more, escaped(lines[-1]), known, end])
     if board.best() is None:
         return _joined([_top(lines), _failures(board), known, *more, end])
-    parts = [_top(lines), escaped(others), _main_table(board), known, _use(record.run_id)]
+    parts = [_top(lines), escaped(others), _main_table(board), known, _use(record.run_id, stored)]
     rest = losses_table(board, _columns(board))
     parts.append(rest.to_markdown() if rest.rows else "")
     parts.append("\n".join(f"- {escaped(note)}" for note in sentences(board)[1:]))
@@ -210,12 +211,12 @@ def _differences(standing: Standing) -> str:
 
 
 def _finding(record: RunRecord, issues: Sequence[Issue]) -> str:
-    """The worst finding about the best model or the whole run, else about another model."""
+    """The worst finding about the best model or problem of the whole run, else another one."""
     from xentexp.experiments._run_checks import shown_checks
 
     best = record.board.best()
     name = "" if best is None else best.model
-    own = [issue for issue in issues if not issue.models or name in issue.models]
+    own = [i for i in issues if name in i.models or (i.serious and not i.models)]
     if new := _new_findings(record, own, _BELOW_CONSTANT):
         return _with_count(_sentence_of(new[0]), len(issues) - 1)
     others = sorted((issue for issue in issues if issue not in own), key=lambda i: not i.serious)
@@ -318,11 +319,15 @@ def _failures(board: Leaderboard) -> str:
     )
 
 
-def _use(run_id: str) -> str:
-    return (
-        f"On the command line: `xentexp report {run_id[:8]}` writes the report again, "
-        f"`xentexp compare {run_id[:8]}` compares the models."
-    )
+def _use(run_id: str, stored: bool) -> str:
+    uses = [
+        f"`xentexp report {run_id[:8]}` writes the report again",
+        f"`xentexp compare {run_id[:8]}` compares the models",
+    ]
+    if stored:
+        predict = f"`xentexp predict {run_id[:8]} FILE --out FILE`"
+        uses.insert(0, f"{predict} predicts new rows with the best model")
+    return f"On the command line: {', '.join(uses)}."
 
 
 def _link(name: str, page: str) -> str:

@@ -42,6 +42,7 @@ def log_notes(finished: Finished) -> None:
             with store_errors(store.uri):
                 store.client.set_logged_model_tags(uri.rpartition("/")[2], {NOTE: note})
     with store_errors(store.uri):
+        tags = store.client.get_run(finished.run_id).data.tags
         files = [item.path for item in store.client.list_artifacts(finished.run_id)]
     note = parent_note(
         record,
@@ -50,6 +51,7 @@ def log_notes(finished: Finished) -> None:
         with_board=finished.with_board,
         artifacts=files,
         page=artifacts_page(store.experiment_id, finished.run_id),
+        stored=MODEL in tags,
     )
     store.log(finished.run_id, [Tag(NOTE, note), *winner_items(record.board)])
     store.describe(latest_answer(record, store.experiment_id))
