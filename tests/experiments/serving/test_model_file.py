@@ -3,6 +3,7 @@ import json
 import os
 import zipfile
 from functools import partial
+from itertools import pairwise
 from pathlib import Path
 
 import cloudpickle
@@ -244,6 +245,57 @@ def test_other_functions_and_types_in_the_schema_are_refused(module, name, loade
         load_model(stored(tmp_path, changed(LOGISTIC, replace)))
 
 
+def test_a_known_type_that_an_old_protocol_would_call_as_a_function_is_refused(tmp_path):
+    def node(loader, cls, **more):
+        module, _, name = cls.rpartition(".")
+        return {"__class__": name, "__module__": module, "__loader__": loader, **more}
+
+    def call(schema):
+        none = node("JsonNode", "builtins.str", content="null", is_json=True)
+        no_keys = node("ListNode", "builtins.list", content=[])
+        place = {"module_path": "xentexp.experiments._models", "function": "EntityColumn"}
+        function = {
+            "func": node("FunctionNode", "numpy.add", content=place),
+            "args": node("TupleNode", "builtins.tuple", content=[none]),
+            "kwds": node("DictNode", "builtins.dict", content={}, key_types=no_keys),
+            "namespace": none,
+        }
+        keys = [node("PartialNode", "functools.partial", content=function)]
+        schema |= node(
+            "DictNode",
+            "builtins.dict",
+            content={"key": none},
+            key_types=node("ListNode", "builtins.list", content=keys),
+        )
+        schema["protocol"] = 0
+
+    with pytest.raises(InputError, match="its protocol of skops must be 2 or more; got 0"):
+        load_model(stored(tmp_path, changed(LOGISTIC, call)))
+
+
+def test_a_file_whose_arrays_would_fill_the_memory_is_refused(tmp_path):
+    def repeat(schema):
+        array = next(node for node in model_file._nodes(schema) if node.get("type") == "numpy")
+        size = len(LOGISTIC)
+        copies = [{**array, "__id__": -place} for place in range(1, size)]
+        schema["content"]["content"]["more"] = {
+            "__class__": "list",
+            "__module__": "builtins",
+            "__loader__": "ListNode",
+            "content": copies,
+        }
+
+    with pytest.raises(InputError, match="objects that are not the same have the same file"):
+        load_model(stored(tmp_path, changed(LOGISTIC, repeat)))
+
+
+def test_an_array_that_the_parts_of_a_model_share_is_read(tmp_path):
+    shared = np.arange(100_000.0)
+    data = skops.io.dumps(FunctionTransformer(kw_args={"a": shared, "b": shared, "file": "x"}))
+    loaded = load_model(stored(tmp_path, data))
+    assert loaded.kw_args["a"] is loaded.kw_args["b"]
+
+
 def test_the_code_in_the_folder_of_a_model_is_not_imported(tmp_path):
     code = tmp_path / "code"
     code.mkdir()
@@ -319,6 +371,15 @@ def test_a_damaged_file_gives_one_sentence(data, tmp_path):
             "file must be model.skops; got '../../etc/passwd'",
         ),
         ("flavors: {sklearn: {serialization_format: skops}}", "file must be model.skops; got None"),
+        (
+            "a: &a [1, 2, 3, 4, 5, 6, 7, 8]\n"
+            + "".join(
+                f"{new}: &{new} [{', '.join([f'*{old}'] * 8)}]\n"
+                for old, new in pairwise("abcdefghijklm")
+            )
+            + "flavors: {sklearn: {serialization_format: *m}}",
+            "format must be skops",
+        ),
     ],
 )
 def test_a_damaged_description_gives_one_sentence(content, message, tmp_path, monkeypatch):

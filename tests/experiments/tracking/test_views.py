@@ -205,6 +205,10 @@ def test_a_run_logs_its_view_its_notes_and_the_values_of_the_best_model(table_cs
     note = experiment.tags["mlflow.note.content"]
     assert f"#/experiments/{parent.info.experiment_id}/runs/{parent.info.run_id})" in note
     assert "Metrics of the child runs" in note
+    # The page of the stored model has the note of its run.
+    stored = client().get_logged_model(best.data.tags["xentexp.model"].rpartition("/")[2])
+    assert stored.tags["mlflow.note.content"] == best.data.tags["mlflow.note.content"]
+    assert "xentexp predict" in best.data.tags["mlflow.note.content"]
     # Nothing that reads the models of a run takes the values of the parent for a model.
     board = read_leaderboard(client(), None, uri=f"sqlite:///{table_csv.parent}/mlflow.db")
     assert {row.model for row in board.board.rows} == {"prior", "logistic"}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import io
 import json
+import reprlib
 import sys
 import zipfile
 from collections.abc import Iterator
@@ -23,6 +24,8 @@ SKOPS, CLOUDPICKLE = "skops", "cloudpickle"
 _FILES = {SKOPS: "model.skops", CLOUDPICKLE: "model.pkl", "pickle": "model.pkl"}
 _MLMODEL = "MLmodel"
 _LARGEST_MLMODEL = 20_000_000  # bytes
+_OLDEST_PROTOCOL = 2
+"""Of skops. Functions of protocol 0 are named at another place, where a class could be called."""
 
 # Each type is named, because a package has functions too: a file must not name joblib.load. skops
 # itself trusts the estimators of scikit-learn, arrays, NumPy's functions and plain values.
@@ -128,11 +131,16 @@ def _described(folder: Path) -> _Described:
     form, name = flavor.get("serialization_format", "pickle"), flavor.get("pickled_model")
     if not isinstance(form, str) or form not in _FILES:
         known = ", ".join(_FILES)
-        raise _damaged(f"its format must be {known}; got {printable(repr(form))}")
+        raise _damaged(f"its format must be {known}; got {_shown(form)}")
     if name != _FILES[form]:
-        raise _damaged(f"its file must be {_FILES[form]}; got {printable(repr(name))}")
+        raise _damaged(f"its file must be {_FILES[form]}; got {_shown(name)}")
     code = flavor.get("code")
     return _Described(form, _plain_file(folder, name), code if isinstance(code, str) else None)
+
+
+def _shown(value: object) -> str:
+    """Beginning of a value: YAML can repeat a list in itself many times over."""
+    return printable(reprlib.repr(value))
 
 
 def _plain_file(folder: Path, name: str) -> Path:
@@ -154,6 +162,14 @@ def unknown_types(data: bytes) -> list[str]:
 
 def _unknown_nodes(schema: Any) -> Iterator[str]:
     """Known types in a kind of node that is not theirs."""
+    for node in _nodes(schema):
+        name = f"{node.get('__module__')}.{node.get('__class__')}"
+        loader = node.get("__loader__")
+        if name in TRUSTED_TYPES and loader not in (TRUSTED_TYPES[name], "CachedNode"):
+            yield f"{name} ({printable(str(loader))})"
+
+
+def _nodes(schema: Any) -> Iterator[dict[str, Any]]:
     remaining = [schema]
     while remaining:
         node = remaining.pop()
@@ -161,14 +177,11 @@ def _unknown_nodes(schema: Any) -> Iterator[str]:
             remaining += node
         elif isinstance(node, dict):
             remaining += node.values()
-            name = f"{node.get('__module__')}.{node.get('__class__')}"
-            loader = node.get("__loader__")
-            if name in TRUSTED_TYPES and loader not in (TRUSTED_TYPES[name], "CachedNode"):
-                yield f"{name} ({printable(str(loader))})"
+            yield node
 
 
 def _schema(data: bytes) -> Any:
-    """Content of the file schema.json of a skops file."""
+    """Content of the file schema.json of a skops file, which can be loaded in the memory."""
     with zipfile.ZipFile(io.BytesIO(data)) as archive:
         members = archive.infolist()
         # skops does not compress; a compressed or overlapping member could fill the memory.
@@ -176,7 +189,17 @@ def _schema(data: bytes) -> Any:
             member.file_size for member in members
         ) > len(data):
             raise _damaged("its archive is compressed")
-        return json.loads(archive.read("schema.json"))
+        schema = json.loads(archive.read("schema.json"))
+        sizes = {member.filename: member.file_size for member in members}
+    protocol = schema.get("protocol")
+    if isinstance(protocol, int) and protocol < _OLDEST_PROTOCOL:
+        raise _damaged(f"its protocol of skops must be {_OLDEST_PROTOCOL} or more; got {protocol}")
+    # skops reads an array that several objects share once, because they have one id.
+    files = [node for node in _nodes(schema) if isinstance(node.get("file"), str)]
+    read = {node.get("__id__") or -place: node["file"] for place, node in enumerate(files, 1)}
+    if sum(sizes.get(name, 0) for name in read.values()) > len(data):
+        raise _damaged("objects that are not the same have the same file")
+    return schema
 
 
 def load_skops(data: bytes) -> Any:

@@ -23,13 +23,14 @@ def log_notes(finished: Finished) -> None:
         with store_errors(store.uri):
             tags = store.client.get_run(run_id).data.tags
             files = [item.path for item in store.client.list_artifacts(run_id)]
+        uri = tags.get(MODEL)
         note = child_note(
             record,
             name,
             finished.issues,
             artifacts=files,
             page=artifacts_page(store.experiment_id, run_id),
-            uri=tags.get(MODEL),
+            uri=uri,
             caution=tags.get(TRUST, ""),
             run_id=run_id,
         )
@@ -37,6 +38,9 @@ def log_notes(finished: Finished) -> None:
         if name in colours:
             items.append(Tag("mlflow.runColor", colours[name]))
         store.log(run_id, items)
+        if uri is not None:  # the page of the model shows the same note
+            with store_errors(store.uri):
+                store.client.set_logged_model_tags(uri.rpartition("/")[2], {NOTE: note})
     with store_errors(store.uri):
         files = [item.path for item in store.client.list_artifacts(finished.run_id)]
     note = parent_note(
