@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import contextlib
 import tempfile
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -22,8 +22,10 @@ from xentexp.experiments._new_files import FileOption, check_new, check_not_read
 if TYPE_CHECKING:
     import pandas as pd
 
+    from xentexp.experiments._serving.columns import TrainingColumns
     from xentexp.experiments._serving.drift import ColumnDrift, DriftCounter
     from xentexp.experiments._serving.new_rows import NewRows
+    from xentexp.experiments._tracking.stored_models import FoundModel
     from xentexp.experiments.datasets._batches import Batches
 
 _OUT = FileOption("--out", "pass --overwrite")
@@ -39,17 +41,9 @@ def predict(options: argparse.Namespace) -> int:
     check_not_read(out, [options.file], _OUT)
     check_integer("--batch-rows", options.batch_rows, 1)
 
-    from xentexp.experiments._serving.columns import TrainingColumns
     from xentexp.experiments._serving.drift import DriftCounter
-    from xentexp.experiments._serving.model_file import load_model
     from xentexp.experiments._serving.new_rows import NewRows
-    from xentexp.experiments._tracking.connect import (
-        open_client,
-        store_errors,
-        store_file,
-        store_uri,
-    )
-    from xentexp.experiments._tracking.stored_models import download_model, find_stored_model
+    from xentexp.experiments._tracking.connect import store_file, store_uri
     from xentexp.experiments.datasets._batches import open_batches
     from xentexp.experiments.datasets._files import FileOptions
 
@@ -61,17 +55,7 @@ def predict(options: argparse.Namespace) -> int:
         given = {key: getattr(options, key) for key in FILE_OPTIONS}
         file = open_batches(options.file, "predict", FileOptions(**given))
     keep = _kept(options.keep, file)
-    client = open_client(uri, create=False)
-    with store_errors(uri), tempfile.TemporaryDirectory() as folder:
-        found = find_stored_model(client, options.model, options.experiment)
-        model = load_model(download_model(client, uri, found, Path(folder)), trust=options.trust)
-    steps = getattr(model, "steps", None)
-    if not steps or not isinstance(steps[0][1], TrainingColumns):
-        raise InputError(
-            f"the model {found.address} must be one that xentexp stored, whose first step knows "
-            f"the columns of the training rows; got {type(model).__name__}"
-        )
-    columns = steps[0][1]
+    found, model, columns = _loaded(options, uri)
     predicted = _Predicted(model)
     for name in keep:
         if name in predicted.names:
@@ -90,15 +74,15 @@ def predict(options: argparse.Namespace) -> int:
             decimal=options.decimal,
             dayfirst=options.dayfirst,
         )
+        write = _write_csv if out.suffix.lower() == ".csv" else _write_parquet
         write_new(
             out,
-            lambda path: _writer(out)(
-                path, _batches(rows, predicted, drift), keep, predicted, file
-            ),
+            lambda path: write(path, _batches(rows, predicted, drift), keep, predicted, file),
             _OUT,
             overwrite=options.overwrite,
         )
     drifted = drift.result()
+    notes = [as_options(note) for note in file.notes]
     if options.json:
         document = {
             "file": str(out),
@@ -108,16 +92,36 @@ def predict(options: argparse.Namespace) -> int:
             "classes": predicted.classes,
             "columns": [*keep, *predicted.names],
             "drift": [_described(column) for column in drifted],
-            "notes": [as_options(note) for note in file.notes],
+            "notes": notes,
         }
         print_json(document)
     else:
         say(f"Predictions: {out} ({counted(rows.n_rows, 'row')}, model {found.address})")
-        for note in file.notes:
-            say(f"note: {as_options(note)}", stderr=True)
+        for note in notes:
+            say(f"note: {note}", stderr=True)
     for line in _warnings(drifted, file.path.name):
         say(line, stderr=True)
     return 0
+
+
+def _loaded(options: argparse.Namespace, uri: str) -> tuple[FoundModel, Any, TrainingColumns]:
+    """Stored model, where it was found, and its first step."""
+    from xentexp.experiments._serving.columns import TrainingColumns
+    from xentexp.experiments._serving.model_file import load_model
+    from xentexp.experiments._tracking.connect import open_client, store_errors
+    from xentexp.experiments._tracking.stored_models import download_model, find_stored_model
+
+    client = open_client(uri, create=False)
+    with store_errors(uri), tempfile.TemporaryDirectory() as folder:
+        found = find_stored_model(client, options.model, options.experiment)
+        model = load_model(download_model(client, uri, found, Path(folder)), trust=options.trust)
+    steps = getattr(model, "steps", None)
+    if not steps or not isinstance(steps[0][1], TrainingColumns):
+        raise InputError(
+            f"the model {found.address} must be one that xentexp stored, whose first step knows "
+            f"the columns of the training rows; got {type(model).__name__}"
+        )
+    return found, model, steps[0][1]
 
 
 @dataclass(frozen=True)
@@ -149,7 +153,7 @@ class _Predicted:
             proba, decision = predict_rows(
                 self._model, X, self.classes, proba=self._proba, decision=not self._proba
             )
-        except Exception as error:
+        except Exception as error:  # a model may fail in any way
             reason = str(error).strip().partition("\n")[0]
             raise InputError(
                 f"predict: the model failed on these rows ({type(error).__name__}: {reason})"
@@ -166,14 +170,10 @@ def _batches(rows: NewRows, predicted: _Predicted, drift: DriftCounter) -> Gener
             yield _Batch(kept.reset_index(drop=True), predicted.frame(X))
 
 
-def _writer(out: Path) -> Callable[..., None]:
-    return _write_csv if out.suffix.lower() == ".csv" else _write_parquet
-
-
 def _write_csv(
     path: Path, batches: Iterator[_Batch], keep: Sequence[str], predicted: _Predicted, file: Batches
 ) -> None:
-    del file
+    del file  # CSV has no types
     header = [str(harmless(name)) for name in (*keep, *predicted.names)]
     with path.open("w", encoding="utf-8", newline="") as stream:
         for i, batch in enumerate(batches):
