@@ -135,9 +135,8 @@ def test_markdown_of_the_leaderboard() -> None:
     note = board("gini", chosen=("gini", "calibration_slope")).to_markdown()
     assert note.startswith("Means over the folds, ranked by gini.\n")
     assert "| model | gini (high) | calibration slope (near 1) | fit seconds |" in note
-    assert (
-        "| &nbsp;bold&nbsp; | &nbsp;0.6000&nbsp; | &nbsp;0.8000&nbsp; | &nbsp;2.0&nbsp; |" in note
-    )
+    space = "\N{NO-BREAK SPACE}"
+    assert "| _bold_ | _0.6000_ | _0.8000_ | _2.0_ |".replace("_", space) in note
     assert "categorical_crossentropy" not in note
     assert "metrics cv/NAME of each child run" in note
     assert "Failed: **broken**: no memory" in note

@@ -230,4 +230,7 @@ def _header_lines(header: str) -> list[str]:
 
 
 def _markdown_cell(text: str) -> str:
-    return f"&nbsp;{escaped(text.strip())}&nbsp;"  # MLflow sets no space between columns
+    # MLflow sets no space between columns, and would break an interval at its comma.
+    return f"\N{NO-BREAK SPACE}{escaped(text.strip())}\N{NO-BREAK SPACE}".replace(
+        ", ", ",\N{NO-BREAK SPACE}"
+    )

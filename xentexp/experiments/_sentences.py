@@ -216,12 +216,12 @@ def _matters(
     """Whether the difference exceeds the margin of practical equivalence."""
     if equivalence is None or equivalence.reason is not None:
         return ()
-    _, low, high = standing.gap(rival)
     margin = equivalence.margin
     size = f"{margin:.2g}" + (f" ({margin_rule(standing.name)})" if default else "")
-    if low > margin:
+    verdict = _verdict(standing, rival, margin)
+    if verdict == "matters":
         return (f"The difference matters: it is more than the margin of {size}.",)
-    if -margin < low and high < margin:
+    if verdict == "does not matter":
         return (
             f"The difference does not matter in practice: it is less than the margin of {size}.",
         )
@@ -231,6 +231,27 @@ def _matters(
         f"{_percent(equivalence.equivalent)}, {rival} better by more "
         f"{_percent(equivalence.worse)}).",
     )
+
+
+def _verdict(standing: Standing, rival: str, margin: float) -> str:
+    _, low, high = standing.gap(rival)
+    if low > margin:
+        return "matters"
+    return "does not matter" if -margin < low and high < margin else "open"
+
+
+def short_verdict(standing: Standing, equivalence: Equivalence | None) -> str:
+    """Whether the difference to the closest model matters, as one short sentence or nothing."""
+    rival = standing.rival()
+    if rival is None or equivalence is None or equivalence.reason is not None:
+        return ""
+    if len(answer_parts(standing, equivalence)) < 2:  # equal models
+        return ""
+    return {
+        "matters": "The difference matters.",
+        "does not matter": "The difference does not matter in practice.",
+        "open": "Whether the difference matters is open.",
+    }[_verdict(standing, rival, equivalence.margin)]
 
 
 def margin_rule(name: str) -> str:

@@ -6,14 +6,17 @@ import re
 from dataclasses import replace
 from typing import Any
 
+import numpy as np
+import pandas as pd
 import pytest
 from sklearn.dummy import DummyClassifier
 from sklearn.linear_model import LogisticRegression
+from sklearn.svm import LinearSVC
 
 from tests.support.records import credit_data, example_record, numeric
 from tests.support.runs import run
 from xentexp.experiments import Card, make_dataset
-from xentexp.experiments._formatting import LONGEST_TAG, MINUS, sentence
+from xentexp.experiments._formatting import LONGEST_TAG, MINUS, escaped, sentence
 from xentexp.experiments._record import RunRecord
 from xentexp.experiments._run_checks import Issue, run_checks
 from xentexp.experiments._tracking.notes import (
@@ -44,11 +47,25 @@ def own_paired_difference(record: RunRecord, model: str, best: str) -> float:
     return values[0] - values[1]
 
 
+def clear_record() -> RunRecord:
+    """Record of a run whose best model is better than the constant one."""
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=300)
+    X = pd.DataFrame({"x": x, "z": rng.normal(size=300)})
+    data = make_dataset(X, (x + rng.normal(size=300) > 0).astype(int), Card("d", "made", "made"))
+    models = {
+        "logistic": LogisticRegression(),
+        "strong": LogisticRegression(C=0.001),
+        "prior": DummyClassifier(),
+    }
+    return example_record(data, models, cv=3, **LOG_LOSS)
+
+
 def test_the_first_three_lines_of_a_run_are_the_answer_the_differences_and_the_worst_finding() -> (
     None
 ):
-    record = run("certain")
-    issues = run_checks(record)
+    record = clear_record()
+    issues = [Issue("X201", True, sentence("a problem")), Issue("X202", False, sentence("a note"))]
     answer, differences, finding = first_lines(parent_note(record, issues))
     best = record.board.best()
     assert best is not None
@@ -60,8 +77,7 @@ def test_the_first_three_lines_of_a_run_are_the_answer_the_differences_and_the_w
     rival, number = differences.removeprefix("Minus the best: ").split(" ")[:2]
     expected = own_paired_difference(record, rival, best.model)
     assert float(number.replace(MINUS, "-")) == pytest.approx(expected, abs=6e-4)
-    assert finding.startswith("Problem X")
-    assert finding.endswith(f"({len(issues) - 1} more findings)")
+    assert finding == "Problem X201: a problem (1 more finding)"
 
 
 def test_the_finding_of_a_run_concerns_the_best_model_before_others() -> None:
@@ -76,8 +92,82 @@ def test_the_finding_of_a_run_concerns_the_best_model_before_others() -> None:
     ]
     note = parent_note(record, issues)
     assert first_lines(note)[2] == "Problem X3: problem of the best (2 more findings)"
+    note = parent_note(record, issues[:2])
+    assert first_lines(note)[2] == "Note X1: note on the best (1 more finding)"
     assert first_lines(parent_note(record, []))[2].endswith(" checks passed.")
-    assert first_lines(parent_note(record, issues[1:2]))[2] == "Problem X2: problem of another"
+    assert first_lines(parent_note(record, issues[1:2]))[2] == (
+        f"The checks found nothing about {escaped(best.model)}. Problem X2: problem of another"
+    )
+
+
+def test_the_finding_of_a_run_does_not_repeat_the_lines_before_it() -> None:
+    record = run("three models")
+    best = record.board.best()
+    assert best is not None
+    tied = Issue("X302", False, sentence("not told apart"), (best.model,))
+    other = Issue("X9", False, sentence("it is wrong"), (best.model,))
+    assert first_lines(parent_note(record, [tied, other]))[2] == (
+        "Note X9: it is wrong (1 more finding)"
+    )
+    assert first_lines(child_note(record, best.model, [tied, other]))[2] == (
+        "Note X9: it is wrong (1 more finding)"
+    )
+    assert first_lines(parent_note(record, [tied]))[2].startswith("The checks found nothing else.")
+
+
+def test_the_first_line_of_a_run_says_whether_the_difference_matters() -> None:
+    record = run("three models")
+    known = record.uncertainty
+    assert known is not None
+    assert known.equivalence is not None
+    standing = known.standing(known.primary)
+    rival = standing.rival()
+    assert rival is not None
+    _, low, high = standing.gap(rival)
+    assert low < 0.0 < high
+    cases = {
+        high / 2.0: "Whether the difference matters is open.",
+        max(-low, high) * 2.0: "The difference does not matter in practice.",
+        low * 2.0: "The difference matters.",  # a margin that the whole interval exceeds
+    }
+    for margin, verdict in cases.items():
+        changed = replace(known, equivalence=replace(known.equivalence, margin=margin))
+        board = replace(record.board, uncertainty=changed)
+        [first, *_] = first_lines(parent_note(replace(record, board=board), []))
+        assert first.endswith(f"). {verdict}")
+
+
+def test_a_best_model_below_a_constant_one_is_said_in_the_second_line() -> None:
+    rng = np.random.default_rng(0)
+    X = pd.DataFrame(rng.normal(size=(60, 12)), columns=[f"x{i}" for i in range(12)])
+    data = make_dataset(X, rng.integers(0, 2, 60), Card("noise", title="noise", source="made"))
+    models = {
+        "strong": LogisticRegression(C=1.0),
+        "stronger": LogisticRegression(C=100.0),
+        "prior": DummyClassifier(),
+    }
+    record = example_record(data, models, cv=2, **LOG_LOSS)
+    value = {row.model: row.value("categorical_crossentropy") for row in record.board.rows}
+    assert value["prior"] < value["strong"]
+    _, second, third = first_lines(parent_note(record, run_checks(record)))
+    assert second.startswith("strong is")
+    assert "than the constant model prior" in second
+    assert "X203" not in third
+
+
+def test_a_model_without_the_primary_loss_says_why_and_gives_another_value() -> None:
+    record = example_record(
+        numeric(credit_data(200)),
+        {"svm": LinearSVC(), "logistic": LogisticRegression(), "prior": DummyClassifier()},
+        cv=2,
+        losses=["categorical_crossentropy", "zero_one_loss"],
+        metrics=[],
+    )
+    first, second, _ = first_lines(child_note(record, "svm", []))
+    assert first == "No categorical_crossentropy: needs probabilities."
+    fold_values = record.model("svm").fold_values["zero_one_loss"]
+    assert second.startswith(f"zero_one_loss {np.mean(fold_values):.4f} (95% interval ")
+    assert re.search(r", number [12] of 2 models\.$", second)
 
 
 def test_the_first_three_lines_of_a_model_are_its_value_its_difference_and_its_worst_finding() -> (

@@ -23,7 +23,7 @@ from xentexp.experiments._formatting import (
     signed,
 )
 from xentexp.experiments._leaderboard import Leaderboard
-from xentexp.experiments._sentences import Standing, compact_answer, short_answer
+from xentexp.experiments._sentences import Standing, compact_answer, short_answer, short_verdict
 
 if TYPE_CHECKING:
     from xentexp.experiments._record import RunRecord
@@ -36,6 +36,7 @@ LONGEST_LINE = 300
 """Characters of each of the first lines, of which the dashboard shows about three."""
 
 _MOST_DIFFERENCES = 2  # so that the dashboard shows the line after them
+_BELOW_CONSTANT, _ORDER_IS_OPEN = "X203", "X302"  # codes of checks
 _CUT = "(cut here: leaderboard.md among the artifacts has the rest)"
 
 ARTIFACTS: Mapping[str, str] = {
@@ -107,7 +108,9 @@ def answer_lines(record: RunRecord, issues: Sequence[Issue]) -> tuple[list[str],
         return [*sentences(record.board)[:1], found], ""
     standing = known.standing(known.primary)
     first, *others = short_answer(standing, known.equivalence)
-    second, more = _differences(standing), list(others)
+    first = f"{first} {short_verdict(standing, known.equivalence)}".rstrip()
+    second = next(standing.below_constant(), None) or _differences(standing)
+    more = list(others)
     if not second:  # a single model, which is compared with a constant one
         about = [line for line in others if not line.startswith("The interval is for")]
         second = about[0] if about else ""
@@ -134,9 +137,10 @@ def child_note(
     if row.reason is not None:
         return _joined([f"Failed: {escaped(row.reason)}"])
     own = [issue for issue in issues if model in issue.models]
-    finding = _sentence_of(own[0]) if own else "No check found anything in this model."
-    if len(own) > 1:
-        finding += f" ({len(own) - 1} more)"
+    new = _new_findings(record, own)
+    finding = _with_count(_sentence_of(new[0]), len(own) - 1) if new else ""
+    if not own:
+        finding = "No check found anything in this model."
     parts = [_top([*_standing_lines(record, model), finding])]
     if uri is not None:
         parts.append(
@@ -190,8 +194,8 @@ def _top(lines: Sequence[str]) -> str:
     return "  \n".join(escaped(_shortened(line)) for line in lines if line)
 
 
-def _shortened(line: str) -> str:
-    return line if len(line) <= LONGEST_LINE else f"{line[: LONGEST_LINE - 3].rstrip()}..."
+def _shortened(line: str, most: int = LONGEST_LINE) -> str:
+    return line if len(line) <= most else f"{line[: most - 3].rstrip()}..."
 
 
 def _differences(standing: Standing) -> str:
@@ -206,18 +210,35 @@ def _differences(standing: Standing) -> str:
 
 
 def _finding(record: RunRecord, issues: Sequence[Issue]) -> str:
-    """The worst finding, first those that concern the best model or the whole run."""
-    best = record.board.best()
-    if issues and best is not None:
-        elsewhere = [bool(issue.models) and best.model not in issue.models for issue in issues]
-        order = sorted(range(len(issues)), key=lambda i: (not issues[i].serious, elsewhere[i], i))
-        issues = [issues[i] for i in order]
+    """The worst finding about the best model or the whole run, else about another model."""
     from xentexp.experiments._run_checks import shown_checks
 
-    if issues:
-        more = f" ({counted(len(issues) - 1, 'more finding')})" if len(issues) > 1 else ""
-        return f"{_sentence_of(issues[0])}{more}"
-    return f"{counted(len(shown_checks(record, record.about.muted)), 'check')} passed."
+    best = record.board.best()
+    name = "" if best is None else best.model
+    own = [issue for issue in issues if not issue.models or name in issue.models]
+    if new := _new_findings(record, own, _BELOW_CONSTANT):
+        return _with_count(_sentence_of(new[0]), len(issues) - 1)
+    others = sorted((issue for issue in issues if issue not in own), key=lambda i: not i.serious)
+    if not others:
+        if own:
+            return "The checks found nothing else."
+        return f"{counted(len(shown_checks(record, record.about.muted)), 'check')} passed."
+    start = f"The checks found nothing {'else ' if own else ''}about {name}."
+    return _with_count(f"{start} {_sentence_of(others[0])}", len(issues) - 1)
+
+
+def _new_findings(record: RunRecord, issues: Sequence[Issue], *said: str) -> list[Issue]:
+    """Findings apart from those that the lines before say, the serious ones first."""
+    if record.board.standing(record.board.primary).tied:
+        said = (*said, _ORDER_IS_OPEN)
+    new = [issue for issue in issues if issue.code not in said]
+    return sorted(new, key=lambda issue: not issue.serious)
+
+
+def _with_count(line: str, n: int) -> str:
+    """Line with the number of further findings, both within the length of a line."""
+    more = f" ({counted(n, 'more finding')})" if n else ""
+    return f"{_shortened(line, LONGEST_LINE - len(more))}{more}"
 
 
 def _sentence_of(issue: Issue) -> str:
@@ -228,18 +249,9 @@ def _standing_lines(record: RunRecord, model: str) -> list[str]:
     """Value of a model with its interval and rank, and its difference to the best."""
     board = record.board
     standing = board.standing(board.primary)
-    level = standing.levels.get(model)
-    if level is None:
-        return [f"It has no {board.primary}."]
-    value = f"{board.primary} {signed(level.mean, standing.decimals)}"
-    if level.reason is None:
-        low, high = (signed(limit, standing.decimals) for limit in (level.low, level.high))
-        value += f" ({level.confidence:.0%} interval {low} to {high})"
-    order = [name for name in standing.levels if name not in standing.constant]
-    if model in standing.constant:
-        first = f"{value}; constant, for comparison."
-    else:
-        first = f"{value}, number {order.index(model) + 1} of {counted(len(order), 'model')}."
+    if model not in standing.levels:
+        return _without_primary(board, model)
+    first = _value_line(standing, model)
     if standing.best is None:
         return [first]
     if model != standing.best:
@@ -260,8 +272,33 @@ def _standing_lines(record: RunRecord, model: str) -> list[str]:
     return [first, f"The best; {rival} minus it: {difference_text(standing, rival)}."]
 
 
+def _value_line(standing: Standing, model: str) -> str:
+    """Value of a model with its interval and rank."""
+    level = standing.levels[model]
+    value = f"{standing.name} {signed(level.mean, standing.decimals)}"
+    if level.reason is None:
+        low, high = (signed(limit, standing.decimals) for limit in (level.low, level.high))
+        value += f" ({level.confidence:.0%} interval {low} to {high})"
+    if model in standing.constant:
+        return f"{value}; constant, for comparison."
+    order = [name for name in standing.levels if name not in standing.constant]
+    return f"{value}, number {order.index(model) + 1} of {counted(len(order), 'model')}."
+
+
+def _without_primary(board: Leaderboard, model: str) -> list[str]:
+    """Why a model has no value of the primary loss, and its value of the first loss that it has."""
+    known = () if board.uncertainty is None else board.uncertainty.models
+    reasons = [own.undefined.get(board.primary) for own in known if own.model == model]
+    why = next((f": {reason}" for reason in reasons if reason), "")
+    lines = [f"No {board.primary}{why}."]
+    standings = (board.standing(name) for name in columns_of(board))
+    other = next((standing for standing in standings if model in standing.levels), None)
+    return [*lines, _value_line(other, model)] if other is not None else lines
+
+
 def _columns(board: Leaderboard) -> list[str]:
-    return columns_of(board)[: MOST_COLUMNS - n_fixed(board)]
+    # One less than on the terminal, so that an interval fits into two lines.
+    return columns_of(board)[: MOST_COLUMNS - 1 - n_fixed(board)]
 
 
 def _main_table(board: Leaderboard) -> str:
