@@ -21,7 +21,9 @@ from xentexp.experiments._new_files import FileOption, check_new, check_not_read
 
 if TYPE_CHECKING:
     import pandas as pd
+    from sklearn.pipeline import Pipeline
 
+    from xentexp.experiments._serving.columns import TrainingColumns
     from xentexp.experiments._serving.drift import ColumnDrift, DriftCounter
     from xentexp.experiments._serving.new_rows import NewRows
     from xentexp.experiments.datasets._batches import Batches
@@ -39,10 +41,12 @@ def predict(options: argparse.Namespace) -> int:
     check_not_read(out, [options.file], _OUT)
     check_integer("--batch-rows", options.batch_rows, 1)
 
+    from sklearn.pipeline import Pipeline
+
     from xentexp.experiments import _tracking as tracking
     from xentexp.experiments._serving.columns import TrainingColumns
     from xentexp.experiments._serving.drift import DriftCounter
-    from xentexp.experiments._serving.model_file import load_model
+    from xentexp.experiments._serving.model_file import load_model, readable
     from xentexp.experiments._serving.new_rows import NewRows
     from xentexp.experiments.datasets._batches import open_batches
     from xentexp.experiments.datasets._files import FileOptions
@@ -56,19 +60,24 @@ def predict(options: argparse.Namespace) -> int:
         file = open_batches(options.file, "predict", FileOptions(**given))
     keep = _kept(options.keep, file)
     client = tracking.open_client(uri, create=False)
-    with tracking.store_errors(uri), tempfile.TemporaryDirectory() as folder:
+    with (
+        tracking.store_errors(uri),
+        # The threads of a download that failed may still write.
+        tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder,
+    ):
         found = tracking.find_stored_model(client, options.model, options.experiment)
         model = load_model(
             tracking.download_model(client, uri, found, Path(folder)), trust=options.trust
         )
-    steps = getattr(model, "steps", None)
-    if not steps or not isinstance(steps[0][1], TrainingColumns):
-        raise InputError(
-            f"the model {found.address} must be one that xentexp stored, whose first step knows "
-            f"the columns of the training rows; got {type(model).__name__}"
-        )
-    columns = steps[0][1]
-    predicted = _Predicted(model)
+    with readable():
+        columns = model[0] if isinstance(model, Pipeline) else None
+        if not isinstance(columns, TrainingColumns):
+            raise InputError(
+                f"the model {found.address} must be one that xentexp stored, whose first step "
+                f"knows the columns of the training rows; got {type(model).__name__}"
+            )
+        predicted = _Predicted(model)
+        _try(model, columns, predicted)
     for name in keep:
         if name in predicted.names:
             raise InputError(
@@ -116,6 +125,23 @@ def predict(options: argparse.Namespace) -> int:
     return 0
 
 
+def _try(model: Pipeline, columns: TrainingColumns, predicted: _Predicted) -> None:
+    """Predict the rows of the model's example: only the types of a stored model are checked."""
+    from xentexp.experiments._serving.drift import DriftCounter
+    from xentexp.experiments._serving.refit import example_rows
+
+    names = [column["name"] for column in columns.columns_]
+    if not names or names != list(columns.feature_names_in_):
+        raise ValueError("its columns and their names differ")
+    drift = DriftCounter(columns)
+    rows = example_rows(model)
+    columns.transform(rows.astype(str))
+    X = columns.transform(rows)
+    predicted.frame(X)
+    drift.add(X)
+    drift.result()
+
+
 @dataclass(frozen=True)
 class _Batch:
     kept: pd.DataFrame
@@ -127,7 +153,7 @@ class _Predicted:
 
     def __init__(self, model: Any) -> None:
         self._model = model
-        self.classes: list[Any] = model.classes_.tolist()
+        self.classes: list[Any] = list(model.classes_.tolist())
         self._proba = hasattr(model, "predict_proba")
         kind, named = "proba", self.classes
         if not self._proba:
