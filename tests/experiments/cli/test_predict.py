@@ -1,7 +1,9 @@
 """`xentexp predict`: the numbers of the model, whatever the file and the size of its batches."""
 
 import json
+import os
 import shutil
+import signal
 import sqlite3
 import zipfile
 from pathlib import Path
@@ -361,6 +363,34 @@ def test_error_in_the_last_batch_leaves_no_file(store, capsys, monkeypatch):
     message = refused(capsys, "boosting", file, "--out", "out.csv", "--batch-rows", 4)
     assert "the model failed on these rows (ValueError: no more)" in message
     assert calls == [3, 4, 4, 2]  # the first are rows of the model's example
+
+
+@pytest.mark.parametrize(
+    ("name", "ended", "code"),
+    [("SIGTERM", SystemExit, 143), ("SIGHUP", SystemExit, 129), ("SIGINT", None, 130)],
+)
+def test_a_signal_during_the_predictions_leaves_no_file(
+    store, capsys, monkeypatch, name, ended, code
+):
+    file = written(Path("new.csv"), loans(10))
+    original = HistGradientBoostingClassifier.predict_proba
+
+    def stopped(self, X):
+        if any(path.suffix == ".partial" for path in Path.cwd().iterdir()):
+            os.kill(os.getpid(), getattr(signal, name))
+        return original(self, X)
+
+    monkeypatch.setattr(HistGradientBoostingClassifier, "predict_proba", stopped)
+    before = sorted(Path.cwd().rglob("*"))
+    words = ["predict", "boosting", str(file), "--out", "out.csv", "--batch-rows", "4"]
+    if ended is None:
+        assert main(words) == code
+    else:
+        with pytest.raises(ended) as exit_:
+            main(words)
+        assert exit_.value.code == code
+    assert sorted(Path.cwd().rglob("*")) == before
+    assert signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
 
 
 @pytest.mark.parametrize("name", ["amount", "job", "opened"])

@@ -15,6 +15,7 @@ from xentexp._inputs.options import check_integer
 from xentexp.errors import InputError, printable
 from xentexp.experiments._cli.class_columns import split_names
 from xentexp.experiments._cli.score import FILE_OPTIONS, as_options
+from xentexp.experiments._cli.signals import terminable
 from xentexp.experiments._cli.terminal import print_json, say
 from xentexp.experiments._formatting import and_list, counted, fixed, harmless
 from xentexp.experiments._new_files import FileOption, check_new, check_not_read, write_new
@@ -32,6 +33,7 @@ _OUT = FileOption("--out", "pass --overwrite")
 _MOST_LISTED = 10
 
 
+@terminable()
 def predict(options: argparse.Namespace) -> int:
     """`xentexp predict MODEL FILE --out FILE`."""
     out: Path = options.out
