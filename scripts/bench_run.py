@@ -9,7 +9,7 @@ from hydra import compose, initialize_config_dir
 from omegaconf import OmegaConf
 
 from xentexp.experiments import run_experiment
-from xentexp.experiments._config import build
+from xentexp.experiments._config.study import build
 
 CONF = Path(__file__).resolve().parents[1] / "conf"
 

@@ -49,10 +49,10 @@ def loss(request: pytest.FixtureRequest) -> Loss:
 @pytest.fixture(scope="session")
 def migrated_store(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """An MLflow file whose tables exist: making them takes seconds, copying it does not."""
-    from xentexp.experiments import _tracking as tracking
+    from xentexp.experiments._tracking.connect import open_client
 
     path = tmp_path_factory.mktemp("store") / "template.db"
-    tracking.open_client(f"sqlite:///{path}", create=True)
+    open_client(f"sqlite:///{path}", create=True)
     return path
 
 

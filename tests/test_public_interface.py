@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import doctest
 import importlib
 import inspect
@@ -12,7 +13,7 @@ import sys
 import pytest
 
 import xentexp
-from xentexp import evaluate
+from xentexp import evaluate, experiments, inference
 from xentexp.errors import InputError
 
 MODULES = [
@@ -46,6 +47,25 @@ def test_every_public_module_and_name_is_listed_at_the_top():
     assert set(MODULES) < set(xentexp.__all__)
     assert dir(xentexp) == sorted(xentexp.__all__)
     assert {"Loss", "InputError", "evaluate", "get_loss", "get_metric"} < set(dir(xentexp))
+
+
+@pytest.mark.parametrize("module", [xentexp, experiments, inference], ids=lambda m: m.__name__)
+def test_type_checkers_see_the_names_that_are_imported_on_first_use(module):
+    tree = ast.parse(inspect.getsource(module))
+    block = next(node for node in tree.body if isinstance(node, ast.If))
+    imported = {
+        (f"{node.module}.{alias.name}", alias.asname) for node in block.body for alias in node.names
+    }
+    names = {
+        (f"{module.__name__}.{part}.{name}", name)
+        for part, listed in module._NAMES.items()
+        for name in listed
+    }
+    if module is xentexp:
+        names |= {(f"xentexp.{part}", part) for part in module._NAMES}
+    assert ast.unparse(block.test) == "TYPE_CHECKING"
+    assert imported == names
+    assert set(module.__all__) - {"__version__"} == {name for _, name in names}
 
 
 @pytest.mark.long

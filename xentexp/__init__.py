@@ -43,53 +43,19 @@ if TYPE_CHECKING:
 
 __version__ = "0.1.0"
 
-__all__ = [
-    "Evaluation",
-    "InputError",
-    "Loss",
-    "Properties",
-    "__version__",
-    "displays",
-    "errors",
-    "estimators",
-    "evaluate",
-    "experiments",
-    "get_loss",
-    "get_metric",
-    "inference",
-    "losses",
-    "metrics",
-    "objectives",
-    "register_loss",
-    "scorers",
-    "tuning",
-]
-
-_MODULE_OF = {
-    "Evaluation": "metrics",
-    "InputError": "errors",
-    "Loss": "losses",
-    "Properties": "losses",
-    "displays": "displays",
-    "errors": "errors",
-    "estimators": "estimators",
-    "evaluate": "metrics",
-    "experiments": "experiments",
-    "get_loss": "metrics",
-    "get_metric": "metrics",
-    "inference": "inference",
-    "losses": "losses",
-    "metrics": "metrics",
-    "objectives": "objectives",
-    "register_loss": "losses",
-    "scorers": "scorers",
-    "tuning": "tuning",
+_NAMES = {
+    "displays": (),
+    "errors": ("InputError",),
+    "estimators": (),
+    "experiments": (),
+    "inference": (),
+    "losses": ("Loss", "Properties", "register_loss"),
+    "metrics": ("Evaluation", "evaluate", "get_loss", "get_metric"),
+    "objectives": (),
+    "scorers": (),
+    "tuning": (),
 }
 
-
-if not TYPE_CHECKING:  # type checkers read the imports above instead, and report a mistyped name
-    __getattr__ = on_first_use(__name__, _MODULE_OF)
-
-
-def __dir__() -> list[str]:
-    return sorted(__all__)
+if not TYPE_CHECKING:  # type checkers read the imports above, and find a mistyped name
+    __getattr__, __dir__, __all__ = on_first_use(__name__, _NAMES, modules=True)
+    __all__ += ["__version__"]

@@ -9,9 +9,9 @@ import pandas as pd
 import pytest
 
 from tests.support.stores import client, runs
-from xentexp.experiments import _tracking as tracking
 from xentexp.experiments._cli import main
 from xentexp.experiments._report.calibration import calibration_section
+from xentexp.experiments._tracking.stored_record import read_record
 
 TABLE = ["dataset=table", "dataset.path=table.csv", "dataset.target=grade", "n_jobs=1"]
 RUN = ["run", *TABLE, "cv.n_splits=3", "losses=[categorical_crossentropy,zero_one_loss]"]
@@ -63,7 +63,7 @@ def test_calibrated_models_stand_beside_the_others_with_what_was_saved(
 
     # The stored run gives the same section.
     store = client()
-    stored = tracking.read_record(store, store.tracking_uri, None, parent.info.run_id)
+    stored = read_record(store, store.tracking_uri, None, parent.info.run_id)
     section = calibration_section(stored)
     assert section is not None
     assert str(section.blocks[0].sentences[0]) in page.replace("<wbr>", "")

@@ -14,7 +14,7 @@ from sklearn.dummy import DummyClassifier
 from tests.experiments.config.test_config import SMALL, compose
 from xentexp.errors import InputError
 from xentexp.experiments import Card, Dataset, make_dataset, run_experiment
-from xentexp.experiments._config import build
+from xentexp.experiments._config.study import build
 from xentexp.experiments._predictions import read_predictions
 from xentexp.experiments._record import pooled
 from xentexp.experiments._results import out_of_fold

@@ -27,12 +27,15 @@ from xentexp.experiments import (
     run_experiment,
     tabular_pipeline,
 )
-from xentexp.experiments import _tracking as tracking
 from xentexp.experiments._explain import feature_groups
 from xentexp.experiments._explain.importance import increases, n_chosen
 from xentexp.experiments._explain.plan import correlated
 from xentexp.experiments._record import ModelRecord, pooled, record_of
 from xentexp.experiments._results import ExperimentResult, out_of_fold
+from xentexp.experiments._tracking.items import DataInput, result_items
+from xentexp.experiments._tracking.runs import log_candidate
+from xentexp.experiments._tracking.store import Store
+from xentexp.experiments._tracking.stored_record import read_record
 from xentexp.experiments.datasets import Dataset
 from xentexp.inference import segment_bias
 from xentexp.inference._segments import segments_from_sums
@@ -321,12 +324,12 @@ def test_bad_arguments(data: Dataset) -> None:
 
 
 def test_the_store_returns_what_a_run_computed(result: ExperimentResult, workplace: Path) -> None:
-    store = tracking.Store(None, "trial", primary="categorical_crossentropy", description="")
-    data = tracking.DataInput("credit", "0123456789abcdef", "{}", "{}")
+    store = Store(None, "trial", primary="categorical_crossentropy", description="")
+    data = DataInput("credit", "0123456789abcdef", "{}", "{}")
     tags = {"xentexp.primary": "categorical_crossentropy"}
     with store.run("comparison", {**tags, "xentexp.kind": "comparison"}) as parent:
         runs = {
-            item.candidate.name: tracking.log_candidate(
+            item.candidate.name: log_candidate(
                 store,
                 item,
                 {},
@@ -338,8 +341,8 @@ def test_the_store_returns_what_a_run_computed(result: ExperimentResult, workpla
             )
             for item in result.candidate_results
         }
-        store.log(parent, tracking.result_items(result))
-    read = tracking.read_record(store.client, store.uri, "trial", None)
+        store.log(parent, result_items(result))
+    read = read_record(store.client, store.uri, "trial", None)
     for name in runs:
         model, stored = record(result, name), read.model(name)
         assert stored is not None

@@ -23,14 +23,15 @@ from sklearn.model_selection import TimeSeriesSplit
 
 from tests.support.stores import client, runs, view
 from xentexp.errors import InputError
-from xentexp.experiments import _tracking as tracking
 from xentexp.experiments._cli import main
 from xentexp.experiments._cli.conf import conf_folder
 from xentexp.experiments._compare import run_experiment
-from xentexp.experiments._config import build
 from xentexp.experiments._config.classifiers import read_candidate
 from xentexp.experiments._config.schema import ModelFile
+from xentexp.experiments._config.study import build
 from xentexp.experiments._run_checks import shown_checks
+from xentexp.experiments._tracking.read_back import latest_page, read_leaderboard
+from xentexp.experiments._tracking.stored_record import read_record
 from xentexp.tuning import TunedClassifier, read_space
 from xentexp.tuning._classifier import _start
 
@@ -68,7 +69,7 @@ def test_tuned_and_untuned_models_are_compared_and_every_trial_is_a_run(
     assert json.loads(tuned.params["space.classifier.C"])["log"] is True
     assert "classifier.C" not in tuned.params
     store = client()
-    stored = tracking.read_record(store, store.tracking_uri, None, parent.info.run_id)
+    stored = read_record(store, store.tracking_uri, None, parent.info.run_id)
     model = stored.model("logistic_tuned")
     assert model is not None
     assert model.space == {"classifier.C": json.loads(tuned.params["space.classifier.C"])}
@@ -99,9 +100,9 @@ def test_tuned_and_untuned_models_are_compared_and_every_trial_is_a_run(
     table = client().download_artifacts(candidates["logistic_tuned"].info.run_id, "tuning.json")
     assert len(json.loads(Path(table).read_text())["data"]) == 9
     # Leaderboards and charts do not contain trials.
-    board = tracking.read_leaderboard(client(), None).board
+    board = read_leaderboard(client(), None).board
     assert {row.model for row in board.rows} == set(candidates)
-    state = view(tracking.latest_page(client(), None).page)
+    state = view(latest_page(client(), None).page)
     assert "`xentexp.kind` = 'candidate'" in state["searchFilter"]
 
 

@@ -12,7 +12,7 @@ from xentexp.errors import InputError
 from xentexp.experiments._compare import run_experiment
 from xentexp.experiments._folds import CrossValidation
 from xentexp.experiments._results import Candidate, all_curves
-from xentexp.experiments._tracking import LoggedMetric, Parquet, candidate_items
+from xentexp.experiments._tracking.items import LoggedMetric, Parquet, candidate_items
 from xentexp.experiments.datasets import Dataset, load_dataset
 
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from tests.experiments.config.test_config import SMALL, compose
 from tests.fuzz.support import fuzzed, value_or_error
-from xentexp.experiments._config import Study, build
+from xentexp.experiments._config.study import Study, build
 
 pytestmark = pytest.mark.slow
 

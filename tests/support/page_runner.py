@@ -105,7 +105,7 @@ def validate_only(config: Any, **_: object) -> tuple[int, dict[str, Any]]:
         import optuna  # noqa: F401
     rows = pd.DataFrame({"x": np.arange(60.0), "z": np.arange(60.0) % 7})
     labels, fitted = np.arange(60) // 10 % 2, set()
-    for candidate in read_candidates(given.models, given.train_on, given.curves):
+    for candidate in read_candidates(given.models.files, given.train_on, given.curves):
         kind = candidate.family or candidate.name
         classifier = candidate.estimator.steps[-1][1]
         if kind not in fitted and not type(classifier).__module__.startswith("sklearn."):

@@ -39,48 +39,17 @@ if TYPE_CHECKING:
     from xentexp.experiments.datasets import load_dataset as load_dataset
     from xentexp.experiments.datasets import make_dataset as make_dataset
 
-__all__ = [
-    "CalibratedClassifier",
-    "Candidate",
-    "CandidateResult",
-    "Card",
-    "CrossValidation",
-    "Dataset",
-    "EncodedLabels",
-    "ExperimentResult",
-    "Explain",
-    "Leaderboard",
-    "TextCategories",
-    "load_dataset",
-    "make_dataset",
-    "report_page",
-    "run_experiment",
-    "tabular_pipeline",
-]
-
-_MODULE_OF = {
-    "CalibratedClassifier": "_calibrated",
-    "Candidate": "_results",
-    "CandidateResult": "_results",
-    "Card": "datasets",
-    "CrossValidation": "_folds",
-    "Dataset": "datasets",
-    "EncodedLabels": "_models",
-    "ExperimentResult": "_results",
-    "Explain": "_explain",
-    "Leaderboard": "_leaderboard",
-    "TextCategories": "_models",
-    "load_dataset": "datasets",
-    "make_dataset": "datasets",
-    "report_page": "_report",
-    "run_experiment": "_compare",
-    "tabular_pipeline": "_models",
+_NAMES = {
+    "_calibrated": ("CalibratedClassifier",),
+    "_compare": ("run_experiment",),
+    "_explain": ("Explain",),
+    "_folds": ("CrossValidation",),
+    "_leaderboard": ("Leaderboard",),
+    "_models": ("EncodedLabels", "TextCategories", "tabular_pipeline"),
+    "_report": ("report_page",),
+    "_results": ("Candidate", "CandidateResult", "ExperimentResult"),
+    "datasets": ("Card", "Dataset", "load_dataset", "make_dataset"),
 }
 
-
 if not TYPE_CHECKING:  # type checkers read the imports above, and find a mistyped name
-    __getattr__ = on_first_use(__name__, _MODULE_OF)
-
-
-def __dir__() -> list[str]:
-    return sorted(__all__)
+    __getattr__, __dir__, __all__ = on_first_use(__name__, _NAMES)

@@ -245,7 +245,8 @@ class Leaderboard:
         """
         names = self.names()
         if self.chosen is None:
-            return [name for name in names if name not in self.repeated()]
+            repeated = self.repeated()
+            return [name for name in names if name not in repeated]
         return [name for name in dict.fromkeys(self.chosen) if name in names]
 
     def tested(self, names: Sequence[str]) -> list[str]:

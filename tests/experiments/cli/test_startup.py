@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -11,9 +12,9 @@ import pytest
 from mlflow import MlflowClient
 from mlflow.entities import Metric, Param, RunTag
 
-from xentexp.experiments import _tracking as tracking
+from xentexp.experiments._tracking.connect import open_client, store_uri
 from xentexp.experiments._tracking.find_runs import filtered_models, find_models
-from xentexp.experiments._tracking.read_back import LATEST
+from xentexp.experiments._tracking.read_back import LATEST, latest_page, read_leaderboard
 
 HEAVY = {
     "numpy", "scipy", "pandas", "pyarrow", "sklearn", "joblib", "mlflow", "sqlalchemy", "hydra",
@@ -84,7 +85,7 @@ def test_a_misspelled_key_is_refused_before_scikit_learn_is_imported(workplace: 
 
 @pytest.mark.slow
 def test_the_leaderboard_imports_nothing_that_computes(workplace: Path) -> None:
-    assert tracking.store_uri() == f"sqlite:///{workplace}/mlflow.db"
+    assert store_uri() == f"sqlite:///{workplace}/mlflow.db"
     made = run_command(
         "run", "dataset=simulated_delinquency", "dataset.n_samples=200", "cv.n_splits=2",
         "models=[prior,logistic]", "report=none", "--quiet",
@@ -93,8 +94,24 @@ def test_the_leaderboard_imports_nothing_that_computes(workplace: Path) -> None:
     code, modules, output = run_command("leaderboard")
     assert code == 0
     assert "minus the best" in output  # with the intervals of the run
+    assert "Downloading" not in output  # progress bars of MLflow
     assert {"mlflow", "rich"} <= modules
     assert modules & COMPUTE == set()
+
+
+def test_mlflow_is_silent_whichever_module_imports_it_first() -> None:
+    code = (
+        "import os, sys\n"
+        "import xentexp.experiments._tracking\n"
+        "assert 'mlflow' not in sys.modules\n"
+        "print(os.environ['MLFLOW_DISABLE_TELEMETRY'])\n"
+        "print(os.environ['MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR'])\n"
+    )
+    environment = {key: text for key, text in os.environ.items() if not key.startswith("MLFLOW_")}
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, env=environment
+    )
+    assert done.stdout.split() == ["true", "false"]
 
 
 # -- stores with many runs ---------------------------------------------------------------------
@@ -125,7 +142,7 @@ class Counted:
 
 @pytest.fixture
 def store(workplace: Path) -> Counted:
-    return Counted(tracking.open_client(tracking.store_uri(), create=True))
+    return Counted(open_client(store_uri(), create=True))
 
 
 def add_runs(store: Counted, number: int, *, whole: bool = True) -> list[str]:
@@ -162,7 +179,7 @@ def add_runs(store: Counted, number: int, *, whole: bool = True) -> list[str]:
 
 def test_the_latest_whole_run_is_found_among_few_runs(store: Counted) -> None:
     ids = add_runs(store, 3 * LATEST)
-    stored = tracking.read_leaderboard(store, None)
+    stored = read_leaderboard(store, None)
     assert stored.shown.run_id == ids[-1]
     assert [row.model for row in stored.board.ranked()] == ["logistic", "prior"]
     assert store.n_runs == LATEST + len(MODELS)
@@ -173,14 +190,14 @@ def test_incomplete_runs_are_read_until_a_whole_one_comes(store: Counted) -> Non
     add_runs(store, LATEST)
     whole = add_runs(store, 1)
     incomplete = add_runs(store, 2 * LATEST, whole=False)
-    stored = tracking.read_leaderboard(store, None)
+    stored = read_leaderboard(store, None)
     assert stored.shown.run_id == whole[-1]
     assert [status.run_id for status in stored.incomplete] == incomplete[::-1]
 
 
 def test_the_page_and_the_models_of_the_latest_run_need_few_runs(store: Counted) -> None:
     ids = add_runs(store, 2 * LATEST)
-    assert tracking.latest_page(store, None).shown.run_id == ids[-1]
+    assert latest_page(store, None).shown.run_id == ids[-1]
     models = find_models(store, "latest")
     assert {model.parent for model in models} == {ids[-1]}
     assert {model.experiment for model in models} == {"many"}
@@ -194,7 +211,7 @@ def test_the_number_of_queries_for_all_runs_does_not_depend_on_their_number(
     for number in (LATEST + 1, LATEST):
         add_runs(store, number)
         store.calls.clear()
-        board = tracking.read_leaderboard(store, None, every=True).board
+        board = read_leaderboard(store, None, every=True).board
         models = filtered_models(store, "params.seed != 'none'")
         calls.append(list(store.calls))
     assert calls[0] == calls[1]

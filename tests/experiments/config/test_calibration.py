@@ -24,8 +24,8 @@ from xentexp.experiments import (
     tabular_pipeline,
 )
 from xentexp.experiments._analysis import matrices_of
-from xentexp.experiments._config import build
 from xentexp.experiments._config.calibration import calibrated_candidates
+from xentexp.experiments._config.study import build
 from xentexp.experiments._folds import rows_of_all
 from xentexp.experiments._record import model_record
 from xentexp.experiments.datasets import Dataset

@@ -13,9 +13,9 @@ from omegaconf import OmegaConf
 
 from xentexp.errors import InputError
 from xentexp.experiments._cli.conf import conf_folder
-from xentexp.experiments._config import build, classifiers
+from xentexp.experiments._config import classifiers
 from xentexp.experiments._config.schema import Grouped, Holdout, Repeated, Stratified, TimeOrdered
-from xentexp.experiments._config.study import _submission
+from xentexp.experiments._config.study import _submission, build
 from xentexp.experiments._explain import Explain
 from xentexp.experiments._folds import CV_OPTIONS
 from xentexp.experiments.datasets import DATASETS, TestSet, load_dataset

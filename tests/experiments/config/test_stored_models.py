@@ -4,7 +4,7 @@ import pytest
 
 from tests.experiments.config.test_config import SMALL, compose
 from xentexp.errors import InputError
-from xentexp.experiments._config import build
+from xentexp.experiments._config.study import build
 
 
 def test_the_best_model_is_stored_by_default_and_nothing_is_registered() -> None:

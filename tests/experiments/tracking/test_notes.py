@@ -188,6 +188,12 @@ def test_a_run_of_one_model_is_compared_with_the_constant_one() -> None:
     assert "than constant class frequencies" in lines[0] or "constant" in lines[1]
     assert lines[-1].endswith("checks passed.")
     assert "logistic" in latest_answer(record, "1")
+    [_, difference, _] = first_lines(child_note(record, "logistic", []))
+    standing = record.board.standing(record.board.primary)
+    [constant] = standing.constant_rivals()
+    gap = standing.levels[constant].mean - standing.levels["logistic"].mean
+    start = f"The only model that is not constant; {constant} minus it: "
+    assert difference.startswith(f"{start}{gap:+.4f} [")
 
 
 def test_a_run_without_results_says_so() -> None:

@@ -21,13 +21,23 @@ from sklearn.linear_model import LogisticRegression
 from tests.support.stores import view
 from xentexp._safe_text import without_secrets
 from xentexp.errors import InputError
-from xentexp.experiments import _tracking as tracking
 from xentexp.experiments._compare import run_experiment
 from xentexp.experiments._folds import CrossValidation
 from xentexp.experiments._leaderboard import SHOWN
 from xentexp.experiments._models import tabular_pipeline
 from xentexp.experiments._results import Candidate, ExperimentResult, out_of_fold
-from xentexp.experiments._tracking import DataInput, LoggedMetric, Param, Store, Tag, Text
+from xentexp.experiments._tracking.connect import open_client, store_errors, store_uri
+from xentexp.experiments._tracking.items import (
+    DataInput,
+    LoggedMetric,
+    Param,
+    Tag,
+    Text,
+    result_items,
+)
+from xentexp.experiments._tracking.read_back import latest_page, read_leaderboard
+from xentexp.experiments._tracking.runs import log_candidate
+from xentexp.experiments._tracking.store import Store
 from xentexp.experiments.datasets import load_dataset
 from xentexp.tuning._storage import storage_path
 
@@ -61,10 +71,10 @@ def logged(store: Store, result: ExperimentResult) -> Store:
     with store.run("comparison", parent_tags) as run_id:
         for candidate_result in result.candidate_results:
             predicted = out_of_fold(candidate_result, result.dataset)
-            tracking.log_candidate(
+            log_candidate(
                 store, candidate_result, {"seed": 0}, DATA, predicted, "seed: 0", TAGS, run_id
             )
-        store.log(run_id, tracking.result_items(result, ["categorical_crossentropy", "gini"]))
+        store.log(run_id, result_items(result, ["categorical_crossentropy", "gini"]))
     return store
 
 
@@ -166,7 +176,7 @@ def test_the_parent_run_has_the_leaderboard(logged: Store) -> None:
 
 
 def test_a_logged_leaderboard_is_read_unchanged(logged: Store, result: ExperimentResult) -> None:
-    stored = tracking.read_leaderboard(logged.client, None, uri=logged.uri)
+    stored = read_leaderboard(logged.client, None, uri=logged.uri)
     name, board = stored.experiment, stored.board
     assert name == "trial"
     assert board.primary == "categorical_crossentropy"
@@ -183,8 +193,8 @@ def test_a_run_without_a_leaderboard_tag_shows_all(store: Store, result: Experim
     tags = {"xentexp.primary": "brier_loss"}
     with store.run("comparison", {**tags, "xentexp.kind": "comparison"}) as run_id:
         tags["xentexp.kind"] = "candidate"
-        tracking.log_candidate(store, result.candidate_results[0], {}, DATA, None, "", tags, run_id)
-    board = tracking.read_leaderboard(store.client, None, uri=store.uri).board
+        log_candidate(store, result.candidate_results[0], {}, DATA, None, "", tags, run_id)
+    board = read_leaderboard(store.client, None, uri=store.uri).board
     assert board.chosen is None
     assert {"brier_loss", "entropy", "gini"} < set(board.shown())
 
@@ -244,11 +254,11 @@ def test_more_items_than_a_batch_takes(store: Store) -> None:
 def test_the_store_is_the_argument_or_the_environment_or_this_folder(
     workplace: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    assert tracking.store_uri() == f"sqlite:///{workplace}/mlflow.db"
+    assert store_uri() == f"sqlite:///{workplace}/mlflow.db"
     monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{workplace}/other.db")
-    assert tracking.store_uri() == f"sqlite:///{workplace}/other.db"
-    assert tracking.store_uri("third.db") == f"sqlite:///{workplace}/third.db"
-    assert tracking.store_uri("http://localhost:5000") == "http://localhost:5000"
+    assert store_uri() == f"sqlite:///{workplace}/other.db"
+    assert store_uri("third.db") == f"sqlite:///{workplace}/third.db"
+    assert store_uri("http://localhost:5000") == "http://localhost:5000"
 
 
 def test_a_moved_store_keeps_its_files_beside_it(
@@ -316,11 +326,11 @@ def test_experiments_and_runs_of_all_pages_are_found(logged: Store) -> None:
             f"INSERT INTO experiments (name, {copied}) "
             f"SELECT 'other ' || i, {copied} FROM n, experiments WHERE name = 'trial'"
         )
-    stored = tracking.read_leaderboard(logged.client, "trial", uri=logged.uri)
+    stored = read_leaderboard(logged.client, "trial", uri=logged.uri)
     name, board = stored.experiment, stored.board
     assert name == "trial"
     assert len(board.rows) == 2
-    assert tracking.read_leaderboard(logged.client, None).experiment == "trial"
+    assert read_leaderboard(logged.client, None).experiment == "trial"
 
 
 def test_autologging_of_the_caller_starts_no_runs(store: Store, result: ExperimentResult) -> None:
@@ -349,14 +359,14 @@ def test_an_interrupted_creation_leaves_no_store(
     with monkeypatch.context() as patch:
         patch.setattr(MlflowClient, "search_experiments", interrupted)
         with pytest.raises(KeyboardInterrupt):
-            tracking.open_client(f"sqlite:///{tmp_path}/mlflow.db", create=True)
+            open_client(f"sqlite:///{tmp_path}/mlflow.db", create=True)
     assert list(tmp_path.iterdir()) == []
-    tracking.open_client(f"sqlite:///{tmp_path}/mlflow.db", create=True)
+    open_client(f"sqlite:///{tmp_path}/mlflow.db", create=True)
     assert [path.name for path in tmp_path.iterdir()] == ["mlflow.db"]
 
 
 def test_the_page_shows_the_candidates_best_first(logged: Store) -> None:
-    page = tracking.latest_page(logged.client, "trial").page
+    page = latest_page(logged.client, "trial").page
     parent = runs(logged)["comparison"]
     assert page.startswith(f"/#/experiments/{logged.experiment_id}/runs?")
     state = view(page)
@@ -370,7 +380,7 @@ def test_a_run_without_a_finished_model_does_not_hide_the_one_before(
 ) -> None:
     with pytest.raises(KeyboardInterrupt), logged.run("late", {"xentexp.kind": "comparison"}):
         raise KeyboardInterrupt
-    board = tracking.read_leaderboard(logged.client, None, uri=logged.uri).board
+    board = read_leaderboard(logged.client, None, uri=logged.uri).board
     assert len(board.rows) == 2
 
 
@@ -385,19 +395,19 @@ def test_a_run_without_a_finished_model_does_not_hide_the_one_before(
 )
 def test_schemes_that_are_not_supported(uri: str) -> None:
     with pytest.raises(InputError, match="the tracking store must be"):
-        tracking.store_uri(uri)
+        store_uri(uri)
 
 
 def test_a_folder_is_not_a_store(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="must be a file or an address; got the folder"):
-        tracking.store_uri(str(tmp_path))
+        store_uri(str(tmp_path))
 
 
 @pytest.mark.skipif(not Path("/dev/null").exists(), reason="needs devices")
 def test_a_device_is_not_replaced_by_a_store() -> None:
     for uri in ("sqlite:////dev/null", "/dev/null"):
         with pytest.raises(InputError, match="got the device /dev/null"):
-            tracking.store_uri(uri)
+            store_uri(uri)
     with pytest.raises(InputError, match="storage must be an SQLite file; got the device"):
         storage_path("/dev/null")
 
@@ -440,14 +450,14 @@ def test_a_store_that_is_locked_for_good(workplace: Path, monkeypatch: pytest.Mo
     holder = connect("mlflow.db", isolation_level=None)
     holder.execute("BEGIN EXCLUSIVE")
     with pytest.raises(InputError, match="cannot be used: database is locked"):
-        tracking.open_client(tracking.store_uri(), create=True)
+        open_client(store_uri(), create=True)
     holder.close()
 
 
 def test_reading_does_not_create_a_store(tmp_path: Path) -> None:
     path = tmp_path / "absent.db"
     with pytest.raises(InputError, match=r"absent\.db does not exist"):
-        tracking.open_client(f"sqlite:///{path}", create=False)
+        open_client(f"sqlite:///{path}", create=False)
     assert not path.exists()
 
 
@@ -478,12 +488,12 @@ def test_a_full_disk_ends_the_run_as_failed(
 
 def test_unknown_experiments_name_the_nearest(logged: Store) -> None:
     with pytest.raises(InputError, match="unknown MLflow experiment 'trail'; did you mean 'trial'"):
-        tracking.read_leaderboard(logged.client, "trail")
+        read_leaderboard(logged.client, "trail")
 
 
 def test_a_store_without_runs_is_an_input_error(store: Store) -> None:
     with pytest.raises(InputError, match="start one with `xentexp run`"):
-        tracking.read_leaderboard(store.client, None)
+        read_leaderboard(store.client, None)
 
 
 def _open(uri: str) -> str:
@@ -525,6 +535,6 @@ def test_secrets_are_searched_in_linear_time(part: str) -> None:
 
 def test_a_store_that_fails_is_named_without_its_password():
     uri = "postgresql://ann:s3cret@localhost:1/runs"
-    with pytest.raises(InputError) as error, tracking.store_errors(uri):
+    with pytest.raises(InputError) as error, store_errors(uri):
         raise OSError(f"no answer from {uri}")
     assert "ann:***@localhost" in str(error.value)

@@ -14,12 +14,13 @@ from mlflow import MlflowClient
 
 from tests.support.stores import client, runs, view
 from xentexp.errors import InputError
-from xentexp.experiments import _tracking as tracking
 from xentexp.experiments._cli import main
 from xentexp.experiments._formatting import LONGEST_TAG
 from xentexp.experiments._leaderboard import SHOWN
+from xentexp.experiments._tracking.items import LoggedMetric
 from xentexp.experiments._tracking.names import ALIASES
-from xentexp.experiments._tracking.read_back import run_page
+from xentexp.experiments._tracking.read_back import latest_page, read_leaderboard, run_page
+from xentexp.experiments._tracking.store import Store
 from xentexp.experiments._tracking.views import MOST_VIEWS, TAG
 
 
@@ -31,7 +32,7 @@ def made_run(
     aliases: dict[str, str] | None = None,
 ) -> str:
     """A run of the command as it is logged, without fits; return its id."""
-    store = tracking.Store(None, "made", primary=primary, description="d")
+    store = Store(None, "made", primary=primary, description="d")
     tags = {"xentexp.kind": "comparison", "xentexp.primary": primary}
     if leaderboard is not None:
         tags["xentexp.leaderboard"] = leaderboard
@@ -40,7 +41,7 @@ def made_run(
         for name, values in metrics.items():
             child = {"xentexp.kind": "candidate", ALIASES: json.dumps(aliases or {})}
             with store.run(name, child, parent=parent) as run_id:
-                store.log(run_id, [tracking.LoggedMetric(k, v) for k, v in values.items()])
+                store.log(run_id, [LoggedMetric(k, v) for k, v in values.items()])
     return parent
 
 
@@ -106,10 +107,13 @@ def test_pictures_come_after_the_losses_in_the_order_of_the_page(workplace: Path
         image = np.zeros((4, 4, 3), dtype=np.uint8)
         client().log_image(child.info.run_id, image, key=key, step=0, synchronous=True)
     state = saved(run_id)
-    kinds = [chart["type"] for chart in state["compareRunCharts"]]
-    assert kinds == ["BAR", *["IMAGE"] * 4]
-    pictures = [chart["imageKeys"] for chart in state["compareRunCharts"][1:]]
-    assert pictures == [["reliability"], ["roc"], ["two words"], ["zebra"]]
+    shown = [chart for chart in state["compareRunCharts"] if not chart["deleted"]]
+    assert [chart["type"] for chart in shown] == ["BAR", "IMAGE"]
+    keys = ["reliability", "roc", "two words", "zebra"]
+    assert shown[1]["imageKeys"] == keys  # in one card, whose columns are the models
+    # MLflow's page would make a card of each picture that no other card has alone.
+    hidden = [chart["imageKeys"] for chart in state["compareRunCharts"] if chart["deleted"]]
+    assert hidden == [[key] for key in keys]
     assert [section["name"] for section in state["compareRunSections"] if section["display"]] == [
         "Leaderboard",
         "Pictures of each model",
@@ -173,7 +177,7 @@ def test_the_page_of_a_run_without_results_opens_on_its_models(workplace: Path) 
 def test_the_latest_page_makes_the_view_of_a_run_that_has_none(workplace: Path) -> None:
     run_id = made_run()
     assert not any(key.startswith(TAG) for key in experiment_tags())
-    page = tracking.latest_page(client(), "made").page
+    page = latest_page(client(), "made").page
     assert run_id[:8] in page
     assert sum(key.startswith(TAG) for key in experiment_tags()) == 1
 
@@ -201,13 +205,17 @@ def test_a_run_logs_its_view_its_notes_and_the_values_of_the_best_model(table_cs
     note = experiment.tags["mlflow.note.content"]
     assert f"#/experiments/{parent.info.experiment_id}/runs/{parent.info.run_id})" in note
     assert "Metrics of the child runs" in note
+    # The page of the stored model has the note of its run.
+    stored = client().get_logged_model(best.data.tags["xentexp.model"].rpartition("/")[2])
+    assert stored.tags["mlflow.note.content"] == best.data.tags["mlflow.note.content"]
+    assert "xentexp predict" in best.data.tags["mlflow.note.content"]
     # Nothing that reads the models of a run takes the values of the parent for a model.
-    board = tracking.read_leaderboard(client(), None, uri=f"sqlite:///{table_csv.parent}/mlflow.db")
+    board = read_leaderboard(client(), None, uri=f"sqlite:///{table_csv.parent}/mlflow.db")
     assert {row.model for row in board.board.rows} == {"prior", "logistic"}
 
 
 def test_the_note_of_an_experiment_that_a_user_edited_stays(workplace: Path) -> None:
-    store = tracking.Store(None, "made", primary="brier_loss", description="the data")
+    store = Store(None, "made", primary="brier_loss", description="the data")
     store.describe("first answer")
     assert experiment_tags()["mlflow.note.content"] == "first answer\n\nthe data"
     store.describe("second answer")
@@ -222,7 +230,7 @@ def test_an_experiment_of_an_older_version_gets_the_answer(workplace: Path) -> N
     old = MlflowClient(f"sqlite:///{workplace}/mlflow.db")
     folder = (workplace / "mlartifacts").as_uri()
     old.create_experiment("made", folder, {"mlflow.note.content": "the data"})
-    store = tracking.Store(None, "made", primary="brier_loss", description="the data")
+    store = Store(None, "made", primary="brier_loss", description="the data")
     store.describe("the answer")
     assert experiment_tags()["mlflow.note.content"] == "the answer\n\nthe data"
 
@@ -230,4 +238,4 @@ def test_an_experiment_of_an_older_version_gets_the_answer(workplace: Path) -> N
 def test_an_unknown_experiment_has_no_page(workplace: Path) -> None:
     made_run()
     with pytest.raises(InputError, match="MLflow experiment"):
-        tracking.latest_page(client(), "unknown")
+        latest_page(client(), "unknown")

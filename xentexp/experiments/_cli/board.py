@@ -17,7 +17,8 @@ from xentexp.experiments._cli.terminal import (
 )
 
 if TYPE_CHECKING:
-    from xentexp.experiments._tracking import RunStatus, StoredBoard
+    from xentexp.experiments._tracking.read_back import StoredBoard
+    from xentexp.experiments._tracking.run_status import RunStatus
 
 _ALL_LEGEND = (
     "model names: model, kind of folds, number of folds (holdout: number of test rows), seed, "
@@ -28,12 +29,13 @@ _LISTED = 3  # incomplete runs that the output names
 
 def leaderboard(options: argparse.Namespace) -> int:
     """Print a leaderboard; return 0, or 1 if the run is incomplete."""
-    from xentexp.experiments import _tracking as tracking
+    from xentexp.experiments._tracking.connect import open_client, store_errors, store_uri
+    from xentexp.experiments._tracking.read_back import read_leaderboard
 
-    uri = tracking.store_uri(options.store)
-    client = tracking.open_client(uri, create=False)
-    with tracking.store_errors(uri):
-        stored = tracking.read_leaderboard(
+    uri = store_uri(options.store)
+    client = open_client(uri, create=False)
+    with store_errors(uri):
+        stored = read_leaderboard(
             client, options.experiment, uri=uri, run_id=options.run, every=options.all
         )
     board = stored.board

@@ -495,12 +495,12 @@ def _read(
     options: argparse.Namespace,
 ) -> tuple[list[tuple[StoredModel, ...]], dict[str, Predictions]]:
     """Models of each argument, and their predictions by run id."""
-    from xentexp.experiments import _tracking as tracking
     from xentexp.experiments._tracking import find_runs
+    from xentexp.experiments._tracking.connect import open_client, store_errors, store_uri
 
-    uri = tracking.store_uri(options.store)
-    client = tracking.open_client(uri, create=False)
-    with tracking.store_errors(uri):
+    uri = store_uri(options.store)
+    client = open_client(uri, create=False)
+    with store_errors(uri):
         groups = [
             *(find_runs.find_models(client, word, options.experiment) for word in options.models),
             *(

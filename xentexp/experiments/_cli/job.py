@@ -19,7 +19,7 @@ from xentexp.experiments._cli.failures import AllModelsFailedError
 from xentexp.experiments._cli.outputs import Finished, log_outputs
 from xentexp.experiments._cli.progress import Progress
 from xentexp.experiments._cli.terminal import print_answer, print_leaderboard, say, store_option
-from xentexp.experiments._config import Study, build
+from xentexp.experiments._config.study import Study, build
 from xentexp.experiments._folds import CV_OPTIONS
 from xentexp.experiments._formatting import LONGEST_TAG, counted, escaped
 from xentexp.experiments._new_files import check_not_read
@@ -28,8 +28,8 @@ from xentexp.experiments._tracking.provenance import git, installed, versions
 from xentexp.tuning._storage import prepare
 
 if TYPE_CHECKING:
-    from xentexp.experiments._tracking import Store
-    from xentexp.experiments._tracking.models import StoredModel
+    from xentexp.experiments._tracking.models import LoggedModel
+    from xentexp.experiments._tracking.store import Store
 
 _METRICS_NOTE = """\
 Metrics of the child runs, one run per model. `scores.parquet` has all values of all losses and
@@ -65,16 +65,25 @@ def run_job(
         prepare(study.tuning.storage)
 
     # Imported after the configuration is validated, because importing MLflow takes over a second.
-    from xentexp.experiments import _tracking as tracking
     from xentexp.experiments._cli.sections import build_sections
     from xentexp.experiments._compare import run_experiment
     from xentexp.experiments._results import out_of_fold, out_of_test_set
     from xentexp.experiments._serving.refit import Refits
     from xentexp.experiments._submission import SUBMISSION, submit
+    from xentexp.experiments._tracking.items import (
+        DataInput,
+        Param,
+        Text,
+        interval_items,
+        result_items,
+    )
     from xentexp.experiments._tracking.models import check_registry
+    from xentexp.experiments._tracking.runs import log_candidate, log_trials
+    from xentexp.experiments._tracking.store import Store
+    from xentexp.experiments._tracking.stored_record import ABOUT
 
     dataset = study.dataset
-    store = tracking.Store(
+    store = Store(
         study.tracking_uri,
         study.experiment,
         from_environment=study.experiment_is_default,
@@ -92,7 +101,7 @@ def run_job(
     settings = _settings(study)
     summary = json.dumps(dataset.describe(study.key), default=str)
     source = json.dumps({"source": dataset.card.source})
-    data = tracking.DataInput(dataset.name, dataset.digest, source, summary)
+    data = DataInput(dataset.name, dataset.digest, source, summary)
     config_yaml = stored(config)
     about = _about(study, overrides)
     progress = Progress(study, quiet=quiet)
@@ -100,13 +109,13 @@ def run_job(
         store.log(
             run_id,
             [
-                *(tracking.Param(key, value) for key, value in settings.items()),
-                tracking.Param("models", ",".join(c.name for c in study.candidates)),
-                tracking.Text("config/config.yaml", config_yaml),
-                tracking.Text("config/dataset.json", summary),
-                tracking.Text(tracking.ABOUT, json.dumps(about.to_record(), default=str)),
-                tracking.Text("environment/requirements.txt", installed()),
-                *(tracking.Text("findings.md", f"- {line}\n") for line in _to_read(study)),
+                *(Param(key, value) for key, value in settings.items()),
+                Param("models", ",".join(c.name for c in study.candidates)),
+                Text("config/config.yaml", config_yaml),
+                Text("config/dataset.json", summary),
+                Text(ABOUT, json.dumps(about.to_record(), default=str)),
+                Text("environment/requirements.txt", installed()),
+                *(Text("findings.md", f"- {line}\n") for line in _to_read(study)),
                 data,
             ],
         )
@@ -114,7 +123,7 @@ def run_job(
         children: dict[str, str] = {}
 
         def record(candidate_result: Any) -> None:
-            children[candidate_result.candidate.name] = tracking.log_candidate(
+            children[candidate_result.candidate.name] = log_candidate(
                 store,
                 candidate_result,
                 settings,
@@ -126,7 +135,7 @@ def run_job(
                 test_predictions=out_of_test_set(candidate_result, dataset),
                 shown=study.shown,
             )
-            tracking.log_trials(store, candidate_result, tags, run_id)
+            log_trials(store, candidate_result, tags, run_id)
             progress.result(candidate_result)
 
         run_on = partial(
@@ -148,8 +157,8 @@ def run_job(
                     on_result=progress.grouped,
                 )
                 result = replace(result, grouped=grouped_result)
-        store.log(run_id, tracking.result_items(result, study.shown))
-        for name, items in tracking.interval_items(result, study.shown).items():
+        store.log(run_id, result_items(result, study.shown))
+        for name, items in interval_items(result, study.shown).items():
             if name in children:  # the constant model has no run, unless it is a candidate
                 store.log(children[name], items)
         board = result.leaderboard(study.shown)
@@ -301,7 +310,7 @@ def _folds(study: Study) -> str:
     return f"{counted(len(study.folds), 'fold')} ({kind})"
 
 
-def _model_hint(model: StoredModel, uri: str) -> str:
+def _model_hint(model: LoggedModel, uri: str) -> str:
     registered = ""
     if model.registered is not None:
         version = model.registered
@@ -314,12 +323,13 @@ def _model_hint(model: StoredModel, uri: str) -> str:
 
 
 def _hint(store: Store, run_id: str) -> str:
-    from xentexp.experiments import _tracking as tracking
+    from xentexp.experiments._tracking.connect import store_errors
+    from xentexp.experiments._tracking.read_back import run_page
 
     shown = without_secrets(store.uri)
     if store.uri.startswith(("http://", "https://")):
-        with tracking.store_errors(store.uri):
-            page = tracking.run_page(store.client, run_id)
+        with store_errors(store.uri):
+            page = run_page(store.client, run_id)
         return f"\nAll results are in MLflow: {shown}{page}"
     return (
         f"\nAll results are in MLflow ({shown}). To open them: "

@@ -10,7 +10,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsed
 from rich.progress import Progress as Bar
 
 from xentexp.experiments._cli.terminal import console
-from xentexp.experiments._config import Study
+from xentexp.experiments._config.study import Study
 from xentexp.experiments._formatting import counted, fixed
 from xentexp.experiments._results import CandidateResult
 from xentexp.metrics._registry import get_metric

@@ -22,20 +22,24 @@ def report(options: argparse.Namespace) -> int:
         check_new(file, _OUT, overwrite=options.overwrite)
     muted = None if options.mute is None else _codes(options.mute)
 
-    from xentexp.experiments import _tracking as tracking
     from xentexp.experiments._report import run_markdown, run_page
+    from xentexp.experiments._tracking.connect import (
+        open_client,
+        store_errors,
+        store_file,
+        store_uri,
+    )
+    from xentexp.experiments._tracking.stored_record import read_record
 
-    uri = tracking.store_uri(options.store)
-    store = tracking.store_file(uri)
+    uri = store_uri(options.store)
+    store = store_file(uri)
     if file is not None and store is not None:
         check_not_read(file, [store], _OUT)
-    client = tracking.open_client(uri, create=False)
+    client = open_client(uri, create=False)
     words = options.runs or ["latest"]
-    with tracking.store_errors(uri):
+    with store_errors(uri):
         records = [
-            tracking.read_record(
-                client, uri, options.experiment, None if word == "latest" else word
-            )
+            read_record(client, uri, options.experiment, None if word == "latest" else word)
             for word in words
         ]
     ids = [record.run_id for record in records]

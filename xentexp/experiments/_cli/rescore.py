@@ -46,16 +46,18 @@ def rescore(options: argparse.Namespace) -> int:
     measures = get_metrics(options.losses.split(","))
     names = [measure.name for measure in measures]
 
-    from xentexp.experiments import _tracking as tracking
     from xentexp.experiments._tracking import add_scores, find_runs, read_back
     from xentexp.experiments._tracking.artifacts import UNCERTAINTY, stored_uncertainty
+    from xentexp.experiments._tracking.connect import open_client, store_errors, store_uri
+    from xentexp.experiments._tracking.items import Item, Text
+    from xentexp.experiments._tracking.store import Store
 
-    uri = tracking.store_uri(options.store)
-    client = tracking.open_client(uri, create=False)
-    with tracking.store_errors(uri):
+    uri = store_uri(options.store)
+    client = open_client(uri, create=False)
+    with store_errors(uri):
         models = find_runs.find_models(client, options.run, options.experiment)
         # The store comes first: it corrects the place of the artifacts, which MLflow remembers.
-        store = tracking.Store(uri, models[0].experiment, primary=models[0].primary, description="")
+        store = Store(uri, models[0].experiment, primary=models[0].primary, description="")
         siblings = find_runs.children(client, models[0].experiment_id, models[0].parent)
         whole = {model.run_id for model in models} == {model.run_id for model in siblings}
         failed = [model.name for model in models if model.error is not None]
@@ -77,13 +79,13 @@ def rescore(options: argparse.Namespace) -> int:
             _print(found, names, list(predictions))
         return 1
     rows = {model.name: _score_rows(predictions[model.name], folds[model.name]) for model in able}
-    tables: list[tracking.Item] = []
+    tables: list[Item] = []
     if parent is not None:
         record = add_scores.with_scores(old, found, names).to_record()
-        tables.append(tracking.Text(UNCERTAINTY, json.dumps(record, allow_nan=False)))
+        tables.append(Text(UNCERTAINTY, json.dumps(record, allow_nan=False)))
         if board is not None:
-            tables.append(tracking.Text(board[0], _with_rows(board[1], folds)))
-    with tracking.store_errors(uri):
+            tables.append(Text(board[0], _with_rows(board[1], folds)))
+    with store_errors(uri):
         if parent is not None:
             all_rows = pd.concat(rows, names=["model"]).reset_index("model")
             tables += add_scores.new_scores(client, uri, parent, all_rows)

@@ -7,7 +7,7 @@ import re
 import shlex
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import Literal
+from typing import Any, Literal
 
 from rich import box
 from rich.console import Console, ConsoleOptions, RenderableType
@@ -16,7 +16,7 @@ from rich.segment import Segment
 from rich.table import Table
 from rich.text import Text
 
-from xentexp._safe_text import printable, without_secrets
+from xentexp._safe_text import environment_read_once, printable, without_secrets
 from xentexp.experiments._board_tables import (
     MOST_COLUMNS,
     TextTable,
@@ -43,6 +43,10 @@ def console(*, stderr: bool = False) -> Console:
 
 class _Console(Console):
     """Console for text of other people: brackets are not markup, control characters are escaped."""
+
+    def print(self, *objects: Any, **options: Any) -> None:
+        with environment_read_once():  # a table has thousands of segments
+            super().print(*objects, **options)
 
     def render(
         self, renderable: RenderableType, options: ConsoleOptions | None = None
@@ -204,7 +208,7 @@ def _print_sentences(board: Leaderboard, out: Console, store: str) -> None:
 
 def store_option(uri: str) -> str:
     """Option --store for commands in hints; empty for the default store."""
-    from xentexp.experiments._tracking import store_uri
+    from xentexp.experiments._tracking.connect import store_uri
 
     return "" if uri == store_uri() else f" --store {shlex.quote(without_secrets(uri))}"
 

@@ -14,18 +14,19 @@ import time
 import webbrowser
 
 from xentexp.errors import InputError
-from xentexp.experiments import _tracking as tracking
 from xentexp.experiments._cli.board import incomplete_lines
 from xentexp.experiments._cli.signals import STOPPING
 from xentexp.experiments._cli.terminal import say, store_option
+from xentexp.experiments._tracking.connect import open_client, store_errors, store_uri
+from xentexp.experiments._tracking.read_back import latest_page
 
 
 def ui(options: argparse.Namespace) -> int:
     """Serve the dashboard until the command is interrupted; return the exit code."""
-    uri = tracking.store_uri(options.store)
-    client = tracking.open_client(uri, create=False)
-    with tracking.store_errors(uri):
-        latest = tracking.latest_page(client, options.experiment)
+    uri = store_uri(options.store)
+    client = open_client(uri, create=False)
+    with store_errors(uri):
+        latest = latest_page(client, options.experiment)
     page = latest.page
     for line in incomplete_lines(latest.shown, latest.incomplete, store_option(uri)):
         say(line)

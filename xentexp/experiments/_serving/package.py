@@ -7,7 +7,7 @@ import shutil
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from importlib.metadata import PackageNotFoundError, packages_distributions, version
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
@@ -28,12 +28,15 @@ _NEEDED = (
 )
 """Distributions that a stored model imports, besides those of its own types."""
 
+_DISTRIBUTIONS = {"xgboost": ("xgboost", "xgboost-cpu")}
+"""Distributions that may bring a package, if their names are others."""
+
 _LEFT_OUT = {  # folders of the package that a stored model does not import
     *("_analysis", "_cli", "_config", "_report", "_run_checks", "_tracking"),
     *("displays", "conf", "__pycache__"),
 }
 
-TRUST = (
+_CAUTION = (
     "This model file can run code when it is loaded ({reason}). Load it only from a store that you "
     "trust; `xentexp predict` needs --trust for it."
 )
@@ -111,9 +114,10 @@ class Form:
     def note(self) -> str:
         """Sentence on trust; empty for a file whose types are all known."""
         if self.name != SKOPS:
-            return TRUST.format(reason=f"its format is {self.name}, because {self.why}")
+            return _CAUTION.format(reason=f"its format is {self.name}, because {self.why}")
         if self.unknown:
-            return TRUST.format(reason=f"types that xentexp does not know: {_listed(self.unknown)}")
+            names = _listed(self.unknown)
+            return _CAUTION.format(reason=f"types that xentexp does not know: {names}")
         return ""
 
 
@@ -135,12 +139,13 @@ def requirements(names: Iterable[str]) -> list[str]:
     listed = [f"{name}=={version(name)}" for name in _NEEDED]
     packages = {name.partition(".")[0] for name in names}
     known = {"xentexp", "sklearn", *(entry.partition("==")[0] for entry in listed)}
-    distributions = packages_distributions() if packages - known else {}
     for package in sorted(packages - known):
-        for distribution in sorted(distributions.get(package, ()))[:1]:
-            with suppress(PackageNotFoundError):
+        # `packages_distributions` would read the file lists of all installed packages.
+        for distribution in _DISTRIBUTIONS.get(package, (package,)):
+            with suppress(PackageNotFoundError, ValueError):
                 number = version(distribution).partition("+")[0]  # PyPI has no local versions
                 listed.append(f"{distribution}=={number}")
+                break
     return listed
 
 

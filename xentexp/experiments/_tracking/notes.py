@@ -252,7 +252,11 @@ def _standing_lines(record: RunRecord, model: str) -> list[str]:
         return [first, f"The best, but not told apart from {and_list(standing.tied, most=4)}."]
     rival = standing.rival()
     if rival is None:
-        return [first, "The only model with a value of it."]
+        constant = next(iter(standing.constant_rivals()), None)
+        if constant is None:
+            return [first, "The only model with a value of it."]
+        text = difference_text(standing, constant)
+        return [first, f"The only model that is not constant; {constant} minus it: {text}."]
     return [first, f"The best; {rival} minus it: {difference_text(standing, rival)}."]
 
 

@@ -96,14 +96,18 @@ def view_state(
     columns = [f"metrics.`cv/{name}`" for name in losses]
     columns[1:1] = [f"metrics.`diff/{primary}`"] * differences
     columns.append("metrics.`time/fit_seconds`")
-    name = "attributes.`Run Name`"
+    run_name = "attributes.`Run Name`"
     sections = [("losses", "Leaderboard", True)]
     charts = [_chart("BAR", "losses", f"cv/{name}", name) for name in losses]
     if differences:
         charts[1:1] = [_chart("BAR", "losses", f"diff/{primary}", f"{primary} minus the best")]
     if images:
         sections.append(("pictures", "Pictures of each model", True))
-        charts += [_picture(key) for key in images]
+        # A card of one picture would show the last model only. The page makes such cards unless
+        # they are among the deleted ones.
+        charts.append(_pictures("all", images))
+        if len(images) > 1:
+            charts += [{**_pictures(key, [key]), "deleted": True} for key in images]
     if curves:
         sections.append(("curves", "Learning curves", True))
         charts += [_chart("LINE", "curves", key, key) for key in curves]
@@ -114,9 +118,9 @@ def view_state(
         "orderByKey": f"metrics.`cv/{primary}`",
         "orderByAsc": not higher_is_better(primary),
         "selectedColumns": columns,
-        "columnOrder": [name, *columns],
+        "columnOrder": [run_name, *columns],
         "columnWidths": {
-            name: 220,
+            run_name: 220,
             **dict.fromkeys(columns, 110),
             **dict.fromkeys(columns[:2], 190),
         },
@@ -127,8 +131,8 @@ def view_state(
                 "name": title,
                 "display": display,
                 "isReordered": True,
-                "columns": _CARDS,
-                "cardHeight": _CARD_HEIGHT,
+                "columns": 1 if uuid == "pictures" else _CARDS,
+                "cardHeight": 140 + 150 * len(images) if uuid == "pictures" else _CARD_HEIGHT,
             }
             for uuid, title, display in sections
         ],
@@ -216,16 +220,17 @@ def _chart(kind: str, section: str, metric: str, title: str) -> dict[str, Any]:
     }
 
 
-def _picture(key: str) -> dict[str, Any]:
+def _pictures(name: str, keys: Sequence[str]) -> dict[str, Any]:
+    """Card with a row for each picture and a column for each model."""
     return {
         "type": "IMAGE",
-        "uuid": f"picture-{key}",
+        "uuid": f"pictures-{name}",
         "runsCountToCompare": 10,
         "metricSectionId": "pictures",
         "deleted": False,
         "isGenerated": True,
-        "imageKeys": [key],
-        "displayName": key,
+        "imageKeys": list(keys),
+        "displayName": name,
         "step": 0,
         "showRunParams": False,
     }

@@ -7,15 +7,15 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from xentexp.experiments._config import Study
+from xentexp.experiments._config.study import Study
 from xentexp.experiments._record import About, RunRecord, record_of
 
 if TYPE_CHECKING:
     from xentexp.experiments._results import ExperimentResult
     from xentexp.experiments._run_checks import Issue
     from xentexp.experiments._serving.refit import Refits
-    from xentexp.experiments._tracking import Store
-    from xentexp.experiments._tracking.models import StoredModel
+    from xentexp.experiments._tracking.models import LoggedModel
+    from xentexp.experiments._tracking.store import Store
 
 
 @dataclass(frozen=True)
@@ -31,7 +31,7 @@ class Finished:
     refits: Refits
     notes: tuple[str, ...] = ()  # Markdown for the note: of sections, and how the data were read
     with_board: bool = True  # whether the leaderboard is the answer, not a section
-    models: dict[str, StoredModel] = field(default_factory=dict)  # filled by the step log_model
+    models: dict[str, LoggedModel] = field(default_factory=dict)  # filled by the step log_model
 
     @cached_property
     def issues(self) -> list[Issue]:
@@ -43,9 +43,9 @@ class Finished:
     @cached_property
     def record(self) -> RunRecord:
         """The run as plain data."""
-        from xentexp.experiments import _tracking as tracking
+        from xentexp.experiments._tracking.connect import store_errors
 
-        with tracking.store_errors(self.store.uri):
+        with store_errors(self.store.uri):
             started = self.store.client.get_run(self.run_id).info.start_time / 1000
         return record_of(
             self.result, self.about, run_id=self.run_id, store=self.store.uri, started=started

@@ -15,11 +15,12 @@ def log_model(finished: Finished) -> None:
     best = board.best()
     if study.stored == "none" or best is None:
         return
-    from xentexp.experiments import _tracking as tracking
     from xentexp.experiments._leaderboard import SHOWN
     from xentexp.experiments._serving.package import serving_model
     from xentexp.experiments._serving.refit import with_columns
     from xentexp.experiments._tracking import models
+    from xentexp.experiments._tracking.items import LoggedMetric, Tag
+    from xentexp.experiments._tracking.names import MODEL
 
     values = {row.model: row.value(board.primary) for row in board.ranked() if row.reason is None}
     names = [*values] if study.stored == "all" else [best.model]
@@ -35,10 +36,10 @@ def log_model(finished: Finished) -> None:
             model = serving_model(pipeline, study.dataset, board.primary, values[name], name)
             stored = models.log_model(finished.store, run_id, model, metrics)
             finished.models[name] = stored
-            finished.store.log(run_id, [tracking.LoggedMetric("time/refit_seconds", refit.seconds)])
+            finished.store.log(run_id, [LoggedMetric("time/refit_seconds", refit.seconds)])
             if name != best.model:
                 continue
-            finished.store.log(finished.run_id, [tracking.Tag(tracking.MODEL, stored.uri)])
+            finished.store.log(finished.run_id, [Tag(MODEL, stored.uri)])
             if study.register is not None:
                 registered = models.register_model(
                     finished.store, stored, study.register, study.alias

@@ -13,9 +13,9 @@ def log_page(finished: Finished) -> None:
     if not finished.study.report:
         return
     # Imported here, because matplotlib takes a second.
-    from xentexp.experiments import _tracking as tracking
     from xentexp.experiments._report import run_page
+    from xentexp.experiments._tracking.items import Text
 
     with page_errors(finished.run_id):
         page = run_page(finished.record)
-    finished.store.log(finished.run_id, [tracking.Text(PAGE, page)])
+    finished.store.log(finished.run_id, [Text(PAGE, page)])

@@ -9,7 +9,7 @@ from xentexp.experiments._cli.outputs.finished import Finished
 
 if TYPE_CHECKING:
     from xentexp.experiments._report.pictures import Artifacts
-    from xentexp.experiments._tracking import Item
+    from xentexp.experiments._tracking.items import Item
 
 
 def log_pictures(finished: Finished) -> None:
@@ -36,7 +36,7 @@ def log_pictures(finished: Finished) -> None:
 
 
 def _items(made: Artifacts) -> list[Item]:
-    from xentexp.experiments import _tracking as tracking
+    from xentexp.experiments._tracking.items import Image, Text
 
-    texts = [tracking.Text(name, content) for name, content in made.files.items()]
-    return [*texts, *(tracking.Image(key, pixels) for key, pixels in made.images.items())]
+    texts = [Text(name, content) for name, content in made.files.items()]
+    return [*texts, *(Image(key, pixels) for key, pixels in made.images.items())]

@@ -7,7 +7,8 @@ from xentexp.experiments._cli.outputs.finished import Finished
 
 def log_view(finished: Finished) -> None:
     """Save the view that the link to the run opens."""
-    from xentexp.experiments import _tracking as tracking
+    from xentexp.experiments._tracking.connect import store_errors
+    from xentexp.experiments._tracking.read_back import run_page
 
-    with tracking.store_errors(finished.store.uri):
-        tracking.run_page(finished.store.client, finished.run_id)
+    with store_errors(finished.store.uri):
+        run_page(finished.store.client, finished.run_id)

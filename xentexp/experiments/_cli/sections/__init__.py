@@ -8,7 +8,7 @@ from xentexp.experiments._cli.sections.loss_matrix import matrix_section
 from xentexp.experiments._cli.sections.replication import published_section
 from xentexp.experiments._cli.sections.section import Section
 from xentexp.experiments._cli.sections.tuning import tuning_section
-from xentexp.experiments._config import Study
+from xentexp.experiments._config.study import Study
 from xentexp.experiments._results import ExperimentResult
 
 

@@ -10,7 +10,6 @@ from rich import box
 from rich.table import Table
 from rich.text import Text
 
-from xentexp.experiments import _tracking as tracking
 from xentexp.experiments._analysis.calibration import (
     Saving,
     chief,
@@ -22,10 +21,11 @@ from xentexp.experiments._analysis.calibration import (
 )
 from xentexp.experiments._cli.sections.section import Section
 from xentexp.experiments._cli.terminal import LINE, console, print_in_parts
-from xentexp.experiments._config import Study
+from xentexp.experiments._config.study import Study
 from xentexp.experiments._formatting import DASH, escaped, markdown_table, signed
 from xentexp.experiments._record import model_record
 from xentexp.experiments._results import ExperimentResult
+from xentexp.experiments._tracking import items as logged
 
 
 def calibration_section(study: Study, result: ExperimentResult) -> Section | None:
@@ -37,11 +37,11 @@ def calibration_section(study: Study, result: ExperimentResult) -> Section | Non
     records = [saving.to_record() for saving in found]
     return Section(
         "calibration",
-        (tracking.Table("calibration.json", pd.DataFrame(records)),),
+        (logged.Table("calibration.json", pd.DataFrame(records)),),
         records,
         lambda: _show(found, study.primary),
         of_candidates={
-            saving.calibrated: (tracking.LoggedMetric("calibration/saved", saving.saved),)
+            saving.calibrated: (logged.LoggedMetric("calibration/saved", saving.saved),)
             for saving in found
             if math.isfinite(saving.saved)
         },
@@ -50,7 +50,7 @@ def calibration_section(study: Study, result: ExperimentResult) -> Section | Non
 
 
 def _columns(found: Sequence[Saving]) -> dict[str, list[str]]:
-    """Texts of the columns by header; what no row has is left out."""
+    """Texts of the columns by header; columns without values are left out."""
     level = next((s.confidence for s in found if not math.isnan(s.confidence)), 0.95)
     numbers = {
         "before": [saving.before for saving in found],

@@ -10,10 +10,10 @@ from rich.text import Text
 from xentexp.experiments._analysis.leakage import FoldComparison, compare_folds
 from xentexp.experiments._cli.sections.section import Section
 from xentexp.experiments._cli.terminal import console, print_table
-from xentexp.experiments._config import Study
+from xentexp.experiments._config.study import Study
 from xentexp.experiments._formatting import escaped
 from xentexp.experiments._results import ExperimentResult
-from xentexp.experiments._tracking import LoggedMetric, Table, grouped_items
+from xentexp.experiments._tracking.items import LoggedMetric, Table, grouped_items
 
 _OPTIMISM = "Optimism: how much better the score on random folds is than on grouped folds."
 SHOWN = 12

@@ -10,16 +10,16 @@ from rich import box
 from rich.table import Table
 from rich.text import Text
 
-from xentexp.experiments import _tracking as tracking
 from xentexp.experiments._analysis import Cell, LossMatrix, Trained, matrices_of
 from xentexp.experiments._analysis.wording import calibration_texts, findings, legend, markdown
 from xentexp.experiments._cli import terminal
 from xentexp.experiments._cli.sections.section import Section
-from xentexp.experiments._config import Study
+from xentexp.experiments._config.study import Study
 from xentexp.experiments._formatting import DASH, number, percent, wrapped
 from xentexp.experiments._record import model_record
 from xentexp.experiments._results import ExperimentResult
-from xentexp.experiments._tracking import Binary, Item, LoggedMetric
+from xentexp.experiments._tracking import items as logged
+from xentexp.experiments._tracking.items import Binary, Item, LoggedMetric
 
 
 def matrix_section(study: Study, result: ExperimentResult) -> Section | None:
@@ -32,9 +32,9 @@ def matrix_section(study: Study, result: ExperimentResult) -> Section | None:
     calibration = [record for matrix in matrices for record in matrix.calibration_records()]
     tables = "\n\n".join(f"## {matrix.model}\n\n{markdown(matrix)}" for matrix in matrices)
     items: list[Item] = [
-        tracking.Table("loss_matrix/cells.json", pd.DataFrame(cells)),
-        tracking.Table("loss_matrix/calibration.json", pd.DataFrame(calibration)),
-        tracking.Text("loss_matrix/table.md", f"{tables}\n"),
+        logged.Table("loss_matrix/cells.json", pd.DataFrame(cells)),
+        logged.Table("loss_matrix/calibration.json", pd.DataFrame(calibration)),
+        logged.Text("loss_matrix/table.md", f"{tables}\n"),
         *_pictures(matrices),
     ]
     names = {(m.family, m.trained_on, m.corrected): m.name for m in models}
@@ -88,7 +88,7 @@ def _pictures(matrices: Sequence[LossMatrix]) -> list[Item]:
     for matrix in matrices:
         figure = heat_map(matrix)
         path = f"loss_matrix/{matrix.model}"
-        items.append(tracking.Text(f"{path}.svg", to_svg(figure, f"Loss matrix of {matrix.model}")))
+        items.append(logged.Text(f"{path}.svg", to_svg(figure, f"Loss matrix of {matrix.model}")))
         items.append(Binary(f"{path}.png", to_png(figure)))
     return items
 

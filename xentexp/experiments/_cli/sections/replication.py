@@ -9,13 +9,13 @@ from rich import box
 from rich.table import Table
 from rich.text import Text
 
-from xentexp.experiments import _tracking as tracking
 from xentexp.experiments._analysis.replication import Reproduced, compare
 from xentexp.experiments._cli.sections.section import Section
 from xentexp.experiments._cli.terminal import console
-from xentexp.experiments._config import Study
+from xentexp.experiments._config.study import Study
 from xentexp.experiments._formatting import fixed
 from xentexp.experiments._results import ExperimentResult
+from xentexp.experiments._tracking import items as logged
 
 
 def published_section(study: Study, result: ExperimentResult) -> Section | None:
@@ -27,8 +27,8 @@ def published_section(study: Study, result: ExperimentResult) -> Section | None:
     title = f"Published values: {len(rows) - missed} of {len(rows)} reproduced"
     records = [row.to_record() for row in rows]
     items = (
-        tracking.Tag("xentexp.published", title),
-        tracking.Table("published.json", pd.DataFrame(records)),
+        logged.Tag("xentexp.published", title),
+        logged.Table("published.json", pd.DataFrame(records)),
     )
     return Section(
         "published", items, records, lambda: print_published(rows, title), failed=missed > 0

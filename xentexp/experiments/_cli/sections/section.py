@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from xentexp.experiments._tracking import Item
+from xentexp.experiments._tracking.items import Item
 
 
 @dataclass(frozen=True)

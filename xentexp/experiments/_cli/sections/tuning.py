@@ -11,12 +11,12 @@ from rich import box
 from rich.table import Table
 from rich.text import Text
 
-from xentexp.experiments import _tracking as tracking
 from xentexp.experiments._cli.sections.section import Section
 from xentexp.experiments._cli.terminal import console
-from xentexp.experiments._config import Study
+from xentexp.experiments._config.study import Study
 from xentexp.experiments._formatting import dotted, fixed, setting
 from xentexp.experiments._results import CandidateResult, ExperimentResult
+from xentexp.experiments._tracking import items as logged
 
 
 def tuning_section(study: Study, result: ExperimentResult) -> Section | None:
@@ -25,7 +25,7 @@ def tuning_section(study: Study, result: ExperimentResult) -> Section | None:
         return None
     records = tuning_records(result)
     flat = [{**record, "settings": json.dumps(record["settings"])} for record in records]
-    items = (tracking.Table("tuning.json", pd.DataFrame(flat)),)
+    items = (logged.Table("tuning.json", pd.DataFrame(flat)),)
     return Section("tuning", items, records, lambda: print_tuning(study, records))
 
 
