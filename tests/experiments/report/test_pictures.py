@@ -391,6 +391,14 @@ def test_numbers_of_a_csv_are_plain() -> None:
     assert frame["points"].tolist() == [2.0, -3.0]
 
 
+@pytest.mark.parametrize("name", ["=1+1", "+a", "-a", "@a", " =a"])
+def test_names_that_a_spreadsheet_would_compute_are_text_in_a_csv(name: str) -> None:
+    from xentexp.experiments._report.contents import Cell, PageTable
+
+    text = to_csv(PageTable(("class", "points"), ((Cell(name), Cell(f"{MINUS}3.0", -3.0)),)))
+    assert text == f"class,points\n'{name},-3.0\n"
+
+
 def test_identical_records_give_identical_files() -> None:
     record = run("three models")
     first, second = (of(replace(record), "logistic") for _ in range(2))

@@ -15,12 +15,14 @@ from xentexp._inputs.options import check_integer
 from xentexp.errors import InputError, printable
 from xentexp.experiments._cli.class_columns import split_names
 from xentexp.experiments._cli.score import FILE_OPTIONS, as_options
+from xentexp.experiments._cli.signals import terminable
 from xentexp.experiments._cli.terminal import print_json, say
 from xentexp.experiments._formatting import and_list, counted, fixed, harmless
 from xentexp.experiments._new_files import FileOption, check_new, check_not_read, write_new
 
 if TYPE_CHECKING:
     import pandas as pd
+    from sklearn.pipeline import Pipeline
 
     from xentexp.experiments._serving.columns import TrainingColumns
     from xentexp.experiments._serving.drift import ColumnDrift, DriftCounter
@@ -32,6 +34,7 @@ _OUT = FileOption("--out", "pass --overwrite")
 _MOST_LISTED = 10
 
 
+@terminable()
 def predict(options: argparse.Namespace) -> int:
     """`xentexp predict MODEL FILE --out FILE`."""
     out: Path = options.out
@@ -42,6 +45,7 @@ def predict(options: argparse.Namespace) -> int:
     check_integer("--batch-rows", options.batch_rows, 1)
 
     from xentexp.experiments._serving.drift import DriftCounter
+    from xentexp.experiments._serving.model_file import readable
     from xentexp.experiments._serving.new_rows import NewRows
     from xentexp.experiments._tracking.connect import store_file, store_uri
     from xentexp.experiments.datasets._batches import open_batches
@@ -56,7 +60,9 @@ def predict(options: argparse.Namespace) -> int:
         file = open_batches(options.file, "predict", FileOptions(**given))
     keep = _kept(options.keep, file)
     found, model, columns = _loaded(options, uri)
-    predicted = _Predicted(model)
+    with readable():
+        predicted = _Predicted(model)
+        _try(model, columns, predicted)
     for name in keep:
         if name in predicted.names:
             raise InputError(
@@ -104,24 +110,48 @@ def predict(options: argparse.Namespace) -> int:
     return 0
 
 
-def _loaded(options: argparse.Namespace, uri: str) -> tuple[FoundModel, Any, TrainingColumns]:
+def _loaded(options: argparse.Namespace, uri: str) -> tuple[FoundModel, Pipeline, TrainingColumns]:
     """Stored model, where it was found, and its first step."""
+    from sklearn.pipeline import Pipeline
+
     from xentexp.experiments._serving.columns import TrainingColumns
-    from xentexp.experiments._serving.model_file import load_model
+    from xentexp.experiments._serving.model_file import load_model, readable
     from xentexp.experiments._tracking.connect import open_client, store_errors
     from xentexp.experiments._tracking.stored_models import download_model, find_stored_model
 
     client = open_client(uri, create=False)
-    with store_errors(uri), tempfile.TemporaryDirectory() as folder:
+    with (
+        store_errors(uri),
+        # The threads of a download that failed may still write.
+        tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder,
+    ):
         found = find_stored_model(client, options.model, options.experiment)
         model = load_model(download_model(client, uri, found, Path(folder)), trust=options.trust)
-    steps = getattr(model, "steps", None)
-    if not steps or not isinstance(steps[0][1], TrainingColumns):
+    with readable():
+        columns = model[0] if isinstance(model, Pipeline) else None
+    if not isinstance(columns, TrainingColumns):
         raise InputError(
             f"the model {found.address} must be one that xentexp stored, whose first step knows "
             f"the columns of the training rows; got {type(model).__name__}"
         )
-    return found, model, steps[0][1]
+    return found, model, columns
+
+
+def _try(model: Pipeline, columns: TrainingColumns, predicted: _Predicted) -> None:
+    """Predict the rows of the model's example: only the types of a stored model are checked."""
+    from xentexp.experiments._serving.drift import DriftCounter
+    from xentexp.experiments._serving.refit import example_rows
+
+    names = [column["name"] for column in columns.columns_]
+    if not names or names != list(columns.feature_names_in_):
+        raise ValueError("its columns and their names differ")
+    drift = DriftCounter(columns)
+    rows = example_rows(model)
+    columns.transform(rows.astype(str))
+    X = columns.transform(rows)
+    predicted.frame(X)
+    drift.add(X)
+    drift.result()
 
 
 @dataclass(frozen=True)
@@ -135,7 +165,7 @@ class _Predicted:
 
     def __init__(self, model: Any) -> None:
         self._model = model
-        self.classes: list[Any] = model.classes_.tolist()
+        self.classes: list[Any] = list(model.classes_.tolist())
         self._proba = hasattr(model, "predict_proba")
         kind, named = "proba", self.classes
         if not self._proba:
