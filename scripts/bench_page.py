@@ -11,6 +11,7 @@ from time import process_time
 from unittest import mock
 
 from bench_run import CONF, processor_seconds
+from bench_startup import log_runs
 from hydra import compose, initialize_config_dir
 from matplotlib.figure import Figure
 from omegaconf import OmegaConf
@@ -21,10 +22,6 @@ from xentexp.experiments._cli.job import _about
 from xentexp.experiments._config.study import Study, build
 from xentexp.experiments._record import RunRecord, record_of
 from xentexp.experiments._report import run_page
-from xentexp.experiments._results import out_of_fold
-from xentexp.experiments._tracking.items import DataInput, result_items
-from xentexp.experiments._tracking.runs import log_candidate
-from xentexp.experiments._tracking.store import Store
 
 MODELS = "models=[logistic,hist_gradient_boosting,random_forest]"
 REPEATS = 3
@@ -131,25 +128,6 @@ def folder_with_runs() -> Iterator[tuple[Path, list[str]]]:
         primary=study.primary,
         explain=study.explain,
     )
-    data = DataInput(study.dataset.name, study.dataset.digest, "{}", "{}")
-    tags = {"xentexp.primary": study.primary}
-    ids = []
     with tempfile.TemporaryDirectory() as folder:
-        uri = f"sqlite:///{folder}/mlflow.db"
-        store = Store(uri, "bench", primary=study.primary, description="")
-        for _ in range(N_RUNS):
-            with store.run("run", {**tags, "xentexp.kind": "comparison"}) as run_id:
-                for item in result.candidate_results:
-                    log_candidate(
-                        store,
-                        item,
-                        {},
-                        data,
-                        out_of_fold(item, study.dataset),
-                        "",
-                        {**tags, "xentexp.kind": "candidate"},
-                        run_id,
-                    )
-                store.log(run_id, result_items(result, study.shown))
-            ids.append(run_id)
+        ids = log_runs(f"sqlite:///{folder}/mlflow.db", result, N_RUNS, study.shown)
         yield Path(folder), ids

@@ -10,7 +10,7 @@ import os
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -132,17 +132,20 @@ def folder_with_runs(n_runs: int) -> Iterator[Path]:
     }
     result = run_experiment(data, {"prior": DummyClassifier(), **models}, cv=3)
     with tempfile.TemporaryDirectory() as folder:
-        log_runs(Path(folder), result, n_runs)
+        log_runs(f"sqlite:///{folder}/mlflow.db", result, n_runs)
         yield Path(folder)
 
 
-def log_runs(folder: Path, result: ExperimentResult, n_runs: int) -> None:
-    """Log a result as several runs to the store of a folder."""
+def log_runs(
+    uri: str, result: ExperimentResult, n_runs: int, shown: Sequence[str] | None = None
+) -> list[str]:
+    """Log a result as several runs; return the ids of the parent runs."""
     data = DataInput(result.dataset.name, result.dataset.digest, "{}", "{}")
     tags = {"xentexp.primary": result.primary}
     names = [item.candidate.name for item in result.candidate_results]
-    of_parent = [Param("models", ",".join(names)), *result_items(result)]
-    store = Store(f"sqlite:///{folder}/mlflow.db", "bench", primary=result.primary, description="")
+    of_parent = [Param("models", ",".join(names)), *result_items(result, shown)]
+    store = Store(uri, "bench", primary=result.primary, description="")
+    ids = []
     for _ in range(n_runs):
         with store.run("run", {**tags, "xentexp.kind": "comparison"}) as run_id:
             for item in result.candidate_results:
@@ -157,3 +160,5 @@ def log_runs(folder: Path, result: ExperimentResult, n_runs: int) -> None:
                     run_id,
                 )
             store.log(run_id, of_parent)
+        ids.append(run_id)
+    return ids

@@ -14,6 +14,7 @@ from sklearn.tree import DecisionTreeClassifier
 
 from xentexp.experiments import Candidate, Card, CrossValidation, make_dataset, run_experiment
 from xentexp.experiments._analysis import Trained
+from xentexp.experiments._predictions import Predictions
 from xentexp.experiments._record import About, RunRecord, record_of
 from xentexp.experiments.datasets import Dataset
 
@@ -48,6 +49,14 @@ def example_record(
     dataset = numeric(credit_data()) if dataset is None else dataset
     result = run_experiment(dataset, models, **options)
     return record_of(result, about(dataset, primary=result.primary))
+
+
+def predictions_of(record: RunRecord, name: str) -> Predictions:
+    """Out-of-fold predictions of a model that has them."""
+    model = record.model(name)
+    assert model is not None
+    assert model.predictions is not None
+    return model.predictions
 
 
 def about(dataset: Dataset, **changes: Any) -> About:

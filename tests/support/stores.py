@@ -4,13 +4,27 @@ from __future__ import annotations
 
 import base64
 import json
+import shutil
 import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
+import pytest
 from mlflow import MlflowClient
 from mlflow.entities import Run
+
+
+@contextmanager
+def new_workplace(folder: Path, empty_store: Path) -> Iterator[None]:
+    """Work in a folder whose default store is a copy of an empty one, as the fixture workplace."""
+    shutil.copy(empty_store, folder / "mlflow.db")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        patch.delenv("MLFLOW_TRACKING_URI", raising=False)
+        yield
 
 
 def client() -> MlflowClient:

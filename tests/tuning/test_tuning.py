@@ -359,6 +359,11 @@ def test_invalid_parameters_raise_input_error(options: dict[str, Any], message: 
         tree().set_params(**options).fit(X, Y)
 
 
+def test_labels_that_are_no_classes_raise_input_error() -> None:
+    with pytest.raises(InputError, match="y must contain classes: Unknown label type"):
+        tree().fit(X, np.where(Y == 0, 0.5, 0.25))
+
+
 def test_missing_optuna_names_the_pip_command(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "optuna", None)
     with pytest.raises(InputError, match=r"pip install 'xentexp\[tune\]'"):

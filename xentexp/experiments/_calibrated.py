@@ -10,19 +10,17 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn import get_config
 from sklearn.base import BaseEstimator, ClassifierMixin, clone
 from sklearn.calibration import CalibratedClassifierCV
-from sklearn.utils import assert_all_finite, column_or_1d, indexable
 from sklearn.utils.metaestimators import available_if
-from sklearn.utils.multiclass import check_classification_targets
 
-from xentexp._inputs.labels import refuse_missing_labels
 from xentexp._inputs.options import check_choice
-from xentexp.errors import InputError, plain_errors
+from xentexp.errors import InputError
 from xentexp.tuning._inner_folds import (
     Split,
     as_seed,
     check_inner_cv,
     inner_splits,
     is_number_of_folds,
+    training_rows,
 )
 from xentexp.tuning._weights import fit_weights
 
@@ -152,13 +150,7 @@ class CalibratedClassifier(CalibratedClassifierCV):  # type: ignore[misc]
         """
         check_choice("method", self.method, METHODS)
         check_inner_cv(self.cv)
-        refuse_missing_labels(y)
-        X, labels, weight, groups = indexable(X, y, sample_weight, groups)
-        labels = column_or_1d(labels, warn=True)
-        assert_all_finite(labels, input_name="y")
-        with plain_errors("y must contain classes", ValueError):
-            check_classification_targets(labels)
-        weight = None if weight is None else np.asarray(weight)
+        X, labels, weight, groups = training_rows(X, y, sample_weight, groups)
         fit_weights(self, weight)
         classes, codes = np.unique(labels, return_inverse=True)
         _check_rows(self.cv, classes, codes, groups)
@@ -181,7 +173,9 @@ class CalibratedClassifier(CalibratedClassifierCV):  # type: ignore[misc]
         return self
 
 
-def _check_rows(cv: Any, classes: NDArray[Any], codes: NDArray[np.intp], groups: Any) -> None:
+def _check_rows(
+    cv: Any, classes: NDArray[Any], codes: NDArray[np.intp], groups: NDArray[Any] | None
+) -> None:
     """Raise an InputError if a class or the groups are too few for a number of folds."""
     if len(classes) < 2:
         raise InputError(f"y must have at least two classes; got only {classes.tolist()[0]!r}")
@@ -195,7 +189,7 @@ def _check_rows(cv: Any, classes: NDArray[Any], codes: NDArray[np.intp], groups:
             f"fold (cv={cv}); class {label!r} has {counts.min()}; leave out calibration or the "
             f"class"
         )
-    if groups is not None and (n_groups := len(np.unique(np.asarray(groups)))) < cv:
+    if groups is not None and (n_groups := len(np.unique(groups))) < cv:
         raise InputError(
             f"calibration needs at least {cv} groups of training rows, one for each inner fold "
             f"(cv={cv}); got {n_groups}; leave out calibration or the groups"

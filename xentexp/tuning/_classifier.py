@@ -14,23 +14,18 @@ from sklearn.base import BaseEstimator, ClassifierMixin, MetaEstimatorMixin, clo
 from sklearn.pipeline import Pipeline
 from sklearn.utils import (
     Tags,
-    assert_all_finite,
-    column_or_1d,
     get_tags,
-    indexable,
 )
 from sklearn.utils.metaestimators import _safe_split, available_if
-from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted
 
-from xentexp._inputs.labels import refuse_missing_labels
 from xentexp._inputs.options import check_bool, check_integer
 from xentexp.errors import InputError, import_extra
 from xentexp.metrics._base import Metric
 from xentexp.metrics._registry import get_metric
 from xentexp.scorers import MetricScorer
 from xentexp.scorers._scorer import score_name
-from xentexp.tuning._inner_folds import as_seed, check_inner_cv, inner_splits
+from xentexp.tuning._inner_folds import as_seed, check_inner_cv, inner_splits, training_rows
 from xentexp.tuning._search import Plan, SearchError, search
 from xentexp.tuning._space import Space, read_space
 from xentexp.tuning._storage import TrialStore, data_digest, open_trials, study_name
@@ -260,16 +255,10 @@ class TunedClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):  # ty
         space = read_space(self.space, self.estimator)
         self.scorer_, sign = self._scorer()
         self._check()
-        refuse_missing_labels(y)
-        X, labels, weight, groups = indexable(X, y, sample_weight, groups)
-        labels = column_or_1d(labels, warn=True)
-        assert_all_finite(labels, input_name="y")
-        check_classification_targets(labels)
-        weight = None if weight is None else np.asarray(weight)
+        X, labels, weight, groups = training_rows(X, y, sample_weight, groups)
         fit_weights(self.estimator, weight)  # an error here, not in every trial
         self.classes_ = np.unique(labels)
         seed = as_seed(self.random_state)
-        groups = None if groups is None else np.asarray(groups)
         splits = inner_splits(self.cv, X, labels, groups, seed)
         self.n_splits_ = len(splits)
 

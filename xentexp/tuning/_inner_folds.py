@@ -6,10 +6,12 @@ from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold, check_cv
-from sklearn.utils import check_random_state
+from sklearn.utils import assert_all_finite, check_random_state, column_or_1d, indexable
+from sklearn.utils.multiclass import check_classification_targets
 
+from xentexp._inputs.labels import refuse_missing_labels
 from xentexp.errors import InputError, plain_errors
 
 Split = tuple[NDArray[np.intp], NDArray[np.intp]]
@@ -36,6 +38,24 @@ def as_seed(random_state: Any) -> int:
     if isinstance(random_state, (int, np.integer)):
         return int(random_state)
     return int(check_random_state(random_state).randint(2**31 - 1))
+
+
+def training_rows(
+    X: Any, y: ArrayLike, sample_weight: ArrayLike | None, groups: ArrayLike | None
+) -> tuple[Any, NDArray[Any], NDArray[Any] | None, NDArray[Any] | None]:
+    """What `fit` receives, of one length and the last three as arrays; y must be class labels."""
+    refuse_missing_labels(y)
+    X, labels, weight, groups = indexable(X, y, sample_weight, groups)
+    labels = column_or_1d(labels, warn=True)
+    assert_all_finite(labels, input_name="y")
+    with plain_errors("y must contain classes", ValueError):
+        check_classification_targets(labels)
+    return (
+        X,
+        labels,
+        None if weight is None else np.asarray(weight),
+        None if groups is None else np.asarray(groups),
+    )
 
 
 def inner_splits(cv: Any, X: Any, y: NDArray[Any], groups: object, seed: int) -> list[Split]:

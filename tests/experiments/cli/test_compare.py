@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -12,7 +11,7 @@ import pandas as pd
 import pytest
 from scipy import stats
 
-from tests.support.stores import client, runs
+from tests.support.stores import client, new_workplace, runs
 from xentexp.errors import InputError
 from xentexp.experiments._cli import main
 from xentexp.experiments._cli.compare import Margin, parse_claim, parse_margin
@@ -26,15 +25,12 @@ Output = pytest.CaptureFixture[str]
 def finished(tmp_path_factory: pytest.TempPathFactory, migrated_store: Path) -> Path:
     """Folder with a store of two runs on the same folds, made once."""
     folder = tmp_path_factory.mktemp("finished")
-    shutil.copy(migrated_store, folder / "mlflow.db")
     rng = np.random.default_rng(0)
     x = rng.normal(size=(300, 2))
     y = (x[:, 0] + rng.normal(size=300) > 0).astype(int)
     table = {"a": x[:, 0], "b": x[:, 1], "y": y, "person": np.arange(300) // 3}
     pd.DataFrame(table).to_csv(folder / "made.csv", index=False)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.chdir(folder)
-        patch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    with new_workplace(folder, migrated_store):
         assert main([*RUN, "models=[logistic]", "models.logistic.classifier.C=0.01"]) == 0
         assert main([*RUN, MODELS]) == 0
     return folder

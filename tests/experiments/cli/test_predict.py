@@ -1,7 +1,9 @@
 """`xentexp predict`: the numbers of the model, whatever the file and the size of its batches."""
 
 import json
+import os
 import shutil
+import signal
 import sqlite3
 import zipfile
 from pathlib import Path
@@ -353,14 +355,51 @@ def test_error_in_the_last_batch_leaves_no_file(store, capsys, monkeypatch):
 
     def fails_late(self, X):
         calls.append(len(X))
-        if len(calls) == 3:
+        if len(calls) == 4:
             raise ValueError("no more")
         return original(self, X)
 
     monkeypatch.setattr(HistGradientBoostingClassifier, "predict_proba", fails_late)
     message = refused(capsys, "boosting", file, "--out", "out.csv", "--batch-rows", 4)
     assert "the model failed on these rows (ValueError: no more)" in message
-    assert calls == [4, 4, 2]
+    assert calls == [3, 4, 4, 2]  # the first are rows of the model's example
+
+
+@pytest.mark.parametrize(
+    ("name", "ended", "code"),
+    [("SIGTERM", SystemExit, 143), ("SIGHUP", SystemExit, 129), ("SIGINT", None, 130)],
+)
+def test_a_signal_during_the_predictions_leaves_no_file(
+    store, capsys, monkeypatch, name, ended, code
+):
+    file = written(Path("new.csv"), loans(10))
+    original = HistGradientBoostingClassifier.predict_proba
+
+    def stopped(self, X):
+        if any(path.suffix == ".partial" for path in Path.cwd().iterdir()):
+            os.kill(os.getpid(), getattr(signal, name))
+        return original(self, X)
+
+    monkeypatch.setattr(HistGradientBoostingClassifier, "predict_proba", stopped)
+    before = sorted(Path.cwd().rglob("*"))
+    words = ["predict", "boosting", str(file), "--out", "out.csv", "--batch-rows", "4"]
+    if ended is None:
+        assert main(words) == code
+    else:
+        with pytest.raises(ended) as exit_:
+            main(words)
+        assert exit_.value.code == code
+    assert sorted(Path.cwd().rglob("*")) == before
+    assert signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
+
+
+@pytest.mark.parametrize("name", ["amount", "job", "opened"])
+def test_lists_in_a_column_of_parquet_are_refused(store, capsys, name):
+    new = loans(4)
+    new[name] = pd.Series([[1.0], [2.0], None, [3.0]])
+    new.to_parquet("new.parquet")
+    message = refused(capsys, "boosting", "new.parquet", "--out", "out.csv")
+    assert f"new.parquet: new rows: the column {name!r} must contain" in message
 
 
 @pytest.mark.parametrize("suffix", ["csv", "parquet"])
@@ -517,3 +556,49 @@ def test_compressed_and_old_texts_are_read_in_batches(trained, store, capsys):
         words += ["--out", "out.csv", "--overwrite", "--batch-rows", 7]
         predicted(capsys, "boosting", name, *words)
         assert np.array_equal(pd.read_csv("out.csv").to_numpy(), truth), name
+
+
+def _entry(**changes):
+    def change(pipeline):
+        pipeline[0].columns_[0].update(changes)
+
+    return change
+
+
+def _without(step, name):
+    return lambda pipeline: delattr(pipeline[step], name)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda pipeline: setattr(pipeline, "steps", "abc"),
+        lambda pipeline: setattr(pipeline, "steps", pipeline.steps[:1]),
+        lambda pipeline: setattr(pipeline[0], "columns_", []),
+        lambda pipeline: setattr(pipeline[0], "columns_", [{}]),
+        lambda pipeline: setattr(pipeline[0], "feature_names_in_", 5),
+        lambda pipeline: setattr(pipeline[0], "n_rows_", "many"),
+        lambda pipeline: setattr(pipeline[-1], "classes_", np.array(3)),
+        _without(0, "columns_"),
+        _without(0, "n_rows_"),
+        _without(-1, "classes_"),
+        _entry(kind="categories"),
+        _entry(bins=None),
+        _entry(bins=["a"]),
+        _entry(shares=[1.0]),
+        _entry(shares="x"),
+        _entry(name="other"),
+    ],
+)
+def test_a_stored_model_with_impossible_values_gives_one_sentence(store, capsys, change):
+    file = written(Path("new.csv"), loans(5))
+    client = MlflowClient(tracking_uri=f"sqlite:///{Path.cwd()}/mlflow.db")
+    address = client.get_run(store["logistic"]).data.tags["xentexp.model"]
+    folder = Path("mlartifacts/models", address.removeprefix("models:/"), "artifacts")
+    model = folder / "model.skops"
+    types = skops.io.get_untrusted_types(file=model)
+    pipeline = skops.io.load(model, trusted=types)
+    change(pipeline)
+    skops.io.dump(pipeline, model)
+    message = refused(capsys, "logistic", file, "--out", "out.csv")
+    assert "the stored model cannot be read, it is damaged: " in message

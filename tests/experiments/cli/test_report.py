@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from tests.support.stores import client, runs
+from tests.support.stores import client, new_workplace, runs
 from xentexp.experiments._cli import main
 
 RUN = ["run", "--quiet", "dataset=table", "dataset.path=made.csv", "dataset.target=y"]
@@ -23,15 +23,12 @@ Output = pytest.CaptureFixture[str]
 def finished(tmp_path_factory: pytest.TempPathFactory, migrated_store: Path) -> Path:
     """Folder with a store of one run, made once."""
     folder = tmp_path_factory.mktemp("finished")
-    shutil.copy(migrated_store, folder / "mlflow.db")
     rng = np.random.default_rng(0)
     x = rng.normal(size=(400, 3))
     y = (x[:, 0] + rng.normal(size=400) > 0).astype(int)
     frame = pd.DataFrame({"a": x[:, 0], "<b>": x[:, 1], "c": x[:, 2], "y": y})
     frame.to_csv(folder / "made.csv", index=False)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.chdir(folder)
-        patch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    with new_workplace(folder, migrated_store):
         assert main([*RUN, *FEW, "models=[prior,logistic,linear_svm]", "leaderboard=null"]) == 0
     return folder
 

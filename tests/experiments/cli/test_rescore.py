@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -15,7 +14,7 @@ import pyarrow.parquet as pq
 import pytest
 from sklearn.metrics import brier_score_loss
 
-from tests.support.stores import client, runs
+from tests.support.stores import client, new_workplace, runs
 from xentexp.experiments._cli import main
 from xentexp.experiments._tracking.store import Store
 from xentexp.losses import LOSSES, Properties, register_loss
@@ -29,14 +28,11 @@ Output = pytest.CaptureFixture[str]
 def finished(tmp_path_factory: pytest.TempPathFactory, migrated_store: Path) -> Path:
     """Folder with a store of one run with one loss, made once."""
     folder = tmp_path_factory.mktemp("finished")
-    shutil.copy(migrated_store, folder / "mlflow.db")
     rng = np.random.default_rng(0)
     x = rng.normal(size=(300, 2))
     y = (x[:, 0] + rng.normal(size=300) > 0).astype(int)
     pd.DataFrame({"a": x[:, 0], "b": x[:, 1], "y": y}).to_csv(folder / "made.csv", index=False)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.chdir(folder)
-        patch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    with new_workplace(folder, migrated_store):
         assert main([*RUN, *FEW, "leaderboard=null", "models=[prior,logistic]"]) == 0
     return folder
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -14,7 +13,7 @@ import pytest
 from mlflow.entities import Run
 from PIL import Image
 
-from tests.support.stores import runs
+from tests.support.stores import new_workplace, runs
 from xentexp.experiments._cli import main
 from xentexp.experiments._tracking.connect import open_client, store_uri
 from xentexp.experiments._tracking.stored_record import read_record
@@ -31,11 +30,8 @@ Output = pytest.CaptureFixture[str]
 def finished(tmp_path_factory: pytest.TempPathFactory, migrated_store: Path) -> Path:
     """Folder with a store of one run, made once."""
     folder = tmp_path_factory.mktemp("finished")
-    shutil.copy(migrated_store, folder / "mlflow.db")
     write_table(folder)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.chdir(folder)
-        patch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    with new_workplace(folder, migrated_store):
         assert main([*RUN, *FEW, MODELS]) == 0
     return folder
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -93,8 +94,24 @@ def test_the_leaderboard_imports_nothing_that_computes(workplace: Path) -> None:
     code, modules, output = run_command("leaderboard")
     assert code == 0
     assert "minus the best" in output  # with the intervals of the run
+    assert "Downloading" not in output  # progress bars of MLflow
     assert {"mlflow", "rich"} <= modules
     assert modules & COMPUTE == set()
+
+
+def test_mlflow_is_silent_whichever_module_imports_it_first() -> None:
+    code = (
+        "import os, sys\n"
+        "import xentexp.experiments._tracking\n"
+        "assert 'mlflow' not in sys.modules\n"
+        "print(os.environ['MLFLOW_DISABLE_TELEMETRY'])\n"
+        "print(os.environ['MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR'])\n"
+    )
+    environment = {key: text for key, text in os.environ.items() if not key.startswith("MLFLOW_")}
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, env=environment
+    )
+    assert done.stdout.split() == ["true", "false"]
 
 
 # -- stores with many runs ---------------------------------------------------------------------

@@ -20,7 +20,7 @@ from tests.support.contents import (
     tables_of,
     text_of,
 )
-from tests.support.records import credit_data, example_record, numeric
+from tests.support.records import credit_data, example_record, numeric, predictions_of
 from xentexp.experiments import CalibratedClassifier, Candidate, CrossValidation, make_dataset
 from xentexp.experiments._analysis.calibration import Saving, chief, saving_sentence, savings
 from xentexp.experiments._formatting import signed
@@ -73,10 +73,10 @@ def saving_of(made: RunRecord, calibrated: str) -> Saving:
 
 
 def row_losses(made: RunRecord, name: str) -> list[np.ndarray]:
-    model = made.model(name)
-    assert model is not None
-    assert model.predictions is not None
-    return [-np.log(fold.proba[np.arange(len(fold.y)), fold.y]) for fold in model.predictions.folds]
+    return [
+        -np.log(fold.proba[np.arange(len(fold.y)), fold.y])
+        for fold in predictions_of(made, name).folds
+    ]
 
 
 @pytest.mark.parametrize("method", ["sigmoid", "temperature"])
@@ -129,10 +129,7 @@ def test_promises_are_those_of_the_decomposition(sharp: RunRecord) -> None:
 def test_the_bound_is_reached_by_an_isotonic_map_of_the_same_rows(sharp: RunRecord) -> None:
     from sklearn.isotonic import IsotonicRegression
 
-    model = sharp.model("sharp")
-    assert model is not None
-    assert model.predictions is not None
-    rows = pooled(model.predictions)
+    rows = pooled(predictions_of(sharp, "sharp"))
     p = rows.proba[:, 1]
     best = IsotonicRegression().fit_transform(p, rows.codes)
     saved = log_loss(rows.codes, p) - log_loss(rows.codes, best)
@@ -240,10 +237,7 @@ def test_a_run_without_calibration_has_no_section() -> None:
 
 def test_three_classes_have_the_promise_of_a_temperature_only() -> None:
     made = record({"sharp": Sharpened()}, "sigmoid", "isotonic", "temperature", data=THREE, cv=3)
-    model = made.model("sharp")
-    assert model is not None
-    assert model.predictions is not None
-    rows = pooled(model.predictions)
+    rows = pooled(predictions_of(made, "sharp"))
     promised = decompose(rows.codes, rows.proba, family="temperature").miscalibration
     for saving in savings(made.models, made.about.primary):
         assert math.isnan(saving.at_most)
@@ -319,10 +313,8 @@ def test_groups_and_weights_count_in_savings_and_promises() -> None:
         cv=CrossValidation("grouped", n_splits=3),
     )
     saving = saving_of(made, "sharp_sigmoid")
-    model = made.model("sharp")
-    assert model is not None
-    assert model.predictions is not None
-    rows = pooled(model.predictions)
+    predictions = predictions_of(made, "sharp")
+    rows = pooled(predictions)
     promised = decompose(
         rows.codes,
         rows.proba,
@@ -333,16 +325,13 @@ def test_groups_and_weights_count_in_savings_and_promises() -> None:
     assert saving.expected == pytest.approx(promised.miscalibration)
     means = [
         np.average(losses, weights=weight[fold.rows])
-        for losses, fold in zip(row_losses(made, "sharp"), model.predictions.folds, strict=True)
+        for losses, fold in zip(row_losses(made, "sharp"), predictions.folds, strict=True)
     ]
     assert saving.before == pytest.approx(np.mean(means))
 
 
 def test_rows_with_probability_zero_of_the_true_class_are_counted(sharp: RunRecord) -> None:
     saving = saving_of(sharp, "sharp_isotonic")
-    model = sharp.model("sharp_isotonic")
-    assert model is not None
-    assert model.predictions is not None
-    rows = pooled(model.predictions)
+    rows = pooled(predictions_of(sharp, "sharp_isotonic"))
     zero = rows.proba[np.arange(600), rows.codes] == 0.0
     assert saving.n_zero == zero.sum() > 0

@@ -17,7 +17,7 @@ from tests.support.contents import (
     sentences_of,
     tables_of,
 )
-from tests.support.records import credit_data, example_record, numeric
+from tests.support.records import credit_data, example_record, numeric, predictions_of
 from tests.support.runs import (
     LOG_LOSS,
     run,
@@ -101,10 +101,7 @@ def test_decisions_are_those_at_the_best_cutoff(costly: RunRecord) -> None:
     assert section is not None
     summary = next(t for t in tables_of(section) if t.headers[0] == "model")
     decisions = next(t for t in tables_of(section) if t.headers[1:] == ("flagged", "not flagged"))
-    model = costly.model("logistic")
-    assert model is not None
-    assert model.predictions is not None
-    rows = pooled(model.predictions)
+    rows = pooled(predictions_of(costly, "logistic"))
     cutoff = column(summary, "best cutoff")[0].value
     tn, fp, fn, tp = confusion_matrix(rows.codes, rows.proba[:, 1] >= cutoff).ravel()
     assert [[cell.value for cell in row[1:]] for row in decisions.rows] == [[tp, fn], [fp, tn]]

@@ -12,7 +12,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import average_precision_score, roc_auc_score
 
 from tests.support.contents import figures_of, numbers_without_a_cell, sentences, tables
-from tests.support.records import credit_data, example_record, numeric
+from tests.support.records import credit_data, example_record, numeric, predictions_of
 from xentexp.experiments._record import RunRecord, pooled
 from xentexp.experiments._report.contents import Details
 from xentexp.experiments._report.details import _precision_recall, _roc, curves_details
@@ -43,10 +43,7 @@ def details(run: RunRecord) -> Details:
 
 
 def rows_of(run: RunRecord, name: str) -> Any:
-    model = run.model(name)
-    assert model is not None
-    assert model.predictions is not None
-    return pooled(model.predictions)
+    return pooled(predictions_of(run, name))
 
 
 def test_the_areas_are_those_of_scikit_learn(run: RunRecord) -> None:

@@ -12,7 +12,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.tree import DecisionTreeClassifier
 
 from tests.support.contents import cells_of, check_numbers, column, sentences_of, tables_of
-from tests.support.records import credit_data, example_record, numeric
+from tests.support.records import credit_data, example_record, numeric, predictions_of
 from tests.support.runs import LOG_LOSS, run, separated, ten_models, weighted_people, without_events
 from xentexp.experiments._record import RunRecord, pooled
 from xentexp.experiments._report.contents import Columns, Details, PageSection, PageTable
@@ -60,10 +60,7 @@ def test_every_number_of_a_sentence_is_in_a_table(name: str) -> None:
 
 def test_gains_are_those_of_the_sorted_rows(record: RunRecord) -> None:
     caught, rate = tables_of(gains_section(record))[:2]
-    model = record.model("logistic")
-    assert model is not None
-    assert model.predictions is not None
-    rows = pooled(model.predictions)
+    rows = pooled(predictions_of(record, "logistic"))
     top = np.argsort(-rows.proba[:, 1])[:100]
     events = rows.codes[top].sum()
     place = [row[0].text for row in caught.rows].index("logistic")

@@ -15,7 +15,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import average_precision_score, roc_auc_score
 from sklearn.naive_bayes import GaussianNB
 
-from tests.support.records import credit_data, numeric
+from tests.support.records import credit_data, numeric, predictions_of
 from tests.support.runs import explained, run
 from xentexp.experiments import Card, make_dataset
 from xentexp.experiments._formatting import MINUS
@@ -188,10 +188,7 @@ def test_names_from_data_are_text_in_pictures_and_markdown(hostile: RunRecord) -
 
 def test_gains_are_those_of_gains_table_with_the_digits_of_the_page() -> None:
     record = run("weights")
-    model = record.model("logistic")
-    assert model is not None
-    assert model.predictions is not None
-    rows = pooled(model.predictions)
+    rows = pooled(predictions_of(record, "logistic"))
     expected = gains_table(
         rows.codes,
         rows.proba[:, 1],
@@ -216,10 +213,7 @@ def test_gains_are_those_of_gains_table_with_the_digits_of_the_page() -> None:
 def test_segments_are_those_of_segment_bias() -> None:
     data = numeric(credit_data(400))
     record = explained(data)
-    model = record.model("bayes")
-    assert model is not None
-    assert model.predictions is not None
-    rows = pooled(model.predictions)
+    rows = pooled(predictions_of(record, "bayes"))
     expected = {s.name: s for s in segment_bias(rows.codes, rows.proba, data.X.iloc[rows.rows])}
     found = table(of(record, "bayes").files["segments.csv"])
     assert len(found) > 8
@@ -233,10 +227,7 @@ def test_segments_are_those_of_segment_bias() -> None:
 
 def test_worst_rows_are_rows_with_the_largest_losses_without_features() -> None:
     record = run("three models")
-    model = record.model("logistic")
-    assert model is not None
-    assert model.predictions is not None
-    rows = pooled(model.predictions)
+    rows = pooled(predictions_of(record, "logistic"))
     losses = get_loss("categorical_crossentropy").per_sample(rows.y, rows.proba)
     order = np.argsort(-losses)[:50]
     found = table(of(record, "logistic").files["worst_rows.csv"])
@@ -254,11 +245,8 @@ def test_worst_rows_are_rows_with_the_largest_losses_without_features() -> None:
 
 def test_areas_are_the_means_of_the_folds() -> None:
     record = run("weights")
-    model = record.model("bayes")
-    assert model is not None
-    assert model.predictions is not None
     (found,) = rankings(record, "bayes")
-    for i, fold in enumerate(model.predictions.folds):
+    for i, fold in enumerate(predictions_of(record, "bayes").folds):
         assert fold.proba is not None
         p = fold.proba[:, 1] if fold.proba.ndim == 2 else fold.proba
         options = {"sample_weight": fold.sample_weight}
@@ -272,12 +260,9 @@ def test_areas_are_the_means_of_the_folds() -> None:
 
 def test_a_precision_is_that_of_the_smallest_selection_with_the_recall() -> None:
     record = run("three models")
-    model = record.model("logistic")
-    assert model is not None
-    assert model.predictions is not None
     (found,) = rankings(record, "logistic")
     curves, places = found.precision_recall, found.precision_recall.places
-    for i, fold in enumerate(model.predictions.folds):
+    for i, fold in enumerate(predictions_of(record, "logistic").folds):
         assert fold.proba is not None
         p = fold.proba[:, 1] if fold.proba.ndim == 2 else fold.proba
         events = (fold.y == 1)[np.argsort(-p, kind="stable")]
@@ -404,6 +389,14 @@ def test_numbers_of_a_csv_are_plain() -> None:
     assert frame["n"].tolist() == ["1234", "none"]
     assert frame["share (%)"].tolist() == ["-1.5", "undefined"]
     assert frame["points"].tolist() == [2.0, -3.0]
+
+
+@pytest.mark.parametrize("name", ["=1+1", "+a", "-a", "@a", " =a"])
+def test_names_that_a_spreadsheet_would_compute_are_text_in_a_csv(name: str) -> None:
+    from xentexp.experiments._report.contents import Cell, PageTable
+
+    text = to_csv(PageTable(("class", "points"), ((Cell(name), Cell(f"{MINUS}3.0", -3.0)),)))
+    assert text == f"class,points\n'{name},-3.0\n"
 
 
 def test_identical_records_give_identical_files() -> None:

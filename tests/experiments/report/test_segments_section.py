@@ -11,7 +11,7 @@ import pytest
 from sklearn.metrics import log_loss
 
 from tests.support.contents import cells_of, check_numbers, tables, text_of
-from tests.support.records import credit_data, example_record, numeric
+from tests.support.records import credit_data, example_record, numeric, predictions_of
 from xentexp.experiments import Explain
 from xentexp.experiments._record import RunRecord, pooled
 from xentexp.experiments._report.contents import PageFigure, PageSection
@@ -58,10 +58,7 @@ def test_segments_are_those_of_segment_bias(record: RunRecord) -> None:
     figure = next(block for block in section.blocks if isinstance(block, PageFigure))
     assert len(figure.data.rows) == 12
     for name in ("tree", "logistic"):
-        model = record.model(name)
-        assert model is not None
-        assert model.predictions is not None
-        rows = pooled(model.predictions)
+        rows = pooled(predictions_of(record, name))
         expected = {s.name: s for s in segment_bias(rows.codes, rows.proba, DATA.X.iloc[rows.rows])}
         for row in figure.data.rows:
             if row[0].text == name:

@@ -1,7 +1,6 @@
 """Models that a run stores: what MLflow loads, what is written, and the registry."""
 
 import json
-import shutil
 from pathlib import Path
 
 import mlflow
@@ -12,7 +11,7 @@ import yaml
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.linear_model import LogisticRegression
 
-from tests.support.stores import client, runs
+from tests.support.stores import client, new_workplace, runs
 from xentexp.errors import InputError
 from xentexp.experiments import load_dataset, tabular_pipeline
 from xentexp.experiments._cli import main
@@ -52,10 +51,7 @@ def model_of(name):
 def finished(tmp_path_factory, migrated_store):
     """Folder with a store of a run that has stored all its models."""
     folder = tmp_path_factory.mktemp("models")
-    shutil.copy(migrated_store, folder / "mlflow.db")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.chdir(folder)
-        patch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    with new_workplace(folder, migrated_store):
         assert run(*ALL) == 0
     return folder
 

@@ -2,7 +2,6 @@
 
 import json
 import os
-import shutil
 import subprocess
 import time
 import urllib.error
@@ -15,7 +14,7 @@ import pandas as pd
 import pytest
 
 from tests.experiments.serving.test_logged_models import as_request
-from tests.support.stores import client, runs
+from tests.support.stores import client, new_workplace, runs
 from xentexp.experiments import load_dataset
 from xentexp.experiments._cli import main
 from xentexp.experiments._serving.model_file import load_model
@@ -78,10 +77,7 @@ def rows_to_predict():
 @pytest.fixture(scope="module")
 def place(tmp_path_factory, migrated_store):
     folder = tmp_path_factory.mktemp("stored")
-    shutil.copy(migrated_store, folder / "mlflow.db")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.chdir(folder)
-        patch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    with new_workplace(folder, migrated_store):
         assert main(RUN) == 0
         yield folder
 

@@ -140,7 +140,7 @@ def _of_model(
 
 
 def _n_zero(predictions: Predictions | None) -> int:
-    """Rows to whose true class a model gives the probability 0, up to rounding."""
+    """Rows whose true class gets the probability 0, up to rounding."""
     if predictions is None:
         return 0
     rows = pooled(predictions)

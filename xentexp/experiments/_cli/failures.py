@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 
 from xentexp.errors import InputError, NothingToShowError
 
@@ -16,34 +16,31 @@ class PageError(NothingToShowError):
     """The page or the pictures of a run could not be made from its results."""
 
 
-@contextmanager
-def page_errors(*run_ids: str) -> Iterator[None]:
+def page_errors(*run_ids: str) -> AbstractContextManager[None]:
     """Turn errors of the page into one sentence: the results of the run are whole."""
-    try:
-        yield
-    except InputError:
-        raise
-    except Exception as error:
-        runs = " ".join(run_id[:8] for run_id in run_ids)
-        reason = str(error).strip().partition("\n")[0]
-        raise PageError(
-            f"the page of {'run' if len(run_ids) == 1 else 'runs'} {runs} could not be made "
-            f"({type(error).__name__}: {reason}); the results are in MLflow; please report the "
-            f"traceback of `xentexp report {runs} --debug`"
-        ) from error
+    runs = " ".join(run_id[:8] for run_id in run_ids)
+    return _faults(
+        f"the page of {'run' if len(run_ids) == 1 else 'runs'} {runs} could not be made",
+        f"please report the traceback of `xentexp report {runs} --debug`",
+    )
+
+
+def picture_errors(run_id: str) -> AbstractContextManager[None]:
+    """Turn errors of the pictures into one sentence: the results of the run are whole."""
+    return _faults(
+        f"not all pictures of run {run_id[:8]} could be made",
+        "please report this message; report.pictures=false leaves the pictures out",
+    )
 
 
 @contextmanager
-def picture_errors(run_id: str) -> Iterator[None]:
-    """The same for the pictures of a run."""
+def _faults(what: str, advice: str) -> Iterator[None]:
     try:
         yield
     except InputError:
         raise
-    except Exception as error:
+    except Exception as error:  # a fault of ours must not hide the results
         reason = str(error).strip().partition("\n")[0]
         raise PageError(
-            f"not all pictures of run {run_id[:8]} could be made ({type(error).__name__}: "
-            f"{reason}); the results are in MLflow; please report this message; "
-            f"report.pictures=false leaves the pictures out"
+            f"{what} ({type(error).__name__}: {reason}); the results are in MLflow; {advice}"
         ) from error

@@ -28,7 +28,7 @@ from xentexp.experiments._tracking.provenance import git, installed, versions
 from xentexp.tuning._storage import prepare
 
 if TYPE_CHECKING:
-    from xentexp.experiments._tracking.models import StoredModel
+    from xentexp.experiments._tracking.models import LoggedModel
     from xentexp.experiments._tracking.store import Store
 
 _METRICS_NOTE = """\
@@ -310,7 +310,7 @@ def _folds(study: Study) -> str:
     return f"{counted(len(study.folds), 'fold')} ({kind})"
 
 
-def _model_hint(model: StoredModel, uri: str) -> str:
+def _model_hint(model: LoggedModel, uri: str) -> str:
     registered = ""
     if model.registered is not None:
         version = model.registered

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import contextlib
 import tempfile
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,21 +15,26 @@ from xentexp._inputs.options import check_integer
 from xentexp.errors import InputError, printable
 from xentexp.experiments._cli.class_columns import split_names
 from xentexp.experiments._cli.score import FILE_OPTIONS, as_options
+from xentexp.experiments._cli.signals import terminable
 from xentexp.experiments._cli.terminal import print_json, say
 from xentexp.experiments._formatting import and_list, counted, fixed, harmless
 from xentexp.experiments._new_files import FileOption, check_new, check_not_read, write_new
 
 if TYPE_CHECKING:
     import pandas as pd
+    from sklearn.pipeline import Pipeline
 
+    from xentexp.experiments._serving.columns import TrainingColumns
     from xentexp.experiments._serving.drift import ColumnDrift, DriftCounter
     from xentexp.experiments._serving.new_rows import NewRows
+    from xentexp.experiments._tracking.stored_models import FoundModel
     from xentexp.experiments.datasets._batches import Batches
 
 _OUT = FileOption("--out", "pass --overwrite")
 _MOST_LISTED = 10
 
 
+@terminable()
 def predict(options: argparse.Namespace) -> int:
     """`xentexp predict MODEL FILE --out FILE`."""
     out: Path = options.out
@@ -39,17 +44,10 @@ def predict(options: argparse.Namespace) -> int:
     check_not_read(out, [options.file], _OUT)
     check_integer("--batch-rows", options.batch_rows, 1)
 
-    from xentexp.experiments._serving.columns import TrainingColumns
     from xentexp.experiments._serving.drift import DriftCounter
-    from xentexp.experiments._serving.model_file import load_model
+    from xentexp.experiments._serving.model_file import readable
     from xentexp.experiments._serving.new_rows import NewRows
-    from xentexp.experiments._tracking.connect import (
-        open_client,
-        store_errors,
-        store_file,
-        store_uri,
-    )
-    from xentexp.experiments._tracking.stored_models import download_model, find_stored_model
+    from xentexp.experiments._tracking.connect import store_file, store_uri
     from xentexp.experiments.datasets._batches import open_batches
     from xentexp.experiments.datasets._files import FileOptions
 
@@ -61,18 +59,10 @@ def predict(options: argparse.Namespace) -> int:
         given = {key: getattr(options, key) for key in FILE_OPTIONS}
         file = open_batches(options.file, "predict", FileOptions(**given))
     keep = _kept(options.keep, file)
-    client = open_client(uri, create=False)
-    with store_errors(uri), tempfile.TemporaryDirectory() as folder:
-        found = find_stored_model(client, options.model, options.experiment)
-        model = load_model(download_model(client, uri, found, Path(folder)), trust=options.trust)
-    steps = getattr(model, "steps", None)
-    if not steps or not isinstance(steps[0][1], TrainingColumns):
-        raise InputError(
-            f"the model {found.address} must be one that xentexp stored, whose first step knows "
-            f"the columns of the training rows; got {type(model).__name__}"
-        )
-    columns = steps[0][1]
-    predicted = _Predicted(model)
+    found, model, columns = _loaded(options, uri)
+    with readable():
+        predicted = _Predicted(model)
+        _try(model, columns, predicted)
     for name in keep:
         if name in predicted.names:
             raise InputError(
@@ -90,15 +80,15 @@ def predict(options: argparse.Namespace) -> int:
             decimal=options.decimal,
             dayfirst=options.dayfirst,
         )
+        write = _write_csv if out.suffix.lower() == ".csv" else _write_parquet
         write_new(
             out,
-            lambda path: _writer(out)(
-                path, _batches(rows, predicted, drift), keep, predicted, file
-            ),
+            lambda path: write(path, _batches(rows, predicted, drift), keep, predicted, file),
             _OUT,
             overwrite=options.overwrite,
         )
     drifted = drift.result()
+    notes = [as_options(note) for note in file.notes]
     if options.json:
         document = {
             "file": str(out),
@@ -108,16 +98,60 @@ def predict(options: argparse.Namespace) -> int:
             "classes": predicted.classes,
             "columns": [*keep, *predicted.names],
             "drift": [_described(column) for column in drifted],
-            "notes": [as_options(note) for note in file.notes],
+            "notes": notes,
         }
         print_json(document)
     else:
         say(f"Predictions: {out} ({counted(rows.n_rows, 'row')}, model {found.address})")
-        for note in file.notes:
-            say(f"note: {as_options(note)}", stderr=True)
+        for note in notes:
+            say(f"note: {note}", stderr=True)
     for line in _warnings(drifted, file.path.name):
         say(line, stderr=True)
     return 0
+
+
+def _loaded(options: argparse.Namespace, uri: str) -> tuple[FoundModel, Pipeline, TrainingColumns]:
+    """Stored model, where it was found, and its first step."""
+    from sklearn.pipeline import Pipeline
+
+    from xentexp.experiments._serving.columns import TrainingColumns
+    from xentexp.experiments._serving.model_file import load_model, readable
+    from xentexp.experiments._tracking.connect import open_client, store_errors
+    from xentexp.experiments._tracking.stored_models import download_model, find_stored_model
+
+    client = open_client(uri, create=False)
+    with (
+        store_errors(uri),
+        # The threads of a download that failed may still write.
+        tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder,
+    ):
+        found = find_stored_model(client, options.model, options.experiment)
+        model = load_model(download_model(client, uri, found, Path(folder)), trust=options.trust)
+    with readable():
+        columns = model[0] if isinstance(model, Pipeline) else None
+    if not isinstance(columns, TrainingColumns):
+        raise InputError(
+            f"the model {found.address} must be one that xentexp stored, whose first step knows "
+            f"the columns of the training rows; got {type(model).__name__}"
+        )
+    return found, model, columns
+
+
+def _try(model: Pipeline, columns: TrainingColumns, predicted: _Predicted) -> None:
+    """Predict the rows of the model's example: only the types of a stored model are checked."""
+    from xentexp.experiments._serving.drift import DriftCounter
+    from xentexp.experiments._serving.refit import example_rows
+
+    names = [column["name"] for column in columns.columns_]
+    if not names or names != list(columns.feature_names_in_):
+        raise ValueError("its columns and their names differ")
+    drift = DriftCounter(columns)
+    rows = example_rows(model)
+    columns.transform(rows.astype(str))
+    X = columns.transform(rows)
+    predicted.frame(X)
+    drift.add(X)
+    drift.result()
 
 
 @dataclass(frozen=True)
@@ -131,7 +165,7 @@ class _Predicted:
 
     def __init__(self, model: Any) -> None:
         self._model = model
-        self.classes: list[Any] = model.classes_.tolist()
+        self.classes: list[Any] = list(model.classes_.tolist())
         self._proba = hasattr(model, "predict_proba")
         kind, named = "proba", self.classes
         if not self._proba:
@@ -149,7 +183,7 @@ class _Predicted:
             proba, decision = predict_rows(
                 self._model, X, self.classes, proba=self._proba, decision=not self._proba
             )
-        except Exception as error:
+        except Exception as error:  # a model may fail in any way
             reason = str(error).strip().partition("\n")[0]
             raise InputError(
                 f"predict: the model failed on these rows ({type(error).__name__}: {reason})"
@@ -166,14 +200,10 @@ def _batches(rows: NewRows, predicted: _Predicted, drift: DriftCounter) -> Gener
             yield _Batch(kept.reset_index(drop=True), predicted.frame(X))
 
 
-def _writer(out: Path) -> Callable[..., None]:
-    return _write_csv if out.suffix.lower() == ".csv" else _write_parquet
-
-
 def _write_csv(
     path: Path, batches: Iterator[_Batch], keep: Sequence[str], predicted: _Predicted, file: Batches
 ) -> None:
-    del file
+    del file  # CSV has no types
     header = [str(harmless(name)) for name in (*keep, *predicted.names)]
     with path.open("w", encoding="utf-8", newline="") as stream:
         for i, batch in enumerate(batches):

@@ -3,8 +3,30 @@
 from __future__ import annotations
 
 import signal
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 STOPPING = [
     getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)
 ]
 """Signals of Ctrl-C, a termination request and a closed terminal."""
+
+
+@contextmanager
+def terminable() -> Iterator[None]:
+    """End by an exception on SIGTERM and SIGHUP, as on Ctrl-C: incomplete files are removed."""
+
+    def stop(number: int, _: object) -> None:
+        raise SystemExit(128 + number)
+
+    in_main = threading.current_thread() is threading.main_thread()
+    # A signal that is ignored, as SIGHUP is by nohup, stays ignored.
+    ours = [n for n in STOPPING if in_main and signal.getsignal(n) is signal.SIG_DFL]
+    for number in ours:
+        signal.signal(number, stop)
+    try:
+        yield
+    finally:
+        for number in ours:
+            signal.signal(number, signal.SIG_DFL)

@@ -297,7 +297,7 @@ class Tracking(ConfigSection):
 
     uri: Text | None
     experiment: Text | None
-    # `register` is a method of each class.
+    # A field `register` would hide the method that every abstract base class has.
     registered: Annotated[
         Annotated[str | None, AfterValidator(_registered_name)], _rule(_REGISTERED)
     ] = Field(default=None, alias="register")

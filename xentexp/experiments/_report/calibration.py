@@ -55,7 +55,7 @@ def _table(record: RunRecord, found: Sequence[Saving]) -> PageTable:
         f"{found[0].loss} before": [saving.before for saving in found],
         "after": [saving.after for saving in found],
     }
-    # What no row has is left out.
+    # Columns without values are left out.
     columns = {
         name: values for name, values in columns.items() if not all(map(math.isnan, values or [0]))
     }

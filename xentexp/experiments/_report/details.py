@@ -113,25 +113,30 @@ def _roc_figure(record: RunRecord, rows: Mapping[str, Pooled], column: int) -> P
     return _curves_figure(record, rows, column, _roc, finish, "area under the ROC curve", 0.05)
 
 
+def finish_precision_recall(axes: Axes, rate: float) -> None:
+    """Add the base rate and the labels of the axes to precision-recall curves."""
+    axes.axhline(rate, color=AXIS, linewidth=0.8, zorder=1)
+    # Below the line, where no curve of a useful model is, unless there is no space.
+    below = rate > 0.1
+    axes.annotate(
+        f"base rate {rate:.1%}",
+        (0.02, rate),
+        xytext=(0, -3 if below else 3),
+        textcoords="offset points",
+        va="top" if below else "bottom",
+        color=SOFT,
+        fontsize=SMALL,
+    )
+    axes.set_xlabel("recall")
+    axes.set_ylabel("precision")
+
+
 def _pr_figure(record: RunRecord, rows: Mapping[str, Pooled], column: int) -> PageFigure:
     first = next(iter(rows.values()))
     rate = float(np.average(first.codes == column, weights=first.sample_weight))
 
     def finish(axes: Axes) -> None:
-        axes.axhline(rate, color=AXIS, linewidth=0.8, zorder=1)
-        # Below the line, where no curve of a useful model is, unless there is no space.
-        below = rate > 0.1
-        axes.annotate(
-            f"base rate {rate:.1%}",
-            (0.02, rate),
-            xytext=(0, -3 if below else 3),
-            textcoords="offset points",
-            va="top" if below else "bottom",
-            color=SOFT,
-            fontsize=SMALL,
-        )
-        axes.set_xlabel("recall")
-        axes.set_ylabel("precision")
+        finish_precision_recall(axes, rate)
 
     place = 0.98 if rate < 0.5 else 0.05
     return _curves_figure(

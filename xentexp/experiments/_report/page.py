@@ -50,9 +50,8 @@ from xentexp.experiments._report.reliability import reliability_section
 from xentexp.experiments._report.segments import segments_section
 from xentexp.experiments._report.stability import stability_section
 from xentexp.experiments._report.tuning import tuning_section
-from xentexp.experiments._report.warnings import warnings_section
+from xentexp.experiments._report.warnings import issues_of, warnings_section
 from xentexp.experiments._results import ExperimentResult
-from xentexp.experiments._run_checks import run_checks
 
 MARKDOWN_LINES = 60
 
@@ -81,7 +80,7 @@ def chapter(record: RunRecord) -> Chapter:
 
 
 def _sections(record: RunRecord) -> Iterator[PageSection | None]:
-    yield warnings_section(record, run_checks(record, record.about.muted))
+    yield warnings_section(record, issues_of(record))
     yield models_section(record)
     yield _beside("differences", "Who wins, and where", record, differences_section, murphy_section)
     yield reliability_section(record)

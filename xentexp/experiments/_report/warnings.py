@@ -15,10 +15,17 @@ from xentexp.experiments._report.contents import (
     PageSection,
     PageTable,
 )
-from xentexp.experiments._run_checks import CHECKS, Check, Issue, shown_checks
+from xentexp.experiments._report.once import once
+from xentexp.experiments._run_checks import CHECKS, Check, Issue, run_checks, shown_checks
 
 SHOWN = 3
 """Issues on the page; the others are in the details."""
+
+
+@once
+def issues_of(record: RunRecord) -> Sequence[Issue]:
+    """What the checks found, problems first."""
+    return run_checks(record, record.about.muted)
 
 
 def warnings_section(record: RunRecord, issues: Sequence[Issue]) -> PageSection:

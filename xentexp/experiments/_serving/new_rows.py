@@ -134,7 +134,10 @@ class NewRows:
             return column
         if not self._file.typed:
             column = column.where(~column.isin(NA_TEXTS), None)
-        codes, values = pd.factorize(column.astype(object))
+        try:
+            codes, values = pd.factorize(column.astype(object))
+        except TypeError:  # e.g. lists, which `TrainingColumns` refuses
+            return column
         numbers = np.append(reader.values(np.asarray(values, dtype=object)), np.nan)[codes]
         whole = not np.isnan(numbers).any() and bool((numbers == np.floor(numbers)).all())
         if whole and bool((np.abs(numbers) < 2.0**53).all()):
@@ -332,7 +335,11 @@ def _not_alike(name: str, first: str, second: str) -> InputError:
 
 def _texts(column: pd.Series[Any], *, typed: bool) -> NDArray[np.object_]:
     """Distinct texts of a column, without those that pandas reads as missing."""
-    values = column.astype(object).unique()
+    column = column.astype(object)
+    try:
+        values = column.unique()
+    except TypeError:  # e.g. lists among them
+        values = column[[isinstance(value, str) for value in column]].unique()
     texts = [v for v in values if isinstance(v, str) and (typed or v not in NA_TEXTS)]
     return np.array(texts, dtype=object)
 

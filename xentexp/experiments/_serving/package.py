@@ -36,7 +36,7 @@ _LEFT_OUT = {  # folders of the package that a stored model does not import
     *("displays", "conf", "__pycache__"),
 }
 
-TRUST = (
+_CAUTION = (
     "This model file can run code when it is loaded ({reason}). Load it only from a store that you "
     "trust; `xentexp predict` needs --trust for it."
 )
@@ -114,9 +114,10 @@ class Form:
     def note(self) -> str:
         """Sentence on trust; empty for a file whose types are all known."""
         if self.name != SKOPS:
-            return TRUST.format(reason=f"its format is {self.name}, because {self.why}")
+            return _CAUTION.format(reason=f"its format is {self.name}, because {self.why}")
         if self.unknown:
-            return TRUST.format(reason=f"types that xentexp does not know: {_listed(self.unknown)}")
+            names = _listed(self.unknown)
+            return _CAUTION.format(reason=f"types that xentexp does not know: {names}")
         return ""
 
 

@@ -20,14 +20,11 @@ from pathlib import Path
 from types import FrameType
 from urllib.parse import urlsplit
 
+from mlflow import MlflowClient
+
 from xentexp._safe_text import remember_password, without_secrets
 from xentexp._sqlite_files import new_file
 from xentexp.errors import InputError, plain_errors
-
-os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
-os.environ.setdefault("MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT", "true")
-
-from mlflow import MlflowClient
 
 for _logger in ("mlflow", "alembic", "sqlalchemy"):
     logging.getLogger(_logger).setLevel(logging.CRITICAL)  # errors are raised anyway

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping
@@ -21,8 +20,6 @@ from xentexp.experiments._tracking.artifacts import artifact_file, readable
 from xentexp.experiments._tracking.read_back import LATEST, PAGE, all_pages
 from xentexp.experiments._tracking.run_status import run_status
 from xentexp.experiments.datasets import dataset_cards
-
-os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
 
 PREDICTIONS = "predictions/oof.parquet"
 SHORTEST_ID = 4

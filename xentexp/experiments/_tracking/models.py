@@ -11,6 +11,8 @@ from pathlib import Path
 from typing import Any
 
 import mlflow.entities as entities
+import numpy as np
+from mlflow import MlflowClient
 from mlflow.exceptions import MlflowException
 
 from xentexp._safe_text import printable
@@ -42,8 +44,8 @@ class Registered:
 
 
 @dataclass(frozen=True)
-class StoredModel:
-    """A model in the store."""
+class LoggedModel:
+    """A model in the store that can predict."""
 
     name: str
     uri: str  # models:/m-...
@@ -73,7 +75,7 @@ class StoredModel:
 
 def log_model(
     store: Store, run_id: str, model: ServingModel, metrics: Sequence[str] = ()
-) -> StoredModel:
+) -> LoggedModel:
     """Store a model as the logged model "model" of a run, with the run's values of `metrics`."""
     client = store.client
     name = model.metadata["model"]
@@ -92,25 +94,28 @@ def log_model(
             form = _save(model, logged, run_id, folder)
             client.log_model_artifacts(logged.model_id, str(folder))
             client.log_outputs(run_id, [entities.LoggedModelOutput(logged.model_id, 0)])
-            if values := _values(run, logged.model_id, metrics):
+            if values := _values(client, run, logged.model_id, metrics):
                 client.log_batch(run_id, metrics=values)
             if form.note:
                 client.set_logged_model_tags(logged.model_id, {TRUST: printable(form.note)})
             status = entities.LoggedModelStatus.READY
         finally:
             client.finalize_logged_model(logged.model_id, status)
-        stored = StoredModel(name, f"models:/{logged.model_id}", run_id, form.name, form.note)
+        stored = LoggedModel(name, f"models:/{logged.model_id}", run_id, form.name, form.note)
         tags = [Tag(MODEL, stored.uri), *([Tag(TRUST, form.note)] if form.note else [])]
         store.log(run_id, tags)
     return stored
 
 
-def _values(run: Any, model_id: str, metrics: Sequence[str]) -> list[entities.Metric]:
+def _values(
+    client: MlflowClient, run: entities.Run, model_id: str, metrics: Sequence[str]
+) -> list[entities.Metric]:
     """Metrics of a run once more, linked to its model; the same time, so that they stay one."""
     return [
         entities.Metric(metric.key, metric.value, metric.timestamp, metric.step, model_id=model_id)
-        for metric in run.data._metric_objs
-        if metric.key in metrics
+        for key in metrics
+        if key in run.data.metrics
+        for metric in client.get_metric_history(run.info.run_id, key)
     ]
 
 
@@ -130,7 +135,7 @@ def _save(model: ServingModel, logged: Any, run_id: str, folder: Path) -> Form:
     try:
         _write(model, logged, run_id, folder, form)
         same = same_predictions(model, folder, trust=True)
-    except Exception as error:
+    except Exception as error:  # whatever the code of a model raises in cloudpickle
         raise InputError(
             f"model {model.metadata['model']} cannot be stored: {error}; set models.log=none, or "
             f"leave the model out"
@@ -190,8 +195,6 @@ def _write(model: ServingModel, logged: Any, run_id: str, folder: Path, form: Fo
 
 
 def _outputs(model: ServingModel) -> tuple[Any, tuple[int, ...]]:
-    import numpy as np
-
     shape = (-1,) if model.response == DECISION and model.n_classes == 2 else (-1, model.n_classes)
     return np.dtype(np.float64), shape
 
@@ -218,7 +221,7 @@ def check_registry(store: Store) -> None:
         ) from error
 
 
-def register_model(store: Store, stored: StoredModel, name: str, alias: str) -> Registered:
+def register_model(store: Store, stored: LoggedModel, name: str, alias: str) -> Registered:
     """Make a stored model a new version of a registered model, with an alias."""
     client = store.client
     model_id = stored.uri.removeprefix("models:/")

@@ -61,7 +61,7 @@ def download_model(client: MlflowClient, uri: str, model: FoundModel, folder: Pa
         downloaded = mlflow.artifacts.download_artifacts(
             artifact_uri=model.location, dst_path=str(folder), tracking_uri=uri
         )
-    except (MlflowException, OSError) as error:
+    except Exception as error:  # MLflow has a library for each kind of address
         raise InputError(
             f"the files of the model {model.address} cannot be read: {error}"
         ) from error

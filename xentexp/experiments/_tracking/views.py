@@ -96,7 +96,7 @@ def view_state(
     columns = [f"metrics.`cv/{name}`" for name in losses]
     columns[1:1] = [f"metrics.`diff/{primary}`"] * differences
     columns.append("metrics.`time/fit_seconds`")
-    name = "attributes.`Run Name`"
+    run_name = "attributes.`Run Name`"
     sections = [("losses", "Leaderboard", True)]
     charts = [_chart("BAR", "losses", f"cv/{name}", name) for name in losses]
     if differences:
@@ -118,9 +118,9 @@ def view_state(
         "orderByKey": f"metrics.`cv/{primary}`",
         "orderByAsc": not higher_is_better(primary),
         "selectedColumns": columns,
-        "columnOrder": [name, *columns],
+        "columnOrder": [run_name, *columns],
         "columnWidths": {
-            name: 220,
+            run_name: 220,
             **dict.fromkeys(columns, 110),
             **dict.fromkeys(columns[:2], 190),
         },

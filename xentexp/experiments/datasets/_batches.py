@@ -14,6 +14,7 @@ import pandas as pd
 from xentexp.errors import InputError
 from xentexp.experiments.datasets._files import (
     FileOptions,
+    check_parquet,
     check_start,
     check_suffix,
     excel_layout,
@@ -204,12 +205,7 @@ class _ParquetFile:
         import pyarrow.parquet as pq
         import pyarrow.types as arrow_types
 
-        with path.open("rb") as stream:
-            start = stream.read(4)
-        if not start:
-            raise InputError(f"{where}: {path.name} is empty; check the file")
-        if start != b"PAR1":
-            raise InputError(f"{where}: {path.name} is not Parquet; rename it to match its format")
+        check_parquet(path, where)
         self.path, self.where, self.notes = path, where, list[str]()
         with self._errors(), pq.ParquetFile(path) as file:
             schema = file.schema_arrow

@@ -196,7 +196,7 @@ def days_from_integers(column: pd.Series[Any]) -> pd.Series[Any] | None:
 
 
 def days_from_value(value: Any, *, dayfirst: bool | None) -> float | None:
-    """Days of one text or number, whatever stands in other rows; None if it is not a date."""
+    """Days of one text or number, regardless of other rows; None if it is not a date."""
     # Raises AmbiguousError if the day or the month may come first. Numbers such as 20200131 are
     # dates; those of days since 1970 are far smaller.
     if isinstance(value, str):

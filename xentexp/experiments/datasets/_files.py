@@ -561,15 +561,20 @@ def _cell(value: Any) -> str:
 # --- Parquet
 
 
-def _read_parquet(path: Path, where: str, limit: Limit) -> pd.DataFrame:
-    import pyarrow.parquet as pq
-
+def check_parquet(path: Path, where: str) -> None:
+    """Raise an InputError unless a file starts as a Parquet file does."""
     with path.open("rb") as stream:
         start = stream.read(4)
     if not start:
         raise InputError(f"{where}: {path.name} is empty; check the file")
     if start != b"PAR1":
         raise InputError(f"{where}: {path.name} is not Parquet; rename it to match its format")
+
+
+def _read_parquet(path: Path, where: str, limit: Limit) -> pd.DataFrame:
+    import pyarrow.parquet as pq
+
+    check_parquet(path, where)
     try:
         facts = pq.ParquetFile(path).metadata
         stated = sum(facts.row_group(i).total_byte_size for i in range(facts.num_row_groups))

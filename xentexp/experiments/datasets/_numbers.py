@@ -94,7 +94,7 @@ def is_number(text: str) -> bool:
 
 
 def read_value(text: str, decimal: str | None = None) -> Number | None:
-    """Number of one text, whatever stands in other rows; None if it is none or is ambiguous."""
+    """Number of one text, regardless of other rows; None if it is not a number or ambiguous."""
     # Without a decimal mark: a point is one, and a comma is refused if it may be one.
     read = _read(text.strip())
     if read is None:

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from xentexp.experiments._results import ExperimentResult
     from xentexp.experiments._run_checks import Issue
     from xentexp.experiments._serving.refit import Refits
-    from xentexp.experiments._tracking.models import StoredModel
+    from xentexp.experiments._tracking.models import LoggedModel
     from xentexp.experiments._tracking.store import Store
 
 
@@ -31,7 +31,7 @@ class Finished:
     refits: Refits
     notes: tuple[str, ...] = ()  # Markdown for the note: of sections, and how the data were read
     with_board: bool = True  # whether the leaderboard is the answer, not a section
-    models: dict[str, StoredModel] = field(default_factory=dict)  # filled by the step log_model
+    models: dict[str, LoggedModel] = field(default_factory=dict)  # filled by the step log_model
 
     @cached_property
     def issues(self) -> list[Issue]:

@@ -50,7 +50,7 @@ def calibration_section(study: Study, result: ExperimentResult) -> Section | Non
 
 
 def _columns(found: Sequence[Saving]) -> dict[str, list[str]]:
-    """Texts of the columns by header; what no row has is left out."""
+    """Texts of the columns by header; columns without values are left out."""
     level = next((s.confidence for s in found if not math.isnan(s.confidence)), 0.95)
     numbers = {
         "before": [saving.before for saving in found],

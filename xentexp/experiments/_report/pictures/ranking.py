@@ -12,7 +12,7 @@ from xentexp._numerics import FloatArray
 from xentexp.displays._style import AXIS, SMALL, SOFT, placed, shortened, style
 from xentexp.experiments._predictions import PredictedFold
 from xentexp.experiments._record import RunRecord
-from xentexp.experiments._report.details import FIRST_ROWS
+from xentexp.experiments._report.details import FIRST_ROWS, finish_precision_recall
 from xentexp.experiments._report.once import once
 
 _GRID = np.linspace(0.0, 1.0, 101)
@@ -141,20 +141,7 @@ def precision_figure(
     behind = None if reference is None else (reference[0], reference[1].precision_recall)
     top = shown.rate < 0.5
     figure = _figure(shown.precision_recall, name, colour, side, behind, "average", top=top)
-    axes = figure.axes[0]
-    axes.axhline(shown.rate, color=AXIS, linewidth=0.8, zorder=1)
-    below = shown.rate > 0.1
-    axes.annotate(
-        f"base rate {shown.rate:.1%}",
-        (0.02, shown.rate),
-        xytext=(0, -3 if below else 3),
-        textcoords="offset points",
-        va="top" if below else "bottom",
-        color=SOFT,
-        fontsize=SMALL,
-    )
-    axes.set_xlabel("recall")
-    axes.set_ylabel("precision")
+    finish_precision_recall(figure.axes[0], shown.rate)
     return figure
 
 

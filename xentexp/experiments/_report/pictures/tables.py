@@ -7,7 +7,7 @@ import io
 import math
 from collections.abc import Sequence
 
-from xentexp.experiments._formatting import MINUS, signed
+from xentexp.experiments._formatting import MINUS, harmless, signed
 from xentexp.experiments._record import RunRecord
 from xentexp.experiments._report.contents import Cell, PageTable, count_cell, percent_cell
 from xentexp.experiments._report.gains import gains_of
@@ -37,7 +37,7 @@ def _is_percent(cell: Cell) -> bool:
 
 def _plain(cell: Cell) -> str:
     if math.isnan(cell.value):
-        return cell.text
+        return str(harmless(cell.text))
     return cell.text.replace(MINUS, "-").replace(",", "").removeprefix("+").removesuffix("%")
 
 

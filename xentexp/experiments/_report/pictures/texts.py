@@ -15,33 +15,26 @@ from xentexp.experiments._formatting import (
 from xentexp.experiments._leaderboard import best_is
 from xentexp.experiments._record import RunRecord
 from xentexp.experiments._report.models import context
-from xentexp.experiments._report.once import once
 from xentexp.experiments._report.reliability import calibration, outside_of_band
 from xentexp.experiments._report.segments import described, is_sure, segments_of
-from xentexp.experiments._report.warnings import labelled
-from xentexp.experiments._run_checks import Issue, run_checks, shown_checks
+from xentexp.experiments._report.warnings import issues_of, labelled
+from xentexp.experiments._run_checks import Issue, shown_checks
 
 _SEGMENTS = 3
 
 
-@once
-def issues(record: RunRecord) -> Sequence[Issue]:
-    """What the checks found, problems first."""
-    return run_checks(record, record.about.muted)
-
-
 def run_checks_text(record: RunRecord) -> str:
     """Findings of the checks of a run."""
-    return _checks_text(record, issues(record), "the run")
+    return _checks_text(record, issues_of(record), "the run")
 
 
 def model_checks(record: RunRecord, name: str) -> str:
     """Findings of the checks that are about a model."""
-    return _checks_text(record, _issues_of(record, name), name)
+    return _checks_text(record, _issues_with(record, name), name)
 
 
-def _issues_of(record: RunRecord, name: str) -> list[Issue]:
-    return [issue for issue in issues(record) if name in issue.models]
+def _issues_with(record: RunRecord, name: str) -> list[Issue]:
+    return [issue for issue in issues_of(record) if name in issue.models]
 
 
 def _checks_text(record: RunRecord, found: Sequence[Issue], subject: str) -> str:
@@ -144,7 +137,7 @@ def _failures(record: RunRecord, name: str) -> Iterator[str]:
     found = segments_of(record, name)
     sure = [segment for segment in found or () if is_sure(segment)]
     lines: list[Sentence] = [described("", name, segment) for segment in sure[:_SEGMENTS]]
-    lines += [labelled(issue) for issue in _issues_of(record, name)]
+    lines += [labelled(issue) for issue in _issues_with(record, name)]
     yield from (f"- {escaped(str(line))}" for line in lines)
     if found is None:
         yield "Segments of rows were not computed for this model."
