@@ -10,13 +10,14 @@ import pandas as pd
 import pytest
 from scipy.stats import spearmanr
 from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.dummy import DummyClassifier
 from sklearn.ensemble import HistGradientBoostingClassifier
 from sklearn.inspection import permutation_importance
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import log_loss
 from sklearn.svm import LinearSVC
 
-from tests.support.records import about, credit_data, numeric
+from tests.support.records import about, credit_data, example_record, numeric
 from xentexp.errors import InputError
 from xentexp.experiments import (
     Candidate,
@@ -360,3 +361,22 @@ def test_the_store_returns_what_a_run_computed(result: ExperimentResult, workpla
     files = list((workplace / "mlartifacts").rglob("explanations/*.parquet"))
     assert len(files) == 4
     assert max(file.stat().st_size for file in files) < 60_000
+
+
+def test_values_of_single_rows_are_not_stored_as_segments() -> None:
+    rng = np.random.default_rng(0)
+    n = 90
+    X = pd.DataFrame(
+        {
+            "customer": pd.Categorical([f"K{i:03}" for i in range(n)]),
+            "delay": [*rng.integers(0, 2, n - 3), 5, 6, 7],
+        }
+    )
+    data = make_dataset(X, rng.integers(0, 2, n), Card("d", title="d", source="made"))
+    models = {"prior": DummyClassifier()}
+    record = example_record(data, models, cv=3, explain=Explain(importance=False))
+    found = record.model("prior")
+    assert found is not None
+    assert found.segments is not None
+    names = set(zip(found.segments["column"], found.segments["label"], strict=True))
+    assert names == {("customer", "other"), ("delay", "0"), ("delay", "1"), ("delay", "other")}

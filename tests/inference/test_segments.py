@@ -230,3 +230,12 @@ def test_bad_tables() -> None:
 
 def test_the_result_is_frozen() -> None:
     assert Segment.__dataclass_params__.frozen
+
+
+def test_a_column_with_mostly_its_largest_value_has_two_ranges() -> None:
+    x = np.r_[np.full(900, 100.0), np.arange(100) / 2.0]
+    segments = segment_bias([0, 1] * 500, [0.5] * 1000, pd.DataFrame({"x": x}), min_rows=1)
+    assert {(segment.label, segment.n_rows) for segment in segments} == {
+        ("up to 49.5", 100),
+        ("above 49.5", 900),
+    }

@@ -113,38 +113,44 @@ class ColumnBins:
     @property
     def kind(self) -> str:
         """Kind of the labels, see `Segment`."""
-        return "value" if self.values else "range"
+        return "range" if self.edges else "value"
 
     def codes(self, values: pd.Series[Any]) -> IntArray:
         """Position of the label of each row."""
         n = len(self.labels)
         missing = values.isna().to_numpy()
-        if self.values:
+        if self.edges:
+            codes = np.searchsorted(self.edges, values.to_numpy(np.float64), side="left")
+        elif self.values:
             codes = pd.Index(self.values).get_indexer(pd.Index(values))
         else:
-            codes = np.searchsorted(self.edges, values.to_numpy(np.float64), side="left")
+            codes = np.full(len(values), -1)
         return np.where(missing, n - 2, np.where(codes < 0, n - 1, codes)).astype(np.intp)
 
 
-def bins_of(X: pd.DataFrame, *, n_bins: int = 5) -> tuple[ColumnBins, ...]:
-    """Segments of each column, from its values."""
-    return tuple(_bins(str(name), X.iloc[:, i], n_bins) for i, name in enumerate(X))
+def bins_of(X: pd.DataFrame, *, n_bins: int = 5, min_rows: int = 1) -> tuple[ColumnBins, ...]:
+    """Segments of each column, from its values; values of fewer than `min_rows` are not named."""
+    return tuple(_bins(str(name), X.iloc[:, i], n_bins, min_rows) for i, name in enumerate(X))
 
 
-def _bins(name: str, column: pd.Series[Any], n_bins: int) -> ColumnBins:
+def _bins(name: str, column: pd.Series[Any], n_bins: int, min_rows: int) -> ColumnBins:
     known = column.dropna()
     if not pd.api.types.is_numeric_dtype(known.dtype) or pd.api.types.is_bool_dtype(known.dtype):
         counts = known.value_counts()
-        counts = counts[counts > 0]
+        counts = counts[counts >= min_rows]
         chosen = tuple(counts.index.tolist()[:_MOST_CATEGORIES])
         return ColumnBins(name, chosen, labels=(*map(str, chosen), MISSING, OTHER))
     numbers = known.to_numpy(np.float64)
-    distinct = np.unique(numbers)
+    distinct, sizes = np.unique(numbers, return_counts=True)
     if len(distinct) <= _MOST_VALUES:
+        distinct = distinct[sizes >= min_rows]
         labels = tuple(f"{value:.15g}" for value in distinct)
         return ColumnBins(name, tuple(distinct.tolist()), labels=(*labels, MISSING, OTHER))
     edges = np.quantile(numbers, np.arange(1, n_bins) / n_bins, method="inverted_cdf")
-    edges = _short(np.unique(edges[edges < distinct[-1]]))
+    edges = np.unique(edges[edges < distinct[-1]])
+    if not len(edges):  # most rows have the largest value
+        edges = distinct[-2:-1]
+    edges = _short(edges)
     texts = [_text(edge) for edge in edges]
     labels = (
         f"up to {texts[0]}",

@@ -18,6 +18,7 @@ from xentexp.losses import Loss
 
 _MOST_ROWS = 10_000  # that bins and correlations are computed from
 _MOST_SEGMENT_COLUMNS = 200
+_LEAST_ROWS = 10  # of a value that is stored by name, so that no value of single rows is
 _MOST_CORRELATED_COLUMNS = 2_000
 _CORRELATED = 0.9
 
@@ -100,7 +101,9 @@ def make_plan(
         primary if isinstance(primary, Loss) else None,
         n_folds,
         correlated(X) if explain.importance else (),
-        bins_of(X.iloc[:, :_MOST_SEGMENT_COLUMNS]) if explain.segments else (),
+        bins_of(X.iloc[:, :_MOST_SEGMENT_COLUMNS], min_rows=_LEAST_ROWS)
+        if explain.segments
+        else (),
     )
 
 
