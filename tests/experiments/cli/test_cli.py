@@ -67,7 +67,7 @@ def test_a_run_prints_a_leaderboard_and_logs_it(
         assert run.data.tags["mlflow.parentRunId"] == parent.info.run_id
         assert run.data.params["cv.n_splits"] == "3"
         assert run.data.params["dataset.target"] == "grade"
-        for tag in ("seed", "dataset_digest", "xentexp.config_hash", "version.scikit-learn"):
+        for tag in ("seed", "dataset_digest", "xentexp.config_hash", "versions"):
             assert run.data.tags[tag]
     config = client().download_artifacts(parent.info.run_id, "config/config.yaml")
     assert "n_splits: 3" in Path(config).read_text()

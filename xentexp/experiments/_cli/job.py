@@ -254,7 +254,8 @@ def _tags(study: Study, overrides: str, sweep: str) -> dict[str, object]:
         "seed": study.seed,
         "overrides": overrides or "(none)",
         "mlflow.source.name": "xentexp run",
-        **{f"version.{name}": number for name, number in versions().items()},
+        # One tag: with more, the dashboard shows the description of a run below the window.
+        "versions": ", ".join(f"{name} {number}" for name, number in versions().items()),
         **git(),
     }
 
