@@ -8,12 +8,15 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from tests.support.stores import client, runs
+from tests.support.stores import RESULTS_ONLY, client, runs
 from xentexp.experiments._cli import main
 from xentexp.experiments._report.calibration import calibration_section
 from xentexp.experiments._tracking.stored_record import read_record
 
-TABLE = ["dataset=table", "dataset.path=table.csv", "dataset.target=grade", "n_jobs=1"]
+TABLE = [
+    *RESULTS_ONLY,
+    *("dataset=table", "dataset.path=table.csv", "dataset.target=grade", "n_jobs=1"),
+]
 RUN = ["run", *TABLE, "cv.n_splits=3", "losses=[categorical_crossentropy,zero_one_loss]"]
 
 

@@ -8,9 +8,13 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.stores import RESULTS_ONLY
 from xentexp.experiments._cli import main
 
-SMALL = ["dataset=simulated_delinquency", "dataset.n_samples=300", "n_jobs=1", "cv.n_splits=3"]
+SMALL = [
+    *RESULTS_ONLY,
+    *("dataset=simulated_delinquency", "dataset.n_samples=300", "n_jobs=1", "cv.n_splits=3"),
+]
 MATRIX = [*SMALL, "models=[linear]", "train_on=[brier_loss,exponential_loss]", "--quiet"]
 
 

@@ -21,7 +21,7 @@ from omegaconf import OmegaConf
 from sklearn.base import clone
 from sklearn.model_selection import TimeSeriesSplit
 
-from tests.support.stores import client, runs, view
+from tests.support.stores import RESULTS_ONLY, client, runs, view
 from xentexp.errors import InputError
 from xentexp.experiments._cli import main
 from xentexp.experiments._cli.conf import conf_folder
@@ -35,7 +35,10 @@ from xentexp.experiments._tracking.stored_record import read_record
 from xentexp.tuning import TunedClassifier, read_space
 from xentexp.tuning._classifier import _start
 
-TABLE = ["dataset=table", "dataset.path=table.csv", "dataset.target=grade", "n_jobs=1"]
+TABLE = [
+    *RESULTS_ONLY,
+    *("dataset=table", "dataset.path=table.csv", "dataset.target=grade", "n_jobs=1"),
+]
 TUNE = ["run", "experiment=tune", *TABLE, "cv.n_splits=3", "tune.n_trials=3", "tune.folds=2"]
 SIMULATED = ["dataset=simulated_delinquency", "dataset.n_samples=300", "experiment=tune"]
 

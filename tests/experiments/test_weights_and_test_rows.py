@@ -21,6 +21,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.svm import LinearSVC
 
+from tests.support.stores import RESULTS_ONLY
 from xentexp.errors import InputError
 from xentexp.estimators import LinearLossClassifier
 from xentexp.experiments import (
@@ -451,7 +452,7 @@ def test_rare_classes_and_row_numbers_are_left_out_of_test_rows_too(files: Path)
 
 def run(*words: str) -> int:
     table = ["dataset=table", "dataset.path=train.csv", "dataset.target=bad", "dataset.drop=[id]"]
-    return main(["run", *table, "n_jobs=1", *words])
+    return main(["run", *table, "n_jobs=1", *RESULTS_ONLY, *words])
 
 
 def test_a_run_shows_logs_and_reads_back_the_scores_of_test_rows(

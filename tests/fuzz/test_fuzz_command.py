@@ -17,6 +17,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.fuzz.support import fuzzed
+from tests.support.stores import RESULTS_ONLY
 from xentexp.experiments._cli import main
 
 pytestmark = pytest.mark.slow
@@ -76,7 +77,10 @@ words_of = {
     ],
 }
 # Without these, `run` would train seven models on 30,000 rows.
-SMALL = ["dataset=table", "dataset.path=scores.csv", "dataset.target=y", "models=[prior]"]
+SMALL = [
+    *("dataset=table", "dataset.path=scores.csv", "dataset.target=y", "models=[prior]"),
+    *RESULTS_ONLY,
+]
 SMALL += ["cv.n_splits=2", "n_jobs=1"]
 
 

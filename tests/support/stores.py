@@ -16,6 +16,9 @@ import pytest
 from mlflow import MlflowClient
 from mlflow.entities import Run
 
+RESULTS_ONLY = ["report.pictures=false", "models.log=none"]
+"""For runs of which a test needs the results: pictures and a stored model take seconds."""
+
 
 @contextmanager
 def new_workplace(folder: Path, empty_store: Path) -> Iterator[None]:

@@ -11,10 +11,14 @@ import pandas as pd
 import pytest
 from mlflow import MlflowClient
 
+from tests.support.stores import RESULTS_ONLY
 from xentexp.experiments._cli import main
 from xentexp.experiments.datasets import simulated_delinquency
 
-SMALL = ["dataset=simulated_delinquency", "dataset.n_samples=300", "n_jobs=1", "cv.n_splits=3"]
+SMALL = [
+    *RESULTS_ONLY,
+    *("dataset=simulated_delinquency", "dataset.n_samples=300", "n_jobs=1", "cv.n_splits=3"),
+]
 LOGISTIC = [*SMALL, "models=[prior,logistic]", "losses=[brier_loss]", "primary=brier_loss"]
 PRIOR = [*SMALL, "models=[prior]", "losses=[brier_loss]", "primary=brier_loss", "metrics=[]"]
 

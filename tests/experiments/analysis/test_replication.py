@@ -8,12 +8,14 @@ import sys
 import numpy as np
 import pytest
 
+from tests.support.stores import RESULTS_ONLY
 from xentexp.errors import InputError
 from xentexp.experiments._cli import main
 from xentexp.experiments._folds import CrossValidation
 from xentexp.experiments.datasets import load_dataset
 
 SMALL = [
+    *RESULTS_ONLY,
     *("dataset=simulated_delinquency", "dataset.n_samples=400", "models=[prior]", "n_jobs=1"),
     *("cv=holdout", "cv.n_test=100", "primary=brier_loss", "--quiet"),
 ]

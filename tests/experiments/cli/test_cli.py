@@ -16,7 +16,7 @@ import pandas as pd
 import pytest
 from mlflow import MlflowClient
 
-from tests.support.stores import client, runs
+from tests.support.stores import RESULTS_ONLY, client, runs
 from xentexp import __version__
 from xentexp.experiments._cli import main
 from xentexp.experiments._cli.arguments import for_hydra, parse
@@ -27,7 +27,10 @@ from xentexp.metrics import brier_loss, categorical_crossentropy
 from xentexp.metrics._registry import DATASET_METRICS
 
 XENTEXP = [sys.executable, "-m", "xentexp"]
-SMALL = ["dataset=table", "dataset.path=table.csv", "dataset.target=grade", "n_jobs=1"]
+SMALL = [
+    *RESULTS_ONLY,
+    *("dataset=table", "dataset.path=table.csv", "dataset.target=grade", "n_jobs=1"),
+]
 LABELS = ["--labels", "bad,fair,good"]
 SMALL_RUN = ["run", *SMALL]
 RUN = ["run", *SMALL, "models=[prior,logistic]", "cv.n_splits=3"]

@@ -11,12 +11,15 @@ import pandas as pd
 import pytest
 from scipy import stats
 
-from tests.support.stores import client, new_workplace, runs
+from tests.support.stores import RESULTS_ONLY, client, new_workplace, runs
 from xentexp.errors import InputError
 from xentexp.experiments._cli import main
 from xentexp.experiments._cli.compare import Margin, parse_claim, parse_margin
 
-RUN = ["run", "--quiet", "dataset=table", "dataset.path=made.csv", "dataset.target=y"]
+RUN = [
+    *("run", "--quiet", "dataset=table", "dataset.path=made.csv", "dataset.target=y"),
+    *RESULTS_ONLY,
+]
 MODELS = "models=[prior,logistic,linear_svm]"
 Output = pytest.CaptureFixture[str]
 

@@ -13,11 +13,14 @@ from sklearn.ensemble import RandomForestClassifier
 from sklearn.metrics import log_loss
 from sklearn.model_selection import StratifiedKFold
 
-from tests.support.stores import client, runs
+from tests.support.stores import RESULTS_ONLY, client, runs
 from xentexp.experiments._cli import main
 from xentexp.experiments._models import tabular_pipeline
 
-TABLE = ["dataset=table", "dataset.path=loans.csv", "dataset.target=y", "n_jobs=1"]
+TABLE = [
+    *RESULTS_ONLY,
+    *("dataset=table", "dataset.path=loans.csv", "dataset.target=y", "n_jobs=1"),
+]
 PRIOR = ["run", *TABLE, "models=[prior]", "cv.n_splits=3"]
 
 

@@ -14,12 +14,15 @@ import pyarrow.parquet as pq
 import pytest
 from sklearn.metrics import brier_score_loss
 
-from tests.support.stores import client, new_workplace, runs
+from tests.support.stores import RESULTS_ONLY, client, new_workplace, runs
 from xentexp.experiments._cli import main
 from xentexp.experiments._tracking.store import Store
 from xentexp.losses import LOSSES, Properties, register_loss
 
-RUN = ["run", "--quiet", "dataset=table", "dataset.path=made.csv", "dataset.target=y"]
+RUN = [
+    *("run", "--quiet", "dataset=table", "dataset.path=made.csv", "dataset.target=y"),
+    *RESULTS_ONLY,
+]
 FEW = ["losses=[categorical_crossentropy]", "metrics=[roc_auc]"]
 Output = pytest.CaptureFixture[str]
 

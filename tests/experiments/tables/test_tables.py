@@ -28,11 +28,13 @@ from tests.experiments.tables.made import (
     whole_lines_quoted,
     zipped,
 )
+from tests.support.stores import RESULTS_ONLY
 from xentexp.experiments._cli import main
 
 SPLITS = 3
 RUN = [
     *("run", "dataset=table", "models=[logistic]", f"cv.n_splits={SPLITS}", "n_jobs=1"),
+    *RESULTS_ONLY,
     *("losses=[categorical_crossentropy,brier_loss]", "metrics=[roc_auc]", "leaderboard=null"),
     *("--json", "--quiet"),
 ]
