@@ -10,10 +10,8 @@ from typing import Any
 def on_first_use(
     package: str, names: Mapping[str, tuple[str, ...]], *, modules: bool = False
 ) -> tuple[Callable[[str], Any], Callable[[], list[str]], list[str]]:
-    """`__getattr__`, `__dir__` and `__all__` of a package, given the names of each of its modules.
-
-    With `modules`, the modules are public names too.
-    """
+    """`__getattr__`, `__dir__` and `__all__` of a package, from the names of its modules."""
+    # With `modules`, the modules are public names too.
     module_of = {name: module for module, listed in names.items() for name in listed}
 
     def import_name(name: str) -> Any:

@@ -21,7 +21,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.svm import LinearSVC
 
-from tests.support.stores import RESULTS_ONLY
+from tests.support.stores import RESULTS_ONLY, client
 from xentexp.errors import InputError
 from xentexp.estimators import LinearLossClassifier
 from xentexp.experiments import (
@@ -477,21 +477,18 @@ def test_a_run_shows_logs_and_reads_back_the_scores_of_test_rows(
     assert main(["leaderboard", "--losses", "brier_loss"]) == 0
     assert "test/brier_loss" in capsys.readouterr().out
 
-    from mlflow import MlflowClient
-
-    client = MlflowClient("sqlite:///mlflow.db")
     [child] = [
         r
-        for r in client.search_runs([document["experiment_id"]])
+        for r in client().search_runs([document["experiment_id"]])
         if r.data.tags.get("model") == "logistic"
     ]
     assert child.data.metrics["test/roc_auc"] == pytest.approx(best["test"]["roc_auc"])
     assert child.data.params["dataset.weight"] == "w"
-    path = client.download_artifacts(child.info.run_id, "predictions/test.parquet")
+    path = client().download_artifacts(child.info.run_id, "predictions/test.parquet")
     tested = pd.read_parquet(path)
     np.testing.assert_allclose(tested["proba_yes"], p[:, 1], rtol=0, atol=1e-9)
     np.testing.assert_array_equal(tested["sample_weight"], W_TEST)
-    note = client.get_run(document["run_id"]).data.tags["mlflow.note.content"]
+    note = client().get_run(document["run_id"]).data.tags["mlflow.note.content"]
     assert "test/brier_loss" in note
 
 

@@ -228,7 +228,7 @@ def test_run_without_a_stored_model_says_what_to_do(trained, workplace, capsys):
 def test_models_of_a_store_that_was_moved_are_found(trained, tmp_path_factory, capsys, monkeypatch):
     home = tmp_path_factory.mktemp("home")
     monkeypatch.chdir(home)
-    monkeypatch.setenv("MLFLOW_TRACKING_URI", "sqlite:///mlflow.db")  # MLflow looks it up
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{home}/mlflow.db")  # MLflow looks it up
     client = MlflowClient(tracking_uri=f"sqlite:///{home}/mlflow.db")
     log_run(client, trained["folders"], winner="boosting", home=home)
     address = client.get_run(log_run(client, {"x": trained["folders"]["logistic"]})["x"])
@@ -365,12 +365,22 @@ def test_error_in_the_last_batch_leaves_no_file(store, capsys, monkeypatch):
     assert calls == [3, 4, 4, 2]  # the first are rows of the model's example
 
 
+@pytest.fixture
+def default_signals():
+    """Handlers of a command in a terminal: jobs in the background may ignore signals."""
+    defaults = {signal.SIGHUP: signal.SIG_DFL, signal.SIGINT: signal.default_int_handler}
+    before = {number: signal.signal(number, handler) for number, handler in defaults.items()}
+    yield
+    for number, handler in before.items():
+        signal.signal(number, handler)
+
+
 @pytest.mark.parametrize(
     ("name", "ended", "code"),
     [("SIGTERM", SystemExit, 143), ("SIGHUP", SystemExit, 129), ("SIGINT", None, 130)],
 )
 def test_a_signal_during_the_predictions_leaves_no_file(
-    store, capsys, monkeypatch, name, ended, code
+    store, capsys, monkeypatch, default_signals, name, ended, code
 ):
     file = written(Path("new.csv"), loans(10))
     original = HistGradientBoostingClassifier.predict_proba

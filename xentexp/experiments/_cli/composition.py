@@ -149,7 +149,7 @@ def _remove_unselected_models(config: DictConfig, words: list[str]) -> None:
     selected = _selected_models(words)
     for name in selected:
         if not isinstance(models, DictConfig) or name not in models:
-            keys = [str(key) for key in models or () if key not in selected]
+            keys = [str(key) for key in models or () if key not in (*selected, "log")]
             raise InputError(
                 f"models=[{name}]: the file models/{name}.yaml must have the key {name}; got "
                 f"{', '.join(keys) or 'no key'}; write '{name}:' above preprocessing and classifier"

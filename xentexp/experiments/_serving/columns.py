@@ -35,19 +35,13 @@ BOOLEANS = {"true": 1, "false": 0}
 
 
 class TrainingColumns(TransformerMixin, BaseEstimator):  # type: ignore[misc]
-    """First step of a stored model: gives new rows the columns that the training rows had.
+    """First step of a stored model: gives new rows the columns that the training rows had."""
 
-    Numbers may be written as text with a decimal point, dates as text; columns may be in another
-    order. Each value is read for itself, so that the prediction of a row does not depend on the
-    rows that come with it. `columns_` also has the shares of the training rows in coarse bins.
-
-    Parameters
-    ----------
-    dates : sequence of str, default=()
-        Columns that were dates and are days since 1970-01-01 in the training rows.
-    dayfirst : bool, default=None
-        Whether 1/2/2020 is 1 February (True) or January 2 (False). None: such dates are refused.
-    """
+    # Numbers may be written as text with a decimal point, dates as text; columns may be in another
+    # order. Each value is read for itself, so that the prediction of a row does not depend on the
+    # rows that come with it. `columns_` also has the shares of the training rows in coarse bins.
+    # `dates` were dates and are days since 1970-01-01 in the training rows. With `dayfirst`,
+    # 1/2/2020 is 1 February, without it January 2; if it is None, such dates are refused.
 
     def __init__(self, dates: Sequence[str] = (), dayfirst: bool | None = None) -> None:
         self.dates = dates

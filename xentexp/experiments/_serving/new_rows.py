@@ -28,13 +28,10 @@ from xentexp.experiments.datasets._numbers import is_blank, read_value, written_
 
 
 class NewRows:
-    """Rows of a file, whose texts are read alike in all batches.
+    """Rows of a file, whose texts are read alike in all batches."""
 
-    The file is read twice: the first time to find how numbers and dates are written, and to check
-    them, the second time to convert them.
-    """
-
-    # `decimal`, `dayfirst`: None if the file decides.
+    # The file is read twice: the first time to find how numbers and dates are written, and to check
+    # them, the second time to convert them. `decimal`, `dayfirst`: None if the file decides.
 
     def __init__(
         self,

@@ -70,11 +70,9 @@ def parent_note(
     page: str = "",
     stored: bool = False,
 ) -> str:
-    """Note of a run: the answer, the differences, the worst finding, then table and artifacts.
-
-    `more` is Markdown for the end; `artifacts` are names of files and folders; `page` is the
-    address of the artifacts in the dashboard; `stored` says whether the best model is stored.
-    """
+    """Note of a run: the answer, the differences, the worst finding, then table and artifacts."""
+    # `more` is Markdown for the end; `artifacts` are names of files and folders; `page` is the
+    # address of the artifacts in the dashboard; `stored` says whether the best model is stored.
     board = record.board
     lines, others = answer_lines(record, issues)
     end = f"Data: {escaped(record.about.title)}"
@@ -130,10 +128,8 @@ def child_note(
     caution: str = "",
     run_id: str = "",
 ) -> str:
-    """Note of a model: value and rank, difference to the best, worst finding, then how to use it.
-
-    `uri` is the address of the stored model, if it is stored, and `caution` says whom to trust.
-    """
+    """Note of a model: value and rank, difference to the best, worst finding, how to use it."""
+    # `uri` is the address of the stored model, if it is stored, and `caution` says whom to trust.
     row = next(row for row in record.board.rows if row.model == model)
     if row.reason is not None:
         return _joined([f"Failed: {escaped(row.reason)}"])

@@ -1,4 +1,4 @@
-"""Figures as files and images that stand alone: an SVG with its finding, and pixels."""
+"""Figures as artifacts and images: an SVG with its finding, and pixels."""
 
 from __future__ import annotations
 
