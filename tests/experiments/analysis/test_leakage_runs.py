@@ -16,8 +16,8 @@ from xentexp.experiments._cli import main
 from xentexp.experiments.datasets import simulated_delinquency
 
 SMALL = [
-    *RESULTS_ONLY,
     *("dataset=simulated_delinquency", "dataset.n_samples=300", "n_jobs=1", "cv.n_splits=3"),
+    *RESULTS_ONLY,
 ]
 LOGISTIC = [*SMALL, "models=[prior,logistic]", "losses=[brier_loss]", "primary=brier_loss"]
 PRIOR = [*SMALL, "models=[prior]", "losses=[brier_loss]", "primary=brier_loss", "metrics=[]"]
