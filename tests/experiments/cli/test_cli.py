@@ -901,7 +901,7 @@ def test_ui_serves_the_store_it_is_given(table_csv: Path) -> None:
         address = process.stdout.readline().split()[-1]
         (parent,) = runs("comparison")
         assert f"/#/experiments/{parent.info.experiment_id}/runs" in address
-        assert parent.info.run_id in address
+        assert f"-{parent.info.run_id[:8]}&" in address
         assert urllib.request.urlopen(f"http://127.0.0.1:{port}/health").read() == b"OK"
         process.send_signal(signal.SIGINT)
         assert process.wait(timeout=30) == 130
