@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import pandas as pd
@@ -117,7 +117,7 @@ def test_the_base_model_is_that_of_all_rows() -> None:
 class Recorder(GaussianNB):
     """Classifier that keeps the first column of the rows of each of its fits."""
 
-    fits: list[set[float]] = []  # noqa: RUF012
+    fits: ClassVar[list[set[float]]] = []
 
     def fit(self, X: Any, y: Any, sample_weight: Any = None) -> Any:
         Recorder.fits.append(set(X[:, 0].tolist()))

@@ -23,7 +23,7 @@ from tests.support.contents import (
 from tests.support.records import credit_data, example_record, numeric, predictions_of
 from xentexp.experiments import CalibratedClassifier, Candidate, CrossValidation, make_dataset
 from xentexp.experiments._analysis.calibration import Saving, chief, saving_sentence, savings
-from xentexp.experiments._formatting import signed
+from xentexp.experiments._formatting import MINUS, signed
 from xentexp.experiments._record import RunRecord, pooled
 from xentexp.experiments._report.calibration import calibration_section
 from xentexp.experiments._report.page import run_page
@@ -162,7 +162,7 @@ LOWER = Saving(
         (
             {"low": -0.0001, "method": "temperature", "expected": 0.001, "at_most": math.nan},
             "Temperature calibration of forest lowers categorical_crossentropy by 0.0012 (95% "
-            "interval −0.0001 to 0.0020; the direction is open); the decomposition promised "  # noqa: RUF001
+            f"interval {MINUS}0.0001 to 0.0020; the direction is open); the decomposition promised "
             "0.0010 with one temperature.",
         ),
         (

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 from pathlib import Path
 
-import yaml  # type: ignore[import-untyped]
+import yaml
 
 from xentexp.errors import InputError
 

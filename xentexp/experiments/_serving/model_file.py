@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import yaml  # type: ignore[import-untyped]
+import yaml
 
 from xentexp.errors import EXTRAS, InputError, missing_extra, printable
 from xentexp.losses._registry import LOSSES
