@@ -238,6 +238,7 @@ def test_models_of_a_store_that_was_moved_are_found(trained, tmp_path_factory, c
     monkeypatch.chdir(moved.parent)
     shutil.move(home, moved)
     monkeypatch.chdir(moved)
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{moved}/mlflow.db")
     file = written(Path("new.csv"), loans(5))
     for word in ("x", "loans/1"):
         predicted(capsys, word, file, "--out", "out.csv", "--overwrite")
