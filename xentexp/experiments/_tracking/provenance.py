@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import platform
+import re
 import subprocess
 from importlib.metadata import distributions, version
 
@@ -15,8 +16,17 @@ def versions() -> dict[str, str]:
 
 def installed() -> str:
     """Installed packages as a requirements file."""
-    names = {d.metadata["Name"]: d.version for d in distributions() if d.metadata["Name"]}
-    return "".join(f"{name}=={names[name]}\n" for name in sorted(names, key=str.lower))
+    # Not `metadata`, which parses the long description of every package.
+    numbers: dict[str, str] = {}
+    for package in distributions():
+        text = package.read_text("METADATA") or package.read_text("PKG-INFO") or ""
+        fields = text.partition("\n\n")[0]
+        found = {
+            key: re.search(rf"^{key}:[ \t]*(\S+)", fields, re.M) for key in ("Name", "Version")
+        }
+        if (name := found["Name"]) and (number := found["Version"]):
+            numbers[name[1]] = number[1]
+    return "".join(f"{name}=={numbers[name]}\n" for name in sorted(numbers, key=str.lower))
 
 
 def git() -> dict[str, str]:
