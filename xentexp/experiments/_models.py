@@ -10,8 +10,6 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 from sklearn.base import BaseEstimator, ClassifierMixin, TransformerMixin, clone
-from sklearn.compose import ColumnTransformer, make_column_selector
-from sklearn.impute import SimpleImputer
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import OneHotEncoder, OrdinalEncoder, StandardScaler
 from sklearn.utils.validation import check_is_fitted
@@ -20,27 +18,46 @@ from xentexp.errors import unknown_name
 from xentexp.experiments.datasets import find_entities
 from xentexp.tuning._weights import fit_weights
 
-_numeric = make_column_selector(dtype_include="number")
-_other = make_column_selector(dtype_exclude="number")
-
 
 def _scaled() -> Any:
-    numeric = make_pipeline(
-        SimpleImputer(strategy="median", add_indicator=True, keep_empty_features=True),
-        StandardScaler(),
-    )
     category = OneHotEncoder(
         handle_unknown="infrequent_if_exist", max_categories=50, sparse_output=False
     )
-    return ColumnTransformer([("numeric", numeric, _numeric), ("category", category, _other)])
+    return _by_type(make_pipeline(_imputer(), StandardScaler()), category)
 
 
 def _ordinal() -> Any:
-    numeric = SimpleImputer(strategy="median", add_indicator=True, keep_empty_features=True)
     category = OrdinalEncoder(
         handle_unknown="use_encoded_value", unknown_value=-1, encoded_missing_value=-2
     )
-    return ColumnTransformer([("numeric", numeric, _numeric), ("category", category, _other)])
+    return _by_type(_imputer(), category)
+
+
+# scikit-learn's packages compose and impute import linear models, support vector machines and
+# neighbors, which are not needed for other preprocessings.
+def _by_type(numeric: Any, category: Any) -> Any:
+    from sklearn.compose import ColumnTransformer, make_column_selector
+
+    return ColumnTransformer(
+        [
+            ("numeric", numeric, make_column_selector(dtype_include="number")),
+            ("category", category, make_column_selector(dtype_exclude="number")),
+        ]
+    )
+
+
+def _imputer() -> Any:
+    from sklearn.impute import SimpleImputer
+
+    return SimpleImputer(strategy="median", add_indicator=True, keep_empty_features=True)
+
+
+def _other(X: pd.DataFrame) -> list[Any]:
+    """Names of the columns that are not numeric."""
+    from sklearn.compose import make_column_selector
+
+    names: list[Any] = make_column_selector(dtype_exclude="number")(X)
+    return names
 
 
 class EntityColumn(TransformerMixin, BaseEstimator):  # type: ignore[misc]

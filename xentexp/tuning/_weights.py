@@ -6,9 +6,6 @@ from typing import Any
 
 from numpy.typing import NDArray
 from sklearn import get_config
-from sklearn.calibration import CalibratedClassifierCV
-from sklearn.ensemble import StackingClassifier, VotingClassifier
-from sklearn.feature_selection import RFE
 from sklearn.frozen import FrozenEstimator
 from sklearn.model_selection._search import BaseSearchCV
 from sklearn.pipeline import Pipeline
@@ -52,6 +49,11 @@ def fit_arguments(
 
 def _keyword(estimator: Any) -> str:
     """Name of the argument of `fit` that brings the weights to every part that is fitted."""
+    # Imported here, because most runs have no weights and these modules import many others.
+    from sklearn.calibration import CalibratedClassifierCV
+    from sklearn.ensemble import StackingClassifier, VotingClassifier
+    from sklearn.feature_selection import RFE
+
     if isinstance(estimator, Pipeline):
         name, last = estimator.steps[-1]
         return f"{name}__{_keyword(last)}"

@@ -13,7 +13,6 @@ from sklearn.model_selection import KFold
 from sklearn.pipeline import Pipeline
 
 from xentexp.errors import InputError
-from xentexp.experiments._calibrated import CalibratedClassifier
 from xentexp.experiments._folds import Fold
 from xentexp.experiments._formatting import counted
 from xentexp.experiments._results import Candidate
@@ -58,6 +57,8 @@ def _classifier(candidate: Candidate) -> Any:
 
 
 def _calibrated(candidate: Candidate, method: str, cv_kind: str, seed: int) -> Candidate:
+    from xentexp.experiments._calibrated import CalibratedClassifier  # which imports estimators
+
     name = f"{candidate.name}_{method}"
     # Rows in time order: blocks of neighbours are predicted from the other blocks. Folds that only
     # train on earlier rows would leave the first block without predictions, and the models of the
