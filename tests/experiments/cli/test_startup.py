@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import subprocess
 import sys
@@ -12,6 +13,7 @@ import pytest
 from mlflow import MlflowClient
 from mlflow.entities import Metric, Param, RunTag
 
+from xentexp.experiments._cli.collection import IMPORTS, RARE, collection, end_of_imports
 from xentexp.experiments._tracking.connect import open_client, store_uri
 from xentexp.experiments._tracking.find_runs import filtered_models, find_models
 from xentexp.experiments._tracking.read_back import LATEST, latest_page, read_leaderboard
@@ -23,6 +25,11 @@ HEAVY = {
 COMPUTE = {
     "sklearn", "joblib", "scipy.stats", "scipy.optimize", "scipy.special", "matplotlib", "hydra",
     "omegaconf", "skops", "xentexp.inference._whole_sample", "xentexp.experiments._fitting",
+}  # fmt: skip
+
+ESTIMATORS = {
+    "calibration", "compose", "decomposition", "ensemble", "feature_selection", "impute",
+    "linear_model", "neighbors", "svm", "tree",
 }  # fmt: skip
 
 
@@ -81,6 +88,55 @@ def test_a_misspelled_key_is_refused_before_scikit_learn_is_imported(workplace: 
     code, modules, _ = run_command("run", "n_jbs=3")
     assert code == 2
     assert modules & {"sklearn", "pandas", "scipy", "matplotlib"} == set()
+
+
+@pytest.mark.long
+def test_a_run_imports_only_the_estimators_of_its_models_before_the_first_fit(
+    workplace: Path,
+) -> None:
+    code = (
+        "import gc, sys\n"
+        "from xentexp.experiments import _cli, _compare\n"
+        "def first_fit(*arguments, **options):\n"
+        "    print('FIRST', gc.get_threshold()[0], gc.get_freeze_count(), *sys.modules)\n"
+        "    sys.exit()\n"
+        "_compare.fit_all = first_fit\n"
+        "_cli.main(sys.argv[1:])\n"
+    )
+    words = ["dataset=simulated_delinquency", "dataset.n_samples=200", "cv.n_splits=2"]
+    done = subprocess.run(
+        [sys.executable, "-c", code, "run", "models=[prior]", *words],
+        capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    threshold, frozen, *modules = done.stdout.partition("FIRST ")[2].split()
+    assert {"sklearn.dummy", "mlflow.store.tracking.sqlalchemy_store"} <= set(modules)
+    assert {f"sklearn.{name}" for name in ESTIMATORS} & set(modules) == set()
+    assert {"matplotlib", "optuna", "skops"} & set(modules) == set()
+    assert int(threshold) == RARE
+    assert int(frozen) > 100_000
+
+
+def test_only_the_objects_before_the_first_fit_are_left_out_of_collections() -> None:
+    before = gc.get_threshold()
+    with collection(IMPORTS):
+        assert gc.get_threshold()[0] == IMPORTS
+        assert gc.get_freeze_count() == 0
+        end_of_imports()
+        frozen = gc.get_freeze_count()
+        assert frozen > 0
+        of_fits = [[number] for number in range(1000)]
+        end_of_imports()  # of the next job
+        assert gc.get_freeze_count() <= frozen
+        assert any(item is of_fits for item in gc.get_objects())
+        assert gc.get_threshold()[0] == RARE
+    assert gc.get_threshold() == before
+    assert gc.get_freeze_count() == 0
+
+
+def test_commands_without_fits_never_leave_objects_out_of_collections() -> None:
+    with collection(RARE):
+        end_of_imports()
+        assert gc.get_freeze_count() == 0
 
 
 @pytest.mark.slow

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import argparse
 import contextlib
-import gc
 import os
 import re
 import sys
 import textwrap
 import traceback
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
 from xentexp import __version__
+from xentexp.experiments._cli.collection import IMPORTS, RARE, collection
 from xentexp.experiments._cli.conf import conf_folder
 
 FLAGS = {"--quiet": "quiet", "-q": "quiet", "--json": "json", "--debug": "debug"}
@@ -642,7 +642,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
     forget()
     try:
-        with _rare_collection():
+        with collection(IMPORTS if words[:1] == ["run"] else RARE):
             code = _dispatch(words)
         if sys.stdout is not None:
             sys.stdout.flush()
@@ -669,19 +669,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
         debug = True
         report(error)
         return 3
-
-
-@contextlib.contextmanager
-def _rare_collection() -> Iterator[None]:
-    """Collect garbage after 20,000 new objects instead of 700 (or 2,000 in later Pythons)."""
-    # Imports make hundreds of thousands of objects that stay; looking through them again and again
-    # takes a tenth of the time of a short command.
-    before = gc.get_threshold()
-    gc.set_threshold(20_000, *before[1:])
-    try:
-        yield
-    finally:
-        gc.set_threshold(*before)
 
 
 def _joined(words: list[str]) -> list[str]:

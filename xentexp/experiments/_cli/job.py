@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from omegaconf import DictConfig
 
 from xentexp._safe_text import without_secrets
+from xentexp.experiments._cli.collection import end_of_imports
 from xentexp.experiments._cli.composition import resolved, stored
 from xentexp.experiments._cli.failures import AllModelsFailedError
 from xentexp.experiments._cli.outputs import Finished, log_outputs
@@ -147,6 +148,7 @@ def run_job(
             n_jobs=study.n_jobs,
             on_fold=progress.fold,
         )
+        end_of_imports()
         with progress:
             result = run_on(dataset, cv=study.folds, on_result=record, explain=study.explain)
             if study.grouped_folds:
