@@ -15,7 +15,8 @@ from tests.support.stores import client, new_workplace, runs
 from xentexp.experiments._cli import main
 
 RUN = [
-    *("run", "--quiet", "dataset=table", "dataset.path=made.csv", "dataset.target=y"),
+    *("run", "--quiet", "n_jobs=1"),
+    *("dataset=table", "dataset.path=made.csv", "dataset.target=y"),
     *("report.pictures=false", "models.log=none"),
 ]
 FEW = ["losses=[categorical_crossentropy,zero_one_loss]", "metrics=[roc_auc]"]
