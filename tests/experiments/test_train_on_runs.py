@@ -18,7 +18,7 @@ SMALL = [
 MATRIX = [*SMALL, "models=[linear]", "train_on=[brier_loss,exponential_loss]", "--quiet"]
 
 
-@pytest.mark.long
+@pytest.mark.slow
 @pytest.mark.parametrize("curves", [[], ["curves=[]"], ["curves=[zero_one_loss]"]])
 def test_a_matrix_with_and_without_learning_curves(
     curves: list[str], workplace: Path, capsys: pytest.CaptureFixture[str]

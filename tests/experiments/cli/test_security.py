@@ -274,6 +274,7 @@ def test_parameters_of_a_plug_in_are_data(
     assert runs("comparison") == []
 
 
+@pytest.mark.slow
 def test_a_secret_is_hidden_in_jobs_of_other_processes(
     table_csv: Path,
     new_workers: None,
