@@ -7,7 +7,8 @@ What the tests expect of a page:
 - Python blocks of a page share a namespace. A value in a comment ("# 0.25", "# 'text'") is
   compared with the expression before it, and so is the output of a block of ">>>" lines.
 - Commands of xentexp are run. Of ``xentexp run`` only those with few rows and fast models are; the
-  others are validated, and run by the slow tests unless they take minutes or need files.
+  others are validated, and run by the slow tests unless they take minutes or need files. Pages with
+  such commands are slow tests, the README aside.
 - A text block after such commands has lines that they print. A YAML block that starts with
   "# FOLDER/FILE.yaml" is written to that file. The table loans.csv is the one of own_data.md.
 """
@@ -101,8 +102,18 @@ def run(command: list[str], folder: Path, **options: Any) -> subprocess.Complete
     )
 
 
+def runs_models(page: Path) -> bool:
+    """Whether a page has commands that fit models, besides the first ones of the README."""
+    bash = [block for block in pages.blocks(page) if block.language == "bash"]
+    return page != README and any(is_run(w) and is_short(w) for b in bash for w in commands(b))
+
+
 @pytest.mark.long
-@each_page
+@pytest.mark.parametrize(
+    "page",
+    [pytest.param(p, marks=[pytest.mark.slow] if runs_models(p) else []) for p in PAGES],
+    ids=pages.name,
+)
 def test_blocks_run_in_the_environment_that_the_page_names(page: Path, files: Path) -> None:
     chosen: list[dict[str, Any]] = []
     left_out = set()

@@ -18,13 +18,13 @@ SMALL = [
 MATRIX = [*SMALL, "models=[linear]", "train_on=[brier_loss,exponential_loss]", "--quiet"]
 
 
-@pytest.mark.long
+@pytest.mark.slow
 @pytest.mark.parametrize("curves", [[], ["curves=[]"], ["curves=[zero_one_loss]"]])
 def test_a_matrix_with_and_without_learning_curves(
     curves: list[str], workplace: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     words = ["losses=[brier_loss,categorical_crossentropy]", "leakage.check=ignore"]
-    assert main(["run", *MATRIX, *words, *curves, "--json"]) == 0
+    assert main(["run", *MATRIX, *words, *curves, "report=page", "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["loss_matrix"]["cells"]
     (file,) = workplace.rglob("report.html")
     assert ("Learning curves" in file.read_text()) is bool(curves)

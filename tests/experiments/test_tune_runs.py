@@ -109,7 +109,7 @@ def test_tuned_and_untuned_models_are_compared_and_every_trial_is_a_run(
     assert "`xentexp.kind` = 'candidate'" in state["searchFilter"]
 
 
-@pytest.mark.long
+@pytest.mark.slow
 def test_the_same_command_resumes_its_trials(
     table_csv: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -16,8 +16,8 @@ import pytest
 from mlflow import MlflowClient
 from mlflow.entities import Run
 
-RESULTS_ONLY = ["report.pictures=false", "models.log=none"]
-"""For runs of which a test needs the results: pictures and a stored model take seconds."""
+RESULTS_ONLY = ["report=none", "models.log=none", "explain=null"]
+"""For runs of which a test needs the scores: pages, importances and stored models take seconds."""
 
 
 @contextmanager

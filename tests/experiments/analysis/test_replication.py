@@ -105,7 +105,7 @@ def test_the_packaged_benchmark_is_reproduced(capsys: pytest.CaptureFixture[str]
     assert "10 of 10 reproduced" in capsys.readouterr().out
 
 
-@pytest.mark.long
+@pytest.mark.slow
 @pytest.mark.usefixtures("workplace")
 def test_benchmark_with_a_changed_value_and_with_fewer_models(
     capsys: pytest.CaptureFixture[str],

@@ -98,7 +98,7 @@ def test_the_configuration_chooses_what_the_table_shows(
     table_csv: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     def shown(*words: str) -> list[str]:
-        assert main([*RUN, "-q", "--json", *words]) == 0
+        assert main([*RUN, "models=[prior]", "-q", "--json", *words]) == 0
         run = client().get_run(json.loads(capsys.readouterr().out)["run_id"])
         note = run.data.tags["mlflow.note.content"]  # has the printed table
         head = next(line for line in note.splitlines() if line.startswith("| model |"))
@@ -129,7 +129,7 @@ def test_the_same_seed_prints_the_same_numbers(
     table_csv: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     def numbers(*extra: str) -> list:
-        assert main([*RUN, "--json", "-q", *extra]) == 0
+        assert main([*RUN, "models=[logistic]", "--json", "-q", *extra]) == 0
         board = json.loads(capsys.readouterr().out)["leaderboard"]
         return [(row["model"], row["mean"], row["std"]) for row in board]
 
@@ -204,6 +204,7 @@ def test_words_that_do_not_vary_reach_each_job_as_typed(
         assert "dataset.path=train (1), a.csv" in run.data.tags["overrides"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("launcher", ["joblib", "submitit_local"])
 def test_a_launcher_with_processes_returns_results_and_errors(
     launcher: str, table_csv: Path, new_workers: None, capsys: pytest.CaptureFixture[str]
@@ -531,7 +532,14 @@ def test_debug_shows_the_traceback(table_csv: Path) -> None:
 
 
 @pytest.mark.long
-@pytest.mark.parametrize("name", ["SIGTERM", "SIGINT", "SIGHUP"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "SIGINT",
+        pytest.param("SIGTERM", marks=pytest.mark.slow),
+        pytest.param("SIGHUP", marks=pytest.mark.slow),
+    ],
+)
 def test_an_interrupted_run_is_killed_in_the_store(name: str, table_csv: Path) -> None:
     words = ["models=[prior,mlp]", "models.mlp.classifier.max_iter=100000"]
     words += ["models.mlp.classifier.early_stopping=false"]

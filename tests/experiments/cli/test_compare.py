@@ -17,7 +17,8 @@ from xentexp.experiments._cli import main
 from xentexp.experiments._cli.compare import Margin, parse_claim, parse_margin
 
 RUN = [
-    *("run", "--quiet", "dataset=table", "dataset.path=made.csv", "dataset.target=y"),
+    *("run", "--quiet", "n_jobs=1"),
+    *("dataset=table", "dataset.path=made.csv", "dataset.target=y"),
     *RESULTS_ONLY,
 ]
 MODELS = "models=[prior,logistic,linear_svm]"

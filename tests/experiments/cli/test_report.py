@@ -11,12 +11,13 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from tests.support.stores import RESULTS_ONLY, client, new_workplace, runs
+from tests.support.stores import client, new_workplace, runs
 from xentexp.experiments._cli import main
 
 RUN = [
-    *("run", "--quiet", "dataset=table", "dataset.path=made.csv", "dataset.target=y"),
-    *RESULTS_ONLY,
+    *("run", "--quiet", "n_jobs=1"),
+    *("dataset=table", "dataset.path=made.csv", "dataset.target=y"),
+    *("report.pictures=false", "models.log=none"),
 ]
 FEW = ["losses=[categorical_crossentropy,zero_one_loss]", "metrics=[roc_auc]"]
 Output = pytest.CaptureFixture[str]

@@ -20,7 +20,8 @@ from xentexp.experiments._tracking.store import Store
 from xentexp.losses import LOSSES, Properties, register_loss
 
 RUN = [
-    *("run", "--quiet", "dataset=table", "dataset.path=made.csv", "dataset.target=y"),
+    *("run", "--quiet", "n_jobs=1"),
+    *("dataset=table", "dataset.path=made.csv", "dataset.target=y"),
     *RESULTS_ONLY,
 ]
 FEW = ["losses=[categorical_crossentropy]", "metrics=[roc_auc]"]

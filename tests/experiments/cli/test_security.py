@@ -17,15 +17,15 @@ import pytest
 from sklearn.utils import all_estimators
 
 from tests.experiments.cli.test_cli import dacon_like
-from tests.support.stores import client, runs
+from tests.support.stores import RESULTS_ONLY, client, runs
 from xentexp.errors import InputError
 from xentexp.experiments._cli import main
 from xentexp.experiments._cli.composition import RESOLVERS, check_resolvers
 from xentexp.experiments._config.classifiers import TRUSTED, read_candidate
 from xentexp.experiments._config.schema import ModelFile
 
-RUN = ["run", "n_jobs=1", "cv.n_splits=2", "dataset=table", "dataset.path=table.csv"]
-RUN += ["dataset.target=grade"]
+RUN = ["run", *RESULTS_ONLY, "n_jobs=1", "cv.n_splits=2", "dataset=table"]
+RUN += ["dataset.path=table.csv", "dataset.target=grade"]
 SECRET = "s3cret-Zq9"
 ADDRESS = f"http://user:{SECRET}@localhost:1"
 
@@ -274,6 +274,7 @@ def test_parameters_of_a_plug_in_are_data(
     assert runs("comparison") == []
 
 
+@pytest.mark.slow
 def test_a_secret_is_hidden_in_jobs_of_other_processes(
     table_csv: Path,
     new_workers: None,

@@ -77,7 +77,7 @@ def test_the_p_value_of_two_classes_is_that_of_the_runs_and_rank_sum_tests() -> 
     assert exact < order_p_value(trend, 2) < LEVEL  # a bound
 
 
-@pytest.mark.long
+@pytest.mark.slow
 def test_false_alarms_on_simulated_tables_are_below_the_level() -> None:
     number, below_5_percent = 2000, 0
     for X, y in simulated(number):

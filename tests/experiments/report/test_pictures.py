@@ -104,9 +104,10 @@ def test_a_constant_model_has_no_costs_order_or_importance() -> None:
     assert not {"2_cost.svg", "4_roc_pr.svg", "6_importance.svg", "gains.csv"} & set(made.files)
 
 
-@pytest.mark.parametrize(
-    "case",
-    [
+FEW_CASES = ("only a constant", "three classes", "long names", "costs", "decision scores only")
+ALL_CASES = [
+    case if case in FEW_CASES else pytest.param(case, marks=pytest.mark.slow)
+    for case in (
         "three models",
         "one model",
         "only a constant",
@@ -126,8 +127,11 @@ def test_a_constant_model_has_no_costs_order_or_importance() -> None:
         "amounts",
         "cost matrix",
         "training losses and curves",
-    ],
-)
+    )
+]
+
+
+@pytest.mark.parametrize("case", ALL_CASES)
 def test_files_have_short_names_and_images_one_size(case: str) -> None:
     for made in all_artifacts(run(case)).values():
         assert all(len(name) <= 20 for name in made.files)

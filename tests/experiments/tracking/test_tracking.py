@@ -8,7 +8,10 @@ import math
 import multiprocessing
 import shutil
 import sqlite3
+import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
@@ -501,6 +504,26 @@ def _open(uri: str) -> str:
 
 
 @pytest.mark.slow
+@pytest.mark.long
+def test_runs_that_log_the_same_data_set_at_once_all_have_it(store: Store) -> None:
+    n_runs = 4
+    barrier = threading.Barrier(n_runs)
+
+    def log_one(item: DataInput) -> str:
+        own = Store(store.uri, "trial", primary="brier_loss", description="A trial.")
+        with own.run("run", {}) as run_id:
+            barrier.wait()
+            own.log(run_id, [item])
+        return run_id
+
+    with ThreadPoolExecutor(n_runs) as pool:
+        for number in range(5):
+            item = replace(DATA, digest=f"digest {number}")
+            for run_id in pool.map(log_one, [item] * n_runs):
+                (logged,) = store.client.get_run(run_id).inputs.dataset_inputs
+                assert logged.dataset.digest == item.digest
+
+
 def test_processes_that_make_a_store_at_once_get_one_store(tmp_path: Path) -> None:
     uri = f"sqlite:///{tmp_path}/race.db"
     with multiprocessing.get_context("spawn").Pool(3) as pool:

@@ -237,7 +237,20 @@ class Store:
             profile=without_secrets(item.profile),
         )
         context = [entities.InputTag("mlflow.data.context", "training")]
-        self.client.log_inputs(run_id, [entities.DatasetInput(data, context)])
+        try:
+            self.client.log_inputs(run_id, [entities.DatasetInput(data, context)])
+        except MlflowException as error:
+            if not _written_by_another(error):
+                raise
+            # MLflow looks for the row of this data set before it writes one; now it finds it.
+            self.client.log_inputs(run_id, [entities.DatasetInput(data, context)])
+
+
+def _written_by_another(error: BaseException | None) -> bool:
+    """Whether another process wrote the same row of a table at the same time."""
+    while error is not None and type(error).__name__ != "IntegrityError":
+        error = error.__cause__ or error.__context__
+    return error is not None
 
 
 def environment_experiment(client: MlflowClient) -> str | None:
