@@ -312,5 +312,5 @@ def test_the_note_of_an_experiment_begins_with_the_difference_and_its_interval()
     text = latest_answer(replace(record, run_id="abc", started=0.0), "7")
     limits = f"{gap:.4f} [{low:.4f}, {high:.4f}]".replace("-", MINUS)
     assert limits in text[:140]
-    assert text.endswith("](#/experiments/7/runs/abc))")
+    assert text.endswith("](#/experiments/7/runs/abc?workflowType=machine_learning))")
     assert ("cannot be told apart" in text) == bool(standing.tied)

@@ -24,6 +24,7 @@ from xentexp.experiments._formatting import (
 )
 from xentexp.experiments._leaderboard import Leaderboard
 from xentexp.experiments._sentences import Standing, compact_answer, short_answer, short_verdict
+from xentexp.experiments._tracking.names import TRAINING
 
 if TYPE_CHECKING:
     from xentexp.experiments._record import RunRecord
@@ -157,7 +158,8 @@ def latest_answer(record: RunRecord, experiment_id: str) -> str:
     if known is not None and known.models and record.board.best() is not None:
         lines = [compact_answer(known.standing(known.primary), known.equivalence)]
     started = datetime.fromtimestamp(record.started)
-    run = f"[{started:%Y-%m-%d %H:%M}](#/experiments/{experiment_id}/runs/{record.run_id})"
+    page = f"#/experiments/{experiment_id}/runs/{record.run_id}?{TRAINING}"
+    run = f"[{started:%Y-%m-%d %H:%M}]({page})"
     return f"{escaped(_shortened(lines[0]))} (Latest run: {run})"
 
 
@@ -327,4 +329,4 @@ def _use(run_id: str, stored: bool) -> str:
 
 
 def _link(name: str, page: str) -> str:
-    return f"[{name}]({page}/{name})" if page else f"`{name}`"
+    return f"[{name}]({page}/{name}?{TRAINING})" if page else f"`{name}`"
