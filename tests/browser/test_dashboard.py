@@ -174,7 +174,9 @@ def test_the_page_of_a_run_shows_the_first_lines_of_its_note(
         link.first.wait_for()
         address = link.first.get_attribute("href")
         assert address is not None
-        assert address.endswith(f"runs/{dashboard.parent.info.run_id}/artifacts/report.html")
+        page_of_run = f"runs/{dashboard.parent.info.run_id}"
+        training = "?workflowType=machine_learning"
+        assert address.endswith(f"{page_of_run}/artifacts/report.html{training}")
 
 
 def test_the_page_of_a_model_shows_its_value_and_rank(dashboard: Dashboard) -> None:

@@ -206,14 +206,14 @@ def test_a_run_logs_its_view_its_notes_and_the_values_of_the_best_model(table_cs
         assert parent.data.metrics[key] == pytest.approx(best.data.metrics[key], rel=1e-12)
     shown = {key.removeprefix("cv/") for key in parent.data.metrics if key.startswith("cv/")}
     assert shown <= {*SHOWN, "categorical_crossentropy"}
-    assert parent.info.run_name == "2 models seed 0 5 folds (stratified) table"
+    assert parent.info.run_name == "2 models, seed 0, 5 folds (stratified), table"
     colours = {name: run.data.tags["mlflow.runColor"] for name, run in children.items()}
     assert colours == {"logistic": "#0072b2", "prior": "#5f6368"}
     experiment = client().get_experiment(parent.info.experiment_id)
     assert sum(key.startswith(TAG) for key in experiment.tags) == 1
     note = experiment.tags["mlflow.note.content"]
     page = f"#/experiments/{parent.info.experiment_id}/runs/{parent.info.run_id}"
-    assert f"({page}?workflowType=machine_learning)" in note
+    assert f"[Latest run]({page}?workflowType=machine_learning)" in note
     assert "Metrics of the child runs" in note
     # The page of the stored model has the note of its run.
     stored = client().get_logged_model(best.data.tags["xentexp.model"].rpartition("/")[2])
