@@ -133,9 +133,16 @@ def test_the_charts_show_the_pictures_of_each_model(dashboard: Dashboard) -> Non
     with dashboard.opened(dashboard.address) as page:
         page.wait_for_selector("svg.main-svg")
         page.get_by_text("Pictures of each model").scroll_into_view_if_needed()
-        until(lambda: page.locator(f"{CARDS} img").count() >= 2, page)
         image = page.locator(f"{CARDS} img").first
+        image.wait_for()
         until(lambda: bool(image.evaluate("image => image.naturalWidth")), page)
+        box = image.bounding_box()
+        assert box is not None
+        assert box["width"] > 200  # so that its text can be read
+        [first, *_] = texts(page, f"{CARDS}:has(img)")
+        assert first.startswith("reliability")
+        assert "logistic" in first
+        assert "prior" not in first  # a constant model, of which a picture says little
 
 
 def test_the_run_table_has_the_columns_of_the_leaderboard(dashboard: Dashboard) -> None:
