@@ -133,9 +133,16 @@ def test_the_charts_show_the_pictures_of_each_model(dashboard: Dashboard) -> Non
     with dashboard.opened(dashboard.address) as page:
         page.wait_for_selector("svg.main-svg")
         page.get_by_text("Pictures of each model").scroll_into_view_if_needed()
-        until(lambda: page.locator(f"{CARDS} img").count() >= 2, page)
         image = page.locator(f"{CARDS} img").first
+        image.wait_for()
         until(lambda: bool(image.evaluate("image => image.naturalWidth")), page)
+        box = image.bounding_box()
+        assert box is not None
+        assert box["width"] > 200  # so that its text can be read
+        [first, *_] = texts(page, f"{CARDS}:has(img)")
+        assert first.startswith("reliability")
+        assert "logistic" in first
+        assert "prior" not in first  # a constant model, of which a picture says little
 
 
 def test_the_run_table_has_the_columns_of_the_leaderboard(dashboard: Dashboard) -> None:
@@ -174,7 +181,9 @@ def test_the_page_of_a_run_shows_the_first_lines_of_its_note(
         link.first.wait_for()
         address = link.first.get_attribute("href")
         assert address is not None
-        assert address.endswith(f"runs/{dashboard.parent.info.run_id}/artifacts/report.html")
+        page_of_run = f"runs/{dashboard.parent.info.run_id}"
+        training = "?workflowType=machine_learning"
+        assert address.endswith(f"{page_of_run}/artifacts/report.html{training}")
 
 
 def test_the_page_of_a_model_shows_its_value_and_rank(dashboard: Dashboard) -> None:

@@ -17,7 +17,8 @@ from sklearn.linear_model import LogisticRegression
 from xentexp.errors import InputError
 from xentexp.experiments import Card, make_dataset, run_experiment
 from xentexp.experiments._assess import assess
-from xentexp.experiments._cli.terminal import print_leaderboard
+from xentexp.experiments._board_tables import TextTable
+from xentexp.experiments._cli.terminal import print_leaderboard, print_table
 from xentexp.experiments._leaderboard import SHOWN, Leaderboard, Row, best_is
 from xentexp.experiments._predictions import PredictedFold, Predictions
 
@@ -144,6 +145,31 @@ def test_markdown_of_the_leaderboard() -> None:
         "\N{MINUS SIGN}0.0000"
         not in Leaderboard((Row("a", {"gini": -1e-9}),), "gini").to_markdown()
     )
+
+
+def test_a_bold_name_has_no_space_inside_its_asterisks() -> None:
+    table = TextTable(("model", "gini"), (("a b", "0.5"), ("c", "0.4")), 1, frozenset({0}))
+    space = "\N{NO-BREAK SPACE}"
+    rows = table.to_markdown().replace(space, "_").splitlines()[2:]
+    assert rows == ["| _**a b**_ | _0.5_ |", "| _c_ | _0.4_ |"]
+
+
+def test_a_table_that_is_too_wide_keeps_its_numbers_whole(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    headers = ["model", "value [95% interval]", "difference [95% interval]", "p", "equal"]
+    rows = [["a_model_with_a_long_name", "0.4262 [0.4197, 0.4328]", "+0.1 [-0.1, +0.3]", "4e-05"]]
+    lines = {}
+    for width in (100, 80, 70):
+        narrow = partial(Console, width=width, highlight=False)
+        monkeypatch.setattr("xentexp.experiments._cli.terminal.console", narrow)
+        print_table(headers, [[*rows[0], "0.996"]])
+        lines[width] = capsys.readouterr().out.splitlines()
+        assert all(len(line) <= width for line in lines[width])
+        for number in ("0.4262", "[0.4197, 0.4328]", "[-0.1, +0.3]", "4e-05", "0.996"):
+            assert any(number in line for line in lines[width]), (width, number)
+    assert any("a_model_with_a_long_name   0.4262 [0.4197" in line for line in lines[100])
+    assert any(line.strip().startswith("a_long_name") for line in lines[70])
 
 
 def test_printed_leaderboard(capsys: pytest.CaptureFixture[str]) -> None:

@@ -16,7 +16,7 @@ from scipy import stats
 from xentexp.errors import InputError
 from xentexp.experiments._assess import assess
 from xentexp.experiments._predictions import PredictedFold, Predictions
-from xentexp.experiments._sentences import Standing, answer_of
+from xentexp.experiments._sentences import Standing, answer_of, compact_answer
 from xentexp.experiments._uncertainty import CONSTANT, Uncertainty
 from xentexp.inference import mean_interval, paired_difference
 from xentexp.metrics import evaluate
@@ -175,6 +175,13 @@ def test_a_difference_that_does_not_matter() -> None:
     assert "does not matter in practice: it is less than the margin of 0.01." in result.answer
     assert result.equivalence is not None
     assert result.equivalence.equivalent > 0.95
+    compact = compact_answer(result.standing(LOSSES[0]), result.equivalence)
+    assert compact.startswith("a and b cannot be told apart: ")
+    assert " below b, too little to matter. categorical_crossentropy 0." in compact
+    large = assess(made(CLEAR, n=2000), LOSSES[:1], LOSSES[0], margin=10.0)
+    compact = compact_answer(large.standing(LOSSES[0]), large.equivalence)
+    assert compact.startswith("good is best: 0.")
+    assert " below bad, too little to matter. " in compact
     assert any("are nearly equal (correlation 0.99" in line or "1.0000" in line
                for line in result.warnings)  # fmt: skip
 
@@ -253,6 +260,9 @@ def test_metrics_for_which_higher_is_better() -> None:
     assert result.margin == pytest.approx(0.01 * (1.0 - best))
     assert result.equivalence is not None
     assert result.equivalence.better > 0.95
+    compact = compact_answer(result.standing("roc_auc"), result.equivalence)
+    assert compact.startswith("good is best: 0.")
+    assert " above bad, which matters. roc_auc 0." in compact
 
 
 def test_a_metric_whose_best_value_is_in_the_middle_has_no_differences() -> None:

@@ -31,6 +31,16 @@ COUNTS = _RNG.integers(0, 4, 80)
 PRIOR = {2: [0.4, 0.6], 3: [0.2, 0.3, 0.5]}
 
 
+def test_the_d2_score_of_the_null_model_is_exactly_zero() -> None:
+    rng = np.random.default_rng(0)
+    for n in (7, 100, 6000):
+        y = (rng.random(n) < 0.2212).astype(int)
+        prior = [1.0 - 0.2212, 0.2212]
+        p = np.full(n, 0.2212)
+        assert metrics.d2_score(y, p, prior=prior) == 0.0
+        assert metrics.d2_score(y, p + 1e-3, prior=prior) != 0.0
+
+
 @pytest.fixture(params=DATASET_METRICS.values(), ids=DATASET_METRICS)
 def metric(request: pytest.FixtureRequest) -> DatasetMetric:
     """Each metric of the table."""

@@ -64,8 +64,8 @@ class TextTable:
         """Markdown table; emphasized rows have a bold name."""
         rows = [
             [
-                f"**{cell}**" if n == 0 and number in self.strong else cell
-                for n, cell in enumerate(map(_markdown_cell, row))
+                _markdown_cell(cell, strong=n == 0 and number in self.strong)
+                for n, cell in enumerate(row)
             ]
             for number, row in enumerate(self.rows)
         ]
@@ -229,8 +229,9 @@ def _header_lines(header: str) -> list[str]:
     return header.replace("_", "_\n").replace(" (", "\n(").replace(" [", "\n[").split("\n")
 
 
-def _markdown_cell(text: str) -> str:
-    # MLflow sets no space between columns, and would break an interval at its comma.
-    return f"\N{NO-BREAK SPACE}{escaped(text.strip())}\N{NO-BREAK SPACE}".replace(
-        ", ", ",\N{NO-BREAK SPACE}"
-    )
+def _markdown_cell(text: str, *, strong: bool) -> str:
+    # MLflow sets no space between columns, and would break an interval at its comma. Between the
+    # asterisks and the text, a space would leave them as they are.
+    cell = escaped(text.strip()).replace(", ", ",\N{NO-BREAK SPACE}")
+    mark = "**" if strong else ""
+    return f"\N{NO-BREAK SPACE}{mark}{cell}{mark}\N{NO-BREAK SPACE}"

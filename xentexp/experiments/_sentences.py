@@ -158,7 +158,7 @@ def short_answer(
 
 
 def compact_answer(standing: Standing, equivalence: Equivalence | None) -> str:
-    """The answer in about 80 characters, for places that show the beginning of one line."""
+    """The answer in about 100 characters, for places that show the beginning of one line."""
     best, rival = standing.best, standing.rival()
     direction = (better(standing.name) or ("none", math.nan))[0]
     if best is None or rival is None or direction not in ("higher", "lower"):
@@ -168,12 +168,15 @@ def compact_answer(standing: Standing, equivalence: Equivalence | None) -> str:
         return short_answer(standing, equivalence)[0]
     by, low, high = (signed(value, standing.decimals) for value in standing.gap(rival))
     relation = "above" if direction == "higher" else "below"
-    value = f"{standing.name} {signed(standing.levels[best].mean, standing.decimals)}"
-    interval = f"[{low}, {high}] {relation} {rival} ({difference.confidence:.0%} interval)"
+    level = f"{difference.confidence:.0%} interval"
+    value = f"{standing.name} {signed(standing.levels[best].mean, standing.decimals)} ({level})"
+    interval = f"[{low}, {high}] {relation} {rival}"
+    known = _known_verdict(standing, equivalence)
     if standing.tied:
         group = and_list([best, *standing.tied], most=4)
-        return f"{group} cannot be told apart: {best} is {by} {interval}. {value}."
-    return f"{best} is best: {by} {interval}. {value}."
+        small = _COMPACT[known] if known == "does not matter" else ""
+        return f"{group} cannot be told apart: {best} is {by} {interval}{small}. {value}."
+    return f"{best} is best: {by} {interval}{_COMPACT[known]}. {value}."
 
 
 def _alone(standing: Standing, best: str, value: str) -> tuple[str, ...]:
@@ -240,18 +243,34 @@ def _verdict(standing: Standing, rival: str, margin: float) -> str:
     return "does not matter" if -margin < low and high < margin else "open"
 
 
+_SHORT = {
+    "matters": "The difference matters.",
+    "does not matter": "The difference does not matter in practice.",
+    "open": "Whether the difference matters is open.",
+    "": "",
+}
+
+_COMPACT = {
+    "matters": ", which matters",
+    "does not matter": ", too little to matter",
+    "open": ", which may not matter",
+    "": "",
+}
+
+
 def short_verdict(standing: Standing, equivalence: Equivalence | None) -> str:
     """Whether the difference to the closest model matters, as one short sentence or nothing."""
+    return _SHORT[_known_verdict(standing, equivalence)]
+
+
+def _known_verdict(standing: Standing, equivalence: Equivalence | None) -> str:
+    """Key of the sentence on the closest model; empty if there is nothing to say."""
     rival = standing.rival()
     if rival is None or equivalence is None or equivalence.reason is not None:
         return ""
     if len(answer_parts(standing, equivalence)) < 2:  # equal models
         return ""
-    return {
-        "matters": "The difference matters.",
-        "does not matter": "The difference does not matter in practice.",
-        "open": "Whether the difference matters is open.",
-    }[_verdict(standing, rival, equivalence.margin)]
+    return _verdict(standing, rival, equivalence.margin)
 
 
 def margin_rule(name: str) -> str:

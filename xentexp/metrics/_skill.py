@@ -120,6 +120,10 @@ class BalancedLoss(DatasetMetric):
         return get_loss(self.loss).why_not(_traits_for_loss(traits))
 
 
+_ROUNDING = 1e-14
+"""D2 scores of the null model itself, which differ from 0 by the rounding of two sums."""
+
+
 @register_metric
 @dataclass(frozen=True)
 class D2Score(DatasetMetric):
@@ -187,7 +191,8 @@ class D2Score(DatasetMetric):
                 f"{self.name} is undefined: the null model {prior.tolist()} ({self.null}) has a "
                 f"{loss.name} of {null:g}"
             )
-        return float(1.0 - mean / null)
+        score = float(1.0 - mean / null)
+        return 0.0 if abs(score) <= _ROUNDING else score
 
     def _prior(self, data: MetricInput, class_weight_sum: FloatArray) -> FloatArray:
         if self.null == "training prior":

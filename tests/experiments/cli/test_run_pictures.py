@@ -68,7 +68,8 @@ def test_the_run_and_its_models_have_pictures(place: Path) -> None:
     logistic = named("logistic")
     assert {"1_reliability.svg", "6_importance.svg", "gains.csv", "card.md"} <= files(logistic)
     assert set(images(logistic)) == {"reliability", "cost", "roc", "segments"}
-    assert set(images(named("prior"))) == {"reliability", "segments"}
+    assert "1_reliability.svg" in files(named("prior"))
+    assert not images(named("prior"))  # the dashboard's cards are of models that are not constant
     assert set(images(named("linear_svm"))) == {"roc"}
     assert logistic.data.tags["mlflow.loggedImages"] == "True"
 
@@ -105,7 +106,7 @@ def test_a_failed_model_has_no_pictures_and_the_others_have(workplace: Path) -> 
     assert main([*RUN, *FEW, "models=[prior,logistic]", BROKEN]) == 1
     assert files(named("logistic")) == {"error.txt"}
     assert not images(named("logistic"))
-    assert set(images(named("prior"))) == {"reliability", "segments"}
+    assert {"1_reliability.svg", "5_segments.svg"} <= files(named("prior"))
     (parent,) = runs("comparison")
     assert "checks.md" in files(parent)
 

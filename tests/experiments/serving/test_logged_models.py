@@ -141,7 +141,7 @@ def test_models_are_linked_to_their_runs_metrics_and_parameters(place):
     for child in runs("candidate"):
         uri = child.data.tags["xentexp.model"]
         model = client().get_logged_model(uri.removeprefix("models:/"))
-        assert model.name == "model"
+        assert model.name == child.info.run_name
         assert model.status.name == "READY"
         assert model.source_run_id == child.info.run_id
         assert [output.model_id for output in child.outputs.model_outputs] == [model.model_id]

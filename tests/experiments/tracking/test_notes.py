@@ -19,6 +19,7 @@ from xentexp.experiments import Card, make_dataset
 from xentexp.experiments._formatting import LONGEST_TAG, MINUS, escaped, sentence
 from xentexp.experiments._record import RunRecord
 from xentexp.experiments._run_checks import Issue, run_checks
+from xentexp.experiments._sentences import short_verdict
 from xentexp.experiments._tracking.notes import (
     LONGEST_LINE,
     child_note,
@@ -216,9 +217,9 @@ def test_a_note_lists_the_artifacts_that_exist_the_page_first() -> None:
     note = parent_note(record, [], artifacts=files, page="#/x")
     links = re.findall(r"^- \[(.*?)\]\((.*?)\)", note, re.MULTILINE)
     assert links == [
-        ("report.html", "#/x/report.html"),
-        ("checks.md", "#/x/checks.md"),
-        ("config", "#/x/config"),
+        ("report.html", "#/x/report.html?workflowType=machine_learning"),
+        ("checks.md", "#/x/checks.md?workflowType=machine_learning"),
+        ("config", "#/x/config?workflowType=machine_learning"),
     ]
     assert "Artifacts" not in parent_note(record, [])
 
@@ -276,6 +277,18 @@ def test_a_note_that_fits_is_not_changed() -> None:
     assert "b" not in longer.partition("(cut")[0]
 
 
+def test_the_notes_of_the_best_model_and_its_rival_say_whether_the_difference_matters() -> None:
+    record = clear_record()
+    assert record.uncertainty is not None
+    standing = record.board.standing(record.board.primary)
+    verdict = short_verdict(standing, record.uncertainty.equivalence)
+    assert verdict
+    for model in (standing.best, standing.rival()):
+        assert model is not None
+        assert first_lines(child_note(record, model, []))[1].endswith(f". {verdict}")
+    assert not first_lines(child_note(record, "prior", []))[1].endswith(verdict)
+
+
 def test_a_run_of_one_model_is_compared_with_the_constant_one() -> None:
     record = run("one model")
     lines = first_lines(parent_note(record, []))
@@ -300,7 +313,7 @@ def test_a_run_without_results_says_so() -> None:
     assert first_lines(note)[1].startswith("The first error: ")
     assert r"Failed: **a\|b**: " in note
     assert child_note(record, "c", []).startswith("Failed: fold 0: InvalidParameterError")
-    assert latest_answer(record, "1").startswith("All models failed. (Latest run: ")
+    assert latest_answer(record, "1").startswith("All models failed. [Latest run](")
 
 
 def test_the_note_of_an_experiment_begins_with_the_difference_and_its_interval() -> None:
@@ -312,5 +325,5 @@ def test_the_note_of_an_experiment_begins_with_the_difference_and_its_interval()
     text = latest_answer(replace(record, run_id="abc", started=0.0), "7")
     limits = f"{gap:.4f} [{low:.4f}, {high:.4f}]".replace("-", MINUS)
     assert limits in text[:140]
-    assert text.endswith("](#/experiments/7/runs/abc))")
+    assert text.endswith(" [Latest run](#/experiments/7/runs/abc?workflowType=machine_learning)")
     assert ("cannot be told apart" in text) == bool(standing.tied)

@@ -101,23 +101,32 @@ def test_the_view_follows_the_leaderboard_of_the_run_and_its_aliases(workplace: 
 
 
 def test_pictures_come_after_the_losses_in_the_order_of_the_page(workplace: Path) -> None:
-    run_id = made_run()
-    [child] = runs()
-    for key in ("zebra", "roc", "reliability", "two words"):
-        image = np.zeros((4, 4, 3), dtype=np.uint8)
-        client().log_image(child.info.run_id, image, key=key, step=0, synchronous=True)
+    run_id = made_run(metrics={name: {"cv/brier_loss": 0.1} for name in ("a", "b", "c")})
+    models = {run.info.run_name: run.info.run_id for run in runs()}
+    pictures = {"a": ["roc"], "b": ["zebra", "roc", "reliability", "two words"], "c": ["roc"]}
+    for name, keys in pictures.items():
+        for key in keys:
+            image = np.zeros((4, 4, 3), dtype=np.uint8)
+            client().log_image(models[name], image, key=key, step=0, synchronous=True)
     state = saved(run_id)
-    shown = [chart for chart in state["compareRunCharts"] if not chart["deleted"]]
-    assert [chart["type"] for chart in shown] == ["BAR", "IMAGE"]
+    shown = [chart for chart in state["compareRunCharts"] if chart["type"] == "IMAGE"]
     keys = ["reliability", "roc", "two words", "zebra"]
-    assert shown[1]["imageKeys"] == keys  # in one card, whose columns are the models
-    # MLflow's page would make a card of each picture that no other card has alone.
-    hidden = [chart["imageKeys"] for chart in state["compareRunCharts"] if chart["deleted"]]
-    assert hidden == [[key] for key in keys]
+    assert [chart["imageKeys"] for chart in shown] == [[key] for key in keys]
+    assert not any(chart["deleted"] for chart in shown)
     assert [section["name"] for section in state["compareRunSections"] if section["display"]] == [
         "Leaderboard",
         "Pictures of each model",
     ]
+    # Three models have one of the pictures, which takes two rows of two.
+    heights = {section["name"]: section["cardHeight"] for section in state["compareRunSections"]}
+    assert 600 < heights["Pictures of each model"] < 900
+
+
+def test_the_view_has_no_empty_sections_of_metrics(workplace: Path) -> None:
+    values = {"cv/brier_loss": 0.1, "time/fit_seconds": 1.0, "test/brier_loss": 0.1}
+    state = saved(made_run(metrics={"a": values}))
+    closed = [s["name"] for s in state["compareRunSections"] if not s["display"]]
+    assert closed == ["cv", "test", "time", "Model metrics", "System metrics"]
 
 
 def test_learning_curves_are_lines_those_of_the_primary_first(workplace: Path) -> None:
@@ -197,13 +206,14 @@ def test_a_run_logs_its_view_its_notes_and_the_values_of_the_best_model(table_cs
         assert parent.data.metrics[key] == pytest.approx(best.data.metrics[key], rel=1e-12)
     shown = {key.removeprefix("cv/") for key in parent.data.metrics if key.startswith("cv/")}
     assert shown <= {*SHOWN, "categorical_crossentropy"}
-    assert parent.info.run_name == "2 models seed 0 5 folds (stratified) table"
+    assert parent.info.run_name == "2 models, seed 0, 5 folds (stratified), table"
     colours = {name: run.data.tags["mlflow.runColor"] for name, run in children.items()}
     assert colours == {"logistic": "#0072b2", "prior": "#5f6368"}
     experiment = client().get_experiment(parent.info.experiment_id)
     assert sum(key.startswith(TAG) for key in experiment.tags) == 1
     note = experiment.tags["mlflow.note.content"]
-    assert f"#/experiments/{parent.info.experiment_id}/runs/{parent.info.run_id})" in note
+    page = f"#/experiments/{parent.info.experiment_id}/runs/{parent.info.run_id}"
+    assert f"[Latest run]({page}?workflowType=machine_learning)" in note
     assert "Metrics of the child runs" in note
     # The page of the stored model has the note of its run.
     stored = client().get_logged_model(best.data.tags["xentexp.model"].rpartition("/")[2])

@@ -12,7 +12,7 @@ from typing import Any
 from xentexp._inputs.options import check_number
 from xentexp.errors import InputError
 from xentexp.experiments._assess import assess
-from xentexp.experiments._cli.terminal import print_json, print_table, say
+from xentexp.experiments._cli.terminal import print_json, print_sentence, print_table, say
 from xentexp.experiments._formatting import and_list, decimals_for, finite_or_none, signed
 from xentexp.experiments._predictions import Predictions
 from xentexp.experiments._ranking import better, distance, higher_is_better
@@ -139,9 +139,9 @@ def compare(options: argparse.Namespace) -> int:
         for result in results:
             _print(result)
         for note in notes:
-            say(f"note: {note}")
+            print_sentence(f"note: {note}")
         if verdict is not None:
-            say(verdict[1])
+            print_sentence(verdict[1])
     return 0 if verdict is None or verdict[0] else 1
 
 
@@ -408,28 +408,26 @@ def _answer_on_one(result: Compared, other: Against) -> str:
 
 
 def _print(result: Compared) -> None:
-    d, percent = result.decimals, f"{result.confidence:.0%} interval"
-    rows = [[result.reference, *_level_cells(result.level, d), "reference", "", "", "", "", ""]]
+    d, percent = result.decimals, f"[{result.confidence:.0%} interval]"
+    rows = [[result.reference, _level_cell(result.level, d), "reference", "", "", "", ""]]
     for other in result.others:
-        cells = ["undefined" if other.level is None else "not tested", "", "", "", "", ""]
+        cells = ["undefined" if other.level is None else "not tested", "", "", "", ""]
         if other.difference is not None:
             difference = other.difference
             mark = "" if not other.tested or result.unlike(other) else " *"
             cells = [
-                signed(difference.difference, d, sign="+") + mark,
-                interval_text(difference.low, difference.high, d, sign="+"),
+                _with_interval(difference, difference.difference, d, sign="+") + mark,
                 "" if math.isnan(difference.p) else f"{difference.p:.2g}",
                 *_chances(other.equivalence),
             ]
-        rows.append([other.model, *_level_cells(other.level, d), *cells])
+        rows.append([other.model, _level_cell(other.level, d), *cells])
     print_table(
-        ["model", "value", percent, "difference", percent, "p", "better", "equal", "worse"],
+        ["model", f"value {percent}", f"difference {percent}", "p", "better", "equal", "worse"],
         rows,
         title=f"{result.name}: difference to {result.reference}",
     )
-    say(answer(result))
-    for line in _legend(result):
-        say(line)
+    for line in (answer(result), *_legend(result)):
+        print_sentence(line)
     say("")
 
 
@@ -472,10 +470,16 @@ def _of_values(result: Compared) -> Iterable[str]:
         yield f"interval of the value ({', '.join(models)}): {text}"
 
 
-def _level_cells(level: Interval | None, decimals: int) -> list[str]:
-    if level is None:
-        return ["undefined", ""]
-    return [signed(level.mean, decimals), interval_text(level.low, level.high, decimals)]
+def _level_cell(level: Interval | None, decimals: int) -> str:
+    return "undefined" if level is None else _with_interval(level, level.mean, decimals)
+
+
+def _with_interval(
+    about: Interval | Difference, value: float, decimals: int, *, sign: str = ""
+) -> str:
+    limits = ", ".join(signed(limit, decimals, sign=sign) for limit in (about.low, about.high))
+    shown = "no interval" if math.isnan(about.low) or math.isnan(about.high) else limits
+    return f"{signed(value, decimals, sign=sign)} [{shown}]"
 
 
 def interval_text(low: float, high: float, decimals: int, *, sign: str = "") -> str:

@@ -295,7 +295,7 @@ def _run_name(study: Study) -> str:
     # The list of runs shows about 20 characters, and data sets have experiments of their own.
     names = [candidate.name for candidate in study.candidates]
     models = names[0] if len(names) == 1 else counted(len(names), "model")
-    return f"{models} seed {study.seed} {_folds(study)} {study.dataset.name}"
+    return f"{models}, seed {study.seed}, {_folds(study)}, {study.dataset.name}"
 
 
 def _title(study: Study) -> str:

@@ -78,13 +78,40 @@ def hide_secrets(value: object) -> object:
 
 
 def print_table(headers: Sequence[str], rows: Iterable[Sequence[str]], *, title: str = "") -> None:
-    """Print a table of text."""
-    table = Table(box=box.SIMPLE_HEAD, title=title or None, title_justify="left", pad_edge=False)
+    """Print a table of text; if it is too wide, names and intervals take several lines."""
+    out, lines = console(), [[printable(cell) for cell in row] for row in rows]
+    table = _text_table([printable(header) for header in headers], lines, title)
+    if Measurement.get(out, out.options.update_width(10_000), table).maximum > out.width:
+        heads = [printable(header).replace(" [", "\n[") for header in headers]
+        narrow = [
+            [_in_lines(first, _NARROW), *(cell.replace(" [", "\n[") for cell in others)]
+            for first, *others in lines
+        ]
+        table = _text_table(heads, narrow, title, dense=True)
+    out.print(table)
+
+
+def _text_table(
+    headers: Sequence[str], rows: Iterable[Sequence[str]], title: str, *, dense: bool = False
+) -> Table:
+    table = Table(
+        box=box.SIMPLE_HEAD,
+        title=title or None,
+        title_justify="left",
+        pad_edge=False,
+        padding=0 if dense else (0, 1),
+    )
     for number, header in enumerate(headers):
-        table.add_column(printable(header), no_wrap=number == 0, overflow="fold")
+        table.add_column(header, no_wrap=number == 0, overflow="fold", vertical="bottom")
     for row in rows:
-        table.add_row(*(Text(printable(cell)) for cell in row))  # escaped before it is measured
-    console().print(table)
+        table.add_row(*map(Text, row))
+    return table
+
+
+def print_sentence(text: str) -> None:
+    """Print a sentence, on a terminal in lines that do not break words."""
+    out = console()
+    out.print(Text(text), width=min(out.width, LINE), soft_wrap=not out.is_terminal)
 
 
 def print_in_parts(table: Callable[[int, int], Table], n_columns: int) -> None:
@@ -103,6 +130,8 @@ def print_in_parts(table: Callable[[int, int], Table], n_columns: int) -> None:
         out.print(widest)
         start = end
 
+
+_NARROW = 14  # letters of a line of a name in a table that is too wide
 
 LINE = 100
 """Characters of a line of text, so that sentences are easy to read."""

@@ -196,8 +196,9 @@ def outside_of_band(model: Calibration, panel: ReliabilityPanel) -> Sentence:
     """Finding of a panel."""
     of_class = "" if len(model.panels) == 1 else f", class {panel.label}"
     return sentence(
-        "{model}{of_class}: {outside:.0%} of rows outside the band",
+        "{model}{of_class}: {outside:.0%} of rows outside the band ({usual} are usual)",
         model=model.name,
+        usual=f"{1.0 - panel.band.confidence:.0%}",
         of_class=of_class,
         outside=panel.band.outside,
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import tempfile
 import warnings
@@ -76,14 +77,14 @@ class LoggedModel:
 def log_model(
     store: Store, run_id: str, model: ServingModel, metrics: Sequence[str] = ()
 ) -> LoggedModel:
-    """Store a model as the logged model "model" of a run, with the run's values of `metrics`."""
+    """Store a model as a logged model of a run, with the run's values of `metrics`."""
     client = store.client
     name = model.metadata["model"]
     with deferred_signals(), tempfile.TemporaryDirectory() as temporary, store_errors(store.uri):
         run = client.get_run(run_id)
         logged = client.create_logged_model(
             store.experiment_id,
-            name="model",
+            name=_allowed(name),
             source_run_id=run_id,
             model_type="classifier",
             params=dict(run.data.params),
@@ -105,6 +106,11 @@ def log_model(
         tags = [Tag(MODEL, stored.uri), *([Tag(TRUST, form.note)] if form.note else [])]
         store.log(run_id, tags)
     return stored
+
+
+def _allowed(name: str) -> str:
+    """Name of a model as MLflow takes it for a logged model."""
+    return re.sub(r"[/:.%\"']", "_", printable(name, one_line=True))
 
 
 def _values(

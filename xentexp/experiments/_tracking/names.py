@@ -32,3 +32,6 @@ MODEL = "xentexp.model"
 
 TRUST = "xentexp.model_trust"
 """Tag of a run whose model may only be loaded from a store that one trusts: a sentence on it."""
+
+TRAINING = "workflowType=machine_learning"
+"""Query of a page of the dashboard; without it, a browser's first visit is about agents."""

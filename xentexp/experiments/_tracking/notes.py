@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime
 from typing import TYPE_CHECKING
 
 from xentexp.experiments._board_tables import (
@@ -24,6 +23,7 @@ from xentexp.experiments._formatting import (
 )
 from xentexp.experiments._leaderboard import Leaderboard
 from xentexp.experiments._sentences import Standing, compact_answer, short_answer, short_verdict
+from xentexp.experiments._tracking.names import TRAINING
 
 if TYPE_CHECKING:
     from xentexp.experiments._record import RunRecord
@@ -151,14 +151,13 @@ def child_note(
 
 
 def latest_answer(record: RunRecord, experiment_id: str) -> str:
-    """First line of the note of an experiment: the answer of its latest run."""
+    """First line of the note of an experiment: the answer of its latest run, and a link to it."""
     lines, _ = answer_lines(record, ())
     known = record.uncertainty
     if known is not None and known.models and record.board.best() is not None:
         lines = [compact_answer(known.standing(known.primary), known.equivalence)]
-    started = datetime.fromtimestamp(record.started)
-    run = f"[{started:%Y-%m-%d %H:%M}](#/experiments/{experiment_id}/runs/{record.run_id})"
-    return f"{escaped(_shortened(lines[0]))} (Latest run: {run})"
+    page = f"#/experiments/{experiment_id}/runs/{record.run_id}?{TRAINING}"
+    return f"{escaped(_shortened(lines[0]))} [Latest run]({page})"
 
 
 def artifacts_page(experiment_id: str, run_id: str) -> str:
@@ -249,14 +248,14 @@ def _standing_lines(record: RunRecord, model: str) -> list[str]:
     if model not in standing.levels:
         return _without_primary(board, model)
     first = _value_line(standing, model)
+    known = record.uncertainty
+    verdict = short_verdict(standing, None if known is None else known.equivalence)
     if standing.best is None:
         return [first]
     if model != standing.best:
         same = ", not told apart from it" if model in standing.tied else ""
-        return [
-            first,
-            f"Minus the best, {standing.best}: {difference_text(standing, model)}{same}.",
-        ]
+        second = f"Minus the best, {standing.best}: {difference_text(standing, model)}{same}."
+        return [first, f"{second} {verdict}".rstrip() if model == standing.rival() else second]
     if standing.tied:
         return [first, f"The best, but not told apart from {and_list(standing.tied, most=4)}."]
     rival = standing.rival()
@@ -266,7 +265,8 @@ def _standing_lines(record: RunRecord, model: str) -> list[str]:
             return [first, "The only model with a value of it."]
         text = difference_text(standing, constant)
         return [first, f"The only model that is not constant; {constant} minus it: {text}."]
-    return [first, f"The best; {rival} minus it: {difference_text(standing, rival)}."]
+    second = f"The best; {rival} minus it: {difference_text(standing, rival)}."
+    return [first, f"{second} {verdict}".rstrip()]
 
 
 def _value_line(standing: Standing, model: str) -> str:
@@ -327,4 +327,4 @@ def _use(run_id: str, stored: bool) -> str:
 
 
 def _link(name: str, page: str) -> str:
-    return f"[{name}]({page}/{name})" if page else f"`{name}`"
+    return f"[{name}]({page}/{name}?{TRAINING})" if page else f"`{name}`"

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import base64
 import json
+import math
 import re
 import zlib
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Collection, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import quote, urlencode
@@ -17,7 +19,7 @@ from mlflow.protos.databricks_pb2 import RESOURCE_DOES_NOT_EXIST, ErrorCode
 
 from xentexp.experiments._formatting import LONGEST_TAG
 from xentexp.experiments._leaderboard import SHOWN, higher_is_better
-from xentexp.experiments._tracking.names import ALIASES
+from xentexp.experiments._tracking.names import ALIASES, TRAINING
 
 TAG = "mlflow.sharedViewState."
 """Beginning of the tags of an experiment that hold views of its runs."""
@@ -32,6 +34,8 @@ _PREFIX = "xentexp-"
 _PICTURES = ("reliability", "cost", "roc", "segments")  # order of those that are known
 _MOST_CURVES = 6
 _CARDS, _CARD_HEIGHT = 2, 330  # charts in a row; with three, the page cuts their titles
+_MOST_PICTURED = 10  # models of a card of pictures
+_CARD_FRAME, _PICTURE, _IN_ROW = 120, 300, 2  # pixels, and pictures in a row at 1280 pixels
 _CLOSED = (
     "cv", "cv_low", "cv_high", "diff", "fold", "test", "regret", "cv_grouped", "train", "valid",
     "time", "tune", "rows",
@@ -46,12 +50,8 @@ def candidates_of(run_id: str) -> str:
 def view_page(experiment_id: str, key: str) -> str:
     """Path and query of the dashboard page that shows a view."""
     # A search filter in the query would replace the view.
-    options = {
-        "viewStateShareKey": key,
-        "compareRunsMode": "CHART",
-        "workflowType": "machine_learning",
-    }
-    return f"/#/experiments/{experiment_id}/runs?{urlencode(options, quote_via=quote)}"
+    options = urlencode({"viewStateShareKey": key, "compareRunsMode": "CHART"}, quote_via=quote)
+    return f"/#/experiments/{experiment_id}/runs?{options}&{TRAINING}"
 
 
 def saved_page(client: MlflowClient, parent: Any, children: Sequence[Any]) -> str:
@@ -87,10 +87,12 @@ def view_state(
     losses: Sequence[str],
     *,
     differences: bool = True,
-    images: Sequence[str] = (),
+    images: Mapping[str, int],
     curves: Sequence[str] = (),
+    prefixes: Collection[str],
 ) -> dict[str, Any]:
     """State of the page of an experiment: filter, order, columns and charts of the run table."""
+    # `images` has the number of models of each picture; `prefixes` are the beginnings of metrics.
     # Names and values are those of MLflow's page; charts of all other metrics are added by it, to
     # the closed section of their name.
     columns = [f"metrics.`cv/{name}`" for name in losses]
@@ -103,16 +105,15 @@ def view_state(
         charts[1:1] = [_chart("BAR", "losses", f"diff/{primary}", f"{primary} minus the best")]
     if images:
         sections.append(("pictures", "Pictures of each model", True))
-        # A card of one picture would show the last model only. The page makes such cards unless
-        # they are among the deleted ones.
-        charts.append(_pictures("all", images))
-        if len(images) > 1:
-            charts += [{**_pictures(key, [key]), "deleted": True} for key in images]
+        # A card for each: the columns of a card of several pictures are too narrow to read them.
+        charts += [_pictures(key) for key in images]
     if curves:
         sections.append(("curves", "Learning curves", True))
         charts += [_chart("LINE", "curves", key, key) for key in curves]
-    sections += [(f"all-{name}", name, False) for name in _CLOSED]
+    sections += [(f"all-{name}", name, False) for name in _CLOSED if name in prefixes]
     sections += [("others", "Model metrics", False), ("system", "System metrics", False)]
+    in_card = min(max(images.values(), default=0), _MOST_PICTURED)
+    height = _CARD_FRAME + _PICTURE * math.ceil(in_card / _IN_ROW)
     return {
         "searchFilter": candidates_of(run_id),
         "orderByKey": f"metrics.`cv/{primary}`",
@@ -132,7 +133,7 @@ def view_state(
                 "display": display,
                 "isReordered": True,
                 "columns": 1 if uuid == "pictures" else _CARDS,
-                "cardHeight": 140 + 150 * len(images) if uuid == "pictures" else _CARD_HEIGHT,
+                "cardHeight": height if uuid == "pictures" else _CARD_HEIGHT,
             }
             for uuid, title, display in sections
         ],
@@ -155,6 +156,7 @@ def _fitting(client: MlflowClient, parent: Any, children: Sequence[Any]) -> str:
     losses = _losses(parent, children)
     differences = any(f"diff/{primary}" in run.data.metrics for run in children)
     images, curves = _images(client, children), _curves(children, primary)
+    prefixes = {key.rpartition("/")[0] for run in children for key in run.data.metrics}
     number = min(len(losses), MOST_LOSSES)
     while True:
         state = view_state(
@@ -164,6 +166,7 @@ def _fitting(client: MlflowClient, parent: Any, children: Sequence[Any]) -> str:
             differences=differences,
             images=images,
             curves=curves,
+            prefixes=prefixes,
         )
         text = packed(state)
         if len(text) <= LONGEST_TAG or number <= 1:
@@ -183,16 +186,16 @@ def _losses(parent: Any, children: Sequence[Any]) -> list[str]:
     return [name for name in dict.fromkeys(found) if name in logged]
 
 
-def _images(client: MlflowClient, children: Sequence[Any]) -> list[str]:
-    """Keys of the pictures of the models, those in `_PICTURES` first."""
-    run = next((run for run in children if "mlflow.loggedImages" in run.data.tags), None)
-    if run is None:
-        return []
-    files = client.list_artifacts(run.info.run_id, "images")
-    # The file of a picture is named KEY%step%0%timestamp%...
-    keys = {re.split("[%+]", item.path.rpartition("/")[2])[0] for item in files}
-    first = [key for key in _PICTURES if key in keys]
-    return [*first, *sorted(keys - set(first))]
+def _images(client: MlflowClient, children: Sequence[Any]) -> dict[str, int]:
+    """Number of models of each picture, by its key; those in `_PICTURES` come first."""
+    found: Counter[str] = Counter()
+    for run in children:
+        if "mlflow.loggedImages" in run.data.tags:
+            files = client.list_artifacts(run.info.run_id, "images")
+            # The file of a picture is named KEY%step%0%timestamp%...
+            found.update({re.split("[%+]", item.path.rpartition("/")[2])[0] for item in files})
+    keys = [key for key in _PICTURES if key in found]
+    return {key: found[key] for key in [*keys, *sorted(found.keys() - set(keys))]}
 
 
 def _curves(children: Sequence[Any], primary: str) -> list[str]:
@@ -220,17 +223,17 @@ def _chart(kind: str, section: str, metric: str, title: str) -> dict[str, Any]:
     }
 
 
-def _pictures(name: str, keys: Sequence[str]) -> dict[str, Any]:
-    """Card with a row for each picture and a column for each model."""
+def _pictures(key: str) -> dict[str, Any]:
+    """Card with one picture of each model."""
     return {
         "type": "IMAGE",
-        "uuid": f"pictures-{name}",
+        "uuid": f"pictures-{key}",
         "runsCountToCompare": 10,
         "metricSectionId": "pictures",
         "deleted": False,
         "isGenerated": True,
-        "imageKeys": list(keys),
-        "displayName": name,
+        "imageKeys": [key],
+        "displayName": key,
         "step": 0,
         "showRunParams": False,
     }

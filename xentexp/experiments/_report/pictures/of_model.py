@@ -66,7 +66,7 @@ def model_artifacts(record: RunRecord, name: str) -> Artifacts:
     model = record.model(name)
     assert model is not None
     made = Artifacts()
-    varies = model.name not in record.constant_models()
+    varies = _varies(record, name)
     if model in record.with_probabilities():
         _reliability(made, record, model)
         if varies:
@@ -92,6 +92,11 @@ def checks_only(record: RunRecord, name: str) -> Artifacts:
     text = model_checks(record, name)
     more = "The best models of the run have pictures; `report.pictures=NUMBER` makes more.\n"
     return Artifacts({"checks.md": f"{text}\n{more}"})
+
+
+def _varies(record: RunRecord, name: str) -> bool:
+    """Whether a model is not constant; constant ones have no images, which say little of them."""
+    return name not in record.constant_models()
 
 
 def _colour(record: RunRecord, name: str) -> str:
@@ -129,7 +134,7 @@ def _reliability(made: Artifacts, record: RunRecord, model: ModelRecord) -> None
     )
     made.draw(
         Drawing("1_reliability.svg", figures, outside_of_band(own, panels[0]), drawn),
-        "reliability",
+        "reliability" if _varies(record, model.name) else None,
         image,
     )
 
@@ -225,7 +230,8 @@ def _segments(made: Artifacts, record: RunRecord, model: ModelRecord) -> None:
     figure, image = segments_figure(shown, known), segments_figure(shown, known, SIDE)
     drawn = segments_drawn(record, [model.name])
     finding = segments_finding(sure, several)
-    made.draw(Drawing("5_segments.svg", (figure,), finding, drawn), "segments", image)
+    key = "segments" if _varies(record, model.name) else None
+    made.draw(Drawing("5_segments.svg", (figure,), finding, drawn), key, image)
 
 
 def _importance(made: Artifacts, record: RunRecord, model: ModelRecord) -> None:
