@@ -25,6 +25,7 @@ def test_calibrated_models_stand_beside_the_others_with_what_was_saved(
     table_csv: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     words = ["models=[prior,logistic,linear_svm]", "calibration=[sigmoid,temperature]"]
+    words += ["report=page", "report.pictures=false"]
     assert main([*RUN, *words, "metrics=[]", "--json"]) == 0
     document = json.loads(capsys.readouterr().out)
     means = {

@@ -24,7 +24,8 @@ def test_a_matrix_with_and_without_learning_curves(
     curves: list[str], workplace: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     words = ["losses=[brier_loss,categorical_crossentropy]", "leakage.check=ignore"]
-    assert main(["run", *MATRIX, *words, *curves, "report=page", "--json"]) == 0
+    page = ["report=page", "report.pictures=false"]
+    assert main(["run", *MATRIX, *words, *curves, *page, "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["loss_matrix"]["cells"]
     (file,) = workplace.rglob("report.html")
     assert ("Learning curves" in file.read_text()) is bool(curves)

@@ -243,8 +243,8 @@ def test_a_model_file_without_a_seed_gets_that_of_the_run(
         "    _target_: sklearn.ensemble.RandomForestClassifier\n    n_estimators: 20\n"
         "    min_samples_leaf: 10\n" + seed_line
     )
-    words = ["run", "--config-dir", "own", "dataset=table", "dataset.path=table.csv"]
-    words += ["dataset.target=grade", "n_jobs=1", "models=[forest]", "cv.n_splits=3", "seed=11"]
+    words = ["run", "--config-dir", "own", *TABLE, "dataset.path=table.csv"]
+    words += ["dataset.target=grade", "models=[forest]", "cv.n_splits=3", "seed=11"]
 
     def loss(*more: str) -> float:
         found, _ = document([*words, *more], capsys)
