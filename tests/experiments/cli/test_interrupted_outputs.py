@@ -78,7 +78,7 @@ def test_a_signal_after_the_fits_says_which_outputs_are_missing(
     assert f"xentexp: interrupted; {sentence}" in err
     assert err.count("\n") == 1
     assert parent.data.tags["xentexp.missing"] == missing.replace(" and ", ", ")
-    assert sentence in parent.data.tags["mlflow.note.content"]
+    assert sentence[1:] in parent.data.tags["mlflow.note.content"]
     assert ("`xentexp report" in err) == ("page" in missing)
     if "page" in missing:
         assert main(["report", run_id, "--out", "page.html"]) == 0
@@ -174,6 +174,24 @@ def test_an_error_of_the_store_before_the_fits_ends_the_run(
     assert shown.out == ""
     assert shown.err.endswith("failed: no more space\n")
     assert [run.info.status for run in runs("comparison")] == ["FAILED"]
+
+
+def test_outputs_that_the_store_cannot_take_are_named_in_one_sentence(
+    table_csv: Path, monkeypatch: pytest.MonkeyPatch, capsys: Output
+) -> None:
+    always = failing("log_model_artifacts", lambda *_: True)
+    page = failing("log_text", lambda *arguments: arguments[-1] == "report.html")
+    monkeypatch.setattr(MlflowClient, "log_model_artifacts", always)
+    monkeypatch.setattr(MlflowClient, "log_text", page)
+    assert main([*RUN, "models=[prior]", "models.log=all", "report.pictures=false"]) == 1
+    shown = capsys.readouterr()
+    (error,) = [line for line in shown.err.splitlines() if line.startswith("xentexp: error: ")]
+    names = "stored model and page"
+    assert "failed: no more space; the results of run " in error
+    assert f"are in MLflow, but these outputs are missing or incomplete: {names}; " in error
+    (parent,) = runs("comparison")
+    assert parent.info.status == "FINISHED"
+    assert parent.data.tags["xentexp.missing"] == names.replace(" and ", ", ")
 
 
 @contextmanager

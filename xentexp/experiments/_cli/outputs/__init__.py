@@ -79,17 +79,23 @@ class Outputs:
         assert finished is not None
         if self.store_failed:
             return
+        failure = None
         with self:
-            while self._left:
+            for output in tuple(self._left):
                 try:
-                    self._left[0].log(finished)
-                except InputError as error:  # the results are logged, and are shown nevertheless
-                    if isinstance(error, StoreError) and not responds(finished.store.uri):
+                    output.log(finished)
+                except StoreError as error:  # the results are logged, and are shown nevertheless
+                    failure = failure or error
+                    if not responds(finished.store.uri):
                         self.store_failed = True
-                        self.errors.append(StoreError(f"{error}; {self._missing(finished)}"))
-                        return
+                        break
+                    continue
+                except InputError as error:
                     self.errors.append(error)
-                del self._left[0]
+                self._left.remove(output)
+            if failure is not None:
+                self.errors.append(StoreError(f"{failure}; {self._missing(finished)}"))
+                self._tell(finished)
 
     def __enter__(self) -> Self:
         return self
@@ -144,7 +150,8 @@ class Outputs:
             return
         tags = [Tag(MISSING, ", ".join(self._names()))]
         if _NOTES in self._left:
-            tags.append(Tag(NOTE, f"Interrupted: {self._missing(finished)}."))
+            sentence = self._missing(finished)
+            tags.append(Tag(NOTE, f"{sentence[0].upper()}{sentence[1:]}."))
         # A signal that is sent twice must not hide what is missing.
         with contextlib.suppress(InputError, SystemExit), deferred_signals():
             finished.store.log(finished.run_id, tags)
