@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import pickle
 import signal
 import socket
 import subprocess
@@ -23,6 +24,7 @@ from mlflow.exceptions import MlflowException
 import xentexp.experiments._report.pictures as pictures
 from tests.support.stores import RESULTS_ONLY, client, runs
 from xentexp.experiments._cli import main
+from xentexp.experiments._cli.signals import Interrupted
 from xentexp.experiments._tracking import models
 from xentexp.experiments._tracking import runs as logged_runs
 
@@ -97,6 +99,11 @@ def test_a_signal_while_a_model_is_stored_leaves_no_model_that_is_ready(
     assert all("xentexp.model" not in run.data.tags for run in (parent, *runs()))
     assert main(["predict", "latest", "table.csv", "--out", "out.csv"]) == 2
     assert "has no stored model" in capsys.readouterr().err
+
+
+def test_an_interruption_can_be_sent_to_another_process() -> None:
+    copy = pickle.loads(pickle.dumps(Interrupted(143, "the page is missing")))
+    assert (copy.code, copy.sentence) == (143, "the page is missing")
 
 
 def test_a_run_that_is_not_interrupted_has_no_missing_outputs(table_csv: Path) -> None:

@@ -20,6 +20,9 @@ class Interrupted(SystemExit):
         super().__init__(code)
         self.sentence = sentence
 
+    def __reduce__(self) -> tuple[type[Interrupted], tuple[object, str]]:  # a launcher pickles it
+        return Interrupted, (self.code, self.sentence)
+
 
 @contextmanager
 def terminable() -> Iterator[None]:
