@@ -65,7 +65,8 @@ def test_a_signal_after_the_fits_says_which_outputs_are_missing(
     capsys: Output,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    words = [] if place[0] is pictures else ["report.pictures=1"]
+    words = [] if "stored model" in missing else ["models.log=none"]
+    words += [] if "pictures" in missing else ["report=none"]
     with monkeypatch.context() as patch:
         patch.setattr(*place, function)
         with pytest.raises(SystemExit) as ended:
