@@ -7,6 +7,7 @@ import os
 import tempfile
 from collections import Counter
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from unittest import mock
@@ -43,9 +44,9 @@ def logging_of_the_default_run() -> tuple[str, bool]:
 def seconds_of_a_run(overrides: list[str]) -> Counter[str]:
     """Processor seconds of a whole run, of its steps after the results, and of the refit."""
     spent: Counter[str] = Counter()
-    steps = tuple(timed(step, step.__name__, spent) for step in outputs._STEPS)
+    steps = tuple(replace(o, log=timed(o.log, o.log.__name__, spent)) for o in outputs._ALL)
     refit = mock.patch.object(Refits, "of", timed(Refits.of, "refit", spent))
-    with folder(), mock.patch.object(outputs, "_STEPS", steps), refit:
+    with folder(), mock.patch.object(outputs, "_ALL", steps), refit:
         start = processor_seconds()
         assert main(["run", "--quiet", "n_jobs=1", *overrides]) == 0
         spent["run"] = processor_seconds() - start

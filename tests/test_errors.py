@@ -121,3 +121,22 @@ def test_long_messages_are_shortened_in_the_middle() -> None:
     assert shown.startswith("labels must be a list; got aaa")
     assert shown.endswith("aaa; pass a list")
     assert " [...] " in shown
+
+
+def test_the_error_of_the_system_is_shown_instead_of_the_package_that_quotes_it() -> None:
+    def raise_both() -> None:
+        try:
+            raise ConnectionRefusedError(111, "Connection refused")
+        except OSError as error:
+            raise OSError("HTTPConnectionPool(host='a', port=1): Max retries") from error
+
+    with (
+        pytest.raises(InputError, match=r"^it failed: Connection refused$"),
+        plain_errors("it failed", OSError),
+    ):
+        raise_both()
+    with (
+        pytest.raises(InputError, match=r"^it failed: Max retries$"),
+        plain_errors("it failed", OSError),
+    ):
+        raise OSError("Max retries")

@@ -54,6 +54,10 @@ class NothingToShowError(InputError):
     """The input is valid, but there is no result; the exit code is 1."""
 
 
+class StoreError(InputError):
+    """The tracking store failed, or does not respond."""
+
+
 class UndefinedError(InputError):
     """The metric has no value on these data, e.g. because they have a single class.
 
@@ -104,7 +108,9 @@ def unknown_name(
 
 
 @contextlib.contextmanager
-def plain_errors(problem: str, *foreign: str | type[Exception]) -> Iterator[None]:
+def plain_errors(
+    problem: str, *foreign: str | type[Exception], kind: type[InputError] = InputError
+) -> Iterator[None]:
     """Turn errors of other libraries into an `InputError`: "<problem>: <reason>"."""
     # `foreign`: names of packages (every exception class that they define) or exception classes.
     handled = sys.exception()
@@ -117,19 +123,23 @@ def plain_errors(problem: str, *foreign: str | type[Exception]) -> Iterator[None
         packages = {base.__module__.partition(".")[0].lstrip("_") for base in type(error).__mro__}
         if not isinstance(error, classes) and packages.isdisjoint(foreign):
             raise
-        raise InputError(f"{problem}: {_reason(error, handled)}") from error
+        raise kind(f"{problem}: {_reason(error, handled)}") from error
 
 
 def _reason(error: BaseException, handled: BaseException | None) -> str:
     """Message of the OSError, database or import error that caused it, else its first line."""
     cause: BaseException | None = error
+    without_number = ""  # an OSError of a package, which quotes the one of the system at length
     while cause is not None and cause is not handled:  # errors before the call do not count
-        if isinstance(cause, OSError):
-            file = f" ({cause.filename})" if cause.filename else ""
-            return f"{cause.strerror or cause}{file}"
+        if isinstance(cause, OSError) and cause.strerror:
+            return f"{cause.strerror} ({cause.filename})" if cause.filename else cause.strerror
         if isinstance(cause, (sqlite3.Error, ImportError)):
             return str(cause)
+        if isinstance(cause, OSError):
+            without_number = without_number or str(cause)
         cause = cause.__cause__ or cause.__context__
+    if without_number:
+        return without_number
     # SQLAlchemy adds lines of advice in brackets, XGBoost a stack trace.
     lines = [line for line in str(error).splitlines() if line.strip() and line[0] != "("]
     return (lines or [str(error)])[0].strip()

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import html
 import math
+from collections.abc import Callable
 from functools import partial
+from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
 from rich.console import Console
+from rich.measure import Measurement
 from scipy.special import expit
 from sklearn.dummy import DummyClassifier
 from sklearn.linear_model import LogisticRegression
@@ -18,6 +22,7 @@ from xentexp.errors import InputError
 from xentexp.experiments import Card, make_dataset, run_experiment
 from xentexp.experiments._assess import assess
 from xentexp.experiments._board_tables import TextTable
+from xentexp.experiments._cli import terminal
 from xentexp.experiments._cli.terminal import print_leaderboard, print_table
 from xentexp.experiments._leaderboard import SHOWN, Leaderboard, Row, best_is
 from xentexp.experiments._predictions import PredictedFold, Predictions
@@ -186,6 +191,38 @@ def test_printed_leaderboard(capsys: pytest.CaptureFixture[str]) -> None:
     out = capsys.readouterr().out
     assert "equal to categorical_crossentropy on these data: binary_crossentropy" in out
     assert "more losses" not in out
+
+
+def test_the_effort_of_printing_grows_as_the_number_of_models(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """`leaderboard --all` shows the models of hundreds of runs."""
+
+    def effort(n: int) -> dict[str, int]:
+        counts = {"shown": 0, "measured": 0}
+
+        def count(name: str, function: Callable[..., Any]) -> Callable[..., Any]:
+            def counted(*arguments: Any) -> Any:
+                counts[name] += 1
+                return function(*arguments)
+
+            return counted
+
+        chosen = ("gini", *(f"other_{i}" for i in range(11)))
+        mean = dict.fromkeys(chosen, 0.5)
+        rows = tuple(Row(f"logistic stratified 5 {i}", mean) for i in range(n))
+        with monkeypatch.context() as patch:
+            patch.setattr(Leaderboard, "shown", count("shown", Leaderboard.shown))
+            measure = SimpleNamespace(get=count("measured", Measurement.get))
+            patch.setattr(terminal, "Measurement", measure)
+            print_leaderboard(Leaderboard(rows, "gini", chosen=chosen), title="A trial")
+        parts = capsys.readouterr().out.count("loss or metric")
+        return {**counts, "parts": parts}
+
+    few, many = effort(40), effort(160)
+    assert many["shown"] == few["shown"]
+    assert many["parts"] > 3 * few["parts"] > 3
+    assert many["measured"] < 3 * many["parts"] < 160  # tables, not one for each model
 
 
 def assessed(models: dict[str, float], primary: str, n: int = 900) -> Leaderboard:

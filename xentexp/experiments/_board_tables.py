@@ -167,7 +167,8 @@ def sentences(board: Leaderboard) -> list[str]:
             if reason := model.undefined.get(name):
                 missing.setdefault((model.model, reason), []).append(name)
     notes += [f"{m} has no {and_list(names)}: {why}." for (m, why), names in missing.items()]
-    if any(name in row.regret for row in board.rows for name in board.shown()):
+    shown = board.shown()
+    if any(name in row.regret for row in board.rows for name in shown):
         notes.append(
             "regret: expected loss under the true probabilities minus the smallest possible "
             "expected loss"

@@ -112,6 +112,17 @@ def expected(trained: dict[str, object], name: str, frame: pd.DataFrame) -> np.n
     return trained["models"][name].predict_proba(rows.X)
 
 
+def change_model(client, run_id, change):
+    """Change the stored model of a run in its file."""
+    address = client.get_run(run_id).data.tags["xentexp.model"]
+    folder = Path("mlartifacts/models", address.removeprefix("models:/"), "artifacts")
+    model = folder / "model.skops"
+    types = skops.io.get_untrusted_types(file=model)
+    pipeline = skops.io.load(model, trusted=types)
+    change(pipeline)
+    skops.io.dump(pipeline, model)
+
+
 @pytest.mark.parametrize("name", ["logistic", "boosting"])
 def test_predictions_are_those_of_the_model(trained, store, capsys, name):
     new = loans(seed=1)
@@ -371,6 +382,55 @@ def test_error_in_the_last_batch_leaves_no_file(store, capsys, monkeypatch):
     assert calls == [3, 4, 4, 2]  # the first are rows of the model's example
 
 
+@pytest.mark.parametrize(
+    ("name", "invalid", "message"),
+    [
+        ("boosting", [0.5, np.nan], "probabilities must lie in [0, 1]; row 6 of the predictions "),
+        ("boosting", [np.nan, np.nan], "has [nan, nan], a missing value (rows are counted from 0"),
+        ("boosting", [-0.5, 1.5], "row 6 of the predictions has [-0.5, 1.5]"),
+        ("boosting", [0.5, np.inf], "row 6 of the predictions has [0.5, inf]"),
+        ("boosting", [0.5, 0.4], "must sum to 1; 1 of 4 does not, the worst is row 6 with 0.9"),
+        ("svm", np.nan, "raw scores must be finite; row 6 of the predictions has nan"),
+    ],
+)
+def test_predictions_that_are_invalid_are_refused_with_row_and_class(
+    store, capsys, monkeypatch, name, invalid, message
+):
+    kind, method = {
+        "boosting": (HistGradientBoostingClassifier, "predict_proba"),
+        "svm": (LinearSVC, "decision_function"),
+    }[name]
+    original = getattr(kind, method)
+
+    def with_invalid(self, X):
+        values = original(self, X)
+        calls.append(len(X))
+        if len(calls) == 3:  # the first rows are those of the model's example
+            values[2] = invalid
+        return values
+
+    calls = []
+    monkeypatch.setattr(kind, method, with_invalid)
+    file = written(Path("new.csv"), loans(10))
+    error = refused(capsys, name, file, "--out", "out.csv", "--batch-rows", 4)
+    assert message in error
+    assert ("proba_bad and proba_good" if name == "boosting" else "decision_good") in error
+    assert "nothing is written" in error
+    assert "normalize" not in error
+
+
+def test_probabilities_of_a_changed_model_are_refused(store, capsys):
+    client = MlflowClient(tracking_uri=f"sqlite:///{Path.cwd()}/mlflow.db")
+
+    def missing(pipeline):
+        pipeline[-1].coef_[:] = np.nan
+
+    change_model(client, store["logistic"], missing)
+    file = written(Path("new.csv"), loans(5))
+    error = refused(capsys, "logistic", file, "--out", "out.csv")
+    assert "row 0 of the predictions has [nan, nan], a missing value" in error
+
+
 @pytest.fixture
 def default_signals():
     """Handlers of a command in a terminal: jobs in the background may ignore signals."""
@@ -609,12 +669,6 @@ def _without(step, name):
 def test_a_stored_model_with_impossible_values_gives_one_sentence(store, capsys, change):
     file = written(Path("new.csv"), loans(5))
     client = MlflowClient(tracking_uri=f"sqlite:///{Path.cwd()}/mlflow.db")
-    address = client.get_run(store["logistic"]).data.tags["xentexp.model"]
-    folder = Path("mlartifacts/models", address.removeprefix("models:/"), "artifacts")
-    model = folder / "model.skops"
-    types = skops.io.get_untrusted_types(file=model)
-    pipeline = skops.io.load(model, trusted=types)
-    change(pipeline)
-    skops.io.dump(pipeline, model)
+    change_model(client, store["logistic"], change)
     message = refused(capsys, "logistic", file, "--out", "out.csv")
     assert "the stored model cannot be read, it is damaged: " in message

@@ -135,8 +135,8 @@ metrics in MLflow (one child run per model; NAME: loss or metric; scores.parquet
   time/fit_seconds, time/predict_seconds, time/explain_seconds
                          sums over the folds
 
-exit code: 0 for success; 1 if a model failed (some or all) or a published value was not
-reproduced; 2 for invalid input
+exit code: 0 for success; 1 if a model failed (some or all), a published value was not
+reproduced, or not all results could be stored; 2 for invalid input
 """
 
 

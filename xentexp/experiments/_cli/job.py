@@ -17,7 +17,7 @@ from xentexp._safe_text import without_secrets
 from xentexp.experiments._cli.collection import end_of_imports
 from xentexp.experiments._cli.composition import resolved, stored
 from xentexp.experiments._cli.failures import AllModelsFailedError
-from xentexp.experiments._cli.outputs import Finished, log_outputs
+from xentexp.experiments._cli.outputs import Finished, Outputs
 from xentexp.experiments._cli.progress import Progress
 from xentexp.experiments._cli.terminal import print_answer, print_leaderboard, say, store_option
 from xentexp.experiments._config.study import Study, build
@@ -106,7 +106,11 @@ def run_job(
     config_yaml = stored(config)
     about = _about(study, overrides)
     progress = Progress(study, quiet=quiet)
-    with store.run(_run_name(study), {**tags, "xentexp.kind": "comparison"}) as run_id:
+    outputs = Outputs()
+    with (
+        outputs,
+        store.run(_run_name(study), {**tags, "xentexp.kind": "comparison"}) as run_id,
+    ):
         store.log(
             run_id,
             [
@@ -123,7 +127,7 @@ def run_job(
 
         children: dict[str, str] = {}
 
-        def record(candidate_result: Any) -> None:
+        def write(candidate_result: Any) -> None:
             children[candidate_result.candidate.name] = log_candidate(
                 store,
                 candidate_result,
@@ -137,6 +141,9 @@ def run_job(
                 shown=study.shown,
             )
             log_trials(store, candidate_result, tags, run_id)
+
+        def record(candidate_result: Any) -> None:
+            outputs.write(partial(write, candidate_result))
             progress.result(candidate_result)
 
         run_on = partial(
@@ -159,33 +166,40 @@ def run_job(
                     on_result=progress.grouped,
                 )
                 result = replace(result, grouped=grouped_result)
-        store.log(run_id, result_items(result, study.shown))
+        outputs.write(lambda: store.log(run_id, result_items(result, study.shown)))
         for name, items in interval_items(result, study.shown).items():
             if name in children:  # the constant model has no run, unless it is a candidate
-                store.log(children[name], items)
+                outputs.write(partial(store.log, children[name], items))
         board = result.leaderboard(study.shown)
         refits = Refits(study.candidates, dataset, study.folds, study.n_jobs)
         submitted = None
         if study.submission is not None:
             submitted = submit(study.submission, board, refits, dataset, overwrite=study.overwrite)
         if not any(row.reason is None for row in board.rows):
-            log_outputs(Finished(study, result, about, store, run_id, children, refits))
+            if not outputs.store_failed:
+                of_errors = Outputs()
+                of_errors.begin(Finished(study, result, about, store, run_id, children, refits))
+                of_errors.log()
             raise AllModelsFailedError(
                 f"all models failed; the first error: {board.rows[0].reason}"
             )
         sections = build_sections(study, result)
         for section in sections:
-            store.log(run_id, section.items)
+            outputs.write(partial(store.log, run_id, section.items))
             for name, items in section.of_candidates.items():
-                store.log(children[name], items)
+                if name in children:  # unless the store failed before
+                    outputs.write(partial(store.log, children[name], items))
         notes = [section.note for section in sections if section.note]
         notes += ["\n".join(f"- {line}" for line in lines)] if (lines := _to_read(study)) else []
         with_board = not any(section.instead for section in sections)
+        finished = Finished(
+            *(study, result, about, store, run_id, children, refits),
+            tuple(notes),
+            with_board=with_board,
+        )
+        outputs.begin(finished)
     # The run is finished, so that a failure of an output cannot change its status.
-    finished = Finished(
-        study, result, about, store, run_id, children, refits, tuple(notes), with_board=with_board
-    )
-    errors = log_outputs(finished)
+    outputs.log()
     best = board.best()
     model = None if best is None else finished.models.get(best.model)
     if not as_json:
@@ -202,7 +216,7 @@ def run_job(
             print_answer(board)  # near the end, where it is seen first
         if model is not None and not quiet:
             say(_model_hint(model, store.uri))
-        if not quiet:
+        if not quiet and not outputs.store_failed:
             say(_hint(store, run_id))
     document = {
         "experiment": store.experiment,
@@ -218,9 +232,9 @@ def run_job(
     failed = any(row.reason or row.test_reason for row in board.rows) or any(
         section.failed for section in sections
     )
-    for error in errors:
+    for error in outputs.errors:
         say(f"xentexp: error: {error}", stderr=True)
-    return int(failed or bool(errors)), document
+    return int(failed or bool(outputs.errors)), document
 
 
 def _about(study: Study, overrides: str) -> About:

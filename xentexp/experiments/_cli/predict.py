@@ -8,10 +8,13 @@ import tempfile
 from collections.abc import Generator, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
+from xentexp._inputs.asarray import precision
+from xentexp._inputs.columns import Predictions
 from xentexp._inputs.labels import plain_text
 from xentexp._inputs.options import check_integer
+from xentexp._inputs.rows import Rows
 from xentexp.errors import InputError, printable
 from xentexp.experiments._cli.class_columns import split_names
 from xentexp.experiments._cli.score import FILE_OPTIONS, as_options
@@ -24,6 +27,7 @@ if TYPE_CHECKING:
     import pandas as pd
     from sklearn.pipeline import Pipeline
 
+    from xentexp._numerics import Array
     from xentexp.experiments._serving.columns import TrainingColumns
     from xentexp.experiments._serving.drift import ColumnDrift, DriftCounter
     from xentexp.experiments._serving.new_rows import NewRows
@@ -149,7 +153,7 @@ def _try(model: Pipeline, columns: TrainingColumns, predicted: _Predicted) -> No
     rows = example_rows(model)
     columns.transform(rows.astype(str))
     X = columns.transform(rows)
-    predicted.frame(X)
+    predicted.values(X)
     drift.add(X)
     drift.result()
 
@@ -173,10 +177,17 @@ class _Predicted:
             kind, named = "decision", self.classes[1:] if len(self.classes) == 2 else self.classes
         self.names = [f"{kind}_{plain_text(label)}" for label in named]
 
-    def frame(self, X: pd.DataFrame) -> pd.DataFrame:
-        """Predictions of some rows."""
+    def frame(self, X: pd.DataFrame, first: int) -> pd.DataFrame:
+        """Predictions of some rows of the file, of which the first one has the number `first`."""
         import pandas as pd
 
+        values = self.values(X)
+        if len(values):
+            self._check(values, first)
+        return pd.DataFrame(values.reshape(len(X), -1), columns=self.names)
+
+    def values(self, X: pd.DataFrame) -> Array:
+        """Predictions of some rows, which may be invalid."""
         from xentexp.scorers import predict as predict_rows
 
         try:
@@ -190,14 +201,37 @@ class _Predicted:
             ) from error
         values = proba if self._proba else decision
         assert values is not None
-        return pd.DataFrame(values.reshape(len(X), -1), columns=self.names)
+        return values
+
+    def _check(self, values: Array, first: int) -> None:
+        """Raise an InputError for predictions that are refused in cross-validation too."""
+        import pandas as pd
+
+        from xentexp.experiments.datasets._files import with_rows_of_file
+
+        kind: Literal["proba", "decision"] = "proba" if self._proba else "decision"
+        name = "the predictions"
+        checked = Predictions(values, kind, name=name, eps=precision(values, values))
+        try:
+            checked.block(Rows(slice(0, len(values))))
+        except InputError as error:
+            reason = str(error).partition("; pass normalize")[0]  # an option of Python only
+            reason = with_rows_of_file(reason, pd.RangeIndex(first, first + len(values)))
+            raise InputError(
+                f"predict: the model must predict finite scores, or probabilities that sum to 1: "
+                f"{reason} (rows are counted from 0, the columns are {_listed(self.names)}); "
+                f"nothing is written; choose another model, or run the models again with `xentexp "
+                f"run`"
+            ) from error
 
 
 def _batches(rows: NewRows, predicted: _Predicted, drift: DriftCounter) -> Generator[_Batch]:
+    first = 0
     with contextlib.closing(iter(rows)) as prepared:
         for X, kept in prepared:
             drift.add(X)
-            yield _Batch(kept.reset_index(drop=True), predicted.frame(X))
+            yield _Batch(kept.reset_index(drop=True), predicted.frame(X, first))
+            first += len(X)
 
 
 def _write_csv(

@@ -28,7 +28,7 @@ from xentexp.experiments._cli.arguments import Arguments, is_sweep, read_argumen
 from xentexp.experiments._cli.composition import check_packaged_names, stored
 from xentexp.experiments._cli.explain import explain
 from xentexp.experiments._cli.failures import AllModelsFailedError
-from xentexp.experiments._cli.signals import STOPPING
+from xentexp.experiments._cli.signals import STOPPING, Interrupted
 from xentexp.experiments._cli.terminal import hide_secrets, print_json, say
 
 
@@ -260,9 +260,10 @@ def _terminable(processes: str | None = None) -> Iterator[None]:
         yield
     except SystemExit as stopped:
         if stopped.code in codes:
-            print(
-                "xentexp: interrupted; results of completed models are in MLflow", file=sys.stderr
-            )
+            done = "results of completed models are in MLflow"
+            if isinstance(stopped, Interrupted):
+                done = stopped.sentence
+            print(f"xentexp: interrupted; {done}", file=sys.stderr)
         raise
     finally:
         sys.unraisablehook = hook

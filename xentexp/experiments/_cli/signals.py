@@ -13,6 +13,17 @@ STOPPING = [
 """Signals of Ctrl-C, a termination request and a closed terminal."""
 
 
+class Interrupted(SystemExit):
+    """End by a signal after the results of a run are logged, with a sentence on what is missing."""
+
+    def __init__(self, code: object, sentence: str) -> None:
+        super().__init__(code)
+        self.sentence = sentence
+
+    def __reduce__(self) -> tuple[type[Interrupted], tuple[object, str]]:  # a launcher pickles it
+        return Interrupted, (self.code, self.sentence)
+
+
 @contextmanager
 def terminable() -> Iterator[None]:
     """End by an exception on SIGTERM and SIGHUP, as on Ctrl-C: incomplete files are removed."""

@@ -118,17 +118,20 @@ def print_in_parts(table: Callable[[int, int], Table], n_columns: int) -> None:
     """Print a wide table as several tables that fit; `table(i, j)` builds columns i to j - 1."""
     out = console()
     unbounded = out.options.update_width(10_000)
-    start = 0
+
+    def fits(start: int, end: int) -> bool:
+        return Measurement.get(out, unbounded, table(start, end)).maximum <= out.width
+
+    start, number = 0, 1
     while start < n_columns:
-        end = start + 1
-        widest = table(start, end)
-        while end < n_columns:
-            wider = table(start, end + 1)
-            if Measurement.get(out, unbounded, wider).maximum > out.width:
-                break
-            widest, end = wider, end + 1
-        out.print(widest)
-        start = end
+        # As many columns as in the table before, which is nearly right: measuring takes long.
+        end = min(start + number, n_columns)
+        while end > start + 1 and not fits(start, end):
+            end -= 1
+        while end < n_columns and fits(start, end + 1):
+            end += 1
+        out.print(table(start, end))
+        start, number = end, end - start
 
 
 _NARROW = 14  # letters of a line of a name in a table that is too wide

@@ -24,7 +24,7 @@ from mlflow import MlflowClient
 
 from xentexp._safe_text import remember_password, without_secrets
 from xentexp._sqlite_files import new_file
-from xentexp.errors import InputError, plain_errors
+from xentexp.errors import InputError, StoreError, plain_errors
 
 for _logger in ("mlflow", "alembic", "sqlalchemy"):
     logging.getLogger(_logger).setLevel(logging.CRITICAL)  # errors are raised anyway
@@ -75,8 +75,7 @@ def open_client(uri: str, *, create: bool) -> MlflowClient:
             client = MlflowClient(tracking_uri=uri)
             client.search_experiments(max_results=1)
         return client
-    if uri.startswith(("http://", "https://")):
-        _check_server(uri)
+    _check_server(uri)
     with store_errors(uri):
         return MlflowClient(tracking_uri=uri)
 
@@ -126,10 +125,20 @@ def _check_sqlite(path: Path, *, write: bool) -> None:
             connection.execute("ROLLBACK")
 
 
+def responds(uri: str) -> bool:
+    """Whether a tracking server accepts connections; True for other stores."""
+    try:
+        _check_server(uri)
+    except StoreError:
+        return False
+    return True
+
+
 def _check_server(uri: str) -> None:
-    with plain_errors(
-        f"the tracking server {without_secrets(uri)} does not respond", OSError, ValueError
-    ):
+    if not uri.startswith(("http://", "https://")):
+        return
+    problem = f"the tracking server {without_secrets(uri)} does not respond"
+    with plain_errors(problem, OSError, ValueError, kind=StoreError):
         parts = urlsplit(uri)
         port = parts.port or (443 if parts.scheme == "https" else 80)
         socket.create_connection((parts.hostname or "", port), timeout=5.0).close()
@@ -140,6 +149,7 @@ def store_errors(uri: str) -> AbstractContextManager[None]:
     return plain_errors(
         f"the tracking store {without_secrets(uri)} failed",
         *("mlflow", "alembic", "sqlalchemy", OSError, ImportError, ValueError),
+        kind=StoreError,
     )
 
 

@@ -29,7 +29,7 @@ from xentexp.experiments._serving.package import (
     same_predictions,
     skops_form,
 )
-from xentexp.experiments._tracking.connect import deferred_signals, store_errors
+from xentexp.experiments._tracking.connect import deferred_signals, responds, store_errors
 from xentexp.experiments._tracking.items import Tag
 from xentexp.experiments._tracking.names import MODEL, TRUST
 from xentexp.experiments._tracking.store import Store
@@ -80,31 +80,39 @@ def log_model(
     """Store a model as a logged model of a run, with the run's values of `metrics`."""
     client = store.client
     name = model.metadata["model"]
-    with deferred_signals(), tempfile.TemporaryDirectory() as temporary, store_errors(store.uri):
+    logged, ready = None, False
+    with tempfile.TemporaryDirectory() as temporary, store_errors(store.uri):
         run = client.get_run(run_id)
-        logged = client.create_logged_model(
-            store.experiment_id,
-            name=_allowed(name),
-            source_run_id=run_id,
-            model_type="classifier",
-            params=dict(run.data.params),
-        )
-        status = entities.LoggedModelStatus.FAILED
         try:
+            with deferred_signals():
+                logged = client.create_logged_model(
+                    store.experiment_id,
+                    name=_allowed(name),
+                    source_run_id=run_id,
+                    model_type="classifier",
+                    params=dict(run.data.params),
+                )
+            # A large model takes long: signals are not deferred.
             folder = Path(temporary) / "model"
             form = _save(model, logged, run_id, folder)
             client.log_model_artifacts(logged.model_id, str(folder))
-            client.log_outputs(run_id, [entities.LoggedModelOutput(logged.model_id, 0)])
-            if values := _values(client, run, logged.model_id, metrics):
-                client.log_batch(run_id, metrics=values)
-            if form.note:
-                client.set_logged_model_tags(logged.model_id, {TRUST: printable(form.note)})
-            status = entities.LoggedModelStatus.READY
-        finally:
-            client.finalize_logged_model(logged.model_id, status)
-        stored = LoggedModel(name, f"models:/{logged.model_id}", run_id, form.name, form.note)
-        tags = [Tag(MODEL, stored.uri), *([Tag(TRUST, form.note)] if form.note else [])]
-        store.log(run_id, tags)
+            stored = LoggedModel(name, f"models:/{logged.model_id}", run_id, form.name, form.note)
+            with deferred_signals():  # so that it is linked completely or not at all
+                client.log_outputs(run_id, [entities.LoggedModelOutput(logged.model_id, 0)])
+                if values := _values(client, run, logged.model_id, metrics):
+                    client.log_batch(run_id, metrics=values)
+                if form.note:
+                    client.set_logged_model_tags(logged.model_id, {TRUST: printable(form.note)})
+                client.finalize_logged_model(logged.model_id, entities.LoggedModelStatus.READY)
+                ready = True
+                tags = [Tag(MODEL, stored.uri), *([Tag(TRUST, form.note)] if form.note else [])]
+                store.log(run_id, tags)
+        except BaseException:
+            if logged is not None and not ready and responds(store.uri):
+                with deferred_signals():
+                    failed = entities.LoggedModelStatus.FAILED
+                    client.finalize_logged_model(logged.model_id, failed)
+            raise
     return stored
 
 

@@ -30,6 +30,9 @@ NOTE = "mlflow.note.content"
 MODEL = "xentexp.model"
 """Tag with the address of the stored model: of a model's run, and of the winner at its parent."""
 
+MISSING = "xentexp.missing"
+"""Tag of a run that ended after its results were logged: outputs that are missing or incomplete."""
+
 TRUST = "xentexp.model_trust"
 """Tag of a run whose model may only be loaded from a store that one trusts: a sentence on it."""
 

@@ -26,6 +26,7 @@ from xentexp.experiments._tracking.connect import (
     SQLITE,
     deferred_signals,
     open_client,
+    responds,
     store_errors,
     store_file,
     store_uri,
@@ -137,18 +138,18 @@ class Store:
             labels["mlflow.parentRunId"] = parent
         milliseconds = int((started or time.time()) * 1000)
         run_id = None
-        status = "FAILED"
+        status, reachable = "FINISHED", True
         try:
             with deferred_signals(), store_errors(self.uri):
                 run = self.client.create_run(self.experiment_id, milliseconds, labels, _text(name))
                 run_id = str(run.info.run_id)
             yield run_id
-            status = "FINISHED"
-        except (KeyboardInterrupt, SystemExit):
-            status = "KILLED"
+        except BaseException as error:
+            killed = isinstance(error, (KeyboardInterrupt, SystemExit))
+            status, reachable = "KILLED" if killed else "FAILED", responds(self.uri)
             raise
         finally:
-            if run_id is not None:
+            if run_id is not None and reachable:
                 with deferred_signals(), store_errors(self.uri):
                     self.client.set_terminated(run_id, status)
 

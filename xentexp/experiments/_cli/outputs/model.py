@@ -4,8 +4,14 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from xentexp.errors import InputError
+from xentexp.errors import InputError, StoreError
 from xentexp.experiments._cli.outputs.finished import Finished
+
+
+def has_model(finished: Finished) -> bool:
+    """Whether a model is stored: not with models.log=none, and not if all models failed."""
+    study = finished.study
+    return study.stored != "none" and finished.result.leaderboard(study.shown).best() is not None
 
 
 def log_model(finished: Finished) -> None:
@@ -13,8 +19,7 @@ def log_model(finished: Finished) -> None:
     study = finished.study
     board = finished.result.leaderboard(study.shown)
     best = board.best()
-    if study.stored == "none" or best is None:
-        return
+    assert best is not None  # see has_model
     from xentexp.experiments._leaderboard import SHOWN
     from xentexp.experiments._serving.package import serving_model
     from xentexp.experiments._serving.refit import with_columns
@@ -45,6 +50,8 @@ def log_model(finished: Finished) -> None:
                     finished.store, stored, study.register, study.alias
                 )
                 finished.models[name] = replace(stored, registered=registered)
+        except StoreError as error:  # it would fail for the other models too
+            raise StoreError("; ".join([*problems, str(error)])) from error
         except InputError as error:
             problems.append(str(error))
     if problems:

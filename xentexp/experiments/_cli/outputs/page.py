@@ -9,9 +9,7 @@ PAGE = "report.html"
 
 
 def log_page(finished: Finished) -> None:
-    """Log the page of a run, unless report=none."""
-    if not finished.study.report:
-        return
+    """Log the page of a run."""
     # Imported here, because matplotlib takes a second.
     from xentexp.experiments._report import run_page
     from xentexp.experiments._tracking.items import Text

@@ -13,9 +13,7 @@ if TYPE_CHECKING:
 
 
 def log_pictures(finished: Finished) -> None:
-    """Log pictures of the run and of its best models, unless report.pictures=false."""
-    if not finished.study.pictures:
-        return
+    """Log pictures of the run and of its best models."""
     # Imported here, because matplotlib takes a second.
     from xentexp.experiments._report.pictures import (
         checks_only,
