@@ -60,13 +60,13 @@ def saved_page(client: MlflowClient, parent: Any, children: Sequence[Any]) -> st
 
 
 def save_view(client: MlflowClient, parent: Any, children: Sequence[Any]) -> str:
-    """Write the view of a run, remove the oldest ones of its experiment; return its key."""
+    """Write the view of a run, remove the oldest other ones of its experiment; return its key."""
     key = view_key(parent)
     experiment = parent.info.experiment_id
     client.set_experiment_tag(experiment, TAG + key, _fitting(client, parent, children))
     tags = client.get_experiment(experiment).tags
-    ours = sorted(tag for tag in tags if tag.startswith(TAG + _PREFIX))
-    for tag in ours[:-MOST_VIEWS]:
+    others = sorted(tag for tag in tags if tag.startswith(TAG + _PREFIX) and tag != TAG + key)
+    for tag in others[: 1 - MOST_VIEWS]:
         try:
             client.delete_experiment_tag(experiment, tag)
         except MlflowException as error:  # removed by another run at the same time
@@ -78,7 +78,7 @@ def save_view(client: MlflowClient, parent: Any, children: Sequence[Any]) -> str
 def view_key(parent: Any) -> str:
     """Key of the view of a run; later runs have later keys in alphabetical order."""
     started = datetime.fromtimestamp(parent.info.start_time / 1000, UTC)
-    return f"{_PREFIX}{started:%Y%m%d-%H%M%S}-{parent.info.run_id[:8]}"
+    return f"{_PREFIX}{started:%Y%m%d-%H%M%S-%f}-{parent.info.run_id[:8]}"
 
 
 def view_state(
