@@ -230,7 +230,7 @@ def test_reversed_tenths_by_hand() -> None:
     assert values["adjusted_p"] == pytest.approx(9 * norm.sf(z))
     assert (values["rate"], values["next_rate"]) == pytest.approx((0.36, 0.46))
     assert (values["tenth"], values["next_tenth"]) == (6, 7)
-    assert "(1 is the highest) to 46.0% in tenth 7 (z = 3.2" in str(issue.sentence)
+    assert "(1 is the highest), 46.0% in tenth 7 (z = 3.2" in str(issue.sentence)
 
 
 def test_a_rise_that_chance_explains_is_not_reported() -> None:

@@ -297,8 +297,8 @@ def _reversal(model: ModelRecord) -> Sentence | None:
     if p > LEVEL:
         return None
     return sentence(
-        "{model}: the share of class {label} rises from {rate:.1%} in tenth {tenth} of its scores "
-        "(1 is the highest) to {next_rate:.1%} in tenth {next_tenth} (z = {z:.1f}, p = "
+        "{model} has more rows of class {label} at lower scores: {rate:.1%} in tenth {tenth} of "
+        "its scores (1 is the highest), {next_rate:.1%} in tenth {next_tenth} (z = {z:.1f}, p = "
         "{adjusted_p:.2g} adjusted for {comparisons} comparisons)." + of_first_repeat(model),
         label=str(model.predictions.classes[k]),
         rate=higher.rate,
