@@ -350,17 +350,18 @@ INLINE = sorted(
 def test_commands_in_the_text_are_understood(
     span: str, workplace: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    from xentexp.experiments._cli import _parser, main
+    from xentexp.experiments._cli import main
+    from xentexp.experiments._cli.parser import build_parser
 
     words = shlex.split(span)[1:]
     if len(words) == 1 and words[0] != "run":  # a command without its arguments
-        assert words[0] in _parser().format_help()
+        assert words[0] in build_parser().format_help()
     elif words[0] != "run" and "--help" in words:
         with pytest.raises(SystemExit) as ended:
-            _parser().parse_args(words)
+            build_parser().parse_args(words)
         assert ended.value.code == 0
     elif words[0] != "run":
-        assert _parser().parse_args(words).command == words[0]
+        assert build_parser().parse_args(words).command == words[0]
     else:
         assert main(words if "--help" in words else [*words, "--cfg", "job"]) == 0
         assert not capsys.readouterr().err

@@ -118,11 +118,12 @@ def validate_only(config: Any, **_: object) -> tuple[int, dict[str, Any]]:
 
 def run_command(words: list[str], *, really: bool) -> str:
     """Run a command of xentexp in this process and return what it prints."""
-    from xentexp.experiments._cli import _parser, main
+    from xentexp.experiments._cli import main
+    from xentexp.experiments._cli.parser import build_parser
 
     needs_run = words[0] in ("leaderboard", "compare", "report", "rescore", "predict")
     if words[0] == "ui" or (needs_run and not really):
-        _parser().parse_args(words)  # ui serves until it is stopped
+        build_parser().parse_args(words)  # ui serves until it is stopped
         return ""
     out, err = io.StringIO(), io.StringIO()
     with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):

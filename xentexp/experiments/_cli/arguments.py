@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from xentexp.errors import InputError
-from xentexp.experiments._cli import FLAGS
+from xentexp.experiments._cli.parser import FLAGS
 
 if TYPE_CHECKING:  # importing Hydra takes time
     from hydra.core.override_parser.types import Override
