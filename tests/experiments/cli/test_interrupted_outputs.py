@@ -23,10 +23,13 @@ from mlflow.exceptions import MlflowException
 
 import xentexp.experiments._report.pictures as pictures
 from tests.support.stores import RESULTS_ONLY, client, runs
+from xentexp.errors import StoreError
 from xentexp.experiments._cli import main
+from xentexp.experiments._cli.progress import Progress
 from xentexp.experiments._cli.signals import Interrupted
 from xentexp.experiments._tracking import models
 from xentexp.experiments._tracking import runs as logged_runs
+from xentexp.experiments._tracking import store as stores
 
 RUN = ["run", "-q", "dataset=table", "dataset.path=table.csv", "dataset.target=grade", "n_jobs=1"]
 RUN += ["losses=[categorical_crossentropy]", "metrics=[]", "explain=null", "cv.n_splits=2"]
@@ -285,3 +288,52 @@ def test_a_server_that_is_killed_does_not_lose_results(
     else:
         assert f"these outputs are missing or incomplete: {ALL}" in shown.err
         assert set(found.values()) == {"FINISHED"}
+
+
+def test_a_signal_after_the_store_failed_ends_the_run_and_names_the_failure(
+    table_csv: Path, monkeypatch: pytest.MonkeyPatch, capsys: Output
+) -> None:
+    always = failing("set_terminated", lambda *_: True)
+
+    def fail(*_: object, **__: object) -> None:
+        monkeypatch.setattr(MlflowClient, "set_terminated", always)
+        raise StoreError("no more space")
+
+    def signal_later(*_: object) -> None:
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    monkeypatch.setattr(logged_runs, "log_candidate", fail)
+    monkeypatch.setattr(Progress, "result", signal_later)
+    with pytest.raises(SystemExit) as ended:
+        main([*RUN, "models=[prior]", *RESULTS_ONLY])
+    assert ended.value.code == 128 + signal.SIGTERM
+    assert capsys.readouterr().err.splitlines()[-1] == "xentexp: interrupted; no more space"
+
+
+def test_a_signal_while_a_failed_store_is_left_does_not_say_that_it_has_the_results(
+    table_csv: Path, monkeypatch: pytest.MonkeyPatch, capsys: Output
+) -> None:
+    def fail(*_: object, **__: object) -> None:
+        raise StoreError("no more space")
+
+    monkeypatch.setattr(logged_runs, "log_candidate", fail)
+    monkeypatch.setattr(stores, "responds", stop)
+    with pytest.raises(SystemExit) as ended:
+        main([*RUN, "models=[prior]", *RESULTS_ONLY])
+    assert ended.value.code == 128 + signal.SIGTERM
+    assert capsys.readouterr().err.splitlines()[-1] == "xentexp: interrupted; no more space"
+    (parent,) = runs("comparison")
+    assert parent.info.status == "FAILED"
+    assert "xentexp.missing" not in parent.data.tags
+
+
+def test_the_reason_why_all_models_failed_is_told_if_the_store_fails_too(
+    table_csv: Path, monkeypatch: pytest.MonkeyPatch, capsys: Output
+) -> None:
+    def parent(self: MlflowClient, run_id: str, *_: object) -> bool:
+        return self.get_run(run_id).data.tags["xentexp.kind"] == "comparison"
+
+    monkeypatch.setattr(MlflowClient, "set_terminated", failing("set_terminated", parent))
+    words = ["models=[logistic]", "models.logistic.classifier.C=-1"]
+    assert main([*RUN, *words, *RESULTS_ONLY]) == 1
+    assert "xentexp: error: all models failed; the first error: " in capsys.readouterr().err

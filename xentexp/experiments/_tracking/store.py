@@ -20,7 +20,7 @@ from mlflow import MlflowClient
 from mlflow.exceptions import MlflowException
 
 from xentexp._safe_text import printable, without_secrets
-from xentexp.errors import InputError, plain_errors
+from xentexp.errors import InputError, StoreError, plain_errors
 from xentexp.experiments._leaderboard import higher_is_better
 from xentexp.experiments._tracking.connect import (
     SQLITE,
@@ -139,6 +139,7 @@ class Store:
         milliseconds = int((started or time.time()) * 1000)
         run_id = None
         status, reachable = "FINISHED", True
+        hidden: list[type[StoreError]] = []
         try:
             with deferred_signals(), store_errors(self.uri):
                 run = self.client.create_run(self.experiment_id, milliseconds, labels, _text(name))
@@ -146,11 +147,18 @@ class Store:
             yield run_id
         except BaseException as error:
             killed = isinstance(error, (KeyboardInterrupt, SystemExit))
-            status, reachable = "KILLED" if killed else "FAILED", responds(self.uri)
+            status = "KILLED" if killed else "FAILED"
+            if killed or isinstance(error, InputError):
+                hidden = [StoreError]  # what ended the run is told, not that its status is unknown
+            reachable = responds(self.uri)
             raise
         finally:
             if run_id is not None and reachable:
-                with deferred_signals(), store_errors(self.uri):
+                with (
+                    contextlib.suppress(*hidden),
+                    deferred_signals(),
+                    store_errors(self.uri),
+                ):
                     self.client.set_terminated(run_id, status)
 
     def log_finished_run(

@@ -50,6 +50,7 @@ class Outputs:
     def __init__(self) -> None:
         self.errors: list[InputError] = []
         self.store_failed = False  # before all results were in it, or it does not respond
+        self._lost: StoreError | None = None  # error before all results were in the store
         self._finished: Finished | None = None
         self._left: list[_Output] = []
 
@@ -60,16 +61,15 @@ class Outputs:
         try:
             write()
         except StoreError as error:
-            self.store_failed = True
-            self.errors.append(error)
+            self.store_failed, self._lost = True, error
             say(f"warning: {error}; the run goes on to show its results", stderr=True)
 
     def begin(self, finished: Finished) -> None:
         """Set the results; raise the error of the store if they could not be written."""
         self._finished = finished
         self._left = [output for output in _ALL if output.wanted(finished)]
-        if self.store_failed:
-            raise self.errors.pop()
+        if self._lost is not None:
+            raise self._lost
 
     def log(self) -> None:
         """Log all outputs; errors of those that cannot be made are kept."""
@@ -107,14 +107,13 @@ class Outputs:
         trace: TracebackType | None,
     ) -> bool:
         finished = self._finished
-        if isinstance(error, SystemExit) and finished is None and self.store_failed:
-            raise Interrupted(error.code, str(self.errors[0])) from None
-        if finished is None or isinstance(error, Interrupted):
-            return False
-        if isinstance(error, SystemExit):
-            self._tell(finished)
-            raise Interrupted(error.code, self._missing(finished)) from None
-        if isinstance(error, StoreError):
+        if isinstance(error, SystemExit) and not isinstance(error, Interrupted):
+            if self._lost is not None:
+                raise Interrupted(error.code, str(self._lost)) from None
+            if finished is not None:
+                self._tell(finished)
+                raise Interrupted(error.code, self._missing(finished)) from None
+        if isinstance(error, StoreError) and finished is not None:
             self.store_failed = True
             logged, all_models = len(finished.children), len(finished.result.candidate_results)
             self.errors.append(
