@@ -105,6 +105,18 @@ def test_a_signal_while_a_model_is_stored_leaves_no_model_that_is_ready(
     assert "has no stored model" in capsys.readouterr().err
 
 
+def test_a_signal_while_a_model_is_stored_ends_the_run_also_if_the_store_fails(
+    table_csv: Path, monkeypatch: pytest.MonkeyPatch, capsys: Output
+) -> None:
+    always = failing("finalize_logged_model", lambda *_: True)
+    monkeypatch.setattr(MlflowClient, "finalize_logged_model", always)
+    monkeypatch.setattr(models, "_save", stop)
+    with pytest.raises(SystemExit) as ended:
+        main([*RUN, "models=[prior]", "report=none"])
+    assert ended.value.code == 128 + signal.SIGTERM
+    assert "incomplete: stored model, descriptions and view" in capsys.readouterr().err
+
+
 def test_an_interruption_can_be_sent_to_another_process() -> None:
     copy = pickle.loads(pickle.dumps(Interrupted(143, "the page is missing")))
     assert (copy.code, copy.sentence) == (143, "the page is missing")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 import shutil
 import tempfile
@@ -17,7 +18,7 @@ from mlflow import MlflowClient
 from mlflow.exceptions import MlflowException
 
 from xentexp._safe_text import printable
-from xentexp.errors import InputError
+from xentexp.errors import InputError, StoreError
 from xentexp.experiments._serving.model_file import CLOUDPICKLE
 from xentexp.experiments._serving.package import (
     DECISION,
@@ -109,7 +110,8 @@ def log_model(
                 store.log(run_id, tags)
         except BaseException:
             if logged is not None and not ready and responds(store.uri):
-                with deferred_signals():
+                # What stopped it is told, not that the store cannot note it.
+                with contextlib.suppress(StoreError), deferred_signals(), store_errors(store.uri):
                     failed = entities.LoggedModelStatus.FAILED
                     client.finalize_logged_model(logged.model_id, failed)
             raise
