@@ -503,7 +503,6 @@ def _open(uri: str) -> str:
     return Store(uri, "race", primary="entropy", description="").experiment_id
 
 
-@pytest.mark.slow
 @pytest.mark.long
 def test_runs_that_log_the_same_data_set_at_once_all_have_it(store: Store) -> None:
     n_runs = 4
@@ -524,6 +523,7 @@ def test_runs_that_log_the_same_data_set_at_once_all_have_it(store: Store) -> No
                 assert logged.dataset.digest == item.digest
 
 
+@pytest.mark.slow
 def test_processes_that_make_a_store_at_once_get_one_store(tmp_path: Path) -> None:
     uri = f"sqlite:///{tmp_path}/race.db"
     with multiprocessing.get_context("spawn").Pool(3) as pool:
