@@ -24,7 +24,7 @@ from mlflow.exceptions import MlflowException
 import xentexp.experiments._report.pictures as pictures
 from tests.support.stores import RESULTS_ONLY, client, runs
 from xentexp.errors import StoreError
-from xentexp.experiments._cli import main
+from xentexp.experiments._cli import job, main
 from xentexp.experiments._cli.progress import Progress
 from xentexp.experiments._cli.signals import Interrupted
 from xentexp.experiments._tracking import models
@@ -215,6 +215,23 @@ def test_outputs_that_the_store_cannot_take_are_named_in_one_sentence(
     (parent,) = runs("comparison")
     assert parent.info.status == "FINISHED"
     assert parent.data.tags["xentexp.missing"] == names.replace(" and ", ", ")
+
+
+def test_a_store_that_fails_after_the_outputs_hides_neither_results_nor_errors_of_outputs(
+    table_csv: Path, monkeypatch: pytest.MonkeyPatch, capsys: Output
+) -> None:
+    def no_hint(*_: object) -> str:
+        raise StoreError("the server failed")
+
+    model = failing("log_model_artifacts", lambda *_: True)
+    monkeypatch.setattr(MlflowClient, "log_model_artifacts", model)
+    monkeypatch.setattr(job, "_hint", no_hint)
+    words = [word for word in RUN if word != "-q"]
+    assert main([*words, "models=[prior]", "report=none"]) == 1
+    shown = capsys.readouterr()
+    assert "prior" in shown.out
+    assert "incomplete: stored model; " in shown.err
+    assert shown.err.endswith("xentexp: error: the server failed\n")
 
 
 @contextmanager

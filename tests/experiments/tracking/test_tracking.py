@@ -17,9 +17,10 @@ from pathlib import Path
 import pandas as pd
 import pytest
 from mlflow import MlflowClient
-from mlflow.exceptions import MlflowException
+from mlflow.exceptions import MlflowException, RestException
 from sklearn.dummy import DummyClassifier
 from sklearn.linear_model import LogisticRegression
+from sqlalchemy.exc import IntegrityError
 
 from tests.support.stores import view
 from xentexp._safe_text import without_secrets
@@ -521,6 +522,25 @@ def test_runs_that_log_the_same_data_set_at_once_all_have_it(store: Store) -> No
             for run_id in pool.map(log_one, [item] * n_runs):
                 (logged,) = store.client.get_run(run_id).inputs.dataset_inputs
                 assert logged.dataset.digest == item.digest
+
+
+def test_a_data_set_that_another_run_logs_to_a_server_at_once_is_logged(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    original, calls = MlflowClient.log_inputs, []
+
+    def log_inputs(self: MlflowClient, run_id: str, *rest: object) -> None:
+        calls.append(run_id)
+        if len(calls) == 1:
+            error = IntegrityError("INSERT", {}, sqlite3.IntegrityError("UNIQUE"))
+            raise RestException({"error_code": "BAD_REQUEST", "message": str(error)})
+        original(self, run_id, *rest)
+
+    monkeypatch.setattr(MlflowClient, "log_inputs", log_inputs)
+    with store.run("run", {}) as run_id:
+        store.log(run_id, [DATA])
+    assert len(calls) == 2
+    assert len(store.client.get_run(run_id).inputs.dataset_inputs) == 1
 
 
 @pytest.mark.slow

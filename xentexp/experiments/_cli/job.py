@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from omegaconf import DictConfig
 
 from xentexp._safe_text import without_secrets
+from xentexp.errors import StoreError
 from xentexp.experiments._cli.collection import end_of_imports
 from xentexp.experiments._cli.composition import resolved, stored
 from xentexp.experiments._cli.failures import AllModelsFailedError
@@ -217,7 +218,10 @@ def run_job(
         if model is not None and not quiet:
             say(_model_hint(model, store.uri))
         if not quiet and not outputs.store_failed:
-            say(_hint(store, run_id))
+            try:
+                say(_hint(store, run_id))
+            except StoreError as error:  # the errors of the outputs are told too
+                outputs.errors.append(error)
     document = {
         "experiment": store.experiment,
         "experiment_id": store.experiment_id,
