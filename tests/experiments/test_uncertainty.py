@@ -262,7 +262,8 @@ def test_metrics_for_which_higher_is_better() -> None:
     assert result.equivalence.better > 0.95
     compact = compact_answer(result.standing("roc_auc"), result.equivalence)
     assert compact.startswith("good is best: 0.")
-    assert " above bad, which matters. roc_auc 0." in compact
+    assert " above bad, enough to matter. roc_auc 0." in compact
+    assert compact.endswith(" (in brackets: 95% interval).")  # of the difference
 
 
 def test_a_metric_whose_best_value_is_in_the_middle_has_no_differences() -> None:

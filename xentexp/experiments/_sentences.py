@@ -168,8 +168,8 @@ def compact_answer(standing: Standing, equivalence: Equivalence | None) -> str:
         return short_answer(standing, equivalence)[0]
     by, low, high = (signed(value, standing.decimals) for value in standing.gap(rival))
     relation = "above" if direction == "higher" else "below"
-    level = f"{difference.confidence:.0%} interval"
-    value = f"{standing.name} {signed(standing.levels[best].mean, standing.decimals)} ({level})"
+    value = f"{standing.name} {signed(standing.levels[best].mean, standing.decimals)}"
+    value += f" (in brackets: {difference.confidence:.0%} interval)"
     interval = f"[{low}, {high}] {relation} {rival}"
     known = _known_verdict(standing, equivalence)
     if standing.tied:
@@ -251,9 +251,9 @@ _SHORT = {
 }
 
 _COMPACT = {
-    "matters": ", which matters",
+    "matters": ", enough to matter",
     "does not matter": ", too little to matter",
-    "open": ", which may not matter",
+    "open": ", perhaps too little to matter",
     "": "",
 }
 

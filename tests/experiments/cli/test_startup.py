@@ -133,6 +133,21 @@ def test_only_the_objects_before_the_first_fit_are_left_out_of_collections() -> 
     assert gc.get_freeze_count() == 0
 
 
+def test_objects_that_the_caller_left_out_of_collections_stay_so() -> None:
+    gc.freeze()
+    try:
+        before = gc.get_freeze_count()
+        with collection(IMPORTS):
+            made = [[number] for number in range(1000)]
+            end_of_imports()
+            assert any(item is made for item in gc.get_objects())
+        with collection(RARE):
+            pass
+        assert gc.get_freeze_count() > before - 1000
+    finally:
+        gc.unfreeze()
+
+
 def test_commands_without_fits_never_leave_objects_out_of_collections() -> None:
     with collection(RARE):
         end_of_imports()

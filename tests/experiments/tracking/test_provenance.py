@@ -33,5 +33,6 @@ def test_name_and_version_are_read_from_the_fields_and_not_from_the_description(
     write_package(tmp_path, "a-1.egg-info/PKG-INFO", FIELDS.format("alpha", "1.0rc1"))
     write_package(tmp_path, "c-3.dist-info/METADATA", "Name:\nVersion: 3\n" + description)
     write_package(tmp_path, "d-4.dist-info/RECORD", "")
+    write_package(tmp_path, "e-5.egg-info", FIELDS.format("epsilon", "5"))
     monkeypatch.setattr("sys.path", [str(tmp_path)])
-    assert installed() == "alpha==1.0rc1\nBeta==2.0\n"
+    assert installed() == "alpha==1.0rc1\nBeta==2.0\nepsilon==5\n"

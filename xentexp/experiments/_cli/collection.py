@@ -17,13 +17,14 @@ def collection(threshold: int) -> Iterator[None]:
     """Collect garbage after this number of new objects."""
     # Imports make hundreds of thousands of objects that stay; looking through them again and again
     # takes a tenth of the time of a short command.
-    before = gc.get_threshold()
+    before, frozen = gc.get_threshold(), gc.get_freeze_count()
     gc.set_threshold(threshold, *before[1:])
     try:
         yield
     finally:
         gc.set_threshold(*before)
-        gc.unfreeze()
+        if not frozen:
+            gc.unfreeze()
 
 
 def end_of_imports() -> None:
@@ -31,5 +32,6 @@ def end_of_imports() -> None:
     # Not for a second job of the same command, whose fits have made garbage.
     threshold = gc.get_threshold()
     if threshold[0] == IMPORTS:
-        gc.freeze()
+        if not gc.get_freeze_count():  # the caller's objects would be unfrozen with ours
+            gc.freeze()
         gc.set_threshold(RARE, *threshold[1:])

@@ -19,7 +19,9 @@ def installed() -> str:
     # Not `metadata`, which parses the long description of every package.
     numbers: dict[str, str] = {}
     for package in distributions():
-        text = package.read_text("METADATA") or package.read_text("PKG-INFO") or ""
+        # The last one is a file NAME.egg-info of a system package.
+        files = ("METADATA", "PKG-INFO", "")
+        text = next(filter(None, map(package.read_text, files)), "")
         fields = text.partition("\n\n")[0]
         found = {
             key: re.search(rf"^{key}:[ \t]*(\S+)", fields, re.M) for key in ("Name", "Version")
