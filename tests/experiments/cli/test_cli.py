@@ -540,7 +540,9 @@ def test_debug_shows_the_traceback(table_csv: Path) -> None:
         pytest.param("SIGHUP", marks=pytest.mark.slow),
     ],
 )
-def test_an_interrupted_run_is_killed_in_the_store(name: str, table_csv: Path) -> None:
+def test_an_interrupted_run_is_killed_in_the_store(
+    name: str, table_csv: Path, default_signals: None
+) -> None:
     words = ["models=[prior,mlp]", "models.mlp.classifier.max_iter=100000"]
     words += ["models.mlp.classifier.early_stopping=false"]
     words += ["+models.mlp.classifier.n_iter_no_change=100000"]

@@ -117,6 +117,21 @@ def test_a_signal_while_a_model_is_stored_ends_the_run_also_if_the_store_fails(
     assert "incomplete: stored model, descriptions and view" in capsys.readouterr().err
 
 
+def test_a_run_goes_on_at_a_signal_that_is_ignored_as_by_nohup(
+    table_csv: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def hang_up(*_: object) -> None:
+        os.kill(os.getpid(), signal.SIGHUP)
+
+    monkeypatch.setattr(Progress, "result", hang_up)
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        assert main([*RUN, "models=[prior]", *RESULTS_ONLY]) == 0
+        assert signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
+    finally:
+        signal.signal(signal.SIGHUP, before)
+
+
 def test_an_interruption_can_be_sent_to_another_process() -> None:
     copy = pickle.loads(pickle.dumps(Interrupted(143, "the page is missing")))
     assert (copy.code, copy.sentence) == (143, "the page is missing")

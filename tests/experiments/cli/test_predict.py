@@ -431,16 +431,6 @@ def test_probabilities_of_a_changed_model_are_refused(store, capsys):
     assert "row 0 of the predictions has [nan, nan], a missing value" in error
 
 
-@pytest.fixture
-def default_signals():
-    """Handlers of a command in a terminal: jobs in the background may ignore signals."""
-    defaults = {signal.SIGHUP: signal.SIG_DFL, signal.SIGINT: signal.default_int_handler}
-    before = {number: signal.signal(number, handler) for number, handler in defaults.items()}
-    yield
-    for number, handler in before.items():
-        signal.signal(number, handler)
-
-
 @pytest.mark.parametrize(
     ("name", "ended", "code"),
     [("SIGTERM", SystemExit, 143), ("SIGHUP", SystemExit, 129), ("SIGINT", None, 130)],

@@ -220,8 +220,8 @@ def run_job(
         if not quiet and not outputs.store_failed:
             try:
                 say(_hint(store, run_id))
-            except StoreError as error:  # the errors of the outputs are told too
-                outputs.errors.append(error)
+            except StoreError as failure:  # the errors of the outputs are told too
+                outputs.errors.append(failure)
     document = {
         "experiment": store.experiment,
         "experiment_id": store.experiment_id,

@@ -255,7 +255,9 @@ def _terminable(processes: str | None = None) -> Iterator[None]:
             hook(caught)
 
     hook, sys.unraisablehook = sys.unraisablehook, retry
-    before = {number: signal.signal(number, stop) for number in STOPPING}
+    # A signal that is ignored, as SIGHUP is by nohup, stays ignored.
+    ours = [number for number in STOPPING if signal.getsignal(number) is not signal.SIG_IGN]
+    before = {number: signal.signal(number, stop) for number in ours}
     try:
         yield
     except SystemExit as stopped:
