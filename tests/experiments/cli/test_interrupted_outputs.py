@@ -27,7 +27,7 @@ from xentexp.errors import StoreError
 from xentexp.experiments._cli import job, main
 from xentexp.experiments._cli.progress import Progress
 from xentexp.experiments._cli.signals import Interrupted
-from xentexp.experiments._tracking import models
+from xentexp.experiments._tracking import connect, models
 from xentexp.experiments._tracking import runs as logged_runs
 from xentexp.experiments._tracking import store as stores
 
@@ -103,6 +103,22 @@ def test_a_signal_while_a_model_is_stored_leaves_no_model_that_is_ready(
     assert all("xentexp.model" not in run.data.tags for run in (parent, *runs()))
     assert main(["predict", "latest", "table.csv", "--out", "out.csv"]) == 2
     assert "has no stored model" in capsys.readouterr().err
+
+
+def test_a_second_signal_does_not_hide_what_is_missing(
+    table_csv: Path, monkeypatch: pytest.MonkeyPatch, capsys: Output
+) -> None:
+    def responds(_: str) -> bool:
+        os.kill(os.getpid(), signal.SIGTERM)
+        return True
+
+    monkeypatch.setattr(models, "_save", stop)
+    monkeypatch.setattr(connect, "responds", responds)
+    with pytest.raises(SystemExit):
+        main([*RUN, "models=[prior]", "report=none"])
+    assert "incomplete: stored model, descriptions and view" in capsys.readouterr().err
+    (parent,) = runs("comparison")
+    assert parent.data.tags["xentexp.missing"].startswith("stored model, descriptions")
 
 
 def test_a_signal_while_a_model_is_stored_ends_the_run_also_if_the_store_fails(

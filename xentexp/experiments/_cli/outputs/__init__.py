@@ -145,7 +145,7 @@ class Outputs:
         from xentexp.experiments._tracking.items import Tag
         from xentexp.experiments._tracking.names import MISSING, NOTE
 
-        if not self._left or not responds(finished.store.uri):
+        if not self._left:
             return
         tags = [Tag(MISSING, ", ".join(self._names()))]
         if _NOTES in self._left:
@@ -153,4 +153,5 @@ class Outputs:
             tags.append(Tag(NOTE, f"{sentence[0].upper()}{sentence[1:]}."))
         # A signal that is sent twice must not hide what is missing.
         with contextlib.suppress(InputError, SystemExit), deferred_signals():
-            finished.store.log(finished.run_id, tags)
+            if responds(finished.store.uri):
+                finished.store.log(finished.run_id, tags)
