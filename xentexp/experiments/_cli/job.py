@@ -220,7 +220,7 @@ def run_job(
         if not quiet and not outputs.store_failed:
             try:
                 say(_hint(store, run_id))
-            except StoreError as failure:  # the errors of the outputs are told too
+            except StoreError as failure:  # the errors of the outputs are shown too
                 outputs.errors.append(failure)
     document = {
         "experiment": store.experiment,

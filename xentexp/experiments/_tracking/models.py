@@ -110,7 +110,7 @@ def log_model(
                 store.log(run_id, tags)
         except BaseException:
             if logged is not None and not ready and responds(store.uri):
-                # What stopped it is told, not that the store cannot note it.
+                # The error or signal that stopped it is shown, not that its status is unknown.
                 with contextlib.suppress(StoreError), deferred_signals(), store_errors(store.uri):
                     failed = entities.LoggedModelStatus.FAILED
                     client.finalize_logged_model(logged.model_id, failed)

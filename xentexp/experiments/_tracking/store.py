@@ -149,7 +149,7 @@ class Store:
             killed = isinstance(error, (KeyboardInterrupt, SystemExit))
             status = "KILLED" if killed else "FAILED"
             if killed or isinstance(error, InputError):
-                hidden = [StoreError]  # what ended the run is told, not that its status is unknown
+                hidden = [StoreError]  # what ended the run is shown instead
             reachable = responds(self.uri)
             raise
         finally:
