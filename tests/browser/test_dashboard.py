@@ -58,7 +58,10 @@ class Dashboard:
             page.goto(address)
             if not panel:  # at the first visit it is open whatever the setting is
                 page.wait_for_selector("text=MLflow Assistant")
-                page.reload()
+                # Not a reload: the page adds the view's filter to its address before it keeps the
+                # charts, and does not open the view of an address with a filter.
+                page.goto("about:blank")
+                page.goto(address)
             yield page
         finally:
             context.close()
