@@ -10,7 +10,8 @@ from typing import Any
 
 from xentexp._inputs.options import check_integer, check_n_jobs
 from xentexp.errors import InputError
-from xentexp.experiments._engines import Engine, as_engine
+from xentexp.experiments._engines.base import Engine
+from xentexp.experiments._engines.choose import as_engine
 from xentexp.experiments._explain import Explain, make_plan
 from xentexp.experiments._fitting import FoldPrediction, fit_all
 from xentexp.experiments._folds import (

@@ -13,7 +13,7 @@ from sklearn.pipeline import Pipeline
 
 from xentexp._numerics import FloatArray
 from xentexp.errors import InputError
-from xentexp.experiments._engines import Engine, Lost
+from xentexp.experiments._engines.base import Engine, Lost
 from xentexp.experiments._explain import Explanation, Plan, explain_fold, explain_variant
 from xentexp.experiments._folds import Fold, Rows
 from xentexp.experiments._process_settings import no_autologging, recorded_warnings

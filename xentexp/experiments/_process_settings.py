@@ -29,7 +29,7 @@ _blas = _Blas()
 def library_threads(number: int) -> Iterator[None]:
     """Limit BLAS, OpenMP and torch to a number of threads; may be used in parallel threads."""
     libraries = ThreadpoolController()  # not kept: a fit may load further ones
-    torch = sys.modules.get("torch")
+    torch: Any = sys.modules.get("torch")
     # A thread has its own limit of OpenMP; that of BLAS and torch is the same for all threads.
     with libraries.limit(limits=number, user_api="openmp"):
         with _LOCK:
@@ -39,8 +39,9 @@ def library_threads(number: int) -> Iterator[None]:
                     setting = (library.set_num_threads, library.num_threads)
                     _blas.before.setdefault(library.filepath, setting)
                     library.set_num_threads(number)
-            if torch is not None and hasattr(torch, "set_num_threads"):  # imported completely
-                _blas.before.setdefault("torch", (torch.set_num_threads, torch.get_num_threads()))
+            # hasattr: not while another thread imports torch. Once: a network sets its own number.
+            if hasattr(torch, "set_num_threads") and "torch" not in _blas.before:
+                _blas.before["torch"] = (torch.set_num_threads, torch.get_num_threads())
                 torch.set_num_threads(number)
         try:
             yield

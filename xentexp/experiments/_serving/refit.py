@@ -14,7 +14,8 @@ from sklearn.base import clone
 from sklearn.pipeline import Pipeline
 
 from xentexp.errors import InputError
-from xentexp.experiments._engines import Engine, JoblibEngine, Lost
+from xentexp.experiments._engines.base import Engine, Lost
+from xentexp.experiments._engines.by_joblib import JoblibEngine
 from xentexp.experiments._fitting import fit, with_threads
 from xentexp.experiments._folds import Fold, rows_of_all
 from xentexp.experiments._process_settings import recorded_warnings
