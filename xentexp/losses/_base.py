@@ -14,7 +14,7 @@ A new loss is a frozen dataclass derived from `Loss` or from one of the bases th
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal, Unpack, get_args
 
@@ -23,14 +23,17 @@ from numpy.typing import ArrayLike
 
 from xentexp._inputs.block import Block
 from xentexp._inputs.checked import (
+    BLOCK_ELEMENTS,
     LABEL_BLOCK_ELEMENTS,
     SINGLE_BLOCK_ELEMENTS,
     CheckedInput,
     InputTraits,
+    Part,
 )
 from xentexp._inputs.options import LossOptions, check_bool, refuse_unknown
 from xentexp._inputs.options import check_number as check_number  # for the modules of losses
 from xentexp._inputs.read import read, read_columns
+from xentexp._inputs.threads import n_threads
 from xentexp._numerics import FloatArray, log_softmax, tempered_log, weigh
 from xentexp.errors import InputError, unknown_name
 from xentexp.losses._definition import LossType, checked_on_creation
@@ -574,7 +577,9 @@ class Loss(metaclass=LossType):
         if reason is not None:
             raise InputError(f"{self.name} {reason}")
 
-    def reduce(self, checked: CheckedInput, reduction: Reduction) -> float | FloatArray:
+    def reduce(
+        self, checked: CheckedInput, reduction: Reduction, n_jobs: int | None = None
+    ) -> float | FloatArray:
         """Weighted mean, weighted sum, or weighted values of the rows of checked input.
 
         Parameters
@@ -584,6 +589,8 @@ class Loss(metaclass=LossType):
         reduction : {"mean", "sum", "none"}
             ``"mean"`` returns the weighted mean, ``"sum"`` the weighted sum, and ``"none"`` the
             weighted value of each row, 0 for ignored rows.
+        n_jobs : int or None, default=None
+            Number of threads, as for ``loss(y_true, y_pred, ...)``.
 
         Returns
         -------
@@ -593,25 +600,31 @@ class Loss(metaclass=LossType):
         Raises
         ------
         InputError
-            If a value is invalid, all weights are 0, or `reduction` is unknown.
+            If a value is invalid, all weights are 0, or `reduction` or `n_jobs` is invalid.
         """
         if not (isinstance(reduction, str) and reduction in _REDUCTIONS):
             raise unknown_name("reduction", reduction, _REDUCTIONS)
+        workers = n_threads(n_jobs)
         rows = np.zeros(checked.n_rows) if reduction == "none" else None
-        total = denominator = 0.0
-        # The losses with label smoothing are cross-entropies, which need little memory for labels.
-        small = checked.plain_labels and self.properties.smoothing
-        elements = LABEL_BLOCK_ELEMENTS if small else SINGLE_BLOCK_ELEMENTS
-        for part in checked.parts(hard=self._hard, elements=elements):
+
+        def sums(part: Part) -> tuple[float, float]:
             values = row_values(self, part.block)
             if part.weight is not None:
                 values = weigh(values, part.weight)
-            if rows is None:
-                with np.errstate(over="ignore"):
-                    total += float(values.sum())
-                denominator += len(values) if part.weight is None else float(part.weight.sum())
-            else:
+            if rows is not None:
                 part.rows.put(rows, values)
+                return 0.0, 0.0
+            with np.errstate(over="ignore"):
+                total = float(values.sum())
+            return total, len(values) if part.weight is None else float(part.weight.sum())
+
+        total = denominator = 0.0
+        elements = block_elements(checked, [self])
+        for part_total, weight in checked.map_parts(
+            sums, hard=self._hard, elements=elements, n_workers=workers
+        ):
+            total += part_total
+            denominator += weight
         if rows is not None:
             return rows
         if denominator == 0.0:
@@ -921,6 +934,15 @@ def _wrong_shape(loss: Loss, block: Block, values: FloatArray) -> InputError:
         f"block_values of {loss.name} must return one value for each of {block.n_rows} rows; "
         f"got shape {np.shape(values)}"
     )
+
+
+def block_elements(checked: CheckedInput, losses: Sequence[Loss]) -> int:
+    """Numbers per block that are fastest: more for a single loss, whose arrays are few."""
+    if len(losses) != 1:
+        return BLOCK_ELEMENTS
+    # The losses with label smoothing are cross-entropies, which need little memory for labels.
+    small = checked.plain_labels and losses[0].properties.smoothing
+    return LABEL_BLOCK_ELEMENTS if small else SINGLE_BLOCK_ELEMENTS
 
 
 def determines_proba(loss: Loss, n_classes: int) -> bool:
