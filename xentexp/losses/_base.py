@@ -325,6 +325,7 @@ class Loss(metaclass=LossType):
         y_pred: ArrayLike,
         *,
         from_logits: bool = False,
+        n_jobs: int | None = None,
         **options: Unpack[LossOptions],
     ) -> float:
         """Weighted mean of the loss over the rows; lower is better.
@@ -340,6 +341,11 @@ class Loss(metaclass=LossType):
         from_logits : bool, default=False
             Whether `y_pred` has raw scores, from which the link of the loss (usually the softmax)
             gives the probabilities. A score of ``-inf`` masks a class: its probability is 0.
+        n_jobs : int or None, default=None
+            Number of threads that compute blocks of rows; -1 for all cores. The result is equal
+            to the last digit for any number. None means 1, or the `n_jobs` of a context
+            ``joblib.parallel_config`` with a backend on this machine. In a worker of joblib or
+            Dask, it is always 1.
         **options
             `labels`, `sample_weight`, `class_weight`, `pos_weight`, `label_smoothing`,
             `normalize`, `clip`, `ignore_label` and `numbers`: as for the function of the loss in
@@ -359,7 +365,7 @@ class Loss(metaclass=LossType):
         """
         refuse_unknown(self.name, options, LossOptions)
         checked = self.check_input(y_true, y_pred, from_logits=from_logits, **options)
-        return float(self.reduce(checked, "mean"))
+        return float(self.reduce(checked, "mean", n_jobs))
 
     def per_sample(
         self,
@@ -367,13 +373,14 @@ class Loss(metaclass=LossType):
         y_pred: ArrayLike,
         *,
         from_logits: bool = False,
+        n_jobs: int | None = None,
         **options: Unpack[LossOptions],
     ) -> FloatArray:
         """Weighted value of each row.
 
         Parameters
         ----------
-        y_true, y_pred, from_logits, **options
+        y_true, y_pred, from_logits, n_jobs, **options
             As for ``loss(y_true, y_pred, ...)``.
 
         Returns
@@ -396,7 +403,7 @@ class Loss(metaclass=LossType):
         """
         refuse_unknown("per_sample", options, LossOptions)
         checked = self.check_input(y_true, y_pred, from_logits=from_logits, **options)
-        return np.asarray(self.reduce(checked, "none"))
+        return np.asarray(self.reduce(checked, "none", n_jobs))
 
     def gradient(
         self,
