@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 
 from xentexp import metrics as m
+from xentexp._inputs import columns
 from xentexp._inputs.columns import printed_tolerance
 from xentexp._inputs.read import read
 from xentexp.errors import InputError
@@ -37,6 +38,21 @@ def test_float32_probabilities_are_accepted_from_csv_and_as_python_numbers():
         assert np.abs(np.asarray(values).sum(axis=1) - 1.0).max() > 2e-8
         assert CCE(y, values) == pytest.approx(CCE(y, p), rel=1e-7)
     assert CCE(p.tolist(), p) == pytest.approx(CCE(p, p), rel=1e-7)
+
+
+def test_the_precision_of_all_rows_is_computed_once(monkeypatch):
+    calls = []
+    compute = columns.less_precise_tolerance
+    monkeypatch.setattr(
+        columns, "less_precise_tolerance", lambda values: calls.append(1) or compute(values)
+    )
+    p = RNG.dirichlet(np.ones(3), 200_000).astype(np.float32).astype(np.float64)
+    y = np.arange(len(p)) % 3
+    expected = -np.log(p[np.arange(len(p)), y]).mean()
+    assert CCE(y, p) == pytest.approx(expected, rel=1e-12)  # in several blocks
+    assert len(calls) == 1
+    CCE(p, p)  # targets and predictions
+    assert len(calls) == 3
 
 
 @pytest.mark.parametrize(
