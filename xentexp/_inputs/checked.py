@@ -150,8 +150,6 @@ class CheckedInput:
         assert not isinstance(self.targets, KnownTargets)
         n_rows, step = self.n_rows, self._step(elements)
         width = step * _PARTS_PER_TASK
-        inputs = (self.targets, self.probabilities, self.decision)
-        read = ReadPages(*(None if it is None else it.values for it in inputs), self.weight)
 
         def results(start: int) -> Iterator[Result]:
             for first in range(start, min(start + width, n_rows), step):
@@ -162,15 +160,22 @@ class CheckedInput:
                     yield function(part)
 
         starts = range(0, n_rows, width)
-        groups: Iterable[Iterable[Result]] = map(results, starts)
-        if n_workers > 1 and len(starts) > 1:
-            groups = in_order((partial(_computed, results(start)) for start in starts), n_workers)
         empty = True
-        for start, group in zip(starts, groups, strict=True):
-            for result in group:
+        if len(starts) == 1:
+            for result in results(0):
                 empty = False
                 yield result
-            read.up_to(min(start + width, n_rows))
+        else:
+            inputs = (self.targets, self.probabilities, self.decision)
+            read = ReadPages(*(None if it is None else it.values for it in inputs), self.weight)
+            groups: Iterable[Iterable[Result]] = map(results, starts)
+            if n_workers > 1:
+                groups = in_order((partial(_computed, results(n)) for n in starts), n_workers)
+            for start, group in zip(starts, groups, strict=True):
+                for result in group:
+                    empty = False
+                    yield result
+                read.up_to(min(start + width, n_rows))
         if empty:
             raise InputError(
                 f"y_true must have a label that is not ignored; every label is the ignore_label "

@@ -171,6 +171,8 @@ def check_bool(name: str, value: object) -> None:
 
 def real_number(value: object) -> float | None:
     """Value of a real number of Python or NumPy; None for anything else, also for True."""
+    if type(value) is float:
+        return value
     if isinstance(value, bool) or not isinstance(value, Real):
         return None
     try:

@@ -615,13 +615,13 @@ class Loss(metaclass=LossType):
         rows = np.zeros(checked.n_rows) if reduction == "none" else None
 
         def sums(part: Part) -> tuple[float, float]:
-            values = row_values(self, part.block)
-            if part.weight is not None:
-                values = weigh(values, part.weight)
-            if rows is not None:
-                part.rows.put(rows, values)
-                return 0.0, 0.0
-            with np.errstate(over="ignore"):
+            with np.errstate(over="ignore", under="ignore"):
+                values = _checked_values(self, part.block)
+                if part.weight is not None:
+                    values = weigh(values, part.weight)
+                if rows is not None:
+                    part.rows.put(rows, values)
+                    return 0.0, 0.0
                 total = float(values.sum())
             return total, len(values) if part.weight is None else float(part.weight.sum())
 
@@ -902,7 +902,11 @@ def _is_default(option: str, value: object) -> bool:
 def row_values(loss: Loss, block: Block) -> FloatArray:
     """`block_values` of a loss, with a check of the shape."""
     with np.errstate(over="ignore", under="ignore"):
-        values = loss.block_values(block)
+        return _checked_values(loss, block)
+
+
+def _checked_values(loss: Loss, block: Block) -> FloatArray:
+    values = loss.block_values(block)
     if np.shape(values) != (block.n_rows,):
         raise _wrong_shape(loss, block, values)
     return values

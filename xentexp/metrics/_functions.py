@@ -73,6 +73,8 @@ def _derive(name: str, default: Metric) -> Callable[..., Any]:
     compute = _loss_value if isinstance(default, Loss) else _dataset_value
 
     def metric(*args: Any, **kwargs: Any) -> Any:
+        if not kwargs and len(args) == len(required):  # the usual case
+            return compute(default, dict(zip(required, args, strict=True)))
         if "convention" in kwargs and (isinstance(default, Loss) or name in CONVENTIONS):
             convention = kwargs.pop("convention")
             if not (isinstance(convention, str) and convention == "xentexp"):
