@@ -13,8 +13,9 @@ from numpy.typing import NDArray
 from xentexp._inputs.block import Block
 from xentexp._inputs.columns import Columns, Distributions, Predictions, as_index
 from xentexp._inputs.labels import KnownTargets, Labels
+from xentexp._inputs.options import check_n_jobs
 from xentexp._inputs.rows import ReadPages, Rows, differs
-from xentexp._inputs.threads import in_order
+from xentexp._inputs.threads import in_order, n_threads
 from xentexp._numerics import Array, FloatArray, IntArray
 from xentexp.errors import InputError
 
@@ -143,11 +144,12 @@ class CheckedInput:
         *,
         hard: str | None = None,
         elements: int = BLOCK_ELEMENTS,
-        n_workers: int = 1,
+        n_jobs: int | None = 1,
     ) -> Iterator[Result]:
         """Yield the result of a function of each of `parts`, in their order, from threads."""
         # `hard` is the name of a loss that needs one true class per row, for the error message.
         assert not isinstance(self.targets, KnownTargets)
+        check_n_jobs(n_jobs)
         n_rows, step = self.n_rows, self._step(elements)
         width = step * _PARTS_PER_TASK
 
@@ -169,7 +171,7 @@ class CheckedInput:
             inputs = (self.targets, self.probabilities, self.decision)
             read = ReadPages(*(None if it is None else it.values for it in inputs), self.weight)
             groups: Iterable[Iterable[Result]] = map(results, starts)
-            if n_workers > 1:
+            if (n_workers := n_threads(n_jobs)) > 1:
                 groups = in_order((partial(_computed, results(n)) for n in starts), n_workers)
             for start, group in zip(starts, groups, strict=True):
                 for result in group:

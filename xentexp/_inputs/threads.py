@@ -8,54 +8,45 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextvars import copy_context
-from typing import TypeVar
-
-from xentexp._inputs.options import check_n_jobs
+from typing import Any, TypeVar
 
 Result = TypeVar("Result")
 
 
 def n_threads(n_jobs: int | None) -> int:
-    """Number of threads for `n_jobs`: 1 in a worker of another parallel call."""
-    if n_jobs is None and "joblib" not in sys.modules:  # the usual case
+    """Number of threads for `n_jobs`; 1 in a worker of another parallel call."""
+    # A worker or a context of joblib or Dask exists only if its module is imported. The module is
+    # not imported here, because that takes longer than the computation.
+    if n_jobs == 1 or _in_dask_worker():
         return 1
-    check_n_jobs(n_jobs)
-    if _in_worker():
-        return 1
+    joblib: Any = sys.modules.get("joblib.parallel")
+    if joblib is not None:
+        backend, of_context = joblib.get_active_backend()
+        if backend.nesting_level:
+            return 1
+        # The jobs of a cluster's backend do not run on this machine.
+        local = type(backend).__module__.startswith("joblib.")
+        if n_jobs is None and local and not type(backend).__module__.endswith("._dask"):
+            n_jobs = of_context
     if n_jobs is None:
-        n_jobs = _configured()
-    return n_jobs if n_jobs > 0 else max(1, _n_cpus() + 1 + n_jobs)
+        return 1
+    return n_jobs if n_jobs > 0 else max(1, _n_cpus(joblib) + 1 + n_jobs)
 
 
-# A context or a worker of joblib or Dask exists only if their module is imported. The module itself
-# is not imported here, because it would take longer than the computation.
-
-
-def _in_worker() -> bool:
-    """Whether this is a worker of joblib or Dask."""
-    if "distributed" in sys.modules:
-        try:
-            sys.modules["distributed"].get_worker()
-            return True
-        except ValueError:  # there is none
-            pass
-    if "joblib" not in sys.modules:
+def _in_dask_worker() -> bool:
+    distributed: Any = sys.modules.get("distributed")
+    if distributed is None:
         return False
-    backend, _ = sys.modules["joblib.parallel"].get_active_backend()
-    return bool(backend.nesting_level)
+    try:
+        distributed.get_worker()
+    except ValueError:
+        return False
+    return True
 
 
-def _configured() -> int:
-    """`n_jobs` of the context ``joblib.parallel_config``, 1 without one."""
-    backend, n_jobs = sys.modules["joblib.parallel"].get_active_backend()
-    # The jobs of a cluster's backend do not run on this machine.
-    local = type(backend).__module__.startswith("joblib._parallel_backends")
-    return int(n_jobs) if local and n_jobs is not None else 1
-
-
-def _n_cpus() -> int:
-    if "joblib" in sys.modules:
-        return int(sys.modules["joblib"].cpu_count())
+def _n_cpus(joblib: Any) -> int:
+    if joblib is not None:
+        return int(joblib.cpu_count())
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1

@@ -33,7 +33,6 @@ from xentexp._inputs.checked import (
 from xentexp._inputs.options import LossOptions, check_bool, refuse_unknown
 from xentexp._inputs.options import check_number as check_number  # for the modules of losses
 from xentexp._inputs.read import read, read_columns
-from xentexp._inputs.threads import n_threads
 from xentexp._numerics import FloatArray, log_softmax, tempered_log, weigh
 from xentexp.errors import InputError, unknown_name
 from xentexp.losses._definition import LossType, checked_on_creation
@@ -611,12 +610,11 @@ class Loss(metaclass=LossType):
         """
         if not (isinstance(reduction, str) and reduction in _REDUCTIONS):
             raise unknown_name("reduction", reduction, _REDUCTIONS)
-        workers = n_threads(n_jobs)
         rows = np.zeros(checked.n_rows) if reduction == "none" else None
 
         def sums(part: Part) -> tuple[float, float]:
             with np.errstate(over="ignore", under="ignore"):
-                values = _checked_values(self, part.block)
+                values = checked_values(self, part.block)
                 if part.weight is not None:
                     values = weigh(values, part.weight)
                 if rows is not None:
@@ -628,7 +626,7 @@ class Loss(metaclass=LossType):
         total = denominator = 0.0
         elements = block_elements(checked, [self])
         for part_total, weight in checked.map_parts(
-            sums, hard=self._hard, elements=elements, n_workers=workers
+            sums, hard=self._hard, elements=elements, n_jobs=n_jobs
         ):
             total += part_total
             denominator += weight
@@ -902,10 +900,11 @@ def _is_default(option: str, value: object) -> bool:
 def row_values(loss: Loss, block: Block) -> FloatArray:
     """`block_values` of a loss, with a check of the shape."""
     with np.errstate(over="ignore", under="ignore"):
-        return _checked_values(loss, block)
+        return checked_values(loss, block)
 
 
-def _checked_values(loss: Loss, block: Block) -> FloatArray:
+def checked_values(loss: Loss, block: Block) -> FloatArray:
+    """As `row_values`, for callers that set ``np.errstate`` for many losses."""
     values = loss.block_values(block)
     if np.shape(values) != (block.n_rows,):
         raise _wrong_shape(loss, block, values)

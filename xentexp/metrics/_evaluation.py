@@ -312,7 +312,7 @@ def evaluate_checked(
     state, rows = sum_losses(checked, losses, per_sample=per_sample, n_jobs=n_jobs)
     data = MetricInput(checked, prior=prior, state=state)
     values = {}
-    for metric in metrics:
+    for metric in metrics if len(losses) < len(metrics) else ():
         if isinstance(metric, DatasetMetric):
             try:
                 values[metric.name] = metric.value(data)

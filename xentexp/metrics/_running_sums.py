@@ -12,11 +12,10 @@ import numpy as np
 from xentexp._inputs.block import Block
 from xentexp._inputs.checked import CheckedInput, Part
 from xentexp._inputs.labels import show
-from xentexp._inputs.threads import n_threads
 from xentexp._numerics import FloatArray, weigh
 from xentexp.errors import InputError
 from xentexp.losses import Loss
-from xentexp.losses._base import block_elements, row_values
+from xentexp.losses._base import block_elements, checked_values
 
 
 @dataclass(eq=False)
@@ -341,7 +340,8 @@ def sum_losses(
     hard = next((loss.name for loss in losses if loss.properties.targets == "one-hot"), None)
 
     def state_of(part: Part) -> LossState:
-        values = _values(losses, part.block)
+        with np.errstate(over="ignore", under="ignore"):
+            values = _values(losses, part.block)
         if rows is not None:
             part.rows.put(rows, values)
         with np.errstate(over="ignore", invalid="ignore"):  # of infinite values
@@ -351,7 +351,7 @@ def sum_losses(
         state_of,
         hard=hard,
         elements=block_elements(checked, losses),
-        n_workers=n_threads(n_jobs),
+        n_jobs=n_jobs,
     )
     # Always the same groups, so that the sums are equal to the last bit for any number of threads.
     state = _merged(list(islice(states, _STATES_PER_GROUP)))
@@ -372,8 +372,8 @@ _STATES_PER_GROUP = 64
 def _values(losses: tuple[Loss, ...], block: Block) -> FloatArray:
     """Value of each loss on each row of a block, (L, n)."""
     if len(losses) == 1:
-        return np.asarray(row_values(losses[0], block), dtype=np.float64)[np.newaxis]
+        return np.asarray(checked_values(losses[0], block), dtype=np.float64)[np.newaxis]
     values = np.empty((len(losses), block.n_rows))
     for row, loss in zip(values, losses, strict=True):
-        row[:] = row_values(loss, block)
+        row[:] = checked_values(loss, block)
     return values
