@@ -192,6 +192,5 @@ def loss_scorers(
             raise InputError(
                 f"{metric.name} is for several labels in a row, so it does not score classifiers"
             )
-    is_list = isinstance(losses, (list, tuple))
-    selected = list(losses) if is_list else metrics
-    return MetricScorers(selected, labels, n_jobs)  # type: ignore[arg-type]
+    named = list(losses) if isinstance(losses, (list, tuple)) else metrics
+    return MetricScorers(named, labels, n_jobs)
