@@ -344,16 +344,15 @@ def _model_hint(model: LoggedModel, uri: str) -> str:
 
 
 def _hint(store: Store, run_id: str) -> str:
-    from xentexp.experiments._tracking.connect import store_errors
+    from xentexp.experiments._tracking.connect import browser_address, store_errors
     from xentexp.experiments._tracking.read_back import run_page
 
-    shown = without_secrets(store.uri)
     if store.uri.startswith(("http://", "https://")):
         with store_errors(store.uri):
             page = run_page(store.client, run_id)
-        return f"\nAll results are in MLflow: {shown}{page}"
+        return f"\nAll results are in MLflow: {browser_address(store.uri)}{page}"
     return (
-        f"\nAll results are in MLflow ({shown}). To open them: "
+        f"\nAll results are in MLflow ({without_secrets(store.uri)}). To open them: "
         f"{_program()} ui{store_option(store.uri)}"
     )
 
