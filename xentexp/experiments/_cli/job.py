@@ -65,7 +65,14 @@ def run_job(
     study = build(resolved(config), trusted)
     if study.tuning is not None:
         prepare(study.tuning.storage)
+    with study.engine:
+        return _run(study, config, overrides=overrides, sweep=sweep, quiet=quiet, as_json=as_json)
 
+
+def _run(
+    study: Study, config: DictConfig, *, overrides: str, sweep: str, quiet: bool, as_json: bool
+) -> tuple[int, dict[str, Any]]:
+    """Run a study on its engine."""
     # Imported after the configuration is validated, because importing MLflow takes over a second.
     from xentexp.experiments._cli.sections import build_sections
     from xentexp.experiments._compare import run_experiment
@@ -154,6 +161,8 @@ def run_job(
             metrics=study.metrics,
             primary=study.primary,
             n_jobs=study.n_jobs,
+            engine=study.engine,
+            threads_per_fit=study.threads_per_fit,
             on_fold=progress.fold,
         )
         end_of_imports()
@@ -172,7 +181,14 @@ def run_job(
             if name in children:  # the constant model has no run, unless it is a candidate
                 outputs.write(partial(store.log, children[name], items))
         board = result.leaderboard(study.shown)
-        refits = Refits(study.candidates, dataset, study.folds, study.n_jobs)
+        refits = Refits(
+            study.candidates,
+            dataset,
+            study.folds,
+            study.n_jobs,
+            study.engine,
+            study.threads_per_fit,
+        )
         submitted = None
         if study.submission is not None:
             submitted = submit(study.submission, board, refits, dataset, overwrite=study.overwrite)
@@ -294,6 +310,8 @@ def _settings(study: Study) -> dict[str, object]:
         "n_classes": len(dataset.classes),
         "seed": study.seed,
         "n_jobs": study.n_jobs,
+        "threads_per_fit": study.threads_per_fit,
+        "engine": study.engine.name,
         "cv.kind": study.cv.kind,
         **{f"cv.{key}": getattr(study.cv, key) for key in CV_OPTIONS[study.cv.kind]},
         **_entities(study),
