@@ -6,7 +6,7 @@ import contextlib
 import sys
 import threading
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any, TextIO
 
 from threadpoolctl import ThreadpoolController
@@ -14,15 +14,15 @@ from threadpoolctl import ThreadpoolController
 _LOCK = threading.Lock()
 
 
-class _Blas:
-    """Number of threads of BLAS and torch, which the last context to end restores."""
+class _OfAllThreads:
+    """Threads of BLAS and torch, which the last of several contexts restores."""
 
     def __init__(self) -> None:
         self.active = 0
-        self.before: dict[str, tuple[Any, int]] = {}  # by file: setter and number before
+        self.before: dict[str, tuple[Callable[[int], None], int]] = {}  # setter and number by file
 
 
-_blas = _Blas()
+_of_all_threads = _OfAllThreads()
 
 
 @contextlib.contextmanager
@@ -30,28 +30,43 @@ def library_threads(number: int) -> Iterator[None]:
     """Limit BLAS, OpenMP and torch to a number of threads; may be used in parallel threads."""
     libraries = ThreadpoolController()  # not kept: a fit may load further ones
     torch: Any = sys.modules.get("torch")
-    # A thread has its own limit of OpenMP; that of BLAS and torch is the same for all threads.
-    with libraries.limit(limits=number, user_api="openmp"):
+    state = _of_all_threads
+    # Each thread has its own limit of OpenMP. Not limit(user_api="openmp"), whose end restores the
+    # limit of BLAS too.
+    with libraries.select(user_api="openmp").limit(limits=number):
         with _LOCK:
-            _blas.active += 1
-            for library in libraries.lib_controllers:
-                if library.user_api == "blas":
-                    setting = (library.set_num_threads, library.num_threads)
-                    _blas.before.setdefault(library.filepath, setting)
-                    library.set_num_threads(number)
+            state.active += 1
+            for library in libraries.select(user_api="blas").lib_controllers:
+                if library.filepath not in state.before:
+                    state.before[library.filepath] = (_setter(library), library.num_threads)
+                    _setter(library)(number)
             # hasattr: not while another thread imports torch. Once: a network sets its own number.
-            if hasattr(torch, "set_num_threads") and "torch" not in _blas.before:
-                _blas.before["torch"] = (torch.set_num_threads, torch.get_num_threads())
+            if hasattr(torch, "set_num_threads") and "torch" not in state.before:
+                state.before["torch"] = (torch.set_num_threads, torch.get_num_threads())
                 torch.set_num_threads(number)
         try:
             yield
         finally:
             with _LOCK:
-                _blas.active -= 1
-                if _blas.active == 0:
-                    for setter, before in _blas.before.values():
+                state.active -= 1
+                if state.active == 0:
+                    for setter, before in state.before.values():
                         setter(before)
-                    _blas.before.clear()
+                    state.before.clear()
+
+
+def _setter(library: Any) -> Callable[[int], None]:
+    # threadpoolctl 3.8 ignores all threads but the first that has set the number of OpenBLAS.
+    release = getattr(library, "clear_controlling_thread", None)
+
+    def set_number(number: int) -> None:
+        if release is not None:
+            release(force=True)
+        library.set_num_threads(number)
+        if release is not None:
+            release(force=True)
+
+    return set_number
 
 
 class _Recorder:
