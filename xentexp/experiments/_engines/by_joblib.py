@@ -114,8 +114,8 @@ class JoblibEngine(Engine):
             yield from results
             return
         try:
-            for number, result in results:  # `yield from` would close them before `finally`
-                yield number, result
+            while (result := next(results, None)) is not None:
+                yield result  # `yield from` would close the results before `finally`
         finally:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")  # joblib warns of calls that an interrupt cancels
