@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import shutil
@@ -11,6 +12,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from joblib import effective_n_jobs
 from omegaconf import DictConfig
 
 from xentexp._safe_text import without_secrets
@@ -26,6 +28,7 @@ from xentexp.experiments._folds import CV_OPTIONS
 from xentexp.experiments._formatting import LONGEST_TAG, counted, escaped
 from xentexp.experiments._new_files import check_not_read
 from xentexp.experiments._record import About, about_data
+from xentexp.experiments._shared_data import memory_mapped
 from xentexp.experiments._tracking.provenance import git, installed, versions
 from xentexp.tuning._storage import prepare
 
@@ -63,6 +66,15 @@ def run_job(
 ) -> tuple[int, dict[str, Any]]:
     """Run one composed configuration; return the exit code and the JSON document."""
     study = build(resolved(config), trusted)
+    with contextlib.ExitStack() as stack:
+        if effective_n_jobs(study.n_jobs) > 1:  # the table is then in memory only once
+            study = replace(study, dataset=stack.enter_context(memory_mapped(study.dataset)))
+        return _run(study, config, overrides=overrides, sweep=sweep, quiet=quiet, as_json=as_json)
+
+
+def _run(
+    study: Study, config: DictConfig, *, overrides: str, sweep: str, quiet: bool, as_json: bool
+) -> tuple[int, dict[str, Any]]:
     if study.tuning is not None:
         prepare(study.tuning.storage)
     with study.engine:

@@ -580,7 +580,8 @@ def _read_parquet(path: Path, where: str, limit: Limit) -> pd.DataFrame:
         stated = sum(facts.row_group(i).total_byte_size for i in range(facts.num_row_groups))
         limit.check(max(stated, 8 * facts.num_rows * facts.num_columns), " in memory")
         # Column by column; the memory of each is given back as soon as it is converted.
-        frame = pq.read_table(path).to_pandas(split_blocks=True, self_destruct=True)
+        table = pq.read_table(path, pre_buffer=False)
+        frame: pd.DataFrame = table.to_pandas(split_blocks=True, self_destruct=True)
     except InputError:
         raise
     except (ValueError, OSError) as error:  # base classes of all pyarrow errors
