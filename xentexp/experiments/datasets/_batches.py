@@ -12,9 +12,10 @@ import numpy as np
 import pandas as pd
 
 from xentexp.errors import InputError
+from xentexp.experiments.datasets._arrow_files import ArrowTable
 from xentexp.experiments.datasets._files import (
+    TYPED,
     FileOptions,
-    check_parquet,
     check_start,
     check_suffix,
     excel_layout,
@@ -60,14 +61,15 @@ class Batches(Protocol):
 def open_batches(path: Path, where: str, options: FileOptions) -> Batches:
     """File in the format of its suffix; messages start with `where`."""
     options.check(where)
-    check_file(path, where)
-    check_suffix(path, where)
     name = path.name.lower()
     limit = Limit(where, path.name, options.max_megabytes)
+    if not path.is_dir():
+        check_file(path, where)
+        check_suffix(path, where)
     with file_errors(path, where):
-        if name.endswith(".parquet"):
+        if path.is_dir() or name.endswith(TYPED):
             refuse_options(options, ("separator", "encoding", "header", "sheet"), path, where)
-            return _ParquetFile(path, where, limit)
+            return ArrowTable(path, where, limit)
         if name.endswith((".xlsx", ".xlsm")):
             refuse_options(options, ("separator", "encoding"), path, where)
             return _TextFile(path, where, excel_layout(path, where, options, limit))
@@ -193,67 +195,3 @@ def _text_file(path: Path, where: str, options: FileOptions) -> _TextFile:
     layout.text = ""
     notes = [note] if note else []
     return _TextFile(path, where, layout, encoding=encoding, skipped=skipped, notes=notes)
-
-
-class _ParquetFile:
-    """Table whose values have types."""
-
-    typed = True
-    commas_are_decimal = False
-
-    def __init__(self, path: Path, where: str, limit: Limit) -> None:
-        import pyarrow.parquet as pq
-        import pyarrow.types as arrow_types
-
-        check_parquet(path, where)
-        self.path, self.where, self.notes = path, where, list[str]()
-        with self._errors(), pq.ParquetFile(path) as file:
-            schema = file.schema_arrow
-            groups = [file.metadata.row_group(i) for i in range(file.metadata.num_row_groups)]
-            n_rows = file.metadata.num_rows
-        self.names = [str(name) for name in schema.names]
-        reject_duplicates(self.names, path, where)
-        # A dictionary differs between batches; its values do not.
-        self.kinds = {
-            field.name: getattr(field.type, "value_type", field.type)
-            if arrow_types.is_dictionary(field.type)
-            else field.type
-            for field in schema
-        }
-        for group in groups:
-            limit.check(group.total_byte_size, " in each row group")
-        if n_rows == 0:
-            raise InputError(f"{where}: {path.name} must have at least one row; got none")
-
-    def read(self, columns: Sequence[str], size: int) -> Generator[pd.DataFrame]:
-        import pyarrow.parquet as pq
-
-        # Integers beside missing values stay integers, whatever is in the other rows of a batch.
-        with self._errors(), pq.ParquetFile(self.path, pre_buffer=False) as file:
-            for batch in file.iter_batches(size, columns=list(columns)):
-                frame: pd.DataFrame = batch.to_pandas(
-                    types_mapper=_nullable, ignore_metadata=True, date_as_object=True
-                )
-                yield frame[list(columns)]
-
-    @contextlib.contextmanager
-    def _errors(self) -> Iterator[None]:
-        try:
-            yield
-        except InputError:
-            raise
-        except (ValueError, OSError) as error:  # base classes of all pyarrow errors
-            reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
-            raise InputError(
-                f"{self.where}: {self.path.name} is a damaged Parquet file ({reason}); write it "
-                f"again"
-            ) from error
-
-
-def _nullable(kind: Any) -> Any:
-    """Dtype of pandas for integers of Arrow; None for its usual one."""
-    import pyarrow.types as arrow_types
-
-    if arrow_types.is_signed_integer(kind):
-        return pd.Int64Dtype()
-    return pd.UInt64Dtype() if arrow_types.is_unsigned_integer(kind) else None
