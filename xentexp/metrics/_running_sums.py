@@ -162,6 +162,27 @@ class LossState:
             m1_change = shift * self.weight_squared
             return self.m2 + shift * (2.0 * self.m1 + m1_change), self.m1 + m1_change
 
+    def of(self, losses: Sequence[Loss]) -> LossState:
+        """Sums of some of the losses.
+
+        Parameters
+        ----------
+        losses : sequence of Loss
+            Losses of this state.
+
+        Returns
+        -------
+        LossState
+            State of the same rows, with the sums of these losses in this order.
+        """
+        state = LossState(tuple(losses), self.classes)
+        places = [self.losses.index(loss) for loss in losses]
+        for name in (*_SUMS, "m2", "m1"):
+            value = getattr(self, name)
+            of_losses = name in ("n_infinite", "total", "m2", "m1", "class_loss_sum")
+            setattr(state, name, value[places] if of_losses else value)
+        return state
+
     def __add__(self, other: LossState | Literal[0]) -> LossState:
         """State of the rows of both; an InputError if the losses or the classes differ."""
         if type(other) is int and other == 0:  # the start of sum()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import io
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import IO, Any, Protocol
 
@@ -72,12 +72,12 @@ def open_batches(path: Path, where: str, options: FileOptions) -> Batches:
             return ArrowTable(path, where, limit)
         if name.endswith((".xlsx", ".xlsm")):
             refuse_options(options, ("separator", "encoding"), path, where)
-            return _TextFile(path, where, excel_layout(path, where, options, limit))
+            return TextFile(path, where, excel_layout(path, where, options, limit))
         refuse_options(options, ("sheet",), path, where)
         return _text_file(path, where, options)
 
 
-class _TextFile:
+class TextFile:
     """Table whose cells are texts; without an encoding, the layout has all of it."""
 
     typed = False
@@ -106,40 +106,48 @@ class _TextFile:
             self.names = [f"x{i}" for i in range(len(first))]
 
     def read(self, columns: Sequence[str], size: int) -> Generator[pd.DataFrame]:
-        layout, start = self.layout, 0
+        """Some columns as texts, in batches of `size` rows."""
+        with contextlib.closing(self.parsed(size, dtype=str, na_filter=False)) as chunks:
+            for chunk in chunks:
+                part = chunk[list(columns)].reset_index(drop=True)
+                if self.layout.spaces_follow:
+                    part = part.apply(lambda column: column.str.strip())
+                yield part
+
+    def parsed(self, size: int, **types: Any) -> Generator[pd.DataFrame]:
+        """All columns in batches of `size` rows, with the types that pandas.read_csv is given."""
+        start = 0
         with file_errors(self.path, self.where), self._open() as stream:
             chunks = None
             while True:
                 # Not around the whole loop: the filters of warnings would hold for the caller too.
                 with table_errors(self.path, self.where, len(self.names)):
-                    chunks = self._chunks(stream, size) if chunks is None else chunks
+                    chunks = self._chunks(stream, size, types) if chunks is None else chunks
                     chunk = next(chunks, None)
                 if chunk is None:
                     break
-                if layout.header:
+                if self.layout.header:
                     self._check_header(chunk, start)
                 start += len(chunk)
-                part = chunk[list(columns)].reset_index(drop=True)
-                if layout.spaces_follow:
-                    part = part.apply(lambda column: column.str.strip())
-                yield part
+                yield chunk
         if start == 0:
             raise InputError(
                 f"{self.where}: {self.path.name} must have at least one row; got only a header"
             )
 
-    def _chunks(self, stream: IO[str], size: int) -> Iterator[pd.DataFrame]:
+    def _chunks(
+        self, stream: IO[str], size: int, options: Mapping[str, Any]
+    ) -> Iterator[pd.DataFrame]:
         # All columns are read: with some of them, pandas accepts rows of any length.
         chunks: Iterator[pd.DataFrame] = pd.read_csv(
             stream,
             sep=r"\s+" if self.layout.separator == " " else self.layout.separator,
             header=0 if self.layout.header else None,
             names=self.names,
-            dtype=str,
-            na_filter=False,
             skipinitialspace=self.layout.spaces_follow,
             index_col=False,  # else rows with one more field than the header lose the first
             chunksize=size,
+            **options,
         )
         return chunks
 
@@ -168,7 +176,7 @@ class _TextFile:
                 )
 
 
-def _text_file(path: Path, where: str, options: FileOptions) -> _TextFile:
+def _text_file(path: Path, where: str, options: FileOptions) -> TextFile:
     def pieces() -> Iterator[bytes]:
         with open_bytes(path, where) as stream:
             while piece := stream.read(_PIECE):
@@ -194,4 +202,4 @@ def _text_file(path: Path, where: str, options: FileOptions) -> _TextFile:
     skipped = len(start) - len(layout.text)
     layout.text = ""
     notes = [note] if note else []
-    return _TextFile(path, where, layout, encoding=encoding, skipped=skipped, notes=notes)
+    return TextFile(path, where, layout, encoding=encoding, skipped=skipped, notes=notes)

@@ -45,11 +45,9 @@ ARROW = (".arrow", ".feather", ".ipc")
 """Suffixes of files in the format of Arrow: a file (also Feather version 2) or a stream."""
 TYPED = (*ARROW, ".parquet")
 """Suffixes of files whose columns have types."""
-SUFFIXES = (
-    *_TEXT,
-    *(text + packed for text in _TEXT for packed in PACKED),
-    *(".zip", ".xlsx", ".xlsm", *TYPED),
-)
+TEXT = (*_TEXT, *(text + packed for text in _TEXT for packed in PACKED), ".zip")
+"""Suffixes of files that are texts, perhaps after decompression."""
+SUFFIXES = (*TEXT, ".xlsx", ".xlsm", *TYPED)
 _WEB_PAGE = re.compile(r"\s*<(!doctype|html|head|body|\?xml)", re.IGNORECASE)
 _IDENTIFIER = re.compile(r"(?:^|[\s,;|\"'])(?:0\d|\+\d{8}|\d{19})")
 """May begin a zero-padded code, a phone number or a very long number; pandas reads numbers."""
@@ -104,7 +102,7 @@ def read_file(
         if name.endswith(TYPED):
             refuse_options(options, ("separator", "encoding", "header", "sheet"), path, where)
             frame, notes = _read_typed(path, where, limit), list[str]()
-            notes += _convert(frame, None, options, keep=[target], typed=True)
+            notes += convert_texts(frame, None, options, keep=[target], typed=True)
         elif name.endswith((".xlsx", ".xlsm")):
             refuse_options(options, ("separator", "encoding"), path, where)
             layout = excel_layout(path, where, options, limit)
@@ -248,7 +246,7 @@ def _parse(
         for column in _text_columns(frame):
             frame[column] = frame[column].str.strip()
     texts = _Texts(parse, layout.text)
-    notes += _convert(
+    notes += convert_texts(
         frame, texts, options, keep=[target], commas_are_decimal=layout.separator != ","
     )
     return frame, notes
@@ -335,7 +333,7 @@ class _Texts:
 # --- conversion of text to numbers
 
 
-def _convert(
+def convert_texts(
     frame: pd.DataFrame,
     texts: _Texts | None,
     options: FileOptions,
@@ -625,7 +623,7 @@ def reject_duplicates(names: list[str], path: Path, where: str) -> None:
         )
 
 
-def with_rows_of_file(message: str, index: pd.Index[Any]) -> str:
+def with_rows_of_file(message: str, index: Sequence[Any] | pd.Index[Any]) -> str:
     """Replace numbers of rows by those in the file, from which rows may have been left out."""
 
     def row(found: re.Match[str]) -> str:
