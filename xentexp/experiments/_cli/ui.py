@@ -33,7 +33,7 @@ def ui(options: argparse.Namespace) -> int:
     if uri.startswith(("http://", "https://")):
         _show(f"{uri.rstrip('/')}{page}", browser=not options.no_browser)
         return 0
-    _check_port(options.host, options.port)
+    check_port(options.host, options.port)
     address = f"http://{options.host}:{options.port}"
     command = [sys.executable, "-m", "mlflow", "server"]
     command += ["--host", options.host, "--port", str(options.port), "--workers", "1"]
@@ -52,7 +52,7 @@ def ui(options: argparse.Namespace) -> int:
     log = tempfile.TemporaryFile()  # noqa: SIM115  (the server writes to it until the end)
     server = subprocess.Popen(command, env=environment, stdout=log, stderr=subprocess.STDOUT)
     try:
-        if not _answers(server, options.host, options.port):
+        if not answers(server, options.host, options.port):
             log.seek(0)
             last = (log.read().decode(errors="replace").split("\n") or [""])[-2:][0]
             raise InputError(f"the MLflow server did not start: {last.strip()}")
@@ -66,7 +66,7 @@ def ui(options: argparse.Namespace) -> int:
         server.wait()
 
 
-def _check_port(host: str, port: int) -> None:
+def check_port(host: str, port: int) -> None:
     if not 0 < port < 65536:
         raise InputError(f"--port must be between 1 and 65535; got {port}")
     try:
@@ -80,7 +80,7 @@ def _check_port(host: str, port: int) -> None:
         ) from error
 
 
-def _answers(server: subprocess.Popen[bytes], host: str, port: int) -> bool:
+def answers(server: subprocess.Popen[bytes], host: str, port: int) -> bool:
     """Whether the server accepts connections within a minute."""
     for _ in range(600):
         if server.poll() is not None:

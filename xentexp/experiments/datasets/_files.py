@@ -590,7 +590,8 @@ def _read_typed(path: Path, where: str, limit: Limit) -> pd.DataFrame:
             facts = pq.ParquetFile(path).metadata
             stated = sum(facts.row_group(i).total_byte_size for i in range(facts.num_row_groups))
             limit.check(max(stated, 8 * facts.num_rows * facts.num_columns), " in memory")
-            frame = pd.read_parquet(path, engine="pyarrow")
+            # Column by column; the memory of each is given back as soon as it is converted.
+            frame = pq.read_table(path).to_pandas(split_blocks=True, self_destruct=True)
         else:
             import pyarrow as pa
 
