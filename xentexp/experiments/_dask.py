@@ -15,7 +15,7 @@ _SECONDS = 10.0
 
 # A worker must have the same number of threads of BLAS and OpenMP as a fit without Dask, which sets
 # its own: Dask would set 1 in each process.
-_THREADS = {"distributed.nanny.pre-spawn-environ": {}}
+_THREADS: dict[str, dict[str, str]] = {"distributed.nanny.pre-spawn-environ": {}}
 
 
 @contextlib.contextmanager
