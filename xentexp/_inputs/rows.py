@@ -117,6 +117,9 @@ def _equal(value: object, label: object) -> bool:
 
 def pieces(values: Array, ignore_label: object = None) -> Iterator[tuple[Rows, Array]]:
     """Split an array into pieces without ignored labels, so that a scan needs little memory."""
+    if ignore_label is None and 0 < values.size <= PIECE:  # for speed
+        yield Rows(slice(0, len(values))), values
+        return
     read = ReadPages(values)
     step = max(1, PIECE // (1 if values.ndim == 1 else values.shape[1]))
     for start in range(0, len(values), step):

@@ -18,6 +18,7 @@ from xentexp.experiments._engines.base import (
     Passed,
     Results,
     call,
+    check_address,
 )
 from xentexp.experiments.datasets import Dataset
 
@@ -66,6 +67,7 @@ class DaskEngine(Engine):
 
     def __init__(self, address: str | None = None, n_workers: int | None = None) -> None:
         super().__init__()
+        check_address("dask", address, "such as tcp://HOST:PORT")
         if n_workers is not None:
             check_integer("n_workers", n_workers, 1)
             if address is not None:
