@@ -334,7 +334,7 @@ def _values_of(
     """Values of metrics of the whole data set."""
     # An undefined metric raises its error, is NaN, or is NaN with a warning.
     values = {}
-    for metric in metrics if len(losses) < len(metrics) else ():
+    for metric in metrics:
         if isinstance(metric, DatasetMetric):
             try:
                 values[metric.name] = metric.value(data)
