@@ -591,8 +591,8 @@ def _read_typed(path: Path, where: str, limit: Limit) -> pd.DataFrame:
             stated = sum(facts.row_group(i).total_byte_size for i in range(facts.num_row_groups))
             limit.check(max(stated, 8 * facts.num_rows * facts.num_columns), " in memory")
             # Column by column; the memory of each is given back as soon as it is converted.
-            table = pq.read_table(path, pre_buffer=False)
-            frame: pd.DataFrame = table.to_pandas(split_blocks=True, self_destruct=True)
+            columns = pq.read_table(path, pre_buffer=False)
+            frame: pd.DataFrame = columns.to_pandas(split_blocks=True, self_destruct=True)
         else:
             import pyarrow as pa
 
