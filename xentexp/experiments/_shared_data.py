@@ -37,9 +37,7 @@ def memory_mapped(dataset: Dataset) -> Iterator[Dataset]:
         yield dataset
         return
     # Windows cannot delete a file that is mapped.
-    with tempfile.TemporaryDirectory(
-        prefix="xentexp-data-", ignore_cleanup_errors=True
-    ) as folder:
+    with tempfile.TemporaryDirectory(prefix="xentexp-data-", ignore_cleanup_errors=True) as folder:
         path = Path(folder) / "arrays"
         structure = io.BytesIO()
         try:
