@@ -136,7 +136,7 @@ def document(words: list[str], capsys: pytest.CaptureFixture[str]) -> Any:
 
     def plain(value: Any) -> Any:
         if isinstance(value, dict):
-            left_out = ("run_id", "parent", "store", "experiment_id", "started")
+            left_out = ("run_id", "parent_run_id", "started", "store")
             return {
                 key: plain(item)
                 for key, item in value.items()
@@ -192,7 +192,7 @@ def test_nothing_is_lost_if_eight_processes_log_ten_runs_each(
     local_runs = {key(run): run for run in expected}
     copies = Counter(key(run) for run in logged)
     assert copies == dict.fromkeys(local_runs, PROCESSES)
-    assert sum(len(scores(run)) for run in expected) > 400
+    assert sum(len(scores(run)) for run in expected) > 300
     for run in logged:
         same = local_runs[key(run)]
         assert scores(run) == scores(same)
@@ -221,7 +221,7 @@ def test_nothing_is_lost_if_eight_processes_log_ten_runs_each(
         shown = document([*command, parent], capsys)
         assert shown == document([*command, same_parent, "--store", local], capsys)
     everything = document(["leaderboard", "--all", "--experiment", "many"], capsys)
-    assert len(everything["rows"]) == PROCESSES * RUNS * 2
+    assert len(everything["leaderboard"]) == PROCESSES * RUNS * 2
 
 
 def test_a_member_logs_predicts_and_opens_a_run(
