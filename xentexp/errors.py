@@ -18,6 +18,8 @@ EXTRAS = {
     "optuna": "tune",
     "empulse": "empulse",
     "openpyxl": "excel",
+    "distributed": "dask",
+    "ray": "ray",
 }
 """Optional packages and the extra of xentexp that installs each."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
@@ -440,15 +441,20 @@ def _batch_loss(objective: TrainingObjective) -> Any:
     return BatchLoss(loss, label_smoothing=objective.label_smoothing)
 
 
+_SETTINGS_LOCK = threading.RLock()
+"""The settings belong to the process, so that fits in parallel threads wait for each other."""
+
+
 @contextmanager
 def _torch_settings(n_threads: int, seed: int) -> Iterator[None]:
     """Set threads, seed and gradient mode of torch, and restore them at the end."""
     torch = import_extra("torch", "NetworkLossClassifier")
-    threads_before = torch.get_num_threads()
-    torch.set_num_threads(n_threads)
-    try:
-        with torch.random.fork_rng(devices=[]), torch.enable_grad():
-            torch.default_generator.manual_seed(seed)
-            yield
-    finally:
-        torch.set_num_threads(threads_before)
+    with _SETTINGS_LOCK:
+        threads_before = torch.get_num_threads()
+        torch.set_num_threads(n_threads)
+        try:
+            with torch.random.fork_rng(devices=[]), torch.enable_grad():
+                torch.default_generator.manual_seed(seed)
+                yield
+        finally:
+            torch.set_num_threads(threads_before)

@@ -24,6 +24,8 @@ from xentexp._lazy_names import on_first_use
 if TYPE_CHECKING:
     from xentexp.experiments._calibrated import CalibratedClassifier as CalibratedClassifier
     from xentexp.experiments._compare import run_experiment as run_experiment
+    from xentexp.experiments._engines.by_dask import DaskEngine as DaskEngine
+    from xentexp.experiments._engines.by_joblib import RayEngine as RayEngine
     from xentexp.experiments._explain import Explain as Explain
     from xentexp.experiments._folds import CrossValidation as CrossValidation
     from xentexp.experiments._leaderboard import Leaderboard as Leaderboard
@@ -42,6 +44,8 @@ if TYPE_CHECKING:
 _NAMES = {
     "_calibrated": ("CalibratedClassifier",),
     "_compare": ("run_experiment",),
+    "_engines.by_dask": ("DaskEngine",),
+    "_engines.by_joblib": ("RayEngine",),
     "_explain": ("Explain",),
     "_folds": ("CrossValidation",),
     "_leaderboard": ("Leaderboard",),

@@ -8,8 +8,10 @@ from dataclasses import replace
 from numbers import Integral
 from typing import Any
 
-from xentexp._inputs.options import check_n_jobs
+from xentexp._inputs.options import check_integer, check_n_jobs
 from xentexp.errors import InputError
+from xentexp.experiments._engines.base import Engine
+from xentexp.experiments._engines.choose import as_engine
 from xentexp.experiments._explain import Explain, make_plan
 from xentexp.experiments._fitting import FoldPrediction, fit_all
 from xentexp.experiments._folds import (
@@ -20,6 +22,7 @@ from xentexp.experiments._folds import (
     with_entities,
 )
 from xentexp.experiments._predictions import of_candidate
+from xentexp.experiments._process_settings import library_threads
 from xentexp.experiments._results import Candidate, CandidateResult, ExperimentResult
 from xentexp.experiments._scoring import Measures, choose_measures, regret_of, score_fold
 from xentexp.experiments.datasets import Dataset
@@ -37,7 +40,9 @@ def run_experiment(
     metrics: str | DatasetMetric | Sequence[str | DatasetMetric] | None = None,
     primary: str | Metric = "categorical_crossentropy",
     explain: Explain | None = None,
-    n_jobs: int = 1,
+    n_jobs: int | None = None,
+    engine: str | Engine | None = None,
+    threads_per_fit: int = 1,
     on_fold: Callable[[str], None] | None = None,
     on_result: Callable[[CandidateResult], None] | None = None,
 ) -> ExperimentResult:
@@ -73,8 +78,17 @@ def run_experiment(
         What to compute beside each fit: the importance of the features and the bias in segments
         of the rows. It is stored as `explanation` of each prediction of a fold. By default
         nothing.
-    n_jobs : int, default=1
-        Number of fits that run in parallel; -1 uses all cores. It does not change the result.
+    n_jobs : int or None, default=None
+        Number of fits that run in parallel; -1 for all cores, or for all workers of a cluster.
+        None is 1, unless joblib's `parallel_config` sets another number, and -1 with the engines
+        dask and ray. It does not change the result.
+    engine : {"local", "threads", "dask", "ray"}, Engine or None, default=None
+        Where the fits run: in processes of this computer, in threads of this process, or on a
+        cluster. None is the active backend of joblib: processes, unless `parallel_config` sets
+        another one. It does not change the result.
+    threads_per_fit : int, default=1
+        Number of threads of BLAS, OpenMP and torch within each fit, and of boosters whose
+        ``n_jobs`` or ``thread_count`` is not set. Another number may change the last digits.
     on_fold : callable, default=None
         Function that is called with the name of the candidate after each fit.
     on_result : callable, default=None
@@ -115,6 +129,8 @@ def run_experiment(
             f"load_dataset(NAME) or make_dataset(X, y, card)"
         )
     check_n_jobs(n_jobs)
+    check_integer("threads_per_fit", threads_per_fit, 1)
+    opened = as_engine(engine)
     candidates = _candidates(candidates)
     folds = _folds(dataset, cv)
     names = [name for candidate in candidates for name in (candidate.name, *candidate.variants)]
@@ -135,32 +151,38 @@ def run_experiment(
     if dataset.test is not None and dataset.test.y is not None:
         fitted.append(fold_of_test_set(dataset, folds))
     jobs = [(candidate, fold) for candidate in candidates for fold in fitted]
-    fits = fit_all(
-        [(candidate.estimator, fold, candidate.variants) for candidate, fold in jobs],
-        dataset,
-        n_jobs=n_jobs,
-        plan=plan,
-    )
     by_candidate: dict[str, dict[int, FoldPrediction]] = {c.name: {} for c in candidates}
     candidate_results: dict[str, list[CandidateResult]] = {}
-    try:
-        for number, prediction in fits:
-            candidate = jobs[number][0]
-            if on_fold is not None:
-                on_fold(candidate.name)
-            predictions = by_candidate[candidate.name]
-            predictions[number] = prediction
-            if len(predictions) == len(fitted):
+    with opened:
+        fits = fit_all(
+            [(candidate.estimator, fold, candidate.variants) for candidate, fold in jobs],
+            dataset,
+            engine=opened,
+            n_jobs=n_jobs,
+            threads=threads_per_fit,
+            plan=plan,
+        )
+        try:
+            for number, prediction in fits:
+                candidate = jobs[number][0]
+                if on_fold is not None:
+                    on_fold(candidate.name)
+                predictions = by_candidate[candidate.name]
+                predictions[number] = prediction
+                if len(predictions) < len(fitted):
+                    continue
                 in_order = tuple(predictions[number] for number in sorted(predictions))
                 for variant, variant_predictions in _with_variants(candidate, in_order):
-                    candidate_result = _score(
-                        variant, variant_predictions, len(folds), dataset, measures
-                    )
+                    # Fits in threads of this process would limit the threads of BLAS at times.
+                    with library_threads(threads_per_fit):
+                        candidate_result = _score(
+                            variant, variant_predictions, len(folds), dataset, measures
+                        )
                     candidate_results.setdefault(candidate.name, []).append(candidate_result)
                     if on_result is not None:
                         on_result(candidate_result)
-    finally:
-        fits.close()
+        finally:
+            fits.close()
     ordered = tuple(o for candidate in candidates for o in candidate_results[candidate.name])
     computed: tuple[Metric, ...] = (*(measures.losses or ()), *measures.metrics)
     return ExperimentResult(dataset, tuple(folds), ordered, first, measures=computed)

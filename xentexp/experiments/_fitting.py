@@ -2,25 +2,21 @@
 
 from __future__ import annotations
 
-import contextlib
-import sys
 import traceback
-import warnings
 from collections.abc import Generator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from time import perf_counter, time
 from typing import Any
 
-import joblib
-from joblib.externals.loky.process_executor import TerminatedWorkerError
 from sklearn.base import clone
 from sklearn.pipeline import Pipeline
-from sklearn.utils.parallel import Parallel, delayed
 
 from xentexp._numerics import FloatArray
 from xentexp.errors import InputError
+from xentexp.experiments._engines.base import Engine, Lost
 from xentexp.experiments._explain import Explanation, Plan, explain_fold, explain_variant
 from xentexp.experiments._folds import Fold, Rows
+from xentexp.experiments._process_settings import no_autologging, recorded_warnings
 from xentexp.experiments.datasets import Dataset
 from xentexp.scorers import predict
 from xentexp.tuning import TunedClassifier
@@ -28,6 +24,7 @@ from xentexp.tuning._weights import fit_arguments
 
 Settings = Mapping[str, Mapping[str, object]]  # variant name -> parameters to set
 Job = tuple[Any, Fold, Settings]  # estimator (cloned before the fit), fold, variants
+_THREADS_OF = {"lightgbm": "n_jobs", "xgboost": "n_jobs", "catboost": "thread_count"}
 Curve = Mapping[str, Mapping[str, Sequence[float]]]
 
 
@@ -60,61 +57,34 @@ def fit_all(
     jobs: Sequence[Job],
     dataset: Dataset,
     *,
-    n_jobs: int,
+    engine: Engine,
+    n_jobs: int | None,
+    threads: int = 1,
     plan: Plan | None = None,
 ) -> Generator[tuple[int, FoldPrediction]]:
     """Run each job; yield its index and result as soon as it is complete, in any order."""
-    remaining = dict(enumerate(jobs))
+    calls = {number: (job, plan, threads) for number, job in enumerate(jobs)}
+    results = engine.run(_fit_predict, calls, dataset, n_jobs=n_jobs, threads=threads)
     try:
-        for number, prediction in _parallel(dict(remaining), dataset, plan, n_jobs):
-            del remaining[number]
+        for number, prediction in results:
+            if isinstance(prediction, Lost):
+                prediction = FoldPrediction(jobs[number][1], error=prediction.reason)
             yield number, prediction
-        return
-    except TerminatedWorkerError:
-        pass
-    # It is unknown which fit crashed the process: run each remaining one in its own process.
-    for number, job in list(remaining.items()):
-        try:
-            yield from _parallel({number: job}, dataset, plan, 2)
-        except TerminatedWorkerError:
-            yield (
-                number,
-                FoldPrediction(
-                    job[1], error="the process of the fit ended: out of memory, or a crash"
-                ),
-            )
-
-
-def _parallel(
-    jobs: dict[int, Job], dataset: Dataset, plan: Plan | None, n_jobs: int
-) -> Generator[tuple[int, FoldPrediction]]:
-    workers = min(joblib.effective_n_jobs(n_jobs), max(len(jobs), 1 if n_jobs == 1 else 2))
-    # Those of scikit-learn pass its configuration, such as metadata routing, to the processes.
-    fits = Parallel(n_jobs=workers, return_as="generator_unordered", max_nbytes=None)(
-        delayed(_fit_predict)(number, job, dataset, plan) for number, job in jobs.items()
-    )
-    try:
-        yield from fits
     finally:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # joblib warns of fits that an interrupt cancels
-            fits.close()
+        results.close()
 
 
-def _fit_predict(
-    number: int, job: Job, dataset: Dataset, plan: Plan | None
-) -> tuple[int, FoldPrediction]:
+def _fit_predict(dataset: Dataset, job: Job, plan: Plan | None, threads: int) -> FoldPrediction:
     estimator, fold, settings = job
     X = dataset.X
     if fold.of_test_set:
         assert dataset.test is not None
         X, plan = dataset.test.X, None
     started = time()
-    with warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter("always")
+    with recorded_warnings() as caught:
         model = None
         try:
-            model = clone(estimator)
+            model = with_threads(clone(estimator), threads)
             start = perf_counter()
             fit(model, dataset, fold.train, fold.groups)
             fit_seconds = perf_counter() - start
@@ -143,7 +113,7 @@ def _fit_predict(
         except Exception as error:  # a candidate may fail in any way
             kind = "" if type(error) is InputError else f"{type(error).__name__}: "
             message = f"{kind}{error}".strip().split("\n")[0]
-            return number, FoldPrediction(
+            return FoldPrediction(
                 fold,
                 started=started,
                 error=message,
@@ -158,17 +128,28 @@ def _fit_predict(
     )
     if isinstance(model, TunedClassifier):
         prediction = replace(prediction, trials=tuple(model.trials_), best_trial=model.best_index_)
-    return number, prediction
+    return prediction
 
 
 def fit(model: Any, dataset: Dataset, rows: Rows, groups: Any) -> Any:
     """Fit a model with the weights; one that splits its rows again gets the groups too."""
     weight = None if dataset.sample_weight is None else dataset.sample_weight[rows]
     arguments = fit_arguments(model, weight, groups)
-    # MLflow's autologging, if the caller turned it on, would start a run for each fit.
-    autologging = sys.modules.get("mlflow.utils.autologging_utils")
-    with contextlib.nullcontext() if autologging is None else autologging.disable_autologging():
+    with no_autologging():
         return model.fit(dataset.X.iloc[rows], dataset.y.iloc[rows], **arguments)
+
+
+def with_threads(model: Any, threads: int) -> Any:
+    """Set the threads of boosters that have no number of their own: they take all cores then."""
+    parts = [model, *model.get_params(deep=True).values()] if hasattr(model, "get_params") else []
+    for part in parts:
+        package = type(part).__module__.partition(".")[0]
+        parameter = _THREADS_OF.get(package)
+        if parameter is None or isinstance(part, type) or not hasattr(part, "get_params"):
+            continue
+        if part.get_params(deep=False).get(parameter) is None:
+            part.set_params(**{parameter: threads})
+    return model
 
 
 def _final_classifier(model: Any) -> Any:

@@ -120,6 +120,27 @@ class LossState:
         state = _state_of_part(self.losses, self.classes, values, part)
         self.__dict__.update(_merged((self, state)).__dict__)
 
+    def of(self, losses: Sequence[Loss]) -> LossState:
+        """Sums of some of the losses.
+
+        Parameters
+        ----------
+        losses : sequence of Loss
+            Losses of this state.
+
+        Returns
+        -------
+        LossState
+            State of the same rows, with the sums of these losses in this order.
+        """
+        state = LossState(tuple(losses), self.classes)
+        places = [self.losses.index(loss) for loss in losses]
+        for name in (*_SUMS, "m2", "m1"):
+            value = getattr(self, name)
+            of_losses = name in ("n_infinite", "total", "m2", "m1", "class_loss_sum")
+            setattr(state, name, value[places] if of_losses else value)
+        return state
+
     def __add__(self, other: LossState | Literal[0]) -> LossState:
         """State of the rows of both; an InputError if the losses or the classes differ."""
         if type(other) is int and other == 0:  # the start of sum()

@@ -114,7 +114,7 @@ def test_every_cv_file_has_the_options_of_its_kind() -> None:
         (["seed=true"], "seed must be an integer"),
         (
             ["n_jobs=0"],
-            "n_jobs must be a number of processes from 1 to 4096, or -1 for all cores; got 0",
+            "n_jobs must be a number of fits from 1 to 4096, or -1 for all cores; got 0",
         ),
         (["losses=[]"], "losses must be a list of names, or null for all"),
         (["losses=[log_lost]"], "unknown loss 'log_lost'; did you mean 'log_loss'"),
@@ -136,7 +136,7 @@ def test_every_cv_file_has_the_options_of_its_kind() -> None:
         (["cv.n_splits=true"], "cv.n_splits must be an integer >= 2; got True"),
         (["cv.n_splits='5'"], "cv.n_splits must be an integer >= 2; got '5'"),
         (["cv.n_splits=5.0"], "cv.n_splits must be an integer >= 2; got 5.0"),
-        (["n_jobs=-2"], "n_jobs must be a number of processes from 1 to 4096, or -1"),
+        (["n_jobs=-2"], "n_jobs must be a number of fits from 1 to 4096, or -1"),
         (["losses=[brier_los]"], "losses: unknown loss 'brier_los'; did you mean 'brier_loss'"),
         (["published={}"], "published must be a section with keys; got {}"),
         (["published={prior:{}}"], "published.prior must be a section with keys; got {}"),

@@ -57,7 +57,16 @@ keys of dataset=table (docs/own_data.md describes them):
 
 other keys (`xentexp run --cfg job` shows all keys and their values):
   seed=INT                   seed of models, folds and simulated data
-  n_jobs=INT                 number of fits that run in parallel; -1: all cores
+  n_jobs=INT                 number of fits that run in parallel; -1: all cores, or all workers of
+                             a cluster
+  threads_per_fit=INT        threads of BLAS, OpenMP and torch within each fit (default: 1); another
+                             number may change the last digits
+  engine=local|threads|dask|ray
+                             where the fits run: processes of this computer, threads, or a cluster;
+                             the numbers are the same
+  engine.address=ADDRESS     with dask: tcp://HOST:PORT of a scheduler; with ray: auto or HOST:PORT
+                             (default: one is started on this computer)
+  engine.n_workers=INT       with dask, without an address: worker processes to start (default: 2)
   losses=[NAME,...]          losses to compute; null: all that apply
   metrics=[NAME,...]         metrics of the whole data set to compute; null: the usual ones
   primary=NAME               loss or metric that ranks the models
@@ -258,7 +267,7 @@ def _true_or_false(word: str) -> bool:
 def run_help() -> str:
     """Help text of `xentexp run`, with the names of the packaged files."""
     lines = []
-    for group in ("experiment", "dataset", "models", "cv", "report"):
+    for group in ("experiment", "dataset", "models", "cv", "report", "engine"):
         names = sorted(path.stem for path in (conf_folder() / group).glob("*.yaml"))
         indent = " " * 15
         lines.append(

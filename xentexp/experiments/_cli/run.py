@@ -55,7 +55,7 @@ def run(words: list[str], *, quiet: bool, as_json: bool) -> int:
             choices = [
                 word
                 for word in arguments.overrides
-                if re.match(r"(dataset|models|cv|report|experiment)=", word)
+                if re.match(r"(dataset|models|cv|report|engine|experiment)=", word)
             ]
             raise InputError(explain(error, choices)) from error
     if as_json:

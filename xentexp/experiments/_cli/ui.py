@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import os
-import re
 import signal
 import socket
 import subprocess
@@ -17,7 +16,12 @@ from xentexp.errors import InputError
 from xentexp.experiments._cli.board import incomplete_lines
 from xentexp.experiments._cli.signals import STOPPING
 from xentexp.experiments._cli.terminal import say, store_option
-from xentexp.experiments._tracking.connect import open_client, store_errors, store_uri
+from xentexp.experiments._tracking.connect import (
+    browser_address,
+    open_client,
+    store_errors,
+    store_uri,
+)
 from xentexp.experiments._tracking.read_back import latest_page
 
 
@@ -31,9 +35,9 @@ def ui(options: argparse.Namespace) -> int:
     for line in incomplete_lines(latest.shown, latest.incomplete, store_option(uri)):
         say(line)
     if uri.startswith(("http://", "https://")):
-        _show(f"{uri.rstrip('/')}{page}", browser=not options.no_browser)
+        _show(f"{browser_address(uri)}{page}", browser=not options.no_browser)
         return 0
-    _check_port(options.host, options.port)
+    check_port(options.host, options.port)
     address = f"http://{options.host}:{options.port}"
     command = [sys.executable, "-m", "mlflow", "server"]
     command += ["--host", options.host, "--port", str(options.port), "--workers", "1"]
@@ -52,7 +56,7 @@ def ui(options: argparse.Namespace) -> int:
     log = tempfile.TemporaryFile()  # noqa: SIM115  (the server writes to it until the end)
     server = subprocess.Popen(command, env=environment, stdout=log, stderr=subprocess.STDOUT)
     try:
-        if not _answers(server, options.host, options.port):
+        if not answers(server, options.host, options.port):
             log.seek(0)
             last = (log.read().decode(errors="replace").split("\n") or [""])[-2:][0]
             raise InputError(f"the MLflow server did not start: {last.strip()}")
@@ -66,7 +70,7 @@ def ui(options: argparse.Namespace) -> int:
         server.wait()
 
 
-def _check_port(host: str, port: int) -> None:
+def check_port(host: str, port: int) -> None:
     if not 0 < port < 65536:
         raise InputError(f"--port must be between 1 and 65535; got {port}")
     try:
@@ -80,7 +84,7 @@ def _check_port(host: str, port: int) -> None:
         ) from error
 
 
-def _answers(server: subprocess.Popen[bytes], host: str, port: int) -> bool:
+def answers(server: subprocess.Popen[bytes], host: str, port: int) -> bool:
     """Whether the server accepts connections within a minute."""
     for _ in range(600):
         if server.poll() is not None:
@@ -97,5 +101,5 @@ def _answers(server: subprocess.Popen[bytes], host: str, port: int) -> bool:
 def _show(address: str, *, browser: bool) -> None:
     say(f"MLflow dashboard: {address}")
     sys.stdout.flush()
-    if browser:  # without a password, which would be an argument of the browser
-        webbrowser.open(re.sub(r"^(https?://)[^/@]*@", r"\1", address))
+    if browser:
+        webbrowser.open(address)

@@ -3,22 +3,22 @@
 from __future__ import annotations
 
 import copy
-import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from time import perf_counter
 from typing import Any
 
-import joblib
 import numpy as np
 import pandas as pd
 from sklearn.base import clone
 from sklearn.pipeline import Pipeline
-from sklearn.utils.parallel import Parallel, delayed
 
 from xentexp.errors import InputError
-from xentexp.experiments._fitting import fit
+from xentexp.experiments._engines.base import Engine, Lost
+from xentexp.experiments._engines.by_joblib import JoblibEngine
+from xentexp.experiments._fitting import fit, with_threads
 from xentexp.experiments._folds import Fold, rows_of_all
+from xentexp.experiments._process_settings import recorded_warnings
 from xentexp.experiments._results import Candidate
 from xentexp.experiments._serving.columns import TrainingColumns
 from xentexp.experiments.datasets import Dataset
@@ -40,7 +40,9 @@ class Refits:
     candidates: Sequence[Candidate]
     dataset: Dataset
     folds: Sequence[Fold]
-    n_jobs: int = 1
+    n_jobs: int | None = None
+    engine: Engine = field(default_factory=JoblibEngine)
+    threads: int = 1
     _done: dict[str, Refit] = field(default_factory=dict, repr=False)
 
     def of(self, names: Sequence[str]) -> dict[str, Refit]:
@@ -51,23 +53,35 @@ class Refits:
             if not {candidate.name, *candidate.variants}.isdisjoint({*names} - {*self._done})
         ]
         rows, groups = rows_of_all(self.dataset, self.folds)
-        workers = min(joblib.effective_n_jobs(self.n_jobs), len(needed))
         if needed:
-            for fitted in Parallel(n_jobs=workers, max_nbytes=None)(
-                delayed(_fit)(candidate, self.dataset, rows, groups) for candidate in needed
-            ):
-                self._done.update(fitted)
+            calls = {
+                number: (candidate, rows, groups, self.threads)
+                for number, candidate in enumerate(needed)
+            }
+            with self.engine as engine:
+                for number, refits in engine.run(
+                    _fit, calls, self.dataset, n_jobs=self.n_jobs, threads=self.threads
+                ):
+                    if isinstance(refits, Lost):
+                        lost = Refit(error=refits.reason)
+                        refits = dict.fromkeys(_names(needed[number]), lost)
+                    self._done.update(refits)
         return {name: self._done[name] for name in names}
 
 
-def _fit(candidate: Candidate, dataset: Dataset, rows: Any, groups: Any) -> dict[str, Refit]:
+def _names(candidate: Candidate) -> tuple[str, ...]:
+    return (candidate.name, *candidate.variants)
+
+
+def _fit(
+    dataset: Dataset, candidate: Candidate, rows: Any, groups: Any, threads: int
+) -> dict[str, Refit]:
     """A candidate and its variants."""
     start = perf_counter()
-    names = (candidate.name, *candidate.variants)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # the folds have logged them
+    with recorded_warnings():  # the folds have logged them
         try:
-            model = fit(clone(candidate.estimator), dataset, rows, groups)
+            model = with_threads(clone(candidate.estimator), threads)
+            model = fit(model, dataset, rows, groups)
             model = getattr(model, "best_estimator_", model)
             done = {candidate.name: Refit(model, perf_counter() - start)}
             for name, settings in candidate.variants.items():
@@ -76,7 +90,7 @@ def _fit(candidate: Candidate, dataset: Dataset, rows: Any, groups: Any) -> dict
         except Exception as error:  # a model may fail in any way
             kind = "" if isinstance(error, InputError) else f"{type(error).__name__}: "
             message = f"{kind}{error}".strip().split("\n")[0]
-            return {name: Refit(error=message) for name in names}
+            return {name: Refit(error=message) for name in _names(candidate)}
     return done
 
 

@@ -99,10 +99,10 @@ def check_table(
     constant = constant_columns(X)
     ordering = find_row_order(X, y, identifiers)
     ordered = {name for finding in ordering for name in finding.columns}
-    candidates = [str(name) for name in X if name not in ordered and name not in constant]
+    left_out = [name for name in X if name in ordered or name in constant]
     found = [
         *ordering,
-        *find_known_target(X[candidates], y),
+        *find_known_target(X.drop(columns=left_out), y),  # without a copy
         *_identifiers([name for name in identifiers if name not in ordered]),
         *_constant(constant),
     ]

@@ -223,7 +223,10 @@ def search_entities(X: pd.DataFrame) -> tuple[Entities | None, bool]:
     columns = [str(name) for name in X if name not in ignored]
     if len(columns) < 2 or len(X) < 2:
         return None, True
-    search = _Search(cell_hashes(X[columns]))
+    hashes = np.empty((len(columns), len(X)), dtype=np.uint64)
+    for i, values in enumerate(cell_hashes(X[name] for name in columns)):
+        hashes[i] = values
+    search = _Search(hashes)
     for left_out in search.by_pairs():
         by_chance = search.by_chance(left_out)
         if by_chance <= MAX_BY_CHANCE:

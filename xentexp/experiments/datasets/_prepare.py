@@ -306,7 +306,7 @@ def feature_frame(X: pd.DataFrame, where: str) -> pd.DataFrame:
             f"{where}: column names must be unique; duplicates: "
             f"{', '.join(map(repr, duplicates[:10]))}; rename them"
         )
-    # Without an index, pandas does not align the columns.
+    # Without an index, pandas does not align the columns. It copies arrays of numbers.
     columns = [_feature(column, str(name), where) for name, column in X.items()]
     return pd.DataFrame(dict(zip(names, columns, strict=True)))
 
@@ -405,7 +405,7 @@ def _feature(column: pd.Series[Any], name: str, where: str) -> Any:
     if whole:
         return column.astype("int8" if kind == "boolean" else "int64").to_numpy()
     if isinstance(column.dtype, np.dtype) and column.dtype.kind == "f":
-        floats = column.to_numpy(dtype="float64", copy=True)
+        floats = column.to_numpy(dtype="float64")
     else:
         floats = column.astype(object).where(column.notna(), np.nan).to_numpy().astype("float64")
     if np.isinf(floats).any():

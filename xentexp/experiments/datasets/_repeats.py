@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,20 +20,18 @@ MIN_DISTINCT_TEXTS = 0.95
 MIN_ROWS = 20
 
 
-def cell_hashes(X: pd.DataFrame) -> Hashes:
-    """Hash of every cell, of shape (n_columns, n_rows); sums over columns hash partial rows."""
+def cell_hashes(columns: Iterable[pd.Series[Any]]) -> Iterator[Hashes]:
+    """Hash of every cell, column by column; sums over columns hash partial rows."""
     # Sums wrap around modulo 2 ** 64: two different rows collide with probability 2 ** -64. Missing
     # values of a column have equal hashes.
-    hashes = np.empty((X.shape[1], len(X)), dtype=np.uint64)
-    for number, (_, column) in enumerate(X.items()):
+    for number, column in enumerate(columns):
         codes, _ = pd.factorize(column, use_na_sentinel=False)
         # SplitMix64: Steele, Lea, Flood, Fast Splittable Pseudorandom Number Generators (2014).
         z = codes.astype(np.uint64) + (np.uint64(number + 1) << np.uint64(40))
         z += np.uint64(0x9E3779B97F4A7C15)
         z = (z ^ (z >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
         z = (z ^ (z >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-        hashes[number] = z ^ (z >> np.uint64(31))
-    return hashes
+        yield z ^ (z >> np.uint64(31))
 
 
 def group_sizes(hashes: Hashes) -> NDArray[np.int64]:
@@ -93,7 +91,9 @@ def find_duplicates(X: pd.DataFrame, y: pd.Series[Any]) -> Duplicates:
     >>> find_duplicates(X, pd.Series([0, 0, 1, 1]))
     Duplicates(rows=2, rows_with_label=1, conflicting=3)
     """
-    features = cell_hashes(X).sum(axis=0, dtype=np.uint64)
+    features = np.zeros(len(X), dtype=np.uint64)
+    for hashes in cell_hashes(column for _, column in X.items()):
+        features += hashes
     rows, _ = pd.factorize(features)
     labels, names = pd.factorize(y)
     both = rows.astype(np.int64) * len(names) + labels
