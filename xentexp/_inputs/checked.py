@@ -134,6 +134,45 @@ class CheckedInput:
             return self.smoothing > 0.0
         return self.smoothing > 0.0 or self.targets.positive(self._step())
 
+    def _pages(self) -> ReadPages:
+        assert not isinstance(self.targets, KnownTargets)
+        inputs = (self.targets, self.probabilities, self.decision)
+        return ReadPages(*(None if it is None else it.values for it in inputs), self.weight)
+
+    @property
+    def mapped(self) -> bool:
+        """Whether an array is memory-mapped, so that it may not fit in memory."""
+        return not isinstance(self.targets, KnownTargets) and self._pages().mapped
+
+    def pieces(self, n_rows: int) -> Iterator[CheckedInput]:
+        """Rows whose values were checked before, in pieces, without those that are all ignored."""
+        assert isinstance(self.targets, (Labels, Distributions))
+        read = self._pages()
+        for start in range(0, self.n_rows, n_rows):
+            read.up_to(start)
+            rows = slice(start, start + n_rows)
+            targets = replace(self.targets, values=self.targets.values[rows])
+            if (
+                self.ignore_label is not None
+                and not differs(targets.values, self.ignore_label).any()
+            ):
+                continue
+            probabilities = self.probabilities
+            if isinstance(probabilities, Predictions):
+                # The tolerance of the row sums depends on all rows: they are not checked again.
+                probabilities = replace(
+                    probabilities,
+                    values=probabilities.values[rows],
+                    normalize=probabilities.normalize or None,
+                )
+            decision = self.decision
+            if decision is not None:
+                decision = replace(decision, values=decision.values[rows])
+            weight = None if self.weight is None else self.weight[rows]
+            yield replace(
+                self, targets=targets, probabilities=probabilities, decision=decision, weight=weight
+            )
+
     def parts(self, *, hard: str | None = None, elements: int = BLOCK_ELEMENTS) -> Iterator[Part]:
         """Yield blocks in the order of the rows, without those whose rows are all ignored."""
         return self.map_parts(lambda part: part, hard=hard, elements=elements)
@@ -168,8 +207,7 @@ class CheckedInput:
                 empty = False
                 yield result
         else:
-            inputs = (self.targets, self.probabilities, self.decision)
-            read = ReadPages(*(None if it is None else it.values for it in inputs), self.weight)
+            read = self._pages()
             groups: Iterable[Iterable[Result]] = map(results, starts)
             if (n_workers := n_threads(n_jobs)) > 1:
                 groups = in_order((partial(_computed, results(n)) for n in starts), n_workers)

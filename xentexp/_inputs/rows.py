@@ -34,6 +34,11 @@ class ReadPages:
         row_bytes = sum(array.nbytes // max(len(array), 1) for array, _, _ in self._mapped)
         self._step = _BYTES_PER_CALL // max(row_bytes, 1)
 
+    @property
+    def mapped(self) -> bool:
+        """Whether there is a memory-mapped array."""
+        return bool(self._mapped)
+
     def up_to(self, row: int) -> None:
         """Free the pages of the rows before `row`, if there are enough of them."""
         if not self._mapped or row - self._n_freed < self._step:

@@ -307,12 +307,35 @@ def evaluate_checked(
     undefined: Literal["raise", "nan", "warn"] = "raise",
 ) -> Evaluation:
     """Values of losses and metrics that are defined for the input; not checked again."""
-    # An undefined metric raises its error, is NaN, or is NaN with a warning.
     losses = [metric for metric in metrics if isinstance(metric, Loss)]
     state, rows = sum_losses(checked, losses, per_sample=per_sample, n_jobs=n_jobs)
-    data = MetricInput(checked, prior=prior, state=state)
     values = {}
-    for metric in metrics if len(losses) < len(metrics) else ():
+    if len(losses) < len(metrics):
+        values = _values_of(metrics, MetricInput(checked, prior=prior, state=state), undefined)
+    return Evaluation(state, values, rows, tuple(metric.name for metric in metrics))
+
+
+def evaluate_state(
+    checked: CheckedInput,
+    state: LossState,
+    metrics: Sequence[Metric],
+    *,
+    undefined: Literal["raise", "nan", "warn"] = "raise",
+) -> Evaluation:
+    """Values of losses, and of metrics that `losses_of` derives from losses, from their sums."""
+    # `checked`: some of the rows, for the classes and options that all of them share.
+    values = _values_of(metrics, MetricInput(checked, state=state), undefined)
+    shown = state.of([metric for metric in metrics if isinstance(metric, Loss)])
+    return Evaluation(shown, values, None, tuple(metric.name for metric in metrics))
+
+
+def _values_of(
+    metrics: Sequence[Metric], data: MetricInput, undefined: Literal["raise", "nan", "warn"]
+) -> dict[str, float]:
+    """Values of metrics of the whole data set."""
+    # An undefined metric raises its error, is NaN, or is NaN with a warning.
+    values = {}
+    for metric in metrics:
         if isinstance(metric, DatasetMetric):
             try:
                 values[metric.name] = metric.value(data)
@@ -322,6 +345,6 @@ def evaluate_checked(
                 if undefined == "warn":
                     from sklearn.exceptions import UndefinedMetricWarning
 
-                    warnings.warn(str(error), UndefinedMetricWarning, stacklevel=2)
+                    warnings.warn(str(error), UndefinedMetricWarning, stacklevel=3)
                 values[metric.name] = np.nan
-    return Evaluation(state, values, rows, tuple(metric.name for metric in metrics))
+    return values
