@@ -79,6 +79,11 @@ class DaskEngine(Engine):
         self.n_workers = n_workers
         self._client: Any = None
 
+    @property
+    def client(self) -> Any:
+        """`distributed.Client` of the cluster, while the engine is open."""
+        return self._client
+
     def _connect(self) -> None:
         distributed = import_extra("distributed", "engine=dask")
         where: Any = self.address
