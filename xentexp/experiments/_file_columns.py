@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import copy
 import csv
 import io
 import re
@@ -127,16 +128,23 @@ class FileColumns(Protocol):
         ...
 
 
-def open_columns(path: Path, where: str, options: FileOptions, target: str) -> FileColumns:
-    """Columns of a file or a folder of Parquet files."""
+def open_columns(
+    path: Path, where: str, options: FileOptions, target: str, *, typed: bool = False
+) -> FileColumns:
+    """Columns of a file or a folder of Parquet files; with `typed`, only if they have types."""
     if path.is_dir():
         return ArrowColumns(path, where, options)
+    if typed and not path.name.lower().endswith(TYPED):
+        raise InputError(
+            f"{where}: --engine dask reads a folder of Parquet files, or a Parquet or Arrow file; "
+            f"got {path.name}; leave out --engine"
+        )
     options.check(where)
     check_file(path, where)
     check_suffix(path, where)
     name = path.name.lower()
     with file_errors(path, where):
-        if name.endswith(TYPED) and _table_bytes(path) > SMALL:
+        if name.endswith(TYPED) and (typed or _table_bytes(path) > SMALL):
             return ArrowColumns(path, where, options)
         if name.endswith(TEXT) and _is_long(path, where):
             file = open_batches(path, where, options)
@@ -259,6 +267,17 @@ class ArrowColumns:
                     for name in self._floats & arrays.keys():
                         arrays[name] = arrays[name].astype(np.float64)
                     yield arrays
+
+    def only(self, part: int) -> ArrowColumns:
+        """Columns of one part, to send to another process."""
+        alone = copy.copy(self)
+        alone._table = copy.copy(self._table)
+        alone._table.parts, alone.parts = [self._table.parts[part]], [self.parts[part]]
+        return alone
+
+    def missing_file(self) -> Path | None:
+        """First file that this process cannot see."""
+        return next((part.path for part in self._table.parts if not part.path.exists()), None)
 
 
 def _check_number_of(labels: Collection[Any], target: str) -> None:
