@@ -21,6 +21,9 @@ from xentexp.experiments.datasets import Dataset
 LEAST_BYTES = 1_000_000
 """Smaller arrays are sent to each process, which is as fast."""
 
+PREFIX = "xentexp-data-"
+"""Start of the names of the temporary folders."""
+
 _ALIGNMENT = 64
 Order = Literal["C", "F"]
 Place = tuple[int, int, str, tuple[int, ...], Order]  # offset, bytes, dtype, shape, order
@@ -31,32 +34,38 @@ _MAPPED: WeakValueDictionary[int, pd.DataFrame] = WeakValueDictionary()  # featu
 def memory_mapped(dataset: Dataset) -> Iterator[Dataset]:
     """Data set whose large arrays are read-only in a temporary file, which is deleted on exit."""
     # joblib sends the name of the file instead of an array that is mapped from one, so that the
-    # processes share its memory. The data set may be used after the exit: deleting the file only
-    # removes its name.
-    if id(dataset.X) in _MAPPED or not is_large(dataset):
+    # processes share its memory. This process can use the data set after the exit too.
+    if id(dataset.X) in _MAPPED or not _is_large(dataset):
         yield dataset
         return
     # Windows cannot delete a file that is mapped.
-    with tempfile.TemporaryDirectory(prefix="xentexp-data-", ignore_cleanup_errors=True) as folder:
-        path = Path(folder) / "arrays"
-        structure = io.BytesIO()
-        try:
-            with path.open("wb") as arrays:
-                _Writer(structure, arrays).dump(dataset)
-        except OSError as error:
-            raise InputError(
-                f"the folder for temporary files must have room for the data set, which the "
-                f"processes share; {tempfile.gettempdir()} gave {error}; set TMPDIR to a folder "
-                f"with more room, or set n_jobs=1"
-            ) from error
-        structure.seek(0)
-        mapped: Dataset = _Reader(structure, np.memmap(path, np.uint8, mode="r")).load()
+    with tempfile.TemporaryDirectory(prefix=PREFIX, ignore_cleanup_errors=True) as folder:
+        mapped = _mapped(dataset, Path(folder) / "arrays")
+        del dataset  # its memory is free if the caller keeps only the other one
         _MAPPED[id(mapped.X)] = mapped.X
-        yield mapped
+        try:
+            yield mapped
+        finally:
+            _MAPPED.pop(id(mapped.X), None)
 
 
-def is_large(dataset: Dataset) -> bool:
-    """Whether the features have as many bytes as one array that is mapped."""
+def _mapped(dataset: Dataset, path: Path) -> Dataset:
+    structure = io.BytesIO()
+    try:
+        with path.open("wb") as arrays:
+            _Writer(structure, arrays).dump(dataset)
+    except OSError as error:
+        raise InputError(
+            f"the folder for temporary files must have room for the table, which the processes of "
+            f"the fits share; got {error} in {path.parent.parent}; set TMPDIR to a folder with "
+            f"more room, or set n_jobs=1"
+        ) from error
+    structure.seek(0)
+    mapped: Dataset = _Reader(structure, np.memmap(path, np.uint8, mode="r")).load()
+    return mapped
+
+
+def _is_large(dataset: Dataset) -> bool:
     return int(dataset.X.memory_usage(index=False).sum()) >= LEAST_BYTES
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import shutil
@@ -11,6 +12,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from joblib import effective_n_jobs
 from omegaconf import DictConfig
 
 from xentexp._safe_text import without_secrets
@@ -26,6 +28,7 @@ from xentexp.experiments._folds import CV_OPTIONS
 from xentexp.experiments._formatting import LONGEST_TAG, counted, escaped
 from xentexp.experiments._new_files import check_not_read
 from xentexp.experiments._record import About, about_data
+from xentexp.experiments._shared_data import memory_mapped
 from xentexp.experiments._tracking.provenance import git, installed, versions
 from xentexp.tuning._storage import prepare
 
@@ -65,7 +68,10 @@ def run_job(
     study = build(resolved(config), trusted)
     if study.tuning is not None:
         prepare(study.tuning.storage)
-    with study.engine:
+    with contextlib.ExitStack() as stack:
+        if effective_n_jobs(study.n_jobs) > 1:  # the table is then in memory only once
+            study = replace(study, dataset=stack.enter_context(memory_mapped(study.dataset)))
+        stack.enter_context(study.engine)
         return _run(study, config, overrides=overrides, sweep=sweep, quiet=quiet, as_json=as_json)
 
 
@@ -362,16 +368,15 @@ def _model_hint(model: LoggedModel, uri: str) -> str:
 
 
 def _hint(store: Store, run_id: str) -> str:
-    from xentexp.experiments._tracking.connect import store_errors
+    from xentexp.experiments._tracking.connect import browser_address, store_errors
     from xentexp.experiments._tracking.read_back import run_page
 
-    shown = without_secrets(store.uri)
     if store.uri.startswith(("http://", "https://")):
         with store_errors(store.uri):
             page = run_page(store.client, run_id)
-        return f"\nAll results are in MLflow: {shown}{page}"
+        return f"\nAll results are in MLflow: {browser_address(store.uri)}{page}"
     return (
-        f"\nAll results are in MLflow ({shown}). To open them: "
+        f"\nAll results are in MLflow ({without_secrets(store.uri)}). To open them: "
         f"{_program()} ui{store_option(store.uri)}"
     )
 

@@ -445,6 +445,16 @@ def build_parser() -> argparse.ArgumentParser:
         "--normalize", action="store_true", help="divide the probabilities of each row by their sum"
     )
     score.add_argument("--drop-missing", action="store_true", help="leave out rows without a label")
+    score.add_argument(
+        "--engine",
+        choices=["dask"],
+        help="compute the losses of the files of a folder on Dask workers",
+    )
+    score.add_argument(
+        "--address",
+        metavar="tcp://HOST:PORT",
+        help="address of a Dask scheduler (default: two worker processes are started here)",
+    )
 
     ui = _command(commands, "ui", "open the MLflow dashboard at the latest run", parents=[store])
     ui.add_argument(

@@ -12,7 +12,7 @@ from typing import Any, ClassVar
 import joblib
 import sklearn
 from joblib.externals.loky.process_executor import TerminatedWorkerError
-from joblib.parallel import get_active_backend
+from joblib.parallel import LokyBackend, MultiprocessingBackend, get_active_backend
 
 from xentexp.errors import InputError, import_extra, plain_errors
 from xentexp.experiments._engines.base import (
@@ -25,6 +25,7 @@ from xentexp.experiments._engines.base import (
     call,
     check_address,
 )
+from xentexp.experiments._shared_data import memory_mapped
 from xentexp.experiments.datasets import Dataset
 
 
@@ -39,8 +40,24 @@ class JoblibEngine(Engine):
     def _connect(self) -> None:
         """Do nothing: joblib starts what it needs."""
 
-    def _share(self, dataset: Dataset) -> Shared:
+    def _share(self, dataset: Dataset, n_jobs: int | None) -> Shared:
+        with self._chosen():
+            backend, _ = get_active_backend()
+            of_this_computer = isinstance(backend, (LokyBackend, MultiprocessingBackend))
+            if of_this_computer and self._workers(n_jobs) > 1:
+                dataset = self.until_closed.enter_context(memory_mapped(dataset))
         return Passed(dataset)
+
+    def _chosen(self) -> contextlib.AbstractContextManager[object]:
+        """Context in which the backend is the active one."""
+        if self.backend is None:
+            return contextlib.nullcontext()
+        chosen: contextlib.AbstractContextManager[object] = joblib.parallel_config(self.backend)
+        return chosen
+
+    def _workers(self, n_jobs: int | None) -> int:
+        """Number of jobs of the active backend."""
+        return int(joblib.effective_n_jobs(self.most if n_jobs is None else n_jobs))
 
     def run(
         self,
@@ -52,7 +69,7 @@ class JoblibEngine(Engine):
         threads: int,
     ) -> Results:
         """Run the calls; if one ends its process, run each remaining one in its own process."""
-        shared = self._share(dataset)
+        shared = self._share(dataset, n_jobs)
         remaining = dict(calls)
         try:
             for number, result in self._parallel(function, dict(calls), shared, n_jobs, threads):
@@ -76,13 +93,10 @@ class JoblibEngine(Engine):
         n_jobs: int | None,
         threads: int,
     ) -> Results:
-        chosen = contextlib.nullcontext()
-        if self.backend is not None:
-            chosen = joblib.parallel_config(backend=self.backend)
         config = sklearn.get_config()
-        with chosen:
+        with self._chosen():
             active, _ = get_active_backend()
-            workers = joblib.effective_n_jobs(self.most if n_jobs is None else n_jobs)
+            workers = self._workers(n_jobs)
             # Two, because joblib would run a single call in this process, which it may crash.
             workers = min(workers, max(len(calls), 1 if workers == 1 else 2))
             unordered = getattr(active, "supports_return_generator", False)
@@ -101,7 +115,8 @@ class JoblibEngine(Engine):
             yield from results
             return
         try:
-            yield from results
+            while (result := next(results, None)) is not None:
+                yield result  # `yield from` would close the results before `finally`
         finally:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")  # joblib warns of calls that an interrupt cancels
@@ -177,7 +192,7 @@ class RayEngine(JoblibEngine):
             )
         self.until_closed.callback(ray.shutdown)
 
-    def _share(self, dataset: Dataset) -> Shared:
+    def _share(self, dataset: Dataset, n_jobs: int | None) -> Shared:
         return _Stored(import_extra("ray", "engine=ray").put(dataset))
 
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import dataclasses
 import inspect
+import sys
 from collections.abc import Callable
 from typing import Any
 
@@ -155,7 +156,10 @@ def load_dataset(name: str, **parameters: Any) -> Dataset:
     if name not in DATASETS:
         raise unknown_name("data set", name, DATASETS)
     check_arguments(name, DATASETS[name].load, parameters)
-    return DATASETS[name].load(**parameters)
+    dataset = DATASETS[name].load(**parameters)
+    if (arrow := sys.modules.get("pyarrow")) is not None:  # it would keep the memory of the file
+        arrow.default_memory_pool().release_unused()
+    return dataset
 
 
 def dataset_cards() -> list[Card]:
