@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Protocol, overload
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from xentexp._inputs.labels import distinct
 from xentexp._inputs.temporary import TemporaryArray
@@ -66,13 +67,29 @@ class LabelColumn:
 
     def add(self, values: Array) -> None:
         """Add the next rows of the last part."""
-        missing = np.asarray(pd.isna(values))
-        if missing.any():
+        n_rows, missing = len(values), missing_rows(values)
+        if missing is not None:
             self.missing.append(self.n_rows + np.flatnonzero(missing))
             values = values[~missing]
-        self.rows_of_parts[-1] += len(missing)
-        if len(values):
+        self.rows_of_parts[-1] += n_rows
+        if len(values) and not self._knows_all(values):
             self.labels |= distinct(values)
+
+    def _knows_all(self, values: Array) -> bool:
+        """Whether no label is new; found fast for integers, else False."""
+        if values.dtype.kind not in "iu" or not self.labels:
+            return False
+        low, high = min(self.labels), max(self.labels)
+        complete = high - low + 1 == len(self.labels)
+        return complete and bool(low <= values.min() and values.max() <= high)
+
+
+def missing_rows(values: Array) -> NDArray[np.bool_] | None:
+    """Which labels are missing values; None if no label is."""
+    if values.dtype.kind in "biu":
+        return None
+    missing = np.asarray(pd.isna(values))
+    return missing if missing.any() else None
 
 
 class RowNames(Sequence[str]):
