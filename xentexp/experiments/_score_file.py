@@ -17,7 +17,7 @@ from xentexp._inputs.read import read
 from xentexp._inputs.temporary import TemporaryArray
 from xentexp._numerics import Array
 from xentexp.errors import InputError
-from xentexp.experiments._file_columns import Arrays, ArrowColumns, FileColumns
+from xentexp.experiments._file_columns import Arrays, ArrowColumns, FileColumns, missing_rows
 from xentexp.experiments._process_settings import library_threads
 from xentexp.losses import Loss
 from xentexp.metrics._base import DatasetMetric, Metric
