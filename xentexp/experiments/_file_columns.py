@@ -39,8 +39,8 @@ if TYPE_CHECKING:
 
 SMALL = 64_000_000
 """Bytes of a file, after decompression, up to which all its rows are read at once."""
-BATCH = 1 << 17
-"""Rows of a batch of a larger file."""
+BATCH_NUMBERS = 1 << 20
+"""Numbers in a batch of a larger file."""
 _MOST_LABELS = 100_000
 _PIECE = 1 << 20
 
@@ -195,6 +195,11 @@ def _is_long(path: Path, where: str) -> bool:
     return n_bytes > SMALL
 
 
+def _batch_rows(names: Collection[str]) -> int:
+    """Rows of a batch of some columns."""
+    return max(64, BATCH_NUMBERS // len(names))
+
+
 def not_a_number(name: str, option: str, value: object, row: int) -> InputError:
     """Error for a text in a column of numbers."""
     comma = isinstance(value, str) and re.fullmatch(r"-?\d*,\d+", value.strip())
@@ -278,7 +283,9 @@ class ArrowColumns:
     def batches(self, names: Sequence[str], part: int | None = None) -> Generator[Arrays]:
         chosen = self._table.parts if part is None else [self._table.parts[part]]
         for file in chosen:
-            with contextlib.closing(self._table.batches_of(file, names, BATCH)) as batches:
+            with contextlib.closing(
+                self._table.batches_of(file, names, _batch_rows(names))
+            ) as batches:
                 for batch in batches:
                     arrays = {name: _values(batch.column(name), name) for name in names}
                     for name in self._floats & arrays.keys():
@@ -365,7 +372,8 @@ class _TextColumns:
         read = _NumbersOfText(self._file, self._options, numbers)
         texts: dict[str, int] = {}
         types = {target: str}
-        with contextlib.closing(self._file.parsed(BATCH, dtype=types, low_memory=False)) as frames:
+        size = _batch_rows(self.names)  # all columns are parsed
+        with contextlib.closing(self._file.parsed(size, dtype=types, low_memory=False)) as frames:
             for frame in frames:
                 for name, values in read.next(frame).items():
                     self._numbers[name].append(values)
@@ -385,9 +393,9 @@ class _TextColumns:
         return column
 
     def batches(self, names: Sequence[str], part: int | None = None) -> Generator[Arrays]:
-        n_rows = len(self._codes)
-        for start in range(0, n_rows, BATCH):
-            rows = start, min(start + BATCH, n_rows)
+        n_rows, size = len(self._codes), _batch_rows(names)
+        for start in range(0, n_rows, size):
+            rows = start, min(start + size, n_rows)
             yield {
                 name: self._numbers[name].read(*rows)
                 if name in self._numbers

@@ -76,8 +76,8 @@ CASES = {
 def large(monkeypatch: pytest.MonkeyPatch) -> Callable[[], None]:
     def set_limits() -> None:
         monkeypatch.setattr(_file_columns, "SMALL", 0)
-        monkeypatch.setattr(_file_columns, "BATCH", 64)
-        monkeypatch.setattr(_metric_input, "PIECE_ROWS", 100)
+        monkeypatch.setattr(_file_columns, "BATCH_NUMBERS", 64)
+        monkeypatch.setattr(_metric_input, "PIECE_NUMBERS", 200)
         monkeypatch.setattr(_sorted_scores, "_IN_MEMORY", 128)
         monkeypatch.setattr(_sorted_scores, "_LEAST", 8)
 
