@@ -26,7 +26,7 @@ Result = TypeVar("Result")
 # a dozen matrices for many losses, a few for a single loss, one for a cross-entropy of labels.
 BLOCK_ELEMENTS = 34816
 SINGLE_BLOCK_ELEMENTS = 65536
-LABEL_BLOCK_ELEMENTS = 131072
+LABEL_BLOCK_ELEMENTS = 196608
 _PARTS_PER_TASK = 4  # blocks that a thread computes between two exchanges with the main thread
 
 

@@ -309,8 +309,9 @@ def evaluate_checked(
     """Values of losses and metrics that are defined for the input; not checked again."""
     losses = [metric for metric in metrics if isinstance(metric, Loss)]
     state, rows = sum_losses(checked, losses, per_sample=per_sample, n_jobs=n_jobs)
-    data = MetricInput(checked, prior=prior, state=state)
-    values = _values_of(metrics, data, undefined)
+    values = {}
+    if len(losses) < len(metrics):
+        values = _values_of(metrics, MetricInput(checked, prior=prior, state=state), undefined)
     return Evaluation(state, values, rows, tuple(metric.name for metric in metrics))
 
 

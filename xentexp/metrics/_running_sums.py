@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from itertools import islice
+from math import isfinite
+from operator import lt
 from typing import Any, Literal
 
 import numpy as np
@@ -12,7 +14,7 @@ import numpy as np
 from xentexp._inputs.block import Block
 from xentexp._inputs.checked import CheckedInput, Part
 from xentexp._inputs.labels import show
-from xentexp._numerics import FloatArray, weigh
+from xentexp._numerics import FloatArray, IntArray, weigh
 from xentexp.errors import InputError
 from xentexp.losses import Loss
 from xentexp.losses._base import block_elements, checked_values
@@ -225,22 +227,22 @@ def _merged(states: Sequence[LossState]) -> LossState:
     if len(states) == 1:
         return states[0]
     both = LossState(states[0].losses, states[0].classes)
+    for name in ("n_rows", "n_ignored", "n_clipped", "weight", "weight_squared"):
+        setattr(both, name, sum([getattr(state, name) for state in states]))
+    weighted = [state for state in states if state.weight]
     with np.errstate(invalid="ignore", over="ignore"):  # of infinite values
-        for name in _SUMS:
-            values = [getattr(state, name) for state in states]
-            setattr(both, name, np.array(values).sum(axis=0) if np.ndim(values[0]) else sum(values))
-        if weighted := [state for state in states if state.weight]:
-            columns = np.array([(state.weight, state.weight_squared) for state in weighted])
-            weight, weight_squared = columns.T[:, :, np.newaxis]
-            total, m1, m2 = (
-                np.array([getattr(state, name) for state in weighted])
-                for name in ("total", "m1", "m2")
-            )
+        for name in ("n_infinite", "total", "class_weight_sum", "class_loss_sum"):
+            setattr(both, name, np.add.reduce([getattr(state, name) for state in states]))
+        if weighted:
+            weight = np.array([[state.weight] for state in weighted])
+            weight_squared = np.array([[state.weight_squared] for state in weighted])
+            m1 = np.array([state.m1 for state in weighted])
             # Moments about the common mean.
-            shift = total / weight - both.mean()
+            shift = np.array([state.total for state in weighted]) / weight - both.mean()
             m1_change = shift * weight_squared
-            both.m1 = (m1 + m1_change).sum(axis=0)
-            both.m2 = (m2 + shift * (2.0 * m1 + m1_change)).sum(axis=0)
+            both.m1 = np.add.reduce(m1 + m1_change)
+            m2_change = shift * (2.0 * m1 + m1_change)
+            both.m2 = np.add.reduce(np.array([state.m2 for state in weighted]) + m2_change)
     return both
 
 
@@ -258,7 +260,7 @@ def _state_of_part(
         weighted = weigh(values, weight)
         state.weight, state.weight_squared = float(weight.sum()), float(weight @ weight)
     state.total = weighted.sum(axis=1)
-    finite = bool(np.isfinite(state.total).all())
+    finite = all(map(isfinite, state.total.tolist()))  # faster than NumPy for few losses
     if not finite:
         state.n_infinite = np.isinf(weighted).sum(axis=1).astype(np.float64)
     if state.weight:
@@ -270,7 +272,8 @@ def _state_of_part(
             state.m2, state.m1 = _weighted_moments(values, mean, weight * weight)
     target = part.unsmoothed
     if target.index is not None:
-        sums = _sums_by_index(weighted, weight, target, finite=finite)
+        total = state.total if finite else None
+        sums = _sums_by_index(weighted, total, weight, target)
         state.class_weight_sum, state.class_loss_sum = sums
     elif target.soft is not None:
         by_class = target.target_by_class
@@ -288,8 +291,8 @@ def _sum_of_squares(values: FloatArray, mean: FloatArray) -> FloatArray:
     squares: FloatArray = np.vecdot(values, values)
     m2: FloatArray = squares - values.shape[1] * mean * mean
     # The difference of two large numbers is inaccurate: subtract the mean first, which is slower.
-    inaccurate = ~(squares < 1024.0 * m2)
-    if inaccurate.any():
+    if not all(map(lt, squares.tolist(), (1024.0 * m2).tolist())):
+        inaccurate = ~(squares < 1024.0 * m2)
         deviation = values[inaccurate] - mean[inaccurate, np.newaxis]
         m2[inaccurate] = np.vecdot(deviation, deviation)
     return m2
@@ -309,22 +312,19 @@ def _weighted_moments(
 
 
 def _sums_by_index(
-    values: FloatArray, weight: FloatArray | None, block: Block, *, finite: bool
+    values: FloatArray, total: FloatArray | None, weight: FloatArray | None, block: Block
 ) -> tuple[FloatArray, FloatArray]:
     """Sums of the weights and of weighted values over the rows of each true class."""
+    # `total` has the sum of each row of `values`; None if one is infinite.
     index, k = block.index, block.n_classes
     assert index is not None
     n_losses = len(values)
-    if n_losses == 1 and k <= _FEW_CLASSES and finite:
-        weights, sums = np.empty(k), np.empty((1, k))
-        for column in range(k):
-            rows = index == column
-            weights[column] = np.count_nonzero(rows) if weight is None else weight @ rows
-            sums[0, column] = values[0] @ rows
-        return weights, sums
+    few = n_losses == 1 and k <= _FEW_CLASSES and len(index) >= _MANY_ROWS
+    if few and weight is None and total is not None:
+        return _sums_of_few_classes(values[0], float(total[0]), index, k)
     weights = np.bincount(index, weights=weight, minlength=k).astype(np.float64, copy=False)
     # A product with the matrix of the targets is slower for few losses or many classes.
-    if n_losses <= max(1, k // 3) or k >= _MANY_CLASSES or not finite:
+    if n_losses <= max(1, k // 3) or k >= _MANY_CLASSES or total is None:
         sums = np.empty((n_losses, k))
         for row, of_row in zip(sums, values, strict=True):
             row[:] = np.bincount(index, weights=of_row, minlength=k)
@@ -332,7 +332,29 @@ def _sums_by_index(
     return weights, _products(values, block.target_by_class)
 
 
-_FEW_CLASSES, _MANY_CLASSES = 4, 32
+_FEW_CLASSES, _MANY_CLASSES, _MANY_ROWS = 4, 32, 4096
+
+
+def _sums_of_few_classes(
+    values: FloatArray, total: float, index: IntArray, k: int
+) -> tuple[FloatArray, FloatArray]:
+    """As `_sums_by_index` for one loss, about twice as fast as ``np.bincount`` for few classes."""
+    counts, sums, factor = np.empty(k), np.empty((1, k)), np.empty(len(index))
+    for column in range(k):
+        if column == k - 1:
+            # The last sum is the difference to the total, unless that would lose digits.
+            others = sums[0, :column]
+            counts[column], sums[0, column] = (
+                len(index) - counts[:column].sum(),
+                total - others.sum(),
+            )
+            if abs(sums[0, column]) > 0.1 * (abs(total) + np.abs(others).sum()):
+                break
+        rows = index == column
+        counts[column] = np.count_nonzero(rows)
+        np.copyto(factor, rows)
+        sums[0, column] = values @ factor
+    return counts, sums
 
 
 def _products(values: FloatArray, target: FloatArray) -> FloatArray:

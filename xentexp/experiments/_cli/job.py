@@ -66,18 +66,12 @@ def run_job(
 ) -> tuple[int, dict[str, Any]]:
     """Run one composed configuration; return the exit code and the JSON document."""
     study = build(resolved(config), trusted)
+    if study.tuning is not None:
+        prepare(study.tuning.storage)
     with contextlib.ExitStack() as stack:
         if effective_n_jobs(study.n_jobs) > 1:  # the table is then in memory only once
             study = replace(study, dataset=stack.enter_context(memory_mapped(study.dataset)))
-        return _run(study, config, overrides=overrides, sweep=sweep, quiet=quiet, as_json=as_json)
-
-
-def _run(
-    study: Study, config: DictConfig, *, overrides: str, sweep: str, quiet: bool, as_json: bool
-) -> tuple[int, dict[str, Any]]:
-    if study.tuning is not None:
-        prepare(study.tuning.storage)
-    with study.engine:
+        stack.enter_context(study.engine)
         return _run(study, config, overrides=overrides, sweep=sweep, quiet=quiet, as_json=as_json)
 
 
