@@ -167,6 +167,8 @@ def open_columns(
             file = open_batches(path, where, options)
             assert isinstance(file, TextFile)
             return _TextColumns(file, options)
+    if name.endswith((*TEXT, *TYPED)):  # as for a larger file, the limit is not on the whole table
+        options = replace(options, max_megabytes=max(options.max_megabytes, SMALL / 1e6))
     return _FrameColumns(*read_file(path, where, options, target=target), path.name)
 
 
