@@ -185,8 +185,9 @@ class Block:
             return self.of_true(by_class)
         target = self.target_by_class
         with np.errstate(invalid="ignore"):
-            value: FloatArray = np.einsum("ji,ji->i", target, by_class)
-        if not np.isfinite(value).all():  # perhaps 0 times infinity, which is checked more slowly
+            product = target * by_class
+        value: FloatArray = product.sum(axis=0)
+        if not np.isfinite(value).all():  # perhaps 0 times infinity
             product = np.multiply(target, by_class, where=target > 0, out=np.zeros_like(target))
             value = product.sum(axis=0)
         return value
