@@ -40,6 +40,7 @@ TYPES = {
     **{name: hint.__forward_arg__ for name, hint in LossOptions.__annotations__.items()},
     "from_logits": "bool",
     "prior": "ArrayLike | None",
+    "n_jobs": "int | None",
 }
 HEADER = '''"""{doc}"""
 

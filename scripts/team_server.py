@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import argparse
 import base64
+import fcntl
 import getpass
 import os
 import pwd
@@ -26,7 +27,7 @@ import tempfile
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -62,7 +63,7 @@ auth_cache_ttl_seconds = 60
 """
 
 
-def main() -> int:
+def main(words: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(
         prog="team-server", description=__doc__, formatter_class=argparse.RawTextHelpFormatter
     )
@@ -77,7 +78,7 @@ def main() -> int:
         help="add a user to the running server MLFLOW_TRACKING_URI, or change the password;\n"
         "as the user MLFLOW_TRACKING_USERNAME with MLFLOW_TRACKING_PASSWORD",
     )
-    options = parser.parse_args()
+    options = parser.parse_args(words)
     try:
         with terminable():
             if options.add_user is not None:
@@ -94,29 +95,29 @@ def main() -> int:
 
 def add_user(name: str) -> None:
     """Add a user, or change the password of one that exists."""
-    from mlflow.exceptions import MlflowException
-    from mlflow.server import get_app_client
-
     from xentexp.experiments._tracking.connect import open_client, store_errors, store_uri
 
     password = password_of("XENTEXP_MEMBER_PASSWORD")
+    if not name:
+        raise InputError("--add-user must have the name of a user; got ''")
     uri = store_uri()
     if not uri.startswith(("http://", "https://")):
         raise InputError(
             f"MLFLOW_TRACKING_URI must be the address of an MLflow server with users; got {uri}"
         )
+    from mlflow.utils.credentials import get_default_host_creds
+    from mlflow.utils.rest_utils import http_request, verify_rest_response
+
     open_client(uri, create=False)
-    client = get_app_client("basic-auth", tracking_uri=uri)
-    done = "added"
+    host, user = get_default_host_creds(uri), {"username": name, "password": password}
     with store_errors(uri):
-        try:
-            client.create_user(name, password)
-        except MlflowException as error:
-            if error.error_code != "RESOURCE_ALREADY_EXISTS":
-                raise
-            client.update_user_password(name, password)
-            done = "has a new password"
-    print(f"user {name}: {done}")
+        path = "/api/2.0/mlflow/users"
+        answer = http_request(host, f"{path}/create", "POST", json=user)
+        added = "RESOURCE_ALREADY_EXISTS" not in answer.text
+        if not added:
+            answer = http_request(host, f"{path}/update-password", "PATCH", json=user)
+        verify_rest_response(answer, path)
+    print(f"user {name}: {'added' if added else 'has a new password'}")
 
 
 def password_of(variable: str) -> str:
@@ -138,11 +139,14 @@ def serve(folder: Path, port: int, workers: int) -> None:
         raise InputError(f"--workers must be at least 1; got {workers}")
     port = port or free_port()
     check_port("127.0.0.1", port)
-    os.umask(0o077)  # all files are private
     folder.mkdir(parents=True, exist_ok=True)
     if os.geteuid() == 0:
         folder.chmod(0o711)  # the database's user must reach its folder
-    with database(folder) as sockets, mlflow_server(folder, sockets, port, workers) as server:
+    with (
+        locked(folder),
+        database(folder) as sockets,
+        mlflow_server(folder, sockets, port, workers) as server,
+    ):
         check_password(port, password)
         print(f"MLflow server: http://127.0.0.1:{port}")
         print(f"User: {ADMIN}; --add-user adds others. Press Ctrl-C to stop.", flush=True)
@@ -155,6 +159,20 @@ def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
+
+
+@contextmanager
+def locked(folder: Path) -> Iterator[None]:
+    """Refuse a folder that another process serves."""
+    with (folder / "lock").open("w") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise InputError(
+                f"--folder must be a folder that no other server uses; {folder} is used by one; "
+                f"stop it, or choose another folder"
+            ) from None
+        yield
 
 
 @contextmanager
@@ -325,11 +343,11 @@ def check_password(port: int, password: str) -> None:
         if error.code != 401:
             raise
         raise InputError(
-            "MLFLOW_AUTH_ADMIN_PASSWORD must be the password that the administrator of this "
-            "folder has; it is another one; it was set at the first start, and "
-            "--add-user admin changes it"
+            f"MLFLOW_AUTH_ADMIN_PASSWORD must be the password of the first start, or the one that "
+            f"--add-user {ADMIN} has set since; got another one"
         ) from None
 
 
 if __name__ == "__main__":
+    os.umask(0o077)  # all files are private
     sys.exit(main())

@@ -6,7 +6,6 @@ A class-major array has one row for each class: ``(k, n)`` for k classes and n s
 from __future__ import annotations
 
 from functools import lru_cache
-from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -111,10 +110,29 @@ def sums_of_others(by_class: FloatArray) -> FloatArray:
 def running_sums(by_class: FloatArray) -> FloatArray:
     """Cumulative sum over the classes."""
     # Row by row, this is ten times faster than np.cumsum(axis=0).
-    total = by_class.copy()
-    for before, row in pairwise(total):
-        row += before
+    total = np.empty_like(by_class)
+    total[:1] = by_class[:1]
+    for j in range(1, len(total)):
+        np.add(total[j - 1], by_class[j], out=total[j])
     return total
+
+
+def log1p_sum(by_class: FloatArray) -> FloatArray:
+    """Sum of ``log(1 + x)`` over the classes, of x >= 0 whose product of 1 + x is finite."""
+    # One logarithm of the product for each row. The product minus 1 has no cancellation:
+    # (1 + a)(1 + b) - 1 = ab + a + b. Halving the classes needs fewer calls than one class at a
+    # time.
+    while (k := len(by_class)) > 1:
+        half = k // 2
+        rest = np.empty((k - half, by_class.shape[1]))
+        first, second, product = by_class[:half], by_class[half : 2 * half], rest[:half]
+        np.multiply(first, second, out=product)
+        product += first
+        product += second
+        rest[half:] = by_class[2 * half :]
+        by_class = rest
+    value: FloatArray = np.log1p(by_class[0])
+    return value
 
 
 @lru_cache(maxsize=4)

@@ -18,12 +18,12 @@ import pytest
 from mlflow import MlflowClient
 from mlflow.entities import Run
 
+from tests.support.browser import CARDS, SECONDS, opened_dashboard
+
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
 
 pytestmark = [pytest.mark.debian("chromium", "chromium"), pytest.mark.slow]
-
-SECONDS = 180  # that a step may take on a busy machine; Playwright counts milliseconds
 
 
 class Dashboard:
@@ -44,27 +44,8 @@ class Dashboard:
     @contextmanager
     def opened(self, address: str, *, panel: bool = False, theme: str = "light") -> Iterator[Page]:
         """Page at 1280 pixels, with the assistant's panel open or closed."""
-        context = self.browser.new_context(
-            viewport={"width": 1280, "height": 900}, color_scheme=theme
-        )
-        context.set_default_timeout(SECONDS * 1000)
-        state = "true" if panel else "false"
-        context.add_init_script(
-            "try { localStorage.setItem('mlflow.workflowType_v1', '\"machine_learning\"');"
-            f" localStorage.setItem('mlflow.assistant.panelOpen_v1', '{state}'); }} catch {{}}"
-        )
-        page = context.new_page()
-        try:
-            page.goto(address)
-            if not panel:  # at the first visit it is open whatever the setting is
-                page.wait_for_selector("text=MLflow Assistant")
-                # Not a reload: the page adds the view's filter to its address before it keeps the
-                # charts, and does not open the view of an address with a filter.
-                page.goto("about:blank")
-                page.goto(address)
+        with opened_dashboard(self.browser, address, panel=panel, theme=theme) as page:
             yield page
-        finally:
-            context.close()
 
     def run_page(self, run: Run, tab: str = "") -> str:
         return f"{self.base}#/experiments/{run.info.experiment_id}/runs/{run.info.run_id}{tab}"
@@ -110,9 +91,6 @@ def until(condition: Callable[[], bool], page: Page) -> None:
 
 def texts(page: Page, selector: str) -> list[str]:
     return [text.strip() for text in page.locator(selector).all_inner_texts()]
-
-
-CARDS = "[data-testid='experiment-view-compare-runs-card']"
 
 
 def test_the_link_opens_the_losses_of_the_run_the_primary_first(dashboard: Dashboard) -> None:

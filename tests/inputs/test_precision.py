@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 
 from xentexp import metrics as m
+from xentexp._inputs import columns
 from xentexp._inputs.columns import printed_tolerance
 from xentexp._inputs.read import read
 from xentexp.errors import InputError
@@ -37,6 +38,21 @@ def test_float32_probabilities_are_accepted_from_csv_and_as_python_numbers():
         assert np.abs(np.asarray(values).sum(axis=1) - 1.0).max() > 2e-8
         assert CCE(y, values) == pytest.approx(CCE(y, p), rel=1e-7)
     assert CCE(p.tolist(), p) == pytest.approx(CCE(p, p), rel=1e-7)
+
+
+def test_the_precision_of_all_rows_is_computed_once(monkeypatch):
+    calls = []
+    compute = columns.less_precise_tolerance
+    monkeypatch.setattr(
+        columns, "less_precise_tolerance", lambda values: calls.append(1) or compute(values)
+    )
+    p = np.random.default_rng(0).dirichlet(np.ones(3), 200_000).astype(np.float32).astype(float)
+    y = np.arange(len(p)) % 3
+    expected = -np.log(p[np.arange(len(p)), y]).mean()
+    assert CCE(y, p) == pytest.approx(expected, rel=1e-12)  # in several blocks
+    assert len(calls) == 1
+    CCE(p, p)  # targets and predictions
+    assert len(calls) == 3
 
 
 @pytest.mark.parametrize(
@@ -83,7 +99,7 @@ def test_numbers_of_few_digits_are_accepted_only_if_they_come_from_text():
     ],
 )
 def test_the_error_names_the_worst_row_its_deviation_and_the_tolerance(values, tolerance):
-    p = RNG.dirichlet(np.ones(3), 8)
+    p = np.random.default_rng(0).dirichlet(np.ones(3), 8)  # the same numbers in any order of tests
     p[2] *= 1.1
     p[5] *= 1.25
     with pytest.raises(InputError) as error:

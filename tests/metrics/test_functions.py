@@ -33,6 +33,7 @@ OPTIONS = {
     "normalize": False,
     "ignore_label": None,
     "numbers": False,
+    "n_jobs": None,
     "reduction": "mean",
 }
 

@@ -1,6 +1,7 @@
 """States of an evaluation: the states of any partition add up to the state of all rows."""
 
 import functools
+import math
 import operator
 
 import numpy as np
@@ -155,3 +156,52 @@ def test_states_of_different_losses_or_classes_do_not_add(losses, labels):
     other = evaluate([0, 1], [0.2, 0.7], losses, labels=labels).state
     with pytest.raises(InputError, match="must have the same losses and classes"):
         one + other
+
+
+CLASS_SUMS = {  # number of classes, losses, and what differs from the ordinary case
+    "few classes": (3, ["nll"], ""),
+    "two classes": (2, ["brier_loss"], ""),
+    "few classes, last one nearly without loss": (3, ["nll"], "last"),
+    "few classes, weights": (3, ["nll"], "weights"),
+    "few classes, infinite": (3, ["nll"], "infinite"),
+    "one loss": (10, ["nll"], ""),
+    "one loss, weights": (10, ["nll"], "weights"),
+    "three losses": (10, ["nll", "brier_loss", "spherical_loss"], ""),
+    "many losses": (4, ["nll", "brier_loss", "spherical_loss"], ""),
+    "many losses, weights": (4, ["nll", "brier_loss", "spherical_loss"], "weights"),
+    "many losses, infinite": (4, ["nll", "brier_loss", "spherical_loss"], "infinite"),
+    "many classes": (40, ["nll", "brier_loss", "spherical_loss"], ""),
+    "soft targets": (3, ["nll", "brier_loss"], "soft"),
+}
+
+
+@pytest.mark.parametrize("n", [300, 30_000])
+@pytest.mark.parametrize("name", CLASS_SUMS)
+def test_sums_and_moments_are_those_of_exact_arithmetic(name, n):
+    k, losses, what = CLASS_SUMS[name]
+    rng = np.random.default_rng(n)
+    p = rng.dirichlet(np.ones(k), n)
+    index = rng.integers(k, size=n)
+    weight = rng.uniform(0, 2, n) * (rng.uniform(size=n) < 0.9) if what == "weights" else None
+    if what == "last":
+        p[index == k - 1] = [*[1e-13 / (k - 1)] * (k - 1), 1 - 1e-13]
+    if what == "infinite":
+        p[0] = np.eye(k)[index[0] - 1]
+    target = rng.dirichlet(np.ones(k), n) if what == "soft" else np.eye(k)[index]
+    y = target if what == "soft" else index
+    clip = 0 if what == "infinite" else "auto"
+    result = evaluate(y, p, losses, sample_weight=weight, clip=clip, per_sample=True)
+    w = np.ones(n) if weight is None else weight
+    np.testing.assert_allclose(result.state.class_weight_sum, w @ target, rtol=1e-13)
+    for row, values in enumerate(result.per_sample.values()):
+        total = math.fsum(w * values)
+        assert result.state.total[row] == pytest.approx(total, rel=1e-13)
+        for j in range(k):
+            rows = target[:, j] > 0
+            expected = math.fsum(w[rows] * values[rows] * target[rows, j])
+            assert result.state.class_loss_sum[row, j] == pytest.approx(expected, rel=1e-13)
+        if np.isfinite(total):
+            deviation = values - total / math.fsum(w)
+            m2 = math.fsum(w**2 * deviation**2)
+            error = math.sqrt(n / (n - 1) * m2) / math.fsum(w)
+            assert result.state.standard_error()[row] == pytest.approx(error, rel=1e-12)

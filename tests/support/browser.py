@@ -10,13 +10,19 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
 
 CHROMIUM = "/usr/bin/chromium"
 """Debian's Chromium: Playwright's own browsers are not on a package index."""
+
+SECONDS = 180
+"""What a step in MLflow's dashboard may take on a busy machine; Playwright counts milliseconds."""
+
+CARDS = "[data-testid='experiment-view-compare-runs-card']"
+"""Charts of a page of the dashboard."""
 
 A4 = 718
 """Width in CSS pixels of the printed area of an A4 page with margins of 10 mm."""
@@ -55,6 +61,34 @@ def opened(
     try:
         page.goto(path.as_uri())
         yield found
+    finally:
+        context.close()
+
+
+@contextmanager
+def opened_dashboard(
+    browser: Browser, address: str, *, panel: bool = False, theme: str = "light", **options: Any
+) -> Iterator[Page]:
+    """Page of MLflow's dashboard at 1280 pixels, with the assistant's panel open or closed."""
+    context = browser.new_context(
+        viewport={"width": 1280, "height": 900}, color_scheme=theme, **options
+    )
+    context.set_default_timeout(SECONDS * 1000)
+    state = "true" if panel else "false"
+    context.add_init_script(
+        "try { localStorage.setItem('mlflow.workflowType_v1', '\"machine_learning\"');"
+        f" localStorage.setItem('mlflow.assistant.panelOpen_v1', '{state}'); }} catch {{}}"
+    )
+    page = context.new_page()
+    try:
+        page.goto(address)
+        if not panel:  # at the first visit it is open whatever the setting is
+            page.wait_for_selector("text=MLflow Assistant")
+            # Not a reload: the page adds the view's filter to its address before it keeps the
+            # charts, and does not open the view of an address with a filter.
+            page.goto("about:blank")
+            page.goto(address)
+        yield page
     finally:
         context.close()
 

@@ -138,14 +138,14 @@ class Block:
         # Several times faster than by_class[index, rows].
         return by_class.reshape(-1).take(self._true)
 
-    def put_true(self, by_class: FloatArray, values: FloatArray) -> FloatArray:
+    def put_true(self, by_class: FloatArray, values: FloatArray | float) -> FloatArray:
         """Set the value of the true class of each row.
 
         Parameters
         ----------
         by_class : ndarray of shape (k, n)
             C-contiguous array, which is modified.
-        values : ndarray of shape (n,)
+        values : ndarray of shape (n,) or float
             New values of the true classes. The block must have `index`.
 
         Returns
@@ -197,24 +197,30 @@ class Block:
         # compute, and small losses keep full accuracy. None if the exponential would overflow.
         assert self.logits is not None
         assert self.index is not None
-        # Share the differences with the margins if these are of the same scores.
-        if self.decision is self.logits:
-            negative_margins = self.negative_margins
-            odds = None
-        else:
-            negative_margins = odds = self._negative_margins_of(self.logits)
+        # Share the exponentials with the margins if these are of the same scores.
+        shared = self.decision is self.logits
+        negative_margins = (
+            self.negative_margins if shared else self._negative_margins_of(self.logits)
+        )
         if negative_margins.max() > 700.0:
             return None
-        odds = np.exp(negative_margins, out=odds)
+        odds = self.margin_odds if shared else self._odds_of(negative_margins)
         return odds, odds.sum(axis=0)
 
+    def _odds_of(self, negative_margins: FloatArray) -> FloatArray:
+        """Exponential of negative margins, 0 for the true class, in place."""
+        # exp takes three times as long if there are values whose exponential is 0.
+        odds = self.put_true(negative_margins, 0.0)
+        return self.put_true(np.exp(odds, out=odds), 0.0)
+
     def _negative_margins_of(self, scores: NDArray[np.floating]) -> FloatArray:
-        negative_margins = scores_by_class(scores)
-        true = self.of_true(negative_margins)
-        masked = true.min() == -np.inf
+        if scores.ndim == 1:
+            scores = scores_by_class(scores).T
+        true = self._gathered(scores)
         with np.errstate(over="ignore", invalid="ignore"):
-            negative_margins -= true
-        if masked:  # -inf minus -inf: a masked wrong class
+            negative_margins = np.empty(scores.shape[::-1])
+            np.subtract(scores.T, true, out=negative_margins)
+        if true.min() == -np.inf:  # -inf minus -inf: a masked wrong class
             negative_margins[np.isnan(negative_margins)] = -np.inf
         negative_margins.reshape(-1)[self._true] = -np.inf
         return negative_margins
@@ -313,6 +319,22 @@ class Block:
         return self.clipped_log(self.proba_by_class)
 
     @cached_property
+    def unclipped_log_by_class(self) -> FloatArray:
+        """Logarithms of the probabilities without `clip`, (k, n), for functions finite at 0."""
+        if self.proba is None or self.proba_by_class.min() >= self.clip:
+            return self.log_proba_by_class
+        with np.errstate(divide="ignore"):
+            return np.log(self.proba_by_class)
+
+    @cached_property
+    def unclipped_true_log(self) -> FloatArray:
+        """Logarithm of the probability of the true class without `clip`, (n,); needs `index`."""
+        if self.clipped_rows == 0:
+            return np.negative(self.cross_entropy)
+        with np.errstate(divide="ignore"):
+            return np.log(self.true_proba)
+
+    @cached_property
     def cross_entropy(self) -> FloatArray:
         """``-sum_j t_j log p_j``, (n,)."""
         if self.index is None:
@@ -373,12 +395,10 @@ class Block:
     @cached_property
     def entropy(self) -> FloatArray:
         """Entropy of the predicted distribution, (n,), with ``0 log 0 = 0``."""
-        proba = self.proba_by_class
-        if self.proba is None or self.clip > 0.0:
-            logarithm = self.log_proba_by_class
-        else:
-            logarithm = np.log(np.where(proba > 0, proba, 1.0))
-        value: FloatArray = np.einsum("ji,ji->i", proba, np.maximum(logarithm, LOWEST_LOG))
+        logarithm = self.log_proba_by_class
+        if self.proba is None or self.clip == 0.0:  # it may be -inf
+            logarithm = np.maximum(logarithm, LOWEST_LOG)
+        value: FloatArray = np.einsum("ji,ji->i", self.proba_by_class, logarithm)
         np.subtract(0.0, value, out=value)
         return positive_part(value)  # rounding may leave -1e-14
 
@@ -411,17 +431,21 @@ class Block:
         return value
 
     @cached_property
+    def wrong_sum(self) -> FloatArray:
+        """Sum of the probabilities of the wrong classes, (n,); needs `index`."""
+        if self._is_one_number:
+            return self._wrong
+        # The residuals of the wrong classes are their probabilities.
+        value: FloatArray = np.ones(self.n_classes) @ self.residual_by_class
+        value += self.true_miss
+        return value
+
+    @cached_property
     def absolute_distance(self) -> FloatArray:
         """``sum_j |p_j - t_j|``, (n,)."""
-        value: FloatArray
-        if self.index is None:
-            value = np.abs(self.residual_by_class).sum(axis=0)
-        elif self._is_one_number:
-            value = 2.0 * self._wrong
-        else:
-            # Only the residual of the true class, -true_miss, is negative.
-            value = self.residual_by_class.sum(axis=0)
-            value += 2.0 * self.true_miss
+        if self.index is not None:
+            return 2.0 * self._wrong if self._is_one_number else self.wrong_sum + self.true_miss
+        value: FloatArray = np.abs(self.residual_by_class).sum(axis=0)
         return value
 
     @cached_property
@@ -429,6 +453,40 @@ class Block:
         """``sum_j p_j^2``, (n,)."""
         value: FloatArray = np.einsum("ji,ji->i", self.proba_by_class, self.proba_by_class)
         return value
+
+    @cached_property
+    def _power_sums(self) -> dict[float, FloatArray]:
+        return {}
+
+    def power_sum(self, exponent: float) -> FloatArray:
+        """Sum of a power of the probabilities, computed once for each exponent.
+
+        Parameters
+        ----------
+        exponent : float
+            Exponent of at least 1.
+
+        Returns
+        -------
+        ndarray of shape (n,)
+            ``sum_j p_j^exponent``.
+        """
+        if exponent == 2.0:
+            return self.squared_norm
+        if exponent not in self._power_sums:
+            proba = self.proba_by_class
+            value: FloatArray
+            if exponent == 3.0:
+                value = np.einsum("ji,ji->i", np.square(proba), proba)
+            elif exponent < 2.0:
+                # A third of the time of proba**exponent, and the logarithm is shared. Its rounding
+                # error grows with the exponent.
+                powers = exponent * self.unclipped_log_by_class
+                value = np.exp(powers, out=powers).sum(axis=0)
+            else:
+                value = (proba**exponent).sum(axis=0)
+            self._power_sums[exponent] = value
+        return self._power_sums[exponent]
 
     @cached_property
     def true_miss(self) -> FloatArray:
@@ -546,6 +604,12 @@ class Block:
     @cached_property
     def _hinge_sums(self) -> dict[float, FloatArray]:
         return {}
+
+    @cached_property
+    def margin_odds(self) -> FloatArray:
+        """Exponential of `negative_margins`, 0 for the true class, (k, n); it may overflow."""
+        with np.errstate(over="ignore"):
+            return self._odds_of(self.negative_margins.copy())
 
     def hinge_sum(self, margin: float) -> FloatArray:
         """Sum of the hinge losses of all wrong classes, computed once for each margin.

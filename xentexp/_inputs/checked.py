@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
-from functools import cached_property
-from typing import Any, Literal, NamedTuple
+from functools import cached_property, partial
+from typing import Any, Literal, NamedTuple, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,17 +13,22 @@ from numpy.typing import NDArray
 from xentexp._inputs.block import Block
 from xentexp._inputs.columns import Columns, Distributions, Predictions, as_index
 from xentexp._inputs.labels import KnownTargets, Labels
+from xentexp._inputs.options import check_n_jobs
 from xentexp._inputs.rows import ReadPages, Rows, differs
+from xentexp._inputs.threads import in_order, n_threads
 from xentexp._numerics import Array, FloatArray, IntArray
 from xentexp.errors import InputError
 
 ScoreKind = Literal["logits", "decision"]
+Result = TypeVar("Result")
 
 # Elements of a block, so that the block and the matrices computed from it fit into the L2 cache:
-# a dozen matrices for many losses, a few for a single loss, one for a cross-entropy of labels.
-BLOCK_ELEMENTS = 34816
+# a dozen matrices for many losses, a few for a single loss, one for a cross-entropy of labels. With
+# smaller blocks the calls of NumPy cost more than the numbers, with larger ones the memory does.
+BLOCK_ELEMENTS = 49152
 SINGLE_BLOCK_ELEMENTS = 65536
-LABEL_BLOCK_ELEMENTS = 131072
+LABEL_BLOCK_ELEMENTS = 196608
+_PARTS_PER_TASK = 4  # blocks that a thread computes between two exchanges with the main thread
 
 
 class Part(NamedTuple):
@@ -130,28 +135,90 @@ class CheckedInput:
             return self.smoothing > 0.0
         return self.smoothing > 0.0 or self.targets.positive(self._step())
 
+    def _pages(self) -> ReadPages:
+        assert not isinstance(self.targets, KnownTargets)
+        inputs = (self.targets, self.probabilities, self.decision)
+        return ReadPages(*(None if it is None else it.values for it in inputs), self.weight)
+
+    @property
+    def mapped(self) -> bool:
+        """Whether an array is memory-mapped, so that it may not fit in memory."""
+        return not isinstance(self.targets, KnownTargets) and self._pages().mapped
+
+    def pieces(self, n_rows: int) -> Iterator[CheckedInput]:
+        """Rows whose values were checked before, in pieces, without those that are all ignored."""
+        assert isinstance(self.targets, (Labels, Distributions))
+        read = self._pages()
+        for start in range(0, self.n_rows, n_rows):
+            read.up_to(start)
+            rows = slice(start, start + n_rows)
+            targets = replace(self.targets, values=self.targets.values[rows])
+            if (
+                self.ignore_label is not None
+                and not differs(targets.values, self.ignore_label).any()
+            ):
+                continue
+            probabilities = self.probabilities
+            if isinstance(probabilities, Predictions):
+                # The tolerance of the row sums depends on all rows: they are not checked again.
+                probabilities = replace(
+                    probabilities,
+                    values=probabilities.values[rows],
+                    normalize=probabilities.normalize or None,
+                )
+            decision = self.decision
+            if decision is not None:
+                decision = replace(decision, values=decision.values[rows])
+            weight = None if self.weight is None else self.weight[rows]
+            yield replace(
+                self, targets=targets, probabilities=probabilities, decision=decision, weight=weight
+            )
+
     def parts(self, *, hard: str | None = None, elements: int = BLOCK_ELEMENTS) -> Iterator[Part]:
         """Yield blocks in the order of the rows, without those whose rows are all ignored."""
+        return self.map_parts(lambda part: part, hard=hard, elements=elements)
+
+    def map_parts(
+        self,
+        function: Callable[[Part], Result],
+        *,
+        hard: str | None = None,
+        elements: int = BLOCK_ELEMENTS,
+        n_jobs: int | None = 1,
+    ) -> Iterator[Result]:
+        """Yield the result of a function of each of `parts`, in their order, from threads."""
         # `hard` is the name of a loss that needs one true class per row, for the error message.
         assert not isinstance(self.targets, KnownTargets)
+        check_n_jobs(n_jobs)
+        n_rows, step = self.n_rows, self._step(elements)
+        width = step * _PARTS_PER_TASK
+
+        def results(start: int) -> Iterator[Result]:
+            for first in range(start, min(start + width, n_rows), step):
+                part = self._part(slice(first, min(first + step, n_rows)))
+                if part is not None:
+                    if hard is not None:
+                        _check_hard(part, hard)
+                    result = function(part)
+                    del part  # its memory serves the next block, and is in the cache
+                    yield result
+
+        starts = range(0, n_rows, width)
         empty = True
-        step = self._step(elements)
-        inputs = (self.targets, self.probabilities, self.decision)
-        read = ReadPages(*(None if it is None else it.values for it in inputs), self.weight)
-        for start in range(0, self.n_rows, step):
-            read.up_to(start)
-            part = self._part(slice(start, min(start + step, self.n_rows)))
-            if part is None:
-                continue
-            if hard is not None and part.block.index is None:
-                assert part.block.soft is not None
-                row = int((part.block.soft.max(axis=1) < 1.0).argmax())
-                raise InputError(
-                    f"{hard} needs one true class in each row; got {part.block.soft[row].tolist()} "
-                    f"in row {start + row} of y_true"
-                )
-            empty = False
-            yield part
+        if len(starts) == 1:
+            for result in results(0):
+                empty = False
+                yield result
+        else:
+            read = self._pages()
+            groups: Iterable[Iterable[Result]] = map(results, starts)
+            if (n_workers := n_threads(n_jobs)) > 1:
+                groups = in_order((partial(_computed, results(n)) for n in starts), n_workers)
+            for start, group in zip(starts, groups, strict=True):
+                for result in group:
+                    empty = False
+                    yield result
+                read.up_to(min(start + width, n_rows))
         if empty:
             raise InputError(
                 f"y_true must have a label that is not ignored; every label is the ignore_label "
@@ -252,6 +319,21 @@ class CheckedInput:
             target = part.block.target_by_class
             totals += target.sum(axis=1) if part.weight is None else target @ part.weight
         return totals
+
+
+def _computed(results: Iterator[Result]) -> list[Result]:
+    return list(results)
+
+
+def _check_hard(part: Part, loss: str) -> None:
+    """Raise an InputError unless each row has one true class."""
+    if part.block.index is None:
+        assert part.block.soft is not None
+        row = int((part.block.soft.max(axis=1) < 1.0).argmax())
+        raise InputError(
+            f"{loss} needs one true class in each row; got {part.block.soft[row].tolist()} in row "
+            f"{part.rows.span.start + row} of y_true"
+        )
 
 
 InputTraits = CheckedInput | PlannedInput

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
+from math import sqrt
 from typing import Any, Literal
 
 import numpy as np
@@ -38,9 +40,9 @@ class Predictions:
 
     def block(self, rows: Rows) -> Array:
         """Checked predictions of some rows, in the order of the classes."""
-        values = rows.of(self.values)
-        if values.dtype != self.dtype:
-            values = values.astype(self.dtype)
+        values, dtype = rows.of(self.values), self.dtype
+        if values.dtype != dtype:
+            values = values.astype(dtype)
         if self.kind == "proba":
             values = self._check_proba(values, rows)
         elif not _finite(values):
@@ -92,43 +94,53 @@ class Predictions:
             return values / sums[:, np.newaxis]
         tolerance = max(row_sum_tolerance(self.eps), self.tolerance)
         if not _sum_to_one(sums, tolerance):
-            _check_sums(
-                self.values,
-                self.dtype,
-                rows,
-                tolerance,
-                self.name,
-                "; pass normalize=True to divide each row by its sum, or normalize=None to use the "
-                "rows unchanged",
-            )
+            tolerance = max(tolerance, self._less_precise)
+            if not _sum_to_one(sums, tolerance):
+                raise _wrong_sums(
+                    self.values,
+                    self.dtype,
+                    rows,
+                    tolerance,
+                    self.name,
+                    "; pass normalize=True to divide each row by its sum, or normalize=None to "
+                    "use the rows unchanged",
+                )
         return values
+
+    @cached_property
+    def _less_precise(self) -> float:
+        return less_precise_tolerance(self.values)
 
 
 def _sum_to_one(sums: Array, tolerance: float) -> bool:
+    if len(sums) <= _FEW_ROWS and sums.dtype == np.float64:  # a product is faster for few rows
+        error = sums - 1.0
+        if np.dot(error, error) <= tolerance * tolerance:
+            return True
     return bool(sums.min() >= 1.0 - tolerance and sums.max() <= 1.0 + tolerance)
 
 
-def _check_sums(
+_FEW_ROWS = 4096
+
+
+def _wrong_sums(
     values: Array,
     dtype: np.dtype[np.floating[Any]],
     rows: Rows,
     tolerance: float,
     name: str,
     advice: str = "",
-) -> None:
-    """Raise an InputError unless the numbers are less precise than their type."""
-    tolerance = max(tolerance, less_precise_tolerance(values))
-    if rows.keep is None:  # no row is ignored here: find the worst of all rows
+) -> InputError:
+    """Error for rows that do not sum to 1; it names the worst of all rows if none is ignored."""
+    if rows.keep is None:
         parts = [row_sums(piece.astype(dtype, copy=False)) for _, piece in pieces(values)]
         sums, rows = np.concatenate(parts), Rows(slice(0, len(values)))
     else:
         sums = row_sums(rows.of(values).astype(dtype, copy=False))
-    if _sum_to_one(sums, tolerance):
-        return
     error = np.abs(sums.astype(np.float64) - 1.0)
     worst = int(np.nanargmax(error))
     count = int(np.count_nonzero(error > tolerance))
-    raise InputError(
+    return InputError(
         f"rows of {name} must sum to 1; {count} of {len(sums)} {'does' if count == 1 else 'do'} "
         f"not, the worst is row {rows.number(worst)} with {float(sums[worst]):.9g}; it is off by "
         f"{error[worst]:.2g}, more than the tolerance {tolerance:.2g}{advice}"
@@ -259,7 +271,7 @@ def all_below(index: NDArray[np.intp], bound: int) -> bool:
 
 def row_sum_tolerance(eps: float) -> float:
     """Largest accepted distance of a row sum from 1: sqrt of the precision, as in scikit-learn."""
-    return float(np.sqrt(eps))
+    return sqrt(eps)
 
 
 def printed_tolerance(values: Array) -> float:
@@ -351,10 +363,17 @@ class Distributions:
                 f"{rows.start + int(row)}, column {int(column)} of {self.name} has "
                 f"{block[row, column]}"
             )
-        tolerance = row_sum_tolerance(self.eps)
-        if not _sum_to_one(row_sums(block), tolerance):
-            _check_sums(self.values, np.dtype(np.float64), Rows(rows), tolerance, self.name)
+        tolerance, sums = row_sum_tolerance(self.eps), row_sums(block)
+        if not _sum_to_one(sums, tolerance):
+            tolerance = max(tolerance, self._less_precise)
+            if not _sum_to_one(sums, tolerance):
+                number = np.dtype(np.float64)
+                raise _wrong_sums(self.values, number, Rows(rows), tolerance, self.name)
         return block if self.order is None else block[:, self.order]
+
+    @cached_property
+    def _less_precise(self) -> float:
+        return less_precise_tolerance(self.values)
 
     def one_hot(self, step: int) -> bool:
         """Whether every row has one class with target 1."""

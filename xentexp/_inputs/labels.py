@@ -126,6 +126,7 @@ class Labels:
 
     values: Array
     classes: tuple[Any, ...]
+    columns: bool = False  # whether all labels are known to be column numbers
 
     @cached_property
     def _first(self) -> int | None:
@@ -147,6 +148,8 @@ class Labels:
     def index(self, rows: Rows) -> IntArray:
         """Column numbers of the labels of some rows."""
         values = rows.of(self.values)
+        if self.columns:
+            return _to_integers(values)
         if self._first is not None:
             index = _to_integers(values)
             if self._first:

@@ -117,6 +117,14 @@ OPTIONS: dict[str, tuple[str, object, str]] = {
         "Proportion of each class in the training rows, in the order of the columns. Required\n"
         'with ``null="training prior"``, not accepted otherwise.',
     ),
+    "n_jobs": (
+        "int or None",
+        None,
+        "Number of threads that compute blocks of rows; -1 for all cores. The result is equal to\n"
+        "the last digit for any number. None means 1, or the `n_jobs` of a context\n"
+        "``joblib.parallel_config`` with a backend on this machine. In a worker of joblib or of\n"
+        "Dask, it is always 1.",
+    ),
     "reduction": (
         '{"mean", "sum", "none"}',
         "mean",
@@ -163,6 +171,8 @@ def check_bool(name: str, value: object) -> None:
 
 def real_number(value: object) -> float | None:
     """Value of a real number of Python or NumPy; None for anything else, also for True."""
+    if type(value) is float:
+        return value
     if isinstance(value, bool) or not isinstance(value, Real):
         return None
     try:

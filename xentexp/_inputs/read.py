@@ -140,8 +140,10 @@ def read(
         ignore_label=ignore_label,
         ordered=(labels is not None or ascending(classes)) if ordered is None else ordered,
     )
+    if class_weight is None:
+        return checked
     weights = to_class_weight(class_weight, classes, checked.class_weight_sum)
-    return checked if weights is None else replace(checked, class_weight=weights)
+    return replace(checked, class_weight=weights)
 
 
 def read_columns(
@@ -201,6 +203,8 @@ def _latent_classes(
 
 def ascending(classes: tuple[Any, ...]) -> bool:
     """Whether classes are ascending numbers, which are taken for ordered classes."""
+    if classes == tuple(range(len(classes))):
+        return True
     if not all(isinstance(label, (int, float)) for label in classes):
         return False
     return all(a < b for a, b in pairwise(classes))
@@ -284,7 +288,10 @@ def read_targets(
             return Distributions(y_true), (0, 1)
         if classes is None and categories is not None:
             classes = infer_categories(categories, y_true, n_columns, ignore_label)
-        classes = infer_classes(y_true, n_columns, ignore_label) if classes is None else classes
+        if classes is None:
+            classes = infer_classes(y_true, n_columns, ignore_label)
+            known = y_true.dtype.kind in "iuf" and classes == tuple(range(n_columns))
+            return Labels(y_true, classes, columns=known), classes
         return Labels(y_true, classes), classes
     order = None
     if y_true.shape[1] != n_columns:

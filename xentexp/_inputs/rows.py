@@ -34,6 +34,11 @@ class ReadPages:
         row_bytes = sum(array.nbytes // max(len(array), 1) for array, _, _ in self._mapped)
         self._step = _BYTES_PER_CALL // max(row_bytes, 1)
 
+    @property
+    def mapped(self) -> bool:
+        """Whether there is a memory-mapped array."""
+        return bool(self._mapped)
+
     def up_to(self, row: int) -> None:
         """Free the pages of the rows before `row`, if there are enough of them."""
         if not self._mapped or row - self._n_freed < self._step:
@@ -112,6 +117,9 @@ def _equal(value: object, label: object) -> bool:
 
 def pieces(values: Array, ignore_label: object = None) -> Iterator[tuple[Rows, Array]]:
     """Split an array into pieces without ignored labels, so that a scan needs little memory."""
+    if ignore_label is None and 0 < values.size <= PIECE:  # for speed
+        yield Rows(slice(0, len(values))), values
+        return
     read = ReadPages(values)
     step = max(1, PIECE // (1 if values.ndim == 1 else values.shape[1]))
     for start in range(0, len(values), step):

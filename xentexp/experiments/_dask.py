@@ -15,7 +15,7 @@ _SECONDS = 10.0
 
 # A worker must have the same number of threads of BLAS and OpenMP as a fit without Dask, which sets
 # its own: Dask would set 1 in each process.
-_THREADS = {"distributed.nanny.pre-spawn-environ": {}}
+_THREADS: dict[str, Any] = {"distributed.nanny.pre-spawn-environ": {}}
 
 
 @contextlib.contextmanager
@@ -35,7 +35,7 @@ def dask_client(address: str | None, n_workers: int) -> Iterator[Any]:
                     threads_per_worker=1,
                     processes=True,
                     host="127.0.0.1",
-                    dashboard_address=None,
+                    dashboard_address="127.0.0.1:0",  # else port 8787 of all interfaces
                     silence_logs=logging.ERROR,
                 )
             )
@@ -50,4 +50,11 @@ def dask_client(address: str | None, n_workers: int) -> Iterator[Any]:
                 f"{_SECONDS:g} seconds; got {address!r} ({reason}); write it as dask scheduler "
                 f"prints it, e.g. tcp://127.0.0.1:8786"
             ) from error
+        try:
+            client.wait_for_workers(1, timeout=_SECONDS)
+        except TimeoutError:
+            raise InputError(
+                f"the Dask scheduler {address} must have a worker; got none within {_SECONDS:g} "
+                f"seconds; start one with dask worker {address}"
+            ) from None
         yield client

@@ -14,7 +14,7 @@ A new loss is a frozen dataclass derived from `Loss` or from one of the bases th
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal, Unpack, get_args
 
@@ -23,10 +23,12 @@ from numpy.typing import ArrayLike
 
 from xentexp._inputs.block import Block
 from xentexp._inputs.checked import (
+    BLOCK_ELEMENTS,
     LABEL_BLOCK_ELEMENTS,
     SINGLE_BLOCK_ELEMENTS,
     CheckedInput,
     InputTraits,
+    Part,
 )
 from xentexp._inputs.options import LossOptions, check_bool, refuse_unknown
 from xentexp._inputs.options import check_number as check_number  # for the modules of losses
@@ -322,6 +324,7 @@ class Loss(metaclass=LossType):
         y_pred: ArrayLike,
         *,
         from_logits: bool = False,
+        n_jobs: int | None = None,
         **options: Unpack[LossOptions],
     ) -> float:
         """Weighted mean of the loss over the rows; lower is better.
@@ -337,6 +340,11 @@ class Loss(metaclass=LossType):
         from_logits : bool, default=False
             Whether `y_pred` has raw scores, from which the link of the loss (usually the softmax)
             gives the probabilities. A score of ``-inf`` masks a class: its probability is 0.
+        n_jobs : int or None, default=None
+            Number of threads that compute blocks of rows; -1 for all cores. The result is equal
+            to the last digit for any number. None means 1, or the `n_jobs` of a context
+            ``joblib.parallel_config`` with a backend on this machine. In a worker of joblib or
+            Dask, it is always 1.
         **options
             `labels`, `sample_weight`, `class_weight`, `pos_weight`, `label_smoothing`,
             `normalize`, `clip`, `ignore_label` and `numbers`: as for the function of the loss in
@@ -356,7 +364,7 @@ class Loss(metaclass=LossType):
         """
         refuse_unknown(self.name, options, LossOptions)
         checked = self.check_input(y_true, y_pred, from_logits=from_logits, **options)
-        return float(self.reduce(checked, "mean"))
+        return float(self.reduce(checked, "mean", n_jobs))
 
     def per_sample(
         self,
@@ -364,13 +372,14 @@ class Loss(metaclass=LossType):
         y_pred: ArrayLike,
         *,
         from_logits: bool = False,
+        n_jobs: int | None = None,
         **options: Unpack[LossOptions],
     ) -> FloatArray:
         """Weighted value of each row.
 
         Parameters
         ----------
-        y_true, y_pred, from_logits, **options
+        y_true, y_pred, from_logits, n_jobs, **options
             As for ``loss(y_true, y_pred, ...)``.
 
         Returns
@@ -393,7 +402,7 @@ class Loss(metaclass=LossType):
         """
         refuse_unknown("per_sample", options, LossOptions)
         checked = self.check_input(y_true, y_pred, from_logits=from_logits, **options)
-        return np.asarray(self.reduce(checked, "none"))
+        return np.asarray(self.reduce(checked, "none", n_jobs))
 
     def gradient(
         self,
@@ -574,7 +583,9 @@ class Loss(metaclass=LossType):
         if reason is not None:
             raise InputError(f"{self.name} {reason}")
 
-    def reduce(self, checked: CheckedInput, reduction: Reduction) -> float | FloatArray:
+    def reduce(
+        self, checked: CheckedInput, reduction: Reduction, n_jobs: int | None = None
+    ) -> float | FloatArray:
         """Weighted mean, weighted sum, or weighted values of the rows of checked input.
 
         Parameters
@@ -584,6 +595,8 @@ class Loss(metaclass=LossType):
         reduction : {"mean", "sum", "none"}
             ``"mean"`` returns the weighted mean, ``"sum"`` the weighted sum, and ``"none"`` the
             weighted value of each row, 0 for ignored rows.
+        n_jobs : int or None, default=None
+            Number of threads, as for ``loss(y_true, y_pred, ...)``.
 
         Returns
         -------
@@ -593,25 +606,30 @@ class Loss(metaclass=LossType):
         Raises
         ------
         InputError
-            If a value is invalid, all weights are 0, or `reduction` is unknown.
+            If a value is invalid, all weights are 0, or `reduction` or `n_jobs` is invalid.
         """
         if not (isinstance(reduction, str) and reduction in _REDUCTIONS):
             raise unknown_name("reduction", reduction, _REDUCTIONS)
         rows = np.zeros(checked.n_rows) if reduction == "none" else None
+
+        def sums(part: Part) -> tuple[float, float]:
+            with np.errstate(over="ignore", under="ignore"):
+                values = checked_values(self, part.block)
+                if part.weight is not None:
+                    values = weigh(values, part.weight)
+                if rows is not None:
+                    part.rows.put(rows, values)
+                    return 0.0, 0.0
+                total = float(values.sum())
+            return total, len(values) if part.weight is None else float(part.weight.sum())
+
         total = denominator = 0.0
-        # The losses with label smoothing are cross-entropies, which need little memory for labels.
-        small = checked.plain_labels and self.properties.smoothing
-        elements = LABEL_BLOCK_ELEMENTS if small else SINGLE_BLOCK_ELEMENTS
-        for part in checked.parts(hard=self._hard, elements=elements):
-            values = row_values(self, part.block)
-            if part.weight is not None:
-                values = weigh(values, part.weight)
-            if rows is None:
-                with np.errstate(over="ignore"):
-                    total += float(values.sum())
-                denominator += len(values) if part.weight is None else float(part.weight.sum())
-            else:
-                part.rows.put(rows, values)
+        elements = block_elements(checked, [self])
+        for part_total, weight in checked.map_parts(
+            sums, hard=self._hard, elements=elements, n_jobs=n_jobs
+        ):
+            total += part_total
+            denominator += weight
         if rows is not None:
             return rows
         if denominator == 0.0:
@@ -882,7 +900,12 @@ def _is_default(option: str, value: object) -> bool:
 def row_values(loss: Loss, block: Block) -> FloatArray:
     """`block_values` of a loss, with a check of the shape."""
     with np.errstate(over="ignore", under="ignore"):
-        values = loss.block_values(block)
+        return checked_values(loss, block)
+
+
+def checked_values(loss: Loss, block: Block) -> FloatArray:
+    """As `row_values`, for callers that set ``np.errstate`` for many losses."""
+    values = loss.block_values(block)
     if np.shape(values) != (block.n_rows,):
         raise _wrong_shape(loss, block, values)
     return values
@@ -921,6 +944,15 @@ def _wrong_shape(loss: Loss, block: Block, values: FloatArray) -> InputError:
         f"block_values of {loss.name} must return one value for each of {block.n_rows} rows; "
         f"got shape {np.shape(values)}"
     )
+
+
+def block_elements(checked: CheckedInput, losses: Sequence[Loss]) -> int:
+    """Numbers per block that are fastest: more for a single loss, whose arrays are few."""
+    if len(losses) != 1:
+        return BLOCK_ELEMENTS
+    # The losses with label smoothing are cross-entropies, which need little memory for labels.
+    small = checked.plain_labels and losses[0].properties.smoothing
+    return LABEL_BLOCK_ELEMENTS if small else SINGLE_BLOCK_ELEMENTS
 
 
 def determines_proba(loss: Loss, n_classes: int) -> bool:

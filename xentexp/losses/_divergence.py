@@ -8,7 +8,13 @@ from typing import ClassVar
 import numpy as np
 
 from xentexp._inputs.block import Block
-from xentexp._numerics import LOWEST_LOG, FloatArray, log_softmax, sums_of_others
+from xentexp._numerics import (
+    LOWEST_LOG,
+    FloatArray,
+    log_softmax,
+    positive_part,
+    sums_of_others,
+)
 from xentexp.errors import InputError
 from xentexp.losses._base import (
     HIGHEST_POWER,
@@ -220,6 +226,13 @@ class JensenShannonDivergence(SeparableLoss):
     )
 
     def block_values(self, block: Block) -> FloatArray:
+        if block.index is not None:
+            # With log m = log((1 + p_y) / 2); m = p / 2 for the wrong classes.
+            log_middle = np.log1p(-0.5 * block.true_miss)
+            log_p = np.maximum(block.unclipped_true_log, LOWEST_LOG)
+            value = np.log(2.0) * block.wrong_sum - log_middle
+            value += block.true_proba * (log_p - log_middle)
+            return positive_part(0.5 * value)  # rounding may leave -1e-17
         p, t = block.proba_by_class, block.target_by_class
         both = p + t
         terms = _to_middle(p, both) + _to_middle(t, both)
@@ -397,6 +410,8 @@ class AlphaDivergence(_PowerDivergence):
 
     def block_values(self, block: Block) -> FloatArray:
         scale = self.alpha * (self.alpha - 1.0)
+        if block.index is not None:
+            return np.asarray(np.expm1((self.alpha - 1.0) * block.cross_entropy) / scale)
         with np.errstate(over="ignore"):  # the value is infinite
             total = np.exp(self._log_terms(block)).sum(axis=0)
         return np.asarray(np.maximum((total - 1.0) / scale, 0.0))  # rounding may leave -1e-17

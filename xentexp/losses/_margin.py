@@ -16,7 +16,14 @@ from typing import ClassVar, Literal
 import numpy as np
 
 from xentexp._inputs.block import Block
-from xentexp._numerics import FloatArray, log_softmax, positive_part, sigmoid, softplus
+from xentexp._numerics import (
+    FloatArray,
+    log1p_sum,
+    log_softmax,
+    positive_part,
+    sigmoid,
+    softplus,
+)
 from xentexp.errors import InputError
 from xentexp.losses._base import LARGEST, SMALLEST, Loss, Pair, Properties, check_number
 from xentexp.losses._inverse import WIDEST, stationary
@@ -399,6 +406,12 @@ class ExponentialLoss(MarginLoss):
 0.3678...""",
     )
 
+    def block_values(self, block: Block) -> FloatArray:
+        if self._one_margin(block):
+            return super().block_values(block)
+        value: FloatArray = block.margin_odds.sum(axis=0)
+        return value
+
     def value(self, negative_margin: FloatArray) -> FloatArray:
         with np.errstate(over="ignore"):  # the value is infinite
             return np.exp(negative_margin)
@@ -440,6 +453,20 @@ class LogisticMarginLoss(MarginLoss):
 >>> logistic_margin_loss([1, 0], [1.0, 1.0], reduction="none")
 array([0.3132..., 1.3132...])""",
     )
+
+    def block_values(self, block: Block) -> FloatArray:
+        if self._one_margin(block):
+            return super().block_values(block)
+        # One logarithm for so many classes that the product of 1 + exp(d_j - d_y) is finite.
+        largest = max(0.0, float(block.largest_negative_margin.max()))
+        step = int(700.0 / (1.0 + largest))
+        if step == 0:
+            return super().block_values(block)
+        odds = block.margin_odds
+        value = log1p_sum(odds[:step])
+        for start in range(step, block.n_classes, step):
+            value += log1p_sum(odds[start : start + step])
+        return value
 
     def value(self, negative_margin: FloatArray) -> FloatArray:
         return softplus(np.maximum(negative_margin, -1000.0))  # softplus needs finite values

@@ -96,6 +96,9 @@ class _NormedLoss(Loss):
         if b == 2.0:
             cosine = _power_of_true(block, 1.0) / np.sqrt(block.squared_norm)
             return positive_part(1.0 - cosine)  # rounding may leave -1e-16
+        if b == 3.0:
+            norm = block.power_sum(b) ** ((b - 1.0) / b)
+            return positive_part(1.0 - _power_of_true(block, b - 1.0) / norm)
         # Relative to the largest probability, which cancels, because powers of small numbers are 0.
         p = block.proba_by_class / block.proba_by_class.max(axis=0)
         total: FloatArray = (p**b).sum(axis=0)
@@ -220,7 +223,7 @@ class PowerLoss(SeparableLoss):
 
     def block_values(self, block: Block) -> FloatArray:
         hit = _power_of_true(block, self.beta - 1.0)
-        value: FloatArray = (block.proba_by_class**self.beta).sum(axis=0) * (self.beta - 1.0)
+        value: FloatArray = block.power_sum(self.beta) * (self.beta - 1.0)
         value -= self.beta * hit
         value += 1.0
         return positive_part(value)  # rounding may leave -1e-16
@@ -243,7 +246,7 @@ class PowerLoss(SeparableLoss):
 def _power_of_true(block: Block, exponent: float) -> FloatArray:
     """Expectation of ``p_y^exponent`` under the target."""
     if block.index is not None:
-        return np.asarray(block.true_proba**exponent)
+        return block.true_proba if exponent == 1.0 else np.asarray(block.true_proba**exponent)
     return block.expected(block.proba_by_class**exponent)
 
 

@@ -13,6 +13,7 @@ from xentexp._inputs.block import Block
 from xentexp._numerics import (
     LOWEST_LOG,
     FloatArray,
+    positive_part,
     scores_by_class,
     sums_of_others,
     tempered_log,
@@ -58,9 +59,19 @@ class GeneralizedCrossentropy(TrueClassLoss):
     def __post_init__(self) -> None:
         check_number("q", self.q, 0.0, 1.0, low_open=True)
 
+    def block_values(self, block: Block) -> FloatArray:
+        if block.index is None:
+            return super().block_values(block)
+        return self._of_log(block.unclipped_true_log)
+
     def value(self, proba: Probabilities) -> FloatArray:
+        return self._of_log(_log(proba))
+
+    def _of_log(self, log_p: FloatArray) -> FloatArray:
         q = max(self.q, SMALLEST)
-        return np.asarray(0.0 - np.expm1(q * _log(proba)) / q)
+        value = np.expm1(q * log_p)
+        value /= -q
+        return np.add(value, 0.0, out=value)  # no -0.0
 
     def slope_of(self, proba: Probabilities) -> FloatArray:
         return -np.exp(self.q * _log(proba))
@@ -177,8 +188,8 @@ class TaylorCrossentropy(TrueClassLoss):
         check_number("order", self.order, 1, 1000)
 
     def value(self, proba: Probabilities) -> FloatArray:
-        total = np.zeros_like(proba.miss)
-        for m in range(self.order, 0, -1):  # Horner
+        total = proba.miss / self.order
+        for m in range(self.order - 1, 0, -1):  # Horner
             total = (total + 1.0 / m) * proba.miss
         return total
 
@@ -232,10 +243,10 @@ array([0.3680..., 0.        ])""",
 
     def value(self, proba: Probabilities) -> FloatArray:
         a = max(self.alpha, SMALLEST)
-        short = proba.miss > a
-        miss = np.where(short, proba.miss, a)
-        value = (1.0 - a) * (np.log(1.0 - a) - proba.log_p) + a * np.log(a / miss)
-        return np.where(short, value, 0.0)
+        # Both terms are 0 if the other classes have at most the probability a.
+        log_p, miss = np.minimum(proba.log_p, np.log1p(-a)), np.maximum(proba.miss, a)
+        value: FloatArray = (1.0 - a) * (np.log1p(-a) - log_p) + a * np.log(a / miss)
+        return value
 
     def slope_of(self, proba: Probabilities) -> FloatArray:
         a, (short, odds) = max(self.alpha, SMALLEST), self._odds(proba)
@@ -297,23 +308,28 @@ class BiTemperedLogisticLoss(Loss):
         if block.logits is None:
             if self.t1 == 1.0:
                 return block.log_proba_by_class
-            with np.errstate(divide="ignore"):  # the tempered logarithm of 0 is finite: no clip
-                return np.log(block.proba_by_class)
+            return block.unclipped_log_by_class  # the tempered logarithm of 0 is finite
         return tempered_log_softmax(scores_by_class(block.logits), self.t2)
 
     def block_values(self, block: Block) -> FloatArray:
         return self._values(block, self._log_proba(block))
 
     def _values(self, block: Block, log_p: FloatArray) -> FloatArray:
-        target = block.target_by_class
-        p = block.proba_by_class if block.logits is None else np.exp(log_p)
         power = 2.0 - self.t1
-        gap = tempered_log(np.log(np.where(target > 0, target, 1.0)), self.t1)
-        gap -= tempered_log(log_p, self.t1)
-        bregman = (target**power - p**power).sum(axis=0) / power
-        return np.asarray(
-            np.maximum(block.expected(gap) - bregman, 0.0)
-        )  # rounding may leave -1e-17
+        if block.logits is None:
+            power_sum = block.power_sum(power)
+        else:
+            power_sum = np.exp(power * log_p).sum(axis=0)
+        if block.index is not None:
+            value = (power_sum - 1.0) / power
+            value -= tempered_log(block.of_true(log_p), self.t1)
+        else:
+            target = block.target_by_class
+            gap = tempered_log(np.log(np.where(target > 0, target, 1.0)), self.t1)
+            gap -= tempered_log(log_p, self.t1)
+            value = block.expected(gap)
+            value -= ((target**power).sum(axis=0) - power_sum) / power
+        return positive_part(value)  # rounding may leave -1e-17
 
     def probabilities(self, scores: FloatArray, n_classes: int) -> FloatArray:
         return np.exp(tempered_log_softmax(scores, self.t2))

@@ -119,6 +119,7 @@ def evaluate(
     ordered: bool = False,
     prior: ArrayLike | None = None,
     per_sample: bool = False,
+    n_jobs: int | None = None,
     labels: ArrayLike | None = None,
     sample_weight: ArrayLike | None = None,
     class_weight: ClassWeight = None,
@@ -154,6 +155,11 @@ def evaluate(
         by D2 scores with ``null="training prior"``, and not used by other metrics.
     per_sample : bool, default=False
         If True, the result keeps the value of each loss on each row as `per_sample`.
+    n_jobs : int or None, default=None
+        Number of threads that compute the losses of blocks of rows; -1 for all cores. The result
+        is equal to the last digit for any number. None means 1, or the `n_jobs` of a context
+        ``joblib.parallel_config`` with a backend on this machine. In a worker of joblib or Dask,
+        it is always 1. Metrics of the whole data set are computed on one thread.
     labels : array-like of shape (k,), default=None
         All classes, in the order of the columns of `y_pred`; if `y_pred` has shape (n,), it is
         for the second of two classes. By default, labels that are integers from 0 to k - 1 are
@@ -231,6 +237,7 @@ def binary_crossentropy(
     clip: float | Literal["auto"] = "auto",
     normalize: bool | None = False,
     ignore_label: object = None,
+    n_jobs: int | None = None,
     reduction: Literal["mean", "sum"] = "mean",
     convention: Literal["xentexp"] = "xentexp",
 ) -> float: ...
@@ -248,6 +255,7 @@ def binary_crossentropy(
     clip: float | Literal["auto"] = "auto",
     normalize: bool | None = False,
     ignore_label: object = None,
+    n_jobs: int | None = None,
     reduction: Literal["none"],
     convention: Literal["xentexp"] = "xentexp",
 ) -> NDArray[np.float64]: ...
@@ -350,6 +358,11 @@ def binary_crossentropy(
     ignore_label : label, default=None
         Rows with this label in `y_true` are left out of the sum and of the sum of weights;
         their value is 0 with ``reduction="none"``. By default no row is left out.
+    n_jobs : int or None, default=None
+        Number of threads that compute blocks of rows; -1 for all cores. The result is equal to
+        the last digit for any number. None means 1, or the `n_jobs` of a context
+        ``joblib.parallel_config`` with a backend on this machine. In a worker of joblib or of
+        Dask, it is always 1.
     reduction : {"mean", "sum", "none"}, default="mean"
         "mean" returns the weighted mean over the rows, "sum" the weighted sum, and "none" the
         weighted value of each row.
@@ -414,6 +427,7 @@ def categorical_crossentropy(
     clip: float | Literal["auto"] = "auto",
     normalize: bool | None = False,
     ignore_label: object = None,
+    n_jobs: int | None = None,
     reduction: Literal["mean", "sum"] = "mean",
     convention: Literal["xentexp"] = "xentexp",
 ) -> float: ...
@@ -430,6 +444,7 @@ def categorical_crossentropy(
     clip: float | Literal["auto"] = "auto",
     normalize: bool | None = False,
     ignore_label: object = None,
+    n_jobs: int | None = None,
     reduction: Literal["none"],
     convention: Literal["xentexp"] = "xentexp",
 ) -> NDArray[np.float64]: ...
@@ -531,6 +546,11 @@ def categorical_crossentropy(
     ignore_label : label, default=None
         Rows with this label in `y_true` are left out of the sum and of the sum of weights;
         their value is 0 with ``reduction="none"``. By default no row is left out.
+    n_jobs : int or None, default=None
+        Number of threads that compute blocks of rows; -1 for all cores. The result is equal to
+        the last digit for any number. None means 1, or the `n_jobs` of a context
+        ``joblib.parallel_config`` with a backend on this machine. In a worker of joblib or of
+        Dask, it is always 1.
     reduction : {"mean", "sum", "none"}, default="mean"
         "mean" returns the weighted mean over the rows, "sum" the weighted sum, and "none" the
         weighted value of each row.
@@ -596,6 +616,7 @@ def sparse_categorical_crossentropy(
     clip: float | Literal["auto"] = "auto",
     normalize: bool | None = False,
     ignore_label: object = None,
+    n_jobs: int | None = None,
     reduction: Literal["mean", "sum"] = "mean",
     convention: Literal["xentexp"] = "xentexp",
 ) -> float: ...
@@ -612,6 +633,7 @@ def sparse_categorical_crossentropy(
     clip: float | Literal["auto"] = "auto",
     normalize: bool | None = False,
     ignore_label: object = None,
+    n_jobs: int | None = None,
     reduction: Literal["none"],
     convention: Literal["xentexp"] = "xentexp",
 ) -> NDArray[np.float64]: ...
@@ -709,6 +731,11 @@ def sparse_categorical_crossentropy(
     ignore_label : label, default=None
         Rows with this label in `y_true` are left out of the sum and of the sum of weights;
         their value is 0 with ``reduction="none"``. By default no row is left out.
+    n_jobs : int or None, default=None
+        Number of threads that compute blocks of rows; -1 for all cores. The result is equal to
+        the last digit for any number. None means 1, or the `n_jobs` of a context
+        ``joblib.parallel_config`` with a backend on this machine. In a worker of joblib or of
+        Dask, it is always 1.
     reduction : {"mean", "sum", "none"}, default="mean"
         "mean" returns the weighted mean over the rows, "sum" the weighted sum, and "none" the
         weighted value of each row.
@@ -771,6 +798,7 @@ def logarithmic_score(
     clip: float | Literal["auto"] = "auto",
     normalize: bool | None = False,
     ignore_label: object = None,
+    n_jobs: int | None = None,
     base: float = 2.0,
     reduction: Literal["mean", "sum"] = "mean",
 ) -> float: ...
@@ -787,6 +815,7 @@ def logarithmic_score(
     clip: float | Literal["auto"] = "auto",
     normalize: bool | None = False,
     ignore_label: object = None,
+    n_jobs: int | None = None,
     base: float = 2.0,
     reduction: Literal["none"],
 ) -> NDArray[np.float64]:
@@ -848,6 +877,11 @@ def logarithmic_score(
     ignore_label : label, default=None
         Rows with this label in `y_true` are left out of the sum and of the sum of weights;
         their value is 0 with ``reduction="none"``. By default no row is left out.
+    n_jobs : int or None, default=None
+        Number of threads that compute blocks of rows; -1 for all cores. The result is equal to
+        the last digit for any number. None means 1, or the `n_jobs` of a context
+        ``joblib.parallel_config`` with a backend on this machine. In a worker of joblib or of
+        Dask, it is always 1.
     base : float, default=2.0
         Base of the logarithm, above 1: 2 gives bits, e gives nats. The value is the cross-entropy
         divided by ``log(base)``.
@@ -893,6 +927,7 @@ def brier_loss(
     class_weight: ClassWeight = None,
     normalize: bool | None = False,
     ignore_label: object = None,
+    n_jobs: int | None = None,
     scale_by_half: Literal["auto"] | bool = "auto",
     reduction: Literal["mean", "sum"] = "mean",
     convention: Literal["xentexp"] = "xentexp",
@@ -908,6 +943,7 @@ def brier_loss(
     class_weight: ClassWeight = None,
     normalize: bool | None = False,
     ignore_label: object = None,
+    n_jobs: int | None = None,
     scale_by_half: Literal["auto"] | bool = "auto",
     reduction: Literal["none"],
     convention: Literal["xentexp"] = "xentexp",
@@ -976,6 +1012,11 @@ def brier_loss(
     ignore_label : label, default=None
         Rows with this label in `y_true` are left out of the sum and of the sum of weights;
         their value is 0 with ``reduction="none"``. By default no row is left out.
+    n_jobs : int or None, default=None
+        Number of threads that compute blocks of rows; -1 for all cores. The result is equal to
+        the last digit for any number. None means 1, or the `n_jobs` of a context
+        ``joblib.parallel_config`` with a backend on this machine. In a worker of joblib or of
+        Dask, it is always 1.
     scale_by_half : {"auto"} or bool, default="auto"
         Whether to multiply the sum over the classes by 1/2. ``"auto"`` does so for two classes,
         which gives ``(p - y)^2``, as in scikit-learn.
@@ -1035,6 +1076,7 @@ def spherical_loss(
     class_weight: ClassWeight = None,
     normalize: bool | None = False,
     ignore_label: object = None,
+    n_jobs: int | None = None,
     reduction: Literal["mean", "sum"] = "mean",
 ) -> float: ...
 @overload
@@ -1048,6 +1090,7 @@ def spherical_loss(
     class_weight: ClassWeight = None,
     normalize: bool | None = False,
     ignore_label: object = None,
+    n_jobs: int | None = None,
     reduction: Literal["none"],
 ) -> NDArray[np.float64]:
     """Spherical score as a loss: for labels, 1 - cosine of target and prediction.
@@ -1100,6 +1143,11 @@ def spherical_loss(
     ignore_label : label, default=None
         Rows with this label in `y_true` are left out of the sum and of the sum of weights;
         their value is 0 with ``reduction="none"``. By default no row is left out.
+    n_jobs : int or None, default=None
+        Number of threads that compute blocks of rows; -1 for all cores. The result is equal to
+        the last digit for any number. None means 1, or the `n_jobs` of a context
+        ``joblib.parallel_config`` with a backend on this machine. In a worker of joblib or of
+        Dask, it is always 1.
     reduction : {"mean", "sum", "none"}, default="mean"
         "mean" returns the weighted mean over the rows, "sum" the weighted sum, and "none" the
         weighted value of each row.
@@ -1139,6 +1187,7 @@ def pseudospherical_loss(
     class_weight: ClassWeight = None,
     normalize: bool | None = False,
     ignore_label: object = None,
+    n_jobs: int | None = None,
     beta: float = 3.0,
     reduction: Literal["mean", "sum"] = "mean",
 ) -> float: ...
@@ -1153,6 +1202,7 @@ def pseudospherical_loss(
     class_weight: ClassWeight = None,
     normalize: bool | None = False,
     ignore_label: object = None,
+    n_jobs: int | None = None,
     beta: float = 3.0,
     reduction: Literal["none"],
 ) -> NDArray[np.float64]:
@@ -1207,6 +1257,11 @@ def pseudospherical_loss(
     ignore_label : label, default=None
         Rows with this label in `y_true` are left out of the sum and of the sum of weights;
         their value is 0 with ``reduction="none"``. By default no row is left out.
+    n_jobs : int or None, default=None
+        Number of threads that compute blocks of rows; -1 for all cores. The result is equal to
+        the last digit for any number. None means 1, or the `n_jobs` of a context
+        ``joblib.parallel_config`` with a backend on this machine. In a worker of joblib or of
+        Dask, it is always 1.
     beta : float, default=3.0
         Power of the probabilities, from 1.00001 to 1e6; 2 gives the `spherical_loss`.
     reduction : {"mean", "sum", "none"}, default="mean"
@@ -1248,6 +1303,7 @@ def power_loss(
     class_weight: ClassWeight = None,
     normalize: bool | None = False,
     ignore_label: object = None,
+    n_jobs: int | None = None,
     beta: float = 3.0,
     reduction: Literal["mean", "sum"] = "mean",
 ) -> float: ...
@@ -1262,6 +1318,7 @@ def power_loss(
     class_weight: ClassWeight = None,
     normalize: bool | None = False,
     ignore_label: object = None,
+    n_jobs: int | None = None,
     beta: float = 3.0,
     reduction: Literal["none"],
 ) -> NDArray[np.float64]:
@@ -1316,6 +1373,11 @@ def power_loss(
     ignore_label : label, default=None
         Rows with this label in `y_true` are left out of the sum and of the sum of weights;
         their value is 0 with ``reduction="none"``. By default no row is left out.
+    n_jobs : int or None, default=None
+        Number of threads that compute blocks of rows; -1 for all cores. The result is equal to
+        the last digit for any number. None means 1, or the `n_jobs` of a context
+        ``joblib.parallel_config`` with a backend on this machine. In a worker of joblib or of
+        Dask, it is always 1.
     beta : float, default=3.0
         Power of the probabilities, from 1.00001 to 1e6. For labels, 2 gives the Brier score with
         ``scale_by_half=False``; near 1, the loss is near ``beta - 1`` times the cross-entropy.
@@ -1363,6 +1425,7 @@ def beta_loss(
     clip: float | Literal["auto"] = "auto",
     normalize: bool | None = False,
     ignore_label: object = None,
+    n_jobs: int | None = None,
     alpha: float = 0.5,
     beta: float = 0.5,
     reduction: Literal["mean", "sum"] = "mean",
@@ -1380,6 +1443,7 @@ def beta_loss(
     clip: float | Literal["auto"] = "auto",
     normalize: bool | None = False,
     ignore_label: object = None,
+    n_jobs: int | None = None,
     alpha: float = 0.5,
     beta: float = 0.5,
     reduction: Literal["none"],
@@ -1442,6 +1506,11 @@ def beta_loss(
     ignore_label : label, default=None
         Rows with this label in `y_true` are left out of the sum and of the sum of weights;
         their value is 0 with ``reduction="none"``. By default no row is left out.
+    n_jobs : int or None, default=None
+        Number of threads that compute blocks of rows; -1 for all cores. The result is equal to
+        the last digit for any number. None means 1, or the `n_jobs` of a context
+        ``joblib.parallel_config`` with a backend on this machine. In a worker of joblib or of
+        Dask, it is always 1.
     alpha : float, default=0.5
         Exponents, both from -0.999999 to 100: the loss is a mixture of cost-weighted
         misclassification losses with threshold ``c`` and weight
@@ -1496,6 +1565,7 @@ def zero_one_loss(
     class_weight: ClassWeight = None,
     normalize: bool | None = False,
     ignore_label: object = None,
+    n_jobs: int | None = None,
     reduction: Literal["mean", "sum"] = "mean",
     convention: Literal["xentexp"] = "xentexp",
 ) -> float: ...
@@ -1510,6 +1580,7 @@ def zero_one_loss(
     class_weight: ClassWeight = None,
     normalize: bool | None = False,
     ignore_label: object = None,
+    n_jobs: int | None = None,
     reduction: Literal["none"],
     convention: Literal["xentexp"] = "xentexp",
 ) -> NDArray[np.float64]: ...
@@ -1573,6 +1644,11 @@ def zero_one_loss(
     ignore_label : label, default=None
         Rows with this label in `y_true` are left out of the sum and of the sum of weights;
         their value is 0 with ``reduction="none"``. By default no row is left out.
+    n_jobs : int or None, default=None
+        Number of threads that compute blocks of rows; -1 for all cores. The result is equal to
+        the last digit for any number. None means 1, or the `n_jobs` of a context
+        ``joblib.parallel_config`` with a backend on this machine. In a worker of joblib or of
+        Dask, it is always 1.
     reduction : {"mean", "sum", "none"}, default="mean"
         "mean" returns the weighted mean over the rows, "sum" the weighted sum, and "none" the
         weighted value of each row.
@@ -1629,6 +1705,7 @@ def binary_focal_crossentropy(
     clip: float | Literal["auto"] = "auto",
     normalize: bool | None = False,
     ignore_label: object = None,
+    n_jobs: int | None = None,
     gamma: float = 2.0,
     alpha: float | None = None,
     reduction: Literal["mean", "sum"] = "mean",
@@ -1648,6 +1725,7 @@ def binary_focal_crossentropy(
     clip: float | Literal["auto"] = "auto",
     normalize: bool | None = False,
     ignore_label: object = None,
+    n_jobs: int | None = None,
     gamma: float = 2.0,
     alpha: float | None = None,
     reduction: Literal["none"],
@@ -1734,6 +1812,11 @@ def binary_focal_crossentropy(
     ignore_label : label, default=None
         Rows with this label in `y_true` are left out of the sum and of the sum of weights;
         their value is 0 with ``reduction="none"``. By default no row is left out.
+    n_jobs : int or None, default=None
+        Number of threads that compute blocks of rows; -1 for all cores. The result is equal to
+        the last digit for any number. None means 1, or the `n_jobs` of a context
+        ``joblib.parallel_config`` with a backend on this machine. In a worker of joblib or of
+        Dask, it is always 1.
     gamma : float, default=2.0
         Focusing exponent, from 0 to 1e6: larger values give less weight to well-predicted rows; 0
         gives the cross-entropy.
@@ -1800,6 +1883,7 @@ def categorical_focal_crossentropy(
     clip: float | Literal["auto"] = "auto",
     normalize: bool | None = False,
     ignore_label: object = None,
+    n_jobs: int | None = None,
     gamma: float = 2.0,
     alpha: float | Sequence[float] = 1.0,
     reduction: Literal["mean", "sum"] = "mean",
@@ -1818,6 +1902,7 @@ def categorical_focal_crossentropy(
     clip: float | Literal["auto"] = "auto",
     normalize: bool | None = False,
     ignore_label: object = None,
+    n_jobs: int | None = None,
     gamma: float = 2.0,
     alpha: float | Sequence[float] = 1.0,
     reduction: Literal["none"],
@@ -1899,6 +1984,11 @@ def categorical_focal_crossentropy(
     ignore_label : label, default=None
         Rows with this label in `y_true` are left out of the sum and of the sum of weights;
         their value is 0 with ``reduction="none"``. By default no row is left out.
+    n_jobs : int or None, default=None
+        Number of threads that compute blocks of rows; -1 for all cores. The result is equal to
+        the last digit for any number. None means 1, or the `n_jobs` of a context
+        ``joblib.parallel_config`` with a backend on this machine. In a worker of joblib or of
+        Dask, it is always 1.
     gamma : float, default=2.0
         Focusing exponent, from 0 to 1e6: larger values give less weight to well-predicted rows; 0
         gives the cross-entropy.
@@ -1964,6 +2054,7 @@ def asymmetric_loss(
     clip: float | Literal["auto"] = "auto",
     normalize: bool | None = False,
     ignore_label: object = None,
+    n_jobs: int | None = None,
     gamma_positive: float = 1.0,
     gamma_negative: float = 4.0,
     margin: float = 0.05,
@@ -1982,6 +2073,7 @@ def asymmetric_loss(
     clip: float | Literal["auto"] = "auto",
     normalize: bool | None = False,
     ignore_label: object = None,
+    n_jobs: int | None = None,
     gamma_positive: float = 1.0,
     gamma_negative: float = 4.0,
     margin: float = 0.05,
@@ -2046,6 +2138,11 @@ def asymmetric_loss(
     ignore_label : label, default=None
         Rows with this label in `y_true` are left out of the sum and of the sum of weights;
         their value is 0 with ``reduction="none"``. By default no row is left out.
+    n_jobs : int or None, default=None
+        Number of threads that compute blocks of rows; -1 for all cores. The result is equal to
+        the last digit for any number. None means 1, or the `n_jobs` of a context
+        ``joblib.parallel_config`` with a backend on this machine. In a worker of joblib or of
+        Dask, it is always 1.
     gamma_positive : float, default=1.0
         Focusing exponents, from 0 to 1e6, of rows of the second class (positive) and of the first
         (negative): larger values give less weight to well-predicted rows. With
@@ -2097,6 +2194,7 @@ def poly1_crossentropy(
     clip: float | Literal["auto"] = "auto",
     normalize: bool | None = False,
     ignore_label: object = None,
+    n_jobs: int | None = None,
     epsilon: float = 1.0,
     reduction: Literal["mean", "sum"] = "mean",
 ) -> float: ...
@@ -2113,6 +2211,7 @@ def poly1_crossentropy(
     clip: float | Literal["auto"] = "auto",
     normalize: bool | None = False,
     ignore_label: object = None,
+    n_jobs: int | None = None,
     epsilon: float = 1.0,
     reduction: Literal["none"],
 ) -> NDArray[np.float64]:
@@ -2176,6 +2275,11 @@ def poly1_crossentropy(
     ignore_label : label, default=None
         Rows with this label in `y_true` are left out of the sum and of the sum of weights;
         their value is 0 with ``reduction="none"``. By default no row is left out.
+    n_jobs : int or None, default=None
+        Number of threads that compute blocks of rows; -1 for all cores. The result is equal to
+        the last digit for any number. None means 1, or the `n_jobs` of a context
+        ``joblib.parallel_config`` with a backend on this machine. In a worker of joblib or of
+        Dask, it is always 1.
     epsilon : float, default=1.0
         Number that is added to the coefficient 1 of ``1 - p``, from -1 to 1e100; 0 gives the
         cross-entropy.
@@ -2218,6 +2322,7 @@ def generalized_crossentropy(
     class_weight: ClassWeight = None,
     normalize: bool | None = False,
     ignore_label: object = None,
+    n_jobs: int | None = None,
     q: float = 0.7,
     reduction: Literal["mean", "sum"] = "mean",
     convention: Literal["xentexp"] = "xentexp",
@@ -2233,6 +2338,7 @@ def generalized_crossentropy(
     class_weight: ClassWeight = None,
     normalize: bool | None = False,
     ignore_label: object = None,
+    n_jobs: int | None = None,
     q: float = 0.7,
     reduction: Literal["none"],
     convention: Literal["xentexp"] = "xentexp",
@@ -2300,6 +2406,11 @@ def generalized_crossentropy(
     ignore_label : label, default=None
         Rows with this label in `y_true` are left out of the sum and of the sum of weights;
         their value is 0 with ``reduction="none"``. By default no row is left out.
+    n_jobs : int or None, default=None
+        Number of threads that compute blocks of rows; -1 for all cores. The result is equal to
+        the last digit for any number. None means 1, or the `n_jobs` of a context
+        ``joblib.parallel_config`` with a backend on this machine. In a worker of joblib or of
+        Dask, it is always 1.
     q : float, default=0.7
         Exponent in (0, 1]: near 0 the loss is near the cross-entropy; 1 gives ``1 - p_y``, which
         is half of the absolute error and more robust to wrong labels.
@@ -2361,6 +2472,7 @@ def symmetric_crossentropy(
     clip: float | Literal["auto"] = "auto",
     normalize: bool | None = False,
     ignore_label: object = None,
+    n_jobs: int | None = None,
     alpha: float = 0.1,
     beta: float = 1.0,
     log_zero: float = -4.0,
@@ -2379,6 +2491,7 @@ def symmetric_crossentropy(
     clip: float | Literal["auto"] = "auto",
     normalize: bool | None = False,
     ignore_label: object = None,
+    n_jobs: int | None = None,
     alpha: float = 0.1,
     beta: float = 1.0,
     log_zero: float = -4.0,
@@ -2443,6 +2556,11 @@ def symmetric_crossentropy(
     ignore_label : label, default=None
         Rows with this label in `y_true` are left out of the sum and of the sum of weights;
         their value is 0 with ``reduction="none"``. By default no row is left out.
+    n_jobs : int or None, default=None
+        Number of threads that compute blocks of rows; -1 for all cores. The result is equal to
+        the last digit for any number. None means 1, or the `n_jobs` of a context
+        ``joblib.parallel_config`` with a backend on this machine. In a worker of joblib or of
+        Dask, it is always 1.
     alpha : float, default=0.1
         Weights, from 0 to 1e100, of the cross-entropy (alpha) and of the reverse cross-entropy
         (beta).
@@ -2491,6 +2609,7 @@ def taylor_crossentropy(
     class_weight: ClassWeight = None,
     normalize: bool | None = False,
     ignore_label: object = None,
+    n_jobs: int | None = None,
     order: int = 2,
     reduction: Literal["mean", "sum"] = "mean",
 ) -> float: ...
@@ -2505,6 +2624,7 @@ def taylor_crossentropy(
     class_weight: ClassWeight = None,
     normalize: bool | None = False,
     ignore_label: object = None,
+    n_jobs: int | None = None,
     order: int = 2,
     reduction: Literal["none"],
 ) -> NDArray[np.float64]:
@@ -2558,6 +2678,11 @@ def taylor_crossentropy(
     ignore_label : label, default=None
         Rows with this label in `y_true` are left out of the sum and of the sum of weights;
         their value is 0 with ``reduction="none"``. By default no row is left out.
+    n_jobs : int or None, default=None
+        Number of threads that compute blocks of rows; -1 for all cores. The result is equal to
+        the last digit for any number. None means 1, or the `n_jobs` of a context
+        ``joblib.parallel_config`` with a backend on this machine. In a worker of joblib or of
+        Dask, it is always 1.
     order : int, default=2
         Number of terms, from 1 to 1000: 1 gives ``1 - p_y``, half of the absolute error; with more
         terms the loss approaches the cross-entropy.
@@ -2600,6 +2725,7 @@ def label_relaxation(
     clip: float | Literal["auto"] = "auto",
     normalize: bool | None = False,
     ignore_label: object = None,
+    n_jobs: int | None = None,
     alpha: float = 0.1,
     reduction: Literal["mean", "sum"] = "mean",
 ) -> float: ...
@@ -2615,6 +2741,7 @@ def label_relaxation(
     clip: float | Literal["auto"] = "auto",
     normalize: bool | None = False,
     ignore_label: object = None,
+    n_jobs: int | None = None,
     alpha: float = 0.1,
     reduction: Literal["none"],
 ) -> NDArray[np.float64]:
@@ -2671,6 +2798,11 @@ def label_relaxation(
     ignore_label : label, default=None
         Rows with this label in `y_true` are left out of the sum and of the sum of weights;
         their value is 0 with ``reduction="none"``. By default no row is left out.
+    n_jobs : int or None, default=None
+        Number of threads that compute blocks of rows; -1 for all cores. The result is equal to
+        the last digit for any number. None means 1, or the `n_jobs` of a context
+        ``joblib.parallel_config`` with a backend on this machine. In a worker of joblib or of
+        Dask, it is always 1.
     alpha : float, default=0.1
         The loss is 0 if the other classes have a total probability of at most `alpha`, in
         (0, 0.5]. Larger values tolerate more wrong labels.
@@ -2713,6 +2845,7 @@ def bi_tempered_logistic_loss(
     clip: float | Literal["auto"] = "auto",
     normalize: bool | None = False,
     ignore_label: object = None,
+    n_jobs: int | None = None,
     t1: float = 0.8,
     t2: float = 1.2,
     reduction: Literal["mean", "sum"] = "mean",
@@ -2729,6 +2862,7 @@ def bi_tempered_logistic_loss(
     clip: float | Literal["auto"] = "auto",
     normalize: bool | None = False,
     ignore_label: object = None,
+    n_jobs: int | None = None,
     t1: float = 0.8,
     t2: float = 1.2,
     reduction: Literal["none"],
@@ -2788,6 +2922,11 @@ def bi_tempered_logistic_loss(
     ignore_label : label, default=None
         Rows with this label in `y_true` are left out of the sum and of the sum of weights;
         their value is 0 with ``reduction="none"``. By default no row is left out.
+    n_jobs : int or None, default=None
+        Number of threads that compute blocks of rows; -1 for all cores. The result is equal to
+        the last digit for any number. None means 1, or the `n_jobs` of a context
+        ``joblib.parallel_config`` with a backend on this machine. In a worker of joblib or of
+        Dask, it is always 1.
     t1 : float, default=0.8
         Temperature of the logarithm, in [0, 1]. Below 1 the loss is bounded by ``1 / (1 - t1)``
         and probabilities are not clipped.
@@ -2833,6 +2972,7 @@ def ranked_probability_score(
     class_weight: ClassWeight = None,
     normalize: bool | None = False,
     ignore_label: object = None,
+    n_jobs: int | None = None,
     reduction: Literal["mean", "sum"] = "mean",
 ) -> float: ...
 @overload
@@ -2846,6 +2986,7 @@ def ranked_probability_score(
     class_weight: ClassWeight = None,
     normalize: bool | None = False,
     ignore_label: object = None,
+    n_jobs: int | None = None,
     reduction: Literal["none"],
 ) -> NDArray[np.float64]:
     """Ranked probability score: squared distance of cumulative distributions.
@@ -2901,6 +3042,11 @@ def ranked_probability_score(
     ignore_label : label, default=None
         Rows with this label in `y_true` are left out of the sum and of the sum of weights;
         their value is 0 with ``reduction="none"``. By default no row is left out.
+    n_jobs : int or None, default=None
+        Number of threads that compute blocks of rows; -1 for all cores. The result is equal to
+        the last digit for any number. None means 1, or the `n_jobs` of a context
+        ``joblib.parallel_config`` with a backend on this machine. In a worker of joblib or of
+        Dask, it is always 1.
     reduction : {"mean", "sum", "none"}, default="mean"
         "mean" returns the weighted mean over the rows, "sum" the weighted sum, and "none" the
         weighted value of each row.
@@ -2940,6 +3086,7 @@ def squared_earth_mover_distance(
     class_weight: ClassWeight = None,
     normalize: bool | None = False,
     ignore_label: object = None,
+    n_jobs: int | None = None,
     reduction: Literal["mean", "sum"] = "mean",
 ) -> float: ...
 @overload
@@ -2953,6 +3100,7 @@ def squared_earth_mover_distance(
     class_weight: ClassWeight = None,
     normalize: bool | None = False,
     ignore_label: object = None,
+    n_jobs: int | None = None,
     reduction: Literal["none"],
 ) -> NDArray[np.float64]:
     """Squared earth mover's distance: ranked probability score divided by k.
@@ -3006,6 +3154,11 @@ def squared_earth_mover_distance(
     ignore_label : label, default=None
         Rows with this label in `y_true` are left out of the sum and of the sum of weights;
         their value is 0 with ``reduction="none"``. By default no row is left out.
+    n_jobs : int or None, default=None
+        Number of threads that compute blocks of rows; -1 for all cores. The result is equal to
+        the last digit for any number. None means 1, or the `n_jobs` of a context
+        ``joblib.parallel_config`` with a backend on this machine. In a worker of joblib or of
+        Dask, it is always 1.
     reduction : {"mean", "sum", "none"}, default="mean"
         "mean" returns the weighted mean over the rows, "sum" the weighted sum, and "none" the
         weighted value of each row.
@@ -3047,6 +3200,7 @@ def cumulative_log_loss(
     clip: float | Literal["auto"] = "auto",
     normalize: bool | None = False,
     ignore_label: object = None,
+    n_jobs: int | None = None,
     reduction: Literal["mean", "sum"] = "mean",
 ) -> float: ...
 @overload
@@ -3062,6 +3216,7 @@ def cumulative_log_loss(
     clip: float | Literal["auto"] = "auto",
     normalize: bool | None = False,
     ignore_label: object = None,
+    n_jobs: int | None = None,
     reduction: Literal["none"],
 ) -> NDArray[np.float64]:
     """Cumulative log loss: log losses of the events class <= m (ranked ignorance).
@@ -3123,6 +3278,11 @@ def cumulative_log_loss(
     ignore_label : label, default=None
         Rows with this label in `y_true` are left out of the sum and of the sum of weights;
         their value is 0 with ``reduction="none"``. By default no row is left out.
+    n_jobs : int or None, default=None
+        Number of threads that compute blocks of rows; -1 for all cores. The result is equal to
+        the last digit for any number. None means 1, or the `n_jobs` of a context
+        ``joblib.parallel_config`` with a backend on this machine. In a worker of joblib or of
+        Dask, it is always 1.
     reduction : {"mean", "sum", "none"}, default="mean"
         "mean" returns the weighted mean over the rows, "sum" the weighted sum, and "none" the
         weighted value of each row.
@@ -3161,6 +3321,7 @@ def cumulative_link_log_loss(
     sample_weight: ArrayLike | None = None,
     class_weight: ClassWeight = None,
     ignore_label: object = None,
+    n_jobs: int | None = None,
     thresholds: Sequence[float] | None = None,
     reduction: Literal["mean", "sum"] = "mean",
 ) -> float: ...
@@ -3173,6 +3334,7 @@ def cumulative_link_log_loss(
     sample_weight: ArrayLike | None = None,
     class_weight: ClassWeight = None,
     ignore_label: object = None,
+    n_jobs: int | None = None,
     thresholds: Sequence[float] | None = None,
     reduction: Literal["none"],
 ) -> NDArray[np.float64]:
@@ -3217,6 +3379,11 @@ def cumulative_link_log_loss(
     ignore_label : label, default=None
         Rows with this label in `y_true` are left out of the sum and of the sum of weights;
         their value is 0 with ``reduction="none"``. By default no row is left out.
+    n_jobs : int or None, default=None
+        Number of threads that compute blocks of rows; -1 for all cores. The result is equal to
+        the last digit for any number. None means 1, or the `n_jobs` of a context
+        ``joblib.parallel_config`` with a backend on this machine. In a worker of joblib or of
+        Dask, it is always 1.
     thresholds : sequence of float or None, default=None
         Increasing numbers from -1e100 to 1e100, one less than there are classes: the boundaries
         between the classes on the scale of the score. None means steps of 1, symmetric about 0.
@@ -3260,6 +3427,7 @@ def expected_absolute_grade_error(
     class_weight: ClassWeight = None,
     normalize: bool | None = False,
     ignore_label: object = None,
+    n_jobs: int | None = None,
     reduction: Literal["mean", "sum"] = "mean",
 ) -> float: ...
 @overload
@@ -3273,6 +3441,7 @@ def expected_absolute_grade_error(
     class_weight: ClassWeight = None,
     normalize: bool | None = False,
     ignore_label: object = None,
+    n_jobs: int | None = None,
     reduction: Literal["none"],
 ) -> NDArray[np.float64]:
     """Expected distance, in classes, from the true class to the predicted distribution.
@@ -3326,6 +3495,11 @@ def expected_absolute_grade_error(
     ignore_label : label, default=None
         Rows with this label in `y_true` are left out of the sum and of the sum of weights;
         their value is 0 with ``reduction="none"``. By default no row is left out.
+    n_jobs : int or None, default=None
+        Number of threads that compute blocks of rows; -1 for all cores. The result is equal to
+        the last digit for any number. None means 1, or the `n_jobs` of a context
+        ``joblib.parallel_config`` with a backend on this machine. In a worker of joblib or of
+        Dask, it is always 1.
     reduction : {"mean", "sum", "none"}, default="mean"
         "mean" returns the weighted mean over the rows, "sum" the weighted sum, and "none" the
         weighted value of each row.
@@ -3365,6 +3539,7 @@ def hinge_loss(
     class_weight: ClassWeight = None,
     pos_weight: float | None = None,
     ignore_label: object = None,
+    n_jobs: int | None = None,
     reduction: Literal["mean", "sum"] = "mean",
     convention: Literal["xentexp"] = "xentexp",
 ) -> float: ...
@@ -3378,6 +3553,7 @@ def hinge_loss(
     class_weight: ClassWeight = None,
     pos_weight: float | None = None,
     ignore_label: object = None,
+    n_jobs: int | None = None,
     reduction: Literal["none"],
     convention: Literal["xentexp"] = "xentexp",
 ) -> NDArray[np.float64]: ...
@@ -3447,6 +3623,11 @@ def hinge_loss(
     ignore_label : label, default=None
         Rows with this label in `y_true` are left out of the sum and of the sum of weights;
         their value is 0 with ``reduction="none"``. By default no row is left out.
+    n_jobs : int or None, default=None
+        Number of threads that compute blocks of rows; -1 for all cores. The result is equal to
+        the last digit for any number. None means 1, or the `n_jobs` of a context
+        ``joblib.parallel_config`` with a backend on this machine. In a worker of joblib or of
+        Dask, it is always 1.
     reduction : {"mean", "sum", "none"}, default="mean"
         "mean" returns the weighted mean over the rows, "sum" the weighted sum, and "none" the
         weighted value of each row.
@@ -3503,6 +3684,7 @@ def squared_hinge_loss(
     class_weight: ClassWeight = None,
     pos_weight: float | None = None,
     ignore_label: object = None,
+    n_jobs: int | None = None,
     reduction: Literal["mean", "sum"] = "mean",
     convention: Literal["xentexp"] = "xentexp",
 ) -> float: ...
@@ -3516,6 +3698,7 @@ def squared_hinge_loss(
     class_weight: ClassWeight = None,
     pos_weight: float | None = None,
     ignore_label: object = None,
+    n_jobs: int | None = None,
     reduction: Literal["none"],
     convention: Literal["xentexp"] = "xentexp",
 ) -> NDArray[np.float64]: ...
@@ -3574,6 +3757,11 @@ def squared_hinge_loss(
     ignore_label : label, default=None
         Rows with this label in `y_true` are left out of the sum and of the sum of weights;
         their value is 0 with ``reduction="none"``. By default no row is left out.
+    n_jobs : int or None, default=None
+        Number of threads that compute blocks of rows; -1 for all cores. The result is equal to
+        the last digit for any number. None means 1, or the `n_jobs` of a context
+        ``joblib.parallel_config`` with a backend on this machine. In a worker of joblib or of
+        Dask, it is always 1.
     reduction : {"mean", "sum", "none"}, default="mean"
         "mean" returns the weighted mean over the rows, "sum" the weighted sum, and "none" the
         weighted value of each row.
@@ -3627,6 +3815,7 @@ def smoothed_hinge_loss(
     class_weight: ClassWeight = None,
     pos_weight: float | None = None,
     ignore_label: object = None,
+    n_jobs: int | None = None,
     gamma: float = 1.0,
     reduction: Literal["mean", "sum"] = "mean",
 ) -> float: ...
@@ -3640,6 +3829,7 @@ def smoothed_hinge_loss(
     class_weight: ClassWeight = None,
     pos_weight: float | None = None,
     ignore_label: object = None,
+    n_jobs: int | None = None,
     gamma: float = 1.0,
     reduction: Literal["none"],
 ) -> NDArray[np.float64]:
@@ -3687,6 +3877,11 @@ def smoothed_hinge_loss(
     ignore_label : label, default=None
         Rows with this label in `y_true` are left out of the sum and of the sum of weights;
         their value is 0 with ``reduction="none"``. By default no row is left out.
+    n_jobs : int or None, default=None
+        Number of threads that compute blocks of rows; -1 for all cores. The result is equal to
+        the last digit for any number. None means 1, or the `n_jobs` of a context
+        ``joblib.parallel_config`` with a backend on this machine. In a worker of joblib or of
+        Dask, it is always 1.
     gamma : float, default=1.0
         Width of the interval below margin 1 in which the loss is a parabola, above 0, at most
         1e100; near 0 the loss is near the hinge loss.
@@ -3729,6 +3924,7 @@ def modified_huber_loss(
     class_weight: ClassWeight = None,
     pos_weight: float | None = None,
     ignore_label: object = None,
+    n_jobs: int | None = None,
     reduction: Literal["mean", "sum"] = "mean",
 ) -> float: ...
 @overload
@@ -3741,6 +3937,7 @@ def modified_huber_loss(
     class_weight: ClassWeight = None,
     pos_weight: float | None = None,
     ignore_label: object = None,
+    n_jobs: int | None = None,
     reduction: Literal["none"],
 ) -> NDArray[np.float64]:
     """Modified Huber loss for two classes: squared hinge loss, linear below margin -1.
@@ -3789,6 +3986,11 @@ def modified_huber_loss(
     ignore_label : label, default=None
         Rows with this label in `y_true` are left out of the sum and of the sum of weights;
         their value is 0 with ``reduction="none"``. By default no row is left out.
+    n_jobs : int or None, default=None
+        Number of threads that compute blocks of rows; -1 for all cores. The result is equal to
+        the last digit for any number. None means 1, or the `n_jobs` of a context
+        ``joblib.parallel_config`` with a backend on this machine. In a worker of joblib or of
+        Dask, it is always 1.
     reduction : {"mean", "sum", "none"}, default="mean"
         "mean" returns the weighted mean over the rows, "sum" the weighted sum, and "none" the
         weighted value of each row.
@@ -3826,6 +4028,7 @@ def categorical_hinge(
     sample_weight: ArrayLike | None = None,
     class_weight: ClassWeight = None,
     ignore_label: object = None,
+    n_jobs: int | None = None,
     reduction: Literal["mean", "sum"] = "mean",
     convention: Literal["xentexp"] = "xentexp",
 ) -> float: ...
@@ -3838,6 +4041,7 @@ def categorical_hinge(
     sample_weight: ArrayLike | None = None,
     class_weight: ClassWeight = None,
     ignore_label: object = None,
+    n_jobs: int | None = None,
     reduction: Literal["none"],
     convention: Literal["xentexp"] = "xentexp",
 ) -> NDArray[np.float64]: ...
@@ -3903,6 +4107,11 @@ def categorical_hinge(
     ignore_label : label, default=None
         Rows with this label in `y_true` are left out of the sum and of the sum of weights;
         their value is 0 with ``reduction="none"``. By default no row is left out.
+    n_jobs : int or None, default=None
+        Number of threads that compute blocks of rows; -1 for all cores. The result is equal to
+        the last digit for any number. None means 1, or the `n_jobs` of a context
+        ``joblib.parallel_config`` with a backend on this machine. In a worker of joblib or of
+        Dask, it is always 1.
     reduction : {"mean", "sum", "none"}, default="mean"
         "mean" returns the weighted mean over the rows, "sum" the weighted sum, and "none" the
         weighted value of each row.
@@ -3958,6 +4167,7 @@ def weston_watkins_hinge(
     sample_weight: ArrayLike | None = None,
     class_weight: ClassWeight = None,
     ignore_label: object = None,
+    n_jobs: int | None = None,
     reduction: Literal["mean", "sum"] = "mean",
 ) -> float: ...
 @overload
@@ -3969,6 +4179,7 @@ def weston_watkins_hinge(
     sample_weight: ArrayLike | None = None,
     class_weight: ClassWeight = None,
     ignore_label: object = None,
+    n_jobs: int | None = None,
     reduction: Literal["none"],
 ) -> NDArray[np.float64]:
     """Multiclass hinge loss, summed over all wrong classes (Weston-Watkins).
@@ -4011,6 +4222,11 @@ def weston_watkins_hinge(
     ignore_label : label, default=None
         Rows with this label in `y_true` are left out of the sum and of the sum of weights;
         their value is 0 with ``reduction="none"``. By default no row is left out.
+    n_jobs : int or None, default=None
+        Number of threads that compute blocks of rows; -1 for all cores. The result is equal to
+        the last digit for any number. None means 1, or the `n_jobs` of a context
+        ``joblib.parallel_config`` with a backend on this machine. In a worker of joblib or of
+        Dask, it is always 1.
     reduction : {"mean", "sum", "none"}, default="mean"
         "mean" returns the weighted mean over the rows, "sum" the weighted sum, and "none" the
         weighted value of each row.
@@ -4048,6 +4264,7 @@ def multi_margin_loss(
     sample_weight: ArrayLike | None = None,
     class_weight: ClassWeight = None,
     ignore_label: object = None,
+    n_jobs: int | None = None,
     p: int = 1,
     margin: float = 1.0,
     reduction: Literal["mean", "sum"] = "mean",
@@ -4062,6 +4279,7 @@ def multi_margin_loss(
     sample_weight: ArrayLike | None = None,
     class_weight: ClassWeight = None,
     ignore_label: object = None,
+    n_jobs: int | None = None,
     p: int = 1,
     margin: float = 1.0,
     reduction: Literal["none"],
@@ -4121,6 +4339,11 @@ def multi_margin_loss(
     ignore_label : label, default=None
         Rows with this label in `y_true` are left out of the sum and of the sum of weights;
         their value is 0 with ``reduction="none"``. By default no row is left out.
+    n_jobs : int or None, default=None
+        Number of threads that compute blocks of rows; -1 for all cores. The result is equal to
+        the last digit for any number. None means 1, or the `n_jobs` of a context
+        ``joblib.parallel_config`` with a backend on this machine. In a worker of joblib or of
+        Dask, it is always 1.
     p : {1, 2}, default=1
         Power of each hinge: 1 gives hinge losses, 2 squared hinge losses.
     margin : float, default=1.0
@@ -4179,6 +4402,7 @@ def exponential_loss(
     sample_weight: ArrayLike | None = None,
     class_weight: ClassWeight = None,
     ignore_label: object = None,
+    n_jobs: int | None = None,
     reduction: Literal["mean", "sum"] = "mean",
 ) -> float: ...
 @overload
@@ -4190,6 +4414,7 @@ def exponential_loss(
     sample_weight: ArrayLike | None = None,
     class_weight: ClassWeight = None,
     ignore_label: object = None,
+    n_jobs: int | None = None,
     reduction: Literal["none"],
 ) -> NDArray[np.float64]:
     """Exponential loss of decision scores (AdaBoost), summed over all wrong classes.
@@ -4233,6 +4458,11 @@ def exponential_loss(
     ignore_label : label, default=None
         Rows with this label in `y_true` are left out of the sum and of the sum of weights;
         their value is 0 with ``reduction="none"``. By default no row is left out.
+    n_jobs : int or None, default=None
+        Number of threads that compute blocks of rows; -1 for all cores. The result is equal to
+        the last digit for any number. None means 1, or the `n_jobs` of a context
+        ``joblib.parallel_config`` with a backend on this machine. In a worker of joblib or of
+        Dask, it is always 1.
     reduction : {"mean", "sum", "none"}, default="mean"
         "mean" returns the weighted mean over the rows, "sum" the weighted sum, and "none" the
         weighted value of each row.
@@ -4271,6 +4501,7 @@ def logistic_margin_loss(
     sample_weight: ArrayLike | None = None,
     class_weight: ClassWeight = None,
     ignore_label: object = None,
+    n_jobs: int | None = None,
     reduction: Literal["mean", "sum"] = "mean",
     convention: Literal["xentexp"] = "xentexp",
 ) -> float: ...
@@ -4283,6 +4514,7 @@ def logistic_margin_loss(
     sample_weight: ArrayLike | None = None,
     class_weight: ClassWeight = None,
     ignore_label: object = None,
+    n_jobs: int | None = None,
     reduction: Literal["none"],
     convention: Literal["xentexp"] = "xentexp",
 ) -> NDArray[np.float64]: ...
@@ -4334,6 +4566,11 @@ def logistic_margin_loss(
     ignore_label : label, default=None
         Rows with this label in `y_true` are left out of the sum and of the sum of weights;
         their value is 0 with ``reduction="none"``. By default no row is left out.
+    n_jobs : int or None, default=None
+        Number of threads that compute blocks of rows; -1 for all cores. The result is equal to
+        the last digit for any number. None means 1, or the `n_jobs` of a context
+        ``joblib.parallel_config`` with a backend on this machine. In a worker of joblib or of
+        Dask, it is always 1.
     reduction : {"mean", "sum", "none"}, default="mean"
         "mean" returns the weighted mean over the rows, "sum" the weighted sum, and "none" the
         weighted value of each row.
@@ -4388,6 +4625,7 @@ def squared_error(
     normalize: bool | None = False,
     ignore_label: object = None,
     numbers: bool = False,
+    n_jobs: int | None = None,
     over_classes: Literal["mean", "sum", "half_sum"] = "mean",
     reduction: Literal["mean", "sum"] = "mean",
     convention: Literal["xentexp"] = "xentexp",
@@ -4404,6 +4642,7 @@ def squared_error(
     normalize: bool | None = False,
     ignore_label: object = None,
     numbers: bool = False,
+    n_jobs: int | None = None,
     over_classes: Literal["mean", "sum", "half_sum"] = "mean",
     reduction: Literal["none"],
     convention: Literal["xentexp"] = "xentexp",
@@ -4489,6 +4728,11 @@ def squared_error(
         If True, `y_true` and `y_pred` are plain numbers, as in regression, of shape (n,) or
         (n, k), and options for classes are not accepted. If False, they are classes and
         probabilities.
+    n_jobs : int or None, default=None
+        Number of threads that compute blocks of rows; -1 for all cores. The result is equal to
+        the last digit for any number. None means 1, or the `n_jobs` of a context
+        ``joblib.parallel_config`` with a backend on this machine. In a worker of joblib or of
+        Dask, it is always 1.
     over_classes : {"mean", "sum", "half_sum"}, default="mean"
         How the values of the columns of a row are combined: their mean, their sum, or half of
         their sum, which some textbooks also call mean squared error.
@@ -4556,6 +4800,7 @@ def absolute_error(
     normalize: bool | None = False,
     ignore_label: object = None,
     numbers: bool = False,
+    n_jobs: int | None = None,
     over_classes: Literal["mean", "sum", "half_sum"] = "mean",
     reduction: Literal["mean", "sum"] = "mean",
     convention: Literal["xentexp"] = "xentexp",
@@ -4572,6 +4817,7 @@ def absolute_error(
     normalize: bool | None = False,
     ignore_label: object = None,
     numbers: bool = False,
+    n_jobs: int | None = None,
     over_classes: Literal["mean", "sum", "half_sum"] = "mean",
     reduction: Literal["none"],
     convention: Literal["xentexp"] = "xentexp",
@@ -4658,6 +4904,11 @@ def absolute_error(
         If True, `y_true` and `y_pred` are plain numbers, as in regression, of shape (n,) or
         (n, k), and options for classes are not accepted. If False, they are classes and
         probabilities.
+    n_jobs : int or None, default=None
+        Number of threads that compute blocks of rows; -1 for all cores. The result is equal to
+        the last digit for any number. None means 1, or the `n_jobs` of a context
+        ``joblib.parallel_config`` with a backend on this machine. In a worker of joblib or of
+        Dask, it is always 1.
     over_classes : {"mean", "sum", "half_sum"}, default="mean"
         How the values of the columns of a row are combined: their mean, their sum, or half of
         their sum.
@@ -4722,6 +4973,7 @@ def huber_loss(
     normalize: bool | None = False,
     ignore_label: object = None,
     numbers: bool = False,
+    n_jobs: int | None = None,
     over_classes: Literal["mean", "sum", "half_sum"] = "mean",
     delta: float = 1.0,
     reduction: Literal["mean", "sum"] = "mean",
@@ -4739,6 +4991,7 @@ def huber_loss(
     normalize: bool | None = False,
     ignore_label: object = None,
     numbers: bool = False,
+    n_jobs: int | None = None,
     over_classes: Literal["mean", "sum", "half_sum"] = "mean",
     delta: float = 1.0,
     reduction: Literal["none"],
@@ -4823,6 +5076,11 @@ def huber_loss(
         If True, `y_true` and `y_pred` are plain numbers, as in regression, of shape (n,) or
         (n, k), and options for classes are not accepted. If False, they are classes and
         probabilities.
+    n_jobs : int or None, default=None
+        Number of threads that compute blocks of rows; -1 for all cores. The result is equal to
+        the last digit for any number. None means 1, or the `n_jobs` of a context
+        ``joblib.parallel_config`` with a backend on this machine. In a worker of joblib or of
+        Dask, it is always 1.
     over_classes : {"mean", "sum", "half_sum"}, default="mean"
         How the values of the columns of a row are combined: their mean, their sum, or half of
         their sum.
@@ -4887,6 +5145,7 @@ def log_cosh_loss(
     normalize: bool | None = False,
     ignore_label: object = None,
     numbers: bool = False,
+    n_jobs: int | None = None,
     over_classes: Literal["mean", "sum", "half_sum"] = "mean",
     reduction: Literal["mean", "sum"] = "mean",
     convention: Literal["xentexp"] = "xentexp",
@@ -4903,6 +5162,7 @@ def log_cosh_loss(
     normalize: bool | None = False,
     ignore_label: object = None,
     numbers: bool = False,
+    n_jobs: int | None = None,
     over_classes: Literal["mean", "sum", "half_sum"] = "mean",
     reduction: Literal["none"],
     convention: Literal["xentexp"] = "xentexp",
@@ -4975,6 +5235,11 @@ def log_cosh_loss(
         If True, `y_true` and `y_pred` are plain numbers, as in regression, of shape (n,) or
         (n, k), and options for classes are not accepted. If False, they are classes and
         probabilities.
+    n_jobs : int or None, default=None
+        Number of threads that compute blocks of rows; -1 for all cores. The result is equal to
+        the last digit for any number. None means 1, or the `n_jobs` of a context
+        ``joblib.parallel_config`` with a backend on this machine. In a worker of joblib or of
+        Dask, it is always 1.
     over_classes : {"mean", "sum", "half_sum"}, default="mean"
         How the values of the columns of a row are combined: their mean, their sum, or half of
         their sum.
@@ -5033,6 +5298,7 @@ def poisson_deviance(
     normalize: bool | None = False,
     ignore_label: object = None,
     numbers: bool = False,
+    n_jobs: int | None = None,
     over_classes: Literal["mean", "sum", "half_sum"] = "mean",
     reduction: Literal["mean", "sum"] = "mean",
     convention: Literal["xentexp"] = "xentexp",
@@ -5050,6 +5316,7 @@ def poisson_deviance(
     normalize: bool | None = False,
     ignore_label: object = None,
     numbers: bool = False,
+    n_jobs: int | None = None,
     over_classes: Literal["mean", "sum", "half_sum"] = "mean",
     reduction: Literal["none"],
     convention: Literal["xentexp"] = "xentexp",
@@ -5145,6 +5412,11 @@ def poisson_deviance(
         If True, `y_true` and `y_pred` are plain numbers, as in regression, of shape (n,) or
         (n, k), and options for classes are not accepted. If False, they are classes and
         probabilities.
+    n_jobs : int or None, default=None
+        Number of threads that compute blocks of rows; -1 for all cores. The result is equal to
+        the last digit for any number. None means 1, or the `n_jobs` of a context
+        ``joblib.parallel_config`` with a backend on this machine. In a worker of joblib or of
+        Dask, it is always 1.
     over_classes : {"mean", "sum", "half_sum"}, default="mean"
         How the values of the columns of a row are combined: their mean, their sum, or half of
         their sum.
@@ -5210,6 +5482,7 @@ def squared_log_error(
     normalize: bool | None = False,
     ignore_label: object = None,
     numbers: bool = False,
+    n_jobs: int | None = None,
     over_classes: Literal["mean", "sum", "half_sum"] = "mean",
     reduction: Literal["mean", "sum"] = "mean",
     convention: Literal["xentexp"] = "xentexp",
@@ -5226,6 +5499,7 @@ def squared_log_error(
     normalize: bool | None = False,
     ignore_label: object = None,
     numbers: bool = False,
+    n_jobs: int | None = None,
     over_classes: Literal["mean", "sum", "half_sum"] = "mean",
     reduction: Literal["none"],
     convention: Literal["xentexp"] = "xentexp",
@@ -5307,6 +5581,11 @@ def squared_log_error(
         If True, `y_true` and `y_pred` are plain numbers, as in regression, of shape (n,) or
         (n, k), and options for classes are not accepted. If False, they are classes and
         probabilities.
+    n_jobs : int or None, default=None
+        Number of threads that compute blocks of rows; -1 for all cores. The result is equal to
+        the last digit for any number. None means 1, or the `n_jobs` of a context
+        ``joblib.parallel_config`` with a backend on this machine. In a worker of joblib or of
+        Dask, it is always 1.
     over_classes : {"mean", "sum", "half_sum"}, default="mean"
         How the values of the columns of a row are combined: their mean, their sum, or half of
         their sum.
@@ -5361,6 +5640,7 @@ def entropy(
     *,
     sample_weight: ArrayLike | None = None,
     normalize: bool | None = False,
+    n_jobs: int | None = None,
     reduction: Literal["mean", "sum"] = "mean",
 ) -> float: ...
 @overload
@@ -5369,6 +5649,7 @@ def entropy(
     *,
     sample_weight: ArrayLike | None = None,
     normalize: bool | None = False,
+    n_jobs: int | None = None,
     reduction: Literal["none"],
 ) -> float | NDArray[np.float64]:
     """Entropy of a distribution; for calibrated predictions, their expected log loss.
@@ -5394,6 +5675,11 @@ def entropy(
         by the square root of the machine epsilon of the dtype: 1.5e-8 for float64, 3.5e-4 for
         float32. float64 numbers that are exactly float32 numbers have the tolerance of float32;
         if all have 6 digits, it is 1e-6 for each column; if 7 to 9 digits, 1e-7.
+    n_jobs : int or None, default=None
+        Number of threads that compute blocks of rows; -1 for all cores. The result is equal to
+        the last digit for any number. None means 1, or the `n_jobs` of a context
+        ``joblib.parallel_config`` with a backend on this machine. In a worker of joblib or of
+        Dask, it is always 1.
     reduction : {"mean", "sum", "none"}, default="mean"
         "mean" returns the weighted mean over the rows, "sum" the weighted sum, and "none" the
         weighted value of each row.
@@ -5430,6 +5716,7 @@ def cross_entropy(
     *,
     sample_weight: ArrayLike | None = None,
     normalize: bool | None = False,
+    n_jobs: int | None = None,
     delta: float = 0.0,
     reduction: Literal["mean", "sum"] = "mean",
 ) -> float: ...
@@ -5440,6 +5727,7 @@ def cross_entropy(
     *,
     sample_weight: ArrayLike | None = None,
     normalize: bool | None = False,
+    n_jobs: int | None = None,
     delta: float = 0.0,
     reduction: Literal["none"],
 ) -> float | NDArray[np.float64]:
@@ -5471,6 +5759,11 @@ def cross_entropy(
         by the square root of the machine epsilon of the dtype: 1.5e-8 for float64, 3.5e-4 for
         float32. float64 numbers that are exactly float32 numbers have the tolerance of float32;
         if all have 6 digits, it is 1e-6 for each column; if 7 to 9 digits, 1e-7.
+    n_jobs : int or None, default=None
+        Number of threads that compute blocks of rows; -1 for all cores. The result is equal to
+        the last digit for any number. None means 1, or the `n_jobs` of a context
+        ``joblib.parallel_config`` with a backend on this machine. In a worker of joblib or of
+        Dask, it is always 1.
     delta : float, default=0.0
         Number, at least 0, that is added to ``q`` inside the logarithm to avoid ``log 0``. With
         the default 0, the value is infinite if ``q`` is 0 where ``p`` is not.
@@ -5509,6 +5802,7 @@ def kl_divergence(
     *,
     sample_weight: ArrayLike | None = None,
     normalize: bool | None = False,
+    n_jobs: int | None = None,
     reduction: Literal["mean", "sum"] = "mean",
     convention: Literal["xentexp"] = "xentexp",
 ) -> float: ...
@@ -5519,6 +5813,7 @@ def kl_divergence(
     *,
     sample_weight: ArrayLike | None = None,
     normalize: bool | None = False,
+    n_jobs: int | None = None,
     reduction: Literal["none"],
     convention: Literal["xentexp"] = "xentexp",
 ) -> float | NDArray[np.float64]: ...
@@ -5571,6 +5866,11 @@ def kl_divergence(
         by the square root of the machine epsilon of the dtype: 1.5e-8 for float64, 3.5e-4 for
         float32. float64 numbers that are exactly float32 numbers have the tolerance of float32;
         if all have 6 digits, it is 1e-6 for each column; if 7 to 9 digits, 1e-7.
+    n_jobs : int or None, default=None
+        Number of threads that compute blocks of rows; -1 for all cores. The result is equal to
+        the last digit for any number. None means 1, or the `n_jobs` of a context
+        ``joblib.parallel_config`` with a backend on this machine. In a worker of joblib or of
+        Dask, it is always 1.
     reduction : {"mean", "sum", "none"}, default="mean"
         "mean" returns the weighted mean over the rows, "sum" the weighted sum, and "none" the
         weighted value of each row.
@@ -5626,6 +5926,7 @@ def reverse_kl_divergence(
     *,
     sample_weight: ArrayLike | None = None,
     normalize: bool | None = False,
+    n_jobs: int | None = None,
     reduction: Literal["mean", "sum"] = "mean",
 ) -> float: ...
 @overload
@@ -5635,6 +5936,7 @@ def reverse_kl_divergence(
     *,
     sample_weight: ArrayLike | None = None,
     normalize: bool | None = False,
+    n_jobs: int | None = None,
     reduction: Literal["none"],
 ) -> float | NDArray[np.float64]:
     """Reverse Kullback-Leibler divergence KL(q || p).
@@ -5662,6 +5964,11 @@ def reverse_kl_divergence(
         by the square root of the machine epsilon of the dtype: 1.5e-8 for float64, 3.5e-4 for
         float32. float64 numbers that are exactly float32 numbers have the tolerance of float32;
         if all have 6 digits, it is 1e-6 for each column; if 7 to 9 digits, 1e-7.
+    n_jobs : int or None, default=None
+        Number of threads that compute blocks of rows; -1 for all cores. The result is equal to
+        the last digit for any number. None means 1, or the `n_jobs` of a context
+        ``joblib.parallel_config`` with a backend on this machine. In a worker of joblib or of
+        Dask, it is always 1.
     reduction : {"mean", "sum", "none"}, default="mean"
         "mean" returns the weighted mean over the rows, "sum" the weighted sum, and "none" the
         weighted value of each row.
@@ -5699,6 +6006,7 @@ def jensen_shannon_divergence(
     *,
     sample_weight: ArrayLike | None = None,
     normalize: bool | None = False,
+    n_jobs: int | None = None,
     reduction: Literal["mean", "sum"] = "mean",
 ) -> float: ...
 @overload
@@ -5708,6 +6016,7 @@ def jensen_shannon_divergence(
     *,
     sample_weight: ArrayLike | None = None,
     normalize: bool | None = False,
+    n_jobs: int | None = None,
     reduction: Literal["none"],
 ) -> float | NDArray[np.float64]:
     """Jensen-Shannon divergence: symmetric, bounded divergence of two distributions.
@@ -5739,6 +6048,11 @@ def jensen_shannon_divergence(
         by the square root of the machine epsilon of the dtype: 1.5e-8 for float64, 3.5e-4 for
         float32. float64 numbers that are exactly float32 numbers have the tolerance of float32;
         if all have 6 digits, it is 1e-6 for each column; if 7 to 9 digits, 1e-7.
+    n_jobs : int or None, default=None
+        Number of threads that compute blocks of rows; -1 for all cores. The result is equal to
+        the last digit for any number. None means 1, or the `n_jobs` of a context
+        ``joblib.parallel_config`` with a backend on this machine. In a worker of joblib or of
+        Dask, it is always 1.
     reduction : {"mean", "sum", "none"}, default="mean"
         "mean" returns the weighted mean over the rows, "sum" the weighted sum, and "none" the
         weighted value of each row.
@@ -5776,6 +6090,7 @@ def renyi_divergence(
     *,
     sample_weight: ArrayLike | None = None,
     normalize: bool | None = False,
+    n_jobs: int | None = None,
     alpha: float = 0.5,
     reduction: Literal["mean", "sum"] = "mean",
 ) -> float: ...
@@ -5786,6 +6101,7 @@ def renyi_divergence(
     *,
     sample_weight: ArrayLike | None = None,
     normalize: bool | None = False,
+    n_jobs: int | None = None,
     alpha: float = 0.5,
     reduction: Literal["none"],
 ) -> float | NDArray[np.float64]:
@@ -5817,6 +6133,11 @@ def renyi_divergence(
         by the square root of the machine epsilon of the dtype: 1.5e-8 for float64, 3.5e-4 for
         float32. float64 numbers that are exactly float32 numbers have the tolerance of float32;
         if all have 6 digits, it is 1e-6 for each column; if 7 to 9 digits, 1e-7.
+    n_jobs : int or None, default=None
+        Number of threads that compute blocks of rows; -1 for all cores. The result is equal to
+        the last digit for any number. None means 1, or the `n_jobs` of a context
+        ``joblib.parallel_config`` with a backend on this machine. In a worker of joblib or of
+        Dask, it is always 1.
     alpha : float, default=0.5
         Order, from 1e-6 to 1e6 and not 1; for alpha near 1 it is near the `kl_divergence`.
     reduction : {"mean", "sum", "none"}, default="mean"
@@ -5856,6 +6177,7 @@ def alpha_divergence(
     *,
     sample_weight: ArrayLike | None = None,
     normalize: bool | None = False,
+    n_jobs: int | None = None,
     alpha: float = 0.5,
     reduction: Literal["mean", "sum"] = "mean",
 ) -> float: ...
@@ -5866,6 +6188,7 @@ def alpha_divergence(
     *,
     sample_weight: ArrayLike | None = None,
     normalize: bool | None = False,
+    n_jobs: int | None = None,
     alpha: float = 0.5,
     reduction: Literal["none"],
 ) -> float | NDArray[np.float64]:
@@ -5897,6 +6220,11 @@ def alpha_divergence(
         by the square root of the machine epsilon of the dtype: 1.5e-8 for float64, 3.5e-4 for
         float32. float64 numbers that are exactly float32 numbers have the tolerance of float32;
         if all have 6 digits, it is 1e-6 for each column; if 7 to 9 digits, 1e-7.
+    n_jobs : int or None, default=None
+        Number of threads that compute blocks of rows; -1 for all cores. The result is equal to
+        the last digit for any number. None means 1, or the `n_jobs` of a context
+        ``joblib.parallel_config`` with a backend on this machine. In a worker of joblib or of
+        Dask, it is always 1.
     alpha : float, default=0.5
         Order, from 1e-6 to 100 and not 1; for alpha near 1 it is near the `kl_divergence`. 1/2
         gives four times the squared Hellinger distance ``1 - sum sqrt(p q)``, 2 half of the
@@ -5942,6 +6270,7 @@ def multilabel_crossentropy(
     sample_weight: ArrayLike | None = None,
     label_smoothing: float = 0.0,
     clip: float | Literal["auto"] = "auto",
+    n_jobs: int | None = None,
     over_labels: Literal["mean", "sum"] = "mean",
     reduction: Literal["mean", "sum"] = "mean",
     convention: Literal["xentexp"] = "xentexp",
@@ -5955,6 +6284,7 @@ def multilabel_crossentropy(
     sample_weight: ArrayLike | None = None,
     label_smoothing: float = 0.0,
     clip: float | Literal["auto"] = "auto",
+    n_jobs: int | None = None,
     over_labels: Literal["mean", "sum"] = "mean",
     reduction: Literal["none"],
     convention: Literal["xentexp"] = "xentexp",
@@ -6019,6 +6349,11 @@ def multilabel_crossentropy(
         Lower limit of the probabilities inside logarithms, in [0, 1); smaller probabilities are
         replaced by it. "auto" is the machine epsilon of the dtype (2.2e-16 for float64). 0
         means no limit, so that values can be infinite.
+    n_jobs : int or None, default=None
+        Number of threads that compute blocks of rows; -1 for all cores. The result is equal to
+        the last digit for any number. None means 1, or the `n_jobs` of a context
+        ``joblib.parallel_config`` with a backend on this machine. In a worker of joblib or of
+        Dask, it is always 1.
     over_labels : {"mean", "sum"}, default="mean"
         How the values of the labels of a row are combined: their mean or their sum.
     reduction : {"mean", "sum", "none"}, default="mean"
@@ -6075,6 +6410,7 @@ def multilabel_asymmetric_loss(
     from_logits: bool = False,
     sample_weight: ArrayLike | None = None,
     clip: float | Literal["auto"] = "auto",
+    n_jobs: int | None = None,
     over_labels: Literal["mean", "sum"] = "mean",
     gamma_positive: float = 1.0,
     gamma_negative: float = 4.0,
@@ -6089,6 +6425,7 @@ def multilabel_asymmetric_loss(
     from_logits: bool = False,
     sample_weight: ArrayLike | None = None,
     clip: float | Literal["auto"] = "auto",
+    n_jobs: int | None = None,
     over_labels: Literal["mean", "sum"] = "mean",
     gamma_positive: float = 1.0,
     gamma_negative: float = 4.0,
@@ -6125,6 +6462,11 @@ def multilabel_asymmetric_loss(
         Lower limit of the probabilities inside logarithms, in [0, 1); smaller probabilities are
         replaced by it. "auto" is the machine epsilon of the dtype (2.2e-16 for float64). 0
         means no limit, so that values can be infinite.
+    n_jobs : int or None, default=None
+        Number of threads that compute blocks of rows; -1 for all cores. The result is equal to
+        the last digit for any number. None means 1, or the `n_jobs` of a context
+        ``joblib.parallel_config`` with a backend on this machine. In a worker of joblib or of
+        Dask, it is always 1.
     over_labels : {"mean", "sum"}, default="mean"
         How the values of the labels of a row are combined: their mean or, as in the code of the
         paper, their sum.

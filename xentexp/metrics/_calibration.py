@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import ClassVar, Literal
 
 import numpy as np
@@ -12,7 +13,8 @@ from numpy.typing import NDArray
 
 from xentexp._inputs.checked import InputTraits
 from xentexp._inputs.options import check_bool, check_integer
-from xentexp._numerics import FloatArray, IntArray
+from xentexp._inputs.temporary import TemporaryArray
+from xentexp._numerics import FloatArray, IntArray, softplus
 from xentexp.errors import InputError, UndefinedError, unknown_name
 from xentexp.losses._base import MetricProperties
 from xentexp.metrics._base import DatasetMetric, check_choice, parameter
@@ -29,6 +31,10 @@ _NOTES = (
     "with equal probabilities are in the same bin. With few rows per bin the value is biased\n"
     "upwards: even the true probabilities have a value above 0."
 )
+
+
+_Rows = tuple[FloatArray, NDArray[np.bool_], FloatArray]
+"""Probability or log-odds of a class, whether the rows have the class, and their weights."""
 
 
 @dataclass(frozen=True)
@@ -78,29 +84,33 @@ class _Binned(DatasetMetric):
 
     def tables(self, data: MetricInput) -> Iterator[_Bins]:
         """Bins of all rows, or one set of bins for each class."""
-        proba = data.proba_by_class
+        columns: Iterable[int | None] = (1,)
         if self.of == "top label" or (self.of == "auto" and data.n_classes > 2):
-            top = proba.argmax(axis=0)
-            yield self._table(proba.max(axis=0), top == data.index, data.weight)
-            return
-        columns = range(data.n_classes) if self.of == "classes" else (1,)
+            columns = (None,)
+        elif self.of == "classes":
+            columns = range(data.n_classes)
         for column in columns:
-            yield self._table(proba[column], data.index == column, data.weight)
+            # The edges of bins of equal mass depend on all rows.
+            pieces = data.pieces() if self.bins == "width" else iter([data])
+            yield self._table(self._rows(piece, column) for piece in pieces)
 
-    def _table(
-        self, proba: FloatArray, true: NDArray[np.bool_], weight: FloatArray | None
-    ) -> _Bins:
-        weight = np.ones(len(proba)) if weight is None else weight
-        bin_number = self._bin_number(proba, weight)
+    def _rows(self, data: MetricInput, column: int | None) -> _Rows:
+        """Probability of a class (None: the predicted one), whether a row has it, and weights."""
+        proba = data.proba_by_class
+        weight = np.ones(proba.shape[1]) if data.weight is None else data.weight
+        if column is None:
+            return proba.max(axis=0), proba.argmax(axis=0) == data.index, weight
+        return proba[column], data.index == column, weight
 
-        def total(values: FloatArray) -> FloatArray:
-            return np.bincount(bin_number, values, minlength=self.n_bins).astype(np.float64)
-
-        mass, squares = total(weight), total(weight * weight)
-        filled = mass > 0.0
-        mass, squares = mass[filled], squares[filled]
-        predicted = total(weight * proba)[filled] / mass
-        observed = total(weight * true)[filled] / mass
+    def _table(self, pieces: Iterable[_Rows]) -> _Bins:
+        totals = np.zeros((4, self.n_bins))
+        for proba, true, weight in pieces:
+            bin_number = self._bin_number(proba, weight)
+            added = (weight, weight * weight, weight * proba, weight * true)
+            for total, values in zip(totals, added, strict=True):
+                total += np.bincount(bin_number, values, minlength=self.n_bins)
+        mass, squares, predicted, observed = totals[:, totals[0] > 0.0]
+        predicted, observed = predicted / mass, observed / mass
         # n (n - 1) for rows of equal weight; 0, up to rounding, for a single row
         pairs = mass * mass - squares
         pairs[pairs <= 1e-12 * squares] = np.nan
@@ -245,27 +255,36 @@ class _Recalibration(DatasetMetric):
         "second of two classes; for three or more, see above.",
     )
 
-    def class_odds(
-        self, data: MetricInput, column: int
-    ) -> tuple[FloatArray, NDArray[np.bool_], FloatArray]:
+    def class_odds(self, data: MetricInput, column: int) -> _Rows:
         """Log-odds, whether a row has the class, and weights, for the rows with weight."""
-        odds, labels = data.log_odds(column), data.index == column
-        weight = np.ones(len(odds)) if data.weight is None else data.weight
-        if not weight.all():
-            positive = weight > 0.0
-            odds, labels, weight = odds[positive], labels[positive], weight[positive]
-        if labels.all() or not labels.any():
-            quantity = "only" if labels.any() else "no"
+        odds, labels, weight = zip(*self.odds_pieces(data, column), strict=True)
+        return np.concatenate(odds), np.concatenate(labels), np.concatenate(weight)
+
+    def odds_pieces(self, data: MetricInput, column: int) -> Collection[_Rows]:
+        """`class_odds` in pieces that fit in memory."""
+        rows = (self._rows(piece, column) for piece in data.pieces())
+        pieces = _StoredRows(rows) if data.large else list(rows)
+        present = [bool(labels.any()) for _, labels, _ in pieces]
+        if not any(present) or all(labels.all() for _, labels, _ in pieces):
+            quantity = "only" if any(present) else "no"
             raise UndefinedError(
                 f"{self.name} is undefined: there are {quantity} rows of class "
                 f"{data.classes[column]!r}"
             )
-        if not np.isfinite(odds).all():
+        if not all(np.isfinite(odds).all() for odds, _, _ in pieces):
             raise UndefinedError(
                 f"{self.name} is undefined: probabilities of 0 or 1 have infinite log-odds; pass "
                 f"a clip above 0, or leave out clip"
             )
-        return odds, labels, weight
+        return pieces
+
+    def _rows(self, data: MetricInput, column: int) -> _Rows:
+        odds, labels = data.log_odds(column), data.index == column
+        weight = np.ones(len(odds)) if data.weight is None else data.weight
+        if weight.all():
+            return odds, labels, weight
+        positive = weight > 0.0
+        return odds[positive], labels[positive], weight[positive]
 
     def column(self, data: MetricInput) -> int | None:
         """Column of the class `positive`; None without `positive` if there are three or more."""
@@ -307,22 +326,23 @@ class CalibrationSlope(_Recalibration):
         return float(np.mean([self._slope(data, column) for column in columns]))
 
     def _slope(self, data: MetricInput, column: int) -> float:
-        odds, labels, weight = self.class_odds(data, column)
+        pieces = self.odds_pieces(data, column)
         label = data.classes[column]
+        low, high = _range(pieces)
+        low_class, high_class = _range(pieces, of_class=True)
+        low_rest, high_rest = _range(pieces, of_class=False)
         # Constant predictions that were computed in single precision differ by its rounding error.
-        rounding = _ROUNDING * max(1.0, float(np.abs(odds).max()))
-        if odds.max() - odds.min() <= rounding:
+        if high - low <= _ROUNDING * max(1.0, -low, high):
             raise UndefinedError(
                 f"calibration_slope is undefined: the predicted probability of class {label!r} is "
                 f"the same for every row, up to rounding"
             )
-        of_class, of_rest = odds[labels], odds[~labels]
-        if of_rest.max() <= of_class.min() or of_class.max() <= of_rest.min():
+        if high_rest <= low_class or high_class <= low_rest:
             raise UndefinedError(
                 f"calibration_slope is undefined: the predictions separate class {label!r} from "
                 f"the rest, so the slope is infinite"
             )
-        return _fit_slope(odds, labels, weight)
+        return _slope_of_pieces(pieces) if data.large else _fit_slope(*next(iter(pieces)))
 
 
 @register_metric
@@ -362,14 +382,95 @@ class CalibrationIntercept(_Recalibration):
 
         column = self.column(data)
         assert column is not None
-        odds, labels, weight = self.class_odds(data, column)
-        weight = weight / weight.sum()
-        frequency = float(weight @ labels)
+        pieces = self.odds_pieces(data, column)
+        total = sum(float(weight.sum()) for _, _, weight in pieces)
+        frequency = sum(float(weight @ labels) for _, labels, weight in pieces) / total
+
+        def excess(intercept: float) -> float:
+            predicted = sum(float(weight @ expit(intercept + odds)) for odds, _, weight in pieces)
+            return frequency - predicted / total
+
         # The mean prediction increases in a and lies between the smallest and largest one.
-        low, high = logit(frequency) - odds.max() - 1e-9, logit(frequency) - odds.min() + 1e-9
-        return float(
-            brentq(lambda a: frequency - float(weight @ expit(a + odds)), low, high, xtol=1e-14)
-        )
+        lowest, highest = _range(pieces)
+        low, high = logit(frequency) - highest - 1e-9, logit(frequency) - lowest + 1e-9
+        return float(brentq(excess, low, high, xtol=1e-14))
+
+
+class _StoredRows(Collection[_Rows]):
+    """Pieces of rows in a temporary file."""
+
+    def __init__(self, pieces: Iterable[_Rows]) -> None:
+        self._values = TemporaryArray(np.float64, (3,))
+        self._starts = [0]
+        for rows in pieces:
+            self._values.append(np.column_stack(rows))
+            self._starts.append(len(self._values))
+
+    def __len__(self) -> int:
+        return len(self._starts) - 1
+
+    def __contains__(self, piece: object) -> bool:
+        return any(piece is rows for rows in self)
+
+    def __iter__(self) -> Iterator[_Rows]:
+        for start, stop in pairwise(self._starts):
+            odds, labels, weight = self._values.read(start, stop).T.copy()
+            yield odds, labels == 1.0, weight
+
+
+def _range(pieces: Iterable[_Rows], *, of_class: bool | None = None) -> tuple[float, float]:
+    """Smallest and largest log-odds, of all rows or of those with or without the class."""
+    low, high = np.inf, -np.inf
+    for odds, labels, _ in pieces:
+        values = odds if of_class is None else odds[labels == of_class]
+        if len(values):
+            low, high = min(low, float(values.min())), max(high, float(values.max()))
+    return low, high
+
+
+def _slope_of_pieces(pieces: Iterable[_Rows]) -> float:
+    """Maximum-likelihood slope of rows that are not in memory, by Newton's method."""
+    from scipy.special import expit
+
+    def terms(intercept: float, slope: float) -> tuple[float, FloatArray, FloatArray]:
+        """Mean loss, and its first and second derivatives by intercept and slope."""
+        loss, gradient, hessian = 0.0, np.zeros(2), np.zeros((2, 2))
+        for odds, labels, weight in pieces:
+            score = intercept + slope * odds
+            loss += float(weight @ (softplus(score) - labels * score))
+            p = expit(score)
+            residual, curvature = weight * (p - labels), weight * p * (1.0 - p)
+            gradient += residual.sum(), residual @ odds
+            first = curvature @ odds
+            hessian += [[curvature.sum(), first], [first, (curvature * odds) @ odds]]
+        return loss / total, gradient / total, hessian / total
+
+    total = sum(float(weight.sum()) for _, _, weight in pieces)
+    point = np.array([0.0, 1.0])  # predictions as they are
+    loss, gradient, hessian = terms(*point)
+    for _ in range(_MOST_STEPS):
+        try:
+            step = np.linalg.solve(hessian, gradient)
+        except np.linalg.LinAlgError:
+            break
+        if np.abs(step).max() <= 1e-12 * max(1.0, np.abs(point).max()):
+            return float(point[1] - step[1])
+        size = 1.0
+        while size > 1e-6:
+            tried = terms(*(point - size * step))
+            if tried[0] <= loss + 1e-15:
+                break
+            size /= 2.0
+        point = point - size * step
+        loss, gradient, hessian = tried
+    raise UndefinedError(_SEPARATED)
+
+
+_MOST_STEPS = 100
+_SEPARATED = (
+    "calibration_slope is undefined: without rows of almost no weight the predictions separate the "
+    "classes, so the slope is infinite up to rounding"
+)
 
 
 def _fit_slope(odds: FloatArray, labels: NDArray[np.bool_], weight: FloatArray) -> float:
@@ -390,8 +491,5 @@ def _fit_slope(odds: FloatArray, labels: NDArray[np.bool_], weight: FloatArray) 
         try:
             model.fit(((odds - centre) / scale)[:, np.newaxis], labels, sample_weight=weight)
         except (LinAlgWarning, ConvergenceWarning):
-            raise UndefinedError(
-                "calibration_slope is undefined: without rows of almost no weight the predictions "
-                "separate the classes, so the slope is infinite up to rounding"
-            ) from None
+            raise UndefinedError(_SEPARATED) from None
     return float(model.coef_[0, 0] / scale)

@@ -185,6 +185,7 @@ def evaluate(
     ordered: bool = False,
     prior: ArrayLike | None = None,
     per_sample: bool = False,
+    n_jobs: int | None = None,
     **options: Unpack[InputOptions],
 ) -> Evaluation:
     """Compute many losses and metrics of one set of predictions in one pass.
@@ -214,6 +215,11 @@ def evaluate(
         by D2 scores with ``null="training prior"``, and not used by other metrics.
     per_sample : bool, default=False
         If True, the result keeps the value of each loss on each row as `per_sample`.
+    n_jobs : int or None, default=None
+        Number of threads that compute the losses of blocks of rows; -1 for all cores. The result
+        is equal to the last digit for any number. None means 1, or the `n_jobs` of a context
+        ``joblib.parallel_config`` with a backend on this machine. In a worker of joblib or Dask,
+        it is always 1. Metrics of the whole data set are computed on one thread.
     **options
         `labels`, `sample_weight`, `class_weight`, `label_smoothing`, `normalize`, `clip` and
         `ignore_label`, as for the functions in `xentexp.metrics`. They apply to all losses and
@@ -265,7 +271,7 @@ def evaluate(
     else:
         selected = get_metrics(metrics)
         check_applies(checked, selected)
-    return evaluate_checked(checked, selected, prior=prior, per_sample=per_sample)
+    return evaluate_checked(checked, selected, prior=prior, per_sample=per_sample, n_jobs=n_jobs)
 
 
 def losses_for(checked: CheckedInput, *, ordered: bool = False) -> list[Loss]:
@@ -297,13 +303,37 @@ def evaluate_checked(
     *,
     prior: object = None,
     per_sample: bool = False,
+    n_jobs: int | None = None,
     undefined: Literal["raise", "nan", "warn"] = "raise",
 ) -> Evaluation:
     """Values of losses and metrics that are defined for the input; not checked again."""
-    # An undefined metric raises its error, is NaN, or is NaN with a warning.
     losses = [metric for metric in metrics if isinstance(metric, Loss)]
-    state, rows = sum_losses(checked, losses, per_sample=per_sample)
-    data = MetricInput(checked, prior=prior, state=state)
+    state, rows = sum_losses(checked, losses, per_sample=per_sample, n_jobs=n_jobs)
+    values = {}
+    if len(losses) < len(metrics):
+        values = _values_of(metrics, MetricInput(checked, prior=prior, state=state), undefined)
+    return Evaluation(state, values, rows, tuple(metric.name for metric in metrics))
+
+
+def evaluate_state(
+    checked: CheckedInput,
+    state: LossState,
+    metrics: Sequence[Metric],
+    *,
+    undefined: Literal["raise", "nan", "warn"] = "raise",
+) -> Evaluation:
+    """Values of losses, and of metrics that `losses_of` derives from losses, from their sums."""
+    # `checked`: some of the rows, for the classes and options that all of them share.
+    values = _values_of(metrics, MetricInput(checked, state=state), undefined)
+    shown = state.of([metric for metric in metrics if isinstance(metric, Loss)])
+    return Evaluation(shown, values, None, tuple(metric.name for metric in metrics))
+
+
+def _values_of(
+    metrics: Sequence[Metric], data: MetricInput, undefined: Literal["raise", "nan", "warn"]
+) -> dict[str, float]:
+    """Values of metrics of the whole data set."""
+    # An undefined metric raises its error, is NaN, or is NaN with a warning.
     values = {}
     for metric in metrics:
         if isinstance(metric, DatasetMetric):
@@ -315,6 +345,6 @@ def evaluate_checked(
                 if undefined == "warn":
                     from sklearn.exceptions import UndefinedMetricWarning
 
-                    warnings.warn(str(error), UndefinedMetricWarning, stacklevel=2)
+                    warnings.warn(str(error), UndefinedMetricWarning, stacklevel=3)
                 values[metric.name] = np.nan
-    return Evaluation(state, values, rows, tuple(metric.name for metric in metrics))
+    return values

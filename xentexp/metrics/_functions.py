@@ -73,6 +73,8 @@ def _derive(name: str, default: Metric) -> Callable[..., Any]:
     compute = _loss_value if isinstance(default, Loss) else _dataset_value
 
     def metric(*args: Any, **kwargs: Any) -> Any:
+        if not kwargs and len(args) == len(required):  # the usual case
+            return compute(default, dict(zip(required, args, strict=True)))
         if "convention" in kwargs and (isinstance(default, Loss) or name in CONVENTIONS):
             convention = kwargs.pop("convention")
             if not (isinstance(convention, str) and convention == "xentexp"):
@@ -99,10 +101,10 @@ def _derive(name: str, default: Metric) -> Callable[..., Any]:
 
 
 def _loss_value(loss: Any, arguments: dict[str, Any]) -> Any:
-    reduction = arguments.pop("reduction", "mean")
+    reduction, n_jobs = arguments.pop("reduction", "mean"), arguments.pop("n_jobs", None)
     if loss.properties.distributions:
-        return _distributions_value(loss, reduction, **arguments)
-    return loss.reduce(loss.check_input(**arguments), reduction)
+        return _distributions_value(loss, reduction, n_jobs, **arguments)
+    return loss.reduce(loss.check_input(**arguments), reduction, n_jobs)
 
 
 def _dataset_value(metric: Any, arguments: dict[str, Any]) -> float:
@@ -129,6 +131,7 @@ def _peer_value(
 def _distributions_value(
     loss: Loss,
     reduction: Reduction,
+    n_jobs: int | None,
     p: Any,
     q: Any = None,
     normalize: bool | None = False,
@@ -152,7 +155,7 @@ def _distributions_value(
     names = ("p", "p" if only_p else "q")
     checked = read(target, predicted, normalize=normalize, clip=0.0, names=names, **options)
     loss.check_applies(checked)
-    value = loss.reduce(checked, reduction)
+    value = loss.reduce(checked, reduction, n_jobs)
     return value.item() if single and isinstance(value, np.ndarray) else value
 
 
@@ -182,7 +185,7 @@ def _option_names(metric: Metric) -> list[str]:
     names += ["normalize"] if not scores and properties.targets != "multilabel" else []
     names += ["ignore_label"] if classes else []
     names += ["numbers"] if properties.numbers else []
-    return [*names, "reduction"]
+    return [*names, "n_jobs", "reduction"]
 
 
 def signature_of(metric: Metric) -> inspect.Signature:

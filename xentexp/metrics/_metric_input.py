@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from functools import cached_property
 from typing import Any
 
@@ -17,6 +17,10 @@ from xentexp._numerics import FloatArray, IntArray, log_softmax
 from xentexp.errors import InputError
 from xentexp.losses import Loss
 from xentexp.metrics._running_sums import LossState, sum_losses
+from xentexp.metrics._sorted_scores import SortedScores
+
+PIECE_NUMBERS = 1 << 20
+"""Predictions of a memory-mapped array that a metric reads at once."""
 
 
 class MetricInput:
@@ -72,6 +76,8 @@ class MetricInput:
         self.prior = None if prior is None else _to_prior(prior, checked.classes)
         self._states = [] if state is None else [state]
         self._curves: dict[int, tuple[FloatArray, FloatArray]] = {}
+        self._areas: dict[int, float] = {}
+        self._sorted: tuple[int, SortedScores] | None = None
 
     @property
     def classes(self) -> tuple[Any, ...]:
@@ -117,6 +123,82 @@ class MetricInput:
         row = state.losses.index(loss)
         return float(state.mean()[row]), state.class_mean()[row], state.class_weight_sum
 
+    # -- rows of memory-mapped arrays, which may not fit in memory ------------------------
+
+    @cached_property
+    def large(self) -> bool:
+        """Whether the rows are in memory-mapped arrays and too many to be read at once."""
+        return self.checked.mapped and self.checked.n_rows > self._piece_rows
+
+    @property
+    def _piece_rows(self) -> int:
+        return max(64, PIECE_NUMBERS // self.n_classes)
+
+    def pieces(self) -> Iterator[MetricInput]:
+        """Yield the rows in pieces that fit in memory.
+
+        A metric that adds up its pieces can be computed for memory-mapped arrays of any size.
+
+        Yields
+        ------
+        MetricInput
+            All rows at once, except for memory-mapped arrays with many rows.
+        """
+        if not self.large:
+            yield self
+            return
+        yield from map(MetricInput, self.checked.pieces(self._piece_rows))
+
+    def roc_pieces(self, column: int) -> Iterator[tuple[FloatArray, FloatArray]]:
+        """ROC curve of one class against the rest, in pieces that fit in memory.
+
+        Parameters
+        ----------
+        column : int
+            Column of the class, from 0 to k - 1.
+
+        Yields
+        ------
+        false_rate, true_rate : ndarray
+            As from `roc`: the whole curve, except for memory-mapped arrays with many rows. There,
+            each piece begins at the last point of the piece before it.
+        """
+        if not self.large:
+            yield self.roc(column)
+            return
+        if self._sorted is None or self._sorted[0] != column:
+            rows = (
+                (piece.ranking(column), piece.index == column, piece.weight)
+                for piece in self.pieces()
+            )
+            self._sorted = column, SortedScores(rows)
+        positive = self.class_weight_sum[column]
+        negative = self.class_weight_sum.sum() - positive
+        false, true = 0.0, 0.0
+        for groups in self._sorted[1]:
+            falses = np.cumsum(np.append(false, groups.of_rest))
+            trues = np.cumsum(np.append(true, groups.of_class))
+            false, true = falses[-1], trues[-1]
+            yield falses / negative, trues / positive
+
+    def roc_area(self, column: int) -> float:
+        """Area under the ROC curve of one class against the rest.
+
+        Parameters
+        ----------
+        column : int
+            Column of the class, from 0 to k - 1.
+
+        Returns
+        -------
+        float
+            The area, by the trapezoidal rule.
+        """
+        if column not in self._areas:
+            pieces = self.roc_pieces(column)
+            self._areas[column] = float(sum(np.trapezoid(true, false) for false, true in pieces))
+        return self._areas[column]
+
     # -- rows ------------------------------------------------------------------------------
 
     @cached_property
@@ -148,8 +230,11 @@ class MetricInput:
     @cached_property
     def class_weight_sum(self) -> FloatArray:
         """Sum of the weights of the rows of each true class, of shape (k,)."""
-        counted = np.bincount(self.index, weights=self.weight, minlength=self.n_classes)
-        return counted.astype(np.float64)
+        counted = [
+            np.bincount(piece.index, weights=piece.weight, minlength=self.n_classes)
+            for piece in self.pieces()
+        ]
+        return np.asarray(np.sum(counted, axis=0, dtype=np.float64))
 
     @cached_property
     def _log_softmax(self) -> tuple[FloatArray, FloatArray]:

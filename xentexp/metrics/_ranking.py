@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterable
 from dataclasses import dataclass
 from itertools import combinations
 from numbers import Real
@@ -24,12 +25,6 @@ def _check_all_classes(name: str, data: MetricInput) -> None:
     absent = [data.classes[column] for column in np.flatnonzero(data.class_weight_sum == 0.0)]
     if absent:
         raise UndefinedError(f"{name} is undefined: there are no rows of class {absent[0]!r}")
-
-
-def _area(curve: tuple[FloatArray, FloatArray]) -> float:
-    from sklearn.metrics import auc
-
-    return float(auc(*curve))
 
 
 @register_metric
@@ -80,18 +75,19 @@ class RocAuc(DatasetMetric):
     def value(self, data: MetricInput) -> float:
         _check_all_classes(self.name, data)
         if data.n_classes == 2:
-            return _area(data.roc(1))
-        index, weight, class_weight_sum = data.index, data.weight, data.class_weight_sum
+            return data.roc_area(1)
+        class_weight_sum = data.class_weight_sum
         areas, weights = [], []
         if self.multiclass == "ovr":
-            areas = [_area(data.roc(column)) for column in range(data.n_classes)]
+            areas = [data.roc_area(column) for column in range(data.n_classes)]
             weights = list(class_weight_sum)
         else:
+            index, weight = data.index, data.weight
             for pair in combinations(range(data.n_classes), 2):
                 rows = np.isin(index, pair)
                 row_weight = None if weight is None else weight[rows]
                 curves = [roc(index[rows] == c, data.ranking(c)[rows], row_weight) for c in pair]
-                areas.append(sum(map(_area, curves)) / 2.0)
+                areas.append(sum(float(np.trapezoid(t, f)) for f, t in curves) / 2.0)
                 weights.append(class_weight_sum[list(pair)].sum())
         return float(np.average(areas, weights=None if self.average == "macro" else weights))
 
@@ -155,18 +151,21 @@ class AveragePrecision(DatasetMetric):
         check_choice("average", self.average, ("macro", "weighted"))
 
     def value(self, data: MetricInput) -> float:
-        from sklearn.metrics import average_precision_score
-
         _check_all_classes(self.name, data)
         columns = [1] if data.n_classes == 2 else range(data.n_classes)
-        areas = [
-            average_precision_score(
-                data.index == column, data.ranking(column), sample_weight=data.weight
-            )
-            for column in columns
-        ]
+        areas = [self._area(data, column) for column in columns]
         weighted = self.average == "weighted" and data.n_classes > 2
         return float(np.average(areas, weights=data.class_weight_sum if weighted else None))
+
+    def _area(self, data: MetricInput, column: int) -> float:
+        positive = data.class_weight_sum[column] / data.class_weight_sum.sum()
+        area = 0.0
+        for false_rate, true_rate in data.roc_pieces(column):
+            of_class = positive * true_rate[1:]
+            predicted = of_class + (1.0 - positive) * false_rate[1:]
+            precision = np.divide(of_class, predicted, out=predicted, where=predicted > 0.0)
+            area += float(np.diff(true_rate) @ precision)
+        return area
 
 
 @register_metric
@@ -197,8 +196,7 @@ class KsStatistic(DatasetMetric):
 
     def value(self, data: MetricInput) -> float:
         _check_all_classes(self.name, data)
-        false_rate, true_rate = data.roc(1)
-        return float(np.abs(true_rate - false_rate).max())
+        return max(float(np.abs(true - false).max()) for false, true in data.roc_pieces(1))
 
 
 @register_metric
@@ -259,23 +257,36 @@ class HMeasure(DatasetMetric):
             shape = 1.0 + pi1, 1.0 + pi0
         else:
             shape = 2.0, 1.0 + 1.0 / (pi1 / pi0 if self.cost == "severity" else float(self.cost))
-        rate, mass = _hull(*data.roc(1), pi0, pi1)
+        rate, mass = _hull(data.roc_pieces(1), pi0, pi1)
         trivial = _expected_cost(np.array([pi1]), np.array([1.0]), *shape)
         return max(0.0, 1.0 - _expected_cost(rate, mass, *shape) / trivial)
 
 
 def _hull(
-    false_rate: FloatArray, true_rate: FloatArray, pi0: float, pi1: float
+    curve: Iterable[tuple[FloatArray, FloatArray]], pi0: float, pi1: float
 ) -> tuple[FloatArray, FloatArray]:
     """Segments of the convex hull of a ROC curve: rate of the second class and mass of each."""
+    # The hull of the curve is the hull of the hulls of its pieces.
+    rates, masses = [], []
+    for false_rate, true_rate in curve:
+        second, mass = pi1 * np.diff(true_rate), pi0 * np.diff(false_rate)
+        mass += second
+        filled = mass > 0.0
+        rate, mass = _isotonic(second[filled] / mass[filled], mass[filled])
+        rates.append(rate)
+        masses.append(mass)
+    if len(rates) == 1:
+        return rates[0], masses[0]
+    return _isotonic(np.concatenate(rates), np.concatenate(masses))
+
+
+def _isotonic(rate: FloatArray, mass: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """Rate and mass of the blocks of the decreasing isotonic regression of the rates."""
     from scipy.optimize import isotonic_regression
 
-    # The hull is the isotonic regression of the labels on the scores.
-    second, mass = pi1 * np.diff(true_rate), pi0 * np.diff(false_rate)
-    mass += second
-    filled = mass > 0.0
-    second, mass = second[filled], mass[filled]
-    fit = isotonic_regression(second / mass, weights=mass, increasing=False)
+    if not len(rate):
+        return rate, mass
+    fit = isotonic_regression(rate, weights=mass, increasing=False)
     starts = fit.blocks[:-1]
     return np.clip(fit.x[starts], 0.0, 1.0), np.add.reduceat(mass, starts)
 

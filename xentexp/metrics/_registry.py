@@ -301,28 +301,31 @@ def get_metrics(
 def refuse_duplicates(metrics: Sequence[Metric], subject: str, hint: str = "") -> None:
     """Raise an InputError if two losses or metrics have the same name."""
     names = [metric.name for metric in metrics]
-    if repeated := sorted({name for name in names if names.count(name) > 1}):
+    if len(set(names)) < len(names):
+        repeated = sorted({name for name in names if names.count(name) > 1})
         raise InputError(f"{subject} must be distinct; duplicate: {', '.join(repeated)}{hint}")
 
 
 def _with_parameters(metric: T, parameters: dict[str, object]) -> T:
+    if not parameters:
+        return metric
     known = [field.name for field in fields(metric)]  # type: ignore[arg-type]
     for parameter in parameters:
         if not known:
             raise InputError(f"{metric.name} has no parameters; got {parameter!r}")  # type: ignore[attr-defined]
         if parameter not in known:
             raise unknown_name(f"parameter of {metric.name}", parameter, known)  # type: ignore[attr-defined]
-    return replace(metric, **parameters) if parameters else metric  # type: ignore[type-var]
+    return replace(metric, **parameters)  # type: ignore[type-var]
 
 
 def _find(name: object, kind: str) -> Metric:
-    if isinstance(name, (Loss, DatasetMetric)):
-        return name
     matches: list[Metric] = []
     if isinstance(name, str):
-        if name in LOSSES:  # the usual case, without a search
-            return LOSSES[name]
+        if (full_name := ALIASES.get(name, name)) in LOSSES:  # the usual case, without a search
+            return LOSSES[full_name]
         matches = matching_metrics(name)
+    elif isinstance(name, (Loss, DatasetMetric)):
+        return name
     if len(matches) == 1:
         return matches[0]
     if matches:

@@ -4,16 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from itertools import islice
+from math import isfinite
+from operator import lt
 from typing import Any, Literal
 
 import numpy as np
 
+from xentexp._inputs.block import Block
 from xentexp._inputs.checked import CheckedInput, Part
 from xentexp._inputs.labels import show
-from xentexp._numerics import FloatArray, weigh
+from xentexp._numerics import FloatArray, IntArray, weigh
 from xentexp.errors import InputError
 from xentexp.losses import Loss
-from xentexp.losses._base import row_values
+from xentexp.losses._base import block_elements, checked_values
 
 
 @dataclass(eq=False)
@@ -113,54 +117,29 @@ class LossState:
         part : Part
             Targets, predictions and weights of these rows.
         """
-        state = LossState(self.losses, self.classes)
-        state.n_rows = values.shape[1]
-        state.n_clipped = part.block.clipped_rows
-        weight = part.weight
-        weighted = values if weight is None else weigh(values, weight)
-        state.weight = float(state.n_rows if weight is None else weight.sum())
-        state.weight_squared = float(state.n_rows if weight is None else weight @ weight)
-        state.total = weighted.sum(axis=1)
-        finite = bool(np.isfinite(state.total).all())
-        if not finite:
-            state.n_infinite = np.isinf(weighted).sum(axis=1).astype(np.float64)
-        if state.weight:
-            with np.errstate(invalid="ignore", over="ignore"):
-                if weight is None:
-                    state.m2 = _sum_of_squares(values, state.mean())
-                    state.m1 = 0.0 * state.total  # deviations from the mean sum to 0; NaN stays NaN
-                else:
-                    deviation = values - state.mean()[:, np.newaxis]
-                    state.m1 = weigh(deviation, weight**2).sum(axis=1)
-                    state.m2 = weigh(deviation * deviation, weight**2).sum(axis=1)
-        if part.block.index is not None or part.block.soft is not None:
-            target = part.unsmoothed.target_by_class
-            state.class_weight_sum = target @ (np.ones(state.n_rows) if weight is None else weight)
-            if finite:
-                state.class_loss_sum = _products(weighted, target)
-            else:
-                with np.errstate(invalid="ignore"):
-                    products = weighted[:, np.newaxis, :] * target
-                state.class_loss_sum = np.where(target > 0, products, 0.0).sum(axis=2)
-        self._merge(state)
+        state = _state_of_part(self.losses, self.classes, values, part)
+        self.__dict__.update(_merged((self, state)).__dict__)
 
-    def _merge(self, other: LossState) -> None:
-        """Add another state to this one, in place."""
-        if other.weight and not self.weight:
-            self.m2, self.m1 = other.m2, other.m1
-        elif other.weight:
-            mean = (self.total + other.total) / (self.weight + other.weight)
-            (m2, m1), (other_m2, other_m1) = self._moments(mean), other._moments(mean)
-            self.m2, self.m1 = m2 + other_m2, m1 + other_m1
-        for name in _SUMS:
-            setattr(self, name, getattr(self, name) + getattr(other, name))
+    def of(self, losses: Sequence[Loss]) -> LossState:
+        """Sums of some of the losses.
 
-    def _moments(self, mean: FloatArray) -> tuple[FloatArray, FloatArray]:
-        """`m2` and `m1` about another mean."""
-        with np.errstate(invalid="ignore"):
-            shift = self.mean() - mean
-            m1_change = shift * self.weight_squared
-            return self.m2 + shift * (2.0 * self.m1 + m1_change), self.m1 + m1_change
+        Parameters
+        ----------
+        losses : sequence of Loss
+            Losses of this state.
+
+        Returns
+        -------
+        LossState
+            State of the same rows, with the sums of these losses in this order.
+        """
+        state = LossState(tuple(losses), self.classes)
+        places = [self.losses.index(loss) for loss in losses]
+        for name in (*_SUMS, "m2", "m1"):
+            value = getattr(self, name)
+            of_losses = name in ("n_infinite", "total", "m2", "m1", "class_loss_sum")
+            setattr(state, name, value[places] if of_losses else value)
+        return state
 
     def __add__(self, other: LossState | Literal[0]) -> LossState:
         """State of the rows of both; an InputError if the losses or the classes differ."""
@@ -178,10 +157,7 @@ class LossState:
                 f"with classes {show(other.classes)}; pass the same losses and labels= to each "
                 f"evaluate()"
             )
-        both = LossState(self.losses, self.classes)
-        both._merge(self)
-        both._merge(other)
-        return both
+        return _merged((self, other))
 
     __radd__ = __add__
 
@@ -246,16 +222,139 @@ _SUMS = (
 )
 
 
+def _merged(states: Sequence[LossState]) -> LossState:
+    """State of the rows of one or more states with the same losses and classes."""
+    if len(states) == 1:
+        return states[0]
+    both = LossState(states[0].losses, states[0].classes)
+    for name in ("n_rows", "n_ignored", "n_clipped", "weight", "weight_squared"):
+        setattr(both, name, sum([getattr(state, name) for state in states]))
+    weighted = [state for state in states if state.weight]
+    with np.errstate(invalid="ignore", over="ignore"):  # of infinite values
+        for name in ("n_infinite", "total", "class_weight_sum", "class_loss_sum"):
+            setattr(both, name, np.add.reduce([getattr(state, name) for state in states]))
+        if weighted:
+            weight = np.array([[state.weight] for state in weighted])
+            weight_squared = np.array([[state.weight_squared] for state in weighted])
+            m1 = np.array([state.m1 for state in weighted])
+            # Moments about the common mean.
+            shift = np.array([state.total for state in weighted]) / weight - both.mean()
+            m1_change = shift * weight_squared
+            both.m1 = np.add.reduce(m1 + m1_change)
+            m2_change = shift * (2.0 * m1 + m1_change)
+            both.m2 = np.add.reduce(np.array([state.m2 for state in weighted]) + m2_change)
+    return both
+
+
+def _state_of_part(
+    losses: tuple[Loss, ...], classes: tuple[Any, ...], values: FloatArray, part: Part
+) -> LossState:
+    """State of one part, from the value of each loss on each of its rows, (L, n)."""
+    state = LossState(losses, classes)
+    state.n_rows = n_rows = values.shape[1]
+    state.n_clipped = part.block.clipped_rows
+    weight = part.weight
+    if weight is None:
+        weighted, state.weight, state.weight_squared = values, float(n_rows), float(n_rows)
+    else:
+        weighted = weigh(values, weight)
+        state.weight, state.weight_squared = float(weight.sum()), float(weight @ weight)
+    state.total = weighted.sum(axis=1)
+    finite = all(map(isfinite, state.total.tolist()))  # faster than NumPy for few losses
+    if not finite:
+        state.n_infinite = np.isinf(weighted).sum(axis=1).astype(np.float64)
+    if state.weight:
+        mean = state.mean()
+        if weight is None:
+            state.m2 = _sum_of_squares(values, mean)
+            state.m1 = 0.0 * state.total  # deviations from the mean sum to 0; NaN stays NaN
+        else:
+            state.m2, state.m1 = _weighted_moments(values, mean, weight * weight)
+    target = part.unsmoothed
+    if target.index is not None:
+        total = state.total if finite else None
+        sums = _sums_by_index(weighted, total, weight, target)
+        state.class_weight_sum, state.class_loss_sum = sums
+    elif target.soft is not None:
+        by_class = target.target_by_class
+        state.class_weight_sum = by_class @ (np.ones(n_rows) if weight is None else weight)
+        if finite:
+            state.class_loss_sum = _products(weighted, by_class)
+        else:
+            products = weighted[:, np.newaxis, :] * by_class
+            state.class_loss_sum = np.where(by_class > 0, products, 0.0).sum(axis=2)
+    return state
+
+
 def _sum_of_squares(values: FloatArray, mean: FloatArray) -> FloatArray:
     """``sum (l - mean)^2`` of each row of `values`, whose mean is `mean`."""
     squares: FloatArray = np.vecdot(values, values)
     m2: FloatArray = squares - values.shape[1] * mean * mean
     # The difference of two large numbers is inaccurate: subtract the mean first, which is slower.
-    inaccurate = ~(squares < 1024.0 * m2)
-    if inaccurate.any():
+    if not all(map(lt, squares.tolist(), (1024.0 * m2).tolist())):
+        inaccurate = ~(squares < 1024.0 * m2)
         deviation = values[inaccurate] - mean[inaccurate, np.newaxis]
         m2[inaccurate] = np.vecdot(deviation, deviation)
     return m2
+
+
+def _weighted_moments(
+    values: FloatArray, mean: FloatArray, weight_squared: FloatArray
+) -> tuple[FloatArray, FloatArray]:
+    """``sum w^2 (l - mean)^2`` and ``sum w^2 (l - mean)`` of each row of `values`."""
+    deviation = values - mean[:, np.newaxis]
+    m1: FloatArray = deviation @ weight_squared
+    m2: FloatArray = (deviation * deviation) @ weight_squared
+    if not np.isfinite(m2).all():  # an infinite value of weight 0 counts as 0
+        m1 = weigh(deviation, weight_squared).sum(axis=1)
+        m2 = weigh(deviation * deviation, weight_squared).sum(axis=1)
+    return m2, m1
+
+
+def _sums_by_index(
+    values: FloatArray, total: FloatArray | None, weight: FloatArray | None, block: Block
+) -> tuple[FloatArray, FloatArray]:
+    """Sums of the weights and of weighted values over the rows of each true class."""
+    # `total` has the sum of each row of `values`; None if one is infinite.
+    index, k = block.index, block.n_classes
+    assert index is not None
+    n_losses = len(values)
+    few = n_losses == 1 and k <= _FEW_CLASSES and len(index) >= _MANY_ROWS
+    if few and weight is None and total is not None:
+        return _sums_of_few_classes(values[0], float(total[0]), index, k)
+    weights = np.bincount(index, weights=weight, minlength=k).astype(np.float64, copy=False)
+    # A product with the matrix of the targets is slower for few losses or many classes.
+    if n_losses <= max(1, k // 3) or k >= _MANY_CLASSES or total is None:
+        sums = np.empty((n_losses, k))
+        for row, of_row in zip(sums, values, strict=True):
+            row[:] = np.bincount(index, weights=of_row, minlength=k)
+        return weights, sums
+    return weights, _products(values, block.target_by_class)
+
+
+_FEW_CLASSES, _MANY_CLASSES, _MANY_ROWS = 4, 32, 4096
+
+
+def _sums_of_few_classes(
+    values: FloatArray, total: float, index: IntArray, k: int
+) -> tuple[FloatArray, FloatArray]:
+    """As `_sums_by_index` for one loss, about twice as fast as ``np.bincount`` for few classes."""
+    counts, sums, factor = np.empty(k), np.empty((1, k)), np.empty(len(index))
+    for column in range(k):
+        if column == k - 1:
+            # The last sum is the difference to the total, unless that would lose digits.
+            others = sums[0, :column]
+            counts[column], sums[0, column] = (
+                len(index) - counts[:column].sum(),
+                total - others.sum(),
+            )
+            if abs(sums[0, column]) > 0.1 * (abs(total) + np.abs(others).sum()):
+                break
+        rows = index == column
+        counts[column] = np.count_nonzero(rows)
+        np.copyto(factor, rows)
+        sums[0, column] = values @ factor
+    return counts, sums
 
 
 def _products(values: FloatArray, target: FloatArray) -> FloatArray:
@@ -272,22 +371,35 @@ def _products(values: FloatArray, target: FloatArray) -> FloatArray:
 
 
 def sum_losses(
-    checked: CheckedInput, losses: Sequence[Loss], *, per_sample: bool = False
+    checked: CheckedInput,
+    losses: Sequence[Loss],
+    *,
+    per_sample: bool = False,
+    n_jobs: int | None = None,
 ) -> tuple[LossState, dict[str, FloatArray] | None]:
     """Sums of losses in one pass over the blocks; with `per_sample`, also the value of each row."""
-    state = LossState(tuple(losses), checked.classes)
+    losses, classes = tuple(losses), checked.classes
     rows = np.full((len(losses), checked.n_rows), np.nan) if per_sample else None
     hard = next((loss.name for loss in losses if loss.properties.targets == "one-hot"), None)
-    values = np.empty((len(losses), 0))
-    for part in checked.parts(hard=hard):
-        if values.shape[1] != part.block.n_rows:
-            values = np.empty((len(losses), part.block.n_rows))
-        for row, loss in zip(values, losses, strict=True):
-            row[:] = row_values(loss, part.block)
-        with np.errstate(over="ignore", invalid="ignore"):  # of infinite values
-            state.add(values, part)
+
+    def state_of(part: Part) -> LossState:
+        with np.errstate(over="ignore", under="ignore"):
+            values = _values(losses, part.block)
         if rows is not None:
             part.rows.put(rows, values)
+        with np.errstate(over="ignore", invalid="ignore"):  # of infinite values
+            return _state_of_part(losses, classes, values, part)
+
+    states = checked.map_parts(
+        state_of,
+        hard=hard,
+        elements=block_elements(checked, losses),
+        n_jobs=n_jobs,
+    )
+    # Always the same groups, so that the sums are equal to the last bit for any number of threads.
+    state = _merged(list(islice(states, _STATES_PER_GROUP)))
+    while group := list(islice(states, _STATES_PER_GROUP)):
+        state = _merged([state, *group])
     state.n_ignored = checked.n_rows - state.n_rows
     if state.weight == 0.0:
         raise InputError(
@@ -295,3 +407,16 @@ def sum_losses(
             "got only zeros"
         )
     return state, None if rows is None else dict(zip(state.names, rows, strict=True))
+
+
+_STATES_PER_GROUP = 64
+
+
+def _values(losses: tuple[Loss, ...], block: Block) -> FloatArray:
+    """Value of each loss on each row of a block, (L, n)."""
+    if len(losses) == 1:
+        return np.asarray(checked_values(losses[0], block), dtype=np.float64)[np.newaxis]
+    values = np.empty((len(losses), block.n_rows))
+    for row, loss in zip(values, losses, strict=True):
+        row[:] = checked_values(loss, block)
+    return values

@@ -233,6 +233,13 @@ def _null_loss(
     return float(state.mean()[0])
 
 
+def losses_of(metric: DatasetMetric) -> list[Loss] | None:
+    """Losses whose means give a metric of the whole data set; None if it needs the rows."""
+    if isinstance(metric, Perplexity):
+        return [LOSSES[_CROSSENTROPY]]
+    return [get_loss(metric.loss)] if isinstance(metric, (BalancedLoss, D2Score)) else None
+
+
 def _traits_for_loss(traits: InputTraits) -> PlannedInput:
     """Traits for the `why_not` of the loss; targets are soft if any row has several classes."""
     return PlannedInput(

@@ -6,13 +6,14 @@ scikit-learn computes them from the predicted classes.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import chain
 from numbers import Real
 from typing import ClassVar, Literal
 
 import numpy as np
 
 from xentexp._inputs.checked import InputTraits
-from xentexp._numerics import IntArray
+from xentexp._numerics import FloatArray, IntArray
 from xentexp.errors import InputError
 from xentexp.losses._base import MetricProperties
 from xentexp.metrics._base import DatasetMetric, check_choice, parameter
@@ -55,6 +56,20 @@ class _OfPredictedClass(DatasetMetric):
             return "needs probabilities for a threshold; leave out threshold, or pass probabilities"
         return super().why_not(traits)
 
+    def rows(self, data: MetricInput) -> tuple[IntArray, IntArray, FloatArray | None]:
+        """Columns of the true and the predicted class, and weights: of rows, or of equal rows."""
+        pieces = iter(data.pieces())
+        first = next(pieces)
+        if first is data:
+            return data.index, self.predicted(data), data.weight
+        n_classes = data.n_classes
+        total = np.zeros(n_classes * n_classes)
+        for piece in chain([first], pieces):
+            cell = piece.index * n_classes + self.predicted(piece)
+            total += np.bincount(cell, weights=piece.weight, minlength=len(total))
+        [cell] = np.nonzero(total)
+        return cell // n_classes, cell % n_classes, total[cell]
+
     def predicted(self, data: MetricInput) -> IntArray:
         """Column of the predicted class of each row."""
         if self.threshold == 0.5:
@@ -84,12 +99,13 @@ class _Averaged(_OfPredictedClass):
         from sklearn.metrics import precision_recall_fscore_support
 
         binary = data.n_classes == 2
+        true, predicted, weight = self.rows(data)
         values = precision_recall_fscore_support(
-            data.index,
-            self.predicted(data),
+            true,
+            predicted,
             labels=[1] if binary else list(range(data.n_classes)),
             average="macro" if binary else self.average,
-            sample_weight=data.weight,
+            sample_weight=weight,
             zero_division=0,
         )
         return float(values[self.measure])
@@ -182,13 +198,14 @@ class BalancedAccuracy(_OfPredictedClass):
     def value(self, data: MetricInput) -> float:
         from sklearn.metrics import recall_score
 
+        true, predicted, weight = self.rows(data)
         return float(
             recall_score(
-                data.index,
-                self.predicted(data),
+                true,
+                predicted,
                 labels=np.flatnonzero(data.class_weight_sum).tolist(),
                 average="macro",
-                sample_weight=data.weight,
+                sample_weight=weight,
                 zero_division=0,
             )
         )
@@ -218,4 +235,5 @@ class MatthewsCorrelation(_OfPredictedClass):
     def value(self, data: MetricInput) -> float:
         from sklearn.metrics import matthews_corrcoef
 
-        return float(matthews_corrcoef(data.index, self.predicted(data), sample_weight=data.weight))
+        true, predicted, weight = self.rows(data)
+        return float(matthews_corrcoef(true, predicted, sample_weight=weight))

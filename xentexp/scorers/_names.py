@@ -21,7 +21,12 @@ from xentexp.metrics._registry import (
 from xentexp.scorers._scorer import MetricScorer, MetricScorers, score_name
 
 
-def get_scorer(name: str | Metric | Callable[..., Any], *, labels: ArrayLike | None = None) -> Any:
+def get_scorer(
+    name: str | Metric | Callable[..., Any],
+    *,
+    labels: ArrayLike | None = None,
+    n_jobs: int | None = None,
+) -> Any:
     """Return a scorer by name, of xentexp or of scikit-learn.
 
     Parameters
@@ -35,6 +40,8 @@ def get_scorer(name: str | Metric | Callable[..., Any], *, labels: ArrayLike | N
     labels : array-like of shape (k,), default=None
         All classes, in their order if they are ordered. By default the classes are those of the
         fitted classifier and of `y`, sorted. Only for scorers of xentexp.
+    n_jobs : int or None, default=None
+        Number of threads, as for `MetricScorer`. Only for scorers of xentexp.
 
     Returns
     -------
@@ -46,7 +53,7 @@ def get_scorer(name: str | Metric | Callable[..., Any], *, labels: ArrayLike | N
     ------
     InputError
         If the name is unknown (the message lists similar names), if the loss or metric does not
-        rank models, or if `labels` is given for a scorer of scikit-learn.
+        rank models, or if `labels` or `n_jobs` is given for a scorer of scikit-learn.
 
     See Also
     --------
@@ -62,7 +69,7 @@ def get_scorer(name: str | Metric | Callable[..., Any], *, labels: ArrayLike | N
     """
     if isinstance(name, (Loss, DatasetMetric)):
         score_name(name)
-        return MetricScorer(name, labels=labels)
+        return MetricScorer(name, labels=labels, n_jobs=n_jobs)
     if isinstance(name, str) and name not in sklearn_get_scorer_names():
         bare = name.removeprefix("neg_")
         try:
@@ -73,24 +80,25 @@ def get_scorer(name: str | Metric | Callable[..., Any], *, labels: ArrayLike | N
         if has_classes and score_name(metric).startswith("neg_") == (bare != name):
             built_in = type(metric).__module__.startswith("xentexp.")
             # A worker process that unpickles only the name of a plug-in would not find it.
-            return MetricScorer(bare if built_in else metric, labels=labels)
+            return MetricScorer(bare if built_in else metric, labels=labels, n_jobs=n_jobs)
         if has_classes:
             raise InputError(f"unknown scorer {name!r}; did you mean {score_name(metric)!r}?")
         raise unknown_name("scorer", name, get_scorer_names(), shown=_ours())
-    if labels is not None:
-        raise InputError(
-            f"labels must be left out for {name!r}, a scorer of scikit-learn; got {labels!r}"
-            f"{_own_scorer(name)}"
-        )
+    for option, value in (("labels", labels), ("n_jobs", n_jobs)):
+        if value is not None:
+            raise InputError(
+                f"{option} must be left out for {name!r}, a scorer of scikit-learn; got {value!r}"
+                f"{_own_scorer(name, option)}"
+            )
     return sklearn_get_scorer(name)
 
 
-def _own_scorer(name: object) -> str:
+def _own_scorer(name: object, option: str) -> str:
     """End of a message that names the scorer of xentexp for the same metric, if there is one."""
     bare = name.removeprefix("neg_") if isinstance(name, str) else ""
     if len(matching_metrics(bare)) != 1:
         return ""
-    return f"; use MetricScorer({bare!r}, labels=...)"
+    return f"; use MetricScorer({bare!r}, {option}=...)"
 
 
 def get_scorer_names() -> list[str]:
@@ -129,7 +137,10 @@ def _ours() -> list[str]:
 
 
 def loss_scorers(
-    losses: str | Metric | Sequence[str | Metric] | None = None, *, labels: ArrayLike | None = None
+    losses: str | Metric | Sequence[str | Metric] | None = None,
+    *,
+    labels: ArrayLike | None = None,
+    n_jobs: int | None = None,
 ) -> MetricScorers:
     """Return one scorer of many losses, for ``scoring=`` of `cross_validate` and searches.
 
@@ -141,6 +152,8 @@ def loss_scorers(
     labels : array-like of shape (k,), default=None
         All classes, in their order if they are ordered. By default the classes are those of the
         fitted classifier and of `y`, sorted. Pass them if a fold may lack a class.
+    n_jobs : int or None, default=None
+        Number of threads, as for `MetricScorers`.
 
     Returns
     -------
@@ -171,7 +184,7 @@ def loss_scorers(
     ['test_neg_brier_loss', 'test_roc_auc']
     """
     if losses is None:
-        return MetricScorers(None, labels)
+        return MetricScorers(None, labels, n_jobs)
     metrics = get_metrics(losses, duplicate_hint=_SETTINGS)
     for metric in metrics:
         score_name(metric)
@@ -179,5 +192,5 @@ def loss_scorers(
             raise InputError(
                 f"{metric.name} is for several labels in a row, so it does not score classifiers"
             )
-    is_list = isinstance(losses, (list, tuple))
-    return MetricScorers(list(losses) if is_list else metrics, labels)  # type: ignore[arg-type]
+    named = list(losses) if isinstance(losses, (list, tuple)) else metrics
+    return MetricScorers(named, labels, n_jobs)

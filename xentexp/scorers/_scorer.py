@@ -35,6 +35,11 @@ class MetricScorer(SklearnScorer):
     labels : array-like of shape (k,), default=None
         All classes, in their order if they are ordered. By default the classes are those of the
         fitted classifier and of `y`, sorted.
+    n_jobs : int or None, default=None
+        Number of threads that compute the losses; -1 for all cores. Scores are equal to the last
+        digit for any number. None means 1, or the `n_jobs` of a context
+        ``joblib.parallel_config`` with a backend on this machine. In a worker of joblib or Dask,
+        e.g. of ``cross_validate(..., n_jobs=2)``, it is always 1.
 
     See Also
     --------
@@ -67,9 +72,12 @@ class MetricScorer(SklearnScorer):
     # `estimator` is an argument of `score`, not metadata that a search could pass on.
     __metadata_request__score: ClassVar = {"estimator": metadata_routing.UNUSED}
 
-    def __init__(self, metric: str | Metric, labels: ArrayLike | None = None) -> None:
+    def __init__(
+        self, metric: str | Metric, labels: ArrayLike | None = None, n_jobs: int | None = None
+    ) -> None:
         self.metric = metric
         self.labels = labels
+        self.n_jobs = n_jobs
 
     def score(
         self, estimator: Any, X: Any, y: ArrayLike, sample_weight: ArrayLike | None = None
@@ -111,7 +119,14 @@ class MetricScorer(SklearnScorer):
         self, predict: Predict, estimator: Any, X: Any, y: Any, sample_weight: Any
     ) -> float:
         scores = _scores(
-            estimator, X, y, [self._metric()], self.labels, sample_weight, call=predict
+            estimator,
+            X,
+            y,
+            [self._metric()],
+            self.labels,
+            sample_weight,
+            self.n_jobs,
+            call=predict,
         )
         (score,) = scores.values()
         return score
@@ -137,7 +152,7 @@ class MetricScorer(SklearnScorer):
             ordered=self.labels is not None or ascending(tuple(classes)),
         )
         check_applies(checked, [metric])
-        return evaluate_checked(checked, [metric]).values[metric.name]
+        return evaluate_checked(checked, [metric], n_jobs=self.n_jobs).values[metric.name]
 
 
 class MetricScorers(BaseEstimator):  # type: ignore[misc]
@@ -154,6 +169,11 @@ class MetricScorers(BaseEstimator):  # type: ignore[misc]
         All classes, in their order if they are ordered. By default the classes are those of the
         fitted classifier and of `y`, sorted. The default of `metrics` depends on the number of
         classes: pass `metrics` or `labels` if a fold may lack a class.
+    n_jobs : int or None, default=None
+        Number of threads that compute the losses; -1 for all cores. Scores are equal to the last
+        digit for any number. None means 1, or the `n_jobs` of a context
+        ``joblib.parallel_config`` with a backend on this machine. In a worker of joblib or Dask,
+        e.g. of ``cross_validate(..., n_jobs=2)``, it is always 1.
 
     See Also
     --------
@@ -181,9 +201,11 @@ class MetricScorers(BaseEstimator):  # type: ignore[misc]
         self,
         metrics: str | Metric | Sequence[str | Metric] | None = None,
         labels: ArrayLike | None = None,
+        n_jobs: int | None = None,
     ) -> None:
         self.metrics = metrics
         self.labels = labels
+        self.n_jobs = n_jobs
 
     def score(
         self, estimator: Any, X: Any, y: ArrayLike, sample_weight: ArrayLike | None = None
@@ -219,7 +241,9 @@ class MetricScorers(BaseEstimator):  # type: ignore[misc]
             If a metric has no value for these rows, with the reason.
         """
         metrics = None if self.metrics is None else get_metrics(self.metrics)
-        return _scores(estimator, X, y, metrics, self.labels, sample_weight, undefined="warn")
+        return _scores(
+            estimator, X, y, metrics, self.labels, sample_weight, self.n_jobs, undefined="warn"
+        )
 
     __call__ = score
 
@@ -252,6 +276,7 @@ def _scores(
     metrics: Sequence[Metric] | None,
     labels: ArrayLike | None,
     sample_weight: ArrayLike | None,
+    n_jobs: int | None,
     undefined: Literal["raise", "warn"] = "raise",
     call: Predict = call_method,
 ) -> dict[str, float]:
@@ -292,7 +317,7 @@ def _scores(
         metrics = [loss for loss in losses_for(checked) if loss.higher_is_better is not None]
     else:
         check_applies(checked, metrics)
-    values = evaluate_checked(checked, metrics, undefined=undefined).values
+    values = evaluate_checked(checked, metrics, n_jobs=n_jobs, undefined=undefined).values
     return {
         score_name(metric): values[metric.name] if metric.higher_is_better else -values[metric.name]
         for metric in metrics

@@ -159,7 +159,7 @@ def _check_override(word: str) -> None:
             f"cv must be a kind of folds ({', '.join(CV_OPTIONS)}); got {value}; for {value} folds "
             f"set cv.n_splits={value}"
         )
-    if key in ("cv", "dataset", "report") and re.fullmatch(
+    if key in ("cv", "dataset", "report", "engine") and re.fullmatch(
         r"null|true|false|-?[\d.]+", value, re.IGNORECASE
     ):
         raise InputError(f"{key} must be a name; got {value}; see xentexp run --help for the names")

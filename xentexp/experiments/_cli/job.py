@@ -66,18 +66,19 @@ def run_job(
 ) -> tuple[int, dict[str, Any]]:
     """Run one composed configuration; return the exit code and the JSON document."""
     study = build(resolved(config), trusted)
+    if study.tuning is not None:
+        prepare(study.tuning.storage)
     with contextlib.ExitStack() as stack:
         if effective_n_jobs(study.n_jobs) > 1:  # the table is then in memory only once
             study = replace(study, dataset=stack.enter_context(memory_mapped(study.dataset)))
+        stack.enter_context(study.engine)
         return _run(study, config, overrides=overrides, sweep=sweep, quiet=quiet, as_json=as_json)
 
 
 def _run(
     study: Study, config: DictConfig, *, overrides: str, sweep: str, quiet: bool, as_json: bool
 ) -> tuple[int, dict[str, Any]]:
-    if study.tuning is not None:
-        prepare(study.tuning.storage)
-
+    """Run a study on its engine."""
     # Imported after the configuration is validated, because importing MLflow takes over a second.
     from xentexp.experiments._cli.sections import build_sections
     from xentexp.experiments._compare import run_experiment
@@ -166,6 +167,8 @@ def _run(
             metrics=study.metrics,
             primary=study.primary,
             n_jobs=study.n_jobs,
+            engine=study.engine,
+            threads_per_fit=study.threads_per_fit,
             on_fold=progress.fold,
         )
         end_of_imports()
@@ -184,7 +187,14 @@ def _run(
             if name in children:  # the constant model has no run, unless it is a candidate
                 outputs.write(partial(store.log, children[name], items))
         board = result.leaderboard(study.shown)
-        refits = Refits(study.candidates, dataset, study.folds, study.n_jobs)
+        refits = Refits(
+            study.candidates,
+            dataset,
+            study.folds,
+            study.n_jobs,
+            study.engine,
+            study.threads_per_fit,
+        )
         submitted = None
         if study.submission is not None:
             submitted = submit(study.submission, board, refits, dataset, overwrite=study.overwrite)
@@ -306,6 +316,8 @@ def _settings(study: Study) -> dict[str, object]:
         "n_classes": len(dataset.classes),
         "seed": study.seed,
         "n_jobs": study.n_jobs,
+        "threads_per_fit": study.threads_per_fit,
+        "engine": study.engine.name,
         "cv.kind": study.cv.kind,
         **{f"cv.{key}": getattr(study.cv, key) for key in CV_OPTIONS[study.cv.kind]},
         **_entities(study),
@@ -356,16 +368,15 @@ def _model_hint(model: LoggedModel, uri: str) -> str:
 
 
 def _hint(store: Store, run_id: str) -> str:
-    from xentexp.experiments._tracking.connect import store_errors
+    from xentexp.experiments._tracking.connect import browser_address, store_errors
     from xentexp.experiments._tracking.read_back import run_page
 
-    shown = without_secrets(store.uri)
     if store.uri.startswith(("http://", "https://")):
         with store_errors(store.uri):
             page = run_page(store.client, run_id)
-        return f"\nAll results are in MLflow: {shown}{page}"
+        return f"\nAll results are in MLflow: {browser_address(store.uri)}{page}"
     return (
-        f"\nAll results are in MLflow ({shown}). To open them: "
+        f"\nAll results are in MLflow ({without_secrets(store.uri)}). To open them: "
         f"{_program()} ui{store_option(store.uri)}"
     )
 

@@ -57,7 +57,16 @@ keys of dataset=table (docs/own_data.md describes them):
 
 other keys (`xentexp run --cfg job` shows all keys and their values):
   seed=INT                   seed of models, folds and simulated data
-  n_jobs=INT                 number of fits that run in parallel; -1: all cores
+  n_jobs=INT                 number of fits that run in parallel; -1: all cores, or all workers of
+                             a cluster
+  threads_per_fit=INT        threads of BLAS, OpenMP and torch within each fit (default: 1); another
+                             number may change the last digits
+  engine=local|threads|dask|ray
+                             where the fits run: processes of this computer, threads, or a cluster;
+                             the numbers are the same
+  engine.address=ADDRESS     with dask: tcp://HOST:PORT of a scheduler; with ray: auto or HOST:PORT
+                             (default: one is started on this computer)
+  engine.n_workers=INT       with dask, without an address: worker processes to start (default: 2)
   losses=[NAME,...]          losses to compute; null: all that apply
   metrics=[NAME,...]         metrics of the whole data set to compute; null: the usual ones
   primary=NAME               loss or metric that ranks the models
@@ -258,7 +267,7 @@ def _true_or_false(word: str) -> bool:
 def run_help() -> str:
     """Help text of `xentexp run`, with the names of the packaged files."""
     lines = []
-    for group in ("experiment", "dataset", "models", "cv", "report"):
+    for group in ("experiment", "dataset", "models", "cv", "report", "engine"):
         names = sorted(path.stem for path in (conf_folder() / group).glob("*.yaml"))
         indent = " " * 15
         lines.append(
@@ -394,7 +403,10 @@ def build_parser() -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     score.add_argument(
-        "file", type=Path, help="text, Excel or Parquet file, one row per prediction"
+        "file",
+        type=Path,
+        help="text, Excel, Parquet or Arrow file, or folder of Parquet files; one row per "
+        "prediction",
     )
     score.add_argument("--target", required=True, metavar="COLUMN", help="column of the labels")
     score.add_argument(
@@ -416,7 +428,7 @@ def build_parser() -> argparse.ArgumentParser:
         "columns or their ends, or 0, 1, ...)",
     )
     score.add_argument("--weight", metavar="COLUMN", help="column of sample weights")
-    _add_file_options(score, "largest size of the table in megabytes, after decompression")
+    _add_file_options(score, _LARGEST)
     score.add_argument(
         "--losses",
         metavar="NAMES",
@@ -436,6 +448,16 @@ def build_parser() -> argparse.ArgumentParser:
         "--normalize", action="store_true", help="divide the probabilities of each row by their sum"
     )
     score.add_argument("--drop-missing", action="store_true", help="leave out rows without a label")
+    score.add_argument(
+        "--engine",
+        choices=["dask"],
+        help="compute the losses of the files of a folder on Dask workers",
+    )
+    score.add_argument(
+        "--address",
+        metavar="tcp://HOST:PORT",
+        help="address of a Dask scheduler (default: two worker processes are started here)",
+    )
 
     ui = _command(commands, "ui", "open the MLflow dashboard at the latest run", parents=[store])
     ui.add_argument(
@@ -450,6 +472,9 @@ def build_parser() -> argparse.ArgumentParser:
     )
     ui.add_argument("--debug", action="store_true", help="show the traceback of an error")
     return parser
+
+
+_LARGEST = "largest size in megabytes of an Excel file, or of a row group of a Parquet file"
 
 
 def _add_file_options(parser: argparse.ArgumentParser, largest: str) -> None:
@@ -488,7 +513,12 @@ def _add_predict(commands: Any, parents: list[argparse.ArgumentParser]) -> None:
         "MLflow run (its first 4 characters or more; of several models: the winner), registered "
         "model NAME@ALIAS or NAME/VERSION, or models:/m-ID",
     )
-    parser.add_argument("file", type=Path, metavar="FILE", help="text, Excel or Parquet file")
+    parser.add_argument(
+        "file",
+        type=Path,
+        metavar="FILE",
+        help="text, Excel, Parquet or Arrow file, or folder of Parquet files",
+    )
     parser.add_argument(
         "--out", type=Path, required=True, metavar="FILE", help="file to write, .csv or .parquet"
     )
@@ -513,9 +543,7 @@ def _add_predict(commands: Any, parents: list[argparse.ArgumentParser]) -> None:
         metavar="N",
         help="rows in memory at once; the predictions do not depend on it (default: %(default)s)",
     )
-    _add_file_options(
-        parser, "largest size in megabytes of an Excel file, or of a row group of a Parquet file"
-    )
+    _add_file_options(parser, _LARGEST)
     parser.add_argument(
         "--dayfirst",
         metavar="true|false",

@@ -6,13 +6,10 @@ import argparse
 import re
 import sys
 from collections.abc import Iterable, Sequence
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any
 
-from xentexp._inputs.checked import CheckedInput
-from xentexp._inputs.columns import printed_tolerance
 from xentexp._inputs.labels import plain_text
-from xentexp._inputs.read import read
-from xentexp.errors import InputError, unknown_name
+from xentexp.errors import InputError
 from xentexp.experiments._cli.class_columns import (
     classes_by_name,
     contradiction,
@@ -22,9 +19,10 @@ from xentexp.experiments._cli.class_columns import (
 )
 from xentexp.experiments._cli.terminal import print_json, print_table
 from xentexp.experiments._formatting import counted, finite_or_none, fixed
-from xentexp.metrics._base import Metric
-from xentexp.metrics._evaluation import check_applies, evaluate_checked, losses_for
-from xentexp.metrics._registry import DEFAULT_METRICS, get_metric, get_metrics
+from xentexp.metrics._registry import get_metrics
+
+if TYPE_CHECKING:
+    from xentexp.experiments._file_columns import LabelColumn
 
 FILE_OPTIONS = ("separator", "encoding", "decimal", "header", "sheet", "max_megabytes")
 """Parameters of `load_table` that are options of `xentexp score`, too."""
@@ -34,57 +32,79 @@ _PREDICTIONS = ("proba", "decision")
 
 def score(options: argparse.Namespace) -> int:
     """`xentexp score FILE --target y --proba p0,p1`."""
-    from xentexp.experiments.datasets._files import FileOptions, read_file, with_rows_of_file
+    from xentexp.experiments._file_columns import (
+        ArrowColumns,
+        RowNames,
+        label_type,
+        open_columns,
+    )
+    from xentexp.experiments._score_file import ScoredColumns, score_columns, score_on_dask
+    from xentexp.experiments.datasets._files import FileOptions, with_rows_of_file
 
     if options.proba is None and options.decision is None:
         raise InputError(
             "columns of predictions must be set; pass --proba or --decision with names of columns"
         )
+    if options.address is not None and options.engine is None:
+        raise InputError("--address is the address of a Dask scheduler; add --engine dask")
     given = {key: getattr(options, key) for key in FILE_OPTIONS}
     try:
-        table, notes = read_file(options.file, "score", FileOptions(**given), target=options.target)
+        file = open_columns(
+            options.file,
+            "score",
+            FileOptions(**given),
+            options.target,
+            typed=options.engine is not None,
+        )
+        columns = {
+            option: _names(file.names, getattr(options, option), option) for option in _PREDICTIONS
+        }
+        weight = {} if options.weight is None else {options.weight: "--weight"}
+        numbers = {name: f"--{option}" for option, names in columns.items() for name in names}
+        found = file.prepare({**numbers, **weight}, options.target)
     except InputError as error:
         raise InputError(as_options(str(error))) from error
-    notes = [as_options(note) for note in notes]
-    table.columns = table.columns.map(str)
-    columns = {option: _names(table, getattr(options, option), option) for option in _PREDICTIONS}
-    weight = [] if options.weight is None else [options.weight]
-    for option, names in {**columns, "weight": weight}.items():
-        _check_numbers(table, names, f"--{option}")
-    table, n_dropped = _with_label(table, options)
-    target = table[options.target].to_numpy()
-    labels, columns = _classes(options.labels, columns, target)
-    predicted = columns["proba"] or columns["decision"]
-    proba = _values(table, columns["proba"])
+    notes = [as_options(note) for note in file.notes]
+    _check_missing(found, options)
+    labels, columns = _classes(options.labels, columns, found.labels)
+    scored_columns = ScoredColumns(
+        options.target,
+        tuple(columns["proba"]),
+        tuple(columns["decision"]),
+        options.weight,
+        None if labels is None else tuple(labels),
+        options.from_logits,
+        options.normalize,
+        label_type(found.labels) if file.large else "O",
+    )
     try:
-        checked = read(
-            target,
-            proba,
-            decision=_values(table, columns["decision"]),
-            from_logits=options.from_logits,
-            labels=labels,
-            sample_weight=None if options.weight is None else table[options.weight].to_numpy(),
-            normalize=options.normalize,
-            tolerance=0.0 if proba is None else printed_tolerance(proba),
-        )
-        if options.losses is None:
-            metrics = [*losses_for(checked, ordered=options.ordered), *_default_metrics(checked)]
-        else:
+        metrics = None
+        if options.losses is not None:
             metrics = get_metrics(_words(options.losses), "--losses")
-            check_applies(checked, metrics)
-        undefined: Literal["raise", "nan"] = "nan" if options.losses is None else "raise"
-        result = evaluate_checked(checked, metrics, undefined=undefined)
+        if isinstance(file, ArrowColumns) and options.engine == "dask":
+            scored, left_out = score_on_dask(
+                file, scored_columns, metrics, options.address, ordered=options.ordered
+            )
+            if left_out:
+                notes.append(
+                    f"{', '.join(left_out)} need all rows in one place; leave out --engine to "
+                    f"compute them"
+                )
+        else:
+            scored = score_columns(file, scored_columns, metrics, ordered=options.ordered)
     except InputError as error:
-        message = with_rows_of_file(str(error), table.index)
+        message = with_rows_of_file(str(error), RowNames(found, file.parts))
+        predicted = columns["proba"] or columns["decision"]
         raise InputError(_with_options(message, options.target, predicted)) from error
+    result = scored.evaluation
     values = {name: value for name, value in result.metrics.items() if value == value}
     any_loss = bool(result.mean)
     if options.json:
         print_json(
             {
-                "rows": checked.n_rows,
-                "rows_without_label": n_dropped,
-                "classes": list(checked.classes),
+                "rows": scored.n_rows,
+                "rows_without_label": found.n_missing,
+                "classes": list(scored.classes),
                 "clipped_rows": result.clipped if any_loss else None,
                 "losses": {
                     name: {
@@ -104,7 +124,7 @@ def score(options: argparse.Namespace) -> int:
         )
         return 0
     if any_loss:
-        classes = [f"class {label}" for label in checked.classes]
+        classes = [f"class {label}" for label in scored.classes]
         rows = [
             [name, fixed(mean, 6), fixed(result.standard_error[name], 6)]
             + [fixed(value) for value in result.class_mean[name].values()]
@@ -115,9 +135,9 @@ def score(options: argparse.Namespace) -> int:
             headers.insert(3, "infinite")
             for row in rows:
                 row.insert(3, str(result.infinite[row[0]]))
-        title = f"{options.file.name}: {counted(checked.n_rows, 'row')}, {result.clipped:,} clipped"
-        if n_dropped:
-            title += f", {n_dropped:,} without a label left out"
+        title = f"{options.file.name}: {counted(scored.n_rows, 'row')}, {result.clipped:,} clipped"
+        if found.n_missing:
+            title += f", {found.n_missing:,} without a label left out"
         print_table(headers, rows, title=title)
     if values:
         rows = [[name, fixed(value, 6)] for name, value in values.items()]
@@ -163,74 +183,41 @@ def _literal(text: str) -> str:
     return text.replace("\\", r"\\")
 
 
-def _check_numbers(table: Any, names: Sequence[str], option: str) -> None:
-    """Raise an InputError for the first value of the columns that is not a number."""
-    for name in names:
-        if name not in table:
-            raise unknown_name(f"column for {option}", name, map(str, table.columns))
-        if table[name].dtype.kind in "biuf":
-            continue
-        for row, value in enumerate(table[name].tolist()):
-            if isinstance(value, str):
-                comma = re.fullmatch(r"-?\d*,\d+", value.strip())
-                advice = "; write decimals with a point, or pass --decimal ," if comma else ""
-                raise InputError(
-                    f"column {name} of {option} must contain numbers; got {value!r} in row {row} "
-                    f"(counted from 0){advice}"
-                )
-
-
 def _words(text: str) -> list[str]:
     return [word for word in map(str.strip, text.split(",")) if word]
 
 
-def _default_metrics(checked: CheckedInput) -> list[Metric]:
-    """Default metrics that apply, except those that need class frequencies of training data."""
-    metrics = map(get_metric, DEFAULT_METRICS)
-    return [m for m in metrics if not m.properties.prior and m.why_not(checked) is None]
-
-
-def _names(table: Any, text: str | None, option: str) -> list[str]:
+def _names(known: Sequence[str], text: str | None, option: str) -> list[str]:
     """Names of the columns of an option; a name may contain commas."""
-    names = [] if text is None else split_names(text, list(table.columns))
+    names = [] if text is None else split_names(text, known)
     if len(set(names)) < len(names):
         raise InputError(f"columns of --{option} must be different; got {text}")
     return names
 
 
-def _with_label(table: Any, options: argparse.Namespace) -> tuple[Any, int]:
-    """Rows with a label, and the number of the others, which --drop-missing leaves out."""
-    name = options.target
-    if name not in table:
-        raise unknown_name("column for --target", name, map(str, table.columns))
-    missing = table[name].isna().to_numpy()
-    if missing.all():
+def _check_missing(found: LabelColumn, options: argparse.Namespace) -> None:
+    """Raise an InputError for rows without a label, unless they are left out."""
+    if found.n_missing == found.n_rows:
         raise InputError(
-            f"column {name} must have labels; got none in {counted(len(table), 'row')}"
+            f"column {options.target} must have labels; got none in {counted(found.n_rows, 'row')}"
         )
-    if missing.any() and not options.drop_missing:
+    if found.n_missing and not options.drop_missing:
         raise InputError(
-            f"column {name} must not have missing values; got {int(missing.sum())} in "
-            f"{counted(len(table), 'row')}, the first in row {int(missing.argmax())} (counted from "
+            f"column {options.target} must not have missing values; got {found.n_missing} in "
+            f"{counted(found.n_rows, 'row')}, the first in row {found.missing[0][0]} (counted from "
             f"0); fill them in, or add --drop-missing to leave these rows out"
         )
-    return table[~missing], int(missing.sum())
-
-
-def _values(table: Any, names: Sequence[str]) -> Any:
-    """One column as a vector, several as a matrix in the order of `names`."""
-    if not names:
-        return None
-    return table[names[0]].to_numpy() if len(names) == 1 else table[names].to_numpy()
 
 
 Columns = dict[str, list[str]]  # names of the columns by option
 
 
-def _classes(option: str | None, columns: Columns, target: Any) -> tuple[list[Any] | None, Columns]:
+def _classes(
+    option: str | None, columns: Columns, found: set[Any]
+) -> tuple[list[Any] | None, Columns]:
     """Classes (None: 0, 1, ...), and the columns in their order."""
     # From --labels or the names of the columns. The order is never guessed.
-    labels = {plain_text(label): label for label in set(target.tolist())}
+    labels = {plain_text(label): label for label in found}
     names = columns["proba"] or columns["decision"]
     if option is not None:
         classes = read_labels(option, labels)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import os
-import re
 import signal
 import socket
 import subprocess
@@ -17,7 +16,12 @@ from xentexp.errors import InputError
 from xentexp.experiments._cli.board import incomplete_lines
 from xentexp.experiments._cli.signals import STOPPING
 from xentexp.experiments._cli.terminal import say, store_option
-from xentexp.experiments._tracking.connect import open_client, store_errors, store_uri
+from xentexp.experiments._tracking.connect import (
+    browser_address,
+    open_client,
+    store_errors,
+    store_uri,
+)
 from xentexp.experiments._tracking.read_back import latest_page
 
 
@@ -31,7 +35,7 @@ def ui(options: argparse.Namespace) -> int:
     for line in incomplete_lines(latest.shown, latest.incomplete, store_option(uri)):
         say(line)
     if uri.startswith(("http://", "https://")):
-        _show(f"{uri.rstrip('/')}{page}", browser=not options.no_browser)
+        _show(f"{browser_address(uri)}{page}", browser=not options.no_browser)
         return 0
     check_port(options.host, options.port)
     address = f"http://{options.host}:{options.port}"
@@ -97,5 +101,5 @@ def answers(server: subprocess.Popen[bytes], host: str, port: int) -> bool:
 def _show(address: str, *, browser: bool) -> None:
     say(f"MLflow dashboard: {address}")
     sys.stdout.flush()
-    if browser:  # without a password, which would be an argument of the browser
-        webbrowser.open(re.sub(r"^(https?://)[^/@]*@", r"\1", address))
+    if browser:
+        webbrowser.open(address)

@@ -343,6 +343,27 @@ class Tune(ConfigSection):
     untuned: Annotated[bool, _rule("true or false")]
 
 
+class OnThisComputer(ConfigSection):
+    """Section of `engine=local` and `engine=threads`."""
+
+    name: Literal["local", "threads"]
+
+
+class OnDask(ConfigSection):
+    """Section of `engine=dask`."""
+
+    name: Literal["dask"]
+    address: Annotated[str | None, _rule("an address such as tcp://HOST:PORT, or null")]
+    n_workers: Annotated[int | None, Field(ge=1, le=4096), _rule("an integer >= 1, or null")]
+
+
+class OnRay(ConfigSection):
+    """Section of `engine=ray`."""
+
+    name: Literal["ray"]
+    address: Annotated[str | None, _rule("auto, an address such as HOST:PORT, or null")]
+
+
 class ExplainSection(ConfigSection):
     """Section `explain`: what is computed beside each fit."""
 
@@ -367,8 +388,10 @@ class Configuration(ConfigSection):
         int,
         Field(ge=-1, le=4096),
         AfterValidator(_not_zero),
-        _rule("a number of processes from 1 to 4096, or -1 for all cores"),
+        _rule("a number of fits from 1 to 4096, or -1 for all cores"),
     ]
+    threads_per_fit: Annotated[int, Field(ge=1, le=4096), _rule("an integer from 1 to 4096")]
+    engine: Annotated[OnThisComputer | OnDask | OnRay, Field(discriminator="name")]
     losses: Annotated[
         Annotated[Losses, Field(min_length=1)] | None, _rule("a list of names, or null for all")
     ]
@@ -466,6 +489,7 @@ def _sentence(error: ValidationError) -> InputError:
 def _where(loc: tuple[int | str, ...]) -> str:
     """Key as on the command line: without list indices; ``cv=KIND`` for the section cv."""
     words = [str(word) for word in loc if not isinstance(word, int) and word != "[key]"]
-    if words[:1] == ["cv"] and len(words) > 1:
-        words[:2] = ["cv"] if len(words) > 2 else [f"cv={words[1]}"]
+    group = words[0] if words else ""
+    if group in ("cv", "engine") and len(words) > 1:
+        words[:2] = [group] if len(words) > 2 else [f"{group}={words[1]}"]
     return ".".join(words)

@@ -23,11 +23,18 @@ from xentexp.experiments._config.schema import (
     Cost,
     ExplainSection,
     Leakage,
+    OnDask,
+    OnRay,
+    OnThisComputer,
     PublishedNumber,
     read,
 )
 from xentexp.experiments._config.training import read_candidates, with_corrections
 from xentexp.experiments._config.tuning import Tuning, read_tuning, tuned_candidates
+from xentexp.experiments._engines.base import Engine
+from xentexp.experiments._engines.by_dask import DaskEngine
+from xentexp.experiments._engines.by_joblib import RayEngine
+from xentexp.experiments._engines.choose import as_engine
 from xentexp.experiments._explain import Explain
 from xentexp.experiments._folds import (
     STRATIFYING,
@@ -55,6 +62,7 @@ from xentexp.inference._cost import LARGEST_COST
 _NOT_HASHED = {  # keys that do not change the values of the run
     "tracking",
     "n_jobs",
+    "engine",
     "submission",
     "overwrite",
     "primary",
@@ -81,6 +89,8 @@ class Study:
     primary: str
     seed: int
     n_jobs: int
+    threads_per_fit: int
+    engine: Engine
     tracking_uri: str | None
     experiment: str
     experiment_is_default: bool  # not set by tracking.experiment
@@ -118,6 +128,7 @@ def build(config: Mapping[str, Any], trusted: Collection[str] = ()) -> Study:
         )
     for code in settings.report.mute:
         check_of(code)
+    engine = _engine(settings.engine)
     candidates = read_candidates(settings.models.files, settings.train_on, settings.curves, trusted)
     candidates = tuple(_seeded(candidate, settings.seed) for candidate in candidates)
     cv_options = settings.cv.model_dump()
@@ -162,6 +173,8 @@ def build(config: Mapping[str, Any], trusted: Collection[str] = ()) -> Study:
         primary=settings.primary,
         seed=settings.seed,
         n_jobs=settings.n_jobs,
+        threads_per_fit=settings.threads_per_fit,
+        engine=engine,
         tracking_uri=settings.tracking.uri,
         experiment=settings.tracking.experiment or _experiment_name(dataset, parameters),
         experiment_is_default=not settings.tracking.experiment,
@@ -183,6 +196,15 @@ def build(config: Mapping[str, Any], trusted: Collection[str] = ()) -> Study:
         register=settings.tracking.registered,
         alias=settings.tracking.alias,
     )
+
+
+def _engine(section: OnThisComputer | OnDask | OnRay) -> Engine:
+    """Engine, which is not started yet."""
+    if isinstance(section, OnDask):
+        return DaskEngine(section.address, section.n_workers)
+    if isinstance(section, OnRay):
+        return RayEngine(section.address)
+    return as_engine(section.name)
 
 
 def _explain(section: ExplainSection | None, seed: int) -> Explain | None:
@@ -354,6 +376,8 @@ def _config_hash(config: Mapping[str, Any]) -> str:
     hashed = {key: value for key, value in config.items() if key not in _NOT_HASHED}
     hashed["dataset"] = _without(hashed["dataset"], "cost")
     hashed["models"] = _without(hashed["models"], "log")
+    if hashed["threads_per_fit"] == 1:  # so that older runs keep their hash
+        del hashed["threads_per_fit"]
     if hashed.get("calibration") is None:  # so that runs without it keep their hash
         hashed.pop("calibration", None)
     elif isinstance(hashed["calibration"], str):

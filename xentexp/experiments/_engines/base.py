@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import re
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Generator, Mapping
 from dataclasses import dataclass
@@ -12,6 +13,7 @@ from typing import Any, ClassVar, Protocol, Self
 import joblib
 import sklearn
 
+from xentexp.errors import InputError
 from xentexp.experiments._process_settings import library_threads
 from xentexp.experiments.datasets import Dataset
 
@@ -42,6 +44,18 @@ class Passed:
     def get(self) -> Dataset:
         """Return the data set."""
         return self.dataset
+
+
+def check_address(engine: str, address: str | None, form: str) -> None:
+    """Raise an InputError unless an address is None or HOST:PORT, perhaps with a protocol."""
+    if address is None or address == "auto" == form.partition(" ")[0]:
+        return
+    if not re.fullmatch(r"(\w+://)?[\w.-]+:\d{1,5}|(\w+://)?\[[0-9a-f:]+\]:\d{1,5}", address):
+        # Not shown, because it may have a password.
+        raise InputError(
+            f"address of engine={engine} must be {form}, without a user name or password; got "
+            f"another text"
+        )
 
 
 class Engine(ABC):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable, Mapping
 from typing import Any
 from uuid import uuid4
@@ -10,7 +9,8 @@ from uuid import uuid4
 import sklearn
 
 from xentexp._inputs.options import check_integer
-from xentexp.errors import InputError, import_extra, plain_errors
+from xentexp.errors import InputError, import_extra
+from xentexp.experiments._dask import dask_client
 from xentexp.experiments._engines.base import (
     Arguments,
     Engine,
@@ -18,10 +18,10 @@ from xentexp.experiments._engines.base import (
     Passed,
     Results,
     call,
+    check_address,
 )
 from xentexp.experiments.datasets import Dataset
 
-_SECONDS = 10  # to connect, and for the first worker to appear
 _ATTEMPTS = 3  # for a fit whose data are lost with the last worker that had them
 
 
@@ -66,6 +66,7 @@ class DaskEngine(Engine):
 
     def __init__(self, address: str | None = None, n_workers: int | None = None) -> None:
         super().__init__()
+        check_address("dask", address, "such as tcp://HOST:PORT")
         if n_workers is not None:
             check_integer("n_workers", n_workers, 1)
             if address is not None:
@@ -77,29 +78,15 @@ class DaskEngine(Engine):
         self.n_workers = n_workers
         self._client: Any = None
 
+    @property
+    def client(self) -> Any:
+        """`distributed.Client` of the cluster, while the engine is open."""
+        return self._client
+
     def _connect(self) -> None:
-        distributed = import_extra("distributed", "engine=dask")
-        where: Any = self.address
-        if where is None:
-            where = distributed.LocalCluster(
-                n_workers=self.n_workers or 2,
-                threads_per_worker=1,
-                host="127.0.0.1",
-                dashboard_address=None,
-                silence_logs=logging.ERROR,
-            )
-            self.until_closed.callback(where.close, timeout=_SECONDS)
-        problem = f"no answer from the Dask scheduler {self.address} within {_SECONDS} s"
-        with plain_errors(problem, OSError, ValueError, "distributed"):
-            self._client = distributed.Client(where, timeout=_SECONDS, set_as_default=False)
-        self.until_closed.callback(self._client.close, timeout=_SECONDS)
-        try:
-            self._client.wait_for_workers(1, timeout=_SECONDS)
-        except TimeoutError:
-            raise InputError(
-                f"the Dask scheduler {self.address} must have a worker; got none within "
-                f"{_SECONDS} s; start one with dask worker {self.address}"
-            ) from None
+        """Connect to the scheduler, or start workers on this computer."""
+        client = dask_client(self.address, self.n_workers or 2)
+        self._client = self.until_closed.enter_context(client)
 
     def _share(self, dataset: Dataset) -> Any:
         """Future of the data set on all workers."""

@@ -23,6 +23,7 @@ from xentexp.experiments._engines.base import (
     Results,
     Shared,
     call,
+    check_address,
 )
 from xentexp.experiments._shared_data import memory_mapped
 from xentexp.experiments.datasets import Dataset
@@ -169,6 +170,7 @@ class RayEngine(JoblibEngine):
 
     def __init__(self, address: str | None = None) -> None:
         super().__init__()
+        check_address("ray", address, "auto or HOST:PORT")
         self.address = address
 
     def _connect(self) -> None:

@@ -14,13 +14,14 @@ import sqlite3
 import tempfile
 import threading
 from collections.abc import Iterator
-from contextlib import AbstractContextManager
 from os.path import expanduser
 from pathlib import Path
 from types import FrameType
+from typing import Any
 from urllib.parse import urlsplit
 
 from mlflow import MlflowClient
+from mlflow.exceptions import MlflowException
 
 from xentexp._safe_text import remember_password, without_secrets
 from xentexp._sqlite_files import new_file
@@ -56,6 +57,12 @@ def store_uri(uri: str | None = None) -> str:
 def store_file(uri: str) -> Path | None:
     """SQLite file of a store; None for a server."""
     return Path(uri.removeprefix(SQLITE)) if uri.startswith(SQLITE) else None
+
+
+def browser_address(uri: str) -> str:
+    """Address of a server without user and password, for which the browser asks."""
+    parts = urlsplit(uri)
+    return parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl().rstrip("/")
 
 
 def open_client(uri: str, *, create: bool) -> MlflowClient:
@@ -144,12 +151,52 @@ def _check_server(uri: str) -> None:
         socket.create_connection((parts.hostname or "", port), timeout=5.0).close()
 
 
-def store_errors(uri: str) -> AbstractContextManager[None]:
+@contextlib.contextmanager
+def store_errors(uri: str) -> Iterator[None]:
     """Convert errors of MLflow and its database to an InputError about the store."""
-    return plain_errors(
+    with plain_errors(
         f"the tracking store {without_secrets(uri)} failed",
         *("mlflow", "alembic", "sqlalchemy", OSError, ImportError, ValueError),
         kind=StoreError,
+    ):
+        try:
+            yield
+        except Exception as error:
+            status = refusal(error)
+            if status is None or not uri.startswith(("http://", "https://")):
+                raise
+            raise StoreError(_refused(uri, status)) from error
+
+
+def refusal(error: Exception) -> int | None:
+    """HTTP status 401 or 403 with which a server refused a request; None for other errors."""
+    found: Any = error
+    if isinstance(error, MlflowException):
+        status = found.get_http_status_code()
+    else:  # of artifacts, from requests
+        status = getattr(getattr(found, "response", None), "status_code", None)
+    # A server that does not know its own name says so; this is not about the user.
+    return None if status not in (401, 403) or "Host header" in str(error) else status
+
+
+def _refused(uri: str, status: int) -> str:
+    parts = urlsplit(uri)
+    name = parts.username or os.environ.get("MLFLOW_TRACKING_USERNAME")
+    password = parts.password or os.environ.get("MLFLOW_TRACKING_PASSWORD")
+    server = f"the tracking server {without_secrets(uri)}"
+    if status == 403:
+        return (
+            f"{server} does not permit this to {f'user {name!r}' if name else 'you'}; ask its "
+            f"administrator for the permission EDIT of the experiment or the registered model"
+        )
+    got = "none"
+    if name and password:
+        got = f"user {name!r} with a password that the server does not accept"
+    elif name:
+        got = f"user {name!r} without a password"
+    return (
+        f"{server} requires a user and a password; got {got}; set MLFLOW_TRACKING_USERNAME and "
+        f"MLFLOW_TRACKING_PASSWORD"
     )
 
 

@@ -19,6 +19,7 @@ from mlflow.protos.databricks_pb2 import RESOURCE_DOES_NOT_EXIST, ErrorCode
 
 from xentexp.experiments._formatting import LONGEST_TAG
 from xentexp.experiments._leaderboard import SHOWN, higher_is_better
+from xentexp.experiments._tracking.connect import refusal
 from xentexp.experiments._tracking.names import ALIASES, TRAINING
 
 TAG = "mlflow.sharedViewState."
@@ -63,7 +64,13 @@ def save_view(client: MlflowClient, parent: Any, children: Sequence[Any]) -> str
     """Write the view of a run, remove the oldest other ones of its experiment; return its key."""
     key = view_key(parent)
     experiment = parent.info.experiment_id
-    client.set_experiment_tag(experiment, TAG + key, _fitting(client, parent, children))
+    try:
+        client.set_experiment_tag(experiment, TAG + key, _fitting(client, parent, children))
+    except MlflowException as error:
+        # A user who may only read opens the view that the run has saved.
+        if refusal(error) != 403 or TAG + key not in client.get_experiment(experiment).tags:
+            raise
+        return key
     tags = client.get_experiment(experiment).tags
     others = sorted(tag for tag in tags if tag.startswith(TAG + _PREFIX) and tag != TAG + key)
     for tag in others[: 1 - MOST_VIEWS]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import io
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import IO, Any, Protocol
 
@@ -12,9 +12,10 @@ import numpy as np
 import pandas as pd
 
 from xentexp.errors import InputError
+from xentexp.experiments.datasets._arrow_files import ArrowTable
 from xentexp.experiments.datasets._files import (
+    TYPED,
     FileOptions,
-    check_parquet,
     check_start,
     check_suffix,
     excel_layout,
@@ -60,22 +61,23 @@ class Batches(Protocol):
 def open_batches(path: Path, where: str, options: FileOptions) -> Batches:
     """File in the format of its suffix; messages start with `where`."""
     options.check(where)
-    check_file(path, where)
-    check_suffix(path, where)
     name = path.name.lower()
     limit = Limit(where, path.name, options.max_megabytes)
+    if not path.is_dir():
+        check_file(path, where)
+        check_suffix(path, where)
     with file_errors(path, where):
-        if name.endswith(".parquet"):
+        if path.is_dir() or name.endswith(TYPED):
             refuse_options(options, ("separator", "encoding", "header", "sheet"), path, where)
-            return _ParquetFile(path, where, limit)
+            return ArrowTable(path, where, limit)
         if name.endswith((".xlsx", ".xlsm")):
             refuse_options(options, ("separator", "encoding"), path, where)
-            return _TextFile(path, where, excel_layout(path, where, options, limit))
+            return TextFile(path, where, excel_layout(path, where, options, limit))
         refuse_options(options, ("sheet",), path, where)
         return _text_file(path, where, options)
 
 
-class _TextFile:
+class TextFile:
     """Table whose cells are texts; without an encoding, the layout has all of it."""
 
     typed = False
@@ -104,40 +106,48 @@ class _TextFile:
             self.names = [f"x{i}" for i in range(len(first))]
 
     def read(self, columns: Sequence[str], size: int) -> Generator[pd.DataFrame]:
-        layout, start = self.layout, 0
+        """Some columns as texts, in batches of `size` rows."""
+        with contextlib.closing(self.parsed(size, dtype=str, na_filter=False)) as chunks:
+            for chunk in chunks:
+                part = chunk[list(columns)].reset_index(drop=True)
+                if self.layout.spaces_follow:
+                    part = part.apply(lambda column: column.str.strip())
+                yield part
+
+    def parsed(self, size: int, **types: Any) -> Generator[pd.DataFrame]:
+        """All columns in batches of `size` rows, with the types that pandas.read_csv is given."""
+        start = 0
         with file_errors(self.path, self.where), self._open() as stream:
             chunks = None
             while True:
                 # Not around the whole loop: the filters of warnings would hold for the caller too.
                 with table_errors(self.path, self.where, len(self.names)):
-                    chunks = self._chunks(stream, size) if chunks is None else chunks
+                    chunks = self._chunks(stream, size, types) if chunks is None else chunks
                     chunk = next(chunks, None)
                 if chunk is None:
                     break
-                if layout.header:
+                if self.layout.header:
                     self._check_header(chunk, start)
                 start += len(chunk)
-                part = chunk[list(columns)].reset_index(drop=True)
-                if layout.spaces_follow:
-                    part = part.apply(lambda column: column.str.strip())
-                yield part
+                yield chunk
         if start == 0:
             raise InputError(
                 f"{self.where}: {self.path.name} must have at least one row; got only a header"
             )
 
-    def _chunks(self, stream: IO[str], size: int) -> Iterator[pd.DataFrame]:
+    def _chunks(
+        self, stream: IO[str], size: int, options: Mapping[str, Any]
+    ) -> Iterator[pd.DataFrame]:
         # All columns are read: with some of them, pandas accepts rows of any length.
         chunks: Iterator[pd.DataFrame] = pd.read_csv(
             stream,
             sep=r"\s+" if self.layout.separator == " " else self.layout.separator,
             header=0 if self.layout.header else None,
             names=self.names,
-            dtype=str,
-            na_filter=False,
             skipinitialspace=self.layout.spaces_follow,
             index_col=False,  # else rows with one more field than the header lose the first
             chunksize=size,
+            **options,
         )
         return chunks
 
@@ -166,7 +176,7 @@ class _TextFile:
                 )
 
 
-def _text_file(path: Path, where: str, options: FileOptions) -> _TextFile:
+def _text_file(path: Path, where: str, options: FileOptions) -> TextFile:
     def pieces() -> Iterator[bytes]:
         with open_bytes(path, where) as stream:
             while piece := stream.read(_PIECE):
@@ -192,68 +202,4 @@ def _text_file(path: Path, where: str, options: FileOptions) -> _TextFile:
     skipped = len(start) - len(layout.text)
     layout.text = ""
     notes = [note] if note else []
-    return _TextFile(path, where, layout, encoding=encoding, skipped=skipped, notes=notes)
-
-
-class _ParquetFile:
-    """Table whose values have types."""
-
-    typed = True
-    commas_are_decimal = False
-
-    def __init__(self, path: Path, where: str, limit: Limit) -> None:
-        import pyarrow.parquet as pq
-        import pyarrow.types as arrow_types
-
-        check_parquet(path, where)
-        self.path, self.where, self.notes = path, where, list[str]()
-        with self._errors(), pq.ParquetFile(path) as file:
-            schema = file.schema_arrow
-            groups = [file.metadata.row_group(i) for i in range(file.metadata.num_row_groups)]
-            n_rows = file.metadata.num_rows
-        self.names = [str(name) for name in schema.names]
-        reject_duplicates(self.names, path, where)
-        # A dictionary differs between batches; its values do not.
-        self.kinds = {
-            field.name: getattr(field.type, "value_type", field.type)
-            if arrow_types.is_dictionary(field.type)
-            else field.type
-            for field in schema
-        }
-        for group in groups:
-            limit.check(group.total_byte_size, " in each row group")
-        if n_rows == 0:
-            raise InputError(f"{where}: {path.name} must have at least one row; got none")
-
-    def read(self, columns: Sequence[str], size: int) -> Generator[pd.DataFrame]:
-        import pyarrow.parquet as pq
-
-        # Integers beside missing values stay integers, whatever is in the other rows of a batch.
-        with self._errors(), pq.ParquetFile(self.path, pre_buffer=False) as file:
-            for batch in file.iter_batches(size, columns=list(columns)):
-                frame: pd.DataFrame = batch.to_pandas(
-                    types_mapper=_nullable, ignore_metadata=True, date_as_object=True
-                )
-                yield frame[list(columns)]
-
-    @contextlib.contextmanager
-    def _errors(self) -> Iterator[None]:
-        try:
-            yield
-        except InputError:
-            raise
-        except (ValueError, OSError) as error:  # base classes of all pyarrow errors
-            reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
-            raise InputError(
-                f"{self.where}: {self.path.name} is a damaged Parquet file ({reason}); write it "
-                f"again"
-            ) from error
-
-
-def _nullable(kind: Any) -> Any:
-    """Dtype of pandas for integers of Arrow; None for its usual one."""
-    import pyarrow.types as arrow_types
-
-    if arrow_types.is_signed_integer(kind):
-        return pd.Int64Dtype()
-    return pd.UInt64Dtype() if arrow_types.is_unsigned_integer(kind) else None
+    return TextFile(path, where, layout, encoding=encoding, skipped=skipped, notes=notes)

@@ -41,11 +41,13 @@ from xentexp.experiments.datasets._unpack import (
 )
 
 _TEXT = (".csv", ".tsv", ".tab", ".txt", ".data", ".dat")
-SUFFIXES = (
-    *_TEXT,
-    *(text + packed for text in _TEXT for packed in PACKED),
-    *(".zip", ".xlsx", ".xlsm", ".parquet"),
-)
+ARROW = (".arrow", ".feather", ".ipc")
+"""Suffixes of files in the format of Arrow: a file (also Feather version 2) or a stream."""
+TYPED = (*ARROW, ".parquet")
+"""Suffixes of files whose columns have types."""
+TEXT = (*_TEXT, *(text + packed for text in _TEXT for packed in PACKED), ".zip")
+"""Suffixes of files that are texts, perhaps after decompression."""
+SUFFIXES = (*TEXT, ".xlsx", ".xlsm", *TYPED)
 _WEB_PAGE = re.compile(r"\s*<(!doctype|html|head|body|\?xml)", re.IGNORECASE)
 _IDENTIFIER = re.compile(r"(?:^|[\s,;|\"'])(?:0\d|\+\d{8}|\d{19})")
 """May begin a zero-padded code, a phone number or a very long number; pandas reads numbers."""
@@ -97,10 +99,10 @@ def read_file(
     limit = Limit(where, path.name, options.max_megabytes)
     with file_errors(path, where):
         check_suffix(path, where)
-        if name.endswith(".parquet"):
+        if name.endswith(TYPED):
             refuse_options(options, ("separator", "encoding", "header", "sheet"), path, where)
-            frame, notes = _read_parquet(path, where, limit), list[str]()
-            notes += _convert(frame, None, options, keep=[target], typed=True)
+            frame, notes = _read_typed(path, where, limit), list[str]()
+            notes += convert_texts(frame, None, options, keep=[target], typed=True)
         elif name.endswith((".xlsx", ".xlsm")):
             refuse_options(options, ("separator", "encoding"), path, where)
             layout = excel_layout(path, where, options, limit)
@@ -120,8 +122,8 @@ def check_suffix(path: Path, where: str) -> None:
     if not path.name.lower().endswith(SUFFIXES):
         raise InputError(
             f"{where}: the file name must end with {', '.join(_TEXT)} (also followed by "
-            f"{', '.join(PACKED)}), .zip, .xlsx, .xlsm or .parquet; got {path.name}; rename "
-            f"or convert the file"
+            f"{', '.join(PACKED)}), .zip, .xlsx, .xlsm, {', '.join(TYPED[:-1])} or {TYPED[-1]}; "
+            f"got {path.name}; rename or convert the file"
         )
 
 
@@ -244,7 +246,7 @@ def _parse(
         for column in _text_columns(frame):
             frame[column] = frame[column].str.strip()
     texts = _Texts(parse, layout.text)
-    notes += _convert(
+    notes += convert_texts(
         frame, texts, options, keep=[target], commas_are_decimal=layout.separator != ","
     )
     return frame, notes
@@ -331,7 +333,7 @@ class _Texts:
 # --- conversion of text to numbers
 
 
-def _convert(
+def convert_texts(
     frame: pd.DataFrame,
     texts: _Texts | None,
     options: FileOptions,
@@ -558,36 +560,53 @@ def _cell(value: Any) -> str:
     return value.isoformat() if isinstance(value, (dt.date, dt.time)) else str(value)
 
 
-# --- Parquet
+# --- Parquet and Arrow
+
+_STARTS = {b"PAR1": "Parquet", b"ARRO": "Arrow", b"\xff\xff\xff\xff": "Arrow"}  # the last: a stream
 
 
-def check_parquet(path: Path, where: str) -> None:
-    """Raise an InputError unless a file starts as a Parquet file does."""
+def check_typed(path: Path, where: str) -> bytes:
+    """First four bytes of a Parquet or Arrow file; an InputError if they are not those."""
     with path.open("rb") as stream:
         start = stream.read(4)
     if not start:
         raise InputError(f"{where}: {path.name} is empty; check the file")
-    if start != b"PAR1":
-        raise InputError(f"{where}: {path.name} is not Parquet; rename it to match its format")
+    if start == b"FEA1":
+        raise InputError(f"{where}: {path.name} is Feather version 1; write it again as version 2")
+    kind = "Arrow" if path.name.lower().endswith(ARROW) else "Parquet"
+    if _STARTS.get(start) != kind:
+        raise InputError(f"{where}: {path.name} is not {kind}; rename it to match its format")
+    return start
 
 
-def _read_parquet(path: Path, where: str, limit: Limit) -> pd.DataFrame:
-    import pyarrow.parquet as pq
-
-    check_parquet(path, where)
+def _read_typed(path: Path, where: str, limit: Limit) -> pd.DataFrame:
+    """Table of a Parquet or Arrow file."""
+    start = check_typed(path, where)
+    kind = _STARTS[start]
     try:
-        facts = pq.ParquetFile(path).metadata
-        stated = sum(facts.row_group(i).total_byte_size for i in range(facts.num_row_groups))
-        limit.check(max(stated, 8 * facts.num_rows * facts.num_columns), " in memory")
-        # Column by column; the memory of each is given back as soon as it is converted.
-        table = pq.read_table(path, pre_buffer=False)
-        frame: pd.DataFrame = table.to_pandas(split_blocks=True, self_destruct=True)
+        if kind == "Parquet":
+            import pyarrow.parquet as pq
+
+            facts = pq.ParquetFile(path).metadata
+            stated = sum(facts.row_group(i).total_byte_size for i in range(facts.num_row_groups))
+            limit.check(max(stated, 8 * facts.num_rows * facts.num_columns), " in memory")
+            # Column by column; the memory of each is given back as soon as it is converted.
+            columns = pq.read_table(path, pre_buffer=False)
+            frame: pd.DataFrame = columns.to_pandas(split_blocks=True, self_destruct=True)
+        else:
+            import pyarrow as pa
+
+            opened = pa.ipc.open_file if start == b"ARRO" else pa.ipc.open_stream
+            with pa.memory_map(str(path)) as stream, opened(stream) as reader:
+                table = reader.read_all()
+                limit.check(table.nbytes, " in memory")
+                frame = table.to_pandas()
     except InputError:
         raise
     except (ValueError, OSError) as error:  # base classes of all pyarrow errors
         reason = str(error).strip().splitlines()[0]
         raise InputError(
-            f"{where}: {path.name} is a damaged Parquet file ({reason}); write it again"
+            f"{where}: {path.name} is a damaged {kind} file ({reason}); write it again"
         ) from error
     named = any(name is not None for name in frame.index.names)
     frame = frame.reset_index(drop=not named)  # a named index was a column of the table
@@ -606,7 +625,7 @@ def reject_duplicates(names: list[str], path: Path, where: str) -> None:
         )
 
 
-def with_rows_of_file(message: str, index: pd.Index[Any]) -> str:
+def with_rows_of_file(message: str, index: Sequence[Any] | pd.Index[Any]) -> str:
     """Replace numbers of rows by those in the file, from which rows may have been left out."""
 
     def row(found: re.Match[str]) -> str:
