@@ -27,7 +27,7 @@ import tempfile
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -63,7 +63,7 @@ auth_cache_ttl_seconds = 60
 """
 
 
-def main() -> int:
+def main(words: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(
         prog="team-server", description=__doc__, formatter_class=argparse.RawTextHelpFormatter
     )
@@ -78,7 +78,7 @@ def main() -> int:
         help="add a user to the running server MLFLOW_TRACKING_URI, or change the password;\n"
         "as the user MLFLOW_TRACKING_USERNAME with MLFLOW_TRACKING_PASSWORD",
     )
-    options = parser.parse_args()
+    options = parser.parse_args(words)
     try:
         with terminable():
             if options.add_user is not None:
@@ -139,7 +139,6 @@ def serve(folder: Path, port: int, workers: int) -> None:
         raise InputError(f"--workers must be at least 1; got {workers}")
     port = port or free_port()
     check_port("127.0.0.1", port)
-    os.umask(0o077)  # all files are private
     folder.mkdir(parents=True, exist_ok=True)
     if os.geteuid() == 0:
         folder.chmod(0o711)  # the database's user must reach its folder
@@ -350,4 +349,5 @@ def check_password(port: int, password: str) -> None:
 
 
 if __name__ == "__main__":
+    os.umask(0o077)  # all files are private
     sys.exit(main())

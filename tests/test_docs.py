@@ -60,7 +60,11 @@ def is_short(words: list[str]) -> bool:
     few_rows = "dataset=table" in words or any("n_samples" in word for word in words)
     models = re.findall(r"models=\[([\w,]+)\]", " ".join(words))
     fast = bool(models) and set(models[0].split(",")) <= FAST
-    return few_rows and fast and not MINUTES.intersection(words)
+    return few_rows and fast and not (MINUTES.intersection(words) or needs_cluster(words))
+
+
+def needs_cluster(words: list[str]) -> bool:
+    return any(word.startswith("engine.address=") for word in words)
 
 
 def missing_packages(block: Block) -> set[str]:
@@ -152,7 +156,7 @@ def test_all_kinds_of_code_occur() -> None:
 @each_page
 def test_each_page_names_an_environment_before_its_code(page: Path) -> None:
     blocks = pages.blocks(page)
-    lines = [line for line in page.read_text().splitlines() if line.startswith("Environment")]
+    lines = [line for line in pages.prose(page).splitlines() if line.startswith("Environment")]
     assert lines
     assert all(pages.ENVIRONMENT.match(line) for line in lines), lines
     for block in blocks:
@@ -165,7 +169,7 @@ def test_each_page_names_an_environment_before_its_code(page: Path) -> None:
 @each_page
 def test_scripts_and_extras_exist(page: Path) -> None:
     text = page.read_text()
-    for script in re.findall(r"(?:\./)?(scripts/\w+)", text):
+    for script in re.findall(r"(?:\./)?(scripts/[\w-]+)", text):
         assert os.access(ROOT / script, os.X_OK), script
     named = re.findall(r"\.\[([\w,]+)\]", text) + re.findall(r"scripts/install ([\w,]+)", text)
     assert {extra for names in named for extra in names.split(",")} <= set(EXTRAS)
@@ -240,7 +244,8 @@ SOURCES = "\n".join(
     if path.suffix in (".py", ".yaml", ".pyi")
 )
 OTHERS = {  # names of other libraries, and what a guide defines
-    "BCELoss", "LogisticRegression", "base_score", "check_estimator", "cohen_kappa_score",
+    "BCELoss", "LogisticRegression", "base_score", "check_estimator", "client_max_body_size",
+    "cohen_kappa_score",
     "cross_val_score", "error_score", "log_loss", "neg_log_loss", "serving_input_example",
     "squared_miss", "youden_index",
 }  # fmt: skip
@@ -288,7 +293,10 @@ def test_options_of_the_command_exist(page: Path) -> None:
     sources = [*(ROOT / "xentexp/experiments/_cli").rglob("*.py"), *(ROOT / "scripts").iterdir()]
     known = " ".join(path.read_text() for path in sources if path.is_file())
     others = {"--cfg", "--config-dir", "--config-name", "--multirun"}  # of Hydra
+    others |= {"--host", "--port", "--nthreads"}  # of Dask
     others |= {"--model-uri", "--env-manager", "--data"}  # of MLflow and curl
+    others |= {"--allowed-hosts", "--cors-allowed-origins"}  # of MLflow
+    others |= {"--format", "--file", "--archive"}  # of pg_dump and rsync
     for option in set(re.findall(r"(?<![\w-])--[a-z][a-z-]+", page.read_text())) - others:
         assert re.search(rf"{option}(?![\w-])", known), option
 
@@ -315,7 +323,8 @@ def long_runs() -> list[Any]:
     for block in (block for page in PAGES for block in pages.blocks(page)):
         for words in commands(block) if block.language == "bash" else ():
             needs_files = "FOLDER" in " ".join(words)
-            if is_run(words) and not (is_short(words) or needs_files or MINUTES & set(words)):
+            left_out = needs_files or needs_cluster(words) or MINUTES & set(words)
+            if is_run(words) and not (is_short(words) or left_out):
                 found.setdefault(shlex.join(words[1:]), block)
     return [pytest.param(line, block, id=line) for line, block in found.items()]
 

@@ -1,9 +1,12 @@
-"""Shell scripts pass ShellCheck."""
+"""Shell scripts pass ShellCheck, and the team's server names what is missing."""
 
 from __future__ import annotations
 
+import runpy
+import socket
 import subprocess
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -20,3 +23,74 @@ def test_shell_scripts_pass_shellcheck() -> None:
     assert SCRIPTS
     completed = subprocess.run(["shellcheck", *SCRIPTS], capture_output=True, text=True)
     assert completed.returncode == 0, completed.stdout
+
+
+ADMIN_PASSWORD = "adm1n-Zq9-secret"
+PASSWORDS = ("MLFLOW_AUTH_ADMIN_PASSWORD", "XENTEXP_MEMBER_PASSWORD")
+
+
+@pytest.fixture
+def team_server(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
+    """Names of scripts/team_server.py, in an environment with passwords."""
+    for name in PASSWORDS:
+        monkeypatch.setenv(name, ADMIN_PASSWORD)
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "sqlite:///x.db")
+    return runpy.run_path(str(ROOT / "scripts" / "team_server.py"))
+
+
+def refused(
+    team_server: dict[str, Any], words: list[str], capsys: pytest.CaptureFixture[str]
+) -> str:
+    """Message of the script, which must be one line."""
+    assert team_server["main"](words) == 2
+    message = capsys.readouterr().err
+    assert message.startswith("team-server: error: ")
+    assert message.count("\n") == 1
+    assert ADMIN_PASSWORD[:4] not in message
+    return message
+
+
+@pytest.mark.parametrize("password", ["", ADMIN_PASSWORD[:11]])
+@pytest.mark.parametrize(
+    ("words", "name"), [([], PASSWORDS[0]), (["--add-user", "a"], PASSWORDS[1])]
+)
+def test_a_team_server_needs_long_passwords(
+    words: list[str],
+    name: str,
+    password: str,
+    team_server: dict[str, Any],
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setenv(name, password)
+    message = refused(team_server, words, capsys)
+    assert f"{name} must have a password of at least 12 characters; got " in message
+
+
+def test_a_team_server_names_what_is_missing(
+    team_server: dict[str, Any], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = ["--folder", str(tmp_path / "data")]
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = str(taken.getsockname()[1])
+        message = refused(team_server, [*folder, "--port", port], capsys)
+        assert f"127.0.0.1:{port} cannot be used" in message
+    assert "--workers must be at least 1; got 0" in refused(team_server, ["--workers", "0"], capsys)
+    assert not (tmp_path / "data").exists()
+    # A database of a version that is not installed.
+    (tmp_path / "data" / "postgresql").mkdir(parents=True)
+    (tmp_path / "data" / "postgresql" / "PG_VERSION").write_text("7\n")
+    message = refused(team_server, folder, capsys)
+    assert "PostgreSQL 7 must be installed in " in message
+    assert message.endswith("; run apt-get install postgresql-7\n")
+
+
+def test_users_are_added_to_a_server_only(
+    team_server: dict[str, Any], capsys: pytest.CaptureFixture[str]
+) -> None:
+    message = refused(team_server, ["--add-user", "anna"], capsys)
+    assert "MLFLOW_TRACKING_URI must be the address of an MLflow server with users" in message
+    message = refused(team_server, ["--add-user", ""], capsys)
+    assert "--add-user must have the name of a user; got ''" in message

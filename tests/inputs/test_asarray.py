@@ -4,6 +4,7 @@ import subprocess
 import sys
 import tracemalloc
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -239,11 +240,76 @@ def test_an_array_that_only_supports_dlpack_is_accepted(device):
     assert m.brier_loss(Exchanged(y, device), array_like) == m.brier_loss(y, p)
 
 
-@pytest.mark.parametrize(("device", "name"), [(2, "CUDA"), (8, "Metal"), (10, "ROCm"), (99, "a")])
-def test_arrays_on_a_device_are_refused(device, name):
+class OnDevice(Exchanged):
+    """An array on a device, which copies itself if NumPy asks for it, as those of JAX do."""
+
+    def __array__(self, *arguments, **options):
+        raise AssertionError("copied unnoticed")
+
+    __dlpack__ = __array__
+
+
+class NumbaLike:
+    """An array of numba: it copies itself, and has no DLPack."""
+
+    __cuda_array_interface__: dict[str, object] = {}  # noqa: RUF012
+    __array__ = OnDevice.__array__
+
+
+class TPULike:
+    """An array of JAX on a TPU, whose DLPack raises and which copies itself."""
+
+    __array__ = OnDevice.__array__
+
+    def __dlpack_device__(self):
+        raise BufferError("__dlpack_device__ only supported for CPU and GPU, got platform: tpu")
+
+    def devices(self):
+        return [SimpleNamespace(platform="tpu")]
+
+
+@pytest.mark.parametrize(
+    ("array_like", "device"),
+    [
+        *[
+            (OnDevice(np.array([0.2, 0.7]), code), name)
+            for code, name in [(2, "CUDA"), (8, "Metal"), (10, "ROCm"), (99, "different")]
+        ],
+        (NumbaLike(), "CUDA"),
+        (TPULike(), "TPU"),
+    ],
+)
+def test_arrays_on_a_device_are_refused_and_not_copied(array_like, device):
+    for arguments in (([0, 1], array_like), (array_like, [0.2, 0.7])):
+        with pytest.raises(InputError, match=rf"^y_\w+ must be in main memory; .* on a {device} "):
+            m.binary_crossentropy(*arguments)
+    with pytest.raises(InputError, match="sample_weight must be in main memory"):
+        evaluate([0, 1], [0.2, 0.7], sample_weight=array_like)
+
+
+@pytest.mark.parametrize(
+    ("package", "advice"),
+    [
+        ("torch", "y_pred.cpu()"),
+        ("torch with gradients", "y_pred.detach().cpu()"),
+        ("jaxlib._jax", 'jax.device_put(y_pred, jax.devices("cpu")[0])'),
+        ("cupy._core.core", "cupy.asnumpy(y_pred)"),
+        ("other", "a copy in main memory"),
+    ],
+)
+def test_the_error_says_how_to_copy_an_array_of_a_device(package, advice):
+    module, _, gradients = package.partition(" ")
+    kind = type("Array", (OnDevice,), {"__module__": module, "requires_grad": bool(gradients)})
     with pytest.raises(InputError) as error:
-        m.binary_crossentropy([0, 1], Exchanged(np.array([0.2, 0.7]), device))
-    assert all(part in str(error.value) for part in ("y_pred", "main memory", name, ".cpu()"))
+        m.binary_crossentropy([0, 1], kind(np.array([0.2, 0.7]), 2))
+    assert str(error.value).endswith(f"on a CUDA device; pass {advice}")
+
+
+def test_an_array_of_another_device_of_the_array_api_is_refused_with_advice():
+    xp = pytest.importorskip("array_api_strict")
+    p = xp.asarray([0.2, 0.7], device=xp.Device("device1"))
+    with pytest.raises(InputError, match=r"device1.*; pass y_pred\.to_device\(DEVICE\) with the"):
+        m.binary_crossentropy([0, 1], p)
 
 
 def test_reading_tensors_imports_no_library():

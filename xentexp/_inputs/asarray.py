@@ -12,6 +12,13 @@ from xentexp.errors import InputError
 
 _HOST_DEVICES = (1, 3, 11)  # DLPack codes of main memory, also if pinned for a GPU
 _DEVICES = {2: "CUDA", 4: "OpenCL", 7: "Vulkan", 8: "Metal", 10: "ROCm", 13: "CUDA", 14: "oneAPI"}
+_COPIES = {  # of an array on a device, in main memory; by the package of its class
+    "torch": "{name}.cpu()",
+    "jax": 'jax.device_put({name}, jax.devices("cpu")[0])',
+    "jaxlib": 'jax.device_put({name}, jax.devices("cpu")[0])',
+    "cupy": "cupy.asnumpy({name})",
+    "numba": "{name}.copy_to_host()",
+}
 
 
 def column_names(values: object) -> list[object] | None:
@@ -76,11 +83,11 @@ def as_array(values: object, name: str) -> Array:
     if isinstance(values, (list, tuple)):
         return _from_list(values, name)
     refuse_collection(values, name)
+    _refuse_other_devices(values, name)
     if getattr(values, "requires_grad", False) is True:
         raise InputError(
             f"{name} must not require gradients, which are not used here; pass {name}.detach()"
         )
-    _refuse_other_devices(values, name)
     try:
         if str(getattr(values, "dtype", "")) == "torch.bfloat16":  # NumPy has no such type
             values = values.float()  # type: ignore[attr-defined]
@@ -95,6 +102,8 @@ def as_array(values: object, name: str) -> Array:
     except (TypeError, ValueError, RuntimeError, BufferError) as error:
         reason = str(error).strip().split("\n")[0].rstrip(".")
         kind = type(values).__name__
+        if "device" in reason and hasattr(values, "to_device"):  # of the array API standard
+            reason += f"; pass {name}.to_device(DEVICE) with the device of main memory"
         raise InputError(
             f"{name} must be an array that NumPy can read; got {kind}: {reason}"
         ) from None
@@ -156,17 +165,32 @@ def _from_list(values: list[Any] | tuple[Any, ...], name: str) -> Array:
 
 
 def _refuse_other_devices(values: object, name: str) -> None:
-    if not hasattr(values, "__dlpack_device__"):
+    """Raise an InputError for an array outside main memory, which would be copied unnoticed."""
+    device = _other_device(values)
+    if device is None:
         return
+    package = type(values).__module__.partition(".")[0]
+    copy = _COPIES.get(package, "a copy in main memory").format(name=name)
+    if package == "torch" and values.requires_grad:  # type: ignore[attr-defined]
+        copy = f"{name}.detach().cpu()"
+    raise InputError(
+        f"{name} must be in main memory; got an array on a {device} device; pass {copy}"
+    )
+
+
+def _other_device(values: object) -> str | None:
+    """Kind of the device of an array outside main memory; None for main memory or no array."""
     try:
-        device = int(values.__dlpack_device__()[0])
+        if hasattr(values, "__dlpack_device__"):
+            code = int(values.__dlpack_device__()[0])
+            return None if code in _HOST_DEVICES else _DEVICES.get(code, "different")
+        # Arrays of numba, which have no DLPack.
+        return "CUDA" if hasattr(values, "__cuda_array_interface__") else None
     except (TypeError, ValueError, RuntimeError, BufferError):
-        return  # np.asarray finds out whether NumPy can read it
-    if device not in _HOST_DEVICES:
-        raise InputError(
-            f"{name} must be in main memory; got an array on a {_DEVICES.get(device, 'different')} "
-            f"device; copy it first, e.g. with .cpu() for torch"
-        )
+        # Of an array of JAX on a TPU, or in parts on several devices: np.asarray would copy it.
+        devices = getattr(values, "devices", None)
+        platforms = {str(device.platform) for device in devices()} if callable(devices) else set()
+        return next((kind.upper() for kind in sorted(platforms - {"cpu"})), None)
 
 
 def to_floats(values: object, name: str) -> tuple[float, ...]:

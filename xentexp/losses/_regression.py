@@ -259,7 +259,7 @@ class LogCoshLoss(DistanceLoss):
     def block_values(self, block: Block) -> FloatArray:
         if block.index is None:
             return super().block_values(block)
-        excess = block.put_true(0.5 * block.wrong_proba_by_class, 0.5 * block.true_miss)
+        excess = 0.5 * block.residual_by_class
         np.sinh(excess, out=excess)
         np.square(excess, out=excess)
         excess *= 2.0  # cosh r - 1, accurate for small errors
@@ -380,9 +380,9 @@ class SquaredLogError(DistanceLoss):
     def block_values(self, block: Block) -> FloatArray:
         if block.index is None:
             return super().block_values(block)
-        wrong = np.log1p(block.wrong_proba_by_class)
-        total: FloatArray = np.einsum("ji,ji->i", wrong, wrong)
-        total += np.square(np.log1p(block.true_proba) - np.log(2.0))
+        gap = np.log1p(block.proba_by_class)
+        block.put_true(gap, np.log1p(block.true_proba) - np.log(2.0))
+        total: FloatArray = np.einsum("ji,ji->i", gap, gap)
         total *= self.scale(block)
         return total
 

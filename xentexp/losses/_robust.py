@@ -59,9 +59,19 @@ class GeneralizedCrossentropy(TrueClassLoss):
     def __post_init__(self) -> None:
         check_number("q", self.q, 0.0, 1.0, low_open=True)
 
+    def block_values(self, block: Block) -> FloatArray:
+        if block.index is None:
+            return super().block_values(block)
+        return self._of_log(block.unclipped_true_log)
+
     def value(self, proba: Probabilities) -> FloatArray:
+        return self._of_log(_log(proba))
+
+    def _of_log(self, log_p: FloatArray) -> FloatArray:
         q = max(self.q, SMALLEST)
-        return np.asarray(0.0 - np.expm1(q * _log(proba)) / q)
+        value = np.expm1(q * log_p)
+        value /= -q
+        return np.add(value, 0.0, out=value)  # no -0.0
 
     def slope_of(self, proba: Probabilities) -> FloatArray:
         return -np.exp(self.q * _log(proba))
@@ -75,8 +85,6 @@ class GeneralizedCrossentropy(TrueClassLoss):
 
 def _log(proba: Probabilities) -> FloatArray:
     """Logarithm without clipping, because powers of 0 are finite."""
-    if proba.p.min() > 0.0:
-        return np.log(proba.p)
     with np.errstate(divide="ignore"):
         log_p = np.log(proba.p)
     # A probability from raw scores can be 0 by underflow, but its logarithm is known.

@@ -32,17 +32,30 @@ _PREDICTIONS = ("proba", "decision")
 
 def score(options: argparse.Namespace) -> int:
     """`xentexp score FILE --target y --proba p0,p1`."""
-    from xentexp.experiments._file_columns import RowNames, label_type, open_columns
-    from xentexp.experiments._score_file import ScoredColumns, score_columns
+    from xentexp.experiments._file_columns import (
+        ArrowColumns,
+        RowNames,
+        label_type,
+        open_columns,
+    )
+    from xentexp.experiments._score_file import ScoredColumns, score_columns, score_on_dask
     from xentexp.experiments.datasets._files import FileOptions, with_rows_of_file
 
     if options.proba is None and options.decision is None:
         raise InputError(
             "columns of predictions must be set; pass --proba or --decision with names of columns"
         )
+    if options.address is not None and options.engine is None:
+        raise InputError("--address is the address of a Dask scheduler; add --engine dask")
     given = {key: getattr(options, key) for key in FILE_OPTIONS}
     try:
-        file = open_columns(options.file, "score", FileOptions(**given), options.target)
+        file = open_columns(
+            options.file,
+            "score",
+            FileOptions(**given),
+            options.target,
+            typed=options.engine is not None,
+        )
         columns = {
             option: _names(file.names, getattr(options, option), option) for option in _PREDICTIONS
         }
@@ -68,7 +81,17 @@ def score(options: argparse.Namespace) -> int:
         metrics = None
         if options.losses is not None:
             metrics = get_metrics(_words(options.losses), "--losses")
-        scored = score_columns(file, scored_columns, metrics, ordered=options.ordered)
+        if isinstance(file, ArrowColumns) and options.engine == "dask":
+            scored, left_out = score_on_dask(
+                file, scored_columns, metrics, options.address, ordered=options.ordered
+            )
+            if left_out:
+                notes.append(
+                    f"{', '.join(left_out)} need all rows in one place; leave out --engine to "
+                    f"compute them"
+                )
+        else:
+            scored = score_columns(file, scored_columns, metrics, ordered=options.ordered)
     except InputError as error:
         message = with_rows_of_file(str(error), RowNames(found, file.parts))
         predicted = columns["proba"] or columns["decision"]

@@ -78,6 +78,11 @@ class DaskEngine(Engine):
         self.n_workers = n_workers
         self._client: Any = None
 
+    @property
+    def client(self) -> Any:
+        """`distributed.Client` of the cluster, while the engine is open."""
+        return self._client
+
     def _connect(self) -> None:
         """Connect to the scheduler, or start workers on this computer."""
         client = dask_client(self.address, self.n_workers or 2)
