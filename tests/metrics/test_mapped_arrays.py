@@ -21,7 +21,7 @@ RNG = np.random.default_rng(2)
 
 @pytest.fixture(autouse=True)
 def small_pieces(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(_metric_input, "PIECE_ROWS", 250)
+    monkeypatch.setattr(_metric_input, "PIECE_NUMBERS", 500)
     monkeypatch.setattr(_sorted_scores, "_IN_MEMORY", 300)
     monkeypatch.setattr(_sorted_scores, "_LEAST", 16)
 

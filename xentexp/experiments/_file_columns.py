@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Protocol, overload
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from xentexp._inputs.labels import distinct
 from xentexp._inputs.temporary import TemporaryArray
@@ -38,8 +39,8 @@ if TYPE_CHECKING:
 
 SMALL = 64_000_000
 """Bytes of a file, after decompression, up to which all its rows are read at once."""
-BATCH = 1 << 17
-"""Rows of a batch of a larger file."""
+BATCH_NUMBERS = 1 << 20
+"""Numbers in a batch of a larger file."""
 _MOST_LABELS = 100_000
 _PIECE = 1 << 20
 
@@ -66,13 +67,29 @@ class LabelColumn:
 
     def add(self, values: Array) -> None:
         """Add the next rows of the last part."""
-        missing = np.asarray(pd.isna(values))
-        if missing.any():
+        n_rows, missing = len(values), missing_rows(values)
+        if missing is not None:
             self.missing.append(self.n_rows + np.flatnonzero(missing))
             values = values[~missing]
-        self.rows_of_parts[-1] += len(missing)
-        if len(values):
+        self.rows_of_parts[-1] += n_rows
+        if len(values) and not self._knows_all(values):
             self.labels |= distinct(values)
+
+    def _knows_all(self, values: Array) -> bool:
+        """Whether no label is new; found fast for integers, else False."""
+        if values.dtype.kind not in "iu" or not self.labels:
+            return False
+        low, high = min(self.labels), max(self.labels)
+        complete = high - low + 1 == len(self.labels)
+        return complete and bool(low <= values.min() and values.max() <= high)
+
+
+def missing_rows(values: Array) -> NDArray[np.bool_] | None:
+    """Which labels are missing values; None if no label is."""
+    if values.dtype.kind in "biu":
+        return None
+    missing = np.asarray(pd.isna(values))
+    return missing if missing.any() else None
 
 
 class RowNames(Sequence[str]):
@@ -150,6 +167,8 @@ def open_columns(
             file = open_batches(path, where, options)
             assert isinstance(file, TextFile)
             return _TextColumns(file, options)
+    if name.endswith((*TEXT, *TYPED)):  # as for a larger file, the limit is not on the whole table
+        options = replace(options, max_megabytes=max(options.max_megabytes, SMALL / 1e6))
     return _FrameColumns(*read_file(path, where, options, target=target), path.name)
 
 
@@ -176,6 +195,11 @@ def _is_long(path: Path, where: str) -> bool:
         while n_bytes <= SMALL and (piece := stream.read(_PIECE)):
             n_bytes += len(piece)
     return n_bytes > SMALL
+
+
+def _batch_rows(names: Collection[str]) -> int:
+    """Rows of a batch of some columns."""
+    return max(64, BATCH_NUMBERS // len(names))
 
 
 def not_a_number(name: str, option: str, value: object, row: int) -> InputError:
@@ -261,7 +285,9 @@ class ArrowColumns:
     def batches(self, names: Sequence[str], part: int | None = None) -> Generator[Arrays]:
         chosen = self._table.parts if part is None else [self._table.parts[part]]
         for file in chosen:
-            with contextlib.closing(self._table.batches_of(file, names, BATCH)) as batches:
+            with contextlib.closing(
+                self._table.batches_of(file, names, _batch_rows(names))
+            ) as batches:
                 for batch in batches:
                     arrays = {name: _values(batch.column(name), name) for name in names}
                     for name in self._floats & arrays.keys():
@@ -348,7 +374,8 @@ class _TextColumns:
         read = _NumbersOfText(self._file, self._options, numbers)
         texts: dict[str, int] = {}
         types = {target: str}
-        with contextlib.closing(self._file.parsed(BATCH, dtype=types, low_memory=False)) as frames:
+        size = _batch_rows(self.names)  # all columns are parsed
+        with contextlib.closing(self._file.parsed(size, dtype=types, low_memory=False)) as frames:
             for frame in frames:
                 for name, values in read.next(frame).items():
                     self._numbers[name].append(values)
@@ -368,9 +395,9 @@ class _TextColumns:
         return column
 
     def batches(self, names: Sequence[str], part: int | None = None) -> Generator[Arrays]:
-        n_rows = len(self._codes)
-        for start in range(0, n_rows, BATCH):
-            rows = start, min(start + BATCH, n_rows)
+        n_rows, size = len(self._codes), _batch_rows(names)
+        for start in range(0, n_rows, size):
+            rows = start, min(start + size, n_rows)
             yield {
                 name: self._numbers[name].read(*rows)
                 if name in self._numbers

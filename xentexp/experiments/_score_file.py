@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
-import pandas as pd
 
 from xentexp._inputs.asarray import float_type, precision
 from xentexp._inputs.checked import CheckedInput
@@ -18,7 +17,7 @@ from xentexp._inputs.read import read
 from xentexp._inputs.temporary import TemporaryArray
 from xentexp._numerics import Array
 from xentexp.errors import InputError
-from xentexp.experiments._file_columns import Arrays, ArrowColumns, FileColumns
+from xentexp.experiments._file_columns import Arrays, ArrowColumns, FileColumns, missing_rows
 from xentexp.experiments._process_settings import library_threads
 from xentexp.losses import Loss
 from xentexp.metrics._base import DatasetMetric, Metric
@@ -66,23 +65,32 @@ class ScoredColumns:
             tolerance=tolerance,
         )
 
-    def arrays(self, columns: Arrays) -> Arrays:
+    def arrays(self, columns: Arrays, before: Arrays | None = None) -> Arrays:
         """Targets, predictions and weights of the rows with a label."""
+        # `before`: matrices of the batch before, whose memory is used again.
         target = columns[self.target]
-        missing = np.asarray(pd.isna(target))
-        keep = ~missing if missing.any() else None
         found = {"target": target}
         for kind, names in (("proba", self.proba), ("decision", self.decision)):
             if names:
-                found[kind] = _matrix([columns[name] for name in names])
+                found[kind] = _matrix([columns[name] for name in names], kind, before)
         if self.weight is not None:
             found["weight"] = columns[self.weight]
-        return found if keep is None else {kind: array[keep] for kind, array in found.items()}
+        missing = missing_rows(target)
+        if missing is None:
+            return found
+        return {kind: array[~missing] for kind, array in found.items()}
 
 
-def _matrix(columns: Sequence[Array]) -> Array:
+def _matrix(columns: Sequence[Array], kind: str, before: Arrays | None) -> Array:
     """One column as a vector, several as a matrix."""
-    return columns[0] if len(columns) == 1 else np.column_stack(columns)
+    if len(columns) == 1:
+        return columns[0]
+    if before is None:
+        return np.column_stack(columns)
+    dtype, n_rows = np.result_type(*columns), len(columns[0])
+    if kind not in before or len(before[kind]) < n_rows or before[kind].dtype != dtype:
+        before[kind] = np.empty((n_rows, len(columns)), dtype)
+    return np.stack(columns, axis=1, out=before[kind][:n_rows])
 
 
 class Scored(NamedTuple):
@@ -194,10 +202,11 @@ def sum_part(
 ) -> LossState | None:
     """Sums of losses over the rows of one part; None if no row has a label."""
     total: LossState | None = None
+    before: Arrays = {}
     # BLAS adds up in another order with another number of threads.
     with library_threads(1), contextlib.closing(file.batches(columns.names, part)) as batches:
         for batch in batches:
-            arrays = columns.arrays(batch)
+            arrays = columns.arrays(batch, before)
             if len(arrays["target"]) == 0:
                 continue
             checked = columns.check(arrays)

@@ -76,8 +76,8 @@ CASES = {
 def large(monkeypatch: pytest.MonkeyPatch) -> Callable[[], None]:
     def set_limits() -> None:
         monkeypatch.setattr(_file_columns, "SMALL", 0)
-        monkeypatch.setattr(_file_columns, "BATCH", 64)
-        monkeypatch.setattr(_metric_input, "PIECE_ROWS", 100)
+        monkeypatch.setattr(_file_columns, "BATCH_NUMBERS", 64)
+        monkeypatch.setattr(_metric_input, "PIECE_NUMBERS", 200)
         monkeypatch.setattr(_sorted_scores, "_IN_MEMORY", 128)
         monkeypatch.setattr(_sorted_scores, "_LEAST", 8)
 
@@ -241,7 +241,7 @@ def test_decimal_commas_are_read_in_each_batch(
     assert_same(found, expected)
     assert any("decimal commas" in note for note in found["notes"])
     lines = text.splitlines()
-    lines[500:600] = [line.replace(",", ".") for line in lines[500:600]]
+    lines[513:577] = [line.replace(",", ".") for line in lines[513:577]]  # a whole batch
     path.write_text("\n".join(lines))
     assert main(["score", str(path), "--target", "y", "--proba", "p"]) == 2
     assert "column p of --proba must have one decimal mark" in capsys.readouterr().err

@@ -403,7 +403,10 @@ def build_parser() -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     score.add_argument(
-        "file", type=Path, help="text, Excel or Parquet file, one row per prediction"
+        "file",
+        type=Path,
+        help="text, Excel, Parquet or Arrow file, or folder of Parquet files; one row per "
+        "prediction",
     )
     score.add_argument("--target", required=True, metavar="COLUMN", help="column of the labels")
     score.add_argument(
@@ -425,7 +428,7 @@ def build_parser() -> argparse.ArgumentParser:
         "columns or their ends, or 0, 1, ...)",
     )
     score.add_argument("--weight", metavar="COLUMN", help="column of sample weights")
-    _add_file_options(score, "largest size of the table in megabytes, after decompression")
+    _add_file_options(score, _LARGEST)
     score.add_argument(
         "--losses",
         metavar="NAMES",
@@ -471,6 +474,9 @@ def build_parser() -> argparse.ArgumentParser:
     return parser
 
 
+_LARGEST = "largest size in megabytes of an Excel file, or of a row group of a Parquet file"
+
+
 def _add_file_options(parser: argparse.ArgumentParser, largest: str) -> None:
     """Options that say how to read a file."""
     for option, metavar, convert, text in (
@@ -507,7 +513,12 @@ def _add_predict(commands: Any, parents: list[argparse.ArgumentParser]) -> None:
         "MLflow run (its first 4 characters or more; of several models: the winner), registered "
         "model NAME@ALIAS or NAME/VERSION, or models:/m-ID",
     )
-    parser.add_argument("file", type=Path, metavar="FILE", help="text, Excel or Parquet file")
+    parser.add_argument(
+        "file",
+        type=Path,
+        metavar="FILE",
+        help="text, Excel, Parquet or Arrow file, or folder of Parquet files",
+    )
     parser.add_argument(
         "--out", type=Path, required=True, metavar="FILE", help="file to write, .csv or .parquet"
     )
@@ -532,9 +543,7 @@ def _add_predict(commands: Any, parents: list[argparse.ArgumentParser]) -> None:
         metavar="N",
         help="rows in memory at once; the predictions do not depend on it (default: %(default)s)",
     )
-    _add_file_options(
-        parser, "largest size in megabytes of an Excel file, or of a row group of a Parquet file"
-    )
+    _add_file_options(parser, _LARGEST)
     parser.add_argument(
         "--dayfirst",
         metavar="true|false",
