@@ -115,7 +115,10 @@ class RowNames(Sequence[str]):
     def __getitem__(self, place: int | slice) -> str | Sequence[str]:
         if isinstance(place, slice):
             return [self[i] for i in range(*place.indices(len(self)))]
-        row = place + int(np.searchsorted(self._before, place, side="right"))
+        return self.in_file(place + int(np.searchsorted(self._before, place, side="right")))
+
+    def in_file(self, row: int) -> str:
+        """Number of a row among all rows, with or without a label; with the name of the part."""
         if len(self._names) == 1:
             return str(row)
         part = int(np.searchsorted(self._starts, row, side="right")) - 1

@@ -259,6 +259,8 @@ def test_an_error_names_the_file_of_a_folder(
     for losses in ([], ["--losses", "nll"]):
         assert main(["score", str(path), "--target", "bit", "--proba", "p", *losses]) == 2
         assert "row 133 of part-1.parquet of column p has 1.5" in capsys.readouterr().err
+    assert main(["score", str(path), "--target", "some", "--proba", "p"]) == 2
+    assert "the first in row 7 of part-0.parquet" in capsys.readouterr().err
 
 
 def test_folders_of_partitions_have_their_columns(

@@ -22,7 +22,7 @@ from xentexp.experiments._formatting import counted, finite_or_none, fixed
 from xentexp.metrics._registry import get_metrics
 
 if TYPE_CHECKING:
-    from xentexp.experiments._file_columns import LabelColumn
+    from xentexp.experiments._file_columns import LabelColumn, RowNames
 
 FILE_OPTIONS = ("separator", "encoding", "decimal", "header", "sheet", "max_megabytes")
 """Parameters of `load_table` that are options of `xentexp score`, too."""
@@ -65,7 +65,8 @@ def score(options: argparse.Namespace) -> int:
     except InputError as error:
         raise InputError(as_options(str(error))) from error
     notes = [as_options(note) for note in file.notes]
-    _check_missing(found, options)
+    row_names = RowNames(found, file.parts)
+    _check_missing(found, row_names, options)
     labels, columns = _classes(options.labels, columns, found.labels)
     scored_columns = ScoredColumns(
         options.target,
@@ -93,7 +94,7 @@ def score(options: argparse.Namespace) -> int:
         else:
             scored = score_columns(file, scored_columns, metrics, ordered=options.ordered)
     except InputError as error:
-        message = with_rows_of_file(str(error), RowNames(found, file.parts))
+        message = with_rows_of_file(str(error), row_names)
         predicted = columns["proba"] or columns["decision"]
         raise InputError(_with_options(message, options.target, predicted)) from error
     result = scored.evaluation
@@ -195,7 +196,7 @@ def _names(known: Sequence[str], text: str | None, option: str) -> list[str]:
     return names
 
 
-def _check_missing(found: LabelColumn, options: argparse.Namespace) -> None:
+def _check_missing(found: LabelColumn, rows: RowNames, options: argparse.Namespace) -> None:
     """Raise an InputError for rows without a label, unless they are left out."""
     if found.n_missing == found.n_rows:
         raise InputError(
@@ -204,8 +205,9 @@ def _check_missing(found: LabelColumn, options: argparse.Namespace) -> None:
     if found.n_missing and not options.drop_missing:
         raise InputError(
             f"column {options.target} must not have missing values; got {found.n_missing} in "
-            f"{counted(found.n_rows, 'row')}, the first in row {found.missing[0][0]} (counted from "
-            f"0); fill them in, or add --drop-missing to leave these rows out"
+            f"{counted(found.n_rows, 'row')}, the first in row "
+            f"{rows.in_file(int(found.missing[0][0]))} (counted from 0); fill them in, or add "
+            f"--drop-missing to leave these rows out"
         )
 
 
