@@ -12,7 +12,6 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from joblib import effective_n_jobs
 from omegaconf import DictConfig
 
 from xentexp._safe_text import without_secrets
@@ -69,9 +68,9 @@ def run_job(
     if study.tuning is not None:
         prepare(study.tuning.storage)
     with contextlib.ExitStack() as stack:
-        if effective_n_jobs(study.n_jobs) > 1:  # the table is then in memory only once
+        if stack.enter_context(study.engine).in_local_processes(study.n_jobs):
+            # The table is then in memory only once.
             study = replace(study, dataset=stack.enter_context(memory_mapped(study.dataset)))
-        stack.enter_context(study.engine)
         return _run(study, config, overrides=overrides, sweep=sweep, quiet=quiet, as_json=as_json)
 
 

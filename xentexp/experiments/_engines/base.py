@@ -92,6 +92,11 @@ class Engine(ABC):
     def _connect(self) -> None:
         """Start or find what runs the fits."""
 
+    def in_local_processes(self, n_jobs: int | None) -> bool:
+        """Whether calls run in several processes of this computer."""
+        del n_jobs
+        return False
+
     @abstractmethod
     def run(
         self,

@@ -41,12 +41,16 @@ class JoblibEngine(Engine):
         """Do nothing: joblib starts what it needs."""
 
     def _share(self, dataset: Dataset, n_jobs: int | None) -> Shared:
+        if self.in_local_processes(n_jobs):
+            dataset = self.until_closed.enter_context(memory_mapped(dataset))
+        return Passed(dataset)
+
+    def in_local_processes(self, n_jobs: int | None) -> bool:
+        """Whether calls run in several processes of this computer."""
         with self._chosen():
             backend, _ = get_active_backend()
-            of_this_computer = isinstance(backend, (LokyBackend, MultiprocessingBackend))
-            if of_this_computer and self._workers(n_jobs) > 1:
-                dataset = self.until_closed.enter_context(memory_mapped(dataset))
-        return Passed(dataset)
+            of_processes = isinstance(backend, (LokyBackend, MultiprocessingBackend))
+            return of_processes and self._workers(n_jobs) > 1
 
     def _chosen(self) -> contextlib.AbstractContextManager[object]:
         """Context in which the backend is the active one."""
