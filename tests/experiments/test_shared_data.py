@@ -19,7 +19,7 @@ from xentexp.experiments import _shared_data
 from xentexp.experiments._compare import run_experiment
 from xentexp.experiments._engines.by_joblib import LocalEngine
 from xentexp.experiments._models import tabular_pipeline
-from xentexp.experiments._shared_data import PREFIX, memory_mapped
+from xentexp.experiments._shared_data import LEAST_BYTES, PREFIX, memory_mapped
 from xentexp.experiments.datasets import Card, Dataset, make_dataset
 
 N_ROWS = 6000
@@ -110,6 +110,17 @@ def test_arrays_keep_their_order_and_are_written_once(data: Dataset, tmp_path: P
     once = replace(data, true_proba=values, sample_weight=None)
     _shared_data._mapped(once, tmp_path / "c")
     assert (tmp_path / "b").stat().st_size == (tmp_path / "c").stat().st_size
+
+
+def test_a_table_without_a_large_array_has_nothing_to_map(folder: Path) -> None:
+    n_rows = LEAST_BYTES // 16
+    rows = np.arange(n_rows)  # one array for each type
+    X = pd.DataFrame({"x": rows % 5 / 2.0, "count": rows % 3, "job": pd.Categorical(rows % 7)})
+    data = make_dataset(X, rows % 2, Card("wide"))
+    assert data.X.memory_usage(index=False).sum() >= LEAST_BYTES
+    with memory_mapped(data) as mapped:
+        pd.testing.assert_frame_equal(mapped.X, data.X)
+    assert not left_in(folder)
 
 
 def test_a_small_table_is_not_written(data: Dataset, folder: Path) -> None:

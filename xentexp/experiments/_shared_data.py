@@ -60,6 +60,8 @@ def _mapped(dataset: Dataset, path: Path) -> Dataset:
             f"the fits share; got {error} in {path.parent.parent}; set TMPDIR to a folder with "
             f"more room, or set n_jobs=1"
         ) from error
+    if path.stat().st_size == 0:  # many columns, none of them large
+        return dataset
     structure.seek(0)
     mapped: Dataset = _Reader(structure, np.memmap(path, np.uint8, mode="r")).load()
     return mapped
