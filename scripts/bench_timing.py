@@ -72,14 +72,14 @@ def time_row(row: Row, repeats: int, report: Report) -> None:
     ratios = {name: value / ours for name, value in seconds.items()}
     report.missing |= set(row.bounds) - set(ratios)
     fails = any(ratios[name] < least for name, least in row.bounds.items() if name in ratios)
-    bound = [f"{name} {least:g}" for name, least in row.bounds.items()]
+    bound = [f"{name} {least:.3g}" for name, least in row.bounds.items()]
     if row.at_most is not None:
         fails = fails or ours * 1e6 > row.at_most
         bound.append(f"{row.at_most:g} us")
     report.add(
         row.name,
         f"{ours * 1e3:.3f}",
-        ", ".join(f"{name} {ratio:.1f}" for name, ratio in ratios.items()),
+        ", ".join(f"{name} {ratio:.3g}" for name, ratio in ratios.items()),
         ", ".join(bound),
         fails,
     )

@@ -14,6 +14,7 @@ from sklearn.ensemble import (
     HistGradientBoostingClassifier,
     VotingClassifier,
 )
+from sklearn.impute import SimpleImputer
 from sklearn.kernel_approximation import Nystroem
 from sklearn.linear_model import LogisticRegression, SGDClassifier
 from sklearn.pipeline import make_pipeline
@@ -179,3 +180,15 @@ def test_seeds_of_boosters_have_several_names(module, name, given, added) -> Non
     found = {k: v for k, v in copy.get_params().items() if k in seeds and v is not None}
     assert found == expected
     assert names == ["random_state"] * added
+
+
+def test_columns_are_filled_with_the_medians_of_scikit_learn() -> None:
+    rng = np.random.default_rng(0)
+    X = pd.DataFrame(rng.normal(size=(101, 3)), columns=["odd", "even", "ties"])
+    X["ties"] = X["ties"].round()
+    X["empty"] = np.nan
+    X.loc[:10, "odd"] = np.nan
+    X.loc[:6, "even"] = np.nan
+    scaled = tabular_pipeline("passthrough").fit(X)[0].named_transformers_["numeric"][0]
+    known = SimpleImputer(strategy="median", keep_empty_features=True).fit(X)
+    np.testing.assert_array_equal(scaled.statistics_, known.statistics_)

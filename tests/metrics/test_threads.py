@@ -256,6 +256,21 @@ def test_one_thread_in_a_worker_of_joblib(backend):
     assert joblib.Parallel(1)(joblib.delayed(n_threads)(n) for n in asked)[:2] == [1, 2]
 
 
+@pytest.mark.slow
+def test_one_thread_in_a_worker_of_dask():
+    from distributed import Client
+
+    with Client(
+        n_workers=1, threads_per_worker=2, processes=False, dashboard_address=None
+    ) as client:
+        assert client.gather(client.map(n_threads, [None, 2, -1])) == [1, 1, 1]
+        assert n_threads(2) == 2  # not a worker
+        with joblib.parallel_config("dask"):
+            assert (n_threads(None), n_threads(2)) == (1, 2)
+            results = joblib.Parallel()(joblib.delayed(n_threads)(n) for n in [None, 2, -1])
+        assert results == [1, 1, 1]
+
+
 def test_joblib_is_not_imported_for_one_loss():
     code = "import sys; from xentexp import get_loss; get_loss('nll')([0, 1], [0.2, 0.7], n_jobs=2)"
     code += "; assert 'joblib' not in sys.modules"

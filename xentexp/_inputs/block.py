@@ -184,9 +184,18 @@ class Block:
         if self.index is not None:
             return self.of_true(by_class)
         target = self.target_by_class
-        product = np.multiply(target, by_class, where=target > 0, out=np.zeros_like(target))
-        value: FloatArray = product.sum(axis=0)
+        with np.errstate(invalid="ignore"):
+            value: FloatArray = np.einsum("ji,ji->i", target, by_class)
+        if not np.isfinite(value).all():  # perhaps 0 times infinity, which is checked more slowly
+            product = np.multiply(target, by_class, where=target > 0, out=np.zeros_like(target))
+            value = product.sum(axis=0)
         return value
+
+    @cached_property
+    def log_target_by_class(self) -> FloatArray:
+        """Logarithms of the targets, 0 for a target of 0, (k, n)."""
+        target = self.target_by_class
+        return np.log(np.where(target > 0, target, 1.0))
 
     # -- probabilities ---------------------------------------------------------------------
 
@@ -214,12 +223,13 @@ class Block:
         return self.put_true(np.exp(odds, out=odds), 0.0)
 
     def _negative_margins_of(self, scores: NDArray[np.floating]) -> FloatArray:
-        negative_margins = scores_by_class(scores)
-        true = self.of_true(negative_margins)
-        masked = true.min() == -np.inf
+        if scores.ndim == 1:
+            scores = scores_by_class(scores).T
+        true = self._gathered(scores)
         with np.errstate(over="ignore", invalid="ignore"):
-            negative_margins -= true
-        if masked:  # -inf minus -inf: a masked wrong class
+            negative_margins = np.empty(scores.shape[::-1])
+            np.subtract(scores.T, true, out=negative_margins)
+        if true.min() == -np.inf:  # -inf minus -inf: a masked wrong class
             negative_margins[np.isnan(negative_margins)] = -np.inf
         negative_margins.reshape(-1)[self._true] = -np.inf
         return negative_margins
@@ -302,11 +312,6 @@ class Block:
         else:
             value = matrix[self.rows, self.index]
         return value.astype(np.float64, copy=False)
-
-    @cached_property
-    def wrong_proba_by_class(self) -> FloatArray:
-        """Predicted probability of each wrong class, 0 for the true class, (k, n)."""
-        return self.put_true(self.proba_by_class.copy(), 0.0)
 
     @cached_property
     def log_proba_by_class(self) -> FloatArray:
@@ -431,16 +436,7 @@ class Block:
         """``sum_j (p_j - t_j)^2``, (n,)."""
         if self.index is not None and self._is_one_number:
             return 2.0 * np.square(self._wrong)
-        if self.index is not None:
-            return self._wrong_squares + np.square(self.true_miss)
         value: FloatArray = np.einsum("ji,ji->i", self.residual_by_class, self.residual_by_class)
-        return value
-
-    @cached_property
-    def _wrong_squares(self) -> FloatArray:
-        """Sum of the squared probabilities of the wrong classes, (n,)."""
-        wrong = self.wrong_proba_by_class
-        value: FloatArray = np.einsum("ji,ji->i", wrong, wrong)
         return value
 
     @cached_property
@@ -448,7 +444,9 @@ class Block:
         """Sum of the probabilities of the wrong classes, (n,); needs `index`."""
         if self._is_one_number:
             return self._wrong
-        value: FloatArray = np.ones(self.n_classes) @ self.wrong_proba_by_class
+        # The residuals of the wrong classes are their probabilities.
+        value: FloatArray = np.ones(self.n_classes) @ self.residual_by_class
+        value += self.true_miss
         return value
 
     @cached_property
@@ -462,8 +460,6 @@ class Block:
     @cached_property
     def squared_norm(self) -> FloatArray:
         """``sum_j p_j^2``, (n,)."""
-        if self.index is not None:
-            return self._wrong_squares + np.square(self.true_proba)
         value: FloatArray = np.einsum("ji,ji->i", self.proba_by_class, self.proba_by_class)
         return value
 
@@ -598,7 +594,7 @@ class Block:
         if self._is_one_number:
             wrong, true = self._wrong, self.true_proba
         elif self.proba is not None:
-            wrong, true = self.wrong_proba_by_class.max(axis=0), self.true_proba
+            wrong, true = self.residual_by_class.max(axis=0), self.true_proba
         elif self.decision is not None and (self.logits is None or self.logits is self.decision):
             wrong, true = self.largest_negative_margin, 0.0
         else:

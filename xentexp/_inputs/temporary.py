@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tempfile
+import weakref
 from typing import Any
 
 import numpy as np
@@ -22,6 +23,7 @@ class TemporaryArray:
         self._row_bytes = self.dtype.itemsize * int(np.prod(row_shape, dtype=np.int64))
         self._n_rows = 0
         self._file = tempfile.TemporaryFile(buffering=0)  # noqa: SIM115
+        weakref.finalize(self, self._file.close)
 
     def __len__(self) -> int:
         return self._n_rows

@@ -35,7 +35,7 @@ def dask_client(address: str | None, n_workers: int) -> Iterator[Any]:
                     threads_per_worker=1,
                     processes=True,
                     host="127.0.0.1",
-                    dashboard_address=None,
+                    dashboard_address="127.0.0.1:0",  # else port 8787 of all interfaces
                     silence_logs=logging.ERROR,
                 )
             )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import copy
 import csv
 import io
 import re
@@ -14,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Protocol, overload
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from xentexp._inputs.labels import distinct
 from xentexp._inputs.temporary import TemporaryArray
@@ -37,8 +39,8 @@ if TYPE_CHECKING:
 
 SMALL = 64_000_000
 """Bytes of a file, after decompression, up to which all its rows are read at once."""
-BATCH = 1 << 17
-"""Rows of a batch of a larger file."""
+BATCH_NUMBERS = 1 << 20
+"""Numbers in a batch of a larger file."""
 _MOST_LABELS = 100_000
 _PIECE = 1 << 20
 
@@ -65,13 +67,29 @@ class LabelColumn:
 
     def add(self, values: Array) -> None:
         """Add the next rows of the last part."""
-        missing = np.asarray(pd.isna(values))
-        if missing.any():
+        n_rows, missing = len(values), missing_rows(values)
+        if missing is not None:
             self.missing.append(self.n_rows + np.flatnonzero(missing))
             values = values[~missing]
-        self.rows_of_parts[-1] += len(missing)
-        if len(values):
+        self.rows_of_parts[-1] += n_rows
+        if len(values) and not self._knows_all(values):
             self.labels |= distinct(values)
+
+    def _knows_all(self, values: Array) -> bool:
+        """Whether no label is new; found fast for integers, else False."""
+        if values.dtype.kind not in "iu" or not self.labels:
+            return False
+        low, high = min(self.labels), max(self.labels)
+        complete = high - low + 1 == len(self.labels)
+        return complete and bool(low <= values.min() and values.max() <= high)
+
+
+def missing_rows(values: Array) -> NDArray[np.bool_] | None:
+    """Which labels are missing values; None if no label is."""
+    if values.dtype.kind in "biu":
+        return None
+    missing = np.asarray(pd.isna(values))
+    return missing if missing.any() else None
 
 
 class RowNames(Sequence[str]):
@@ -97,7 +115,10 @@ class RowNames(Sequence[str]):
     def __getitem__(self, place: int | slice) -> str | Sequence[str]:
         if isinstance(place, slice):
             return [self[i] for i in range(*place.indices(len(self)))]
-        row = place + int(np.searchsorted(self._before, place, side="right"))
+        return self.in_file(place + int(np.searchsorted(self._before, place, side="right")))
+
+    def in_file(self, row: int) -> str:
+        """Number of a row among all rows, with or without a label; with the name of the part."""
         if len(self._names) == 1:
             return str(row)
         part = int(np.searchsorted(self._starts, row, side="right")) - 1
@@ -127,21 +148,30 @@ class FileColumns(Protocol):
         ...
 
 
-def open_columns(path: Path, where: str, options: FileOptions, target: str) -> FileColumns:
-    """Columns of a file or a folder of Parquet files."""
+def open_columns(
+    path: Path, where: str, options: FileOptions, target: str, *, typed: bool = False
+) -> FileColumns:
+    """Columns of a file or a folder of Parquet files; with `typed`, only if they have types."""
     if path.is_dir():
         return ArrowColumns(path, where, options)
+    if typed and not path.name.lower().endswith(TYPED):
+        raise InputError(
+            f"{where}: --engine dask reads a folder of Parquet files, or a Parquet or Arrow file; "
+            f"got {path.name}; leave out --engine"
+        )
     options.check(where)
     check_file(path, where)
     check_suffix(path, where)
     name = path.name.lower()
     with file_errors(path, where):
-        if name.endswith(TYPED) and _table_bytes(path) > SMALL:
+        if name.endswith(TYPED) and (typed or _table_bytes(path) > SMALL):
             return ArrowColumns(path, where, options)
         if name.endswith(TEXT) and _is_long(path, where):
             file = open_batches(path, where, options)
             assert isinstance(file, TextFile)
             return _TextColumns(file, options)
+    if name.endswith((*TEXT, *TYPED)):  # as for a larger file, the limit is not on the whole table
+        options = replace(options, max_megabytes=max(options.max_megabytes, SMALL / 1e6))
     return _FrameColumns(*read_file(path, where, options, target=target), path.name)
 
 
@@ -168,6 +198,11 @@ def _is_long(path: Path, where: str) -> bool:
         while n_bytes <= SMALL and (piece := stream.read(_PIECE)):
             n_bytes += len(piece)
     return n_bytes > SMALL
+
+
+def _batch_rows(names: Collection[str]) -> int:
+    """Rows of a batch of some columns."""
+    return max(64, BATCH_NUMBERS // len(names))
 
 
 def not_a_number(name: str, option: str, value: object, row: int) -> InputError:
@@ -253,12 +288,25 @@ class ArrowColumns:
     def batches(self, names: Sequence[str], part: int | None = None) -> Generator[Arrays]:
         chosen = self._table.parts if part is None else [self._table.parts[part]]
         for file in chosen:
-            with contextlib.closing(self._table.batches_of(file, names, BATCH)) as batches:
+            with contextlib.closing(
+                self._table.batches_of(file, names, _batch_rows(names))
+            ) as batches:
                 for batch in batches:
                     arrays = {name: _values(batch.column(name), name) for name in names}
                     for name in self._floats & arrays.keys():
                         arrays[name] = arrays[name].astype(np.float64)
                     yield arrays
+
+    def only(self, part: int) -> ArrowColumns:
+        """Columns of one part, to send to another process."""
+        alone = copy.copy(self)
+        alone._table = copy.copy(self._table)
+        alone._table.parts, alone.parts = [self._table.parts[part]], [self.parts[part]]
+        return alone
+
+    def missing_file(self) -> Path | None:
+        """First file that this process cannot see."""
+        return next((part.path for part in self._table.parts if not part.path.exists()), None)
 
 
 def _check_number_of(labels: Collection[Any], target: str) -> None:
@@ -329,7 +377,8 @@ class _TextColumns:
         read = _NumbersOfText(self._file, self._options, numbers)
         texts: dict[str, int] = {}
         types = {target: str}
-        with contextlib.closing(self._file.parsed(BATCH, dtype=types, low_memory=False)) as frames:
+        size = _batch_rows(self.names)  # all columns are parsed
+        with contextlib.closing(self._file.parsed(size, dtype=types, low_memory=False)) as frames:
             for frame in frames:
                 for name, values in read.next(frame).items():
                     self._numbers[name].append(values)
@@ -349,9 +398,9 @@ class _TextColumns:
         return column
 
     def batches(self, names: Sequence[str], part: int | None = None) -> Generator[Arrays]:
-        n_rows = len(self._codes)
-        for start in range(0, n_rows, BATCH):
-            rows = start, min(start + BATCH, n_rows)
+        n_rows, size = len(self._codes), _batch_rows(names)
+        for start in range(0, n_rows, size):
+            rows = start, min(start + size, n_rows)
             yield {
                 name: self._numbers[name].read(*rows)
                 if name in self._numbers

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
-import pandas as pd
 
 from xentexp._inputs.asarray import float_type, precision
 from xentexp._inputs.checked import CheckedInput
@@ -17,7 +17,8 @@ from xentexp._inputs.read import read
 from xentexp._inputs.temporary import TemporaryArray
 from xentexp._numerics import Array
 from xentexp.errors import InputError
-from xentexp.experiments._file_columns import Arrays, FileColumns
+from xentexp.experiments._file_columns import Arrays, ArrowColumns, FileColumns, missing_rows
+from xentexp.experiments._process_settings import library_threads
 from xentexp.losses import Loss
 from xentexp.metrics._base import DatasetMetric, Metric
 from xentexp.metrics._evaluation import (
@@ -64,23 +65,32 @@ class ScoredColumns:
             tolerance=tolerance,
         )
 
-    def arrays(self, columns: Arrays) -> Arrays:
+    def arrays(self, columns: Arrays, before: Arrays | None = None) -> Arrays:
         """Targets, predictions and weights of the rows with a label."""
+        # `before`: matrices of the batch before, whose memory is used again.
         target = columns[self.target]
-        missing = np.asarray(pd.isna(target))
-        keep = ~missing if missing.any() else None
         found = {"target": target}
         for kind, names in (("proba", self.proba), ("decision", self.decision)):
             if names:
-                found[kind] = _matrix([columns[name] for name in names])
+                found[kind] = _matrix([columns[name] for name in names], kind, before)
         if self.weight is not None:
             found["weight"] = columns[self.weight]
-        return found if keep is None else {kind: array[keep] for kind, array in found.items()}
+        missing = missing_rows(target)
+        if missing is None:
+            return found
+        return {kind: array[~missing] for kind, array in found.items()}
 
 
-def _matrix(columns: Sequence[Array]) -> Array:
+def _matrix(columns: Sequence[Array], kind: str, before: Arrays | None) -> Array:
     """One column as a vector, several as a matrix."""
-    return columns[0] if len(columns) == 1 else np.column_stack(columns)
+    if len(columns) == 1:
+        return columns[0]
+    if before is None:
+        return np.column_stack(columns)
+    dtype, n_rows = np.result_type(*columns), len(columns[0])
+    if kind not in before or len(before[kind]) < n_rows or before[kind].dtype != dtype:
+        before[kind] = np.empty((n_rows, len(columns)), dtype)
+    return np.stack(columns, axis=1, out=before[kind][:n_rows])
 
 
 class Scored(NamedTuple):
@@ -173,12 +183,18 @@ def first_rows(file: FileColumns, columns: ScoredColumns) -> CheckedInput:
 
 
 def of_states(
-    checked: CheckedInput, states: Sequence[LossState | None], metrics: Sequence[Metric]
+    checked: CheckedInput,
+    states: Sequence[LossState | None],
+    metrics: Sequence[Metric],
+    *,
+    undefined: Literal["raise", "nan"] = "raise",
 ) -> Scored:
     """Values from the sums of each part, in the order of the parts."""
     known = [state for state in states if state is not None]
     total = sum(known[1:], known[0])
-    return Scored(total.n_rows, checked.classes, evaluate_state(checked, total, metrics))
+    return Scored(
+        total.n_rows, checked.classes, evaluate_state(checked, total, metrics, undefined=undefined)
+    )
 
 
 def sum_part(
@@ -186,9 +202,11 @@ def sum_part(
 ) -> LossState | None:
     """Sums of losses over the rows of one part; None if no row has a label."""
     total: LossState | None = None
-    with contextlib.closing(file.batches(columns.names, part)) as batches:
+    before: Arrays = {}
+    # BLAS adds up in another order with another number of threads.
+    with library_threads(1), contextlib.closing(file.batches(columns.names, part)) as batches:
         for batch in batches:
-            arrays = columns.arrays(batch)
+            arrays = columns.arrays(batch, before)
             if len(arrays["target"]) == 0:
                 continue
             checked = columns.check(arrays)
@@ -206,3 +224,67 @@ def _check_sums(proba: Array) -> None:
         tolerance = row_sum_tolerance(precision(proba, proba))
         if not (sums.min() >= 1.0 - tolerance and sums.max() <= 1.0 + tolerance):
             raise InputError("rows must sum to 1")
+
+
+# -- on a cluster ------------------------------------------------------------------------------
+
+
+def score_on_dask(
+    file: ArrowColumns,
+    columns: ScoredColumns,
+    metrics: Sequence[Metric] | None,
+    address: str | None,
+    *,
+    ordered: bool = False,
+) -> tuple[Scored, list[str]]:
+    """Values from sums that Dask workers compute, and names of the metrics that are left out."""
+    from xentexp.experiments._engines.by_dask import DaskEngine
+
+    checked = first_rows(file, columns)
+    left_out: list[str] = []
+    undefined: Literal["raise", "nan"] = "raise"
+    if metrics is None:
+        metrics = [*losses_for(checked, ordered=ordered), *default_metrics(checked)]
+        left_out = [m.name for m in metrics if needed_losses([m]) is None]
+        metrics = [metric for metric in metrics if metric.name not in left_out]
+        undefined = "nan"
+    check_applies(checked, metrics)
+    for metric in metrics:
+        if needed_losses([metric]) is None:
+            raise InputError(
+                f"--engine dask is for losses and for metrics that follow from their means; got "
+                f"{metric.name}, which needs all rows in one place; leave it out of --losses, or "
+                f"leave out --engine"
+            )
+    losses = needed_losses(metrics) or []
+    with DaskEngine(address) as engine:
+        futures = [
+            engine.client.submit(_sum_file, file.only(part), columns, losses, pure=False)
+            for part in range(len(file.parts))
+        ]
+        try:
+            states = engine.client.gather(futures)
+        except FileNotFoundError as error:
+            raise InputError(
+                f"the workers of Dask must see the files, at the same path; a worker does not see "
+                f"{error.filename}; use a folder that all machines share"
+            ) from error
+        except InputError as error:
+            # The message for all rows, if they are invalid.
+            for _ in _all_rows(file, columns).parts():
+                pass
+            raise InputError(
+                f"the files must be such that each can be checked without the others ({error}); "
+                f"leave out --engine"
+            ) from error
+    return of_states(checked, states, metrics, undefined=undefined), left_out
+
+
+def _sum_file(
+    file: ArrowColumns, columns: ScoredColumns, losses: Sequence[Loss]
+) -> LossState | None:
+    """Sums of losses over the rows of one file, on a worker."""
+    missing = file.missing_file()
+    if missing is not None:
+        raise FileNotFoundError(errno.ENOENT, "not found", str(missing))
+    return sum_part(file, columns, losses, 0)

@@ -59,9 +59,19 @@ class GeneralizedCrossentropy(TrueClassLoss):
     def __post_init__(self) -> None:
         check_number("q", self.q, 0.0, 1.0, low_open=True)
 
+    def block_values(self, block: Block) -> FloatArray:
+        if block.index is None:
+            return block.expected(self._of_log(block.unclipped_log_by_class))
+        return self._of_log(block.unclipped_true_log)
+
     def value(self, proba: Probabilities) -> FloatArray:
+        return self._of_log(_log(proba))
+
+    def _of_log(self, log_p: FloatArray) -> FloatArray:
         q = max(self.q, SMALLEST)
-        return np.asarray(0.0 - np.expm1(q * _log(proba)) / q)
+        value = np.expm1(q * log_p)
+        value /= -q
+        return np.add(value, 0.0, out=value)  # no -0.0
 
     def slope_of(self, proba: Probabilities) -> FloatArray:
         return -np.exp(self.q * _log(proba))
@@ -75,8 +85,6 @@ class GeneralizedCrossentropy(TrueClassLoss):
 
 def _log(proba: Probabilities) -> FloatArray:
     """Logarithm without clipping, because powers of 0 are finite."""
-    if proba.p.min() > 0.0:
-        return np.log(proba.p)
     with np.errstate(divide="ignore"):
         log_p = np.log(proba.p)
     # A probability from raw scores can be 0 by underflow, but its logarithm is known.
@@ -316,11 +324,12 @@ class BiTemperedLogisticLoss(Loss):
             value = (power_sum - 1.0) / power
             value -= tempered_log(block.of_true(log_p), self.t1)
         else:
-            target = block.target_by_class
-            gap = tempered_log(np.log(np.where(target > 0, target, 1.0)), self.t1)
+            gap = tempered_log(block.log_target_by_class, self.t1)
+            # t^(1 - t1) is 1 + (1 - t1) log_t1 t.
+            target_sum = block.target_by_class.sum(axis=0) + (1.0 - self.t1) * block.expected(gap)
             gap -= tempered_log(log_p, self.t1)
             value = block.expected(gap)
-            value -= ((target**power).sum(axis=0) - power_sum) / power
+            value -= (target_sum - power_sum) / power
         return positive_part(value)  # rounding may leave -1e-17
 
     def probabilities(self, scores: FloatArray, n_classes: int) -> FloatArray:

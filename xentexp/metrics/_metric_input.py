@@ -19,8 +19,8 @@ from xentexp.losses import Loss
 from xentexp.metrics._running_sums import LossState, sum_losses
 from xentexp.metrics._sorted_scores import SortedScores
 
-PIECE_ROWS = 1 << 18
-"""Rows of a memory-mapped array that a metric reads at once."""
+PIECE_NUMBERS = 1 << 20
+"""Predictions of a memory-mapped array that a metric reads at once."""
 
 
 class MetricInput:
@@ -128,7 +128,11 @@ class MetricInput:
     @cached_property
     def large(self) -> bool:
         """Whether the rows are in memory-mapped arrays and too many to be read at once."""
-        return self.checked.mapped and self.checked.n_rows > PIECE_ROWS
+        return self.checked.mapped and self.checked.n_rows > self._piece_rows
+
+    @property
+    def _piece_rows(self) -> int:
+        return max(64, PIECE_NUMBERS // self.n_classes)
 
     def pieces(self) -> Iterator[MetricInput]:
         """Yield the rows in pieces that fit in memory.
@@ -143,7 +147,7 @@ class MetricInput:
         if not self.large:
             yield self
             return
-        yield from map(MetricInput, self.checked.pieces(PIECE_ROWS))
+        yield from map(MetricInput, self.checked.pieces(self._piece_rows))
 
     def roc_pieces(self, column: int) -> Iterator[tuple[FloatArray, FloatArray]]:
         """ROC curve of one class against the rest, in pieces that fit in memory.

@@ -141,7 +141,7 @@ def test_predictions_are_those_of_the_model(trained, store, capsys, name):
     ("form", "rows"),
     [
         *(("csv", rows) for rows in (1, 7, 59, 1000)),
-        *((form, 7) for form in ("german", "parquet", "xlsx", "text.parquet")),
+        *((form, 7) for form in ("german", "parquet", "xlsx", "text.parquet", "arrow", "folder")),
     ],
 )
 def test_size_of_batches_does_not_matter(trained, store, capsys, rows, form):
@@ -163,6 +163,12 @@ def test_size_of_batches_does_not_matter(trained, store, capsys, rows, form):
         new.to_excel(file, index=False)
     elif form == "parquet":
         new.to_parquet(file)
+    elif form == "arrow":
+        new.to_feather(file)
+    elif form == "folder":
+        file.mkdir()
+        for part, start in enumerate(range(0, len(new), 20)):
+            new[start : start + 20].to_parquet(file / f"{part}.parquet", index=False)
     else:
         texts = new.astype(str).where(new.notna(), None)
         texts.to_parquet(file)

@@ -16,6 +16,7 @@ from xentexp.experiments._cli.conf import conf_folder
 from xentexp.experiments._config import classifiers
 from xentexp.experiments._config.schema import Grouped, Holdout, Repeated, Stratified, TimeOrdered
 from xentexp.experiments._config.study import _submission, build
+from xentexp.experiments._engines.choose import ENGINES
 from xentexp.experiments._explain import Explain
 from xentexp.experiments._folds import CV_OPTIONS
 from xentexp.experiments.datasets import DATASETS, TestSet, load_dataset
@@ -81,12 +82,30 @@ def test_the_hash_depends_on_what_changes_results() -> None:
     assert digest() != digest("models.logistic.classifier.C=2.0")
 
 
+@pytest.mark.parametrize(
+    "overrides", [["engine=threads"], ["engine=dask"], ["engine=ray"], ["threads_per_fit=1"]]
+)
+def test_the_engine_does_not_change_the_hash(overrides: list[str]) -> None:
+    assert build(compose(*SMALL, *overrides)).config_hash == build(compose(*SMALL)).config_hash
+
+
+def test_the_engine_of_the_configuration() -> None:
+    study = build(compose(*SMALL, "engine=dask", "engine.n_workers=3", "threads_per_fit=2"))
+    assert (study.engine.name, study.engine.address, study.engine.n_workers) == ("dask", None, 3)
+    assert study.threads_per_fit == 2
+    assert study.config_hash != build(compose(*SMALL)).config_hash  # the last digits may differ
+    ray = build(compose(*SMALL, "engine=ray", "engine.address=auto")).engine
+    assert (ray.name, ray.address) == ("ray", "auto")
+    assert build(compose(*SMALL)).engine.name == "local"
+
+
 def test_every_choice_has_a_file() -> None:
     def stems(group: str) -> set[str]:
         return {path.stem for path in (conf_folder() / group).glob("*.yaml")}
 
     assert stems("dataset") == set(DATASETS)
     assert stems("cv") == set(CV_OPTIONS)
+    assert stems("engine") == set(ENGINES)
 
 
 def test_every_cv_file_has_the_options_of_its_kind() -> None:
@@ -99,6 +118,17 @@ def test_every_cv_file_has_the_options_of_its_kind() -> None:
 @pytest.mark.parametrize(
     ("overrides", "message"),
     [
+        (["engine.name=dusk"], "unknown engine 'dusk'; did you mean 'dask'"),
+        (["engine=dask", "engine.n_workers=0"], "engine.n_workers must be an integer >= 1, or nul"),
+        (["engine=dask", "engine.address=3"], "engine.address must be an address such as tcp"),
+        (
+            ["engine=dask", "engine.address=tcp://127.0.0.1:8786", "engine.n_workers=2"],
+            "n_workers is for workers on this computer; got n_workers=2 with address=tcp",
+        ),
+        (["engine=dask", "engine.address=tcp://me:secret@h:1"], "a user name or password; got ano"),
+        (["engine=ray", "engine.address=here"], "address of engine=ray must be auto or HOST:PORT"),
+        (["+engine.address=tcp://127.0.0.1:1"], "unknown key of engine=local 'address'"),
+        (["threads_per_fit=0"], "threads_per_fit must be an integer from 1 to 4096; got 0"),
         (["+typo=1"], "unknown configuration key 'typo'"),
         (["+sed=1"], "unknown configuration key 'sed'; did you mean 'seed'"),
         (["+tracking.url=x"], "unknown key of tracking 'url'; did you mean 'uri'"),

@@ -12,6 +12,10 @@ class AllModelsFailedError(NothingToShowError):
     """All models of a run failed; the exit code is 1, as if one of several failed."""
 
 
+class JobEndedError(NothingToShowError):
+    """The process of a job ended before the job."""
+
+
 class PageError(NothingToShowError):
     """The page or the pictures of a run could not be made from its results."""
 

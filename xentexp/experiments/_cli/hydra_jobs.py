@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +20,7 @@ from hydra.core.plugins import Plugins
 from hydra.core.utils import JobReturn, JobRuntime, JobStatus, run_job, setup_globals
 from hydra.plugins.launcher import Launcher
 from hydra.types import HydraContext, RunMode, TaskFunction
+from joblib.externals.loky.process_executor import TerminatedWorkerError
 from omegaconf import DictConfig, OmegaConf, open_dict, read_write
 
 from xentexp._safe_text import without_secrets
@@ -25,6 +28,7 @@ from xentexp.errors import InputError
 from xentexp.experiments._cli.arguments import Arguments, for_hydra
 from xentexp.experiments._cli.composition import check_composed
 from xentexp.experiments._cli.conf import conf_folder
+from xentexp.experiments._cli.failures import JobEndedError
 from xentexp.experiments._cli.plugins import check_name
 
 _SEARCH = "hydra.searchpath=[]"  # a search path in a file could import a package
@@ -148,9 +152,60 @@ class _Reporting(Launcher):
     ) -> Sequence[JobReturn]:
         if (file := self.sweep_dir / "multirun.yaml").is_file():
             file.write_text(without_secrets(file.read_text("utf-8")), "utf-8")
-        results = self.inner.launch(job_overrides, initial_job_idx=initial_job_idx)
+        try:
+            with _every_job(self.inner):
+                results = self.inner.launch(job_overrides, initial_job_idx=initial_job_idx)
+        except TerminatedWorkerError:
+            raise JobEndedError(
+                "a process of the launcher ended, out of memory or in a crash, and all jobs with "
+                "it; results of completed models are in MLflow"
+            ) from None
         self.report(results)
         return results
+
+
+@contextmanager
+def _every_job(launcher: Launcher) -> Iterator[None]:
+    """Let submitit's launchers return a `JobEndedError` for a job whose process ended."""
+    # They raise an error for the first one, and do not wait for the others.
+    if not type(launcher).__module__.startswith("hydra_plugins.hydra_submitit_launcher"):
+        yield
+        return
+    submitit: Any = import_module("submitit")
+    map_array = submitit.AutoExecutor.map_array
+
+    def map_every(
+        executor: Any, function: Any, overrides: Sequence[list[str]], *more: Any
+    ) -> list[_SubmittedJob]:
+        jobs = map_array(executor, function, overrides, *more)
+        return [_SubmittedJob(*pair) for pair in zip(jobs, overrides, strict=True)]
+
+    submitit.AutoExecutor.map_array = map_every
+    try:
+        yield
+    finally:
+        submitit.AutoExecutor.map_array = map_array
+
+
+@dataclass
+class _SubmittedJob:
+    """A job of submitit, with an error as result if its process ended."""
+
+    job: Any
+    overrides: list[str]
+
+    def results(self) -> list[JobReturn]:
+        utils: Any = import_module("submitit.core.utils")
+        try:
+            results: list[JobReturn] = self.job.results()
+            return results
+        except utils.UncompletedJobError:
+            error = JobEndedError(
+                f"the process of the job ended, out of memory, in a crash or at its time limit; "
+                f"its output is in {self.job.paths.stdout}; results of completed models are in "
+                f"MLflow"
+            )
+            return [JobReturn(self.overrides, status=JobStatus.COMPLETED, _return_value=error)]
 
 
 def returned(result: JobReturn) -> Any:

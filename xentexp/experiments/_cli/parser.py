@@ -403,7 +403,10 @@ def build_parser() -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     score.add_argument(
-        "file", type=Path, help="text, Excel or Parquet file, one row per prediction"
+        "file",
+        type=Path,
+        help="text, Excel, Parquet or Arrow file, or folder of Parquet files; one row per "
+        "prediction",
     )
     score.add_argument("--target", required=True, metavar="COLUMN", help="column of the labels")
     score.add_argument(
@@ -425,7 +428,7 @@ def build_parser() -> argparse.ArgumentParser:
         "columns or their ends, or 0, 1, ...)",
     )
     score.add_argument("--weight", metavar="COLUMN", help="column of sample weights")
-    _add_file_options(score, "largest size of the table in megabytes, after decompression")
+    _add_file_options(score, _LARGEST)
     score.add_argument(
         "--losses",
         metavar="NAMES",
@@ -445,6 +448,16 @@ def build_parser() -> argparse.ArgumentParser:
         "--normalize", action="store_true", help="divide the probabilities of each row by their sum"
     )
     score.add_argument("--drop-missing", action="store_true", help="leave out rows without a label")
+    score.add_argument(
+        "--engine",
+        choices=["dask"],
+        help="compute the losses of the files of a folder on Dask workers",
+    )
+    score.add_argument(
+        "--address",
+        metavar="tcp://HOST:PORT",
+        help="address of a Dask scheduler (default: two worker processes are started here)",
+    )
 
     ui = _command(commands, "ui", "open the MLflow dashboard at the latest run", parents=[store])
     ui.add_argument(
@@ -459,6 +472,9 @@ def build_parser() -> argparse.ArgumentParser:
     )
     ui.add_argument("--debug", action="store_true", help="show the traceback of an error")
     return parser
+
+
+_LARGEST = "largest size in megabytes of an Excel file, or of a row group of a Parquet file"
 
 
 def _add_file_options(parser: argparse.ArgumentParser, largest: str) -> None:
@@ -497,7 +513,12 @@ def _add_predict(commands: Any, parents: list[argparse.ArgumentParser]) -> None:
         "MLflow run (its first 4 characters or more; of several models: the winner), registered "
         "model NAME@ALIAS or NAME/VERSION, or models:/m-ID",
     )
-    parser.add_argument("file", type=Path, metavar="FILE", help="text, Excel or Parquet file")
+    parser.add_argument(
+        "file",
+        type=Path,
+        metavar="FILE",
+        help="text, Excel, Parquet or Arrow file, or folder of Parquet files",
+    )
     parser.add_argument(
         "--out", type=Path, required=True, metavar="FILE", help="file to write, .csv or .parquet"
     )
@@ -522,9 +543,7 @@ def _add_predict(commands: Any, parents: list[argparse.ArgumentParser]) -> None:
         metavar="N",
         help="rows in memory at once; the predictions do not depend on it (default: %(default)s)",
     )
-    _add_file_options(
-        parser, "largest size in megabytes of an Excel file, or of a row group of a Parquet file"
-    )
+    _add_file_options(parser, _LARGEST)
     parser.add_argument(
         "--dayfirst",
         metavar="true|false",

@@ -18,18 +18,22 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import joblib
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from xentexp._safe_text import without_secrets
-from xentexp.errors import InputError
+from xentexp.errors import InputError, NothingToShowError
 from xentexp.experiments._cli.arguments import Arguments, is_sweep, read_arguments
 from xentexp.experiments._cli.composition import check_packaged_names, stored
 from xentexp.experiments._cli.explain import explain
-from xentexp.experiments._cli.failures import AllModelsFailedError
+from xentexp.experiments._cli.failures import JobEndedError
 from xentexp.experiments._cli.signals import STOPPING, Interrupted
 from xentexp.experiments._cli.terminal import hide_secrets, print_json, say
+
+_CORES = "LOKY_MAX_CPU_COUNT"
+"""Variable with the largest number of cores that joblib counts."""
 
 
 def run(words: list[str], *, quiet: bool, as_json: bool) -> int:
@@ -119,7 +123,13 @@ class Job:
             except Exception as error:
                 raise _Unexpected(error) from error
         out, err = io.StringIO(), io.StringIO()
-        with redirect_stdout(out), redirect_stderr(err), self._registered(), _terminable():
+        with (
+            redirect_stdout(out),
+            redirect_stderr(err),
+            self._registered(),
+            _terminable(),
+            _own_cores(),
+        ):
             try:
                 outcome = self._run(config, overrides)
             except Exception:  # an exception of another package may not be picklable
@@ -180,6 +190,30 @@ class Job:
             file.unlink(missing_ok=True)
 
 
+@contextmanager
+def _own_cores() -> Iterator[None]:
+    """Limit a job to its part of the cores, if Hydra's joblib launcher runs several at once."""
+    hydra = HydraConfig.get()
+    if hydra.runtime.choices.get("hydra/launcher") != "joblib":
+        yield
+        return
+    cores = joblib.cpu_count()
+    before = os.environ.get(_CORES)
+    os.environ[_CORES] = str(max(cores // _at_once(hydra.launcher.n_jobs, cores), 1))
+    try:
+        yield
+    finally:
+        del os.environ[_CORES]
+        if before is not None:
+            os.environ[_CORES] = before
+
+
+def _at_once(n_jobs: int | None, cores: int) -> int:
+    """Number of processes of joblib's loky for its parameter n_jobs."""
+    n_jobs = 1 if n_jobs is None else n_jobs
+    return n_jobs if n_jobs > 0 else max(cores + 1 + n_jobs, 1)
+
+
 def _collect(results: Sequence[Any], outcomes: list[Outcome]) -> None:
     """Add the outcomes of a batch, and print what jobs of other processes have printed."""
     from xentexp.experiments._cli.hydra_jobs import returned
@@ -191,12 +225,15 @@ def _collect(results: Sequence[Any], outcomes: list[Outcome]) -> None:
             for text, stream in ((done.err, sys.stderr), (done.out, sys.stdout)):
                 if text:
                     print(text, end="", file=stream, flush=True)
+        elif isinstance(done, JobEndedError):
+            overrides = without_secrets(" ".join(map(str, result.overrides)))
+            outcomes.append(Outcome(overrides, error=done))
 
 
 def _failures(outcomes: list[Outcome]) -> list[tuple[str, Exception]]:
     """Overrides and error of the failed jobs, the most serious error last."""
     found = [(done.overrides, done.error) for done in outcomes if done.error is not None]
-    kinds = (AllModelsFailedError, InputError)  # exit codes 1, 2 and, for others, 3
+    kinds = (NothingToShowError, InputError)  # exit codes 1, 2 and, for others, 3
     return sorted(found, key=lambda failure: [not isinstance(failure[1], k) for k in kinds][::-1])
 
 

@@ -22,7 +22,7 @@ from xentexp.experiments._formatting import counted, finite_or_none, fixed
 from xentexp.metrics._registry import get_metrics
 
 if TYPE_CHECKING:
-    from xentexp.experiments._file_columns import LabelColumn
+    from xentexp.experiments._file_columns import LabelColumn, RowNames
 
 FILE_OPTIONS = ("separator", "encoding", "decimal", "header", "sheet", "max_megabytes")
 """Parameters of `load_table` that are options of `xentexp score`, too."""
@@ -32,17 +32,30 @@ _PREDICTIONS = ("proba", "decision")
 
 def score(options: argparse.Namespace) -> int:
     """`xentexp score FILE --target y --proba p0,p1`."""
-    from xentexp.experiments._file_columns import RowNames, label_type, open_columns
-    from xentexp.experiments._score_file import ScoredColumns, score_columns
+    from xentexp.experiments._file_columns import (
+        ArrowColumns,
+        RowNames,
+        label_type,
+        open_columns,
+    )
+    from xentexp.experiments._score_file import ScoredColumns, score_columns, score_on_dask
     from xentexp.experiments.datasets._files import FileOptions, with_rows_of_file
 
     if options.proba is None and options.decision is None:
         raise InputError(
             "columns of predictions must be set; pass --proba or --decision with names of columns"
         )
+    if options.address is not None and options.engine is None:
+        raise InputError("--address is the address of a Dask scheduler; add --engine dask")
     given = {key: getattr(options, key) for key in FILE_OPTIONS}
     try:
-        file = open_columns(options.file, "score", FileOptions(**given), options.target)
+        file = open_columns(
+            options.file,
+            "score",
+            FileOptions(**given),
+            options.target,
+            typed=options.engine is not None,
+        )
         columns = {
             option: _names(file.names, getattr(options, option), option) for option in _PREDICTIONS
         }
@@ -52,7 +65,8 @@ def score(options: argparse.Namespace) -> int:
     except InputError as error:
         raise InputError(as_options(str(error))) from error
     notes = [as_options(note) for note in file.notes]
-    _check_missing(found, options)
+    row_names = RowNames(found, file.parts)
+    _check_missing(found, row_names, options)
     labels, columns = _classes(options.labels, columns, found.labels)
     scored_columns = ScoredColumns(
         options.target,
@@ -68,9 +82,19 @@ def score(options: argparse.Namespace) -> int:
         metrics = None
         if options.losses is not None:
             metrics = get_metrics(_words(options.losses), "--losses")
-        scored = score_columns(file, scored_columns, metrics, ordered=options.ordered)
+        if isinstance(file, ArrowColumns) and options.engine == "dask":
+            scored, left_out = score_on_dask(
+                file, scored_columns, metrics, options.address, ordered=options.ordered
+            )
+            if left_out:
+                notes.append(
+                    f"{', '.join(left_out)} need all rows in one place; leave out --engine to "
+                    f"compute them"
+                )
+        else:
+            scored = score_columns(file, scored_columns, metrics, ordered=options.ordered)
     except InputError as error:
-        message = with_rows_of_file(str(error), RowNames(found, file.parts))
+        message = with_rows_of_file(str(error), row_names)
         predicted = columns["proba"] or columns["decision"]
         raise InputError(_with_options(message, options.target, predicted)) from error
     result = scored.evaluation
@@ -172,7 +196,7 @@ def _names(known: Sequence[str], text: str | None, option: str) -> list[str]:
     return names
 
 
-def _check_missing(found: LabelColumn, options: argparse.Namespace) -> None:
+def _check_missing(found: LabelColumn, rows: RowNames, options: argparse.Namespace) -> None:
     """Raise an InputError for rows without a label, unless they are left out."""
     if found.n_missing == found.n_rows:
         raise InputError(
@@ -181,8 +205,9 @@ def _check_missing(found: LabelColumn, options: argparse.Namespace) -> None:
     if found.n_missing and not options.drop_missing:
         raise InputError(
             f"column {options.target} must not have missing values; got {found.n_missing} in "
-            f"{counted(found.n_rows, 'row')}, the first in row {found.missing[0][0]} (counted from "
-            f"0); fill them in, or add --drop-missing to leave these rows out"
+            f"{counted(found.n_rows, 'row')}, the first in row "
+            f"{rows.in_file(int(found.missing[0][0]))} (counted from 0); fill them in, or add "
+            f"--drop-missing to leave these rows out"
         )
 
 

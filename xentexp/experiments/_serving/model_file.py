@@ -70,6 +70,7 @@ _OTHERS = {  # HistGradientBoosting encodes categories with partial(check_array,
     "numpy.dtype": "DTypeNode",
     "sklearn.tree._tree.Tree": "TreeNode",
     "sklearn.utils.validation.check_array": "FunctionNode",
+    "xentexp.experiments._models.median": "FunctionNode",
 }
 TRUSTED_TYPES: dict[str, str] = {**dict.fromkeys((*_OBJECTS, *_LOSSES), "ObjectNode"), **_OTHERS}
 """Types that a stored model may contain besides those of skops, and the kind of node of each.
