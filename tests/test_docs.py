@@ -239,7 +239,7 @@ def test_names_of_xentexp_exist(page: Path) -> None:
 
 SOURCES = "\n".join(
     path.read_text()
-    for folder in ("xentexp", "conf", "scripts")
+    for folder in ("xentexp", "conf", "scripts", "tests/support")
     for path in sorted((ROOT / folder).rglob("*"))
     if path.suffix in (".py", ".yaml", ".pyi")
 )
