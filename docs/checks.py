@@ -31,6 +31,7 @@ from xentexp.experiments._predictions import PredictedFold, Predictions
 from xentexp.experiments._record import About, ModelRecord, RunRecord
 from xentexp.experiments._run_checks import CHECKS
 from xentexp.experiments.datasets._checks import check_table
+from xentexp.experiments.datasets._repeats import constant_columns, id_like_columns
 from xentexp.metrics._evaluation import evaluate_checked
 from xentexp.metrics._registry import get_loss
 
@@ -155,7 +156,8 @@ def table_of(rng: np.random.Generator, *, row_number: bool) -> tuple[pd.DataFram
 def finding_of(name: str, row_number: bool, rng: np.random.Generator) -> bool:
     """Whether a check of the data reports columns that do not have what it tests."""
     X, y = table_of(rng, row_number=row_number)
-    return any(f.name == name for f in check_table(X, y, dates=(), droppable=True))
+    columns = {"identifiers": id_like_columns(X), "constant": constant_columns(X)}
+    return any(f.name == name for f in check_table(X, y, **columns, droppable=True))
 
 
 def worse(n: int, rng: np.random.Generator) -> bool:

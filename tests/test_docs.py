@@ -60,7 +60,11 @@ def is_short(words: list[str]) -> bool:
     few_rows = "dataset=table" in words or any("n_samples" in word for word in words)
     models = re.findall(r"models=\[([\w,]+)\]", " ".join(words))
     fast = bool(models) and set(models[0].split(",")) <= FAST
-    return few_rows and fast and not MINUTES.intersection(words)
+    return few_rows and fast and not (MINUTES.intersection(words) or needs_cluster(words))
+
+
+def needs_cluster(words: list[str]) -> bool:
+    return any(word.startswith("engine.address=") for word in words)
 
 
 def missing_packages(block: Block) -> set[str]:
@@ -289,6 +293,7 @@ def test_options_of_the_command_exist(page: Path) -> None:
     sources = [*(ROOT / "xentexp/experiments/_cli").rglob("*.py"), *(ROOT / "scripts").iterdir()]
     known = " ".join(path.read_text() for path in sources if path.is_file())
     others = {"--cfg", "--config-dir", "--config-name", "--multirun"}  # of Hydra
+    others |= {"--host", "--port", "--nthreads"}  # of Dask
     others |= {"--model-uri", "--env-manager", "--data"}  # of MLflow and curl
     others |= {"--allowed-hosts", "--cors-allowed-origins"}  # of MLflow
     others |= {"--format", "--file", "--archive"}  # of pg_dump and rsync
@@ -318,7 +323,8 @@ def long_runs() -> list[Any]:
     for block in (block for page in PAGES for block in pages.blocks(page)):
         for words in commands(block) if block.language == "bash" else ():
             needs_files = "FOLDER" in " ".join(words)
-            if is_run(words) and not (is_short(words) or needs_files or MINUTES & set(words)):
+            left_out = needs_files or needs_cluster(words) or MINUTES & set(words)
+            if is_run(words) and not (is_short(words) or left_out):
                 found.setdefault(shlex.join(words[1:]), block)
     return [pytest.param(line, block, id=line) for line, block in found.items()]
 

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import pytest
+from scipy.optimize import brentq
 
 from xentexp._numerics import (
     flat_view,
+    log1p_sum,
     log_softmax,
     positive_part,
     row_positions,
@@ -43,6 +47,39 @@ def test_tempered_logarithm_and_softmax():
     log_p = tempered_log_softmax(np.array([[0.0, 3.0], [0.0, 1.0]]), 1.2)
     np.testing.assert_allclose(np.exp(log_p).sum(axis=0), 1.0, rtol=1e-15)
     np.testing.assert_allclose(np.exp(log_p[:, 0]), 0.5)
+
+
+@pytest.mark.parametrize("t", [1.0001, 1.2, 2.0, 10.0])
+@pytest.mark.parametrize("scale", [0.01, 1.0, 10.0, 300.0])
+def test_the_tempered_softmax_solves_its_equation(t, scale):
+    a = t - 1.0
+    for k in (2, 7):
+        z = scale * np.random.default_rng(k).normal(size=k)
+        z -= z.max()
+
+        def excess(c, z=z):
+            return math.fsum(np.exp(-np.log1p(a * (c - z)) / a)) - 1.0
+
+        c = brentq(excess, 0.0, (k**a - 1.0) / a, xtol=1e-15, rtol=1e-15)
+        log_p = tempered_log_softmax(z[:, np.newaxis], t)[:, 0]
+        np.testing.assert_allclose(log_p, -np.log1p(a * (c - z)) / a, rtol=1e-12, atol=1e-14)
+
+
+def test_the_tempered_softmax_of_masked_and_of_far_scores():
+    z = np.array([[0.0, 0.0, 0.0], [0.0, -np.inf, -1e300], [-np.inf, -np.inf, -1e300]])
+    p = np.exp(tempered_log_softmax(z, 1.2))
+    np.testing.assert_allclose(p[:, 0], [0.5, 0.5, 0.0])
+    np.testing.assert_allclose(p[:, 1:], [[1.0, 1.0], [0.0, 0.0], [0.0, 0.0]], atol=1e-15)
+
+
+@pytest.mark.parametrize("k", [1, 2, 3, 4, 7, 10])
+def test_the_sum_of_log1p_keeps_the_digits_of_small_terms(k):
+    x = 10.0 ** np.random.default_rng(k).uniform(-20.0, 25.0, size=(k, 50))
+    x[:, 0], x[:, 1] = 0.0, 1e-20
+    before = x.copy()
+    expected = [math.fsum(math.log1p(value) for value in column) for column in x.T]
+    np.testing.assert_allclose(log1p_sum(x), expected, rtol=1e-15)
+    np.testing.assert_array_equal(x, before)
 
 
 def test_scores_of_shape_n_become_two_classes():

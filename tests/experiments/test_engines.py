@@ -23,7 +23,13 @@ from sklearn.linear_model import LogisticRegression
 from threadpoolctl import threadpool_info, threadpool_limits
 
 from xentexp.errors import InputError
-from xentexp.experiments import Explain, load_dataset, run_experiment, tabular_pipeline
+from xentexp.experiments import (
+    CrossValidation,
+    Explain,
+    load_dataset,
+    run_experiment,
+    tabular_pipeline,
+)
 from xentexp.experiments._engines.by_dask import DaskEngine
 from xentexp.experiments._engines.choose import ENGINES, as_engine
 from xentexp.experiments._fitting import with_threads
@@ -163,6 +169,37 @@ def test_warnings_stay_in_their_thread() -> None:
         thread.join()
     assert caught == {"a": ["a"], "b": ["b"]}
     assert (list(warnings.filters), warnings.showwarning) == (filters, show)
+
+
+class Meeting(DummyClassifier):
+    """Warns while another fit computes its explanation."""
+
+    explaining, warned = threading.Event(), threading.Event()
+
+    def fit(self, X: Any, y: Any, sample_weight: Any = None) -> Meeting:
+        if self.strategy == "uniform":
+            assert self.explaining.wait(20)
+            warnings.warn("seen", UserWarning, stacklevel=1)
+            self.warned.set()
+        self.predicted_ = 0
+        return super().fit(X, y)
+
+    def predict_proba(self, X: Any) -> Any:
+        self.predicted_ += 1
+        if self.strategy == "prior" and self.predicted_ == 2:  # not of the test rows
+            self.explaining.set()
+            assert self.warned.wait(20)
+        return super().predict_proba(X)
+
+
+def test_an_explanation_does_not_hide_the_warnings_of_another_fit() -> None:
+    models = {"first": Meeting(strategy="prior"), "second": Meeting(strategy="uniform")}
+    folds = CrossValidation(n_splits=2).folds(DATA)[:1]
+    first, second = run_experiment(
+        DATA, models, folds, engine="threads", n_jobs=2, explain=Explain(n_rows=20)
+    ).candidate_results
+    assert first.predictions[0].warnings == ()
+    assert second.predictions[0].warnings == ("UserWarning: seen",)
 
 
 class AtTheEnd(ThreadingBackend):

@@ -295,3 +295,37 @@ def test_distances_of_probabilities_against_keras():
     keras = np.array([0.6637701988220215, 1.3919328451156616, 0.7002758383750916])
     of_target = (xlogy(T3, T3) - T3).mean(axis=1)
     close(rows(m.poisson_deviance, T3, P3), 2 * (keras + of_target), atol=1e-6, rtol=1e-6)
+
+
+# -- many losses of the same rows --------------------------------------------------------------
+
+
+def test_margins_whose_product_of_exponentials_overflows():
+    # exp(m) of one wrong class is finite, but the product of 1 + exp(m) is not.
+    for scale in (1.0, 100.0, 400.0, 1e4):
+        raw = scale * RNG.normal(size=(40, 30))
+        y = RNG.integers(0, 30, size=40)
+        terms = np.logaddexp(0.0, raw - raw[np.arange(40), y][:, np.newaxis])
+        terms[np.arange(40), y] = 0.0
+        close(rows(m.logistic_margin_loss, y, raw), terms.sum(axis=1))
+
+
+def test_a_clip_changes_no_loss_that_is_finite_at_0():
+    p = np.array([[1.0, 0.0, 0.0], [0.02, 0.9, 0.08], [0.0, 0.99, 0.01], [0.3, 0.3, 0.4]])
+    y = np.array([1, 0, 2, 0])
+    py, one_hot = p[np.arange(4), y], np.eye(3)[y]
+    expected = {
+        "jensen_shannon_divergence": jensenshannon(one_hot, p, axis=1) ** 2,
+        "generalized_crossentropy": (1.0 - py**0.7) / 0.7,
+        "bi_tempered_logistic_loss": (1 - py**0.2) / 0.2 - (1 - (p**1.2).sum(axis=1)) / 1.2,
+        "power_loss": 1.0 - 3.0 * py**2 + 2.0 * (p**3).sum(axis=1),
+        "pseudospherical_loss": 1.0 - py**2 / (p**3).sum(axis=1) ** (2 / 3),
+        "huber_loss": huber(1.0, p - one_hot).mean(axis=1),
+        "log_cosh_loss": np.log(np.cosh(p - one_hot)).mean(axis=1),
+        "squared_log_error": ((np.log1p(p) - np.log1p(one_hot)) ** 2).mean(axis=1),
+    }
+    # In one call with the cross-entropy, whose logarithm is clipped.
+    values = m.evaluate(y, p, ["categorical_crossentropy", *expected], clip=0.05, per_sample=True)
+    for name, value in expected.items():
+        close(values.per_sample[name], value)
+    close(values.per_sample["categorical_crossentropy"], -np.log(np.maximum(py, 0.05)))

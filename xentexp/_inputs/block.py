@@ -184,9 +184,18 @@ class Block:
         if self.index is not None:
             return self.of_true(by_class)
         target = self.target_by_class
-        product = np.multiply(target, by_class, where=target > 0, out=np.zeros_like(target))
-        value: FloatArray = product.sum(axis=0)
+        with np.errstate(invalid="ignore"):
+            value: FloatArray = np.einsum("ji,ji->i", target, by_class)
+        if not np.isfinite(value).all():  # perhaps 0 times infinity, which is checked more slowly
+            product = np.multiply(target, by_class, where=target > 0, out=np.zeros_like(target))
+            value = product.sum(axis=0)
         return value
+
+    @cached_property
+    def log_target_by_class(self) -> FloatArray:
+        """Logarithms of the targets, 0 for a target of 0, (k, n)."""
+        target = self.target_by_class
+        return np.log(np.where(target > 0, target, 1.0))
 
     # -- probabilities ---------------------------------------------------------------------
 

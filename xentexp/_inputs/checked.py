@@ -23,8 +23,9 @@ ScoreKind = Literal["logits", "decision"]
 Result = TypeVar("Result")
 
 # Elements of a block, so that the block and the matrices computed from it fit into the L2 cache:
-# a dozen matrices for many losses, a few for a single loss, one for a cross-entropy of labels.
-BLOCK_ELEMENTS = 34816
+# a dozen matrices for many losses, a few for a single loss, one for a cross-entropy of labels. With
+# smaller blocks the calls of NumPy cost more than the numbers, with larger ones the memory does.
+BLOCK_ELEMENTS = 49152
 SINGLE_BLOCK_ELEMENTS = 65536
 LABEL_BLOCK_ELEMENTS = 196608
 _PARTS_PER_TASK = 4  # blocks that a thread computes between two exchanges with the main thread
@@ -198,7 +199,9 @@ class CheckedInput:
                 if part is not None:
                     if hard is not None:
                         _check_hard(part, hard)
-                    yield function(part)
+                    result = function(part)
+                    del part  # its memory serves the next block, and is in the cache
+                    yield result
 
         starts = range(0, n_rows, width)
         empty = True

@@ -150,9 +150,7 @@ inf""",
     def block_values(self, block: Block) -> FloatArray:
         if block.index is not None:
             return block.cross_entropy  # the entropy of a label is 0
-        target = block.target_by_class
-        log_target = np.log(np.where(target > 0, target, 1.0))
-        return block.expected(log_target - block.log_proba_by_class)
+        return block.expected(block.log_target_by_class - block.log_proba_by_class)
 
     def block_loss_gradient(self, block: Block) -> Pair:
         return self.block_values(block), block.residual_by_class

@@ -257,9 +257,10 @@ class LogCoshLoss(DistanceLoss):
     )
 
     def block_values(self, block: Block) -> FloatArray:
-        if block.index is None:
+        residual = block.residual_by_class
+        if block.index is None and not np.abs(residual).max() <= 1.0:
             return super().block_values(block)
-        excess = 0.5 * block.residual_by_class
+        excess = 0.5 * residual
         np.sinh(excess, out=excess)
         np.square(excess, out=excess)
         excess *= 2.0  # cosh r - 1, accurate for small errors
@@ -325,7 +326,7 @@ class PoissonDeviance(DistanceLoss):
 
     def terms(self, block: Block) -> FloatArray:
         p, t = block.proba_by_class, block.target_by_class
-        log_ratio = np.log(np.where(t > 0, t, 1.0)) - block.log_proba_by_class
+        log_ratio = block.log_target_by_class - block.log_proba_by_class
         np.multiply(t, log_ratio, out=log_ratio, where=t > 0)  # 0 log 0 is 0
         log_ratio[t == 0] = 0.0
         return positive_part(2.0 * (log_ratio + (p - t)))  # rounding may leave -1e-16

@@ -61,7 +61,7 @@ class GeneralizedCrossentropy(TrueClassLoss):
 
     def block_values(self, block: Block) -> FloatArray:
         if block.index is None:
-            return super().block_values(block)
+            return block.expected(self._of_log(block.unclipped_log_by_class))
         return self._of_log(block.unclipped_true_log)
 
     def value(self, proba: Probabilities) -> FloatArray:
@@ -324,11 +324,12 @@ class BiTemperedLogisticLoss(Loss):
             value = (power_sum - 1.0) / power
             value -= tempered_log(block.of_true(log_p), self.t1)
         else:
-            target = block.target_by_class
-            gap = tempered_log(np.log(np.where(target > 0, target, 1.0)), self.t1)
+            gap = tempered_log(block.log_target_by_class, self.t1)
+            # t^(1 - t1) is 1 + (1 - t1) log_t1 t.
+            target_sum = block.target_by_class.sum(axis=0) + (1.0 - self.t1) * block.expected(gap)
             gap -= tempered_log(log_p, self.t1)
             value = block.expected(gap)
-            value -= ((target**power).sum(axis=0) - power_sum) / power
+            value -= (target_sum - power_sum) / power
         return positive_part(value)  # rounding may leave -1e-17
 
     def probabilities(self, scores: FloatArray, n_classes: int) -> FloatArray:

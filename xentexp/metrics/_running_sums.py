@@ -339,22 +339,18 @@ def _sums_of_few_classes(
     values: FloatArray, total: float, index: IntArray, k: int
 ) -> tuple[FloatArray, FloatArray]:
     """As `_sums_by_index` for one loss, about twice as fast as ``np.bincount`` for few classes."""
-    counts, sums, factor = np.empty(k), np.empty((1, k)), np.empty(len(index))
-    for column in range(k):
-        if column == k - 1:
-            # The last sum is the difference to the total, unless that would lose digits.
-            others = sums[0, :column]
-            counts[column], sums[0, column] = (
-                len(index) - counts[:column].sum(),
-                total - others.sum(),
-            )
-            if abs(sums[0, column]) > 0.1 * (abs(total) + np.abs(others).sum()):
-                break
+    counts, sums, factor = [], [], np.empty(len(index))
+    for column in range(k - 1):
         rows = index == column
-        counts[column] = np.count_nonzero(rows)
+        counts.append(np.count_nonzero(rows))
         np.copyto(factor, rows)
-        sums[0, column] = values @ factor
-    return counts, sums
+        sums.append(float(values @ factor))
+    last = total - sum(sums)
+    if abs(last) <= 0.1 * (abs(total) + sum(map(abs, sums))):  # the difference would lose digits
+        np.copyto(factor, index == k - 1)
+        last = float(values @ factor)
+    weights = np.array([*counts, len(index) - sum(counts)], dtype=np.float64)
+    return weights, np.array([[*sums, last]])
 
 
 def _products(values: FloatArray, target: FloatArray) -> FloatArray:

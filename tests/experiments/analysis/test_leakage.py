@@ -242,7 +242,7 @@ def test_the_number_of_pairs_that_agree_by_chance_is_estimated(uci: Dataset) -> 
 
     rng = np.random.default_rng(1)
     X = pd.DataFrame({"a": rng.integers(0, 50, 4000), "b": rng.integers(0, 50, 4000)})
-    search = _Search(cell_hashes(X))
+    search = _Search(np.stack(list(cell_hashes(column for _, column in X.items()))))
     assert search.same == pytest.approx([1 / 50, 1 / 50], rel=0.05)
     assert search.agreeing([])[0] == pytest.approx(4000 * 3999 / 2 / 2500, rel=0.1)
     assert search.by_chance(()) > 0.9

@@ -18,6 +18,8 @@ import pandas as pd
 import pytest
 from mlflow import MlflowClient
 from mlflow.exceptions import MlflowException, RestException
+from mlflow.protos.databricks_pb2 import PERMISSION_DENIED, UNAUTHENTICATED
+from requests import HTTPError, Response
 from sklearn.dummy import DummyClassifier
 from sklearn.linear_model import LogisticRegression
 from sqlalchemy.exc import IntegrityError
@@ -30,7 +32,12 @@ from xentexp.experiments._folds import CrossValidation
 from xentexp.experiments._leaderboard import SHOWN
 from xentexp.experiments._models import tabular_pipeline
 from xentexp.experiments._results import Candidate, ExperimentResult, out_of_fold
-from xentexp.experiments._tracking.connect import open_client, store_errors, store_uri
+from xentexp.experiments._tracking.connect import (
+    browser_address,
+    open_client,
+    store_errors,
+    store_uri,
+)
 from xentexp.experiments._tracking.items import (
     DataInput,
     LoggedMetric,
@@ -581,3 +588,87 @@ def test_a_store_that_fails_is_named_without_its_password():
     with pytest.raises(InputError) as error, store_errors(uri):
         raise OSError(f"no answer from {uri}")
     assert "ann:***@localhost" in str(error.value)
+
+
+def _http_error(status: int) -> HTTPError:
+    """Error of requests, which MLflow raises for artifacts."""
+    response = Response()
+    response.status_code = status
+    return HTTPError(f"{status} Client Error", response=response)
+
+
+SERVER, WITH_USER = "http://127.0.0.1:5", "http://ann:s3cret@127.0.0.1:5"
+
+
+@pytest.mark.parametrize(
+    ("error", "uri", "given", "message"),
+    [
+        (
+            MlflowException("You are not authenticated", UNAUTHENTICATED),
+            SERVER,
+            {},
+            f"the tracking server {SERVER} requires a user and a password; got none; set "
+            f"MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD",
+        ),
+        (
+            _http_error(401),
+            SERVER,
+            {"USERNAME": "ann", "PASSWORD": "s3cret-2"},
+            "got user 'ann' with a password that the server does not accept; set MLFLOW_TRACKING_",
+        ),
+        (_http_error(401), SERVER, {"USERNAME": "ann"}, "got user 'ann' without a password; set"),
+        (
+            _http_error(401),
+            WITH_USER,
+            {"USERNAME": "bob", "PASSWORD": "s3cret-2"},  # the address is used
+            "http://ann:***@127.0.0.1:5 requires a user and a password; got user 'ann' with a pass",
+        ),
+        (
+            MlflowException("Permission denied", PERMISSION_DENIED),
+            WITH_USER,
+            {},
+            "http://ann:***@127.0.0.1:5 does not permit this to user 'ann'; ask its administrator",
+        ),
+        (_http_error(403), SERVER, {}, f"{SERVER} does not permit this to you; ask its admin"),
+        (
+            MlflowException("Invalid Host header - possible attack", PERMISSION_DENIED),
+            SERVER,
+            {},
+            f"the tracking store {SERVER} failed: Invalid Host header",
+        ),
+        (_http_error(500), SERVER, {}, f"the tracking store {SERVER} failed: 500 Client Error"),
+        (
+            MlflowException("Permission denied", PERMISSION_DENIED),
+            "sqlite:////x.db",
+            {},
+            "the tracking store sqlite:////x.db failed: Permission denied",
+        ),
+    ],
+)
+def test_the_error_of_a_refused_user_names_what_to_set(
+    error: Exception,
+    uri: str,
+    given: dict[str, str],
+    message: str,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    for name in ("USERNAME", "PASSWORD"):
+        monkeypatch.delenv(f"MLFLOW_TRACKING_{name}", raising=False)
+    for name, value in given.items():
+        monkeypatch.setenv(f"MLFLOW_TRACKING_{name}", value)
+    with pytest.raises(InputError) as raised, store_errors(uri):
+        raise error
+    assert message in str(raised.value)
+    assert "s3cret" not in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    ("uri", "address"),
+    [
+        ("https://ann:p%40ss@h.org:8443/mlflow/", "https://h.org:8443/mlflow"),
+        ("http://token@[::1]:5000", "http://[::1]:5000"),
+        ("http://127.0.0.1:5", "http://127.0.0.1:5"),
+    ],
+)
+def test_an_address_for_the_browser_has_no_user(uri: str, address: str) -> None:
+    assert browser_address(uri) == address

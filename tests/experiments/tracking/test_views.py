@@ -11,6 +11,8 @@ from typing import Any
 import numpy as np
 import pytest
 from mlflow import MlflowClient
+from mlflow.exceptions import MlflowException
+from mlflow.protos.databricks_pb2 import PERMISSION_DENIED
 
 from tests.support.stores import client, runs, view
 from xentexp.errors import InputError
@@ -177,6 +179,22 @@ def test_a_view_is_written_again_under_the_same_key(workplace: Path) -> None:
     run_id = made_run()
     assert run_page(client(), run_id) == run_page(client(), run_id)
     assert sum(key.startswith(TAG) for key in experiment_tags()) == 1
+
+
+def test_a_user_who_may_only_read_opens_the_view_that_the_run_saved(
+    workplace: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run_id = made_run()
+    saved_before, reader = run_page(client(), run_id), client()
+
+    def refuse(*_: object) -> None:
+        raise MlflowException("Permission denied", PERMISSION_DENIED)
+
+    monkeypatch.setattr(reader, "set_experiment_tag", refuse)
+    assert run_page(reader, run_id) == saved_before
+    other = made_run()  # without a view
+    with pytest.raises(MlflowException, match="Permission denied"):
+        run_page(reader, other)
 
 
 def test_the_page_of_a_run_without_results_opens_on_its_models(workplace: Path) -> None:

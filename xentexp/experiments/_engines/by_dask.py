@@ -9,7 +9,7 @@ from uuid import uuid4
 import sklearn
 
 from xentexp._inputs.options import check_integer
-from xentexp.errors import InputError, import_extra
+from xentexp.errors import InputError, import_extra, plain_errors
 from xentexp.experiments._dask import dask_client
 from xentexp.experiments._engines.base import (
     Arguments,
@@ -102,6 +102,17 @@ class DaskEngine(Engine):
         threads: int,
     ) -> Results:
         """Run the calls on the workers, at most `n_jobs` of them at once."""
+        with plain_errors("the Dask cluster does not answer any more", OSError, "distributed"):
+            yield from self._submitted(function, calls, dataset, n_jobs, threads)
+
+    def _submitted(
+        self,
+        function: Callable[..., Any],
+        calls: Mapping[int, Arguments],
+        dataset: Dataset,
+        n_jobs: int | None,
+        threads: int,
+    ) -> Results:
         distributed = import_extra("distributed", "engine=dask")
         shared = self._share(dataset)
         config = sklearn.get_config()
@@ -133,7 +144,7 @@ class DaskEngine(Engine):
                 elif future.status == "error":
                     error = future.exception()
                     if not isinstance(error, distributed.scheduler.KilledWorker):
-                        raise error
+                        raise _cannot_run(error)
                     yield number, Lost("the processes of the fit ended: out of memory, or a crash")
                 elif attempts[number] < _ATTEMPTS:
                     if shared.status != "finished":
@@ -152,3 +163,13 @@ class DaskEngine(Engine):
             return n_jobs
         places = sum(self._client.nthreads().values())
         return max(1, int(places) + 1 + n_jobs)
+
+
+def _cannot_run(error: BaseException) -> InputError:
+    """Error for a call that did not start on its worker, or whose result cannot be sent."""
+    reason = (str(error).strip().splitlines() or [""])[0]
+    return InputError(
+        f"each worker of the Dask cluster must be able to run the fits; got "
+        f"{type(error).__name__}: {reason}; install xentexp and the packages of the models there, "
+        f"in the versions of this process"
+    )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 from time import perf_counter
@@ -18,6 +17,7 @@ from xentexp._numerics import FloatArray
 from xentexp.experiments._explain.importance import column_name, increases, n_chosen
 from xentexp.experiments._explain.plan import Plan
 from xentexp.experiments._folds import Fold, Rows, rows_of_test
+from xentexp.experiments._process_settings import recorded_warnings
 from xentexp.experiments.datasets import Dataset
 from xentexp.inference._segments import segment_sums
 from xentexp.losses import Loss
@@ -46,8 +46,7 @@ def explain_fold(
     """Explain a fitted model; `scores` are its predictions of the test rows."""
     start = perf_counter()
     work = _Work(model, fold, dataset, scores, plan)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # the predictions of the test rows gave the same ones
+    with recorded_warnings():  # not used: the predictions of the test rows gave the same ones
         train_loss = work.attempt("the loss of training rows", work.train_loss)
         importance = work.attempt("importance", work.importance)
         segments = work.attempt("segments", work.segments)

@@ -175,7 +175,8 @@ def refusal(error: Exception) -> int | None:
         status = found.get_http_status_code()
     else:  # of artifacts, from requests
         status = getattr(getattr(found, "response", None), "status_code", None)
-    return status if status in (401, 403) else None
+    # A server that does not know its own name says so; this is not about the user.
+    return None if status not in (401, 403) or "Host header" in str(error) else status
 
 
 def _refused(uri: str, status: int) -> str:

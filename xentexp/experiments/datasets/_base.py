@@ -241,7 +241,19 @@ class Dataset:
 
     @functools.cached_property
     def _entity_search(self) -> tuple[Entities | None, bool]:
-        return search_entities(self.X)
+        return search_entities(self.X, {*self._constant, *self._id_like})
+
+    @functools.cached_property
+    def _constant(self) -> list[str]:
+        return constant_columns(self.X)
+
+    @functools.cached_property
+    def _id_like(self) -> list[str]:
+        return id_like_columns(self.X)
+
+    def _identifiers(self) -> list[str]:
+        """Columns that look like row identifiers and are not dates."""
+        return [name for name in self._id_like if name not in self.dates]
 
     @functools.cached_property
     def findings(self) -> tuple[Finding, ...]:
@@ -251,7 +263,14 @@ class Dataset:
         identifiers and constants. ``xentexp run`` prints them before the fits.
         """
         droppable = self.card.name == "table"
-        return tuple(check_table(self.X, self.y, dates=self.dates, droppable=droppable))
+        found = check_table(
+            self.X,
+            self.y,
+            identifiers=self._identifiers(),
+            constant=self._constant,
+            droppable=droppable,
+        )
+        return tuple(found)
 
     def describe(self, key: Sequence[str] | None = None) -> dict[str, Any]:
         """Summary of the data set for JSON.
@@ -293,8 +312,8 @@ class Dataset:
             "missing": {str(name): int(n) for name, n in missing.items() if n},
             "groups": None if self.groups is None else int(self.groups.nunique()),
             "duplicates": dataclasses.asdict(find_duplicates(self.X, self.y)),
-            "constant": constant_columns(self.X),
-            "id_like": [name for name in id_like_columns(self.X) if name not in self.dates],
+            "constant": self._constant,
+            "id_like": self._identifiers(),
             "findings": [dataclasses.asdict(finding) for finding in findings],
             "entities": None if entities is None else entities.describe(),
             **self._weights(),

@@ -13,7 +13,6 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from xentexp.experiments.datasets._repeats import (
-    constant_columns,
     id_like_columns,
     names_identifier,
     names_time,
@@ -92,11 +91,14 @@ class Finding:
 
 
 def check_table(
-    X: pd.DataFrame, y: pd.Series[Any], *, dates: Collection[str], droppable: bool
+    X: pd.DataFrame,
+    y: pd.Series[Any],
+    *,
+    identifiers: Sequence[str],
+    constant: Sequence[str],
+    droppable: bool,
 ) -> list[Finding]:
     """Results of all checks, the most important first; `droppable` if the loader has `drop`."""
-    identifiers = [name for name in id_like_columns(X) if name not in dates]
-    constant = constant_columns(X)
     ordering = find_row_order(X, y, identifiers)
     ordered = {name for finding in ordering for name in finding.columns}
     left_out = [name for name in X if name in ordered or name in constant]

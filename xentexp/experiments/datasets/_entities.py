@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -214,12 +214,11 @@ def find_entities(X: pd.DataFrame) -> Entities | None:
     >>> find_entities(simulated_delinquency(n_samples=2000, repeats=1.0).X) is None
     True
     """
-    return search_entities(X)[0]
+    return search_entities(X, {*constant_columns(X), *id_like_columns(X)})[0]
 
 
-def search_entities(X: pd.DataFrame) -> tuple[Entities | None, bool]:
+def search_entities(X: pd.DataFrame, ignored: Collection[str]) -> tuple[Entities | None, bool]:
     """Entities, see `find_entities`, and whether two varying columns could be tried."""
-    ignored = {*constant_columns(X), *id_like_columns(X)}
     columns = [str(name) for name in X if name not in ignored]
     if len(columns) < 2 or len(X) < 2:
         return None, True
