@@ -279,8 +279,7 @@ class ArrowColumns:
                 found.add(arrays[target])
                 _check_number_of(found.labels, target)
         if found.n_missing and _is_whole(self._table.kinds[target]):
-            found.labels = {float(label) for label in found.labels}
-            self._floats.add(target)  # as pandas reads them
+            found.labels = {float(label) for label in found.labels}  # as pandas reads them
         if found.n_rows == 0:
             raise InputError(f"score: {self._table.path.name} must have at least one row; got none")
         return found

@@ -229,6 +229,21 @@ def test_probabilities_with_few_digits_have_the_tolerance_of_all_rows(
     assert "--normalize" in message
 
 
+def test_rows_of_single_precision_beside_others_have_the_tolerance_of_all_rows(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], large: Callable[[], None]
+) -> None:
+    p = P.copy()
+    p[:320] = (P[:320] * (1 + 1e-5)).astype(np.float32)  # some batches are of single precision
+    path = write(tmp_path, "parquet", {"y": CODE, **{f"p{i}": p[:, i] for i in range(3)}})
+    messages = []
+    for step in (lambda: None, large):
+        step()
+        assert main(["score", str(path), *THREE, "--losses", "brier_loss"]) == 2
+        messages.append(capsys.readouterr().err)
+    assert f"320 of {N} do not" in messages[0]
+    assert messages[1] == messages[0]
+
+
 def test_decimal_commas_are_read_in_each_batch(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], large: Callable[[], None]
 ) -> None:
@@ -245,6 +260,32 @@ def test_decimal_commas_are_read_in_each_batch(
     path.write_text("\n".join(lines))
     assert main(["score", str(path), "--target", "y", "--proba", "p"]) == 2
     assert "column p of --proba must have one decimal mark" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("losses", [[], ["--losses", "nll"]])
+def test_integers_beside_missing_labels_are_shown_alike(
+    losses: list[str],
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    large: Callable[[], None],
+) -> None:
+    path = tmp_path / "scored.parquet"
+    y = pa.array(BIT + 1, mask=np.arange(N) == 600)
+    pq.write_table(pa.table({"y": y, "p": BINARY}), path)
+    words = ["--target", "y", "--proba", "p", "--labels", "1,2", "--drop-missing", *losses]
+    expected = score(path, words, capsys)
+    large()
+    assert_same(score(path, words, capsys), expected)
+
+
+def test_rows_are_named_as_in_the_file() -> None:
+    found = _file_columns.LabelColumn()
+    labels = np.array([np.nan, 1, 0, np.nan, np.nan, 1, 0, 0, np.nan, 1])
+    for part in (labels[:4], labels[4:]):
+        found.rows_of_parts.append(0)
+        found.add(part)
+    names = _file_columns.RowNames(found, ["a", "b"])
+    assert list(names) == ["1 of a", "2 of a", "1 of b", "2 of b", "3 of b", "5 of b"]
 
 
 # -- folders -----------------------------------------------------------------------------------

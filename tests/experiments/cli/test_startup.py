@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import pytest
 from mlflow import MlflowClient
 from mlflow.entities import Metric, Param, RunTag
@@ -67,6 +68,18 @@ def test_the_list_of_losses_imports_neither_mlflow_nor_scikit_learn() -> None:
     assert code == 0
     assert "categorical_crossentropy" in output
     assert modules & {"mlflow", "sklearn", "pydantic", "hydra", "matplotlib"} == set()
+
+
+@pytest.mark.long
+def test_the_score_of_losses_imports_neither_mlflow_nor_scikit_learn(tmp_path: Path) -> None:
+    frame = pd.DataFrame({"y": [0, 1, 1], "p": [0.2, 0.7, 0.6]})
+    frame.to_parquet(tmp_path / "a.parquet", index=False)
+    words = ["--target", "y", "--proba", "p", "--losses", "log_loss,brier_loss"]
+    for file in (tmp_path / "a.parquet", tmp_path):
+        code, modules, output = run_command("score", str(file), *words)
+        assert code == 0, output
+        assert "0.096667" in output  # (0.2^2 + 0.3^2 + 0.4^2) / 3
+        assert modules & {"mlflow", "sklearn", "distributed", "matplotlib", "hydra"} == set()
 
 
 @pytest.mark.long
