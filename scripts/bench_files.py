@@ -12,7 +12,6 @@ import contextlib
 import io
 import json
 import os
-import resource
 import statistics
 import subprocess
 import sys
@@ -85,8 +84,9 @@ def measure(what: str, path: Path) -> None:
         print(json.dumps({name: statistics.median(found) for name, found in times.items()}))
         return
     by_xentexp(path, None if what == "all" else "log_loss")
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    print(json.dumps(peak * (1 if sys.platform == "darwin" else 1024) / 1e6))
+    # Not ru_maxrss, which begins with the memory of the process that started this one.
+    status = Path("/proc/self/status").read_text()
+    print(json.dumps(int(status.partition("VmHWM:")[2].split()[0]) * 1024 / 1e6))
 
 
 def in_process(what: str, path: Path) -> object:
