@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import signal
+import threading
 import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -187,6 +189,8 @@ class RayEngine(JoblibEngine):
                     f"{self.address!r}; call ray.shutdown() first, or leave it out"
                 )
             return
+        # Ray takes SIGTERM, at which the command keeps its results.
+        before = signal.getsignal(signal.SIGTERM)
         with plain_errors("Ray did not start", ConnectionError, "ray", RuntimeError, ValueError):
             ray.init(
                 address=self.address,
@@ -195,6 +199,8 @@ class RayEngine(JoblibEngine):
                 logging_level=logging.ERROR,
             )
         self.until_closed.callback(ray.shutdown)
+        if before is not None and threading.current_thread() is threading.main_thread():
+            signal.signal(signal.SIGTERM, before)
 
     def _share(self, dataset: Dataset, n_jobs: int | None) -> Shared:
         return _Stored(import_extra("ray", "engine=ray").put(dataset))
