@@ -298,7 +298,7 @@ def test_a_killed_worker_costs_only_its_fits(tmp_path: Path, monkeypatch: Any) -
 
 
 def test_a_dask_scheduler_that_does_not_answer(monkeypatch: Any) -> None:
-    monkeypatch.setattr("xentexp.experiments._dask._SECONDS", 1)
+    monkeypatch.setattr("xentexp.experiments._engines.by_dask._SECONDS", 1)
     with pytest.raises(InputError, match="must be that of a Dask scheduler that answers"):
         run_experiment(DATA, MODELS, engine=DaskEngine("tcp://127.0.0.1:9"))
 

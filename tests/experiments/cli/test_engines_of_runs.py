@@ -33,7 +33,7 @@ def test_the_engine_and_the_threads_are_logged(table_csv: Path) -> None:
 def test_a_scheduler_that_does_not_answer_is_an_error(
     table_csv: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("xentexp.experiments._dask._SECONDS", 1)
+    monkeypatch.setattr("xentexp.experiments._engines.by_dask._SECONDS", 1)
     words = ["models=[prior]", "engine=dask", "engine.address=tcp://127.0.0.1:9"]
     assert main([*RUN, *words]) == 2
     (line,) = capsys.readouterr().err.splitlines()
