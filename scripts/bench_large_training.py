@@ -163,11 +163,14 @@ def measure(arguments: list[str], folder: Path) -> tuple[dict[str, Phase], Phase
         command, cwd=folder, env=environment, stdout=log, stderr=subprocess.STDOUT
     ) as process:
         seconds = 0.0
-        while process.poll() is None:
-            processes = tree(process.pid)
-            samples.append((time.time(), [pss(number) for number in processes]))
-            seconds = max(seconds, sum(map(processor_seconds, processes)))
-            time.sleep(INTERVAL)
+        try:
+            while process.poll() is None:
+                processes = tree(process.pid)
+                samples.append((time.time(), [pss(number) for number in processes]))
+                seconds = max(seconds, sum(map(processor_seconds, processes)))
+                time.sleep(INTERVAL)
+        finally:
+            process.terminate()
     log.close()
     if process.returncode != 0:
         print((folder / "log").read_text()[-3000:])
