@@ -293,6 +293,8 @@ def test_perplexity_is_the_exponential_of_the_log_loss() -> None:
     expected = np.exp(peer.log_loss(Y3, P3, sample_weight=WEIGHT))
     assert metrics.perplexity(Y3, P3, sample_weight=WEIGHT) == pytest.approx(expected, rel=1e-13)
     assert metrics.perplexity(np.eye(8), np.full((8, 8), 1 / 8)) == pytest.approx(8, rel=1e-14)
+    far = [[900.0, 0.0], [0.0, 900.0]]  # infinite, without a warning
+    assert metrics.perplexity([1, 0], far, from_logits=True) == np.inf
 
 
 @pytest.mark.parametrize("weight", [None, WEIGHT])

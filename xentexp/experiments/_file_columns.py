@@ -236,9 +236,9 @@ class _FrameColumns:
             _check_names(self.names, {name: option})
             if self._table[name].dtype.kind in "biuf":
                 continue
-            for row, value in enumerate(self._table[name].tolist()):
-                if isinstance(value, str):
-                    raise not_a_number(name, option, value, row)
+            if any(isinstance(value, str) for value in self._table[name].tolist()):
+                row, text = _first_text(self._table[name])
+                raise not_a_number(name, option, text, row)
         _check_names(self.names, {target: "--target"})
         found = LabelColumn(rows_of_parts=[0])
         found.add(self._table[target].to_numpy())
@@ -341,6 +341,8 @@ def _values(column: pa.Array, name: str) -> Array:
     if _is_number(column.type):
         values: Array = column.to_numpy(zero_copy_only=False)
         return values
+    if arrow_types.is_null(column.type):  # no row has a label
+        return np.full(len(column), None, dtype=object)
     if not arrow_types.is_dictionary(column.type):
         kinds = (arrow_types.is_string, arrow_types.is_large_string, arrow_types.is_string_view)
         if not any(is_kind(column.type) for is_kind in kinds):

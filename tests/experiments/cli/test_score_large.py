@@ -320,6 +320,57 @@ def test_folders_of_partitions_have_their_columns(
     assert document["losses"]["categorical_crossentropy"]["mean"] == pytest.approx(expected)
 
 
+def test_columns_of_folders_and_files_may_have_other_types(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    frame = pd.DataFrame(TABLE)  # `bit` is int64 in the files, int32 in the names
+    for part in (0, 1):
+        folder = tmp_path / "scored" / f"bit={part}"
+        folder.mkdir(parents=True)
+        frame[frame["bit"] == part].to_parquet(folder / "a.parquet", index=False)
+    document = score(tmp_path / "scored", ["--target", "bit", "--proba", "p"], capsys)
+    assert document["metrics"]["roc_auc"] == pytest.approx(roc_auc_score(BIT, BINARY))
+
+
+def test_a_folder_in_a_folder_may_have_the_name_of_a_file(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write(tmp_path, "folder").rename(tmp_path / "scored.parquet")
+    assert score(tmp_path, [*THREE, "--losses", "nll"], capsys)["rows"] == N
+
+
+def test_two_columns_with_one_name_are_refused(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    table = pa.table([pa.array(BIT), pa.array(BINARY), pa.array(BINARY)], ["bit", "p", "p"])
+    pq.write_table(table, tmp_path / "a.parquet")
+    for path in (tmp_path / "a.parquet", tmp_path):
+        assert main(["score", str(path), "--target", "bit", "--proba", "p"]) == 2
+        assert "names of a.parquet must be unique; duplicates: 'p'" in capsys.readouterr().err
+
+
+def test_labels_that_are_all_missing(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], large: Callable[[], None]
+) -> None:
+    path = write(tmp_path, "parquet", {"y": [None] * 9, "p": BINARY[:9]})
+    for limits in (lambda: None, large):
+        limits()
+        assert main(["score", str(path), "--target", "y", "--proba", "p", "--drop-missing"]) == 2
+        assert "column y must have labels; got none in 9 rows" in capsys.readouterr().err
+
+
+def test_the_text_among_numbers_is_named(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], large: Callable[[], None]
+) -> None:
+    proba = [*BINARY[:20].astype(str)]
+    proba[7] = "abc"
+    path = write(tmp_path, "csv", {"y": BIT[:20], "p": proba})
+    for limits in (lambda: None, large):
+        limits()
+        assert main(["score", str(path), "--target", "y", "--proba", "p"]) == 2
+        assert "must contain numbers; got 'abc' in row 7" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [

@@ -113,6 +113,7 @@ def _parts(path: Path, where: str, limit: Limit) -> list[ArrowPart]:
         file
         for file in path.rglob("*")
         if file.name.lower().endswith(".parquet")
+        and not file.is_dir()  # a link to no file is an error
         and not any(name[0] in "._" for name in file.relative_to(path).parts)
     )
     if not files:
@@ -132,12 +133,18 @@ def _values_of_folders(path: Path, files: Sequence[Path]) -> list[dict[str, Any]
         return [{} for _ in files]
     import pyarrow as pa
     import pyarrow.dataset as dataset
+    from pyarrow.fs import LocalFileSystem
 
     names = [str(file) for file in files]
-    # The types are those that fit to the values of all folders.
-    found = dataset.dataset(
-        names, format="parquet", partitioning="hive", partition_base_dir=str(path)
+    layout = dataset.FileSystemFactoryOptions(
+        str(path), dataset.HivePartitioning.discover(), exclude_invalid_files=False
     )
+    factory = dataset.FileSystemDatasetFactory(
+        LocalFileSystem(), names, dataset.ParquetFileFormat(), layout
+    )
+    # The last schema is that of the folders, whose types fit to the values of all of them. Files
+    # may have the same columns with other types, which are read.
+    found = factory.finish(factory.inspect_schemas()[-1])
     values = {
         fragment.path: dataset.get_partition_keys(fragment.partition_expression)
         for fragment in found.get_fragments()

@@ -587,7 +587,8 @@ def _read_typed(path: Path, where: str, limit: Limit) -> pd.DataFrame:
         if kind == "Parquet":
             import pyarrow.parquet as pq
 
-            facts = pq.ParquetFile(path).metadata
+            facts = pq.read_metadata(path)
+            reject_duplicates(list(facts.schema.to_arrow_schema().names), path, where)
             stated = sum(facts.row_group(i).total_byte_size for i in range(facts.num_row_groups))
             limit.check(max(stated, 8 * facts.num_rows * facts.num_columns), " in memory")
             # Column by column; the memory of each is given back as soon as it is converted.
