@@ -9,6 +9,7 @@ import io
 import re
 from collections.abc import Collection, Generator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from decimal import Decimal
 from itertools import accumulate
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, overload
@@ -241,7 +242,16 @@ class _FrameColumns:
                 raise not_a_number(name, option, text, row)
         _check_names(self.names, {target: "--target"})
         found = LabelColumn(rows_of_parts=[0])
-        found.add(self._table[target].to_numpy())
+        labels = self._table[target].to_numpy()
+        if labels.dtype == object and any(isinstance(label, Decimal) for label in labels):
+            self._table[target] = labels = _plain_numbers(labels.tolist())
+        try:
+            found.add(labels)
+        except TypeError as error:  # e.g. lists, which are no keys of a dictionary
+            raise InputError(
+                f"column {target} must have labels that are numbers or text; got e.g. "
+                f"{self._table[target].iloc[0]!r} in row 0; write the column as text"
+            ) from error
         return found
 
     def batches(self, names: Sequence[str], part: int | None = None) -> Generator[Arrays]:
@@ -266,7 +276,7 @@ class ArrowColumns:
     def prepare(self, numbers: Mapping[str, str], target: str) -> LabelColumn:
         _check_names(self.names, numbers)
         for name, option in numbers.items():
-            if not _is_number(self._table.kinds[name]):
+            if not (_is_number(self._table.kinds[name]) or _is_decimal(self._table.kinds[name])):
                 with contextlib.closing(self._table.batches([name], 1)) as batches:
                     first = next(batches).column(0).to_pylist()[0]
                 raise not_a_number(name, option, first, 0)
@@ -291,10 +301,12 @@ class ArrowColumns:
                 self._table.batches_of(file, names, _batch_rows(names))
             ) as batches:
                 for batch in batches:
-                    arrays = {name: _values(batch.column(name), name) for name in names}
-                    for name in self._floats & arrays.keys():
-                        arrays[name] = arrays[name].astype(np.float64)
-                    yield arrays
+                    yield {
+                        name: batch.column(name).to_numpy(zero_copy_only=False).astype(np.float64)
+                        if name in self._floats
+                        else _values(batch.column(name), name)
+                        for name in names
+                    }
 
     def only(self, part: int) -> ArrowColumns:
         """Columns of one part, to send to another process."""
@@ -334,6 +346,12 @@ def _is_number(kind: pa.DataType) -> bool:
     return bool(arrow_types.is_boolean(kind)) or _is_float(kind) or _is_whole(kind)
 
 
+def _is_decimal(kind: pa.DataType) -> bool:
+    import pyarrow.types as arrow_types
+
+    return bool(arrow_types.is_decimal(kind))
+
+
 def _values(column: pa.Array, name: str) -> Array:
     """Values of a column of a batch; labels that are texts are objects."""
     import pyarrow.types as arrow_types
@@ -343,18 +361,30 @@ def _values(column: pa.Array, name: str) -> Array:
         return values
     if arrow_types.is_null(column.type):  # no row has a label
         return np.full(len(column), None, dtype=object)
-    if not arrow_types.is_dictionary(column.type):
+    if not (arrow_types.is_dictionary(column.type) or _is_decimal(column.type)):
         kinds = (arrow_types.is_string, arrow_types.is_large_string, arrow_types.is_string_view)
         if not any(is_kind(column.type) for is_kind in kinds):
             raise InputError(
                 f"column {name} must have labels that are numbers or text; got the type "
                 f"{column.type}; write the column as text"
             )
+    if not arrow_types.is_dictionary(column.type):
         column = column.dictionary_encode()
     # A label is made once for each batch, not once for each row.
-    labels = np.array([*column.dictionary.to_pylist(), None], dtype=object)
+    labels = _plain_numbers([*column.dictionary.to_pylist(), None])
     codes = column.indices.fill_null(len(labels) - 1).to_numpy()
     return np.asarray(labels[codes])
+
+
+def _plain_numbers(labels: Sequence[Any]) -> Array:
+    """Labels, with integers and floats for decimal numbers."""
+    plain = [
+        (int(label) if label == int(label) else float(label))
+        if isinstance(label, Decimal)
+        else label
+        for label in labels
+    ]
+    return np.array(plain, dtype=object)
 
 
 class _TextColumns:

@@ -9,6 +9,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -357,6 +358,39 @@ def test_labels_that_are_all_missing(
         limits()
         assert main(["score", str(path), "--target", "y", "--proba", "p", "--drop-missing"]) == 2
         assert "column y must have labels; got none in 9 rows" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("losses", [[], ["--losses", "nll"]])
+def test_decimals_of_databases(
+    losses: list[str],
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    large: Callable[[], None],
+) -> None:
+    rounded = BINARY.round(3)
+    columns = {
+        "y": [Decimal(int(bit)) for bit in BIT],
+        "p": [Decimal(str(p)) for p in rounded],
+        "w": [Decimal("0.5")] * N,
+    }
+    path = write(tmp_path, "parquet", columns)
+    words = ["--target", "y", "--proba", "p", "--weight", "w", *losses]
+    expected = score(path, words, capsys)
+    large()
+    found = score(path, words, capsys)
+    assert_same(found, expected)
+    mean = found["losses"]["categorical_crossentropy"]["mean"]
+    assert mean == pytest.approx(log_loss(BIT, rounded), rel=1e-12)
+
+
+def test_labels_that_are_lists_are_refused(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], large: Callable[[], None]
+) -> None:
+    path = write(tmp_path, "parquet", {"y": [[0, 1]] * 9, "p": BINARY[:9]})
+    for limits in (lambda: None, large):
+        limits()
+        assert main(["score", str(path), "--target", "y", "--proba", "p"]) == 2
+        assert "must have labels that are numbers or text" in capsys.readouterr().err
 
 
 def test_the_text_among_numbers_is_named(
