@@ -109,6 +109,20 @@ def test_values_of_scikit_learn(mapped: Any) -> None:
     assert found["f1_score"] == pytest.approx(f1_score(y, p > 0.5), rel=1e-12)
 
 
+@pytest.mark.parametrize("weight", [1.0, 1e-9])
+def test_the_slope_of_predictions_of_0_or_1(weight: float, mapped: Any) -> None:
+    y = np.repeat([0, 0, 1, 1], [300, 30, 20, 250])  # their second derivatives are almost 0
+    p = np.repeat([0.0, 1.0, 0.0, 1.0], [300, 30, 20, 250])
+    w = np.where(p == y, 1.0, weight)
+    name = "calibration_slope"
+    found = evaluate(mapped(y), mapped(p), name, sample_weight=mapped(w), clip=2.0**-40)[name]
+    observed = np.log([20 * weight / 300, 250 / (30 * weight)])
+    expected = np.ptp(observed) / (2 * np.log(2.0**40 - 1))
+    assert found == pytest.approx(expected, rel=1e-12)
+    in_memory = evaluate(y, p, name, sample_weight=w, clip=2.0**-40)
+    assert in_memory[name] == pytest.approx(expected, rel=1e-12)
+
+
 def test_undefined_metrics_are_so_for_mapped_arrays(mapped: Any) -> None:
     y, z = data(2)
     p = softmax(z)[:, 1]

@@ -342,7 +342,7 @@ class CalibrationSlope(_Recalibration):
                 f"calibration_slope is undefined: the predictions separate class {label!r} from "
                 f"the rest, so the slope is infinite"
             )
-        return _slope_of_pieces(pieces) if data.large else _fit_slope(*next(iter(pieces)))
+        return _fit_slope(pieces)
 
 
 @register_metric
@@ -428,68 +428,57 @@ def _range(pieces: Iterable[_Rows], *, of_class: bool | None = None) -> tuple[fl
     return low, high
 
 
-def _slope_of_pieces(pieces: Iterable[_Rows]) -> float:
-    """Maximum-likelihood slope of rows that are not in memory, by Newton's method."""
+def _fit_slope(pieces: Iterable[_Rows]) -> float:
+    """Maximum-likelihood slope by Newton's method; the classes must overlap."""
+    from scipy.linalg import LinAlgError, LinAlgWarning, solve
     from scipy.special import expit
+
+    total = sum(float(weight.sum()) for _, _, weight in pieces)
+    centre = sum(float(weight @ odds) for odds, _, weight in pieces) / total
+    square = sum(float(weight @ (odds - centre) ** 2) for odds, _, weight in pieces)
+    scale = float(np.sqrt(square / total))
 
     def terms(intercept: float, slope: float) -> tuple[float, FloatArray, FloatArray]:
         """Mean loss, and its first and second derivatives by intercept and slope."""
         loss, gradient, hessian = 0.0, np.zeros(2), np.zeros((2, 2))
         for odds, labels, weight in pieces:
-            score = intercept + slope * odds
-            loss += float(weight @ (softplus(score) - labels * score))
-            p = expit(score)
-            residual, curvature = weight * (p - labels), weight * p * (1.0 - p)
-            gradient += residual.sum(), residual @ odds
-            first = curvature @ odds
-            hessian += [[curvature.sum(), first], [first, (curvature * odds) @ odds]]
+            x = (odds - centre) / scale
+            # Of the class that is not true: no digits are lost if its probability is small.
+            score = np.where(labels, -1.0, 1.0) * (intercept + slope * x)
+            loss += float(weight @ softplus(score))
+            p = weight * expit(score)
+            residual, curvature = np.where(labels, -p, p), p * expit(-score)
+            gradient += residual.sum(), residual @ x
+            first = curvature @ x
+            hessian += [[curvature.sum(), first], [first, (curvature * x) @ x]]
         return loss / total, gradient / total, hessian / total
 
-    total = sum(float(weight.sum()) for _, _, weight in pieces)
-    point = np.array([0.0, 1.0])  # predictions as they are
+    # Not from the predictions as they are: those near 0 and 1 have almost no second derivative.
+    point = np.zeros(2)
     loss, gradient, hessian = terms(*point)
     for _ in range(_MOST_STEPS):
-        try:
-            step = np.linalg.solve(hessian, gradient)
-        except np.linalg.LinAlgError:
-            break
-        if np.abs(step).max() <= 1e-12 * max(1.0, np.abs(point).max()):
-            return float(point[1] - step[1])
-        size = 1.0
-        while size > 1e-6:
-            tried = terms(*(point - size * step))
-            if tried[0] <= loss + 1e-15:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", LinAlgWarning)
+            try:
+                step = solve(hessian, gradient, assume_a="sym")
+            except (LinAlgError, LinAlgWarning):
                 break
+        close = float(gradient @ step) <= _CLOSE * loss
+        size = 1.0
+        tried = terms(*(point - step))
+        while not close and tried[0] > loss * (1.0 + 1e-13) and size > 1e-6:
             size /= 2.0
+            tried = terms(*(point - size * step))
         point = point - size * step
         loss, gradient, hessian = tried
+        if close:
+            return float(point[1] / scale)
     raise UndefinedError(_SEPARATED)
 
 
 _MOST_STEPS = 100
+_CLOSE = 1e-14  # relative decrease of the loss after which one more step has all digits
 _SEPARATED = (
     "calibration_slope is undefined: without rows of almost no weight the predictions separate the "
     "classes, so the slope is infinite up to rounding"
 )
-
-
-def _fit_slope(odds: FloatArray, labels: NDArray[np.bool_], weight: FloatArray) -> float:
-    """Maximum-likelihood slope; the classes must overlap."""
-    from scipy.linalg import LinAlgWarning
-    from sklearn.exceptions import ConvergenceWarning
-    from sklearn.linear_model import LogisticRegression
-
-    weight = weight / weight.mean()
-    centre = np.average(odds, weights=weight)
-    scale = np.sqrt(np.average((odds - centre) ** 2, weights=weight))
-    model = LogisticRegression(C=np.inf, solver="newton-cholesky", tol=1e-14, max_iter=1000)
-    with warnings.catch_warnings():
-        # If Newton's method fails, scikit-learn warns and continues with L-BFGS.
-        warnings.simplefilter("ignore", ConvergenceWarning)
-        warnings.filterwarnings("error", "lbfgs failed", ConvergenceWarning)
-        warnings.simplefilter("error", LinAlgWarning)
-        try:
-            model.fit(((odds - centre) / scale)[:, np.newaxis], labels, sample_weight=weight)
-        except (LinAlgWarning, ConvergenceWarning):
-            raise UndefinedError(_SEPARATED) from None
-    return float(model.coef_[0, 0] / scale)
