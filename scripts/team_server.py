@@ -68,10 +68,13 @@ def main(words: Sequence[str] | None = None) -> int:
         prog="team-server", description=__doc__, formatter_class=argparse.RawTextHelpFormatter
     )
     parser.add_argument(
-        "--folder", type=Path, default=Path(".team-server"), help="folder of all data"
+        "--folder",
+        type=Path,
+        default=Path(".team-server"),
+        help="folder of all data (default: %(default)s)",
     )
-    parser.add_argument("--port", type=int, default=0, help="port; default: a free one")
-    parser.add_argument("--workers", type=int, default=2, help="processes of MLflow; default: 2")
+    parser.add_argument("--port", type=int, default=0, help="port (default: a free one)")
+    parser.add_argument("--workers", type=int, default=2, help="processes of MLflow (default: 2)")
     parser.add_argument(
         "--add-user",
         metavar="NAME",
@@ -218,9 +221,11 @@ def postgresql_programs(data: Path) -> Path:
     found = [path for path in folders if (path / "postgres").is_file()]
     found = [path for path in found if version in ("", path.parent.name)]
     if not found:
+        name, package = "PostgreSQL", "postgresql"
+        if version:
+            name, package = f"{name} {version}", f"{package}-{version}"
         raise InputError(
-            f"PostgreSQL {version or ''} must be installed in {DEBIAN}; it is missing; run "
-            f"apt-get install postgresql{'-' + version if version else ''}".replace("  ", " ")
+            f"{name} must be installed in {DEBIAN}; it is missing; run apt-get install {package}"
         )
     return found[-1]
 
@@ -302,8 +307,10 @@ def mlflow_server(
     settings.write_text(AUTH.format(uri=uri.format("mlflow_auth"), admin=ADMIN))
     if not key.is_file():
         key.write_text(secrets.token_hex(32))
+    # The variables of a client, such as the address of another server, are not for this server.
+    kept = {name: os.environ[name] for name in os.environ if not name.startswith("MLFLOW_TRACKING")}
     environment = {
-        **{name: value for name, value in os.environ.items() if not name.startswith("MLFLOW_TR")},
+        **kept,
         "MLFLOW_BACKEND_STORE_URI": uri.format("mlflow"),
         "MLFLOW_AUTH_CONFIG_PATH": str(settings),
         "MLFLOW_FLASK_SERVER_SECRET_KEY": key.read_text(),

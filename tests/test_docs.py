@@ -169,8 +169,9 @@ def test_each_page_names_an_environment_before_its_code(page: Path) -> None:
 @each_page
 def test_scripts_and_extras_exist(page: Path) -> None:
     text = page.read_text()
-    for script in re.findall(r"(?:\./)?(scripts/[\w-]+)", text):
-        assert os.access(ROOT / script, os.X_OK), script
+    for script in re.findall(r"(?:\./)?(scripts/[\w-]+(?:\.py)?)", text):
+        assert (ROOT / script).is_file(), script
+        assert script.endswith(".py") or os.access(ROOT / script, os.X_OK), script
     named = re.findall(r"\.\[([\w,]+)\]", text) + re.findall(r"scripts/install ([\w,]+)", text)
     assert {extra for names in named for extra in names.split(",")} <= set(EXTRAS)
     for block in pages.blocks(page):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 import tomllib
@@ -76,5 +77,5 @@ def test_every_dependency_is_pinned_in_constraints() -> None:
     extras = project["optional-dependencies"].values()
     requirements = [*project["dependencies"], *(item for extra in extras for item in extra)]
     for requirement in requirements:
-        name = requirement.partition(">")[0].partition("=")[0].lower()
+        name = re.split(r"[\[>=]", requirement)[0].lower()
         assert name in pinned, f"{name} has no tested version in constraints.txt"

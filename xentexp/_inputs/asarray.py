@@ -171,7 +171,7 @@ def _refuse_other_devices(values: object, name: str) -> None:
         return
     package = type(values).__module__.partition(".")[0]
     copy = _COPIES.get(package, "a copy in main memory").format(name=name)
-    if package == "torch" and values.requires_grad:  # type: ignore[attr-defined]
+    if package == "torch" and getattr(values, "requires_grad", False):
         copy = f"{name}.detach().cpu()"
     raise InputError(
         f"{name} must be in main memory; got an array on a {device} device; pass {copy}"

@@ -62,9 +62,10 @@ def leaderboard(options: argparse.Namespace) -> int:
         if options.all:
             print(_ALL_LEGEND)
         elif board.uncertainty is None:
+            reason = "an older version of xentexp made" if stored.shown.whole else "is incomplete"
             say(
-                f"No intervals are stored for this run, which an older version of xentexp made; to "
-                f"compute them: xentexp compare {stored.shown.run_id[:8]}{store_option(uri)}"
+                f"No intervals are stored for this run, which {reason}; to compute them: xentexp "
+                f"compare {stored.shown.run_id[:8]}{store_option(uri)}"
             )
         for line in incomplete_lines(
             stored.shown if not options.all else None, stored.incomplete, store_option(uri)

@@ -38,7 +38,7 @@ keys of every data set:
                              costs of errors by true class and decision, for the report
 
 keys of dataset=table (docs/own_data.md describes them):
-  dataset.path=FILE          text file such as CSV, Excel file or Parquet file
+  dataset.path=FILE          text file such as CSV, or Excel, Parquet or Arrow file
   dataset.target=COLUMN      column of the classes
   dataset.drop=[COLUMN,...]  columns that are not features
   dataset.keep=[COLUMN,...]  row numbers to use as features although they order the target

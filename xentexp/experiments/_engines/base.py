@@ -48,13 +48,12 @@ class Passed:
 
 def check_address(engine: str, address: str | None, form: str) -> None:
     """Raise an InputError unless an address is None or HOST:PORT, perhaps with a protocol."""
-    if address is None or address == "auto" == form.partition(" ")[0]:
+    if address is None:
         return
     if not re.fullmatch(r"(\w+://)?[\w.-]+:\d{1,5}|(\w+://)?\[[0-9a-f:]+\]:\d{1,5}", address):
-        # Not shown, because it may have a password.
         raise InputError(
-            f"address of engine={engine} must be {form}, without a user name or password; got "
-            f"another text"
+            f"the address of engine={engine} must be {form}, without a user name or password; got "
+            f"another one, which is not shown because it may contain a password"
         )
 
 

@@ -74,7 +74,7 @@ class DaskEngine(Engine):
 
     def __init__(self, address: str | None = None, n_workers: int | None = None) -> None:
         super().__init__()
-        check_address("dask", address, "such as tcp://HOST:PORT")
+        check_address("dask", address, "tcp://HOST:PORT")
         if n_workers is not None:
             check_integer("n_workers", n_workers, 1)
             if address is not None:

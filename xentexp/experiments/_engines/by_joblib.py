@@ -103,8 +103,9 @@ class JoblibEngine(Engine):
         with self._chosen():
             active, _ = get_active_backend()
             workers = self._workers(n_jobs)
-            # Two, because joblib would run a single call in this process, which it may crash.
-            workers = min(workers, max(len(calls), 1 if workers == 1 else 2))
+            if workers > 1:
+                # Two, because joblib would run a single call in this process, which it may crash.
+                workers = max(2, min(workers, len(calls)))
             unordered = getattr(active, "supports_return_generator", False)
             parallel = joblib.Parallel(
                 n_jobs=workers,
@@ -176,7 +177,7 @@ class RayEngine(JoblibEngine):
 
     def __init__(self, address: str | None = None) -> None:
         super().__init__()
-        check_address("ray", address, "auto or HOST:PORT")
+        check_address("ray", None if address == "auto" else address, "auto or HOST:PORT")
         self.address = address
 
     def _connect(self) -> None:
