@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import contextlib
-import errno
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
@@ -16,7 +16,7 @@ from xentexp._inputs.columns import printed_tolerance, row_sum_tolerance, row_su
 from xentexp._inputs.read import read
 from xentexp._inputs.temporary import TemporaryArray
 from xentexp._numerics import Array
-from xentexp.errors import InputError
+from xentexp.errors import InputError, plain_errors
 from xentexp.experiments._file_columns import Arrays, ArrowColumns, FileColumns, missing_rows
 from xentexp.experiments._process_settings import library_threads
 from xentexp.losses import Loss
@@ -262,29 +262,35 @@ def score_on_dask(
             engine.client.submit(_sum_file, file.only(part), columns, losses, pure=False)
             for part in range(len(file.parts))
         ]
-        try:
-            states = engine.client.gather(futures)
-        except FileNotFoundError as error:
+        with plain_errors("Dask did not complete the sums of all files", OSError, "distributed"):
+            results = engine.client.gather(futures)
+    states = []
+    for result in results:
+        if isinstance(result, Path):
             raise InputError(
                 f"the workers of Dask must see the files, at the same path; a worker does not see "
-                f"{error.filename}; use a folder that all machines share"
-            ) from error
-        except InputError as error:
+                f"{result}; use a folder that all machines share"
+            )
+        if isinstance(result, InputError):
             # The message for all rows, if they are invalid.
             for _ in _all_rows(file, columns).parts():
                 pass
             raise InputError(
-                f"the files must be such that each can be checked without the others ({error}); "
+                f"the files must be such that each can be checked without the others ({result}); "
                 f"leave out --engine"
-            ) from error
+            ) from result
+        states.append(result)
     return of_states(checked, states, metrics, undefined=undefined), left_out
 
 
 def _sum_file(
     file: ArrowColumns, columns: ScoredColumns, losses: Sequence[Loss]
-) -> LossState | None:
-    """Sums of losses over the rows of one file, on a worker."""
+) -> LossState | InputError | Path | None:
+    """Sums over the rows of one file, on a worker; or the error, or the file if it is missing."""
     missing = file.missing_file()
     if missing is not None:
-        raise FileNotFoundError(errno.ENOENT, "not found", str(missing))
-    return sum_part(file, columns, losses, 0)
+        return missing
+    try:
+        return sum_part(file, columns, losses, 0)
+    except InputError as error:
+        return error  # not raised, because the worker would print a traceback

@@ -233,3 +233,16 @@ def test_the_page_of_an_interrupted_run_says_what_is_missing(place: Path, capsys
     assert main(["report", run.info.run_id, "--out", "killed.html"]) == 1
     assert "was interrupted" in capsys.readouterr().err
     assert "This run is incomplete: run" in Path("killed.html").read_text()
+
+
+def test_the_leaderboard_says_why_a_run_has_no_intervals(
+    place: Path, capsys: Output, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stored = "xentexp.experiments._tracking.read_back.stored_uncertainty"
+    monkeypatch.setattr(stored, lambda *_: None)
+    assert main(["leaderboard"]) == 0
+    assert "for this run, which an older version of xentexp made" in capsys.readouterr().out
+    (run,) = runs("comparison")
+    client().set_terminated(run.info.run_id, "KILLED")
+    assert main(["leaderboard"]) == 1
+    assert "for this run, which is incomplete; to compute them: xent" in capsys.readouterr().out

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import gzip
 import json
 import math
@@ -11,6 +12,7 @@ import sys
 from collections.abc import Callable
 from decimal import Decimal
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -570,3 +572,36 @@ def test_dask_computes_the_same_numbers(tmp_path: Path, capsys: pytest.CaptureFi
     command = ["score", str(folder), "--target", "bit", "--proba", "p", "--engine", "dask"]
     assert main(command) == 2
     assert "row 133 of part-1.parquet of column p has 1.5" in capsys.readouterr().err
+
+
+@pytest.mark.slow
+def test_an_error_on_a_worker_is_one_line(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    pytest.importorskip("distributed", reason="the extra 'dask' is not installed")
+    folder = write(tmp_path, "folder")
+    bad = np.where(np.arange(N) == 333, np.nan, BINARY)
+    pd.DataFrame({**TABLE, "p": bad})[200:400].to_parquet(folder / "part-1.parquet", index=False)
+    command = ["score", str(folder), "--target", "bit", "--proba", "p", "--engine", "dask"]
+    assert main([*command, "--losses", "log_loss"]) == 2
+    (line,) = capfd.readouterr().err.splitlines()
+    assert "row 133 of part-1.parquet of column p" in line
+
+
+def test_a_worker_that_ends_is_an_error_of_one_line(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scheduler = pytest.importorskip("distributed.scheduler")
+
+    def gather(_: object) -> None:
+        worker = SimpleNamespace(address="tcp://127.0.0.1:1")
+        raise scheduler.KilledWorker("_sum_file-1", worker, 3)
+
+    engine = contextlib.nullcontext(
+        SimpleNamespace(client=SimpleNamespace(submit=lambda *_, **__: None, gather=gather))
+    )
+    monkeypatch.setattr("xentexp.experiments._engines.by_dask.DaskEngine", lambda address: engine)
+    folder = write(tmp_path, "folder")
+    assert main(["score", str(folder), *THREE, "--losses", "log_loss", "--engine", "dask"]) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert "Dask did not complete the sums of all files: " in line

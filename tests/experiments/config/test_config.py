@@ -126,6 +126,7 @@ def test_every_cv_file_has_the_options_of_its_kind() -> None:
             "n_workers is for workers on this computer; got n_workers=2 with address=tcp",
         ),
         (["engine=dask", "engine.address=tcp://me:secret@h:1"], "a user name or password; got ano"),
+        (["engine=dask", "engine.address=auto"], "address of engine=dask must be tcp://HOST:PORT"),
         (["engine=ray", "engine.address=here"], "address of engine=ray must be auto or HOST:PORT"),
         (["+engine.address=tcp://127.0.0.1:1"], "unknown key of engine=local 'address'"),
         (["threads_per_fit=0"], "threads_per_fit must be an integer from 1 to 4096; got 0"),
