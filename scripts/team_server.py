@@ -142,9 +142,7 @@ def serve(folder: Path, port: int, workers: int) -> None:
         raise InputError(f"--workers must be at least 1; got {workers}")
     port = port or free_port()
     check_port("127.0.0.1", port)
-    folder.mkdir(parents=True, exist_ok=True)
-    if os.geteuid() == 0:
-        folder.chmod(0o711)  # the database's user must reach its folder
+    make(folder)
     with (
         locked(folder),
         database(folder) as sockets,
@@ -156,6 +154,21 @@ def serve(folder: Path, port: int, workers: int) -> None:
         while server.poll() is None:
             time.sleep(0.2)
         raise InputError(f"the MLflow server ended; see {folder / 'mlflow.log'}")
+
+
+def make(folder: Path) -> None:
+    """Make the folder of all data; the permissions of one that exists are left as they are."""
+    try:
+        if not folder.is_dir():
+            folder.mkdir(parents=True)
+            if os.geteuid() == 0:
+                folder.chmod(0o711)  # the database's user must reach its folder
+        (folder / "lock").touch()
+    except OSError as error:
+        raise InputError(
+            f"--folder must be a folder that can be written to, or a new one; got "
+            f"{folder} ({error.strerror}); choose another one"
+        ) from error
 
 
 def free_port() -> int:

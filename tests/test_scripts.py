@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import runpy
 import socket
 import subprocess
@@ -85,6 +86,28 @@ def test_a_team_server_names_what_is_missing(
     message = refused(team_server, folder, capsys)
     assert "PostgreSQL 7 must be installed in " in message
     assert message.endswith("; run apt-get install postgresql-7\n")
+
+
+@pytest.mark.parametrize("inside", ["", "data"])
+def test_a_team_server_needs_a_folder(
+    inside: str, team_server: dict[str, Any], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "file"
+    file.touch()
+    message = refused(team_server, ["--folder", str(file / inside)], capsys)
+    assert f"--folder must be a folder that can be written to, or a new one; got {file}" in message
+
+
+def test_a_team_server_keeps_the_permissions_of_a_folder(
+    team_server: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(os, "geteuid", lambda: 0)
+    for mode in (0o1777, 0o700):
+        tmp_path.chmod(mode)
+        team_server["make"](tmp_path)
+        assert tmp_path.stat().st_mode & 0o7777 == mode
+    team_server["make"](tmp_path / "new")
+    assert (tmp_path / "new").stat().st_mode & 0o7777 == 0o711
 
 
 def test_users_are_added_to_a_server_only(
