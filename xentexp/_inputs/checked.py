@@ -248,9 +248,8 @@ class CheckedInput:
         if self.decision is not None:
             raw = self.probabilities if "logits" in predicted else None
             if raw is not None and self.decision.values is raw.values:
-                predicted["decision"] = predicted[
-                    "logits"
-                ]  # the same array: checked once, shared by the block
+                # The same array is checked once, and shared by the block.
+                predicted["decision"] = predicted["logits"]
             else:
                 predicted["decision"] = self.decision.block(rows)
         block = unsmoothed = Block(

@@ -19,6 +19,9 @@ from xentexp.errors import InputError
 from xentexp.losses import Loss
 from xentexp.losses._base import block_elements, checked_values
 
+_STATES_PER_GROUP = 64
+_FEW_CLASSES, _MANY_CLASSES, _MANY_ROWS = 4, 32, 4096  # limits of the ways to add up by class
+
 
 @dataclass(eq=False)
 class LossState:
@@ -332,9 +335,6 @@ def _sums_by_index(
     return weights, _products(values, block.target_by_class)
 
 
-_FEW_CLASSES, _MANY_CLASSES, _MANY_ROWS = 4, 32, 4096
-
-
 def _sums_of_few_classes(
     values: FloatArray, total: float, index: IntArray, k: int
 ) -> tuple[FloatArray, FloatArray]:
@@ -403,9 +403,6 @@ def sum_losses(
             "got only zeros"
         )
     return state, None if rows is None else dict(zip(state.names, rows, strict=True))
-
-
-_STATES_PER_GROUP = 64
 
 
 def _values(losses: tuple[Loss, ...], block: Block) -> FloatArray:

@@ -291,8 +291,11 @@ def test_rows_without_a_label_are_refused_or_left_out_if_asked(
     assert loss_of(document) == pytest.approx(expected, abs=1e-12)
     assert (document["rows"], document["rows_without_label"]) == (58, 2)
     file = str(tmp_path / "scored.csv")
-    assert main(["score", file, "--target", "y", "--proba", "p1", "--drop-missing"]) == 0
+    words = ["score", file, "--target", "y", "--proba", "p1", "--drop-missing"]
+    assert main(words) == 0
     assert "58 rows, 0 clipped, 2 without a label left out" in capsys.readouterr().out
+    assert main([*words, "--losses", "roc_auc"]) == 0
+    assert "scored.csv: 58 rows, 2 without a label left out" in capsys.readouterr().out
     columns["y"] = np.full(60, np.nan)
     assert "must have labels; got none" in score(columns, "--proba", "p1", "--drop-missing")
 

@@ -38,7 +38,7 @@ A, B = run("a", "FINISHED", numbers=True), run("b", "FAILED", error="ValueError:
         (parent("FINISHED", "a", "b"), [A, B], True, "1 of 2 models has a result; failed: b"),
         (parent("FINISHED", "a", "c"), [A], False, "is incomplete; 1 of 2 models"),
         (parent("KILLED", "a", "c"), [A], False, "was interrupted; .*; no result: c"),
-        (parent("KILLED", "a"), [], False, "0 of 1 model have results; no result: a"),
+        (parent("KILLED", "a"), [], False, "0 of 1 model has a result; no result: a"),
         (parent("RUNNING", "a", "c"), [A], False, "is running since .*killed; .*no result: c"),
         (parent("FAILED", "a"), [A], False, "of .* failed; 1 of 1 model has"),
         (parent("RUNNING"), [], False, "no model has a result"),
@@ -52,7 +52,7 @@ A, B = run("a", "FINISHED", numbers=True), run("b", "FAILED", error="ValueError:
             parent("RUNNING", "c"),
             [run("c", "RUNNING", numbers=True)],
             False,
-            "0 of 1 model have results; stopped",
+            "0 of 1 model has a result; stopped",
         ),
         (
             parent("FINISHED", "x,y", "a"),  # a name with a comma

@@ -124,6 +124,11 @@ def score(options: argparse.Namespace) -> int:
             }
         )
         return 0
+    title = f"{options.file.name}: {counted(scored.n_rows, 'row')}"
+    if any_loss:
+        title += f", {result.clipped:,} clipped"
+    if found.n_missing:
+        title += f", {found.n_missing:,} without a label left out"
     if any_loss:
         classes = [f"class {label}" for label in scored.classes]
         rows = [
@@ -136,13 +141,11 @@ def score(options: argparse.Namespace) -> int:
             headers.insert(3, "infinite")
             for row in rows:
                 row.insert(3, str(result.infinite[row[0]]))
-        title = f"{options.file.name}: {counted(scored.n_rows, 'row')}, {result.clipped:,} clipped"
-        if found.n_missing:
-            title += f", {found.n_missing:,} without a label left out"
         print_table(headers, rows, title=title)
     if values:
         rows = [[name, fixed(value, 6)] for name, value in values.items()]
-        print_table(["metric of the whole data set", "value"], rows)
+        headers = ["metric of the whole data set", "value"]
+        print_table(headers, rows, title="" if any_loss else title)
     for note in notes:
         print(f"note: {note}", file=sys.stderr)
     return 0

@@ -52,8 +52,8 @@ def check_address(engine: str, address: str | None, form: str) -> None:
         return
     if not re.fullmatch(r"(\w+://)?[\w.-]+:\d{1,5}|(\w+://)?\[[0-9a-f:]+\]:\d{1,5}", address):
         raise InputError(
-            f"the address of engine={engine} must be {form}, without a user name or password; got "
-            f"another one, which is not shown because it may contain a password"
+            f"the address of the {engine.capitalize()} cluster must be {form}, without a user name "
+            f"or password; got another one, which is not shown because it may contain a password"
         )
 
 

@@ -41,7 +41,7 @@ class RunStatus:
         if not self.planned:
             return f"{text}no model has a result"
         text += f"{len(self.results)} of {counted(self.planned, 'model')} "
-        text += "has a result" if len(self.results) == 1 else "have results"
+        text += "has a result" if 1 in (len(self.results), self.planned) else "have results"
         if self.failed:
             text += f"; failed: {and_list(self.failed[:_LISTED])}{_more(self.failed)}"
         if self.missing:
