@@ -8,6 +8,7 @@ import math
 import os
 import subprocess
 import sys
+import tempfile
 from collections.abc import Callable
 from decimal import Decimal
 from pathlib import Path
@@ -506,6 +507,20 @@ def test_a_full_disk_is_one_sentence(tmp_path: Path) -> None:
     assert "TMPDIR" in done.stderr
 
 
+def test_without_a_folder_for_temporary_files(
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    large: Callable[[], None],
+) -> None:
+    large()
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "nowhere"))
+    assert main(["score", str(write(tmp_path, "parquet")), *THREE]) == 2
+    err = capsys.readouterr().err
+    assert "set the environment variable TMPDIR" in err
+    assert err.count("\n") == 1
+
+
 @pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 def test_memory_does_not_grow_with_the_rows(tmp_path: Path) -> None:
@@ -548,6 +563,7 @@ def test_the_options_of_dask_are_checked(
         (["--address", "tcp://127.0.0.1:1"], "add --engine dask"),
         (["--engine", "dask", "--losses", "auc"], "got roc_auc, which needs all rows"),
         (["--engine", "dask", "--address", "nonsense"], "address of engine=dask must be"),
+        (["--engine", "dask", "--address", "tls://127.0.0.1:1", "--losses", "nll"], "ssl_context"),
     ):
         assert main(["score", str(path), *THREE, *words]) == 2
         assert message in capsys.readouterr().err
