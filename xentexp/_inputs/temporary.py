@@ -27,8 +27,8 @@ class TemporaryArray:
         except OSError as error:
             raise InputError(
                 f"there must be a folder of temporary files for the rows that do not fit in "
-                f"memory; got an error ({error.strerror}); set the environment variable TMPDIR to a "
-                f"folder in which you may write"
+                f"memory; got an error ({error.strerror}); set the environment variable TMPDIR to "
+                f"a folder in which you may write"
             ) from error
         weakref.finalize(self, self._file.close)
 
