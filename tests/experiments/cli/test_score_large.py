@@ -384,6 +384,14 @@ def test_decimals_of_databases(
     assert mean == pytest.approx(log_loss(BIT, rounded), rel=1e-12)
 
 
+def test_an_infinite_metric_is_null_in_json(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = write(tmp_path, "csv", {"y": [1, 0], "p0": [900.0, 0.0], "p1": [0.0, 900.0]})
+    words = ["--target", "y", "--proba", "p0,p1", "--from-logits", "--losses", "perplexity"]
+    assert score(path, words, capsys)["metrics"] == {"perplexity": None}
+
+
 def test_labels_that_are_lists_are_refused(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], large: Callable[[], None]
 ) -> None:
