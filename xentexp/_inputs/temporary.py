@@ -22,7 +22,14 @@ class TemporaryArray:
         self.dtype, self._row_shape = np.dtype(dtype), row_shape
         self._row_bytes = self.dtype.itemsize * int(np.prod(row_shape, dtype=np.int64))
         self._n_rows = 0
-        self._file = tempfile.TemporaryFile(buffering=0)  # noqa: SIM115
+        try:
+            self._file = tempfile.TemporaryFile(buffering=0)  # noqa: SIM115
+        except OSError as error:
+            raise InputError(
+                f"there must be a folder of temporary files for the rows that do not fit in "
+                f"memory; got an error ({error.strerror}); set the environment variable TMPDIR to "
+                f"a folder in which you may write"
+            ) from error
         weakref.finalize(self, self._file.close)
 
     def __len__(self) -> int:

@@ -247,7 +247,7 @@ class _FrameColumns:
             self._table[target] = labels = _plain_numbers(labels.tolist())
         try:
             found.add(labels)
-        except TypeError as error:  # e.g. lists, which are no keys of a dictionary
+        except TypeError as error:  # e.g. lists, which cannot be elements of a set
             raise InputError(
                 f"column {target} must have labels that are numbers or text; got e.g. "
                 f"{self._table[target].iloc[0]!r} in row 0; write the column as text"

@@ -44,7 +44,15 @@ def check_new(file: Path, option: FileOption, *, overwrite: bool) -> None:
 def check_not_read(file: Path, inputs: Iterable[Path], option: FileOption) -> None:
     """Refuse to replace a file that the command reads, also by another name (a link)."""
     for path in inputs:
-        if file.exists() and path.exists() and file.samefile(path):
+        if path.is_dir() and file.suffix.lower() == ".parquet":
+            if path.resolve() in file.resolve().parents:
+                raise InputError(
+                    f"{option.name} must not be in the folder that the command reads; got {file} "
+                    f"in {path}; choose another folder"
+                )
+            links = (entry for entry in path.rglob("*") if entry.is_symlink())
+            check_not_read(file, [entry for entry in links if entry.is_file()], option)
+        elif file.exists() and path.exists() and file.samefile(path):
             raise InputError(
                 f"{option.name} must not be a file that the command reads; {file} is {path}; "
                 f"choose another name"

@@ -371,6 +371,20 @@ def test_output_never_replaces_another_file_by_accident(store, capsys):
     assert len(rows_of(Path("out.csv"))) == 5
 
 
+def test_output_never_replaces_a_file_of_the_folder(store, capsys):
+    Path("rows").mkdir()
+    loans(5).to_parquet("rows/a.parquet")
+    loans(5).to_parquet("elsewhere.parquet")
+    Path("rows/b.parquet").symlink_to(Path("elsewhere.parquet").absolute())
+    for out, message in (
+        ("rows/a.parquet", "--out must not be in the folder that the command reads"),
+        ("rows/new.parquet", "--out must not be in the folder that the command reads"),
+        ("elsewhere.parquet", "must not be a file that the command reads"),
+    ):
+        assert message in refused(capsys, "boosting", Path("rows"), "--out", out, "--overwrite")
+    assert len(pd.read_parquet("rows")) == 10
+
+
 def test_error_in_the_last_batch_leaves_no_file(store, capsys, monkeypatch):
     file = written(Path("new.csv"), loans(10))
     calls = []

@@ -9,6 +9,7 @@ import math
 import os
 import subprocess
 import sys
+import tempfile
 from collections.abc import Callable
 from decimal import Decimal
 from pathlib import Path
@@ -385,6 +386,14 @@ def test_decimals_of_databases(
     assert mean == pytest.approx(log_loss(BIT, rounded), rel=1e-12)
 
 
+def test_an_infinite_metric_is_null_in_json(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = write(tmp_path, "csv", {"y": [1, 0], "p0": [900.0, 0.0], "p1": [0.0, 900.0]})
+    words = ["--target", "y", "--proba", "p0,p1", "--from-logits", "--losses", "perplexity"]
+    assert score(path, words, capsys)["metrics"] == {"perplexity": None}
+
+
 def test_labels_that_are_lists_are_refused(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], large: Callable[[], None]
 ) -> None:
@@ -508,6 +517,20 @@ def test_a_full_disk_is_one_sentence(tmp_path: Path) -> None:
     assert "TMPDIR" in done.stderr
 
 
+def test_without_a_folder_for_temporary_files(
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    large: Callable[[], None],
+) -> None:
+    large()
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "nowhere"))
+    assert main(["score", str(write(tmp_path, "parquet")), *THREE]) == 2
+    err = capsys.readouterr().err
+    assert "set the environment variable TMPDIR" in err
+    assert err.count("\n") == 1
+
+
 @pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 def test_memory_does_not_grow_with_the_rows(tmp_path: Path) -> None:
@@ -549,7 +572,12 @@ def test_the_options_of_dask_are_checked(
     for words, message in (
         (["--address", "tcp://127.0.0.1:1"], "add --engine dask"),
         (["--engine", "dask", "--losses", "auc"], "got roc_auc, which needs all rows"),
+<<<<<<< HEAD
         (["--engine", "dask", "--address", "nonsense"], "address of the Dask cluster must be"),
+=======
+        (["--engine", "dask", "--address", "nonsense"], "address of engine=dask must be"),
+        (["--engine", "dask", "--address", "tls://127.0.0.1:1", "--losses", "nll"], "ssl_context"),
+>>>>>>> 5c586efb8708cd0b8a88c0da497479483193f6e5
     ):
         assert main(["score", str(path), *THREE, *words]) == 2
         assert message in capsys.readouterr().err

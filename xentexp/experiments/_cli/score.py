@@ -119,7 +119,7 @@ def score(options: argparse.Namespace) -> int:
                     }
                     for name, mean in result.mean.items()
                 },
-                "metrics": values,
+                "metrics": {name: finite_or_none(value) for name, value in values.items()},
                 "notes": notes,
             }
         )

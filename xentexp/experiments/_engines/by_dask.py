@@ -208,7 +208,7 @@ def _dask_client(address: str | None, n_workers: int) -> Iterator[Any]:
             return
         try:
             client = stack.enter_context(distributed.Client(address, timeout=_SECONDS))
-        except (OSError, TimeoutError, ValueError) as error:
+        except (OSError, TimeoutError, ValueError, TypeError) as error:  # TypeError: no TLS key
             reason = str(error).strip().partition("\n")[0] or type(error).__name__
             raise InputError(
                 f"the address must be that of a Dask scheduler that answers within "
