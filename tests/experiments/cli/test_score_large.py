@@ -572,12 +572,8 @@ def test_the_options_of_dask_are_checked(
     for words, message in (
         (["--address", "tcp://127.0.0.1:1"], "add --engine dask"),
         (["--engine", "dask", "--losses", "auc"], "got roc_auc, which needs all rows"),
-<<<<<<< HEAD
         (["--engine", "dask", "--address", "nonsense"], "address of the Dask cluster must be"),
-=======
-        (["--engine", "dask", "--address", "nonsense"], "address of engine=dask must be"),
         (["--engine", "dask", "--address", "tls://127.0.0.1:1", "--losses", "nll"], "ssl_context"),
->>>>>>> 5c586efb8708cd0b8a88c0da497479483193f6e5
     ):
         assert main(["score", str(path), *THREE, *words]) == 2
         assert message in capsys.readouterr().err
