@@ -101,8 +101,12 @@ def add_user(name: str) -> None:
     from xentexp.experiments._tracking.connect import open_client, store_errors, store_uri
 
     password = password_of("XENTEXP_MEMBER_PASSWORD")
-    if not name:
-        raise InputError("--add-user must have the name of a user; got ''")
+    # Basic auth separates name and password by the first colon.
+    if not name.strip() or ":" in name or not name.isprintable():
+        raise InputError(
+            f"--add-user must have the name of a user, without colons and control characters; got "
+            f"{name!r}; choose another one"
+        )
     uri = store_uri()
     if not uri.startswith(("http://", "https://")):
         raise InputError(

@@ -115,5 +115,16 @@ def test_users_are_added_to_a_server_only(
 ) -> None:
     message = refused(team_server, ["--add-user", "anna"], capsys)
     assert "MLFLOW_TRACKING_URI must be the address of an MLflow server with users" in message
-    message = refused(team_server, ["--add-user", ""], capsys)
-    assert "--add-user must have the name of a user; got ''" in message
+
+
+@pytest.mark.parametrize("name", ["", " ", "a:b", "a\nb"])
+def test_users_have_names_that_can_log_in(
+    name: str,
+    team_server: dict[str, Any],
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://127.0.0.1:1")
+    message = refused(team_server, ["--add-user", name], capsys)
+    assert "--add-user must have the name of a user, without colons and" in message
+    assert f"; got {name!r};" in message

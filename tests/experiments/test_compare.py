@@ -135,6 +135,34 @@ def test_a_failing_model_is_named_with_its_reason_and_the_others_finish(data: Da
     assert [row.model for row in result.leaderboard().ranked()] == ["prior", "failing"]
 
 
+class Exiting(Failing):
+    """Calls sys.exit() with a code."""
+
+    def __init__(self, code: int = 0) -> None:
+        self.code = code
+
+    def fit(self, X: object, y: object) -> None:
+        raise SystemExit(self.code)
+
+
+@pytest.mark.parametrize("engine", ["local", "threads"])
+@pytest.mark.parametrize("n_jobs", [1, 2])
+def test_a_model_that_exits_has_failed(data: Dataset, engine: str, n_jobs: int) -> None:
+    models = [Candidate("exiting", Exiting(5)), PRIOR]
+    folds = CrossValidation(n_splits=3).folds(data)
+    exiting, prior = run_experiment(
+        data, models, folds, engine=engine, n_jobs=n_jobs
+    ).candidate_results
+    assert exiting.error == "fold 0: SystemExit: 5"
+    assert prior.error is None
+
+
+def test_the_exit_of_a_signal_is_no_failed_fit(data: Dataset) -> None:
+    folds = CrossValidation(n_splits=3).folds(data)
+    with pytest.raises(SystemExit, match="143"):
+        run_experiment(data, [Candidate("exiting", Exiting(143))], folds)
+
+
 class Dying(ClassifierMixin, BaseEstimator):
     """Ends its process, as a crash in a library does."""
 

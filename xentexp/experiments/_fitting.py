@@ -110,7 +110,9 @@ def _fit_predict(dataset: Dataset, job: Job, plan: Plan | None, threads: int) ->
                     explanation = explain_variant(fold, dataset, scores, plan)
                     variant = replace(variant, explanation=explanation)
                 variants[name] = variant
-        except Exception as error:  # a candidate may fail in any way
+        except (Exception, SystemExit) as error:  # a candidate may fail in any way
+            if isinstance(error, SystemExit) and _of_signal(error):
+                raise
             kind = "" if type(error) is InputError else f"{type(error).__name__}: "
             message = f"{kind}{error}".strip().split("\n")[0]
             return FoldPrediction(
@@ -129,6 +131,11 @@ def _fit_predict(dataset: Dataset, job: Job, plan: Plan | None, threads: int) ->
     if isinstance(model, TunedClassifier):
         prediction = replace(prediction, trials=tuple(model.trials_), best_trial=model.best_index_)
     return prediction
+
+
+def _of_signal(error: SystemExit) -> bool:
+    """Whether a signal ends the process, as `xentexp run` does; models may exit themselves."""
+    return isinstance(error.code, int) and error.code > 128
 
 
 def fit(model: Any, dataset: Dataset, rows: Rows, groups: Any) -> Any:
