@@ -494,6 +494,11 @@ def test_a_submission_has_the_samples_format(
             ["hydra/launcher=absent", "-m"],
             "hydra/launcher must be an installed plug-in .basic.*; got absent; install the plug-in",
         ),
+        (
+            ["engine=[local,dask]"],
+            r"engine must be one name; got \[local,dask\]; .* -m engine=local",
+        ),
+        (["cv=[stratified,holdout]"], "cv must be one name; .* write -m cv=stratified,holdout"),
         (["seed=interval(0,1)", "-m"], r"seed=interval\(0,1\) must list its values with -m"),
         (["hydra/sweeper=ax", "-m"], "hydra/sweeper must .* got ax; install hydra-ax-sweeper"),
         (["hydra/launcher=basic"], "hydra/launcher=basic is only used with several jobs; add -m"),

@@ -53,12 +53,15 @@ def left_of(group: int) -> list[str]:
 
 @pytest.mark.slow
 def test_an_interrupted_run_on_dask_keeps_its_results_and_ends_its_workers(
-    table_csv: Path,
+    table_csv: Path, tmp_path: Path
 ) -> None:
+    temporary = tmp_path / "temporary"
+    temporary.mkdir()
     words = [*RUN, "models=[prior,hist_gradient_boosting]"]
     words += ["models.hist_gradient_boosting.classifier.max_iter=1000000"]
     process = subprocess.Popen(
         [sys.executable, "-m", "xentexp", *words, "engine=dask"],
+        env={**os.environ, "TMPDIR": str(temporary)},
         stderr=subprocess.PIPE,
         text=True,
         start_new_session=True,
@@ -74,6 +77,7 @@ def test_an_interrupted_run_on_dask_keeps_its_results_and_ends_its_workers(
         assert "interrupted; results of completed models are in MLflow" in err
         assert [run.data.tags["mlflow.runName"] for run in runs()] == ["prior"]
         assert not left_of(process.pid)
+        assert not list(temporary.rglob("*dask*"))
     finally:
         if process.poll() is None:
             os.killpg(process.pid, signal.SIGKILL)

@@ -127,6 +127,7 @@ def test_every_cv_file_has_the_options_of_its_kind() -> None:
         ),
         (["engine=dask", "engine.address=tcp://me:secret@h:1"], "a user name or password; got ano"),
         (["engine=dask", "engine.address=auto"], "address of the Dask cluster must be tcp"),
+        (["engine=dask", "engine.address=h:65536"], "address of the Dask cluster must be tcp"),
         (["engine=ray", "engine.address=here"], "address of the Ray cluster must be auto"),
         (["+engine.address=tcp://127.0.0.1:1"], "unknown key of engine=local 'address'"),
         (["threads_per_fit=0"], "threads_per_fit must be an integer from 1 to 4096; got 0"),

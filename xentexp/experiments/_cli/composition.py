@@ -39,7 +39,20 @@ def check_composed(
     check_resolvers(raw.pop("hydra"), (*RESOLVERS, "now", "hydra"))
     check_resolvers(raw)
     if is_job:  # without choices that vary
+        _check_choices(words)
         _remove_unselected_models(config, words)
+
+
+def _check_choices(words: list[str]) -> None:
+    """Refuse several files of a group other than models: Hydra would merge them."""
+    for override in OverridesParser.create().parse_overrides(words):
+        group, names = override.key_or_group, override.value()
+        if group != "models" and isinstance(names, list) and (conf_folder() / group).is_dir():
+            text = ",".join(map(str, names))
+            raise InputError(
+                f"{group} must be one name; got [{text}]; for one run of each, write "
+                f"-m {group}={text}"
+            )
 
 
 def check_packaged_names(arguments: Arguments) -> None:

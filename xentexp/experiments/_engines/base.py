@@ -50,7 +50,8 @@ def check_address(engine: str, address: str | None, form: str) -> None:
     """Raise an InputError unless an address is None or HOST:PORT, perhaps with a protocol."""
     if address is None:
         return
-    if not re.fullmatch(r"(\w+://)?[\w.-]+:\d{1,5}|(\w+://)?\[[0-9a-f:]+\]:\d{1,5}", address):
+    found = re.fullmatch(r"(\w+://)?([\w.-]+|\[[0-9a-f:]+\]):(\d{1,5})", address)
+    if found is None or int(found[3]) > 65535:
         raise InputError(
             f"the address of the {engine.capitalize()} cluster must be {form}, without a user name "
             f"or password; got another one, which is not shown because it may contain a password"

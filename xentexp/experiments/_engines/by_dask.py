@@ -190,7 +190,8 @@ def _dask_client(address: str | None, n_workers: int) -> Iterator[Any]:
     import dask
 
     with (
-        dask.config.set({**_THREADS, "temporary-directory": tempfile.gettempdir()}),
+        tempfile.TemporaryDirectory(prefix="xentexp-dask-", ignore_cleanup_errors=True) as folder,
+        dask.config.set({**_THREADS, "temporary-directory": folder}),
         contextlib.ExitStack() as stack,
     ):
         if address is None:
@@ -201,7 +202,7 @@ def _dask_client(address: str | None, n_workers: int) -> Iterator[Any]:
                     processes=True,
                     host="127.0.0.1",
                     dashboard_address="127.0.0.1:0",  # else port 8787 of all interfaces
-                    silence_logs=logging.ERROR,
+                    silence_logs=logging.CRITICAL,
                 )
             )
             yield stack.enter_context(distributed.Client(cluster))
