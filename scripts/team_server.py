@@ -1,8 +1,8 @@
 """Start an MLflow server for a team on this computer, for development.
 
-PostgreSQL stores runs and users; it listens on a Unix socket only, and its users are those of the
-operating system, so that there is no password of the database. MLflow serves artifacts and requires
-a user name and a password. All data are in one folder, which starts the same server again.
+PostgreSQL stores runs and users. It listens on a Unix socket only. The operating system identifies
+who connects to it, so the database needs no password. MLflow serves artifacts, and asks for a user
+name and a password. All data are in one folder. With that folder the same server starts again.
 Passwords are read from the environment, and neither shown nor stored:
 
   MLFLOW_AUTH_ADMIN_PASSWORD      password of the user "admin"
