@@ -332,7 +332,7 @@ def rows() -> list[Row | Fact]:
             {"sklearn": 35, "torch": 2.5},
             long=True,
         ),
-        Row(f"{len(SUITE)} losses 1e5 x 10", many(10**5, 10), {"peers": 8, "torch": 1.5}),
+        Row(f"{len(SUITE)} losses 1e5 x 10", many(10**5, 10), {"peers": 8, "torch": 2}),
         Row(f"{len(SUITE)} losses 1e6 x 10", many(10**6, 10), {"peers": 13, "torch": 4}),
         Row(f"{len(SUITE)} losses 1e3 x 3", suite_of_few_rows, {"one loss": 1 / 8}, calls=50),
         Row("all losses 1e6 x 10", all_losses, {"sklearn": 1 / 1.3}),
